@@ -1,0 +1,65 @@
+"""Paid AI video from a notebook: the provider's own schema as a form, every input checked, submitted once, kept as a file."""
+
+from importlib import import_module
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from seedance_nb._api import check, form, generate, models, panel, spec, submit, task, tasks
+    from seedance_nb._display import Video
+    from seedance_nb._engine import nest_asyncio
+    from seedance_nb._errors import (
+        InvalidInput,
+        LedgerError,
+        MediaError,
+        NoCredits,
+        RateLimited,
+        Refused,
+        SeedanceError,
+        SpecError,
+        TaskFailed,
+        Unauthorized,
+        Unavailable,
+        UnknownOutcome,
+        Unreachable,
+        WaitTimeout,
+    )  # fmt: skip
+    from seedance_nb._handle import Task
+    from seedance_nb._session import Session
+    from seedance_nb._spec import Spec
+    from seedance_nb._values import Problem
+
+_HOME = {
+    "_api": ("check", "form", "generate", "models", "panel", "spec", "submit", "task", "tasks"),
+    "_display": ("Video",),
+    "_engine": ("nest_asyncio",),
+    "_errors": (
+        "InvalidInput", "LedgerError", "MediaError", "NoCredits", "RateLimited", "Refused", "SeedanceError", "SpecError",
+        "TaskFailed", "Unauthorized", "Unavailable", "UnknownOutcome", "Unreachable", "WaitTimeout",
+    ),
+    "_handle": ("Task",),
+    "_session": ("Session",),
+    "_spec": ("Spec",),
+    "_values": ("Problem",),
+}  # fmt: skip
+_WHERE = {name: module for module, names in _HOME.items() for name in names}
+
+__version__ = "0.1.0"
+__all__ = [
+    "InvalidInput", "LedgerError", "MediaError", "NoCredits", "Problem", "RateLimited", "Refused", "SeedanceError",
+    "Session", "Spec", "SpecError", "Task", "TaskFailed", "Unauthorized", "Unavailable", "UnknownOutcome", "Unreachable",
+    "Video", "WaitTimeout", "check", "form", "generate", "models", "nest_asyncio", "panel", "spec", "submit", "task", "tasks",
+]  # fmt: skip
+
+
+def __getattr__(name: str) -> Any:
+    """A public name, whose module is imported now: importing the package itself loads no widgets, video or ledger."""
+    if name not in _WHERE:
+        msg = f"module {__name__!r} has no attribute {name!r}"
+        raise AttributeError(msg)
+    value = getattr(import_module(f"{__name__}.{_WHERE[name]}"), name)
+    globals()[name] = value
+    return value
+
+
+def __dir__() -> list[str]:
+    return __all__

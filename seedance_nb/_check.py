@@ -1,0 +1,162 @@
+"""Whether a request may be sent: every problem at once, each with the document's own sentence. Nothing is changed."""
+
+import math
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, replace
+from typing import Any
+
+from seedance_nb._errors import InvalidInput
+from seedance_nb._keywords import problem_of, validator
+from seedance_nb._spec import Spec
+from seedance_nb._values import ABSENT, Path, Problem, digest, find, join, json_text, put, split
+from seedance_nb._wording import sentences
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Approved:
+    """A request that passed every check; made here and nowhere else.
+
+    `body` is the one JSON text that is sent, hashed and stored; `digest` is 64 hex digits, equal for equal requests;
+    `extra` are the undocumented fields that the person sends knowingly, as JSON Pointers.
+    """
+
+    spec: Spec
+    body: str
+    digest: str
+    values: dict[str, Any]
+    extra: tuple[str, ...]
+
+
+def place(spec: Spec, given: Mapping[str, Any], extra: Mapping[str, Any] | None = None) -> dict[str, Any]:
+    """The request body for fields given by their own names, in the document's order. *pure*.
+
+    A name that the body has itself (`model`, `input`, `callback_url`) goes there; every other name goes where the
+    document keeps the person's fields. Fields with one possible value are filled in. Keys of `extra` are names, or
+    JSON Pointers into the body where they begin with "/".
+    """
+    known = spec.body.get("properties", {})
+    body: dict[str, Any] = {}
+    for name in sorted(given, key=lambda name: name not in known):  # a whole `input` first, single fields into it
+        path = (name,) if name in known or not spec.inputs else (*spec.inputs, name)
+        body = put(body, path, _listed(given[name]))
+    for name, value in (extra or {}).items():
+        body = put(body, extra_path(spec, name), _listed(value))
+    made: dict[str, Any] = _ordered(spec.body, body)
+    return made
+
+
+def extra_path(spec: Spec, name: str) -> Path:
+    """Where an extra field goes: a JSON Pointer as it stands, a plain name among the person's fields. *pure*."""
+    return split(name) if name.startswith("/") else (*spec.inputs, name)
+
+
+def check(spec: Spec, body: Any, extra: tuple[str, ...] = ()) -> tuple[Problem, ...]:
+    """Every problem of a request body, () if it may be sent. *pure*: nothing is sent, recorded or changed.
+
+    `extra` are JSON Pointers of undocumented fields that are meant.
+    """
+    found = list(_not_json(body, ()))
+    bad = {problem.path for problem in found}
+    for error in validator(spec).iter_errors(_finite(body)):
+        problem = problem_of(error)
+        if problem.path not in bad and not (problem.rule == "unknown" and problem.path in extra):
+            found.append(problem)
+    described = {problem.path for problem in found if problem.rule == "x-media"}
+    kept = [problem for problem in found if not (problem.rule == "format" and problem.path in described)]
+    return tuple(
+        problem if problem.quote else replace(problem, quote=_nearest_sentence(spec, problem.path)) for problem in kept
+    )
+
+
+def _nearest_sentence(spec: Spec, path: str) -> str:
+    said = ""
+    schema: Any = spec.body
+    for part in split(path):
+        schema = schema.get("items") if part.isdecimal() else schema.get("properties", {}).get(part)
+        if not isinstance(schema, dict):
+            break
+        said = next(iter(sentences(str(schema.get("description", "")))), said)
+    return said
+
+
+def approve(spec: Spec, given: Mapping[str, Any], extra: Mapping[str, Any] | None = None) -> Approved:
+    """The one text to send. *pure*. Raises: InvalidInput with every problem."""
+    body = place(spec, given, extra)
+    knowingly = tuple(join(extra_path(spec, name)) for name in extra or {})
+    problems = check(spec, body, knowingly)
+    if problems:
+        raise InvalidInput(problems)
+    return Approved(spec=spec, body=json_text(body), digest=digest(body), values=body, extra=knowingly)
+
+
+def roles(spec: Spec, body: Mapping[str, Any]) -> dict[str, Any]:
+    """What is asked for by the document's `x-role` words (prompt, seconds, resolution, ratio, audio, ...). *pure*.
+
+    A field that is not in the body counts with its documented default; without one it is left out.
+    """
+    schema = find(spec.body, "".join(f"/properties/{name}" for name in spec.inputs))
+    given = find(body, join(spec.inputs))
+    asked = {}
+    for name, child in schema.get("properties", {}).items():
+        value = given.get(name, child.get("default", ABSENT)) if isinstance(given, Mapping) else ABSENT
+        if "x-role" in child and value is not ABSENT:
+            asked[child["x-role"]] = value
+    return asked
+
+
+def _not_json(value: Any, path: Path) -> Iterator[Problem]:
+    fault = ""
+    if isinstance(value, float) and not math.isfinite(value):
+        fault = f"{value} is not a number that JSON can carry"
+    elif isinstance(value, str) and any("\ud800" <= sign <= "\udfff" for sign in value):
+        fault = "has half of a surrogate pair, which cannot be sent as text"
+    elif isinstance(value, dict):
+        for key, item in value.items():
+            yield from _not_json(item, (*path, str(key)))
+            if not isinstance(key, str):
+                yield Problem(path=join((*path, str(key))), message="a key must be text", rule="json", value=key)
+    elif isinstance(value, list):
+        for position, item in enumerate(value):
+            yield from _not_json(item, (*path, position))
+    elif value is not None and not isinstance(value, str | int | float):
+        fault = f"a {type(value).__name__} is not something that JSON can carry"
+    if fault:
+        yield Problem(path=join(path), message=fault, rule="json", value=value)
+
+
+def _finite(value: Any) -> Any:
+    if isinstance(value, dict):
+        return {key: _finite(item) for key, item in value.items()}
+    if isinstance(value, list):
+        return [_finite(item) for item in value]
+    return None if isinstance(value, float) and not math.isfinite(value) else value
+
+
+def _listed(value: Any) -> Any:
+    if isinstance(value, tuple | list):
+        return [_listed(item) for item in value]
+    return {key: _listed(item) for key, item in value.items()} if isinstance(value, Mapping) else value
+
+
+def _ordered(schema: Any, value: Any) -> Any:
+    properties = schema.get("properties", {}) if isinstance(schema, dict) else {}
+    if not isinstance(value, dict):
+        return value
+    made = {}
+    for name, child in properties.items():
+        if name in value:
+            made[name] = _ordered(child, value[name])
+        elif name in schema.get("required", ()) and (only := only_value(child)) is not ABSENT:
+            made[name] = only
+        elif name in schema.get("required", ()) and isinstance(child, dict) and "x-inputs" in child:
+            made[name] = {}
+    return made | {name: item for name, item in value.items() if name not in made}
+
+
+def only_value(schema: Any) -> Any:
+    """The one value that a schema allows (`const`, or an `enum` of one), or `ABSENT`. *pure*."""
+    if isinstance(schema, dict) and "const" in schema:
+        return schema["const"]
+    if isinstance(schema, dict) and len(schema.get("enum", ())) == 1:
+        return schema["enum"][0]
+    return ABSENT

@@ -1,0 +1,58 @@
+"""One daemon thread with one event loop of its own, which follows every task whatever the kernel is busy with."""
+
+import asyncio
+import os
+import threading
+from collections.abc import Callable, Coroutine
+from concurrent.futures import Future
+from typing import Any, TypeVar
+
+T = TypeVar("T")
+
+
+class Engine:
+    """Work handed in from any thread runs on the engine's loop. A forked child gets a thread of its own."""
+
+    def __init__(self) -> None:
+        self._lock = threading.Lock()
+        self._loop: asyncio.AbstractEventLoop | None = None
+        self._pid = 0
+        self._following: dict[tuple[str, int], Future[Any]] = {}
+
+    def submit(self, work: Coroutine[Any, Any, T]) -> Future[T]:
+        """The future of `work`, which has begun on the engine's loop. Cancelling the future cancels the work."""
+        return asyncio.run_coroutine_threadsafe(work, self._running())
+
+    def follow(self, key: tuple[str, int], start: Callable[[], Coroutine[Any, Any, T]]) -> Future[T]:
+        """The future of the one flow under `key` (ledger and row); begun if none is going on or the last one failed."""
+        loop = self._running()
+        with self._lock:
+            there = self._following.get(key)
+            if there is None or (there.done() and (there.cancelled() or there.exception() is not None)):
+                there = self._following[key] = asyncio.run_coroutine_threadsafe(start(), loop)
+            return there
+
+    def _running(self) -> asyncio.AbstractEventLoop:
+        with self._lock:
+            if self._loop is None or self._pid != os.getpid():
+                self._loop, self._pid = asyncio.new_event_loop(), os.getpid()
+                self._following = {}
+                threading.Thread(target=self._loop.run_forever, name="seedance_nb", daemon=True).start()
+            return self._loop
+
+
+ENGINE = Engine()
+
+
+def nest_asyncio() -> str:
+    """Lets `asyncio.run(...)` work inside a cell, for notebooks that call it; the name of the library that did it.
+
+    It changes asyncio for the whole kernel, so nothing here calls it by itself. `nest_asyncio2` is taken where it is
+    installed: it is the maintained continuation. On ipykernel 7.4 and later a nested wait can lose clicks on widgets.
+    """
+    try:
+        import nest_asyncio2 as library
+    except ImportError:
+        import nest_asyncio as library
+    library.apply()
+    return str(library.__name__)

@@ -1,0 +1,157 @@
+"""What can go wrong, and what to do next.
+
+    SeedanceError
+    ├── SpecError            a document that cannot be used: .file, .pointer
+    ├── InvalidInput         .problems: all of them, each with path, value, limit and the document's sentence
+    ├── Refused              the provider said no: .code, .provider_message, .details
+    │   ├── Unauthorized     the key is missing, wrong or disabled
+    │   ├── NoCredits        the account has too few credits
+    │   ├── RateLimited      too many requests: .retry_after in seconds, None if not said
+    │   └── Unavailable      maintenance, or a feature that is switched off
+    ├── Unreachable          no connection was made: .sent is False, so trying again is safe
+    ├── UnknownOutcome       the request left, no clear answer came: .task; never sent again by itself
+    ├── TaskFailed           the provider could not make the video: .task
+    ├── WaitTimeout          still running when the waiting ended: .task (also a TimeoutError)
+    ├── MediaError           what came back is not a video, or could not be fetched or kept: .task
+    └── LedgerError          the ledger cannot be read or written; nothing is sent without it: .file
+
+Each one has `.charged` ("not charged", "charged" or "unknown") and `.next_step`; both are part of its text.
+Errors are equal when their types and facts are equal.
+"""
+
+from seedance_nb._values import Charged, Problem
+
+_MONEY = {
+    "not charged": "Nothing was charged.",
+    "charged": "The provider may bill this task; the video is still yours to fetch.",
+    "unknown": "Whether it was charged is not known.",
+}
+
+
+class SeedanceError(Exception):
+    """The one class to catch for everything that this library raises on purpose."""
+
+    def __init__(self, message: str = "", *, next_step: str = "", charged: Charged = "not charged") -> None:
+        super().__init__(message)
+        self.message = message
+        self.next_step = next_step
+        self.charged: Charged = charged
+
+    def __str__(self) -> str:
+        lines = [self.message, _MONEY[self.charged], f"Next: {self.next_step}" if self.next_step else ""]
+        return "\n".join(line for line in lines if line)
+
+    def __eq__(self, other: object) -> bool:
+        return type(self) is type(other) and vars(self) == vars(other)
+
+    def __hash__(self) -> int:
+        return hash((type(self), self.message))
+
+
+class SpecError(SeedanceError):
+    """A document that cannot be used. `file` names it, `pointer` is a JSON Pointer to the place."""
+
+    def __init__(self, message: str, *, file: str = "", pointer: str = "") -> None:
+        super().__init__(
+            f"{file or 'document'}, {pointer or '/'}: {message}", next_step="mend the document at that place"
+        )
+        self.args = (message,)
+        self.file = file
+        self.pointer = pointer
+
+
+class InvalidInput(SeedanceError):
+    """Input that the document does not allow; nothing was sent and nothing recorded. `problems` holds all of them."""
+
+    def __init__(self, problems: tuple[Problem, ...]) -> None:
+        count = "1 problem" if len(problems) == 1 else f"{len(problems)} problems"
+        text = "\n".join(f"  {number}. {problem}" for number, problem in enumerate(problems, 1))
+        super().__init__(
+            f"{count} in the request; nothing was sent:\n{text}", next_step="change these fields and run again"
+        )
+        self.args = (problems,)
+        self.problems = problems
+
+
+class Refused(SeedanceError):
+    """The provider's documented no. `code` is its own number, `provider_message` and `details` are its own words."""
+
+    hint = "read the provider's words above"
+
+    def __init__(
+        self, message: str = "", *, code: int | str | None = None, details: tuple[str, ...] = (), next_step: str = ""
+    ) -> None:
+        said = "".join(f"\n  - {line}" for line in details)
+        head = f"The provider refused the request ({code}): {message}{said}" if code is not None else message
+        super().__init__(head, next_step=next_step or self.hint)
+        self.args = (message,)
+        self.provider_message = message
+        self.code = code
+        self.details = details
+
+
+class Unauthorized(Refused):
+    """The key is missing, malformed, wrong or disabled."""
+
+    hint = "check the key; it is read from api_key= and then from the provider's environment variable"
+
+
+class NoCredits(Refused):
+    """The account has too few credits."""
+
+    hint = "top up the account, then run the same cell again"
+
+
+class RateLimited(Refused):
+    """Too many requests. `retry_after` is in seconds, None if the provider did not say."""
+
+    hint = "wait a little, then run the same cell again"
+    retry_after: float | None = None
+
+
+class Unavailable(Refused):
+    """The service is in maintenance or the feature is switched off."""
+
+    hint = "try again later; the request was not taken"
+
+
+class Unreachable(SeedanceError):
+    """No connection to the provider was made, so no byte of the request left. `sent` is always False."""
+
+    def __init__(self, message: str = "") -> None:
+        super().__init__(message, next_step="check the network and the address, then run the same cell again")
+        self.sent = False
+
+
+class TaskError(SeedanceError):
+    """An error about one task. `task` is its name in the ledger, for `sd.task(name)`."""
+
+    def __init__(self, message: str = "", *, task: str = "", next_step: str = "", charged: Charged = "unknown") -> None:
+        super().__init__(message, next_step=next_step, charged=charged)
+        self.task = task
+
+
+class UnknownOutcome(TaskError):
+    """The request was sent and no clear answer came back; the same request is not sent again by itself."""
+
+
+class TaskFailed(TaskError):
+    """The provider accepted the task and could not make the video; the message holds its words."""
+
+
+class WaitTimeout(TaskError, TimeoutError):
+    """The waiting ended before the task did; the task goes on and can be taken up again."""
+
+
+class MediaError(TaskError):
+    """What came back is not the video that was promised, or could not be fetched or kept."""
+
+
+class LedgerError(SeedanceError):
+    """The ledger cannot be read or written; nothing is sent without it. `file` is where it lies."""
+
+    def __init__(self, message: str = "", *, file: str = "") -> None:
+        super().__init__(
+            message, next_step=f"make {file or 'the ledger'} readable and writable, or set SEEDANCE_LEDGER"
+        )
+        self.file = file

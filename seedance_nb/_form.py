@@ -1,0 +1,187 @@
+"""A form for one document: the tree of fields in widgets. What it shows is what is sent; nothing is clamped or trimmed."""
+
+import copy
+import html
+import threading
+import time
+from collections.abc import Callable
+from functools import cache
+from importlib.resources import files
+from typing import Any
+
+import ipywidgets as W  # noqa: N812
+from ipywidgets.widgets.widget_button import ButtonStyle
+
+from seedance_nb._check import check, place
+from seedance_nb._controls import ChoiceControl, Control, NumberControl, Shared, TextControl, ToggleControl
+from seedance_nb._display import sent_html
+from seedance_nb._fields import Field, leaves, tree
+from seedance_nb._labels import clause
+from seedance_nb._lists import ListControl
+from seedance_nb._spec import Spec
+from seedance_nb._values import Problem, find, join, json_text, put, read_json
+
+_KINDS: dict[str, type[Control]] = {
+    "prose": TextControl, "text": TextControl, "json": TextControl, "choice": ChoiceControl, "toggle": ToggleControl,
+    "integer": NumberControl, "number": NumberControl, "list": ListControl,
+}  # fmt: skip
+# Problems that are worth saying while a person still types; the others wait until the field is left.
+_AT_ONCE = ("maxLength", "x-placeholders")
+
+
+class Form:
+    """A document's request as a form. Show it in a cell, read `values`, or set them; nothing is ever sent by it.
+
+    `problems` is everything that is wrong now, also what is not shown yet because nobody has been at the field.
+    """
+
+    def __init__(self, spec: Spec) -> None:
+        self.spec = spec
+        self.last_change = 0.0
+        self._shared = Shared()
+        self._lock = threading.RLock()
+        self._start = place(spec, {})
+        self._values = copy.deepcopy(self._start)
+        self._touched: set[str] = set()
+        self._observers: list[Callable[[dict[str, Any]], None]] = []
+        fields = leaves(tree(spec))
+        self._controls: dict[str, Control] = {}
+        self._later = [field for field in fields if field.advanced]
+        shown = [self._control(field) for field in fields if not field.advanced]
+        self._fold = self._shared.make(W.Button, ButtonStyle, "sdn-fold", description="Advanced", icon="caret-right")
+        self._fold.on_click(lambda _: self.open_advanced())
+        self._summary = self._shared.html("", "sdn-summary")
+        self._style = self._shared.html(f"<style>{css()}</style>", "sdn-style")
+        parts = [self._style, *shown, *([self._fold] if self._later else []), self._summary]
+        self.widget = _Root(self, parts)
+        self.widget.layout = self._shared.layout
+        self._refresh()
+
+    @property
+    def values(self) -> dict[str, Any]:
+        """The request body as it stands: only what somebody chose and what the document needs."""
+        with self._lock:
+            return copy.deepcopy(self._values)
+
+    @values.setter
+    def values(self, given: dict[str, Any] | str) -> None:
+        """Takes a body, or fields by their own names, as a dict or JSON text. Raises: ValueError for what is neither."""
+        body = read_json(given) if isinstance(given, str) else given
+        if not isinstance(body, dict):
+            msg = "values are an object: a request body, or fields by their names"
+            raise ValueError(msg)  # noqa: TRY004 - the same error as for a text that is not JSON
+        with self._lock:
+            self._values = copy.deepcopy(place(self.spec, body))
+            self._touched = set()
+            for path, control in self._controls.items():
+                control.show(find(self._values, path))
+            self._refresh()
+        self._tell()
+
+    @property
+    def problems(self) -> tuple[Problem, ...]:
+        """Everything that is wrong with `values`. *pure*."""
+        return check(self.spec, self.values)
+
+    def observe(self, callback: Callable[[dict[str, Any]], None]) -> None:
+        """Calls `callback` with the new values after every change."""
+        self._observers.append(callback)
+
+    def reset(self) -> None:
+        """Makes every field untouched again."""
+        self.values = {}
+
+    def validate(self) -> tuple[Problem, ...]:
+        """All problems, each of them now shown at its field."""
+        with self._lock:
+            problems = check(self.spec, self._values)
+            self._touched |= {problem.path for problem in problems}
+            if any(problem.path.startswith(join(field.path)) for problem in problems for field in self._later):
+                self.open_advanced()
+            self._refresh()
+            return problems
+
+    def open_advanced(self) -> None:
+        """Makes and shows the fields that stand apart: deprecated ones and those a notebook has little use for."""
+        with self._lock:
+            later, self._later = self._later, []
+            if not later:
+                return
+            made = [self._control(field) for field in later]
+            for field in later:
+                control = self._controls[join(field.path)]
+                control.show(find(self._values, join(field.path)))
+                control.say(())
+            notes = "; ".join(f"{field.label}: {field.advanced}" for field in later)
+            head = self._shared.html(f'<span class="sdn-dim">{html.escape(notes)}</span>', "sdn-fold-note")
+            children = list(self.widget.children)
+            place_of = children.index(self._fold)
+            self.widget.children = [*children[:place_of], head, *made, *children[place_of + 1 :]]
+
+    def _control(self, field: Field) -> Any:
+        path = join(field.path)
+        self._controls[path] = _KINDS[field.kind](field, self._shared, lambda: self._took(path))
+        return self._controls[path].widget
+
+    def _took(self, path: str) -> None:
+        with self._lock:
+            self.last_change = time.monotonic()
+            control = self._controls[path]
+            self._values = place(self.spec, put(self._values, control.field.path, control.value))
+            if not control.live:
+                self._touched.add(path)
+            if isinstance(control, ListControl) and control.last_edited:
+                self._touched.add(join(control.last_edited))
+            self._refresh()
+        self._tell()
+
+    def _tell(self) -> None:
+        for callback in self._observers:
+            callback(self.values)
+
+    def _refresh(self) -> None:
+        problems = check(self.spec, self._values)
+        shown = [p for p in problems if self._touched & {p.path, *p.others} or p.rule in _AT_ONCE]
+        for path, control in self._controls.items():
+            control.say(tuple(p for p in shown if p.path == path or p.path.startswith(f"{path}/")))
+        placed = [p for p in shown if any(p.path == path or p.path.startswith(f"{path}/") for path in self._controls)]
+        rest = [p for p in shown if p not in placed]
+        text = _summary_html(len(placed), rest)
+        if self._summary.value != text:
+            self._summary.value = text
+
+    def __repr__(self) -> str:
+        return f"Form for {self.spec.name}: {json_text(self.values)}"
+
+    def _repr_mimebundle_(self, **options: Any) -> dict[str, Any]:
+        bundle: dict[str, Any] = self.widget._repr_mimebundle_(**options)
+        return bundle
+
+
+class _Root(W.VBox):  # type: ignore[misc]
+    """The form's box; for viewers without widgets it is the request as text."""
+
+    def __init__(self, form: Form, children: list[Any]) -> None:
+        super().__init__(children, _dom_classes=["widget-box", "sdn", "sdn-form"])
+        self._form = form
+
+    def _repr_mimebundle_(self, **options: Any) -> dict[str, Any]:
+        bundle: dict[str, Any] = dict(super()._repr_mimebundle_(**options) or {})
+        bundle["text/plain"] = repr(self._form)
+        bundle["text/html"] = sent_html(json_text(self._form.values))
+        return bundle
+
+
+def _summary_html(placed: int, rest: list[Problem]) -> str:
+    lines = "".join(f"<li>{html.escape(p.field)}: {html.escape(clause(p))}</li>" for p in rest)
+    total = placed + len(rest)
+    if not total:
+        return ""
+    count = "1 field needs a change" if total == 1 else f"{total} things need a change"
+    return f'<div class="sdn-error" role="status">{count} before this can be sent.<ul>{lines}</ul></div>'
+
+
+@cache
+def css() -> str:
+    """The style of forms and panels. *reads files*."""
+    return (files("seedance_nb") / "static" / "form.css").read_text(encoding="utf-8")

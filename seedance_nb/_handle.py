@@ -1,0 +1,137 @@
+"""What a person holds while a video is being made: a task, and the list of all tasks."""
+
+import asyncio
+import concurrent.futures
+import html
+import time
+from collections.abc import Callable, Generator, Iterator, Sequence
+from concurrent.futures import Future
+from typing import Any
+
+from seedance_nb._display import Video, badge, table_html, table_text
+from seedance_nb._errors import WaitTimeout
+from seedance_nb._price import price_after
+from seedance_nb._task import FREE_STATES, Row, State
+
+_TICK_S = 0.1
+
+
+class Task:
+    """One task, known by its name in the ledger. Making one sends nothing; `wait` and `await` follow it to its video.
+
+    Pressing Stop, or a timeout, ends the waiting and never the task.
+    """
+
+    def __init__(
+        self, read: Callable[[], Row], follow: Callable[[], Future[Row]], show: Callable[[Row], Video], *, is_new: bool
+    ) -> None:
+        self._read = read
+        self.future = follow
+        self.show = show
+        self.is_new = is_new
+
+    @property
+    def row(self) -> Row:
+        """The task as the ledger has it now. *reads files*."""
+        return self._read()
+
+    @property
+    def name(self) -> str:
+        """What `sd.task(name)` takes, also after a restart of the kernel."""
+        return self.row.name
+
+    @property
+    def state(self) -> State:
+        """Where the task stands, as far as it was seen."""
+        return self.row.state
+
+    def wait(self, timeout: float | None = None) -> Video:
+        """The video, once it is made and kept. *network*, *writes ledger*, *writes files*; `timeout` is in seconds.
+
+        Raises: TaskFailed with the provider's words, UnknownOutcome, Refused and its kinds, Unreachable, MediaError,
+        and WaitTimeout after `timeout`; the task goes on then.
+        """
+        future = self.future()
+        end = None if timeout is None else time.monotonic() + timeout
+        try:
+            # In short steps, because an interrupt does not wake a longer wait on every platform.
+            while not concurrent.futures.wait([future], timeout=_TICK_S).done:
+                if end is not None and time.monotonic() >= end:
+                    raise self._still_running(timeout or 0)
+        except KeyboardInterrupt as stop:
+            stop.add_note(f"Only the waiting ended. The task goes on: sd.task({self.name!r}).wait()")
+            raise
+        return self.show(future.result())
+
+    def __await__(self) -> Generator[Any, None, Video]:
+        return self._awaited().__await__()
+
+    async def _awaited(self) -> Video:
+        future = self.future()
+        while not future.done():
+            await asyncio.sleep(2 * _TICK_S)  # never the future itself: cancelling the cell must not cancel the task
+        return self.show(future.result())
+
+    def _still_running(self, waited: float) -> WaitTimeout:
+        row = self.row
+        return WaitTimeout(
+            f"{row.name} is still {row.state} after {waited:g} s of waiting.",
+            task=row.name,
+            charged=row.charged,
+            next_step=f"sd.task({row.name!r}).wait() goes on waiting; the task itself was not touched",
+        )
+
+    def __repr__(self) -> str:
+        row = self.row
+        return f"Task {row.name}: {'SIMULATED, ' if row.simulated else ''}{row.state}; {row.spec}; {price_after(row)}"
+
+    def _repr_html_(self) -> str:
+        row = self.row
+        said = f"<div>{html.escape(row.error)}</div>" if row.error else ""
+        return (
+            f"<div><code>{html.escape(row.name)}</code> {badge(row.simulated)} <b>{html.escape(row.state)}</b> · "
+            f"{html.escape(row.spec)} · {html.escape(price_after(row))}{said}</div>"
+        )
+
+
+class Tasks(Sequence[Row]):
+    """Rows of the ledger, unresolved ones first, then newest first. Shown by Jupyter as a table."""
+
+    _heads = ("task", "state", "cost", "document", "prompt", "made (UTC)", "file")
+
+    def __init__(self, rows: Sequence[Row], prompts: Sequence[str], where: str) -> None:
+        order = sorted(
+            range(len(rows)), key=lambda place: (rows[place].state not in (State.UNKNOWN, State.SENDING), place)
+        )
+        self._rows = [rows[place] for place in order]
+        self._prompts = [prompts[place] for place in order]
+        self._note = f"ledger: {where}"
+
+    def __getitem__(self, place: Any) -> Any:
+        return self._rows[place]
+
+    def __len__(self) -> int:
+        return len(self._rows)
+
+    def __iter__(self) -> Iterator[Row]:
+        return iter(self._rows)
+
+    def _cells(self) -> list[list[str]]:
+        return [
+            [
+                row.name,
+                row.state + (" (SIMULATED)" if row.simulated else ""),
+                price_after(row),
+                row.spec,
+                prompt if len(prompt) <= 60 else prompt[:59] + "…",  # noqa: PLR2004
+                time.strftime("%Y-%m-%d %H:%M", time.gmtime(row.created)),
+                row.file.replace("\\", "/").rsplit("/", 1)[-1] or ("" if row.state in FREE_STATES else "not kept yet"),
+            ]
+            for row, prompt in zip(self._rows, self._prompts, strict=True)
+        ]
+
+    def __repr__(self) -> str:
+        return table_text(self._heads, self._cells(), self._note)
+
+    def _repr_html_(self) -> str:
+        return table_html(self._heads, self._cells(), self._note)

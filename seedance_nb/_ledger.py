@@ -1,0 +1,220 @@
+"""The memory of money spent: one durable row per task, written before the first byte leaves."""
+
+import hashlib
+import json
+import os
+import sqlite3
+import threading
+import time
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import platformdirs
+
+from seedance_nb._check import Approved, roles
+from seedance_nb._errors import LedgerError
+from seedance_nb._owner import is_gone, this_process
+from seedance_nb._task import FREE_STATES, Row, State
+
+_COLUMNS = (
+    "seq", "spec", "base_url", "simulated", "digest", "take", "body", "state", "word", "task_id", "outputs", "error",
+    "credits", "file", "sha256", "facts", "created", "accepted", "finished", "owner",
+)  # fmt: skip
+_CHANGEABLE = frozenset(_COLUMNS[7:]) - {"created"} | {"simulated"}
+
+
+def _m001(db: sqlite3.Connection) -> None:
+    free = ", ".join(f"'{state}'" for state in FREE_STATES)
+    db.execute("""CREATE TABLE tasks (
+        seq INTEGER PRIMARY KEY, intent TEXT NOT NULL, kind TEXT NOT NULL, key_fingerprint TEXT NOT NULL,
+        spec TEXT NOT NULL, base_url TEXT NOT NULL, simulated INTEGER NOT NULL, digest TEXT NOT NULL,
+        take INTEGER NOT NULL, body TEXT NOT NULL, state TEXT NOT NULL, word TEXT NOT NULL DEFAULT '',
+        task_id TEXT NOT NULL DEFAULT '', outputs TEXT NOT NULL DEFAULT '[]', error TEXT NOT NULL DEFAULT '',
+        credits REAL, file TEXT NOT NULL DEFAULT '', sha256 TEXT NOT NULL DEFAULT '', facts TEXT NOT NULL DEFAULT '',
+        created REAL NOT NULL, accepted REAL, finished REAL, owner TEXT NOT NULL) STRICT""")
+    db.execute(f"CREATE UNIQUE INDEX one_task_per_intent ON tasks (intent) WHERE state NOT IN ({free})")
+    db.execute("CREATE INDEX by_task_id ON tasks (task_id)")
+    db.execute("""CREATE TABLE events (at REAL NOT NULL, task INTEGER NOT NULL REFERENCES tasks (seq),
+        changes TEXT NOT NULL) STRICT""")
+
+
+_MIGRATIONS: tuple[Callable[[sqlite3.Connection], None], ...] = (_m001,)
+
+
+def default_path(environ: Mapping[str, str]) -> Path:
+    """Where the ledger lies: `SEEDANCE_LEDGER`, else the user's data folder for this system. *pure*."""
+    named = environ.get("SEEDANCE_LEDGER")
+    return Path(named).expanduser() if named else platformdirs.user_data_path("seedance_nb") / "ledger.sqlite3"
+
+
+class Ledger:
+    """A SQLite file that only its owner may read. Every method is safe from any thread; every write is on disk on return.
+
+    Raises: LedgerError from every method where the file cannot be read or written.
+    """
+
+    def __init__(self, path: Path, now: Callable[[], float] = time.time) -> None:
+        self.path = path
+        self._now = now
+        self._lock = threading.RLock()
+        self._db: sqlite3.Connection | None = None
+        self._pid = 0
+
+    def claim(
+        self, approved: Approved, *, base_url: str, simulated: bool, take: int = 1, fingerprint: str = ""
+    ) -> tuple[Row, bool]:
+        """The row for this request, and whether it is new and therefore ours to send. *writes ledger*.
+
+        The same request to the same place with the same `take` is the row that is already there, whatever kernel
+        made it, unless that one certainly never became a task.
+        """
+        spec, asked = approved.spec, roles(approved.spec, approved.values)
+        told = json.dumps([base_url, spec.method, spec.path, approved.digest, take])
+        intent = hashlib.sha256(told.encode()).hexdigest()
+        with self._transaction() as db:
+            self._settle_orphans(db)
+            free = [str(state) for state in FREE_STATES]
+            there = db.execute(
+                "SELECT seq FROM tasks WHERE intent = ? AND state NOT IN (?, ?)", (intent, *free)
+            ).fetchone()
+            if there:
+                return self._row(db, there[0]), False
+            values = {
+                "intent": intent, "kind": json.dumps([spec.name, simulated, asked.get("resolution"), asked.get("seconds")]),
+                "key_fingerprint": fingerprint, "spec": spec.name, "base_url": base_url, "simulated": int(simulated),
+                "digest": approved.digest, "take": take, "body": approved.body, "state": str(State.SENDING),
+                "created": self._now(), "owner": this_process(),
+            }  # fmt: skip
+            marks = ", ".join("?" * len(values))
+            cursor = db.execute(f"INSERT INTO tasks ({', '.join(values)}) VALUES ({marks})", tuple(values.values()))  # noqa: S608
+            seq = int(cursor.lastrowid or 0)
+            self._event(db, seq, {"state": str(State.SENDING)})
+            return self._row(db, seq), True
+
+    def update(self, seq: int, **changes: Any) -> Row:
+        """The row after `changes` to its columns. *writes ledger*; every change is also kept as an event."""
+        unknown = set(changes) - _CHANGEABLE
+        if unknown:
+            msg = f"not columns that change: {sorted(unknown)}"
+            raise TypeError(msg)
+        stored = {name: _stored(value) for name, value in changes.items()}
+        with self._transaction() as db:
+            sets = ", ".join(f"{name} = ?" for name in stored)
+            db.execute(f"UPDATE tasks SET {sets} WHERE seq = ?", (*stored.values(), seq))  # noqa: S608
+            self._event(db, seq, stored)
+            return self._row(db, seq)
+
+    def row(self, name: str | int) -> Row | None:
+        """The row with this number, `#number`, provider's id, or `provider:id`; None if there is none."""
+        with self._transaction() as db:
+            self._settle_orphans(db)
+            text = str(name)
+            if text.removeprefix("#").isdecimal():
+                found = db.execute("SELECT seq FROM tasks WHERE seq = ?", (int(text.removeprefix("#")),)).fetchone()
+            else:
+                provider, _, task_id = text.rpartition(":")
+                found = db.execute(
+                    "SELECT seq FROM tasks WHERE task_id IN (?, ?) AND spec LIKE ? ORDER BY seq DESC",
+                    (task_id, text, f"{provider}%"),
+                ).fetchone()
+            return self._row(db, found[0]) if found else None
+
+    def rows(self, limit: int = 100) -> list[Row]:
+        """The latest rows, newest first."""
+        with self._transaction() as db:
+            self._settle_orphans(db)
+            found = db.execute(f"SELECT {', '.join(_COLUMNS)} FROM tasks ORDER BY seq DESC LIMIT ?", (limit,))  # noqa: S608
+            return [_as_row(values) for values in found]
+
+    def history(self, row: Row) -> tuple[float, ...]:
+        """Seconds from acceptance to the end for the last 30 finished tasks of the same kind, oldest first."""
+        with self._transaction() as db:
+            found = db.execute(
+                """SELECT finished - accepted FROM tasks WHERE kind = (SELECT kind FROM tasks WHERE seq = ?)
+                AND state = ? AND finished > accepted ORDER BY seq DESC LIMIT 30""",
+                (row.seq, str(State.DONE)),
+            )
+            return tuple(seconds for (seconds,) in found)[::-1]
+
+    def close(self) -> None:
+        """Closes the file; the next call opens it again."""
+        with self._lock:
+            if self._db is not None and self._pid == os.getpid():
+                self._db.close()
+            self._db = None
+
+    def _settle_orphans(self, db: sqlite3.Connection) -> None:
+        # A process that died between the ledger and the answer may have sent the request: never ours to send again.
+        for seq, owner in db.execute("SELECT seq, owner FROM tasks WHERE state = ?", (str(State.SENDING),)).fetchall():
+            if is_gone(owner):
+                why = "the process that sent it ended before it saw the answer"
+                db.execute("UPDATE tasks SET state = ?, error = ? WHERE seq = ?", (str(State.UNKNOWN), why, seq))
+                self._event(db, seq, {"state": str(State.UNKNOWN)})
+
+    def _event(self, db: sqlite3.Connection, seq: int, changes: dict[str, Any]) -> None:
+        text = json.dumps(changes, ensure_ascii=False)
+        db.execute("INSERT INTO events (at, task, changes) VALUES (?, ?, ?)", (self._now(), seq, text))
+
+    def _row(self, db: sqlite3.Connection, seq: int) -> Row:
+        return _as_row(db.execute(f"SELECT {', '.join(_COLUMNS)} FROM tasks WHERE seq = ?", (seq,)).fetchone())  # noqa: S608
+
+    @contextmanager
+    def _transaction(self) -> Iterator[sqlite3.Connection]:
+        problem = ""
+        with self._lock:
+            try:
+                db = self._open()
+                db.execute("BEGIN IMMEDIATE")
+                try:
+                    yield db
+                except BaseException:
+                    db.execute("ROLLBACK")
+                    raise
+                db.execute("COMMIT")
+            except (sqlite3.Error, OSError) as error:
+                problem = f"The ledger {self.path} cannot be used: {error}."
+        if problem:
+            raise LedgerError(problem, file=str(self.path))
+
+    def _open(self) -> sqlite3.Connection:
+        if self._db is not None and self._pid == os.getpid():
+            return self._db
+        self.path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+        # Made by us with its final mode: SQLite gives the -wal and -shm files the mode of the file they belong to.
+        os.close(os.open(self.path, os.O_CREAT | os.O_RDWR, 0o600))
+        self.path.chmod(0o600)
+        db = sqlite3.connect(self.path, timeout=30, isolation_level=None, check_same_thread=False)
+        db.execute("PRAGMA journal_mode = WAL")
+        db.execute("PRAGMA synchronous = FULL")
+        if db.execute("PRAGMA synchronous").fetchone()[0] != 2:  # noqa: PLR2004
+            msg = "SQLite would not write durably here"
+            raise sqlite3.OperationalError(msg)
+        self._migrate(db)
+        self._db, self._pid = db, os.getpid()
+        return db
+
+    def _migrate(self, db: sqlite3.Connection) -> None:
+        db.execute("BEGIN IMMEDIATE")
+        version = db.execute("PRAGMA user_version").fetchone()[0]
+        if version > len(_MIGRATIONS):
+            db.execute("ROLLBACK")
+            msg = f"it was written by a newer version of this library (format {version})"
+            raise sqlite3.OperationalError(msg)
+        for number, migrate in enumerate(_MIGRATIONS[version:], version + 1):
+            migrate(db)
+            db.execute(f"PRAGMA user_version = {number}")
+        db.execute("COMMIT")
+
+
+def _stored(value: Any) -> Any:
+    if isinstance(value, tuple | list):
+        return json.dumps(list(value))
+    return int(value) if isinstance(value, bool) else str(value) if isinstance(value, State) else value
+
+
+def _as_row(values: tuple[Any, ...]) -> Row:
+    named = dict(zip(_COLUMNS, values, strict=True))
+    outputs = tuple(json.loads(named.pop("outputs")))
+    return Row(**{**named, "outputs": outputs, "state": State(named["state"]), "simulated": bool(named["simulated"])})

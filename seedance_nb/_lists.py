@@ -1,0 +1,132 @@
+"""The control for a list of texts, above all of media addresses: add, remove, move, a count, an error for each row."""
+
+import html
+from typing import Any
+
+import ipywidgets as W  # noqa: N812
+from ipywidgets.widgets.widget_button import ButtonStyle
+from ipywidgets.widgets.widget_string import TextStyle
+
+from seedance_nb._controls import Control, mark
+from seedance_nb._labels import Said, error_html, label_html
+from seedance_nb._values import ABSENT, Problem, join
+
+_HINTS = {
+    "image": "https://… or asset://…",
+    "video": "https://….mp4 or asset://…",
+    "audio": "https://….mp3 or asset://…",
+}
+
+
+class _Row:
+    """One entry on the screen. Its widgets are made when it is added."""
+
+    def __init__(self, owner: "ListControl", text: str) -> None:
+        shared, media = owner._shared, owner.field.media  # noqa: SLF001 - a part of the same control
+        self.picture = shared.html("", "sdn-thumb")
+        self.text = shared.make(
+            W.Text, TextStyle, "sdn-entry", value=text, placeholder=_HINTS.get(media, ""), continuous_update=False,
+            description_allow_html=True,
+        )  # fmt: skip
+        self.text.observe(lambda _: owner.edited(self), "value")
+        self.up = self._button(owner, "arrow-up", "Move up", lambda: owner.move(self, -1))
+        self.down = self._button(owner, "arrow-down", "Move down", lambda: owner.move(self, 1))
+        gone = self._button(owner, "times", "Remove", lambda: owner.remove(self))
+        self.widget = shared.box(W.HBox, [self.picture, self.text, self.up, self.down, gone], "sdn-row")
+
+    def _button(self, owner: "ListControl", icon: str, tooltip: str, act: Any) -> Any:
+        made = owner._shared.make(W.Button, ButtonStyle, "sdn-icon", icon=icon, tooltip=tooltip)  # noqa: SLF001
+        made.on_click(lambda _: act())
+        return made
+
+    def say(self, name: str, media: str, problems: tuple[Problem, ...]) -> None:
+        """Labels the row and shows its errors and its picture."""
+        label = f'<span class="sdn-marker">{html.escape(name)}</span>{error_html(problems)}'
+        if self.text.description != label:
+            self.text.description = label
+        picture = thumb_html(self.text.value, media) if not problems else thumb_html("", media)
+        if self.picture.value != picture:
+            self.picture.value = picture
+        if self.text.continuous_update is not bool(problems):
+            self.text.continuous_update = bool(problems)
+        mark(self.widget, bad=bool(problems))
+
+
+def thumb_html(url: str, media: str) -> str:
+    """A small picture of an image's address, or a plain tile that names the kind. *pure*; the address is escaped."""
+    if media == "image" and url.startswith(("https://", "http://")):
+        safe = html.escape(url, quote=True)
+        return f'<img src="{safe}" alt="" loading="lazy" referrerpolicy="no-referrer">'
+    return f'<span class="sdn-tile">{html.escape("asset" if url.startswith("asset://") else media or "text")}</span>'
+
+
+class ListControl(Control):
+    """A list of texts. No entry is dropped or changed: an empty row is an empty entry, and is told so."""
+
+    def _build(self) -> Any:
+        self._rows: list[_Row] = []
+        self._head = self._shared.html(label_html(self.field, Said(count=0)), "sdn-head")
+        noun = self.field.media or "entry"
+        self._add = self._shared.make(W.Button, ButtonStyle, "sdn-add", icon="plus", description=f"Add {noun}")
+        self._add.on_click(lambda _: self.add())
+        return self._shared.box(W.VBox, [self._head, self._add], "sdn-field", "sdn-list")
+
+    def add(self, text: str = "") -> None:
+        """Adds an entry at the end, as a person's change."""
+        self._rows.append(_Row(self, text))
+        self._arrange()
+        self._took(self._texts())
+
+    def remove(self, row: _Row) -> None:
+        """Removes an entry, as a person's change; the last one gone makes the list absent."""
+        if row in self._rows:
+            self._rows.remove(row)
+            self._arrange()
+            self._took(self._texts())
+
+    def move(self, row: _Row, by: int) -> None:
+        """Moves an entry up (-1) or down (1), as a person's change."""
+        here = self._rows.index(row)
+        there = here + by
+        if 0 <= there < len(self._rows):
+            self._rows[here], self._rows[there] = self._rows[there], self._rows[here]
+            self._arrange()
+            self._took(self._texts())
+
+    def edited(self, row: _Row) -> None:
+        """Takes an entry's new text."""
+        self.last_edited = (*self.field.path, str(self._rows.index(row)))
+        self._took(self._texts())
+
+    last_edited: tuple[str, ...] = ()
+
+    def say(self, problems: tuple[Problem, ...]) -> None:
+        own = join(self.field.path)
+        label = label_html(
+            self.field, Said(problems=tuple(p for p in problems if p.path == own), count=len(self._rows))
+        )
+        if self._head.value != label:
+            self._head.value = label
+        for place, row in enumerate(self._rows):
+            name = self.field.markers[0].replace("{n}", str(place + 1)) if self.field.markers else str(place + 1)
+            row.say(name, self.field.media, tuple(p for p in problems if p.path == f"{own}/{place}"))
+
+    def _display(self, value: Any) -> None:
+        texts = [] if not isinstance(value, list) else [str(item) for item in value]
+        for row, text in zip(self._rows, texts, strict=False):
+            row.text.value = text
+        self._rows = self._rows[: len(texts)] + [_Row(self, text) for text in texts[len(self._rows) :]]
+        self._arrange()
+
+    def _texts(self) -> Any:
+        return [row.text.value for row in self._rows] or ABSENT
+
+    def _arrange(self) -> None:
+        self.widget.children = [self._head, *(row.widget for row in self._rows), self._add]
+        for place, row in enumerate(self._rows):
+            for button, off in ((row.up, place == 0), (row.down, place == len(self._rows) - 1)):
+                if button.disabled is not off:
+                    button.disabled = off
+        full = self.field.most_items is not None and len(self._rows) >= self.field.most_items
+        if self._add.disabled is not full:
+            self._add.disabled = full

@@ -1,0 +1,110 @@
+"""Facts from the bytes of a video, read in a child process with limits, because the bytes are not ours."""
+
+import json
+import subprocess
+import sys
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any
+
+_WALL_S = 20
+_CPU_S = 15
+_MEMORY = 2 * 1024**3
+_POSTER_AT_S = 1.0
+_POSTER_WIDTH = 640
+_MAX_FRAMES = 40
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Facts:
+    """What a video file holds: size in px, length in s, frames per second, codec names ("" for no sound)."""
+
+    width: int
+    height: int
+    seconds: float
+    fps: float
+    codec: str
+    audio: str
+
+
+def inspect(path: Path, poster: Path) -> tuple[Facts | None, str]:
+    """The facts of an MP4, or None and why it is not a playable one. *reads files*, *writes files*: `poster`, a JPEG.
+
+    The work is done by a child process with bounds on memory, processor time and wall time.
+    """
+    with path.open("rb") as file:
+        if file.read(12)[4:8] != b"ftyp":
+            return None, "it does not begin like an MP4 file"
+    command = [sys.executable, "-P", "-m", "seedance_nb._media", str(path), str(poster)]
+    try:
+        done = subprocess.run(command, capture_output=True, timeout=_WALL_S, check=False, cwd=path.parent)  # noqa: S603
+    except subprocess.TimeoutExpired:
+        return None, f"looking into it took longer than {_WALL_S} s"
+    except OSError as error:
+        return None, f"the process that looks into it could not be started ({error.strerror})"
+    if done.returncode != 0:
+        return (
+            None,
+            f"it cannot be decoded ({done.stderr.decode(errors='replace').strip()[-200:] or 'the reader ended'})",
+        )
+    try:
+        return Facts(**json.loads(done.stdout)), ""
+    except (ValueError, TypeError):
+        return None, "the process that looks into it gave no facts"
+
+
+def read_facts(text: str) -> Facts | None:
+    """The facts that `write_facts` made, None for "". *pure*."""
+    return Facts(**json.loads(text)) if text else None
+
+
+def write_facts(facts: Facts) -> str:
+    """Facts as one JSON text. *pure*."""
+    return json.dumps(asdict(facts))
+
+
+def _main(path: str, poster: str) -> int:
+    import av
+
+    _limit()
+    with av.open(path, format="mp4", options={"protocol_whitelist": "file"}) as container:
+        stream = container.streams.video[0]
+        if stream.codec_context.width * stream.codec_context.height > 4096 * 2304:
+            sys.stderr.write("the picture is larger than 4096 x 2304")
+            return 1
+        rate = float(stream.average_rate or 0)
+        frame = None
+        for count, decoded in enumerate(container.decode(stream)):
+            frame = decoded
+            if count >= _MAX_FRAMES or (rate and count >= rate * _POSTER_AT_S):
+                break
+        if frame is None:
+            sys.stderr.write("it has no picture")
+            return 1
+        _save_poster(frame, Path(poster))
+        ends = [float(s.duration * s.time_base) for s in (stream,) if s.duration and s.time_base]
+        seconds = ends[0] if ends else float(container.duration or 0) / 1_000_000
+        sound = container.streams.audio[0].codec_context.name if container.streams.audio else ""
+        facts = Facts(width=frame.width, height=frame.height, seconds=round(seconds, 3), fps=round(rate, 3),
+                      codec=stream.codec_context.name, audio=sound)  # fmt: skip
+    sys.stdout.write(write_facts(facts))
+    return 0
+
+
+def _save_poster(frame: Any, poster: Path) -> None:
+    picture = frame.to_image()
+    picture.thumbnail((_POSTER_WIDTH, _POSTER_WIDTH))
+    picture.save(poster, "JPEG", quality=72, optimize=True)
+
+
+def _limit() -> None:
+    try:
+        import resource
+    except ImportError:  # Windows has no such limits; the wall clock still bounds the child there
+        return
+    resource.setrlimit(resource.RLIMIT_AS, (_MEMORY, _MEMORY))
+    resource.setrlimit(resource.RLIMIT_CPU, (_CPU_S, _CPU_S))
+
+
+if __name__ == "__main__":
+    sys.exit(_main(*sys.argv[1:3]))

@@ -1,0 +1,87 @@
+"""The simulator's videos: what a request asks for, handed to a child process that paints it."""
+
+import asyncio
+import sys
+import tempfile
+from collections.abc import Awaitable, Callable
+from pathlib import Path
+from typing import Any
+
+from seedance_nb._check import roles
+from seedance_nb._render import Job, Reference, dump, frame_size
+from seedance_nb._spec import Spec
+from seedance_nb._values import find, join
+
+_WALL_S = 180
+
+
+async def paint(spec: Spec, body: dict[str, Any], output: Path, fetch: Callable[[str], Awaitable[bytes]]) -> str:
+    """Why the video could not be painted, "" once it lies at `output`. *network* for reference pictures, *writes files*.
+
+    The painting is done by a child process, so that the event loop stays free.
+    """
+    output.parent.mkdir(parents=True, exist_ok=True)
+    with tempfile.TemporaryDirectory(prefix="seedance-") as folder:
+        references = await _references(spec, body, Path(folder), fetch)
+        job = _job(spec, body, output, references)
+        order = Path(folder) / "job.json"
+        order.write_text(dump(job), encoding="utf-8")
+        child = await asyncio.create_subprocess_exec(
+            sys.executable, "-P", "-m", "seedance_nb._render", str(order),
+            stdin=asyncio.subprocess.DEVNULL, stdout=asyncio.subprocess.DEVNULL, stderr=asyncio.subprocess.PIPE,
+        )  # fmt: skip
+        try:
+            _, said = await asyncio.wait_for(child.communicate(), _WALL_S)
+        except (TimeoutError, asyncio.CancelledError) as error:
+            child.kill()
+            await child.wait()
+            if isinstance(error, asyncio.CancelledError):
+                raise
+            return f"The simulator could not paint this video in {_WALL_S} s."
+    if child.returncode or not output.exists():
+        return f"The simulator could not paint this video: {said.decode(errors='replace').strip()[-300:]}"
+    return ""
+
+
+def _job(spec: Spec, body: dict[str, Any], output: Path, references: tuple[Reference, ...]) -> Job:
+    asked = roles(spec, body)
+    ratio = str(asked.get("ratio", "auto"))
+    width, height = frame_size(str(asked.get("resolution", "720p")), ratio if ":" in ratio else "16:9")
+    given = find(body, join(spec.inputs))
+    settings = tuple(
+        (str(name), "on" if value is True else "off" if value is False else str(value))
+        for name, value in given.items()
+        if isinstance(value, bool | int | float | str) and name != "prompt"
+    )
+    return Job(
+        path=str(output), width=width, height=height, seconds=int(asked.get("seconds", 5)), audio=bool(asked.get("audio")),
+        prompt=str(asked.get("prompt", "")), model=str(body.get("model", spec.name)), settings=settings, references=references,
+    )  # fmt: skip
+
+
+async def _references(
+    spec: Spec, body: dict[str, Any], folder: Path, fetch: Callable[[str], Awaitable[bytes]]
+) -> tuple[Reference, ...]:
+    schema = find(spec.body, "".join(f"/properties/{name}" for name in spec.inputs))
+    given = find(body, join(spec.inputs))
+    wanted = []
+    for name, child in schema.get("properties", {}).items():
+        kind = child.get("x-media", {}).get("kind") if isinstance(child, dict) else None
+        if kind:
+            urls = given.get(name) or []
+            listed = [urls] if isinstance(urls, str) else urls
+            wanted += [(f"[{kind.title()}{number}]", kind, url) for number, url in enumerate(listed, 1)]
+    files = await asyncio.gather(
+        *(_fetched(url, kind, folder / str(n), fetch) for n, (_, kind, url) in enumerate(wanted))
+    )
+    return tuple(
+        Reference(label=label, url=url, file=file) for (label, _, url), file in zip(wanted, files, strict=True)
+    )
+
+
+async def _fetched(url: str, kind: str, path: Path, fetch: Callable[[str], Awaitable[bytes]]) -> str | None:
+    content = await fetch(url) if kind == "image" and url.startswith(("http://", "https://")) else b""
+    if not content:
+        return None
+    path.write_bytes(content)
+    return str(path)

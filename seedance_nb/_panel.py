@@ -1,0 +1,195 @@
+"""A form wired to a session in one cell: Generate, progress, and the video as an output of that cell."""
+
+import asyncio
+import html
+import logging
+import threading
+import time
+from collections.abc import Callable
+from typing import Any
+
+import ipywidgets as W  # noqa: N812
+from IPython.display import HTML, DisplayHandle, display
+from ipywidgets.widgets.widget_button import ButtonStyle
+
+from seedance_nb._controls import Shared
+from seedance_nb._display import sent_html
+from seedance_nb._engine import ENGINE
+from seedance_nb._errors import SeedanceError
+from seedance_nb._form import Form
+from seedance_nb._handle import Task
+from seedance_nb._price import price_before, price_note
+from seedance_nb._session import Session
+from seedance_nb._spec import Spec
+from seedance_nb._task import Row, State
+from seedance_nb._values import json_text
+
+SETTLE_S = 0.4
+_TICK_S = 0.25
+_LOG = logging.getLogger("seedance_nb")
+_WORDS = {
+    State.SENDING: "Sending",
+    State.QUEUED: "Queued",
+    State.RUNNING: "Generating",
+    State.OTHER: "In a state that the document does not name",
+    State.DONE: "Fetching the video",
+}
+
+
+class Panel:
+    """Form, price, Generate, progress and the video in one cell. Nothing is sent before Generate is pressed.
+
+    `form` is the form, `task` the latest task (None before the first). The video is an output of the cell, so it stays
+    there without a kernel.
+    """
+
+    def __init__(self, spec: Spec, session: Session) -> None:
+        self.spec = spec
+        self.form = Form(spec)
+        self.task: Task | None = None
+        self._session = session
+        self._simulated = session.is_simulated(spec)
+        self._lock = threading.Lock()
+        self._busy = False
+        self._watching = True
+        self._takes: dict[str, int] = {}
+        self._handle: DisplayHandle | None = None
+        shared = self._shared = Shared()
+        self._top = shared.html(self._head(), "sdn-top")
+        self._go = shared.make(W.Button, ButtonStyle, "sdn-go", description=self._price(), icon="play")
+        self._stop = shared.make(W.Button, ButtonStyle, "sdn-hidden", description="Stop waiting")
+        self._again = shared.make(W.Button, ButtonStyle, "sdn-hidden", description="Another take", icon="repeat")
+        self._note = shared.html(html.escape(price_note(spec, simulated=self._simulated)), "sdn-note")
+        self._status = shared.html("", "sdn-status")
+        foot = shared.box(W.HBox, [self._note, self._stop, self._again, self._go], "sdn-foot")
+        self.widget = shared.box(W.VBox, [self._top, self.form.widget, self._status, foot], "sdn", "sdn-panel")
+        self._go.on_click(self._guarded(lambda: self._start(another=False)))
+        self._again.on_click(self._guarded(lambda: self._start(another=True)))
+        self._stop.on_click(self._guarded(self._stop_waiting))
+        self.form.observe(lambda _: _toggle(self._again, shown=False))
+
+    def _ipython_display_(self) -> None:
+        display(self.widget)
+        # Made now, so that it belongs to this cell; a thread may update it later but must never display by itself.
+        self._handle = display(HTML(""), display_id=True)
+
+    def __repr__(self) -> str:
+        return f"Panel for {self.spec.name}; {self.task or 'nothing sent yet'}"
+
+    def generate(self) -> None:
+        """Does what a press of Generate does. *spends credits* where a key is set."""
+        self._start(another=False)
+
+    def _start(self, *, another: bool) -> None:
+        with self._lock:  # the first click takes the token; a second one finds it gone
+            if self._busy:
+                return
+            self._busy = self._watching = True
+        self._go.disabled = self._again.disabled = True
+        self._say('<div class="sdn-dim">Reading the form…</div>')
+        ENGINE.submit(self._generate(time.monotonic(), another=another))
+
+    def _stop_waiting(self) -> None:
+        self._watching = False
+
+    async def _generate(self, clicked: float, *, another: bool) -> None:
+        try:
+            # A click overtakes values that the browser still holds back, so they are read once nothing changes any more.
+            while time.monotonic() - max(clicked, self.form.last_change) < SETTLE_S:
+                await asyncio.sleep(0.05)
+            if self.form.validate():
+                self._say("")
+                return
+            await self._follow(self.form.values, another=another)
+        except SeedanceError as error:
+            self._say(_error_html(error))
+        except Exception as error:  # noqa: BLE001 - a callback's exception would be seen nowhere
+            _LOG.exception("panel")
+            self._say(
+                f'<div class="sdn-error" role="alert">Something unexpected happened: {html.escape(repr(error))}</div>'
+            )
+        finally:
+            _toggle(self._stop, shown=False)
+            self._go.disabled = self._again.disabled = False
+            self._busy = False
+
+    async def _follow(self, values: dict[str, Any], *, another: bool) -> None:
+        body = json_text(values)
+        take = self._takes.get(body, 1) + another
+        self._takes[body] = take
+        task = self.task = self._session.submit(self.spec, take=take, **values)
+        future = task.future()
+        _toggle(self._stop, shown=True)
+        begun = time.monotonic()
+        while not future.done() and self._watching:
+            self._say(_running_html(task.row, time.monotonic() - begun, body))
+            await asyncio.sleep(_TICK_S)
+        if not future.done():
+            self._say(_left_html(task.row))
+            return
+        video = task.show(future.result())
+        if self._handle is not None:
+            self._handle.update(video)
+        _toggle(self._again, shown=True)
+        self._say(_done_html(task, time.monotonic() - begun, body))
+
+    def _say(self, text: str) -> None:
+        if self._status.value != text:
+            self._status.value = text
+
+    def _head(self) -> str:
+        mark = '<span class="sdn-badge">SIMULATED</span>' if self._simulated else ""
+        mode = f'<span class="sdn-dim">{html.escape(self.spec.mode)}</span>'
+        return f"<b>{html.escape(self.spec.title)}</b>{mode}{mark}<code>{html.escape(self.spec.name)}</code>"
+
+    def _price(self) -> str:
+        return f"Generate · {price_before(simulated=self._simulated)}"
+
+    def _guarded(self, act: Callable[[], None]) -> Callable[[Any], None]:
+        def guarded(_: Any) -> None:
+            try:
+                act()
+            except Exception as error:  # noqa: BLE001 - a callback's exception would be seen nowhere
+                _LOG.exception("panel")
+                self._say(f'<div class="sdn-error" role="alert">{html.escape(str(error))}</div>')
+
+        return guarded
+
+
+def _toggle(widget: Any, *, shown: bool) -> None:
+    hidden = "sdn-hidden" in widget._dom_classes  # noqa: SLF001 - the trait behind add_class
+    if shown and hidden:
+        widget.remove_class("sdn-hidden")
+    if not shown and not hidden:
+        widget.add_class("sdn-hidden")
+
+
+def _running_html(row: Row, waited: float, body: str) -> str:
+    word = f" ({html.escape(row.word)})" if row.word and row.state is State.OTHER else ""
+    where = f" · <code>{html.escape(row.name)}</code>" if row.task_id else ""
+    return (
+        f'<div role="status"><div class="sdn-run"><i></i></div>{_WORDS.get(row.state, row.state)}{word} · {waited:.0f} s{where}'
+        f"{sent_html(body)}</div>"
+    )
+
+
+def _left_html(row: Row) -> str:
+    name = html.escape(row.name)
+    return (
+        f'<div role="status">The waiting was ended, the task was not: it goes on, and its video is kept when it comes.<br>'
+        f"Take it up again with <code>sd.task('{name}').wait()</code> or Generate.</div>"
+    )
+
+
+def _done_html(task: Task, waited: float, body: str) -> str:
+    name = html.escape(task.name)
+    if task.is_new:
+        said = f"Done in {waited:.1f} s · <code>{name}</code>"
+    else:
+        said = f"This very request was made before, so its video is shown and nothing new was charged · <code>{name}</code>"
+    return f'<div role="status"><span class="sdn-done">✓</span> {said}{sent_html(body)}</div>'
+
+
+def _error_html(error: SeedanceError) -> str:
+    lines = "<br>".join(html.escape(line) for line in str(error).splitlines())
+    return f'<div class="sdn-error" role="alert">{lines}</div>'

@@ -1,0 +1,229 @@
+"""The one road: check, approve, record, send once, follow, keep. It knows no widgets."""
+
+import functools
+import os
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+from urllib.parse import urlsplit
+
+from seedance_nb import _ledger, _spec, _store
+from seedance_nb._check import approve, check, place, roles
+from seedance_nb._display import Video, table_html, table_text, video_of
+from seedance_nb._engine import ENGINE
+from seedance_nb._errors import SeedanceError, SpecError
+from seedance_nb._files import outputs_folder
+from seedance_nb._follow import Flow, raise_for, run
+from seedance_nb._handle import Task, Tasks
+from seedance_nb._keys import Secret, find_key
+from seedance_nb._ledger import Ledger
+from seedance_nb._price import price_before
+from seedance_nb._request import create_request
+from seedance_nb._spec import Spec
+from seedance_nb._task import Row, State
+from seedance_nb._transport import Place, fetch_small
+from seedance_nb._values import Problem, read_json
+
+Document = str | Path | Mapping[str, Any] | Spec
+
+
+class Session:
+    """A ledger, a folder for videos, and where requests go. The module's own functions use one with the defaults.
+
+    `api_key` and `base_url` stand before the environment's. `simulate=True` takes the simulator even with a key;
+    `simulate=False` refuses to go without one. `queue_s` and `run_s` are the simulator's times in seconds.
+    """
+
+    def __init__(
+        self,
+        *,
+        api_key: str | Secret | None = None,
+        base_url: str | None = None,
+        simulate: bool | None = None,
+        ledger: Path | None = None,
+        outputs: Path | None = None,
+        queue_s: float = 0.8,
+        run_s: float = 3.0,
+    ) -> None:
+        self._api_key = api_key
+        self._base_url = base_url
+        self._simulate = simulate
+        self._outputs = outputs
+        self._pace = (queue_s, run_s)
+        self.ledger = Ledger(ledger or _ledger.default_path(os.environ))
+        self._specs: dict[str, Spec] = {}
+
+    @property
+    def outputs(self) -> Path:
+        """The folder that videos are kept in."""
+        return self._outputs or outputs_folder(os.environ)
+
+    def is_simulated(self, document: Document) -> bool:
+        """Whether tasks of this document go to the built-in simulator, which charges nothing. *pure*."""
+        return self._place(_spec.spec(document)).app is not None
+
+    def check(
+        self, document: Document, /, *, extra: Mapping[str, Any] | None = None, **fields: Any
+    ) -> tuple[Problem, ...]:
+        """Every problem of these fields at once, () if they may be sent. *pure*: nothing is sent or recorded.
+
+        `extra` holds undocumented fields that are sent knowingly. Raises: SpecError.
+        """
+        spec = _spec.spec(document)
+        body = place(spec, fields, extra)
+        return check(
+            spec, body, tuple(f"/{'/'.join((*spec.inputs, name))}" if name[:1] != "/" else name for name in extra or {})
+        )
+
+    def submit(
+        self, document: Document, /, *, take: int = 1, extra: Mapping[str, Any] | None = None, **fields: Any
+    ) -> Task:
+        """The task, at once; recorded before it is sent. *spends credits*, *network*, *writes ledger*.
+
+        The same request again is the same task and costs nothing; `take=2` asks for another video of it.
+
+        Raises: InvalidInput with every problem, before anything is recorded; SpecError; Unauthorized for a key that
+        cannot be sent; LedgerError where the ledger cannot be written: nothing is sent then. What the provider says
+        is raised by `wait`.
+        """
+        spec = _spec.spec(document)
+        if spec.task is None:
+            raise SpecError(
+                "this document has no x-task table, so it can be filled in and checked but not sent", file=spec.file
+            )
+        self._specs[spec.name] = spec
+        approved = approve(spec, fields, extra)
+        where = self._place(spec)
+        row, is_new = self.ledger.claim(
+            approved,
+            base_url=where.base_url,
+            simulated=where.app is not None,
+            take=take,
+            fingerprint=where.secret.fingerprint() if where.secret else "",
+        )
+        request = create_request(approved, where.base_url) if is_new else None
+        flow = self._flow(spec, where)
+        if is_new or row.state not in (State.UNKNOWN, State.FAILED):
+            ENGINE.follow(self._key(row), lambda: run(flow, row, request))
+        return self._task(row, spec, where, is_new=is_new)
+
+    def generate(self, document: Document, /, *, timeout: float | None = None, **fields: Any) -> Video:
+        """The video; `submit` and `wait` in one. *spends credits*, *network*, *writes ledger*, *writes files*.
+
+        Raises: what `submit` and `Task.wait` raise.
+        """
+        return self.submit(document, **fields).wait(timeout)
+
+    def tasks(self, limit: int = 100) -> Tasks:
+        """The latest tasks of the ledger, unresolved ones first. *reads files*."""
+        rows = self.ledger.rows(limit)
+        return Tasks(rows, [str(self._asked(row).get("prompt", "")) for row in rows], str(self.ledger.path))
+
+    def task(self, name: str | int, /, *, document: Document | None = None) -> Task:
+        """The task that the ledger knows by this name, ready to be waited for; nothing is sent. *reads files*.
+
+        `document` is needed where the task's document came from a file or a dict. Raises: SeedanceError for a name
+        that the ledger does not have.
+        """
+        row = self.ledger.row(name)
+        if row is None:
+            raise SeedanceError(
+                f"The ledger {self.ledger.path} has no task {name!r}.", next_step="sd.tasks() lists what there is"
+            )
+        spec = _spec.spec(document) if document is not None else self._specs.get(row.spec) or _spec.spec(row.spec)
+        return self._task(row, spec, self._place(spec, row), is_new=False)
+
+    def _task(self, row: Row, spec: Spec, where: Place, *, is_new: bool) -> Task:
+        flow = self._flow(spec, where)
+
+        def read() -> Row:
+            return self.ledger.row(row.seq) or row
+
+        def follow() -> Any:
+            now = read()
+            raise_for(now)
+            return ENGINE.follow(self._key(row), lambda: run(flow, now, None))
+
+        def show(done: Row) -> Video:
+            return video_of(done, spec.title, roles(spec, read_json(done.body)))
+
+        return Task(read, follow, show, is_new=is_new)
+
+    def _key(self, row: Row) -> tuple[str, int]:
+        return str(self.ledger.path), row.seq
+
+    def _flow(self, spec: Spec, where: Place) -> Flow:
+        return Flow(spec=spec, place=where, ledger=self.ledger, folder=self.outputs)
+
+    def _place(self, spec: Spec, row: Row | None = None) -> Place:
+        base = row.base_url if row else self._base_url or os.environ.get(spec.base_env) or ""
+        secret = find_key(spec, self._api_key, os.environ)
+        if row is not None and urlsplit(base).hostname == _simulator_host(spec):
+            return _simulated_place(spec, self._pace)
+        if row is None and (self._simulate or (self._simulate is None and secret is None and not base)):
+            return _simulated_place(spec, self._pace)
+        if secret is None:
+            raise SeedanceError(
+                f"There is no key for {spec.provider}.",
+                next_step=f"set {spec.key_env or 'api_key='}, or leave base_url and simulate alone to use the simulator",
+            )
+        return Place(base_url=(base or spec.server).rstrip("/"), secret=secret)
+
+    def _asked(self, row: Row) -> dict[str, Any]:
+        try:
+            return roles(self._specs.get(row.spec) or _spec.spec(row.spec), read_json(row.body))
+        except SpecError:
+            return {}
+
+
+class Models:
+    """The documents that come with the package, as a table. `names` are what every function takes."""
+
+    _heads = ("name", "what", "price", "known from")
+
+    def __init__(self, session: Session) -> None:
+        self.names = _spec.names()
+        self._rows = [self._line(session, _spec.spec(name)) for name in self.names]
+
+    def _line(self, session: Session, spec: Spec) -> list[str]:
+        return [
+            spec.name,
+            f"{spec.title}, {spec.mode}",
+            price_before(simulated=session.is_simulated(spec)),
+            spec.source,
+        ]
+
+    def __repr__(self) -> str:
+        return table_text(self._heads, self._rows)
+
+    def _repr_html_(self) -> str:
+        return table_html(self._heads, self._rows)
+
+
+def _simulator_host(spec: Spec) -> str:
+    return f"{spec.provider}.simulator.invalid"
+
+
+def _simulated_place(spec: Spec, pace: tuple[float, float]) -> Place:
+    app = _simulator(spec, _store.default_folder(os.environ), pace)
+    return Place(base_url=f"http://{_simulator_host(spec)}", secret=Secret("simulator", "the simulator"), app=app)
+
+
+@functools.lru_cache(maxsize=16)
+def _simulator(spec: Spec, folder: Path, pace: tuple[float, float]) -> Any:
+    from seedance_nb._simulator import Pace, Simulator
+    from seedance_nb._store import Store
+
+    return Simulator([spec], Store(folder), fetch_small, Pace(queue=pace[0], run=pace[1])).app
+
+
+@functools.lru_cache(maxsize=8)
+def _made(*options: Any) -> Session:
+    api_key, base_url, simulate, _ledger_name, _outputs_name = options
+    return Session(api_key=api_key, base_url=base_url, simulate=simulate)
+
+
+def default(api_key: str | None = None, base_url: str | None = None, *, simulate: bool | None = None) -> Session:
+    """The session of the module's own functions, one for each key, address, ledger and folder that is named. *pure*."""
+    environ = os.environ
+    return _made(api_key, base_url, simulate, environ.get("SEEDANCE_LEDGER"), environ.get("SEEDANCE_OUTPUTS"))

@@ -1,0 +1,223 @@
+"""A provider's document as one frozen value: where to send, what to send, how a task is followed, how it is known."""
+
+import difflib
+import functools
+from collections.abc import Mapping
+from dataclasses import dataclass
+from importlib.resources import files
+from pathlib import Path
+from typing import Any
+
+import jsonschema
+
+from seedance_nb import _documents
+from seedance_nb._errors import SpecError
+from seedance_nb._schema import Normaliser
+from seedance_nb._tables import ErrorTable, Table, TaskTable, error_table, task_table
+from seedance_nb._values import ABSENT, find, join
+
+_SPECS = files("seedance_nb") / "specs"
+_METHODS = ("post", "put", "patch")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Auth:
+    """How a key travels: a header's name and the text before the key."""
+
+    header: str
+    prefix: str = ""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
+class Spec:
+    """One operation of one provider. `body` is its request schema in JSON Schema 2020-12 and is not to be changed.
+
+    `inputs` is the path of the object that holds the person's fields, () where the body is flat. `task` and `errors`
+    are None for a document without an `x-task` table: it has a form and checks, and cannot be sent. `replies` are the
+    schemas of the answers to `create` and `status`.
+    """
+
+    name: str
+    file: str
+    title: str
+    mode: str
+    source: str
+    server: str
+    method: str
+    path: str
+    body: dict[str, Any]
+    example: Any
+    inputs: tuple[str, ...]
+    auth: Auth | None
+    key_env: str
+    base_env: str
+    price_unit: str
+    price_note: str
+    evidence: str
+    task: TaskTable | None
+    errors: ErrorTable | None
+    replies: dict[str, Any]
+
+    @property
+    def provider(self) -> str:
+        """The part of the name before the slash. *pure*."""
+        return self.name.split("/", 1)[0]
+
+    def __repr__(self) -> str:
+        return (
+            f"Spec({self.name!r}: {self.title}, {self.mode or 'any'}; {self.method.upper()} {self.server}{self.path})"
+        )
+
+
+def names() -> tuple[str, ...]:
+    """The names of the documents that come with the package, sorted. *reads files*."""
+    folders = [folder for folder in _SPECS.iterdir() if folder.is_dir() and not folder.name.startswith("_")]
+    found = [f"{folder.name}/{file.name.removesuffix('.yaml')}" for folder in folders for file in folder.iterdir()]
+    return tuple(sorted(found))
+
+
+def spec(source: "str | Path | Mapping[str, Any] | Spec") -> Spec:
+    """The `Spec` of a packaged name, a YAML or JSON file, a document's text, or a dict. *reads files*; never the network.
+
+    Raises: SpecError with file and JSON Pointer for a document that cannot be used.
+    """
+    if isinstance(source, Spec):
+        return source
+    if isinstance(source, str) and "\n" not in source and not source.lstrip().startswith("{"):
+        if source in names():
+            return _packaged(source)
+        if not Path(source).exists():
+            close = difflib.get_close_matches(source, names(), 3, 0.3) or names()
+            raise SpecError(
+                f"no document has this name and no file is there; did you mean {', '.join(close)}?", file=source
+            )
+    document, file = _documents.read(source)
+    return _read(document, file, Path(file).stem if file else "document")
+
+
+@functools.cache
+def _packaged(name: str) -> Spec:
+    document, _ = _documents.read((_SPECS / f"{name}.yaml").read_text(encoding="utf-8"))
+    return _read(document, f"{name}.yaml", name)
+
+
+def _read(document: dict[str, Any], file: str, name: str) -> Spec:
+    root = Table(value=document, file=file, pointer="")
+    if "openapi" not in document:
+        return _bare(root, name)
+    version = root.text("openapi")
+    if not version.startswith(("3.0", "3.1")):
+        raise SpecError(f"OpenAPI {version} is not read, only 3.0 and 3.1", file=file, pointer="/openapi")
+    operation, method, path = _operation(root)
+    content = operation.table("requestBody").table("content").table("application/json")
+    body = _body(root, content)
+    responses = operation.table("responses", optional=True)
+    task = task_table(root, responses) if "x-task" in document else None
+    env = root.table("x-env", optional=True)
+    price = root.table("x-price", optional=True)
+    return Spec(
+        name=name,
+        file=file,
+        title=root.text("x-title", root.table("info", optional=True).text("title", name)),
+        mode=root.text("x-mode", ""),
+        source=root.text("x-source", file),
+        server=_server(root),
+        method=method,
+        path=path,
+        body=body,
+        example=content.value.get("example", ABSENT),
+        inputs=_inputs(body),
+        auth=_auth(root),
+        key_env=env.text("key", ""),
+        base_env=env.text("base_url", ""),
+        price_unit=price.text("unit", "credits"),
+        price_note=price.text("note", "no price is documented"),
+        evidence=root.text("x-evidence", "schema"),
+        task=task,
+        errors=error_table(root) if task else None,
+        replies=_replies(root, responses, task) if task else {},
+    )
+
+
+def _bare(root: Table, name: str) -> Spec:
+    if not {"type", "properties", "$ref", "anyOf", "oneOf", "allOf", "enum", "$schema"} & set(root.value):
+        raise SpecError("neither an OpenAPI document nor a JSON Schema", file=root.file)
+    body = _checked(Normaliser(root.value, root.file).schema(root.value, ""), root.file, "")
+    return Spec(
+        name=name, file=root.file, title=root.text("title", name), mode="", source=root.file, server="", method="post",
+        path="", body=body, example=ABSENT, inputs=(), auth=None, key_env="", base_env="", price_unit="", price_note="",
+        evidence="schema", task=None, errors=None, replies={},
+    )  # fmt: skip
+
+
+def _operation(root: Table) -> tuple[Table, str, str]:
+    found = [
+        (root.table("paths").table(path).table(method), method, path)
+        for path, item in root.table("paths").value.items()
+        if isinstance(item, dict)
+        for method in _METHODS
+        if isinstance(item.get(method), dict) and "requestBody" in item[method]
+    ]
+    if len(found) != 1:
+        listed = ", ".join(f"{method.upper()} {path}" for _, method, path in found) or "none"
+        raise SpecError(
+            f"exactly one operation with a request body is needed; found {listed}", file=root.file, pointer="/paths"
+        )
+    return found[0]
+
+
+def _body(root: Table, content: Table) -> dict[str, Any]:
+    pointer = f"{content.pointer}/schema"
+    schema = Normaliser(root.value, root.file).schema(content.table("schema").value, pointer)
+    return _checked(schema, root.file, pointer)
+
+
+def _checked(schema: Any, file: str, pointer: str) -> dict[str, Any]:
+    try:
+        jsonschema.Draft202012Validator.check_schema(schema)
+    except jsonschema.SchemaError as error:
+        place, problem = pointer + join(list(error.absolute_path)), error.message
+    else:
+        if isinstance(schema, dict):
+            return schema
+        place, problem = pointer, "the schema of a request body must be an object"
+    raise SpecError(problem, file=file, pointer=place)
+
+
+def _replies(root: Table, created: Table, task: TaskTable) -> dict[str, Any]:
+    followed = root.table("paths").table(task.status_path).table("get").table("responses")
+    made = {}
+    for name, responses in (("create", created), ("status", followed)):
+        content = responses.table("200").table("content").table("application/json")
+        pointer = f"{content.pointer}/schema"
+        made[name] = Normaliser(root.value, root.file).schema(content.table("schema").value, pointer)
+    return made
+
+
+def _inputs(body: dict[str, Any]) -> tuple[str, ...]:
+    marked = [
+        name for name, child in body.get("properties", {}).items() if isinstance(child, dict) and "x-inputs" in child
+    ]
+    return tuple(marked[:1])
+
+
+def _server(root: Table) -> str:
+    url = find(root.value, "/servers/0/url")
+    if url is not ABSENT and not (isinstance(url, str) and url.startswith("https://")):
+        raise SpecError("a server must be an https address", file=root.file, pointer="/servers/0/url")
+    return url.rstrip("/") if isinstance(url, str) else ""
+
+
+def _auth(root: Table) -> Auth | None:
+    named = find(root.value, "/security/0")
+    if not isinstance(named, dict) or not named:
+        return None
+    scheme = root.table("components").table("securitySchemes").table(next(iter(named)))
+    kind = scheme.text("type")
+    if kind == "apiKey" and scheme.text("in") == "header":
+        return Auth(header=scheme.text("name"))
+    if kind == "http" and scheme.text("scheme").lower() == "bearer":
+        return Auth(header="Authorization", prefix="Bearer ")
+    raise SpecError(
+        f"a key of type {kind!r} is not supported, only a header or a bearer", file=root.file, pointer=scheme.pointer
+    )

@@ -1,0 +1,73 @@
+"""The simulator's own memory: its tasks in one small file and its videos beside it, as a provider's would outlive a kernel."""
+
+import json
+import sqlite3
+import time
+from collections.abc import Iterator, Mapping
+from contextlib import closing, contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import platformdirs
+
+KEEP_S = 7 * 24 * 3600
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Simulated:
+    """One task of the simulator. `created` is in Unix seconds; `fault` is why it will fail, "" if it will not."""
+
+    id: str
+    spec: str
+    body: dict[str, Any]
+    created: float
+    fault: str
+
+
+def default_folder(environ: Mapping[str, str]) -> Path:
+    """Where the simulator keeps its tasks: `SEEDANCE_SIMULATOR`, else the user's data folder. *pure*."""
+    named = environ.get("SEEDANCE_SIMULATOR")
+    return Path(named).expanduser() if named else platformdirs.user_data_path("seedance_nb") / "simulator"
+
+
+class Store:
+    """A folder with `tasks.sqlite3` and `outputs/`; nothing in it was paid for, and old tasks are forgotten after a week."""
+
+    def __init__(self, folder: Path) -> None:
+        self.folder = folder
+
+    def add(self, task: Simulated) -> None:
+        """Remembers a task. *writes files*."""
+        with self._db() as db:
+            for (old,) in db.execute(
+                "DELETE FROM tasks WHERE created < ? RETURNING id", (time.time() - KEEP_S,)
+            ).fetchall():
+                self.output(old).unlink(missing_ok=True)
+            values = (task.id, task.spec, json.dumps(task.body), task.created, task.fault)
+            db.execute("INSERT INTO tasks (id, spec, body, created, fault) VALUES (?, ?, ?, ?, ?)", values)
+
+    def get(self, task_id: str) -> Simulated | None:
+        """The task with this id, None if there is none. *reads files*."""
+        with self._db() as db:
+            found = db.execute("SELECT id, spec, body, created, fault FROM tasks WHERE id = ?", (task_id,)).fetchone()
+        if not found:
+            return None
+        return Simulated(id=found[0], spec=found[1], body=json.loads(found[2]), created=found[3], fault=found[4])
+
+    def fail(self, task_id: str, fault: str) -> None:
+        """Remembers why a task failed. *writes files*."""
+        with self._db() as db:
+            db.execute("UPDATE tasks SET fault = ? WHERE id = ?", (fault, task_id))
+
+    def output(self, task_id: str) -> Path:
+        """Where a task's video lies once it is made. *pure*."""
+        return self.folder / "outputs" / f"{task_id}.mp4"
+
+    @contextmanager
+    def _db(self) -> Iterator[sqlite3.Connection]:
+        (self.folder / "outputs").mkdir(mode=0o700, parents=True, exist_ok=True)
+        with closing(sqlite3.connect(self.folder / "tasks.sqlite3", timeout=10)) as db, db:
+            db.execute("""CREATE TABLE IF NOT EXISTS tasks (id TEXT PRIMARY KEY, spec TEXT NOT NULL,
+                body TEXT NOT NULL, created REAL NOT NULL, fault TEXT NOT NULL)""")
+            yield db

@@ -1,0 +1,179 @@
+"""The `x-` tables of a document as frozen values: the life of a task, the provider's codes, the limits on media."""
+
+from dataclasses import dataclass
+from typing import Any
+
+from seedance_nb._errors import SpecError
+from seedance_nb._values import ABSENT, find, join
+
+STATES = ("queued", "running", "done", "failed")
+REFUSALS = ("refused", "unauthorized", "no-credits", "rate-limited", "unavailable")
+MEDIA_RULES = (
+    "schemes", "base64", "formats", "width", "height", "ratio", "seconds", "total_seconds", "megabytes", "fps", "pixels",
+)  # fmt: skip
+BOUNDS = ("any", "from", "to", "over", "under")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Table:
+    """An object inside a document, with its place: reading it wrongly names file and pointer."""
+
+    value: dict[str, Any]
+    file: str
+    pointer: str
+
+    def error(self, problem: str, *names: str) -> SpecError:
+        """A SpecError at this place or at a member of it. *pure*."""
+        return SpecError(problem, file=self.file, pointer=self.pointer + join(names))
+
+    def table(self, name: str, *, optional: bool = False) -> "Table":
+        """The object at `name`; an empty one where it is optional and absent. Raises: SpecError otherwise."""
+        value = self.value.get(name, {} if optional else ABSENT)
+        if not isinstance(value, dict):
+            raise self.error("is missing" if value is ABSENT else "must be an object", name)
+        return Table(value=value, file=self.file, pointer=self.pointer + join((name,)))
+
+    def text(self, name: str, default: str | None = None) -> str:
+        """The text at `name`. Raises: SpecError where it is not text, or absent without a default."""
+        value = self.value.get(name, ABSENT if default is None else default)
+        if not isinstance(value, str):
+            raise self.error("is missing" if value is ABSENT else "must be text", name)
+        return value
+
+    def texts(self, name: str) -> tuple[str, ...]:
+        """The texts at `name`, () where absent. Raises: SpecError where it is not a list of texts."""
+        value = self.value.get(name, [])
+        if not isinstance(value, list) or not all(isinstance(item, str) for item in value):
+            raise self.error("must be a list of texts", name)
+        return tuple(value)
+
+    def number(self, name: str, default: float | None = None) -> float:
+        """The number at `name`. Raises: SpecError where it is not a number, or absent without a default."""
+        value = self.value.get(name, ABSENT if default is None else default)
+        if isinstance(value, bool) or not isinstance(value, int | float):
+            raise self.error("is missing" if value is ABSENT else "must be a number", name)
+        return value
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class TaskTable:
+    """How a task is followed: the status call, and JSON Pointers into its answer.
+
+    `words` maps the provider's lower-cased words to queued, running, done or failed. `early` are the first looks and
+    `every` the usual distance between looks, in seconds; `deadline` is how long to look at all, in seconds.
+    """
+
+    id_pointer: str
+    status_path: str
+    id_parameter: str
+    state: str
+    words: dict[str, str]
+    outputs: tuple[str, ...]
+    error: tuple[str, ...]
+    credits: str
+    early: tuple[float, ...]
+    every: float
+    deadline: float
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ErrorTable:
+    """Where an answer says whether it is a yes, and what each of the provider's codes means.
+
+    `refusals` maps a code to one of refused, unauthorized, no-credits, rate-limited, unavailable: after these a task
+    certainly does not exist. `unclear` maps a code to the reason why a task may exist.
+    """
+
+    code: str
+    message: str
+    details: str
+    ok: tuple[int | str, ...]
+    refusals: dict[str, str]
+    unclear: dict[str, str]
+
+
+def task_table(root: Table, responses: Table) -> TaskTable:
+    """The task table of a document: `x-task` and the OpenAPI link that it names. Raises: SpecError."""
+    table = root.table("x-task")
+    link = responses.table("200").table("links").table(table.text("follow"))
+    status_path, status = _named_operation(root, link)
+    (parameter, expression), *more = link.table("parameters").value.items() or [("", "")]
+    if more or not str(expression).startswith("$response.body#/"):
+        raise link.error("exactly one parameter, a pointer into the create answer, is needed", "parameters")
+    placed = [item.get("in") for item in status.value.get("parameters", []) if item.get("name") == parameter]
+    if placed not in (["query"], ["path"]):
+        raise status.error(f"the status call has no query or path parameter {parameter!r}", "parameters")
+    words = table.table("words")
+    for state in words.value:
+        if state not in STATES:
+            raise words.error(f"a state is one of {', '.join(STATES)}", state)
+    poll = table.table("poll", optional=True)
+    return TaskTable(
+        id_pointer=str(expression).removeprefix("$response.body#"),
+        status_path=status_path,
+        id_parameter=parameter if placed == ["query"] else "",
+        state=table.text("state"),
+        words={word.casefold(): state for state in words.value for word in words.texts(state)},
+        outputs=table.texts("outputs"),
+        error=table.texts("error"),
+        credits=table.text("credits", ""),
+        early=tuple(float(second) for second in poll.value.get("early", (2, 8))),
+        every=poll.number("every", 5),
+        deadline=poll.number("deadline", 7200),
+    )
+
+
+def _named_operation(root: Table, link: Table) -> tuple[str, Table]:
+    wanted = link.text("operationId")
+    paths = root.table("paths")
+    for path, item in paths.value.items():
+        if find(item, "/get/operationId") == wanted:
+            return path, paths.table(path).table("get")
+    raise link.error(f"no GET operation has the operationId {wanted!r}", "operationId")
+
+
+def error_table(root: Table) -> ErrorTable:
+    """The table of a provider's codes, `x-errors`. Raises: SpecError."""
+    table = root.table("x-errors")
+    refusals = table.table("refusals", optional=True)
+    for code, meaning in refusals.value.items():
+        if meaning not in REFUSALS:
+            raise refusals.error(f"a refusal is one of {', '.join(REFUSALS)}", code)
+    return ErrorTable(
+        code=table.text("code", ""),
+        message=table.text("message", ""),
+        details=table.text("details", ""),
+        ok=tuple(table.value.get("ok", ())),
+        refusals={str(code): meaning for code, meaning in refusals.value.items()},
+        unclear={str(code): str(why) for code, why in table.table("unclear", optional=True).value.items()},
+    )
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class MediaRule:
+    """One documented limit on a media file.
+
+    Bounds are in the rule's unit (px, s, MB, frames per second, px in all);
+    `over` and `under` are open, `from` and `to` closed, `any` lists what is allowed. `quote` is the document's sentence.
+    """
+
+    name: str
+    bounds: dict[str, Any]
+    quote: str
+
+
+def media_rules(field: Table) -> tuple[MediaRule, ...]:
+    """The rules of a field's `x-media`, () where it has none. Raises: SpecError for an unknown rule or bound."""
+    table = field.table("x-media", optional=True)
+    rules = []
+    for name in table.value:
+        if name == "kind":
+            continue
+        if name not in MEDIA_RULES:
+            raise table.error(f"a rule is one of {', '.join(MEDIA_RULES)}", name)
+        rule = table.table(name)
+        bounds = {key: value for key, value in rule.value.items() if key != "quote"}
+        if not bounds or not set(bounds) <= set(BOUNDS):
+            raise rule.error(f"bounds are {', '.join(BOUNDS)}")
+        rules.append(MediaRule(name=name, bounds=bounds, quote=rule.text("quote")))
+    return tuple(rules)

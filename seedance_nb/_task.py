@@ -1,0 +1,155 @@
+"""The life of a task: its states, what a status answer says, and when to look again. Everything here is pure."""
+
+import re
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from enum import StrEnum
+from typing import Any
+from urllib.parse import urlsplit
+
+from seedance_nb._tables import TaskTable
+from seedance_nb._values import ABSENT, Charged, find, find_all
+
+_ID = re.compile(r"[A-Za-z0-9._:@-]{1,200}")
+
+
+class State(StrEnum):
+    """Where a task stands. The first two are before the provider's answer; `other` is a word the document has not."""
+
+    SENDING = "sending"
+    UNKNOWN = "outcome unknown"
+    QUEUED = "queued"
+    RUNNING = "running"
+    OTHER = "unrecognised"
+    DONE = "done"
+    FAILED = "failed"
+    REFUSED = "refused"
+    UNSENT = "not sent"
+
+
+OPEN_STATES = (State.QUEUED, State.RUNNING, State.OTHER)
+"""States in which a task is looked at again."""
+FREE_STATES = (State.REFUSED, State.UNSENT)
+"""States in which certainly no task exists, so that the same request may be sent again."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Row:
+    """One task as the ledger remembers it. Times are Unix seconds; `credits` is the provider's own number, None if unsaid.
+
+    `name` is what `sd.task(name)` takes: provider and the provider's id, or `#` and the row's number until there is one.
+    `facts` is what was found in the kept file, as JSON.
+    """
+
+    seq: int
+    spec: str
+    base_url: str
+    simulated: bool
+    digest: str
+    take: int
+    body: str
+    state: State
+    word: str = ""
+    task_id: str = ""
+    outputs: tuple[str, ...] = ()
+    error: str = ""
+    credits: float | None = None
+    file: str = ""
+    sha256: str = ""
+    facts: str = ""
+    created: float = 0.0
+    accepted: float | None = None
+    finished: float | None = None
+    owner: str = ""
+
+    @property
+    def provider(self) -> str:
+        """The part of the document's name before the slash."""
+        return self.spec.split("/", 1)[0]
+
+    @property
+    def name(self) -> str:
+        """What `sd.task(name)` takes."""
+        return f"{self.provider}:{self.task_id}" if self.task_id else f"#{self.seq}"
+
+    @property
+    def charged(self) -> Charged:
+        """Whether money may have moved for this row."""
+        if self.simulated or self.state in FREE_STATES:
+            return "not charged"
+        return "unknown" if self.state in (State.UNKNOWN, State.SENDING, State.FAILED) else "charged"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Seen:
+    """What one status answer says. `word` is the provider's own; `outputs` are result addresses."""
+
+    state: State
+    word: str = ""
+    outputs: tuple[str, ...] = ()
+    error: str = ""
+    credits: float | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Looks:
+    """What the schedule needs to know: the seconds that earlier tasks of the same kind took, and the document's words."""
+
+    early: tuple[float, ...] = (2, 8)
+    every: float = 5
+    floor: float = 1
+    history: Sequence[float] = field(default=())
+
+
+def read_status(table: TaskTable, answer: Any) -> Seen | None:
+    """What a status answer says, or None where it says nothing about a task. *pure*.
+
+    A word that the document does not have is the state `unrecognised`; "done" counts only with an address.
+    """
+    word = find(answer, table.state)
+    if not isinstance(word, str) or not word:
+        return None
+    state = State(table.words.get(word.casefold(), State.OTHER))
+    outputs = tuple(url for pointer in table.outputs for url in find_all(answer, pointer) if _is_address(url))
+    if state is State.DONE and not outputs:
+        state = State.OTHER
+    said = [text for pointer in table.error for text in find_all(answer, pointer) if isinstance(text, str) and text]
+    cost = find(answer, table.credits) if table.credits else ABSENT
+    spent = float(cost) if isinstance(cost, int | float) and not isinstance(cost, bool) else None
+    error = said[0] if said and state is State.FAILED else ""
+    return Seen(state=state, word=word[:80], outputs=outputs, error=error[:2000], credits=spent)
+
+
+def read_id(table: TaskTable, answer: Any) -> str:
+    """The new task's id in the answer to a create request, "" where there is none that could be asked for again. *pure*."""
+    value = find(answer, table.id_pointer)
+    return value if isinstance(value, str) and _ID.fullmatch(value) else ""
+
+
+def next_look(looks: Looks, elapsed: float) -> float:
+    """Seconds from `elapsed` (seconds since the task was accepted) until the next look. *pure*.
+
+    Skip and fixed: the early looks catch quick refusals; then sparse looks until 0.85 of the fastest of the last 30
+    tasks of this kind, then one look per 2 % of their median. With fewer than three known, the document's own distance.
+    """
+    early = next((at for at in looks.early if at > elapsed + 0.001), None)
+    if len(looks.history) < 3:  # noqa: PLR2004
+        regular = looks.every
+    else:
+        known = sorted(looks.history[-30:])
+        due = 0.85 * known[0]
+        regular = max(0.02 * known[len(known) // 2], looks.floor)
+        if elapsed < due:
+            regular = min(30.0, max(due - elapsed, looks.floor))
+    wait = min(regular, early - elapsed) if early is not None else regular
+    return max(wait, looks.floor)
+
+
+def _is_address(url: Any) -> bool:
+    if not isinstance(url, str) or len(url) > 4000:  # noqa: PLR2004
+        return False
+    try:
+        parts = urlsplit(url)
+    except ValueError:
+        return False
+    return parts.scheme in ("http", "https") and bool(parts.hostname)

@@ -1,0 +1,213 @@
+"""The only file that opens sockets: one paid POST, the GETs that follow it, and the download."""
+
+import asyncio
+import os
+from collections.abc import AsyncIterator, Callable, Generator
+from contextlib import asynccontextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+from urllib.parse import urljoin, urlsplit
+
+import httpx
+
+from seedance_nb._errors import MediaError, Unreachable
+from seedance_nb._keys import Secret
+from seedance_nb._outcome import Answer, Sent, classify
+from seedance_nb._request import Request
+from seedance_nb._spec import Spec
+from seedance_nb._values import ABSENT, read_json
+
+MAX_ANSWER = 2 * 1024 * 1024
+MAX_VIDEO = 2 * 1024**3
+_TIMEOUT = httpx.Timeout(60, connect=10)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Place:
+    """Where requests go. `app` is the built-in simulator, mounted in this process; None for a real address.
+
+    `total` bounds one API call and `download_total` one download, both in seconds.
+    """
+
+    base_url: str
+    secret: Secret | None
+    app: Callable[..., Any] | None = None
+    total: float = 120
+    download_total: float = 1800
+
+
+async def send_once(spec: Spec, request: Request, place: Place) -> Sent:
+    """What became of the paid request, sent at most once over a fresh connection. *network*, *spends credits*."""
+    unsent, unclear, answer = "", "", None
+    try:
+        answer = await _call(spec, request, place)
+    except (httpx.ConnectError, httpx.ConnectTimeout, httpx.PoolTimeout, httpx.UnsupportedProtocol) as error:
+        unsent = f"No connection to {host_of(place.base_url)} could be made ({_said(error, place)})."
+    except (httpx.InvalidURL, httpx.LocalProtocolError) as error:
+        unsent = f"The request could not be formed ({_said(error, place)})."
+    except TimeoutError:
+        unclear = f"no answer within {place.total:g} s"
+    except (httpx.HTTPError, OSError, ValueError) as error:
+        unclear = f"the connection broke before a clear answer came ({_said(error, place)})"
+    if unsent:
+        return Sent(outcome="unsent", why=unsent, error=Unreachable(unsent))
+    if answer is None:
+        return Sent(outcome="unknown", why=unclear)
+    return classify(spec, answer, place.secret)
+
+
+async def look(spec: Spec, request: Request, place: Place) -> tuple[Answer | None, str]:
+    """The answer to a status request, or None and why there is none. *network*."""
+    problem = ""
+    try:
+        return await _call(spec, request, place), ""
+    except TimeoutError:
+        problem = "no answer in time"
+    except (httpx.HTTPError, httpx.InvalidURL, OSError, ValueError) as error:
+        problem = _said(error, place)
+    return None, problem
+
+
+async def download(url: str, part: Path, place: Place) -> int:
+    """The number of bytes written to `part`. *network*, *writes files*; no key goes along.
+
+    Raises: MediaError for an address that is not https (or the provider's own), a broken transfer, a wrong length, an
+    answer that is no file, or more than 2 GiB. An OSError of the disk is passed on.
+    """
+    problem = ""
+    try:
+        async with asyncio.timeout(place.download_total), _client(place, None) as client:
+            return await _download(client, url, part, place)
+    except TimeoutError:
+        problem = f"the download took longer than {place.download_total:g} s"
+    except (httpx.HTTPError, httpx.InvalidURL) as error:
+        problem = f"the download broke ({_said(error, place)})"
+    raise MediaError(f"The video could not be fetched: {problem}.", charged="charged")
+
+
+async def _download(client: httpx.AsyncClient, url: str, part: Path, place: Place) -> int:
+    for _ in range(4):
+        own = urlsplit(url)[:2] == urlsplit(place.base_url)[:2]
+        if not url.startswith("https://") and not own:
+            raise MediaError(
+                f"The result's address at {host_of(url)} is not https, so it is not fetched.", charged="charged"
+            )
+        async with client.stream("GET", url) as answer:
+            if answer.is_redirect:
+                url = urljoin(url, answer.headers.get("location", ""))
+                continue
+            if answer.status_code != 200:  # noqa: PLR2004
+                said = f"{host_of(url)} answered HTTP {answer.status_code}"
+                raise MediaError(f"The video could not be fetched: {said}.", charged="charged")
+            return await _write(answer, part)
+    raise MediaError("The video could not be fetched: too many redirects.", charged="charged")
+
+
+async def _write(answer: httpx.Response, part: Path) -> int:
+    expected = answer.headers.get("content-length", "")
+    size = 0
+    with part.open("wb") as file:
+        async for chunk in answer.aiter_raw():
+            size += len(chunk)
+            if size > MAX_VIDEO:
+                raise MediaError("The video could not be fetched: it is larger than 2 GiB.", charged="charged")
+            file.write(chunk)
+        file.flush()
+        os.fsync(file.fileno())
+    if expected.isdecimal() and int(expected) != size:
+        said = f"{size:,} of {int(expected):,} bytes arrived"
+        raise MediaError(f"The video could not be fetched: {said}.", charged="charged")
+    return size
+
+
+async def fetch_small(url: str, limit: int = 10_000_000, total: float = 3) -> bytes:
+    """The bytes at a web address, b"" where it cannot be had in `total` seconds and `limit` bytes. *network*."""
+    place = Place(base_url=url, secret=None, total=total)
+    try:
+        async with asyncio.timeout(total), _client(place, None) as client, client.stream("GET", url) as answer:
+            if answer.status_code == 200:  # noqa: PLR2004
+                return await _read(answer, limit)
+    except (TimeoutError, httpx.HTTPError, httpx.InvalidURL, OSError, ValueError):
+        return b""
+    return b""
+
+
+def host_of(url: str) -> str:
+    """Scheme and host of an address, never its path or query, which may be a secret. *pure*."""
+    try:
+        parts = urlsplit(url)
+        return f"{parts.scheme}://{parts.hostname}{f':{parts.port}' if parts.port else ''}"
+    except ValueError:
+        return "a malformed address"
+
+
+class _KeyAuth(httpx.Auth):
+    """Adds the key when a request is sent, and only for the provider's own origin."""
+
+    def __init__(self, spec: Spec, place: Place) -> None:
+        self._spec, self._place = spec, place
+
+    def auth_flow(self, request: httpx.Request) -> Generator[httpx.Request, httpx.Response, None]:
+        auth, secret = self._spec.auth, self._place.secret
+        if auth and secret and host_of(str(request.url)) == host_of(self._place.base_url):
+            request.headers[auth.header] = auth.prefix + secret.reveal()
+        yield request
+
+
+@asynccontextmanager
+async def _client(place: Place, auth: httpx.Auth | None) -> AsyncIterator[httpx.AsyncClient]:
+    transport = (
+        httpx.ASGITransport(app=place.app, raise_app_exceptions=False) if place.app else httpx.AsyncHTTPTransport()
+    )
+    headers = {"Accept-Encoding": "identity", "User-Agent": "seedance_nb"}
+    # trust_env is off so that no .netrc replaces the key and no proxy from the environment sees it.
+    async with httpx.AsyncClient(
+        transport=transport, auth=auth, timeout=_TIMEOUT, headers=headers, trust_env=False
+    ) as client:
+        yield client
+
+
+async def _call(spec: Spec, request: Request, place: Place) -> Answer:
+    headers = (
+        {"Content-Type": "application/json", "Accept": "application/json"}
+        if request.body
+        else {"Accept": "application/json"}
+    )
+    content = request.body.encode() if request.body else None
+    async with (
+        asyncio.timeout(place.total),
+        _client(place, _KeyAuth(spec, place)) as client,
+        client.stream(request.method, request.url, content=content, headers=headers) as answer,
+    ):
+        if answer.is_redirect:
+            where = host_of(answer.headers.get("location", ""))
+            return Answer(status=answer.status_code, value=ABSENT, redirect=where)
+        raw = await _read(answer, MAX_ANSWER)
+    try:
+        value = read_json(raw)
+    except ValueError:
+        value = ABSENT
+    after = answer.headers.get("retry-after", "")
+    return Answer(
+        status=answer.status_code,
+        value=value,
+        retry_after=min(float(after), 300.0) if after.isdecimal() else None,
+        simulated="x-seedance-simulator" in answer.headers,
+    )
+
+
+async def _read(answer: httpx.Response, limit: int) -> bytes:
+    parts, size = [], 0
+    async for chunk in answer.aiter_raw():
+        size += len(chunk)
+        if size > limit:
+            msg = f"the answer is larger than {limit:,} bytes"
+            raise ValueError(msg)
+        parts.append(chunk)
+    return b"".join(parts)
+
+
+def _said(error: Exception, place: Place) -> str:
+    text = str(error) or type(error).__name__
+    return (place.secret.hide(text) if place.secret else text)[:200]

@@ -1,0 +1,64 @@
+"""Whether a text is an address that a provider could use, and if not, why."""
+
+import re
+from urllib.parse import urlsplit
+
+# RFC 3986: scheme ":" then only unreserved, reserved or percent-encoded characters.
+_URI = re.compile(r"^[A-Za-z][A-Za-z0-9+.-]*:(?:[A-Za-z0-9\-._~:/?#\[\]@!$&'()*+,;=]|%[0-9A-Fa-f]{2})+$")
+_STRAY = re.compile(r"[^A-Za-z0-9\-._~:/?#\[\]@!$&'()*+,;=%]|%(?![0-9A-Fa-f]{2})")
+_SCHEME = re.compile(r"^([A-Za-z][A-Za-z0-9+.-]*):")
+_ASSET = re.compile(r"^asset://[A-Za-z0-9][A-Za-z0-9._-]*$")
+_BARE_ASSET = re.compile(r"^asset[-_][A-Za-z0-9._-]+$")
+_LOCAL = re.compile(r"^(?:file:|~|\.{0,2}[/\\]|[A-Za-z]:[/\\]|[^:/?#\s]+\.[A-Za-z0-9]{2,4}$)")
+
+
+def uri_fault(text: str) -> str:
+    """Why `text` is not an absolute URI by RFC 3986, "" if it is one. *pure*."""
+    stray = _STRAY.search(text)
+    if not text:
+        return "is empty"
+    if text != text.strip():
+        return "has a space before or after the address"
+    if not _SCHEME.match(text):
+        return "is not an address: it has no scheme such as https://"
+    if stray:
+        return f"is not an address: {stray.group()!r} must be percent-encoded"
+    if not _URI.match(text):
+        return "is not an address"
+    if text.lower().startswith(("http:", "https:")):
+        return _web_fault(text)
+    return ""
+
+
+def _web_fault(text: str) -> str:
+    try:
+        parts = urlsplit(text)
+        host, _ = parts.hostname, parts.port
+    except ValueError:
+        return "is not an address: the host or port is malformed"
+    if not text.lower().startswith((f"{parts.scheme}://",)) or not host:
+        return "is not an address: it has no host"
+    if parts.username is not None:
+        return "has a user name in front of the host, which a provider would see"
+    return ""
+
+
+def media_fault(text: str, schemes: list[str]) -> str:
+    """Why `text` cannot be used where a provider takes media by these schemes, "" if it can. *pure*.
+
+    An `asset://` address holds an AssetId; a bare AssetId, a local file and Base64 each get their own sentence.
+    """
+    if not text:
+        return "is empty"
+    if text.lower().startswith("data:"):
+        return "is Base64 data; give a public address instead"
+    if "asset" in schemes and _BARE_ASSET.match(text):
+        return f"is a bare AssetId; write asset://{text}"
+    if _LOCAL.match(text):
+        return "looks like a local file; this provider takes public addresses only, so put the file on the web first"
+    scheme = _SCHEME.match(text)
+    if scheme and scheme.group(1).lower() not in schemes:
+        return f"begins with {scheme.group()}; allowed are {', '.join(f'{name}://' for name in schemes)}"
+    if text.lower().startswith("asset:"):
+        return "" if _ASSET.match(text) else "is not an asset address; write asset:// and the AssetId"
+    return uri_fault(text)

@@ -1,0 +1,152 @@
+"""JSON values, JSON Pointers and problems: the small words that every other module speaks."""
+
+import hashlib
+import json
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from enum import Enum
+from typing import Any, Final, Literal
+
+
+class Absent(Enum):
+    """The one value of a field that is not in the body: neither `null` nor empty."""
+
+    ABSENT = "absent"
+
+    def __repr__(self) -> str:
+        return "ABSENT"
+
+
+ABSENT: Final = Absent.ABSENT
+
+Path = tuple[str | int, ...]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Problem:
+    """One thing that is wrong with a request, at its place, with the limit and the sentence that says so.
+
+    `path` is a JSON Pointer into the request body; `value` is what was found there (`ABSENT` if nothing);
+    `limit` is what the document allows, in the field's own unit; `quote` is the document's sentence, "" if it has none.
+    `others` are pointers of further fields that could mend it.
+    """
+
+    path: str
+    message: str
+    rule: str
+    value: Any = ABSENT
+    limit: Any = None
+    quote: str = ""
+    others: tuple[str, ...] = ()
+
+    @property
+    def field(self) -> str:
+        """The last name in the path that is not a position in a list. *pure*."""
+        return next((part for part in reversed(split(self.path)) if not part.isdigit()), "")
+
+    def __str__(self) -> str:
+        quote = f'\n      the document: "{self.quote}"' if self.quote else ""
+        return f"{self.path or '/'}: {self.message}{quote}"
+
+
+def split(pointer: str) -> tuple[str, ...]:
+    """The unescaped parts of a JSON Pointer (RFC 6901); () for the whole document. *pure*."""
+    return tuple(part.replace("~1", "/").replace("~0", "~") for part in pointer.split("/")[1:])
+
+
+def join(path: Path | list[str | int]) -> str:
+    """The JSON Pointer of a path. *pure*."""
+    return "".join("/" + str(part).replace("~", "~0").replace("/", "~1") for part in path)
+
+
+def find_all(value: Any, pointer: str) -> Iterator[Any]:
+    """Every value that `pointer` leads to; a part `*` stands for each item of a list. *pure*."""
+    yield from _walk(value, split(pointer))
+
+
+def find(value: Any, pointer: str) -> Any:
+    """The first value that `pointer` leads to, or `ABSENT`. *pure*."""
+    return next(find_all(value, pointer), ABSENT)
+
+
+def _walk(value: Any, parts: tuple[str, ...]) -> Iterator[Any]:
+    if not parts:
+        yield value
+    elif parts[0] == "*" and isinstance(value, list):
+        for item in value:
+            yield from _walk(item, parts[1:])
+    elif isinstance(value, Mapping) and parts[0] in value:
+        yield from _walk(value[parts[0]], parts[1:])
+    elif isinstance(value, list) and parts[0].isdecimal() and int(parts[0]) < len(value):
+        yield from _walk(value[int(parts[0])], parts[1:])
+
+
+def put(value: Any, path: Path, new: Any) -> Any:
+    """`value` with `new` at `path`, objects made on the way; `ABSENT` removes. *pure*: nothing is changed in place."""
+    if not path:
+        return new
+    head, rest = path[0], path[1:]
+    if isinstance(value, list) and isinstance(head, int):
+        if new is ABSENT and not rest:
+            return value[:head] + value[head + 1 :]
+        return [*value[:head], put(value[head] if head < len(value) else {}, rest, new), *value[head + 1 :]]
+    inner = dict(value) if isinstance(value, Mapping) else {}
+    if new is ABSENT and not rest:
+        inner.pop(head, None)
+    elif new is not ABSENT or head in inner:
+        inner[head] = put(inner.get(head, {}), rest, new)
+    return inner
+
+
+def is_empty(value: Any) -> bool:
+    """Whether a value counts as not given in "at least one of": absent, null, "", [] or {}. *pure*."""
+    return value is ABSENT or value is None or value in ("", [], {})
+
+
+def json_text(value: Any) -> str:
+    """One compact JSON text, keys in the given order. *pure*.
+
+    Raises: ValueError for NaN and the infinities, TypeError for what JSON cannot carry.
+    """
+    return json.dumps(value, ensure_ascii=False, allow_nan=False, separators=(",", ":"))
+
+
+def digest(value: Any) -> str:
+    """64 hex digits that are equal for equal JSON values, whatever the order of their keys. *pure*."""
+    text = json.dumps(value, ensure_ascii=False, allow_nan=False, separators=(",", ":"), sort_keys=True)
+    return hashlib.sha256(text.encode()).hexdigest()
+
+
+def read_json(text: str | bytes) -> Any:
+    """The value of a JSON text, read strictly. *pure*.
+
+    Raises: ValueError for anything that is not JSON, for NaN, for a key given twice, and for absurd nesting or numbers.
+    """
+    try:
+        return json.loads(text, parse_constant=_no_constant, object_pairs_hook=_unique)
+    except RecursionError:
+        problem = "nested too deeply"
+    raise ValueError(problem)
+
+
+def _no_constant(word: str) -> float:
+    msg = f"{word} is not JSON"
+    raise ValueError(msg)
+
+
+def _unique(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+    made = dict(pairs)
+    if len(made) != len(pairs):
+        twice = next(key for i, (key, _) in enumerate(pairs) if key in dict(pairs[:i]))
+        msg = f"the key {twice!r} is given twice"
+        raise ValueError(msg)
+    return made
+
+
+def short(value: Any, width: int = 60) -> str:
+    """A value as one short line for a message, at most `width` characters. *pure*."""
+    text = json.dumps(value, ensure_ascii=False, default=repr) if not isinstance(value, str) else f'"{value}"'
+    return text if len(text) <= width else text[: width - 1] + "…"
+
+
+Charged = Literal["not charged", "charged", "unknown"]

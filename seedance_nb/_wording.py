@@ -1,0 +1,114 @@
+"""What a broken limit is called in plain words, and the sentence of the document that sets it."""
+
+import re
+from typing import Any
+
+from seedance_nb._values import short
+
+_TYPES = {
+    "string": "text",
+    "integer": "a whole number",
+    "number": "a number",
+    "boolean": "true or false",
+    "array": "a list",
+    "object": "an object",
+    "null": "null",
+}
+_FORMATS = {
+    "uri": "an address such as https://example.com/picture.png",
+    "email": "an e-mail address",
+    "date": "a date such as 2026-11-21",
+    "date-time": "a date and time such as 2026-11-21T09:00:00Z",
+    "uuid": "a UUID",
+}
+
+
+def words_for(rule: str, value: Any, limit: Any, schema: dict[str, Any]) -> str:
+    """What is wrong, as one clause that follows the name of the field. *pure*."""
+    size = len(value) if isinstance(value, str | list | dict) else 0
+    unit = f" {schema['x-unit']}" if "x-unit" in schema else ""
+    match rule:
+        case "type":
+            allowed = [limit] if isinstance(limit, str) else limit
+            return f"must be {' or '.join(_TYPES.get(name, name) for name in allowed)}, not {kind_of(value)} {short(value, 30)}".rstrip()
+        case "enum" | "const":
+            allowed = limit if rule == "enum" else [limit]
+            return f"must be {'one of ' if len(allowed) > 1 else ''}{', '.join(map(_bare, allowed))}; got {short(value, 30)}"
+        case "minLength":
+            return "is empty" if not value else f"has {size:,} characters; at least {limit:,} are needed"
+        case "maxLength":
+            return f"has {size:,} characters; at most {limit:,} are allowed"
+        case "minItems":
+            return f"has {size} entries; at least {limit} {'is' if limit == 1 else 'are'} needed"
+        case "maxItems":
+            return f"has {size} entries; at most {limit} {'is' if limit == 1 else 'are'} allowed"
+        case "uniqueItems":
+            return "has the same entry twice"
+        case "minimum":
+            return f"{_bare(value)}{unit} is too small; at least {_bare(limit)}{unit} is allowed"
+        case "maximum":
+            return f"{_bare(value)}{unit} is too large; at most {_bare(limit)}{unit} is allowed"
+        case "exclusiveMinimum":
+            return f"must be more than {_bare(limit)}{unit}; got {_bare(value)}"
+        case "exclusiveMaximum":
+            return f"must be less than {_bare(limit)}{unit}; got {_bare(value)}"
+        case "multipleOf":
+            return f"must be a multiple of {_bare(limit)}; got {_bare(value)}"
+        case "pattern":
+            return f"does not match the pattern {limit}"
+        case "format":
+            return f"is not {_FORMATS.get(limit, f'of the format {limit}')}"
+        case _:
+            return f"breaks the document's rule {rule!r} with {short(value, 30)}"
+
+
+def quote_for(rule: str, value: Any, limit: Any, schema: dict[str, Any]) -> str:
+    """The sentence of the field's description that speaks of this limit, else its first one, else "". *pure*."""
+    if rule == "x-media":
+        rule = "base64" if isinstance(value, str) and value.lower().startswith("data:") else "schemes"
+        return str(limit.get(rule, {}).get("quote", ""))
+    said = sentences(str(schema.get("description", "")))
+    if isinstance(limit, list):
+        wanted = [str(name) for group in limit for name in (group if isinstance(group, list) else [group])]
+        spoken = [sentence for sentence in said if all(name in sentence for name in wanted)]
+    else:
+        spoken = [sentence for sentence in said if re.search(rf"(?<![\w.]){re.escape(str(limit))}(?![\w.])", sentence)]
+    return next(iter(spoken or said), "")
+
+
+def sentences(description: str) -> list[str]:
+    """The sentences and bullets of a description, white space folded. *pure*."""
+    parts = [
+        part
+        for block in blocks(description)
+        for part in re.split(r"(?<=[.!?])\s+(?=[A-Z`\"])", block.removeprefix("- "))
+    ]
+    return [part for part in parts if part]
+
+
+def blocks(description: str) -> list[str]:
+    """The paragraphs and bullets of a description, white space folded; at least one. *pure*."""
+    return [" ".join(block.split()) for block in re.split(r"\n\s*\n|\n\s*[-*]\s", description)]
+
+
+def kind_of(value: Any) -> str:
+    """The JSON type of a value in plain words. *pure*."""
+    match value:
+        case bool():
+            return "true or false:"
+        case str():
+            return "text"
+        case list() | tuple():
+            return "a list"
+        case dict():
+            return "an object"
+        case None:
+            return "null:"
+        case int() | float():
+            return "the number"
+        case _:
+            return f"a {type(value).__name__}:"
+
+
+def _bare(value: Any) -> str:
+    return value if isinstance(value, str) else short(value, 30)

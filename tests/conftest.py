@@ -1,0 +1,99 @@
+"""No test can see the user's home, keys or network; what is slow to make is made once."""
+
+import os
+import socket
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from seedance_nb import Session, Spec, Video, spec
+
+MODEL = "crun/seedance-2.0-fast-r2v"
+IMAGE = "https://example.com/reference-image-1.png"
+KEPT = ("PATH", "LANG", "LC_ALL", "TMPDIR", "CI", "PYTHONPATH", "SYSTEMROOT", "SEEDANCE_CHROMIUM", "VIRTUAL_ENV")
+
+
+@pytest.fixture(autouse=True)
+def own_world(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    for name in set(os.environ) - set(KEPT):
+        monkeypatch.delenv(name)
+    monkeypatch.setenv("HOME", str(tmp_path / "home"))
+    monkeypatch.setenv("SEEDANCE_LEDGER", str(tmp_path / "ledger.sqlite3"))
+    monkeypatch.setenv("SEEDANCE_OUTPUTS", str(tmp_path / "outputs"))
+    monkeypatch.setenv("SEEDANCE_SIMULATOR", str(tmp_path / "simulator"))
+    monkeypatch.chdir(tmp_path)
+
+
+def _only_loopback(real: Callable[..., Any]) -> Callable[..., Any]:
+    def connect(self: socket.socket, address: Any) -> Any:
+        if self.family in (socket.AF_INET, socket.AF_INET6) and str(address[0]) not in (
+            "127.0.0.1",
+            "::1",
+            "localhost",
+        ):
+            raise OSError(f"a test tried to reach {address[0]}")
+        return real(self, address)
+
+    return connect
+
+
+@pytest.fixture(scope="session", autouse=True)
+def only_loopback() -> Iterator[None]:
+    lookup = socket.getaddrinfo
+
+    def known(host: Any, *rest: Any, **more: Any) -> Any:
+        if host not in ("127.0.0.1", "::1", "localhost", None):
+            raise socket.gaierror(f"a test tried to look up {host}")
+        return lookup(host, *rest, **more)
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(socket.socket, "connect", _only_loopback(socket.socket.connect))
+        patch.setattr(socket.socket, "connect_ex", _only_loopback(socket.socket.connect_ex))
+        patch.setattr(socket, "getaddrinfo", known)
+        yield
+
+
+@pytest.fixture
+def crun() -> Spec:
+    return spec(MODEL)
+
+
+@pytest.fixture
+def quick(tmp_path: Path) -> Session:
+    """A session whose simulator neither queues nor runs longer than the painting takes."""
+    return Session(ledger=tmp_path / "ledger.sqlite3", outputs=tmp_path / "outputs", queue_s=0, run_s=0)
+
+
+@pytest.fixture(scope="session")
+def made(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[Session, Video]]:
+    """One real run of the whole road against the simulator, and its session."""
+    folder = tmp_path_factory.mktemp("made")
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("SEEDANCE_SIMULATOR", str(folder / "simulator"))
+        session = Session(ledger=folder / "ledger.sqlite3", outputs=folder / "outputs", queue_s=0, run_s=0)
+        yield session, session.generate(MODEL, timeout=60, **FIELDS)
+
+
+PROMPT = '[Image1] A fox\nruns 🦊 through "snow" & <b>wind</b>\u200b 雪 '
+FIELDS: dict[str, Any] = {
+    "prompt": PROMPT, "reference_images": [IMAGE], "resolution": "480p", "aspect_ratio": "16:9", "duration": 4, "audio": True,
+}  # fmt: skip
+
+
+@pytest.fixture
+def comms() -> Iterator[list[dict[str, Any]]]:
+    """Everything that widgets say to the browser, in order."""
+    import comm
+    from comm.base_comm import BaseComm
+
+    said: list[dict[str, Any]] = []
+
+    class Recorded(BaseComm):
+        def publish_msg(self, msg_type: str, data: Any = None, *_: Any, **__: Any) -> None:
+            said.append({"type": msg_type, "data": data, "comm": self.comm_id})
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(comm, "create_comm", Recorded)
+        yield said

@@ -1,0 +1,187 @@
+"""Documents are read as YAML 1.2 or JSON, and what cannot be used is refused with file and pointer."""
+
+import hashlib
+import json
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from seedance_nb import Spec, SpecError, spec
+from seedance_nb._documents import read
+from seedance_nb._spec import _SPECS, names
+from seedance_nb._tables import MEDIA_RULES, Table, media_rules
+from seedance_nb._wording import sentences
+
+MODEL = "crun/seedance-2.0-fast-r2v"
+# SHA-256 of the provider's own document as one JSON text in its own order, before any x- key was added.
+PROVIDERS_OWN = {MODEL: "394ca8f872f98efafe5a3aa704c57ffa82d5ac82e9206ac35ee4d57b3b365f82"}
+
+
+def text_of(name: str) -> str:
+    return (_SPECS / f"{name}.yaml").read_text(encoding="utf-8")
+
+
+def without_ours(value: Any) -> Any:
+    if isinstance(value, dict):
+        kept = {
+            key: item
+            for key, item in value.items()
+            if not key.startswith("x-") and not (isinstance(item, dict) and "x-ours" in item)
+        }
+        made = {key: without_ours(item) for key, item in kept.items()}
+        return {key: item for key, item in made.items() if item != {} or value[key] == {}}
+    return [without_ours(item) for item in value] if isinstance(value, list) else value
+
+
+@pytest.mark.parametrize("name", names())
+def test_the_providers_words_are_unchanged(name: str) -> None:
+    document, _ = read(text_of(name))
+    own = json.dumps(without_ours(document), ensure_ascii=False)
+    assert hashlib.sha256(own.encode()).hexdigest() == PROVIDERS_OWN[name]
+
+
+def described(schema: Any, place: str = "") -> list[tuple[str, dict[str, Any]]]:
+    if not isinstance(schema, dict):
+        return []
+    inner = [
+        pair for name, child in schema.get("properties", {}).items() for pair in described(child, f"{place}/{name}")
+    ]
+    return [(place, schema), *inner]
+
+
+@pytest.mark.parametrize("name", names())
+def test_every_quote_stands_in_its_own_fields_description(name: str) -> None:
+    quoted = 0
+    for place, schema in described(spec(name).body):
+        said = " ".join(str(schema.get("description", "")).split())
+        rules = media_rules(Table(value=schema, file=name, pointer=place))
+        quotes = [rule.quote for rule in rules] + [item["quote"] for item in schema.get("x-unchecked", [])]
+        quotes += [schema["x-placeholders"]["quote"]] if "x-placeholders" in schema else []
+        assert [quote for quote in quotes if quote not in said] == []
+        quoted += len(quotes)
+    assert quoted > 20
+
+
+@pytest.mark.parametrize("name", names())
+def test_every_documented_bullet_about_media_is_quoted_or_listed_as_unchecked(name: str) -> None:
+    for place, schema in described(spec(name).body):
+        if "x-media" not in schema:
+            continue
+        rules = media_rules(Table(value=schema, file=name, pointer=place))
+        quotes = [rule.quote for rule in rules] + [item["quote"] for item in schema.get("x-unchecked", [])]
+        bullets = str(schema["description"]).split("must meet these requirements:")[1]
+        left = [bullet for bullet in sentences(bullets) if not any(quote in bullet for quote in quotes)]
+        assert left == []
+        assert {rule.name for rule in rules} <= set(MEDIA_RULES)
+
+
+def test_scalars_have_their_yaml_1_2_meaning(tmp_path: Path) -> None:
+    file = tmp_path / "words.yaml"
+    file.write_text("a: 16:9\nb: no\nc: 1_0\nd: 0o17\ne: 2026-11-21\nf: ~\ng: 1e3\nh: '8'\ni: 010\nj: yes\nk: true\n")
+    values, name = read(file)
+    assert values == {"a": "16:9", "b": "no", "c": "1_0", "d": 15, "e": "2026-11-21", "f": None, "g": 1000.0, "h": "8",
+                      "i": 10, "j": "yes", "k": True}  # fmt: skip
+    assert name == str(file)
+
+
+WRONG_TEXTS = {
+    "an alias": ("a: &x {b: 1}\nc: *x\n", "anchors and aliases"),
+    "a merge key": ("a:\n  <<: {b: 1}\n", "merge keys"),
+    "a key given twice": ("a:\n  b: 1\n  b: 2\n", "'b' is given twice"),
+    "a JSON key given twice": ('{"a": 1, "a": 2}', "'a' is given twice"),
+    "NaN": ('{"a": NaN}', "NaN is not JSON"),
+    "broken YAML": ("a: [1, 2\n", "line 2"),
+    "no object": ("- 1\n- 2\n", "must be an object"),
+    "too deep": ("a: " + "[" * 150 + "]" * 150 + "\n", "nested deeper than 100"),
+    "too large": ("a: " + "x" * 1_000_001 + "\n", "at most 1,000,000"),
+}
+
+
+@pytest.mark.parametrize("case", WRONG_TEXTS)
+def test_a_text_that_cannot_be_read_is_refused(case: str) -> None:
+    text, message = WRONG_TEXTS[case]
+    with pytest.raises(SpecError, match=message):
+        spec(text)
+
+
+def test_a_refusal_names_file_and_pointer(tmp_path: Path) -> None:
+    file = tmp_path / "mine.yaml"
+    file.write_text("openapi: 3.0.0\npaths:\n  /a:\n    post: {requestBody: {content: {application/json: {}}}}\n")
+    with pytest.raises(SpecError) as refused:
+        spec(file)
+    assert refused.value.file == str(file)
+    assert refused.value.pointer == "/paths/~1a/post/requestBody/content/application~1json/schema"
+
+
+def crun_document(**changes: Any) -> dict[str, Any]:
+    document, _ = read(text_of(MODEL))
+    return document | changes
+
+
+WRONG_DOCUMENTS: dict[str, tuple[dict[str, Any], str]] = {
+    "an OpenAPI 2 document": ({"openapi": "2.0"}, "/openapi"),
+    "a server without https": ({"servers": [{"url": "http://api.crun.ai"}]}, "/servers/0/url"),
+    "a task table without a state": ({"x-task": {"follow": "GetTaskInfo", "words": {}}}, "/x-task/state"),
+    "a follow-up call that does not exist": ({"x-task": {"follow": "Nothing"}}, "/paths/~1api~1v1~1client~1job~1CreateTask/post/responses/200/links/Nothing"),
+    "an unknown meaning of a code": ({"x-errors": {"refusals": {"402": "poor"}}}, "/x-errors/refusals/402"),
+    "a state that is none": (
+        {"x-task": {"follow": "GetTaskInfo", "state": "/a", "words": {"dancing": ["x"]}}}, "/x-task/words/dancing"),
+    "a kind of key that is not known": ({"components": {"securitySchemes": {"ApiKeyAuth": {"type": "oauth2"}}}}, "/components/securitySchemes/ApiKeyAuth"),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("case", WRONG_DOCUMENTS)
+def test_a_document_with_a_wrong_table_is_refused_at_its_place(case: str) -> None:
+    changes, pointer = WRONG_DOCUMENTS[case]
+    if "components" in changes:
+        changes = {"components": crun_document()["components"] | changes["components"]}
+    with pytest.raises(SpecError) as refused:
+        spec(crun_document(**changes))
+    assert refused.value.pointer == pointer
+
+
+WRONG_REFERENCES = {
+    "#/nowhere": "leads nowhere",
+    "https://example.com/schema.json": "within the document",
+    "file:///etc/passwd": "within the document",
+    "#/properties/a": "back to itself",
+}
+
+
+@pytest.mark.parametrize("reference", WRONG_REFERENCES)
+def test_a_reference_out_of_the_document_is_never_followed(reference: str) -> None:
+    with pytest.raises(SpecError, match=WRONG_REFERENCES[reference]):
+        spec({"type": "object", "properties": {"a": {"$ref": reference}}})
+
+
+def test_a_wrong_name_gets_the_nearest_ones() -> None:
+    with pytest.raises(SpecError, match=f"did you mean {MODEL}"):
+        spec("crun/seedance-2.0-fast")
+
+
+def test_a_bare_schema_can_be_checked_but_not_sent() -> None:
+    import seedance_nb as sd
+
+    schema = {"type": "object", "properties": {"n": {"type": "integer", "minimum": 0, "exclusiveMinimum": True}}}
+    assert [problem.path for problem in sd.check(schema, n=0)] == ["/n"]
+    with pytest.raises(SpecError, match="not sent"):
+        sd.submit(schema, n=1)
+
+
+def test_the_callers_document_is_not_changed() -> None:
+    document = crun_document()
+    before = json.dumps(document)
+    spec(document)
+    assert json.dumps(document) == before
+
+
+def test_what_the_document_says_is_what_the_spec_holds(crun: Spec) -> None:
+    assert (crun.server, crun.method, crun.path) == ("https://api.crun.ai", "post", "/api/v1/client/job/CreateTask")
+    assert crun.auth is not None
+    assert crun.auth.header == "x-api-key"
+    assert crun.task is not None
+    assert (crun.task.status_path, crun.task.id_parameter, crun.task.id_pointer) == (
+        "/api/v1/client/job/TaskInfo", "task_id", "/data/task_id")  # fmt: skip
+    ratios = crun.body["properties"]["input"]["properties"]["aspect_ratio"]["enum"]
+    assert ratios == ["1:1", "9:16", "16:9", "3:4", "4:3", "21:9", "auto"]

@@ -1,0 +1,111 @@
+"""The table of who may import whom, and the promises that follow from it."""
+
+import ast
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+PACKAGE = Path(__file__).parents[1] / "seedance_nb"
+LAYERS = (
+    ("_values",),
+    ("_errors",),
+    ("_documents", "_schema", "_tables"),
+    ("_spec", "_media", "_uris", "_wording", "_owner", "_store"),
+    ("_keywords",),
+    ("_check",),
+    ("_fields", "_request", "_keys", "_task", "_render"),
+    ("_labels", "_price", "_ledger", "_outcome", "_painting"),
+    ("_files", "_transport", "_simulator"),
+    ("_display", "_engine", "_follow"),
+    ("_handle",),
+    ("_session",),
+    ("_controls",),
+    ("_lists",),
+    ("_form",),
+    ("_panel",),
+    ("_api",),
+    ("__main__", "__init__"),
+)
+MAY_USE_WIDGETS = {"_controls", "_lists", "_form", "_panel"}
+MOST_LINES = 250
+
+RANK = {name: number for number, names in enumerate(LAYERS) for name in names}
+
+
+def imports(path: Path) -> set[str]:
+    found: set[str] = set()
+    for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+        if isinstance(node, ast.Import):
+            found |= {alias.name for alias in node.names}
+        if isinstance(node, ast.ImportFrom) and node.module:
+            found |= {node.module} | {
+                f"{node.module}.{alias.name}" for alias in node.names if node.module == "seedance_nb"
+            }
+    return found
+
+
+def own_imports(path: Path) -> set[str]:
+    return {name.split(".")[1] for name in imports(path) if name.startswith("seedance_nb.")} & set(RANK)
+
+
+@pytest.mark.parametrize("path", sorted(PACKAGE.glob("*.py")), ids=lambda path: path.stem)
+def test_a_module_imports_only_from_below(path: Path) -> None:
+    assert path.stem in RANK, "a new module needs its place in the table"
+    upwards = {name for name in own_imports(path) if RANK[name] >= RANK[path.stem]}
+    assert not upwards
+
+
+def test_the_table_has_no_module_that_is_gone() -> None:
+    assert set(RANK) == {path.stem for path in PACKAGE.glob("*.py")}
+
+
+@pytest.mark.parametrize("path", sorted(PACKAGE.glob("*.py")), ids=lambda path: path.stem)
+def test_widgets_and_ipython_stay_where_a_person_touches_values(path: Path) -> None:
+    used = {name.split(".")[0] for name in imports(path)} & {"ipywidgets", "IPython"}
+    assert not used or path.stem in MAY_USE_WIDGETS
+
+
+def test_only_the_transport_speaks_http() -> None:
+    assert {
+        path.stem for path in PACKAGE.glob("*.py") if "httpx" in {name.split(".")[0] for name in imports(path)}
+    } == {"_transport"}
+
+
+def test_only_the_check_makes_approved_requests() -> None:
+    makers = {path.stem for path in PACKAGE.glob("*.py") if "Approved(" in path.read_text(encoding="utf-8")}
+    assert makers == {"_check"}
+
+
+@pytest.mark.parametrize("path", sorted(PACKAGE.glob("*.py")), ids=lambda path: path.stem)
+def test_a_module_can_be_read_in_one_sitting(path: Path) -> None:
+    assert len(path.read_text(encoding="utf-8").splitlines()) <= MOST_LINES
+
+
+def test_importing_the_package_loads_no_library() -> None:
+    script = "import sys; old = set(sys.modules); import seedance_nb; print(sorted(set(sys.modules) - old))"
+    done = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, check=True)
+    loaded = {name.split(".")[0] for name in ast.literal_eval(done.stdout)}
+    assert not loaded & {
+        "httpx",
+        "jsonschema",
+        "yaml",
+        "ipywidgets",
+        "IPython",
+        "av",
+        "PIL",
+        "starlette",
+        "sqlite3",
+        "asyncio",
+    }
+
+
+def test_every_public_name_is_there_and_is_listed() -> None:
+    import seedance_nb as sd
+
+    assert sorted(sd.__all__) == sd.__all__
+    assert all(getattr(sd, name) is not None for name in sd.__all__)
+    assert dir(sd) == sd.__all__
+    with pytest.raises(AttributeError, match="no attribute 'nothing'"):
+        sd.nothing  # noqa: B018
