@@ -91,7 +91,7 @@ class Control:
             self._changed()
 
     def _make(self, widget: type, style: type, **traits: Any) -> Any:
-        label = label_html(self.field, Said())
+        label = label_html(self.field, Said(count=0 if self.field.kind == "prose" else None))
         told = " ".join((self.field.help, *self.field.more)) if self.field.more else None
         return self._shared.make(
             widget, style, "sdn-field", f"sdn-{self.field.kind}",

@@ -53,8 +53,7 @@ class Form:
         self._summary = self._shared.html("", "sdn-summary")
         self._style = self._shared.html(f"<style>{css()}</style>", "sdn-style")
         parts = [self._style, *shown, *([self._fold] if self._later else []), self._summary]
-        self.widget = _Root(self, parts)
-        self.widget.layout = self._shared.layout
+        self.widget = _Root(self, parts, self._shared.layout)
         self._refresh()
 
     @property
@@ -161,8 +160,8 @@ class Form:
 class _Root(W.VBox):  # type: ignore[misc]
     """The form's box; for viewers without widgets it is the request as text."""
 
-    def __init__(self, form: Form, children: list[Any]) -> None:
-        super().__init__(children, _dom_classes=["widget-box", "sdn", "sdn-form"])
+    def __init__(self, form: Form, children: list[Any], layout: Any) -> None:
+        super().__init__(children, layout=layout, _dom_classes=["widget-box", "sdn", "sdn-form"])
         self._form = form
 
     def _repr_mimebundle_(self, **options: Any) -> dict[str, Any]:

@@ -11,7 +11,7 @@ _WALL_S = 20
 _CPU_S = 15
 _MEMORY = 2 * 1024**3
 _POSTER_AT_S = 1.0
-_POSTER_WIDTH = 640
+_POSTER_WIDTH = 480
 _MAX_FRAMES = 40
 
 
@@ -94,7 +94,7 @@ def _main(path: str, poster: str) -> int:
 def _save_poster(frame: Any, poster: Path) -> None:
     picture = frame.to_image()
     picture.thumbnail((_POSTER_WIDTH, _POSTER_WIDTH))
-    picture.save(poster, "JPEG", quality=72, optimize=True)
+    picture.save(poster, "JPEG", quality=60, optimize=True)
 
 
 def _limit() -> None:

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from seedance_nb._check import roles
-from seedance_nb._render import Job, Reference, dump, frame_size
+from seedance_nb._job import Job, Reference, dump, frame_size
 from seedance_nb._spec import Spec
 from seedance_nb._values import find, join
 

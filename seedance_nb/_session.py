@@ -1,8 +1,9 @@
 """The one road: check, approve, record, send once, follow, keep. It knows no widgets."""
 
+import asyncio
 import functools
 import os
-from collections.abc import Mapping
+from collections.abc import Awaitable, Callable, Mapping
 from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
@@ -32,6 +33,7 @@ class Session:
 
     `api_key` and `base_url` stand before the environment's. `simulate=True` takes the simulator even with a key;
     `simulate=False` refuses to go without one. `queue_s` and `run_s` are the simulator's times in seconds.
+    `sleep` waits between two looks, in seconds; tests give one that does not.
     """
 
     def __init__(
@@ -44,12 +46,14 @@ class Session:
         outputs: Path | None = None,
         queue_s: float = 0.8,
         run_s: float = 3.0,
+        sleep: Callable[[float], Awaitable[None]] = asyncio.sleep,
     ) -> None:
         self._api_key = api_key
         self._base_url = base_url
         self._simulate = simulate
         self._outputs = outputs
         self._pace = (queue_s, run_s)
+        self._sleep = sleep
         self.ledger = Ledger(ledger or _ledger.default_path(os.environ))
         self._specs: dict[str, Spec] = {}
 
@@ -153,7 +157,7 @@ class Session:
         return str(self.ledger.path), row.seq
 
     def _flow(self, spec: Spec, where: Place) -> Flow:
-        return Flow(spec=spec, place=where, ledger=self.ledger, folder=self.outputs)
+        return Flow(spec=spec, place=where, ledger=self.ledger, folder=self.outputs, sleep=self._sleep)
 
     def _place(self, spec: Spec, row: Row | None = None) -> Place:
         base = row.base_url if row else self._base_url or os.environ.get(spec.base_env) or ""

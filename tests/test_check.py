@@ -91,7 +91,10 @@ def test_an_undocumented_field_is_sent_only_knowingly(crun: sd.Spec) -> None:
 
 
 def test_checking_changes_nothing(crun: sd.Spec) -> None:
-    body = {"model": "bytedance/seedance2-0-fast-r2v", "input": {"prompt": " x ", "reference_images": [f" {IMAGE}"], "duration": 99}}
+    body = {
+        "model": "bytedance/seedance2-0-fast-r2v",
+        "input": {"prompt": " x ", "reference_images": [f" {IMAGE}"], "duration": 99},
+    }
     before = json.dumps(body)
     assert check(crun, body)
     assert json.dumps(body) == before
@@ -115,7 +118,9 @@ def test_the_documents_own_example_is_accepted(crun: sd.Spec) -> None:
 
 def test_a_path_can_hold_any_key() -> None:
     assert join(("a/b", "c~d", 0)) == "/a~1b/c~0d/0"
-    assert [problem.path for problem in sd.check(MODEL, prompt="x", reference_images=[IMAGE], **{"a/b": 1})] == ["/input/a~1b"]
+    assert [problem.path for problem in sd.check(MODEL, prompt="x", reference_images=[IMAGE], **{"a/b": 1})] == [
+        "/input/a~1b"
+    ]
 
 
 @pytest.mark.parametrize("value", [5, {"a": 1}, None, True, [[]], [None], "text"])

@@ -1,0 +1,68 @@
+"""One video for the simulator to paint, as a value that travels to a child process. Everything here is pure."""
+
+import hashlib
+import json
+import re
+from dataclasses import asdict, dataclass
+from fractions import Fraction
+from typing import Any
+
+FPS = 24
+RGB = tuple[int, int, int]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Reference:
+    """One picture that the request refers to; `file` holds bytes somebody else chose, None if they could not be had."""
+
+    label: str
+    url: str
+    file: str | None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Job:
+    """One video to paint to `path`: `width` and `height` in px (even), `seconds` in s."""
+
+    path: str
+    width: int
+    height: int
+    seconds: int
+    audio: bool
+    prompt: str
+    model: str
+    settings: tuple[tuple[str, str], ...]
+    references: tuple[Reference, ...]
+
+
+def frame_size(resolution: str, ratio: str) -> tuple[int, int]:
+    """Width and height in px, both even, for names such as "720p" and "16:9". *pure*.
+
+    The number before the p is the shorter side. Raises: ValueError for names of another form.
+    """
+    named, parts = re.fullmatch(r"([0-9]{2,4})p", resolution), re.fullmatch(r"([0-9]{1,4}):([0-9]{1,4})", ratio)
+    numbers = [int(number) for number in (named[1], *parts.groups())] if named and parts else [0]
+    if not all(numbers):
+        msg = f"no frame size for resolution {resolution!r} and ratio {ratio!r}"
+        raise ValueError(msg)
+    short, across, down = numbers
+    scale = Fraction(short, min(across, down))
+    return round(across * scale / 2) * 2, round(down * scale / 2) * 2
+
+
+def dump(job: Job) -> str:
+    """The job as JSON, ASCII only, for `load`. *pure*."""
+    return json.dumps(asdict(job))
+
+
+def load(text: str) -> Job:
+    """The job that `dump` wrote. *pure*."""
+    raw: dict[str, Any] = json.loads(text)
+    settings = tuple((name, value) for name, value in raw.pop("settings"))
+    references = tuple(Reference(**one) for one in raw.pop("references"))
+    return Job(settings=settings, references=references, **raw)
+
+
+def seed(prompt: str) -> bytes:
+    """512 bytes that are the same for the same prompt and unlike for any other. *pure*."""
+    return hashlib.shake_256(prompt.encode("utf-8", "surrogatepass")).digest(512)

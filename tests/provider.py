@@ -1,0 +1,131 @@
+"""A provider on loopback that does what a test tells it, and keeps its own count of what it took and charged."""
+
+import json
+import socket
+import struct
+import threading
+from collections.abc import Callable
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from typing import Any
+
+CREATE = "/api/v1/client/job/CreateTask"
+
+
+class Provider:
+    """`on_create` and `on_status` are words or JSON answers, used up one by one; the last one stays.
+
+    Words: `ok`, `close` (charged, no answer), `reset` (charged, RST), `html`, `half`, `hang-up` (before the body is read).
+    `charges` are the bodies that were taken, whatever the client saw of it.
+    """
+
+    def __init__(self, video: bytes = b"") -> None:
+        self.video = video
+        self.charges: list[str] = []
+        self.headers: list[dict[str, str]] = []
+        self.looks: list[str] = []
+        self.downloads: list[dict[str, str]] = []
+        self.on_create: list[Any] = ["ok"]
+        self.on_status: list[Any] = ["success"]
+        self.on_video: list[Any] = ["ok"]
+        self.when_charged: Callable[[], None] = lambda: None
+        outer = self
+
+        class Handler(BaseHTTPRequestHandler):
+            protocol_version = "HTTP/1.1"
+
+            def log_message(self, *_: Any) -> None:
+                pass
+
+            def do_POST(self) -> None:
+                outer._create(self)
+
+            def do_GET(self) -> None:
+                (outer._video if self.path.startswith("/outputs/") else outer._status)(self)
+
+        self._server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
+        self._server.daemon_threads = True
+        self.url = f"http://127.0.0.1:{self._server.server_port}"
+        self._thread = threading.Thread(target=self._server.serve_forever, kwargs={"poll_interval": 0.02}, daemon=True)
+        self._thread.start()
+
+    def stop(self) -> None:
+        self._server.shutdown()
+        self._server.server_close()
+        self._thread.join()
+
+    def _next(self, plan: list[Any]) -> Any:
+        return plan.pop(0) if len(plan) > 1 else plan[0]
+
+    def _create(self, handler: BaseHTTPRequestHandler) -> None:
+        step = self._next(self.on_create)
+        body = handler.rfile.read(int(handler.headers["Content-Length"])).decode()
+        self.headers.append({name.lower(): value for name, value in handler.headers.items()})
+        if not isinstance(step, tuple):
+            self.charges.append(body)
+            self.when_charged()
+        if step == "ok":
+            self._json(
+                handler, 200, {"code": 200, "message": "success", "data": {"task_id": f"task_{len(self.charges)}"}}
+            )
+        elif isinstance(step, tuple):
+            self._json(handler, *step)
+        else:
+            self._broken(handler, step)
+
+    def _status(self, handler: BaseHTTPRequestHandler) -> None:
+        self.looks.append(handler.path)
+        step = self._next(self.on_status)
+        if isinstance(step, tuple):
+            self._json(handler, *step)
+        elif step in ("close", "reset", "html", "half"):
+            self._broken(handler, step)
+        else:
+            result = {"media_urls": [f"{self.url}/outputs/video.mp4"]} if step == "success" else None
+            if step == "failed":
+                result = {"code": 501, "message": "the picture shows <b>nobody</b>", "media_urls": []}
+            data = {
+                "task_id": "task_1",
+                "status": step,
+                "param": {},
+                "create_at": 1,
+                "source": "api",
+                "result": result,
+                "credits": 12.5,
+            }
+            self._json(handler, 200, {"code": 200, "message": "success", "data": data})
+
+    def _video(self, handler: BaseHTTPRequestHandler) -> None:
+        self.downloads.append({name.lower(): value for name, value in handler.headers.items()})
+        step = self._next(self.on_video)
+        if step == "ok":
+            self._send(handler, 200, self.video, "video/mp4")
+        elif step == "short":
+            handler.send_response(200)
+            handler.send_header("Content-Length", str(len(self.video)))
+            handler.end_headers()
+            handler.wfile.write(self.video[: len(self.video) // 2])
+            handler.close_connection = True
+        elif step == "cut":
+            self._send(handler, 200, self.video[: len(self.video) // 2], "video/mp4")
+        else:
+            self._broken(handler, step)
+
+    def _broken(self, handler: BaseHTTPRequestHandler, step: str) -> None:
+        handler.close_connection = True
+        if step == "html":
+            self._send(handler, 200, b"<html>maintenance</html>", "text/html")
+        if step == "half":
+            handler.wfile.write(b'HTTP/1.1 200 OK\r\nContent-Length: 90\r\n\r\n{"code": 200, "da')
+        if step == "reset":
+            handler.connection.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
+            handler.connection.close()
+
+    def _json(self, handler: BaseHTTPRequestHandler, status: int, value: Any, **headers: str) -> None:
+        self._send(handler, status, json.dumps(value).encode(), "application/json", **headers)
+
+    def _send(self, handler: BaseHTTPRequestHandler, status: int, content: bytes, kind: str, **headers: str) -> None:
+        handler.send_response(status)
+        for name, value in ({"Content-Type": kind, "Content-Length": str(len(content))} | headers).items():
+            handler.send_header(name, value)
+        handler.end_headers()
+        handler.wfile.write(content)
