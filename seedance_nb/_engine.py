@@ -24,11 +24,11 @@ class Engine:
         return asyncio.run_coroutine_threadsafe(work, self._running())
 
     def follow(self, key: tuple[str, int], start: Callable[[], Coroutine[Any, Any, T]]) -> Future[T]:
-        """The future of the one flow under `key` (ledger and row); begun if none is going on or the last one failed."""
+        """The future of the one flow under `key` (ledger and row), begun if none is going on."""
         loop = self._running()
         with self._lock:
             there = self._following.get(key)
-            if there is None or (there.done() and (there.cancelled() or there.exception() is not None)):
+            if there is None or there.done():
                 there = self._following[key] = asyncio.run_coroutine_threadsafe(start(), loop)
             return there
 

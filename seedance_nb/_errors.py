@@ -3,7 +3,7 @@
     SeedanceError
     ├── SpecError            a document that cannot be used: .file, .pointer
     ├── InvalidInput         .problems: all of them, each with path, value, limit and the document's sentence
-    ├── Refused              the provider said no: .code, .provider_message, .details
+    ├── Refused              the provider said no: .code, .provider_message
     │   ├── Unauthorized     the key is missing, wrong or disabled
     │   ├── NoCredits        the account has too few credits
     │   ├── RateLimited      too many requests: .retry_after in seconds, None if not said
@@ -74,20 +74,16 @@ class InvalidInput(SeedanceError):
 
 
 class Refused(SeedanceError):
-    """The provider's documented no. `code` is its own number, `provider_message` and `details` are its own words."""
+    """The provider's documented no. `code` is its own number, `provider_message` are its own words."""
 
     hint = "read the provider's words above"
 
-    def __init__(
-        self, message: str = "", *, code: int | str | None = None, details: tuple[str, ...] = (), next_step: str = ""
-    ) -> None:
-        said = "".join(f"\n  - {line}" for line in details)
-        head = f"The provider refused the request ({code}): {message}{said}" if code is not None else message
+    def __init__(self, message: str = "", *, code: int | str | None = None, next_step: str = "") -> None:
+        head = f"The provider refused the request ({code}): {message}" if code is not None else message
         super().__init__(head, next_step=next_step or self.hint)
         self.args = (message,)
         self.provider_message = message
         self.code = code
-        self.details = details
 
 
 class Unauthorized(Refused):

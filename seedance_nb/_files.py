@@ -52,7 +52,7 @@ def poster_of(file: Path) -> Path:
 def keep(part: Path, row: Row) -> Kept:
     """The video under its final name, with a poster beside it. *reads files*, *writes files*.
 
-    Raises: MediaError where the bytes are not a playable MP4; `part` is removed then, and the task stays resumable.
+    Raises: MediaError where the bytes are not a playable MP4; the caller removes `part`, and the task stays resumable.
     """
     final = part.parent / f"{_stem(row)}.mp4"
     poster_part = part.with_suffix(".jpgpart")
@@ -68,7 +68,6 @@ def keep(part: Path, row: Row) -> Kept:
     except OSError as error:
         why = f"the file system said: {error.strerror}"
     finally:
-        part.unlink(missing_ok=True)
         poster_part.unlink(missing_ok=True)
     raise MediaError(
         f"What came back for {row.name} is not kept as a video: {why}.",

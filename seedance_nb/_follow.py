@@ -6,18 +6,10 @@ from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 from pathlib import Path
 
-from seedance_nb._errors import (
-    MediaError,
-    Refused,
-    SeedanceError,
-    TaskFailed,
-    Unauthorized,
-    UnknownOutcome,
-    WaitTimeout,
-)
-from seedance_nb._files import keep, part_for
+from seedance_nb._errors import MediaError, Refused, TaskFailed, Unauthorized, UnknownOutcome, Unreachable, WaitTimeout
+from seedance_nb._files import Kept, keep, part_for
 from seedance_nb._ledger import Ledger
-from seedance_nb._outcome import Answer, classify
+from seedance_nb._outcome import Answer, classify, refusal
 from seedance_nb._request import Request, status_request
 from seedance_nb._spec import Spec
 from seedance_nb._task import OPEN_STATES, Looks, Row, Seen, State, next_look, read_status
@@ -61,13 +53,13 @@ async def run(flow: Flow, row: Row, request: Request | None) -> Row:
         row = flow.ledger.row(row.seq) or row
     if row.state in OPEN_STATES:
         row = await _follow(flow, row)
-    raise_for(row)
+    raise_for(flow.spec, row)
     if row.file and Path(row.file).exists():
         return row
     return await _keep(flow, row)
 
 
-def raise_for(row: Row) -> None:
+def raise_for(spec: Spec, row: Row) -> None:
     """Nothing for a task that is going well. Raises: the error that its state means. *pure*."""
     if row.state is State.UNKNOWN:
         raise UnknownOutcome(
@@ -86,9 +78,9 @@ def raise_for(row: Row) -> None:
             next_step="change the prompt or the references, or send the same again as take=2",
         )
     if row.state is State.REFUSED:
-        raise Refused(row.error)
+        raise refusal(spec, row.word, row.error)
     if row.state is State.UNSENT:
-        raise SeedanceError(row.error, next_step="run the same cell again")
+        raise Unreachable(row.error)
 
 
 async def _send(flow: Flow, row: Row, request: Request) -> Row:
@@ -97,6 +89,8 @@ async def _send(flow: Flow, row: Row, request: Request) -> Row:
     changes: dict[str, object] = {"state": states[sent.outcome], "task_id": sent.task_id, "error": sent.why}
     if sent.outcome == "accepted":
         changes["accepted"] = flow.now()
+    if isinstance(sent.error, Refused):
+        changes["word"] = str(sent.error.code)
     if sent.simulated:
         changes["simulated"] = True
     row = flow.ledger.update(row.seq, **changes)
@@ -138,7 +132,7 @@ async def _follow(flow: Flow, row: Row) -> Row:
 def _must_stop(flow: Flow, answer: Answer, row: Row) -> bool:
     """Whether an answer says that the task is not there. Raises: Unauthorized where the key may not look."""
     sent = classify(flow.spec, answer, flow.place.secret)
-    if isinstance(sent.error, Unauthorized):
+    if isinstance(sent.error, Unauthorized) or answer.status in (401, 403):
         raise Unauthorized(
             f"{row.provider} does not accept the key for looking at {row.name}.",
             next_step=f"the task goes on there; with the right key, sd.task({row.name!r}).wait()",
@@ -164,16 +158,21 @@ def _noted(flow: Flow, row: Row, seen: Seen) -> Row:
 async def _keep(flow: Flow, row: Row) -> Row:
     """The row with its file. A result address that no longer works is asked for once more."""
     problem: MediaError | None = None
+    kept: Kept | None = None
     for attempt in range(2):
         if attempt:
             row = await _fresh(flow, row)
+        part = part_for(flow.folder, row)
         try:
-            part = part_for(flow.folder, row)
             await download(_video_of(row.outputs), part, flow.place)
             kept = await asyncio.to_thread(keep, part, row)
         except MediaError as error:
             problem = error
-        else:
+        except OSError as error:
+            problem = MediaError(f"The video could not be written: {error.strerror}.")
+        finally:
+            part.unlink(missing_ok=True)
+        if kept is not None:
             return flow.ledger.update(row.seq, file=str(kept.file), sha256=kept.sha256, facts=kept.facts_text)
     raise MediaError(
         problem.message if problem else "",

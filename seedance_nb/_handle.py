@@ -6,6 +6,7 @@ import html
 import time
 from collections.abc import Callable, Generator, Iterator, Sequence
 from concurrent.futures import Future
+from textwrap import shorten
 from typing import Any
 
 from seedance_nb._display import Video, badge, table_html, table_text
@@ -123,7 +124,7 @@ class Tasks(Sequence[Row]):
                 row.state + (" (SIMULATED)" if row.simulated else ""),
                 price_after(row),
                 row.spec,
-                prompt if len(prompt) <= 60 else prompt[:59] + "…",  # noqa: PLR2004
+                shorten(prompt, 60, placeholder="…"),
                 time.strftime("%Y-%m-%d %H:%M", time.gmtime(row.created)),
                 row.file.replace("\\", "/").rsplit("/", 1)[-1] or ("" if row.state in FREE_STATES else "not kept yet"),
             ]

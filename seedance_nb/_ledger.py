@@ -138,6 +138,15 @@ class Ledger:
             )
             return tuple(seconds for (seconds,) in found)[::-1]
 
+    def takes(self, approved: Approved) -> int:
+        """The highest take of this request that may have become a task, 0 if there is none."""
+        with self._transaction() as db:
+            found = db.execute(
+                "SELECT max(take) FROM tasks WHERE digest = ? AND state NOT IN (?, ?)",
+                (approved.digest, *(str(state) for state in FREE_STATES)),
+            ).fetchone()
+            return int(found[0] or 0)
+
     def close(self) -> None:
         """Closes the file; the next call opens it again."""
         with self._lock:

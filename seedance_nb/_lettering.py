@@ -1,5 +1,6 @@
 """Words in a picture: fonts that are always there, characters that they lack, and lines that fit."""
 
+import bisect
 import functools
 import itertools
 import re
@@ -75,8 +76,13 @@ def fit(text: str, size: int, room: float) -> str:
     """The text, cut and ended with an ellipsis if it is wider than `room` px."""
     if width(text, size) <= room:
         return text
-    cuts = (text[:length].rstrip() + "…" for length in range(len(text), 0, -1))
-    return next((cut for cut in cuts if width(cut, size) <= room), "")
+    length = _fitting(text, size, room - width("…", size))
+    return text[:length].rstrip() + "…" if length else ""
+
+
+def _fitting(text: str, size: int, room: float) -> int:
+    # By halving, because measuring every length of a very long word takes minutes.
+    return bisect.bisect_right(range(1, len(text) + 1), room, key=lambda length: width(text[:length], size))
 
 
 def wrap(text: str, size: int, room: float) -> list[str]:
@@ -88,7 +94,6 @@ def wrap(text: str, size: int, room: float) -> list[str]:
             continue
         lines.append(word.strip())
         while len(lines[-1]) > 1 and width(lines[-1], size) > room:
-            fits = (end for end in range(len(lines[-1]) - 1, 1, -1) if width(lines[-1][:end], size) <= room)
-            head = next(fits, 1)
+            head = max(1, _fitting(lines[-1], size, room))
             lines[-1:] = [lines[-1][:head], lines[-1][head:]]
     return [line.strip() for line in lines if line.strip()]

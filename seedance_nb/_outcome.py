@@ -40,6 +40,12 @@ class Answer:
     simulated: bool = False
 
 
+def refusal(spec: Spec, code: str, words: str) -> Refused:
+    """The error that one of the document's codes means. *pure*."""
+    meaning = spec.errors.refusals.get(code, "refused") if spec.errors else "refused"
+    return _REFUSALS[meaning](words, code=int(code) if code.isdecimal() else code or None)
+
+
 def classify(spec: Spec, answer: Answer, secret: Secret | None = None) -> Sent:
     """What an answer to the create request means. *pure*.
 
@@ -55,7 +61,8 @@ def classify(spec: Spec, answer: Answer, secret: Secret | None = None) -> Sent:
         )
     table, hide = spec.errors, secret.hide if secret else str
     code = find(answer.value, table.code)
-    code = answer.status if code is ABSENT or isinstance(code, bool) or not isinstance(code, int | str) else code
+    if code is ABSENT or isinstance(code, bool) or not isinstance(code, int | str):
+        return Sent(outcome="unknown", why=f"the answer (HTTP {answer.status}) has none of the document's codes")
     message = find(answer.value, table.message)
     words = hide(message)[:500] if isinstance(message, str) else ""
     if answer.status < 300 and code in table.ok:  # noqa: PLR2004
@@ -63,11 +70,11 @@ def classify(spec: Spec, answer: Answer, secret: Secret | None = None) -> Sent:
         if task_id:
             return Sent(outcome="accepted", task_id=task_id, simulated=answer.simulated)
         return Sent(outcome="unknown", why="the provider said yes without a task id that can be used")
-    if meaning := table.refusals.get(str(code)):
+    if str(code) in table.refusals:
         told = [hide(str(line))[:500] for line in find_all(answer.value, table.details)] if table.details else []
-        error = _REFUSALS[meaning](words, code=code, details=tuple(told[:50]))
+        error = refusal(spec, str(code), "\n".join([words, *(f"- {line}" for line in told[:50])]))
         if isinstance(error, RateLimited):
             error.retry_after = answer.retry_after
-        return Sent(outcome="refused", why=f"{code}: {words}", error=error)
+        return Sent(outcome="refused", why=error.provider_message, error=error)
     reason = table.unclear.get(str(code), "which the document does not list")
     return Sent(outcome="unknown", why=f"the provider answered {code} {words!r}: {reason}")

@@ -52,7 +52,6 @@ class Panel:
         self._lock = threading.Lock()
         self._busy = False
         self._watching = True
-        self._takes: dict[str, int] = {}
         self._handle: DisplayHandle | None = None
         shared = self._shared = Shared()
         self._top = shared.html(self._head(), "sdn-top")
@@ -115,8 +114,7 @@ class Panel:
 
     async def _follow(self, values: dict[str, Any], *, another: bool) -> None:
         body = json_text(values)
-        take = self._takes.get(body, 1) + another
-        self._takes[body] = take
+        take = self._session.takes(self.spec, values) + 1 if another else 1
         task = self.task = self._session.submit(self.spec, take=take, **values)
         future = task.future()
         _toggle(self._stop, shown=True)

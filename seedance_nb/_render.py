@@ -5,6 +5,7 @@ import os
 import sys
 from array import array
 from collections.abc import Iterator
+from contextlib import suppress
 from fractions import Fraction
 from pathlib import Path
 from typing import Any
@@ -29,10 +30,11 @@ def render(job: Job) -> None:
     try:
         with av.open(str(part), "w", format="mp4", options={"movflags": "+faststart"}) as out:
             video: Any = out.add_stream("libx264", rate=FPS, options={"preset": "veryfast", "crf": "23"})
+            video.thread_type = "AUTO"
             video.width, video.height, video.pix_fmt = job.width, job.height, "yuv420p"
             sound: Any = out.add_stream("aac", rate=_RATE, layout="stereo") if job.audio else None
             for number, picture in enumerate(frames(job)):
-                frame = av.VideoFrame.from_image(picture)
+                frame = av.VideoFrame.from_image(picture)  # type: ignore[no-untyped-call]
                 frame.pts, frame.time_base = number, Fraction(1, FPS)
                 out.mux(video.encode(frame))
             out.mux(video.encode(None))
@@ -49,17 +51,16 @@ def tune(prompt: str, seconds: int) -> "array[int]":
     """A soft chord: interleaved stereo, 16-bit samples at 48 kHz, faded at both ends. *pure*."""
     dice = seed(prompt)
     root = 130.8 * 2 ** (dice[5] % 8 / 12)
-    # Whole and half Hz only, so that two seconds are a loop without a seam.
-    chord = [round(root * step * 2) for step in _CHORDS[dice[6] % len(_CHORDS)]]
-    loop = 2 * _RATE
-    wave = [math.sin(math.tau * place / loop) for place in range(loop)]
-    two_seconds = array("h", bytes(4 * loop))
+    # Whole Hz only, so that one second is a loop without a seam.
+    chord = [round(root * step) for step in _CHORDS[dice[6] % len(_CHORDS)]]
+    wave = [math.sin(math.tau * place / _RATE) for place in range(_RATE)]
+    second = array("h", bytes(4 * _RATE))
     for side in (0, 1):
         voices = [pitch + side * (number % 2) for number, pitch in enumerate(chord)]
-        two_seconds[side::2] = array(
-            "h", [round(_LOUD * sum(wave[pitch * place % loop] for pitch in voices)) for place in range(loop)]
+        second[side::2] = array(
+            "h", [round(_LOUD * sum(wave[pitch * place % _RATE] for pitch in voices)) for place in range(_RATE)]
         )
-    whole = (two_seconds * (seconds // 2 + 1))[: 2 * _RATE * seconds]
+    whole = second * seconds
     fade = int(_FADE_S * _RATE)
     for place in range(min(fade, _RATE * seconds)):
         for at in (2 * place, 2 * place + 1, len(whole) - 1 - 2 * place, len(whole) - 2 - 2 * place):
@@ -82,8 +83,9 @@ def _limit() -> None:
         import resource
     except ImportError:  # Windows has no such limits
         return
-    resource.setrlimit(resource.RLIMIT_AS, (_MEMORY, _MEMORY))
-    resource.setrlimit(resource.RLIMIT_CPU, (_CPU_S, _CPU_S))
+    for kind, most in ((resource.RLIMIT_AS, _MEMORY), (resource.RLIMIT_CPU, _CPU_S)):
+        with suppress(ValueError, OSError):  # macOS refuses the first; a lower limit may be set already
+            resource.setrlimit(kind, (most, most))
 
 
 def main(arguments: list[str]) -> int:

@@ -4,7 +4,7 @@ import math
 from collections.abc import Iterator
 from dataclasses import dataclass
 
-from PIL import Image, ImageDraw
+from PIL import Image, ImageChops, ImageDraw
 
 from seedance_nb._job import FPS, RGB, Job, seed
 from seedance_nb._lettering import faces
@@ -45,7 +45,11 @@ def frames(job: Job) -> Iterator[Image.Image]:
     air = _upright(job, [_mix(sky, horizon, min(1, y / (0.78 * job.height)) ** 1.5) for y in range(job.height)])
     hills = [_hills(job, dice, number, horizon, ground) for number in range(len(_RANGES))]
     glow, disc = _sun(dice, min(job.width, job.height))
-    sun_x, sun_y = job.width * (0.66 + dice[2] / 255 * 0.2), job.height * (0.48 + dice[3] / 255 * 0.1)
+    # Beside the words where the frame is wide, else low between the hills, under most of them.
+    wide = job.width > 1.2 * job.height
+    sun_x = job.width * (0.8 + dice[2] / 255 * 0.08 if wide else 0.64 + dice[2] / 255 * 0.2)
+    sun_y = job.height * ((0.44 if wide else 0.58) + dice[3] / 255 * 0.08)
+    motes = _motes(min(job.width, job.height))
     pieces = _pieces(slate(job, sun, ground))
     total = job.seconds * FPS
     base = air
@@ -59,7 +63,7 @@ def frames(job: Job) -> Iterator[Image.Image]:
         for ridge in hills:
             at = ridge.speed * number % period
             frame.paste(ridge.fog, (0, ridge.top), ridge.mask.crop((at, 0, at + job.width, ridge.mask.height)))
-        _drift(frame, dice, number, sun)
+        _drift(frame, dice, number, sun, motes)
         for place, ink, mask in pieces:
             frame.paste(ink, place, mask)
         _clock(frame, job, number, sun, size.bar, size.small)
@@ -98,17 +102,21 @@ def _sun(dice: bytes, short: int) -> tuple[Image.Image, Image.Image]:
     return glow.resize((radius * 9, radius * 9)), disc.reduce(4)
 
 
-def _drift(frame: Image.Image, dice: bytes, number: int, sun: RGB) -> None:
+def _motes(short: int) -> list[Image.Image]:
+    # Soft dots of one size in rising brightness, so that a light can twinkle.
+    across = max(5, round(short / 110))
+    dot = ImageChops.invert(Image.radial_gradient("L")).point(lambda value: max(0, value - 74) * 255 // 181)
+    return [dot.point(lambda value, part=part: round(value * part / 12)).resize((across, across)) for part in range(11)]
+
+
+def _drift(frame: Image.Image, dice: bytes, number: int, sun: RGB, motes: list[Image.Image]) -> None:
     wide, high = frame.size
     for light in range(_LIGHTS):
         a, b, c, d = dice[100 + 4 * light : 104 + 4 * light]
-        size = 1 + c % 2 + min(wide, high) // 600
-        x = int(min(wide - 1, max(0, a / 255 * wide + math.sin(number / 40 + d) * min(wide, high) * 0.02)))
-        y = int((b / 255 * high - number * (0.2 + c / 600)) % high)
-        behind = frame.getpixel((x, y))
-        if isinstance(behind, tuple):
-            glint = _mix((behind[0], behind[1], behind[2]), sun, 0.25 + 0.25 * math.sin(number / 9 + d))
-            frame.paste(glint, (x, y, x + size, y + size))
+        mote = motes[round((len(motes) - 1) * (0.5 + 0.5 * math.sin(number / 11 + d)))]
+        x = round(a / 255 * wide + math.sin(number / 40 + d) * min(wide, high) * 0.02)
+        y = round((b / 255 * high - number * (0.2 + c / 600)) % (high + mote.height)) - mote.height
+        frame.paste(sun, (x, y), mote)
 
 
 def _pieces(sheet: Image.Image) -> list[tuple[tuple[int, int], Image.Image, Image.Image]]:

@@ -22,7 +22,7 @@ from seedance_nb._price import price_before
 from seedance_nb._request import create_request
 from seedance_nb._spec import Spec
 from seedance_nb._task import Row, State
-from seedance_nb._transport import Place, fetch_small
+from seedance_nb._transport import Place, fetch_small, host_of
 from seedance_nb._values import Problem, read_json
 
 Document = str | Path | Mapping[str, Any] | Spec
@@ -137,6 +137,10 @@ class Session:
         spec = _spec.spec(document) if document is not None else self._specs.get(row.spec) or _spec.spec(row.spec)
         return self._task(row, spec, self._place(spec, row), is_new=False)
 
+    def takes(self, document: Document, fields: Mapping[str, Any]) -> int:
+        """How many takes of these fields the ledger holds, 0 if none. *reads files*. Raises: InvalidInput."""
+        return self.ledger.takes(approve(_spec.spec(document), fields))
+
     def _task(self, row: Row, spec: Spec, where: Place, *, is_new: bool) -> Task:
         flow = self._flow(spec, where)
 
@@ -145,7 +149,7 @@ class Session:
 
         def follow() -> Any:
             now = read()
-            raise_for(now)
+            raise_for(spec, now)
             return ENGINE.follow(self._key(row), lambda: run(flow, now, None))
 
         def show(done: Row) -> Video:
@@ -166,6 +170,13 @@ class Session:
             return _simulated_place(spec, self._pace)
         if row is None and (self._simulate or (self._simulate is None and secret is None and not base)):
             return _simulated_place(spec, self._pace)
+        mine = (self._base_url or os.environ.get(spec.base_env) or "").rstrip("/")
+        if row is not None and base not in (spec.server, mine):
+            raise SeedanceError(
+                f"{row.name} was sent to {host_of(base)}, which is not where keys for {spec.provider} go now.",
+                next_step=f"name that place with base_url= or {spec.base_env} to look at this task",
+                charged=row.charged,
+            )
         if secret is None:
             raise SeedanceError(
                 f"There is no key for {spec.provider}.",
@@ -190,12 +201,11 @@ class Models:
         self._rows = [self._line(session, _spec.spec(name)) for name in self.names]
 
     def _line(self, session: Session, spec: Spec) -> list[str]:
-        return [
-            spec.name,
-            f"{spec.title}, {spec.mode}",
-            price_before(simulated=session.is_simulated(spec)),
-            spec.source,
-        ]
+        try:
+            price = price_before(simulated=session.is_simulated(spec))
+        except SeedanceError:
+            price = "no key"
+        return [spec.name, f"{spec.title}, {spec.mode}", price, spec.source]
 
     def __repr__(self) -> str:
         return table_text(self._heads, self._rows)

@@ -62,9 +62,9 @@ class Sheet:
 
     def flat(self) -> Image.Image:
         """Everything as one RGBA picture."""
-        blurred = self._glow.filter(ImageFilter.GaussianBlur(self._glow.height / 90)).point(
-            lambda value: min(150, value)
-        )
+        # Strong enough that white words stay legible on the sun.
+        soft = ImageFilter.GaussianBlur(min(self._glow.size) / 80)
+        blurred = self._glow.filter(soft).point(lambda value: min(135, value * 2))
         under = Image.new("RGBA", self._ink.size, (0, 0, 0, 255))
         under.putalpha(ImageChops.lighter(self._shade, blurred))
         return Image.alpha_composite(under, self._ink)

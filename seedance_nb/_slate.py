@@ -104,7 +104,7 @@ def _references(sheet: Sheet, size: Measures, references: tuple[Reference, ...])
 def _tile(sheet: Sheet, reference: Reference, place: tuple[int, int, int, int], label: int, unit: float) -> None:
     x, y, wide, high = place
     shown = picture(reference.file, (wide - 4, high - 4))
-    sheet.box(place, unit * 1.2, (255, 255, 255, 235 if shown else 60))
+    sheet.box(place, unit * 1.2, (255, 255, 255, 235 if shown else 36))
     if shown:
         sheet.box((x + 2, y + 2, wide - 4, high - 4), unit, shown)
     else:
@@ -117,26 +117,26 @@ def _tile(sheet: Sheet, reference: Reference, place: tuple[int, int, int, int], 
 def _words(sheet: Sheet, size: Measures, job: Job, first: float, last: float) -> None:
     """The prompt as large as it fits between two heights, its settings under it."""
     rows = _chips(size, job)[:2]
-    room = last - first - (size.small * 2.5 * len(rows) + size.gap)
+    room = last - first - (size.small * 2.5 * len(rows) + size.gap * 1.5)
     lines, letters = _prompt(size, clean(job.prompt, 1200), room)
     y = first + max(0.0, (room - len(lines) * letters * _LINE) * 0.45)
     for line in lines:
         sheet.text(size.margin, y + letters * 0.95, line, letters)
         y += letters * _LINE
-    y += size.gap
+    y += size.gap * 1.5
     for row in rows:
         x = float(size.margin)
         for name, value, span in row:
             base = round(y) + size.small * 1.36
-            sheet.box((round(x), round(y), round(span), size.small * 2), size.small, (0, 0, 0, 105))
-            end = sheet.text(x + size.small * 0.8, base, name, size.small, (255, 255, 255, 170))
+            sheet.box((round(x), round(y), round(span), size.small * 2), size.small, (0, 0, 0, 130))
+            end = sheet.text(x + size.small * 0.8, base, name, size.small, (255, 255, 255, 190))
             sheet.text(end + size.small * 0.4, base, value, size.small, WHITE)
             x += span + size.gap / 2
         y += size.small * 2.5
 
 
 def _prompt(size: Measures, prompt: str, room: float) -> tuple[list[str], int]:
-    across = min(size.wide, round(1.45 * size.height))
+    across = round(size.wide * (0.66 if size.width > 1.2 * size.height else 1))  # the sun stands beside wide text
     calm, few = 5, 6
     lines, letters, most = [""], 1, 1
     for step in _SIZES:
@@ -146,7 +146,7 @@ def _prompt(size: Measures, prompt: str, room: float) -> tuple[list[str], int]:
             return lines, letters
     cut = lines[:most]
     if len(lines) > most:
-        cut[-1] = fit(f"{cut[-1]}…{lines[most]}", letters, across)
+        cut[-1] = fit(f"{cut[-1]}…", letters, across)
     return cut, letters
 
 

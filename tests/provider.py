@@ -80,7 +80,7 @@ class Provider:
         elif step in ("close", "reset", "html", "half"):
             self._broken(handler, step)
         else:
-            result = {"media_urls": [f"{self.url}/outputs/video.mp4"]} if step == "success" else None
+            result: Any = {"media_urls": [f"{self.url}/outputs/video.mp4"]} if step == "success" else None
             if step == "failed":
                 result = {"code": 501, "message": "the picture shows <b>nobody</b>", "media_urls": []}
             data = {
@@ -125,7 +125,7 @@ class Provider:
 
     def _send(self, handler: BaseHTTPRequestHandler, status: int, content: bytes, kind: str, **headers: str) -> None:
         handler.send_response(status)
-        for name, value in ({"Content-Type": kind, "Content-Length": str(len(content))} | headers).items():
+        for name, value in {"Content-Type": kind, "Content-Length": str(len(content)), **headers}.items():
             handler.send_header(name, value)
         handler.end_headers()
         handler.wfile.write(content)

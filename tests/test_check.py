@@ -13,6 +13,8 @@ from seedance_nb._spec import names
 from seedance_nb._values import join
 
 CORPORA = Path(__file__).parent / "corpora"
+BASE: dict[str, Any] = {"prompt": "x", "reference_images": ["https://example.com/reference-image-1.png"]}
+ODD: dict[str, Any] = {"a/b": 1}
 MODEL = "crun/seedance-2.0-fast-r2v"
 IMAGE = "https://example.com/reference-image-1.png"
 CASES = [(name, path) for name in names() for path in sorted((CORPORA / name).glob("*.json"))]
@@ -76,12 +78,12 @@ MESSAGES: dict[str, tuple[dict[str, Any], str]] = {
 @pytest.mark.parametrize("case", MESSAGES)
 def test_a_message_says_what_is_wrong_and_what_to_write(case: str) -> None:
     fields, message = MESSAGES[case]
-    found = sd.check(MODEL, **({"prompt": "x", "reference_images": [IMAGE]} | fields))
+    found = sd.check(MODEL, **(BASE | fields))
     assert [problem.message for problem in found] == [message]
 
 
 def test_an_undocumented_field_is_sent_only_knowingly(crun: sd.Spec) -> None:
-    good = {"prompt": "x", "reference_images": [IMAGE]}
+    good: dict[str, Any] = {"prompt": "x", "reference_images": [IMAGE]}
     assert [problem.path for problem in sd.check(MODEL, seed=7, **good)] == ["/input/seed"]
     assert sd.check(MODEL, extra={"seed": 7}, **good) == ()
     approved = approve(crun, good, {"seed": 7, "/priority": 3})
@@ -118,9 +120,7 @@ def test_the_documents_own_example_is_accepted(crun: sd.Spec) -> None:
 
 def test_a_path_can_hold_any_key() -> None:
     assert join(("a/b", "c~d", 0)) == "/a~1b/c~0d/0"
-    assert [problem.path for problem in sd.check(MODEL, prompt="x", reference_images=[IMAGE], **{"a/b": 1})] == [
-        "/input/a~1b"
-    ]
+    assert [problem.path for problem in sd.check(MODEL, prompt="x", reference_images=[IMAGE], **ODD)] == ["/input/a~1b"]
 
 
 @pytest.mark.parametrize("value", [5, {"a": 1}, None, True, [[]], [None], "text"])

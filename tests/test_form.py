@@ -258,7 +258,7 @@ def test_a_form_is_made_from_any_schema_of_plain_fields() -> None:
         "deep": {"type": "object", "properties": {"on": {"type": "boolean", "default": True}}},
         "free": {"type": "object"}}}  # fmt: skip
     form = sd.form(schema)
-    found = form._controls
+    found: dict[str, Any] = dict(form._controls)
     assert list(found) == ["/size", "/name", "/deep/on", "/free"]
     found["/size"]._box.value = "0"
     found["/deep/on"].widget.value = False

@@ -31,7 +31,8 @@ def ledger(tmp_path: Path) -> Ledger:
 
 
 def claim(ledger: Ledger, prompt: str = "x", **options: Any) -> tuple[Row, bool]:
-    return ledger.claim(approved(prompt), **({"base_url": BASE, "simulated": False} | options))
+    chosen: dict[str, Any] = {"base_url": BASE, "simulated": False} | options
+    return ledger.claim(approved(prompt), **chosen)
 
 
 def test_the_same_request_is_the_same_task(ledger: Ledger) -> None:

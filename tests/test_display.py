@@ -1,0 +1,121 @@
+"""What a video, a task and a table look like: strings, made by pure functions."""
+
+import base64
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+
+import seedance_nb as sd
+from seedance_nb import _media
+from seedance_nb._display import differences, source_of, table_html, table_text, video_html
+from seedance_nb._media import Facts, boxes_fault
+
+FACTS = Facts(width=1280, height=720, seconds=5.0, fps=24.0, codec="h264", audio="aac")
+ASKED = {"resolution": "720p", "ratio": "16:9", "seconds": 5, "audio": True}
+
+
+def test_a_video_is_a_player_a_picture_and_a_line(
+    made: tuple[sd.Session, sd.Video], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    video = made[1]
+    monkeypatch.chdir(video.path.parent.parent)
+    bundle = video._repr_mimebundle_()
+    assert set(bundle) == {"text/plain", "text/html", "image/jpeg"}
+    assert f'src="outputs/{video.path.name}"' in bundle["text/html"]
+    assert "SIMULATED" in bundle["text/html"]
+    assert "asked 480p · 16:9 · 4 s · with sound · got 854 × 480 · 4 s · 24 fps · H.264 · AAC" in bundle["text/html"]
+    assert base64.b64decode(bundle["image/jpeg"]).startswith(b"\xff\xd8\xff")
+    assert (
+        bundle["text/plain"] == f"Video {video.task}: SIMULATED, 854 × 480 · 4 s · 24 fps · H.264 · AAC; {video.path}"
+    )
+    assert sum(map(len, bundle.values())) < 60_000, "a result adds little to a notebook"
+
+
+def test_the_link_stands_outside_the_player_too(made: tuple[sd.Session, sd.Video]) -> None:
+    shown = video_html(made[1], "v.mp4")
+    assert shown.split("</video>")[1].count('href="v.mp4"') == 1
+
+
+def test_beside_the_notebook_the_file_is_named_and_elsewhere_it_is_embedded(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    book, out = tmp_path / "book", tmp_path / "book" / "seedance outputs"
+    out.mkdir(parents=True)
+    (out / "a b.mp4").write_bytes(b"video")
+    monkeypatch.chdir(tmp_path)
+    assert source_of(out / "a b.mp4", {}) == "book/seedance%20outputs/a%20b.mp4"
+    assert source_of(out / "a b.mp4", {"JPY_SESSION_NAME": str(book / "n.ipynb")}) == "seedance%20outputs/a%20b.mp4"
+    for environ in (
+        {"COLAB_RELEASE_TAG": "x"},
+        {"VSCODE_PID": "1"},
+        {"JPY_SESSION_NAME": str(out / "deeper" / "n.ipynb")},
+    ):
+        (out / "deeper").mkdir(exist_ok=True)
+        assert source_of(out / "a b.mp4", environ) == "data:video/mp4;base64," + base64.b64encode(b"video").decode()
+    (out / "large.mp4").write_bytes(b"0" * 8_000_001)
+    assert source_of(out / "large.mp4", {"VSCODE_PID": "1"}) == ""
+
+
+@pytest.mark.parametrize(
+    ("facts", "told"),
+    [
+        (FACTS, []),
+        (replace(FACTS, seconds=5.04), []),
+        (replace(FACTS, width=1284, height=716), []),
+        (replace(FACTS, seconds=4.0), ["5 s asked, 4 s came"]),
+        (replace(FACTS, width=720, height=720), ["16:9 asked, 720 × 720 came"]),
+        (replace(FACTS, audio=""), ["sound asked, none came"]),
+        (replace(FACTS, codec="hevc"), ["H.265, which many browsers do not show"]),
+        (replace(FACTS, width=854, height=480), ["720p asked, 480 lines came"]),
+    ],
+)
+def test_what_came_is_held_against_what_was_asked(facts: Facts, told: list[str]) -> None:
+    assert differences(ASKED, facts) == told
+
+
+def test_a_difference_is_told_with_the_video(made: tuple[sd.Session, sd.Video]) -> None:
+    video = replace(made[1], asked=made[1].asked | {"seconds": 15})
+    assert "Not as asked: 15 s asked, 4 s came" in video_html(video, "v.mp4")
+
+
+def test_a_table_is_only_text() -> None:
+    assert "<td" in table_html(["a"], [["<script>"]])
+    assert "<script>" not in table_html(["<script>"], [["<script>"]], "<script>")
+    assert table_text(["a", "long"], [["1", "2"]], "note") == "a  long\n1  2\nnote"
+
+
+def test_a_whole_file_is_told_from_a_cut_one(made: tuple[sd.Session, sd.Video], tmp_path: Path) -> None:
+    whole = made[1].path.read_bytes()
+    file = tmp_path / "v.mp4"
+    file.write_bytes(whole)
+    assert boxes_fault(file) == ""
+    for length in (len(whole) - 1, len(whole) // 2, 40, 8, 0):
+        file.write_bytes(whole[:length])
+        assert boxes_fault(file) != "", length
+        assert _media.inspect(file, tmp_path / "p.jpg")[0] is None
+
+
+@pytest.mark.parametrize(
+    "content", [b"<html>gone</html>", b"", b"\0\0\0\x18ftypisom" + b"\0" * 100, b"#EXTM3U\nfile:///etc/passwd"]
+)
+def test_what_is_no_video_is_not_taken_for_one(tmp_path: Path, content: bytes) -> None:
+    file = tmp_path / "v.mp4"
+    file.write_bytes(content)
+    facts, why = _media.inspect(file, tmp_path / "p.jpg")
+    assert facts is None
+    assert why
+
+
+def test_whole_boxes_with_nonsense_inside_are_refused_by_the_child(
+    made: tuple[sd.Session, sd.Video], tmp_path: Path
+) -> None:
+    whole = bytearray(made[1].path.read_bytes())
+    at = whole.index(b"moov")
+    whole[at + 8 : at + 400] = b"\xff" * 392
+    file = tmp_path / "v.mp4"
+    file.write_bytes(bytes(whole))
+    assert boxes_fault(file) == ""
+    facts, why = _media.inspect(file, tmp_path / "p.jpg")
+    assert facts is None
+    assert "cannot be decoded" in why

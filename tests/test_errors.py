@@ -1,0 +1,68 @@
+"""Errors carry facts, are equal by them, and read like help."""
+
+import pickle
+
+import pytest
+
+import seedance_nb as sd
+from seedance_nb import _errors
+from seedance_nb._values import Problem
+
+PROBLEM = Problem(path="/input/duration", message="16 s is too large; at most 15 s is allowed", rule="maximum", value=16, limit=15,
+                  quote="Supports any integer from 4 to 15")  # fmt: skip
+EXAMPLES = [
+    sd.SpecError("must be text", file="a.yaml", pointer="/x-task"),
+    sd.InvalidInput((PROBLEM,)),
+    sd.Refused("no", code=404),
+    sd.Unauthorized("no", code=401),
+    sd.NoCredits("no", code=402),
+    sd.RateLimited("no", code=429),
+    sd.Unavailable("no", code=455),
+    sd.Unreachable("No connection."),
+    sd.UnknownOutcome("Not known.", task="#1"),
+    sd.TaskFailed("No.", task="crun:task_1"),
+    sd.WaitTimeout("Still running.", task="crun:task_1", charged="charged"),
+    sd.MediaError("Broken.", task="crun:task_1", charged="charged"),
+    sd.LedgerError("Full.", file="l.sqlite3"),
+]
+
+
+@pytest.mark.parametrize("error", EXAMPLES, ids=lambda error: type(error).__name__)
+def test_an_error_says_what_happened_whether_money_moved_and_what_is_next(error: sd.SeedanceError) -> None:
+    assert isinstance(error, sd.SeedanceError)
+    assert _errors._MONEY[error.charged] in str(error)
+    assert error.message in str(error)
+
+
+@pytest.mark.parametrize("error", EXAMPLES, ids=lambda error: type(error).__name__)
+def test_an_error_survives_a_pickle_and_is_equal_by_its_facts(error: sd.SeedanceError) -> None:
+    again = pickle.loads(pickle.dumps(error))  # noqa: S301 - our own bytes
+    assert again == error
+    assert str(again) == str(error)
+    assert hash(again) == hash(error)
+    assert error != sd.SeedanceError(error.message)
+
+
+def test_the_tree_in_the_docstring_is_the_tree_in_the_code() -> None:
+    drawn = {
+        word
+        for line in (_errors.__doc__ or "").splitlines()
+        if "──" in line
+        for word in [line.split("── ")[1].split()[0]]
+    }
+    made = {
+        cls.__name__ for cls in vars(_errors).values() if isinstance(cls, type) and issubclass(cls, sd.SeedanceError)
+    }
+    assert drawn == made - {"SeedanceError", "TaskError"}
+
+
+def test_an_invalid_input_lists_every_problem_with_its_sentence() -> None:
+    assert str(sd.InvalidInput((PROBLEM, PROBLEM))) == (
+        "2 problems in the request; nothing was sent:\n"
+        "  1. /input/duration: 16 s is too large; at most 15 s is allowed\n"
+        '      the document: "Supports any integer from 4 to 15"\n'
+        "  2. /input/duration: 16 s is too large; at most 15 s is allowed\n"
+        '      the document: "Supports any integer from 4 to 15"\n'
+        "Nothing was charged.\n"
+        "Next: change these fields and run again"
+    )

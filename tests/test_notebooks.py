@@ -1,0 +1,62 @@
+"""Every notebook runs from top to bottom without a key or a network, and is committed without what running leaves."""
+
+import json
+import re
+from pathlib import Path
+from typing import Any
+
+import nbformat
+import pytest
+from nbclient import NotebookClient
+from nbconvert import HTMLExporter
+
+BOOKS = sorted((Path(__file__).parents[1] / "notebooks").glob("*.ipynb"))
+
+
+@pytest.fixture(scope="module", params=BOOKS, ids=lambda book: book.stem)
+def executed(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> tuple[Any, Path]:
+    folder = tmp_path_factory.mktemp("book")
+    with pytest.MonkeyPatch.context() as patch:
+        for name in ("LEDGER", "SIMULATOR"):
+            patch.setenv(f"SEEDANCE_{name}", str(folder / name.lower()))
+        patch.setenv("HOME", str(folder))
+        patch.setenv("IPYTHONDIR", str(folder / "ipython"))
+        for name in ("CRUN_API_KEY", "SEEDANCE_OUTPUTS", "JPY_SESSION_NAME"):
+            patch.delenv(name, raising=False)
+        book = nbformat.read(request.param, as_version=4)
+        NotebookClient(
+            book, timeout=120, kernel_name="python3", resources={"metadata": {"path": str(folder)}}
+        ).execute()
+    return book, folder
+
+
+@pytest.mark.parametrize("path", BOOKS, ids=lambda book: book.stem)
+def test_a_notebook_is_committed_without_outputs_or_widget_state(path: Path) -> None:
+    book = json.loads(path.read_text(encoding="utf-8"))
+    assert "widgets" not in book["metadata"]
+    assert [cell for cell in book["cells"] if cell.get("outputs") or cell.get("execution_count")] == []
+
+
+def test_a_notebook_runs_and_shows_its_video(executed: tuple[Any, Path]) -> None:
+    book, folder = executed
+    shown = [output for cell in book.cells for output in cell.get("outputs", [])]
+    assert [output for output in shown if output.output_type == "error"] == []
+    videos = [output.data for output in shown if "<video" in output.get("data", {}).get("text/html", "")]
+    assert len(videos) == 1
+    source = re.findall(r' src="([^"]+)"', videos[0]["text/html"])[0]
+    assert (folder / source).read_bytes()[4:8] == b"ftyp"
+    assert "image/jpeg" in videos[0]
+
+
+def test_an_executed_notebook_stays_small(executed: tuple[Any, Path]) -> None:
+    book, _ = executed
+    book.metadata.pop("widgets", None)
+    assert len(nbformat.writes(book)) < 100_000
+
+
+def test_the_html_export_still_shows_the_video(executed: tuple[Any, Path]) -> None:
+    book, _ = executed
+    exported, _ = HTMLExporter().from_notebook_node(book)
+    assert 'src="seedance_outputs/' in exported
+    assert "SIMULATED" in exported
+    assert "simulator.invalid" not in exported
