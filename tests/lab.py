@@ -116,6 +116,7 @@ class Book:
 
     def __init__(self, page: Any, lab: Lab, name: str) -> None:
         self.page, self.lab, self.name = page, lab, name
+        ARTIFACTS.mkdir(exist_ok=True)
         self.outside: list[str] = []
         own = re.compile(r"(https?|wss?)://127\.0\.0\.1[:/]|data:|blob:")
         page.on("request", lambda request: None if own.match(request.url) else self.outside.append(request.url))
@@ -152,6 +153,7 @@ class Book:
     def theme(self, name: str) -> None:
         self.command("apputils:change-theme", theme=f"JupyterLab {name}")
         self.page.wait_for_selector(f"body[data-jp-theme-name='JupyterLab {name}']", state="attached")
+        self.page.wait_for_selector("#jupyterlab-splash", state="detached")
 
     def save(self) -> dict[str, Any]:
         self.command("docmanager:save")
@@ -164,6 +166,5 @@ class Book:
                 self.lab.api(f"sessions/{session['id']}", "DELETE")
 
     def picture(self, name: str) -> Path:
-        ARTIFACTS.mkdir(exist_ok=True)
         self.page.screenshot(path=ARTIFACTS / f"{name}.png")
         return ARTIFACTS / f"{name}.png"

@@ -8,8 +8,8 @@ from io import BytesIO
 from typing import Any
 
 import pytest
-from lab import PLAYS, Book
-from PIL import Image
+from lab import ARTIFACTS, PLAYS, Book
+from PIL import Image, ImageDraw
 
 PROMPT = "A paper boat from [Image1] sails down a rainy street at dusk, camera low above the water"
 PANEL, CHECK, GENERATE, TASKS = 1, 2, 3, 4
@@ -18,8 +18,12 @@ PANEL, CHECK, GENERATE, TASKS = 1, 2, 3, 4
 @pytest.fixture(scope="session")
 def picture() -> Iterator[str]:
     """The address of a picture on loopback."""
-    drawn = BytesIO()
-    Image.linear_gradient("L").resize((640, 360)).convert("RGB").save(drawn, "PNG")
+    drawn, boat = BytesIO(), Image.new("RGB", (640, 360), (38, 70, 83))
+    pen = ImageDraw.Draw(boat)
+    pen.rectangle((0, 250, 640, 360), fill=(20, 40, 52))
+    pen.polygon([(200, 230), (440, 230), (390, 285), (250, 285)], fill=(244, 241, 222))
+    pen.polygon([(320, 90), (320, 222), (215, 222)], fill=(233, 196, 106))
+    boat.save(drawn, "PNG")
 
     class Handler(BaseHTTPRequestHandler):
         def log_message(self, *_: Any) -> None:
@@ -83,10 +87,19 @@ def test_a_person_fills_in_the_form_and_watches_the_video(first_video: Book, pic
     assert played["width"] == 854
     assert "seedance_outputs/" in played["source"]
     assert "✓" in panel.get_by_role("status").last.inner_text()
-    panel.evaluate("panel => panel.scrollIntoView()")
+    book.page.set_viewport_size({"width": 1180, "height": 1800})  # room for the whole cell in one picture
     for theme in ("Dark", "Light"):
         book.theme(theme)
-        book.picture(f"first_video_{theme.lower()}")
+        panel.evaluate("panel => panel.scrollIntoView()")
+        cell, video = panel.locator(".sdn-panel").bounding_box(), panel.locator("figure").bounding_box()
+        whole = {
+            "x": cell["x"] - 8,
+            "y": cell["y"] - 8,
+            "width": cell["width"] + 16,
+            "height": video["y"] + video["height"] - cell["y"] + 20,
+        }
+        book.page.screenshot(path=ARTIFACTS / f"first_video_{theme.lower()}.jpg", type="jpeg", quality=82, clip=whole)
+    book.page.set_viewport_size({"width": 1180, "height": 1000})
 
     saved = book.save()
     outputs = json.dumps([cell["outputs"] for cell in saved["cells"] if cell["cell_type"] == "code"])
