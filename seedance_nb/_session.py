@@ -9,7 +9,7 @@ from typing import Any
 from urllib.parse import urlsplit
 
 from seedance_nb import _ledger, _spec, _store
-from seedance_nb._check import approve, check, place, roles
+from seedance_nb._check import approve, check, extra_path, place, roles
 from seedance_nb._display import Video, table_html, table_text, video_of
 from seedance_nb._engine import ENGINE
 from seedance_nb._errors import SeedanceError, SpecError
@@ -23,7 +23,7 @@ from seedance_nb._request import create_request
 from seedance_nb._spec import Spec
 from seedance_nb._task import Row, State
 from seedance_nb._transport import Place, fetch_small, host_of
-from seedance_nb._values import Problem, read_json
+from seedance_nb._values import Problem, join, read_json
 
 Document = str | Path | Mapping[str, Any] | Spec
 
@@ -74,10 +74,8 @@ class Session:
         `extra` holds undocumented fields that are sent knowingly. Raises: SpecError.
         """
         spec = _spec.spec(document)
-        body = place(spec, fields, extra)
-        return check(
-            spec, body, tuple(f"/{'/'.join((*spec.inputs, name))}" if name[:1] != "/" else name for name in extra or {})
-        )
+        knowingly = tuple(join(extra_path(spec, name)) for name in extra or {})
+        return check(spec, place(spec, fields, extra), knowingly)
 
     def submit(
         self, document: Document, /, *, take: int = 1, extra: Mapping[str, Any] | None = None, **fields: Any

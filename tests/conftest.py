@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from provider import Provider
 
 from seedance_nb import Session, Spec, Video, spec
 
@@ -60,12 +61,6 @@ def crun() -> Spec:
     return spec(MODEL)
 
 
-@pytest.fixture
-def quick(tmp_path: Path) -> Session:
-    """A session whose simulator neither queues nor runs longer than the painting takes."""
-    return Session(ledger=tmp_path / "ledger.sqlite3", outputs=tmp_path / "outputs", queue_s=0, run_s=0)
-
-
 @pytest.fixture(scope="session")
 def made(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[Session, Video]]:
     """One real run of the whole road against the simulator, and its session."""
@@ -74,6 +69,19 @@ def made(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[Session, Vi
         patch.setenv("SEEDANCE_SIMULATOR", str(folder / "simulator"))
         session = Session(ledger=folder / "ledger.sqlite3", outputs=folder / "outputs", queue_s=0, run_s=0)
         yield session, session.generate(MODEL, timeout=60, **FIELDS)
+
+
+@pytest.fixture
+def provider(made: tuple[Session, Video]) -> Iterator[Provider]:
+    """A provider on loopback that counts, and hands out a real video."""
+    server = Provider(made[1].path.read_bytes())
+    yield server
+    server.stop()
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    # Playwright keeps an event loop running in the main thread, which tests with a loop of their own cannot have.
+    items.sort(key=lambda item: "browser" in item.path.parts)
 
 
 PROMPT = '[Image1] A fox\nruns 🦊 through "snow" & <b>wind</b>\u200b 雪 '

@@ -3,11 +3,9 @@
 import html
 import json
 import sqlite3
-from collections.abc import Iterator
 from html.parser import HTMLParser
 from pathlib import Path
 
-import pytest
 from provider import Provider
 
 import seedance_nb as sd
@@ -18,13 +16,6 @@ from seedance_nb._request import create_request
 MODEL = "crun/seedance-2.0-fast-r2v"
 IMAGE = "https://example.com/reference-image-1.png"
 PROMPT = "[Image1] A fox\r\nruns 🦊 \"fast\" 'slow' & <b>wind</b></script>\u200b雪\u202e \\n {x} %s \t "
-
-
-@pytest.fixture
-def provider(made: tuple[sd.Session, sd.Video]) -> Iterator[Provider]:
-    server = Provider(made[1].path.read_bytes())
-    yield server
-    server.stop()
 
 
 async def at_once(_: float) -> None:

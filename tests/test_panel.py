@@ -2,7 +2,7 @@
 
 import json
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -25,13 +25,6 @@ class Handle:
 
     def update(self, shown: Any) -> None:
         self.shown.append(shown)
-
-
-@pytest.fixture
-def provider(made: tuple[sd.Session, sd.Video]) -> Iterator[Provider]:
-    server = Provider(made[1].path.read_bytes())
-    yield server
-    server.stop()
 
 
 @pytest.fixture

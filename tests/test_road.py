@@ -2,7 +2,6 @@
 
 import json
 import sqlite3
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -21,13 +20,6 @@ KEY = "ak_canary_0123456789abcdefghijklmnop"
 
 async def at_once(_: float) -> None:
     """Waits for nothing, so that a day of looking takes no time."""
-
-
-@pytest.fixture
-def provider(made: tuple[sd.Session, sd.Video]) -> Iterator[Provider]:
-    server = Provider(made[1].path.read_bytes())
-    yield server
-    server.stop()
 
 
 @pytest.fixture

@@ -1,0 +1,147 @@
+"""Prints the figures of this project: `python tests/benchmarks/figures.py [--browser]`. Ratios hold on any machine, times do not."""
+
+import re
+import statistics
+import subprocess
+import sys
+import tempfile
+import time
+from pathlib import Path
+from typing import Any
+
+sys.path.insert(0, str(Path(__file__).parents[1]))
+MODEL = "crun/seedance-2.0-fast-r2v"
+ROOT = Path(__file__).parents[2]
+
+
+def cold(statement: str, times: int = 15) -> float:
+    """Median seconds of a fresh interpreter that runs one statement."""
+    took = []
+    for _ in range(times):
+        begun = time.perf_counter()
+        subprocess.run([sys.executable, "-c", statement], check=True)
+        took.append(time.perf_counter() - begun)
+    return statistics.median(took)
+
+
+def imports() -> None:
+    """Import times above a bare interpreter, in ms."""
+    bare = cold("pass")
+    for statement in (
+        "import seedance_nb",
+        "import ipywidgets",
+        "import seedance_nb as sd; sd.models",
+        "import jsonschema",
+    ):
+        print(f"{statement}: {(cold(statement) - bare) * 1000:.0f} ms above bare python ({bare * 1000:.0f} ms)")
+
+
+def forms() -> None:
+    """Build time and messages of the form, beside the same controls written by hand."""
+    import comm
+    import ipywidgets
+    from comm.base_comm import BaseComm
+
+    from seedance_nb._form import Form, css
+    from seedance_nb._spec import spec
+
+    said: list[str] = []
+
+    class Recorded(BaseComm):
+        def publish_msg(self, msg_type: str, *_: Any, **__: Any) -> None:
+            said.append(msg_type)
+
+    comm.create_comm = Recorded
+    document = spec(MODEL)
+    css()
+
+    def by_hand() -> Any:
+        controls: list[Any] = [
+            ipywidgets.Textarea(description="Prompt"),
+            *(ipywidgets.Button(description=f"Add {kind}") for kind in ("image", "video", "audio")),
+            ipywidgets.Checkbox(description="Audio"),
+            ipywidgets.ToggleButtons(options=["480p", "720p"], description="Resolution"),
+            ipywidgets.Dropdown(options=["auto", "16:9"], description="Aspect ratio"),
+            ipywidgets.IntSlider(min=4, max=15, description="Duration"),
+        ]
+        return ipywidgets.VBox(controls)
+
+    def measured(build: Any) -> tuple[float, int, int]:
+        took, opens, updates = [], 0, 0
+        for _ in range(31):
+            said.clear()
+            begun = time.perf_counter()
+            build()
+            took.append(time.perf_counter() - begun)
+            opens, updates = said.count("comm_open"), said.count("comm_msg")
+        return statistics.median(took) * 1000, opens, updates
+
+    ours, theirs = measured(lambda: Form(document)), measured(by_hand)
+    print(f"form: {ours[0]:.1f} ms, {ours[1]} comm models, {ours[2]} updates while it is built")
+    print(
+        f"hand-written, bare controls only: {theirs[0]:.1f} ms, {theirs[1]} comm models; ratio of times {ours[0] / theirs[0]:.2f}"
+    )
+
+
+def browser() -> None:
+    """Seconds from the press of Generate to a video that can play, less the simulator's own 3.8 s."""
+    import shutil
+
+    from lab import ARGUMENTS, NOTEBOOKS, Book, Lab
+    from playwright.sync_api import sync_playwright
+
+    lab = Lab(Path(tempfile.mkdtemp()))
+    try:
+        with sync_playwright() as playwright:
+            chromium = playwright.chromium.launch(executable_path=shutil.which("chromium"), args=list(ARGUMENTS))
+            shutil.copy(NOTEBOOKS / "01_first_video.ipynb", lab.root / "figures.ipynb")
+            book = Book(chromium.new_page(), lab, "figures.ipynb")
+            book.run(0)
+            begun = time.perf_counter()
+            book.run(1)
+            panel = book.output(1)
+            panel.get_by_role("button", name="Generate").wait_for()
+            print(f"panel on the screen after {time.perf_counter() - begun:.2f} s")
+            panel.get_by_role("button", name="Add image").click()
+            panel.locator(".sdn-entry input").fill("https://example.com/a.png")
+            panel.locator(".sdn-entry input").press("Tab")
+            panel.get_by_role("button", name="480p").click()
+            took = []
+            for number in range(7):
+                panel.get_by_label("Prompt").fill(f"A fox, number {number}")
+                book.idle()
+                name = panel.locator("video").get_attribute("src") if number else ""
+                begun = time.perf_counter()
+                panel.get_by_role("button", name="Generate").click()
+                book.page.wait_for_function(
+                    "name => { const v = document.querySelector('.jp-OutputArea video');"
+                    " return v && v.getAttribute('src') !== name && v.readyState >= 2 }", arg=name, polling=20,
+                )  # fmt: skip
+                took.append(time.perf_counter() - begun)
+            over = [seconds - 3.8 for seconds in took]
+            print(
+                f"Generate to playable, less 3.8 s: median {statistics.median(over):.2f} s of {[round(s, 2) for s in over]}"
+            )
+            chromium.close()
+    finally:
+        lab.stop()
+
+
+def lines() -> None:
+    """Lines of each module."""
+    sizes = {
+        path.name: len(path.read_text(encoding="utf-8").splitlines())
+        for path in sorted((ROOT / "seedance_nb").glob("*.py"))
+    }
+    print(
+        f"{len(sizes)} modules, {sum(sizes.values())} lines, largest {max(sizes.values())}, median {statistics.median(sizes.values()):.0f}"
+    )
+    print(" ".join(f"{re.sub('[.]py$', '', name)} {size}" for name, size in sizes.items()))
+
+
+if __name__ == "__main__":
+    lines()
+    imports()
+    forms()
+    if "--browser" in sys.argv:
+        browser()
