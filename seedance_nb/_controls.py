@@ -175,7 +175,6 @@ class NumberControl(Control):
         if self.field.kind != "integer" or low is None or high is None:
             return self._box
         start = self.field.default if isinstance(self.field.default, int) else int(low)
-        # Empty, because the box beside it has the label; the slider is a second way to the same value.
         self._slider = self._shared.make(
             W.IntSlider, SliderStyle, "sdn-slider", min=int(low), max=int(high), value=start, readout=False,
             description=self.field.label,

@@ -6,6 +6,7 @@ import os
 import sqlite3
 import threading
 import time
+import weakref
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
@@ -195,26 +196,36 @@ class Ledger:
         os.close(os.open(self.path, os.O_CREAT | os.O_RDWR, 0o600))
         self.path.chmod(0o600)
         db = sqlite3.connect(self.path, timeout=30, isolation_level=None, check_same_thread=False)
-        db.execute("PRAGMA journal_mode = WAL")
-        db.execute("PRAGMA synchronous = FULL")
-        if db.execute("PRAGMA synchronous").fetchone()[0] != 2:  # noqa: PLR2004
-            msg = "SQLite would not write durably here"
-            raise sqlite3.OperationalError(msg)
-        self._migrate(db)
+        try:
+            _prepare(db)
+        except BaseException:
+            db.close()
+            raise
         self._db, self._pid = db, os.getpid()
+        weakref.finalize(self, _close_mine, db, self._pid).atexit = False
         return db
 
-    def _migrate(self, db: sqlite3.Connection) -> None:
-        db.execute("BEGIN IMMEDIATE")
-        version = db.execute("PRAGMA user_version").fetchone()[0]
-        if version > len(_MIGRATIONS):
-            db.execute("ROLLBACK")
-            msg = f"it was written by a newer version of this library (format {version})"
-            raise sqlite3.OperationalError(msg)
-        for number, migrate in enumerate(_MIGRATIONS[version:], version + 1):
-            migrate(db)
-            db.execute(f"PRAGMA user_version = {number}")
-        db.execute("COMMIT")
+
+def _prepare(db: sqlite3.Connection) -> None:
+    db.execute("PRAGMA journal_mode = WAL")
+    db.execute("PRAGMA synchronous = FULL")
+    if db.execute("PRAGMA synchronous").fetchone()[0] != 2:  # noqa: PLR2004
+        msg = "SQLite would not write durably here"
+        raise sqlite3.OperationalError(msg)
+    db.execute("BEGIN IMMEDIATE")
+    version = db.execute("PRAGMA user_version").fetchone()[0]
+    if version > len(_MIGRATIONS):
+        msg = f"it was written by a newer version of this library (format {version})"
+        raise sqlite3.OperationalError(msg)
+    for number, migrate in enumerate(_MIGRATIONS[version:], version + 1):
+        migrate(db)
+        db.execute(f"PRAGMA user_version = {number}")
+    db.execute("COMMIT")
+
+
+def _close_mine(db: sqlite3.Connection, pid: int) -> None:
+    if pid == os.getpid():  # a forked child that closed it would drop its parent's locks
+        db.close()
 
 
 def _stored(value: Any) -> Any:

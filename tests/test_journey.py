@@ -3,6 +3,7 @@
 import html
 import json
 import sqlite3
+from contextlib import closing
 from html.parser import HTMLParser
 from pathlib import Path
 
@@ -38,9 +39,8 @@ def test_a_prompt_arrives_unchanged_at_every_station(crun: sd.Spec, provider: Pr
     )
     video = session.submit(crun, **form.values).wait(60)
     assert provider.charges == [approved.body]
-    with sqlite3.connect(session.ledger.path) as db:
+    with closing(sqlite3.connect(session.ledger.path)) as db:
         assert db.execute("SELECT body, digest FROM tasks").fetchall() == [(approved.body, approved.digest)]
-    db.close()
     assert video.asked["prompt"] == PROMPT
     assert session.task(video.task).wait(60).asked["prompt"] == PROMPT
 

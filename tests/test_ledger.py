@@ -6,6 +6,7 @@ import sqlite3
 import stat
 import subprocess
 import sys
+from contextlib import closing
 from pathlib import Path
 from typing import Any
 
@@ -95,7 +96,8 @@ def test_every_connection_writes_ahead_and_waits_for_the_disk(ledger: Ledger) ->
 def test_every_change_is_also_an_event(ledger: Ledger) -> None:
     row, _ = claim(ledger)
     ledger.update(row.seq, state=State.UNKNOWN, error="why")
-    told = sqlite3.connect(ledger.path).execute("SELECT task, changes FROM events ORDER BY rowid").fetchall()
+    with closing(sqlite3.connect(ledger.path)) as db:
+        told = db.execute("SELECT task, changes FROM events ORDER BY rowid").fetchall()
     assert told == [(1, '{"state": "sending"}'), (1, '{"state": "outcome unknown", "error": "why"}')]
 
 
@@ -149,9 +151,8 @@ def test_a_broken_file_is_an_error_and_never_an_empty_ledger(ledger: Ledger) -> 
 def test_a_ledger_of_a_newer_version_is_left_alone(ledger: Ledger) -> None:
     claim(ledger)
     ledger.close()
-    with sqlite3.connect(ledger.path) as db:
+    with closing(sqlite3.connect(ledger.path)) as db:
         db.execute("PRAGMA user_version = 99")
-    db.close()
     with pytest.raises(LedgerError, match="newer version"):
         ledger.rows()
 

@@ -2,6 +2,7 @@
 
 import json
 import sqlite3
+from contextlib import closing
 from pathlib import Path
 from typing import Any
 
@@ -59,9 +60,8 @@ def test_the_row_is_on_disk_before_the_request_arrives(session: sd.Session, prov
     seen: list[Any] = []
 
     def look() -> None:
-        with sqlite3.connect(f"file:{session.ledger.path}?mode=ro", uri=True) as db:
+        with closing(sqlite3.connect(f"file:{session.ledger.path}?mode=ro", uri=True)) as db:
             seen.extend(db.execute("SELECT state, body FROM tasks").fetchall())
-        db.close()
 
     provider.when_charged = look
     session.generate(MODEL, timeout=60, **FIELDS)
@@ -176,7 +176,8 @@ def test_one_bad_status_answer_loses_nothing(session: sd.Session, provider: Prov
 def test_a_word_that_is_not_documented_is_shown_and_followed(session: sd.Session, provider: Provider) -> None:
     provider.on_status = ["dancing", "dancing", "success"]
     assert session.generate(MODEL, timeout=60, **FIELDS).path.exists()
-    events = sqlite3.connect(session.ledger.path).execute("SELECT changes FROM events").fetchall()
+    with closing(sqlite3.connect(session.ledger.path)) as db:
+        events = db.execute("SELECT changes FROM events").fetchall()
     assert any('"unrecognised"' in changes and '"dancing"' in changes for (changes,) in events)
 
 
