@@ -10,6 +10,7 @@ from seedance_nb._errors import MediaError, Refused, TaskFailed, Unauthorized, U
 from seedance_nb._files import Kept, keep, part_for
 from seedance_nb._ledger import Ledger
 from seedance_nb._outcome import Answer, classify, refusal
+from seedance_nb._owner import this_process
 from seedance_nb._request import Request, status_request
 from seedance_nb._spec import Spec
 from seedance_nb._task import OPEN_STATES, Looks, Row, Seen, State, next_look, read_status
@@ -48,6 +49,9 @@ async def run(flow: Flow, row: Row, request: Request | None) -> Row:
     """
     if request is not None:
         row = await _send(flow, row, request)
+    elif row.state is State.SENDING and row.owner == this_process():
+        # Whoever sent it from here has ended without an answer, or this flow would not have begun.
+        row = flow.ledger.update(row.seq, state=State.UNKNOWN, error="the sending ended before its answer was recorded")
     while row.state is State.SENDING:  # another kernel is sending it; its answer comes through the ledger
         await flow.sleep(0.5)
         row = flow.ledger.row(row.seq) or row

@@ -57,7 +57,7 @@ class Ledger:
     """
 
     def __init__(self, path: Path, now: Callable[[], float] = time.time) -> None:
-        self.path = path
+        self.path = path.absolute()
         self._now = now
         self._lock = threading.RLock()
         self._db: sqlite3.Connection | None = None

@@ -264,6 +264,22 @@ def test_a_ledger_that_cannot_be_written_sends_nothing(provider: Provider, tmp_p
     assert provider.charges == []
 
 
+def test_an_answer_that_could_not_be_recorded_is_unclear_and_not_sent_again(
+    session: sd.Session, provider: Provider, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def full(*_: Any, **__: Any) -> None:
+        raise sd.LedgerError("The disk is full.")
+
+    with monkeypatch.context() as patch:
+        patch.setattr(session.ledger, "update", full)
+        with pytest.raises(sd.LedgerError, match="disk is full"):
+            session.generate(MODEL, timeout=60, **FIELDS)
+    for _ in range(2):
+        with pytest.raises(sd.UnknownOutcome, match="before its answer was recorded"):
+            session.generate(MODEL, timeout=60, **FIELDS)
+    assert len(provider.charges) == 1
+
+
 def test_a_name_that_the_ledger_does_not_have_is_said_so(session: sd.Session) -> None:
     with pytest.raises(sd.SeedanceError, match="has no task 'crun:task_99'"):
         session.task("crun:task_99")
