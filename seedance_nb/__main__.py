@@ -1,7 +1,6 @@
 """`python -m seedance_nb simulate` serves the simulator on loopback, so that curl and other programs can use it."""
 
 import argparse
-import os
 import sys
 from collections.abc import Sequence
 
@@ -28,7 +27,7 @@ def _simulate(options: argparse.Namespace) -> int:
     from seedance_nb._transport import fetch_small
 
     specs = [spec(name) for name in names()]
-    store = Store(default_folder(os.environ))
+    store = Store(default_folder())
     app = Simulator(specs, store, fetch_small, Pace(queue=options.queue, run=options.seconds)).app
     print(
         f"Simulating {', '.join(one.name for one in specs)} at http://127.0.0.1:{options.port} (any key will do)",

@@ -5,6 +5,7 @@ from typing import TYPE_CHECKING, Any
 
 from seedance_nb._display import Video
 from seedance_nb._handle import Task, Tasks
+from seedance_nb._keys import hidden
 from seedance_nb._session import Document, Models, default
 from seedance_nb._spec import spec
 from seedance_nb._values import Problem
@@ -40,7 +41,9 @@ def panel(
     """
     from seedance_nb._panel import Panel
 
-    return Panel(spec(document), default(api_key, base_url, simulate=simulate))
+    secret = hidden(api_key)
+    del api_key  # a traceback can show variables
+    return Panel(spec(document), default(secret, base_url, simulate=simulate))
 
 
 def check(document: Document, /, *, extra: Mapping[str, Any] | None = None, **fields: Any) -> tuple[Problem, ...]:
@@ -67,17 +70,34 @@ def submit(
     The same request again is the same task and costs nothing; `take=2` asks for another video of it. `extra` holds
     undocumented fields that are sent knowingly.
 
-    Raises: InvalidInput with every problem before anything is recorded; SpecError; Unauthorized; LedgerError.
+    Raises: InvalidInput with every problem before anything is recorded; SpecError; Unauthorized; LedgerError; MediaError for a folder that
+    cannot be written.
     """
-    return default(api_key, base_url, simulate=simulate).submit(document, take=take, extra=extra, **fields)
+    secret = hidden(api_key)
+    del api_key  # a traceback can show variables
+    return default(secret, base_url, simulate=simulate).submit(document, take=take, extra=extra, **fields)
 
 
-def generate(document: Document, /, *, timeout: float | None = None, **options: Any) -> Video:
+def generate(
+    document: Document,
+    /,
+    *,
+    timeout: float | None = None,
+    take: int = 1,
+    extra: Mapping[str, Any] | None = None,
+    api_key: str | None = None,
+    base_url: str | None = None,
+    simulate: bool | None = None,
+    **fields: Any,
+) -> Video:
     """The video; `submit` and `wait` in one. *spends credits*, *network*, *writes ledger*, *writes files*.
 
     `timeout` is in seconds; the other options are those of `submit`. Raises: what `submit` and `Task.wait` raise.
     """
-    return submit(document, **options).wait(timeout)
+    secret = hidden(api_key)
+    del api_key  # a traceback can show variables
+    session = default(secret, base_url, simulate=simulate)
+    return session.submit(document, take=take, extra=extra, **fields).wait(timeout)
 
 
 def tasks(limit: int = 100) -> Tasks:
@@ -90,4 +110,6 @@ def task(name: str | int, /, *, document: Document | None = None, api_key: str |
 
     `document` is needed where the task's document came from a file or a dict.
     """
-    return default(api_key).task(name, document=document)
+    secret = hidden(api_key)
+    del api_key  # a traceback can show variables
+    return default(secret).task(name, document=document)

@@ -55,7 +55,7 @@ class Video:
         return video_text(self)
 
     def _repr_mimebundle_(self, **_: Any) -> dict[str, str]:
-        bundle = {"text/plain": video_text(self), "text/html": video_html(self, source_of(self.path, os.environ))}
+        bundle = {"text/plain": video_text(self), "text/html": video_html(self, source_of(self.path))}
         if self.poster:
             bundle["image/jpeg"] = base64.b64encode(self.poster).decode()
         return bundle
@@ -69,13 +69,13 @@ def video_of(row: Row, title: str, asked: dict[str, Any]) -> Video:
                  poster=poster.read_bytes() if poster.exists() else b"")  # fmt: skip
 
 
-def source_of(path: Path, environ: Mapping[str, str]) -> str:
+def source_of(path: Path) -> str:
     """What the player's `src` is: the path relative to the notebook, or the bytes themselves where that cannot work.
 
-    *reads files*. Colab and VS Code do not serve files beside the notebook; there up to 8 MB are embedded, and "" means
+    *reads files*, and the environment. Colab and VS Code do not serve files beside the notebook; there up to 8 MB are embedded, and "" means
     that the file has to be opened from its folder.
     """
-    beside = _notebook_folder(environ)
+    beside = _notebook_folder()
     served = beside is not None and _within(path, beside)
     if served and beside is not None:
         return quote(os.path.relpath(path, beside).replace(os.sep, "/"))
@@ -84,15 +84,17 @@ def source_of(path: Path, environ: Mapping[str, str]) -> str:
     return ""
 
 
-def _notebook_folder(environ: Mapping[str, str]) -> Path | None:
-    if any(name in environ for name in ("COLAB_RELEASE_TAG", "COLAB_GPU", "VSCODE_PID", "VSCODE_CWD")):
+def _notebook_folder() -> Path | None:
+    if any(os.getenv(name) for name in ("COLAB_RELEASE_TAG", "COLAB_GPU", "VSCODE_PID", "VSCODE_CWD")):
         return None
-    notebook = Path(environ.get("JPY_SESSION_NAME", ""))
+    notebook = Path(os.getenv("JPY_SESSION_NAME", ""))
     return notebook.parent if notebook.is_absolute() and notebook.parent.is_dir() else Path.cwd()
 
 
 def _within(path: Path, folder: Path) -> bool:
-    return path.resolve().is_relative_to(folder.resolve())
+    inside = path.resolve().is_relative_to(folder.resolve())
+    # Jupyter serves nothing from a folder whose name begins with a dot.
+    return inside and not any(part.startswith(".") for part in path.resolve().relative_to(folder.resolve()).parts)
 
 
 def video_text(video: Video) -> str:

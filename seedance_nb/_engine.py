@@ -1,13 +1,16 @@
 """One daemon thread with one event loop of its own, which follows every task whatever the kernel is busy with."""
 
 import asyncio
+import atexit
 import os
 import threading
+import time
 from collections.abc import Callable, Coroutine
 from concurrent.futures import Future
 from typing import Any, TypeVar
 
 T = TypeVar("T")
+_EXIT_S = 60
 
 
 class Engine:
@@ -18,6 +21,23 @@ class Engine:
         self._loop: asyncio.AbstractEventLoop | None = None
         self._pid = 0
         self._following: dict[tuple[str, int], Future[Any]] = {}
+        self._unsettled: set[threading.Event] = set()
+
+    def promise(self, settled: threading.Event) -> None:
+        """Holds up the end of the interpreter, for a minute at most, until `settled` is set.
+
+        A script that ends with `submit` would otherwise end before, or while, its request is sent.
+        """
+        with self._lock:
+            if not self._unsettled:
+                # Before the executors are shut down, which the engine's loop still needs to look up a host.
+                getattr(threading, "_register_atexit", atexit.register)(self._settle)
+            self._unsettled.add(settled)
+
+    def _settle(self) -> None:
+        end = time.monotonic() + _EXIT_S
+        for settled in list(self._unsettled):
+            settled.wait(max(0.0, end - time.monotonic()))
 
     def submit(self, work: Coroutine[Any, Any, T]) -> Future[T]:
         """The future of `work`, which has begun on the engine's loop. Cancelling the future cancels the work."""

@@ -78,9 +78,16 @@ class Refused(SeedanceError):
 
     hint = "read the provider's words above"
 
-    def __init__(self, message: str = "", *, code: int | str | None = None, next_step: str = "") -> None:
+    def __init__(
+        self,
+        message: str = "",
+        *,
+        code: int | str | None = None,
+        next_step: str = "",
+        charged: Charged = "not charged",
+    ) -> None:
         head = f"The provider refused the request ({code}): {message}" if code is not None else message
-        super().__init__(head, next_step=next_step or self.hint)
+        super().__init__(head, next_step=next_step or self.hint, charged=charged)
         self.args = (message,)
         self.provider_message = message
         self.code = code
@@ -144,10 +151,12 @@ class MediaError(TaskError):
 
 
 class LedgerError(SeedanceError):
-    """The ledger cannot be read or written; nothing is sent without it. `file` is where it lies."""
+    """The ledger cannot be read or written; no new request is sent without it. `file` is where it lies."""
 
-    def __init__(self, message: str = "", *, file: str = "") -> None:
+    def __init__(self, message: str = "", *, file: str = "", charged: Charged = "not charged") -> None:
         super().__init__(
-            message, next_step=f"make {file or 'the ledger'} readable and writable, or set SEEDANCE_LEDGER"
+            message,
+            charged=charged,
+            next_step=f"make {file or 'the ledger'} readable and writable, or set SEEDANCE_LEDGER",
         )
         self.file = file

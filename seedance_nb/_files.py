@@ -2,8 +2,8 @@
 
 import hashlib
 import os
+import tempfile
 import time
-from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -26,9 +26,9 @@ class Kept:
         return _media.write_facts(self.facts)
 
 
-def outputs_folder(environ: Mapping[str, str]) -> Path:
-    """Where videos are kept: `SEEDANCE_OUTPUTS`, else `seedance_outputs` in the working folder. *pure*."""
-    return Path(environ.get("SEEDANCE_OUTPUTS") or "seedance_outputs").expanduser().absolute()
+def outputs_folder() -> Path:
+    """Where videos are kept: `SEEDANCE_OUTPUTS`, else `seedance_outputs` in the working folder. Reads the environment."""
+    return Path(os.getenv("SEEDANCE_OUTPUTS") or "seedance_outputs").expanduser().absolute()
 
 
 def part_for(folder: Path, row: Row) -> Path:
@@ -42,6 +42,26 @@ def part_for(folder: Path, row: Row) -> Path:
     raise MediaError(
         problem, task=row.name, next_step="set SEEDANCE_OUTPUTS to a folder that can be written", charged="charged"
     )
+
+
+def ready(folder: Path) -> None:
+    """Nothing, where videos can be kept in `folder`. *writes files*: the folder. Raises: MediaError where they cannot."""
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        with tempfile.TemporaryFile(dir=folder):
+            return
+    except OSError as error:
+        problem = f"Nothing can be written into {folder} ({error.strerror}), so nothing was sent."
+    raise MediaError(problem, next_step="set SEEDANCE_OUTPUTS to a folder that can be written", charged="not charged")
+
+
+def is_kept(row: Row) -> bool:
+    """Whether the row's file is there with the very bytes that were kept. *reads files*."""
+    try:
+        with Path(row.file).open("rb") as file:
+            return bool(row.file) and hashlib.file_digest(file, "sha256").hexdigest() == row.sha256
+    except OSError:
+        return False
 
 
 def poster_of(file: Path) -> Path:

@@ -76,7 +76,7 @@ class Task:
     def _still_running(self, waited: float) -> WaitTimeout:
         row = self.row
         return WaitTimeout(
-            f"{row.name} is still {row.state} after {waited:g} s of waiting.",
+            f"{row.name} is still {row.state} after {waited:g} s of waiting{f'; {row.error}' if row.error else ''}.",
             task=row.name,
             charged=row.charged,
             next_step=f"sd.task({row.name!r}).wait() goes on waiting; the task itself was not touched",

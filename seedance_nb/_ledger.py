@@ -3,11 +3,12 @@
 import hashlib
 import json
 import os
+import re
 import sqlite3
 import threading
 import time
 import weakref
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
@@ -44,9 +45,14 @@ def _m001(db: sqlite3.Connection) -> None:
 _MIGRATIONS: tuple[Callable[[sqlite3.Connection], None], ...] = (_m001,)
 
 
-def default_path(environ: Mapping[str, str]) -> Path:
-    """Where the ledger lies: `SEEDANCE_LEDGER`, else the user's data folder for this system. *pure*."""
-    named = environ.get("SEEDANCE_LEDGER")
+def default_path() -> Path:
+    """Where the ledger lies: `SEEDANCE_LEDGER`, else the user's data folder for this system. Reads the environment.
+
+    Raises: LedgerError for an address of a database server, which is not supported yet and may hold a password.
+    """
+    named = os.getenv("SEEDANCE_LEDGER")
+    if named and "://" in named:
+        raise LedgerError("SEEDANCE_LEDGER names a database server; only the path of a file is supported.")
     return Path(named).expanduser() if named else platformdirs.user_data_path("seedance_nb") / "ledger.sqlite3"
 
 
@@ -112,21 +118,23 @@ class Ledger:
         with self._transaction() as db:
             self._settle_orphans(db)
             text = str(name)
-            if text.removeprefix("#").isdecimal():
+            if re.fullmatch(r"#?[0-9]{1,18}", text):
                 found = db.execute("SELECT seq FROM tasks WHERE seq = ?", (int(text.removeprefix("#")),)).fetchone()
             else:
-                provider, _, task_id = text.rpartition(":")
                 found = db.execute(
-                    "SELECT seq FROM tasks WHERE task_id IN (?, ?) AND spec LIKE ? ORDER BY seq DESC",
-                    (task_id, text, f"{provider}%"),
+                    """SELECT seq FROM tasks WHERE task_id != '' AND
+                    ? IN (task_id, substr(spec, 1, instr(spec || '/', '/') - 1) || ':' || task_id) ORDER BY seq DESC""",
+                    (text,),
                 ).fetchone()
             return self._row(db, found[0]) if found else None
 
     def rows(self, limit: int = 100) -> list[Row]:
-        """The latest rows, newest first."""
+        """The latest rows, unresolved ones first, then newest first."""
         with self._transaction() as db:
             self._settle_orphans(db)
-            found = db.execute(f"SELECT {', '.join(_COLUMNS)} FROM tasks ORDER BY seq DESC LIMIT ?", (limit,))  # noqa: S608
+            columns, unresolved = ", ".join(_COLUMNS), (str(State.UNKNOWN), str(State.SENDING), limit)
+            order = "state IN (?, ?) DESC, seq DESC"
+            found = db.execute(f"SELECT {columns} FROM tasks ORDER BY {order} LIMIT ?", unresolved)  # noqa: S608
             return [_as_row(values) for values in found]
 
     def history(self, row: Row) -> tuple[float, ...]:
@@ -194,10 +202,10 @@ class Ledger:
         self.path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
         # Made by us with its final mode: SQLite gives the -wal and -shm files the mode of the file they belong to.
         os.close(os.open(self.path, os.O_CREAT | os.O_RDWR, 0o600))
-        self.path.chmod(0o600)
         db = sqlite3.connect(self.path, timeout=30, isolation_level=None, check_same_thread=False)
         try:
             _prepare(db)
+            self.path.chmod(0o600)  # only now that it is known to be a ledger
         except BaseException:
             db.close()
             raise
@@ -207,6 +215,10 @@ class Ledger:
 
 
 def _prepare(db: sqlite3.Connection) -> None:
+    version = db.execute("PRAGMA user_version").fetchone()[0]
+    if version == 0 and db.execute("SELECT 1 FROM sqlite_master").fetchone():
+        msg = "it is a database of another program"
+        raise sqlite3.OperationalError(msg)
     db.execute("PRAGMA journal_mode = WAL")
     db.execute("PRAGMA synchronous = FULL")
     if db.execute("PRAGMA synchronous").fetchone()[0] != 2:  # noqa: PLR2004
@@ -231,7 +243,9 @@ def _close_mine(db: sqlite3.Connection, pid: int) -> None:
 def _stored(value: Any) -> Any:
     if isinstance(value, tuple | list):
         return json.dumps(list(value))
-    return int(value) if isinstance(value, bool) else str(value) if isinstance(value, State) else value
+    if isinstance(value, str):  # half of a surrogate pair cannot be written; a provider's words may hold one
+        return str(value).encode("utf-8", "replace").decode()
+    return int(value) if isinstance(value, bool) else value
 
 
 def _as_row(values: tuple[Any, ...]) -> Row:

@@ -67,7 +67,7 @@ def classify(spec: Spec, answer: Answer, secret: Secret | None = None) -> Sent:
     words = hide(message)[:500] if isinstance(message, str) else ""
     if answer.status < 300 and code in table.ok:  # noqa: PLR2004
         task_id = read_id(spec.task, answer.value)
-        if task_id:
+        if task_id and hide(task_id) == task_id:
             return Sent(outcome="accepted", task_id=task_id, simulated=answer.simulated)
         return Sent(outcome="unknown", why="the provider said yes without a task id that can be used")
     if str(code) in table.refusals:

@@ -15,13 +15,13 @@ from ipywidgets.widgets.widget_button import ButtonStyle
 from seedance_nb._controls import Shared
 from seedance_nb._display import sent_html
 from seedance_nb._engine import ENGINE
-from seedance_nb._errors import SeedanceError
+from seedance_nb._errors import SeedanceError, TaskFailed, UnknownOutcome
 from seedance_nb._form import Form
 from seedance_nb._handle import Task
 from seedance_nb._price import price_before, price_note
 from seedance_nb._session import Session
 from seedance_nb._spec import Spec
-from seedance_nb._task import Row, State
+from seedance_nb._task import OPEN_STATES, Row, State
 from seedance_nb._values import json_text
 
 SETTLE_S = 0.4
@@ -102,6 +102,7 @@ class Panel:
             await self._follow(self.form.values, another=another)
         except SeedanceError as error:
             self._say(_error_html(error))
+            _toggle(self._again, shown=isinstance(error, UnknownOutcome | TaskFailed))
         except Exception as error:  # noqa: BLE001 - a callback's exception would be seen nowhere
             _LOG.exception("panel")
             self._say(
@@ -114,6 +115,14 @@ class Panel:
 
     async def _follow(self, values: dict[str, Any], *, another: bool) -> None:
         body = json_text(values)
+        if self._session.is_simulated(self.spec) is not self._simulated:
+            was, now = (
+                ("the simulator", self.spec.provider) if self._simulated else (self.spec.provider, "the simulator")
+            )
+            raise SeedanceError(
+                f"This panel was made for {was}, and with the keys of this moment the request would go to {now}.",
+                next_step="run the panel's cell again, so that it says where it sends and what that costs",
+            )
         take = self._session.takes(self.spec, values) + 1 if another else 1
         task = self.task = self._session.submit(self.spec, take=take, **values)
         future = task.future()
@@ -167,8 +176,12 @@ def _running_html(row: Row, waited: float, body: str) -> str:
     where = f" · <code>{html.escape(row.name)}</code>" if row.task_id else ""
     return (
         f'<div role="status"><div class="sdn-run"><i></i></div>{_WORDS.get(row.state, row.state)}{word} · {waited:.0f} s{where}'
-        f"{sent_html(body)}</div>"
+        f"{_trouble(row)}{sent_html(body)}</div>"
     )
+
+
+def _trouble(row: Row) -> str:
+    return f'<div class="sdn-dim">{html.escape(row.error)}</div>' if row.error and row.state in OPEN_STATES else ""
 
 
 def _left_html(row: Row) -> str:

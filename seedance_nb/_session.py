@@ -6,23 +6,24 @@ import os
 from collections.abc import Awaitable, Callable, Mapping
 from pathlib import Path
 from typing import Any
-from urllib.parse import urlsplit
 
-from seedance_nb import _ledger, _spec, _store
+from seedance_nb import _ledger, _spec
 from seedance_nb._check import approve, check, extra_path, place, roles
 from seedance_nb._display import Video, table_html, table_text, video_of
 from seedance_nb._engine import ENGINE
-from seedance_nb._errors import SeedanceError, SpecError
-from seedance_nb._files import outputs_folder
-from seedance_nb._follow import Flow, raise_for, run
+from seedance_nb._errors import InvalidInput, SeedanceError, SpecError
+from seedance_nb._files import outputs_folder, ready
+from seedance_nb._flow import Flow, raise_for
+from seedance_nb._follow import run
 from seedance_nb._handle import Task, Tasks
-from seedance_nb._keys import Secret, find_key
+from seedance_nb._keys import Secret, hidden
 from seedance_nb._ledger import Ledger
+from seedance_nb._places import find_place, place_of
 from seedance_nb._price import price_before
 from seedance_nb._request import create_request
 from seedance_nb._spec import Spec
 from seedance_nb._task import Row, State
-from seedance_nb._transport import Place, fetch_small, host_of
+from seedance_nb._transport import Place
 from seedance_nb._values import Problem, join, read_json
 
 Document = str | Path | Mapping[str, Any] | Spec
@@ -48,22 +49,23 @@ class Session:
         run_s: float = 3.0,
         sleep: Callable[[float], Awaitable[None]] = asyncio.sleep,
     ) -> None:
-        self._api_key = api_key
-        self._base_url = base_url
+        self._key = hidden(api_key)
+        del api_key
+        self._base_url = base_url or ""
         self._simulate = simulate
         self._outputs = outputs
         self._pace = (queue_s, run_s)
         self._sleep = sleep
-        self.ledger = Ledger(ledger or _ledger.default_path(os.environ))
+        self.ledger = Ledger(ledger or _ledger.default_path())
         self._specs: dict[str, Spec] = {}
 
     @property
     def outputs(self) -> Path:
         """The folder that videos are kept in."""
-        return self._outputs or outputs_folder(os.environ)
+        return self._outputs or outputs_folder()
 
     def is_simulated(self, document: Document) -> bool:
-        """Whether tasks of this document go to the built-in simulator, which charges nothing. *pure*."""
+        """Whether tasks of this document go to the built-in simulator, which charges nothing. Reads the environment."""
         return self._place(_spec.spec(document)).app is not None
 
     def check(
@@ -93,9 +95,13 @@ class Session:
             raise SpecError(
                 "this document has no x-task table, so it can be filled in and checked but not sent", file=spec.file
             )
+        if type(take) is not int or take < 1:
+            told = f"is a whole number from 1 on, not {take!r}"
+            raise InvalidInput((Problem(path="take", message=told, rule="take", value=take, limit=1),))
         self._specs[spec.name] = spec
         approved = approve(spec, fields, extra)
         where = self._place(spec)
+        ready(self.outputs)
         row, is_new = self.ledger.claim(
             approved,
             base_url=where.base_url,
@@ -103,10 +109,17 @@ class Session:
             take=take,
             fingerprint=where.secret.fingerprint() if where.secret else "",
         )
-        request = create_request(approved, where.base_url) if is_new else None
         flow = self._flow(spec, where)
-        if is_new or row.state not in (State.UNKNOWN, State.FAILED):
-            ENGINE.follow(self._key(row), lambda: run(flow, row, request))
+        if is_new:
+            try:
+                request = create_request(approved, where.base_url)
+                ENGINE.promise(flow.settled)
+                ENGINE.follow(self._flow_key(row), lambda: run(flow, row, request))
+            except BaseException:  # Stop pressed at this very moment: nothing has left yet
+                self.ledger.update(row.seq, state=State.UNSENT, error="The sending was stopped before it began.")
+                raise
+        elif row.state not in (State.UNKNOWN, State.FAILED):
+            ENGINE.follow(self._flow_key(row), lambda: run(flow, row, None))
         return self._task(row, spec, where, is_new=is_new)
 
     def generate(self, document: Document, /, *, timeout: float | None = None, **fields: Any) -> Video:
@@ -148,39 +161,23 @@ class Session:
         def follow() -> Any:
             now = read()
             raise_for(spec, now)
-            return ENGINE.follow(self._key(row), lambda: run(flow, now, None))
+            return ENGINE.follow(self._flow_key(row), lambda: run(flow, now, None))
 
         def show(done: Row) -> Video:
             return video_of(done, spec.title, roles(spec, read_json(done.body)))
 
         return Task(read, follow, show, is_new=is_new)
 
-    def _key(self, row: Row) -> tuple[str, int]:
+    def _flow_key(self, row: Row) -> tuple[str, int]:
         return str(self.ledger.path), row.seq
 
     def _flow(self, spec: Spec, where: Place) -> Flow:
         return Flow(spec=spec, place=where, ledger=self.ledger, folder=self.outputs, sleep=self._sleep)
 
     def _place(self, spec: Spec, row: Row | None = None) -> Place:
-        base = row.base_url if row else self._base_url or os.environ.get(spec.base_env) or ""
-        secret = find_key(spec, self._api_key, os.environ)
-        if row is not None and urlsplit(base).hostname == _simulator_host(spec):
-            return _simulated_place(spec, self._pace)
-        if row is None and (self._simulate or (self._simulate is None and secret is None and not base)):
-            return _simulated_place(spec, self._pace)
-        mine = (self._base_url or os.environ.get(spec.base_env) or "").rstrip("/")
-        if row is not None and base not in (spec.server, mine):
-            raise SeedanceError(
-                f"{row.name} was sent to {host_of(base)}, which is not where keys for {spec.provider} go now.",
-                next_step=f"name that place with base_url= or {spec.base_env} to look at this task",
-                charged=row.charged,
-            )
-        if secret is None:
-            raise SeedanceError(
-                f"There is no key for {spec.provider}.",
-                next_step=f"set {spec.key_env or 'api_key='}, or leave base_url and simulate alone to use the simulator",
-            )
-        return Place(base_url=(base or spec.server).rstrip("/"), secret=secret)
+        if row is not None:
+            return place_of(spec, row, given=self._key, base_url=self._base_url, pace=self._pace)
+        return find_place(spec, given=self._key, base_url=self._base_url, simulate=self._simulate, pace=self._pace)
 
     def _asked(self, row: Row) -> dict[str, Any]:
         try:
@@ -212,30 +209,16 @@ class Models:
         return table_html(self._heads, self._rows)
 
 
-def _simulator_host(spec: Spec) -> str:
-    return f"{spec.provider}.simulator.invalid"
-
-
-def _simulated_place(spec: Spec, pace: tuple[float, float]) -> Place:
-    app = _simulator(spec, _store.default_folder(os.environ), pace)
-    return Place(base_url=f"http://{_simulator_host(spec)}", secret=Secret("simulator", "the simulator"), app=app)
-
-
-@functools.lru_cache(maxsize=16)
-def _simulator(spec: Spec, folder: Path, pace: tuple[float, float]) -> Any:
-    from seedance_nb._simulator import Pace, Simulator
-    from seedance_nb._store import Store
-
-    return Simulator([spec], Store(folder), fetch_small, Pace(queue=pace[0], run=pace[1])).app
-
-
 @functools.lru_cache(maxsize=8)
-def _made(*options: Any) -> Session:
-    api_key, base_url, simulate, _ledger_name, _outputs_name = options
-    return Session(api_key=api_key, base_url=base_url, simulate=simulate)
+def _made(
+    given: Secret | None, base_url: str | None, simulate: bool | None, _ledger_name: str, _outputs: str
+) -> Session:
+    return Session(api_key=given, base_url=base_url, simulate=simulate)
 
 
-def default(api_key: str | None = None, base_url: str | None = None, *, simulate: bool | None = None) -> Session:
-    """The session of the module's own functions, one for each key, address, ledger and folder that is named. *pure*."""
-    environ = os.environ
-    return _made(api_key, base_url, simulate, environ.get("SEEDANCE_LEDGER"), environ.get("SEEDANCE_OUTPUTS"))
+def default(api_key: Secret | None = None, base_url: str | None = None, *, simulate: bool | None = None) -> Session:
+    """The session of the module's own functions, one for each key, address, ledger and folder that is named.
+
+    Reads the environment.
+    """
+    return _made(api_key, base_url, simulate, os.getenv("SEEDANCE_LEDGER", ""), os.getenv("SEEDANCE_OUTPUTS", ""))

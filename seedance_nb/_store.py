@@ -1,9 +1,10 @@
 """The simulator's own memory: its tasks in one small file and its videos beside it, as a provider's would outlive a kernel."""
 
 import json
+import os
 import sqlite3
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from contextlib import closing, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -25,9 +26,9 @@ class Simulated:
     fault: str
 
 
-def default_folder(environ: Mapping[str, str]) -> Path:
-    """Where the simulator keeps its tasks: `SEEDANCE_SIMULATOR`, else the user's data folder. *pure*."""
-    named = environ.get("SEEDANCE_SIMULATOR")
+def default_folder() -> Path:
+    """Where the simulator keeps its tasks: `SEEDANCE_SIMULATOR`, else the user's data folder. Reads the environment."""
+    named = os.getenv("SEEDANCE_SIMULATOR")
     return Path(named).expanduser() if named else platformdirs.user_data_path("seedance_nb") / "simulator"
 
 

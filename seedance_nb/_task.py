@@ -27,6 +27,8 @@ class State(StrEnum):
     UNSENT = "not sent"
 
 
+_MOST_CREDITS = 10**12
+
 OPEN_STATES = (State.QUEUED, State.RUNNING, State.OTHER)
 """States in which a task is looked at again."""
 FREE_STATES = (State.REFUSED, State.UNSENT)
@@ -75,7 +77,7 @@ class Row:
     @property
     def charged(self) -> Charged:
         """Whether money may have moved for this row."""
-        if self.simulated or self.state in FREE_STATES:
+        if self.simulated or self.state in FREE_STATES or (self.state is State.FAILED and self.credits == 0):
             return "not charged"
         return "unknown" if self.state in (State.UNKNOWN, State.SENDING, State.FAILED) else "charged"
 
@@ -115,7 +117,8 @@ def read_status(table: TaskTable, answer: Any) -> Seen | None:
         state = State.OTHER
     said = [text for pointer in table.error for text in find_all(answer, pointer) if isinstance(text, str) and text]
     cost = find(answer, table.credits) if table.credits else ABSENT
-    spent = float(cost) if isinstance(cost, int | float) and not isinstance(cost, bool) else None
+    counts = isinstance(cost, int | float) and not isinstance(cost, bool) and 0 <= cost < _MOST_CREDITS
+    spent = float(cost) if counts else None
     error = said[0] if said and state is State.FAILED else ""
     return Seen(state=state, word=word[:80], outputs=outputs, error=error[:2000], credits=spent)
 

@@ -81,7 +81,7 @@ async def download(url: str, part: Path, place: Place) -> int:
             return await _download(client, url, part, place)
     except TimeoutError:
         problem = f"the download took longer than {place.download_total:g} s"
-    except (httpx.HTTPError, httpx.InvalidURL) as error:
+    except (httpx.HTTPError, httpx.InvalidURL, ValueError) as error:
         problem = f"the download broke ({_said(error, place)})"
     raise MediaError(f"The video could not be fetched: {problem}.", charged="charged")
 

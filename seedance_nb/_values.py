@@ -100,7 +100,7 @@ def put(value: Any, path: Path, new: Any) -> Any:
 
 def is_empty(value: Any) -> bool:
     """Whether a value counts as not given in "at least one of": absent, null, "", [] or {}. *pure*."""
-    return value is ABSENT or value is None or value in ("", [], {})
+    return value is ABSENT or value is None or (isinstance(value, str | list | tuple | dict) and not value)
 
 
 def json_text(value: Any) -> str:
@@ -113,8 +113,17 @@ def json_text(value: Any) -> str:
 
 def digest(value: Any) -> str:
     """64 hex digits that are equal for equal JSON values, whatever the order of their keys. *pure*."""
-    text = json.dumps(value, ensure_ascii=False, allow_nan=False, separators=(",", ":"), sort_keys=True)
+    text = json.dumps(_whole(value), ensure_ascii=False, allow_nan=False, separators=(",", ":"), sort_keys=True)
     return hashlib.sha256(text.encode()).hexdigest()
+
+
+def _whole(value: Any) -> Any:
+    # 4.0 and 4 are one number in JSON, and so one request.
+    if isinstance(value, dict):
+        return {key: _whole(item) for key, item in value.items()}
+    if isinstance(value, list):
+        return [_whole(item) for item in value]
+    return int(value) if isinstance(value, float) and value.is_integer() else value
 
 
 def read_json(text: str | bytes) -> Any:
@@ -145,7 +154,10 @@ def _unique(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
 
 def short(value: Any, width: int = 60) -> str:
     """A value as one short line for a message, at most `width` characters. *pure*."""
-    text = json.dumps(value, ensure_ascii=False, default=repr) if not isinstance(value, str) else f'"{value}"'
+    try:
+        text = json.dumps(value, ensure_ascii=False, default=repr) if not isinstance(value, str) else f'"{value}"'
+    except (ValueError, TypeError, RecursionError):
+        text = f"a {type(value).__name__}"
     return text if len(text) <= width else text[: width - 1] + "…"
 
 

@@ -44,17 +44,27 @@ def test_beside_the_notebook_the_file_is_named_and_elsewhere_it_is_embedded(
     out.mkdir(parents=True)
     (out / "a b.mp4").write_bytes(b"video")
     monkeypatch.chdir(tmp_path)
-    assert source_of(out / "a b.mp4", {}) == "book/seedance%20outputs/a%20b.mp4"
-    assert source_of(out / "a b.mp4", {"JPY_SESSION_NAME": str(book / "n.ipynb")}) == "seedance%20outputs/a%20b.mp4"
-    for environ in (
-        {"COLAB_RELEASE_TAG": "x"},
-        {"VSCODE_PID": "1"},
-        {"JPY_SESSION_NAME": str(out / "deeper" / "n.ipynb")},
-    ):
-        (out / "deeper").mkdir(exist_ok=True)
-        assert source_of(out / "a b.mp4", environ) == "data:video/mp4;base64," + base64.b64encode(b"video").decode()
+    assert source_of(out / "a b.mp4") == "book/seedance%20outputs/a%20b.mp4"
+    monkeypatch.setenv("JPY_SESSION_NAME", str(book / "n.ipynb"))
+    assert source_of(out / "a b.mp4") == "seedance%20outputs/a%20b.mp4"
+    (out / "deeper").mkdir()
     (out / "large.mp4").write_bytes(b"0" * 8_000_001)
-    assert source_of(out / "large.mp4", {"VSCODE_PID": "1"}) == ""
+    for name, value in (
+        ("COLAB_RELEASE_TAG", "x"),
+        ("VSCODE_PID", "1"),
+        ("JPY_SESSION_NAME", str(out / "deeper" / "n.ipynb")),
+    ):
+        with monkeypatch.context() as patch:
+            patch.setenv(name, value)
+            assert source_of(out / "a b.mp4") == "data:video/mp4;base64," + base64.b64encode(b"video").decode()
+            assert source_of(out / "large.mp4") == ""
+
+
+def test_a_hidden_folder_is_not_served_by_jupyter(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    (tmp_path / ".kept").mkdir()
+    (tmp_path / ".kept" / "v.mp4").write_bytes(b"video")
+    monkeypatch.chdir(tmp_path)
+    assert source_of(tmp_path / ".kept" / "v.mp4").startswith("data:video/mp4")
 
 
 @pytest.mark.parametrize(

@@ -8,28 +8,32 @@ import traceback
 import pytest
 
 import seedance_nb as sd
-from seedance_nb._keys import Secret, find_key
+from seedance_nb._keys import Secret, find_key, hidden
 
 CANARY = "ak_canary_0123456789abcdefghijklmnop"
 
 
-def test_the_argument_stands_before_the_environment(crun: sd.Spec) -> None:
-    found = find_key(crun, CANARY, {"CRUN_API_KEY": "other"})
+def test_the_argument_stands_before_the_environment(crun: sd.Spec, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("CRUN_API_KEY", "other")
+    found = find_key(crun, hidden(CANARY))
     assert found is not None
     assert (found.reveal(), found.source) == (CANARY, "api_key=")
-    found = find_key(crun, None, {"CRUN_API_KEY": f" {CANARY}\n"})
+    monkeypatch.setenv("CRUN_API_KEY", f" {CANARY}\n")
+    found = find_key(crun, None)
     assert found is not None
     assert (found.reveal(), found.source) == (CANARY, "CRUN_API_KEY")
-    assert find_key(crun, None, {"CRUN_API_KEY": "  "}) is None
-    assert find_key(crun, None, {}) is None
+    monkeypatch.setenv("CRUN_API_KEY", "  ")
+    assert find_key(crun, None) is None
+    monkeypatch.delenv("CRUN_API_KEY")
+    assert find_key(crun, None) is None
 
 
-@pytest.mark.parametrize("key", ["ak_one\nak_two", "ak_…", "ak\0b", "ключ", "a b"])
+@pytest.mark.parametrize("key", ["ak_one\nak_two", "ak_…", "ak\0b", "ключ", "a b", "", "  "])
 def test_a_key_that_no_header_can_carry_is_refused_without_showing_it(crun: sd.Spec, key: str) -> None:
     with pytest.raises(sd.Unauthorized) as refused:
-        find_key(crun, key, {})
-    assert key not in str(refused.value)
-    assert "cannot be sent: character" in str(refused.value)
+        find_key(crun, hidden(key))
+    assert not key.strip() or key not in str(refused.value)
+    assert "cannot be sent: " in str(refused.value)
 
 
 def test_a_secret_shows_itself_nowhere() -> None:
@@ -65,3 +69,4 @@ def test_a_traceback_with_locals_does_not_show_a_secret() -> None:
 
 def test_an_echoed_key_is_masked() -> None:
     assert Secret(CANARY, "x").hide(f"your key {CANARY} is wrong") == "your key ••• is wrong"
+    assert Secret("any", "x").hide("not for any company") == "not for any company"

@@ -167,9 +167,57 @@ def test_past_times_of_the_same_kind_are_remembered(ledger: Ledger) -> None:
     assert ledger.history(other) == ()
 
 
-def test_the_place_is_named_by_the_environment_or_the_system(tmp_path: Path) -> None:
-    assert default_path({"SEEDANCE_LEDGER": str(tmp_path / "a.sqlite3")}) == tmp_path / "a.sqlite3"
-    assert default_path({}).name == "ledger.sqlite3"
+def test_the_place_is_named_by_the_environment_or_the_system(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("SEEDANCE_LEDGER", str(tmp_path / "a.sqlite3"))
+    assert default_path() == tmp_path / "a.sqlite3"
+    monkeypatch.delenv("SEEDANCE_LEDGER")
+    assert default_path().name == "ledger.sqlite3"
+    monkeypatch.setenv("SEEDANCE_LEDGER", "postgres://me:hunter22@db/x")
+    with pytest.raises(LedgerError) as refused:
+        default_path()
+    assert "hunter22" not in str(refused.value)
+
+
+def test_a_file_of_another_program_is_left_as_it_is(tmp_path: Path) -> None:
+    file = tmp_path / "other.sqlite3"
+    with closing(sqlite3.connect(file)) as db:
+        db.execute("CREATE TABLE mine (a)")
+    file.chmod(0o644)
+    before = file.read_bytes()
+    with pytest.raises(LedgerError, match="another program"):
+        claim(Ledger(file))
+    assert file.read_bytes() == before
+    assert stat.S_IMODE(file.stat().st_mode) == 0o644
+
+
+def test_a_ledger_that_others_could_read_is_made_private(ledger: Ledger) -> None:
+    claim(ledger)
+    ledger.close()
+    ledger.path.chmod(0o644)
+    claim(ledger)
+    assert stat.S_IMODE(ledger.path.stat().st_mode) == 0o600
+
+
+def test_unresolved_tasks_are_listed_however_many_came_after(ledger: Ledger) -> None:
+    lost, _ = claim(ledger, "lost")
+    ledger.update(lost.seq, state=State.UNKNOWN)
+    for number in range(5):
+        row, _ = claim(ledger, f"p{number}")
+        ledger.update(row.seq, state=State.DONE)
+    assert [row.seq for row in ledger.rows(3)] == [1, 6, 5]
+
+
+@pytest.mark.parametrize("name", ["", "crun:", "%", "c:task_9", "cru%:task_9", "crun:task_", 10**30, "#", "#x"])
+def test_half_a_name_finds_nothing(ledger: Ledger, name: Any) -> None:
+    claim(ledger)
+    row, _ = claim(ledger, "y")
+    ledger.update(row.seq, task_id="task_9")
+    assert ledger.row(name) is None
+
+
+def test_words_with_half_a_character_are_kept_all_the_same(ledger: Ledger) -> None:
+    row, _ = claim(ledger)
+    assert ledger.update(row.seq, error="bad \ud83d").error == "bad ?"
 
 
 def test_a_column_that_is_none_cannot_be_changed(ledger: Ledger) -> None:

@@ -272,7 +272,7 @@ def test_an_answer_that_could_not_be_recorded_is_unclear_and_not_sent_again(
 
     with monkeypatch.context() as patch:
         patch.setattr(session.ledger, "update", full)
-        with pytest.raises(sd.LedgerError, match="disk is full"):
+        with pytest.raises(sd.LedgerError, match=r"took the request as task task_1, and .* The disk is full"):
             session.generate(MODEL, timeout=60, **FIELDS)
     for _ in range(2):
         with pytest.raises(sd.UnknownOutcome, match="before its answer was recorded"):

@@ -1,0 +1,116 @@
+"""What following one task needs, and the one paid request: sent once, and its outcome written down whatever happens."""
+
+import asyncio
+import threading
+import time
+from collections.abc import Awaitable, Callable
+from dataclasses import dataclass, field
+from pathlib import Path
+from urllib.parse import urlsplit
+
+from seedance_nb._errors import LedgerError, Refused, TaskFailed, UnknownOutcome, Unreachable
+from seedance_nb._ledger import Ledger
+from seedance_nb._outcome import Sent, refusal
+from seedance_nb._request import Request
+from seedance_nb._spec import Spec
+from seedance_nb._task import Looks, Row, State
+from seedance_nb._transport import Place, send_once
+
+_TRIES = 4
+_LOOPBACK = ("127.0.0.1", "::1", "localhost")
+_STATES = {"accepted": State.QUEUED, "refused": State.REFUSED, "unsent": State.UNSENT, "unknown": State.UNKNOWN}
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Flow:
+    """The surroundings of one task; `sleep` takes seconds, `clock` gives monotonic and `now` Unix seconds.
+
+    `settled` is set once it is written down what became of the paid request.
+    """
+
+    spec: Spec
+    place: Place
+    ledger: Ledger
+    folder: Path
+    sleep: Callable[[float], Awaitable[None]] = asyncio.sleep
+    clock: Callable[[], float] = time.monotonic
+    now: Callable[[], float] = time.time
+    settled: threading.Event = field(default_factory=threading.Event)
+
+    @property
+    def looks(self) -> Looks:
+        """The schedule for this place: the document's, or quick looks at the simulator in this process."""
+        table = self.spec.task
+        if table is None or self.place.app is not None:
+            return Looks(early=(), every=0.25, floor=0.1)
+        return Looks(early=table.early, every=table.every)
+
+    async def write(self, row: Row, **changes: object) -> Row:
+        """The row after `changes`. *writes ledger*, off the event loop, so that a locked file holds up nobody else."""
+        return await asyncio.to_thread(self.ledger.update, row.seq, **changes)
+
+
+async def send(flow: Flow, row: Row, request: Request) -> Row:
+    """The row of a task that the provider took. *network*, *spends credits*, *writes ledger*.
+
+    Raises: Refused and its kinds, Unreachable, UnknownOutcome; LedgerError with the id where it cannot be written.
+    """
+    sent = Sent(outcome="unknown", why="the sending was ended from outside")
+    try:
+        sent = await send_once(flow.spec, request, flow.place)
+    except Exception as error:  # noqa: BLE001 - whatever it was, the request may have left
+        sent = Sent(outcome="unknown", why=f"something unexpected happened while it was sent ({type(error).__name__})")
+    finally:
+        changes: dict[str, object] = {"state": _STATES[sent.outcome], "task_id": sent.task_id, "error": sent.why}
+        if sent.outcome == "accepted":
+            changes["accepted"] = flow.now()
+        if isinstance(sent.error, Refused):
+            changes["word"] = str(sent.error.code)
+        if sent.simulated and urlsplit(flow.place.base_url).hostname in _LOOPBACK:
+            changes["simulated"] = True  # said by the answer itself, and believed of our own machine only
+        row = await _settle(flow, row, sent, changes)
+        flow.settled.set()
+    if sent.error is not None:
+        raise sent.error
+    return row
+
+
+async def _settle(flow: Flow, row: Row, sent: Sent, changes: dict[str, object]) -> Row:
+    unwritten: LedgerError | None = None
+    for attempt in range(_TRIES):
+        if attempt:
+            await flow.sleep(2 * attempt)
+        try:
+            return await flow.write(row, **changes)
+        except LedgerError as error:
+            unwritten = error
+    told = f"took the request as task {sent.task_id}" if sent.task_id else f"answered ({sent.why})"
+    raise LedgerError(
+        f"{row.provider} {told}, and that could not be written down: {unwritten.message if unwritten else ''}",
+        file=str(flow.ledger.path),
+        charged="not charged" if row.simulated or sent.outcome in ("refused", "unsent") else "unknown",
+    )
+
+
+def raise_for(spec: Spec, row: Row) -> None:
+    """Nothing for a task that is going well. Raises: the error that its state means. *pure*."""
+    if row.state is State.UNKNOWN:
+        raise UnknownOutcome(
+            f"It is not known whether {row.provider} took this request: {row.error}.",
+            task=row.name,
+            charged=row.charged,
+            next_step=f"look at the account at {row.provider}; the same request is not sent again. "
+            "If it did not arrive there, send it as take=2",
+        )
+    if row.state is State.FAILED:
+        said = row.error or f"the state {row.word!r} without a reason"
+        raise TaskFailed(
+            f"{row.provider} could not make the video of {row.name}. It said: {said}",
+            task=row.name,
+            charged=row.charged,
+            next_step="change the prompt or the references, or send the same again as take=2",
+        )
+    if row.state is State.REFUSED:
+        raise refusal(spec, row.word, row.error)
+    if row.state is State.UNSENT:
+        raise Unreachable(row.error)

@@ -1,0 +1,73 @@
+"""Where requests go: a provider with its key, or the simulator in this process."""
+
+import functools
+import os
+from pathlib import Path
+from typing import Any
+from urllib.parse import urlsplit
+
+from seedance_nb import _store
+from seedance_nb._errors import SeedanceError
+from seedance_nb._keys import Secret, find_key
+from seedance_nb._spec import Spec
+from seedance_nb._task import Row
+from seedance_nb._transport import Place, fetch_small, host_of
+
+
+def find_place(
+    spec: Spec, *, given: Secret | None, base_url: str, simulate: bool | None, pace: tuple[float, float]
+) -> Place:
+    """Where a new request goes. Reads the environment.
+
+    The simulator, where it is asked for, or where neither a key nor an address is named. Raises: Unauthorized for a key
+    that cannot be sent; SeedanceError where a key is missing.
+    """
+    base = base_url or os.getenv(spec.base_env or "-") or ""
+    if simulate:
+        return _simulated(spec, pace)
+    secret = find_key(spec, given)
+    if secret is None and simulate is None and not base:
+        return _simulated(spec, pace)
+    return _with_key(spec, base or spec.server, secret)
+
+
+def place_of(spec: Spec, row: Row, *, given: Secret | None, base_url: str, pace: tuple[float, float]) -> Place:
+    """Where a task that the ledger holds was sent. Reads the environment.
+
+    Raises: SeedanceError where that is another place than the one that keys go to now, or a key is missing.
+    """
+    if urlsplit(row.base_url).hostname == _host(spec):
+        return _simulated(spec, pace)
+    mine = (base_url or os.getenv(spec.base_env or "-") or "").rstrip("/")
+    if row.base_url not in (spec.server, mine):
+        raise SeedanceError(
+            f"{row.name} was sent to {host_of(row.base_url)}, which is not where keys for {spec.provider} go now.",
+            next_step=f"name that place with base_url= or {spec.base_env} to look at this task",
+            charged=row.charged,
+        )
+    return _with_key(spec, row.base_url, find_key(spec, given))
+
+
+def _with_key(spec: Spec, base: str, secret: Secret | None) -> Place:
+    if secret is None:
+        raise SeedanceError(
+            f"There is no key for {spec.provider}.",
+            next_step=f"set {spec.key_env or 'api_key='}, or leave base_url and simulate alone to use the simulator",
+        )
+    return Place(base_url=base.rstrip("/"), secret=secret)
+
+
+def _host(spec: Spec) -> str:
+    return f"{spec.provider}.simulator.invalid"
+
+
+def _simulated(spec: Spec, pace: tuple[float, float]) -> Place:
+    app = _simulator(spec, _store.default_folder(), pace)
+    return Place(base_url=f"http://{_host(spec)}", secret=Secret("no-key-is-needed-here", "the simulator"), app=app)
+
+
+@functools.lru_cache(maxsize=16)
+def _simulator(spec: Spec, folder: Path, pace: tuple[float, float]) -> Any:
+    from seedance_nb._simulator import Pace, Simulator
+
+    return Simulator([spec], _store.Store(folder), fetch_small, Pace(queue=pace[0], run=pace[1])).app
