@@ -11,6 +11,9 @@ from seedance_nb._spec import Spec
 from seedance_nb._values import ABSENT, Path, Problem, digest, find, join, json_text, put, split
 from seedance_nb._wording import sentences
 
+_MOST_LEVELS = 60
+_LARGEST = 10**300
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Approved:
@@ -38,10 +41,17 @@ def place(spec: Spec, given: Mapping[str, Any], extra: Mapping[str, Any] | None 
     body: dict[str, Any] = {}
     for name in sorted(given, key=lambda name: name not in known):  # a whole `input` first, single fields into it
         path = (name,) if name in known or not spec.inputs else (*spec.inputs, name)
-        body = put(body, path, _listed(given[name]))
+        body = _set(body, path, _listed(given[name]))
     for name, value in (extra or {}).items():
-        body = put(body, extra_path(spec, name), _listed(value))
+        body = _set(body, extra_path(spec, name), _listed(value))
     made: dict[str, Any] = _ordered(spec.body, body)
+    return made
+
+
+def _set(body: dict[str, Any], path: Path, value: Any) -> dict[str, Any]:
+    # Never over something that is no object: it stays, and is told as a problem.
+    above = find(body, join(path[:-1]))
+    made: dict[str, Any] = put(body, path, value) if above is ABSENT or isinstance(above, dict) else body
     return made
 
 
@@ -50,11 +60,19 @@ def extra_path(spec: Spec, name: str) -> Path:
     return split(name) if name.startswith("/") else (*spec.inputs, name)
 
 
+def extra_fault(extra: Any) -> Problem | None:
+    """What is wrong with `extra` itself, None if it is an object with text as keys. *pure*."""
+    if extra is None or (isinstance(extra, Mapping) and all(isinstance(name, str) for name in extra)):
+        return None
+    return Problem(path="extra", message="is an object: names, or JSON Pointers, and their values", rule="type")
+
+
 def check(spec: Spec, body: Any, extra: tuple[str, ...] = ()) -> tuple[Problem, ...]:
     """Every problem of a request body, () if it may be sent. *pure*: nothing is sent, recorded or changed.
 
     `extra` are JSON Pointers of undocumented fields that are meant.
     """
+    body = _listed(body)
     found = list(_not_json(body, ()))
     bad = {problem.path for problem in found}
     for error in validator(spec).iter_errors(_finite(body)):
@@ -81,6 +99,8 @@ def _nearest_sentence(spec: Spec, path: str) -> str:
 
 def approve(spec: Spec, given: Mapping[str, Any], extra: Mapping[str, Any] | None = None) -> Approved:
     """The one text to send. *pure*. Raises: InvalidInput with every problem."""
+    if fault := extra_fault(extra):
+        raise InvalidInput((fault,))
     body = place(spec, given, extra)
     knowingly = tuple(join(extra_path(spec, name)) for name in extra or {})
     problems = check(spec, body, knowingly)
@@ -108,6 +128,10 @@ def _not_json(value: Any, path: Path) -> Iterator[Problem]:
     fault = ""
     if isinstance(value, float) and not math.isfinite(value):
         fault = f"{value} is not a number that JSON can carry"
+    elif isinstance(value, TooDeep):
+        fault = "is nested too deeply, or holds itself"
+    elif isinstance(value, int) and abs(value) > _LARGEST:
+        fault = "is a larger number than JSON readers take"
     elif isinstance(value, str) and any("\ud800" <= sign <= "\udfff" for sign in value):
         fault = "has half of a surrogate pair, which cannot be sent as text"
     elif isinstance(value, dict):
@@ -129,13 +153,21 @@ def _finite(value: Any) -> Any:
         return {key: _finite(item) for key, item in value.items()}
     if isinstance(value, list):
         return [_finite(item) for item in value]
-    return None if isinstance(value, float) and not math.isfinite(value) else value
+    strange = isinstance(value, float) and not math.isfinite(value)
+    huge = isinstance(value, int) and abs(value) > _LARGEST
+    return None if strange or huge else value
 
 
-def _listed(value: Any) -> Any:
+class TooDeep:
+    """Stands for what is nested deeper than any request, or within itself."""
+
+
+def _listed(value: Any, depth: int = 0) -> Any:
+    if depth > _MOST_LEVELS:
+        return TooDeep()
     if isinstance(value, tuple | list):
-        return [_listed(item) for item in value]
-    return {key: _listed(item) for key, item in value.items()} if isinstance(value, Mapping) else value
+        return [_listed(item, depth + 1) for item in value]
+    return {key: _listed(item, depth + 1) for key, item in value.items()} if isinstance(value, Mapping) else value
 
 
 def _ordered(schema: Any, value: Any) -> Any:

@@ -198,6 +198,8 @@ class NumberControl(Control):
     def show_slider(self, value: Any) -> None:
         """Moves the slider to a value that it has room for; leaves it where it is for any other."""
         wanted = self.field.default if value is ABSENT else value
+        if isinstance(wanted, float) and wanted.is_integer():
+            wanted = int(wanted)
         if self._slider is not None and type(wanted) is int and self._slider.min <= wanted <= self._slider.max:
             was, self._quiet = self._quiet, True
             self._slider.value = wanted

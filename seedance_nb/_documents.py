@@ -1,6 +1,7 @@
 """Reading a document from a file, a text or a dict, without trusting it."""
 
 import re
+import stat
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -51,14 +52,14 @@ def read(source: "str | Path | Mapping[str, Any]") -> tuple[dict[str, Any], str]
 
 def _text_of(path: Path) -> str:
     try:
-        if path.stat().st_size > MAX_BYTES:
+        if not stat.S_ISREG(path.stat().st_mode):
+            problem = "this is no file"
+        elif path.stat().st_size > MAX_BYTES:
             problem = f"the file has {path.stat().st_size:,} bytes; at most {MAX_BYTES:,} are read"
         else:
             return path.read_text(encoding="utf-8")
-    except OSError as error:
-        problem = f"the file cannot be read: {error.strerror}"
-    except UnicodeDecodeError:
-        problem = "the file is not UTF-8"
+    except (OSError, ValueError) as error:
+        problem = f"the file cannot be read: {getattr(error, 'strerror', error)}"
     raise SpecError(problem, file=str(path))
 
 
@@ -79,6 +80,10 @@ class _Loader(yaml.SafeLoader):
         event = self.peek_event()  # type: ignore[no-untyped-call]
         if isinstance(event, yaml.AliasEvent) or getattr(event, "anchor", None):
             msg = "anchors and aliases are not read; write the value out"
+            raise yaml.MarkedYAMLError(problem=msg, problem_mark=event.start_mark)
+        tag = getattr(event, "tag", None)
+        if tag not in (None, "!"):
+            msg = f"the tag {tag} is not read; write the value out"
             raise yaml.MarkedYAMLError(problem=msg, problem_mark=event.start_mark)
         self.depth += 1
         if self.depth > MAX_DEPTH:

@@ -2,6 +2,7 @@
 
 import copy
 import html
+import logging
 import threading
 import time
 from collections.abc import Callable
@@ -21,6 +22,7 @@ from seedance_nb._lists import ListControl
 from seedance_nb._spec import Spec
 from seedance_nb._values import Problem, find, join, json_text, put, read_json
 
+_LOG = logging.getLogger("seedance_nb")
 _KINDS: dict[str, type[Control]] = {
     "prose": TextControl, "text": TextControl, "json": TextControl, "choice": ChoiceControl, "toggle": ToggleControl,
     "integer": NumberControl, "number": NumberControl, "list": ListControl,
@@ -69,6 +71,9 @@ class Form:
         if not isinstance(body, dict):
             msg = "values are an object: a request body, or fields by their names"
             raise ValueError(msg)  # noqa: TRY004 - the same error as for a text that is not JSON
+        faults = [problem for problem in check(self.spec, place(self.spec, body)) if problem.rule == "json"]
+        if faults:
+            raise ValueError("; ".join(str(fault) for fault in faults))
         with self._lock:
             self._values = copy.deepcopy(place(self.spec, body))
             self._touched = set()
@@ -136,7 +141,10 @@ class Form:
 
     def _tell(self) -> None:
         for callback in self._observers:
-            callback(self.values)
+            try:
+                callback(self.values)
+            except Exception:  # noqa: BLE001 - raised into a widget's callback it would be seen nowhere
+                _LOG.exception("an observer of a form")
 
     def _refresh(self) -> None:
         problems = check(self.spec, self._values)

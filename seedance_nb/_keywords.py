@@ -53,7 +53,7 @@ def _placeholders(table: dict[str, Any], instance: dict[str, Any], name: str) ->
             continue
         held = instance.get(field, [])
         count = len(held) if isinstance(held, list) else 0
-        pattern = "|".join(re.escape(form).replace(r"\{n\}", r"(\d{1,6})") for form in forms)
+        pattern = "|".join(re.escape(form).replace(r"\{n\}", r"\s*([0-9]{1,4000})") for form in forms)
         said = {match.group(): next(int(number) for number in match.groups() if number)
                 for match in re.finditer(pattern, instance[name], re.IGNORECASE)}  # fmt: skip
         for text, number in said.items():

@@ -13,9 +13,8 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
-import platformdirs
-
 from seedance_nb._check import Approved, roles
+from seedance_nb._database import close_mine, connect
 from seedance_nb._errors import LedgerError
 from seedance_nb._owner import is_gone, this_process
 from seedance_nb._task import FREE_STATES, Row, State
@@ -25,35 +24,6 @@ _COLUMNS = (
     "credits", "file", "sha256", "facts", "created", "accepted", "finished", "owner",
 )  # fmt: skip
 _CHANGEABLE = frozenset(_COLUMNS[7:]) - {"created"} | {"simulated"}
-
-
-def _m001(db: sqlite3.Connection) -> None:
-    free = ", ".join(f"'{state}'" for state in FREE_STATES)
-    db.execute("""CREATE TABLE tasks (
-        seq INTEGER PRIMARY KEY, intent TEXT NOT NULL, kind TEXT NOT NULL, key_fingerprint TEXT NOT NULL,
-        spec TEXT NOT NULL, base_url TEXT NOT NULL, simulated INTEGER NOT NULL, digest TEXT NOT NULL,
-        take INTEGER NOT NULL, body TEXT NOT NULL, state TEXT NOT NULL, word TEXT NOT NULL DEFAULT '',
-        task_id TEXT NOT NULL DEFAULT '', outputs TEXT NOT NULL DEFAULT '[]', error TEXT NOT NULL DEFAULT '',
-        credits REAL, file TEXT NOT NULL DEFAULT '', sha256 TEXT NOT NULL DEFAULT '', facts TEXT NOT NULL DEFAULT '',
-        created REAL NOT NULL, accepted REAL, finished REAL, owner TEXT NOT NULL) STRICT""")
-    db.execute(f"CREATE UNIQUE INDEX one_task_per_intent ON tasks (intent) WHERE state NOT IN ({free})")
-    db.execute("CREATE INDEX by_task_id ON tasks (task_id)")
-    db.execute("""CREATE TABLE events (at REAL NOT NULL, task INTEGER NOT NULL REFERENCES tasks (seq),
-        changes TEXT NOT NULL) STRICT""")
-
-
-_MIGRATIONS: tuple[Callable[[sqlite3.Connection], None], ...] = (_m001,)
-
-
-def default_path() -> Path:
-    """Where the ledger lies: `SEEDANCE_LEDGER`, else the user's data folder for this system. Reads the environment.
-
-    Raises: LedgerError for an address of a database server, which is not supported yet and may hold a password.
-    """
-    named = os.getenv("SEEDANCE_LEDGER")
-    if named and "://" in named:
-        raise LedgerError("SEEDANCE_LEDGER names a database server; only the path of a file is supported.")
-    return Path(named).expanduser() if named else platformdirs.user_data_path("seedance_nb") / "ledger.sqlite3"
 
 
 class Ledger:
@@ -197,47 +167,10 @@ class Ledger:
             raise LedgerError(problem, file=str(self.path))
 
     def _open(self) -> sqlite3.Connection:
-        if self._db is not None and self._pid == os.getpid():
-            return self._db
-        self.path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
-        # Made by us with its final mode: SQLite gives the -wal and -shm files the mode of the file they belong to.
-        os.close(os.open(self.path, os.O_CREAT | os.O_RDWR, 0o600))
-        db = sqlite3.connect(self.path, timeout=30, isolation_level=None, check_same_thread=False)
-        try:
-            _prepare(db)
-            self.path.chmod(0o600)  # only now that it is known to be a ledger
-        except BaseException:
-            db.close()
-            raise
-        self._db, self._pid = db, os.getpid()
-        weakref.finalize(self, _close_mine, db, self._pid).atexit = False
-        return db
-
-
-def _prepare(db: sqlite3.Connection) -> None:
-    version = db.execute("PRAGMA user_version").fetchone()[0]
-    if version == 0 and db.execute("SELECT 1 FROM sqlite_master").fetchone():
-        msg = "it is a database of another program"
-        raise sqlite3.OperationalError(msg)
-    db.execute("PRAGMA journal_mode = WAL")
-    db.execute("PRAGMA synchronous = FULL")
-    if db.execute("PRAGMA synchronous").fetchone()[0] != 2:  # noqa: PLR2004
-        msg = "SQLite would not write durably here"
-        raise sqlite3.OperationalError(msg)
-    db.execute("BEGIN IMMEDIATE")
-    version = db.execute("PRAGMA user_version").fetchone()[0]
-    if version > len(_MIGRATIONS):
-        msg = f"it was written by a newer version of this library (format {version})"
-        raise sqlite3.OperationalError(msg)
-    for number, migrate in enumerate(_MIGRATIONS[version:], version + 1):
-        migrate(db)
-        db.execute(f"PRAGMA user_version = {number}")
-    db.execute("COMMIT")
-
-
-def _close_mine(db: sqlite3.Connection, pid: int) -> None:
-    if pid == os.getpid():  # a forked child that closed it would drop its parent's locks
-        db.close()
+        if self._db is None or self._pid != os.getpid():
+            self._db, self._pid = connect(self.path), os.getpid()
+            weakref.finalize(self, close_mine, self._db, self._pid).atexit = False
+        return self._db
 
 
 def _stored(value: Any) -> Any:

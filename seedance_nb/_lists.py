@@ -1,6 +1,7 @@
 """The control for a list of texts, above all of media addresses: add, remove, move, a count, an error for each row."""
 
 import html
+import json
 from typing import Any
 
 import ipywidgets as W  # noqa: N812
@@ -21,7 +22,9 @@ _HINTS = {
 class _Row:
     """One entry on the screen. Its widgets are made when it is added."""
 
-    def __init__(self, owner: "ListControl", text: str) -> None:
+    def __init__(self, owner: "ListControl", value: Any) -> None:
+        self.value = value
+        text = value if isinstance(value, str) else json.dumps(value)
         shared, media = owner._shared, owner.field.media  # noqa: SLF001 - a part of the same control
         self.picture = shared.html("", "sdn-thumb")
         self.text = shared.make(
@@ -75,28 +78,30 @@ class ListControl(Control):
         """Adds an entry at the end, as a person's change."""
         self._rows.append(_Row(self, text))
         self._arrange()
-        self._took(self._texts())
+        self._took(self._entries())
 
     def remove(self, row: _Row) -> None:
         """Removes an entry, as a person's change; the last one gone makes the list absent."""
         if row in self._rows:
             self._rows.remove(row)
             self._arrange()
-            self._took(self._texts())
+            self._took(self._entries())
 
     def move(self, row: _Row, by: int) -> None:
         """Moves an entry up (-1) or down (1), as a person's change."""
-        here = self._rows.index(row)
+        here = self._rows.index(row) if row in self._rows else -1
         there = here + by
-        if 0 <= there < len(self._rows):
+        if here >= 0 and 0 <= there < len(self._rows):
             self._rows[here], self._rows[there] = self._rows[there], self._rows[here]
             self._arrange()
-            self._took(self._texts())
+            self._took(self._entries())
 
     def edited(self, row: _Row) -> None:
         """Takes an entry's new text."""
-        self.last_edited = (*self.field.path, str(self._rows.index(row)))
-        self._took(self._texts())
+        if row in self._rows and not self._quiet:  # the browser may still speak of a row that is gone
+            row.value = row.text.value
+            self.last_edited = (*self.field.path, str(self._rows.index(row)))
+            self._took(self._entries())
 
     last_edited: tuple[str, ...] = ()
 
@@ -112,14 +117,11 @@ class ListControl(Control):
             row.say(name, self.field.media, tuple(p for p in problems if p.path == f"{own}/{place}"))
 
     def _display(self, value: Any) -> None:
-        texts = [] if not isinstance(value, list) else [str(item) for item in value]
-        for row, text in zip(self._rows, texts, strict=False):
-            row.text.value = text
-        self._rows = self._rows[: len(texts)] + [_Row(self, text) for text in texts[len(self._rows) :]]
+        self._rows = [_Row(self, item) for item in value] if isinstance(value, list) else []
         self._arrange()
 
-    def _texts(self) -> Any:
-        return [row.text.value for row in self._rows] or ABSENT
+    def _entries(self) -> Any:
+        return [row.value for row in self._rows] or ABSENT
 
     def _arrange(self) -> None:
         self.widget.children = [self._head, *(row.widget for row in self._rows), self._add]

@@ -39,6 +39,9 @@ class Normaliser:
             return schema
         if not isinstance(schema, Mapping):
             raise SpecError("a schema must be an object", file=self.file, pointer=pointer)
+        bad = [key for key in schema if not isinstance(key, str)]
+        if bad:
+            raise SpecError(f"the key {bad[0]!r} is not text", file=self.file, pointer=pointer)
         if "$ref" in schema:
             return self._resolve(schema, pointer, refs)
         made = dict(schema)
@@ -88,7 +91,8 @@ def _dialect(made: dict[str, Any]) -> dict[str, Any]:
             made["type"] = [made["type"], "null"]
         if isinstance(made.get("enum"), list) and None not in made["enum"]:
             made["enum"] = [*made["enum"], None]
-    groups = [_only_required(branch) for branch in made.get("anyOf", ())]
+    branches = made.get("anyOf", ())
+    groups = [_only_required(branch) for branch in branches] if isinstance(branches, list) else []
     if groups and all(groups):
         made.pop("anyOf")
         made[GIVEN] = groups
@@ -98,12 +102,14 @@ def _dialect(made: dict[str, Any]) -> dict[str, Any]:
             name for name, child in made["properties"].items() if isinstance(child, dict) and child.get("readOnly")
         }
         made["properties"] = {name: child for name, child in made["properties"].items() if name not in hidden}
-        if "required" in made:
+        if hidden and isinstance(made.get("required"), list):
             made["required"] = [name for name in made["required"] if name not in hidden]
     return made
 
 
 def _only_required(branch: Any) -> list[str] | None:
     if isinstance(branch, dict) and set(branch) <= {"required", "title", "description"}:
-        return list(branch.get("required", [])) or None
+        names = branch.get("required")
+        if isinstance(names, list) and names and all(isinstance(name, str) for name in names):
+            return names
     return None

@@ -7,8 +7,8 @@ from collections.abc import Awaitable, Callable, Mapping
 from pathlib import Path
 from typing import Any
 
-from seedance_nb import _ledger, _spec
-from seedance_nb._check import approve, check, extra_path, place, roles
+from seedance_nb import _database, _spec
+from seedance_nb._check import approve, check, extra_fault, extra_path, place, roles
 from seedance_nb._display import Video, table_html, table_text, video_of
 from seedance_nb._engine import ENGINE
 from seedance_nb._errors import InvalidInput, SeedanceError, SpecError
@@ -56,7 +56,7 @@ class Session:
         self._outputs = outputs
         self._pace = (queue_s, run_s)
         self._sleep = sleep
-        self.ledger = Ledger(ledger or _ledger.default_path())
+        self.ledger = Ledger(ledger or _database.default_path())
         self._specs: dict[str, Spec] = {}
 
     @property
@@ -76,6 +76,8 @@ class Session:
         `extra` holds undocumented fields that are sent knowingly. Raises: SpecError.
         """
         spec = _spec.spec(document)
+        if fault := extra_fault(extra):
+            return (fault,)
         knowingly = tuple(join(extra_path(spec, name)) for name in extra or {})
         return check(spec, place(spec, fields, extra), knowingly)
 

@@ -12,6 +12,7 @@ import jsonschema
 
 from seedance_nb import _documents
 from seedance_nb._errors import SpecError
+from seedance_nb._ours import check_ours
 from seedance_nb._schema import Normaliser
 from seedance_nb._tables import ErrorTable, Table, TaskTable, error_table, task_table
 from seedance_nb._values import ABSENT, find, join
@@ -86,22 +87,41 @@ def spec(source: "str | Path | Mapping[str, Any] | Spec") -> Spec:
     if isinstance(source, str) and "\n" not in source and not source.lstrip().startswith("{"):
         if source in names():
             return _packaged(source)
-        if not Path(source).exists():
+        if not _is_there(source):
             close = difflib.get_close_matches(source, names(), 3, 0.3) or names()
             raise SpecError(
                 f"no document has this name and no file is there; did you mean {', '.join(close)}?", file=source
             )
     document, file = _documents.read(source)
-    return _read(document, file, Path(file).stem if file else "document")
+    return _guarded(document, file, Path(file).stem if file else "document")
+
+
+def _guarded(document: dict[str, Any], file: str, name: str) -> Spec:
+    problem = ""
+    try:
+        made = _read(document, file, name)
+    except (TypeError, ValueError, KeyError, IndexError, AttributeError, RecursionError) as error:
+        problem = f"the document cannot be understood ({type(error).__name__}: {str(error)[:120]})"
+    if problem:
+        raise SpecError(problem, file=file)
+    return made
+
+
+def _is_there(name: str) -> bool:
+    try:
+        return Path(name).exists()
+    except (OSError, ValueError):  # longer than any file's name, or with signs that none has
+        return False
 
 
 @functools.cache
 def _packaged(name: str) -> Spec:
     document, _ = _documents.read((_SPECS / f"{name}.yaml").read_text(encoding="utf-8"))
-    return _read(document, f"{name}.yaml", name)
+    return _guarded(document, f"{name}.yaml", name)
 
 
 def _read(document: dict[str, Any], file: str, name: str) -> Spec:
+    check_ours(document, file)
     root = Table(value=document, file=file, pointer="")
     if "openapi" not in document:
         return _bare(root, name)

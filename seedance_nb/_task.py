@@ -117,8 +117,9 @@ def read_status(table: TaskTable, answer: Any) -> Seen | None:
         state = State.OTHER
     said = [text for pointer in table.error for text in find_all(answer, pointer) if isinstance(text, str) and text]
     cost = find(answer, table.credits) if table.credits else ABSENT
-    counts = isinstance(cost, int | float) and not isinstance(cost, bool) and 0 <= cost < _MOST_CREDITS
-    spent = float(cost) if counts else None
+    spent = None
+    if isinstance(cost, int | float) and not isinstance(cost, bool) and 0 <= cost < _MOST_CREDITS:
+        spent = float(cost)
     error = said[0] if said and state is State.FAILED else ""
     return Seen(state=state, word=word[:80], outputs=outputs, error=error[:2000], credits=spent)
 

@@ -1,7 +1,9 @@
 """Documents are read as YAML 1.2 or JSON, and what cannot be used is refused with file and pointer."""
 
+import copy
 import hashlib
 import json
+import random
 from pathlib import Path
 from typing import Any
 
@@ -9,8 +11,8 @@ import pytest
 
 from seedance_nb import Spec, SpecError, spec
 from seedance_nb._documents import read
+from seedance_nb._ours import MEDIA_RULES
 from seedance_nb._spec import _SPECS, names
-from seedance_nb._tables import MEDIA_RULES, Table, media_rules
 from seedance_nb._wording import sentences
 
 MODEL = "crun/seedance-2.0-fast-r2v"
@@ -53,10 +55,11 @@ def described(schema: Any, place: str = "") -> list[tuple[str, dict[str, Any]]]:
 @pytest.mark.parametrize("name", names())
 def test_every_quote_stands_in_its_own_fields_description(name: str) -> None:
     quoted = 0
-    for place, schema in described(spec(name).body):
+    for _, schema in described(spec(name).body):
         said = " ".join(str(schema.get("description", "")).split())
-        rules = media_rules(Table(value=schema, file=name, pointer=place))
-        quotes = [rule.quote for rule in rules] + [item["quote"] for item in schema.get("x-unchecked", [])]
+        quotes = [schema["x-media"][rule]["quote"] for rule in MEDIA_RULES if rule in schema.get("x-media", {})] + [
+            item["quote"] for item in schema.get("x-unchecked", [])
+        ]
         quotes += [schema["x-placeholders"]["quote"]] if "x-placeholders" in schema else []
         assert [quote for quote in quotes if quote not in said] == []
         quoted += len(quotes)
@@ -65,15 +68,15 @@ def test_every_quote_stands_in_its_own_fields_description(name: str) -> None:
 
 @pytest.mark.parametrize("name", names())
 def test_every_documented_bullet_about_media_is_quoted_or_listed_as_unchecked(name: str) -> None:
-    for place, schema in described(spec(name).body):
+    for _, schema in described(spec(name).body):
         if "x-media" not in schema:
             continue
-        rules = media_rules(Table(value=schema, file=name, pointer=place))
-        quotes = [rule.quote for rule in rules] + [item["quote"] for item in schema.get("x-unchecked", [])]
+        quotes = [schema["x-media"][rule]["quote"] for rule in MEDIA_RULES if rule in schema.get("x-media", {})] + [
+            item["quote"] for item in schema.get("x-unchecked", [])
+        ]
         bullets = str(schema["description"]).split("must meet these requirements:")[1]
         left = [bullet for bullet in sentences(bullets) if not any(quote in bullet for quote in quotes)]
         assert left == []
-        assert {rule.name for rule in rules} <= set(MEDIA_RULES)
 
 
 def test_scalars_have_their_yaml_1_2_meaning(tmp_path: Path) -> None:
@@ -119,15 +122,29 @@ def crun_document(**changes: Any) -> dict[str, Any]:
     return document | changes
 
 
+TASK = {
+    "follow": "GetTaskInfo",
+    "state": "/data/status",
+    "words": {"done": ["success"], "failed": ["failed"]},
+    "outputs": ["/a"],
+}
 WRONG_DOCUMENTS: dict[str, tuple[dict[str, Any], str]] = {
     "an OpenAPI 2 document": ({"openapi": "2.0"}, "/openapi"),
     "a server without https": ({"servers": [{"url": "http://api.crun.ai"}]}, "/servers/0/url"),
-    "a task table without a state": ({"x-task": {"follow": "GetTaskInfo", "words": {}}}, "/x-task/state"),
-    "a follow-up call that does not exist": ({"x-task": {"follow": "Nothing"}}, "/paths/~1api~1v1~1client~1job~1CreateTask/post/responses/200/links/Nothing"),
-    "an unknown meaning of a code": ({"x-errors": {"refusals": {"402": "poor"}}}, "/x-errors/refusals/402"),
-    "a state that is none": (
-        {"x-task": {"follow": "GetTaskInfo", "state": "/a", "words": {"dancing": ["x"]}}}, "/x-task/words/dancing"),
-    "a kind of key that is not known": ({"components": {"securitySchemes": {"ApiKeyAuth": {"type": "oauth2"}}}}, "/components/securitySchemes/ApiKeyAuth"),
+    "a task table without a state": ({"x-task": {name: TASK[name] for name in ("follow", "words", "outputs")}}, "/x-task"),
+    "a follow-up call that does not exist": (
+        {"x-task": TASK | {"follow": "Nothing"}}, "/paths/~1api~1v1~1client~1job~1CreateTask/post/responses/200/links/Nothing"),
+    "an unknown meaning of a code": ({"x-errors": {"code": "/code", "ok": [200], "refusals": {"402": "poor"}}}, "/x-errors/refusals/402"),
+    "a state that is none": ({"x-task": TASK | {"words": {"done": ["a"], "failed": ["b"], "dancing": ["c"]}}}, "/x-task/words"),
+    "a word with two meanings": ({"x-task": TASK | {"words": {"done": ["a"], "failed": ["A"]}}}, "/x-task/words"),
+    "no words": ({"x-task": TASK | {"words": {}}}, "/x-task/words"),
+    "no outputs": ({"x-task": TASK | {"outputs": []}}, "/x-task/outputs"),
+    "a pointer that is none": ({"x-task": TASK | {"state": "status"}}, "/x-task/state"),
+    "a deadline in the past": ({"x-task": TASK | {"poll": {"deadline": -5}}}, "/x-task/poll/deadline"),
+    "no code that means yes": ({"x-errors": {"code": "/code", "ok": []}}, "/x-errors/ok"),
+    "a key that is nearly ours": ({"x-tsak": {}}, "/x-tsak"),
+    "a kind of key that is not known": (
+        {"components": {"securitySchemes": {"ApiKeyAuth": {"type": "oauth2"}}}}, "/components/securitySchemes/ApiKeyAuth"),
 }  # fmt: skip
 
 
@@ -185,3 +202,53 @@ def test_what_the_document_says_is_what_the_spec_holds(crun: Spec) -> None:
         "/api/v1/client/job/TaskInfo", "task_id", "/data/task_id")  # fmt: skip
     ratios = crun.body["properties"]["input"]["properties"]["aspect_ratio"]["enum"]
     assert ratios == ["1:1", "9:16", "16:9", "3:4", "4:3", "21:9", "auto"]
+
+
+@pytest.mark.parametrize(("key", "value"), [("x-media", {"kind": "image", "widht": {"from": 1, "quote": "q"}}), ("x-mdeia", {}),
+                                            ("x-media", {"kind": "image", "width": {"from": 1}}), ("x-placeholders", {"a": "b"}),
+                                            ("x-role", 5), ("x-unchecked", ["x"])])  # fmt: skip
+def test_a_wrong_mark_in_a_field_is_refused_at_its_place(key: str, value: Any) -> None:
+    with pytest.raises(SpecError) as refused:
+        spec({"type": "object", "properties": {"a": {"type": "string", key: value}}})
+    assert refused.value.pointer.startswith(f"/properties/a/{key}")
+
+
+def test_marks_of_others_are_left_alone() -> None:
+    assert spec(
+        {"type": "object", "properties": {"a": {"type": "string", "x-order": 3, "x-fal-ui": {}}}, "x-apidog-orders": []}
+    )
+
+
+def mutations(value: Any, dice: random.Random) -> Any:
+    """A copy of a document in which one node is something else."""
+    path: list[Any] = []
+    at = value
+    while isinstance(at, dict | list) and at and dice.random() < 0.93:
+        path.append(dice.choice(list(at)) if isinstance(at, dict) else dice.randrange(len(at)))
+        at = at[path[-1]]
+    made = copy.deepcopy(value)
+    if not path:
+        return made
+    above = made
+    for step in path[:-1]:
+        above = above[step]
+    odd: list[Any] = [None, 5, -1, "", "x", [], [None], {}, {"": 0}, True, 1e300, {"$ref": "#/x"}, [[]]]
+    above[path[-1]] = dice.choice(odd)
+    return made
+
+
+def test_a_document_with_any_one_wrong_node_is_refused_or_works() -> None:
+    from seedance_nb import check, form
+
+    document, _ = read(text_of(MODEL))
+    dice = random.Random(20261121)  # noqa: S311 - the same mutants in every run
+    worked = 0
+    for _ in range(1000):
+        try:
+            made = spec(mutations(document, dice))
+        except SpecError:
+            continue
+        worked += 1
+        check(made, prompt="[Image2]", reference_images=["x"], duration=16)
+        form(made).validate()
+    assert 100 < worked < 900

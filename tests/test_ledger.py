@@ -14,7 +14,8 @@ import pytest
 
 from seedance_nb import LedgerError, spec
 from seedance_nb._check import Approved, approve
-from seedance_nb._ledger import Ledger, default_path
+from seedance_nb._database import default_path
+from seedance_nb._ledger import Ledger
 from seedance_nb._owner import is_gone, this_process
 from seedance_nb._task import Row, State
 

@@ -1,0 +1,113 @@
+"""The `x-` keys that are ours, as a schema: a document that gets one wrong is refused at its place."""
+
+import difflib
+from collections.abc import Iterator
+from functools import cache
+from typing import Any
+
+import jsonschema
+
+from seedance_nb._errors import SpecError
+from seedance_nb._values import join
+
+STATES = ("queued", "running", "done", "failed")
+REFUSALS = ("refused", "unauthorized", "no-credits", "rate-limited", "unavailable")
+MEDIA_RULES = (
+    "schemes", "base64", "formats", "width", "height", "ratio", "seconds", "total_seconds", "megabytes", "fps", "pixels",
+)  # fmt: skip
+
+_TEXT: dict[str, Any] = {"type": "string", "minLength": 1}
+_TEXTS: dict[str, Any] = {"type": "array", "items": _TEXT}
+_POINTER: dict[str, Any] = {"type": "string", "pattern": "^/"}
+_POINTERS: dict[str, Any] = {"type": "array", "items": _POINTER, "minItems": 1}
+_SECONDS: dict[str, Any] = {"type": "number", "exclusiveMinimum": 0}
+
+
+def _object(required: tuple[str, ...] = (), **properties: Any) -> dict[str, Any]:
+    return {"type": "object", "required": list(required), "properties": properties, "additionalProperties": False}
+
+
+_CODES = {"type": "object", "patternProperties": {"^[A-Za-z0-9_-]+$": True}, "additionalProperties": False}
+_BOUND = {"type": "number"}
+_RULE = _object(("quote",), quote=_TEXT, any=_TEXTS, over=_BOUND, under=_BOUND, **{"from": _BOUND, "to": _BOUND})
+_RULE["minProperties"] = 2
+
+ROOT: dict[str, Any] = {
+    "x-title": _TEXT,
+    "x-mode": _TEXT,
+    "x-source": _TEXT,
+    "x-evidence": {"enum": ["schema", "prose", "example", "upstream"]},
+    "x-env": _object(key=_TEXT, base_url=_TEXT),
+    "x-price": _object(unit=_TEXT, note=_TEXT),
+    "x-task": _object(
+        ("follow", "state", "words", "outputs"),
+        follow=_TEXT,
+        state=_POINTER,
+        words=_object(("done", "failed"), **{state: {**_TEXTS, "minItems": 1} for state in STATES}),
+        outputs=_POINTERS,
+        error=_POINTERS,
+        credits=_POINTER,
+        poll=_object(early={"type": "array", "items": _SECONDS}, every=_SECONDS, deadline=_SECONDS),
+    ),
+    "x-errors": _object(
+        ("code", "ok"),
+        code=_POINTER,
+        message=_POINTER,
+        details=_POINTER,
+        ok={"type": "array", "items": {"type": ["integer", "string"]}, "minItems": 1},
+        refusals={**_CODES, "additionalProperties": False, "patternProperties": {".": {"enum": list(REFUSALS)}}},
+        unclear={**_CODES, "patternProperties": {".": _TEXT}},
+    ),
+}
+FIELD: dict[str, Any] = {
+    "x-role": _TEXT,
+    "x-unit": _TEXT,
+    "x-inputs": {"const": True},
+    "x-advanced": _TEXT,
+    "x-evidence": ROOT["x-evidence"],
+    "x-fill": _TEXT,
+    "x-ours": _TEXT,
+    "x-media": _object(
+        ("kind",), kind={"enum": ["image", "video", "audio"]}, **dict.fromkeys(MEDIA_RULES, _RULE)
+    ),
+    "x-placeholders": {
+        "type": "object",
+        "required": ["quote"],
+        "properties": {"quote": _TEXT},
+        "additionalProperties": {"type": "array", "items": {"type": "string", "pattern": r"\{n\}"}, "minItems": 1},
+    },
+    "x-unchecked": {"type": "array", "items": _object(("quote", "reason"), quote=_TEXT, reason=_TEXT)},
+}  # fmt: skip
+_NEAR = 0.8
+
+
+def check_ours(document: dict[str, Any], file: str) -> None:
+    """Nothing, where every key of ours is right. *pure*.
+
+    Raises: SpecError at the first one that is not, also at a key that is nearly one of ours; other `x-` keys are left alone.
+    """
+    for path, key, value in _keys(document, ()):
+        table = FIELD if path else ROOT
+        if key in table:
+            for error in _validator(key, in_field=bool(path)).iter_errors(value):
+                place = join([*path, key, *error.absolute_path])
+                raise SpecError(error.message[:300], file=file, pointer=place)
+        elif near := difflib.get_close_matches(key, table, 1, _NEAR):
+            raise SpecError(f"the key {key} is not known; is {near[0]} meant?", file=file, pointer=join([*path, key]))
+
+
+@cache
+def _validator(key: str, *, in_field: bool) -> Any:
+    return jsonschema.Draft202012Validator((FIELD if in_field else ROOT)[key])
+
+
+def _keys(value: Any, path: tuple[str | int, ...]) -> Iterator[tuple[tuple[str | int, ...], str, Any]]:
+    if isinstance(value, dict):
+        for key, item in value.items():
+            if isinstance(key, str) and key.startswith("x-"):
+                yield path, key, item
+            elif key not in ("example", "examples", "default", "enum", "const"):  # values, not structure
+                yield from _keys(item, (*path, key))
+    elif isinstance(value, list):
+        for place, item in enumerate(value):
+            yield from _keys(item, (*path, place))
