@@ -1,6 +1,8 @@
 """`python -m seedance_nb simulate` serves the simulator on loopback, so that curl and other programs can use it."""
 
 import argparse
+import re
+import socket
 import sys
 from collections.abc import Sequence
 
@@ -12,10 +14,24 @@ def main(arguments: Sequence[str] | None = None) -> int:
     )
     commands = parser.add_subparsers(dest="command", required=True)
     simulate = commands.add_parser("simulate", help="serve the simulator on 127.0.0.1")
-    simulate.add_argument("--port", type=int, default=8765, help="the port on 127.0.0.1 (8765)")
-    simulate.add_argument("--queue", type=float, default=0.8, help="seconds that a task waits (0.8)")
-    simulate.add_argument("--seconds", type=float, default=3.0, help="seconds that a task runs at least (3)")
+    simulate.add_argument("--port", type=_port, default=8765, help="the port on 127.0.0.1 (8765)")
+    simulate.add_argument("--queue", type=_seconds, default=0.8, help="seconds that a task waits (0.8)")
+    simulate.add_argument("--seconds", type=_seconds, default=3.0, help="seconds that a task runs at least (3)")
     return _simulate(parser.parse_args(arguments))
+
+
+def _port(text: str) -> int:
+    if not text.isdecimal() or not 0 <= int(text) < 2**16:
+        msg = f"{text} is no port; take one from 1 to 65535, or 0 for any free one"
+        raise argparse.ArgumentTypeError(msg)
+    return int(text)
+
+
+def _seconds(text: str) -> float:
+    if not re.fullmatch(r"[0-9]{1,6}(\.[0-9]*)?", text):
+        msg = f"{text} is no number of seconds"
+        raise argparse.ArgumentTypeError(msg)
+    return float(text)
 
 
 def _simulate(options: argparse.Namespace) -> int:
@@ -29,11 +45,16 @@ def _simulate(options: argparse.Namespace) -> int:
     specs = [spec(name) for name in names()]
     store = Store(default_folder())
     app = Simulator(specs, store, fetch_small, Pace(queue=options.queue, run=options.seconds)).app
-    print(
-        f"Simulating {', '.join(one.name for one in specs)} at http://127.0.0.1:{options.port} (any key will do)",
-        flush=True,
-    )
-    uvicorn.run(app, host="127.0.0.1", port=options.port, log_level="warning")
+    with socket.socket() as listening:
+        listening.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        try:
+            listening.bind(("127.0.0.1", options.port))
+        except OSError as error:
+            print(f"Port {options.port} on 127.0.0.1 cannot be used: {error.strerror}. Name another one with --port.")
+            return 1
+        address = f"http://127.0.0.1:{listening.getsockname()[1]}"
+        print(f"Simulating {', '.join(one.name for one in specs)} at {address} (any key will do)", flush=True)
+        uvicorn.Server(uvicorn.Config(app, log_level="warning")).run(sockets=[listening])
     return 0
 
 

@@ -2,6 +2,7 @@
 
 import asyncio
 import atexit
+import concurrent.futures.thread  # noqa: F401 - registers its own end now, so that ours comes before it
 import os
 import threading
 import time

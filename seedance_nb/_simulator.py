@@ -19,7 +19,7 @@ from seedance_nb._errors import SpecError
 from seedance_nb._painting import paint
 from seedance_nb._spec import Spec
 from seedance_nb._store import Simulated, Store
-from seedance_nb._values import find, put, read_json, split
+from seedance_nb._values import find, json_text, put, read_json, split
 
 MARK = "x-seedance-simulator"
 """The header by which an answer says that it comes from here."""
@@ -65,16 +65,19 @@ class Simulator:
 
     async def _create(self, request: Request) -> Response:
         spec = self._first(request.url.path)
+        if not self._has_key(spec, request):
+            return self._refusal(spec, "401")
         try:
             body = read_json(await request.body())
         except ValueError as error:
             return self._refusal(spec, "422", [f"body: {error}"])
         spec = self._for(spec, body)
-        if not self._has_key(spec, request):
-            return self._refusal(spec, "401")
-        wish = self._wish(request, body)
-        if wish.isdecimal():
-            return self._refusal(spec, wish)
+        wish = self._wish(spec, request, body)
+        if wish not in ("", "fail"):
+            known = wish in _codes(spec)
+            return self._refusal(
+                spec, wish if known else "422", [] if known else [f"x-simulate: {', '.join(_codes(spec))} or fail"]
+            )
         problems = check(spec, body)
         if problems:
             model = only_value(spec.body.get("properties", {}).get("model", {}))
@@ -99,7 +102,8 @@ class Simulator:
             return self._refusal(spec, "401")
         assert spec.task is not None  # noqa: S101
         given = request.query_params if spec.task.id_parameter else request.path_params
-        task = await asyncio.to_thread(self.store.get, str(next(iter(given.values()), "")))
+        name = spec.task.id_parameter or next(iter(given), "")
+        task = await asyncio.to_thread(self.store.get, str(given.get(name, "")))
         if task is None or task.spec not in self.specs:
             return self._refusal(spec, "404")
         return _json(self._told(self.specs[task.spec], task, str(request.base_url).rstrip("/")))
@@ -161,10 +165,10 @@ class Simulator:
     def _has_key(self, spec: Spec, request: Request) -> bool:
         return spec.auth is None or len(request.headers.get(spec.auth.header, "")) > len(spec.auth.prefix)
 
-    def _wish(self, request: Request, body: Any) -> str:
-        asked = request.headers.get("x-simulate", "")
-        said = _WISH.search(str(body)) if isinstance(body, dict) else None
-        return asked or (said.group(1) if said else "")
+    def _wish(self, spec: Spec, request: Request, body: Any) -> str:
+        said = _WISH.search(json_text(body)) if isinstance(body, dict) else None
+        meant = said.group(1) if said and said.group(1) in ("fail", *_codes(spec)) else ""
+        return request.headers.get("x-simulate", "") or meant
 
     def _refusal(self, spec: Spec, code: str, details: Sequence[str] = ()) -> Response:
         table = spec.errors
@@ -174,6 +178,11 @@ class Simulator:
             answer = put(answer, split(table.details)[:-1], list(details) or ["simulate: this was asked for"])
         headers = {"Retry-After": "1"} if code == "429" else {}
         return _json(answer, 200 if code in _BODY_ONLY else int(code), headers)
+
+
+def _codes(spec: Spec) -> tuple[str, ...]:
+    """The codes of the document that can be provoked. *pure*."""
+    return (*spec.errors.refusals, *spec.errors.unclear) if spec.errors else ()
 
 
 def _meaning(spec: Spec, code: str) -> str:

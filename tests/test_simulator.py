@@ -15,6 +15,7 @@ import httpx
 import pytest
 
 import seedance_nb as sd
+from seedance_nb.__main__ import main
 from seedance_nb._simulator import Pace, Simulator, shape
 from seedance_nb._spec import spec
 from seedance_nb._store import Simulated, Store
@@ -106,6 +107,36 @@ def test_every_documented_code_can_be_provoked(ask: Any, crun: sd.Spec, code: in
     assert ask("POST", CREATE, by_prompt)[1]["code"] == code
 
 
+@pytest.mark.parametrize("wish", ["100", "200", "999", "0", "foo", "1000000"])
+def test_a_wish_that_is_no_documented_code_is_told_so(ask: Any, crun: sd.Spec, wish: str) -> None:
+    status, answer = ask("POST", CREATE, crun.example, KEY | {"x-simulate": wish})
+    assert (status, answer["code"]) == (422, 422)
+    assert "429" in answer["errors"][0]
+    in_prompt = crun.example | {"input": crun.example["input"] | {"prompt": f"simulate:{wish}"}}
+    assert ask("POST", CREATE, in_prompt)[1]["code"] == 200
+
+
+def test_the_task_is_named_by_its_own_parameter(ask: Any, crun: sd.Spec) -> None:
+    name = ask("POST", CREATE, crun.example)[1]["data"]["task_id"]
+    assert ask("GET", f"{STATUS}?x=1&task_id={name}")[0] == 200
+
+
+@pytest.mark.parametrize("options", [["--port", "99999"], ["--port", "x"], ["--queue", "nan"], ["--seconds", "-1"]])
+def test_an_option_that_makes_no_sense_is_refused(options: list[str], capsys: pytest.CaptureFixture[str]) -> None:
+    with pytest.raises(SystemExit) as ended:
+        main(["simulate", *options])
+    assert ended.value.code == 2
+    assert options[1] in capsys.readouterr().err
+
+
+def test_a_busy_port_is_said_in_one_line(capsys: pytest.CaptureFixture[str]) -> None:
+    with socket.socket() as busy:
+        busy.bind(("127.0.0.1", 0))
+        busy.listen()
+        assert main(["simulate", "--port", str(busy.getsockname()[1])]) == 1
+    assert "cannot be used" in capsys.readouterr().out
+
+
 def test_a_failed_task_can_be_asked_for(ask: Any, crun: sd.Spec, clock: Clock) -> None:
     _, answer = ask("POST", CREATE, crun.example, KEY | {"x-simulate": "fail"})
     clock.now += 60
@@ -160,14 +191,12 @@ def test_a_shape_is_filled_from_examples_and_marks() -> None:
 @pytest.fixture
 def served() -> Iterator[str]:
     """The command of the README, in a process of its own."""
-    with socket.socket() as free:
-        free.bind(("127.0.0.1", 0))
-        port = free.getsockname()[1]
-    command = [sys.executable, "-m", "seedance_nb", "simulate", "--port", str(port), "--queue", "0", "--seconds", "0"]
+    command = [sys.executable, "-m", "seedance_nb", "simulate", "--port", "0", "--queue", "0", "--seconds", "0"]
     child = subprocess.Popen(command, env=dict(os.environ), stdout=subprocess.PIPE, text=True)
     assert child.stdout is not None
-    assert "Simulating" in child.stdout.readline()
-    url = f"http://127.0.0.1:{port}"
+    said = child.stdout.readline()
+    assert "Simulating" in said
+    url = said.split(" at ")[1].split()[0]
     for _ in range(200):
         try:
             httpx.get(url, trust_env=False)
