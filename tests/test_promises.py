@@ -292,3 +292,19 @@ def test_a_panel_that_says_free_never_sends_a_paid_request(provider: Provider, m
         time.sleep(0.01)
     assert "This panel was made for the simulator" in panel._status.value
     assert provider.headers == []
+
+
+def test_a_notebook_that_calls_asyncio_run_in_a_cell_can_be_taught_to() -> None:
+    script = (
+        "import asyncio, seedance_nb as sd\n"
+        "async def inner(): return 'inner'\n"
+        "async def cell():\n"
+        "    try: asyncio.run(inner())\n"
+        "    except RuntimeError: pass\n"
+        "    else: raise SystemExit('it worked before')\n"
+        "    name = sd.nest_asyncio()\n"
+        "    print(name, asyncio.run(inner()))\n"
+        "asyncio.run(cell())\n"
+    )
+    done = subprocess.run([sys.executable, "-W", "ignore", "-c", script], capture_output=True, text=True, check=True)
+    assert done.stdout in ("nest_asyncio2 inner\n", "nest_asyncio inner\n")
