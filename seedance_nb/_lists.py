@@ -22,14 +22,14 @@ _HINTS = {
 class _Row:
     """One entry on the screen. Its widgets are made when it is added."""
 
-    def __init__(self, owner: "ListControl", value: Any) -> None:
+    def __init__(self, owner: "ListControl", value: Any, place: int) -> None:
         self.value = value
         text = value if isinstance(value, str) else json.dumps(value)
         shared, media = owner._shared, owner.field.media  # noqa: SLF001 - a part of the same control
-        self.picture = shared.html("", "sdn-thumb")
+        self.picture = shared.html(thumb_html(text, media), "sdn-thumb")
         self.text = shared.make(
             W.Text, TextStyle, "sdn-entry", value=text, placeholder=_HINTS.get(media, ""), continuous_update=False,
-            description_allow_html=True,
+            description=_label(owner.name_of(place), ()), description_allow_html=True,
         )  # fmt: skip
         self.text.observe(lambda _: owner.edited(self), "value")
         self.up = self._button(owner, "arrow-up", "Move up", lambda: owner.move(self, -1))
@@ -44,7 +44,7 @@ class _Row:
 
     def say(self, name: str, media: str, problems: tuple[Problem, ...]) -> None:
         """Labels the row and shows its errors and its picture."""
-        label = f'<span class="sdn-marker">{html.escape(name)}</span>{error_html(problems)}'
+        label = _label(name, problems)
         if self.text.description != label:
             self.text.description = label
         picture = thumb_html(self.text.value, media) if not problems else thumb_html("", media)
@@ -53,6 +53,10 @@ class _Row:
         if self.text.continuous_update is not bool(problems):
             self.text.continuous_update = bool(problems)
         mark(self.widget, bad=bool(problems))
+
+
+def _label(name: str, problems: tuple[Problem, ...]) -> str:
+    return f'<span class="sdn-marker">{html.escape(name)}</span>{error_html(problems)}'
 
 
 def thumb_html(url: str, media: str) -> str:
@@ -74,9 +78,13 @@ class ListControl(Control):
         self._add.on_click(lambda _: self.add())
         return self._shared.box(W.VBox, [self._head, self._add], "sdn-field", "sdn-list")
 
+    def name_of(self, place: int) -> str:
+        """What the prompt calls the entry at `place`, counted from 0. *pure*."""
+        return self.field.markers[0].replace("{n}", str(place + 1)) if self.field.markers else str(place + 1)
+
     def add(self, text: str = "") -> None:
         """Adds an entry at the end, as a person's change."""
-        self._rows.append(_Row(self, text))
+        self._rows.append(_Row(self, text, len(self._rows)))
         self._arrange()
         self._took(self._entries())
 
@@ -113,18 +121,16 @@ class ListControl(Control):
         if self._head.value != label:
             self._head.value = label
         for place, row in enumerate(self._rows):
-            name = self.field.markers[0].replace("{n}", str(place + 1)) if self.field.markers else str(place + 1)
-            row.say(name, self.field.media, tuple(p for p in problems if p.path == f"{own}/{place}"))
+            row.say(self.name_of(place), self.field.media, tuple(p for p in problems if p.path == f"{own}/{place}"))
 
     def _display(self, value: Any) -> None:
-        self._rows = [_Row(self, item) for item in value] if isinstance(value, list) else []
+        self._rows = [_Row(self, item, place) for place, item in enumerate(value)] if isinstance(value, list) else []
         self._arrange()
 
     def _entries(self) -> Any:
         return [row.value for row in self._rows] or ABSENT
 
     def _arrange(self) -> None:
-        self.widget.children = [self._head, *(row.widget for row in self._rows), self._add]
         for place, row in enumerate(self._rows):
             for button, off in ((row.up, place == 0), (row.down, place == len(self._rows) - 1)):
                 if button.disabled is not off:
@@ -132,3 +138,5 @@ class ListControl(Control):
         full = self.field.most_items is not None and len(self._rows) >= self.field.most_items
         if self._add.disabled is not full:
             self._add.disabled = full
+        # Last, because a box that is told anything once it can be typed into forgets what was typed so far.
+        self.widget.children = [self._head, *(row.widget for row in self._rows), self._add]

@@ -60,8 +60,11 @@ class Panel:
         self._again = shared.make(W.Button, ButtonStyle, "sdn-hidden", description="Another take", icon="repeat")
         self._note = shared.html(html.escape(price_note(spec, simulated=self._simulated)), "sdn-note")
         self._status = shared.html("", "sdn-status")
+        self._sent = shared.html("", "sdn-status")  # apart from what changes every second, so that it stays open
         foot = shared.box(W.HBox, [self._note, self._stop, self._again, self._go], "sdn-foot")
-        self.widget = shared.box(W.VBox, [self._top, self.form.widget, self._status, foot], "sdn", "sdn-panel")
+        self.widget = shared.box(
+            W.VBox, [self._top, self.form.widget, self._status, self._sent, foot], "sdn", "sdn-panel"
+        )
         self._go.on_click(self._guarded(lambda: self._start(another=False)))
         self._again.on_click(self._guarded(lambda: self._start(another=True)))
         self._stop.on_click(self._guarded(self._stop_waiting))
@@ -93,6 +96,7 @@ class Panel:
 
     async def _generate(self, clicked: float, *, another: bool) -> None:
         try:
+            self._sent.value = ""
             # A click overtakes values that the browser still holds back, so they are read once nothing changes any more.
             while time.monotonic() - max(clicked, self.form.last_change) < SETTLE_S:
                 await asyncio.sleep(0.05)
@@ -126,10 +130,11 @@ class Panel:
         take = self._session.takes(self.spec, values) + 1 if another else 1
         task = self.task = self._session.submit(self.spec, take=take, **values)
         future = task.future()
+        self._sent.value = sent_html(body)
         _toggle(self._stop, shown=True)
         begun = time.monotonic()
         while not future.done() and self._watching:
-            self._say(_running_html(task.row, time.monotonic() - begun, body))
+            self._say(_running_html(task.row, time.monotonic() - begun))
             await asyncio.sleep(_TICK_S)
         if not future.done():
             self._say(_left_html(task.row))
@@ -138,7 +143,7 @@ class Panel:
         if self._handle is not None:
             self._handle.update(video)
         _toggle(self._again, shown=True)
-        self._say(_done_html(task, time.monotonic() - begun, body))
+        self._say(_done_html(task, time.monotonic() - begun))
 
     def _say(self, text: str) -> None:
         if self._status.value != text:
@@ -171,12 +176,12 @@ def _toggle(widget: Any, *, shown: bool) -> None:
         widget.add_class("sdn-hidden")
 
 
-def _running_html(row: Row, waited: float, body: str) -> str:
+def _running_html(row: Row, waited: float) -> str:
     word = f" ({html.escape(row.word)})" if row.word and row.state is State.OTHER else ""
     where = f" · <code>{html.escape(row.name)}</code>" if row.task_id else ""
     return (
         f'<div role="status"><div class="sdn-run"><i></i></div>{_WORDS.get(row.state, row.state)}{word} · {waited:.0f} s{where}'
-        f"{_trouble(row)}{sent_html(body)}</div>"
+        f"{_trouble(row)}</div>"
     )
 
 
@@ -192,13 +197,13 @@ def _left_html(row: Row) -> str:
     )
 
 
-def _done_html(task: Task, waited: float, body: str) -> str:
+def _done_html(task: Task, waited: float) -> str:
     name = html.escape(task.name)
     if task.is_new:
         said = f"Done in {waited:.1f} s · <code>{name}</code>"
     else:
         said = f"This very request was made before, so its video is shown and nothing new was charged · <code>{name}</code>"
-    return f'<div role="status"><span class="sdn-done">✓</span> {said}{sent_html(body)}</div>'
+    return f'<div role="status"><span class="sdn-done">✓</span> {said}</div>'
 
 
 def _error_html(error: SeedanceError) -> str:

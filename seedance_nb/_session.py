@@ -116,9 +116,15 @@ class Session:
             try:
                 request = create_request(approved, where.base_url)
                 ENGINE.promise(flow.settled)
-                ENGINE.follow(self._flow_key(row), lambda: run(flow, row, request))
-            except BaseException:  # Stop pressed at this very moment: nothing has left yet
+            except BaseException:  # Stop pressed at this very moment: nothing can have left yet
+                flow.settled.set()
                 self.ledger.update(row.seq, state=State.UNSENT, error="The sending was stopped before it began.")
+                raise
+            # From here on it may have left, so an interrupt must not free the row.
+            try:
+                ENGINE.follow(self._flow_key(row), lambda: run(flow, row, request))
+            except BaseException:
+                flow.settled.set()
                 raise
         elif row.state not in (State.UNKNOWN, State.FAILED):
             ENGINE.follow(self._flow_key(row), lambda: run(flow, row, None))

@@ -129,6 +129,15 @@ def test_entries_are_added_removed_and_moved(form: Form) -> None:
     assert "reference_images" not in form.values["input"]
 
 
+def test_a_new_row_is_told_nothing_once_it_can_be_typed_into(crun: sd.Spec, comms: list[dict[str, Any]]) -> None:
+    form = Form(crun)
+    images(form).add(IMAGE)
+    comms.clear()
+    images(form).add()
+    box = images(form)._rows[1].text.comm.comm_id
+    assert [said["type"] for said in comms if said["comm"] == box] == ["comm_open"]
+
+
 def test_no_more_entries_than_the_document_allows_can_be_added(form: Form) -> None:
     listed = images(form)
     for _ in range(9):

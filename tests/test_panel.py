@@ -71,7 +71,7 @@ def test_generate_shows_the_video_of_what_the_form_says(panel: Panel, provider: 
     assert [type(one) for one in shown(panel)] == [sd.Video]
     assert "Done in" in panel._status.value
     assert "crun:task_1" in panel._status.value
-    assert "What was sent" in panel._status.value
+    assert "What was sent" in panel._sent.value
     assert not panel._go.disabled
 
 

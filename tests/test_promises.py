@@ -87,6 +87,24 @@ def test_a_cancelled_cell_leaves_the_task(session: sd.Session, provider: Provide
     assert task.wait(60).path.exists()
 
 
+def test_an_interrupt_before_the_sending_frees_the_request(
+    session: sd.Session, provider: Provider, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def stop(*_: Any) -> None:
+        raise KeyboardInterrupt
+
+    for place, charges in (("create_request", 0), ("ENGINE.follow", 0)):
+        with monkeypatch.context() as patch:
+            patch.setattr(f"seedance_nb._session.{place}", stop)
+            with pytest.raises(KeyboardInterrupt):
+                session.submit(MODEL, **(FIELDS | {"prompt": place}))
+        assert len(provider.charges) == charges
+    assert session.generate(MODEL, timeout=60, **(FIELDS | {"prompt": "create_request"})).path.exists()
+    with pytest.raises(sd.UnknownOutcome):
+        session.generate(MODEL, timeout=60, **(FIELDS | {"prompt": "ENGINE.follow"}))
+    assert len(provider.charges) == 1
+
+
 @pytest.mark.parametrize("take", [0, -3, 1.0, True, "1", None, 1.5])
 def test_a_take_is_a_whole_number_and_nothing_else_is_paid_for(
     session: sd.Session, provider: Provider, take: Any
