@@ -2,12 +2,11 @@
 
 import asyncio
 import atexit
-import concurrent.futures.thread  # noqa: F401 - registers its own end now, so that ours comes before it
 import os
 import threading
 import time
 from collections.abc import Callable, Coroutine
-from concurrent.futures import Future
+from concurrent.futures import Future, ThreadPoolExecutor
 from typing import Any, TypeVar
 
 T = TypeVar("T")
@@ -58,6 +57,11 @@ class Engine:
             if self._loop is None or self._pid != os.getpid():
                 self._loop, self._pid = asyncio.new_event_loop(), os.getpid()
                 self._following = {}
+                # A first worker now: while the interpreter ends, Python 3.12 starts no new ones, and a request that
+                # is still being sent needs one to look up a host and to write down its answer.
+                workers = ThreadPoolExecutor(thread_name_prefix="seedance_nb")
+                workers.submit(int).result()
+                self._loop.set_default_executor(workers)
                 threading.Thread(target=self._loop.run_forever, name="seedance_nb", daemon=True).start()
             return self._loop
 

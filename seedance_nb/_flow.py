@@ -47,7 +47,10 @@ class Flow:
 
     async def write(self, row: Row, **changes: object) -> Row:
         """The row after `changes`. *writes ledger*, off the event loop, so that a locked file holds up nobody else."""
-        return await asyncio.to_thread(self.ledger.update, row.seq, **changes)
+        try:
+            return await asyncio.to_thread(self.ledger.update, row.seq, **changes)
+        except RuntimeError:  # no thread is to be had while the interpreter ends
+            return self.ledger.update(row.seq, **changes)
 
 
 async def send(flow: Flow, row: Row, request: Request) -> Row:
@@ -68,8 +71,10 @@ async def send(flow: Flow, row: Row, request: Request) -> Row:
             changes["word"] = str(sent.error.code)
         if sent.simulated and urlsplit(flow.place.base_url).hostname in _LOOPBACK:
             changes["simulated"] = True  # said by the answer itself, and believed of our own machine only
-        row = await _settle(flow, row, sent, changes)
-        flow.settled.set()
+        try:
+            row = await _settle(flow, row, sent, changes)
+        finally:
+            flow.settled.set()
     if sent.error is not None:
         raise sent.error
     return row
