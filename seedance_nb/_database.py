@@ -2,6 +2,7 @@
 
 import os
 import sqlite3
+import time
 from collections.abc import Callable
 from pathlib import Path
 
@@ -9,6 +10,8 @@ import platformdirs
 
 from seedance_nb._errors import LedgerError
 from seedance_nb._task import FREE_STATES
+
+_TURN_S = 30
 
 
 def default_path() -> Path:
@@ -32,7 +35,7 @@ def connect(path: Path) -> sqlite3.Connection:
     os.close(os.open(path, os.O_CREAT | os.O_RDWR, 0o600))
     db = sqlite3.connect(path, timeout=30, isolation_level=None, check_same_thread=False)
     try:
-        _prepare(db)
+        _prepare_in_turn(db)
         path.chmod(0o600)  # only now that it is known to be a ledger
     except BaseException:
         db.close()
@@ -44,6 +47,22 @@ def close_mine(db: sqlite3.Connection, pid: int) -> None:
     """Closes a connection that this very process opened."""
     if pid == os.getpid():  # a forked child that closed it would drop its parent's locks
         db.close()
+
+
+def _prepare_in_turn(db: sqlite3.Connection) -> None:
+    # SQLite does not wait by itself while another process turns a new file to write-ahead logging.
+    end = time.monotonic() + _TURN_S
+    while True:
+        try:
+            _prepare(db)
+        except sqlite3.OperationalError as error:
+            if db.in_transaction:
+                db.execute("ROLLBACK")
+            if "locked" not in str(error) or time.monotonic() > end:
+                raise
+            time.sleep(0.02)
+        else:
+            return
 
 
 def _prepare(db: sqlite3.Connection) -> None:

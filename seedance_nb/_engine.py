@@ -35,6 +35,8 @@ class Engine:
             self._unsettled.add(settled)
 
     def _settle(self) -> None:
+        if self._pid != os.getpid():  # a forked child waits for nothing that its parent sends
+            return
         end = time.monotonic() + _EXIT_S
         for settled in list(self._unsettled):
             settled.wait(max(0.0, end - time.monotonic()))

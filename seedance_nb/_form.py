@@ -71,11 +71,12 @@ class Form:
         if not isinstance(body, dict):
             msg = "values are an object: a request body, or fields by their names"
             raise ValueError(msg)  # noqa: TRY004 - the same error as for a text that is not JSON
-        faults = [problem for problem in check(self.spec, place(self.spec, body)) if problem.rule == "json"]
+        placed = place(self.spec, body)  # a copy of its own
+        faults = [problem for problem in check(self.spec, placed) if problem.rule == "json"]
         if faults:
             raise ValueError("; ".join(str(fault) for fault in faults))
         with self._lock:
-            self._values = copy.deepcopy(place(self.spec, body))
+            self._values = placed
             self._touched = set()
             for path, control in self._controls.items():
                 control.show(find(self._values, path))

@@ -153,7 +153,7 @@ class Session:
             raise SeedanceError(
                 f"The ledger {self.ledger.path} has no task {name!r}.", next_step="sd.tasks() lists what there is"
             )
-        spec = _spec.spec(document) if document is not None else self._specs.get(row.spec) or _spec.spec(row.spec)
+        spec = _spec.spec(document) if document is not None else self._spec_of(row)
         return self._task(row, spec, self._place(spec, row), is_new=False)
 
     def takes(self, document: Document, fields: Mapping[str, Any]) -> int:
@@ -187,9 +187,12 @@ class Session:
             return place_of(spec, row, given=self._key, base_url=self._base_url, pace=self._pace)
         return find_place(spec, given=self._key, base_url=self._base_url, simulate=self._simulate, pace=self._pace)
 
+    def _spec_of(self, row: Row) -> Spec:
+        return self._specs.get(row.spec) or _spec.spec(row.spec)
+
     def _asked(self, row: Row) -> dict[str, Any]:
         try:
-            return roles(self._specs.get(row.spec) or _spec.spec(row.spec), read_json(row.body))
+            return roles(self._spec_of(row), read_json(row.body))
         except SpecError:
             return {}
 

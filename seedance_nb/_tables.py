@@ -100,8 +100,9 @@ def task_table(root: Table, responses: Table) -> TaskTable:
     if placed not in (["query"], ["path"]):
         raise status.error(f"the status call has no query or path parameter {parameter!r}", "parameters")
     words = table.table("words")
-    listed = [word.casefold() for state in words.value for word in words.texts(state)]
-    twice = {word for word in listed if listed.count(word) > 1}
+    meanings = [(word.casefold(), state) for state in words.value for word in words.texts(state)]
+    said = [word for word, _ in meanings]
+    twice = {word for word in said if said.count(word) > 1}
     if twice:
         raise words.error(f"these words have two meanings: {', '.join(sorted(twice))}")
     poll = table.table("poll", optional=True)
@@ -110,7 +111,7 @@ def task_table(root: Table, responses: Table) -> TaskTable:
         status_path=status_path,
         id_parameter=parameter if placed == ["query"] else "",
         state=table.text("state"),
-        words={word.casefold(): state for state in words.value for word in words.texts(state)},
+        words=dict(meanings),
         outputs=table.texts("outputs"),
         error=table.texts("error"),
         credits=table.text("credits", ""),
