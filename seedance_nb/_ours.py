@@ -15,6 +15,9 @@ REFUSALS = ("refused", "unauthorized", "no-credits", "rate-limited", "unavailabl
 MEDIA_RULES = (
     "schemes", "base64", "formats", "width", "height", "ratio", "seconds", "total_seconds", "megabytes", "fps", "pixels",
 )  # fmt: skip
+UPSTREAM_KEYWORDS = (
+    "enum", "minimum", "maximum", "multipleOf", "minLength", "maxLength", "pattern", "minItems", "maxItems", "required",
+)  # fmt: skip
 
 _TEXT: dict[str, Any] = {"type": "string", "minLength": 1}
 _TEXTS: dict[str, Any] = {"type": "array", "items": _TEXT}
@@ -70,6 +73,16 @@ FIELD: dict[str, Any] = {
     "x-media": _object(
         ("kind",), kind={"enum": ["image", "video", "audio"]}, **dict.fromkeys(MEDIA_RULES, _RULE)
     ),
+    "x-upstream": {
+        "type": "object",
+        "required": ["source"],
+        "properties": {
+            "source": _TEXT,
+            "x-media": _object((), **dict.fromkeys(MEDIA_RULES, _RULE)),
+            **dict.fromkeys(UPSTREAM_KEYWORDS, True),
+        },
+        "additionalProperties": False,
+    },
     "x-placeholders": {
         "type": "object",
         "required": ["quote"],

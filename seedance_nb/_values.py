@@ -28,7 +28,8 @@ class Problem:
 
     `path` is a JSON Pointer into the request body; `value` is what was found there (`ABSENT` if nothing);
     `limit` is what the document allows, in the field's own unit; `quote` is the document's sentence, "" if it has none.
-    `others` are pointers of further fields that could mend it.
+    `others` are pointers of further fields that could mend it. `warns` is True where the limit is known from elsewhere
+    (`source` says where) and not from the provider's own page: such a problem is said and does not stop a request.
     """
 
     path: str
@@ -38,6 +39,8 @@ class Problem:
     limit: Any = None
     quote: str = ""
     others: tuple[str, ...] = ()
+    warns: bool = False
+    source: str = ""
 
     @property
     def field(self) -> str:
@@ -46,7 +49,8 @@ class Problem:
 
     def __str__(self) -> str:
         quote = f'\n      the document: "{self.quote}"' if self.quote else ""
-        return f"{self.path or '/'}: {self.message}{quote}"
+        known = f"\n      not in the provider's own page, but in {self.source}" if self.warns else ""
+        return f"{'warning: ' if self.warns else ''}{self.path or '/'}: {self.message}{quote}{known}"
 
 
 def split(pointer: str) -> tuple[str, ...]:
