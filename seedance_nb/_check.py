@@ -7,7 +7,7 @@ from typing import Any
 
 from seedance_nb._errors import InvalidInput
 from seedance_nb._keywords import problem_of, validator
-from seedance_nb._spec import Spec
+from seedance_nb._spec import Spec, named
 from seedance_nb._values import ABSENT, Path, Problem, digest, find, join, json_text, put, split
 from seedance_nb._wording import sentences
 
@@ -33,19 +33,24 @@ class Approved:
 def place(spec: Spec, given: Mapping[str, Any], extra: Mapping[str, Any] | None = None) -> dict[str, Any]:
     """The request body for fields given by their own names, in the document's order. *pure*.
 
-    A name that the body has itself (`model`, `input`, `callback_url`) goes there; every other name goes where the
-    document keeps the person's fields. Fields with one possible value are filled in. Keys of `extra` are names, or
-    JSON Pointers into the body where they begin with "/".
+    A name that the body has itself (`model`, `input`, `callback_url`) goes there, a name that only one object inside has
+    (vastnum's `metadata`) goes there, and every other name goes where the document keeps the person's fields. Fields with
+    one possible value are filled in. Keys of `extra` are names, or JSON Pointers into the body where they begin with "/".
     """
     known = spec.body.get("properties", {})
     body: dict[str, Any] = {}
     for name in sorted(given, key=lambda name: name not in known):  # a whole `input` first, single fields into it
-        path = (name,) if name in known or not spec.inputs else (*spec.inputs, name)
-        body = _set(body, path, _listed(given[name]))
+        body = _set(body, _path_of(spec, name), _listed(given[name]))
     for name, value in (extra or {}).items():
         body = _set(body, extra_path(spec, name), _listed(value))
     made: dict[str, Any] = _ordered(spec.body, body)
     return made
+
+
+def _path_of(spec: Spec, name: str) -> Path:
+    homes = [path for path, _ in named(spec) if path[-1] == name]
+    own = [path for path in homes if len(path) == 1 or path[:-1] == spec.inputs]
+    return own[0] if own else homes[0] if len(homes) == 1 else (*spec.inputs, name)
 
 
 def _set(body: dict[str, Any], path: Path, value: Any) -> dict[str, Any]:
@@ -114,14 +119,24 @@ def roles(spec: Spec, body: Mapping[str, Any]) -> dict[str, Any]:
 
     A field that is not in the body counts with its documented default; without one it is left out.
     """
-    schema = find(spec.body, "".join(f"/properties/{name}" for name in spec.inputs))
-    given = find(body, join(spec.inputs))
     asked = {}
-    for name, child in schema.get("properties", {}).items():
-        value = given.get(name, child.get("default", ABSENT)) if isinstance(given, Mapping) else ABSENT
-        if "x-role" in child and value is not ABSENT:
-            asked[child["x-role"]] = value
+    for path, schema in named(spec):
+        value = find(body, join(path)) if "x-role" in schema else ABSENT
+        if value is ABSENT and "x-role" in schema:
+            value = schema.get("default", ABSENT)
+        if value is not ABSENT:
+            asked[schema["x-role"]] = value
     return asked
+
+
+def seconds_of(value: Any) -> float | None:
+    """The seconds that 5, 5.0, "5" and "5s" mean; None for any other value, and for what leaves it to the model. *pure*."""
+    text = value.removesuffix("s") if isinstance(value, str) else value
+    try:
+        number = math.nan if isinstance(text, bool | dict | list | None) else float(text)
+    except ValueError:
+        return None
+    return number if 0 < number < math.inf else None
 
 
 def _not_json(value: Any, path: Path) -> Iterator[Problem]:

@@ -23,7 +23,12 @@ _OPEN = {"additionalProperties", "patternProperties", "unevaluatedProperties", "
 @functools.lru_cache(maxsize=64)
 def validator(spec: Spec) -> Any:
     """The cached validator of a document; it fetches nothing."""
-    return _Checker(spec.body, format_checker=_formats(), registry=referencing.Registry())
+    return validator_of(spec.body)
+
+
+def validator_of(schema: dict[str, Any]) -> Any:
+    """A validator of a schema with our keywords; it fetches nothing."""
+    return _Checker(schema, format_checker=_formats(), registry=referencing.Registry())
 
 
 @functools.cache
@@ -38,13 +43,17 @@ def _properties(validator: Any, properties: Any, instance: Any, schema: Any) -> 
     if not isinstance(instance, dict):
         return
     for name in instance:
-        if name not in properties and not _OPEN & set(schema):
+        if name not in properties and _is_closed(schema):
             close = difflib.get_close_matches(str(name), properties, 1)
             hint = f"did you mean {close[0]}?" if close else f"the document has {', '.join(properties)}"
             yield ValidationError(f"is no field of the document; {hint}", validator="unknown", path=[name])
     for name, child in properties.items():
         if isinstance(child, dict) and "x-placeholders" in child and isinstance(instance.get(name), str):
             yield from _placeholders(child["x-placeholders"], instance, name)
+
+
+def _is_closed(schema: dict[str, Any]) -> bool:
+    return "type" in schema and not _OPEN & set(schema)
 
 
 def _placeholders(table: dict[str, Any], instance: dict[str, Any], name: str) -> Iterator[ValidationError]:

@@ -15,6 +15,10 @@ REFUSALS = ("refused", "unauthorized", "no-credits", "rate-limited", "unavailabl
 MEDIA_RULES = (
     "schemes", "base64", "formats", "width", "height", "ratio", "seconds", "total_seconds", "megabytes", "fps", "pixels",
 )  # fmt: skip
+ROLES = (
+    "prompt", "seconds", "resolution", "ratio", "audio", "frames", "first_frame", "last_frame",
+    "reference_images", "reference_videos", "reference_audios",
+)  # fmt: skip
 UPSTREAM_KEYWORDS = (
     "enum", "minimum", "maximum", "multipleOf", "minLength", "maxLength", "pattern", "minItems", "maxItems", "required",
 )  # fmt: skip
@@ -24,6 +28,15 @@ _TEXTS: dict[str, Any] = {"type": "array", "items": _TEXT}
 _POINTER: dict[str, Any] = {"type": "string", "pattern": "^/"}
 _POINTERS: dict[str, Any] = {"type": "array", "items": _POINTER, "minItems": 1}
 _SECONDS: dict[str, Any] = {"type": "number", "exclusiveMinimum": 0}
+_CODE: dict[str, Any] = {"type": ["integer", "string"]}
+_ONE_OR_MORE: dict[str, Any] = {"anyOf": [_POINTER, _POINTERS]}
+_SIDES: dict[str, Any] = {
+    "type": "array",
+    "items": {"type": "integer", "minimum": 1, "maximum": 20_000},
+    "minItems": 2,
+    "maxItems": 2,
+}
+_SIZES: dict[str, Any] = {"type": "object", "additionalProperties": {"type": "object", "additionalProperties": _SIDES}}
 
 
 def _object(required: tuple[str, ...] = (), **properties: Any) -> dict[str, Any]:
@@ -40,30 +53,57 @@ ROOT: dict[str, Any] = {
     "x-mode": _TEXT,
     "x-source": _TEXT,
     "x-evidence": {"enum": ["schema", "prose", "example", "upstream"]},
+    "x-provider": {"type": "string", "pattern": "^[a-z0-9][a-z0-9.-]*$"},
     "x-env": _object(key=_TEXT, base_url=_TEXT),
-    "x-price": _object(unit=_TEXT, note=_TEXT),
+    "x-price": _object(
+        unit=_TEXT,
+        note=_TEXT,
+        quote=_TEXT,
+        source=_TEXT,
+        date=_TEXT,
+        each=_SECONDS,
+        currency=_TEXT,
+        per_second=_SECONDS,
+        tokens=_object(("fps", "sizes"), fps=_SECONDS, sizes=_SIZES),
+    ),
+    "x-calls": _object(
+        estimate=_object(("operation", "value"), operation=_TEXT, value=_POINTER),
+        balance=_object(("operation", "value"), operation=_TEXT, value=_POINTER),
+        upload=_object(("operation", "value", "put"), operation=_TEXT, value=_POINTER, put=_POINTER),
+        asset=_object(("operation", "value"), operation=_TEXT, value=_POINTER),
+        **{
+            "asset-info": _object(
+                ("operation", "value", "ready"), operation=_TEXT, value=_POINTER, ready=_TEXTS, failed=_TEXTS
+            )
+        },
+    ),
     "x-task": _object(
-        ("follow", "state", "words", "outputs"),
+        ("follow", "state", "outputs"),
         follow=_TEXT,
         state=_POINTER,
-        words=_object(("done", "failed"), **{state: {**_TEXTS, "minItems": 1} for state in STATES}),
+        words=_object((), **{state: {**_TEXTS, "minItems": 1} for state in STATES}),
         outputs=_POINTERS,
         error=_POINTERS,
         credits=_POINTER,
+        progress=_POINTER,
+        **{"also-id": _POINTERS, "failed-codes": {"type": "array", "items": _CODE}},
         poll=_object(early={"type": "array", "items": _SECONDS}, every=_SECONDS, deadline=_SECONDS),
     ),
     "x-errors": _object(
-        ("code", "ok"),
-        code=_POINTER,
-        message=_POINTER,
-        details=_POINTER,
-        ok={"type": "array", "items": {"type": ["integer", "string"]}, "minItems": 1},
-        refusals={**_CODES, "additionalProperties": False, "patternProperties": {".": {"enum": list(REFUSALS)}}},
+        (),
+        code=_ONE_OR_MORE,
+        message=_ONE_OR_MORE,
+        details=_ONE_OR_MORE,
+        ok={"type": "array", "items": _CODE, "minItems": 1},
+        refusals={**_CODES, "patternProperties": {".": {"enum": list(REFUSALS)}}},
+        statuses={**_CODES, "patternProperties": {"^4[0-9]{2}$": {"enum": list(REFUSALS)}}},
         unclear={**_CODES, "patternProperties": {".": _TEXT}},
     ),
 }
 FIELD: dict[str, Any] = {
-    "x-role": _TEXT,
+    "x-role": {"enum": list(ROLES)},
+    "x-format": {"type": "string", "pattern": r"\{n\}"},
+    "x-words": _object((), auto=_TEXT),
     "x-unit": _TEXT,
     "x-inputs": {"const": True},
     "x-advanced": _TEXT,

@@ -2,9 +2,8 @@
 
 import difflib
 import functools
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
-from importlib.resources import files
 from pathlib import Path
 from typing import Any
 
@@ -12,21 +11,13 @@ import jsonschema
 
 from seedance_nb import _documents
 from seedance_nb._errors import SpecError
+from seedance_nb._operation import Auth, Call, auth_of, callback_id, calls_of, paid_operation, replies_of, server_of
 from seedance_nb._ours import check_ours
+from seedance_nb._providers import SPECS, with_shared
 from seedance_nb._schema import Normaliser
-from seedance_nb._tables import ErrorTable, Table, TaskTable, error_table, task_table
-from seedance_nb._values import ABSENT, find, join
-
-_SPECS = files("seedance_nb") / "specs"
-_METHODS = ("post", "put", "patch")
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Auth:
-    """How a key travels: a header's name and the text before the key."""
-
-    header: str
-    prefix: str = ""
+from seedance_nb._tables import ErrorTable, PriceTable, Table, TaskTable, error_table, price_table, task_table
+from seedance_nb._values import ABSENT, join
+from seedance_nb._values import Path as Place
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
@@ -35,7 +26,8 @@ class Spec:
 
     `inputs` is the path of the object that holds the person's fields, () where the body is flat. `task` and `errors`
     are None for a document without an `x-task` table: it has a form and checks, and cannot be sent. `replies` are the
-    schemas of the answers to `create` and `status`.
+    schemas of the answers to `create` and `status`; `calls` are free calls beside them: estimate, balance, upload, asset,
+    asset-info. `callback_id` is the JSON Pointer to the task's id in a callback's body, "" if none is documented.
     """
 
     name: str
@@ -52,12 +44,13 @@ class Spec:
     auth: Auth | None
     key_env: str
     base_env: str
-    price_unit: str
-    price_note: str
+    price: PriceTable
     evidence: str
     task: TaskTable | None
     errors: ErrorTable | None
     replies: dict[str, Any]
+    calls: dict[str, Call]
+    callback_id: str
 
     @property
     def provider(self) -> str:
@@ -72,7 +65,7 @@ class Spec:
 
 def names() -> tuple[str, ...]:
     """The names of the documents that come with the package, sorted. *reads files*."""
-    folders = [folder for folder in _SPECS.iterdir() if folder.is_dir() and not folder.name.startswith("_")]
+    folders = [folder for folder in SPECS.iterdir() if folder.is_dir() and not folder.name.startswith("_")]
     found = [f"{folder.name}/{file.name.removesuffix('.yaml')}" for folder in folders for file in folder.iterdir()]
     return tuple(sorted(found))
 
@@ -116,46 +109,48 @@ def _is_there(name: str) -> bool:
 
 @functools.cache
 def _packaged(name: str) -> Spec:
-    document, _ = _documents.read((_SPECS / f"{name}.yaml").read_text(encoding="utf-8"))
-    return _guarded(document, f"{name}.yaml", name)
+    document, _ = _documents.read((SPECS / f"{name}.yaml").read_text(encoding="utf-8"))
+    return _guarded(document, f"{name}.yaml", name.split("/", 1)[1])
 
 
 def _read(document: dict[str, Any], file: str, name: str) -> Spec:
     check_ours(document, file)
+    document = with_shared(document, file)
     root = Table(value=document, file=file, pointer="")
     if "openapi" not in document:
         return _bare(root, name)
     version = root.text("openapi")
     if not version.startswith(("3.0", "3.1")):
         raise SpecError(f"OpenAPI {version} is not read, only 3.0 and 3.1", file=file, pointer="/openapi")
-    operation, method, path = _operation(root)
+    operation, method, path = paid_operation(root)
     content = operation.table("requestBody").table("content").table("application/json")
     body = _body(root, content)
     responses = operation.table("responses", optional=True)
     task = task_table(root, responses) if "x-task" in document else None
     env = root.table("x-env", optional=True)
-    price = root.table("x-price", optional=True)
+    provider = root.text("x-provider", "")
     return Spec(
-        name=name,
+        name=f"{provider}/{name}" if provider else name,
         file=file,
         title=root.text("x-title", root.table("info", optional=True).text("title", name)),
         mode=root.text("x-mode", ""),
         source=root.text("x-source", file),
-        server=_server(root),
+        server=server_of(root),
         method=method,
         path=path,
         body=body,
         example=content.value.get("example", ABSENT),
         inputs=_inputs(body),
-        auth=_auth(root),
+        auth=auth_of(root),
         key_env=env.text("key", ""),
         base_env=env.text("base_url", ""),
-        price_unit=price.text("unit", "credits"),
-        price_note=price.text("note", "no price is documented"),
+        price=price_table(root),
         evidence=root.text("x-evidence", "schema"),
         task=task,
         errors=error_table(root) if task else None,
-        replies=_replies(root, responses, task) if task else {},
+        replies=replies_of(root, responses, task) if task else {},
+        calls=calls_of(root),
+        callback_id=callback_id(operation),
     )
 
 
@@ -165,25 +160,9 @@ def _bare(root: Table, name: str) -> Spec:
     body = _checked(Normaliser(root.value, root.file).schema(root.value, ""), root.file, "")
     return Spec(
         name=name, file=root.file, title=root.text("title", name), mode="", source=root.file, server="", method="post",
-        path="", body=body, example=ABSENT, inputs=(), auth=None, key_env="", base_env="", price_unit="", price_note="",
-        evidence="schema", task=None, errors=None, replies={},
+        path="", body=body, example=ABSENT, inputs=(), auth=None, key_env="", base_env="", price=price_table(root),
+        evidence="schema", task=None, errors=None, replies={}, calls={}, callback_id="",
     )  # fmt: skip
-
-
-def _operation(root: Table) -> tuple[Table, str, str]:
-    found = [
-        (root.table("paths").table(path).table(method), method, path)
-        for path, item in root.table("paths").value.items()
-        if isinstance(item, dict)
-        for method in _METHODS
-        if isinstance(item.get(method), dict) and "requestBody" in item[method]
-    ]
-    if len(found) != 1:
-        listed = ", ".join(f"{method.upper()} {path}" for _, method, path in found) or "none"
-        raise SpecError(
-            f"exactly one operation with a request body is needed; found {listed}", file=root.file, pointer="/paths"
-        )
-    return found[0]
 
 
 def _body(root: Table, content: Table) -> dict[str, Any]:
@@ -204,14 +183,17 @@ def _checked(schema: Any, file: str, pointer: str) -> dict[str, Any]:
     raise SpecError(problem, file=file, pointer=place)
 
 
-def _replies(root: Table, created: Table, task: TaskTable) -> dict[str, Any]:
-    followed = root.table("paths").table(task.status_path).table("get").table("responses")
-    made = {}
-    for name, responses in (("create", created), ("status", followed)):
-        content = responses.table("200").table("content").table("application/json")
-        pointer = f"{content.pointer}/schema"
-        made[name] = Normaliser(root.value, root.file).schema(content.table("schema").value, pointer)
-    return made
+@functools.lru_cache(maxsize=64)
+def named(spec: Spec) -> tuple[tuple[Place, dict[str, Any]], ...]:
+    """Path and schema of every property of a request, objects inside objects among them, in the document's order. *pure*."""
+    return tuple(_walk(spec.body, ()))
+
+
+def _walk(schema: Any, path: Place) -> Iterator[tuple[Place, dict[str, Any]]]:
+    for name, child in schema.get("properties", {}).items() if isinstance(schema, dict) else ():
+        if isinstance(child, dict):
+            yield (*path, name), child
+            yield from _walk(child, (*path, name))
 
 
 def _inputs(body: dict[str, Any]) -> tuple[str, ...]:
@@ -219,25 +201,3 @@ def _inputs(body: dict[str, Any]) -> tuple[str, ...]:
         name for name, child in body.get("properties", {}).items() if isinstance(child, dict) and "x-inputs" in child
     ]
     return tuple(marked[:1])
-
-
-def _server(root: Table) -> str:
-    url = find(root.value, "/servers/0/url")
-    if url is not ABSENT and not (isinstance(url, str) and url.startswith("https://")):
-        raise SpecError("a server must be an https address", file=root.file, pointer="/servers/0/url")
-    return url.rstrip("/") if isinstance(url, str) else ""
-
-
-def _auth(root: Table) -> Auth | None:
-    named = find(root.value, "/security/0")
-    if not isinstance(named, dict) or not named:
-        return None
-    scheme = root.table("components").table("securitySchemes").table(next(iter(named)))
-    kind = scheme.text("type")
-    if kind == "apiKey" and scheme.text("in") == "header":
-        return Auth(header=scheme.text("name"))
-    if kind == "http" and scheme.text("scheme").lower() == "bearer":
-        return Auth(header="Authorization", prefix="Bearer ")
-    raise SpecError(
-        f"a key of type {kind!r} is not supported, only a header or a bearer", file=root.file, pointer=scheme.pointer
-    )

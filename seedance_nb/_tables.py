@@ -6,6 +6,15 @@ from typing import Any
 from seedance_nb._errors import SpecError
 from seedance_nb._values import ABSENT, find, join
 
+_SPELLINGS = {
+    "queued": "not_start submitted queued queueing queuing pending waiting created preparing",
+    "running": "in_progress running processing generating",
+    "done": "success succeed succeeded completed complete done",
+    "failed": "failure fail failed error",
+}
+_COMMON = {word: state for state, words in _SPELLINGS.items() for word in words.split()}
+"""The words that hosted video services use for a task's state, in lower case; a document's own words stand before them."""
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Table:
@@ -40,6 +49,11 @@ class Table:
             raise self.error("must be a list of texts", name)
         return tuple(value)
 
+    def pointers(self, name: str) -> tuple[str, ...]:
+        """The JSON Pointers at `name`, which may be one alone; () where absent. Raises: SpecError for anything else."""
+        value = self.value.get(name)
+        return (value,) if isinstance(value, str) else self.texts(name)
+
     def number(self, name: str, default: float | None = None) -> float:
         """The number at `name`. Raises: SpecError where it is not a number, or absent without a default."""
         value = self.value.get(name, ABSENT if default is None else default)
@@ -53,10 +67,13 @@ class TaskTable:
     """How a task is followed: the status call, and JSON Pointers into its answer.
 
     `words` maps the provider's lower-cased words to queued, running, done or failed. `early` are the first looks and
-    `every` the usual distance between looks, in seconds; `deadline` is how long to look at all, in seconds.
+    `every` the usual distance between looks, in seconds; `deadline` is how long to look at all, in seconds. Of `outputs`
+    and `error` the first pointer that leads to something counts; `failed_codes` are codes of the status call that say that
+    the task has failed; `progress` leads to a text such as "50%", "" if the provider tells none.
     """
 
     id_pointer: str
+    also_id: tuple[str, ...]
     status_path: str
     id_parameter: str
     state: str
@@ -64,6 +81,8 @@ class TaskTable:
     outputs: tuple[str, ...]
     error: tuple[str, ...]
     credits: str
+    progress: str
+    failed_codes: tuple[str, ...]
     early: tuple[float, ...]
     every: float
     deadline: float
@@ -74,15 +93,54 @@ class ErrorTable:
     """Where an answer says whether it is a yes, and what each of the provider's codes means.
 
     `refusals` maps a code to one of refused, unauthorized, no-credits, rate-limited, unavailable: after these a task
-    certainly does not exist. `unclear` maps a code to the reason why a task may exist.
+    certainly does not exist; `statuses` does so for HTTP statuses, where the answer has the provider's own shape (a
+    message) and none of these codes. `unclear` maps a code or an HTTP status to the reason why a task may exist.
+    A provider without codes has no `code` pointers.
     """
 
-    code: str
-    message: str
-    details: str
+    code: tuple[str, ...]
+    message: tuple[str, ...]
+    details: tuple[str, ...]
     ok: tuple[int | str, ...]
     refusals: dict[str, str]
+    statuses: dict[str, str]
     unclear: dict[str, str]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
+class PriceTable:
+    """What a provider says of its prices, and where: `per_second` units for each second of video, or tokens by `sizes`.
+
+    `sizes` has width and height in px for a resolution and a ratio, `fps` frames per second; 0 and {} where neither is
+    known. `each` is the price of one unit in `currency`, 0 if none is published.
+    """
+
+    unit: str
+    note: str
+    source: str
+    date: str
+    per_second: float
+    fps: float
+    sizes: dict[str, dict[str, list[int]]]
+    each: float
+    currency: str
+
+
+def price_table(root: Table) -> PriceTable:
+    """The price table of a document, `x-price`; one that knows nothing where there is none. Raises: SpecError."""
+    table = root.table("x-price", optional=True)
+    tokens = table.table("tokens", optional=True)
+    return PriceTable(
+        unit=table.text("unit", "credits"),
+        note=table.text("note", "no price is documented"),
+        source=table.text("source", ""),
+        date=table.text("date", ""),
+        per_second=table.number("per_second", 0),
+        fps=tokens.number("fps", 0),
+        sizes=tokens.table("sizes", optional=True).value,
+        each=table.number("each", 0),
+        currency=table.text("currency", "USD"),
+    )
 
 
 def task_table(root: Table, responses: Table) -> TaskTable:
@@ -99,22 +157,25 @@ def task_table(root: Table, responses: Table) -> TaskTable:
     )
     if placed not in (["query"], ["path"]):
         raise status.error(f"the status call has no query or path parameter {parameter!r}", "parameters")
-    words = table.table("words")
-    meanings = [(word.casefold(), state) for state in words.value for word in words.texts(state)]
-    said = [word for word, _ in meanings]
+    words = table.table("words", optional=True)
+    own = [(word.casefold(), state) for state in words.value for word in words.texts(state)]
+    said = [word for word, _ in own]
     twice = {word for word in said if said.count(word) > 1}
     if twice:
         raise words.error(f"these words have two meanings: {', '.join(sorted(twice))}")
     poll = table.table("poll", optional=True)
     return TaskTable(
         id_pointer=str(expression).removeprefix("$response.body#"),
+        also_id=table.texts("also-id"),
         status_path=status_path,
         id_parameter=parameter if placed == ["query"] else "",
         state=table.text("state"),
-        words=dict(meanings),
+        words=_COMMON | dict(own),
         outputs=table.texts("outputs"),
         error=table.texts("error"),
         credits=table.text("credits", ""),
+        progress=table.text("progress", ""),
+        failed_codes=tuple(str(code) for code in table.value.get("failed-codes", ())),
         early=tuple(float(second) for second in poll.value.get("early", (2, 8))),
         every=poll.number("every", 5),
         deadline=poll.number("deadline", 7200),
@@ -135,10 +196,11 @@ def error_table(root: Table) -> ErrorTable:
     table = root.table("x-errors")
     refusals = table.table("refusals", optional=True)
     return ErrorTable(
-        code=table.text("code", ""),
-        message=table.text("message", ""),
-        details=table.text("details", ""),
+        code=table.pointers("code"),
+        message=table.pointers("message"),
+        details=table.pointers("details"),
         ok=tuple(table.value.get("ok", ())),
         refusals={str(code): meaning for code, meaning in refusals.value.items()},
+        statuses={str(code): meaning for code, meaning in table.table("statuses", optional=True).value.items()},
         unclear={str(code): str(why) for code, why in table.table("unclear", optional=True).value.items()},
     )

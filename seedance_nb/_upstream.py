@@ -1,0 +1,48 @@
+"""Limits that are known from elsewhere: checked like any other, and told as warnings, because the provider may not share them."""
+
+import functools
+from collections.abc import Iterator
+from dataclasses import replace
+from typing import Any
+
+from seedance_nb._keywords import problem_of, validator_of
+from seedance_nb._ours import UPSTREAM_KEYWORDS
+from seedance_nb._spec import Spec
+from seedance_nb._values import Problem
+
+_SOURCE = "x-source"
+
+
+def warnings(spec: Spec, body: Any) -> tuple[Problem, ...]:
+    """What a request breaks of the limits under `x-upstream`, each with the source of its limit. *pure*."""
+    return tuple(_found(spec, body))
+
+
+def _found(spec: Spec, body: Any) -> Iterator[Problem]:
+    for error in _validator(spec).iter_errors(body):
+        asking = error.schema
+        if error.validator == "required":  # told with the schema of the field that is missing; another one asks for it
+            asking = _schema(spec.body)
+            for part in list(error.absolute_path)[:-1]:
+                asking = asking["properties"][part]
+        yield replace(problem_of(error), warns=True, quote="", source=str(asking.get(_SOURCE, "")))
+
+
+@functools.lru_cache(maxsize=64)
+def _validator(spec: Spec) -> Any:
+    return validator_of(_schema(spec.body))
+
+
+def _schema(schema: Any) -> dict[str, Any]:
+    if not isinstance(schema, dict):
+        return {}
+    known = schema.get("x-upstream", {})
+    made = {name: known[name] for name in UPSTREAM_KEYWORDS if name in known}
+    if made:
+        made[_SOURCE] = known["source"]
+    if "x-unit" in schema:
+        made["x-unit"] = schema["x-unit"]
+    inner = {name: _schema(child) for name, child in schema.get("properties", {}).items()}
+    if any(inner.values()):
+        made["properties"] = inner
+    return made
