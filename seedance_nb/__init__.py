@@ -4,7 +4,22 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from seedance_nb._api import check, form, generate, models, panel, spec, submit, task, tasks
+    from seedance_nb._api import (
+        asset,
+        balance,
+        callback,
+        check,
+        estimate,
+        form,
+        generate,
+        models,
+        panel,
+        spec,
+        submit,
+        task,
+        tasks,
+        upload,
+    )  # fmt: skip
     from seedance_nb._display import Video
     from seedance_nb._engine import nest_asyncio
     from seedance_nb._errors import (
@@ -29,7 +44,10 @@ if TYPE_CHECKING:
     from seedance_nb._values import Problem
 
 _HOME = {
-    "_api": ("check", "form", "generate", "models", "panel", "spec", "submit", "task", "tasks"),
+    "_api": (
+        "asset", "balance", "callback", "check", "estimate", "form", "generate", "models", "panel", "spec", "submit", "task",
+        "tasks", "upload",
+    ),
     "_display": ("Video",),
     "_engine": ("nest_asyncio",),
     "_errors": (
@@ -47,7 +65,8 @@ __version__ = "0.1.0"
 __all__ = [
     "InvalidInput", "LedgerError", "MediaError", "NoCredits", "Problem", "RateLimited", "Refused", "SeedanceError",
     "Session", "Spec", "SpecError", "Task", "TaskFailed", "Unauthorized", "Unavailable", "UnknownOutcome", "Unreachable",
-    "Video", "WaitTimeout", "check", "form", "generate", "models", "nest_asyncio", "panel", "spec", "submit", "task", "tasks",
+    "Video", "WaitTimeout", "asset", "balance", "callback", "check", "estimate", "form", "generate", "models", "nest_asyncio",
+    "panel", "spec", "submit", "task", "tasks", "upload",
 ]  # fmt: skip
 
 

@@ -1,12 +1,16 @@
 """The functions of the package: the session's verbs with the defaults filled in."""
 
-from collections.abc import Mapping
-from typing import TYPE_CHECKING, Any
+from collections.abc import Coroutine, Mapping
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Literal, TypeVar
 
 from seedance_nb._display import Video
+from seedance_nb._engine import ENGINE, wait_for
 from seedance_nb._handle import Task, Tasks
 from seedance_nb._keys import hidden
-from seedance_nb._session import Document, Models, default
+from seedance_nb._models import Models
+from seedance_nb._price import Estimate
+from seedance_nb._session import Document, default
 from seedance_nb._spec import spec
 from seedance_nb._values import Problem
 
@@ -14,7 +18,12 @@ if TYPE_CHECKING:
     from seedance_nb._form import Form
     from seedance_nb._panel import Panel
 
-__all__ = ["check", "form", "generate", "models", "panel", "spec", "submit", "task", "tasks"]
+__all__ = [
+    "asset", "balance", "callback", "check", "estimate", "form", "generate", "models", "panel", "spec", "submit", "task",
+    "tasks", "upload",
+]  # fmt: skip
+
+T = TypeVar("T")
 
 
 def models() -> Models:
@@ -47,8 +56,9 @@ def panel(
 
 
 def check(document: Document, /, *, extra: Mapping[str, Any] | None = None, **fields: Any) -> tuple[Problem, ...]:
-    """Every problem of these fields at once, () if they may be sent. *pure*: nothing is sent or recorded.
+    """Every problem of these fields at once, () if nothing is wrong. *pure*: nothing is sent or recorded.
 
+    Those that refuse come first; those whose `warns` is True are limits known from elsewhere, and stop nothing.
     Raises: SpecError.
     """
     return default().check(document, extra=extra, **fields)
@@ -98,6 +108,82 @@ def generate(
     del api_key  # a traceback can show variables
     session = default(secret, base_url, simulate=simulate)
     return session.submit(document, take=take, extra=extra, **fields).wait(timeout)
+
+
+def estimate(
+    document: Document, /, *, api_key: str | None = None, base_url: str | None = None, **fields: Any
+) -> Estimate:
+    """What these fields would cost, as far as anybody says so; the ledger keeps it with the task. *network*.
+
+    From the provider's estimate call where it has one and a key is there, else from the table in the document.
+    Raises: InvalidInput with every problem; SpecError.
+    """
+    secret = hidden(api_key)
+    del api_key  # a traceback can show variables
+    return default(secret, base_url).estimate(document, **fields)
+
+
+def balance(document: Document, /, *, api_key: str | None = None, base_url: str | None = None) -> float:
+    """What is left on the account, in the document's unit. *network*.
+
+    Raises: SeedanceError where the provider has no such call or does not answer; Refused and its kinds.
+    """
+    secret = hidden(api_key)
+    del api_key  # a traceback can show variables
+    return _done(default(secret, base_url).desk(document).balance())
+
+
+def upload(
+    document: Document,
+    file: str | Path | bytes,
+    /,
+    *,
+    name: str = "",
+    api_key: str | None = None,
+    base_url: str | None = None,
+) -> str:
+    """The public address that the provider gives to a local file. *reads files*, *network*; no credits are spent.
+
+    `file` is a path, or bytes with a `name` that has the right ending. Raises: SeedanceError where the provider takes no
+    files, or this one cannot be read or sent; Refused and its kinds.
+    """
+    secret = hidden(api_key)
+    del api_key  # a traceback can show variables
+    return _done(default(secret, base_url).desk(document).upload(file, name))
+
+
+def asset(
+    document: Document,
+    address: str,
+    /,
+    *,
+    kind: Literal["image", "video", "audio"] = "image",
+    name: str = "",
+    api_key: str | None = None,
+    base_url: str | None = None,
+) -> str:
+    """The `asset://` address of a public address, once the provider says that it is ready. *network*; no credits are spent.
+
+    Raises: SeedanceError where the provider has no assets, refuses this one or takes longer than 300 s; Refused and its kinds.
+    """
+    secret = hidden(api_key)
+    del api_key  # a traceback can show variables
+    return _done(default(secret, base_url).desk(document).asset(address, kind, name))
+
+
+def callback(payload: Mapping[str, Any] | str | bytes, /, *, api_key: str | None = None) -> Task:
+    """The task that a provider's callback speaks of, after a look of our own with the key. *network*, *writes ledger*.
+
+    A callback carries no signature, so nothing else of it is believed. Raises: SeedanceError for one that names no task
+    of the ledger; Unauthorized.
+    """
+    secret = hidden(api_key)
+    del api_key  # a traceback can show variables
+    return default(secret).callback(payload)
+
+
+def _done(work: Coroutine[Any, Any, T]) -> T:
+    return wait_for(ENGINE.submit(work))
 
 
 def tasks(limit: int = 100) -> Tasks:

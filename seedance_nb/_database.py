@@ -104,4 +104,10 @@ def _m001(db: sqlite3.Connection) -> None:
         changes TEXT NOT NULL) STRICT""")
 
 
-_MIGRATIONS: tuple[Callable[[sqlite3.Connection], None], ...] = (_m001,)
+def _m002(db: sqlite3.Connection) -> None:
+    db.execute("ALTER TABLE tasks ADD COLUMN estimate REAL")
+    db.execute("ALTER TABLE tasks ADD COLUMN unit TEXT NOT NULL DEFAULT 'credits'")
+    db.execute("ALTER TABLE tasks ADD COLUMN progress REAL")
+
+
+_MIGRATIONS: tuple[Callable[[sqlite3.Connection], None], ...] = (_m001, _m002)

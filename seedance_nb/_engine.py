@@ -2,6 +2,7 @@
 
 import asyncio
 import atexit
+import concurrent.futures
 import os
 import threading
 import time
@@ -69,6 +70,13 @@ class Engine:
 
 
 ENGINE = Engine()
+
+
+def wait_for(future: Future[T], tick_s: float = 0.1) -> T:
+    """What `future` gives, waited for in short steps, because an interrupt does not wake a longer wait on every platform."""
+    while not concurrent.futures.wait([future], timeout=tick_s).done:
+        pass
+    return future.result()
 
 
 def nest_asyncio() -> str:

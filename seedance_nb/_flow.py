@@ -37,6 +37,10 @@ class Flow:
     now: Callable[[], float] = time.time
     settled: threading.Event = field(default_factory=threading.Event)
 
+    def key(self, row: Row) -> tuple[str, int]:
+        """Under which the engine keeps the one flow of a row. *pure*."""
+        return str(self.ledger.path), row.seq
+
     @property
     def looks(self) -> Looks:
         """The schedule for this place: the document's, or quick looks at the simulator in this process."""

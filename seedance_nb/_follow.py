@@ -37,6 +37,17 @@ async def run(flow: Flow, row: Row, request: Request | None) -> Row:
     return await _keep(flow, row)
 
 
+async def glance(flow: Flow, row: Row) -> Row:
+    """The row after one look, where its task may still change. *network*, *writes ledger*. Raises: Unauthorized."""
+    if row.state not in OPEN_STATES:
+        return row
+    answer, _ = await look(flow.spec, status_request(flow.spec, flow.place.base_url, row.task_id), flow.place)
+    seen = _seen(flow, answer)
+    if seen is None and answer is not None:
+        _must_stop(flow, answer, row)
+    return await _noted(flow, row, seen) if seen else row
+
+
 async def _follow(flow: Flow, row: Row) -> Row:
     looks, missing_since = flow.looks, None
     if flow.place.app is None:
@@ -46,7 +57,7 @@ async def _follow(flow: Flow, row: Row) -> Row:
     while flow.clock() < deadline:
         await flow.sleep(next_look(looks, flow.clock() - begun))
         answer, why = await look(flow.spec, status_request(flow.spec, flow.place.base_url, row.task_id), flow.place)
-        seen = read_status(flow.spec.task, answer.value) if answer and flow.spec.task else None
+        seen = _seen(flow, answer)
         if seen is not None:
             missing_since = None
             row = await _noted(flow, row, seen)
@@ -66,6 +77,10 @@ async def _follow(flow: Flow, row: Row) -> Row:
         charged=row.charged,
         next_step=f"sd.task({row.name!r}).wait() looks again",
     )
+
+
+def _seen(flow: Flow, answer: Answer | None) -> Seen | None:
+    return read_status(flow.spec.task, answer.value, flow.spec.errors) if answer and flow.spec.task else None
 
 
 def _must_stop(flow: Flow, answer: Answer, row: Row) -> bool:
@@ -88,6 +103,7 @@ async def _noted(flow: Flow, row: Row, seen: Seen) -> Row:
         "outputs": seen.outputs,
         "error": hide(seen.error),
         "credits": seen.credits if seen.credits is not None else row.credits,
+        "progress": seen.progress,
     }
     changes = {name: value for name, value in found.items() if value != getattr(row, name)}
     if seen.state in (State.DONE, State.FAILED):
@@ -124,7 +140,7 @@ async def _keep(flow: Flow, row: Row) -> Row:
 
 async def _fresh(flow: Flow, row: Row) -> Row:
     answer, _ = await look(flow.spec, status_request(flow.spec, flow.place.base_url, row.task_id), flow.place)
-    seen = read_status(flow.spec.task, answer.value) if answer and flow.spec.task else None
+    seen = _seen(flow, answer)
     return await _noted(flow, row, seen) if seen and seen.state is State.DONE else row
 
 

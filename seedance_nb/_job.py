@@ -8,6 +8,7 @@ from fractions import Fraction
 from typing import Any
 
 FPS = 24
+_LEAST_PX = 64
 RGB = tuple[int, int, int]
 
 
@@ -36,10 +37,13 @@ class Job:
 
 
 def frame_size(resolution: str, ratio: str) -> tuple[int, int]:
-    """Width and height in px, both even, for names such as "720p" and "16:9". *pure*.
+    """Width and height in px, both even, for names such as "720p" and "16:9", or for "1280x720". *pure*.
 
     The number before the p is the shorter side. Raises: ValueError for names of another form.
     """
+    whole = re.fullmatch(r"([0-9]{2,4})x([0-9]{2,4})", resolution)
+    if whole and int(whole[1]) >= _LEAST_PX and int(whole[2]) >= _LEAST_PX:
+        return int(whole[1]) // 2 * 2, int(whole[2]) // 2 * 2
     named, parts = re.fullmatch(r"([0-9]{2,4})p", resolution), re.fullmatch(r"([0-9]{1,4}):([0-9]{1,4})", ratio)
     numbers = [int(number) for number in (named[1], *parts.groups())] if named and parts else [0]
     if not all(numbers):

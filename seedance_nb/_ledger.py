@@ -17,13 +17,14 @@ from seedance_nb._check import Approved, roles
 from seedance_nb._database import close_mine, connect
 from seedance_nb._errors import LedgerError
 from seedance_nb._owner import is_gone, this_process
+from seedance_nb._price import Estimate
 from seedance_nb._task import FREE_STATES, Row, State
 
 _COLUMNS = (
     "seq", "spec", "base_url", "simulated", "digest", "take", "body", "state", "word", "task_id", "outputs", "error",
-    "credits", "file", "sha256", "facts", "created", "accepted", "finished", "owner",
+    "credits", "estimate", "unit", "progress", "file", "sha256", "facts", "created", "accepted", "finished", "owner",
 )  # fmt: skip
-_CHANGEABLE = frozenset(_COLUMNS[7:]) - {"created"} | {"simulated"}
+_CHANGEABLE = frozenset(_COLUMNS[7:]) - {"created", "estimate", "unit"} | {"simulated"}
 
 
 class Ledger:
@@ -40,7 +41,14 @@ class Ledger:
         self._pid = 0
 
     def claim(
-        self, approved: Approved, *, base_url: str, simulated: bool, take: int = 1, fingerprint: str = ""
+        self,
+        approved: Approved,
+        *,
+        base_url: str,
+        simulated: bool,
+        take: int = 1,
+        fingerprint: str = "",
+        estimate: Estimate | None = None,
     ) -> tuple[Row, bool]:
         """The row for this request, and whether it is new and therefore ours to send. *writes ledger*.
 
@@ -63,6 +71,7 @@ class Ledger:
                 "key_fingerprint": fingerprint, "spec": spec.name, "base_url": base_url, "simulated": int(simulated),
                 "digest": approved.digest, "take": take, "body": approved.body, "state": str(State.SENDING),
                 "created": self._now(), "owner": this_process(),
+                "estimate": estimate.amount if estimate else None, "unit": spec.price.unit,
             }  # fmt: skip
             marks = ", ".join("?" * len(values))
             cursor = db.execute(f"INSERT INTO tasks ({', '.join(values)}) VALUES ({marks})", tuple(values.values()))  # noqa: S608

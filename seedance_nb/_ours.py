@@ -67,6 +67,7 @@ ROOT: dict[str, Any] = {
         tokens=_object(("fps", "sizes"), fps=_SECONDS, sizes=_SIZES),
     ),
     "x-calls": _object(
+        (),
         estimate=_object(("operation", "value"), operation=_TEXT, value=_POINTER),
         balance=_object(("operation", "value"), operation=_TEXT, value=_POINTER),
         upload=_object(("operation", "value", "put"), operation=_TEXT, value=_POINTER, put=_POINTER),

@@ -6,8 +6,9 @@ from typing import Any, Literal
 from seedance_nb._errors import NoCredits, RateLimited, Refused, SeedanceError, Unauthorized, Unavailable
 from seedance_nb._keys import Secret
 from seedance_nb._spec import Spec
+from seedance_nb._tables import ErrorTable
 from seedance_nb._task import read_id
-from seedance_nb._values import ABSENT, find, find_all
+from seedance_nb._values import find, find_all, split
 
 _REFUSALS: dict[str, type[Refused]] = {
     "refused": Refused,
@@ -41,8 +42,9 @@ class Answer:
 
 
 def refusal(spec: Spec, code: str, words: str) -> Refused:
-    """The error that one of the document's codes means. *pure*."""
-    meaning = spec.errors.refusals.get(code, "refused") if spec.errors else "refused"
+    """The error that one of the document's codes, or an HTTP status, means. *pure*."""
+    known = spec.errors.statuses | spec.errors.refusals if spec.errors else {}
+    meaning = known.get(code, "refused")
     return _REFUSALS[meaning](words, code=int(code) if code.isdecimal() else code or None)
 
 
@@ -60,21 +62,57 @@ def classify(spec: Spec, answer: Answer, secret: Secret | None = None) -> Sent:
             outcome="unknown", why=f"the answer (HTTP {answer.status}) is not the JSON that the document describes"
         )
     table, hide = spec.errors, secret.hide if secret else str
-    code = find(answer.value, table.code)
-    if code is ABSENT or isinstance(code, bool) or not isinstance(code, int | str):
-        return Sent(outcome="unknown", why=f"the answer (HTTP {answer.status}) has none of the document's codes")
-    message = find(answer.value, table.message)
-    words = hide(message)[:500] if isinstance(message, str) else ""
-    if answer.status < 300 and code in table.ok:  # noqa: PLR2004
-        task_id = read_id(spec.task, answer.value)
+    code, words = _code(table, answer), hide(_message(table, answer))[:500]
+    task_id = read_id(spec.task, answer.value)
+    if answer.status < 300 and (str(code) in map(str, table.ok) or (not code and task_id)):  # noqa: PLR2004
         if task_id and hide(task_id) == task_id:
             return Sent(outcome="accepted", task_id=task_id, simulated=answer.simulated)
         return Sent(outcome="unknown", why="the provider said yes without a task id that can be used")
-    if str(code) in table.refusals:
-        told = [hide(str(line))[:500] for line in find_all(answer.value, table.details)] if table.details else []
-        error = refusal(spec, str(code), "\n".join([words, *(f"- {line}" for line in told[:50])]))
+    meant = str(code) if str(code) in table.refusals else ""
+    if not meant and words and str(code) not in table.unclear and str(answer.status) in table.statuses:
+        meant = str(answer.status)
+    if meant:
+        error = refusal(spec, meant, "\n".join([words, *(f"- {hide(line)[:500]}" for line in _details(table, answer))]))
         if isinstance(error, RateLimited):
             error.retry_after = answer.retry_after
         return Sent(outcome="refused", why=error.provider_message, error=error)
-    reason = table.unclear.get(str(code), "which the document does not list")
-    return Sent(outcome="unknown", why=f"the provider answered {code} {words!r}: {reason}")
+    if not code and not words:
+        return Sent(outcome="unknown", why=f"the answer (HTTP {answer.status}) has none of the document's codes")
+    reason = table.unclear.get(str(code or answer.status), "which the document does not list")
+    return Sent(outcome="unknown", why=f"the provider answered {code or answer.status} {words!r}: {reason}")
+
+
+def free_value(spec: Spec, answer: Answer, secret: Secret | None = None) -> dict[str, Any]:
+    """The JSON of a yes to a call that costs nothing. *pure*. Raises: Refused and its kinds; SeedanceError for no clear answer."""
+    hide = secret.hide if secret else str
+    if spec.errors is not None and isinstance(answer.value, dict) and not answer.redirect:
+        code = _code(spec.errors, answer)
+        if answer.status < 300 and (str(code) in map(str, spec.errors.ok) or not code):  # noqa: PLR2004
+            return answer.value
+        sent = classify(spec, answer, secret)
+        if sent.error is not None:
+            raise sent.error
+        words = hide(_message(spec.errors, answer))[:300]
+        raise SeedanceError(f"{spec.provider} answered {code or answer.status} {words!r}.")
+    raise SeedanceError(
+        f"{spec.provider} gave an answer (HTTP {answer.status}) that is not what the document describes."
+    )
+
+
+def _code(table: ErrorTable, answer: Answer) -> int | str:
+    told = (find(answer.value, pointer) for pointer in table.code)
+    return next((code for code in told if isinstance(code, int | str) and not isinstance(code, bool)), "")
+
+
+def _message(table: ErrorTable, answer: Answer) -> str:
+    told = (find(answer.value, pointer) for pointer in table.message)
+    return next((text for text in told if isinstance(text, str) and text), "")
+
+
+def _details(table: ErrorTable, answer: Answer) -> list[str]:
+    told = [
+        value if pointer.endswith("/*") else f"{split(pointer)[-1]}: {value}"
+        for pointer in table.details
+        for value in find_all(answer.value, pointer)
+    ]
+    return [str(line) for line in told[:50]]

@@ -7,12 +7,16 @@ from collections.abc import Awaitable, Callable
 from pathlib import Path
 from typing import Any
 
-from seedance_nb._check import roles
+from seedance_nb._check import roles, seconds_of
 from seedance_nb._job import Job, Reference, dump, frame_size
-from seedance_nb._spec import Spec
-from seedance_nb._values import find, join
+from seedance_nb._spec import Spec, named
+from seedance_nb._values import ABSENT, find, join
 
 _WALL_S = 180
+_USUAL_S = 5
+_LONGEST_S = 30
+_MOST_PX = 2560 * 1440
+_UNPAINTED = ("model", "callback_url", "callBackUrl")
 
 
 async def paint(spec: Spec, body: dict[str, Any], output: Path, fetch: Callable[[str], Awaitable[bytes]]) -> str:
@@ -43,18 +47,28 @@ async def paint(spec: Spec, body: dict[str, Any], output: Path, fetch: Callable[
     return ""
 
 
+def size_of(asked: dict[str, Any]) -> tuple[int, int]:
+    """Width and height in px of the picture that is painted for what is asked; 720p and 16:9 where that names no size. *pure*."""
+    ratio = str(asked.get("ratio", ""))
+    try:
+        width, height = frame_size(str(asked.get("resolution", "720p")), ratio if ":" in ratio else "16:9")
+    except ValueError:
+        return frame_size("720p", "16:9")
+    return (width, height) if width * height <= _MOST_PX else frame_size("1080p", "16:9")
+
+
 def _job(spec: Spec, body: dict[str, Any], output: Path, references: tuple[Reference, ...]) -> Job:
     asked = roles(spec, body)
-    ratio = str(asked.get("ratio", "auto"))
-    width, height = frame_size(str(asked.get("resolution", "720p")), ratio if ":" in ratio else "16:9")
-    given = find(body, join(spec.inputs))
+    width, height = size_of(asked)
+    given = [(path[-1], schema, find(body, join(path))) for path, schema in named(spec)]
     settings = tuple(
         (str(name), "on" if value is True else "off" if value is False else str(value))
-        for name, value in given.items()
-        if isinstance(value, bool | int | float | str) and name != "prompt"
+        for name, schema, value in given
+        if isinstance(value, bool | int | float | str) and schema.get("x-role") != "prompt" and name not in _UNPAINTED
     )
+    seconds = min(seconds_of(asked.get("seconds")) or _USUAL_S, _LONGEST_S)
     return Job(
-        path=str(output), width=width, height=height, seconds=int(asked.get("seconds", 5)), audio=bool(asked.get("audio")),
+        path=str(output), width=width, height=height, seconds=max(1, round(seconds)), audio=bool(asked.get("audio")),
         prompt=str(asked.get("prompt", "")), model=str(body.get("model", spec.name)), settings=settings, references=references,
     )  # fmt: skip
 
@@ -62,13 +76,11 @@ def _job(spec: Spec, body: dict[str, Any], output: Path, references: tuple[Refer
 async def _references(
     spec: Spec, body: dict[str, Any], folder: Path, fetch: Callable[[str], Awaitable[bytes]]
 ) -> tuple[Reference, ...]:
-    schema = find(spec.body, "".join(f"/properties/{name}" for name in spec.inputs))
-    given = find(body, join(spec.inputs))
     wanted = []
-    for name, child in schema.get("properties", {}).items():
-        kind = child.get("x-media", {}).get("kind") if isinstance(child, dict) else None
-        if kind:
-            urls = given.get(name) or []
+    for path, schema in named(spec):
+        kind = schema.get("x-media", {}).get("kind")
+        urls = find(body, join(path)) if kind else ABSENT
+        if kind and urls is not ABSENT:
             listed = [urls] if isinstance(urls, str) else urls
             wanted += [(f"[{kind.title()}{number}]", kind, url) for number, url in enumerate(listed, 1)]
     files = await asyncio.gather(
@@ -80,7 +92,7 @@ async def _references(
 
 
 async def _fetched(url: str, kind: str, path: Path, fetch: Callable[[str], Awaitable[bytes]]) -> str | None:
-    content = await fetch(url) if kind == "image" and url.startswith(("http://", "https://")) else b""
+    content = await fetch(url) if kind == "image" and url.startswith(("http://", "https://", "asset://")) else b""
     if not content:
         return None
     path.write_bytes(content)

@@ -18,7 +18,7 @@ from seedance_nb._engine import ENGINE
 from seedance_nb._errors import SeedanceError, TaskFailed, UnknownOutcome
 from seedance_nb._form import Form
 from seedance_nb._handle import Task
-from seedance_nb._price import price_before, price_note
+from seedance_nb._price import estimate, price_before, price_note
 from seedance_nb._session import Session
 from seedance_nb._spec import Spec
 from seedance_nb._task import OPEN_STATES, Row, State
@@ -49,6 +49,7 @@ class Panel:
         self.task: Task | None = None
         self._session = session
         self._simulated = session.is_simulated(spec)
+        self._estimate = estimate(spec, self.form.values)
         self._lock = threading.Lock()
         self._busy = False
         self._watching = True
@@ -58,7 +59,7 @@ class Panel:
         self._go = shared.make(W.Button, ButtonStyle, "sdn-go", description=self._price(), icon="play")
         self._stop = shared.make(W.Button, ButtonStyle, "sdn-hidden", description="Stop waiting")
         self._again = shared.make(W.Button, ButtonStyle, "sdn-hidden", description="Another take", icon="repeat")
-        self._note = shared.html(html.escape(price_note(spec, simulated=self._simulated)), "sdn-note")
+        self._note = shared.html(html.escape(price_note(spec, self._estimate, simulated=self._simulated)), "sdn-note")
         self._status = shared.html("", "sdn-status")
         self._sent = shared.html("", "sdn-status")  # apart from what changes every second, so that it stays open
         foot = shared.box(W.HBox, [self._note, self._stop, self._again, self._go], "sdn-foot")
@@ -155,7 +156,7 @@ class Panel:
         return f"<b>{html.escape(self.spec.title)}</b>{mode}{mark}<code>{html.escape(self.spec.name)}</code>"
 
     def _price(self) -> str:
-        return f"Generate · {price_before(simulated=self._simulated)}"
+        return f"Generate · {price_before(self._estimate, simulated=self._simulated)}"
 
     def _guarded(self, act: Callable[[], None]) -> Callable[[Any], None]:
         def guarded(_: Any) -> None:

@@ -1,10 +1,12 @@
 """What travels to the provider, without the key."""
 
+from collections.abc import Mapping
 from dataclasses import dataclass
-from urllib.parse import quote
+from urllib.parse import quote, urlencode
 
 from seedance_nb._check import Approved
 from seedance_nb._errors import SpecError
+from seedance_nb._operation import Call
 from seedance_nb._spec import Spec
 
 
@@ -21,6 +23,12 @@ def create_request(approved: Approved, base_url: str) -> Request:
     """The one request that spends credits; its body is the approved text itself. *pure*."""
     spec = approved.spec
     return Request(method=spec.method.upper(), url=base_url + spec.path, body=approved.body)
+
+
+def call_request(call: Call, base_url: str, query: Mapping[str, str], body: str = "") -> Request:
+    """The request of a free call. *pure*; what goes into the query is escaped."""
+    asked = f"?{urlencode(query)}" if query else ""
+    return Request(method=call.method.upper(), url=f"{base_url}{call.path}{asked}", body=body)
 
 
 def status_request(spec: Spec, base_url: str, task_id: str) -> Request:

@@ -8,22 +8,25 @@ from pathlib import Path
 from typing import Any
 
 from seedance_nb import _database, _spec
+from seedance_nb._begin import begin
+from seedance_nb._callback import callback_names
 from seedance_nb._check import approve, check, extra_fault, extra_path, place, roles
-from seedance_nb._display import Video, table_html, table_text, video_of
-from seedance_nb._engine import ENGINE
+from seedance_nb._desk import Desk
+from seedance_nb._display import Video, video_of
+from seedance_nb._engine import ENGINE, wait_for
 from seedance_nb._errors import InvalidInput, SeedanceError, SpecError
-from seedance_nb._files import outputs_folder, ready
+from seedance_nb._files import outputs_folder
 from seedance_nb._flow import Flow, raise_for
-from seedance_nb._follow import run
+from seedance_nb._follow import glance, run
 from seedance_nb._handle import Task, Tasks
 from seedance_nb._keys import Secret, hidden
 from seedance_nb._ledger import Ledger
 from seedance_nb._places import find_place, place_of
-from seedance_nb._price import price_before
-from seedance_nb._request import create_request
+from seedance_nb._price import Estimate, estimate
 from seedance_nb._spec import Spec
-from seedance_nb._task import Row, State
+from seedance_nb._task import Row
 from seedance_nb._transport import Place
+from seedance_nb._upstream import warnings
 from seedance_nb._values import Problem, join, read_json
 
 Document = str | Path | Mapping[str, Any] | Spec
@@ -58,6 +61,7 @@ class Session:
         self._sleep = sleep
         self.ledger = Ledger(ledger or _database.default_path())
         self._specs: dict[str, Spec] = {}
+        self._estimates: dict[tuple[str, str], Estimate] = {}
 
     @property
     def outputs(self) -> Path:
@@ -71,15 +75,32 @@ class Session:
     def check(
         self, document: Document, /, *, extra: Mapping[str, Any] | None = None, **fields: Any
     ) -> tuple[Problem, ...]:
-        """Every problem of these fields at once, () if they may be sent. *pure*: nothing is sent or recorded.
+        """Every problem of these fields at once, () if nothing is wrong. *pure*: nothing is sent or recorded.
 
+        Those that refuse come first; those whose `warns` is True are limits known from elsewhere, and stop nothing.
         `extra` holds undocumented fields that are sent knowingly. Raises: SpecError.
         """
         spec = _spec.spec(document)
         if fault := extra_fault(extra):
             return (fault,)
         knowingly = tuple(join(extra_path(spec, name)) for name in extra or {})
-        return check(spec, place(spec, fields, extra), knowingly)
+        body = place(spec, fields, extra)
+        return check(spec, body, knowingly) + warnings(spec, body)
+
+    def desk(self, document: Document, /) -> Desk:
+        """The free calls of the document's provider: estimate, balance, upload, asset. Reads the environment."""
+        spec = _spec.spec(document)
+        return Desk(spec, self._place(spec), self._sleep)
+
+    def estimate(self, document: Document, /, **fields: Any) -> Estimate:
+        """What these fields would cost, as far as anybody says so; the ledger keeps it with the task. *network*.
+
+        Raises: InvalidInput with every problem; SpecError.
+        """
+        desk, approved = self.desk(document), approve(_spec.spec(document), fields)
+        told = wait_for(ENGINE.submit(desk.estimate(approved.values)))
+        self._estimates[desk.place.base_url, approved.digest] = told
+        return told
 
     def submit(
         self, document: Document, /, *, take: int = 1, extra: Mapping[str, Any] | None = None, **fields: Any
@@ -103,31 +124,8 @@ class Session:
         self._specs[spec.name] = spec
         approved = approve(spec, fields, extra)
         where = self._place(spec)
-        ready(self.outputs)
-        row, is_new = self.ledger.claim(
-            approved,
-            base_url=where.base_url,
-            simulated=where.app is not None,
-            take=take,
-            fingerprint=where.secret.fingerprint() if where.secret else "",
-        )
-        flow = self._flow(spec, where)
-        if is_new:
-            try:
-                request = create_request(approved, where.base_url)
-                ENGINE.promise(flow.settled)
-            except BaseException:  # Stop pressed at this very moment: nothing can have left yet
-                flow.settled.set()
-                self.ledger.update(row.seq, state=State.UNSENT, error="The sending was stopped before it began.")
-                raise
-            # From here on it may have left, so an interrupt must not free the row.
-            try:
-                ENGINE.follow(self._flow_key(row), lambda: run(flow, row, request))
-            except BaseException:
-                flow.settled.set()
-                raise
-        elif row.state not in (State.UNKNOWN, State.FAILED):
-            ENGINE.follow(self._flow_key(row), lambda: run(flow, row, None))
+        price = self._estimates.get((where.base_url, approved.digest)) or estimate(spec, approved.values)
+        row, is_new = begin(self._flow(spec, where), approved, take, price)
         return self._task(row, spec, where, is_new=is_new)
 
     def generate(self, document: Document, /, *, timeout: float | None = None, **fields: Any) -> Video:
@@ -156,6 +154,22 @@ class Session:
         spec = _spec.spec(document) if document is not None else self._spec_of(row)
         return self._task(row, spec, self._place(spec, row), is_new=False)
 
+    def callback(self, payload: Mapping[str, Any] | str | bytes) -> Task:
+        """The task that a provider's callback speaks of, after a look of our own with the key. *network*, *writes ledger*.
+
+        Nothing else of the payload is believed, because a callback carries no signature. Raises: SeedanceError for a
+        payload that names no task of the ledger; Unauthorized.
+        """
+        row = next(filter(None, map(self.ledger.row, callback_names(payload, self._specs.values()))), None)
+        if row is not None:
+            spec = self._spec_of(row)
+            wait_for(ENGINE.submit(glance(self._flow(spec, self._place(spec, row)), row)))
+            return self.task(row.name)
+        raise SeedanceError(
+            "The callback names no task of this ledger, so nothing of it is believed.",
+            next_step="sd.tasks() lists what there is",
+        )
+
     def takes(self, document: Document, fields: Mapping[str, Any]) -> int:
         """How many takes of these fields the ledger holds, 0 if none. *reads files*. Raises: InvalidInput."""
         return self.ledger.takes(approve(_spec.spec(document), fields))
@@ -169,15 +183,12 @@ class Session:
         def follow() -> Any:
             now = read()
             raise_for(spec, now)
-            return ENGINE.follow(self._flow_key(row), lambda: run(flow, now, None))
+            return ENGINE.follow(flow.key(row), lambda: run(flow, now, None))
 
         def show(done: Row) -> Video:
             return video_of(done, spec.title, roles(spec, read_json(done.body)))
 
         return Task(read, follow, show, is_new=is_new)
-
-    def _flow_key(self, row: Row) -> tuple[str, int]:
-        return str(self.ledger.path), row.seq
 
     def _flow(self, spec: Spec, where: Place) -> Flow:
         return Flow(spec=spec, place=where, ledger=self.ledger, folder=self.outputs, sleep=self._sleep)
@@ -195,29 +206,6 @@ class Session:
             return roles(self._spec_of(row), read_json(row.body))
         except SpecError:
             return {}
-
-
-class Models:
-    """The documents that come with the package, as a table. `names` are what every function takes."""
-
-    _heads = ("name", "what", "price", "known from")
-
-    def __init__(self, session: Session) -> None:
-        self.names = _spec.names()
-        self._rows = [self._line(session, _spec.spec(name)) for name in self.names]
-
-    def _line(self, session: Session, spec: Spec) -> list[str]:
-        try:
-            price = price_before(simulated=session.is_simulated(spec))
-        except SeedanceError:
-            price = "no key"
-        return [spec.name, f"{spec.title}, {spec.mode}", price, spec.source]
-
-    def __repr__(self) -> str:
-        return table_text(self._heads, self._rows)
-
-    def _repr_html_(self) -> str:
-        return table_html(self._heads, self._rows)
 
 
 @functools.lru_cache(maxsize=8)

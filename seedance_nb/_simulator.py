@@ -6,6 +6,7 @@ import secrets
 import time
 from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
@@ -14,19 +15,22 @@ from starlette.requests import Request
 from starlette.responses import FileResponse, JSONResponse, Response
 from starlette.routing import Route
 
-from seedance_nb._check import check, only_value
+from seedance_nb import _replies
+from seedance_nb._annex import Annex
+from seedance_nb._check import check, only_value, roles, seconds_of
 from seedance_nb._errors import SpecError
-from seedance_nb._painting import paint
+from seedance_nb._painting import paint, size_of
+from seedance_nb._price import estimate
+from seedance_nb._replies import Reply, codes
 from seedance_nb._spec import Spec
 from seedance_nb._store import Simulated, Store
-from seedance_nb._values import find, json_text, put, read_json, split
+from seedance_nb._values import find, json_text, read_json
 
 MARK = "x-seedance-simulator"
 """The header by which an answer says that it comes from here."""
 
-_WISH = re.compile(r"simulate:(fail|\d{3})")
+_WISH = re.compile(r"simulate:([a-z_]+|\d{3})")
 _FAULT = "The simulator was asked to fail this task."
-_BODY_ONLY = ("455", "501", "505")  # the provider's own numbers, which mean something else or nothing in HTTP
 
 Fetch = Callable[[str], Awaitable[bytes]]
 
@@ -50,39 +54,33 @@ class Simulator:
     ) -> None:
         self.specs = {spec.name: spec for spec in specs}
         self.store = store
-        self._fetch = fetch
+        self._annex = Annex(store, fetch, pace.queue, now)
         self._pace = pace
         self._now = now
         self._painting: dict[str, asyncio.Task[None]] = {}
         routes: dict[tuple[str, str], Any] = {}
         for spec in specs:
-            if spec.task is None:
-                raise SpecError("a document without an x-task table cannot be simulated", file=spec.file)
+            if spec.task is None or spec.errors is None or not spec.errors.message:
+                raise SpecError("a document without x-task and x-errors tables cannot be simulated", file=spec.file)
             routes.setdefault((spec.path, spec.method), self._create)
             routes.setdefault((spec.task.status_path, "get"), self._status)
+            for name, call in spec.calls.items():
+                routes.setdefault((call.path, call.method), self._beside(name))
         served = [Route(path, handler, methods=[method.upper()]) for (path, method), handler in routes.items()]
-        self.app = Starlette(routes=[*served, Route("/outputs/{name}", self._output)])
+        self.app = Starlette(routes=[*served, *self._annex.routes, Route("/outputs/{name}", self._output)])
 
     async def _create(self, request: Request) -> Response:
         spec = self._first(request.url.path)
         if not self._has_key(spec, request):
-            return self._refusal(spec, "401")
-        try:
-            body = read_json(await request.body())
-        except ValueError as error:
-            return self._refusal(spec, "422", [f"body: {error}"])
-        spec = self._for(spec, body)
+            return _answer(_replies.refused(spec, "401"))
+        spec, body, refusal = await self._read(spec, request)
+        if refusal is not None:
+            return _answer(refusal)
         wish = self._wish(spec, request, body)
         if wish not in ("", "fail"):
-            known = wish in _codes(spec)
-            return self._refusal(
-                spec, wish if known else "422", [] if known else [f"x-simulate: {', '.join(_codes(spec))} or fail"]
-            )
-        problems = check(spec, body)
-        if problems:
-            model = only_value(spec.body.get("properties", {}).get("model", {}))
-            head = f"Value error, Invalid input for model {model}: "
-            return self._refusal(spec, "422", [f"{head}{problem.field}: {problem.message}" for problem in problems])
+            known = wish in codes(spec)
+            hint = [f"x-simulate: {', '.join(codes(spec))} or fail"]
+            return _answer(_replies.refused(spec, wish) if known else _replies.invalid(spec, hint))
         task = Simulated(
             id=f"task_{secrets.token_hex(16)[:31]}",
             spec=spec.name,
@@ -92,25 +90,34 @@ class Simulator:
         )
         await asyncio.to_thread(self.store.add, task)
         self._paint(task)
-        answer = shape(spec.replies["create"], {"id": task.id})
-        assert spec.task is not None  # noqa: S101 - the constructor refused such documents
-        return _json(put(answer, split(spec.task.id_pointer), task.id))
+        return _answer(_replies.accepted(spec, task.id))
+
+    async def _read(self, spec: Spec, request: Request) -> tuple[Spec, Any, Reply | None]:
+        try:
+            body = read_json(await request.body())
+        except ValueError as error:
+            return spec, None, _replies.invalid(spec, [f"body: {error}"])
+        spec = self._for(spec, body)
+        if self._wish(spec, request, body) in ("", "fail"):
+            model = only_value(spec.body.get("properties", {}).get("model", {}))
+            head = f"Value error, Invalid input for model {model}: "
+            wrong = [f"{head}{problem.field}: {problem.message}" for problem in check(spec, body)]
+            return spec, body, _replies.invalid(spec, wrong) if wrong else None
+        return spec, body, None
 
     async def _status(self, request: Request) -> Response:
-        spec = self._first(request.url.path)
+        spec = self._first(request.url.path, request.path_params)
         if not self._has_key(spec, request):
-            return self._refusal(spec, "401")
+            return _answer(_replies.refused(spec, "401"))
         assert spec.task is not None  # noqa: S101
         given = request.query_params if spec.task.id_parameter else request.path_params
         name = spec.task.id_parameter or next(iter(given), "")
         task = await asyncio.to_thread(self.store.get, str(given.get(name, "")))
         if task is None or task.spec not in self.specs:
-            return self._refusal(spec, "404")
-        return _json(self._told(self.specs[task.spec], task, str(request.base_url).rstrip("/")))
+            return _answer(_replies.missing(spec))
+        return _answer(self._told(self.specs[task.spec], task, str(request.base_url).rstrip("/")))
 
-    def _told(self, spec: Spec, task: Simulated, base: str) -> Any:
-        table = spec.task
-        assert table is not None  # noqa: S101
+    def _told(self, spec: Spec, task: Simulated, base: str) -> Reply:
         waited, ready = self._now() - task.created, self.store.output(task.id).exists()
         over = waited >= self._pace.queue + self._pace.run
         state = "queued" if waited < self._pace.queue else "running"
@@ -118,20 +125,44 @@ class Simulator:
             state = "failed" if task.fault else "done"
         elif not ready and not task.fault:
             self._paint(task)  # a task that another kernel left half painted
-        ended = state in ("done", "failed")
-        end = int(task.created + self._pace.queue + self._pace.run)
-        facts = {
-            "id": task.id, "body": task.body, "created": int(task.created), "credits": 0,
-            "finished": end if ended else None, "ran": int(self._pace.run) if ended else None,
+        output = f"{base}/outputs/{task.id}.mp4" if state == "done" else None
+        fault = task.fault if state == "failed" else None
+        return _replies.told(spec, state, {**self._facts(spec, task, state), "output": output, "fault": fault})
+
+    def _facts(self, spec: Spec, task: Simulated, state: str) -> dict[str, Any]:
+        asked, ended = roles(spec, task.body), state in ("done", "failed")
+        created, now = int(task.created), int(self._now())
+        end = int(task.created + self._pace.queue + self._pace.run) if ended else None
+        width, height = size_of(asked)
+        share = min(0.99, max(0.0, (self._now() - task.created) / (self._pace.queue + self._pace.run or 1)))
+        price = estimate(spec, task.body)
+        model = find(task.body, "/model")
+        return {
+            "id": task.id, "body": task.body, "model": model, "relay-model": f"simulated/{model}", "upstream-id": f"sim-{task.id}",
+            "created": created, "created-ms": created * 1000, "created-iso": _iso(created), "now": now, "now-iso": _iso(now),
+            "started": int(task.created + self._pace.queue) if state != "queued" else 0,
+            "finished": end, "finished-ms": end * 1000 if end else None, "ran": int(self._pace.run) if ended else None,
+            "percent": "100%" if ended else f"{share:.0%}", "credits": int(price.amount or 0) if state == "done" else 0,
+            "width": width, "height": height, "seconds": int(seconds_of(asked.get("seconds")) or 5),
+            "resolution": asked.get("resolution", ""), "ratio": asked.get("ratio", ""), "audio": bool(asked.get("audio")),
+            "code": 501 if state == "failed" else 200, "said": task.fault if state == "failed" else "success",
+            "fail-reason": "task failed" if state == "failed" else "",
+            "upstream-word": {"done": "succeeded"}.get(state, state), "middle-word": {"done": "succeed"}.get(state, state),
         }  # fmt: skip
-        answer = shape(spec.replies["status"], facts)
-        answer = put(
-            answer, split(table.state), next(word for word, meaning in table.words.items() if meaning == state)
-        )
-        if state == "done":
-            answer = _put_first(answer, table.outputs[0], f"{base}/outputs/{task.id}.mp4")
-        if state == "failed":
-            answer = _put_first(answer, table.error[0], task.fault)
+
+    def _beside(self, name: str) -> Any:
+        async def answer(request: Request) -> Response:
+            spec = next(
+                spec for spec in self.specs.values() if name in spec.calls and spec.calls[name].path == request.url.path
+            )
+            if not self._has_key(spec, request):
+                return _answer(_replies.refused(spec, "401"))
+            if name == "estimate":
+                spec, body, refusal = await self._read(spec, request)
+                return _answer(refusal or Reply(status=200, value=_replies.shape(
+                    spec.calls[name].reply, {"credits": estimate(spec, body).amount or 0})))  # fmt: skip
+            return _answer(await self._annex.answer(spec, name, request))
+
         return answer
 
     async def _output(self, request: Request) -> Response:
@@ -146,12 +177,14 @@ class Simulator:
         self._painting[task.id] = asyncio.get_running_loop().create_task(self._painted(task))
 
     async def _painted(self, task: Simulated) -> None:
-        fault = await paint(self.specs[task.spec], task.body, self.store.output(task.id), self._fetch)
+        fault = await paint(self.specs[task.spec], task.body, self.store.output(task.id), self._annex.fetch)
         if fault:
             await asyncio.to_thread(self.store.fail, task.id, fault)
         self._painting.pop(task.id, None)
 
-    def _first(self, path: str) -> Spec:
+    def _first(self, path: str, parameters: dict[str, Any] | None = None) -> Spec:
+        for name, value in (parameters or {}).items():
+            path = path.removesuffix(str(value)) + f"{{{name}}}"
         return next(
             spec for spec in self.specs.values() if path in (spec.path, spec.task.status_path if spec.task else "")
         )
@@ -167,56 +200,13 @@ class Simulator:
 
     def _wish(self, spec: Spec, request: Request, body: Any) -> str:
         said = _WISH.search(json_text(body)) if isinstance(body, dict) else None
-        meant = said.group(1) if said and said.group(1) in ("fail", *_codes(spec)) else ""
+        meant = said.group(1) if said and said.group(1) in ("fail", *codes(spec)) else ""
         return request.headers.get("x-simulate", "") or meant
 
-    def _refusal(self, spec: Spec, code: str, details: Sequence[str] = ()) -> Response:
-        table = spec.errors
-        assert table is not None  # noqa: S101
-        answer = put(put({}, split(table.code), int(code)), split(table.message), _meaning(spec, code))
-        if code == "422":
-            answer = put(answer, split(table.details)[:-1], list(details) or ["simulate: this was asked for"])
-        headers = {"Retry-After": "1"} if code == "429" else {}
-        return _json(answer, 200 if code in _BODY_ONLY else int(code), headers)
+
+def _iso(seconds: int) -> str:
+    return datetime.fromtimestamp(seconds, UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
 
 
-def _codes(spec: Spec) -> tuple[str, ...]:
-    """The codes of the document that can be provoked. *pure*."""
-    return (*spec.errors.refusals, *spec.errors.unclear) if spec.errors else ()
-
-
-def _meaning(spec: Spec, code: str) -> str:
-    """What the document says of a code, in the list under the field that carries codes. *pure*."""
-    said = str(spec.replies["create"])
-    found = re.search(rf"\*\*{re.escape(code)}\*\*: (.+?)(?:\\n|'|$)", said)
-    return found.group(1) if found else "the simulator was asked for this code"
-
-
-def shape(schema: Any, facts: dict[str, Any]) -> Any:
-    """An answer of a documented shape: `x-fill` marks filled from `facts`, the rest from examples. *pure*."""
-    if not isinstance(schema, dict):
-        return None
-    if "x-fill" in schema:
-        return facts.get(schema["x-fill"])
-    made: dict[str, Any] = {}
-    for part in schema.get("allOf", ()):
-        made |= shape(part, facts) or {}
-    if "null" in schema.get("type", ()) and isinstance(schema["type"], list):
-        return None
-    if "properties" in schema or made:
-        return made | {name: shape(child, facts) for name, child in schema.get("properties", {}).items()}
-    return next(
-        iter([*schema.get("examples", ()), *schema.get("enum", ())]), [] if schema.get("type") == "array" else None
-    )
-
-
-def _put_first(answer: Any, pointer: str, value: Any) -> Any:
-    parts = split(pointer)
-    if "*" not in parts:
-        return put(answer, parts, value)
-    star = parts.index("*")
-    return put(answer, parts[:star], [put({}, parts[star + 1 :], value)])
-
-
-def _json(value: Any, status: int = 200, headers: dict[str, str] | None = None) -> Response:
-    return JSONResponse(value, status_code=status, headers={MARK: "1"} | (headers or {}))
+def _answer(reply: Reply) -> Response:
+    return JSONResponse(reply.value, status_code=reply.status, headers={MARK: "1", **dict(reply.headers)})

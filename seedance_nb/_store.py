@@ -26,6 +26,17 @@ class Simulated:
     fault: str
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Asset:
+    """One uploaded asset: what it is called, Image, Video or Audio, and the address it came from. `created` is Unix seconds."""
+
+    id: str
+    name: str
+    kind: str
+    url: str
+    created: float
+
+
 def default_folder() -> Path:
     """Where the simulator keeps its tasks: `SEEDANCE_SIMULATOR`, else the user's data folder. Reads the environment."""
     named = os.getenv("SEEDANCE_SIMULATOR")
@@ -33,7 +44,7 @@ def default_folder() -> Path:
 
 
 class Store:
-    """A folder with `tasks.sqlite3` and `outputs/`; nothing in it was paid for, and old tasks are forgotten after a week."""
+    """A folder with `tasks.sqlite3`, `outputs/` and `uploads/`; nothing in it was paid for, and old tasks are forgotten after a week."""
 
     def __init__(self, folder: Path) -> None:
         self.folder = folder
@@ -61,6 +72,27 @@ class Store:
         with self._db() as db:
             db.execute("UPDATE tasks SET fault = ? WHERE id = ?", (fault, task_id))
 
+    def add_asset(self, asset: Asset) -> None:
+        """Remembers an asset. *writes files*."""
+        with self._db() as db:
+            values = (asset.id, asset.name, asset.kind, asset.url, asset.created)
+            db.execute("INSERT INTO assets (id, name, kind, url, created) VALUES (?, ?, ?, ?, ?)", values)
+
+    def asset(self, asset_id: str) -> Asset | None:
+        """The asset with this id, None if there is none. *reads files*."""
+        with self._db() as db:
+            found = db.execute("SELECT id, name, kind, url, created FROM assets WHERE id = ?", (asset_id,)).fetchone()
+        return Asset(id=found[0], name=found[1], kind=found[2], url=found[3], created=found[4]) if found else None
+
+    def keep_upload(self, name: str, content: bytes) -> None:
+        """Keeps an uploaded file. *writes files*."""
+        self.upload(name).parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+        self.upload(name).write_bytes(content)
+
+    def upload(self, name: str) -> Path:
+        """Where an uploaded file lies. *pure*."""
+        return self.folder / "uploads" / Path(name).name
+
     def output(self, task_id: str) -> Path:
         """Where a task's video lies once it is made. *pure*."""
         return self.folder / "outputs" / f"{task_id}.mp4"
@@ -71,4 +103,6 @@ class Store:
         with closing(sqlite3.connect(self.folder / "tasks.sqlite3", timeout=10)) as db, db:
             db.execute("""CREATE TABLE IF NOT EXISTS tasks (id TEXT PRIMARY KEY, spec TEXT NOT NULL,
                 body TEXT NOT NULL, created REAL NOT NULL, fault TEXT NOT NULL)""")
+            db.execute("""CREATE TABLE IF NOT EXISTS assets (id TEXT PRIMARY KEY, name TEXT NOT NULL,
+                kind TEXT NOT NULL, url TEXT NOT NULL, created REAL NOT NULL)""")
             yield db

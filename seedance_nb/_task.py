@@ -7,7 +7,7 @@ from enum import StrEnum
 from typing import Any
 from urllib.parse import urlsplit
 
-from seedance_nb._tables import TaskTable
+from seedance_nb._tables import ErrorTable, TaskTable
 from seedance_nb._values import ABSENT, Charged, find, find_all
 
 _ID = re.compile(r"[A-Za-z0-9._:@-]{1,200}")
@@ -37,8 +37,10 @@ FREE_STATES = (State.REFUSED, State.UNSENT)
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Row:
-    """One task as the ledger remembers it. Times are Unix seconds; `credits` is the provider's own number, None if unsaid.
+    """One task as the ledger remembers it. Times are Unix seconds.
 
+    `credits` is the provider's own number and `estimate` the one before it, both in `unit`, None where nobody says one;
+    `progress` is the provider's own percentage, 0 to 100, None if it tells none.
     `name` is what `sd.task(name)` takes: provider and the provider's id, or `#` and the row's number until there is one.
     `facts` is what was found in the kept file, as JSON.
     """
@@ -56,6 +58,9 @@ class Row:
     outputs: tuple[str, ...] = ()
     error: str = ""
     credits: float | None = None
+    estimate: float | None = None
+    unit: str = "credits"
+    progress: float | None = None
     file: str = ""
     sha256: str = ""
     facts: str = ""
@@ -91,6 +96,7 @@ class Seen:
     outputs: tuple[str, ...] = ()
     error: str = ""
     credits: float | None = None
+    progress: float | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -103,31 +109,54 @@ class Looks:
     history: Sequence[float] = field(default=())
 
 
-def read_status(table: TaskTable, answer: Any) -> Seen | None:
+def read_status(table: TaskTable, answer: Any, errors: ErrorTable | None = None) -> Seen | None:
     """What a status answer says, or None where it says nothing about a task. *pure*.
 
-    A word that the document does not have is the state `unrecognised`; "done" counts only with an address.
+    A word that the document does not have is the state `unrecognised`; "done" counts only with an address. `errors` says
+    where a code stands, which may say that the task has failed.
     """
     word = find(answer, table.state)
-    if not isinstance(word, str) or not word:
-        return None
-    state = State(table.words.get(word.casefold(), State.OTHER))
-    outputs = tuple(url for pointer in table.outputs for url in find_all(answer, pointer) if _is_address(url))
-    if state is State.DONE and not outputs:
-        state = State.OTHER
     said = [text for pointer in table.error for text in find_all(answer, pointer) if isinstance(text, str) and text]
+    if not isinstance(word, str) or not word:
+        code = next((found for pointer in (errors.code if errors else ()) for found in find_all(answer, pointer)), "")
+        if errors is None or str(code) not in table.failed_codes:
+            return None
+        word, state = str(code), State.FAILED
+        said += [text for pointer in errors.message for text in find_all(answer, pointer) if isinstance(text, str)]
+    else:
+        state = State(table.words.get(word.casefold(), State.OTHER))
+    outputs: tuple[str, ...] = ()
+    for pointer in table.outputs:
+        outputs = outputs or tuple(dict.fromkeys(url for url in find_all(answer, pointer) if _is_address(url)))
+    if state is not State.DONE:
+        outputs = ()
+    elif not outputs:
+        state = State.OTHER
     cost = find(answer, table.credits) if table.credits else ABSENT
     spent = None
     if isinstance(cost, int | float) and not isinstance(cost, bool) and 0 <= cost < _MOST_CREDITS:
         spent = float(cost)
     error = said[0] if said and state is State.FAILED else ""
-    return Seen(state=state, word=word[:80], outputs=outputs, error=error[:2000], credits=spent)
+    return Seen(
+        state=state,
+        word=word[:80],
+        outputs=outputs,
+        error=error[:2000],
+        credits=spent,
+        progress=_progress(table, answer),
+    )
+
+
+def _progress(table: TaskTable, answer: Any) -> float | None:
+    told = str(find(answer, table.progress)) if table.progress else ""
+    found = re.fullmatch(r"([0-9]{1,3})(\.[0-9]{1,9})?\s*%?", told.strip())
+    return min(100.0, float(found.group().rstrip("% "))) if found else None
 
 
 def read_id(table: TaskTable, answer: Any) -> str:
     """The new task's id in the answer to a create request, "" where there is none that could be asked for again. *pure*."""
-    value = find(answer, table.id_pointer)
-    return value if isinstance(value, str) and _ID.fullmatch(value) else ""
+    told = (find(answer, pointer) for pointer in (table.id_pointer, *table.also_id))
+    return next((value for value in told if isinstance(value, str) and _ID.fullmatch(value)), "")
 
 
 def next_look(looks: Looks, elapsed: float) -> float:

@@ -133,6 +133,24 @@ async def fetch_small(url: str, limit: int = 10_000_000, total: float = 3) -> by
     return b""
 
 
+async def put_bytes(url: str, content: bytes, kind: str, place: Place) -> str:
+    """Why `content` could not be put at an upload address, "" once it is there. *network*; no key goes along.
+
+    `kind` is its media type. The address is https, or the provider's own.
+    """
+    own = urlsplit(url)[:2] == urlsplit(place.base_url)[:2]
+    if not url.startswith("https://") and not own:
+        return "its address is not https"
+    try:
+        async with asyncio.timeout(place.download_total), _client(place, None) as client:
+            answer = await client.put(url, content=content, headers={"Content-Type": kind})
+    except TimeoutError:
+        return f"it took longer than {place.download_total:g} s"
+    except (httpx.HTTPError, httpx.InvalidURL, OSError, ValueError) as error:
+        return f"the connection broke ({type(error).__name__})"
+    return "" if answer.is_success else f"HTTP {answer.status_code}"
+
+
 def host_of(url: str) -> str:
     """Scheme and host of an address, never its path or query, which may be a secret. *pure*."""
     try:

@@ -12,7 +12,8 @@ import pytest
 from seedance_nb import Spec, SpecError, spec
 from seedance_nb._documents import read
 from seedance_nb._ours import MEDIA_RULES
-from seedance_nb._spec import _SPECS, names
+from seedance_nb._providers import SPECS
+from seedance_nb._spec import names
 from seedance_nb._wording import sentences
 
 MODEL = "crun/seedance-2.0-fast-r2v"
@@ -21,7 +22,7 @@ PROVIDERS_OWN = {MODEL: "394ca8f872f98efafe5a3aa704c57ffa82d5ac82e9206ac35ee4d57
 
 
 def text_of(name: str) -> str:
-    return (_SPECS / f"{name}.yaml").read_text(encoding="utf-8")
+    return (SPECS / f"{name}.yaml").read_text(encoding="utf-8")
 
 
 def without_ours(value: Any) -> Any:

@@ -16,7 +16,8 @@ import pytest
 
 import seedance_nb as sd
 from seedance_nb.__main__ import main
-from seedance_nb._simulator import Pace, Simulator, shape
+from seedance_nb._replies import shape
+from seedance_nb._simulator import Pace, Simulator
 from seedance_nb._spec import spec
 from seedance_nb._store import Simulated, Store
 

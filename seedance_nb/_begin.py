@@ -1,0 +1,47 @@
+"""The first step of a task: its row claimed in the ledger, and the request handed to the engine where the row is new."""
+
+from seedance_nb._check import Approved
+from seedance_nb._engine import ENGINE
+from seedance_nb._files import ready
+from seedance_nb._flow import Flow
+from seedance_nb._follow import run
+from seedance_nb._price import Estimate
+from seedance_nb._request import create_request
+from seedance_nb._task import Row, State
+
+
+def begin(flow: Flow, approved: Approved, take: int, price: Estimate) -> tuple[Row, bool]:
+    """The row of this request, and whether it is new and therefore sent. *writes ledger*, *network*, *spends credits*.
+
+    Raises: MediaError for a folder that cannot be written, LedgerError; nothing is sent then.
+    """
+    ready(flow.folder)
+    row, is_new = flow.ledger.claim(
+        approved,
+        base_url=flow.place.base_url,
+        simulated=flow.place.app is not None,
+        take=take,
+        fingerprint=flow.place.secret.fingerprint() if flow.place.secret else "",
+        estimate=price,
+    )
+    if is_new:
+        _send(flow, row, approved)
+    elif row.state not in (State.UNKNOWN, State.FAILED):
+        ENGINE.follow(flow.key(row), lambda: run(flow, row, None))
+    return row, is_new
+
+
+def _send(flow: Flow, row: Row, approved: Approved) -> None:
+    try:
+        request = create_request(approved, flow.place.base_url)
+        ENGINE.promise(flow.settled)
+    except BaseException:  # Stop pressed at this very moment: nothing can have left yet
+        flow.settled.set()
+        flow.ledger.update(row.seq, state=State.UNSENT, error="The sending was stopped before it began.")
+        raise
+    # From here on it may have left, so an interrupt must not free the row.
+    try:
+        ENGINE.follow(flow.key(row), lambda: run(flow, row, request))
+    except BaseException:
+        flow.settled.set()
+        raise
