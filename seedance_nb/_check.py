@@ -3,11 +3,13 @@
 import math
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, replace
+from pathlib import PurePath
 from typing import Any
 
 from seedance_nb._errors import InvalidInput
 from seedance_nb._keywords import problem_of, validator
 from seedance_nb._spec import Spec, named
+from seedance_nb._uris import LOCAL
 from seedance_nb._values import ABSENT, Path, Problem, digest, find, join, json_text, put, split
 from seedance_nb._wording import sentences
 
@@ -86,8 +88,18 @@ def check(spec: Spec, body: Any, extra: tuple[str, ...] = ()) -> tuple[Problem, 
             found.append(problem)
     described = {problem.path for problem in found if problem.rule == "x-media"}
     kept = [problem for problem in found if not (problem.rule == "format" and problem.path in described)]
+    if "upload" in spec.calls:
+        kept = [_with_upload(problem) for problem in kept]
     return tuple(
         problem if problem.quote else replace(problem, quote=_nearest_sentence(spec, problem.path)) for problem in kept
+    )
+
+
+def _with_upload(problem: Problem) -> Problem:
+    if not problem.message.startswith(LOCAL):
+        return problem
+    return replace(
+        problem, message=f"{LOCAL}; this provider takes addresses only: sd.upload sends the file there and gives one"
     )
 
 
@@ -182,6 +194,8 @@ def _listed(value: Any, depth: int = 0) -> Any:
         return TooDeep()
     if isinstance(value, tuple | list):
         return [_listed(item, depth + 1) for item in value]
+    if isinstance(value, PurePath):  # told as a local file, not as something that JSON cannot carry
+        return str(value) if value.is_absolute() else f"./{value}"
     return {key: _listed(item, depth + 1) for key, item in value.items()} if isinstance(value, Mapping) else value
 
 

@@ -83,7 +83,7 @@ class Control:
         text = label_html(self.field, Said(problems=problems, count=self._count()))
         if labelled.description != text:
             labelled.description = text
-        mark(self.widget, bad=bool(problems))
+        mark(self.widget, bad=any(not problem.warns for problem in problems))
 
     def _took(self, value: Any) -> None:
         if not self._quiet:
@@ -106,7 +106,9 @@ class TextControl(Control):
         prose = self.field.kind in ("prose", "json")
         self.live = prose
         hint = plain(self.field.example) if self.field.example is not ABSENT else ""
-        made = self._make(W.Textarea if prose else W.Text, TextStyle, placeholder=hint, continuous_update=prose)
+        known = {"options": self.field.suggestions} if self.field.suggestions else {}
+        kind = W.Textarea if prose else W.Combobox if known else W.Text
+        made = self._make(kind, TextStyle, placeholder=hint, continuous_update=prose, **known)
         made.observe(lambda change: self._took(self._read(change["new"])), "value")
         return made
 

@@ -8,7 +8,7 @@ from seedance_nb._check import only_value
 from seedance_nb._schema import GIVEN
 from seedance_nb._spec import Spec
 from seedance_nb._values import ABSENT
-from seedance_nb._wording import blocks, sentences
+from seedance_nb._wording import blocks, limits_in_words, sentences
 
 Kind = Literal["prose", "text", "integer", "number", "choice", "toggle", "list", "group", "constant", "json"]
 
@@ -24,7 +24,8 @@ class Field:
 
     `help` is the beginning of the description and `more` its other sentences; `unit` is the unit of a number, "" if it has
     none; `advanced` says why a field stands apart, "" if it does not; `either` names the fields of which one is needed;
-    `markers` are the prompt's words for the entries of a list, `{n}` standing for their number, from 1.
+    `markers` are the prompt's words for the entries of a list, `{n}` standing for their number, from 1. `suggestions` are
+    values that fit, and `elsewhere` says limits, by what is known from elsewhere and not from the provider.
     """
 
     path: tuple[str, ...]
@@ -45,6 +46,8 @@ class Field:
     advanced: str = ""
     either: tuple[str, ...] = ()
     markers: tuple[str, ...] = ()
+    suggestions: tuple[str, ...] = ()
+    elsewhere: str = ""
     children: tuple["Field", ...] = ()
 
 
@@ -78,7 +81,8 @@ def kind_of(schema: dict[str, Any]) -> Kind:
     if "properties" in schema:
         return "group"
     if only == ["string"]:
-        return "prose" if schema.get("maxLength", 0) > _PROSE_FROM else "text"
+        long = schema.get("maxLength", 0) > _PROSE_FROM or schema.get("x-role") == "prompt"
+        return "prose" if long else "text"
     if only == ["array"] and (schema.get("items") or {}).get("type") == "string":
         return "list"
     plain: dict[Any, Kind] = {"integer": "integer", "number": "number", "boolean": "toggle"}
@@ -95,6 +99,8 @@ def _field(
 ) -> Field:
     kind = kind_of(schema)
     help_, more = _told(str(schema.get("description", "")))
+    upstream = schema.get("x-upstream", {})
+    values = upstream.get("enum", ()) if kind == "text" else ()
     return Field(
         path=path,
         label=str(schema.get("title") or label_of(path[-1] if path else "")),
@@ -114,6 +120,8 @@ def _field(
         advanced="deprecated in the document" if schema.get("deprecated") else str(schema.get("x-advanced", "")),
         either=either,
         markers=tuple(markers.get(path[-1] if path else "", ())),
+        suggestions=tuple(value for value in values if isinstance(value, str)),
+        elsewhere=limits_in_words(upstream, str(schema.get("x-unit", ""))),
         children=_children(schema, path) if kind == "group" else (),
     )
 

@@ -5,7 +5,7 @@ import html
 import logging
 import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from functools import cache
 from importlib.resources import files
 from typing import Any
@@ -17,9 +17,11 @@ from seedance_nb._check import check, place
 from seedance_nb._controls import ChoiceControl, Control, NumberControl, Shared, TextControl, ToggleControl
 from seedance_nb._display import sent_html
 from seedance_nb._fields import Field, leaves, tree
+from seedance_nb._helper import Helper
 from seedance_nb._labels import clause
 from seedance_nb._lists import ListControl
 from seedance_nb._spec import Spec
+from seedance_nb._upstream import warnings
 from seedance_nb._values import Problem, find, join, json_text, put, read_json
 
 _LOG = logging.getLogger("seedance_nb")
@@ -32,19 +34,22 @@ _AT_ONCE = ("maxLength", "x-placeholders")
 
 
 class Form:
-    """A document's request as a form. Show it in a cell, read `values`, or set them; nothing is ever sent by it.
+    """A document's request as a form. Show it in a cell, read `values`, or set them; no task is ever made by it.
 
+    `helper` lets media fields send files to the provider, on a press of their own button.
     `problems` is everything that is wrong now, also what is not shown yet because nobody has been at the field.
     """
 
-    def __init__(self, spec: Spec) -> None:
+    def __init__(self, spec: Spec, helper: Helper | None = None) -> None:
         self.spec = spec
+        self._helper = helper
         self.last_change = 0.0
         self._shared = Shared()
         self._lock = threading.RLock()
         self._start = place(spec, {})
         self._values = copy.deepcopy(self._start)
         self._touched: set[str] = set()
+        self._found: tuple[Problem, ...] = ()
         self._observers: list[Callable[[dict[str, Any]], None]] = []
         fields = leaves(tree(spec))
         self._controls: dict[str, Control] = {}
@@ -85,8 +90,9 @@ class Form:
 
     @property
     def problems(self) -> tuple[Problem, ...]:
-        """Everything that is wrong with `values`. *pure*."""
-        return check(self.spec, self.values)
+        """Everything that is wrong with `values`; what refuses first, then warnings. *pure*."""
+        with self._lock:
+            return self._problems()
 
     def observe(self, callback: Callable[[dict[str, Any]], None]) -> None:
         """Calls `callback` with the new values after every change."""
@@ -97,14 +103,25 @@ class Form:
         self.values = {}
 
     def validate(self) -> tuple[Problem, ...]:
-        """All problems, each of them now shown at its field."""
+        """The problems that stop a request; these and the warnings are now shown, each at its field."""
         with self._lock:
-            problems = check(self.spec, self._values)
+            problems = self._problems()
             self._touched |= {problem.path for problem in problems}
             if any(problem.path.startswith(join(field.path)) for problem in problems for field in self._later):
                 self.open_advanced()
             self._refresh()
-            return problems
+            return tuple(problem for problem in problems if not problem.warns)
+
+    def tell(self, problems: Sequence[Problem]) -> None:
+        """Shows what somebody else found in these values, each at its field until the value there changes."""
+        with self._lock:
+            self._found = tuple(problems)
+            self._touched |= {problem.path for problem in problems}
+            self._refresh()
+
+    def _problems(self) -> tuple[Problem, ...]:
+        still = tuple(p for p in self._found if find(self._values, p.path) == p.value)
+        return check(self.spec, self._values) + warnings(self.spec, self._values) + still
 
     def open_advanced(self) -> None:
         """Makes and shows the fields that stand apart: deprecated ones and those a notebook has little use for."""
@@ -125,8 +142,10 @@ class Form:
 
     def _control(self, field: Field) -> Any:
         path = join(field.path)
-        self._controls[path] = _KINDS[field.kind](field, self._shared, lambda: self._took(path))
-        return self._controls[path].widget
+        control = self._controls[path] = _KINDS[field.kind](field, self._shared, lambda: self._took(path))
+        if isinstance(control, ListControl) and self._helper is not None:
+            control.offer(self._helper)
+        return control.widget
 
     def _took(self, path: str) -> None:
         with self._lock:
@@ -148,13 +167,13 @@ class Form:
                 _LOG.exception("an observer of a form")
 
     def _refresh(self) -> None:
-        problems = check(self.spec, self._values)
+        problems = self._problems()
         shown = [p for p in problems if self._touched & {p.path, *p.others} or p.rule in _AT_ONCE]
         for path, control in self._controls.items():
             control.say(tuple(p for p in shown if p.path == path or p.path.startswith(f"{path}/")))
         placed = [p for p in shown if any(p.path == path or p.path.startswith(f"{path}/") for path in self._controls)]
         rest = [p for p in shown if p not in placed]
-        text = _summary_html(len(placed), rest)
+        text = _summary_html([p for p in placed if not p.warns], rest)
         if self._summary.value != text:
             self._summary.value = text
 
@@ -180,9 +199,10 @@ class _Root(W.VBox):  # type: ignore[misc]
         return bundle
 
 
-def _summary_html(placed: int, rest: list[Problem]) -> str:
+def _summary_html(placed: list[Problem], rest: list[Problem]) -> str:
+    rest = [p for p in rest if not p.warns]
     lines = "".join(f"<li>{html.escape(p.field)}: {html.escape(clause(p))}</li>" for p in rest)
-    total = placed + len(rest)
+    total = len(placed) + len(rest)
     if not total:
         return ""
     count = "1 field needs a change" if total == 1 else f"{total} things need a change"

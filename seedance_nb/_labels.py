@@ -35,24 +35,35 @@ def label_html(field: Field, said: Said) -> str:
     # Only a list's head may hold a fold: Jupyter takes it out of the labels of other controls.
     more = "".join(f"<li>{marked(line)}</li>" for line in field.more) if field.kind == "list" else ""
     fold = f'<details class="sdn-more"><summary>Limits</summary><ul>{more}</ul></details>' if more else ""
-    help_ = f'<span class="sdn-help">{html.escape(default)}{marked(field.help)}{fold}</span>'
+    left = "Left out until you switch it. " if field.kind == "toggle" and field.default is ABSENT else ""
+    known = (
+        f'<span class="sdn-elsewhere">The provider\'s page gives no limits; elsewhere: {html.escape(field.elsewhere)}.</span>'
+        if field.elsewhere
+        else ""
+    )
+    help_ = f'<span class="sdn-help">{html.escape(default + left)}{marked(field.help)}{fold}{known}</span>'
     return f'<span class="sdn-name">{html.escape(field.label)}{star}{unit}{either}</span>{count}{help_}{error_html(said.problems)}'
 
 
 def error_html(problems: Sequence[Problem]) -> str:
-    """The errors of one field, the document's sentence on hover. *pure*; everything is escaped."""
-    lines = "".join(
-        f'<span title="{html.escape(problem.quote, quote=True)}">{html.escape(clause(problem))}</span>'
-        for problem in problems
-    )
-    return f'<span class="sdn-error" role="alert">{lines}</span>' if lines else ""
+    """The errors and warnings of one field, the document's sentence on hover. *pure*; everything is escaped."""
+    made = ""
+    for warns, kind in ((False, "sdn-error"), (True, "sdn-warn")):
+        lines = "".join(
+            f'<span title="{html.escape(problem.quote, quote=True)}">{html.escape(clause(problem))}</span>'
+            for problem in problems
+            if problem.warns is warns
+        )
+        made += f'<span class="{kind}" role="alert">{lines}</span>' if lines else ""
+    return made
 
 
 def clause(problem: Problem) -> str:
     """A problem's message as a sentence of its own. *pure*."""
     subject = "This " if problem.message.split(" ", 1)[0] in _VERBS else ""
     text = subject + problem.message
-    return text[:1].upper() + text[1:] + "."
+    known = f" (by {problem.source}, not by the provider's own page)" if problem.warns else ""
+    return text[:1].upper() + text[1:] + known + "."
 
 
 def marked(text: str) -> str:

@@ -2,6 +2,8 @@
 
 import html
 import json
+from collections.abc import Callable
+from concurrent.futures import Future
 from typing import Any
 
 import ipywidgets as W  # noqa: N812
@@ -9,6 +11,8 @@ from ipywidgets.widgets.widget_button import ButtonStyle
 from ipywidgets.widgets.widget_string import TextStyle
 
 from seedance_nb._controls import Control, mark
+from seedance_nb._errors import SeedanceError
+from seedance_nb._helper import Helper
 from seedance_nb._labels import Said, error_html, label_html
 from seedance_nb._values import ABSENT, Problem, join
 
@@ -35,7 +39,11 @@ class _Row:
         self.up = self._button(owner, "arrow-up", "Move up", lambda: owner.move(self, -1))
         self.down = self._button(owner, "arrow-down", "Move down", lambda: owner.move(self, 1))
         gone = self._button(owner, "times", "Remove", lambda: owner.remove(self))
-        self.widget = shared.box(W.HBox, [self.picture, self.text, self.up, self.down, gone], "sdn-row")
+        more = []
+        if owner.helper is not None and owner.helper.assets:
+            tip = f"Register at {owner.helper.provider} as an asset (advised for pictures of real faces)"
+            more = [self._button(owner, "id-badge", tip, lambda: owner.register(self))]
+        self.widget = shared.box(W.HBox, [self.picture, self.text, *more, self.up, self.down, gone], "sdn-row")
 
     def _button(self, owner: "ListControl", icon: str, tooltip: str, act: Any) -> Any:
         made = owner._shared.make(W.Button, ButtonStyle, "sdn-icon", icon=icon, tooltip=tooltip)  # noqa: SLF001
@@ -52,7 +60,7 @@ class _Row:
             self.picture.value = picture
         if self.text.continuous_update is not bool(problems):
             self.text.continuous_update = bool(problems)
-        mark(self.widget, bad=bool(problems))
+        mark(self.widget, bad=any(not problem.warns for problem in problems))
 
 
 def _label(name: str, problems: tuple[Problem, ...]) -> str:
@@ -69,6 +77,59 @@ def thumb_html(url: str, media: str) -> str:
 
 class ListControl(Control):
     """A list of texts. No entry is dropped or changed: an empty row is an empty entry, and is told so."""
+
+    helper: Helper | None = None
+
+    def offer(self, helper: Helper) -> None:
+        """Shows a button that sends local files to the provider, where it takes any."""
+        self.helper = helper
+        if helper.uploads and self.field.media:
+            self._files = self._shared.make(
+                W.FileUpload, ButtonStyle, "sdn-add", accept=f"{self.field.media}/*", multiple=True, icon="upload",
+                description=f"Upload {self.field.media}", tooltip="Up to about 10 MB here; sd.upload in a cell takes larger files",
+            )  # fmt: skip
+            self._files.observe(self._chosen, "value")
+            self._state = self._shared.html("", "sdn-state")
+            self._arrange()
+
+    def register(self, row: _Row) -> None:
+        """Has an entry's address registered as an asset, and puts the asset's address in its place."""
+        if self.helper is None or row.text.value.startswith("asset://"):
+            return
+        was = row.text.value
+        self._tell(f"Registering {self.name_of(self._rows.index(row))}…")
+        self._when(self.helper.asset(was, self.field.media), lambda made: self._replace(row, was, made))
+
+    def _replace(self, row: _Row, was: str, made: str) -> None:
+        if row in self._rows and row.text.value == was:
+            row.text.value = made
+
+    def _chosen(self, _: Any) -> None:
+        files, self._files.value = self._files.value, ()
+        for file in files:
+            self._tell(f"Uploading {file['name']}…")
+            if self.helper is not None:
+                self._when(self.helper.upload(bytes(file["content"]), file["name"]), self.add)
+
+    def _when(self, future: Future[str], then: Callable[[str], None]) -> None:
+        def ended(done: Future[str]) -> None:
+            try:
+                then(done.result())
+            except SeedanceError as error:
+                self._tell(str(error), bad=True)
+            except Exception as error:  # noqa: BLE001 - raised into a callback it would be seen nowhere
+                self._tell(f"Something unexpected happened: {error!r}", bad=True)
+            else:
+                self._tell("")
+
+        future.add_done_callback(ended)
+
+    def _tell(self, text: str, *, bad: bool = False) -> None:
+        kind = "sdn-error" if bad else "sdn-dim"
+        self._state.value = f'<span class="{kind}" role="status">{html.escape(text)}</span>' if text else ""
+
+    _files: Any = None
+    _state: Any = None
 
     def _build(self) -> Any:
         self._rows: list[_Row] = []
@@ -139,4 +200,12 @@ class ListControl(Control):
         if self._add.disabled is not full:
             self._add.disabled = full
         # Last, because a box that is told anything once it can be typed into forgets what was typed so far.
-        self.widget.children = [self._head, *(row.widget for row in self._rows), self._add]
+        foot = [self._add] if self._files is None else [self._foot()]
+        self.widget.children = [self._head, *(row.widget for row in self._rows), *foot]
+
+    def _foot(self) -> Any:
+        if self._buttons is None:
+            self._buttons = self._shared.box(W.HBox, [self._add, self._files, self._state], "sdn-adds")
+        return self._buttons
+
+    _buttons: Any = None

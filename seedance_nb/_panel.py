@@ -18,22 +18,17 @@ from seedance_nb._engine import ENGINE
 from seedance_nb._errors import SeedanceError, TaskFailed, UnknownOutcome
 from seedance_nb._form import Form
 from seedance_nb._handle import Task
-from seedance_nb._price import estimate, price_before, price_note
+from seedance_nb._helper import Helper
+from seedance_nb._price import price_before, price_note
+from seedance_nb._progress import done_html, failed_html, left_html, running_html, unsure_html
+from seedance_nb._quote import Quote
 from seedance_nb._session import Session
 from seedance_nb._spec import Spec
-from seedance_nb._task import OPEN_STATES, Row, State
 from seedance_nb._values import json_text
 
 SETTLE_S = 0.4
 _TICK_S = 0.25
 _LOG = logging.getLogger("seedance_nb")
-_WORDS = {
-    State.SENDING: "Sending",
-    State.QUEUED: "Queued",
-    State.RUNNING: "Generating",
-    State.OTHER: "In a state that the document does not name",
-    State.DONE: "Fetching the video",
-}
 
 
 class Panel:
@@ -45,11 +40,12 @@ class Panel:
 
     def __init__(self, spec: Spec, session: Session) -> None:
         self.spec = spec
-        self.form = Form(spec)
+        self.form = Form(spec, Helper(lambda: session.desk(spec), spec))
         self.task: Task | None = None
         self._session = session
         self._simulated = session.is_simulated(spec)
-        self._estimate = estimate(spec, self.form.values)
+        self._quote = Quote(session, spec, self._priced, simulated=self._simulated)
+        self._sure: frozenset[str] = frozenset()
         self._lock = threading.Lock()
         self._busy = False
         self._watching = True
@@ -59,7 +55,7 @@ class Panel:
         self._go = shared.make(W.Button, ButtonStyle, "sdn-go", description=self._price(), icon="play")
         self._stop = shared.make(W.Button, ButtonStyle, "sdn-hidden", description="Stop waiting")
         self._again = shared.make(W.Button, ButtonStyle, "sdn-hidden", description="Another take", icon="repeat")
-        self._note = shared.html(html.escape(price_note(spec, self._estimate, simulated=self._simulated)), "sdn-note")
+        self._note = shared.html(html.escape(price_note(spec, self._quote.now, simulated=self._simulated)), "sdn-note")
         self._status = shared.html("", "sdn-status")
         self._sent = shared.html("", "sdn-status")  # apart from what changes every second, so that it stays open
         foot = shared.box(W.HBox, [self._note, self._stop, self._again, self._go], "sdn-foot")
@@ -69,7 +65,7 @@ class Panel:
         self._go.on_click(self._guarded(lambda: self._start(another=False)))
         self._again.on_click(self._guarded(lambda: self._start(another=True)))
         self._stop.on_click(self._guarded(self._stop_waiting))
-        self.form.observe(lambda _: _toggle(self._again, shown=False))
+        self.form.observe(self._changed)
 
     def _ipython_display_(self) -> None:
         display(self.widget)
@@ -104,9 +100,11 @@ class Panel:
             if self.form.validate():
                 self._say("")
                 return
+            if not self._is_sure():
+                return
             await self._follow(self.form.values, another=another)
         except SeedanceError as error:
-            self._say(_error_html(error))
+            self._say(failed_html(error))
             _toggle(self._again, shown=isinstance(error, UnknownOutcome | TaskFailed))
         except Exception as error:  # noqa: BLE001 - a callback's exception would be seen nowhere
             _LOG.exception("panel")
@@ -135,20 +133,40 @@ class Panel:
         _toggle(self._stop, shown=True)
         begun = time.monotonic()
         while not future.done() and self._watching:
-            self._say(_running_html(task.row, time.monotonic() - begun))
+            self._say(running_html(task.row, time.monotonic() - begun))
             await asyncio.sleep(_TICK_S)
         if not future.done():
-            self._say(_left_html(task.row))
+            self._say(left_html(task.row))
             return
         video = task.show(future.result())
         if self._handle is not None:
             self._handle.update(video)
         _toggle(self._again, shown=True)
-        self._say(_done_html(task, time.monotonic() - begun))
+        self._say(done_html(task, time.monotonic() - begun))
 
     def _say(self, text: str) -> None:
         if self._status.value != text:
             self._status.value = text
+
+    def _changed(self, values: dict[str, Any]) -> None:
+        _toggle(self._again, shown=False)
+        self._quote.changed(values)
+
+    def _priced(self) -> None:
+        note = html.escape(price_note(self.spec, self._quote.now, simulated=self._simulated))
+        for widget, name, text in ((self._go, "description", self._price()), (self._note, "value", note)):
+            if getattr(widget, name) != text:
+                setattr(widget, name, text)
+
+    def _is_sure(self) -> bool:
+        """Whether these warnings were seen before, or cost nothing; they are shown otherwise."""
+        warned = tuple(problem for problem in self.form.problems if problem.warns)
+        seen = frozenset(str(problem) for problem in warned)
+        if self._simulated or seen <= self._sure:
+            return True
+        self._sure = seen
+        self._say(unsure_html(warned))
+        return False
 
     def _head(self) -> str:
         mark = '<span class="sdn-badge">SIMULATED</span>' if self._simulated else ""
@@ -156,7 +174,7 @@ class Panel:
         return f"<b>{html.escape(self.spec.title)}</b>{mode}{mark}<code>{html.escape(self.spec.name)}</code>"
 
     def _price(self) -> str:
-        return f"Generate · {price_before(self._estimate, simulated=self._simulated)}"
+        return f"Generate · {price_before(self._quote.now, simulated=self._simulated)}"
 
     def _guarded(self, act: Callable[[], None]) -> Callable[[Any], None]:
         def guarded(_: Any) -> None:
@@ -175,38 +193,3 @@ def _toggle(widget: Any, *, shown: bool) -> None:
         widget.remove_class("sdn-hidden")
     if not shown and not hidden:
         widget.add_class("sdn-hidden")
-
-
-def _running_html(row: Row, waited: float) -> str:
-    word = f" ({html.escape(row.word)})" if row.word and row.state is State.OTHER else ""
-    where = f" · <code>{html.escape(row.name)}</code>" if row.task_id else ""
-    return (
-        f'<div role="status"><div class="sdn-run"><i></i></div>{_WORDS.get(row.state, row.state)}{word} · {waited:.0f} s{where}'
-        f"{_trouble(row)}</div>"
-    )
-
-
-def _trouble(row: Row) -> str:
-    return f'<div class="sdn-dim">{html.escape(row.error)}</div>' if row.error and row.state in OPEN_STATES else ""
-
-
-def _left_html(row: Row) -> str:
-    name = html.escape(row.name)
-    return (
-        f'<div role="status">The waiting was ended, the task was not: it goes on, and its video is kept when it comes.<br>'
-        f"Take it up again with <code>sd.task('{name}').wait()</code> or Generate.</div>"
-    )
-
-
-def _done_html(task: Task, waited: float) -> str:
-    name = html.escape(task.name)
-    if task.is_new:
-        said = f"Done in {waited:.1f} s · <code>{name}</code>"
-    else:
-        said = f"This very request was made before, so its video is shown and nothing new was charged · <code>{name}</code>"
-    return f'<div role="status"><span class="sdn-done">✓</span> {said}</div>'
-
-
-def _error_html(error: SeedanceError) -> str:
-    lines = "<br>".join(html.escape(line) for line in str(error).splitlines())
-    return f'<div class="sdn-error" role="alert">{lines}</div>'

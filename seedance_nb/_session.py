@@ -27,7 +27,7 @@ from seedance_nb._spec import Spec
 from seedance_nb._task import Row
 from seedance_nb._transport import Place
 from seedance_nb._upstream import warnings
-from seedance_nb._values import Problem, join, read_json
+from seedance_nb._values import Problem, digest, join, read_json
 
 Document = str | Path | Mapping[str, Any] | Spec
 
@@ -97,9 +97,14 @@ class Session:
 
         Raises: InvalidInput with every problem; SpecError.
         """
-        desk, approved = self.desk(document), approve(_spec.spec(document), fields)
-        told = wait_for(ENGINE.submit(desk.estimate(approved.values)))
-        self._estimates[desk.place.base_url, approved.digest] = told
+        spec = _spec.spec(document)
+        approved = approve(spec, fields)
+        return wait_for(ENGINE.submit(self.quote(spec, approved.values)))
+
+    async def quote(self, spec: Spec, body: dict[str, Any]) -> Estimate:
+        """What a request body would cost; the ledger keeps it with the task. *network*."""
+        desk = self.desk(spec)
+        told = self._estimates[desk.place.base_url, digest(body)] = await desk.estimate(body)
         return told
 
     def submit(

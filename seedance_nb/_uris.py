@@ -9,6 +9,7 @@ _STRAY = re.compile(r"[^A-Za-z0-9\-._~:/?#\[\]@!$&'()*+,;=%]|%(?![0-9A-Fa-f]{2})
 _SCHEME = re.compile(r"^([A-Za-z][A-Za-z0-9+.-]*):")
 _ASSET = re.compile(r"^asset://[A-Za-z0-9][A-Za-z0-9._-]*$")
 _BARE_ASSET = re.compile(r"^asset[-_][A-Za-z0-9._-]+$")
+LOCAL = "looks like a local file"
 _LOCAL = re.compile(r"^(?:file:|~|\.{0,2}[/\\]|[A-Za-z]:[/\\]|[^:/?#\s]+\.[A-Za-z0-9]{2,4}$)")
 
 
@@ -55,7 +56,7 @@ def media_fault(text: str, schemes: list[str]) -> str:
     if "asset" in schemes and _BARE_ASSET.match(text):
         return f"is a bare AssetId; write asset://{text}"
     if _LOCAL.match(text):
-        return "looks like a local file; this provider takes public addresses only, so put the file on the web first"
+        return f"{LOCAL}; this provider takes public addresses only, so put the file on the web first"
     scheme = _SCHEME.match(text)
     if scheme and scheme.group(1).lower() not in schemes:
         return f"begins with {scheme.group()}; allowed are {', '.join(f'{name}://' for name in schemes)}"

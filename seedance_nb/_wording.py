@@ -91,6 +91,22 @@ def blocks(description: str) -> list[str]:
     return [" ".join(block.split()) for block in re.split(r"\n\s*\n|\n\s*[-*]\s", description)]
 
 
+def limits_in_words(upstream: dict[str, Any], unit: str = "") -> str:
+    """The limits under `x-upstream` as one clause with their source, "" if there are none. *pure*."""
+    low, high = upstream.get("minimum"), upstream.get("maximum")
+    said = [", ".join(_bare(value) for value in upstream["enum"])] if "enum" in upstream else []
+    if low is not None or high is not None:
+        bounds = (
+            f"{low} to {high}" if None not in (low, high) else f"{low} or more" if high is None else f"{high} or less"
+        )
+        said.append(f"{bounds} {unit}".rstrip())
+    if "maxLength" in upstream:
+        said.append(f"at most {upstream['maxLength']:,} characters")
+    if "maxItems" in upstream:
+        said.append(f"at most {upstream['maxItems']}")
+    return f"{'; '.join(said)} ({upstream['source']})" if said else ""
+
+
 def kind_of(value: Any) -> str:
     """The JSON type of a value in plain words. *pure*."""
     match value:

@@ -26,6 +26,8 @@ class Provider:
         self.downloads: list[dict[str, str]] = []
         self.on_create: list[Any] = ["ok"]
         self.on_status: list[Any] = ["success"]
+        self.estimates: list[str] = []
+        self.on_estimate: list[Any] = [12]
         self.on_video: list[Any] = ["ok"]
         self.when_charged: Callable[[], None] = lambda: None
         outer = self
@@ -37,7 +39,7 @@ class Provider:
                 pass
 
             def do_POST(self) -> None:
-                outer._create(self)
+                (outer._create if self.path == CREATE else outer._free)(self)
 
             def do_GET(self) -> None:
                 (outer._video if self.path.startswith("/outputs/") else outer._status)(self)
@@ -71,6 +73,13 @@ class Provider:
             self._json(handler, *step)
         else:
             self._broken(handler, step)
+
+    def _free(self, handler: BaseHTTPRequestHandler) -> None:
+        body = handler.rfile.read(int(handler.headers["Content-Length"])).decode()
+        self.estimates.append(body)
+        step = self._next(self.on_estimate)
+        told = {"code": 200, "message": "success", "data": {"credits": step, "estimated": True}}
+        self._json(handler, *(step if isinstance(step, tuple) else (200, told)))
 
     def _status(self, handler: BaseHTTPRequestHandler) -> None:
         self.looks.append(handler.path)

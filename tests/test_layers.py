@@ -23,7 +23,7 @@ LAYERS = (
     ("_handle", "_render", "_follow", "_places", "_desk"),
     ("_begin",),
     ("_session",),
-    ("_models",),
+    ("_models", "_helper", "_progress", "_quote"),
     ("_controls",),
     ("_lists",),
     ("_form",),

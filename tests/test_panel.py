@@ -162,7 +162,7 @@ def test_another_take_is_another_task(panel: Panel, provider: Provider) -> None:
 
 
 def test_the_button_says_what_it_costs(panel: Panel) -> None:
-    assert panel._go.description == "Generate · price not published"
+    assert panel._go.description == "Generate · price not known"
     assert "SIMULATED" not in panel._top.value
     simulated = sd.panel(MODEL)
     assert simulated._go.description == "Generate · simulated, free"

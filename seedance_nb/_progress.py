@@ -1,0 +1,68 @@
+"""What a panel says while a task runs and when it ends. Pure functions make HTML; everything is escaped."""
+
+import html
+
+from seedance_nb._errors import SeedanceError
+from seedance_nb._handle import Task
+from seedance_nb._labels import clause
+from seedance_nb._price import price_after
+from seedance_nb._task import OPEN_STATES, Row, State
+from seedance_nb._values import Problem
+
+_WORDS = {
+    State.SENDING: "Sending",
+    State.QUEUED: "Queued",
+    State.RUNNING: "Generating",
+    State.OTHER: "In a state that the document does not name",
+    State.DONE: "Fetching the video",
+}
+
+
+def running_html(row: Row, waited: float) -> str:
+    """The bar, the state and the seconds so far. *pure*; the bar has the provider's own percentage where it tells one."""
+    bar = "<i></i>" if row.progress is None else f'<i style="width: {row.progress:.0f}%; animation: none"></i>'
+    told = f" · {row.progress:.0f} %" if row.progress is not None else ""
+    word = f" ({html.escape(row.word)})" if row.word and row.state is State.OTHER else ""
+    where = f" · <code>{html.escape(row.name)}</code>" if row.task_id else ""
+    return (
+        f'<div role="status"><div class="sdn-run">{bar}</div>{_WORDS.get(row.state, row.state)}{word} · {waited:.0f} s{told}{where}'
+        f"{_trouble(row)}</div>"
+    )
+
+
+def _trouble(row: Row) -> str:
+    return f'<div class="sdn-dim">{html.escape(row.error)}</div>' if row.error and row.state in OPEN_STATES else ""
+
+
+def left_html(row: Row) -> str:
+    """That the waiting has ended and the task has not. *pure*."""
+    name = html.escape(row.name)
+    return (
+        f'<div role="status">The waiting was ended, the task was not: it goes on, and its video is kept when it comes.<br>'
+        f"Take it up again with <code>sd.task('{name}').wait()</code> or Generate.</div>"
+    )
+
+
+def done_html(task: Task, waited: float) -> str:
+    """That the video is there, how long it took in seconds and what it cost. *pure*."""
+    name = html.escape(task.name)
+    if task.is_new:
+        said = f"Done in {waited:.1f} s · {html.escape(price_after(task.row))} · <code>{name}</code>"
+    else:
+        said = f"This very request was made before, so its video is shown and nothing new was charged · <code>{name}</code>"
+    return f'<div role="status"><span class="sdn-done">✓</span> {said}</div>'
+
+
+def unsure_html(warned: tuple[Problem, ...]) -> str:
+    """What is doubtful about a request that a person is about to pay for. *pure*."""
+    lines = "".join(f"<li>{html.escape(problem.field)}: {html.escape(clause(problem))}</li>" for problem in warned)
+    return (
+        f'<div class="sdn-warn" role="alert">Nothing has been sent. This goes beyond limits that are known from elsewhere:'
+        f"<ul>{lines}</ul>Press Generate again to send it as it is.</div>"
+    )
+
+
+def failed_html(error: SeedanceError) -> str:
+    """An error with what it cost and what to do next. *pure*."""
+    lines = "<br>".join(html.escape(line) for line in str(error).splitlines())
+    return f'<div class="sdn-error" role="alert">{lines}</div>'
