@@ -25,6 +25,7 @@ if TYPE_CHECKING:
     from seedance_nb._errors import (
         InvalidInput,
         LedgerError,
+        LimitWarning,
         MediaError,
         NoCredits,
         RateLimited,
@@ -51,8 +52,8 @@ _HOME = {
     "_display": ("Video",),
     "_engine": ("nest_asyncio",),
     "_errors": (
-        "InvalidInput", "LedgerError", "MediaError", "NoCredits", "RateLimited", "Refused", "SeedanceError", "SpecError",
-        "TaskFailed", "Unauthorized", "Unavailable", "UnknownOutcome", "Unreachable", "WaitTimeout",
+        "InvalidInput", "LedgerError", "LimitWarning", "MediaError", "NoCredits", "RateLimited", "Refused", "SeedanceError",
+        "SpecError", "TaskFailed", "Unauthorized", "Unavailable", "UnknownOutcome", "Unreachable", "WaitTimeout",
     ),
     "_handle": ("Task",),
     "_session": ("Session",),
@@ -63,7 +64,7 @@ _WHERE = {name: module for module, names in _HOME.items() for name in names}
 
 __version__ = "0.1.0"
 __all__ = [
-    "InvalidInput", "LedgerError", "MediaError", "NoCredits", "Problem", "RateLimited", "Refused", "SeedanceError",
+    "InvalidInput", "LedgerError", "LimitWarning", "MediaError", "NoCredits", "Problem", "RateLimited", "Refused", "SeedanceError",
     "Session", "Spec", "SpecError", "Task", "TaskFailed", "Unauthorized", "Unavailable", "UnknownOutcome", "Unreachable",
     "Video", "WaitTimeout", "asset", "balance", "callback", "check", "estimate", "form", "generate", "models", "nest_asyncio",
     "panel", "spec", "submit", "task", "tasks", "upload",

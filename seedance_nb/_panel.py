@@ -127,7 +127,7 @@ class Panel:
                 next_step="run the panel's cell again, so that it says where it sends and what that costs",
             )
         take = self._session.takes(self.spec, values) + 1 if another else 1
-        task = self.task = self._session.submit(self.spec, take=take, **values)
+        task = self.task = self._session.submit(self.spec, take=take, warn=False, **values)
         future = task.future()
         self._sent.value = sent_html(body)
         _toggle(self._stop, shown=True)

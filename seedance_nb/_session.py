@@ -3,6 +3,7 @@
 import asyncio
 import functools
 import os
+import warnings as _warnings
 from collections.abc import Awaitable, Callable, Mapping
 from pathlib import Path
 from typing import Any
@@ -14,7 +15,7 @@ from seedance_nb._check import approve, check, extra_fault, extra_path, place, r
 from seedance_nb._desk import Desk
 from seedance_nb._display import Video, video_of
 from seedance_nb._engine import ENGINE, wait_for
-from seedance_nb._errors import InvalidInput, SeedanceError, SpecError
+from seedance_nb._errors import InvalidInput, LimitWarning, SeedanceError, SpecError
 from seedance_nb._files import outputs_folder
 from seedance_nb._flow import Flow, raise_for
 from seedance_nb._follow import glance, run
@@ -108,11 +109,19 @@ class Session:
         return told
 
     def submit(
-        self, document: Document, /, *, take: int = 1, extra: Mapping[str, Any] | None = None, **fields: Any
+        self,
+        document: Document,
+        /,
+        *,
+        take: int = 1,
+        extra: Mapping[str, Any] | None = None,
+        warn: bool = True,
+        **fields: Any,
     ) -> Task:
         """The task, at once; recorded before it is sent. *spends credits*, *network*, *writes ledger*.
 
-        The same request again is the same task and costs nothing; `take=2` asks for another video of it.
+        The same request again is the same task and costs nothing; `take=2` asks for another video of it. A limit that is
+        only known from elsewhere is told as a `LimitWarning`, unless `warn` is False.
 
         Raises: InvalidInput with every problem, before anything is recorded; SpecError; Unauthorized for a key that
         cannot be sent; LedgerError where the ledger cannot be written: nothing is sent then. What the provider says
@@ -131,6 +140,8 @@ class Session:
         where = self._place(spec)
         price = self._estimates.get((where.base_url, approved.digest)) or estimate(spec, approved.values)
         row, is_new = begin(self._flow(spec, where), approved, take, price)
+        for problem in warnings(spec, approved.values) if is_new and warn else ():
+            _warnings.warn(str(problem), LimitWarning, stacklevel=3)
         return self._task(row, spec, where, is_new=is_new)
 
     def generate(self, document: Document, /, *, timeout: float | None = None, **fields: Any) -> Video:
