@@ -9,6 +9,7 @@ import asyncio
 import functools
 import ssl
 from dataclasses import dataclass
+from http.cookiejar import CookieJar, DefaultCookiePolicy
 from pathlib import Path
 from typing import Any
 
@@ -115,7 +116,8 @@ async def _reach(client: httpx.AsyncClient, places: list[_Place], work: _Work) -
 def _client() -> httpx.AsyncClient:
     headers = {"Accept": "*/*", "Accept-Encoding": "identity", "User-Agent": "seedance_nb"}
     timeout = httpx.Timeout(60, connect=2.5)  # the whole is bounded by its deadline
-    return httpx.AsyncClient(headers=headers, timeout=timeout, trust_env=False, verify=_trusted())
+    cookies = CookieJar(DefaultCookiePolicy(allowed_domains=()))
+    return httpx.AsyncClient(headers=headers, timeout=timeout, cookies=cookies, trust_env=False, verify=_trusted())
 
 
 @functools.cache
@@ -188,7 +190,7 @@ async def _read_on(answer: httpx.Response, work: _Work) -> None:
                 return
             if work.held.count >= work.most or need[0] >= work.most:
                 raise _Stop(
-                    f"{work.name} gives no parts of files, and its header is not in the first {_mb(work.most)} MB"
+                    f"{work.name} gives no parts of files, and its header is not in the first {work.most / 1e6:.1f} MB"
                 )
             goal = max(need[1], goal + 1) if need[1] <= work.most else work.most
     if work.size is None:
@@ -202,9 +204,9 @@ async def _rest(client: httpx.AsyncClient, place: _Place, work: _Work) -> None:
         if work.size == work.held.count:
             return
         if start > LARGEST:
-            raise _Stop(f"it is so large ({_mb(work.size or start)} MB) that its header was not looked for")
+            raise _Stop(f"it is so large ({(work.size or start) / 1e6:,.0f} MB) that its header was not looked for")
         if work.requests >= _MOST_REQUESTS or left <= 0:
-            raise _Stop(f"its header was not found in {_mb(work.held.count)} MB and {work.requests} requests")
+            raise _Stop(f"its header was not found in {work.held.count / 1e6:.1f} MB and {work.requests} requests")
         async with _request(client, place, work, start, min(end, start + left)) as answer:
             _plain(answer, work)
             if answer.status_code != 206:  # noqa: PLR2004
@@ -243,7 +245,3 @@ def _said(error: Exception, name: str) -> str:
         certificate = "CERTIFICATE" in str(error)
         return f"the certificate of {name} is not valid" if certificate else f"no connection to {name} could be made"
     return f"the answer of {name} broke off or made no sense ({type(error).__name__})"
-
-
-def _mb(count: int) -> str:
-    return f"{count / 1_000_000:.1f}"

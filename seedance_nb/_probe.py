@@ -5,12 +5,12 @@ import os
 import subprocess
 import sys
 from collections.abc import Iterator
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from itertools import islice
 from pathlib import Path
 from typing import Any
 
-from seedance_nb._signs import Kind, after_tag, boxes, heif_size, sign, webp_size
+from seedance_nb._signs import Kind, after_tag, boxes, heif_size, sign, track_size, webp_size
 
 _WALL_S = 5.0
 _CPU_S = 4
@@ -152,12 +152,15 @@ def _stream(path: Path, word: str) -> MediaFacts:
             # Its index names no frames: only a walk over all of them tells, and only if they are all there.
             seconds, rate = _counted(container, stream) if _is_whole(path) else (None, 0.0)
         estimated = word == "mp3" and not _says_length(path) and not _is_even(container, stream)
-        return MediaFacts(kind="video" if pictures else "audio", format=word, size=None, audio=sound,
-                          width=stream.codec_context.width if pictures else 0,
-                          height=stream.codec_context.height if pictures else 0,
-                          seconds=round(seconds, 3) if seconds else None,
-                          fps=round(rate, 3) if pictures and rate else None,
-                          turned=bool(pictures) and _is_turned(index), estimated=estimated)  # fmt: skip
+        width, height, turned = track_size(index)
+        if pictures and stream.codec_context.width:
+            # What the codec says goes before what the index says, which is all there is where no frame could be read.
+            width, height = stream.codec_context.width, stream.codec_context.height
+        made = MediaFacts(kind="audio", format=word, size=None, audio=sound, estimated=estimated,
+                          seconds=round(seconds, 3) if seconds else None)  # fmt: skip
+    if not pictures:
+        return made
+    return replace(made, kind="video", width=width, height=height, fps=round(rate, 3) or None, turned=turned)
 
 
 def _counted(container: Any, stream: Any) -> tuple[float | None, float]:
@@ -181,17 +184,6 @@ def _is_even(container: Any, stream: Any) -> bool:
     packets = islice(container.demux(stream), _FRAMES_TO_COMPARE)
     sizes = [packet.size for packet in packets if packet.size]
     return not sizes or max(sizes) - min(sizes) <= 1
-
-
-def _is_turned(index: bytes) -> bool:
-    for trak, start, end in boxes(index, 0, len(index)):
-        for tkhd, place, stop in boxes(index, start, end) if trak == b"trak" else ():
-            if tkhd == b"tkhd" and stop > place:
-                matrix = place + (52 if index[place] else 40)
-                across, down = index[matrix : matrix + 4], index[matrix + 4 : matrix + 8]
-                if across == bytes(4) and down != bytes(4) and len(down) == len(across):
-                    return True
-    return False
 
 
 def _outer(path: Path) -> Iterator[tuple[bytes, int, int]]:
