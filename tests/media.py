@@ -40,6 +40,8 @@ def video(
         if track:
             quiet = av.AudioFrame("fltp", "stereo", 1024)
             quiet.sample_rate = 8000
+            for plane in quiet.planes:
+                plane.update(bytes(plane.buffer_size))
             container.mux(track.encode(quiet))
         for _ in range(frames):
             container.mux(stream.encode(av.VideoFrame(width, height, "yuv420p")))
