@@ -1,4 +1,4 @@
-"""A web server on loopback that hands out files as a test tells it, and counts every byte and request."""
+"""A web server on loopback that hands out files as a test tells it, and counts every connection and request."""
 
 import gzip
 import re
@@ -24,7 +24,6 @@ class Shelf:
         self.kinds: dict[str, str] = {}
         self.asked: list[tuple[str, dict[str, str]]] = []
         self.connections = 0
-        self.sent = 0
         self.stopped = threading.Event()
         outer = self
 
@@ -128,7 +127,6 @@ class Shelf:
 
     def _send(self, handler: BaseHTTPRequestHandler, data: bytes) -> None:
         for at in range(0, len(data), 16_384):
-            self.sent += len(data[at : at + 16_384])
             handler.wfile.write(data[at : at + 16_384])
 
 
