@@ -65,7 +65,7 @@ def probe(path: Path, size: int | None, wall: float = _WALL_S) -> tuple[MediaFac
     command = [sys.executable, "-P", "-m", "seedance_nb._probe", str(path)]
     known = {name: value for name, value in os.environ.items() if name.upper() in _PASSED_ON}
     try:
-        done = subprocess.run(command, capture_output=True, timeout=wall, check=False, cwd=path.parent, env=known)  # noqa: S603
+        done = subprocess.run(command, capture_output=True, timeout=wall, check=False, env=known)  # noqa: S603
     except subprocess.TimeoutExpired:
         return None, f"looking into it took longer than {wall:.1f} s"
     except OSError as error:

@@ -18,6 +18,7 @@ _MORE = 262_144
 _SLICE = 65_536
 _BEFORE = 16_384
 _PIECE = 20
+_LONG = b"\0\0\0\1"  # the length follows the name, in eight bytes
 _SPAN = re.compile(r"bytes (\d{1,18})-(\d{1,18})/(\d{1,18}|\*)")
 _MOST_STEPS = 4_096
 
@@ -142,7 +143,7 @@ def _box(held: Held, target: bytes, size: int | None) -> tuple[int, int] | None:
     at = 0
     for _ in range(_MOST_STEPS):
         head = held.read(at, 16)
-        if len(head) < len(b"sizekind"):
+        if len(head) < (16 if head[:4] == _LONG else 8):
             return held.end(at), held.end(at) + HEAD
         length, kind = int.from_bytes(head[:4]), head[4:8]
         if length == 1:

@@ -1,6 +1,7 @@
 """Only a few bytes of a public file are read, no address leads inside, and no server can hold the asker up."""
 
 import asyncio
+import random
 import shutil
 import socket
 import ssl
@@ -19,6 +20,7 @@ from seedance_nb import _fetch
 from seedance_nb._addresses import is_public, lookup
 from seedance_nb._fetch import Fetched, fetch_parts
 from seedance_nb._probe import MediaFacts, probe
+from seedance_nb._ranges import Held, wanted
 
 SECRET = "?X-Signature=s3cr3t"
 
@@ -234,6 +236,43 @@ def test_a_faulty_answer_ends_in_words(how: Any, web: Shelf, tmp_path: Path) -> 
     assert FAULTS[how] in why
     assert why
     assert got is None or how in ("cut", "growing")
+
+
+def test_three_redirects_are_followed_and_a_fourth_is_not(web: Shelf, tmp_path: Path) -> None:
+    web.put("/hop0", media.picture(640, 480))
+    for number in range(1, 5):
+        web.put(f"/hop{number}", b"", f"/hop{number - 1}")
+    assert taken(web, "/hop3", tmp_path / "a", "image")[1]
+    assert fetch(f"{web.origin}/hop4", tmp_path / "b", "image", web.origin) == (
+        None,
+        "127.0.0.1 sends on and on to other addresses",
+    )
+
+
+def test_a_long_length_that_is_cut_by_the_end_of_a_part_is_read_whole() -> None:
+    held = Held()
+    held.add(0, media.box(b"ftyp", b"isom" + bytes(4)) + struct.pack(">I", 1) + b"mdat")
+    assert wanted(held, None) == (24, 24 + 131_072)
+    held.add(24, struct.pack(">Q", 5_000_000) + bytes(8))
+    assert wanted(held, 6_000_000) == (5_000_016, 5_000_016 + 131_072)
+    assert wanted(held, 5_000_016) is None
+
+
+def test_no_bytes_upset_the_search_for_the_next_ones() -> None:
+    chance = random.Random(7)  # noqa: S311
+    seeds = [media.video(), media.picture(form="JPEG"), media.picture(), media.picture(form="TIFF"), media.wav(0.1),
+             media.heic(640, 480), b"ID3\4" + bytes(90)]  # fmt: skip
+    for _ in range(3_000):
+        data = bytearray(chance.choice(seeds)[:4_000])
+        for _ in range(chance.randrange(1, 9)):
+            place = chance.randrange(len(data))
+            data[place : place + 4] = chance.choice((b"\0\0\0\0", b"\xff\xff\xff\xff", chance.randbytes(4)))
+        held = Held()
+        held.add(0, bytes(data[: chance.randrange(1, len(data))]))
+        size = chance.choice((None, len(data), 10**15))
+        need = wanted(held, size)
+        assert need is None or 0 <= need[0] < need[1] <= (size or 2**65)
+        assert need is None or not held.read(need[0], 1)
 
 
 def test_an_empty_file_is_told(web: Shelf, tmp_path: Path) -> None:
