@@ -46,8 +46,8 @@ if TYPE_CHECKING:
 
 _HOME = {
     "_api": (
-        "asset", "balance", "callback", "check", "estimate", "form", "generate", "models", "panel", "spec", "submit", "task",
-        "tasks", "upload",
+        "asset", "balance", "callback", "check", "estimate", "form", "generate", "models", "panel", "preflight", "spec", "submit",
+        "task", "tasks", "upload",
     ),
     "_display": ("Video",),
     "_engine": ("nest_asyncio",),
@@ -67,7 +67,7 @@ __all__ = [
     "InvalidInput", "LedgerError", "LimitWarning", "MediaError", "NoCredits", "Problem", "RateLimited", "Refused", "SeedanceError",
     "Session", "Spec", "SpecError", "Task", "TaskFailed", "Unauthorized", "Unavailable", "UnknownOutcome", "Unreachable",
     "Video", "WaitTimeout", "asset", "balance", "callback", "check", "estimate", "form", "generate", "models", "nest_asyncio",
-    "panel", "spec", "submit", "task", "tasks", "upload",
+    "panel", "preflight", "spec", "submit", "task", "tasks", "upload",
 ]  # fmt: skip
 
 

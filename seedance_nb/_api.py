@@ -9,6 +9,7 @@ from seedance_nb._engine import ENGINE, wait_for
 from seedance_nb._handle import Task, Tasks
 from seedance_nb._keys import hidden
 from seedance_nb._models import Models
+from seedance_nb._preflight import Report
 from seedance_nb._price import Estimate
 from seedance_nb._session import Document, default
 from seedance_nb._spec import spec
@@ -19,7 +20,7 @@ if TYPE_CHECKING:
     from seedance_nb._panel import Panel
 
 __all__ = [
-    "asset", "balance", "callback", "check", "estimate", "form", "generate", "models", "panel", "spec", "submit", "task",
+    "asset", "balance", "callback", "check", "estimate", "form", "generate", "models", "panel", "preflight", "spec", "submit", "task",
     "tasks", "upload",
 ]  # fmt: skip
 
@@ -70,6 +71,7 @@ def submit(
     *,
     take: int = 1,
     extra: Mapping[str, Any] | None = None,
+    preflight: bool = False,
     api_key: str | None = None,
     base_url: str | None = None,
     simulate: bool | None = None,
@@ -78,14 +80,16 @@ def submit(
     """The task, at once; recorded before it is sent. *spends credits*, *network*, *writes ledger*.
 
     The same request again is the same task and costs nothing; `take=2` asks for another video of it. `extra` holds
-    undocumented fields that are sent knowingly.
+    undocumented fields that are sent knowingly. With `preflight` the files behind the addresses are looked at first, for
+    8 s at most. A limit that is only known from elsewhere is told as a `LimitWarning`.
 
     Raises: InvalidInput with every problem before anything is recorded; SpecError; Unauthorized; LedgerError; MediaError for a folder that
     cannot be written.
     """
     secret = hidden(api_key)
     del api_key  # a traceback can show variables
-    return default(secret, base_url, simulate=simulate).submit(document, take=take, extra=extra, **fields)
+    session = default(secret, base_url, simulate=simulate)
+    return session.submit(document, take=take, extra=extra, preflight=preflight, **fields)
 
 
 def generate(
@@ -95,6 +99,7 @@ def generate(
     timeout: float | None = None,
     take: int = 1,
     extra: Mapping[str, Any] | None = None,
+    preflight: bool = False,
     api_key: str | None = None,
     base_url: str | None = None,
     simulate: bool | None = None,
@@ -107,7 +112,16 @@ def generate(
     secret = hidden(api_key)
     del api_key  # a traceback can show variables
     session = default(secret, base_url, simulate=simulate)
-    return session.submit(document, take=take, extra=extra, **fields).wait(timeout)
+    return session.submit(document, take=take, extra=extra, preflight=preflight, **fields).wait(timeout)
+
+
+def preflight(document: Document, /, *, base_url: str | None = None, **fields: Any) -> Report:
+    """What the files of these fields are like, held against the document's limits. *network*, *reads files*.
+
+    Each file fits a limit, breaks it, or could not be checked and why. Only a few bytes of each public address are fetched,
+    without a key; local files are read in place. Raises: SpecError.
+    """
+    return default(None, base_url).preflight(document, **fields)
 
 
 def estimate(
@@ -130,7 +144,7 @@ def balance(document: Document, /, *, api_key: str | None = None, base_url: str 
     """
     secret = hidden(api_key)
     del api_key  # a traceback can show variables
-    return _done(default(secret, base_url).desk(document).balance())
+    return _done(default(secret, base_url).advice.desk(spec(document)).balance())
 
 
 def upload(
@@ -149,7 +163,7 @@ def upload(
     """
     secret = hidden(api_key)
     del api_key  # a traceback can show variables
-    return _done(default(secret, base_url).desk(document).upload(file, name))
+    return _done(default(secret, base_url).advice.desk(spec(document)).upload(file, name))
 
 
 def asset(
@@ -168,7 +182,7 @@ def asset(
     """
     secret = hidden(api_key)
     del api_key  # a traceback can show variables
-    return _done(default(secret, base_url).desk(document).asset(address, kind, name))
+    return _done(default(secret, base_url).advice.desk(spec(document)).asset(address, kind, name))
 
 
 def callback(payload: Mapping[str, Any] | str | bytes, /, *, api_key: str | None = None) -> Task:

@@ -53,7 +53,7 @@ class Form:
         self._start = place(spec, {})
         self._values = copy.deepcopy(self._start)
         self._touched: set[str] = set()
-        self._found: tuple[Problem, ...] = ()
+        self._found: tuple[tuple[Problem, Any], ...] = ()
         self._observers: list[Callable[[dict[str, Any]], None]] = []
         fields = leaves(tree(spec))
         self._controls: dict[str, Control] = {}
@@ -120,12 +120,12 @@ class Form:
     def tell(self, problems: Sequence[Problem]) -> None:
         """Shows what somebody else found in these values, each at its field until the value there changes."""
         with self._lock:
-            self._found = tuple(problems)
+            self._found = tuple((problem, find(self._values, problem.path)) for problem in problems)
             self._touched |= {problem.path for problem in problems}
             self._refresh()
 
     def _problems(self) -> tuple[Problem, ...]:
-        still = tuple(p for p in self._found if find(self._values, p.path) == p.value)
+        still = tuple(problem for problem, was in self._found if find(self._values, problem.path) == was)
         return check(self.spec, self._values) + warnings(self.spec, self._values) + still
 
     def open_advanced(self) -> None:

@@ -11,6 +11,7 @@ from provider import Provider
 import seedance_nb as sd
 from seedance_nb._desk import Desk
 from seedance_nb._engine import ENGINE, wait_for
+from seedance_nb._spec import spec
 
 CRUN, PRO, VASTNUM = "crun/seedance-2.0-i2v", "seedance2-pro/seedance-20-i2v", "vastnum/doubao-seedance-2.0"
 FIELDS: dict[str, Any] = {"prompt": "x", "img_urls": ["https://example.com/a.png"], "resolution": "480p", "duration": 4}
@@ -40,7 +41,7 @@ def paying(provider: Provider, tmp_path: Path) -> sd.Session:
 def test_an_uploaded_file_gets_an_address_that_a_request_can_use(session: sd.Session, tmp_path: Path) -> None:
     file = tmp_path / "fox.png"
     file.write_bytes(PICTURE)
-    desk = session.desk(CRUN)
+    desk = session.advice.desk(spec(CRUN))
     url = wait_for(ENGINE.submit(desk.upload(file)))
     assert url.endswith(".png")
     assert sd.check(CRUN, **FIELDS | {"img_urls": [url]}) == ()
@@ -56,7 +57,7 @@ def test_an_asset_is_waited_for_until_it_is_active(tmp_path: Path) -> None:
         await asyncio.sleep(0.1)
 
     slow = sd.Session(queue_s=0.25, run_s=0, ledger=tmp_path / "l.sqlite3", sleep=count)
-    address = wait_for(ENGINE.submit(slow.desk(CRUN).asset("https://example.com/a.png")))
+    address = wait_for(ENGINE.submit(slow.advice.desk(spec(CRUN)).asset("https://example.com/a.png")))
     assert address.startswith("asset://asset-")
     assert set(waits) == {3}
     assert sd.check(CRUN, **FIELDS | {"img_urls": [address]}) == ()
@@ -123,7 +124,7 @@ def test_an_estimate_call_that_does_not_answer_leaves_the_price_unknown(
 
 
 def test_the_key_does_not_go_to_an_upload_address(paying: sd.Session, monkeypatch: pytest.MonkeyPatch) -> None:
-    desk = paying.desk(CRUN)
+    desk = paying.advice.desk(spec(CRUN))
     put = Provider()
     try:
 
