@@ -1,11 +1,13 @@
 """The functions of the package: the session's verbs with the defaults filled in."""
 
-from collections.abc import Coroutine, Mapping
+from collections.abc import Coroutine, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal, TypeVar
 
+from seedance_nb._comparison import Comparison
 from seedance_nb._display import Video
 from seedance_nb._engine import ENGINE, wait_for
+from seedance_nb._errors import InvalidInput
 from seedance_nb._handle import Task, Tasks
 from seedance_nb._keys import hidden
 from seedance_nb._models import Models
@@ -19,8 +21,8 @@ if TYPE_CHECKING:
     from seedance_nb._panel import Panel
 
 __all__ = [
-    "asset", "balance", "callback", "check", "estimate", "form", "generate", "models", "panel", "spec", "submit", "task",
-    "tasks", "upload",
+    "asset", "balance", "callback", "check", "compare", "estimate", "form", "generate", "models", "panel", "spec", "submit",
+    "task", "tasks", "upload",
 ]  # fmt: skip
 
 T = TypeVar("T")
@@ -108,6 +110,43 @@ def generate(
     del api_key  # a traceback can show variables
     session = default(secret, base_url, simulate=simulate)
     return session.submit(document, take=take, extra=extra, **fields).wait(timeout)
+
+
+def compare(
+    prompt: str,
+    names: Document | Sequence[Document],
+    /,
+    *,
+    simulate: bool | None = None,
+    take: int = 1,
+    **shared: Any,
+) -> Comparison:
+    """One prompt for several models, whose videos come side by side. Nothing is sent before it is asked for. *reads files*.
+
+    `shared` are words that every model gets in its own terms: `seconds` (number, s), `ratio` ("16:9", or "auto" for the
+    model's choice), `resolution` ("720p"), `audio` (True or False), `first_frame` and `last_frame` (the address of an
+    image), `reference_images`, `reference_videos` and `reference_audios` (lists of addresses). What a model has no
+    field for is told, and so is what it does not allow; nothing is clamped or rounded.
+
+    Shown in a cell it is a table with one button, which asks once more where it costs anything; `.submit(confirm=True)`
+    and `.generate(confirm=True)` do the same without a cell: *spends credits*, *network*, *writes ledger*, *writes files*.
+    Showing it asks the providers' free estimate calls: *network*. Keys come from the environment; a model whose
+    provider has none there goes to the simulator, as all do with `simulate=True`. `take=2` pays for another video of
+    each.
+
+    Raises: InvalidInput for a word that is not shared, with the nearest that is; SpecError.
+    """
+    if "prompt" in shared:
+        told = "is given twice: it is the first argument"
+        raise InvalidInput((Problem(path="prompt", message=told, rule="prompt", value=shared["prompt"]),))
+    words = {"prompt": prompt, **shared}
+    return Comparison(default(simulate=simulate), names, words, show=_show, take=take)
+
+
+def _show(comparison: Comparison) -> None:
+    from seedance_nb._comparison_view import ComparisonView
+
+    ComparisonView(comparison).show()
 
 
 def estimate(
