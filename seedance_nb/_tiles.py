@@ -22,6 +22,7 @@ from seedance_nb._display import (
 from seedance_nb._price import price_after
 from seedance_nb._task import Row
 
+_CODE = "overflow-wrap:anywhere;font-size:12px;background:none;padding:0;color:inherit"
 _BAD = "color:var(--jp-error-color1,var(--vscode-errorForeground,#d32f2f))"
 
 
@@ -99,7 +100,7 @@ def _tile_html(tile: Tile) -> str:
     return (
         '<figure style="margin:0;min-width:0">'
         f'<div style="display:flex;flex-wrap:wrap;gap:2px 10px;align-items:center"><b>{html.escape(tile.title)}</b>{badge(simulated)}</div>'
-        f'<div style="{DIM};margin-bottom:6px"><code style="overflow-wrap:anywhere;font-size:12px">{html.escape(tile.name)}</code></div>{body}</figure>'
+        f'<div style="{DIM};margin-bottom:6px"><code style="{_CODE}">{html.escape(tile.name)}</code></div>{body}</figure>'
     )
 
 
@@ -111,7 +112,7 @@ def _video_html(video: Video) -> str:
     return (
         f'{player_html(video, source)}<figcaption style="margin-top:6px;overflow-wrap:anywhere"><div>{html.escape(cost)}</div>'
         f'<div style="{DIM}">{html.escape(got_text(video.facts))}</div>{warning}'
-        f'<div style="{DIM}">{download_html(video, source)} · <code>{html.escape(video.task)}</code></div></figcaption>'
+        f'<div style="{DIM}">{download_html(video, source)}<br><code style="{_CODE}">{html.escape(video.task)}</code></div></figcaption>'
     )
 
 
