@@ -27,6 +27,7 @@ if TYPE_CHECKING:
     from seedance_nb._errors import (
         InvalidInput,
         LedgerError,
+        LimitWarning,
         MediaError,
         NoCredits,
         RateLimited,
@@ -47,15 +48,16 @@ if TYPE_CHECKING:
 
 _HOME = {
     "_api": (
-        "asset", "balance", "callback", "check", "compare", "estimate", "form", "generate", "models", "panel", "spec", "submit",
+        "asset", "balance", "callback", "check", "compare", "estimate", "form", "generate", "models", "panel", "preflight", "spec",
+        "submit",
         "task", "tasks", "upload",
     ),
     "_comparison": ("Comparison",),
     "_display": ("Video",),
     "_engine": ("nest_asyncio",),
     "_errors": (
-        "InvalidInput", "LedgerError", "MediaError", "NoCredits", "RateLimited", "Refused", "SeedanceError", "SpecError",
-        "TaskFailed", "Unauthorized", "Unavailable", "UnknownOutcome", "Unreachable", "WaitTimeout",
+        "InvalidInput", "LedgerError", "LimitWarning", "MediaError", "NoCredits", "RateLimited", "Refused", "SeedanceError",
+        "SpecError", "TaskFailed", "Unauthorized", "Unavailable", "UnknownOutcome", "Unreachable", "WaitTimeout",
     ),
     "_handle": ("Task",),
     "_session": ("Session",),
@@ -66,10 +68,10 @@ _WHERE = {name: module for module, names in _HOME.items() for name in names}
 
 __version__ = "0.1.0"
 __all__ = [
-    "Comparison", "InvalidInput", "LedgerError", "MediaError", "NoCredits", "Problem", "RateLimited", "Refused", "SeedanceError",
+    "Comparison", "InvalidInput", "LedgerError", "LimitWarning", "MediaError", "NoCredits", "Problem", "RateLimited", "Refused", "SeedanceError",
     "Session", "Spec", "SpecError", "Task", "TaskFailed", "Unauthorized", "Unavailable", "UnknownOutcome", "Unreachable",
-    "Video", "WaitTimeout", "asset", "balance", "callback", "check", "compare", "estimate", "form", "generate", "models",
-    "nest_asyncio", "panel", "spec", "submit", "task", "tasks", "upload",
+    "Video", "WaitTimeout", "asset", "balance", "callback", "check", "compare", "estimate", "form", "generate", "models", "nest_asyncio",
+    "panel", "preflight", "spec", "submit", "task", "tasks", "upload",
 ]  # fmt: skip
 
 

@@ -4,13 +4,14 @@ from collections.abc import Coroutine, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal, TypeVar
 
+from seedance_nb._carry import together
 from seedance_nb._comparison import Comparison
 from seedance_nb._display import Video
 from seedance_nb._engine import ENGINE, wait_for
-from seedance_nb._errors import InvalidInput
 from seedance_nb._handle import Task, Tasks
 from seedance_nb._keys import hidden
 from seedance_nb._models import Models
+from seedance_nb._preflight import Report
 from seedance_nb._price import Estimate
 from seedance_nb._session import Document, default
 from seedance_nb._spec import spec
@@ -21,8 +22,8 @@ if TYPE_CHECKING:
     from seedance_nb._panel import Panel
 
 __all__ = [
-    "asset", "balance", "callback", "check", "compare", "estimate", "form", "generate", "models", "panel", "spec", "submit",
-    "task", "tasks", "upload",
+    "asset", "balance", "callback", "check", "compare", "estimate", "form", "generate", "models", "panel", "preflight", "spec",
+    "submit", "task", "tasks", "upload",
 ]  # fmt: skip
 
 T = TypeVar("T")
@@ -72,6 +73,7 @@ def submit(
     *,
     take: int = 1,
     extra: Mapping[str, Any] | None = None,
+    preflight: bool = False,
     api_key: str | None = None,
     base_url: str | None = None,
     simulate: bool | None = None,
@@ -80,14 +82,16 @@ def submit(
     """The task, at once; recorded before it is sent. *spends credits*, *network*, *writes ledger*.
 
     The same request again is the same task and costs nothing; `take=2` asks for another video of it. `extra` holds
-    undocumented fields that are sent knowingly.
+    undocumented fields that are sent knowingly. With `preflight` the files behind the addresses are looked at first, for
+    8 s at most. A limit that is only known from elsewhere is told as a `LimitWarning`.
 
     Raises: InvalidInput with every problem before anything is recorded; SpecError; Unauthorized; LedgerError; MediaError for a folder that
     cannot be written.
     """
     secret = hidden(api_key)
     del api_key  # a traceback can show variables
-    return default(secret, base_url, simulate=simulate).submit(document, take=take, extra=extra, **fields)
+    session = default(secret, base_url, simulate=simulate)
+    return session.submit(document, take=take, extra=extra, preflight=preflight, **fields)
 
 
 def generate(
@@ -97,6 +101,7 @@ def generate(
     timeout: float | None = None,
     take: int = 1,
     extra: Mapping[str, Any] | None = None,
+    preflight: bool = False,
     api_key: str | None = None,
     base_url: str | None = None,
     simulate: bool | None = None,
@@ -109,7 +114,16 @@ def generate(
     secret = hidden(api_key)
     del api_key  # a traceback can show variables
     session = default(secret, base_url, simulate=simulate)
-    return session.submit(document, take=take, extra=extra, **fields).wait(timeout)
+    return session.submit(document, take=take, extra=extra, preflight=preflight, **fields).wait(timeout)
+
+
+def preflight(document: Document, /, *, base_url: str | None = None, **fields: Any) -> Report:
+    """What the files of these fields are like, held against the document's limits. *network*, *reads files*.
+
+    Each file fits a limit, breaks it, or could not be checked and why. Only a few bytes of each public address are fetched,
+    without a key; local files are read in place. Raises: SpecError.
+    """
+    return default(None, base_url).preflight(document, **fields)
 
 
 def compare(
@@ -128,19 +142,13 @@ def compare(
     image), `reference_images`, `reference_videos` and `reference_audios` (lists of addresses). What a model has no
     field for is told, and so is what it does not allow; nothing is clamped or rounded.
 
-    Shown in a cell it is a table with one button, which asks once more where it costs anything; `.submit(confirm=True)`
-    and `.generate(confirm=True)` do the same without a cell: *spends credits*, *network*, *writes ledger*, *writes files*.
-    Showing it asks the providers' free estimate calls: *network*. Keys come from the environment; a model whose
-    provider has none there goes to the simulator, as all do with `simulate=True`. `take=2` pays for another video of
-    each.
+    Shown in a cell it is a table, which asks the providers' free estimate calls (*network*), with one button, which asks
+    once more where it costs anything; `.submit(confirm=True)` and `.generate(confirm=True)` send without a cell. Keys come
+    from the environment; a model without one goes to the simulator, as all do with `simulate=True`.
 
     Raises: InvalidInput for a word that is not shared, with the nearest that is; SpecError.
     """
-    if "prompt" in shared:
-        told = "is given twice: it is the first argument"
-        raise InvalidInput((Problem(path="prompt", message=told, rule="prompt", value=shared["prompt"]),))
-    words = {"prompt": prompt, **shared}
-    return Comparison(default(simulate=simulate), names, words, show=_show, take=take)
+    return Comparison(default(simulate=simulate), names, together(prompt, shared), show=_show, take=take)
 
 
 def _show(comparison: Comparison) -> None:
@@ -169,7 +177,7 @@ def balance(document: Document, /, *, api_key: str | None = None, base_url: str 
     """
     secret = hidden(api_key)
     del api_key  # a traceback can show variables
-    return _done(default(secret, base_url).desk(document).balance())
+    return _done(default(secret, base_url).advice.desk(spec(document)).balance())
 
 
 def upload(
@@ -188,7 +196,7 @@ def upload(
     """
     secret = hidden(api_key)
     del api_key  # a traceback can show variables
-    return _done(default(secret, base_url).desk(document).upload(file, name))
+    return _done(default(secret, base_url).advice.desk(spec(document)).upload(file, name))
 
 
 def asset(
@@ -207,7 +215,7 @@ def asset(
     """
     secret = hidden(api_key)
     del api_key  # a traceback can show variables
-    return _done(default(secret, base_url).desk(document).asset(address, kind, name))
+    return _done(default(secret, base_url).advice.desk(spec(document)).asset(address, kind, name))
 
 
 def callback(payload: Mapping[str, Any] | str | bytes, /, *, api_key: str | None = None) -> Task:

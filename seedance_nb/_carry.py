@@ -60,6 +60,14 @@ def known(words: Mapping[str, Any]) -> dict[str, Any]:
     return {word: words[word] for word in WORDS if words.get(word) is not None}
 
 
+def together(prompt: str, shared: Mapping[str, Any]) -> dict[str, Any]:
+    """The prompt and the other shared words. *pure*. Raises: InvalidInput where the prompt is given twice."""
+    if "prompt" in shared:
+        told = "is given twice: it is the first argument"
+        raise InvalidInput((Problem(path="prompt", message=told, rule="prompt", value=shared["prompt"]),))
+    return {"prompt": prompt, **shared}
+
+
 def carry(spec: Spec, words: Mapping[str, Any]) -> Carried:
     """The shared words as the fields of one document, with everything that is wrong or has no place there. *pure*.
 

@@ -8,7 +8,7 @@ from typing import Any
 
 from seedance_nb._errors import InvalidInput
 from seedance_nb._keywords import problem_of, validator
-from seedance_nb._spec import Spec, named
+from seedance_nb._spec import Spec, in_order, named
 from seedance_nb._uris import LOCAL
 from seedance_nb._values import ABSENT, Path, Problem, digest, find, join, json_text, put, split
 from seedance_nb._wording import sentences
@@ -90,9 +90,10 @@ def check(spec: Spec, body: Any, extra: tuple[str, ...] = ()) -> tuple[Problem, 
     kept = [problem for problem in found if not (problem.rule == "format" and problem.path in described)]
     if "upload" in spec.calls:
         kept = [_with_upload(problem) for problem in kept]
-    return tuple(
+    told = (
         problem if problem.quote else replace(problem, quote=_nearest_sentence(spec, problem.path)) for problem in kept
     )
+    return in_order(spec, told)
 
 
 def _with_upload(problem: Problem) -> Problem:

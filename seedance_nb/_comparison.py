@@ -9,7 +9,7 @@ from seedance_nb._candidate import HEADS, Candidate, candidate, cells, specs
 from seedance_nb._carry import known
 from seedance_nb._display import Video, table_text
 from seedance_nb._engine import ENGINE, wait_for
-from seedance_nb._errors import SeedanceError
+from seedance_nb._errors import LimitWarning, SeedanceError
 from seedance_nb._handle import Task
 from seedance_nb._price import Estimate, estimate
 from seedance_nb._session import Document, Session
@@ -69,9 +69,11 @@ class Comparison:
         """One task for each model that can be sent its request. *spends credits*, *network*, *writes ledger*.
 
         The same request again is the same task and costs nothing. A model whose request is not sent is told as a
-        warning. Raises: SeedanceError with the total where something would be paid and `confirm` is not True, or where
+        warning, a limit that is only known from elsewhere as a `LimitWarning`. Raises: SeedanceError with the total where something would be paid and `confirm` is not True, or where
         no model can be sent anything; nothing is sent then.
         """
+        self._must_be_meant(confirm=confirm)
+        self._tell_limits()
         begun = self.begin(confirm=confirm)
         errors = [one for one in begun if isinstance(one, Exception)]
         tasks = tuple(one for one in begun if isinstance(one, Task))
@@ -86,8 +88,10 @@ class Comparison:
         """What became of each model, once all have ended. *spends credits*, *network*, *writes ledger*, *writes files*.
 
         An error of one model stands in its place and loses no other one. `timeout` is in seconds, for all together; a
-        task that is not done by then goes on. Raises: SeedanceError as `submit` does.
+        task that is not done by then goes on. A limit that is only known from elsewhere is a `LimitWarning`. Raises: SeedanceError as `submit` does.
         """
+        self._must_be_meant(confirm=confirm)
+        self._tell_limits()
         end = None if timeout is None else time.monotonic() + timeout
         begun = self.begin(confirm=confirm)
         return self.videos([_ended(one, end) for one in begun])
@@ -134,9 +138,15 @@ class Comparison:
                 next_step="say confirm=True to send them, or simulate=True in sd.compare to try it for free",
             )
 
+    def _tell_limits(self) -> None:
+        # Before anything is sent, so that it costs nothing where warnings are made errors.
+        for one in self.ready:
+            for problem in one.carried.warnings:
+                warnings.warn(f"{one.name}, {problem}", LimitWarning, stacklevel=3)
+
     def _task(self, candidate: Candidate) -> Task | Exception:
         try:
-            return self._session.submit(candidate.spec, take=self._take, **candidate.carried.fields)
+            return self._session.submit(candidate.spec, take=self._take, warn=False, **candidate.carried.fields)
         except Exception as error:  # noqa: BLE001 - it stands in this model's place, and the other models go on
             return error
 
@@ -146,7 +156,7 @@ class Comparison:
         if candidate.simulated:
             return estimate(candidate.spec, candidate.carried.body)
         try:
-            return await self._session.quote(candidate.spec, candidate.carried.body)
+            return await self._session.advice.price(candidate.spec, candidate.carried.body)
         except SeedanceError as error:
             return Estimate(unit=candidate.spec.price.unit, why=error.message)
 

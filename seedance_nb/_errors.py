@@ -21,6 +21,11 @@ Errors are equal when their types and facts are equal.
 
 from seedance_nb._values import Charged, Problem
 
+
+class LimitWarning(UserWarning):
+    """A request goes beyond a limit that is known from elsewhere and not from the provider's own page; it is sent all the same."""
+
+
 _MONEY = {
     "not charged": "Nothing was charged.",
     "charged": "The provider may bill this task; the video is still yours to fetch.",

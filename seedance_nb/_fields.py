@@ -16,6 +16,7 @@ _PROSE_FROM = 200
 """A text that may be longer than this many characters gets a box of several lines."""
 
 _HELP_UP_TO = 270
+_FRAMES = ("first", "last")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -25,7 +26,8 @@ class Field:
     `help` is the beginning of the description and `more` its other sentences; `unit` is the unit of a number, "" if it has
     none; `advanced` says why a field stands apart, "" if it does not; `either` names the fields of which one is needed;
     `markers` are the prompt's words for the entries of a list, `{n}` standing for their number, from 1. `suggestions` are
-    values that fit, and `elsewhere` says limits, by what is known from elsewhere and not from the provider.
+    values that fit, and `elsewhere` says limits, by what is known from `source` and not from the provider. `names` are
+    what the first entries of a list are.
     """
 
     path: tuple[str, ...]
@@ -48,6 +50,8 @@ class Field:
     markers: tuple[str, ...] = ()
     suggestions: tuple[str, ...] = ()
     elsewhere: str = ""
+    source: str = ""
+    names: tuple[str, ...] = ()
     children: tuple["Field", ...] = ()
 
 
@@ -122,6 +126,8 @@ def _field(
         markers=tuple(markers.get(path[-1] if path else "", ())),
         suggestions=tuple(value for value in values if isinstance(value, str)),
         elsewhere=limits_in_words(upstream, str(schema.get("x-unit", ""))),
+        source=str(upstream.get("source", "")),
+        names=_FRAMES if schema.get("x-role") == "frames" else (),
         children=_children(schema, path) if kind == "group" else (),
     )
 

@@ -29,6 +29,10 @@ _KINDS: dict[str, type[Control]] = {
     "prose": TextControl, "text": TextControl, "json": TextControl, "choice": ChoiceControl, "toggle": ToggleControl,
     "integer": NumberControl, "number": NumberControl, "list": ListControl,
 }  # fmt: skip
+_KNOWN = {
+    "example": "The provider's page shows examples and no limits. Limits from elsewhere are marked so; they warn and stop nothing.",
+    "prose": "Limits that are not on the provider's page are marked as from elsewhere; they warn and stop nothing.",
+}
 # Problems that are worth saying while a person still types; the others wait until the field is left.
 _AT_ONCE = ("maxLength", "x-placeholders")
 
@@ -49,7 +53,7 @@ class Form:
         self._start = place(spec, {})
         self._values = copy.deepcopy(self._start)
         self._touched: set[str] = set()
-        self._found: tuple[Problem, ...] = ()
+        self._found: tuple[tuple[Problem, Any], ...] = ()
         self._observers: list[Callable[[dict[str, Any]], None]] = []
         fields = leaves(tree(spec))
         self._controls: dict[str, Control] = {}
@@ -59,7 +63,8 @@ class Form:
         self._fold.on_click(lambda _: self.open_advanced())
         self._summary = self._shared.html("", "sdn-summary")
         self._style = self._shared.html(f"<style>{css()}</style>", "sdn-style")
-        parts = [self._style, *shown, *([self._fold] if self._later else []), self._summary]
+        known = [self._shared.html(html.escape(_KNOWN[spec.evidence]), "sdn-known")] if spec.evidence in _KNOWN else []
+        parts = [self._style, *known, *shown, *([self._fold] if self._later else []), self._summary]
         self.widget = _Root(self, parts, self._shared.layout)
         self._refresh()
 
@@ -115,12 +120,12 @@ class Form:
     def tell(self, problems: Sequence[Problem]) -> None:
         """Shows what somebody else found in these values, each at its field until the value there changes."""
         with self._lock:
-            self._found = tuple(problems)
+            self._found = tuple((problem, find(self._values, problem.path)) for problem in problems)
             self._touched |= {problem.path for problem in problems}
             self._refresh()
 
     def _problems(self) -> tuple[Problem, ...]:
-        still = tuple(p for p in self._found if find(self._values, p.path) == p.value)
+        still = tuple(problem for problem, was in self._found if find(self._values, problem.path) == was)
         return check(self.spec, self._values) + warnings(self.spec, self._values) + still
 
     def open_advanced(self) -> None:

@@ -89,6 +89,13 @@ def _given(_: Any, groups: Any, instance: Any, schema: Any) -> Iterator[Validati
                               instance=instance.get(first, ABSENT), schema=schema)  # fmt: skip
 
 
+def _pattern(_: Any, pattern: Any, instance: Any, __: Any) -> Iterator[ValidationError]:
+    # In JSON Schema a $ at the end is the very end; in Python's own reading it may stand before a last line break.
+    whole = f"{pattern[:-1]}\\Z" if re.search(r"(?<!\\)\$$", pattern) else pattern
+    if isinstance(instance, str) and not re.search(whole, instance):
+        yield ValidationError(f"does not match the pattern {pattern}")
+
+
 def _media(_: Any, table: Any, instance: Any, schema: Any) -> Iterator[ValidationError]:
     schemes = table.get("schemes", {}).get("any", ["https", "http"])
     items: list[tuple[tuple[int, ...], Any]] = [((), instance)] if schema.get("type") == "string" else []
@@ -102,7 +109,7 @@ def _media(_: Any, table: Any, instance: Any, schema: Any) -> Iterator[Validatio
 
 _Checker = jsonschema.validators.extend(
     jsonschema.Draft202012Validator,
-    {"properties": _properties, "required": _required, GIVEN: _given, "x-media": _media},
+    {"properties": _properties, "required": _required, GIVEN: _given, "x-media": _media, "pattern": _pattern},
 )
 
 

@@ -37,7 +37,7 @@ def label_html(field: Field, said: Said) -> str:
     fold = f'<details class="sdn-more"><summary>Limits</summary><ul>{more}</ul></details>' if more else ""
     left = "Left out until you switch it. " if field.kind == "toggle" and field.default is ABSENT else ""
     known = (
-        f'<span class="sdn-elsewhere">The provider\'s page gives no limits; elsewhere: {html.escape(field.elsewhere)}.</span>'
+        f'<span class="sdn-elsewhere" title="{html.escape(field.source, quote=True)}">Elsewhere: {html.escape(field.elsewhere)}</span>'
         if field.elsewhere
         else ""
     )
@@ -62,7 +62,7 @@ def clause(problem: Problem) -> str:
     """A problem's message as a sentence of its own. *pure*."""
     subject = "This " if problem.message.split(" ", 1)[0] in _VERBS else ""
     text = subject + problem.message
-    known = f" (by {problem.source}, not by the provider's own page)" if problem.warns else ""
+    known = f" (by {problem.source})" if problem.warns else ""
     return text[:1].upper() + text[1:] + known + "."
 
 

@@ -85,7 +85,7 @@ class ListControl(Control):
         self.helper = helper
         if helper.uploads and self.field.media:
             self._files = self._shared.make(
-                W.FileUpload, ButtonStyle, "sdn-add", accept=f"{self.field.media}/*", multiple=True, icon="upload",
+                W.FileUpload, ButtonStyle, "sdn-add", "sdn-upload", accept=f"{self.field.media}/*", multiple=True, icon="upload",
                 description=f"Upload {self.field.media}", tooltip="Up to about 10 MB here; sd.upload in a cell takes larger files",
             )  # fmt: skip
             self._files.observe(self._chosen, "value")
@@ -141,6 +141,8 @@ class ListControl(Control):
 
     def name_of(self, place: int) -> str:
         """What the prompt calls the entry at `place`, counted from 0. *pure*."""
+        if place < len(self.field.names):
+            return self.field.names[place]
         return self.field.markers[0].replace("{n}", str(place + 1)) if self.field.markers else str(place + 1)
 
     def add(self, text: str = "") -> None:

@@ -20,7 +20,15 @@ from seedance_nb._form import Form
 from seedance_nb._handle import Task
 from seedance_nb._helper import Helper
 from seedance_nb._price import price_before, price_note
-from seedance_nb._progress import done_html, failed_html, left_html, running_html, unsure_html
+from seedance_nb._progress import (
+    done_html,
+    failed_html,
+    left_html,
+    looking_html,
+    running_html,
+    unchecked_html,
+    unsure_html,
+)
 from seedance_nb._quote import Quote
 from seedance_nb._session import Session
 from seedance_nb._spec import Spec
@@ -40,7 +48,7 @@ class Panel:
 
     def __init__(self, spec: Spec, session: Session) -> None:
         self.spec = spec
-        self.form = Form(spec, Helper(lambda: session.desk(spec), spec))
+        self.form = Form(spec, Helper(lambda: session.advice.desk(spec), spec))
         self.task: Task | None = None
         self._session = session
         self._simulated = session.is_simulated(spec)
@@ -58,9 +66,10 @@ class Panel:
         self._note = shared.html(html.escape(price_note(spec, self._quote.now, simulated=self._simulated)), "sdn-note")
         self._status = shared.html("", "sdn-status")
         self._sent = shared.html("", "sdn-status")  # apart from what changes every second, so that it stays open
+        self._seen = shared.html("", "sdn-status")
         foot = shared.box(W.HBox, [self._note, self._stop, self._again, self._go], "sdn-foot")
         self.widget = shared.box(
-            W.VBox, [self._top, self.form.widget, self._status, self._sent, foot], "sdn", "sdn-panel"
+            W.VBox, [self._top, self.form.widget, self._status, self._seen, self._sent, foot], "sdn", "sdn-panel"
         )
         self._go.on_click(self._guarded(lambda: self._start(another=False)))
         self._again.on_click(self._guarded(lambda: self._start(another=True)))
@@ -93,15 +102,22 @@ class Panel:
 
     async def _generate(self, clicked: float, *, another: bool) -> None:
         try:
-            self._sent.value = ""
+            self._sent.value = self._seen.value = ""
             # A click overtakes values that the browser still holds back, so they are read once nothing changes any more.
             while time.monotonic() - max(clicked, self.form.last_change) < SETTLE_S:
                 await asyncio.sleep(0.05)
             if self.form.validate():
                 self._say("")
                 return
+            self._say(looking_html(self.form.values))
+            report = await self._session.advice.look(self.spec, self.form.values)
+            self.form.tell(report.problems)
+            if self.form.validate():
+                self._say("")
+                return
             if not self._is_sure():
                 return
+            self._seen.value = unchecked_html(report)
             await self._follow(self.form.values, another=another)
         except SeedanceError as error:
             self._say(failed_html(error))
@@ -127,7 +143,7 @@ class Panel:
                 next_step="run the panel's cell again, so that it says where it sends and what that costs",
             )
         take = self._session.takes(self.spec, values) + 1 if another else 1
-        task = self.task = self._session.submit(self.spec, take=take, **values)
+        task = self.task = self._session.submit(self.spec, take=take, warn=False, **values)
         future = task.future()
         self._sent.value = sent_html(body)
         toggle(self._stop, shown=True)

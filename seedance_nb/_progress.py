@@ -1,10 +1,12 @@
 """What a panel says while a task runs and when it ends. Pure functions make HTML; everything is escaped."""
 
 import html
+from typing import Any
 
 from seedance_nb._errors import SeedanceError
 from seedance_nb._handle import Task
 from seedance_nb._labels import clause
+from seedance_nb._preflight import Report
 from seedance_nb._price import price_after
 from seedance_nb._task import OPEN_STATES, Row, State
 from seedance_nb._values import Problem
@@ -51,6 +53,22 @@ def done_html(task: Task, waited: float) -> str:
     else:
         said = f"This very request was made before, so its video is shown and nothing new was charged · <code>{name}</code>"
     return f'<div role="status"><span class="sdn-done">✓</span> {said}</div>'
+
+
+def looking_html(values: Any) -> str:
+    """That the files behind the addresses are being looked at. *pure*."""
+    return '<div class="sdn-dim" role="status">Looking at the media…</div>' if "://" in str(values) else ""
+
+
+def unchecked_html(report: Report) -> str:
+    """What could not be checked about the files, folded. *pure*."""
+    told = dict.fromkeys(f"{finding.path.rpartition('/input')[2]}: {finding.message}" for finding in report.unchecked)
+    if not told:
+        return ""
+    lines = "".join(f"<li>{html.escape(line)}</li>" for line in told)
+    count = len({finding.path for finding in report.unchecked})
+    noun = "file" if count == 1 else "files"
+    return f'<details class="sdn-dim"><summary>{count} {noun} could not be checked in every respect</summary><ul>{lines}</ul></details>'
 
 
 def unsure_html(warned: tuple[Problem, ...]) -> str:

@@ -35,7 +35,7 @@ class Quote:
         await asyncio.sleep(REST_S)
         if mine is not self._latest:
             return
-        told = await self._session.quote(self._spec, values)
+        told = await self._session.advice.price(self._spec, values)
         if mine is self._latest:
             self._set(told)
 

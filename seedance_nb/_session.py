@@ -3,18 +3,19 @@
 import asyncio
 import functools
 import os
+import warnings as _warnings
 from collections.abc import Awaitable, Callable, Mapping
 from pathlib import Path
 from typing import Any
 
 from seedance_nb import _database, _spec
+from seedance_nb._advice import Advice
 from seedance_nb._begin import begin
 from seedance_nb._callback import callback_names
 from seedance_nb._check import approve, check, extra_fault, extra_path, place, roles
-from seedance_nb._desk import Desk
 from seedance_nb._display import Video, video_of
 from seedance_nb._engine import ENGINE, wait_for
-from seedance_nb._errors import InvalidInput, SeedanceError, SpecError
+from seedance_nb._errors import InvalidInput, LimitWarning, SeedanceError, SpecError
 from seedance_nb._files import outputs_folder
 from seedance_nb._flow import Flow, raise_for
 from seedance_nb._follow import glance, run
@@ -22,12 +23,13 @@ from seedance_nb._handle import Task, Tasks
 from seedance_nb._keys import Secret, hidden
 from seedance_nb._ledger import Ledger
 from seedance_nb._places import find_place, place_of
-from seedance_nb._price import Estimate, estimate
+from seedance_nb._preflight import Report
+from seedance_nb._price import Estimate
 from seedance_nb._spec import Spec
 from seedance_nb._task import Row
 from seedance_nb._transport import Place
 from seedance_nb._upstream import warnings
-from seedance_nb._values import Problem, digest, join, read_json
+from seedance_nb._values import Problem, join, read_json
 
 Document = str | Path | Mapping[str, Any] | Spec
 
@@ -61,7 +63,7 @@ class Session:
         self._sleep = sleep
         self.ledger = Ledger(ledger or _database.default_path())
         self._specs: dict[str, Spec] = {}
-        self._estimates: dict[tuple[str, str], Estimate] = {}
+        self.advice = Advice(self._place, sleep)
 
     @property
     def outputs(self) -> Path:
@@ -87,10 +89,13 @@ class Session:
         body = place(spec, fields, extra)
         return check(spec, body, knowingly) + warnings(spec, body)
 
-    def desk(self, document: Document, /) -> Desk:
-        """The free calls of the document's provider: estimate, balance, upload, asset. Reads the environment."""
+    def preflight(self, document: Document, /, **fields: Any) -> Report:
+        """What the files of these fields are like, held against the document's limits. *network*, *reads files*.
+
+        Only a few bytes of each public address are fetched, without a key; local files are read in place. Raises: SpecError.
+        """
         spec = _spec.spec(document)
-        return Desk(spec, self._place(spec), self._sleep)
+        return wait_for(ENGINE.submit(self.advice.look(spec, place(spec, fields))))
 
     def estimate(self, document: Document, /, **fields: Any) -> Estimate:
         """What these fields would cost, as far as anybody says so; the ledger keeps it with the task. *network*.
@@ -98,21 +103,24 @@ class Session:
         Raises: InvalidInput with every problem; SpecError.
         """
         spec = _spec.spec(document)
-        approved = approve(spec, fields)
-        return wait_for(ENGINE.submit(self.quote(spec, approved.values)))
-
-    async def quote(self, spec: Spec, body: dict[str, Any]) -> Estimate:
-        """What a request body would cost; the ledger keeps it with the task. *network*."""
-        desk = self.desk(spec)
-        told = self._estimates[desk.place.base_url, digest(body)] = await desk.estimate(body)
-        return told
+        return wait_for(ENGINE.submit(self.advice.price(spec, approve(spec, fields).values)))
 
     def submit(
-        self, document: Document, /, *, take: int = 1, extra: Mapping[str, Any] | None = None, **fields: Any
+        self,
+        document: Document,
+        /,
+        *,
+        take: int = 1,
+        extra: Mapping[str, Any] | None = None,
+        warn: bool = True,
+        preflight: bool = False,
+        **fields: Any,
     ) -> Task:
         """The task, at once; recorded before it is sent. *spends credits*, *network*, *writes ledger*.
 
-        The same request again is the same task and costs nothing; `take=2` asks for another video of it.
+        The same request again is the same task and costs nothing; `take=2` asks for another video of it. A limit that is
+        only known from elsewhere is told as a `LimitWarning`, unless `warn` is False. With `preflight` the files behind the
+        addresses are looked at first, for 8 s at most, and one that breaks a limit stops the request.
 
         Raises: InvalidInput with every problem, before anything is recorded; SpecError; Unauthorized for a key that
         cannot be sent; LedgerError where the ledger cannot be written: nothing is sent then. What the provider says
@@ -128,9 +136,15 @@ class Session:
             raise InvalidInput((Problem(path="take", message=told, rule="take", value=take, limit=1),))
         self._specs[spec.name] = spec
         approved = approve(spec, fields, extra)
+        if preflight:
+            broken = wait_for(ENGINE.submit(self.advice.look(spec, approved.values))).problems
+            if refusing := tuple(problem for problem in broken if not problem.warns):
+                raise InvalidInput(refusing)
         where = self._place(spec)
-        price = self._estimates.get((where.base_url, approved.digest)) or estimate(spec, approved.values)
+        price = self.advice.known(spec, approved.values)
         row, is_new = begin(self._flow(spec, where), approved, take, price)
+        for problem in warnings(spec, approved.values) if is_new and warn else ():
+            _warnings.warn(str(problem), LimitWarning, stacklevel=3)
         return self._task(row, spec, where, is_new=is_new)
 
     def generate(self, document: Document, /, *, timeout: float | None = None, **fields: Any) -> Video:

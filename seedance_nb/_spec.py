@@ -2,7 +2,7 @@
 
 import difflib
 import functools
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -16,7 +16,7 @@ from seedance_nb._ours import check_ours
 from seedance_nb._providers import SPECS, with_shared
 from seedance_nb._schema import Normaliser
 from seedance_nb._tables import ErrorTable, PriceTable, Table, TaskTable, error_table, price_table, task_table
-from seedance_nb._values import ABSENT, join
+from seedance_nb._values import ABSENT, Problem, join
 from seedance_nb._values import Path as Place
 
 
@@ -187,6 +187,23 @@ def _checked(schema: Any, file: str, pointer: str) -> dict[str, Any]:
 def named(spec: Spec) -> tuple[tuple[Place, dict[str, Any]], ...]:
     """Path and schema of every property of a request, objects inside objects among them, in the document's order. *pure*."""
     return tuple(_walk(spec.body, ()))
+
+
+def in_order(spec: Spec, problems: Iterable[Problem]) -> tuple[Problem, ...]:
+    """Problems in the order in which the document has their fields. *pure*."""
+    places = {join(path): number for number, (path, _) in enumerate(named(spec))}
+
+    def rank(problem: Problem) -> int:
+        path = problem.path
+        while path and path not in places:
+            path = path.rpartition("/")[0]
+        # What the document does not have comes after everything that it has at that place.
+        inner = (
+            [number for place, number in places.items() if place.startswith(f"{path}/")] if path != problem.path else []
+        )
+        return max([places.get(path, -1), *inner])
+
+    return tuple(sorted(problems, key=rank))
 
 
 def _walk(schema: Any, path: Place) -> Iterator[tuple[Place, dict[str, Any]]]:

@@ -1,4 +1,4 @@
-"""The only file that opens sockets: one paid POST, the GETs that follow it, and the download."""
+"""The only file that sends the key: one paid POST, the calls beside it, the looks that follow, and the download without it."""
 
 import asyncio
 import os

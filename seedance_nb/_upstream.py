@@ -7,7 +7,7 @@ from typing import Any
 
 from seedance_nb._keywords import problem_of, validator_of
 from seedance_nb._ours import UPSTREAM_KEYWORDS
-from seedance_nb._spec import Spec
+from seedance_nb._spec import Spec, in_order
 from seedance_nb._values import Problem
 
 _SOURCE = "x-source"
@@ -15,7 +15,7 @@ _SOURCE = "x-source"
 
 def warnings(spec: Spec, body: Any) -> tuple[Problem, ...]:
     """What a request breaks of the limits under `x-upstream`, each with the source of its limit. *pure*."""
-    return tuple(_found(spec, body))
+    return in_order(spec, _found(spec, body))
 
 
 def _found(spec: Spec, body: Any) -> Iterator[Problem]:

@@ -39,8 +39,6 @@ def _web_fault(text: str) -> str:
         return "is not an address: the host or port is malformed"
     if not text.lower().startswith((f"{parts.scheme}://",)) or not host:
         return "is not an address: it has no host"
-    if parts.username is not None:
-        return "has a user name in front of the host, which a provider would see"
     return ""
 
 
@@ -62,4 +60,7 @@ def media_fault(text: str, schemes: list[str]) -> str:
         return f"begins with {scheme.group()}; allowed are {', '.join(f'{name}://' for name in schemes)}"
     if text.lower().startswith("asset:"):
         return "" if _ASSET.match(text) else "is not an asset address; write asset:// and the AssetId"
-    return uri_fault(text)
+    fault = uri_fault(text)
+    if not fault and urlsplit(text).username is not None:
+        return "has a user name in front of the host, which a provider would see"
+    return fault

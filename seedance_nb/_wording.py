@@ -92,9 +92,9 @@ def blocks(description: str) -> list[str]:
 
 
 def limits_in_words(upstream: dict[str, Any], unit: str = "") -> str:
-    """The limits under `x-upstream` as one clause with their source, "" if there are none. *pure*."""
+    """The limits under `x-upstream` as one clause, "" if there are none. *pure*."""
     low, high = upstream.get("minimum"), upstream.get("maximum")
-    said = [", ".join(_bare(value) for value in upstream["enum"])] if "enum" in upstream else []
+    said = [_listed(upstream["enum"])] if "enum" in upstream else []
     if low is not None or high is not None:
         bounds = (
             f"{low} to {high}" if None not in (low, high) else f"{low} or more" if high is None else f"{high} or less"
@@ -104,7 +104,19 @@ def limits_in_words(upstream: dict[str, Any], unit: str = "") -> str:
         said.append(f"at most {upstream['maxLength']:,} characters")
     if "maxItems" in upstream:
         said.append(f"at most {upstream['maxItems']}")
-    return f"{'; '.join(said)} ({upstream['source']})" if said else ""
+    return "; ".join(said)
+
+
+def _listed(values: list[Any]) -> str:
+    """Values with commas; three or more whole numbers in a row as a range."""
+    parts: list[str] = []
+    runs: list[list[Any]] = []
+    for value in values:
+        follows = runs and type(value) is int and type(runs[-1][-1]) is int and value == runs[-1][-1] + 1
+        runs = [*runs[:-1], [*runs[-1], value]] if follows else [*runs, [value]]
+    for run in runs:
+        parts += [f"{run[0]} to {run[-1]}"] if len(run) > 2 else [_bare(value) for value in run]  # noqa: PLR2004
+    return ", ".join(parts)
 
 
 def kind_of(value: Any) -> str:

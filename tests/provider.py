@@ -27,6 +27,7 @@ class Provider:
         self.on_create: list[Any] = ["ok"]
         self.on_status: list[Any] = ["success"]
         self.estimates: list[str] = []
+        self.files: dict[str, bytes] = {}
         self.on_estimate: list[Any] = [12]
         self.on_video: list[Any] = ["ok"]
         self.when_charged: Callable[[], None] = lambda: None
@@ -42,7 +43,10 @@ class Provider:
                 (outer._create if self.path == CREATE else outer._free)(self)
 
             def do_GET(self) -> None:
-                (outer._video if self.path.startswith("/outputs/") else outer._status)(self)
+                if self.path in outer.files:
+                    outer._send(self, 200, outer.files[self.path], "application/octet-stream")
+                else:
+                    (outer._video if self.path.startswith("/outputs/") else outer._status)(self)
 
         self._server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
         self._server.daemon_threads = True

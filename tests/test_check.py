@@ -10,6 +10,7 @@ import pytest
 import seedance_nb as sd
 from seedance_nb._check import approve, check, place
 from seedance_nb._spec import names
+from seedance_nb._upstream import warnings
 from seedance_nb._values import join
 
 CORPORA = Path(__file__).parent / "corpora"
@@ -20,11 +21,12 @@ IMAGE = "https://example.com/reference-image-1.png"
 CASES = [(name, path) for name in names() for path in sorted((CORPORA / name).glob("*.json"))]
 
 
-@pytest.mark.parametrize(("name", "path"), CASES, ids=lambda value: value.stem if isinstance(value, Path) else "")
+@pytest.mark.parametrize(("name", "path"), CASES, ids=[f"{name}-{path.stem}" for name, path in CASES])
 def test_a_body_gets_the_verdict_that_its_document_means(name: str, path: Path) -> None:
     case = json.loads(path.read_text(encoding="utf-8"))
     body = expanded(case["body"])
     assert [problem.path for problem in check(sd.spec(name), body)] == case["problems"], case["why"]
+    assert [problem.path for problem in warnings(sd.spec(name), body)] == case.get("warnings", []), case["why"]
 
 
 def expanded(value: Any) -> Any:
@@ -63,7 +65,7 @@ MESSAGES: dict[str, tuple[dict[str, Any], str]] = {
     "a text for a number": ({"duration": "8"}, 'must be a whole number, not text "8"'),
     "a bare AssetId": (
         {"reference_images": ["asset-20260224185115-jtzz8"]}, "is a bare AssetId; write asset://asset-20260224185115-jtzz8"),
-    "a local file": ({"reference_images": ["./cat.png"]}, "looks like a local file; this provider takes public addresses only, so put the file on the web first"),
+    "a local file": ({"reference_images": ["./cat.png"]}, "looks like a local file; this provider takes addresses only: sd.upload sends the file there and gives one"),
     "Base64": ({"reference_images": ["data:image/png;base64,AAAA"]}, "is Base64 data; give a public address instead"),
     "another scheme": ({"reference_images": ["ftp://a/b.png"]}, "begins with ftp:; allowed are https://, http://, asset://"),
     "a marker too high": ({"prompt": "[Image3]", "reference_images": [IMAGE] * 2}, "speaks of [Image3], but reference_images has 2 entries"),

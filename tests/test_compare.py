@@ -250,6 +250,16 @@ def test_an_estimate_that_fails_is_a_price_that_is_not_known(session: sd.Session
     assert paying.charges == []
 
 
+def test_a_limit_from_elsewhere_is_a_warning_before_anything_is_sent(session: sd.Session, paying: Provider) -> None:
+    for act in ("submit", "generate"):
+        with pytest.raises(sd.LimitWarning, match=f"{T2V}, warning: /input/duration: 13 s is too large"):
+            getattr(compared(session, [T2V], seconds=13), act)(confirm=True)
+    assert paying.charges == []
+    with pytest.warns(sd.LimitWarning):
+        compared(session, [T2V], seconds=13).submit(confirm=True)[0].wait(30)
+    assert len(paying.charges) == 1
+
+
 def test_confirm_must_be_true_itself(session: sd.Session, paying: Provider) -> None:
     with pytest.raises(sd.SeedanceError, match="confirm=True"):
         compared(session, [T2V]).submit(confirm="no")  # type: ignore[arg-type]

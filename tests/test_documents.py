@@ -1,24 +1,24 @@
 """Documents are read as YAML 1.2 or JSON, and what cannot be used is refused with file and pointer."""
 
 import copy
-import hashlib
 import json
 import random
+import re
 from pathlib import Path
 from typing import Any
 
 import pytest
+from pages import bodies_on, page_of
 
 from seedance_nb import Spec, SpecError, spec
 from seedance_nb._documents import read
-from seedance_nb._ours import MEDIA_RULES
-from seedance_nb._providers import SPECS
+from seedance_nb._ours import MEDIA_RULES, check_ours
+from seedance_nb._providers import SPECS, with_shared
 from seedance_nb._spec import names
 from seedance_nb._wording import sentences
 
 MODEL = "crun/seedance-2.0-fast-r2v"
-# SHA-256 of the provider's own document as one JSON text in its own order, before any x- key was added.
-PROVIDERS_OWN = {MODEL: "394ca8f872f98efafe5a3aa704c57ffa82d5ac82e9206ac35ee4d57b3b365f82"}
+PROVIDERS = ("crun", "seedance2-pro", "vastnum")
 
 
 def text_of(name: str) -> str:
@@ -37,11 +37,62 @@ def without_ours(value: Any) -> Any:
     return [without_ours(item) for item in value] if isinstance(value, list) else value
 
 
+def folded(text: str) -> str:
+    return " ".join(text.replace("`", "").split())
+
+
+def merged(name: str) -> dict[str, Any]:
+    return with_shared(read(text_of(name))[0], "")
+
+
+def test_a_published_schema_is_unchanged() -> None:
+    own, _ = read(page_of(MODEL).split("````yaml", 1)[1].split("\n", 1)[1].split("````")[0])
+    assert without_ours(merged(MODEL)) == own
+
+
+def descriptions(value: Any) -> list[str]:
+    if isinstance(value, list):
+        return [text for item in value for text in descriptions(item)]
+    if not isinstance(value, dict) or "x-ours" in value:
+        return []
+    said = [value[name] for name in ("description", "summary") if isinstance(value.get(name), str)]
+    return said + [text for name, item in value.items() if not name.startswith("x-") for text in descriptions(item)]
+
+
 @pytest.mark.parametrize("name", names())
-def test_the_providers_words_are_unchanged(name: str) -> None:
-    document, _ = read(text_of(name))
-    own = json.dumps(without_ours(document), ensure_ascii=False)
-    assert hashlib.sha256(own.encode()).hexdigest() == PROVIDERS_OWN[name]
+def test_every_sentence_of_a_description_is_the_providers_own(name: str) -> None:
+    page, document = folded(page_of(name)), read(text_of(name))[0]
+    said = [sentence for text in descriptions(document["paths"]) for sentence in sentences(text)]
+    assert len(said) >= 3
+    assert [sentence for sentence in said if folded(sentence) not in page] == []
+
+
+@pytest.mark.parametrize("name", names())
+def test_the_documents_example_stands_on_the_page(name: str) -> None:
+    example = spec(name).example
+    assert example == yaml_example(name) if name == MODEL else example in bodies_on(page_of(name))
+
+
+def yaml_example(name: str) -> Any:
+    own, _ = read(page_of(name).split("````yaml", 1)[1].split("\n", 1)[1].split("````")[0])
+    post = own["paths"]["/api/v1/client/job/CreateTask"]["post"]
+    return post["requestBody"]["content"]["application/json"]["example"]
+
+
+@pytest.mark.parametrize("provider", PROVIDERS)
+def test_what_a_provider_shares_has_no_wrong_key(provider: str) -> None:
+    check_ours(read((SPECS / "_providers" / f"{provider}.yaml").read_text(encoding="utf-8"))[0], provider)
+
+
+def test_the_quote_of_a_price_stands_on_its_page() -> None:
+    document = read(text_of("seedance2-pro/seedance-20-i2v"))[0]
+    assert document["x-price"]["quote"] in folded(page_of("seedance2-pro/seedance-20-i2v"))
+
+
+def test_a_provider_that_is_not_known_is_refused_at_its_place() -> None:
+    with pytest.raises(SpecError, match="only crun, seedance2-pro, vastnum") as refused:
+        spec(read(text_of(MODEL))[0] | {"x-provider": "nobody"})
+    assert refused.value.pointer == "/x-provider"
 
 
 def described(schema: Any, place: str = "") -> list[tuple[str, dict[str, Any]]]:
@@ -51,6 +102,16 @@ def described(schema: Any, place: str = "") -> list[tuple[str, dict[str, Any]]]:
         pair for name, child in schema.get("properties", {}).items() for pair in described(child, f"{place}/{name}")
     ]
     return [(place, schema), *inner]
+
+
+# How many sentences of its page each document quotes: fewer would mean that a limit was dropped.
+QUOTED = {
+    MODEL: 21,
+    "crun/seedance-2.0-i2v": 3,
+    "crun/seedance-1.0-pro-t2v": 0,
+    "seedance2-pro/seedance-20-i2v": 4,
+    "vastnum/doubao-seedance-2.0": 0,
+}
 
 
 @pytest.mark.parametrize("name", names())
@@ -64,7 +125,7 @@ def test_every_quote_stands_in_its_own_fields_description(name: str) -> None:
         quotes += [schema["x-placeholders"]["quote"]] if "x-placeholders" in schema else []
         assert [quote for quote in quotes if quote not in said] == []
         quoted += len(quotes)
-    assert quoted > 20
+    assert quoted >= QUOTED[name]
 
 
 @pytest.mark.parametrize("name", names())
@@ -75,8 +136,13 @@ def test_every_documented_bullet_about_media_is_quoted_or_listed_as_unchecked(na
         quotes = [schema["x-media"][rule]["quote"] for rule in MEDIA_RULES if rule in schema.get("x-media", {})] + [
             item["quote"] for item in schema.get("x-unchecked", [])
         ]
-        bullets = str(schema["description"]).split("must meet these requirements:")[1]
-        left = [bullet for bullet in sentences(bullets) if not any(quote in bullet for quote in quotes)]
+        bullets = re.findall(r"(?:^|\n)\s*- (.*?)(?=\n\s*- |\n\n|\Z)", str(schema.get("description", "")), re.DOTALL)
+        left = [
+            line
+            for bullet in bullets
+            for line in sentences(" ".join(bullet.split()))
+            if not any(quote in line for quote in quotes)
+        ]
         assert left == []
 
 
@@ -119,7 +185,8 @@ def test_a_refusal_names_file_and_pointer(tmp_path: Path) -> None:
 
 
 def crun_document(**changes: Any) -> dict[str, Any]:
-    document, _ = read(text_of(MODEL))
+    document = merged(MODEL)
+    del document["x-provider"]
     return document | changes
 
 
@@ -138,7 +205,9 @@ WRONG_DOCUMENTS: dict[str, tuple[dict[str, Any], str]] = {
     "an unknown meaning of a code": ({"x-errors": {"code": "/code", "ok": [200], "refusals": {"402": "poor"}}}, "/x-errors/refusals/402"),
     "a state that is none": ({"x-task": TASK | {"words": {"done": ["a"], "failed": ["b"], "dancing": ["c"]}}}, "/x-task/words"),
     "a word with two meanings": ({"x-task": TASK | {"words": {"done": ["a"], "failed": ["A"]}}}, "/x-task/words"),
-    "no words": ({"x-task": TASK | {"words": {}}}, "/x-task/words"),
+    "no words for a state": ({"x-task": TASK | {"words": {"done": []}}}, "/x-task/words/done"),
+    "a role that is none": ({"x-price": {"per_second": 0}}, "/x-price/per_second"),
+    "a call that does not exist": ({"x-calls": {"balance": {"operation": "Nothing", "value": "/a"}}}, "/x-calls/balance/operation"),
     "no outputs": ({"x-task": TASK | {"outputs": []}}, "/x-task/outputs"),
     "a pointer that is none": ({"x-task": TASK | {"state": "status"}}, "/x-task/state"),
     "a deadline in the past": ({"x-task": TASK | {"poll": {"deadline": -5}}}, "/x-task/poll/deadline"),
@@ -238,13 +307,14 @@ def mutations(value: Any, dice: random.Random) -> Any:
     return made
 
 
-def test_a_document_with_any_one_wrong_node_is_refused_or_works() -> None:
+@pytest.mark.parametrize("name", names())
+def test_a_document_with_any_one_wrong_node_is_refused_or_works(name: str) -> None:
     from seedance_nb import check, form
 
-    document, _ = read(text_of(MODEL))
+    document = merged(name) | {"x-provider": "crun"}
     dice = random.Random(20261121)  # noqa: S311 - the same mutants in every run
     worked = 0
-    for _ in range(1000):
+    for _ in range(400):
         try:
             made = spec(mutations(document, dice))
         except SpecError:
@@ -252,4 +322,4 @@ def test_a_document_with_any_one_wrong_node_is_refused_or_works() -> None:
         worked += 1
         check(made, prompt="[Image2]", reference_images=["x"], duration=16)
         form(made).validate()
-    assert 100 < worked < 900
+    assert 40 < worked < 360

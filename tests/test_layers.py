@@ -13,15 +13,15 @@ LAYERS = (
     ("_errors",),
     ("_documents", "_schema", "_ours", "_tables"),
     ("_operation", "_providers"),
-    ("_spec", "_media", "_uris", "_wording", "_owner", "_store", "_lettering"),
-    ("_keywords", "_replies"),
-    ("_check", "_upstream", "_callback"),
+    ("_spec", "_media", "_uris", "_wording", "_owner", "_store", "_lettering", "_signs", "_addresses"),
+    ("_keywords", "_replies", "_ranges", "_probe"),
+    ("_check", "_upstream", "_callback", "_rules"),
     ("_fields", "_request", "_keys", "_task", "_job", "_carry"),
     ("_labels", "_price", "_database", "_outcome", "_painting", "_sheet", "_annex"),
-    ("_files", "_transport", "_simulator", "_slate", "_ledger", "_total"),
+    ("_files", "_transport", "_fetch", "_simulator", "_slate", "_ledger", "_total"),
     ("_display", "_engine", "_flow", "_scene"),
-    ("_handle", "_render", "_follow", "_places", "_desk", "_tiles"),
-    ("_begin",),
+    ("_handle", "_render", "_follow", "_places", "_desk", "_preflight", "_tiles"),
+    ("_begin", "_advice"),
     ("_session",),
     ("_models", "_helper", "_progress", "_quote", "_candidate"),
     ("_comparison",),
@@ -72,10 +72,16 @@ def test_widgets_and_ipython_stay_where_a_person_touches_values(path: Path) -> N
     assert not used or path.stem in MAY_USE_WIDGETS
 
 
-def test_only_the_transport_speaks_http() -> None:
-    assert {
-        path.stem for path in PACKAGE.glob("*.py") if "httpx" in {name.split(".")[0] for name in imports(path)}
-    } == {"_transport"}
+def test_only_two_files_speak_http_and_only_the_transport_of_them_has_a_key() -> None:
+    speaking = {path.stem for path in PACKAGE.glob("*.py") if "httpx" in {name.split(".")[0] for name in imports(path)}}
+    assert speaking == {"_transport", "_fetch"}
+    assert "_keys" in reached("_transport")  # the control
+    assert not reached("_fetch") & {"_keys", "_transport", "_request"}
+
+
+def reached(name: str) -> set[str]:
+    direct = own_imports(PACKAGE / f"{name}.py")
+    return direct | {further for other in direct for further in reached(other)}
 
 
 def test_only_the_check_makes_approved_requests() -> None:

@@ -1,0 +1,50 @@
+"""What can be known of a request before it is paid for: its price, and what its files are like."""
+
+import asyncio
+from collections.abc import Awaitable, Callable
+from typing import Any
+
+from seedance_nb._desk import Desk
+from seedance_nb._preflight import Report, preflight
+from seedance_nb._price import Estimate, estimate
+from seedance_nb._spec import Spec, named
+from seedance_nb._transport import Place
+from seedance_nb._values import digest, join
+
+
+class Advice:
+    """Prices and reports for one session; a price that was learned here goes into the ledger with its task.
+
+    `place` says where the requests of a document go, `sleep` waits between two looks, in seconds.
+    """
+
+    def __init__(
+        self, place: Callable[[Spec], Place], sleep: Callable[[float], Awaitable[None]] = asyncio.sleep
+    ) -> None:
+        self._place = place
+        self._sleep = sleep
+        self._learned: dict[tuple[str, str], Estimate] = {}
+
+    def desk(self, spec: Spec) -> Desk:
+        """The free calls of the document's provider. Reads the environment."""
+        return Desk(spec, self._place(spec), self._sleep)
+
+    async def price(self, spec: Spec, body: dict[str, Any]) -> Estimate:
+        """What a request would cost, as far as anybody says so. *network*."""
+        desk = self.desk(spec)
+        told = self._learned[desk.place.base_url, digest(body)] = await desk.estimate(body)
+        return told
+
+    async def look(self, spec: Spec, body: dict[str, Any]) -> Report:
+        """What the files of a request are like, held against the document's limits. *network*, *reads files*."""
+        where = self._place(spec)
+        named_so = where.base_url if where.app is None and where.base_url != spec.server else ""
+        report = await preflight(spec, body, allowed_origin=named_so)
+        videos = next((join(path) for path, schema in named(spec) if schema.get("x-role") == "reference_videos"), "")
+        if spec.price.sizes and videos:  # tokens are counted for the frames of reference videos too
+            self._learned[where.base_url, digest(body)] = estimate(spec, body, report.seconds(videos))
+        return report
+
+    def known(self, spec: Spec, body: dict[str, Any]) -> Estimate:
+        """The price as far as it was learned or stands in the document. *pure*."""
+        return self._learned.get((self._place(spec).base_url, digest(body))) or estimate(spec, body)

@@ -1,0 +1,199 @@
+"""What the first bytes of a file say: which medium it is, and for pictures that need no decoder, how large."""
+
+from collections.abc import Iterator
+from typing import Literal
+
+Kind = Literal["image", "video", "audio"]
+
+_STARTS: tuple[tuple[bytes, Kind, str], ...] = (
+    (b"\xff\xd8\xff", "image", "jpeg"),
+    (b"\x89PNG\r\n\x1a\n", "image", "png"),
+    (b"GIF87a", "image", "gif"),
+    (b"GIF89a", "image", "gif"),
+    (b"II*\x00", "image", "tiff"),
+    (b"MM\x00*", "image", "tiff"),
+    (b"II+\x00", "image", "tiff"),
+    (b"MM\x00+", "image", "tiff"),
+    (b"8BPS", "image", "psd"),
+    (b"\x00\x00\x01\x00", "image", "ico"),
+    (b"\xff\x0a", "image", "jxl"),
+    (b"\x00\x00\x00\x0cJXL ", "image", "jxl"),
+    (b"\x00\x00\x00\x0cjP  ", "image", "jp2"),
+    (b"fLaC", "audio", "flac"),
+    (b"ID3", "audio", "mp3"),
+    (b"#!AMR", "audio", "amr"),
+    (b"FLV\x01", "video", "flv"),
+    (b"0&\xb2u\x8ef\xcf\x11", "video", "wmv"),
+    (b"\x00\x00\x01\xba", "video", "mpeg"),
+)
+_RIFF: dict[bytes, tuple[Kind, str]] = {
+    b"WEBP": ("image", "webp"), b"WAVE": ("audio", "wav"), b"AVI ": ("video", "avi"),
+}  # fmt: skip
+_HEIC = {b"heic", b"heix", b"heim", b"heis", b"hevc", b"hevx"}
+_HEIF = {b"mif1", b"msf1", b"mif2"}
+_OLD_MOV = {b"moov", b"mdat", b"wide", b"free", b"skip", b"pnot"}
+_BMP_HEADERS = {12, 16, 40, 52, 56, 64, 108, 124}
+_OTHERS = (
+    (b"%PDF", "a PDF"), (b"PK\x03\x04", "a ZIP archive"), (b"\x1f\x8b", "a gzip archive"), (b"7z\xbc\xaf", "an archive"),
+    (b"\x7fELF", "a program"), (b"MZ", "a program"), (b"#EXTM3U", "a playlist"), (b"%!PS", "a PostScript page"),
+)  # fmt: skip
+_MOST_BOXES = 2_000
+
+
+def sign(head: bytes) -> tuple[Kind | None, str]:
+    """The medium and its format as documents write it; or None and what it is instead. *pure*.
+
+    An MP4 or MOV is told as "video" here; only its index tells whether there is a picture in it.
+    """
+    if not head:
+        return None, "it is empty"
+    for start, kind, name in _STARTS:
+        if head.startswith(start):
+            return kind, name
+    if head[:4] in (b"RIFF", b"RF64", b"RIFX") and head[8:12] in _RIFF:
+        return _RIFF[head[8:12]]
+    if head[4:8] == b"ftyp":
+        return _by_brand(head)
+    if head[4:8] in _OLD_MOV:
+        return "video", "mov"
+    if head[:2] == b"BM" and int.from_bytes(head[14:18], "little") in _BMP_HEADERS:
+        return "image", "bmp"
+    if head.startswith(b"FORM") and head[8:12] in (b"AIFF", b"AIFC"):
+        return "audio", "aiff"
+    if head.startswith(b"OggS"):
+        return ("video", "ogv") if b"\x80theora" in head[:512] else ("audio", "ogg")
+    if head.startswith(b"\x1aE\xdf\xa3"):
+        return "video", "webm" if b"webm" in head[:128] else "mkv"
+    if head[0] == ord("G") and head[188:189] == b"G" and head[376:377] == b"G":
+        return "video", "ts"
+    return _by_sync(head)
+
+
+def _by_brand(head: bytes) -> tuple[Kind, str]:
+    end = min(max(int.from_bytes(head[:4]), 16), 256)
+    major = head[8:12]
+    brands = {major} | {head[place : place + 4] for place in range(16, end, 4)}
+    if brands & {b"avif", b"avis"}:
+        return "image", "avif"
+    if brands & _HEIC and (major in _HEIC | _HEIF):
+        return "image", "heic"
+    if major in _HEIF:
+        return "image", "heif"
+    if major == b"qt  ":
+        return "video", "mov"
+    if major in (b"M4A ", b"M4B ", b"M4P "):
+        return "audio", "m4a"
+    return "video", "3gp" if major[:3] in (b"3gp", b"3g2") else "mp4"
+
+
+def _by_sync(head: bytes) -> tuple[Kind | None, str]:
+    # A frame of MPEG sound begins with eleven set bits; the layer tells MP3 from AAC, and 15 is no bit rate.
+    if len(head) > 3 and head[0] == 0xFF and head[1] & 0xE0 == 0xE0:  # noqa: PLR2004
+        if head[1] & 0xF6 == 0xF0:  # noqa: PLR2004
+            return "audio", "aac"
+        if head[1] & 0x06 == 0x02 and head[2] & 0xF0 != 0xF0:  # noqa: PLR2004
+            return "audio", "mp3"
+    return None, f"it is {_other(head)}, not a picture, a video or a sound"
+
+
+def _other(head: bytes) -> str:
+    for start, name in _OTHERS:
+        if head.startswith(start):
+            return name
+    text = head[:4096].removeprefix(b"\xef\xbb\xbf").lstrip().lower()
+    if text.startswith(b"<"):
+        if b"<svg" in text:
+            return "an SVG drawing"
+        return "an HTML page" if b"<html" in text or text.startswith((b"<!doctype html", b"<head")) else "XML text"
+    if text.startswith((b"{", b"[")):
+        return "JSON text"
+    return "text" if text and not any(byte < 9 for byte in text) and b"\xff" not in text else "something unknown"  # noqa: PLR2004
+
+
+def webp_size(head: bytes) -> tuple[int, int]:
+    """Width and height of a WebP in px, (0, 0) if its header is damaged. *pure*."""
+    kind, data = head[12:16], head[20:30]
+    if len(data) < 10:  # noqa: PLR2004
+        return 0, 0
+    if kind == b"VP8X":
+        return int.from_bytes(data[4:7], "little") + 1, int.from_bytes(data[7:10], "little") + 1
+    if kind == b"VP8L" and data[0] == 0x2F:  # noqa: PLR2004
+        bits = int.from_bytes(data[1:5], "little")
+        return (bits & 0x3FFF) + 1, (bits >> 14 & 0x3FFF) + 1
+    if kind == b"VP8 " and data[3:6] == b"\x9d\x01\x2a":
+        return int.from_bytes(data[6:8], "little") & 0x3FFF, int.from_bytes(data[8:10], "little") & 0x3FFF
+    return 0, 0
+
+
+def heif_size(meta: bytes) -> tuple[int, int, bool]:
+    """Width and height of an HEIC, HEIF or AVIF in px and whether it is shown turned by a quarter. *pure*.
+
+    `meta` is the content of its `meta` box; (0, 0, False) if that is damaged. The largest size in it is the picture's
+    own: tiles, previews and depth maps have smaller ones.
+    """
+    sizes = [(0, 0)]
+    turned = False
+    for start, end in _within(meta, (b"iprp", b"ipco"), 4, len(meta)):
+        for kind, place, stop in boxes(meta, start, end):
+            if kind == b"ispe" and stop - place >= 12:  # noqa: PLR2004
+                sizes.append(
+                    (int.from_bytes(meta[place + 4 : place + 8]), int.from_bytes(meta[place + 8 : place + 12]))
+                )
+            if kind == b"irot" and stop > place:
+                turned = turned or meta[place] % 2 == 1
+    width, height = max(sizes, key=lambda size: size[0] * size[1])
+    return width, height, turned
+
+
+def track_size(moov: bytes) -> tuple[int, int, bool]:
+    """Width and height in px of the first picture track of an MP4 or MOV, and whether it is shown turned by a quarter. *pure*.
+
+    `moov` is the content of that box; (0, 0, False) if no track in it has a size.
+    """
+    for trak, start, end in boxes(moov, 0, len(moov)):
+        header = next((span for span in _within(moov, (b"tkhd",), start, end)), None)
+        for place, stop in _within(moov, (b"mdia", b"minf", b"stbl", b"stsd"), start, end) if trak == b"trak" else ():
+            entry = place + 16  # past the version, the count, and the entry's own size and name
+            size = moov[entry + 24 : min(entry + 28, stop)]
+            if len(size) == 4 and any(_within(moov, (b"mdia", b"minf", b"vmhd"), start, end)):  # noqa: PLR2004
+                turned = header is not None and _turns(moov[slice(*header)])
+                return int.from_bytes(size[:2]), int.from_bytes(size[2:]), turned
+    return 0, 0, False
+
+
+def _turns(tkhd: bytes) -> bool:
+    matrix = 52 if tkhd[:1] == b"\x01" else 40
+    across, down = tkhd[matrix : matrix + 4], tkhd[matrix + 4 : matrix + 8]
+    return across == bytes(4) and len(down) == 4 and down != bytes(4)  # noqa: PLR2004
+
+
+def _within(data: bytes, names: tuple[bytes, ...], start: int, end: int) -> Iterator[tuple[int, int]]:
+    for kind, place, stop in boxes(data, start, end):
+        if kind == names[0]:
+            yield from _within(data, names[1:], place, stop) if len(names) > 1 else ((place, stop),)
+
+
+def after_tag(head: bytes) -> int:
+    """The place where the sound of an MP3 begins, told from its first ten bytes. *pure*."""
+    if head[:3] != b"ID3" or len(head) < 10:  # noqa: PLR2004
+        return 0
+    return 10 + sum((byte & 0x7F) << shift for byte, shift in zip(head[6:10], (21, 14, 7, 0), strict=True))
+
+
+def boxes(data: bytes, start: int, end: int) -> Iterator[tuple[bytes, int, int]]:
+    """Kind, first byte and end of the content of each box of an MP4-like file between `start` and `end`. *pure*.
+
+    A box that says it is longer than what is there ends with it.
+    """
+    for _ in range(_MOST_BOXES):
+        if start + 8 > end:
+            return
+        size, kind, head = int.from_bytes(data[start : start + 4]), data[start + 4 : start + 8], 8
+        if size == 1:
+            size, head = int.from_bytes(data[start + 8 : start + 16]), 16
+        if size == 0:
+            size = end - start
+        if size < head:
+            return
+        yield kind, start + head, min(start + size, end)
+        start += size
