@@ -144,7 +144,8 @@ def compare(
 
     Shown in a cell it is a table, which asks the providers' free estimate calls (*network*), with one button, which asks
     once more where it costs anything; `.submit(confirm=True)` and `.generate(confirm=True)` send without a cell. Keys come
-    from the environment; a model without one goes to the simulator, as all do with `simulate=True`.
+    from the environment; a model without one goes to the simulator, as all do with `simulate=True`. `take=2` makes another
+    video of each.
 
     Raises: InvalidInput for a word that is not shared, with the nearest that is; SpecError.
     """
