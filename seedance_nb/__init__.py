@@ -9,6 +9,7 @@ if TYPE_CHECKING:
         balance,
         callback,
         check,
+        compare,
         estimate,
         form,
         generate,
@@ -20,6 +21,7 @@ if TYPE_CHECKING:
         tasks,
         upload,
     )  # fmt: skip
+    from seedance_nb._comparison import Comparison
     from seedance_nb._display import Video
     from seedance_nb._engine import nest_asyncio
     from seedance_nb._errors import (
@@ -46,9 +48,11 @@ if TYPE_CHECKING:
 
 _HOME = {
     "_api": (
-        "asset", "balance", "callback", "check", "estimate", "form", "generate", "models", "panel", "preflight", "spec", "submit",
+        "asset", "balance", "callback", "check", "compare", "estimate", "form", "generate", "models", "panel", "preflight", "spec",
+        "submit",
         "task", "tasks", "upload",
     ),
+    "_comparison": ("Comparison",),
     "_display": ("Video",),
     "_engine": ("nest_asyncio",),
     "_errors": (
@@ -64,9 +68,9 @@ _WHERE = {name: module for module, names in _HOME.items() for name in names}
 
 __version__ = "0.1.0"
 __all__ = [
-    "InvalidInput", "LedgerError", "LimitWarning", "MediaError", "NoCredits", "Problem", "RateLimited", "Refused", "SeedanceError",
+    "Comparison", "InvalidInput", "LedgerError", "LimitWarning", "MediaError", "NoCredits", "Problem", "RateLimited", "Refused", "SeedanceError",
     "Session", "Spec", "SpecError", "Task", "TaskFailed", "Unauthorized", "Unavailable", "UnknownOutcome", "Unreachable",
-    "Video", "WaitTimeout", "asset", "balance", "callback", "check", "estimate", "form", "generate", "models", "nest_asyncio",
+    "Video", "WaitTimeout", "asset", "balance", "callback", "check", "compare", "estimate", "form", "generate", "models", "nest_asyncio",
     "panel", "preflight", "spec", "submit", "task", "tasks", "upload",
 ]  # fmt: skip
 

@@ -1,9 +1,11 @@
 """The functions of the package: the session's verbs with the defaults filled in."""
 
-from collections.abc import Coroutine, Mapping
+from collections.abc import Coroutine, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal, TypeVar
 
+from seedance_nb._carry import together
+from seedance_nb._comparison import Comparison
 from seedance_nb._display import Video
 from seedance_nb._engine import ENGINE, wait_for
 from seedance_nb._handle import Task, Tasks
@@ -20,8 +22,8 @@ if TYPE_CHECKING:
     from seedance_nb._panel import Panel
 
 __all__ = [
-    "asset", "balance", "callback", "check", "estimate", "form", "generate", "models", "panel", "preflight", "spec", "submit", "task",
-    "tasks", "upload",
+    "asset", "balance", "callback", "check", "compare", "estimate", "form", "generate", "models", "panel", "preflight", "spec",
+    "submit", "task", "tasks", "upload",
 ]  # fmt: skip
 
 T = TypeVar("T")
@@ -122,6 +124,38 @@ def preflight(document: Document, /, *, base_url: str | None = None, **fields: A
     without a key; local files are read in place. Raises: SpecError.
     """
     return default(None, base_url).preflight(document, **fields)
+
+
+def compare(
+    prompt: str,
+    names: Document | Sequence[Document],
+    /,
+    *,
+    simulate: bool | None = None,
+    take: int = 1,
+    **shared: Any,
+) -> Comparison:
+    """One prompt for several models, whose videos come side by side. Nothing is sent before it is asked for. *reads files*.
+
+    `shared` are words that every model gets in its own terms: `seconds` (number, s), `ratio` ("16:9", or "auto" for the
+    model's choice), `resolution` ("720p"), `audio` (True or False), `first_frame` and `last_frame` (the address of an
+    image), `reference_images`, `reference_videos` and `reference_audios` (lists of addresses). What a model has no
+    field for is told, and so is what it does not allow; nothing is clamped or rounded.
+
+    Shown in a cell it is a table, which asks the providers' free estimate calls (*network*), with one button, which asks
+    once more where it costs anything; `.submit(confirm=True)` and `.generate(confirm=True)` send without a cell. Keys come
+    from the environment; a model without one goes to the simulator, as all do with `simulate=True`. `take=2` makes another
+    video of each.
+
+    Raises: InvalidInput for a word that is not shared, with the nearest that is; SpecError.
+    """
+    return Comparison(default(simulate=simulate), names, together(prompt, shared), show=_show, take=take)
+
+
+def _show(comparison: Comparison) -> None:
+    from seedance_nb._comparison_view import ComparisonView
+
+    ComparisonView(comparison).show()
 
 
 def estimate(

@@ -231,3 +231,12 @@ def mark(widget: Any, *, bad: bool) -> None:
         widget.add_class("sdn-bad")
     if has and not bad:
         widget.remove_class("sdn-bad")
+
+
+def toggle(widget: Any, *, shown: bool) -> None:
+    """Shows a widget, or hides it; nothing is sent to the browser where nothing changes."""
+    hidden = "sdn-hidden" in widget._dom_classes  # noqa: SLF001 - the trait behind add_class
+    if shown and hidden:
+        widget.remove_class("sdn-hidden")
+    if not shown and not hidden:
+        widget.add_class("sdn-hidden")

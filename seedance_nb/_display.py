@@ -17,10 +17,10 @@ from seedance_nb._task import Row
 
 EMBED_UP_TO = 8_000_000
 
-_FG = "color:var(--jp-ui-font-color1,var(--vscode-foreground,inherit))"
-_DIM = "color:var(--jp-ui-font-color2,var(--vscode-descriptionForeground,#666))"
-_LINE = "border:1px solid var(--jp-border-color2,var(--vscode-panel-border,#d0d7de))"
-_FONT = "font-family:var(--jp-ui-font-family,system-ui,sans-serif);font-size:13px;line-height:1.5"
+FG = "color:var(--jp-ui-font-color1,var(--vscode-foreground,inherit))"
+DIM = "color:var(--jp-ui-font-color2,var(--vscode-descriptionForeground,#666))"
+LINE = "border:1px solid var(--jp-border-color2,var(--vscode-panel-border,#d0d7de))"
+FONT = "font-family:var(--jp-ui-font-family,system-ui,sans-serif);font-size:13px;line-height:1.5"
 _BADGE = (
     "display:inline-block;padding:0 7px;border-radius:9px;font-size:11px;font-weight:600;letter-spacing:.04em;"
     "line-height:18px;background:var(--jp-warn-color2,#ffb74d);color:#3b2600"
@@ -105,9 +105,6 @@ def video_text(video: Video) -> str:
 
 def video_html(video: Video, source: str) -> str:
     """The player with its title row, as an HTML fragment that needs neither scripts nor the kernel. *pure*."""
-    poster = f"data:image/jpeg;base64,{base64.b64encode(video.poster).decode()}" if video.poster else ""
-    picture = f'<img src="{poster}" alt="first picture of the video" style="max-width:100%">' if poster else ""
-    name, link = html.escape(video.path.name), html.escape(source, quote=True)
     off = differences(video.asked, video.facts)
     warning = (
         f'<div style="color:var(--jp-error-color1,#d32f2f)">Not as asked: {html.escape("; ".join(off))}</div>'
@@ -115,25 +112,37 @@ def video_html(video: Video, source: str) -> str:
         else ""
     )
     prompt = html.escape(str(video.asked.get("prompt", "")))
-    player = (
+    return (
+        f'<figure style="margin:8px 0;max-width:760px;{FONT};{FG}">'
+        f'<div style="display:flex;flex-wrap:wrap;gap:2px 10px;align-items:center;margin-bottom:6px"><b>{html.escape(video.title)}</b>'
+        f'{badge(video.simulated)}<span style="{DIM}">{html.escape(price_after(video.row))}</span></div>{player_html(video, source)}'
+        f'<figcaption style="margin-top:6px"><div style="white-space:pre-wrap;overflow-wrap:anywhere;max-height:4.5em;overflow:auto">{prompt}</div>'
+        f'<div style="{DIM}">asked {html.escape(asked_text(video.asked))} · got {html.escape(got_text(video.facts))}</div>{warning}'
+        f'<div style="{DIM}">{download_html(video, source)} · <code style="overflow-wrap:anywhere">{html.escape(video.task)}</code></div></figcaption></figure>'
+    )
+
+
+def player_html(video: Video, source: str) -> str:
+    """The player alone, with its first picture where it cannot play. *pure*."""
+    name, link = html.escape(video.path.name), html.escape(source, quote=True)
+    poster = f"data:image/jpeg;base64,{base64.b64encode(video.poster).decode()}" if video.poster else ""
+    picture = f'<img src="{poster}" alt="first picture of the video" style="max-width:100%">' if poster else ""
+    if not source:
+        return picture
+    return (
         f'<video controls playsinline preload="metadata" src="{link}"{f" poster={chr(34)}{poster}{chr(34)}" if poster else ""}'
         ' style="display:block;width:100%;max-height:70vh;border-radius:8px;background:#000">'
         f'{picture}<a href="{link}">{name}</a></video>'
-        if source
-        else picture
     )
-    download = (
+
+
+def download_html(video: Video, source: str) -> str:
+    """The link to the file, or where it lies if no link can lead there. *pure*."""
+    name, link = html.escape(video.path.name), html.escape(source, quote=True)
+    return (
         f'<a href="{link}" download="{name}">Download {name}</a>'
         if source
         else f"<code>{html.escape(str(video.path))}</code>"
-    )
-    return (
-        f'<figure style="margin:8px 0;max-width:760px;{_FONT};{_FG}">'
-        f'<div style="display:flex;flex-wrap:wrap;gap:2px 10px;align-items:center;margin-bottom:6px"><b>{html.escape(video.title)}</b>'
-        f'{badge(video.simulated)}<span style="{_DIM}">{html.escape(price_after(video.row))}</span></div>{player}'
-        f'<figcaption style="margin-top:6px"><div style="white-space:pre-wrap;overflow-wrap:anywhere;max-height:4.5em;overflow:auto">{prompt}</div>'
-        f'<div style="{_DIM}">asked {html.escape(asked_text(video.asked))} · got {html.escape(got_text(video.facts))}</div>{warning}'
-        f'<div style="{_DIM}">{download} · <code style="overflow-wrap:anywhere">{html.escape(video.task)}</code></div></figcaption></figure>'
     )
 
 
@@ -182,14 +191,14 @@ def differences(asked: Mapping[str, Any], facts: Facts | None) -> list[str]:
 
 def table_html(heads: Sequence[str], rows: Sequence[Sequence[str]], note: str = "") -> str:
     """A table whose cells are text; every cell is escaped. *pure*."""
-    cell = f"padding:5px 10px;text-align:left;vertical-align:top;{_LINE};border-width:0 0 1px"
-    head = "".join(f'<th scope="col" style="{cell};{_DIM};font-weight:600">{html.escape(text)}</th>' for text in heads)
+    cell = f"padding:5px 10px;text-align:left;vertical-align:top;{LINE};border-width:0 0 1px"
+    head = "".join(f'<th scope="col" style="{cell};{DIM};font-weight:600">{html.escape(text)}</th>' for text in heads)
     body = "".join(
         "<tr>" + "".join(f'<td style="{cell}">{html.escape(text)}</td>' for text in row) + "</tr>" for row in rows
     )  # fmt: skip
-    below = f'<div style="{_DIM};margin-top:4px">{html.escape(note)}</div>' if note else ""
+    below = f'<div style="{DIM};margin-top:4px">{html.escape(note)}</div>' if note else ""
     return (
-        f'<div style="overflow-x:auto;{_FONT};{_FG}"><table style="border-collapse:collapse;margin:0">'
+        f'<div style="overflow-x:auto;{FONT};{FG}"><table style="border-collapse:collapse;margin:0">'
         f"<thead><tr>{head}</tr></thead><tbody>{body}</tbody></table>{below}</div>"
     )
 
@@ -204,10 +213,10 @@ def table_text(heads: Sequence[str], rows: Sequence[Sequence[str]], note: str = 
     return f"{text}\n{note}" if note else text
 
 
-def sent_html(body: str) -> str:
-    """What is sent, as a fold of readable JSON. *pure*."""
+def sent_html(body: str, head: str = "What was sent") -> str:
+    """What is sent, as a fold of readable JSON under `head`. *pure*."""
     pretty = html.escape(json.dumps(json.loads(body), ensure_ascii=False, indent=2))
     return (
-        f'<details style="{_DIM}"><summary style="cursor:pointer">What was sent</summary>'
+        f'<details style="{DIM}"><summary style="cursor:pointer">{html.escape(head)}</summary>'
         f'<pre style="white-space:pre-wrap;overflow-wrap:anywhere;max-height:16em;overflow:auto;font-size:12px;margin:4px 0">{pretty}</pre></details>'
     )

@@ -12,7 +12,7 @@ import ipywidgets as W  # noqa: N812
 from IPython.display import HTML, DisplayHandle, display
 from ipywidgets.widgets.widget_button import ButtonStyle
 
-from seedance_nb._controls import Shared
+from seedance_nb._controls import Shared, toggle
 from seedance_nb._display import sent_html
 from seedance_nb._engine import ENGINE
 from seedance_nb._errors import SeedanceError, TaskFailed, UnknownOutcome
@@ -121,14 +121,14 @@ class Panel:
             await self._follow(self.form.values, another=another)
         except SeedanceError as error:
             self._say(failed_html(error))
-            _toggle(self._again, shown=isinstance(error, UnknownOutcome | TaskFailed))
+            toggle(self._again, shown=isinstance(error, UnknownOutcome | TaskFailed))
         except Exception as error:  # noqa: BLE001 - a callback's exception would be seen nowhere
             _LOG.exception("panel")
             self._say(
                 f'<div class="sdn-error" role="alert">Something unexpected happened: {html.escape(repr(error))}</div>'
             )
         finally:
-            _toggle(self._stop, shown=False)
+            toggle(self._stop, shown=False)
             self._go.disabled = self._again.disabled = False
             self._busy = False
 
@@ -146,7 +146,7 @@ class Panel:
         task = self.task = self._session.submit(self.spec, take=take, warn=False, **values)
         future = task.future()
         self._sent.value = sent_html(body)
-        _toggle(self._stop, shown=True)
+        toggle(self._stop, shown=True)
         begun = time.monotonic()
         while not future.done() and self._watching:
             self._say(running_html(task.row, time.monotonic() - begun))
@@ -157,7 +157,7 @@ class Panel:
         video = task.show(future.result())
         if self._handle is not None:
             self._handle.update(video)
-        _toggle(self._again, shown=True)
+        toggle(self._again, shown=True)
         self._say(done_html(task, time.monotonic() - begun))
 
     def _say(self, text: str) -> None:
@@ -165,7 +165,7 @@ class Panel:
             self._status.value = text
 
     def _changed(self, values: dict[str, Any]) -> None:
-        _toggle(self._again, shown=False)
+        toggle(self._again, shown=False)
         self._quote.changed(values)
 
     def _priced(self) -> None:
@@ -201,11 +201,3 @@ class Panel:
                 self._say(f'<div class="sdn-error" role="alert">{html.escape(str(error))}</div>')
 
         return guarded
-
-
-def _toggle(widget: Any, *, shown: bool) -> None:
-    hidden = "sdn-hidden" in widget._dom_classes  # noqa: SLF001 - the trait behind add_class
-    if shown and hidden:
-        widget.remove_class("sdn-hidden")
-    if not shown and not hidden:
-        widget.add_class("sdn-hidden")

@@ -30,8 +30,7 @@ class Estimate:
     def __str__(self) -> str:
         if self.amount is None:
             return "price not known"
-        sign = {"USD": "$", "EUR": "€", "CNY": "¥"}.get(self.currency, f"{self.currency} ")
-        money = f" ({sign}{self.money:,.2f})" if self.money is not None else ""
+        money = f" ({money_text(self.money, self.currency)})" if self.money is not None else ""
         return f"{'at least ' if self.at_least else ''}{amount_text(self.amount, self.unit)}{money}"
 
 
@@ -114,3 +113,9 @@ def price_after(row: Row) -> str:
 def amount_text(amount: float, unit: str) -> str:
     """An amount of credits or tokens in words. *pure*."""
     return f"{amount:,.10g} {unit}"
+
+
+def money_text(money: float, currency: str) -> str:
+    """Money with the sign of its currency. *pure*."""
+    sign = {"USD": "$", "EUR": "€", "CNY": "¥"}.get(currency, f"{currency} ")
+    return f"{sign}{money:,.2f}"

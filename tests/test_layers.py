@@ -16,22 +16,24 @@ LAYERS = (
     ("_spec", "_media", "_uris", "_wording", "_owner", "_store", "_lettering", "_signs", "_addresses"),
     ("_keywords", "_replies", "_ranges", "_probe"),
     ("_check", "_upstream", "_callback", "_rules"),
-    ("_fields", "_request", "_keys", "_task", "_job"),
+    ("_fields", "_request", "_keys", "_task", "_job", "_carry"),
     ("_labels", "_price", "_database", "_outcome", "_painting", "_sheet", "_annex"),
-    ("_files", "_transport", "_fetch", "_simulator", "_slate", "_ledger"),
+    ("_files", "_transport", "_fetch", "_simulator", "_slate", "_ledger", "_total"),
     ("_display", "_engine", "_flow", "_scene"),
-    ("_handle", "_render", "_follow", "_places", "_desk", "_preflight"),
+    ("_handle", "_render", "_follow", "_places", "_desk", "_preflight", "_tiles"),
     ("_begin", "_advice"),
     ("_session",),
-    ("_models", "_helper", "_progress", "_quote"),
+    ("_models", "_helper", "_progress", "_quote", "_candidate"),
+    ("_comparison",),
+    ("_comparison_html",),
     ("_controls",),
     ("_lists",),
     ("_form",),
-    ("_panel",),
+    ("_panel", "_comparison_view"),
     ("_api",),
     ("__main__", "__init__"),
 )
-MAY_USE_WIDGETS = {"_controls", "_lists", "_form", "_panel"}
+MAY_USE_WIDGETS = {"_controls", "_lists", "_form", "_panel", "_comparison_view"}
 MOST_LINES = 250
 
 RANK = {name: number for number, names in enumerate(LAYERS) for name in names}
