@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import quote
 
+from seedance_nb._check import seconds_of
 from seedance_nb._files import poster_of
 from seedance_nb._media import Facts, read_facts
 from seedance_nb._price import price_after
@@ -155,7 +156,8 @@ def asked_text(asked: Mapping[str, Any]) -> str:
     """Resolution, ratio, seconds and sound that were asked for. *pure*."""
     audio = asked.get("audio")
     sound = "with sound" if audio is True else "no sound" if audio is False else ""
-    seconds = f"{asked['seconds']} s" if "seconds" in asked else ""
+    length = seconds_of(asked.get("seconds"))
+    seconds = f"{length:g} s" if length else ""
     return " · ".join(str(part) for part in (asked.get("resolution"), asked.get("ratio"), seconds, sound) if part)
 
 
@@ -173,9 +175,13 @@ def differences(asked: Mapping[str, Any], facts: Facts | None) -> list[str]:
     if facts is None:
         return []
     found = []
-    seconds, resolution, ratio = asked.get("seconds"), str(asked.get("resolution", "")), str(asked.get("ratio", ""))
-    if isinstance(seconds, int | float) and abs(facts.seconds - seconds) > 0.5:  # noqa: PLR2004
-        found.append(f"{seconds} s asked, {facts.seconds:g} s came")
+    seconds, resolution, ratio = (
+        seconds_of(asked.get("seconds")),
+        str(asked.get("resolution", "")),
+        str(asked.get("ratio", "")),
+    )
+    if seconds and abs(facts.seconds - seconds) > 0.5:  # noqa: PLR2004
+        found.append(f"{seconds:g} s asked, {facts.seconds:g} s came")
     wide, _, high = ratio.partition(":")
     if wide.isdecimal() and high.isdecimal() and abs(facts.width / facts.height / (int(wide) / int(high)) - 1) > 0.03:  # noqa: PLR2004
         found.append(f"{ratio} asked, {facts.width} × {facts.height} came")
