@@ -25,11 +25,20 @@ class Normaliser:
         self.document = document
         self.file = file
         self.nodes = 0
+        self.recursive: dict[str, str] = {}
+        self.defs: dict[str, Any] = {}
+
+    def root(self, schema: Any, pointer: str) -> Any:
+        """A copy of a whole schema, with what refers to itself under `$defs`. *pure*. Raises: SpecError as `schema` does."""
+        made = self.schema(schema, pointer)
+        if self.defs and isinstance(made, dict):
+            made["$defs"] = {**made.get("$defs", {}), **self.defs}
+        return made
 
     def schema(self, schema: Any, pointer: str, refs: tuple[str, ...] = ()) -> Any:
-        """A copy of `schema` in JSON Schema 2020-12, local `$ref`s written out. *pure*.
+        """A copy of `schema` in JSON Schema 2020-12, local `$ref`s written out, those within themselves kept. *pure*.
 
-        Raises: SpecError for a `$ref` that leaves the document, leads nowhere or back to itself, for a schema that is
+        Raises: SpecError for a `$ref` that leaves the document, leads nowhere or only to itself, for a schema that is
         neither an object nor a boolean, and for one that is too deep or too large.
         """
         self.nodes += 1
@@ -61,12 +70,17 @@ class Normaliser:
         if not isinstance(ref, str) or not ref.startswith("#"):
             raise SpecError(f"only $ref within the document is followed, not {ref!r}", file=self.file, pointer=pointer)
         if ref in refs:
-            raise SpecError(f"$ref {ref!r} leads back to itself", file=self.file, pointer=pointer)
+            name = self.recursive.setdefault(ref, f"again{len(self.recursive) + 1}")
+            return {"$ref": f"#/$defs/{name}"}
         target = find(self.document, ref[1:])
         if target is ABSENT:
             raise SpecError(f"$ref {ref!r} leads nowhere", file=self.file, pointer=pointer)
         beside = {key: value for key, value in schema.items() if key != "$ref"}
         made = self.schema(target, ref[1:], (*refs, ref))
+        if ref in self.recursive:
+            if isinstance(made, dict) and "$ref" in made:
+                raise SpecError(f"$ref {ref!r} leads only back to itself", file=self.file, pointer=pointer)
+            self.defs[self.recursive[ref]] = made
         return {**made, **beside} if isinstance(made, dict) else made
 
     def _list(self, items: Any, pointer: str, refs: tuple[str, ...]) -> list[Any]:

@@ -157,7 +157,7 @@ def _read(document: dict[str, Any], file: str, name: str) -> Spec:
 def _bare(root: Table, name: str) -> Spec:
     if not {"type", "properties", "$ref", "anyOf", "oneOf", "allOf", "enum", "$schema"} & set(root.value):
         raise SpecError("neither an OpenAPI document nor a JSON Schema", file=root.file)
-    body = _checked(Normaliser(root.value, root.file).schema(root.value, ""), root.file, "")
+    body = _checked(Normaliser(root.value, root.file).root(root.value, ""), root.file, "")
     return Spec(
         name=name, file=root.file, title=root.text("title", name), mode="", source=root.file, server="", method="post",
         path="", body=body, example=ABSENT, inputs=(), auth=None, key_env="", base_env="", price=price_table(root),
@@ -167,7 +167,7 @@ def _bare(root: Table, name: str) -> Spec:
 
 def _body(root: Table, content: Table) -> dict[str, Any]:
     pointer = f"{content.pointer}/schema"
-    schema = Normaliser(root.value, root.file).schema(content.table("schema").value, pointer)
+    schema = Normaliser(root.value, root.file).root(content.table("schema").value, pointer)
     return _checked(schema, root.file, pointer)
 
 
