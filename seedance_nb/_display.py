@@ -200,7 +200,10 @@ def table_html(heads: Sequence[str], rows: Sequence[Sequence[str]], note: str = 
     cell = f"padding:5px 10px;text-align:left;vertical-align:top;{LINE};border-width:0 0 1px"
     head = "".join(f'<th scope="col" style="{cell};{DIM};font-weight:600">{html.escape(text)}</th>' for text in heads)
     body = "".join(
-        "<tr>" + "".join(f'<td style="{cell}">{html.escape(text)}</td>' for text in row) + "</tr>" for row in rows
+        f'<tr><td style="{cell};white-space:nowrap">{html.escape(first)}</td>'
+        + "".join(f'<td style="{cell}">{html.escape(text)}</td>' for text in rest)
+        + "</tr>"
+        for first, *rest in rows
     )  # fmt: skip
     below = f'<div style="{DIM};margin-top:4px">{html.escape(note)}</div>' if note else ""
     return (

@@ -7,6 +7,8 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
+from seedance_nb._limits import limit
+
 _WALL_S = 20
 _CPU_S = 15
 _MEMORY = 2 * 1024**3
@@ -91,7 +93,7 @@ def write_facts(facts: Facts) -> str:
 def _main(path: str, poster: str) -> int:
     import av
 
-    _limit()
+    limit(_MEMORY, _CPU_S)
     with av.open(path, format="mp4", options={"protocol_whitelist": "file"}) as container:
         stream = container.streams.video[0]
         if stream.codec_context.width * stream.codec_context.height > 4096 * 2304:
@@ -120,15 +122,6 @@ def _save_poster(frame: Any, poster: Path) -> None:
     picture = frame.to_image()
     picture.thumbnail((_POSTER_WIDTH, _POSTER_WIDTH))
     picture.save(poster, "JPEG", quality=60, optimize=True)
-
-
-def _limit() -> None:
-    try:
-        import resource
-    except ImportError:  # Windows has no such limits; the wall clock still bounds the child there
-        return
-    resource.setrlimit(resource.RLIMIT_AS, (_MEMORY, _MEMORY))
-    resource.setrlimit(resource.RLIMIT_CPU, (_CPU_S, _CPU_S))
 
 
 if __name__ == "__main__":

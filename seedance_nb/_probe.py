@@ -10,6 +10,7 @@ from itertools import islice
 from pathlib import Path
 from typing import Any
 
+from seedance_nb._limits import limit
 from seedance_nb._signs import Kind, after_tag, boxes, heif_size, sign, track_size, webp_size
 
 _WALL_S = 5.0
@@ -80,7 +81,7 @@ def probe(path: Path, size: int | None, wall: float = _WALL_S) -> tuple[MediaFac
 
 
 def _main(name: str) -> int:
-    _limit()
+    limit(_MEMORY, _CPU_S)
     path = Path(name)
     try:
         with path.open("rb") as file:
@@ -215,16 +216,6 @@ def _box(path: Path, wanted: bytes) -> bytes:
                 file.seek(start)
                 return file.read(min(end - start, _MOST_INDEX))
     return b""
-
-
-def _limit() -> None:
-    try:
-        import resource
-    except ImportError:  # Windows has no such limits; the wall clock still bounds the child there
-        return
-    resource.setrlimit(resource.RLIMIT_AS, (_MEMORY, _MEMORY))
-    resource.setrlimit(resource.RLIMIT_CPU, (_CPU_S, _CPU_S))
-    resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
 
 
 if __name__ == "__main__":

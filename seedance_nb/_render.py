@@ -5,7 +5,6 @@ import os
 import sys
 from array import array
 from collections.abc import Iterator
-from contextlib import suppress
 from fractions import Fraction
 from pathlib import Path
 from typing import Any
@@ -13,6 +12,7 @@ from typing import Any
 import av
 
 from seedance_nb._job import FPS, Job, load, seed
+from seedance_nb._limits import limit
 from seedance_nb._scene import frames
 
 _RATE = 48_000
@@ -78,19 +78,9 @@ def _sound_frames(job: Job) -> Iterator[av.AudioFrame]:
         yield frame
 
 
-def _limit() -> None:
-    try:
-        import resource
-    except ImportError:  # Windows has no such limits
-        return
-    for kind, most in ((resource.RLIMIT_AS, _MEMORY), (resource.RLIMIT_CPU, _CPU_S)):
-        with suppress(ValueError, OSError):  # macOS refuses the first; a lower limit may be set already
-            resource.setrlimit(kind, (most, most))
-
-
 def main(arguments: list[str]) -> int:
     """The exit code; the one argument is a job's file. *reads files*, *writes files*."""
-    _limit()
+    limit(_MEMORY, _CPU_S)
     render(load(Path(arguments[0]).read_text(encoding="utf-8")))
     return 0
 

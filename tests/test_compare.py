@@ -9,6 +9,7 @@ from typing import Any
 
 import pytest
 from provider import Provider
+from waiting import Handle
 
 import seedance_nb as sd
 from seedance_nb import _comparison_view
@@ -346,16 +347,6 @@ def test_without_keys_everything_is_simulated_and_one_name_is_enough() -> None:
     comparison = sd.compare("A fox", T2V, seconds=4)
     assert [one.place for one in comparison.candidates] == ["simulator"]
     assert str(comparison.total) == "simulated, free"
-
-
-class Handle:
-    """Stands where the cell's output is, and keeps what is shown there."""
-
-    def __init__(self) -> None:
-        self.shown: list[Videos] = []
-
-    def update(self, shown: Videos) -> None:
-        self.shown.append(shown)
 
 
 @pytest.fixture

@@ -11,7 +11,7 @@ PACKAGE = Path(__file__).parents[1] / "seedance_nb"
 LAYERS = (
     ("_values",),
     ("_errors",),
-    ("_documents", "_schema", "_ours", "_tables"),
+    ("_documents", "_schema", "_ours", "_tables", "_limits"),
     ("_operation", "_providers"),
     ("_spec", "_media", "_uris", "_wording", "_owner", "_store", "_lettering", "_signs", "_addresses"),
     ("_keywords", "_replies", "_ranges", "_probe"),

@@ -1,13 +1,13 @@
 """The panel: a click is one task, of what the screen shows; progress and errors are seen; the video is an output."""
 
 import json
-import time
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 import pytest
 from provider import Provider
+from waiting import Handle, short, until
 
 import seedance_nb as sd
 from seedance_nb import _panel
@@ -15,16 +15,6 @@ from seedance_nb._panel import Panel
 
 MODEL = "crun/seedance-2.0-fast-r2v"
 GOOD = {"prompt": "A fox", "reference_images": ["https://example.com/a.png"], "duration": 4, "resolution": "480p"}
-
-
-class Handle:
-    """Stands where the cell's output is, and keeps what is shown there."""
-
-    def __init__(self) -> None:
-        self.shown: list[Any] = []
-
-    def update(self, shown: Any) -> None:
-        self.shown.append(shown)
 
 
 @pytest.fixture
@@ -39,19 +29,6 @@ def panel(provider: Provider, crun: sd.Spec, tmp_path: Path, monkeypatch: pytest
     )
     made._handle = Handle()  # type: ignore[assignment]
     return made
-
-
-async def short(_: float) -> None:
-    import asyncio
-
-    await asyncio.sleep(0.02)
-
-
-def until(true: Callable[[], Any]) -> None:
-    end = time.monotonic() + 30
-    while not true():
-        assert time.monotonic() < end, "it never came"
-        time.sleep(0.005)
 
 
 def shown(panel: Panel) -> list[Any]:

@@ -1,6 +1,5 @@
 """What a panel tells before money moves: the price, doubtful limits, files that do not fit, uploads."""
 
-import time
 from collections.abc import Callable
 from datetime import UTC, datetime
 from pathlib import Path
@@ -9,6 +8,7 @@ from typing import Any
 import pytest
 from media import picture
 from provider import Provider
+from waiting import Handle, short, until
 
 import seedance_nb as sd
 from seedance_nb import _panel, _quote
@@ -19,26 +19,6 @@ from seedance_nb._task import Row, State
 
 I2V, R2V, PRO = "crun/seedance-2.0-i2v", "crun/seedance-2.0-fast-r2v", "seedance2-pro/seedance-20-i2v"
 IMAGES = "/input/reference_images"
-
-
-async def short(_: float) -> None:
-    import asyncio
-
-    await asyncio.sleep(0.02)
-
-
-def until(true: Callable[[], Any]) -> None:
-    end = time.monotonic() + 30
-    while not true():
-        assert time.monotonic() < end, "it never came"
-        time.sleep(0.005)
-
-
-class Handle:
-    """Stands where the cell's output is."""
-
-    def update(self, shown: Any) -> None:
-        self.shown = shown
 
 
 @pytest.fixture

@@ -1,8 +1,6 @@
 """The simulator answers in the documents' shapes, on loopback as in the process, and remembers its tasks."""
 
 import json
-import os
-import signal
 import socket
 import subprocess
 import sys
@@ -13,6 +11,7 @@ from typing import Any
 
 import httpx
 import pytest
+from waiting import serving
 
 import seedance_nb as sd
 from seedance_nb.__main__ import main
@@ -192,21 +191,8 @@ def test_a_shape_is_filled_from_examples_and_marks() -> None:
 @pytest.fixture
 def served() -> Iterator[str]:
     """The command of the README, in a process of its own."""
-    command = [sys.executable, "-m", "seedance_nb", "simulate", "--port", "0", "--queue", "0", "--seconds", "0"]
-    child = subprocess.Popen(command, env=dict(os.environ), stdout=subprocess.PIPE, text=True)
-    assert child.stdout is not None
-    said = child.stdout.readline()
-    assert "Simulating" in said
-    url = said.split(" at ")[1].split()[0]
-    for _ in range(200):
-        try:
-            httpx.get(url, trust_env=False)
-            break
-        except httpx.ConnectError:
-            time.sleep(0.02)
-    yield url
-    child.send_signal(signal.SIGINT)
-    child.communicate(timeout=20)
+    with serving() as url:
+        yield url
 
 
 def test_the_served_simulator_speaks_to_a_plain_client_and_to_ours(served: str, tmp_path: Path) -> None:

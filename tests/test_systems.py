@@ -1,11 +1,7 @@
 """Every documented system, from its own document: form, example, whole run, failed task, each documented error."""
 
-import asyncio
 import json
-import os
 import shutil
-import signal
-import subprocess
 import sys
 import time
 from collections.abc import Iterator
@@ -15,6 +11,7 @@ from typing import Any
 import httpx
 import pytest
 from pages import bodies_on, page_of, texts_on
+from waiting import serving, short
 
 import seedance_nb as sd
 from seedance_nb._check import check
@@ -50,32 +47,15 @@ PROVOKED = [(name, code) for name in names() for code in codes(spec(name))]
 @pytest.fixture(scope="module")
 def served(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
     """The command of the README, in a process of its own."""
-    folder = tmp_path_factory.mktemp("served")
-    command = [sys.executable, "-m", "seedance_nb", "simulate", "--port", "0", "--queue", "0", "--seconds", "0"]
-    environment = dict(os.environ) | {"SEEDANCE_SIMULATOR": str(folder)}
-    child = subprocess.Popen(command, env=environment, stdout=subprocess.PIPE, text=True)
-    assert child.stdout is not None
-    url = child.stdout.readline().split(" at ")[1].split()[0]
-    for _ in range(200):
-        try:
-            httpx.get(url, trust_env=False)
-            break
-        except httpx.ConnectError:
-            time.sleep(0.02)
-    yield url
-    child.send_signal(signal.SIGINT)
-    child.communicate(timeout=20)
-
-
-async def soon(_: float) -> None:
-    await asyncio.sleep(0.02)
+    with serving(SEEDANCE_SIMULATOR=str(tmp_path_factory.mktemp("served"))) as url:
+        yield url
 
 
 @pytest.fixture
 def paying(served: str, tmp_path: Path) -> sd.Session:
     """A session with a key, whose base address is the served simulator: everything but the money is as with a provider."""
     return sd.Session(
-        api_key="a-key-for-tests", base_url=served, ledger=tmp_path / "l.sqlite3", outputs=tmp_path / "o", sleep=soon
+        api_key="a-key-for-tests", base_url=served, ledger=tmp_path / "l.sqlite3", outputs=tmp_path / "o", sleep=short
     )
 
 

@@ -1,0 +1,55 @@
+"""Waiting in tests without waiting long, and what stands where a cell's output is."""
+
+import asyncio
+import os
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from typing import Any
+
+import httpx
+
+
+async def short(_: float) -> None:
+    """Stands for a sleep of any length."""
+    await asyncio.sleep(0.02)
+
+
+def until(true: Callable[[], Any]) -> None:
+    end = time.monotonic() + 30
+    while not true():
+        assert time.monotonic() < end, "it never came"
+        time.sleep(0.005)
+
+
+class Handle:
+    """Stands where the cell's output is, and keeps what is shown there."""
+
+    def __init__(self) -> None:
+        self.shown: list[Any] = []
+
+    def update(self, shown: Any) -> None:
+        self.shown.append(shown)
+
+
+@contextmanager
+def serving(**environment: str) -> Iterator[str]:
+    """The address of `python -m seedance_nb simulate`, in a process of its own."""
+    command = [sys.executable, "-m", "seedance_nb", "simulate", "--port", "0", "--queue", "0", "--seconds", "0"]
+    child = subprocess.Popen(command, env=dict(os.environ) | environment, stdout=subprocess.PIPE, text=True)
+    assert child.stdout is not None
+    said = child.stdout.readline()
+    assert "Simulating" in said
+    url = said.split(" at ")[1].split()[0]
+    for _ in range(200):
+        try:
+            httpx.get(url, trust_env=False)
+            break
+        except httpx.ConnectError:
+            time.sleep(0.02)
+    yield url
+    child.send_signal(signal.SIGINT)
+    child.communicate(timeout=20)
