@@ -1,9 +1,10 @@
-"""A JupyterLab and a browser for the whole run, and a page of notebook 01 for each test."""
+"""A JupyterLab and a browser for the whole run, and a page of a notebook for each test."""
 
 import os
 import re
 import shutil
 from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -36,8 +37,21 @@ def browser() -> Iterator[Any]:
 @pytest.fixture
 def first_video(browser: Any, lab: Lab, request: pytest.FixtureRequest) -> Iterator[Book]:
     """Notebook 01 in a page of its own, with its own copy of the file."""
-    name = f"{re.sub(r'[^a-z0-9]+', '_', request.node.name.lower())}.ipynb"
-    shutil.copy(NOTEBOOKS / "01_first_video.ipynb", lab.root / name)
+    with _opened("01_first_video.ipynb", browser, lab, request.node.name) as book:
+        yield book
+
+
+@pytest.fixture
+def five_systems(browser: Any, lab: Lab, request: pytest.FixtureRequest) -> Iterator[Book]:
+    """Notebook 02 in a page of its own, with its own copy of the file."""
+    with _opened("02_five_systems.ipynb", browser, lab, request.node.name) as book:
+        yield book
+
+
+@contextmanager
+def _opened(notebook: str, browser: Any, lab: Lab, test: str) -> Iterator[Book]:
+    name = f"{re.sub(r'[^a-z0-9]+', '_', test.lower())}.ipynb"
+    shutil.copy(NOTEBOOKS / notebook, lab.root / name)
     page = browser.new_page()
     book = Book(page, lab, name)
     yield book

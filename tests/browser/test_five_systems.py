@@ -1,0 +1,82 @@
+"""Notebook 02 as a person meets it: another provider's form, a file that is uploaded, three videos side by side."""
+
+from typing import Any
+
+from lab import Book
+
+# The code cells of the notebook, counted from 0.
+MODELS, PANEL, COMPARE, SIXTH = 0, 1, 6, 8
+
+
+def test_another_providers_form_makes_a_video_and_says_what_the_real_one_costs(five_systems: Book) -> None:
+    book = five_systems
+    book.run(MODELS)
+    book.run(PANEL)
+    panel = book.output(PANEL)
+    panel.get_by_text("The real one: 200 credits ($1.00)").wait_for()
+    resolution = panel.get_by_label("Resolution")
+    resolution.fill("640x360")
+    resolution.press("Tab")
+    duration = panel.get_by_label("Duration")
+    duration.fill("20s")
+    duration.press("Tab")
+    panel.locator(".sdn-warn").filter(has_text="kinovi.ai").wait_for()
+    duration.fill("4s")
+    duration.press("Tab")
+    panel.get_by_text("The real one: 160 credits ($0.80)").wait_for()
+    assert panel.locator(".sdn-warn").count() == 0
+    panel.get_by_role("button", name="Generate").click()
+    video = panel.locator("video")
+    video.wait_for(timeout=60_000)
+    book.page.wait_for_function("video => video.readyState >= 2", arg=video.element_handle())
+    assert video.evaluate("video => [video.videoWidth, video.videoHeight]") == [640, 360]
+    assert set(book.outside) <= {"https://example.com/first-frame.png"}, (
+        "the picture that the person named, for its thumbnail"
+    )
+
+
+def test_a_chosen_file_becomes_an_address_in_the_list(five_systems: Book, tmp_path: Any) -> None:
+    book = five_systems
+    script = "import seedance_nb as sd; panel = sd.panel('crun/seedance-2.0-i2v'); panel"
+    book.page.evaluate(
+        """source => { const cells = window.jupyterapp.shell.currentWidget.content.widgets.filter(c => c.model.type === 'code');
+        cells[0].model.sharedModel.setSource(source); }""",
+        script,
+    )
+    book.run(0)
+    panel = book.output(0)
+    (tmp_path / "frame.png").write_bytes(b"\x89PNG\r\n\x1a\n" + bytes(64))
+    with book.page.expect_file_chooser() as chooser:
+        panel.get_by_role("button", name="Upload image").click()
+    chooser.value.set_files(tmp_path / "frame.png")
+    entry = panel.locator(".sdn-entry input")
+    entry.wait_for()
+    assert entry.input_value().endswith(".png")
+    assert panel.locator(".sdn-marker").inner_text() == "first"
+    panel.locator("button[title^='Register at crun']").click()
+    book.page.wait_for_function("input => input.value.startsWith('asset://')", arg=entry.element_handle())
+    assert panel.locator(".sdn-error").count() == 0
+
+
+def test_one_press_makes_three_videos_side_by_side(five_systems: Book) -> None:
+    book = five_systems
+    for cell in (MODELS, 4, 5, COMPARE):
+        book.run(cell)
+    book.page.set_viewport_size({"width": 1900, "height": 1000})
+    shown = book.output(COMPARE)
+    shown.get_by_role("button", name="Generate 3 videos").click()
+    shown.get_by_text("3 of 3 videos are below").wait_for(timeout=90_000)
+    boxes = [video.bounding_box() for video in shown.locator("video").all()]
+    assert len(boxes) == 3
+    assert len({round(box["y"] / 40) for box in boxes}) == 1, "they stand side by side"
+    book.page.set_viewport_size({"width": 1180, "height": 1000})
+    assert book.outside == []
+
+
+def test_a_document_of_ones_own_has_a_panel(five_systems: Book) -> None:
+    book = five_systems
+    book.run(MODELS)
+    book.run(SIXTH)
+    panel = book.output(SIXTH)
+    panel.get_by_role("button", name="Generate").wait_for()
+    assert panel.get_by_text("Seedance of tomorrow").is_visible()
