@@ -4,23 +4,8 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from seedance_nb._api import (
-        asset,
-        balance,
-        callback,
-        check,
-        compare,
-        estimate,
-        form,
-        generate,
-        models,
-        panel,
-        spec,
-        submit,
-        task,
-        tasks,
-        upload,
-    )  # fmt: skip
+    from seedance_nb._api import check, compare, form, generate, models, panel, spec, submit, task, tasks
+    from seedance_nb._api_free import asset, balance, callback, estimate, preflight, upload
     from seedance_nb._comparison import Comparison
     from seedance_nb._display import Video
     from seedance_nb._engine import nest_asyncio
@@ -29,6 +14,7 @@ if TYPE_CHECKING:
         LedgerError,
         LimitWarning,
         MediaError,
+        MediaWarning,
         NoCredits,
         RateLimited,
         Refused,
@@ -47,16 +33,13 @@ if TYPE_CHECKING:
     from seedance_nb._values import Problem
 
 _HOME = {
-    "_api": (
-        "asset", "balance", "callback", "check", "compare", "estimate", "form", "generate", "models", "panel", "preflight", "spec",
-        "submit",
-        "task", "tasks", "upload",
-    ),
+    "_api": ("check", "compare", "form", "generate", "models", "panel", "spec", "submit", "task", "tasks"),
+    "_api_free": ("asset", "balance", "callback", "estimate", "preflight", "upload"),
     "_comparison": ("Comparison",),
     "_display": ("Video",),
     "_engine": ("nest_asyncio",),
     "_errors": (
-        "InvalidInput", "LedgerError", "LimitWarning", "MediaError", "NoCredits", "RateLimited", "Refused", "SeedanceError",
+        "InvalidInput", "LedgerError", "LimitWarning", "MediaError", "MediaWarning", "NoCredits", "RateLimited", "Refused", "SeedanceError",
         "SpecError", "TaskFailed", "Unauthorized", "Unavailable", "UnknownOutcome", "Unreachable", "WaitTimeout",
     ),
     "_handle": ("Task",),
@@ -68,7 +51,7 @@ _WHERE = {name: module for module, names in _HOME.items() for name in names}
 
 __version__ = "0.1.0"
 __all__ = [
-    "Comparison", "InvalidInput", "LedgerError", "LimitWarning", "MediaError", "NoCredits", "Problem", "RateLimited", "Refused", "SeedanceError",
+    "Comparison", "InvalidInput", "LedgerError", "LimitWarning", "MediaError", "MediaWarning", "NoCredits", "Problem", "RateLimited", "Refused", "SeedanceError",
     "Session", "Spec", "SpecError", "Task", "TaskFailed", "Unauthorized", "Unavailable", "UnknownOutcome", "Unreachable",
     "Video", "WaitTimeout", "asset", "balance", "callback", "check", "compare", "estimate", "form", "generate", "models", "nest_asyncio",
     "panel", "preflight", "spec", "submit", "task", "tasks", "upload",

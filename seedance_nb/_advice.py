@@ -4,6 +4,7 @@ import asyncio
 from collections.abc import Awaitable, Callable
 from typing import Any
 
+from seedance_nb._check import Approved
 from seedance_nb._desk import Desk
 from seedance_nb._preflight import Report, preflight
 from seedance_nb._price import Estimate, estimate
@@ -45,6 +46,8 @@ class Advice:
             self._learned[where.base_url, digest(body)] = estimate(spec, body, report.seconds(videos))
         return report
 
-    def known(self, spec: Spec, body: dict[str, Any]) -> Estimate:
+    def known(self, spec: Spec, approved: Approved) -> Estimate:
         """The price as far as it was learned or stands in the document. *pure*."""
-        return self._learned.get((self._place(spec).base_url, digest(body))) or estimate(spec, body)
+        if approved.extra:
+            return Estimate(unit=spec.price.unit, why="fields that the document does not have may change the price")
+        return self._learned.get((self._place(spec).base_url, approved.digest)) or estimate(spec, approved.values)

@@ -89,7 +89,9 @@ class Annex:
         if kind not in ("Image", "Video", "Audio") or not url.startswith(("http://", "https://")):
             return _replies.invalid(spec, ["asset_type, asset_url: Image, Video or Audio, and an address"])
         stamp = datetime.fromtimestamp(self._now(), UTC).strftime("%Y%m%d%H%M%S")
-        asset = Asset(id=f"asset-{stamp}-{secrets.token_hex(3)}", name=name, kind=kind, url=url, created=self._now())
+        asset = Asset(
+            id=f"simulated-{stamp}-{secrets.token_hex(3)}", name=name, kind=kind, url=url, created=self._now()
+        )
         await asyncio.to_thread(self._store.add_asset, asset)
         return _shaped(spec, "asset", {"asset": asset.id})
 

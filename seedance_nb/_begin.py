@@ -1,13 +1,18 @@
 """The first step of a task: its row claimed in the ledger, and the request handed to the engine where the row is new."""
 
+from urllib.parse import urlsplit
+
 from seedance_nb._check import Approved
 from seedance_nb._engine import ENGINE
+from seedance_nb._errors import InvalidInput
 from seedance_nb._files import ready
-from seedance_nb._flow import Flow
+from seedance_nb._flow import LOOPBACK, Flow
 from seedance_nb._follow import run
 from seedance_nb._price import Estimate
 from seedance_nb._request import create_request
 from seedance_nb._task import Row, State
+from seedance_nb._uris import SIMULATED_ASSET, SIMULATED_HOST
+from seedance_nb._values import Problem
 
 
 def begin(flow: Flow, approved: Approved, take: int, price: Estimate) -> tuple[Row, bool]:
@@ -15,6 +20,8 @@ def begin(flow: Flow, approved: Approved, take: int, price: Estimate) -> tuple[R
 
     Raises: MediaError for a folder that cannot be written, LedgerError; nothing is sent then.
     """
+    if flow.place.app is None and urlsplit(flow.place.base_url).hostname not in LOOPBACK:
+        _refuse_simulated(approved)
     ready(flow.folder)
     row, is_new = flow.ledger.claim(
         approved,
@@ -29,6 +36,14 @@ def begin(flow: Flow, approved: Approved, take: int, price: Estimate) -> tuple[R
     elif row.state not in (State.UNKNOWN, State.FAILED):
         ENGINE.follow(flow.key(row), lambda: run(flow, row, None))
     return row, is_new
+
+
+def _refuse_simulated(approved: Approved) -> None:
+    if SIMULATED_HOST in approved.body or SIMULATED_ASSET in approved.body:
+        told = (
+            "names a file that only the simulator has, so a provider could not reach it; upload it again with the key"
+        )
+        raise InvalidInput((Problem(path="", message=told, rule="simulated"),))
 
 
 def _send(flow: Flow, row: Row, approved: Approved) -> None:

@@ -1,6 +1,7 @@
 """Whether a request may be sent: every problem at once, each with the document's own sentence. Nothing is changed."""
 
 import math
+import re
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, replace
 from pathlib import PurePath
@@ -8,13 +9,18 @@ from typing import Any
 
 from seedance_nb._errors import InvalidInput
 from seedance_nb._keywords import problem_of, validator
+from seedance_nb._schema import GIVEN
 from seedance_nb._spec import Spec, in_order, named
 from seedance_nb._uris import LOCAL
 from seedance_nb._values import ABSENT, Path, Problem, digest, find, join, json_text, put, split
 from seedance_nb._wording import sentences
 
 _MOST_LEVELS = 60
+_SECONDS = re.compile(r"[0-9]{1,4}(\.[0-9]{1,3})?s?", re.ASCII)
+_LONGEST = 10_000
 _LARGEST = 10**300
+# Rules about an object: what its own description says first is about them.
+_OF_THE_WHOLE = ("unknown", "required", GIVEN)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -91,7 +97,10 @@ def check(spec: Spec, body: Any, extra: tuple[str, ...] = ()) -> tuple[Problem, 
     if "upload" in spec.calls:
         kept = [_with_upload(problem) for problem in kept]
     told = (
-        problem if problem.quote else replace(problem, quote=_nearest_sentence(spec, problem.path)) for problem in kept
+        problem
+        if problem.quote or problem.rule not in _OF_THE_WHOLE
+        else replace(problem, quote=_nearest_sentence(spec, problem.path))
+        for problem in kept
     )
     return in_order(spec, told)
 
@@ -144,12 +153,13 @@ def roles(spec: Spec, body: Mapping[str, Any]) -> dict[str, Any]:
 
 def seconds_of(value: Any) -> float | None:
     """The seconds that 5, 5.0, "5" and "5s" mean; None for any other value, and for what leaves it to the model. *pure*."""
-    text = value.removesuffix("s") if isinstance(value, str) else value
-    try:
-        number = math.nan if isinstance(text, bool | dict | list | None) else float(text)
-    except ValueError:
-        return None
-    return number if 0 < number < math.inf else None
+    if isinstance(value, str):
+        value = float(value.removesuffix("s")) if _SECONDS.fullmatch(value) else None
+    return (
+        float(value)
+        if isinstance(value, int | float) and not isinstance(value, bool) and 0 < value < _LONGEST
+        else None
+    )
 
 
 def _not_json(value: Any, path: Path) -> Iterator[Problem]:

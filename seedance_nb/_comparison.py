@@ -120,6 +120,9 @@ class Comparison:
 
     def _must_be_meant(self, *, confirm: bool) -> None:
         left_out = "".join(f"\n{one.name} is left out: {one.error.message}" for one in self.candidates if one.error)
+        without = "".join(
+            f"\n{one.name} is sent without {word}: {why}" for one in self.ready for word, why in one.carried.left
+        )
         if not self.ready:
             raise SeedanceError(
                 f"There is no model here that this can be sent to.{left_out}",
@@ -134,7 +137,7 @@ class Comparison:
         paid = [one.name for one in self.ready if not one.simulated]
         if paid and confirm is not True:
             raise SeedanceError(
-                f"This sends paid requests to {', '.join(paid)}. The total: {self.total}. Nothing was sent yet.{left_out}",
+                f"This sends paid requests to {', '.join(paid)}. The total: {self.total}. Nothing was sent yet.{left_out}{without}",
                 next_step="say confirm=True to send them, or simulate=True in sd.compare to try it for free",
             )
 
@@ -143,6 +146,8 @@ class Comparison:
         for one in self.ready:
             for problem in one.carried.warnings:
                 warnings.warn(f"{one.name}, {problem}", LimitWarning, stacklevel=3)
+            for word, why in one.carried.left:
+                warnings.warn(f"{one.name} is sent without {word}: {why}", stacklevel=3)
 
     def _task(self, candidate: Candidate) -> Task | Exception:
         try:

@@ -7,9 +7,8 @@ from collections.abc import Awaitable, Callable
 from pathlib import Path
 from typing import Any
 
-from seedance_nb._check import place as placed
-from seedance_nb._errors import SeedanceError
-from seedance_nb._outcome import free_value
+from seedance_nb._errors import SeedanceError, Unauthorized
+from seedance_nb._outcome import Answer, free_value
 from seedance_nb._price import Estimate, estimate, priced
 from seedance_nb._request import Request, call_request
 from seedance_nb._spec import Spec
@@ -19,6 +18,7 @@ from seedance_nb._values import find, json_text
 
 MOST_BYTES = 200 * 1024**2
 _ASSET_S = 300
+_MOST = 10**12
 _LOOK_S = 3
 _KINDS = {"image": "Image", "video": "Video", "audio": "Audio"}
 
@@ -45,16 +45,25 @@ class Desk:
         """
         if not self.has("estimate") or self.place.app is not None:
             return estimate(self.spec, body)
+        unit = self.spec.price.unit
         try:
-            value = await self._value("estimate", body=body)
+            answer = await self._answer("estimate", body=body)
         except SeedanceError as error:
-            return Estimate(unit=self.spec.price.unit, why=f"the estimate call said: {error.message}")
-        if isinstance(value, bool) or not isinstance(value, int | float) or value < 0:
-            return Estimate(unit=self.spec.price.unit, why="the estimate call named no amount")
+            return Estimate(unit=unit, why=f"the estimate call said: {error.message}")
+        value = find(answer.value, self.spec.calls["estimate"].value)
+        if answer.simulated:
+            return Estimate(unit=unit, why="the simulator has no prices")
+        if isinstance(value, bool) or not isinstance(value, int | float) or not 0 <= value < _MOST:
+            return Estimate(unit=unit, why="the estimate call named no amount")
         return priced(self.spec, float(value), source=f"the estimate call of {self.spec.provider}")
 
     async def balance(self) -> float:
         """What is left on the account, in the document's unit. *network*. Raises: Refused and its kinds, SeedanceError."""
+        if self.has("balance") and self.place.app is not None:
+            raise SeedanceError(
+                f"There is no key for {self.spec.provider}, so there is no account to ask.",
+                next_step=f"set {self.spec.key_env}",
+            )
         value = await self._value("balance")
         if isinstance(value, bool) or not isinstance(value, int | float):
             raise SeedanceError(f"{self.spec.provider} answered without a balance.")
@@ -78,7 +87,8 @@ class Desk:
                 f"The file {name!r} has no ending that says what it is.", next_step="give it one such as .png or .mp4"
             )
         answer = await self._answer("upload", query={"content_type": kind, "ext": ending})
-        put, url = find(answer, self.spec.calls["upload"].put), find(answer, self.spec.calls["upload"].value)
+        call = self.spec.calls["upload"]
+        put, url = find(answer.value, call.put), find(answer.value, call.value)
         if not isinstance(put, str) or not isinstance(url, str) or media_fault(url, ["https", "http"]):
             raise SeedanceError(f"{self.spec.provider} answered without addresses for the upload.")
         if fault := await put_bytes(put, content, kind, self.place):
@@ -95,6 +105,10 @@ class Desk:
         """
         if not self.has("asset"):
             raise _not_there(self.spec, "has no uploaded assets", "give the public address itself")
+        if kind not in _KINDS:
+            raise SeedanceError(
+                f"An asset is an {', '.join(_KINDS)}, not {kind!r}.", next_step="say kind='image', 'video' or 'audio'"
+            )
         if fault := media_fault(address, ["https", "http"]):
             raise SeedanceError(
                 f"The address {fault}.", next_step="give a public address, for a local file that of sd.upload"
@@ -105,7 +119,12 @@ class Desk:
             raise SeedanceError(f"{self.spec.provider} answered without an AssetId.")
         info, word = self.spec.calls["asset-info"], "unknown"
         for _ in range(_ASSET_S // _LOOK_S):
-            word = str(await self._value("asset-info", query={"asset_id": asset_id}))
+            try:
+                word = str(await self._value("asset-info", query={"asset_id": asset_id}))
+            except Unauthorized:
+                raise
+            except SeedanceError as error:  # one look that fails loses no asset
+                word = f"not known yet ({error.message})"
             if word.casefold() in [ready.casefold() for ready in info.ready]:
                 return f"asset://{asset_id}"
             if word.casefold() in [failed.casefold() for failed in info.failed]:
@@ -113,15 +132,16 @@ class Desk:
             await self._sleep(_LOOK_S)
         raise SeedanceError(
             f"The asset {asset_id} is {word} at {self.spec.provider}, not {' or '.join(info.ready)}.",
-            next_step=f"asset://{asset_id} may be used once it is; or use the public address itself",
+            next_step=f"asset://{asset_id} may be used once it is {' or '.join(info.ready)}; or use the public address itself",
         )
 
     async def _value(self, name: str, *, body: Any = None, query: dict[str, str] | None = None) -> Any:
         if not self.has(name):
             raise _not_there(self.spec, f"has no {name} call", "look at the account in the browser")
-        return find(await self._answer(name, body=body, query=query), self.spec.calls[name].value)
+        answer = await self._answer(name, body=body, query=query)
+        return find(answer.value, self.spec.calls[name].value)
 
-    async def _answer(self, name: str, *, body: Any = None, query: dict[str, str] | None = None) -> Any:
+    async def _answer(self, name: str, *, body: Any = None, query: dict[str, str] | None = None) -> Answer:
         call = self.spec.calls[name]
         request: Request = call_request(
             call, self.place.base_url, query or {}, json_text(body) if body is not None else ""
@@ -131,12 +151,8 @@ class Desk:
             raise SeedanceError(
                 f"{self.spec.provider} could not be asked for {name} ({problem}).", next_step="try again"
             )
-        return free_value(self.spec, answer, self.place.secret)
-
-
-def request_body(spec: Spec, fields: dict[str, Any]) -> dict[str, Any]:
-    """The body that the free calls are asked about. *pure*."""
-    return placed(spec, fields)
+        free_value(self.spec, answer, self.place.secret)
+        return answer
 
 
 def _content(file: str | Path | bytes, name: str) -> tuple[bytes, str]:

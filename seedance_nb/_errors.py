@@ -19,11 +19,24 @@ Each one has `.charged` ("not charged", "charged" or "unknown") and `.next_step`
 Errors are equal when their types and facts are equal.
 """
 
+import warnings
+from collections.abc import Iterable
+
 from seedance_nb._values import Charged, Problem
+
+
+class MediaWarning(UserWarning):
+    """A file of a request could not be looked at in every respect; the request is sent all the same."""
 
 
 class LimitWarning(UserWarning):
     """A request goes beyond a limit that is known from elsewhere and not from the provider's own page; it is sent all the same."""
+
+
+def tell(doubts: Iterable[object], kind: type[Warning], *, warn: bool) -> None:
+    """Each doubt as a Python warning of this kind, unless `warn` is False; it names the line of the caller's caller."""
+    for doubt in doubts if warn else ():
+        warnings.warn(str(doubt), kind, stacklevel=4)
 
 
 _MONEY = {

@@ -1,4 +1,4 @@
-"""The few bytes of a public file that tell what it is.
+"""The bytes of a public file that tell what it is.
 
 No key comes near this file; `_transport` is the other one that opens sockets. The address is the person's, what it leads
 to is not: every host is looked up once, refused unless each of its addresses is public, and connected to by the very

@@ -17,7 +17,7 @@ from seedance_nb._task import Looks, Row, State
 from seedance_nb._transport import Place, send_once
 
 _TRIES = 4
-_LOOPBACK = ("127.0.0.1", "::1", "localhost")
+LOOPBACK = ("127.0.0.1", "::1", "localhost")
 _STATES = {"accepted": State.QUEUED, "refused": State.REFUSED, "unsent": State.UNSENT, "unknown": State.UNKNOWN}
 
 
@@ -73,7 +73,7 @@ async def send(flow: Flow, row: Row, request: Request) -> Row:
             changes["accepted"] = flow.now()
         if isinstance(sent.error, Refused):
             changes["word"] = str(sent.error.code)
-        if sent.simulated and urlsplit(flow.place.base_url).hostname in _LOOPBACK:
+        if sent.simulated and urlsplit(flow.place.base_url).hostname in LOOPBACK:
             changes["simulated"] = True  # said by the answer itself, and believed of our own machine only
         try:
             row = await _settle(flow, row, sent, changes)

@@ -10,6 +10,7 @@ from seedance_nb._owner import this_process
 from seedance_nb._request import Request, status_request
 from seedance_nb._task import OPEN_STATES, Looks, Row, Seen, State, next_look, read_status
 from seedance_nb._transport import download, look
+from seedance_nb._values import without_queries
 
 _GONE_AFTER_S = 60
 
@@ -92,7 +93,9 @@ def _must_stop(flow: Flow, answer: Answer, row: Row) -> bool:
             next_step=f"the task goes on there; with the right key, sd.task({row.name!r}).wait()",
             charged=row.charged,
         )
-    return answer.status == 404 or (sent.error is not None and getattr(sent.error, "code", None) == 404)  # noqa: PLR2004
+    gone = flow.spec.errors.gone if flow.spec.errors else ()
+    code = getattr(sent.error, "code", None)
+    return str(answer.status) in gone or (code is not None and str(code) in gone)
 
 
 async def _noted(flow: Flow, row: Row, seen: Seen) -> Row:
@@ -101,7 +104,7 @@ async def _noted(flow: Flow, row: Row, seen: Seen) -> Row:
         "state": seen.state,
         "word": hide(seen.word),
         "outputs": seen.outputs,
-        "error": hide(seen.error),
+        "error": without_queries(hide(seen.error)),
         "credits": seen.credits if seen.credits is not None else row.credits,
         "progress": seen.progress,
     }

@@ -96,6 +96,12 @@ def _pattern(_: Any, pattern: Any, instance: Any, __: Any) -> Iterator[Validatio
         yield ValidationError(f"does not match the pattern {pattern}")
 
 
+def _needs(_: Any, table: Any, instance: Any, __: Any) -> Iterator[ValidationError]:
+    for name, others in table.items() if isinstance(instance, dict) else ():
+        if not is_empty(instance.get(name, ABSENT)) and all(is_empty(instance.get(other, ABSENT)) for other in others):
+            yield ValidationError(f"needs one of {', '.join(others)} beside it", path=[name], instance=instance[name])
+
+
 def _media(_: Any, table: Any, instance: Any, schema: Any) -> Iterator[ValidationError]:
     schemes = table.get("schemes", {}).get("any", ["https", "http"])
     items: list[tuple[tuple[int, ...], Any]] = [((), instance)] if schema.get("type") == "string" else []
@@ -109,7 +115,14 @@ def _media(_: Any, table: Any, instance: Any, schema: Any) -> Iterator[Validatio
 
 _Checker = jsonschema.validators.extend(
     jsonschema.Draft202012Validator,
-    {"properties": _properties, "required": _required, GIVEN: _given, "x-media": _media, "pattern": _pattern},
+    {
+        "properties": _properties,
+        "required": _required,
+        GIVEN: _given,
+        "x-media": _media,
+        "pattern": _pattern,
+        "x-needs": _needs,
+    },
 )
 
 
@@ -128,7 +141,7 @@ def problem_of(error: ValidationError) -> Problem:
     if rule == GIVEN:
         parent = join(list(error.absolute_path)[:-1])
         others = tuple(f"{parent}/{name}" for group in limit for name in group)
-    own = rule in ("unknown", "x-placeholders", "required", GIVEN, "x-media")
+    own = rule in ("unknown", "x-placeholders", "required", GIVEN, "x-media", "x-needs")
     message = error.message if own else words_for(rule, value, limit, schema)
     path = join(list(error.absolute_path))
     return Problem(path=path, message=message, rule=rule, value=value, limit=limit, quote=quote, others=others)

@@ -96,6 +96,9 @@ ROOT: dict[str, Any] = {
         message=_ONE_OR_MORE,
         details=_ONE_OR_MORE,
         ok={"type": "array", "items": _CODE, "minItems": 1},
+        gone={"type": "array", "items": _CODE},
+        invalid=_CODE,
+        **{"in-body": {"type": "array", "items": _CODE}},
         refusals={**_CODES, "patternProperties": {".": {"enum": list(REFUSALS)}}},
         statuses={**_CODES, "patternProperties": {"^4[0-9]{2}$": {"enum": list(REFUSALS)}}},
         unclear={**_CODES, "patternProperties": {".": _TEXT}},
@@ -120,6 +123,7 @@ FIELD: dict[str, Any] = {
         "properties": {
             "source": _TEXT,
             "x-media": _object((), **dict.fromkeys(MEDIA_RULES, _RULE)),
+            "needs": {"type": "object", "additionalProperties": {**_TEXTS, "minItems": 1}},
             **dict.fromkeys(UPSTREAM_KEYWORDS, True),
         },
         "additionalProperties": False,

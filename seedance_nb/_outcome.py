@@ -8,7 +8,7 @@ from seedance_nb._keys import Secret
 from seedance_nb._spec import Spec
 from seedance_nb._tables import ErrorTable
 from seedance_nb._task import read_id
-from seedance_nb._values import find, find_all, split
+from seedance_nb._values import find, find_all, split, without_queries
 
 _REFUSALS: dict[str, type[Refused]] = {
     "refused": Refused,
@@ -62,7 +62,7 @@ def classify(spec: Spec, answer: Answer, secret: Secret | None = None) -> Sent:
             outcome="unknown", why=f"the answer (HTTP {answer.status}) is not the JSON that the document describes"
         )
     table, hide = spec.errors, secret.hide if secret else str
-    code, words = _code(table, answer), hide(_message(table, answer))[:500]
+    code, words = _code(table, answer), without_queries(hide(_message(table, answer)))[:500]
     task_id = read_id(spec.task, answer.value)
     if answer.status < 300 and (str(code) in map(str, table.ok) or (not code and task_id)):  # noqa: PLR2004
         if task_id and hide(task_id) == task_id:
@@ -76,10 +76,15 @@ def classify(spec: Spec, answer: Answer, secret: Secret | None = None) -> Sent:
         if isinstance(error, RateLimited):
             error.retry_after = answer.retry_after
         return Sent(outcome="refused", why=error.provider_message, error=error)
+    kept = task_id if hide(task_id) == task_id else ""
     if not code and not words:
-        return Sent(outcome="unknown", why=f"the answer (HTTP {answer.status}) has none of the document's codes")
+        return Sent(
+            outcome="unknown", task_id=kept, why=f"the answer (HTTP {answer.status}) has none of the document's codes"
+        )
     reason = table.unclear.get(str(code or answer.status), "which the document does not list")
-    return Sent(outcome="unknown", why=f"the provider answered {code or answer.status} {words!r}: {reason}")
+    named = f"; it named the task {kept}" if kept else ""
+    why = f"the provider answered {code or answer.status} {words!r}: {reason}{named}"
+    return Sent(outcome="unknown", task_id=kept, why=why)
 
 
 def free_value(spec: Spec, answer: Answer, secret: Secret | None = None) -> dict[str, Any]:

@@ -106,11 +106,13 @@ class Panel:
             # A click overtakes values that the browser still holds back, so they are read once nothing changes any more.
             while time.monotonic() - max(clicked, self.form.last_change) < SETTLE_S:
                 await asyncio.sleep(0.05)
+            values = self.form.values  # what was priced and is looked at is what is sent, or nothing is
             if self.form.validate():
                 self._say("")
                 return
-            self._say(looking_html(self.form.values))
-            report = await self._session.advice.look(self.spec, self.form.values)
+            self._say(looking_html(values))
+            report = await self._session.advice.look(self.spec, values)
+            self._must_be(values)
             self.form.tell(report.problems)
             if self.form.validate():
                 self._say("")
@@ -118,7 +120,7 @@ class Panel:
             if not self._is_sure():
                 return
             self._seen.value = unchecked_html(report)
-            await self._follow(self.form.values, another=another)
+            await self._follow(values, another=another)
         except SeedanceError as error:
             self._say(failed_html(error))
             toggle(self._again, shown=isinstance(error, UnknownOutcome | TaskFailed))
@@ -173,6 +175,13 @@ class Panel:
         for widget, name, text in ((self._go, "description", self._price()), (self._note, "value", note)):
             if getattr(widget, name) != text:
                 setattr(widget, name, text)
+
+    def _must_be(self, values: dict[str, Any]) -> None:
+        if self.form.values != values:
+            raise SeedanceError(
+                "The form was changed while its media were being looked at, so nothing was sent.",
+                next_step="press Generate again for what the form says now",
+            )
 
     def _is_sure(self) -> bool:
         """Whether these warnings were seen before, or cost nothing; they are shown otherwise."""

@@ -12,6 +12,7 @@ from seedance_nb._keys import Secret, find_key
 from seedance_nb._spec import Spec
 from seedance_nb._task import Row
 from seedance_nb._transport import Place, fetch_small, host_of
+from seedance_nb._uris import SIMULATED_HOST
 
 
 def find_place(
@@ -58,7 +59,7 @@ def _with_key(spec: Spec, base: str, secret: Secret | None) -> Place:
 
 
 def _host(spec: Spec) -> str:
-    return f"{spec.provider}.simulator.invalid"
+    return f"{spec.provider}{SIMULATED_HOST}"
 
 
 def _simulated(spec: Spec, pace: tuple[float, float]) -> Place:

@@ -14,6 +14,7 @@ from seedance_nb._display import table_html
 from seedance_nb._fetch import fetch_parts
 from seedance_nb._probe import MediaFacts, probe
 from seedance_nb._rules import Finding, judge, judge_total
+from seedance_nb._signs import NO_MEDIA
 from seedance_nb._spec import Spec
 from seedance_nb._values import ABSENT, Problem, join, split
 from seedance_nb._values import Path as Place
@@ -23,6 +24,7 @@ _MOST_LEVELS = 60
 _FETCH_S = 6.0
 _FETCHING = 0.75  # of the time that is left; the rest is for looking into what came
 _LEAST_S = 0.05
+_UNKNOWN = "something unknown"
 _WORDS = {"fits": "fits", "breaks": "breaks", "unchecked": "not checked"}
 
 
@@ -55,7 +57,9 @@ class Report:
                 lines.append(str(finding))
         lines += [f"{path}: fits: {', '.join(dict.fromkeys(said))}" for path, said in fits.items()]
         broken, unsure = len(self.problems), len(self.unchecked)
-        return "\n".join([f"media: {broken} broken, {unsure} unchecked, {_count(self)} fitting", *lines])
+        return "\n".join(
+            [f"media: {broken} broken, {unsure} unchecked, {sum(map(len, fits.values()))} fitting", *lines]
+        )
 
     __repr__ = __str__
 
@@ -78,10 +82,6 @@ def _last(path: str) -> str:
     """The field and the number of an entry, counted from 1, in words."""
     *_, field, number = ("", "", *split(path))
     return f"{field} {int(number) + 1}" if number.isdecimal() else number
-
-
-def _count(report: Report) -> int:
-    return sum(finding.outcome == "fits" for finding in report.findings)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -113,7 +113,7 @@ async def preflight(
 ) -> Report:
     """What became of every limit on every file that `body` names, within `total_s` seconds. *network*, *reads files*.
 
-    Public https addresses are asked for the few bytes that tell format, size and length; local files are read in place;
+    Public https addresses are asked for the bytes that tell format, size and length; local files are read in place;
     nothing is kept, and no key goes along. A file is said to fit a rule, to break it, or not to have been checked and why.
     Only the origin `allowed_origin` may be plain http or not public. No exception leaves for a file or an address.
     """
@@ -230,6 +230,11 @@ def _judged(field: _Field, seen: Mapping[str, _Seen]) -> Iterator[Finding]:
             quote = field.tables[0][0].get("schemes", {}).get("quote", "")
             said = "is a file on this computer: it was looked at here, and the provider cannot reach it"
             yield Finding(path=path, rule="", outcome="unchecked", message=said, quote=quote)
+        if one.facts is None and one.why.endswith(NO_MEDIA) and _UNKNOWN not in one.why:
+            # Told and not refused: what an address answers to this computer need not be what it answers to the provider.
+            yield Finding(path=path, rule="formats", outcome="breaks", message=one.why.removeprefix("it "), warns=True,
+                          source="what it answers to this computer")  # fmt: skip
+            continue
         if one.facts is None:
             yield Finding(path=path, rule="", outcome="unchecked", message=one.why)
         for table, known in field.tables:

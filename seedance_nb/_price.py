@@ -37,8 +37,8 @@ class Estimate:
 def tokens(width: int, height: int, frames: int) -> int:
     """Tokens of a video of `width` x `height` px and `frames` frames, those of reference videos among them. *pure*.
 
-    floor(width x height x frames / 1024): the formula upstream of vastnum, which gives the 99,111 tokens of its page's
-    example (752 x 560 px; 120 frames made and 121 frames of reference video).
+    floor(width x height x frames / 1024), the formula of third-party price tables. vastnum's page has one figure to hold it
+    against, 99,111 for 752 x 560 px: that is 241 frames, 120 made and, by inference, 121 of the reference video.
     """
     return width * height * frames // 1024
 
@@ -53,7 +53,7 @@ def estimate(spec: Spec, body: Any, reference_seconds: Sequence[float] | None = 
     if not price.per_second and not price.sizes:
         return Estimate(unit=price.unit, why=price.note)
     if seconds is None:
-        return Estimate(unit=price.unit, why="the price goes by the seconds, and the request names none")
+        return Estimate(unit=price.unit, why="the price goes by the seconds, and the request names no number of them")
     if price.per_second:
         return priced(spec, seconds * price.per_second)
     size = find(price.sizes, join((str(asked.get("resolution")), str(asked.get("ratio")))))

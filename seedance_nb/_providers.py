@@ -35,6 +35,13 @@ def with_shared(document: dict[str, Any], file: str) -> dict[str, Any]:
 
 
 @functools.cache
+def common_words() -> dict[str, str]:
+    """The words that hosted video services use for a task's state, in lower case, and the states. *reads files*."""
+    table, _ = _documents.read((SPECS / "_words.yaml").read_text(encoding="utf-8"))
+    return {word.casefold(): state for state, words in table.items() for word in words}
+
+
+@functools.cache
 def _shared(name: str) -> dict[str, Any]:
     return _documents.read((_SHARED / f"{name}.yaml").read_text(encoding="utf-8"))[0]
 

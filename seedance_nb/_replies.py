@@ -8,9 +8,6 @@ from typing import Any
 from seedance_nb._spec import Spec
 from seedance_nb._values import ABSENT, find, put, split
 
-_BODY_ONLY = ("455", "501", "505")  # the provider's own numbers, which mean something else or nothing in HTTP
-_INVALID = ("422", "invalid_request", "400")
-_MISSING = ("404", "task_not_exist")
 _NO_ACCOUNT = {"required": 200, "available": 137, "balance": 137.96}
 _WORDS = {
     "refused": "The request is not valid",
@@ -38,12 +35,13 @@ def codes(spec: Spec) -> tuple[str, ...]:
 
 def invalid(spec: Spec, details: Sequence[str]) -> Reply:
     """The refusal of a request that is wrong. *pure*."""
-    return refused(spec, _first(spec, _INVALID), details)
+    return refused(spec, spec.errors.invalid if spec.errors else "422", details)
 
 
 def missing(spec: Spec) -> Reply:
     """The refusal of an id that nobody has. *pure*."""
-    return refused(spec, _first(spec, _MISSING))
+    gone = [code for code in (spec.errors.gone if spec.errors else ()) if code in codes(spec)]
+    return refused(spec, gone[-1] if gone else "404", ["the task is not known"])
 
 
 def refused(spec: Spec, code: str, details: Sequence[str] = ()) -> Reply:
@@ -53,8 +51,8 @@ def refused(spec: Spec, code: str, details: Sequence[str] = ()) -> Reply:
     by_status = code in table.statuses and code not in table.refusals
     said = _meaning(spec, code)
     lists = [pointer for pointer in table.details if pointer.endswith("/*")]
-    wanted = code == _first(spec, _INVALID)
-    if details and not lists:
+    wanted = code == table.invalid
+    if details and not (lists and wanted):
         said = f"{said}: {'; '.join(details)}"
     value: Any = {}
     if table.code:
@@ -69,7 +67,7 @@ def refused(spec: Spec, code: str, details: Sequence[str] = ()) -> Reply:
             value = put(value, split(pointer), _NO_ACCOUNT.get(split(pointer)[-1], 0))
     status = int(code) if code.isdecimal() else 400 if meaning else 500
     headers = (("Retry-After", "1"),) if meaning == "rate-limited" else ()
-    return Reply(status=200 if code in _BODY_ONLY else status, value=value, headers=headers)
+    return Reply(status=200 if code in table.in_body else status, value=value, headers=headers)
 
 
 def accepted(spec: Spec, task_id: str) -> Reply:
@@ -132,10 +130,6 @@ def _enum(schema: Any, parts: tuple[str, ...]) -> list[Any]:
         return list(schema.get("enum", ()))
     inner = _enum(schema.get("properties", {}).get(parts[0]), parts[1:])
     return inner or [word for part in schema.get("allOf", ()) for word in _enum(part, parts)]
-
-
-def _first(spec: Spec, wanted: Sequence[str]) -> str:
-    return next((code for code in wanted if code in codes(spec)), wanted[-1])
 
 
 def _meaning(spec: Spec, code: str) -> str:

@@ -3,7 +3,6 @@
 import asyncio
 import functools
 import os
-import warnings as _warnings
 from collections.abc import Awaitable, Callable, Mapping
 from pathlib import Path
 from typing import Any
@@ -11,17 +10,17 @@ from typing import Any
 from seedance_nb import _database, _spec
 from seedance_nb._advice import Advice
 from seedance_nb._begin import begin
-from seedance_nb._callback import callback_names
 from seedance_nb._check import approve, check, extra_fault, extra_path, place, roles
 from seedance_nb._display import Video, video_of
 from seedance_nb._engine import ENGINE, wait_for
-from seedance_nb._errors import InvalidInput, LimitWarning, SeedanceError, SpecError
+from seedance_nb._errors import InvalidInput, LimitWarning, MediaWarning, SeedanceError, SpecError, tell
 from seedance_nb._files import outputs_folder
 from seedance_nb._flow import Flow, raise_for
 from seedance_nb._follow import glance, run
 from seedance_nb._handle import Task, Tasks
 from seedance_nb._keys import Secret, hidden
 from seedance_nb._ledger import Ledger
+from seedance_nb._naming import callback_names, document_of
 from seedance_nb._places import find_place, place_of
 from seedance_nb._preflight import Report
 from seedance_nb._price import Estimate
@@ -92,10 +91,14 @@ class Session:
     def preflight(self, document: Document, /, **fields: Any) -> Report:
         """What the files of these fields are like, held against the document's limits. *network*, *reads files*.
 
-        Only a few bytes of each public address are fetched, without a key; local files are read in place. Raises: SpecError.
+        Only the beginning of each public address is fetched, 130 kB or what its index needs, without a key; local files are read in place. Raises: SpecError;
+        InvalidInput for a field that the document does not have, or one of another type.
         """
         spec = _spec.spec(document)
-        return wait_for(ENGINE.submit(self.advice.look(spec, place(spec, fields))))
+        body = place(spec, fields)
+        if wrong := tuple(p for p in check(spec, body) if p.rule in ("unknown", "type", "json")):
+            raise InvalidInput(wrong)
+        return wait_for(ENGINE.submit(self.advice.look(spec, body)))
 
     def estimate(self, document: Document, /, **fields: Any) -> Estimate:
         """What these fields would cost, as far as anybody says so; the ledger keeps it with the task. *network*.
@@ -136,15 +139,18 @@ class Session:
             raise InvalidInput((Problem(path="take", message=told, rule="take", value=take, limit=1),))
         self._specs[spec.name] = spec
         approved = approve(spec, fields, extra)
-        if preflight:
-            broken = wait_for(ENGINE.submit(self.advice.look(spec, approved.values))).problems
-            if refusing := tuple(problem for problem in broken if not problem.warns):
-                raise InvalidInput(refusing)
         where = self._place(spec)
-        price = self.advice.known(spec, approved.values)
+        doubts = warnings(spec, approved.values)
+        if preflight:
+            report = wait_for(ENGINE.submit(self.advice.look(spec, approved.values)))
+            if refusing := tuple(problem for problem in report.problems if not problem.warns):
+                raise InvalidInput(refusing)
+            doubts += report.problems
+            tell(report.unchecked, MediaWarning, warn=warn)
+        # Before anything is sent, so that it costs nothing where warnings are made errors.
+        tell(doubts, LimitWarning, warn=warn)
+        price = self.advice.known(spec, approved)
         row, is_new = begin(self._flow(spec, where), approved, take, price)
-        for problem in warnings(spec, approved.values) if is_new and warn else ():
-            _warnings.warn(str(problem), LimitWarning, stacklevel=3)
         return self._task(row, spec, where, is_new=is_new)
 
     def generate(self, document: Document, /, *, timeout: float | None = None, **fields: Any) -> Video:
@@ -170,20 +176,22 @@ class Session:
             raise SeedanceError(
                 f"The ledger {self.ledger.path} has no task {name!r}.", next_step="sd.tasks() lists what there is"
             )
-        spec = _spec.spec(document) if document is not None else self._spec_of(row)
+        spec = _spec.spec(document) if document is not None else document_of(row, self._specs)
         return self._task(row, spec, self._place(spec, row), is_new=False)
 
-    def callback(self, payload: Mapping[str, Any] | str | bytes) -> Task:
+    def callback(self, payload: Mapping[str, Any] | str | bytes, /, *, document: Document | None = None) -> Task:
         """The task that a provider's callback speaks of, after a look of our own with the key. *network*, *writes ledger*.
 
         Nothing else of the payload is believed, because a callback carries no signature. Raises: SeedanceError for a
         payload that names no task of the ledger; Unauthorized.
         """
-        row = next(filter(None, map(self.ledger.row, callback_names(payload, self._specs.values()))), None)
+        own = _spec.spec(document) if document is not None else None
+        known = [*self._specs.values(), own] if own else [*self._specs.values()]
+        row = next(filter(None, map(self.ledger.row, callback_names(payload, known))), None)
         if row is not None:
-            spec = self._spec_of(row)
+            spec = own or document_of(row, self._specs)
             wait_for(ENGINE.submit(glance(self._flow(spec, self._place(spec, row)), row)))
-            return self.task(row.name)
+            return self.task(row.name, document=own)
         raise SeedanceError(
             "The callback names no task of this ledger, so nothing of it is believed.",
             next_step="sd.tasks() lists what there is",
@@ -217,13 +225,10 @@ class Session:
             return place_of(spec, row, given=self._key, base_url=self._base_url, pace=self._pace)
         return find_place(spec, given=self._key, base_url=self._base_url, simulate=self._simulate, pace=self._pace)
 
-    def _spec_of(self, row: Row) -> Spec:
-        return self._specs.get(row.spec) or _spec.spec(row.spec)
-
     def _asked(self, row: Row) -> dict[str, Any]:
         try:
-            return roles(self._spec_of(row), read_json(row.body))
-        except SpecError:
+            return roles(document_of(row, self._specs), read_json(row.body))
+        except SeedanceError:
             return {}
 
 

@@ -33,6 +33,7 @@ _HEIC = {b"heic", b"heix", b"heim", b"heis", b"hevc", b"hevx"}
 _HEIF = {b"mif1", b"msf1", b"mif2"}
 _OLD_MOV = {b"moov", b"mdat", b"wide", b"free", b"skip", b"pnot"}
 _BMP_HEADERS = {12, 16, 40, 52, 56, 64, 108, 124}
+NO_MEDIA = ", not a picture, a video or a sound"
 _OTHERS = (
     (b"%PDF", "a PDF"), (b"PK\x03\x04", "a ZIP archive"), (b"\x1f\x8b", "a gzip archive"), (b"7z\xbc\xaf", "an archive"),
     (b"\x7fELF", "a program"), (b"MZ", "a program"), (b"#EXTM3U", "a playlist"), (b"%!PS", "a PostScript page"),
@@ -93,7 +94,7 @@ def _by_sync(head: bytes) -> tuple[Kind | None, str]:
             return "audio", "aac"
         if head[1] & 0x06 == 0x02 and head[2] & 0xF0 != 0xF0:  # noqa: PLR2004
             return "audio", "mp3"
-    return None, f"it is {_other(head)}, not a picture, a video or a sound"
+    return None, f"it is {_other(head)}{NO_MEDIA}"
 
 
 def _other(head: bytes) -> str:

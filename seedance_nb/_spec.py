@@ -13,7 +13,7 @@ from seedance_nb import _documents
 from seedance_nb._errors import SpecError
 from seedance_nb._operation import Auth, Call, auth_of, callback_id, calls_of, paid_operation, replies_of, server_of
 from seedance_nb._ours import check_ours
-from seedance_nb._providers import SPECS, with_shared
+from seedance_nb._providers import SPECS, common_words, with_shared
 from seedance_nb._schema import Normaliser
 from seedance_nb._tables import ErrorTable, PriceTable, Table, TaskTable, error_table, price_table, task_table
 from seedance_nb._values import ABSENT, Problem, join
@@ -126,7 +126,7 @@ def _read(document: dict[str, Any], file: str, name: str) -> Spec:
     content = operation.table("requestBody").table("content").table("application/json")
     body = _body(root, content)
     responses = operation.table("responses", optional=True)
-    task = task_table(root, responses) if "x-task" in document else None
+    task = task_table(root, responses, common_words()) if "x-task" in document else None
     env = root.table("x-env", optional=True)
     provider = root.text("x-provider", "")
     return Spec(

@@ -6,15 +6,6 @@ from typing import Any
 from seedance_nb._errors import SpecError
 from seedance_nb._values import ABSENT, find, join
 
-_SPELLINGS = {
-    "queued": "not_start submitted queued queueing queuing pending waiting created preparing",
-    "running": "in_progress running processing generating",
-    "done": "success succeed succeeded completed complete done",
-    "failed": "failure fail failed error",
-}
-_COMMON = {word: state for state, words in _SPELLINGS.items() for word in words.split()}
-"""The words that hosted video services use for a task's state, in lower case; a document's own words stand before them."""
-
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Table:
@@ -95,7 +86,9 @@ class ErrorTable:
     `refusals` maps a code to one of refused, unauthorized, no-credits, rate-limited, unavailable: after these a task
     certainly does not exist; `statuses` does so for HTTP statuses, where the answer has the provider's own shape (a
     message) and none of these codes. `unclear` maps a code or an HTTP status to the reason why a task may exist.
-    A provider without codes has no `code` pointers.
+    A provider without codes has no `code` pointers. `gone` are codes and HTTP statuses of the status call for a task that is
+    not known; `in_body` are codes that come inside HTTP 200, and `invalid` is the one for a wrong request: both are only
+    what the simulator answers.
     """
 
     code: tuple[str, ...]
@@ -104,6 +97,9 @@ class ErrorTable:
     ok: tuple[int | str, ...]
     refusals: dict[str, str]
     statuses: dict[str, str]
+    gone: tuple[str, ...]
+    in_body: tuple[str, ...]
+    invalid: str
     unclear: dict[str, str]
 
 
@@ -143,8 +139,11 @@ def price_table(root: Table) -> PriceTable:
     )
 
 
-def task_table(root: Table, responses: Table) -> TaskTable:
-    """The task table of a document: `x-task` and the OpenAPI link that it names. Raises: SpecError."""
+def task_table(root: Table, responses: Table, common: dict[str, str]) -> TaskTable:
+    """The task table of a document: `x-task` and the OpenAPI link that it names. Raises: SpecError.
+
+    `common` are words for states that stand behind the document's own.
+    """
     table = root.table("x-task")
     link = responses.table("200").table("links").table(table.text("follow"))
     status_path, status = _named_operation(root, link)
@@ -170,7 +169,7 @@ def task_table(root: Table, responses: Table) -> TaskTable:
         status_path=status_path,
         id_parameter=parameter if placed == ["query"] else "",
         state=table.text("state"),
-        words=_COMMON | dict(own),
+        words=common | dict(own),
         outputs=table.texts("outputs"),
         error=table.texts("error"),
         credits=table.text("credits", ""),
@@ -202,5 +201,8 @@ def error_table(root: Table) -> ErrorTable:
         ok=tuple(table.value.get("ok", ())),
         refusals={str(code): meaning for code, meaning in refusals.value.items()},
         statuses={str(code): meaning for code, meaning in table.table("statuses", optional=True).value.items()},
+        gone=tuple(str(code) for code in table.value.get("gone", (404,))),
+        in_body=tuple(str(code) for code in table.value.get("in-body", ())),
+        invalid=str(table.value.get("invalid", 422)),
         unclear={str(code): str(why) for code, why in table.table("unclear", optional=True).value.items()},
     )

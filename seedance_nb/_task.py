@@ -132,11 +132,20 @@ def read_status(table: TaskTable, answer: Any, errors: ErrorTable | None = None)
         outputs = ()
     elif not outputs:
         state = State.OTHER
+        said = [
+            " ".join(
+                [f"the provider says {word[:80]} and names no video yet", *(f"({text[:500]})" for text in said[:1])]
+            )
+        ]
     cost = find(answer, table.credits) if table.credits else ABSENT
     spent = None
     if isinstance(cost, int | float) and not isinstance(cost, bool) and 0 <= cost < _MOST_CREDITS:
         spent = float(cost)
-    error = said[0] if said and state is State.FAILED else ""
+    error = (
+        said[0]
+        if said and (state is State.FAILED or word.casefold() in table.words) and state is not State.DONE
+        else ""
+    )
     return Seen(
         state=state,
         word=word[:80],
@@ -156,7 +165,8 @@ def _progress(table: TaskTable, answer: Any) -> float | None:
 def read_id(table: TaskTable, answer: Any) -> str:
     """The new task's id in the answer to a create request, "" where there is none that could be asked for again. *pure*."""
     told = (find(answer, pointer) for pointer in (table.id_pointer, *table.also_id))
-    return next((value for value in told if isinstance(value, str) and _ID.fullmatch(value)), "")
+    texts = (str(value) for value in told if isinstance(value, str | int) and not isinstance(value, bool))
+    return next((text for text in texts if _ID.fullmatch(text)), "")
 
 
 def next_look(looks: Looks, elapsed: float) -> float:

@@ -38,6 +38,8 @@ def _schema(schema: Any) -> dict[str, Any]:
         return {}
     known = schema.get("x-upstream", {})
     made = {name: known[name] for name in UPSTREAM_KEYWORDS if name in known}
+    if "needs" in known:
+        made["x-needs"] = known["needs"]
     if made:
         made[_SOURCE] = known["source"]
     if "x-unit" in schema:

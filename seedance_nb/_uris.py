@@ -9,6 +9,8 @@ _STRAY = re.compile(r"[^A-Za-z0-9\-._~:/?#\[\]@!$&'()*+,;=%]|%(?![0-9A-Fa-f]{2})
 _SCHEME = re.compile(r"^([A-Za-z][A-Za-z0-9+.-]*):")
 _ASSET = re.compile(r"^asset://[A-Za-z0-9][A-Za-z0-9._-]*$")
 _BARE_ASSET = re.compile(r"^asset[-_][A-Za-z0-9._-]+$")
+SIMULATED_HOST = ".simulator.invalid"
+SIMULATED_ASSET = "asset://simulated-"
 LOCAL = "looks like a local file"
 _LOCAL = re.compile(r"^(?:file:|~|\.{0,2}[/\\]|[A-Za-z]:[/\\]|[^:/?#\s]+\.[A-Za-z0-9]{2,4}$)")
 

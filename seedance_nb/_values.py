@@ -2,6 +2,7 @@
 
 import hashlib
 import json
+import re
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from enum import Enum
@@ -154,6 +155,14 @@ def _unique(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
         msg = f"the key {twice!r} is given twice"
         raise ValueError(msg)
     return made
+
+
+_QUERY = re.compile(r"(https?://[^\s?#'\"<>]+)[?#][^\s'\"<>]*")
+
+
+def without_queries(text: str) -> str:
+    """A provider's words with the query of every address in them left out, because a signed one is a secret. *pure*."""
+    return _QUERY.sub(r"\1?…", text)
 
 
 def short(value: Any, width: int = 60) -> str:

@@ -73,7 +73,8 @@ def quote_for(rule: str, value: Any, limit: Any, schema: dict[str, Any]) -> str:
         spoken = [sentence for sentence in said if all(name in sentence for name in wanted)]
     else:
         spoken = [sentence for sentence in said if re.search(rf"(?<![\w.]){re.escape(str(limit))}(?![\w.])", sentence)]
-    return next(iter(spoken or said), "")
+    own = said if rule not in ("type", "format", "json") else []
+    return next(iter(spoken or own), "")
 
 
 def sentences(description: str) -> list[str]:

@@ -227,6 +227,7 @@ def test_nothing_paid_is_sent_without_confirm_and_the_total_is_told(session: sd.
     assert session.ledger.rows() == []
 
 
+@pytest.mark.filterwarnings("ignore:crun/seedance-1.0-pro-t2v is sent without first_frame")
 def test_confirm_sends_each_model_one_request_and_again_none(session: sd.Session, paying: Provider) -> None:
     paying.on_estimate = [12.5]
     for _ in range(2):
@@ -241,6 +242,15 @@ def test_confirm_sends_each_model_one_request_and_again_none(session: sd.Session
     again = compared(session, [T2V, I2V], first_frame=FIRST, take=2).generate(confirm=True, timeout=30)
     assert len(again) == 2
     assert models(paying) == sorted(BOTH * 2)
+
+
+def test_what_is_left_behind_is_said_before_anything_is_paid(session: sd.Session, paying: Provider) -> None:
+    comparison = compared(session, [T2V], first_frame=FIRST)
+    with pytest.raises(sd.SeedanceError, match="is sent without first_frame: the document has no field for it"):
+        comparison.submit()
+    with pytest.raises(UserWarning, match="is sent without first_frame"):  # pytest makes every warning an error
+        comparison.submit(confirm=True)
+    assert paying.charges == []
 
 
 def test_an_estimate_that_fails_is_a_price_that_is_not_known(session: sd.Session, paying: Provider) -> None:

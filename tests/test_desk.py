@@ -7,10 +7,13 @@ from typing import Any
 
 import pytest
 from provider import Provider
+from waiting import serving
 
 import seedance_nb as sd
 from seedance_nb._desk import Desk
 from seedance_nb._engine import ENGINE, wait_for
+from seedance_nb._outcome import Answer
+from seedance_nb._providers import SPECS
 from seedance_nb._spec import spec
 
 CRUN, PRO, VASTNUM = "crun/seedance-2.0-i2v", "seedance2-pro/seedance-20-i2v", "vastnum/doubao-seedance-2.0"
@@ -58,7 +61,7 @@ def test_an_asset_is_waited_for_until_it_is_active(tmp_path: Path) -> None:
 
     slow = sd.Session(queue_s=0.25, run_s=0, ledger=tmp_path / "l.sqlite3", sleep=count)
     address = wait_for(ENGINE.submit(slow.advice.desk(spec(CRUN)).asset("https://example.com/a.png")))
-    assert address.startswith("asset://asset-")
+    assert address.startswith("asset://simulated-")
     assert set(waits) == {3}
     assert sd.check(CRUN, **FIELDS | {"img_urls": [address]}) == ()
 
@@ -96,8 +99,60 @@ def test_a_file_that_cannot_be_sent_is_told_so(content: bytes, name: str, words:
         sd.upload(CRUN, "/no/such/file.png")
 
 
-def test_the_balance_of_the_simulator_is_a_number() -> None:
-    assert sd.balance(CRUN) == 1000
+def test_without_a_key_there_is_no_account_to_ask() -> None:
+    with pytest.raises(sd.SeedanceError, match="no account"):
+        sd.balance(CRUN)
+
+
+def test_the_served_simulator_has_a_balance_and_names_no_price(tmp_path: Path) -> None:
+    with serving(SEEDANCE_SIMULATOR=str(tmp_path / "s")) as url:
+        assert sd.balance(CRUN, api_key="any-key-1", base_url=url) == 1000
+        price = sd.estimate(CRUN, api_key="any-key-1", base_url=url, **FIELDS)
+    assert (price.amount, price.why) == (None, "the simulator has no prices")
+
+
+def test_what_only_the_simulator_has_is_never_sent_to_a_provider(session: sd.Session, tmp_path: Path) -> None:
+    desk = session.advice.desk(spec(CRUN))
+    url = wait_for(ENGINE.submit(desk.upload(PICTURE, "a.png")))
+    asset = wait_for(ENGINE.submit(desk.asset(url)))
+    real = sd.Session(api_key="a-key-for-tests", ledger=tmp_path / "real.sqlite3")
+    for address in (url, asset):
+        with pytest.raises(sd.InvalidInput, match="only the simulator has"):
+            real.submit(CRUN, **FIELDS | {"img_urls": [address]})
+    assert list(real.tasks()) == []
+
+
+def test_one_failed_look_loses_no_asset(paying: sd.Session, monkeypatch: pytest.MonkeyPatch) -> None:
+    told = iter(["asset-777", sd.SeedanceError("HTTP 502"), "Active"])
+
+    async def value(*_: Any, **__: Any) -> Any:
+        step = next(told)
+        if isinstance(step, Exception):
+            raise step
+        return step
+
+    monkeypatch.setattr(Desk, "_value", value)
+    desk = paying.advice.desk(spec(CRUN))
+    assert wait_for(ENGINE.submit(desk.asset("https://example.com/a.png"))) == "asset://asset-777"
+
+
+def test_a_kind_of_asset_that_is_none_is_told() -> None:
+    with pytest.raises(sd.SeedanceError, match="image, video, audio"):
+        sd.asset(CRUN, "https://example.com/a.png", kind="picture")  # type: ignore[arg-type]
+
+
+def test_a_task_of_a_document_of_ones_own_can_be_called_back_with_the_document(tmp_path: Path) -> None:
+    file = tmp_path / "mine.yaml"
+    file.write_text(read_text(CRUN))
+    first = sd.Session(queue_s=0, run_s=0).generate(file, timeout=60, **FIELDS)
+    later = sd.Session(queue_s=0, run_s=0)
+    with pytest.raises(sd.SeedanceError, match="does not come with the package"):
+        later.callback({"task_id": first.row.task_id})
+    assert later.callback({"task_id": first.row.task_id}, document=file).row.state == "done"
+
+
+def read_text(name: str) -> str:
+    return (SPECS / f"{name}.yaml").read_text(encoding="utf-8")
 
 
 def test_the_estimate_call_is_asked_with_the_very_body_and_charges_nothing(
@@ -113,7 +168,7 @@ def test_the_estimate_call_is_asked_with_the_very_body_and_charges_nothing(
 
 
 @pytest.mark.parametrize("answer", [(200, {"code": 429, "message": "slow"}), (500, {}), (200, {"code": 200, "data": {}}), (200, {"code": 200, "data": {"credits": "many"}}),
-                                    (200, {"code": 200, "data": {"credits": -1}})])  # fmt: skip
+                                    (200, {"code": 200, "data": {"credits": -1}}), (200, {"code": 200, "data": {"credits": 10**15}})])  # fmt: skip
 def test_an_estimate_call_that_does_not_answer_leaves_the_price_unknown(
     paying: sd.Session, provider: Provider, answer: Any
 ) -> None:
@@ -129,9 +184,8 @@ def test_the_key_does_not_go_to_an_upload_address(paying: sd.Session, monkeypatc
     try:
 
         async def answer(*_: Any, **__: Any) -> Any:
-            return {
-                "data": {"presigned_url": f"{put.url}/x?signature=s", "file_url": "https://files.example.com/x.png"}
-            }
+            told = {"presigned_url": f"{put.url}/x?signature=s", "file_url": "https://files.example.com/x.png"}
+            return Answer(status=200, value={"data": told})
 
         monkeypatch.setattr(Desk, "_answer", answer)
         with pytest.raises(sd.SeedanceError, match="not https"):

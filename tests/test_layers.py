@@ -15,9 +15,9 @@ LAYERS = (
     ("_operation", "_providers"),
     ("_spec", "_media", "_uris", "_wording", "_owner", "_store", "_lettering", "_signs", "_addresses"),
     ("_keywords", "_replies", "_ranges", "_probe"),
-    ("_check", "_upstream", "_callback", "_rules"),
+    ("_check", "_upstream", "_rules"),
     ("_fields", "_request", "_keys", "_task", "_job", "_carry"),
-    ("_labels", "_price", "_database", "_outcome", "_painting", "_sheet", "_annex"),
+    ("_labels", "_price", "_database", "_outcome", "_painting", "_sheet", "_annex", "_naming"),
     ("_files", "_transport", "_fetch", "_simulator", "_slate", "_ledger", "_total"),
     ("_display", "_engine", "_flow", "_scene"),
     ("_handle", "_render", "_follow", "_places", "_desk", "_preflight", "_tiles"),
@@ -30,7 +30,7 @@ LAYERS = (
     ("_lists",),
     ("_form",),
     ("_panel", "_comparison_view"),
-    ("_api",),
+    ("_api", "_api_free"),
     ("__main__", "__init__"),
 )
 MAY_USE_WIDGETS = {"_controls", "_lists", "_form", "_panel", "_comparison_view"}

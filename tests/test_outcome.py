@@ -36,7 +36,13 @@ OUTCOMES: list[tuple[str, int, Any, str, Any]] = [
     (PRO, 400, {"error": "another shape"}, "unknown", None),
     (PRO, 200, {}, "unknown", None),
     (PRO, 200, {"message": "ok"}, "unknown", None),
-    (PRO, 200, {"taskId": 7}, "unknown", None),
+    (PRO, 200, {"taskId": 7}, "accepted", "7"),
+    (PRO, 200, {"taskId": True}, "unknown", None),
+    (PRO, 500, {"message": "oops", "taskId": "task_9"}, "unknown", "task_9"),
+    (CRUN, 200, {"code": 501, "message": "failed", "data": {"task_id": "t1"}}, "unknown", "t1"),
+    (VASTNUM, 200, {"code": "success", "data": {"task_id": "abc"}}, "accepted", "abc"),
+    (VASTNUM, 403, {"error": {"message": "quota", "type": "new_api_error", "code": "insufficient_user_quota"}}, "NoCredits", "insufficient_user_quota"),
+    (VASTNUM, 402, {"error": {"message": "quota"}}, "NoCredits", 402),
     (VASTNUM, 200, {"task_id": "task_1"}, "accepted", "task_1"),
     (VASTNUM, 200, {"id": "task_2", "object": "video", "status": "queued", "progress": 0}, "accepted", "task_2"),
     (VASTNUM, 200, {"code": "success", "task_id": "task_3"}, "accepted", "task_3"),
@@ -184,3 +190,21 @@ def test_a_failed_fast_task_does_not_call_the_envelopes_success_its_reason() -> 
     told = seen(CRUN, {"code": 200, "message": "success", "data": {"status": "failed", "result": None}})
     assert told is not None
     assert told.error == ""
+
+
+def test_an_id_that_was_told_with_no_clear_yes_is_kept_and_said() -> None:
+    sent = classify(spec(CRUN), Answer(status=200, value={"code": 501, "message": "failed", "data": {"task_id": "t1"}}))
+    assert "it named the task t1" in sent.why
+
+
+def test_a_signed_address_in_a_providers_words_loses_its_query() -> None:
+    said = {"code": 422, "message": "cannot read https://a.example.com/b.png?X-Amz-Signature=SECRET&x=1 today"}
+    sent = classify(spec(CRUN), Answer(status=422, value=said))
+    assert "SECRET" not in str(sent.error)
+    assert "https://a.example.com/b.png?… today" in str(sent.error)
+
+
+def test_a_done_without_an_address_says_so() -> None:
+    told = seen(VASTNUM, relayed("SUCCESS", fail_reason="still moving it"))
+    assert told is not None
+    assert "SUCCESS and names no video yet (still moving it)" in told.error

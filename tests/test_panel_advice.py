@@ -206,3 +206,55 @@ def test_the_providers_own_percentage_moves_the_bar() -> None:
     )
     assert "width: 42%" in running_html(row, 3)
     assert "42 %" in running_html(row, 3)
+
+
+def test_a_form_that_changes_while_its_media_are_looked_at_sends_nothing(
+    panel_for: Callable[[str], Panel], provider: Provider, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    panel = panel_for(PRO)
+    panel.form.values = {"urls": ["https://example.com/a.png"], "prompt": "x", "duration": "4s"}
+    look = panel._session.advice.look
+
+    async def changing(*given: Any) -> Any:
+        panel.form.values = {"urls": ["https://example.com/b.png"], "prompt": "x", "duration": "15s"}
+        return await look(*given)
+
+    monkeypatch.setattr(panel._session.advice, "look", changing)
+    assert "was changed while" in pressed(panel)
+    assert provider.charges == []
+
+
+def test_a_warning_that_is_an_error_costs_nothing(provider: Provider, tmp_path: Path) -> None:
+    session = sd.Session(
+        api_key="a-key-1", base_url=provider.url, ledger=tmp_path / "l.sqlite3", outputs=tmp_path / "o", sleep=short
+    )
+    with pytest.raises(sd.LimitWarning):  # pytest makes every warning an error
+        session.submit(I2V, prompt="x", img_urls=["https://example.com/a.png"], duration=30)
+    assert (provider.charges, list(session.tasks())) == ([], [])
+
+
+def test_a_script_is_told_what_could_not_be_checked(provider: Provider, tmp_path: Path) -> None:
+    session = sd.Session(
+        api_key="a-key-1", base_url=provider.url, ledger=tmp_path / "l.sqlite3", outputs=tmp_path / "o", sleep=short
+    )
+    with pytest.warns(sd.MediaWarning, match="not known"):
+        session.generate(R2V, timeout=60, preflight=True, prompt="x", reference_images=["https://example.com/a.png"])
+    assert len(provider.charges) == 1
+
+
+def test_a_page_instead_of_a_picture_is_told_before_money_moves(
+    panel_for: Callable[[str], Panel], provider: Provider
+) -> None:
+    provider.files = {"/share.png": b"<!doctype html><html><body>Sign in</body></html>"}
+    panel = panel_for(R2V)
+    panel.form.values = {"prompt": "x", "reference_images": [f"{provider.url}/share.png"]}
+    assert "HTML page" in pressed(panel)
+    assert provider.charges == []
+    pressed(panel)
+    assert len(provider.charges) == 1, "the address may answer the provider otherwise, so a person may insist"
+
+
+@pytest.mark.parametrize("fields", [{"imags": []}, {"reference_images": 5}, {"prompt": 5}])
+def test_a_misspelt_field_is_no_all_clear(fields: dict[str, Any]) -> None:
+    with pytest.raises(sd.InvalidInput):
+        sd.preflight(R2V, **fields)

@@ -92,7 +92,6 @@ def test_a_file_in_two_places_is_fetched_once_and_told_in_both(crun: Spec, web: 
 
 
 UNCHECKED = {
-    "page.png": "it is an HTML page, not a picture, a video or a sound",
     "gone.png": "127.0.0.1 answered HTTP 403",
     "none.png": "127.0.0.1 answered HTTP 404",
     "asset://asset-1": "an uploaded asset; the provider looked at it when it was uploaded",
@@ -301,3 +300,10 @@ def test_a_cancelled_preflight_ends(crun: Spec, web: Shelf) -> None:
 
     web.asked.clear()
     asyncio.run(cancelled())
+
+
+def test_a_page_where_a_picture_should_be_is_doubted_and_nothing_of_it_fits(crun: Spec, web: Shelf) -> None:
+    report = look(crun, web, reference_images=["page.png"])
+    assert [(f.outcome, f.warns, f.message) for f in report.findings] == [
+        ("breaks", True, "is an HTML page, not a picture, a video or a sound")]  # fmt: skip
+    assert "what it answers to this computer" in report.problems[0].source

@@ -5,7 +5,7 @@ from typing import Any
 import pytest
 
 import seedance_nb as sd
-from seedance_nb._check import place
+from seedance_nb._check import approve, place
 from seedance_nb._price import Estimate, estimate, price_after, tokens
 from seedance_nb._spec import spec
 from seedance_nb._task import Row, State
@@ -53,6 +53,34 @@ def test_where_nobody_says_it_the_price_is_not_known_and_the_reason_is_said(name
     assert (price.amount, price.money) == (None, None)
     assert price.why
     assert str(price) == "price not known"
+
+
+# The frame sizes as third-party copies of Volcengine Ark's page give them, in the order 16:9, 4:3, 1:1, 3:4, 9:16, 21:9.
+SIZES = {
+    "480p": ("864x496", "752x560", "640x640", "560x752", "496x864", "992x432"),
+    "720p": ("1280x720", "1112x834", "960x960", "834x1112", "720x1280", "1470x630"),
+    "1080p": ("1920x1080", "1664x1248", "1440x1440", "1248x1664", "1080x1920", "2206x946"),
+}
+
+
+@pytest.mark.parametrize("resolution", SIZES)
+def test_tokens_go_by_these_frame_sizes(resolution: str) -> None:
+    for ratio, size in zip(("16:9", "4:3", "1:1", "3:4", "9:16", "21:9"), SIZES[resolution], strict=True):
+        width, height = map(int, size.split("x"))
+        assert told(VASTNUM, resolution=resolution, ratio=ratio, duration=4).amount == width * height * 96 // 1024
+
+
+def test_undocumented_fields_leave_the_price_unknown() -> None:
+    fields = {"prompt": "x", "resolution": "480p", "ratio": "1:1", "duration": 4}
+    advice, document = sd.Session().advice, spec(VASTNUM)
+    assert advice.known(document, approve(document, fields)).amount == 38_400
+    more = advice.known(document, approve(document, fields, {"/duration": 15}))
+    assert (more.amount, bool(more.why)) == (None, True)
+
+
+@pytest.mark.parametrize("text", ["1e3s", "５s", "5S", "five", "", "s", "-5s", "0s"])
+def test_a_length_that_is_no_plain_number_has_no_price(text: str) -> None:
+    assert told(PRO, duration=text).amount is None
 
 
 def row(**changes: Any) -> Row:

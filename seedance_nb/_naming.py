@@ -1,4 +1,4 @@
-"""What a provider's callback may be about: names of tasks, and nothing else of it is believed."""
+"""Which task a callback may be about, and which document a task was made from."""
 
 from collections.abc import Iterable, Iterator, Mapping
 from typing import Any
@@ -6,6 +6,7 @@ from typing import Any
 from seedance_nb import _spec
 from seedance_nb._errors import SeedanceError
 from seedance_nb._spec import Spec
+from seedance_nb._task import Row
 from seedance_nb._values import find, read_json
 
 
@@ -27,3 +28,19 @@ def callback_names(payload: Mapping[str, Any] | str | bytes, more: Iterable[Spec
         name = find(told, pointer)
         if isinstance(name, str) and name:
             yield f"{provider}:{name}"
+
+
+def document_of(row: Row, own: Mapping[str, Spec]) -> Spec:
+    """The document that a task was made from: one of `own`, by name, or one of the package. *reads files*.
+
+    Raises: SeedanceError where it is neither.
+    """
+    if row.spec in own:
+        return own[row.spec]
+    if row.spec in _spec.names():
+        return _spec.spec(row.spec)
+    raise SeedanceError(
+        f"{row.name} was made from the document {row.spec}, which does not come with the package.",
+        next_step="say it: sd.task(name, document=…), or sd.callback(payload, document=…)",
+        charged=row.charged,
+    )
