@@ -348,29 +348,26 @@ def browser(rounds: int) -> None:
 
     found = [one.name for one in contenders()]
     cells = [(name, what) for what in (0, *SIZES) for name in found]
-    head = f"import sys, warnings\nwarnings.simplefilter('ignore')\nsys.path.insert(0, {str(Path(__file__).parent)!r})\nimport bench_form as b\n"
-    warm = "".join(f"b.shown({name!r}, 0)\n" for name in found)
-    codes = [f"{head}{warm}None", *(f"b.shown({name!r}, {what})" for name, what in cells)]
     drawn: dict[tuple[str, int], list[dict[str, float]]] = {cell: [] for cell in cells}
     lab = Lab(Path(tempfile.mkdtemp()))
     try:
         with sync_playwright() as playwright:
             chromium = playwright.chromium.launch(executable_path=shutil.which("chromium"), args=list(ARGUMENTS))
-            file = nbformat.v4.new_notebook(
-                cells=[nbformat.v4.new_code_cell(code) for code in codes],
-                metadata={"kernelspec": {"name": "python3", "display_name": "Python 3"}},
-            )
             for number in range(rounds):
-                for at, cell in enumerate(cells, 1):
-                    if not any(one["controls"] == 0 for one in drawn[cell]):  # waiting for nothing again takes a minute
+                for at, (name, what) in enumerate(cells):
+                    if not any(one["controls"] == 0 for one in drawn[name, what]):  # to wait for nothing again is slow
                         # A page and a kernel of its own: what was drawn before must not slow what is drawn now.
-                        name = f"drawn_{number}_{at}.ipynb"
-                        nbformat.write(file, lab.root / name)
+                        file = f"drawn_{number}_{at}.ipynb"
+                        nbformat.write(_notebook(name, what), lab.root / file)
                         page = chromium.new_page()
-                        drawn[cell].append(_draw(Book(page, lab, name), at))
+                        drawn[name, what].append(_draw(Book(page, lab, file)))
                         page.close()
                         for session in lab.api("sessions"):
                             lab.api(f"sessions/{session['id']}", "DELETE")
+                        print(
+                            f"  round {number + 1}, {name}, {what or 'seed'}: {_drawn(drawn[name, what][-1:])}",
+                            flush=True,
+                        )
             chromium.close()
     finally:
         lab.stop()
@@ -380,13 +377,22 @@ def browser(rounds: int) -> None:
         print(f"{name:32}" + "".join(f"{_drawn(drawn[name, what]):>18}" for what in (0, *SIZES)))
 
 
-def _draw(book: Any, cell: int) -> dict[str, float]:
+def _notebook(name: str, what: int) -> Any:
+    import nbformat
+
+    head = f"import sys, warnings\nwarnings.simplefilter('ignore')\nsys.path.insert(0, {str(Path(__file__).parent)!r})"
+    codes = (f"{head}\nimport bench_form as b\nb.shown({name!r}, 0)\nNone", f"b.shown({name!r}, {what})")
+    kernel = {"kernelspec": {"name": "python3", "display_name": "Python 3"}}
+    return nbformat.v4.new_notebook(cells=[nbformat.v4.new_code_cell(code) for code in codes], metadata=kernel)
+
+
+def _draw(book: Any) -> dict[str, float]:
     book.run(0)
     book.idle()
     try:
-        found: dict[str, float] = book.page.evaluate(RUN, [cell, 1000, 60_000])
+        found: dict[str, float] = book.page.evaluate(RUN, [1, 1000, 30_000])
     except Exception as error:  # noqa: BLE001 - a page that no longer answers has drawn nothing
-        print(f"  cell {cell}: {error}")
+        print(f"  {error}")
         return {"ms": 0, "controls": 0}
     return found
 
