@@ -55,7 +55,7 @@ RUN = """async ([number, quiet, limit]) => {
     if (area.innerText.includes('Error displaying widget')) break;
   }
   watch.disconnect();
-  return {ms: last - begun, controls: drawn().length};
+  return {ms: last - begun, controls: drawn().length, refused: area.innerText.includes('Error displaying widget')};
 }"""
 
 
@@ -399,7 +399,7 @@ def _draw(book: Any) -> dict[str, float]:
 
 def _drawn(times: list[dict[str, float]]) -> str:
     if any(not one["controls"] for one in times):
-        return "nothing drawn"
+        return "widget error" if any(one.get("refused") for one in times) else "nothing in 30 s"
     return f"{statistics.median(one['ms'] for one in times):.0f} ({times[-1]['controls']:.0f})"
 
 
