@@ -65,7 +65,7 @@ def fill_in(book: Book, panel: Any, picture: str) -> None:
     duration = panel.locator(".sdn-slid input[type=text]")
     duration.fill("4")
     duration.press("Enter")
-    panel.locator("[role=slider][aria-valuenow^='4']").wait_for()
+    panel.locator("[role=slider][aria-valuenow^='4']").wait_for(state="attached")
     book.idle()
 
 
@@ -146,9 +146,11 @@ def test_a_click_right_after_typing_sends_what_the_screen_shows(first_video: Boo
     prompt = panel.get_by_label("Prompt")
     prompt.fill("")
     prompt.press_sequentially("the last words count", delay=5)
-    panel.get_by_role("slider").focus()
-    for _ in range(2):
-        panel.get_by_role("slider").press("ArrowRight")
+    thumb, track = panel.locator(".noUi-touch-area").bounding_box(), panel.locator(".noUi-base").bounding_box()
+    book.page.mouse.move(thumb["x"] + thumb["width"] / 2, thumb["y"] + thumb["height"] / 2)
+    book.page.mouse.down()
+    book.page.mouse.move(track["x"] + track["width"] * 2 / 11, track["y"] + 2, steps=4)
+    book.page.mouse.up()
     panel.get_by_role("button", name="Generate").click()
     playing(panel, book)
     panel.get_by_text("What was sent").click()
