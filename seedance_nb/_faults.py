@@ -1,8 +1,9 @@
 """A provider's refusal, taken apart into the fields that it names. Everything here is pure."""
 
 import ast
+import itertools
 import re
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from typing import Any
 
 from seedance_nb._check import only_value
@@ -11,9 +12,10 @@ from seedance_nb._spec import Spec, named
 from seedance_nb._values import ABSENT, Path, Problem, find, join
 
 _HEAD = re.compile(r"^(?:Value error, )?(?:Invalid input for model [^\s:]+: )?")
-_PART = r"[A-Za-z_$][\w$-]*"
-_NEXT = r"(?:\.[\w$-]+|\[(?:\d+|'[^']+'|\"[^\"]+\")\]|/[\w$~-]+| ?(?:->|→|›|>) ?[\w$-]+)"
-_LOCATOR = rf"(?P<quote>['\"`]?)(?P<where>/?{_PART}{_NEXT}*)(?P=quote)"
+# Each sign of a place can be read in one way only, and nothing is tried twice: the words come from outside.
+_PART = r"[\w$](?:[\w$]|-(?!>))*+"
+_NEXT = rf"(?:\.{_PART}|\[(?:\d+|'[^'\]]+'|\"[^\"\]]+\")\]|/{_PART}| ?(?:->|→|›) ?{_PART}| > {_PART})"
+_LOCATOR = rf"(?P<quote>['\"`]?)(?P<where>/?{_PART}{_NEXT}*+)(?P=quote)"
 _NOUN = r"(?:(?:field|parameter|param|property|argument|key)\s+)?"
 _VERB = r"(?:is|are|was|must|should|shall|cannot|can't|can not|may|has|have|exceeds|does|needs|contains)\b"
 _COLON = re.compile(rf"(?:{_NOUN}){_LOCATOR}\s*:\s+(?P<words>.+)", re.IGNORECASE | re.DOTALL)
@@ -33,55 +35,51 @@ def faults(spec: Spec, body: dict[str, Any], error: Refused) -> tuple[Problem, .
     if type(error) is not Refused:
         return ()
     found: dict[tuple[str, str], Problem] = {}
-    for where, words in _named(error.provider_message):
-        path = _place(spec, body, where)
-        if path is not None:
-            pointer, said = join(path), words.strip().rstrip(".")
-            found[pointer, said] = Problem(path=pointer, message=said, rule="server", value=find(body, pointer))
+    for path, words in _named(error.provider_message, lambda where: _place(spec, body, where)):
+        pointer, said = join(path), words.strip().rstrip(".")
+        found[pointer, said] = Problem(path=pointer, message=said, rule="server", value=find(body, pointer))
     return tuple(found.values())
 
 
-def _named(message: str) -> Iterator[tuple[str, str]]:
+def _named(message: str, means: Callable[[str], Path | None]) -> Iterator[tuple[Path, str]]:
     """Where something is wrong and what, for every clause of a refusal that says both."""
     lines = [line.removeprefix("- ").strip() for line in message.splitlines()]
-    for number, line in enumerate(lines):
-        if line.startswith("{"):
-            yield from _as_dict(line)
-            continue
-        below = lines[number + 1] if number + 1 < len(lines) else ""
-        if below and re.fullmatch(_LOCATOR, line) and re.search(r"\.|->", line):
-            yield line, below  # pydantic's own text: the place on a line of its own, the words below it
-            continue
-        where, words = "", ""
-        for clause in re.split(r";\s+", line):
-            plain = _HEAD.sub("", clause)
-            # A head such as "The request is not valid: " stands before the first clause of a list.
-            tries = (plain, plain.partition(": ")[2])
-            told = next((match for text in tries for match in _clause(text)), None)
-            if told is None:
+    for line, below in itertools.zip_longest(lines, lines[1:], fillvalue=""):
+        where, words = _as_dict(line)
+        if below and re.search(r"\.|->", line) and re.fullmatch(_LOCATOR, line):
+            where, words = line, below  # pydantic's own text: the place on a line of its own, the words below it
+        path = means(where) if where else None
+        for clause in re.split(r";\s+", line) if not where else ():
+            told = list(_clauses(_HEAD.sub("", clause)))
+            if not told:  # it goes on with the clause before
                 words += f"; {clause}"
                 continue
-            if where:
-                yield where, words
-            where, words = told["where"], told["words"]
-        if where:
-            yield where, words
+            if path is not None:
+                yield path, words
+            known = ((place, match["words"]) for match in told if (place := means(match["where"])) is not None)
+            path, words = next(known, (None, ""))
+        if path is not None:
+            yield path, words
 
 
-def _clause(text: str) -> Iterator[re.Match[str]]:
-    for pattern in (_COLON, _SPOKEN, _LAST):
-        if match := pattern.fullmatch(text.strip()):
-            yield match
+def _clauses(text: str) -> Iterator[re.Match[str]]:
+    """What a clause may say: a head such as "The request is not valid: " can stand before the field's name."""
+    for _ in range(3):
+        for pattern in (_COLON, _SPOKEN, _LAST):
+            if match := pattern.fullmatch(text.strip()):
+                yield match
+        text = text.partition(": ")[2]
 
 
-def _as_dict(line: str) -> Iterator[tuple[str, str]]:
-    """One of pydantic's errors, as `{'loc': […], 'msg': '…'}`."""
+def _as_dict(line: str) -> tuple[str, str]:
+    """Place and words of one of pydantic's errors, which is written as `{'loc': […], 'msg': '…'}`; "" for another line."""
     try:
-        told = ast.literal_eval(line)
+        told = ast.literal_eval(line) if line.startswith("{") else None
     except (ValueError, SyntaxError, MemoryError, RecursionError):
-        return
+        told = None
     if isinstance(told, dict) and isinstance(told.get("loc"), list | tuple) and isinstance(told.get("msg"), str):
-        yield ".".join(map(str, told["loc"])), told["msg"]
+        return ".".join(map(str, told["loc"])), told["msg"]
+    return "", ""
 
 
 def _place(spec: Spec, body: dict[str, Any], where: str) -> Path | None:
