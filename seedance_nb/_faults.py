@@ -93,9 +93,8 @@ def _place(spec: Spec, body: dict[str, Any], where: str) -> Path | None:
     names, place = parts, ""
     if len(parts) > 1 and parts[-1].isdecimal():
         names, place = parts[:-1], parts[-1]
-    known = [
-        path for path, schema in named(spec) if only_value(schema) is ABSENT
-    ]  # what has one value is nobody's fault
+    # What has one value is nobody's fault, and what only holds other fields has no place of its own.
+    known = [path for path, schema in named(spec) if only_value(schema) is ABSENT and "properties" not in schema]
     exact = [path for path in known if list(path) == names]
     ending = [path for path in known if list(map(str, path[-len(names) :])) == names]
     chosen = exact if exact and (rooted or len(names) > 1) else ending

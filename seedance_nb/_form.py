@@ -201,7 +201,7 @@ class Form(Portable):
             control.say(tuple(p for p in shown if p.path == path or p.path.startswith(f"{path}/")))
         placed = [p for p in shown if any(p.path == path or p.path.startswith(f"{path}/") for path in self._controls)]
         rest = [p for p in shown if p not in placed]
-        text = _summary_html([p for p in placed if not p.warns], rest)
+        text = _summary_html([p for p in placed if not p.warns and p.rule != "server"], rest)
         if self._summary.value != text:
             self._summary.value = text
 

@@ -41,6 +41,7 @@ MEANT: list[tuple[str, str, list[tuple[str, str]]]] = [
     (CRUN, "reference_images[7]: no image", [("/input/reference_images", "no image")]),
     (CRUN, f"1 validation error for Task\ninput.prompt\n  {NO_PROMPT}\n    see https://e.com", [("/input/prompt", NO_PROMPT)]),
     (CRUN, "no\n- {'loc': ('body', 'input', 'duration'), 'msg': 'Input should be 4', 'type': 'x'}", [("/input/duration", "Input should be 4")]),
+    (CRUN, "Error: input: prompt is bad", [("/input/prompt", "is bad")]),
     (PRO, "urls is required", [("/inputs/urls", "is required")]),
     (PRO, "'duration' must be one of 4s, 5s", [("/inputs/duration", "must be one of 4s, 5s")]),
     (PRO, "The field `urls` should have 1 or 2 entries", [("/inputs/urls", "should have 1 or 2 entries")]),
@@ -63,7 +64,7 @@ def test_a_line_that_names_one_field_is_a_problem_there(name: str, message: str,
         "", "Missing Params or Type Error", "No prompt was found", "see https://e.com/prompt: it is there", "nobody: is required",
         "output.prompt: is wrong", "The model is overloaded", "model: is in maintenance", "Prompts are screened", "prompt", "duration:",
         "your input, the prompt and the duration, is wrong", "resolution/duration is not supported", "{'loc': 5, 'msg': 'x'}", "{(",
-        "{'loc': ['nobody'], 'msg': 'x'}", "prompt.duration: x", "- - - :", "a" * 5000, "input.input.prompt: twice",
+        "{'loc': ['nobody'], 'msg': 'x'}", "prompt.duration: x", "- - - :", "a" * 5000, "input.input.prompt: twice", "Error: input is wrong",
     ],
 )  # fmt: skip
 def test_what_names_no_field_is_left_in_the_error(message: str) -> None:
@@ -189,6 +190,7 @@ def test_a_panel_shows_what_was_refused_at_the_field_and_in_the_status(panel: Pa
     assert f"&lt;b&gt;{NO_PROMPT}&lt;/b&gt;" in label(panel, "prompt")
     assert "sdn-error" in label(panel, "prompt")
     assert "who knows" in panel._status.value
+    assert panel.form._summary.value == "", "it may be sent again as it is"
     assert "Nothing was charged" in panel._status.value
     panel.form._controls["/input/prompt"].widget.value = "A short fox"
     assert "sdn-error" not in label(panel, "prompt")
