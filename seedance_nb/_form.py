@@ -15,14 +15,17 @@ from ipywidgets.widgets.widget_button import ButtonStyle
 
 from seedance_nb._check import check, place
 from seedance_nb._controls import ChoiceControl, Control, NumberControl, Shared, TextControl, ToggleControl
+from seedance_nb._curl import read_values
 from seedance_nb._display import sent_html
 from seedance_nb._fields import Field, leaves, tree
 from seedance_nb._helper import Helper
+from seedance_nb._history import History, typed_at
 from seedance_nb._labels import clause
 from seedance_nb._lists import ListControl
+from seedance_nb._portable import Portable
 from seedance_nb._spec import Spec
 from seedance_nb._upstream import warnings
-from seedance_nb._values import Problem, find, join, json_text, put, read_json
+from seedance_nb._values import Problem, find, join, json_text, put
 
 _LOG = logging.getLogger("seedance_nb")
 _KINDS: dict[str, type[Control]] = {
@@ -37,17 +40,19 @@ _KNOWN = {
 _AT_ONCE = ("maxLength", "x-placeholders")
 
 
-class Form:
+class Form(Portable):
     """A document's request as a form. Show it in a cell, read `values`, or set them; no task is ever made by it.
 
     `helper` lets media fields send files to the provider, on a press of their own button.
     `problems` is everything that is wrong now, also what is not shown yet because nobody has been at the field.
+    `history` holds the changes that `undo` can take back.
     """
 
     def __init__(self, spec: Spec, helper: Helper | None = None) -> None:
         self.spec = spec
         self._helper = helper
         self.last_change = 0.0
+        self.history = History()
         self._shared = Shared()
         self._lock = threading.RLock()
         self._start = place(spec, {})
@@ -76,8 +81,8 @@ class Form:
 
     @values.setter
     def values(self, given: dict[str, Any] | str) -> None:
-        """Takes a body, or fields by their own names, as a dict or JSON text. Raises: ValueError for what is neither."""
-        body = read_json(given) if isinstance(given, str) else given
+        """Takes a body, or fields by their own names, as a dict, JSON text or a curl command. Raises: ValueError for others."""
+        body = read_values(given) if isinstance(given, str) else given
         if not isinstance(body, dict):
             msg = "values are an object: a request body, or fields by their names"
             raise ValueError(msg)  # noqa: TRY004 - the same error as for a text that is not JSON
@@ -86,6 +91,8 @@ class Form:
         if faults:
             raise ValueError("; ".join(str(fault) for fault in faults))
         with self._lock:
+            if repr(placed) != repr(self._values):
+                self.history.note(self._values)
             self._values = placed
             self._touched = set()
             for path, control in self._controls.items():
@@ -106,6 +113,20 @@ class Form:
     def reset(self) -> None:
         """Makes every field untouched again."""
         self.values = {}
+
+    def undo(self) -> bool:
+        """Takes back the last change; a burst of typing is one. False if there is none left."""
+        with self._lock:
+            before, was = self._values, self.history.back()
+            if was is None:
+                return False
+            self._values = was
+            for path, control in self._controls.items():
+                if repr(find(before, path)) != repr(find(was, path)):
+                    control.show(find(was, path))
+            self._refresh()
+        self._tell()
+        return True
 
     def validate(self) -> tuple[Problem, ...]:
         """The problems that stop a request; these and the warnings are now shown, each at its field."""
@@ -156,6 +177,8 @@ class Form:
         with self._lock:
             self.last_change = time.monotonic()
             control = self._controls[path]
+            pressed = control.field.kind in ("choice", "toggle")
+            self.history.note(self._values, "" if pressed else typed_at(path, find(self._values, path), control.value))
             self._values = place(self.spec, put(self._values, control.field.path, control.value))
             if not control.live:
                 self._touched.add(path)
@@ -178,7 +201,7 @@ class Form:
             control.say(tuple(p for p in shown if p.path == path or p.path.startswith(f"{path}/")))
         placed = [p for p in shown if any(p.path == path or p.path.startswith(f"{path}/") for path in self._controls)]
         rest = [p for p in shown if p not in placed]
-        text = _summary_html([p for p in placed if not p.warns], rest)
+        text = _summary_html([p for p in placed if not p.warns and p.rule != "server"], rest)
         if self._summary.value != text:
             self._summary.value = text
 

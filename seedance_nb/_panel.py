@@ -15,7 +15,8 @@ from ipywidgets.widgets.widget_button import ButtonStyle
 from seedance_nb._controls import Shared, toggle
 from seedance_nb._display import sent_html
 from seedance_nb._engine import ENGINE
-from seedance_nb._errors import SeedanceError, TaskFailed, UnknownOutcome
+from seedance_nb._errors import Refused, SeedanceError, TaskFailed, UnknownOutcome
+from seedance_nb._faults import faults
 from seedance_nb._form import Form
 from seedance_nb._handle import Task
 from seedance_nb._helper import Helper
@@ -32,7 +33,8 @@ from seedance_nb._progress import (
 from seedance_nb._quote import Quote
 from seedance_nb._session import Session
 from seedance_nb._spec import Spec
-from seedance_nb._values import json_text
+from seedance_nb._tools import Tools
+from seedance_nb._values import find, json_text
 
 SETTLE_S = 0.4
 _TICK_S = 0.25
@@ -54,6 +56,7 @@ class Panel:
         self._simulated = session.is_simulated(spec)
         self._quote = Quote(session, spec, self._priced, simulated=self._simulated)
         self._sure: frozenset[str] = frozenset()
+        self._blamed = False
         self._lock = threading.Lock()
         self._busy = False
         self._watching = True
@@ -67,10 +70,10 @@ class Panel:
         self._status = shared.html("", "sdn-status")
         self._sent = shared.html("", "sdn-status")  # apart from what changes every second, so that it stays open
         self._seen = shared.html("", "sdn-status")
+        self._tools = Tools(self.form, shared, SETTLE_S)
         foot = shared.box(W.HBox, [self._note, self._stop, self._again, self._go], "sdn-foot")
-        self.widget = shared.box(
-            W.VBox, [self._top, self.form.widget, self._status, self._seen, self._sent, foot], "sdn", "sdn-panel"
-        )
+        below = [self._tools.widget, self._status, self._seen, self._sent, foot]
+        self.widget = shared.box(W.VBox, [self._top, self.form.widget, *below], "sdn", "sdn-panel")
         self._go.on_click(self._guarded(lambda: self._start(another=False)))
         self._again.on_click(self._guarded(lambda: self._start(another=True)))
         self._stop.on_click(self._guarded(self._stop_waiting))
@@ -101,11 +104,15 @@ class Panel:
         self._watching = False
 
     async def _generate(self, clicked: float, *, another: bool) -> None:
+        values: dict[str, Any] = {}
         try:
             self._sent.value = self._seen.value = ""
             # A click overtakes values that the browser still holds back, so they are read once nothing changes any more.
             while time.monotonic() - max(clicked, self.form.last_change) < SETTLE_S:
                 await asyncio.sleep(0.05)
+            if self._blamed:  # what the provider said of an earlier request does not forbid this one
+                self._blamed = False
+                self.form.tell(())
             values = self.form.values  # what was priced and is looked at is what is sent, or nothing is
             if self.form.validate():
                 self._say("")
@@ -123,6 +130,7 @@ class Panel:
             await self._follow(values, another=another)
         except SeedanceError as error:
             self._say(failed_html(error))
+            self._blame(values, error)
             toggle(self._again, shown=isinstance(error, UnknownOutcome | TaskFailed))
         except Exception as error:  # noqa: BLE001 - a callback's exception would be seen nowhere
             _LOG.exception("panel")
@@ -133,6 +141,15 @@ class Panel:
             toggle(self._stop, shown=False)
             self._go.disabled = self._again.disabled = False
             self._busy = False
+
+    def _blame(self, sent: dict[str, Any], error: SeedanceError) -> None:
+        """Shows what a refusal says of a field at that field, where it still has the value that was sent."""
+        told = faults(self.spec, sent, error) if isinstance(error, Refused) else ()
+        now = self.form.values
+        still = [problem for problem in told if find(now, problem.path) == problem.value]
+        if still:
+            self._blamed = True
+            self.form.tell(still)
 
     async def _follow(self, values: dict[str, Any], *, another: bool) -> None:
         body = json_text(values)
@@ -169,6 +186,7 @@ class Panel:
     def _changed(self, values: dict[str, Any]) -> None:
         toggle(self._again, shown=False)
         self._quote.changed(values)
+        self._tools.changed()
 
     def _priced(self) -> None:
         note = html.escape(price_note(self.spec, self._quote.now, simulated=self._simulated))

@@ -13,10 +13,22 @@ LAYERS = (
     ("_errors",),
     ("_documents", "_schema", "_ours", "_tables", "_limits"),
     ("_operation", "_providers"),
-    ("_spec", "_media", "_uris", "_wording", "_owner", "_store", "_lettering", "_signs", "_addresses"),
-    ("_keywords", "_replies", "_ranges", "_probe"),
+    (
+        "_spec",
+        "_media",
+        "_uris",
+        "_wording",
+        "_owner",
+        "_store",
+        "_lettering",
+        "_signs",
+        "_addresses",
+        "_shell",
+        "_history",
+    ),
+    ("_keywords", "_replies", "_ranges", "_probe", "_curl", "_presets"),
     ("_check", "_upstream", "_rules"),
-    ("_fields", "_request", "_keys", "_task", "_job", "_carry"),
+    ("_fields", "_request", "_keys", "_task", "_job", "_carry", "_snippets", "_faults"),
     ("_labels", "_price", "_database", "_outcome", "_painting", "_sheet", "_annex", "_naming"),
     ("_files", "_transport", "_fetch", "_simulator", "_slate", "_ledger", "_total"),
     ("_display", "_engine", "_flow", "_scene"),
@@ -26,14 +38,15 @@ LAYERS = (
     ("_models", "_helper", "_progress", "_quote", "_candidate"),
     ("_comparison",),
     ("_comparison_html",),
-    ("_controls",),
+    ("_controls", "_portable"),
     ("_lists",),
     ("_form",),
+    ("_tools",),
     ("_panel", "_comparison_view"),
     ("_api", "_api_free"),
     ("__main__", "__init__"),
 )
-MAY_USE_WIDGETS = {"_controls", "_lists", "_form", "_panel", "_comparison_view"}
+MAY_USE_WIDGETS = {"_controls", "_lists", "_form", "_tools", "_panel", "_comparison_view"}
 MOST_LINES = 250
 
 RANK = {name: number for number, names in enumerate(LAYERS) for name in names}

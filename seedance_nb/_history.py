@@ -1,0 +1,51 @@
+"""What a form's values were before each change, so that changes can be taken back. A burst of typing is one change."""
+
+import time
+from collections import deque
+from collections.abc import Callable
+from typing import Any
+
+MOST_CHANGES = 100
+BURST_S = 1.0
+
+
+class History:
+    """The values before each of the last 100 changes. `now` tells the time in seconds; tests give their own."""
+
+    def __init__(self, now: Callable[[], float] = time.monotonic) -> None:
+        self._now = now
+        self._befores: deque[dict[str, Any]] = deque(maxlen=MOST_CHANGES)
+        self._typed_at = ""
+        self._when = 0.0
+
+    def note(self, was: dict[str, Any], typed_at: str = "") -> None:
+        """Keeps `was` as the values before a change.
+
+        Typing goes on as one change where `typed_at`, the pointer of what is typed into, is that of the change before
+        and at most a second has passed since; "" is a change of its own.
+        """
+        now = self._now()
+        goes_on = typed_at and typed_at == self._typed_at and now - self._when <= BURST_S and self._befores
+        if not goes_on:
+            self._befores.append(was)
+        self._typed_at, self._when = typed_at, now
+
+    def back(self) -> dict[str, Any] | None:
+        """The values before the last change, which is then forgotten; None if there is none."""
+        self._typed_at = ""
+        return self._befores.pop() if self._befores else None
+
+    def __len__(self) -> int:
+        return len(self._befores)
+
+
+def typed_at(path: str, was: Any, now: Any) -> str:
+    """The pointer of the text or number that was typed into, "" for a press of a button. *pure*.
+
+    Of two lists of one length that differ in one entry, it is that entry; a list that is longer, shorter or in another order is
+    no typing.
+    """
+    if isinstance(was, list) and isinstance(now, list):
+        other = [place for place, pair in enumerate(zip(was, now, strict=False)) if pair[0] != pair[1]]
+        return f"{path}/{other[0]}" if len(was) == len(now) and len(other) == 1 else ""
+    return "" if isinstance(was, list | bool) or isinstance(now, list | bool) else path
