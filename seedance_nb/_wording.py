@@ -20,6 +20,11 @@ _FORMATS = {
     "date": "a date such as 2026-11-21",
     "date-time": "a date and time such as 2026-11-21T09:00:00Z",
     "uuid": "a UUID",
+    "time": "a time such as 09:00:00Z",
+    "byte": "Base64 text",
+    "hostname": "the name of a host",
+    "ipv4": "an IPv4 address",
+    "ipv6": "an IPv6 address",
 }
 
 
@@ -58,6 +63,14 @@ def words_for(rule: str, value: Any, limit: Any, schema: dict[str, Any]) -> str:
             return f"does not match the pattern {limit}"
         case "format":
             return f"is not {_FORMATS.get(limit, f'of the format {limit}')}"
+        case "minProperties" | "maxProperties":
+            bound = "at least" if rule == "minProperties" else "at most"
+            return f"has {size} {'field' if size == 1 else 'fields'}; {bound} {limit} {'is' if limit == 1 else 'are'} {'needed' if rule == 'minProperties' else 'allowed'}"
+        case "items":
+            most = len(schema.get("prefixItems", ()))
+            return f"has {size} entries; at most {most} {'is' if most == 1 else 'are'} allowed"
+        case "false":
+            return "is not allowed here"
         case _:
             return f"breaks the document's rule {rule!r} with {short(value, 30)}"
 
