@@ -100,9 +100,7 @@ def property_names(validator: Any, names: Any, value: Any, _: Any) -> Errors:
     for name in value if isinstance(value, dict) else ():
         for error in validator.descend(name, names):
             unsure = error.validator == UNCHECKED
-            said = (
-                error.message if unsure else words_for(str(error.validator or "false"), name, error.validator_value, {})
-            )
+            said = error.message if unsure else words_for(str(error.validator), name, error.validator_value, {})
             message = f"its name {said}"
             yield ValidationError(
                 message, validator=UNCHECKED if unsure else "propertyNames", path=[name], instance=name

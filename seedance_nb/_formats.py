@@ -13,7 +13,8 @@ from seedance_nb._patterns import pattern_fault
 from seedance_nb._uris import uri_fault
 
 _DATE = re.compile(r"[0-9]{4}-[0-9]{2}-[0-9]{2}")
-_TIME = re.compile(r"([0-9]{2}):([0-9]{2}):([0-9]{2})(?:\.[0-9]+)?(?:[Zz]|([+-])([0-9]{2}):([0-9]{2}))")
+_TIME = re.compile(r"([0-9]{2}):([0-9]{2}):([0-9]{2})(?:\.[0-9]+)?(?:[Zz]|([+-])([0-9]{2}):([0-9]{2}))?")
+_OFFSET = re.compile(r"[Zz]$|[+-][0-9]{2}:[0-9]{2}$")
 _UUID = re.compile(r"[0-9A-Fa-f]{8}(?:-[0-9A-Fa-f]{4}){3}-[0-9A-Fa-f]{12}")
 _ATOM = r"[A-Za-z0-9!#$%&'*+/=?^_`{|}~-]+"
 _LOCAL = re.compile(rf'{_ATOM}(?:\.{_ATOM})*|"(?:[ !#-\[\]-~]|\\[ -~])*"')
@@ -53,6 +54,7 @@ def _date(text: str) -> bool:
 
 
 def _time(text: str) -> bool:
+    # RFC 3339 asks for an offset, which hardly any document with a time of day means.
     match = _TIME.fullmatch(text)
     if not match:
         return False
@@ -65,7 +67,7 @@ def _time(text: str) -> bool:
 
 
 def _date_time(text: str) -> bool:
-    return text[10:11] in ("T", "t") and _date(text[:10]) and _time(text[11:])
+    return text[10:11] in ("T", "t") and _date(text[:10]) and _time(text[11:]) and bool(_OFFSET.search(text))
 
 
 def _email(text: str) -> bool:

@@ -131,6 +131,27 @@ _Checker = jsonschema.validators.extend(
 )
 
 
+def _descend(self: Any, instance: Any, schema: Any, path: Any = None, **_: Any) -> Iterator[ValidationError]:
+    """The library's own descent without a new validator for every schema: ours have no base addresses inside."""
+    if schema is True:
+        return
+    if schema is False:
+        yield ValidationError("is not allowed", validator="false", instance=instance, schema=schema,
+                              path=() if path is None else (path,))  # fmt: skip
+        return
+    for key, value in schema.items():
+        check = self.VALIDATORS.get(key)
+        for error in () if check is None else check(self, value, instance, schema) or ():
+            error._set(  # noqa: SLF001 - as the library's own loop does
+                validator=key, validator_value=value, instance=instance, schema=schema, type_checker=self.TYPE_CHECKER
+            )
+            if path is not None:
+                error.path.appendleft(path)
+            yield error
+
+
+_Checker.descend = _descend
+
 _OWN = {
     "unknown", "additionalProperties", "unevaluatedProperties", "unevaluatedItems", "x-placeholders", "required", GIVEN, "x-media",
     "anyOf", "oneOf", "not", "contains", "propertyNames", "dependentRequired", UNCHECKED,
@@ -141,7 +162,7 @@ _STRANGE = ("unknown", "additionalProperties", "unevaluatedProperties", UNCHECKE
 def problem_of(error: ValidationError) -> Problem:
     """A validator's error as a problem in plain words, with its place, limit and sentence. *pure*."""
     schema = error.schema if isinstance(error.schema, dict) else {}
-    rule = str(error.validator or "false")  # a schema that is only `false` has no keyword
+    rule = str(error.validator)
     value: Any = error.instance
     limit: Any = error.validator_value
     others: tuple[str, ...] = ()

@@ -20,7 +20,7 @@ _FORMATS = {
     "date": "a date such as 2026-11-21",
     "date-time": "a date and time such as 2026-11-21T09:00:00Z",
     "uuid": "a UUID",
-    "time": "a time such as 09:00:00Z",
+    "time": "a time such as 09:00:00",
     "byte": "Base64 text",
     "hostname": "the name of a host",
     "ipv4": "an IPv4 address",
@@ -38,7 +38,13 @@ def words_for(rule: str, value: Any, limit: Any, schema: dict[str, Any]) -> str:
             return f"must be {' or '.join(_TYPES.get(name, name) for name in allowed)}, not {kind_of(value)} {short(value, 30)}".rstrip()
         case "enum" | "const":
             allowed = limit if rule == "enum" else [limit]
-            return f"must be {'one of ' if len(allowed) > 1 else ''}{', '.join(map(_bare, allowed))}; got {short(value, 30)}"
+            # 5 and "5" must not look alike where one was given for the other.
+            shown = (
+                short
+                if any(not isinstance(item, type(value)) and _bare(item) == _bare(value) for item in allowed)
+                else _bare
+            )
+            return f"must be {'one of ' if len(allowed) > 1 else ''}{', '.join(map(shown, allowed))}; got {short(value, 30)}"
         case "minLength":
             return "is empty" if not value else f"has {size:,} characters; at least {limit:,} are needed"
         case "maxLength":
