@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import Any
 
 from seedance_nb import _spec
+from seedance_nb._bodies import Operation
 from seedance_nb._carry import Carried, carry
 from seedance_nb._errors import InvalidInput, SeedanceError
 from seedance_nb._price import Estimate
@@ -87,7 +88,7 @@ def specs(documents: Document | Sequence[Document]) -> tuple[Spec, ...]:
 
     Raises: InvalidInput for none, and for one that is named twice; SpecError.
     """
-    several = (documents,) if isinstance(documents, str | Path | Mapping | Spec) else documents
+    several = (documents,) if isinstance(documents, str | Path | Mapping | Spec | Operation) else documents
     found = tuple(map(_spec.spec, several))
     names = [one.name for one in found]
     twice = next((name for name in names if names.count(name) > 1), None)

@@ -7,10 +7,11 @@ from dataclasses import dataclass, replace
 from pathlib import PurePath
 from typing import Any
 
+from seedance_nb._branches import UNCHECKED
 from seedance_nb._errors import InvalidInput
-from seedance_nb._keywords import problem_of, validator
+from seedance_nb._keywords import problem_of
 from seedance_nb._schema import GIVEN
-from seedance_nb._spec import Spec, in_order, named
+from seedance_nb._spec import Spec, in_order, named, validator
 from seedance_nb._uris import LOCAL
 from seedance_nb._values import ABSENT, Path, Problem, digest, find, join, json_text, put, split
 from seedance_nb._wording import sentences
@@ -83,15 +84,19 @@ def extra_fault(extra: Any) -> Problem | None:
 def check(spec: Spec, body: Any, extra: tuple[str, ...] = ()) -> tuple[Problem, ...]:
     """Every problem of a request body, () if it may be sent. *pure*: nothing is sent, recorded or changed.
 
-    `extra` are JSON Pointers of undocumented fields that are meant.
+    `extra` are JSON Pointers of undocumented fields that are meant. What could not be checked is told by `warnings`.
+    Raises: SpecError for a document of which no operation is chosen.
     """
     body = _listed(body)
     found = list(_not_json(body, ()))
     bad = {problem.path for problem in found}
-    for error in validator(spec).iter_errors(_finite(body)):
-        problem = problem_of(error)
-        if problem.path not in bad and not (problem.rule == "unknown" and problem.path in extra):
-            found.append(problem)
+    told_already: set[tuple[str, str]] = set()  # two parts of a document may ask for the same
+    for problem in _broken(spec, _finite(body)):
+        known = (problem.path, problem.message)
+        if problem.path in bad or known in told_already or (problem.rule == "unknown" and problem.path in extra):
+            continue
+        told_already.add(known)
+        found.append(problem)
     described = {problem.path for problem in found if problem.rule == "x-media"}
     kept = [problem for problem in found if not (problem.rule == "format" and problem.path in described)]
     if "upload" in spec.calls:
@@ -103,6 +108,14 @@ def check(spec: Spec, body: Any, extra: tuple[str, ...] = ()) -> tuple[Problem, 
         for problem in kept
     )
     return in_order(spec, told)
+
+
+def _broken(spec: Spec, body: Any) -> list[Problem]:
+    try:
+        problems = [problem_of(error) for error in validator(spec).iter_errors(body)]
+    except RecursionError:
+        return [Problem(path="", message="is nested too deeply to be checked", rule="json", value=body)]
+    return [problem for problem in problems if problem.rule != UNCHECKED]
 
 
 def _with_upload(problem: Problem) -> Problem:

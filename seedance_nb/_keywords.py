@@ -1,9 +1,8 @@
 """The rules of JSON Schema and our own, one small generator each: they yield what is wrong and never raise."""
 
-import difflib
-import functools
 import re
 from collections.abc import Iterator
+from fractions import Fraction
 from typing import Any
 
 import jsonschema
@@ -11,49 +10,36 @@ import jsonschema.validators
 import referencing
 from jsonschema import ValidationError
 
-from seedance_nb._schema import GIVEN
-from seedance_nb._spec import Spec
-from seedance_nb._uris import media_fault, uri_fault
+from seedance_nb import _applicators, _leftovers
+from seedance_nb._applicators import strange
+from seedance_nb._branches import UNCHECKED
+from seedance_nb._dialect import GIVEN, KNOWN
+from seedance_nb._formats import checker
+from seedance_nb._patterns import pattern_fault, search
+from seedance_nb._uris import media_fault
 from seedance_nb._values import ABSENT, Problem, find, is_empty, join
 from seedance_nb._wording import quote_for, words_for
-
-_OPEN = {"additionalProperties", "patternProperties", "unevaluatedProperties", "allOf", "anyOf", "oneOf", "if", "$ref"}
-
-
-@functools.lru_cache(maxsize=64)
-def validator(spec: Spec) -> Any:
-    """The cached validator of a document; it fetches nothing."""
-    return validator_of(spec.body)
 
 
 def validator_of(schema: dict[str, Any]) -> Any:
     """A validator of a schema with our keywords; it fetches nothing."""
-    return _Checker(schema, format_checker=_formats(), registry=referencing.Registry())
+    return _Checker(schema, format_checker=checker(), registry=referencing.Registry())
 
 
-@functools.cache
-def _formats() -> jsonschema.FormatChecker:
-    checker = jsonschema.FormatChecker()
-    checker.checks("uri")(lambda value: not isinstance(value, str) or not uri_fault(value))
-    return checker
-
-
-def _properties(validator: Any, properties: Any, instance: Any, schema: Any) -> Iterator[ValidationError]:
-    yield from jsonschema.Draft202012Validator.VALIDATORS["properties"](validator, properties, instance, schema)
+def _properties(validator: Any, properties: Any, instance: Any, _: Any) -> Iterator[ValidationError]:
     if not isinstance(instance, dict):
         return
-    for name in instance:
-        if name not in properties and _is_closed(schema):
-            close = difflib.get_close_matches(str(name), properties, 1)
-            hint = f"did you mean {close[0]}?" if close else f"the document has {', '.join(properties)}"
-            yield ValidationError(f"is no field of the document; {hint}", validator="unknown", path=[name])
     for name, child in properties.items():
-        if isinstance(child, dict) and "x-placeholders" in child and isinstance(instance.get(name), str):
-            yield from _placeholders(child["x-placeholders"], instance, name)
+        if name in instance:
+            yield from validator.descend(instance[name], child, path=name, schema_path=name)
+            if isinstance(child, dict) and "x-placeholders" in child and isinstance(instance[name], str):
+                yield from _placeholders(child["x-placeholders"], instance, name)
 
 
-def _is_closed(schema: dict[str, Any]) -> bool:
-    return "type" in schema and not _OPEN & set(schema)
+def _known(_: Any, names: Any, instance: Any, schema: Any) -> Iterator[ValidationError]:
+    for name in instance if isinstance(instance, dict) else ():
+        if name not in names:
+            yield strange(name, instance[name], names, "unknown", schema)
 
 
 def _placeholders(table: dict[str, Any], instance: dict[str, Any], name: str) -> Iterator[ValidationError]:
@@ -90,10 +76,23 @@ def _given(_: Any, groups: Any, instance: Any, schema: Any) -> Iterator[Validati
 
 
 def _pattern(_: Any, pattern: Any, instance: Any, __: Any) -> Iterator[ValidationError]:
-    # In JSON Schema a $ at the end is the very end; in Python's own reading it may stand before a last line break.
-    whole = f"{pattern[:-1]}\\Z" if re.search(r"(?<!\\)\$$", pattern) else pattern
-    if isinstance(instance, str) and not re.search(whole, instance):
+    if not isinstance(instance, str):
+        return
+    fits = search(pattern, instance)
+    if fits is False:
         yield ValidationError(f"does not match the pattern {pattern}")
+    elif fits is None:
+        why = "cannot be read" if pattern_fault(pattern) else "takes too long"
+        yield ValidationError(f"could not be checked: the pattern {pattern} {why}", validator=UNCHECKED)
+
+
+def _multiple_of(validator: Any, step: Any, instance: Any, __: Any) -> Iterator[ValidationError]:
+    # Counted as the numbers are written: 0.3 is three times 0.1, whatever their binary neighbours are.
+    if not validator.is_type(instance, "number"):
+        return
+    whole = isinstance(step, int) and isinstance(instance, int)
+    if instance % step if whole else Fraction(str(instance)) % Fraction(str(step)):
+        yield ValidationError(f"is no multiple of {step}")
 
 
 def _needs(_: Any, table: Any, instance: Any, __: Any) -> Iterator[ValidationError]:
@@ -118,12 +117,53 @@ _Checker = jsonschema.validators.extend(
     {
         "properties": _properties,
         "required": _required,
-        GIVEN: _given,
-        "x-media": _media,
         "pattern": _pattern,
+        "multipleOf": _multiple_of,
+        "anyOf": _applicators.any_of,
+        "oneOf": _applicators.one_of,
+        "not": _applicators.not_,
+        "if": _applicators.if_,
+        "contains": _applicators.contains,
+        "propertyNames": _applicators.property_names,
+        "dependentRequired": _applicators.dependent_required,
+        "patternProperties": _applicators.pattern_properties,
+        "additionalProperties": _applicators.additional_properties,
+        "unevaluatedProperties": _leftovers.unevaluated_properties,
+        "unevaluatedItems": _leftovers.unevaluated_items,
+        GIVEN: _given,
+        KNOWN: _known,
+        "x-media": _media,
         "x-needs": _needs,
     },
 )
+
+
+def _descend(self: Any, instance: Any, schema: Any, path: Any = None, **_: Any) -> Iterator[ValidationError]:
+    """The library's own descent without a new validator for every schema: ours have no base addresses inside."""
+    if schema is True:
+        return
+    if schema is False:
+        yield ValidationError("is not allowed", validator="false", instance=instance, schema=schema,
+                              path=() if path is None else (path,))  # fmt: skip
+        return
+    for key, value in schema.items():
+        check = self.VALIDATORS.get(key)
+        for error in () if check is None else check(self, value, instance, schema) or ():
+            error._set(  # noqa: SLF001 - as the library's own loop does
+                validator=key, validator_value=value, instance=instance, schema=schema, type_checker=self.TYPE_CHECKER
+            )
+            if path is not None:
+                error.path.appendleft(path)
+            yield error
+
+
+_Checker.descend = _descend
+
+_OWN = {
+    "unknown", "additionalProperties", "unevaluatedProperties", "unevaluatedItems", "x-placeholders", "required", GIVEN, "x-media", "x-needs",
+    "anyOf", "oneOf", "not", "contains", "propertyNames", "dependentRequired", UNCHECKED,
+}  # fmt: skip
+_STRANGE = ("unknown", "additionalProperties", "unevaluatedProperties", UNCHECKED)
 
 
 def problem_of(error: ValidationError) -> Problem:
@@ -133,15 +173,18 @@ def problem_of(error: ValidationError) -> Problem:
     value: Any = error.instance
     limit: Any = error.validator_value
     others: tuple[str, ...] = ()
-    if rule in ("unknown", "x-placeholders"):
-        table = schema.get("properties", {}).get(error.path[-1], {}).get("x-placeholders", {})
+    parent = join(list(error.absolute_path)[:-1])
+    if rule == "x-placeholders":
+        table = schema["properties"][error.path[-1]]["x-placeholders"]
         value, limit, quote = find(value, join(list(error.path)[-1:])), None, table.get("quote", "")
+    elif rule in _STRANGE:
+        limit, quote = None, ""
     else:
         quote = quote_for(rule, value, limit, schema)
     if rule == GIVEN:
-        parent = join(list(error.absolute_path)[:-1])
         others = tuple(f"{parent}/{name}" for group in limit for name in group)
-    own = rule in ("unknown", "x-placeholders", "required", GIVEN, "x-media", "x-needs")
-    message = error.message if own else words_for(rule, value, limit, schema)
+    if rule == "oneOf" and value is ABSENT:
+        others = tuple(parent + join((name,)) for group in limit for name in group)
+    message = error.message if rule in _OWN else words_for(rule, value, limit, schema)
     path = join(list(error.absolute_path))
     return Problem(path=path, message=message, rule=rule, value=value, limit=limit, quote=quote, others=others)

@@ -1,14 +1,14 @@
-"""The operations of an OpenAPI document: the one that is paid for, how a key travels, and the calls beside it."""
+"""What belongs to an operation that is paid for: where it goes, how a key travels, and the calls beside it."""
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
+from seedance_nb._bodies import METHODS, followed
 from seedance_nb._errors import SpecError
 from seedance_nb._schema import Normaliser
 from seedance_nb._tables import Table, TaskTable
 from seedance_nb._values import ABSENT, find
-
-_METHODS = ("post", "put", "patch")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -35,41 +35,47 @@ class Call:
     reply: dict[str, Any]
 
 
-def paid_operation(root: Table) -> tuple[Table, str, str]:
-    """The operation with a request body, its method and its path; path items marked `x-ours` do not count. *pure*.
+def server_of(root: Table, *, is_sent: bool) -> str:
+    """The document's first server, "" if it has none that can be used as it stands. *pure*.
 
-    Raises: SpecError where there is none, or more than one.
+    Raises: SpecError for one that is not https, where requests are sent there.
     """
-    found = [
-        (root.table("paths").table(path).table(method), method, path)
-        for path, item in root.table("paths").value.items()
-        if isinstance(item, dict) and "x-ours" not in item
-        for method in _METHODS
-        if isinstance(item.get(method), dict) and "requestBody" in item[method]
-    ]
-    if len(found) != 1:
-        listed = ", ".join(f"{method.upper()} {path}" for _, method, path in found) or "none"
-        raise SpecError(
-            f"exactly one operation with a request body is needed; found {listed}", file=root.file, pointer="/paths"
-        )
-    return found[0]
-
-
-def server_of(root: Table) -> str:
-    """The document's first server, "" if it has none. *pure*. Raises: SpecError for one that is not https."""
     url = find(root.value, "/servers/0/url")
-    if url is not ABSENT and not (isinstance(url, str) and url.startswith("https://")):
+    if is_sent and url is not ABSENT and not (isinstance(url, str) and url.startswith("https://")):
         raise SpecError("a server must be an https address", file=root.file, pointer="/servers/0/url")
-    return url.rstrip("/") if isinstance(url, str) else ""
+    if not isinstance(url, str):
+        return ""
+    variables = find(root.value, "/servers/0/variables")
+    for name, variable in variables.items() if isinstance(variables, dict) else ():
+        url = url.replace(f"{{{name}}}", str(find(variable, "/default")))
+    return url.rstrip("/") if url.startswith(("https://", "http://")) else ""
 
 
-def auth_of(root: Table) -> Auth | None:
-    """How the document wants its key, None if it wants none. *pure*. Raises: SpecError for any other way."""
-    named = find(root.value, "/security/0")
+def auth_of(root: Table, operation: Table, tell: Callable[[str, str], None], *, is_sent: bool) -> Auth | None:
+    """How an operation wants its key, None if it wants none. *pure*; `tell` takes pointer and sentence of an oddity.
+
+    Raises: SpecError for a way that is not known here, where requests are sent.
+    """
+    asked = operation.value.get("security", root.value.get("security"))
+    named = asked[0] if isinstance(asked, list) and asked else None
     if not isinstance(named, dict) or not named:
         return None
-    scheme = root.table("components").table("securitySchemes").table(next(iter(named)))
+    try:
+        return _auth(root, str(next(iter(named))), tell)
+    except SpecError:
+        if is_sent:
+            raise
+        return None
+
+
+def _auth(root: Table, name: str, tell: Callable[[str, str], None]) -> Auth:
+    scheme = followed(root, root.table("components").table("securitySchemes").table(name))
     kind = scheme.text("type")
+    if kind.lower() == "bearer":
+        tell(
+            f"{scheme.pointer}/type", "the type bearer is none of OpenAPI's; it is read as http with the scheme bearer"
+        )
+        return Auth(header="Authorization", prefix="Bearer ")
     if kind == "apiKey" and scheme.text("in") == "header":
         return Auth(header=scheme.text("name"))
     if kind == "http" and scheme.text("scheme").lower() == "bearer":
@@ -118,7 +124,7 @@ def callback_id(operation: Table) -> str:
 def _operation(root: Table, told: Table) -> tuple[str, str, Table]:
     wanted = told.text("operation")
     for path, item in root.table("paths").value.items():
-        for method in ("get", *_METHODS):
+        for method in ("get", *METHODS):
             if find(item, f"/{method}/operationId") == wanted:
                 return method, path, root.table("paths").table(path).table(method)
     raise told.error(f"no operation has the operationId {wanted!r}", "operation")

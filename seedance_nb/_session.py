@@ -10,6 +10,7 @@ from typing import Any
 from seedance_nb import _database, _spec
 from seedance_nb._advice import Advice
 from seedance_nb._begin import begin
+from seedance_nb._bodies import Operation
 from seedance_nb._check import approve, check, extra_fault, extra_path, place, roles
 from seedance_nb._display import Video, video_of
 from seedance_nb._engine import ENGINE, wait_for
@@ -30,7 +31,7 @@ from seedance_nb._transport import Place
 from seedance_nb._upstream import warnings
 from seedance_nb._values import Problem, join, read_json
 
-Document = str | Path | Mapping[str, Any] | Spec
+Document = str | Path | Mapping[str, Any] | Spec | Operation
 
 
 class Session:
@@ -130,10 +131,8 @@ class Session:
         is raised by `wait`.
         """
         spec = _spec.spec(document)
-        if spec.task is None:
-            raise SpecError(
-                "this document has no x-task table, so it can be filled in and checked but not sent", file=spec.file
-            )
+        if spec.unsendable:
+            raise SpecError(spec.unsendable, file=spec.file)
         if type(take) is not int or take < 1:
             told = f"is a whole number from 1 on, not {take!r}"
             raise InvalidInput((Problem(path="take", message=told, rule="take", value=take, limit=1),))

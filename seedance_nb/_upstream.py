@@ -5,17 +5,21 @@ from collections.abc import Iterator
 from dataclasses import replace
 from typing import Any
 
+from seedance_nb._branches import UNCHECKED
 from seedance_nb._keywords import problem_of, validator_of
 from seedance_nb._ours import UPSTREAM_KEYWORDS
-from seedance_nb._spec import Spec, in_order
-from seedance_nb._values import Problem
+from seedance_nb._spec import Spec, in_order, validator
+from seedance_nb._values import Problem, json_text
 
 _SOURCE = "x-source"
 
 
 def warnings(spec: Spec, body: Any) -> tuple[Problem, ...]:
-    """What a request breaks of the limits under `x-upstream`, each with the source of its limit. *pure*."""
-    return in_order(spec, _found(spec, body))
+    """What is to be said of a request that stops nothing: limits under `x-upstream` that it breaks, and what is unchecked. *pure*.
+
+    The former have the source of their limit, the latter the rule `unchecked`. Raises: SpecError.
+    """
+    return in_order(spec, [*_found(spec, body), *_unchecked(spec, body)])
 
 
 def _found(spec: Spec, body: Any) -> Iterator[Problem]:
@@ -26,6 +30,22 @@ def _found(spec: Spec, body: Any) -> Iterator[Problem]:
             for part in list(error.absolute_path)[:-1]:
                 asking = asking["properties"][part]
         yield replace(problem_of(error), warns=True, quote="", source=str(asking.get(_SOURCE, "")))
+
+
+def _unchecked(spec: Spec, body: Any) -> list[Problem]:
+    if not _has_patterns(spec):
+        return []
+    try:
+        problems = [problem_of(error) for error in validator(spec).iter_errors(body)]
+    except (RecursionError, ValueError):  # told by the check itself
+        return []
+    unsure = {problem.path: replace(problem, warns=True) for problem in problems if problem.rule == UNCHECKED}
+    return list(unsure.values())
+
+
+@functools.lru_cache(maxsize=64)
+def _has_patterns(spec: Spec) -> bool:
+    return '"pattern' in json_text(spec.body)
 
 
 @functools.lru_cache(maxsize=64)

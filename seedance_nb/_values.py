@@ -50,8 +50,19 @@ class Problem:
 
     def __str__(self) -> str:
         quote = f'\n      the document: "{self.quote}"' if self.quote else ""
-        known = f"\n      not in the provider's own page, but in {self.source}" if self.warns else ""
+        known = f"\n      not in the provider's own page, but in {self.source}" if self.source else ""
         return f"{'warning: ' if self.warns else ''}{self.path or '/'}: {self.message}{quote}{known}"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Oddity:
+    """One thing that is odd about a document, and how it is read all the same. `pointer` is a JSON Pointer to the place."""
+
+    pointer: str
+    message: str
+
+    def __str__(self) -> str:
+        return f"{self.pointer or '/'}: {self.message}"
 
 
 def split(pointer: str) -> tuple[str, ...]:

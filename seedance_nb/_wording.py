@@ -20,6 +20,11 @@ _FORMATS = {
     "date": "a date such as 2026-11-21",
     "date-time": "a date and time such as 2026-11-21T09:00:00Z",
     "uuid": "a UUID",
+    "time": "a time such as 09:00:00",
+    "byte": "Base64 text",
+    "hostname": "the name of a host",
+    "ipv4": "an IPv4 address",
+    "ipv6": "an IPv6 address",
 }
 
 
@@ -33,7 +38,13 @@ def words_for(rule: str, value: Any, limit: Any, schema: dict[str, Any]) -> str:
             return f"must be {' or '.join(_TYPES.get(name, name) for name in allowed)}, not {kind_of(value)} {short(value, 30)}".rstrip()
         case "enum" | "const":
             allowed = limit if rule == "enum" else [limit]
-            return f"must be {'one of ' if len(allowed) > 1 else ''}{', '.join(map(_bare, allowed))}; got {short(value, 30)}"
+            # 5 and "5" must not look alike where one was given for the other.
+            shown = (
+                short
+                if any(not isinstance(item, type(value)) and _bare(item) == _bare(value) for item in allowed)
+                else _bare
+            )
+            return f"must be {'one of ' if len(allowed) > 1 else ''}{', '.join(map(shown, allowed))}; got {short(value, 30)}"
         case "minLength":
             return "is empty" if not value else f"has {size:,} characters; at least {limit:,} are needed"
         case "maxLength":
@@ -58,6 +69,14 @@ def words_for(rule: str, value: Any, limit: Any, schema: dict[str, Any]) -> str:
             return f"does not match the pattern {limit}"
         case "format":
             return f"is not {_FORMATS.get(limit, f'of the format {limit}')}"
+        case "minProperties" | "maxProperties":
+            bound = "at least" if rule == "minProperties" else "at most"
+            return f"has {size} {'field' if size == 1 else 'fields'}; {bound} {limit} {'is' if limit == 1 else 'are'} {'needed' if rule == 'minProperties' else 'allowed'}"
+        case "items":
+            most = len(schema.get("prefixItems", ()))
+            return f"has {size} entries; at most {most} {'is' if most == 1 else 'are'} allowed"
+        case "false":
+            return "is not allowed here"
         case _:
             return f"breaks the document's rule {rule!r} with {short(value, 30)}"
 

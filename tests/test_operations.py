@@ -1,0 +1,156 @@
+"""A document may have many request bodies: all are listed, one is chosen by name, and its form and checks work."""
+
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+import seedance_nb as sd
+from seedance_nb._check import check
+
+TEXT = {"type": "object", "required": ["prompt"], "properties": {"prompt": {"type": "string"}}}
+
+
+def body(kind: str = "application/json", schema: Any = TEXT) -> dict[str, Any]:
+    return {"content": {kind: {"schema": schema}}}
+
+
+def document(version: str = "3.1.0", **more: Any) -> dict[str, Any]:
+    paths = {
+        "/videos": {"get": {"operationId": "list"}, "post": {"operationId": "create", "summary": "Make one", "requestBody": body()}},
+        "/videos/{id}": {"put": {"requestBody": {"$ref": "#/components/requestBodies/Change"}}, "delete": {}},
+        "/files": {"$ref": "#/components/pathItems/Files"},
+    }  # fmt: skip
+    form = {
+        "type": "object",
+        "properties": {"file": {"type": "string", "format": "binary"}, "count": {"type": "integer"}},
+    }
+    parts = {
+        "requestBodies": {"Change": body("application/merge-patch+json; charset=utf-8", {"type": "object", "properties": {"n": {"type": "integer"}}})},
+        "pathItems": {"Files": {"post": {"operationId": "upload", "deprecated": True, "requestBody": body("multipart/form-data", form)}}},
+    }  # fmt: skip
+    return {"openapi": version, "info": {"title": "Many", "version": "1"}, "paths": paths, "components": parts} | more
+
+
+def test_every_request_body_is_listed() -> None:
+    found = sd.spec(document()).operations
+    assert [str(operation) for operation in found] == [
+        "POST /videos (create)",
+        "PUT /videos/{id}",
+        "POST /files (upload)",
+    ]
+    assert [
+        (operation.name, operation.summary, operation.content_type, operation.deprecated) for operation in found
+    ] == [
+        ("create", "Make one", "application/json", False),
+        ("PUT /videos/{id}", "", "application/merge-patch+json; charset=utf-8", False),
+        ("upload", "", "multipart/form-data", True),
+    ]
+
+
+@pytest.mark.parametrize(
+    ("name", "path"),
+    [("create", "/videos"), ("PUT /videos/{id}", "/videos/{id}"), ("post  /files", "/files"), ("/files", "/files")],
+)
+def test_one_of_several_is_chosen_by_its_name(name: str, path: str) -> None:
+    assert sd.spec(document(), operation=name).path == path
+    assert sd.spec(sd.spec(document()), operation=name).path == path
+
+
+def test_an_operation_of_the_list_can_be_opened_itself() -> None:
+    for operation in sd.spec(document()).operations:
+        made = sd.spec(operation)
+        assert (made.method, made.path) == (operation.method, operation.path)
+        assert made.operations == () or made.is_chosen
+        sd.form(made)
+
+
+def test_a_document_of_which_nothing_is_chosen_opens_and_lists_what_there_is() -> None:
+    made = sd.spec(document())
+    assert not made.is_chosen
+    assert "choose one of POST /videos (create), PUT /videos/{id}, POST /files (upload)" in repr(made)
+    for use in (lambda: sd.form(made), lambda: sd.check(made, prompt="x"), lambda: sd.submit(made, prompt="x")):
+        with pytest.raises(sd.SpecError, match=r"several operations.*create.*PUT /videos/\{id\}.*upload"):
+            use()
+
+
+def test_a_wrong_name_gets_the_nearest_ones() -> None:
+    with pytest.raises(sd.SpecError, match="did you mean create"):
+        sd.spec(document(), operation="creat")
+    with pytest.raises(sd.SpecError, match="no operations"):
+        sd.spec(TEXT, operation="create")
+    with pytest.raises(sd.SpecError, match="takes a request body"):
+        sd.spec({"openapi": "3.0.0", "paths": {"/a": {"get": {}}}})
+
+
+def test_a_body_that_is_no_json_is_checked_and_not_sent() -> None:
+    made = sd.spec(document(), operation="upload")
+    assert check(made, {"file": "bytes", "count": 2}) == ()
+    assert [problem.path for problem in check(made, {"count": "2"})] == ["/count"]
+    assert made.content_type == "multipart/form-data"
+    with pytest.raises(sd.SpecError, match="not sent"):
+        sd.submit(made, count=2)
+
+
+def test_a_body_that_is_no_json_is_not_sent_even_with_a_task_table() -> None:
+    from seedance_nb._documents import read
+    from seedance_nb._providers import SPECS, with_shared
+
+    name = "crun/seedance-1.0-pro-t2v"
+    whole = with_shared(read((SPECS / f"{name}.yaml").read_text(encoding="utf-8"))[0], "")
+    del whole["x-provider"]
+    content = whole["paths"]["/api/v1/client/job/CreateTask"]["post"]["requestBody"]["content"]
+    content["application/x-www-form-urlencoded"] = content.pop("application/json")
+    assert "travels as application/x-www-form-urlencoded" in sd.spec(whole).unsendable
+    with pytest.raises(sd.SpecError, match="only JSON is"):
+        sd.submit(whole, prompt="x")
+
+
+@pytest.mark.parametrize(("kinds", "chosen"), [
+    (["multipart/form-data", "application/json"], "application/json"), (["text/plain", "application/vnd.api+json"], "application/vnd.api+json"),
+    (["application/xml", "application/x-www-form-urlencoded"], "application/x-www-form-urlencoded"), (["*/*"], "*/*"),
+])  # fmt: skip
+def test_json_is_taken_before_forms_and_forms_before_anything_else(kinds: list[str], chosen: str) -> None:
+    content = {kind: {"schema": TEXT} for kind in kinds}
+    made = sd.spec(document(paths={"/a": {"post": {"requestBody": {"content": content}}}}))
+    assert made.content_type == chosen
+    assert made.operations[0].content_types[0] == chosen
+    assert set(made.operations[0].content_types) == set(kinds)
+
+
+@pytest.mark.parametrize(("ref", "words"), [("#/components/requestBodies/Gone", "leads nowhere"), ("https://example.com/body.yaml", "within the document"),
+                                            ("#/paths/~1a/post/requestBody", "only to others")])  # fmt: skip
+def test_a_body_that_lies_elsewhere_is_refused_and_never_fetched(ref: str, words: str) -> None:
+    with pytest.raises(sd.SpecError, match=words) as refused:
+        sd.spec(document(paths={"/a": {"post": {"requestBody": {"$ref": ref}}}}))
+    assert refused.value.pointer.endswith("/$ref")
+
+
+@pytest.mark.parametrize("address", ["http://localhost:5000", "/api/v3", "https://{region}.example.com"])
+def test_a_server_that_cannot_be_sent_to_does_not_keep_a_form_from_opening(address: str) -> None:
+    servers = [{"url": address, "variables": {"region": {"default": "eu"}}}]
+    made = sd.spec(document(servers=servers), operation="create")
+    assert made.server == {"/api/v3": "", "https://{region}.example.com": "https://eu.example.com"}.get(
+        address, address
+    )
+
+
+def test_the_dialect_of_a_document_decides_what_stands_beside_a_reference() -> None:
+    schema = {"type": "object", "properties": {"a": {"$ref": "#/components/schemas/S", "maxLength": 1}}}
+    parts = {
+        "components": {"schemas": {"S": {"type": "string"}}},
+        "paths": {"/a": {"post": {"requestBody": body(schema=schema)}}},
+    }
+    assert check(sd.spec(document("3.1.0", **parts)), {"a": "xy"})
+    old = document("3.1.0", jsonSchemaDialect="http://json-schema.org/draft-07/schema#", **parts)
+    assert check(sd.spec(old), {"a": "xy"}) == ()
+
+
+def test_a_file_with_several_operations_is_read_by_its_path(tmp_path: Path) -> None:
+    import yaml
+
+    file = tmp_path / "many.yaml"
+    file.write_text(yaml.safe_dump(document()), encoding="utf-8")
+    made = sd.spec(file, operation="create")
+    assert (made.file, made.name, made.title) == (str(file), "many", "Many")
+    assert sd.spec(made.operations[2]).file == str(file)
