@@ -16,9 +16,9 @@ LAYERS = (
     ("_spec", "_media", "_uris", "_wording", "_owner", "_store", "_lettering", "_signs", "_addresses"),
     ("_keywords", "_replies", "_ranges", "_probe"),
     ("_check", "_upstream", "_callback", "_rules"),
-    ("_fields", "_request", "_keys", "_task", "_job", "_carry"),
-    ("_labels", "_price", "_database", "_outcome", "_painting", "_sheet", "_annex"),
-    ("_files", "_transport", "_fetch", "_simulator", "_slate", "_ledger", "_total"),
+    ("_shape", "_request", "_keys", "_task", "_job", "_carry"),
+    ("_fields", "_price", "_database", "_outcome", "_painting", "_sheet", "_annex"),
+    ("_labels", "_parts", "_files", "_transport", "_fetch", "_simulator", "_slate", "_ledger", "_total"),
     ("_display", "_engine", "_flow", "_scene"),
     ("_handle", "_render", "_follow", "_places", "_desk", "_preflight", "_tiles"),
     ("_begin", "_advice"),
@@ -27,13 +27,19 @@ LAYERS = (
     ("_comparison",),
     ("_comparison_html",),
     ("_controls",),
-    ("_lists",),
+    ("_compound", "_entry", "_summary", "_plain"),
+    ("_lists", "_groups", "_rows", "_maps"),
+    ("_branches",),
+    ("_kinds", "_board"),
     ("_form",),
     ("_panel", "_comparison_view"),
     ("_api",),
     ("__main__", "__init__"),
 )
-MAY_USE_WIDGETS = {"_controls", "_lists", "_form", "_panel", "_comparison_view"}
+MAY_USE_WIDGETS = {
+    "_controls", "_summary", "_plain", "_entry", "_lists", "_groups", "_rows", "_maps", "_branches", "_form", "_panel",
+    "_comparison_view",
+}  # fmt: skip
 MOST_LINES = 250
 
 RANK = {name: number for number, names in enumerate(LAYERS) for name in names}
