@@ -128,7 +128,10 @@ class NullControl(Control):
         self._inner.relabel(label)
 
     def refine(self, problem: Problem) -> tuple[Problem, ...]:
-        return self._inner.refine(problem)
+        found = self._inner.refine(problem)
+        if found != (problem,) or problem.path or problem.rule not in _ALTERNATIVES or self.value is None:
+            return found
+        return _once(tuple(faults(self.field.shape.view, self.field.shape.defs, self.value))) or found
 
     def focus(self, path: tuple[str, ...]) -> None:
         if self.value is None:

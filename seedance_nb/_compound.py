@@ -6,7 +6,11 @@ from typing import Any
 
 from seedance_nb._controls import Control, mark
 from seedance_nb._labels import Said, label_html
-from seedance_nb._values import Problem, join, split
+from seedance_nb._values import ABSENT, Problem, join, split
+
+
+REST = "\0"
+"""The part of an object that holds the properties which the document does not name; it shows the whole object."""
 
 
 class Compound(Control):
@@ -25,10 +29,10 @@ class Compound(Control):
         for name, inner in below.items():
             if name not in parts:
                 rest += tuple(replace(problem, path=join((name,)) + problem.path) for problem in inner)
-        if "" not in parts:  # nothing here shows that value, so it is said at the head, by its name
+        if REST not in parts:  # nothing here shows that value, so it is said at the head, by its name
             own += tuple(replace(p, path="", message=f"“{'/'.join(split(p.path))}” {p.message}") for p in rest)
         for name, part in parts.items():
-            part.say(below.get(name, ()) if name else rest)
+            part.say(rest if name == REST else below.get(name, ()))
         self._say_head(own)
 
     def refine(self, problem: Problem) -> tuple[Problem, ...]:
@@ -47,7 +51,7 @@ class Compound(Control):
         parts = self.parts()
         if path and path[0] in parts:
             return path[:1], parts[path[0]], path[1:]
-        return (), parts.get("") if path else None, path
+        return (), parts.get(REST) if path else None, path
 
     def _say_head(self, own: tuple[Problem, ...]) -> None:
         now = (own, self._count(), self._brief())
@@ -70,14 +74,13 @@ class Compound(Control):
     def _rehead(self) -> None:
         self._say_head(self._said[0] if self._said else ())
 
-    def _shown_parts(self, value: Any) -> Any:
-        parts = {name: part.shown() for name, part in self.parts().items()}
-        if isinstance(value, dict):
-            return {name: parts.get(name, item) if item is not ABSENT else item for name, item in value.items()}
-        return [parts.get(str(place), item) for place, item in enumerate(value)] if isinstance(value, list) else value
-
     def shown(self) -> Any:
-        return self._shown_parts(self.value)
+        seen = {name: part.shown() for name, part in self.parts().items()}
+        if isinstance(self.value, dict):
+            rest = seen.pop(REST, ABSENT)
+            whole = rest if isinstance(rest, dict) else self.value
+            return {name: seen.get(name, item) for name, item in whole.items()}
+        return [seen.get(str(place), item) for place, item in enumerate(self.value)] if isinstance(self.value, list) else self.value
 
 
 def apart(problems: Sequence[Problem]) -> tuple[tuple[Problem, ...], dict[str, tuple[Problem, ...]]]:

@@ -5,7 +5,7 @@ from typing import Any
 
 import ipywidgets as W  # noqa: N812
 
-from seedance_nb._compound import Compound
+from seedance_nb._compound import REST, Compound
 from seedance_nb._controls import Change, Control, Shared
 from seedance_nb._fields import Field
 from seedance_nb._labels import Said, brief, error_html
@@ -108,7 +108,7 @@ class ObjectControl(Compound):
             if self._slot is not None:
                 self._slot.update(value)
             for name, control in self.parts().items():
-                control.show(self.value if name == "" else value.get(name, ABSENT))
+                control.show(self.value if name == REST else value.get(name, ABSENT))
 
     def _brief(self) -> str:
         if self.value is ABSENT or (self._open and isinstance(self.value, Mapping)):
@@ -154,8 +154,8 @@ class ObjectControl(Compound):
                     self._slot = Slot(self.field, self._child, self._shared)
                     parts.append(self._slot.widget)
                 if takes_more(self.field):
-                    self._controls[""] = self._shared.control(rest_of(self.field), self._took_rest)
-                    parts.append(self._controls[""].widget)
+                    self._controls[REST] = self._shared.control(rest_of(self.field), self._took_rest)
+                    parts.append(self._controls[REST].widget)
                 if self._late:
                     self._later = self._shared.button(self._open_late, "sdn-fold", icon="caret-right", description="Advanced")
                     parts.append(self._later)
@@ -190,13 +190,13 @@ class ObjectControl(Compound):
 
     def _took_rest(self, change: Change) -> None:
         if not self._quiet:
-            self._after(self._controls[""].value, change)
+            self._after(self._controls[REST].value, change)
 
     def _after(self, value: Any, change: Change) -> None:
         self.value = value
         if self._slot is not None and self._slot.update(value):
             self._show_parts()
-        rest = self._controls.get("")
+        rest = self._controls.get(REST)
         if rest is not None and change.path[:1] != () and rest.value != value:
             rest.show(value)
         self._arrange()
