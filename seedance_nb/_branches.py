@@ -8,11 +8,11 @@ from ipywidgets.widgets.widget_bool import CheckboxStyle
 from ipywidgets.widgets.widget_description import DescriptionStyle
 from ipywidgets.widgets.widget_selection import ToggleButtonsStyle
 
-from seedance_nb._compound import Compound
-from seedance_nb._controls import Change, Control, toggle
+from seedance_nb._controls import Change, Control
+from seedance_nb._fits import faults
 from seedance_nb._groups import BareControl
 from seedance_nb._labels import Said, label_html
-from seedance_nb._parts import branch_for, branches_of, faults, kept
+from seedance_nb._parts import branch_for, branches_of, kept
 from seedance_nb._values import ABSENT, Problem
 
 _FEW = 4
@@ -35,7 +35,7 @@ class BranchControl(Control):
         kind = (W.ToggleButtons, ToggleButtonsStyle) if few else (W.Dropdown, DescriptionStyle)
         start = None if self.field.required else _NONE
         self._chooser = self._shared.make(
-            *kind, "sdn-field", "sdn-choice", options=named, value=start,
+            *kind, "sdn-field", "sdn-choice", *(() if self.field.required else ("sdn-optional",)), options=named, value=start,
             description=label_html(self.field, Said()), description_allow_html=True,
         )  # fmt: skip
         self._chooser.observe(lambda change: self._chose(change["new"]), "value")
@@ -86,7 +86,9 @@ class BranchControl(Control):
                 self._made[place] = (
                     BareControl(field, self._shared, changed)
                     if field.kind == "object" and not field.nullable
-                    else self._shared.control(replace(field, help="" if field.help == self.field.help else field.help), changed)
+                    else self._shared.control(
+                        replace(field, help="" if field.help == self.field.help else field.help), changed
+                    )
                 )
         self._at = place
         if place in self._made:

@@ -8,7 +8,6 @@ from seedance_nb._controls import Control, mark
 from seedance_nb._labels import Said, label_html
 from seedance_nb._values import ABSENT, Problem, join, split
 
-
 REST = "\0"
 """The part of an object that holds the properties which the document does not name; it shows the whole object."""
 
@@ -80,7 +79,11 @@ class Compound(Control):
             rest = seen.pop(REST, ABSENT)
             whole = rest if isinstance(rest, dict) else self.value
             return {name: seen.get(name, item) for name, item in whole.items()}
-        return [seen.get(str(place), item) for place, item in enumerate(self.value)] if isinstance(self.value, list) else self.value
+        return (
+            [seen.get(str(place), item) for place, item in enumerate(self.value)]
+            if isinstance(self.value, list)
+            else self.value
+        )
 
 
 def apart(problems: Sequence[Problem]) -> tuple[tuple[Problem, ...], dict[str, tuple[Problem, ...]]]:

@@ -155,11 +155,11 @@ class Control:
             self.value = value
             self._changed(change or Change(live=self.live))
 
-    def _make(self, widget: type, style: type, **traits: Any) -> Any:
+    def _make(self, widget: type, style: type, *classes: str, **traits: Any) -> Any:
         label = label_html(self.field, Said(count=0 if self.field.kind == "prose" else None))
         told = " ".join((self.field.help, *self.field.more)) if self.field.more else None
         return self._shared.make(
-            widget, style, "sdn-field", f"sdn-{self.field.kind}",
+            widget, style, "sdn-field", f"sdn-{self.field.kind}", *classes,
             description=label, description_allow_html=True, tooltip=told, **traits,
         )  # fmt: skip
 

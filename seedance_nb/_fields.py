@@ -113,7 +113,9 @@ def kind_of(made: Shape, *, required: bool = True) -> Kind:
     if made.types == ("object",):
         if schema.get("properties") or made.conditions:
             return "object"
-        return "map" if schema.get("patternProperties") or isinstance(schema.get("additionalProperties"), dict) else "json"
+        return (
+            "map" if schema.get("patternProperties") or isinstance(schema.get("additionalProperties"), dict) else "json"
+        )
     if made.types == ("boolean",):
         return "choice" if made.nullable else "toggle"
     plain: dict[tuple[str, ...], Kind] = {("integer",): "integer", ("number",): "number", ("null",): "constant"}

@@ -226,7 +226,9 @@ def _moved(touched: set[str], path: str, order: tuple[int, ...]) -> set[str]:
     made = {place for place in touched if not place.startswith(inside)}
     for new, old in enumerate(order):
         was = f"{inside}{old}"
-        made |= {f"{inside}{new}{place[len(was) :]}" for place in touched if place == was or place.startswith(f"{was}/")}
+        made |= {
+            f"{inside}{new}{place[len(was) :]}" for place in touched if place == was or place.startswith(f"{was}/")
+        }
     return made
 
 

@@ -137,7 +137,9 @@ class ObjectControl(Compound):
             label, shared = self.field.label, self._shared
             made: dict[str, Callable[[], Any]] = {
                 "add": lambda: shared.button(self._add, "sdn-add", icon="plus", description=f"Add {label.lower()}"),
-                "fold": lambda: shared.button(self._flip, "sdn-icon", icon="caret-right", tooltip=f"Open or fold {label}"),
+                "fold": lambda: shared.button(
+                    self._flip, "sdn-icon", icon="caret-right", tooltip=f"Open or fold {label}"
+                ),
                 "remove": lambda: shared.button(self._remove, "sdn-icon", icon="times", tooltip=f"Leave out {label}"),
             }
             self._buttons[name] = made[name]()
@@ -157,7 +159,9 @@ class ObjectControl(Compound):
                     self._controls[REST] = self._shared.control(rest_of(self.field), self._took_rest)
                     parts.append(self._controls[REST].widget)
                 if self._late:
-                    self._later = self._shared.button(self._open_late, "sdn-fold", icon="caret-right", description="Advanced")
+                    self._later = self._shared.button(
+                        self._open_late, "sdn-fold", icon="caret-right", description="Advanced"
+                    )
                     parts.append(self._later)
             self._body = self._shared.box(W.VBox, parts, "sdn-fields")
             was, self._quiet = self._quiet, True

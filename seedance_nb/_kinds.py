@@ -6,7 +6,14 @@ from seedance_nb._fields import Field
 from seedance_nb._groups import ObjectControl
 from seedance_nb._lists import ListControl
 from seedance_nb._maps import MapControl
-from seedance_nb._plain import ChoiceControl, ConstantControl, NumberControl, PasswordControl, TextControl, ToggleControl
+from seedance_nb._plain import (
+    ChoiceControl,
+    ConstantControl,
+    NumberControl,
+    PasswordControl,
+    TextControl,
+    ToggleControl,
+)
 from seedance_nb._rows import RowsControl
 
 _KINDS: dict[str, type[Control]] = {

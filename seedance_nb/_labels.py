@@ -30,7 +30,7 @@ class Said:
 def label_html(field: Field, said: Said) -> str:
     """A field's name, mark, count, help and errors. *pure*; everything is escaped."""
     most = field.max_length if field.max_length is not None else field.most_items
-    star = '<i class="sdn-star" title="required">*</i>' if field.required else ""
+    star = '<i class="sdn-star" title="required">*</i>' if field.required and field.path else ""
     unit = f' <span class="sdn-dim">({html.escape(field.unit)})</span>' if field.unit else ""
     either = '<span class="sdn-tag">one of these is needed</span>' if field.either else ""
     count = ""
@@ -58,7 +58,11 @@ def label_html(field: Field, said: Said) -> str:
 def _entries_in_words(field: Field) -> str:
     if field.kind not in ("rows", "list"):
         return ""
-    least = f"At least {field.least_items} {'entry' if field.least_items == 1 else 'entries'}. " if field.least_items else ""
+    least = (
+        f"At least {field.least_items} {'entry' if field.least_items == 1 else 'entries'}. "
+        if field.least_items
+        else ""
+    )
     return least + ("No entry twice. " if field.unique else "")
 
 

@@ -17,6 +17,7 @@ from seedance_nb._helper import Helper
 from seedance_nb._labels import Said, label_html
 from seedance_nb._values import ABSENT, Problem
 
+
 class ListControl(Control):
     """A list of texts. No entry is dropped or changed: an empty row is an empty entry, and is told so."""
 

@@ -8,7 +8,8 @@ from ipywidgets.widgets.widget_string import TextStyle
 
 from seedance_nb._compound import Compound
 from seedance_nb._controls import Change, Control
-from seedance_nb._parts import extra_of, fits, known_names, start_of
+from seedance_nb._fits import fits
+from seedance_nb._parts import extra_of, known_names, start_of
 from seedance_nb._values import ABSENT
 
 
@@ -82,7 +83,9 @@ class MapControl(Compound):
             return
         old, entry.name, entry.named = entry.name, name, bool(name)
         if extra_of(self.field, old).shape.view != extra_of(self.field, name).shape.view:
-            entry.value = entry.value if fits(extra_of(self.field, name).shape.view, self.field.shape.defs, entry.value) else None
+            entry.value = (
+                entry.value if fits(extra_of(self.field, name).shape.view, self.field.shape.defs, entry.value) else None
+            )
             entry.make()
         self._say_names()
         self._took(self._whole(), Change(path=(name,)))
@@ -107,7 +110,9 @@ class MapControl(Compound):
         return first is entry and entry.name not in self._known
 
     def _display(self, value: Any) -> None:
-        extra = {name: item for name, item in value.items() if name not in self._known} if isinstance(value, dict) else {}
+        extra = (
+            {name: item for name, item in value.items() if name not in self._known} if isinstance(value, dict) else {}
+        )
         if [entry.name for entry in self._entries] == list(extra):
             for entry, item in zip(self._entries, extra.values(), strict=True):
                 entry.value = item
@@ -123,7 +128,9 @@ class MapControl(Compound):
         for entry in self._entries:
             fault = ""
             if not self._is_sent(entry):
-                fault = "Give it a name; it is not sent without one." if not entry.named else "This name is there already."
+                fault = (
+                    "Give it a name; it is not sent without one." if not entry.named else "This name is there already."
+                )
             entry.say(fault)
 
     def _arrange(self) -> None:

@@ -1,16 +1,15 @@
 """What a field holds, made on demand: the fields of an object, the entries of a list, the branches of a choice."""
 
-import functools
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from typing import Any
 
 from seedance_nb._check import only_value
 from seedance_nb._fields import Field, children_of, field_of, label_of
-from seedance_nb._keywords import problem_of, validator_of
+from seedance_nb._fits import fits
 from seedance_nb._shape import Shape, names_of, properties_of, shape
-from seedance_nb._values import ABSENT, Problem
+from seedance_nb._values import ABSENT
 
 _TYPES = {
     "string": "Text", "integer": "Whole number", "number": "Number", "boolean": "Yes or no", "array": "List",
@@ -105,8 +104,7 @@ def branches_of(field: Field) -> tuple[Branch, ...]:
             label = f"{label} {labels[:place].count(label) + 1}"
         whole = {**known.view, "allOf": [schema]} if tag and known.types == ("object",) else schema
         child = _apart(field_of(whole, field.shape.defs, (), required=field.required))
-        same = {"label": field.label} if child.kind not in ("object", "map", "rows", "list") else {"label": label}
-        made.append(Branch(label, replace(child, **same)))
+        made.append(Branch(label, replace(child, label=label)))
     return tuple(made)
 
 
@@ -138,7 +136,9 @@ def start_of(field: Field) -> Any:
     """What a field holds once it is there and nobody has filled it: an object's constants, an empty list, or `ABSENT`. *pure*."""
     if field.kind in ("object", "group"):
         required, properties = names_of(field.shape.view.get("required")), properties_of(field.shape.view)
-        onlys = {name: only_value(shape(properties[name], field.shape.defs).view) for name in properties if name in required}
+        onlys = {
+            name: only_value(shape(properties[name], field.shape.defs).view) for name in properties if name in required
+        }
         return {name: only for name, only in onlys.items() if only is not ABSENT}
     if field.kind == "map":
         return {}
@@ -165,39 +165,6 @@ def with_name(value: Any, name: str, new: Any, names: tuple[str, ...]) -> dict[s
         made[key] = item
     made.setdefault(name, new)
     return made
-
-
-def fits(schema: Any, defs: Mapping[str, Any], value: Any) -> bool:
-    """Whether a value has no fault by a schema whose references lead into `defs`. *pure*."""
-    return next(faults(schema, defs, value), None) is None
-
-
-def faults(schema: Any, defs: Mapping[str, Any], value: Any) -> Iterator[Problem]:
-    """What is wrong with a value by one schema, with paths from the value itself. *pure*; a schema that fails finds nothing."""
-    if isinstance(schema, bool):
-        schema = {} if schema else {"not": {}}
-    try:
-        yield from map(problem_of, _validator(id(schema), id(defs), _Held(schema, defs)).iter_errors(value))
-    except Exception:  # noqa: BLE001 - a reference or a pattern that cannot be read says nothing about the value
-        return
-
-
-class _Held:
-    """Keeps what a cached validator is made of, so that its `id` stays its own; all of them are equal."""
-
-    def __init__(self, schema: dict[str, Any], defs: Mapping[str, Any]) -> None:
-        self.schema, self.defs = schema, defs
-
-    def __hash__(self) -> int:
-        return 0
-
-    def __eq__(self, other: object) -> bool:
-        return isinstance(other, _Held)
-
-
-@functools.lru_cache(maxsize=256)
-def _validator(_: int, __: int, held: _Held) -> Any:
-    return validator_of({**held.schema, "$defs": {**held.defs, **held.schema.get("$defs", {})}})
 
 
 def _apart(field: Field) -> Field:

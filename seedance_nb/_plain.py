@@ -121,7 +121,8 @@ class ChoiceControl(Control):
         if not self.field.required and self.field.default is ABSENT:
             named = [("–", ABSENT), *named]  # the way back to nothing
         kind = (W.ToggleButtons, ToggleButtonsStyle) if few else (W.Dropdown, DescriptionStyle)
-        made = self._make(*kind, options=named, value=self._token(ABSENT))
+        more = ("sdn-optional",) if named and named[0][1] is ABSENT else ()
+        made = self._make(*kind, *more, options=named, value=self._token(ABSENT))
         made.observe(lambda change: self._chose(change["new"]), "value")
         return made
 
@@ -227,7 +228,9 @@ class ConstantControl(Control):
         self.value = value
 
     def _set_label(self, labelled: Any, problems: tuple[Problem, ...]) -> None:
-        labelled.value = label_html(self.field, Said(problems=problems, brief="" if self.value is ABSENT else plain(self.value)))
+        labelled.value = label_html(
+            self.field, Said(problems=problems, brief="" if self.value is ABSENT else plain(self.value))
+        )
 
 
 def _number(text: str) -> Any:

@@ -56,7 +56,9 @@ class RowsControl(Compound):
     def entry(self, place: int) -> Any:
         """The field of the entry at a place, named by its number. *pure*."""
         field = entry_of(self.field, place)
-        return field if self.fixed or field.label == str(place + 1) else replace(field, label=f"{field.label} {place + 1}")
+        return (
+            field if self.fixed or field.label == str(place + 1) else replace(field, label=f"{field.label} {place + 1}")
+        )
 
     def add(self) -> None:
         """Adds an entry at the end, as a person's change."""

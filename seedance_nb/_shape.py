@@ -72,7 +72,9 @@ def shape(schema: Any, defs: Mapping[str, Any]) -> Shape:
             )  # fmt: skip
     if set(types) == {"integer", "number"}:
         types = ("number",)
-    kinds = tuple({**view, "type": name, "title": ""} for name in types) if len(types) > 1 and "enum" not in view else ()
+    kinds = (
+        tuple({**view, "type": name, "title": ""} for name in types) if len(types) > 1 and "enum" not in view else ()
+    )
     return Shape(view=view, defs=defs, types=types, nullable=nullable, branches=kinds, conditions=conditions)
 
 
@@ -194,7 +196,7 @@ def _alternatives(
     values = [[only] if (only := only_value(option)) is not ABSENT else option.get("enum") for option in seen]
     if all(isinstance(some, list) for some in values) and not any(option.get("properties") for option in seen):
         labels = [
-            str(option.get("title", "")) if len(some) == 1 else ""
+            str(option.get("title", "")) if some and len(some) == 1 else ""
             for option, some in zip(seen, values, strict=True)
             for _ in some or ()
         ]
@@ -207,7 +209,12 @@ def _alternatives(
         return {**base, **hint, "type": "string"}, (), (), known
     if kinds <= {"integer", "number"} and not any(values):
         return {**base, "type": "number" if "number" in kinds else "integer"}, (), (), ()
-    return base, tuple({"allOf": [raw, _bare(base, option)]} for raw, option in zip(view[key], seen, strict=True)), (), ()
+    return (
+        base,
+        tuple({"allOf": [raw, _bare(base, option)]} for raw, option in zip(view[key], seen, strict=True)),
+        (),
+        (),
+    )
 
 
 def _bare(base: dict[str, Any], option: dict[str, Any]) -> dict[str, Any]:

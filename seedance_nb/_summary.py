@@ -2,6 +2,7 @@
 
 import html
 from collections.abc import Callable, Sequence
+from functools import partial
 from typing import Any
 
 import ipywidgets as W  # noqa: N812
@@ -52,7 +53,7 @@ class Summary:
         grown = len(self._buttons)
         while len(self._buttons) < len(self._paths):
             at = len(self._buttons)
-            made = self._shared.button(lambda at=at: self._press(at), "sdn-jump", tooltip="Go to this field")
+            made = self._shared.button(partial(self._press, at), "sdn-jump", tooltip="Go to this field")
             self._buttons.append(made)
         for at, button in enumerate(self._buttons):
             toggle(button, shown=at < len(self._paths))

@@ -16,7 +16,7 @@ LAYERS = (
     ("_spec", "_media", "_uris", "_wording", "_owner", "_store", "_lettering", "_signs", "_addresses"),
     ("_keywords", "_replies", "_ranges", "_probe"),
     ("_check", "_upstream", "_callback", "_rules"),
-    ("_shape", "_request", "_keys", "_task", "_job", "_carry"),
+    ("_shape", "_fits", "_request", "_keys", "_task", "_job", "_carry"),
     ("_fields", "_price", "_database", "_outcome", "_painting", "_sheet", "_annex"),
     ("_labels", "_parts", "_files", "_transport", "_fetch", "_simulator", "_slate", "_ledger", "_total"),
     ("_display", "_engine", "_flow", "_scene"),
