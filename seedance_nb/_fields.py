@@ -1,5 +1,6 @@
 """A document's request as a tree of fields in plain Python: what a form, a script or any other front end shows."""
 
+import functools
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -75,6 +76,7 @@ class Field:
     shape: Shape = _with(default=_NOT_SHAPED, repr=False, compare=False)
 
 
+@functools.lru_cache(maxsize=64)
 def tree(spec: Spec) -> Field:
     """The root of a document's fields, in the document's order. *pure*."""
     return field_of(spec.body, spec.body.get("$defs", {}), (), required=True)

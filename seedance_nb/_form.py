@@ -165,7 +165,8 @@ class Form:
         self._tell()
 
     def _go(self, path: str) -> None:
-        self.open_advanced()
+        if any(path.startswith(join(field.path)) for field in self._board.later):
+            self.open_advanced()
         self._board.focus(path)
 
     def _tell(self) -> None:
