@@ -74,7 +74,7 @@ class Compound(Control):
         self._say_head(self._said[0] if self._said else ())
 
     def shown(self) -> Any:
-        seen = {name: part.shown() for name, part in self.parts().items()}
+        seen = {name: part.shown() for name, part in self.parts().items() if part.value is not ABSENT}
         if isinstance(self.value, dict):
             rest = seen.pop(REST, ABSENT)
             whole = rest if isinstance(rest, dict) else self.value

@@ -19,6 +19,7 @@ from seedance_nb._display import sent_html
 from seedance_nb._fields import tree
 from seedance_nb._helper import Helper
 from seedance_nb._kinds import shared_models
+from seedance_nb._shape import properties_of
 from seedance_nb._spec import Spec
 from seedance_nb._summary import Summary
 from seedance_nb._upstream import warnings
@@ -95,7 +96,8 @@ class Form:
         # A whole body stays as it was given, order and all; only fields by their own names are put where they belong.
         if _same(placed) == _same(body):
             return _ordered(placed, body)
-        return copy.deepcopy(body) if not check(self.spec, body) else placed
+        moved = any(name in properties_of(self._root.shape.view) and name not in placed for name in body)
+        return copy.deepcopy(body) if moved or not check(self.spec, body) else placed
 
     @property
     def problems(self) -> tuple[Problem, ...]:

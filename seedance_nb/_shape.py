@@ -201,7 +201,8 @@ def _alternatives(
             for _ in some or ()
         ]
         return {**base, "enum": [value for some in values for value in some or ()]}, (), tuple(labels), ()
-    kinds = {option.get("type", view.get("type")) if isinstance(option.get("type", ""), str) else "" for option in seen}
+    told = [option.get("type", view.get("type")) for option in seen]
+    kinds = {kind if isinstance(kind, str) else "" for kind in told}
     if kinds == {"string"} and not any("title" in option for option in seen):
         known = tuple(value for some in values for value in some or ())
         free = next((option for option, some in zip(seen, values, strict=True) if not some), {})

@@ -95,6 +95,7 @@ PROBES: list[tuple[str, Any, str, list[Any], list[tuple[Any, str]]]] = [
     ("date", {"type": "string", "format": "date"}, "text", ["2026-11-21"], [("21.11.2026", "/x")]),
     ("uuid", {"type": "string", "format": "uuid"}, "text", ["7b0d3bb0-6a0c-4a53-9d0c-4f1c7c7a8b11"], [("no", "/x")]),
     ("exclusive bounds", {"type": "number", "exclusiveMinimum": 0, "exclusiveMaximum": 1}, "number", [0.5], [(0, "/x"), (1, "/x")]),
+    ("alternatives of a wide base", {"type": ["string", "null"], "anyOf": [{"type": ["integer", "null"]}, {"enum": ["a"]}]}, "branches", [], [(1.5, "/x")]),
     ("large numbers", {"type": "integer"}, "integer", [2**63, -(2**53) - 1], [(1.5, "/x")]),
     ("wide range", {"type": "integer", "minimum": 0, "maximum": 4294967295}, "integer", [4294967295], [(-1, "/x")]),
 ]  # fmt: skip
@@ -388,3 +389,9 @@ def test_setting_the_same_rows_again_says_nothing(comms: list[dict[str, Any]]) -
     comms.clear()
     form.values = {"x": [{"text": "a"}, {"text": "c"}]}
     assert len(comms) == 1
+
+
+def test_a_body_that_is_wrong_stays_whole_too() -> None:
+    form = sd.form({"type": "object", "properties": {"b": True, "c": {"type": "object", "properties": {"b": TEXT}}}})
+    form.values = {"b": None, "c": 5}
+    assert form.values == {"b": None, "c": 5}
