@@ -11,27 +11,24 @@ from importlib.resources import files
 from typing import Any
 
 import ipywidgets as W  # noqa: N812
-from ipywidgets.widgets.widget_button import ButtonStyle
 
+from seedance_nb._board import Board
 from seedance_nb._check import check, place
-from seedance_nb._controls import ChoiceControl, Control, NumberControl, Shared, TextControl, ToggleControl
+from seedance_nb._controls import Change
 from seedance_nb._curl import read_values
 from seedance_nb._display import sent_html
-from seedance_nb._fields import Field, leaves, tree
+from seedance_nb._fields import tree
+from seedance_nb._given import as_given, moved
 from seedance_nb._helper import Helper
 from seedance_nb._history import History, typed_at
-from seedance_nb._labels import clause
-from seedance_nb._lists import ListControl
+from seedance_nb._kinds import shared_models
 from seedance_nb._portable import Portable
 from seedance_nb._spec import Spec
+from seedance_nb._summary import Summary
 from seedance_nb._upstream import warnings
-from seedance_nb._values import Problem, find, join, json_text, put
+from seedance_nb._values import Problem, find, join, json_text, read_json
 
 _LOG = logging.getLogger("seedance_nb")
-_KINDS: dict[str, type[Control]] = {
-    "prose": TextControl, "text": TextControl, "json": TextControl, "choice": ChoiceControl, "toggle": ToggleControl,
-    "integer": NumberControl, "number": NumberControl, "list": ListControl,
-}  # fmt: skip
 _KNOWN = {
     "example": "The provider's page shows examples and no limits. Limits from elsewhere are marked so; they warn and stop nothing.",
     "prose": "Limits that are not on the provider's page are marked as from elsewhere; they warn and stop nothing.",
@@ -53,23 +50,23 @@ class Form(Portable):
         self._helper = helper
         self.last_change = 0.0
         self.history = History()
-        self._shared = Shared()
+        self._shared = shared_models()
+        self._shared.helper = helper
         self._lock = threading.RLock()
         self._start = place(spec, {})
-        self._values = copy.deepcopy(self._start)
+        self._values: Any = copy.deepcopy(self._start)
         self._touched: set[str] = set()
         self._found: tuple[tuple[Problem, Any], ...] = ()
         self._observers: list[Callable[[dict[str, Any]], None]] = []
-        fields = leaves(tree(spec))
-        self._controls: dict[str, Control] = {}
-        self._later = [field for field in fields if field.advanced]
-        shown = [self._control(field) for field in fields if not field.advanced]
-        self._fold = self._shared.make(W.Button, ButtonStyle, "sdn-fold", description="Advanced", icon="caret-right")
-        self._fold.on_click(lambda _: self.open_advanced())
-        self._summary = self._shared.html("", "sdn-summary")
+        self._root = tree(spec)
+        self._board = Board(self._root, self._shared, self._start, self._took)
+        self._controls = self._board.controls
+        self._fold = self._shared.button(self.open_advanced, "sdn-fold", description="Advanced", icon="caret-right")
+        self._summary = Summary(self._shared, self._go)
         self._style = self._shared.html(f"<style>{css()}</style>", "sdn-style")
         known = [self._shared.html(html.escape(_KNOWN[spec.evidence]), "sdn-known")] if spec.evidence in _KNOWN else []
-        parts = [self._style, *known, *shown, *([self._fold] if self._later else []), self._summary]
+        fold = [self._fold] if self._board.later else []
+        parts = [self._style, *known, *self._board.widgets, *fold, self._summary.widget]
         self.widget = _Root(self, parts, self._shared.layout)
         self._refresh()
 
@@ -81,12 +78,13 @@ class Form(Portable):
 
     @values.setter
     def values(self, given: dict[str, Any] | str) -> None:
-        """Takes a body, or fields by their own names, as a dict, JSON text or a curl command. Raises: ValueError for others."""
-        body = read_values(given) if isinstance(given, str) else given
-        if not isinstance(body, dict):
+        """Takes a body as it stands, or fields by their own names, as a dict, JSON text or a curl command. Raises: ValueError for others."""
+        is_object = self._root.kind in ("group", "object", "map")
+        body = given if not isinstance(given, str) else read_values(given) if is_object else read_json(given)
+        if not isinstance(body, dict) and is_object:
             msg = "values are an object: a request body, or fields by their names"
-            raise ValueError(msg)  # noqa: TRY004 - the same error as for a text that is not JSON
-        placed = place(self.spec, body)  # a copy of its own
+            raise ValueError(msg)
+        placed = as_given(self.spec, body)  # a copy of its own
         faults = [problem for problem in check(self.spec, placed) if problem.rule == "json"]
         if faults:
             raise ValueError("; ".join(str(fault) for fault in faults))
@@ -95,8 +93,7 @@ class Form(Portable):
                 self.history.note(self._values)
             self._values = placed
             self._touched = set()
-            for path, control in self._controls.items():
-                control.show(find(self._values, path))
+            self._board.show(self._values)
             self._refresh()
         self._tell()
 
@@ -105,6 +102,12 @@ class Form(Portable):
         """Everything that is wrong with `values`; what refuses first, then warnings. *pure*."""
         with self._lock:
             return self._problems()
+
+    def shown(self) -> dict[str, Any]:
+        """The values as they may stand in a notebook: secrets are left out."""
+        with self._lock:
+            made: dict[str, Any] = self._board.shown(self.values)
+            return made
 
     def observe(self, callback: Callable[[dict[str, Any]], None]) -> None:
         """Calls `callback` with the new values after every change."""
@@ -121,7 +124,8 @@ class Form(Portable):
             if was is None:
                 return False
             self._values = was
-            for path, control in self._controls.items():
+            self._board.follow(was)
+            for path, control in list(self._controls.items()):
                 if repr(find(before, path)) != repr(find(was, path)):
                     control.show(find(was, path))
             self._refresh()
@@ -133,7 +137,8 @@ class Form(Portable):
         with self._lock:
             problems = self._problems()
             self._touched |= {problem.path for problem in problems}
-            if any(problem.path.startswith(join(field.path)) for problem in problems for field in self._later):
+            self._summary.asked = True
+            if any(problem.path.startswith(join(field.path)) for problem in problems for field in self._board.later):
                 self.open_advanced()
             self._refresh()
             return tuple(problem for problem in problems if not problem.warns)
@@ -147,45 +152,40 @@ class Form(Portable):
 
     def _problems(self) -> tuple[Problem, ...]:
         still = tuple(problem for problem, was in self._found if find(self._values, problem.path) == was)
-        return check(self.spec, self._values) + warnings(self.spec, self._values) + still
+        return self._board.refined(check(self.spec, self._values)) + warnings(self.spec, self._values) + still
 
     def open_advanced(self) -> None:
         """Makes and shows the fields that stand apart: deprecated ones and those a notebook has little use for."""
         with self._lock:
-            later, self._later = self._later, []
+            later, made = self._board.open_later()
             if not later:
                 return
-            made = [self._control(field) for field in later]
-            for field in later:
-                control = self._controls[join(field.path)]
-                control.show(find(self._values, join(field.path)))
-                control.say(())
             notes = "; ".join(f"{field.label}: {field.advanced}" for field in later)
             head = self._shared.html(f'<span class="sdn-dim">{html.escape(notes)}</span>', "sdn-fold-note")
             children = list(self.widget.children)
             place_of = children.index(self._fold)
             self.widget.children = [*children[:place_of], head, *made, *children[place_of + 1 :]]
 
-    def _control(self, field: Field) -> Any:
-        path = join(field.path)
-        control = self._controls[path] = _KINDS[field.kind](field, self._shared, lambda: self._took(path))
-        if isinstance(control, ListControl) and self._helper is not None:
-            control.offer(self._helper)
-        return control.widget
-
-    def _took(self, path: str) -> None:
+    def _took(self, path: str, change: Change) -> None:
         with self._lock:
             self.last_change = time.monotonic()
-            control = self._controls[path]
+            was, control = self._values, self._controls[path]
+            self._values = self._board.put(self._values, path)
+            here = path + join(change.path)
             pressed = control.field.kind in ("choice", "toggle")
-            self.history.note(self._values, "" if pressed else typed_at(path, find(self._values, path), control.value))
-            self._values = place(self.spec, put(self._values, control.field.path, control.value))
-            if not control.live:
-                self._touched.add(path)
-            if isinstance(control, ListControl) and control.last_edited:
-                self._touched.add(join(control.last_edited))
+            self.history.note(was, "" if pressed else typed_at(here, find(was, here), find(self._values, here)))
+            if change.order is not None:
+                self._touched = moved(self._touched, here, change.order)
+            if not change.live:
+                self._touched |= {path, here}
+            self._board.follow(self._values)
             self._refresh()
         self._tell()
+
+    def _go(self, path: str) -> None:
+        if any(path.startswith(join(field.path)) for field in self._board.later):
+            self.open_advanced()
+        self._board.focus(path)
 
     def _tell(self) -> None:
         for callback in self._observers:
@@ -197,16 +197,12 @@ class Form(Portable):
     def _refresh(self) -> None:
         problems = self._problems()
         shown = [p for p in problems if self._touched & {p.path, *p.others} or p.rule in _AT_ONCE]
-        for path, control in self._controls.items():
-            control.say(tuple(p for p in shown if p.path == path or p.path.startswith(f"{path}/")))
-        placed = [p for p in shown if any(p.path == path or p.path.startswith(f"{path}/") for path in self._controls)]
-        rest = [p for p in shown if p not in placed]
-        text = _summary_html([p for p in placed if not p.warns and p.rule != "server"], rest)
-        if self._summary.value != text:
-            self._summary.value = text
+        buttons = self._summary.say(*self._board.say(shown))
+        if buttons is not None:
+            self.widget.children = [*self.widget.children, buttons]
 
     def __repr__(self) -> str:
-        return f"Form for {self.spec.name}: {json_text(self.values)}"
+        return f"Form for {self.spec.name}: {json_text(self.shown())}"
 
     def _repr_mimebundle_(self, **options: Any) -> dict[str, Any]:
         bundle: dict[str, Any] = self.widget._repr_mimebundle_(**options)
@@ -223,18 +219,8 @@ class _Root(W.VBox):  # type: ignore[misc]
     def _repr_mimebundle_(self, **options: Any) -> dict[str, Any]:
         bundle: dict[str, Any] = dict(super()._repr_mimebundle_(**options) or {})
         bundle["text/plain"] = repr(self._form)
-        bundle["text/html"] = sent_html(json_text(self._form.values))
+        bundle["text/html"] = sent_html(json_text(self._form.shown()))
         return bundle
-
-
-def _summary_html(placed: list[Problem], rest: list[Problem]) -> str:
-    rest = [p for p in rest if not p.warns]
-    lines = "".join(f"<li>{html.escape(p.field)}: {html.escape(clause(p))}</li>" for p in rest)
-    total = len(placed) + len(rest)
-    if not total:
-        return ""
-    count = "1 field needs a change" if total == 1 else f"{total} things need a change"
-    return f'<div class="sdn-error" role="status">{count} before this can be sent.<ul>{lines}</ul></div>'
 
 
 @cache

@@ -10,39 +10,71 @@ from typing import Any
 from seedance_nb._fields import Field
 from seedance_nb._values import ABSENT, Problem
 
+_HEADS = ("list", "rows", "object", "map", "branches", "constant")
+_BRIEF = 90
 _VERBS = ("is", "has", "must", "does", "speaks", "looks", "begins", "breaks")
 
 
 @dataclass(frozen=True, slots=True)
 class Said:
-    """What a control's label says beside its name. `count` is the length so far, of characters or of entries."""
+    """What a control's label says beside its name. `count` is the length so far, of characters or of entries.
+
+    `brief` is what a folded field holds, in one line.
+    """
 
     problems: tuple[Problem, ...] = ()
     count: int | None = None
+    brief: str = ""
 
 
 def label_html(field: Field, said: Said) -> str:
     """A field's name, mark, count, help and errors. *pure*; everything is escaped."""
     most = field.max_length if field.max_length is not None else field.most_items
-    star = '<i class="sdn-star" title="required">*</i>' if field.required else ""
+    star = '<i class="sdn-star" title="required">*</i>' if field.required and field.path else ""
     unit = f' <span class="sdn-dim">({html.escape(field.unit)})</span>' if field.unit else ""
     either = '<span class="sdn-tag">one of these is needed</span>' if field.either else ""
     count = ""
-    if said.count is not None and most is not None:
-        over = " sdn-over" if said.count > most else ""
-        count = f'<span class="sdn-count{over}">{said.count:,} / {most:,}</span>'
+    if said.count is not None and (most is not None or field.kind in ("rows", "map")):
+        over = " sdn-over" if most is not None and said.count > most else ""
+        count = f'<span class="sdn-count{over}">{said.count:,}{f" / {most:,}" if most is not None else ""}</span>'
+    old = '<span class="sdn-tag">deprecated</span>' if field.advanced.startswith("deprecated") else ""
+    short = f'<span class="sdn-brief">{html.escape(said.brief)}</span>' if said.brief else ""
+    rule = _entries_in_words(field)
     default = f"Default: {plain(field.default)}. " if field.default is not ABSENT and field.kind != "toggle" else ""
-    # Only a list's head may hold a fold: Jupyter takes it out of the labels of other controls.
-    more = "".join(f"<li>{marked(line)}</li>" for line in field.more) if field.kind == "list" else ""
-    fold = f'<details class="sdn-more"><summary>Limits</summary><ul>{more}</ul></details>' if more else ""
+    # Only a head of its own may hold a fold: Jupyter takes it out of the labels of other controls.
+    more = "".join(f"<li>{marked(line)}</li>" for line in field.more) if field.kind in _HEADS else ""
+    head = "Limits" if field.kind == "list" else "More"
+    fold = f'<details class="sdn-more"><summary>{head}</summary><ul>{more}</ul></details>' if more else ""
     left = "Left out until you switch it. " if field.kind == "toggle" and field.default is ABSENT else ""
     known = (
         f'<span class="sdn-elsewhere" title="{html.escape(field.source, quote=True)}">Elsewhere: {html.escape(field.elsewhere)}</span>'
         if field.elsewhere
         else ""
     )
-    help_ = f'<span class="sdn-help">{html.escape(default + left)}{marked(field.help)}{fold}{known}</span>'
-    return f'<span class="sdn-name">{html.escape(field.label)}{star}{unit}{either}</span>{count}{help_}{error_html(said.problems)}'
+    help_ = f'<span class="sdn-help">{html.escape(default + left + rule)}{marked(field.help)}{fold}{known}</span>'
+    return f'<span class="sdn-name">{html.escape(field.label)}{star}{unit}{either}{old}</span>{count}{short}{help_}{error_html(said.problems)}'
+
+
+def _entries_in_words(field: Field) -> str:
+    if field.kind not in ("rows", "list"):
+        return ""
+    least = (
+        f"At least {field.least_items} {'entry' if field.least_items == 1 else 'entries'}. "
+        if field.least_items
+        else ""
+    )
+    return least + ("No entry twice. " if field.unique else "")
+
+
+def brief(value: Any) -> str:
+    """A value in one short line: an object's names with what they hold, a list's entries. *pure*."""
+    if isinstance(value, dict):
+        text = ", ".join(f"{name}: {plain(item)}" for name, item in value.items()) or "no fields set"
+    elif isinstance(value, list):
+        text = ", ".join(map(plain, value)) or "no entries"
+    else:
+        text = plain(value)
+    return text if len(text) <= _BRIEF else text[: _BRIEF - 1] + "…"
 
 
 def error_html(problems: Sequence[Problem]) -> str:
@@ -68,8 +100,9 @@ def clause(problem: Problem) -> str:
 
 def marked(text: str) -> str:
     """Markdown's `code`, **bold** and [links](…) as safe HTML; addresses are dropped, their words stay. *pure*."""
-    safe = html.escape(re.sub(r"\[([^\]]+)\]\((?:[^()\s]+)\)", r"\1", text))
-    return re.sub(r"`([^`]+)`", r"<code>\1</code>", re.sub(r"\*\*([^*]+)\*\*", r"<b>\1</b>", safe))
+    words = re.sub(r"^#{1,6}\s+", "", re.sub(r"!?\[([^\]]+)\]\((?:[^()\s]+)\)", r"\1", text))
+    safe = re.sub(r"\*\*([^*]+)\*\*", r"<b>\1</b>", html.escape(words))
+    return re.sub(r"`([^`]+)`", r"<code>\1</code>", re.sub(r"(?<![*\w])\*([^*\s][^*]*)\*(?![*\w])", r"<i>\1</i>", safe))
 
 
 def plain(value: Any) -> str:

@@ -1,7 +1,6 @@
 """The control for a list of texts, above all of media addresses: add, remove, move, a count, an error for each row."""
 
 import html
-import json
 from collections.abc import Callable
 from concurrent.futures import Future
 from typing import Any
@@ -10,69 +9,13 @@ import ipywidgets as W  # noqa: N812
 from ipywidgets.widgets.widget_button import ButtonStyle
 from ipywidgets.widgets.widget_string import TextStyle
 
-from seedance_nb._controls import Control, mark
+from seedance_nb._compound import apart
+from seedance_nb._controls import Change, Control, toggle
+from seedance_nb._entry import Row, addresses
 from seedance_nb._errors import SeedanceError
 from seedance_nb._helper import Helper
-from seedance_nb._labels import Said, error_html, label_html
-from seedance_nb._values import ABSENT, Problem, join
-
-_HINTS = {
-    "image": "https://… or asset://…",
-    "video": "https://….mp4 or asset://…",
-    "audio": "https://….mp3 or asset://…",
-}
-
-
-class _Row:
-    """One entry on the screen. Its widgets are made when it is added."""
-
-    def __init__(self, owner: "ListControl", value: Any, place: int) -> None:
-        self.value = value
-        text = value if isinstance(value, str) else json.dumps(value)
-        shared, media = owner._shared, owner.field.media  # noqa: SLF001 - a part of the same control
-        self.picture = shared.html(thumb_html(text, media), "sdn-thumb")
-        self.text = shared.make(
-            W.Text, TextStyle, "sdn-entry", value=text, placeholder=_HINTS.get(media, ""), continuous_update=False,
-            description=_label(owner.name_of(place), ()), description_allow_html=True,
-        )  # fmt: skip
-        self.text.observe(lambda _: owner.edited(self), "value")
-        self.up = self._button(owner, "arrow-up", "Move up", lambda: owner.move(self, -1))
-        self.down = self._button(owner, "arrow-down", "Move down", lambda: owner.move(self, 1))
-        gone = self._button(owner, "times", "Remove", lambda: owner.remove(self))
-        more = []
-        if owner.helper is not None and owner.helper.assets:
-            tip = f"Register at {owner.helper.provider} as an asset (advised for pictures of real faces)"
-            more = [self._button(owner, "id-badge", tip, lambda: owner.register(self))]
-        self.widget = shared.box(W.HBox, [self.picture, self.text, *more, self.up, self.down, gone], "sdn-row")
-
-    def _button(self, owner: "ListControl", icon: str, tooltip: str, act: Any) -> Any:
-        made = owner._shared.make(W.Button, ButtonStyle, "sdn-icon", icon=icon, tooltip=tooltip)  # noqa: SLF001
-        made.on_click(lambda _: act())
-        return made
-
-    def say(self, name: str, media: str, problems: tuple[Problem, ...]) -> None:
-        """Labels the row and shows its errors and its picture."""
-        label = _label(name, problems)
-        if self.text.description != label:
-            self.text.description = label
-        picture = thumb_html(self.text.value, media) if not problems else thumb_html("", media)
-        if self.picture.value != picture:
-            self.picture.value = picture
-        if self.text.continuous_update is not bool(problems):
-            self.text.continuous_update = bool(problems)
-        mark(self.widget, bad=any(not problem.warns for problem in problems))
-
-
-def _label(name: str, problems: tuple[Problem, ...]) -> str:
-    return f'<span class="sdn-marker">{html.escape(name)}</span>{error_html(problems)}'
-
-
-def thumb_html(url: str, media: str) -> str:
-    """A small picture of an image's address, or a plain tile that names the kind. *pure*; the address is escaped."""
-    if media == "image" and url.startswith(("https://", "http://")):
-        safe = html.escape(url, quote=True)
-        return f'<img src="{safe}" alt="" loading="lazy" referrerpolicy="no-referrer">'
-    return f'<span class="sdn-tile">{html.escape("asset" if url.startswith("asset://") else media or "text")}</span>'
+from seedance_nb._labels import Said, label_html
+from seedance_nb._values import ABSENT, Problem
 
 
 class ListControl(Control):
@@ -92,7 +35,7 @@ class ListControl(Control):
             self._state = self._shared.html("", "sdn-state")
             self._arrange()
 
-    def register(self, row: _Row) -> None:
+    def register(self, row: Row) -> None:
         """Has an entry's address registered as an asset, and puts the asset's address in its place."""
         if self.helper is None or row.text.value.startswith("asset://"):
             return
@@ -100,7 +43,7 @@ class ListControl(Control):
         self._tell(f"Registering {self.name_of(self._rows.index(row))}…")
         self._when(self.helper.asset(was, self.field.media), lambda made: self._replace(row, was, made))
 
-    def _replace(self, row: _Row, was: str, made: str) -> None:
+    def _replace(self, row: Row, was: str, made: str) -> None:
         if row in self._rows and row.text.value == was:
             row.text.value = made
 
@@ -132,11 +75,10 @@ class ListControl(Control):
     _state: Any = None
 
     def _build(self) -> Any:
-        self._rows: list[_Row] = []
+        self._rows: list[Row] = []
         self._head = self._shared.html(label_html(self.field, Said(count=0)), "sdn-head")
         noun = self.field.media or "entry"
-        self._add = self._shared.make(W.Button, ButtonStyle, "sdn-add", icon="plus", description=f"Add {noun}")
-        self._add.on_click(lambda _: self.add())
+        self._add = self._shared.button(self.add, "sdn-add", icon="plus", description=f"Add {noun}")
         return self._shared.box(W.VBox, [self._head, self._add], "sdn-field", "sdn-list")
 
     def name_of(self, place: int) -> str:
@@ -147,51 +89,94 @@ class ListControl(Control):
 
     def add(self, text: str = "") -> None:
         """Adds an entry at the end, as a person's change."""
-        self._rows.append(_Row(self, text, len(self._rows)))
+        self._rows.append(Row(self, text, len(self._rows)))
         self._arrange()
         self._took(self._entries())
 
-    def remove(self, row: _Row) -> None:
+    def remove(self, row: Row) -> None:
         """Removes an entry, as a person's change; the last one gone makes the list absent."""
         if row in self._rows:
+            here = self._rows.index(row)
+            order = tuple(place for place in range(len(self._rows)) if place != here)
             self._rows.remove(row)
             self._arrange()
-            self._took(self._entries())
+            self._took(self._entries(), Change(order=order))
 
-    def move(self, row: _Row, by: int) -> None:
+    def move(self, row: Row, by: int) -> None:
         """Moves an entry up (-1) or down (1), as a person's change."""
         here = self._rows.index(row) if row in self._rows else -1
         there = here + by
         if here >= 0 and 0 <= there < len(self._rows):
-            self._rows[here], self._rows[there] = self._rows[there], self._rows[here]
+            order = list(range(len(self._rows)))
+            order[here], order[there] = there, here
+            self._rows = [self._rows[place] for place in order]
+            self._arrange()
+            self._took(self._entries(), Change(order=tuple(order)))
+
+    def edited(self, row: Row) -> None:
+        """Takes an entry's new text."""
+        if row in self._rows and not self._quiet:  # the browser may still speak of a row that is gone
+            here = self._rows.index(row)
+            several = addresses(row.text.value)
+            if len(several) > 1:  # many were pasted into one
+                self._quiet = True
+                row.text.value = several[0]
+                self._quiet = False
+                self._rows[here + 1 : here + 1] = [Row(self, text, here) for text in several[1:]]
+                self._arrange()
+            row.value = row.text.value
+            self._took(self._entries(), Change(path=(str(here),)))
+
+    def paste(self, text: str) -> None:
+        """Adds an entry for each line of a text, as a person's change; empty rows at the end are filled first."""
+        lines = [line.strip() for line in text.splitlines() if line.strip()]
+        while lines and self._rows and self._rows[-1].value == "":
+            self._rows.pop()
+        if lines:
+            self._rows += [Row(self, line, len(self._rows)) for line in lines]
             self._arrange()
             self._took(self._entries())
 
-    def edited(self, row: _Row) -> None:
-        """Takes an entry's new text."""
-        if row in self._rows and not self._quiet:  # the browser may still speak of a row that is gone
-            row.value = row.text.value
-            self.last_edited = (*self.field.path, str(self._rows.index(row)))
-            self._took(self._entries())
+    def _open_paste(self) -> None:
+        if self._box is None:
+            self._box = self._shared.make(
+                W.Textarea, TextStyle, "sdn-field", "sdn-paste", continuous_update=False, placeholder="one per line",
+                description=f'<span class="sdn-name">{html.escape(self.field.label)}, one per line</span>',
+                description_allow_html=True,
+            )  # fmt: skip
+            self._box.observe(self._pasted, "value")
+        toggle(self._box, shown=True)
+        self._arrange()
+        self._box.focus()
 
-    last_edited: tuple[str, ...] = ()
+    def _pasted(self, change: dict[str, Any]) -> None:
+        if change["new"]:
+            self._box.value = ""
+            toggle(self._box, shown=False)
+            self.paste(change["new"])
+
+    _box: Any = None
+    _many: Any = None
+
+    def focus(self, path: tuple[str, ...]) -> None:
+        here = int(path[0]) if path and path[0].isdecimal() else -1
+        (self._rows[here].text if 0 <= here < len(self._rows) else self._add).focus()
 
     def say(self, problems: tuple[Problem, ...]) -> None:
-        own = join(self.field.path)
-        label = label_html(
-            self.field, Said(problems=tuple(p for p in problems if p.path == own), count=len(self._rows))
-        )
+        own, below = apart(problems)
+        label = label_html(self.field, Said(problems=own, count=len(self._rows)))
         if self._head.value != label:
             self._head.value = label
         for place, row in enumerate(self._rows):
-            row.say(self.name_of(place), self.field.media, tuple(p for p in problems if p.path == f"{own}/{place}"))
+            row.say(self.name_of(place), self.field.media, below.get(str(place), ()))
 
     def _display(self, value: Any) -> None:
-        self._rows = [_Row(self, item, place) for place, item in enumerate(value)] if isinstance(value, list) else []
+        self._rows = [Row(self, item, place) for place, item in enumerate(value)] if isinstance(value, list) else []
         self._arrange()
 
     def _entries(self) -> Any:
-        return [row.value for row in self._rows] or ABSENT
+        # In a list of lists an entry cannot be absent.
+        return [row.value for row in self._rows] or ([] if self.field.required and not self.field.path else ABSENT)
 
     def _arrange(self) -> None:
         for place, row in enumerate(self._rows):
@@ -202,12 +187,18 @@ class ListControl(Control):
         if self._add.disabled is not full:
             self._add.disabled = full
         # Last, because a box that is told anything once it can be typed into forgets what was typed so far.
-        foot = [self._add] if self._files is None else [self._foot()]
-        self.widget.children = [self._head, *(row.widget for row in self._rows), *foot]
+        paste = [] if self._box is None else [self._box]
+        foot = [self._add] if self._files is None and not self._rows else [self._foot()]
+        self.widget.children = [self._head, *(row.widget for row in self._rows), *paste, *foot]
 
     def _foot(self) -> Any:
+        if self._many is None and self._rows:
+            self._many = self._shared.button(self._open_paste, "sdn-add", icon="paste", description="Paste many")
+        parts = [part for part in (self._add, self._many, self._files, self._state) if part is not None]
         if self._buttons is None:
-            self._buttons = self._shared.box(W.HBox, [self._add, self._files, self._state], "sdn-adds")
+            self._buttons = self._shared.box(W.HBox, parts, "sdn-adds")
+        elif self._buttons.children != tuple(parts):
+            self._buttons.children = parts
         return self._buttons
 
     _buttons: Any = None

@@ -20,9 +20,9 @@ LAYERS = (
     ("_spec", "_media", "_owner", "_store", "_lettering", "_signs", "_addresses", "_shell", "_history"),
     ("_replies", "_ranges", "_probe", "_curl", "_presets"),
     ("_check", "_upstream", "_rules"),
-    ("_fields", "_request", "_keys", "_task", "_job", "_carry", "_snippets", "_faults"),
-    ("_labels", "_price", "_database", "_outcome", "_painting", "_sheet", "_annex", "_naming"),
-    ("_files", "_transport", "_fetch", "_simulator", "_slate", "_ledger", "_total"),
+    ("_shape", "_fits", "_request", "_keys", "_task", "_job", "_carry", "_snippets"),
+    ("_fields", "_price", "_database", "_outcome", "_painting", "_sheet", "_annex", "_naming"),
+    ("_labels", "_parts", "_faults", "_files", "_transport", "_fetch", "_simulator", "_slate", "_ledger", "_total"),
     ("_display", "_engine", "_flow", "_scene"),
     ("_handle", "_render", "_follow", "_places", "_desk", "_preflight", "_tiles"),
     ("_begin", "_advice"),
@@ -31,14 +31,20 @@ LAYERS = (
     ("_comparison",),
     ("_comparison_html",),
     ("_controls", "_portable"),
-    ("_lists",),
+    ("_compound", "_entry", "_summary", "_plain"),
+    ("_lists", "_groups", "_rows", "_maps"),
+    ("_choices",),
+    ("_kinds", "_board", "_given"),
     ("_form",),
     ("_tools",),
     ("_panel", "_comparison_view"),
     ("_api", "_api_free"),
     ("__main__", "__init__"),
 )
-MAY_USE_WIDGETS = {"_controls", "_lists", "_form", "_tools", "_panel", "_comparison_view"}
+MAY_USE_WIDGETS = {
+    "_controls", "_summary", "_plain", "_entry", "_lists", "_groups", "_rows", "_maps", "_choices", "_form", "_tools", "_panel",
+    "_comparison_view",
+}  # fmt: skip
 MOST_LINES = 250
 
 RANK = {name: number for number, names in enumerate(LAYERS) for name in names}
