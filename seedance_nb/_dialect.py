@@ -62,6 +62,8 @@ def before(made: dict[str, Any]) -> None:
         if "additionalItems" in made:
             made["items"] = made["additionalItems"]
     made.pop("additionalItems", None)
+    if made.get("prefixItems") == []:
+        del made["prefixItems"]
     dependencies = made.pop("dependencies", None)
     if isinstance(dependencies, dict):
         names = {name: needs for name, needs in dependencies.items() if isinstance(needs, list)}

@@ -13,7 +13,7 @@ from seedance_nb._check import check
 from seedance_nb._upstream import warnings
 
 quick = settings(
-    derandomize=True, database=None, deadline=None, max_examples=150, suppress_health_check=[HealthCheck.too_slow, HealthCheck.data_too_large]
+    derandomize=True, database=None, deadline=None, max_examples=120, suppress_health_check=[HealthCheck.too_slow, HealthCheck.data_too_large]
 )  # fmt: skip
 NAMES = ["a", "b", "prompt", "a/b", "é", "x y"]
 VERSIONS = st.sampled_from(["", "3.0.3", "3.1.0"])
@@ -42,20 +42,20 @@ def scalars(draw: st.DrawFn) -> Pair:
         return {"type": kind, "minimum": low, "maximum": value + draw(st.integers(0, 5))}, value
     if kind == "number":
         steps, step = draw(st.integers(-50, 50)), draw(st.sampled_from(["0.1", "0.25", "5", "0.01"]))
-        value = json.loads(f"{steps * int(float(step) * 100)}e-2")
-        return {"type": kind, "multipleOf": json.loads(step)}, value
+        number = json.loads(f"{steps * int(float(step) * 100)}e-2")
+        return {"type": kind, "multipleOf": json.loads(step)}, number
     if kind == "string":
-        value = draw(st.text("abé🎬 ", max_size=6))
+        text = draw(st.text("abé🎬 ", max_size=6))
         return {
             "type": kind,
-            "minLength": draw(st.integers(0, len(value))),
-            "maxLength": len(value),
+            "minLength": draw(st.integers(0, len(text))),
+            "maxLength": len(text),
             "pattern": "^[^0-9]*$",
-        }, value
+        }, text
     if kind == "boolean":
         return {"type": kind}, draw(st.booleans())
-    value = draw(JSON)
-    return ({"const": value} if kind == "const" else {"enum": [draw(SCALARS), value]}), value
+    some = draw(JSON)
+    return ({"const": some} if kind == "const" else {"enum": [draw(SCALARS), some]}), some
 
 
 def objects(inner: st.SearchStrategy[Pair]) -> st.SearchStrategy[Pair]:
@@ -127,22 +127,42 @@ def test_one_wrong_value_is_refused_at_its_place_or_above(pair: Pair, version: s
     assert [problem.path for problem in check(made, {})] == ["/v"]
 
 
-WORDS = st.sampled_from([
-    "type", "enum", "const", "properties", "items", "required", "anyOf", "oneOf", "allOf", "not", "if", "then", "$ref", "pattern", "minimum",
-    "maxLength", "default", "example", "nullable", "additionalProperties", "patternProperties", "dependentRequired", "dependencies",
-    "unevaluatedProperties", "prefixItems", "contains", "discriminator", "title", "description", "$id", "$anchor", "exclusiveMinimum", "a", "type ",
-])  # fmt: skip
-LEAVES = SCALARS | st.sampled_from(
-    ["string", "object", "array", "#", "#/properties/a", "(a+)+$", "[", ["a"], [], {}, "integer", ["string", "null"]]
-)
-CHAOS = st.recursive(
-    LEAVES, lambda inner: st.lists(inner, max_size=3) | st.dictionaries(WORDS, inner, max_size=5), max_leaves=20
-)
+KINDS = st.sampled_from(["string", "object", "array", "integer", "number", "boolean", "null", "file"])
+SOME = st.integers(0, 3) | st.sampled_from([0.1, "2", None])
+FLAG = st.booleans() | st.just("true")
+PATTERNS = st.sampled_from(["^a", "(a+)+$", "[", r"\p{L}", "b$"])
+REFS = st.sampled_from(["#", "#/properties/a", "#/$defs/b", "#/nowhere", "#x", "https://example.com/x", 5])
+TITLES = st.sampled_from(["x", 5, "", "**x**"])
 
 
-@settings(quick, max_examples=400)
-@given(st.dictionaries(WORDS, CHAOS, min_size=1, max_size=6), JSON)
+def chaos() -> st.SearchStrategy[Any]:
+    """Schemas with any keywords together, most of them of the right type, some not."""
+    few = st.lists(INNER, max_size=3)
+    named = st.dictionaries(st.sampled_from([*NAMES, "a "]), INNER, max_size=3)
+    names = st.lists(st.sampled_from(NAMES), max_size=3)
+    table: dict[str, st.SearchStrategy[Any]] = {
+        "type": KINDS | st.lists(KINDS, max_size=3), "type ": KINDS, "enum": st.lists(JSON, max_size=3), "const": JSON, "default": JSON,
+        "example": JSON, "title": TITLES, "nullable": FLAG, "readOnly": FLAG, "minimum": SOME, "exclusiveMinimum": SOME | FLAG, "maxLength": SOME,
+        "multipleOf": st.sampled_from([0.1, 1, 2.5]), "pattern": PATTERNS, "format": st.sampled_from(["uri", "byte", "date", "x"]),
+        "uniqueItems": FLAG, "minItems": SOME, "maxProperties": SOME, "properties": named, "required": names | st.just(value=True),
+        "additionalProperties": INNER, "patternProperties": st.dictionaries(PATTERNS, INNER, max_size=2), "propertyNames": INNER,
+        "dependentRequired": st.dictionaries(st.sampled_from(NAMES), names, max_size=2), "dependencies": named, "items": INNER | few,
+        "prefixItems": few, "additionalItems": INNER, "contains": INNER, "allOf": few, "anyOf": few, "oneOf": few, "not": INNER, "if": INNER,
+        "then": INNER, "else": INNER, "unevaluatedProperties": INNER, "unevaluatedItems": INNER, "$ref": REFS, "$defs": named,
+        "$anchor": st.just("x"), "discriminator": st.just({"propertyName": "a", "mapping": {"x": "#/$defs/b"}}) | st.just("a"),
+    }  # fmt: skip
+    return st.lists(st.sampled_from(sorted(table)), max_size=4, unique=True).flatmap(
+        lambda words: st.fixed_dictionaries({word: table[word] for word in words})
+    )
+
+
+INNER: st.SearchStrategy[Any] = st.deferred(lambda: st.booleans() | st.just({}) | chaos())
+
+
+@settings(quick, max_examples=250)
+@given(chaos(), JSON)
 def test_any_document_is_refused_or_works(schema: dict[str, Any], instance: Any) -> None:
+    schema = {"$schema": "", **schema}
     before = json.dumps(schema)
     try:
         made = sd.spec(schema)
