@@ -1,6 +1,7 @@
 """The controls of one form by the places of their values: what is shown, what is said where, and how a change gets into the body."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import ExitStack, contextmanager
 from dataclasses import replace
 from typing import Any
 
@@ -36,6 +37,14 @@ class Board:
         self.follow(values)
         for path, control in self.controls.items():
             control.show(find(values, path))
+
+    @contextmanager
+    def together(self) -> Iterator[None]:
+        """Holds back what each control says to the browser until all of it is said."""
+        with ExitStack() as held:
+            for control in list(self.controls.values()):
+                held.enter_context(control.label_widget.hold_sync())
+            yield
 
     def follow(self, values: Any) -> None:
         """Shows and hides the fields that depend on others."""

@@ -69,7 +69,8 @@ class BranchControl(Control):
         part = self._made.get(self._at)
         return self.value if part is None or self.value is ABSENT else part.shown()
 
-    def _labelled(self) -> Any:
+    @property
+    def label_widget(self) -> Any:
         return self._chooser
 
     def _chose(self, place: int | None) -> None:

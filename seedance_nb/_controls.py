@@ -110,7 +110,7 @@ class Control:
         now = (problems, self._count())
         if self._said != now:
             self._said = now
-            self._set_label(self._labelled(), problems)
+            self._set_label(self.label_widget, problems)
 
     def relabel(self, label: str) -> None:
         """Gives the field another name."""
@@ -126,7 +126,7 @@ class Control:
     def focus(self, path: tuple[str, ...]) -> None:
         """Opens what is folded on the way, and puts the cursor into the field that a path below leads to."""
         del path
-        self._labelled().focus()
+        self.label_widget.focus()
 
     def shown(self) -> Any:
         """The value as it may stand in a notebook: secrets are left out. *pure*."""
@@ -141,7 +141,9 @@ class Control:
     def _count(self) -> int | None:
         return None
 
-    def _labelled(self) -> Any:
+    @property
+    def label_widget(self) -> Any:
+        """The widget that carries the label."""
         return self.widget
 
     def _set_label(self, labelled: Any, problems: tuple[Problem, ...]) -> None:

@@ -93,8 +93,9 @@ class Form(Portable):
                 self.history.note(self._values)
             self._values = placed
             self._touched = set()
-            self._board.show(self._values)
-            self._refresh()
+            with self._board.together():  # what a control shows and what its label says travel as one message
+                self._board.show(self._values)
+                self._refresh()
         self._tell()
 
     @property

@@ -91,7 +91,8 @@ class PasswordControl(Control):
         self._box.placeholder = "" if value is ABSENT else "kept in memory only; type to replace it"
         toggle(self._gone, shown=value is not ABSENT)
 
-    def _labelled(self) -> Any:
+    @property
+    def label_widget(self) -> Any:
         return self._box
 
     def shown(self) -> Any:
@@ -209,7 +210,8 @@ class NumberControl(Control):
         self._box.value = "" if value is ABSENT else json.dumps(value) if not isinstance(value, str) else f'"{value}"'
         self.show_slider(value)
 
-    def _labelled(self) -> Any:
+    @property
+    def label_widget(self) -> Any:
         return self._box
 
     def say(self, problems: tuple[Problem, ...]) -> None:
