@@ -1,5 +1,6 @@
 """What stands around a control: name, mark, count, help and errors. Pure functions make HTML; everything is escaped."""
 
+import functools
 import html
 import json
 import re
@@ -98,6 +99,7 @@ def clause(problem: Problem) -> str:
     return text[:1].upper() + text[1:] + known + "."
 
 
+@functools.lru_cache(maxsize=2048)  # a document's sentences are asked for at every look at its fields
 def marked(text: str) -> str:
     """Markdown's `code`, **bold** and [links](…) as safe HTML; addresses are dropped, their words stay. *pure*."""
     words = re.sub(r"^#{1,6}\s+", "", re.sub(r"!?\[([^\]]+)\]\((?:[^()\s]+)\)", r"\1", text))

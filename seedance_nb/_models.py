@@ -32,8 +32,8 @@ class Models:
             spec.name,
             f"{spec.title}, {spec.mode}",
             where,
-            spec.price.note,
-            f"{_KNOWN[spec.evidence]}: {spec.source}",
+            spec.price.note.split(";")[0],
+            _KNOWN[spec.evidence],
         ]
 
     def __repr__(self) -> str:

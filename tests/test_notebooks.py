@@ -42,10 +42,16 @@ def test_a_notebook_runs_and_shows_its_video(executed: tuple[Any, Path]) -> None
     shown = [output for cell in book.cells for output in cell.get("outputs", [])]
     assert [output for output in shown if output.output_type == "error"] == []
     videos = [output.data for output in shown if "<video" in output.get("data", {}).get("text/html", "")]
-    assert videos
+    if not _makes_video(book):
+        assert videos == []
+        return
     source = re.findall(r' src="([^"]+)"', videos[0]["text/html"])[0]
     assert (folder / source).read_bytes()[4:8] == b"ftyp"
     assert "image/jpeg" in videos[0]
+
+
+def _makes_video(book: Any) -> bool:
+    return any("generate(" in cell.source for cell in book.cells if cell.cell_type == "code")
 
 
 def test_an_executed_notebook_stays_small(executed: tuple[Any, Path]) -> None:
@@ -56,6 +62,8 @@ def test_an_executed_notebook_stays_small(executed: tuple[Any, Path]) -> None:
 
 def test_the_html_export_still_shows_the_video(executed: tuple[Any, Path]) -> None:
     book, _ = executed
+    if not _makes_video(book):
+        return
     exported, _ = HTMLExporter().from_notebook_node(book)
     assert 'src="seedance_outputs/' in exported
     assert "SIMULATED" in exported
