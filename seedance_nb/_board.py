@@ -9,9 +9,10 @@ from seedance_nb._controls import Change, Control, Shared
 from seedance_nb._fields import Field
 from seedance_nb._groups import Slot
 from seedance_nb._labels import Said, label_html
+from seedance_nb._maps import MapControl
 from seedance_nb._parts import rest_of, start_of, takes_more, with_name
 from seedance_nb._shape import properties_of
-from seedance_nb._values import ABSENT, Problem, find, join, put, split
+from seedance_nb._values import ABSENT, Problem, find, join, split
 
 _ALTERNATIVES = ("oneOf", "anyOf")
 
@@ -47,8 +48,11 @@ class Board:
             yield
 
     def follow(self, values: Any) -> None:
-        """Shows and hides the fields that depend on others."""
+        """Shows and hides the fields that depend on others, and tells a map of further fields what stands beside it."""
         self._values = values
+        for path, control in self.controls.items():
+            if isinstance(control, MapControl) and isinstance(beside := find(values, path), dict):
+                control.value = beside
         for path, slot in self._slots:
             if slot.update(find(values, path)):
                 for name, control in slot.controls.items():
@@ -100,13 +104,6 @@ class Board:
         """Makes the fields that stand apart; they and their widgets, each once."""
         later, self.later = self.later, []
         return later, [self._control(field) for field in later]
-
-    def shown(self, values: Any) -> Any:
-        """A body as it may stand in a notebook: secrets are left out. *pure*."""
-        for path, control in self.controls.items():
-            if (seen := control.shown()) != control.value:
-                values = put(values, split(path), seen)
-        return values
 
     def _group(self, group: Field) -> list[Any]:
         self._groups[group.path] = group

@@ -13,16 +13,17 @@ from typing import Any
 import ipywidgets as W  # noqa: N812
 
 from seedance_nb._board import Board
-from seedance_nb._check import check, place
+from seedance_nb._check import check
 from seedance_nb._controls import Change
 from seedance_nb._curl import read_values
 from seedance_nb._display import sent_html
 from seedance_nb._fields import tree
-from seedance_nb._given import as_given, moved
+from seedance_nb._given import as_given, moved, start_of
 from seedance_nb._helper import Helper
 from seedance_nb._history import History, typed_at
 from seedance_nb._kinds import shared_models
 from seedance_nb._portable import Portable
+from seedance_nb._secrets import masked
 from seedance_nb._spec import Spec
 from seedance_nb._summary import Summary
 from seedance_nb._upstream import warnings
@@ -53,7 +54,7 @@ class Form(Portable):
         self._shared = shared_models()
         self._shared.helper = helper
         self._lock = threading.RLock()
-        self._start = place(spec, {})
+        self._start = start_of(spec)
         self._values: Any = copy.deepcopy(self._start)
         self._touched: set[str] = set()
         self._found: tuple[tuple[Problem, Any], ...] = ()
@@ -107,7 +108,7 @@ class Form(Portable):
     def shown(self) -> dict[str, Any]:
         """The values as they may stand in a notebook: secrets are left out."""
         with self._lock:
-            made: dict[str, Any] = self._board.shown(self.values)
+            made: dict[str, Any] = masked(self.spec, self.values)
             return made
 
     def observe(self, callback: Callable[[dict[str, Any]], None]) -> None:
@@ -116,7 +117,7 @@ class Form(Portable):
 
     def reset(self) -> None:
         """Makes every field untouched again."""
-        self.values = {}
+        self.values = json_text(self._start)
 
     def undo(self) -> bool:
         """Takes back the last change; a burst of typing is one. False if there is none left."""

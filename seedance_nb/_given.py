@@ -10,6 +10,14 @@ from seedance_nb._spec import Spec
 from seedance_nb._values import digest
 
 
+def start_of(spec: Spec) -> Any:
+    """What an untouched form of the document says. *pure*."""
+    kind = tree(spec).kind
+    if kind in ("group", "object", "map", "branches", "json"):
+        return place(spec, {})
+    return {"list": [], "rows": [], "text": "", "prose": "", "password": "", "toggle": False}.get(kind)
+
+
 def as_given(spec: Spec, body: Any) -> Any:
     """A copy of a whole body with its own order; fields by their own names are put where they belong. *pure*."""
     if not isinstance(body, dict):

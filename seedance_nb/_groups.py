@@ -10,6 +10,7 @@ from seedance_nb._controls import Change, Control, Shared
 from seedance_nb._fields import Field
 from seedance_nb._labels import Said, brief, error_html
 from seedance_nb._parts import further, inside, rest_of, start_of, takes_more, with_name
+from seedance_nb._secrets import masked_in
 from seedance_nb._shape import properties_of
 from seedance_nb._values import ABSENT, Problem
 
@@ -113,7 +114,8 @@ class ObjectControl(Compound):
     def _brief(self) -> str:
         if self.value is ABSENT or (self._open and isinstance(self.value, Mapping)):
             return ""
-        return brief(self.shown())
+        shape = self.field.shape
+        return brief(masked_in({"$defs": shape.defs}, shape.view, self.value))
 
     def _arrange(self) -> None:
         wanted = tuple(self._layout())

@@ -17,7 +17,7 @@ from seedance_nb._dialect import GIVEN, KNOWN
 from seedance_nb._formats import checker
 from seedance_nb._patterns import pattern_fault, search
 from seedance_nb._uris import media_fault
-from seedance_nb._values import ABSENT, Problem, find, is_empty, join
+from seedance_nb._values import ABSENT, Problem, digest, find, is_empty, join
 from seedance_nb._wording import quote_for, words_for
 
 
@@ -95,6 +95,17 @@ def _multiple_of(validator: Any, step: Any, instance: Any, __: Any) -> Iterator[
         yield ValidationError(f"is no multiple of {step}")
 
 
+def _unique(validator: Any, unique: Any, instance: Any, __: Any) -> Iterator[ValidationError]:
+    if unique is not True or not validator.is_type(instance, "array"):
+        return
+    try:
+        seen = {digest(item) for item in instance}
+    except (TypeError, ValueError, RecursionError):  # what JSON cannot carry is told by itself
+        return
+    if len(seen) < len(instance):
+        yield ValidationError("has the same entry twice")
+
+
 def _needs(_: Any, table: Any, instance: Any, __: Any) -> Iterator[ValidationError]:
     for name, others in table.items() if isinstance(instance, dict) else ():
         if not is_empty(instance.get(name, ABSENT)) and all(is_empty(instance.get(other, ABSENT)) for other in others):
@@ -119,6 +130,7 @@ _Checker = jsonschema.validators.extend(
         "required": _required,
         "pattern": _pattern,
         "multipleOf": _multiple_of,
+        "uniqueItems": _unique,
         "anyOf": _applicators.any_of,
         "oneOf": _applicators.one_of,
         "not": _applicators.not_,
@@ -163,6 +175,7 @@ _OWN = {
     "unknown", "additionalProperties", "unevaluatedProperties", "unevaluatedItems", "x-placeholders", "required", GIVEN, "x-media", "x-needs",
     "anyOf", "oneOf", "not", "contains", "propertyNames", "dependentRequired", UNCHECKED,
 }  # fmt: skip
+_SAYS_NO_VALUE = ("minLength", "maxLength", "minItems", "maxItems", "pattern", "required", UNCHECKED)
 _STRANGE = ("unknown", "additionalProperties", "unevaluatedProperties", UNCHECKED)
 
 
@@ -186,5 +199,8 @@ def problem_of(error: ValidationError) -> Problem:
     if rule == "oneOf" and value is ABSENT:
         others = tuple(parent + join((name,)) for group in limit for name in group)
     message = error.message if rule in _OWN else words_for(rule, value, limit, schema)
+    if schema.get("format") == "password" or schema.get("writeOnly") is True:  # a secret is told in no message
+        value = "•••"
+        message = message if rule in _SAYS_NO_VALUE else "does not fit what the document asks for"
     path = join(list(error.absolute_path))
     return Problem(path=path, message=message, rule=rule, value=value, limit=limit, quote=quote, others=others)

@@ -41,7 +41,11 @@ def label_html(field: Field, said: Said) -> str:
     old = '<span class="sdn-tag">deprecated</span>' if field.advanced.startswith("deprecated") else ""
     short = f'<span class="sdn-brief">{html.escape(said.brief)}</span>' if said.brief else ""
     rule = _entries_in_words(field)
-    default = f"Default: {plain(field.default)}. " if field.default is not ABSENT and field.kind != "toggle" else ""
+    default = (
+        f"Default: {plain(field.default)}. "
+        if field.default is not ABSENT and field.kind not in ("toggle", "password")
+        else ""
+    )
     # Only a head of its own may hold a fold: Jupyter takes it out of the labels of other controls.
     more = "".join(f"<li>{marked(line)}</li>" for line in field.more) if field.kind in _HEADS else ""
     head = "Limits" if field.kind == "list" else "More"

@@ -1,7 +1,6 @@
 """The controls of single values, in stock ipywidgets: label, help and error live in the control's own label."""
 
 import json
-import re
 from dataclasses import replace
 from typing import Any
 
@@ -14,11 +13,11 @@ from ipywidgets.widgets.widget_string import TextStyle
 
 from seedance_nb._controls import Control, toggle
 from seedance_nb._labels import Said, label_html, plain
-from seedance_nb._values import ABSENT, Problem, read_json
+from seedance_nb._typed import json_of, number_of
+from seedance_nb._values import ABSENT, Problem
 
 _FEW = 4
 _FEW_SIGNS = 56
-_NUMBER = re.compile(r"-?(?:0|[1-9][0-9]{0,39})(\.[0-9]{1,15})?")
 _HINTS = {
     "date": "2026-11-21", "date-time": "2026-11-21T09:00:00Z", "time": "09:00:00Z", "duration": "P1DT2H",
     "email": "name@example.com", "uuid": "8-4-4-4-12 hex digits", "byte": "Base64 text", "binary": "Base64 text",
@@ -44,10 +43,7 @@ class TextControl(Control):
         if not text:
             return "" if self.field.required and self.field.kind != "json" else ABSENT
         if self.field.kind == "json":
-            try:
-                return read_json(text)
-            except ValueError:
-                return text
+            return json_of(text)
         return text
 
     def _display(self, value: Any) -> None:
@@ -185,7 +181,7 @@ class NumberControl(Control):
 
     def _typed(self, change: dict[str, Any]) -> None:
         if not self._quiet:
-            value = _number(change["new"])
+            value = number_of(change["new"])
             self.show_slider(value)
             self._took(value)
 
@@ -233,10 +229,3 @@ class ConstantControl(Control):
         labelled.value = label_html(
             self.field, Said(problems=problems, brief="" if self.value is ABSENT else plain(self.value))
         )
-
-
-def _number(text: str) -> Any:
-    match = _NUMBER.fullmatch(text)
-    if not text:
-        return ABSENT
-    return text if not match else float(text) if match.group(1) else int(text)

@@ -1,4 +1,4 @@
-"""A form's values as a file that can be given to somebody else: the document's name and the values, never a key."""
+"""A form's values as a file that can be given to somebody else: the document's name and the values, never a key or a secret."""
 
 import json
 import os
@@ -7,8 +7,9 @@ from pathlib import Path
 from typing import Any
 
 from seedance_nb._errors import SeedanceError
+from seedance_nb._secrets import masked
 from seedance_nb._spec import Spec
-from seedance_nb._values import json_text, read_json
+from seedance_nb._values import ABSENT, json_text, read_json
 
 MOST_BYTES = 50_000_000
 
@@ -16,12 +17,18 @@ MOST_BYTES = 50_000_000
 def save_preset(path: str | Path, spec: Spec, values: dict[str, Any]) -> Path:
     """Where the preset lies now, as JSON in UTF-8. *writes files*: the whole preset under its name, or nothing.
 
+    Values that the document calls secret (`format: password`, `writeOnly`) are left out.
     Raises: SeedanceError where it cannot be written, or would replace a file that is no preset.
     """
     file = Path(path).expanduser()
+    if not isinstance(values, dict):
+        raise SeedanceError("Only a request that is an object is saved as a preset.")
     try:
         json_text(values).encode()
-        text = json.dumps({"document": spec.name, "values": values}, ensure_ascii=False, indent=2) + "\n"
+        text = (
+            json.dumps({"document": spec.name, "values": masked(spec, values, ABSENT)}, ensure_ascii=False, indent=2)
+            + "\n"
+        )
         if file.exists():
             _read(file)
         _write(file, text.encode())

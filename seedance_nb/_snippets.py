@@ -47,6 +47,9 @@ def to_python(spec: Spec, body: dict[str, Any]) -> str:
 
     A document without an `x-task` table cannot be sent: there it is checked. Raises: ValueError for what JSON cannot carry.
     """
+    if not isinstance(body, dict):
+        msg = "only a request that is an object can be written as Python"
+        raise ValueError(msg)  # noqa: TRY004 - the one error that this function names
     wanted = _canonical(body)
     tries = [_arguments(spec, body, inner=inner) for inner in (True, False)]
     fields, extra = next((told for told in tries if _canonical(place(spec, *told)) == wanted), tries[-1])
@@ -75,7 +78,7 @@ def _arguments(spec: Spec, body: dict[str, Any], *, inner: bool) -> tuple[dict[s
         elif only_value(schema) is not ABSENT and only_value(schema) == value and name in spec.body.get("required", ()):
             continue
         elif inner and isinstance(value, dict) and not set(value) & OWN_WORDS and _opens(spec, (name,)):
-            if value or "x-inputs" not in schema:
+            if value or not (isinstance(schema, dict) and "x-inputs" in schema):
                 fields |= value or {name: value}
         else:
             fields[name] = value

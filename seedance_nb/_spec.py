@@ -49,10 +49,14 @@ def spec(source: "str | Path | Mapping[str, Any] | Spec | Operation", /, *, oper
         return _guarded(dict(source.document), source.file, _stem(source.file), source)
     if isinstance(source, Spec):
         return source if operation is None else spec(named_operation(source.operations, operation, source.file))
+    if not isinstance(source, str | Path | Mapping):
+        raise SpecError(f"a document is a name, a file, a text or a dict, not {type(source).__name__}")
     if isinstance(source, str) and "\n" not in source and not source.lstrip().startswith("{"):
         if source in names():
             return spec(_packaged(source), operation=operation)
-        if not _is_there(source):
+        if not _is_there(source) and ": " in source:
+            source += "\n"  # one line of YAML: read as a text, not as a file's name
+        elif not _is_there(source):
             close = difflib.get_close_matches(source, names(), 3, 0.3) or names()
             raise SpecError(
                 f"no document has this name and no file is there; did you mean {', '.join(close)}?", file=source
