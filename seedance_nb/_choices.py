@@ -65,10 +65,6 @@ class BranchControl(Control):
         else:
             part.focus(path)
 
-    def shown(self) -> Any:
-        part = self._made.get(self._at)
-        return self.value if part is None or self.value is ABSENT else part.shown()
-
     @property
     def label_widget(self) -> Any:
         return self._chooser
@@ -141,9 +137,6 @@ class NullControl(Control):
             self._switch.focus()
         else:
             self._inner.focus(path)
-
-    def shown(self) -> Any:
-        return None if self.value is None else self._inner.shown()
 
     def _flipped(self, *, on: bool) -> None:
         if not self._quiet:

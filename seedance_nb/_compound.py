@@ -6,7 +6,7 @@ from typing import Any
 
 from seedance_nb._controls import Control, mark
 from seedance_nb._labels import Said, label_html
-from seedance_nb._values import ABSENT, Problem, join, split
+from seedance_nb._values import Problem, join, split
 
 REST = "\0"
 """The part of an object that holds the properties which the document does not name; it shows the whole object."""
@@ -72,18 +72,6 @@ class Compound(Control):
 
     def _rehead(self) -> None:
         self._say_head(self._said[0] if self._said else ())
-
-    def shown(self) -> Any:
-        seen = {name: part.shown() for name, part in self.parts().items() if part.value is not ABSENT}
-        if isinstance(self.value, dict):
-            rest = seen.pop(REST, ABSENT)
-            whole = rest if isinstance(rest, dict) else self.value
-            return {name: seen.get(name, item) for name, item in whole.items()}
-        return (
-            [seen.get(str(place), item) for place, item in enumerate(self.value)]
-            if isinstance(self.value, list)
-            else self.value
-        )
 
 
 def apart(problems: Sequence[Problem]) -> tuple[tuple[Problem, ...], dict[str, tuple[Problem, ...]]]:

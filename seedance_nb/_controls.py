@@ -128,10 +128,6 @@ class Control:
         del path
         self.label_widget.focus()
 
-    def shown(self) -> Any:
-        """The value as it may stand in a notebook: secrets are left out. *pure*."""
-        return self.value
-
     def _build(self) -> Any:
         raise NotImplementedError
 
@@ -164,6 +160,21 @@ class Control:
             widget, style, "sdn-field", f"sdn-{self.field.kind}", *classes,
             description=label, description_allow_html=True, tooltip=told, **traits,
         )  # fmt: skip
+
+
+def without(count: int, here: int) -> tuple[int, ...]:
+    """Which entry of `count` stands where once the one at `here` is gone. *pure*."""
+    return tuple(place for place in range(count) if place != here)
+
+
+def swapped(count: int, here: int, by: int) -> tuple[int, ...]:
+    """Which entry of `count` stands where once the one at `here` has moved `by` places; () where it cannot. *pure*."""
+    there = here + by
+    if not (0 <= here < count and 0 <= there < count):
+        return ()
+    order = list(range(count))
+    order[here], order[there] = there, here
+    return tuple(order)
 
 
 def mark(widget: Any, *, bad: bool) -> None:

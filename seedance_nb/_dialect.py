@@ -35,6 +35,15 @@ _BOUNDS = (("exclusiveMinimum", "minimum"), ("exclusiveMaximum", "maximum"))
 _CLOSING = ("allOf", "anyOf", "oneOf", "not", "const", "$ref", "if")
 
 
+HIDDEN = "•••"
+"""What stands where a secret is."""
+
+
+def is_secret(schema: Any) -> bool:
+    """Whether a schema says that its value is not to be shown: `format: password`, or `writeOnly`. *pure*."""
+    return isinstance(schema, dict) and (schema.get("format") == "password" or schema.get("writeOnly") is True)
+
+
 def says(made: dict[str, Any]) -> set[str]:
     """The keywords of a schema that a value can break. *pure*."""
     return {key for key in made if key not in ANNOTATIONS and not key.startswith("x-")}

@@ -8,7 +8,7 @@ from dataclasses import field as _with
 from typing import Any, Literal
 
 from seedance_nb._check import only_value
-from seedance_nb._schema import GIVEN
+from seedance_nb._dialect import GIVEN, is_secret
 from seedance_nb._shape import Shape, names_of, properties_of, shape, shown_order
 from seedance_nb._spec import Spec
 from seedance_nb._values import ABSENT
@@ -82,13 +82,6 @@ def tree(spec: Spec) -> Field:
     return field_of(spec.body, spec.body.get("$defs", {}), (), required=True)
 
 
-def leaves(field: Field) -> list[Field]:
-    """Every field that holds a value of its own, in order; groups and constants are left out. *pure*."""
-    if field.kind == "group":
-        return [leaf for child in field.children for leaf in leaves(child)]
-    return [] if field.kind == "constant" else [field]
-
-
 def label_of(name: str) -> str:
     """A field's name in words: `reference_images` is "Reference images", `img_urls` is "Img URLs". *pure*."""
     words = re.sub(r"(?<=[a-z0-9])(?=[A-Z])", " ", name).replace("_", " ").replace("-", " ").split()
@@ -106,7 +99,7 @@ def kind_of(made: Shape, *, required: bool = True) -> Kind:
     if made.branches:
         return "branches"
     if made.types == ("string",):
-        if schema.get("format") == "password" or schema.get("writeOnly") is True:
+        if is_secret(schema):
             return "password"
         long = _number(schema, "maxLength", 0) > _PROSE_FROM or schema.get("x-role") == "prompt"
         return "prose" if long and not schema.get("x-words") else "text"

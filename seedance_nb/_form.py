@@ -48,7 +48,6 @@ class Form(Portable):
 
     def __init__(self, spec: Spec, helper: Helper | None = None) -> None:
         self.spec = spec
-        self._helper = helper
         self.last_change = 0.0
         self.history = History()
         self._shared = shared_models()

@@ -13,7 +13,7 @@ from jsonschema import ValidationError
 from seedance_nb import _applicators, _leftovers
 from seedance_nb._applicators import strange
 from seedance_nb._branches import UNCHECKED
-from seedance_nb._dialect import GIVEN, KNOWN
+from seedance_nb._dialect import GIVEN, HIDDEN, KNOWN, is_secret
 from seedance_nb._formats import checker
 from seedance_nb._patterns import pattern_fault, search
 from seedance_nb._uris import media_fault
@@ -199,8 +199,8 @@ def problem_of(error: ValidationError) -> Problem:
     if rule == "oneOf" and value is ABSENT:
         others = tuple(parent + join((name,)) for group in limit for name in group)
     message = error.message if rule in _OWN else words_for(rule, value, limit, schema)
-    if schema.get("format") == "password" or schema.get("writeOnly") is True:  # a secret is told in no message
-        value = "•••"
+    if is_secret(schema):  # it is told in no message
+        value = HIDDEN
         message = message if rule in _SAYS_NO_VALUE else "does not fit what the document asks for"
     path = join(list(error.absolute_path))
     return Problem(path=path, message=message, rule=rule, value=value, limit=limit, quote=quote, others=others)

@@ -10,7 +10,7 @@ from ipywidgets.widgets.widget_button import ButtonStyle
 from ipywidgets.widgets.widget_string import TextStyle
 
 from seedance_nb._compound import apart
-from seedance_nb._controls import Change, Control, toggle
+from seedance_nb._controls import Change, Control, swapped, toggle, without
 from seedance_nb._entry import Row, addresses
 from seedance_nb._errors import SeedanceError
 from seedance_nb._helper import Helper
@@ -97,7 +97,7 @@ class ListControl(Control):
         """Removes an entry, as a person's change; the last one gone makes the list absent."""
         if row in self._rows:
             here = self._rows.index(row)
-            order = tuple(place for place in range(len(self._rows)) if place != here)
+            order = without(len(self._rows), here)
             self._rows.remove(row)
             self._arrange()
             self._took(self._entries(), Change(order=order))
@@ -105,13 +105,10 @@ class ListControl(Control):
     def move(self, row: Row, by: int) -> None:
         """Moves an entry up (-1) or down (1), as a person's change."""
         here = self._rows.index(row) if row in self._rows else -1
-        there = here + by
-        if here >= 0 and 0 <= there < len(self._rows):
-            order = list(range(len(self._rows)))
-            order[here], order[there] = there, here
+        if order := swapped(len(self._rows), here, by):
             self._rows = [self._rows[place] for place in order]
             self._arrange()
-            self._took(self._entries(), Change(order=tuple(order)))
+            self._took(self._entries(), Change(order=order))
 
     def edited(self, row: Row) -> None:
         """Takes an entry's new text."""

@@ -91,9 +91,6 @@ class PasswordControl(Control):
     def label_widget(self) -> Any:
         return self._box
 
-    def shown(self) -> Any:
-        return ABSENT if self.value is ABSENT else "•••"
-
 
 class _Token:
     """Stands for a choice that a list of choices cannot hold itself: null, or one that Python takes for another."""

@@ -7,7 +7,7 @@ from typing import Any
 import ipywidgets as W  # noqa: N812
 
 from seedance_nb._compound import Compound
-from seedance_nb._controls import Change, Control
+from seedance_nb._controls import Change, Control, swapped, without
 from seedance_nb._parts import entry_of, start_of
 from seedance_nb._values import ABSENT
 
@@ -76,7 +76,7 @@ class RowsControl(Compound):
         if row in self._rows:
             self._show_waiting()
             here = self._rows.index(row)
-            order = tuple(place for place in range(len(self._rows)) if place != here)
+            order = without(len(self._rows), here)
             self._rows.pop(here)
             if self.fixed:  # the place decides what an entry is
                 self.show([row.value for row in self._rows])
@@ -86,13 +86,10 @@ class RowsControl(Compound):
     def move(self, row: _Row, by: int) -> None:
         """Moves an entry up (-1) or down (1), as a person's change."""
         here = self._rows.index(row) if row in self._rows else -1
-        there = here + by
-        if here >= 0 and 0 <= there < len(self._rows):
-            order = list(range(len(self._rows)))
-            order[here], order[there] = there, here
+        if order := swapped(len(self._rows), here, by):
             self._rows = [self._rows[place] for place in order]
             self._arrange()
-            self._took(self._entries(), Change(order=tuple(order)))
+            self._took(self._entries(), Change(order=order))
 
     def edited(self, row: _Row, change: Change) -> None:
         """Takes an entry's new value."""

@@ -2,17 +2,12 @@
 
 from typing import Any
 
+from seedance_nb._dialect import HIDDEN, is_secret
 from seedance_nb._spec import Spec
 from seedance_nb._values import ABSENT, find
 
-HIDDEN = "•••"
 _DEEP = 60
 _ALTERNATIVES = ("allOf", "anyOf", "oneOf")
-
-
-def is_secret(schema: Any) -> bool:
-    """Whether a schema says that its value is not to be shown. *pure*."""
-    return isinstance(schema, dict) and (schema.get("format") == "password" or schema.get("writeOnly") is True)
 
 
 def masked(spec: Spec, body: Any, cover: Any = HIDDEN) -> Any:

@@ -30,6 +30,7 @@ from seedance_nb._values import ABSENT, Oddity, short
 __all__ = ["Spec", "in_order", "named", "names", "spec", "validator"]
 
 
+@functools.cache
 def names() -> tuple[str, ...]:
     """The names of the documents that come with the package, sorted. *reads files*."""
     folders = [folder for folder in SPECS.iterdir() if folder.is_dir() and not folder.name.startswith("_")]

@@ -1,12 +1,12 @@
 """What a provider says of a field stands at that field, in its words; what names no field, or several, stays in the error."""
 
 import time
-from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 import pytest
 from provider import Provider
+from waiting import Handle, short, until
 
 import seedance_nb as sd
 from seedance_nb import _panel
@@ -135,26 +135,6 @@ def test_hostile_words_are_read_in_good_time() -> None:
     ):
         told(CRUN, "\n".join([piece * (500 // len(piece))] * 50))
     assert time.monotonic() - begun < 5
-
-
-async def short(_: float) -> None:
-    import asyncio
-
-    await asyncio.sleep(0.02)
-
-
-def until(true: Callable[[], Any]) -> None:
-    end = time.monotonic() + 30
-    while not true():
-        assert time.monotonic() < end, "it never came"
-        time.sleep(0.005)
-
-
-class Handle:
-    """Stands where the cell's output is."""
-
-    def update(self, shown: Any) -> None:
-        self.shown = shown
 
 
 @pytest.fixture

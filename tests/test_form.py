@@ -8,7 +8,7 @@ import pytest
 
 import seedance_nb as sd
 from seedance_nb._entry import thumb_html
-from seedance_nb._fields import Field, label_of, leaves, tree
+from seedance_nb._fields import Field, label_of, tree
 from seedance_nb._form import Form
 from seedance_nb._labels import marked
 from seedance_nb._lists import ListControl
@@ -37,6 +37,13 @@ def errors(form: Form, name: str) -> str:
     found = control(form, name)
     label = found._head.value if isinstance(found, ListControl) else getattr(found, "_box", found.widget).description
     return str(label).partition('<span class="sdn-error"')[2]
+
+
+def leaves(field: Field) -> list[Field]:
+    """Every field that holds a value of its own, in order; groups and constants are left out."""
+    if field.kind == "group":
+        return [leaf for child in field.children for leaf in leaves(child)]
+    return [] if field.kind == "constant" else [field]
 
 
 def test_the_fields_stand_in_the_documents_order(crun: sd.Spec) -> None:
