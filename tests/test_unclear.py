@@ -110,7 +110,7 @@ def test_what_cannot_be_an_id_is_not_asked_for(session: sd.Session, server: Faul
     assert server.count(STATUS) == 0
 
 
-def test_the_id_of_another_task_is_not_taken_for_this_one(session: sd.Session, server: FaultServer) -> None:
+def test_the_id_of_another_task_is_not_taken_for_this_one(session: sd.Session) -> None:
     task = lost(session)
     other = session.submit(CRUN.model, take=2, **CRUN.fields)
     other.wait(60)

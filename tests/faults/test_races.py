@@ -120,7 +120,8 @@ def test_two_tabs_that_are_pressed_at_once_are_one_charge(server: FaultServer, p
         press(one)
     until(lambda: not any(one._busy for one in panels))
     assert len(server.charges) == 1
-    shown = [one._handle.shown for one in panels if isinstance(one._handle, Handle)]
+    handles: list[Any] = [one._handle for one in panels]
+    shown = [one.shown for one in handles]
     assert [[type(item) for item in items] for items in shown] == [[sd.Video], [sd.Video]]
 
 
