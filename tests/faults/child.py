@@ -57,7 +57,7 @@ def _die(where: str) -> None:
         time.sleep(60)
 
     if where == "after the claim":
-        _follow.send = now
+        setattr(_follow, "send", now)  # noqa: B010 - it is not its own
     update = Ledger.update
 
     def late(self: Ledger, seq: int, **changes: Any) -> Any:
@@ -75,7 +75,7 @@ def _die(where: str) -> None:
 
 
 def start(context: ForkServerContext, target: Any, *arguments: Any) -> ForkServerProcess:
-    process: ForkServerProcess = context.Process(target=target, args=arguments)  # type: ignore[assignment]
+    process: ForkServerProcess = context.Process(target=target, args=arguments)
     process.start()
     return process
 
