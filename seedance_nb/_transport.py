@@ -272,5 +272,5 @@ async def _read(answer: httpx.Response, limit: int) -> bytes:
 
 
 def _said(error: Exception, place: Place) -> str:
-    text = str(error) or type(error).__name__
+    text = str(error).rstrip(".") or type(error).__name__
     return (place.secret.hide(text) if place.secret else text)[:200]
