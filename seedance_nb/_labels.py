@@ -106,7 +106,7 @@ def clause(problem: Problem) -> str:
 @functools.lru_cache(maxsize=2048)  # a document's sentences are asked for at every look at its fields
 def marked(text: str) -> str:
     """Markdown's `code`, **bold** and [links](…) as safe HTML; addresses are dropped, their words stay. *pure*."""
-    words = re.sub(r"^#{1,6}\s+", "", re.sub(r"!?\[([^\]]+)\]\((?:[^()\s]+)\)", r"\1", text))
+    words = re.sub(r"^#{1,6}\s+", "", re.sub(r"!?\[([^\[\]]+)\]\((?:[^()\s]+)\)", r"\1", text))
     safe = re.sub(r"\*\*([^*]+)\*\*", r"<b>\1</b>", html.escape(words))
     return re.sub(r"`([^`]+)`", r"<code>\1</code>", re.sub(r"(?<![*\w])\*([^*\s][^*]*)\*(?![*\w])", r"<i>\1</i>", safe))
 

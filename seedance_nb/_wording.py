@@ -27,6 +27,8 @@ _FORMATS = {
     "ipv6": "an IPv6 address",
 }
 
+_MOST_NAMED = 100  # no sentence speaks of more
+
 
 def words_for(rule: str, value: Any, limit: Any, schema: dict[str, Any]) -> str:
     """What is wrong, as one clause that follows the name of the field. *pure*."""
@@ -87,8 +89,11 @@ def quote_for(rule: str, value: Any, limit: Any, schema: dict[str, Any]) -> str:
         rule = "base64" if isinstance(value, str) and value.lower().startswith("data:") else "schemes"
         return str(limit.get(rule, {}).get("quote", ""))
     said = sentences(str(schema.get("description", "")))
+    if not said:
+        return ""
     if isinstance(limit, list):
-        wanted = [str(name) for group in limit for name in (group if isinstance(group, list) else [group])]
+        groups = [group if isinstance(group, list) else [group] for group in limit[:_MOST_NAMED]]
+        wanted = [str(name) for group in groups for name in group]
         spoken = [sentence for sentence in said if all(name in sentence for name in wanted)]
     else:
         spoken = [sentence for sentence in said if re.search(rf"(?<![\w.]){re.escape(str(limit))}(?![\w.])", sentence)]

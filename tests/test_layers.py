@@ -9,7 +9,7 @@ import pytest
 
 PACKAGE = Path(__file__).parents[1] / "seedance_nb"
 LAYERS = (
-    ("_values",),
+    ("_values", "_budget"),
     ("_errors",),
     (
         "_documents",
@@ -28,6 +28,7 @@ LAYERS = (
     ("_operation", "_providers", "_applicators"),
     ("_leftovers",),
     ("_keywords",),
+    ("_meta",),
     ("_oddities", "_facts"),
     ("_spec", "_media", "_owner", "_store", "_lettering", "_signs", "_addresses", "_shell", "_history"),
     ("_replies", "_ranges", "_probe", "_curl", "_secrets"),
