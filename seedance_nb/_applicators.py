@@ -7,7 +7,7 @@ from typing import Any
 from jsonschema import ValidationError
 
 from seedance_nb._branches import UNCHECKED, branch_names, told
-from seedance_nb._budget import spend
+from seedance_nb._effort import spend
 from seedance_nb._patterns import search
 from seedance_nb._values import ABSENT
 from seedance_nb._wording import words_for

@@ -1,54 +1,45 @@
-"""A bound on the work of one check, counted and not timed, so that no document can hold up the kernel and none is luck."""
+"""Whether a budget has room for one more request, decided inside the transaction that claims it."""
 
-import threading
-from collections.abc import Iterator
-from contextlib import contextmanager
-from typing import Any
+import sqlite3
 
-MOST = 10_000
-"""How many schemas one check may hold against values, before what is left is told as unchecked."""
-
-_FOR_EACH = 40
+from seedance_nb._errors import OverBudget
+from seedance_nb._price import Estimate
+from seedance_nb._task import FREE_STATES
 
 
-class Spent(Exception):
-    """The work that a check may do is done. Whoever calls `bounded` takes it."""
+def must_fit(db: sqlite3.Connection, provider: str, price: Estimate, budget: float, *, simulated: bool) -> None:
+    """Nothing, where this ledger's tasks of the provider and one more at this price stay within `budget`. *reads files*.
 
-
-class _Here(threading.local):
-    left: int | None = None
-
-
-_HERE = _Here()
-
-
-@contextmanager
-def bounded(value: Any = None, most: int = MOST) -> Iterator[None]:
-    """Within it `spend` raises once `most` is spent, and more for a large value: 40 for each part. Inner ones share the outer."""
-    if _HERE.left is not None:
-        yield
-        return
-    _HERE.left = most + _FOR_EACH * _size(value, most)
-    try:
-        yield
-    finally:
-        _HERE.left = None
-
-
-def spend(count: int = 1) -> None:
-    """Takes from what is left, if there is a bound. Raises: Spent."""
-    left = _HERE.left
-    if left is not None:
-        _HERE.left = left = left - count
-        if left < 0:
-            raise Spent
-
-
-def _size(value: Any, most: int) -> int:
-    count, here = 0, [value]
-    while here and count < most:
-        item = here.pop()
-        if isinstance(item, dict | list):
-            count += len(item)
-            here += item.values() if isinstance(item, dict) else item
-    return count
+    What a task cost counts where the provider said it, else its price before; a task whose outcome is unknown counts in full.
+    Simulated tasks are counted apart from paid ones. All amounts are in the price's unit. Raises: OverBudget, also where a
+    price is not known.
+    """
+    unit, free = price.unit, [str(state) for state in FREE_STATES]
+    if price.amount is None or price.at_least:
+        why = price.why or ("only what it costs at least" if price.at_least else "nobody says it")
+        raise OverBudget(
+            f"The price of this request is not known ({why}), so it cannot be held against the "
+            f"budget of {budget:g} {unit}. Nothing was sent.",
+            budget=budget,
+        )
+    spent, unpriced = db.execute(
+        f"""SELECT coalesce(sum(coalesce(credits, estimate)), 0), sum(credits IS NULL AND estimate IS NULL) FROM tasks
+        WHERE substr(spec, 1, instr(spec || '/', '/') - 1) = ? AND simulated = ? AND state NOT IN ({", ".join("?" * len(free))})""",  # noqa: S608
+        (provider, int(simulated), *free),
+    ).fetchone()
+    if unpriced:
+        raise OverBudget(
+            f"{unpriced} earlier tasks of {provider} in this ledger have no known price, so what is left of the budget of "
+            f"{budget:g} {unit} is not known. Nothing was sent.",
+            budget=budget,
+            spent=spent,
+            price=price.amount,
+        )
+    if spent + price.amount > budget:
+        raise OverBudget(
+            f"The budget of {budget:g} {unit} has no room for this request: the tasks of {provider} in this ledger come to "
+            f"{spent:g} {unit}, and it costs {price.amount:g}. Nothing was sent.",
+            budget=budget,
+            spent=spent,
+            price=price.amount,
+        )

@@ -13,8 +13,8 @@ from jsonschema import ValidationError
 from seedance_nb import _applicators, _leftovers
 from seedance_nb._applicators import strange
 from seedance_nb._branches import UNCHECKED
-from seedance_nb._budget import MOST, Spent, bounded, spend
 from seedance_nb._dialect import GIVEN, HIDDEN, KNOWN, is_secret
+from seedance_nb._effort import MOST, Spent, bounded, spend
 from seedance_nb._formats import checker
 from seedance_nb._patterns import pattern_fault, search
 from seedance_nb._uris import media_fault

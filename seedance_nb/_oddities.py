@@ -4,8 +4,8 @@ from collections.abc import Iterator, Mapping
 from typing import Any
 
 from seedance_nb._branches import UNCHECKED
-from seedance_nb._budget import MOST, bounded
 from seedance_nb._dialect import LISTS, MAPS, ONES
+from seedance_nb._effort import MOST, bounded
 from seedance_nb._errors import SpecError
 from seedance_nb._keywords import errors_of, problem_of, validator_of
 from seedance_nb._meta import schema_error

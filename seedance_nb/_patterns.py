@@ -5,7 +5,7 @@ import re
 import string
 from typing import Any
 
-from seedance_nb._budget import spend
+from seedance_nb._effort import spend
 
 _MOST_SIGNS = 5_000
 _SECONDS = 0.05

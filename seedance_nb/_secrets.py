@@ -2,8 +2,8 @@
 
 from typing import Any
 
-from seedance_nb._budget import Spent, bounded, spend
 from seedance_nb._dialect import HIDDEN, is_secret
+from seedance_nb._effort import Spent, bounded, spend
 from seedance_nb._spec import Spec
 from seedance_nb._values import ABSENT, find
 

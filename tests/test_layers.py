@@ -9,8 +9,8 @@ import pytest
 
 PACKAGE = Path(__file__).parents[1] / "seedance_nb"
 LAYERS = (
-    ("_values", "_budget"),
-    ("_errors",),
+    ("_values", "_effort"),
+    ("_errors", "_carried"),
     (
         "_documents",
         "_typed",
@@ -23,6 +23,7 @@ LAYERS = (
         "_wording",
         "_patterns",
         "_limits",
+        "_attended",
     ),
     ("_schema", "_branches", "_bodies", "_formats"),
     ("_operation", "_providers", "_applicators"),
@@ -35,12 +36,14 @@ LAYERS = (
     ("_presets",),
     ("_check", "_upstream", "_rules"),
     ("_shape", "_fits", "_request", "_keys", "_task", "_job", "_carry", "_snippets"),
-    ("_fields", "_price", "_database", "_outcome", "_painting", "_sheet", "_annex", "_naming"),
+    ("_fields", "_price", "_database", "_outcome", "_painting", "_sheet", "_annex", "_naming", "_pace"),
+    ("_budget",),
     ("_labels", "_parts", "_faults", "_files", "_transport", "_fetch", "_simulator", "_slate", "_ledger", "_total"),
     ("_display", "_engine", "_flow", "_scene"),
     ("_handle", "_render", "_follow", "_places", "_desk", "_preflight", "_tiles"),
-    ("_begin", "_advice"),
+    ("_begin", "_advice", "_unclear"),
     ("_session",),
+    ("_default",),
     ("_models", "_helper", "_progress", "_quote", "_candidate"),
     ("_comparison",),
     ("_comparison_html",),
