@@ -60,23 +60,22 @@ async def send_once(spec: Spec, request: Request, place: Place) -> Sent:
 
     The caller waits for its `turn` first.
     """
-    unsent, unclear, answer, began, may_pass = "", "", None, place.clock(), False
+    why, answer, began, line = "", None, place.clock(), _Line(gone=place.app is not None)
+    may_pass = True
     try:
-        answer = await _call(spec, request, place)
-    except (httpx.ConnectError, httpx.ConnectTimeout, httpx.PoolTimeout, httpx.UnsupportedProtocol) as error:
-        unsent = f"No connection to {host_of(place.base_url)} could be made ({_said(error, place)})"
-        may_pass = not isinstance(error, httpx.UnsupportedProtocol)
-    except (httpx.InvalidURL, httpx.LocalProtocolError) as error:
-        unsent = f"The request could not be formed ({_said(error, place)})"
+        answer = await _call(spec, request, place, line)
     except TimeoutError:
-        unclear = f"no answer within {place.total:g} s"
+        why = f"no answer within {place.total:g} s"
+    except (httpx.InvalidURL, httpx.UnsupportedProtocol) as error:
+        why, may_pass = f"the address makes no sense: {_said(error, place)}", False
     except (httpx.HTTPError, OSError, ValueError) as error:
-        unclear = f"the connection broke before a clear answer came ({_said(error, place)})"
+        why = _said(error, place)
     _heard(spec, answer, place, began)
-    if unsent:
-        return Sent(outcome="unsent", why=unsent, error=Unreachable(f"{unsent}."), may_pass=may_pass)
+    if answer is None and not line.gone:
+        told = f"No connection to {host_of(place.base_url)} could be made ({why})"
+        return Sent(outcome="unsent", why=told, error=Unreachable(f"{told}."), may_pass=may_pass)
     if answer is None:
-        return Sent(outcome="unknown", why=unclear)
+        return Sent(outcome="unknown", why=f"the connection broke before a clear answer came ({why})")
     return classify(spec, answer, place.secret)
 
 
@@ -211,17 +210,29 @@ async def _client(place: Place, auth: httpx.Auth | None) -> AsyncIterator[httpx.
         yield client
 
 
-async def _call(spec: Spec, request: Request, place: Place) -> Answer:
+class _Line:
+    """Whether anything of a request may have gone out over its connection."""
+
+    def __init__(self, *, gone: bool) -> None:
+        self.gone = gone
+
+    async def trace(self, event: str, _: Any) -> None:
+        """What the HTTP library calls at each of its steps."""
+        self.gone = self.gone or event.endswith("send_request_headers.started")
+
+
+async def _call(spec: Spec, request: Request, place: Place, line: _Line | None = None) -> Answer:
     headers = (
         {"Content-Type": "application/json", "Accept": "application/json"}
         if request.body
         else {"Accept": "application/json"}
     )
     content = request.body.encode() if request.body else None
+    traced = {"trace": line.trace} if line else {}
     async with (
         asyncio.timeout(place.total),
         _client(place, _KeyAuth(spec, place)) as client,
-        client.stream(request.method, request.url, content=content, headers=headers) as answer,
+        client.stream(request.method, request.url, content=content, headers=headers, extensions=traced) as answer,
     ):
         if answer.is_redirect:
             where = host_of(answer.headers.get("location", ""))
