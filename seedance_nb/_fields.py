@@ -12,7 +12,7 @@ from seedance_nb._dialect import GIVEN, is_secret
 from seedance_nb._shape import Shape, names_of, properties_of, shape, shown_order
 from seedance_nb._spec import Spec
 from seedance_nb._values import ABSENT
-from seedance_nb._wording import blocks, limits_in_words, sentences
+from seedance_nb._wording import help_of, limits_in_words
 
 Kind = Literal[
     "prose", "text", "password", "integer", "number", "choice", "toggle", "list", "rows", "group", "object", "map",
@@ -22,7 +22,6 @@ Kind = Literal[
 _PROSE_FROM = 200
 """A text that may be longer than this many characters gets a box of several lines."""
 
-_HELP_UP_TO = 270
 _FRAMES = ("first", "last")
 _INLINE_UP_TO = 20
 """An object of at most this many plain fields stands open in its form; a larger one is opened."""
@@ -142,17 +141,12 @@ def field_of(
     kind = kind_of(made, required=required)
     children: tuple[Field, ...] = ()
     apart = view.get("deprecated") or view.get("x-advanced")
-    if (
-        kind == "object"
-        and not made.nullable
-        and not apart
-        and len(path) < _INLINE_LEVELS
-        and (room[0] > 0 or not path)
-    ):
+    is_open = len(path) < _INLINE_LEVELS and (room[0] > 0 or not path)
+    if kind == "object" and not made.nullable and not apart and is_open:
         children = children_of(made, path, room)
         if not path or required or _is_plain(made, children):
             kind = "group"
-    help_, more = _told(view.get("description"))
+    help_, more = help_of(view.get("description"))
     upstream = view.get("x-upstream", {})
     known = (*made.suggestions, *(upstream.get("enum", ()) if kind == "text" else ()))
     examples = view.get("examples")
@@ -247,14 +241,3 @@ def _most_items(view: dict[str, Any]) -> int | None:
 def _number(view: dict[str, Any], key: str, otherwise: float) -> float:
     value = view.get(key, otherwise)
     return value if isinstance(value, int | float) else otherwise
-
-
-def _told(description: Any) -> tuple[str, tuple[str, ...]]:
-    """What stands under a control, from the first paragraph only, and all the rest."""
-    if not description:
-        return "", ()
-    said, opening = sentences(str(description)), sentences(blocks(str(description))[0])
-    first = 0
-    while first < len(opening) and (not first or len(" ".join(opening[: first + 1])) <= _HELP_UP_TO):
-        first += 1
-    return " ".join(said[:first]), tuple(said[first:])

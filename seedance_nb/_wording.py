@@ -27,6 +27,7 @@ _FORMATS = {
     "ipv6": "an IPv6 address",
 }
 
+_HELP_UP_TO = 270
 _MOST_NAMED = 100  # no sentence speaks of more
 
 
@@ -114,6 +115,17 @@ def sentences(description: str) -> list[str]:
 def blocks(description: str) -> list[str]:
     """The paragraphs and bullets of a description, white space folded; at least one. *pure*."""
     return [" ".join(block.split()) for block in re.split(r"\n\s*\n|\n\s*[-*]\s", description)]
+
+
+def help_of(description: Any) -> tuple[str, tuple[str, ...]]:
+    """What stands under a control, from the first paragraph only, and all the rest. *pure*."""
+    if not description:
+        return "", ()
+    said, opening = sentences(str(description)), sentences(blocks(str(description))[0])
+    first = 0
+    while first < len(opening) and (not first or len(" ".join(opening[: first + 1])) <= _HELP_UP_TO):
+        first += 1
+    return " ".join(said[:first]), tuple(said[first:])
 
 
 def limits_in_words(upstream: dict[str, Any], unit: str = "") -> str:

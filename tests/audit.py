@@ -3,8 +3,35 @@
 import re
 from html.parser import HTMLParser
 
-RUNS = {"script", "iframe", "frame", "object", "embed", "applet", "base", "meta", "link", "form", "svg", "math", "style", "template"}
-ADDRESSES = {"href", "src", "action", "formaction", "poster", "data", "xlink:href", "srcset", "background", "cite", "ping"}
+RUNS = {
+    "script",
+    "iframe",
+    "frame",
+    "object",
+    "embed",
+    "applet",
+    "base",
+    "meta",
+    "link",
+    "form",
+    "svg",
+    "math",
+    "style",
+    "template",
+}
+ADDRESSES = {
+    "href",
+    "src",
+    "action",
+    "formaction",
+    "poster",
+    "data",
+    "xlink:href",
+    "srcset",
+    "background",
+    "cite",
+    "ping",
+}
 SCHEME = re.compile(r"[A-Za-z][A-Za-z0-9+.-]*:")
 HARMLESS = ("http:", "https:", "data:image/jpeg;base64,", "data:video/mp4;base64,")
 CONTROLS = re.compile(r"[\x00-\x20\x7f-\x9f]")

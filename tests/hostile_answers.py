@@ -30,11 +30,45 @@ EVIL: tuple[Any, ...] = (
     None, True, False, 0, -1, 1.5, 1e308, -0.0, 10**300, [], {}, [[]], [None], {"a": {"b": {}}}, [SCRIPT] * 50, {SCRIPT: SCRIPT}, "1e999", "NaN",
     "../../account/balance?", "task/../../x", "a b", "a\r\nX-Evil: 1", "%2e%2e%2f", "a" * 201, "?task_id=other", "#", "CON", "/etc/passwd", "..",
     "javascript:alert(1)", "JaVaScRiPt:alert(1)", " javascript:alert(1)", "java\nscript:alert(1)", "file:///etc/passwd", "data:text/html,<script>1</script>",
-    "http://user:pass@127.0.0.1:1/x.mp4", "https://", "http://[::1", "//evil.example/x.mp4", "https://evil.example/\"onload=alert(1)x.mp4", "ftp://x/y.mp4",
+    "http://user:pass@127.0.0.1:1/x.mp4", "https://", "http://[::1", "//evil.example/x.mp4", 'https://evil.example/"onload=alert(1)x.mp4', "ftp://x/y.mp4",
     "success", "SUCCESS", "succeeded", "done", "failed", "running", "cancelled", "100%", "1000000%", "٣%", 200, 402, "402", 99999, "code", 501,
 )  # fmt: skip
-STATUSES = (200, 200, 200, 200, 200, 201, 202, 204, 206, 299, 301, 400, 401, 402, 403, 404, 409, 418, 422, 429, 455, 500, 502, 503, 599)
-KINDS = ("application/json", "text/html", "text/plain; charset=utf-16", "image/png", "", "application/json; charset=nonsense", "multipart/form-data")
+STATUSES = (
+    200,
+    200,
+    200,
+    200,
+    200,
+    201,
+    202,
+    204,
+    206,
+    299,
+    301,
+    400,
+    401,
+    402,
+    403,
+    404,
+    409,
+    418,
+    422,
+    429,
+    455,
+    500,
+    502,
+    503,
+    599,
+)
+KINDS = (
+    "application/json",
+    "text/html",
+    "text/plain; charset=utf-16",
+    "image/png",
+    "",
+    "application/json; charset=nonsense",
+    "multipart/form-data",
+)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -64,20 +98,21 @@ def honest(shape: Shape) -> Iterator[tuple[str, int, Any]]:
 def answers(seed: int, count: int) -> list[Hostile]:
     dice = random.Random(seed)  # noqa: S311 - chance that can be had again
     known = [(shape, *answer) for shape in SHAPES for answer in honest(shape)]
-    return [_changed(dice, *dice.choice(known)) for _ in range(count)]
+    weights = [1 if value in [no for _, no in shape.no.values()] else 6 for shape, _, _, value in known]
+    return [_changed(dice, *chosen) for chosen in dice.choices(known, weights, k=count)]
 
 
 def _changed(dice: random.Random, shape: Shape, operation: str, status: int, value: Any) -> Hostile:
     value = copy.deepcopy(value)
-    for _ in range(dice.choice((1, 1, 2, 3, 8))):
+    for _ in range(dice.choice((1, 1, 1, 2, 4))):
         value = _with(dice, value)
     content = json.dumps(value).encode("ascii")
-    if dice.random() < 0.35:
+    if dice.random() < 0.25:
         content = dice.choice(_TEXTS)(dice, content)
     return Hostile(
         shape=shape,
         operation=operation,
-        status=status if dice.random() < 0.6 else dice.choice(STATUSES),
+        status=status if dice.random() < 0.8 else dice.choice(STATUSES),
         kind=dice.choice(KINDS) if dice.random() < 0.3 else "application/json",
         content=content,
     )
@@ -104,7 +139,9 @@ def _with(dice: random.Random, value: Any) -> Any:
 
 
 def _number(dice: random.Random, content: bytes) -> bytes:
-    return content.replace(b"200", dice.choice((b"NaN", b"Infinity", b"-Infinity", b"1e999", b"9" * 5000, b"-0", b"2e2", b"0x10")), 1)
+    return content.replace(
+        b"200", dice.choice((b"NaN", b"Infinity", b"-Infinity", b"1e999", b"9" * 5000, b"-0", b"2e2", b"0x10")), 1
+    )
 
 
 _TEXTS: tuple[Callable[[random.Random, bytes], bytes], ...] = (
@@ -170,7 +207,9 @@ class Reader:
         if seen is None:
             classify(spec, answer, self.secret)
             return
-        if seen.state is State.DONE and not (seen.outputs and all(re.match("https?://[^/]", url) for url in seen.outputs)):
+        if seen.state is State.DONE and not (
+            seen.outputs and all(re.match("https?://[^/]", url) for url in seen.outputs)
+        ):
             self.found["false success"].append(repr(seen)[:200])
         self._row(Row(**ROW, spec=spec.name, state=seen.state, word=seen.word, outputs=seen.outputs, error=seen.error,
                       credits=seen.credits, progress=seen.progress, task_id="task_1"))  # fmt: skip
@@ -183,13 +222,23 @@ class Reader:
             url = status_request(spec, BASE, sent.task_id).url
             path, _, query = url.removeprefix(BASE).partition("?")
             known = spec.task.status_path if spec.task else ""
-            inside = path == known if query else path.startswith(hostile.shape.status) and path.count("/") == known.count("/")
+            inside = (
+                path == known
+                if query
+                else path.startswith(hostile.shape.status) and path.count("/") == known.count("/")
+            )
             if not inside or set(path.split("/")) & {"..", "."}:
                 self.found["foreign"].append(url[:200])
         self._row(Row(**ROW, spec=spec.name, state=State.UNKNOWN, task_id=sent.task_id, error=sent.why))
 
     def _row(self, row: Row) -> None:
-        video = Video(row=row, title=row.word, path=Path("/x") / "a.mp4", asked={"prompt": row.error, "seconds": row.word}, facts=None)
+        video = Video(
+            row=row,
+            title=row.word,
+            path=Path("/x") / "a.mp4",
+            asked={"prompt": row.error, "seconds": row.word},
+            facts=None,
+        )
         for shown in (running_html(row, 1.0), left_html(row), video_html(video, "a.mp4"), _html_of(row)):
             self._shown(shown, repr(row))
 
