@@ -1,7 +1,9 @@
 """The only file that sends the key: one paid POST, the calls beside it, the looks that follow, and the download without it."""
 
 import asyncio
+import functools
 import os
+import ssl
 import time
 from collections.abc import AsyncIterator, Awaitable, Callable, Generator
 from contextlib import asynccontextmanager
@@ -196,10 +198,18 @@ class _KeyAuth(httpx.Auth):
         yield request
 
 
+@functools.cache
+def _trusted() -> ssl.SSLContext:
+    # Made once: it reads every certificate of the system.
+    return httpx.create_ssl_context(trust_env=False)
+
+
 @asynccontextmanager
 async def _client(place: Place, auth: httpx.Auth | None) -> AsyncIterator[httpx.AsyncClient]:
     transport = (
-        httpx.ASGITransport(app=place.app, raise_app_exceptions=False) if place.app else httpx.AsyncHTTPTransport()
+        httpx.ASGITransport(app=place.app, raise_app_exceptions=False)
+        if place.app
+        else httpx.AsyncHTTPTransport(verify=_trusted())
     )
     headers = {"Accept-Encoding": "identity", "User-Agent": "seedance_nb"}
     timeout = httpx.Timeout(60, connect=min(_CONNECT_S, place.total))

@@ -149,6 +149,8 @@ def kill(number: int) -> Act:
     """Sends a signal to the process that the test named, at this very moment, and waits until it has come there."""
 
     def act(exchange: Exchange) -> None:
+        while not exchange.server.victim:  # the test knows its child a moment later than the child is there
+            time.sleep(0.001)
         os.kill(exchange.server.victim, number)
         if number == signal.SIGKILL:
             hang(exchange)
