@@ -96,7 +96,7 @@ def honest(shape: Shape) -> Iterator[tuple[str, int, Any]]:
 
 
 def answers(seed: int, count: int) -> list[Hostile]:
-    dice = random.Random(seed)  # noqa: S311 - chance that can be had again
+    dice = random.Random(seed)
     known = [(shape, *answer) for shape in SHAPES for answer in honest(shape)]
     weights = [1 if value in [no for _, no in shape.no.values()] else 6 for shape, _, _, value in known]
     return [_changed(dice, *chosen) for chosen in dice.choices(known, weights, k=count)]

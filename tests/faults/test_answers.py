@@ -66,7 +66,9 @@ def act(hostile: Hostile) -> Act:
 
 
 @pytest.mark.parametrize("shape", SHAPES, ids=lambda shape: shape.model.split("/")[0])
-def test_mutated_answers_over_a_socket_end_in_errors_of_ours_and_states_that_are_true(shape: Shape, tmp_path: Path) -> None:
+def test_mutated_answers_over_a_socket_end_in_errors_of_ours_and_states_that_are_true(
+    shape: Shape, tmp_path: Path
+) -> None:
     sample = [hostile for hostile in answers(SEED, 400) if hostile.shape is shape][:34]
     for take, hostile in enumerate(sample, 1):
         is_status = hostile.operation == "status"
@@ -87,8 +89,14 @@ def test_mutated_answers_over_a_socket_end_in_errors_of_ours_and_states_that_are
     assert executable(session.tasks()._repr_html_()) == []
 
 
-@pytest.mark.parametrize("hostile", [hostile for hostile in answers(SEED + 1, 3000) if hostile.operation in ("estimate", "balance")][:30], ids=range(30))
-def test_a_mutated_answer_to_a_free_call_is_a_number_or_an_error_of_ours(hostile: Hostile, server: FaultServer, tmp_path: Path) -> None:
+@pytest.mark.parametrize(
+    "hostile",
+    [hostile for hostile in answers(SEED + 1, 3000) if hostile.operation in ("estimate", "balance")][:30],
+    ids=range(30),
+)
+def test_a_mutated_answer_to_a_free_call_is_a_number_or_an_error_of_ours(
+    hostile: Hostile, server: FaultServer, tmp_path: Path
+) -> None:
     server.plans[OTHER] = [(act(hostile),)]
     session = session_at(server, tmp_path)
     if hostile.operation == "estimate":
@@ -160,7 +168,9 @@ def test_a_form_of_hostile_texts_has_no_html_that_runs(tmp_path: Path, comms: li
     form.validate()
     said = [str(text) for message_ in comms for text in texts_of(message_["data"])]
     pieces = [text for text in said if "<" in text and not text.startswith("<style>")]
-    shown = [text for text in pieces if "sdn-" in text or "<details" in text] + [form.widget._repr_mimebundle_()["text/html"]]
+    shown = [text for text in pieces if "sdn-" in text or "<details" in text] + [
+        form.widget._repr_mimebundle_()["text/html"]
+    ]
     assert any(escaped(EVIL)[:30] in text for text in shown)
     assert [found for text in shown for found in executable(text)] == []
 

@@ -1,6 +1,7 @@
 """A hostile document is refused or shown at once, whatever it holds, and nothing that it names is fetched."""
 
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 from hostile_documents import DOCUMENTS
@@ -36,7 +37,14 @@ def listener() -> Iterator[Shelf]:
 @pytest.fixture(scope="module")
 def ends(isolated: Isolated, listener: Shelf) -> dict[str, Ended]:
     """What became of every document, each in a child process of its own."""
-    return {name: isolated.run("hostile_documents:show", name, listener.origin) for name in DOCUMENTS}
+
+    def shown(by: Isolated, names: list[str]) -> dict[str, Ended]:
+        return {name: by.run("hostile_documents:show", name, listener.origin) for name in names}
+
+    names = list(DOCUMENTS)
+    with Isolated("hostile_documents") as second, ThreadPoolExecutor(2) as pool:
+        halves = [pool.submit(shown, isolated, names[::2]), pool.submit(shown, second, names[1::2])]
+        return {name: end for half in halves for name, end in half.result().items()}
 
 
 @pytest.mark.parametrize("name", DOCUMENTS)
