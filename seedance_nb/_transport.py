@@ -20,7 +20,7 @@ from seedance_nb._outcome import Answer, Sent, classify, troubled
 from seedance_nb._pace import Gate, pause_of
 from seedance_nb._request import Request
 from seedance_nb._spec import Spec
-from seedance_nb._values import ABSENT, read_json
+from seedance_nb._values import ABSENT, read_answer
 
 MAX_ANSWER = 2 * 1024 * 1024
 MAX_VIDEO = 2 * 1024**3
@@ -248,13 +248,9 @@ async def _call(spec: Spec, request: Request, place: Place, line: _Line | None =
             where = host_of(answer.headers.get("location", ""))
             return Answer(status=answer.status_code, value=ABSENT, redirect=where)
         raw = await _read(answer, MAX_ANSWER)
-    try:
-        value = read_json(raw)
-    except ValueError:
-        value = ABSENT
     return Answer(
         status=answer.status_code,
-        value=value,
+        value=read_answer(raw),
         retry_after=pause_of(answer.headers.get("retry-after", ""), answer.headers.get("date", ""), time.time()),
         simulated="x-seedance-simulator" in answer.headers,
     )
