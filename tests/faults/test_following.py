@@ -29,7 +29,7 @@ from faults.server import (
     tell,
 )
 from faults.shapes import CRUN, SHAPES, Shape
-from faults.table import ANSWER_S, redirect
+from faults.table import ANSWER_S, PATIENCE_S, redirect
 from waiting import short, until
 
 import seedance_nb as sd
@@ -69,7 +69,8 @@ def server(shape: Shape, made: tuple[sd.Session, sd.Video]) -> Iterator[FaultSer
 @pytest.mark.parametrize("flaw", FLAWS)
 def test_two_bad_looks_lose_nothing(server: FaultServer, shape: Shape, tmp_path: Path, flaw: str) -> None:
     server.plans[STATUS] = [(tell("running"),), FLAWS[flaw], FLAWS[flaw], (tell("done"),)]
-    session = child.session_at(server.url, tmp_path, answer_s=ANSWER_S)
+    slow = flaw in ("a stall", "a drip")
+    session = child.session_at(server.url, tmp_path, answer_s=ANSWER_S if slow else PATIENCE_S)
     video = session.generate(shape.model, timeout=60, **shape.fields)
     assert video.path.read_bytes() == server.video
     assert (server.count(CREATE), len(server.charges)) == (1, 1)

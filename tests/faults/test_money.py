@@ -8,7 +8,7 @@ import httpx
 import pytest
 from faults.server import CREATE, STATUS, FaultServer, accept, charge, refuse, serving
 from faults.shapes import CRUN, SHAPES, Shape
-from faults.table import AMBIGUOUS, ANSWER_S, CLEAR, Fault
+from faults.table import AMBIGUOUS, ANSWER_S, CLEAR, PATIENCE_S, Fault
 from waiting import short
 
 import seedance_nb as sd
@@ -29,13 +29,13 @@ def server(shape: Shape, made: tuple[sd.Session, sd.Video]) -> Iterator[FaultSer
         yield found
 
 
-def session_at(server: FaultServer, folder: Path, **more: Any) -> sd.Session:
+def session_at(server: FaultServer, folder: Path, answer_s: float = PATIENCE_S, **more: Any) -> sd.Session:
     return sd.Session(
         api_key=KEY,
         base_url=server.url,
         ledger=folder / "ledger.sqlite3",
         outputs=folder / "outputs",
-        answer_s=ANSWER_S,
+        answer_s=answer_s,
         **{"sleep": short, **more},
     )
 
@@ -54,7 +54,7 @@ def test_an_unclear_answer_is_charged_once_however_often_the_cell_is_run(
     fault: Fault, server: FaultServer, shape: Shape, tmp_path: Path
 ) -> None:
     server.plans[CREATE] = [fault.acts, (accept,)]
-    told = {end_of(session_at(server, tmp_path), shape) for _ in range(3)}
+    told = {end_of(session_at(server, tmp_path, fault.answer_s), shape) for _ in range(3)}
     assert told == {(State.UNKNOWN, "unknown")}
     assert (server.count(CREATE), len(server.charges)) == (1, fault.charges)
     [row] = session_at(server, tmp_path).tasks()
