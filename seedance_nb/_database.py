@@ -110,4 +110,9 @@ def _m002(db: sqlite3.Connection) -> None:
     db.execute("ALTER TABLE tasks ADD COLUMN progress REAL")
 
 
-_MIGRATIONS: tuple[Callable[[sqlite3.Connection], None], ...] = (_m001, _m002)
+def _m005(db: sqlite3.Connection) -> None:
+    db.execute("ALTER TABLE tasks ADD COLUMN beside TEXT NOT NULL DEFAULT ''")
+    db.execute("ALTER TABLE tasks ADD COLUMN dead REAL")
+
+
+_MIGRATIONS: tuple[Callable[[sqlite3.Connection], None], ...] = (_m001, _m002, _m005)

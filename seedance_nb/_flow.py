@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from urllib.parse import urlsplit
 
+from seedance_nb._download import Bounds
 from seedance_nb._errors import LedgerError, Refused, TaskFailed, UnknownOutcome, Unreachable
 from seedance_nb._ledger import Ledger
 from seedance_nb._outcome import Sent, refusal
@@ -25,7 +26,7 @@ _STATES = {"accepted": State.QUEUED, "refused": State.REFUSED, "unsent": State.U
 class Flow:
     """The surroundings of one task; `sleep` takes seconds, `clock` gives monotonic and `now` Unix seconds.
 
-    `settled` is set once it is written down what became of the paid request.
+    `bounds` are those of each file that is fetched; `settled` is set once it is written down what became of the paid request.
     """
 
     spec: Spec
@@ -35,6 +36,7 @@ class Flow:
     sleep: Callable[[float], Awaitable[None]] = asyncio.sleep
     clock: Callable[[], float] = time.monotonic
     now: Callable[[], float] = time.time
+    bounds: Bounds = field(default_factory=Bounds)
     settled: threading.Event = field(default_factory=threading.Event)
 
     def key(self, row: Row) -> tuple[str, int]:

@@ -16,7 +16,7 @@ import media
 import pytest
 from shelf import Shelf, shelf
 
-from seedance_nb import _fetch
+from seedance_nb import _pinned
 from seedance_nb._addresses import is_public, lookup
 from seedance_nb._fetch import Fetched, fetch_parts
 from seedance_nb._probe import MediaFacts, probe
@@ -222,7 +222,7 @@ FAULTS = {
     204: "127.0.0.1 answered HTTP 204",
     500: "127.0.0.1 answered HTTP 500",
     "/loop": "127.0.0.1 sends on and on to other addresses",
-    "http://127.0.0.1:1/": "only https addresses are looked at",
+    "http://127.0.0.1:1/": "its address is not https",
     "https://[fe80::1%25eth0]/": "is not known",
     "https://[": "",
 }
@@ -400,7 +400,7 @@ def test_a_redirect_to_the_same_host_on_another_port_is_refused_and_a_naive_clie
 ) -> None:
     with shelf() as inside:
         url = web.put("/aside", b"", inside.put("/secret", b"x"))
-        assert fetch(url, tmp_path / "a", origin=web.origin) == (None, "only https addresses are looked at")
+        assert fetch(url, tmp_path / "a", origin=web.origin) == (None, "its address is not https")
         assert inside.connections == 0
         request = urllib.request.Request(url, headers={"Range": "bytes=0-9"})
         with urllib.request.urlopen(request) as answer:
@@ -489,8 +489,8 @@ def test_a_certificate_is_held_against_the_name_and_not_the_address(
     said: list[str | None] = []
     server.sni_callback = lambda _socket, name, _context: said.append(name)
     trusting = ssl.create_default_context(cafile=str(cert))
-    monkeypatch.setattr(_fetch, "is_public", lambda address: address == "127.0.0.1")
-    monkeypatch.setattr(_fetch, "_trusted", lambda: trusting)
+    monkeypatch.setattr(_pinned, "is_public", lambda address: address == "127.0.0.1")
+    monkeypatch.setattr(_pinned, "_trusted", lambda: trusting)
     with shelf(server) as web:
         web.put("/a.png", media.picture(900, 700))
         url = f"https://media.test:{web.port}/a.png"
