@@ -3,7 +3,10 @@
 import base64
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
+import av
+import media
 import pytest
 
 import seedance_nb as sd
@@ -129,3 +132,51 @@ def test_whole_boxes_with_nonsense_inside_are_refused_by_the_child(
     facts, why = _media.inspect(file, tmp_path / "p.jpg")
     assert facts is None
     assert "cannot be decoded" in why
+
+
+CONTAINERS: dict[str, dict[str, Any]] = {
+    "the index at the end": {},
+    "the index in front": {"movflags": "faststart"},
+    "in pieces with an index of them": {"movflags": "dash+global_sidx"},
+}
+
+
+def open_ended(data: bytes) -> bytes:
+    """The same MP4, whose last box reaches to the end of the file, wherever that is."""
+    kind, start, _ = media.outer(data)[-1]
+    assert kind == b"mdat"
+    return data[:start] + bytes(4) + data[start + 4 :]
+
+
+@pytest.mark.parametrize("form", [*CONTAINERS, "open at the end"])
+def test_a_file_that_is_cut_anywhere_is_not_taken_for_whole(form: str, tmp_path: Path) -> None:
+    options = CONTAINERS.get(form, {"movflags": "faststart"})
+    whole = media.video(frames=48, sound=form != "in pieces with an index of them", **options)
+    if form == "open at the end":
+        whole = open_ended(whole)
+    file, poster = tmp_path / "v.mp4", tmp_path / "p.jpg"
+    file.write_bytes(whole)
+    facts, why = _media.inspect(file, poster)
+    assert facts, why
+    # Without a child process for each of them, the sizes of the boxes tell nearly every cut.
+    ends = {end for _, _, end in media.outer(whole)} if form != "open at the end" else set()
+    index = next((start for kind, start, _ in media.outer(whole) if kind == b"mfra"), None)
+    unseen = []
+    for length in range(len(whole)):
+        file.write_bytes(whole[:length])
+        if not boxes_fault(file) and length != index:  # an index for seeking, with which no picture is lost
+            unseen.append(length)
+    assert (len(unseen) > 3000) is (form == "open at the end")
+    for length in {*unseen[-3:], *unseen[:: max(1, len(unseen) // 8)], *(ends & set(unseen))}:
+        file.write_bytes(whole[:length])
+        assert _media.inspect(file, poster)[0] is None, length
+
+
+def test_a_decoder_alone_takes_cut_files_for_whole(tmp_path: Path) -> None:
+    whole = open_ended(media.video(frames=48, movflags="faststart"))
+    played = 0
+    for length in range(len(whole) - 2000, len(whole), 400):
+        (tmp_path / "v.mp4").write_bytes(whole[:length])
+        with av.open(str(tmp_path / "v.mp4")) as container:
+            played += next(container.decode(video=0)) is not None
+    assert played == 5
