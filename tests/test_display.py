@@ -153,6 +153,8 @@ def open_ended(data: bytes) -> bytes:
 def test_a_file_that_is_cut_anywhere_is_not_taken_for_whole(form: str, tmp_path: Path) -> None:
     options = CONTAINERS.get(form, {"movflags": "faststart"})
     whole = media.video(frames=48, sound=form != "in pieces with an index of them", **options)
+    ends = {end for _, _, end in media.outer(whole)}
+    index = next((start for kind, start, _ in media.outer(whole) if kind == b"mfra"), None)
     if form == "open at the end":
         whole = open_ended(whole)
     file, poster = tmp_path / "v.mp4", tmp_path / "p.jpg"
@@ -160,8 +162,6 @@ def test_a_file_that_is_cut_anywhere_is_not_taken_for_whole(form: str, tmp_path:
     facts, why = _media.inspect(file, poster)
     assert facts, why
     # Without a child process for each of them, the sizes of the boxes tell nearly every cut.
-    ends = {end for _, _, end in media.outer(whole)} if form != "open at the end" else set()
-    index = next((start for kind, start, _ in media.outer(whole) if kind == b"mfra"), None)
     unseen = []
     for length in reversed(range(len(whole))):
         os.truncate(file, length)
