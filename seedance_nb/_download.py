@@ -12,7 +12,7 @@ import shutil
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import BinaryIO, Literal
 from urllib.parse import urlsplit
@@ -86,7 +86,7 @@ async def download(url: str, part: Path, way: Way, bounds: Bounds) -> None:
     address begins anew. Raises: Fault.
     """
     fault: Fault | None = None
-    trip, is_there = Trip(way), False
+    trip, is_there = Trip(replace(way, read_s=bounds.over_s)), False
     try:
         async with asyncio.timeout(bounds.total_s):
             try:
@@ -98,7 +98,7 @@ async def download(url: str, part: Path, way: Way, bounds: Bounds) -> None:
     except Fault as error:
         fault = error
     except TimeoutError:
-        fault = Fault("final", f"{trip.name} did not give it within {bounds.total_s:g} s")
+        fault = Fault("final", f"{trip.name} did not give it within {round(bounds.total_s, 1):g} s")
     except Blocked as error:
         fault = Fault("final", said(error, trip.name))
     except (httpx.HTTPError, httpx.InvalidURL, OSError, ValueError) as error:
