@@ -8,11 +8,13 @@ from typing import Any
 
 import av
 import media
+import nbformat
 import pytest
 
 import seedance_nb as sd
 from seedance_nb import _media
 from seedance_nb._display import differences, source_of, table_html, table_text, video_html
+from seedance_nb._files import Beside, write_beside
 from seedance_nb._media import Facts, boxes_fault
 
 FACTS = Facts(width=1280, height=720, seconds=5.0, fps=24.0, codec="h264", audio="aac")
@@ -33,7 +35,38 @@ def test_a_video_is_a_player_a_picture_and_a_line(
     assert (
         bundle["text/plain"] == f"Video {video.task}: SIMULATED, 854 × 480 · 4 s · 24 fps · H.264 · AAC; {video.path}"
     )
-    assert sum(map(len, bundle.values())) < 60_000, "a result adds little to a notebook"
+
+
+def test_a_clip_adds_few_kilobytes_to_a_notebook_however_large_it_is(
+    made: tuple[sd.Session, sd.Video], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(made[1].path.parent.parent)
+
+    def saved(shown: sd.Video) -> int:
+        output = nbformat.v4.new_output("display_data", shown._repr_mimebundle_())
+        cell = nbformat.v4.new_code_cell("video", outputs=[output])
+        empty = nbformat.v4.new_notebook(cells=[nbformat.v4.new_code_cell("video")])
+        return len(nbformat.writes(nbformat.v4.new_notebook(cells=[cell]))) - len(nbformat.writes(empty))
+
+    assert saved(made[1]) < 12_000
+    naive = base64.b64encode(made[1].path.read_bytes())
+    assert len(naive) > 12_000  # the control: the bytes themselves
+
+
+def test_what_came_with_the_video_is_linked_or_said_to_be_missing(made: tuple[sd.Session, sd.Video]) -> None:
+    folder = made[1].path.parent
+    beside = [
+        Beside(place=1, kind="image", file=str(folder / "v-last-frame.png"), sha256="x"),
+        Beside(place=2, fault="<b> answered HTTP 404", dead=True),
+        Beside(place=3, fault="it is cut off"),
+    ]
+    video = replace(made[1], row=replace(made[1].row, beside=write_beside(beside)))
+    shown = video_html(video, "outputs/v.mp4")
+    assert '<a href="outputs/v-last-frame.png" download="v-last-frame.png">' in shown
+    assert "result 3 is not there: &lt;b&gt; answered HTTP 404<" in shown
+    assert f"result 4 is not there: it is cut off; sd.task(&#x27;{video.task}&#x27;).wait() tries again" in shown
+    assert str(folder / "v-last-frame.png") in video_html(video, "")
+    assert "; with it: v-last-frame.png, result 3 not there (<b> answered HTTP 404)" in repr(video)
 
 
 def test_the_link_stands_outside_the_player_too(made: tuple[sd.Session, sd.Video]) -> None:

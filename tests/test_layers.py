@@ -47,6 +47,7 @@ LAYERS = (
     ("_shape", "_fits", "_request", "_keys", "_task", "_job", "_carry", "_snippets", "_download", "_parcels"),
     ("_fields", "_price", "_database", "_outcome", "_painting", "_sheet", "_annex", "_naming"),
     ("_labels", "_parts", "_faults", "_files", "_transport", "_fetch", "_simulator", "_slate", "_ledger", "_total"),
+    ("_companions",),
     ("_display", "_engine", "_flow", "_scene"),
     ("_keeping",),
     ("_handle", "_render", "_follow", "_places", "_desk", "_preflight", "_tiles"),
