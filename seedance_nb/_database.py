@@ -110,9 +110,19 @@ def _m002(db: sqlite3.Connection) -> None:
     db.execute("ALTER TABLE tasks ADD COLUMN progress REAL")
 
 
+def _m004(db: sqlite3.Connection) -> None:
+    free = ", ".join(f"'{state}'" for state in FREE_STATES)
+    db.execute("ALTER TABLE tasks ADD COLUMN successor INTEGER")
+    db.execute("ALTER TABLE tasks ADD COLUMN balance REAL")
+    db.execute("DROP INDEX one_task_per_intent")
+    db.execute(
+        f"CREATE UNIQUE INDEX one_task_per_intent ON tasks (intent) WHERE state NOT IN ({free}) AND successor IS NULL"
+    )
+
+
 def _m005(db: sqlite3.Connection) -> None:
     db.execute("ALTER TABLE tasks ADD COLUMN beside TEXT NOT NULL DEFAULT ''")
     db.execute("ALTER TABLE tasks ADD COLUMN dead REAL")
 
 
-_MIGRATIONS: tuple[Callable[[sqlite3.Connection], None], ...] = (_m001, _m002, _m005)
+_MIGRATIONS: tuple[Callable[[sqlite3.Connection], None], ...] = (_m001, _m002, _m004, _m005)

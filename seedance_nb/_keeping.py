@@ -4,6 +4,7 @@ import asyncio
 import time
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 from seedance_nb._download import Fault, discard, download
 from seedance_nb._errors import MediaError
@@ -53,7 +54,7 @@ async def keep_files(flow: Flow, row: Row) -> Row:
     raise MediaError(problem, task=row.name, charged=row.charged, next_step=_room(row))
 
 
-def seen_in(flow: Flow, answer: Answer | None) -> Seen | None:
+def seen_at(flow: Flow, answer: Answer | None) -> Seen | None:
     """What an answer says about its task, None if nothing. *pure*."""
     return read_status(flow.spec.task, answer.value, flow.spec.errors) if answer and flow.spec.task else None
 
@@ -61,7 +62,7 @@ def seen_in(flow: Flow, answer: Answer | None) -> Seen | None:
 async def noted(flow: Flow, row: Row, seen: Seen) -> Row:
     """The row with what was seen. *writes ledger*."""
     hide = flow.place.secret.hide if flow.place.secret else str
-    found: dict[str, object] = {
+    found: dict[str, Any] = {
         "state": seen.state,
         "word": hide(seen.word),
         "outputs": seen.outputs,
@@ -157,11 +158,11 @@ class _Keeping:
         """Asks the task for fresh addresses."""
         flow = self.flow
         answer, _ = await look(flow.spec, status_request(flow.spec, flow.place.base_url, self.row.task_id), flow.place)
-        seen = seen_in(flow, answer)
+        seen = seen_at(flow, answer)
         if seen and seen.state is State.DONE:
             self.row = await noted(flow, self.row, seen)
 
-    async def _write(self, **changes: object) -> None:
+    async def _write(self, **changes: Any) -> None:
         changes["beside"] = write_beside(self._beside.values())
         new = {name: value for name, value in changes.items() if value != getattr(self.row, name)}
         if new:

@@ -86,7 +86,7 @@ def test_the_table_holds_twelve_faults_that_are_drawn_five_times() -> None:
 @pytest.mark.parametrize(("name", "draw"), ROUNDS)
 def test_a_file_is_whole_or_not_there(name: str, draw: int, server: MediaServer, tmp_path: Path) -> None:
     steps, outcome = TABLE[name]
-    server.cut = random.Random(f"{name}{draw}").randrange(1, len(VIDEO) - 1)  # noqa: S311
+    server.cut = random.Random(f"{name}{draw}").randrange(1, len(VIDEO) - 1)
     job = errand(server, tmp_path, server.put("/v.mp4", VIDEO, *steps))
     if outcome == "kept":
         row = job.fetch()
