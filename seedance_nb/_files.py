@@ -136,6 +136,8 @@ def keep_beside(part: Path, row: Row, place: int) -> Beside:
         raise Unfit(fault or f"it is {word}, which is not kept")
     what = "last-frame" if kind == "image" and _LAST_FRAME.search(row.body) else str(place + 1)
     final = part.parent / f"{_stem(row)}-{what}{_whole.ENDINGS[word]}"
+    if final.exists():  # a second picture
+        final = part.parent / f"{_stem(row)}-{place + 1}{_whole.ENDINGS[word]}"
     sha256 = _sha256(part)
     part.replace(final)
     _sync_folder(final.parent)

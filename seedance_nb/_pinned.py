@@ -16,7 +16,6 @@ from typing import Any
 import httpx
 
 from seedance_nb._addresses import Resolver, is_public, lookup
-from seedance_nb._uris import uri_fault
 
 _MOST_HOPS = 3
 _MOST_TRIES = 3
@@ -79,13 +78,13 @@ class Trip:
                         return
                 finally:
                     await answer.aclose()
-            url = str(httpx.URL(url).join(answer.headers["location"]))
+            url = str(_parsed(url).join(_parsed(answer.headers["location"])))
         raise Blocked(f"{self.name} sends on and on to other addresses")
 
     async def _doors(self, url: str) -> list[Door]:
-        if fault := uri_fault(url):
-            raise Blocked(f"its address {fault}")
-        parts = httpx.URL(url)
+        parts = _parsed(url)
+        if not parts.host:
+            raise Blocked("its address has no host")
         self.name = parts.host
         if parts.userinfo:
             raise Blocked("its address has a user name in front of the host")
@@ -187,6 +186,15 @@ def said(error: Exception, name: str) -> str:
 @functools.cache
 def _trusted() -> ssl.SSLContext:
     return httpx.create_ssl_context(trust_env=False)
+
+
+def _parsed(url: str) -> httpx.URL:
+    """An address as it is connected to: odd signs percent-encoded, because somebody may have paid for what lies there."""
+    try:
+        return httpx.URL(url)
+    except httpx.InvalidURL:
+        pass
+    raise Blocked("its address is malformed")
 
 
 def _origin(url: httpx.URL) -> tuple[str, str, int | None]:

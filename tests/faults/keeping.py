@@ -19,7 +19,7 @@ from seedance_nb._transport import Place
 
 MODEL = "crun/seedance-2.0-fast-r2v"
 FIELDS: dict[str, Any] = {"prompt": "A fox", "reference_images": ["https://example.com/a.png"], "duration": 4}
-TOTAL_S = 2.0
+TOTAL_S = 3.0
 
 
 async def short(_: float) -> None:
@@ -64,7 +64,7 @@ def errand(
     ledger = Ledger(folder / "ledger.sqlite3")
     row, _ = ledger.claim(approve(crun, FIELDS | (fields or {})), base_url=server.origin, simulated=False)
     row = ledger.update(row.seq, state=State.DONE, task_id="task_1", outputs=tuple(urls))
-    short_bounds: dict[str, Any] = {"total_s": TOTAL_S, "most": 2_000_000, "over_s": 0.3, "least_rate": 1000}
+    short_bounds: dict[str, Any] = {"total_s": TOTAL_S, "most": 2_000_000, "over_s": 0.5, "least_rate": 1000}
     place = Place(base_url=server.origin, secret=None)
     flow = Flow(spec=crun, place=place, ledger=ledger, folder=folder / "out", sleep=short,
                 bounds=Bounds(**short_bounds | bounds))  # fmt: skip

@@ -12,6 +12,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 FLOOD = 64 * 1024**2
+BOMB = gzip.compress(bytes(FLOOD))
 
 
 @dataclass(slots=True, kw_only=True)
@@ -145,9 +146,8 @@ def zipped(x: Exchange) -> None:
 
 
 def bomb(x: Exchange) -> None:
-    data = gzip.compress(bytes(FLOOD))
-    x.head(200, Content_Encoding="gzip", Content_Length=len(data))
-    x.send(data)
+    x.head(200, Content_Encoding="gzip", Content_Length=len(BOMB))
+    x.send(BOMB)
 
 
 def header_flood(x: Exchange) -> None:

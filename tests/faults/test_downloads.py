@@ -311,6 +311,20 @@ def test_everything_that_came_is_kept_under_names_of_our_own(server: MediaServer
     assert len(server.asked) == asked
 
 
+def test_two_pictures_get_two_names(server: MediaServer, tmp_path: Path) -> None:
+    other = media.picture(32, 32)
+    urls = [server.put("/v.mp4", VIDEO), server.put("/a", PICTURE), server.put("/b", other)]
+    row = errand(server, tmp_path, *urls, fields={"return_last_frame": True}).fetch()
+    names = [Path(one.file).read_bytes() for one in read_beside(row.beside)]
+    assert names == [PICTURE, other]
+
+
+def test_an_address_with_odd_signs_is_fetched_all_the_same(server: MediaServer, tmp_path: Path) -> None:
+    server.put("/a%20fox%20%E9%9B%AA.mp4", VIDEO)
+    row = errand(server, tmp_path, f"{server.origin}/a fox 雪.mp4?sign=a|b c").fetch()
+    assert Path(row.file).read_bytes() == VIDEO
+
+
 def spoilt(picture: bytes) -> bytes:
     at = picture.index(b"IDAT") + 6
     return picture[:at] + bytes(9) + picture[at + 9 :]
