@@ -37,10 +37,10 @@ def _seconds(text: str) -> float:
 def _simulate(options: argparse.Namespace) -> int:
     import uvicorn
 
+    from seedance_nb._parcels import fetch_small
     from seedance_nb._simulator import Pace, Simulator
     from seedance_nb._spec import names, spec
     from seedance_nb._store import Store, default_folder
-    from seedance_nb._transport import fetch_small
 
     specs = [spec(name) for name in names()]
     store = Store(default_folder())

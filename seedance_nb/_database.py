@@ -120,4 +120,9 @@ def _m004(db: sqlite3.Connection) -> None:
     )
 
 
-_MIGRATIONS: tuple[Callable[[sqlite3.Connection], None], ...] = (_m001, _m002, _m004)
+def _m005(db: sqlite3.Connection) -> None:
+    db.execute("ALTER TABLE tasks ADD COLUMN beside TEXT NOT NULL DEFAULT ''")
+    db.execute("ALTER TABLE tasks ADD COLUMN dead REAL")
+
+
+_MIGRATIONS: tuple[Callable[[sqlite3.Connection], None], ...] = (_m001, _m002, _m004, _m005)

@@ -9,10 +9,11 @@ from typing import Any
 
 from seedance_nb._errors import SeedanceError, Unauthorized
 from seedance_nb._outcome import Answer, free_value
+from seedance_nb._parcels import put_bytes
 from seedance_nb._price import Estimate, estimate, priced
 from seedance_nb._request import Request, call_request
 from seedance_nb._spec import Spec
-from seedance_nb._transport import Place, host_of, look, put_bytes
+from seedance_nb._transport import Place, host_of, look, way_of
 from seedance_nb._uris import media_fault
 from seedance_nb._values import find, json_text
 
@@ -91,7 +92,7 @@ class Desk:
         put, url = find(answer.value, call.put), find(answer.value, call.value)
         if not isinstance(put, str) or not isinstance(url, str) or media_fault(url, ["https", "http"]):
             raise SeedanceError(f"{self.spec.provider} answered without addresses for the upload.")
-        if fault := await put_bytes(put, content, kind, self.place):
+        if fault := await put_bytes(put, content, kind, way_of(self.spec, self.place)):
             raise SeedanceError(
                 f"The file {name!r} could not be uploaded to {host_of(put)}: {fault}.", next_step="upload it again"
             )

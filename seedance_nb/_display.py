@@ -10,7 +10,8 @@ from typing import Any
 from urllib.parse import quote
 
 from seedance_nb._check import seconds_of
-from seedance_nb._files import poster_of
+from seedance_nb._companions import beside_lines, beside_text, poster_link, small_picture
+from seedance_nb._files import Beside, poster_of, read_beside
 from seedance_nb._markup import escaped, linked
 from seedance_nb._media import Facts, read_facts
 from seedance_nb._price import price_after
@@ -32,7 +33,7 @@ _BADGE = (
 class Video:
     """A video that is kept as a file. Shown by Jupyter as a player; `path` is the file, `asked` what the request said.
 
-    `facts` is what the file holds: size in px, length in s, frames per second. `poster` is a JPEG, b"" if there is none.
+    `facts` is what the file holds: size in px, length in s, frames per second. `poster` is a small JPEG, b"" if there is none.
     """
 
     row: Row
@@ -52,6 +53,11 @@ class Video:
         """Whether the built-in simulator made it, so that nothing was paid."""
         return self.row.simulated
 
+    @property
+    def beside(self) -> tuple[Beside, ...]:
+        """What else came with it, such as its last picture: each with its `file`, or the `fault` for which there is none."""
+        return read_beside(self.row.beside)
+
     def __repr__(self) -> str:
         return video_text(self)
 
@@ -65,9 +71,8 @@ class Video:
 def video_of(row: Row, title: str, asked: dict[str, Any]) -> Video:
     """The video of a finished row. *reads files*."""
     path = Path(row.file)
-    poster = poster_of(path)
-    return Video(row=row, title=title, path=path, asked=asked, facts=read_facts(row.facts),
-                 poster=poster.read_bytes() if poster.exists() else b"")  # fmt: skip
+    poster = small_picture(poster_of(path))
+    return Video(row=row, title=title, path=path, asked=asked, facts=read_facts(row.facts), poster=poster)
 
 
 def source_of(path: Path) -> str:
@@ -101,7 +106,7 @@ def _within(path: Path, folder: Path) -> bool:
 def video_text(video: Video) -> str:
     """One line for consoles and static viewers. *pure*."""
     simulated = "SIMULATED, " if video.simulated else ""
-    return f"Video {video.task}: {simulated}{got_text(video.facts)}; {video.path}"
+    return f"Video {video.task}: {simulated}{got_text(video.facts)}; {video.path}{beside_text(video.beside)}"
 
 
 def video_html(video: Video, source: str) -> str:
@@ -112,6 +117,7 @@ def video_html(video: Video, source: str) -> str:
         if off
         else ""
     )
+    beside = "".join(f'<div style="{DIM}">{line}</div>' for line in beside_lines(video.task, video.beside, source))
     prompt = escaped(str(video.asked.get("prompt", "")))
     return (
         f'<figure style="margin:8px 0;max-width:760px;{FONT};{FG}">'
@@ -119,15 +125,18 @@ def video_html(video: Video, source: str) -> str:
         f'{badge(video.simulated)}<span style="{DIM}">{escaped(price_after(video.row))}</span></div>{player_html(video, source)}'
         f'<figcaption style="margin-top:6px"><div style="white-space:pre-wrap;overflow-wrap:anywhere;max-height:4.5em;overflow:auto">{prompt}</div>'
         f'<div style="{DIM}">asked {escaped(asked_text(video.asked))} · got {escaped(got_text(video.facts))}</div>{warning}'
-        f'<div style="{DIM}">{download_html(video, source)} · <code style="overflow-wrap:anywhere">{escaped(video.task)}</code></div></figcaption></figure>'
+        f'<div style="{DIM}">{download_html(video, source)} · <code style="overflow-wrap:anywhere">{escaped(video.task)}</code></div>'
+        f"{beside}</figcaption></figure>"
     )
 
 
 def player_html(video: Video, source: str) -> str:
     """The player alone, with its first picture where it cannot play. *pure*."""
     name, link = escaped(video.path.name), linked(source)
-    poster = f"data:image/jpeg;base64,{base64.b64encode(video.poster).decode()}" if video.poster else ""
-    picture = f'<img src="{poster}" alt="first picture of the video" style="max-width:100%">' if poster else ""
+    inline = f"data:image/jpeg;base64,{base64.b64encode(video.poster).decode()}" if video.poster else ""
+    # The larger one lies beside the file; in the notebook itself it would stand a third time.
+    poster = (linked(poster_link(source)) or inline) if inline else ""
+    picture = f'<img src="{inline}" alt="first picture of the video" style="max-width:100%">' if inline else ""
     if not link:
         return picture
     return (

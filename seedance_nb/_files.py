@@ -1,15 +1,44 @@
-"""Where videos live: a name of our own, checked before it is given, never half a file under it."""
+"""Where videos and what comes with them live: names of our own, given after a check, never half a file under one."""
 
 import hashlib
+import json
 import os
+import re
 import tempfile
 import time
-from dataclasses import dataclass
+from collections.abc import Iterable
+from dataclasses import asdict, dataclass
 from pathlib import Path
 
-from seedance_nb import _media
+from seedance_nb import _media, _whole
 from seedance_nb._errors import MediaError
-from seedance_nb._task import Row
+from seedance_nb._task import FREE_STATES, Row, State
+
+_LAST_FRAME = re.compile(r'"return_last_frame":\s*true')
+
+
+class Unfit(Exception):
+    """What came back is not what it should be; the text is a clause that says why."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Beside:
+    """A result beside the video: a picture, a sound or another video, by its `place` among the task's results.
+
+    `file` is "" where there is none, and `fault` says why; `dead` then says that its address no longer works.
+    """
+
+    place: int
+    kind: str = ""
+    file: str = ""
+    sha256: str = ""
+    fault: str = ""
+    dead: bool = False
+
+    @property
+    def is_settled(self) -> bool:
+        """Whether there is nothing to fetch: it is there, or cannot be had. *reads files*."""
+        return self.dead or (bool(self.file) and Path(self.file).exists())
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -31,17 +60,18 @@ def outputs_folder() -> Path:
     return Path(os.getenv("SEEDANCE_OUTPUTS") or "seedance_outputs").expanduser().absolute()
 
 
-def part_for(folder: Path, row: Row) -> Path:
-    """The name under which a task's video is fetched. *writes files*: the folder. Raises: MediaError."""
-    try:
-        folder.mkdir(parents=True, exist_ok=True)
-    except OSError as error:
-        problem = f"The folder {folder} cannot be made ({error.strerror})."
-    else:
-        return folder / f".{_stem(row)}.{os.getpid()}.part"
-    raise MediaError(
-        problem, task=row.name, next_step="set SEEDANCE_OUTPUTS to a folder that can be written", charged="charged"
-    )
+def part_for(folder: Path, row: Row, place: int) -> Path:
+    """The name under which a task's result is fetched; `place` is its place among the results. *pure*.
+
+    It is the same in every process, so that one can go on with what another left: fetch in turns.
+    """
+    return folder / f".{_stem(row)}-{place + 1}.part"
+
+
+def lock_for(folder: Path, row: Row) -> Path:
+    """What the process that fetches a task's results holds meanwhile. *writes files*: the folder. Raises: OSError."""
+    folder.mkdir(parents=True, exist_ok=True)
+    return folder / f".{_stem(row)}.lock"
 
 
 def ready(folder: Path) -> None:
@@ -72,29 +102,82 @@ def poster_of(file: Path) -> Path:
 def keep(part: Path, row: Row) -> Kept:
     """The video under its final name, with a poster beside it. *reads files*, *writes files*.
 
-    Raises: MediaError where the bytes are not a playable MP4; the caller removes `part`, and the task stays resumable.
+    Raises: Unfit where the bytes are not a whole MP4, OSError of the file system; nothing has the final name then.
     """
     final = part.parent / f"{_stem(row)}.mp4"
     poster_part = part.with_suffix(".jpgpart")
     try:
         facts, why = _media.inspect(part, poster_part)
-        if facts is not None:
-            with part.open("rb") as file:
-                sha256 = hashlib.file_digest(file, "sha256").hexdigest()
-            poster_part.replace(poster_of(final))
-            part.replace(final)
-            _sync_folder(final.parent)
-            return Kept(file=final, sha256=sha256, facts=facts)
-    except OSError as error:
-        why = f"the file system said: {error.strerror}"
+        if facts is None:
+            raise Unfit(why)
+        sha256 = _sha256(part)
+        poster_part.replace(poster_of(final))
+        part.replace(final)
+        _sync_folder(final.parent)
+        return Kept(file=final, sha256=sha256, facts=facts)
     finally:
         poster_part.unlink(missing_ok=True)
-    raise MediaError(
-        f"What came back for {row.name} is not kept as a video: {why}.",
-        task=row.name,
-        next_step=f"sd.task({row.name!r}).wait() fetches it again",
-        charged=row.charged,
-    )
+
+
+def keep_beside(part: Path, row: Row, place: int) -> Beside:
+    """A result beside the video under a final name of our own making. *reads files*, *writes files*.
+
+    Raises: Unfit where the bytes are no whole picture, sound or MP4, OSError of the file system.
+    """
+    kind, word = _whole.medium(part)
+    poster_part = part.with_suffix(".jpgpart")
+    if kind is None:
+        raise Unfit(word)
+    try:
+        fault = _media.inspect(part, poster_part)[1] if kind == "video" else _whole.whole_fault(part, word)
+    finally:
+        poster_part.unlink(missing_ok=True)
+    if fault or word not in _whole.ENDINGS:
+        raise Unfit(fault or f"it is {word}, which is not kept")
+    what = "last-frame" if kind == "image" and _LAST_FRAME.search(row.body) else str(place + 1)
+    final = part.parent / f"{_stem(row)}-{what}{_whole.ENDINGS[word]}"
+    if final.exists():  # a second picture
+        final = part.parent / f"{_stem(row)}-{place + 1}{_whole.ENDINGS[word]}"
+    sha256 = _sha256(part)
+    part.replace(final)
+    _sync_folder(final.parent)
+    return Beside(place=place, kind=kind, file=str(final), sha256=sha256)
+
+
+def is_video(part: Path) -> bool:
+    """Whether a file may be the video itself: not, where it certainly is a picture or a sound. *reads files*."""
+    return _whole.medium(part)[0] not in ("image", "audio")
+
+
+def read_beside(text: str) -> tuple[Beside, ...]:
+    """The results that `write_beside` wrote, () for "". *pure*."""
+    return tuple(Beside(**one) for one in json.loads(text)) if text else ()
+
+
+def write_beside(results: Iterable[Beside]) -> str:
+    """Results as one JSON text, by their places. *pure*."""
+    listed = [asdict(one) for one in sorted(results, key=lambda one: one.place)]
+    return json.dumps(listed) if listed else ""
+
+
+def file_text(row: Row) -> str:
+    """What a list of tasks says about the row's file: its name, or why it is not there. *reads files*: only whether it is there."""
+    again = f"sd.task({row.name!r}).wait()"
+    if row.file and Path(row.file).exists():
+        return Path(row.file).name
+    if row.dead is not None:
+        since = time.strftime("%Y-%m-%d %H:%M", time.gmtime(row.dead))
+        return f"made, not kept: its address has been dead since {since} UTC; {again} asks for another"
+    if row.file:
+        return f"file is gone; {again} fetches it again"
+    if row.state in (*FREE_STATES, State.FAILED):
+        return ""
+    return f"not kept yet; {again} fetches it" if row.state is State.DONE else "not kept yet"
+
+
+def _sha256(path: Path) -> str:
+    with path.open("rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()
 
 
 def _stem(row: Row) -> str:

@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
 
+from seedance_nb._download import Bounds
 from seedance_nb._errors import LedgerError, RateLimited, Refused, TaskFailed, UnknownOutcome, Unreachable
 from seedance_nb._ledger import Ledger
 from seedance_nb._outcome import Sent, refusal
@@ -29,7 +30,7 @@ _STATES = {"accepted": State.QUEUED, "refused": State.REFUSED, "unsent": State.U
 class Flow:
     """The surroundings of one task; `sleep` takes seconds, `clock` gives monotonic and `now` Unix seconds, `chance` 0 to 1.
 
-    `settled` is set once it is written down what became of the paid request. `balance` asks what is on the account, None
+    `bounds` are those of each file that is fetched; `settled` is set once it is written down what became of the paid request. `balance` asks what is on the account, None
     where nobody says.
     """
 
@@ -40,6 +41,7 @@ class Flow:
     sleep: Callable[[float], Awaitable[None]] = asyncio.sleep
     clock: Callable[[], float] = time.monotonic
     now: Callable[[], float] = time.time
+    bounds: Bounds = field(default_factory=Bounds)
     chance: Callable[[], float] = random.random
     balance: Callable[[], Awaitable[float | None]] | None = None
     settled: threading.Event = field(default_factory=threading.Event)

@@ -1,18 +1,15 @@
 """One task after its request was taken: look until it ends, fetch at once, keep the file."""
 
-import asyncio
 from dataclasses import replace
-from typing import Any
 
-from seedance_nb._errors import MediaError, Refused, Unauthorized
-from seedance_nb._files import Kept, is_kept, keep, part_for
+from seedance_nb._errors import Refused, Unauthorized
 from seedance_nb._flow import Flow, raise_for, send
+from seedance_nb._keeping import keep_files, noted, seen_at
 from seedance_nb._outcome import Answer, classify
 from seedance_nb._owner import this_process
 from seedance_nb._request import Request, status_request
-from seedance_nb._task import EARLY_STATES, OPEN_STATES, Row, Seen, State, next_look, read_status
-from seedance_nb._transport import download, look
-from seedance_nb._values import without_queries
+from seedance_nb._task import EARLY_STATES, OPEN_STATES, Row, State, next_look
+from seedance_nb._transport import look
 
 _GONE_AFTER_S = 60
 
@@ -40,9 +37,7 @@ async def run(flow: Flow, row: Row, request: Request | None) -> Row:
     if row.state in OPEN_STATES:
         row = await _follow(flow, row)
     raise_for(flow.spec, row)
-    if await asyncio.to_thread(is_kept, row):
-        return row
-    return await _keep(flow, row)
+    return await keep_files(flow, row)
 
 
 async def glance(flow: Flow, row: Row) -> Row:
@@ -80,11 +75,6 @@ async def _follow(flow: Flow, row: Row) -> Row:
             row = await flow.write(row, error=problem)
 
 
-def seen_at(flow: Flow, answer: Answer | None) -> Seen | None:
-    """What an answer to a status request says, None where it says nothing. *pure*."""
-    return read_status(flow.spec.task, answer.value, flow.spec.errors) if answer and flow.spec.task else None
-
-
 def _must_stop(flow: Flow, answer: Answer, row: Row) -> bool:
     """Whether an answer says that the task is not there. Raises: Unauthorized where the key may not look."""
     sent = classify(flow.spec, answer, flow.place.secret)
@@ -97,58 +87,3 @@ def _must_stop(flow: Flow, answer: Answer, row: Row) -> bool:
     gone = flow.spec.errors.gone if flow.spec.errors else ()
     code = getattr(sent.error, "code", None)
     return str(answer.status) in gone or (code is not None and str(code) in gone)
-
-
-async def noted(flow: Flow, row: Row, seen: Seen) -> Row:
-    """The row after what was seen of its task. *writes ledger*."""
-    hide = flow.place.secret.hide if flow.place.secret else str
-    found: dict[str, Any] = {
-        "state": seen.state,
-        "word": hide(seen.word),
-        "outputs": seen.outputs,
-        "error": without_queries(hide(seen.error)),
-        "credits": seen.credits if seen.credits is not None else row.credits,
-        "progress": seen.progress,
-    }
-    changes = {name: value for name, value in found.items() if value != getattr(row, name)}
-    if seen.state in (State.DONE, State.FAILED):
-        changes["finished"] = flow.now()
-    return await flow.write(row, **changes) if changes else row
-
-
-async def _keep(flow: Flow, row: Row) -> Row:
-    """The row with its file. A result address that no longer works is asked for once more."""
-    problem: MediaError | None = None
-    kept: Kept | None = None
-    for attempt in range(2):
-        if attempt:
-            row = await _fresh(flow, row)
-        part = part_for(flow.folder, row)
-        try:
-            await download(_video_of(row.outputs), part, flow.place)
-            kept = await asyncio.to_thread(keep, part, row)
-        except MediaError as error:
-            problem = error
-        except OSError as error:
-            problem = MediaError(f"The video could not be written: {error.strerror}.")
-        finally:
-            part.unlink(missing_ok=True)
-        if kept is not None:
-            return await flow.write(row, file=str(kept.file), sha256=kept.sha256, facts=kept.facts_text)
-    raise MediaError(
-        problem.message if problem else "",
-        task=row.name,
-        charged=row.charged,
-        next_step=f"sd.task({row.name!r}).wait() fetches it again; the result's address may not live long",
-    )
-
-
-async def _fresh(flow: Flow, row: Row) -> Row:
-    answer, _ = await look(flow.spec, status_request(flow.spec, flow.place.base_url, row.task_id), flow.place)
-    seen = seen_at(flow, answer)
-    return await noted(flow, row, seen) if seen and seen.state is State.DONE else row
-
-
-def _video_of(outputs: tuple[str, ...]) -> str:
-    named = [url for url in outputs if url.split("?")[0].lower().endswith((".mp4", ".mov"))]
-    return (named or list(outputs))[0]

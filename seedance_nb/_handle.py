@@ -10,9 +10,10 @@ from typing import Any
 
 from seedance_nb._display import Video, badge, table_html, table_text
 from seedance_nb._errors import SeedanceError, WaitTimeout
+from seedance_nb._files import file_text
 from seedance_nb._markup import escaped
 from seedance_nb._price import price_after
-from seedance_nb._task import FREE_STATES, Row, State
+from seedance_nb._task import Row, State
 
 _TICK_S = 0.1
 
@@ -168,7 +169,7 @@ class Tasks(Sequence[Row]):
                 row.spec,
                 shorten(prompt, 60, placeholder="…"),
                 time.strftime("%Y-%m-%d %H:%M", time.gmtime(row.created)),
-                row.file.replace("\\", "/").rsplit("/", 1)[-1] or ("" if row.state in FREE_STATES else "not kept yet"),
+                file_text(row),
             ]
             for row, prompt in zip(self._rows, self._prompts, strict=True)
         ]

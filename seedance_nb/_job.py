@@ -23,7 +23,7 @@ class Reference:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Job:
-    """One video to paint to `path`: `width` and `height` in px (even), `seconds` in s."""
+    """One video to paint to `path`: `width` and `height` in px (even), `seconds` in s; its last picture to `last_frame`, "" for nowhere."""
 
     path: str
     width: int
@@ -34,6 +34,7 @@ class Job:
     model: str
     settings: tuple[tuple[str, str], ...]
     references: tuple[Reference, ...]
+    last_frame: str = ""
 
 
 def frame_size(resolution: str, ratio: str) -> tuple[int, int]:

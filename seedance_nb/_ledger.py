@@ -23,7 +23,7 @@ from seedance_nb._task import EARLY_STATES, FREE_STATES, Row, State
 
 _COLUMNS = (
     "seq", "spec", "base_url", "simulated", "digest", "take", "body", "state", "word", "task_id", "outputs", "error",
-    "credits", "estimate", "unit", "progress", "file", "sha256", "facts", "created", "accepted", "finished", "owner",
+    "credits", "estimate", "unit", "progress", "file", "sha256", "facts", "beside", "dead", "created", "accepted", "finished", "owner",
     "successor", "balance",
 )  # fmt: skip
 _CHANGEABLE = frozenset(_COLUMNS[7:]) - {"created", "estimate", "unit", "successor"} | {"simulated"}

@@ -18,6 +18,8 @@ _MAX_FRAMES = 40
 _LONGEST_S = 24 * 3600
 _MOST_FPS = 1000
 _MOST_BOXES = 10_000
+_MOST_SHORT_S = 0.25
+_MOST_SHORT = 0.05
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -122,8 +124,39 @@ def _main(path: str, poster: str) -> int:
         sound = container.streams.audio[0].codec_context.name if container.streams.audio else ""
         facts = Facts(width=frame.width, height=frame.height, seconds=round(seconds, 3), fps=round(rate, 3),
                       codec=stream.codec_context.name, audio=sound)  # fmt: skip
+    if fault := _cut_fault(path):
+        sys.stderr.write(fault)
+        return 1
     sys.stdout.write(write_facts(facts))
     return 0
+
+
+def _cut_fault(path: str) -> str:
+    """Why not everything that the index speaks of is there, "" if it is. *reads files*.
+
+    It reads every packet and decodes none. An index in front may leave open how long the rest is; then only this tells.
+    """
+    import av
+
+    # Without the edit lists, which leave out packets that are there.
+    options = {"protocol_whitelist": "file", "ignore_editlist": "1"}
+    with av.open(path, format="mp4", options=options) as container:
+        meant = {stream.index: stream.frames for stream in container.streams}
+        found = dict.fromkeys(meant, 0)
+        end = 0.0
+        for packet in container.demux():
+            if packet.is_corrupt:
+                return "it is cut off in the middle of a picture or a sound"
+            found[packet.stream.index] += 1 if packet.size else 0
+            if packet.pts is not None and packet.time_base:
+                end = max(end, float((packet.pts + (packet.duration or 0)) * packet.time_base))
+        length = (container.duration or 0) / 1_000_000
+    missing = {place: count for place, count in meant.items() if found[place] < count}
+    if missing:
+        return f"it is cut off: {sum(missing.values())} pictures and sounds were meant, {sum(found[place] for place in missing)} are there"
+    # A file in pieces names no count; where it names its length, the last piece must reach it.
+    is_short = not any(meant.values()) and length - end > max(_MOST_SHORT_S, length * _MOST_SHORT)
+    return f"it is cut off after {end:.1f} of {length:.1f} s" if is_short else ""
 
 
 def _save_poster(frame: Any, poster: Path) -> None:

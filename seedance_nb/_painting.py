@@ -16,18 +16,23 @@ _WALL_S = 180
 _USUAL_S = 5
 _LONGEST_S = 30
 _MOST_PX = 2560 * 1440
+_LAST_FRAME = "return_last_frame"
 _UNPAINTED = ("model", "callback_url", "callBackUrl")
 
 
-async def paint(spec: Spec, body: dict[str, Any], output: Path, fetch: Callable[[str], Awaitable[bytes]]) -> str:
+async def paint(
+    spec: Spec, body: dict[str, Any], output: Path, last_frame: Path, fetch: Callable[[str], Awaitable[bytes]]
+) -> str:
     """Why the video could not be painted, "" once it lies at `output`. *network* for reference pictures, *writes files*.
+
+    Its last picture lies at `last_frame` then, where the request asks for it.
 
     The painting is done by a child process, so that the event loop stays free.
     """
     output.parent.mkdir(parents=True, exist_ok=True)
     with tempfile.TemporaryDirectory(prefix="seedance-") as folder:
         references = await _references(spec, body, Path(folder), fetch)
-        job = _job(spec, body, output, references)
+        job = _job(spec, body, output, last_frame, references)
         order = Path(folder) / "job.json"
         order.write_text(dump(job), encoding="utf-8")
         child = await asyncio.create_subprocess_exec(
@@ -57,7 +62,7 @@ def size_of(asked: dict[str, Any]) -> tuple[int, int]:
     return (width, height) if width * height <= _MOST_PX else frame_size("1080p", "16:9")
 
 
-def _job(spec: Spec, body: dict[str, Any], output: Path, references: tuple[Reference, ...]) -> Job:
+def _job(spec: Spec, body: dict[str, Any], output: Path, last_frame: Path, references: tuple[Reference, ...]) -> Job:
     asked = roles(spec, body)
     width, height = size_of(asked)
     given = [(path[-1], schema, find(body, join(path))) for path, schema in named(spec)]
@@ -66,10 +71,12 @@ def _job(spec: Spec, body: dict[str, Any], output: Path, references: tuple[Refer
         for name, schema, value in given
         if isinstance(value, bool | int | float | str) and schema.get("x-role") != "prompt" and name not in _UNPAINTED
     )
+    is_wanted = any(name == _LAST_FRAME and value is True for name, _, value in given)
     seconds = min(seconds_of(asked.get("seconds")) or _USUAL_S, _LONGEST_S)
     return Job(
         path=str(output), width=width, height=height, seconds=max(1, round(seconds)), audio=bool(asked.get("audio")),
         prompt=str(asked.get("prompt", "")), model=str(body.get("model", spec.name)), settings=settings, references=references,
+        last_frame=str(last_frame) if is_wanted else "",
     )  # fmt: skip
 
 

@@ -9,9 +9,10 @@ from urllib.parse import urlsplit
 from seedance_nb import _store
 from seedance_nb._errors import SeedanceError
 from seedance_nb._keys import Secret, find_key
+from seedance_nb._parcels import fetch_small
 from seedance_nb._spec import Spec
 from seedance_nb._task import Row
-from seedance_nb._transport import Place, fetch_small, host_of
+from seedance_nb._transport import Place, host_of
 from seedance_nb._uris import SIMULATED_HOST
 
 

@@ -25,7 +25,10 @@ _CPU_S = 120
 
 
 def render(job: Job) -> None:
-    """The MP4 at `job.path`, whole or not at all: H.264, 24 frames per second, AAC where sound is asked. *writes files*."""
+    """The MP4 at `job.path`, whole or not at all: H.264, 24 frames per second, AAC where sound is asked. *writes files*.
+
+    Its last picture is there before it, where that is asked for.
+    """
     part = Path(f"{job.path}.{os.getpid()}.part")
     try:
         with av.open(str(part), "w", format="mp4", options={"movflags": "+faststart"}) as out:
@@ -37,6 +40,8 @@ def render(job: Job) -> None:
                 frame = av.VideoFrame.from_image(picture)  # type: ignore[no-untyped-call]
                 frame.pts, frame.time_base = number, Fraction(1, FPS)
                 out.mux(video.encode(frame))
+            if job.last_frame:
+                picture.save(job.last_frame, "PNG")
             out.mux(video.encode(None))
             for samples in _sound_frames(job) if sound else ():
                 out.mux(sound.encode(samples))

@@ -111,7 +111,10 @@ def shape(schema: Any, facts: dict[str, Any]) -> Any:
     if "properties" in schema or made:
         return made | {name: shape(child, facts) for name, child in schema.get("properties", {}).items()}
     if "array" in (schema.get("type"), *(schema["type"] if isinstance(schema.get("type"), list) else ())):
-        return [shape(schema["items"], facts)] if facts.get("output") and "x-fill" in str(schema.get("items")) else []
+        if not facts.get("output") or "x-fill" not in str(schema.get("items")):
+            return []
+        more = facts.get("more", ()) if schema["items"].get("x-fill") == "output" else ()
+        return [shape(schema["items"], facts), *more]
     return next(iter([*schema.get("examples", ()), *schema.get("enum", ())]), None)
 
 

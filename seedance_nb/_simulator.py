@@ -7,7 +7,6 @@ import time
 from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
-from pathlib import Path
 from typing import Any
 
 from starlette.applications import Starlette
@@ -127,7 +126,10 @@ class Simulator:
             self._paint(task)  # a task that another kernel left half painted
         output = f"{base}/outputs/{task.id}.mp4" if state == "done" else None
         fault = task.fault if state == "failed" else None
-        return _replies.told(spec, state, {**self._facts(spec, task, state), "output": output, "fault": fault})
+        last = [f"{base}/outputs/{task.id}-last.png"] if output and self.store.last_frame(task.id).exists() else []
+        return _replies.told(
+            spec, state, {**self._facts(spec, task, state), "output": output, "more": last, "fault": fault}
+        )
 
     def _facts(self, spec: Spec, task: Simulated, state: str) -> dict[str, Any]:
         asked, ended = roles(spec, task.body), state in ("done", "failed")
@@ -166,9 +168,12 @@ class Simulator:
         return answer
 
     async def _output(self, request: Request) -> Response:
-        path: Path = self.store.output(request.path_params["name"].removesuffix(".mp4"))
-        if re.fullmatch(r"task_[0-9a-f]+\.mp4", request.path_params["name"]) and path.exists():
-            return FileResponse(path, media_type="video/mp4", headers={MARK: "1"})
+        asked = re.fullmatch(r"(task_[0-9a-f]+)(\.mp4|-last\.png)", request.path_params["name"])
+        if asked:
+            path = self.store.output(asked[1]) if asked[2] == ".mp4" else self.store.last_frame(asked[1])
+            kind = "video/mp4" if asked[2] == ".mp4" else "image/png"
+            if path.exists():
+                return FileResponse(path, media_type=kind, headers={MARK: "1"})
         return Response("gone", status_code=404)
 
     def _paint(self, task: Simulated) -> None:
@@ -177,7 +182,13 @@ class Simulator:
         self._painting[task.id] = asyncio.get_running_loop().create_task(self._painted(task))
 
     async def _painted(self, task: Simulated) -> None:
-        fault = await paint(self.specs[task.spec], task.body, self.store.output(task.id), self._annex.fetch)
+        fault = await paint(
+            self.specs[task.spec],
+            task.body,
+            self.store.output(task.id),
+            self.store.last_frame(task.id),
+            self._annex.fetch,
+        )
         if fault:
             await asyncio.to_thread(self.store.fail, task.id, fault)
         self._painting.pop(task.id, None)

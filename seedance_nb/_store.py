@@ -56,6 +56,7 @@ class Store:
                 "DELETE FROM tasks WHERE created < ? RETURNING id", (time.time() - KEEP_S,)
             ).fetchall():
                 self.output(old).unlink(missing_ok=True)
+                self.last_frame(old).unlink(missing_ok=True)
             values = (task.id, task.spec, json.dumps(task.body), task.created, task.fault)
             db.execute("INSERT INTO tasks (id, spec, body, created, fault) VALUES (?, ?, ?, ?, ?)", values)
 
@@ -96,6 +97,10 @@ class Store:
     def output(self, task_id: str) -> Path:
         """Where a task's video lies once it is made. *pure*."""
         return self.folder / "outputs" / f"{task_id}.mp4"
+
+    def last_frame(self, task_id: str) -> Path:
+        """Where the last picture of a task's video lies, if one was asked for. *pure*."""
+        return self.folder / "outputs" / f"{task_id}-last.png"
 
     @contextmanager
     def _db(self) -> Iterator[sqlite3.Connection]:

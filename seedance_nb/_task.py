@@ -49,7 +49,9 @@ class Row:
     `credits` is the provider's own number and `estimate` the one before it, both in `unit`, None where nobody says one;
     `progress` is the provider's own percentage, 0 to 100, None if it tells none.
     `name` is what `sd.task(name)` takes: provider and the provider's id, or `#` and the row's number until there is one.
-    `facts` is what was found in the kept file, as JSON. `successor` is the number of the row that was sent in place of this
+    `facts` is what was found in the kept file, `beside` what became of the results beside it, both as JSON. `dead` is since when
+    the result's address has not worked, None while it was not tried or works.
+    `successor` is the number of the row that was sent in place of this
     unclear one, None if none was; `balance` is what the account had before the request, in `unit`, None where nobody said.
     """
 
@@ -72,6 +74,8 @@ class Row:
     file: str = ""
     sha256: str = ""
     facts: str = ""
+    beside: str = ""
+    dead: float | None = None
     created: float = 0.0
     accepted: float | None = None
     finished: float | None = None

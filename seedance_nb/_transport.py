@@ -1,29 +1,27 @@
-"""The only file that sends the key: one paid POST, the calls beside it, the looks that follow, and the download without it."""
+"""The only file that sends the key: one paid POST, the calls beside it, and the looks that follow."""
 
 import asyncio
 import functools
-import os
 import ssl
 import time
 from collections.abc import AsyncIterator, Awaitable, Callable, Generator
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Any
-from urllib.parse import urljoin, urlsplit
+from urllib.parse import urlsplit
 
 import httpx
 
-from seedance_nb._errors import MediaError, Unreachable
+from seedance_nb._errors import Unreachable
 from seedance_nb._keys import Secret
 from seedance_nb._outcome import Answer, Sent, classify, troubled
 from seedance_nb._pace import Gate, pause_of
+from seedance_nb._pinned import Way
 from seedance_nb._request import Request
 from seedance_nb._spec import Spec
 from seedance_nb._values import ABSENT, read_answer
 
 MAX_ANSWER = 2 * 1024 * 1024
-MAX_VIDEO = 2 * 1024**3
 _CONNECT_S = 10.0
 
 
@@ -31,7 +29,7 @@ _CONNECT_S = 10.0
 class Place:
     """Where requests go. `app` is the built-in simulator, mounted in this process; None for a real address.
 
-    `total` bounds one API call and `download_total` one download, both in seconds. `gate` shares out the turns of all
+    `total` bounds one API call, in seconds. `gate` shares out the turns of all
     requests to this host; `sleep` waits for one, in seconds of `clock`.
     """
 
@@ -39,7 +37,6 @@ class Place:
     secret: Secret | None
     app: Callable[..., Any] | None = None
     total: float = 120
-    download_total: float = 1800
     gate: Gate | None = None
     sleep: Callable[[float], Awaitable[None]] = asyncio.sleep
     clock: Callable[[], float] = time.monotonic
@@ -94,86 +91,13 @@ async def look(spec: Spec, request: Request, place: Place) -> tuple[Answer | Non
     return answer, problem
 
 
-async def download(url: str, part: Path, place: Place) -> int:
-    """The number of bytes written to `part`. *network*, *writes files*; no key goes along.
+def way_of(spec: Spec, place: Place) -> Way:
+    """Which addresses files may have that are fetched for, or put to, this place; no key goes that way. *pure*.
 
-    Raises: MediaError for an address that is not https (or the provider's own), a broken transfer, a wrong length, an
-    answer that is no file, or more than 2 GiB. An OSError of the disk is passed on.
+    Public https ones; and those at the place itself where it is the simulator, or a person named it in the document's stead.
     """
-    problem = ""
-    try:
-        async with asyncio.timeout(place.download_total), _client(place, None) as client:
-            return await _download(client, url, part, place)
-    except TimeoutError:
-        problem = f"the download took longer than {place.download_total:g} s"
-    except (httpx.HTTPError, httpx.InvalidURL, ValueError) as error:
-        problem = f"the download broke ({_said(error, place)})"
-    raise MediaError(f"The video could not be fetched: {problem}.", charged="charged")
-
-
-async def _download(client: httpx.AsyncClient, url: str, part: Path, place: Place) -> int:
-    for _ in range(4):
-        own = urlsplit(url)[:2] == urlsplit(place.base_url)[:2]
-        if not url.startswith("https://") and not own:
-            raise MediaError(
-                f"The result's address at {host_of(url)} is not https, so it is not fetched.", charged="charged"
-            )
-        async with client.stream("GET", url) as answer:
-            if answer.is_redirect:
-                url = urljoin(url, answer.headers.get("location", ""))
-                continue
-            if answer.status_code != 200:  # noqa: PLR2004
-                said = f"{host_of(url)} answered HTTP {answer.status_code}"
-                raise MediaError(f"The video could not be fetched: {said}.", charged="charged")
-            return await _write(answer, part)
-    raise MediaError("The video could not be fetched: too many redirects.", charged="charged")
-
-
-async def _write(answer: httpx.Response, part: Path) -> int:
-    expected = answer.headers.get("content-length", "")
-    size = 0
-    with part.open("wb") as file:
-        async for chunk in answer.aiter_raw():
-            size += len(chunk)
-            if size > MAX_VIDEO:
-                raise MediaError("The video could not be fetched: it is larger than 2 GiB.", charged="charged")
-            file.write(chunk)
-        file.flush()
-        os.fsync(file.fileno())
-    if expected.isdecimal() and int(expected) != size:
-        said = f"{size:,} of {int(expected):,} bytes arrived"
-        raise MediaError(f"The video could not be fetched: {said}.", charged="charged")
-    return size
-
-
-async def fetch_small(url: str, limit: int = 10_000_000, total: float = 3) -> bytes:
-    """The bytes at a web address, b"" where it cannot be had in `total` seconds and `limit` bytes. *network*."""
-    place = Place(base_url=url, secret=None, total=total)
-    try:
-        async with asyncio.timeout(total), _client(place, None) as client, client.stream("GET", url) as answer:
-            if answer.status_code == 200:  # noqa: PLR2004
-                return await _read(answer, limit)
-    except (TimeoutError, httpx.HTTPError, httpx.InvalidURL, OSError, ValueError):
-        return b""
-    return b""
-
-
-async def put_bytes(url: str, content: bytes, kind: str, place: Place) -> str:
-    """Why `content` could not be put at an upload address, "" once it is there. *network*; no key goes along.
-
-    `kind` is its media type. The address is https, or the provider's own.
-    """
-    own = urlsplit(url)[:2] == urlsplit(place.base_url)[:2]
-    if not url.startswith("https://") and not own:
-        return "its address is not https"
-    try:
-        async with asyncio.timeout(place.download_total), _client(place, None) as client:
-            answer = await client.put(url, content=content, headers={"Content-Type": kind})
-    except TimeoutError:
-        return f"it took longer than {place.download_total:g} s"
-    except (httpx.HTTPError, httpx.InvalidURL, OSError, ValueError) as error:
-        return f"the connection broke ({type(error).__name__})"
-    return "" if answer.is_success else f"HTTP {answer.status_code}"
+    named = place.app is not None or place.base_url.rstrip("/") != spec.server.rstrip("/")
+    return Way(origin=place.base_url if named else "", app=place.app)
 
 
 def host_of(url: str) -> str:

@@ -2,7 +2,7 @@
 
 from seedance_nb._errors import SeedanceError, UnknownOutcome
 from seedance_nb._flow import Flow, kept
-from seedance_nb._follow import noted, seen_at
+from seedance_nb._keeping import noted, seen_at
 from seedance_nb._price import amount_text
 from seedance_nb._request import status_request
 from seedance_nb._task import Row, State, is_id

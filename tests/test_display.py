@@ -1,14 +1,20 @@
 """What a video, a task and a table look like: strings, made by pure functions."""
 
 import base64
+import os
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
+import av
+import media
+import nbformat
 import pytest
 
 import seedance_nb as sd
 from seedance_nb import _media
 from seedance_nb._display import differences, source_of, table_html, table_text, video_html
+from seedance_nb._files import Beside, write_beside
 from seedance_nb._media import Facts, boxes_fault
 
 FACTS = Facts(width=1280, height=720, seconds=5.0, fps=24.0, codec="h264", audio="aac")
@@ -29,7 +35,38 @@ def test_a_video_is_a_player_a_picture_and_a_line(
     assert (
         bundle["text/plain"] == f"Video {video.task}: SIMULATED, 854 × 480 · 4 s · 24 fps · H.264 · AAC; {video.path}"
     )
-    assert sum(map(len, bundle.values())) < 60_000, "a result adds little to a notebook"
+
+
+def test_a_clip_adds_few_kilobytes_to_a_notebook_however_large_it_is(
+    made: tuple[sd.Session, sd.Video], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(made[1].path.parent.parent)
+
+    def saved(shown: sd.Video) -> int:
+        output = nbformat.v4.new_output("display_data", shown._repr_mimebundle_())
+        cell = nbformat.v4.new_code_cell("video", outputs=[output])
+        empty = nbformat.v4.new_notebook(cells=[nbformat.v4.new_code_cell("video")])
+        return len(nbformat.writes(nbformat.v4.new_notebook(cells=[cell]))) - len(nbformat.writes(empty))
+
+    assert saved(made[1]) < 12_000
+    naive = base64.b64encode(made[1].path.read_bytes())
+    assert len(naive) > 12_000  # the control: the bytes themselves
+
+
+def test_what_came_with_the_video_is_linked_or_said_to_be_missing(made: tuple[sd.Session, sd.Video]) -> None:
+    folder = made[1].path.parent
+    beside = [
+        Beside(place=1, kind="image", file=str(folder / "v-last-frame.png"), sha256="x"),
+        Beside(place=2, fault="<b> answered HTTP 404", dead=True),
+        Beside(place=3, fault="it is cut off"),
+    ]
+    video = replace(made[1], row=replace(made[1].row, beside=write_beside(beside)))
+    shown = video_html(video, "outputs/v.mp4")
+    assert '<a href="outputs/v-last-frame.png" download="v-last-frame.png">' in shown
+    assert "result 3 is not there: &lt;b&gt; answered HTTP 404<" in shown
+    assert f"result 4 is not there: it is cut off; sd.task(&#x27;{video.task}&#x27;).wait() tries again" in shown
+    assert str(folder / "v-last-frame.png") in video_html(video, "")
+    assert "; with it: v-last-frame.png, result 3 not there (<b> answered HTTP 404)" in repr(video)
 
 
 def test_the_link_stands_outside_the_player_too(made: tuple[sd.Session, sd.Video]) -> None:
@@ -129,3 +166,58 @@ def test_whole_boxes_with_nonsense_inside_are_refused_by_the_child(
     facts, why = _media.inspect(file, tmp_path / "p.jpg")
     assert facts is None
     assert "cannot be decoded" in why
+
+
+CONTAINERS: dict[str, dict[str, Any]] = {
+    "the index at the end": {},
+    "the index in front": {"movflags": "faststart"},
+    "in pieces with an index of them": {"movflags": "dash+global_sidx"},
+}
+
+
+def open_ended(data: bytes) -> bytes:
+    """The same MP4, whose last box reaches to the end of the file, wherever that is."""
+    kind, start, _ = media.outer(data)[-1]
+    assert kind == b"mdat"
+    return data[:start] + bytes(4) + data[start + 4 :]
+
+
+@pytest.mark.parametrize("form", [*CONTAINERS, "open at the end"])
+def test_a_file_that_is_cut_anywhere_is_not_taken_for_whole(form: str, tmp_path: Path) -> None:
+    options = CONTAINERS.get(form, {"movflags": "faststart"})
+    whole = media.video(frames=48, sound=form != "in pieces with an index of them", **options)
+    ends = {end for _, _, end in media.outer(whole)}
+    index = next((start for kind, start, _ in media.outer(whole) if kind == b"mfra"), None)
+    if form == "open at the end":
+        whole = open_ended(whole)
+    file, poster = tmp_path / "v.mp4", tmp_path / "p.jpg"
+    file.write_bytes(whole)
+    facts, why = _media.inspect(file, poster)
+    assert facts, why
+    # Without a child process for each of them, the sizes of the boxes tell nearly every cut.
+    unseen = []
+    for length in reversed(range(len(whole))):
+        os.truncate(file, length)
+        if not boxes_fault(file) and length != index:  # an index for seeking, with which no picture is lost
+            unseen.append(length)
+    assert (len(unseen) > 3000) is (form == "open at the end")
+    for length in {*unseen[:3], *unseen[:: max(1, len(unseen) // 8)], *(ends & set(unseen))}:
+        file.write_bytes(whole[:length])
+        facts, _ = _media.inspect(file, poster)
+        # Pieces name no count, only a length in seconds, which is believed to a quarter of a second.
+        assert facts is None or (form.startswith("in pieces") and pictures(file) >= 48 - 6), length
+
+
+def pictures(file: Path) -> int:
+    with av.open(str(file)) as container:
+        return sum(1 for _ in container.decode(video=0))
+
+
+def test_a_decoder_alone_takes_cut_files_for_whole(tmp_path: Path) -> None:
+    whole = open_ended(media.video(frames=48, movflags="faststart"))
+    played = 0
+    for length in range(len(whole) - 2000, len(whole), 400):
+        (tmp_path / "v.mp4").write_bytes(whole[:length])
+        with av.open(str(tmp_path / "v.mp4")) as container:
+            played += next(container.decode(video=0)) is not None
+    assert played == 5

@@ -15,8 +15,9 @@ from typing import Any
 import media
 import pytest
 from shelf import Shelf, shelf
+from tricks import HOSTS, NAMES, naive, system
 
-from seedance_nb import _fetch
+from seedance_nb import _pinned
 from seedance_nb._addresses import is_public, lookup
 from seedance_nb._fetch import Fetched, fetch_parts
 from seedance_nb._probe import MediaFacts, probe
@@ -222,7 +223,7 @@ FAULTS = {
     204: "127.0.0.1 answered HTTP 204",
     500: "127.0.0.1 answered HTTP 500",
     "/loop": "127.0.0.1 sends on and on to other addresses",
-    "http://127.0.0.1:1/": "only https addresses are looked at",
+    "http://127.0.0.1:1/": "its address is not https",
     "https://[fe80::1%25eth0]/": "is not known",
     "https://[": "",
 }
@@ -325,52 +326,6 @@ def test_what_goes_wrong_inside_is_no_exception_but_cancelling_is(web: Shelf, tm
     asyncio.run(cancelled())
 
 
-ANY = "0.0.0.0"  # noqa: S104
-NAMES = {
-    "localhost": "127.0.0.1", "localhost.": "127.0.0.1", "LOCALHOST": "127.0.0.1", "rebound.test": "127.0.0.1",
-    "six.test": "::1", "mapped.test": "::ffff:127.0.0.1", "cloud.test": "169.254.169.254", "oracle.test": "192.0.0.192",
-    "private.test": "10.0.0.1", "shared.test": "100.64.0.1", "nat64.test": "64:ff9b::7f00:1", "sixtofour.test": "2002:7f00:1::",
-    "teredo.test": "2001:0:4136:e378:8000:63bf:80ff:fffe", "any.test": ANY, "local.test": "fe80::1", "unique.test": "fd00::1",
-    "site.test": "fec0::1", "azure.test": "168.63.129.16", "group.test": "224.0.0.1", "group6.test": "ff02::1",
-    "broadcast.test": "255.255.255.255",
-}  # fmt: skip
-
-
-async def system(host: str, _port: int) -> list[str]:
-    """What a system's resolver makes of a host, also of the odd ways to write a number."""
-    if ":" in host:
-        return [host]
-    if host.lower() in NAMES:
-        return [NAMES[host.lower()]]
-    if host == "half.test":
-        return ["93.184.216.34", "127.0.0.1"]
-    try:
-        return [socket.inet_ntoa(socket.inet_aton(host))]
-    except OSError as error:
-        raise socket.gaierror("unknown") from error
-
-
-HOSTS = (
-    "127.0.0.1", "127.1", "127.0.1", "2130706433", "0x7f000001", "0x7f.0.0.1", "017700000001", "0177.0.0.1", "127.0.0.1.",
-    "127.255.255.254", "0", ANY, "[::1]", "[::]", "[::ffff:127.0.0.1]", "[::ffff:7f00:1]", "[0:0:0:0:0:0:0:1]",
-    "[64:ff9b::7f00:1]", "[2002:7f00:1::]", "[::127.0.0.1]", "half.test", "127.0.0.1%2f", "user@127.0.0.1", "example.com@127.0.0.1",
-    "example.com:x@127.0.0.1", "127.0.0.1\\@example.com", "example.com#@127.0.0.1", "①②⑦.0.0.1", "127。0。0。1", *NAMES,
-)  # fmt: skip
-
-
-async def naive(host: str, port: int) -> None:
-    """Connects to whatever a host resolves to: the control."""
-    for name in (host.strip("[]"), host.rpartition("@")[2]):
-        try:
-            address = (await system(name, port))[-1].removeprefix("::ffff:")
-            _, writer = await asyncio.open_connection(address, port)
-        except (OSError, ValueError):
-            continue
-        writer.close()
-        await writer.wait_closed()
-        return
-
-
 @pytest.mark.parametrize("scheme", ["https", "http"])
 def test_no_way_of_writing_an_address_leads_to_this_computer(scheme: str, tmp_path: Path) -> None:
     assert len(HOSTS) >= 27
@@ -400,7 +355,7 @@ def test_a_redirect_to_the_same_host_on_another_port_is_refused_and_a_naive_clie
 ) -> None:
     with shelf() as inside:
         url = web.put("/aside", b"", inside.put("/secret", b"x"))
-        assert fetch(url, tmp_path / "a", origin=web.origin) == (None, "only https addresses are looked at")
+        assert fetch(url, tmp_path / "a", origin=web.origin) == (None, "its address is not https")
         assert inside.connections == 0
         request = urllib.request.Request(url, headers={"Range": "bytes=0-9"})
         with urllib.request.urlopen(request) as answer:
@@ -489,8 +444,8 @@ def test_a_certificate_is_held_against_the_name_and_not_the_address(
     said: list[str | None] = []
     server.sni_callback = lambda _socket, name, _context: said.append(name)
     trusting = ssl.create_default_context(cafile=str(cert))
-    monkeypatch.setattr(_fetch, "is_public", lambda address: address == "127.0.0.1")
-    monkeypatch.setattr(_fetch, "_trusted", lambda: trusting)
+    monkeypatch.setattr(_pinned, "is_public", lambda address: address == "127.0.0.1")
+    monkeypatch.setattr(_pinned, "_trusted", lambda: trusting)
     with shelf(server) as web:
         web.put("/a.png", media.picture(900, 700))
         url = f"https://media.test:{web.port}/a.png"

@@ -31,15 +31,28 @@ LAYERS = (
     ("_keywords",),
     ("_meta",),
     ("_oddities", "_facts"),
-    ("_spec", "_media", "_owner", "_store", "_lettering", "_signs", "_addresses", "_shell", "_history"),
-    ("_replies", "_ranges", "_probe", "_curl", "_secrets"),
+    (
+        "_spec",
+        "_media",
+        "_owner",
+        "_store",
+        "_lettering",
+        "_signs",
+        "_addresses",
+        "_shell",
+        "_history",
+        "_turns",
+    ),
+    ("_replies", "_ranges", "_probe", "_curl", "_secrets", "_whole", "_pinned"),
     ("_presets",),
     ("_check", "_upstream", "_rules"),
-    ("_shape", "_fits", "_request", "_keys", "_task", "_job", "_carry", "_snippets"),
+    ("_shape", "_fits", "_request", "_keys", "_task", "_job", "_carry", "_snippets", "_download", "_parcels"),
     ("_fields", "_price", "_database", "_outcome", "_painting", "_sheet", "_annex", "_naming", "_pace"),
     ("_budget",),
     ("_labels", "_parts", "_faults", "_files", "_transport", "_fetch", "_simulator", "_slate", "_ledger", "_total"),
+    ("_companions",),
     ("_display", "_engine", "_flow", "_scene"),
+    ("_keeping",),
     ("_handle", "_render", "_follow", "_places", "_desk", "_preflight", "_tiles"),
     ("_begin", "_advice", "_unclear"),
     ("_session",),
@@ -100,11 +113,18 @@ def test_widgets_and_ipython_stay_where_a_person_touches_values(path: Path) -> N
     assert not used or path.stem in MAY_USE_WIDGETS
 
 
-def test_only_two_files_speak_http_and_only_the_transport_of_them_has_a_key() -> None:
+def test_five_files_speak_http_and_only_the_transport_of_them_has_a_key() -> None:
     speaking = {path.stem for path in PACKAGE.glob("*.py") if "httpx" in {name.split(".")[0] for name in imports(path)}}
-    assert speaking == {"_transport", "_fetch"}
+    keyless = {"_pinned", "_fetch", "_download", "_parcels"}
+    assert speaking == keyless | {"_transport"}
     assert "_keys" in reached("_transport")  # the control
-    assert not reached("_fetch") & {"_keys", "_transport", "_request"}
+    for name in keyless:
+        assert not reached(name) & {"_keys", "_transport", "_request"}, name
+
+
+def test_only_two_files_open_connections() -> None:
+    makers = {path.stem for path in PACKAGE.glob("*.py") if "AsyncClient(" in path.read_text(encoding="utf-8")}
+    assert makers == {"_transport", "_pinned"}
 
 
 def reached(name: str) -> set[str]:

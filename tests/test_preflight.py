@@ -97,7 +97,7 @@ UNCHECKED = {
     "asset://asset-1": "an uploaded asset; the provider looked at it when it was uploaded",
     "https://localhost./a.png?token=s3cr3t": "the host localhost. is not known",
     "https://127.0.0.1/a.png?token=s3cr3t": "127.0.0.1 is not on the public internet",
-    "http://example.com/a.png?token=s3cr3t": "only https addresses are looked at",
+    "http://example.com/a.png?token=s3cr3t": "its address is not https",
     "data:image/png;base64,AAAA": "it is Base64 data and not an address",
     "/no/such/file.png": "it is neither a web address nor a file that is here",
     "//server/share/a.png": "it is neither a web address nor a file that is here",

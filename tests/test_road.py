@@ -202,10 +202,11 @@ def test_a_broken_download_never_gets_the_final_name(session: sd.Session, provid
     assert len(provider.charges) == 1
 
 
-def test_a_result_that_died_is_asked_for_once_more(session: sd.Session, provider: Provider) -> None:
-    provider.on_video = ["close", "ok"]
+def test_a_download_that_broke_is_tried_again(session: sd.Session, provider: Provider) -> None:
+    provider.on_video = ["close", "short", "ok"]
     assert session.generate(MODEL, timeout=60, **FIELDS).path.exists()
-    assert len(provider.looks) == 2
+    assert len(provider.downloads) == 3
+    assert len(provider.looks) == 1
 
 
 def test_the_key_goes_to_the_provider_and_not_to_the_file_server(session: sd.Session, provider: Provider) -> None:

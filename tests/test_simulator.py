@@ -9,8 +9,10 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
+import av
 import httpx
 import pytest
+from PIL import Image, ImageChops, ImageStat
 from waiting import serving
 
 import seedance_nb as sd
@@ -238,3 +240,22 @@ def test_a_task_is_taken_up_again_by_a_later_kernel() -> None:
     session = sd.Session(queue_s=0, run_s=0)
     assert session.task(died.stdout.strip()).wait(60).path.exists()
     assert [row.name for row in session.tasks()] == [died.stdout.strip()]
+
+
+@pytest.mark.parametrize("name", ["crun/seedance-1.0-pro-t2v", MODEL])
+def test_a_last_frame_that_was_asked_for_is_kept_beside_the_video(name: str, tmp_path: Path) -> None:
+    session = sd.Session(ledger=tmp_path / "l.sqlite3", outputs=tmp_path / "out", queue_s=0, run_s=0)
+    fields: dict[str, Any] = {"prompt": "A fox", "duration": 4, "resolution": "480p"}
+    if name == MODEL:
+        fields["reference_images"] = ["https://example.invalid/a.png"]
+    plain = session.generate(name, timeout=60, **fields)
+    assert plain.beside == ()
+    video = session.generate(name, timeout=60, return_last_frame=True, **fields)
+    (last,) = video.beside
+    assert (last.kind, Path(last.file).name) == ("image", f"{video.path.stem}-last-frame.png")
+    with Image.open(last.file) as picture, av.open(str(video.path)) as container:
+        *_, frame = container.decode(video=0)
+        shown = frame.to_image()  # type: ignore[no-untyped-call]
+        off = ImageStat.Stat(ImageChops.difference(picture.convert("RGB"), shown)).mean
+    assert max(off) < 8
+    assert f"{video.path.stem}-last-frame.png" in video._repr_mimebundle_()["text/html"]

@@ -1,0 +1,203 @@
+"""The results of a task that is done: fetched at once, checked, kept; a dead address is asked for once more."""
+
+import asyncio
+import time
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+from seedance_nb._download import Fault, discard, download
+from seedance_nb._errors import MediaError
+from seedance_nb._files import (
+    Beside,
+    Kept,
+    Unfit,
+    is_kept,
+    is_video,
+    keep,
+    keep_beside,
+    lock_for,
+    part_for,
+    read_beside,
+    write_beside,
+)
+from seedance_nb._flow import Flow
+from seedance_nb._outcome import Answer
+from seedance_nb._request import status_request
+from seedance_nb._task import Row, Seen, State, read_status
+from seedance_nb._transport import look, way_of
+from seedance_nb._turns import turn
+from seedance_nb._values import without_queries
+
+_TRIES = 4
+_MOST_UNFIT = 2
+_PAUSE_S = 2
+_LEAST_S = 0.05
+_LATER = "not fetched yet"
+
+
+async def keep_files(flow: Flow, row: Row) -> Row:
+    """The row whose video is kept, and what came beside it as far as it could be had. *network*, *writes ledger*, *writes files*.
+
+    What is kept already is not fetched again. Raises: MediaError where the video cannot be had; the id, the addresses
+    and what was fetched so far stay.
+    """
+    if await asyncio.to_thread(_has_all, row):
+        return row
+    problem = ""
+    try:
+        async with turn(lock_for(flow.folder, row), flow.sleep):
+            row = flow.ledger.row(row.seq) or row  # another process may have kept it meanwhile
+            return await _Keeping(flow, row, has_video=await asyncio.to_thread(is_kept, row)).run()
+    except OSError as error:
+        problem = f"Nothing can be kept in {flow.folder} ({error.strerror})."
+    raise MediaError(problem, task=row.name, charged=row.charged, next_step=_room(row))
+
+
+def seen_at(flow: Flow, answer: Answer | None) -> Seen | None:
+    """What an answer says about its task, None if nothing. *pure*."""
+    return read_status(flow.spec.task, answer.value, flow.spec.errors) if answer and flow.spec.task else None
+
+
+async def noted(flow: Flow, row: Row, seen: Seen) -> Row:
+    """The row with what was seen. *writes ledger*."""
+    hide = flow.place.secret.hide if flow.place.secret else str
+    found: dict[str, Any] = {
+        "state": seen.state,
+        "word": hide(seen.word),
+        "outputs": seen.outputs,
+        "error": without_queries(hide(seen.error)),
+        "credits": seen.credits if seen.credits is not None else row.credits,
+        "progress": seen.progress,
+    }
+    changes = {name: value for name, value in found.items() if value != getattr(row, name)}
+    if seen.state in (State.DONE, State.FAILED):
+        changes["finished"] = flow.now()
+    return await flow.write(row, **changes) if changes else row
+
+
+class _Keeping:
+    """One go at everything that a task has made, while nobody else fetches it."""
+
+    def __init__(self, flow: Flow, row: Row, *, has_video: bool) -> None:
+        self.flow, self.row = flow, row
+        self._asked = False
+        self._beside = {one.place: one for one in read_beside(row.beside)}
+        self._has_video = has_video
+
+    async def run(self) -> Row:
+        """The row afterwards. Raises: MediaError without a video."""
+        places = list(self._beside) if self._has_video else _by_likeness(self.row.outputs)
+        faults: list[Fault] = []
+        for number, place in enumerate(places):
+            if place in self._beside and self._beside[place].is_settled and not self._is_wanted(place):
+                continue
+            try:
+                got = await self._fetch(place)
+            except Fault as fault:
+                faults.append(fault)
+                self._beside[place] = Beside(place=place, fault=str(fault), dead=fault.kind == "dead")
+                continue
+            if isinstance(got, Kept):
+                self._has_video = True
+                self._beside.pop(place, None)
+                later = {other: Beside(place=other, fault=_LATER) for other in places[number + 1 :]}
+                self._beside = later | self._beside
+                await self._write(file=str(got.file), sha256=got.sha256, facts=got.facts_text, dead=None)
+            else:
+                self._beside[place] = got
+        if not self._has_video:
+            first = faults[0] if faults else Fault("final", "there is no video among the results")
+            await self._write(dead=(self.row.dead or self.flow.now()) if first.kind == "dead" else None)
+            raise self._error(first)
+        await self._write()
+        return self.row
+
+    def _is_wanted(self, place: int) -> bool:
+        """Whether it may be the video that is missing: it is asked for again on every new go."""
+        return not self._has_video and not self._beside[place].file
+
+    async def _fetch(self, place: int) -> Kept | Beside:
+        flow, part = self.flow, part_for(self.flow.folder, self.row, place)
+        until, unfit = flow.bounds.clock() + flow.bounds.total_s, 0
+        fault = Fault("dead", f"{self.row.provider} no longer names it")
+        for number in range(_TRIES):
+            if number:
+                await flow.sleep(_PAUSE_S * number)
+            if place >= len(self.row.outputs):
+                break
+            bounds = replace(flow.bounds, total_s=max(_LEAST_S, until - flow.bounds.clock()))
+            try:
+                await download(self.row.outputs[place], part, way_of(flow.spec, flow.place), bounds)
+                kept = await asyncio.to_thread(self._kept, part, place)
+            except Fault as error:
+                fault = error
+            except Unfit as error:
+                unfit += 1
+                fault = Fault("broken" if unfit < _MOST_UNFIT else "final", f"what came is not kept: {error}")
+                discard(part)
+            except OSError as error:
+                fault = Fault("disk", f"the file system said: {error.strerror}")
+                discard(part)
+            else:
+                discard(part)
+                return kept
+            if fault.kind == "dead" and not self._asked:
+                self._asked = True
+                await self._ask()
+            elif fault.kind != "broken":
+                break
+        raise fault
+
+    def _kept(self, path: Path, place: int) -> Kept | Beside:
+        if not self._has_video and is_video(path):
+            return keep(path, self.row)
+        return keep_beside(path, self.row, place)
+
+    async def _ask(self) -> None:
+        """Asks the task for fresh addresses."""
+        flow = self.flow
+        answer, _ = await look(flow.spec, status_request(flow.spec, flow.place.base_url, self.row.task_id), flow.place)
+        seen = seen_at(flow, answer)
+        if seen and seen.state is State.DONE:
+            self.row = await noted(flow, self.row, seen)
+
+    async def _write(self, **changes: Any) -> None:
+        changes["beside"] = write_beside(self._beside.values())
+        new = {name: value for name, value in changes.items() if value != getattr(self.row, name)}
+        if new:
+            self.row = await self.flow.write(self.row, **new)
+
+    def _error(self, fault: Fault) -> MediaError:
+        row, again = self.row, f"sd.task({self.row.name!r}).wait()"
+        told = f"The video of {row.name} could not be fetched: {fault}."
+        next_step = f"{again} fetches it again; the result's address may not live long"
+        if fault.kind == "dead":
+            since = time.strftime("%Y-%m-%d %H:%M", time.gmtime(row.dead))
+            told = (
+                f"The video of {row.name} was made, and its address has been dead since {since} UTC ({fault}); "
+                f"{row.provider} was asked once for another, and that is dead too."
+            )
+            next_step = f"{again} asks once more; else ask {row.provider} for the result of task {row.task_id}"
+        if fault.kind == "disk":
+            told = f"The video of {row.name} could not be kept: {fault}."
+            next_step = _room(row)
+        return MediaError(told, task=row.name, charged=row.charged, next_step=next_step)
+
+
+def _room(row: Row) -> str:
+    return (
+        f"make room, or set SEEDANCE_OUTPUTS to another folder; then sd.task({row.name!r}).wait() fetches it. "
+        "Its id and address are in the ledger"
+    )
+
+
+def _has_all(row: Row) -> bool:
+    return all(one.is_settled for one in read_beside(row.beside)) and is_kept(row)
+
+
+def _by_likeness(outputs: tuple[str, ...]) -> list[int]:
+    """The places of the results, those first that are named like videos."""
+    return sorted(
+        range(len(outputs)), key=lambda place: not outputs[place].split("?")[0].lower().endswith((".mp4", ".mov"))
+    )
