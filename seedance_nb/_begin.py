@@ -8,9 +8,11 @@ from seedance_nb._errors import InvalidInput
 from seedance_nb._files import ready
 from seedance_nb._flow import LOOPBACK, Flow
 from seedance_nb._follow import run
+from seedance_nb._log import LOG
 from seedance_nb._price import Estimate
 from seedance_nb._request import create_request
 from seedance_nb._task import Row, State
+from seedance_nb._transport import host_of
 from seedance_nb._uris import SIMULATED_ASSET, SIMULATED_HOST
 from seedance_nb._values import Problem
 
@@ -32,6 +34,7 @@ def begin(flow: Flow, approved: Approved, take: int, price: Estimate) -> tuple[R
         estimate=price,
     )
     if is_new:
+        LOG.info("%s is submitted to %s for %s", row.name, host_of(row.base_url), row.spec)
         _send(flow, row, approved)
     elif row.state not in (State.UNKNOWN, State.FAILED):
         ENGINE.follow(flow.key(row), lambda: run(flow, row, None))

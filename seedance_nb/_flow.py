@@ -10,11 +10,12 @@ from urllib.parse import urlsplit
 
 from seedance_nb._errors import LedgerError, Refused, TaskFailed, UnknownOutcome, Unreachable
 from seedance_nb._ledger import Ledger
+from seedance_nb._log import LOG
 from seedance_nb._outcome import Sent, refusal
 from seedance_nb._request import Request
 from seedance_nb._spec import Spec
 from seedance_nb._task import Looks, Row, State
-from seedance_nb._transport import Place, send_once
+from seedance_nb._transport import Place, host_of, send_once
 
 _TRIES = 4
 LOOPBACK = ("127.0.0.1", "::1", "localhost")
@@ -52,9 +53,21 @@ class Flow:
     async def write(self, row: Row, **changes: object) -> Row:
         """The row after `changes`. *writes ledger*, off the event loop, so that a locked file holds up nobody else."""
         try:
-            return await asyncio.to_thread(self.ledger.update, row.seq, **changes)
+            now = await asyncio.to_thread(self.ledger.update, row.seq, **changes)
         except RuntimeError:  # no thread is to be had while the interpreter ends
-            return self.ledger.update(row.seq, **changes)
+            now = self.ledger.update(row.seq, **changes)
+        self._log(row, now)
+        return now
+
+    def _log(self, was: Row, now: Row) -> None:
+        if now.task_id != was.task_id:
+            LOG.info("%s is %s at %s", was.name, now.name, host_of(self.place.base_url))
+        if now.state is not was.state:
+            LOG.info("%s is %s", now.name, now.state)
+        if now.file != was.file:
+            LOG.info("%s is kept", now.name)
+        if (now.word, now.error) != (was.word, was.error):
+            LOG.debug("%s: %s %s", now.name, now.word, now.error)
 
 
 async def send(flow: Flow, row: Row, request: Request) -> Row:

@@ -57,7 +57,7 @@ class Session:
         self._key = hidden(api_key)
         del api_key
         self._base_url = base_url or ""
-        self._simulate = simulate
+        self.simulate = simulate
         self._outputs = outputs
         self._pace = (queue_s, run_s)
         self._sleep = sleep
@@ -222,7 +222,7 @@ class Session:
     def _place(self, spec: Spec, row: Row | None = None) -> Place:
         if row is not None:
             return place_of(spec, row, given=self._key, base_url=self._base_url, pace=self._pace)
-        return find_place(spec, given=self._key, base_url=self._base_url, simulate=self._simulate, pace=self._pace)
+        return find_place(spec, given=self._key, base_url=self._base_url, simulate=self.simulate, pace=self._pace)
 
     def _asked(self, row: Row) -> dict[str, Any]:
         try:

@@ -2,7 +2,6 @@
 
 import asyncio
 import html
-import logging
 import time
 from collections.abc import Callable
 from typing import Any
@@ -13,8 +12,7 @@ from ipywidgets.widgets.widget_button import ButtonStyle
 from seedance_nb._controls import Shared, toggle
 from seedance_nb._engine import ENGINE
 from seedance_nb._form import Form
-
-_LOG = logging.getLogger("seedance_nb")
+from seedance_nb._log import unexpected
 
 
 class Tools:
@@ -66,8 +64,8 @@ class Tools:
             while time.monotonic() - max(clicked, self._form.last_change) < self._settle_s:
                 await asyncio.sleep(0.05)
             self._form.undo()
-        except Exception:  # noqa: BLE001 - on the engine's thread it would be seen nowhere
-            _LOG.exception("undo")
+        except Exception as error:  # noqa: BLE001 - on the engine's thread it would be seen nowhere
+            unexpected("undo", error)
 
 
 def code_html(form: Form) -> str:

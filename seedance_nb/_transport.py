@@ -16,7 +16,7 @@ from seedance_nb._keys import Secret
 from seedance_nb._outcome import Answer, Sent, classify
 from seedance_nb._request import Request
 from seedance_nb._spec import Spec
-from seedance_nb._values import ABSENT, read_json
+from seedance_nb._values import ABSENT, read_json, without_queries
 
 MAX_ANSWER = 2 * 1024 * 1024
 MAX_VIDEO = 2 * 1024**3
@@ -193,18 +193,20 @@ async def _call(spec: Spec, request: Request, place: Place) -> Answer:
         else {"Accept": "application/json"}
     )
     content = request.body.encode() if request.body else None
+    hide = place.secret.hide if place.secret else str
     async with (
         asyncio.timeout(place.total),
         _client(place, _KeyAuth(spec, place)) as client,
         client.stream(request.method, request.url, content=content, headers=headers) as answer,
     ):
         if answer.is_redirect:
-            where = host_of(answer.headers.get("location", ""))
+            where = hide(host_of(answer.headers.get("location", "")))
             return Answer(status=answer.status_code, value=ABSENT, redirect=where)
         raw = await _read(answer, MAX_ANSWER)
     try:
         value = read_json(raw)
-    except ValueError:
+        value = place.secret.hide_in(value) if place.secret else value  # from here on no answer has the key in it
+    except (ValueError, RecursionError):
         value = ABSENT
     after = answer.headers.get("retry-after", "")
     return Answer(
@@ -228,4 +230,4 @@ async def _read(answer: httpx.Response, limit: int) -> bytes:
 
 def _said(error: Exception, place: Place) -> str:
     text = str(error) or type(error).__name__
-    return (place.secret.hide(text) if place.secret else text)[:200]
+    return without_queries(place.secret.hide(text) if place.secret else text)[:200]

@@ -8,7 +8,8 @@ import traceback
 import pytest
 
 import seedance_nb as sd
-from seedance_nb._keys import Secret, find_key, hidden
+from seedance_nb._keys import Secret, hidden
+from seedance_nb._sources import find_key
 
 CANARY = "ak_canary_0123456789abcdefghijklmnop"
 
