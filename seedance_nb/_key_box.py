@@ -17,7 +17,7 @@ from seedance_nb._spec import Spec
 
 
 class KeyBox:
-    """ "Use a key": a button, and the box that it opens. The key is held by this process only; the panel itself stays simulated.
+    """A button "Use a key", and the box that it opens. The key is held by this process only; the panel itself stays simulated.
 
     `free` says whether a key may come now.
     """
@@ -27,12 +27,13 @@ class KeyBox:
         self._open = shared.button(self._show, "sdn-tool", description="Use a key", icon="key")
         self._box: Any = None
         self._said: Any = None
-        self.widget = shared.box(W.HBox, [self._open], "sdn-tools")
+        self.widget = shared.box(W.HBox, [self._open], "sdn-tools", "sdn-keys")
 
     def _show(self) -> None:
         if self._box is None:
             self._box = self._shared.make(
-                _Emptied, TextStyle, "sdn-keybox", continuous_update=False, placeholder=f"Key for {self._spec.provider}, then Enter",
+                _Emptied, TextStyle, "sdn-keybox", continuous_update=False,
+                placeholder=f"Key for {self._spec.provider}, then Enter", tooltip=f"Key for {self._spec.provider}",
             )  # fmt: skip
             self._said = self._shared.html("", "sdn-dim")
             self._box.observe(self._took, "value")

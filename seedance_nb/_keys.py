@@ -7,6 +7,7 @@ import base64
 import functools
 import hashlib
 import hmac
+import html
 import itertools
 import re
 import sys
@@ -51,7 +52,7 @@ class Secret:
         ).hexdigest()
 
     def hide(self, text: str) -> str:
-        """`text` with every appearance of the key masked, also percent-encoded, JSON-escaped, in base64 or in hex. *pure*."""
+        """`text` with every appearance of the key masked, also escaped for an address, JSON or HTML, in base64 or in hex. *pure*."""
         return _forms(self.reveal()).sub(HIDDEN, text) if len(self.reveal()) >= _SHORT else text
 
     def hide_in(self, value: Any) -> Any:
@@ -132,7 +133,8 @@ def _forms(key: str) -> re.Pattern[str]:
     for sign in key:
         code = "".join(f"%{byte:02x}" for byte in sign.encode("utf-8", "replace"))
         backslash = "" if sign.isalnum() else r"\\?"
-        signs.append(rf"(?:{backslash}{re.escape(sign)}|(?i:{code}|\\u{ord(sign):04x}))")
+        entity = "" if sign.isalnum() else f"|{re.escape(html.escape(sign))}|&#{ord(sign)};"
+        signs.append(rf"(?:{backslash}{re.escape(sign)}{entity}|(?i:{code}|\\u{ord(sign):04x}))")
     raw = key.encode("utf-8", "replace")
     whole = [f"(?i:{raw.hex()})", *map(re.escape, _base64_forms(raw))]
     return re.compile("|".join(["".join(signs), *sorted(whole, key=len, reverse=True)]))
