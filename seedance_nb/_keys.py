@@ -13,6 +13,7 @@ import re
 import sys
 import warnings
 import weakref
+from collections.abc import Mapping
 from typing import Any, Never
 
 from seedance_nb._errors import KeyWarning
@@ -53,18 +54,11 @@ class Secret:
 
     def hide(self, text: str) -> str:
         """`text` with every appearance of the key masked, also escaped for an address, JSON or HTML, in base64 or in hex. *pure*."""
-        return _forms(self.reveal()).sub(HIDDEN, text) if len(self.reveal()) >= _SHORT else text
+        return _hide(self.reveal(), text)
 
     def hide_in(self, value: Any) -> Any:
-        """A JSON value with the key masked in every text and name of it. *pure*. Raises: RecursionError."""
-        if isinstance(value, str):
-            return self.hide(value)
-        if isinstance(value, dict):
-            return {self.hide(name): self.hide_in(item) for name, item in value.items()}
-        if isinstance(value, list):
-            return [self.hide_in(item) for item in value]
-        told = repr(value)
-        return value if self.hide(told) == told else HIDDEN
+        """A JSON value with the key masked in every text, name and number of it. *pure*. Raises: RecursionError."""
+        return _hide_in(self.reveal(), value)
 
     def fault(self) -> str:
         """Why no header can carry this key, "" if one can; the key is no part of it. *pure*."""
@@ -115,8 +109,37 @@ def hidden(api_key: str | Secret | None) -> Secret | None:
 def without_keys(text: str) -> str:
     """`text` with every key that this process holds masked. *pure* but for which keys there are."""
     for key in set(_KEYS.values()):
-        text = _forms(key).sub(HIDDEN, text) if len(key) >= _SHORT else text
+        text = _hide(key, text)
     return text
+
+
+def without_keys_in(body: Mapping[str, Any] | str | bytes) -> Mapping[str, Any] | str | bytes:
+    """The same of a body that came from outside: JSON as a text, as bytes or already read; {} for absurd nesting."""
+    if isinstance(body, bytes):
+        return without_keys(body.decode("utf-8", "surrogateescape")).encode("utf-8", "surrogateescape")
+    if isinstance(body, str):
+        return without_keys(body)
+    for key in set(_KEYS.values()) if isinstance(body, Mapping) else ():
+        try:
+            body = _hide_in(key, dict(body))
+        except RecursionError:
+            return {}
+    return body
+
+
+def _hide(key: str, text: str) -> str:
+    return _forms(key).sub(HIDDEN, text) if len(key) >= _SHORT else text
+
+
+def _hide_in(key: str, value: Any) -> Any:
+    if isinstance(value, str):
+        return _hide(key, value)
+    if isinstance(value, dict):
+        return {_hide_in(key, name): _hide_in(key, item) for name, item in value.items()}
+    if isinstance(value, list):
+        return [_hide_in(key, item) for item in value]
+    told = repr(value) if isinstance(value, int | float) else ""
+    return value if _hide(key, told) == told else HIDDEN
 
 
 def _stands_in_a_cell(secret: Secret) -> bool:
@@ -134,7 +157,7 @@ def _forms(key: str) -> re.Pattern[str]:
         code = "".join(f"%{byte:02x}" for byte in sign.encode("utf-8", "replace"))
         backslash = "" if sign.isalnum() else r"\\?"
         entity = "" if sign.isalnum() else f"|{re.escape(html.escape(sign))}|&#{ord(sign)};"
-        signs.append(rf"(?:{backslash}{re.escape(sign)}{entity}|(?i:{code}|\\u{ord(sign):04x}))")
+        signs.append(rf"(?:{backslash}{re.escape(sign)}{entity}|(?i:{code}|\\+u{ord(sign):04x}))")
     raw = key.encode("utf-8", "replace")
     whole = [f"(?i:{raw.hex()})", *map(re.escape, _base64_forms(raw))]
     return re.compile("|".join(["".join(signs), *sorted(whole, key=len, reverse=True)]))

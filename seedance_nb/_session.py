@@ -19,7 +19,7 @@ from seedance_nb._files import outputs_folder
 from seedance_nb._flow import Flow, raise_for
 from seedance_nb._follow import glance, run
 from seedance_nb._handle import Task, Tasks
-from seedance_nb._keys import Secret, hidden
+from seedance_nb._keys import Secret, hidden, without_keys_in
 from seedance_nb._ledger import Ledger
 from seedance_nb._naming import callback_names, document_of
 from seedance_nb._places import find_place, place_of
@@ -184,7 +184,7 @@ class Session:
         Nothing else of the payload is believed, because a callback carries no signature. Raises: SeedanceError for a
         payload that names no task of the ledger; Unauthorized.
         """
-        own = _spec.spec(document) if document is not None else None
+        own, payload = _spec.spec(document) if document is not None else None, without_keys_in(payload)
         known = [*self._specs.values(), own] if own else [*self._specs.values()]
         row = next(filter(None, map(self.ledger.row, callback_names(payload, known))), None)
         if row is not None:
