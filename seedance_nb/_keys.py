@@ -119,12 +119,13 @@ def without_keys_in(body: Mapping[str, Any] | str | bytes) -> Mapping[str, Any] 
         return without_keys(body.decode("utf-8", "surrogateescape")).encode("utf-8", "surrogateescape")
     if isinstance(body, str):
         return without_keys(body)
-    for key in set(_KEYS.values()) if isinstance(body, Mapping) else ():
+    made = dict(body)
+    for key in set(_KEYS.values()):
         try:
-            body = _hide_in(key, dict(body))
+            made = _hide_in(key, made)
         except RecursionError:
             return {}
-    return body
+    return made
 
 
 def _hide(key: str, text: str) -> str:

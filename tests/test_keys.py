@@ -113,7 +113,7 @@ class Ring(KeyringBackend):
     priority = 1.0
 
     def __init__(self, trouble: Exception | None = None) -> None:
-        super().__init__()
+        super().__init__()  # type: ignore[no-untyped-call]
         self.kept: dict[tuple[str, str], str] = {}
         self.asked: list[str] = []
         self.trouble = trouble
@@ -343,7 +343,7 @@ def test_an_entered_key_goes_to_the_provider(
     monkeypatch.setenv("CRUN_BASE_URL", provider.url)
     typed[:] = [CANARY]
     sd.ask_key("crun")
-    fields = {"prompt": "x", "reference_images": ["https://example.com/a.png"]}
+    fields: dict[str, Any] = {"prompt": "x", "reference_images": ["https://example.com/a.png"]}
     sd.Session(sleep=short).generate("crun/seedance-2.0-fast-r2v", **fields)
     assert [headers["x-api-key"] for headers in provider.headers] == [CANARY]
 

@@ -43,8 +43,8 @@ def made_video(made: tuple[sd.Session, sd.Video]) -> bytes:
 
 def test_a_run_is_told_in_names_states_and_hosts(made_video: bytes, caplog: pytest.LogCaptureFixture) -> None:
     caplog.set_level(logging.DEBUG)
-    plans = {"status": [(says(200, CRUN.told("running", [], "task_1")),), (signed,)]}
-    with serving(CRUN, made_video, **plans) as server:
+    with serving(CRUN, made_video) as server:
+        server.plans["status"] = [(says(200, CRUN.told("running", [], "task_1")),), (signed,)]
         server.plans["video"] = [(moved,)]
         sd.Session(api_key=KEY, base_url=server.url, sleep=short).generate(CRUN.model, **CRUN.fields)
     own = [

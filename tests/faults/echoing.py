@@ -5,7 +5,7 @@ import re
 from typing import Any
 
 from faults.canary import SIGNATURE, spellings
-from faults.server import Exchange, message, page, raw, reset, says
+from faults.server import Act, Exchange, message, page, raw, reset, says
 from faults.shapes import CRUN
 
 ACTS = (
@@ -109,4 +109,9 @@ def other(exchange: Exchange) -> None:
         says(200, told, X_Echo=key)(exchange)
 
 
-PLANS = {"create": [(create,)], "status": [(status,)], "video": [(video,)], "other": [(other,)]}
+PLANS: dict[str, list[tuple[Act, ...]]] = {
+    "create": [(create,)],
+    "status": [(status,)],
+    "video": [(video,)],
+    "other": [(other,)],
+}
