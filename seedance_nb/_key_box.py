@@ -17,7 +17,7 @@ from seedance_nb._spec import Spec
 
 
 class KeyBox:
-    """A button "Use a key", and the box that it opens. The key is held by this process only; the panel itself stays simulated.
+    """A button "Use a key", and the box that it opens. The key is held by this process only; the panel itself never becomes a paid one.
 
     `free` says whether a key may come now.
     """
@@ -65,8 +65,8 @@ class KeyBox:
         toggle(self._box, shown=False)
         toggle(self._open, shown=False)
         return (
-            f"The key for {self._spec.provider} is held by this kernel until it ends, and stands in no file. This panel stays "
-            "with the simulator and sends nothing else: run its cell again, and the new one says what a video costs."
+            f"The key for {self._spec.provider} is held by this kernel until it ends, and stands in no file. This panel was "
+            "made for the simulator and sends nothing any more: run its cell again, and the new one says what a video costs."
         )
 
     def _say(self, text: str) -> None:
