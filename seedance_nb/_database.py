@@ -110,4 +110,14 @@ def _m002(db: sqlite3.Connection) -> None:
     db.execute("ALTER TABLE tasks ADD COLUMN progress REAL")
 
 
-_MIGRATIONS: tuple[Callable[[sqlite3.Connection], None], ...] = (_m001, _m002)
+def _m004(db: sqlite3.Connection) -> None:
+    free = ", ".join(f"'{state}'" for state in FREE_STATES)
+    db.execute("ALTER TABLE tasks ADD COLUMN successor INTEGER")
+    db.execute("ALTER TABLE tasks ADD COLUMN balance REAL")
+    db.execute("DROP INDEX one_task_per_intent")
+    db.execute(
+        f"CREATE UNIQUE INDEX one_task_per_intent ON tasks (intent) WHERE state NOT IN ({free}) AND successor IS NULL"
+    )
+
+
+_MIGRATIONS: tuple[Callable[[sqlite3.Connection], None], ...] = (_m001, _m002, _m004)

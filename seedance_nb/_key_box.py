@@ -1,6 +1,5 @@
 """A box for a key that empties itself: what is typed there is taken out of the widget in the same callback."""
 
-import html
 from collections.abc import Callable
 from typing import Any
 
@@ -12,6 +11,7 @@ from seedance_nb._controls import Shared, toggle
 from seedance_nb._errors import SeedanceError
 from seedance_nb._keys import Secret
 from seedance_nb._log import unexpected
+from seedance_nb._markup import escaped
 from seedance_nb._sources import enter
 from seedance_nb._spec import Spec
 
@@ -70,7 +70,7 @@ class KeyBox:
         )
 
     def _say(self, text: str) -> None:
-        self._said.value = f'<span role="status">{html.escape(text)}</span>'
+        self._said.value = f'<span role="status">{escaped(text)}</span>'
 
 
 class _Emptied(W.Password):  # type: ignore[misc]

@@ -7,7 +7,6 @@ import base64
 import functools
 import hashlib
 import hmac
-import html
 import itertools
 import re
 import sys
@@ -17,6 +16,7 @@ from collections.abc import Mapping
 from typing import Any, Never
 
 from seedance_nb._errors import KeyWarning
+from seedance_nb._markup import escaped
 
 HIDDEN = "•••"
 _SENDABLE = re.compile(r"[!-~]{1,512}")
@@ -157,7 +157,7 @@ def _forms(key: str) -> re.Pattern[str]:
     for sign in key:
         code = "".join(f"%{byte:02x}" for byte in sign.encode("utf-8", "replace"))
         backslash = "" if sign.isalnum() else r"\\?"
-        entity = "" if sign.isalnum() else f"|{re.escape(html.escape(sign))}|&#{ord(sign)};"
+        entity = "" if sign.isalnum() else f"|{re.escape(escaped(sign))}|&#{ord(sign)};"
         signs.append(rf"(?:{backslash}{re.escape(sign)}{entity}|(?i:{code}|\\+u{ord(sign):04x}))")
     raw = key.encode("utf-8", "replace")
     whole = [f"(?i:{raw.hex()})", *map(re.escape, _base64_forms(raw))]

@@ -8,23 +8,30 @@ import sqlite3
 import threading
 import time
 import weakref
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Collection, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
+from seedance_nb._budget import must_fit
 from seedance_nb._check import Approved, roles
 from seedance_nb._database import close_mine, connect
 from seedance_nb._errors import LedgerError
 from seedance_nb._owner import is_gone, this_process
 from seedance_nb._price import Estimate
-from seedance_nb._task import FREE_STATES, Row, State
+from seedance_nb._task import EARLY_STATES, FREE_STATES, Row, State
 
 _COLUMNS = (
     "seq", "spec", "base_url", "simulated", "digest", "take", "body", "state", "word", "task_id", "outputs", "error",
     "credits", "estimate", "unit", "progress", "file", "sha256", "facts", "created", "accepted", "finished", "owner",
+    "successor", "balance",
 )  # fmt: skip
-_CHANGEABLE = frozenset(_COLUMNS[7:]) - {"created", "estimate", "unit"} | {"simulated"}
+_CHANGEABLE = frozenset(_COLUMNS[7:]) - {"created", "estimate", "unit", "successor"} | {"simulated"}
+
+_ORPHANED = {
+    State.WAITING: (State.UNSENT, "the process that was going to send it ended before anything had left"),
+    State.SENDING: (State.UNKNOWN, "the process that sent it ended before it saw the answer"),
+}
 
 
 class Ledger:
@@ -49,11 +56,16 @@ class Ledger:
         take: int = 1,
         fingerprint: str = "",
         estimate: Estimate | None = None,
+        budget: float | None = None,
+        instead_of: int | None = None,
     ) -> tuple[Row, bool]:
         """The row for this request, and whether it is new and therefore ours to send. *writes ledger*.
 
         The same request to the same place with the same `take` is the row that is already there, whatever kernel
-        made it, unless that one certainly never became a task.
+        made it, unless that one certainly never became a task. `budget` is the most that the provider's tasks may come to.
+        With `instead_of`, the number of a row whose outcome is unknown, a new row takes its place, once.
+
+        Raises: OverBudget.
         """
         spec, asked = approved.spec, roles(approved.spec, approved.values)
         told = json.dumps([base_url, spec.method, spec.path, approved.digest, take])
@@ -62,31 +74,49 @@ class Ledger:
             self._settle_orphans(db)
             free = [str(state) for state in FREE_STATES]
             there = db.execute(
-                "SELECT seq FROM tasks WHERE intent = ? AND state NOT IN (?, ?)", (intent, *free)
+                "SELECT seq, state FROM tasks WHERE intent = ? AND state NOT IN (?, ?) AND successor IS NULL",
+                (intent, *free),
             ).fetchone()
-            if there:
+            if there and there != (instead_of, str(State.UNKNOWN)):
                 return self._row(db, there[0]), False
+            if budget is not None:
+                price = estimate or Estimate(unit=spec.price.unit)
+                must_fit(db, spec.provider, price, budget, simulated=simulated)
             values = {
                 "intent": intent, "kind": json.dumps([spec.name, simulated, asked.get("resolution"), asked.get("seconds")]),
                 "key_fingerprint": fingerprint, "spec": spec.name, "base_url": base_url, "simulated": int(simulated),
-                "digest": approved.digest, "take": take, "body": approved.body, "state": str(State.SENDING),
+                "digest": approved.digest, "take": take, "body": approved.body, "state": str(State.WAITING),
                 "created": self._now(), "owner": this_process(),
                 "estimate": estimate.amount if estimate else None, "unit": spec.price.unit,
             }  # fmt: skip
+            if there:
+                db.execute("UPDATE tasks SET successor = 0 WHERE seq = ?", (instead_of,))
             marks = ", ".join("?" * len(values))
             cursor = db.execute(f"INSERT INTO tasks ({', '.join(values)}) VALUES ({marks})", tuple(values.values()))  # noqa: S608
             seq = int(cursor.lastrowid or 0)
-            self._event(db, seq, {"state": str(State.SENDING)})
+            if there:
+                db.execute("UPDATE tasks SET successor = ? WHERE seq = ?", (seq, instead_of))
+                self._event(db, there[0], {"successor": seq})
+            self._event(db, seq, {"state": str(State.WAITING)})
             return self._row(db, seq), True
 
-    def update(self, seq: int, **changes: Any) -> Row:
-        """The row after `changes` to its columns. *writes ledger*; every change is also kept as an event."""
+    def update(self, seq: int, *, only_in: Collection[State] | None = None, **changes: Any) -> Row:
+        """The row after `changes` to its columns. *writes ledger*; every change is also kept as an event.
+
+        With `only_in` a row that is in another state by now, or has a successor, stays as it is.
+        """
         unknown = set(changes) - _CHANGEABLE
         if unknown:
             msg = f"not columns that change: {sorted(unknown)}"
             raise TypeError(msg)
         stored = {name: _stored(value) for name, value in changes.items()}
         with self._transaction() as db:
+            if (
+                only_in is not None
+                and (now := self._row(db, seq))
+                and (now.state not in only_in or now.successor is not None)
+            ):
+                return now
             sets = ", ".join(f"{name} = ?" for name in stored)
             db.execute(f"UPDATE tasks SET {sets} WHERE seq = ?", (*stored.values(), seq))  # noqa: S608
             self._event(db, seq, stored)
@@ -112,7 +142,7 @@ class Ledger:
         with self._transaction() as db:
             self._settle_orphans(db)
             columns, unresolved = ", ".join(_COLUMNS), (str(State.UNKNOWN), str(State.SENDING), limit)
-            order = "state IN (?, ?) DESC, seq DESC"
+            order = "state IN (?, ?) AND successor IS NULL DESC, seq DESC"
             found = db.execute(f"SELECT {columns} FROM tasks ORDER BY {order} LIMIT ?", unresolved)  # noqa: S608
             return [_as_row(values) for values in found]
 
@@ -144,11 +174,12 @@ class Ledger:
 
     def _settle_orphans(self, db: sqlite3.Connection) -> None:
         # A process that died between the ledger and the answer may have sent the request: never ours to send again.
-        for seq, owner in db.execute("SELECT seq, owner FROM tasks WHERE state = ?", (str(State.SENDING),)).fetchall():
+        early = db.execute("SELECT seq, owner, state FROM tasks WHERE state IN (?, ?)", [str(s) for s in EARLY_STATES])
+        for seq, owner, state in early.fetchall():
             if is_gone(owner):
-                why = "the process that sent it ended before it saw the answer"
-                db.execute("UPDATE tasks SET state = ?, error = ? WHERE seq = ?", (str(State.UNKNOWN), why, seq))
-                self._event(db, seq, {"state": str(State.UNKNOWN)})
+                after, why = _ORPHANED[State(state)]
+                db.execute("UPDATE tasks SET state = ?, error = ? WHERE seq = ?", (str(after), why, seq))
+                self._event(db, seq, {"state": str(after), "error": why})
 
     def _event(self, db: sqlite3.Connection, seq: int, changes: dict[str, Any]) -> None:
         text = json.dumps(changes, ensure_ascii=False)

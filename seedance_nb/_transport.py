@@ -1,8 +1,11 @@
 """The only file that sends the key: one paid POST, the calls beside it, the looks that follow, and the download without it."""
 
 import asyncio
+import functools
 import os
-from collections.abc import AsyncIterator, Callable, Generator
+import ssl
+import time
+from collections.abc import AsyncIterator, Awaitable, Callable, Generator
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -13,21 +16,23 @@ import httpx
 
 from seedance_nb._errors import MediaError, Unreachable
 from seedance_nb._keys import Secret
-from seedance_nb._outcome import Answer, Sent, classify
+from seedance_nb._outcome import Answer, Sent, classify, troubled
+from seedance_nb._pace import Gate, pause_of
 from seedance_nb._request import Request
 from seedance_nb._spec import Spec
-from seedance_nb._values import ABSENT, read_json, without_queries
+from seedance_nb._values import ABSENT, read_answer, without_queries
 
 MAX_ANSWER = 2 * 1024 * 1024
 MAX_VIDEO = 2 * 1024**3
-_TIMEOUT = httpx.Timeout(60, connect=10)
+_CONNECT_S = 10.0
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Place:
     """Where requests go. `app` is the built-in simulator, mounted in this process; None for a real address.
 
-    `total` bounds one API call and `download_total` one download, both in seconds.
+    `total` bounds one API call and `download_total` one download, both in seconds. `gate` shares out the turns of all
+    requests to this host; `sleep` waits for one, in seconds of `clock`.
     """
 
     base_url: str
@@ -35,38 +40,58 @@ class Place:
     app: Callable[..., Any] | None = None
     total: float = 120
     download_total: float = 1800
+    gate: Gate | None = None
+    sleep: Callable[[float], Awaitable[None]] = asyncio.sleep
+    clock: Callable[[], float] = time.monotonic
+
+
+async def turn(place: Place) -> float:
+    """Waits for a turn to speak to this host; the moment of it, by the place's clock."""
+    return await place.gate.turn(place.clock, place.sleep) if place.gate else place.clock()
+
+
+def _heard(spec: Spec, answer: Answer | None, place: Place, sent: float) -> None:
+    if place.gate:
+        good = answer is not None and not troubled(spec, answer)
+        pause = answer.retry_after if answer else None
+        place.gate.heard(sent, place.clock(), good=good, retry_after=pause)
 
 
 async def send_once(spec: Spec, request: Request, place: Place) -> Sent:
-    """What became of the paid request, sent at most once over a fresh connection. *network*, *spends credits*."""
-    unsent, unclear, answer = "", "", None
+    """What became of the paid request, sent at most once over a fresh connection. *network*, *spends credits*.
+
+    The caller waits for its `turn` first.
+    """
+    why, answer, began, line = "", None, place.clock(), _Line(gone=place.app is not None)
+    may_pass = True
     try:
-        answer = await _call(spec, request, place)
-    except (httpx.ConnectError, httpx.ConnectTimeout, httpx.PoolTimeout, httpx.UnsupportedProtocol) as error:
-        unsent = f"No connection to {host_of(place.base_url)} could be made ({_said(error, place)})."
-    except (httpx.InvalidURL, httpx.LocalProtocolError) as error:
-        unsent = f"The request could not be formed ({_said(error, place)})."
+        answer = await _call(spec, request, place, line)
     except TimeoutError:
-        unclear = f"no answer within {place.total:g} s"
+        why = f"no answer within {place.total:g} s"
+    except (httpx.InvalidURL, httpx.UnsupportedProtocol) as error:
+        why, may_pass = f"the address makes no sense: {_said(error, place)}", False
     except (httpx.HTTPError, OSError, ValueError) as error:
-        unclear = f"the connection broke before a clear answer came ({_said(error, place)})"
-    if unsent:
-        return Sent(outcome="unsent", why=unsent, error=Unreachable(unsent))
+        why = _said(error, place)
+    _heard(spec, answer, place, began)
+    if answer is None and not line.gone:
+        told = f"No connection to {host_of(place.base_url)} could be made ({why})"
+        return Sent(outcome="unsent", why=told, error=Unreachable(f"{told}."), may_pass=may_pass)
     if answer is None:
-        return Sent(outcome="unknown", why=unclear)
+        return Sent(outcome="unknown", why=f"the connection broke before a clear answer came ({why})")
     return classify(spec, answer, place.secret)
 
 
 async def look(spec: Spec, request: Request, place: Place) -> tuple[Answer | None, str]:
-    """The answer to a status request, or None and why there is none. *network*."""
-    problem = ""
+    """The answer to a request that costs nothing, or None and why there is none; it waits for its turn. *network*."""
+    problem, answer, sent = "", None, await turn(place)
     try:
-        return await _call(spec, request, place), ""
+        answer = await _call(spec, request, place)
     except TimeoutError:
         problem = "no answer in time"
     except (httpx.HTTPError, httpx.InvalidURL, OSError, ValueError) as error:
         problem = _said(error, place)
-    return None, problem
+    _heard(spec, answer, place, sent)
+    return answer, problem
 
 
 async def download(url: str, part: Path, place: Place) -> int:
@@ -173,20 +198,40 @@ class _KeyAuth(httpx.Auth):
         yield request
 
 
+@functools.cache
+def _trusted() -> ssl.SSLContext:
+    # Made once: it reads every certificate of the system.
+    return httpx.create_ssl_context(trust_env=False)
+
+
 @asynccontextmanager
 async def _client(place: Place, auth: httpx.Auth | None) -> AsyncIterator[httpx.AsyncClient]:
     transport = (
-        httpx.ASGITransport(app=place.app, raise_app_exceptions=False) if place.app else httpx.AsyncHTTPTransport()
+        httpx.ASGITransport(app=place.app, raise_app_exceptions=False)
+        if place.app
+        else httpx.AsyncHTTPTransport(verify=_trusted())
     )
     headers = {"Accept-Encoding": "identity", "User-Agent": "seedance_nb"}
+    timeout = httpx.Timeout(60, connect=min(_CONNECT_S, place.total))
     # trust_env is off so that no .netrc replaces the key and no proxy from the environment sees it.
     async with httpx.AsyncClient(
-        transport=transport, auth=auth, timeout=_TIMEOUT, headers=headers, trust_env=False
+        transport=transport, auth=auth, timeout=timeout, headers=headers, trust_env=False
     ) as client:
         yield client
 
 
-async def _call(spec: Spec, request: Request, place: Place) -> Answer:
+class _Line:
+    """Whether anything of a request may have gone out over its connection."""
+
+    def __init__(self, *, gone: bool) -> None:
+        self.gone = gone
+
+    async def trace(self, event: str, _: Any) -> None:
+        """What the HTTP library calls at each of its steps."""
+        self.gone = self.gone or event.endswith("send_request_headers.started")
+
+
+async def _call(spec: Spec, request: Request, place: Place, line: _Line | None = None) -> Answer:
     headers = (
         {"Content-Type": "application/json", "Accept": "application/json"}
         if request.body
@@ -194,25 +239,25 @@ async def _call(spec: Spec, request: Request, place: Place) -> Answer:
     )
     content = request.body.encode() if request.body else None
     hide = place.secret.hide if place.secret else str
+    traced = {"trace": line.trace} if line else {}
     async with (
         asyncio.timeout(place.total),
         _client(place, _KeyAuth(spec, place)) as client,
-        client.stream(request.method, request.url, content=content, headers=headers) as answer,
+        client.stream(request.method, request.url, content=content, headers=headers, extensions=traced) as answer,
     ):
         if answer.is_redirect:
             where = hide(host_of(answer.headers.get("location", "")))
             return Answer(status=answer.status_code, value=ABSENT, redirect=where)
         raw = await _read(answer, MAX_ANSWER)
+    value = read_answer(raw)
     try:
-        value = read_json(raw)
         value = place.secret.hide_in(value) if place.secret else value  # from here on no answer has the key in it
-    except (ValueError, RecursionError):
+    except RecursionError:
         value = ABSENT
-    after = answer.headers.get("retry-after", "")
     return Answer(
         status=answer.status_code,
         value=value,
-        retry_after=min(float(after), 300.0) if after.isdecimal() else None,
+        retry_after=pause_of(answer.headers.get("retry-after", ""), answer.headers.get("date", ""), time.time()),
         simulated="x-seedance-simulator" in answer.headers,
     )
 
@@ -229,5 +274,5 @@ async def _read(answer: httpx.Response, limit: int) -> bytes:
 
 
 def _said(error: Exception, place: Place) -> str:
-    text = str(error) or type(error).__name__
+    text = str(error).rstrip(".") or type(error).__name__
     return without_queries(place.secret.hide(text) if place.secret else text)[:200]

@@ -14,7 +14,7 @@ from seedance_nb import Session, Spec, Video, _sources, spec
 MODEL = "crun/seedance-2.0-fast-r2v"
 IMAGE = "https://example.com/reference-image-1.png"
 NO_KEYRING = ("PYTHON_KEYRING_BACKEND", "keyring.backends.null.Keyring")
-KEPT = ("PATH", "LANG", "LC_ALL", "TMPDIR", "CI", "PYTHONPATH", "SYSTEMROOT", "SEEDANCE_CHROMIUM", "VIRTUAL_ENV")
+KEPT = ("PATH", "LANG", "LC_ALL", "TMPDIR", "PYTHONPATH", "SYSTEMROOT", "SEEDANCE_CHROMIUM", "VIRTUAL_ENV")
 
 
 @pytest.fixture(autouse=True)

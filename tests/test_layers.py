@@ -9,8 +9,8 @@ import pytest
 
 PACKAGE = Path(__file__).parents[1] / "seedance_nb"
 LAYERS = (
-    ("_values",),
-    ("_errors",),
+    ("_values", "_effort", "_markup"),
+    ("_errors", "_carried"),
     (
         "_documents",
         "_typed",
@@ -23,23 +23,39 @@ LAYERS = (
         "_wording",
         "_patterns",
         "_limits",
+        "_attended",
     ),
     ("_schema", "_branches", "_bodies", "_formats"),
     ("_operation", "_providers", "_applicators"),
     ("_leftovers",),
     ("_keywords",),
+    ("_meta",),
     ("_oddities", "_facts"),
     ("_spec", "_media", "_owner", "_store", "_lettering", "_signs", "_addresses", "_shell", "_history"),
     ("_replies", "_ranges", "_probe", "_curl", "_secrets"),
     ("_presets",),
     ("_check", "_upstream", "_rules"),
     ("_shape", "_fits", "_request", "_keys", "_task", "_job", "_carry", "_snippets"),
-    ("_sources", "_log", "_fields", "_price", "_database", "_outcome", "_painting", "_sheet", "_annex", "_naming"),
+    (
+        "_sources",
+        "_log",
+        "_fields",
+        "_price",
+        "_database",
+        "_outcome",
+        "_painting",
+        "_sheet",
+        "_annex",
+        "_naming",
+        "_pace",
+    ),
+    ("_budget",),
     ("_labels", "_parts", "_faults", "_files", "_transport", "_fetch", "_simulator", "_slate", "_ledger", "_total"),
     ("_display", "_engine", "_flow", "_scene"),
     ("_handle", "_render", "_follow", "_places", "_desk", "_preflight", "_tiles"),
-    ("_begin", "_advice"),
+    ("_begin", "_advice", "_unclear"),
     ("_session",),
+    ("_default",),
     ("_models", "_helper", "_progress", "_quote", "_candidate"),
     ("_comparison",),
     ("_comparison_html",),
@@ -106,6 +122,10 @@ def test_only_two_files_speak_http_and_only_the_transport_of_them_has_a_key() ->
 def reached(name: str) -> set[str]:
     direct = own_imports(PACKAGE / f"{name}.py")
     return direct | {further for other in direct for further in reached(other)}
+
+
+def test_text_becomes_html_in_one_place() -> None:
+    assert {path.stem for path in PACKAGE.glob("*.py") if "html" in imports(path)} == {"_markup"}
 
 
 def test_only_the_check_makes_approved_requests() -> None:

@@ -54,6 +54,7 @@ def test_a_run_is_told_in_names_states_and_hosts(made_video: bytes, caplog: pyte
     ]
     assert own == [
         f"#1 is submitted to {server.url} for {CRUN.model}",
+        "#1 is sending",
         f"#1 is crun:task_1 at {server.url}",
         "crun:task_1 is queued",
         "crun:task_1 is running",
