@@ -11,6 +11,7 @@ if TYPE_CHECKING:
     from seedance_nb._engine import nest_asyncio
     from seedance_nb._errors import (
         InvalidInput,
+        KeyWarning,
         LedgerError,
         LimitWarning,
         MediaError,
@@ -30,6 +31,7 @@ if TYPE_CHECKING:
     )  # fmt: skip
     from seedance_nb._handle import Task
     from seedance_nb._session import Session
+    from seedance_nb._sources import ask_key
     from seedance_nb._spec import Spec
     from seedance_nb._values import Problem
 
@@ -40,11 +42,12 @@ _HOME = {
     "_display": ("Video",),
     "_engine": ("nest_asyncio",),
     "_errors": (
-        "InvalidInput", "LedgerError", "LimitWarning", "MediaError", "MediaWarning", "NoCredits", "OverBudget", "RateLimited", "Refused", "SeedanceError",
+        "InvalidInput", "KeyWarning", "LedgerError", "LimitWarning", "MediaError", "MediaWarning", "NoCredits", "OverBudget", "RateLimited", "Refused", "SeedanceError",
         "SpecError", "TaskFailed", "Unauthorized", "Unavailable", "UnknownOutcome", "Unreachable", "WaitTimeout",
     ),
     "_handle": ("Task",),
     "_session": ("Session",),
+    "_sources": ("ask_key",),
     "_spec": ("Spec",),
     "_values": ("Problem",),
 }  # fmt: skip
@@ -52,9 +55,9 @@ _WHERE = {name: module for module, names in _HOME.items() for name in names}
 
 __version__ = "0.1.0"
 __all__ = [
-    "Comparison", "InvalidInput", "LedgerError", "LimitWarning", "MediaError", "MediaWarning", "NoCredits", "OverBudget", "Problem", "RateLimited", "Refused", "SeedanceError",
+    "Comparison", "InvalidInput", "KeyWarning", "LedgerError", "LimitWarning", "MediaError", "MediaWarning", "NoCredits", "OverBudget", "Problem", "RateLimited", "Refused", "SeedanceError",
     "Session", "Spec", "SpecError", "Task", "TaskFailed", "Unauthorized", "Unavailable", "UnknownOutcome", "Unreachable",
-    "Video", "WaitTimeout", "asset", "balance", "callback", "check", "compare", "estimate", "form", "generate", "models", "nest_asyncio",
+    "Video", "WaitTimeout", "ask_key", "asset", "balance", "callback", "check", "compare", "estimate", "form", "generate", "models", "nest_asyncio",
     "panel", "preflight", "spec", "submit", "task", "tasks", "upload",
 ]  # fmt: skip
 

@@ -7,7 +7,7 @@ from typing import Any, Literal, TypeVar
 from seedance_nb._default import default
 from seedance_nb._engine import ENGINE, wait_for
 from seedance_nb._handle import Task
-from seedance_nb._keys import hidden
+from seedance_nb._keys import hidden, without_keys_in
 from seedance_nb._preflight import Report
 from seedance_nb._price import Estimate
 from seedance_nb._session import Document
@@ -96,7 +96,7 @@ def callback(
     A callback carries no signature, so nothing else of it is believed. Raises: SeedanceError for one that names no task
     of the ledger; Unauthorized.
     """
-    secret = hidden(api_key)
+    secret, payload = hidden(api_key), without_keys_in(payload)
     del api_key  # a traceback can show variables
     return default(secret).callback(payload, document=document)
 

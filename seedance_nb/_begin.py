@@ -9,11 +9,12 @@ from seedance_nb._errors import InvalidInput, SeedanceError, SpecError
 from seedance_nb._files import ready
 from seedance_nb._flow import LOOPBACK, Flow
 from seedance_nb._follow import run
+from seedance_nb._log import LOG
 from seedance_nb._price import Estimate
 from seedance_nb._request import create_request
 from seedance_nb._spec import Spec
 from seedance_nb._task import Row, State
-from seedance_nb._transport import Place
+from seedance_nb._transport import Place, host_of
 from seedance_nb._uris import SIMULATED_ASSET, SIMULATED_HOST
 from seedance_nb._values import Problem
 
@@ -64,6 +65,7 @@ def begin(
         instead_of=instead_of,
     )
     if is_new:
+        LOG.info("%s is submitted to %s for %s", row.name, host_of(row.base_url), row.spec)
         _send(flow, row, approved)
     elif row.state not in (State.UNKNOWN, State.FAILED):
         ENGINE.follow(flow.key(row), lambda: run(flow, row, None))

@@ -113,6 +113,8 @@ class Comparison:
         return Videos(self.prompt, tiles)
 
     def __repr__(self) -> str:
+        if not hasattr(self, "_estimates"):  # a traceback shows an object whose making failed
+            return "Comparison, not made"
         return table_text(HEADS, self.cells(), f"{len(self.ready)} of {len(self.candidates)} can be sent: {self.total}")
 
     def _ipython_display_(self) -> None:

@@ -1,7 +1,6 @@
 """A comparison in one cell: the table, one question where money is involved, progress, and the videos as an output."""
 
 import asyncio
-import logging
 import threading
 import time
 from collections.abc import Callable
@@ -21,12 +20,12 @@ from seedance_nb._engine import ENGINE
 from seedance_nb._errors import SeedanceError
 from seedance_nb._form import css
 from seedance_nb._handle import Task
+from seedance_nb._log import unexpected
 from seedance_nb._progress import failed_html
 
 PAUSE_S = 0.6
 """Seconds after the question in which a press of its button does not count: it is the second half of a double click."""
 _TICK_S = 0.25
-_LOG = logging.getLogger("seedance_nb")
 
 
 class ComparisonView:
@@ -113,7 +112,7 @@ class ComparisonView:
         except SeedanceError as error:
             self._say(failed_html(error))
         except Exception as error:  # noqa: BLE001 - a callback's exception would be seen nowhere
-            _LOG.exception("comparison")
+            unexpected("comparison", error)
             self._say(unexpected_html(error))
         finally:
             self._go.disabled = False
@@ -143,7 +142,7 @@ class ComparisonView:
             try:
                 act()
             except Exception as error:  # noqa: BLE001 - a callback's exception would be seen nowhere
-                _LOG.exception("comparison")
+                unexpected("comparison", error)
                 self._say(unexpected_html(error))
 
         return guarded

@@ -10,6 +10,7 @@ from collections.abc import Callable, Coroutine
 from concurrent.futures import Future, ThreadPoolExecutor
 from typing import Any, TypeVar
 
+from seedance_nb._log import THREAD, bare, discreet
 from seedance_nb._pace import Gate
 
 T = TypeVar("T")
@@ -52,7 +53,7 @@ class Engine:
 
     def submit(self, work: Coroutine[Any, Any, T]) -> Future[T]:
         """The future of `work`, which has begun on the engine's loop. Cancelling the future cancels the work."""
-        return asyncio.run_coroutine_threadsafe(work, self._running())
+        return asyncio.run_coroutine_threadsafe(_bared(work), self._running())
 
     def follow(self, key: tuple[str, int], start: Callable[[], Coroutine[Any, Any, T]]) -> Future[T]:
         """The future of the one flow under `key` (ledger and row), begun if none is going on."""
@@ -60,7 +61,7 @@ class Engine:
         with self._lock:
             there = self._following.get(key)
             if there is None or there.done():
-                there = self._following[key] = asyncio.run_coroutine_threadsafe(start(), loop)
+                there = self._following[key] = asyncio.run_coroutine_threadsafe(_bared(start()), loop)
             return there
 
     def _running(self) -> asyncio.AbstractEventLoop:
@@ -68,13 +69,22 @@ class Engine:
             if self._loop is None or self._pid != os.getpid():
                 self._loop, self._pid = asyncio.new_event_loop(), os.getpid()
                 self._following = {}
+                discreet()
                 # A first worker now: while the interpreter ends, Python 3.12 starts no new ones, and a request that
                 # is still being sent needs one to look up a host and to write down its answer.
-                workers = ThreadPoolExecutor(thread_name_prefix="seedance_nb")
+                workers = ThreadPoolExecutor(thread_name_prefix=THREAD)
                 workers.submit(int).result()
                 self._loop.set_default_executor(workers)
-                threading.Thread(target=self._loop.run_forever, name="seedance_nb", daemon=True).start()
+                threading.Thread(target=self._loop.run_forever, name=THREAD, daemon=True).start()
             return self._loop
+
+
+async def _bared(work: Coroutine[Any, Any, T]) -> T:
+    try:
+        return await work
+    except Exception as error:  # noqa: BLE001 - raised again below, outside, so that nothing hangs on it
+        trouble = bare(error)
+    raise trouble
 
 
 ENGINE = Engine()

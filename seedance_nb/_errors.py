@@ -30,6 +30,10 @@ class MediaWarning(UserWarning):
     """A file of a request could not be looked at in every respect; the request is sent all the same."""
 
 
+class KeyWarning(UserWarning):
+    """A key stands in a cell of the notebook."""
+
+
 class LimitWarning(UserWarning):
     """A request goes beyond a limit that is known from elsewhere and not from the provider's own page; it is sent all the same."""
 
@@ -127,7 +131,7 @@ class Refused(SeedanceError):
 class Unauthorized(Refused):
     """The key is missing, malformed, wrong or disabled."""
 
-    hint = "check the key; it is read from api_key= and then from the provider's environment variable"
+    hint = "check the key; it is taken from api_key=, the environment, Colab's secrets, the keyring or sd.ask_key, in this order"
 
 
 class NoCredits(Refused):

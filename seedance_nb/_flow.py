@@ -13,11 +13,12 @@ from urllib.parse import urlsplit
 from seedance_nb._download import Bounds
 from seedance_nb._errors import LedgerError, RateLimited, Refused, TaskFailed, UnknownOutcome, Unreachable
 from seedance_nb._ledger import Ledger
+from seedance_nb._log import LOG
 from seedance_nb._outcome import Sent, refusal
 from seedance_nb._request import Request
 from seedance_nb._spec import Spec
 from seedance_nb._task import EARLY_STATES, Looks, Row, State
-from seedance_nb._transport import Place, send_once, turn
+from seedance_nb._transport import Place, host_of, send_once, turn
 
 _TRIES = 4
 _SENDINGS = 3
@@ -64,9 +65,21 @@ class Flow:
         With `only_in` a row that is in another state by now, or has a successor, stays as it is.
         """
         try:
-            return await asyncio.to_thread(self.ledger.update, row.seq, only_in=only_in, **changes)
+            now = await asyncio.to_thread(self.ledger.update, row.seq, only_in=only_in, **changes)
         except RuntimeError:  # no thread is to be had while the interpreter ends
-            return self.ledger.update(row.seq, only_in=only_in, **changes)
+            now = self.ledger.update(row.seq, only_in=only_in, **changes)
+        self._log(row, now)
+        return now
+
+    def _log(self, was: Row, now: Row) -> None:
+        if now.task_id != was.task_id:
+            LOG.info("%s is %s at %s", was.name, now.name, host_of(self.place.base_url))
+        if now.state is not was.state:
+            LOG.info("%s is %s", now.name, now.state)
+        if now.file != was.file:
+            LOG.info("%s is kept", now.name)
+        if (now.word, now.error) != (was.word, was.error):
+            LOG.debug("%s: %s %s", now.name, now.word, now.error)
 
 
 async def send(flow: Flow, row: Row, request: Request) -> Row:

@@ -1,7 +1,6 @@
 """A form for one document: the tree of fields in widgets. What it shows is what is sent; nothing is clamped or trimmed."""
 
 import copy
-import logging
 import threading
 import time
 from collections.abc import Callable, Sequence
@@ -21,6 +20,7 @@ from seedance_nb._given import as_given, moved, start_of
 from seedance_nb._helper import Helper
 from seedance_nb._history import History, typed_at
 from seedance_nb._kinds import shared_models
+from seedance_nb._log import LOG
 from seedance_nb._markup import escaped
 from seedance_nb._portable import Portable
 from seedance_nb._secrets import masked
@@ -29,7 +29,6 @@ from seedance_nb._summary import Summary
 from seedance_nb._upstream import warnings
 from seedance_nb._values import Problem, find, join, json_text, read_json
 
-_LOG = logging.getLogger("seedance_nb")
 _KNOWN = {
     "example": "The provider's page shows examples and no limits. Limits from elsewhere are marked so; they warn and stop nothing.",
     "prose": "Limits that are not on the provider's page are marked as from elsewhere; they warn and stop nothing.",
@@ -193,7 +192,7 @@ class Form(Portable):
             try:
                 callback(self.values)
             except Exception:  # noqa: BLE001 - raised into a widget's callback it would be seen nowhere
-                _LOG.exception("an observer of a form")
+                LOG.exception("an observer of a form")
 
     def _refresh(self) -> None:
         problems = self._problems()

@@ -66,12 +66,17 @@ class Task:
         end = None if timeout is None else time.monotonic() + timeout
         try:
             # In short steps, because an interrupt does not wake a longer wait on every platform.
-            while not concurrent.futures.wait([future], timeout=_TICK_S).done:
-                if end is not None and time.monotonic() >= end:
-                    raise self._still_running(timeout or 0)
+            while not (done := concurrent.futures.wait([future], timeout=_TICK_S).done) and (
+                end is None or time.monotonic() < end
+            ):
+                pass
         except KeyboardInterrupt as stop:
             stop.add_note(f"Only the waiting ended. The task goes on: sd.task({self.name!r}).wait()")
+            del future  # it leads to the request that is on its way at this moment
             raise
+        if not done:
+            del future, done  # as above
+            raise self._still_running(timeout or 0)
         return self.show(future.result())
 
     def resolve(self, task_id: str = "", *, taken: bool | None = None) -> "Task":

@@ -64,7 +64,7 @@ async def noted(flow: Flow, row: Row, seen: Seen) -> Row:
     hide = flow.place.secret.hide if flow.place.secret else str
     found: dict[str, Any] = {
         "state": seen.state,
-        "word": hide(seen.word),
+        "word": without_queries(hide(seen.word)),
         "outputs": seen.outputs,
         "error": without_queries(hide(seen.error)),
         "credits": seen.credits if seen.credits is not None else row.credits,

@@ -76,7 +76,11 @@ def classify(spec: Spec, answer: Answer, secret: Secret | None = None) -> Sent:
     if not meant and words and str(code) not in table.unclear and str(answer.status) in table.statuses:
         meant = str(answer.status)
     if meant:
-        error = refusal(spec, meant, "\n".join([words, *(f"- {hide(line)[:500]}" for line in _details(table, answer))]))
+        error = refusal(
+            spec,
+            meant,
+            "\n".join([words, *(f"- {without_queries(hide(line))[:500]}" for line in _details(table, answer))]),
+        )
         if isinstance(error, RateLimited):
             error.retry_after = answer.retry_after
         return Sent(outcome="refused", why=error.provider_message, error=error)
@@ -101,7 +105,7 @@ def free_value(spec: Spec, answer: Answer, secret: Secret | None = None) -> dict
         sent = classify(spec, answer, secret)
         if sent.error is not None:
             raise sent.error
-        words = hide(_message(spec.errors, answer))[:300]
+        words = without_queries(hide(_message(spec.errors, answer)))[:300]
         raise SeedanceError(f"{spec.provider} answered {code or answer.status} {words!r}.")
     raise SeedanceError(
         f"{spec.provider} gave an answer (HTTP {answer.status}) that is not what the document describes."

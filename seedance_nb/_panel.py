@@ -1,7 +1,6 @@
 """A form wired to a session in one cell: Generate, progress, and the video as an output of that cell."""
 
 import asyncio
-import logging
 import threading
 import time
 from collections.abc import Callable
@@ -19,6 +18,8 @@ from seedance_nb._faults import faults
 from seedance_nb._form import Form
 from seedance_nb._handle import Task
 from seedance_nb._helper import Helper
+from seedance_nb._key_box import KeyBox
+from seedance_nb._log import unexpected
 from seedance_nb._markup import escaped
 from seedance_nb._price import price_before, price_note
 from seedance_nb._progress import (
@@ -38,7 +39,6 @@ from seedance_nb._values import find, json_text
 
 SETTLE_S = 0.4
 _TICK_S = 0.25
-_LOG = logging.getLogger("seedance_nb")
 
 
 class Panel:
@@ -72,7 +72,11 @@ class Panel:
         self._seen = shared.html("", "sdn-status")
         self._tools = Tools(self.form, shared, SETTLE_S)
         foot = shared.box(W.HBox, [self._note, self._stop, self._again, self._go], "sdn-foot")
-        below = [self._tools.widget, self._status, self._seen, self._sent, foot]
+        # Where the simulator was not asked for, a key is all that the real service lacks.
+        offered = self._simulated and session.simulate is None and bool(spec.key_env)
+        self._key = KeyBox(spec, shared, self._free) if offered else None
+        keys = [self._key.widget] if self._key else []
+        below = [*keys, self._tools.widget, self._status, self._seen, self._sent, foot]
         self.widget = shared.box(W.VBox, [self._top, self.form.widget, *below], "sdn", "sdn-panel")
         self._go.on_click(self._guarded(lambda: self._start(another=False)))
         self._again.on_click(self._guarded(lambda: self._start(another=True)))
@@ -99,6 +103,11 @@ class Panel:
         self._go.disabled = self._again.disabled = True
         self._say('<div class="sdn-dim">Reading the form…</div>')
         ENGINE.submit(self._generate(time.monotonic(), another=another))
+
+    def _free(self) -> bool:
+        """Whether nothing is being sent: a key must not come between the look at where it goes and the sending."""
+        with self._lock:
+            return not self._busy
 
     def _stop_waiting(self) -> None:
         self._watching = False
@@ -133,7 +142,7 @@ class Panel:
             self._blame(values, error)
             toggle(self._again, shown=isinstance(error, UnknownOutcome | TaskFailed))
         except Exception as error:  # noqa: BLE001 - a callback's exception would be seen nowhere
-            _LOG.exception("panel")
+            unexpected("panel", error)
             self._say(
                 f'<div class="sdn-error" role="alert">Something unexpected happened: {escaped(repr(error))}</div>'
             )
@@ -224,7 +233,7 @@ class Panel:
             try:
                 act()
             except Exception as error:  # noqa: BLE001 - a callback's exception would be seen nowhere
-                _LOG.exception("panel")
+                unexpected("panel", error)
                 self._say(f'<div class="sdn-error" role="alert">{escaped(str(error))}</div>')
 
         return guarded

@@ -8,8 +8,9 @@ from urllib.parse import urlsplit
 
 from seedance_nb import _store
 from seedance_nb._errors import SeedanceError
-from seedance_nb._keys import Secret, find_key
+from seedance_nb._keys import Secret
 from seedance_nb._parcels import fetch_small
+from seedance_nb._sources import find_key
 from seedance_nb._spec import Spec
 from seedance_nb._task import Row
 from seedance_nb._transport import Place, host_of
@@ -52,9 +53,10 @@ def place_of(spec: Spec, row: Row, *, given: Secret | None, base_url: str, pace:
 
 def _with_key(spec: Spec, base: str, secret: Secret | None) -> Place:
     if secret is None:
+        ask = f"sd.ask_key({spec.provider!r}), or " if spec.key_env else ""
         raise SeedanceError(
             f"There is no key for {spec.provider}.",
-            next_step=f"set {spec.key_env or 'api_key='}, or leave base_url and simulate alone to use the simulator",
+            next_step=f"{ask}set {spec.key_env or 'api_key='}, or leave base_url and simulate alone to use the simulator",
         )
     return Place(base_url=base.rstrip("/"), secret=secret)
 

@@ -20,7 +20,7 @@ from seedance_nb._files import outputs_folder
 from seedance_nb._flow import Flow, raise_for
 from seedance_nb._follow import glance, run
 from seedance_nb._handle import Task, Tasks
-from seedance_nb._keys import Secret, hidden
+from seedance_nb._keys import Secret, hidden, without_keys_in
 from seedance_nb._ledger import Ledger
 from seedance_nb._naming import callback_names, document_of
 from seedance_nb._places import find_place, place_of
@@ -64,7 +64,7 @@ class Session:
         self._key = hidden(api_key)
         del api_key
         self._base_url = base_url or ""
-        self._simulate = simulate
+        self.simulate = simulate
         self._outputs = outputs
         self._pace = (queue_s, run_s)
         self._budget = budget
@@ -192,7 +192,7 @@ class Session:
         Nothing else of the payload is believed, because a callback carries no signature. Raises: SeedanceError for a
         payload that names no task of the ledger; Unauthorized.
         """
-        own = _spec.spec(document) if document is not None else None
+        own, payload = _spec.spec(document) if document is not None else None, without_keys_in(payload)
         known = [*self._specs.values(), own] if own else [*self._specs.values()]
         row = next(filter(None, map(self.ledger.row, callback_names(payload, known))), None)
         if row is not None:
@@ -263,7 +263,7 @@ class Session:
         if row is not None:
             found = place_of(spec, row, given=self._key, base_url=self._base_url, pace=self._pace)
         else:
-            found = find_place(spec, given=self._key, base_url=self._base_url, simulate=self._simulate, pace=self._pace)
+            found = find_place(spec, given=self._key, base_url=self._base_url, simulate=self.simulate, pace=self._pace)
         if found.app is not None:
             return found
         return replace(

@@ -65,7 +65,7 @@ class Row:
     state: State
     word: str = ""
     task_id: str = ""
-    outputs: tuple[str, ...] = ()
+    outputs: tuple[str, ...] = field(default=(), repr=False)  # signed addresses
     error: str = ""
     credits: float | None = None
     estimate: float | None = None

@@ -1,7 +1,6 @@
 """What stands below a panel's fields: take back a change, begin again, and the request as code."""
 
 import asyncio
-import logging
 import time
 from collections.abc import Callable
 from typing import Any
@@ -12,9 +11,8 @@ from ipywidgets.widgets.widget_button import ButtonStyle
 from seedance_nb._controls import Shared, toggle
 from seedance_nb._engine import ENGINE
 from seedance_nb._form import Form
+from seedance_nb._log import unexpected
 from seedance_nb._markup import escaped
-
-_LOG = logging.getLogger("seedance_nb")
 
 
 class Tools:
@@ -66,8 +64,8 @@ class Tools:
             while time.monotonic() - max(clicked, self._form.last_change) < self._settle_s:
                 await asyncio.sleep(0.05)
             self._form.undo()
-        except Exception:  # noqa: BLE001 - on the engine's thread it would be seen nowhere
-            _LOG.exception("undo")
+        except Exception as error:  # noqa: BLE001 - on the engine's thread it would be seen nowhere
+            unexpected("undo", error)
 
 
 def code_html(form: Form) -> str:

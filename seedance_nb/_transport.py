@@ -19,7 +19,7 @@ from seedance_nb._pace import Gate, pause_of
 from seedance_nb._pinned import Way
 from seedance_nb._request import Request
 from seedance_nb._spec import Spec
-from seedance_nb._values import ABSENT, read_answer
+from seedance_nb._values import ABSENT, read_answer, without_queries
 
 MAX_ANSWER = 2 * 1024 * 1024
 _CONNECT_S = 10.0
@@ -162,6 +162,7 @@ async def _call(spec: Spec, request: Request, place: Place, line: _Line | None =
         else {"Accept": "application/json"}
     )
     content = request.body.encode() if request.body else None
+    hide = place.secret.hide if place.secret else str
     traced = {"trace": line.trace} if line else {}
     async with (
         asyncio.timeout(place.total),
@@ -169,12 +170,17 @@ async def _call(spec: Spec, request: Request, place: Place, line: _Line | None =
         client.stream(request.method, request.url, content=content, headers=headers, extensions=traced) as answer,
     ):
         if answer.is_redirect:
-            where = host_of(answer.headers.get("location", ""))
+            where = hide(host_of(answer.headers.get("location", "")))
             return Answer(status=answer.status_code, value=ABSENT, redirect=where)
         raw = await _read(answer, MAX_ANSWER)
+    value = read_answer(raw)
+    try:
+        value = place.secret.hide_in(value) if place.secret else value  # from here on no answer has the key in it
+    except RecursionError:
+        value = ABSENT
     return Answer(
         status=answer.status_code,
-        value=read_answer(raw),
+        value=value,
         retry_after=pause_of(answer.headers.get("retry-after", ""), answer.headers.get("date", ""), time.time()),
         simulated="x-seedance-simulator" in answer.headers,
     )
@@ -193,4 +199,4 @@ async def _read(answer: httpx.Response, limit: int) -> bytes:
 
 def _said(error: Exception, place: Place) -> str:
     text = str(error).rstrip(".") or type(error).__name__
-    return (place.secret.hide(text) if place.secret else text)[:200]
+    return without_queries(place.secret.hide(text) if place.secret else text)[:200]

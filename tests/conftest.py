@@ -9,10 +9,11 @@ from typing import Any
 import pytest
 from provider import Provider
 
-from seedance_nb import Session, Spec, Video, spec
+from seedance_nb import Session, Spec, Video, _sources, spec
 
 MODEL = "crun/seedance-2.0-fast-r2v"
 IMAGE = "https://example.com/reference-image-1.png"
+NO_KEYRING = ("PYTHON_KEYRING_BACKEND", "keyring.backends.null.Keyring")
 KEPT = ("PATH", "LANG", "LC_ALL", "TMPDIR", "PYTHONPATH", "SYSTEMROOT", "SEEDANCE_CHROMIUM", "VIRTUAL_ENV")
 
 
@@ -24,6 +25,9 @@ def own_world(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("SEEDANCE_LEDGER", str(tmp_path / "ledger.sqlite3"))
     monkeypatch.setenv("SEEDANCE_OUTPUTS", str(tmp_path / "outputs"))
     monkeypatch.setenv("SEEDANCE_SIMULATOR", str(tmp_path / "simulator"))
+    monkeypatch.setenv(*NO_KEYRING)
+    monkeypatch.setattr(_sources, "_ENTERED", {})
+    monkeypatch.setattr(_sources, "_KNOWN", {})
     monkeypatch.chdir(tmp_path)
 
 
@@ -53,6 +57,7 @@ def only_loopback() -> Iterator[None]:
         patch.setattr(socket.socket, "connect", _only_loopback(socket.socket.connect))
         patch.setattr(socket.socket, "connect_ex", _only_loopback(socket.socket.connect_ex))
         patch.setattr(socket, "getaddrinfo", known)
+        patch.setenv(*NO_KEYRING)
         yield
 
 

@@ -3,6 +3,7 @@
 import asyncio
 import json
 import time
+import traceback
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -511,3 +512,10 @@ def test_showing_it_in_a_cell_sends_nothing(
     assert "1 of 1 can be sent: 12 credits" in bundle["text/plain"]
     assert "12 credits" in bundle["text/html"]
     assert capsys.readouterr()
+
+
+def test_a_comparison_whose_making_failed_can_still_be_shown_in_a_traceback() -> None:
+    with pytest.raises(sd.SpecError) as raised:
+        sd.compare("x", ["nothing"])
+    told = traceback.TracebackException.from_exception(raised.value, capture_locals=True)
+    assert "self = Comparison, not made" in "".join(told.format())

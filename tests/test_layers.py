@@ -47,7 +47,19 @@ LAYERS = (
     ("_presets",),
     ("_check", "_upstream", "_rules"),
     ("_shape", "_fits", "_request", "_keys", "_task", "_job", "_carry", "_snippets", "_download", "_parcels"),
-    ("_fields", "_price", "_database", "_outcome", "_painting", "_sheet", "_annex", "_naming", "_pace"),
+    (
+        "_sources",
+        "_log",
+        "_fields",
+        "_price",
+        "_database",
+        "_outcome",
+        "_painting",
+        "_sheet",
+        "_annex",
+        "_naming",
+        "_pace",
+    ),
     ("_budget",),
     ("_labels", "_parts", "_faults", "_files", "_transport", "_fetch", "_simulator", "_slate", "_ledger", "_total"),
     ("_companions",),
@@ -66,13 +78,13 @@ LAYERS = (
     ("_choices",),
     ("_kinds", "_board", "_given"),
     ("_form",),
-    ("_tools",),
+    ("_tools", "_key_box"),
     ("_panel", "_comparison_view"),
     ("_api", "_api_free"),
     ("__main__", "__init__"),
 )
 MAY_USE_WIDGETS = {
-    "_controls", "_summary", "_plain", "_entry", "_lists", "_groups", "_rows", "_maps", "_choices", "_form", "_tools", "_panel",
+    "_controls", "_summary", "_plain", "_entry", "_lists", "_groups", "_rows", "_maps", "_choices", "_form", "_tools", "_key_box", "_panel",
     "_comparison_view",
 }  # fmt: skip
 MOST_LINES = 250
