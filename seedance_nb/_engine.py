@@ -51,6 +51,14 @@ class Engine:
         for settled in list(self._unsettled):
             settled.wait(max(0.0, end - time.monotonic()))
 
+    @property
+    def is_here(self) -> bool:
+        """Whether the caller runs on the engine's own loop, where waiting for its work would never end."""
+        try:
+            return asyncio.get_running_loop() is self._loop
+        except RuntimeError:
+            return False
+
     def submit(self, work: Coroutine[Any, Any, T]) -> Future[T]:
         """The future of `work`, which has begun on the engine's loop. Cancelling the future cancels the work."""
         return asyncio.run_coroutine_threadsafe(_bared(work), self._running())

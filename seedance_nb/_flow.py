@@ -5,7 +5,7 @@ import random
 import threading
 import time
 from collections.abc import Awaitable, Callable, Collection
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
@@ -46,6 +46,10 @@ class Flow:
     chance: Callable[[], float] = random.random
     balance: Callable[[], Awaitable[float | None]] | None = None
     settled: threading.Event = field(default_factory=threading.Event)
+
+    def anew(self) -> "Flow":
+        """The same surroundings for another task. *pure*."""
+        return replace(self, settled=threading.Event())
 
     def key(self, row: Row) -> tuple[str, int]:
         """Under which the engine keeps the one flow of a row. *pure*."""

@@ -1,12 +1,17 @@
 """Where requests go: a provider with its key, or the simulator in this process."""
 
+import asyncio
 import functools
 import os
+import time
+from collections.abc import Awaitable, Callable
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
 
 from seedance_nb import _store
+from seedance_nb._engine import ENGINE
 from seedance_nb._errors import SeedanceError
 from seedance_nb._keys import Secret
 from seedance_nb._parcels import fetch_small
@@ -17,48 +22,69 @@ from seedance_nb._transport import Place, host_of
 from seedance_nb._uris import SIMULATED_HOST
 
 
-def find_place(
-    spec: Spec, *, given: Secret | None, base_url: str, simulate: bool | None, pace: tuple[float, float]
-) -> Place:
-    """Where a new request goes. Reads the environment.
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Doors:
+    """What a session was told about where its requests go. `pace` are the simulator's queue and run times in seconds.
 
-    The simulator, where it is asked for, or where neither a key nor an address is named. Raises: Unauthorized for a key
-    that cannot be sent; SeedanceError where a key is missing.
+    `answer_s` bounds one call in seconds; `sleep` and `clock` are those of `Place`.
     """
-    base = base_url or os.getenv(spec.base_env or "-") or ""
-    if simulate:
-        return _simulated(spec, pace)
-    secret = find_key(spec, given)
-    if secret is None and simulate is None and not base:
-        return _simulated(spec, pace)
-    return _with_key(spec, base or spec.server, secret)
 
+    given: Secret | None = None
+    base_url: str = ""
+    simulate: bool | None = None
+    pace: tuple[float, float] = (0.8, 3.0)
+    answer_s: float = 120
+    sleep: Callable[[float], Awaitable[None]] = asyncio.sleep
+    clock: Callable[[], float] = time.monotonic
 
-def place_of(spec: Spec, row: Row, *, given: Secret | None, base_url: str, pace: tuple[float, float]) -> Place:
-    """Where a task that the ledger holds was sent. Reads the environment.
+    def new(self, spec: Spec) -> Place:
+        """Where a new request goes. Reads the environment.
 
-    Raises: SeedanceError where that is another place than the one that keys go to now, or a key is missing.
-    """
-    if urlsplit(row.base_url).hostname == _host(spec):
-        return _simulated(spec, pace)
-    mine = (base_url or os.getenv(spec.base_env or "-") or "").rstrip("/")
-    if row.base_url not in (spec.server, mine):
-        raise SeedanceError(
-            f"{row.name} was sent to {host_of(row.base_url)}, which is not where keys for {spec.provider} go now.",
-            next_step=f"name that place with base_url= or {spec.base_env} to look at this task",
-            charged=row.charged,
+        The simulator, where it is asked for, or where neither a key nor an address is named. Raises: Unauthorized for a key
+        that cannot be sent; SeedanceError where a key is missing.
+        """
+        base = self._named(spec)
+        if self.simulate:
+            return _simulated(spec, self.pace)
+        secret = find_key(spec, self.given)
+        if secret is None and self.simulate is None and not base:
+            return _simulated(spec, self.pace)
+        return self._with_key(spec, base or spec.server, secret)
+
+    def of(self, spec: Spec, row: Row) -> Place:
+        """Where a task that the ledger holds was sent. Reads the environment.
+
+        Raises: SeedanceError where that is another place than the one that keys go to now, or a key is missing.
+        """
+        if urlsplit(row.base_url).hostname == _host(spec):
+            return _simulated(spec, self.pace)
+        if row.base_url not in (spec.server, self._named(spec).rstrip("/")):
+            raise SeedanceError(
+                f"{row.name} was sent to {host_of(row.base_url)}, which is not where keys for {spec.provider} go now.",
+                next_step=f"name that place with base_url= or {spec.base_env} to look at this task",
+                charged=row.charged,
+            )
+        return self._with_key(spec, row.base_url, find_key(spec, self.given))
+
+    def _named(self, spec: Spec) -> str:
+        return self.base_url or os.getenv(spec.base_env or "-") or ""
+
+    def _with_key(self, spec: Spec, base: str, secret: Secret | None) -> Place:
+        if secret is None:
+            ask = f"sd.ask_key({spec.provider!r}), or " if spec.key_env else ""
+            raise SeedanceError(
+                f"There is no key for {spec.provider}.",
+                next_step=f"{ask}set {spec.key_env or 'api_key='}, or leave base_url and simulate alone to use the simulator",
+            )
+        base = base.rstrip("/")
+        return Place(
+            base_url=base,
+            secret=secret,
+            total=self.answer_s,
+            gate=ENGINE.gate(base),
+            sleep=self.sleep,
+            clock=self.clock,
         )
-    return _with_key(spec, row.base_url, find_key(spec, given))
-
-
-def _with_key(spec: Spec, base: str, secret: Secret | None) -> Place:
-    if secret is None:
-        ask = f"sd.ask_key({spec.provider!r}), or " if spec.key_env else ""
-        raise SeedanceError(
-            f"There is no key for {spec.provider}.",
-            next_step=f"{ask}set {spec.key_env or 'api_key='}, or leave base_url and simulate alone to use the simulator",
-        )
-    return Place(base_url=base.rstrip("/"), secret=secret)
 
 
 def _host(spec: Spec) -> str:

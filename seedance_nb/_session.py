@@ -4,32 +4,31 @@ import asyncio
 import functools
 import time
 from collections.abc import Awaitable, Callable, Mapping
-from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 from seedance_nb import _database, _spec
 from seedance_nb._advice import Advice
-from seedance_nb._begin import begin, must_be_meant, sendable
+from seedance_nb._begin import must_be_meant, sendable
 from seedance_nb._bodies import Operation
-from seedance_nb._check import Approved, approve, approve_again, check, extra_fault, extra_path, place, roles
-from seedance_nb._display import Video, video_of
+from seedance_nb._check import approve, check, extra_fault, extra_path, place, roles
+from seedance_nb._display import Video
 from seedance_nb._engine import ENGINE, wait_for
 from seedance_nb._errors import InvalidInput, LimitWarning, MediaWarning, SeedanceError, tell
 from seedance_nb._files import outputs_folder
-from seedance_nb._flow import Flow, raise_for
-from seedance_nb._follow import glance, run
+from seedance_nb._flow import Flow
+from seedance_nb._follow import glance
 from seedance_nb._handle import Task, Tasks
+from seedance_nb._held import held, started
 from seedance_nb._keys import Secret, hidden, without_keys_in
 from seedance_nb._ledger import Ledger
 from seedance_nb._naming import callback_names, document_of
-from seedance_nb._places import find_place, place_of
+from seedance_nb._places import Doors
 from seedance_nb._preflight import Report
 from seedance_nb._price import Estimate
 from seedance_nb._spec import Spec
 from seedance_nb._task import Row
 from seedance_nb._transport import Place
-from seedance_nb._unclear import resolve
 from seedance_nb._upstream import warnings
 from seedance_nb._values import Problem, join, read_json
 
@@ -61,28 +60,36 @@ class Session:
         sleep: Callable[[float], Awaitable[None]] = asyncio.sleep,
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
-        self._key = hidden(api_key)
+        key = hidden(api_key)
         del api_key
-        self._base_url = base_url or ""
-        self.simulate = simulate
+        self._doors = Doors(
+            given=key,
+            base_url=base_url or "",
+            simulate=simulate,
+            pace=(queue_s, run_s),
+            answer_s=answer_s,
+            sleep=sleep,
+            clock=clock,
+        )
         self._outputs = outputs
-        self._pace = (queue_s, run_s)
         self._budget = budget
-        self._answer_s = answer_s
-        self._sleep = sleep
-        self._clock = clock
         self.ledger = Ledger(ledger or _database.default_path())
         self._specs: dict[str, Spec] = {}
-        self.advice = Advice(self._place, sleep)
+        self.advice = Advice(self._doors.new, sleep)
 
     @property
     def outputs(self) -> Path:
         """The folder that videos are kept in."""
         return self._outputs or outputs_folder()
 
+    @property
+    def simulate(self) -> bool | None:
+        """True where the simulator was asked for, False where it was refused, None where a key decides."""
+        return self._doors.simulate
+
     def is_simulated(self, document: Document) -> bool:
         """Whether tasks of this document go to the built-in simulator, which charges nothing. Reads the environment."""
-        return self._place(_spec.spec(document)).app is not None
+        return self._doors.new(_spec.spec(document)).app is not None
 
     def check(
         self, document: Document, /, *, extra: Mapping[str, Any] | None = None, **fields: Any
@@ -147,7 +154,7 @@ class Session:
         sendable(spec, take)
         self._specs[spec.name] = spec
         approved = approve(spec, fields, extra)
-        where, budget = self._place(spec), self._budget if budget is None else budget
+        where, budget = self._doors.new(spec), self._budget if budget is None else budget
         must_be_meant(where, budget)
         doubts = warnings(spec, approved.values)
         if preflight:
@@ -158,7 +165,7 @@ class Session:
             tell(report.unchecked, MediaWarning, warn=warn)
         # Before anything is sent, so that it costs nothing where warnings are made errors.
         tell(doubts, LimitWarning, warn=warn)
-        return self._begin(spec, where, approved, take, budget)
+        return started(self._flow(spec, where), self.advice, approved, take, budget)
 
     def generate(self, document: Document, /, *, timeout: float | None = None, **fields: Any) -> Video:
         """The video; `submit` and `wait` in one. *spends credits*, *network*, *writes ledger*, *writes files*.
@@ -184,7 +191,7 @@ class Session:
                 f"The ledger {self.ledger.path} has no task {name!r}.", next_step="sd.tasks() lists what there is"
             )
         spec = _spec.spec(document) if document is not None else document_of(row, self._specs)
-        return self._task(row, spec, self._place(spec, row), is_new=False)
+        return held(self._flow(spec, self._doors.of(spec, row)), self.advice, row, self._budget)
 
     def callback(self, payload: Mapping[str, Any] | str | bytes, /, *, document: Document | None = None) -> Task:
         """The task that a provider's callback speaks of, after a look of our own with the key. *network*, *writes ledger*.
@@ -197,7 +204,7 @@ class Session:
         row = next(filter(None, map(self.ledger.row, callback_names(payload, known))), None)
         if row is not None:
             spec = own or document_of(row, self._specs)
-            wait_for(ENGINE.submit(glance(self._flow(spec, self._place(spec, row)), row)))
+            wait_for(ENGINE.submit(glance(self._flow(spec, self._doors.of(spec, row)), row)))
             return self.task(row.name, document=own)
         raise SeedanceError(
             "The callback names no task of this ledger, so nothing of it is believed.",
@@ -208,44 +215,6 @@ class Session:
         """How many takes of these fields the ledger holds, 0 if none. *reads files*. Raises: InvalidInput."""
         return self.ledger.takes(approve(_spec.spec(document), fields))
 
-    def _begin(
-        self,
-        spec: Spec,
-        where: Place,
-        approved: Approved,
-        take: int,
-        budget: float | None,
-        instead_of: int | None = None,
-    ) -> Task:
-        price = self.advice.known(spec, approved)
-        if budget is not None and price.amount is None:
-            price = wait_for(ENGINE.submit(self.advice.price(spec, approved.values)))
-        row, is_new = begin(self._flow(spec, where), approved, take, price, budget=budget, instead_of=instead_of)
-        return self._task(row, spec, where, is_new=is_new)
-
-    def _task(self, row: Row, spec: Spec, where: Place, *, is_new: bool) -> Task:
-        flow = self._flow(spec, where)
-
-        def read() -> Row:
-            return self.ledger.row(row.seq) or row
-
-        def follow() -> Any:
-            now = read()
-            raise_for(spec, now)
-            return ENGINE.follow(flow.key(row), lambda: run(flow, now, None))
-
-        def show(done: Row) -> Video:
-            return video_of(done, spec.title, roles(spec, read_json(done.body)))
-
-        def settle(task_id: str, taken: bool | None) -> None:
-            wait_for(ENGINE.submit(resolve(flow, read(), task_id, taken)))
-
-        def again() -> Task:
-            must_be_meant(where, self._budget)
-            return self._begin(spec, where, approve_again(spec, row.body), row.take, self._budget, row.seq)
-
-        return Task(read, follow, show, is_new=is_new, resolve=settle, again=again)
-
     def _flow(self, spec: Spec, where: Place) -> Flow:
         has_account = where.app is None and "balance" in spec.calls
         funds = functools.partial(self.advice.funds, spec) if has_account else None
@@ -254,20 +223,9 @@ class Session:
             place=where,
             ledger=self.ledger,
             folder=self.outputs,
-            sleep=self._sleep,
-            clock=self._clock,
+            sleep=self._doors.sleep,
+            clock=self._doors.clock,
             balance=funds,
-        )
-
-    def _place(self, spec: Spec, row: Row | None = None) -> Place:
-        if row is not None:
-            found = place_of(spec, row, given=self._key, base_url=self._base_url, pace=self._pace)
-        else:
-            found = find_place(spec, given=self._key, base_url=self._base_url, simulate=self.simulate, pace=self._pace)
-        if found.app is not None:
-            return found
-        return replace(
-            found, total=self._answer_s, gate=ENGINE.gate(found.base_url), sleep=self._sleep, clock=self._clock
         )
 
     def _asked(self, row: Row) -> dict[str, Any]:

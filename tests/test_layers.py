@@ -67,6 +67,7 @@ LAYERS = (
     ("_keeping",),
     ("_handle", "_render", "_follow", "_places", "_desk", "_preflight", "_tiles"),
     ("_begin", "_advice", "_unclear"),
+    ("_held",),
     ("_session",),
     ("_default",),
     ("_models", "_helper", "_progress", "_quote", "_candidate"),

@@ -1,0 +1,54 @@
+"""A task as a person holds it: begun or found in the ledger, and joined to what follows, settles or repeats it."""
+
+from concurrent.futures import Future
+from typing import Any
+
+from seedance_nb._advice import Advice
+from seedance_nb._begin import begin, must_be_meant
+from seedance_nb._check import Approved, approve_again, roles
+from seedance_nb._display import Video, video_of
+from seedance_nb._engine import ENGINE, wait_for
+from seedance_nb._flow import Flow, raise_for
+from seedance_nb._follow import run
+from seedance_nb._handle import Task
+from seedance_nb._task import Row
+from seedance_nb._unclear import resolve
+from seedance_nb._values import read_json
+
+
+def started(
+    flow: Flow, advice: Advice, approved: Approved, take: int, budget: float | None, instead_of: int | None = None
+) -> Task:
+    """The task of a request, sent where it is new. *writes ledger*, *network*, *spends credits*.
+
+    Under a `budget` (in the price's unit) a price that is not known yet is asked for first. Raises: what `begin` raises.
+    """
+    price = advice.known(flow.spec, approved)
+    if budget is not None and price.amount is None and not ENGINE.is_here:
+        price = wait_for(ENGINE.submit(advice.price(flow.spec, approved.values)))
+    row, is_new = begin(flow, approved, take, price, budget=budget, instead_of=instead_of)
+    return held(flow, advice, row, budget, is_new=is_new)
+
+
+def held(flow: Flow, advice: Advice, row: Row, budget: float | None, *, is_new: bool = False) -> Task:
+    """The task of a row that is in the ledger; nothing is sent."""
+
+    def read() -> Row:
+        return flow.ledger.row(row.seq) or row
+
+    def follow() -> Future[Any]:
+        now = read()
+        raise_for(flow.spec, now)
+        return ENGINE.follow(flow.key(row), lambda: run(flow, now, None))
+
+    def show(done: Row) -> Video:
+        return video_of(done, flow.spec.title, roles(flow.spec, read_json(done.body)))
+
+    def settle(task_id: str, taken: bool | None) -> None:
+        wait_for(ENGINE.submit(resolve(flow, read(), task_id, taken)))
+
+    def again() -> Task:
+        must_be_meant(flow.place, budget)
+        return started(flow.anew(), advice, approve_again(flow.spec, row.body), row.take, budget, row.seq)
+
+    return Task(read, follow, show, is_new=is_new, resolve=settle, again=again)
