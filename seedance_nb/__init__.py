@@ -28,6 +28,7 @@ if TYPE_CHECKING:
         WaitTimeout,
     )  # fmt: skip
     from seedance_nb._handle import Task
+    from seedance_nb._repair import repair_ledger
     from seedance_nb._session import Session
     from seedance_nb._spec import Spec
     from seedance_nb._values import Problem
@@ -43,6 +44,7 @@ _HOME = {
         "SpecError", "TaskFailed", "Unauthorized", "Unavailable", "UnknownOutcome", "Unreachable", "WaitTimeout",
     ),
     "_handle": ("Task",),
+    "_repair": ("repair_ledger",),
     "_session": ("Session",),
     "_spec": ("Spec",),
     "_values": ("Problem",),
@@ -54,7 +56,7 @@ __all__ = [
     "Comparison", "InvalidInput", "LedgerError", "LimitWarning", "MediaError", "MediaWarning", "NoCredits", "Problem", "RateLimited", "Refused", "SeedanceError",
     "Session", "Spec", "SpecError", "Task", "TaskFailed", "Unauthorized", "Unavailable", "UnknownOutcome", "Unreachable",
     "Video", "WaitTimeout", "asset", "balance", "callback", "check", "compare", "estimate", "form", "generate", "models", "nest_asyncio",
-    "panel", "preflight", "spec", "submit", "task", "tasks", "upload",
+    "panel", "preflight", "repair_ledger", "spec", "submit", "task", "tasks", "upload",
 ]  # fmt: skip
 
 
