@@ -16,6 +16,7 @@ if TYPE_CHECKING:
         MediaError,
         MediaWarning,
         NoCredits,
+        OverBudget,
         RateLimited,
         Refused,
         SeedanceError,
@@ -40,7 +41,7 @@ _HOME = {
     "_display": ("Video",),
     "_engine": ("nest_asyncio",),
     "_errors": (
-        "InvalidInput", "LedgerError", "LimitWarning", "MediaError", "MediaWarning", "NoCredits", "RateLimited", "Refused", "SeedanceError",
+        "InvalidInput", "LedgerError", "LimitWarning", "MediaError", "MediaWarning", "NoCredits", "OverBudget", "RateLimited", "Refused", "SeedanceError",
         "SpecError", "TaskFailed", "Unauthorized", "Unavailable", "UnknownOutcome", "Unreachable", "WaitTimeout",
     ),
     "_handle": ("Task",),
@@ -53,7 +54,7 @@ _WHERE = {name: module for module, names in _HOME.items() for name in names}
 
 __version__ = "0.1.0"
 __all__ = [
-    "Comparison", "InvalidInput", "LedgerError", "LimitWarning", "MediaError", "MediaWarning", "NoCredits", "Problem", "RateLimited", "Refused", "SeedanceError",
+    "Comparison", "InvalidInput", "LedgerError", "LimitWarning", "MediaError", "MediaWarning", "NoCredits", "OverBudget", "Problem", "RateLimited", "Refused", "SeedanceError",
     "Session", "Spec", "SpecError", "Task", "TaskFailed", "Unauthorized", "Unavailable", "UnknownOutcome", "Unreachable",
     "Video", "WaitTimeout", "asset", "balance", "callback", "check", "compare", "estimate", "form", "generate", "models", "nest_asyncio",
     "panel", "preflight", "repair_ledger", "spec", "submit", "task", "tasks", "upload",

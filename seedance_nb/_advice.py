@@ -6,11 +6,14 @@ from typing import Any
 
 from seedance_nb._check import Approved
 from seedance_nb._desk import Desk
+from seedance_nb._errors import SeedanceError
 from seedance_nb._preflight import Report, preflight
 from seedance_nb._price import Estimate, estimate
 from seedance_nb._spec import Spec, named
 from seedance_nb._transport import Place
 from seedance_nb._values import digest, join
+
+_FUNDS_S = 5
 
 
 class Advice:
@@ -35,6 +38,17 @@ class Advice:
         desk = self.desk(spec)
         told = self._learned[desk.place.base_url, digest(body)] = await desk.estimate(body)
         return told
+
+    async def funds(self, spec: Spec) -> float | None:
+        """What is on the account, None where nobody says it within 5 s. *network*."""
+        desk = self.desk(spec)
+        if not desk.has("balance") or desk.place.app is not None:
+            return None
+        try:
+            async with asyncio.timeout(_FUNDS_S):
+                return await desk.balance()
+        except (SeedanceError, TimeoutError):
+            return None
 
     async def look(self, spec: Spec, body: dict[str, Any]) -> Report:
         """What the files of a request are like, held against the document's limits. *network*, *reads files*."""

@@ -5,11 +5,12 @@ from typing import TYPE_CHECKING, Any
 
 from seedance_nb._carry import together
 from seedance_nb._comparison import Comparison
+from seedance_nb._default import default
 from seedance_nb._display import Video
 from seedance_nb._handle import Task, Tasks
 from seedance_nb._keys import hidden
 from seedance_nb._models import Models
-from seedance_nb._session import Document, default
+from seedance_nb._session import Document
 from seedance_nb._spec import spec
 from seedance_nb._values import Problem
 
@@ -65,6 +66,7 @@ def submit(
     take: int = 1,
     extra: Mapping[str, Any] | None = None,
     preflight: bool = False,
+    budget: float | None = None,
     api_key: str | None = None,
     base_url: str | None = None,
     simulate: bool | None = None,
@@ -74,15 +76,17 @@ def submit(
 
     The same request again is the same task and costs nothing; `take=2` asks for another video of it. `extra` holds
     undocumented fields that are sent knowingly. With `preflight` the files behind the addresses are looked at first, for
-    8 s at most. A limit that is only known from elsewhere is told as a `LimitWarning`.
+    8 s at most. A limit that is only known from elsewhere is told as a `LimitWarning`. `budget` is the most that the
+    provider's tasks in this ledger may come to, this one among them, in its unit (credits, tokens); where nobody is there
+    to ask (papermill, nbconvert, CI), a request that costs anything needs one.
 
-    Raises: InvalidInput with every problem before anything is recorded; SpecError; Unauthorized; LedgerError; MediaError for a folder that
+    Raises: InvalidInput with every problem before anything is recorded; SpecError; Unauthorized; LedgerError; OverBudget; MediaError for a folder that
     cannot be written.
     """
     secret = hidden(api_key)
     del api_key  # a traceback can show variables
     session = default(secret, base_url, simulate=simulate)
-    return session.submit(document, take=take, extra=extra, preflight=preflight, **fields)
+    return session.submit(document, take=take, extra=extra, preflight=preflight, budget=budget, **fields)
 
 
 def generate(
@@ -93,6 +97,7 @@ def generate(
     take: int = 1,
     extra: Mapping[str, Any] | None = None,
     preflight: bool = False,
+    budget: float | None = None,
     api_key: str | None = None,
     base_url: str | None = None,
     simulate: bool | None = None,
@@ -105,7 +110,7 @@ def generate(
     secret = hidden(api_key)
     del api_key  # a traceback can show variables
     session = default(secret, base_url, simulate=simulate)
-    return session.submit(document, take=take, extra=extra, preflight=preflight, **fields).wait(timeout)
+    return session.submit(document, take=take, extra=extra, preflight=preflight, budget=budget, **fields).wait(timeout)
 
 
 def compare(

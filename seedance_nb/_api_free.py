@@ -4,12 +4,13 @@ from collections.abc import Coroutine, Mapping
 from pathlib import Path
 from typing import Any, Literal, TypeVar
 
+from seedance_nb._default import default
 from seedance_nb._engine import ENGINE, wait_for
 from seedance_nb._handle import Task
 from seedance_nb._keys import hidden
 from seedance_nb._preflight import Report
 from seedance_nb._price import Estimate
-from seedance_nb._session import Document, default
+from seedance_nb._session import Document
 from seedance_nb._spec import spec
 
 __all__ = ["asset", "balance", "callback", "estimate", "preflight", "upload"]

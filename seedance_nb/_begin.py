@@ -2,23 +2,53 @@
 
 from urllib.parse import urlsplit
 
+from seedance_nb._attended import nobody_there
 from seedance_nb._check import Approved
 from seedance_nb._engine import ENGINE
-from seedance_nb._errors import InvalidInput
+from seedance_nb._errors import InvalidInput, SeedanceError, SpecError
 from seedance_nb._files import ready
 from seedance_nb._flow import LOOPBACK, Flow
 from seedance_nb._follow import run
 from seedance_nb._price import Estimate
 from seedance_nb._request import create_request
+from seedance_nb._spec import Spec
 from seedance_nb._task import Row, State
+from seedance_nb._transport import Place
 from seedance_nb._uris import SIMULATED_ASSET, SIMULATED_HOST
 from seedance_nb._values import Problem
 
 
-def begin(flow: Flow, approved: Approved, take: int, price: Estimate) -> tuple[Row, bool]:
+def sendable(spec: Spec, take: int) -> None:
+    """Nothing, where a request of this document can be sent at all. *pure*. Raises: SpecError; InvalidInput for the take."""
+    if spec.unsendable:
+        raise SpecError(spec.unsendable, file=spec.file)
+    if type(take) is not int or take < 1:
+        told = f"is a whole number from 1 on, not {take!r}"
+        raise InvalidInput((Problem(path="take", message=told, rule="take", value=take, limit=1),))
+
+
+def must_be_meant(place: Place, budget: float | None) -> None:
+    """Nothing, where a person is there, a budget says so, or it is free. Reads the environment. Raises: SeedanceError."""
+    if place.app is None and budget is None and (why := nobody_there()):
+        raise SeedanceError(
+            f"This would spend money, and {why}, so nothing was sent.",
+            next_step="give budget=..., the most that this provider's tasks may come to, or simulate=True to spend nothing",
+        )
+
+
+def begin(
+    flow: Flow,
+    approved: Approved,
+    take: int,
+    price: Estimate,
+    *,
+    budget: float | None = None,
+    instead_of: int | None = None,
+) -> tuple[Row, bool]:
     """The row of this request, and whether it is new and therefore sent. *writes ledger*, *network*, *spends credits*.
 
-    Raises: MediaError for a folder that cannot be written, LedgerError; nothing is sent then.
+    `budget` and `instead_of` are those of `Ledger.claim`. Raises: MediaError for a folder that cannot be written,
+    LedgerError, OverBudget; nothing is sent then.
     """
     if flow.place.app is None and urlsplit(flow.place.base_url).hostname not in LOOPBACK:
         _refuse_simulated(approved)
@@ -30,6 +60,8 @@ def begin(flow: Flow, approved: Approved, take: int, price: Estimate) -> tuple[R
         take=take,
         fingerprint=flow.place.secret.fingerprint() if flow.place.secret else "",
         estimate=price,
+        budget=budget,
+        instead_of=instead_of,
     )
     if is_new:
         _send(flow, row, approved)

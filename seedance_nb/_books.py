@@ -9,7 +9,6 @@ import json
 import os
 import sqlite3
 import threading
-import time
 import weakref
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -21,6 +20,7 @@ from seedance_nb import _journal
 from seedance_nb._database import ForeignFile, close_mine, connect, create
 from seedance_nb._errors import LedgerError
 from seedance_nb._journal import Entry
+from seedance_nb._migrations import columns_of
 
 _NOT_DAMAGE = {3, 5, 6, 7, 8, 9, 10, 13, 14, 15}  # SQLite's codes for places and moments: permission, busy, full, ...
 _STANDS_ALONE = ("intent", "spec", "base_url", "simulated", "digest", "take", "unit", "created")
@@ -110,7 +110,7 @@ class Books:
                         if db.in_transaction:
                             db.execute("ROLLBACK")
                         raise
-            except (sqlite3.Error, OSError) as error:
+            except (sqlite3.Error, OSError, UnicodeDecodeError, json.JSONDecodeError) as error:
                 problem, self.is_foreign = _told(self.path, error), isinstance(error, ForeignFile)
         if problem:
             raise problem
@@ -179,7 +179,7 @@ class Books:
 
 def put(db: sqlite3.Connection, entry: Entry) -> None:
     """Writes what a line of the journal says into the database."""
-    known = {name for _, name, *_ in db.execute("PRAGMA table_info(tasks)")}
+    known = columns_of(db)
     columns = {name: value for name, value in entry.columns.items() if name in known}
     there = db.execute("SELECT 1 FROM tasks WHERE seq = ?", (entry.task,)).fetchone()
     if entry.whole and not there:
@@ -200,7 +200,9 @@ def put(db: sqlite3.Connection, entry: Entry) -> None:
 def _events(db: sqlite3.Connection, ledger: str, after: int) -> list[Entry]:
     """Lines for the events that the journal does not have; the first of a task stands for its whole row as it is now."""
     first = dict(db.execute("SELECT task, min(rowid) FROM events GROUP BY task").fetchall())
-    found = db.execute("SELECT rowid, at, task, changes FROM events WHERE rowid > ? ORDER BY rowid", (after,)).fetchall()
+    found = db.execute(
+        "SELECT rowid, at, task, changes FROM events WHERE rowid > ? ORDER BY rowid", (after,)
+    ).fetchall()
     entries = []
     for number, at, task, changes in found:
         whole, columns = number == first[task], json.loads(changes)

@@ -1,25 +1,22 @@
 """Whether a request may be sent: every problem at once, each with the document's own sentence. Nothing is changed."""
 
-import math
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass, replace
-from pathlib import PurePath
 from typing import Any
 
 from seedance_nb._branches import UNCHECKED
+from seedance_nb._carried import finite, listed, not_json
 from seedance_nb._errors import InvalidInput
 from seedance_nb._keywords import problem_of
 from seedance_nb._schema import GIVEN
 from seedance_nb._spec import Spec, in_order, named, validator
 from seedance_nb._uris import LOCAL
-from seedance_nb._values import ABSENT, Path, Problem, digest, find, join, json_text, put, split
+from seedance_nb._values import ABSENT, Path, Problem, digest, find, join, json_text, put, read_json, split
 from seedance_nb._wording import sentences
 
-_MOST_LEVELS = 60
 _SECONDS = re.compile(r"[0-9]{1,4}(\.[0-9]{1,3})?s?", re.ASCII)
 _LONGEST = 10_000
-_LARGEST = 10**300
 # Rules about an object: what its own description says first is about them.
 _OF_THE_WHOLE = ("unknown", "required", GIVEN)
 
@@ -49,9 +46,9 @@ def place(spec: Spec, given: Mapping[str, Any], extra: Mapping[str, Any] | None 
     known = spec.body.get("properties", {})
     body: dict[str, Any] = {}
     for name in sorted(given, key=lambda name: name not in known):  # a whole `input` first, single fields into it
-        body = _set(body, _path_of(spec, name), _listed(given[name]))
+        body = _set(body, _path_of(spec, name), listed(given[name]))
     for name, value in (extra or {}).items():
-        body = _set(body, extra_path(spec, name), _listed(value))
+        body = _set(body, extra_path(spec, name), listed(value))
     made: dict[str, Any] = _ordered(spec.body, body)
     return made
 
@@ -87,11 +84,11 @@ def check(spec: Spec, body: Any, extra: tuple[str, ...] = ()) -> tuple[Problem, 
     `extra` are JSON Pointers of undocumented fields that are meant. What could not be checked is told by `warnings`.
     Raises: SpecError for a document of which no operation is chosen.
     """
-    body = _listed(body)
-    found = list(_not_json(body, ()))
+    body = listed(body)
+    found = list(not_json(body, ()))
     bad = {problem.path for problem in found}
     told_already: set[tuple[str, str]] = set()  # two parts of a document may ask for the same
-    for problem in _broken(spec, _finite(body)):
+    for problem in _broken(spec, finite(body)):
         known = (problem.path, problem.message)
         if problem.path in bad or known in told_already or (problem.rule == "unknown" and problem.path in extra):
             continue
@@ -149,6 +146,15 @@ def approve(spec: Spec, given: Mapping[str, Any], extra: Mapping[str, Any] | Non
     return Approved(spec=spec, body=json_text(body), digest=digest(body), values=body, extra=knowingly)
 
 
+def approve_again(spec: Spec, text: str) -> Approved:
+    """The very text of a request that was approved before. *pure*. Raises: InvalidInput where it no longer would be."""
+    body = read_json(text)
+    knowingly = tuple(problem.path for problem in check(spec, body) if problem.rule == "unknown")
+    if problems := check(spec, body, knowingly):
+        raise InvalidInput(problems)
+    return Approved(spec=spec, body=text, digest=digest(body), values=body, extra=knowingly)
+
+
 def roles(spec: Spec, body: Mapping[str, Any]) -> dict[str, Any]:
     """What is asked for by the document's `x-role` words (prompt, seconds, resolution, ratio, audio, ...). *pure*.
 
@@ -173,54 +179,6 @@ def seconds_of(value: Any) -> float | None:
         if isinstance(value, int | float) and not isinstance(value, bool) and 0 < value < _LONGEST
         else None
     )
-
-
-def _not_json(value: Any, path: Path) -> Iterator[Problem]:
-    fault = ""
-    if isinstance(value, float) and not math.isfinite(value):
-        fault = f"{value} is not a number that JSON can carry"
-    elif isinstance(value, TooDeep):
-        fault = "is nested too deeply, or holds itself"
-    elif isinstance(value, int) and abs(value) > _LARGEST:
-        fault = "is a larger number than JSON readers take"
-    elif isinstance(value, str) and any("\ud800" <= sign <= "\udfff" for sign in value):
-        fault = "has half of a surrogate pair, which cannot be sent as text"
-    elif isinstance(value, dict):
-        for key, item in value.items():
-            yield from _not_json(item, (*path, str(key)))
-            if not isinstance(key, str):
-                yield Problem(path=join((*path, str(key))), message="a key must be text", rule="json", value=key)
-    elif isinstance(value, list):
-        for position, item in enumerate(value):
-            yield from _not_json(item, (*path, position))
-    elif value is not None and not isinstance(value, str | int | float):
-        fault = f"a {type(value).__name__} is not something that JSON can carry"
-    if fault:
-        yield Problem(path=join(path), message=fault, rule="json", value=value)
-
-
-def _finite(value: Any) -> Any:
-    if isinstance(value, dict):
-        return {key: _finite(item) for key, item in value.items()}
-    if isinstance(value, list):
-        return [_finite(item) for item in value]
-    strange = isinstance(value, float) and not math.isfinite(value)
-    huge = isinstance(value, int) and abs(value) > _LARGEST
-    return None if strange or huge else value
-
-
-class TooDeep:
-    """Stands for what is nested deeper than any request, or within itself."""
-
-
-def _listed(value: Any, depth: int = 0) -> Any:
-    if depth > _MOST_LEVELS:
-        return TooDeep()
-    if isinstance(value, tuple | list):
-        return [_listed(item, depth + 1) for item in value]
-    if isinstance(value, PurePath):  # told as a local file, not as something that JSON cannot carry
-        return str(value) if value.is_absolute() else f"./{value}"
-    return {key: _listed(item, depth + 1) for key, item in value.items()} if isinstance(value, Mapping) else value
 
 
 def _ordered(schema: Any, value: Any) -> Any:

@@ -10,8 +10,9 @@ from seedance_nb._task import Row, State
 COLUMNS = (
     "seq", "spec", "base_url", "simulated", "digest", "take", "body", "state", "word", "task_id", "outputs", "error",
     "credits", "estimate", "unit", "progress", "file", "sha256", "facts", "created", "accepted", "finished", "owner",
+    "successor", "balance",
 )  # fmt: skip
-CHANGEABLE = frozenset(COLUMNS[7:]) - {"created", "estimate", "unit"} | {"simulated"}
+CHANGEABLE = frozenset(COLUMNS[7:]) - {"created", "estimate", "unit", "successor"} | {"simulated"}
 SELECT = f"SELECT {', '.join(COLUMNS)} FROM tasks"  # noqa: S608 - names of our own
 
 
@@ -32,7 +33,9 @@ def as_row(values: Mapping[str, Any]) -> Row:
     try:
         named = {name: values[name] for name in COLUMNS}
         outputs = tuple(json.loads(named.pop("outputs")))
-        return Row(**{**named, "outputs": outputs, "state": State(named["state"]), "simulated": bool(named["simulated"])})
+        return Row(
+            **{**named, "outputs": outputs, "state": State(named["state"]), "simulated": bool(named["simulated"])}
+        )
     except (KeyError, TypeError, ValueError):
         told = f"row {values.get('seq')} cannot be read"
     raise sqlite3.DatabaseError(told)

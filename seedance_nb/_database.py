@@ -13,10 +13,13 @@ import platformdirs
 
 from seedance_nb import _journal, _mounts
 from seedance_nb._errors import LedgerError
-from seedance_nb._task import FREE_STATES
+from seedance_nb._migrations import MIGRATIONS, columns_of, known_columns, migrate
 
 _TURN_S = 30
-_COLUMNS_OF_TASKS = "PRAGMA table_info(tasks)"
+
+
+UNREADABLE = (sqlite3.Error, UnicodeDecodeError)
+"""What reading a damaged file may raise; even the words of SQLite's own error can be damaged text."""
 
 
 class ForeignFile(sqlite3.OperationalError):
@@ -37,6 +40,13 @@ def default_path() -> Path:
 def dial(path: Path) -> sqlite3.Connection:
     """A connection to the file at `path`, made if it is not there. *writes files*."""
     return sqlite3.connect(path, timeout=_TURN_S, isolation_level=None, check_same_thread=False)
+
+
+def read_only(path: Path, more: str = "") -> sqlite3.Connection:
+    """A connection that changes nothing, and reads damaged text as well as it can. *reads files*."""
+    db = sqlite3.connect(f"file:{quote(str(path))}?mode=ro{more}", uri=True, isolation_level=None)
+    db.text_factory = lambda raw: raw.decode("utf-8", "replace")
+    return db
 
 
 def journal_mode(path: Path) -> str:
@@ -98,14 +108,11 @@ def must_be_ours(path: Path) -> None:
 
     A number of a newer format is believed where the table of tasks has columns that are not known here.
     """
-    with closing(sqlite3.connect(":memory:", isolation_level=None)) as mine:
-        migrate(mine)
-        known = len(mine.execute(_COLUMNS_OF_TASKS).fetchall())
-    names, columns = set[str](), 0
-    with suppress(sqlite3.Error), closing(sqlite3.connect(f"file:{quote(str(path))}?mode=ro", uri=True)) as db:
+    names, columns = set[str](), list[str]()
+    with suppress(*UNREADABLE), closing(read_only(path)) as db:
         names = {name for (name,) in db.execute("SELECT name FROM sqlite_master WHERE type = 'table'")}
-        columns = len(db.execute(_COLUMNS_OF_TASKS).fetchall())
-    if (names and "tasks" not in names and not _journal.is_used(path)) or columns > known:
+        columns = columns_of(db)
+    if (names and "tasks" not in names and not _journal.is_used(path)) or len(columns) > len(known_columns()):
         msg = "it is a database of another program, or of a newer version of this library"
         raise ForeignFile(msg)
 
@@ -156,7 +163,7 @@ def _prepare(db: sqlite3.Connection, path: Path) -> None:
         raise ForeignFile(msg)
     if found != "ok":
         raise sqlite3.DatabaseError(found.replace("\n", " "))
-    if version > len(_MIGRATIONS):
+    if version > len(MIGRATIONS):
         msg = f"it was written by a newer version of this library (format {version})"
         raise ForeignFile(msg)
     mode = db.execute(f"PRAGMA journal_mode = {journal_mode(path)}").fetchone()[0]
@@ -167,43 +174,3 @@ def _prepare(db: sqlite3.Connection, path: Path) -> None:
         msg = "SQLite would not write durably here"
         raise sqlite3.OperationalError(msg)
     migrate(db)
-
-
-def migrate(db: sqlite3.Connection) -> None:
-    """Brings the tables to the present format, from any older one or from nothing."""
-    db.execute("BEGIN IMMEDIATE")
-    version = db.execute("PRAGMA user_version").fetchone()[0]
-    for number, step in enumerate(_MIGRATIONS[version:], version + 1):
-        step(db)
-        db.execute(f"PRAGMA user_version = {number}")
-    db.execute("COMMIT")
-
-
-def _m001(db: sqlite3.Connection) -> None:
-    free = ", ".join(f"'{state}'" for state in FREE_STATES)
-    db.execute("""CREATE TABLE tasks (
-        seq INTEGER PRIMARY KEY, intent TEXT NOT NULL, kind TEXT NOT NULL, key_fingerprint TEXT NOT NULL,
-        spec TEXT NOT NULL, base_url TEXT NOT NULL, simulated INTEGER NOT NULL, digest TEXT NOT NULL,
-        take INTEGER NOT NULL, body TEXT NOT NULL, state TEXT NOT NULL, word TEXT NOT NULL DEFAULT '',
-        task_id TEXT NOT NULL DEFAULT '', outputs TEXT NOT NULL DEFAULT '[]', error TEXT NOT NULL DEFAULT '',
-        credits REAL, file TEXT NOT NULL DEFAULT '', sha256 TEXT NOT NULL DEFAULT '', facts TEXT NOT NULL DEFAULT '',
-        created REAL NOT NULL, accepted REAL, finished REAL, owner TEXT NOT NULL) STRICT""")
-    db.execute(f"CREATE UNIQUE INDEX one_task_per_intent ON tasks (intent) WHERE state NOT IN ({free})")
-    db.execute("CREATE INDEX by_task_id ON tasks (task_id)")
-    db.execute("""CREATE TABLE events (at REAL NOT NULL, task INTEGER NOT NULL REFERENCES tasks (seq),
-        changes TEXT NOT NULL) STRICT""")
-
-
-def _m002(db: sqlite3.Connection) -> None:
-    db.execute("ALTER TABLE tasks ADD COLUMN estimate REAL")
-    db.execute("ALTER TABLE tasks ADD COLUMN unit TEXT NOT NULL DEFAULT 'credits'")
-    db.execute("ALTER TABLE tasks ADD COLUMN progress REAL")
-
-
-def _m003(db: sqlite3.Connection) -> None:
-    # The ledger's name in its journal. Programs that write no journal must refuse this format.
-    db.execute("CREATE TABLE identity (id TEXT NOT NULL) STRICT")
-    db.execute("INSERT INTO identity VALUES (lower(hex(randomblob(4))))")
-
-
-_MIGRATIONS: tuple[Callable[[sqlite3.Connection], None], ...] = (_m001, _m002, _m003)

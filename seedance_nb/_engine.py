@@ -10,6 +10,8 @@ from collections.abc import Callable, Coroutine
 from concurrent.futures import Future, ThreadPoolExecutor
 from typing import Any, TypeVar
 
+from seedance_nb._pace import Gate
+
 T = TypeVar("T")
 _EXIT_S = 60
 
@@ -23,6 +25,12 @@ class Engine:
         self._pid = 0
         self._following: dict[tuple[str, int], Future[Any]] = {}
         self._unsettled: set[threading.Event] = set()
+        self._gates: dict[str, Gate] = {}
+
+    def gate(self, origin: str) -> Gate:
+        """The one gate for a host, whichever session asks; it is used on the engine's loop."""
+        with self._lock:
+            return self._gates.setdefault(origin, Gate())
 
     def promise(self, settled: threading.Event) -> None:
         """Holds up the end of the interpreter, for a minute at most, until `settled` is set.

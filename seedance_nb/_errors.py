@@ -2,6 +2,7 @@
 
     SeedanceError
     ├── SpecError            a document that cannot be used: .file, .pointer
+    ├── OverBudget           the request would go beyond the budget: .budget, .spent, .price; nothing was sent
     ├── InvalidInput         .problems: all of them, each with path, value, limit and the document's sentence
     ├── Refused              the provider said no: .code, .provider_message
     │   ├── Unauthorized     the key is missing, wrong or disabled
@@ -76,6 +77,18 @@ class SpecError(SeedanceError):
         self.args = (message,)
         self.file = file
         self.pointer = pointer
+
+
+class OverBudget(SeedanceError):
+    """No room in the budget, or no way to tell. `budget`, `spent` and `price` are in the provider's unit, None if unknown."""
+
+    def __init__(
+        self, message: str = "", *, budget: float | None = None, spent: float | None = None, price: float | None = None
+    ) -> None:
+        super().__init__(message, next_step="give a larger budget=, or another ledger=, to go on")
+        self.budget = budget
+        self.spent = spent
+        self.price = price
 
 
 class InvalidInput(SeedanceError):

@@ -1,31 +1,36 @@
 """What following one task needs, and the one paid request: sent once, and its outcome written down whatever happens."""
 
 import asyncio
+import random
 import threading
 import time
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Collection
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Any
 from urllib.parse import urlsplit
 
-from seedance_nb._errors import LedgerError, Refused, TaskFailed, UnknownOutcome, Unreachable
+from seedance_nb._errors import LedgerError, RateLimited, Refused, TaskFailed, UnknownOutcome, Unreachable
 from seedance_nb._ledger import Ledger
 from seedance_nb._outcome import Sent, refusal
 from seedance_nb._request import Request
 from seedance_nb._spec import Spec
-from seedance_nb._task import Looks, Row, State
-from seedance_nb._transport import Place, send_once
+from seedance_nb._task import EARLY_STATES, Looks, Row, State
+from seedance_nb._transport import Place, send_once, turn
 
 _TRIES = 4
+_SENDINGS = 3
+_LONGEST_PAUSE_S = 60
 LOOPBACK = ("127.0.0.1", "::1", "localhost")
 _STATES = {"accepted": State.QUEUED, "refused": State.REFUSED, "unsent": State.UNSENT, "unknown": State.UNKNOWN}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Flow:
-    """The surroundings of one task; `sleep` takes seconds, `clock` gives monotonic and `now` Unix seconds.
+    """The surroundings of one task; `sleep` takes seconds, `clock` gives monotonic and `now` Unix seconds, `chance` 0 to 1.
 
-    `settled` is set once it is written down what became of the paid request.
+    `settled` is set once it is written down what became of the paid request. `balance` asks what is on the account, None
+    where nobody says.
     """
 
     spec: Spec
@@ -35,6 +40,8 @@ class Flow:
     sleep: Callable[[float], Awaitable[None]] = asyncio.sleep
     clock: Callable[[], float] = time.monotonic
     now: Callable[[], float] = time.time
+    chance: Callable[[], float] = random.random
+    balance: Callable[[], Awaitable[float | None]] | None = None
     settled: threading.Event = field(default_factory=threading.Event)
 
     def key(self, row: Row) -> tuple[str, int]:
@@ -47,36 +54,48 @@ class Flow:
         table = self.spec.task
         if table is None or self.place.app is not None:
             return Looks(early=(), every=0.25, floor=0.1)
-        return Looks(early=table.early, every=table.every)
+        return Looks(early=table.early, every=table.every, late=table.deadline)
 
-    async def write(self, row: Row, **changes: object) -> Row:
-        """The row after `changes`. *writes ledger*, off the event loop, so that a locked file holds up nobody else."""
+    async def write(self, row: Row, *, only_in: Collection[State] | None = None, **changes: Any) -> Row:
+        """The row after `changes`. *writes ledger*, off the event loop, so that a locked file holds up nobody else.
+
+        With `only_in` a row that is in another state by now, or has a successor, stays as it is.
+        """
         try:
-            return await asyncio.to_thread(self.ledger.update, row.seq, **changes)
+            return await asyncio.to_thread(self.ledger.update, row.seq, only_in=only_in, **changes)
         except RuntimeError:  # no thread is to be had while the interpreter ends
-            return self.ledger.update(row.seq, **changes)
+            return self.ledger.update(row.seq, only_in=only_in, **changes)
 
 
 async def send(flow: Flow, row: Row, request: Request) -> Row:
     """The row of a task that the provider took. *network*, *spends credits*, *writes ledger*.
 
+    What certainly did not leave, or was refused for now, is sent up to three times in all; anything else once.
+
     Raises: Refused and its kinds, Unreachable, UnknownOutcome; LedgerError with the id where it cannot be written.
     """
-    sent = Sent(outcome="unknown", why="the sending was ended from outside")
+    sent = Sent(outcome="unsent", why="The sending was ended before anything had left.")
     try:
-        sent = await send_once(flow.spec, request, flow.place)
-    except Exception as error:  # noqa: BLE001 - whatever it was, the request may have left
-        sent = Sent(outcome="unknown", why=f"something unexpected happened while it was sent ({type(error).__name__})")
+        if flow.balance is not None:
+            row = await flow.write(row, balance=await flow.balance())
+        for attempt in range(_SENDINGS):
+            if flow.place.gate and (pause := flow.place.gate.closed(flow.place.clock())):
+                told = f"{row.provider} is in trouble, so the request goes out in {pause:.0f} s"
+                row = await flow.write(row, error=told)
+            await turn(flow.place)
+            row = await flow.write(row, only_in=(State.WAITING,), state=State.SENDING, error="")
+            if row.state is not State.SENDING:  # given up meanwhile, and perhaps sent anew by somebody else
+                return row
+            sent = Sent(outcome="unknown", why="the sending was ended from outside")
+            sent = await _sent(flow, request)
+            again = _pause(sent, attempt, flow.chance())
+            if again is None:
+                break
+            row = await flow.write(row, state=State.WAITING, error=f"{sent.why}; it is tried again in {again:.0f} s")
+            await flow.sleep(again)
     finally:
-        changes: dict[str, object] = {"state": _STATES[sent.outcome], "task_id": sent.task_id, "error": sent.why}
-        if sent.outcome == "accepted":
-            changes["accepted"] = flow.now()
-        if isinstance(sent.error, Refused):
-            changes["word"] = str(sent.error.code)
-        if sent.simulated and urlsplit(flow.place.base_url).hostname in LOOPBACK:
-            changes["simulated"] = True  # said by the answer itself, and believed of our own machine only
         try:
-            row = await _settle(flow, row, sent, changes)
+            row = await _settle(flow, row, sent)
         finally:
             flow.settled.set()
     if sent.error is not None:
@@ -84,13 +103,47 @@ async def send(flow: Flow, row: Row, request: Request) -> Row:
     return row
 
 
-async def _settle(flow: Flow, row: Row, sent: Sent, changes: dict[str, object]) -> Row:
+async def _sent(flow: Flow, request: Request) -> Sent:
+    try:
+        return await send_once(flow.spec, request, flow.place)
+    except Exception as error:  # noqa: BLE001 - whatever it was, the request may have left
+        return Sent(outcome="unknown", why=f"something unexpected happened while it was sent ({type(error).__name__})")
+
+
+def _pause(sent: Sent, attempt: int, chance: float) -> float | None:
+    """The seconds after which a request that certainly made no task is sent again, None where it is not. *pure*."""
+    if attempt + 1 >= _SENDINGS:
+        return None
+    if sent.may_pass:
+        return 2.0**attempt * (0.5 + chance / 2)
+    if not isinstance(sent.error, RateLimited):
+        return None
+    pause = (
+        2.0 * 2.0**attempt * (0.5 + chance / 2) if sent.error.retry_after is None else sent.error.retry_after + chance
+    )
+    return pause if pause <= _LONGEST_PAUSE_S else None
+
+
+def _changes(flow: Flow, sent: Sent) -> dict[str, Any]:
+    changes: dict[str, Any] = {"state": _STATES[sent.outcome], "task_id": sent.task_id, "error": sent.why}
+    if sent.outcome == "accepted":
+        changes["accepted"] = flow.now()
+    if isinstance(sent.error, Refused):
+        changes["word"] = str(sent.error.code)
+    if sent.simulated and urlsplit(flow.place.base_url).hostname in LOOPBACK:
+        changes["simulated"] = True  # said by the answer itself, and believed of our own machine only
+    return changes
+
+
+async def _settle(flow: Flow, row: Row, sent: Sent) -> Row:
+    changes = _changes(flow, sent)
+    only_in = None if sent.outcome == "accepted" else EARLY_STATES  # an id is never given up
     unwritten: LedgerError | None = None
     for attempt in range(_TRIES):
         if attempt:
             await flow.sleep(2 * attempt)
         try:
-            return await flow.write(row, **changes)
+            return await flow.write(row, only_in=only_in, **changes)
         except LedgerError as error:
             unwritten = error
     told = f"took the request as task {sent.task_id}" if sent.task_id else f"answered ({sent.why})"
@@ -108,8 +161,9 @@ def raise_for(spec: Spec, row: Row) -> None:
             f"It is not known whether {row.provider} took this request: {row.error}.",
             task=row.name,
             charged=row.charged,
-            next_step=f"look at the account at {row.provider}; the same request is not sent again. "
-            "If it did not arrive there, send it as take=2",
+            next_step=f"sd.task('#{row.successor}').wait() waits for what was sent in its place"
+            if row.successor
+            else f"sd.task({row.name!r}).resolve() says what is known of it; the same request is not sent again by itself",
         )
     if row.state is State.FAILED:
         said = row.error or f"the state {row.word!r} without a reason"

@@ -1,14 +1,16 @@
 """One task after its request was taken: look until it ends, fetch at once, keep the file."""
 
 import asyncio
+from dataclasses import replace
+from typing import Any
 
-from seedance_nb._errors import MediaError, Refused, Unauthorized, WaitTimeout
+from seedance_nb._errors import MediaError, Refused, Unauthorized
 from seedance_nb._files import Kept, is_kept, keep, part_for
 from seedance_nb._flow import Flow, raise_for, send
 from seedance_nb._outcome import Answer, classify
 from seedance_nb._owner import this_process
 from seedance_nb._request import Request, status_request
-from seedance_nb._task import OPEN_STATES, Looks, Row, Seen, State, next_look, read_status
+from seedance_nb._task import EARLY_STATES, OPEN_STATES, Row, Seen, State, next_look, read_status
 from seedance_nb._transport import download, look
 from seedance_nb._values import without_queries
 
@@ -20,14 +22,19 @@ async def run(flow: Flow, row: Row, request: Request | None) -> Row:
 
     With `request` it is sent first, once: *spends credits*.
 
-    Raises: Refused, Unreachable, UnknownOutcome, TaskFailed, WaitTimeout, MediaError; the ledger knows as much as they do.
+    Raises: Refused, Unreachable, UnknownOutcome, TaskFailed, MediaError; the ledger knows as much as they do.
     """
     if request is not None:
         row = await send(flow, row, request)
-    elif row.state is State.SENDING and row.owner == this_process():
+    elif row.state in EARLY_STATES and row.owner == this_process():
         # Whoever sent it from here has ended without an answer, or this flow would not have begun.
-        row = await flow.write(row, state=State.UNKNOWN, error="the sending ended before its answer was recorded")
-    while row.state is State.SENDING:  # another kernel is sending it; its answer comes through the ledger
+        ended, why = (
+            (State.UNSENT, "the sending ended before anything had left")
+            if row.state is State.WAITING
+            else (State.UNKNOWN, "the sending ended before its answer was recorded")
+        )
+        row = await flow.write(row, only_in=(row.state,), state=ended, error=why)
+    while row.state in EARLY_STATES:  # another kernel is sending it; its answer comes through the ledger
         await flow.sleep(0.5)
         row = flow.ledger.row(row.seq) or row
     if row.state in OPEN_STATES:
@@ -43,25 +50,24 @@ async def glance(flow: Flow, row: Row) -> Row:
     if row.state not in OPEN_STATES:
         return row
     answer, _ = await look(flow.spec, status_request(flow.spec, flow.place.base_url, row.task_id), flow.place)
-    seen = _seen(flow, answer)
+    seen = seen_at(flow, answer)
     if seen is None and answer is not None:
         _must_stop(flow, answer, row)
-    return await _noted(flow, row, seen) if seen else row
+    return await noted(flow, row, seen) if seen else row
 
 
 async def _follow(flow: Flow, row: Row) -> Row:
     looks, missing_since = flow.looks, None
     if flow.place.app is None:
-        looks = Looks(early=looks.early, every=looks.every, history=flow.ledger.history(row))
+        looks = replace(looks, history=flow.ledger.history(row))
     begun = flow.clock() - max(0.0, flow.now() - (row.accepted or flow.now()))
-    deadline = flow.clock() + (flow.spec.task.deadline if flow.spec.task else 0)
-    while flow.clock() < deadline:
+    while True:
         await flow.sleep(next_look(looks, flow.clock() - begun))
         answer, why = await look(flow.spec, status_request(flow.spec, flow.place.base_url, row.task_id), flow.place)
-        seen = _seen(flow, answer)
+        seen = seen_at(flow, answer)
         if seen is not None:
             missing_since = None
-            row = await _noted(flow, row, seen)
+            row = await noted(flow, row, seen)
             if row.state not in OPEN_STATES:
                 return row
             continue
@@ -72,15 +78,10 @@ async def _follow(flow: Flow, row: Row) -> Row:
         problem = f"the last look gave {why or f'HTTP {answer.status if answer else 0} without a state'}"
         if problem != row.error:
             row = await flow.write(row, error=problem)
-    raise WaitTimeout(
-        f"{row.name} was still {row.state} when the looking ended{f'; {row.error}' if row.error else ''}.",
-        task=row.name,
-        charged=row.charged,
-        next_step=f"sd.task({row.name!r}).wait() looks again",
-    )
 
 
-def _seen(flow: Flow, answer: Answer | None) -> Seen | None:
+def seen_at(flow: Flow, answer: Answer | None) -> Seen | None:
+    """What an answer to a status request says, None where it says nothing. *pure*."""
     return read_status(flow.spec.task, answer.value, flow.spec.errors) if answer and flow.spec.task else None
 
 
@@ -98,9 +99,10 @@ def _must_stop(flow: Flow, answer: Answer, row: Row) -> bool:
     return str(answer.status) in gone or (code is not None and str(code) in gone)
 
 
-async def _noted(flow: Flow, row: Row, seen: Seen) -> Row:
+async def noted(flow: Flow, row: Row, seen: Seen) -> Row:
+    """The row after what was seen of its task. *writes ledger*."""
     hide = flow.place.secret.hide if flow.place.secret else str
-    found: dict[str, object] = {
+    found: dict[str, Any] = {
         "state": seen.state,
         "word": hide(seen.word),
         "outputs": seen.outputs,
@@ -143,8 +145,8 @@ async def _keep(flow: Flow, row: Row) -> Row:
 
 async def _fresh(flow: Flow, row: Row) -> Row:
     answer, _ = await look(flow.spec, status_request(flow.spec, flow.place.base_url, row.task_id), flow.place)
-    seen = _seen(flow, answer)
-    return await _noted(flow, row, seen) if seen and seen.state is State.DONE else row
+    seen = seen_at(flow, answer)
+    return await noted(flow, row, seen) if seen and seen.state is State.DONE else row
 
 
 def _video_of(outputs: tuple[str, ...]) -> str:

@@ -10,7 +10,7 @@ from textwrap import shorten
 from typing import Any
 
 from seedance_nb._display import Video, badge, table_html, table_text
-from seedance_nb._errors import WaitTimeout
+from seedance_nb._errors import SeedanceError, WaitTimeout
 from seedance_nb._price import price_after
 from seedance_nb._task import FREE_STATES, Row, State
 
@@ -24,9 +24,18 @@ class Task:
     """
 
     def __init__(
-        self, read: Callable[[], Row], follow: Callable[[], Future[Row]], show: Callable[[Row], Video], *, is_new: bool
+        self,
+        read: Callable[[], Row],
+        follow: Callable[[], Future[Row]],
+        show: Callable[[Row], Video],
+        *,
+        is_new: bool,
+        resolve: Callable[[str, bool | None], None],
+        again: Callable[[], "Task"],
     ) -> None:
         self._read = read
+        self._resolve = resolve
+        self._again = again
         self.future = follow
         self.show = show
         self.is_new = is_new
@@ -63,6 +72,41 @@ class Task:
             stop.add_note(f"Only the waiting ended. The task goes on: sd.task({self.name!r}).wait()")
             raise
         return self.show(future.result())
+
+    def resolve(self, task_id: str = "", *, taken: bool | None = None) -> "Task":
+        """The same task, once it is known what became of its request. *network*, *writes ledger*; nothing is sent again.
+
+        For a task whose outcome is unknown: `task_id` is the id that the provider's account shows for it, and
+        `taken=False` says that it is not there, so that the same request may be sent again. Without either, the id
+        of the unclear answer is looked up, if there was one. A task that is clear already stays as it is.
+
+        Raises: UnknownOutcome with what is known (the balance before and now, where the provider tells it);
+        SeedanceError for an id that the provider does not know, or that is another row's.
+        """
+        self._resolve(task_id, taken)
+        return self
+
+    def resubmit(self, *, confirm: bool = False) -> "Task":
+        """The task of a new request in place of one whose outcome is unknown. *spends credits*, *network*, *writes ledger*.
+
+        Both may be charged, so it needs `confirm=True`. It is sent once, whoever asks for it again; running the same cell
+        attaches to the new one from then on. Raises: SeedanceError where nothing is unclear, or `confirm` is missing.
+        """
+        row = self.row
+        if row.state is not State.UNKNOWN:
+            raise SeedanceError(
+                f"{row.name} is {row.state}, so there is nothing unclear about it. Nothing was sent.",
+                next_step=f"sd.task({row.name!r}).wait() for its video, or send the request with take={row.take + 1}",
+                charged=row.charged,
+            )
+        if not confirm:
+            raise SeedanceError(
+                f"{row.name} may have been taken and charged already; sending it again may be charged once more. "
+                "Nothing was sent.",
+                next_step=f"sd.task({row.name!r}).resubmit(confirm=True) if that is what you want",
+                charged=row.charged,
+            )
+        return self._again()
 
     def __await__(self) -> Generator[Any, None, Video]:
         return self._awaited().__await__()
@@ -101,9 +145,7 @@ class Tasks(Sequence[Row]):
     _heads = ("task", "state", "cost", "document", "prompt", "made (UTC)", "file")
 
     def __init__(self, rows: Sequence[Row], prompts: Sequence[str], where: str) -> None:
-        order = sorted(
-            range(len(rows)), key=lambda place: (rows[place].state not in (State.UNKNOWN, State.SENDING), place)
-        )
+        order = sorted(range(len(rows)), key=lambda place: (not rows[place].is_unresolved, place))
         self._rows = [rows[place] for place in order]
         self._prompts = [prompts[place] for place in order]
         self._note = f"ledger: {where}"

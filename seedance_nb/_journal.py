@@ -159,7 +159,7 @@ def _mine(path: Path) -> int:
         file = os.open(path, _FLAGS | os.O_CREAT, 0o600)
         try:
             _lock(file, end)
-            if os.path.samestat(os.fstat(file), os.stat(path)):
+            if os.path.samestat(os.fstat(file), path.stat()):
                 if hasattr(os, "fchmod") and os.fstat(file).st_mode & 0o077:
                     os.fchmod(file, 0o600)
                 return file

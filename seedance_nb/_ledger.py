@@ -5,23 +5,28 @@ import json
 import re
 import sqlite3
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 from contextlib import closing
 from pathlib import Path
 from typing import Any, TypeVar
 
 from seedance_nb._books import Books, Page
+from seedance_nb._budget import must_fit
 from seedance_nb._check import Approved, roles
 from seedance_nb._columns import CHANGEABLE, COLUMNS, SELECT, as_row, stored
 from seedance_nb._errors import LedgerError
 from seedance_nb._owner import is_gone, this_process
 from seedance_nb._price import Estimate
 from seedance_nb._salvage import in_memory
-from seedance_nb._task import FREE_STATES, Row, State
+from seedance_nb._task import EARLY_STATES, FREE_STATES, Row, State
 
 _T = TypeVar("_T")
 _LONGEST_S = 86400
 _UNRESOLVED = (State.UNKNOWN, State.SENDING)
+_ORPHANED = {
+    State.WAITING: (State.UNSENT, "the process that was going to send it ended before anything had left"),
+    State.SENDING: (State.UNKNOWN, "the process that sent it ended before it saw the answer"),
+}
 
 
 class Ledger:
@@ -38,6 +43,11 @@ class Ledger:
         self._now = now
         self._books = Books(self.path, now)
 
+    @property
+    def told(self) -> str:
+        """Where it lies, and what is wrong with it as far as the last reading saw."""
+        return f"{self.path}; {self.trouble}" if self.trouble else str(self.path)
+
     def claim(
         self,
         approved: Approved,
@@ -47,11 +57,16 @@ class Ledger:
         take: int = 1,
         fingerprint: str = "",
         estimate: Estimate | None = None,
+        budget: float | None = None,
+        instead_of: int | None = None,
     ) -> tuple[Row, bool]:
         """The row for this request, and whether it is new and therefore ours to send. *writes ledger*.
 
         The same request to the same place with the same `take` is the row that is already there, whatever kernel
-        made it, unless that one certainly never became a task.
+        made it, unless that one certainly never became a task. `budget` is the most that the provider's tasks may come to.
+        With `instead_of`, the number of a row whose outcome is unknown, a new row takes its place, once.
+
+        Raises: OverBudget.
         """
         spec, asked = approved.spec, roles(approved.spec, approved.values)
         told = json.dumps([base_url, spec.method, spec.path, approved.digest, take])
@@ -60,22 +75,31 @@ class Ledger:
             _settle_orphans(page)
             free = [str(state) for state in FREE_STATES]
             there = page.db.execute(
-                "SELECT seq FROM tasks WHERE intent = ? AND state NOT IN (?, ?)", (intent, *free)
+                "SELECT seq, state FROM tasks WHERE intent = ? AND state NOT IN (?, ?) AND successor IS NULL",
+                (intent, *free),
             ).fetchone()
-            if there:
+            if there and there != (instead_of, str(State.UNKNOWN)):
                 return _row(page.db, there[0]), False
+            if budget is not None:
+                price = estimate or Estimate(unit=spec.price.unit)
+                must_fit(page.db, spec.provider, price, budget, simulated=simulated)
+            if there:
+                page.change(there[0], {"successor": 0})
             seq = page.insert({
                 "intent": intent, "kind": json.dumps([spec.name, simulated, asked.get("resolution"), asked.get("seconds")]),
                 "key_fingerprint": fingerprint, "spec": spec.name, "base_url": base_url, "simulated": int(simulated),
-                "digest": approved.digest, "take": take, "body": approved.body, "state": str(State.SENDING),
+                "digest": approved.digest, "take": take, "body": approved.body, "state": str(State.WAITING),
                 "created": self._now(), "owner": this_process(),
                 "estimate": estimate.amount if estimate else None, "unit": spec.price.unit,
             })  # fmt: skip
+            if there:
+                page.change(there[0], {"successor": seq})
             return _row(page.db, seq), True
 
-    def update(self, seq: int, **changes: Any) -> Row:
+    def update(self, seq: int, *, only_in: Collection[State] | None = None, **changes: Any) -> Row:
         """The row after `changes` to its columns. *writes ledger*; every change is also kept as an event.
 
+        With `only_in` a row that is in another state by now, or has a successor, stays as it is.
         Where the database cannot be written, the change is still put into the journal before LedgerError is raised.
         """
         unknown = set(changes) - CHANGEABLE
@@ -85,10 +109,13 @@ class Ledger:
         kept = {name: stored(value) for name, value in changes.items()}
         try:
             with self._books.transaction() as page:
+                now = _row(page.db, seq)
+                if only_in is not None and (now.state not in only_in or now.successor is not None):
+                    return now
                 page.change(seq, kept)
                 return _row(page.db, seq)
         except LedgerError as error:
-            if self._books.note(seq, kept):
+            if only_in is None and self._books.note(seq, kept):
                 error.message += f" The change of #{seq} is in its journal, from where the next start takes it."
             raise
 
@@ -114,7 +141,7 @@ class Ledger:
         """The latest rows, unresolved ones first, then newest first."""
 
         def look(db: sqlite3.Connection) -> list[Row]:
-            order = "state IN (?, ?) DESC, seq DESC"
+            order = "state IN (?, ?) AND successor IS NULL DESC, seq DESC"
             found = db.execute(f"{SELECT} ORDER BY {order} LIMIT ?", (*map(str, _UNRESOLVED), limit))
             return [as_row(dict(zip(COLUMNS, values, strict=True))) for values in found]
 
@@ -168,11 +195,11 @@ class Ledger:
 
 def _settle_orphans(page: Page) -> None:
     # A process that died between the ledger and the answer may have sent the request: never ours to send again.
-    sending = page.db.execute("SELECT seq, owner FROM tasks WHERE state = ?", (str(State.SENDING),)).fetchall()
-    for seq, owner in sending:
+    early = page.db.execute("SELECT seq, owner, state FROM tasks WHERE state IN (?, ?)", [str(s) for s in EARLY_STATES])
+    for seq, owner, state in early.fetchall():
         if is_gone(owner):
-            why = "the process that sent it ended before it saw the answer"
-            page.change(seq, {"state": str(State.UNKNOWN), "error": why})
+            after, why = _ORPHANED[State(state)]
+            page.change(seq, {"state": str(after), "error": why})
 
 
 def _row(db: sqlite3.Connection, seq: int) -> Row:

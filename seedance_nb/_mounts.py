@@ -4,8 +4,35 @@ import re
 from pathlib import Path
 
 _SHARED = frozenset(
-    "9p afs beegfs ceph cifs coda davfs drive drivefs drvfs gfs2 glusterfs gpfs lustre ncpfs nfs nfs3 nfs4 ocfs2 orangefs "
-    "prl_fs pvfs2 smb3 smbfs vboxsf virtiofs vmhgfs".split()
+    [
+        "9p",
+        "afs",
+        "beegfs",
+        "ceph",
+        "cifs",
+        "coda",
+        "davfs",
+        "drive",
+        "drivefs",
+        "drvfs",
+        "gfs2",
+        "glusterfs",
+        "gpfs",
+        "lustre",
+        "ncpfs",
+        "nfs",
+        "nfs3",
+        "nfs4",
+        "ocfs2",
+        "orangefs",
+        "prl_fs",
+        "pvfs2",
+        "smb3",
+        "smbfs",
+        "vboxsf",
+        "virtiofs",
+        "vmhgfs",
+    ]
 )
 
 

@@ -21,13 +21,17 @@ _REFUSALS: dict[str, type[Refused]] = {
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Sent:
-    """What became of the one POST. `unsent` and `refused` certainly made no task; `unknown` may have."""
+    """What became of the one POST. `unsent` and `refused` certainly made no task; `unknown` may have.
+
+    `may_pass` is True where nothing left, and may do so a moment later.
+    """
 
     outcome: Literal["accepted", "refused", "unsent", "unknown"]
     task_id: str = ""
     why: str = ""
     error: SeedanceError | None = None
     simulated: bool = False
+    may_pass: bool = False
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -102,6 +106,14 @@ def free_value(spec: Spec, answer: Answer, secret: Secret | None = None) -> dict
     raise SeedanceError(
         f"{spec.provider} gave an answer (HTTP {answer.status}) that is not what the document describes."
     )
+
+
+def troubled(spec: Spec, answer: Answer) -> bool:
+    """Whether an answer asks to be left alone for a while: 429, a 5xx, or the document's code for one of them. *pure*."""
+    meant = ""
+    if spec.errors is not None and isinstance(answer.value, dict):
+        meant = spec.errors.refusals.get(str(_code(spec.errors, answer)), "")
+    return answer.status == 429 or answer.status >= 500 or meant in ("rate-limited", "unavailable")  # noqa: PLR2004
 
 
 def _code(table: ErrorTable, answer: Answer) -> int | str:

@@ -12,6 +12,7 @@ from seedance_nb._task import OPEN_STATES, Row, State
 from seedance_nb._values import Problem
 
 _WORDS = {
+    State.WAITING: "Waiting to be sent",
     State.SENDING: "Sending",
     State.QUEUED: "Queued",
     State.RUNNING: "Generating",
@@ -33,7 +34,11 @@ def running_html(row: Row, waited: float) -> str:
 
 
 def _trouble(row: Row) -> str:
-    return f'<div class="sdn-dim">{html.escape(row.error)}</div>' if row.error and row.state in OPEN_STATES else ""
+    return (
+        f'<div class="sdn-dim">{html.escape(row.error)}</div>'
+        if row.error and row.state in (*OPEN_STATES, State.WAITING)
+        else ""
+    )
 
 
 def left_html(row: Row) -> str:

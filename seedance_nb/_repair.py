@@ -35,10 +35,11 @@ class Repair:
         lost = ", ".join(f"#{seq}" for seq in self.lost)
         lines = (
             f"The ledger {self.ledger} is whole again, with {self.rows} rows.",
-            f"{self.from_database} of them were in the database, {self.from_journal} in its journal"
-            f" ({self.unreadable} lines of which could not be read).",
+            f"Found in the database: {self.from_database}; in its journal: {self.from_journal}; unreadable lines of it: {self.unreadable}.",
             f"The old files are kept as {self.aside}*.",
-            f"Nothing but the number is left of {lost}: look at the account before a request is sent again." if lost else "",
+            f"Nothing but the number is left of {lost}: look at the account before a request is sent again."
+            if lost
+            else "",
         )
         return "\n".join(filter(None, lines))
 
@@ -56,7 +57,7 @@ def repair_ledger(path: Path | None = None) -> Repair:
     problem = ""
     try:
         if not path.parent.is_dir():
-            raise FileNotFoundError(path.parent)  # noqa: TRY301 - told as the other problems are
+            raise FileNotFoundError(path.parent)
         done = _repaired(path)
     except (OSError, sqlite3.Error) as error:
         problem = f"The ledger {path} was not rebuilt: {error}."
@@ -74,10 +75,7 @@ def _repaired(path: Path) -> Repair:
         try:
             old = _source(path)
             must_be_ours(old)
-            found = salvage(old, journal)
-            if not found.rows:
-                msg = "neither file has a row of a ledger; to begin a new one, move it away yourself"
-                raise ForeignFile(msg)
+            found = _something(salvage(old, journal))
             new = path.with_name(f"{path.name}.rebuilt-{time.time_ns()}")
             build(new, lambda db: pour(db, found))
         except BaseException:
@@ -86,6 +84,13 @@ def _repaired(path: Path) -> Repair:
             raise
         aside = _swap(path, old, new)
     return _report(path, aside, found)
+
+
+def _something(found: Found) -> Found:
+    if not found.rows:
+        msg = "neither file has a row of a ledger; to begin a new one, move it away yourself"
+        raise ForeignFile(msg)
+    return found
 
 
 def _source(path: Path) -> Path:

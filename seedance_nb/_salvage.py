@@ -7,13 +7,13 @@ from contextlib import closing, suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
-from urllib.parse import quote
 
 from seedance_nb import _journal
 from seedance_nb._carving import carve
 from seedance_nb._columns import as_row
-from seedance_nb._database import migrate
+from seedance_nb._database import UNREADABLE, read_only
 from seedance_nb._journal import Entry
+from seedance_nb._migrations import columns_of, known_columns, migrate
 from seedance_nb._task import State
 
 Columns = dict[str, Any]
@@ -57,6 +57,10 @@ def salvage(database: Path, journal: Path) -> Found:
     for entry in entries:
         lines[entry.task].append(entry)
     rows = {seq: _united(found.rows.get(seq), lines.get(seq, []), last, trust=trust) for seq in {*found.rows, *lines}}
+    for seq, row in rows.items():
+        if row["state"] == State.WAITING and not (trust and found.rows.get(seq, {}).get("state") == State.WAITING):
+            row["state"] = str(State.UNKNOWN)  # that it was sent since may be what was lost
+            row["error"] = "whether it was sent before the ledger was damaged is not known"
     lost = tuple(seq for seq in _numbers(rows) if seq not in rows)
     for seq in lost:
         rows[seq] = _BLANK | {"error": "this row could not be read in the damaged ledger, nor in its journal"}
@@ -75,7 +79,7 @@ def salvage(database: Path, journal: Path) -> Found:
 
 def pour(db: sqlite3.Connection, found: Found) -> None:
     """Writes what was found into an empty ledger."""
-    known = {name for _, name, *_ in db.execute("PRAGMA table_info(tasks)")}
+    known = columns_of(db)
     if found.ledger:
         db.execute("UPDATE identity SET id = ?", (found.ledger,))
     for seq, row in found.rows.items():
@@ -134,15 +138,17 @@ def _as_of(found: Found, entries: list[Entry]) -> list[Entry]:
         return entries
     seq, number = max(found.rows), max(found.events, default=0)
     return [
-        Entry(number=e.number + number, ledger=found.ledger, at=e.at, task=e.task + seq, whole=e.whole, columns=e.columns)
+        Entry(
+            number=e.number + number, ledger=found.ledger, at=e.at, task=e.task + seq, whole=e.whole, columns=e.columns
+        )
         for e in entries
     ]
 
 
 def _database(path: Path) -> Found:
     found, is_broken = Found(), True
-    for mode in ("mode=ro", "mode=ro&immutable=1"):  # the second one where no file may be made beside it
-        with suppress(sqlite3.Error), closing(_open(path, mode)) as db:
+    for more in ("", "&immutable=1"):  # the second one where no file may be made beside it
+        with suppress(*UNREADABLE), closing(read_only(path, more)) as db:
             for identity in _table(db, "identity")[0].values():
                 found.ledger = str(identity["id"])
             events, _ = _table(db, "events")
@@ -154,27 +160,15 @@ def _database(path: Path) -> Found:
         if found.rows:
             break
     if is_broken:
-        carved = {seq: row for seq, row in carve(path, _names()) if _is_sound(row)}
+        carved = {seq: row for seq, row in carve(path, known_columns()) if _is_sound(row)}
         found.rows = carved | found.rows
     return found
-
-
-def _names() -> list[str]:
-    with closing(sqlite3.connect(":memory:", isolation_level=None)) as db:
-        migrate(db)
-        return [name for _, name, *_ in db.execute("PRAGMA table_info(tasks)")]
 
 
 def _numbers(rows: dict[int, Columns]) -> range:
     """The numbers that rows should have, as far as they can be believed: damage can look like a row of any number."""
     most = max(rows, default=0)
     return range(1, most + 1 if most < 10 * len(rows) + 1000 else 1)
-
-
-def _open(path: Path, mode: str) -> sqlite3.Connection:
-    db = sqlite3.connect(f"file:{quote(str(path))}?{mode}", uri=True, isolation_level=None)
-    db.text_factory = lambda raw: raw.decode("utf-8", "replace")
-    return db
 
 
 def _table(db: sqlite3.Connection, name: str) -> tuple[dict[int, Columns], bool]:
@@ -189,11 +183,11 @@ def _table(db: sqlite3.Connection, name: str) -> tuple[dict[int, Columns], bool]
         if order == "ASC" or is_broken:
             try:
                 found.update(_numbered(db.execute(f"{statement} ORDER BY rowid {order}")))
-            except sqlite3.Error:
+            except UNREADABLE:
                 is_broken = True
     for number in _numbers(found) if is_broken else ():
         if number not in found:
-            with suppress(sqlite3.Error):
+            with suppress(*UNREADABLE):
                 found.update(_numbered(db.execute(f"{statement} WHERE rowid = ?", (number,))))
     return found, is_broken
 

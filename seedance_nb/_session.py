@@ -2,19 +2,19 @@
 
 import asyncio
 import functools
-import os
 from collections.abc import Awaitable, Callable, Mapping
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 from seedance_nb import _database, _spec
 from seedance_nb._advice import Advice
-from seedance_nb._begin import begin
+from seedance_nb._begin import begin, must_be_meant, sendable
 from seedance_nb._bodies import Operation
-from seedance_nb._check import approve, check, extra_fault, extra_path, place, roles
+from seedance_nb._check import Approved, approve, approve_again, check, extra_fault, extra_path, place, roles
 from seedance_nb._display import Video, video_of
 from seedance_nb._engine import ENGINE, wait_for
-from seedance_nb._errors import InvalidInput, LimitWarning, MediaWarning, SeedanceError, SpecError, tell
+from seedance_nb._errors import InvalidInput, LimitWarning, MediaWarning, SeedanceError, tell
 from seedance_nb._files import outputs_folder
 from seedance_nb._flow import Flow, raise_for
 from seedance_nb._follow import glance, run
@@ -28,6 +28,7 @@ from seedance_nb._price import Estimate
 from seedance_nb._spec import Spec
 from seedance_nb._task import Row
 from seedance_nb._transport import Place
+from seedance_nb._unclear import resolve
 from seedance_nb._upstream import warnings
 from seedance_nb._values import Problem, join, read_json
 
@@ -39,7 +40,8 @@ class Session:
 
     `api_key` and `base_url` stand before the environment's. `simulate=True` takes the simulator even with a key;
     `simulate=False` refuses to go without one. `queue_s` and `run_s` are the simulator's times in seconds.
-    `sleep` waits between two looks, in seconds; tests give one that does not.
+    `budget` is the most that a provider's tasks in this ledger may come to, in its unit. `answer_s` is how long the
+    provider may take to answer one request. `sleep` waits between two looks, in seconds; tests give one that does not.
     """
 
     def __init__(
@@ -48,10 +50,12 @@ class Session:
         api_key: str | Secret | None = None,
         base_url: str | None = None,
         simulate: bool | None = None,
+        budget: float | None = None,
         ledger: Path | None = None,
         outputs: Path | None = None,
         queue_s: float = 0.8,
         run_s: float = 3.0,
+        answer_s: float = 120,
         sleep: Callable[[float], Awaitable[None]] = asyncio.sleep,
     ) -> None:
         self._key = hidden(api_key)
@@ -60,6 +64,8 @@ class Session:
         self._simulate = simulate
         self._outputs = outputs
         self._pace = (queue_s, run_s)
+        self._budget = budget
+        self._answer_s = answer_s
         self._sleep = sleep
         self.ledger = Ledger(ledger or _database.default_path())
         self._specs: dict[str, Spec] = {}
@@ -118,27 +124,27 @@ class Session:
         extra: Mapping[str, Any] | None = None,
         warn: bool = True,
         preflight: bool = False,
+        budget: float | None = None,
         **fields: Any,
     ) -> Task:
         """The task, at once; recorded before it is sent. *spends credits*, *network*, *writes ledger*.
 
         The same request again is the same task and costs nothing; `take=2` asks for another video of it. A limit that is
         only known from elsewhere is told as a `LimitWarning`, unless `warn` is False. With `preflight` the files behind the
-        addresses are looked at first, for 8 s at most, and one that breaks a limit stops the request.
+        addresses are looked at first, for 8 s at most, and one that breaks a limit stops the request. `budget` is the most
+        that the provider's tasks in this ledger may come to, this one among them. Where nobody is there to ask (papermill,
+        nbconvert, CI), a request that costs anything needs one.
 
         Raises: InvalidInput with every problem, before anything is recorded; SpecError; Unauthorized for a key that
-        cannot be sent; LedgerError where the ledger cannot be written: nothing is sent then. What the provider says
-        is raised by `wait`.
+        cannot be sent; LedgerError where the ledger cannot be written; OverBudget: nothing is sent then. What the
+        provider says is raised by `wait`.
         """
         spec = _spec.spec(document)
-        if spec.unsendable:
-            raise SpecError(spec.unsendable, file=spec.file)
-        if type(take) is not int or take < 1:
-            told = f"is a whole number from 1 on, not {take!r}"
-            raise InvalidInput((Problem(path="take", message=told, rule="take", value=take, limit=1),))
+        sendable(spec, take)
         self._specs[spec.name] = spec
         approved = approve(spec, fields, extra)
-        where = self._place(spec)
+        where, budget = self._place(spec), self._budget if budget is None else budget
+        must_be_meant(where, budget)
         doubts = warnings(spec, approved.values)
         if preflight:
             report = wait_for(ENGINE.submit(self.advice.look(spec, approved.values)))
@@ -148,9 +154,7 @@ class Session:
             tell(report.unchecked, MediaWarning, warn=warn)
         # Before anything is sent, so that it costs nothing where warnings are made errors.
         tell(doubts, LimitWarning, warn=warn)
-        price = self.advice.known(spec, approved)
-        row, is_new = begin(self._flow(spec, where), approved, take, price)
-        return self._task(row, spec, where, is_new=is_new)
+        return self._begin(spec, where, approved, take, budget)
 
     def generate(self, document: Document, /, *, timeout: float | None = None, **fields: Any) -> Video:
         """The video; `submit` and `wait` in one. *spends credits*, *network*, *writes ledger*, *writes files*.
@@ -162,8 +166,7 @@ class Session:
     def tasks(self, limit: int = 100) -> Tasks:
         """The latest tasks of the ledger, unresolved ones first. *reads files*."""
         rows = self.ledger.rows(limit)
-        where = f"{self.ledger.path}{f'; {self.ledger.trouble}' if self.ledger.trouble else ''}"
-        return Tasks(rows, [str(self._asked(row).get("prompt", "")) for row in rows], where)
+        return Tasks(rows, [str(self._asked(row).get("prompt", "")) for row in rows], self.ledger.told)
 
     def task(self, name: str | int, /, *, document: Document | None = None) -> Task:
         """The task that the ledger knows by this name, ready to be waited for; nothing is sent. *reads files*.
@@ -201,6 +204,21 @@ class Session:
         """How many takes of these fields the ledger holds, 0 if none. *reads files*. Raises: InvalidInput."""
         return self.ledger.takes(approve(_spec.spec(document), fields))
 
+    def _begin(
+        self,
+        spec: Spec,
+        where: Place,
+        approved: Approved,
+        take: int,
+        budget: float | None,
+        instead_of: int | None = None,
+    ) -> Task:
+        price = self.advice.known(spec, approved)
+        if budget is not None and price.amount is None:
+            price = wait_for(ENGINE.submit(self.advice.price(spec, approved.values)))
+        row, is_new = begin(self._flow(spec, where), approved, take, price, budget=budget, instead_of=instead_of)
+        return self._task(row, spec, where, is_new=is_new)
+
     def _task(self, row: Row, spec: Spec, where: Place, *, is_new: bool) -> Task:
         flow = self._flow(spec, where)
 
@@ -215,33 +233,31 @@ class Session:
         def show(done: Row) -> Video:
             return video_of(done, spec.title, roles(spec, read_json(done.body)))
 
-        return Task(read, follow, show, is_new=is_new)
+        def settle(task_id: str, taken: bool | None) -> None:
+            wait_for(ENGINE.submit(resolve(flow, read(), task_id, taken)))
+
+        def again() -> Task:
+            must_be_meant(where, self._budget)
+            return self._begin(spec, where, approve_again(spec, row.body), row.take, self._budget, row.seq)
+
+        return Task(read, follow, show, is_new=is_new, resolve=settle, again=again)
 
     def _flow(self, spec: Spec, where: Place) -> Flow:
-        return Flow(spec=spec, place=where, ledger=self.ledger, folder=self.outputs, sleep=self._sleep)
+        has_account = where.app is None and "balance" in spec.calls
+        funds = functools.partial(self.advice.funds, spec) if has_account else None
+        return Flow(spec=spec, place=where, ledger=self.ledger, folder=self.outputs, sleep=self._sleep, balance=funds)
 
     def _place(self, spec: Spec, row: Row | None = None) -> Place:
         if row is not None:
-            return place_of(spec, row, given=self._key, base_url=self._base_url, pace=self._pace)
-        return find_place(spec, given=self._key, base_url=self._base_url, simulate=self._simulate, pace=self._pace)
+            found = place_of(spec, row, given=self._key, base_url=self._base_url, pace=self._pace)
+        else:
+            found = find_place(spec, given=self._key, base_url=self._base_url, simulate=self._simulate, pace=self._pace)
+        if found.app is not None:
+            return found
+        return replace(found, total=self._answer_s, gate=ENGINE.gate(found.base_url), sleep=self._sleep)
 
     def _asked(self, row: Row) -> dict[str, Any]:
         try:
             return roles(document_of(row, self._specs), read_json(row.body))
         except SeedanceError:
             return {}
-
-
-@functools.lru_cache(maxsize=8)
-def _made(
-    given: Secret | None, base_url: str | None, simulate: bool | None, _ledger_name: str, _outputs: str
-) -> Session:
-    return Session(api_key=given, base_url=base_url, simulate=simulate)
-
-
-def default(api_key: Secret | None = None, base_url: str | None = None, *, simulate: bool | None = None) -> Session:
-    """The session of the module's own functions, one for each key, address, ledger and folder that is named.
-
-    Reads the environment.
-    """
-    return _made(api_key, base_url, simulate, os.getenv("SEEDANCE_LEDGER", ""), os.getenv("SEEDANCE_OUTPUTS", ""))

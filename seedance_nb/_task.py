@@ -14,8 +14,12 @@ _ID = re.compile(r"[A-Za-z0-9._:@-]{1,200}")
 
 
 class State(StrEnum):
-    """Where a task stands. The first two are before the provider's answer; `other` is a word the document has not."""
+    """Where a task stands. The first three are before a clear answer of the provider; `other` is a word the document has not.
 
+    While it is `waiting`, nothing of the request has left; from `sending` on, it may have.
+    """
+
+    WAITING = "waiting to be sent"
     SENDING = "sending"
     UNKNOWN = "outcome unknown"
     QUEUED = "queued"
@@ -28,7 +32,10 @@ class State(StrEnum):
 
 
 _MOST_CREDITS = 10**12
+_LATE_EVERY_S = 60
 
+EARLY_STATES = (State.WAITING, State.SENDING)
+"""States in which some process is about to send the request, or sending it."""
 OPEN_STATES = (State.QUEUED, State.RUNNING, State.OTHER)
 """States in which a task is looked at again."""
 FREE_STATES = (State.REFUSED, State.UNSENT)
@@ -42,7 +49,8 @@ class Row:
     `credits` is the provider's own number and `estimate` the one before it, both in `unit`, None where nobody says one;
     `progress` is the provider's own percentage, 0 to 100, None if it tells none.
     `name` is what `sd.task(name)` takes: provider and the provider's id, or `#` and the row's number until there is one.
-    `facts` is what was found in the kept file, as JSON.
+    `facts` is what was found in the kept file, as JSON. `successor` is the number of the row that was sent in place of this
+    unclear one, None if none was; `balance` is what the account had before the request, in `unit`, None where nobody said.
     """
 
     seq: int
@@ -68,6 +76,8 @@ class Row:
     accepted: float | None = None
     finished: float | None = None
     owner: str = ""
+    successor: int | None = None
+    balance: float | None = None
 
     @property
     def provider(self) -> str:
@@ -80,9 +90,18 @@ class Row:
         return f"{self.provider}:{self.task_id}" if self.task_id else f"#{self.seq}"
 
     @property
+    def is_unresolved(self) -> bool:
+        """Whether a person should look at it: it may have been charged, and nothing more is known."""
+        return self.state in (State.UNKNOWN, State.SENDING) and self.successor is None
+
+    @property
     def charged(self) -> Charged:
         """Whether money may have moved for this row."""
-        if self.simulated or self.state in FREE_STATES or (self.state is State.FAILED and self.credits == 0):
+        if (
+            self.simulated
+            or self.state in (*FREE_STATES, State.WAITING)
+            or (self.state is State.FAILED and self.credits == 0)
+        ):
             return "not charged"
         return "unknown" if self.state in (State.UNKNOWN, State.SENDING, State.FAILED) else "charged"
 
@@ -101,11 +120,15 @@ class Seen:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Looks:
-    """What the schedule needs to know: the seconds that earlier tasks of the same kind took, and the document's words."""
+    """What the schedule needs to know: the seconds that earlier tasks of the same kind took, and the document's words.
+
+    After `late` seconds a task is looked at once a minute, for as long as anybody cares to wait.
+    """
 
     early: tuple[float, ...] = (2, 8)
     every: float = 5
     floor: float = 1
+    late: float = 7200
     history: Sequence[float] = field(default=())
 
 
@@ -166,7 +189,12 @@ def read_id(table: TaskTable, answer: Any) -> str:
     """The new task's id in the answer to a create request, "" where there is none that could be asked for again. *pure*."""
     told = (find(answer, pointer) for pointer in (table.id_pointer, *table.also_id))
     texts = (str(value) for value in told if isinstance(value, str | int) and not isinstance(value, bool))
-    return next((text for text in texts if _ID.fullmatch(text)), "")
+    return next(filter(is_id, texts), "")
+
+
+def is_id(text: str) -> bool:
+    """Whether a text can be a task's id: 1 to 200 plain signs, none of which leads to another path. *pure*."""
+    return _ID.fullmatch(text) is not None
 
 
 def next_look(looks: Looks, elapsed: float) -> float:
@@ -184,6 +212,8 @@ def next_look(looks: Looks, elapsed: float) -> float:
         regular = max(0.02 * known[len(known) // 2], looks.floor)
         if elapsed < due:
             regular = min(30.0, max(due - elapsed, looks.floor))
+    if elapsed > looks.late:
+        regular = max(regular, _LATE_EVERY_S)
     wait = min(regular, early - elapsed) if early is not None else regular
     return max(wait, looks.floor)
 

@@ -2,7 +2,8 @@
 
 import asyncio
 import os
-from collections.abc import AsyncIterator, Callable, Generator
+import time
+from collections.abc import AsyncIterator, Awaitable, Callable, Generator
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -13,21 +14,23 @@ import httpx
 
 from seedance_nb._errors import MediaError, Unreachable
 from seedance_nb._keys import Secret
-from seedance_nb._outcome import Answer, Sent, classify
+from seedance_nb._outcome import Answer, Sent, classify, troubled
+from seedance_nb._pace import Gate, pause_of
 from seedance_nb._request import Request
 from seedance_nb._spec import Spec
 from seedance_nb._values import ABSENT, read_json
 
 MAX_ANSWER = 2 * 1024 * 1024
 MAX_VIDEO = 2 * 1024**3
-_TIMEOUT = httpx.Timeout(60, connect=10)
+_CONNECT_S = 10.0
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Place:
     """Where requests go. `app` is the built-in simulator, mounted in this process; None for a real address.
 
-    `total` bounds one API call and `download_total` one download, both in seconds.
+    `total` bounds one API call and `download_total` one download, both in seconds. `gate` shares out the turns of all
+    requests to this host; `sleep` waits for one, in seconds of `clock`.
     """
 
     base_url: str
@@ -35,38 +38,59 @@ class Place:
     app: Callable[..., Any] | None = None
     total: float = 120
     download_total: float = 1800
+    gate: Gate | None = None
+    sleep: Callable[[float], Awaitable[None]] = asyncio.sleep
+    clock: Callable[[], float] = time.monotonic
+
+
+async def turn(place: Place) -> float:
+    """Waits for a turn to speak to this host; the moment of it, by the place's clock."""
+    return await place.gate.turn(place.clock, place.sleep) if place.gate else place.clock()
+
+
+def _heard(spec: Spec, answer: Answer | None, place: Place, sent: float) -> None:
+    if place.gate:
+        good = answer is not None and not troubled(spec, answer)
+        pause = answer.retry_after if answer else None
+        place.gate.heard(sent, place.clock(), good=good, retry_after=pause)
 
 
 async def send_once(spec: Spec, request: Request, place: Place) -> Sent:
-    """What became of the paid request, sent at most once over a fresh connection. *network*, *spends credits*."""
-    unsent, unclear, answer = "", "", None
+    """What became of the paid request, sent at most once over a fresh connection. *network*, *spends credits*.
+
+    The caller waits for its `turn` first.
+    """
+    unsent, unclear, answer, began, may_pass = "", "", None, place.clock(), False
     try:
         answer = await _call(spec, request, place)
     except (httpx.ConnectError, httpx.ConnectTimeout, httpx.PoolTimeout, httpx.UnsupportedProtocol) as error:
-        unsent = f"No connection to {host_of(place.base_url)} could be made ({_said(error, place)})."
+        unsent = f"No connection to {host_of(place.base_url)} could be made ({_said(error, place)})"
+        may_pass = not isinstance(error, httpx.UnsupportedProtocol)
     except (httpx.InvalidURL, httpx.LocalProtocolError) as error:
-        unsent = f"The request could not be formed ({_said(error, place)})."
+        unsent = f"The request could not be formed ({_said(error, place)})"
     except TimeoutError:
         unclear = f"no answer within {place.total:g} s"
     except (httpx.HTTPError, OSError, ValueError) as error:
         unclear = f"the connection broke before a clear answer came ({_said(error, place)})"
+    _heard(spec, answer, place, began)
     if unsent:
-        return Sent(outcome="unsent", why=unsent, error=Unreachable(unsent))
+        return Sent(outcome="unsent", why=unsent, error=Unreachable(f"{unsent}."), may_pass=may_pass)
     if answer is None:
         return Sent(outcome="unknown", why=unclear)
     return classify(spec, answer, place.secret)
 
 
 async def look(spec: Spec, request: Request, place: Place) -> tuple[Answer | None, str]:
-    """The answer to a status request, or None and why there is none. *network*."""
-    problem = ""
+    """The answer to a request that costs nothing, or None and why there is none; it waits for its turn. *network*."""
+    problem, answer, sent = "", None, await turn(place)
     try:
-        return await _call(spec, request, place), ""
+        answer = await _call(spec, request, place)
     except TimeoutError:
         problem = "no answer in time"
     except (httpx.HTTPError, httpx.InvalidURL, OSError, ValueError) as error:
         problem = _said(error, place)
-    return None, problem
+    _heard(spec, answer, place, sent)
+    return answer, problem
 
 
 async def download(url: str, part: Path, place: Place) -> int:
@@ -179,9 +203,10 @@ async def _client(place: Place, auth: httpx.Auth | None) -> AsyncIterator[httpx.
         httpx.ASGITransport(app=place.app, raise_app_exceptions=False) if place.app else httpx.AsyncHTTPTransport()
     )
     headers = {"Accept-Encoding": "identity", "User-Agent": "seedance_nb"}
+    timeout = httpx.Timeout(60, connect=min(_CONNECT_S, place.total))
     # trust_env is off so that no .netrc replaces the key and no proxy from the environment sees it.
     async with httpx.AsyncClient(
-        transport=transport, auth=auth, timeout=_TIMEOUT, headers=headers, trust_env=False
+        transport=transport, auth=auth, timeout=timeout, headers=headers, trust_env=False
     ) as client:
         yield client
 
@@ -206,11 +231,10 @@ async def _call(spec: Spec, request: Request, place: Place) -> Answer:
         value = read_json(raw)
     except ValueError:
         value = ABSENT
-    after = answer.headers.get("retry-after", "")
     return Answer(
         status=answer.status_code,
         value=value,
-        retry_after=min(float(after), 300.0) if after.isdecimal() else None,
+        retry_after=pause_of(answer.headers.get("retry-after", ""), answer.headers.get("date", ""), time.time()),
         simulated="x-seedance-simulator" in answer.headers,
     )
 

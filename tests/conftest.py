@@ -13,7 +13,7 @@ from seedance_nb import Session, Spec, Video, spec
 
 MODEL = "crun/seedance-2.0-fast-r2v"
 IMAGE = "https://example.com/reference-image-1.png"
-KEPT = ("PATH", "LANG", "LC_ALL", "TMPDIR", "CI", "PYTHONPATH", "SYSTEMROOT", "SEEDANCE_CHROMIUM", "VIRTUAL_ENV")
+KEPT = ("PATH", "LANG", "LC_ALL", "TMPDIR", "PYTHONPATH", "SYSTEMROOT", "SEEDANCE_CHROMIUM", "VIRTUAL_ENV")
 
 
 @pytest.fixture(autouse=True)

@@ -27,6 +27,7 @@ class Provider:
         self.on_create: list[Any] = ["ok"]
         self.on_status: list[Any] = ["success"]
         self.estimates: list[str] = []
+        self.balance: float = 100
         self.files: dict[str, bytes] = {}
         self.on_estimate: list[Any] = [12]
         self.on_video: list[Any] = ["ok"]
@@ -86,6 +87,9 @@ class Provider:
         self._json(handler, *(step if isinstance(step, tuple) else (200, told)))
 
     def _status(self, handler: BaseHTTPRequestHandler) -> None:
+        if handler.path.endswith("/balance"):
+            self._json(handler, 200, {"code": 200, "message": "success", "data": {"balance": self.balance}})
+            return
         self.looks.append(handler.path)
         step = self._next(self.on_status)
         if isinstance(step, tuple):

@@ -50,7 +50,7 @@ def test_the_same_request_is_the_same_task(ledger: Ledger) -> None:
     again, is_new_again = claim(ledger)
     assert (is_new, is_new_again) == (True, False)
     assert first == again
-    assert first.state is State.SENDING
+    assert first.state is State.WAITING
 
 
 @pytest.mark.parametrize("change", [{"prompt": "y"}, {"take": 2}, {"base_url": "https://api.crunai.com"}])
@@ -129,7 +129,7 @@ def test_every_change_is_also_an_event(ledger: Ledger) -> None:
     ledger.update(row.seq, state=State.UNKNOWN, error="why")
     with closing(sqlite3.connect(ledger.path)) as db:
         told = db.execute("SELECT task, changes FROM events ORDER BY rowid").fetchall()
-    assert told == [(1, '{"state": "sending"}'), (1, '{"state": "outcome unknown", "error": "why"}')]
+    assert told == [(1, '{"state": "waiting to be sent"}'), (1, '{"state": "outcome unknown", "error": "why"}')]
 
 
 def test_a_row_of_a_process_that_died_while_sending_becomes_unknown(ledger: Ledger) -> None:
@@ -137,10 +137,20 @@ def test_a_row_of_a_process_that_died_while_sending_becomes_unknown(ledger: Ledg
     gone = subprocess.run([sys.executable, "-c", "from seedance_nb._owner import this_process; print(this_process())"],
                           capture_output=True, text=True, check=True)  # fmt: skip
     assert is_gone(gone.stdout.strip())
-    ledger.update(row.seq, owner=gone.stdout.strip())
+    ledger.update(row.seq, owner=gone.stdout.strip(), state=State.SENDING)
     after, is_new = claim(ledger)
     assert (after.state, is_new) == (State.UNKNOWN, False)
     assert after.charged == "unknown"
+
+
+def test_a_row_of_a_process_that_died_before_it_sent_anything_is_free(ledger: Ledger) -> None:
+    row, _ = claim(ledger)
+    ledger.update(row.seq, owner=this_process().rsplit("|", 1)[0] + "|another-start")
+    after, is_new = claim(ledger)
+    assert (after.state, is_new, after.seq != row.seq) == (State.WAITING, True, True)
+    before = ledger.row(row.seq)
+    assert before is not None
+    assert (before.state, before.charged) == (State.UNSENT, "not charged")
 
 
 def test_a_living_process_is_not_gone_and_one_elsewhere_cannot_be_seen() -> None:

@@ -100,9 +100,22 @@ def test_an_interrupt_before_the_sending_frees_the_request(
                 session.submit(MODEL, **(FIELDS | {"prompt": place}))
         assert len(provider.charges) == charges
     assert session.generate(MODEL, timeout=60, **(FIELDS | {"prompt": "create_request"})).path.exists()
-    with pytest.raises(sd.UnknownOutcome):
+    with pytest.raises(sd.Unreachable, match="before anything had left"):
         session.generate(MODEL, timeout=60, **(FIELDS | {"prompt": "ENGINE.follow"}))
     assert len(provider.charges) == 1
+
+
+def test_a_request_that_was_given_up_while_it_waited_is_not_sent_any_more(
+    session: sd.Session, provider: Provider, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async def given_up(place: Any) -> float:
+        session.ledger.update(1, state=State.UNSENT, error="somebody else said so")
+        return float(place.clock())
+
+    monkeypatch.setattr("seedance_nb._flow.turn", given_up)
+    with pytest.raises(sd.Unreachable, match="somebody else said so"):
+        session.generate(MODEL, timeout=60, **FIELDS)
+    assert provider.headers == []
 
 
 @pytest.mark.parametrize("take", [0, -3, 1.0, True, "1", None, 1.5])

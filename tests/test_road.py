@@ -132,7 +132,7 @@ def test_a_documented_no_is_an_error_with_the_providers_words(
 ) -> None:
     kind, status = REFUSED[code]
     answer = {"code": code, "message": f"no, says {code}", "errors": ["prompt: too <b>bold</b>"]}
-    provider.on_create = [(status, answer), "ok"]
+    provider.on_create = [(status, answer)] * (3 if code == 429 else 1) + ["ok"]  # what passes is tried three times
     task = session.submit(MODEL, **FIELDS)
     for _ in range(2):
         with pytest.raises(kind, match=f"no, says {code}") as refused:
@@ -267,8 +267,12 @@ def test_a_ledger_that_cannot_be_written_sends_nothing(provider: Provider, tmp_p
 def test_an_answer_that_could_not_be_recorded_is_unclear_and_not_sent_again(
     session: sd.Session, provider: Provider, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    def full(*_: Any, **__: Any) -> None:
-        raise sd.LedgerError("The disk is full.")
+    write = session.ledger.update
+
+    def full(seq: int, **changes: Any) -> Any:
+        if provider.charges:
+            raise sd.LedgerError("The disk is full.")
+        return write(seq, **changes)
 
     with monkeypatch.context() as patch:
         patch.setattr(session.ledger, "update", full)
@@ -277,6 +281,24 @@ def test_an_answer_that_could_not_be_recorded_is_unclear_and_not_sent_again(
     for _ in range(2):
         with pytest.raises(sd.UnknownOutcome, match="before its answer was recorded"):
             session.generate(MODEL, timeout=60, **FIELDS)
+    assert len(provider.charges) == 1
+
+
+def test_a_ledger_that_cannot_say_that_a_request_is_leaving_lets_none_leave(
+    session: sd.Session, provider: Provider, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def full(*_: Any, **__: Any) -> None:
+        raise sd.LedgerError("The disk is full.")
+
+    with monkeypatch.context() as patch:
+        patch.setattr(session.ledger, "update", full)
+        with pytest.raises(sd.LedgerError, match="The disk is full") as unwritten:
+            session.generate(MODEL, timeout=60, **FIELDS)
+    assert unwritten.value.charged == "not charged"
+    assert provider.headers == []
+    with pytest.raises(sd.Unreachable, match="before anything had left"):
+        session.generate(MODEL, timeout=60, **FIELDS)
+    assert session.generate(MODEL, timeout=60, **FIELDS).path.exists()
     assert len(provider.charges) == 1
 
 

@@ -1,0 +1,83 @@
+"""What becomes of a request whose answer was lost: taken up by its id, freed by a person's word, or left as it is."""
+
+from seedance_nb._errors import SeedanceError, UnknownOutcome
+from seedance_nb._flow import Flow
+from seedance_nb._follow import noted, seen_at
+from seedance_nb._price import amount_text
+from seedance_nb._request import status_request
+from seedance_nb._task import Row, State, is_id
+from seedance_nb._transport import look
+
+
+async def resolve(flow: Flow, row: Row, task_id: str, taken: bool | None) -> Row:
+    """The row of an unclear request after what a person, or the provider, knows of it. *network*, *writes ledger*.
+
+    Without an id, that of the unclear answer is asked for. Raises: UnknownOutcome with what is known where nothing is
+    decided; SeedanceError for an id that is none, is another task's, or is not known to the provider.
+    """
+    if row.state is not State.UNKNOWN:
+        return row
+    if taken is False:
+        return await _freed(flow, row)
+    named = (task_id or row.task_id).removeprefix(f"{row.provider}:")
+    if not named:
+        raise UnknownOutcome(await _known(flow, row), task=row.name, charged=row.charged, next_step=steps(row))
+    if not is_id(named):
+        raise SeedanceError(f"{named[:60]!r} is not an id that {row.provider} gives.", charged=row.charged)
+    other = flow.ledger.row(f"{row.provider}:{named}")
+    if other is not None and other.seq != row.seq:
+        raise SeedanceError(
+            f"{other.name} is already the task of another request in this ledger (number {other.seq}, {other.state}), so it is "
+            f"not the one of {row.name}. Nothing was changed.",
+            next_step="look for another id in the account",
+            charged=row.charged,
+        )
+    answer, why = await look(flow.spec, status_request(flow.spec, flow.place.base_url, named), flow.place)
+    seen = seen_at(flow, answer)
+    if seen is None:
+        said = why or f"HTTP {answer.status if answer else 0} without a state"
+        raise SeedanceError(
+            f"{row.provider} was asked for {named} and gave {said}, so {row.name} is as unclear as before. Nothing was changed.",
+            next_step=steps(row),
+            charged=row.charged,
+        )
+    changes = {"task_id": named, "state": State.QUEUED, "accepted": row.created, "error": ""}
+    row = await flow.write(row, only_in=(State.UNKNOWN,), **changes)
+    return await noted(flow, row, seen) if row.task_id == named else row
+
+
+async def _freed(flow: Flow, row: Row) -> Row:
+    if row.successor is not None:
+        raise SeedanceError(f"{row.name} was sent again as #{row.successor}; nothing was changed.", charged=row.charged)
+    said = "a person looked at the account and found that it never arrived"
+    return await flow.write(row, only_in=(State.UNKNOWN,), state=State.UNSENT, error=said)
+
+
+async def _known(flow: Flow, row: Row) -> str:
+    lines = [f"It is not known whether {row.provider} took this request: {row.error}."]
+    now = await flow.balance() if flow.balance is not None else None
+    if now is None or row.balance is None:
+        lines.append(
+            f"{row.provider} has no call that lists tasks, and the account's balance before and after is not known."
+        )
+    else:
+        gone = row.balance - now
+        cost = (
+            f", and this request would cost {amount_text(row.estimate, row.unit)}" if row.estimate is not None else ""
+        )
+        lines.append(
+            f"The account had {amount_text(row.balance, row.unit)} before it and has {amount_text(now, row.unit)} now: "
+            f"{amount_text(gone, row.unit)} less{cost}. That is a hint and no proof: other requests may have been paid from it."
+        )
+    return "\n".join(lines)
+
+
+def steps(row: Row) -> str:
+    """What a person can type about an unclear row. *pure*."""
+    task = f"sd.task({row.name!r})"
+    return (
+        f"look at the account at {row.provider}, then one of\n"
+        f"  {task}.resolve('the id it has there')   takes it up and fetches the video\n"
+        f"  {task}.resolve(taken=False)   if it is not there: the same cell may be run again\n"
+        f"  {task}.resubmit(confirm=True)   sends it once more, and may be charged twice"
+    )
