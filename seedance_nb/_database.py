@@ -22,6 +22,10 @@ UNREADABLE = (sqlite3.Error, UnicodeDecodeError)
 """What reading a damaged file may raise; even the words of SQLite's own error can be damaged text."""
 
 
+# FULL; or EXTRA, which also waits for the folder, where removing the rollback journal is the commit.
+SYNCHRONOUS = {"wal": 2, "delete": 3}
+
+
 class ForeignFile(sqlite3.OperationalError):
     """A file of another program, or of a newer version of this library: neither used nor repaired."""
 
@@ -167,8 +171,7 @@ def _prepare(db: sqlite3.Connection, path: Path) -> None:
         msg = f"it was written by a newer version of this library (format {version})"
         raise ForeignFile(msg)
     mode = db.execute(f"PRAGMA journal_mode = {journal_mode(path)}").fetchone()[0]
-    # FULL; or EXTRA, which also waits for the folder, where removing the rollback journal is the commit.
-    level = 2 if mode == "wal" else 3
+    level = SYNCHRONOUS.get(mode, 3)
     db.execute(f"PRAGMA synchronous = {level}")
     if db.execute("PRAGMA synchronous").fetchone()[0] != level:
         msg = "SQLite would not write durably here"
