@@ -17,7 +17,7 @@ from pathlib import Path
 from typing import Any
 
 from seedance_nb import _journal
-from seedance_nb._database import ForeignFile, close_mine, connect, create
+from seedance_nb._database import ForeignFile, close_mine, connect, create, sync_folder
 from seedance_nb._errors import LedgerError
 from seedance_nb._journal import Entry
 from seedance_nb._migrations import columns_of
@@ -65,18 +65,21 @@ class Page:
         size = os.fstat(journal).st_size
         is_new = any(entry.whole for entry in self.entries)
         try:
-            if self.entries and not self.unmirrored:
-                _journal.append(journal, self.entries)
-        except OSError as error:
-            self.unmirrored = error
-        if is_new and self.unmirrored:
-            raise self.unmirrored
-        try:
+            self._mirror(journal, must=is_new)
             self.db.execute("COMMIT")
         except BaseException:
             if is_new:  # nothing will be sent, so nothing may say that it was; what was seen, though, stays
                 _journal.cut(journal, size)
             raise
+
+    def _mirror(self, journal: int, *, must: bool) -> None:
+        try:
+            if self.entries and not self.unmirrored:
+                _journal.append(journal, self.entries)
+        except OSError as error:
+            self.unmirrored = error
+        if must and self.unmirrored:
+            raise self.unmirrored
 
 
 class Books:
@@ -142,7 +145,10 @@ class Books:
         if self.path.exists() and not journal.exists():
             self._open()  # first, so that no journal is laid beside a file of another program
         self.path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+        is_new = not journal.exists()
         with _journal.locked(journal) as file:
+            if is_new:
+                sync_folder(journal.parent)
             yield file
 
     def _open(self) -> sqlite3.Connection:

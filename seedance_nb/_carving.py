@@ -9,6 +9,7 @@ from typing import Any
 _LEAF = 0x0D
 _PAGE = 4096
 _DIGEST = 64
+_BEGINS = b"\x00\x81\x0d"  # the types of nothing and of a text of 64, with which a row of `tasks` begins
 _SIZES = (0, 1, 2, 3, 4, 6, 8, 8, 0, 0)
 
 
@@ -40,17 +41,34 @@ def _rows(
     pages: Mapping[int, bytes], columns: Sequence[str], only: set[int] | None = None
 ) -> Iterator[tuple[int, dict[str, Any]]]:
     for number, page in pages.items():
-        head = 100 if number == 1 else 0
-        if (only is not None and number not in only) or len(page) < head + 8 or page[head] != _LEAF:
-            continue
+        if only is None or number in only:
+            for begin in (*_scattered(page), *_cells(page, 100 if number == 1 else 0)):  # the later one is believed
+                with suppress(IndexError, struct.error, ValueError, KeyError):
+                    seq, values = _record(pages, page, begin)
+                    # A row of `tasks` begins with its number, which is stored as nothing, and the digest of its intent.
+                    if values[0] is None and isinstance(values[1], str) and len(values[1]) == _DIGEST:
+                        yield seq, dict(zip(columns, [seq, *values[1:]], strict=False))
+
+
+def _cells(page: bytes, head: int) -> Iterator[int]:
+    """Where the rows of a page begin, as the page itself says."""
+    if len(page) >= head + 8 and page[head] == _LEAF:
         (cells,) = struct.unpack_from(">H", page, head + 3)
-        for cell in range(min(cells, len(page) // 4)):
-            with suppress(IndexError, struct.error, ValueError, KeyError):
-                (at,) = struct.unpack_from(">H", page, head + 8 + 2 * cell)
-                seq, values = _record(pages, page, at)
-                # A row of `tasks` begins with its number, which is stored as nothing, and the digest of its intent.
-                if values[0] is None and isinstance(values[1], str) and len(values[1]) == _DIGEST:
-                    yield seq, dict(zip(columns, [seq, *values[1:]], strict=False))
+        for cell in range(min(cells, (len(page) - head - 8) // 2)):
+            yield struct.unpack_from(">H", page, head + 8 + 2 * cell)[0]
+
+
+def _scattered(page: bytes) -> Iterator[int]:
+    """Where something like a row of `tasks` begins, whatever the page says; it may be a copy of an earlier moment."""
+    at = page.find(_BEGINS)
+    while at > 0:
+        for begin in range(max(0, at - 9), at - 2):
+            with suppress(IndexError):
+                _, after = _varint(page, begin)
+                _, after = _varint(page, after)
+                if after == at - 1:
+                    yield begin
+        at = page.find(_BEGINS, at + 1)
 
 
 def _record(pages: Mapping[int, bytes], page: bytes, at: int) -> tuple[int, list[Any]]:
@@ -92,6 +110,8 @@ def _values(payload: bytes) -> Iterator[Any]:
             yield int.from_bytes(raw, "big", signed=True)
         else:
             yield raw.decode("utf-8", "replace") if kind % 2 else raw
+    if body != len(payload):
+        raise ValueError
 
 
 def _varint(raw: bytes, at: int) -> tuple[int, int]:

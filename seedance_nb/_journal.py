@@ -110,8 +110,9 @@ def append(file: int, entries: Sequence[Entry]) -> None:
 def cut(file: int, size: int) -> None:
     """Takes back what was added after `size` bytes, as far as the disk lets it. *writes files*."""
     with suppress(OSError):
-        os.ftruncate(file, size)
-        _flush(file)
+        if os.fstat(file).st_size > size:
+            os.ftruncate(file, size)
+            _flush(file)
 
 
 def after(file: int, number: int) -> tuple[int, list[Entry]]:

@@ -53,9 +53,11 @@ def salvage(database: Path, journal: Path) -> Found:
     told = {entry.number: (entry.at, entry.task, entry.columns) for entry in entries}
     every = found.events | told
     trust = not unreadable and found.events.keys() <= told.keys()
+    wholes = {entry.number for entry in entries if entry.whole}
     lines: dict[int, list[Entry]] = {task: [] for _, task, _ in every.values()}
-    for entry in entries:
-        lines[entry.task].append(entry)
+    for number, (at, task, columns) in sorted(every.items()):
+        line = Entry(number=number, ledger="", at=at, task=task, whole=number in wholes, columns=columns)
+        lines[task].append(line)
     rows = {seq: _united(found.rows.get(seq), lines.get(seq, []), last, trust=trust) for seq in {*found.rows, *lines}}
     for seq, row in rows.items():
         if row["state"] == State.WAITING and not (trust and found.rows.get(seq, {}).get("state") == State.WAITING):
@@ -153,14 +155,18 @@ def _database(path: Path) -> Found:
                 found.ledger = str(identity["id"])
             events, _ = _table(db, "events")
             rows, is_broken = _table(db, "tasks")
-            found.rows = {seq: row for seq, row in rows.items() if _is_sound(row)}
+            found.rows = {seq: whole for seq, row in rows.items() if (whole := _sound(row))}
             for number, event in events.items():
                 with suppress(ValueError, TypeError):
                     found.events[number] = (float(event["at"]), int(event["task"]), dict(json.loads(event["changes"])))
         if found.rows:
             break
     if is_broken:
-        carved = {seq: row for seq, row in carve(path, known_columns()) if _is_sound(row)}
+        carved = dict[int, Columns]()
+        for seq, row in carve(path, known_columns()):
+            sound = _sound(row)
+            if sound and (sound["task_id"] or seq not in carved):  # a copy of an earlier moment may lie about, too
+                carved[seq] = sound
         found.rows = carved | found.rows
     return found
 
@@ -199,9 +205,11 @@ def _numbered(cursor: sqlite3.Cursor) -> Iterator[tuple[int, Columns]]:
         yield row.pop("number"), row
 
 
-def _is_sound(row: Columns) -> bool:
-    try:
-        as_row(row)
-    except sqlite3.Error:
-        return False
-    return True
+def _sound(row: Columns) -> Columns | None:
+    """The row as it can be used: where only what it says about its state is damaged, the rest is kept; None for no row."""
+    for attempt in (row, row | {"state": str(State.UNKNOWN), "outputs": "[]", "simulated": 0}):
+        if isinstance(row.get("task_id"), str) and isinstance(row.get("intent"), str):
+            with suppress(sqlite3.Error):
+                as_row(_BLANK | dict.fromkeys(known_columns()) | attempt)
+                return attempt
+    return None

@@ -85,18 +85,18 @@ class Disk:
         return promises
 
     def _left(self, file: File, rng: random.Random) -> bytes | None:
-        if file.removed and rng.random() < 0.5:  # noqa: PLR2004
+        if file.removed and rng.random() < 0.5:
             return None
-        if file.safe is None and (not file.loose or rng.random() < 0.3):  # noqa: PLR2004
+        if file.safe is None and (not file.loose or rng.random() < 0.3):
             return None
         kept: list[tuple[int, bytes | None]] = []
         for at, data in file.loose:
             fate = rng.random()
-            if data is None or fate < 0.4:  # noqa: PLR2004
-                kept += [(at, data)] if fate < 0.4 else []  # noqa: PLR2004
-            elif fate < 0.6:  # noqa: PLR2004
+            if data is None or fate < 0.4:
+                kept += [(at, data)] if fate < 0.4 else []
+            elif fate < 0.6:
                 kept.append((at, data[: rng.randrange(0, len(data) + 1, min(SECTOR, len(data)))]))
-            elif fate < 0.7:  # noqa: PLR2004 - the length came through, the content did not
+            elif fate < 0.7:
                 kept.append((at, bytes(len(data))))
         return bytes(_written(bytearray(file.safe or b""), kept))
 
@@ -106,10 +106,10 @@ class _Vfs(apsw.VFS):
         super().__init__(name, "")
         self.disk = disk
 
-    def xOpen(self, name: Any, flags: list[int]) -> Any:
+    def xOpen(self, name: Any, flags: list[int]) -> Any:  # noqa: N802 - apsw's name
         return _File(self.disk, name, flags)
 
-    def xDelete(self, filename: str, syncdir: bool) -> None:
+    def xDelete(self, filename: str, syncdir: bool) -> None:  # noqa: N802 - apsw's name
         self.disk.add("remove", filename, 0, syncdir)
         super().xDelete(filename, syncdir)
 
@@ -120,15 +120,15 @@ class _File(apsw.VFSFile):
         self.disk = disk
         self.name = (name.filename() if isinstance(name, apsw.URIFilename) else name) or None
 
-    def xWrite(self, data: Any, offset: int) -> None:
+    def xWrite(self, data: Any, offset: int) -> None:  # noqa: N802 - apsw's name
         self.disk.add("write", self.name, offset, bytes(data))
         super().xWrite(data, offset)
 
-    def xTruncate(self, newsize: int) -> None:
+    def xTruncate(self, newsize: int) -> None:  # noqa: N802 - apsw's name
         self.disk.add("cut", self.name, newsize)
         super().xTruncate(newsize)
 
-    def xSync(self, flags: int) -> None:
+    def xSync(self, flags: int) -> None:  # noqa: N802 - apsw's name
         self.disk.add("sync", self.name)
         super().xSync(flags)
 
