@@ -7,11 +7,15 @@ from typing import Any
 from jsonschema import ValidationError
 
 from seedance_nb._branches import UNCHECKED, branch_names, told
+from seedance_nb._effort import spend
 from seedance_nb._patterns import search
 from seedance_nb._values import ABSENT
 from seedance_nb._wording import words_for
 
 _SHOWN = 12
+_COMPARED = 1_000
+_LONGEST_NAME = 100
+_TO_COMPARE = 10  # schemas are checked in that time
 
 Errors = Iterator[ValidationError]
 
@@ -142,7 +146,8 @@ def additional_properties(validator: Any, rest: Any, value: Any, schema: Any) ->
 
 def strange(name: Any, item: Any, names: Any, rule: str, schema: Any) -> ValidationError:
     """The error about a name that the document does not have. *pure*."""
-    close = difflib.get_close_matches(str(name), list(names), 1)
+    spend(_TO_COMPARE)
+    close = difflib.get_close_matches(str(name)[:_LONGEST_NAME], list(names)[:_COMPARED], 1)
     listed = ", ".join(list(names)[:_SHOWN]) + (", …" if len(names) > _SHOWN else "")
     hint = f"; did you mean {close[0]}?" if close else f"; the document has {listed}" if listed else ""
     return ValidationError(

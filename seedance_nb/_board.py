@@ -67,7 +67,8 @@ class Board:
             (rest if home is None else at.setdefault(home, [])).append(problem)
         for path, control in self.controls.items():
             control.say(tuple(_from(problem, path) for problem in at.get(path, ())))
-        return [problem for problem in problems if problem not in rest] if rest else list(problems), rest
+        apart = set(map(id, rest))
+        return [problem for problem in problems if id(problem) not in apart], rest
 
     def refined(self, problems: Sequence[Problem]) -> tuple[Problem, ...]:
         """Problems of a choice between schemas as those of the branch that is chosen. *pure*."""

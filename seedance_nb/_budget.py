@@ -10,7 +10,8 @@ from seedance_nb._task import FREE_STATES
 def must_fit(db: sqlite3.Connection, provider: str, price: Estimate, budget: float, *, simulated: bool) -> None:
     """Nothing, where this ledger's tasks of the provider and one more at this price stay within `budget`. *reads files*.
 
-    What a task cost counts where the provider said it, else its price before; a task whose outcome is unknown counts in full.
+    Of a task that has ended, what it cost by the provider's word counts, else its price before; of any other the larger of
+    the two, so that a task whose outcome is unknown counts in full.
     Simulated tasks are counted apart from paid ones. All amounts are in the price's unit. Raises: OverBudget, also where a
     price is not known.
     """
@@ -23,7 +24,8 @@ def must_fit(db: sqlite3.Connection, provider: str, price: Estimate, budget: flo
             budget=budget,
         )
     spent, unpriced = db.execute(
-        f"""SELECT coalesce(sum(coalesce(credits, estimate)), 0), sum(credits IS NULL AND estimate IS NULL) FROM tasks
+        f"""SELECT coalesce(sum(CASE WHEN finished IS NULL THEN coalesce(max(credits, estimate), estimate, credits)
+        ELSE coalesce(credits, estimate) END), 0), sum(credits IS NULL AND estimate IS NULL) FROM tasks
         WHERE substr(spec, 1, instr(spec || '/', '/') - 1) = ? AND simulated = ? AND state NOT IN ({", ".join("?" * len(free))})""",  # noqa: S608
         (provider, int(simulated), *free),
     ).fetchone()

@@ -8,7 +8,7 @@ from typing import Any
 from seedance_nb._branches import UNCHECKED
 from seedance_nb._carried import finite, listed, not_json
 from seedance_nb._errors import InvalidInput
-from seedance_nb._keywords import problem_of
+from seedance_nb._keywords import errors_of, problem_of
 from seedance_nb._schema import GIVEN
 from seedance_nb._spec import Spec, in_order, named, validator
 from seedance_nb._uris import LOCAL
@@ -109,10 +109,10 @@ def check(spec: Spec, body: Any, extra: tuple[str, ...] = ()) -> tuple[Problem, 
 
 def _broken(spec: Spec, body: Any) -> list[Problem]:
     try:
-        problems = [problem_of(error) for error in validator(spec).iter_errors(body)]
+        errors = errors_of(validator(spec), body)
+        return [problem_of(error) for error in errors if error.validator != UNCHECKED]
     except RecursionError:
         return [Problem(path="", message="is nested too deeply to be checked", rule="json", value=body)]
-    return [problem for problem in problems if problem.rule != UNCHECKED]
 
 
 def _with_upload(problem: Problem) -> Problem:
@@ -186,12 +186,13 @@ def _ordered(schema: Any, value: Any) -> Any:
     if not isinstance(value, dict):
         return value
     made = {}
+    required = set(schema.get("required", ())) if isinstance(schema, dict) else set()
     for name, child in properties.items():
         if name in value:
             made[name] = _ordered(child, value[name])
-        elif name in schema.get("required", ()) and (only := only_value(child)) is not ABSENT:
+        elif name in required and (only := only_value(child)) is not ABSENT:
             made[name] = only
-        elif name in schema.get("required", ()) and isinstance(child, dict) and "x-inputs" in child:
+        elif name in required and isinstance(child, dict) and "x-inputs" in child:
             made[name] = {}
     return made | {name: item for name, item in value.items() if name not in made}
 

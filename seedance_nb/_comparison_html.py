@@ -1,6 +1,5 @@
 """A comparison as HTML: its table, its progress and what came of it. Every text is escaped."""
 
-import html
 from collections.abc import Sequence
 
 from seedance_nb._candidate import HEADS, Candidate, left_text, price_text
@@ -8,6 +7,7 @@ from seedance_nb._comparison import Comparison
 from seedance_nb._display import Video, sent_html
 from seedance_nb._handle import Task
 from seedance_nb._labels import clause
+from seedance_nb._markup import escaped
 from seedance_nb._price import Estimate
 from seedance_nb._progress import running_html
 from seedance_nb._values import Problem, json_text, short
@@ -27,23 +27,23 @@ def _row_html(candidate: Candidate, told: Estimate) -> str:
     carried = candidate.carried
     mark = '<span class="sdn-badge">SIMULATED</span>' if candidate.simulated and not candidate.fault else ""
     sent = "" if candidate.error else sent_html(json_text(carried.body), "What is sent")
-    problems = [f"<div>{html.escape(candidate.fault)}</div>"] if candidate.fault else []
+    problems = [f"<div>{escaped(candidate.fault)}</div>"] if candidate.fault else []
     problems += [_problem_html(problem) for problem in (*carried.problems, *carried.warnings)]
-    title, mode = html.escape(candidate.spec.title), html.escape(candidate.spec.mode)
+    title, mode = escaped(candidate.spec.title), escaped(candidate.spec.mode)
     cells = (
-        f'<b>{title}</b> <span class="sdn-dim">{mode}</span><code>{html.escape(candidate.name)}</code>',
-        mark or html.escape(candidate.place),
-        html.escape(", ".join(carried.carried)) + sent,
-        "".join(f"<div>{html.escape(line)}</div>" for line in left_text(carried)) or "–",
+        f'<b>{title}</b> <span class="sdn-dim">{mode}</span><code>{escaped(candidate.name)}</code>',
+        mark or escaped(candidate.place),
+        escaped(", ".join(carried.carried)) + sent,
+        "".join(f"<div>{escaped(line)}</div>" for line in left_text(carried)) or "–",
         "".join(problems) or "–",
-        html.escape(price_text(candidate, told)),
+        escaped(price_text(candidate, told)),
     )
     return "".join(f'<td data-head="{name}"><div>{cell}</div></td>' for name, cell in zip(HEADS, cells, strict=True))
 
 
 def _problem_html(problem: Problem) -> str:
     field = f"{problem.field}: " if problem.field else ""
-    return f'<div class="{"sdn-warn" if problem.warns else "sdn-error"}">{html.escape(field + clause(problem))}</div>'
+    return f'<div class="{"sdn-warn" if problem.warns else "sdn-error"}">{escaped(field + clause(problem))}</div>'
 
 
 def head_html(comparison: Comparison) -> str:
@@ -57,7 +57,7 @@ def head_html(comparison: Comparison) -> str:
     )
     return (
         f'<b>Comparison</b><span class="sdn-dim">{count} model{"" if count == 1 else "s"}</span>{free}'
-        f'<div class="sdn-said">{html.escape(comparison.prompt)}</div><div class="sdn-said sdn-dim">{html.escape(others)}</div>'
+        f'<div class="sdn-said">{escaped(comparison.prompt)}</div><div class="sdn-said sdn-dim">{escaped(others)}</div>'
     )
 
 
@@ -68,7 +68,7 @@ def note_text(comparison: Comparison) -> str:
     total = comparison.total
     if not total.paid:
         return f"Nothing is sent to a provider and nothing is charged.{left}" if comparison.ready else left.strip()
-    return f"Total: {html.escape(str(total))}. You are asked once more before anything is sent.{left}"
+    return f"Total: {escaped(str(total))}. You are asked once more before anything is sent.{left}"
 
 
 def lanes_html(
@@ -83,7 +83,7 @@ def lanes_html(
             said = running_html(task.row, waited)
         else:
             said = '<span class="sdn-done">✓</span> The video is below.'
-        lines.append(f'<div class="sdn-lane"><code>{html.escape(candidate.name)}</code><div>{said}</div></div>')
+        lines.append(f'<div class="sdn-lane"><code>{escaped(candidate.name)}</code><div>{said}</div></div>')
     return "".join(lines)
 
 
@@ -99,4 +99,4 @@ def done_html(begun: Sequence[Task | Exception], results: Sequence[Result]) -> s
 
 def unexpected_html(error: Exception) -> str:
     """An error that is none of ours. *pure*."""
-    return f'<div class="sdn-error" role="alert">Something unexpected happened: {html.escape(repr(error))}</div>'
+    return f'<div class="sdn-error" role="alert">Something unexpected happened: {escaped(repr(error))}</div>'

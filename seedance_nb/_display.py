@@ -1,7 +1,6 @@
 """Videos, tasks and tables as text, HTML and pictures. Pure functions make strings; text is escaped here and only here."""
 
 import base64
-import html
 import json
 import os
 from collections.abc import Mapping, Sequence
@@ -12,6 +11,7 @@ from urllib.parse import quote
 
 from seedance_nb._check import seconds_of
 from seedance_nb._files import poster_of
+from seedance_nb._markup import escaped, linked
 from seedance_nb._media import Facts, read_facts
 from seedance_nb._price import price_after
 from seedance_nb._task import Row
@@ -108,27 +108,27 @@ def video_html(video: Video, source: str) -> str:
     """The player with its title row, as an HTML fragment that needs neither scripts nor the kernel. *pure*."""
     off = differences(video.asked, video.facts)
     warning = (
-        f'<div style="color:var(--jp-error-color1,#d32f2f)">Not as asked: {html.escape("; ".join(off))}</div>'
+        f'<div style="color:var(--jp-error-color1,#d32f2f)">Not as asked: {escaped("; ".join(off))}</div>'
         if off
         else ""
     )
-    prompt = html.escape(str(video.asked.get("prompt", "")))
+    prompt = escaped(str(video.asked.get("prompt", "")))
     return (
         f'<figure style="margin:8px 0;max-width:760px;{FONT};{FG}">'
-        f'<div style="display:flex;flex-wrap:wrap;gap:2px 10px;align-items:center;margin-bottom:6px"><b>{html.escape(video.title)}</b>'
-        f'{badge(video.simulated)}<span style="{DIM}">{html.escape(price_after(video.row))}</span></div>{player_html(video, source)}'
+        f'<div style="display:flex;flex-wrap:wrap;gap:2px 10px;align-items:center;margin-bottom:6px"><b>{escaped(video.title)}</b>'
+        f'{badge(video.simulated)}<span style="{DIM}">{escaped(price_after(video.row))}</span></div>{player_html(video, source)}'
         f'<figcaption style="margin-top:6px"><div style="white-space:pre-wrap;overflow-wrap:anywhere;max-height:4.5em;overflow:auto">{prompt}</div>'
-        f'<div style="{DIM}">asked {html.escape(asked_text(video.asked))} · got {html.escape(got_text(video.facts))}</div>{warning}'
-        f'<div style="{DIM}">{download_html(video, source)} · <code style="overflow-wrap:anywhere">{html.escape(video.task)}</code></div></figcaption></figure>'
+        f'<div style="{DIM}">asked {escaped(asked_text(video.asked))} · got {escaped(got_text(video.facts))}</div>{warning}'
+        f'<div style="{DIM}">{download_html(video, source)} · <code style="overflow-wrap:anywhere">{escaped(video.task)}</code></div></figcaption></figure>'
     )
 
 
 def player_html(video: Video, source: str) -> str:
     """The player alone, with its first picture where it cannot play. *pure*."""
-    name, link = html.escape(video.path.name), html.escape(source, quote=True)
+    name, link = escaped(video.path.name), linked(source)
     poster = f"data:image/jpeg;base64,{base64.b64encode(video.poster).decode()}" if video.poster else ""
     picture = f'<img src="{poster}" alt="first picture of the video" style="max-width:100%">' if poster else ""
-    if not source:
+    if not link:
         return picture
     return (
         f'<video controls playsinline preload="metadata" src="{link}"{f" poster={chr(34)}{poster}{chr(34)}" if poster else ""}'
@@ -139,11 +139,11 @@ def player_html(video: Video, source: str) -> str:
 
 def download_html(video: Video, source: str) -> str:
     """The link to the file, or where it lies if no link can lead there. *pure*."""
-    name, link = html.escape(video.path.name), html.escape(source, quote=True)
+    name, link = escaped(video.path.name), linked(source)
     return (
         f'<a href="{link}" download="{name}">Download {name}</a>'
-        if source
-        else f"<code>{html.escape(str(video.path))}</code>"
+        if link
+        else f"<code>{escaped(str(video.path))}</code>"
     )
 
 
@@ -198,14 +198,14 @@ def differences(asked: Mapping[str, Any], facts: Facts | None) -> list[str]:
 def table_html(heads: Sequence[str], rows: Sequence[Sequence[str]], note: str = "") -> str:
     """A table whose cells are text; every cell is escaped. *pure*."""
     cell = f"padding:5px 10px;text-align:left;vertical-align:top;{LINE};border-width:0 0 1px"
-    head = "".join(f'<th scope="col" style="{cell};{DIM};font-weight:600">{html.escape(text)}</th>' for text in heads)
+    head = "".join(f'<th scope="col" style="{cell};{DIM};font-weight:600">{escaped(text)}</th>' for text in heads)
     body = "".join(
-        f'<tr><td style="{cell};white-space:nowrap">{html.escape(first)}</td>'
-        + "".join(f'<td style="{cell}">{html.escape(text)}</td>' for text in rest)
+        f'<tr><td style="{cell};white-space:nowrap">{escaped(first)}</td>'
+        + "".join(f'<td style="{cell}">{escaped(text)}</td>' for text in rest)
         + "</tr>"
         for first, *rest in rows
     )  # fmt: skip
-    below = f'<div style="{DIM};margin-top:4px">{html.escape(note)}</div>' if note else ""
+    below = f'<div style="{DIM};margin-top:4px">{escaped(note)}</div>' if note else ""
     return (
         f'<div style="overflow-x:auto;{FONT};{FG}"><table style="border-collapse:collapse;margin:0">'
         f"<thead><tr>{head}</tr></thead><tbody>{body}</tbody></table>{below}</div>"
@@ -224,8 +224,8 @@ def table_text(heads: Sequence[str], rows: Sequence[Sequence[str]], note: str = 
 
 def sent_html(body: str, head: str = "What was sent") -> str:
     """What is sent, as a fold of readable JSON under `head`. *pure*."""
-    pretty = html.escape(json.dumps(json.loads(body), ensure_ascii=False, indent=2))
+    pretty = escaped(json.dumps(json.loads(body), ensure_ascii=False, indent=2))
     return (
-        f'<details style="{DIM}"><summary style="cursor:pointer">{html.escape(head)}</summary>'
+        f'<details style="{DIM}"><summary style="cursor:pointer">{escaped(head)}</summary>'
         f'<pre style="white-space:pre-wrap;overflow-wrap:anywhere;max-height:16em;overflow:auto;font-size:12px;margin:4px 0">{pretty}</pre></details>'
     )

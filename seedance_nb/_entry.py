@@ -1,6 +1,5 @@
 """One text of a list on the screen: a picture, a box, and buttons that move and remove it."""
 
-import html
 import json
 import re
 from typing import Any
@@ -11,6 +10,7 @@ from ipywidgets.widgets.widget_string import TextStyle
 
 from seedance_nb._controls import mark
 from seedance_nb._labels import error_html
+from seedance_nb._markup import escaped, linked
 from seedance_nb._values import Problem
 
 _ADDRESS = re.compile(r"(?:https?|asset)://\S")
@@ -62,15 +62,14 @@ class Row:
 
 
 def _label(name: str, problems: tuple[Problem, ...]) -> str:
-    return f'<span class="sdn-marker">{html.escape(name)}</span>{error_html(problems)}'
+    return f'<span class="sdn-marker">{escaped(name)}</span>{error_html(problems)}'
 
 
 def thumb_html(url: str, media: str) -> str:
     """A small picture of an image's address, or a plain tile that names the kind. *pure*; the address is escaped."""
     if media == "image" and url.startswith(("https://", "http://")):
-        safe = html.escape(url, quote=True)
-        return f'<img src="{safe}" alt="" loading="lazy" referrerpolicy="no-referrer">'
-    return f'<span class="sdn-tile">{html.escape("asset" if url.startswith("asset://") else media or "text")}</span>'
+        return f'<img src="{linked(url)}" alt="" loading="lazy" referrerpolicy="no-referrer">'
+    return f'<span class="sdn-tile">{escaped("asset" if url.startswith("asset://") else media or "text")}</span>'
 
 
 def addresses(text: str) -> list[str]:

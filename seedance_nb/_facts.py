@@ -104,19 +104,30 @@ def named(spec: Spec) -> tuple[tuple[Place, dict[str, Any]], ...]:
 
 def in_order(spec: Spec, problems: Iterable[Problem]) -> tuple[Problem, ...]:
     """Problems in the order in which the document has their fields. *pure*."""
-    places = {join(path): number for number, (path, _) in enumerate(named(spec))}
+    places, last = _places(spec)
 
     def rank(problem: Problem) -> int:
         path = problem.path
         while path and path not in places:
             path = path.rpartition("/")[0]
         # What the document does not have comes after everything that it has at that place.
-        inner = (
-            [number for place, number in places.items() if place.startswith(f"{path}/")] if path != problem.path else []
-        )
-        return max([places.get(path, -1), *inner])
+        return (places if path == problem.path else last).get(path, -1)
 
     return tuple(sorted(problems, key=rank))
+
+
+@functools.lru_cache(maxsize=64)
+def _places(spec: Spec) -> tuple[dict[str, int], dict[str, int]]:
+    """The rank of every place, and that of the last place within it."""
+    places = {join(path): number for number, (path, _) in enumerate(named(spec))}
+    last: dict[str, int] = {}
+    for place, number in places.items():
+        inside = place
+        while inside:
+            last[inside] = number
+            inside = inside.rpartition("/")[0]
+        last[""] = number
+    return places, last
 
 
 def _walk(schema: Any, path: Place) -> Iterator[tuple[Place, dict[str, Any]]]:

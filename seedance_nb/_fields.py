@@ -12,7 +12,7 @@ from seedance_nb._dialect import GIVEN, is_secret
 from seedance_nb._shape import Shape, names_of, properties_of, shape, shown_order
 from seedance_nb._spec import Spec
 from seedance_nb._values import ABSENT
-from seedance_nb._wording import blocks, limits_in_words, sentences
+from seedance_nb._wording import help_of, limits_in_words
 
 Kind = Literal[
     "prose", "text", "password", "integer", "number", "choice", "toggle", "list", "rows", "group", "object", "map",
@@ -22,12 +22,14 @@ Kind = Literal[
 _PROSE_FROM = 200
 """A text that may be longer than this many characters gets a box of several lines."""
 
-_HELP_UP_TO = 270
 _FRAMES = ("first", "last")
 _INLINE_UP_TO = 20
 """An object of at most this many plain fields stands open in its form; a larger one is opened."""
 
 _INLINE_LEVELS = 3
+_MOST_FIELDS = 500
+"""An object of more fields than a person would look through is edited as JSON."""
+
 _PLAIN = ("prose", "text", "password", "integer", "number", "choice", "toggle", "list", "constant")
 _NOT_SHAPED = Shape(view={}, defs={})
 
@@ -106,6 +108,8 @@ def kind_of(made: Shape, *, required: bool = True) -> Kind:
     if made.types == ("array",):
         return _kind_of_list(made)
     if made.types == ("object",):
+        if len(properties_of(schema)) > _MOST_FIELDS:
+            return "json"
         if schema.get("properties") or made.conditions:
             return "object"
         return (
@@ -125,18 +129,24 @@ def field_of(
     required: bool,
     either: tuple[str, ...] = (),
     markers: Mapping[str, list[str]] | None = None,
+    room: list[int] | None = None,
 ) -> Field:
-    """The field of one schema. *pure*. An object stands in its form as a group if it is small and plain, or required."""
+    """The field of one schema. *pure*. An object stands in its form as a group if it is small and plain, or required.
+
+    `room` holds how many more fields may stand open; what is beyond is opened on demand.
+    """
+    room = [_MOST_FIELDS] if room is None else room
     made = shape(schema, defs)
     view = made.view
     kind = kind_of(made, required=required)
     children: tuple[Field, ...] = ()
     apart = view.get("deprecated") or view.get("x-advanced")
-    if kind == "object" and not made.nullable and not apart and len(path) < _INLINE_LEVELS:
-        children = children_of(made, path)
+    is_open = len(path) < _INLINE_LEVELS and (room[0] > 0 or not path)
+    if kind == "object" and not made.nullable and not apart and is_open:
+        children = children_of(made, path, room)
         if not path or required or _is_plain(made, children):
             kind = "group"
-    help_, more = _told(view.get("description"))
+    help_, more = help_of(view.get("description"))
     upstream = view.get("x-upstream", {})
     known = (*made.suggestions, *(upstream.get("enum", ()) if kind == "text" else ()))
     examples = view.get("examples")
@@ -175,9 +185,11 @@ def field_of(
     )
 
 
-def children_of(made: Shape, path: tuple[str, ...]) -> tuple[Field, ...]:
+def children_of(made: Shape, path: tuple[str, ...], room: list[int] | None = None) -> tuple[Field, ...]:
     """The fields of an object's own properties, in the order that the document wants them shown. *pure*."""
     properties = properties_of(made.view)
+    room = [_MOST_FIELDS] if room is None else room
+    room[0] -= len(properties)
     required = names_of(made.view.get("required"))
     groups = [name for group in made.view.get(GIVEN, ()) for name in group]
     markers = {
@@ -188,7 +200,7 @@ def children_of(made: Shape, path: tuple[str, ...]) -> tuple[Field, ...]:
     }
     return tuple(
         field_of(properties[name], made.defs, (*path, name), required=name in required,
-                 either=tuple(groups) if name in groups else (), markers=markers)
+                 either=tuple(groups) if name in groups else (), markers=markers, room=room)
         for name in shown_order(made.view)
     )  # fmt: skip
 
@@ -229,14 +241,3 @@ def _most_items(view: dict[str, Any]) -> int | None:
 def _number(view: dict[str, Any], key: str, otherwise: float) -> float:
     value = view.get(key, otherwise)
     return value if isinstance(value, int | float) else otherwise
-
-
-def _told(description: Any) -> tuple[str, tuple[str, ...]]:
-    """What stands under a control, from the first paragraph only, and all the rest."""
-    if not description:
-        return "", ()
-    said, opening = sentences(str(description)), sentences(blocks(str(description))[0])
-    first = 0
-    while first < len(opening) and (not first or len(" ".join(opening[: first + 1])) <= _HELP_UP_TO):
-        first += 1
-    return " ".join(said[:first]), tuple(said[first:])

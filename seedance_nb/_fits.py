@@ -4,8 +4,10 @@ import functools
 from collections.abc import Iterator, Mapping
 from typing import Any
 
-from seedance_nb._keywords import problem_of, validator_of
+from seedance_nb._keywords import errors_of, problem_of, validator_of
 from seedance_nb._values import Problem
+
+_MOST = 2_000  # one look at a form asks for many of these
 
 
 def fits(schema: Any, defs: Mapping[str, Any], value: Any) -> bool:
@@ -18,7 +20,7 @@ def faults(schema: Any, defs: Mapping[str, Any], value: Any) -> Iterator[Problem
     if isinstance(schema, bool):
         schema = {} if schema else {"not": {}}
     try:
-        yield from map(problem_of, _validator(id(schema), id(defs), _Held(schema, defs)).iter_errors(value))
+        yield from map(problem_of, errors_of(_validator(id(schema), id(defs), _Held(schema, defs)), value, _MOST))
     except Exception:  # noqa: BLE001 - a reference or a pattern that cannot be read says nothing about the value
         return
 

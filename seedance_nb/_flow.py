@@ -154,16 +154,21 @@ async def _settle(flow: Flow, row: Row, sent: Sent) -> Row:
     )
 
 
+def kept(row: Row) -> str:
+    """Where an unclear request is kept, and that it rests there. *pure*."""
+    return f"It is kept in the ledger as {row.name} and is not sent again by itself."
+
+
 def raise_for(spec: Spec, row: Row) -> None:
     """Nothing for a task that is going well. Raises: the error that its state means. *pure*."""
     if row.state is State.UNKNOWN:
         raise UnknownOutcome(
-            f"It is not known whether {row.provider} took this request: {row.error}.",
+            f"It is not known whether {row.provider} took this request: {row.error}. {kept(row)}",
             task=row.name,
             charged=row.charged,
             next_step=f"sd.task('#{row.successor}').wait() waits for what was sent in its place"
             if row.successor
-            else f"sd.task({row.name!r}).resolve() says what is known of it; the same request is not sent again by itself",
+            else f"sd.task({row.name!r}).resolve() says what can be found out, and what to do then",
         )
     if row.state is State.FAILED:
         said = row.error or f"the state {row.word!r} without a reason"

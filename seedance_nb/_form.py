@@ -1,7 +1,6 @@
 """A form for one document: the tree of fields in widgets. What it shows is what is sent; nothing is clamped or trimmed."""
 
 import copy
-import html
 import logging
 import threading
 import time
@@ -22,6 +21,7 @@ from seedance_nb._given import as_given, moved, start_of
 from seedance_nb._helper import Helper
 from seedance_nb._history import History, typed_at
 from seedance_nb._kinds import shared_models
+from seedance_nb._markup import escaped
 from seedance_nb._portable import Portable
 from seedance_nb._secrets import masked
 from seedance_nb._spec import Spec
@@ -64,7 +64,7 @@ class Form(Portable):
         self._fold = self._shared.button(self.open_advanced, "sdn-fold", description="Advanced", icon="caret-right")
         self._summary = Summary(self._shared, self._go)
         self._style = self._shared.html(f"<style>{css()}</style>", "sdn-style")
-        known = [self._shared.html(html.escape(_KNOWN[spec.evidence]), "sdn-known")] if spec.evidence in _KNOWN else []
+        known = [self._shared.html(escaped(_KNOWN[spec.evidence]), "sdn-known")] if spec.evidence in _KNOWN else []
         fold = [self._fold] if self._board.later else []
         parts = [self._style, *known, *self._board.widgets, *fold, self._summary.widget]
         self.widget = _Root(self, parts, self._shared.layout)
@@ -162,7 +162,7 @@ class Form(Portable):
             if not later:
                 return
             notes = "; ".join(f"{field.label}: {field.advanced}" for field in later)
-            head = self._shared.html(f'<span class="sdn-dim">{html.escape(notes)}</span>', "sdn-fold-note")
+            head = self._shared.html(f'<span class="sdn-dim">{escaped(notes)}</span>', "sdn-fold-note")
             children = list(self.widget.children)
             place_of = children.index(self._fold)
             self.widget.children = [*children[:place_of], head, *made, *children[place_of + 1 :]]

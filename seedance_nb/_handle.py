@@ -2,7 +2,6 @@
 
 import asyncio
 import concurrent.futures
-import html
 import time
 from collections.abc import Callable, Generator, Iterator, Sequence
 from concurrent.futures import Future
@@ -11,6 +10,7 @@ from typing import Any
 
 from seedance_nb._display import Video, badge, table_html, table_text
 from seedance_nb._errors import SeedanceError, WaitTimeout
+from seedance_nb._markup import escaped
 from seedance_nb._price import price_after
 from seedance_nb._task import FREE_STATES, Row, State
 
@@ -132,10 +132,10 @@ class Task:
 
     def _repr_html_(self) -> str:
         row = self.row
-        said = f"<div>{html.escape(row.error)}</div>" if row.error else ""
+        said = f"<div>{escaped(row.error)}</div>" if row.error else ""
         return (
-            f"<div><code>{html.escape(row.name)}</code> {badge(row.simulated)} <b>{html.escape(row.state)}</b> · "
-            f"{html.escape(row.spec)} · {html.escape(price_after(row))}{said}</div>"
+            f"<div><code>{escaped(row.name)}</code> {badge(row.simulated)} <b>{escaped(row.state)}</b> · "
+            f"{escaped(row.spec)} · {escaped(price_after(row))}{said}</div>"
         )
 
 

@@ -14,16 +14,33 @@ from seedance_nb import _applicators, _leftovers
 from seedance_nb._applicators import strange
 from seedance_nb._branches import UNCHECKED
 from seedance_nb._dialect import GIVEN, HIDDEN, KNOWN, is_secret
+from seedance_nb._effort import MOST, Spent, bounded, spend
 from seedance_nb._formats import checker
 from seedance_nb._patterns import pattern_fault, search
 from seedance_nb._uris import media_fault
 from seedance_nb._values import ABSENT, Problem, digest, find, is_empty, join
 from seedance_nb._wording import quote_for, words_for
 
+_TO_TELL = 5  # schemas are checked in the time that it takes to put one error into words
+_TOO_MUCH = "could not be checked any further: the document's alternatives lead into each other in too many ways"
+
 
 def validator_of(schema: dict[str, Any]) -> Any:
     """A validator of a schema with our keywords; it fetches nothing."""
     return _Checker(schema, format_checker=checker(), registry=referencing.Registry())
+
+
+def errors_of(validator: Any, value: Any, most: int = MOST) -> list[ValidationError]:
+    """What is wrong with a value. *pure*. Where that takes too much work, the last error has the rule `unchecked` and says so."""
+    found: list[ValidationError] = []
+    try:
+        with bounded(value, most):
+            for error in validator.iter_errors(value):
+                found.append(error)
+                spend(_TO_TELL)
+    except Spent:
+        found.append(ValidationError(_TOO_MUCH, validator=UNCHECKED, instance=value, schema=True))
+    return found
 
 
 def _properties(validator: Any, properties: Any, instance: Any, _: Any) -> Iterator[ValidationError]:
@@ -98,6 +115,7 @@ def _multiple_of(validator: Any, step: Any, instance: Any, __: Any) -> Iterator[
 def _unique(validator: Any, unique: Any, instance: Any, __: Any) -> Iterator[ValidationError]:
     if unique is not True or not validator.is_type(instance, "array"):
         return
+    spend(len(instance))
     try:
         seen = {digest(item) for item in instance}
     except (TypeError, ValueError, RecursionError):  # what JSON cannot carry is told by itself
@@ -150,7 +168,7 @@ _Checker = jsonschema.validators.extend(
 )
 
 
-def _descend(self: Any, instance: Any, schema: Any, path: Any = None, **_: Any) -> Iterator[ValidationError]:
+def descend(self: Any, instance: Any, schema: Any, path: Any = None, **_: Any) -> Iterator[ValidationError]:
     """The library's own descent without a new validator for every schema: ours have no base addresses inside."""
     if schema is True:
         return
@@ -158,6 +176,7 @@ def _descend(self: Any, instance: Any, schema: Any, path: Any = None, **_: Any) 
         yield ValidationError("is not allowed", validator="false", instance=instance, schema=schema,
                               path=() if path is None else (path,))  # fmt: skip
         return
+    spend()
     for key, value in schema.items():
         check = self.VALIDATORS.get(key)
         for error in () if check is None else check(self, value, instance, schema) or ():
@@ -169,7 +188,7 @@ def _descend(self: Any, instance: Any, schema: Any, path: Any = None, **_: Any) 
             yield error
 
 
-_Checker.descend = _descend
+_Checker.descend = descend
 
 _OWN = {
     "unknown", "additionalProperties", "unevaluatedProperties", "unevaluatedItems", "x-placeholders", "required", GIVEN, "x-media", "x-needs",

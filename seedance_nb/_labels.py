@@ -1,7 +1,6 @@
 """What stands around a control: name, mark, count, help and errors. Pure functions make HTML; everything is escaped."""
 
 import functools
-import html
 import json
 import re
 from collections.abc import Sequence
@@ -9,6 +8,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from seedance_nb._fields import Field
+from seedance_nb._markup import escaped
 from seedance_nb._values import ABSENT, Problem
 
 _HEADS = ("list", "rows", "object", "map", "branches", "constant")
@@ -32,14 +32,14 @@ def label_html(field: Field, said: Said) -> str:
     """A field's name, mark, count, help and errors. *pure*; everything is escaped."""
     most = field.max_length if field.max_length is not None else field.most_items
     star = '<i class="sdn-star" title="required">*</i>' if field.required and field.path else ""
-    unit = f' <span class="sdn-dim">({html.escape(field.unit)})</span>' if field.unit else ""
+    unit = f' <span class="sdn-dim">({escaped(field.unit)})</span>' if field.unit else ""
     either = '<span class="sdn-tag">one of these is needed</span>' if field.either else ""
     count = ""
     if said.count is not None and (most is not None or field.kind in ("rows", "map")):
         over = " sdn-over" if most is not None and said.count > most else ""
         count = f'<span class="sdn-count{over}">{said.count:,}{f" / {most:,}" if most is not None else ""}</span>'
     old = '<span class="sdn-tag">deprecated</span>' if field.advanced.startswith("deprecated") else ""
-    short = f'<span class="sdn-brief">{html.escape(said.brief)}</span>' if said.brief else ""
+    short = f'<span class="sdn-brief">{escaped(said.brief)}</span>' if said.brief else ""
     rule = _entries_in_words(field)
     default = (
         f"Default: {plain(field.default)}. "
@@ -52,12 +52,12 @@ def label_html(field: Field, said: Said) -> str:
     fold = f'<details class="sdn-more"><summary>{head}</summary><ul>{more}</ul></details>' if more else ""
     left = "Left out until you switch it. " if field.kind == "toggle" and field.default is ABSENT else ""
     known = (
-        f'<span class="sdn-elsewhere" title="{html.escape(field.source, quote=True)}">Elsewhere: {html.escape(field.elsewhere)}</span>'
+        f'<span class="sdn-elsewhere" title="{escaped(field.source)}">Elsewhere: {escaped(field.elsewhere)}</span>'
         if field.elsewhere
         else ""
     )
-    help_ = f'<span class="sdn-help">{html.escape(default + left + rule)}{marked(field.help)}{fold}{known}</span>'
-    return f'<span class="sdn-name">{html.escape(field.label)}{star}{unit}{either}{old}</span>{count}{short}{help_}{error_html(said.problems)}'
+    help_ = f'<span class="sdn-help">{escaped(default + left + rule)}{marked(field.help)}{fold}{known}</span>'
+    return f'<span class="sdn-name">{escaped(field.label)}{star}{unit}{either}{old}</span>{count}{short}{help_}{error_html(said.problems)}'
 
 
 def _entries_in_words(field: Field) -> str:
@@ -87,7 +87,7 @@ def error_html(problems: Sequence[Problem]) -> str:
     made = ""
     for warns, kind in ((False, "sdn-error"), (True, "sdn-warn")):
         lines = "".join(
-            f'<span title="{html.escape(problem.quote, quote=True)}">{html.escape(clause(problem))}</span>'
+            f'<span title="{escaped(problem.quote)}">{escaped(clause(problem))}</span>'
             for problem in problems
             if problem.warns is warns
         )
@@ -106,8 +106,8 @@ def clause(problem: Problem) -> str:
 @functools.lru_cache(maxsize=2048)  # a document's sentences are asked for at every look at its fields
 def marked(text: str) -> str:
     """Markdown's `code`, **bold** and [links](…) as safe HTML; addresses are dropped, their words stay. *pure*."""
-    words = re.sub(r"^#{1,6}\s+", "", re.sub(r"!?\[([^\]]+)\]\((?:[^()\s]+)\)", r"\1", text))
-    safe = re.sub(r"\*\*([^*]+)\*\*", r"<b>\1</b>", html.escape(words))
+    words = re.sub(r"^#{1,6}\s+", "", re.sub(r"!?\[([^\[\]]+)\]\((?:[^()\s]+)\)", r"\1", text))
+    safe = re.sub(r"\*\*([^*]+)\*\*", r"<b>\1</b>", escaped(words))
     return re.sub(r"`([^`]+)`", r"<code>\1</code>", re.sub(r"(?<![*\w])\*([^*\s][^*]*)\*(?![*\w])", r"<i>\1</i>", safe))
 
 

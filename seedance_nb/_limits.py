@@ -1,6 +1,17 @@
-"""Limits that a child process puts on itself before it reads bytes that are not ours, or paints for long."""
+"""What a child process is given that reads bytes which are not ours, and the limits that it puts on itself before it does."""
 
+import os
 from contextlib import suppress
+
+_PASSED_ON = (
+    "PATH", "PYTHONPATH", "PYTHONHOME", "PYTHONUSERBASE", "VIRTUAL_ENV", "LD_LIBRARY_PATH", "DYLD_LIBRARY_PATH", "HOME",
+    "USERPROFILE", "APPDATA", "LOCALAPPDATA", "SYSTEMROOT", "TEMP", "TMP", "TMPDIR", "LANG", "LC_ALL",
+)  # fmt: skip
+
+
+def quiet() -> dict[str, str]:
+    """The environment for such a child: what Python needs to start, and no keys. Reads the environment."""
+    return {name: value for name, value in os.environ.items() if name.upper() in _PASSED_ON}
 
 
 def limit(memory: int, cpu_s: int) -> None:

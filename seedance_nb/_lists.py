@@ -1,6 +1,5 @@
 """The control for a list of texts, above all of media addresses: add, remove, move, a count, an error for each row."""
 
-import html
 from collections.abc import Callable
 from concurrent.futures import Future
 from typing import Any
@@ -15,6 +14,7 @@ from seedance_nb._entry import Row, addresses
 from seedance_nb._errors import SeedanceError
 from seedance_nb._helper import Helper
 from seedance_nb._labels import Said, label_html
+from seedance_nb._markup import escaped
 from seedance_nb._values import ABSENT, Problem
 
 
@@ -69,7 +69,7 @@ class ListControl(Control):
 
     def _tell(self, text: str, *, bad: bool = False) -> None:
         kind = "sdn-error" if bad else "sdn-dim"
-        self._state.value = f'<span class="{kind}" role="status">{html.escape(text)}</span>' if text else ""
+        self._state.value = f'<span class="{kind}" role="status">{escaped(text)}</span>' if text else ""
 
     _files: Any = None
     _state: Any = None
@@ -138,7 +138,7 @@ class ListControl(Control):
         if self._box is None:
             self._box = self._shared.make(
                 W.Textarea, TextStyle, "sdn-field", "sdn-paste", continuous_update=False, placeholder="one per line",
-                description=f'<span class="sdn-name">{html.escape(self.field.label)}, one per line</span>',
+                description=f'<span class="sdn-name">{escaped(self.field.label)}, one per line</span>',
                 description_allow_html=True,
             )  # fmt: skip
             self._box.observe(self._pasted, "value")

@@ -7,7 +7,7 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
-from seedance_nb._limits import limit
+from seedance_nb._limits import limit, quiet
 
 _WALL_S = 20
 _CPU_S = 15
@@ -15,6 +15,8 @@ _MEMORY = 2 * 1024**3
 _POSTER_AT_S = 1.0
 _POSTER_WIDTH = 480
 _MAX_FRAMES = 40
+_LONGEST_S = 24 * 3600
+_MOST_FPS = 1000
 _MOST_BOXES = 10_000
 
 
@@ -40,7 +42,7 @@ def inspect(path: Path, poster: Path) -> tuple[Facts | None, str]:
         return None, fault
     command = [sys.executable, "-P", "-m", "seedance_nb._media", str(path), str(poster)]
     try:
-        done = subprocess.run(command, capture_output=True, timeout=_WALL_S, check=False, cwd=path.parent)  # noqa: S603
+        done = subprocess.run(command, capture_output=True, timeout=_WALL_S, check=False, cwd=path.parent, env=quiet())  # noqa: S603
     except subprocess.TimeoutExpired:
         return None, f"looking into it took longer than {_WALL_S} s"
     except OSError as error:
@@ -51,7 +53,13 @@ def inspect(path: Path, poster: Path) -> tuple[Facts | None, str]:
             f"it cannot be decoded ({done.stderr.decode(errors='replace').strip()[-200:] or 'the reader ended'})",
         )
     try:
-        return Facts(**json.loads(done.stdout)), ""
+        facts = Facts(**json.loads(done.stdout))
+        if min(facts.width, facts.height) > 0 and 0 <= facts.seconds < _LONGEST_S and 0 <= facts.fps < _MOST_FPS:
+            return facts, ""
+        return (
+            None,
+            f"what it says of itself cannot be: {facts.width} x {facts.height}, {facts.seconds} s, {facts.fps} fps",
+        )
     except (ValueError, TypeError):
         return None, "the process that looks into it gave no facts"
 

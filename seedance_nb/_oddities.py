@@ -3,16 +3,16 @@
 from collections.abc import Iterator, Mapping
 from typing import Any
 
-import jsonschema
-
 from seedance_nb._branches import UNCHECKED
 from seedance_nb._dialect import LISTS, MAPS, ONES
+from seedance_nb._effort import MOST, bounded
 from seedance_nb._errors import SpecError
-from seedance_nb._keywords import problem_of, validator_of
+from seedance_nb._keywords import errors_of, problem_of, validator_of
+from seedance_nb._meta import schema_error
 from seedance_nb._patterns import pattern_fault
 from seedance_nb._values import ABSENT, Oddity, join, short
 
-_NO_FORMATS = jsonschema.FormatChecker(formats=())  # a pattern is ECMA's, which the library would hold against Python's
+_MOST_WORK = 5 * MOST  # for all the defaults and examples of a document together
 
 
 def body_schema(made: Any, places: Mapping[int, str], file: str, pointer: str) -> tuple[dict[str, Any], list[Oddity]]:
@@ -20,23 +20,21 @@ def body_schema(made: Any, places: Mapping[int, str], file: str, pointer: str) -
 
     `places` are the pointers of the schemas inside, by the id of the dict. Raises: SpecError for what is no schema.
     """
-    try:
-        jsonschema.Draft202012Validator.check_schema(made, format_checker=_NO_FORMATS)
-    except jsonschema.SchemaError as error:
-        path = list(error.absolute_path)
-        place, problem = _nearest(made, path, places, pointer), error.message[:300]
-    else:
-        if isinstance(made, dict):
-            whole = validator_of(made)
-            return made, [odd for schema in _all(made) for odd in _odd(schema, whole, places.get(id(schema), pointer))]
-        place, problem = pointer, "the schema of a request body must be an object"
-    raise SpecError(problem, file=file, pointer=place)
+    error = schema_error(made)
+    if error is not None:
+        place = _nearest(made, list(error.absolute_path), places, pointer)
+        raise SpecError(error.message[:300], file=file, pointer=place)
+    if not isinstance(made, dict):
+        raise SpecError("the schema of a request body must be an object", file=file, pointer=pointer)
+    whole = validator_of(made)
+    with bounded(most=_MOST_WORK):
+        return made, [odd for schema in _all(made) for odd in _odd(schema, whole, places.get(id(schema), pointer))]
 
 
 def value_fault(whole: Any, schema: Any, value: Any) -> str:
     """Why a value that the document itself gives does not fit its schema, "" if it fits. *pure*."""
     try:
-        problems = [problem_of(error) for error in whole.evolve(schema=schema).iter_errors(value)]
+        problems = [problem_of(error) for error in errors_of(whole.evolve(schema=schema), value)]
     except RecursionError:
         return ""
     broken = [problem for problem in problems if problem.rule != UNCHECKED]

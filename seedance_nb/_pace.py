@@ -58,29 +58,31 @@ class Gate:
         """The seconds for which nothing goes out because the host is in trouble, 0 in good times."""
         return max(0.0, self._closed_until - now) if self._failed else 0.0
 
-    def ask(self, now: float) -> float:
-        """0 where a request may go out now, which counts it; else the seconds after which to ask again."""
-        if pause := self.closed(now):
-            return pause
-        self._left = min(_AT_ONCE, self._left + max(0.0, now - self._at) * _PER_SECOND)
-        self._at = max(self._at, now)
-        if self._left < 1:
-            return (1 - self._left) / _PER_SECOND
-        self._left -= 1
+    def take(self, now: float) -> float:
+        """Takes the next turn; the seconds until it comes, 0 for at once."""
         if self._failed:
             self._closed_until = now + self._pause()
-        return 0.0
+            return 0.0
+        self._left = min(_AT_ONCE, self._left + max(0.0, now - self._at) * _PER_SECOND) - 1
+        self._at = max(self._at, now)
+        return max(0.0, -self._left / _PER_SECOND)
 
     async def turn(self, clock: Callable[[], float], sleep: Callable[[float], Awaitable[None]]) -> float:
-        """Waits until a request may go out; when that is, by `clock`. What `sleep` says it slept counts as slept."""
+        """Waits until a request may go out; when that is, by `clock`. What `sleep` was asked to sleep counts as slept."""
         now = clock()
-        while pause := self.ask(now):
+        while True:
+            pause = self.closed(now) or self.take(now)
+            if not pause:
+                return now
+            was_open = not self.closed(now)
             await sleep(pause)
             now = max(clock(), now + pause)
-        return now
+            if was_open and not self.closed(now):
+                return now
+            self._left += was_open  # the host fell into trouble meanwhile, so this turn was not used
 
     def heard(self, sent: float, now: float, *, good: bool, retry_after: float | None = None) -> None:
-        """Takes note of an answer to a request that went out at `sent`; both times are of the clock that `ask` is given."""
+        """Takes note of an answer to a request that went out at `sent`; both times are of the clock of `turn`."""
         if good:
             if sent >= self._failed_at:
                 self._failed = 0

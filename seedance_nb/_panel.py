@@ -1,7 +1,6 @@
 """A form wired to a session in one cell: Generate, progress, and the video as an output of that cell."""
 
 import asyncio
-import html
 import logging
 import threading
 import time
@@ -20,6 +19,7 @@ from seedance_nb._faults import faults
 from seedance_nb._form import Form
 from seedance_nb._handle import Task
 from seedance_nb._helper import Helper
+from seedance_nb._markup import escaped
 from seedance_nb._price import price_before, price_note
 from seedance_nb._progress import (
     done_html,
@@ -66,7 +66,7 @@ class Panel:
         self._go = shared.make(W.Button, ButtonStyle, "sdn-go", description=self._price(), icon="play")
         self._stop = shared.make(W.Button, ButtonStyle, "sdn-hidden", description="Stop waiting")
         self._again = shared.make(W.Button, ButtonStyle, "sdn-hidden", description="Another take", icon="repeat")
-        self._note = shared.html(html.escape(price_note(spec, self._quote.now, simulated=self._simulated)), "sdn-note")
+        self._note = shared.html(escaped(price_note(spec, self._quote.now, simulated=self._simulated)), "sdn-note")
         self._status = shared.html("", "sdn-status")
         self._sent = shared.html("", "sdn-status")  # apart from what changes every second, so that it stays open
         self._seen = shared.html("", "sdn-status")
@@ -135,7 +135,7 @@ class Panel:
         except Exception as error:  # noqa: BLE001 - a callback's exception would be seen nowhere
             _LOG.exception("panel")
             self._say(
-                f'<div class="sdn-error" role="alert">Something unexpected happened: {html.escape(repr(error))}</div>'
+                f'<div class="sdn-error" role="alert">Something unexpected happened: {escaped(repr(error))}</div>'
             )
         finally:
             toggle(self._stop, shown=False)
@@ -189,7 +189,7 @@ class Panel:
         self._tools.changed()
 
     def _priced(self) -> None:
-        note = html.escape(price_note(self.spec, self._quote.now, simulated=self._simulated))
+        note = escaped(price_note(self.spec, self._quote.now, simulated=self._simulated))
         for widget, name, text in ((self._go, "description", self._price()), (self._note, "value", note)):
             if getattr(widget, name) != text:
                 setattr(widget, name, text)
@@ -213,8 +213,8 @@ class Panel:
 
     def _head(self) -> str:
         mark = '<span class="sdn-badge">SIMULATED</span>' if self._simulated else ""
-        mode = f'<span class="sdn-dim">{html.escape(self.spec.mode)}</span>'
-        return f"<b>{html.escape(self.spec.title)}</b>{mode}{mark}<code>{html.escape(self.spec.name)}</code>"
+        mode = f'<span class="sdn-dim">{escaped(self.spec.mode)}</span>'
+        return f"<b>{escaped(self.spec.title)}</b>{mode}{mark}<code>{escaped(self.spec.name)}</code>"
 
     def _price(self) -> str:
         return f"Generate · {price_before(self._quote.now, simulated=self._simulated)}"
@@ -225,6 +225,6 @@ class Panel:
                 act()
             except Exception as error:  # noqa: BLE001 - a callback's exception would be seen nowhere
                 _LOG.exception("panel")
-                self._say(f'<div class="sdn-error" role="alert">{html.escape(str(error))}</div>')
+                self._say(f'<div class="sdn-error" role="alert">{escaped(str(error))}</div>')
 
         return guarded

@@ -5,9 +5,12 @@ import re
 import string
 from typing import Any
 
+from seedance_nb._effort import spend
+
 _MOST_SIGNS = 5_000
 _SECONDS = 0.05
 _STRIKES = 3
+_AS_MANY = 4_000  # schemas are checked in the time of one search that was given up
 
 _WORD = "A-Za-z0-9_"
 _SPACE = r"\t\n\v\f\r \xa0\u1680\u2000-\u200a\u2028\u2029\u202f\u205f\u3000\ufeff"
@@ -41,6 +44,7 @@ class _Searcher:
         except TimeoutError:
             self.shortest = min(self.shortest, len(text)) if self.strikes else len(text)
             self.strikes += 1
+            spend(_AS_MANY)
             return None
 
 

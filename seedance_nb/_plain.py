@@ -106,7 +106,10 @@ class ChoiceControl(Control):
         choices, labels = self.field.choices, self.field.labels
         alone = [choice for choice in choices if choice is not None and not isinstance(choice, dict | list)]
         simple = len(set(alone)) == len(alone)
-        self._tokens = [choice if simple and choice in alone else _Token(choice) for choice in choices]
+        self._tokens = [
+            _Token(choice) if not simple or choice is None or isinstance(choice, dict | list) else choice
+            for choice in choices
+        ]
         named = [
             (labels[place] if labels and labels[place] else _word(choice), self._tokens[place])
             for place, choice in enumerate(choices)

@@ -1,7 +1,6 @@
 """Facts from the bytes of a picture, a video or a sound, read in a child process with limits: the bytes are not ours."""
 
 import json
-import os
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -10,7 +9,7 @@ from itertools import islice
 from pathlib import Path
 from typing import Any
 
-from seedance_nb._limits import limit
+from seedance_nb._limits import limit, quiet
 from seedance_nb._signs import Kind, after_tag, boxes, heif_size, sign, track_size, webp_size
 
 _WALL_S = 5.0
@@ -28,10 +27,6 @@ _READERS = {
     "flv": "flv", "ts": "mpegts", "mpeg": "mpeg", "wmv": "asf",
 }  # fmt: skip
 _SURE = ("mp4", "mov", "wav", "mp3")
-_PASSED_ON = (
-    "PATH", "PYTHONPATH", "PYTHONHOME", "PYTHONUSERBASE", "VIRTUAL_ENV", "LD_LIBRARY_PATH", "DYLD_LIBRARY_PATH", "HOME",
-    "USERPROFILE", "APPDATA", "LOCALAPPDATA", "SYSTEMROOT", "TEMP", "TMP", "TMPDIR", "LANG", "LC_ALL",
-)  # fmt: skip
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -64,9 +59,8 @@ def probe(path: Path, size: int | None, wall: float = _WALL_S) -> tuple[MediaFac
     """
     path = path.absolute()
     command = [sys.executable, "-P", "-m", "seedance_nb._probe", str(path)]
-    known = {name: value for name, value in os.environ.items() if name.upper() in _PASSED_ON}
     try:
-        done = subprocess.run(command, capture_output=True, timeout=wall, check=False, env=known)  # noqa: S603
+        done = subprocess.run(command, capture_output=True, timeout=wall, check=False, env=quiet())  # noqa: S603
     except subprocess.TimeoutExpired:
         return None, f"looking into it took longer than {wall:.1f} s"
     except OSError as error:

@@ -1,11 +1,11 @@
 """What a panel says while a task runs and when it ends. Pure functions make HTML; everything is escaped."""
 
-import html
 from typing import Any
 
 from seedance_nb._errors import SeedanceError
 from seedance_nb._handle import Task
 from seedance_nb._labels import clause
+from seedance_nb._markup import escaped
 from seedance_nb._preflight import Report
 from seedance_nb._price import price_after
 from seedance_nb._task import OPEN_STATES, Row, State
@@ -25,8 +25,8 @@ def running_html(row: Row, waited: float) -> str:
     """The bar, the state and the seconds so far. *pure*; the bar has the provider's own percentage where it tells one."""
     bar = "<i></i>" if row.progress is None else f'<i style="width: {row.progress:.0f}%; animation: none"></i>'
     told = f" · {row.progress:.0f} %" if row.progress is not None else ""
-    word = f" ({html.escape(row.word)})" if row.word and row.state is State.OTHER else ""
-    where = f" · <code>{html.escape(row.name)}</code>" if row.task_id else ""
+    word = f" ({escaped(row.word)})" if row.word and row.state is State.OTHER else ""
+    where = f" · <code>{escaped(row.name)}</code>" if row.task_id else ""
     return (
         f'<div role="status"><div class="sdn-run">{bar}</div>{_WORDS.get(row.state, row.state)}{word} · {waited:.0f} s{told}{where}'
         f"{_trouble(row)}</div>"
@@ -35,7 +35,7 @@ def running_html(row: Row, waited: float) -> str:
 
 def _trouble(row: Row) -> str:
     return (
-        f'<div class="sdn-dim">{html.escape(row.error)}</div>'
+        f'<div class="sdn-dim">{escaped(row.error)}</div>'
         if row.error and row.state in (*OPEN_STATES, State.WAITING)
         else ""
     )
@@ -43,7 +43,7 @@ def _trouble(row: Row) -> str:
 
 def left_html(row: Row) -> str:
     """That the waiting has ended and the task has not. *pure*."""
-    name = html.escape(row.name)
+    name = escaped(row.name)
     return (
         f'<div role="status">The waiting was ended, the task was not: it goes on, and its video is kept when it comes.<br>'
         f"Take it up again with <code>sd.task('{name}').wait()</code> or Generate.</div>"
@@ -52,9 +52,9 @@ def left_html(row: Row) -> str:
 
 def done_html(task: Task, waited: float) -> str:
     """That the video is there, how long it took in seconds and what it cost. *pure*."""
-    name = html.escape(task.name)
+    name = escaped(task.name)
     if task.is_new:
-        said = f"Done in {waited:.1f} s · {html.escape(price_after(task.row))} · <code>{name}</code>"
+        said = f"Done in {waited:.1f} s · {escaped(price_after(task.row))} · <code>{name}</code>"
     else:
         said = f"This very request was made before, so its video is shown and nothing new was charged · <code>{name}</code>"
     return f'<div role="status"><span class="sdn-done">✓</span> {said}</div>'
@@ -70,7 +70,7 @@ def unchecked_html(report: Report) -> str:
     told = dict.fromkeys(f"{finding.path.rpartition('/input')[2]}: {finding.message}" for finding in report.unchecked)
     if not told:
         return ""
-    lines = "".join(f"<li>{html.escape(line)}</li>" for line in told)
+    lines = "".join(f"<li>{escaped(line)}</li>" for line in told)
     count = len({finding.path for finding in report.unchecked})
     noun = "file" if count == 1 else "files"
     return f'<details class="sdn-dim"><summary>{count} {noun} could not be checked in every respect</summary><ul>{lines}</ul></details>'
@@ -78,7 +78,7 @@ def unchecked_html(report: Report) -> str:
 
 def unsure_html(warned: tuple[Problem, ...]) -> str:
     """What is doubtful about a request that a person is about to pay for. *pure*."""
-    lines = "".join(f"<li>{html.escape(problem.field)}: {html.escape(clause(problem))}</li>" for problem in warned)
+    lines = "".join(f"<li>{escaped(problem.field)}: {escaped(clause(problem))}</li>" for problem in warned)
     return (
         f'<div class="sdn-warn" role="alert">Nothing has been sent. This goes beyond limits that are known from elsewhere:'
         f"<ul>{lines}</ul>Press Generate again to send it as it is.</div>"
@@ -87,5 +87,5 @@ def unsure_html(warned: tuple[Problem, ...]) -> str:
 
 def failed_html(error: SeedanceError) -> str:
     """An error with what it cost and what to do next. *pure*."""
-    lines = "<br>".join(html.escape(line) for line in str(error).splitlines())
+    lines = "<br>".join(escaped(line) for line in str(error).splitlines())
     return f'<div class="sdn-error" role="alert">{lines}</div>'

@@ -30,7 +30,7 @@ from seedance_nb._values import ABSENT, Oddity, join
 __all__ = ["GIVEN", "Normaliser"]
 
 MAX_DEPTH = 64
-MAX_NODES = 20_000
+MAX_NODES = 10_000
 KEPT_FROM = 4_000
 """From so many schemas on, what is written once in the document stands once in the copy, and is referred to."""
 
@@ -214,7 +214,7 @@ class Normaliser:
 
     def _tell_missing(self, made: dict[str, Any], pointer: str) -> None:
         """A name that is required and written down nowhere could never be given: any other name is refused."""
-        names = known_names(made)
+        names = set(known_names(made))
         required = made.get("required")
         for name in [name for name in required if name not in names] if names and isinstance(required, list) else ():
             self._tell(

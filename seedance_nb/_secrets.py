@@ -3,6 +3,7 @@
 from typing import Any
 
 from seedance_nb._dialect import HIDDEN, is_secret
+from seedance_nb._effort import Spent, bounded, spend
 from seedance_nb._spec import Spec
 from seedance_nb._values import ABSENT, find
 
@@ -11,16 +12,29 @@ _ALTERNATIVES = ("allOf", "anyOf", "oneOf")
 
 
 def masked(spec: Spec, body: Any, cover: Any = HIDDEN) -> Any:
-    """A body with `cover` in the place of each secret; `ABSENT` leaves them out. *pure*."""
-    return _masked(spec.body, spec.body, body, cover, 0)
+    """A body with `cover` in the place of each secret; `ABSENT` leaves them out. *pure*.
+
+    Where it takes too much work to tell what is one, the whole body is.
+    """
+    made = _within_bounds(spec.body, spec.body, body, cover)
+    return {} if made is ABSENT and isinstance(body, dict) else made
 
 
 def masked_in(root: Any, schema: Any, value: Any) -> Any:
     """A part of a body, `schema` being its own, with its secrets covered. *pure*; `root` holds the `$defs`."""
-    return _masked(root, schema, value, HIDDEN, 0)
+    return _within_bounds(root, schema, value, HIDDEN)
+
+
+def _within_bounds(root: Any, schema: Any, value: Any, cover: Any) -> Any:
+    try:
+        with bounded(value):
+            return _masked(root, schema, value, cover, 0)
+    except Spent:
+        return cover
 
 
 def _masked(root: Any, schema: Any, value: Any, cover: Any, depth: int) -> Any:
+    spend()
     if not isinstance(schema, dict) or value is ABSENT:
         return value
     if "$ref" in schema:

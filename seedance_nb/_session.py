@@ -2,6 +2,7 @@
 
 import asyncio
 import functools
+import time
 from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import replace
 from pathlib import Path
@@ -41,7 +42,8 @@ class Session:
     `api_key` and `base_url` stand before the environment's. `simulate=True` takes the simulator even with a key;
     `simulate=False` refuses to go without one. `queue_s` and `run_s` are the simulator's times in seconds.
     `budget` is the most that a provider's tasks in this ledger may come to, in its unit. `answer_s` is how long the
-    provider may take to answer one request. `sleep` waits between two looks, in seconds; tests give one that does not.
+    provider may take to answer one request. `sleep` waits between two looks, in seconds of `clock`; tests give ones that
+    take no time.
     """
 
     def __init__(
@@ -57,6 +59,7 @@ class Session:
         run_s: float = 3.0,
         answer_s: float = 120,
         sleep: Callable[[float], Awaitable[None]] = asyncio.sleep,
+        clock: Callable[[], float] = time.monotonic,
     ) -> None:
         self._key = hidden(api_key)
         del api_key
@@ -67,6 +70,7 @@ class Session:
         self._budget = budget
         self._answer_s = answer_s
         self._sleep = sleep
+        self._clock = clock
         self.ledger = Ledger(ledger or _database.default_path())
         self._specs: dict[str, Spec] = {}
         self.advice = Advice(self._place, sleep)
@@ -245,7 +249,15 @@ class Session:
     def _flow(self, spec: Spec, where: Place) -> Flow:
         has_account = where.app is None and "balance" in spec.calls
         funds = functools.partial(self.advice.funds, spec) if has_account else None
-        return Flow(spec=spec, place=where, ledger=self.ledger, folder=self.outputs, sleep=self._sleep, balance=funds)
+        return Flow(
+            spec=spec,
+            place=where,
+            ledger=self.ledger,
+            folder=self.outputs,
+            sleep=self._sleep,
+            clock=self._clock,
+            balance=funds,
+        )
 
     def _place(self, spec: Spec, row: Row | None = None) -> Place:
         if row is not None:
@@ -254,7 +266,9 @@ class Session:
             found = find_place(spec, given=self._key, base_url=self._base_url, simulate=self._simulate, pace=self._pace)
         if found.app is not None:
             return found
-        return replace(found, total=self._answer_s, gate=ENGINE.gate(found.base_url), sleep=self._sleep)
+        return replace(
+            found, total=self._answer_s, gate=ENGINE.gate(found.base_url), sleep=self._sleep, clock=self._clock
+        )
 
     def _asked(self, row: Row) -> dict[str, Any]:
         try:

@@ -8,6 +8,7 @@ from seedance_nb._check import only_value
 from seedance_nb._values import ABSENT, find
 
 _MOST_HOPS = 12
+_MOST_PARTS = 1_000
 _SHAPED = {"type", "properties", "$ref", "enum", "const", "items", "prefixItems", "oneOf", "anyOf", "allOf"}
 _HINTS = (
     ("object", {"properties", "additionalProperties", "patternProperties", "required", "minProperties"}),
@@ -44,7 +45,7 @@ class Shape:
 
 def shape(schema: Any, defs: Mapping[str, Any]) -> Shape:
     """The shape of a schema whose references lead into `defs`. *pure*; one level, so that what is endless stays finite."""
-    view, conditions = _merged(schema, defs, 0)
+    view, conditions = _merged(schema, defs)
     if not isinstance(view.get("properties", {}), dict):
         view.pop("properties")
     nullable = False
@@ -120,7 +121,11 @@ def shown_order(view: dict[str, Any]) -> tuple[str, ...]:
     return tuple(sorted(properties, key=rank))
 
 
-def _merged(schema: Any, defs: Mapping[str, Any], depth: int) -> tuple[dict[str, Any], tuple[Condition, ...]]:
+def _merged(
+    schema: Any, defs: Mapping[str, Any], depth: int = 0, left: list[int] | None = None
+) -> tuple[dict[str, Any], tuple[Condition, ...]]:
+    left = [_MOST_PARTS] if left is None else left
+    left[0] -= 1
     made = dict(follow(schema, defs))
     conditions: list[Condition] = []
     if "if" in made:
@@ -130,7 +135,9 @@ def _merged(schema: Any, defs: Mapping[str, Any], depth: int) -> tuple[dict[str,
         conditions.append(({"required": [name]}, wanted, True))
     parts = made.pop("allOf", None)
     for part in parts if isinstance(parts, list) and depth < _MOST_HOPS else ():
-        inner, more = _merged(part, defs, depth + 1)
+        if left[0] <= 0:  # what is not merged is not shown; the check knows it
+            break
+        inner, more = _merged(part, defs, depth + 1, left)
         made = _both(made, inner)
         conditions += more
     return made, tuple(conditions)
@@ -192,7 +199,7 @@ def _alternatives(
     if not all(isinstance(option, dict) and _SHAPED & set(option) for option in view[key]):
         return None
     base = _without(view, key)
-    seen = [_merged(option, defs, 0)[0] for option in view[key]]
+    seen = [_merged(option, defs)[0] for option in view[key]]
     values = [[only] if (only := only_value(option)) is not ABSENT else option.get("enum") for option in seen]
     if all(isinstance(some, list) for some in values) and not any(option.get("properties") for option in seen):
         labels = [

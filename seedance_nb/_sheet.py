@@ -9,6 +9,7 @@ from PIL import Image, ImageChops, ImageDraw, ImageFilter, ImageOps
 from seedance_nb._lettering import faces, runs
 
 _MAX_PIXELS = 40_000_000
+_LARGE = 4_000_000
 _SMOOTH = 4
 
 Fill = tuple[int, ...]
@@ -81,6 +82,8 @@ def picture(file: str | None, size: tuple[int, int]) -> Image.Image | None:
                 if image.width * image.height > _MAX_PIXELS:
                     return None
                 image.draft("RGB", (size[0] * 2, size[1] * 2))
+                if image.width * image.height > _LARGE:  # before there are several copies of it
+                    image.thumbnail((2 * max(size), 2 * max(size)))
                 upright = ImageOps.exif_transpose(image).convert("RGBA")
             small = ImageOps.fit(upright, size)
             return Image.alpha_composite(Image.new("RGBA", size, (40, 40, 46, 255)), small)

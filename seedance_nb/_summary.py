@@ -1,6 +1,5 @@
 """What a form says below itself: how much needs a change before it can be sent, and a button to each place."""
 
-import html
 from collections.abc import Callable, Sequence
 from functools import partial
 from typing import Any
@@ -10,6 +9,7 @@ import ipywidgets as W  # noqa: N812
 from seedance_nb._controls import Shared, toggle
 from seedance_nb._fields import label_of
 from seedance_nb._labels import clause
+from seedance_nb._markup import escaped
 from seedance_nb._values import Problem, split
 
 _MOST_BUTTONS = 8
@@ -85,6 +85,6 @@ def in_words(path: str) -> str:
 def _html(total: int, rest: list[Problem]) -> str:
     if not total:
         return ""
-    lines = "".join(f"<li>{html.escape(p.field)}: {html.escape(clause(p))}</li>" for p in rest)
+    lines = "".join(f"<li>{escaped(p.field)}: {escaped(clause(p))}</li>" for p in rest)
     count = "1 field needs a change" if total == 1 else f"{total} things need a change"
     return f'<div class="sdn-error" role="status">{count} before this can be sent.<ul>{lines}</ul></div>'

@@ -1,6 +1,5 @@
 """Videos of several models side by side, as text and HTML. Pure functions make strings; everything is escaped."""
 
-import html
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -19,6 +18,7 @@ from seedance_nb._display import (
     source_of,
     video_text,
 )
+from seedance_nb._markup import escaped
 from seedance_nb._price import price_after
 from seedance_nb._task import Row
 
@@ -70,7 +70,7 @@ def tiles_html(prompt: str, tiles: Sequence[Tile]) -> str:
     columns = "repeat(auto-fit,minmax(min(260px,100%),1fr))"
     return (
         f'<div style="{FONT};{FG};margin:8px 0;max-width:1180px">'
-        f'<div style="white-space:pre-wrap;overflow-wrap:anywhere;max-height:4.5em;overflow:auto;margin-bottom:8px">{html.escape(prompt)}</div>'
+        f'<div style="white-space:pre-wrap;overflow-wrap:anywhere;max-height:4.5em;overflow:auto;margin-bottom:8px">{escaped(prompt)}</div>'
         f'<div style="display:grid;grid-template-columns:{columns};gap:16px;align-items:start">'
         f"{''.join(map(_tile_html, tiles))}</div></div>"
     )
@@ -99,8 +99,8 @@ def _tile_html(tile: Tile) -> str:
     body = _video_html(video) if video else _instead_html(tile)
     return (
         '<figure style="margin:0;min-width:0">'
-        f'<div style="display:flex;flex-wrap:wrap;gap:2px 10px;align-items:center"><b>{html.escape(tile.title)}</b>{badge(simulated)}</div>'
-        f'<div style="{DIM};margin-bottom:6px"><code style="{_CODE}">{html.escape(tile.name)}</code></div>{body}</figure>'
+        f'<div style="display:flex;flex-wrap:wrap;gap:2px 10px;align-items:center"><b>{escaped(tile.title)}</b>{badge(simulated)}</div>'
+        f'<div style="{DIM};margin-bottom:6px"><code style="{_CODE}">{escaped(tile.name)}</code></div>{body}</figure>'
     )
 
 
@@ -108,11 +108,11 @@ def _video_html(video: Video) -> str:
     source = source_of(video.path)
     cost = " · ".join(part for part in (took_text(video.row), price_after(video.row)) if part)
     off = differences(video.asked, video.facts)
-    warning = f'<div style="{_BAD}">Not as asked: {html.escape("; ".join(off))}</div>' if off else ""
+    warning = f'<div style="{_BAD}">Not as asked: {escaped("; ".join(off))}</div>' if off else ""
     return (
-        f'{player_html(video, source)}<figcaption style="margin-top:6px;overflow-wrap:anywhere"><div>{html.escape(cost)}</div>'
-        f'<div style="{DIM}">{html.escape(got_text(video.facts))}</div>{warning}'
-        f'<div style="{DIM}">{download_html(video, source)}<br><code style="{_CODE}">{html.escape(video.task)}</code></div></figcaption>'
+        f'{player_html(video, source)}<figcaption style="margin-top:6px;overflow-wrap:anywhere"><div>{escaped(cost)}</div>'
+        f'<div style="{DIM}">{escaped(got_text(video.facts))}</div>{warning}'
+        f'<div style="{DIM}">{download_html(video, source)}<br><code style="{_CODE}">{escaped(video.task)}</code></div></figcaption>'
     )
 
 
@@ -120,5 +120,5 @@ def _instead_html(tile: Tile) -> str:
     box = f"{LINE};border-radius:8px;padding:12px;min-height:120px;overflow-wrap:anywhere"
     if not isinstance(tile.result, Exception):
         return f'<div style="{box};{DIM}">Still being made.</div>'
-    told = "<br>".join(html.escape(line) for line in error_text(tile.result).splitlines())
+    told = "<br>".join(escaped(line) for line in error_text(tile.result).splitlines())
     return f'<div role="alert" style="{box};{_BAD}">{told}</div>'

@@ -1,7 +1,6 @@
 """What stands below a panel's fields: take back a change, begin again, and the request as code."""
 
 import asyncio
-import html
 import logging
 import time
 from collections.abc import Callable
@@ -13,6 +12,7 @@ from ipywidgets.widgets.widget_button import ButtonStyle
 from seedance_nb._controls import Shared, toggle
 from seedance_nb._engine import ENGINE
 from seedance_nb._form import Form
+from seedance_nb._markup import escaped
 
 _LOG = logging.getLogger("seedance_nb")
 
@@ -75,10 +75,9 @@ def code_html(form: Form) -> str:
     try:
         snippets = (("Python", form.to_python()), (f"curl · {_where(form)}", form.to_curl()))
     except ValueError as error:
-        return f'<div class="sdn-error">{html.escape(f"There is no code for these values: {error}.")}</div>'
+        return f'<div class="sdn-error">{escaped(f"There is no code for these values: {error}.")}</div>'
     return "".join(
-        f'<div class="sdn-dim">{html.escape(name)}</div><pre tabindex="0">{html.escape(code)}</pre>'
-        for name, code in snippets
+        f'<div class="sdn-dim">{escaped(name)}</div><pre tabindex="0">{escaped(code)}</pre>' for name, code in snippets
     )
 
 

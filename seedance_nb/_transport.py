@@ -1,7 +1,9 @@
 """The only file that sends the key: one paid POST, the calls beside it, the looks that follow, and the download without it."""
 
 import asyncio
+import functools
 import os
+import ssl
 import time
 from collections.abc import AsyncIterator, Awaitable, Callable, Generator
 from contextlib import asynccontextmanager
@@ -18,7 +20,7 @@ from seedance_nb._outcome import Answer, Sent, classify, troubled
 from seedance_nb._pace import Gate, pause_of
 from seedance_nb._request import Request
 from seedance_nb._spec import Spec
-from seedance_nb._values import ABSENT, read_json
+from seedance_nb._values import ABSENT, read_answer
 
 MAX_ANSWER = 2 * 1024 * 1024
 MAX_VIDEO = 2 * 1024**3
@@ -60,23 +62,22 @@ async def send_once(spec: Spec, request: Request, place: Place) -> Sent:
 
     The caller waits for its `turn` first.
     """
-    unsent, unclear, answer, began, may_pass = "", "", None, place.clock(), False
+    why, answer, began, line = "", None, place.clock(), _Line(gone=place.app is not None)
+    may_pass = True
     try:
-        answer = await _call(spec, request, place)
-    except (httpx.ConnectError, httpx.ConnectTimeout, httpx.PoolTimeout, httpx.UnsupportedProtocol) as error:
-        unsent = f"No connection to {host_of(place.base_url)} could be made ({_said(error, place)})"
-        may_pass = not isinstance(error, httpx.UnsupportedProtocol)
-    except (httpx.InvalidURL, httpx.LocalProtocolError) as error:
-        unsent = f"The request could not be formed ({_said(error, place)})"
+        answer = await _call(spec, request, place, line)
     except TimeoutError:
-        unclear = f"no answer within {place.total:g} s"
+        why = f"no answer within {place.total:g} s"
+    except (httpx.InvalidURL, httpx.UnsupportedProtocol) as error:
+        why, may_pass = f"the address makes no sense: {_said(error, place)}", False
     except (httpx.HTTPError, OSError, ValueError) as error:
-        unclear = f"the connection broke before a clear answer came ({_said(error, place)})"
+        why = _said(error, place)
     _heard(spec, answer, place, began)
-    if unsent:
-        return Sent(outcome="unsent", why=unsent, error=Unreachable(f"{unsent}."), may_pass=may_pass)
+    if answer is None and not line.gone:
+        told = f"No connection to {host_of(place.base_url)} could be made ({why})"
+        return Sent(outcome="unsent", why=told, error=Unreachable(f"{told}."), may_pass=may_pass)
     if answer is None:
-        return Sent(outcome="unknown", why=unclear)
+        return Sent(outcome="unknown", why=f"the connection broke before a clear answer came ({why})")
     return classify(spec, answer, place.secret)
 
 
@@ -197,10 +198,18 @@ class _KeyAuth(httpx.Auth):
         yield request
 
 
+@functools.cache
+def _trusted() -> ssl.SSLContext:
+    # Made once: it reads every certificate of the system.
+    return httpx.create_ssl_context(trust_env=False)
+
+
 @asynccontextmanager
 async def _client(place: Place, auth: httpx.Auth | None) -> AsyncIterator[httpx.AsyncClient]:
     transport = (
-        httpx.ASGITransport(app=place.app, raise_app_exceptions=False) if place.app else httpx.AsyncHTTPTransport()
+        httpx.ASGITransport(app=place.app, raise_app_exceptions=False)
+        if place.app
+        else httpx.AsyncHTTPTransport(verify=_trusted())
     )
     headers = {"Accept-Encoding": "identity", "User-Agent": "seedance_nb"}
     timeout = httpx.Timeout(60, connect=min(_CONNECT_S, place.total))
@@ -211,29 +220,37 @@ async def _client(place: Place, auth: httpx.Auth | None) -> AsyncIterator[httpx.
         yield client
 
 
-async def _call(spec: Spec, request: Request, place: Place) -> Answer:
+class _Line:
+    """Whether anything of a request may have gone out over its connection."""
+
+    def __init__(self, *, gone: bool) -> None:
+        self.gone = gone
+
+    async def trace(self, event: str, _: Any) -> None:
+        """What the HTTP library calls at each of its steps."""
+        self.gone = self.gone or event.endswith("send_request_headers.started")
+
+
+async def _call(spec: Spec, request: Request, place: Place, line: _Line | None = None) -> Answer:
     headers = (
         {"Content-Type": "application/json", "Accept": "application/json"}
         if request.body
         else {"Accept": "application/json"}
     )
     content = request.body.encode() if request.body else None
+    traced = {"trace": line.trace} if line else {}
     async with (
         asyncio.timeout(place.total),
         _client(place, _KeyAuth(spec, place)) as client,
-        client.stream(request.method, request.url, content=content, headers=headers) as answer,
+        client.stream(request.method, request.url, content=content, headers=headers, extensions=traced) as answer,
     ):
         if answer.is_redirect:
             where = host_of(answer.headers.get("location", ""))
             return Answer(status=answer.status_code, value=ABSENT, redirect=where)
         raw = await _read(answer, MAX_ANSWER)
-    try:
-        value = read_json(raw)
-    except ValueError:
-        value = ABSENT
     return Answer(
         status=answer.status_code,
-        value=value,
+        value=read_answer(raw),
         retry_after=pause_of(answer.headers.get("retry-after", ""), answer.headers.get("date", ""), time.time()),
         simulated="x-seedance-simulator" in answer.headers,
     )
@@ -251,5 +268,5 @@ async def _read(answer: httpx.Response, limit: int) -> bytes:
 
 
 def _said(error: Exception, place: Place) -> str:
-    text = str(error) or type(error).__name__
+    text = str(error).rstrip(".") or type(error).__name__
     return (place.secret.hide(text) if place.secret else text)[:200]

@@ -1,7 +1,7 @@
 """What becomes of a request whose answer was lost: taken up by its id, freed by a person's word, or left as it is."""
 
 from seedance_nb._errors import SeedanceError, UnknownOutcome
-from seedance_nb._flow import Flow
+from seedance_nb._flow import Flow, kept
 from seedance_nb._follow import noted, seen_at
 from seedance_nb._price import amount_text
 from seedance_nb._request import status_request
@@ -54,7 +54,7 @@ async def _freed(flow: Flow, row: Row) -> Row:
 
 
 async def _known(flow: Flow, row: Row) -> str:
-    lines = [f"It is not known whether {row.provider} took this request: {row.error}."]
+    lines = [f"It is not known whether {row.provider} took this request: {row.error}. {kept(row)}"]
     now = await flow.balance() if flow.balance is not None else None
     if now is None or row.balance is None:
         lines.append(

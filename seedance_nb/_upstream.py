@@ -6,12 +6,14 @@ from dataclasses import replace
 from typing import Any
 
 from seedance_nb._branches import UNCHECKED
-from seedance_nb._keywords import problem_of, validator_of
+from seedance_nb._keywords import errors_of, problem_of, validator_of
 from seedance_nb._ours import UPSTREAM_KEYWORDS
 from seedance_nb._spec import Spec, in_order, validator
 from seedance_nb._values import Problem, json_text
 
 _SOURCE = "x-source"
+_DOUBTFUL = ('"pattern', '"$ref"', '"unevaluated')
+_LONG = 50_000
 
 
 def warnings(spec: Spec, body: Any) -> tuple[Problem, ...]:
@@ -23,8 +25,8 @@ def warnings(spec: Spec, body: Any) -> tuple[Problem, ...]:
 
 
 def _found(spec: Spec, body: Any) -> Iterator[Problem]:
-    for error in _validator(spec).iter_errors(body):
-        asking = error.schema
+    for error in errors_of(_validator(spec), body):
+        asking: Any = error.schema
         if error.validator == "required":  # told with the schema of the field that is missing; another one asks for it
             asking = _schema(spec.body)
             for part in list(error.absolute_path)[:-1]:
@@ -33,19 +35,19 @@ def _found(spec: Spec, body: Any) -> Iterator[Problem]:
 
 
 def _unchecked(spec: Spec, body: Any) -> list[Problem]:
-    if not _has_patterns(spec):
+    if not _may_be_unchecked(spec):
         return []
     try:
-        problems = [problem_of(error) for error in validator(spec).iter_errors(body)]
+        errors = [error for error in errors_of(validator(spec), body) if error.validator == UNCHECKED]
     except (RecursionError, ValueError):  # told by the check itself
         return []
-    unsure = {problem.path: replace(problem, warns=True) for problem in problems if problem.rule == UNCHECKED}
-    return list(unsure.values())
+    return list({problem.path: replace(problem, warns=True) for problem in map(problem_of, errors)}.values())
 
 
 @functools.lru_cache(maxsize=64)
-def _has_patterns(spec: Spec) -> bool:
-    return '"pattern' in json_text(spec.body)
+def _may_be_unchecked(spec: Spec) -> bool:
+    text = json_text(spec.body)
+    return len(text) > _LONG or any(word in text for word in _DOUBTFUL)
 
 
 @functools.lru_cache(maxsize=64)

@@ -154,6 +154,18 @@ def read_json(text: str | bytes) -> Any:
     raise ValueError(problem)
 
 
+def read_answer(raw: bytes) -> Any:
+    """The value of an answer from outside, `ABSENT` where it is not strict JSON. *pure*.
+
+    Half of a surrogate pair becomes "?", for no file and no ledger could hold it.
+    """
+    try:
+        value = read_json(raw)
+        return read_json(json_text(value).encode(errors="replace")) if b"\\u" in raw else value
+    except (ValueError, RecursionError):
+        return ABSENT
+
+
 def _no_constant(word: str) -> float:
     msg = f"{word} is not JSON"
     raise ValueError(msg)

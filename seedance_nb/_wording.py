@@ -27,6 +27,9 @@ _FORMATS = {
     "ipv6": "an IPv6 address",
 }
 
+_HELP_UP_TO = 270
+_MOST_NAMED = 100  # no sentence speaks of more
+
 
 def words_for(rule: str, value: Any, limit: Any, schema: dict[str, Any]) -> str:
     """What is wrong, as one clause that follows the name of the field. *pure*."""
@@ -87,8 +90,11 @@ def quote_for(rule: str, value: Any, limit: Any, schema: dict[str, Any]) -> str:
         rule = "base64" if isinstance(value, str) and value.lower().startswith("data:") else "schemes"
         return str(limit.get(rule, {}).get("quote", ""))
     said = sentences(str(schema.get("description", "")))
+    if not said:
+        return ""
     if isinstance(limit, list):
-        wanted = [str(name) for group in limit for name in (group if isinstance(group, list) else [group])]
+        groups = [group if isinstance(group, list) else [group] for group in limit[:_MOST_NAMED]]
+        wanted = [str(name) for group in groups for name in group]
         spoken = [sentence for sentence in said if all(name in sentence for name in wanted)]
     else:
         spoken = [sentence for sentence in said if re.search(rf"(?<![\w.]){re.escape(str(limit))}(?![\w.])", sentence)]
@@ -109,6 +115,17 @@ def sentences(description: str) -> list[str]:
 def blocks(description: str) -> list[str]:
     """The paragraphs and bullets of a description, white space folded; at least one. *pure*."""
     return [" ".join(block.split()) for block in re.split(r"\n\s*\n|\n\s*[-*]\s", description)]
+
+
+def help_of(description: Any) -> tuple[str, tuple[str, ...]]:
+    """What stands under a control, from the first paragraph only, and all the rest. *pure*."""
+    if not description:
+        return "", ()
+    said, opening = sentences(str(description)), sentences(blocks(str(description))[0])
+    first = 0
+    while first < len(opening) and (not first or len(" ".join(opening[: first + 1])) <= _HELP_UP_TO):
+        first += 1
+    return " ".join(said[:first]), tuple(said[first:])
 
 
 def limits_in_words(upstream: dict[str, Any], unit: str = "") -> str:

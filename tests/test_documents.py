@@ -372,7 +372,7 @@ def test_a_document_with_any_one_wrong_node_is_refused_or_works(name: str) -> No
     from seedance_nb import check, form
 
     document = merged(name) | {"x-provider": "crun"}
-    dice = random.Random(20261121)  # noqa: S311 - the same mutants in every run
+    dice = random.Random(20261121)
     worked = 0
     for _ in range(400):
         try:

@@ -259,7 +259,7 @@ def test_a_long_length_that_is_cut_by_the_end_of_a_part_is_read_whole() -> None:
 
 
 def test_no_bytes_upset_the_search_for_the_next_ones() -> None:
-    chance = random.Random(7)  # noqa: S311
+    chance = random.Random(7)
     seeds = [media.video(), media.picture(form="JPEG"), media.picture(), media.picture(form="TIFF"), media.wav(0.1),
              media.heic(640, 480), b"ID3\4" + bytes(90)]  # fmt: skip
     for _ in range(3_000):

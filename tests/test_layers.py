@@ -9,7 +9,7 @@ import pytest
 
 PACKAGE = Path(__file__).parents[1] / "seedance_nb"
 LAYERS = (
-    ("_values",),
+    ("_values", "_effort", "_markup"),
     ("_errors", "_carried"),
     (
         "_documents",
@@ -29,6 +29,7 @@ LAYERS = (
     ("_operation", "_providers", "_applicators"),
     ("_leftovers",),
     ("_keywords",),
+    ("_meta",),
     ("_oddities", "_facts"),
     (
         "_spec",
@@ -135,6 +136,10 @@ def test_only_two_files_speak_http_and_only_the_transport_of_them_has_a_key() ->
 def reached(name: str) -> set[str]:
     direct = own_imports(PACKAGE / f"{name}.py")
     return direct | {further for other in direct for further in reached(other)}
+
+
+def test_text_becomes_html_in_one_place() -> None:
+    assert {path.stem for path in PACKAGE.glob("*.py") if "html" in imports(path)} == {"_markup"}
 
 
 def test_only_the_check_makes_approved_requests() -> None:

@@ -233,7 +233,7 @@ def some(source: random.Random, depth: int = 0) -> Any:
 
 @pytest.mark.parametrize("seed", range(60))
 def test_any_body_goes_into_code_and_comes_back(seed: int) -> None:
-    source = random.Random(seed)  # noqa: S311 - the same bodies in every run
+    source = random.Random(seed)
     spec = sd.spec(FLAT)
     names = ["prompt", "take", "a", "b", "list of", "unknown", "x", "warn", "ünï"]
     body = place(spec, {name: some(source) for name in source.sample(names, 4)})

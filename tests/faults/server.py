@@ -149,6 +149,8 @@ def kill(number: int) -> Act:
     """Sends a signal to the process that the test named, at this very moment, and waits until it has come there."""
 
     def act(exchange: Exchange) -> None:
+        while not exchange.server.victim:  # the test knows its child a moment later than the child is there
+            time.sleep(0.001)
         os.kill(exchange.server.victim, number)
         if number == signal.SIGKILL:
             hang(exchange)
@@ -175,6 +177,7 @@ class FaultServer:
     requests: list[tuple[str, str, dict[str, str]]] = field(default_factory=list)
     stopping: threading.Event = field(default_factory=threading.Event)
     victim: int = 0
+    elsewhere: str = "http://127.0.0.1:9"
     url: str = ""
     _socket: socket.socket = field(default_factory=socket.socket)
     _lock: threading.Lock = field(default_factory=threading.Lock)
@@ -227,7 +230,7 @@ class FaultServer:
         content = b""
         while b"\r\n\r\n" not in content:
             more = connection.recv(65536)
-            if not more:
+            if not more or more[:1] == b"\x16":  # gone, or a handshake of TLS, which is not spoken here
                 return None
             content += more
         head, _, body = content.partition(b"\r\n\r\n")

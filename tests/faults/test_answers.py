@@ -1,0 +1,193 @@
+"""Whatever a provider answers, the library raises its own errors only, claims no success that is none, and shows no HTML that runs."""
+
+import gzip
+import os
+import re
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import hostile_answers
+import pytest
+from audit import executable
+from faults.server import CREATE, OTHER, STATUS, Act, FaultServer, accept, flood, message, raw, serving, tell
+from faults.shapes import CRUN, SHAPES, Shape
+from hostile_answers import SCRIPT, Hostile, answers
+from hostile_documents import DOCUMENTS, EVIL
+from isolated import Isolated
+from waiting import short
+
+import seedance_nb as sd
+from seedance_nb._markup import escaped, linked
+from seedance_nb._task import State
+
+SEED = int(os.environ.get("SEEDANCE_SEED", "20261121"))
+COUNT = 1_000
+MEGABYTES = 50
+KEY = hostile_answers.KEY
+FREE = ("/api/v1/client/account/balance", "/api/v1/client/job/estimate-credits")
+RETRIED = 2  # a clear no for the moment, such as 429, is asked for again twice
+
+
+@pytest.fixture(scope="module")
+def isolated() -> Iterator[Isolated]:
+    with Isolated("hostile_answers") as made:
+        yield made
+
+
+@pytest.fixture
+def server() -> Iterator[FaultServer]:
+    with serving(CRUN) as found:
+        yield found
+
+
+def session_at(server: FaultServer, folder: Path) -> sd.Session:
+    return sd.Session(
+        api_key=KEY, base_url=server.url, ledger=folder / "l.sqlite3", outputs=folder / "out", sleep=short, answer_s=5
+    )
+
+
+def test_a_thousand_mutated_answers_are_read_without_harm(isolated: Isolated) -> None:
+    print(f"SEEDANCE_SEED={SEED}")  # noqa: T201 - shown where it fails, so that it can be had again
+    end = isolated.run("hostile_answers:swallow", SEED, COUNT)
+    assert end.signal == 0
+    assert end.answer["found"] == {"untyped": [], "false success": [], "runs": [], "foreign": [], "leaks": []}
+    assert end.grown < MEGABYTES
+    assert {"accepted", "unknown", "refused", "done", "failed", "running", "nothing seen"} <= set(end.answer["ends"])
+
+
+def test_a_client_that_takes_answers_for_what_they_should_be_is_harmed(isolated: Isolated) -> None:
+    ends = isolated.run("hostile_answers:naive", SEED, COUNT).answer
+    assert all(ends[harm] > 0 for harm in ("untyped", "false success", "runs")), ends
+
+
+def act(hostile: Hostile) -> Act:
+    return raw(message(hostile.status, hostile.content, hostile.kind))
+
+
+@pytest.mark.parametrize("shape", SHAPES, ids=lambda shape: shape.model.split("/")[0])
+def test_mutated_answers_over_a_socket_end_in_errors_of_ours_and_states_that_are_true(
+    shape: Shape, tmp_path: Path
+) -> None:
+    sample = [hostile for hostile in answers(SEED, 400) if hostile.shape is shape][:34]
+    for take, hostile in enumerate(sample, 1):
+        is_status = hostile.operation == "status"
+        with serving(shape) as server:  # one for each, for a host that is in trouble is given time
+            server.plans[CREATE] = [(accept,) if is_status else (act(hostile),)]
+            server.plans[STATUS] = [(act(hostile),), (tell("failed"),)] if is_status else [(tell("failed"),)]
+            server.plans[OTHER] = [(act(hostile),)]
+            session = session_at(server, tmp_path)
+            with pytest.raises(sd.SeedanceError) as raised:  # no video is ever there to be fetched
+                session.submit(shape.model, take=take, **shape.fields).wait(30)
+            assert KEY not in str(raised.value)
+            known = (shape.create, shape.status, "/outputs/", *FREE)
+            assert [path for _, path, _ in server.requests if not path.startswith(known)] == []
+            assert server.count(CREATE) <= 1 + RETRIED
+    rows = list(session.tasks())
+    assert len(rows) == len(sample)
+    assert not [row for row in rows if row.file]
+    assert executable(session.tasks()._repr_html_()) == []
+
+
+@pytest.mark.parametrize(
+    "hostile",
+    [hostile for hostile in answers(SEED + 1, 3000) if hostile.operation in ("estimate", "balance")][:30],
+    ids=range(30),
+)
+def test_a_mutated_answer_to_a_free_call_is_a_number_or_an_error_of_ours(
+    hostile: Hostile, server: FaultServer, tmp_path: Path
+) -> None:
+    server.plans[OTHER] = [(act(hostile),)]
+    session = session_at(server, tmp_path)
+    if hostile.operation == "estimate":
+        told = session.estimate(CRUN.model, **CRUN.fields)
+        assert told.amount is None or 0 <= told.amount < 10**12
+        assert executable(f"<b>{escaped(told)}</b>") == []
+        return
+    try:
+        left = sd.balance(CRUN.model, api_key=KEY, base_url=server.url)
+    except sd.SeedanceError:
+        return
+    assert isinstance(left, float)
+
+
+HUGE = b'{"code": 200, "data": {"task_id": "' + b"a" * 3_000_000 + b'"}}'
+BOMB = gzip.compress(b'{"code": 200, "data": {"task_id": "task_1", "pad": "' + bytes(40_000_000) + b'"}}')
+UNCLEAR: dict[str, Act] = {
+    "huge": raw(message(200, HUGE)),
+    "endless": flood(b" " * 65536),
+    "a gzip bomb that nobody asked for": raw(message(200, BOMB, Content_Encoding="gzip")),
+    "another kind of content": raw(message(200, b"\x89PNG\r\n\x1a\n" + bytes(100), "image/png")),
+    "nested": raw(message(200, b'{"data":' * 100_000)),
+    "an id that leaves the path": raw(message(200, b'{"code": 200, "data": {"task_id": "../../account/balance?"}}')),
+    "an id that is true": raw(message(200, b'{"code": 200, "data": {"task_id": true}}')),
+    "a key twice": raw(message(200, b'{"code": 402, "code": 200, "data": {"task_id": "task_1"}}')),
+}
+
+
+@pytest.mark.parametrize("case", UNCLEAR)
+def test_a_yes_that_cannot_be_used_is_an_unknown_outcome(case: str, server: FaultServer, tmp_path: Path) -> None:
+    server.plans[CREATE] = [(UNCLEAR[case],)]
+    session = session_at(server, tmp_path)
+    with pytest.raises(sd.UnknownOutcome):
+        session.submit(CRUN.model, **CRUN.fields).wait(30)
+    [row] = session.tasks()
+    assert (row.state, row.task_id) == (State.UNKNOWN, "")
+    assert server.count(STATUS) == 0
+
+
+ADDRESSES = {
+    "https://example.com/a.mp4?x=1&y=2": "https://example.com/a.mp4?x=1&amp;y=2", "outputs/a%20b.mp4": "outputs/a%20b.mp4", "../a.mp4": "../a.mp4",
+    "data:video/mp4;base64,AAAA": "data:video/mp4;base64,AAAA", "javascript:alert(1)": "", " javascript:alert(1)": "", "java\nscript:alert(1)": "",
+    "JAVASCRIPT:alert(1)": "", "\x01javascript:alert(1)": "", "data:text/html,<script>": "", "file:///etc/passwd": "", "//evil.example/a": "",
+    "\\\\evil.example\\a": "", "vbscript:x": "", 'a"onerror="x': "a&quot;onerror=&quot;x",
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("address", ADDRESSES)
+def test_only_addresses_of_the_web_and_of_files_beside_the_notebook_are_linked(address: str) -> None:
+    assert linked(address) == ADDRESSES[address]
+    assert executable(f'<a href="{linked(address)}">x</a>') == []
+
+
+def test_text_shows_as_itself_and_half_a_surrogate_pair_as_a_sign_that_can_be_saved() -> None:
+    assert escaped("<b>\"'&\ud800</b>").encode() == "&lt;b&gt;&quot;&#x27;&amp;\ufffd&lt;/b&gt;".encode()
+
+
+def test_the_audit_finds_what_runs() -> None:
+    assert executable(f"<b>{SCRIPT}</b>")
+    assert executable("<a href='java&#10;script:alert(1)'>x</a>")
+    assert executable("<p onclick=x>")
+    assert executable(f"<p title=\"{'a'}\" style='background:url(x)'>")
+    assert not executable(f"<b>{escaped(SCRIPT)}</b><a href='https://example.com'>x</a>")
+
+
+def test_a_form_of_hostile_texts_has_no_html_that_runs(tmp_path: Path, comms: list[dict[str, Any]]) -> None:
+    form = sd.form(DOCUMENTS["scripts in every text"](tmp_path, ""))
+    form.values = {EVIL: EVIL, "e": EVIL, "strange": EVIL}
+    form.validate()
+    said = [str(text) for message_ in comms for text in texts_of(message_["data"])]
+    pieces = [text for text in said if "<" in text and not text.startswith("<style>")]
+    shown = [text for text in pieces if "sdn-" in text or "<details" in text] + [
+        form.widget._repr_mimebundle_()["text/html"]
+    ]
+    assert any(escaped(EVIL)[:30] in text for text in shown)
+    assert [found for text in shown for found in executable(text)] == []
+
+
+def texts_of(value: Any) -> list[str]:
+    if isinstance(value, dict):
+        return [text for item in value.values() for text in texts_of(item)]
+    if isinstance(value, list):
+        return [text for item in value for text in texts_of(item)]
+    return [value] if isinstance(value, str) else []
+
+
+def test_no_module_writes_an_address_into_html_that_it_has_not_looked_at() -> None:
+    package = Path(sd.__file__).parent
+    made = {
+        (path.stem, name)
+        for path in package.glob("*.py")
+        for name in re.findall(r"""(?:href|src|poster)=["']\{([a-z_.(]+)""", path.read_text(encoding="utf-8"))
+    }
+    assert made == {("_display", "link"), ("_display", "poster"), ("_entry", "linked(url")}

@@ -1,0 +1,99 @@
+"""Files that are damaged, vast or not what they say are looked into without harm: the kernel lives, and the file stays as it was."""
+
+import os
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+from isolated import Isolated
+from shelf import Shelf
+
+SEED = int(os.environ.get("SEEDANCE_SEED", "20261121"))
+MUTANTS = 3_000
+BATCH = 250
+WHOLE_WAY = 24
+MEGABYTES = 300
+CHILD_S = 15
+
+
+@pytest.fixture(scope="module")
+def isolated() -> Iterator[Isolated]:
+    with Isolated("hostile_media") as made:
+        yield made
+
+
+@pytest.mark.parametrize("first", range(0, MUTANTS, BATCH))
+def test_no_mutant_of_a_video_ends_the_process_that_reads_it(first: int, isolated: Isolated) -> None:
+    print(f"SEEDANCE_SEED={SEED}")  # noqa: T201 - shown where it fails, so that it can be had again
+    end = isolated.run("hostile_media:look", SEED, first, BATCH)
+    assert end.signal == 0, "a reader was ended by a mutant; in the library that is its child, not the kernel"
+    assert sum(end.answer.values()) == BATCH
+    assert end.answer["shown"] < BATCH
+    assert end.grown < MEGABYTES
+
+
+@pytest.mark.parametrize("number", range(WHOLE_WAY))
+def test_a_mutant_is_looked_into_over_the_whole_way_and_stays_as_it_was(
+    number: int, isolated: Isolated, tmp_path: Path
+) -> None:
+    found = really(isolated, tmp_path, "mutant", [SEED, number])
+    assert found["facts"] or found["why"]
+
+
+def really(isolated: Isolated, folder: Path, kind: str, argument: Any = None) -> dict[str, Any]:
+    path = str(folder / "a.mp4")
+    isolated.run("hostile_media:write", path, kind, argument)
+    end = isolated.run("hostile_media:really", path)
+    assert isinstance(end.answer, dict), end
+    assert end.cpu < CHILD_S
+    assert end.answer["kept"]
+    assert end.answer["peak"] < MEGABYTES
+    return end.answer
+
+
+def test_an_honest_video_is_shown(isolated: Isolated, tmp_path: Path) -> None:
+    found = really(isolated, tmp_path, "honest")
+    assert (found["facts"], found["probed"]) == (True, [64, 48])
+
+
+@pytest.mark.parametrize("kind", ["vast", "understated"])
+def test_a_small_file_of_a_vast_picture_is_refused_before_it_is_decoded(
+    kind: str, isolated: Isolated, tmp_path: Path
+) -> None:
+    found = really(isolated, tmp_path, kind)
+    assert found["bytes"] < 1_000_000
+    assert (found["facts"], found["why"]) == (False, "it cannot be decoded (the picture is larger than 4096 x 2304)")
+
+
+@pytest.mark.parametrize("kind", ["playlist", "playlist behind a beginning", "concat"])
+def test_a_playlist_under_the_name_of_a_video_leads_nowhere(kind: str, isolated: Isolated, tmp_path: Path) -> None:
+    listener = Shelf()
+    found = really(isolated, tmp_path, kind, listener.origin)
+    assert (found["facts"], found["probed"], listener.connections) == (False, None, 0)
+    listener.stop()
+
+
+def test_a_picture_of_144_million_points_in_17_kb_is_measured_and_not_decoded(
+    isolated: Isolated, tmp_path: Path
+) -> None:
+    found = really(isolated, tmp_path, "png")
+    assert found["bytes"] < 20_000
+    assert (found["probed"], found["drawn"]) == ([12_000, 12_000], False)
+
+
+def test_the_largest_picture_that_the_simulator_draws_takes_little_memory(isolated: Isolated) -> None:
+    end = isolated.run("hostile_media:drawn", 6_304, 6_304)
+    assert end.answer is True
+    assert end.grown < MEGABYTES
+
+
+def test_a_reader_left_as_it_comes_decodes_the_bomb(isolated: Isolated) -> None:
+    end = isolated.run("hostile_media:naive")
+    assert end.grown > MEGABYTES or end.signal
+
+
+def test_a_child_that_reads_foreign_bytes_is_told_no_key(isolated: Isolated) -> None:
+    told = isolated.run("hostile_media:environment").answer
+    assert "PATH" in told
+    assert "CRUN_API_KEY" not in told

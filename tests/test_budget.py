@@ -1,0 +1,136 @@
+"""A budget: no request goes beyond it, and where nobody is there to ask, none is sent without one."""
+
+from pathlib import Path
+from typing import Any
+
+import pytest
+from faults import child
+from faults.server import CREATE, STATUS, FaultServer, charge, refuse, says, serving, tell
+from faults.shapes import CRUN, PRO
+
+import seedance_nb as sd
+
+PRICE = 200.0
+
+
+@pytest.fixture
+def server(made: tuple[sd.Session, sd.Video]) -> Any:
+    with serving(PRO, made[1].path.read_bytes(), status=[(tell("running"),)]) as found:
+        yield found
+
+
+@pytest.fixture
+def session(server: FaultServer, tmp_path: Path) -> sd.Session:
+    return child.session_at(server.url, tmp_path)
+
+
+def submit(session: sd.Session, take: int = 1, **more: Any) -> sd.Task:
+    task = session.submit(PRO.model, take=take, **PRO.fields, **more)
+    while task.state in ("waiting to be sent", "sending"):
+        pass
+    return task
+
+
+def test_a_request_beyond_the_budget_is_not_sent_and_the_sum_is_told(session: sd.Session, server: FaultServer) -> None:
+    submit(session, 1, budget=2 * PRICE)
+    submit(session, 2, budget=2 * PRICE)
+    with pytest.raises(sd.OverBudget, match="come to 400 credits, and it costs 200") as over:
+        submit(session, 3, budget=2 * PRICE)
+    assert (over.value.budget, over.value.spent, over.value.price) == (400.0, 400.0, 200.0)
+    assert over.value.charged == "not charged"
+    assert server.count(CREATE) == len(session.tasks()) == 2
+
+
+def test_the_same_request_again_needs_no_room(session: sd.Session, server: FaultServer) -> None:
+    submit(session, 1, budget=PRICE)
+    assert not submit(session, 1, budget=PRICE).is_new
+    assert not submit(session, 1, budget=0).is_new
+    assert server.count(CREATE) == 1
+
+
+def test_what_is_unclear_counts_in_full_and_what_was_refused_counts_nothing(
+    session: sd.Session, server: FaultServer
+) -> None:
+    server.plans[CREATE] = [(refuse(402),), (charge,)]
+    submit(session, 1, budget=PRICE)
+    submit(session, 1, budget=PRICE)
+    with pytest.raises(sd.OverBudget):
+        submit(session, 2, budget=PRICE)
+    with pytest.raises(sd.OverBudget):
+        sd.Session(api_key="k", base_url=server.url, ledger=session.ledger.path, budget=PRICE).task("#2").resubmit(
+            confirm=True
+        )
+    assert len(server.charges) == 1
+
+
+def test_what_it_really_cost_counts_once_it_is_known(session: sd.Session, server: FaultServer) -> None:
+    server.plans[STATUS] = [(tell("done"),)]
+    submit(session, 1, budget=PRICE).wait(60)  # says that it cost 12.5
+    submit(session, 2, budget=PRICE + 12.5).wait(60)
+    with pytest.raises(sd.OverBudget, match="come to 25 credits"):
+        submit(session, 3, budget=PRICE)
+
+
+def test_a_budget_of_the_session_holds_for_each_of_its_requests(server: FaultServer, tmp_path: Path) -> None:
+    session = child.session_at(server.url, tmp_path, budget=PRICE)
+    submit(session, 1)
+    with pytest.raises(sd.OverBudget):
+        submit(session, 2)
+    submit(session, 2, budget=2 * PRICE)
+
+
+def test_a_price_that_nobody_knows_is_refused_under_a_budget(made: tuple[sd.Session, sd.Video], tmp_path: Path) -> None:
+    with serving(CRUN, made[1].path.read_bytes()) as server:
+        with pytest.raises(sd.OverBudget, match="price of this request is not known"):
+            child.session_at(server.url, tmp_path).submit(CRUN.model, budget=1e9, **CRUN.fields)
+        assert server.count(CREATE) == 0
+
+
+def test_a_price_that_the_provider_tells_is_asked_for(made: tuple[sd.Session, sd.Video], tmp_path: Path) -> None:
+    told = says(200, {"code": 200, "message": "success", "data": {"credits": 12, "estimated": True}})
+    with serving(CRUN, made[1].path.read_bytes(), other=[(told,)]) as server:
+        session = child.session_at(server.url, tmp_path)
+        with pytest.raises(sd.OverBudget, match="costs 12"):
+            session.submit(CRUN.model, budget=11, **CRUN.fields)
+        session.submit(CRUN.model, budget=12, **CRUN.fields).wait(60)
+        assert server.count(CREATE) == 1
+
+
+def test_earlier_tasks_without_a_price_leave_no_room_that_could_be_known(
+    made: tuple[sd.Session, sd.Video], tmp_path: Path
+) -> None:
+    told = says(200, {"code": 200, "message": "success", "data": {"credits": 12, "estimated": True}})
+    with serving(CRUN, made[1].path.read_bytes(), create=[(charge,)]) as server:
+        session = child.session_at(server.url, tmp_path)
+        with pytest.raises(sd.UnknownOutcome):
+            session.generate(CRUN.model, timeout=60, **CRUN.fields)
+        server.plans["other"] = [(told,)]
+        with pytest.raises(sd.OverBudget, match="1 earlier tasks of crun in this ledger have no known price"):
+            session.submit(CRUN.model, take=2, budget=1e6, **CRUN.fields)
+        assert server.count(CREATE) == 1
+
+
+def test_simulated_tasks_have_a_budget_of_their_own(session: sd.Session, tmp_path: Path) -> None:
+    submit(session, 1, budget=PRICE)
+    rehearsal = sd.Session(ledger=session.ledger.path, outputs=tmp_path / "o", queue_s=0, run_s=0)
+    rehearsal.submit(PRO.model, budget=PRICE, **PRO.fields).wait(60)
+    with pytest.raises(sd.OverBudget):
+        rehearsal.submit(PRO.model, take=2, budget=PRICE, **PRO.fields)
+
+
+def test_in_ci_a_request_that_costs_anything_needs_a_budget(
+    session: sd.Session, server: FaultServer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("CI", "true")
+    with pytest.raises(sd.SeedanceError, match="This would spend money, and CI is set"):
+        submit(session)
+    assert server.requests == []
+    assert len(session.tasks()) == 0
+    submit(session, budget=PRICE)
+    assert server.count(CREATE) == 1
+
+
+def test_in_ci_the_simulator_needs_none(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("CI", "true")
+    rehearsal = sd.Session(ledger=tmp_path / "l", outputs=tmp_path / "o", queue_s=0, run_s=0)
+    assert rehearsal.generate(PRO.model, timeout=60, **PRO.fields).path.exists()

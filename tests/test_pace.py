@@ -1,0 +1,124 @@
+"""One host is not overrun, however many tasks there are and however long it is in trouble."""
+
+import asyncio
+import heapq
+import math
+from collections.abc import Iterator
+
+import pytest
+
+from seedance_nb._pace import Gate, pause_of
+
+DATE = "Sat, 21 Nov 2026 12:00:00 GMT"
+
+
+@pytest.mark.parametrize(
+    ("told", "seconds"),
+    [
+        ("7", 7.0), (" 7 ", 7.0), ("0", 0.0), ("2.5", 2.5), ("301", 300.0), ("999999999999", 300.0),
+        ("Sat, 21 Nov 2026 12:00:30 GMT", 30.0), ("Sat, 21 Nov 2026 11:00:00 GMT", 0.0), ("Fri, 31 Dec 9999 23:59:59 GMT", 300.0),
+        ("Sat, 21 Nov 2026 12:00:30 -0000", 30.0), ("Sat, 21 Nov 2026 13:00:30 +0100", 30.0),
+        ("", None), ("nan", None), ("inf", None), ("-5", None), ("1e9", None), ("soon", None), ("7 seconds", None),
+        ("²", None), ("7" * 400, None), ("Sat, 99 Nov 2026 12:00:30 GMT", None), ("\x00", None),
+    ],
+)  # fmt: skip
+def test_retry_after_is_read_both_ways_and_never_for_more_than_five_minutes(told: str, seconds: float | None) -> None:
+    assert pause_of(told, DATE, now=0.0) == seconds
+
+
+def test_a_date_is_held_against_the_servers_own_clock_and_else_against_ours() -> None:
+    noon = 1_795_262_400.0
+    assert pause_of("Sat, 21 Nov 2026 12:00:30 GMT", DATE, now=0.0) == 30
+    assert pause_of("Sat, 21 Nov 2026 12:00:30 GMT", "", now=noon) == 30
+    assert pause_of("Sat, 21 Nov 2026 12:00:30 GMT", "yesterday", now=noon + 20) == 10
+
+
+class World:
+    """Virtual time: sleepers wake in order, and nothing else makes it pass."""
+
+    def __init__(self) -> None:
+        self.now = 0.0
+        self.sleeping: list[tuple[float, int, asyncio.Event]] = []
+        self.count = 0
+
+    def clock(self) -> float:
+        return self.now
+
+    async def sleep(self, seconds: float) -> None:
+        self.count += 1
+        event = asyncio.Event()
+        heapq.heappush(self.sleeping, (self.now + seconds, self.count, event))
+        await event.wait()
+
+    async def run(self, tasks: list[asyncio.Task[None]]) -> None:
+        while not all(task.done() for task in tasks):
+            for _ in range(5):
+                await asyncio.sleep(0)
+            if self.sleeping:
+                self.now, _, event = heapq.heappop(self.sleeping)
+                event.set()
+
+
+def fifty_tasks(outage_s: float, retry_after: Iterator[float | None], *, gated: bool) -> tuple[list[float], float]:
+    """When requests went out while 50 tasks are looked at every 5 s and the host fails at first; and when all had ended."""
+    world, gate, sent = World(), Gate(chance=lambda: 0.5), []
+
+    async def one() -> None:
+        while True:
+            at = await gate.turn(world.clock, world.sleep) if gated else world.now
+            sent.append(at)
+            await world.sleep(0.2)
+            good = world.now > outage_s
+            gate.heard(at, world.now, good=good, retry_after=None if good else next(retry_after))
+            if good:
+                return
+            await world.sleep(5 if gated else 1)
+
+    async def all_of_them() -> None:
+        await world.run([asyncio.create_task(one()) for _ in range(50)])
+
+    asyncio.run(all_of_them())
+    return sent, world.now
+
+
+@pytest.mark.parametrize("hostile", [[None], [0.0], [300.0, None, 0.0], [0.001]], ids=str)
+def test_an_outage_of_ten_minutes_costs_few_requests_and_every_task_ends(hostile: list[float | None]) -> None:
+    def told() -> Iterator[float | None]:
+        while True:
+            yield from hostile
+
+    sent, end = fifty_tasks(600, told(), gated=True)
+    during = [at for at in sent if at <= 600]
+    # Ten at once, then one for each pause of 1, 2, 4 ... 60 s, each shortened by a quarter at most.
+    assert len(during) <= 10 + 6 + math.ceil(600 / 45)
+    assert end <= 600 + 300 + 50 / 2 + 5
+    assert len(sent) == len(during) + 50 - sum(1 for at in during if at > 599.8)
+
+
+def test_without_a_gate_the_same_outage_is_a_storm() -> None:
+    sent, _ = fifty_tasks(600, iter(lambda: None, 0), gated=False)
+    assert len([at for at in sent if at <= 600]) > 20_000
+
+
+def test_two_requests_a_second_go_out_in_good_times() -> None:
+    gate = Gate()
+    waits = [gate.take(1_000.0) for _ in range(30)]
+    assert waits[:10] == [0.0] * 10
+    assert waits[-1] == 10.0
+    assert gate.take(1_060.0) == 0.0
+
+
+def test_failures_that_were_under_way_together_count_once() -> None:
+    gate = Gate(chance=lambda: 1.0)
+    for _ in range(10):
+        gate.heard(100.0, 101.0, good=False)
+    assert gate.closed(101.0) == 1.0
+    gate.heard(102.0, 102.5, good=True)
+    assert gate.closed(102.5) == 0.0
+
+
+def test_an_old_good_answer_does_not_open_a_gate_that_closed_since() -> None:
+    gate = Gate(chance=lambda: 1.0)
+    gate.heard(100.0, 101.0, good=False, retry_after=30.0)
+    gate.heard(99.0, 101.5, good=True)
+    assert gate.closed(101.5) == 29.5
