@@ -133,7 +133,7 @@ def mended(ledger: Ledger) -> list[Row]:
 def test_no_damage_to_the_database_makes_an_empty_ledger_or_a_second_payment_or_loses_an_id(
     state: str, tmp_path: Path, request: pytest.FixtureRequest
 ) -> None:
-    rng = random.Random(f"database {state}")  # noqa: S311
+    rng = random.Random(f"database {state}")
     source = request.getfixturevalue(state)
     empty, lost_ids, unread, sent_again, refused, wrong, helpless = 0, 0, 0, 0, 0, 0, 0
     for trial in range(TRIALS // 2):
@@ -157,7 +157,7 @@ def test_no_damage_to_the_database_makes_an_empty_ledger_or_a_second_payment_or_
 
 
 def test_no_damage_to_the_journal_alone_changes_what_the_ledger_knows(closed: Path, tmp_path: Path) -> None:
-    rng = random.Random("journal")  # noqa: S311
+    rng = random.Random("journal")
     lost_ids, wrong, sent_again, hurt = 0, 0, 0, 0
     for trial in range(TRIALS // 2):
         ledger = damaged(closed, tmp_path / str(trial), (JOURNAL,), rng)
@@ -181,7 +181,7 @@ def holds(source: Path, name: str, word: str) -> bool:
 
 
 def test_with_both_files_damaged_in_one_place_each_no_id_is_lost(closed: Path, tmp_path: Path) -> None:
-    rng = random.Random("both")  # noqa: S311
+    rng = random.Random("both")
     lost: list[str] = []
     for trial in range(TRIALS):
         folder = tmp_path / str(trial)
@@ -205,7 +205,7 @@ def _in_a_line(file: Path, word: str) -> bool:
 def test_a_file_that_is_emptied_zeroed_overwritten_or_gone_is_never_a_new_ledger(
     left: bytes | None, kept: Path, tmp_path: Path
 ) -> None:
-    ledger = damaged(kept, tmp_path / "l", (), random.Random(1))  # noqa: S311
+    ledger = damaged(kept, tmp_path / "l", (), random.Random(1))
     for name in (LEDGER, f"{LEDGER}-wal"):
         file = tmp_path / "l" / name
         file.unlink()
@@ -225,7 +225,7 @@ def test_a_file_that_is_emptied_zeroed_overwritten_or_gone_is_never_a_new_ledger
 
 
 def test_a_naive_client_begins_anew_where_the_file_was_emptied(kept: Path, tmp_path: Path) -> None:
-    damaged(kept, tmp_path / "l", (), random.Random(1))  # noqa: S311
+    damaged(kept, tmp_path / "l", (), random.Random(1))
     for name in (LEDGER, f"{LEDGER}-wal"):
         os.truncate(tmp_path / "l" / name, 0)
     with closing(sqlite3.connect(tmp_path / "l" / LEDGER)) as db:
@@ -279,7 +279,7 @@ def test_the_journal_of_another_ledger_stops_everything(tmp_path: Path) -> None:
 
 
 def test_a_repair_deletes_nothing_and_says_where_the_rows_came_from(kept: Path, tmp_path: Path) -> None:
-    ledger = damaged(kept, tmp_path / "l", (LEDGER,), random.Random(3))  # noqa: S311
+    ledger = damaged(kept, tmp_path / "l", (LEDGER,), random.Random(3))
     before = {file.read_bytes() for file in (tmp_path / "l").iterdir()}
     done = repair_ledger(ledger.path)
     after = {file.read_bytes() for file in (tmp_path / "l").iterdir()}
@@ -436,7 +436,7 @@ def _foreign(file: Path) -> None:
 
 def test_a_salvage_reads_and_changes_nothing(kept: Path, tmp_path: Path) -> None:
     shutil.copytree(kept, tmp_path / "l")
-    flip(tmp_path / "l" / LEDGER, random.Random(5))  # noqa: S311
+    flip(tmp_path / "l" / LEDGER, random.Random(5))
     before = {name: (tmp_path / "l" / name).read_bytes() for name in (LEDGER, JOURNAL)}
     assert len(salvage(tmp_path / "l" / LEDGER, tmp_path / "l" / JOURNAL).rows) == TASKS
     assert before == {name: (tmp_path / "l" / name).read_bytes() for name in (LEDGER, JOURNAL)}

@@ -101,7 +101,7 @@ def test_two_hundred_power_cuts_lose_nothing_that_was_promised(
 ) -> None:
     (tmp_path / mode).mkdir()
     disk = recorded(tmp_path / mode, monkeypatch, mode)
-    rng = random.Random(mode)  # noqa: S311
+    rng = random.Random(mode)
     promised, lost, lost_in_database, lost_in_journal = 0, 0, 0, 0
     for moment in moments(disk, rng):
         folder = tmp_path / "cut"
@@ -132,7 +132,7 @@ def test_the_same_cuts_do_lose_rows_of_a_database_that_does_not_wait(
     monkeypatch.setattr(_database, "SYNCHRONOUS", dict.fromkeys(asked, level))
     disk = recorded(tmp_path / mode, monkeypatch, mode)
     monkeypatch.setattr(_database, "SYNCHRONOUS", asked)
-    rng, lost = random.Random(mode), 0  # noqa: S311
+    rng, lost = random.Random(mode), 0
     for moment in moments(disk, rng)[::4]:
         promises = disk.cut_at(moment, tmp_path / "cut", rng)
         (tmp_path / "cut" / JOURNAL).unlink()
@@ -152,7 +152,7 @@ def test_a_journal_makes_good_what_a_database_that_does_not_wait_loses(
     with monkeypatch.context() as patch:
         patch.setattr(_database, "SYNCHRONOUS", {"wal": 1, "delete": 3})
         disk = recorded(tmp_path / "x", monkeypatch, "WAL")
-    rng, lost = random.Random("both"), 0  # noqa: S311
+    rng, lost = random.Random("both"), 0
     for moment in moments(disk, rng)[::4]:
         promises = disk.cut_at(moment, tmp_path / "cut", rng)
         lost += missing(promises, in_ledger(tmp_path / "cut"))
@@ -167,7 +167,7 @@ def test_a_ledger_of_json_dump_cannot_be_read_after_a_power_cut(tmp_path: Path) 
         disk.add("cut", "ledger.json", 0)
         disk.add("write", "ledger.json", 0, json.dumps(rows).encode())
         disk.told(number)
-    rng = random.Random("json")  # noqa: S311
+    rng = random.Random("json")
     for number, moment in enumerate(sorted(rng.sample(range(2, len(disk.steps)), 40))):
         disk.cut_at(moment, tmp_path / str(number), rng)
         try:
