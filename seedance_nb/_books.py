@@ -87,6 +87,7 @@ class Books:
 
     def __init__(self, path: Path, now: Callable[[], float]) -> None:
         self.path = path
+        self._journal = _journal.place(path)
         self._now = now
         self._lock = threading.RLock()
         self._db: sqlite3.Connection | None = None
@@ -141,14 +142,14 @@ class Books:
 
     @contextmanager
     def _locked(self) -> Iterator[int]:
-        journal = _journal.place(self.path)
-        if self.path.exists() and not journal.exists():
+        is_new = not self._journal.exists()
+        if is_new and self.path.exists():
             self._open()  # first, so that no journal is laid beside a file of another program
-        self.path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
-        is_new = not journal.exists()
-        with _journal.locked(journal) as file:
+        elif is_new:
+            self.path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+        with _journal.locked(self._journal) as file:
             if is_new:
-                sync_folder(journal.parent)
+                sync_folder(self.path.parent)
             yield file
 
     def _open(self) -> sqlite3.Connection:
