@@ -1,8 +1,8 @@
-"""A task as columns of the ledger, and back. Everything here is pure."""
+"""A task as columns of the ledger, and back. Everything here is pure but `row_at`."""
 
 import json
 import sqlite3
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from seedance_nb._task import Row, State
@@ -39,3 +39,13 @@ def as_row(values: Mapping[str, Any]) -> Row:
     except (KeyError, TypeError, ValueError):
         told = f"row {values.get('seq')} cannot be read"
     raise sqlite3.DatabaseError(told)
+
+
+def row_of(values: Sequence[Any]) -> Row:
+    """The row that `SELECT` found. Raises: sqlite3.DatabaseError."""
+    return as_row(dict(zip(COLUMNS, values, strict=True)))
+
+
+def row_at(db: sqlite3.Connection, seq: int) -> Row:
+    """The row with this number. *reads files*."""
+    return row_of(db.execute(f"{SELECT} WHERE seq = ?", (seq,)).fetchone())

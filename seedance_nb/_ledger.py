@@ -13,7 +13,7 @@ from typing import Any, TypeVar
 from seedance_nb._books import Books, Page
 from seedance_nb._budget import must_fit
 from seedance_nb._check import Approved, roles
-from seedance_nb._columns import CHANGEABLE, COLUMNS, SELECT, as_row, stored
+from seedance_nb._columns import CHANGEABLE, SELECT, row_at, row_of, stored
 from seedance_nb._errors import LedgerError
 from seedance_nb._owner import is_gone, this_process
 from seedance_nb._price import Estimate
@@ -79,7 +79,7 @@ class Ledger:
                 (intent, *free),
             ).fetchone()
             if there and there != (instead_of, str(State.UNKNOWN)):
-                return _row(page.db, there[0]), False
+                return row_at(page.db, there[0]), False
             if budget is not None:
                 price = estimate or Estimate(unit=spec.price.unit)
                 must_fit(page.db, spec.provider, price, budget, simulated=simulated)
@@ -94,7 +94,7 @@ class Ledger:
             })  # fmt: skip
             if there:
                 page.change(there[0], {"successor": seq})
-            return _row(page.db, seq), True
+            return row_at(page.db, seq), True
 
     def update(self, seq: int, *, only_in: Collection[State] | None = None, **changes: Any) -> Row:
         """The row after `changes` to its columns. *writes ledger*; every change is also kept as an event.
@@ -109,11 +109,11 @@ class Ledger:
         kept = {name: stored(value) for name, value in changes.items()}
         try:
             with self._books.transaction() as page:
-                now = _row(page.db, seq)
+                now = row_at(page.db, seq)
                 if only_in is not None and (now.state not in only_in or now.successor is not None):
                     return now
                 page.change(seq, kept)
-                return _row(page.db, seq)
+                return row_at(page.db, seq)
         except LedgerError as error:
             if only_in is None and self._books.note(seq, kept):
                 error.message += f" The change of #{seq} is in its journal, from where the next start takes it."
@@ -133,7 +133,7 @@ class Ledger:
                     ? IN (task_id, substr(spec, 1, instr(spec || '/', '/') - 1) || ':' || task_id) ORDER BY seq DESC""",
                     (text,),
                 ).fetchone()
-            return _row(db, found[0]) if found else None
+            return row_at(db, found[0]) if found else None
 
         return self._read(look)
 
@@ -143,7 +143,7 @@ class Ledger:
         def look(db: sqlite3.Connection) -> list[Row]:
             order = "state IN (?, ?) AND successor IS NULL DESC, seq DESC"
             found = db.execute(f"{SELECT} ORDER BY {order} LIMIT ?", (*map(str, _UNRESOLVED), limit))
-            return [as_row(dict(zip(COLUMNS, values, strict=True))) for values in found]
+            return [row_of(values) for values in found]
 
         return self._read(look)
 
@@ -200,8 +200,3 @@ def _settle_orphans(page: Page) -> None:
         if is_gone(owner):
             after, why = _ORPHANED[State(state)]
             page.change(seq, {"state": str(after), "error": why})
-
-
-def _row(db: sqlite3.Connection, seq: int) -> Row:
-    found = db.execute(f"{SELECT} WHERE seq = ?", (seq,)).fetchone()
-    return as_row(dict(zip(COLUMNS, found, strict=True)))
