@@ -30,6 +30,7 @@ if TYPE_CHECKING:
         WaitTimeout,
     )  # fmt: skip
     from seedance_nb._handle import Task
+    from seedance_nb._repair import repair_ledger
     from seedance_nb._session import Session
     from seedance_nb._sources import ask_key
     from seedance_nb._spec import Spec
@@ -46,6 +47,7 @@ _HOME = {
         "SpecError", "TaskFailed", "Unauthorized", "Unavailable", "UnknownOutcome", "Unreachable", "WaitTimeout",
     ),
     "_handle": ("Task",),
+    "_repair": ("repair_ledger",),
     "_session": ("Session",),
     "_sources": ("ask_key",),
     "_spec": ("Spec",),
@@ -58,7 +60,7 @@ __all__ = [
     "Comparison", "InvalidInput", "KeyWarning", "LedgerError", "LimitWarning", "MediaError", "MediaWarning", "NoCredits", "OverBudget", "Problem", "RateLimited", "Refused", "SeedanceError",
     "Session", "Spec", "SpecError", "Task", "TaskFailed", "Unauthorized", "Unavailable", "UnknownOutcome", "Unreachable",
     "Video", "WaitTimeout", "ask_key", "asset", "balance", "callback", "check", "compare", "estimate", "form", "generate", "models", "nest_asyncio",
-    "panel", "preflight", "spec", "submit", "task", "tasks", "upload",
+    "panel", "preflight", "repair_ledger", "spec", "submit", "task", "tasks", "upload",
 ]  # fmt: skip
 
 

@@ -1,14 +1,15 @@
-"""`python -m seedance_nb simulate` serves the simulator on loopback, so that curl and other programs can use it."""
+"""`python -m seedance_nb simulate` serves the simulator on loopback; `ledger repair` rebuilds a damaged ledger."""
 
 import argparse
 import re
 import socket
 import sys
 from collections.abc import Sequence
+from pathlib import Path
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
-    """The exit code of the command line. *network*: listens on loopback until it is stopped."""
+    """The exit code of the command line. *network*: listens on loopback until it is stopped; *writes ledger*: repairs it."""
     parser = argparse.ArgumentParser(
         prog="python -m seedance_nb", description="Tools of seedance_nb for the command line."
     )
@@ -17,7 +18,11 @@ def main(arguments: Sequence[str] | None = None) -> int:
     simulate.add_argument("--port", type=_port, default=8765, help="the port on 127.0.0.1 (8765)")
     simulate.add_argument("--queue", type=_seconds, default=0.8, help="seconds that a task waits (0.8)")
     simulate.add_argument("--seconds", type=_seconds, default=3.0, help="seconds that a task runs at least (3)")
-    return _simulate(parser.parse_args(arguments))
+    ledger = commands.add_parser("ledger", help="the memory of what was sent and paid")
+    ledger.add_argument("what", choices=["repair"], help="rebuild a damaged ledger; the old files are kept")
+    ledger.add_argument("path", nargs="?", type=Path, help="where it lies, if not in its usual place")
+    chosen = parser.parse_args(arguments)
+    return _simulate(chosen) if chosen.command == "simulate" else _repair(chosen.path)
 
 
 def _port(text: str) -> int:
@@ -32,6 +37,18 @@ def _seconds(text: str) -> float:
         msg = f"{text} is no number of seconds"
         raise argparse.ArgumentTypeError(msg)
     return float(text)
+
+
+def _repair(path: Path | None) -> int:
+    from seedance_nb._errors import LedgerError
+    from seedance_nb._repair import repair_ledger
+
+    try:
+        print(repair_ledger(path))
+    except LedgerError as error:
+        print(error)
+        return 1
+    return 0
 
 
 def _simulate(options: argparse.Namespace) -> int:

@@ -1,17 +1,33 @@
 """The ledger's SQLite file: made private, opened durably, brought to the present format; never somebody else's file."""
 
 import os
+import secrets
 import sqlite3
 import time
 from collections.abc import Callable
+from contextlib import closing, suppress
 from pathlib import Path
+from urllib.parse import quote
 
 import platformdirs
 
+from seedance_nb import _journal, _mounts
 from seedance_nb._errors import LedgerError
-from seedance_nb._task import FREE_STATES
+from seedance_nb._migrations import MIGRATIONS, columns_of, known_columns, migrate
 
 _TURN_S = 30
+
+
+UNREADABLE = (sqlite3.Error, UnicodeDecodeError)
+"""What reading a damaged file may raise; even the words of SQLite's own error can be damaged text."""
+
+
+# FULL; or EXTRA, which also waits for the folder, where removing the rollback journal is the commit.
+SYNCHRONOUS = {"wal": 2, "delete": 3}
+
+
+class ForeignFile(sqlite3.OperationalError):
+    """A file of another program, or of a newer version of this library: neither used nor repaired."""
 
 
 def default_path() -> Path:
@@ -25,22 +41,94 @@ def default_path() -> Path:
     return Path(named).expanduser() if named else platformdirs.user_data_path("seedance_nb") / "ledger.sqlite3"
 
 
-def connect(path: Path) -> sqlite3.Connection:
-    """A connection to the ledger at `path`, which waits for the disk at every commit. *writes files*.
+def dial(path: Path) -> sqlite3.Connection:
+    """A connection to the file at `path`, made if it is not there. *writes files*."""
+    return sqlite3.connect(path, timeout=_TURN_S, isolation_level=None, check_same_thread=False)
 
-    Raises: sqlite3.Error or OSError for a file that cannot be used, or is another program's.
+
+def read_only(path: Path, more: str = "") -> sqlite3.Connection:
+    """A connection that changes nothing, and reads damaged text as well as it can. *reads files*."""
+    db = sqlite3.connect(f"file:{quote(str(path))}?mode=ro{more}", uri=True, isolation_level=None)
+    db.text_factory = lambda raw: raw.decode("utf-8", "replace")
+    return db
+
+
+def journal_mode(path: Path) -> str:
+    """How SQLite keeps transactions whole for a file at this place. *reads files*."""
+    return "DELETE" if _mounts.is_remote(_mounts.filesystem(path.resolve(), _mounts.mounts())) else "WAL"
+
+
+def connect(path: Path) -> sqlite3.Connection:
+    """A connection to the ledger at `path`, whose every page was looked at. *writes files*: an older format is brought up.
+
+    The file itself is opened by SQLite alone: closing it elsewhere in this process would drop SQLite's locks on it.
+
+    Raises: sqlite3.Error or OSError for a file that cannot be used, is damaged, or another program's.
     """
-    path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
-    # Made by us with its final mode: SQLite gives the -wal and -shm files the mode of the file they belong to.
-    os.close(os.open(path, os.O_CREAT | os.O_RDWR, 0o600))
-    db = sqlite3.connect(path, timeout=30, isolation_level=None, check_same_thread=False)
+    if not path.stat().st_size:
+        msg = "it is empty, 0 bytes, which no ledger ever is"
+        raise sqlite3.DatabaseError(msg)
+    db = dial(path)
     try:
-        _prepare_in_turn(db)
+        _prepare_in_turn(db, path)
         path.chmod(0o600)  # only now that it is known to be a ledger
     except BaseException:
         db.close()
         raise
     return db
+
+
+def create(path: Path) -> None:
+    """Makes an empty ledger at `path`, where there is none; it is whole from its first moment on. *writes files*."""
+    made = path.with_name(f"{path.name}.{secrets.token_hex(4)}.new")
+    build(made)
+    try:
+        os.link(made, path)  # never over a file that another process has just made
+    except FileExistsError:
+        pass
+    except OSError:  # a file system without links
+        made.rename(path)
+    made.unlink(missing_ok=True)
+    sync_folder(path.parent)
+
+
+def build(path: Path, fill: Callable[[sqlite3.Connection], None] = lambda _: None) -> None:
+    """Makes a ledger file that nobody uses yet, filled by `fill`, and waits until it is on the disk. *writes files*."""
+    os.close(os.open(path, os.O_CREAT | os.O_EXCL | os.O_RDWR, 0o600))
+    try:
+        with closing(dial(path)) as db:
+            _prepare(db, path)
+            db.execute("BEGIN IMMEDIATE")
+            fill(db)
+            db.execute("COMMIT")
+    except BaseException:
+        for end in ("", "-wal", "-shm", "-journal"):
+            path.with_name(path.name + end).unlink(missing_ok=True)
+        raise
+
+
+def must_be_ours(path: Path) -> None:
+    """Nothing for a file that may be a damaged ledger. *reads files*. Raises: ForeignFile.
+
+    A number of a newer format is believed where the table of tasks has columns that are not known here.
+    """
+    names, columns = set[str](), list[str]()
+    with suppress(*UNREADABLE), closing(read_only(path)) as db:
+        names = {name for (name,) in db.execute("SELECT name FROM sqlite_master WHERE type = 'table'")}
+        columns = columns_of(db)
+    if (names and "tasks" not in names and not _journal.is_used(path)) or len(columns) > len(known_columns()):
+        msg = "it is a database of another program, or of a newer version of this library"
+        raise ForeignFile(msg)
+
+
+def sync_folder(folder: Path) -> None:
+    """Waits until the names in `folder` are on the disk, where the system can say so. *writes files*."""
+    with suppress(OSError):
+        file = os.open(folder, os.O_RDONLY)
+        try:
+            os.fsync(file)
+        finally:
+            os.close(file)
 
 
 def close_mine(db: sqlite3.Connection, pid: int) -> None:
@@ -49,12 +137,12 @@ def close_mine(db: sqlite3.Connection, pid: int) -> None:
         db.close()
 
 
-def _prepare_in_turn(db: sqlite3.Connection) -> None:
-    # SQLite does not wait by itself while another process turns a new file to write-ahead logging.
+def _prepare_in_turn(db: sqlite3.Connection, path: Path) -> None:
+    # SQLite does not wait by itself while another process turns a file to write-ahead logging.
     end = time.monotonic() + _TURN_S
     while True:
         try:
-            _prepare(db)
+            _prepare(db, path)
         except sqlite3.OperationalError as error:
             if db.in_transaction:
                 db.execute("ROLLBACK")
@@ -65,64 +153,27 @@ def _prepare_in_turn(db: sqlite3.Connection) -> None:
             return
 
 
-def _prepare(db: sqlite3.Connection) -> None:
+def _prepare(db: sqlite3.Connection, path: Path) -> None:
     db.execute("BEGIN")  # both looks at one moment, while another process may be making the tables
     version = db.execute("PRAGMA user_version").fetchone()[0]
     foreign = version == 0 and db.execute("SELECT 1 FROM sqlite_master").fetchone()
+    # Also holds the indexes against the rows: a changed letter in the column that stops a second payment is seen.
+    found = db.execute("PRAGMA integrity_check(1)").fetchone()[0]
     db.execute("COMMIT")
-    if foreign:
+    if version == 0 and _journal.is_used(path):
+        found = "its format number is gone"
+    elif foreign:
         msg = "it is a database of another program"
-        raise sqlite3.OperationalError(msg)
-    db.execute("PRAGMA journal_mode = WAL")
-    db.execute("PRAGMA synchronous = FULL")
-    if db.execute("PRAGMA synchronous").fetchone()[0] != 2:  # noqa: PLR2004
+        raise ForeignFile(msg)
+    if found != "ok":
+        raise sqlite3.DatabaseError(found.replace("\n", " "))
+    if version > len(MIGRATIONS):
+        msg = f"it was written by a newer version of this library (format {version})"
+        raise ForeignFile(msg)
+    mode = db.execute(f"PRAGMA journal_mode = {journal_mode(path)}").fetchone()[0]
+    level = SYNCHRONOUS.get(mode, 3)
+    db.execute(f"PRAGMA synchronous = {level}")
+    if db.execute("PRAGMA synchronous").fetchone()[0] != level:
         msg = "SQLite would not write durably here"
         raise sqlite3.OperationalError(msg)
-    db.execute("BEGIN IMMEDIATE")
-    version = db.execute("PRAGMA user_version").fetchone()[0]
-    if version > len(_MIGRATIONS):
-        msg = f"it was written by a newer version of this library (format {version})"
-        raise sqlite3.OperationalError(msg)
-    for number, migrate in enumerate(_MIGRATIONS[version:], version + 1):
-        migrate(db)
-        db.execute(f"PRAGMA user_version = {number}")
-    db.execute("COMMIT")
-
-
-def _m001(db: sqlite3.Connection) -> None:
-    free = ", ".join(f"'{state}'" for state in FREE_STATES)
-    db.execute("""CREATE TABLE tasks (
-        seq INTEGER PRIMARY KEY, intent TEXT NOT NULL, kind TEXT NOT NULL, key_fingerprint TEXT NOT NULL,
-        spec TEXT NOT NULL, base_url TEXT NOT NULL, simulated INTEGER NOT NULL, digest TEXT NOT NULL,
-        take INTEGER NOT NULL, body TEXT NOT NULL, state TEXT NOT NULL, word TEXT NOT NULL DEFAULT '',
-        task_id TEXT NOT NULL DEFAULT '', outputs TEXT NOT NULL DEFAULT '[]', error TEXT NOT NULL DEFAULT '',
-        credits REAL, file TEXT NOT NULL DEFAULT '', sha256 TEXT NOT NULL DEFAULT '', facts TEXT NOT NULL DEFAULT '',
-        created REAL NOT NULL, accepted REAL, finished REAL, owner TEXT NOT NULL) STRICT""")
-    db.execute(f"CREATE UNIQUE INDEX one_task_per_intent ON tasks (intent) WHERE state NOT IN ({free})")
-    db.execute("CREATE INDEX by_task_id ON tasks (task_id)")
-    db.execute("""CREATE TABLE events (at REAL NOT NULL, task INTEGER NOT NULL REFERENCES tasks (seq),
-        changes TEXT NOT NULL) STRICT""")
-
-
-def _m002(db: sqlite3.Connection) -> None:
-    db.execute("ALTER TABLE tasks ADD COLUMN estimate REAL")
-    db.execute("ALTER TABLE tasks ADD COLUMN unit TEXT NOT NULL DEFAULT 'credits'")
-    db.execute("ALTER TABLE tasks ADD COLUMN progress REAL")
-
-
-def _m004(db: sqlite3.Connection) -> None:
-    free = ", ".join(f"'{state}'" for state in FREE_STATES)
-    db.execute("ALTER TABLE tasks ADD COLUMN successor INTEGER")
-    db.execute("ALTER TABLE tasks ADD COLUMN balance REAL")
-    db.execute("DROP INDEX one_task_per_intent")
-    db.execute(
-        f"CREATE UNIQUE INDEX one_task_per_intent ON tasks (intent) WHERE state NOT IN ({free}) AND successor IS NULL"
-    )
-
-
-def _m005(db: sqlite3.Connection) -> None:
-    db.execute("ALTER TABLE tasks ADD COLUMN beside TEXT NOT NULL DEFAULT ''")
-    db.execute("ALTER TABLE tasks ADD COLUMN dead REAL")
-
-
-_MIGRATIONS: tuple[Callable[[sqlite3.Connection], None], ...] = (_m001, _m002, _m004, _m005)
+    migrate(db)

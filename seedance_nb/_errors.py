@@ -188,10 +188,9 @@ class MediaError(TaskError):
 class LedgerError(SeedanceError):
     """The ledger cannot be read or written; no new request is sent without it. `file` is where it lies."""
 
-    def __init__(self, message: str = "", *, file: str = "", charged: Charged = "not charged") -> None:
-        super().__init__(
-            message,
-            charged=charged,
-            next_step=f"make {file or 'the ledger'} readable and writable, or set SEEDANCE_LEDGER",
-        )
+    def __init__(
+        self, message: str = "", *, file: str = "", charged: Charged = "not charged", next_step: str = ""
+    ) -> None:
+        usual = f"make {file or 'the ledger'} readable and writable, or set SEEDANCE_LEDGER"
+        super().__init__(message, charged=charged, next_step=next_step or usual)
         self.file = file

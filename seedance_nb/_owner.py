@@ -14,9 +14,11 @@ def is_gone(owner: str) -> bool:
     """Whether the process that `owner` names has certainly ended. *reads files*.
 
     A process on another host cannot be seen from here and counts as alive; a process id that was given to another
-    program since is told apart by its start time.
+    program since is told apart by its start time. A text that names no process, as damage leaves it, counts as gone.
     """
-    host, pid, started = owner.rsplit("|", 2)
+    host, pid, started = (["", "", *owner.rsplit("|", 2)])[-3:]
+    if not pid.isdecimal():
+        return True
     if host != platform.node():
         return False
     if int(pid) == os.getpid():

@@ -177,7 +177,7 @@ class Session:
     def tasks(self, limit: int = 100) -> Tasks:
         """The latest tasks of the ledger, unresolved ones first. *reads files*."""
         rows = self.ledger.rows(limit)
-        return Tasks(rows, [str(self._asked(row).get("prompt", "")) for row in rows], str(self.ledger.path))
+        return Tasks(rows, [str(self._asked(row).get("prompt", "")) for row in rows], self.ledger.told)
 
     def task(self, name: str | int, /, *, document: Document | None = None) -> Task:
         """The task that the ledger knows by this name, ready to be waited for; nothing is sent. *reads files*.

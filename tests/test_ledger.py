@@ -12,7 +12,7 @@ from typing import Any
 
 import pytest
 
-from seedance_nb import LedgerError, spec
+from seedance_nb import LedgerError, _database, spec
 from seedance_nb._check import Approved, approve
 from seedance_nb._database import default_path
 from seedance_nb._ledger import Ledger
@@ -27,8 +27,16 @@ def approved(prompt: str = "x") -> Approved:
     return approve(spec(MODEL), {"prompt": prompt, "reference_images": ["https://example.com/a.png"], "duration": 5})
 
 
+@pytest.fixture(params=["WAL", "DELETE"])
+def mode(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> str:
+    """How a local disk and how a network's file system are written to; what a ledger promises holds in both."""
+    monkeypatch.setattr(_database, "journal_mode", lambda _: request.param)
+    return str(request.param)
+
+
 @pytest.fixture
-def ledger(tmp_path: Path) -> Ledger:
+def ledger(tmp_path: Path, mode: str) -> Ledger:
+    assert mode in ("WAL", "DELETE")
     return Ledger(tmp_path / "folder" / "ledger.sqlite3")
 
 
@@ -79,19 +87,41 @@ def test_a_task_is_found_by_its_number_its_id_and_its_full_name(ledger: Ledger) 
     assert ledger.row("vastnum:task_9") is None
 
 
-def test_only_the_owner_can_read_it(ledger: Ledger) -> None:
+def test_only_the_owner_can_read_it(ledger: Ledger, mode: str) -> None:
     claim(ledger)
     files = list(ledger.path.parent.iterdir())
-    assert {file.name for file in files} >= {"ledger.sqlite3", "ledger.sqlite3-wal"}
+    wal = {"ledger.sqlite3-wal"} if mode == "WAL" else set()
+    assert {file.name for file in files} >= {"ledger.sqlite3", "ledger.sqlite3.journal.jsonl"} | wal
     assert {stat.S_IMODE(file.stat().st_mode) for file in files} == {0o600}
     assert stat.S_IMODE(ledger.path.parent.stat().st_mode) == 0o700
 
 
-def test_every_connection_writes_ahead_and_waits_for_the_disk(ledger: Ledger) -> None:
+def test_every_connection_waits_for_the_disk_also_after_a_reopening(ledger: Ledger, mode: str) -> None:
+    # In DELETE mode the commit is a removed file, so the folder must be on the disk too: 3 is EXTRA.
+    for _ in range(2):
+        claim(ledger)
+        db = ledger._books._open()
+        assert db.execute("PRAGMA journal_mode").fetchone() == (mode.lower(),)
+        assert db.execute("PRAGMA synchronous").fetchone() == (2 if mode == "WAL" else 3,)
+        ledger.close()
+
+
+def _level_in_child(ledger: Ledger, queue: Any) -> None:
+    claim(ledger, "from the child")
+    queue.put(ledger._books._open().execute("PRAGMA synchronous").fetchone()[0])
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="no fork there")
+@pytest.mark.filterwarnings("ignore:This process .* is multi-threaded:DeprecationWarning")
+def test_a_forked_child_opens_a_connection_of_its_own_that_waits_too(ledger: Ledger, mode: str) -> None:
     claim(ledger)
-    db = ledger._open()
-    assert db.execute("PRAGMA journal_mode").fetchone() == ("wal",)
-    assert db.execute("PRAGMA synchronous").fetchone() == (2,)
+    context = multiprocessing.get_context("fork")
+    queue = context.Queue()
+    child = context.Process(target=_level_in_child, args=(ledger, queue))
+    child.start()
+    assert queue.get(timeout=30) == (2 if mode == "WAL" else 3)
+    child.join(30)
+    assert len(ledger.rows()) == 2
 
 
 def test_every_change_is_also_an_event(ledger: Ledger) -> None:
@@ -176,6 +206,25 @@ def test_past_times_of_the_same_kind_are_remembered(ledger: Ledger) -> None:
                             base_url=BASE, simulated=False)  # fmt: skip
     assert ledger.history(row) == (60.0, 61.0, 62.0)
     assert ledger.history(other) == ()
+
+
+def test_a_clock_set_back_or_a_year_forward_teaches_nothing_about_how_long_tasks_take(ledger: Ledger) -> None:
+    year = 365 * 86400.0
+    for number, took in enumerate([60.0, -year, year, -3600.0, 0.0, 61.0]):
+        row, _ = claim(ledger, f"p{number}")
+        ledger.update(row.seq, state=State.DONE, accepted=2 * year, finished=2 * year + took)
+    assert ledger.history(row) == (60.0, 61.0)
+
+
+@pytest.mark.parametrize("jump", [-365 * 86400.0, 365 * 86400.0, -3600.0])
+def test_rows_stand_in_the_order_in_which_they_were_made_whatever_the_clock_says(tmp_path: Path, jump: float) -> None:
+    hands = iter([1e9, 1e9 + 1, *(1e9 + jump + more for more in range(20))])
+    ledger = Ledger(tmp_path / "l.sqlite3", now=lambda: next(hands))
+    for number in range(3):
+        row, _ = claim(ledger, f"p{number}")
+        ledger.update(row.seq, state=State.QUEUED, task_id=f"t{number}")
+    assert [row.task_id for row in ledger.rows()] == ["t2", "t1", "t0"]
+    assert not claim(ledger, "p0")[1]  # a year later the same request is still the same task
 
 
 def test_the_place_is_named_by_the_environment_or_the_system(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

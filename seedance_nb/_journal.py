@@ -1,0 +1,194 @@
+"""The ledger's journal: one line for every row and change, on the disk before the database has it.
+
+    3f0a91c2 {"n": 7, "of": "5d1c9ab2", "at": 1790000000.0, "task": 3, "set": {"state": "queued", "task_id": "task_9"}}
+
+A line begins with the CRC-32 of the rest; `n` is the number of the event in the database, `of` names the ledger. `row` holds
+a whole row's columns, `set` changed ones. Lines are added and never changed, so that damage to one leaves the others.
+"""
+
+import json
+import os
+import time
+import zlib
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager, suppress
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+try:
+    import fcntl
+except ImportError:  # Windows; SQLite's own lock keeps two writers apart there
+    fcntl = None  # type: ignore[assignment]
+
+TURN_S = 30
+_FLAGS = os.O_RDWR | os.O_APPEND | getattr(os, "O_BINARY", 0) | getattr(os, "O_CLOEXEC", 0)
+_BLOCK = 8192
+_flush = getattr(os, "fdatasync", os.fsync)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Entry:
+    """One line. `at` is in Unix seconds; `whole` says that `columns` are those of a whole row."""
+
+    number: int
+    ledger: str
+    at: float
+    task: int
+    whole: bool
+    columns: dict[str, Any]
+
+
+def place(ledger: Path) -> Path:
+    """Where the journal of a ledger lies. *pure*."""
+    return ledger.with_name(f"{ledger.name}.journal.jsonl")
+
+
+def is_used(ledger: Path) -> bool:
+    """Whether the journal of this ledger holds anything. *reads files*."""
+    path = place(ledger)
+    return path.exists() and path.stat().st_size > 0
+
+
+def line(entry: Entry) -> bytes:
+    """The entry as a line. *pure*."""
+    said = {"n": entry.number, "of": entry.ledger, "at": entry.at, "task": entry.task}
+    text = json.dumps({**said, "row" if entry.whole else "set": entry.columns}, ensure_ascii=False)
+    raw = text.encode("utf-8", "replace")
+    return b"%08x %s\n" % (zlib.crc32(raw), raw)
+
+
+def parse(raw: bytes) -> Entry | None:
+    """The entry that a line holds, None for one that is damaged or was cut short. *pure*."""
+    try:
+        if int(raw[:8], 16) != zlib.crc32(raw[9:]):
+            return None
+        said = json.loads(raw[9:])
+        return Entry(
+            number=said["n"],
+            ledger=said["of"],
+            at=said["at"],
+            task=said["task"],
+            whole="row" in said,
+            columns=said["row"] if "row" in said else said["set"],
+        )
+    except (ValueError, KeyError, TypeError):
+        return None
+
+
+@contextmanager
+def locked(path: Path) -> Iterator[int]:
+    """The opened journal, which no other process has until the end. *writes files*.
+
+    Raises: OSError where it cannot be opened, or another process has had it for 30 s.
+    """
+    file = _mine(path)
+    try:
+        yield file
+    finally:
+        _leave(file)
+
+
+def append(file: int, entries: Sequence[Entry]) -> None:
+    """Adds these lines and waits for the disk; none of them is there if it fails. *writes files*. Raises: OSError."""
+    size = os.fstat(file).st_size
+    data = b"".join(map(line, entries))
+    if size:
+        os.lseek(file, size - 1, os.SEEK_SET)
+        if os.read(file, 1) != b"\n":  # the end of a line that a power cut ate
+            data = b"\n" + data
+    try:
+        view = memoryview(data)
+        while view:
+            view = view[os.write(file, view) :]
+        _flush(file)
+    except BaseException:
+        cut(file, size)
+        raise
+
+
+def cut(file: int, size: int) -> None:
+    """Takes back what was added after `size` bytes, as far as the disk lets it. *writes files*."""
+    with suppress(OSError):
+        if os.fstat(file).st_size > size:
+            os.ftruncate(file, size)
+            _flush(file)
+
+
+def after(file: int, number: int) -> tuple[int, list[Entry]]:
+    """The number of the last readable line, 0 if there is none, and the lines after `number`. *reads files*."""
+    size, block = os.fstat(file).st_size, _BLOCK
+    while True:
+        begin = max(0, size - block)
+        os.lseek(file, begin, os.SEEK_SET)
+        last, found = 0, list[Entry]()
+        lines = _read(file, size - begin).split(b"\n")[1 if begin else 0 :]
+        for raw in reversed(lines):
+            entry = parse(raw)
+            if entry is None:
+                continue
+            last = last or entry.number
+            if entry.number <= number:
+                return last, found[::-1]
+            found.append(entry)
+        if not begin:
+            return last, found[::-1]
+        block *= 8
+
+
+def read(path: Path) -> tuple[list[Entry], int]:
+    """Every readable line in order, and how many could not be read. *reads files*; a journal that is not there has none."""
+    try:
+        lines = [raw for raw in path.read_bytes().split(b"\n") if raw]
+    except FileNotFoundError:
+        return [], 0
+    entries = [entry for raw in lines if (entry := parse(raw)) is not None]
+    return entries, len(lines) - len(entries)
+
+
+def _read(file: int, size: int) -> bytes:
+    parts = []
+    while size > 0 and (part := os.read(file, size)):
+        parts.append(part)
+        size -= len(part)
+    return b"".join(parts)
+
+
+def _mine(path: Path) -> int:
+    end = time.monotonic() + TURN_S
+    while True:
+        file = os.open(path, _FLAGS | os.O_CREAT, 0o600)
+        try:
+            _lock(file, end)
+            if os.path.samestat(os.fstat(file), path.stat()):
+                if hasattr(os, "fchmod") and os.fstat(file).st_mode & 0o077:
+                    os.fchmod(file, 0o600)
+                return file
+        except FileNotFoundError:
+            pass
+        except BaseException:
+            _leave(file)
+            raise
+        _leave(file)  # a repair has put this one aside while we waited for it
+
+
+def _leave(file: int) -> None:
+    if fcntl:
+        with suppress(OSError):
+            # Said aloud, because a forked child may hold the same open file for as long as it lives.
+            fcntl.flock(file, fcntl.LOCK_UN)
+    os.close(file)
+
+
+def _lock(file: int, end: float) -> None:
+    while fcntl:
+        try:
+            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            if time.monotonic() > end:
+                raise
+            time.sleep(0.002)
+        except OSError:  # a file system without such locks; SQLite's own keeps two writers apart there
+            return
+        else:
+            return

@@ -1,0 +1,235 @@
+"""A ledger that cannot be written sends nothing, keeps what it has, and keeps the id of what was sent just before."""
+
+import errno
+import json
+import os
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+import seedance_nb as sd
+from seedance_nb import _journal, _mounts
+from seedance_nb._check import Approved, approve
+from seedance_nb._ledger import Ledger
+from seedance_nb._task import State
+
+MODEL, BASE = "crun/seedance-2.0-fast-r2v", "https://api.crun.ai"
+LEDGER = "ledger.sqlite3"
+JOURNAL = f"{LEDGER}.journal.jsonl"
+pytestmark = pytest.mark.skipif(sys.platform == "win32", reason="no limits of that kind there")
+
+CHILD = """
+import asyncio, json, resource, sys
+from pathlib import Path
+import seedance_nb as sd
+from provider import Provider
+from seedance_nb._check import approve
+
+case, folder = sys.argv[1], Path(sys.argv[2])
+model = "crun/seedance-2.0-fast-r2v"
+fields = {"reference_images": ["https://example.com/a.png"], "duration": 5}
+
+async def at_once(_):
+    await asyncio.sleep(0)
+
+def full(size):
+    resource.setrlimit(resource.RLIMIT_FSIZE, (size, resource.RLIM_INFINITY))
+
+provider = Provider()
+session = sd.Session(api_key="test-key-0123456789", base_url=provider.url, ledger=folder / "ledger.sqlite3", outputs=folder, sleep=at_once)
+for number in range(37):
+    approved = approve(sd.spec(model), {"prompt": f"p{number}", **fields})
+    session.ledger.claim(approved, base_url=provider.url, simulated=False)
+journal = (folder / "ledger.sqlite3.journal.jsonl").stat().st_size
+small = {"everything fits": resource.RLIM_INFINITY, "nothing fits": 1, "the journal fits": journal + 4000}
+said, when, size = "", *case.split(": ")
+if when == "before":
+    full(small[size])
+else:
+    provider.when_charged = lambda: full(small[size])
+try:
+    session.submit(model, prompt="new", **fields).wait(30)
+except sd.SeedanceError as error:
+    said = f"{type(error).__name__} {error}"
+for _ in range(2):
+    try:
+        session.submit(model, prompt="new", **fields).wait(1)
+    except sd.SeedanceError:
+        pass
+seen = [row.task_id for row in session.tasks(1000)]
+full(resource.RLIM_INFINITY)
+print(json.dumps({"charges": len(provider.charges), "said": said, "seen": seen}), flush=True)
+import os
+os._exit(0)  # as a kernel that is killed
+"""
+
+
+def ran(case: str, folder: Path) -> tuple[dict[str, Any], list[Any]]:
+    """What the child said, and the rows that a later start finds."""
+    tests = str(Path(__file__).parents[1])
+    done = subprocess.run(
+        [sys.executable, "-c", CHILD, case, str(folder)],
+        env=os.environ | {"PYTHONPATH": os.pathsep.join([tests, os.environ.get("PYTHONPATH", "")])},
+        capture_output=True,
+        text=True,
+        check=False,
+        timeout=60,
+    )
+    assert done.returncode == 0, done.stderr
+    ledger = Ledger(folder / LEDGER)
+    rows = ledger.rows(1000)
+    assert not ledger.trouble
+    return json.loads(done.stdout), rows
+
+
+@pytest.mark.parametrize("size", ["nothing fits", "the journal fits"])
+def test_on_a_full_disk_nothing_is_sent_and_what_was_there_stays(size: str, tmp_path: Path) -> None:
+    said, rows = ran(f"before: {size}", tmp_path)
+    assert said["charges"] == 0
+    assert said["said"].startswith("LedgerError")
+    assert len(said["seen"]) == 37
+    assert len(rows) == 37
+
+
+def test_with_room_on_the_disk_the_same_request_is_sent_once(tmp_path: Path) -> None:
+    said, rows = ran("before: everything fits", tmp_path)  # the control
+    assert said["charges"] == 1
+    assert len(rows) == 38
+
+
+def test_a_disk_that_fills_up_after_the_sending_leaves_the_id_in_the_journal(tmp_path: Path) -> None:
+    said, rows = ran("after: the journal fits", tmp_path)
+    assert said["charges"] == 1
+    assert "task_1" in said["said"]
+    assert "in its journal" in said["said"]
+    assert "task_1" in said["seen"]
+    assert [(row.task_id, row.state) for row in rows if row.task_id] == [("task_1", State.QUEUED)]
+    assert len(rows) == 38
+
+
+def test_a_disk_that_takes_nothing_after_the_sending_leaves_the_id_in_the_message(tmp_path: Path) -> None:
+    said, rows = ran("after: nothing fits", tmp_path)
+    assert said["charges"] == 1
+    assert "task_1" in said["said"]
+    assert [row.state for row in rows].count(State.UNKNOWN) == 1
+    assert len(rows) == 38
+
+
+def approved(prompt: str) -> Approved:
+    return approve(sd.spec(MODEL), {"prompt": prompt, "reference_images": ["https://example.com/a.png"], "duration": 5})
+
+
+def no_room(*_: Any) -> None:
+    raise OSError(errno.ENOSPC, "No space left on device")
+
+
+def test_a_journal_that_cannot_be_written_stops_new_requests_and_not_the_news_of_old_ones(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    ledger = Ledger(tmp_path / LEDGER)
+    row, _ = ledger.claim(approved("x"), base_url=BASE, simulated=False)
+    with monkeypatch.context() as patch:
+        patch.setattr(_journal, "_flush", no_room)
+        with pytest.raises(sd.LedgerError, match="No space left"):
+            ledger.claim(approved("y"), base_url=BASE, simulated=False)
+        assert ledger.update(row.seq, state=State.QUEUED, task_id="task_9").task_id == "task_9"
+    assert len(ledger.rows()) == 1
+    ledger.close()
+    (tmp_path / LEDGER).unlink()  # by now the journal has been brought up to the database
+    assert Ledger(tmp_path / LEDGER).rows()[0].task_id == "task_9"
+
+
+def test_news_that_only_the_journal_could_take_is_in_the_ledger_at_the_next_start(tmp_path: Path) -> None:
+    ledger = Ledger(tmp_path / LEDGER)
+    row, _ = ledger.claim(approved("x"), base_url=BASE, simulated=False)
+    ledger.close()
+    ledger.path.rename(tmp_path / "taken away")
+    with pytest.raises(sd.LedgerError, match="is in its journal"):
+        ledger.update(row.seq, state=State.QUEUED, task_id="task_9")
+    assert ledger.rows()[0].task_id == "task_9"
+    assert ledger.trouble
+    (tmp_path / "taken away").rename(ledger.path)
+    later = Ledger(tmp_path / LEDGER)
+    found = later.row("crun:task_9")
+    assert found is not None
+    assert found.state is State.QUEUED
+    assert not later.trouble
+
+
+def test_a_claim_that_could_not_be_committed_leaves_no_trace_that_blocks_the_next_one(tmp_path: Path) -> None:
+    ledger = Ledger(tmp_path / LEDGER)
+    ledger.claim(approved("x"), base_url=BASE, simulated=False)
+    before = (tmp_path / JOURNAL).read_bytes()
+    books: Any = ledger._books
+    real = books._db
+
+    class Refusing:
+        def execute(self, statement: str, *values: Any) -> Any:
+            if statement == "COMMIT":
+                no_room()
+            return real.execute(statement, *values)
+
+        def __getattr__(self, name: str) -> Any:
+            return getattr(real, name)
+
+    books._db = Refusing()
+    with pytest.raises(sd.LedgerError, match="No space left"):
+        ledger.claim(approved("y"), base_url=BASE, simulated=False)
+    books._db = real
+    assert (tmp_path / JOURNAL).read_bytes() == before
+    assert ledger.claim(approved("y"), base_url=BASE, simulated=False)[1]
+
+
+TABLE = r"""
+/dev/sda1 / ext4 rw 0 0
+tmpfs /tmp tmpfs rw 0 0
+server:/home /home nfs4 rw 0 0
+/dev/sdb1 /home/me/local xfs rw 0 0
+//box/share /mnt/my\040share cifs rw 0 0
+drive /content/drive fuse.drive rw 0 0
+drvfs /mnt/c 9p rw 0 0
+/dev/sdc1 /media/stick fuseblk rw 0 0
+overlay /var/overlay overlay rw 0 0
+"""
+
+
+@pytest.mark.parametrize(
+    ("path", "kind", "remote"),
+    [
+        ("/etc/ledger", "ext4", False),
+        ("/home/me/ledger", "nfs4", True),
+        ("/home/me/local/ledger", "xfs", False),
+        ("/homeless/ledger", "ext4", False),
+        ("/mnt/my share/ledger", "cifs", True),
+        ("/content/drive/MyDrive/ledger", "fuse.drive", True),
+        ("/mnt/c/Users/ledger", "9p", True),
+        ("/media/stick/ledger", "fuseblk", False),
+        ("/var/overlay/ledger", "overlay", False),
+    ],
+)
+def test_a_network_file_system_is_known_by_its_mount(path: str, kind: str, *, remote: bool) -> None:
+    assert _mounts.filesystem(Path(path), TABLE) == kind
+    assert _mounts.is_remote(kind) is remote
+
+
+def test_a_system_without_a_list_of_mounts_counts_as_local() -> None:
+    assert _mounts.filesystem(Path("/x"), "") == ""
+    assert not _mounts.is_remote("")
+
+
+def test_a_ledger_on_a_network_file_system_is_kept_without_shared_memory(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    path = tmp_path / LEDGER
+    Ledger(path).claim(approved("x"), base_url=BASE, simulated=False)  # made on a local disk, then mounted elsewhere
+    monkeypatch.setattr(_mounts, "mounts", lambda: f"server:/x {tmp_path} nfs rw 0 0")
+    ledger = Ledger(path)
+    ledger.claim(approved("y"), base_url=BASE, simulated=False)
+    assert len(ledger.rows()) == 2
+    db = ledger._books._open()
+    assert db.execute("PRAGMA journal_mode").fetchone() == ("delete",)
+    assert db.execute("PRAGMA synchronous").fetchone() == (3,)
+    assert {file.name for file in tmp_path.iterdir()} == {LEDGER, JOURNAL}
