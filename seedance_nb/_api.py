@@ -37,17 +37,23 @@ def form(document: Document, /) -> "Form":
 
 
 def panel(
-    document: Document, /, *, api_key: str | None = None, base_url: str | None = None, simulate: bool | None = None
+    document: Document,
+    /,
+    *,
+    budget: float | None = None,
+    api_key: str | None = None,
+    base_url: str | None = None,
+    simulate: bool | None = None,
 ) -> "Panel":
     """Form, price, Generate, progress and the video in one cell. Nothing is sent before Generate is pressed.
 
-    Without a key it works against the simulator and says so. Raises: SpecError.
+    Without a key it works against the simulator and says so. `budget` is that of `submit`. Raises: SpecError.
     """
     from seedance_nb._panel import Panel
 
     secret = hidden(api_key)
     del api_key  # a traceback can show variables
-    return Panel(spec(document), default(secret, base_url, simulate=simulate))
+    return Panel(spec(document), default(secret, base_url, simulate=simulate), budget)
 
 
 def check(document: Document, /, *, extra: Mapping[str, Any] | None = None, **fields: Any) -> tuple[Problem, ...]:
@@ -120,6 +126,7 @@ def compare(
     *,
     simulate: bool | None = None,
     take: int = 1,
+    budget: float | None = None,
     **shared: Any,
 ) -> Comparison:
     """One prompt for several models, whose videos come side by side. Nothing is sent before it is asked for. *reads files*.
@@ -132,11 +139,11 @@ def compare(
     Shown in a cell it is a table, which asks the providers' free estimate calls (*network*), with one button, which asks
     once more where it costs anything; `.submit(confirm=True)` and `.generate(confirm=True)` send without a cell. Keys come
     from the environment; a model without one goes to the simulator, as all do with `simulate=True`. `take=2` makes another
-    video of each.
+    video of each. `budget` is the most that the tasks of each provider in this ledger may come to, in its unit.
 
     Raises: InvalidInput for a word that is not shared, with the nearest that is; SpecError.
     """
-    return Comparison(default(simulate=simulate), names, together(prompt, shared), show=_show, take=take)
+    return Comparison(default(simulate=simulate), names, together(prompt, shared), show=_show, take=take, budget=budget)
 
 
 def _show(comparison: Comparison) -> None:

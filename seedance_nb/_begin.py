@@ -1,5 +1,6 @@
 """The first step of a task: its row claimed in the ledger, and the request handed to the engine where the row is new."""
 
+from typing import Literal
 from urllib.parse import urlsplit
 
 from seedance_nb._attended import nobody_there
@@ -18,6 +19,8 @@ from seedance_nb._transport import Place, host_of
 from seedance_nb._uris import SIMULATED_ASSET, SIMULATED_HOST
 from seedance_nb._values import Problem
 
+World = Literal["", "simulated", "paid"]
+
 
 def sendable(spec: Spec, take: int) -> None:
     """Nothing, where a request of this document can be sent at all. *pure*. Raises: SpecError; InvalidInput for the take."""
@@ -28,9 +31,21 @@ def sendable(spec: Spec, take: int) -> None:
         raise InvalidInput((Problem(path="take", message=told, rule="take", value=take, limit=1),))
 
 
-def must_be_meant(place: Place, budget: float | None) -> None:
-    """Nothing, where a person is there, a budget says so, or it is free. Reads the environment. Raises: SeedanceError."""
-    if place.app is None and budget is None and (why := nobody_there()):
+def must_be_meant(
+    spec: Spec, place: Place, budget: float | None, *, shown_as: World = "", by_hand: bool = False
+) -> None:
+    """Nothing, where a person is there, a budget says so, or it is free. Reads the environment.
+
+    Raises: SeedanceError, also where what was `shown_as` going to one world would go to the other.
+    """
+    simulated = place.app is not None
+    if shown_as and (shown_as == "simulated") is not simulated:
+        was, now = ("the simulator", spec.provider) if shown_as == "simulated" else (spec.provider, "the simulator")
+        raise SeedanceError(
+            f"This was made for {was}, and with the keys of this moment the request would go to {now}, so nothing was sent.",
+            next_step="run its cell again, so that it says where it sends and what that costs",
+        )
+    if not simulated and not by_hand and budget is None and (why := nobody_there()):
         raise SeedanceError(
             f"This would spend money, and {why}, so nothing was sent.",
             next_step="give budget=..., the most that this provider's tasks may come to, or simulate=True to spend nothing",

@@ -5,6 +5,7 @@ import warnings
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
+from seedance_nb._begin import World
 from seedance_nb._candidate import HEADS, Candidate, candidate, cells, specs
 from seedance_nb._carry import known
 from seedance_nb._display import Video, table_text
@@ -31,12 +32,14 @@ class Comparison:
         *,
         show: Callable[["Comparison"], None],
         take: int = 1,
+        budget: float | None = None,
     ) -> None:
         self.words = known(words)
         self.candidates = tuple(candidate(session, spec, self.words) for spec in specs(documents))
         self.ready = tuple(one for one in self.candidates if one.error is None)
         self._session = session
         self._take = take
+        self._budget = budget
         self._show = show
         self._estimates: tuple[Estimate, ...] | None = None
 
@@ -96,13 +99,13 @@ class Comparison:
         begun = self.begin(confirm=confirm)
         return self.videos([_ended(one, end) for one in begun])
 
-    def begin(self, *, confirm: bool = False) -> tuple[Task | Exception, ...]:
+    def begin(self, *, confirm: bool = False, by_hand: bool = False) -> tuple[Task | Exception, ...]:
         """For each model its task, or the error in its place. *spends credits*, *network*, *writes ledger*.
 
-        Raises: SeedanceError as `submit` does.
+        `by_hand` says that a person pressed a button. Raises: SeedanceError as `submit` does.
         """
         self._must_be_meant(confirm=confirm)
-        return tuple(one.error or self._task(one) for one in self.candidates)
+        return tuple(one.error or self._task(one, by_hand=by_hand) for one in self.candidates)
 
     def videos(self, results: Sequence[Video | Exception | None]) -> Videos:
         """These results with their models; None for one that is still being made. *pure*."""
@@ -151,9 +154,18 @@ class Comparison:
             for word, why in one.carried.left:
                 warnings.warn(f"{one.name} is sent without {word}: {why}", stacklevel=3)
 
-    def _task(self, candidate: Candidate) -> Task | Exception:
+    def _task(self, candidate: Candidate, *, by_hand: bool) -> Task | Exception:
+        world: World = "simulated" if candidate.simulated else "paid"
         try:
-            return self._session.submit(candidate.spec, take=self._take, warn=False, **candidate.carried.fields)
+            return self._session.submit(
+                candidate.spec,
+                take=self._take,
+                warn=False,
+                budget=self._budget,
+                shown_as=world,
+                by_hand=by_hand,
+                **candidate.carried.fields,
+            )
         except Exception as error:  # noqa: BLE001 - it stands in this model's place, and the other models go on
             return error
 

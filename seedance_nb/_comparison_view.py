@@ -108,7 +108,7 @@ class ComparisonView:
     async def _generate(self) -> None:
         try:
             # Free ones were not asked about, so a key that has come since then must not be spent with.
-            await self._follow(self._comparison.begin(confirm=self._total.paid > 0))
+            await self._follow(self._comparison.begin(confirm=self._total.paid > 0, by_hand=True))
         except SeedanceError as error:
             self._say(failed_html(error))
         except Exception as error:  # noqa: BLE001 - a callback's exception would be seen nowhere

@@ -48,7 +48,7 @@ def held(flow: Flow, advice: Advice, row: Row, budget: float | None, *, is_new: 
         wait_for(ENGINE.submit(resolve(flow, read(), task_id, taken)))
 
     def again() -> Task:
-        must_be_meant(flow.place, budget)
+        must_be_meant(flow.spec, flow.place, budget)
         return started(flow.anew(), advice, approve_again(flow.spec, row.body), row.take, budget, row.seq)
 
     return Task(read, follow, show, is_new=is_new, resolve=settle, again=again)

@@ -10,6 +10,7 @@ import ipywidgets as W  # noqa: N812
 from IPython.display import HTML, DisplayHandle, display
 from ipywidgets.widgets.widget_button import ButtonStyle
 
+from seedance_nb._begin import World
 from seedance_nb._controls import Shared, toggle
 from seedance_nb._display import sent_html
 from seedance_nb._engine import ENGINE
@@ -45,11 +46,12 @@ class Panel:
     """Form, price, Generate, progress and the video in one cell. Nothing is sent before Generate is pressed.
 
     `form` is the form, `task` the latest task (None before the first). The video is an output of the cell, so it stays
-    there without a kernel.
+    there without a kernel. `budget` is that of `Session.submit`.
     """
 
-    def __init__(self, spec: Spec, session: Session) -> None:
+    def __init__(self, spec: Spec, session: Session, budget: float | None = None) -> None:
         self.spec = spec
+        self._budget = budget
         self.form = Form(spec, Helper(lambda: session.advice.desk(spec), spec))
         self.task: Task | None = None
         self._session = session
@@ -92,7 +94,11 @@ class Panel:
         return f"Panel for {self.spec.name}; {self.task or 'nothing sent yet'}"
 
     def generate(self) -> None:
-        """Does what a press of Generate does. *spends credits* where a key is set."""
+        """Does what a press of Generate does. *spends credits* where a key is set.
+
+        Raises: SeedanceError where that costs anything, nobody is there to ask, and the panel has no budget.
+        """
+        self._session.must_be_meant(self.spec, self._budget)
         self._start(another=False)
 
     def _start(self, *, another: bool) -> None:
@@ -162,16 +168,13 @@ class Panel:
 
     async def _follow(self, values: dict[str, Any], *, another: bool) -> None:
         body = json_text(values)
-        if self._session.is_simulated(self.spec) is not self._simulated:
-            was, now = (
-                ("the simulator", self.spec.provider) if self._simulated else (self.spec.provider, "the simulator")
-            )
-            raise SeedanceError(
-                f"This panel was made for {was}, and with the keys of this moment the request would go to {now}.",
-                next_step="run the panel's cell again, so that it says where it sends and what that costs",
-            )
         take = self._session.takes(self.spec, values) + 1 if another else 1
-        task = self.task = self._session.submit(self.spec, take=take, warn=False, **values)
+        if self._budget is not None:  # asked here, where waiting for the answer stops nothing else
+            await self._session.advice.price(self.spec, values)
+        world: World = "simulated" if self._simulated else "paid"
+        task = self.task = self._session.submit(
+            self.spec, take=take, warn=False, budget=self._budget, shown_as=world, by_hand=True, **values
+        )
         future = task.future()
         self._sent.value = sent_html(body)
         toggle(self._stop, shown=True)

@@ -9,7 +9,7 @@ from typing import Any
 
 from seedance_nb import _database, _spec
 from seedance_nb._advice import Advice
-from seedance_nb._begin import must_be_meant, sendable
+from seedance_nb._begin import World, must_be_meant, sendable
 from seedance_nb._bodies import Operation
 from seedance_nb._check import approve, check, extra_fault, extra_path, place, roles
 from seedance_nb._display import Video
@@ -91,6 +91,11 @@ class Session:
         """Whether tasks of this document go to the built-in simulator, which charges nothing. Reads the environment."""
         return self._doors.new(_spec.spec(document)).app is not None
 
+    def must_be_meant(self, document: Document, budget: float | None = None) -> None:
+        """Nothing, where a request would be free, somebody is there, or a budget says so. Raises: SeedanceError."""
+        spec = _spec.spec(document)
+        must_be_meant(spec, self._doors.new(spec), self._budget if budget is None else budget)
+
     def check(
         self, document: Document, /, *, extra: Mapping[str, Any] | None = None, **fields: Any
     ) -> tuple[Problem, ...]:
@@ -136,6 +141,8 @@ class Session:
         warn: bool = True,
         preflight: bool = False,
         budget: float | None = None,
+        shown_as: World = "",
+        by_hand: bool = False,
         **fields: Any,
     ) -> Task:
         """The task, at once; recorded before it is sent. *spends credits*, *network*, *writes ledger*.
@@ -144,7 +151,8 @@ class Session:
         only known from elsewhere is told as a `LimitWarning`, unless `warn` is False. With `preflight` the files behind the
         addresses are looked at first, for 8 s at most, and one that breaks a limit stops the request. `budget` is the most
         that the provider's tasks in this ledger may come to, this one among them. Where nobody is there to ask (papermill,
-        nbconvert, CI), a request that costs anything needs one.
+        nbconvert, CI), a request that costs anything needs one, unless a person pressed a button (`by_hand`). What was
+        `shown_as` "simulated" or "paid" is sent there or nowhere.
 
         Raises: InvalidInput with every problem, before anything is recorded; SpecError; Unauthorized for a key that
         cannot be sent; LedgerError where the ledger cannot be written; OverBudget: nothing is sent then. What the
@@ -155,7 +163,7 @@ class Session:
         self._specs[spec.name] = spec
         approved = approve(spec, fields, extra)
         where, budget = self._doors.new(spec), self._budget if budget is None else budget
-        must_be_meant(where, budget)
+        must_be_meant(spec, where, budget, shown_as=shown_as, by_hand=by_hand)
         doubts = warnings(spec, approved.values)
         if preflight:
             report = wait_for(ENGINE.submit(self.advice.look(spec, approved.values)))
