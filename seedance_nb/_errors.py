@@ -46,7 +46,7 @@ def tell(doubts: Iterable[object], kind: type[Warning], *, warn: bool) -> None:
 
 _MONEY = {
     "not charged": "Nothing was charged.",
-    "charged": "The provider may bill this task; the video is still yours to fetch.",
+    "charged": "The provider may bill this task.",
     "unknown": "Whether it was charged is not known.",
 }
 
