@@ -17,6 +17,7 @@ RUNNING = "{}.{}".format(*sys.version_info)
 ROOT = Path(__file__).resolve().parent.parent
 VENV = ROOT / ".venv"
 PYTHON = VENV / ("Scripts/python.exe" if os.name == "nt" else "bin/python")
+LOCKS = {"lab": "binder/requirements.txt", "dev": "binder/dev.txt"}
 STAMP = VENV / ".start"  # line one says what was installed from, each further line names a group that is in
 WHEEL = r'<a\s[^>]*?href="([^"]*?(pip-(\d[\d.]*)-py3-none-any\.whl)#sha256=([0-9a-f]{64}))"((?:[^">]|"[^"]*")*)>'
 
@@ -52,10 +53,9 @@ def pip(step: str, *args: str, program: str = "-mpip") -> bool:
 
 
 def bring_pip() -> bool:
-    """Put a pip that knows --group (25.1) into `.venv`: Python's own, upgraded, or where Debian left it out, PyPI's."""
-    version = ask("-m", "pip", "--version") or (ask("-m", "ensurepip") and ask("-m", "pip", "--version"))
-    if version:
-        return [int(n) for n in re.findall(r"\d+", version)[:2]] >= [25, 1] or pip("Upgrading pip", "--upgrade", "pip")
+    """Put pip into `.venv`: Python's own, or where Debian left it out, PyPI's."""
+    if ask("-m", "pip", "--version") or (ask("-m", "ensurepip") and ask("-m", "pip", "--version")):
+        return True
     try:
         wheel = fetch_pip()
     except (OSError, ValueError) as error:
@@ -64,8 +64,9 @@ def bring_pip() -> bool:
 
 
 def install(group: str) -> None:
-    """Install the project, editable, and one of its dependency groups into `.venv`, unless that is done already."""
-    source = f"{hashlib.sha256(Path('pyproject.toml').read_bytes()).hexdigest()} {RUNNING} {ROOT}"
+    """Install what one lock names, by its hashes, and the project, editable, into `.venv`, unless that is done already."""
+    files = [Path("pyproject.toml"), *(Path(lock) for lock in LOCKS.values())]
+    source = f"{hashlib.sha256(b''.join(file.read_bytes() for file in files)).hexdigest()} {RUNNING} {ROOT}"
     stamp = STAMP.read_text().splitlines() if STAMP.is_file() else []
     groups = stamp[1:] if stamp[:1] == [source] else []
     if group in groups and PYTHON.exists():
@@ -79,7 +80,12 @@ def install(group: str) -> None:
         venv.create(VENV, clear=True, symlinks=os.name != "nt")
         groups = []
     STAMP.write_text("unfinished")  # stays if this is killed; a pip that fails has put things back as they were
-    done = bring_pip() and pip(f"Installing the project and group {group} (minutes)", "-e", ".", "--group", group)
+    lock = LOCKS[group]
+    done = (
+        bring_pip()
+        and pip(f"Installing what {lock} names, each file by its hash (minutes)", "--require-hashes", "-r", lock)
+        and pip("Installing the project", "--no-deps", "--no-build-isolation", "-e", ".")
+    )
     STAMP.write_text("\n".join([source, *groups, *([group] if done else [])]))
     if not done:
         sys.exit("The reason is above. Mend that, or wait for the network, then run the same command again.")
