@@ -11,7 +11,21 @@ from seedance_nb._spec import spec as document_named
 from seedance_nb._values import ABSENT, join, json_text
 
 WIDTH = 88
-OWN_WORDS = frozenset({"timeout", "take", "extra", "preflight", "warn", "api_key", "base_url", "simulate"})
+OWN_WORDS = frozenset(
+    {
+        "timeout",
+        "take",
+        "extra",
+        "preflight",
+        "warn",
+        "budget",
+        "shown_as",
+        "by_hand",
+        "api_key",
+        "base_url",
+        "simulate",
+    }
+)
 """Words that `sd.generate` keeps for itself: a field of such a name goes into `extra`."""
 
 _VARIABLE = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")

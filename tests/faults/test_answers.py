@@ -190,4 +190,4 @@ def test_no_module_writes_an_address_into_html_that_it_has_not_looked_at() -> No
         for path in package.glob("*.py")
         for name in re.findall(r"""(?:href|src|poster)=["']\{([a-z_.(]+)""", path.read_text(encoding="utf-8"))
     }
-    assert made == {("_display", "link"), ("_display", "poster"), ("_entry", "linked(url")}
+    assert made == {("_companions", "link"), ("_display", "link"), ("_display", "inline"), ("_entry", "linked(url")}
