@@ -1,7 +1,6 @@
 """What following one task needs, and the one paid request: sent once, and its outcome written down whatever happens."""
 
 import asyncio
-import random
 import threading
 import time
 from collections.abc import Awaitable, Callable, Collection
@@ -15,6 +14,7 @@ from seedance_nb._errors import LedgerError, RateLimited, Refused, TaskFailed, U
 from seedance_nb._ledger import Ledger
 from seedance_nb._log import LOG
 from seedance_nb._outcome import Sent, refusal
+from seedance_nb._pace import CHANCE
 from seedance_nb._request import Request
 from seedance_nb._spec import Spec
 from seedance_nb._task import EARLY_STATES, Looks, Row, State
@@ -43,7 +43,7 @@ class Flow:
     clock: Callable[[], float] = time.monotonic
     now: Callable[[], float] = time.time
     bounds: Bounds = field(default_factory=Bounds)
-    chance: Callable[[], float] = random.random
+    chance: Callable[[], float] = CHANCE.random
     balance: Callable[[], Awaitable[float | None]] | None = None
     settled: threading.Event = field(default_factory=threading.Event)
 

@@ -8,6 +8,8 @@ from email.utils import parsedate_to_datetime
 
 LONGEST_S = 300.0
 """No word of a server makes us wait longer than this, in seconds."""
+CHANCE = random.Random()  # noqa: S311 - it spreads requests, and does not disturb a person's own `random.seed`
+"""Where numbers from 0 to 1 come from."""
 
 _PER_SECOND = 2.0
 _AT_ONCE = 10.0
@@ -46,7 +48,7 @@ class Gate:
     answer ends that. `chance` gives numbers from 0 to 1.
     """
 
-    def __init__(self, chance: Callable[[], float] = random.random) -> None:
+    def __init__(self, chance: Callable[[], float] = CHANCE.random) -> None:
         self._chance = chance
         self._left = _AT_ONCE
         self._at = 0.0

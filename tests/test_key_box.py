@@ -77,7 +77,7 @@ def test_a_panel_stays_with_the_simulator_after_a_key_came(
     panel.form.values = GOOD
     panel._go.click()
     until(lambda: not panel._busy)
-    assert "run the panel's cell again" in panel._status.value.replace("&#x27;", "'")
+    assert "run its cell again" in panel._status.value.replace("&#x27;", "'")
     assert provider.headers == []
     again = opened(crun, sleep=short)
     assert again._key is None

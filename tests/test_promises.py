@@ -321,7 +321,7 @@ def test_a_panel_that_says_free_never_sends_a_paid_request(provider: Provider, m
     panel.generate()
     while panel._busy:
         time.sleep(0.01)
-    assert "This panel was made for the simulator" in panel._status.value
+    assert "This was made for the simulator" in panel._status.value
     assert provider.headers == []
 
 
