@@ -86,14 +86,17 @@ def pour(db: sqlite3.Connection, found: Found) -> None:
     if found.ledger:
         db.execute("UPDATE identity SET id = ?", (found.ledger,))
     for seq, row in found.rows.items():
-        columns = {name: value for name, value in row.items() if name in known}
-        marks = ", ".join("?" * len(columns))
-        statement = f"INSERT INTO tasks ({', '.join(columns)}) VALUES ({marks})"  # noqa: S608
-        try:
-            db.execute(statement, tuple(columns.values()))
-        except sqlite3.IntegrityError:  # two rows of one request, which damage can look like: both are kept, one blocks
-            columns["intent"] = f"{columns['intent']}, {seq}"
-            db.execute(statement, tuple(columns.values()))
+        columns = _BLANK | {name: value for name, value in row.items() if name in known and value is not None}
+        alone = columns | {"intent": f"{columns['intent']}, {seq}"}
+        told = {name: str(alone[name]) for name in ("intent", "spec", "base_url", "body", "task_id", "outputs")}
+        why = "the damaged ledger had impossible values in this row"
+        # As it is; beside another row of the same request, which damage can look like; at last what a person needs of it.
+        for attempt in (columns, alone, _BLANK | told | {"seq": seq, "error": why}):
+            marks = ", ".join("?" * len(attempt))
+            statement = f"INSERT INTO tasks ({', '.join(attempt)}) VALUES ({marks})"  # noqa: S608
+            with suppress(sqlite3.IntegrityError):
+                db.execute(statement, tuple(attempt.values()))
+                break
     for number, (at, task, changes) in found.events.items():
         values = (number, at, task, json.dumps(changes, ensure_ascii=False))
         db.execute("INSERT INTO events (rowid, at, task, changes) VALUES (?, ?, ?, ?)", values)
