@@ -1,5 +1,6 @@
 """The first step of a task: its row claimed in the ledger, and the request handed to the engine where the row is new."""
 
+import math
 from typing import Literal
 from urllib.parse import urlsplit
 
@@ -22,13 +23,20 @@ from seedance_nb._values import Problem
 World = Literal["", "simulated", "paid"]
 
 
-def sendable(spec: Spec, take: int) -> None:
-    """Nothing, where a request of this document can be sent at all. *pure*. Raises: SpecError; InvalidInput for the take."""
+def sendable(spec: Spec, take: int, budget: float | None) -> None:
+    """Nothing, where a request of this document can be sent at all. *pure*.
+
+    Raises: SpecError; InvalidInput for a take or a budget that is none.
+    """
     if spec.unsendable:
         raise SpecError(spec.unsendable, file=spec.file)
     if type(take) is not int or take < 1:
         told = f"is a whole number from 1 on, not {take!r}"
         raise InvalidInput((Problem(path="take", message=told, rule="take", value=take, limit=1),))
+    is_number = isinstance(budget, int | float) and not isinstance(budget, bool)
+    if budget is not None and not (is_number and 0 <= budget < math.inf):
+        told = f"is a number from 0 on, in {spec.price.unit}, not {budget!r}"
+        raise InvalidInput((Problem(path="budget", message=told, rule="budget", value=budget, limit=0),))
 
 
 def must_be_meant(

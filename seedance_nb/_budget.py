@@ -17,11 +17,12 @@ def must_fit(db: sqlite3.Connection, provider: str, price: Estimate, budget: flo
     """
     unit, free = price.unit, [str(state) for state in FREE_STATES]
     if price.amount is None or price.at_least:
-        why = price.why or ("only what it costs at least" if price.at_least else "nobody says it")
+        why = price.why.rstrip(".") or ("only what it costs at least" if price.at_least else "nobody says it")
         raise OverBudget(
             f"The price of this request is not known ({why}), so it cannot be held against the "
             f"budget of {budget:g} {unit}. Nothing was sent.",
             budget=budget,
+            next_step="sd.estimate(...) says what is known of the price; without budget= it is sent at whatever it costs",
         )
     spent, unpriced = db.execute(
         f"""SELECT coalesce(sum(CASE WHEN finished IS NULL THEN coalesce(max(credits, estimate), estimate, credits)
@@ -30,9 +31,12 @@ def must_fit(db: sqlite3.Connection, provider: str, price: Estimate, budget: flo
         (provider, int(simulated), *free),
     ).fetchone()
     if unpriced:
+        tasks = "1 earlier task" if unpriced == 1 else f"{unpriced} earlier tasks"
         raise OverBudget(
-            f"{unpriced} earlier tasks of {provider} in this ledger have no known price, so what is left of the budget of "
-            f"{budget:g} {unit} is not known. Nothing was sent.",
+            f"The price of {tasks} of {provider} in this ledger is not known, so what is left of the budget of "
+            f"{budget:g} {unit} is not either. Nothing was sent.",
+            next_step="a ledger of its own begins at nothing: sd.Session(ledger=Path('project.sqlite3'), budget=...), "
+            "or SEEDANCE_LEDGER",
             budget=budget,
             spent=spent,
             price=price.amount,

@@ -22,6 +22,9 @@ EMBED_UP_TO = 8_000_000
 FG = "color:var(--jp-ui-font-color1,var(--vscode-foreground,inherit))"
 DIM = "color:var(--jp-ui-font-color2,var(--vscode-descriptionForeground,#666))"
 LINE = "border:1px solid var(--jp-border-color2,var(--vscode-panel-border,#d0d7de))"
+WARN = "border-left:4px solid var(--jp-warn-color1,#f57c00);padding:2px 10px;font-weight:600"
+NARROW = ";white-space:nowrap"
+_SHORT_CELL = 22
 FONT = "font-family:var(--jp-ui-font-family,system-ui,sans-serif);font-size:13px;line-height:1.5"
 _BADGE = (
     "display:inline-block;padding:0 7px;border-radius:9px;font-size:11px;font-weight:600;letter-spacing:.04em;"
@@ -204,31 +207,32 @@ def differences(asked: Mapping[str, Any], facts: Facts | None) -> list[str]:
     return found
 
 
-def table_html(heads: Sequence[str], rows: Sequence[Sequence[str]], note: str = "") -> str:
-    """A table whose cells are text; every cell is escaped. *pure*."""
+def table_html(heads: Sequence[str], rows: Sequence[Sequence[str]], note: str = "", lead: str = "") -> str:
+    """A table whose cells are text, with a warning above and a note below; all of it is escaped. *pure*."""
     cell = f"padding:5px 10px;text-align:left;vertical-align:top;{LINE};border-width:0 0 1px"
     head = "".join(f'<th scope="col" style="{cell};{DIM};font-weight:600">{escaped(text)}</th>' for text in heads)
     body = "".join(
-        f'<tr><td style="{cell};white-space:nowrap">{escaped(first)}</td>'
-        + "".join(f'<td style="{cell}">{escaped(text)}</td>' for text in rest)
+        "<tr>"
+        + "".join(f'<td style="{cell}{NARROW if len(text) <= _SHORT_CELL else ""}">{escaped(text)}</td>' for text in row)
         + "</tr>"
-        for first, *rest in rows
+        for row in rows
     )  # fmt: skip
+    above = f'<div role="alert" style="{WARN};margin-bottom:6px">{escaped(lead)}</div>' if lead else ""
     below = f'<div style="{DIM};margin-top:4px">{escaped(note)}</div>' if note else ""
     return (
-        f'<div style="overflow-x:auto;{FONT};{FG}"><table style="border-collapse:collapse;margin:0">'
+        f'<div style="overflow-x:auto;{FONT};{FG}">{above}<table style="border-collapse:collapse;margin:0">'
         f"<thead><tr>{head}</tr></thead><tbody>{body}</tbody></table>{below}</div>"
     )
 
 
-def table_text(heads: Sequence[str], rows: Sequence[Sequence[str]], note: str = "") -> str:
+def table_text(heads: Sequence[str], rows: Sequence[Sequence[str]], note: str = "", lead: str = "") -> str:
     """The same table for consoles, columns aligned. *pure*."""
     lines = [list(heads), *map(list, rows)]
     widths = [max(len(line[column]) for line in lines) for column in range(len(heads))]
     text = "\n".join(
         "  ".join(word.ljust(width) for word, width in zip(line, widths, strict=True)).rstrip() for line in lines
     )
-    return f"{text}\n{note}" if note else text
+    return "\n".join(part for part in (lead, text, note) if part)
 
 
 def sent_html(body: str, head: str = "What was sent") -> str:

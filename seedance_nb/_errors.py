@@ -20,10 +20,13 @@ Each one has `.charged` ("not charged", "charged" or "unknown") and `.next_step`
 Errors are equal when their types and facts are equal.
 """
 
+import traceback
 import warnings
 from collections.abc import Iterable
+from pathlib import Path
+from types import TracebackType
 
-from seedance_nb._values import Charged, Problem
+from seedance_nb._values import Charged, Problem, quoted
 
 
 class MediaWarning(UserWarning):
@@ -44,6 +47,17 @@ def tell(doubts: Iterable[object], kind: type[Warning], *, warn: bool) -> None:
         warnings.warn(str(doubt), kind, stacklevel=4)
 
 
+def own_line(frames: TracebackType | None) -> str:
+    """The person's own line of code that led to an error, with its number; "" where it is not known. *reads files*."""
+    own = [frame for frame in traceback.extract_tb(frames) if not frame.filename.startswith(_PACKAGE)]
+    told = own[0] if own else None
+    for frame in own:
+        if "ipykernel" in frame.filename or frame.filename.startswith("<ipython"):
+            told = frame
+    return f"line {told.lineno}:  {told.line}" if told and told.line else ""
+
+
+_PACKAGE = str(Path(__file__).parent)
 _MONEY = {
     "not charged": "Nothing was charged.",
     "charged": "The provider may bill this task.",
@@ -64,6 +78,12 @@ class SeedanceError(Exception):
         lines = [self.message, _MONEY[self.charged], f"Next: {self.next_step}" if self.next_step else ""]
         return "\n".join(line for line in lines if line)
 
+    def _render_traceback_(self) -> list[str]:
+        # IPython shows this in place of a traceback: the person's own line, and the help; `%debug` still has all frames.
+        name = type(self).__name__
+        line = own_line(self.__traceback__)
+        return [f"\x1b[31m{name}\x1b[0m{f' at  {line}' if line else ''}", "", *str(self).splitlines()]
+
     def __eq__(self, other: object) -> bool:
         return type(self) is type(other) and vars(self) == vars(other)
 
@@ -74,10 +94,10 @@ class SeedanceError(Exception):
 class SpecError(SeedanceError):
     """A document that cannot be used. `file` names it, `pointer` is a JSON Pointer to the place."""
 
-    def __init__(self, message: str, *, file: str = "", pointer: str = "") -> None:
-        super().__init__(
-            f"{file or 'document'}, {pointer or '/'}: {message}", next_step="mend the document at that place"
-        )
+    def __init__(
+        self, message: str, *, file: str = "", pointer: str = "", next_step: str = "mend the document at that place"
+    ) -> None:
+        super().__init__(f"{file or 'document'}, {pointer or '/'}: {message}", next_step=next_step)
         self.args = (message,)
         self.file = file
         self.pointer = pointer
@@ -87,9 +107,15 @@ class OverBudget(SeedanceError):
     """No room in the budget, or no way to tell. `budget`, `spent` and `price` are in the provider's unit, None if unknown."""
 
     def __init__(
-        self, message: str = "", *, budget: float | None = None, spent: float | None = None, price: float | None = None
+        self,
+        message: str = "",
+        *,
+        budget: float | None = None,
+        spent: float | None = None,
+        price: float | None = None,
+        next_step: str = "run it again with a larger budget= if it is worth that",
     ) -> None:
-        super().__init__(message, next_step="give a larger budget=, or another ledger=, to go on")
+        super().__init__(message, next_step=next_step)
         self.budget = budget
         self.spent = spent
         self.price = price
@@ -121,7 +147,7 @@ class Refused(SeedanceError):
         next_step: str = "",
         charged: Charged = "not charged",
     ) -> None:
-        head = f"The provider refused the request ({code}): {message}" if code is not None else message
+        head = f"The provider refused the request ({code}): {quoted(message)}" if code is not None else quoted(message)
         super().__init__(head, next_step=next_step or self.hint, charged=charged)
         self.args = (message,)
         self.provider_message = message

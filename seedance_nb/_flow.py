@@ -19,6 +19,7 @@ from seedance_nb._request import Request
 from seedance_nb._spec import Spec
 from seedance_nb._task import EARLY_STATES, Looks, Row, State
 from seedance_nb._transport import Place, host_of, send_once, turn
+from seedance_nb._values import quoted
 
 _TRIES = 4
 _SENDINGS = 3
@@ -192,7 +193,7 @@ def raise_for(spec: Spec, row: Row) -> None:
     if row.state is State.FAILED:
         said = row.error or f"the state {row.word!r} without a reason"
         raise TaskFailed(
-            f"{row.provider} could not make the video of {row.name}. It said: {said}",
+            f"{row.provider} could not make the video of {row.name}. It said: {quoted(said)}",
             task=row.name,
             charged=row.charged,
             next_step="change the prompt or the references, or send the same again as take=2",

@@ -14,6 +14,7 @@ from seedance_nb._files import file_text
 from seedance_nb._markup import escaped
 from seedance_nb._price import price_after
 from seedance_nb._task import Row, State
+from seedance_nb._values import quoted
 
 _TICK_S = 0.1
 
@@ -126,7 +127,7 @@ class Task:
     def _still_running(self, waited: float) -> WaitTimeout:
         row = self.row
         return WaitTimeout(
-            f"{row.name} is still {row.state} after {waited:g} s of waiting{f'; {row.error}' if row.error else ''}.",
+            f"{row.name} is still {row.state} after {waited:g} s of waiting{f'; {quoted(row.error)}' if row.error else ''}.",
             task=row.name,
             charged=row.charged,
             next_step=f"sd.task({row.name!r}).wait() goes on waiting; the task itself was not touched",
@@ -150,11 +151,16 @@ class Tasks(Sequence[Row]):
 
     _heads = ("task", "state", "cost", "document", "prompt", "made (UTC)", "file")
 
-    def __init__(self, rows: Sequence[Row], prompts: Sequence[str], where: str) -> None:
+    def __init__(self, rows: Sequence[Row], prompts: Sequence[str], where: str, count: int = 0) -> None:
         order = sorted(range(len(rows)), key=lambda place: (not rows[place].is_unresolved, place))
         self._rows = [rows[place] for place in order]
         self._prompts = [prompts[place] for place in order]
-        self._note = f"ledger: {where}"
+        more = f"{len(rows):,} of {count:,} tasks are shown; sd.tasks({count}) shows all. " if len(rows) < count else ""
+        self._note = f"{more}ledger: {where}"
+        unclear = [row for row in self._rows if row.is_unresolved and row.state is State.UNKNOWN]
+        number = "1 request is" if len(unclear) == 1 else f"{len(unclear):,} requests are"
+        step = f"sd.task({unclear[0].name!r}).resolve()" if unclear else ""
+        self._lead = f"{number} unclear and may have been charged: {step} says what to do" if unclear else ""
 
     def __getitem__(self, place: Any) -> Any:
         return self._rows[place]
@@ -169,18 +175,18 @@ class Tasks(Sequence[Row]):
         return [
             [
                 row.name,
-                row.state + (" (SIMULATED)" if row.simulated else ""),
+                ("⚠ " if row.is_unresolved else "") + row.state + (" (SIMULATED)" if row.simulated else ""),
                 price_after(row),
                 row.spec,
                 shorten(prompt, 60, placeholder="…"),
                 time.strftime("%Y-%m-%d %H:%M", time.gmtime(row.created)),
-                file_text(row),
+                file_text(row) if row.state is not State.UNKNOWN else "",
             ]
             for row, prompt in zip(self._rows, self._prompts, strict=True)
         ]
 
     def __repr__(self) -> str:
-        return table_text(self._heads, self._cells(), self._note)
+        return table_text(self._heads, self._cells(), self._note, self._lead)
 
     def _repr_html_(self) -> str:
-        return table_html(self._heads, self._cells(), self._note)
+        return table_html(self._heads, self._cells(), self._note, self._lead)

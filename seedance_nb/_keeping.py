@@ -27,7 +27,7 @@ from seedance_nb._request import status_request
 from seedance_nb._task import Row, Seen, State, read_status
 from seedance_nb._transport import look, way_of
 from seedance_nb._turns import turn
-from seedance_nb._values import without_queries
+from seedance_nb._values import tamed
 
 _TRIES = 4
 _MOST_UNFIT = 2
@@ -64,9 +64,9 @@ async def noted(flow: Flow, row: Row, seen: Seen) -> Row:
     hide = flow.place.secret.hide if flow.place.secret else str
     found: dict[str, Any] = {
         "state": seen.state,
-        "word": without_queries(hide(seen.word)),
+        "word": tamed(hide(seen.word)),
         "outputs": seen.outputs,
-        "error": without_queries(hide(seen.error)),
+        "error": tamed(hide(seen.error)),
         "credits": seen.credits if seen.credits is not None else row.credits,
         "progress": seen.progress,
     }

@@ -147,6 +147,10 @@ class Ledger:
 
         return self._read(look)
 
+    def count(self) -> int:
+        """How many rows there are."""
+        return self._read(lambda db: int(db.execute("SELECT count(*) FROM tasks").fetchone()[0]))
+
     def history(self, row: Row) -> tuple[float, ...]:
         """Seconds from acceptance to the end for the last 30 finished tasks of the same kind, oldest first.
 

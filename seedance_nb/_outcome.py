@@ -8,7 +8,7 @@ from seedance_nb._keys import Secret
 from seedance_nb._spec import Spec
 from seedance_nb._tables import ErrorTable
 from seedance_nb._task import read_id
-from seedance_nb._values import find, find_all, split, without_queries
+from seedance_nb._values import find, find_all, split, tamed
 
 _REFUSALS: dict[str, type[Refused]] = {
     "refused": Refused,
@@ -66,7 +66,7 @@ def classify(spec: Spec, answer: Answer, secret: Secret | None = None) -> Sent:
             outcome="unknown", why=f"the answer (HTTP {answer.status}) is not the JSON that the document describes"
         )
     table, hide = spec.errors, secret.hide if secret else str
-    code, words = _code(table, answer), without_queries(hide(_message(table, answer)))[:500]
+    code, words = _code(table, answer), tamed(hide(_message(table, answer)))[:500]
     task_id = read_id(spec.task, answer.value)
     if answer.status < 300 and (str(code) in map(str, table.ok) or (not code and task_id)):  # noqa: PLR2004
         if task_id and hide(task_id) == task_id:
@@ -79,7 +79,7 @@ def classify(spec: Spec, answer: Answer, secret: Secret | None = None) -> Sent:
         error = refusal(
             spec,
             meant,
-            "\n".join([words, *(f"- {without_queries(hide(line))[:500]}" for line in _details(table, answer))]),
+            "\n".join([words, *(f"- {tamed(hide(line))[:500]}" for line in _details(table, answer))]),
         )
         if isinstance(error, RateLimited):
             error.retry_after = answer.retry_after
@@ -105,7 +105,7 @@ def free_value(spec: Spec, answer: Answer, secret: Secret | None = None) -> dict
         sent = classify(spec, answer, secret)
         if sent.error is not None:
             raise sent.error
-        words = without_queries(hide(_message(spec.errors, answer)))[:300]
+        words = tamed(hide(_message(spec.errors, answer)))[:300]
         raise SeedanceError(f"{spec.provider} answered {code or answer.status} {words!r}.")
     raise SeedanceError(
         f"{spec.provider} gave an answer (HTTP {answer.status}) that is not what the document describes."

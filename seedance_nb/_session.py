@@ -32,6 +32,7 @@ from seedance_nb._transport import Place
 from seedance_nb._upstream import warnings
 from seedance_nb._values import Problem, join, read_json
 
+_MOST_ROWS = 100_000
 Document = str | Path | Mapping[str, Any] | Spec | Operation
 
 
@@ -159,10 +160,11 @@ class Session:
         provider says is raised by `wait`.
         """
         spec = _spec.spec(document)
-        sendable(spec, take)
+        budget = self._budget if budget is None else budget
+        sendable(spec, take, budget)
         self._specs[spec.name] = spec
         approved = approve(spec, fields, extra)
-        where, budget = self._doors.new(spec), self._budget if budget is None else budget
+        where = self._doors.new(spec)
         must_be_meant(spec, where, budget, shown_as=shown_as, by_hand=by_hand)
         doubts = warnings(spec, approved.values)
         if preflight:
@@ -183,9 +185,13 @@ class Session:
         return self.submit(document, **fields).wait(timeout)
 
     def tasks(self, limit: int = 100) -> Tasks:
-        """The latest tasks of the ledger, unresolved ones first. *reads files*."""
+        """The latest tasks of the ledger, at most `limit`, unresolved ones first. *reads files*. Raises: InvalidInput."""
+        if type(limit) is not int or not 1 <= limit <= _MOST_ROWS:
+            told = f"is a whole number from 1 to {_MOST_ROWS:,}, not {limit!r}"
+            raise InvalidInput((Problem(path="limit", message=told, rule="limit", value=limit, limit=1),))
         rows = self.ledger.rows(limit)
-        return Tasks(rows, [str(self._asked(row).get("prompt", "")) for row in rows], self.ledger.told)
+        prompts = [str(self._asked(row).get("prompt", "")) for row in rows]
+        return Tasks(rows, prompts, self.ledger.told, self.ledger.count())
 
     def task(self, name: str | int, /, *, document: Document | None = None) -> Task:
         """The task that the ledger knows by this name, ready to be waited for; nothing is sent. *reads files*.

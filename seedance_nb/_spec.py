@@ -60,7 +60,9 @@ def spec(source: "str | Path | Mapping[str, Any] | Spec | Operation", /, *, oper
         elif not _is_there(source):
             close = difflib.get_close_matches(source, names(), 3, 0.3) or names()
             raise SpecError(
-                f"no document has this name and no file is there; did you mean {', '.join(close)}?", file=source
+                f"no document has this name and no file is there; did you mean {', '.join(close)}?",
+                file=source,
+                next_step="sd.models() lists the names",
             )
     document, file = _documents.read(source)
     return _guarded(document, file, _stem(file), operation)

@@ -19,7 +19,7 @@ from seedance_nb._pace import Gate, pause_of
 from seedance_nb._pinned import Way
 from seedance_nb._request import Request
 from seedance_nb._spec import Spec
-from seedance_nb._values import ABSENT, read_answer, without_queries
+from seedance_nb._values import ABSENT, read_answer, tamed
 
 MAX_ANSWER = 2 * 1024 * 1024
 _CONNECT_S = 10.0
@@ -199,4 +199,4 @@ async def _read(answer: httpx.Response, limit: int) -> bytes:
 
 def _said(error: Exception, place: Place) -> str:
     text = str(error).rstrip(".") or type(error).__name__
-    return without_queries(place.secret.hide(text) if place.secret else text)[:200]
+    return tamed(place.secret.hide(text) if place.secret else text)[:200]

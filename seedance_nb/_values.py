@@ -188,6 +188,19 @@ def without_queries(text: str) -> str:
     return _QUERY.sub(r"\1?…", text)
 
 
+_UNSEEN = re.compile("[\x00-\x08\x0b-\x1f\x7f-\x9f\u061c\u200e\u200f\u202a-\u202e\u2066-\u2069]")
+
+
+def tamed(text: str) -> str:
+    """A provider's words without queries of addresses, and without signs that move a cursor or turn text round. *pure*."""
+    return without_queries(_UNSEEN.sub("\ufffd", text.replace("\r\n", "\n")))
+
+
+def quoted(text: str) -> str:
+    """Words of somebody else within a message of ours: lines after the first cannot be taken for our own. *pure*."""
+    return "\n  | ".join(text.splitlines())
+
+
 def short(value: Any, width: int = 60) -> str:
     """A value as one short line for a message, at most `width` characters. *pure*."""
     try:

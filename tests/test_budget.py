@@ -105,7 +105,7 @@ def test_earlier_tasks_without_a_price_leave_no_room_that_could_be_known(
         with pytest.raises(sd.UnknownOutcome):
             session.generate(CRUN.model, timeout=60, **CRUN.fields)
         server.plans["other"] = [(told,)]
-        with pytest.raises(sd.OverBudget, match="1 earlier tasks of crun in this ledger have no known price"):
+        with pytest.raises(sd.OverBudget, match="price of 1 earlier task of crun in this ledger is not known"):
             session.submit(CRUN.model, take=2, budget=1e6, **CRUN.fields)
         assert server.count(CREATE) == 1
 
