@@ -157,11 +157,18 @@ def tasks(limit: int = 100) -> Tasks:
     return default().tasks(limit)
 
 
-def task(name: str | int, /, *, document: Document | None = None, api_key: str | None = None) -> Task:
+def task(
+    name: str | int,
+    /,
+    *,
+    document: Document | None = None,
+    api_key: str | None = None,
+    base_url: str | None = None,
+) -> Task:
     """The task that the ledger knows by this name, ready to be waited for; nothing is sent. *reads files*.
 
     `document` is needed where the task's document came from a file or a dict.
     """
     secret = hidden(api_key)
     del api_key  # a traceback can show variables
-    return default(secret).task(name, document=document)
+    return default(secret, base_url).task(name, document=document)

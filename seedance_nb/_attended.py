@@ -10,7 +10,7 @@ def nobody_there() -> str:
 
     A front end with a person behind it lets a cell ask for input; papermill, nbclient and nbconvert do not.
     """
-    if os.getenv("CI"):
+    if os.getenv("CI", "").casefold() not in ("", "0", "false", "no"):
         return "CI is set in the environment"
     module: Any = sys.modules.get("IPython")
     shell = module.get_ipython() if module else None

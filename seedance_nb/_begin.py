@@ -1,6 +1,8 @@
 """The first step of a task: its row claimed in the ledger, and the request handed to the engine where the row is new."""
 
 import math
+import os
+import threading
 from typing import Literal
 from urllib.parse import urlsplit
 
@@ -20,6 +22,20 @@ from seedance_nb._transport import Place, host_of
 from seedance_nb._uris import SIMULATED_ASSET, SIMULATED_HOST
 from seedance_nb._values import Problem
 
+
+class _Turn:
+    """One thread at a time, in each process of its own: a thread that a forked child does not have may hold its parent's."""
+
+    def __init__(self) -> None:
+        self.renew()
+        if hasattr(os, "register_at_fork"):
+            os.register_at_fork(after_in_child=self.renew)
+
+    def renew(self) -> None:
+        self.lock = threading.Lock()
+
+
+_TURN = _Turn()
 World = Literal["", "simulated", "paid"]
 
 
@@ -77,21 +93,22 @@ def begin(
     if flow.place.app is None and urlsplit(flow.place.base_url).hostname not in LOOPBACK:
         _refuse_simulated(approved)
     ready(flow.folder)
-    row, is_new = flow.ledger.claim(
-        approved,
-        base_url=flow.place.base_url,
-        simulated=flow.place.app is not None,
-        take=take,
-        fingerprint=flow.place.secret.fingerprint() if flow.place.secret else "",
-        estimate=price,
-        budget=budget,
-        instead_of=instead_of,
-    )
-    if is_new:
-        LOG.info("%s is submitted to %s for %s", row.name, host_of(row.base_url), row.spec)
-        _send(flow, row, approved)
-    elif row.state not in (State.UNKNOWN, State.FAILED):
-        ENGINE.follow(flow.key(row), lambda: run(flow, row, None))
+    with _TURN.lock:  # between the claim and the sending nobody else may follow the row and find it forsaken
+        row, is_new = flow.ledger.claim(
+            approved,
+            base_url=flow.place.base_url,
+            simulated=flow.place.app is not None,
+            take=take,
+            fingerprint=flow.place.secret.fingerprint() if flow.place.secret else "",
+            estimate=price,
+            budget=budget,
+            instead_of=instead_of,
+        )
+        if is_new:
+            LOG.info("%s is submitted to %s for %s", row.name, host_of(row.base_url), row.spec)
+            _send(flow, row, approved)
+        elif row.state not in (State.UNKNOWN, State.FAILED):
+            ENGINE.follow(flow.key(row), lambda: run(flow, row, None))
     return row, is_new
 
 
@@ -109,7 +126,9 @@ def _send(flow: Flow, row: Row, approved: Approved) -> None:
         ENGINE.promise(flow.settled)
     except BaseException:  # Stop pressed at this very moment: nothing can have left yet
         flow.settled.set()
-        flow.ledger.update(row.seq, state=State.UNSENT, error="The sending was stopped before it began.")
+        flow.ledger.update(
+            row.seq, only_in=(State.WAITING,), state=State.UNSENT, error="the sending was stopped before it began"
+        )
         raise
     # From here on it may have left, so an interrupt must not free the row.
     try:

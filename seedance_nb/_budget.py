@@ -26,14 +26,14 @@ def must_fit(db: sqlite3.Connection, provider: str, price: Estimate, budget: flo
         )
     spent, unpriced = db.execute(
         f"""SELECT coalesce(sum(CASE WHEN finished IS NULL THEN coalesce(max(credits, estimate), estimate, credits)
-        ELSE coalesce(credits, estimate) END), 0), sum(credits IS NULL AND estimate IS NULL) FROM tasks
+        ELSE coalesce(credits, estimate) END), 0), sum((credits IS NULL AND estimate IS NULL) OR unit != ?) FROM tasks
         WHERE substr(spec, 1, instr(spec || '/', '/') - 1) = ? AND simulated = ? AND state NOT IN ({", ".join("?" * len(free))})""",  # noqa: S608
-        (provider, int(simulated), *free),
+        (unit, provider, int(simulated), *free),
     ).fetchone()
     if unpriced:
         tasks = "1 earlier task" if unpriced == 1 else f"{unpriced} earlier tasks"
         raise OverBudget(
-            f"The price of {tasks} of {provider} in this ledger is not known, so what is left of the budget of "
+            f"The price of {tasks} of {provider} in this ledger is not known in {unit}, so what is left of the budget of "
             f"{budget:g} {unit} is not either. Nothing was sent.",
             next_step="a ledger of its own begins at nothing: sd.Session(ledger=Path('project.sqlite3'), budget=...), "
             "or SEEDANCE_LEDGER",

@@ -10,7 +10,7 @@ from seedance_nb._task import Row, State
 COLUMNS = (
     "seq", "spec", "base_url", "simulated", "digest", "take", "body", "state", "word", "task_id", "outputs", "error",
     "credits", "estimate", "unit", "progress", "file", "sha256", "facts", "beside", "dead", "created", "accepted", "finished", "owner",
-    "successor", "balance",
+    "successor", "balance", "budget",
 )  # fmt: skip
 CHANGEABLE = frozenset(COLUMNS[7:]) - {"created", "estimate", "unit", "successor"} | {"simulated"}
 SELECT = f"SELECT {', '.join(COLUMNS)} FROM tasks"  # noqa: S608 - names of our own

@@ -23,8 +23,8 @@ FG = "color:var(--jp-ui-font-color1,var(--vscode-foreground,inherit))"
 DIM = "color:var(--jp-ui-font-color2,var(--vscode-descriptionForeground,#666))"
 LINE = "border:1px solid var(--jp-border-color2,var(--vscode-panel-border,#d0d7de))"
 WARN = "border-left:4px solid var(--jp-warn-color1,#f57c00);padding:2px 10px;font-weight:600"
-NARROW = ";white-space:nowrap"
-_SHORT_CELL = 22
+NARROW, WIDE = ";white-space:nowrap", ";min-width:13em"
+_SHORT_CELL = 30
 FONT = "font-family:var(--jp-ui-font-family,system-ui,sans-serif);font-size:13px;line-height:1.5"
 _BADGE = (
     "display:inline-block;padding:0 7px;border-radius:9px;font-size:11px;font-weight:600;letter-spacing:.04em;"
@@ -213,12 +213,12 @@ def table_html(heads: Sequence[str], rows: Sequence[Sequence[str]], note: str = 
     head = "".join(f'<th scope="col" style="{cell};{DIM};font-weight:600">{escaped(text)}</th>' for text in heads)
     body = "".join(
         "<tr>"
-        + "".join(f'<td style="{cell}{NARROW if len(text) <= _SHORT_CELL else ""}">{escaped(text)}</td>' for text in row)
+        + "".join(f'<td style="{cell}{NARROW if len(text) <= _SHORT_CELL else WIDE}">{escaped(text)}</td>' for text in row)
         + "</tr>"
         for row in rows
     )  # fmt: skip
     above = f'<div role="alert" style="{WARN};margin-bottom:6px">{escaped(lead)}</div>' if lead else ""
-    below = f'<div style="{DIM};margin-top:4px">{escaped(note)}</div>' if note else ""
+    below = f'<div style="{DIM};margin-top:4px;overflow-wrap:anywhere">{escaped(note)}</div>' if note else ""
     return (
         f'<div style="overflow-x:auto;{FONT};{FG}">{above}<table style="border-collapse:collapse;margin:0">'
         f"<thead><tr>{head}</tr></thead><tbody>{body}</tbody></table>{below}</div>"

@@ -24,6 +24,7 @@ import traceback
 import warnings
 from collections.abc import Iterable
 from pathlib import Path
+from textwrap import shorten
 from types import TracebackType
 
 from seedance_nb._values import Charged, Problem, quoted
@@ -54,7 +55,10 @@ def own_line(frames: TracebackType | None) -> str:
     for frame in own:
         if "ipykernel" in frame.filename or frame.filename.startswith("<ipython"):
             told = frame
-    return f"line {told.lineno}:  {told.line}" if told and told.line else ""
+    if told is None or not told.line:
+        return ""
+    code = "" if "key" in told.line.casefold() else f":  {shorten(told.line, 90, placeholder=' …')}"
+    return f"line {told.lineno}{code}"
 
 
 _PACKAGE = str(Path(__file__).parent)
@@ -82,7 +86,7 @@ class SeedanceError(Exception):
         # IPython shows this in place of a traceback: the person's own line, and the help; `%debug` still has all frames.
         name = type(self).__name__
         line = own_line(self.__traceback__)
-        return [f"\x1b[31m{name}\x1b[0m{f' at  {line}' if line else ''}", "", *str(self).splitlines()]
+        return [f"\x1b[31m{name}\x1b[0m{f' at {line}' if line else ''}", "", *str(self).splitlines()]
 
     def __eq__(self, other: object) -> bool:
         return type(self) is type(other) and vars(self) == vars(other)
@@ -182,8 +186,10 @@ class Unavailable(Refused):
 class Unreachable(SeedanceError):
     """No connection to the provider was made, so no byte of the request left. `sent` is always False."""
 
-    def __init__(self, message: str = "") -> None:
-        super().__init__(message, next_step="check the network and the address, then run the same cell again")
+    def __init__(
+        self, message: str = "", next_step: str = "check the network and the address, then run the same cell again"
+    ) -> None:
+        super().__init__(message, next_step=next_step)
         self.sent = False
 
 

@@ -201,4 +201,6 @@ def raise_for(spec: Spec, row: Row) -> None:
     if row.state is State.REFUSED:
         raise refusal(spec, row.word, row.error)
     if row.state is State.UNSENT:
+        if "connection" not in row.error:  # it was freed, or stopped: nothing is wrong with the network
+            raise Unreachable(f"The request was not sent: {row.error}.", "run the same cell again to send it")
         raise Unreachable(row.error)

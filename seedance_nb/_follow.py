@@ -47,7 +47,7 @@ async def glance(flow: Flow, row: Row) -> Row:
     answer, _ = await look(flow.spec, status_request(flow.spec, flow.place.base_url, row.task_id), flow.place)
     seen = seen_at(flow, answer)
     if seen is None and answer is not None:
-        _must_stop(flow, answer, row)
+        must_stop(flow, answer, row)
     return await noted(flow, row, seen) if seen else row
 
 
@@ -66,7 +66,7 @@ async def _follow(flow: Flow, row: Row) -> Row:
             if row.state not in OPEN_STATES:
                 return row
             continue
-        gone = answer is not None and _must_stop(flow, answer, row)
+        gone = answer is not None and must_stop(flow, answer, row)
         missing_since = (missing_since or flow.clock()) if gone else None
         if missing_since is not None and flow.clock() - missing_since > _GONE_AFTER_S:
             raise Refused(f"{row.provider} no longer knows the task {row.task_id}.", code=404, charged=row.charged)
@@ -75,7 +75,7 @@ async def _follow(flow: Flow, row: Row) -> Row:
             row = await flow.write(row, error=problem)
 
 
-def _must_stop(flow: Flow, answer: Answer, row: Row) -> bool:
+def must_stop(flow: Flow, answer: Answer, row: Row) -> bool:
     """Whether an answer says that the task is not there. Raises: Unauthorized where the key may not look."""
     sent = classify(flow.spec, answer, flow.place.secret)
     if isinstance(sent.error, Unauthorized) or answer.status in (401, 403):

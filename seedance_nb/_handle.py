@@ -13,7 +13,7 @@ from seedance_nb._errors import SeedanceError, WaitTimeout
 from seedance_nb._files import file_text
 from seedance_nb._markup import escaped
 from seedance_nb._price import price_after
-from seedance_nb._task import Row, State
+from seedance_nb._task import EARLY_STATES, Row, State
 from seedance_nb._values import quoted
 
 _TICK_S = 0.1
@@ -33,7 +33,7 @@ class Task:
         *,
         is_new: bool,
         resolve: Callable[[str, bool | None], None],
-        again: Callable[[], "Task"],
+        again: Callable[[float | None], "Task"],
     ) -> None:
         self._read = read
         self._resolve = resolve
@@ -93,13 +93,20 @@ class Task:
         self._resolve(task_id, taken)
         return self
 
-    def resubmit(self, *, confirm: bool = False) -> "Task":
+    def resubmit(self, *, confirm: bool = False, budget: float | None = None) -> "Task":
         """The task of a new request in place of one whose outcome is unknown. *spends credits*, *network*, *writes ledger*.
 
         Both may be charged, so it needs `confirm=True`. It is sent once, whoever asks for it again; running the same cell
-        attaches to the new one from then on. Raises: SeedanceError where nothing is unclear, or `confirm` is missing.
+        attaches to the new one from then on. It is held to `budget`, else to the one that the first request was sent under.
+        Raises: SeedanceError where nothing is unclear, or `confirm` is missing; OverBudget.
         """
         row = self.row
+        if row.state in EARLY_STATES:
+            raise SeedanceError(
+                f"{row.name} is {row.state} by a process that may still be at it ({row.owner.split('|')[0]}). Nothing was sent.",
+                next_step=f"sd.task({row.name!r}).wait() waits for what comes of it",
+                charged=row.charged,
+            )
         if row.state is not State.UNKNOWN:
             raise SeedanceError(
                 f"{row.name} is {row.state}, so there is nothing unclear about it. Nothing was sent.",
@@ -113,7 +120,7 @@ class Task:
                 next_step=f"sd.task({row.name!r}).resubmit(confirm=True) if that is what you want",
                 charged=row.charged,
             )
-        return self._again()
+        return self._again(budget)
 
     def __await__(self) -> Generator[Any, None, Video]:
         return self._awaited().__await__()

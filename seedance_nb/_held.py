@@ -1,5 +1,6 @@
 """A task as a person holds it: begun or found in the ledger, and joined to what follows, settles or repeats it."""
 
+from collections.abc import Callable
 from concurrent.futures import Future
 from typing import Any
 
@@ -11,6 +12,8 @@ from seedance_nb._engine import ENGINE, wait_for
 from seedance_nb._flow import Flow, raise_for
 from seedance_nb._follow import run
 from seedance_nb._handle import Task
+from seedance_nb._ledger import Ledger
+from seedance_nb._spec import Spec
 from seedance_nb._task import Row
 from seedance_nb._unclear import resolve
 from seedance_nb._values import read_json
@@ -27,28 +30,32 @@ def started(
     if budget is not None and price.amount is None and not ENGINE.is_here:
         price = wait_for(ENGINE.submit(advice.price(flow.spec, approved.values)))
     row, is_new = begin(flow, approved, take, price, budget=budget, instead_of=instead_of)
-    return held(flow, advice, row, budget, is_new=is_new)
+    return held(lambda: flow, flow.ledger, flow.spec, advice, row, is_new=is_new)
 
 
-def held(flow: Flow, advice: Advice, row: Row, budget: float | None, *, is_new: bool = False) -> Task:
-    """The task of a row that is in the ledger; nothing is sent."""
+def held(
+    flow_of: Callable[[], Flow], ledger: Ledger, spec: Spec, advice: Advice, row: Row, *, is_new: bool = False
+) -> Task:
+    """The task of a row that is in the ledger; nothing is sent. Where it was sent is found out only when that is needed."""
 
     def read() -> Row:
-        return flow.ledger.row(row.seq) or row
+        return ledger.row(row.seq) or row
 
     def follow() -> Future[Any]:
         now = read()
-        raise_for(flow.spec, now)
+        raise_for(spec, now)
+        flow = flow_of()
         return ENGINE.follow(flow.key(row), lambda: run(flow, now, None))
 
     def show(done: Row) -> Video:
-        return video_of(done, flow.spec.title, roles(flow.spec, read_json(done.body)))
+        return video_of(done, spec.title, roles(spec, read_json(done.body)))
 
     def settle(task_id: str, taken: bool | None) -> None:
-        wait_for(ENGINE.submit(resolve(flow, read(), task_id, taken)))
+        wait_for(ENGINE.submit(resolve(flow_of, ledger, read(), task_id, taken)))
 
-    def again() -> Task:
-        must_be_meant(flow.spec, flow.place, budget)
-        return started(flow.anew(), advice, approve_again(flow.spec, row.body), row.take, budget, row.seq)
+    def again(budget: float | None) -> Task:
+        flow, limit = flow_of().anew(), row.budget if budget is None else budget
+        must_be_meant(spec, flow.place, limit)
+        return started(flow, advice, approve_again(spec, row.body), row.take, limit, row.seq)
 
     return Task(read, follow, show, is_new=is_new, resolve=settle, again=again)

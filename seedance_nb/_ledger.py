@@ -74,9 +74,11 @@ class Ledger:
         with self._books.transaction() as page:
             _settle_orphans(page)
             free = [str(state) for state in FREE_STATES]
+            # An unclear row whose successor came to nothing blocks the request again.
             there = page.db.execute(
-                "SELECT seq, state FROM tasks WHERE intent = ? AND state NOT IN (?, ?) AND successor IS NULL",
-                (intent, *free),
+                """SELECT seq, state FROM tasks AS it WHERE intent = ? AND state NOT IN (?, ?) AND (successor IS NULL
+                OR (SELECT state FROM tasks WHERE seq = it.successor) IN (?, ?)) ORDER BY successor IS NULL DESC, seq DESC""",
+                (intent, *free, *free),
             ).fetchone()
             if there and there != (instead_of, str(State.UNKNOWN)):
                 return row_at(page.db, there[0]), False
@@ -90,7 +92,7 @@ class Ledger:
                 "key_fingerprint": fingerprint, "spec": spec.name, "base_url": base_url, "simulated": int(simulated),
                 "digest": approved.digest, "take": take, "body": approved.body, "state": str(State.WAITING),
                 "created": self._now(), "owner": this_process(),
-                "estimate": estimate.amount if estimate else None, "unit": spec.price.unit,
+                "estimate": estimate.amount if estimate else None, "unit": spec.price.unit, "budget": budget,
             })  # fmt: skip
             if there:
                 page.change(there[0], {"successor": seq})
@@ -120,9 +122,10 @@ class Ledger:
             raise
 
     def row(self, name: str | int) -> Row | None:
-        """The row with this number, `#number`, provider's id, or `provider:id`; None if there is none."""
+        """The row with this number, `#number-mark`, provider's id, or `provider:id`; None if there is none."""
         text = str(name)
-        number = int(text.removeprefix("#")) if re.fullmatch(r"#?[0-9]{1,18}", text) else None
+        numbered = re.fullmatch(r"#?([0-9]{1,18})(?:-([0-9a-f]{4}))?", text)
+        number = int(numbered[1]) if numbered else None
 
         def look(db: sqlite3.Connection) -> Row | None:
             if number is not None:
@@ -133,7 +136,8 @@ class Ledger:
                     ? IN (task_id, substr(spec, 1, instr(spec || '/', '/') - 1) || ':' || task_id) ORDER BY seq DESC""",
                     (text,),
                 ).fetchone()
-            return row_at(db, found[0]) if found else None
+            row = row_at(db, found[0]) if found else None
+            return None if row and numbered and numbered[2] not in (None, row.mark) else row
 
         return self._read(look)
 

@@ -73,4 +73,8 @@ def _m005(db: sqlite3.Connection) -> None:
     db.execute("ALTER TABLE tasks ADD COLUMN dead REAL")
 
 
-MIGRATIONS: tuple[Callable[[sqlite3.Connection], None], ...] = (_m001, _m002, _m003, _m004, _m005)
+def _m006(db: sqlite3.Connection) -> None:
+    db.execute("ALTER TABLE tasks ADD COLUMN budget REAL")
+
+
+MIGRATIONS: tuple[Callable[[sqlite3.Connection], None], ...] = (_m001, _m002, _m003, _m004, _m005, _m006)

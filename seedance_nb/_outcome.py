@@ -95,6 +95,18 @@ def classify(spec: Spec, answer: Answer, secret: Secret | None = None) -> Sent:
     return Sent(outcome="unknown", task_id=kept, why=why)
 
 
+def outcome_of(spec: Spec, answer: Answer, secret: Secret | None = None) -> Sent:
+    """What an answer to the paid request itself means. *pure*. A no that names a task is no clear no."""
+    sent = classify(spec, answer, secret)
+    named = read_id(spec.task, answer.value) if sent.outcome == "refused" and spec.task else ""
+    if not named:
+        return sent
+    kept = named if secret is None or secret.hide(named) == named else ""
+    return Sent(
+        outcome="unknown", task_id=kept, why=f"the provider said no ({sent.why!r}) and named a task all the same"
+    )
+
+
 def free_value(spec: Spec, answer: Answer, secret: Secret | None = None) -> dict[str, Any]:
     """The JSON of a yes to a call that costs nothing. *pure*. Raises: Refused and its kinds; SeedanceError for no clear answer."""
     hide = secret.hide if secret else str

@@ -14,7 +14,7 @@ from seedance_nb._begin import World
 from seedance_nb._controls import Shared, toggle
 from seedance_nb._display import sent_html
 from seedance_nb._engine import ENGINE
-from seedance_nb._errors import Refused, SeedanceError, TaskFailed, UnknownOutcome
+from seedance_nb._errors import Refused, SeedanceError, TaskFailed
 from seedance_nb._faults import faults
 from seedance_nb._form import Form
 from seedance_nb._handle import Task
@@ -146,7 +146,7 @@ class Panel:
         except SeedanceError as error:
             self._say(failed_html(error))
             self._blame(values, error)
-            toggle(self._again, shown=isinstance(error, UnknownOutcome | TaskFailed))
+            toggle(self._again, shown=isinstance(error, TaskFailed))
         except Exception as error:  # noqa: BLE001 - a callback's exception would be seen nowhere
             unexpected("panel", error)
             self._say(

@@ -202,10 +202,11 @@ class Session:
         row = self.ledger.row(name)
         if row is None:
             raise SeedanceError(
-                f"The ledger {self.ledger.path} has no task {name!r}.", next_step="sd.tasks() lists what there is"
+                f"The ledger {self.ledger.path} has no task {str(name)[:80]!r}.",
+                next_step="sd.tasks() lists what there is; sd.Session(ledger=Path('...')).task(...) finds one of another ledger",
             )
         spec = _spec.spec(document) if document is not None else document_of(row, self._specs)
-        return held(self._flow(spec, self._doors.of(spec, row)), self.advice, row, self._budget)
+        return held(lambda: self._flow(spec, self._doors.of(spec, row)), self.ledger, spec, self.advice, row)
 
     def callback(self, payload: Mapping[str, Any] | str | bytes, /, *, document: Document | None = None) -> Task:
         """The task that a provider's callback speaks of, after a look of our own with the key. *network*, *writes ledger*.

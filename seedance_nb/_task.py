@@ -1,5 +1,6 @@
 """The life of a task: its states, what a status answer says, and when to look again. Everything here is pure."""
 
+import hashlib
 import re
 from collections.abc import Sequence
 from dataclasses import dataclass, field
@@ -48,7 +49,8 @@ class Row:
 
     `credits` is the provider's own number and `estimate` the one before it, both in `unit`, None where nobody says one;
     `progress` is the provider's own percentage, 0 to 100, None if it tells none.
-    `name` is what `sd.task(name)` takes: provider and the provider's id, or `#` and the row's number until there is one.
+    `name` is what `sd.task(name)` takes: provider and the provider's id, or `#`, the row's number and 4 hex digits until
+    there is one. `budget` is the one that the request was sent under, None for none.
     `facts` is what was found in the kept file, `beside` what became of the results beside it, both as JSON. `dead` is since when
     the result's address has not worked, None while it was not tried or works.
     `successor` is the number of the row that was sent in place of this
@@ -82,6 +84,7 @@ class Row:
     owner: str = ""
     successor: int | None = None
     balance: float | None = None
+    budget: float | None = None
 
     @property
     def provider(self) -> str:
@@ -91,7 +94,12 @@ class Row:
     @property
     def name(self) -> str:
         """What `sd.task(name)` takes."""
-        return f"{self.provider}:{self.task_id}" if self.task_id else f"#{self.seq}"
+        return f"{self.provider}:{self.task_id}" if self.task_id else f"#{self.seq}-{self.mark}"
+
+    @property
+    def mark(self) -> str:
+        """4 hex digits of the request, so that `#1-3f9c` is found in no other ledger."""
+        return hashlib.sha256(f"{self.base_url}|{self.digest}|{self.take}|{self.created!r}".encode()).hexdigest()[:4]
 
     @property
     def is_unresolved(self) -> bool:

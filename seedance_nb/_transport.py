@@ -14,7 +14,7 @@ import httpx
 
 from seedance_nb._errors import Unreachable
 from seedance_nb._keys import Secret
-from seedance_nb._outcome import Answer, Sent, classify, troubled
+from seedance_nb._outcome import Answer, Sent, outcome_of, troubled
 from seedance_nb._pace import Gate, pause_of
 from seedance_nb._pinned import Way
 from seedance_nb._request import Request
@@ -75,7 +75,7 @@ async def send_once(spec: Spec, request: Request, place: Place) -> Sent:
         return Sent(outcome="unsent", why=told, error=Unreachable(f"{told}."), may_pass=may_pass)
     if answer is None:
         return Sent(outcome="unknown", why=f"the connection broke before a clear answer came ({why})")
-    return classify(spec, answer, place.secret)
+    return outcome_of(spec, answer, place.secret)
 
 
 async def look(spec: Spec, request: Request, place: Place) -> tuple[Answer | None, str]:

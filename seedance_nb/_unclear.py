@@ -1,24 +1,30 @@
 """What becomes of a request whose answer was lost: taken up by its id, freed by a person's word, or left as it is."""
 
+from collections.abc import Callable
+
 from seedance_nb._errors import SeedanceError, UnknownOutcome
 from seedance_nb._flow import Flow, kept
+from seedance_nb._follow import must_stop
 from seedance_nb._keeping import noted, seen_at
+from seedance_nb._ledger import Ledger
 from seedance_nb._price import amount_text
 from seedance_nb._request import status_request
 from seedance_nb._task import Row, State, is_id
 from seedance_nb._transport import look
 
 
-async def resolve(flow: Flow, row: Row, task_id: str, taken: bool | None) -> Row:
+async def resolve(flow_of: Callable[[], Flow], ledger: Ledger, row: Row, task_id: str, taken: bool | None) -> Row:
     """The row of an unclear request after what a person, or the provider, knows of it. *network*, *writes ledger*.
 
     Without an id, that of the unclear answer is asked for. Raises: UnknownOutcome with what is known where nothing is
-    decided; SeedanceError for an id that is none, is another task's, or is not known to the provider.
+    decided; SeedanceError for an id that is none, is another task's, or is not known to the provider. With `taken` False the
+    request is freed, unless the provider knows the task that its unclear answer named: then that is taken up.
     """
     if row.state is not State.UNKNOWN:
         return row
-    if taken is False:
-        return await _freed(flow, row)
+    if taken is False and not row.task_id:
+        return freed(ledger, row)
+    flow = flow_of()
     named = (task_id or row.task_id).removeprefix(f"{row.provider}:")
     if not named:
         raise UnknownOutcome(await _known(flow, row), task=row.name, charged=row.charged, next_step=steps(row))
@@ -34,6 +40,8 @@ async def resolve(flow: Flow, row: Row, task_id: str, taken: bool | None) -> Row
         )
     answer, why = await look(flow.spec, status_request(flow.spec, flow.place.base_url, named), flow.place)
     seen = seen_at(flow, answer)
+    if seen is None and taken is False and answer is not None and must_stop(flow, answer, row):
+        return freed(ledger, row)
     if seen is None:
         said = why or f"HTTP {answer.status if answer else 0} without a state"
         raise SeedanceError(
@@ -46,11 +54,12 @@ async def resolve(flow: Flow, row: Row, task_id: str, taken: bool | None) -> Row
     return await noted(flow, row, seen) if row.task_id == named else row
 
 
-async def _freed(flow: Flow, row: Row) -> Row:
+def freed(ledger: Ledger, row: Row) -> Row:
+    """The row of a request that certainly never arrived. *writes ledger*. Raises: SeedanceError where it was sent again."""
     if row.successor is not None:
         raise SeedanceError(f"{row.name} was sent again as #{row.successor}; nothing was changed.", charged=row.charged)
     said = "a person looked at the account and found that it never arrived"
-    return await flow.write(row, only_in=(State.UNKNOWN,), state=State.UNSENT, error=said)
+    return ledger.update(row.seq, only_in=(State.UNKNOWN,), state=State.UNSENT, error=said)
 
 
 async def _known(flow: Flow, row: Row) -> str:

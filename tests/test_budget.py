@@ -134,3 +134,30 @@ def test_in_ci_the_simulator_needs_none(tmp_path: Path, monkeypatch: pytest.Monk
     monkeypatch.setenv("CI", "true")
     rehearsal = sd.Session(ledger=tmp_path / "l", outputs=tmp_path / "o", queue_s=0, run_s=0)
     assert rehearsal.generate(PRO.model, timeout=60, **PRO.fields).path.exists()
+
+
+def test_sending_once_more_is_held_to_the_budget_of_the_first_time(session: sd.Session, server: FaultServer) -> None:
+    server.plans[CREATE] = [(charge,)]
+    submit(session, budget=PRICE)
+    again = session.task("#1")
+    with pytest.raises(sd.OverBudget):
+        again.resubmit(confirm=True)
+    assert len(server.charges) == 1
+    again.resubmit(confirm=True, budget=2 * PRICE)
+    with pytest.raises(sd.UnknownOutcome):
+        session.task("#2").wait(60)
+    assert len(server.charges) == 2
+
+
+def test_amounts_in_another_unit_are_not_added_up(session: sd.Session) -> None:
+    submit(session, budget=PRICE)
+    with session.ledger._books.transaction() as page:
+        page.change(1, {"unit": "dollars", "estimate": 1.0})
+    with pytest.raises(sd.OverBudget, match="not known in credits"):
+        submit(session, 2, budget=10 * PRICE)
+
+
+@pytest.mark.parametrize("word", ["", "0", "false", "False", "no"])
+def test_ci_that_is_off_is_off(session: sd.Session, monkeypatch: pytest.MonkeyPatch, word: str) -> None:
+    monkeypatch.setenv("CI", word)
+    assert submit(session).is_new

@@ -78,7 +78,9 @@ def test_a_request_that_may_have_made_a_task_is_never_new_again(ledger: Ledger, 
 
 def test_a_task_is_found_by_its_number_its_id_and_its_full_name(ledger: Ledger) -> None:
     row, _ = claim(ledger)
-    assert row.name == "#1"
+    assert row.name == f"#1-{row.mark}"
+    assert ledger.row(row.name) == row
+    assert ledger.row("#1-0000" if row.mark != "0000" else "#1-0001") is None
     row = ledger.update(row.seq, task_id="task_9", state=State.QUEUED, accepted=1.5, outputs=("https://a/b.mp4",))
     assert row.name == "crun:task_9"
     assert row.outputs == ("https://a/b.mp4",)

@@ -71,6 +71,7 @@ def told(session: sd.Session, server: FaultServer, name: str) -> str:
         SHOWN[name](session, server)
     assert type(raised.value).__name__ == name
     text = f"{name}: {raised.value}"
+    text = re.sub(r"#1-[0-9a-f]{4}", "#1-3f9c", str(text))
     text = re.sub(r"20\d\d-\d\d-\d\d \d\d:\d\d UTC", "2026-11-21 12:00 UTC", text)
     return text.replace("127.0.0.1", "cdn.example.com")
 

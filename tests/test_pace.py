@@ -72,7 +72,7 @@ def fifty_tasks(outage_s: float, retry_after: Iterator[float | None], *, gated: 
             gate.heard(at, world.now, good=good, retry_after=None if good else next(retry_after))
             if good:
                 return
-            await world.sleep(5 if gated else 1)
+            await world.sleep(5)
 
     async def all_of_them() -> None:
         await world.run([asyncio.create_task(one()) for _ in range(50)])
@@ -97,7 +97,7 @@ def test_an_outage_of_ten_minutes_costs_few_requests_and_every_task_ends(hostile
 
 def test_without_a_gate_the_same_outage_is_a_storm() -> None:
     sent, _ = fifty_tasks(600, iter(lambda: None, 0), gated=False)
-    assert len([at for at in sent if at <= 600]) > 20_000
+    assert len([at for at in sent if at <= 600]) > 5_000
 
 
 def test_two_requests_a_second_go_out_in_good_times() -> None:

@@ -152,3 +152,15 @@ def test_showing_a_panel_sends_nothing(panel: Panel, provider: Provider, capsys:
     assert provider.headers == []
     assert "Panel for" in repr(panel)
     assert capsys.readouterr()
+
+
+def test_an_unclear_request_offers_no_button_that_pays_for_another(panel: Panel, provider: Provider) -> None:
+    provider.on_create = ["close", "ok"]
+    panel.form.values = GOOD
+    for _ in range(2):
+        panel._go.click()
+        until(done(panel))
+        assert "It is not known whether crun took this request" in panel._status.value
+        assert ".resolve()" in panel._status.value
+        assert "sdn-hidden" in panel._again._dom_classes
+    assert len(provider.headers) == 1

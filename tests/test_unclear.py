@@ -1,6 +1,8 @@
 """A request whose answer was lost: what is known of it, taking it up by its id, freeing it, or sending it once more."""
 
+import time
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
@@ -10,6 +12,7 @@ from faults.server import CREATE, OTHER, STATUS, FaultServer, accept, charge, sa
 from faults.shapes import CRUN, PRO
 
 import seedance_nb as sd
+from seedance_nb._request import create_request
 from seedance_nb._task import State
 
 
@@ -39,7 +42,7 @@ def balances(*amounts: float) -> list[Any]:
 def test_the_error_names_the_next_line_to_type(session: sd.Session) -> None:
     with pytest.raises(sd.UnknownOutcome) as unclear:
         session.generate(CRUN.model, timeout=60, **CRUN.fields)
-    assert "sd.task('#1').resolve()" in str(unclear.value)
+    assert f"sd.task('{session.tasks()[0].name}').resolve()" in str(unclear.value)
 
 
 def test_what_is_known_is_said_with_the_balance_before_and_now(session: sd.Session, server: FaultServer) -> None:
@@ -51,7 +54,7 @@ def test_what_is_known_is_said_with_the_balance_before_and_now(session: sd.Sessi
     assert "had 100 credits before it and has 87.5 credits now: 12.5 credits less" in told
     assert "a hint and no proof" in told
     for line in ("resolve('the id it has there')", "resolve(taken=False)", "resubmit(confirm=True)"):
-        assert f"sd.task('#1').{line}" in told
+        assert f"sd.task('{task.name}').{line}" in told
     assert task.state is State.UNKNOWN
     assert server.count(CREATE) == 1
 
@@ -200,3 +203,95 @@ def test_what_was_sent_knowingly_is_sent_again_to_the_letter(session: sd.Session
     task.resubmit(confirm=True).wait(60)
     assert len(server.charges) == 2
     assert server.charges[0] == server.charges[1]
+
+
+def test_a_line_that_is_typed_with_another_ledger_finds_nothing(
+    session: sd.Session, server: FaultServer, tmp_path: Path
+) -> None:
+    other = sd.Session(ledger=tmp_path / "other.sqlite3", outputs=tmp_path / "o", queue_s=0, run_s=0)
+    other.submit(CRUN.model, **CRUN.fields | {"prompt": "an expensive fox of last week"}).wait(60)
+    name = lost(session).name
+    with pytest.raises(sd.SeedanceError, match="has no task"):
+        other.task(name)
+    assert session.task(name).state is State.UNKNOWN
+    assert server.count(CREATE) == 1
+
+
+def test_a_task_can_be_looked_at_and_freed_without_its_key(session: sd.Session, tmp_path: Path) -> None:
+    name = lost(session).name
+    keyless = sd.Session(ledger=tmp_path / "ledger.sqlite3")
+    assert keyless.task(name).state is State.UNKNOWN
+    with pytest.raises(sd.SeedanceError, match="not where keys for crun go now"):
+        keyless.task(name).resolve("task_1")
+    assert keyless.task(name).resolve(taken=False).state is State.UNSENT
+    with pytest.raises(sd.Unreachable, match="found that it never arrived") as freed:
+        keyless.task(name).wait(60)
+    assert "run the same cell again to send it" in str(freed.value)
+    assert "network" not in str(freed.value)
+
+
+@pytest.mark.parametrize(("known", "state"), [(True, State.DONE), (False, State.UNSENT)])
+def test_a_request_whose_task_the_provider_named_is_freed_only_if_the_provider_does_not_know_it(
+    session: sd.Session, server: FaultServer, known: bool, state: State
+) -> None:
+    named = {"code": 501, "message": "Generation failed", "data": {"task_id": "task_1"}}
+    server.plans[CREATE] = [(charge, says(200, named)), (accept,)]
+    if not known:
+        server.plans[STATUS] = [(says(404, {"code": 404, "message": "no such task"}),)]
+    task = lost(session)
+    assert task.resolve(taken=False).state is state
+    assert server.count(STATUS) == 1
+
+
+def test_nothing_is_freed_while_the_provider_cannot_be_asked(session: sd.Session, server: FaultServer) -> None:
+    named = {"code": 501, "message": "Generation failed", "data": {"task_id": "task_1"}}
+    server.plans[CREATE] = [(charge, says(200, named))]
+    server.plans[STATUS] = [(says(502, b"<html>"),)]
+    task = lost(session)
+    with pytest.raises(sd.SeedanceError, match="as unclear as before"):
+        task.resolve(taken=False)
+    assert task.state is State.UNKNOWN
+
+
+@pytest.mark.parametrize("code", [402, 422, 429])
+def test_a_no_that_names_a_task_is_no_clear_no(session: sd.Session, server: FaultServer, code: int) -> None:
+    told = {"code": code, "message": "no", "data": {"task_id": "task_1"}}
+    server.plans[CREATE] = [(charge, says(200, told)), (accept,)]
+    task = lost(session)
+    assert task.row.task_id == "task_1"
+    assert server.count(CREATE) == 1
+    assert task.resolve().wait(60).path.exists()
+
+
+def test_a_successor_that_came_to_nothing_leaves_the_first_request_in_the_way(
+    session: sd.Session, server: FaultServer
+) -> None:
+    server.plans[CREATE] = [(charge,), (says(200, {"code": 402, "message": "no credits"}),), (accept,)]
+    task = lost(session)
+    with pytest.raises(sd.NoCredits):
+        task.resubmit(confirm=True).wait(60)
+    with pytest.raises(sd.UnknownOutcome):
+        session.generate(CRUN.model, timeout=60, **CRUN.fields)
+    assert server.count(CREATE) == 2
+    assert task.resubmit(confirm=True).wait(60).path.exists()
+    assert (server.count(CREATE), len(server.charges)) == (3, 2)
+
+
+def test_another_threads_look_does_not_take_a_request_away_before_it_is_sent(
+    server: FaultServer, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    server.plans[CREATE] = [(accept,)]
+    session = child.session_at(server.url, tmp_path)
+    monkeypatch.setattr("seedance_nb._begin.create_request", _slowly(create_request))
+    with ThreadPoolExecutor(4) as threads:
+        tasks = list(threads.map(lambda _: session.submit(CRUN.model, **CRUN.fields), range(4)))
+    assert {task.wait(60).task for task in tasks} == {"crun:task_1"}
+    assert (server.count(CREATE), sum(task.is_new for task in tasks)) == (1, 1)
+
+
+def _slowly(real: Any) -> Any:
+    def slow(*arguments: Any) -> Any:
+        time.sleep(0.05)  # a thread that is held up just here
+        return real(*arguments)
+
+    return slow

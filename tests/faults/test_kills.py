@@ -95,10 +95,13 @@ def test_a_kernel_that_dies_between_two_of_its_own_steps_is_charged_once(
     assert len(server.charges) == charges
 
 
-def test_a_naive_kernel_that_is_killed_is_charged_twice(server: FaultServer, context: ForkServerContext) -> None:
-    server.plans[CREATE] = [(charge, kill(signal.SIGKILL)), (accept,)]
+@pytest.mark.parametrize(("first", "charges"), [((accept,), 1), ((charge, kill(signal.SIGKILL)), 2)])
+def test_a_kernel_with_notes_instead_of_a_ledger_is_charged_twice_when_it_is_killed(
+    server: FaultServer, context: ForkServerContext, tmp_path: Path, first: tuple[Act, ...], charges: int
+) -> None:
+    server.plans[CREATE] = [first, (accept,)]
     for _ in range(2):
-        process = child.start(context, child.naive, server.url + CRUN.create, CRUN.fields)
+        process = child.start(context, child.naive, server.url + CRUN.create, CRUN.fields, tmp_path / "notes")
         server.victim = process.pid or 0
         process.join(60)
-    assert len(server.charges) == 2
+    assert len(server.charges) == charges

@@ -6,7 +6,7 @@ from typing import Any
 
 import httpx
 import pytest
-from faults.server import CREATE, STATUS, FaultServer, accept, charge, refuse, serving
+from faults.server import CREATE, FaultServer, accept, refuse, serving
 from faults.shapes import CRUN, SHAPES, Shape
 from faults.table import AMBIGUOUS, ANSWER_S, CLEAR, PATIENCE_S, Fault
 from waiting import short
@@ -161,12 +161,3 @@ def test_a_listener_that_never_accepts_is_given_up_and_nothing_was_sent(tmp_path
             sleep=short,
         )
         assert end_of(session, CRUN) == (State.UNSENT, "not charged")
-
-
-def test_an_answer_that_comes_with_its_request_half_read_is_believed_only_if_it_is_clear(
-    server: FaultServer, shape: Shape, tmp_path: Path
-) -> None:
-    server.plans[CREATE] = [(charge,)]
-    server.plans[STATUS] = [(charge,)]
-    assert end_of(session_at(server, tmp_path), shape) == (State.UNKNOWN, "unknown")
-    assert server.count(STATUS) == 0

@@ -7,6 +7,8 @@ from multiprocessing.context import ForkServerContext
 from pathlib import Path
 from typing import Any
 
+import httpx
+import ipywidgets as W  # noqa: N812
 import nbformat
 import pytest
 from faults import child
@@ -69,11 +71,20 @@ def test_four_kernels_together_stay_within_the_budget(
         assert len(server.charges) == 3
 
 
-def test_without_a_claim_four_kernels_are_four_charges(context: ForkServerContext, server: FaultServer) -> None:
-    all_of_them = [child.start(context, child.naive, server.url + CRUN.create, CRUN.fields) for _ in range(4)]
+@pytest.mark.parametrize("at_once", [False, True])
+def test_kernels_with_notes_instead_of_a_claim_are_charged_more_than_once_in_a_race(
+    context: ForkServerContext, server: FaultServer, tmp_path: Path, at_once: bool
+) -> None:
+    server.plans[CREATE] = [(wait(0.5), accept)]
+    arguments = (server.url + CRUN.create, CRUN.fields, tmp_path / "notes")
+    all_of_them = []
+    for _ in range(4):
+        all_of_them.append(child.start(context, child.naive, *arguments))
+        if not at_once:
+            all_of_them[-1].join(60)
     for one in all_of_them:
         one.join(60)
-    assert len(server.charges) == 4
+    assert (len(server.charges) > 1) is at_once
 
 
 @pytest.fixture
@@ -111,6 +122,22 @@ def test_twenty_double_clicks_are_twenty_charges(server: FaultServer, panels: li
     assert len(server.charges) == server.count(CREATE) == 20
     assert panel.task is not None
     assert panel.task.state is State.DONE
+
+
+@pytest.mark.parametrize(("clicks", "charges"), [(1, 1), (2, 2)])
+def test_a_button_that_is_disabled_by_its_handler_pays_for_both_clicks(
+    server: FaultServer, clicks: int, charges: int
+) -> None:
+    button = W.Button()
+
+    def handler(_: Any) -> None:
+        button.disabled = True
+        httpx.post(server.url + CRUN.create, json=CRUN.fields, trust_env=False)
+
+    button.on_click(handler)
+    for _ in range(clicks):
+        button._handle_msg({"content": {"data": {"method": "custom", "content": {"event": "click"}}}, "buffers": []})
+    assert len(server.charges) == charges
 
 
 def test_two_tabs_that_are_pressed_at_once_are_one_charge(server: FaultServer, panels: list[Panel]) -> None:
