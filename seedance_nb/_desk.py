@@ -8,12 +8,13 @@ from pathlib import Path
 from typing import Any
 
 from seedance_nb._errors import SeedanceError, Unauthorized
+from seedance_nb._origins import host_of
 from seedance_nb._outcome import Answer, free_value
 from seedance_nb._parcels import put_bytes
 from seedance_nb._price import Estimate, estimate, priced
 from seedance_nb._request import Request, call_request
 from seedance_nb._spec import Spec
-from seedance_nb._transport import Place, host_of, look, way_of
+from seedance_nb._transport import Place, look, way_of
 from seedance_nb._uris import media_fault
 from seedance_nb._values import find, json_text
 

@@ -43,7 +43,7 @@ _TICK_S = 0.25
 
 
 class Panel:
-    """Form, price, Generate, progress and the video in one cell. Nothing is sent before Generate is pressed.
+    """Form, price, Generate, progress and the video in one cell. Until Generate is pressed only the provider's free estimate call is asked.
 
     `form` is the form, `task` the latest task (None before the first). The video is an output of the cell, so it stays
     there without a kernel. `budget` is that of `Session.submit`.
@@ -55,7 +55,8 @@ class Panel:
         self.form = Form(spec, Helper(lambda: session.advice.desk(spec), spec))
         self.task: Task | None = None
         self._session = session
-        self._simulated = session.is_simulated(spec)
+        self._host = session.host(spec)
+        self._simulated = not self._host
         self._quote = Quote(session, spec, self._priced, simulated=self._simulated)
         self._sure: frozenset[str] = frozenset()
         self._blamed = False
@@ -75,7 +76,7 @@ class Panel:
         self._tools = Tools(self.form, shared, SETTLE_S)
         foot = shared.box(W.HBox, [self._note, self._stop, self._again, self._go], "sdn-foot")
         # Where the simulator was not asked for, a key is all that the real service lacks.
-        offered = self._simulated and session.simulate is None and bool(spec.key_env)
+        offered = self._simulated and session.simulate is None and spec.vouched
         self._key = KeyBox(spec, shared, self._free) if offered else None
         keys = [self._key.widget] if self._key else []
         below = [*keys, self._tools.widget, self._status, self._seen, self._sent, foot]
@@ -225,8 +226,9 @@ class Panel:
 
     def _head(self) -> str:
         mark = '<span class="sdn-badge">SIMULATED</span>' if self._simulated else ""
+        goes = f'<span class="sdn-dim">the key goes to {escaped(self._host)}</span>' if self._host else ""
         mode = f'<span class="sdn-dim">{escaped(self.spec.mode)}</span>'
-        return f"<b>{escaped(self.spec.title)}</b>{mode}{mark}<code>{escaped(self.spec.name)}</code>"
+        return f"<b>{escaped(self.spec.title)}</b>{mode}{mark}<code>{escaped(self.spec.name)}</code>{goes}"
 
     def _price(self) -> str:
         return f"Generate · {price_before(self._quote.now, simulated=self._simulated)}"

@@ -26,10 +26,11 @@ _REFUSED = ("keyrings.alt", "keyring.backends.fail", "keyring.backends.null")
 def find_key(spec: Spec, given: Secret | None) -> Secret | None:
     """The key for a provider, None if there is none; nobody is asked. Reads the environment and the keyring.
 
-    The given one, else the environment's, Colab's, the keyring's, else one that was entered in this process.
+    The given one, else the environment's, Colab's, the keyring's, else one that was entered in this process. These are
+    looked for only where a provider file of the package says where they go: no other document can name a key.
     Raises: Unauthorized for a key that is empty or has characters that no header can carry; it does not show the key.
     """
-    name = spec.key_env
+    name = spec.key_env if spec.vouched else ""
     secret = given or (_stored(name) or _from_keyring(name) or _ENTERED.get(name) if name else None)
     return _sendable(secret) if secret is not None else None
 
@@ -77,8 +78,11 @@ def _sendable(secret: Secret) -> Secret:
 def _meant(document: str | Path | Spec) -> Spec:
     names = [name for name in _spec.names() if name.split("/")[0] == document]
     spec = _spec.spec(names[0] if names else document)
-    if not spec.key_env:
-        raise SeedanceError(f"{spec.name} names no place for its key.", next_step="give the key as api_key=")
+    if not (spec.key_env and spec.vouched):
+        told = "a document without x-provider gets one only as api_key= together with it"
+        raise SeedanceError(
+            f"{spec.name} is of no provider whose key is known here: {told}.", next_step="give the key as api_key="
+        )
     return spec
 
 

@@ -168,6 +168,7 @@ def _spec_of(root: Table, name: str, **known: Any) -> Spec:
         title=root.text("x-title", title if isinstance(title, str) else name),
         mode=root.text("x-mode", ""),
         source=root.text("x-source", root.file),
+        vouched=bool(provider),
         price=price_table(root),
         evidence=root.text("x-evidence", "schema"),
         **(empty | known),

@@ -11,6 +11,7 @@ PACKAGE = Path(__file__).parents[1] / "seedance_nb"
 LAYERS = (
     ("_values", "_effort", "_markup"),
     ("_errors", "_carried"),
+    ("_origins",),
     (
         "_documents",
         "_typed",
