@@ -19,13 +19,13 @@ from seedance_nb._faults import faults
 from seedance_nb._form import Form
 from seedance_nb._handle import Task
 from seedance_nb._helper import Helper
-from seedance_nb._key_box import KeyBox
 from seedance_nb._log import unexpected
 from seedance_nb._markup import escaped
 from seedance_nb._price import price_before, price_note
 from seedance_nb._progress import (
     done_html,
     failed_html,
+    key_html,
     left_html,
     looking_html,
     running_html,
@@ -77,8 +77,7 @@ class Panel:
         foot = shared.box(W.HBox, [self._note, self._stop, self._again, self._go], "sdn-foot")
         # Where the simulator was not asked for, a key is all that the real service lacks.
         offered = self._simulated and session.simulate is None and spec.vouched
-        self._key = KeyBox(spec, shared, self._free) if offered else None
-        keys = [self._key.widget] if self._key else []
+        keys = [shared.html(key_html(spec), "sdn-status")] if offered else []
         below = [*keys, self._tools.widget, self._status, self._seen, self._sent, foot]
         self.widget = shared.box(W.VBox, [self._top, self.form.widget, *below], "sdn", "sdn-panel")
         self._go.on_click(self._guarded(lambda: self._start(another=False)))
@@ -110,11 +109,6 @@ class Panel:
         self._go.disabled = self._again.disabled = True
         self._say('<div class="sdn-dim">Reading the form…</div>')
         ENGINE.submit(self._generate(time.monotonic(), another=another))
-
-    def _free(self) -> bool:
-        """Whether nothing is being sent: a key must not come between the look at where it goes and the sending."""
-        with self._lock:
-            return not self._busy
 
     def _stop_waiting(self) -> None:
         self._watching = False

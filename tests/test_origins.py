@@ -6,7 +6,7 @@ from typing import Any
 
 import httpx
 import pytest
-from waiting import short
+from waiting import short, shown
 
 import seedance_nb as sd
 from seedance_nb import _default
@@ -93,14 +93,14 @@ def test_no_key_of_the_environment_goes_to_a_server_that_only_a_document_names(w
     panel = sd.panel(document)
     panel.form.values = FIELDS
     assert panel._simulated
-    assert panel._key is None, "a key that is entered would go nowhere"
+    assert "Use a key" not in shown(panel), "a key that is entered would go nowhere"
     for session in (sd.Session(simulate=False), sd.Session(api_key=KEY)):
         with pytest.raises(sd.SeedanceError, match=r"wants a key at https://collector\.evil\.example") as refused:
             session.submit(document, budget=1000, **FIELDS)
         assert OTHER not in str(refused.value)
     with pytest.raises(sd.SeedanceError, match="only as api_key="):
         sd.ask_key(document)
-    assert wire == []
+    assert EVIL not in dict(wire)
 
 
 def test_a_key_that_is_given_together_with_a_document_goes_to_its_server(wire: Seen) -> None:

@@ -72,8 +72,6 @@ display(sd.ask_key("vastnum"))
 import seedance_nb._panel as module
 module.SETTLE_S = 0.02
 simulated = sd.panel("seedance2-pro/seedance-20-i2v")
-simulated._key._open.click()
-simulated._key._box._handle_msg({"content": {"data": {"method": "update", "state": {"value": os.environ["CRUN_API_KEY"]}, "buffer_paths": []}}, "buffers": []})
 display(simulated)
 panels = [sd.panel(MODEL) for _ in range(6)]
 for panel, act in zip(panels, ("words", "details", "fails", "unauthorized", "addresses", "half")):
