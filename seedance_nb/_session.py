@@ -31,7 +31,7 @@ from seedance_nb._spec import Spec
 from seedance_nb._task import Row
 from seedance_nb._transport import Place
 from seedance_nb._upstream import warnings
-from seedance_nb._values import Problem, join, read_json
+from seedance_nb._values import Problem, join, nameable, read_json
 
 Document = str | Path | Mapping[str, Any] | Spec | Operation
 
@@ -199,7 +199,8 @@ class Session:
         row = self.ledger.row(name)
         if row is None:
             raise SeedanceError(
-                f"The ledger {self.ledger.path} has no task {name!r}.", next_step="sd.tasks() lists what there is"
+                f"The ledger {self.ledger.path} has no task {nameable(name)!r}.",
+                next_step="sd.tasks() lists what there is",
             )
         spec = _spec.spec(document) if document is not None else document_of(row, self._specs)
         return held(self._flow(spec, self._doors.of(spec, row)), self.advice, row, self._budget)

@@ -12,13 +12,13 @@ from typing import Any
 
 from seedance_nb import _spec
 from seedance_nb._errors import SeedanceError, Unauthorized
-from seedance_nb._keys import Secret
+from seedance_nb._keys import Secret, warn_of_cell
 from seedance_nb._spec import Spec
 
 SERVICE = "seedance_nb"
 _ENTERED: dict[str, Secret] = {}
 _KNOWN: dict[tuple[str, str], Secret | None] = {}
-"""What Colab and the keyring said: a key, or None where they failed. Where they have none they are asked again."""
+"""What the environment, Colab and the keyring said: a key, or None where they failed. Where they have none they are asked again."""
 _REFUSED = ("keyrings.alt", "keyring.backends.fail", "keyring.backends.null")
 """Backends that write keys in plain files, or keep nothing."""
 
@@ -99,9 +99,14 @@ def _typed(provider: str) -> Secret:
 
 
 def _stored(name: str) -> Secret | None:
-    if os.environ.get(name, "").strip():
-        return Secret(os.environ[name], name)
-    return _from_colab(name)
+    if not os.environ.get(name, "").strip():
+        return _from_colab(name)
+    secret, known = Secret(os.environ[name], name), _KNOWN.get(("environment", name))
+    if secret == known:
+        return known
+    _KNOWN["environment", name] = secret  # held, so that it is masked also where nothing is being sent
+    warn_of_cell(secret)
+    return secret
 
 
 def _from_colab(name: str) -> Secret | None:
@@ -139,10 +144,15 @@ def _from_keyring(name: str) -> Secret | None:
 
 def _keep(name: str, secret: Secret) -> None:
     for ring in _rings():
+        stopped = False
         try:
             ring.set_password(SERVICE, name, secret.reveal())
+        except KeyboardInterrupt:
+            stopped = True
         except Exception:  # noqa: BLE001, S112 - the next one may take it
             continue
+        if stopped:  # anew, and from here: the one that came leads to the keyring's variables
+            raise KeyboardInterrupt
         _KNOWN["keyring", name] = secret
         return
     raise SeedanceError(

@@ -25,7 +25,7 @@ from seedance_nb._ours import check_ours
 from seedance_nb._providers import SPECS, common_words, with_shared
 from seedance_nb._schema import Normaliser
 from seedance_nb._tables import Table, error_table, price_table, task_table
-from seedance_nb._values import ABSENT, Oddity, short
+from seedance_nb._values import ABSENT, Oddity, nameable, short
 
 __all__ = ["Spec", "in_order", "named", "names", "spec", "validator"]
 
@@ -60,7 +60,8 @@ def spec(source: "str | Path | Mapping[str, Any] | Spec | Operation", /, *, oper
         elif not _is_there(source):
             close = difflib.get_close_matches(source, names(), 3, 0.3) or names()
             raise SpecError(
-                f"no document has this name and no file is there; did you mean {', '.join(close)}?", file=source
+                f"no document has this name and no file is there; did you mean {', '.join(close)}?",
+                file=nameable(source),
             )
     document, file = _documents.read(source)
     return _guarded(document, file, _stem(file), operation)
