@@ -444,7 +444,8 @@ def test_a_key_among_the_fields_is_a_problem_that_does_not_show_it(name: str, ke
         assert [problem for problem in problems if problem.path == f"/input/{name}"]
         assert CANARY not in repr(problems)
     numbers = {"type": "object", "properties": {"a": {}}, "additionalProperties": {"type": "integer"}}
-    assert sd.check(numbers, **{name: 5}) == (), "a name that any name may stand for is a field like others"
+    fields: dict[str, Any] = {name: 5}
+    assert sd.check(numbers, **fields) == (), "a name that any name may stand for is a field like others"
     shown = sd.check(model, prompt="x", colour=CANARY)
     assert CANARY in repr(shown), "the control: what is no key is shown"
 
