@@ -10,7 +10,7 @@ from seedance_nb._errors import SeedanceError
 from seedance_nb._preflight import Report, preflight
 from seedance_nb._price import Estimate, estimate
 from seedance_nb._spec import Spec, named
-from seedance_nb._transport import Place
+from seedance_nb._transport import Place, way_of
 from seedance_nb._values import digest, join
 
 _FUNDS_S = 5
@@ -53,7 +53,7 @@ class Advice:
     async def look(self, spec: Spec, body: dict[str, Any]) -> Report:
         """What the files of a request are like, held against the document's limits. *network*, *reads files*."""
         where = self._place(spec)
-        named_so = where.base_url if where.app is None and where.base_url != spec.server else ""
+        named_so = way_of(spec, where).origin if where.app is None else ""
         report = await preflight(spec, body, allowed_origin=named_so)
         videos = next((join(path) for path, schema in named(spec) if schema.get("x-role") == "reference_videos"), "")
         if spec.price.sizes and videos:  # tokens are counted for the frames of reference videos too

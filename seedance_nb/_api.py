@@ -45,9 +45,10 @@ def panel(
     base_url: str | None = None,
     simulate: bool | None = None,
 ) -> "Panel":
-    """Form, price, Generate, progress and the video in one cell. Nothing is sent before Generate is pressed.
+    """Form, price, Generate, progress and the video in one cell. Nothing is paid for before Generate is pressed.
 
-    Without a key it works against the simulator and says so. `budget` is that of `submit`. Raises: SpecError.
+    With a key the provider's free estimate call is asked while the form is filled in, if it has one (*network*); where the
+    key goes stands at the top. Without a key it works against the simulator and says so. `budget` is that of `submit`. Raises: SpecError.
     """
     from seedance_nb._panel import Panel
 

@@ -1,6 +1,8 @@
 """The keywords that apply other schemas: where a part could not be checked, the whole is unchecked and neither passed nor refused."""
 
 import difflib
+import functools
+import itertools
 from collections.abc import Iterator
 from typing import Any
 
@@ -147,12 +149,18 @@ def additional_properties(validator: Any, rest: Any, value: Any, schema: Any) ->
 def strange(name: Any, item: Any, names: Any, rule: str, schema: Any) -> ValidationError:
     """The error about a name that the document does not have. *pure*."""
     spend(_TO_COMPARE)
-    close = difflib.get_close_matches(str(name)[:_LONGEST_NAME], list(names)[:_COMPARED], 1)
-    listed = ", ".join(list(names)[:_SHOWN]) + (", …" if len(names) > _SHOWN else "")
-    hint = f"; did you mean {close[0]}?" if close else f"; the document has {listed}" if listed else ""
+    close = _nearest(str(name)[:_LONGEST_NAME], tuple(itertools.islice(names, _COMPARED)))
+    listed = ", ".join(itertools.islice(names, _SHOWN)) + (", …" if len(names) > _SHOWN else "")
+    hint = f"; did you mean {close}?" if close else f"; the document has {listed}" if listed else ""
     return ValidationError(
         f"is no field of the document{hint}", validator=rule, path=[name], instance=item, schema=schema
     )
+
+
+@functools.lru_cache(maxsize=64)
+def _nearest(name: str, names: tuple[str, ...]) -> str:
+    # Kept, because a choice asks the same of every one of its branches.
+    return next(iter(difflib.get_close_matches(name, names, 1)), "")
 
 
 def unchecked_name(name: Any, pattern: str, item: Any) -> ValidationError:

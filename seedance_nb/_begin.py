@@ -14,11 +14,12 @@ from seedance_nb._files import ready
 from seedance_nb._flow import LOOPBACK, Flow
 from seedance_nb._follow import run
 from seedance_nb._log import LOG
+from seedance_nb._origins import host_of
 from seedance_nb._price import Estimate
 from seedance_nb._request import create_request
 from seedance_nb._spec import Spec
 from seedance_nb._task import Row, State
-from seedance_nb._transport import Place, host_of
+from seedance_nb._transport import Place
 from seedance_nb._uris import SIMULATED_ASSET, SIMULATED_HOST
 from seedance_nb._values import Problem
 

@@ -17,6 +17,9 @@ from seedance_nb._wording import sentences
 
 _SECONDS = re.compile(r"[0-9]{1,4}(\.[0-9]{1,3})?s?", re.ASCII)
 _LONGEST = 10_000
+_KEY = re.compile(
+    r"(x[-_])?(api[-_]?)?key|authorization|bearer|(access[-_]?|api[-_]?)?token|(api[-_]?)?secret", re.IGNORECASE
+)
 # Rules about an object: what its own description says first is about them.
 _OF_THE_WHOLE = ("unknown", "required", GIVEN)
 
@@ -85,6 +88,7 @@ def check(spec: Spec, body: Any, extra: tuple[str, ...] = ()) -> tuple[Problem, 
     Raises: SpecError for a document of which no operation is chosen.
     """
     body = listed(body)
+    keys = _keys_in(spec, body)
     found = list(not_json(body, ()))
     bad = {problem.path for problem in found}
     told_already: set[tuple[str, str]] = set()  # two parts of a document may ask for the same
@@ -104,7 +108,33 @@ def check(spec: Spec, body: Any, extra: tuple[str, ...] = ()) -> tuple[Problem, 
         else replace(problem, quote=_nearest_sentence(spec, problem.path))
         for problem in kept
     )
-    return in_order(spec, told)
+    return in_order(spec, (_masked(problem, keys) for problem in told))
+
+
+def _keys_in(spec: Spec, body: Any) -> list[Path]:
+    """Where a key seems to have been given as a field, by a name that the document does not have."""
+    found: list[Path] = []
+    for place in dict.fromkeys(((), spec.inputs)):
+        here, known = (
+            find(body, join(place)),
+            find(spec.body, join([part for at in place for part in ("properties", at)])),
+        )
+        names = here if isinstance(here, dict) else ()
+        found += [
+            (*place, str(name))
+            for name in names
+            if _KEY.fullmatch(str(name)) and name not in (known.get("properties") or {})
+        ]
+    return found
+
+
+def _masked(problem: Problem, keys: list[Path]) -> Problem:
+    """A problem whose value does not show what was given as a key."""
+    for key in keys:
+        here = split(problem.path)
+        if key[: len(here)] == here and problem.value is not ABSENT:
+            problem = replace(problem, value=put(problem.value, key[len(here) :], "•••"))
+    return problem
 
 
 def _broken(spec: Spec, body: Any) -> list[Problem]:

@@ -11,7 +11,7 @@ from seedance_nb._session import Session
 def _made(
     given: Secret | None, base_url: str | None, simulate: bool | None, _ledger_name: str, _outputs: str
 ) -> Session:
-    return Session(api_key=given, base_url=base_url, simulate=simulate)
+    return Session(api_key=given, base_url=base_url, simulate=simulate, for_one=True)
 
 
 def default(api_key: Secret | None = None, base_url: str | None = None, *, simulate: bool | None = None) -> Session:

@@ -8,12 +8,13 @@ from pathlib import Path
 from typing import Any
 
 from seedance_nb._errors import SeedanceError, Unauthorized
+from seedance_nb._origins import host_of
 from seedance_nb._outcome import Answer, free_value
 from seedance_nb._parcels import put_bytes
 from seedance_nb._price import Estimate, estimate, priced
 from seedance_nb._request import Request, call_request
 from seedance_nb._spec import Spec
-from seedance_nb._transport import Place, host_of, look, way_of
+from seedance_nb._transport import Place, look, way_of
 from seedance_nb._uris import media_fault
 from seedance_nb._values import find, json_text
 
@@ -162,20 +163,26 @@ def _content(file: str | Path | bytes, name: str) -> tuple[bytes, str]:
     else:
         path = Path(str(file).removeprefix("file://")).expanduser()
         name = name or path.name
-        try:
-            size = path.stat().st_size
-            content = path.read_bytes() if size <= MOST_BYTES else b""
-        except OSError as error:
-            problem = f"The file {path} cannot be read ({error.strerror})."
-        else:
-            problem = (
-                f"The file {path} has {size:,} bytes; at most {MOST_BYTES:,} are uploaded." if size > MOST_BYTES else ""
-            )
+        content, problem = _read(path)
         if problem:
             raise SeedanceError(problem)
     if not content:
         raise SeedanceError(f"The file {name!r} is empty.")
     return content, name
+
+
+def _read(path: Path) -> tuple[bytes, str]:
+    """What a regular file holds, or why it is not uploaded: a pipe would never end, and neither would some devices."""
+    try:
+        if path.exists() and not path.is_file():
+            return b"", f"{path} cannot be read: it is no regular file."
+        with path.open("rb") as file:
+            content = file.read(MOST_BYTES + 1)
+    except (OSError, ValueError) as error:
+        return b"", f"The file {path} cannot be read ({getattr(error, 'strerror', None) or 'its name makes no sense'})."
+    if len(content) > MOST_BYTES:
+        return b"", f"The file {path} has more than {MOST_BYTES:,} bytes; no more are uploaded."
+    return content, ""
 
 
 def _not_there(spec: Spec, what: str, next_step: str) -> SeedanceError:

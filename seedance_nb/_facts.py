@@ -24,7 +24,8 @@ class Spec:
     `inputs` is the path of the object that holds the person's fields, () where the body is flat. `task` and `errors`
     are None for a document without an `x-task` table: it has a form and checks, and cannot be sent. `replies` are the
     schemas of the answers to `create` and `status`; `calls` are free calls beside them: estimate, balance, upload, asset,
-    asset-info. `callback_id` is the JSON Pointer to the task's id in a callback's body, "" if none is documented.
+    asset-info. `vouched` is whether a provider file of the package says its server, how a key travels and the key's variable;
+    only then is a key looked for by name. `callback_id` is the JSON Pointer to the task's id in a callback's body, "" if none is documented.
     """
 
     name: str
@@ -42,6 +43,7 @@ class Spec:
     example: Any
     inputs: tuple[str, ...]
     auth: Auth | None
+    vouched: bool
     key_env: str
     base_env: str
     price: PriceTable

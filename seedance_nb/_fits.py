@@ -4,6 +4,7 @@ import functools
 from collections.abc import Iterator, Mapping
 from typing import Any
 
+from seedance_nb._effort import Spent, bounded
 from seedance_nb._keywords import errors_of, problem_of, validator_of
 from seedance_nb._values import Problem
 
@@ -11,8 +12,16 @@ _MOST = 2_000  # one look at a form asks for many of these
 
 
 def fits(schema: Any, defs: Mapping[str, Any], value: Any) -> bool:
-    """Whether a value has no fault by a schema whose references lead into `defs`. *pure*."""
-    return next(faults(schema, defs, value), None) is None
+    """Whether a value has no fault by a schema whose references lead into `defs`. *pure*; the first one is enough."""
+    if isinstance(schema, bool):
+        return schema
+    try:
+        with bounded(value, _MOST):
+            return next(_made(schema, defs).iter_errors(value), None) is None
+    except Spent:
+        return False
+    except Exception:  # noqa: BLE001 - as in `faults`
+        return True
 
 
 def faults(schema: Any, defs: Mapping[str, Any], value: Any) -> Iterator[Problem]:
@@ -20,9 +29,13 @@ def faults(schema: Any, defs: Mapping[str, Any], value: Any) -> Iterator[Problem
     if isinstance(schema, bool):
         schema = {} if schema else {"not": {}}
     try:
-        yield from map(problem_of, errors_of(_validator(id(schema), id(defs), _Held(schema, defs)), value, _MOST))
+        yield from map(problem_of, errors_of(_made(schema, defs), value, _MOST))
     except Exception:  # noqa: BLE001 - a reference or a pattern that cannot be read says nothing about the value
         return
+
+
+def _made(schema: Any, defs: Mapping[str, Any]) -> Any:
+    return _validator(id(schema), id(defs), _Held(schema, defs))
 
 
 class _Held:

@@ -13,12 +13,13 @@ from seedance_nb._download import Bounds
 from seedance_nb._errors import LedgerError, RateLimited, Refused, TaskFailed, UnknownOutcome, Unreachable
 from seedance_nb._ledger import Ledger
 from seedance_nb._log import LOG
+from seedance_nb._origins import host_of
 from seedance_nb._outcome import Sent, refusal
 from seedance_nb._pace import CHANCE
 from seedance_nb._request import Request
 from seedance_nb._spec import Spec
 from seedance_nb._task import EARLY_STATES, Looks, Row, State
-from seedance_nb._transport import Place, host_of, send_once, turn
+from seedance_nb._transport import Place, send_once, turn
 from seedance_nb._values import quoted
 
 _TRIES = 4

@@ -4,7 +4,6 @@ No function here fails while it holds a key in a variable: tracebacks can show v
 """
 
 import base64
-import functools
 import hashlib
 import hmac
 import itertools
@@ -26,6 +25,7 @@ _SHORT = 8
 # The keys are here and not in their objects, so that no walk from an error over variables and attributes, no debugger's
 # list of variables and no serialiser that looks into slots comes upon one.
 _KEYS: dict[int, str] = {}
+_PATTERNS: dict[str, re.Pattern[str]] = {}
 _NUMBERS = itertools.count(1)
 _WARNED: set[str] = set()
 
@@ -39,7 +39,7 @@ class Secret:
         self.__number = next(_NUMBERS)
         _KEYS[self.__number] = key.strip()
         # Not at the end of the interpreter: a request may still be on its way then.
-        weakref.finalize(self, _KEYS.pop, self.__number, None).atexit = False
+        weakref.finalize(self, _forget, self.__number).atexit = False
         self.source = source
 
     def reveal(self) -> str:
@@ -89,21 +89,35 @@ class Secret:
         raise TypeError(msg)
 
 
-def hidden(api_key: str | Secret | None) -> Secret | None:
-    """A key that was given as text, hidden from here on; a `KeyWarning` once where that text stands in a cell."""
-    if not isinstance(api_key, str):
+def hidden(api_key: object) -> Secret | None:
+    """A key that was given as text or bytes, hidden from here on; a `KeyWarning` once where that text stands in a cell.
+
+    Of anything else comes a key that cannot be sent and says why: an error here would show what the caller holds.
+    """
+    if api_key is None or isinstance(api_key, Secret):
         return api_key
-    secret = Secret(api_key, "api_key=")
+    if isinstance(api_key, str):
+        secret = Secret(api_key, "api_key=")
+    elif isinstance(api_key, bytes | bytearray):
+        secret = Secret(api_key.decode("utf-8", "replace"), "api_key=")
+    else:
+        secret = Secret("", f"api_key=, which is a {type(api_key).__name__} and no text,")
     del api_key
-    if _stands_in_a_cell(secret) and secret.fingerprint() not in _WARNED:
-        _WARNED.add(secret.fingerprint())
-        told = (
-            "The key given as api_key= stands in a cell, so it is in the notebook and in IPython's history. Take it out, "
-            "make a new one at the provider, and give that one with sd.ask_key(provider) or the environment."
-        )
-        # Python shows the line that a warning names, so it must not be the person's line, which has the key.
-        warnings.warn(told, KeyWarning, stacklevel=1)
+    warn_of_cell(secret)
     return secret
+
+
+def warn_of_cell(secret: Secret) -> None:
+    """A `KeyWarning` once where the text of a key stands in a cell of the notebook."""
+    if not _stands_in_a_cell(secret) or secret.fingerprint() in _WARNED:
+        return
+    _WARNED.add(secret.fingerprint())
+    told = (
+        f"The key from {secret.source} stands in a cell, so it is in the notebook and in IPython's history. Take it out, "
+        "make a new one at the provider, and give that one with sd.ask_key(provider) or the environment."
+    )
+    # Python shows the line that a warning names, so it must not be the person's line, which has the key.
+    warnings.warn(told, KeyWarning, stacklevel=1)
 
 
 def without_keys(text: str) -> str:
@@ -129,7 +143,18 @@ def without_keys_in(body: Mapping[str, Any] | str | bytes) -> Mapping[str, Any] 
 
 
 def _hide(key: str, text: str) -> str:
-    return _forms(key).sub(HIDDEN, text) if len(key) >= _SHORT else text
+    if len(key) < _SHORT:
+        return text
+    pattern = _PATTERNS.get(key) or _forms(key)
+    if key in _KEYS.values():  # kept as long as the key is
+        _PATTERNS[key] = pattern
+    return pattern.sub(HIDDEN, text)
+
+
+def _forget(number: int) -> None:
+    key = _KEYS.pop(number, "")
+    if key not in _KEYS.values():
+        _PATTERNS.pop(key, None)
 
 
 def _hide_in(key: str, value: Any) -> Any:
@@ -150,18 +175,30 @@ def _stands_in_a_cell(secret: Secret) -> bool:
     return len(secret.reveal()) >= _SHORT and any(secret.reveal() in cell for cell in cells if isinstance(cell, str))
 
 
-@functools.lru_cache(maxsize=16)
 def _forms(key: str) -> re.Pattern[str]:
-    """What the key looks like in a text: each sign plain, percent-encoded or escaped; the whole in hex and in base64."""
+    """What the key looks like in a text: each sign plain, percent-encoded or escaped, small or large; the whole in hex and base64."""
     signs = []
     for sign in key:
         code = "".join(f"%{byte:02x}" for byte in sign.encode("utf-8", "replace"))
         backslash = "" if sign.isalnum() else r"\\?"
-        entity = "" if sign.isalnum() else f"|{re.escape(escaped(sign))}|&#{ord(sign)};"
-        signs.append(rf"(?:{backslash}{re.escape(sign)}{entity}|(?i:{code}|\\+u{ord(sign):04x}))")
+        entity = "" if sign.isalnum() else f"|{re.escape(escaped(sign))}"
+        signs.append(rf"(?:{backslash}{re.escape(sign)}{entity}|{code}|{_escapes(sign)}{_other_case(sign)})")
     raw = key.encode("utf-8", "replace")
     whole = [f"(?i:{raw.hex()})", *map(re.escape, _base64_forms(raw))]
-    return re.compile("|".join(["".join(signs), *sorted(whole, key=len, reverse=True)]))
+    return re.compile("|".join([f"(?i:{''.join(signs)})", *sorted(whole, key=len, reverse=True)]))
+
+
+def _escapes(sign: str) -> str:
+    number = ord(sign)
+    return rf"\\+u{number:04x}|\\+x{number:02x}|&#0*{number};|&#x0*{number:x};"
+
+
+def _other_case(sign: str) -> str:
+    """The escapes of a letter's other case, which is escaped by another number. *pure*."""
+    other = sign.swapcase()
+    if other == sign or len(other) != 1:
+        return ""
+    return "".join(f"|%{byte:02x}" for byte in other.encode() if other.isascii()) + f"|{_escapes(other)}"
 
 
 def _base64_forms(raw: bytes) -> set[str]:

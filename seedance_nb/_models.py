@@ -25,7 +25,7 @@ class Models:
 
     def _line(self, session: Session, spec: Spec) -> list[str]:
         try:
-            where = "simulator" if session.is_simulated(spec) else spec.provider
+            where = session.host(spec) or "simulator"
         except SeedanceError:
             where = "no key"
         return [

@@ -19,13 +19,13 @@ from seedance_nb._faults import faults
 from seedance_nb._form import Form
 from seedance_nb._handle import Task
 from seedance_nb._helper import Helper
-from seedance_nb._key_box import KeyBox
 from seedance_nb._log import unexpected
 from seedance_nb._markup import escaped
 from seedance_nb._price import price_before, price_note
 from seedance_nb._progress import (
     done_html,
     failed_html,
+    key_html,
     left_html,
     looking_html,
     running_html,
@@ -43,7 +43,7 @@ _TICK_S = 0.25
 
 
 class Panel:
-    """Form, price, Generate, progress and the video in one cell. Nothing is sent before Generate is pressed.
+    """Form, price, Generate, progress and the video in one cell. Until Generate is pressed only the provider's free estimate call is asked.
 
     `form` is the form, `task` the latest task (None before the first). The video is an output of the cell, so it stays
     there without a kernel. `budget` is that of `Session.submit`.
@@ -55,7 +55,8 @@ class Panel:
         self.form = Form(spec, Helper(lambda: session.advice.desk(spec), spec))
         self.task: Task | None = None
         self._session = session
-        self._simulated = session.is_simulated(spec)
+        self._host = session.host(spec)
+        self._simulated = not self._host
         self._quote = Quote(session, spec, self._priced, simulated=self._simulated)
         self._sure: frozenset[str] = frozenset()
         self._blamed = False
@@ -75,9 +76,8 @@ class Panel:
         self._tools = Tools(self.form, shared, SETTLE_S)
         foot = shared.box(W.HBox, [self._note, self._stop, self._again, self._go], "sdn-foot")
         # Where the simulator was not asked for, a key is all that the real service lacks.
-        offered = self._simulated and session.simulate is None and bool(spec.key_env)
-        self._key = KeyBox(spec, shared, self._free) if offered else None
-        keys = [self._key.widget] if self._key else []
+        offered = self._simulated and session.simulate is None and spec.vouched
+        keys = [shared.html(key_html(spec), "sdn-status")] if offered else []
         below = [*keys, self._tools.widget, self._status, self._seen, self._sent, foot]
         self.widget = shared.box(W.VBox, [self._top, self.form.widget, *below], "sdn", "sdn-panel")
         self._go.on_click(self._guarded(lambda: self._start(another=False)))
@@ -109,11 +109,6 @@ class Panel:
         self._go.disabled = self._again.disabled = True
         self._say('<div class="sdn-dim">Reading the form…</div>')
         ENGINE.submit(self._generate(time.monotonic(), another=another))
-
-    def _free(self) -> bool:
-        """Whether nothing is being sent: a key must not come between the look at where it goes and the sending."""
-        with self._lock:
-            return not self._busy
 
     def _stop_waiting(self) -> None:
         self._watching = False
@@ -225,8 +220,9 @@ class Panel:
 
     def _head(self) -> str:
         mark = '<span class="sdn-badge">SIMULATED</span>' if self._simulated else ""
+        goes = f'<span class="sdn-dim">the key goes to {escaped(self._host)}</span>' if self._host else ""
         mode = f'<span class="sdn-dim">{escaped(self.spec.mode)}</span>'
-        return f"<b>{escaped(self.spec.title)}</b>{mode}{mark}<code>{escaped(self.spec.name)}</code>"
+        return f"<b>{escaped(self.spec.title)}</b>{mode}{mark}<code>{escaped(self.spec.name)}</code>{goes}"
 
     def _price(self) -> str:
         return f"Generate · {price_before(self._quote.now, simulated=self._simulated)}"

@@ -1,5 +1,6 @@
 """What a field holds, made on demand: the fields of an object, the entries of a list, the branches of a choice."""
 
+from collections import Counter
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from typing import Any
@@ -96,12 +97,15 @@ def branches_of(field: Field) -> tuple[Branch, ...]:
     shapes = [shape(schema, field.shape.defs) for schema in field.shape.branches]
     if tag:
         shapes = [_tagged(made, tag) for made in shapes]
-    labels = [_label(made, tag, shapes) for made in shapes]
-    made = []
+    named = [set(properties_of(one.view)) for one in shapes]
+    shared = set.intersection(*filter(None, named)) if any(named) else set()
+    labels = [_label(made, tag, shared) for made in shapes]
+    often, before, made = Counter(labels), Counter[str](), []
     for place, (schema, known) in enumerate(zip(field.shape.branches, shapes, strict=True)):
         label = labels[place]
-        if labels.count(label) > 1:
-            label = f"{label} {labels[:place].count(label) + 1}"
+        if often[label] > 1:
+            before[label] += 1
+            label = f"{label} {before[label]}"
         whole = {**known.view, "allOf": [schema]} if tag and known.types == ("object",) else schema
         child = _apart(field_of(whole, field.shape.defs, (), required=field.required))
         made.append(Branch(label, replace(child, label=label)))
@@ -180,7 +184,7 @@ def _tagged(made: Shape, tag: str) -> Shape:
     return replace(made, view={**made.view, "required": list(dict.fromkeys(required))})
 
 
-def _label(made: Shape, tag: str, others: list[Shape]) -> str:
+def _label(made: Shape, tag: str, shared: set[str]) -> str:
     view = made.view
     if view.get("title"):
         return str(view["title"])
@@ -191,7 +195,6 @@ def _label(made: Shape, tag: str, others: list[Shape]) -> str:
     if said is not ABSENT:
         return label_of(said) if isinstance(said, str) else str(said)
     if properties:
-        shared = set.intersection(*(set(properties_of(other.view)) for other in others if properties_of(other.view)))
         names = [name for name in properties if name not in shared] or list(properties)
         return "With " + ", ".join(label_of(name).lower() for name in names[:3])
     if (only := only_value(view)) is not ABSENT:

@@ -14,11 +14,12 @@ from seedance_nb import _store
 from seedance_nb._engine import ENGINE
 from seedance_nb._errors import SeedanceError
 from seedance_nb._keys import Secret
+from seedance_nb._origins import base_of, host_of, same_base
 from seedance_nb._parcels import fetch_small
 from seedance_nb._sources import find_key
 from seedance_nb._spec import Spec
 from seedance_nb._task import Row
-from seedance_nb._transport import Place, host_of
+from seedance_nb._transport import Place
 from seedance_nb._uris import SIMULATED_HOST
 
 
@@ -26,10 +27,12 @@ from seedance_nb._uris import SIMULATED_HOST
 class Doors:
     """What a session was told about where its requests go. `pace` are the simulator's queue and run times in seconds.
 
+    `for_one` is whether the key was given together with the one document that it is used for.
     `answer_s` bounds one call in seconds; `sleep` and `clock` are those of `Place`.
     """
 
     given: Secret | None = None
+    for_one: bool = False
     base_url: str = ""
     simulate: bool | None = None
     pace: tuple[float, float] = (0.8, 3.0)
@@ -41,15 +44,14 @@ class Doors:
         """Where a new request goes. Reads the environment.
 
         The simulator, where it is asked for, or where neither a key nor an address is named. Raises: Unauthorized for a key
-        that cannot be sent; SeedanceError where a key is missing.
+        that cannot be sent; SeedanceError where a key is missing, or nobody but a document says where it would go.
         """
-        base = self._named(spec)
         if self.simulate:
             return _simulated(spec, self.pace)
-        secret = find_key(spec, self.given)
+        base, secret = self._named(spec), find_key(spec, self.given)
         if secret is None and self.simulate is None and not base:
             return _simulated(spec, self.pace)
-        return self._with_key(spec, base or spec.server, secret)
+        return self._with_key(spec, base or same_base(spec.server), secret)
 
     def of(self, spec: Spec, row: Row) -> Place:
         """Where a task that the ledger holds was sent. Reads the environment.
@@ -58,25 +60,35 @@ class Doors:
         """
         if urlsplit(row.base_url).hostname == _host(spec):
             return _simulated(spec, self.pace)
-        if row.base_url not in (spec.server, self._named(spec).rstrip("/")):
+        base = same_base(row.base_url)
+        if base not in (same_base(spec.server), self._named(spec)):
             raise SeedanceError(
                 f"{row.name} was sent to {host_of(row.base_url)}, which is not where keys for {spec.provider} go now.",
                 next_step=f"name that place with base_url= or {spec.base_env} to look at this task",
                 charged=row.charged,
             )
-        return self._with_key(spec, row.base_url, find_key(spec, self.given))
+        return self._with_key(spec, base, find_key(spec, self.given))
 
     def _named(self, spec: Spec) -> str:
-        return self.base_url or os.getenv(spec.base_env or "-") or ""
+        """The base address that a person named for this document, "" if none."""
+        if self.base_url:
+            return base_of(self.base_url, "base_url=")
+        told = os.getenv(spec.base_env, "") if spec.vouched and spec.base_env else ""
+        return base_of(told, spec.base_env) if told else ""
 
     def _with_key(self, spec: Spec, base: str, secret: Secret | None) -> Place:
-        if secret is None:
-            ask = f"sd.ask_key({spec.provider!r}), or " if spec.key_env else ""
+        if not spec.vouched and (secret is None or not (self.for_one or self.base_url)):
             raise SeedanceError(
-                f"There is no key for {spec.provider}.",
-                next_step=f"{ask}set {spec.key_env or 'api_key='}, or leave base_url and simulate alone to use the simulator",
+                f"The document {spec.file or spec.name} is of no provider that is known here and wants a key at "
+                f"{host_of(base)}, so none is sent there.",
+                next_step="give api_key= in the same call as the document (or a Session with api_key= and base_url=) if that "
+                "host is meant to have it, or simulate=True",
             )
-        base = base.rstrip("/")
+        if secret is None:
+            raise SeedanceError(
+                f"There is no key for {spec.provider}, which would go to {host_of(base)}.",
+                next_step=f"sd.ask_key({spec.provider!r}), or set {spec.key_env}, or leave base_url and simulate alone to use the simulator",
+            )
         return Place(
             base_url=base,
             secret=secret,

@@ -6,8 +6,10 @@ from seedance_nb._errors import SeedanceError
 from seedance_nb._handle import Task
 from seedance_nb._labels import clause
 from seedance_nb._markup import escaped
+from seedance_nb._origins import host_of
 from seedance_nb._preflight import Report
 from seedance_nb._price import price_after
+from seedance_nb._spec import Spec
 from seedance_nb._task import OPEN_STATES, Row, State
 from seedance_nb._values import Problem
 
@@ -74,6 +76,16 @@ def unchecked_html(report: Report) -> str:
     count = len({finding.path for finding in report.unchecked})
     noun = "file" if count == 1 else "files"
     return f'<details class="sdn-dim"><summary>{count} {noun} could not be checked in every respect</summary><ul>{lines}</ul></details>'
+
+
+def key_html(spec: Spec) -> str:
+    """How a person gives a key, which no widget may hold: what stands in a widget is saved with the notebook. *pure*."""
+    ask = escaped(f'sd.ask_key("{spec.provider}")')
+    return (
+        f'<details class="sdn-dim"><summary>Use a key</summary>Run <code>{ask}</code> in a cell: it asks below the cell, shows '
+        f"nothing of the key, and keeps it in no file. Then run this cell again. The key goes to {escaped(host_of(spec.server))}, "
+        "and from then on the button says what a video costs.</details>"
+    )
 
 
 def unsure_html(warned: tuple[Problem, ...]) -> str:

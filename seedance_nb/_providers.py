@@ -6,6 +6,7 @@ from typing import Any
 
 from seedance_nb import _documents
 from seedance_nb._errors import SpecError
+from seedance_nb._values import ABSENT, find, join
 
 SPECS = files("seedance_nb") / "specs"
 _SHARED = SPECS / "_providers"
@@ -19,7 +20,8 @@ def providers() -> tuple[str, ...]:
 def with_shared(document: dict[str, Any], file: str) -> dict[str, Any]:
     """The document with what its `x-provider` shares; its own words stand before the shared ones. *reads files*.
 
-    Raises: SpecError for a provider that is not known.
+    Raises: SpecError for a provider that is not known, and for a document that says otherwise where that provider's key
+    goes, how it travels or which key it is.
     """
     name = document.get("x-provider")
     if name is None:
@@ -30,8 +32,35 @@ def with_shared(document: dict[str, Any], file: str) -> dict[str, Any]:
             file=file,
             pointer="/x-provider",
         )
-    made: dict[str, Any] = _merged(_shared(name), document)
+    shared = _shared(name)
+    scheme = f"/components/securitySchemes/{next(iter(shared['security'][0]))}"
+    for pointer in ("/servers", "/security", "/x-env", scheme):
+        _must_agree(find(shared, pointer), find(document, pointer), pointer, file)
+    for path, item in _objects(document.get("paths")):
+        for method, operation in _objects(item):
+            pointer = join(["paths", path, method, "security"])
+            _must_agree(shared["security"], operation.get("security", ABSENT), pointer, file)
+    made: dict[str, Any] = _merged(shared, document)
     return made
+
+
+def _objects(value: Any) -> list[tuple[str, dict[str, Any]]]:
+    inner = value.items() if isinstance(value, dict) else ()
+    return [(str(name), item) for name, item in inner if isinstance(item, dict)]
+
+
+def _must_agree(shared: Any, said: Any, pointer: str, file: str) -> None:
+    if pointer == "/servers" and said is not ABSENT:  # only the address of the first one counts
+        shared, said = find(shared, "/0/url"), find(said, "/0/url")
+    elif said is ABSENT:
+        return
+    if _merged(shared, said) != shared:
+        raise SpecError(
+            "a document with x-provider cannot change where the provider's key goes; leave this out, or leave out "
+            "x-provider: it goes to its own server then, with a key that is given as api_key= together with it",
+            file=file,
+            pointer=pointer,
+        )
 
 
 @functools.cache

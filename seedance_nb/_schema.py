@@ -216,11 +216,15 @@ class Normaliser:
         """A name that is required and written down nowhere could never be given: any other name is refused."""
         names = set(known_names(made))
         required = made.get("required")
-        for name in [name for name in required if name not in names] if names and isinstance(required, list) else ():
-            self._tell(
-                f"{pointer}/required", f"{name} is required, but there is no field of this name; it is not asked for"
-            )
-            made["required"] = [other for other in made["required"] if other != name]
+        if not names or not isinstance(required, list):
+            return
+        for name in required:
+            if name not in names:
+                self._tell(
+                    f"{pointer}/required",
+                    f"{name} is required, but there is no field of this name; it is not asked for",
+                )
+        made["required"] = [name for name in required if name in names]
 
     def _error(self, problem: str, pointer: str) -> SpecError:
         return SpecError(problem, file=self.file, pointer=pointer)

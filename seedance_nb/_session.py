@@ -23,6 +23,7 @@ from seedance_nb._held import held, started
 from seedance_nb._keys import Secret, hidden, without_keys_in
 from seedance_nb._ledger import Ledger
 from seedance_nb._naming import callback_names, document_of
+from seedance_nb._origins import host_of
 from seedance_nb._places import Doors
 from seedance_nb._preflight import Report
 from seedance_nb._price import Estimate
@@ -30,7 +31,7 @@ from seedance_nb._spec import Spec
 from seedance_nb._task import Row
 from seedance_nb._transport import Place
 from seedance_nb._upstream import warnings
-from seedance_nb._values import Problem, join, read_json
+from seedance_nb._values import Problem, join, nameable, read_json
 
 _MOST_ROWS = 100_000
 Document = str | Path | Mapping[str, Any] | Spec | Operation
@@ -43,7 +44,8 @@ class Session:
     `simulate=False` refuses to go without one. `queue_s` and `run_s` are the simulator's times in seconds.
     `budget` is the most that a provider's tasks in this ledger may come to, in its unit. `answer_s` is how long the
     provider may take to answer one request. `sleep` waits between two looks, in seconds of `clock`; tests give ones that
-    take no time.
+    take no time. `for_one` is whether the key came in one call with its document: only then does it go to a server that
+    nobody but the document names.
     """
 
     def __init__(
@@ -60,18 +62,14 @@ class Session:
         answer_s: float = 120,
         sleep: Callable[[float], Awaitable[None]] = asyncio.sleep,
         clock: Callable[[], float] = time.monotonic,
+        for_one: bool = False,
     ) -> None:
         key = hidden(api_key)
         del api_key
         self._doors = Doors(
-            given=key,
-            base_url=base_url or "",
-            simulate=simulate,
-            pace=(queue_s, run_s),
-            answer_s=answer_s,
-            sleep=sleep,
-            clock=clock,
-        )
+            given=key, for_one=for_one, base_url=base_url or "", simulate=simulate, pace=(queue_s, run_s), answer_s=answer_s,
+            sleep=sleep, clock=clock,
+        )  # fmt: skip
         self._outputs = outputs
         self._budget = budget
         self.ledger = Ledger(ledger or _database.default_path())
@@ -90,7 +88,12 @@ class Session:
 
     def is_simulated(self, document: Document) -> bool:
         """Whether tasks of this document go to the built-in simulator, which charges nothing. Reads the environment."""
-        return self._doors.new(_spec.spec(document)).app is not None
+        return not self.host(document)
+
+    def host(self, document: Document) -> str:
+        """Scheme and host that requests of this document go to with the key, "" for the simulator. Reads the environment."""
+        where = self._doors.new(_spec.spec(document))
+        return "" if where.app else host_of(where.base_url)
 
     def must_be_meant(self, document: Document, budget: float | None = None) -> None:
         """Nothing, where a request would be free, somebody is there, or a budget says so. Raises: SeedanceError."""
@@ -202,7 +205,7 @@ class Session:
         row = self.ledger.row(name)
         if row is None:
             raise SeedanceError(
-                f"The ledger {self.ledger.path} has no task {str(name)[:80]!r}.",
+                f"The ledger {self.ledger.path} has no task {nameable(name)!r}.",
                 next_step="sd.tasks() lists what there is; sd.Session(ledger=Path('...')).task(...) finds one of another ledger",
             )
         spec = _spec.spec(document) if document is not None else document_of(row, self._specs)

@@ -12,13 +12,13 @@ from typing import Any
 
 from seedance_nb import _spec
 from seedance_nb._errors import SeedanceError, Unauthorized
-from seedance_nb._keys import Secret
+from seedance_nb._keys import Secret, warn_of_cell
 from seedance_nb._spec import Spec
 
 SERVICE = "seedance_nb"
 _ENTERED: dict[str, Secret] = {}
 _KNOWN: dict[tuple[str, str], Secret | None] = {}
-"""What Colab and the keyring said: a key, or None where they failed. Where they have none they are asked again."""
+"""What the environment, Colab and the keyring said: a key, or None where they failed. Where they have none they are asked again."""
 _REFUSED = ("keyrings.alt", "keyring.backends.fail", "keyring.backends.null")
 """Backends that write keys in plain files, or keep nothing."""
 
@@ -26,10 +26,11 @@ _REFUSED = ("keyrings.alt", "keyring.backends.fail", "keyring.backends.null")
 def find_key(spec: Spec, given: Secret | None) -> Secret | None:
     """The key for a provider, None if there is none; nobody is asked. Reads the environment and the keyring.
 
-    The given one, else the environment's, Colab's, the keyring's, else one that was entered in this process.
+    The given one, else the environment's, Colab's, the keyring's, else one that was entered in this process. These are
+    looked for only where a provider file of the package says where they go: no other document can name a key.
     Raises: Unauthorized for a key that is empty or has characters that no header can carry; it does not show the key.
     """
-    name = spec.key_env
+    name = spec.key_env if spec.vouched else ""
     secret = given or (_stored(name) or _from_keyring(name) or _ENTERED.get(name) if name else None)
     return _sendable(secret) if secret is not None else None
 
@@ -77,8 +78,11 @@ def _sendable(secret: Secret) -> Secret:
 def _meant(document: str | Path | Spec) -> Spec:
     names = [name for name in _spec.names() if name.split("/")[0] == document]
     spec = _spec.spec(names[0] if names else document)
-    if not spec.key_env:
-        raise SeedanceError(f"{spec.name} names no place for its key.", next_step="give the key as api_key=")
+    if not (spec.key_env and spec.vouched):
+        told = "a document without x-provider gets one only as api_key= together with it"
+        raise SeedanceError(
+            f"{spec.name} is of no provider whose key is known here: {told}.", next_step="give the key as api_key="
+        )
     return spec
 
 
@@ -95,9 +99,14 @@ def _typed(provider: str) -> Secret:
 
 
 def _stored(name: str) -> Secret | None:
-    if os.environ.get(name, "").strip():
-        return Secret(os.environ[name], name)
-    return _from_colab(name)
+    if not os.environ.get(name, "").strip():
+        return _from_colab(name)
+    secret, known = Secret(os.environ[name], name), _KNOWN.get(("environment", name))
+    if secret == known:
+        return known
+    _KNOWN["environment", name] = secret  # held, so that it is masked also where nothing is being sent
+    warn_of_cell(secret)
+    return secret
 
 
 def _from_colab(name: str) -> Secret | None:
@@ -135,10 +144,15 @@ def _from_keyring(name: str) -> Secret | None:
 
 def _keep(name: str, secret: Secret) -> None:
     for ring in _rings():
+        stopped = False
         try:
             ring.set_password(SERVICE, name, secret.reveal())
+        except KeyboardInterrupt:
+            stopped = True
         except Exception:  # noqa: BLE001, S112 - the next one may take it
             continue
+        if stopped:  # anew, and from here: the one that came leads to the keyring's variables
+            raise KeyboardInterrupt
         _KNOWN["keyring", name] = secret
         return
     raise SeedanceError(

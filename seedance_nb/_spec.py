@@ -25,7 +25,7 @@ from seedance_nb._ours import check_ours
 from seedance_nb._providers import SPECS, common_words, with_shared
 from seedance_nb._schema import Normaliser
 from seedance_nb._tables import Table, error_table, price_table, task_table
-from seedance_nb._values import ABSENT, Oddity, short
+from seedance_nb._values import ABSENT, Oddity, nameable, short
 
 __all__ = ["Spec", "in_order", "named", "names", "spec", "validator"]
 
@@ -61,7 +61,7 @@ def spec(source: "str | Path | Mapping[str, Any] | Spec | Operation", /, *, oper
             close = difflib.get_close_matches(source, names(), 3, 0.3) or names()
             raise SpecError(
                 f"no document has this name and no file is there; did you mean {', '.join(close)}?",
-                file=source,
+                file=nameable(source),
                 next_step="sd.models() lists the names",
             )
     document, file = _documents.read(source)
@@ -170,6 +170,7 @@ def _spec_of(root: Table, name: str, **known: Any) -> Spec:
         title=root.text("x-title", title if isinstance(title, str) else name),
         mode=root.text("x-mode", ""),
         source=root.text("x-source", root.file),
+        vouched=bool(provider),
         price=price_table(root),
         evidence=root.text("x-evidence", "schema"),
         **(empty | known),

@@ -8,12 +8,12 @@ from collections.abc import AsyncIterator, Awaitable, Callable, Generator
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from typing import Any
-from urllib.parse import urlsplit
 
 import httpx
 
 from seedance_nb._errors import Unreachable
 from seedance_nb._keys import Secret
+from seedance_nb._origins import host_of
 from seedance_nb._outcome import Answer, Sent, outcome_of, troubled
 from seedance_nb._pace import Gate, pause_of
 from seedance_nb._pinned import Way
@@ -94,19 +94,11 @@ async def look(spec: Spec, request: Request, place: Place) -> tuple[Answer | Non
 def way_of(spec: Spec, place: Place) -> Way:
     """Which addresses files may have that are fetched for, or put to, this place; no key goes that way. *pure*.
 
-    Public https ones; and those at the place itself where it is the simulator, or a person named it in the document's stead.
+    Public https ones; and those at the place itself where it is the simulator, or a person named another origin than the
+    document's.
     """
-    named = place.app is not None or place.base_url.rstrip("/") != spec.server.rstrip("/")
+    named = place.app is not None or host_of(place.base_url) != host_of(spec.server)
     return Way(origin=place.base_url if named else "", app=place.app)
-
-
-def host_of(url: str) -> str:
-    """Scheme and host of an address, never its path or query, which may be a secret. *pure*."""
-    try:
-        parts = urlsplit(url)
-        return f"{parts.scheme}://{parts.hostname}{f':{parts.port}' if parts.port else ''}"
-    except ValueError:
-        return "a malformed address"
 
 
 class _KeyAuth(httpx.Auth):
@@ -117,9 +109,13 @@ class _KeyAuth(httpx.Auth):
 
     def auth_flow(self, request: httpx.Request) -> Generator[httpx.Request, httpx.Response, None]:
         auth, secret = self._spec.auth, self._place.secret
-        if auth and secret and host_of(str(request.url)) == host_of(self._place.base_url):
+        if auth and secret and _same_origin(request.url, httpx.URL(self._place.base_url)):
             request.headers[auth.header] = auth.prefix + secret.reveal()
         yield request
+
+
+def _same_origin(one: httpx.URL, other: httpx.URL) -> bool:
+    return (one.scheme, one.raw_host, one.port) == (other.scheme, other.raw_host, other.port)
 
 
 @functools.cache

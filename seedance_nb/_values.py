@@ -65,6 +65,15 @@ class Oddity:
         return f"{self.pointer or '/'}: {self.message}"
 
 
+def nameable(text: object) -> str:
+    """A name as it may stand in a message: masked where it looks like a key that was given in its place. *pure*."""
+    said = str(text)
+    is_key = re.fullmatch(
+        r"(?i)(bearer\s.*|(sk|ak|pk|key)[-_].{8,}|(?=\D*\d)(?=[^a-z]*[a-z])[a-z0-9_+=-]{20,})", said.strip()
+    )
+    return f"{said.strip()[:2]}•••" if is_key else said
+
+
 def split(pointer: str) -> tuple[str, ...]:
     """The unescaped parts of a JSON Pointer (RFC 6901); () for the whole document. *pure*."""
     return tuple(part.replace("~1", "/").replace("~0", "~") for part in pointer.split("/")[1:])

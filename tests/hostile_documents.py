@@ -153,6 +153,8 @@ DOCUMENTS: dict[str, Maker] = {
     "9,000 fields": lambda *_: {"type": "object", "properties": {f"field{n}": {"type": "string", "description": "Some text."} for n in range(9000)}},
     "9,000 required fields": lambda *_: {"type": "object", "required": [f"f{n}" for n in range(9000)], "properties": {f"f{n}": {"type": "integer"} for n in range(9000)}},
     "9,000 fields in an object": lambda *_: fields(a={"type": "object", "properties": {f"f{n}": {"type": "integer"} for n in range(9000)}}),
+    "90,000 required names of no field": lambda *_: {"type": "object", "required": [f"f{n}" for n in range(90_000)], "properties": {"a": {"type": "string"}}},
+    "a choice of 4,000 objects": lambda *_: fields(one={"oneOf": [{"type": "object", "properties": {f"f{n}": {"type": "string"}}} for n in range(4000)]}),
     "400 objects of 20 fields": lambda *_: fields(**{f"o{n}": {"type": "object", "properties": {f"f{m}": {"type": "string", "title": EVIL} for m in range(20)}} for n in range(400)}),
     "an enum of 45,000 objects": lambda *_: fields(kind={"enum": [{"n": n} for n in range(45_000)]}),
     "2,000 branches": lambda *_: fields(one={"oneOf": [{"type": "object", "properties": {"kind": {"const": n}}, "required": ["kind"]} for n in range(2000)]}),

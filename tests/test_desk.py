@@ -2,6 +2,7 @@
 
 import asyncio
 import json
+import os
 from pathlib import Path
 from typing import Any
 
@@ -10,6 +11,7 @@ from provider import Provider
 from waiting import serving
 
 import seedance_nb as sd
+from seedance_nb import _desk
 from seedance_nb._desk import Desk
 from seedance_nb._engine import ENGINE, wait_for
 from seedance_nb._outcome import Answer
@@ -87,6 +89,26 @@ def test_a_local_file_in_a_request_is_told_what_this_provider_takes(name: str, w
     found = [problem for problem in sd.check(name, **fields) if not problem.warns]
     assert [problem.field for problem in found] == [field]
     assert words in found[0].message
+
+
+@pytest.mark.parametrize("kind", ["pipe", "device", "folder"])
+def test_only_a_regular_file_is_uploaded_and_nothing_else_is_opened(
+    session: sd.Session, tmp_path: Path, kind: str
+) -> None:
+    path = tmp_path / "a.png"
+    {"pipe": os.mkfifo, "device": lambda at: at.symlink_to("/dev/zero"), "folder": Path.mkdir}[kind](path)
+    with pytest.raises(sd.SeedanceError, match="no regular file"):
+        ENGINE.submit(session.advice.desk(spec(CRUN)).upload(path)).result(5)
+
+
+def test_a_file_is_read_to_the_limit_and_no_further(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(_desk, "MOST_BYTES", 100)
+    file = tmp_path / "a.png"
+    file.write_bytes(bytes(100))
+    assert _desk._content(file, "") == (bytes(100), "a.png")
+    file.write_bytes(bytes(101))
+    with pytest.raises(sd.SeedanceError, match="more than 100 bytes"):
+        _desk._content(file, "")
 
 
 @pytest.mark.parametrize(

@@ -379,3 +379,97 @@ def test_no_variable_or_slot_of_a_secret_has_the_key() -> None:
     assert key in _keys._KEYS.values(), "the control: here it is"
     del secret
     assert key not in _keys._KEYS.values(), "and it goes with its object"
+
+
+def test_a_key_that_stands_in_a_cell_for_the_environment_is_warned_of_too(
+    crun: sd.Spec, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    import IPython
+
+    monkeypatch.setattr(_keys, "_WARNED", set())
+    monkeypatch.setenv("CRUN_API_KEY", CANARY)
+    monkeypatch.setattr(IPython, "get_ipython", lambda: Shell(f"import os; os.environ['CRUN_API_KEY'] = '{CANARY}'"))
+    with pytest.warns(sd.KeyWarning, match="The key from CRUN_API_KEY stands in a cell") as seen:
+        find_key(crun, None)
+    assert CANARY not in str(seen[0].message)
+    find_key(crun, None)  # once: warnings are errors in these tests
+    monkeypatch.setenv("CRUN_API_KEY", "ak_from_a_file_or_a_vault")
+    find_key(crun, None)
+
+
+def test_an_interrupted_keyring_leads_to_no_variable_with_the_key(ring: Ring, typed: list[str]) -> None:
+    ring.trouble = None
+    seen: list[str] = []
+
+    def wait(*told: str) -> None:
+        seen.append(told[-1])
+        raise KeyboardInterrupt
+
+    typed[:] = [CANARY]
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(Ring, "set_password", wait)
+        with pytest.raises(KeyboardInterrupt) as stopped:
+            sd.ask_key("crun", keep=True)
+    assert seen == [CANARY], "the control: the keyring had it"
+    shown = "".join(traceback.TracebackException.from_exception(stopped.value, capture_locals=True).format())
+    assert "_keep" in shown
+    assert CANARY not in "".join(line for line in shown.splitlines() if "typed =" not in line and "seen =" not in line)
+    assert stopped.value.__context__ is None
+
+
+@pytest.mark.parametrize("key", [CANARY.encode(), bytearray(CANARY.encode())], ids=["bytes", "bytearray"])
+def test_a_key_in_bytes_is_a_key(provider: Provider, key: Any) -> None:
+    assert sd.balance("crun/seedance-2.0-i2v", api_key=key, base_url=provider.url) == provider.balance
+    assert repr(hidden(key)) == "<key from api_key=>"
+
+
+@pytest.mark.parametrize("key", [[CANARY], {CANARY: 1}, 12345678901234])
+def test_a_key_of_another_type_is_refused_without_showing_it(provider: Provider, key: Any) -> None:
+    with pytest.raises(sd.Unauthorized, match="and no text, cannot be sent") as refused:
+        sd.balance("crun/seedance-2.0-i2v", api_key=key, base_url=provider.url)
+    inside = traceback.TracebackException.from_exception(refused.value, capture_locals=True)
+    frames = [repr(frame.locals) for frame in inside.stack if frame.filename != __file__]
+    assert frames
+    assert not [one for one in frames if CANARY in one or "12345678901234" in one]
+
+
+@pytest.mark.parametrize("name", ["api_key", "apikey", "x-api-key", "Authorization", "token"])
+@pytest.mark.parametrize("key", [CANARY, CANARY.encode()], ids=["text", "bytes"])
+def test_a_key_among_the_fields_is_a_problem_that_does_not_show_it(name: str, key: Any) -> None:
+    model = "crun/seedance-2.0-fast-r2v"
+    found = sd.check(model, prompt="x", **{name: key})
+    form = sd.form(model)
+    form.values = {"prompt": "x", name: CANARY}
+    for problems in (found, form.problems):
+        assert [problem for problem in problems if problem.path == f"/input/{name}"]
+        assert CANARY not in repr(problems)
+    numbers = {"type": "object", "properties": {"a": {}}, "additionalProperties": {"type": "integer"}}
+    fields: dict[str, Any] = {name: 5}
+    assert sd.check(numbers, **fields) == (), "a name that any name may stand for is a field like others"
+    shown = sd.check(model, prompt="x", colour=CANARY)
+    assert CANARY in repr(shown), "the control: what is no key is shown"
+
+
+@pytest.mark.parametrize("key", [CANARY, "sk-live-0123456789", "a1b2c3d4e5f6a7b8c9d0e1f2", f"Bearer {CANARY}"])
+def test_a_key_in_the_place_of_a_name_is_not_said_back(key: str) -> None:
+    for call in (sd.ask_key, sd.spec, sd.panel, sd.form, sd.task):
+        with pytest.raises(sd.SeedanceError) as failed:
+            call(key)
+        assert key not in str(failed.value)
+    for name in ("crun/seedance-9", "my-model-of-2026-with-a-long-name.yaml", "seedance"):
+        with pytest.raises(sd.SpecError, match=name):
+            sd.spec(name)
+
+
+def test_a_key_is_kept_nowhere_once_nobody_holds_it_and_masked_as_long_as_it_is_there(
+    crun: sd.Spec, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    key = CANARY + "_for_a_while"
+    monkeypatch.setenv("CRUN_API_KEY", key)
+    find_key(crun, None)
+    assert _keys.without_keys(f"<{key}>") == "<•••>", "nobody holds what was found, and it is still the key"
+    assert key in repr(vars(_keys)), "the control: here it is"
+    monkeypatch.setenv("CRUN_API_KEY", "another-key")
+    find_key(crun, None)
+    assert key not in repr(vars(_keys))
+    assert not [call for call in vars(_keys).values() if hasattr(call, "cache_info")], "nothing keeps keys by itself"

@@ -11,6 +11,7 @@ PACKAGE = Path(__file__).parents[1] / "seedance_nb"
 LAYERS = (
     ("_values", "_effort", "_markup"),
     ("_errors", "_carried"),
+    ("_origins",),
     (
         "_documents",
         "_typed",
@@ -72,13 +73,13 @@ LAYERS = (
     ("_choices",),
     ("_kinds", "_board", "_given"),
     ("_form",),
-    ("_tools", "_key_box"),
+    ("_tools",),
     ("_panel", "_comparison_view"),
     ("_api", "_api_free"),
     ("__main__", "__init__"),
 )
 MAY_USE_WIDGETS = {
-    "_controls", "_summary", "_plain", "_entry", "_lists", "_groups", "_rows", "_maps", "_choices", "_form", "_tools", "_key_box", "_panel",
+    "_controls", "_summary", "_plain", "_entry", "_lists", "_groups", "_rows", "_maps", "_choices", "_form", "_tools", "_panel",
     "_comparison_view",
 }  # fmt: skip
 MOST_LINES = 250

@@ -11,6 +11,7 @@ from contextlib import contextmanager
 from typing import Any
 
 import httpx
+import ipywidgets
 
 
 async def short(_: float) -> None:
@@ -53,3 +54,8 @@ def serving(**environment: str) -> Iterator[str]:
     yield url
     child.send_signal(signal.SIGINT)
     child.communicate(timeout=20)
+
+
+def shown(panel: Any) -> str:
+    """Every text of a panel's own HTML widgets."""
+    return "\n".join(child.value for child in panel.widget.children if isinstance(child, ipywidgets.HTML))

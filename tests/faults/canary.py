@@ -26,6 +26,11 @@ def spellings(key: str) -> dict[str, bytes]:
         "html": key.replace("&", "&amp;").replace('"', "&quot;").encode(),
         "html-amp": key.replace("&", "&amp;").encode(),
         "html-u": key.replace("&", "&amp;").replace('"', "&#34;").encode(),
+        "html-x": "".join(f"&#x{ord(sign):x};" for sign in key).encode(),
+        "html-0": "".join(f"&#0{ord(sign)};" for sign in key).encode(),
+        "python-x": "".join(f"\\x{byte:02x}" for byte in raw).encode(),
+        "upper": key.upper().encode(),
+        "swapped": key.swapcase().encode(),
         "repr": repr(raw)[2:-1].encode(),
     }
     for phase in range(3):
