@@ -23,6 +23,7 @@ LAYERS = (
         "_wording",
         "_patterns",
         "_limits",
+        "_boxes",
         "_attended",
     ),
     ("_schema", "_branches", "_bodies", "_formats"),
