@@ -25,6 +25,7 @@ _MOST_FPS = 1000
 _MOST_SHORT_S = 0.25
 _MOST_SHORT = 0.05
 _LEAST_SHOWN = 0.9
+_LEAST_LENGTH = 0.75
 _DISK = 3
 
 
@@ -86,6 +87,23 @@ def inspect(path: Path, poster: Path) -> tuple[Facts | None, str]:
         )
     except (ValueError, TypeError):
         return None, "the process that looks into it gave no facts"
+
+
+def doubts(facts: Facts, asked_s: float | None) -> list[str]:
+    """Why a file that can be shown may not be all that was made, each as a clause; `asked_s` seconds were asked for. *pure*."""
+    found = []
+    if asked_s and facts.seconds < _LEAST_LENGTH * asked_s:
+        found.append(f"{facts.seconds:g} s came where {asked_s:g} s were asked for")
+    if facts.is_open and not (asked_s and facts.seconds > asked_s - _MOST_SHORT_S):
+        found.append("it does not say which of its pieces is the last, so the end may be missing")
+    if facts.damaged:
+        found.append(f"{facts.damaged} of its pictures had to be patched")
+    return found
+
+
+def unchecked(facts: Facts) -> list[str]:
+    """What of a file was not looked at, as a clause. *pure*."""
+    return [f"its last {facts.undecoded:g} s were not decoded, which took too long"] if facts.undecoded else []
 
 
 def read_facts(text: str) -> Facts | None:

@@ -24,6 +24,8 @@ LAYERS = (
         "_patterns",
         "_limits",
         "_boxes",
+        "_regular",
+        "_placing",
         "_attended",
     ),
     ("_schema", "_branches", "_bodies", "_formats"),
