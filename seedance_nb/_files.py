@@ -35,7 +35,8 @@ class Doubtful(Exception):
 class Beside:
     """A result beside the video: a picture, a sound or another video, by its `place` among the task's results.
 
-    `file` is "" where there is none, and `fault` says why; `dead` then says that its address no longer works.
+    `file` is "" where there is none, and `fault` says why; `dead` then says that its address no longer works. `remark` is
+    what a person should know of a file that is there.
     """
 
     place: int
@@ -44,6 +45,7 @@ class Beside:
     sha256: str = ""
     fault: str = ""
     dead: bool = False
+    remark: str = ""
 
     @property
     def is_settled(self) -> bool:
@@ -151,10 +153,10 @@ def keep_beside(part: Path, row: Row, place: int, taken: Collection[str] = ()) -
     if str(final) in taken:  # a second picture
         final = part.parent / f"{_stem(row)}-{place + 1}{_whole.ENDINGS[word]}"
     hashed = sha256(part)
-    _set_aside(final, hashed)
+    remark = "; ".join(_set_aside(final, hashed))
     part.replace(final)
     _sync_folder(final.parent)
-    return Beside(place=place, kind=kind, file=str(final), sha256=hashed)
+    return Beside(place=place, kind=kind, file=str(final), sha256=hashed, remark=remark)
 
 
 def _set_aside(final: Path, new: str) -> list[str]:
@@ -186,8 +188,7 @@ def write_beside(results: Iterable[Beside]) -> str:
 def file_text(row: Row) -> str:
     """What a list of tasks says about the row's file: its name, or why it is not there. *reads files*: only whether it is there."""
     again = f"sd.task({row.name!r}).wait()"
-    facts = _media.read_facts(row.facts)
-    if row.file and is_there(Path(row.file), facts.size if facts else 0):
+    if row.file and is_there(Path(row.file), _size(row)):
         return Path(row.file).name
     if row.dead is not None:
         since = time.strftime("%Y-%m-%d %H:%M", time.gmtime(row.dead))
@@ -199,6 +200,14 @@ def file_text(row: Row) -> str:
     if row.state in (*FREE_STATES, State.FAILED):
         return ""
     return f"not kept yet; {again} fetches it" if row.state is State.DONE else "not kept yet"
+
+
+def _size(row: Row) -> int:
+    try:
+        facts = _media.read_facts(row.facts)
+    except (ValueError, TypeError):  # a list is shown whatever became of the ledger
+        return 0
+    return facts.size if facts else 0
 
 
 def _stem(row: Row) -> str:

@@ -5,6 +5,7 @@ import hashlib
 import json
 import os
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -158,7 +159,9 @@ def test_a_last_frame_that_is_not_what_was_kept_is_fetched_again(how: str, serve
         frame.write_bytes(b"garbage")
     elif how == "link":
         frame.symlink_to(foreign)
-    job.fetch()
+    row = job.fetch()
+    said = "had been changed and is now" in repr(video_of(row, "A model", {}))
+    assert said is (how != "nothing")
     assert [path for path, _ in server.asked[asked:]] == ["/f.png"]
     assert (frame.read_bytes(), frame.is_symlink()) == (PICTURE, False)
     assert foreign.read_bytes() == PICTURE
@@ -171,6 +174,12 @@ def test_a_list_of_tasks_does_not_name_a_file_that_lost_its_bytes(server: MediaS
         assert "is not what was kept; sd.task('crun:task_1').wait()" in repr(Tasks([row], [""], "here"))
     Path(row.file).write_bytes(VIDEO)
     assert "is not what was kept" not in repr(Tasks([row], [""], "here"))
+
+
+def test_a_list_of_tasks_is_shown_whatever_the_ledger_says_of_a_file(server: MediaServer, tmp_path: Path) -> None:
+    row = errand(server, tmp_path, server.put("/v.mp4", VIDEO)).fetch()
+    for facts in ("{", "[]", '{"size": 1}'):
+        assert Path(row.file).name in repr(Tasks([replace(row, facts=facts)], [""], "here"))
 
 
 def test_an_edited_video_is_put_aside_and_that_is_said(server: MediaServer, tmp_path: Path) -> None:
