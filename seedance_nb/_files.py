@@ -83,7 +83,10 @@ def part_for(folder: Path, row: Row, place: int) -> Path:
 def lock_for(folder: Path, row: Row) -> Path:
     """What the process that fetches a task's results holds meanwhile. *writes files*: the folder. Raises: OSError."""
     folder.mkdir(parents=True, exist_ok=True)
-    return folder / f".{_stem(row)}.lock"
+    lock = folder / f".{_stem(row)}.lock"
+    if lock.is_symlink():  # whoever made it, it is none of ours
+        lock.unlink()
+    return lock
 
 
 def ready(folder: Path) -> None:
@@ -193,10 +196,10 @@ def file_text(row: Row) -> str:
     if row.dead is not None:
         since = time.strftime("%Y-%m-%d %H:%M", time.gmtime(row.dead))
         return f"made, not kept: its address has been dead since {since} UTC; {again} asks for another"
-    if row.file and os.path.lexists(row.file):
+    if row.file and is_there(Path(row.file)):
         return f"{Path(row.file).name} is not what was kept; {again} puts it aside and fetches it again"
     if row.file:
-        return f"file is gone; {again} fetches it again"
+        return f"file is gone or empty; {again} fetches it again"
     if row.state in (*FREE_STATES, State.FAILED):
         return ""
     return f"not kept yet; {again} fetches it" if row.state is State.DONE else "not kept yet"

@@ -73,10 +73,8 @@ def inspect(path: Path, poster: Path) -> tuple[Facts | None, str]:
         number, _, said = done.stderr.decode(errors="replace").partition(" ")
         raise OSError(int(number), said, str(poster))
     if done.returncode != 0:
-        return (
-            None,
-            f"it cannot be decoded ({done.stderr.decode(errors='replace').strip()[-200:] or 'the reader ended'})",
-        )
+        lines = done.stderr.decode(errors="replace").strip().splitlines()
+        return None, f"it cannot be decoded ({lines[-1][-200:] if lines else 'the reader ended'})"
     try:
         facts = Facts(**json.loads(done.stdout))
         if min(facts.width, facts.height) > 0 and 0 <= facts.seconds < _LONGEST_S and 0 <= facts.fps < _MOST_FPS:

@@ -18,7 +18,7 @@ from faults.media_server import MediaServer
 import seedance_nb as sd
 from seedance_nb import _media
 from seedance_nb._display import video_of
-from seedance_nb._files import part_for, read_beside
+from seedance_nb._files import lock_for, part_for, read_beside
 from seedance_nb._handle import Tasks
 from seedance_nb._placing import in_place
 
@@ -91,6 +91,14 @@ def test_a_link_in_the_folder_leads_nowhere(ending: str, begun: int, server: Med
     assert victim.read_bytes() == before
     assert not Path(row.file).is_symlink()
     assert Path(row.file).read_bytes() == VIDEO
+
+
+@pytest.mark.skipif(os.name == "nt", reason="links need a right there")
+def test_a_lock_that_is_a_link_makes_no_file_elsewhere(server: MediaServer, tmp_path: Path) -> None:
+    job = errand(server, tmp_path, server.put("/v.mp4", VIDEO))
+    lock_for(job.flow.folder, job.row).symlink_to(tmp_path / "elsewhere")
+    assert Path(job.fetch().file).read_bytes() == VIDEO
+    assert not (tmp_path / "elsewhere").exists()
 
 
 def test_a_naive_open_writes_through_a_link(tmp_path: Path) -> None:
@@ -169,9 +177,10 @@ def test_a_last_frame_that_is_not_what_was_kept_is_fetched_again(how: str, serve
 
 def test_a_list_of_tasks_does_not_name_a_file_that_lost_its_bytes(server: MediaServer, tmp_path: Path) -> None:
     row = errand(server, tmp_path, server.put("/v.mp4", VIDEO)).fetch()
-    for content in (b"", VIDEO[:-1]):
+    said = {b"": "file is gone or empty; sd.task", VIDEO[:-1]: "is not what was kept; sd.task('crun:task_1').wait()"}
+    for content, text in said.items():
         Path(row.file).write_bytes(content)
-        assert "is not what was kept; sd.task('crun:task_1').wait()" in repr(Tasks([row], [""], "here"))
+        assert text in repr(Tasks([row], [""], "here"))
     Path(row.file).write_bytes(VIDEO)
     assert "is not what was kept" not in repr(Tasks([row], [""], "here"))
 
