@@ -37,21 +37,26 @@ def beside_lines(task: str, beside: Sequence[Beside], source: str) -> list[str]:
     """
     lines = []
     for one in beside:
-        name = escaped(Path(one.file).name)
+        name, remark = escaped(Path(one.file).name), escaped(f" ({one.remark})" if one.remark else "")
         if not one.file:
             again = "" if one.dead else f"; sd.task({task!r}).wait() tries again"
             lines.append(escaped(f"result {one.place + 1} is not there: {one.fault}{again}"))
         elif _is_path(source):
             link = linked(str(PurePosixPath(source).with_name(quote(Path(one.file).name))))
-            lines.append(f'with it came <a href="{link}" download="{name}">{name}</a>')
+            lines.append(f'with it came <a href="{link}" download="{name}">{name}</a>{remark}')
         else:
-            lines.append(f"with it came <code>{escaped(one.file)}</code>")
+            lines.append(f"with it came <code>{escaped(one.file)}</code>{remark}")
     return lines
 
 
 def beside_text(beside: Sequence[Beside]) -> str:
     """The further results in one clause, "" if there are none. *pure*."""
-    named = [Path(one.file).name if one.file else f"result {one.place + 1} not there ({one.fault})" for one in beside]
+    named = [
+        f"{Path(one.file).name}{f' ({one.remark})' if one.remark else ''}"
+        if one.file
+        else f"result {one.place + 1} not there ({one.fault})"
+        for one in beside
+    ]
     return f"; with it: {', '.join(named)}" if named else ""
 
 

@@ -109,7 +109,11 @@ def _within(path: Path, folder: Path) -> bool:
 def video_text(video: Video) -> str:
     """One line for consoles and static viewers. *pure*."""
     simulated = "SIMULATED, " if video.simulated else ""
-    return f"Video {video.task}: {simulated}{got_text(video.facts)}; {video.path}{beside_text(video.beside)}"
+    off = "".join(f"; not as asked: {one}" for one in differences(video.asked, video.facts))
+    remark = f"; {video.facts.remark}" if video.facts and video.facts.remark else ""
+    return (
+        f"Video {video.task}: {simulated}{got_text(video.facts)}; {video.path}{off}{remark}{beside_text(video.beside)}"
+    )
 
 
 def video_html(video: Video, source: str) -> str:
@@ -120,7 +124,9 @@ def video_html(video: Video, source: str) -> str:
         if off
         else ""
     )
-    beside = "".join(f'<div style="{DIM}">{line}</div>' for line in beside_lines(video.task, video.beside, source))
+    remark = escaped(video.facts.remark) if video.facts else ""
+    further = [line for line in (remark, *beside_lines(video.task, video.beside, source)) if line]
+    beside = "".join(f'<div style="{DIM}">{line}</div>' for line in further)
     prompt = escaped(str(video.asked.get("prompt", "")))
     return (
         f'<figure style="margin:8px 0;max-width:760px;{FONT};{FG}">'

@@ -4,14 +4,13 @@ No key comes near this file.
 """
 
 import asyncio
-import errno
 import hashlib
 import json
 import os
 import shutil
 import time
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import BinaryIO, Literal
@@ -21,10 +20,11 @@ import httpx
 
 from seedance_nb._pinned import Blocked, Trip, Way, is_plain, said
 from seedance_nb._ranges import span
+from seedance_nb._regular import append, create, on_disk, read
 
 Kind = Literal["dead", "broken", "final", "disk"]
 _STILL_ALIVE = (408, 425, 429)
-_FULL = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
+_MOST_NOTE = 10_000
 
 
 class Fault(Exception):
@@ -73,6 +73,10 @@ class _Left:
     mark: _Mark
     have: int
 
+    @property
+    def is_all(self) -> bool:
+        return self.have == self.mark.size
+
 
 class _Again(Exception):
     """What is there cannot be gone on with."""
@@ -106,7 +110,8 @@ async def download(url: str, part: Path, way: Way, bounds: Bounds) -> None:
     finally:
         # Also where the kernel stops this: what can be gone on with stays.
         if not is_there and ((fault is not None and fault.kind == "disk") or _left(part) is None):
-            discard(part)
+            with suppress(OSError):  # the fault that is known already says more
+                discard(part)
     if fault is not None:
         raise fault
 
@@ -118,19 +123,23 @@ def discard(part: Path) -> None:
 
 
 async def _attempt(url: str, part: Path, trip: Trip, bounds: Bounds, left: _Left | None) -> None:
-    if left is not None and left.have == left.mark.size:
-        return
-    headers = {"Range": f"bytes={left.have}-", "If-Range": left.mark.etag} if left is not None else {}
+    # Of a file that is all there the last byte is asked for, to learn whether it is still that file.
+    known = min(left.have, left.mark.size - 1) if left is not None else 0
+    headers = {"Range": f"bytes={known}-", "If-Range": left.mark.etag} if left is not None else {}
     async with trip.reach(url, headers) as (answer, ask):
         where = _where(ask.door.asked)
         begin = 0
         if answer.status_code == 206 and left is not None:  # noqa: PLR2004
             begin = left.have
-            if not _goes_on(answer, left, where):
+            if not _goes_on(answer, left, known, where):
                 raise _Again
+            if left.is_all:
+                return
         elif answer.status_code == 416 and left is not None:  # noqa: PLR2004
             raise _Again
         elif answer.status_code != 200:  # noqa: PLR2004
+            if left is not None and left.is_all and where == left.mark.where:
+                return  # it is all there, and nobody can give another
             is_dead = 400 <= answer.status_code < 500 and answer.status_code not in _STILL_ALIVE  # noqa: PLR2004
             raise Fault("dead" if is_dead else "broken", f"{trip.name} answered HTTP {answer.status_code}")
         if not is_plain(answer):
@@ -139,8 +148,9 @@ async def _attempt(url: str, part: Path, trip: Trip, bounds: Bounds, left: _Left
         _must_fit(part, size, begin, bounds)
         with _disk():
             if not begin:
-                _begin(part, _Mark(etag=answer.headers.get("etag", ""), size=size or 0, where=where))
-            file = part.open("ab")
+                file = _begin(part, _Mark(etag=answer.headers.get("etag", ""), size=size or 0, where=where))
+            else:
+                file = append(part)
         with file:
             end = await _write(answer, file, begin, bounds)
             with _disk():
@@ -166,11 +176,11 @@ async def _write(answer: httpx.Response, file: BinaryIO, end: int, bounds: Bound
     return end
 
 
-def _goes_on(answer: httpx.Response, left: _Left, where: str) -> bool:
+def _goes_on(answer: httpx.Response, left: _Left, begin: int, where: str) -> bool:
     """Whether a part of a file is the rest of what is there, by everything that the answer says. *pure*."""
     given = span(answer.headers.get("content-range", ""))
     same = answer.headers.get("etag", "") == left.mark.etag and where == left.mark.where
-    return same and given is not None and given[0] == left.have and given[2] == left.mark.size
+    return same and given is not None and given[0] == begin and given[2] == left.mark.size
 
 
 def _length(answer: httpx.Response) -> int | None:
@@ -199,25 +209,25 @@ def _disk() -> Iterator[None]:
     try:
         yield
     except OSError as error:
-        full = "the disk is full: " if error.errno in _FULL else "the file system said: "
-        problem = full + str(error.strerror)
+        problem = on_disk(error)
     if problem:
         raise Fault("disk", problem)
 
 
-def _begin(part: Path, mark: _Mark) -> None:
+def _begin(part: Path, mark: _Mark) -> BinaryIO:
     discard(part)
-    part.write_bytes(b"")
     # A weak ETag may stand for other bytes, and without a length nobody could tell when all is there.
     if mark.size and mark.etag.startswith('"'):
-        _note_of(part).write_text(json.dumps(asdict(mark)), encoding="utf-8")
+        with create(_note_of(part)) as note:
+            note.write(json.dumps(asdict(mark)).encode())
+    return create(part)
 
 
 def _left(part: Path) -> _Left | None:
     """What an earlier try left, None if it cannot be gone on with. *reads files*."""
     try:
-        mark = _Mark(**json.loads(_note_of(part).read_text(encoding="utf-8")))
-        have = part.stat().st_size
+        with read(_note_of(part)) as note, read(part) as file:
+            mark, have = _Mark(**json.loads(note.read(_MOST_NOTE))), os.fstat(file.fileno()).st_size
         usable = mark.etag.startswith('"') and mark.etag.isascii() and mark.etag.isprintable() and 0 < have <= mark.size
     except (OSError, ValueError, TypeError, AttributeError):
         return None

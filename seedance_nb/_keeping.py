@@ -2,14 +2,17 @@
 
 import asyncio
 import time
+from contextlib import suppress
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
+from seedance_nb._check import roles, seconds_of
 from seedance_nb._download import Fault, discard, download
 from seedance_nb._errors import MediaError
 from seedance_nb._files import (
     Beside,
+    Doubtful,
     Kept,
     Unfit,
     is_kept,
@@ -23,11 +26,13 @@ from seedance_nb._files import (
 )
 from seedance_nb._flow import Flow
 from seedance_nb._outcome import Answer
+from seedance_nb._placing import by_likeness, in_place
+from seedance_nb._regular import on_disk, sha256
 from seedance_nb._request import status_request
 from seedance_nb._task import Row, Seen, State, read_status
 from seedance_nb._transport import look, way_of
 from seedance_nb._turns import turn
-from seedance_nb._values import tamed
+from seedance_nb._values import read_json, tamed
 
 _TRIES = 4
 _MOST_UNFIT = 2
@@ -50,7 +55,7 @@ async def keep_files(flow: Flow, row: Row) -> Row:
             row = flow.ledger.row(row.seq) or row  # another process may have kept it meanwhile
             return await _Keeping(flow, row, has_video=await asyncio.to_thread(is_kept, row)).run()
     except OSError as error:
-        problem = f"Nothing can be kept in {flow.folder} ({error.strerror})."
+        problem = f"Nothing can be kept in {flow.folder} ({on_disk(error)})."
     raise MediaError(problem, task=row.name, charged=row.charged, next_step=_room(row))
 
 
@@ -84,10 +89,12 @@ class _Keeping:
         self._asked = False
         self._beside = {one.place: one for one in read_beside(row.beside)}
         self._has_video = has_video
+        self._asked_s = seconds_of(roles(flow.spec, read_json(row.body)).get("seconds"))
+        self._doubted: set[str] = set()
 
     async def run(self) -> Row:
         """The row afterwards. Raises: MediaError without a video."""
-        places = list(self._beside) if self._has_video else _by_likeness(self.row.outputs)
+        places = list(self._beside) if self._has_video else by_likeness(self.row.outputs)
         faults: list[Fault] = []
         for number, place in enumerate(places):
             if place in self._beside and self._beside[place].is_settled and not self._is_wanted(place):
@@ -129,16 +136,24 @@ class _Keeping:
             bounds = replace(flow.bounds, total_s=max(_LEAST_S, until - flow.bounds.clock()))
             try:
                 await download(self.row.outputs[place], part, way_of(flow.spec, flow.place), bounds)
+                if (other := await asyncio.to_thread(self._moved, part, place)) is not None:
+                    await self._swap(place, other)
+                    raise Fault("broken", "what came is another of the results")  # noqa: TRY301
                 kept = await asyncio.to_thread(self._kept, part, place)
             except Fault as error:
                 fault = error
+            except Doubtful as error:
+                self._doubted.add(error.sha256)  # the same once more is what the provider has
+                fault = Fault("broken", f"what came is in doubt: {error}")
+                discard(part)
             except Unfit as error:
                 unfit += 1
                 fault = Fault("broken" if unfit < _MOST_UNFIT else "final", f"what came is not kept: {error}")
                 discard(part)
             except OSError as error:
-                fault = Fault("disk", f"the file system said: {error.strerror}")
-                discard(part)
+                fault = Fault("disk", on_disk(error))
+                with suppress(OSError):  # the fault that is known already says more
+                    discard(part)
             else:
                 discard(part)
                 return kept
@@ -151,8 +166,25 @@ class _Keeping:
 
     def _kept(self, path: Path, place: int) -> Kept | Beside:
         if not self._has_video and is_video(path):
-            return keep(path, self.row)
-        return keep_beside(path, self.row, place)
+            return keep(path, self.row, self._asked_s, self._doubted)
+        taken = {one.file for one in self._beside.values() if one.place != place}
+        return keep_beside(path, self.row, place, taken)
+
+    def _moved(self, path: Path, place: int) -> int | None:
+        """The place of the result that came here once more, because a fresh answer names it where another was."""
+        kept = {one.sha256: number for number, one in self._beside.items() if one.file and number != place}
+        if self._asked and self._has_video:
+            video = next(
+                (one for one in range(len(self.row.outputs)) if one != place and one not in self._beside), None
+            )
+            kept |= {self.row.sha256: video} if video is not None else {}
+        return kept.get(sha256(path)) if self._asked else None
+
+    async def _swap(self, place: int, other: int) -> None:
+        discard(part_for(self.flow.folder, self.row, place))
+        outputs = list(self.row.outputs)
+        outputs[place], outputs[other] = outputs[other], outputs[place]
+        await self._write(outputs=tuple(outputs))
 
     async def _ask(self) -> None:
         """Asks the task for fresh addresses."""
@@ -160,7 +192,7 @@ class _Keeping:
         answer, _ = await look(flow.spec, status_request(flow.spec, flow.place.base_url, self.row.task_id), flow.place)
         seen = seen_at(flow, answer)
         if seen and seen.state is State.DONE:
-            self.row = await noted(flow, self.row, seen)
+            self.row = await noted(flow, self.row, replace(seen, outputs=in_place(self.row.outputs, seen.outputs)))
 
     async def _write(self, **changes: Any) -> None:
         changes["beside"] = write_beside(self._beside.values())
@@ -187,17 +219,10 @@ class _Keeping:
 
 def _room(row: Row) -> str:
     return (
-        f"make room, or set SEEDANCE_OUTPUTS to another folder; then sd.task({row.name!r}).wait() fetches it. "
+        f"mend that (make room, move away what is in the way), or set SEEDANCE_OUTPUTS to another folder; then sd.task({row.name!r}).wait() fetches it. "
         "Its id and address are in the ledger"
     )
 
 
 def _has_all(row: Row) -> bool:
     return all(one.is_settled for one in read_beside(row.beside)) and is_kept(row)
-
-
-def _by_likeness(outputs: tuple[str, ...]) -> list[int]:
-    """The places of the results, those first that are named like videos."""
-    return sorted(
-        range(len(outputs)), key=lambda place: not outputs[place].split("?")[0].lower().endswith((".mp4", ".mov"))
-    )

@@ -9,6 +9,7 @@ from typing import Any
 
 from seedance_nb._check import roles, seconds_of
 from seedance_nb._job import Job, Reference, dump, frame_size
+from seedance_nb._limits import quiet
 from seedance_nb._spec import Spec, named
 from seedance_nb._values import ABSENT, find, join
 
@@ -38,6 +39,7 @@ async def paint(
         child = await asyncio.create_subprocess_exec(
             sys.executable, "-P", "-m", "seedance_nb._render", str(order),
             stdin=asyncio.subprocess.DEVNULL, stdout=asyncio.subprocess.DEVNULL, stderr=asyncio.subprocess.PIPE,
+            env=quiet(),
         )  # fmt: skip
         try:
             _, said = await asyncio.wait_for(child.communicate(), _WALL_S)

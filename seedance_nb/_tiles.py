@@ -109,6 +109,8 @@ def _video_html(video: Video) -> str:
     cost = " · ".join(part for part in (took_text(video.row), price_after(video.row)) if part)
     off = differences(video.asked, video.facts)
     warning = f'<div style="{_BAD}">Not as asked: {escaped("; ".join(off))}</div>' if off else ""
+    if video.facts and video.facts.remark:
+        warning += f'<div style="{DIM}">{escaped(video.facts.remark)}</div>'
     return (
         f'{player_html(video, source)}<figcaption style="margin-top:6px;overflow-wrap:anywhere"><div>{escaped(cost)}</div>'
         f'<div style="{DIM}">{escaped(got_text(video.facts))}</div>{warning}'

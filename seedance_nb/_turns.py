@@ -33,7 +33,7 @@ async def turn(path: Path, sleep: Callable[[float], Awaitable[None]] = asyncio.s
 
 
 def _claimed(path: Path) -> int | None:
-    handle = os.open(path, os.O_CREAT | os.O_RDWR, 0o600)
+    handle = os.open(path, os.O_CREAT | os.O_RDWR | getattr(os, "O_NOFOLLOW", 0), 0o600)
     try:
         _lock(handle)
         # Whoever held it before has removed the file, perhaps only after it was opened here.

@@ -5,7 +5,7 @@ import sys
 import warnings
 from pathlib import Path
 
-from seedance_nb._limits import limit
+from seedance_nb._limits import limit, quiet
 from seedance_nb._signs import Kind, sign
 
 _WALL_S = 20
@@ -34,7 +34,7 @@ def whole_fault(path: Path, word: str) -> str:
         return "it is cut off"
     command = [sys.executable, "-P", "-m", "seedance_nb._whole", str(path), word]
     try:
-        done = subprocess.run(command, capture_output=True, timeout=_WALL_S, check=False, cwd=path.parent)  # noqa: S603
+        done = subprocess.run(command, capture_output=True, timeout=_WALL_S, check=False, cwd=path.parent, env=quiet())  # noqa: S603
     except subprocess.TimeoutExpired:
         return f"looking into it took longer than {_WALL_S} s"
     if done.returncode == 0:

@@ -1,7 +1,9 @@
 """What a video, a task and a table look like: strings, made by pure functions."""
 
 import base64
+import io
 import os
+import random
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -10,12 +12,14 @@ import av
 import media
 import nbformat
 import pytest
+from PIL import Image
 
 import seedance_nb as sd
 from seedance_nb import _media
+from seedance_nb._boxes import boxes_fault
 from seedance_nb._display import differences, source_of, table_html, table_text, video_html
 from seedance_nb._files import Beside, write_beside
-from seedance_nb._media import Facts, boxes_fault
+from seedance_nb._media import Facts, read_facts
 
 FACTS = Facts(width=1280, height=720, seconds=5.0, fps=24.0, codec="h264", audio="aac")
 ASKED = {"resolution": "720p", "ratio": "16:9", "seconds": 5, "audio": True}
@@ -172,6 +176,7 @@ CONTAINERS: dict[str, dict[str, Any]] = {
     "the index at the end": {},
     "the index in front": {"movflags": "faststart"},
     "in pieces with an index of them": {"movflags": "dash+global_sidx"},
+    "in pieces that a piece at the end lists": {"movflags": "frag_keyframe+empty_moov+default_base_moof"},
 }
 
 
@@ -185,7 +190,7 @@ def open_ended(data: bytes) -> bytes:
 @pytest.mark.parametrize("form", [*CONTAINERS, "open at the end"])
 def test_a_file_that_is_cut_anywhere_is_not_taken_for_whole(form: str, tmp_path: Path) -> None:
     options = CONTAINERS.get(form, {"movflags": "faststart"})
-    whole = media.video(frames=48, sound=form != "in pieces with an index of them", **options)
+    whole = media.video(frames=48, sound=not form.startswith("in pieces"), **options)
     ends = {end for _, _, end in media.outer(whole)}
     index = next((start for kind, start, _ in media.outer(whole) if kind == b"mfra"), None)
     if form == "open at the end":
@@ -194,6 +199,7 @@ def test_a_file_that_is_cut_anywhere_is_not_taken_for_whole(form: str, tmp_path:
     file.write_bytes(whole)
     facts, why = _media.inspect(file, poster)
     assert facts, why
+    assert not facts.is_open
     # Without a child process for each of them, the sizes of the boxes tell nearly every cut.
     unseen = []
     for length in reversed(range(len(whole))):
@@ -204,13 +210,61 @@ def test_a_file_that_is_cut_anywhere_is_not_taken_for_whole(form: str, tmp_path:
     for length in {*unseen[:3], *unseen[:: max(1, len(unseen) // 8)], *(ends & set(unseen))}:
         file.write_bytes(whole[:length])
         facts, _ = _media.inspect(file, poster)
-        # Pieces name no count, only a length in seconds, which is believed to a quarter of a second.
-        assert facts is None or (form.startswith("in pieces") and pictures(file) >= 48 - 6), length
+        # Where nothing names the last piece, a cut between two of them leaves no trace, and that is what is said.
+        assert facts is None or (form.endswith("lists") and facts.is_open), length
 
 
-def pictures(file: Path) -> int:
-    with av.open(str(file)) as container:
-        return sum(1 for _ in container.decode(video=0))
+def damaged(whole: bytes, content: bytes) -> bytes:
+    """The same MP4, the second half of whose pictures begins with something else."""
+    ((begin, end),) = [(begin, end) for kind, begin, end in media.outer(whole) if kind == b"mdat"]
+    middle = (begin + end) // 2
+    return whole[:middle] + content[: end - middle] + whole[middle + len(content[: end - middle]) :]
+
+
+def test_every_picture_is_decoded_and_not_only_the_first_ones(tmp_path: Path) -> None:
+    whole = media.video(frames=240)
+    file = tmp_path / "v.mp4"
+    file.write_bytes(damaged(whole, bytes(len(whole))))
+    with av.open(str(file)) as container:  # the control: a player shows the beginning of it
+        assert next(container.decode(video=0))
+    facts, why = _media.inspect(file, tmp_path / "p.jpg")
+    assert facts is None
+    assert "is damaged" in why
+
+
+def noise() -> bytes:
+    """The same pictures at every run, none like another."""
+    chance = random.Random(1)
+    shown = [Image.frombytes("RGB", (64, 48), chance.randbytes(64 * 48 * 3)) for _ in range(48)]
+    made = io.BytesIO()
+    with av.open(made, "w", format="mp4") as container:
+        stream = container.add_stream("mpeg4", rate=24)
+        stream.width, stream.height, stream.pix_fmt = 64, 48, "yuv420p"
+        for picture in shown:
+            frame: av.VideoFrame = av.VideoFrame.from_image(picture)  # type: ignore[no-untyped-call]
+            container.mux(stream.encode(frame))
+        container.mux(stream.encode(None))
+    return made.getvalue()
+
+
+def test_pictures_that_had_to_be_patched_are_counted(tmp_path: Path) -> None:
+    file = tmp_path / "v.mp4"
+    file.write_bytes(damaged(noise(), b"\xff" * 8))
+    facts, why = _media.inspect(file, tmp_path / "p.jpg")
+    assert facts is not None, why
+    assert facts.damaged >= 1
+
+
+def test_what_takes_too_long_to_decode_is_said_to_be_undecoded(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    file = tmp_path / "v.mp4"
+    file.write_bytes(media.video(frames=48))
+    monkeypatch.setattr(_media, "limit", lambda *_: None)
+    monkeypatch.setattr(_media, "_DECODE_S", -1)
+    assert _media._main(str(file), str(tmp_path / "p.jpg")) == 0
+    assert (found := read_facts(capsys.readouterr().out))
+    assert (found.seconds, found.undecoded) == (2.0, 2.0)
 
 
 def test_a_decoder_alone_takes_cut_files_for_whole(tmp_path: Path) -> None:

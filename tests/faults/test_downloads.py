@@ -10,6 +10,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
+import av
 import httpx
 import media
 import pytest
@@ -20,11 +21,19 @@ from waiting import until
 
 import seedance_nb as sd
 from seedance_nb import _download
+from seedance_nb._display import video_html, video_of
 from seedance_nb._files import read_beside
 from seedance_nb._handle import Tasks
+from seedance_nb._media import read_facts
 
-VIDEO = media.longer(media.video(frames=24), 300_000)
+VIDEO = media.longer(media.video(frames=96), 300_000)
 SHA256 = hashlib.sha256(VIDEO).hexdigest()
+
+# The index in front: what is cut off its end is not told by a missing index.
+IN_FRONT = media.video(frames=96, movflags="faststart") + media.box(b"free", bytes(1000))
+IN_PIECES = media.video(frames=96, movflags="frag_keyframe+empty_moov+default_base_moof")
+IN_PIECES_WITHOUT_END = media.video(frames=96, movflags="frag_keyframe+empty_moov+skip_trailer")
+CONTAINERS = {"front": IN_FRONT, "pieces": IN_PIECES, "pieces without an end": IN_PIECES_WITHOUT_END}
 
 # What the server does, one step per request -> "kept", or what the error says. `cut` is drawn anew in each round.
 TABLE: dict[str, tuple[list[Step], str]] = {
@@ -86,11 +95,13 @@ def test_the_table_holds_twelve_faults_that_are_drawn_five_times() -> None:
 @pytest.mark.parametrize(("name", "draw"), ROUNDS)
 def test_a_file_is_whole_or_not_there(name: str, draw: int, server: MediaServer, tmp_path: Path) -> None:
     steps, outcome = TABLE[name]
-    server.cut = random.Random(f"{name}{draw}").randrange(1, len(VIDEO) - 1)
-    job = errand(server, tmp_path, server.put("/v.mp4", VIDEO, *steps))
+    film = (VIDEO, IN_FRONT, IN_PIECES)[draw % 3]
+    server.cut = random.Random(f"{name}{draw}").randrange(1, len(film) - 1)
+    job = errand(server, tmp_path, server.put("/v.mp4", film, *steps))
     if outcome == "kept":
         row = job.fetch()
-        assert (Path(row.file).read_bytes() == VIDEO, row.sha256, row.dead) == (True, SHA256, None)
+        sha256 = hashlib.sha256(film).hexdigest()
+        assert (Path(row.file).read_bytes() == film, row.sha256, row.dead) == (True, sha256, None)
         assert job.files == sorted([Path(row.file).name, Path(row.file).with_suffix(".jpg").name])
     else:
         with pytest.raises(sd.MediaError) as error:
@@ -100,6 +111,59 @@ def test_a_file_is_whole_or_not_there(name: str, draw: int, server: MediaServer,
         assert "127.0.0.1:" not in str(error.value)
         assert [name for name in job.files if not name.startswith(".")] == []
         assert (job.now.state, job.now.file, job.now.outputs) == ("done", "", (f"{server.origin}/v.mp4",))
+
+
+def ends(data: bytes) -> list[int]:
+    """Where a cut leaves whole boxes, with pictures behind the first of them."""
+    return [end for kind, _, end in media.outer(data) if kind == b"mdat" and end < len(data)]
+
+
+@pytest.mark.parametrize("step", [ms.endless_end, ms.too_short], ids=["without a length", "with a length that agrees"])
+@pytest.mark.parametrize("form", CONTAINERS)
+def test_a_cut_between_two_boxes_is_not_taken_for_the_end(
+    form: str, step: Step, server: MediaServer, tmp_path: Path
+) -> None:
+    whole = CONTAINERS[form]
+    cuts = sorted({*ends(whole)[:-1], *random.Random(form).sample(range(1, len(whole)), 3)})
+    for number, cut in enumerate(cuts):
+        server.cut = cut
+        job = errand(server, tmp_path / str(number), server.put("/v.mp4", whole, step, ms.whole))
+        row = job.fetch()
+        assert Path(row.file).read_bytes() == whole, cut
+        assert len(job.files) == 2
+
+
+def test_a_player_takes_a_file_that_was_cut_between_two_pieces(tmp_path: Path) -> None:
+    """The control of the test above."""
+    (tmp_path / "v.mp4").write_bytes(IN_PIECES[: ends(IN_PIECES)[2]])
+    with av.open(str(tmp_path / "v.mp4")) as container:
+        assert 0 < sum(1 for _ in container.decode(video=0)) < 96
+
+
+def test_a_video_that_really_is_short_is_kept_and_says_so(server: MediaServer, tmp_path: Path) -> None:
+    short = media.video(frames=24)
+    job = errand(server, tmp_path, server.put("/v.mp4", short))
+    row = job.fetch()
+    assert (Path(row.file).read_bytes(), len(server.asked)) == (short, 2)
+    shown = repr(video_of(row, "A model", {"seconds": 4}))
+    assert "not as asked: 4 s asked, 1 s came" in shown
+    assert "1 s came where 4 s were asked for" in shown
+
+
+def test_a_video_whose_end_nobody_names_is_kept_and_says_so(server: MediaServer, tmp_path: Path) -> None:
+    server.cut = ends(IN_PIECES)[-3]
+    job = errand(server, tmp_path, server.put("/v.mp4", IN_PIECES, ms.endless_end))
+    row = job.fetch()
+    assert len(server.asked) == 2
+    assert "so the end may be missing" in video_html(video_of(row, "A model", {}), "v.mp4")
+
+
+def test_a_video_that_is_as_long_as_asked_is_fetched_once(server: MediaServer, tmp_path: Path) -> None:
+    row = errand(server, tmp_path, server.put("/v.mp4", IN_PIECES_WITHOUT_END)).fetch()
+    assert Path(row.file).read_bytes() == IN_PIECES_WITHOUT_END
+    assert len(server.asked) == 1
+    assert (facts := read_facts(row.facts))
+    assert facts.remark == ""
 
 
 def test_a_naive_client_leaves_short_and_wrong_files(server: MediaServer, tmp_path: Path) -> None:
@@ -172,7 +236,7 @@ def test_a_file_that_is_gone_is_told_and_fetched_again(server: MediaServer, tmp_
     row = job.fetch()
     assert Path(row.file).name in repr(Tasks([row], [""], "here"))
     Path(row.file).unlink()
-    assert "file is gone; sd.task('crun:task_1').wait() fetches it again" in repr(Tasks([row], [""], "here"))
+    assert "file is gone or empty; sd.task('crun:task_1').wait() fetches it again" in repr(Tasks([row], [""], "here"))
     assert Path(job.fetch().file).read_bytes() == VIDEO
     server.plans["/v.mp4"] = [ms.status(410)]
     Path(row.file).unlink()

@@ -1,13 +1,22 @@
 """Files that are damaged, vast or not what they say are looked into without harm: the kernel lives, and the file stays as it was."""
 
+import asyncio
+import json
 import os
-from collections.abc import Iterator
+import subprocess
+import sys
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
+import media
 import pytest
 from isolated import Isolated
 from shelf import Shelf
+
+import seedance_nb
+from seedance_nb import _media, _painting, _probe, _whole
+from seedance_nb._spec import spec
 
 SEED = int(os.environ.get("SEEDANCE_SEED", "20261121"))
 MUTANTS = 3_000
@@ -93,7 +102,52 @@ def test_a_reader_left_as_it_comes_decodes_the_bomb(isolated: Isolated) -> None:
     assert end.grown > MEGABYTES or end.signal
 
 
-def test_a_child_that_reads_foreign_bytes_is_told_no_key(isolated: Isolated) -> None:
-    told = isolated.run("hostile_media:environment").answer
-    assert "PATH" in told
-    assert "CRUN_API_KEY" not in told
+SPY = """
+import json, os, sys
+from pathlib import Path
+Path({folder!r}, f"{{sys.orig_argv[3]}}.json").write_text(json.dumps(dict(os.environ)))
+"""
+
+
+@pytest.fixture
+def told(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Callable[[], dict[str, dict[str, str]]]:
+    """The environments that child processes found, by the module that they ran: each writes down its own as it starts."""
+    (tmp_path / "sitecustomize.py").write_text(SPY.format(folder=str(tmp_path)))
+    monkeypatch.setenv("PYTHONPATH", os.pathsep.join([str(tmp_path), str(Path(seedance_nb.__file__).parents[1])]))
+    for name in ("CRUN_API_KEY", "WS_API_KEY", "OPENAI_API_KEY"):
+        monkeypatch.setenv(name, "ak_canary")
+    return lambda: {path.stem: json.loads(path.read_text()) for path in tmp_path.glob("seedance_nb.*.json")}
+
+
+def test_no_child_that_reads_foreign_bytes_is_told_a_key(
+    told: Callable[[], dict[str, dict[str, str]]], tmp_path: Path
+) -> None:
+    made, shown, sound = tmp_path / "v.mp4", tmp_path / "a.png", tmp_path / "a.wav"
+    made.write_bytes(media.video(frames=2))
+    shown.write_bytes(media.picture())
+    sound.write_bytes(media.wav(1))
+    assert _media.inspect(made, tmp_path / "p.jpg")[0]
+    assert [_whole.whole_fault(shown, "png"), _whole.whole_fault(sound, "wav")] == ["", ""]
+    assert _probe.probe(made, made.stat().st_size)[0]
+    body = {"input": {"prompt": "A fox", "duration": 4, "resolution": "480p"}}
+    last = tmp_path / "last.png"
+    assert (
+        asyncio.run(_painting.paint(spec("crun/seedance-2.0-fast-r2v"), body, tmp_path / "o.mp4", last, nothing)) == ""
+    )
+    assert set(told()) == {f"seedance_nb.{name}" for name in ("_media", "_whole", "_probe", "_render")}
+    for name, environment in told().items():
+        assert "PATH" in environment
+        assert "ak_canary" not in environment.values(), name
+
+
+def test_a_child_left_as_it_comes_is_told_every_key(
+    told: Callable[[], dict[str, dict[str, str]]], tmp_path: Path
+) -> None:
+    (tmp_path / "v.mp4").write_bytes(media.video(frames=2))
+    command = [sys.executable, "-P", "-m", "seedance_nb._media", str(tmp_path / "v.mp4"), str(tmp_path / "p.jpg")]
+    subprocess.run(command, check=True, capture_output=True)
+    assert told()["seedance_nb._media"]["CRUN_API_KEY"] == "ak_canary"
+
+
+async def nothing(_: str) -> bytes:
+    return b""

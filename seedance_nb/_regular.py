@@ -1,0 +1,60 @@
+"""Files of our own that are really files: opened without following a link, and made only where nothing lies."""
+
+import errno
+import hashlib
+import os
+import stat
+from io import BufferedReader, BufferedWriter
+from pathlib import Path
+
+_FULL = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
+# A pipe is not waited for; Windows has neither word.
+_PLAIN = getattr(os, "O_NOFOLLOW", 0) | getattr(os, "O_NONBLOCK", 0) | getattr(os, "O_BINARY", 0)
+
+
+def read(path: Path) -> BufferedReader:
+    """A regular file for reading. *reads files*. Raises: OSError, also where it is a link, a folder or a pipe."""
+    return os.fdopen(_opened(path, os.O_RDONLY), "rb")
+
+
+def append(path: Path) -> BufferedWriter:
+    """A regular file that is there, for writing at its end. *writes files*. Raises: OSError as `read` does."""
+    return os.fdopen(_opened(path, os.O_WRONLY | os.O_APPEND), "ab")
+
+
+def create(path: Path) -> BufferedWriter:
+    """A new file for writing. *writes files*. Raises: OSError, also where anything lies there, be it a link to nothing."""
+    return os.fdopen(_opened(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL), "wb")
+
+
+def is_there(path: Path, size: int = 0) -> bool:
+    """Whether a regular file of this many bytes is there, or with 0 of any but none. *reads files*: only what the folder says."""
+    try:
+        found = path.lstat()
+    except (OSError, ValueError):
+        return False
+    return stat.S_ISREG(found.st_mode) and (found.st_size == size if size else found.st_size > 0)
+
+
+def sha256(path: Path) -> str:
+    """64 hex digits of a regular file, "" where there is none. *reads files*."""
+    try:
+        with read(path) as file:
+            return hashlib.file_digest(file, "sha256").hexdigest()
+    except (OSError, ValueError):
+        return ""
+
+
+def on_disk(error: OSError) -> str:
+    """What the file system said, as a clause. *pure*."""
+    if error.errno in _FULL:
+        return f"the disk is full: {error.strerror}"
+    return f"the file system said: {error.strerror}{f', {error.filename}' if error.filename else ''}"
+
+
+def _opened(path: Path, flags: int) -> int:
+    handle = os.open(path, flags | _PLAIN, 0o666)
+    if not stat.S_ISREG(os.fstat(handle).st_mode):
+        os.close(handle)
+        raise OSError(errno.EINVAL, "it is no regular file", str(path))
+    return handle
