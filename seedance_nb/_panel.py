@@ -11,6 +11,7 @@ from IPython.display import HTML, DisplayHandle, display
 from ipywidgets.widgets.widget_button import ButtonStyle
 
 from seedance_nb._begin import World
+from seedance_nb._check import approve
 from seedance_nb._controls import Shared, toggle
 from seedance_nb._display import sent_html
 from seedance_nb._engine import ENGINE
@@ -163,7 +164,7 @@ class Panel:
 
     async def _follow(self, values: dict[str, Any], *, another: bool) -> None:
         body = json_text(values)
-        take = self._session.takes(self.spec, values) + 1 if another else 1
+        take = self._session.ledger.takes(approve(self.spec, values)) + 1 if another else 1
         if self._budget is not None:  # asked here, where waiting for the answer stops nothing else
             await self._session.advice.price(self.spec, values)
         world: World = "simulated" if self._simulated else "paid"

@@ -229,10 +229,6 @@ class Session:
             next_step="sd.tasks() lists what there is",
         )
 
-    def takes(self, document: Document, fields: Mapping[str, Any]) -> int:
-        """How many takes of these fields the ledger holds, 0 if none. *reads files*. Raises: InvalidInput."""
-        return self.ledger.takes(approve(_spec.spec(document), fields))
-
     def _flow(self, spec: Spec, where: Place) -> Flow:
         has_account = where.app is None and "balance" in spec.calls
         funds = functools.partial(self.advice.funds, spec) if has_account else None

@@ -10,6 +10,7 @@ import pytest
 from provider import Provider
 
 from seedance_nb import Session, Spec, Video, _sources, spec
+from seedance_nb._engine import ENGINE
 
 MODEL = "crun/seedance-2.0-fast-r2v"
 IMAGE = "https://example.com/reference-image-1.png"
@@ -18,7 +19,7 @@ KEPT = ("PATH", "LANG", "LC_ALL", "TMPDIR", "PYTHONPATH", "SYSTEMROOT", "SEEDANC
 
 
 @pytest.fixture(autouse=True)
-def own_world(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def own_world(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
     for name in set(os.environ) - set(KEPT):
         monkeypatch.delenv(name)
     monkeypatch.setenv("HOME", str(tmp_path / "home"))
@@ -29,6 +30,9 @@ def own_world(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(_sources, "_ENTERED", {})
     monkeypatch.setattr(_sources, "_KNOWN", {})
     monkeypatch.chdir(tmp_path)
+    yield
+    for future in list(ENGINE._following.values()):  # a task is looked at for ever, and the next test has its own world
+        future.cancel()
 
 
 def _only_loopback(real: Callable[..., Any]) -> Callable[..., Any]:
