@@ -10,9 +10,7 @@ import os
 import sqlite3
 import threading
 import weakref
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
-from dataclasses import dataclass, field
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -20,66 +18,11 @@ from seedance_nb import _journal
 from seedance_nb._database import ForeignFile, close_mine, connect, create, sync_folder
 from seedance_nb._errors import LedgerError
 from seedance_nb._journal import Entry
-from seedance_nb._migrations import columns_of
+from seedance_nb._page import Page, missing, put
 
+TROUBLE = (sqlite3.Error, OSError, UnicodeDecodeError, json.JSONDecodeError)
+"""What using the two files may raise."""
 _NOT_DAMAGE = {3, 5, 6, 7, 8, 9, 10, 13, 14, 15}  # SQLite's codes for places and moments: permission, busy, full, ...
-_STANDS_ALONE = ("intent", "spec", "base_url", "simulated", "digest", "take", "unit", "created")
-
-
-@dataclass(slots=True, kw_only=True)
-class Page:
-    """One transaction: the database inside it, and what goes into the journal when it ends."""
-
-    db: sqlite3.Connection
-    ledger: str
-    now: Callable[[], float]
-    entries: list[Entry] = field(default_factory=list)
-    unmirrored: OSError | None = None
-
-    def insert(self, values: dict[str, Any]) -> int:
-        """The number of a new row with these columns."""
-        marks = ", ".join("?" * len(values))
-        cursor = self.db.execute(f"INSERT INTO tasks ({', '.join(values)}) VALUES ({marks})", tuple(values.values()))  # noqa: S608
-        seq = int(cursor.lastrowid or 0)
-        self._event(seq, {"state": values["state"]}, values, whole=True)
-        return seq
-
-    def change(self, seq: int, changes: dict[str, Any]) -> None:
-        """Changes columns of a row, and keeps that as an event."""
-        sets = ", ".join(f"{name} = ?" for name in changes)
-        self.db.execute(f"UPDATE tasks SET {sets} WHERE seq = ?", (*changes.values(), seq))  # noqa: S608
-        told = changes
-        if changes.get("task_id"):  # the line with the provider's id must be of use where it is the last one left
-            found = self.db.execute(f"SELECT {', '.join(_STANDS_ALONE)} FROM tasks WHERE seq = ?", (seq,)).fetchone()  # noqa: S608
-            told = dict(zip(_STANDS_ALONE, found, strict=True)) | changes
-        self._event(seq, changes, told)
-
-    def _event(self, seq: int, changes: dict[str, Any], told: dict[str, Any], *, whole: bool = False) -> None:
-        at, text = self.now(), json.dumps(changes, ensure_ascii=False)
-        cursor = self.db.execute("INSERT INTO events (at, task, changes) VALUES (?, ?, ?)", (at, seq, text))
-        number = int(cursor.lastrowid or 0)
-        self.entries.append(Entry(number=number, ledger=self.ledger, at=at, task=seq, whole=whole, columns=told))
-
-    def finish(self, journal: int) -> None:
-        """Journal, then database. Raises: OSError where a new row is not in the journal; sqlite3.Error."""
-        size = os.fstat(journal).st_size
-        is_new = any(entry.whole for entry in self.entries)
-        try:
-            self._mirror(journal, must=is_new)
-            self.db.execute("COMMIT")
-        except BaseException:
-            if is_new:  # nothing will be sent, so nothing may say that it was; what was seen, though, stays
-                _journal.cut(journal, size)
-            raise
-
-    def _mirror(self, journal: int, *, must: bool) -> None:
-        try:
-            if self.entries and not self.unmirrored:
-                _journal.append(journal, self.entries)
-        except OSError as error:
-            self.unmirrored = error
-        if must and self.unmirrored:
-            raise self.unmirrored
 
 
 class Books:
@@ -90,34 +33,53 @@ class Books:
         self._journal = _journal.place(path)
         self._now = now
         self._lock = threading.RLock()
+        self._turn: int | None = None
         self._db: sqlite3.Connection | None = None
         self._pid = 0
         self._file: os.stat_result | None = None
         self._last: tuple[int, str] = (0, "")
         self.is_foreign = False
 
-    @contextmanager
-    def transaction(self) -> Iterator[Page]:
-        """The ledger, locked for everybody else, and on the disk at the end. Raises: LedgerError."""
-        problem: LedgerError | None = None
-        with self._lock:
+    def transaction(self) -> "Transaction":
+        """The ledger, locked for everybody else, and on the disk at the end of the `with`. Raises: LedgerError."""
+        return Transaction(self)
+
+    def begin(self) -> Page:
+        """What `Transaction` begins with; `end` must follow."""
+        self._lock.acquire()
+        try:
+            self._turn = self._take()
+            db = self._open()
+            if db.in_transaction:  # an interrupt came between the steps of undoing the one before
+                db.execute("ROLLBACK")
+            db.execute("BEGIN IMMEDIATE")
+            return self._in_step(db, self._turn)
+        except BaseException:
+            self.end()
+            raise
+
+    def finish(self, page: Page) -> None:
+        """Writes what a transaction changed. Raises: OSError, sqlite3.Error."""
+        page.finish()
+        self._last = (max([self._last[0], *(entry.number for entry in page.entries)]), page.ledger)
+
+    def end(self) -> None:
+        """Undoes what was not written, and lets everybody else go on."""
+        try:
+            if self._db is not None and self._pid == os.getpid() and self._db.in_transaction:
+                self._db.execute("ROLLBACK")
+        finally:
+            turn, self._turn = self._turn, None
             try:
-                with self._locked() as journal:
-                    db = self._open()
-                    db.execute("BEGIN IMMEDIATE")
-                    try:
-                        page = self._in_step(db, journal)
-                        yield page
-                        page.finish(journal)
-                        self._last = (max([self._last[0], *(entry.number for entry in page.entries)]), page.ledger)
-                    except BaseException:
-                        if db.in_transaction:
-                            db.execute("ROLLBACK")
-                        raise
-            except (sqlite3.Error, OSError, UnicodeDecodeError, json.JSONDecodeError) as error:
-                problem, self.is_foreign = _told(self.path, error), isinstance(error, ForeignFile)
-        if problem:
-            raise problem
+                if turn is not None:
+                    _journal.leave(turn)
+            finally:
+                self._lock.release()
+
+    def trouble(self, error: Exception) -> LedgerError:
+        """An error of the files as the one that a person gets."""
+        self.is_foreign = isinstance(error, ForeignFile)
+        return _told(self.path, error)
 
     def note(self, seq: int, changes: dict[str, Any]) -> bool:
         """Whether a change that the database would not take is in the journal; the next transaction takes it from there."""
@@ -125,7 +87,7 @@ class Books:
         if not ledger:
             return False
         try:
-            with self._locked() as journal:
+            with _journal.locked(self._journal) as journal:
                 number = max(number, _journal.after(journal, number)[0]) + 1
                 entry = Entry(number=number, ledger=ledger, at=self._now(), task=seq, whole=False, columns=changes)
                 _journal.append(journal, [entry])
@@ -140,17 +102,16 @@ class Books:
                 close_mine(self._db, self._pid)
             self._db = None
 
-    @contextmanager
-    def _locked(self) -> Iterator[int]:
+    def _take(self) -> int:
         is_new = not self._journal.exists()
         if is_new and self.path.exists():
             self._open()  # first, so that no journal is laid beside a file of another program
         elif is_new:
             self.path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
-        with _journal.locked(self._journal) as file:
-            if is_new:
-                sync_folder(self.path.parent)
-            yield file
+        file = _journal.take(self._journal)
+        if is_new:
+            sync_folder(self.path.parent)
+        return file
 
     def _open(self) -> sqlite3.Connection:
         there = self.path.stat() if self.path.exists() else None
@@ -174,50 +135,49 @@ class Books:
             raise sqlite3.DatabaseError(msg)
         for entry in ahead:
             put(db, entry)
-        page = Page(db=db, ledger=ledger, now=self._now)
+        page = Page(db=db, journal=journal, ledger=ledger, now=self._now)
         if last < number:
             try:
-                _journal.append(journal, _events(db, ledger, last))
+                _journal.append(journal, missing(db, ledger, last))
             except OSError as error:
                 page.unmirrored = error
         self._last = (max(last, number), ledger)
         return page
 
 
-def put(db: sqlite3.Connection, entry: Entry) -> None:
-    """Writes what a line of the journal says into the database."""
-    known = columns_of(db)
-    columns = {name: value for name, value in entry.columns.items() if name in known}
-    there = db.execute("SELECT 1 FROM tasks WHERE seq = ?", (entry.task,)).fetchone()
-    if entry.whole and not there:
-        columns["seq"] = entry.task
-        marks = ", ".join("?" * len(columns))
-        db.execute(f"INSERT INTO tasks ({', '.join(columns)}) VALUES ({marks})", tuple(columns.values()))  # noqa: S608
-    elif not there:
-        msg = f"row {entry.task} is in its journal and not in it"
-        raise sqlite3.DatabaseError(msg)
-    else:
-        sets = ", ".join(f"{name} = ?" for name in columns)
-        db.execute(f"UPDATE tasks SET {sets} WHERE seq = ?", (*columns.values(), entry.task))  # noqa: S608
-    said = {"state": columns.get("state")} if entry.whole else columns
-    event = (entry.number, entry.at, entry.task, json.dumps(said, ensure_ascii=False))
-    db.execute("INSERT INTO events (rowid, at, task, changes) VALUES (?, ?, ?, ?)", event)
+class Transaction:
+    """One transaction as a `with` block.
 
+    No generator, because one that an interrupt cuts off would hold the ledger for as long as the interrupt's traceback is kept.
+    """
 
-def _events(db: sqlite3.Connection, ledger: str, after: int) -> list[Entry]:
-    """Lines for the events that the journal does not have; the first of a task stands for its whole row as it is now."""
-    first = dict(db.execute("SELECT task, min(rowid) FROM events GROUP BY task").fetchall())
-    found = db.execute(
-        "SELECT rowid, at, task, changes FROM events WHERE rowid > ? ORDER BY rowid", (after,)
-    ).fetchall()
-    entries = []
-    for number, at, task, changes in found:
-        whole, columns = number == first[task], json.loads(changes)
-        if whole:
-            cursor = db.execute("SELECT * FROM tasks WHERE seq = ?", (task,))
-            columns = dict(zip((name for name, *_ in cursor.description), cursor.fetchone(), strict=True))
-        entries.append(Entry(number=number, ledger=ledger, at=at, task=task, whole=whole, columns=columns))
-    return entries
+    def __init__(self, books: Books) -> None:
+        self._books = books
+        self._page: Page | None = None
+
+    def __enter__(self) -> Page:
+        problem: LedgerError | None = None
+        try:
+            page = self._page = self._books.begin()
+        except TROUBLE as error:
+            problem = self._books.trouble(error)
+        if problem:
+            raise problem
+        return page
+
+    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, frames: object) -> None:
+        problem: LedgerError | None = None
+        try:
+            if error is None and self._page is not None:
+                self._books.finish(self._page)
+            elif isinstance(error, TROUBLE):
+                problem = self._books.trouble(error)
+        except TROUBLE as failed:
+            problem = self._books.trouble(failed)
+        finally:
+            self._books.end()
+        if problem:
+            raise problem
 
 
 def _make(path: Path) -> None:

@@ -82,11 +82,11 @@ def locked(path: Path) -> Iterator[int]:
 
     Raises: OSError where it cannot be opened, or another process has had it for 30 s.
     """
-    file = _mine(path)
+    file = take(path)
     try:
         yield file
     finally:
-        _leave(file)
+        leave(file)
 
 
 def append(file: int, entries: Sequence[Entry]) -> None:
@@ -154,7 +154,8 @@ def _read(file: int, size: int) -> bytes:
     return b"".join(parts)
 
 
-def _mine(path: Path) -> int:
+def take(path: Path) -> int:
+    """The opened journal, which no other process has until `leave`. *writes files*. Raises: OSError as `locked` does."""
     end = time.monotonic() + TURN_S
     while True:
         file = os.open(path, _FLAGS | os.O_CREAT, 0o600)
@@ -167,12 +168,13 @@ def _mine(path: Path) -> int:
         except FileNotFoundError:
             pass
         except BaseException:
-            _leave(file)
+            leave(file)
             raise
-        _leave(file)  # a repair has put this one aside while we waited for it
+        leave(file)  # a repair has put this one aside while we waited for it
 
 
-def _leave(file: int) -> None:
+def leave(file: int) -> None:
+    """Closes a journal that was taken."""
     if fcntl:
         with suppress(OSError):
             # Said aloud, because a forked child may hold the same open file for as long as it lives.

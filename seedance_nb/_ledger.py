@@ -10,12 +10,13 @@ from contextlib import closing
 from pathlib import Path
 from typing import Any, TypeVar
 
-from seedance_nb._books import Books, Page
+from seedance_nb._books import Books
 from seedance_nb._budget import must_fit
 from seedance_nb._check import Approved, roles
 from seedance_nb._columns import CHANGEABLE, SELECT, row_at, row_of, stored
 from seedance_nb._errors import LedgerError
 from seedance_nb._owner import is_gone, this_process
+from seedance_nb._page import Page
 from seedance_nb._price import Estimate
 from seedance_nb._salvage import in_memory
 from seedance_nb._task import EARLY_STATES, FREE_STATES, Row, State

@@ -52,7 +52,7 @@ LAYERS = (
     ("_shape", "_fits", "_request", "_keys", "_task", "_job", "_carry", "_snippets", "_download", "_parcels"),
     ("_sources", "_log", "_fields", "_price", "_outcome", "_painting", "_sheet", "_annex", "_naming", "_pace"),
     ("_migrations", "_columns"),
-    ("_budget", "_database"),
+    ("_budget", "_database", "_page"),
     ("_labels", "_parts", "_faults", "_files", "_transport", "_fetch", "_simulator", "_slate", "_total"),
     ("_books", "_salvage", "_companions"),
     ("_ledger", "_repair"),
