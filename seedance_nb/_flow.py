@@ -111,7 +111,8 @@ async def send(flow: Flow, row: Row, request: Request) -> Row:
             again = _pause(sent, attempt, flow.chance())
             if again is None:
                 break
-            row = await flow.write(row, state=State.WAITING, error=f"{sent.why}; it is tried again in {again:.0f} s")
+            told = f"{sent.why}; it is tried again in {again:.0f} s"
+            row = await flow.write(row, only_in=(State.SENDING,), state=State.WAITING, error=told)
             await flow.sleep(again)
     finally:
         try:

@@ -10,6 +10,7 @@ from typing import Any
 from seedance_nb import _journal
 from seedance_nb._journal import Entry
 from seedance_nb._migrations import columns_of
+from seedance_nb._task import FREE_STATES
 
 _STANDS_ALONE = ("intent", "spec", "base_url", "simulated", "digest", "take", "unit", "created")
 
@@ -27,16 +28,18 @@ class Page:
 
     def insert(self, values: dict[str, Any]) -> int:
         """The number of a new row with these columns."""
-        marks = ", ".join("?" * len(values))
-        cursor = self.db.execute(f"INSERT INTO tasks ({', '.join(values)}) VALUES ({marks})", tuple(values.values()))  # noqa: S608
-        seq = int(cursor.lastrowid or 0)
+        seq = insert(self.db, values)
         self._event(seq, {"state": values["state"]}, values, whole=True)
         return seq
 
     def change(self, seq: int, changes: dict[str, Any]) -> None:
-        """Changes columns of a row, and keeps that as an event."""
-        sets = ", ".join(f"{name} = ?" for name in changes)
-        self.db.execute(f"UPDATE tasks SET {sets} WHERE seq = ?", (*changes.values(), seq))  # noqa: S608
+        """Changes columns of a row, and keeps that as an event.
+
+        A row that was free and is a task after all, while the same request was sent anew, keeps its id beside the new one.
+        """
+        if "task_id" in changes:
+            changes = _beside_its_like(self.db, seq, changes)
+        _set(self.db, seq, changes)
         told = changes
         if changes.get("task_id"):  # the line with the provider's id must be of use where it is the last one left
             found = self.db.execute(f"SELECT {', '.join(_STANDS_ALONE)} FROM tasks WHERE seq = ?", (seq,)).fetchone()  # noqa: S608
@@ -76,19 +79,43 @@ def put(db: sqlite3.Connection, entry: Entry) -> None:
     known = columns_of(db)
     columns = {name: value for name, value in entry.columns.items() if name in known}
     there = db.execute("SELECT 1 FROM tasks WHERE seq = ?", (entry.task,)).fetchone()
-    if entry.whole and not there:
-        columns["seq"] = entry.task
-        marks = ", ".join("?" * len(columns))
-        db.execute(f"INSERT INTO tasks ({', '.join(columns)}) VALUES ({marks})", tuple(columns.values()))  # noqa: S608
-    elif not there:
+    if not there and not entry.whole:
         msg = f"row {entry.task} is in its journal and not in it"
         raise sqlite3.DatabaseError(msg)
+    columns = _beside_its_like(db, entry.task, columns)
+    if there:
+        _set(db, entry.task, columns)
     else:
-        sets = ", ".join(f"{name} = ?" for name in columns)
-        db.execute(f"UPDATE tasks SET {sets} WHERE seq = ?", (*columns.values(), entry.task))  # noqa: S608
+        insert(db, columns | {"seq": entry.task})
     said = {"state": columns.get("state")} if entry.whole else columns
     event = (entry.number, entry.at, entry.task, json.dumps(said, ensure_ascii=False))
     db.execute("INSERT INTO events (rowid, at, task, changes) VALUES (?, ?, ?, ?)", event)
+
+
+def insert(db: sqlite3.Connection, columns: dict[str, Any]) -> int:
+    """The number of a new row with these columns, of which nothing is told."""
+    marks = ", ".join("?" * len(columns))
+    cursor = db.execute(f"INSERT INTO tasks ({', '.join(columns)}) VALUES ({marks})", tuple(columns.values()))  # noqa: S608
+    return int(cursor.lastrowid or 0)
+
+
+def _set(db: sqlite3.Connection, seq: int, columns: dict[str, Any]) -> None:
+    sets = ", ".join(f"{name} = ?" for name in columns)
+    db.execute(f"UPDATE tasks SET {sets} WHERE seq = ?", (*columns.values(), seq))  # noqa: S608
+
+
+def _beside_its_like(db: sqlite3.Connection, seq: int, changes: dict[str, Any]) -> dict[str, Any]:
+    """The changes, with an intent of its own where another row has this one's by now: one intent is one task."""
+    now = db.execute("SELECT intent, state, successor FROM tasks WHERE seq = ?", (seq,)).fetchone() or ("", "", None)
+    after = dict(zip(("intent", "state", "successor"), now, strict=True)) | changes
+    free = [str(state) for state in FREE_STATES]
+    if after["state"] in free or after["successor"] is not None:
+        return changes
+    other = db.execute(
+        "SELECT 1 FROM tasks WHERE intent = ? AND seq != ? AND state NOT IN (?, ?) AND successor IS NULL",
+        (after["intent"], seq, *free),
+    ).fetchone()
+    return changes | {"intent": f"{after['intent']}, {seq}"} if other else changes
 
 
 def missing(db: sqlite3.Connection, ledger: str, after: int) -> list[Entry]:

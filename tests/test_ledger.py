@@ -12,7 +12,7 @@ from typing import Any
 
 import pytest
 
-from seedance_nb import LedgerError, _database, spec
+from seedance_nb import LedgerError, _database, repair_ledger, spec
 from seedance_nb._check import Approved, approve
 from seedance_nb._database import default_path
 from seedance_nb._ledger import Ledger
@@ -284,3 +284,47 @@ def test_a_column_that_is_none_cannot_be_changed(ledger: Ledger) -> None:
     row, _ = claim(ledger)
     with pytest.raises(TypeError, match="digest"):
         ledger.update(row.seq, digest="other")
+
+
+def freed_and_sent_anew(ledger: Ledger) -> tuple[Row, Row]:
+    """A row that counts as not sent, though its request is still in the air, and the row of the same request sent anew."""
+    late, _ = claim(ledger)
+    ledger.update(late.seq, state=State.UNSENT)
+    anew, is_new = claim(ledger)
+    assert is_new
+    return late, ledger.update(anew.seq, state=State.SENDING)
+
+
+def must_have_both(ledger: Ledger) -> None:
+    assert {row.task_id: row.state for row in ledger.rows()} == {"late": State.QUEUED, "anew": State.QUEUED}
+    assert not ledger.trouble
+    assert claim(ledger)[0].task_id == "anew"
+    assert claim(ledger, "an unrelated one")[1]
+    assert not claim(ledger)[1]
+
+
+def test_a_request_that_was_taken_after_it_was_sent_anew_keeps_its_id_beside_the_new_one(ledger: Ledger) -> None:
+    late, anew = freed_and_sent_anew(ledger)
+    ledger.update(late.seq, state=State.QUEUED, task_id="late", accepted=1.0)
+    ledger.update(anew.seq, state=State.QUEUED, task_id="anew", accepted=2.0)
+    must_have_both(ledger)
+
+
+def test_a_late_id_that_only_the_journal_has_comes_into_the_database_too(ledger: Ledger) -> None:
+    late, anew = freed_and_sent_anew(ledger)
+    ledger.update(anew.seq, state=State.QUEUED, task_id="anew", accepted=2.0)
+    assert ledger._books.note(late.seq, {"state": "queued", "task_id": "late", "accepted": 1.0})
+    must_have_both(Ledger(ledger.path))
+
+
+def test_a_late_id_is_kept_also_where_the_ledger_is_rebuilt(ledger: Ledger) -> None:
+    late, anew = freed_and_sent_anew(ledger)
+    ledger.update(late.seq, state=State.QUEUED, task_id="late", accepted=1.0)
+    ledger.update(anew.seq, state=State.QUEUED, task_id="anew", accepted=2.0)
+    repair_ledger(ledger.path)
+    must_have_both(ledger)
+
+
+def test_a_row_that_was_freed_is_not_made_to_be_sent_again_beside_the_new_one(ledger: Ledger) -> None:
+    late, _ = freed_and_sent_anew(ledger)
+    assert ledger.update(late.seq, only_in=(State.SENDING,), state=State.WAITING).state is State.UNSENT
