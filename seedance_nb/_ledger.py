@@ -14,6 +14,7 @@ from seedance_nb._books import Books
 from seedance_nb._budget import must_fit
 from seedance_nb._check import Approved, roles
 from seedance_nb._columns import CHANGEABLE, SELECT, row_at, row_of, stored
+from seedance_nb._database import real_path
 from seedance_nb._errors import LedgerError
 from seedance_nb._owner import is_gone, this_process
 from seedance_nb._page import Page
@@ -39,7 +40,7 @@ class Ledger:
     """
 
     def __init__(self, path: Path, now: Callable[[], float] = time.time) -> None:
-        self.path = path.absolute()
+        self.path = real_path(path)
         self.trouble = ""
         self._now = now
         self._books = Books(self.path, now)

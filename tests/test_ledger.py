@@ -325,6 +325,17 @@ def test_a_late_id_is_kept_also_where_the_ledger_is_rebuilt(ledger: Ledger) -> N
     must_have_both(ledger)
 
 
-def test_a_row_that_was_freed_is_not_made_to_be_sent_again_beside_the_new_one(ledger: Ledger) -> None:
-    late, _ = freed_and_sent_anew(ledger)
-    assert ledger.update(late.seq, only_in=(State.SENDING,), state=State.WAITING).state is State.UNSENT
+@pytest.mark.parametrize("spelling", ["../folder/ledger.sqlite3", "linked/ledger.sqlite3", "linked.sqlite3"])
+def test_two_spellings_of_a_place_are_one_ledger(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, spelling: str
+) -> None:
+    home = tmp_path / "folder"
+    home.mkdir()
+    (home / "linked").symlink_to(home)
+    (home / "linked.sqlite3").symlink_to(home / "ledger.sqlite3")
+    monkeypatch.chdir(home)
+    plain, other = Ledger(Path("ledger.sqlite3")), Ledger(Path(spelling))
+    assert plain.path == other.path == home / "ledger.sqlite3"
+    assert claim(plain)[1]
+    assert not claim(other)[1]
+    assert len(list(home.glob("*.jsonl"))) == 1
