@@ -201,8 +201,16 @@ class Ledger:
 
 def _settle_orphans(page: Page) -> None:
     # A process that died between the ledger and the answer may have sent the request: never ours to send again.
-    early = page.db.execute("SELECT seq, owner, state FROM tasks WHERE state IN (?, ?)", [str(s) for s in EARLY_STATES])
-    for seq, owner, state in early.fetchall():
-        if is_gone(owner):
-            after, why = _ORPHANED[State(state)]
-            page.change(seq, {"state": str(after), "error": why})
+    for seq, state in _orphans(page.db, page.now()):
+        after, why = _ORPHANED[State(state)]
+        page.change(seq, {"state": str(after), "error": why})
+
+
+def _orphans(db: sqlite3.Connection, now: float) -> list[tuple[int, str]]:
+    early = db.execute("SELECT seq, owner, state, created FROM tasks WHERE state IN (?, ?)", [*map(str, EARLY_STATES)])
+    left = []
+    for seq, owner, state, created in early.fetchall():
+        (last,) = db.execute("SELECT max(at) FROM events WHERE task = ?", (seq,)).fetchone()
+        if is_gone(owner, now - (last or created)):
+            left.append((seq, state))
+    return left

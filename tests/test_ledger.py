@@ -1,7 +1,6 @@
 """The ledger is durable, private, and lets one intent be one task, whoever asks and however often."""
 
 import multiprocessing
-import os
 import sqlite3
 import stat
 import subprocess
@@ -151,13 +150,6 @@ def test_a_row_of_a_process_that_died_before_it_sent_anything_is_free(ledger: Le
     before = ledger.row(row.seq)
     assert before is not None
     assert (before.state, before.charged) == (State.UNSENT, "not charged")
-
-
-def test_a_living_process_is_not_gone_and_one_elsewhere_cannot_be_seen() -> None:
-    assert not is_gone(this_process())
-    assert not is_gone(f"another-host|{os.getpid()}|1")
-    host = this_process().rsplit("|", 2)[0]
-    assert is_gone(f"{host}|{os.getpid()}|another-start")
 
 
 def _claim_in_child(path: str, gate: Any, queue: Any) -> None:
