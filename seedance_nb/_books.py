@@ -12,7 +12,7 @@ import threading
 import weakref
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 from seedance_nb import _journal
 from seedance_nb._database import ForeignFile, close_mine, connect, create, sync_folder
@@ -20,8 +20,7 @@ from seedance_nb._errors import LedgerError
 from seedance_nb._journal import Entry
 from seedance_nb._page import Page, missing, put
 
-TROUBLE = (sqlite3.Error, OSError, UnicodeDecodeError, json.JSONDecodeError)
-"""What using the two files may raise."""
+T = TypeVar("T")
 _NOT_DAMAGE = {3, 5, 6, 7, 8, 9, 10, 13, 14, 15}  # SQLite's codes for places and moments: permission, busy, full, ...
 
 
@@ -33,53 +32,56 @@ class Books:
         self._journal = _journal.place(path)
         self._now = now
         self._lock = threading.RLock()
-        self._turn: int | None = None
+        self._turn = _journal.Turn(self._journal)
         self._db: sqlite3.Connection | None = None
         self._pid = 0
         self._file: os.stat_result | None = None
         self._last: tuple[int, str] = (0, "")
         self.is_foreign = False
 
-    def transaction(self) -> "Transaction":
-        """The ledger, locked for everybody else, and on the disk at the end of the `with`. Raises: LedgerError."""
-        return Transaction(self)
+    def transact(self, work: Callable[[Page], T]) -> T:
+        """What `work` gives; the ledger is locked for everybody else meanwhile, and on the disk then. Raises: LedgerError.
 
-    def begin(self) -> Page:
-        """What `Transaction` begins with; `end` must follow."""
-        self._lock.acquire()
-        try:
-            self._turn = self._take()
-            db = self._open()
-            if db.in_transaction:  # an interrupt came between the steps of undoing the one before
-                db.execute("ROLLBACK")
-            db.execute("BEGIN IMMEDIATE")
-            return self._in_step(db, self._turn)
-        except BaseException:
-            self.end()
-            raise
+        In one frame and no `with` of our own, so that Stop, wherever it comes, leaves nothing locked or half done.
+        """
+        problem: LedgerError | None = None
+        with self._lock:
+            try:
+                page = self._begin()
+                done = work(page)
+                page.finish()
+                self._last = (max([self._last[0], *(entry.number for entry in page.entries)]), page.ledger)
+                return done
+            except (sqlite3.Error, OSError, UnicodeDecodeError, json.JSONDecodeError) as error:
+                problem, self.is_foreign = _told(self.path, error), isinstance(error, ForeignFile)
+            finally:
+                stop: KeyboardInterrupt | None = None
+                is_over = False
+                while not is_over:
+                    try:
+                        is_over = self._end()
+                    except KeyboardInterrupt as pressed:
+                        stop = pressed
+                if stop:
+                    raise stop
+        raise problem
 
-    def finish(self, page: Page) -> None:
-        """Writes what a transaction changed. Raises: OSError, sqlite3.Error."""
-        page.finish()
-        self._last = (max([self._last[0], *(entry.number for entry in page.entries)]), page.ledger)
+    def _begin(self) -> Page:
+        journal = self._take()
+        db = self._open()
+        if db.in_transaction:  # Stop was pressed again and again while the one before was undone
+            db.execute("ROLLBACK")
+        db.execute("BEGIN IMMEDIATE")
+        return self._in_step(db, journal)
 
-    def end(self) -> None:
-        """Undoes what was not written, and lets everybody else go on."""
+    def _end(self) -> bool:
         try:
             if self._db is not None and self._pid == os.getpid() and self._db.in_transaction:
                 self._db.execute("ROLLBACK")
-        finally:
-            turn, self._turn = self._turn, None
-            try:
-                if turn is not None:
-                    _journal.leave(turn)
-            finally:
-                self._lock.release()
-
-    def trouble(self, error: Exception) -> LedgerError:
-        """An error of the files as the one that a person gets."""
-        self.is_foreign = isinstance(error, ForeignFile)
-        return _told(self.path, error)
+        except sqlite3.Error:
+            self.close()  # which undoes it as well
+        self._turn.leave()
+        return True
 
     def note(self, seq: int, changes: dict[str, Any]) -> bool:
         """Whether a change that the database would not take is in the journal; the next transaction takes it from there."""
@@ -108,7 +110,7 @@ class Books:
             self._open()  # first, so that no journal is laid beside a file of another program
         elif is_new:
             self.path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
-        file = _journal.take(self._journal)
+        file = self._turn.take()
         if is_new:
             sync_folder(self.path.parent)
         return file
@@ -143,41 +145,6 @@ class Books:
                 page.unmirrored = error
         self._last = (max(last, number), ledger)
         return page
-
-
-class Transaction:
-    """One transaction as a `with` block.
-
-    No generator, because one that an interrupt cuts off would hold the ledger for as long as the interrupt's traceback is kept.
-    """
-
-    def __init__(self, books: Books) -> None:
-        self._books = books
-        self._page: Page | None = None
-
-    def __enter__(self) -> Page:
-        problem: LedgerError | None = None
-        try:
-            page = self._page = self._books.begin()
-        except TROUBLE as error:
-            problem = self._books.trouble(error)
-        if problem:
-            raise problem
-        return page
-
-    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, frames: object) -> None:
-        problem: LedgerError | None = None
-        try:
-            if error is None and self._page is not None:
-                self._books.finish(self._page)
-            elif isinstance(error, TROUBLE):
-                problem = self._books.trouble(error)
-        except TROUBLE as failed:
-            problem = self._books.trouble(failed)
-        finally:
-            self._books.end()
-        if problem:
-            raise problem
 
 
 def _make(path: Path) -> None:

@@ -73,7 +73,8 @@ class Ledger:
         spec, asked = approved.spec, roles(approved.spec, approved.values)
         told = json.dumps([base_url, spec.method, spec.path, approved.digest, take])
         intent = hashlib.sha256(told.encode()).hexdigest()
-        with self._books.transaction() as page:
+
+        def claimed(page: Page) -> tuple[Row, bool]:
             _settle_orphans(page)
             free = [str(state) for state in FREE_STATES]
             there = page.db.execute(
@@ -98,6 +99,8 @@ class Ledger:
                 page.change(there[0], {"successor": seq})
             return row_at(page.db, seq), True
 
+        return self._books.transact(claimed)
+
     def update(self, seq: int, *, only_in: Collection[State] | None = None, **changes: Any) -> Row:
         """The row after `changes` to its columns. *writes ledger*; every change is also kept as an event.
 
@@ -109,13 +112,16 @@ class Ledger:
             msg = f"not columns that change: {sorted(unknown)}"
             raise TypeError(msg)
         kept = {name: stored(value) for name, value in changes.items()}
+
+        def changed(page: Page) -> Row:
+            now = row_at(page.db, seq)
+            if only_in is not None and (now.state not in only_in or now.successor is not None):
+                return now
+            page.change(seq, kept)
+            return row_at(page.db, seq)
+
         try:
-            with self._books.transaction() as page:
-                now = row_at(page.db, seq)
-                if only_in is not None and (now.state not in only_in or now.successor is not None):
-                    return now
-                page.change(seq, kept)
-                return row_at(page.db, seq)
+            return self._books.transact(changed)
         except LedgerError as error:
             if only_in is None and self._books.note(seq, kept):
                 error.message += f" The change of #{seq} is in its journal, from where the next start takes it."
@@ -171,22 +177,25 @@ class Ledger:
 
     def takes(self, approved: Approved) -> int:
         """The highest take of this request that may have become a task, 0 if there is none."""
-        with self._books.transaction() as page:
-            found = page.db.execute(
+        found = self._books.transact(
+            lambda page: page.db.execute(
                 "SELECT max(take) FROM tasks WHERE digest = ? AND state NOT IN (?, ?)",
                 (approved.digest, *(str(state) for state in FREE_STATES)),
             ).fetchone()
-            return int(found[0] or 0)
+        )
+        return int(found[0] or 0)
 
     def close(self) -> None:
         """Closes the files; the next call opens them again."""
         self._books.close()
 
     def _read(self, look: Callable[[sqlite3.Connection], _T]) -> _T:
+        def looked(page: Page) -> _T:
+            _settle_orphans(page)
+            return look(page.db)
+
         try:
-            with self._books.transaction() as page:
-                _settle_orphans(page)
-                seen = look(page.db)
+            seen = self._books.transact(looked)
         except LedgerError as error:
             rescued = None if self._books.is_foreign else in_memory(self.path)
             if rescued is None:

@@ -63,8 +63,7 @@ def repair_ledger(path: Path | None = None) -> Repair:
         problem = f"The ledger {path} was not rebuilt: {error}."
     if problem:
         raise LedgerError(problem, file=str(path))
-    with Books(path, time.time).transaction():  # which writes the new journal
-        pass
+    Books(path, time.time).transact(lambda _: None)  # which writes the new journal
     return done
 
 
