@@ -24,6 +24,11 @@ T = TypeVar("T")
 _NOT_DAMAGE = {3, 5, 6, 7, 8, 9, 10, 13, 14, 15}  # SQLite's codes for places and moments: permission, busy, full, ...
 
 
+_FORK_S = 2
+_ALL: weakref.WeakSet["Books"] = weakref.WeakSet()
+_FORKING: list[tuple["Books", bool]] = []
+
+
 class Books:
     """Database and journal of one ledger, opened when needed, again after a fork and after a repair."""
 
@@ -38,6 +43,18 @@ class Books:
         self._file: os.stat_result | None = None
         self._last: tuple[int, str] = (0, "")
         self.is_foreign = False
+        _ALL.add(self)
+
+    def before_fork(self) -> bool:
+        """Whether nobody is in the middle of a transaction now, and nobody begins one before `after_fork`."""
+        return self._lock.acquire(timeout=_FORK_S)
+
+    def after_fork(self, *, had: bool, is_child: bool) -> None:
+        """Goes on. In the child the lock is a new one: who had the old one may not be there."""
+        if is_child:
+            self._lock = threading.RLock()
+        elif had:
+            self._lock.release()
 
     def transact(self, work: Callable[[Page], T]) -> T:
         """What `work` gives; the ledger is locked for everybody else meanwhile, and on the disk then. Raises: LedgerError.
@@ -145,6 +162,25 @@ class Books:
                 page.unmirrored = error
         self._last = (max(last, number), ledger)
         return page
+
+
+def _before_fork() -> None:
+    # A child that is made in the middle of a transaction would inherit locks, SQLite's own too, that nobody in it releases.
+    _FORKING.extend((books, books.before_fork()) for books in list(_ALL))
+
+
+def _after_fork(*, is_child: bool) -> None:
+    while _FORKING:
+        books, had = _FORKING.pop()
+        books.after_fork(had=had, is_child=is_child)
+
+
+if hasattr(os, "register_at_fork"):
+    os.register_at_fork(
+        before=_before_fork,
+        after_in_parent=lambda: _after_fork(is_child=False),
+        after_in_child=lambda: _after_fork(is_child=True),
+    )
 
 
 def _make(path: Path) -> None:
