@@ -34,7 +34,7 @@ def held(flow: Flow, advice: Advice, row: Row, budget: float | None, *, is_new: 
     """The task of a row that is in the ledger; nothing is sent."""
 
     def read() -> Row:
-        return flow.ledger.row(row.seq) or row
+        return flow.ledger.again(row)
 
     def follow() -> Future[Any]:
         now = read()

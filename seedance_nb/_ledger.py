@@ -16,19 +16,16 @@ from seedance_nb._check import Approved, roles
 from seedance_nb._columns import CHANGEABLE, SELECT, row_at, row_of, stored
 from seedance_nb._database import real_path
 from seedance_nb._errors import LedgerError
-from seedance_nb._owner import is_gone, this_process
+from seedance_nb._orphans import settle_orphans
+from seedance_nb._owner import this_process
 from seedance_nb._page import Page
 from seedance_nb._price import Estimate
 from seedance_nb._salvage import in_memory
-from seedance_nb._task import EARLY_STATES, FREE_STATES, Row, State
+from seedance_nb._task import FREE_STATES, Row, State
 
 _T = TypeVar("_T")
 _LONGEST_S = 86400
 _UNRESOLVED = (State.UNKNOWN, State.SENDING)
-_ORPHANED = {
-    State.WAITING: (State.UNSENT, "the process that was going to send it ended before anything had left"),
-    State.SENDING: (State.UNKNOWN, "the process that sent it ended before it saw the answer"),
-}
 
 
 class Ledger:
@@ -75,7 +72,7 @@ class Ledger:
         intent = hashlib.sha256(told.encode()).hexdigest()
 
         def claimed(page: Page) -> tuple[Row, bool]:
-            _settle_orphans(page)
+            settle_orphans(page)
             free = [str(state) for state in FREE_STATES]
             there = page.db.execute(
                 "SELECT seq, state FROM tasks WHERE intent = ? AND state NOT IN (?, ?) AND successor IS NULL",
@@ -101,10 +98,13 @@ class Ledger:
 
         return self._books.transact(claimed)
 
-    def update(self, seq: int, *, only_in: Collection[State] | None = None, **changes: Any) -> Row:
+    def update(
+        self, seq: int, *, only_in: Collection[State] | None = None, made: float | None = None, **changes: Any
+    ) -> Row:
         """The row after `changes` to its columns. *writes ledger*; every change is also kept as an event.
 
         With `only_in` a row that is in another state by now, or has a successor, stays as it is.
+        `made` is when the row was made (Unix seconds): one that was made at another time is another ledger's, and LedgerError.
         Where the database cannot be written, the change is still put into the journal before LedgerError is raised.
         """
         unknown = set(changes) - CHANGEABLE
@@ -113,7 +113,10 @@ class Ledger:
             raise TypeError(msg)
         kept = {name: stored(value) for name, value in changes.items()}
 
-        def changed(page: Page) -> Row:
+        def changed(page: Page) -> Row | None:
+            there = page.db.execute("SELECT created FROM tasks WHERE seq = ?", (seq,)).fetchone()
+            if there is None or not _is_same(there[0], made):
+                return None
             now = row_at(page.db, seq)
             if only_in is not None and (now.state not in only_in or now.successor is not None):
                 return now
@@ -121,11 +124,28 @@ class Ledger:
             return row_at(page.db, seq)
 
         try:
-            return self._books.transact(changed)
+            row = self._books.transact(changed)
         except LedgerError as error:
             if only_in is None and self._books.note(seq, kept):
                 error.message += f" The change of #{seq} is in its journal, from where the next start takes it."
             raise
+        if row is None:
+            msg = f"The ledger {self.path} has no #{seq} any more, or another one: it was put away or begun anew meanwhile."
+            raise LedgerError(msg, file=str(self.path))
+        return row
+
+    def again(self, row: Row) -> Row:
+        """The row as it is now, or as it was where this is another ledger by now. *reads files*."""
+        there = self.row(row.seq)
+        return there if there and _is_same(there.created, row.created) else row
+
+    def holds(self, row: Row) -> bool:
+        """Whether this row is in it, as far as it can be read. *reads files*."""
+        try:
+            there = self.row(row.seq)
+        except LedgerError:
+            return True
+        return there is not None and _is_same(there.created, row.created)
 
     def row(self, name: str | int) -> Row | None:
         """The row with this number, `#number`, provider's id, or `provider:id`; None if there is none."""
@@ -191,7 +211,7 @@ class Ledger:
 
     def _read(self, look: Callable[[sqlite3.Connection], _T]) -> _T:
         def looked(page: Page) -> _T:
-            _settle_orphans(page)
+            settle_orphans(page)
             return look(page.db)
 
         try:
@@ -208,18 +228,5 @@ class Ledger:
             return look(db)
 
 
-def _settle_orphans(page: Page) -> None:
-    # A process that died between the ledger and the answer may have sent the request: never ours to send again.
-    for seq, state in _orphans(page.db, page.now()):
-        after, why = _ORPHANED[State(state)]
-        page.change(seq, {"state": str(after), "error": why})
-
-
-def _orphans(db: sqlite3.Connection, now: float) -> list[tuple[int, str]]:
-    early = db.execute("SELECT seq, owner, state, created FROM tasks WHERE state IN (?, ?)", [*map(str, EARLY_STATES)])
-    left = []
-    for seq, owner, state, created in early.fetchall():
-        (last,) = db.execute("SELECT max(at) FROM events WHERE task = ?", (seq,)).fetchone()
-        if is_gone(owner, now - (last or created)):
-            left.append((seq, state))
-    return left
+def _is_same(created: float, made: float | None) -> bool:
+    return made is None or created in (made, 0.0)  # 0 is what a rebuilt ledger has where nothing was left to read

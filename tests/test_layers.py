@@ -54,7 +54,7 @@ LAYERS = (
     ("_migrations", "_columns"),
     ("_budget", "_database", "_page"),
     ("_labels", "_parts", "_faults", "_files", "_transport", "_fetch", "_simulator", "_slate", "_total"),
-    ("_books", "_salvage", "_companions"),
+    ("_books", "_salvage", "_companions", "_orphans"),
     ("_ledger", "_repair"),
     ("_display", "_engine", "_flow", "_scene"),
     ("_keeping",),
