@@ -10,76 +10,23 @@ import os
 import sqlite3
 import threading
 import weakref
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
-from dataclasses import dataclass, field
+from collections.abc import Callable
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 from seedance_nb import _journal
 from seedance_nb._database import ForeignFile, close_mine, connect, create, sync_folder
 from seedance_nb._errors import LedgerError
 from seedance_nb._journal import Entry
-from seedance_nb._migrations import columns_of
+from seedance_nb._page import Page, missing, put
 
+T = TypeVar("T")
 _NOT_DAMAGE = {3, 5, 6, 7, 8, 9, 10, 13, 14, 15}  # SQLite's codes for places and moments: permission, busy, full, ...
-_STANDS_ALONE = ("intent", "spec", "base_url", "simulated", "digest", "take", "unit", "created")
 
 
-@dataclass(slots=True, kw_only=True)
-class Page:
-    """One transaction: the database inside it, and what goes into the journal when it ends."""
-
-    db: sqlite3.Connection
-    ledger: str
-    now: Callable[[], float]
-    entries: list[Entry] = field(default_factory=list)
-    unmirrored: OSError | None = None
-
-    def insert(self, values: dict[str, Any]) -> int:
-        """The number of a new row with these columns."""
-        marks = ", ".join("?" * len(values))
-        cursor = self.db.execute(f"INSERT INTO tasks ({', '.join(values)}) VALUES ({marks})", tuple(values.values()))  # noqa: S608
-        seq = int(cursor.lastrowid or 0)
-        self._event(seq, {"state": values["state"]}, values, whole=True)
-        return seq
-
-    def change(self, seq: int, changes: dict[str, Any]) -> None:
-        """Changes columns of a row, and keeps that as an event."""
-        sets = ", ".join(f"{name} = ?" for name in changes)
-        self.db.execute(f"UPDATE tasks SET {sets} WHERE seq = ?", (*changes.values(), seq))  # noqa: S608
-        told = changes
-        if changes.get("task_id"):  # the line with the provider's id must be of use where it is the last one left
-            found = self.db.execute(f"SELECT {', '.join(_STANDS_ALONE)} FROM tasks WHERE seq = ?", (seq,)).fetchone()  # noqa: S608
-            told = dict(zip(_STANDS_ALONE, found, strict=True)) | changes
-        self._event(seq, changes, told)
-
-    def _event(self, seq: int, changes: dict[str, Any], told: dict[str, Any], *, whole: bool = False) -> None:
-        at, text = self.now(), json.dumps(changes, ensure_ascii=False)
-        cursor = self.db.execute("INSERT INTO events (at, task, changes) VALUES (?, ?, ?)", (at, seq, text))
-        number = int(cursor.lastrowid or 0)
-        self.entries.append(Entry(number=number, ledger=self.ledger, at=at, task=seq, whole=whole, columns=told))
-
-    def finish(self, journal: int) -> None:
-        """Journal, then database. Raises: OSError where a new row is not in the journal; sqlite3.Error."""
-        size = os.fstat(journal).st_size
-        is_new = any(entry.whole for entry in self.entries)
-        try:
-            self._mirror(journal, must=is_new)
-            self.db.execute("COMMIT")
-        except BaseException:
-            if is_new:  # nothing will be sent, so nothing may say that it was; what was seen, though, stays
-                _journal.cut(journal, size)
-            raise
-
-    def _mirror(self, journal: int, *, must: bool) -> None:
-        try:
-            if self.entries and not self.unmirrored:
-                _journal.append(journal, self.entries)
-        except OSError as error:
-            self.unmirrored = error
-        if must and self.unmirrored:
-            raise self.unmirrored
+_FORK_S = 2
+_ALL: weakref.WeakSet["Books"] = weakref.WeakSet()
+_FORKING: list[tuple["Books", bool]] = []
 
 
 class Books:
@@ -90,34 +37,68 @@ class Books:
         self._journal = _journal.place(path)
         self._now = now
         self._lock = threading.RLock()
+        self._turn = _journal.Turn(self._journal)
         self._db: sqlite3.Connection | None = None
         self._pid = 0
         self._file: os.stat_result | None = None
         self._last: tuple[int, str] = (0, "")
         self.is_foreign = False
+        _ALL.add(self)
 
-    @contextmanager
-    def transaction(self) -> Iterator[Page]:
-        """The ledger, locked for everybody else, and on the disk at the end. Raises: LedgerError."""
+    def before_fork(self) -> bool:
+        """Whether nobody is in the middle of a transaction now, and nobody begins one before `after_fork`."""
+        return self._lock.acquire(timeout=_FORK_S)
+
+    def after_fork(self, *, had: bool, is_child: bool) -> None:
+        """Goes on. In the child the lock is a new one: who had the old one may not be there."""
+        if is_child:
+            self._lock = threading.RLock()
+        elif had:
+            self._lock.release()
+
+    def transact(self, work: Callable[[Page], T]) -> T:
+        """What `work` gives; the ledger is locked for everybody else meanwhile, and on the disk then. Raises: LedgerError.
+
+        In one frame and no `with` of our own, so that Stop, wherever it comes, leaves nothing locked or half done.
+        """
         problem: LedgerError | None = None
         with self._lock:
             try:
-                with self._locked() as journal:
-                    db = self._open()
-                    db.execute("BEGIN IMMEDIATE")
-                    try:
-                        page = self._in_step(db, journal)
-                        yield page
-                        page.finish(journal)
-                        self._last = (max([self._last[0], *(entry.number for entry in page.entries)]), page.ledger)
-                    except BaseException:
-                        if db.in_transaction:
-                            db.execute("ROLLBACK")
-                        raise
+                page = self._begin()
+                done = work(page)
+                page.finish()
+                self._last = (max([self._last[0], *(entry.number for entry in page.entries)]), page.ledger)
+                return done
             except (sqlite3.Error, OSError, UnicodeDecodeError, json.JSONDecodeError) as error:
                 problem, self.is_foreign = _told(self.path, error), isinstance(error, ForeignFile)
-        if problem:
-            raise problem
+            finally:
+                stop: KeyboardInterrupt | None = None
+                is_over = False
+                while not is_over:
+                    try:
+                        is_over = self._end()
+                    except KeyboardInterrupt as pressed:
+                        stop = pressed
+                if stop:
+                    raise stop
+        raise problem
+
+    def _begin(self) -> Page:
+        journal = self._take()
+        db = self._open()
+        if db.in_transaction:  # Stop was pressed again and again while the one before was undone
+            db.execute("ROLLBACK")
+        db.execute("BEGIN IMMEDIATE")
+        return self._in_step(db, journal)
+
+    def _end(self) -> bool:
+        try:
+            if self._db is not None and self._pid == os.getpid() and self._db.in_transaction:
+                self._db.execute("ROLLBACK")
+        except sqlite3.Error:
+            self.close()  # which undoes it as well
+        self._turn.leave()
+        return True
 
     def note(self, seq: int, changes: dict[str, Any]) -> bool:
         """Whether a change that the database would not take is in the journal; the next transaction takes it from there."""
@@ -125,7 +106,7 @@ class Books:
         if not ledger:
             return False
         try:
-            with self._locked() as journal:
+            with _journal.locked(self._journal) as journal:
                 number = max(number, _journal.after(journal, number)[0]) + 1
                 entry = Entry(number=number, ledger=ledger, at=self._now(), task=seq, whole=False, columns=changes)
                 _journal.append(journal, [entry])
@@ -140,17 +121,16 @@ class Books:
                 close_mine(self._db, self._pid)
             self._db = None
 
-    @contextmanager
-    def _locked(self) -> Iterator[int]:
+    def _take(self) -> int:
         is_new = not self._journal.exists()
         if is_new and self.path.exists():
             self._open()  # first, so that no journal is laid beside a file of another program
         elif is_new:
             self.path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
-        with _journal.locked(self._journal) as file:
-            if is_new:
-                sync_folder(self.path.parent)
-            yield file
+        file = self._turn.take()
+        if is_new:
+            sync_folder(self.path.parent)
+        return file
 
     def _open(self) -> sqlite3.Connection:
         there = self.path.stat() if self.path.exists() else None
@@ -174,50 +154,33 @@ class Books:
             raise sqlite3.DatabaseError(msg)
         for entry in ahead:
             put(db, entry)
-        page = Page(db=db, ledger=ledger, now=self._now)
+        page = Page(db=db, journal=journal, ledger=ledger, now=self._now)
         if last < number:
             try:
-                _journal.append(journal, _events(db, ledger, last))
+                _journal.append(journal, missing(db, ledger, last))
             except OSError as error:
                 page.unmirrored = error
         self._last = (max(last, number), ledger)
         return page
 
 
-def put(db: sqlite3.Connection, entry: Entry) -> None:
-    """Writes what a line of the journal says into the database."""
-    known = columns_of(db)
-    columns = {name: value for name, value in entry.columns.items() if name in known}
-    there = db.execute("SELECT 1 FROM tasks WHERE seq = ?", (entry.task,)).fetchone()
-    if entry.whole and not there:
-        columns["seq"] = entry.task
-        marks = ", ".join("?" * len(columns))
-        db.execute(f"INSERT INTO tasks ({', '.join(columns)}) VALUES ({marks})", tuple(columns.values()))  # noqa: S608
-    elif not there:
-        msg = f"row {entry.task} is in its journal and not in it"
-        raise sqlite3.DatabaseError(msg)
-    else:
-        sets = ", ".join(f"{name} = ?" for name in columns)
-        db.execute(f"UPDATE tasks SET {sets} WHERE seq = ?", (*columns.values(), entry.task))  # noqa: S608
-    said = {"state": columns.get("state")} if entry.whole else columns
-    event = (entry.number, entry.at, entry.task, json.dumps(said, ensure_ascii=False))
-    db.execute("INSERT INTO events (rowid, at, task, changes) VALUES (?, ?, ?, ?)", event)
+def _before_fork() -> None:
+    # A child that is made in the middle of a transaction would inherit locks, SQLite's own too, that nobody in it releases.
+    _FORKING.extend((books, books.before_fork()) for books in list(_ALL))
 
 
-def _events(db: sqlite3.Connection, ledger: str, after: int) -> list[Entry]:
-    """Lines for the events that the journal does not have; the first of a task stands for its whole row as it is now."""
-    first = dict(db.execute("SELECT task, min(rowid) FROM events GROUP BY task").fetchall())
-    found = db.execute(
-        "SELECT rowid, at, task, changes FROM events WHERE rowid > ? ORDER BY rowid", (after,)
-    ).fetchall()
-    entries = []
-    for number, at, task, changes in found:
-        whole, columns = number == first[task], json.loads(changes)
-        if whole:
-            cursor = db.execute("SELECT * FROM tasks WHERE seq = ?", (task,))
-            columns = dict(zip((name for name, *_ in cursor.description), cursor.fetchone(), strict=True))
-        entries.append(Entry(number=number, ledger=ledger, at=at, task=task, whole=whole, columns=columns))
-    return entries
+def _after_fork(*, is_child: bool) -> None:
+    while _FORKING:
+        books, had = _FORKING.pop()
+        books.after_fork(had=had, is_child=is_child)
+
+
+if hasattr(os, "register_at_fork"):
+    os.register_at_fork(
+        before=_before_fork,
+        after_in_parent=lambda: _after_fork(is_child=False),
+        after_in_child=lambda: _after_fork(is_child=True),
+    )
 
 
 def _make(path: Path) -> None:

@@ -41,6 +41,11 @@ def default_path() -> Path:
     return Path(named).expanduser() if named else platformdirs.user_data_path("seedance_nb") / "ledger.sqlite3"
 
 
+def real_path(path: Path) -> Path:
+    """The one place of a ledger, however it is spelled: what goes by the path would take two spellings for two ledgers. *reads files*."""
+    return Path(os.path.realpath(path))
+
+
 def dial(path: Path) -> sqlite3.Connection:
     """A connection to the file at `path`, made if it is not there. *writes files*."""
     return sqlite3.connect(path, timeout=_TURN_S, isolation_level=None, check_same_thread=False)

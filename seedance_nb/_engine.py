@@ -21,9 +21,12 @@ class Engine:
     """Work handed in from any thread runs on the engine's loop. A forked child gets a thread of its own."""
 
     def __init__(self) -> None:
+        self.begin_anew()
+
+    def begin_anew(self) -> None:
+        """Forgets a parent's work: nothing of it goes on in a forked child, and its locks may be held by nobody."""
         self._lock = threading.Lock()
         self._loop: asyncio.AbstractEventLoop | None = None
-        self._pid = 0
         self._following: dict[tuple[str, int], Future[Any]] = {}
         self._unsettled: set[threading.Event] = set()
         self._gates: dict[str, Gate] = {}
@@ -45,8 +48,6 @@ class Engine:
             self._unsettled.add(settled)
 
     def _settle(self) -> None:
-        if self._pid != os.getpid():  # a forked child waits for nothing that its parent sends
-            return
         end = time.monotonic() + _EXIT_S
         for settled in list(self._unsettled):
             settled.wait(max(0.0, end - time.monotonic()))
@@ -74,9 +75,8 @@ class Engine:
 
     def _running(self) -> asyncio.AbstractEventLoop:
         with self._lock:
-            if self._loop is None or self._pid != os.getpid():
-                self._loop, self._pid = asyncio.new_event_loop(), os.getpid()
-                self._following = {}
+            if self._loop is None:
+                self._loop = asyncio.new_event_loop()
                 discreet()
                 # A first worker now: while the interpreter ends, Python 3.12 starts no new ones, and a request that
                 # is still being sent needs one to look up a host and to write down its answer.
@@ -96,6 +96,8 @@ async def _bared(work: Coroutine[Any, Any, T]) -> T:
 
 
 ENGINE = Engine()
+if hasattr(os, "register_at_fork"):
+    os.register_at_fork(after_in_child=ENGINE.begin_anew)
 
 
 def wait_for(future: Future[T], tick_s: float = 0.1) -> T:

@@ -33,7 +33,8 @@ _STATES = {"accepted": State.QUEUED, "refused": State.REFUSED, "unsent": State.U
 class Flow:
     """The surroundings of one task; `sleep` takes seconds, `clock` gives monotonic and `now` Unix seconds, `chance` 0 to 1.
 
-    `bounds` are those of each file that is fetched; `settled` is set once it is written down what became of the paid request. `balance` asks what is on the account, None
+    `bounds` are those of each file that is fetched; `settled` is set once it is written down what became of the paid request, `troubled` once it was told that
+    the ledger fails. `balance` asks what is on the account, None
     where nobody says.
     """
 
@@ -48,14 +49,15 @@ class Flow:
     chance: Callable[[], float] = CHANCE.random
     balance: Callable[[], Awaitable[float | None]] | None = None
     settled: threading.Event = field(default_factory=threading.Event)
+    troubled: threading.Event = field(default_factory=threading.Event)
 
     def anew(self) -> "Flow":
         """The same surroundings for another task. *pure*."""
-        return replace(self, settled=threading.Event())
+        return replace(self, settled=threading.Event(), troubled=threading.Event())
 
     def key(self, row: Row) -> tuple[str, int]:
-        """Under which the engine keeps the one flow of a row. *pure*."""
-        return str(self.ledger.path), row.seq
+        """Under which the engine keeps the one flow of a row; a ledger that was begun anew has rows of its own. *pure*."""
+        return f"{self.ledger.path}, made at {row.created!r}", row.seq
 
     @property
     def looks(self) -> Looks:
@@ -71,11 +73,32 @@ class Flow:
         With `only_in` a row that is in another state by now, or has a successor, stays as it is.
         """
         try:
-            now = await asyncio.to_thread(self.ledger.update, row.seq, only_in=only_in, **changes)
+            now = await asyncio.to_thread(self.ledger.update, row.seq, only_in=only_in, made=row.created, **changes)
+        except LedgerError as error:
+            error.charged = row.charged
+            raise
         except RuntimeError:  # no thread is to be had while the interpreter ends
-            now = self.ledger.update(row.seq, only_in=only_in, **changes)
+            now = self.ledger.update(row.seq, only_in=only_in, made=row.created, **changes)
         self._log(row, now)
         return now
+
+    async def read(self, row: Row) -> Row:
+        """The row as the ledger has it now, or as it was where the ledger cannot be read. *reads files*."""
+        try:
+            return await asyncio.to_thread(self.ledger.again, row)
+        except LedgerError as error:
+            await self.bear(row, error)
+            return row
+
+    async def bear(self, row: Row, error: LedgerError) -> None:
+        """Nothing while the ledger only fails, which is told once. Raises: the error where the row is not in it any more."""
+        if not await asyncio.to_thread(self.ledger.holds, row):
+            raise error
+        if not self.troubled.is_set():
+            self.troubled.set()
+            LOG.warning(
+                "%s is followed on, and what is seen is written once that is possible: %s", row.name, error.message
+            )
 
     def _log(self, was: Row, now: Row) -> None:
         if now.task_id != was.task_id:
@@ -112,7 +135,8 @@ async def send(flow: Flow, row: Row, request: Request) -> Row:
             again = _pause(sent, attempt, flow.chance())
             if again is None:
                 break
-            row = await flow.write(row, state=State.WAITING, error=f"{sent.why}; it is tried again in {again:.0f} s")
+            told = f"{sent.why}; it is tried again in {again:.0f} s"
+            row = await flow.write(row, only_in=(State.SENDING,), state=State.WAITING, error=told)
             await flow.sleep(again)
     finally:
         try:

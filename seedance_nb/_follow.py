@@ -1,8 +1,10 @@
 """One task after its request was taken: look until it ends, fetch at once, keep the file."""
 
+import asyncio
+from contextlib import suppress
 from dataclasses import replace
 
-from seedance_nb._errors import Refused, Unauthorized
+from seedance_nb._errors import LedgerError, Refused, Unauthorized
 from seedance_nb._flow import Flow, raise_for, send
 from seedance_nb._keeping import keep_files, noted, seen_at
 from seedance_nb._outcome import Answer, classify
@@ -33,7 +35,7 @@ async def run(flow: Flow, row: Row, request: Request | None) -> Row:
         row = await flow.write(row, only_in=(row.state,), state=ended, error=why)
     while row.state in EARLY_STATES:  # another kernel is sending it; its answer comes through the ledger
         await flow.sleep(0.5)
-        row = flow.ledger.row(row.seq) or row
+        row = await flow.read(row)
     if row.state in OPEN_STATES:
         row = await _follow(flow, row)
     raise_for(flow.spec, row)
@@ -54,25 +56,26 @@ async def glance(flow: Flow, row: Row) -> Row:
 async def _follow(flow: Flow, row: Row) -> Row:
     looks, missing_since = flow.looks, None
     if flow.place.app is None:
-        looks = replace(looks, history=flow.ledger.history(row))
+        with suppress(LedgerError):
+            looks = replace(looks, history=await asyncio.to_thread(flow.ledger.history, row))
     begun = flow.clock() - max(0.0, flow.now() - (row.accepted or flow.now()))
-    while True:
+    while row.state in OPEN_STATES:
         await flow.sleep(next_look(looks, flow.clock() - begun))
         answer, why = await look(flow.spec, status_request(flow.spec, flow.place.base_url, row.task_id), flow.place)
         seen = seen_at(flow, answer)
-        if seen is not None:
-            missing_since = None
-            row = await noted(flow, row, seen)
-            if row.state not in OPEN_STATES:
-                return row
-            continue
-        gone = answer is not None and must_stop(flow, answer, row)
+        gone = seen is None and answer is not None and must_stop(flow, answer, row)
         missing_since = (missing_since or flow.clock()) if gone else None
         if missing_since is not None and flow.clock() - missing_since > _GONE_AFTER_S:
             raise Refused(f"{row.provider} no longer knows the task {row.task_id}.", code=404, charged=row.charged)
         problem = f"the last look gave {why or f'HTTP {answer.status if answer else 0} without a state'}"
-        if problem != row.error:
-            row = await flow.write(row, error=problem)
+        try:
+            if seen is not None:
+                row = await noted(flow, row, seen)
+            elif problem != row.error:
+                row = await flow.write(row, error=problem)
+        except LedgerError as error:  # the task goes on all the same, and the next look sees what this one saw
+            await flow.bear(row, error)
+    return row
 
 
 def must_stop(flow: Flow, answer: Answer, row: Row) -> bool:

@@ -39,7 +39,7 @@ def held(
     """The task of a row that is in the ledger; nothing is sent. Where it was sent is found out only when that is needed."""
 
     def read() -> Row:
-        return ledger.row(row.seq) or row
+        return ledger.again(row)
 
     def follow() -> Future[Any]:
         now = read()

@@ -82,11 +82,44 @@ def locked(path: Path) -> Iterator[int]:
 
     Raises: OSError where it cannot be opened, or another process has had it for 30 s.
     """
-    file = _mine(path)
+    turn = Turn(path)
     try:
-        yield file
+        yield turn.take()
     finally:
-        _leave(file)
+        turn.leave()
+
+
+class Turn:
+    """One's turn with a journal. An interrupt in the middle of `take` or `leave` is made good by `leave`, which may be repeated."""
+
+    def __init__(self, path: Path) -> None:
+        self._path = path
+        self._file: int | None = None
+
+    def take(self) -> int:
+        """The opened journal, which no other process has until `leave`. *writes files*. Raises: OSError as `locked` does."""
+        end = time.monotonic() + TURN_S
+        while True:
+            self.leave()  # also one that a repair has put aside while we waited for it
+            file = self._file = os.open(self._path, _FLAGS | os.O_CREAT, 0o600)
+            _lock(file, end)
+            with suppress(FileNotFoundError):
+                if os.path.samestat(os.fstat(file), self._path.stat()):
+                    if hasattr(os, "fchmod") and os.fstat(file).st_mode & 0o077:
+                        os.fchmod(file, 0o600)
+                    return file
+
+    def leave(self) -> None:
+        """Lets others have it."""
+        file = self._file
+        if file is None:
+            return
+        if fcntl:
+            with suppress(OSError):
+                # Said aloud, because a forked child may hold the same open file for as long as it lives.
+                fcntl.flock(file, fcntl.LOCK_UN)
+        self._file = None  # before it is closed: its number may be another file's right after
+        os.close(file)
 
 
 def append(file: int, entries: Sequence[Entry]) -> None:
@@ -152,32 +185,6 @@ def _read(file: int, size: int) -> bytes:
         parts.append(part)
         size -= len(part)
     return b"".join(parts)
-
-
-def _mine(path: Path) -> int:
-    end = time.monotonic() + TURN_S
-    while True:
-        file = os.open(path, _FLAGS | os.O_CREAT, 0o600)
-        try:
-            _lock(file, end)
-            if os.path.samestat(os.fstat(file), path.stat()):
-                if hasattr(os, "fchmod") and os.fstat(file).st_mode & 0o077:
-                    os.fchmod(file, 0o600)
-                return file
-        except FileNotFoundError:
-            pass
-        except BaseException:
-            _leave(file)
-            raise
-        _leave(file)  # a repair has put this one aside while we waited for it
-
-
-def _leave(file: int) -> None:
-    if fcntl:
-        with suppress(OSError):
-            # Said aloud, because a forked child may hold the same open file for as long as it lives.
-            fcntl.flock(file, fcntl.LOCK_UN)
-    os.close(file)
 
 
 def _lock(file: int, end: float) -> None:

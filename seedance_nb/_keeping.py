@@ -52,7 +52,7 @@ async def keep_files(flow: Flow, row: Row) -> Row:
     problem = ""
     try:
         async with turn(lock_for(flow.folder, row), flow.sleep):
-            row = flow.ledger.row(row.seq) or row  # another process may have kept it meanwhile
+            row = await flow.read(row)  # another process may have kept it meanwhile
             return await _Keeping(flow, row, has_video=await asyncio.to_thread(is_kept, row)).run()
     except OSError as error:
         problem = f"Nothing can be kept in {flow.folder} ({on_disk(error)})."

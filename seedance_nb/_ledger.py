@@ -10,23 +10,22 @@ from contextlib import closing
 from pathlib import Path
 from typing import Any, TypeVar
 
-from seedance_nb._books import Books, Page
+from seedance_nb._books import Books
 from seedance_nb._budget import must_fit
 from seedance_nb._check import Approved, roles
 from seedance_nb._columns import CHANGEABLE, SELECT, row_at, row_of, stored
+from seedance_nb._database import real_path
 from seedance_nb._errors import LedgerError
-from seedance_nb._owner import is_gone, this_process
+from seedance_nb._orphans import settle_orphans
+from seedance_nb._owner import this_process
+from seedance_nb._page import Page
 from seedance_nb._price import Estimate
 from seedance_nb._salvage import in_memory
-from seedance_nb._task import EARLY_STATES, FREE_STATES, Row, State
+from seedance_nb._task import FREE_STATES, Row, State
 
 _T = TypeVar("_T")
 _LONGEST_S = 86400
 _UNRESOLVED = (State.UNKNOWN, State.SENDING)
-_ORPHANED = {
-    State.WAITING: (State.UNSENT, "the process that was going to send it ended before anything had left"),
-    State.SENDING: (State.UNKNOWN, "the process that sent it ended before it saw the answer"),
-}
 
 
 class Ledger:
@@ -38,7 +37,7 @@ class Ledger:
     """
 
     def __init__(self, path: Path, now: Callable[[], float] = time.time) -> None:
-        self.path = path.absolute()
+        self.path = real_path(path)
         self.trouble = ""
         self._now = now
         self._books = Books(self.path, now)
@@ -71,8 +70,9 @@ class Ledger:
         spec, asked = approved.spec, roles(approved.spec, approved.values)
         told = json.dumps([base_url, spec.method, spec.path, approved.digest, take])
         intent = hashlib.sha256(told.encode()).hexdigest()
-        with self._books.transaction() as page:
-            _settle_orphans(page)
+
+        def claimed(page: Page) -> tuple[Row, bool]:
+            settle_orphans(page)
             free = [str(state) for state in FREE_STATES]
             # An unclear row whose successor came to nothing blocks the request again.
             there = page.db.execute(
@@ -98,10 +98,15 @@ class Ledger:
                 page.change(there[0], {"successor": seq})
             return row_at(page.db, seq), True
 
-    def update(self, seq: int, *, only_in: Collection[State] | None = None, **changes: Any) -> Row:
+        return self._books.transact(claimed)
+
+    def update(
+        self, seq: int, *, only_in: Collection[State] | None = None, made: float | None = None, **changes: Any
+    ) -> Row:
         """The row after `changes` to its columns. *writes ledger*; every change is also kept as an event.
 
         With `only_in` a row that is in another state by now, or has a successor, stays as it is.
+        `made` is when the row was made (Unix seconds): one that was made at another time is another ledger's, and LedgerError.
         Where the database cannot be written, the change is still put into the journal before LedgerError is raised.
         """
         unknown = set(changes) - CHANGEABLE
@@ -109,17 +114,40 @@ class Ledger:
             msg = f"not columns that change: {sorted(unknown)}"
             raise TypeError(msg)
         kept = {name: stored(value) for name, value in changes.items()}
+
+        def changed(page: Page) -> Row | None:
+            there = page.db.execute("SELECT created FROM tasks WHERE seq = ?", (seq,)).fetchone()
+            if there is None or not _is_same(there[0], made):
+                return None
+            now = row_at(page.db, seq)
+            if only_in is not None and (now.state not in only_in or now.successor is not None):
+                return now
+            page.change(seq, kept)
+            return row_at(page.db, seq)
+
         try:
-            with self._books.transaction() as page:
-                now = row_at(page.db, seq)
-                if only_in is not None and (now.state not in only_in or now.successor is not None):
-                    return now
-                page.change(seq, kept)
-                return row_at(page.db, seq)
+            row = self._books.transact(changed)
         except LedgerError as error:
             if only_in is None and self._books.note(seq, kept):
                 error.message += f" The change of #{seq} is in its journal, from where the next start takes it."
             raise
+        if row is None:
+            msg = f"The ledger {self.path} has no #{seq} any more, or another one: it was put away or begun anew meanwhile."
+            raise LedgerError(msg, file=str(self.path))
+        return row
+
+    def again(self, row: Row) -> Row:
+        """The row as it is now, or as it was where this is another ledger by now. *reads files*."""
+        there = self.row(row.seq)
+        return there if there and _is_same(there.created, row.created) else row
+
+    def holds(self, row: Row) -> bool:
+        """Whether this row is in it, as far as it can be read. *reads files*."""
+        try:
+            there = self.row(row.seq)
+        except LedgerError:
+            return True
+        return there is not None and _is_same(there.created, row.created)
 
     def row(self, name: str | int) -> Row | None:
         """The row with this number, `#number-mark`, provider's id, or `provider:id`; None if there is none."""
@@ -173,22 +201,25 @@ class Ledger:
 
     def takes(self, approved: Approved) -> int:
         """The highest take of this request that may have become a task, 0 if there is none."""
-        with self._books.transaction() as page:
-            found = page.db.execute(
+        found = self._books.transact(
+            lambda page: page.db.execute(
                 "SELECT max(take) FROM tasks WHERE digest = ? AND state NOT IN (?, ?)",
                 (approved.digest, *(str(state) for state in FREE_STATES)),
             ).fetchone()
-            return int(found[0] or 0)
+        )
+        return int(found[0] or 0)
 
     def close(self) -> None:
         """Closes the files; the next call opens them again."""
         self._books.close()
 
     def _read(self, look: Callable[[sqlite3.Connection], _T]) -> _T:
+        def looked(page: Page) -> _T:
+            settle_orphans(page)
+            return look(page.db)
+
         try:
-            with self._books.transaction() as page:
-                _settle_orphans(page)
-                seen = look(page.db)
+            seen = self._books.transact(looked)
         except LedgerError as error:
             rescued = None if self._books.is_foreign else in_memory(self.path)
             if rescued is None:
@@ -201,10 +232,5 @@ class Ledger:
             return look(db)
 
 
-def _settle_orphans(page: Page) -> None:
-    # A process that died between the ledger and the answer may have sent the request: never ours to send again.
-    early = page.db.execute("SELECT seq, owner, state FROM tasks WHERE state IN (?, ?)", [str(s) for s in EARLY_STATES])
-    for seq, owner, state in early.fetchall():
-        if is_gone(owner):
-            after, why = _ORPHANED[State(state)]
-            page.change(seq, {"state": str(after), "error": why})
+def _is_same(created: float, made: float | None) -> bool:
+    return made is None or created in (made, 0.0)  # 0 is what a rebuilt ledger has where nothing was left to read

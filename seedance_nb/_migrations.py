@@ -10,12 +10,17 @@ from seedance_nb._task import FREE_STATES
 
 def migrate(db: sqlite3.Connection) -> None:
     """Brings the tables to the present format, from any older one or from nothing."""
-    db.execute("BEGIN IMMEDIATE")
-    version = db.execute("PRAGMA user_version").fetchone()[0]
-    for number, step in enumerate(MIGRATIONS[version:], version + 1):
-        step(db)
-        db.execute(f"PRAGMA user_version = {number}")
-    db.execute("COMMIT")
+    try:
+        db.execute("BEGIN IMMEDIATE")
+        version = db.execute("PRAGMA user_version").fetchone()[0]
+        for number, step in enumerate(MIGRATIONS[version:], version + 1):
+            step(db)
+            db.execute(f"PRAGMA user_version = {number}")
+        db.execute("COMMIT")
+    except BaseException:
+        if db.in_transaction:
+            db.execute("ROLLBACK")
+        raise
 
 
 def columns_of(db: sqlite3.Connection) -> list[str]:

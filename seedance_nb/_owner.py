@@ -1,46 +1,75 @@
 """Which process sends a request, so that a later one can tell whether it is still alive."""
 
+import hashlib
 import os
 import platform
 from pathlib import Path
 
+QUIET_S = 900
+"""Seconds without a change after which a row of a process that cannot be seen from here counts as left behind: several
+times what a request may take. Its owner, should it live, finds out from the ledger before it sends anything."""
+_FIELDS = 6
+
 
 def this_process() -> str:
-    """Host, process id and start time of this process as one text. *reads files*."""
-    return f"{platform.node()}|{os.getpid()}|{_started(os.getpid())}"
+    """Host, machine, its start, process namespace, process id and start time of this process as one text. *reads files*."""
+    return "|".join((*_here(), str(os.getpid()), _started("self")))
 
 
-def is_gone(owner: str) -> bool:
-    """Whether the process that `owner` names has certainly ended. *reads files*.
+def is_gone(owner: str, quiet_s: float = 0) -> bool:
+    """Whether the process that `owner` names has certainly ended, or cannot be seen and was quiet for 15 min. *reads files*.
 
-    A process on another host cannot be seen from here and counts as alive; a process id that was given to another
-    program since is told apart by its start time. A text that names no process, as damage leaves it, counts as gone.
+    `quiet_s` is how long nothing was heard of it, in seconds. A process on another host, or in another container, cannot be
+    seen from here; one from before this machine was started has ended. A process id that was given to another program since
+    is told apart by its start time. A text that names no process, as damage leaves it, counts as gone.
     """
-    host, pid, started = (["", "", *owner.rsplit("|", 2)])[-3:]
-    if not pid.isdecimal():
+    if not owner.rpartition("|")[0].rpartition("|")[2].isdecimal():
         return True
-    if host != platform.node():
-        return False
+    told = owner.rsplit("|", _FIELDS - 1)
+    if len(told) < _FIELDS:
+        return quiet_s > QUIET_S
+    host, machine, boot, namespace, pid, started = told
+    here = _here()
+    if (host, machine, boot, namespace) != here:
+        before = bool(machine and boot) and (host, machine, namespace) == (here[0], here[1], here[3])
+        return before or quiet_s > QUIET_S
     if int(pid) == os.getpid():
-        return started != _started(os.getpid())
-    return not _alive(int(pid)) or started != _started(int(pid))
+        return started != _started("self")
+    if os.name == "nt":  # os.kill(pid, 0) would end the process there
+        return quiet_s > QUIET_S
+    return not _alive(int(pid)) or started != _started(pid)
+
+
+def _here() -> tuple[str, str, str, str]:
+    """Host, machine and its start, and the namespace of process ids; "" each where the system does not say."""
+    try:
+        namespace = str(Path("/proc/self/ns/pid").readlink())
+    except OSError:
+        namespace = ""
+    # Hashed, because systemd asks programs not to hand the id itself on.
+    machine = _text("/etc/machine-id")
+    told = hashlib.sha256(machine.encode()).hexdigest()[:12] if machine else ""
+    return platform.node(), told, _text("/proc/sys/kernel/random/boot_id"), namespace
+
+
+def _text(path: str) -> str:
+    try:
+        return Path(path).read_text(encoding="ascii", errors="replace").strip().replace("|", "")
+    except OSError:
+        return ""
 
 
 def _alive(pid: int) -> bool:
-    if os.name == "nt":  # os.kill(pid, 0) would end the process there
-        return True
     try:
         os.kill(pid, 0)
     except ProcessLookupError:
         return False
-    except PermissionError:
+    except (PermissionError, OverflowError):
         return True
     return True
 
 
-def _started(pid: int) -> str:
-    try:
-        # The 22nd field of /proc/PID/stat; the second one is in parentheses and may hold spaces.
-        return Path(f"/proc/{pid}/stat").read_text(encoding="ascii", errors="replace").rpartition(")")[2].split()[19]
-    except (OSError, IndexError):
-        return ""
+def _started(pid: str) -> str:
+    # The 22nd field of /proc/PID/stat; the second one is in parentheses and may hold spaces.
+    fields = _text(f"/proc/{pid}/stat").rpartition(")")[2].split()
+    return fields[19] if len(fields) > 19 else ""  # noqa: PLR2004

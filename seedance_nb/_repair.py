@@ -8,7 +8,7 @@ from pathlib import Path
 
 from seedance_nb import _journal
 from seedance_nb._books import Books
-from seedance_nb._database import ForeignFile, build, default_path, must_be_ours, sync_folder
+from seedance_nb._database import ForeignFile, build, default_path, must_be_ours, real_path, sync_folder
 from seedance_nb._errors import LedgerError
 from seedance_nb._salvage import Found, pour, salvage
 
@@ -53,7 +53,7 @@ def repair_ledger(path: Path | None = None) -> Repair:
 
     Raises: LedgerError where there is nothing to rebuild from, or the files cannot be moved; all is left as it was then.
     """
-    path = (path or default_path()).absolute()
+    path = real_path(path or default_path())
     problem = ""
     try:
         if not path.parent.is_dir():
@@ -63,8 +63,7 @@ def repair_ledger(path: Path | None = None) -> Repair:
         problem = f"The ledger {path} was not rebuilt: {error}."
     if problem:
         raise LedgerError(problem, file=str(path))
-    with Books(path, time.time).transaction():  # which writes the new journal
-        pass
+    Books(path, time.time).transact(lambda _: None)  # which writes the new journal
     return done
 
 

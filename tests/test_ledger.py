@@ -1,7 +1,6 @@
 """The ledger is durable, private, and lets one intent be one task, whoever asks and however often."""
 
 import multiprocessing
-import os
 import sqlite3
 import stat
 import subprocess
@@ -12,7 +11,7 @@ from typing import Any
 
 import pytest
 
-from seedance_nb import LedgerError, _database, spec
+from seedance_nb import LedgerError, _database, repair_ledger, spec
 from seedance_nb._check import Approved, approve
 from seedance_nb._database import default_path
 from seedance_nb._ledger import Ledger
@@ -155,13 +154,6 @@ def test_a_row_of_a_process_that_died_before_it_sent_anything_is_free(ledger: Le
     assert (before.state, before.charged) == (State.UNSENT, "not charged")
 
 
-def test_a_living_process_is_not_gone_and_one_elsewhere_cannot_be_seen() -> None:
-    assert not is_gone(this_process())
-    assert not is_gone(f"another-host|{os.getpid()}|1")
-    host = this_process().rsplit("|", 2)[0]
-    assert is_gone(f"{host}|{os.getpid()}|another-start")
-
-
 def _claim_in_child(path: str, gate: Any, queue: Any) -> None:
     gate.wait()
     queue.put(Ledger(Path(path)).claim(approved(), base_url=BASE, simulated=False)[1])
@@ -286,3 +278,58 @@ def test_a_column_that_is_none_cannot_be_changed(ledger: Ledger) -> None:
     row, _ = claim(ledger)
     with pytest.raises(TypeError, match="digest"):
         ledger.update(row.seq, digest="other")
+
+
+def freed_and_sent_anew(ledger: Ledger) -> tuple[Row, Row]:
+    """A row that counts as not sent, though its request is still in the air, and the row of the same request sent anew."""
+    late, _ = claim(ledger)
+    ledger.update(late.seq, state=State.UNSENT)
+    anew, is_new = claim(ledger)
+    assert is_new
+    return late, ledger.update(anew.seq, state=State.SENDING)
+
+
+def must_have_both(ledger: Ledger) -> None:
+    assert {row.task_id: row.state for row in ledger.rows()} == {"late": State.QUEUED, "anew": State.QUEUED}
+    assert not ledger.trouble
+    assert claim(ledger)[0].task_id == "anew"
+    assert claim(ledger, "an unrelated one")[1]
+    assert not claim(ledger)[1]
+
+
+def test_a_request_that_was_taken_after_it_was_sent_anew_keeps_its_id_beside_the_new_one(ledger: Ledger) -> None:
+    late, anew = freed_and_sent_anew(ledger)
+    ledger.update(late.seq, state=State.QUEUED, task_id="late", accepted=1.0)
+    ledger.update(anew.seq, state=State.QUEUED, task_id="anew", accepted=2.0)
+    must_have_both(ledger)
+
+
+def test_a_late_id_that_only_the_journal_has_comes_into_the_database_too(ledger: Ledger) -> None:
+    late, anew = freed_and_sent_anew(ledger)
+    ledger.update(anew.seq, state=State.QUEUED, task_id="anew", accepted=2.0)
+    assert ledger._books.note(late.seq, {"state": "queued", "task_id": "late", "accepted": 1.0})
+    must_have_both(Ledger(ledger.path))
+
+
+def test_a_late_id_is_kept_also_where_the_ledger_is_rebuilt(ledger: Ledger) -> None:
+    late, anew = freed_and_sent_anew(ledger)
+    ledger.update(late.seq, state=State.QUEUED, task_id="late", accepted=1.0)
+    ledger.update(anew.seq, state=State.QUEUED, task_id="anew", accepted=2.0)
+    repair_ledger(ledger.path)
+    must_have_both(ledger)
+
+
+@pytest.mark.parametrize("spelling", ["../folder/ledger.sqlite3", "linked/ledger.sqlite3", "linked.sqlite3"])
+def test_two_spellings_of_a_place_are_one_ledger(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, spelling: str
+) -> None:
+    home = tmp_path / "folder"
+    home.mkdir()
+    (home / "linked").symlink_to(home)
+    (home / "linked.sqlite3").symlink_to(home / "ledger.sqlite3")
+    monkeypatch.chdir(home)
+    plain, other = Ledger(Path("ledger.sqlite3")), Ledger(Path(spelling))
+    assert plain.path == other.path == home / "ledger.sqlite3"
+    assert claim(plain)[1]
+    assert not claim(other)[1]
+    assert len(list(home.glob("*.jsonl"))) == 1
