@@ -108,7 +108,9 @@ class ComparisonView:
     async def _generate(self) -> None:
         try:
             # Free ones were not asked about, so a key that has come since then must not be spent with.
-            await self._follow(self._comparison.begin(confirm=self._total.paid > 0, by_hand=True))
+            # In a thread, as all that touches the ledger: a locked one must not hold up every other task on this loop.
+            begin, confirm = self._comparison.begin, self._total.paid > 0
+            await self._follow(await asyncio.to_thread(begin, confirm=confirm, by_hand=True))
         except SeedanceError as error:
             self._say(failed_html(error))
         except Exception as error:  # noqa: BLE001 - a callback's exception would be seen nowhere
@@ -119,7 +121,7 @@ class ComparisonView:
             self._busy = False
 
     async def _follow(self, begun: tuple[Task | Exception, ...]) -> None:
-        followed = [_followed(one) for one in begun]
+        followed = [await asyncio.to_thread(_followed, one) for one in begun]
         shown, clock = -1, time.monotonic()
         while True:
             results = [_result(task, future) for task, future in zip(begun, followed, strict=True)]
@@ -130,7 +132,8 @@ class ComparisonView:
                 self._say(done_html(begun, results))
                 return
             shown = done
-            self._say(lanes_html(self._comparison.candidates, begun, results, time.monotonic() - clock))
+            waited = time.monotonic() - clock
+            self._say(await asyncio.to_thread(lanes_html, self._comparison.candidates, begun, results, waited))
             await asyncio.sleep(_TICK_S)
 
     def _say(self, text: str) -> None:

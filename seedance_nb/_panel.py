@@ -164,28 +164,31 @@ class Panel:
 
     async def _follow(self, values: dict[str, Any], *, another: bool) -> None:
         body = json_text(values)
-        take = self._session.ledger.takes(approve(self.spec, values)) + 1 if another else 1
+        # What touches the ledger waits in threads: a locked one must not hold up every other task on this loop.
+        taken = await asyncio.to_thread(self._session.ledger.takes, approve(self.spec, values)) if another else 0
         if self._budget is not None:  # asked here, where waiting for the answer stops nothing else
             await self._session.advice.price(self.spec, values)
         world: World = "simulated" if self._simulated else "paid"
-        task = self.task = self._session.submit(
-            self.spec, take=take, warn=False, budget=self._budget, shown_as=world, by_hand=True, **values
+        task = self.task = await asyncio.to_thread(
+            lambda: self._session.submit(
+                self.spec, take=taken + 1, warn=False, budget=self._budget, shown_as=world, by_hand=True, **values
+            )
         )
-        future = task.future()
+        future = await asyncio.to_thread(task.future)
         self._sent.value = sent_html(body)
         toggle(self._stop, shown=True)
         begun = time.monotonic()
         while not future.done() and self._watching:
-            self._say(running_html(task.row, time.monotonic() - begun))
+            self._say(running_html(await asyncio.to_thread(lambda: task.row), time.monotonic() - begun))
             await asyncio.sleep(_TICK_S)
         if not future.done():
-            self._say(left_html(task.row))
+            self._say(left_html(await asyncio.to_thread(lambda: task.row)))
             return
         video = task.show(future.result())
         if self._handle is not None:
             self._handle.update(video)
         toggle(self._again, shown=True)
-        self._say(done_html(task, time.monotonic() - begun))
+        self._say(await asyncio.to_thread(done_html, task, time.monotonic() - begun))
 
     def _say(self, text: str) -> None:
         if self._status.value != text:

@@ -79,7 +79,7 @@ class Session:
     @property
     def outputs(self) -> Path:
         """The folder that videos are kept in."""
-        return self._outputs or outputs_folder()
+        return self._outputs.expanduser().absolute() if self._outputs else outputs_folder()
 
     @property
     def simulate(self) -> bool | None:

@@ -11,6 +11,8 @@ from waiting import Handle, short, until
 
 import seedance_nb as sd
 from seedance_nb import _panel
+from seedance_nb._books import Books
+from seedance_nb._engine import ENGINE
 from seedance_nb._panel import Panel
 
 MODEL = "crun/seedance-2.0-fast-r2v"
@@ -152,6 +154,32 @@ def test_showing_a_panel_sends_nothing(panel: Panel, provider: Provider, capsys:
     assert provider.headers == []
     assert "Panel for" in repr(panel)
     assert capsys.readouterr()
+
+
+@pytest.fixture
+def on_the_loop(monkeypatch: pytest.MonkeyPatch) -> list[tuple[str, bool]]:
+    """Each use of the ledger, and whether it held up the loop that follows every task."""
+    seen: list[tuple[str, bool]] = []
+    real = Books.transact
+
+    def transact(self: Books, work: Any) -> Any:
+        seen.append((work.__qualname__, ENGINE.is_here))
+        return real(self, work)
+
+    monkeypatch.setattr(Books, "transact", transact)
+    return seen
+
+
+def test_a_locked_ledger_would_hold_up_no_other_task_while_a_panel_waits_for_it(
+    panel: Panel, on_the_loop: list[tuple[str, bool]]
+) -> None:
+    panel.form.values = GOOD
+    for button in (panel._go, panel._again):
+        button.click()
+        until(done(panel))
+    assert panel.task
+    assert any("claim" in what for what, _ in on_the_loop)
+    assert not [what for what, is_held_up in on_the_loop if is_held_up]
 
 
 def test_an_unclear_request_offers_no_button_that_pays_for_another(panel: Panel, provider: Provider) -> None:

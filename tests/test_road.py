@@ -327,3 +327,11 @@ def test_the_key_comes_from_the_argument_then_the_environment(
         session = sd.Session(api_key=named, base_url=provider.url, ledger=tmp_path / f"{number}.sqlite3", sleep=at_once)
         session.generate(MODEL, timeout=60, **FIELDS)
         assert provider.headers[number]["x-api-key"] == expected
+
+
+def test_a_folder_for_videos_may_be_named_from_the_working_folder(
+    provider: Provider, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    session = sd.Session(api_key=KEY, base_url=provider.url, outputs=Path("videos"), sleep=at_once)
+    assert session.generate(MODEL, timeout=60, **FIELDS).path.parent == tmp_path / "videos"

@@ -150,5 +150,6 @@ def test_a_ledger_that_is_begun_anew_sends_its_first_request_and_leaves_the_earl
         earlier.wait(60)
     server.plans[STATUS] = [(tell("done"),)]
     assert anew.wait(60).path.exists()
-    assert (earlier.name, anew.name) == ("#1", "crun:task_2")
+    assert earlier.name.startswith("#1-")
+    assert anew.name == "crun:task_2"
     assert len(server.charges) == 2
