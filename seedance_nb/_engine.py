@@ -70,6 +70,8 @@ class Engine:
         with self._lock:
             there = self._following.get(key)
             if there is None or there.done():
+                # What has ended is not kept: it would keep its ledger open.
+                self._following = {other: future for other, future in self._following.items() if not future.done()}
                 there = self._following[key] = asyncio.run_coroutine_threadsafe(_bared(start()), loop)
             return there
 

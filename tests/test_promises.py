@@ -16,6 +16,7 @@ from IPython.core.ultratb import VerboseTB
 from provider import Provider
 
 import seedance_nb as sd
+from seedance_nb._engine import ENGINE
 from seedance_nb._keys import Secret
 from seedance_nb._task import State
 from seedance_nb._transport import Place, _KeyAuth
@@ -339,3 +340,11 @@ def test_a_notebook_that_calls_asyncio_run_in_a_cell_can_be_taught_to() -> None:
     )
     done = subprocess.run([sys.executable, "-W", "ignore", "-c", script], capture_output=True, text=True, check=True)
     assert done.stdout in ("nest_asyncio2 inner\n", "nest_asyncio inner\n")
+
+
+def test_a_task_that_has_ended_keeps_nothing_open(session: sd.Session, provider: Provider) -> None:
+    for take in (1, 2, 3):
+        session.submit(MODEL, take=take, **FIELDS).wait(60)
+    mine = [key for key in ENGINE._following if key[0] == str(session.ledger.path)]
+    assert len(mine) == 1
+    assert len(provider.charges) == 3
