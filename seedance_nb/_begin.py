@@ -1,8 +1,6 @@
 """The first step of a task: its row claimed in the ledger, and the request handed to the engine where the row is new."""
 
 import math
-import os
-import threading
 from typing import Literal
 from urllib.parse import urlsplit
 
@@ -23,20 +21,6 @@ from seedance_nb._transport import Place
 from seedance_nb._uris import SIMULATED_ASSET, SIMULATED_HOST
 from seedance_nb._values import Problem
 
-
-class _Turn:
-    """One thread at a time, in each process of its own: a thread that a forked child does not have may hold its parent's."""
-
-    def __init__(self) -> None:
-        self.renew()
-        if hasattr(os, "register_at_fork"):
-            os.register_at_fork(after_in_child=self.renew)
-
-    def renew(self) -> None:
-        self.lock = threading.Lock()
-
-
-_TURN = _Turn()
 World = Literal["", "simulated", "paid"]
 
 
@@ -94,7 +78,7 @@ def begin(
     if flow.place.app is None and urlsplit(flow.place.base_url).hostname not in LOOPBACK:
         _refuse_simulated(approved)
     ready(flow.folder)
-    with _TURN.lock:  # between the claim and the sending nobody else may follow the row and find it forsaken
+    with ENGINE.claiming:  # between the claim and the sending nobody else may follow the row and find it forsaken
         row, is_new = flow.ledger.claim(
             approved,
             base_url=flow.place.base_url,

@@ -18,7 +18,10 @@ _EXIT_S = 60
 
 
 class Engine:
-    """Work handed in from any thread runs on the engine's loop. A forked child gets a thread of its own."""
+    """Work handed in from any thread runs on the engine's loop. A forked child gets a thread of its own.
+
+    `claiming` is held by whoever claims a row until its flow has begun.
+    """
 
     def __init__(self) -> None:
         self.begin_anew()
@@ -26,6 +29,7 @@ class Engine:
     def begin_anew(self) -> None:
         """Forgets a parent's work: nothing of it goes on in a forked child, and its locks may be held by nobody."""
         self._lock = threading.Lock()
+        self.claiming = threading.Lock()
         self._loop: asyncio.AbstractEventLoop | None = None
         self._following: dict[tuple[str, int], Future[Any]] = {}
         self._unsettled: set[threading.Event] = set()

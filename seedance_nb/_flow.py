@@ -199,16 +199,19 @@ async def _settle(flow: Flow, row: Row, sent: Sent) -> Row:
     )
 
 
-def kept(row: Row) -> str:
-    """Where an unclear request is kept, and that it rests there. *pure*."""
-    return f"It is kept in the ledger as {row.name} and is not sent again by itself."
+def unclear(row: Row) -> str:
+    """Why it is not known what became of a request, where it is kept, and that it rests there. *pure*."""
+    return (
+        f"It is not known whether {row.provider} took this request: {row.error}. "
+        f"It is kept in the ledger as {row.name} and is not sent again by itself."
+    )
 
 
 def raise_for(spec: Spec, row: Row) -> None:
     """Nothing for a task that is going well. Raises: the error that its state means. *pure*."""
     if row.state is State.UNKNOWN:
         raise UnknownOutcome(
-            f"It is not known whether {row.provider} took this request: {row.error}. {kept(row)}",
+            unclear(row),
             task=row.name,
             charged=row.charged,
             next_step=f"sd.task('#{row.successor}').wait() waits for what was sent in its place"

@@ -143,7 +143,7 @@ class Trip:
             timeout=httpx.Timeout(self._way.read_s, connect=self._way.connect_s),
             cookies=CookieJar(DefaultCookiePolicy(allowed_domains=())),
             trust_env=False,
-            verify=_trusted(),
+            verify=trusted(),
             transport=httpx.ASGITransport(app=app, raise_app_exceptions=False) if app else None,
         )
 
@@ -184,7 +184,8 @@ def said(error: Exception, name: str) -> str:
 
 
 @functools.cache
-def _trusted() -> ssl.SSLContext:
+def trusted() -> ssl.SSLContext:
+    """The certificates that are trusted, read from the system once. *reads files*."""
     return httpx.create_ssl_context(trust_env=False)
 
 

@@ -1,8 +1,6 @@
 """The only file that sends the key: one paid POST, the calls beside it, and the looks that follow."""
 
 import asyncio
-import functools
-import ssl
 import time
 from collections.abc import AsyncIterator, Awaitable, Callable, Generator
 from contextlib import asynccontextmanager
@@ -16,7 +14,7 @@ from seedance_nb._keys import Secret
 from seedance_nb._origins import host_of
 from seedance_nb._outcome import Answer, Sent, outcome_of, troubled
 from seedance_nb._pace import Gate, pause_of
-from seedance_nb._pinned import Way
+from seedance_nb._pinned import Way, trusted
 from seedance_nb._request import Request
 from seedance_nb._spec import Spec
 from seedance_nb._values import ABSENT, read_answer, tamed
@@ -118,18 +116,12 @@ def _same_origin(one: httpx.URL, other: httpx.URL) -> bool:
     return (one.scheme, one.raw_host, one.port) == (other.scheme, other.raw_host, other.port)
 
 
-@functools.cache
-def _trusted() -> ssl.SSLContext:
-    # Made once: it reads every certificate of the system.
-    return httpx.create_ssl_context(trust_env=False)
-
-
 @asynccontextmanager
 async def _client(place: Place, auth: httpx.Auth | None) -> AsyncIterator[httpx.AsyncClient]:
     transport = (
         httpx.ASGITransport(app=place.app, raise_app_exceptions=False)
         if place.app
-        else httpx.AsyncHTTPTransport(verify=_trusted())
+        else httpx.AsyncHTTPTransport(verify=trusted())
     )
     headers = {"Accept-Encoding": "identity", "User-Agent": "seedance_nb"}
     timeout = httpx.Timeout(60, connect=min(_CONNECT_S, place.total))

@@ -3,7 +3,7 @@
 from collections.abc import Callable
 
 from seedance_nb._errors import SeedanceError, UnknownOutcome
-from seedance_nb._flow import Flow, kept
+from seedance_nb._flow import Flow, unclear
 from seedance_nb._follow import must_stop
 from seedance_nb._keeping import noted, seen_at
 from seedance_nb._ledger import Ledger
@@ -63,7 +63,7 @@ def freed(ledger: Ledger, row: Row) -> Row:
 
 
 async def _known(flow: Flow, row: Row) -> str:
-    lines = [f"It is not known whether {row.provider} took this request: {row.error}. {kept(row)}"]
+    lines = [unclear(row)]
     now = await flow.balance() if flow.balance is not None else None
     if now is None or row.balance is None:
         lines.append(

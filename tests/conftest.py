@@ -10,6 +10,7 @@ import pytest
 from provider import Provider
 
 from seedance_nb import Session, Spec, Video, _sources, spec
+from seedance_nb._books import Books
 from seedance_nb._engine import ENGINE
 
 MODEL = "crun/seedance-2.0-fast-r2v"
@@ -86,6 +87,20 @@ def provider(made: tuple[Session, Video]) -> Iterator[Provider]:
     server = Provider(made[1].path.read_bytes())
     yield server
     server.stop()
+
+
+@pytest.fixture
+def on_the_loop(monkeypatch: pytest.MonkeyPatch) -> list[tuple[str, bool]]:
+    """Each use of the ledger, and whether it held up the loop that follows every task."""
+    seen: list[tuple[str, bool]] = []
+    real = Books.transact
+
+    def transact(self: Books, work: Any) -> Any:
+        seen.append((work.__qualname__, ENGINE.is_here))
+        return real(self, work)
+
+    monkeypatch.setattr(Books, "transact", transact)
+    return seen
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:

@@ -14,11 +14,9 @@ from waiting import Handle
 
 import seedance_nb as sd
 from seedance_nb import _comparison_view
-from seedance_nb._books import Books
 from seedance_nb._carry import WORDS, Carried, carry
 from seedance_nb._comparison import Comparison
 from seedance_nb._comparison_view import ComparisonView
-from seedance_nb._engine import ENGINE
 from seedance_nb._ours import ROLES
 from seedance_nb._price import Estimate
 from seedance_nb._spec import names
@@ -521,20 +519,6 @@ def test_a_comparison_whose_making_failed_can_still_be_shown_in_a_traceback() ->
         sd.compare("x", ["nothing"])
     told = traceback.TracebackException.from_exception(raised.value, capture_locals=True)
     assert "self = Comparison, not made" in "".join(told.format())
-
-
-@pytest.fixture
-def on_the_loop(monkeypatch: pytest.MonkeyPatch) -> list[tuple[str, bool]]:
-    """Each use of the ledger, and whether it held up the loop that follows every task."""
-    seen: list[tuple[str, bool]] = []
-    real = Books.transact
-
-    def transact(self: Books, work: Any) -> Any:
-        seen.append((work.__qualname__, ENGINE.is_here))
-        return real(self, work)
-
-    monkeypatch.setattr(Books, "transact", transact)
-    return seen
 
 
 def test_a_locked_ledger_would_hold_up_no_other_task_while_a_comparison_waits_for_it(

@@ -11,8 +11,6 @@ from waiting import Handle, short, until
 
 import seedance_nb as sd
 from seedance_nb import _panel
-from seedance_nb._books import Books
-from seedance_nb._engine import ENGINE
 from seedance_nb._panel import Panel
 
 MODEL = "crun/seedance-2.0-fast-r2v"
@@ -154,20 +152,6 @@ def test_showing_a_panel_sends_nothing(panel: Panel, provider: Provider, capsys:
     assert provider.headers == []
     assert "Panel for" in repr(panel)
     assert capsys.readouterr()
-
-
-@pytest.fixture
-def on_the_loop(monkeypatch: pytest.MonkeyPatch) -> list[tuple[str, bool]]:
-    """Each use of the ledger, and whether it held up the loop that follows every task."""
-    seen: list[tuple[str, bool]] = []
-    real = Books.transact
-
-    def transact(self: Books, work: Any) -> Any:
-        seen.append((work.__qualname__, ENGINE.is_here))
-        return real(self, work)
-
-    monkeypatch.setattr(Books, "transact", transact)
-    return seen
 
 
 def test_a_locked_ledger_would_hold_up_no_other_task_while_a_panel_waits_for_it(

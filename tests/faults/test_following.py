@@ -5,7 +5,6 @@ import os
 import random
 import signal
 import time
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -29,7 +28,7 @@ from faults.server import (
     serving,
     tell,
 )
-from faults.shapes import CRUN, SHAPES, Shape
+from faults.shapes import CRUN, Shape
 from faults.table import ANSWER_S, PATIENCE_S, redirect
 from waiting import short, until
 
@@ -53,18 +52,6 @@ FLAWS: dict[str, tuple[Act, ...]] = {
     "a redirect": (redirect(302),),
     "a word that nobody knows": (tell("dancing"),),
 }
-
-
-@pytest.fixture(params=SHAPES, ids=lambda shape: shape.model.split("/")[0])
-def shape(request: pytest.FixtureRequest) -> Shape:
-    found: Shape = request.param
-    return found
-
-
-@pytest.fixture
-def server(shape: Shape, made: tuple[sd.Session, sd.Video]) -> Iterator[FaultServer]:
-    with serving(shape, made[1].path.read_bytes()) as found:
-        yield found
 
 
 @pytest.mark.parametrize("flaw", FLAWS)

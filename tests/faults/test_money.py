@@ -1,13 +1,12 @@
 """One intent is charged at most once, whatever the answer: counted by a server on a real socket."""
 
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 import httpx
 import pytest
-from faults.server import CREATE, FaultServer, accept, refuse, serving
-from faults.shapes import CRUN, SHAPES, Shape
+from faults.server import CREATE, FaultServer, accept, refuse
+from faults.shapes import CRUN, Shape
 from faults.table import AMBIGUOUS, ANSWER_S, CLEAR, PATIENCE_S, Fault
 from waiting import short
 
@@ -15,18 +14,6 @@ import seedance_nb as sd
 from seedance_nb._task import State
 
 KEY = "ak_canary_0123456789abcdefghijklmnop"
-
-
-@pytest.fixture(params=SHAPES, ids=lambda shape: shape.model.split("/")[0])
-def shape(request: pytest.FixtureRequest) -> Shape:
-    found: Shape = request.param
-    return found
-
-
-@pytest.fixture
-def server(shape: Shape, made: tuple[sd.Session, sd.Video]) -> Iterator[FaultServer]:
-    with serving(shape, made[1].path.read_bytes()) as found:
-        yield found
 
 
 def session_at(server: FaultServer, folder: Path, answer_s: float = PATIENCE_S, **more: Any) -> sd.Session:
