@@ -122,7 +122,7 @@ def warn_of_cell(secret: Secret) -> None:
 
 def without_keys(text: str) -> str:
     """`text` with every key that this process holds masked. *pure* but for which keys there are."""
-    for key in set(_KEYS.values()):
+    for key in _held():
         text = _hide(key, text)
     return text
 
@@ -134,12 +134,17 @@ def without_keys_in(body: Mapping[str, Any] | str | bytes) -> Mapping[str, Any] 
     if isinstance(body, str):
         return without_keys(body)
     made = dict(body)
-    for key in set(_KEYS.values()):
+    for key in _held():
         try:
             made = _hide_in(key, made)
         except RecursionError:
             return {}
     return made
+
+
+def _held() -> list[str]:
+    # Longest first: a key that another one begins with would leave the rest of that one to be seen.
+    return sorted(set(_KEYS.values()), key=len, reverse=True)
 
 
 def _hide(key: str, text: str) -> str:

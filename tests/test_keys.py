@@ -473,3 +473,10 @@ def test_a_key_is_kept_nowhere_once_nobody_holds_it_and_masked_as_long_as_it_is_
     find_key(crun, None)
     assert key not in repr(vars(_keys))
     assert not [call for call in vars(_keys).values() if hasattr(call, "cache_info")], "nothing keeps keys by itself"
+
+
+def test_a_key_that_another_begins_with_leaves_nothing_of_that_one() -> None:
+    held = [Secret(CANARY + "_and_more" * length, "a test") for length in range(5)]
+    for secret in held:
+        assert _keys.without_keys(f"<{secret.reveal()}>") == "<•••>"
+        assert _keys.without_keys_in({"said": secret.reveal()}) == {"said": "•••"}
