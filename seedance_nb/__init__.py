@@ -6,10 +6,10 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from seedance_nb._api import check, compare, form, generate, models, panel, spec, submit, task, tasks
     from seedance_nb._api_free import asset, balance, callback, estimate, preflight, upload
-    from seedance_nb._comparison import Comparison
-    from seedance_nb._display import Video
-    from seedance_nb._engine import nest_asyncio
-    from seedance_nb._errors import (
+    from seedance_nb._notebook.compare.comparison import Comparison
+    from seedance_nb._task.video import Video
+    from seedance_nb._task.engine import nest_asyncio
+    from seedance_nb._base.errors import (
         InvalidInput,
         KeyWarning,
         LedgerError,
@@ -29,29 +29,29 @@ if TYPE_CHECKING:
         Unreachable,
         WaitTimeout,
     )  # fmt: skip
-    from seedance_nb._handle import Task
-    from seedance_nb._repair import repair_ledger
-    from seedance_nb._session import Session
-    from seedance_nb._sources import ask_key
-    from seedance_nb._spec import Spec
-    from seedance_nb._values import Problem
+    from seedance_nb._task.task import Task
+    from seedance_nb._ledger.repair import repair_ledger
+    from seedance_nb._session.session import Session
+    from seedance_nb._provider.key_sources import ask_key
+    from seedance_nb._document.load import Spec
+    from seedance_nb._base.values import Problem
 
 _HOME = {
     "_api": ("check", "compare", "form", "generate", "models", "panel", "spec", "submit", "task", "tasks"),
     "_api_free": ("asset", "balance", "callback", "estimate", "preflight", "upload"),
-    "_comparison": ("Comparison",),
-    "_display": ("Video",),
-    "_engine": ("nest_asyncio",),
-    "_errors": (
+    "_notebook.compare.comparison": ("Comparison",),
+    "_task.video": ("Video",),
+    "_task.engine": ("nest_asyncio",),
+    "_base.errors": (
         "InvalidInput", "KeyWarning", "LedgerError", "LimitWarning", "MediaError", "MediaWarning", "NoCredits", "OverBudget", "RateLimited", "Refused", "SeedanceError",
         "SpecError", "TaskFailed", "Unauthorized", "Unavailable", "UnknownOutcome", "Unreachable", "WaitTimeout",
     ),
-    "_handle": ("Task",),
-    "_repair": ("repair_ledger",),
-    "_session": ("Session",),
-    "_sources": ("ask_key",),
-    "_spec": ("Spec",),
-    "_values": ("Problem",),
+    "_task.task": ("Task",),
+    "_ledger.repair": ("repair_ledger",),
+    "_session.session": ("Session",),
+    "_provider.key_sources": ("ask_key",),
+    "_document.load": ("Spec",),
+    "_base.values": ("Problem",),
 }  # fmt: skip
 _WHERE = {name: module for module, names in _HOME.items() for name in names}
 

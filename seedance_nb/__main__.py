@@ -40,8 +40,8 @@ def _seconds(text: str) -> float:
 
 
 def _repair(path: Path | None) -> int:
-    from seedance_nb._errors import LedgerError
-    from seedance_nb._repair import repair_ledger
+    from seedance_nb._base.errors import LedgerError
+    from seedance_nb._ledger.repair import repair_ledger
 
     try:
         print(repair_ledger(path))
@@ -54,10 +54,10 @@ def _repair(path: Path | None) -> int:
 def _simulate(options: argparse.Namespace) -> int:
     import uvicorn
 
-    from seedance_nb._parcels import fetch_small
-    from seedance_nb._simulator import Pace, Simulator
-    from seedance_nb._spec import names, spec
-    from seedance_nb._store import Store, default_folder
+    from seedance_nb._web.transfer import fetch_small
+    from seedance_nb._simulator.app import Pace, Simulator
+    from seedance_nb._document.load import names, spec
+    from seedance_nb._simulator.store import Store, default_folder
 
     specs = [spec(name) for name in names()]
     store = Store(default_folder())

@@ -3,20 +3,20 @@
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
-from seedance_nb._carry import together
-from seedance_nb._comparison import Comparison
-from seedance_nb._default import default
-from seedance_nb._display import Video
-from seedance_nb._handle import Task, Tasks
-from seedance_nb._keys import hidden
-from seedance_nb._models import Models
-from seedance_nb._session import Document
-from seedance_nb._spec import spec
-from seedance_nb._values import Problem
+from seedance_nb._notebook.compare.shared_words import together
+from seedance_nb._notebook.compare.comparison import Comparison
+from seedance_nb._session.default import default
+from seedance_nb._task.video import Video
+from seedance_nb._task.task import Task, Tasks
+from seedance_nb._base.secret import hidden
+from seedance_nb._session.catalogue import Models
+from seedance_nb._session.session import Document
+from seedance_nb._document.load import spec
+from seedance_nb._base.values import Problem
 
 if TYPE_CHECKING:
-    from seedance_nb._form import Form
-    from seedance_nb._panel import Panel
+    from seedance_nb._form.form import Form
+    from seedance_nb._notebook.panel import Panel
 
 __all__ = ["check", "compare", "form", "generate", "models", "panel", "spec", "submit", "task", "tasks"]
 
@@ -31,7 +31,7 @@ def form(document: Document, /) -> "Form":
 
     Raises: SpecError with file and JSON Pointer for a document that cannot be used.
     """
-    from seedance_nb._form import Form
+    from seedance_nb._form.form import Form
 
     return Form(spec(document))
 
@@ -50,7 +50,7 @@ def panel(
     With a key the provider's free estimate call is asked while the form is filled in, if it has one (*network*); where the
     key goes stands at the top. Without a key it works against the simulator and says so. `budget` is that of `submit`. Raises: SpecError.
     """
-    from seedance_nb._panel import Panel
+    from seedance_nb._notebook.panel import Panel
 
     secret = hidden(api_key)
     del api_key  # a traceback can show variables
@@ -148,7 +148,7 @@ def compare(
 
 
 def _show(comparison: Comparison) -> None:
-    from seedance_nb._comparison_view import ComparisonView
+    from seedance_nb._notebook.compare.view import ComparisonView
 
     ComparisonView(comparison).show()
 

@@ -9,9 +9,10 @@ from typing import Any
 import pytest
 from provider import Provider
 
-from seedance_nb import Session, Spec, Video, _sources, spec
-from seedance_nb._books import Books
-from seedance_nb._engine import ENGINE
+from seedance_nb import Session, Spec, Video, spec
+from seedance_nb._provider import key_sources as _sources
+from seedance_nb._ledger.store import Books
+from seedance_nb._task.engine import ENGINE
 
 MODEL = "crun/seedance-2.0-fast-r2v"
 IMAGE = "https://example.com/reference-image-1.png"

@@ -15,8 +15,9 @@ import av  # noqa: F401 - loaded before the children are forked
 import media
 from PIL import Image
 
-from seedance_nb import _media, _probe
-from seedance_nb._sheet import picture
+from seedance_nb._media import inspect as _media
+from seedance_nb._media import probe as _probe
+from seedance_nb._simulator.overlay import picture
 
 SMALL = (64, 48)
 

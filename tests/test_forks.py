@@ -14,8 +14,8 @@ from typing import Any
 import pytest
 from test_ledger import claim
 
-from seedance_nb._engine import ENGINE
-from seedance_nb._ledger import Ledger
+from seedance_nb._task.engine import ENGINE
+from seedance_nb._ledger.ledger import Ledger
 
 pytestmark = [
     pytest.mark.skipif(sys.platform == "win32", reason="no fork there"),
@@ -68,7 +68,7 @@ def test_a_child_that_is_forked_while_the_ledger_is_in_use_uses_it_too(tmp_path:
 def test_a_child_that_is_forked_where_the_lock_cannot_be_had_does_not_wait_for_it(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("seedance_nb._books._FORK_S", 0.01)
+    monkeypatch.setattr("seedance_nb._ledger.store._FORK_S", 0.01)
     ledger, held, is_over = Ledger(tmp_path / "l.sqlite3"), threading.Event(), threading.Event()
     claim(ledger)
 
@@ -89,7 +89,7 @@ def test_a_child_that_is_forked_where_the_lock_cannot_be_had_does_not_wait_for_i
 
 
 def test_a_child_waits_at_its_end_for_nothing_that_its_parent_sends(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("seedance_nb._engine._EXIT_S", 10 * PATIENCE_S)
+    monkeypatch.setattr("seedance_nb._task.engine._EXIT_S", 10 * PATIENCE_S)
     sending = threading.Event()
     ENGINE.promise(sending)
 

@@ -7,11 +7,11 @@ import ipywidgets as widgets
 import pytest
 
 import seedance_nb as sd
-from seedance_nb._entry import thumb_html
-from seedance_nb._fields import Field, label_of, tree
-from seedance_nb._form import Form
-from seedance_nb._labels import marked
-from seedance_nb._lists import ListControl
+from seedance_nb._form.controls.entry import thumb_html
+from seedance_nb._form.model.fields import Field, label_of, tree
+from seedance_nb._form.form import Form
+from seedance_nb._form.labels import marked
+from seedance_nb._form.controls.text_list import ListControl
 
 MODEL = "crun/seedance-2.0-fast-r2v"
 IMAGE = "https://example.com/reference-image-1.png"

@@ -10,9 +10,9 @@ from pathlib import Path
 from provider import Provider
 
 import seedance_nb as sd
-from seedance_nb._check import approve, place, roles
-from seedance_nb._form import Form
-from seedance_nb._request import create_request
+from seedance_nb._check.check import approve, place, roles
+from seedance_nb._form.form import Form
+from seedance_nb._check.request import create_request
 
 MODEL = "crun/seedance-2.0-fast-r2v"
 IMAGE = "https://example.com/reference-image-1.png"

@@ -23,9 +23,9 @@ from provider import Provider
 from waiting import short
 
 import seedance_nb as sd
-from seedance_nb import _keys
-from seedance_nb._keys import Secret, hidden
-from seedance_nb._sources import find_key
+from seedance_nb._base import secret as _keys
+from seedance_nb._base.secret import Secret, hidden
+from seedance_nb._provider.key_sources import find_key
 
 CANARY = "ak_canary_0123456789abcdefghijklmnop"
 

@@ -11,12 +11,13 @@ from typing import Any
 
 import pytest
 
-from seedance_nb import LedgerError, _database, repair_ledger, spec
-from seedance_nb._check import Approved, approve
-from seedance_nb._database import default_path
-from seedance_nb._ledger import Ledger
-from seedance_nb._owner import is_gone, this_process
-from seedance_nb._task import Row, State
+from seedance_nb import LedgerError, repair_ledger, spec
+from seedance_nb._ledger import database as _database
+from seedance_nb._check.check import Approved, approve
+from seedance_nb._ledger.database import default_path
+from seedance_nb._ledger.ledger import Ledger
+from seedance_nb._ledger.process import is_gone, this_process
+from seedance_nb._task.schedule import Row, State
 
 MODEL = "crun/seedance-2.0-fast-r2v"
 BASE = "https://api.crun.ai"
@@ -135,7 +136,7 @@ def test_every_change_is_also_an_event(ledger: Ledger) -> None:
 
 def test_a_row_of_a_process_that_died_while_sending_becomes_unknown(ledger: Ledger) -> None:
     row, _ = claim(ledger)
-    gone = subprocess.run([sys.executable, "-c", "from seedance_nb._owner import this_process; print(this_process())"],
+    gone = subprocess.run([sys.executable, "-c", "from seedance_nb._ledger.process import this_process; print(this_process())"],
                           capture_output=True, text=True, check=True)  # fmt: skip
     assert is_gone(gone.stdout.strip())
     ledger.update(row.seq, owner=gone.stdout.strip(), state=State.SENDING)

@@ -14,9 +14,9 @@ from faults.shapes import CRUN, PROMPT
 from waiting import short
 
 import seedance_nb as sd
-from seedance_nb import _log
-from seedance_nb._engine import ENGINE
-from seedance_nb._form import Form
+from seedance_nb._base import log as _log
+from seedance_nb._task.engine import ENGINE
+from seedance_nb._form.form import Form
 
 
 def signed(exchange: Exchange) -> None:

@@ -7,7 +7,7 @@ import pytest
 from test_keywords import api, one
 
 import seedance_nb as sd
-from seedance_nb._check import check
+from seedance_nb._check.check import check
 
 AUTH = {"security": [{"Key": []}], "servers": [{"url": "https://example.com/"}]}
 BEARER = (

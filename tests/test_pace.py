@@ -7,7 +7,7 @@ from collections.abc import Iterator
 
 import pytest
 
-from seedance_nb._pace import Gate, pause_of
+from seedance_nb._provider.rate_limit import Gate, pause_of
 
 DATE = "Sat, 21 Nov 2026 12:00:00 GMT"
 

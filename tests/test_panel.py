@@ -10,8 +10,8 @@ from provider import Provider
 from waiting import Handle, short, until
 
 import seedance_nb as sd
-from seedance_nb import _panel
-from seedance_nb._panel import Panel
+from seedance_nb._notebook import panel as _panel
+from seedance_nb._notebook.panel import Panel
 
 MODEL = "crun/seedance-2.0-fast-r2v"
 GOOD = {"prompt": "A fox", "reference_images": ["https://example.com/a.png"], "duration": 4, "resolution": "480p"}

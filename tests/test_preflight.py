@@ -13,9 +13,10 @@ import media
 import pytest
 from shelf import Shelf, shelf
 
-from seedance_nb import Spec, _preflight, spec
-from seedance_nb._preflight import Report, preflight
-from seedance_nb._probe import probe
+from seedance_nb import Spec, spec
+from seedance_nb._media import preflight as _preflight
+from seedance_nb._media.preflight import Report, preflight
+from seedance_nb._media.probe import probe
 
 
 @pytest.fixture(scope="module")

@@ -5,10 +5,10 @@ from typing import Any
 import pytest
 
 import seedance_nb as sd
-from seedance_nb._check import approve, place
-from seedance_nb._price import Estimate, estimate, price_after, tokens
-from seedance_nb._spec import spec
-from seedance_nb._task import Row, State
+from seedance_nb._check.check import approve, place
+from seedance_nb._check.price import Estimate, estimate, price_after, tokens
+from seedance_nb._document.load import spec
+from seedance_nb._task.schedule import Row, State
 
 PRO, VASTNUM, CRUN = "seedance2-pro/seedance-20-i2v", "vastnum/doubao-seedance-2.0", "crun/seedance-2.0-i2v"
 

@@ -12,8 +12,8 @@ import media
 import pytest
 from PIL import Image
 
-from seedance_nb import _probe
-from seedance_nb._probe import MediaFacts, probe
+from seedance_nb._media import probe as _probe
+from seedance_nb._media.probe import MediaFacts, probe
 
 
 def look(tmp_path: Path, data: bytes, held: int | None = None) -> tuple[MediaFacts | None, str]:
@@ -211,7 +211,7 @@ def test_the_child_has_limits_and_is_told_no_key(tmp_path: Path, monkeypatch: py
     monkeypatch.setenv("PYTHONPATH", str(tmp_path))
     assert os.environ["CRUN_API_KEY"] == "k"
     assert probe(tmp_path / "x", 1) == (None, "none")
-    script = "from seedance_nb import _probe; import resource as r, json; _probe.limit(_probe._MEMORY, _probe._CPU_S); print(json.dumps([r.getrlimit(n)[0] for n in (r.RLIMIT_AS, r.RLIMIT_CPU, r.RLIMIT_CORE)]))"
+    script = "from seedance_nb._media import probe as _probe; import resource as r, json; _probe.limit(_probe._MEMORY, _probe._CPU_S); print(json.dumps([r.getrlimit(n)[0] for n in (r.RLIMIT_AS, r.RLIMIT_CPU, r.RLIMIT_CORE)]))"
     monkeypatch.setenv("PYTHONPATH", str(Path(_probe.__file__).parents[1]))
     done = subprocess.run([sys.executable, "-P", "-c", script], capture_output=True, check=True)
     assert json.loads(done.stdout) == [1024**3, 4, 0]

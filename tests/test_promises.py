@@ -16,10 +16,10 @@ from IPython.core.ultratb import VerboseTB
 from provider import Provider
 
 import seedance_nb as sd
-from seedance_nb._engine import ENGINE
-from seedance_nb._keys import Secret
-from seedance_nb._task import State
-from seedance_nb._transport import Place, _KeyAuth
+from seedance_nb._task.engine import ENGINE
+from seedance_nb._base.secret import Secret
+from seedance_nb._task.schedule import State
+from seedance_nb._provider.transport import Place, _KeyAuth
 
 MODEL = "crun/seedance-2.0-fast-r2v"
 FIELDS: dict[str, Any] = {
@@ -96,7 +96,7 @@ def test_an_interrupt_before_the_sending_frees_the_request(
 
     for place, charges in (("create_request", 0), ("ENGINE.follow", 0)):
         with monkeypatch.context() as patch:
-            patch.setattr(f"seedance_nb._begin.{place}", stop)
+            patch.setattr(f"seedance_nb._task.begin.{place}", stop)
             with pytest.raises(KeyboardInterrupt):
                 session.submit(MODEL, **(FIELDS | {"prompt": place}))
         assert len(provider.charges) == charges
@@ -113,7 +113,7 @@ def test_a_request_that_was_given_up_while_it_waited_is_not_sent_any_more(
         session.ledger.update(1, state=State.UNSENT, error="somebody else said so")
         return float(place.clock())
 
-    monkeypatch.setattr("seedance_nb._flow.turn", given_up)
+    monkeypatch.setattr("seedance_nb._task.send.turn", given_up)
     with pytest.raises(sd.Unreachable, match="somebody else said so"):
         session.generate(MODEL, timeout=60, **FIELDS)
     assert provider.headers == []

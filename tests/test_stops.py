@@ -8,10 +8,12 @@ from typing import Any
 
 import pytest
 
-from seedance_nb import _journal, _migrations, spec
-from seedance_nb._check import approve
-from seedance_nb._ledger import Ledger
-from seedance_nb._task import Row
+from seedance_nb import spec
+from seedance_nb._ledger import journal as _journal
+from seedance_nb._ledger import migrations as _migrations
+from seedance_nb._check.check import approve
+from seedance_nb._ledger.ledger import Ledger
+from seedance_nb._task.schedule import Row
 
 STEPS = ("BEGIN IMMEDIATE", "INSERT INTO tasks", "INSERT INTO events", "COMMIT", "ROLLBACK")
 

@@ -14,10 +14,10 @@ from pages import bodies_on, page_of, texts_on
 from waiting import serving, short
 
 import seedance_nb as sd
-from seedance_nb._check import check
-from seedance_nb._providers import SPECS
-from seedance_nb._replies import codes
-from seedance_nb._spec import names, spec
+from seedance_nb._check.check import check
+from seedance_nb._document.providers import SPECS
+from seedance_nb._simulator.replies import codes
+from seedance_nb._document.load import names, spec
 
 QUICK = {"resolution": "480p", "duration": 4}
 SMALL: dict[str, dict[str, Any]] = {
@@ -244,7 +244,7 @@ def test_what_a_provider_shares_stands_once() -> None:
 
 
 def test_a_name_inside_an_object_of_the_body_finds_its_place() -> None:
-    from seedance_nb._check import place
+    from seedance_nb._check.check import place
 
     body = place(
         spec("vastnum/doubao-seedance-2.0"),

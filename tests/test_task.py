@@ -6,7 +6,7 @@ from typing import Any
 import pytest
 
 from seedance_nb import Spec
-from seedance_nb._task import Looks, State, next_look, read_id, read_status
+from seedance_nb._task.schedule import Looks, State, next_look, read_id, read_status
 
 
 def answer(status: Any, result: Any = None, **more: Any) -> dict[str, Any]:

@@ -12,8 +12,8 @@ from faults.server import CREATE, OTHER, STATUS, FaultServer, accept, charge, sa
 from faults.shapes import CRUN, PRO
 
 import seedance_nb as sd
-from seedance_nb._request import create_request
-from seedance_nb._task import State
+from seedance_nb._check.request import create_request
+from seedance_nb._task.schedule import State
 
 
 @pytest.fixture
@@ -282,7 +282,7 @@ def test_another_threads_look_does_not_take_a_request_away_before_it_is_sent(
 ) -> None:
     server.plans[CREATE] = [(accept,)]
     session = child.session_at(server.url, tmp_path)
-    monkeypatch.setattr("seedance_nb._begin.create_request", _slowly(create_request))
+    monkeypatch.setattr("seedance_nb._task.begin.create_request", _slowly(create_request))
     with ThreadPoolExecutor(4) as threads:
         tasks = list(threads.map(lambda _: session.submit(CRUN.model, **CRUN.fields), range(4)))
     assert {task.wait(60).task for task in tasks} == {"crun:task_1"}

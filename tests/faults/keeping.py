@@ -8,14 +8,14 @@ from typing import Any
 
 from faults.media_server import MediaServer
 
-from seedance_nb._check import approve
-from seedance_nb._download import Bounds
-from seedance_nb._flow import Flow
-from seedance_nb._keeping import keep_files
-from seedance_nb._ledger import Ledger
-from seedance_nb._spec import spec
-from seedance_nb._task import Row, State
-from seedance_nb._transport import Place
+from seedance_nb._check.check import approve
+from seedance_nb._web.download import Bounds
+from seedance_nb._task.send import Flow
+from seedance_nb._task.results import keep_files
+from seedance_nb._ledger.ledger import Ledger
+from seedance_nb._document.load import spec
+from seedance_nb._task.schedule import Row, State
+from seedance_nb._provider.transport import Place
 
 MODEL = "crun/seedance-2.0-fast-r2v"
 FIELDS: dict[str, Any] = {"prompt": "A fox", "reference_images": ["https://example.com/a.png"], "duration": 4}

@@ -39,8 +39,8 @@ logging.basicConfig(filename="run.log", level=logging.DEBUG)
 import seedance_nb as sd
 from faults import gathering
 from faults.echoing import every
-from seedance_nb._session import Session
-from seedance_nb import _begin
+from seedance_nb._session.session import Session
+from seedance_nb._task import begin as _begin
 _begin.nobody_there = str  # the notebook stands for one with a person before it
 
 async def quick(_):
@@ -69,7 +69,7 @@ SHOWN = (
 PANELS = """
 getpass.getpass = lambda _: os.environ["CRUN_API_KEY"]
 display(sd.ask_key("vastnum"))
-import seedance_nb._panel as module
+import seedance_nb._notebook.panel as module
 module.SETTLE_S = 0.02
 simulated = sd.panel("seedance2-pro/seedance-20-i2v")
 display(simulated)

@@ -14,13 +14,13 @@ from typing import Any
 import pytest
 
 import seedance_nb as sd
-from seedance_nb import _journal
+from seedance_nb._ledger import journal as _journal
 from seedance_nb.__main__ import main
-from seedance_nb._check import Approved, approve
-from seedance_nb._ledger import Ledger
-from seedance_nb._repair import repair_ledger
-from seedance_nb._salvage import salvage
-from seedance_nb._task import Row, State
+from seedance_nb._check.check import Approved, approve
+from seedance_nb._ledger.ledger import Ledger
+from seedance_nb._ledger.repair import repair_ledger
+from seedance_nb._ledger.salvage import salvage
+from seedance_nb._task.schedule import Row, State
 
 MODEL, BASE = "crun/seedance-2.0-fast-r2v", "https://api.crun.ai"
 TRIALS, TASKS = 200, 40
@@ -342,8 +342,8 @@ _OTHER = """
 import sys
 from pathlib import Path
 from seedance_nb import spec
-from seedance_nb._check import approve
-from seedance_nb._ledger import Ledger
+from seedance_nb._check.check import approve
+from seedance_nb._ledger.ledger import Ledger
 ledger = Ledger(Path(sys.argv[1]))
 ledger.rows()
 print("open", flush=True)
@@ -375,8 +375,8 @@ _WRITER = """
 import sys
 from pathlib import Path
 from seedance_nb import spec
-from seedance_nb._check import approve
-from seedance_nb._ledger import Ledger
+from seedance_nb._check.check import approve
+from seedance_nb._ledger.ledger import Ledger
 ledger = Ledger(Path(sys.argv[1]))
 for number in range(30):
     fields = {"prompt": f"{sys.argv[2]}-{number}", "reference_images": ["https://example.com/a.png"], "duration": 5}

@@ -11,10 +11,11 @@ from typing import Any
 import pytest
 
 import seedance_nb as sd
-from seedance_nb import _journal, _mounts
-from seedance_nb._check import Approved, approve
-from seedance_nb._ledger import Ledger
-from seedance_nb._task import State
+from seedance_nb._ledger import journal as _journal
+from seedance_nb._ledger import filesystem as _mounts
+from seedance_nb._check.check import Approved, approve
+from seedance_nb._ledger.ledger import Ledger
+from seedance_nb._task.schedule import State
 
 MODEL, BASE = "crun/seedance-2.0-fast-r2v", "https://api.crun.ai"
 LEDGER = "ledger.sqlite3"
@@ -26,7 +27,7 @@ import asyncio, json, resource, sys
 from pathlib import Path
 import seedance_nb as sd
 from provider import Provider
-from seedance_nb._check import approve
+from seedance_nb._check.check import approve
 
 case, folder = sys.argv[1], Path(sys.argv[2])
 model = "crun/seedance-2.0-fast-r2v"

@@ -16,15 +16,16 @@ from faults.disk import Dialled, Disk, RecordedOs, vfs
 from provider import Provider
 
 import seedance_nb as sd
-from seedance_nb import _database, _journal
-from seedance_nb._check import Approved, approve
-from seedance_nb._flow import Flow, send
-from seedance_nb._keys import Secret
-from seedance_nb._ledger import Ledger
-from seedance_nb._request import create_request
-from seedance_nb._salvage import salvage
-from seedance_nb._task import State
-from seedance_nb._transport import Place
+from seedance_nb._ledger import database as _database
+from seedance_nb._ledger import journal as _journal
+from seedance_nb._check.check import Approved, approve
+from seedance_nb._task.send import Flow, send
+from seedance_nb._base.secret import Secret
+from seedance_nb._ledger.ledger import Ledger
+from seedance_nb._check.request import create_request
+from seedance_nb._ledger.salvage import salvage
+from seedance_nb._task.schedule import State
+from seedance_nb._provider.transport import Place
 
 MODEL, BASE = "crun/seedance-2.0-fast-r2v", "https://api.crun.ai"
 CUTS, TASKS = 200, 60
@@ -181,11 +182,11 @@ KILLER = """
 import json, os, random, signal, sys, time
 from pathlib import Path
 from seedance_nb import spec
-from seedance_nb._check import approve
-from seedance_nb._flow import Flow, send
-from seedance_nb._keys import Secret
-from seedance_nb._ledger import Ledger
-from seedance_nb._request import create_request
+from seedance_nb._check.check import approve
+from seedance_nb._task.send import Flow, send
+from seedance_nb._base.secret import Secret
+from seedance_nb._ledger.ledger import Ledger
+from seedance_nb._check.request import create_request
 
 folder, kills = Path(sys.argv[1]), int(sys.argv[2])
 told = {}

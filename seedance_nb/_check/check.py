@@ -1,0 +1,236 @@
+"""Whether a request may be sent: every problem at once, each with the document's own sentence. Nothing is changed."""
+
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+from typing import Any
+
+from seedance_nb._schema.alternatives import UNCHECKED
+from seedance_nb._check.jsonable import finite, listed, not_json
+from seedance_nb._base.errors import InvalidInput
+from seedance_nb._schema.validator import errors_of, problem_of
+from seedance_nb._schema.normalise import GIVEN
+from seedance_nb._document.load import Spec, in_order, named, validator
+from seedance_nb._schema.uris import LOCAL
+from seedance_nb._base.values import ABSENT, Path, Problem, digest, find, join, json_text, put, read_json, split
+from seedance_nb._schema.messages import sentences
+
+_SECONDS = re.compile(r"[0-9]{1,4}(\.[0-9]{1,3})?s?", re.ASCII)
+_LONGEST = 10_000
+_KEY = re.compile(
+    r"(x[-_])?(api[-_]?)?key|authorization|bearer|(access[-_]?|api[-_]?)?token|(api[-_]?)?secret", re.IGNORECASE
+)
+# Rules about an object: what its own description says first is about them.
+_OF_THE_WHOLE = ("unknown", "required", GIVEN)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Approved:
+    """A request that passed every check; made here and nowhere else.
+
+    `body` is the one JSON text that is sent, hashed and stored; `digest` is 64 hex digits, equal for equal requests;
+    `extra` are the undocumented fields that the person sends knowingly, as JSON Pointers.
+    """
+
+    spec: Spec
+    body: str
+    digest: str
+    values: dict[str, Any]
+    extra: tuple[str, ...]
+
+
+def place(spec: Spec, given: Mapping[str, Any], extra: Mapping[str, Any] | None = None) -> dict[str, Any]:
+    """The request body for fields given by their own names, in the document's order. *pure*.
+
+    A name that the body has itself (`model`, `input`, `callback_url`) goes there, a name that only one object inside has
+    (vastnum's `metadata`) goes there, and every other name goes where the document keeps the person's fields. Fields with
+    one possible value are filled in. Keys of `extra` are names, or JSON Pointers into the body where they begin with "/".
+    """
+    known = spec.body.get("properties", {})
+    body: dict[str, Any] = {}
+    for name in sorted(given, key=lambda name: name not in known):  # a whole `input` first, single fields into it
+        body = _set(body, _path_of(spec, name), listed(given[name]))
+    for name, value in (extra or {}).items():
+        body = _set(body, extra_path(spec, name), listed(value))
+    made: dict[str, Any] = _ordered(spec.body, body)
+    return made
+
+
+def _path_of(spec: Spec, name: str) -> Path:
+    homes = [path for path, _ in named(spec) if path[-1] == name]
+    own = [path for path in homes if len(path) == 1 or path[:-1] == spec.inputs]
+    return own[0] if own else homes[0] if len(homes) == 1 else (*spec.inputs, name)
+
+
+def _set(body: dict[str, Any], path: Path, value: Any) -> dict[str, Any]:
+    # Never over something that is no object: it stays, and is told as a problem.
+    above = find(body, join(path[:-1]))
+    made: dict[str, Any] = put(body, path, value) if above is ABSENT or isinstance(above, dict) else body
+    return made
+
+
+def extra_path(spec: Spec, name: str) -> Path:
+    """Where an extra field goes: a JSON Pointer as it stands, a plain name among the person's fields. *pure*."""
+    return split(name) if name.startswith("/") else (*spec.inputs, name)
+
+
+def extra_fault(extra: Any) -> Problem | None:
+    """What is wrong with `extra` itself, None if it is an object with text as keys. *pure*."""
+    if extra is None or (isinstance(extra, Mapping) and all(isinstance(name, str) for name in extra)):
+        return None
+    return Problem(path="extra", message="is an object: names, or JSON Pointers, and their values", rule="type")
+
+
+def check(spec: Spec, body: Any, extra: tuple[str, ...] = ()) -> tuple[Problem, ...]:
+    """Every problem of a request body, () if it may be sent. *pure*: nothing is sent, recorded or changed.
+
+    `extra` are JSON Pointers of undocumented fields that are meant. What could not be checked is told by `warnings`.
+    Raises: SpecError for a document of which no operation is chosen.
+    """
+    body = listed(body)
+    keys = _keys_in(spec, body)
+    found = list(not_json(body, ()))
+    bad = {problem.path for problem in found}
+    told_already: set[tuple[str, str]] = set()  # two parts of a document may ask for the same
+    for problem in _broken(spec, finite(body)):
+        known = (problem.path, problem.message)
+        if problem.path in bad or known in told_already or (problem.rule == "unknown" and problem.path in extra):
+            continue
+        told_already.add(known)
+        found.append(problem)
+    described = {problem.path for problem in found if problem.rule == "x-media"}
+    kept = [problem for problem in found if not (problem.rule == "format" and problem.path in described)]
+    if "upload" in spec.calls:
+        kept = [_with_upload(problem) for problem in kept]
+    told = (
+        problem
+        if problem.quote or problem.rule not in _OF_THE_WHOLE
+        else replace(problem, quote=_nearest_sentence(spec, problem.path))
+        for problem in kept
+    )
+    return in_order(spec, (_masked(problem, keys) for problem in told))
+
+
+def _keys_in(spec: Spec, body: Any) -> list[Path]:
+    """Where a key seems to have been given as a field, by a name that the document does not have."""
+    found: list[Path] = []
+    for place in dict.fromkeys(((), spec.inputs)):
+        here, known = (
+            find(body, join(place)),
+            find(spec.body, join([part for at in place for part in ("properties", at)])),
+        )
+        names = here if isinstance(here, dict) else ()
+        found += [
+            (*place, str(name))
+            for name in names
+            if _KEY.fullmatch(str(name)) and name not in (known.get("properties") or {})
+        ]
+    return found
+
+
+def _masked(problem: Problem, keys: list[Path]) -> Problem:
+    """A problem whose value does not show what was given as a key."""
+    for key in keys:
+        here = split(problem.path)
+        if key[: len(here)] == here and problem.value is not ABSENT:
+            problem = replace(problem, value=put(problem.value, key[len(here) :], "•••"))
+    return problem
+
+
+def _broken(spec: Spec, body: Any) -> list[Problem]:
+    try:
+        errors = errors_of(validator(spec), body)
+        return [problem_of(error) for error in errors if error.validator != UNCHECKED]
+    except RecursionError:
+        return [Problem(path="", message="is nested too deeply to be checked", rule="json", value=body)]
+
+
+def _with_upload(problem: Problem) -> Problem:
+    if not problem.message.startswith(LOCAL):
+        return problem
+    return replace(
+        problem, message=f"{LOCAL}; this provider takes addresses only: sd.upload sends the file there and gives one"
+    )
+
+
+def _nearest_sentence(spec: Spec, path: str) -> str:
+    said = ""
+    schema: Any = spec.body
+    for part in split(path):
+        schema = schema.get("items") if part.isdecimal() else schema.get("properties", {}).get(part)
+        if not isinstance(schema, dict):
+            break
+        said = next(iter(sentences(str(schema.get("description", "")))), said)
+    return said
+
+
+def approve(spec: Spec, given: Mapping[str, Any], extra: Mapping[str, Any] | None = None) -> Approved:
+    """The one text to send. *pure*. Raises: InvalidInput with every problem."""
+    if fault := extra_fault(extra):
+        raise InvalidInput((fault,))
+    body = place(spec, given, extra)
+    knowingly = tuple(join(extra_path(spec, name)) for name in extra or {})
+    problems = check(spec, body, knowingly)
+    if problems:
+        raise InvalidInput(problems)
+    return Approved(spec=spec, body=json_text(body), digest=digest(body), values=body, extra=knowingly)
+
+
+def approve_again(spec: Spec, text: str) -> Approved:
+    """The very text of a request that was approved before. *pure*. Raises: InvalidInput where it no longer would be."""
+    body = read_json(text)
+    knowingly = tuple(problem.path for problem in check(spec, body) if problem.rule == "unknown")
+    if problems := check(spec, body, knowingly):
+        raise InvalidInput(problems)
+    return Approved(spec=spec, body=text, digest=digest(body), values=body, extra=knowingly)
+
+
+def roles(spec: Spec, body: Mapping[str, Any]) -> dict[str, Any]:
+    """What is asked for by the document's `x-role` words (prompt, seconds, resolution, ratio, audio, ...). *pure*.
+
+    A field that is not in the body counts with its documented default; without one it is left out.
+    """
+    asked = {}
+    for path, schema in named(spec):
+        value = find(body, join(path)) if "x-role" in schema else ABSENT
+        if value is ABSENT and "x-role" in schema:
+            value = schema.get("default", ABSENT)
+        if value is not ABSENT:
+            asked[schema["x-role"]] = value
+    return asked
+
+
+def seconds_of(value: Any) -> float | None:
+    """The seconds that 5, 5.0, "5" and "5s" mean; None for any other value, and for what leaves it to the model. *pure*."""
+    if isinstance(value, str):
+        value = float(value.removesuffix("s")) if _SECONDS.fullmatch(value) else None
+    return (
+        float(value)
+        if isinstance(value, int | float) and not isinstance(value, bool) and 0 < value < _LONGEST
+        else None
+    )
+
+
+def _ordered(schema: Any, value: Any) -> Any:
+    properties = schema.get("properties", {}) if isinstance(schema, dict) else {}
+    if not isinstance(value, dict):
+        return value
+    made = {}
+    required = set(schema.get("required", ())) if isinstance(schema, dict) else set()
+    for name, child in properties.items():
+        if name in value:
+            made[name] = _ordered(child, value[name])
+        elif name in required and (only := only_value(child)) is not ABSENT:
+            made[name] = only
+        elif name in required and isinstance(child, dict) and "x-inputs" in child:
+            made[name] = {}
+    return made | {name: item for name, item in value.items() if name not in made}
+
+
+def only_value(schema: Any) -> Any:
+    """The one value that a schema allows (`const`, or an `enum` of one), or `ABSENT`. *pure*."""
+    if isinstance(schema, dict) and "const" in schema:
+        return schema["const"]
+    if isinstance(schema, dict) and len(schema.get("enum", ())) == 1:
+        return schema["enum"][0]
+    return ABSENT

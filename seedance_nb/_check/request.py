@@ -1,0 +1,46 @@
+"""What travels to the provider, without the key."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from urllib.parse import quote, urlencode
+
+from seedance_nb._check.check import Approved
+from seedance_nb._base.errors import SpecError
+from seedance_nb._document.calls import Call
+from seedance_nb._document.load import Spec
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Request:
+    """One HTTP request. The key is no part of it, so that no repr, log or ledger row can show one."""
+
+    method: str
+    url: str
+    body: str = ""
+
+
+def create_request(approved: Approved, base_url: str) -> Request:
+    """The one request that spends credits; its body is the approved text itself. *pure*."""
+    spec = approved.spec
+    return Request(method=spec.method.upper(), url=base_url + spec.path, body=approved.body)
+
+
+def call_request(call: Call, base_url: str, query: Mapping[str, str], body: str = "") -> Request:
+    """The request of a free call. *pure*; what goes into the query is escaped."""
+    asked = f"?{urlencode(query)}" if query else ""
+    return Request(method=call.method.upper(), url=f"{base_url}{call.path}{asked}", body=body)
+
+
+def status_request(spec: Spec, base_url: str, task_id: str) -> Request:
+    """The request that asks how a task is doing. *pure*; the id cannot reach another path.
+
+    Raises: SpecError for a document without an `x-task` table.
+    """
+    task = spec.task
+    if task is None:
+        raise SpecError("the document has no x-task table, so a task cannot be followed", file=spec.file)
+    safe = quote(task_id, safe="")
+    if task.id_parameter:
+        return Request(method="GET", url=f"{base_url}{task.status_path}?{task.id_parameter}={safe}")
+    name = task.status_path[task.status_path.index("{") : task.status_path.index("}") + 1]
+    return Request(method="GET", url=base_url + task.status_path.replace(name, safe))

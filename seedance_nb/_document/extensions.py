@@ -1,0 +1,171 @@
+"""The `x-` keys that are ours, as a schema: a document that gets one wrong is refused at its place."""
+
+import difflib
+from collections.abc import Iterator
+from functools import cache
+from typing import Any
+
+import jsonschema
+
+from seedance_nb._base.errors import SpecError
+from seedance_nb._base.values import join
+
+STATES = ("queued", "running", "done", "failed")
+REFUSALS = ("refused", "unauthorized", "no-credits", "rate-limited", "unavailable")
+MEDIA_RULES = (
+    "schemes", "base64", "formats", "width", "height", "ratio", "seconds", "total_seconds", "megabytes", "fps", "pixels",
+)  # fmt: skip
+ROLES = (
+    "prompt", "seconds", "resolution", "ratio", "audio", "frames", "first_frame", "last_frame",
+    "reference_images", "reference_videos", "reference_audios",
+)  # fmt: skip
+UPSTREAM_KEYWORDS = (
+    "enum", "minimum", "maximum", "multipleOf", "minLength", "maxLength", "pattern", "minItems", "maxItems", "required",
+)  # fmt: skip
+
+_TEXT: dict[str, Any] = {"type": "string", "minLength": 1}
+_TEXTS: dict[str, Any] = {"type": "array", "items": _TEXT}
+_POINTER: dict[str, Any] = {"type": "string", "pattern": "^/"}
+_POINTERS: dict[str, Any] = {"type": "array", "items": _POINTER, "minItems": 1}
+_SECONDS: dict[str, Any] = {"type": "number", "exclusiveMinimum": 0}
+_CODE: dict[str, Any] = {"type": ["integer", "string"]}
+_ONE_OR_MORE: dict[str, Any] = {"anyOf": [_POINTER, _POINTERS]}
+_SIDES: dict[str, Any] = {
+    "type": "array",
+    "items": {"type": "integer", "minimum": 1, "maximum": 20_000},
+    "minItems": 2,
+    "maxItems": 2,
+}
+_SIZES: dict[str, Any] = {"type": "object", "additionalProperties": {"type": "object", "additionalProperties": _SIDES}}
+
+
+def _object(required: tuple[str, ...] = (), **properties: Any) -> dict[str, Any]:
+    return {"type": "object", "required": list(required), "properties": properties, "additionalProperties": False}
+
+
+_CODES = {"type": "object", "patternProperties": {"^[A-Za-z0-9_-]+$": True}, "additionalProperties": False}
+_BOUND = {"type": "number"}
+_RULE = _object(("quote",), quote=_TEXT, any=_TEXTS, over=_BOUND, under=_BOUND, **{"from": _BOUND, "to": _BOUND})
+_RULE["minProperties"] = 2
+
+ROOT: dict[str, Any] = {
+    "x-title": _TEXT,
+    "x-mode": _TEXT,
+    "x-source": _TEXT,
+    "x-evidence": {"enum": ["schema", "prose", "example", "upstream"]},
+    "x-provider": {"type": "string", "pattern": "^[a-z0-9][a-z0-9.-]*$"},
+    "x-env": _object(key=_TEXT, base_url=_TEXT),
+    "x-price": _object(
+        unit=_TEXT,
+        note=_TEXT,
+        quote=_TEXT,
+        source=_TEXT,
+        date=_TEXT,
+        each=_SECONDS,
+        currency=_TEXT,
+        per_second=_SECONDS,
+        tokens=_object(("fps", "sizes"), fps=_SECONDS, sizes=_SIZES),
+    ),
+    "x-calls": _object(
+        (),
+        estimate=_object(("operation", "value"), operation=_TEXT, value=_POINTER),
+        balance=_object(("operation", "value"), operation=_TEXT, value=_POINTER),
+        upload=_object(("operation", "value", "put"), operation=_TEXT, value=_POINTER, put=_POINTER),
+        asset=_object(("operation", "value"), operation=_TEXT, value=_POINTER),
+        **{
+            "asset-info": _object(
+                ("operation", "value", "ready"), operation=_TEXT, value=_POINTER, ready=_TEXTS, failed=_TEXTS
+            )
+        },
+    ),
+    "x-task": _object(
+        ("follow", "state", "outputs"),
+        follow=_TEXT,
+        state=_POINTER,
+        words=_object((), **{state: {**_TEXTS, "minItems": 1} for state in STATES}),
+        outputs=_POINTERS,
+        error=_POINTERS,
+        credits=_POINTER,
+        progress=_POINTER,
+        **{"also-id": _POINTERS, "failed-codes": {"type": "array", "items": _CODE}},
+        poll=_object(early={"type": "array", "items": _SECONDS}, every=_SECONDS, deadline=_SECONDS),
+    ),
+    "x-errors": _object(
+        (),
+        code=_ONE_OR_MORE,
+        message=_ONE_OR_MORE,
+        details=_ONE_OR_MORE,
+        ok={"type": "array", "items": _CODE, "minItems": 1},
+        gone={"type": "array", "items": _CODE},
+        invalid=_CODE,
+        **{"in-body": {"type": "array", "items": _CODE}},
+        refusals={**_CODES, "patternProperties": {".": {"enum": list(REFUSALS)}}},
+        statuses={**_CODES, "patternProperties": {"^4[0-9]{2}$": {"enum": list(REFUSALS)}}},
+        unclear={**_CODES, "patternProperties": {".": _TEXT}},
+    ),
+}
+FIELD: dict[str, Any] = {
+    "x-role": {"enum": list(ROLES)},
+    "x-format": {"type": "string", "pattern": r"\{n\}"},
+    "x-words": _object((), auto=_TEXT),
+    "x-unit": _TEXT,
+    "x-inputs": {"const": True},
+    "x-advanced": _TEXT,
+    "x-evidence": ROOT["x-evidence"],
+    "x-fill": _TEXT,
+    "x-ours": _TEXT,
+    "x-media": _object(
+        ("kind",), kind={"enum": ["image", "video", "audio"]}, **dict.fromkeys(MEDIA_RULES, _RULE)
+    ),
+    "x-upstream": {
+        "type": "object",
+        "required": ["source"],
+        "properties": {
+            "source": _TEXT,
+            "x-media": _object((), **dict.fromkeys(MEDIA_RULES, _RULE)),
+            "needs": {"type": "object", "additionalProperties": {**_TEXTS, "minItems": 1}},
+            **dict.fromkeys(UPSTREAM_KEYWORDS, True),
+        },
+        "additionalProperties": False,
+    },
+    "x-placeholders": {
+        "type": "object",
+        "required": ["quote"],
+        "properties": {"quote": _TEXT},
+        "additionalProperties": {"type": "array", "items": {"type": "string", "pattern": r"\{n\}"}, "minItems": 1},
+    },
+    "x-unchecked": {"type": "array", "items": _object(("quote", "reason"), quote=_TEXT, reason=_TEXT)},
+}  # fmt: skip
+_NEAR = 0.8
+
+
+def check_ours(document: dict[str, Any], file: str) -> None:
+    """Nothing, where every key of ours is right. *pure*.
+
+    Raises: SpecError at the first one that is not, also at a key that is nearly one of ours; other `x-` keys are left alone.
+    """
+    for path, key, value in _keys(document, ()):
+        table = FIELD if path else ROOT
+        if key in table:
+            for error in _validator(key, in_field=bool(path)).iter_errors(value):
+                place = join([*path, key, *error.absolute_path])
+                raise SpecError(error.message[:300], file=file, pointer=place)
+        elif near := difflib.get_close_matches(key, table, 1, _NEAR):
+            raise SpecError(f"the key {key} is not known; is {near[0]} meant?", file=file, pointer=join([*path, key]))
+
+
+@cache
+def _validator(key: str, *, in_field: bool) -> Any:
+    return jsonschema.Draft202012Validator((FIELD if in_field else ROOT)[key])
+
+
+def _keys(value: Any, path: tuple[str | int, ...]) -> Iterator[tuple[tuple[str | int, ...], str, Any]]:
+    if isinstance(value, dict):
+        for key, item in value.items():
+            if isinstance(key, str) and key.startswith("x-"):
+                yield path, key, item
+            elif key not in ("example", "examples", "default", "enum", "const"):  # values, not structure
+                yield from _keys(item, (*path, key))
+    elif isinstance(value, list):
+        for place, item in enumerate(value):
+            yield from _keys(item, (*path, place))

@@ -1,0 +1,139 @@
+"""The request bodies of an OpenAPI document: which there are, and which one is meant."""
+
+import difflib
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+from seedance_nb._base.errors import SpecError
+from seedance_nb._document.tables import Table
+from seedance_nb._base.values import ABSENT, find
+
+METHODS = ("post", "put", "patch", "delete")
+_FORMS = ("multipart/form-data", "application/x-www-form-urlencoded")
+_MOST_HOPS = 20
+
+
+@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
+class Operation:
+    """One operation of a document that takes a request body; `sd.spec(operation)` and `sd.form(operation)` open it.
+
+    `id` is its operationId and `summary` its first line, "" where the document has none; `content_type` is the media type
+    that its form is made for, the first of JSON, form data and any other, and `content_types` are all of them.
+    """
+
+    method: str
+    path: str
+    id: str
+    summary: str
+    content_type: str
+    content_types: tuple[str, ...]
+    deprecated: bool
+    document: Mapping[str, Any] = field(repr=False)
+    file: str = field(repr=False)
+
+    @property
+    def name(self) -> str:
+        """The operationId, or method and path where there is none. *pure*."""
+        return self.id or f"{self.method.upper()} {self.path}"
+
+    def __str__(self) -> str:
+        return f"{self.method.upper()} {self.path}" + (f" ({self.id})" if self.id else "")
+
+
+def followed(root: Table, table: Table) -> Table:
+    """The object that a local `$ref` leads to, or the one itself. *pure*. Raises: SpecError for any other `$ref`."""
+    for _ in range(_MOST_HOPS):
+        ref = table.value.get("$ref")
+        if ref is None:
+            return table
+        target = find(root.value, ref[1:]) if isinstance(ref, str) and ref.startswith("#/") else ABSENT
+        if not isinstance(target, dict):
+            problem = "leads nowhere" if str(ref).startswith("#") else "is not followed, only one within the document"
+            raise table.error(f"$ref {ref!r} {problem}", "$ref")
+        table = Table(value=target, file=root.file, pointer=ref[1:])
+    raise table.error("this $ref leads only to others", "$ref")
+
+
+def operations_of(root: Table) -> tuple[Operation, ...]:
+    """The operations with a request body, in the document's order; path items marked `x-ours` do not count. *pure*.
+
+    Raises: SpecError for a `$ref` that cannot be followed.
+    """
+    found = []
+    for path in root.table("paths", optional=True).value:
+        item = root.value["paths"][path]
+        if not isinstance(item, dict) or "x-ours" in item:
+            continue
+        value = followed(root, root.table("paths").table(path)).value
+        for method in METHODS:
+            operation = value.get(method)
+            if isinstance(operation, dict) and "requestBody" in operation:
+                found.append(_described(root, str(path), method, operation))
+    return tuple(found)
+
+
+def _described(root: Table, path: str, method: str, operation: dict[str, Any]) -> Operation:
+    body = operation["requestBody"]
+    if isinstance(body, dict) and isinstance(ref := body.get("$ref"), str) and ref.startswith("#"):
+        body = find(root.value, ref[1:])
+    content = body.get("content") if isinstance(body, dict) else None
+    kinds = sorted(map(str, content), key=_rank) if isinstance(content, dict) else []
+    texts = [operation.get(key) for key in ("operationId", "summary")]
+    name, summary = (text if isinstance(text, str) else "" for text in texts)
+    return Operation(
+        method=method, path=path, id=name, summary=summary, content_type=kinds[0] if kinds else "", content_types=tuple(kinds),
+        deprecated=operation.get("deprecated") is True, document=root.value, file=root.file,
+    )  # fmt: skip
+
+
+def is_json(content_type: str) -> bool:
+    """Whether a media type means JSON. *pure*."""
+    plain = content_type.split(";", maxsplit=1)[0].strip().lower()
+    return plain in ("application/json", "application/*", "*/*", "text/json") or plain.endswith("+json")
+
+
+def _rank(content_type: str) -> int:
+    plain = content_type.split(";", maxsplit=1)[0].strip().lower()
+    if plain == "application/json":
+        return 0
+    if is_json(content_type):
+        return 1
+    return 2 + _FORMS.index(plain) if plain in _FORMS else 2 + len(_FORMS)
+
+
+def named_operation(operations: tuple[Operation, ...], name: str, file: str) -> Operation:
+    """The one with this operationId, or this method and path. *pure*. Raises: SpecError where none or several have it."""
+    folded = " ".join(name.split()).lower()
+    matching = [operation for operation in operations if name == operation.id]
+    if not matching:
+        spelled = [(f"{operation.method} {operation.path}".lower(), operation) for operation in operations]
+        matching = [operation for spelling, operation in spelled if spelling == folded]
+        matching = matching or [operation for _, operation in spelled if operation.path == name]
+    if len(matching) == 1:
+        return matching[0]
+    known = [operation.name for operation in operations]
+    close = difflib.get_close_matches(name, known, 3, 0.3) or known
+    meant = f"; did you mean {', '.join(close[:8])}?" if close else ""
+    count = "no" if not matching else "more than one"
+    raise SpecError(f"{count} operation with a request body is called {name!r}{meant}", file=file, pointer="/paths")
+
+
+def listed(operations: tuple[Operation, ...]) -> str:
+    """The operations as one clause of a message. *pure*."""
+    most = 12
+    more = f" and {len(operations) - most} more" if len(operations) > most else ""
+    return (", ".join(str(operation) for operation in operations[:most]) or "none") + more
+
+
+def operation_table(root: Table, operation: Operation) -> Table:
+    """Where an operation stands in its document. *pure*. Raises: SpecError."""
+    return followed(root, root.table("paths").table(operation.path)).table(operation.method)
+
+
+def content_table(root: Table, operation: Table, content_type: str) -> Table:
+    """Where the body of an operation is described for one media type. *pure*. Raises: SpecError."""
+    content = followed(root, operation.table("requestBody")).table("content")
+    if not content_type:
+        raise content.error("no media type is written down for the request body")
+    return content.table(content_type)

@@ -1,0 +1,195 @@
+"""What all controls of a form share: the models on the wire, the value that a control shows, the problems that it says."""
+
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass, replace
+from typing import Any
+
+import ipywidgets as W  # noqa: N812 - the name its own documentation uses
+from ipywidgets.widgets.widget_button import ButtonStyle
+from ipywidgets.widgets.widget_string import HTMLStyle
+
+from seedance_nb._form.model.fields import Field
+from seedance_nb._form.uploads import Helper
+from seedance_nb._form.labels import Said, label_html
+from seedance_nb._base.values import ABSENT, Problem
+
+
+@dataclass(frozen=True, slots=True)
+class Change:
+    """Where below a control a person changed something. `live` is typed text; `order` says which entry went where."""
+
+    path: tuple[str, ...] = ()
+    live: bool = False
+    order: tuple[int, ...] | None = None
+
+    def below(self, name: str) -> "Change":
+        """The same change seen from one level up. *pure*."""
+        return replace(self, path=(name, *self.path))
+
+
+Changed = Callable[[Change], None]
+
+
+class Shared:
+    """The models that all controls of one form share, so that a form is few messages on the wire.
+
+    `control` makes the control of a field, for those that hold others; `helper` sends files, if there is one; `depth` is
+    how deeply the control that is being made lies in others that are being made.
+    """
+
+    def __init__(self, control: Callable[[Field, "Shared", Changed], "Control"] | None = None) -> None:
+        self.layout = W.Layout()
+        self.helper: Helper | None = None
+        self.depth = 0
+        self._control = control
+        self._styles: dict[type, Any] = {}
+
+    def make(self, widget: type, style: type, *classes: str, **traits: Any) -> Any:
+        """A widget with the shared layout and the shared style of its kind."""
+        if style not in self._styles:
+            self._styles[style] = style()
+        return widget(layout=self.layout, style=self._styles[style], _dom_classes=list(classes), **traits)
+
+    def box(self, kind: type, children: Sequence[Any], *classes: str) -> Any:
+        """A box with the shared layout."""
+        return kind(children, layout=self.layout, _dom_classes=["widget-box", *classes])
+
+    def html(self, text: str, *classes: str) -> Any:
+        """A piece of HTML; what goes in must be escaped."""
+        return self.make(W.HTML, HTMLStyle, *classes, value=text)
+
+    def button(self, act: Callable[[], None], *classes: str, **traits: Any) -> Any:
+        """A button that does something."""
+        made = self.make(W.Button, ButtonStyle, *classes, **traits)
+        made.on_click(lambda _: act())
+        return made
+
+    def control(self, field: Field, changed: Changed) -> "Control":
+        """The control of a field inside another one."""
+        if self._control is None:
+            msg = "these models were made for no form"
+            raise RuntimeError(msg)
+        return self._control(field, self, changed)
+
+    @contextmanager
+    def deeper(self, levels: int = 1) -> Iterator[None]:
+        """What is made within lies deeper."""
+        self.depth += levels
+        try:
+            yield
+        finally:
+            self.depth -= levels
+
+
+class Control:
+    """One field on the screen. `value` is what it shows, `ABSENT` while nobody has touched it; `live` is typed text."""
+
+    live = False
+
+    def __init__(self, field: Field, shared: Shared, changed: Changed) -> None:
+        self.field = field
+        self.value: Any = ABSENT
+        self._shared = shared
+        self._changed = changed
+        self._quiet = False
+        self.widget = self._build()
+        self._said: Any = ((), self._count())
+
+    def show(self, value: Any) -> None:
+        """Shows a value without counting it as the person's change."""
+        self.value = value
+        was, self._quiet = self._quiet, True
+        try:
+            self._display(value)
+        finally:
+            self._quiet = was
+
+    def say(self, problems: tuple[Problem, ...]) -> None:
+        """Shows these problems, or none, whose paths begin at this field; nothing is sent where nothing changes."""
+        now = (problems, self._count())
+        if self._said != now:
+            self._said = now
+            self._set_label(self.label_widget, problems)
+
+    def relabel(self, label: str) -> None:
+        """Gives the field another name."""
+        if self.field.label != label:
+            self.field = replace(self.field, label=label)
+            problems, self._said = self._said[0], None
+            self.say(problems)
+
+    def refine(self, problem: Problem) -> tuple[Problem, ...]:
+        """A problem as this control knows it more exactly. *pure*."""
+        return (problem,)
+
+    def focus(self, path: tuple[str, ...]) -> None:
+        """Opens what is folded on the way, and puts the cursor into the field that a path below leads to."""
+        del path
+        self.label_widget.focus()
+
+    def _build(self) -> Any:
+        raise NotImplementedError
+
+    def _display(self, value: Any) -> None:
+        raise NotImplementedError
+
+    def _count(self) -> int | None:
+        return None
+
+    @property
+    def label_widget(self) -> Any:
+        """The widget that carries the label."""
+        return self.widget
+
+    def _set_label(self, labelled: Any, problems: tuple[Problem, ...]) -> None:
+        text = label_html(self.field, Said(problems=problems, count=self._count()))
+        if labelled.description != text:
+            labelled.description = text
+        mark(self.widget, bad=any(not problem.warns for problem in problems))
+
+    def _took(self, value: Any, change: Change | None = None) -> None:
+        if not self._quiet:
+            self.value = value
+            self._changed(change or Change(live=self.live))
+
+    def _make(self, widget: type, style: type, *classes: str, **traits: Any) -> Any:
+        label = label_html(self.field, Said(count=0 if self.field.kind == "prose" else None))
+        told = " ".join((self.field.help, *self.field.more)) if self.field.more else None
+        return self._shared.make(
+            widget, style, "sdn-field", f"sdn-{self.field.kind}", *classes,
+            description=label, description_allow_html=True, tooltip=told, **traits,
+        )  # fmt: skip
+
+
+def without(count: int, here: int) -> tuple[int, ...]:
+    """Which entry of `count` stands where once the one at `here` is gone. *pure*."""
+    return tuple(place for place in range(count) if place != here)
+
+
+def swapped(count: int, here: int, by: int) -> tuple[int, ...]:
+    """Which entry of `count` stands where once the one at `here` has moved `by` places; () where it cannot. *pure*."""
+    there = here + by
+    if not (0 <= here < count and 0 <= there < count):
+        return ()
+    order = list(range(count))
+    order[here], order[there] = there, here
+    return tuple(order)
+
+
+def mark(widget: Any, *, bad: bool) -> None:
+    """Marks a widget as wrong, or not; nothing is sent to the browser where nothing changes."""
+    has = "sdn-bad" in widget._dom_classes  # noqa: SLF001 - the trait behind add_class
+    if bad and not has:
+        widget.add_class("sdn-bad")
+    if has and not bad:
+        widget.remove_class("sdn-bad")
+
+
+def toggle(widget: Any, *, shown: bool) -> None:
+    """Shows a widget, or hides it; nothing is sent to the browser where nothing changes."""
+    hidden = "sdn-hidden" in widget._dom_classes  # noqa: SLF001 - the trait behind add_class
+    if shown and hidden:
+        widget.remove_class("sdn-hidden")
+    if not shown and not hidden:
+        widget.add_class("sdn-hidden")

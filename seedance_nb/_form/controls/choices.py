@@ -1,0 +1,169 @@
+"""The controls of a choice between schemas, and of null beside a value."""
+
+from dataclasses import replace
+from typing import Any
+
+import ipywidgets as W  # noqa: N812
+from ipywidgets.widgets.widget_bool import CheckboxStyle
+from ipywidgets.widgets.widget_description import DescriptionStyle
+from ipywidgets.widgets.widget_selection import ToggleButtonsStyle
+
+from seedance_nb._form.controls.base import Change, Control
+from seedance_nb._schema.fits import faults
+from seedance_nb._form.controls.objects import BareControl
+from seedance_nb._form.labels import Said, label_html
+from seedance_nb._form.model.parts import branch_for, branches_of, kept
+from seedance_nb._base.values import ABSENT, Problem
+
+_FEW = 4
+_FEW_SIGNS = 52
+_NONE = -1
+_ALTERNATIVES = ("oneOf", "anyOf")
+
+
+class BranchControl(Control):
+    """A chooser, and the fields of the branch that is chosen. Choosing another keeps what fits both."""
+
+    def _build(self) -> Any:
+        self._branches = branches_of(self.field)
+        self._made: dict[int, Control] = {}
+        self._at = _NONE
+        named = [(branch.label, place) for place, branch in enumerate(self._branches)]
+        few = len(named) <= _FEW and sum(len(label) for label, _ in named) <= _FEW_SIGNS
+        if not self.field.required:
+            named = [("–", _NONE), *named]
+        kind = (W.ToggleButtons, ToggleButtonsStyle) if few else (W.Dropdown, DescriptionStyle)
+        start = None if self.field.required else _NONE
+        self._chooser = self._shared.make(
+            *kind, "sdn-field", "sdn-choice", *(() if self.field.required else ("sdn-optional",)), options=named, value=start,
+            description=label_html(self.field, Said()), description_allow_html=True,
+        )  # fmt: skip
+        self._chooser.observe(lambda change: self._chose(change["new"]), "value")
+        return self._shared.box(W.VBox, [self._chooser], "sdn-field", "sdn-branches")
+
+    def say(self, problems: tuple[Problem, ...]) -> None:
+        part = self._made.get(self._at)
+        own = problems if part is None else tuple(p for p in problems if p.path == "" and p.rule in _ALTERNATIVES)
+        if part is not None:
+            part.say(tuple(p for p in problems if p not in own))
+        super().say(own)
+
+    def refine(self, problem: Problem) -> tuple[Problem, ...]:
+        part = self._made.get(self._at)
+        if part is None or self.value is ABSENT:
+            return (problem,)
+        if problem.path or problem.rule not in _ALTERNATIVES:
+            return part.refine(problem)
+        found = tuple(faults(self.field.shape.branches[self._at], self.field.shape.defs, self.value))
+        inner = tuple(one for fault in found for one in part.refine(fault))
+        return _once(inner) or (problem,)
+
+    def focus(self, path: tuple[str, ...]) -> None:
+        part = self._made.get(self._at)
+        if part is None or not path:
+            self._chooser.focus()
+        else:
+            part.focus(path)
+
+    @property
+    def label_widget(self) -> Any:
+        return self._chooser
+
+    def _chose(self, place: int | None) -> None:
+        if self._quiet or place is None:
+            return
+        value = ABSENT if place == _NONE else kept(self._branches[place].field, self.value)
+        self._switch(place, value)
+        self._took(value)
+
+    def _switch(self, place: int, value: Any) -> None:
+        if place != _NONE and place not in self._made:
+            field, changed = self._branches[place].field, self._edited
+            with self._shared.deeper():
+                self._made[place] = (
+                    BareControl(field, self._shared, changed)
+                    if field.kind == "object" and not field.nullable
+                    else self._shared.control(
+                        replace(field, help="" if field.help == self.field.help else field.help), changed
+                    )
+                )
+        self._at = place
+        if place in self._made:
+            self._made[place].show(value)
+        wanted = (self._chooser, *([self._made[place].widget] if place in self._made else []))
+        if self.widget.children != wanted:
+            self.widget.children = wanted
+
+    def _edited(self, change: Change) -> None:
+        if not self._quiet and self._at in self._made:
+            self._took(self._made[self._at].value, change)
+
+    def _display(self, value: Any) -> None:
+        found = branch_for(self.field, self._branches, value)
+        place = _NONE if found is None else found
+        self._switch(place, value)
+        shown = None if place == _NONE and self.field.required else place
+        if self._chooser.value != shown:
+            self._chooser.value = shown
+
+
+class NullControl(Control):
+    """A value that may also be null: a switch beside its control, so that null, empty and absent are three things."""
+
+    def _build(self) -> Any:
+        self._inner = self._shared.control(replace(self.field, nullable=False), self._edited)
+        self._switch = self._shared.make(
+            W.Checkbox, CheckboxStyle, "sdn-null", description="null", indent=False, value=False,
+            tooltip=f"Send null for {self.field.label}",
+        )  # fmt: skip
+        self._switch.observe(lambda change: self._flipped(on=change["new"]), "value")
+        return self._shared.box(W.HBox, [self._inner.widget, self._switch], "sdn-nullable", f"sdn-of-{self.field.kind}")
+
+    def say(self, problems: tuple[Problem, ...]) -> None:
+        self._inner.say(problems)
+
+    def relabel(self, label: str) -> None:
+        self.field = replace(self.field, label=label)
+        self._inner.relabel(label)
+
+    def refine(self, problem: Problem) -> tuple[Problem, ...]:
+        found = self._inner.refine(problem)
+        if found != (problem,) or problem.path or problem.rule not in _ALTERNATIVES or self.value is None:
+            return found
+        return _once(tuple(faults(self.field.shape.view, self.field.shape.defs, self.value))) or found
+
+    def focus(self, path: tuple[str, ...]) -> None:
+        if self.value is None:
+            self._switch.focus()
+        else:
+            self._inner.focus(path)
+
+    def _flipped(self, *, on: bool) -> None:
+        if not self._quiet:
+            self._mark(null=on)
+            self._took(None if on else self._inner.value)
+
+    def _edited(self, change: Change) -> None:
+        if not self._quiet:
+            if self._switch.value:
+                self._quiet = True
+                self._switch.value = False
+                self._quiet = False
+                self._mark(null=False)
+            self._took(self._inner.value, change)
+
+    def _display(self, value: Any) -> None:
+        self._switch.value = value is None
+        self._mark(null=value is None)
+        self._inner.show(ABSENT if value is None else value)
+
+    def _mark(self, *, null: bool) -> None:
+        has = "sdn-is-null" in self.widget._dom_classes  # noqa: SLF001 - the trait behind add_class
+        if null and not has:
+            self.widget.add_class("sdn-is-null")
+        if has and not null:
+            self.widget.remove_class("sdn-is-null")
+
+
+def _once(problems: tuple[Problem, ...]) -> tuple[Problem, ...]:
+    return tuple({(problem.path, problem.rule): problem for problem in reversed(problems)}.values())[::-1]

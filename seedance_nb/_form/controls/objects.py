@@ -1,0 +1,218 @@
+"""The control of an object inside the form: added, folded and removed as a whole, its fields made when it is first opened."""
+
+from collections.abc import Callable, Mapping
+from typing import Any
+
+import ipywidgets as W  # noqa: N812
+
+from seedance_nb._form.controls.compound import REST, Compound
+from seedance_nb._form.controls.base import Change, Control, Shared
+from seedance_nb._form.model.fields import Field
+from seedance_nb._form.labels import Said, brief, error_html
+from seedance_nb._form.model.parts import further, inside, rest_of, start_of, takes_more, with_name
+from seedance_nb._form.model.secrets import masked_in
+from seedance_nb._form.model.shape import properties_of
+from seedance_nb._base.values import ABSENT, Problem
+
+_OPEN_LEVELS = 2
+"""How deeply objects stand open by themselves; a document whose objects need themselves would have no end."""
+
+
+class Slot:
+    """The fields that come and go with the values of others, in a box of their own, so that no other field is drawn again."""
+
+    def __init__(self, field: Field, make: Callable[[Field], Control], shared: Shared) -> None:
+        self.field = field
+        self.controls: dict[str, Control] = {}
+        self.widget = shared.box(W.VBox, [], "sdn-slot")
+        self._make = make
+        self._shown: tuple[str, ...] = ()
+        self._made: dict[str, Control] = {}
+
+    def update(self, value: Any) -> bool:
+        """Shows the fields that apply to a value; whether they are others than before."""
+        fields = {field.path[-1]: field for field in further(self.field, value) if field.kind != "constant"}
+        names = tuple(fields)
+        if names == self._shown:
+            return False
+        for name, field in fields.items():
+            if name not in self._made:
+                self._made[name] = self._make(field)
+        self._shown = names
+        self.controls = {name: self._made[name] for name in names}
+        self.widget.children = [control.widget for control in self.controls.values()]
+        return True
+
+
+class ObjectControl(Compound):
+    """An object with a heading. An optional one is absent until it is added, and can be left out again."""
+
+    bare = False
+
+    def _build(self) -> Any:
+        self._controls: dict[str, Control] = {}
+        self._late: list[Field] = []
+        self._names = tuple(properties_of(self.field.shape.view))
+        self._body: Any = None
+        self._slot: Slot | None = None
+        self._buttons: dict[str, Any] = {}
+        self._open = self.bare or (self.field.required and self._shared.depth < _OPEN_LEVELS)
+        self._head = self._new_head()
+        return self._shared.box(W.VBox, self._layout(), "sdn-field", "sdn-bare" if self.bare else "sdn-object")
+
+    def parts(self) -> Mapping[str, Control]:
+        return self._controls if self._slot is None else {**self._controls, **self._slot.controls}
+
+    def say(self, problems: tuple[Problem, ...]) -> None:
+        if not self._open and any(problem.path and not problem.warns for problem in problems):
+            self.open()
+        super().say(problems)
+
+    def focus(self, path: tuple[str, ...]) -> None:
+        if self.value is ABSENT and not self._open:
+            self._button("add").focus()
+        else:
+            self.open()
+            super().focus(path)
+
+    def open(self) -> None:
+        """Shows the fields."""
+        if not self._open:
+            self._open = True
+            self._arrange()
+
+    def _flip(self) -> None:
+        self._open = not self._open
+        self._arrange()
+        self._rehead()
+
+    def _add(self) -> None:
+        self._open = True
+        self.show(start_of(self.field))
+        self._took(self.value)
+
+    def _remove(self) -> None:
+        self._open = self.bare
+        self.show(ABSENT)
+        self._took(ABSENT)
+
+    def _display(self, value: Any) -> None:
+        if isinstance(value, Mapping) and self._shared.depth < _OPEN_LEVELS:
+            self._open = True
+        self._show_parts()
+        self._arrange()
+        self._rehead()
+
+    def _show_parts(self) -> None:
+        value = self.value if isinstance(self.value, Mapping) else {}
+        with self._shared.deeper():
+            if self._slot is not None:
+                self._slot.update(value)
+            for name, control in self.parts().items():
+                control.show(self.value if name == REST else value.get(name, ABSENT))
+
+    def _brief(self) -> str:
+        if self.value is ABSENT or (self._open and isinstance(self.value, Mapping)):
+            return ""
+        shape = self.field.shape
+        return brief(masked_in({"$defs": shape.defs}, shape.view, self.value))
+
+    def _arrange(self) -> None:
+        wanted = tuple(self._layout())
+        if self.widget.children != wanted:
+            self.widget.children = wanted
+
+    def _layout(self) -> list[Any]:
+        body = [self._filled()] if self._open else []
+        if self.bare:
+            return [self._head, *body]
+        if self.value is ABSENT and not self.field.required:
+            return [self._head, self._button("add")]
+        fold = self._button("fold")
+        icon = "caret-down" if self._open else "caret-right"
+        if fold.icon != icon:
+            fold.icon = icon
+        return [self._head, fold, *([] if self.field.required else [self._button("remove")]), *body]
+
+    def _button(self, name: str) -> Any:
+        if name not in self._buttons:
+            label, shared = self.field.label, self._shared
+            made: dict[str, Callable[[], Any]] = {
+                "add": lambda: shared.button(self._add, "sdn-add", icon="plus", description=f"Add {label.lower()}"),
+                "fold": lambda: shared.button(
+                    self._flip, "sdn-icon", icon="caret-right", tooltip=f"Open or fold {label}"
+                ),
+                "remove": lambda: shared.button(self._remove, "sdn-icon", icon="times", tooltip=f"Leave out {label}"),
+            }
+            self._buttons[name] = made[name]()
+        return self._buttons[name]
+
+    def _filled(self) -> Any:
+        if self._body is None:
+            with self._shared.deeper():
+                fields = [field for field in inside(self.field) if field.kind != "constant"]
+                self._controls = {field.path[-1]: self._child(field) for field in fields if not field.advanced}
+                self._late = [field for field in fields if field.advanced]
+                parts = [control.widget for control in self._controls.values()]
+                if self.field.shape.conditions:
+                    self._slot = Slot(self.field, self._child, self._shared)
+                    parts.append(self._slot.widget)
+                if takes_more(self.field):
+                    self._controls[REST] = self._shared.control(rest_of(self.field), self._took_rest)
+                    parts.append(self._controls[REST].widget)
+                if self._late:
+                    self._later = self._shared.button(
+                        self._open_late, "sdn-fold", icon="caret-right", description="Advanced"
+                    )
+                    parts.append(self._later)
+            self._body = self._shared.box(W.VBox, parts, "sdn-fields")
+            was, self._quiet = self._quiet, True
+            self._show_parts()
+            self._quiet = was
+            if any(isinstance(self.value, Mapping) and field.path[-1] in self.value for field in self._late):
+                self._open_late()
+        return self._body
+
+    def _open_late(self) -> None:
+        late, self._late = self._late, []
+        made = {field.path[-1]: self._child(field) for field in late}
+        self._controls = {**self._controls, **made}
+        shown = [part for part in self._body.children if part is not self._later] if self._body is not None else []
+        self._show_parts()
+        if self._body is not None:
+            self._body.children = [*shown, *(control.widget for control in made.values())]
+
+    def _child(self, field: Field) -> Control:
+        name = field.path[-1]
+        return self._shared.control(field, lambda change: self._took_part(name, change))
+
+    def _took_part(self, name: str, change: Change) -> None:
+        if self._quiet:
+            return
+        base = self.value if isinstance(self.value, Mapping) else start_of(self.field)
+        new = self.parts()[name].value
+        absent = self.value is ABSENT and new is ABSENT
+        self._after(ABSENT if absent else with_name(base, name, new, self._names), change.below(name))
+
+    def _took_rest(self, change: Change) -> None:
+        if not self._quiet:
+            self._after(self._controls[REST].value, change)
+
+    def _after(self, value: Any, change: Change) -> None:
+        self.value = value
+        if self._slot is not None and self._slot.update(value):
+            self._show_parts()
+        rest = self._controls.get(REST)
+        if rest is not None and change.path[:1] != () and rest.value != value:
+            rest.show(value)
+        self._arrange()
+        self._took(value, change)
+
+
+class BareControl(ObjectControl):
+    """An object whose heading stands elsewhere: its fields alone, there from the beginning."""
+
+    bare = True
+
+    def _head_html(self, said: Said) -> str:
+        return error_html(said.problems)

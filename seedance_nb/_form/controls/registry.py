@@ -1,0 +1,38 @@
+"""Which control shows which kind of field."""
+
+from seedance_nb._form.controls.choices import BranchControl, NullControl
+from seedance_nb._form.controls.base import Changed, Control, Shared
+from seedance_nb._form.model.fields import Field
+from seedance_nb._form.controls.objects import ObjectControl
+from seedance_nb._form.controls.text_list import ListControl
+from seedance_nb._form.controls.maps import MapControl
+from seedance_nb._form.controls.scalars import (
+    ChoiceControl,
+    ConstantControl,
+    NumberControl,
+    PasswordControl,
+    TextControl,
+    ToggleControl,
+)
+from seedance_nb._form.controls.rows import RowsControl
+
+_KINDS: dict[str, type[Control]] = {
+    "prose": TextControl, "text": TextControl, "json": TextControl, "choice": ChoiceControl, "toggle": ToggleControl,
+    "integer": NumberControl, "number": NumberControl, "list": ListControl, "password": PasswordControl,
+    "constant": ConstantControl, "object": ObjectControl, "rows": RowsControl, "map": MapControl, "branches": BranchControl,
+}  # fmt: skip
+
+
+def shared_models() -> Shared:
+    """The models that the controls of one new form share, and the way to make more of them."""
+    return Shared(control_for)
+
+
+def control_for(field: Field, shared: Shared, changed: Changed) -> Control:
+    """The control of a field. One that cannot be made as its kind wants it is edited as JSON."""
+    if field.nullable:
+        return NullControl(field, shared, changed)
+    made = _KINDS[field.kind](field, shared, changed)
+    if isinstance(made, ListControl) and shared.helper is not None:
+        made.offer(shared.helper)
+    return made

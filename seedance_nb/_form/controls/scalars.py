@@ -1,0 +1,231 @@
+"""The controls of single values, in stock ipywidgets: label, help and error live in the control's own label."""
+
+import json
+from dataclasses import replace
+from typing import Any
+
+import ipywidgets as W  # noqa: N812 - the name its own documentation uses
+from ipywidgets.widgets.widget_bool import CheckboxStyle
+from ipywidgets.widgets.widget_description import DescriptionStyle
+from ipywidgets.widgets.widget_int import SliderStyle
+from ipywidgets.widgets.widget_selection import ToggleButtonsStyle
+from ipywidgets.widgets.widget_string import TextStyle
+
+from seedance_nb._form.controls.base import Control, toggle
+from seedance_nb._form.labels import Said, label_html, plain
+from seedance_nb._form.model.typed import json_of, number_of
+from seedance_nb._base.values import ABSENT, Problem
+
+_FEW = 4
+_FEW_SIGNS = 56
+_HINTS = {
+    "date": "2026-11-21", "date-time": "2026-11-21T09:00:00Z", "time": "09:00:00Z", "duration": "P1DT2H",
+    "email": "name@example.com", "uuid": "8-4-4-4-12 hex digits", "byte": "Base64 text", "binary": "Base64 text",
+    "hostname": "example.com", "ipv4": "192.0.2.1", "ipv6": "2001:db8::1", "json": "JSON",
+}  # fmt: skip
+
+
+class TextControl(Control):
+    """A line or a box of text; exactly what is typed is the value, and an emptied one is absent unless required."""
+
+    def _build(self) -> Any:
+        prose = self.field.kind in ("prose", "json")
+        self.live = prose
+        json_hint = "json" if self.field.kind == "json" else self.field.format
+        hint = plain(self.field.example) if self.field.example is not ABSENT else _HINTS.get(json_hint, "")
+        known = {"options": self.field.suggestions} if self.field.suggestions else {}
+        kind = W.Textarea if prose else W.Combobox if known else W.Text
+        made = self._make(kind, TextStyle, placeholder=hint, continuous_update=prose, **known)
+        made.observe(lambda change: self._took(self._read(change["new"])), "value")
+        return made
+
+    def _read(self, text: str) -> Any:
+        if not text:
+            return "" if self.field.required and self.field.kind != "json" else ABSENT
+        if self.field.kind == "json":
+            return json_of(text)
+        return text
+
+    def _display(self, value: Any) -> None:
+        if self.field.kind == "json" and isinstance(value, str) and self._read(value) != value:
+            self.widget.value = json.dumps(value, ensure_ascii=False)
+            return
+        text = "" if value is ABSENT else value if isinstance(value, str) else json.dumps(value, ensure_ascii=False)
+        self.widget.value = text
+
+    def _count(self) -> int | None:
+        return len(self.widget.value) if self.field.kind == "prose" else None
+
+    def say(self, problems: tuple[Problem, ...]) -> None:
+        super().say(problems)
+        if self.field.kind == "text" and self.widget.continuous_update is not bool(problems):
+            self.widget.continuous_update = bool(problems)  # an error that is shown answers to every key
+
+
+class PasswordControl(Control):
+    """A secret: taken out of the box as soon as it is typed, so that a saved notebook never holds it."""
+
+    def _build(self) -> Any:
+        self._box = self._make(W.Password, TextStyle, placeholder="", continuous_update=False)
+        self._box.observe(self._typed, "value")
+        self._gone = self._shared.button(
+            self._forget, "sdn-icon", "sdn-hidden", icon="times", tooltip=f"Forget {self.field.label}"
+        )
+        return self._shared.box(W.HBox, [self._box, self._gone], "sdn-nullable")
+
+    def _typed(self, change: dict[str, Any]) -> None:
+        if not self._quiet and change["new"]:
+            self.show(change["new"])
+            self._took(self.value)
+
+    def _forget(self) -> None:
+        self.show(ABSENT)
+        self._took(ABSENT)
+
+    def _display(self, value: Any) -> None:
+        self._box.value = ""
+        self._box.placeholder = "" if value is ABSENT else "kept in memory only; type to replace it"
+        toggle(self._gone, shown=value is not ABSENT)
+
+    @property
+    def label_widget(self) -> Any:
+        return self._box
+
+
+class _Token:
+    """Stands for a choice that a list of choices cannot hold itself: null, or one that Python takes for another."""
+
+    def __init__(self, value: Any) -> None:
+        self.value = value
+
+
+class ChoiceControl(Control):
+    """Buttons for a few choices, a list for more. The default is shown as chosen; it is absent until somebody chooses."""
+
+    def _build(self) -> Any:
+        choices, labels = self.field.choices, self.field.labels
+        alone = [choice for choice in choices if choice is not None and not isinstance(choice, dict | list)]
+        simple = len(set(alone)) == len(alone)
+        self._tokens = [
+            _Token(choice) if not simple or choice is None or isinstance(choice, dict | list) else choice
+            for choice in choices
+        ]
+        named = [
+            (labels[place] if labels and labels[place] else _word(choice), self._tokens[place])
+            for place, choice in enumerate(choices)
+        ]
+        few = len(named) <= _FEW and sum(len(label) for label, _ in named) <= _FEW_SIGNS
+        if not self.field.required and self.field.default is ABSENT:
+            named = [("–", ABSENT), *named]  # the way back to nothing
+        kind = (W.ToggleButtons, ToggleButtonsStyle) if few else (W.Dropdown, DescriptionStyle)
+        more = ("sdn-optional",) if named and named[0][1] is ABSENT else ()
+        made = self._make(*kind, *more, options=named, value=self._token(ABSENT))
+        made.observe(lambda change: self._chose(change["new"]), "value")
+        return made
+
+    def _chose(self, token: Any) -> None:
+        self._took(ABSENT if token is None else token.value if isinstance(token, _Token) else token)
+
+    def _token(self, value: Any) -> Any:
+        wanted = self.field.default if value is ABSENT else value
+        if wanted is ABSENT:
+            return ABSENT if not self.field.required else None
+        same = (
+            token
+            for token, choice in zip(self._tokens, self.field.choices, strict=True)
+            if choice == wanted and type(choice) is type(wanted)
+        )
+        return next(same, None)
+
+    def _display(self, value: Any) -> None:
+        self.widget.value = self._token(value)
+
+
+def _word(choice: Any) -> str:
+    return "null" if choice is None else plain(choice) or '""'
+
+
+class ToggleControl(Control):
+    """A switch; absent until somebody moves it."""
+
+    def _build(self) -> Any:
+        made = self._make(W.Checkbox, CheckboxStyle, indent=False, value=self.field.default is True)
+        made.observe(lambda change: self._took(change["new"]), "value")
+        return made
+
+    def _display(self, value: Any) -> None:
+        self.widget.value = value is True or (value is ABSENT and self.field.default is True)
+
+
+class NumberControl(Control):
+    """A box that takes any typing, and a slider beside it where the document gives both bounds. Neither clamps the other."""
+
+    _MOST_STEPS = 1000
+
+    def _build(self) -> Any:
+        self._slider = None
+        told = self.field.default if self.field.default is not ABSENT else self.field.example
+        hint = "" if told is ABSENT else plain(told)
+        self._box = self._make(W.Text, TextStyle, placeholder=hint, continuous_update=False)
+        self._box.observe(self._typed, "value")
+        low, high = self.field.minimum, self.field.maximum
+        if self.field.kind != "integer" or low is None or high is None or not 0 < high - low <= self._MOST_STEPS:
+            return self._box
+        start = self.field.default if type(self.field.default) is int else int(low)
+        self._slider = self._shared.make(
+            W.IntSlider, SliderStyle, "sdn-slider", min=int(low), max=int(high), value=start, readout=False,
+            description=self.field.label,
+        )  # fmt: skip
+        self._slider.observe(self._slid, "value")
+        return self._shared.box(W.HBox, [self._box, self._slider], "sdn-field", "sdn-slid")
+
+    def _typed(self, change: dict[str, Any]) -> None:
+        if not self._quiet:
+            value = number_of(change["new"])
+            self.show_slider(value)
+            self._took(value)
+
+    def _slid(self, change: dict[str, Any]) -> None:
+        if not self._quiet:
+            self._quiet = True
+            self._box.value = str(change["new"])
+            self._quiet = False
+            self._took(change["new"])
+
+    def show_slider(self, value: Any) -> None:
+        """Moves the slider to a value that it has room for; leaves it where it is for any other."""
+        wanted = self.field.default if value is ABSENT else value
+        if isinstance(wanted, float) and wanted.is_integer():
+            wanted = int(wanted)
+        if self._slider is not None and type(wanted) is int and self._slider.min <= wanted <= self._slider.max:
+            was, self._quiet = self._quiet, True
+            self._slider.value = wanted
+            self._quiet = was
+
+    def _display(self, value: Any) -> None:
+        self._box.value = "" if value is ABSENT else json.dumps(value) if not isinstance(value, str) else f'"{value}"'
+        self.show_slider(value)
+
+    @property
+    def label_widget(self) -> Any:
+        return self._box
+
+    def say(self, problems: tuple[Problem, ...]) -> None:
+        super().say(problems)
+        if self._box.continuous_update is not bool(problems):
+            self._box.continuous_update = bool(problems)
+
+
+class ConstantControl(Control):
+    """A value that cannot be another one, as a line of text; its presence is all that can be said."""
+
+    def _build(self) -> Any:
+        return self._shared.html(label_html(replace(self.field, default=ABSENT), Said()), "sdn-head", "sdn-field")
+
+    def _display(self, value: Any) -> None:
+        self.value = value
+
+    def _set_label(self, labelled: Any, problems: tuple[Problem, ...]) -> None:
+        labelled.value = label_html(
+            self.field, Said(problems=problems, brief="" if self.value is ABSENT else plain(self.value))
+        )

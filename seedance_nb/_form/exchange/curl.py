@@ -1,0 +1,103 @@
+"""A request body out of what people paste: JSON text, or a curl command of an API page or a browser. All is pure."""
+
+import re
+from collections.abc import Iterator
+from typing import Any
+
+from seedance_nb._form.exchange.shell import Word, windows_words, words
+from seedance_nb._base.values import read_json, short
+
+_CURL = re.compile(r"^[ \t]*(?:[$%][ \t]+)?(curl(?:\.exe)?)(?=\s|\^|\\)", re.MULTILINE)
+_APART = re.compile(r"\\.|'[^']*'", re.DOTALL)
+_WINDOWS = re.compile(r'\^(?:"|[ \t]*\r?\n)')
+_DATA = ("--data", "--data-ascii", "--data-binary", "--data-raw", "--json")
+_OTHER_BODIES = {
+    "--data-urlencode": "is the encoding of web forms, not JSON",
+    "--form": "sends a form of several parts, not JSON",
+    "--form-string": "sends a form of several parts, not JSON",
+    "--upload-file": "sends a file, whose text is not here",
+    "--get": "puts the data into the address and sends no body",
+}
+_LONG = {"d": "--data", "F": "--form", "T": "--upload-file", "G": "--get"}
+_TAKES = "AbcCdDeEFhHKmoPQrtTuUwxXyYz"
+"""The letters of curl's short options that a value follows."""
+
+_TAKES_LONG = frozenset({
+    "--request", "--header", "--url", "--user", "--user-agent", "--referer", "--cookie", "--output", "--proxy", "--max-time",
+    "--connect-timeout", "--retry", "--cacert", "--cert", "--key", "--write-out", "--resolve", "--config", "--oauth2-bearer",
+})  # fmt: skip
+
+
+def read_values(text: str) -> dict[str, Any]:
+    """The object that a JSON text, or the body of a curl command, holds. *pure*: no shell runs and no file is read.
+
+    Raises: ValueError with what is wrong, for anything else; a key in the command's headers is no part of it.
+    """
+    # No JSON text has a line that begins like a command: within its texts a new line is written as \\n.
+    command = _CURL.search(text)
+    value = _of_curl(text[command.end(1) :]) if command else _of_json(text)
+    if not isinstance(value, dict):
+        msg = "values are an object: a request body, or fields by their names"
+        raise ValueError(msg)  # noqa: TRY004 - the same error as for a text that is not JSON
+    return value
+
+
+def _of_json(text: str) -> Any:
+    try:
+        return read_json(text)
+    except ValueError as error:
+        msg = f"neither JSON nor a curl command: {error}"
+    raise ValueError(msg)
+
+
+def _of_curl(text: str) -> Any:
+    told = list(_options(windows_words(text) if _WINDOWS.search(_APART.sub("", text)) else words(text)))
+    for name, _ in told:
+        if name in _OTHER_BODIES:
+            msg = f"curl's {name} {_OTHER_BODIES[name]}"
+            raise ValueError(msg)
+    given = [_literal(name, word) for name, word in told if name in _DATA]
+    if not given:
+        msg = "this curl command sends no body; one with --data, -d or --json is needed"
+        raise ValueError(msg)
+    body = ("" if all(name == "--json" for name, _ in told if name in _DATA) else "&").join(given)
+    try:
+        return read_json(body)
+    except ValueError as error:
+        several = f", which is {len(given)} pieces of data joined as curl does it" if len(given) > 1 else ""
+        msg = f"the body of this curl command is not JSON ({error}): {short(body)}{several}"
+    raise ValueError(msg)
+
+
+def _literal(name: str, word: Word) -> str:
+    if word.fills:
+        msg = (
+            f"the body has {word.fills}, which a shell would replace; write its value, or put the body in single quotes"
+        )
+        raise ValueError(msg)
+    if word.text.startswith("@") and name != "--data-raw":
+        where = "what is typed in" if word.text == "@-" else f"the file {word.text[1:]!r}"
+        msg = f"the body of this curl command is {where}, which is not read here; paste its text instead"
+        raise ValueError(msg)
+    return word.text
+
+
+def _options(given: list[Word]) -> Iterator[tuple[str, Word]]:
+    """Long name and value of every option; letters that hold together are taken apart."""
+    rest = iter(given)
+    nothing = Word("")
+    for word in rest:
+        name = word.text
+        if name == "curl":
+            msg = "there is more than one curl command; paste one of them"
+            raise ValueError(msg)
+        if name.startswith("--"):
+            has_value = name in _DATA or name in _OTHER_BODIES or name in _TAKES_LONG
+            yield name, (next(rest, nothing) if has_value and name != "--get" else nothing)
+        elif name.startswith("-"):
+            for place, letter in enumerate(name[1:], 2):
+                if letter in _TAKES:
+                    own = Word(name[place:], word.fills) if name[place:] else next(rest, nothing)
+                    yield _LONG.get(letter, f"-{letter}"), own
+                    break
+                yield _LONG.get(letter, f"-{letter}"), nothing

@@ -1,0 +1,155 @@
+"""The controls of one form by the places of their values: what is shown, what is said where, and how a change gets into the body."""
+
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import ExitStack, contextmanager
+from dataclasses import replace
+from typing import Any
+
+from seedance_nb._form.controls.base import Change, Control, Shared
+from seedance_nb._form.model.fields import Field
+from seedance_nb._form.controls.objects import Slot
+from seedance_nb._form.labels import Said, label_html
+from seedance_nb._form.controls.maps import MapControl
+from seedance_nb._form.model.parts import rest_of, start_of, takes_more, with_name
+from seedance_nb._form.model.shape import properties_of
+from seedance_nb._base.values import ABSENT, Problem, find, join, split
+
+_ALTERNATIVES = ("oneOf", "anyOf")
+
+
+class Board:
+    """The controls of a document's fields. `widgets` are theirs, in order; `later` are the fields that stand apart.
+
+    `took` is called with a control's path after a person's change of it.
+    """
+
+    def __init__(self, root: Field, shared: Shared, start: Any, took: Callable[[str, Change], None]) -> None:
+        self.controls: dict[str, Control] = {}
+        self.later: list[Field] = []
+        self._shared = shared
+        self._values = start
+        self._took = took
+        self._groups: dict[tuple[str, ...], Field] = {}
+        self._slots: list[tuple[str, Slot]] = []
+        self.widgets = self._group(root) if root.kind == "group" else [self._control(root)]
+
+    def show(self, values: Any) -> None:
+        """Shows a whole body without counting it as a person's change."""
+        self.follow(values)
+        for path, control in self.controls.items():
+            control.show(find(values, path))
+
+    @contextmanager
+    def together(self) -> Iterator[None]:
+        """Holds back what each control says to the browser until all of it is said."""
+        with ExitStack() as held:
+            for control in list(self.controls.values()):
+                held.enter_context(control.label_widget.hold_sync())
+            yield
+
+    def follow(self, values: Any) -> None:
+        """Shows and hides the fields that depend on others, and tells a map of further fields what stands beside it."""
+        self._values = values
+        for path, control in self.controls.items():
+            if isinstance(control, MapControl) and isinstance(beside := find(values, path), dict):
+                control.value = beside
+        for path, slot in self._slots:
+            if slot.update(find(values, path)):
+                for name, control in slot.controls.items():
+                    control.show(find(values, path + join((name,))))
+
+    def say(self, problems: Sequence[Problem]) -> tuple[list[Problem], list[Problem]]:
+        """Says each problem at its field; those that a field says, and those that none does."""
+        at: dict[str, list[Problem]] = {}
+        rest: list[Problem] = []
+        for problem in problems:
+            home = self.home(problem.path)
+            (rest if home is None else at.setdefault(home, [])).append(problem)
+        for path, control in self.controls.items():
+            control.say(tuple(_from(problem, path) for problem in at.get(path, ())))
+        apart = set(map(id, rest))
+        return [problem for problem in problems if id(problem) not in apart], rest
+
+    def refined(self, problems: Sequence[Problem]) -> tuple[Problem, ...]:
+        """Problems of a choice between schemas as those of the branch that is chosen. *pure*."""
+        made: list[Problem] = []
+        for problem in problems:
+            path = self.home(problem.path) if problem.rule in _ALTERNATIVES else None
+            if path is None:
+                made.append(problem)
+            else:
+                found = self.controls[path].refine(_from(problem, path))
+                made += [replace(one, path=path + one.path) for one in found]
+        return tuple(made)
+
+    def home(self, path: str) -> str | None:
+        """The path of the control that a place in the body belongs to, None if none does. *pure*."""
+        while path not in self.controls:
+            if not path:
+                return None
+            path = path.rpartition("/")[0]
+        return path
+
+    def put(self, values: Any, path: str) -> Any:
+        """The body with what a control shows in its place; nothing else in it is changed or moved. *pure*."""
+        control = self.controls[path]
+        return self._put(values, control.field.path, control.value, ())
+
+    def focus(self, path: str) -> None:
+        """Opens what is folded above a place, and puts the cursor there."""
+        home = self.home(path)
+        if home is not None:
+            self.controls[home].focus(split(path[len(home) :]))
+
+    def open_later(self) -> tuple[list[Field], list[Any]]:
+        """Makes the fields that stand apart; they and their widgets, each once."""
+        later, self.later = self.later, []
+        return later, [self._control(field) for field in later]
+
+    def _group(self, group: Field) -> list[Any]:
+        self._groups[group.path] = group
+        made: list[Any] = []
+        if group.path and "x-inputs" not in group.shape.view:
+            made.append(self._shared.html(label_html(group, Said()), "sdn-head", "sdn-section"))
+        for child in group.children:
+            if child.kind == "group":
+                made += self._group(child)
+            elif child.advanced:
+                self.later.append(child)
+            elif child.kind != "constant":
+                made.append(self._control(child))
+        if group.shape.conditions:
+            slot = Slot(group, lambda field: self._conditional(group, field), self._shared)
+            self._slots.append((join(group.path), slot))
+            made.append(slot.widget)
+            slot.update(find(self._values, join(group.path)))
+        if takes_more(group):
+            made.append(self._control(rest_of(group)))
+        return made
+
+    def _control(self, field: Field) -> Any:
+        path = join(field.path)
+        control = self.controls[path] = self._shared.control(field, lambda change: self._took(path, change))
+        value = find(self._values, path)
+        if value is not ABSENT:
+            control.show(value)
+        return control.widget
+
+    def _conditional(self, group: Field, field: Field) -> Control:
+        path = (*group.path, *field.path)
+        self._control(replace(field, path=path))
+        return self.controls[join(path)]
+
+    def _put(self, old: Any, path: tuple[str, ...], new: Any, at: tuple[str, ...]) -> Any:
+        if not path:
+            return {} if new is ABSENT else new
+        group = self._groups[at]
+        inner = old.get(path[0], ABSENT) if isinstance(old, dict) else ABSENT
+        if len(path) > 1 and (new is not ABSENT or inner is not ABSENT):
+            new = self._put(inner, path[1:], new, (*at, path[0]))
+        base = old if isinstance(old, dict) else start_of(group)
+        return with_name(base, path[0], new, tuple(properties_of(group.shape.view)))
+
+
+def _from(problem: Problem, path: str) -> Problem:
+    return replace(problem, path=problem.path[len(path) :]) if path else problem

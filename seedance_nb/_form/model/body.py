@@ -1,0 +1,57 @@
+"""A body as a person gave it: its own order is kept, and what was touched stays touched when entries change places."""
+
+import copy
+from typing import Any
+
+from seedance_nb._check.check import check, place
+from seedance_nb._form.model.fields import tree
+from seedance_nb._form.model.shape import properties_of
+from seedance_nb._document.load import Spec
+from seedance_nb._base.values import digest
+
+
+def start_of(spec: Spec) -> Any:
+    """What an untouched form of the document says. *pure*."""
+    kind = tree(spec).kind
+    if kind in ("group", "object", "map", "branches", "json"):
+        return place(spec, {})
+    return {"list": [], "rows": [], "text": "", "prose": "", "password": "", "toggle": False}.get(kind)
+
+
+def as_given(spec: Spec, body: Any) -> Any:
+    """A copy of a whole body with its own order; fields by their own names are put where they belong. *pure*."""
+    if not isinstance(body, dict):
+        return copy.deepcopy(body)
+    placed = place(spec, body)
+    if _same(placed) == _same(body):
+        return _ordered(placed, body)
+    strayed = any(name in properties_of(tree(spec).shape.view) and name not in placed for name in body)
+    return copy.deepcopy(body) if strayed or not check(spec, body) else placed
+
+
+def _same(value: Any) -> str:
+    try:
+        return digest(value)
+    except (TypeError, ValueError, RecursionError):
+        return ""
+
+
+def _ordered(value: Any, like: Any) -> Any:
+    """A value with its keys in the order of an equal one."""
+    if isinstance(value, dict) and isinstance(like, dict):
+        return {name: _ordered(value[name], item) for name, item in like.items() if name in value}
+    if isinstance(value, list) and isinstance(like, list | tuple):
+        return [_ordered(*pair) for pair in zip(value, like, strict=True)]
+    return value
+
+
+def moved(touched: set[str], path: str, order: tuple[int, ...]) -> set[str]:
+    """The touched places after the entries of a list have changed theirs. *pure*."""
+    inside = f"{path}/"
+    made = {place for place in touched if not place.startswith(inside)}
+    for new, old in enumerate(order):
+        was = f"{inside}{old}"
+        made |= {
+            f"{inside}{new}{place[len(was) :]}" for place in touched if place == was or place.startswith(f"{was}/")
+        }
+    return made

@@ -1,0 +1,243 @@
+"""A document's request as a tree of fields in plain Python: what a form, a script or any other front end shows."""
+
+import functools
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass
+from dataclasses import field as _with
+from typing import Any, Literal
+
+from seedance_nb._check.check import only_value
+from seedance_nb._schema.dialect import GIVEN, is_secret
+from seedance_nb._form.model.shape import Shape, names_of, properties_of, shape, shown_order
+from seedance_nb._document.load import Spec
+from seedance_nb._base.values import ABSENT
+from seedance_nb._schema.messages import help_of, limits_in_words
+
+Kind = Literal[
+    "prose", "text", "password", "integer", "number", "choice", "toggle", "list", "rows", "group", "object", "map",
+    "branches", "constant", "json",
+]  # fmt: skip
+
+_PROSE_FROM = 200
+"""A text that may be longer than this many characters gets a box of several lines."""
+
+_FRAMES = ("first", "last")
+_INLINE_UP_TO = 20
+"""An object of at most this many plain fields stands open in its form; a larger one is opened."""
+
+_INLINE_LEVELS = 3
+_MOST_FIELDS = 500
+"""An object of more fields than a person would look through is edited as JSON."""
+
+_PLAIN = ("prose", "text", "password", "integer", "number", "choice", "toggle", "list", "constant")
+_NOT_SHAPED = Shape(view={}, defs={})
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Field:
+    """One field. `path` leads to its value in the request body; `minimum` to `most_items` are the document's bounds.
+
+    `help` is the beginning of the description and `more` its other sentences; `unit` is the unit of a number, "" if it has
+    none; `advanced` says why a field stands apart, "" if it does not; `either` names the fields of which one is needed;
+    `markers` are the prompt's words for the entries of a list, `{n}` standing for their number, from 1. `suggestions` are
+    values that fit, and `elsewhere` says limits, by what is known from `source` and not from the provider. `names` are
+    what the first entries of a list are. `labels` name the `choices`, "" where a value names itself; `nullable` says that
+    null is a value of its own; `format` is the schema's, for a hint. `children` are those of a group; what any other field
+    holds is made on demand from `shape`, because it may have no end.
+    """
+
+    path: tuple[str, ...]
+    label: str
+    kind: Kind
+    required: bool
+    help: str = ""
+    more: tuple[str, ...] = ()
+    default: Any = ABSENT
+    example: Any = ABSENT
+    choices: tuple[Any, ...] = ()
+    labels: tuple[str, ...] = ()
+    minimum: float | None = None
+    maximum: float | None = None
+    max_length: int | None = None
+    least_items: int | None = None
+    most_items: int | None = None
+    unique: bool = False
+    unit: str = ""
+    media: str = ""
+    format: str = ""
+    nullable: bool = False
+    advanced: str = ""
+    either: tuple[str, ...] = ()
+    markers: tuple[str, ...] = ()
+    suggestions: tuple[str, ...] = ()
+    elsewhere: str = ""
+    source: str = ""
+    names: tuple[str, ...] = ()
+    children: tuple["Field", ...] = ()
+    shape: Shape = _with(default=_NOT_SHAPED, repr=False, compare=False)
+
+
+@functools.lru_cache(maxsize=64)
+def tree(spec: Spec) -> Field:
+    """The root of a document's fields, in the document's order. *pure*."""
+    return field_of(spec.body, spec.body.get("$defs", {}), (), required=True)
+
+
+def label_of(name: str) -> str:
+    """A field's name in words: `reference_images` is "Reference images", `img_urls` is "Img URLs". *pure*."""
+    words = re.sub(r"(?<=[a-z0-9])(?=[A-Z])", " ", name).replace("_", " ").replace("-", " ").split()
+    text = " ".join("URL" + word[3:].lower() if word.lower() in ("url", "urls") else word.lower() for word in words)
+    return text[:1].upper() + text[1:]
+
+
+def kind_of(made: Shape, *, required: bool = True) -> Kind:
+    """The kind of control that fits a shape. *pure*; what fits none is edited as JSON."""
+    schema = made.view
+    if (only := only_value(schema)) is not ABSENT and not made.nullable:
+        return "constant" if required else "json" if isinstance(only, dict | list) else "choice"
+    if isinstance(schema.get("enum"), list) and schema["enum"]:
+        return "choice"
+    if made.branches:
+        return "branches"
+    if made.types == ("string",):
+        if is_secret(schema):
+            return "password"
+        long = _number(schema, "maxLength", 0) > _PROSE_FROM or schema.get("x-role") == "prompt"
+        return "prose" if long and not schema.get("x-words") else "text"
+    if made.types == ("array",):
+        return _kind_of_list(made)
+    if made.types == ("object",):
+        if len(properties_of(schema)) > _MOST_FIELDS:
+            return "json"
+        if schema.get("properties") or made.conditions:
+            return "object"
+        return (
+            "map" if schema.get("patternProperties") or isinstance(schema.get("additionalProperties"), dict) else "json"
+        )
+    if made.types == ("boolean",):
+        return "choice" if made.nullable else "toggle"
+    plain: dict[tuple[str, ...], Kind] = {("integer",): "integer", ("number",): "number", ("null",): "constant"}
+    return plain.get(made.types, "json")
+
+
+def field_of(
+    schema: Any,
+    defs: Mapping[str, Any],
+    path: tuple[str, ...],
+    *,
+    required: bool,
+    either: tuple[str, ...] = (),
+    markers: Mapping[str, list[str]] | None = None,
+    room: list[int] | None = None,
+) -> Field:
+    """The field of one schema. *pure*. An object stands in its form as a group if it is small and plain, or required.
+
+    `room` holds how many more fields may stand open; what is beyond is opened on demand.
+    """
+    room = [_MOST_FIELDS] if room is None else room
+    made = shape(schema, defs)
+    view = made.view
+    kind = kind_of(made, required=required)
+    children: tuple[Field, ...] = ()
+    apart = view.get("deprecated") or view.get("x-advanced")
+    is_open = len(path) < _INLINE_LEVELS and (room[0] > 0 or not path)
+    if kind == "object" and not made.nullable and not apart and is_open:
+        children = children_of(made, path, room)
+        if not path or required or _is_plain(made, children):
+            kind = "group"
+    help_, more = help_of(view.get("description"))
+    upstream = view.get("x-upstream", {})
+    known = (*made.suggestions, *(upstream.get("enum", ()) if kind == "text" else ()))
+    examples = view.get("examples")
+    name = path[-1] if path else ""
+    choices = _choices(made) if kind == "choice" else ()
+    return Field(
+        path=path,
+        label=str(view.get("title") or label_of(name) or name),
+        kind=kind,
+        required=required,
+        help=help_,
+        more=more,
+        default=view.get("default", ABSENT),
+        example=next(iter(examples), ABSENT) if isinstance(examples, list) else ABSENT,
+        choices=choices,
+        labels=made.labels if len(made.labels) == len(choices) else (),
+        minimum=view.get("minimum"),
+        maximum=view.get("maximum"),
+        max_length=view.get("maxLength"),
+        least_items=view.get("minItems"),
+        most_items=_most_items(view),
+        unique=view.get("uniqueItems") is True,
+        unit=str(view.get("x-unit", "")),
+        media=str(view.get("x-media", {}).get("kind", "")),
+        format=str(view.get("format", "")),
+        nullable=made.nullable and kind not in ("choice", "constant", "json"),
+        advanced="deprecated in the document" if view.get("deprecated") else str(view.get("x-advanced", "")),
+        either=either,
+        markers=tuple((markers or {}).get(name, ())),
+        suggestions=tuple(value for value in known if isinstance(value, str)),
+        elsewhere=limits_in_words(upstream, str(view.get("x-unit", ""))),
+        source=str(upstream.get("source", "")),
+        names=_FRAMES if view.get("x-role") == "frames" else (),
+        children=children if kind == "group" else (),
+        shape=made,
+    )
+
+
+def children_of(made: Shape, path: tuple[str, ...], room: list[int] | None = None) -> tuple[Field, ...]:
+    """The fields of an object's own properties, in the order that the document wants them shown. *pure*."""
+    properties = properties_of(made.view)
+    room = [_MOST_FIELDS] if room is None else room
+    room[0] -= len(properties)
+    required = names_of(made.view.get("required"))
+    groups = [name for group in made.view.get(GIVEN, ()) for name in group]
+    markers = {
+        name: forms
+        for child in properties.values()
+        if isinstance(child, dict)
+        for name, forms in child.get("x-placeholders", {}).items()
+    }
+    return tuple(
+        field_of(properties[name], made.defs, (*path, name), required=name in required,
+                 either=tuple(groups) if name in groups else (), markers=markers, room=room)
+        for name in shown_order(made.view)
+    )  # fmt: skip
+
+
+def _is_plain(made: Shape, children: tuple[Field, ...]) -> bool:
+    open_ = isinstance(made.view.get("additionalProperties"), dict) or made.view.get("patternProperties")
+    return (
+        not open_
+        and not made.conditions
+        and len(children) <= _INLINE_UP_TO
+        and all(child.kind in _PLAIN and not child.required for child in children)
+    )
+
+
+def _kind_of_list(made: Shape) -> Kind:
+    items = made.view.get("items")
+    if "prefixItems" in made.view:
+        return "rows"
+    if not isinstance(items, dict) or not items:
+        return "json"
+    entry = shape(items, made.defs)
+    return "list" if kind_of(entry) in ("text", "prose") and not entry.nullable and not entry.suggestions else "rows"
+
+
+def _choices(made: Shape) -> tuple[Any, ...]:
+    if made.types == ("boolean",) and "enum" not in made.view and "const" not in made.view:
+        return (True, False, None)
+    values = tuple(made.view["enum"]) if isinstance(made.view.get("enum"), list) else (made.view["const"],)
+    return (*values, None) if made.nullable and not any(value is None for value in values) else values
+
+
+def _most_items(view: dict[str, Any]) -> int | None:
+    most = view.get("maxItems")
+    fixed = len(view["prefixItems"]) if view.get("items") is False and "prefixItems" in view else None
+    return min(most, fixed) if isinstance(most, int) and fixed is not None else most if fixed is None else fixed
+
+
+def _number(view: dict[str, Any], key: str, otherwise: float) -> float:
+    value = view.get(key, otherwise)
+    return value if isinstance(value, int | float) else otherwise

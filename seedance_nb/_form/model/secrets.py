@@ -1,0 +1,72 @@
+"""What of a body is a secret by its document (`format: password`, `writeOnly`), and must stand in no notebook and no file."""
+
+from typing import Any
+
+from seedance_nb._schema.dialect import HIDDEN, is_secret
+from seedance_nb._schema.work import Spent, bounded, spend
+from seedance_nb._document.load import Spec
+from seedance_nb._base.values import ABSENT, find
+
+_DEEP = 60
+_ALTERNATIVES = ("allOf", "anyOf", "oneOf")
+
+
+def masked(spec: Spec, body: Any, cover: Any = HIDDEN) -> Any:
+    """A body with `cover` in the place of each secret; `ABSENT` leaves them out. *pure*.
+
+    Where it takes too much work to tell what is one, the whole body is.
+    """
+    made = _within_bounds(spec.body, spec.body, body, cover)
+    return {} if made is ABSENT and isinstance(body, dict) else made
+
+
+def masked_in(root: Any, schema: Any, value: Any) -> Any:
+    """A part of a body, `schema` being its own, with its secrets covered. *pure*; `root` holds the `$defs`."""
+    return _within_bounds(root, schema, value, HIDDEN)
+
+
+def _within_bounds(root: Any, schema: Any, value: Any, cover: Any) -> Any:
+    try:
+        with bounded(value):
+            return _masked(root, schema, value, cover, 0)
+    except Spent:
+        return cover
+
+
+def _masked(root: Any, schema: Any, value: Any, cover: Any, depth: int) -> Any:
+    spend()
+    if not isinstance(schema, dict) or value is ABSENT:
+        return value
+    if "$ref" in schema:
+        target = find(root, str(schema["$ref"]).removeprefix("#"))
+        if depth < _DEEP and target is not ABSENT:
+            value = _masked(root, target, value, cover, depth + 1)
+    if is_secret(schema) or depth >= _DEEP:
+        return cover
+    for key in _ALTERNATIVES:
+        for part in schema.get(key) or ():
+            value = _masked(root, part, value, cover, depth + 1)
+    for key in ("then", "else"):
+        value = _masked(root, schema.get(key), value, cover, depth + 1)
+    if isinstance(value, dict):
+        return _members(root, schema, value, cover, depth)
+    if isinstance(value, list):
+        first = schema.get("prefixItems") or []
+        inner = [
+            _masked(root, first[place] if place < len(first) else schema.get("items"), item, cover, depth + 1)
+            for place, item in enumerate(value)
+        ]
+        return [item for item in inner if item is not ABSENT]
+    return value
+
+
+def _members(root: Any, schema: dict[str, Any], value: dict[str, Any], cover: Any, depth: int) -> dict[str, Any]:
+    named = schema.get("properties") or {}
+    patterns = list((schema.get("patternProperties") or {}).values())
+    made = {}
+    for name, item in value.items():
+        for child in [named[name]] if name in named else [*patterns, schema.get("additionalProperties")]:
+            item = _masked(root, child, item, cover, depth + 1)  # noqa: PLW2901 - each part covers what it knows
+        if item is not ABSENT:
+            made[name] = item
+    return made

@@ -1,0 +1,245 @@
+"""A schema as a form sees it: references followed, parts merged for display, null and branches apart. The check uses none of it."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+from typing import Any
+
+from seedance_nb._check.check import only_value
+from seedance_nb._base.values import ABSENT, find
+
+_MOST_HOPS = 12
+_MOST_PARTS = 1_000
+_SHAPED = {"type", "properties", "$ref", "enum", "const", "items", "prefixItems", "oneOf", "anyOf", "allOf"}
+_HINTS = (
+    ("object", {"properties", "additionalProperties", "patternProperties", "required", "minProperties"}),
+    ("array", {"items", "prefixItems", "minItems", "maxItems", "uniqueItems"}),
+    ("string", {"minLength", "maxLength", "pattern", "format"}),
+    ("number", {"minimum", "maximum", "exclusiveMinimum", "exclusiveMaximum", "multipleOf"}),
+)
+_LOWEST = ("maximum", "exclusiveMaximum", "maxLength", "maxItems", "maxProperties")
+_HIGHEST = ("minimum", "exclusiveMinimum", "minLength", "minItems", "minProperties")
+
+Condition = tuple[Any, Any, Any]
+"""`if`, `then` and `else`."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Shape:
+    """What one schema shows. `view` is the merged schema, `types` its types but null, `nullable` whether null is one.
+
+    `branches` are whole schemas of which one is chosen, `tag` is the property that tells them apart, "" if none is named;
+    `labels` name the values of an `enum`; `suggestions` are texts that fit and need not
+    be taken; `conditions` are what shows further fields; `defs` is where references lead.
+    """
+
+    view: dict[str, Any]
+    defs: Mapping[str, Any]
+    types: tuple[str, ...] = ()
+    nullable: bool = False
+    branches: tuple[Any, ...] = ()
+    tag: str = ""
+    labels: tuple[str, ...] = ()
+    suggestions: tuple[Any, ...] = ()
+    conditions: tuple[Condition, ...] = ()
+
+
+def shape(schema: Any, defs: Mapping[str, Any]) -> Shape:
+    """The shape of a schema whose references lead into `defs`. *pure*; one level, so that what is endless stays finite."""
+    view, conditions = _merged(schema, defs)
+    if not isinstance(view.get("properties", {}), dict):
+        view.pop("properties")
+    nullable = False
+    for key in ("oneOf", "anyOf"):
+        options = [option for option in view.get(key, ()) if not _is_null(option)]
+        nullable = nullable or len(options) < len(view.get(key, ()))
+        if len(options) == 1 and (nullable or len(view[key]) == 1):
+            inner = shape({"allOf": [_without(view, key), options[0]]}, defs)
+            return replace(inner, nullable=inner.nullable or nullable)
+        if options:
+            view[key] = options
+    types = _types(view)
+    nullable = nullable or "null" in types
+    types = tuple(name for name in types if name != "null") or types
+    for key in ("oneOf", "anyOf"):
+        made = _alternatives(view, key, defs) if view.get(key) else None
+        if made is not None:
+            view, branches, labels, suggestions = made
+            if branches:  # each branch is a whole, with what applies to all of them
+                rules = [{"if": one, "then": then, "else": other} for one, then, other in conditions]
+                branches = tuple({"allOf": [*branch["allOf"], *rules]} for branch in branches)
+            return Shape(
+                view=view, defs=defs, types=_types(view), nullable=nullable, branches=branches, tag=_tag(view),
+                labels=labels, suggestions=suggestions, conditions=conditions,
+            )  # fmt: skip
+    if set(types) == {"integer", "number"}:
+        types = ("number",)
+    kinds = (
+        tuple({**view, "type": name, "title": ""} for name in types) if len(types) > 1 and "enum" not in view else ()
+    )
+    return Shape(view=view, defs=defs, types=types, nullable=nullable, branches=kinds, conditions=conditions)
+
+
+def follow(schema: Any, defs: Mapping[str, Any]) -> dict[str, Any]:
+    """A schema behind its references, what stands beside them kept; {} for one that leads nowhere. *pure*."""
+    for _ in range(_MOST_HOPS):
+        if not isinstance(schema, dict):
+            break
+        if "$ref" not in schema:
+            return schema
+        target = find({"$defs": defs}, str(schema["$ref"]).removeprefix("#"))
+        beside = {key: value for key, value in schema.items() if key != "$ref"}
+        schema = {**target, **beside} if isinstance(target, dict) else beside if target is ABSENT else target
+    return {"not": {}} if schema is False else {}
+
+
+def properties_of(view: Any) -> dict[str, Any]:
+    """The properties of a merged schema; {} where it has none. *pure*."""
+    found = view.get("properties") if isinstance(view, dict) else None
+    return found if isinstance(found, dict) else {}
+
+
+def names_of(value: Any) -> tuple[str, ...]:
+    """The texts in a list; () for anything else. *pure*."""
+    return tuple(name for name in value if isinstance(name, str)) if isinstance(value, list) else ()
+
+
+def shown_order(view: dict[str, Any]) -> tuple[str, ...]:
+    """The names of an object's properties as they are shown: by the document's order hints, else as it lists them. *pure*."""
+    properties = properties_of(view)
+    first = [
+        name
+        for hint in ("x-fal-order-properties", "x-apidog-orders")
+        for name in names_of(view.get(hint))
+        if name in properties
+    ]
+    places = {name: place for place, name in reversed(list(enumerate(first)))}
+
+    def rank(name: str) -> tuple[float, float]:
+        own = properties[name].get("x-order") if isinstance(properties[name], dict) else None
+        return places.get(name, len(first)), own if isinstance(own, int | float) else 999
+
+    return tuple(sorted(properties, key=rank))
+
+
+def _merged(
+    schema: Any, defs: Mapping[str, Any], depth: int = 0, left: list[int] | None = None
+) -> tuple[dict[str, Any], tuple[Condition, ...]]:
+    left = [_MOST_PARTS] if left is None else left
+    left[0] -= 1
+    made = dict(follow(schema, defs))
+    conditions: list[Condition] = []
+    if "if" in made:
+        conditions.append((made.pop("if"), made.pop("then", True), made.pop("else", True)))
+    dependent = made.get("dependentSchemas")
+    for name, wanted in dependent.items() if isinstance(dependent, dict) else ():
+        conditions.append(({"required": [name]}, wanted, True))
+    parts = made.pop("allOf", None)
+    for part in parts if isinstance(parts, list) and depth < _MOST_HOPS else ():
+        if left[0] <= 0:  # what is not merged is not shown; the check knows it
+            break
+        inner, more = _merged(part, defs, depth + 1, left)
+        made = _both(made, inner)
+        conditions += more
+    return made, tuple(conditions)
+
+
+def _both(one: dict[str, Any], two: dict[str, Any]) -> dict[str, Any]:
+    made = {**two, **one}
+    for key in one.keys() & two.keys():
+        a, b = one[key], two[key]
+        if key in ("properties", "patternProperties") and isinstance(a, dict) and isinstance(b, dict):
+            made[key] = {**a, **b, **{name: _joined(a[name], b[name]) for name in a if name in b}}
+        elif key == "required" and isinstance(a, list) and isinstance(b, list):
+            made[key] = [*a, *(name for name in b if name not in a)]
+        elif key == "items":
+            made[key] = _joined(a, b)
+        elif key == "additionalProperties" and isinstance(b, dict):
+            made[key] = _joined(a, b) if isinstance(a, dict) else b
+        elif key in ("oneOf", "anyOf"):
+            made["allOf"] = [*one.get("allOf", ()), {key: b}]
+        elif key == "enum" and isinstance(a, list) and isinstance(b, list):
+            made[key] = [value for value in a if value in b] or a
+        elif key == "type":
+            made[key] = _narrower(a, b)
+        elif key in _LOWEST + _HIGHEST and isinstance(a, int | float) and isinstance(b, int | float):
+            made[key] = min(a, b) if key in _LOWEST else max(a, b)
+        elif key in ("deprecated", "writeOnly"):
+            made[key] = a or b
+        elif key in ("title", "description") and not a:
+            made[key] = b
+    return made
+
+
+def _joined(one: Any, two: Any) -> Any:
+    return two if one in ({}, True) else one if two in ({}, True) or one == two else {"allOf": [one, two]}
+
+
+def _narrower(one: Any, two: Any) -> Any:
+    first, second = ([kind] if isinstance(kind, str) else kind for kind in (one, two))
+    if not isinstance(first, list) or not isinstance(second, list):
+        return one
+    wide = {*second, *(("integer",) if "number" in second else ())}
+    kept = [kind for kind in first if kind in wide] or [kind for kind in second if "number" in first or kind in first]
+    return (kept[0] if len(kept) == 1 else kept) or one
+
+
+def _types(view: dict[str, Any]) -> tuple[str, ...]:
+    told = view.get("type")
+    if isinstance(told, str):
+        return (told,)
+    if isinstance(told, list):
+        return tuple(name for name in told if isinstance(name, str))
+    return next(((name,) for name, hints in _HINTS if hints & set(view)), ())
+
+
+def _alternatives(
+    view: dict[str, Any], key: str, defs: Mapping[str, Any]
+) -> tuple[dict[str, Any], tuple[Any, ...], tuple[str, ...], tuple[Any, ...]] | None:
+    """The view, its branches, the labels of its values and its suggestions; None where these are rules and no choice."""
+    if not all(isinstance(option, dict) and _SHAPED & set(option) for option in view[key]):
+        return None
+    base = _without(view, key)
+    seen = [_merged(option, defs)[0] for option in view[key]]
+    values = [[only] if (only := only_value(option)) is not ABSENT else option.get("enum") for option in seen]
+    if all(isinstance(some, list) for some in values) and not any(option.get("properties") for option in seen):
+        labels = [
+            str(option.get("title", "")) if some and len(some) == 1 else ""
+            for option, some in zip(seen, values, strict=True)
+            for _ in some or ()
+        ]
+        return {**base, "enum": [value for some in values for value in some or ()]}, (), tuple(labels), ()
+    told = [option.get("type", view.get("type")) for option in seen]
+    kinds = {kind if isinstance(kind, str) else "" for kind in told}
+    if kinds == {"string"} and not any("title" in option for option in seen):
+        known = tuple(value for some in values for value in some or ())
+        free = next((option for option, some in zip(seen, values, strict=True) if not some), {})
+        hint = {name: free[name] for name in ("format",) if name in free}
+        return {**base, **hint, "type": "string"}, (), (), known
+    if kinds <= {"integer", "number"} and not any(values):
+        return {**base, "type": "number" if "number" in kinds else "integer"}, (), (), ()
+    return (
+        base,
+        tuple({"allOf": [raw, _bare(base, option)]} for raw, option in zip(view[key], seen, strict=True)),
+        (),
+        (),
+    )
+
+
+def _bare(base: dict[str, Any], option: dict[str, Any]) -> dict[str, Any]:
+    said = {"title", "description", "default", "examples"}
+    left = {key: value for key, value in base.items() if key not in said | {"discriminator"}}
+    return left if "type" not in left or option.get("type", left["type"]) == left["type"] else _without(left, "type")
+
+
+def _tag(view: dict[str, Any]) -> str:
+    named = view.get("discriminator")
+    name = named.get("propertyName") if isinstance(named, dict) else None
+    return name if isinstance(name, str) else ""
+
+
+def _is_null(option: Any) -> bool:
+    return isinstance(option, dict) and (option.get("type") in ("null", ["null"]) or only_value(option) is None)
+
+
+def _without(schema: dict[str, Any], *keys: str) -> dict[str, Any]:
+    return {key: value for key, value in schema.items() if key not in keys}

@@ -1,0 +1,90 @@
+"""What a form says below itself: how much needs a change before it can be sent, and a button to each place."""
+
+from collections.abc import Callable, Sequence
+from functools import partial
+from typing import Any
+
+import ipywidgets as W  # noqa: N812
+
+from seedance_nb._form.controls.base import Shared, toggle
+from seedance_nb._form.model.fields import label_of
+from seedance_nb._form.labels import clause
+from seedance_nb._base.html import escaped
+from seedance_nb._base.values import Problem, split
+
+_MOST_BUTTONS = 8
+
+
+class Summary:
+    """The lines below a form. `asked` becomes True once somebody wanted to send it: only then it offers the ways to the fields."""
+
+    def __init__(self, shared: Shared, go: Callable[[str], None]) -> None:
+        self.asked = False
+        self._shared = shared
+        self._go = go
+        self._text = shared.html("", "sdn-summary")
+        self._buttons: list[Any] = []
+        self._paths: list[str] = []
+        self.widget = self._text
+
+    @property
+    def value(self) -> str:
+        """The lines as HTML."""
+        return str(self._text.value)
+
+    def say(self, placed: Sequence[Problem], rest: Sequence[Problem]) -> Any:
+        """Says what stops a request: `placed` at their fields, `rest` only here. A box of buttons when it is first made, else None."""
+        stops = [problem for problem in (*placed, *rest) if not problem.warns and problem.rule != "server"]
+        text = _html(len(stops), [problem for problem in rest if not problem.warns])
+        if self._text.value != text:
+            self._text.value = text
+        if not self.asked:
+            return None
+        at_fields = dict.fromkeys(problem.path for problem in placed if not problem.warns)
+        self._paths = list(at_fields)[:_MOST_BUTTONS]
+        return self._show_buttons()
+
+    def _show_buttons(self) -> Any:
+        if not self._paths and not self._buttons:
+            return None
+        new = self.box is None
+        if new:
+            self.box = self._shared.box(W.HBox, [], "sdn-jumps")
+        grown = len(self._buttons)
+        while len(self._buttons) < len(self._paths):
+            at = len(self._buttons)
+            made = self._shared.button(partial(self._press, at), "sdn-jump", tooltip="Go to this field")
+            self._buttons.append(made)
+        for at, button in enumerate(self._buttons):
+            toggle(button, shown=at < len(self._paths))
+            words = in_words(self._paths[at]) if at < len(self._paths) else button.description
+            if button.description != words:
+                button.description = words
+        if len(self._buttons) > grown:
+            self.box.children = self._buttons
+        return self.box if new else None
+
+    box: Any = None
+
+    def _press(self, at: int) -> None:
+        if at < len(self._paths):
+            self._go(self._paths[at])
+
+
+def in_words(path: str) -> str:
+    """A place in a body as a person reads it: `/input/shots/1/text` is "Input › Shots 2 › Text". *pure*."""
+    words: list[str] = []
+    for part in split(path):
+        if part.isdecimal() and words:
+            words[-1] += f" {int(part) + 1}"
+        else:
+            words.append(label_of(part) or part)
+    return " › ".join(words)
+
+
+def _html(total: int, rest: list[Problem]) -> str:
+    if not total:
+        return ""
+    lines = "".join(f"<li>{escaped(p.field)}: {escaped(clause(p))}</li>" for p in rest)
+    count = "1 field needs a change" if total == 1 else f"{total} things need a change"
+    return f'<div class="sdn-error" role="status">{count} before this can be sent.<ul>{lines}</ul></div>'

@@ -1,0 +1,51 @@
+"""Whether a budget has room for one more request, decided inside the transaction that claims it."""
+
+import sqlite3
+
+from seedance_nb._base.errors import OverBudget
+from seedance_nb._check.price import Estimate
+from seedance_nb._task.schedule import FREE_STATES
+
+
+def must_fit(db: sqlite3.Connection, provider: str, price: Estimate, budget: float, *, simulated: bool) -> None:
+    """Nothing, where this ledger's tasks of the provider and one more at this price stay within `budget`. *reads files*.
+
+    Of a task that has ended, what it cost by the provider's word counts, else its price before; of any other the larger of
+    the two, so that a task whose outcome is unknown counts in full.
+    Simulated tasks are counted apart from paid ones. All amounts are in the price's unit. Raises: OverBudget, also where a
+    price is not known.
+    """
+    unit, free = price.unit, [str(state) for state in FREE_STATES]
+    if price.amount is None or price.at_least:
+        why = price.why.rstrip(".") or ("only what it costs at least" if price.at_least else "nobody says it")
+        raise OverBudget(
+            f"The price of this request is not known ({why}), so it cannot be held against the "
+            f"budget of {budget:g} {unit}. Nothing was sent.",
+            budget=budget,
+            next_step="sd.estimate(...) says what is known of the price; without budget= it is sent at whatever it costs",
+        )
+    spent, unpriced = db.execute(
+        f"""SELECT coalesce(sum(CASE WHEN finished IS NULL THEN coalesce(max(credits, estimate), estimate, credits)
+        ELSE coalesce(credits, estimate) END), 0), sum((credits IS NULL AND estimate IS NULL) OR unit != ?) FROM tasks
+        WHERE substr(spec, 1, instr(spec || '/', '/') - 1) = ? AND simulated = ? AND state NOT IN ({", ".join("?" * len(free))})""",  # noqa: S608
+        (unit, provider, int(simulated), *free),
+    ).fetchone()
+    if unpriced:
+        tasks = "1 earlier task" if unpriced == 1 else f"{unpriced} earlier tasks"
+        raise OverBudget(
+            f"The price of {tasks} of {provider} in this ledger is not known in {unit}, so what is left of the budget of "
+            f"{budget:g} {unit} is not either. Nothing was sent.",
+            next_step="a ledger of its own begins at nothing: sd.Session(ledger=Path('project.sqlite3'), budget=...), "
+            "or SEEDANCE_LEDGER",
+            budget=budget,
+            spent=spent,
+            price=price.amount,
+        )
+    if spent + price.amount > budget:
+        raise OverBudget(
+            f"The budget of {budget:g} {unit} has no room for this request: the tasks of {provider} in this ledger come to "
+            f"{spent:g} {unit}, and it costs {price.amount:g}. Nothing was sent.",
+            budget=budget,
+            spent=spent,
+            price=price.amount,
+        )

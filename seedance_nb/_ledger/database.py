@@ -1,0 +1,185 @@
+"""The ledger's SQLite file: made private, opened durably, brought to the present format; never somebody else's file."""
+
+import os
+import secrets
+import sqlite3
+import time
+from collections.abc import Callable
+from contextlib import closing, suppress
+from pathlib import Path
+from urllib.parse import quote
+
+import platformdirs
+
+from seedance_nb._ledger import journal as _journal
+from seedance_nb._ledger import filesystem as _mounts
+from seedance_nb._base.errors import LedgerError
+from seedance_nb._ledger.migrations import MIGRATIONS, columns_of, known_columns, migrate
+
+_TURN_S = 30
+
+
+UNREADABLE = (sqlite3.Error, UnicodeDecodeError)
+"""What reading a damaged file may raise; even the words of SQLite's own error can be damaged text."""
+
+
+# FULL; or EXTRA, which also waits for the folder, where removing the rollback journal is the commit.
+SYNCHRONOUS = {"wal": 2, "delete": 3}
+
+
+class ForeignFile(sqlite3.OperationalError):
+    """A file of another program, or of a newer version of this library: neither used nor repaired."""
+
+
+def default_path() -> Path:
+    """Where the ledger lies: `SEEDANCE_LEDGER`, else the user's data folder for this system. Reads the environment.
+
+    Raises: LedgerError for an address of a database server, which is not supported yet and may hold a password.
+    """
+    named = os.getenv("SEEDANCE_LEDGER")
+    if named and "://" in named:
+        raise LedgerError("SEEDANCE_LEDGER names a database server; only the path of a file is supported.")
+    return Path(named).expanduser() if named else platformdirs.user_data_path("seedance_nb") / "ledger.sqlite3"
+
+
+def real_path(path: Path) -> Path:
+    """The one place of a ledger, however it is spelled: what goes by the path would take two spellings for two ledgers. *reads files*."""
+    return Path(os.path.realpath(path))
+
+
+def dial(path: Path) -> sqlite3.Connection:
+    """A connection to the file at `path`, made if it is not there. *writes files*."""
+    return sqlite3.connect(path, timeout=_TURN_S, isolation_level=None, check_same_thread=False)
+
+
+def read_only(path: Path, more: str = "") -> sqlite3.Connection:
+    """A connection that changes nothing, and reads damaged text as well as it can. *reads files*."""
+    db = sqlite3.connect(f"file:{quote(str(path))}?mode=ro{more}", uri=True, isolation_level=None)
+    db.text_factory = lambda raw: raw.decode("utf-8", "replace")
+    return db
+
+
+def journal_mode(path: Path) -> str:
+    """How SQLite keeps transactions whole for a file at this place. *reads files*."""
+    return "DELETE" if _mounts.is_remote(_mounts.filesystem(path.resolve(), _mounts.mounts())) else "WAL"
+
+
+def connect(path: Path) -> sqlite3.Connection:
+    """A connection to the ledger at `path`, whose every page was looked at. *writes files*: an older format is brought up.
+
+    The file itself is opened by SQLite alone: closing it elsewhere in this process would drop SQLite's locks on it.
+
+    Raises: sqlite3.Error or OSError for a file that cannot be used, is damaged, or another program's.
+    """
+    if not path.stat().st_size:
+        msg = "it is empty, 0 bytes, which no ledger ever is"
+        raise sqlite3.DatabaseError(msg)
+    db = dial(path)
+    try:
+        _prepare_in_turn(db, path)
+        path.chmod(0o600)  # only now that it is known to be a ledger
+    except BaseException:
+        db.close()
+        raise
+    return db
+
+
+def create(path: Path) -> None:
+    """Makes an empty ledger at `path`, where there is none; it is whole from its first moment on. *writes files*."""
+    made = path.with_name(f"{path.name}.{secrets.token_hex(4)}.new")
+    build(made)
+    try:
+        os.link(made, path)  # never over a file that another process has just made
+    except FileExistsError:
+        pass
+    except OSError:  # a file system without links
+        made.rename(path)
+    made.unlink(missing_ok=True)
+    sync_folder(path.parent)
+
+
+def build(path: Path, fill: Callable[[sqlite3.Connection], None] = lambda _: None) -> None:
+    """Makes a ledger file that nobody uses yet, filled by `fill`, and waits until it is on the disk. *writes files*."""
+    os.close(os.open(path, os.O_CREAT | os.O_EXCL | os.O_RDWR, 0o600))
+    try:
+        with closing(dial(path)) as db:
+            _prepare(db, path)
+            db.execute("BEGIN IMMEDIATE")
+            fill(db)
+            db.execute("COMMIT")
+    except BaseException:
+        for end in ("", "-wal", "-shm", "-journal"):
+            path.with_name(path.name + end).unlink(missing_ok=True)
+        raise
+
+
+def must_be_ours(path: Path) -> None:
+    """Nothing for a file that may be a damaged ledger. *reads files*. Raises: ForeignFile.
+
+    A number of a newer format is believed where the table of tasks has columns that are not known here.
+    """
+    names, columns = set[str](), list[str]()
+    with suppress(*UNREADABLE), closing(read_only(path)) as db:
+        names = {name for (name,) in db.execute("SELECT name FROM sqlite_master WHERE type = 'table'")}
+        columns = columns_of(db)
+    if (names and "tasks" not in names and not _journal.is_used(path)) or len(columns) > len(known_columns()):
+        msg = "it is a database of another program, or of a newer version of this library"
+        raise ForeignFile(msg)
+
+
+def sync_folder(folder: Path) -> None:
+    """Waits until the names in `folder` are on the disk, where the system can say so. *writes files*."""
+    with suppress(OSError):
+        file = os.open(folder, os.O_RDONLY)
+        try:
+            os.fsync(file)
+        finally:
+            os.close(file)
+
+
+def close_mine(db: sqlite3.Connection, pid: int) -> None:
+    """Closes a connection that this very process opened."""
+    if pid == os.getpid():  # a forked child that closed it would drop its parent's locks
+        db.close()
+
+
+def _prepare_in_turn(db: sqlite3.Connection, path: Path) -> None:
+    # SQLite does not wait by itself while another process turns a file to write-ahead logging.
+    end = time.monotonic() + _TURN_S
+    while True:
+        try:
+            _prepare(db, path)
+        except sqlite3.OperationalError as error:
+            if db.in_transaction:
+                db.execute("ROLLBACK")
+            if "locked" not in str(error) or time.monotonic() > end:
+                raise
+            time.sleep(0.02)
+        else:
+            return
+
+
+def _prepare(db: sqlite3.Connection, path: Path) -> None:
+    db.execute("BEGIN")  # both looks at one moment, while another process may be making the tables
+    version = db.execute("PRAGMA user_version").fetchone()[0]
+    foreign = version == 0 and db.execute("SELECT 1 FROM sqlite_master").fetchone()
+    # Also holds the indexes against the rows: a changed letter in the column that stops a second payment is seen.
+    found = db.execute("PRAGMA integrity_check(1)").fetchone()[0]
+    db.execute("COMMIT")
+    if version == 0 and _journal.is_used(path):
+        found = "its format number is gone"
+    elif foreign:
+        msg = "it is a database of another program"
+        raise ForeignFile(msg)
+    if found != "ok":
+        raise sqlite3.DatabaseError(found.replace("\n", " "))
+    if version > len(MIGRATIONS):
+        msg = f"it was written by a newer version of this library (format {version})"
+        raise ForeignFile(msg)
+    mode = db.execute(f"PRAGMA journal_mode = {journal_mode(path)}").fetchone()[0]
+    level = SYNCHRONOUS.get(mode, 3)
+    db.execute(f"PRAGMA synchronous = {level}")
+    if db.execute("PRAGMA synchronous").fetchone()[0] != level:
+        msg = "SQLite would not write durably here"
+        raise sqlite3.OperationalError(msg)
+    migrate(db)

@@ -1,0 +1,236 @@
+"""The memory of money spent: one durable row per task, written before the first byte leaves."""
+
+import hashlib
+import json
+import re
+import sqlite3
+import time
+from collections.abc import Callable, Collection
+from contextlib import closing
+from pathlib import Path
+from typing import Any, TypeVar
+
+from seedance_nb._ledger.store import Books
+from seedance_nb._ledger.budget import must_fit
+from seedance_nb._check.check import Approved, roles
+from seedance_nb._ledger.row import CHANGEABLE, SELECT, row_at, row_of, stored
+from seedance_nb._ledger.database import real_path
+from seedance_nb._base.errors import LedgerError
+from seedance_nb._ledger.orphans import settle_orphans
+from seedance_nb._ledger.process import this_process
+from seedance_nb._ledger.transaction import Page
+from seedance_nb._check.price import Estimate
+from seedance_nb._ledger.salvage import in_memory
+from seedance_nb._task.schedule import FREE_STATES, Row, State
+
+_T = TypeVar("_T")
+_LONGEST_S = 86400
+_UNRESOLVED = (State.UNKNOWN, State.SENDING)
+
+
+class Ledger:
+    """A SQLite file and its journal, which only their owner may read. Every method is safe from any thread.
+
+    Every write is on disk on return. What cannot be written can still be read: `trouble` then says why, "" if all is well.
+
+    Raises: LedgerError from every method where the files cannot be read or written.
+    """
+
+    def __init__(self, path: Path, now: Callable[[], float] = time.time) -> None:
+        self.path = real_path(path)
+        self.trouble = ""
+        self._now = now
+        self._books = Books(self.path, now)
+
+    @property
+    def told(self) -> str:
+        """Where it lies, and what is wrong with it as far as the last reading saw."""
+        return f"{self.path}; {self.trouble}" if self.trouble else str(self.path)
+
+    def claim(
+        self,
+        approved: Approved,
+        *,
+        base_url: str,
+        simulated: bool,
+        take: int = 1,
+        fingerprint: str = "",
+        estimate: Estimate | None = None,
+        budget: float | None = None,
+        instead_of: int | None = None,
+    ) -> tuple[Row, bool]:
+        """The row for this request, and whether it is new and therefore ours to send. *writes ledger*.
+
+        The same request to the same place with the same `take` is the row that is already there, whatever kernel
+        made it, unless that one certainly never became a task. `budget` is the most that the provider's tasks may come to.
+        With `instead_of`, the number of a row whose outcome is unknown, a new row takes its place, once.
+
+        Raises: OverBudget.
+        """
+        spec, asked = approved.spec, roles(approved.spec, approved.values)
+        told = json.dumps([base_url, spec.method, spec.path, approved.digest, take])
+        intent = hashlib.sha256(told.encode()).hexdigest()
+
+        def claimed(page: Page) -> tuple[Row, bool]:
+            settle_orphans(page)
+            free = [str(state) for state in FREE_STATES]
+            # An unclear row whose successor came to nothing blocks the request again.
+            there = page.db.execute(
+                """SELECT seq, state FROM tasks AS it WHERE intent = ? AND state NOT IN (?, ?) AND (successor IS NULL
+                OR (SELECT state FROM tasks WHERE seq = it.successor) IN (?, ?)) ORDER BY successor IS NULL DESC, seq DESC""",
+                (intent, *free, *free),
+            ).fetchone()
+            if there and there != (instead_of, str(State.UNKNOWN)):
+                return row_at(page.db, there[0]), False
+            if budget is not None:
+                price = estimate or Estimate(unit=spec.price.unit)
+                must_fit(page.db, spec.provider, price, budget, simulated=simulated)
+            if there:
+                page.change(there[0], {"successor": 0})
+            seq = page.insert({
+                "intent": intent, "kind": json.dumps([spec.name, simulated, asked.get("resolution"), asked.get("seconds")]),
+                "key_fingerprint": fingerprint, "spec": spec.name, "base_url": base_url, "simulated": int(simulated),
+                "digest": approved.digest, "take": take, "body": approved.body, "state": str(State.WAITING),
+                "created": self._now(), "owner": this_process(),
+                "estimate": estimate.amount if estimate else None, "unit": spec.price.unit, "budget": budget,
+            })  # fmt: skip
+            if there:
+                page.change(there[0], {"successor": seq})
+            return row_at(page.db, seq), True
+
+        return self._books.transact(claimed)
+
+    def update(
+        self, seq: int, *, only_in: Collection[State] | None = None, made: float | None = None, **changes: Any
+    ) -> Row:
+        """The row after `changes` to its columns. *writes ledger*; every change is also kept as an event.
+
+        With `only_in` a row that is in another state by now, or has a successor, stays as it is.
+        `made` is when the row was made (Unix seconds): one that was made at another time is another ledger's, and LedgerError.
+        Where the database cannot be written, the change is still put into the journal before LedgerError is raised.
+        """
+        unknown = set(changes) - CHANGEABLE
+        if unknown:
+            msg = f"not columns that change: {sorted(unknown)}"
+            raise TypeError(msg)
+        kept = {name: stored(value) for name, value in changes.items()}
+
+        def changed(page: Page) -> Row | None:
+            there = page.db.execute("SELECT created FROM tasks WHERE seq = ?", (seq,)).fetchone()
+            if there is None or not _is_same(there[0], made):
+                return None
+            now = row_at(page.db, seq)
+            if only_in is not None and (now.state not in only_in or now.successor is not None):
+                return now
+            page.change(seq, kept)
+            return row_at(page.db, seq)
+
+        try:
+            row = self._books.transact(changed)
+        except LedgerError as error:
+            if only_in is None and self._books.note(seq, kept):
+                error.message += f" The change of #{seq} is in its journal, from where the next start takes it."
+            raise
+        if row is None:
+            msg = f"The ledger {self.path} has no #{seq} any more, or another one: it was put away or begun anew meanwhile."
+            raise LedgerError(msg, file=str(self.path))
+        return row
+
+    def again(self, row: Row) -> Row:
+        """The row as it is now, or as it was where this is another ledger by now. *reads files*."""
+        there = self.row(row.seq)
+        return there if there and _is_same(there.created, row.created) else row
+
+    def holds(self, row: Row) -> bool:
+        """Whether this row is in it, as far as it can be read. *reads files*."""
+        try:
+            there = self.row(row.seq)
+        except LedgerError:
+            return True
+        return there is not None and _is_same(there.created, row.created)
+
+    def row(self, name: str | int) -> Row | None:
+        """The row with this number, `#number-mark`, provider's id, or `provider:id`; None if there is none."""
+        text = str(name)
+        numbered = re.fullmatch(r"#?([0-9]{1,18})(?:-([0-9a-f]{4}))?", text)
+        number = int(numbered[1]) if numbered else None
+
+        def look(db: sqlite3.Connection) -> Row | None:
+            if number is not None:
+                found = db.execute("SELECT seq FROM tasks WHERE seq = ?", (number,)).fetchone()
+            else:
+                found = db.execute(
+                    """SELECT seq FROM tasks WHERE task_id != '' AND
+                    ? IN (task_id, substr(spec, 1, instr(spec || '/', '/') - 1) || ':' || task_id) ORDER BY seq DESC""",
+                    (text,),
+                ).fetchone()
+            row = row_at(db, found[0]) if found else None
+            return None if row and numbered and numbered[2] not in (None, row.mark) else row
+
+        return self._read(look)
+
+    def rows(self, limit: int = 100) -> list[Row]:
+        """The latest rows, unresolved ones first, then newest first."""
+
+        def look(db: sqlite3.Connection) -> list[Row]:
+            order = "state IN (?, ?) AND successor IS NULL DESC, seq DESC"
+            found = db.execute(f"{SELECT} ORDER BY {order} LIMIT ?", (*map(str, _UNRESOLVED), limit))
+            return [row_of(values) for values in found]
+
+        return self._read(look)
+
+    def count(self) -> int:
+        """How many rows there are."""
+        return self._read(lambda db: int(db.execute("SELECT count(*) FROM tasks").fetchone()[0]))
+
+    def history(self, row: Row) -> tuple[float, ...]:
+        """Seconds from acceptance to the end for the last 30 finished tasks of the same kind, oldest first.
+
+        Those that a clock set forward or back has made longer than a day, or negative, are left out.
+        """
+
+        def look(db: sqlite3.Connection) -> tuple[float, ...]:
+            found = db.execute(
+                """SELECT finished - accepted FROM tasks WHERE kind = (SELECT kind FROM tasks WHERE seq = ?)
+                AND state = ? AND finished > accepted AND finished - accepted < ? ORDER BY seq DESC LIMIT 30""",
+                (row.seq, str(State.DONE), _LONGEST_S),
+            )
+            return tuple(seconds for (seconds,) in found)[::-1]
+
+        return self._read(look)
+
+    def takes(self, approved: Approved) -> int:
+        """The highest take of this request that may have become a task, 0 if there is none."""
+        found = self._books.transact(
+            lambda page: page.db.execute(
+                "SELECT max(take) FROM tasks WHERE digest = ? AND state NOT IN (?, ?)",
+                (approved.digest, *(str(state) for state in FREE_STATES)),
+            ).fetchone()
+        )
+        return int(found[0] or 0)
+
+    def close(self) -> None:
+        """Closes the files; the next call opens them again."""
+        self._books.close()
+
+    def _read(self, look: Callable[[sqlite3.Connection], _T]) -> _T:
+        def looked(page: Page) -> _T:
+            settle_orphans(page)
+            return look(page.db)
+
+        try:
+            seen = self._books.transact(looked)
+        except LedgerError as error:
+            rescued = None if self._books.is_foreign else in_memory(self.path)
+            if rescued is None:
+                raise
+            self.trouble = error.message
+        else:
+            self.trouble = ""
+            return seen
+        with closing(rescued) as db:
+            return look(db)
+
+
+def _is_same(created: float, made: float | None) -> bool:
+    return made is None or created in (made, 0.0)  # 0 is what a rebuilt ledger has where nothing was left to read

@@ -1,0 +1,204 @@
+"""The ledger's two files as one: every transaction is in its journal, then in its database, before it is over.
+
+A line is on the disk before the commit, and both before the caller goes on: what the caller was told lies in two files, and a power
+cut finds the journal ahead by one transaction at most, which nobody was told of. A file that is behind, whether by a
+power cut, a full disk, a lost `-wal` or an old copy put back, is brought up from the other one at the next transaction.
+"""
+
+import json
+import os
+import sqlite3
+import threading
+import weakref
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any, TypeVar
+
+from seedance_nb._ledger import journal as _journal
+from seedance_nb._ledger.database import ForeignFile, close_mine, connect, create, sync_folder
+from seedance_nb._base.errors import LedgerError
+from seedance_nb._ledger.journal import Entry
+from seedance_nb._ledger.transaction import Page, missing, put
+
+T = TypeVar("T")
+_NOT_DAMAGE = {3, 5, 6, 7, 8, 9, 10, 13, 14, 15}  # SQLite's codes for places and moments: permission, busy, full, ...
+
+
+_FORK_S = 2
+_ALL: weakref.WeakSet["Books"] = weakref.WeakSet()
+_FORKING: list[tuple["Books", bool]] = []
+
+
+class Books:
+    """Database and journal of one ledger, opened when needed, again after a fork and after a repair."""
+
+    def __init__(self, path: Path, now: Callable[[], float]) -> None:
+        self.path = path
+        self._journal = _journal.place(path)
+        self._now = now
+        self._lock = threading.RLock()
+        self._turn = _journal.Turn(self._journal)
+        self._db: sqlite3.Connection | None = None
+        self._pid = 0
+        self._file: os.stat_result | None = None
+        self._last: tuple[int, str] = (0, "")
+        self.is_foreign = False
+        _ALL.add(self)
+
+    def before_fork(self) -> bool:
+        """Whether nobody is in the middle of a transaction now, and nobody begins one before `after_fork`."""
+        return self._lock.acquire(timeout=_FORK_S)
+
+    def after_fork(self, *, had: bool, is_child: bool) -> None:
+        """Goes on. In the child the lock is a new one: who had the old one may not be there."""
+        if is_child:
+            self._lock = threading.RLock()
+        elif had:
+            self._lock.release()
+
+    def transact(self, work: Callable[[Page], T]) -> T:
+        """What `work` gives; the ledger is locked for everybody else meanwhile, and on the disk then. Raises: LedgerError.
+
+        In one frame and no `with` of our own, so that Stop, wherever it comes, leaves nothing locked or half done.
+        """
+        problem: LedgerError | None = None
+        with self._lock:
+            try:
+                page = self._begin()
+                done = work(page)
+                page.finish()
+                self._last = (max([self._last[0], *(entry.number for entry in page.entries)]), page.ledger)
+                return done
+            except (sqlite3.Error, OSError, UnicodeDecodeError, json.JSONDecodeError) as error:
+                problem, self.is_foreign = _told(self.path, error), isinstance(error, ForeignFile)
+            finally:
+                stop: KeyboardInterrupt | None = None
+                is_over = False
+                while not is_over:
+                    try:
+                        is_over = self._end()
+                    except KeyboardInterrupt as pressed:
+                        stop = pressed
+                if stop:
+                    raise stop
+        raise problem
+
+    def _begin(self) -> Page:
+        journal = self._take()
+        db = self._open()
+        if db.in_transaction:  # Stop was pressed again and again while the one before was undone
+            db.execute("ROLLBACK")
+        db.execute("BEGIN IMMEDIATE")
+        return self._in_step(db, journal)
+
+    def _end(self) -> bool:
+        try:
+            if self._db is not None and self._pid == os.getpid() and self._db.in_transaction:
+                self._db.execute("ROLLBACK")
+        except sqlite3.Error:
+            self.close()  # which undoes it as well
+        self._turn.leave()
+        return True
+
+    def note(self, seq: int, changes: dict[str, Any]) -> bool:
+        """Whether a change that the database would not take is in the journal; the next transaction takes it from there."""
+        number, ledger = self._last
+        if not ledger:
+            return False
+        try:
+            with _journal.locked(self._journal) as journal:
+                number = max(number, _journal.after(journal, number)[0]) + 1
+                entry = Entry(number=number, ledger=ledger, at=self._now(), task=seq, whole=False, columns=changes)
+                _journal.append(journal, [entry])
+        except OSError:
+            return False
+        return True
+
+    def close(self) -> None:
+        """Closes the file; the next call opens it again."""
+        with self._lock:
+            if self._db is not None:
+                close_mine(self._db, self._pid)
+            self._db = None
+
+    def _take(self) -> int:
+        is_new = not self._journal.exists()
+        if is_new and self.path.exists():
+            self._open()  # first, so that no journal is laid beside a file of another program
+        elif is_new:
+            self.path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+        file = self._turn.take()
+        if is_new:
+            sync_folder(self.path.parent)
+        return file
+
+    def _open(self) -> sqlite3.Connection:
+        there = self.path.stat() if self.path.exists() else None
+        if self._db is not None and self._pid == os.getpid():
+            if there and self._file and os.path.samestat(there, self._file):
+                return self._db
+            # A repair put another file here. SQLite sees that its own was moved and leaves the new one's logs alone.
+            self.close()
+        if there is None:
+            _make(self.path)
+        self._db, self._pid, self._file = connect(self.path), os.getpid(), self.path.stat()
+        weakref.finalize(self, close_mine, self._db, self._pid).atexit = False
+        return self._db
+
+    def _in_step(self, db: sqlite3.Connection, journal: int) -> Page:
+        (ledger,) = db.execute("SELECT id FROM identity").fetchone()
+        (number,) = db.execute("SELECT coalesce(max(rowid), 0) FROM events").fetchone()
+        last, ahead = _journal.after(journal, number)
+        if any(entry.ledger != ledger for entry in ahead):
+            msg = "the journal beside it belongs to another ledger"
+            raise sqlite3.DatabaseError(msg)
+        for entry in ahead:
+            put(db, entry)
+        page = Page(db=db, journal=journal, ledger=ledger, now=self._now)
+        if last < number:
+            try:
+                _journal.append(journal, missing(db, ledger, last))
+            except OSError as error:
+                page.unmirrored = error
+        self._last = (max(last, number), ledger)
+        return page
+
+
+def _before_fork() -> None:
+    # A child that is made in the middle of a transaction would inherit locks, SQLite's own too, that nobody in it releases.
+    _FORKING.extend((books, books.before_fork()) for books in list(_ALL))
+
+
+def _after_fork(*, is_child: bool) -> None:
+    while _FORKING:
+        books, had = _FORKING.pop()
+        books.after_fork(had=had, is_child=is_child)
+
+
+if hasattr(os, "register_at_fork"):
+    os.register_at_fork(
+        before=_before_fork,
+        after_in_parent=lambda: _after_fork(is_child=False),
+        after_in_child=lambda: _after_fork(is_child=True),
+    )
+
+
+def _make(path: Path) -> None:
+    beside = [path.with_name(path.name + end) for end in ("-wal", "-journal")]
+    if _journal.is_used(path) or any(file.exists() and file.stat().st_size for file in beside):
+        msg = "it is gone, and what was written beside it is still there"
+        raise sqlite3.DatabaseError(msg)
+    create(path)
+
+
+def _told(path: Path, error: Exception) -> LedgerError:
+    head = f"The ledger {path} cannot be used: {error}."
+    code = getattr(error, "sqlite_errorcode", 11) & 0xFF
+    if isinstance(error, OSError | ForeignFile) or (code in _NOT_DAMAGE):
+        return LedgerError(head, file=str(path))
+    return LedgerError(
+        f"{head} Nothing is sent without it. The file is left as it is, and so is its journal, which also has every task; "
+        "sd.tasks() shows what can be read",
+        file=str(path),
+        next_step="sd.repair_ledger() puts the damaged file aside and makes a whole one of all that both files hold",
+    )

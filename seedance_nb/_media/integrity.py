@@ -1,0 +1,81 @@
+"""Whether a picture or a sound that came back is whole, found out in a child process with limits: the bytes are not ours."""
+
+import subprocess
+import sys
+import warnings
+from pathlib import Path
+
+from seedance_nb._media.sandbox import limit, quiet
+from seedance_nb._media.sniff import Kind, sign
+
+_WALL_S = 20
+_CPU_S = 15
+_MEMORY = 1024**3
+_MOST_PX = 6000 * 6000
+_HEAD = 4096
+_TAIL = 65_536
+_PICTURES = {"jpeg": "JPEG", "png": "PNG", "webp": "WEBP"}
+_SOUNDS = {"mp3": "mp3", "wav": "wav", "m4a": "mov", "aac": "aac", "flac": "flac", "ogg": "ogg"}
+ENDINGS = {"jpeg": ".jpg", "mov": ".mov", **{word: f".{word}" for word in ("mp4", "png", "webp", *_SOUNDS)}}
+"""The endings of the formats that are kept; no other format is."""
+
+
+def medium(path: Path) -> tuple[Kind | None, str]:
+    """What a file is by its first bytes; or None and what it is instead. *reads files*. Raises: OSError."""
+    with path.open("rb") as file:
+        return sign(file.read(_HEAD))
+
+
+def whole_fault(path: Path, word: str) -> str:
+    """Why a file in this format is not a whole picture or sound, "" if it is one. *reads files*. Raises: OSError."""
+    if word not in _PICTURES and word not in _SOUNDS:
+        return f"it is {word}, which is not kept"
+    if _is_cut(path, word):
+        return "it is cut off"
+    command = [sys.executable, "-P", "-m", "seedance_nb._media.integrity", str(path), word]
+    try:
+        done = subprocess.run(command, capture_output=True, timeout=_WALL_S, check=False, cwd=path.parent, env=quiet())  # noqa: S603
+    except subprocess.TimeoutExpired:
+        return f"looking into it took longer than {_WALL_S} s"
+    if done.returncode == 0:
+        return ""
+    lines = done.stderr.decode(errors="replace").strip().splitlines()
+    return f"it cannot be decoded ({lines[-1][:200] if lines else 'the reader ended'})"
+
+
+def _is_cut(path: Path, word: str) -> bool:
+    # Decoders forgive a missing end, so the marks at the end are looked for.
+    size = path.stat().st_size
+    with path.open("rb") as file:
+        head = file.read(12)
+        file.seek(max(0, size - _TAIL))
+        tail = file.read()
+    if word == "jpeg":
+        return b"\xff\xd9" not in tail
+    if word == "png":
+        return b"IEND\xaeB`\x82" not in tail
+    return word in ("webp", "wav") and head[:4] == b"RIFF" and size < 8 + int.from_bytes(head[4:8], "little")
+
+
+def _main(name: str, word: str) -> int:
+    limit(_MEMORY, _CPU_S)
+    if word in _PICTURES:
+        from PIL import Image
+
+        warnings.simplefilter("error")
+        Image.MAX_IMAGE_PIXELS = _MOST_PX
+        with Image.open(name, formats=(_PICTURES[word],)) as picture:
+            if picture.width * picture.height > _MOST_PX:
+                sys.stderr.write("the picture is too large")
+                return 1
+            picture.load()
+        return 0
+    import av
+
+    with av.open(name, format=_SOUNDS[word], options={"protocol_whitelist": "file"}) as container:
+        packets = [packet for packet in container.demux(container.streams.audio[0]) if packet.size]
+    return 1 if not packets or any(packet.is_corrupt for packet in packets) else 0
+
+
+if __name__ == "__main__":
+    sys.exit(_main(*sys.argv[1:3]))

@@ -1,0 +1,185 @@
+"""A comparison in one cell: the table, one question where money is involved, progress, and the videos as an output."""
+
+import asyncio
+import threading
+import time
+from collections.abc import Callable
+from concurrent.futures import Future
+from typing import Any
+
+import ipywidgets as W  # noqa: N812
+from IPython.display import HTML, DisplayHandle, display
+from ipywidgets.widgets.widget_button import ButtonStyle
+
+from seedance_nb._notebook.compare.candidate import HEADS
+from seedance_nb._notebook.compare.comparison import Comparison
+from seedance_nb._notebook.compare.html import done_html, head_html, lanes_html, models_html, note_text, unexpected_html
+from seedance_nb._form.controls.base import Shared, toggle
+from seedance_nb._task.video import Video, table_html
+from seedance_nb._task.engine import ENGINE
+from seedance_nb._base.errors import SeedanceError
+from seedance_nb._form.form import css
+from seedance_nb._task.task import Task
+from seedance_nb._base.log import unexpected
+from seedance_nb._notebook.status import failed_html
+
+PAUSE_S = 0.6
+"""Seconds after the question in which a press of its button does not count: it is the second half of a double click."""
+_TICK_S = 0.25
+
+
+class ComparisonView:
+    """What a comparison looks like in a cell. Nothing is sent before its button is pressed, and asked about where it costs.
+
+    The videos are an output of the cell, so they stay there without a kernel.
+    """
+
+    def __init__(self, comparison: Comparison) -> None:
+        self._comparison = comparison
+        self._total = comparison.total
+        self._lock = threading.Lock()
+        self._busy = False
+        self._asked: float | None = None
+        self._handle: DisplayHandle | None = None
+        count = len(comparison.ready)
+        videos = f"{count} video{'' if count == 1 else 's'}"
+        shared = Shared()
+        style = shared.html(f"<style>{css()}</style>", "sdn-style")
+        self._table = shared.html(models_html(comparison), "sdn-models")
+        self._go = shared.make(
+            W.Button, ButtonStyle, "sdn-go", description=f"Generate {videos} · {self._total.brief}", icon="play"
+        )
+        self._really = shared.make(
+            W.Button, ButtonStyle, "sdn-go", "sdn-hidden", description=f"Really generate {videos} for {self._total.brief}?"
+        )  # fmt: skip
+        self._cancel = shared.make(W.Button, ButtonStyle, "sdn-hidden", description="Cancel")
+        self._go.disabled = not count
+        self._note = shared.html(note_text(comparison), "sdn-note")
+        self._status = shared.html("", "sdn-status")
+        foot = shared.box(W.HBox, [self._note, self._go, self._really, self._cancel], "sdn-foot")
+        head = shared.html(head_html(comparison), "sdn-top")
+        self.widget = _Root(comparison, [style, head, self._table, self._status, foot], shared.layout)
+        self._go.on_click(self._guarded(self._first_press))
+        self._really.on_click(self._guarded(self._second_press))
+        self._cancel.on_click(self._guarded(self._take_back))
+
+    def show(self) -> None:
+        """Puts it into the running cell."""
+        display(self.widget)
+        # Made now, so that it belongs to this cell; a thread may update it later but must never display by itself.
+        self._handle = display(HTML(""), display_id=True)
+
+    def _first_press(self) -> None:
+        if self._total.paid:
+            with self._lock:
+                if self._busy or self._asked is not None:
+                    return
+                self._asked = time.monotonic()
+            self._ask(asking=True)
+        else:
+            self._start()
+
+    def _second_press(self) -> None:
+        with self._lock:
+            if self._asked is None or time.monotonic() - self._asked < PAUSE_S:
+                return
+            self._asked = None
+        self._start()
+
+    def _take_back(self) -> None:
+        with self._lock:
+            self._asked = None
+        self._ask(asking=False)
+
+    def _start(self) -> None:
+        with self._lock:  # the first press takes the token; a second one finds it gone
+            if self._busy:
+                return
+            self._busy = True
+        self._ask(asking=False)
+        self._go.disabled = True
+        ENGINE.submit(self._generate())
+
+    def _ask(self, *, asking: bool) -> None:
+        toggle(self._go, shown=not asking)
+        toggle(self._really, shown=asking)
+        toggle(self._cancel, shown=asking)
+
+    async def _generate(self) -> None:
+        try:
+            # Free ones were not asked about, so a key that has come since then must not be spent with.
+            # In a thread, as all that touches the ledger: a locked one must not hold up every other task on this loop.
+            begin, confirm = self._comparison.begin, self._total.paid > 0
+            await self._follow(await asyncio.to_thread(begin, confirm=confirm, by_hand=True))
+        except SeedanceError as error:
+            self._say(failed_html(error))
+        except Exception as error:  # noqa: BLE001 - a callback's exception would be seen nowhere
+            unexpected("comparison", error)
+            self._say(unexpected_html(error))
+        finally:
+            self._go.disabled = False
+            self._busy = False
+
+    async def _follow(self, begun: tuple[Task | Exception, ...]) -> None:
+        followed = [await asyncio.to_thread(_followed, one) for one in begun]
+        shown, clock = -1, time.monotonic()
+        while True:
+            results = [_result(task, future) for task, future in zip(begun, followed, strict=True)]
+            done = len(results) - results.count(None)
+            if self._handle is not None and done > shown:
+                self._handle.update(self._comparison.videos(results))
+            if done == len(results):
+                self._say(done_html(begun, results))
+                return
+            shown = done
+            waited = time.monotonic() - clock
+            self._say(await asyncio.to_thread(lanes_html, self._comparison.candidates, begun, results, waited))
+            await asyncio.sleep(_TICK_S)
+
+    def _say(self, text: str) -> None:
+        if self._status.value != text:
+            self._status.value = text
+
+    def _guarded(self, act: Callable[[], None]) -> Callable[[Any], None]:
+        def guarded(_: Any) -> None:
+            try:
+                act()
+            except Exception as error:  # noqa: BLE001 - a callback's exception would be seen nowhere
+                unexpected("comparison", error)
+                self._say(unexpected_html(error))
+
+        return guarded
+
+
+class _Root(W.VBox):  # type: ignore[misc]
+    """The comparison's box; for viewers without widgets it is the table."""
+
+    def __init__(self, comparison: Comparison, children: list[Any], layout: Any) -> None:
+        super().__init__(
+            children, layout=layout, _dom_classes=["widget-box", "sdn", "sdn-panel", "sdn-comparison"]
+        )  # fmt: skip
+        self._comparison = comparison
+
+    def _repr_mimebundle_(self, **options: Any) -> dict[str, Any]:
+        bundle: dict[str, Any] = dict(super()._repr_mimebundle_(**options) or {})
+        bundle["text/plain"] = repr(self._comparison)
+        bundle["text/html"] = table_html(HEADS, self._comparison.cells(), str(self._comparison.total))
+        return bundle
+
+
+def _followed(task: Task | Exception) -> Future[Any] | Exception:
+    try:
+        return task if isinstance(task, Exception) else task.future()
+    except Exception as error:  # noqa: BLE001 - it stands in this model's place, and the other models go on
+        return error
+
+
+def _result(task: Task | Exception, future: Future[Any] | Exception) -> Video | Exception | None:
+    if isinstance(task, Exception):
+        return task
+    if isinstance(future, Exception):
+        return future
+    try:
+        return task.show(future.result()) if future.done() else None
+    except Exception as error:  # noqa: BLE001 - it stands in this model's place, and the other models go on
+        return error

@@ -1,0 +1,242 @@
+"""A form wired to a session in one cell: Generate, progress, and the video as an output of that cell."""
+
+import asyncio
+import threading
+import time
+from collections.abc import Callable
+from typing import Any
+
+import ipywidgets as W  # noqa: N812
+from IPython.display import HTML, DisplayHandle, display
+from ipywidgets.widgets.widget_button import ButtonStyle
+
+from seedance_nb._task.begin import World
+from seedance_nb._check.check import approve
+from seedance_nb._form.controls.base import Shared, toggle
+from seedance_nb._task.video import sent_html
+from seedance_nb._task.engine import ENGINE
+from seedance_nb._base.errors import Refused, SeedanceError, TaskFailed
+from seedance_nb._notebook.refusals import faults
+from seedance_nb._form.form import Form
+from seedance_nb._task.task import Task
+from seedance_nb._form.uploads import Helper
+from seedance_nb._base.log import unexpected
+from seedance_nb._base.html import escaped
+from seedance_nb._check.price import price_before, price_note
+from seedance_nb._notebook.status import (
+    done_html,
+    failed_html,
+    key_html,
+    left_html,
+    looking_html,
+    running_html,
+    unchecked_html,
+    unsure_html,
+)
+from seedance_nb._notebook.live_price import Quote
+from seedance_nb._session.session import Session
+from seedance_nb._document.load import Spec
+from seedance_nb._notebook.toolbar import Tools
+from seedance_nb._base.values import find, json_text
+
+SETTLE_S = 0.4
+_TICK_S = 0.25
+
+
+class Panel:
+    """Form, price, Generate, progress and the video in one cell. Until Generate is pressed only the provider's free estimate call is asked.
+
+    `form` is the form, `task` the latest task (None before the first). The video is an output of the cell, so it stays
+    there without a kernel. `budget` is that of `Session.submit`.
+    """
+
+    def __init__(self, spec: Spec, session: Session, budget: float | None = None) -> None:
+        self.spec = spec
+        self._budget = budget
+        self.form = Form(spec, Helper(lambda: session.advice.desk(spec), spec))
+        self.task: Task | None = None
+        self._session = session
+        self._host = session.host(spec)
+        self._simulated = not self._host
+        self._quote = Quote(session, spec, self._priced, simulated=self._simulated)
+        self._sure: frozenset[str] = frozenset()
+        self._blamed = False
+        self._lock = threading.Lock()
+        self._busy = False
+        self._watching = True
+        self._handle: DisplayHandle | None = None
+        shared = self._shared = Shared()
+        self._top = shared.html(self._head(), "sdn-top")
+        self._go = shared.make(W.Button, ButtonStyle, "sdn-go", description=self._price(), icon="play")
+        self._stop = shared.make(W.Button, ButtonStyle, "sdn-hidden", description="Stop waiting")
+        self._again = shared.make(W.Button, ButtonStyle, "sdn-hidden", description="Another take", icon="repeat")
+        self._note = shared.html(escaped(price_note(spec, self._quote.now, simulated=self._simulated)), "sdn-note")
+        self._status = shared.html("", "sdn-status")
+        self._sent = shared.html("", "sdn-status")  # apart from what changes every second, so that it stays open
+        self._seen = shared.html("", "sdn-status")
+        self._tools = Tools(self.form, shared, SETTLE_S)
+        foot = shared.box(W.HBox, [self._note, self._stop, self._again, self._go], "sdn-foot")
+        # Where the simulator was not asked for, a key is all that the real service lacks.
+        offered = self._simulated and session.simulate is None and spec.vouched
+        keys = [shared.html(key_html(spec), "sdn-status")] if offered else []
+        below = [*keys, self._tools.widget, self._status, self._seen, self._sent, foot]
+        self.widget = shared.box(W.VBox, [self._top, self.form.widget, *below], "sdn", "sdn-panel")
+        self._go.on_click(self._guarded(lambda: self._start(another=False)))
+        self._again.on_click(self._guarded(lambda: self._start(another=True)))
+        self._stop.on_click(self._guarded(self._stop_waiting))
+        self.form.observe(self._changed)
+
+    def _ipython_display_(self) -> None:
+        display(self.widget)
+        # Made now, so that it belongs to this cell; a thread may update it later but must never display by itself.
+        self._handle = display(HTML(""), display_id=True)
+
+    def __repr__(self) -> str:
+        return f"Panel for {self.spec.name}; {self.task or 'nothing sent yet'}"
+
+    def generate(self) -> None:
+        """Does what a press of Generate does. *spends credits* where a key is set.
+
+        Raises: SeedanceError where that costs anything, nobody is there to ask, and the panel has no budget.
+        """
+        self._session.must_be_meant(self.spec, self._budget)
+        self._start(another=False)
+
+    def _start(self, *, another: bool) -> None:
+        with self._lock:  # the first click takes the token; a second one finds it gone
+            if self._busy:
+                return
+            self._busy = self._watching = True
+        self._go.disabled = self._again.disabled = True
+        self._say('<div class="sdn-dim">Reading the form…</div>')
+        ENGINE.submit(self._generate(time.monotonic(), another=another))
+
+    def _stop_waiting(self) -> None:
+        self._watching = False
+
+    async def _generate(self, clicked: float, *, another: bool) -> None:
+        values: dict[str, Any] = {}
+        try:
+            self._sent.value = self._seen.value = ""
+            # A click overtakes values that the browser still holds back, so they are read once nothing changes any more.
+            while time.monotonic() - max(clicked, self.form.last_change) < SETTLE_S:
+                await asyncio.sleep(0.05)
+            if self._blamed:  # what the provider said of an earlier request does not forbid this one
+                self._blamed = False
+                self.form.tell(())
+            values = self.form.values  # what was priced and is looked at is what is sent, or nothing is
+            if self.form.validate():
+                self._say("")
+                return
+            self._say(looking_html(values))
+            report = await self._session.advice.look(self.spec, values)
+            self._must_be(values)
+            self.form.tell(report.problems)
+            if self.form.validate():
+                self._say("")
+                return
+            if not self._is_sure():
+                return
+            self._seen.value = unchecked_html(report)
+            await self._follow(values, another=another)
+        except SeedanceError as error:
+            self._say(failed_html(error))
+            self._blame(values, error)
+            toggle(self._again, shown=isinstance(error, TaskFailed))
+        except Exception as error:  # noqa: BLE001 - a callback's exception would be seen nowhere
+            unexpected("panel", error)
+            self._say(
+                f'<div class="sdn-error" role="alert">Something unexpected happened: {escaped(repr(error))}</div>'
+            )
+        finally:
+            toggle(self._stop, shown=False)
+            self._go.disabled = self._again.disabled = False
+            self._busy = False
+
+    def _blame(self, sent: dict[str, Any], error: SeedanceError) -> None:
+        """Shows what a refusal says of a field at that field, where it still has the value that was sent."""
+        told = faults(self.spec, sent, error) if isinstance(error, Refused) else ()
+        now = self.form.values
+        still = [problem for problem in told if find(now, problem.path) == problem.value]
+        if still:
+            self._blamed = True
+            self.form.tell(still)
+
+    async def _follow(self, values: dict[str, Any], *, another: bool) -> None:
+        body = json_text(values)
+        # What touches the ledger waits in threads: a locked one must not hold up every other task on this loop.
+        taken = await asyncio.to_thread(self._session.ledger.takes, approve(self.spec, values)) if another else 0
+        if self._budget is not None:  # asked here, where waiting for the answer stops nothing else
+            await self._session.advice.price(self.spec, values)
+        world: World = "simulated" if self._simulated else "paid"
+        task = self.task = await asyncio.to_thread(
+            lambda: self._session.submit(
+                self.spec, take=taken + 1, warn=False, budget=self._budget, shown_as=world, by_hand=True, **values
+            )
+        )
+        future = await asyncio.to_thread(task.future)
+        self._sent.value = sent_html(body)
+        toggle(self._stop, shown=True)
+        begun = time.monotonic()
+        while not future.done() and self._watching:
+            self._say(running_html(await asyncio.to_thread(lambda: task.row), time.monotonic() - begun))
+            await asyncio.sleep(_TICK_S)
+        if not future.done():
+            self._say(left_html(await asyncio.to_thread(lambda: task.row)))
+            return
+        video = task.show(future.result())
+        if self._handle is not None:
+            self._handle.update(video)
+        toggle(self._again, shown=True)
+        self._say(await asyncio.to_thread(done_html, task, time.monotonic() - begun))
+
+    def _say(self, text: str) -> None:
+        if self._status.value != text:
+            self._status.value = text
+
+    def _changed(self, values: dict[str, Any]) -> None:
+        toggle(self._again, shown=False)
+        self._quote.changed(values)
+        self._tools.changed()
+
+    def _priced(self) -> None:
+        note = escaped(price_note(self.spec, self._quote.now, simulated=self._simulated))
+        for widget, name, text in ((self._go, "description", self._price()), (self._note, "value", note)):
+            if getattr(widget, name) != text:
+                setattr(widget, name, text)
+
+    def _must_be(self, values: dict[str, Any]) -> None:
+        if self.form.values != values:
+            raise SeedanceError(
+                "The form was changed while its media were being looked at, so nothing was sent.",
+                next_step="press Generate again for what the form says now",
+            )
+
+    def _is_sure(self) -> bool:
+        """Whether these warnings were seen before, or cost nothing; they are shown otherwise."""
+        warned = tuple(problem for problem in self.form.problems if problem.warns)
+        seen = frozenset(str(problem) for problem in warned)
+        if self._simulated or seen <= self._sure:
+            return True
+        self._sure = seen
+        self._say(unsure_html(warned))
+        return False
+
+    def _head(self) -> str:
+        mark = '<span class="sdn-badge">SIMULATED</span>' if self._simulated else ""
+        goes = f'<span class="sdn-dim">the key goes to {escaped(self._host)}</span>' if self._host else ""
+        mode = f'<span class="sdn-dim">{escaped(self.spec.mode)}</span>'
+        return f"<b>{escaped(self.spec.title)}</b>{mode}{mark}<code>{escaped(self.spec.name)}</code>{goes}"
+
+    def _price(self) -> str:
+        return f"Generate · {price_before(self._quote.now, simulated=self._simulated)}"
+
+    def _guarded(self, act: Callable[[], None]) -> Callable[[Any], None]:
+        def guarded(_: Any) -> None:
+            try:
+                act()
+            except Exception as error:  # noqa: BLE001 - a callback's exception would be seen nowhere
+                unexpected("panel", error)
+                self._say(f'<div class="sdn-error" role="alert">{escaped(str(error))}</div>')
+
+        return guarded

@@ -1,0 +1,83 @@
+"""What stands below a panel's fields: take back a change, begin again, and the request as code."""
+
+import asyncio
+import time
+from collections.abc import Callable
+from typing import Any
+
+import ipywidgets as W  # noqa: N812
+from ipywidgets.widgets.widget_button import ButtonStyle
+
+from seedance_nb._form.controls.base import Shared, toggle
+from seedance_nb._task.engine import ENGINE
+from seedance_nb._form.form import Form
+from seedance_nb._base.log import unexpected
+from seedance_nb._base.html import escaped
+
+
+class Tools:
+    """The row of small buttons and the fold below it. The code is made when it is opened, and follows the form from then on.
+
+    `settle_s` is how long the form has to rest after a press of Undo, in seconds: a click overtakes the last typing.
+    """
+
+    def __init__(self, form: Form, shared: Shared, settle_s: float) -> None:
+        self._form, self._shared, self._settle_s = form, shared, settle_s
+        self._view: Any = None
+        self._open = False
+        self._fold = self._button("As code", "caret-right", self._turn)
+        self._undo = self._button("Undo", "undo", lambda: ENGINE.submit(self._take_back()), disabled=True)
+        reset = self._button("Reset", "eraser", form.reset)
+        self._row = shared.box(W.HBox, [self._fold, self._undo, reset], "sdn-tools")
+        self.widget = shared.box(W.VBox, [self._row], "sdn-below")
+
+    def changed(self) -> None:
+        """Follows the form; nothing is sent to the browser where nothing changes."""
+        if self._undo.disabled is not (not self._form.history):
+            self._undo.disabled = not self._form.history
+        if self._open:
+            self._show()
+
+    def _button(self, name: str, icon: str, act: Callable[[], Any], **traits: Any) -> Any:
+        made = self._shared.make(W.Button, ButtonStyle, "sdn-tool", description=name, icon=icon, **traits)
+        made.on_click(lambda _: act())
+        return made
+
+    def _turn(self) -> None:
+        self._open = not self._open
+        self._fold.icon = "caret-down" if self._open else "caret-right"
+        if self._view is None:
+            self._view = self._shared.html("", "sdn-code")
+            self.widget.children = [self._row, self._view]
+        toggle(self._view, shown=self._open)
+        if self._open:
+            self._show()
+
+    def _show(self) -> None:
+        text = code_html(self._form)
+        if self._view.value != text:
+            self._view.value = text
+
+    async def _take_back(self) -> None:
+        clicked = time.monotonic()
+        try:
+            while time.monotonic() - max(clicked, self._form.last_change) < self._settle_s:
+                await asyncio.sleep(0.05)
+            self._form.undo()
+        except Exception as error:  # noqa: BLE001 - on the engine's thread it would be seen nowhere
+            unexpected("undo", error)
+
+
+def code_html(form: Form) -> str:
+    """The form's request as Python and as a curl command, or why there is none. *reads files*; everything is escaped."""
+    try:
+        snippets = (("Python", form.to_python()), (f"curl · {_where(form)}", form.to_curl()))
+    except ValueError as error:
+        return f'<div class="sdn-error">{escaped(f"There is no code for these values: {error}.")}</div>'
+    return "".join(
+        f'<div class="sdn-dim">{escaped(name)}</div><pre tabindex="0">{escaped(code)}</pre>' for name, code in snippets
+    )
+
+
+def _where(form: Form) -> str:
+    return f"goes to {form.spec.provider} itself and is charged there" if form.spec.task else "for a POSIX shell"

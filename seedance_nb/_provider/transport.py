@@ -1,0 +1,190 @@
+"""The only file that sends the key: one paid POST, the calls beside it, and the looks that follow."""
+
+import asyncio
+import time
+from collections.abc import AsyncIterator, Awaitable, Callable, Generator
+from contextlib import asynccontextmanager
+from dataclasses import dataclass
+from typing import Any
+
+import httpx
+
+from seedance_nb._base.errors import Unreachable
+from seedance_nb._base.secret import Secret
+from seedance_nb._web.origins import host_of
+from seedance_nb._provider.outcome import Answer, Sent, outcome_of, troubled
+from seedance_nb._provider.rate_limit import Gate, pause_of
+from seedance_nb._web.client import Way, trusted
+from seedance_nb._check.request import Request
+from seedance_nb._document.load import Spec
+from seedance_nb._base.values import ABSENT, read_answer, tamed
+
+MAX_ANSWER = 2 * 1024 * 1024
+_CONNECT_S = 10.0
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Place:
+    """Where requests go. `app` is the built-in simulator, mounted in this process; None for a real address.
+
+    `total` bounds one API call, in seconds. `gate` shares out the turns of all
+    requests to this host; `sleep` waits for one, in seconds of `clock`.
+    """
+
+    base_url: str
+    secret: Secret | None
+    app: Callable[..., Any] | None = None
+    total: float = 120
+    gate: Gate | None = None
+    sleep: Callable[[float], Awaitable[None]] = asyncio.sleep
+    clock: Callable[[], float] = time.monotonic
+
+
+async def turn(place: Place) -> float:
+    """Waits for a turn to speak to this host; the moment of it, by the place's clock."""
+    return await place.gate.turn(place.clock, place.sleep) if place.gate else place.clock()
+
+
+def _heard(spec: Spec, answer: Answer | None, place: Place, sent: float) -> None:
+    if place.gate:
+        good = answer is not None and not troubled(spec, answer)
+        pause = answer.retry_after if answer else None
+        place.gate.heard(sent, place.clock(), good=good, retry_after=pause)
+
+
+async def send_once(spec: Spec, request: Request, place: Place) -> Sent:
+    """What became of the paid request, sent at most once over a fresh connection. *network*, *spends credits*.
+
+    The caller waits for its `turn` first.
+    """
+    why, answer, began, line = "", None, place.clock(), _Line(gone=place.app is not None)
+    may_pass = True
+    try:
+        answer = await _call(spec, request, place, line)
+    except TimeoutError:
+        why = f"no answer within {place.total:g} s"
+    except (httpx.InvalidURL, httpx.UnsupportedProtocol) as error:
+        why, may_pass = f"the address makes no sense: {_said(error, place)}", False
+    except (httpx.HTTPError, OSError, ValueError) as error:
+        why = _said(error, place)
+    _heard(spec, answer, place, began)
+    if answer is None and not line.gone:
+        told = f"No connection to {host_of(place.base_url)} could be made ({why})"
+        return Sent(outcome="unsent", why=told, error=Unreachable(f"{told}."), may_pass=may_pass)
+    if answer is None:
+        return Sent(outcome="unknown", why=f"the connection broke before a clear answer came ({why})")
+    return outcome_of(spec, answer, place.secret)
+
+
+async def look(spec: Spec, request: Request, place: Place) -> tuple[Answer | None, str]:
+    """The answer to a request that costs nothing, or None and why there is none; it waits for its turn. *network*."""
+    problem, answer, sent = "", None, await turn(place)
+    try:
+        answer = await _call(spec, request, place)
+    except TimeoutError:
+        problem = "no answer in time"
+    except (httpx.HTTPError, httpx.InvalidURL, OSError, ValueError) as error:
+        problem = _said(error, place)
+    _heard(spec, answer, place, sent)
+    return answer, problem
+
+
+def way_of(spec: Spec, place: Place) -> Way:
+    """Which addresses files may have that are fetched for, or put to, this place; no key goes that way. *pure*.
+
+    Public https ones; and those at the place itself where it is the simulator, or a person named another origin than the
+    document's.
+    """
+    named = place.app is not None or host_of(place.base_url) != host_of(spec.server)
+    return Way(origin=place.base_url if named else "", app=place.app)
+
+
+class _KeyAuth(httpx.Auth):
+    """Adds the key when a request is sent, and only for the provider's own origin."""
+
+    def __init__(self, spec: Spec, place: Place) -> None:
+        self._spec, self._place = spec, place
+
+    def auth_flow(self, request: httpx.Request) -> Generator[httpx.Request, httpx.Response, None]:
+        auth, secret = self._spec.auth, self._place.secret
+        if auth and secret and _same_origin(request.url, httpx.URL(self._place.base_url)):
+            request.headers[auth.header] = auth.prefix + secret.reveal()
+        yield request
+
+
+def _same_origin(one: httpx.URL, other: httpx.URL) -> bool:
+    return (one.scheme, one.raw_host, one.port) == (other.scheme, other.raw_host, other.port)
+
+
+@asynccontextmanager
+async def _client(place: Place, auth: httpx.Auth | None) -> AsyncIterator[httpx.AsyncClient]:
+    transport = (
+        httpx.ASGITransport(app=place.app, raise_app_exceptions=False)
+        if place.app
+        else httpx.AsyncHTTPTransport(verify=trusted())
+    )
+    headers = {"Accept-Encoding": "identity", "User-Agent": "seedance_nb"}
+    timeout = httpx.Timeout(60, connect=min(_CONNECT_S, place.total))
+    # trust_env is off so that no .netrc replaces the key and no proxy from the environment sees it.
+    async with httpx.AsyncClient(
+        transport=transport, auth=auth, timeout=timeout, headers=headers, trust_env=False
+    ) as client:
+        yield client
+
+
+class _Line:
+    """Whether anything of a request may have gone out over its connection."""
+
+    def __init__(self, *, gone: bool) -> None:
+        self.gone = gone
+
+    async def trace(self, event: str, _: Any) -> None:
+        """What the HTTP library calls at each of its steps."""
+        self.gone = self.gone or event.endswith("send_request_headers.started")
+
+
+async def _call(spec: Spec, request: Request, place: Place, line: _Line | None = None) -> Answer:
+    headers = (
+        {"Content-Type": "application/json", "Accept": "application/json"}
+        if request.body
+        else {"Accept": "application/json"}
+    )
+    content = request.body.encode() if request.body else None
+    hide = place.secret.hide if place.secret else str
+    traced = {"trace": line.trace} if line else {}
+    async with (
+        asyncio.timeout(place.total),
+        _client(place, _KeyAuth(spec, place)) as client,
+        client.stream(request.method, request.url, content=content, headers=headers, extensions=traced) as answer,
+    ):
+        if answer.is_redirect:
+            where = hide(host_of(answer.headers.get("location", "")))
+            return Answer(status=answer.status_code, value=ABSENT, redirect=where)
+        raw = await _read(answer, MAX_ANSWER)
+    value = read_answer(raw)
+    try:
+        value = place.secret.hide_in(value) if place.secret else value  # from here on no answer has the key in it
+    except RecursionError:
+        value = ABSENT
+    return Answer(
+        status=answer.status_code,
+        value=value,
+        retry_after=pause_of(answer.headers.get("retry-after", ""), answer.headers.get("date", ""), time.time()),
+        simulated="x-seedance-simulator" in answer.headers,
+    )
+
+
+async def _read(answer: httpx.Response, limit: int) -> bytes:
+    parts, size = [], 0
+    async for chunk in answer.aiter_raw():
+        size += len(chunk)
+        if size > limit:
+            msg = f"the answer is larger than {limit:,} bytes"
+            raise ValueError(msg)
+        parts.append(chunk)
+    return b"".join(parts)
+
+
+def _said(error: Exception, place: Place) -> str:
+    text = str(error).rstrip(".") or type(error).__name__
+    return tamed(place.secret.hide(text) if place.secret else text)[:200]

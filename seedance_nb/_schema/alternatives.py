@@ -1,0 +1,137 @@
+"""Which branch of `oneOf` or `anyOf` a value means, and what is wrong with it there."""
+
+from collections.abc import Iterable, Iterator, Sequence
+from typing import Any
+
+from jsonschema import ValidationError
+
+from seedance_nb._schema.dialect import FROM
+from seedance_nb._base.values import ABSENT
+
+UNCHECKED = "unchecked"
+"""The rule of an error that says that something could not be checked."""
+
+_TITLE_LENGTH = 60
+
+
+def branch_names(branches: Sequence[Any]) -> tuple[str, ...]:
+    """A readable name for each branch: its title, its name in the document, its one value, or its kind. *pure*."""
+    return tuple(_name(branch, number) for number, branch in enumerate(branches, 1))
+
+
+def _name(branch: Any, number: int) -> str:
+    if not isinstance(branch, dict):
+        return f"choice {number}"
+    said = [branch.get("title"), branch.get(FROM), _const(branch)]
+    kinds = branch.get("type")
+    said.append(kinds if isinstance(kinds, str) and kinds not in ("object", "array") else None)
+    fields = branch.get("properties") or branch.get("required") or ()
+    said.append(", ".join(map(str, fields))[:_TITLE_LENGTH] or None)
+    return next((str(text) for text in said if text not in (None, "")), str(kinds or f"choice {number}"))
+
+
+def _const(branch: dict[str, Any]) -> Any:
+    values = [branch["const"]] if "const" in branch else branch.get("enum", ())
+    return values[0] if len(values) == 1 else None
+
+
+def discriminated(schema: dict[str, Any], branches: Sequence[Any], value: Any) -> int | None:
+    """The position of the branch that `discriminator` or a field with one fixed value names; None if none does. *pure*."""
+    if not isinstance(value, dict):
+        return None
+    table = schema.get("discriminator")
+    if isinstance(table, dict) and isinstance(said := value.get(str(table.get("propertyName"))), str):
+        mapping = table.get("mapping")
+        meant = str(mapping.get(said, said) if isinstance(mapping, dict) else said).rpartition("/")[2]
+        for position, branch in enumerate(branches):
+            if isinstance(branch, dict) and branch.get(FROM) == meant:
+                return position
+    fixed = [_fixed(branch) for branch in branches]
+    for name in fixed[0] if fixed else ():
+        if name in value and all(name in other for other in fixed):
+            fitting = [position for position, other in enumerate(fixed) if value[name] in other[name]]
+            if len(fitting) == 1:
+                return fitting[0]
+    return None
+
+
+def _fixed(branch: Any) -> dict[str, list[Any]]:
+    """The fields of a branch that may have only some values, with these."""
+    if not isinstance(branch, dict):
+        return {}
+    found: dict[str, list[Any]] = {}
+    for part in branch.get("allOf", ()):
+        found |= _fixed(part)
+    properties = branch.get("properties", {})
+    for name, child in properties.items() if isinstance(properties, dict) else ():
+        values = [child["const"]] if isinstance(child, dict) and "const" in child else []
+        if isinstance(child, dict) and isinstance(child.get("enum"), list):
+            values = child["enum"]
+        if values:
+            found[name] = values
+    return found
+
+
+def told(
+    schema: dict[str, Any], key: str, branches: Sequence[Any], value: Any, errors: Sequence[Sequence[ValidationError]]
+) -> Iterator[ValidationError]:
+    """The errors to tell where a value fits none of the branches: those of the one that is meant. *pure*."""
+    meant = discriminated(schema, branches, value)
+    if meant is not None:
+        yield from errors[meant]
+        return
+    kinds = _together(errors, "type")
+    if kinds is not None:
+        yield ValidationError(
+            "is of no kind that fits", validator="type", validator_value=kinds, instance=value, schema=schema
+        )
+        return
+    fitting = [position for position, found in enumerate(errors) if not any(_here(error, "type") for error in found)]
+    values = _together([errors[position] for position in fitting], "enum", "const")
+    if values is not None:
+        yield ValidationError(
+            "is none of the values", validator="enum", validator_value=values, instance=value, schema=schema
+        )
+        return
+    groups = [_missing(found) for found in errors]
+    if key == "oneOf" and isinstance(value, dict) and all(groups):
+        names = ", ".join(" with ".join(group) for group in groups)
+        yield ValidationError(f"give exactly one of {names}", validator=key, validator_value=groups, instance=ABSENT,
+                              schema=schema, path=[groups[0][0]])  # fmt: skip
+        return
+    yield from errors[min(fitting, key=lambda position: _badness(errors[position], value))]
+
+
+def _here(error: ValidationError, *rules: str) -> bool:
+    return error.validator in rules and not error.path
+
+
+def _together(errors: Iterable[Sequence[ValidationError]], *rules: str) -> list[Any] | None:
+    """What all branches allow, where each refuses the value itself by one of these rules; None otherwise."""
+    allowed: list[Any] = []
+    for found in errors:
+        here = [error for error in found if _here(error, *rules)]
+        if not here:
+            return None
+        limit = here[0].validator_value
+        allowed += limit if isinstance(limit, list) and here[0].validator != "const" else [limit]
+    unique: list[Any] = []
+    for item in allowed:
+        if not any(item == other and type(item) is type(other) for other in unique):
+            unique.append(item)
+    return unique or None
+
+
+def _missing(errors: Sequence[ValidationError]) -> list[str]:
+    """The fields whose absence is all that is wrong; [] where anything else is."""
+    if not all(error.validator == "required" and len(error.path) == 1 for error in errors):
+        return []
+    return [str(error.path[0]) for error in errors]
+
+
+def _badness(errors: Sequence[ValidationError], value: Any) -> tuple[int, int, int]:
+    wrong_choice = sum(error.validator in ("const", "enum") and len(error.path) == 1 for error in errors)
+    strange = sum(error.validator in ("unknown", "additionalProperties", "required") for error in errors)
+    has = value if isinstance(value, dict) else {}
+    about = sum(bool(error.path) and error.path[0] in has for error in errors)
+    return wrong_choice, strange + len(errors), -about

@@ -1,0 +1,173 @@
+"""The keywords that apply other schemas: where a part could not be checked, the whole is unchecked and neither passed nor refused."""
+
+import difflib
+import functools
+import itertools
+from collections.abc import Iterator
+from typing import Any
+
+from jsonschema import ValidationError
+
+from seedance_nb._schema.alternatives import UNCHECKED, branch_names, told
+from seedance_nb._schema.work import spend
+from seedance_nb._schema.patterns import search
+from seedance_nb._base.values import ABSENT
+from seedance_nb._schema.messages import words_for
+
+_SHOWN = 12
+_COMPARED = 1_000
+_LONGEST_NAME = 100
+_TO_COMPARE = 10  # schemas are checked in that time
+
+Errors = Iterator[ValidationError]
+
+
+def judged(validator: Any, value: Any, schema: Any, position: int | str) -> tuple[list[ValidationError], bool]:
+    """The errors of a value under a schema, and whether they say only that something could not be checked. *pure*."""
+    errors = list(validator.descend(value, schema, schema_path=position))
+    return errors, bool(errors) and all(error.validator == UNCHECKED for error in errors)
+
+
+def any_of(validator: Any, branches: Any, value: Any, schema: Any) -> Errors:
+    """What is wrong with a value that fits none of the branches."""
+    found: list[list[ValidationError]] = []
+    unsure: list[ValidationError] = []
+    for position, branch in enumerate(branches):
+        errors, is_unsure = judged(validator, value, branch, position)
+        if not errors:
+            return
+        if is_unsure:
+            unsure = unsure or errors
+        found.append(errors)
+    yield from unsure or told(schema, "anyOf", branches, value, found)
+
+
+def one_of(validator: Any, branches: Any, value: Any, schema: Any) -> Errors:
+    """What is wrong with a value that does not fit exactly one of the branches."""
+    results = [judged(validator, value, branch, position) for position, branch in enumerate(branches)]
+    fits = [position for position, (errors, _) in enumerate(results) if not errors]
+    unsure = [errors for errors, is_unsure in results if is_unsure]
+    if len(fits) > 1:
+        named = branch_names(branches)
+        several = ", ".join(named[position] for position in fits)
+        yield ValidationError(f"fits more than one of these, and only one is allowed: {several}", instance=value)
+    elif unsure:
+        yield from unsure[0]
+    elif not fits:
+        yield from told(schema, "oneOf", branches, value, [errors for errors, _ in results])
+
+
+def not_(validator: Any, refused: Any, value: Any, _: Any) -> Errors:
+    """What is wrong with a value that fits what it must not."""
+    errors, is_unsure = judged(validator, value, refused, "")
+    if is_unsure:
+        yield from errors
+    elif not errors:
+        names = refused.get("required") if isinstance(refused, dict) and set(refused) <= {"required", "type"} else None
+        if isinstance(names, list) and names:
+            together = (
+                f"cannot be given together with {' and '.join(map(str, names[:-1]))}"
+                if names[1:]
+                else "is not allowed here"
+            )
+            yield ValidationError(together, instance=value[names[-1]], path=[names[-1]])
+        else:
+            yield ValidationError("is just what the document does not allow here", instance=value)
+
+
+def if_(validator: Any, condition: Any, value: Any, schema: Any) -> Errors:
+    """What is wrong with a value by `then` where it fits the condition, and by `else` where it does not."""
+    errors, is_unsure = judged(validator, value, condition, "if")
+    if is_unsure:
+        yield from errors
+        return
+    branch = "else" if errors else "then"
+    if branch in schema:
+        yield from validator.descend(value, schema[branch], schema_path=branch)
+
+
+def contains(validator: Any, wanted: Any, value: Any, schema: Any) -> Errors:
+    """What is wrong with a list that has too few or too many entries of a kind."""
+    if not isinstance(value, list):
+        return
+    results = [judged(validator, item, wanted, position) for position, item in enumerate(value)]
+    sure = sum(not errors for errors, _ in results)
+    unsure = sum(is_unsure for _, is_unsure in results)
+    least, most = schema.get("minContains", 1), schema.get("maxContains", len(value))
+    if sure + unsure < least or sure > most:
+        bound = f"at least {_plain(least)} needed" if sure < least else f"at most {_plain(most)} allowed"
+        yield ValidationError(f"has {sure} of the entries that the document asks for; {bound}", instance=value)
+    elif sure < least or sure + unsure > most:
+        yield from next(errors for errors, is_unsure in results if is_unsure)
+
+
+def property_names(validator: Any, names: Any, value: Any, _: Any) -> Errors:
+    """What is wrong with the names in an object, each at its own place."""
+    for name in value if isinstance(value, dict) else ():
+        for error in validator.descend(name, names):
+            unsure = error.validator == UNCHECKED
+            said = error.message if unsure else words_for(str(error.validator), name, error.validator_value, {})
+            message = f"its name {said}"
+            yield ValidationError(
+                message, validator=UNCHECKED if unsure else "propertyNames", path=[name], instance=name
+            )
+
+
+def dependent_required(_: Any, table: Any, value: Any, schema: Any) -> Errors:
+    """The names that are needed beside others, each at its own place."""
+    for name, needed in table.items() if isinstance(value, dict) else ():
+        for other in needed if name in value else ():
+            if other not in value:
+                child = schema.get("properties", {}).get(other, {})
+                yield ValidationError(f"is required where {name} is given", path=[other], instance=ABSENT, schema=child)
+
+
+def pattern_properties(validator: Any, patterns: Any, value: Any, _: Any) -> Errors:
+    """What is wrong with the values whose names fit a pattern."""
+    for pattern, child in patterns.items() if isinstance(value, dict) else ():
+        for name, item in value.items():
+            fits = search(pattern, str(name))
+            if fits:
+                yield from validator.descend(item, child, path=name, schema_path=pattern)
+            elif fits is None:
+                yield unchecked_name(name, pattern, item)
+
+
+def additional_properties(validator: Any, rest: Any, value: Any, schema: Any) -> Errors:
+    """What is wrong with the values whose names are not written down."""
+    properties, patterns = schema.get("properties", {}), schema.get("patternProperties", {})
+    for name, item in value.items() if isinstance(value, dict) else ():
+        fits = [True] if name in properties else [search(pattern, str(name)) for pattern in patterns]
+        if True in fits or None in fits:  # what could not be told is told by patternProperties
+            continue
+        if rest is False:
+            yield strange(name, item, properties, "additionalProperties", schema)
+        elif rest is not True:
+            yield from validator.descend(item, rest, path=name)
+
+
+def strange(name: Any, item: Any, names: Any, rule: str, schema: Any) -> ValidationError:
+    """The error about a name that the document does not have. *pure*."""
+    spend(_TO_COMPARE)
+    close = _nearest(str(name)[:_LONGEST_NAME], tuple(itertools.islice(names, _COMPARED)))
+    listed = ", ".join(itertools.islice(names, _SHOWN)) + (", …" if len(names) > _SHOWN else "")
+    hint = f"; did you mean {close}?" if close else f"; the document has {listed}" if listed else ""
+    return ValidationError(
+        f"is no field of the document{hint}", validator=rule, path=[name], instance=item, schema=schema
+    )
+
+
+@functools.lru_cache(maxsize=64)
+def _nearest(name: str, names: tuple[str, ...]) -> str:
+    # Kept, because a choice asks the same of every one of its branches.
+    return next(iter(difflib.get_close_matches(name, names, 1)), "")
+
+
+def unchecked_name(name: Any, pattern: str, item: Any) -> ValidationError:
+    """The error about a name that could not be held against a pattern. *pure*."""
+    message = f"could not be checked: whether its name fits the pattern {pattern} takes too long to tell"
+    return ValidationError(message, validator=UNCHECKED, validator_value=pattern, path=[name], instance=item)
+
+
+def _plain(number: float) -> str:
+    return f"{number:g} {'is' if number == 1 else 'are'}"

@@ -1,0 +1,124 @@
+"""Whether a text has the form that `format` names. A format that is not known here, `binary` and `password` refuse nothing."""
+
+import base64
+import functools
+import ipaddress
+import re
+from collections.abc import Callable, Mapping
+from datetime import date
+
+import jsonschema
+
+from seedance_nb._schema.patterns import pattern_fault
+from seedance_nb._schema.uris import uri_fault
+
+_DATE = re.compile(r"[0-9]{4}-[0-9]{2}-[0-9]{2}")
+_TIME = re.compile(r"([0-9]{2}):([0-9]{2}):([0-9]{2})(?:\.[0-9]+)?(?:[Zz]|([+-])([0-9]{2}):([0-9]{2}))?")
+_OFFSET = re.compile(r"[Zz]$|[+-][0-9]{2}:[0-9]{2}$")
+_UUID = re.compile(r"[0-9A-Fa-f]{8}(?:-[0-9A-Fa-f]{4}){3}-[0-9A-Fa-f]{12}")
+_ATOM = r"[A-Za-z0-9!#$%&'*+/=?^_`{|}~-]+"
+_LOCAL = re.compile(rf'{_ATOM}(?:\.{_ATOM})*|"(?:[ !#-\[\]-~]|\\[ -~])*"')
+_LABEL = re.compile(r"[A-Za-z0-9](?:[A-Za-z0-9-]{0,61}[A-Za-z0-9])?")
+_DURATION = re.compile(
+    r"P(?!$)(?:[0-9]+W|(?:[0-9]+Y(?:[0-9]+M(?:[0-9]+D)?)?|[0-9]+M(?:[0-9]+D)?|[0-9]+D)?"
+    r"(?:T(?:[0-9]+H(?:[0-9]+M(?:[0-9]+S)?)?|[0-9]+M(?:[0-9]+S)?|[0-9]+S))?)"
+)
+_POINTER = re.compile(r"(?:/(?:[^~/]|~[01])*)*")
+_REFERENCE = re.compile(r"(?:[A-Za-z0-9\-._~:/?#\[\]@!$&'()*+,;=]|%[0-9A-Fa-f]{2})*")
+_HOURS, _MINUTES, _SECONDS = 24, 60, 60
+_LONGEST_NAME = 253
+_LAST_MINUTE = 24 * 60 - 1
+
+
+@functools.cache
+def checker() -> jsonschema.FormatChecker:
+    """The checker of the formats that are known here. *pure*."""
+    made = jsonschema.FormatChecker(formats=())
+    for name, fits in _FORMATS.items():
+        made.checks(name)(functools.partial(_only_texts, fits))
+    return made
+
+
+def _only_texts(fits: Callable[[str], bool], value: object) -> bool:
+    return not isinstance(value, str) or fits(value)
+
+
+def _date(text: str) -> bool:
+    if not _DATE.fullmatch(text):
+        return False
+    try:
+        date.fromisoformat(text)
+    except ValueError:
+        return False
+    return True
+
+
+def _time(text: str) -> bool:
+    # RFC 3339 asks for an offset, which hardly any document with a time of day means.
+    match = _TIME.fullmatch(text)
+    if not match:
+        return False
+    hour, minute, second, ahead, behind = (int(part or 0) for part in match.group(1, 2, 3, 5, 6))
+    if hour >= _HOURS or minute >= _MINUTES or second > _SECONDS or ahead >= _HOURS or behind >= _MINUTES:
+        return False
+    shift = (ahead * 60 + behind) * (-1 if match[4] == "+" else 1)
+    # A leap second exists only at the end of a day in UTC.
+    return second < _SECONDS or (hour * 60 + minute + shift) % (24 * 60) == _LAST_MINUTE
+
+
+def _date_time(text: str) -> bool:
+    return text[10:11] in ("T", "t") and _date(text[:10]) and _time(text[11:]) and bool(_OFFSET.search(text))
+
+
+def _email(text: str) -> bool:
+    local, at, domain = text.rpartition("@")
+    if not at or not _LOCAL.fullmatch(local):
+        return False
+    if domain.startswith("[") and domain.endswith("]"):
+        inner = domain[1:-1]
+        return _ipv6(inner[5:]) if inner.upper().startswith("IPV6:") else _ipv4(inner)
+    return _hostname(domain)
+
+
+def _hostname(text: str) -> bool:
+    return len(text) <= _LONGEST_NAME and all(_LABEL.fullmatch(label) for label in text.split("."))
+
+
+def _ipv4(text: str) -> bool:
+    try:
+        return text.isascii() and ipaddress.IPv4Address(text) is not None
+    except ValueError:
+        return False
+
+
+def _ipv6(text: str) -> bool:
+    try:
+        return text.isascii() and "%" not in text and ipaddress.IPv6Address(text) is not None
+    except ValueError:
+        return False
+
+
+def _byte(text: str) -> bool:
+    try:
+        base64.b64decode(text, validate=True)
+    except ValueError:
+        return False
+    return True
+
+
+_FORMATS: Mapping[str, Callable[[str], bool]] = {
+    "uri": lambda text: not uri_fault(text),
+    "email": _email,
+    "date": _date,
+    "time": _time,
+    "date-time": _date_time,
+    "duration": lambda text: bool(_DURATION.fullmatch(text)),
+    "json-pointer": lambda text: bool(_POINTER.fullmatch(text)),
+    "uri-reference": lambda text: bool(_REFERENCE.fullmatch(text)),
+    "regex": lambda text: not pattern_fault(text),
+    "uuid": lambda text: bool(_UUID.fullmatch(text)),
+    "byte": _byte,
+    "hostname": _hostname,
+    "ipv4": _ipv4,
+    "ipv6": _ipv6,
+}

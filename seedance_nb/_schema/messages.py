@@ -1,0 +1,179 @@
+"""What a broken limit is called in plain words, and the sentence of the document that sets it."""
+
+import re
+from typing import Any
+
+from seedance_nb._base.values import short
+
+_TYPES = {
+    "string": "text",
+    "integer": "a whole number",
+    "number": "a number",
+    "boolean": "true or false",
+    "array": "a list",
+    "object": "an object",
+    "null": "null",
+}
+_FORMATS = {
+    "uri": "an address such as https://example.com/picture.png",
+    "email": "an e-mail address",
+    "date": "a date such as 2026-11-21",
+    "date-time": "a date and time such as 2026-11-21T09:00:00Z",
+    "uuid": "a UUID",
+    "time": "a time such as 09:00:00",
+    "byte": "Base64 text",
+    "hostname": "the name of a host",
+    "ipv4": "an IPv4 address",
+    "ipv6": "an IPv6 address",
+}
+
+_HELP_UP_TO = 270
+_MOST_NAMED = 100  # no sentence speaks of more
+
+
+def words_for(rule: str, value: Any, limit: Any, schema: dict[str, Any]) -> str:
+    """What is wrong, as one clause that follows the name of the field. *pure*."""
+    size = len(value) if isinstance(value, str | list | dict) else 0
+    unit = f" {schema['x-unit']}" if "x-unit" in schema else ""
+    match rule:
+        case "type":
+            allowed = [limit] if isinstance(limit, str) else limit
+            return f"must be {' or '.join(_TYPES.get(name, name) for name in allowed)}, not {kind_of(value)} {short(value, 30)}".rstrip()
+        case "enum" | "const":
+            allowed = limit if rule == "enum" else [limit]
+            # 5 and "5" must not look alike where one was given for the other.
+            shown = (
+                short
+                if any(not isinstance(item, type(value)) and _bare(item) == _bare(value) for item in allowed)
+                else _bare
+            )
+            return f"must be {'one of ' if len(allowed) > 1 else ''}{', '.join(map(shown, allowed))}; got {short(value, 30)}"
+        case "minLength":
+            return "is empty" if not value else f"has {size:,} characters; at least {limit:,} are needed"
+        case "maxLength":
+            return f"has {size:,} characters; at most {limit:,} are allowed"
+        case "minItems":
+            return f"has {size} entries; at least {limit} {'is' if limit == 1 else 'are'} needed"
+        case "maxItems":
+            return f"has {size} entries; at most {limit} {'is' if limit == 1 else 'are'} allowed"
+        case "uniqueItems":
+            return "has the same entry twice"
+        case "minimum":
+            return f"{_bare(value)}{unit} is too small; at least {_bare(limit)}{unit} is allowed"
+        case "maximum":
+            return f"{_bare(value)}{unit} is too large; at most {_bare(limit)}{unit} is allowed"
+        case "exclusiveMinimum":
+            return f"must be more than {_bare(limit)}{unit}; got {_bare(value)}"
+        case "exclusiveMaximum":
+            return f"must be less than {_bare(limit)}{unit}; got {_bare(value)}"
+        case "multipleOf":
+            return f"must be a multiple of {_bare(limit)}; got {_bare(value)}"
+        case "pattern":
+            return f"does not match the pattern {limit}"
+        case "format":
+            return f"is not {_FORMATS.get(limit, f'of the format {limit}')}"
+        case "minProperties" | "maxProperties":
+            bound = "at least" if rule == "minProperties" else "at most"
+            return f"has {size} {'field' if size == 1 else 'fields'}; {bound} {limit} {'is' if limit == 1 else 'are'} {'needed' if rule == 'minProperties' else 'allowed'}"
+        case "items":
+            most = len(schema.get("prefixItems", ()))
+            return f"has {size} entries; at most {most} {'is' if most == 1 else 'are'} allowed"
+        case "false":
+            return "is not allowed here"
+        case _:
+            return f"breaks the document's rule {rule!r} with {short(value, 30)}"
+
+
+def quote_for(rule: str, value: Any, limit: Any, schema: dict[str, Any]) -> str:
+    """The sentence of the field's description that speaks of this limit, else its first one, else "". *pure*."""
+    if rule == "x-media":
+        rule = "base64" if isinstance(value, str) and value.lower().startswith("data:") else "schemes"
+        return str(limit.get(rule, {}).get("quote", ""))
+    said = sentences(str(schema.get("description", "")))
+    if not said:
+        return ""
+    if isinstance(limit, list):
+        groups = [group if isinstance(group, list) else [group] for group in limit[:_MOST_NAMED]]
+        wanted = [str(name) for group in groups for name in group]
+        spoken = [sentence for sentence in said if all(name in sentence for name in wanted)]
+    else:
+        spoken = [sentence for sentence in said if re.search(rf"(?<![\w.]){re.escape(str(limit))}(?![\w.])", sentence)]
+    own = said if rule not in ("type", "format", "json") else []
+    return next(iter(spoken or own), "")
+
+
+def sentences(description: str) -> list[str]:
+    """The sentences and bullets of a description, white space folded. *pure*."""
+    parts = [
+        part
+        for block in blocks(description)
+        for part in re.split(r"(?<=[.!?])\s+(?=[A-Z`\"])", block.removeprefix("- "))
+    ]
+    return [part for part in parts if part]
+
+
+def blocks(description: str) -> list[str]:
+    """The paragraphs and bullets of a description, white space folded; at least one. *pure*."""
+    return [" ".join(block.split()) for block in re.split(r"\n\s*\n|\n\s*[-*]\s", description)]
+
+
+def help_of(description: Any) -> tuple[str, tuple[str, ...]]:
+    """What stands under a control, from the first paragraph only, and all the rest. *pure*."""
+    if not description:
+        return "", ()
+    said, opening = sentences(str(description)), sentences(blocks(str(description))[0])
+    first = 0
+    while first < len(opening) and (not first or len(" ".join(opening[: first + 1])) <= _HELP_UP_TO):
+        first += 1
+    return " ".join(said[:first]), tuple(said[first:])
+
+
+def limits_in_words(upstream: dict[str, Any], unit: str = "") -> str:
+    """The limits under `x-upstream` as one clause, "" if there are none. *pure*."""
+    low, high = upstream.get("minimum"), upstream.get("maximum")
+    said = [_listed(upstream["enum"])] if "enum" in upstream else []
+    if low is not None or high is not None:
+        bounds = (
+            f"{low} to {high}" if None not in (low, high) else f"{low} or more" if high is None else f"{high} or less"
+        )
+        said.append(f"{bounds} {unit}".rstrip())
+    if "maxLength" in upstream:
+        said.append(f"at most {upstream['maxLength']:,} characters")
+    if "maxItems" in upstream:
+        said.append(f"at most {upstream['maxItems']}")
+    return "; ".join(said)
+
+
+def _listed(values: list[Any]) -> str:
+    """Values with commas; three or more whole numbers in a row as a range."""
+    parts: list[str] = []
+    runs: list[list[Any]] = []
+    for value in values:
+        follows = runs and type(value) is int and type(runs[-1][-1]) is int and value == runs[-1][-1] + 1
+        runs = [*runs[:-1], [*runs[-1], value]] if follows else [*runs, [value]]
+    for run in runs:
+        parts += [f"{run[0]} to {run[-1]}"] if len(run) > 2 else [_bare(value) for value in run]  # noqa: PLR2004
+    return ", ".join(parts)
+
+
+def kind_of(value: Any) -> str:
+    """The JSON type of a value in plain words. *pure*."""
+    match value:
+        case bool():
+            return "true or false:"
+        case str():
+            return "text"
+        case list() | tuple():
+            return "a list"
+        case dict():
+            return "an object"
+        case None:
+            return "null:"
+        case int() | float():
+            return "the number"
+        case _:
+            return f"a {type(value).__name__}:"
+
+
+def _bare(value: Any) -> str:
+    return value if isinstance(value, str) else short(value, 30)

@@ -1,0 +1,51 @@
+"""Whether a schema is one: JSON Schema's own schema of schemas, put in one piece so that a large document is judged at once."""
+
+import functools
+from collections.abc import Iterator
+from typing import Any
+
+import jsonschema
+import jsonschema.validators
+from jsonschema_specifications import REGISTRY
+
+from seedance_nb._schema.validator import descend
+
+_WHOLE = jsonschema.Draft202012Validator.META_SCHEMA["$id"]
+
+
+def schema_error(made: Any) -> jsonschema.ValidationError | None:
+    """The first fault of a schema in JSON Schema 2020-12, None if it has none. *pure*."""
+    found: jsonschema.ValidationError | None = next(_checker().iter_errors(made), None)
+    return found
+
+
+@functools.cache
+def _checker() -> Any:
+    kind = jsonschema.validators.extend(jsonschema.Draft202012Validator, {"$ref": _ref})
+    kind.descend = descend
+    return kind(_in_one_piece())
+
+
+def _ref(validator: Any, ref: str, value: Any, _: Any) -> Iterator[jsonschema.ValidationError]:
+    whole = validator.schema
+    yield from validator.descend(value, whole if ref == "#" else whole["$defs"][ref.rpartition("/")[2]])
+
+
+def _in_one_piece() -> dict[str, Any]:
+    """The vocabularies put together; where they mean the schema that they are part of, it is this one."""
+    made: dict[str, Any] = {"type": ["object", "boolean"], "properties": {}, "$defs": {}}
+    for part in REGISTRY.contents(_WHOLE)["allOf"]:
+        found = REGISTRY.resolver(_WHOLE).lookup(part["$ref"]).contents
+        made["properties"] |= _own(found.get("properties", {}))
+        made["$defs"] |= _own(found.get("$defs", {}))
+    return made
+
+
+def _own(value: Any) -> Any:
+    if isinstance(value, list):
+        return [_own(item) for item in value]
+    if not isinstance(value, dict):
+        return value
+    if isinstance(value.get("$dynamicRef"), str):
+        return {"$ref": "#"}
+    return {key: _own(item) for key, item in value.items()}

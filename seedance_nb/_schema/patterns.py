@@ -1,0 +1,145 @@
+"""Patterns as ECMA-262 means them, searched for a bounded time: no pattern of a document can hold up the kernel."""
+
+import functools
+import re
+import string
+from typing import Any
+
+from seedance_nb._schema.work import spend
+
+_MOST_SIGNS = 5_000
+_SECONDS = 0.05
+_STRIKES = 3
+_AS_MANY = 4_000  # schemas are checked in the time of one search that was given up
+
+_WORD = "A-Za-z0-9_"
+_SPACE = r"\t\n\v\f\r \xa0\u1680\u2000-\u200a\u2028\u2029\u202f\u205f\u3000\ufeff"
+_SETS = {"d": "0-9", "w": _WORD, "s": _SPACE}
+# What is not in a set, written out, so that it can stand beside other signs within brackets.
+_OTHERS = {
+    "D": r"\x00-/:-\U0010ffff",
+    "W": r"\x00-/:-@\[-\^`{-\U0010ffff",
+    "S": r"\x00-\x08\x0e-\x1f!-\x9f\xa1-\u167f\u1681-\u1fff\u200b-\u2027\u202a-\u202e\u2030-\u205e\u2060-\u2fff\u3001-\ufefe\uff00-\U0010ffff",
+}
+_EDGE = rf"(?:(?<=[{_WORD}])(?![{_WORD}])|(?<![{_WORD}])(?=[{_WORD}]))"
+_NO_EDGE = rf"(?:(?<=[{_WORD}])(?=[{_WORD}])|(?<![{_WORD}])(?![{_WORD}]))"
+_ANCHORS = {"b": _EDGE, "B": _NO_EDGE, "A": r"\A", "Z": r"\Z", "z": r"\Z"}
+_COUNT = re.compile(r"\{[0-9]+(?:,[0-9]*)?\}")
+_CODE = re.compile(r"u\{([0-9A-Fa-f]{1,6})\}|u([0-9A-Fa-f]{4})|x([0-9A-Fa-f]{2})|c([A-Za-z])")
+
+
+class _Searcher:
+    """One pattern. Where a search was stopped several times, longer texts are not tried any more."""
+
+    def __init__(self, compiled: Any) -> None:
+        self.compiled = compiled
+        self.strikes = 0
+        self.shortest = 0
+
+    def search(self, text: str) -> bool | None:
+        if self.strikes >= _STRIKES and len(text) >= self.shortest:
+            return None
+        try:
+            return self.compiled.search(text, timeout=_SECONDS) is not None
+        except TimeoutError:
+            self.shortest = min(self.shortest, len(text)) if self.strikes else len(text)
+            self.strikes += 1
+            spend(_AS_MANY)
+            return None
+
+
+@functools.lru_cache(maxsize=512)
+def search(pattern: str, text: str) -> bool | None:
+    """Whether a pattern is found in a text; None where that could not be told in 0.05 s, or the pattern not be read. *pure*."""
+    searcher = _searcher(pattern)
+    return None if isinstance(searcher, str) else searcher.search(text)
+
+
+def pattern_fault(pattern: str) -> str:
+    """Why a pattern cannot be read, "" if it can. *pure*."""
+    searcher = _searcher(pattern)
+    return searcher if isinstance(searcher, str) else ""
+
+
+@functools.lru_cache(maxsize=256)
+def _searcher(pattern: str) -> "_Searcher | str":
+    import regex  # ECMA's \p{..}, and a time limit while searching, which re has not
+
+    if len(pattern) > _MOST_SIGNS:
+        return f"it has more than {_MOST_SIGNS:,} signs"
+    try:
+        return _Searcher(regex.compile(translated(pattern)))
+    except (regex.error, ValueError, OverflowError, RecursionError, IndexError, KeyError) as error:
+        return str(error)[:120] or type(error).__name__
+
+
+def translated(pattern: str) -> str:
+    """An ECMA-262 pattern in the words of the `regex` library. *pure*; what neither knows is left as it stands."""
+    made: list[str] = []
+    at, inside = 0, False
+    while at < len(pattern):
+        sign = pattern[at]
+        if sign == "\\":
+            of_many = pattern[at + 1 : at + 2] in tuple("dDwWsSpP")
+            piece, at = _escaped(pattern, at + 1, inside=inside)
+            made.append(piece)
+            if inside and of_many and pattern[at : at + 1] == "-":
+                made.append(r"\-")  # a range cannot begin with a set
+                at += 1
+            continue
+        at += 1
+        if inside:
+            inside = sign != "]"
+            made.append(sign if sign.isalnum() or sign in "-]" else f"\\{sign}")
+        elif sign == "[":
+            negated = pattern[at : at + 1] == "^"
+            at += negated
+            if pattern[at : at + 1] == "]":
+                at += 1
+                made.append("(?s:.)" if negated else "(?!)")
+            else:
+                inside = True
+                made.append("[^" if negated else "[")
+        elif sign == "{" and not _COUNT.match(pattern, at - 1):
+            made.append(r"\{")
+        elif sign == "(" and pattern.startswith("?<", at) and pattern[at + 2 : at + 3] not in ("=", "!"):
+            made.append("(?P<")
+            at += 2
+        else:
+            made.append({"$": r"\Z", ".": r"[^\n\r\u2028\u2029]"}.get(sign, sign))
+    return "".join(made)
+
+
+def _escaped(pattern: str, at: int, *, inside: bool) -> tuple[str, int]:
+    sign = pattern[at : at + 1]
+    after = at + 1
+    if sign in _SETS:
+        return (_SETS[sign] if inside else f"[{_SETS[sign]}]"), after
+    if sign in _OTHERS:
+        return (_OTHERS[sign] if inside else f"[{_OTHERS[sign]}]"), after
+    if sign and sign in "pP" and pattern[after : after + 1] == "{" and "}" in pattern[after:]:
+        end = pattern.index("}", after) + 1
+        return f"\\{pattern[at:end]}", end
+    if code := _CODE.match(pattern, at):
+        return _signed(code, pattern)
+    if sign == "k" and (name := re.compile(r"k<(\w+)>").match(pattern, at)):
+        return f"(?P={name[1]})", name.end()
+    if sign == "b" and inside:
+        return r"\x08", after
+    if not inside and sign in _ANCHORS:
+        return _ANCHORS[sign], after
+    if sign == "0":
+        return r"\x00", after
+    if sign and sign in string.ascii_letters and sign not in "tnrfv":
+        return sign, after
+    return f"\\{sign}", after
+
+
+def _signed(code: re.Match[str], pattern: str) -> tuple[str, int]:
+    number = ord(code[4]) % 32 if code[4] else int(code[1] or code[2] or code[3], 16)
+    end = code.end()
+    if 0xD800 <= number < 0xDC00:  # noqa: PLR2004 - the first half of a pair
+        low = re.compile(r"\\u([Dd][C-Fc-f][0-9A-Fa-f]{2})").match(pattern, end)
+        if low:
+            return f"\\U{0x10000 + (number - 0xD800) * 0x400 + int(low[1], 16) - 0xDC00:08x}", low.end()
+    return f"\\U{number:08x}", end

@@ -1,0 +1,226 @@
+"""The rules of JSON Schema and our own, one small generator each: they yield what is wrong and never raise."""
+
+import re
+from collections.abc import Iterator
+from fractions import Fraction
+from typing import Any
+
+import jsonschema
+import jsonschema.validators
+import referencing
+from jsonschema import ValidationError
+
+from seedance_nb._schema import applicators as _applicators
+from seedance_nb._schema import unevaluated as _leftovers
+from seedance_nb._schema.applicators import strange
+from seedance_nb._schema.alternatives import UNCHECKED
+from seedance_nb._schema.dialect import GIVEN, HIDDEN, KNOWN, is_secret
+from seedance_nb._schema.work import MOST, Spent, bounded, spend
+from seedance_nb._schema.formats import checker
+from seedance_nb._schema.patterns import pattern_fault, search
+from seedance_nb._schema.uris import media_fault
+from seedance_nb._base.values import ABSENT, Problem, digest, find, is_empty, join
+from seedance_nb._schema.messages import quote_for, words_for
+
+_TO_TELL = 5  # schemas are checked in the time that it takes to put one error into words
+_TOO_MUCH = "could not be checked any further: the document's alternatives lead into each other in too many ways"
+
+
+def validator_of(schema: dict[str, Any]) -> Any:
+    """A validator of a schema with our keywords; it fetches nothing."""
+    return _Checker(schema, format_checker=checker(), registry=referencing.Registry())
+
+
+def errors_of(validator: Any, value: Any, most: int = MOST) -> list[ValidationError]:
+    """What is wrong with a value. *pure*. Where that takes too much work, the last error has the rule `unchecked` and says so."""
+    found: list[ValidationError] = []
+    try:
+        with bounded(value, most):
+            for error in validator.iter_errors(value):
+                found.append(error)
+                spend(_TO_TELL)
+    except Spent:
+        found.append(ValidationError(_TOO_MUCH, validator=UNCHECKED, instance=value, schema=True))
+    return found
+
+
+def _properties(validator: Any, properties: Any, instance: Any, _: Any) -> Iterator[ValidationError]:
+    if not isinstance(instance, dict):
+        return
+    for name, child in properties.items():
+        if name in instance:
+            yield from validator.descend(instance[name], child, path=name, schema_path=name)
+            if isinstance(child, dict) and "x-placeholders" in child and isinstance(instance[name], str):
+                yield from _placeholders(child["x-placeholders"], instance, name)
+
+
+def _known(_: Any, names: Any, instance: Any, schema: Any) -> Iterator[ValidationError]:
+    for name in instance if isinstance(instance, dict) else ():
+        if name not in names:
+            yield strange(name, instance[name], names, "unknown", schema)
+
+
+def _placeholders(table: dict[str, Any], instance: dict[str, Any], name: str) -> Iterator[ValidationError]:
+    for field, forms in table.items():
+        if field == "quote":
+            continue
+        held = instance.get(field, [])
+        count = len(held) if isinstance(held, list) else 0
+        pattern = "|".join(re.escape(form).replace(r"\{n\}", r"\s*([0-9]{1,4000})") for form in forms)
+        said = {match.group(): next(int(number) for number in match.groups() if number)
+                for match in re.finditer(pattern, instance[name], re.IGNORECASE)}  # fmt: skip
+        for text, number in said.items():
+            if not 1 <= number <= count:
+                have = f"{field} has {count} {'entry' if count == 1 else 'entries'}"
+                yield ValidationError(f"speaks of {text}, but {have}", validator="x-placeholders", path=[name])
+
+
+def _required(_: Any, names: Any, instance: Any, schema: Any) -> Iterator[ValidationError]:
+    if isinstance(instance, dict):
+        for name in names:
+            if name not in instance:
+                child = schema.get("properties", {}).get(name, {})
+                yield ValidationError("is required", path=[name], instance=ABSENT, schema=child)
+
+
+def _given(_: Any, groups: Any, instance: Any, schema: Any) -> Iterator[ValidationError]:
+    if isinstance(instance, dict) and not any(
+        all(not is_empty(instance.get(n, ABSENT)) for n in group) for group in groups
+    ):
+        names = ", ".join(" with ".join(group) for group in groups)
+        first = groups[0][0]
+        yield ValidationError(f"give at least one of {names}; an empty list does not count", path=[first],
+                              instance=instance.get(first, ABSENT), schema=schema)  # fmt: skip
+
+
+def _pattern(_: Any, pattern: Any, instance: Any, __: Any) -> Iterator[ValidationError]:
+    if not isinstance(instance, str):
+        return
+    fits = search(pattern, instance)
+    if fits is False:
+        yield ValidationError(f"does not match the pattern {pattern}")
+    elif fits is None:
+        why = "cannot be read" if pattern_fault(pattern) else "takes too long"
+        yield ValidationError(f"could not be checked: the pattern {pattern} {why}", validator=UNCHECKED)
+
+
+def _multiple_of(validator: Any, step: Any, instance: Any, __: Any) -> Iterator[ValidationError]:
+    # Counted as the numbers are written: 0.3 is three times 0.1, whatever their binary neighbours are.
+    if not validator.is_type(instance, "number"):
+        return
+    whole = isinstance(step, int) and isinstance(instance, int)
+    if instance % step if whole else Fraction(str(instance)) % Fraction(str(step)):
+        yield ValidationError(f"is no multiple of {step}")
+
+
+def _unique(validator: Any, unique: Any, instance: Any, __: Any) -> Iterator[ValidationError]:
+    if unique is not True or not validator.is_type(instance, "array"):
+        return
+    spend(len(instance))
+    try:
+        seen = {digest(item) for item in instance}
+    except (TypeError, ValueError, RecursionError):  # what JSON cannot carry is told by itself
+        return
+    if len(seen) < len(instance):
+        yield ValidationError("has the same entry twice")
+
+
+def _needs(_: Any, table: Any, instance: Any, __: Any) -> Iterator[ValidationError]:
+    for name, others in table.items() if isinstance(instance, dict) else ():
+        if not is_empty(instance.get(name, ABSENT)) and all(is_empty(instance.get(other, ABSENT)) for other in others):
+            yield ValidationError(f"needs one of {', '.join(others)} beside it", path=[name], instance=instance[name])
+
+
+def _media(_: Any, table: Any, instance: Any, schema: Any) -> Iterator[ValidationError]:
+    schemes = table.get("schemes", {}).get("any", ["https", "http"])
+    items: list[tuple[tuple[int, ...], Any]] = [((), instance)] if schema.get("type") == "string" else []
+    if isinstance(instance, list):
+        items = [((place,), item) for place, item in enumerate(instance)]
+    for path, item in items:
+        fault = media_fault(item, schemes) if isinstance(item, str) else ""
+        if fault:
+            yield ValidationError(fault, path=path, instance=item)
+
+
+_Checker = jsonschema.validators.extend(
+    jsonschema.Draft202012Validator,
+    {
+        "properties": _properties,
+        "required": _required,
+        "pattern": _pattern,
+        "multipleOf": _multiple_of,
+        "uniqueItems": _unique,
+        "anyOf": _applicators.any_of,
+        "oneOf": _applicators.one_of,
+        "not": _applicators.not_,
+        "if": _applicators.if_,
+        "contains": _applicators.contains,
+        "propertyNames": _applicators.property_names,
+        "dependentRequired": _applicators.dependent_required,
+        "patternProperties": _applicators.pattern_properties,
+        "additionalProperties": _applicators.additional_properties,
+        "unevaluatedProperties": _leftovers.unevaluated_properties,
+        "unevaluatedItems": _leftovers.unevaluated_items,
+        GIVEN: _given,
+        KNOWN: _known,
+        "x-media": _media,
+        "x-needs": _needs,
+    },
+)
+
+
+def descend(self: Any, instance: Any, schema: Any, path: Any = None, **_: Any) -> Iterator[ValidationError]:
+    """The library's own descent without a new validator for every schema: ours have no base addresses inside."""
+    if schema is True:
+        return
+    if schema is False:
+        yield ValidationError("is not allowed", validator="false", instance=instance, schema=schema,
+                              path=() if path is None else (path,))  # fmt: skip
+        return
+    spend()
+    for key, value in schema.items():
+        check = self.VALIDATORS.get(key)
+        for error in () if check is None else check(self, value, instance, schema) or ():
+            error._set(  # noqa: SLF001 - as the library's own loop does
+                validator=key, validator_value=value, instance=instance, schema=schema, type_checker=self.TYPE_CHECKER
+            )
+            if path is not None:
+                error.path.appendleft(path)
+            yield error
+
+
+_Checker.descend = descend
+
+_OWN = {
+    "unknown", "additionalProperties", "unevaluatedProperties", "unevaluatedItems", "x-placeholders", "required", GIVEN, "x-media", "x-needs",
+    "anyOf", "oneOf", "not", "contains", "propertyNames", "dependentRequired", UNCHECKED,
+}  # fmt: skip
+_SAYS_NO_VALUE = ("minLength", "maxLength", "minItems", "maxItems", "pattern", "required", UNCHECKED)
+_STRANGE = ("unknown", "additionalProperties", "unevaluatedProperties", UNCHECKED)
+
+
+def problem_of(error: ValidationError) -> Problem:
+    """A validator's error as a problem in plain words, with its place, limit and sentence. *pure*."""
+    schema = error.schema if isinstance(error.schema, dict) else {}
+    rule = str(error.validator)
+    value: Any = error.instance
+    limit: Any = error.validator_value
+    others: tuple[str, ...] = ()
+    parent = join(list(error.absolute_path)[:-1])
+    if rule == "x-placeholders":
+        table = schema["properties"][error.path[-1]]["x-placeholders"]
+        value, limit, quote = find(value, join(list(error.path)[-1:])), None, table.get("quote", "")
+    elif rule in _STRANGE:
+        limit, quote = None, ""
+    else:
+        quote = quote_for(rule, value, limit, schema)
+    if rule == GIVEN:
+        others = tuple(f"{parent}/{name}" for group in limit for name in group)
+    if rule == "oneOf" and value is ABSENT:
+        others = tuple(parent + join((name,)) for group in limit for name in group)
+    message = error.message if rule in _OWN else words_for(rule, value, limit, schema)
+    if is_secret(schema):  # it is told in no message
+        value = HIDDEN
+        message = message if rule in _SAYS_NO_VALUE else "does not fit what the document asks for"
+    path = join(list(error.absolute_path))
+    return Problem(path=path, message=message, rule=rule, value=value, limit=limit, quote=quote, others=others)

@@ -1,0 +1,67 @@
+"""What can be known of a request before it is paid for: its price, and what its files are like."""
+
+import asyncio
+from collections.abc import Awaitable, Callable
+from typing import Any
+
+from seedance_nb._check.check import Approved
+from seedance_nb._provider.account import Desk
+from seedance_nb._base.errors import SeedanceError
+from seedance_nb._media.preflight import Report, preflight
+from seedance_nb._check.price import Estimate, estimate
+from seedance_nb._document.load import Spec, named
+from seedance_nb._provider.transport import Place, way_of
+from seedance_nb._base.values import digest, join
+
+_FUNDS_S = 5
+
+
+class Advice:
+    """Prices and reports for one session; a price that was learned here goes into the ledger with its task.
+
+    `place` says where the requests of a document go, `sleep` waits between two looks, in seconds.
+    """
+
+    def __init__(
+        self, place: Callable[[Spec], Place], sleep: Callable[[float], Awaitable[None]] = asyncio.sleep
+    ) -> None:
+        self._place = place
+        self._sleep = sleep
+        self._learned: dict[tuple[str, str], Estimate] = {}
+
+    def desk(self, spec: Spec) -> Desk:
+        """The free calls of the document's provider. Reads the environment."""
+        return Desk(spec, self._place(spec), self._sleep)
+
+    async def price(self, spec: Spec, body: dict[str, Any]) -> Estimate:
+        """What a request would cost, as far as anybody says so. *network*."""
+        desk = self.desk(spec)
+        told = self._learned[desk.place.base_url, digest(body)] = await desk.estimate(body)
+        return told
+
+    async def funds(self, spec: Spec) -> float | None:
+        """What is on the account, None where nobody says it within 5 s. *network*."""
+        desk = self.desk(spec)
+        if not desk.has("balance") or desk.place.app is not None:
+            return None
+        try:
+            async with asyncio.timeout(_FUNDS_S):
+                return await desk.balance()
+        except (SeedanceError, TimeoutError):
+            return None
+
+    async def look(self, spec: Spec, body: dict[str, Any]) -> Report:
+        """What the files of a request are like, held against the document's limits. *network*, *reads files*."""
+        where = self._place(spec)
+        named_so = way_of(spec, where).origin if where.app is None else ""
+        report = await preflight(spec, body, allowed_origin=named_so)
+        videos = next((join(path) for path, schema in named(spec) if schema.get("x-role") == "reference_videos"), "")
+        if spec.price.sizes and videos:  # tokens are counted for the frames of reference videos too
+            self._learned[where.base_url, digest(body)] = estimate(spec, body, report.seconds(videos))
+        return report
+
+    def known(self, spec: Spec, approved: Approved) -> Estimate:
+        """The price as far as it was learned or stands in the document. *pure*."""
+        if approved.extra:
+            return Estimate(unit=spec.price.unit, why="fields that the document does not have may change the price")
+        return self._learned.get((self._place(spec).base_url, approved.digest)) or estimate(spec, approved.values)

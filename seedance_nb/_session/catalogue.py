@@ -1,0 +1,43 @@
+"""The table of the documents that come with the package."""
+
+from seedance_nb._document import load as _spec
+from seedance_nb._task.video import table_html, table_text
+from seedance_nb._base.errors import SeedanceError
+from seedance_nb._session.session import Session
+from seedance_nb._document.load import Spec
+
+_KNOWN = {
+    "schema": "the provider's own schema",
+    "prose": "the provider's page",
+    "example": "examples on the provider's page",
+    "upstream": "other sources",
+}
+
+
+class Models:
+    """The documents that come with the package, as a table. `names` are what every function takes."""
+
+    _heads = ("name", "what", "goes to", "price", "how it is known")
+
+    def __init__(self, session: Session) -> None:
+        self.names = _spec.names()
+        self._rows = [self._line(session, _spec.spec(name)) for name in self.names]
+
+    def _line(self, session: Session, spec: Spec) -> list[str]:
+        try:
+            where = session.host(spec) or "simulator"
+        except SeedanceError:
+            where = "no key"
+        return [
+            spec.name,
+            f"{spec.title}, {spec.mode}",
+            where,
+            spec.price.note.split(";")[0],
+            _KNOWN[spec.evidence],
+        ]
+
+    def __repr__(self) -> str:
+        return table_text(self._heads, self._rows)
+
+    def _repr_html_(self) -> str:
+        return table_html(self._heads, self._rows)

@@ -1,0 +1,115 @@
+"""Where requests go: a provider with its key, or the simulator in this process."""
+
+import asyncio
+import functools
+import os
+import time
+from collections.abc import Awaitable, Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+from urllib.parse import urlsplit
+
+from seedance_nb._simulator import store as _store
+from seedance_nb._task.engine import ENGINE
+from seedance_nb._base.errors import SeedanceError
+from seedance_nb._base.secret import Secret
+from seedance_nb._web.origins import base_of, host_of, same_base
+from seedance_nb._web.transfer import fetch_small
+from seedance_nb._provider.key_sources import find_key
+from seedance_nb._document.load import Spec
+from seedance_nb._task.schedule import Row
+from seedance_nb._provider.transport import Place
+from seedance_nb._schema.uris import SIMULATED_HOST
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Doors:
+    """What a session was told about where its requests go. `pace` are the simulator's queue and run times in seconds.
+
+    `for_one` is whether the key was given together with the one document that it is used for.
+    `answer_s` bounds one call in seconds; `sleep` and `clock` are those of `Place`.
+    """
+
+    given: Secret | None = None
+    for_one: bool = False
+    base_url: str = ""
+    simulate: bool | None = None
+    pace: tuple[float, float] = (0.8, 3.0)
+    answer_s: float = 120
+    sleep: Callable[[float], Awaitable[None]] = asyncio.sleep
+    clock: Callable[[], float] = time.monotonic
+
+    def new(self, spec: Spec) -> Place:
+        """Where a new request goes. Reads the environment.
+
+        The simulator, where it is asked for, or where neither a key nor an address is named. Raises: Unauthorized for a key
+        that cannot be sent; SeedanceError where a key is missing, or nobody but a document says where it would go.
+        """
+        if self.simulate:
+            return _simulated(spec, self.pace)
+        base, secret = self._named(spec), find_key(spec, self.given)
+        if secret is None and self.simulate is None and not base:
+            return _simulated(spec, self.pace)
+        return self._with_key(spec, base or same_base(spec.server), secret)
+
+    def of(self, spec: Spec, row: Row) -> Place:
+        """Where a task that the ledger holds was sent. Reads the environment.
+
+        Raises: SeedanceError where that is another place than the one that keys go to now, or a key is missing.
+        """
+        if urlsplit(row.base_url).hostname == _host(spec):
+            return _simulated(spec, self.pace)
+        base = same_base(row.base_url)
+        if base not in (same_base(spec.server), self._named(spec)):
+            raise SeedanceError(
+                f"{row.name} was sent to {host_of(row.base_url)}, which is not where keys for {spec.provider} go now.",
+                next_step=f"name that place with base_url= or {spec.base_env} to look at this task",
+                charged=row.charged,
+            )
+        return self._with_key(spec, base, find_key(spec, self.given))
+
+    def _named(self, spec: Spec) -> str:
+        """The base address that a person named for this document, "" if none."""
+        if self.base_url:
+            return base_of(self.base_url, "base_url=")
+        told = os.getenv(spec.base_env, "") if spec.vouched and spec.base_env else ""
+        return base_of(told, spec.base_env) if told else ""
+
+    def _with_key(self, spec: Spec, base: str, secret: Secret | None) -> Place:
+        if not spec.vouched and (secret is None or not (self.for_one or self.base_url)):
+            raise SeedanceError(
+                f"The document {spec.file or spec.name} is of no provider that is known here and wants a key at "
+                f"{host_of(base)}, so none is sent there.",
+                next_step="give api_key= in the same call as the document (or a Session with api_key= and base_url=) if that "
+                "host is meant to have it, or simulate=True",
+            )
+        if secret is None:
+            raise SeedanceError(
+                f"There is no key for {spec.provider}, which would go to {host_of(base)}.",
+                next_step=f"sd.ask_key({spec.provider!r}), or set {spec.key_env}, or leave base_url and simulate alone to use the simulator",
+            )
+        return Place(
+            base_url=base,
+            secret=secret,
+            total=self.answer_s,
+            gate=ENGINE.gate(base),
+            sleep=self.sleep,
+            clock=self.clock,
+        )
+
+
+def _host(spec: Spec) -> str:
+    return f"{spec.provider}{SIMULATED_HOST}"
+
+
+def _simulated(spec: Spec, pace: tuple[float, float]) -> Place:
+    app = _simulator(spec, _store.default_folder(), pace)
+    return Place(base_url=f"http://{_host(spec)}", secret=Secret("no-key-is-needed-here", "the simulator"), app=app)
+
+
+@functools.lru_cache(maxsize=16)
+def _simulator(spec: Spec, folder: Path, pace: tuple[float, float]) -> Any:
+    from seedance_nb._simulator.app import Pace, Simulator
+
+    return Simulator([spec], _store.Store(folder), fetch_small, Pace(queue=pace[0], run=pace[1])).app

@@ -1,0 +1,250 @@
+"""The one road: check, approve, record, send once, follow, keep. It knows no widgets."""
+
+import asyncio
+import functools
+import time
+from collections.abc import Awaitable, Callable, Mapping
+from pathlib import Path
+from typing import Any
+
+from seedance_nb._ledger import database as _database
+from seedance_nb._document import load as _spec
+from seedance_nb._session.advice import Advice
+from seedance_nb._task.begin import World, must_be_meant, sendable
+from seedance_nb._document.operations import Operation
+from seedance_nb._check.check import approve, check, extra_fault, extra_path, place, roles
+from seedance_nb._task.video import Video
+from seedance_nb._task.engine import ENGINE, wait_for
+from seedance_nb._base.errors import InvalidInput, LimitWarning, MediaWarning, SeedanceError, tell
+from seedance_nb._task.files import outputs_folder
+from seedance_nb._task.send import Flow
+from seedance_nb._task.follow import glance
+from seedance_nb._task.task import Task, Tasks
+from seedance_nb._session.wiring import held, started
+from seedance_nb._base.secret import Secret, hidden, without_keys_in
+from seedance_nb._ledger.ledger import Ledger
+from seedance_nb._session.naming import callback_names, document_of
+from seedance_nb._web.origins import host_of
+from seedance_nb._session.routing import Doors
+from seedance_nb._media.preflight import Report
+from seedance_nb._check.price import Estimate
+from seedance_nb._document.load import Spec
+from seedance_nb._task.schedule import Row
+from seedance_nb._provider.transport import Place
+from seedance_nb._check.advisory import warnings
+from seedance_nb._base.values import Problem, join, nameable, read_json
+
+_MOST_ROWS = 100_000
+Document = str | Path | Mapping[str, Any] | Spec | Operation
+
+
+class Session:
+    """A ledger, a folder for videos, and where requests go. The module's own functions use one with the defaults.
+
+    `api_key` and `base_url` stand before the environment's. `simulate=True` takes the simulator even with a key;
+    `simulate=False` refuses to go without one. `queue_s` and `run_s` are the simulator's times in seconds.
+    `budget` is the most that a provider's tasks in this ledger may come to, in its unit. `answer_s` is how long the
+    provider may take to answer one request. `sleep` waits between two looks, in seconds of `clock`; tests give ones that
+    take no time. `for_one` is whether the key came in one call with its document: only then does it go to a server that
+    nobody but the document names.
+    """
+
+    def __init__(
+        self,
+        *,
+        api_key: str | Secret | None = None,
+        base_url: str | None = None,
+        simulate: bool | None = None,
+        budget: float | None = None,
+        ledger: Path | None = None,
+        outputs: Path | None = None,
+        queue_s: float = 0.8,
+        run_s: float = 3.0,
+        answer_s: float = 120,
+        sleep: Callable[[float], Awaitable[None]] = asyncio.sleep,
+        clock: Callable[[], float] = time.monotonic,
+        for_one: bool = False,
+    ) -> None:
+        key = hidden(api_key)
+        del api_key
+        self._doors = Doors(
+            given=key, for_one=for_one, base_url=base_url or "", simulate=simulate, pace=(queue_s, run_s), answer_s=answer_s,
+            sleep=sleep, clock=clock,
+        )  # fmt: skip
+        self._outputs = outputs
+        self._budget = budget
+        self.ledger = Ledger(ledger or _database.default_path())
+        self._specs: dict[str, Spec] = {}
+        self.advice = Advice(self._doors.new, sleep)
+
+    @property
+    def outputs(self) -> Path:
+        """The folder that videos are kept in."""
+        return self._outputs.expanduser().absolute() if self._outputs else outputs_folder()
+
+    @property
+    def simulate(self) -> bool | None:
+        """True where the simulator was asked for, False where it was refused, None where a key decides."""
+        return self._doors.simulate
+
+    def is_simulated(self, document: Document) -> bool:
+        """Whether tasks of this document go to the built-in simulator, which charges nothing. Reads the environment."""
+        return not self.host(document)
+
+    def host(self, document: Document) -> str:
+        """Scheme and host that requests of this document go to with the key, "" for the simulator. Reads the environment."""
+        where = self._doors.new(_spec.spec(document))
+        return "" if where.app else host_of(where.base_url)
+
+    def must_be_meant(self, document: Document, budget: float | None = None) -> None:
+        """Nothing, where a request would be free, somebody is there, or a budget says so. Raises: SeedanceError."""
+        spec = _spec.spec(document)
+        must_be_meant(spec, self._doors.new(spec), self._budget if budget is None else budget)
+
+    def check(
+        self, document: Document, /, *, extra: Mapping[str, Any] | None = None, **fields: Any
+    ) -> tuple[Problem, ...]:
+        """Every problem of these fields at once, () if nothing is wrong. *pure*: nothing is sent or recorded.
+
+        Those that refuse come first; those whose `warns` is True are limits known from elsewhere, and stop nothing.
+        `extra` holds undocumented fields that are sent knowingly. Raises: SpecError.
+        """
+        spec = _spec.spec(document)
+        if fault := extra_fault(extra):
+            return (fault,)
+        knowingly = tuple(join(extra_path(spec, name)) for name in extra or {})
+        body = place(spec, fields, extra)
+        return check(spec, body, knowingly) + warnings(spec, body)
+
+    def preflight(self, document: Document, /, **fields: Any) -> Report:
+        """What the files of these fields are like, held against the document's limits. *network*, *reads files*.
+
+        Only the beginning of each public address is fetched, 130 kB or what its index needs, without a key; local files are read in place. Raises: SpecError;
+        InvalidInput for a field that the document does not have, or one of another type.
+        """
+        spec = _spec.spec(document)
+        body = place(spec, fields)
+        if wrong := tuple(p for p in check(spec, body) if p.rule in ("unknown", "type", "json")):
+            raise InvalidInput(wrong)
+        return wait_for(ENGINE.submit(self.advice.look(spec, body)))
+
+    def estimate(self, document: Document, /, **fields: Any) -> Estimate:
+        """What these fields would cost, as far as anybody says so; the ledger keeps it with the task. *network*.
+
+        Raises: InvalidInput with every problem; SpecError.
+        """
+        spec = _spec.spec(document)
+        return wait_for(ENGINE.submit(self.advice.price(spec, approve(spec, fields).values)))
+
+    def submit(
+        self,
+        document: Document,
+        /,
+        *,
+        take: int = 1,
+        extra: Mapping[str, Any] | None = None,
+        warn: bool = True,
+        preflight: bool = False,
+        budget: float | None = None,
+        shown_as: World = "",
+        by_hand: bool = False,
+        **fields: Any,
+    ) -> Task:
+        """The task, at once; recorded before it is sent. *spends credits*, *network*, *writes ledger*.
+
+        The same request again is the same task and costs nothing; `take=2` asks for another video of it. A limit that is
+        only known from elsewhere is told as a `LimitWarning`, unless `warn` is False. With `preflight` the files behind the
+        addresses are looked at first, for 8 s at most, and one that breaks a limit stops the request. `budget` is the most
+        that the provider's tasks in this ledger may come to, this one among them. Where nobody is there to ask (papermill,
+        nbconvert, CI), a request that costs anything needs one, unless a person pressed a button (`by_hand`). What was
+        `shown_as` "simulated" or "paid" is sent there or nowhere.
+
+        Raises: InvalidInput with every problem, before anything is recorded; SpecError; Unauthorized for a key that
+        cannot be sent; LedgerError where the ledger cannot be written; OverBudget: nothing is sent then. What the
+        provider says is raised by `wait`.
+        """
+        spec = _spec.spec(document)
+        budget = self._budget if budget is None else budget
+        sendable(spec, take, budget)
+        self._specs[spec.name] = spec
+        approved = approve(spec, fields, extra)
+        where = self._doors.new(spec)
+        must_be_meant(spec, where, budget, shown_as=shown_as, by_hand=by_hand)
+        doubts = warnings(spec, approved.values)
+        if preflight:
+            report = wait_for(ENGINE.submit(self.advice.look(spec, approved.values)))
+            if refusing := tuple(problem for problem in report.problems if not problem.warns):
+                raise InvalidInput(refusing)
+            doubts += report.problems
+            tell(report.unchecked, MediaWarning, warn=warn)
+        # Before anything is sent, so that it costs nothing where warnings are made errors.
+        tell(doubts, LimitWarning, warn=warn)
+        return started(self._flow(spec, where), self.advice, approved, take, budget)
+
+    def generate(self, document: Document, /, *, timeout: float | None = None, **fields: Any) -> Video:
+        """The video; `submit` and `wait` in one. *spends credits*, *network*, *writes ledger*, *writes files*.
+
+        Raises: what `submit` and `Task.wait` raise.
+        """
+        return self.submit(document, **fields).wait(timeout)
+
+    def tasks(self, limit: int = 100) -> Tasks:
+        """The latest tasks of the ledger, at most `limit`, unresolved ones first. *reads files*. Raises: InvalidInput."""
+        if type(limit) is not int or not 1 <= limit <= _MOST_ROWS:
+            told = f"is a whole number from 1 to {_MOST_ROWS:,}, not {limit!r}"
+            raise InvalidInput((Problem(path="limit", message=told, rule="limit", value=limit, limit=1),))
+        rows = self.ledger.rows(limit)
+        prompts = [str(self._asked(row).get("prompt", "")) for row in rows]
+        return Tasks(rows, prompts, self.ledger.told, self.ledger.count())
+
+    def task(self, name: str | int, /, *, document: Document | None = None) -> Task:
+        """The task that the ledger knows by this name, ready to be waited for; nothing is sent. *reads files*.
+
+        `document` is needed where the task's document came from a file or a dict. Raises: SeedanceError for a name
+        that the ledger does not have.
+        """
+        row = self.ledger.row(name)
+        if row is None:
+            raise SeedanceError(
+                f"The ledger {self.ledger.path} has no task {nameable(name)!r}.",
+                next_step="sd.tasks() lists what there is; sd.Session(ledger=Path('...')).task(...) finds one of another ledger",
+            )
+        spec = _spec.spec(document) if document is not None else document_of(row, self._specs)
+        return held(lambda: self._flow(spec, self._doors.of(spec, row)), self.ledger, spec, self.advice, row)
+
+    def callback(self, payload: Mapping[str, Any] | str | bytes, /, *, document: Document | None = None) -> Task:
+        """The task that a provider's callback speaks of, after a look of our own with the key. *network*, *writes ledger*.
+
+        Nothing else of the payload is believed, because a callback carries no signature. Raises: SeedanceError for a
+        payload that names no task of the ledger; Unauthorized.
+        """
+        own, payload = _spec.spec(document) if document is not None else None, without_keys_in(payload)
+        known = [*self._specs.values(), own] if own else [*self._specs.values()]
+        row = next(filter(None, map(self.ledger.row, callback_names(payload, known))), None)
+        if row is not None:
+            spec = own or document_of(row, self._specs)
+            wait_for(ENGINE.submit(glance(self._flow(spec, self._doors.of(spec, row)), row)))
+            return self.task(row.name, document=own)
+        raise SeedanceError(
+            "The callback names no task of this ledger, so nothing of it is believed.",
+            next_step="sd.tasks() lists what there is",
+        )
+
+    def _flow(self, spec: Spec, where: Place) -> Flow:
+        has_account = where.app is None and "balance" in spec.calls
+        funds = functools.partial(self.advice.funds, spec) if has_account else None
+        return Flow(
+            spec=spec,
+            place=where,
+            ledger=self.ledger,
+            folder=self.outputs,
+            sleep=self._doors.sleep,
+            clock=self._doors.clock,
+            balance=funds,
+        )
+
+    def _asked(self, row: Row) -> dict[str, Any]:
+        try:
+            return roles(document_of(row, self._specs), read_json(row.body))
+        except SeedanceError:
+            return {}

@@ -1,0 +1,94 @@
+"""The child process that paints the simulator's video: `python -m seedance_nb._simulator.encode job.json`."""
+
+import math
+import os
+import sys
+from array import array
+from collections.abc import Iterator
+from fractions import Fraction
+from pathlib import Path
+from typing import Any
+
+import av
+
+from seedance_nb._simulator.job import FPS, Job, load, seed
+from seedance_nb._media.sandbox import limit
+from seedance_nb._simulator.background import frames
+
+_RATE = 48_000
+_CHUNK = 1024
+_FADE_S = 0.5
+_LOUD = 900
+_CHORDS = ((1, 1.25, 1.5, 1.875), (1, 1.2, 1.5, 1.8), (1, 1.5, 2, 2.5), (1, 1.3333, 1.5, 2))
+_MEMORY = 1536 * 1024**2
+_CPU_S = 120
+
+
+def render(job: Job) -> None:
+    """The MP4 at `job.path`, whole or not at all: H.264, 24 frames per second, AAC where sound is asked. *writes files*.
+
+    Its last picture is there before it, where that is asked for.
+    """
+    part = Path(f"{job.path}.{os.getpid()}.part")
+    try:
+        with av.open(str(part), "w", format="mp4", options={"movflags": "+faststart"}) as out:
+            video: Any = out.add_stream("libx264", rate=FPS, options={"preset": "veryfast", "crf": "23"})
+            video.thread_type = "AUTO"
+            video.width, video.height, video.pix_fmt = job.width, job.height, "yuv420p"
+            sound: Any = out.add_stream("aac", rate=_RATE, layout="stereo") if job.audio else None
+            for number, picture in enumerate(frames(job)):
+                frame = av.VideoFrame.from_image(picture)  # type: ignore[no-untyped-call]
+                frame.pts, frame.time_base = number, Fraction(1, FPS)
+                out.mux(video.encode(frame))
+            if job.last_frame:
+                picture.save(job.last_frame, "PNG")
+            out.mux(video.encode(None))
+            for samples in _sound_frames(job) if sound else ():
+                out.mux(sound.encode(samples))
+            if sound:
+                out.mux(sound.encode(None))
+        part.replace(job.path)
+    finally:
+        part.unlink(missing_ok=True)
+
+
+def tune(prompt: str, seconds: int) -> "array[int]":
+    """A soft chord: interleaved stereo, 16-bit samples at 48 kHz, faded at both ends. *pure*."""
+    dice = seed(prompt)
+    root = 130.8 * 2 ** (dice[5] % 8 / 12)
+    # Whole Hz only, so that one second is a loop without a seam.
+    chord = [round(root * step) for step in _CHORDS[dice[6] % len(_CHORDS)]]
+    wave = [math.sin(math.tau * place / _RATE) for place in range(_RATE)]
+    second = array("h", bytes(4 * _RATE))
+    for side in (0, 1):
+        voices = [pitch + side * (number % 2) for number, pitch in enumerate(chord)]
+        second[side::2] = array(
+            "h", [round(_LOUD * sum(wave[pitch * place % _RATE] for pitch in voices)) for place in range(_RATE)]
+        )
+    whole = second * seconds
+    fade = int(_FADE_S * _RATE)
+    for place in range(min(fade, _RATE * seconds)):
+        for at in (2 * place, 2 * place + 1, len(whole) - 1 - 2 * place, len(whole) - 2 - 2 * place):
+            whole[at] = round(whole[at] * place / fade)
+    return whole
+
+
+def _sound_frames(job: Job) -> Iterator[av.AudioFrame]:
+    raw = tune(job.prompt, job.seconds).tobytes()
+    for number, at in enumerate(range(0, len(raw), 4 * _CHUNK)):
+        piece = raw[at : at + 4 * _CHUNK]
+        frame = av.AudioFrame(format="s16", layout="stereo", samples=len(piece) // 4)
+        frame.planes[0].update(piece.ljust(frame.planes[0].buffer_size, b"\0"))
+        frame.sample_rate, frame.pts, frame.time_base = _RATE, number * _CHUNK, Fraction(1, _RATE)
+        yield frame
+
+
+def main(arguments: list[str]) -> int:
+    """The exit code; the one argument is a job's file. *reads files*, *writes files*."""
+    limit(_MEMORY, _CPU_S)
+    render(load(Path(arguments[0]).read_text(encoding="utf-8")))
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1:]))

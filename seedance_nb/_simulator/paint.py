@@ -1,0 +1,108 @@
+"""The simulator's videos: what a request asks for, handed to a child process that paints it."""
+
+import asyncio
+import sys
+import tempfile
+from collections.abc import Awaitable, Callable
+from pathlib import Path
+from typing import Any
+
+from seedance_nb._check.check import roles, seconds_of
+from seedance_nb._simulator.job import Job, Reference, dump, frame_size
+from seedance_nb._media.sandbox import quiet
+from seedance_nb._document.load import Spec, named
+from seedance_nb._base.values import ABSENT, find, join
+
+_WALL_S = 180
+_USUAL_S = 5
+_LONGEST_S = 30
+_MOST_PX = 2560 * 1440
+_LAST_FRAME = "return_last_frame"
+_UNPAINTED = ("model", "callback_url", "callBackUrl")
+
+
+async def paint(
+    spec: Spec, body: dict[str, Any], output: Path, last_frame: Path, fetch: Callable[[str], Awaitable[bytes]]
+) -> str:
+    """Why the video could not be painted, "" once it lies at `output`. *network* for reference pictures, *writes files*.
+
+    Its last picture lies at `last_frame` then, where the request asks for it.
+
+    The painting is done by a child process, so that the event loop stays free.
+    """
+    output.parent.mkdir(parents=True, exist_ok=True)
+    with tempfile.TemporaryDirectory(prefix="seedance-") as folder:
+        references = await _references(spec, body, Path(folder), fetch)
+        job = _job(spec, body, output, last_frame, references)
+        order = Path(folder) / "job.json"
+        order.write_text(dump(job), encoding="utf-8")
+        child = await asyncio.create_subprocess_exec(
+            sys.executable, "-P", "-m", "seedance_nb._simulator.encode", str(order),
+            stdin=asyncio.subprocess.DEVNULL, stdout=asyncio.subprocess.DEVNULL, stderr=asyncio.subprocess.PIPE,
+            env=quiet(),
+        )  # fmt: skip
+        try:
+            _, said = await asyncio.wait_for(child.communicate(), _WALL_S)
+        except (TimeoutError, asyncio.CancelledError) as error:
+            child.kill()
+            await child.wait()
+            if isinstance(error, asyncio.CancelledError):
+                raise
+            return f"The simulator could not paint this video in {_WALL_S} s."
+    if child.returncode or not output.exists():
+        return f"The simulator could not paint this video: {said.decode(errors='replace').strip()[-300:]}"
+    return ""
+
+
+def size_of(asked: dict[str, Any]) -> tuple[int, int]:
+    """Width and height in px of the picture that is painted for what is asked; 720p and 16:9 where that names no size. *pure*."""
+    ratio = str(asked.get("ratio", ""))
+    try:
+        width, height = frame_size(str(asked.get("resolution", "720p")), ratio if ":" in ratio else "16:9")
+    except ValueError:
+        return frame_size("720p", "16:9")
+    return (width, height) if width * height <= _MOST_PX else frame_size("1080p", "16:9")
+
+
+def _job(spec: Spec, body: dict[str, Any], output: Path, last_frame: Path, references: tuple[Reference, ...]) -> Job:
+    asked = roles(spec, body)
+    width, height = size_of(asked)
+    given = [(path[-1], schema, find(body, join(path))) for path, schema in named(spec)]
+    settings = tuple(
+        (str(name), "on" if value is True else "off" if value is False else str(value))
+        for name, schema, value in given
+        if isinstance(value, bool | int | float | str) and schema.get("x-role") != "prompt" and name not in _UNPAINTED
+    )
+    is_wanted = any(name == _LAST_FRAME and value is True for name, _, value in given)
+    seconds = min(seconds_of(asked.get("seconds")) or _USUAL_S, _LONGEST_S)
+    return Job(
+        path=str(output), width=width, height=height, seconds=max(1, round(seconds)), audio=bool(asked.get("audio")),
+        prompt=str(asked.get("prompt", "")), model=str(body.get("model", spec.name)), settings=settings, references=references,
+        last_frame=str(last_frame) if is_wanted else "",
+    )  # fmt: skip
+
+
+async def _references(
+    spec: Spec, body: dict[str, Any], folder: Path, fetch: Callable[[str], Awaitable[bytes]]
+) -> tuple[Reference, ...]:
+    wanted = []
+    for path, schema in named(spec):
+        kind = schema.get("x-media", {}).get("kind")
+        urls = find(body, join(path)) if kind else ABSENT
+        if kind and urls is not ABSENT:
+            listed = [urls] if isinstance(urls, str) else urls
+            wanted += [(f"[{kind.title()}{number}]", kind, url) for number, url in enumerate(listed, 1)]
+    files = await asyncio.gather(
+        *(_fetched(url, kind, folder / str(n), fetch) for n, (_, kind, url) in enumerate(wanted))
+    )
+    return tuple(
+        Reference(label=label, url=url, file=file) for (label, _, url), file in zip(wanted, files, strict=True)
+    )
+
+
+async def _fetched(url: str, kind: str, path: Path, fetch: Callable[[str], Awaitable[bytes]]) -> str | None:
+    content = await fetch(url) if kind == "image" and url.startswith(("http://", "https://", "asset://")) else b""
+    if not content:
+        return None
+    path.write_bytes(content)
+    return str(path)

@@ -1,0 +1,114 @@
+"""The simulator's calls beside the paid one: uploads of files, assets, a balance."""
+
+import asyncio
+import re
+import secrets
+import time
+from collections.abc import Awaitable, Callable
+from datetime import UTC, datetime
+from typing import Any
+from urllib.parse import urlsplit
+
+from starlette.requests import Request
+from starlette.responses import FileResponse, Response
+from starlette.routing import Route
+
+from seedance_nb._simulator import replies as _replies
+from seedance_nb._simulator.replies import Reply
+from seedance_nb._document.load import Spec
+from seedance_nb._simulator.store import Asset, Store
+from seedance_nb._base.values import find, read_json
+
+_BALANCE = 1000
+_MOST = 64 * 1024**2
+_NAME = re.compile(r"upload_[0-9a-f]{32}\.[a-z0-9]{1,5}")
+
+
+class Annex:
+    """Answers `upload`, `asset`, `asset-info` and `balance`, and keeps the files. `ready_s` is how long an asset takes, in s."""
+
+    def __init__(
+        self,
+        store: Store,
+        fetch: Callable[[str], Awaitable[bytes]],
+        ready_s: float,
+        now: Callable[[], float] = time.time,
+    ) -> None:
+        self._store = store
+        self._web = fetch
+        self._ready_s = ready_s
+        self._now = now
+        self.routes = [
+            Route("/uploads/{name}", self._put, methods=["PUT"]),
+            Route("/uploads/{name}", self._get, methods=["GET"]),
+        ]
+
+    async def answer(self, spec: Spec, name: str, request: Request) -> Reply:
+        """The answer to one of the calls. *writes files* for an upload or an asset."""
+        if name == "balance":
+            return _shaped(spec, name, {"balance": _BALANCE})
+        if name == "upload":
+            ending = request.query_params.get("ext", "").lower().removeprefix(".")
+            if not re.fullmatch(r"[a-z0-9]{1,5}", ending) or not request.query_params.get("content_type"):
+                return _replies.invalid(spec, ["content_type, ext: both are needed"])
+            url = f"{str(request.base_url).rstrip('/')}/uploads/upload_{secrets.token_hex(16)}.{ending}"
+            return _shaped(spec, name, {"put": f"{url}?signature=simulated", "url": url})
+        if name == "asset":
+            return await self._asset(spec, request)
+        asset = await asyncio.to_thread(self._store.asset, request.query_params.get("asset_id", ""))
+        if asset is None:
+            return _replies.missing(spec)
+        status = "Active" if self._now() - asset.created >= self._ready_s else "Processing"
+        created = datetime.fromtimestamp(asset.created, UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
+        facts = {
+            "asset": asset.id,
+            "name": asset.name,
+            "kind": asset.kind,
+            "status": status,
+            "created-iso": created,
+            "now-iso": created,
+        }
+        return _shaped(spec, name, facts)
+
+    async def fetch(self, url: str) -> bytes:
+        """The bytes behind an address that a request names: of an upload or an asset of ours, else of the web. *network*."""
+        if url.startswith("asset://"):
+            asset = await asyncio.to_thread(self._store.asset, url.removeprefix("asset://"))
+            url = asset.url if asset else url
+        name = urlsplit(url).path.rsplit("/", 1)[-1]
+        if _NAME.fullmatch(name) and self._store.upload(name).exists():
+            return await asyncio.to_thread(self._store.upload(name).read_bytes)
+        return await self._web(url)
+
+    async def _asset(self, spec: Spec, request: Request) -> Reply:
+        try:
+            body = read_json(await request.body())
+        except ValueError as error:
+            return _replies.invalid(spec, [f"body: {error}"])
+        name, kind, url = (str(find(body, pointer)) for pointer in ("/name", "/asset_type", "/asset_url"))
+        if kind not in ("Image", "Video", "Audio") or not url.startswith(("http://", "https://")):
+            return _replies.invalid(spec, ["asset_type, asset_url: Image, Video or Audio, and an address"])
+        stamp = datetime.fromtimestamp(self._now(), UTC).strftime("%Y%m%d%H%M%S")
+        asset = Asset(
+            id=f"simulated-{stamp}-{secrets.token_hex(3)}", name=name, kind=kind, url=url, created=self._now()
+        )
+        await asyncio.to_thread(self._store.add_asset, asset)
+        return _shaped(spec, "asset", {"asset": asset.id})
+
+    async def _put(self, request: Request) -> Response:
+        name = request.path_params["name"]
+        if not _NAME.fullmatch(name) or request.query_params.get("signature") != "simulated":
+            return Response("no signature", status_code=403)
+        content = await request.body()
+        if len(content) > _MOST:
+            return Response("too large", status_code=413)
+        await asyncio.to_thread(self._store.keep_upload, name, content)
+        return Response()
+
+    async def _get(self, request: Request) -> Response:
+        path = self._store.upload(request.path_params["name"])
+        return FileResponse(path) if _NAME.fullmatch(path.name) and path.exists() else Response("gone", status_code=404)
+
+
+def _shaped(spec: Spec, name: str, facts: dict[str, Any]) -> Reply:
+    return Reply(status=200, value=_replies.shape(spec.calls[name].reply, facts))

@@ -1,0 +1,123 @@
+"""The first step of a task: its row claimed in the ledger, and the request handed to the engine where the row is new."""
+
+import math
+from typing import Literal
+from urllib.parse import urlsplit
+
+from seedance_nb._task.attended import nobody_there
+from seedance_nb._check.check import Approved
+from seedance_nb._task.engine import ENGINE
+from seedance_nb._base.errors import InvalidInput, SeedanceError, SpecError
+from seedance_nb._task.files import ready
+from seedance_nb._task.send import LOOPBACK, Flow
+from seedance_nb._task.follow import run
+from seedance_nb._base.log import LOG
+from seedance_nb._web.origins import host_of
+from seedance_nb._check.price import Estimate
+from seedance_nb._check.request import create_request
+from seedance_nb._document.load import Spec
+from seedance_nb._task.schedule import Row, State
+from seedance_nb._provider.transport import Place
+from seedance_nb._schema.uris import SIMULATED_ASSET, SIMULATED_HOST
+from seedance_nb._base.values import Problem
+
+World = Literal["", "simulated", "paid"]
+
+
+def sendable(spec: Spec, take: int, budget: float | None) -> None:
+    """Nothing, where a request of this document can be sent at all. *pure*.
+
+    Raises: SpecError; InvalidInput for a take or a budget that is none.
+    """
+    if spec.unsendable:
+        raise SpecError(spec.unsendable, file=spec.file)
+    if type(take) is not int or take < 1:
+        told = f"is a whole number from 1 on, not {take!r}"
+        raise InvalidInput((Problem(path="take", message=told, rule="take", value=take, limit=1),))
+    is_number = isinstance(budget, int | float) and not isinstance(budget, bool)
+    if budget is not None and not (is_number and 0 <= budget < math.inf):
+        told = f"is a number from 0 on, in {spec.price.unit}, not {budget!r}"
+        raise InvalidInput((Problem(path="budget", message=told, rule="budget", value=budget, limit=0),))
+
+
+def must_be_meant(
+    spec: Spec, place: Place, budget: float | None, *, shown_as: World = "", by_hand: bool = False
+) -> None:
+    """Nothing, where a person is there, a budget says so, or it is free. Reads the environment.
+
+    Raises: SeedanceError, also where what was `shown_as` going to one world would go to the other.
+    """
+    simulated = place.app is not None
+    if shown_as and (shown_as == "simulated") is not simulated:
+        was, now = ("the simulator", spec.provider) if shown_as == "simulated" else (spec.provider, "the simulator")
+        raise SeedanceError(
+            f"This was made for {was}, and with the keys of this moment the request would go to {now}, so nothing was sent.",
+            next_step="run its cell again, so that it says where it sends and what that costs",
+        )
+    if not simulated and not by_hand and budget is None and (why := nobody_there()):
+        raise SeedanceError(
+            f"This would spend money, and {why}, so nothing was sent.",
+            next_step="give budget=..., the most that this provider's tasks may come to, or simulate=True to spend nothing",
+        )
+
+
+def begin(
+    flow: Flow,
+    approved: Approved,
+    take: int,
+    price: Estimate,
+    *,
+    budget: float | None = None,
+    instead_of: int | None = None,
+) -> tuple[Row, bool]:
+    """The row of this request, and whether it is new and therefore sent. *writes ledger*, *network*, *spends credits*.
+
+    `budget` and `instead_of` are those of `Ledger.claim`. Raises: MediaError for a folder that cannot be written,
+    LedgerError, OverBudget; nothing is sent then.
+    """
+    if flow.place.app is None and urlsplit(flow.place.base_url).hostname not in LOOPBACK:
+        _refuse_simulated(approved)
+    ready(flow.folder)
+    with ENGINE.claiming:  # between the claim and the sending nobody else may follow the row and find it forsaken
+        row, is_new = flow.ledger.claim(
+            approved,
+            base_url=flow.place.base_url,
+            simulated=flow.place.app is not None,
+            take=take,
+            fingerprint=flow.place.secret.fingerprint() if flow.place.secret else "",
+            estimate=price,
+            budget=budget,
+            instead_of=instead_of,
+        )
+        if is_new:
+            LOG.info("%s is submitted to %s for %s", row.name, host_of(row.base_url), row.spec)
+            _send(flow, row, approved)
+        elif row.state not in (State.UNKNOWN, State.FAILED):
+            ENGINE.follow(flow.key(row), lambda: run(flow, row, None))
+    return row, is_new
+
+
+def _refuse_simulated(approved: Approved) -> None:
+    if SIMULATED_HOST in approved.body or SIMULATED_ASSET in approved.body:
+        told = (
+            "names a file that only the simulator has, so a provider could not reach it; upload it again with the key"
+        )
+        raise InvalidInput((Problem(path="", message=told, rule="simulated"),))
+
+
+def _send(flow: Flow, row: Row, approved: Approved) -> None:
+    try:
+        request = create_request(approved, flow.place.base_url)
+        ENGINE.promise(flow.settled)
+    except BaseException:  # Stop pressed at this very moment: nothing can have left yet
+        flow.settled.set()
+        flow.ledger.update(
+            row.seq, only_in=(State.WAITING,), state=State.UNSENT, error="the sending was stopped before it began"
+        )
+        raise
+    # From here on it may have left, so an interrupt must not free the row.
+    try:
+        ENGINE.follow(flow.key(row), lambda: run(flow, row, request))
+    except BaseException:
+        flow.settled.set()
+        raise

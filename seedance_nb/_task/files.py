@@ -1,0 +1,229 @@
+"""Where videos and what comes with them live: names of our own, given after a check, never half a file under one."""
+
+import hashlib
+import itertools
+import json
+import os
+import re
+import tempfile
+import time
+from collections.abc import Collection, Iterable
+from dataclasses import asdict, dataclass, replace
+from pathlib import Path
+
+from seedance_nb._media import inspect as _media
+from seedance_nb._media import integrity as _whole
+from seedance_nb._base.errors import MediaError
+from seedance_nb._web.regular_files import is_there, sha256
+from seedance_nb._task.schedule import FREE_STATES, Row, State
+
+_LAST_FRAME = re.compile(r'"return_last_frame":\s*true')
+
+
+class Unfit(Exception):
+    """What came back is not what it should be; the text is a clause that says why."""
+
+
+class Doubtful(Exception):
+    """What came can be shown and may not be all of it; the text says why. `sha256` tells whether the same comes again."""
+
+    def __init__(self, why: str, sha256: str) -> None:
+        super().__init__(why)
+        self.sha256 = sha256
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Beside:
+    """A result beside the video: a picture, a sound or another video, by its `place` among the task's results.
+
+    `file` is "" where there is none, and `fault` says why; `dead` then says that its address no longer works. `remark` is
+    what a person should know of a file that is there.
+    """
+
+    place: int
+    kind: str = ""
+    file: str = ""
+    sha256: str = ""
+    fault: str = ""
+    dead: bool = False
+    remark: str = ""
+
+    @property
+    def is_settled(self) -> bool:
+        """Whether there is nothing to fetch: it is there as it was kept, or cannot be had. *reads files*."""
+        return self.dead or (bool(self.file) and sha256(Path(self.file)) == self.sha256)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Kept:
+    """A video that passed the check and has its final name. `sha256` has 64 hex digits; `poster` is a JPEG beside it."""
+
+    file: Path
+    sha256: str
+    facts: _media.Facts
+
+    @property
+    def facts_text(self) -> str:
+        """The facts as the ledger keeps them. *pure*."""
+        return _media.write_facts(self.facts)
+
+
+def outputs_folder() -> Path:
+    """Where videos are kept: `SEEDANCE_OUTPUTS`, else `seedance_outputs` in the working folder. Reads the environment."""
+    return Path(os.getenv("SEEDANCE_OUTPUTS") or "seedance_outputs").expanduser().absolute()
+
+
+def part_for(folder: Path, row: Row, place: int) -> Path:
+    """The name under which a task's result is fetched; `place` is its place among the results. *pure*.
+
+    It is the same in every process, so that one can go on with what another left: fetch in turns.
+    """
+    return folder / f".{_stem(row)}-{place + 1}.part"
+
+
+def lock_for(folder: Path, row: Row) -> Path:
+    """What the process that fetches a task's results holds meanwhile. *writes files*: the folder. Raises: OSError."""
+    folder.mkdir(parents=True, exist_ok=True)
+    lock = folder / f".{_stem(row)}.lock"
+    if lock.is_symlink():  # whoever made it, it is none of ours
+        lock.unlink()
+    return lock
+
+
+def ready(folder: Path) -> None:
+    """Nothing, where videos can be kept in `folder`. *writes files*: the folder. Raises: MediaError where they cannot."""
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        with tempfile.TemporaryFile(dir=folder):
+            return
+    except OSError as error:
+        problem = f"Nothing can be written into {folder} ({error.strerror}), so nothing was sent."
+    raise MediaError(problem, next_step="set SEEDANCE_OUTPUTS to a folder that can be written", charged="not charged")
+
+
+def is_kept(row: Row) -> bool:
+    """Whether the row's file is there with the very bytes that were kept. *reads files*."""
+    return bool(row.file) and sha256(Path(row.file)) == row.sha256
+
+
+def poster_of(file: Path) -> Path:
+    """Where the poster of a kept video lies. *pure*."""
+    return file.with_suffix(".jpg")
+
+
+def keep(part: Path, row: Row, asked_s: float | None, known: Collection[str] = ()) -> Kept:
+    """The video under its final name, with a poster beside it. *reads files*, *writes files*.
+
+    A file that is there and was changed since is put aside. Raises: Unfit where the bytes are not a whole MP4, Doubtful where
+    they may not be and their hash is not among the `known` ones, OSError of the file system; nothing has the final name then.
+    """
+    final = part.parent / f"{_stem(row)}.mp4"
+    poster_part = part.with_suffix(".jpgpart")
+    try:
+        facts, why = _media.inspect(part, poster_part)
+        if facts is None:
+            raise Unfit(why)
+        hashed = sha256(part)
+        doubts = _media.doubts(facts, asked_s)
+        if doubts and hashed not in known:
+            raise Doubtful("; ".join(doubts), hashed)
+        remarks = [*doubts, *_media.unchecked(facts), *_set_aside(final, hashed)]
+        poster_part.replace(poster_of(final))
+        part.replace(final)
+        _sync_folder(final.parent)
+        return Kept(file=final, sha256=hashed, facts=replace(facts, remark="; ".join(remarks)))
+    finally:
+        poster_part.unlink(missing_ok=True)
+
+
+def keep_beside(part: Path, row: Row, place: int, taken: Collection[str] = ()) -> Beside:
+    """A result beside the video under a final name of our own making, none of those `taken`. *reads files*, *writes files*.
+
+    A file that is there and was changed since is put aside. Raises: Unfit where the bytes are no whole picture, sound or
+    MP4, OSError of the file system.
+    """
+    kind, word = _whole.medium(part)
+    poster_part = part.with_suffix(".jpgpart")
+    if kind is None:
+        raise Unfit(word)
+    try:
+        fault = _media.inspect(part, poster_part)[1] if kind == "video" else _whole.whole_fault(part, word)
+    finally:
+        poster_part.unlink(missing_ok=True)
+    if fault or word not in _whole.ENDINGS:
+        raise Unfit(fault or f"it is {word}, which is not kept")
+    what = "last-frame" if kind == "image" and _LAST_FRAME.search(row.body) else str(place + 1)
+    final = part.parent / f"{_stem(row)}-{what}{_whole.ENDINGS[word]}"
+    if str(final) in taken:  # a second picture
+        final = part.parent / f"{_stem(row)}-{place + 1}{_whole.ENDINGS[word]}"
+    hashed = sha256(part)
+    remark = "; ".join(_set_aside(final, hashed))
+    part.replace(final)
+    _sync_folder(final.parent)
+    return Beside(place=place, kind=kind, file=str(final), sha256=hashed, remark=remark)
+
+
+def _set_aside(final: Path, new: str) -> list[str]:
+    """Gives what lies under a final name and is not what comes there another name, and says which; [] where nothing is lost."""
+    if not os.path.lexists(final) or sha256(final) == new or (final.is_file() and not final.stat().st_size):
+        return []
+    numbers = itertools.count(1)
+    aside = next(path for n in numbers if not os.path.lexists(path := final.with_stem(f"{final.stem}-changed-{n}")))
+    final.rename(aside)
+    return [f"the file that was here had been changed and is now {aside.name}"]
+
+
+def is_video(part: Path) -> bool:
+    """Whether a file may be the video itself: not, where it certainly is a picture or a sound. *reads files*."""
+    return _whole.medium(part)[0] not in ("image", "audio")
+
+
+def read_beside(text: str) -> tuple[Beside, ...]:
+    """The results that `write_beside` wrote, () for "". *pure*."""
+    return tuple(Beside(**one) for one in json.loads(text)) if text else ()
+
+
+def write_beside(results: Iterable[Beside]) -> str:
+    """Results as one JSON text, by their places. *pure*."""
+    listed = [asdict(one) for one in sorted(results, key=lambda one: one.place)]
+    return json.dumps(listed) if listed else ""
+
+
+def file_text(row: Row) -> str:
+    """What a list of tasks says about the row's file: its name, or why it is not there. *reads files*: only whether it is there."""
+    again = f"sd.task({row.name!r}).wait()"
+    if row.file and is_there(Path(row.file), _size(row)):
+        return Path(row.file).name
+    if row.dead is not None:
+        since = time.strftime("%Y-%m-%d %H:%M", time.gmtime(row.dead))
+        return f"made, not kept: its address has been dead since {since} UTC; {again} asks for another"
+    if row.file and is_there(Path(row.file)):
+        return f"{Path(row.file).name} is not what was kept; {again} puts it aside and fetches it again"
+    if row.file:
+        return f"file is gone or empty; {again} fetches it again"
+    if row.state in (*FREE_STATES, State.FAILED):
+        return ""
+    return f"not kept yet; {again} fetches it" if row.state is State.DONE else "not kept yet"
+
+
+def _size(row: Row) -> int:
+    try:
+        facts = _media.read_facts(row.facts)
+    except (ValueError, TypeError):  # a list is shown whatever became of the ledger
+        return 0
+    return facts.size if facts else 0
+
+
+def _stem(row: Row) -> str:
+    when = time.strftime("%Y%m%d-%H%M%S", time.gmtime(row.created))
+    return f"{when}-{hashlib.sha256(f'{row.base_url}|{row.task_id}|{row.seq}'.encode()).hexdigest()[:10]}"
+
+
+def _sync_folder(folder: Path) -> None:
+    if os.name == "nt":  # a folder cannot be opened there
+        return
+    handle = os.open(folder, os.O_RDONLY)
+    try:
+        os.fsync(handle)
+    finally:
+        os.close(handle)

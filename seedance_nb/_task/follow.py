@@ -1,0 +1,92 @@
+"""One task after its request was taken: look until it ends, fetch at once, keep the file."""
+
+import asyncio
+from contextlib import suppress
+from dataclasses import replace
+
+from seedance_nb._base.errors import LedgerError, Refused, Unauthorized
+from seedance_nb._task.send import Flow, raise_for, send
+from seedance_nb._task.results import keep_files, noted, seen_at
+from seedance_nb._provider.outcome import Answer, classify
+from seedance_nb._ledger.process import this_process
+from seedance_nb._check.request import Request, status_request
+from seedance_nb._task.schedule import EARLY_STATES, OPEN_STATES, Row, State, next_look
+from seedance_nb._provider.transport import look
+
+_GONE_AFTER_S = 60
+
+
+async def run(flow: Flow, row: Row, request: Request | None) -> Row:
+    """The row of a finished task whose file is kept. *network*, *writes ledger*, *writes files*.
+
+    With `request` it is sent first, once: *spends credits*.
+
+    Raises: Refused, Unreachable, UnknownOutcome, TaskFailed, MediaError; the ledger knows as much as they do.
+    """
+    if request is not None:
+        row = await send(flow, row, request)
+    elif row.state in EARLY_STATES and row.owner == this_process():
+        # Whoever sent it from here has ended without an answer, or this flow would not have begun.
+        ended, why = (
+            (State.UNSENT, "the sending ended before anything had left")
+            if row.state is State.WAITING
+            else (State.UNKNOWN, "the sending ended before its answer was recorded")
+        )
+        row = await flow.write(row, only_in=(row.state,), state=ended, error=why)
+    while row.state in EARLY_STATES:  # another kernel is sending it; its answer comes through the ledger
+        await flow.sleep(0.5)
+        row = await flow.read(row)
+    if row.state in OPEN_STATES:
+        row = await _follow(flow, row)
+    raise_for(flow.spec, row)
+    return await keep_files(flow, row)
+
+
+async def glance(flow: Flow, row: Row) -> Row:
+    """The row after one look, where its task may still change. *network*, *writes ledger*. Raises: Unauthorized."""
+    if row.state not in OPEN_STATES:
+        return row
+    answer, _ = await look(flow.spec, status_request(flow.spec, flow.place.base_url, row.task_id), flow.place)
+    seen = seen_at(flow, answer)
+    if seen is None and answer is not None:
+        must_stop(flow, answer, row)
+    return await noted(flow, row, seen) if seen else row
+
+
+async def _follow(flow: Flow, row: Row) -> Row:
+    looks, missing_since = flow.looks, None
+    if flow.place.app is None:
+        with suppress(LedgerError):
+            looks = replace(looks, history=await asyncio.to_thread(flow.ledger.history, row))
+    begun = flow.clock() - max(0.0, flow.now() - (row.accepted or flow.now()))
+    while row.state in OPEN_STATES:
+        await flow.sleep(next_look(looks, flow.clock() - begun))
+        answer, why = await look(flow.spec, status_request(flow.spec, flow.place.base_url, row.task_id), flow.place)
+        seen = seen_at(flow, answer)
+        gone = seen is None and answer is not None and must_stop(flow, answer, row)
+        missing_since = (missing_since or flow.clock()) if gone else None
+        if missing_since is not None and flow.clock() - missing_since > _GONE_AFTER_S:
+            raise Refused(f"{row.provider} no longer knows the task {row.task_id}.", code=404, charged=row.charged)
+        problem = f"the last look gave {why or f'HTTP {answer.status if answer else 0} without a state'}"
+        try:
+            if seen is not None:
+                row = await noted(flow, row, seen)
+            elif problem != row.error:
+                row = await flow.write(row, error=problem)
+        except LedgerError as error:  # the task goes on all the same, and the next look sees what this one saw
+            await flow.bear(row, error)
+    return row
+
+
+def must_stop(flow: Flow, answer: Answer, row: Row) -> bool:
+    """Whether an answer says that the task is not there. Raises: Unauthorized where the key may not look."""
+    sent = classify(flow.spec, answer, flow.place.secret)
+    if isinstance(sent.error, Unauthorized) or answer.status in (401, 403):
+        raise Unauthorized(
+            f"{row.provider} does not accept the key for looking at {row.name}.",
+            next_step=f"the task goes on there; with the right key, sd.task({row.name!r}).wait()",
+            charged=row.charged,
+        )
+    gone = flow.spec.errors.gone if flow.spec.errors else ()
+    code = getattr(sent.error, "code", None)
+    return str(answer.status) in gone or (code is not None and str(code) in gone)

@@ -1,0 +1,92 @@
+"""What becomes of a request whose answer was lost: taken up by its id, freed by a person's word, or left as it is."""
+
+from collections.abc import Callable
+
+from seedance_nb._base.errors import SeedanceError, UnknownOutcome
+from seedance_nb._task.send import Flow, unclear
+from seedance_nb._task.follow import must_stop
+from seedance_nb._task.results import noted, seen_at
+from seedance_nb._ledger.ledger import Ledger
+from seedance_nb._check.price import amount_text
+from seedance_nb._check.request import status_request
+from seedance_nb._task.schedule import Row, State, is_id
+from seedance_nb._provider.transport import look
+
+
+async def resolve(flow_of: Callable[[], Flow], ledger: Ledger, row: Row, task_id: str, taken: bool | None) -> Row:
+    """The row of an unclear request after what a person, or the provider, knows of it. *network*, *writes ledger*.
+
+    Without an id, that of the unclear answer is asked for. Raises: UnknownOutcome with what is known where nothing is
+    decided; SeedanceError for an id that is none, is another task's, or is not known to the provider. With `taken` False the
+    request is freed, unless the provider knows the task that its unclear answer named: then that is taken up.
+    """
+    if row.state is not State.UNKNOWN:
+        return row
+    if taken is False and not row.task_id:
+        return freed(ledger, row)
+    flow = flow_of()
+    named = (task_id or row.task_id).removeprefix(f"{row.provider}:")
+    if not named:
+        raise UnknownOutcome(await _known(flow, row), task=row.name, charged=row.charged, next_step=steps(row))
+    if not is_id(named):
+        raise SeedanceError(f"{named[:60]!r} is not an id that {row.provider} gives.", charged=row.charged)
+    other = flow.ledger.row(f"{row.provider}:{named}")
+    if other is not None and other.seq != row.seq:
+        raise SeedanceError(
+            f"{other.name} is already the task of another request in this ledger (number {other.seq}, {other.state}), so it is "
+            f"not the one of {row.name}. Nothing was changed.",
+            next_step="look for another id in the account",
+            charged=row.charged,
+        )
+    answer, why = await look(flow.spec, status_request(flow.spec, flow.place.base_url, named), flow.place)
+    seen = seen_at(flow, answer)
+    if seen is None and taken is False and answer is not None and must_stop(flow, answer, row):
+        return freed(ledger, row)
+    if seen is None:
+        said = why or f"HTTP {answer.status if answer else 0} without a state"
+        raise SeedanceError(
+            f"{row.provider} was asked for {named} and gave {said}, so {row.name} is as unclear as before. Nothing was changed.",
+            next_step=steps(row),
+            charged=row.charged,
+        )
+    changes = {"task_id": named, "state": State.QUEUED, "accepted": row.created, "error": ""}
+    row = await flow.write(row, only_in=(State.UNKNOWN,), **changes)
+    return await noted(flow, row, seen) if row.task_id == named else row
+
+
+def freed(ledger: Ledger, row: Row) -> Row:
+    """The row of a request that certainly never arrived. *writes ledger*. Raises: SeedanceError where it was sent again."""
+    if row.successor is not None:
+        raise SeedanceError(f"{row.name} was sent again as #{row.successor}; nothing was changed.", charged=row.charged)
+    said = "a person looked at the account and found that it never arrived"
+    return ledger.update(row.seq, only_in=(State.UNKNOWN,), state=State.UNSENT, error=said)
+
+
+async def _known(flow: Flow, row: Row) -> str:
+    lines = [unclear(row)]
+    now = await flow.balance() if flow.balance is not None else None
+    if now is None or row.balance is None:
+        lines.append(
+            f"{row.provider} has no call that lists tasks, and the account's balance before and after is not known."
+        )
+    else:
+        gone = row.balance - now
+        cost = (
+            f", and this request would cost {amount_text(row.estimate, row.unit)}" if row.estimate is not None else ""
+        )
+        lines.append(
+            f"The account had {amount_text(row.balance, row.unit)} before it and has {amount_text(now, row.unit)} now: "
+            f"{amount_text(gone, row.unit)} less{cost}. That is a hint and no proof: other requests may have been paid from it."
+        )
+    return "\n".join(lines)
+
+
+def steps(row: Row) -> str:
+    """What a person can type about an unclear row. *pure*."""
+    task = f"sd.task({row.name!r})"
+    return (
+        f"look at the account at {row.provider}, then one of\n"
+        f"  {task}.resolve('the id it has there')   takes it up and fetches the video\n"
+        f"  {task}.resolve(taken=False)   if it is not there: the same cell may be run again\n"
+        f"  {task}.resubmit(confirm=True)   sends it once more, and may be charged twice"
+    )

@@ -1,0 +1,228 @@
+"""The results of a task that is done: fetched at once, checked, kept; a dead address is asked for once more."""
+
+import asyncio
+import time
+from contextlib import suppress
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+from seedance_nb._check.check import roles, seconds_of
+from seedance_nb._web.download import Fault, discard, download
+from seedance_nb._base.errors import MediaError
+from seedance_nb._task.files import (
+    Beside,
+    Doubtful,
+    Kept,
+    Unfit,
+    is_kept,
+    is_video,
+    keep,
+    keep_beside,
+    lock_for,
+    part_for,
+    read_beside,
+    write_beside,
+)
+from seedance_nb._task.send import Flow
+from seedance_nb._provider.outcome import Answer
+from seedance_nb._task.placing import by_likeness, in_place
+from seedance_nb._web.regular_files import on_disk, sha256
+from seedance_nb._check.request import status_request
+from seedance_nb._task.schedule import Row, Seen, State, read_status
+from seedance_nb._provider.transport import look, way_of
+from seedance_nb._task.lock import turn
+from seedance_nb._base.values import read_json, tamed
+
+_TRIES = 4
+_MOST_UNFIT = 2
+_PAUSE_S = 2
+_LEAST_S = 0.05
+_LATER = "not fetched yet"
+
+
+async def keep_files(flow: Flow, row: Row) -> Row:
+    """The row whose video is kept, and what came beside it as far as it could be had. *network*, *writes ledger*, *writes files*.
+
+    What is kept already is not fetched again. Raises: MediaError where the video cannot be had; the id, the addresses
+    and what was fetched so far stay.
+    """
+    if await asyncio.to_thread(_has_all, row):
+        return row
+    problem = ""
+    try:
+        async with turn(lock_for(flow.folder, row), flow.sleep):
+            row = await flow.read(row)  # another process may have kept it meanwhile
+            return await _Keeping(flow, row, has_video=await asyncio.to_thread(is_kept, row)).run()
+    except OSError as error:
+        problem = f"Nothing can be kept in {flow.folder} ({on_disk(error)})."
+    raise MediaError(problem, task=row.name, charged=row.charged, next_step=_room(row))
+
+
+def seen_at(flow: Flow, answer: Answer | None) -> Seen | None:
+    """What an answer says about its task, None if nothing. *pure*."""
+    return read_status(flow.spec.task, answer.value, flow.spec.errors) if answer and flow.spec.task else None
+
+
+async def noted(flow: Flow, row: Row, seen: Seen) -> Row:
+    """The row with what was seen. *writes ledger*."""
+    hide = flow.place.secret.hide if flow.place.secret else str
+    found: dict[str, Any] = {
+        "state": seen.state,
+        "word": tamed(hide(seen.word)),
+        "outputs": seen.outputs,
+        "error": tamed(hide(seen.error)),
+        "credits": seen.credits if seen.credits is not None else row.credits,
+        "progress": seen.progress,
+    }
+    changes = {name: value for name, value in found.items() if value != getattr(row, name)}
+    if seen.state in (State.DONE, State.FAILED):
+        changes["finished"] = flow.now()
+    return await flow.write(row, **changes) if changes else row
+
+
+class _Keeping:
+    """One go at everything that a task has made, while nobody else fetches it."""
+
+    def __init__(self, flow: Flow, row: Row, *, has_video: bool) -> None:
+        self.flow, self.row = flow, row
+        self._asked = False
+        self._beside = {one.place: one for one in read_beside(row.beside)}
+        self._has_video = has_video
+        self._asked_s = seconds_of(roles(flow.spec, read_json(row.body)).get("seconds"))
+        self._doubted: set[str] = set()
+
+    async def run(self) -> Row:
+        """The row afterwards. Raises: MediaError without a video."""
+        places = list(self._beside) if self._has_video else by_likeness(self.row.outputs)
+        faults: list[Fault] = []
+        for number, place in enumerate(places):
+            if place in self._beside and self._beside[place].is_settled and not self._is_wanted(place):
+                continue
+            try:
+                got = await self._fetch(place)
+            except Fault as fault:
+                faults.append(fault)
+                self._beside[place] = Beside(place=place, fault=str(fault), dead=fault.kind == "dead")
+                continue
+            if isinstance(got, Kept):
+                self._has_video = True
+                self._beside.pop(place, None)
+                later = {other: Beside(place=other, fault=_LATER) for other in places[number + 1 :]}
+                self._beside = later | self._beside
+                await self._write(file=str(got.file), sha256=got.sha256, facts=got.facts_text, dead=None)
+            else:
+                self._beside[place] = got
+        if not self._has_video:
+            first = faults[0] if faults else Fault("final", "there is no video among the results")
+            await self._write(dead=(self.row.dead or self.flow.now()) if first.kind == "dead" else None)
+            raise self._error(first)
+        await self._write()
+        return self.row
+
+    def _is_wanted(self, place: int) -> bool:
+        """Whether it may be the video that is missing: it is asked for again on every new go."""
+        return not self._has_video and not self._beside[place].file
+
+    async def _fetch(self, place: int) -> Kept | Beside:
+        flow, part = self.flow, part_for(self.flow.folder, self.row, place)
+        until, unfit = flow.bounds.clock() + flow.bounds.total_s, 0
+        fault = Fault("dead", f"{self.row.provider} no longer names it")
+        for number in range(_TRIES):
+            if number:
+                await flow.sleep(_PAUSE_S * number)
+            if place >= len(self.row.outputs):
+                break
+            bounds = replace(flow.bounds, total_s=max(_LEAST_S, until - flow.bounds.clock()))
+            try:
+                await download(self.row.outputs[place], part, way_of(flow.spec, flow.place), bounds)
+                if (other := await asyncio.to_thread(self._moved, part, place)) is not None:
+                    await self._swap(place, other)
+                    raise Fault("broken", "what came is another of the results")  # noqa: TRY301
+                kept = await asyncio.to_thread(self._kept, part, place)
+            except Fault as error:
+                fault = error
+            except Doubtful as error:
+                self._doubted.add(error.sha256)  # the same once more is what the provider has
+                fault = Fault("broken", f"what came is in doubt: {error}")
+                discard(part)
+            except Unfit as error:
+                unfit += 1
+                fault = Fault("broken" if unfit < _MOST_UNFIT else "final", f"what came is not kept: {error}")
+                discard(part)
+            except OSError as error:
+                fault = Fault("disk", on_disk(error))
+                with suppress(OSError):  # the fault that is known already says more
+                    discard(part)
+            else:
+                discard(part)
+                return kept
+            if fault.kind == "dead" and not self._asked:
+                self._asked = True
+                await self._ask()
+            elif fault.kind != "broken":
+                break
+        raise fault
+
+    def _kept(self, path: Path, place: int) -> Kept | Beside:
+        if not self._has_video and is_video(path):
+            return keep(path, self.row, self._asked_s, self._doubted)
+        taken = {one.file for one in self._beside.values() if one.place != place}
+        return keep_beside(path, self.row, place, taken)
+
+    def _moved(self, path: Path, place: int) -> int | None:
+        """The place of the result that came here once more, because a fresh answer names it where another was."""
+        kept = {one.sha256: number for number, one in self._beside.items() if one.file and number != place}
+        if self._asked and self._has_video:
+            video = next(
+                (one for one in range(len(self.row.outputs)) if one != place and one not in self._beside), None
+            )
+            kept |= {self.row.sha256: video} if video is not None else {}
+        return kept.get(sha256(path)) if self._asked else None
+
+    async def _swap(self, place: int, other: int) -> None:
+        discard(part_for(self.flow.folder, self.row, place))
+        outputs = list(self.row.outputs)
+        outputs[place], outputs[other] = outputs[other], outputs[place]
+        await self._write(outputs=tuple(outputs))
+
+    async def _ask(self) -> None:
+        """Asks the task for fresh addresses."""
+        flow = self.flow
+        answer, _ = await look(flow.spec, status_request(flow.spec, flow.place.base_url, self.row.task_id), flow.place)
+        seen = seen_at(flow, answer)
+        if seen and seen.state is State.DONE:
+            self.row = await noted(flow, self.row, replace(seen, outputs=in_place(self.row.outputs, seen.outputs)))
+
+    async def _write(self, **changes: Any) -> None:
+        changes["beside"] = write_beside(self._beside.values())
+        new = {name: value for name, value in changes.items() if value != getattr(self.row, name)}
+        if new:
+            self.row = await self.flow.write(self.row, **new)
+
+    def _error(self, fault: Fault) -> MediaError:
+        row, again = self.row, f"sd.task({self.row.name!r}).wait()"
+        told = f"The video of {row.name} could not be fetched: {fault}."
+        next_step = f"{again} fetches it again; the result's address may not live long"
+        if fault.kind == "dead":
+            since = time.strftime("%Y-%m-%d %H:%M", time.gmtime(row.dead))
+            told = (
+                f"The video of {row.name} was made, and its address has been dead since {since} UTC ({fault}); "
+                f"{row.provider} was asked once for another, and that is dead too."
+            )
+            next_step = f"{again} asks once more; else ask {row.provider} for the result of task {row.task_id}"
+        if fault.kind == "disk":
+            told = f"The video of {row.name} could not be kept: {fault}."
+            next_step = _room(row)
+        return MediaError(told, task=row.name, charged=row.charged, next_step=next_step)
+
+
+def _room(row: Row) -> str:
+    return (
+        f"mend that (make room, move away what is in the way), or set SEEDANCE_OUTPUTS to another folder; then sd.task({row.name!r}).wait() fetches it. "
+        "Its id and address are in the ledger"
+    )
+
+
+def _has_all(row: Row) -> bool:
+    return all(one.is_settled for one in read_beside(row.beside)) and is_kept(row)

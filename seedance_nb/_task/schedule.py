@@ -1,0 +1,240 @@
+"""The life of a task: its states, what a status answer says, and when to look again. Everything here is pure."""
+
+import hashlib
+import re
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from enum import StrEnum
+from typing import Any
+from urllib.parse import urlsplit
+
+from seedance_nb._document.tables import ErrorTable, TaskTable
+from seedance_nb._base.values import ABSENT, Charged, find, find_all
+
+_ID = re.compile(r"[A-Za-z0-9._:@-]{1,200}")
+
+
+class State(StrEnum):
+    """Where a task stands. The first three are before a clear answer of the provider; `other` is a word the document has not.
+
+    While it is `waiting`, nothing of the request has left; from `sending` on, it may have.
+    """
+
+    WAITING = "waiting to be sent"
+    SENDING = "sending"
+    UNKNOWN = "outcome unknown"
+    QUEUED = "queued"
+    RUNNING = "running"
+    OTHER = "unrecognised"
+    DONE = "done"
+    FAILED = "failed"
+    REFUSED = "refused"
+    UNSENT = "not sent"
+
+
+_MOST_CREDITS = 10**12
+_LATE_EVERY_S = 60
+
+EARLY_STATES = (State.WAITING, State.SENDING)
+"""States in which some process is about to send the request, or sending it."""
+OPEN_STATES = (State.QUEUED, State.RUNNING, State.OTHER)
+"""States in which a task is looked at again."""
+FREE_STATES = (State.REFUSED, State.UNSENT)
+"""States in which certainly no task exists, so that the same request may be sent again."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Row:
+    """One task as the ledger remembers it. Times are Unix seconds.
+
+    `credits` is the provider's own number and `estimate` the one before it, both in `unit`, None where nobody says one;
+    `progress` is the provider's own percentage, 0 to 100, None if it tells none.
+    `name` is what `sd.task(name)` takes: provider and the provider's id, or `#`, the row's number and 4 hex digits until
+    there is one. `budget` is the one that the request was sent under, None for none.
+    `facts` is what was found in the kept file, `beside` what became of the results beside it, both as JSON. `dead` is since when
+    the result's address has not worked, None while it was not tried or works.
+    `successor` is the number of the row that was sent in place of this
+    unclear one, None if none was; `balance` is what the account had before the request, in `unit`, None where nobody said.
+    """
+
+    seq: int
+    spec: str
+    base_url: str
+    simulated: bool
+    digest: str
+    take: int
+    body: str
+    state: State
+    word: str = ""
+    task_id: str = ""
+    outputs: tuple[str, ...] = field(default=(), repr=False)  # signed addresses
+    error: str = ""
+    credits: float | None = None
+    estimate: float | None = None
+    unit: str = "credits"
+    progress: float | None = None
+    file: str = ""
+    sha256: str = ""
+    facts: str = ""
+    beside: str = ""
+    dead: float | None = None
+    created: float = 0.0
+    accepted: float | None = None
+    finished: float | None = None
+    owner: str = ""
+    successor: int | None = None
+    balance: float | None = None
+    budget: float | None = None
+
+    @property
+    def provider(self) -> str:
+        """The part of the document's name before the slash."""
+        return self.spec.split("/", 1)[0]
+
+    @property
+    def name(self) -> str:
+        """What `sd.task(name)` takes."""
+        return f"{self.provider}:{self.task_id}" if self.task_id else f"#{self.seq}-{self.mark}"
+
+    @property
+    def mark(self) -> str:
+        """4 hex digits of the request, so that `#1-3f9c` is found in no other ledger."""
+        return hashlib.sha256(f"{self.base_url}|{self.digest}|{self.take}|{self.created!r}".encode()).hexdigest()[:4]
+
+    @property
+    def is_unresolved(self) -> bool:
+        """Whether a person should look at it: it may have been charged, and nothing more is known."""
+        return self.state in (State.UNKNOWN, State.SENDING) and self.successor is None
+
+    @property
+    def charged(self) -> Charged:
+        """Whether money may have moved for this row."""
+        if (
+            self.simulated
+            or self.state in (*FREE_STATES, State.WAITING)
+            or (self.state is State.FAILED and self.credits == 0)
+        ):
+            return "not charged"
+        return "unknown" if self.state in (State.UNKNOWN, State.SENDING, State.FAILED) else "charged"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Seen:
+    """What one status answer says. `word` is the provider's own; `outputs` are result addresses."""
+
+    state: State
+    word: str = ""
+    outputs: tuple[str, ...] = ()
+    error: str = ""
+    credits: float | None = None
+    progress: float | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Looks:
+    """What the schedule needs to know: the seconds that earlier tasks of the same kind took, and the document's words.
+
+    After `late` seconds a task is looked at once a minute, for as long as anybody cares to wait.
+    """
+
+    early: tuple[float, ...] = (2, 8)
+    every: float = 5
+    floor: float = 1
+    late: float = 7200
+    history: Sequence[float] = field(default=())
+
+
+def read_status(table: TaskTable, answer: Any, errors: ErrorTable | None = None) -> Seen | None:
+    """What a status answer says, or None where it says nothing about a task. *pure*.
+
+    A word that the document does not have is the state `unrecognised`; "done" counts only with an address. `errors` says
+    where a code stands, which may say that the task has failed.
+    """
+    word = find(answer, table.state)
+    said = [text for pointer in table.error for text in find_all(answer, pointer) if isinstance(text, str) and text]
+    if not isinstance(word, str) or not word:
+        code = next((found for pointer in (errors.code if errors else ()) for found in find_all(answer, pointer)), "")
+        if errors is None or str(code) not in table.failed_codes:
+            return None
+        word, state = str(code), State.FAILED
+        said += [text for pointer in errors.message for text in find_all(answer, pointer) if isinstance(text, str)]
+    else:
+        state = State(table.words.get(word.casefold(), State.OTHER))
+    outputs: tuple[str, ...] = ()
+    for pointer in table.outputs:
+        outputs = outputs or tuple(dict.fromkeys(url for url in find_all(answer, pointer) if _is_address(url)))
+    if state is not State.DONE:
+        outputs = ()
+    elif not outputs:
+        state = State.OTHER
+        said = [
+            " ".join(
+                [f"the provider says {word[:80]} and names no video yet", *(f"({text[:500]})" for text in said[:1])]
+            )
+        ]
+    cost = find(answer, table.credits) if table.credits else ABSENT
+    spent = None
+    if isinstance(cost, int | float) and not isinstance(cost, bool) and 0 <= cost < _MOST_CREDITS:
+        spent = float(cost)
+    error = (
+        said[0]
+        if said and (state is State.FAILED or word.casefold() in table.words) and state is not State.DONE
+        else ""
+    )
+    return Seen(
+        state=state,
+        word=word[:80],
+        outputs=outputs,
+        error=error[:2000],
+        credits=spent,
+        progress=_progress(table, answer),
+    )
+
+
+def _progress(table: TaskTable, answer: Any) -> float | None:
+    told = str(find(answer, table.progress)) if table.progress else ""
+    found = re.fullmatch(r"([0-9]{1,3})(\.[0-9]{1,9})?\s*%?", told.strip())
+    return min(100.0, float(found.group().rstrip("% "))) if found else None
+
+
+def read_id(table: TaskTable, answer: Any) -> str:
+    """The new task's id in the answer to a create request, "" where there is none that could be asked for again. *pure*."""
+    told = (find(answer, pointer) for pointer in (table.id_pointer, *table.also_id))
+    texts = (str(value) for value in told if isinstance(value, str | int) and not isinstance(value, bool))
+    return next(filter(is_id, texts), "")
+
+
+def is_id(text: str) -> bool:
+    """Whether a text can be a task's id: 1 to 200 plain signs, none of which leads to another path. *pure*."""
+    return _ID.fullmatch(text) is not None
+
+
+def next_look(looks: Looks, elapsed: float) -> float:
+    """Seconds from `elapsed` (seconds since the task was accepted) until the next look. *pure*.
+
+    Skip and fixed: the early looks catch quick refusals; then sparse looks until 0.85 of the fastest of the last 30
+    tasks of this kind, then one look per 2 % of their median. With fewer than three known, the document's own distance.
+    """
+    early = next((at for at in looks.early if at > elapsed + 0.001), None)
+    if len(looks.history) < 3:  # noqa: PLR2004
+        regular = looks.every
+    else:
+        known = sorted(looks.history[-30:])
+        due = 0.85 * known[0]
+        regular = max(0.02 * known[len(known) // 2], looks.floor)
+        if elapsed < due:
+            regular = min(30.0, max(due - elapsed, looks.floor))
+    if elapsed > looks.late:
+        regular = max(regular, _LATE_EVERY_S)
+    wait = min(regular, early - elapsed) if early is not None else regular
+    return max(wait, looks.floor)
+
+
+def _is_address(url: Any) -> bool:
+    if not isinstance(url, str) or len(url) > 4000:  # noqa: PLR2004
+        return False
+    try:
+        parts = urlsplit(url)
+    except ValueError:
+        return False
+    return parts.scheme in ("http", "https") and bool(parts.hostname)

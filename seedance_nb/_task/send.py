@@ -1,0 +1,234 @@
+"""What following one task needs, and the one paid request: sent once, and its outcome written down whatever happens."""
+
+import asyncio
+import threading
+import time
+from collections.abc import Awaitable, Callable, Collection
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+from typing import Any
+from urllib.parse import urlsplit
+
+from seedance_nb._web.download import Bounds
+from seedance_nb._base.errors import LedgerError, RateLimited, Refused, TaskFailed, UnknownOutcome, Unreachable
+from seedance_nb._ledger.ledger import Ledger
+from seedance_nb._base.log import LOG
+from seedance_nb._web.origins import host_of
+from seedance_nb._provider.outcome import Sent, refusal
+from seedance_nb._provider.rate_limit import CHANCE
+from seedance_nb._check.request import Request
+from seedance_nb._document.load import Spec
+from seedance_nb._task.schedule import EARLY_STATES, Looks, Row, State
+from seedance_nb._provider.transport import Place, send_once, turn
+from seedance_nb._base.values import quoted
+
+_TRIES = 4
+_SENDINGS = 3
+_LONGEST_PAUSE_S = 60
+LOOPBACK = ("127.0.0.1", "::1", "localhost")
+_STATES = {"accepted": State.QUEUED, "refused": State.REFUSED, "unsent": State.UNSENT, "unknown": State.UNKNOWN}
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Flow:
+    """The surroundings of one task; `sleep` takes seconds, `clock` gives monotonic and `now` Unix seconds, `chance` 0 to 1.
+
+    `bounds` are those of each file that is fetched; `settled` is set once it is written down what became of the paid request, `troubled` once it was told that
+    the ledger fails. `balance` asks what is on the account, None
+    where nobody says.
+    """
+
+    spec: Spec
+    place: Place
+    ledger: Ledger
+    folder: Path
+    sleep: Callable[[float], Awaitable[None]] = asyncio.sleep
+    clock: Callable[[], float] = time.monotonic
+    now: Callable[[], float] = time.time
+    bounds: Bounds = field(default_factory=Bounds)
+    chance: Callable[[], float] = CHANCE.random
+    balance: Callable[[], Awaitable[float | None]] | None = None
+    settled: threading.Event = field(default_factory=threading.Event)
+    troubled: threading.Event = field(default_factory=threading.Event)
+
+    def anew(self) -> "Flow":
+        """The same surroundings for another task. *pure*."""
+        return replace(self, settled=threading.Event(), troubled=threading.Event())
+
+    def key(self, row: Row) -> tuple[str, int]:
+        """Under which the engine keeps the one flow of a row; a ledger that was begun anew has rows of its own. *pure*."""
+        return f"{self.ledger.path}, made at {row.created!r}", row.seq
+
+    @property
+    def looks(self) -> Looks:
+        """The schedule for this place: the document's, or quick looks at the simulator in this process."""
+        table = self.spec.task
+        if table is None or self.place.app is not None:
+            return Looks(early=(), every=0.25, floor=0.1)
+        return Looks(early=table.early, every=table.every, late=table.deadline)
+
+    async def write(self, row: Row, *, only_in: Collection[State] | None = None, **changes: Any) -> Row:
+        """The row after `changes`. *writes ledger*, off the event loop, so that a locked file holds up nobody else.
+
+        With `only_in` a row that is in another state by now, or has a successor, stays as it is.
+        """
+        try:
+            now = await asyncio.to_thread(self.ledger.update, row.seq, only_in=only_in, made=row.created, **changes)
+        except LedgerError as error:
+            error.charged = row.charged
+            raise
+        except RuntimeError:  # no thread is to be had while the interpreter ends
+            now = self.ledger.update(row.seq, only_in=only_in, made=row.created, **changes)
+        self._log(row, now)
+        return now
+
+    async def read(self, row: Row) -> Row:
+        """The row as the ledger has it now, or as it was where the ledger cannot be read. *reads files*."""
+        try:
+            return await asyncio.to_thread(self.ledger.again, row)
+        except LedgerError as error:
+            await self.bear(row, error)
+            return row
+
+    async def bear(self, row: Row, error: LedgerError) -> None:
+        """Nothing while the ledger only fails, which is told once. Raises: the error where the row is not in it any more."""
+        if not await asyncio.to_thread(self.ledger.holds, row):
+            raise error
+        if not self.troubled.is_set():
+            self.troubled.set()
+            LOG.warning(
+                "%s is followed on, and what is seen is written once that is possible: %s", row.name, error.message
+            )
+
+    def _log(self, was: Row, now: Row) -> None:
+        if now.task_id != was.task_id:
+            LOG.info("%s is %s at %s", was.name, now.name, host_of(self.place.base_url))
+        if now.state is not was.state:
+            LOG.info("%s is %s", now.name, now.state)
+        if now.file != was.file:
+            LOG.info("%s is kept", now.name)
+        if (now.word, now.error) != (was.word, was.error):
+            LOG.debug("%s: %s %s", now.name, now.word, now.error)
+
+
+async def send(flow: Flow, row: Row, request: Request) -> Row:
+    """The row of a task that the provider took. *network*, *spends credits*, *writes ledger*.
+
+    What certainly did not leave, or was refused for now, is sent up to three times in all; anything else once.
+
+    Raises: Refused and its kinds, Unreachable, UnknownOutcome; LedgerError with the id where it cannot be written.
+    """
+    sent = Sent(outcome="unsent", why="The sending was ended before anything had left.")
+    try:
+        if flow.balance is not None:
+            row = await flow.write(row, balance=await flow.balance())
+        for attempt in range(_SENDINGS):
+            if flow.place.gate and (pause := flow.place.gate.closed(flow.place.clock())):
+                told = f"{row.provider} is in trouble, so the request goes out in {pause:.0f} s"
+                row = await flow.write(row, error=told)
+            await turn(flow.place)
+            row = await flow.write(row, only_in=(State.WAITING,), state=State.SENDING, error="")
+            if row.state is not State.SENDING:  # given up meanwhile, and perhaps sent anew by somebody else
+                return row
+            sent = Sent(outcome="unknown", why="the sending was ended from outside")
+            sent = await _sent(flow, request)
+            again = _pause(sent, attempt, flow.chance())
+            if again is None:
+                break
+            told = f"{sent.why}; it is tried again in {again:.0f} s"
+            row = await flow.write(row, only_in=(State.SENDING,), state=State.WAITING, error=told)
+            await flow.sleep(again)
+    finally:
+        try:
+            row = await _settle(flow, row, sent)
+        finally:
+            flow.settled.set()
+    if sent.error is not None:
+        raise sent.error
+    return row
+
+
+async def _sent(flow: Flow, request: Request) -> Sent:
+    try:
+        return await send_once(flow.spec, request, flow.place)
+    except Exception as error:  # noqa: BLE001 - whatever it was, the request may have left
+        return Sent(outcome="unknown", why=f"something unexpected happened while it was sent ({type(error).__name__})")
+
+
+def _pause(sent: Sent, attempt: int, chance: float) -> float | None:
+    """The seconds after which a request that certainly made no task is sent again, None where it is not. *pure*."""
+    if attempt + 1 >= _SENDINGS:
+        return None
+    if sent.may_pass:
+        return 2.0**attempt * (0.5 + chance / 2)
+    if not isinstance(sent.error, RateLimited):
+        return None
+    pause = (
+        2.0 * 2.0**attempt * (0.5 + chance / 2) if sent.error.retry_after is None else sent.error.retry_after + chance
+    )
+    return pause if pause <= _LONGEST_PAUSE_S else None
+
+
+def _changes(flow: Flow, sent: Sent) -> dict[str, Any]:
+    changes: dict[str, Any] = {"state": _STATES[sent.outcome], "task_id": sent.task_id, "error": sent.why}
+    if sent.outcome == "accepted":
+        changes["accepted"] = flow.now()
+    if isinstance(sent.error, Refused):
+        changes["word"] = str(sent.error.code)
+    if sent.simulated and urlsplit(flow.place.base_url).hostname in LOOPBACK:
+        changes["simulated"] = True  # said by the answer itself, and believed of our own machine only
+    return changes
+
+
+async def _settle(flow: Flow, row: Row, sent: Sent) -> Row:
+    changes = _changes(flow, sent)
+    only_in = None if sent.outcome == "accepted" else EARLY_STATES  # an id is never given up
+    unwritten: LedgerError | None = None
+    for attempt in range(_TRIES):
+        if attempt:
+            await flow.sleep(2 * attempt)
+        try:
+            return await flow.write(row, only_in=only_in, **changes)
+        except LedgerError as error:
+            unwritten = error
+    told = f"took the request as task {sent.task_id}" if sent.task_id else f"answered ({sent.why})"
+    raise LedgerError(
+        f"{row.provider} {told}, and that could not be written down: {unwritten.message if unwritten else ''}",
+        file=str(flow.ledger.path),
+        charged="not charged" if row.simulated or sent.outcome in ("refused", "unsent") else "unknown",
+    )
+
+
+def unclear(row: Row) -> str:
+    """Why it is not known what became of a request, where it is kept, and that it rests there. *pure*."""
+    return (
+        f"It is not known whether {row.provider} took this request: {row.error}. "
+        f"It is kept in the ledger as {row.name} and is not sent again by itself."
+    )
+
+
+def raise_for(spec: Spec, row: Row) -> None:
+    """Nothing for a task that is going well. Raises: the error that its state means. *pure*."""
+    if row.state is State.UNKNOWN:
+        raise UnknownOutcome(
+            unclear(row),
+            task=row.name,
+            charged=row.charged,
+            next_step=f"sd.task('#{row.successor}').wait() waits for what was sent in its place"
+            if row.successor
+            else f"sd.task({row.name!r}).resolve() says what can be found out, and what to do then",
+        )
+    if row.state is State.FAILED:
+        said = row.error or f"the state {row.word!r} without a reason"
+        raise TaskFailed(
+            f"{row.provider} could not make the video of {row.name}. It said: {quoted(said)}",
+            task=row.name,
+            charged=row.charged,
+            next_step="change the prompt or the references, or send the same again as take=2",
+        )
+    if row.state is State.REFUSED:
+        raise refusal(spec, row.word, row.error)
+    if row.state is State.UNSENT:
+        if "connection" not in row.error:  # it was freed, or stopped: nothing is wrong with the network
+            raise Unreachable(f"The request was not sent: {row.error}.", "run the same cell again to send it")
+        raise Unreachable(row.error)

@@ -1,0 +1,199 @@
+"""What a person holds while a video is being made: a task, and the list of all tasks."""
+
+import asyncio
+import concurrent.futures
+import time
+from collections.abc import Callable, Generator, Iterator, Sequence
+from concurrent.futures import Future
+from textwrap import shorten
+from typing import Any
+
+from seedance_nb._task.video import Video, badge, table_html, table_text
+from seedance_nb._base.errors import SeedanceError, WaitTimeout
+from seedance_nb._task.files import file_text
+from seedance_nb._base.html import escaped
+from seedance_nb._check.price import price_after
+from seedance_nb._task.schedule import EARLY_STATES, Row, State
+from seedance_nb._base.values import quoted
+
+_TICK_S = 0.1
+
+
+class Task:
+    """One task, known by its name in the ledger. Making one sends nothing; `wait` and `await` follow it to its video.
+
+    Pressing Stop, or a timeout, ends the waiting and never the task.
+    """
+
+    def __init__(
+        self,
+        read: Callable[[], Row],
+        follow: Callable[[], Future[Row]],
+        show: Callable[[Row], Video],
+        *,
+        is_new: bool,
+        resolve: Callable[[str, bool | None], None],
+        again: Callable[[float | None], "Task"],
+    ) -> None:
+        self._read = read
+        self._resolve = resolve
+        self._again = again
+        self.future = follow
+        self.show = show
+        self.is_new = is_new
+
+    @property
+    def row(self) -> Row:
+        """The task as the ledger has it now. *reads files*."""
+        return self._read()
+
+    @property
+    def name(self) -> str:
+        """What `sd.task(name)` takes, also after a restart of the kernel."""
+        return self.row.name
+
+    @property
+    def state(self) -> State:
+        """Where the task stands, as far as it was seen."""
+        return self.row.state
+
+    def wait(self, timeout: float | None = None) -> Video:
+        """The video, once it is made and kept. *network*, *writes ledger*, *writes files*; `timeout` is in seconds.
+
+        Raises: TaskFailed with the provider's words, UnknownOutcome, Refused and its kinds, Unreachable, MediaError,
+        and WaitTimeout after `timeout`; the task goes on then.
+        """
+        future = self.future()
+        end = None if timeout is None else time.monotonic() + timeout
+        try:
+            # In short steps, because an interrupt does not wake a longer wait on every platform.
+            while not (done := concurrent.futures.wait([future], timeout=_TICK_S).done) and (
+                end is None or time.monotonic() < end
+            ):
+                pass
+        except KeyboardInterrupt as stop:
+            stop.add_note(f"Only the waiting ended. The task goes on: sd.task({self.name!r}).wait()")
+            del future  # it leads to the request that is on its way at this moment
+            raise
+        if not done:
+            del future, done  # as above
+            raise self._still_running(timeout or 0)
+        return self.show(future.result())
+
+    def resolve(self, task_id: str = "", *, taken: bool | None = None) -> "Task":
+        """The same task, once it is known what became of its request. *network*, *writes ledger*; nothing is sent again.
+
+        For a task whose outcome is unknown: `task_id` is the id that the provider's account shows for it, and
+        `taken=False` says that it is not there, so that the same request may be sent again. Without either, the id
+        of the unclear answer is looked up, if there was one. A task that is clear already stays as it is.
+
+        Raises: UnknownOutcome with what is known (the balance before and now, where the provider tells it);
+        SeedanceError for an id that the provider does not know, or that is another row's.
+        """
+        self._resolve(task_id, taken)
+        return self
+
+    def resubmit(self, *, confirm: bool = False, budget: float | None = None) -> "Task":
+        """The task of a new request in place of one whose outcome is unknown. *spends credits*, *network*, *writes ledger*.
+
+        Both may be charged, so it needs `confirm=True`. It is sent once, whoever asks for it again; running the same cell
+        attaches to the new one from then on. It is held to `budget`, else to the one that the first request was sent under.
+        Raises: SeedanceError where nothing is unclear, or `confirm` is missing; OverBudget.
+        """
+        row = self.row
+        if row.state in EARLY_STATES:
+            raise SeedanceError(
+                f"{row.name} is {row.state} by a process that may still be at it ({row.owner.split('|')[0]}). Nothing was sent.",
+                next_step=f"sd.task({row.name!r}).wait() waits for what comes of it",
+                charged=row.charged,
+            )
+        if row.state is not State.UNKNOWN:
+            raise SeedanceError(
+                f"{row.name} is {row.state}, so there is nothing unclear about it. Nothing was sent.",
+                next_step=f"sd.task({row.name!r}).wait() for its video, or send the request with take={row.take + 1}",
+                charged=row.charged,
+            )
+        if not confirm:
+            raise SeedanceError(
+                f"{row.name} may have been taken and charged already; sending it again may be charged once more. "
+                "Nothing was sent.",
+                next_step=f"sd.task({row.name!r}).resubmit(confirm=True) if that is what you want",
+                charged=row.charged,
+            )
+        return self._again(budget)
+
+    def __await__(self) -> Generator[Any, None, Video]:
+        return self._awaited().__await__()
+
+    async def _awaited(self) -> Video:
+        future = self.future()
+        while not future.done():
+            await asyncio.sleep(2 * _TICK_S)  # never the future itself: cancelling the cell must not cancel the task
+        return self.show(future.result())
+
+    def _still_running(self, waited: float) -> WaitTimeout:
+        row = self.row
+        return WaitTimeout(
+            f"{row.name} is still {row.state} after {waited:g} s of waiting{f'; {quoted(row.error)}' if row.error else ''}.",
+            task=row.name,
+            charged=row.charged,
+            next_step=f"sd.task({row.name!r}).wait() goes on waiting; the task itself was not touched",
+        )
+
+    def __repr__(self) -> str:
+        row = self.row
+        return f"Task {row.name}: {'SIMULATED, ' if row.simulated else ''}{row.state}; {row.spec}; {price_after(row)}"
+
+    def _repr_html_(self) -> str:
+        row = self.row
+        said = f"<div>{escaped(row.error)}</div>" if row.error else ""
+        return (
+            f"<div><code>{escaped(row.name)}</code> {badge(row.simulated)} <b>{escaped(row.state)}</b> · "
+            f"{escaped(row.spec)} · {escaped(price_after(row))}{said}</div>"
+        )
+
+
+class Tasks(Sequence[Row]):
+    """Rows of the ledger, unresolved ones first, then newest first. Shown by Jupyter as a table."""
+
+    _heads = ("task", "state", "cost", "document", "prompt", "made (UTC)", "file")
+
+    def __init__(self, rows: Sequence[Row], prompts: Sequence[str], where: str, count: int = 0) -> None:
+        order = sorted(range(len(rows)), key=lambda place: (not rows[place].is_unresolved, place))
+        self._rows = [rows[place] for place in order]
+        self._prompts = [prompts[place] for place in order]
+        more = f"{len(rows):,} of {count:,} tasks are shown; sd.tasks({count}) shows all. " if len(rows) < count else ""
+        self._note = f"{more}ledger: {where}"
+        unclear = [row for row in self._rows if row.is_unresolved and row.state is State.UNKNOWN]
+        number = "1 request is" if len(unclear) == 1 else f"{len(unclear):,} requests are"
+        step = f"sd.task({unclear[0].name!r}).resolve()" if unclear else ""
+        self._lead = f"{number} unclear and may have been charged: {step} says what to do" if unclear else ""
+
+    def __getitem__(self, place: Any) -> Any:
+        return self._rows[place]
+
+    def __len__(self) -> int:
+        return len(self._rows)
+
+    def __iter__(self) -> Iterator[Row]:
+        return iter(self._rows)
+
+    def _cells(self) -> list[list[str]]:
+        return [
+            [
+                row.name,
+                ("⚠ " if row.is_unresolved else "") + row.state + (" (SIMULATED)" if row.simulated else ""),
+                price_after(row),
+                row.spec,
+                shorten(prompt, 60, placeholder="…"),
+                time.strftime("%Y-%m-%d %H:%M", time.gmtime(row.created)),
+                file_text(row) if row.state is not State.UNKNOWN else "",
+            ]
+            for row, prompt in zip(self._rows, self._prompts, strict=True)
+        ]
+
+    def __repr__(self) -> str:
+        return table_text(self._heads, self._cells(), self._note, self._lead)
+
+    def _repr_html_(self) -> str:
+        return table_html(self._heads, self._cells(), self._note, self._lead)

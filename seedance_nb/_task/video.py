@@ -1,0 +1,250 @@
+"""Videos, tasks and tables as text, HTML and pictures. Pure functions make strings; text is escaped here and only here."""
+
+import base64
+import json
+import os
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+from urllib.parse import quote
+
+from seedance_nb._check.check import seconds_of
+from seedance_nb._task.extras import beside_lines, beside_text, poster_link, small_picture
+from seedance_nb._task.files import Beside, poster_of, read_beside
+from seedance_nb._base.html import escaped, linked
+from seedance_nb._media.inspect import Facts, read_facts
+from seedance_nb._check.price import price_after
+from seedance_nb._task.schedule import Row
+
+EMBED_UP_TO = 8_000_000
+
+FG = "color:var(--jp-ui-font-color1,var(--vscode-foreground,inherit))"
+DIM = "color:var(--jp-ui-font-color2,var(--vscode-descriptionForeground,#666))"
+LINE = "border:1px solid var(--jp-border-color2,var(--vscode-panel-border,#d0d7de))"
+WARN = "border-left:4px solid var(--jp-warn-color1,#f57c00);padding:2px 10px;font-weight:600"
+NARROW, WIDE = ";white-space:nowrap", ";min-width:13em"
+_SHORT_CELL = 30
+FONT = "font-family:var(--jp-ui-font-family,system-ui,sans-serif);font-size:13px;line-height:1.5"
+_BADGE = (
+    "display:inline-block;padding:0 7px;border-radius:9px;font-size:11px;font-weight:600;letter-spacing:.04em;"
+    "line-height:18px;background:var(--jp-warn-color2,#ffb74d);color:#3b2600"
+)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Video:
+    """A video that is kept as a file. Shown by Jupyter as a player; `path` is the file, `asked` what the request said.
+
+    `facts` is what the file holds: size in px, length in s, frames per second. `poster` is a small JPEG, b"" if there is none.
+    """
+
+    row: Row
+    title: str
+    path: Path
+    asked: dict[str, Any]
+    facts: Facts | None
+    poster: bytes = b""
+
+    @property
+    def task(self) -> str:
+        """What `sd.task(...)` takes."""
+        return self.row.name
+
+    @property
+    def simulated(self) -> bool:
+        """Whether the built-in simulator made it, so that nothing was paid."""
+        return self.row.simulated
+
+    @property
+    def beside(self) -> tuple[Beside, ...]:
+        """What else came with it, such as its last picture: each with its `file`, or the `fault` for which there is none."""
+        return read_beside(self.row.beside)
+
+    def __repr__(self) -> str:
+        return video_text(self)
+
+    def _repr_mimebundle_(self, **_: Any) -> dict[str, str]:
+        bundle = {"text/plain": video_text(self), "text/html": video_html(self, source_of(self.path))}
+        if self.poster:
+            bundle["image/jpeg"] = base64.b64encode(self.poster).decode()
+        return bundle
+
+
+def video_of(row: Row, title: str, asked: dict[str, Any]) -> Video:
+    """The video of a finished row. *reads files*."""
+    path = Path(row.file)
+    poster = small_picture(poster_of(path))
+    return Video(row=row, title=title, path=path, asked=asked, facts=read_facts(row.facts), poster=poster)
+
+
+def source_of(path: Path) -> str:
+    """What the player's `src` is: the path relative to the notebook, or the bytes themselves where that cannot work.
+
+    *reads files*, and the environment. Colab and VS Code do not serve files beside the notebook; there up to 8 MB are embedded, and "" means
+    that the file has to be opened from its folder.
+    """
+    beside = _notebook_folder()
+    served = beside is not None and _within(path, beside)
+    if served and beside is not None:
+        return quote(os.path.relpath(path, beside).replace(os.sep, "/"))
+    if path.exists() and path.stat().st_size <= EMBED_UP_TO:
+        return f"data:video/mp4;base64,{base64.b64encode(path.read_bytes()).decode()}"
+    return ""
+
+
+def _notebook_folder() -> Path | None:
+    if any(os.getenv(name) for name in ("COLAB_RELEASE_TAG", "COLAB_GPU", "VSCODE_PID", "VSCODE_CWD")):
+        return None
+    notebook = Path(os.getenv("JPY_SESSION_NAME", ""))
+    return notebook.parent if notebook.is_absolute() and notebook.parent.is_dir() else Path.cwd()
+
+
+def _within(path: Path, folder: Path) -> bool:
+    inside = path.resolve().is_relative_to(folder.resolve())
+    # Jupyter serves nothing from a folder whose name begins with a dot.
+    return inside and not any(part.startswith(".") for part in path.resolve().relative_to(folder.resolve()).parts)
+
+
+def video_text(video: Video) -> str:
+    """One line for consoles and static viewers. *pure*."""
+    simulated = "SIMULATED, " if video.simulated else ""
+    off = "".join(f"; not as asked: {one}" for one in differences(video.asked, video.facts))
+    remark = f"; {video.facts.remark}" if video.facts and video.facts.remark else ""
+    return (
+        f"Video {video.task}: {simulated}{got_text(video.facts)}; {video.path}{off}{remark}{beside_text(video.beside)}"
+    )
+
+
+def video_html(video: Video, source: str) -> str:
+    """The player with its title row, as an HTML fragment that needs neither scripts nor the kernel. *pure*."""
+    off = differences(video.asked, video.facts)
+    warning = (
+        f'<div style="color:var(--jp-error-color1,#d32f2f)">Not as asked: {escaped("; ".join(off))}</div>'
+        if off
+        else ""
+    )
+    remark = escaped(video.facts.remark) if video.facts else ""
+    further = [line for line in (remark, *beside_lines(video.task, video.beside, source)) if line]
+    beside = "".join(f'<div style="{DIM}">{line}</div>' for line in further)
+    prompt = escaped(str(video.asked.get("prompt", "")))
+    return (
+        f'<figure style="margin:8px 0;max-width:760px;{FONT};{FG}">'
+        f'<div style="display:flex;flex-wrap:wrap;gap:2px 10px;align-items:center;margin-bottom:6px"><b>{escaped(video.title)}</b>'
+        f'{badge(video.simulated)}<span style="{DIM}">{escaped(price_after(video.row))}</span></div>{player_html(video, source)}'
+        f'<figcaption style="margin-top:6px"><div style="white-space:pre-wrap;overflow-wrap:anywhere;max-height:4.5em;overflow:auto">{prompt}</div>'
+        f'<div style="{DIM}">asked {escaped(asked_text(video.asked))} · got {escaped(got_text(video.facts))}</div>{warning}'
+        f'<div style="{DIM}">{download_html(video, source)} · <code style="overflow-wrap:anywhere">{escaped(video.task)}</code></div>'
+        f"{beside}</figcaption></figure>"
+    )
+
+
+def player_html(video: Video, source: str) -> str:
+    """The player alone, with its first picture where it cannot play. *pure*."""
+    name, link = escaped(video.path.name), linked(source)
+    inline = f"data:image/jpeg;base64,{base64.b64encode(video.poster).decode()}" if video.poster else ""
+    # The larger one lies beside the file; in the notebook itself it would stand a third time.
+    poster = (linked(poster_link(source)) or inline) if inline else ""
+    picture = f'<img src="{inline}" alt="first picture of the video" style="max-width:100%">' if inline else ""
+    if not link:
+        return picture
+    return (
+        f'<video controls playsinline preload="metadata" src="{link}"{f" poster={chr(34)}{poster}{chr(34)}" if poster else ""}'
+        ' style="display:block;width:100%;max-height:70vh;border-radius:8px;background:#000">'
+        f'{picture}<a href="{link}">{name}</a></video>'
+    )
+
+
+def download_html(video: Video, source: str) -> str:
+    """The link to the file, or where it lies if no link can lead there. *pure*."""
+    name, link = escaped(video.path.name), linked(source)
+    return (
+        f'<a href="{link}" download="{name}">Download {name}</a>'
+        if link
+        else f"<code>{escaped(str(video.path))}</code>"
+    )
+
+
+def badge(simulated: bool) -> str:
+    """The SIMULATED badge, "" for the real service. *pure*."""
+    return f'<span style="{_BADGE}">SIMULATED</span>' if simulated else ""
+
+
+def asked_text(asked: Mapping[str, Any]) -> str:
+    """Resolution, ratio, seconds and sound that were asked for. *pure*."""
+    audio = asked.get("audio")
+    sound = "with sound" if audio is True else "no sound" if audio is False else ""
+    length = seconds_of(asked.get("seconds"))
+    seconds = f"{length:g} s" if length else ""
+    return " · ".join(str(part) for part in (asked.get("resolution"), asked.get("ratio"), seconds, sound) if part)
+
+
+def got_text(facts: Facts | None) -> str:
+    """What the file holds. *pure*."""
+    if facts is None:
+        return "not looked into"
+    codec = {"h264": "H.264", "hevc": "H.265"}.get(facts.codec, facts.codec)
+    sound = facts.audio.upper() or "no sound"
+    return f"{facts.width} × {facts.height} · {facts.seconds:g} s · {facts.fps:g} fps · {codec} · {sound}"
+
+
+def differences(asked: Mapping[str, Any], facts: Facts | None) -> list[str]:
+    """Where the file is not what was asked for, as clauses. *pure*. Tolerance: 0.5 s, 3 % of the ratio, 5 % of the short side."""
+    if facts is None:
+        return []
+    found = []
+    seconds, resolution, ratio = (
+        seconds_of(asked.get("seconds")),
+        str(asked.get("resolution", "")),
+        str(asked.get("ratio", "")),
+    )
+    if seconds and abs(facts.seconds - seconds) > 0.5:  # noqa: PLR2004
+        found.append(f"{seconds:g} s asked, {facts.seconds:g} s came")
+    wide, _, high = ratio.partition(":")
+    if wide.isdecimal() and high.isdecimal() and abs(facts.width / facts.height / (int(wide) / int(high)) - 1) > 0.03:  # noqa: PLR2004
+        found.append(f"{ratio} asked, {facts.width} × {facts.height} came")
+    if asked.get("audio") is True and not facts.audio:
+        found.append("sound asked, none came")
+    if facts.codec == "hevc":
+        found.append("H.265, which many browsers do not show")
+    lines = resolution.removesuffix("p")
+    if lines.isdecimal() and min(facts.width, facts.height) < 0.95 * int(lines) and ratio != "21:9":
+        found.append(f"{resolution} asked, {min(facts.width, facts.height)} lines came")
+    return found
+
+
+def table_html(heads: Sequence[str], rows: Sequence[Sequence[str]], note: str = "", lead: str = "") -> str:
+    """A table whose cells are text, with a warning above and a note below; all of it is escaped. *pure*."""
+    cell = f"padding:5px 10px;text-align:left;vertical-align:top;{LINE};border-width:0 0 1px"
+    head = "".join(f'<th scope="col" style="{cell};{DIM};font-weight:600">{escaped(text)}</th>' for text in heads)
+    body = "".join(
+        "<tr>"
+        + "".join(f'<td style="{cell}{NARROW if len(text) <= _SHORT_CELL else WIDE}">{escaped(text)}</td>' for text in row)
+        + "</tr>"
+        for row in rows
+    )  # fmt: skip
+    above = f'<div role="alert" style="{WARN};margin-bottom:6px">{escaped(lead)}</div>' if lead else ""
+    below = f'<div style="{DIM};margin-top:4px;overflow-wrap:anywhere">{escaped(note)}</div>' if note else ""
+    return (
+        f'<div style="overflow-x:auto;{FONT};{FG}">{above}<table style="border-collapse:collapse;margin:0">'
+        f"<thead><tr>{head}</tr></thead><tbody>{body}</tbody></table>{below}</div>"
+    )
+
+
+def table_text(heads: Sequence[str], rows: Sequence[Sequence[str]], note: str = "", lead: str = "") -> str:
+    """The same table for consoles, columns aligned. *pure*."""
+    lines = [list(heads), *map(list, rows)]
+    widths = [max(len(line[column]) for line in lines) for column in range(len(heads))]
+    text = "\n".join(
+        "  ".join(word.ljust(width) for word, width in zip(line, widths, strict=True)).rstrip() for line in lines
+    )
+    return "\n".join(part for part in (lead, text, note) if part)
+
+
+def sent_html(body: str, head: str = "What was sent") -> str:
+    """What is sent, as a fold of readable JSON under `head`. *pure*."""
+    pretty = escaped(json.dumps(json.loads(body), ensure_ascii=False, indent=2))
+    return (
+        f'<details style="{DIM}"><summary style="cursor:pointer">{escaped(head)}</summary>'
+        f'<pre style="white-space:pre-wrap;overflow-wrap:anywhere;max-height:16em;overflow:auto;font-size:12px;margin:4px 0">{pretty}</pre></details>'
+    )

@@ -1,0 +1,43 @@
+"""Whole small files there and back: a picture that the simulator shows, an upload. No key comes near this file."""
+
+import asyncio
+
+import httpx
+
+from seedance_nb._web.client import Blocked, Trip, Way, is_plain, said
+
+
+async def fetch_small(url: str, limit: int = 10_000_000, total: float = 3) -> bytes:
+    """The bytes at a public https address, b"" where it cannot be had in `total` seconds and `limit` bytes. *network*."""
+    trip = Trip(Way(connect_s=total))
+    parts, size = [], 0
+    try:
+        async with asyncio.timeout(total), trip.reach(url, {}) as (answer, _):
+            if answer.status_code != 200 or not is_plain(answer):  # noqa: PLR2004
+                return b""
+            async for chunk in answer.aiter_raw():
+                size += len(chunk)
+                if size > limit:
+                    return b""
+                parts.append(chunk)
+    except (TimeoutError, Blocked, httpx.HTTPError, httpx.InvalidURL, OSError, ValueError):
+        return b""
+    return b"".join(parts)
+
+
+async def put_bytes(url: str, content: bytes, kind: str, way: Way, total: float = 1800) -> str:
+    """Why `content` could not be put at an upload address, "" once it is there. *network*.
+
+    `kind` is its media type, `total` bounds it in seconds. It is sent to that address only, wherever that sends on to.
+    """
+    trip = Trip(way)
+    try:
+        async with (
+            asyncio.timeout(total),
+            trip.reach(url, {"Content-Type": kind}, method="PUT", content=content) as (answer, _),
+        ):
+            return "" if answer.is_success else f"HTTP {answer.status_code}"
+    except TimeoutError:
+        return f"it took longer than {total:g} s"
+    except (Blocked, httpx.HTTPError, httpx.InvalidURL, OSError, ValueError) as error:
+        return said(error, trip.name)
