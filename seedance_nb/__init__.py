@@ -6,9 +6,6 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from seedance_nb._api import check, compare, form, generate, models, panel, spec, submit, task, tasks
     from seedance_nb._api_free import asset, balance, callback, estimate, preflight, upload
-    from seedance_nb._notebook.compare.comparison import Comparison
-    from seedance_nb._task.video import Video
-    from seedance_nb._task.engine import nest_asyncio
     from seedance_nb._base.errors import (
         InvalidInput,
         KeyWarning,
@@ -29,12 +26,15 @@ if TYPE_CHECKING:
         Unreachable,
         WaitTimeout,
     )  # fmt: skip
-    from seedance_nb._task.task import Task
-    from seedance_nb._ledger.repair import repair_ledger
-    from seedance_nb._session.session import Session
-    from seedance_nb._provider.key_sources import ask_key
-    from seedance_nb._document.load import Spec
     from seedance_nb._base.values import Problem
+    from seedance_nb._document.load import Spec
+    from seedance_nb._ledger.repair import repair_ledger
+    from seedance_nb._notebook.compare.comparison import Comparison
+    from seedance_nb._provider.key_sources import ask_key
+    from seedance_nb._session.session import Session
+    from seedance_nb._task.engine import nest_asyncio
+    from seedance_nb._task.task import Task
+    from seedance_nb._task.video import Video
 
 _HOME = {
     "_api": ("check", "compare", "form", "generate", "models", "panel", "spec", "submit", "task", "tasks"),

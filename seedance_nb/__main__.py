@@ -54,10 +54,10 @@ def _repair(path: Path | None) -> int:
 def _simulate(options: argparse.Namespace) -> int:
     import uvicorn
 
-    from seedance_nb._web.transfer import fetch_small
-    from seedance_nb._simulator.app import Pace, Simulator
     from seedance_nb._document.load import names, spec
+    from seedance_nb._simulator.app import Pace, Simulator
     from seedance_nb._simulator.store import Store, default_folder
+    from seedance_nb._web.transfer import fetch_small
 
     specs = [spec(name) for name in names()]
     store = Store(default_folder())

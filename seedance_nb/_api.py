@@ -3,16 +3,16 @@
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
-from seedance_nb._notebook.compare.shared_words import together
-from seedance_nb._notebook.compare.comparison import Comparison
-from seedance_nb._session.default import default
-from seedance_nb._task.video import Video
-from seedance_nb._task.task import Task, Tasks
 from seedance_nb._base.secret import hidden
-from seedance_nb._session.catalogue import Models
-from seedance_nb._session.session import Document
-from seedance_nb._document.load import spec
 from seedance_nb._base.values import Problem
+from seedance_nb._document.load import spec
+from seedance_nb._notebook.compare.comparison import Comparison
+from seedance_nb._notebook.compare.shared_words import together
+from seedance_nb._session.catalogue import Models
+from seedance_nb._session.default import default
+from seedance_nb._session.session import Document
+from seedance_nb._task.task import Task, Tasks
+from seedance_nb._task.video import Video
 
 if TYPE_CHECKING:
     from seedance_nb._form.form import Form

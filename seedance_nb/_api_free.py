@@ -4,14 +4,14 @@ from collections.abc import Coroutine, Mapping
 from pathlib import Path
 from typing import Any, Literal, TypeVar
 
+from seedance_nb._base.secret import hidden, without_keys_in
+from seedance_nb._check.price import Estimate
+from seedance_nb._document.load import spec
+from seedance_nb._media.preflight import Report
 from seedance_nb._session.default import default
+from seedance_nb._session.session import Document
 from seedance_nb._task.engine import ENGINE, wait_for
 from seedance_nb._task.task import Task
-from seedance_nb._base.secret import hidden, without_keys_in
-from seedance_nb._media.preflight import Report
-from seedance_nb._check.price import Estimate
-from seedance_nb._session.session import Document
-from seedance_nb._document.load import spec
 
 __all__ = ["asset", "balance", "callback", "estimate", "preflight", "upload"]
 

@@ -10,8 +10,8 @@ import pytest
 from provider import Provider
 
 from seedance_nb import Session, Spec, Video, spec
-from seedance_nb._provider import key_sources as _sources
 from seedance_nb._ledger.store import Books
+from seedance_nb._provider import key_sources as _sources
 from seedance_nb._task.engine import ENGINE
 
 MODEL = "crun/seedance-2.0-fast-r2v"

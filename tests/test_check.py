@@ -8,10 +8,10 @@ from typing import Any
 import pytest
 
 import seedance_nb as sd
+from seedance_nb._base.values import join
+from seedance_nb._check.advisory import warnings
 from seedance_nb._check.check import approve, check, place
 from seedance_nb._document.load import names
-from seedance_nb._check.advisory import warnings
-from seedance_nb._base.values import join
 
 CORPORA = Path(__file__).parent / "corpora"
 BASE: dict[str, Any] = {"prompt": "x", "reference_images": ["https://example.com/reference-image-1.png"]}

@@ -13,15 +13,15 @@ from provider import Provider
 from waiting import Handle
 
 import seedance_nb as sd
-from seedance_nb._notebook.compare import view as _comparison_view
-from seedance_nb._notebook.compare.shared_words import WORDS, Carried, carry
-from seedance_nb._notebook.compare.comparison import Comparison
-from seedance_nb._notebook.compare.view import ComparisonView
-from seedance_nb._document.extensions import ROLES
 from seedance_nb._check.price import Estimate
+from seedance_nb._document.extensions import ROLES
 from seedance_nb._document.load import names
-from seedance_nb._notebook.compare.videos import Videos
+from seedance_nb._notebook.compare import view as _comparison_view
+from seedance_nb._notebook.compare.comparison import Comparison
+from seedance_nb._notebook.compare.shared_words import WORDS, Carried, carry
 from seedance_nb._notebook.compare.total import Priced, Total, total_of
+from seedance_nb._notebook.compare.videos import Videos
+from seedance_nb._notebook.compare.view import ComparisonView
 
 T2V, R2V, I2V = "crun/seedance-1.0-pro-t2v", "crun/seedance-2.0-fast-r2v", "crun/seedance-2.0-i2v"
 PRO, VAST = "seedance2-pro/seedance-20-i2v", "vastnum/doubao-seedance-2.0"

@@ -11,12 +11,12 @@ from provider import Provider
 from waiting import serving
 
 import seedance_nb as sd
+from seedance_nb._document.load import spec
+from seedance_nb._document.providers import SPECS
 from seedance_nb._provider import account as _desk
 from seedance_nb._provider.account import Desk
-from seedance_nb._task.engine import ENGINE, wait_for
 from seedance_nb._provider.outcome import Answer
-from seedance_nb._document.providers import SPECS
-from seedance_nb._document.load import spec
+from seedance_nb._task.engine import ENGINE, wait_for
 
 CRUN, PRO, VASTNUM = "crun/seedance-2.0-i2v", "seedance2-pro/seedance-20-i2v", "vastnum/doubao-seedance-2.0"
 FIELDS: dict[str, Any] = {"prompt": "x", "img_urls": ["https://example.com/a.png"], "resolution": "480p", "duration": 4}

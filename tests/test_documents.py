@@ -11,10 +11,10 @@ import pytest
 from pages import bodies_on, page_of
 
 from seedance_nb import Spec, SpecError, spec
-from seedance_nb._document.reader import read
 from seedance_nb._document.extensions import MEDIA_RULES, check_ours
-from seedance_nb._document.providers import SPECS, with_shared
 from seedance_nb._document.load import names
+from seedance_nb._document.providers import SPECS, with_shared
+from seedance_nb._document.reader import read
 from seedance_nb._schema.messages import sentences
 
 MODEL = "crun/seedance-2.0-fast-r2v"

@@ -10,9 +10,9 @@ from waiting import Handle, short, until
 
 import seedance_nb as sd
 from seedance_nb._notebook import panel as _panel
+from seedance_nb._notebook.panel import Panel
 from seedance_nb._notebook.refusals import faults
 from seedance_nb._provider.outcome import Answer, classify
-from seedance_nb._notebook.panel import Panel
 
 CRUN, PRO, VASTNUM = "crun/seedance-2.0-fast-r2v", "seedance2-pro/seedance-20-i2v", "vastnum/doubao-seedance-2.0"
 IMAGE = "https://example.com/a.png"

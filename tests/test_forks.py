@@ -14,8 +14,8 @@ from typing import Any
 import pytest
 from test_ledger import claim
 
-from seedance_nb._task.engine import ENGINE
 from seedance_nb._ledger.ledger import Ledger
+from seedance_nb._task.engine import ENGINE
 
 pytestmark = [
     pytest.mark.skipif(sys.platform == "win32", reason="no fork there"),

@@ -8,10 +8,10 @@ import pytest
 
 import seedance_nb as sd
 from seedance_nb._form.controls.entry import thumb_html
-from seedance_nb._form.model.fields import Field, label_of, tree
+from seedance_nb._form.controls.text_list import ListControl
 from seedance_nb._form.form import Form
 from seedance_nb._form.labels import marked
-from seedance_nb._form.controls.text_list import ListControl
+from seedance_nb._form.model.fields import Field, label_of, tree
 
 MODEL = "crun/seedance-2.0-fast-r2v"
 IMAGE = "https://example.com/reference-image-1.png"

@@ -11,8 +11,8 @@ from provider import Provider
 
 import seedance_nb as sd
 from seedance_nb._check.check import approve, place, roles
-from seedance_nb._form.form import Form
 from seedance_nb._check.request import create_request
+from seedance_nb._form.form import Form
 
 MODEL = "crun/seedance-2.0-fast-r2v"
 IMAGE = "https://example.com/reference-image-1.png"

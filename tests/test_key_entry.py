@@ -10,8 +10,8 @@ from provider import Provider
 from waiting import Handle, short, shown, until
 
 import seedance_nb as sd
-from seedance_nb._notebook import panel as _panel
 from seedance_nb._base.secret import without_keys
+from seedance_nb._notebook import panel as _panel
 from seedance_nb._notebook.panel import Panel
 
 GOOD = {"prompt": "A fox", "reference_images": ["https://example.com/a.png"], "duration": 4, "resolution": "480p"}

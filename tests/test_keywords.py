@@ -5,8 +5,8 @@ from typing import Any
 import pytest
 
 from seedance_nb import spec
-from seedance_nb._check.check import check
 from seedance_nb._check.advisory import warnings
+from seedance_nb._check.check import check
 
 
 def one(schema: Any, **more: Any) -> dict[str, Any]:

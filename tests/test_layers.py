@@ -29,7 +29,7 @@ def named(path: Path) -> str:
 
 
 def folder_of(name: str) -> str:
-    return name.split("/")[0] if "/" in name else ""
+    return name.split("/", maxsplit=1)[0] if "/" in name else ""
 
 
 @cache

@@ -12,8 +12,8 @@ from typing import Any
 import pytest
 
 from seedance_nb import LedgerError, repair_ledger, spec
-from seedance_nb._ledger import database as _database
 from seedance_nb._check.check import Approved, approve
+from seedance_nb._ledger import database as _database
 from seedance_nb._ledger.database import default_path
 from seedance_nb._ledger.ledger import Ledger
 from seedance_nb._ledger.process import is_gone, this_process

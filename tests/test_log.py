@@ -15,8 +15,8 @@ from waiting import short
 
 import seedance_nb as sd
 from seedance_nb._base import log as _log
-from seedance_nb._task.engine import ENGINE
 from seedance_nb._form.form import Form
+from seedance_nb._task.engine import ENGINE
 
 
 def signed(exchange: Exchange) -> None:

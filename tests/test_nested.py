@@ -6,13 +6,13 @@ from typing import Any
 import pytest
 
 import seedance_nb as sd
-from seedance_nb._form.controls.choices import BranchControl, NullControl
 from seedance_nb._form.controls.base import Control
-from seedance_nb._form.model.fields import tree
-from seedance_nb._form.form import Form
-from seedance_nb._form.controls.objects import ObjectControl
+from seedance_nb._form.controls.choices import BranchControl, NullControl
 from seedance_nb._form.controls.maps import MapControl
+from seedance_nb._form.controls.objects import ObjectControl
 from seedance_nb._form.controls.rows import RowsControl
+from seedance_nb._form.form import Form
+from seedance_nb._form.model.fields import tree
 
 TEXT: dict[str, Any] = {"type": "string"}
 WHOLE: dict[str, Any] = {"type": "integer"}

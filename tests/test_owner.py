@@ -15,7 +15,11 @@ from seedance_nb._ledger.process import QUIET_S, is_gone, this_process
 from seedance_nb._task.schedule import State
 
 SAY = [sys.executable, "-c", "from seedance_nb._ledger.process import this_process; print(this_process())"]
-ASK = [sys.executable, "-c", "import sys; from seedance_nb._ledger.process import is_gone; print(is_gone(*sys.argv[1:]))"]
+ASK = [
+    sys.executable,
+    "-c",
+    "import sys; from seedance_nb._ledger.process import is_gone; print(is_gone(*sys.argv[1:]))",
+]
 NAMESPACE = ["unshare", "--user", "--map-root-user", "--pid", "--fork", "--mount-proc"]
 HOST = ["unshare", "--user", "--map-root-user", "--uts", "sh", "-c", 'hostname pod-1 && exec "$@"', "sh"]
 

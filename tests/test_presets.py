@@ -8,10 +8,10 @@ from typing import Any
 import pytest
 
 import seedance_nb as sd
+from seedance_nb._form.controls.text_list import ListControl
 from seedance_nb._form.exchange import presets as _presets
 from seedance_nb._form.form import Form
 from seedance_nb._form.model.history import MOST_CHANGES, History
-from seedance_nb._form.controls.text_list import ListControl
 
 MODEL, OTHER = "crun/seedance-2.0-fast-r2v", "crun/seedance-2.0-i2v"
 IMAGES = [f"https://example.com/{number}.png" for number in range(4)]

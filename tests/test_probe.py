@@ -201,10 +201,11 @@ def test_the_child_is_ended_when_its_time_is_up(tmp_path: Path) -> None:
 
 @pytest.mark.skipif(sys.platform == "win32", reason="no such limits there")
 def test_the_child_has_limits_and_is_told_no_key(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    spy = tmp_path / "seedance_nb"
-    spy.mkdir()
+    spy = tmp_path / "seedance_nb" / "_media"
+    spy.mkdir(parents=True)
+    (spy.parent / "__init__.py").write_text("")
     (spy / "__init__.py").write_text("")
-    (spy / "_probe.py").write_text(
+    (spy / "probe.py").write_text(
         "import json, os, sys\nsys.stderr.write('KEY' if 'CRUN_API_KEY' in os.environ else 'none')\nsys.exit(1)\n"
     )
     monkeypatch.setenv("CRUN_API_KEY", "k")
@@ -212,6 +213,6 @@ def test_the_child_has_limits_and_is_told_no_key(tmp_path: Path, monkeypatch: py
     assert os.environ["CRUN_API_KEY"] == "k"
     assert probe(tmp_path / "x", 1) == (None, "none")
     script = "from seedance_nb._media import probe as _probe; import resource as r, json; _probe.limit(_probe._MEMORY, _probe._CPU_S); print(json.dumps([r.getrlimit(n)[0] for n in (r.RLIMIT_AS, r.RLIMIT_CPU, r.RLIMIT_CORE)]))"
-    monkeypatch.setenv("PYTHONPATH", str(Path(_probe.__file__).parents[1]))
+    monkeypatch.setenv("PYTHONPATH", str(Path(_probe.__file__).parents[2]))
     done = subprocess.run([sys.executable, "-P", "-c", script], capture_output=True, check=True)
     assert json.loads(done.stdout) == [1024**3, 4, 0]

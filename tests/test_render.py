@@ -9,10 +9,10 @@ import av
 import pytest
 from PIL import Image, ImageChops
 
+from seedance_nb._simulator.background import frames
+from seedance_nb._simulator.encode import render, tune
 from seedance_nb._simulator.job import Job, Reference, dump, frame_size, load
 from seedance_nb._simulator.text import clean, fit, width, wrap
-from seedance_nb._simulator.encode import render, tune
-from seedance_nb._simulator.background import frames
 
 
 def job(path: Path, prompt: str = "A fox", **changes: Any) -> Job:

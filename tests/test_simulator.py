@@ -17,9 +17,9 @@ from waiting import serving
 
 import seedance_nb as sd
 from seedance_nb.__main__ import main
-from seedance_nb._simulator.replies import shape
-from seedance_nb._simulator.app import Pace, Simulator
 from seedance_nb._document.load import spec
+from seedance_nb._simulator.app import Pace, Simulator
+from seedance_nb._simulator.replies import shape
 from seedance_nb._simulator.store import Simulated, Store
 
 MODEL = "crun/seedance-2.0-fast-r2v"

@@ -14,12 +14,12 @@ import pytest
 from pages import bodies_on, page_of
 
 import seedance_nb as sd
+from seedance_nb._base.values import json_text
 from seedance_nb._check.check import place
 from seedance_nb._form.exchange.curl import read_values
+from seedance_nb._form.exchange.snippets import OWN_WORDS, WIDTH, to_curl, to_python
 from seedance_nb._form.form import Form
 from seedance_nb._session.session import Session
-from seedance_nb._form.exchange.snippets import OWN_WORDS, WIDTH, to_curl, to_python
-from seedance_nb._base.values import json_text
 
 CRUN, PRO, VASTNUM = "crun/seedance-2.0-fast-r2v", "seedance2-pro/seedance-20-i2v", "vastnum/doubao-seedance-2.0"
 NASTY = (

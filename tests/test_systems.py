@@ -15,9 +15,9 @@ from waiting import serving, short
 
 import seedance_nb as sd
 from seedance_nb._check.check import check
+from seedance_nb._document.load import names, spec
 from seedance_nb._document.providers import SPECS
 from seedance_nb._simulator.replies import codes
-from seedance_nb._document.load import names, spec
 
 QUICK = {"resolution": "480p", "duration": 4}
 SMALL: dict[str, dict[str, Any]] = {

@@ -61,7 +61,7 @@ def own_line(frames: TracebackType | None) -> str:
     return f"line {told.lineno}{code}"
 
 
-_PACKAGE = str(Path(__file__).parent)
+_PACKAGE = str(Path(__file__).parents[1])
 _MONEY = {
     "not charged": "Nothing was charged.",
     "charged": "The provider may bill this task.",

@@ -5,11 +5,11 @@ from collections.abc import Iterator
 from dataclasses import replace
 from typing import Any
 
-from seedance_nb._schema.alternatives import UNCHECKED
-from seedance_nb._schema.validator import errors_of, problem_of, validator_of
+from seedance_nb._base.values import Problem, json_text
 from seedance_nb._document.extensions import UPSTREAM_KEYWORDS
 from seedance_nb._document.load import Spec, in_order, validator
-from seedance_nb._base.values import Problem, json_text
+from seedance_nb._schema.alternatives import UNCHECKED
+from seedance_nb._schema.validator import errors_of, problem_of, validator_of
 
 _SOURCE = "x-source"
 _DOUBTFUL = ('"pattern', '"$ref"', '"unevaluated')

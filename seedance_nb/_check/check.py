@@ -5,15 +5,15 @@ from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from typing import Any
 
-from seedance_nb._schema.alternatives import UNCHECKED
-from seedance_nb._check.jsonable import finite, listed, not_json
 from seedance_nb._base.errors import InvalidInput
-from seedance_nb._schema.validator import errors_of, problem_of
-from seedance_nb._schema.normalise import GIVEN
-from seedance_nb._document.load import Spec, in_order, named, validator
-from seedance_nb._schema.uris import LOCAL
 from seedance_nb._base.values import ABSENT, Path, Problem, digest, find, join, json_text, put, read_json, split
+from seedance_nb._check.jsonable import finite, listed, not_json
+from seedance_nb._document.load import Spec, in_order, named, validator
+from seedance_nb._schema.alternatives import UNCHECKED
 from seedance_nb._schema.messages import sentences
+from seedance_nb._schema.normalise import GIVEN
+from seedance_nb._schema.uris import LOCAL
+from seedance_nb._schema.validator import errors_of, problem_of
 
 _SECONDS = re.compile(r"[0-9]{1,4}(\.[0-9]{1,3})?s?", re.ASCII)
 _LONGEST = 10_000

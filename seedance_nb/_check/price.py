@@ -4,10 +4,10 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from seedance_nb._base.values import find, join
 from seedance_nb._check.check import roles, seconds_of
 from seedance_nb._document.load import Spec
 from seedance_nb._task.schedule import Row
-from seedance_nb._base.values import find, join
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

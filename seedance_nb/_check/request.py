@@ -4,8 +4,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from urllib.parse import quote, urlencode
 
-from seedance_nb._check.check import Approved
 from seedance_nb._base.errors import SpecError
+from seedance_nb._check.check import Approved
 from seedance_nb._document.calls import Call
 from seedance_nb._document.load import Spec
 

@@ -4,11 +4,11 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
-from seedance_nb._document.operations import METHODS, followed
 from seedance_nb._base.errors import SpecError
-from seedance_nb._schema.normalise import Normaliser
-from seedance_nb._document.tables import Table, TaskTable
 from seedance_nb._base.values import ABSENT, find
+from seedance_nb._document.operations import METHODS, followed
+from seedance_nb._document.tables import Table, TaskTable
+from seedance_nb._schema.normalise import Normaliser
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -7,7 +7,12 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
+from seedance_nb._base.errors import SpecError
+from seedance_nb._base.values import ABSENT, Oddity, nameable, short
 from seedance_nb._document import reader as _documents
+from seedance_nb._document.calls import auth_of, callback_id, calls_of, replies_of, server_of
+from seedance_nb._document.extensions import check_ours
+from seedance_nb._document.oddities import body_schema, value_fault
 from seedance_nb._document.operations import (
     Operation,
     content_table,
@@ -15,17 +20,12 @@ from seedance_nb._document.operations import (
     operation_table,
     operations_of,
 )  # fmt: skip
-from seedance_nb._base.errors import SpecError
-from seedance_nb._document.spec import Spec, in_order, named, validator
-from seedance_nb._schema.validator import validator_of
-from seedance_nb._schema.repairs import KEYWORDS
-from seedance_nb._document.oddities import body_schema, value_fault
-from seedance_nb._document.calls import auth_of, callback_id, calls_of, replies_of, server_of
-from seedance_nb._document.extensions import check_ours
 from seedance_nb._document.providers import SPECS, common_words, with_shared
-from seedance_nb._schema.normalise import Normaliser
+from seedance_nb._document.spec import Spec, in_order, named, validator
 from seedance_nb._document.tables import Table, error_table, price_table, task_table
-from seedance_nb._base.values import ABSENT, Oddity, nameable, short
+from seedance_nb._schema.normalise import Normaliser
+from seedance_nb._schema.repairs import KEYWORDS
+from seedance_nb._schema.validator import validator_of
 
 __all__ = ["Spec", "in_order", "named", "names", "spec", "validator"]
 

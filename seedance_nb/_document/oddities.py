@@ -3,14 +3,14 @@
 from collections.abc import Iterator, Mapping
 from typing import Any
 
+from seedance_nb._base.errors import SpecError
+from seedance_nb._base.values import ABSENT, Oddity, join, short
 from seedance_nb._schema.alternatives import UNCHECKED
 from seedance_nb._schema.dialect import LISTS, MAPS, ONES
-from seedance_nb._schema.work import MOST, bounded
-from seedance_nb._base.errors import SpecError
-from seedance_nb._schema.validator import errors_of, problem_of, validator_of
 from seedance_nb._schema.metaschema import schema_error
 from seedance_nb._schema.patterns import pattern_fault
-from seedance_nb._base.values import ABSENT, Oddity, join, short
+from seedance_nb._schema.validator import errors_of, problem_of, validator_of
+from seedance_nb._schema.work import MOST, bounded
 
 _MOST_WORK = 5 * MOST  # for all the defaults and examples of a document together
 

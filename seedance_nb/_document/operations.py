@@ -6,8 +6,8 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from seedance_nb._base.errors import SpecError
-from seedance_nb._document.tables import Table
 from seedance_nb._base.values import ABSENT, find
+from seedance_nb._document.tables import Table
 
 METHODS = ("post", "put", "patch", "delete")
 _FORMS = ("multipart/form-data", "application/x-www-form-urlencoded")

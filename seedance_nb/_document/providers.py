@@ -4,9 +4,9 @@ import functools
 from importlib.resources import files
 from typing import Any
 
-from seedance_nb._document import reader as _documents
 from seedance_nb._base.errors import SpecError
 from seedance_nb._base.values import ABSENT, find, join
+from seedance_nb._document import reader as _documents
 
 SPECS = files("seedance_nb") / "specs"
 _SHARED = SPECS / "_providers"

@@ -5,13 +5,13 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from typing import Any
 
-from seedance_nb._document.operations import Operation, is_json, listed
 from seedance_nb._base.errors import SpecError
-from seedance_nb._schema.validator import validator_of
-from seedance_nb._document.calls import Auth, Call
-from seedance_nb._document.tables import ErrorTable, PriceTable, TaskTable
 from seedance_nb._base.values import Oddity, Problem, join
 from seedance_nb._base.values import Path as Place
+from seedance_nb._document.calls import Auth, Call
+from seedance_nb._document.operations import Operation, is_json, listed
+from seedance_nb._document.tables import ErrorTable, PriceTable, TaskTable
+from seedance_nb._schema.validator import validator_of
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)

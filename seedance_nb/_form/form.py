@@ -10,24 +10,24 @@ from typing import Any
 
 import ipywidgets as W  # noqa: N812
 
-from seedance_nb._form.layout import Board
-from seedance_nb._check.check import check
-from seedance_nb._form.controls.base import Change
-from seedance_nb._form.exchange.curl import read_values
-from seedance_nb._task.video import sent_html
-from seedance_nb._form.model.fields import tree
-from seedance_nb._form.model.body import as_given, moved, start_of
-from seedance_nb._form.uploads import Helper
-from seedance_nb._form.model.history import History, typed_at
-from seedance_nb._form.controls.registry import shared_models
-from seedance_nb._base.log import LOG
 from seedance_nb._base.html import escaped
-from seedance_nb._form.portable import Portable
-from seedance_nb._form.model.secrets import masked
-from seedance_nb._document.load import Spec
-from seedance_nb._form.summary import Summary
-from seedance_nb._check.advisory import warnings
+from seedance_nb._base.log import LOG
 from seedance_nb._base.values import Problem, find, join, json_text, read_json
+from seedance_nb._check.advisory import warnings
+from seedance_nb._check.check import check
+from seedance_nb._document.load import Spec
+from seedance_nb._form.controls.base import Change
+from seedance_nb._form.controls.registry import shared_models
+from seedance_nb._form.exchange.curl import read_values
+from seedance_nb._form.layout import Board
+from seedance_nb._form.model.body import as_given, moved, start_of
+from seedance_nb._form.model.fields import tree
+from seedance_nb._form.model.history import History, typed_at
+from seedance_nb._form.model.secrets import masked
+from seedance_nb._form.portable import Portable
+from seedance_nb._form.summary import Summary
+from seedance_nb._form.uploads import Helper
+from seedance_nb._task.video import sent_html
 
 _KNOWN = {
     "example": "The provider's page shows examples and no limits. Limits from elsewhere are marked so; they warn and stop nothing.",

@@ -7,9 +7,9 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from seedance_nb._form.model.fields import Field
 from seedance_nb._base.html import escaped
 from seedance_nb._base.values import ABSENT, Problem
+from seedance_nb._form.model.fields import Field
 
 _HEADS = ("list", "rows", "object", "map", "branches", "constant")
 _BRIEF = 90

@@ -5,14 +5,14 @@ from contextlib import ExitStack, contextmanager
 from dataclasses import replace
 from typing import Any
 
+from seedance_nb._base.values import ABSENT, Problem, find, join, split
 from seedance_nb._form.controls.base import Change, Control, Shared
-from seedance_nb._form.model.fields import Field
+from seedance_nb._form.controls.maps import MapControl
 from seedance_nb._form.controls.objects import Slot
 from seedance_nb._form.labels import Said, label_html
-from seedance_nb._form.controls.maps import MapControl
+from seedance_nb._form.model.fields import Field
 from seedance_nb._form.model.parts import rest_of, start_of, takes_more, with_name
 from seedance_nb._form.model.shape import properties_of
-from seedance_nb._base.values import ABSENT, Problem, find, join, split
 
 _ALTERNATIVES = ("oneOf", "anyOf")
 

@@ -3,9 +3,9 @@
 from pathlib import Path
 from typing import Any
 
+from seedance_nb._document.load import Spec
 from seedance_nb._form.exchange.presets import load_preset, save_preset
 from seedance_nb._form.exchange.snippets import to_curl, to_python
-from seedance_nb._document.load import Spec
 
 
 class Portable:

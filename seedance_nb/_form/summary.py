@@ -6,11 +6,11 @@ from typing import Any
 
 import ipywidgets as W  # noqa: N812
 
-from seedance_nb._form.controls.base import Shared, toggle
-from seedance_nb._form.model.fields import label_of
-from seedance_nb._form.labels import clause
 from seedance_nb._base.html import escaped
 from seedance_nb._base.values import Problem, split
+from seedance_nb._form.controls.base import Shared, toggle
+from seedance_nb._form.labels import clause
+from seedance_nb._form.model.fields import label_of
 
 _MOST_BUTTONS = 8
 

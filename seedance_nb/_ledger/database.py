@@ -11,9 +11,9 @@ from urllib.parse import quote
 
 import platformdirs
 
-from seedance_nb._ledger import journal as _journal
-from seedance_nb._ledger import filesystem as _mounts
 from seedance_nb._base.errors import LedgerError
+from seedance_nb._ledger import filesystem as _mounts
+from seedance_nb._ledger import journal as _journal
 from seedance_nb._ledger.migrations import MIGRATIONS, columns_of, known_columns, migrate
 
 _TURN_S = 30

@@ -10,17 +10,17 @@ from contextlib import closing
 from pathlib import Path
 from typing import Any, TypeVar
 
-from seedance_nb._ledger.store import Books
-from seedance_nb._ledger.budget import must_fit
-from seedance_nb._check.check import Approved, roles
-from seedance_nb._ledger.row import CHANGEABLE, SELECT, row_at, row_of, stored
-from seedance_nb._ledger.database import real_path
 from seedance_nb._base.errors import LedgerError
+from seedance_nb._check.check import Approved, roles
+from seedance_nb._check.price import Estimate
+from seedance_nb._ledger.budget import must_fit
+from seedance_nb._ledger.database import real_path
 from seedance_nb._ledger.orphans import settle_orphans
 from seedance_nb._ledger.process import this_process
-from seedance_nb._ledger.transaction import Page
-from seedance_nb._check.price import Estimate
+from seedance_nb._ledger.row import CHANGEABLE, SELECT, row_at, row_of, stored
 from seedance_nb._ledger.salvage import in_memory
+from seedance_nb._ledger.store import Books
+from seedance_nb._ledger.transaction import Page
 from seedance_nb._task.schedule import FREE_STATES, Row, State
 
 _T = TypeVar("_T")

@@ -6,11 +6,11 @@ from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 
-from seedance_nb._ledger import journal as _journal
-from seedance_nb._ledger.store import Books
-from seedance_nb._ledger.database import ForeignFile, build, default_path, must_be_ours, real_path, sync_folder
 from seedance_nb._base.errors import LedgerError
+from seedance_nb._ledger import journal as _journal
+from seedance_nb._ledger.database import ForeignFile, build, default_path, must_be_ours, real_path, sync_folder
 from seedance_nb._ledger.salvage import Found, pour, salvage
+from seedance_nb._ledger.store import Books
 
 _LOGS = ("-wal", "-shm", "-journal")
 

@@ -14,9 +14,9 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any, TypeVar
 
+from seedance_nb._base.errors import LedgerError
 from seedance_nb._ledger import journal as _journal
 from seedance_nb._ledger.database import ForeignFile, close_mine, connect, create, sync_folder
-from seedance_nb._base.errors import LedgerError
 from seedance_nb._ledger.journal import Entry
 from seedance_nb._ledger.transaction import Page, missing, put
 

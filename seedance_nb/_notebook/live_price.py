@@ -5,10 +5,10 @@ from collections.abc import Callable
 from typing import Any
 
 from seedance_nb._check.check import check
-from seedance_nb._task.engine import ENGINE
 from seedance_nb._check.price import Estimate, estimate
-from seedance_nb._session.session import Session
 from seedance_nb._document.load import Spec
+from seedance_nb._session.session import Session
+from seedance_nb._task.engine import ENGINE
 
 REST_S = 0.8
 

@@ -10,19 +10,18 @@ import ipywidgets as W  # noqa: N812
 from IPython.display import HTML, DisplayHandle, display
 from ipywidgets.widgets.widget_button import ButtonStyle
 
-from seedance_nb._task.begin import World
-from seedance_nb._check.check import approve
-from seedance_nb._form.controls.base import Shared, toggle
-from seedance_nb._task.video import sent_html
-from seedance_nb._task.engine import ENGINE
 from seedance_nb._base.errors import Refused, SeedanceError, TaskFailed
-from seedance_nb._notebook.refusals import faults
-from seedance_nb._form.form import Form
-from seedance_nb._task.task import Task
-from seedance_nb._form.uploads import Helper
-from seedance_nb._base.log import unexpected
 from seedance_nb._base.html import escaped
+from seedance_nb._base.log import unexpected
+from seedance_nb._base.values import find, json_text
+from seedance_nb._check.check import approve
 from seedance_nb._check.price import price_before, price_note
+from seedance_nb._document.load import Spec
+from seedance_nb._form.controls.base import Shared, toggle
+from seedance_nb._form.form import Form
+from seedance_nb._form.uploads import Helper
+from seedance_nb._notebook.live_price import Quote
+from seedance_nb._notebook.refusals import faults
 from seedance_nb._notebook.status import (
     done_html,
     failed_html,
@@ -33,11 +32,12 @@ from seedance_nb._notebook.status import (
     unchecked_html,
     unsure_html,
 )
-from seedance_nb._notebook.live_price import Quote
-from seedance_nb._session.session import Session
-from seedance_nb._document.load import Spec
 from seedance_nb._notebook.toolbar import Tools
-from seedance_nb._base.values import find, json_text
+from seedance_nb._session.session import Session
+from seedance_nb._task.begin import World
+from seedance_nb._task.engine import ENGINE
+from seedance_nb._task.task import Task
+from seedance_nb._task.video import sent_html
 
 SETTLE_S = 0.4
 _TICK_S = 0.25

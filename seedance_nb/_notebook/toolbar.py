@@ -8,11 +8,11 @@ from typing import Any
 import ipywidgets as W  # noqa: N812
 from ipywidgets.widgets.widget_button import ButtonStyle
 
-from seedance_nb._form.controls.base import Shared, toggle
-from seedance_nb._task.engine import ENGINE
-from seedance_nb._form.form import Form
-from seedance_nb._base.log import unexpected
 from seedance_nb._base.html import escaped
+from seedance_nb._base.log import unexpected
+from seedance_nb._form.controls.base import Shared, toggle
+from seedance_nb._form.form import Form
+from seedance_nb._task.engine import ENGINE
 
 
 class Tools:

@@ -8,15 +8,15 @@ from pathlib import Path
 from typing import Any
 
 from seedance_nb._base.errors import SeedanceError, Unauthorized
-from seedance_nb._web.origins import host_of
-from seedance_nb._provider.outcome import Answer, free_value
-from seedance_nb._web.transfer import put_bytes
+from seedance_nb._base.values import find, json_text
 from seedance_nb._check.price import Estimate, estimate, priced
 from seedance_nb._check.request import Request, call_request
 from seedance_nb._document.load import Spec
+from seedance_nb._provider.outcome import Answer, free_value
 from seedance_nb._provider.transport import Place, look, way_of
 from seedance_nb._schema.uris import media_fault
-from seedance_nb._base.values import find, json_text
+from seedance_nb._web.origins import host_of
+from seedance_nb._web.transfer import put_bytes
 
 MOST_BYTES = 200 * 1024**2
 _ASSET_S = 300

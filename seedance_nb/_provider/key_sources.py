@@ -10,9 +10,9 @@ import warnings
 from pathlib import Path
 from typing import Any
 
-from seedance_nb._document import load as _spec
 from seedance_nb._base.errors import SeedanceError, Unauthorized
 from seedance_nb._base.secret import Secret, warn_of_cell
+from seedance_nb._document import load as _spec
 from seedance_nb._document.load import Spec
 
 SERVICE = "seedance_nb"

@@ -5,10 +5,10 @@ from typing import Any, Literal
 
 from seedance_nb._base.errors import NoCredits, RateLimited, Refused, SeedanceError, Unauthorized, Unavailable
 from seedance_nb._base.secret import Secret
+from seedance_nb._base.values import find, find_all, split, tamed
 from seedance_nb._document.load import Spec
 from seedance_nb._document.tables import ErrorTable
 from seedance_nb._task.schedule import read_id
-from seedance_nb._base.values import find, find_all, split, tamed
 
 _REFUSALS: dict[str, type[Refused]] = {
     "refused": Refused,

@@ -11,13 +11,13 @@ import httpx
 
 from seedance_nb._base.errors import Unreachable
 from seedance_nb._base.secret import Secret
-from seedance_nb._web.origins import host_of
+from seedance_nb._base.values import ABSENT, read_answer, tamed
+from seedance_nb._check.request import Request
+from seedance_nb._document.load import Spec
 from seedance_nb._provider.outcome import Answer, Sent, outcome_of, troubled
 from seedance_nb._provider.rate_limit import Gate, pause_of
 from seedance_nb._web.client import Way, trusted
-from seedance_nb._check.request import Request
-from seedance_nb._document.load import Spec
-from seedance_nb._base.values import ABSENT, read_answer, tamed
+from seedance_nb._web.origins import host_of
 
 MAX_ANSWER = 2 * 1024 * 1024
 _CONNECT_S = 10.0

@@ -5,8 +5,8 @@ from typing import Any
 
 from jsonschema import ValidationError
 
-from seedance_nb._schema.dialect import FROM
 from seedance_nb._base.values import ABSENT
+from seedance_nb._schema.dialect import FROM
 
 UNCHECKED = "unchecked"
 """The rule of an error that says that something could not be checked."""

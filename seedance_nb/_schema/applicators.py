@@ -8,11 +8,11 @@ from typing import Any
 
 from jsonschema import ValidationError
 
-from seedance_nb._schema.alternatives import UNCHECKED, branch_names, told
-from seedance_nb._schema.work import spend
-from seedance_nb._schema.patterns import search
 from seedance_nb._base.values import ABSENT
+from seedance_nb._schema.alternatives import UNCHECKED, branch_names, told
 from seedance_nb._schema.messages import words_for
+from seedance_nb._schema.patterns import search
+from seedance_nb._schema.work import spend
 
 _SHOWN = 12
 _COMPARED = 1_000

@@ -4,9 +4,9 @@ import functools
 from collections.abc import Iterator, Mapping
 from typing import Any
 
-from seedance_nb._schema.work import Spent, bounded
-from seedance_nb._schema.validator import errors_of, problem_of, validator_of
 from seedance_nb._base.values import Problem
+from seedance_nb._schema.validator import errors_of, problem_of, validator_of
+from seedance_nb._schema.work import Spent, bounded
 
 _MOST = 2_000  # one look at a form asks for many of these
 

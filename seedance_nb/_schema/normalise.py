@@ -5,6 +5,8 @@ import re
 from collections.abc import Mapping
 from typing import Any
 
+from seedance_nb._base.errors import SpecError
+from seedance_nb._base.values import ABSENT, Oddity, join
 from seedance_nb._schema.dialect import (
     ANNOTATIONS,
     FROM,
@@ -22,10 +24,8 @@ from seedance_nb._schema.dialect import (
     role_within,
     says,
 )  # fmt: skip
-from seedance_nb._base.errors import SpecError
-from seedance_nb._schema.repairs import mend
 from seedance_nb._schema.references import Places
-from seedance_nb._base.values import ABSENT, Oddity, join
+from seedance_nb._schema.repairs import mend
 
 __all__ = ["GIVEN", "Normaliser"]
 

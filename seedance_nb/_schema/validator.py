@@ -10,17 +10,17 @@ import jsonschema.validators
 import referencing
 from jsonschema import ValidationError
 
+from seedance_nb._base.values import ABSENT, Problem, digest, find, is_empty, join
 from seedance_nb._schema import applicators as _applicators
 from seedance_nb._schema import unevaluated as _leftovers
-from seedance_nb._schema.applicators import strange
 from seedance_nb._schema.alternatives import UNCHECKED
+from seedance_nb._schema.applicators import strange
 from seedance_nb._schema.dialect import GIVEN, HIDDEN, KNOWN, is_secret
-from seedance_nb._schema.work import MOST, Spent, bounded, spend
 from seedance_nb._schema.formats import checker
+from seedance_nb._schema.messages import quote_for, words_for
 from seedance_nb._schema.patterns import pattern_fault, search
 from seedance_nb._schema.uris import media_fault
-from seedance_nb._base.values import ABSENT, Problem, digest, find, is_empty, join
-from seedance_nb._schema.messages import quote_for, words_for
+from seedance_nb._schema.work import MOST, Spent, bounded, spend
 
 _TO_TELL = 5  # schemas are checked in the time that it takes to put one error into words
 _TOO_MUCH = "could not be checked any further: the document's alternatives lead into each other in too many ways"

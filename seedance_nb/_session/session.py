@@ -7,32 +7,32 @@ from collections.abc import Awaitable, Callable, Mapping
 from pathlib import Path
 from typing import Any
 
-from seedance_nb._ledger import database as _database
-from seedance_nb._document import load as _spec
-from seedance_nb._session.advice import Advice
-from seedance_nb._task.begin import World, must_be_meant, sendable
-from seedance_nb._document.operations import Operation
-from seedance_nb._check.check import approve, check, extra_fault, extra_path, place, roles
-from seedance_nb._task.video import Video
-from seedance_nb._task.engine import ENGINE, wait_for
 from seedance_nb._base.errors import InvalidInput, LimitWarning, MediaWarning, SeedanceError, tell
-from seedance_nb._task.files import outputs_folder
-from seedance_nb._task.send import Flow
-from seedance_nb._task.follow import glance
-from seedance_nb._task.task import Task, Tasks
-from seedance_nb._session.wiring import held, started
 from seedance_nb._base.secret import Secret, hidden, without_keys_in
-from seedance_nb._ledger.ledger import Ledger
-from seedance_nb._session.naming import callback_names, document_of
-from seedance_nb._web.origins import host_of
-from seedance_nb._session.routing import Doors
-from seedance_nb._media.preflight import Report
-from seedance_nb._check.price import Estimate
-from seedance_nb._document.load import Spec
-from seedance_nb._task.schedule import Row
-from seedance_nb._provider.transport import Place
-from seedance_nb._check.advisory import warnings
 from seedance_nb._base.values import Problem, join, nameable, read_json
+from seedance_nb._check.advisory import warnings
+from seedance_nb._check.check import approve, check, extra_fault, extra_path, place, roles
+from seedance_nb._check.price import Estimate
+from seedance_nb._document import load as _spec
+from seedance_nb._document.load import Spec
+from seedance_nb._document.operations import Operation
+from seedance_nb._ledger import database as _database
+from seedance_nb._ledger.ledger import Ledger
+from seedance_nb._media.preflight import Report
+from seedance_nb._provider.transport import Place
+from seedance_nb._session.advice import Advice
+from seedance_nb._session.naming import callback_names, document_of
+from seedance_nb._session.routing import Doors
+from seedance_nb._session.wiring import held, started
+from seedance_nb._task.begin import World, must_be_meant, sendable
+from seedance_nb._task.engine import ENGINE, wait_for
+from seedance_nb._task.files import outputs_folder
+from seedance_nb._task.follow import glance
+from seedance_nb._task.schedule import Row
+from seedance_nb._task.send import Flow
+from seedance_nb._task.task import Task, Tasks
+from seedance_nb._task.video import Video
+from seedance_nb._web.origins import host_of
 
 _MOST_ROWS = 100_000
 Document = str | Path | Mapping[str, Any] | Spec | Operation

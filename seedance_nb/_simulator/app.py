@@ -14,16 +14,16 @@ from starlette.requests import Request
 from starlette.responses import FileResponse, JSONResponse, Response
 from starlette.routing import Route
 
-from seedance_nb._simulator import replies as _replies
-from seedance_nb._simulator.side_calls import Annex
-from seedance_nb._check.check import check, only_value, roles, seconds_of
 from seedance_nb._base.errors import SpecError
-from seedance_nb._simulator.paint import paint, size_of
-from seedance_nb._check.price import estimate
-from seedance_nb._simulator.replies import Reply, codes
-from seedance_nb._document.load import Spec
-from seedance_nb._simulator.store import Simulated, Store
 from seedance_nb._base.values import find, json_text, read_json
+from seedance_nb._check.check import check, only_value, roles, seconds_of
+from seedance_nb._check.price import estimate
+from seedance_nb._document.load import Spec
+from seedance_nb._simulator import replies as _replies
+from seedance_nb._simulator.paint import paint, size_of
+from seedance_nb._simulator.replies import Reply, codes
+from seedance_nb._simulator.side_calls import Annex
+from seedance_nb._simulator.store import Simulated, Store
 
 MARK = "x-seedance-simulator"
 """The header by which an answer says that it comes from here."""

@@ -6,9 +6,9 @@ from dataclasses import dataclass
 
 from PIL import Image, ImageChops, ImageDraw
 
+from seedance_nb._simulator.captions import measures, slate
 from seedance_nb._simulator.job import FPS, RGB, Job, seed
 from seedance_nb._simulator.text import faces
-from seedance_nb._simulator.captions import measures, slate
 
 # Sky, horizon, sun, ground: dark enough above and below that white words keep their contrast.
 _PALETTES = (

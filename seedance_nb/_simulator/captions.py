@@ -6,8 +6,8 @@ from urllib.parse import urlsplit
 from PIL import Image
 
 from seedance_nb._simulator.job import RGB, Job, Reference
-from seedance_nb._simulator.text import clean, faces, fit, width, wrap
 from seedance_nb._simulator.overlay import WHITE, Sheet, picture
+from seedance_nb._simulator.text import clean, faces, fit, width, wrap
 
 _MOST_TILES = 12
 _LINE = 1.24

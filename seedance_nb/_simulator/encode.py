@@ -11,9 +11,9 @@ from typing import Any
 
 import av
 
-from seedance_nb._simulator.job import FPS, Job, load, seed
 from seedance_nb._media.sandbox import limit
 from seedance_nb._simulator.background import frames
+from seedance_nb._simulator.job import FPS, Job, load, seed
 
 _RATE = 48_000
 _CHUNK = 1024

@@ -7,11 +7,11 @@ from collections.abc import Awaitable, Callable
 from pathlib import Path
 from typing import Any
 
-from seedance_nb._check.check import roles, seconds_of
-from seedance_nb._simulator.job import Job, Reference, dump, frame_size
-from seedance_nb._media.sandbox import quiet
-from seedance_nb._document.load import Spec, named
 from seedance_nb._base.values import ABSENT, find, join
+from seedance_nb._check.check import roles, seconds_of
+from seedance_nb._document.load import Spec, named
+from seedance_nb._media.sandbox import quiet
+from seedance_nb._simulator.job import Job, Reference, dump, frame_size
 
 _WALL_S = 180
 _USUAL_S = 5

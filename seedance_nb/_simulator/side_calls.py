@@ -13,11 +13,11 @@ from starlette.requests import Request
 from starlette.responses import FileResponse, Response
 from starlette.routing import Route
 
+from seedance_nb._base.values import find, read_json
+from seedance_nb._document.load import Spec
 from seedance_nb._simulator import replies as _replies
 from seedance_nb._simulator.replies import Reply
-from seedance_nb._document.load import Spec
 from seedance_nb._simulator.store import Asset, Store
-from seedance_nb._base.values import find, read_json
 
 _BALANCE = 1000
 _MOST = 64 * 1024**2

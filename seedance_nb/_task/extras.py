@@ -5,8 +5,8 @@ from collections.abc import Sequence
 from pathlib import Path, PurePosixPath
 from urllib.parse import quote
 
-from seedance_nb._task.files import Beside
 from seedance_nb._base.html import escaped, linked
+from seedance_nb._task.files import Beside
 
 _WIDTH = 224
 

@@ -3,14 +3,14 @@
 from collections.abc import Callable
 
 from seedance_nb._base.errors import SeedanceError, UnknownOutcome
-from seedance_nb._task.send import Flow, unclear
-from seedance_nb._task.follow import must_stop
-from seedance_nb._task.results import noted, seen_at
-from seedance_nb._ledger.ledger import Ledger
 from seedance_nb._check.price import amount_text
 from seedance_nb._check.request import status_request
-from seedance_nb._task.schedule import Row, State, is_id
+from seedance_nb._ledger.ledger import Ledger
 from seedance_nb._provider.transport import look
+from seedance_nb._task.follow import must_stop
+from seedance_nb._task.results import noted, seen_at
+from seedance_nb._task.schedule import Row, State, is_id
+from seedance_nb._task.send import Flow, unclear
 
 
 async def resolve(flow_of: Callable[[], Flow], ledger: Ledger, row: Row, task_id: str, taken: bool | None) -> Row:

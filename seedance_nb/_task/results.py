@@ -7,9 +7,12 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-from seedance_nb._check.check import roles, seconds_of
-from seedance_nb._web.download import Fault, discard, download
 from seedance_nb._base.errors import MediaError
+from seedance_nb._base.values import read_json, tamed
+from seedance_nb._check.check import roles, seconds_of
+from seedance_nb._check.request import status_request
+from seedance_nb._provider.outcome import Answer
+from seedance_nb._provider.transport import look, way_of
 from seedance_nb._task.files import (
     Beside,
     Doubtful,
@@ -24,15 +27,12 @@ from seedance_nb._task.files import (
     read_beside,
     write_beside,
 )
-from seedance_nb._task.send import Flow
-from seedance_nb._provider.outcome import Answer
-from seedance_nb._task.placing import by_likeness, in_place
-from seedance_nb._web.regular_files import on_disk, sha256
-from seedance_nb._check.request import status_request
-from seedance_nb._task.schedule import Row, Seen, State, read_status
-from seedance_nb._provider.transport import look, way_of
 from seedance_nb._task.lock import turn
-from seedance_nb._base.values import read_json, tamed
+from seedance_nb._task.placing import by_likeness, in_place
+from seedance_nb._task.schedule import Row, Seen, State, read_status
+from seedance_nb._task.send import Flow
+from seedance_nb._web.download import Fault, discard, download
+from seedance_nb._web.regular_files import on_disk, sha256
 
 _TRIES = 4
 _MOST_UNFIT = 2

@@ -8,8 +8,8 @@ from enum import StrEnum
 from typing import Any
 from urllib.parse import urlsplit
 
-from seedance_nb._document.tables import ErrorTable, TaskTable
 from seedance_nb._base.values import ABSENT, Charged, find, find_all
+from seedance_nb._document.tables import ErrorTable, TaskTable
 
 _ID = re.compile(r"[A-Za-z0-9._:@-]{1,200}")
 

@@ -9,18 +9,18 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
 
-from seedance_nb._web.download import Bounds
 from seedance_nb._base.errors import LedgerError, RateLimited, Refused, TaskFailed, UnknownOutcome, Unreachable
-from seedance_nb._ledger.ledger import Ledger
 from seedance_nb._base.log import LOG
-from seedance_nb._web.origins import host_of
-from seedance_nb._provider.outcome import Sent, refusal
-from seedance_nb._provider.rate_limit import CHANCE
+from seedance_nb._base.values import quoted
 from seedance_nb._check.request import Request
 from seedance_nb._document.load import Spec
-from seedance_nb._task.schedule import EARLY_STATES, Looks, Row, State
+from seedance_nb._ledger.ledger import Ledger
+from seedance_nb._provider.outcome import Sent, refusal
+from seedance_nb._provider.rate_limit import CHANCE
 from seedance_nb._provider.transport import Place, send_once, turn
-from seedance_nb._base.values import quoted
+from seedance_nb._task.schedule import EARLY_STATES, Looks, Row, State
+from seedance_nb._web.download import Bounds
+from seedance_nb._web.origins import host_of
 
 _TRIES = 4
 _SENDINGS = 3

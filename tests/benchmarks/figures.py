@@ -42,8 +42,8 @@ def forms() -> None:
     import ipywidgets
     from comm.base_comm import BaseComm
 
-    from seedance_nb._form.form import Form, css
     from seedance_nb._document.load import spec
+    from seedance_nb._form.form import Form, css
 
     said: list[str] = []
 

@@ -9,13 +9,13 @@ from typing import Any
 from faults.media_server import MediaServer
 
 from seedance_nb._check.check import approve
-from seedance_nb._web.download import Bounds
-from seedance_nb._task.send import Flow
-from seedance_nb._task.results import keep_files
-from seedance_nb._ledger.ledger import Ledger
 from seedance_nb._document.load import spec
-from seedance_nb._task.schedule import Row, State
+from seedance_nb._ledger.ledger import Ledger
 from seedance_nb._provider.transport import Place
+from seedance_nb._task.results import keep_files
+from seedance_nb._task.schedule import Row, State
+from seedance_nb._task.send import Flow
+from seedance_nb._web.download import Bounds
 
 MODEL = "crun/seedance-2.0-fast-r2v"
 FIELDS: dict[str, Any] = {"prompt": "A fox", "reference_images": ["https://example.com/a.png"], "duration": 4}

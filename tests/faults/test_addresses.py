@@ -17,12 +17,12 @@ from provider import Provider
 from tricks import HOSTS, naive, system
 
 import seedance_nb as sd
-from seedance_nb._web import transfer as _parcels
-from seedance_nb._web.download import Bounds, Fault, download
-from seedance_nb._web.transfer import fetch_small, put_bytes
-from seedance_nb._web.client import Trip, Way
 from seedance_nb._document.load import spec
 from seedance_nb._provider.transport import Place, way_of
+from seedance_nb._web import transfer as _parcels
+from seedance_nb._web.client import Trip, Way
+from seedance_nb._web.download import Bounds, Fault, download
+from seedance_nb._web.transfer import fetch_small, put_bytes
 
 VIDEO = media.longer(media.video(frames=24), 20_000)
 QUICK = Bounds(total_s=2, over_s=0.3)

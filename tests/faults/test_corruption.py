@@ -14,9 +14,9 @@ from typing import Any
 import pytest
 
 import seedance_nb as sd
-from seedance_nb._ledger import journal as _journal
 from seedance_nb.__main__ import main
 from seedance_nb._check.check import Approved, approve
+from seedance_nb._ledger import journal as _journal
 from seedance_nb._ledger.ledger import Ledger
 from seedance_nb._ledger.repair import repair_ledger
 from seedance_nb._ledger.salvage import salvage

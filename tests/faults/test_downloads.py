@@ -20,11 +20,11 @@ from faults.media_server import MediaServer, Step
 from waiting import until
 
 import seedance_nb as sd
-from seedance_nb._web import download as _download
-from seedance_nb._task.video import video_html, video_of
+from seedance_nb._media.inspect import read_facts
 from seedance_nb._task.files import read_beside
 from seedance_nb._task.task import Tasks
-from seedance_nb._media.inspect import read_facts
+from seedance_nb._task.video import video_html, video_of
+from seedance_nb._web import download as _download
 
 VIDEO = media.longer(media.video(frames=96), 300_000)
 SHA256 = hashlib.sha256(VIDEO).hexdigest()

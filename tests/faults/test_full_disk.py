@@ -11,9 +11,9 @@ from typing import Any
 import pytest
 
 import seedance_nb as sd
-from seedance_nb._ledger import journal as _journal
-from seedance_nb._ledger import filesystem as _mounts
 from seedance_nb._check.check import Approved, approve
+from seedance_nb._ledger import filesystem as _mounts
+from seedance_nb._ledger import journal as _journal
 from seedance_nb._ledger.ledger import Ledger
 from seedance_nb._task.schedule import State
 

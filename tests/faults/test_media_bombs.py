@@ -15,11 +15,11 @@ from isolated import Isolated
 from shelf import Shelf
 
 import seedance_nb
-from seedance_nb._media import inspect as _media
-from seedance_nb._simulator import paint as _painting
-from seedance_nb._media import probe as _probe
-from seedance_nb._media import integrity as _whole
 from seedance_nb._document.load import spec
+from seedance_nb._media import inspect as _media
+from seedance_nb._media import integrity as _whole
+from seedance_nb._media import probe as _probe
+from seedance_nb._simulator import paint as _painting
 
 SEED = int(os.environ.get("SEEDANCE_SEED", "20261121"))
 MUTANTS = 3_000
@@ -147,7 +147,14 @@ def test_a_child_left_as_it_comes_is_told_every_key(
     told: Callable[[], dict[str, dict[str, str]]], tmp_path: Path
 ) -> None:
     (tmp_path / "v.mp4").write_bytes(media.video(frames=2))
-    command = [sys.executable, "-P", "-m", "seedance_nb._media.inspect", str(tmp_path / "v.mp4"), str(tmp_path / "p.jpg")]
+    command = [
+        sys.executable,
+        "-P",
+        "-m",
+        "seedance_nb._media.inspect",
+        str(tmp_path / "v.mp4"),
+        str(tmp_path / "p.jpg"),
+    ]
     subprocess.run(command, check=True, capture_output=True)
     assert told()["seedance_nb._media.inspect"]["CRUN_API_KEY"] == "ak_canary"
 

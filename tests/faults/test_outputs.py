@@ -17,10 +17,10 @@ from faults.media_server import MediaServer
 
 import seedance_nb as sd
 from seedance_nb._media import inspect as _media
-from seedance_nb._task.video import video_of
 from seedance_nb._task.files import lock_for, part_for, read_beside
-from seedance_nb._task.task import Tasks
 from seedance_nb._task.placing import in_place
+from seedance_nb._task.task import Tasks
+from seedance_nb._task.video import video_of
 
 VIDEO = media.video(frames=96)
 PICTURE = media.picture(64, 48)

@@ -9,10 +9,10 @@ import ipywidgets as W  # noqa: N812 - the name its own documentation uses
 from ipywidgets.widgets.widget_button import ButtonStyle
 from ipywidgets.widgets.widget_string import HTMLStyle
 
+from seedance_nb._base.values import ABSENT, Problem
+from seedance_nb._form.labels import Said, label_html
 from seedance_nb._form.model.fields import Field
 from seedance_nb._form.uploads import Helper
-from seedance_nb._form.labels import Said, label_html
-from seedance_nb._base.values import ABSENT, Problem
 
 
 @dataclass(frozen=True, slots=True)

@@ -8,12 +8,12 @@ from ipywidgets.widgets.widget_bool import CheckboxStyle
 from ipywidgets.widgets.widget_description import DescriptionStyle
 from ipywidgets.widgets.widget_selection import ToggleButtonsStyle
 
+from seedance_nb._base.values import ABSENT, Problem
 from seedance_nb._form.controls.base import Change, Control
-from seedance_nb._schema.fits import faults
 from seedance_nb._form.controls.objects import BareControl
 from seedance_nb._form.labels import Said, label_html
 from seedance_nb._form.model.parts import branch_for, branches_of, kept
-from seedance_nb._base.values import ABSENT, Problem
+from seedance_nb._schema.fits import faults
 
 _FEW = 4
 _FEW_SIGNS = 52

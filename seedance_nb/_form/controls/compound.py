@@ -4,9 +4,9 @@ from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from typing import Any
 
+from seedance_nb._base.values import Problem, join, split
 from seedance_nb._form.controls.base import Control, mark
 from seedance_nb._form.labels import Said, label_html
-from seedance_nb._base.values import Problem, join, split
 
 REST = "\0"
 """The part of an object that holds the properties which the document does not name; it shows the whole object."""

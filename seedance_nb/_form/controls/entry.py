@@ -8,10 +8,10 @@ import ipywidgets as W  # noqa: N812
 from ipywidgets.widgets.widget_button import ButtonStyle
 from ipywidgets.widgets.widget_string import TextStyle
 
-from seedance_nb._form.controls.base import mark
-from seedance_nb._form.labels import error_html
 from seedance_nb._base.html import escaped, linked
 from seedance_nb._base.values import Problem
+from seedance_nb._form.controls.base import mark
+from seedance_nb._form.labels import error_html
 
 _ADDRESS = re.compile(r"(?:https?|asset)://\S")
 _HINTS = {

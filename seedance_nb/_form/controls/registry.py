@@ -1,11 +1,10 @@
 """Which control shows which kind of field."""
 
-from seedance_nb._form.controls.choices import BranchControl, NullControl
 from seedance_nb._form.controls.base import Changed, Control, Shared
-from seedance_nb._form.model.fields import Field
-from seedance_nb._form.controls.objects import ObjectControl
-from seedance_nb._form.controls.text_list import ListControl
+from seedance_nb._form.controls.choices import BranchControl, NullControl
 from seedance_nb._form.controls.maps import MapControl
+from seedance_nb._form.controls.objects import ObjectControl
+from seedance_nb._form.controls.rows import RowsControl
 from seedance_nb._form.controls.scalars import (
     ChoiceControl,
     ConstantControl,
@@ -14,7 +13,8 @@ from seedance_nb._form.controls.scalars import (
     TextControl,
     ToggleControl,
 )
-from seedance_nb._form.controls.rows import RowsControl
+from seedance_nb._form.controls.text_list import ListControl
+from seedance_nb._form.model.fields import Field
 
 _KINDS: dict[str, type[Control]] = {
     "prose": TextControl, "text": TextControl, "json": TextControl, "choice": ChoiceControl, "toggle": ToggleControl,

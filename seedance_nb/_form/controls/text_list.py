@@ -8,14 +8,14 @@ import ipywidgets as W  # noqa: N812
 from ipywidgets.widgets.widget_button import ButtonStyle
 from ipywidgets.widgets.widget_string import TextStyle
 
-from seedance_nb._form.controls.compound import apart
-from seedance_nb._form.controls.base import Change, Control, swapped, toggle, without
-from seedance_nb._form.controls.entry import Row, addresses
 from seedance_nb._base.errors import SeedanceError
-from seedance_nb._form.uploads import Helper
-from seedance_nb._form.labels import Said, label_html
 from seedance_nb._base.html import escaped
 from seedance_nb._base.values import ABSENT, Problem
+from seedance_nb._form.controls.base import Change, Control, swapped, toggle, without
+from seedance_nb._form.controls.compound import apart
+from seedance_nb._form.controls.entry import Row, addresses
+from seedance_nb._form.labels import Said, label_html
+from seedance_nb._form.uploads import Helper
 
 
 class ListControl(Control):

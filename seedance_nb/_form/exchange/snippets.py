@@ -5,10 +5,10 @@ import keyword
 import re
 from typing import Any
 
+from seedance_nb._base.values import ABSENT, join, json_text
 from seedance_nb._check.check import only_value, place
 from seedance_nb._document.load import Spec, named, names
 from seedance_nb._document.load import spec as document_named
-from seedance_nb._base.values import ABSENT, join, json_text
 
 WIDTH = 88
 OWN_WORDS = frozenset(

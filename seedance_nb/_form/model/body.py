@@ -3,11 +3,11 @@
 import copy
 from typing import Any
 
+from seedance_nb._base.values import digest
 from seedance_nb._check.check import check, place
+from seedance_nb._document.load import Spec
 from seedance_nb._form.model.fields import tree
 from seedance_nb._form.model.shape import properties_of
-from seedance_nb._document.load import Spec
-from seedance_nb._base.values import digest
 
 
 def start_of(spec: Spec) -> Any:

@@ -2,10 +2,10 @@
 
 from typing import Any
 
+from seedance_nb._base.values import ABSENT, find
+from seedance_nb._document.load import Spec
 from seedance_nb._schema.dialect import HIDDEN, is_secret
 from seedance_nb._schema.work import Spent, bounded, spend
-from seedance_nb._document.load import Spec
-from seedance_nb._base.values import ABSENT, find
 
 _DEEP = 60
 _ALTERNATIVES = ("allOf", "anyOf", "oneOf")

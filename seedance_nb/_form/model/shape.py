@@ -4,8 +4,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from typing import Any
 
-from seedance_nb._check.check import only_value
 from seedance_nb._base.values import ABSENT, find
+from seedance_nb._check.check import only_value
 
 _MOST_HOPS = 12
 _MOST_PARTS = 1_000

@@ -5,17 +5,17 @@ import warnings
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
-from seedance_nb._task.begin import World
+from seedance_nb._base.errors import LimitWarning, SeedanceError
+from seedance_nb._check.price import Estimate, estimate
 from seedance_nb._notebook.compare.candidate import HEADS, Candidate, candidate, cells, specs
 from seedance_nb._notebook.compare.shared_words import known
-from seedance_nb._task.video import Video, table_text
-from seedance_nb._task.engine import ENGINE, wait_for
-from seedance_nb._base.errors import LimitWarning, SeedanceError
-from seedance_nb._task.task import Task
-from seedance_nb._check.price import Estimate, estimate
-from seedance_nb._session.session import Document, Session
-from seedance_nb._notebook.compare.videos import Tile, Videos
 from seedance_nb._notebook.compare.total import Priced, Total, total_of
+from seedance_nb._notebook.compare.videos import Tile, Videos
+from seedance_nb._session.session import Document, Session
+from seedance_nb._task.begin import World
+from seedance_nb._task.engine import ENGINE, wait_for
+from seedance_nb._task.task import Task
+from seedance_nb._task.video import Video, table_text
 
 
 class Comparison:

@@ -4,6 +4,9 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from seedance_nb._base.html import escaped
+from seedance_nb._check.price import price_after
+from seedance_nb._task.schedule import Row
 from seedance_nb._task.video import (
     DIM,
     FG,
@@ -18,9 +21,6 @@ from seedance_nb._task.video import (
     source_of,
     video_text,
 )
-from seedance_nb._base.html import escaped
-from seedance_nb._check.price import price_after
-from seedance_nb._task.schedule import Row
 
 _CODE = "overflow-wrap:anywhere;font-size:12px;background:none;padding:0;color:inherit"
 _BAD = "color:var(--jp-error-color1,var(--vscode-errorForeground,#d32f2f))"
