@@ -17,7 +17,7 @@ from seedance_nb._ledger import database as _database
 from seedance_nb._ledger.database import default_path
 from seedance_nb._ledger.ledger import Ledger
 from seedance_nb._ledger.process import is_gone, this_process
-from seedance_nb._task.schedule import Row, State
+from seedance_nb._ledger.row import Row, State
 
 MODEL = "crun/seedance-2.0-fast-r2v"
 BASE = "https://api.crun.ai"

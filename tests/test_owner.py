@@ -12,7 +12,7 @@ from test_ledger import claim
 from seedance_nb._ledger import process as _owner
 from seedance_nb._ledger.ledger import Ledger
 from seedance_nb._ledger.process import QUIET_S, is_gone, this_process
-from seedance_nb._task.schedule import State
+from seedance_nb._ledger.row import State
 
 SAY = [sys.executable, "-c", "from seedance_nb._ledger.process import this_process; print(this_process())"]
 ASK = [

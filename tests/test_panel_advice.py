@@ -12,11 +12,11 @@ from waiting import Handle, short, until
 
 import seedance_nb as sd
 from seedance_nb._form.controls.text_list import ListControl
+from seedance_nb._ledger.row import Row, State
 from seedance_nb._notebook import live_price as _quote
 from seedance_nb._notebook import panel as _panel
 from seedance_nb._notebook.panel import Panel
 from seedance_nb._notebook.status import running_html
-from seedance_nb._task.schedule import Row, State
 
 I2V, R2V, PRO = "crun/seedance-2.0-i2v", "crun/seedance-2.0-fast-r2v", "seedance2-pro/seedance-20-i2v"
 IMAGES = "/input/reference_images"

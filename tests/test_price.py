@@ -6,9 +6,9 @@ import pytest
 
 import seedance_nb as sd
 from seedance_nb._check.check import approve, place
-from seedance_nb._check.price import Estimate, estimate, price_after, tokens
+from seedance_nb._check.price import Estimate, estimate, tokens
 from seedance_nb._document.load import spec
-from seedance_nb._task.schedule import Row, State
+from seedance_nb._ledger.row import Row, State, price_after
 
 PRO, VASTNUM, CRUN = "seedance2-pro/seedance-20-i2v", "vastnum/doubao-seedance-2.0", "crun/seedance-2.0-i2v"
 

@@ -17,9 +17,9 @@ from provider import Provider
 
 import seedance_nb as sd
 from seedance_nb._base.secret import Secret
+from seedance_nb._ledger.row import State
 from seedance_nb._provider.transport import Place, _KeyAuth
 from seedance_nb._task.engine import ENGINE
-from seedance_nb._task.schedule import State
 
 MODEL = "crun/seedance-2.0-fast-r2v"
 FIELDS: dict[str, Any] = {

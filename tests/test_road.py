@@ -11,7 +11,7 @@ import pytest
 from provider import Provider
 
 import seedance_nb as sd
-from seedance_nb._task.schedule import State
+from seedance_nb._ledger.row import State
 
 MODEL = "crun/seedance-2.0-fast-r2v"
 FIELDS: dict[str, Any] = {"prompt": "A fox", "reference_images": ["https://example.com/a.png"], "duration": 4,

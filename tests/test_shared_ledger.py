@@ -12,7 +12,7 @@ from faults.shapes import CRUN
 from waiting import until
 
 import seedance_nb as sd
-from seedance_nb._task.schedule import Row, State
+from seedance_nb._ledger.row import Row, State
 
 
 @pytest.fixture

@@ -13,7 +13,7 @@ from seedance_nb._check.check import approve
 from seedance_nb._ledger import journal as _journal
 from seedance_nb._ledger import migrations as _migrations
 from seedance_nb._ledger.ledger import Ledger
-from seedance_nb._task.schedule import Row
+from seedance_nb._ledger.row import Row
 
 STEPS = ("BEGIN IMMEDIATE", "INSERT INTO tasks", "INSERT INTO events", "COMMIT", "ROLLBACK")
 

@@ -13,7 +13,7 @@ from faults.shapes import CRUN, PRO
 
 import seedance_nb as sd
 from seedance_nb._check.request import create_request
-from seedance_nb._task.schedule import State
+from seedance_nb._ledger.row import State
 
 
 @pytest.fixture

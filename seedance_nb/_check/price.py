@@ -7,7 +7,6 @@ from typing import Any
 from seedance_nb._base.values import find, join
 from seedance_nb._check.check import roles, seconds_of
 from seedance_nb._document.load import Spec
-from seedance_nb._task.schedule import Row
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -93,21 +92,6 @@ def price_note(spec: Spec, told: Estimate, *, simulated: bool) -> str:
         real = f" The real one: {told}." if told.amount is not None else ""
         return f"No {spec.key_env or 'key'} is set, so nothing is sent to {spec.provider} and nothing is charged.{real}"
     return f"{known[:1].upper()}{known[1:]}; the ledger keeps what {spec.provider} reports after the task."
-
-
-def price_after(row: Row) -> str:
-    """What a task cost by the provider's own report, or may cost by the estimate. *pure*."""
-    if row.simulated:
-        return "simulated, free"
-    if row.charged == "not charged":
-        return "not charged"
-    if row.credits is not None:
-        differs = row.estimate is not None and row.estimate != row.credits
-        before = f" (estimated {amount_text(row.estimate or 0, row.unit)})" if differs else ""
-        return amount_text(row.credits, row.unit) + before
-    if row.estimate is not None:
-        return f"{amount_text(row.estimate, row.unit)} by estimate"
-    return "cost not reported" if row.charged == "charged" else "may have been charged"
 
 
 def amount_text(amount: float, unit: str) -> str:

@@ -4,7 +4,7 @@ import sqlite3
 
 from seedance_nb._base.errors import OverBudget
 from seedance_nb._check.price import Estimate
-from seedance_nb._task.schedule import FREE_STATES
+from seedance_nb._ledger.row import FREE_STATES
 
 
 def must_fit(db: sqlite3.Connection, provider: str, price: Estimate, budget: float, *, simulated: bool) -> None:

@@ -17,11 +17,10 @@ from seedance_nb._ledger.budget import must_fit
 from seedance_nb._ledger.database import real_path
 from seedance_nb._ledger.orphans import settle_orphans
 from seedance_nb._ledger.process import this_process
-from seedance_nb._ledger.row import CHANGEABLE, SELECT, row_at, row_of, stored
+from seedance_nb._ledger.row import CHANGEABLE, FREE_STATES, SELECT, Row, State, row_at, row_of, stored
 from seedance_nb._ledger.salvage import in_memory
 from seedance_nb._ledger.store import Books
 from seedance_nb._ledger.transaction import Page
-from seedance_nb._task.schedule import FREE_STATES, Row, State
 
 _T = TypeVar("_T")
 _LONGEST_S = 86400

@@ -5,7 +5,7 @@ from collections.abc import Callable
 from contextlib import closing
 from functools import cache
 
-from seedance_nb._task.schedule import FREE_STATES
+from seedance_nb._ledger.row import FREE_STATES
 
 
 def migrate(db: sqlite3.Connection) -> None:

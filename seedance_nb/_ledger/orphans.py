@@ -3,8 +3,8 @@
 import sqlite3
 
 from seedance_nb._ledger.process import is_gone
+from seedance_nb._ledger.row import EARLY_STATES, State
 from seedance_nb._ledger.transaction import Page
-from seedance_nb._task.schedule import EARLY_STATES, State
 
 _ORPHANED = {
     State.WAITING: (State.UNSENT, "the process that was going to send it ended before anything had left"),

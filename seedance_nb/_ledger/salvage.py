@@ -13,8 +13,7 @@ from seedance_nb._ledger.carving import carve
 from seedance_nb._ledger.database import UNREADABLE, read_only
 from seedance_nb._ledger.journal import Entry
 from seedance_nb._ledger.migrations import columns_of, known_columns, migrate
-from seedance_nb._ledger.row import as_row
-from seedance_nb._task.schedule import State
+from seedance_nb._ledger.row import State, as_row
 
 Columns = dict[str, Any]
 _BLANK: Columns = {

@@ -10,7 +10,7 @@ from typing import Any
 from seedance_nb._ledger import journal as _journal
 from seedance_nb._ledger.journal import Entry
 from seedance_nb._ledger.migrations import columns_of
-from seedance_nb._task.schedule import FREE_STATES
+from seedance_nb._ledger.row import FREE_STATES
 
 _STANDS_ALONE = ("intent", "spec", "base_url", "simulated", "digest", "take", "unit", "created")
 

@@ -5,11 +5,10 @@ from typing import Any
 from seedance_nb._base.errors import SeedanceError
 from seedance_nb._base.html import escaped
 from seedance_nb._base.values import Problem
-from seedance_nb._check.price import price_after
 from seedance_nb._document.load import Spec
 from seedance_nb._form.labels import clause
+from seedance_nb._ledger.row import OPEN_STATES, Row, State, price_after
 from seedance_nb._media.preflight import Report
-from seedance_nb._task.schedule import OPEN_STATES, Row, State
 from seedance_nb._task.task import Task
 from seedance_nb._web.origins import host_of
 

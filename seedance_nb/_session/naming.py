@@ -7,7 +7,7 @@ from seedance_nb._base.errors import SeedanceError
 from seedance_nb._base.values import find, read_json
 from seedance_nb._document import load as _spec
 from seedance_nb._document.load import Spec
-from seedance_nb._task.schedule import Row
+from seedance_nb._ledger.row import Row
 
 
 def callback_names(payload: Mapping[str, Any] | str | bytes, more: Iterable[Spec] = ()) -> Iterator[str]:

@@ -13,12 +13,12 @@ from urllib.parse import urlsplit
 from seedance_nb._base.errors import SeedanceError
 from seedance_nb._base.secret import Secret
 from seedance_nb._document.load import Spec
+from seedance_nb._ledger.row import Row
 from seedance_nb._provider.key_sources import find_key
 from seedance_nb._provider.transport import Place
 from seedance_nb._schema.uris import SIMULATED_HOST
 from seedance_nb._simulator import store as _store
 from seedance_nb._task.engine import ENGINE
-from seedance_nb._task.schedule import Row
 from seedance_nb._web.origins import base_of, host_of, same_base
 from seedance_nb._web.transfer import fetch_small
 

@@ -18,6 +18,7 @@ from seedance_nb._document.load import Spec
 from seedance_nb._document.operations import Operation
 from seedance_nb._ledger import database as _database
 from seedance_nb._ledger.ledger import Ledger
+from seedance_nb._ledger.row import Row
 from seedance_nb._media.preflight import Report
 from seedance_nb._provider.transport import Place
 from seedance_nb._session.advice import Advice
@@ -28,7 +29,6 @@ from seedance_nb._task.begin import World, must_be_meant, sendable
 from seedance_nb._task.engine import ENGINE, wait_for
 from seedance_nb._task.files import outputs_folder
 from seedance_nb._task.follow import glance
-from seedance_nb._task.schedule import Row
 from seedance_nb._task.send import Flow
 from seedance_nb._task.task import Task, Tasks
 from seedance_nb._task.video import Video

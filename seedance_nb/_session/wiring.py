@@ -8,12 +8,12 @@ from seedance_nb._base.values import read_json
 from seedance_nb._check.check import Approved, approve_again, roles
 from seedance_nb._document.load import Spec
 from seedance_nb._ledger.ledger import Ledger
+from seedance_nb._ledger.row import Row
 from seedance_nb._session.advice import Advice
 from seedance_nb._task.begin import begin, must_be_meant
 from seedance_nb._task.engine import ENGINE, wait_for
 from seedance_nb._task.follow import run
 from seedance_nb._task.resolve import resolve
-from seedance_nb._task.schedule import Row
 from seedance_nb._task.send import Flow, raise_for
 from seedance_nb._task.task import Task
 from seedance_nb._task.video import Video, video_of

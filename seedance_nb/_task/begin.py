@@ -11,13 +11,13 @@ from seedance_nb._check.check import Approved
 from seedance_nb._check.price import Estimate
 from seedance_nb._check.request import create_request
 from seedance_nb._document.load import Spec
+from seedance_nb._ledger.row import Row, State
 from seedance_nb._provider.transport import Place
 from seedance_nb._schema.uris import SIMULATED_ASSET, SIMULATED_HOST
 from seedance_nb._task.attended import nobody_there
 from seedance_nb._task.engine import ENGINE
 from seedance_nb._task.files import ready
 from seedance_nb._task.follow import run
-from seedance_nb._task.schedule import Row, State
 from seedance_nb._task.send import LOOPBACK, Flow
 from seedance_nb._web.origins import host_of
 

@@ -12,9 +12,9 @@ from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 
 from seedance_nb._base.errors import MediaError
+from seedance_nb._ledger.row import FREE_STATES, Row, State
 from seedance_nb._media import inspect as _media
 from seedance_nb._media import integrity as _whole
-from seedance_nb._task.schedule import FREE_STATES, Row, State
 from seedance_nb._web.regular_files import is_there, sha256
 
 _LAST_FRAME = re.compile(r'"return_last_frame":\s*true')

@@ -7,10 +7,11 @@ from dataclasses import replace
 from seedance_nb._base.errors import LedgerError, Refused, Unauthorized
 from seedance_nb._check.request import Request, status_request
 from seedance_nb._ledger.process import this_process
+from seedance_nb._ledger.row import EARLY_STATES, OPEN_STATES, Row, State
 from seedance_nb._provider.outcome import Answer, classify
 from seedance_nb._provider.transport import look
 from seedance_nb._task.results import keep_files, noted, seen_at
-from seedance_nb._task.schedule import EARLY_STATES, OPEN_STATES, Row, State, next_look
+from seedance_nb._task.schedule import next_look
 from seedance_nb._task.send import Flow, raise_for, send
 
 _GONE_AFTER_S = 60

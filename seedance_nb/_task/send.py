@@ -15,10 +15,11 @@ from seedance_nb._base.values import quoted
 from seedance_nb._check.request import Request
 from seedance_nb._document.load import Spec
 from seedance_nb._ledger.ledger import Ledger
+from seedance_nb._ledger.row import EARLY_STATES, Row, State
 from seedance_nb._provider.outcome import Sent, refusal
 from seedance_nb._provider.rate_limit import CHANCE
 from seedance_nb._provider.transport import Place, send_once, turn
-from seedance_nb._task.schedule import EARLY_STATES, Looks, Row, State
+from seedance_nb._task.schedule import Looks
 from seedance_nb._web.download import Bounds
 from seedance_nb._web.origins import host_of
 

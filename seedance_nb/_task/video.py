@@ -11,11 +11,10 @@ from urllib.parse import quote
 
 from seedance_nb._base.html import escaped, linked
 from seedance_nb._check.check import seconds_of
-from seedance_nb._check.price import price_after
+from seedance_nb._ledger.row import Row, price_after
 from seedance_nb._media.inspect import Facts, read_facts
 from seedance_nb._task.extras import beside_lines, beside_text, poster_link, small_picture
 from seedance_nb._task.files import Beside, poster_of, read_beside
-from seedance_nb._task.schedule import Row
 
 EMBED_UP_TO = 8_000_000
 

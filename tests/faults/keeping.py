@@ -11,9 +11,9 @@ from faults.media_server import MediaServer
 from seedance_nb._check.check import approve
 from seedance_nb._document.load import spec
 from seedance_nb._ledger.ledger import Ledger
+from seedance_nb._ledger.row import Row, State
 from seedance_nb._provider.transport import Place
 from seedance_nb._task.results import keep_files
-from seedance_nb._task.schedule import Row, State
 from seedance_nb._task.send import Flow
 from seedance_nb._web.download import Bounds
 

@@ -21,7 +21,7 @@ from faults.server import (
     wait,
 )
 
-from seedance_nb._task.schedule import State
+from seedance_nb._ledger.row import State
 
 ANSWER_S = 0.8
 """How long an answer may take in these tests where it hangs or drips; on a busy machine even a connection takes a while."""

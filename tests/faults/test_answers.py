@@ -19,7 +19,7 @@ from waiting import short
 
 import seedance_nb as sd
 from seedance_nb._base.html import escaped, linked
-from seedance_nb._task.schedule import State
+from seedance_nb._ledger.row import State
 
 SEED = int(os.environ.get("SEEDANCE_SEED", "20261121"))
 COUNT = 1_000

@@ -33,7 +33,7 @@ from faults.table import ANSWER_S, PATIENCE_S, redirect
 from waiting import short, until
 
 import seedance_nb as sd
-from seedance_nb._task.schedule import State
+from seedance_nb._ledger.row import State
 
 FLAWS: dict[str, tuple[Act, ...]] = {
     "500": (page(500),),

@@ -15,7 +15,7 @@ from seedance_nb._check.check import Approved, approve
 from seedance_nb._ledger import filesystem as _mounts
 from seedance_nb._ledger import journal as _journal
 from seedance_nb._ledger.ledger import Ledger
-from seedance_nb._task.schedule import State
+from seedance_nb._ledger.row import State
 
 MODEL, BASE = "crun/seedance-2.0-fast-r2v", "https://api.crun.ai"
 LEDGER = "ledger.sqlite3"

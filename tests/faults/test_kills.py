@@ -13,7 +13,7 @@ from faults.shapes import CRUN, Shape
 from faults.table import yes
 
 import seedance_nb as sd
-from seedance_nb._task.schedule import State
+from seedance_nb._ledger.row import State
 
 TIMES = 3
 WHEN: dict[str, tuple[str, Callable[[Act], tuple[Act, ...]], tuple[int, ...]]] = {

@@ -11,7 +11,7 @@ from faults.table import AMBIGUOUS, ANSWER_S, CLEAR, PATIENCE_S, Fault
 from waiting import short
 
 import seedance_nb as sd
-from seedance_nb._task.schedule import State
+from seedance_nb._ledger.row import State
 
 KEY = "ak_canary_0123456789abcdefghijklmnop"
 

@@ -18,9 +18,9 @@ from nbclient import NotebookClient
 from waiting import Handle, until
 
 import seedance_nb as sd
+from seedance_nb._ledger.row import State
 from seedance_nb._notebook import panel as _panel
 from seedance_nb._notebook.panel import Panel
-from seedance_nb._task.schedule import State
 
 
 @pytest.fixture(scope="module")

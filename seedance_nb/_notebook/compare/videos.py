@@ -5,8 +5,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from seedance_nb._base.html import escaped
-from seedance_nb._check.price import price_after
-from seedance_nb._task.schedule import Row
+from seedance_nb._ledger.row import Row, price_after
 from seedance_nb._task.video import (
     DIM,
     FG,
