@@ -20,8 +20,8 @@ from seedance_nb._check.request import create_request, status_request
 from seedance_nb._ledger.row import Row, State
 from seedance_nb._notebook.status import failed_html, left_html, running_html
 from seedance_nb._provider.outcome import Sent, classify, free_value
+from seedance_nb._provider.status import read_status
 from seedance_nb._provider.transport import Place, look, send_once
-from seedance_nb._task.schedule import read_status
 from seedance_nb._task.task import Task, Tasks
 from seedance_nb._task.video import Video, video_html
 

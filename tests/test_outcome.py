@@ -7,7 +7,7 @@ import pytest
 from seedance_nb._document.load import spec
 from seedance_nb._ledger.row import State
 from seedance_nb._provider.outcome import Answer, classify
-from seedance_nb._task.schedule import Seen, read_status
+from seedance_nb._provider.status import Seen, read_status
 
 CRUN, PRO, VASTNUM = "crun/seedance-1.0-pro-t2v", "seedance2-pro/seedance-20-i2v", "vastnum/doubao-seedance-2.0"
 

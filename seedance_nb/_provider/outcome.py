@@ -8,7 +8,7 @@ from seedance_nb._base.secret import Secret
 from seedance_nb._base.values import find, find_all, split, tamed
 from seedance_nb._document.load import Spec
 from seedance_nb._document.tables import ErrorTable
-from seedance_nb._task.schedule import read_id
+from seedance_nb._provider.status import read_id
 
 _REFUSALS: dict[str, type[Refused]] = {
     "refused": Refused,

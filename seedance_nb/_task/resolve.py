@@ -7,10 +7,10 @@ from seedance_nb._check.price import amount_text
 from seedance_nb._check.request import status_request
 from seedance_nb._ledger.ledger import Ledger
 from seedance_nb._ledger.row import Row, State
+from seedance_nb._provider.status import is_id
 from seedance_nb._provider.transport import look
 from seedance_nb._task.follow import must_stop
 from seedance_nb._task.results import noted, seen_at
-from seedance_nb._task.schedule import is_id
 from seedance_nb._task.send import Flow, unclear
 
 

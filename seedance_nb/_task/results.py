@@ -13,6 +13,7 @@ from seedance_nb._check.check import roles, seconds_of
 from seedance_nb._check.request import status_request
 from seedance_nb._ledger.row import Row, State
 from seedance_nb._provider.outcome import Answer
+from seedance_nb._provider.status import Seen, read_status
 from seedance_nb._provider.transport import look, way_of
 from seedance_nb._task.files import (
     Beside,
@@ -30,7 +31,6 @@ from seedance_nb._task.files import (
 )
 from seedance_nb._task.lock import turn
 from seedance_nb._task.placing import by_likeness, in_place
-from seedance_nb._task.schedule import Seen, read_status
 from seedance_nb._task.send import Flow
 from seedance_nb._web.download import Fault, discard, download
 from seedance_nb._web.regular_files import on_disk, sha256

@@ -1,0 +1,102 @@
+"""What a status answer says about a task, and the id in a create answer. Everything here is pure."""
+
+import re
+from dataclasses import dataclass
+from typing import Any
+from urllib.parse import urlsplit
+
+from seedance_nb._base.values import ABSENT, find, find_all
+from seedance_nb._document.tables import ErrorTable, TaskTable
+from seedance_nb._ledger.row import State
+
+_ID = re.compile(r"[A-Za-z0-9._:@-]{1,200}")
+
+
+_MOST_CREDITS = 10**12
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Seen:
+    """What one status answer says. `word` is the provider's own; `outputs` are result addresses."""
+
+    state: State
+    word: str = ""
+    outputs: tuple[str, ...] = ()
+    error: str = ""
+    credits: float | None = None
+    progress: float | None = None
+
+
+def read_status(table: TaskTable, answer: Any, errors: ErrorTable | None = None) -> Seen | None:
+    """What a status answer says, or None where it says nothing about a task. *pure*.
+
+    A word that the document does not have is the state `unrecognised`; "done" counts only with an address. `errors` says
+    where a code stands, which may say that the task has failed.
+    """
+    word = find(answer, table.state)
+    said = [text for pointer in table.error for text in find_all(answer, pointer) if isinstance(text, str) and text]
+    if not isinstance(word, str) or not word:
+        code = next((found for pointer in (errors.code if errors else ()) for found in find_all(answer, pointer)), "")
+        if errors is None or str(code) not in table.failed_codes:
+            return None
+        word, state = str(code), State.FAILED
+        said += [text for pointer in errors.message for text in find_all(answer, pointer) if isinstance(text, str)]
+    else:
+        state = State(table.words.get(word.casefold(), State.OTHER))
+    outputs: tuple[str, ...] = ()
+    for pointer in table.outputs:
+        outputs = outputs or tuple(dict.fromkeys(url for url in find_all(answer, pointer) if _is_address(url)))
+    if state is not State.DONE:
+        outputs = ()
+    elif not outputs:
+        state = State.OTHER
+        said = [
+            " ".join(
+                [f"the provider says {word[:80]} and names no video yet", *(f"({text[:500]})" for text in said[:1])]
+            )
+        ]
+    cost = find(answer, table.credits) if table.credits else ABSENT
+    spent = None
+    if isinstance(cost, int | float) and not isinstance(cost, bool) and 0 <= cost < _MOST_CREDITS:
+        spent = float(cost)
+    error = (
+        said[0]
+        if said and (state is State.FAILED or word.casefold() in table.words) and state is not State.DONE
+        else ""
+    )
+    return Seen(
+        state=state,
+        word=word[:80],
+        outputs=outputs,
+        error=error[:2000],
+        credits=spent,
+        progress=_progress(table, answer),
+    )
+
+
+def _progress(table: TaskTable, answer: Any) -> float | None:
+    told = str(find(answer, table.progress)) if table.progress else ""
+    found = re.fullmatch(r"([0-9]{1,3})(\.[0-9]{1,9})?\s*%?", told.strip())
+    return min(100.0, float(found.group().rstrip("% "))) if found else None
+
+
+def read_id(table: TaskTable, answer: Any) -> str:
+    """The new task's id in the answer to a create request, "" where there is none that could be asked for again. *pure*."""
+    told = (find(answer, pointer) for pointer in (table.id_pointer, *table.also_id))
+    texts = (str(value) for value in told if isinstance(value, str | int) and not isinstance(value, bool))
+    return next(filter(is_id, texts), "")
+
+
+def is_id(text: str) -> bool:
+    """Whether a text can be a task's id: 1 to 200 plain signs, none of which leads to another path. *pure*."""
+    return _ID.fullmatch(text) is not None
+
+
+def _is_address(url: Any) -> bool:
+    if not isinstance(url, str) or len(url) > 4000:  # noqa: PLR2004
+        return False
+    try:
+        parts = urlsplit(url)
+    except ValueError:
+        return False
+    return parts.scheme in ("http", "https") and bool(parts.hostname)
