@@ -15,11 +15,12 @@ import pytest
 from PIL import Image
 
 import seedance_nb as sd
+from seedance_nb._base.html import table_html, table_text
 from seedance_nb._media import inspect as _media
 from seedance_nb._media.inspect import Facts, read_facts
 from seedance_nb._media.isobmff import boxes_fault
 from seedance_nb._task.files import Beside, write_beside
-from seedance_nb._task.video import differences, source_of, table_html, table_text, video_html
+from seedance_nb._task.video import differences, source_of, video_html
 
 FACTS = Facts(width=1280, height=720, seconds=5.0, fps=24.0, codec="h264", audio="aac")
 ASKED = {"resolution": "720p", "ratio": "16:9", "seconds": 5, "audio": True}

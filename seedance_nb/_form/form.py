@@ -10,7 +10,7 @@ from typing import Any
 
 import ipywidgets as W  # noqa: N812
 
-from seedance_nb._base.html import escaped
+from seedance_nb._base.html import escaped, sent_html
 from seedance_nb._base.log import LOG
 from seedance_nb._base.values import Problem, find, join, json_text, read_json
 from seedance_nb._check.advisory import warnings
@@ -27,7 +27,6 @@ from seedance_nb._form.model.secrets import masked
 from seedance_nb._form.portable import Portable
 from seedance_nb._form.summary import Summary
 from seedance_nb._form.uploads import Helper
-from seedance_nb._task.video import sent_html
 
 _KNOWN = {
     "example": "The provider's page shows examples and no limits. Limits from elsewhere are marked so; they warn and stop nothing.",

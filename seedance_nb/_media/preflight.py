@@ -9,6 +9,7 @@ from typing import Any
 from urllib.parse import urlsplit
 from urllib.request import url2pathname
 
+from seedance_nb._base.html import table_html
 from seedance_nb._base.values import ABSENT, Problem, join, split
 from seedance_nb._base.values import Path as Place
 from seedance_nb._document.load import Spec
@@ -16,7 +17,6 @@ from seedance_nb._media.partial import fetch_parts
 from seedance_nb._media.probe import MediaFacts, probe
 from seedance_nb._media.rules import Finding, judge, judge_total
 from seedance_nb._media.sniff import NO_MEDIA
-from seedance_nb._task.video import table_html
 from seedance_nb._web.addresses import Resolver, lookup
 
 _AT_ONCE = 4

@@ -11,7 +11,7 @@ from IPython.display import HTML, DisplayHandle, display
 from ipywidgets.widgets.widget_button import ButtonStyle
 
 from seedance_nb._base.errors import Refused, SeedanceError, TaskFailed
-from seedance_nb._base.html import escaped
+from seedance_nb._base.html import escaped, sent_html
 from seedance_nb._base.log import unexpected
 from seedance_nb._base.values import find, json_text
 from seedance_nb._check.check import approve
@@ -37,7 +37,6 @@ from seedance_nb._session.session import Session
 from seedance_nb._task.begin import World
 from seedance_nb._task.engine import ENGINE
 from seedance_nb._task.task import Task
-from seedance_nb._task.video import sent_html
 
 SETTLE_S = 0.4
 _TICK_S = 0.25

@@ -1,10 +1,10 @@
 """The table of the documents that come with the package."""
 
 from seedance_nb._base.errors import SeedanceError
+from seedance_nb._base.html import table_html, table_text
 from seedance_nb._document import load as _spec
 from seedance_nb._document.load import Spec
 from seedance_nb._session.session import Session
-from seedance_nb._task.video import table_html, table_text
 
 _KNOWN = {
     "schema": "the provider's own schema",

@@ -1,15 +1,14 @@
 """Videos, tasks and tables as text, HTML and pictures. Pure functions make strings; text is escaped here and only here."""
 
 import base64
-import json
 import os
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 from urllib.parse import quote
 
-from seedance_nb._base.html import escaped, linked
+from seedance_nb._base.html import DIM, FG, FONT, escaped, linked
 from seedance_nb._check.check import seconds_of
 from seedance_nb._ledger.row import Row, price_after
 from seedance_nb._media.inspect import Facts, read_facts
@@ -18,13 +17,6 @@ from seedance_nb._task.files import Beside, poster_of, read_beside
 
 EMBED_UP_TO = 8_000_000
 
-FG = "color:var(--jp-ui-font-color1,var(--vscode-foreground,inherit))"
-DIM = "color:var(--jp-ui-font-color2,var(--vscode-descriptionForeground,#666))"
-LINE = "border:1px solid var(--jp-border-color2,var(--vscode-panel-border,#d0d7de))"
-WARN = "border-left:4px solid var(--jp-warn-color1,#f57c00);padding:2px 10px;font-weight:600"
-NARROW, WIDE = ";white-space:nowrap", ";min-width:13em"
-_SHORT_CELL = 30
-FONT = "font-family:var(--jp-ui-font-family,system-ui,sans-serif);font-size:13px;line-height:1.5"
 _BADGE = (
     "display:inline-block;padding:0 7px;border-radius:9px;font-size:11px;font-weight:600;letter-spacing:.04em;"
     "line-height:18px;background:var(--jp-warn-color2,#ffb74d);color:#3b2600"
@@ -210,40 +202,3 @@ def differences(asked: Mapping[str, Any], facts: Facts | None) -> list[str]:
     if lines.isdecimal() and min(facts.width, facts.height) < 0.95 * int(lines) and ratio != "21:9":
         found.append(f"{resolution} asked, {min(facts.width, facts.height)} lines came")
     return found
-
-
-def table_html(heads: Sequence[str], rows: Sequence[Sequence[str]], note: str = "", lead: str = "") -> str:
-    """A table whose cells are text, with a warning above and a note below; all of it is escaped. *pure*."""
-    cell = f"padding:5px 10px;text-align:left;vertical-align:top;{LINE};border-width:0 0 1px"
-    head = "".join(f'<th scope="col" style="{cell};{DIM};font-weight:600">{escaped(text)}</th>' for text in heads)
-    body = "".join(
-        "<tr>"
-        + "".join(f'<td style="{cell}{NARROW if len(text) <= _SHORT_CELL else WIDE}">{escaped(text)}</td>' for text in row)
-        + "</tr>"
-        for row in rows
-    )  # fmt: skip
-    above = f'<div role="alert" style="{WARN};margin-bottom:6px">{escaped(lead)}</div>' if lead else ""
-    below = f'<div style="{DIM};margin-top:4px;overflow-wrap:anywhere">{escaped(note)}</div>' if note else ""
-    return (
-        f'<div style="overflow-x:auto;{FONT};{FG}">{above}<table style="border-collapse:collapse;margin:0">'
-        f"<thead><tr>{head}</tr></thead><tbody>{body}</tbody></table>{below}</div>"
-    )
-
-
-def table_text(heads: Sequence[str], rows: Sequence[Sequence[str]], note: str = "", lead: str = "") -> str:
-    """The same table for consoles, columns aligned. *pure*."""
-    lines = [list(heads), *map(list, rows)]
-    widths = [max(len(line[column]) for line in lines) for column in range(len(heads))]
-    text = "\n".join(
-        "  ".join(word.ljust(width) for word, width in zip(line, widths, strict=True)).rstrip() for line in lines
-    )
-    return "\n".join(part for part in (lead, text, note) if part)
-
-
-def sent_html(body: str, head: str = "What was sent") -> str:
-    """What is sent, as a fold of readable JSON under `head`. *pure*."""
-    pretty = escaped(json.dumps(json.loads(body), ensure_ascii=False, indent=2))
-    return (
-        f'<details style="{DIM}"><summary style="cursor:pointer">{escaped(head)}</summary>'
-        f'<pre style="white-space:pre-wrap;overflow-wrap:anywhere;max-height:16em;overflow:auto;font-size:12px;margin:4px 0">{pretty}</pre></details>'
-    )

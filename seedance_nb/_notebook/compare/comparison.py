@@ -6,6 +6,7 @@ from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 from seedance_nb._base.errors import LimitWarning, SeedanceError
+from seedance_nb._base.html import table_text
 from seedance_nb._check.price import Estimate, estimate
 from seedance_nb._notebook.compare.candidate import HEADS, Candidate, candidate, cells, specs
 from seedance_nb._notebook.compare.shared_words import known
@@ -15,7 +16,7 @@ from seedance_nb._session.session import Document, Session
 from seedance_nb._task.begin import World
 from seedance_nb._task.engine import ENGINE, wait_for
 from seedance_nb._task.task import Task
-from seedance_nb._task.video import Video, table_text
+from seedance_nb._task.video import Video
 
 
 class Comparison:

@@ -2,7 +2,7 @@
 
 from collections.abc import Sequence
 
-from seedance_nb._base.html import escaped
+from seedance_nb._base.html import escaped, sent_html
 from seedance_nb._base.values import Problem, json_text, short
 from seedance_nb._check.price import Estimate
 from seedance_nb._form.labels import clause
@@ -10,7 +10,7 @@ from seedance_nb._notebook.compare.candidate import HEADS, Candidate, left_text,
 from seedance_nb._notebook.compare.comparison import Comparison
 from seedance_nb._notebook.status import running_html
 from seedance_nb._task.task import Task
-from seedance_nb._task.video import Video, sent_html
+from seedance_nb._task.video import Video
 
 Result = Video | Exception | None
 

@@ -4,13 +4,9 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from seedance_nb._base.html import escaped
+from seedance_nb._base.html import DIM, FG, FONT, LINE, escaped
 from seedance_nb._ledger.row import Row, price_after
 from seedance_nb._task.video import (
-    DIM,
-    FG,
-    FONT,
-    LINE,
     Video,
     badge,
     differences,

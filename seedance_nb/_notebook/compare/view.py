@@ -12,6 +12,7 @@ from IPython.display import HTML, DisplayHandle, display
 from ipywidgets.widgets.widget_button import ButtonStyle
 
 from seedance_nb._base.errors import SeedanceError
+from seedance_nb._base.html import table_html
 from seedance_nb._base.log import unexpected
 from seedance_nb._form.controls.base import Shared, toggle
 from seedance_nb._form.form import css
@@ -21,7 +22,7 @@ from seedance_nb._notebook.compare.html import done_html, head_html, lanes_html,
 from seedance_nb._notebook.status import failed_html
 from seedance_nb._task.engine import ENGINE
 from seedance_nb._task.task import Task
-from seedance_nb._task.video import Video, table_html
+from seedance_nb._task.video import Video
 
 PAUSE_S = 0.6
 """Seconds after the question in which a press of its button does not count: it is the second half of a double click."""
