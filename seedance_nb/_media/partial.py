@@ -6,9 +6,9 @@ from pathlib import Path
 
 import httpx
 
-from seedance_nb._media.ranges import HEAD, LARGEST, MOST, MOST_PICTURE, Held, span, wanted
+from seedance_nb._media.ranges import HEAD, LARGEST, MOST, MOST_PICTURE, Held, wanted
 from seedance_nb._web.addresses import Resolver, lookup
-from seedance_nb._web.client import Ask, Blocked, Trip, Way, is_plain, said
+from seedance_nb._web.client import Ask, Blocked, Trip, Way, is_plain, said, span
 
 _MOST_REQUESTS = 6
 _CONNECT_S = 2.5

@@ -1,7 +1,6 @@
 """Which bytes of a file are still needed to know what it holds, told from the ones that are there."""
 
 import os
-import re
 from collections.abc import Callable
 from pathlib import Path
 from typing import Literal
@@ -19,7 +18,6 @@ _SLICE = 65_536
 _BEFORE = 16_384
 _PIECE = 20
 _LONG = b"\0\0\0\1"  # the length follows the name, in eight bytes
-_SPAN = re.compile(r"bytes (\d{1,18})-(\d{1,18})/(\d{1,18}|\*)")
 _MOST_STEPS = 4_096
 
 
@@ -66,14 +64,6 @@ class Held:
     def count(self) -> int:
         """How many bytes are there. *pure*."""
         return sum(len(held) for _, held in self.parts)
-
-
-def span(content_range: str) -> tuple[int, int, int | None] | None:
-    """First place, end and whole size of a `Content-Range` header; None if it is not one. *pure*."""
-    match = _SPAN.fullmatch(content_range.strip())
-    if match is None or int(match[2]) < int(match[1]):
-        return None
-    return int(match[1]), int(match[2]) + 1, None if match[3] == "*" else int(match[3])
 
 
 def wanted(held: Held, size: int | None) -> tuple[int, int] | None:

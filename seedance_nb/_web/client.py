@@ -6,6 +6,7 @@ header. No redirect is followed unchecked.
 """
 
 import functools
+import re
 import ssl
 from collections.abc import AsyncIterator, Callable, Mapping
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
@@ -200,3 +201,14 @@ def _parsed(url: str) -> httpx.URL:
 
 def _origin(url: httpx.URL) -> tuple[str, str, int | None]:
     return url.scheme, url.host, url.port or {"http": 80, "https": 443}.get(url.scheme)
+
+
+_SPAN = re.compile(r"bytes (\d{1,18})-(\d{1,18})/(\d{1,18}|\*)")
+
+
+def span(content_range: str) -> tuple[int, int, int | None] | None:
+    """First place, end and whole size of a `Content-Range` header; None if it is not one. *pure*."""
+    match = _SPAN.fullmatch(content_range.strip())
+    if match is None or int(match[2]) < int(match[1]):
+        return None
+    return int(match[1]), int(match[2]) + 1, None if match[3] == "*" else int(match[3])

@@ -18,8 +18,7 @@ from urllib.parse import urlsplit
 
 import httpx
 
-from seedance_nb._media.ranges import span
-from seedance_nb._web.client import Blocked, Trip, Way, is_plain, said
+from seedance_nb._web.client import Blocked, Trip, Way, is_plain, said, span
 from seedance_nb._web.regular_files import append, create, on_disk, read
 
 Kind = Literal["dead", "broken", "final", "disk"]
