@@ -76,27 +76,52 @@ def test_no_file_is_reached_from_itself(name: str) -> None:
     assert name not in reached(name)
 
 
+def pointing_up(name: str, others: set[str]) -> set[str]:
+    own = folder_of(name)
+    foreign = {other for other in others if other != "__init__" and folder_of(other) != own}
+    return {other for other in foreign if FLOORS[folder_of(other)] >= FLOORS[own]}
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_a_file_imports_only_from_its_own_folder_and_lower_floors(name: str) -> None:
+    assert not pointing_up(name, own_imports(name))
+
+
+def test_an_import_that_points_up_or_across_is_noticed() -> None:
+    assert pointing_up("_ledger/row", {"_task/task", "_base/values"}) == {"_task/task"}
+    assert pointing_up("_form/form", {"_session/session"}) == {"_session/session"}
+
+
 def test_widgets_and_ipython_stay_where_a_person_touches_values() -> None:
     users = {name for name in NAMES if libraries(name) & {"ipywidgets", "IPython"}}
-    allowed = ("_form/controls/", "_notebook/")
-    assert {
-        name for name in users if not name.startswith(allowed) and name.rsplit("/", 1)[0] != "_form"
-    } <= FLAT_WIDGETS
+    assert users
+    assert {name.rsplit("/", 1)[0] for name in users} <= {"_form", "_form/controls", "_notebook", "_notebook/compare"}
 
 
-FLAT_WIDGETS = {
-    "_controls", "_summary", "_plain", "_entry", "_lists", "_groups", "_rows", "_maps", "_choices", "_form", "_tools", "_panel",
-    "_comparison_view",
-}  # fmt: skip
+def test_only_the_provider_folder_speaks_http_with_a_key() -> None:
+    speaking = {name for name in NAMES if "httpx" in libraries(name)}
+    assert {folder_of(name) for name in speaking} == {"_provider", "_web", "_media"}
+    assert {name for name in speaking if "_base/secret" in reached(name)} == {"_provider/transport"}
+
+
+def test_no_key_enters_the_web_folder() -> None:
+    for name in NAMES:
+        if folder_of(name) == "_web":
+            assert "_base/secret" not in reached(name), name
+
+
+def test_only_two_files_open_connections() -> None:
+    makers = {named(path) for path in FILES if "AsyncClient(" in path.read_text(encoding="utf-8")}
+    assert makers == {"_provider/transport", "_web/client"}
 
 
 def test_text_becomes_html_in_one_place() -> None:
-    assert len([name for name in NAMES if "html" in imports(name)]) == 1
+    assert [name for name in NAMES if "html" in imports(name)] == ["_base/html"]
 
 
 def test_only_the_check_makes_approved_requests() -> None:
-    makers = {path.stem for path in FILES if "Approved(" in path.read_text(encoding="utf-8")}
-    assert makers in ({"_check"}, {"check"})
+    makers = {named(path) for path in FILES if "Approved(" in path.read_text(encoding="utf-8")}
+    assert makers == {"_check/check"}
 
 
 def test_importing_the_package_loads_no_library() -> None:

@@ -26,7 +26,7 @@ from seedance_nb._form.model.history import History, typed_at
 from seedance_nb._form.model.secrets import masked
 from seedance_nb._form.portable import Portable
 from seedance_nb._form.summary import Summary
-from seedance_nb._form.uploads import Helper
+from seedance_nb._form.uploads import Uploads
 
 _KNOWN = {
     "example": "The provider's page shows examples and no limits. Limits from elsewhere are marked so; they warn and stop nothing.",
@@ -39,17 +39,17 @@ _AT_ONCE = ("maxLength", "x-placeholders")
 class Form(Portable):
     """A document's request as a form. Show it in a cell, read `values`, or set them; no task is ever made by it.
 
-    `helper` lets media fields send files to the provider, on a press of their own button.
+    `uploads` lets media fields send files to the provider, on a press of their own button.
     `problems` is everything that is wrong now, also what is not shown yet because nobody has been at the field.
     `history` holds the changes that `undo` can take back.
     """
 
-    def __init__(self, spec: Spec, helper: Helper | None = None) -> None:
+    def __init__(self, spec: Spec, uploads: Uploads | None = None) -> None:
         self.spec = spec
         self.last_change = 0.0
         self.history = History()
         self._shared = shared_models()
-        self._shared.helper = helper
+        self._shared.uploads = uploads
         self._lock = threading.RLock()
         self._start = start_of(spec)
         self._values: Any = copy.deepcopy(self._start)

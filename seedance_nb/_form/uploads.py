@@ -1,26 +1,20 @@
-"""What a form can do for a person beyond typing: send a file to the provider, register an address as an asset."""
+"""What a form can do for a person beyond typing, if somebody gives it the means: send a file, register an asset."""
 
-from collections.abc import Callable
 from concurrent.futures import Future
-
-from seedance_nb._document.load import Spec
-from seedance_nb._provider.account import Desk
-from seedance_nb._task.engine import ENGINE
+from typing import Protocol
 
 
-class Helper:
-    """The uploads that a document's provider has; `desk` gives the free calls with the key of the moment."""
+class Uploads(Protocol):
+    """The uploads that a document's provider has: whether it takes files (`uploads`) and addresses as assets (`assets`)."""
 
-    def __init__(self, desk: Callable[[], Desk], spec: Spec) -> None:
-        self._desk = desk
-        self.provider = spec.provider
-        self.uploads = "upload" in spec.calls
-        self.assets = "asset" in spec.calls
+    provider: str
+    uploads: bool
+    assets: bool
 
     def upload(self, content: bytes, name: str) -> Future[str]:
         """The public address of the bytes, once they are there. *network*."""
-        return ENGINE.submit(self._desk().upload(content, name))
+        ...
 
     def asset(self, address: str, kind: str) -> Future[str]:
         """The `asset://` address of a public address, once the provider says that it is ready. *network*."""
-        return ENGINE.submit(self._desk().asset(address, kind))
+        ...

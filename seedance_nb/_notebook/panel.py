@@ -19,7 +19,6 @@ from seedance_nb._check.price import price_before, price_note
 from seedance_nb._document.load import Spec
 from seedance_nb._form.controls.base import Shared, toggle
 from seedance_nb._form.form import Form
-from seedance_nb._form.uploads import Helper
 from seedance_nb._notebook.live_price import Quote
 from seedance_nb._notebook.refusals import faults
 from seedance_nb._notebook.status import (
@@ -33,6 +32,7 @@ from seedance_nb._notebook.status import (
     unsure_html,
 )
 from seedance_nb._notebook.toolbar import Tools
+from seedance_nb._notebook.uploads import ProviderUploads
 from seedance_nb._session.session import Session
 from seedance_nb._task.begin import World
 from seedance_nb._task.engine import ENGINE
@@ -52,7 +52,7 @@ class Panel:
     def __init__(self, spec: Spec, session: Session, budget: float | None = None) -> None:
         self.spec = spec
         self._budget = budget
-        self.form = Form(spec, Helper(lambda: session.advice.desk(spec), spec))
+        self.form = Form(spec, ProviderUploads(lambda: session.advice.desk(spec), spec))
         self.task: Task | None = None
         self._session = session
         self._host = session.host(spec)

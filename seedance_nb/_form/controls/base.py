@@ -12,7 +12,7 @@ from ipywidgets.widgets.widget_string import HTMLStyle
 from seedance_nb._base.values import ABSENT, Problem
 from seedance_nb._form.labels import Said, label_html
 from seedance_nb._form.model.fields import Field
-from seedance_nb._form.uploads import Helper
+from seedance_nb._form.uploads import Uploads
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,13 +34,13 @@ Changed = Callable[[Change], None]
 class Shared:
     """The models that all controls of one form share, so that a form is few messages on the wire.
 
-    `control` makes the control of a field, for those that hold others; `helper` sends files, if there is one; `depth` is
+    `control` makes the control of a field, for those that hold others; `uploads` sends files, if there is one; `depth` is
     how deeply the control that is being made lies in others that are being made.
     """
 
     def __init__(self, control: Callable[[Field, "Shared", Changed], "Control"] | None = None) -> None:
         self.layout = W.Layout()
-        self.helper: Helper | None = None
+        self.uploads: Uploads | None = None
         self.depth = 0
         self._control = control
         self._styles: dict[type, Any] = {}

@@ -38,8 +38,8 @@ class Row:
         self.down = self._button(owner, "arrow-down", "Move down", lambda: owner.move(self, 1))
         gone = self._button(owner, "times", "Remove", lambda: owner.remove(self))
         more = []
-        if owner.helper is not None and owner.helper.assets:
-            tip = f"Register at {owner.helper.provider} as an asset (advised for pictures of real faces)"
+        if owner.uploads is not None and owner.uploads.assets:
+            tip = f"Register at {owner.uploads.provider} as an asset (advised for pictures of real faces)"
             more = [self._button(owner, "id-badge", tip, lambda: owner.register(self))]
         self.widget = shared.box(W.HBox, [self.picture, self.text, *more, self.up, self.down, gone], "sdn-row")
 

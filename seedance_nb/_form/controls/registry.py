@@ -33,6 +33,6 @@ def control_for(field: Field, shared: Shared, changed: Changed) -> Control:
     if field.nullable:
         return NullControl(field, shared, changed)
     made = _KINDS[field.kind](field, shared, changed)
-    if isinstance(made, ListControl) and shared.helper is not None:
-        made.offer(shared.helper)
+    if isinstance(made, ListControl) and shared.uploads is not None:
+        made.offer(shared.uploads)
     return made

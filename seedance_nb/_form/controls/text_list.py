@@ -15,18 +15,18 @@ from seedance_nb._form.controls.base import Change, Control, swapped, toggle, wi
 from seedance_nb._form.controls.compound import apart
 from seedance_nb._form.controls.entry import Row, addresses
 from seedance_nb._form.labels import Said, label_html
-from seedance_nb._form.uploads import Helper
+from seedance_nb._form.uploads import Uploads
 
 
 class ListControl(Control):
     """A list of texts. No entry is dropped or changed: an empty row is an empty entry, and is told so."""
 
-    helper: Helper | None = None
+    uploads: Uploads | None = None
 
-    def offer(self, helper: Helper) -> None:
+    def offer(self, uploads: Uploads) -> None:
         """Shows a button that sends local files to the provider, where it takes any."""
-        self.helper = helper
-        if helper.uploads and self.field.media:
+        self.uploads = uploads
+        if uploads.uploads and self.field.media:
             self._files = self._shared.make(
                 W.FileUpload, ButtonStyle, "sdn-add", "sdn-upload", accept=f"{self.field.media}/*", multiple=True, icon="upload",
                 description=f"Upload {self.field.media}", tooltip="Up to about 10 MB here; sd.upload in a cell takes larger files",
@@ -37,11 +37,11 @@ class ListControl(Control):
 
     def register(self, row: Row) -> None:
         """Has an entry's address registered as an asset, and puts the asset's address in its place."""
-        if self.helper is None or row.text.value.startswith("asset://"):
+        if self.uploads is None or row.text.value.startswith("asset://"):
             return
         was = row.text.value
         self._tell(f"Registering {self.name_of(self._rows.index(row))}…")
-        self._when(self.helper.asset(was, self.field.media), lambda made: self._replace(row, was, made))
+        self._when(self.uploads.asset(was, self.field.media), lambda made: self._replace(row, was, made))
 
     def _replace(self, row: Row, was: str, made: str) -> None:
         if row in self._rows and row.text.value == was:
@@ -51,8 +51,8 @@ class ListControl(Control):
         files, self._files.value = self._files.value, ()
         for file in files:
             self._tell(f"Uploading {file['name']}…")
-            if self.helper is not None:
-                self._when(self.helper.upload(bytes(file["content"]), file["name"]), self.add)
+            if self.uploads is not None:
+                self._when(self.uploads.upload(bytes(file["content"]), file["name"]), self.add)
 
     def _when(self, future: Future[str], then: Callable[[str], None]) -> None:
         def ended(done: Future[str]) -> None:
