@@ -4,8 +4,24 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from seedance_nb._api import check, compare, form, generate, models, panel, spec, submit, task, tasks
-    from seedance_nb._api_free import asset, balance, callback, estimate, preflight, upload
+    from seedance_nb._api import (
+        asset,
+        balance,
+        callback,
+        check,
+        compare,
+        estimate,
+        form,
+        generate,
+        models,
+        panel,
+        preflight,
+        spec,
+        submit,
+        task,
+        tasks,
+        upload,
+    )
     from seedance_nb._base.errors import (
         InvalidInput,
         KeyWarning,
@@ -37,8 +53,9 @@ if TYPE_CHECKING:
     from seedance_nb._task.video import Video
 
 _HOME = {
-    "_api": ("check", "compare", "form", "generate", "models", "panel", "spec", "submit", "task", "tasks"),
-    "_api_free": ("asset", "balance", "callback", "estimate", "preflight", "upload"),
+    "_api": (
+        "asset", "balance", "callback", "check", "compare", "estimate", "form", "generate", "models", "panel", "preflight", "spec", "submit", "task", "tasks", "upload",
+    ),
     "_notebook.compare.comparison": ("Comparison",),
     "_task.video": ("Video",),
     "_task.engine": ("nest_asyncio",),

@@ -17,9 +17,8 @@ import pytest
 from shelf import Shelf, shelf
 from tricks import HOSTS, NAMES, naive, system
 
-from seedance_nb._media.partial import Fetched, fetch_parts
+from seedance_nb._media.partial import Fetched, Held, fetch_parts, wanted
 from seedance_nb._media.probe import MediaFacts, probe
-from seedance_nb._media.ranges import Held, wanted
 from seedance_nb._web import client as _pinned
 from seedance_nb._web.addresses import is_public, lookup
 

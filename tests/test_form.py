@@ -7,8 +7,7 @@ import ipywidgets as widgets
 import pytest
 
 import seedance_nb as sd
-from seedance_nb._form.controls.entry import thumb_html
-from seedance_nb._form.controls.text_list import ListControl
+from seedance_nb._form.controls.text_list import ListControl, thumb_html
 from seedance_nb._form.form import Form
 from seedance_nb._form.labels import marked
 from seedance_nb._form.model.fields import Field, label_of, tree

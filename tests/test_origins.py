@@ -14,7 +14,7 @@ from seedance_nb._document.providers import SPECS, with_shared
 from seedance_nb._document.reader import read
 from seedance_nb._notebook.panel import Panel
 from seedance_nb._provider.transport import look, way_of
-from seedance_nb._session import default as _default
+from seedance_nb._session import session as _default
 from seedance_nb._web.origins import base_of, host_of, same_base
 
 MODEL = "crun/seedance-2.0-fast-r2v"

@@ -13,8 +13,8 @@ from waiting import Handle, short, until
 import seedance_nb as sd
 from seedance_nb._form.controls.text_list import ListControl
 from seedance_nb._ledger.row import Row, State
-from seedance_nb._notebook import live_price as _quote
 from seedance_nb._notebook import panel as _panel
+from seedance_nb._notebook import panel as _quote
 from seedance_nb._notebook.panel import Panel
 from seedance_nb._notebook.status import running_html
 

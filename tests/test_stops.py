@@ -10,8 +10,8 @@ import pytest
 
 from seedance_nb import spec
 from seedance_nb._check.check import approve
+from seedance_nb._ledger import database as _migrations
 from seedance_nb._ledger import journal as _journal
-from seedance_nb._ledger import migrations as _migrations
 from seedance_nb._ledger.ledger import Ledger
 from seedance_nb._ledger.row import Row
 

@@ -1,0 +1,1 @@
+"""Words everybody speaks: values, problems, errors, the secret, HTML, the log. It imports no other folder."""

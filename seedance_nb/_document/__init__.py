@@ -1,0 +1,1 @@
+"""A provider's OpenAPI document, read into a frozen `Spec`."""

@@ -10,15 +10,19 @@ from typing import Any
 from seedance_nb._base.errors import SpecError
 from seedance_nb._base.values import ABSENT, Oddity, nameable, short
 from seedance_nb._document import reader as _documents
-from seedance_nb._document.calls import auth_of, callback_id, calls_of, replies_of, server_of
 from seedance_nb._document.extensions import check_ours
 from seedance_nb._document.oddities import body_schema, value_fault
 from seedance_nb._document.operations import (
     Operation,
+    auth_of,
+    callback_id,
+    calls_of,
     content_table,
     named_operation,
     operation_table,
     operations_of,
+    replies_of,
+    server_of,
 )  # fmt: skip
 from seedance_nb._document.providers import SPECS, common_words, with_shared
 from seedance_nb._document.spec import Spec, in_order, named, validator

@@ -8,8 +8,7 @@ from typing import Any
 from seedance_nb._base.errors import SpecError
 from seedance_nb._base.values import Oddity, Problem, join
 from seedance_nb._base.values import Path as Place
-from seedance_nb._document.calls import Auth, Call
-from seedance_nb._document.operations import Operation, is_json, listed
+from seedance_nb._document.operations import Auth, Call, Operation, is_json, listed
 from seedance_nb._document.tables import ErrorTable, PriceTable, TaskTable
 from seedance_nb._schema.validator import validator_of
 

@@ -6,6 +6,7 @@ import time
 from collections.abc import Callable, Sequence
 from functools import cache
 from importlib.resources import files
+from pathlib import Path
 from typing import Any
 
 import ipywidgets as W  # noqa: N812
@@ -19,12 +20,13 @@ from seedance_nb._document.load import Spec
 from seedance_nb._form.controls.base import Change
 from seedance_nb._form.controls.registry import shared_models
 from seedance_nb._form.exchange.curl import read_values
+from seedance_nb._form.exchange.presets import load_preset, save_preset
+from seedance_nb._form.exchange.snippets import to_curl, to_python
 from seedance_nb._form.layout import Board
-from seedance_nb._form.model.body import as_given, moved, start_of
 from seedance_nb._form.model.fields import tree
 from seedance_nb._form.model.history import History, typed_at
 from seedance_nb._form.model.secrets import masked
-from seedance_nb._form.portable import Portable
+from seedance_nb._form.model.values import as_given, moved, start_of
 from seedance_nb._form.summary import Summary
 from seedance_nb._form.uploads import Uploads
 
@@ -34,6 +36,38 @@ _KNOWN = {
 }
 # Problems that are worth saying while a person still types; the others wait until the field is left.
 _AT_ONCE = ("maxLength", "x-placeholders")
+
+
+class Portable:
+    """What has a document and `values` for it, that can be set."""
+
+    spec: Spec
+    values: Any
+
+    def to_curl(self) -> str:
+        """A curl command for this request; the shell fills in the key from its variable. *pure*.
+
+        Raises: ValueError for what JSON cannot carry.
+        """
+        return to_curl(self.spec, self.values)
+
+    def to_python(self) -> str:
+        """Python that makes this request with `sd.generate`. *reads files*. Raises: ValueError for what JSON cannot carry."""
+        return to_python(self.spec, self.values)
+
+    def save(self, path: str | Path) -> Path:
+        """Where the values lie now, as a preset: the document's name and the values, never a key. *writes files*.
+
+        Raises: SeedanceError where it cannot be written, or would replace a file that is no preset.
+        """
+        return save_preset(path, self.spec, self.values)
+
+    def load(self, path: str | Path) -> None:
+        """Sets the values of a preset. *reads files*.
+
+        Raises: SeedanceError for a file that is no preset, or one of another document; ValueError.
+        """
+        self.values = load_preset(path, self.spec)
 
 
 class Form(Portable):

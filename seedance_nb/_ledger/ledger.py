@@ -15,16 +15,18 @@ from seedance_nb._check.check import Approved, roles
 from seedance_nb._check.price import Estimate
 from seedance_nb._ledger.budget import must_fit
 from seedance_nb._ledger.database import real_path
-from seedance_nb._ledger.orphans import settle_orphans
-from seedance_nb._ledger.process import this_process
-from seedance_nb._ledger.row import CHANGEABLE, FREE_STATES, SELECT, Row, State, row_at, row_of, stored
-from seedance_nb._ledger.salvage import in_memory
-from seedance_nb._ledger.store import Books
-from seedance_nb._ledger.transaction import Page
+from seedance_nb._ledger.process import is_gone, this_process
+from seedance_nb._ledger.repair import in_memory
+from seedance_nb._ledger.row import CHANGEABLE, EARLY_STATES, FREE_STATES, SELECT, Row, State, row_at, row_of, stored
+from seedance_nb._ledger.store import Books, Page
 
 _T = TypeVar("_T")
 _LONGEST_S = 86400
 _UNRESOLVED = (State.UNKNOWN, State.SENDING)
+_ORPHANED = {
+    State.WAITING: (State.UNSENT, "the process that was going to send it ended before anything had left"),
+    State.SENDING: (State.UNKNOWN, "the process that sent it ended before it saw the answer"),
+}
 
 
 class Ledger:
@@ -233,3 +235,22 @@ class Ledger:
 
 def _is_same(created: float, made: float | None) -> bool:
     return made is None or created in (made, 0.0)  # 0 is what a rebuilt ledger has where nothing was left to read
+
+
+def settle_orphans(page: Page) -> None:
+    """Says of each row that a process left behind what may have become of its request."""
+    # A process that died between the ledger and the answer may have sent the request: never ours to send again.
+    for seq, state in orphans(page.db, page.now()):
+        after, why = _ORPHANED[State(state)]
+        page.change(seq, {"state": str(after), "error": why})
+
+
+def orphans(db: sqlite3.Connection, now: float) -> list[tuple[int, str]]:
+    """Number and state of each row whose process ended before it saw an answer, at `now` (Unix seconds). *reads files*."""
+    early = db.execute("SELECT seq, owner, state, created FROM tasks WHERE state IN (?, ?)", [*map(str, EARLY_STATES)])
+    left = []
+    for seq, owner, state, created in early.fetchall():
+        (last,) = db.execute("SELECT max(at) FROM events WHERE task = ?", (seq,)).fetchone()
+        if is_gone(owner, now - (last or created)):
+            left.append((seq, state))
+    return left

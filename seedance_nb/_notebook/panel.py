@@ -14,12 +14,11 @@ from seedance_nb._base.errors import Refused, SeedanceError, TaskFailed
 from seedance_nb._base.html import escaped, sent_html
 from seedance_nb._base.log import unexpected
 from seedance_nb._base.values import find, json_text
-from seedance_nb._check.check import approve
-from seedance_nb._check.price import price_before, price_note
+from seedance_nb._check.check import approve, check
+from seedance_nb._check.price import Estimate, estimate, price_before, price_note
 from seedance_nb._document.load import Spec
 from seedance_nb._form.controls.base import Shared, toggle
 from seedance_nb._form.form import Form
-from seedance_nb._notebook.live_price import Quote
 from seedance_nb._notebook.refusals import faults
 from seedance_nb._notebook.status import (
     done_html,
@@ -40,6 +39,7 @@ from seedance_nb._task.task import Task
 
 SETTLE_S = 0.4
 _TICK_S = 0.25
+REST_S = 0.8
 
 
 class Panel:
@@ -239,3 +239,35 @@ class Panel:
                 self._say(f'<div class="sdn-error" role="alert">{escaped(str(error))}</div>')
 
         return guarded
+
+
+class Quote:
+    """`now` is the price as far as it is known; `tell` is called, from any thread, when it changes."""
+
+    def __init__(self, session: Session, spec: Spec, tell: Callable[[], None], *, simulated: bool) -> None:
+        self.now: Estimate = estimate(spec, {})
+        self._session = session
+        self._spec = spec
+        self._tell = tell
+        self._asks = "estimate" in spec.calls and not simulated
+        self._latest: object = None
+
+    def changed(self, values: dict[str, Any]) -> None:
+        """Takes a form's new values. *network*, a while later, where the provider has an estimate call and they can be sent."""
+        mine = self._latest = object()
+        self._set(estimate(self._spec, values))
+        if self._asks and not check(self._spec, values):
+            ENGINE.submit(self._ask(values, mine))
+
+    async def _ask(self, values: dict[str, Any], mine: object) -> None:
+        await asyncio.sleep(REST_S)
+        if mine is not self._latest:
+            return
+        told = await self._session.advice.price(self._spec, values)
+        if mine is self._latest:
+            self._set(told)
+
+    def _set(self, told: Estimate) -> None:
+        if told != self.now:
+            self.now = told
+            self._tell()

@@ -1,0 +1,1 @@
+"""Any JSON Schema dialect, normalised and validated in bounded work. It knows no provider."""

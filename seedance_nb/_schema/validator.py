@@ -1,7 +1,8 @@
 """The rules of JSON Schema and our own, one small generator each: they yield what is wrong and never raise."""
 
+import functools
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from fractions import Fraction
 from typing import Any
 
@@ -12,7 +13,7 @@ from jsonschema import ValidationError
 
 from seedance_nb._base.values import ABSENT, Problem, digest, find, is_empty, join
 from seedance_nb._schema import applicators as _applicators
-from seedance_nb._schema import unevaluated as _leftovers
+from seedance_nb._schema import applicators as _leftovers
 from seedance_nb._schema.alternatives import UNCHECKED
 from seedance_nb._schema.applicators import strange
 from seedance_nb._schema.dialect import GIVEN, HIDDEN, KNOWN, is_secret
@@ -24,6 +25,13 @@ from seedance_nb._schema.work import MOST, Spent, bounded, spend
 
 _TO_TELL = 5  # schemas are checked in the time that it takes to put one error into words
 _TOO_MUCH = "could not be checked any further: the document's alternatives lead into each other in too many ways"
+_OWN = {
+    "unknown", "additionalProperties", "unevaluatedProperties", "unevaluatedItems", "x-placeholders", "required", GIVEN, "x-media", "x-needs",
+    "anyOf", "oneOf", "not", "contains", "propertyNames", "dependentRequired", UNCHECKED,
+}  # fmt: skip
+_SAYS_NO_VALUE = ("minLength", "maxLength", "minItems", "maxItems", "pattern", "required", UNCHECKED)
+_STRANGE = ("unknown", "additionalProperties", "unevaluatedProperties", UNCHECKED)
+_MOST = 2_000  # one look at a form asks for many of these
 
 
 def validator_of(schema: dict[str, Any]) -> Any:
@@ -191,13 +199,6 @@ def descend(self: Any, instance: Any, schema: Any, path: Any = None, **_: Any) -
 
 _Checker.descend = descend
 
-_OWN = {
-    "unknown", "additionalProperties", "unevaluatedProperties", "unevaluatedItems", "x-placeholders", "required", GIVEN, "x-media", "x-needs",
-    "anyOf", "oneOf", "not", "contains", "propertyNames", "dependentRequired", UNCHECKED,
-}  # fmt: skip
-_SAYS_NO_VALUE = ("minLength", "maxLength", "minItems", "maxItems", "pattern", "required", UNCHECKED)
-_STRANGE = ("unknown", "additionalProperties", "unevaluatedProperties", UNCHECKED)
-
 
 def problem_of(error: ValidationError) -> Problem:
     """A validator's error as a problem in plain words, with its place, limit and sentence. *pure*."""
@@ -224,3 +225,48 @@ def problem_of(error: ValidationError) -> Problem:
         message = message if rule in _SAYS_NO_VALUE else "does not fit what the document asks for"
     path = join(list(error.absolute_path))
     return Problem(path=path, message=message, rule=rule, value=value, limit=limit, quote=quote, others=others)
+
+
+def fits(schema: Any, defs: Mapping[str, Any], value: Any) -> bool:
+    """Whether a value has no fault by a schema whose references lead into `defs`. *pure*; the first one is enough."""
+    if isinstance(schema, bool):
+        return schema
+    try:
+        with bounded(value, _MOST):
+            return next(_made(schema, defs).iter_errors(value), None) is None
+    except Spent:
+        return False
+    except Exception:  # noqa: BLE001 - as in `faults`
+        return True
+
+
+def faults(schema: Any, defs: Mapping[str, Any], value: Any) -> Iterator[Problem]:
+    """What is wrong with a value by one schema, with paths from the value itself. *pure*; a schema that fails finds nothing."""
+    if isinstance(schema, bool):
+        schema = {} if schema else {"not": {}}
+    try:
+        yield from map(problem_of, errors_of(_made(schema, defs), value, _MOST))
+    except Exception:  # noqa: BLE001 - a reference or a pattern that cannot be read says nothing about the value
+        return
+
+
+def _made(schema: Any, defs: Mapping[str, Any]) -> Any:
+    return _validator(id(schema), id(defs), _Held(schema, defs))
+
+
+class _Held:
+    """Keeps what a cached validator is made of, so that its `id` stays its own; all of them are equal."""
+
+    def __init__(self, schema: dict[str, Any], defs: Mapping[str, Any]) -> None:
+        self.schema, self.defs = schema, defs
+
+    def __hash__(self) -> int:
+        return 0
+
+    def __eq__(self, other: object) -> bool:
+        return isinstance(other, _Held)
+
+
+@functools.lru_cache(maxsize=256)
+def _validator(_: int, __: int, held: _Held) -> Any:
+    return validator_of({**held.schema, "$defs": {**held.defs, **held.schema.get("$defs", {})}})

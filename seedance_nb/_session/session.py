@@ -2,16 +2,18 @@
 
 import asyncio
 import functools
+import os
 import time
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Awaitable, Callable, Iterable, Iterator, Mapping
+from concurrent.futures import Future
 from pathlib import Path
 from typing import Any
 
 from seedance_nb._base.errors import InvalidInput, LimitWarning, MediaWarning, SeedanceError, tell
 from seedance_nb._base.secret import Secret, hidden, without_keys_in
-from seedance_nb._base.values import Problem, join, nameable, read_json
+from seedance_nb._base.values import Problem, find, join, nameable, read_json
 from seedance_nb._check.advisory import warnings
-from seedance_nb._check.check import approve, check, extra_fault, extra_path, place, roles
+from seedance_nb._check.check import Approved, approve, approve_again, check, extra_fault, extra_path, place, roles
 from seedance_nb._check.price import Estimate
 from seedance_nb._document import load as _spec
 from seedance_nb._document.load import Spec
@@ -22,16 +24,15 @@ from seedance_nb._ledger.row import Row
 from seedance_nb._media.preflight import Report
 from seedance_nb._provider.transport import Place
 from seedance_nb._session.advice import Advice
-from seedance_nb._session.naming import callback_names, document_of
 from seedance_nb._session.routing import Doors
-from seedance_nb._session.wiring import held, started
-from seedance_nb._task.begin import World, must_be_meant, sendable
+from seedance_nb._task.begin import World, begin, must_be_meant, sendable
 from seedance_nb._task.engine import ENGINE, wait_for
 from seedance_nb._task.files import outputs_folder
-from seedance_nb._task.follow import glance
-from seedance_nb._task.send import Flow
+from seedance_nb._task.follow import glance, run
+from seedance_nb._task.resolve import resolve
+from seedance_nb._task.send import Flow, raise_for
 from seedance_nb._task.task import Task, Tasks
-from seedance_nb._task.video import Video
+from seedance_nb._task.video import Video, video_of
 from seedance_nb._web.origins import host_of
 
 _MOST_ROWS = 100_000
@@ -248,3 +249,96 @@ class Session:
             return roles(document_of(row, self._specs), read_json(row.body))
         except SeedanceError:
             return {}
+
+
+def started(
+    flow: Flow, advice: Advice, approved: Approved, take: int, budget: float | None, instead_of: int | None = None
+) -> Task:
+    """The task of a request, sent where it is new. *writes ledger*, *network*, *spends credits*.
+
+    Under a `budget` (in the price's unit) a price that is not known yet is asked for first. Raises: what `begin` raises.
+    """
+    price = advice.known(flow.spec, approved)
+    if budget is not None and price.amount is None and not ENGINE.is_here:
+        price = wait_for(ENGINE.submit(advice.price(flow.spec, approved.values)))
+    row, is_new = begin(flow, approved, take, price, budget=budget, instead_of=instead_of)
+    return held(lambda: flow, flow.ledger, flow.spec, advice, row, is_new=is_new)
+
+
+def held(
+    flow_of: Callable[[], Flow], ledger: Ledger, spec: Spec, advice: Advice, row: Row, *, is_new: bool = False
+) -> Task:
+    """The task of a row that is in the ledger; nothing is sent. Where it was sent is found out only when that is needed."""
+
+    def read() -> Row:
+        return ledger.again(row)
+
+    def follow() -> Future[Any]:
+        now = read()
+        raise_for(spec, now)
+        flow = flow_of()
+        return ENGINE.follow(flow.key(row), lambda: run(flow, now, None))
+
+    def show(done: Row) -> Video:
+        return video_of(done, spec.title, roles(spec, read_json(done.body)))
+
+    def settle(task_id: str, taken: bool | None) -> None:
+        wait_for(ENGINE.submit(resolve(flow_of, ledger, read(), task_id, taken)))
+
+    def again(budget: float | None) -> Task:
+        flow, limit = flow_of().anew(), row.budget if budget is None else budget
+        must_be_meant(spec, flow.place, limit)
+        return started(flow, advice, approve_again(spec, row.body), row.take, limit, row.seq)
+
+    return Task(read, follow, show, is_new=is_new, resolve=settle, again=again)
+
+
+def callback_names(payload: Mapping[str, Any] | str | bytes, more: Iterable[Spec] = ()) -> Iterator[str]:
+    """The ledger's names of the tasks that a callback's body may speak of. *pure*; `more` are specs of other documents.
+
+    Raises: SeedanceError for a body that is no JSON object.
+    """
+    try:
+        told = read_json(payload) if isinstance(payload, str | bytes) else dict(payload)
+    except (ValueError, TypeError):
+        told = None
+    if not isinstance(told, dict):
+        raise SeedanceError("The callback is not a JSON object.", next_step="give the body of the call as it came")
+    places = {
+        (spec.provider, spec.callback_id) for spec in (*map(_spec.spec, _spec.names()), *more) if spec.callback_id
+    }
+    for provider, pointer in sorted(places):
+        name = find(told, pointer)
+        if isinstance(name, str) and name:
+            yield f"{provider}:{name}"
+
+
+def document_of(row: Row, own: Mapping[str, Spec]) -> Spec:
+    """The document that a task was made from: one of `own`, by name, or one of the package. *reads files*.
+
+    Raises: SeedanceError where it is neither.
+    """
+    if row.spec in own:
+        return own[row.spec]
+    if row.spec in _spec.names():
+        return _spec.spec(row.spec)
+    raise SeedanceError(
+        f"{row.name} was made from the document {row.spec}, which does not come with the package.",
+        next_step="say it: sd.task(name, document=…), or sd.callback(payload, document=…)",
+        charged=row.charged,
+    )
+
+
+@functools.lru_cache(maxsize=8)
+def _made(
+    given: Secret | None, base_url: str | None, simulate: bool | None, _ledger_name: str, _outputs: str
+) -> Session:
+    return Session(api_key=given, base_url=base_url, simulate=simulate, for_one=True)
+
+
+def default(api_key: Secret | None = None, base_url: str | None = None, *, simulate: bool | None = None) -> Session:
+    """The session of the module's own functions, one for each key, address, ledger and folder that is named.
+
+    Reads the environment.
+    """
+    return _made(api_key, base_url, simulate, os.getenv("SEEDANCE_LEDGER", ""), os.getenv("SEEDANCE_OUTPUTS", ""))

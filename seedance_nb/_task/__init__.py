@@ -1,0 +1,1 @@
+"""One task, from the POST to the saved video and its player."""

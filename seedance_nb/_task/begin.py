@@ -1,7 +1,9 @@
 """The first step of a task: its row claimed in the ledger, and the request handed to the engine where the row is new."""
 
 import math
-from typing import Literal
+import os
+import sys
+from typing import Any, Literal
 from urllib.parse import urlsplit
 
 from seedance_nb._base.errors import InvalidInput, SeedanceError, SpecError
@@ -14,7 +16,6 @@ from seedance_nb._document.load import Spec
 from seedance_nb._ledger.row import Row, State
 from seedance_nb._provider.transport import Place
 from seedance_nb._schema.uris import SIMULATED_ASSET, SIMULATED_HOST
-from seedance_nb._task.attended import nobody_there
 from seedance_nb._task.engine import ENGINE
 from seedance_nb._task.files import ready
 from seedance_nb._task.follow import run
@@ -121,3 +122,18 @@ def _send(flow: Flow, row: Row, approved: Approved) -> None:
     except BaseException:
         flow.settled.set()
         raise
+
+
+def nobody_there() -> str:
+    """Why it seems that no person is watching, "" where one may be. Reads the environment.
+
+    A front end with a person behind it lets a cell ask for input; papermill, nbclient and nbconvert do not.
+    """
+    if os.getenv("CI", "").casefold() not in ("", "0", "false", "no"):
+        return "CI is set in the environment"
+    module: Any = sys.modules.get("IPython")
+    shell = module.get_ipython() if module else None
+    kernel = getattr(shell, "kernel", None)
+    if kernel is not None and not getattr(kernel, "_allow_stdin", True):
+        return "the notebook is being run by a program that cannot answer questions"
+    return ""

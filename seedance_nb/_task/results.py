@@ -2,10 +2,12 @@
 
 import asyncio
 import time
+from collections.abc import Sequence
 from contextlib import suppress
 from dataclasses import replace
-from pathlib import Path
+from pathlib import Path, PurePosixPath
 from typing import Any
+from urllib.parse import urlsplit
 
 from seedance_nb._base.errors import MediaError
 from seedance_nb._base.values import read_json, tamed
@@ -30,7 +32,6 @@ from seedance_nb._task.files import (
     write_beside,
 )
 from seedance_nb._task.lock import turn
-from seedance_nb._task.placing import by_likeness, in_place
 from seedance_nb._task.send import Flow
 from seedance_nb._web.download import Fault, discard, download
 from seedance_nb._web.regular_files import on_disk, sha256
@@ -227,3 +228,31 @@ def _room(row: Row) -> str:
 
 def _has_all(row: Row) -> bool:
     return all(one.is_settled for one in read_beside(row.beside)) and is_kept(row)
+
+
+def by_likeness(outputs: Sequence[str]) -> list[int]:
+    """The places of the results, those first that are named like videos. *pure*."""
+    return sorted(range(len(outputs)), key=lambda place: _ending(outputs[place]) not in (".mp4", ".mov"))
+
+
+def in_place(known: Sequence[str], fresh: Sequence[str]) -> tuple[str, ...]:
+    """Fresh addresses at the places of the known ones, as far as their names tell which is which. *pure*.
+
+    A known address stays where the fresh ones have none for it.
+    """
+    left, found = list(fresh), dict[int, str]()
+    for alike in (_path, _ending, lambda _: ""):
+        for place, old in enumerate(known):
+            same = next((new for new in left if alike(new) == alike(old)), None)
+            if place not in found and same is not None:
+                found[place] = same
+                left.remove(same)
+    return (*(found.get(place, known[place]) for place in range(max(found, default=-1) + 1)), *left)
+
+
+def _path(url: str) -> str:
+    return url.partition("?")[0]
+
+
+def _ending(url: str) -> str:
+    return PurePosixPath(urlsplit(_path(url)).path).suffix.lower()

@@ -1,10 +1,11 @@
 """Videos, tasks and tables as text, HTML and pictures. Pure functions make strings; text is escaped here and only here."""
 
 import base64
+import io
 import os
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from pathlib import Path
+from pathlib import Path, PurePosixPath
 from typing import Any
 from urllib.parse import quote
 
@@ -12,7 +13,6 @@ from seedance_nb._base.html import DIM, FG, FONT, escaped, linked
 from seedance_nb._check.check import seconds_of
 from seedance_nb._ledger.row import Row, price_after
 from seedance_nb._media.inspect import Facts, read_facts
-from seedance_nb._task.extras import beside_lines, beside_text, poster_link, small_picture
 from seedance_nb._task.files import Beside, poster_of, read_beside
 
 EMBED_UP_TO = 8_000_000
@@ -21,6 +21,7 @@ _BADGE = (
     "display:inline-block;padding:0 7px;border-radius:9px;font-size:11px;font-weight:600;letter-spacing:.04em;"
     "line-height:18px;background:var(--jp-warn-color2,#ffb74d);color:#3b2600"
 )
+_WIDTH = 224
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -202,3 +203,56 @@ def differences(asked: Mapping[str, Any], facts: Facts | None) -> list[str]:
     if lines.isdecimal() and min(facts.width, facts.height) < 0.95 * int(lines) and ratio != "21:9":
         found.append(f"{resolution} asked, {min(facts.width, facts.height)} lines came")
     return found
+
+
+def small_picture(poster: Path) -> bytes:
+    """A poster as it goes into notebooks, where every byte is kept for ever; b"" if there is none. *reads files*."""
+    from PIL import Image
+
+    made = io.BytesIO()
+    try:
+        with Image.open(poster, formats=("JPEG",)) as picture:
+            picture.thumbnail((_WIDTH, _WIDTH))
+            picture.save(made, "JPEG", quality=40, optimize=True)
+    except OSError:
+        return b""
+    return made.getvalue()
+
+
+def poster_link(source: str) -> str:
+    """Where the larger poster lies, told from where the video lies; "" where no path leads to it. *pure*."""
+    return str(PurePosixPath(source).with_suffix(".jpg")) if _is_path(source) else ""
+
+
+def beside_lines(task: str, beside: Sequence[Beside], source: str) -> list[str]:
+    """A line of HTML for each further result: a link, the path of its file, or why there is none. *pure*.
+
+    `source` is the video's own, beside which they lie.
+    """
+    lines = []
+    for one in beside:
+        name, remark = escaped(Path(one.file).name), escaped(f" ({one.remark})" if one.remark else "")
+        if not one.file:
+            again = "" if one.dead else f"; sd.task({task!r}).wait() tries again"
+            lines.append(escaped(f"result {one.place + 1} is not there: {one.fault}{again}"))
+        elif _is_path(source):
+            link = linked(str(PurePosixPath(source).with_name(quote(Path(one.file).name))))
+            lines.append(f'with it came <a href="{link}" download="{name}">{name}</a>{remark}')
+        else:
+            lines.append(f"with it came <code>{escaped(one.file)}</code>{remark}")
+    return lines
+
+
+def beside_text(beside: Sequence[Beside]) -> str:
+    """The further results in one clause, "" if there are none. *pure*."""
+    named = [
+        f"{Path(one.file).name}{f' ({one.remark})' if one.remark else ''}"
+        if one.file
+        else f"result {one.place + 1} not there ({one.fault})"
+        for one in beside
+    ]
+    return f"; with it: {', '.join(named)}" if named else ""
+
+
+def _is_path(source: str) -> bool:
+    return bool(source) and not source.startswith("data:")

@@ -1,0 +1,1 @@
+"""Bytes at addresses that others chose. No key enters this folder."""

@@ -18,9 +18,8 @@ from seedance_nb.__main__ import main
 from seedance_nb._check.check import Approved, approve
 from seedance_nb._ledger import journal as _journal
 from seedance_nb._ledger.ledger import Ledger
-from seedance_nb._ledger.repair import repair_ledger
+from seedance_nb._ledger.repair import repair_ledger, salvage
 from seedance_nb._ledger.row import Row, State
-from seedance_nb._ledger.salvage import salvage
 
 MODEL, BASE = "crun/seedance-2.0-fast-r2v", "https://api.crun.ai"
 TRIALS, TASKS = 200, 40

@@ -18,7 +18,7 @@ from faults.media_server import MediaServer
 import seedance_nb as sd
 from seedance_nb._media import inspect as _media
 from seedance_nb._task.files import lock_for, part_for, read_beside
-from seedance_nb._task.placing import in_place
+from seedance_nb._task.results import in_place
 from seedance_nb._task.task import Tasks
 from seedance_nb._task.video import video_of
 

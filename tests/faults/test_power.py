@@ -22,8 +22,8 @@ from seedance_nb._check.request import create_request
 from seedance_nb._ledger import database as _database
 from seedance_nb._ledger import journal as _journal
 from seedance_nb._ledger.ledger import Ledger
+from seedance_nb._ledger.repair import salvage
 from seedance_nb._ledger.row import State
-from seedance_nb._ledger.salvage import salvage
 from seedance_nb._provider.transport import Place
 from seedance_nb._task.send import Flow, send
 

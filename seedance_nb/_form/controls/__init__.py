@@ -1,0 +1,1 @@
+"""The fields of a form as stock ipywidgets."""

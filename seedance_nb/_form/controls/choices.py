@@ -13,7 +13,7 @@ from seedance_nb._form.controls.base import Change, Control
 from seedance_nb._form.controls.objects import BareControl
 from seedance_nb._form.labels import Said, label_html
 from seedance_nb._form.model.parts import branch_for, branches_of, kept
-from seedance_nb._schema.fits import faults
+from seedance_nb._schema.validator import faults
 
 _FEW = 4
 _FEW_SIGNS = 52

@@ -7,10 +7,9 @@ import ipywidgets as W  # noqa: N812
 from ipywidgets.widgets.widget_string import TextStyle
 
 from seedance_nb._base.values import ABSENT
-from seedance_nb._form.controls.base import Change, Control
-from seedance_nb._form.controls.compound import Compound
+from seedance_nb._form.controls.base import Change, Compound, Control
 from seedance_nb._form.model.parts import extra_of, known_names, start_of
-from seedance_nb._schema.fits import fits
+from seedance_nb._schema.validator import fits
 
 
 class _Entry:

@@ -6,8 +6,7 @@ from typing import Any
 import ipywidgets as W  # noqa: N812
 
 from seedance_nb._base.values import ABSENT, Problem
-from seedance_nb._form.controls.base import Change, Control, Shared
-from seedance_nb._form.controls.compound import REST, Compound
+from seedance_nb._form.controls.base import REST, Change, Compound, Control, Shared
 from seedance_nb._form.labels import Said, brief, error_html
 from seedance_nb._form.model.fields import Field
 from seedance_nb._form.model.parts import further, inside, rest_of, start_of, takes_more, with_name

@@ -7,8 +7,7 @@ from typing import Any
 import ipywidgets as W  # noqa: N812
 
 from seedance_nb._base.values import ABSENT
-from seedance_nb._form.controls.base import Change, Control, swapped, without
-from seedance_nb._form.controls.compound import Compound
+from seedance_nb._form.controls.base import Change, Compound, Control, swapped, without
 from seedance_nb._form.model.parts import entry_of, start_of
 
 _OPEN_ROWS = 3

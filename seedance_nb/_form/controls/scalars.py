@@ -14,7 +14,7 @@ from ipywidgets.widgets.widget_string import TextStyle
 from seedance_nb._base.values import ABSENT, Problem
 from seedance_nb._form.controls.base import Control, toggle
 from seedance_nb._form.labels import Said, label_html, plain
-from seedance_nb._form.model.typed import json_of, number_of
+from seedance_nb._form.model.values import json_of, number_of
 
 _FEW = 4
 _FEW_SIGNS = 56

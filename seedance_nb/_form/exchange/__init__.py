@@ -1,0 +1,1 @@
+"""A form's values as curl, Python or a preset file, and back."""

@@ -9,8 +9,8 @@ from seedance_nb._base.values import ABSENT
 from seedance_nb._check.check import only_value
 from seedance_nb._form.model.fields import Field, children_of, field_of, label_of
 from seedance_nb._form.model.shape import Shape, names_of, properties_of, shape
-from seedance_nb._schema.fits import fits
 from seedance_nb._schema.patterns import search
+from seedance_nb._schema.validator import fits
 
 _TYPES = {
     "string": "Text", "integer": "Whole number", "number": "Number", "boolean": "Yes or no", "array": "List",

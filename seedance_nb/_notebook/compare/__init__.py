@@ -1,0 +1,1 @@
+"""One prompt for several models: shared words, one question about the price, videos side by side."""

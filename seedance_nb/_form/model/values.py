@@ -1,13 +1,18 @@
 """A body as a person gave it: its own order is kept, and what was touched stays touched when entries change places."""
 
 import copy
+import math
+import re
 from typing import Any
 
-from seedance_nb._base.values import digest
+from seedance_nb._base.values import ABSENT, digest, json_text, read_json
 from seedance_nb._check.check import check, place
 from seedance_nb._document.load import Spec
 from seedance_nb._form.model.fields import tree
 from seedance_nb._form.model.shape import properties_of
+
+_NUMBER = re.compile(r"-?(?:0|[1-9][0-9]{0,39})((?:\.[0-9]{1,40})?(?:[eE][-+]?[0-9]{1,3})?)")
+_MOST_LEVELS = 50
 
 
 def start_of(spec: Spec) -> Any:
@@ -55,3 +60,30 @@ def moved(touched: set[str], path: str, order: tuple[int, ...]) -> set[str]:
             f"{inside}{new}{place[len(was) :]}" for place in touched if place == was or place.startswith(f"{was}/")
         }
     return made
+
+
+def number_of(text: str) -> Any:
+    """The number that a text is in JSON; `ABSENT` for "", the text itself for any other. *pure*."""
+    match = _NUMBER.fullmatch(text)
+    if not text:
+        return ABSENT
+    value = text if not match else float(text) if match.group(1) else int(text)
+    return text if value in (math.inf, -math.inf) else value
+
+
+def json_of(text: str) -> Any:
+    """The value of a JSON text, the text itself where JSON could not carry it on, or it is nested deeper than any request. *pure*."""
+    try:
+        value = read_json(text)
+        json_text(value).encode()
+    except (ValueError, TypeError, RecursionError):
+        return text
+    return text if _levels(value) > _MOST_LEVELS else value
+
+
+def _levels(value: Any) -> int:
+    deep, here = 0, [value]
+    while here and deep <= _MOST_LEVELS:
+        inner = [item.values() if isinstance(item, dict) else item for item in here if isinstance(item, dict | list)]
+        deep, here = deep + 1, [one for items in inner for one in items]
+    return deep
