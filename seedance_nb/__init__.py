@@ -42,7 +42,7 @@ if TYPE_CHECKING:
         Unreachable,
         WaitTimeout,
     )  # fmt: skip
-    from seedance_nb._base.values import Problem
+    from seedance_nb._base.problem import Problem
     from seedance_nb._document.load import Spec
     from seedance_nb._ledger.repair import repair_ledger
     from seedance_nb._notebook.compare.comparison import Comparison
@@ -68,7 +68,7 @@ _HOME = {
     "_session.session": ("Session",),
     "_provider.key_sources": ("ask_key",),
     "_document.load": ("Spec",),
-    "_base.values": ("Problem",),
+    "_base.problem": ("Problem",),
 }  # fmt: skip
 _WHERE = {name: module for module, names in _HOME.items() for name in names}
 

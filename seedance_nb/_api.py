@@ -4,8 +4,8 @@ from collections.abc import Coroutine, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal, TypeVar
 
+from seedance_nb._base.problem import Problem
 from seedance_nb._base.secret import hidden, without_keys_in
-from seedance_nb._base.values import Problem
 from seedance_nb._check.price import Estimate
 from seedance_nb._document.load import spec
 from seedance_nb._media.preflight import Report

@@ -10,7 +10,8 @@ import pytest
 import seedance_nb as sd
 from seedance_nb._base.values import join
 from seedance_nb._check.advisory import warnings
-from seedance_nb._check.check import approve, check, place
+from seedance_nb._check.body import place
+from seedance_nb._check.check import approve, check
 from seedance_nb._document.load import names
 
 CORPORA = Path(__file__).parent / "corpora"

@@ -6,7 +6,7 @@ import pytest
 
 import seedance_nb as sd
 from seedance_nb._base import errors as _errors
-from seedance_nb._base.values import Problem
+from seedance_nb._base.problem import Problem
 
 PROBLEM = Problem(path="/input/duration", message="16 s is too large; at most 15 s is allowed", rule="maximum", value=16, limit=15,
                   quote="Supports any integer from 4 to 15")  # fmt: skip

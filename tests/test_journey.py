@@ -10,7 +10,8 @@ from pathlib import Path
 from provider import Provider
 
 import seedance_nb as sd
-from seedance_nb._check.check import approve, place, roles
+from seedance_nb._check.body import place, roles
+from seedance_nb._check.check import approve
 from seedance_nb._check.request import create_request
 from seedance_nb._form.form import Form
 

@@ -15,7 +15,7 @@ from pages import bodies_on, page_of
 
 import seedance_nb as sd
 from seedance_nb._base.values import json_text
-from seedance_nb._check.check import place
+from seedance_nb._check.body import place
 from seedance_nb._form.exchange.curl import read_values
 from seedance_nb._form.exchange.snippets import OWN_WORDS, WIDTH, to_curl, to_python
 from seedance_nb._form.form import Form

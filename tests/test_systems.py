@@ -244,7 +244,7 @@ def test_what_a_provider_shares_stands_once() -> None:
 
 
 def test_a_name_inside_an_object_of_the_body_finds_its_place() -> None:
-    from seedance_nb._check.check import place
+    from seedance_nb._check.body import place
 
     body = place(
         spec("vastnum/doubao-seedance-2.0"),

@@ -26,8 +26,12 @@ from collections.abc import Iterable
 from pathlib import Path
 from textwrap import shorten
 from types import TracebackType
+from typing import Literal
 
-from seedance_nb._base.values import Charged, Problem, quoted
+from seedance_nb._base.problem import Problem
+from seedance_nb._base.text import quoted
+
+Charged = Literal["not charged", "charged", "unknown"]
 
 
 class MediaWarning(UserWarning):

@@ -29,23 +29,11 @@ def linked(address: str) -> str:
 
 
 FG = "color:var(--jp-ui-font-color1,var(--vscode-foreground,inherit))"
-
-
 DIM = "color:var(--jp-ui-font-color2,var(--vscode-descriptionForeground,#666))"
-
-
 LINE = "border:1px solid var(--jp-border-color2,var(--vscode-panel-border,#d0d7de))"
-
-
 WARN = "border-left:4px solid var(--jp-warn-color1,#f57c00);padding:2px 10px;font-weight:600"
-
-
 NARROW, WIDE = ";white-space:nowrap", ";min-width:13em"
-
-
 _SHORT_CELL = 30
-
-
 FONT = "font-family:var(--jp-ui-font-family,system-ui,sans-serif);font-size:13px;line-height:1.5"
 
 

@@ -8,7 +8,7 @@ import re
 import traceback
 
 from seedance_nb._base.secret import without_keys
-from seedance_nb._base.values import without_queries
+from seedance_nb._base.text import without_queries
 
 LOG = logging.getLogger("seedance_nb")
 THREAD = "seedance_nb"

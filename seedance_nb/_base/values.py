@@ -1,12 +1,10 @@
-"""JSON values, JSON Pointers and problems: the small words that every other module speaks."""
+"""JSON values and JSON Pointers. Everything here is pure."""
 
 import hashlib
 import json
-import re
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
 from enum import Enum
-from typing import Any, Final, Literal
+from typing import Any, Final
 
 
 class Absent(Enum):
@@ -21,57 +19,6 @@ class Absent(Enum):
 ABSENT: Final = Absent.ABSENT
 
 Path = tuple[str | int, ...]
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Problem:
-    """One thing that is wrong with a request, at its place, with the limit and the sentence that says so.
-
-    `path` is a JSON Pointer into the request body; `value` is what was found there (`ABSENT` if nothing);
-    `limit` is what the document allows, in the field's own unit; `quote` is the document's sentence, "" if it has none.
-    `others` are pointers of further fields that could mend it. `warns` is True where the limit is known from elsewhere
-    (`source` says where) and not from the provider's own page: such a problem is said and does not stop a request.
-    """
-
-    path: str
-    message: str
-    rule: str
-    value: Any = ABSENT
-    limit: Any = None
-    quote: str = ""
-    others: tuple[str, ...] = ()
-    warns: bool = False
-    source: str = ""
-
-    @property
-    def field(self) -> str:
-        """The last name in the path that is not a position in a list. *pure*."""
-        return next((part for part in reversed(split(self.path)) if not part.isdigit()), "")
-
-    def __str__(self) -> str:
-        quote = f'\n      the document: "{self.quote}"' if self.quote else ""
-        known = f"\n      not in the provider's own page, but in {self.source}" if self.source else ""
-        return f"{'warning: ' if self.warns else ''}{self.path or '/'}: {self.message}{quote}{known}"
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Oddity:
-    """One thing that is odd about a document, and how it is read all the same. `pointer` is a JSON Pointer to the place."""
-
-    pointer: str
-    message: str
-
-    def __str__(self) -> str:
-        return f"{self.pointer or '/'}: {self.message}"
-
-
-def nameable(text: object) -> str:
-    """A name as it may stand in a message: masked where it looks like a key that was given in its place. *pure*."""
-    said = str(text)
-    is_key = re.fullmatch(
-        r"(?i)(bearer\s.*|(sk|ak|pk|key)[-_].{8,}|(?=\D*\d)(?=[^a-z]*[a-z])[a-z0-9_+=-]{20,})", said.strip()
-    )
-    return f"{said.strip()[:2]}•••" if is_key else said
 
 
 def split(pointer: str) -> tuple[str, ...]:
@@ -187,36 +134,3 @@ def _unique(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
         msg = f"the key {twice!r} is given twice"
         raise ValueError(msg)
     return made
-
-
-_QUERY = re.compile(r"(https?://[^\s?#'\"<>]+)[?#][^\s'\"<>]*")
-
-
-def without_queries(text: str) -> str:
-    """A provider's words with the query of every address in them left out, because a signed one is a secret. *pure*."""
-    return _QUERY.sub(r"\1?…", text)
-
-
-_UNSEEN = re.compile("[\x00-\x08\x0b-\x1f\x7f-\x9f\u061c\u200e\u200f\u202a-\u202e\u2066-\u2069]")
-
-
-def tamed(text: str) -> str:
-    """A provider's words without queries of addresses, and without signs that move a cursor or turn text round. *pure*."""
-    return without_queries(_UNSEEN.sub("\ufffd", text.replace("\r\n", "\n")))
-
-
-def quoted(text: str) -> str:
-    """Words of somebody else within a message of ours: lines after the first cannot be taken for our own. *pure*."""
-    return "\n  | ".join(text.splitlines())
-
-
-def short(value: Any, width: int = 60) -> str:
-    """A value as one short line for a message, at most `width` characters. *pure*."""
-    try:
-        text = json.dumps(value, ensure_ascii=False, default=repr) if not isinstance(value, str) else f'"{value}"'
-    except (ValueError, TypeError, RecursionError):
-        text = f"a {type(value).__name__}"
-    return text if len(text) <= width else text[: width - 1] + "…"
-
-
-Charged = Literal["not charged", "charged", "unknown"]

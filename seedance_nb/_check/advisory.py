@@ -5,7 +5,8 @@ from collections.abc import Iterator
 from dataclasses import replace
 from typing import Any
 
-from seedance_nb._base.values import Problem, json_text
+from seedance_nb._base.problem import Problem
+from seedance_nb._base.values import json_text
 from seedance_nb._document.extensions import UPSTREAM_KEYWORDS
 from seedance_nb._document.load import Spec, in_order, validator
 from seedance_nb._schema.alternatives import UNCHECKED

@@ -1,30 +1,26 @@
 """Whether a request may be sent: every problem at once, each with the document's own sentence. Nothing is changed."""
 
-import math
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass, replace
-from pathlib import PurePath
 from typing import Any
 
 from seedance_nb._base.errors import InvalidInput
-from seedance_nb._base.values import ABSENT, Path, Problem, digest, find, join, json_text, put, read_json, split
-from seedance_nb._document.load import Spec, in_order, named, validator
+from seedance_nb._base.problem import Problem
+from seedance_nb._base.values import ABSENT, Path, digest, find, join, json_text, put, read_json, split
+from seedance_nb._check.body import extra_fault, extra_path, finite, listed, not_json, place
+from seedance_nb._document.load import Spec, in_order, validator
 from seedance_nb._schema.alternatives import UNCHECKED
 from seedance_nb._schema.messages import sentences
 from seedance_nb._schema.normalise import GIVEN
 from seedance_nb._schema.uris import LOCAL
 from seedance_nb._schema.validator import errors_of, problem_of
 
-_SECONDS = re.compile(r"[0-9]{1,4}(\.[0-9]{1,3})?s?", re.ASCII)
-_LONGEST = 10_000
 _KEY = re.compile(
     r"(x[-_])?(api[-_]?)?key|authorization|bearer|(access[-_]?|api[-_]?)?token|(api[-_]?)?secret", re.IGNORECASE
 )
 # Rules about an object: what its own description says first is about them.
 _OF_THE_WHOLE = ("unknown", "required", GIVEN)
-_MOST_LEVELS = 60
-_LARGEST = 10**300
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -40,48 +36,6 @@ class Approved:
     digest: str
     values: dict[str, Any]
     extra: tuple[str, ...]
-
-
-def place(spec: Spec, given: Mapping[str, Any], extra: Mapping[str, Any] | None = None) -> dict[str, Any]:
-    """The request body for fields given by their own names, in the document's order. *pure*.
-
-    A name that the body has itself (`model`, `input`, `callback_url`) goes there, a name that only one object inside has
-    (vastnum's `metadata`) goes there, and every other name goes where the document keeps the person's fields. Fields with
-    one possible value are filled in. Keys of `extra` are names, or JSON Pointers into the body where they begin with "/".
-    """
-    known = spec.body.get("properties", {})
-    body: dict[str, Any] = {}
-    for name in sorted(given, key=lambda name: name not in known):  # a whole `input` first, single fields into it
-        body = _set(body, _path_of(spec, name), listed(given[name]))
-    for name, value in (extra or {}).items():
-        body = _set(body, extra_path(spec, name), listed(value))
-    made: dict[str, Any] = _ordered(spec.body, body)
-    return made
-
-
-def _path_of(spec: Spec, name: str) -> Path:
-    homes = [path for path, _ in named(spec) if path[-1] == name]
-    own = [path for path in homes if len(path) == 1 or path[:-1] == spec.inputs]
-    return own[0] if own else homes[0] if len(homes) == 1 else (*spec.inputs, name)
-
-
-def _set(body: dict[str, Any], path: Path, value: Any) -> dict[str, Any]:
-    # Never over something that is no object: it stays, and is told as a problem.
-    above = find(body, join(path[:-1]))
-    made: dict[str, Any] = put(body, path, value) if above is ABSENT or isinstance(above, dict) else body
-    return made
-
-
-def extra_path(spec: Spec, name: str) -> Path:
-    """Where an extra field goes: a JSON Pointer as it stands, a plain name among the person's fields. *pure*."""
-    return split(name) if name.startswith("/") else (*spec.inputs, name)
-
-
-def extra_fault(extra: Any) -> Problem | None:
-    """What is wrong with `extra` itself, None if it is an object with text as keys. *pure*."""
-    if extra is None or (isinstance(extra, Mapping) and all(isinstance(name, str) for name in extra)):
-        return None
-    return Problem(path="extra", message="is an object: names, or JSON Pointers, and their values", rule="type")
 
 
 def check(spec: Spec, body: Any, extra: tuple[str, ...] = ()) -> tuple[Problem, ...]:
@@ -117,14 +71,14 @@ def check(spec: Spec, body: Any, extra: tuple[str, ...] = ()) -> tuple[Problem, 
 def _keys_in(spec: Spec, body: Any) -> list[Path]:
     """Where a key seems to have been given as a field, by a name that the document does not have."""
     found: list[Path] = []
-    for place in dict.fromkeys(((), spec.inputs)):
+    for above in dict.fromkeys(((), spec.inputs)):
         here, known = (
-            find(body, join(place)),
-            find(spec.body, join([part for at in place for part in ("properties", at)])),
+            find(body, join(above)),
+            find(spec.body, join([part for at in above for part in ("properties", at)])),
         )
         names = here if isinstance(here, dict) else ()
         found += [
-            (*place, str(name))
+            (*above, str(name))
             for name in names
             if _KEY.fullmatch(str(name)) and name not in (known.get("properties") or {})
         ]
@@ -186,105 +140,3 @@ def approve_again(spec: Spec, text: str) -> Approved:
     if problems := check(spec, body, knowingly):
         raise InvalidInput(problems)
     return Approved(spec=spec, body=text, digest=digest(body), values=body, extra=knowingly)
-
-
-def roles(spec: Spec, body: Mapping[str, Any]) -> dict[str, Any]:
-    """What is asked for by the document's `x-role` words (prompt, seconds, resolution, ratio, audio, ...). *pure*.
-
-    A field that is not in the body counts with its documented default; without one it is left out.
-    """
-    asked = {}
-    for path, schema in named(spec):
-        value = find(body, join(path)) if "x-role" in schema else ABSENT
-        if value is ABSENT and "x-role" in schema:
-            value = schema.get("default", ABSENT)
-        if value is not ABSENT:
-            asked[schema["x-role"]] = value
-    return asked
-
-
-def seconds_of(value: Any) -> float | None:
-    """The seconds that 5, 5.0, "5" and "5s" mean; None for any other value, and for what leaves it to the model. *pure*."""
-    if isinstance(value, str):
-        value = float(value.removesuffix("s")) if _SECONDS.fullmatch(value) else None
-    return (
-        float(value)
-        if isinstance(value, int | float) and not isinstance(value, bool) and 0 < value < _LONGEST
-        else None
-    )
-
-
-def _ordered(schema: Any, value: Any) -> Any:
-    properties = schema.get("properties", {}) if isinstance(schema, dict) else {}
-    if not isinstance(value, dict):
-        return value
-    made = {}
-    required = set(schema.get("required", ())) if isinstance(schema, dict) else set()
-    for name, child in properties.items():
-        if name in value:
-            made[name] = _ordered(child, value[name])
-        elif name in required and (only := only_value(child)) is not ABSENT:
-            made[name] = only
-        elif name in required and isinstance(child, dict) and "x-inputs" in child:
-            made[name] = {}
-    return made | {name: item for name, item in value.items() if name not in made}
-
-
-def only_value(schema: Any) -> Any:
-    """The one value that a schema allows (`const`, or an `enum` of one), or `ABSENT`. *pure*."""
-    if isinstance(schema, dict) and "const" in schema:
-        return schema["const"]
-    if isinstance(schema, dict) and len(schema.get("enum", ())) == 1:
-        return schema["enum"][0]
-    return ABSENT
-
-
-def not_json(value: Any, path: Path) -> Iterator[Problem]:
-    """Everything in a value that JSON text cannot carry. *pure*."""
-    fault = ""
-    if isinstance(value, float) and not math.isfinite(value):
-        fault = f"{value} is not a number that JSON can carry"
-    elif isinstance(value, TooDeep):
-        fault = "is nested too deeply, or holds itself"
-    elif isinstance(value, int) and abs(value) > _LARGEST:
-        fault = "is a larger number than JSON readers take"
-    elif isinstance(value, str) and any("\ud800" <= sign <= "\udfff" for sign in value):
-        fault = "has half of a surrogate pair, which cannot be sent as text"
-    elif isinstance(value, dict):
-        for key, item in value.items():
-            yield from not_json(item, (*path, str(key)))
-            if not isinstance(key, str):
-                yield Problem(path=join((*path, str(key))), message="a key must be text", rule="json", value=key)
-    elif isinstance(value, list):
-        for position, item in enumerate(value):
-            yield from not_json(item, (*path, position))
-    elif value is not None and not isinstance(value, str | int | float):
-        fault = f"a {type(value).__name__} is not something that JSON can carry"
-    if fault:
-        yield Problem(path=join(path), message=fault, rule="json", value=value)
-
-
-def finite(value: Any) -> Any:
-    """A value with null for every number that is none, so that it can be checked further. *pure*."""
-    if isinstance(value, dict):
-        return {key: finite(item) for key, item in value.items()}
-    if isinstance(value, list):
-        return [finite(item) for item in value]
-    strange = isinstance(value, float) and not math.isfinite(value)
-    huge = isinstance(value, int) and abs(value) > _LARGEST
-    return None if strange or huge else value
-
-
-class TooDeep:
-    """Stands for what is nested deeper than any request, or within itself."""
-
-
-def listed(value: Any, depth: int = 0) -> Any:
-    """A value of Python's mappings, tuples and paths as JSON's objects, lists and texts. *pure*."""
-    if depth > _MOST_LEVELS:
-        return TooDeep()
-    if isinstance(value, tuple | list):
-        return [listed(item, depth + 1) for item in value]
-    if isinstance(value, PurePath):  # told as a local file, not as something that JSON cannot carry
-        return str(value) if value.is_absolute() else f"./{value}"
-    return {key: listed(item, depth + 1) for key, item in value.items()} if isinstance(value, Mapping) else value

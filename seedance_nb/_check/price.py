@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from seedance_nb._base.values import find, join
-from seedance_nb._check.check import roles, seconds_of
+from seedance_nb._check.body import roles, seconds_of
 from seedance_nb._document.load import Spec
 
 

@@ -8,7 +8,9 @@ from pathlib import Path
 from typing import Any
 
 from seedance_nb._base.errors import SpecError
-from seedance_nb._base.values import ABSENT, Oddity, nameable, short
+from seedance_nb._base.problem import Oddity
+from seedance_nb._base.text import nameable, short
+from seedance_nb._base.values import ABSENT
 from seedance_nb._document import reader as _documents
 from seedance_nb._document.extensions import check_ours
 from seedance_nb._document.oddities import body_schema, value_fault

@@ -4,7 +4,9 @@ from collections.abc import Iterator, Mapping
 from typing import Any
 
 from seedance_nb._base.errors import SpecError
-from seedance_nb._base.values import ABSENT, Oddity, join, short
+from seedance_nb._base.problem import Oddity
+from seedance_nb._base.text import short
+from seedance_nb._base.values import ABSENT, join
 from seedance_nb._schema.alternatives import UNCHECKED
 from seedance_nb._schema.dialect import LISTS, MAPS, ONES
 from seedance_nb._schema.metaschema import schema_error

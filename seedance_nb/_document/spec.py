@@ -6,8 +6,9 @@ from dataclasses import dataclass
 from typing import Any
 
 from seedance_nb._base.errors import SpecError
-from seedance_nb._base.values import Oddity, Problem, join
+from seedance_nb._base.problem import Oddity, Problem
 from seedance_nb._base.values import Path as Place
+from seedance_nb._base.values import join
 from seedance_nb._document.operations import Auth, Call, Operation, is_json, listed
 from seedance_nb._document.tables import ErrorTable, PriceTable, TaskTable
 from seedance_nb._schema.validator import validator_of

@@ -13,7 +13,8 @@ import ipywidgets as W  # noqa: N812
 
 from seedance_nb._base.html import escaped, sent_html
 from seedance_nb._base.log import LOG
-from seedance_nb._base.values import Problem, find, join, json_text, read_json
+from seedance_nb._base.problem import Problem
+from seedance_nb._base.values import find, join, json_text, read_json
 from seedance_nb._check.advisory import warnings
 from seedance_nb._check.check import check
 from seedance_nb._document.load import Spec

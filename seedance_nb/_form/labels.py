@@ -8,7 +8,8 @@ from dataclasses import dataclass
 from typing import Any
 
 from seedance_nb._base.html import escaped
-from seedance_nb._base.values import ABSENT, Problem
+from seedance_nb._base.problem import Problem
+from seedance_nb._base.values import ABSENT
 from seedance_nb._form.model.fields import Field
 
 _HEADS = ("list", "rows", "object", "map", "branches", "constant")

@@ -5,7 +5,8 @@ from contextlib import ExitStack, contextmanager
 from dataclasses import replace
 from typing import Any
 
-from seedance_nb._base.values import ABSENT, Problem, find, join, split
+from seedance_nb._base.problem import Problem
+from seedance_nb._base.values import ABSENT, find, join, split
 from seedance_nb._form.controls.base import Change, Control, Shared
 from seedance_nb._form.controls.maps import MapControl
 from seedance_nb._form.controls.objects import Slot

@@ -7,7 +7,8 @@ from typing import Any
 import ipywidgets as W  # noqa: N812
 
 from seedance_nb._base.html import escaped
-from seedance_nb._base.values import Problem, split
+from seedance_nb._base.problem import Problem
+from seedance_nb._base.values import split
 from seedance_nb._form.controls.base import Shared, toggle
 from seedance_nb._form.labels import clause
 from seedance_nb._form.model.fields import label_of

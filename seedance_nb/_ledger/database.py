@@ -18,8 +18,6 @@ from seedance_nb._ledger import journal as _journal
 from seedance_nb._ledger.row import FREE_STATES
 
 _TURN_S = 30
-
-
 UNREADABLE = (sqlite3.Error, UnicodeDecodeError)
 """What reading a damaged file may raise; even the words of SQLite's own error can be damaged text."""
 

@@ -11,7 +11,8 @@ from pathlib import Path
 from typing import Any, TypeVar
 
 from seedance_nb._base.errors import LedgerError
-from seedance_nb._check.check import Approved, roles
+from seedance_nb._check.body import roles
+from seedance_nb._check.check import Approved
 from seedance_nb._check.price import Estimate
 from seedance_nb._ledger.budget import must_fit
 from seedance_nb._ledger.database import real_path

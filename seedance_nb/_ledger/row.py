@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import Any
 
-from seedance_nb._base.values import Charged
+from seedance_nb._base.errors import Charged
 from seedance_nb._check.price import amount_text
 
 
@@ -32,12 +32,8 @@ class State(StrEnum):
 
 EARLY_STATES = (State.WAITING, State.SENDING)
 """States in which some process is about to send the request, or sending it."""
-
-
 OPEN_STATES = (State.QUEUED, State.RUNNING, State.OTHER)
 """States in which a task is looked at again."""
-
-
 FREE_STATES = (State.REFUSED, State.UNSENT)
 """States in which certainly no task exists, so that the same request may be sent again."""
 

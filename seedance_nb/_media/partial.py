@@ -15,33 +15,15 @@ from seedance_nb._web.client import Ask, Blocked, Trip, Way, is_plain, said, spa
 
 HEAD = 131_072
 """How many bytes are read of the front of every file."""
-
-
 MOST = 4 * 1024**2
-
-
 MOST_PICTURE = HEAD + 1024**2
-
-
 LARGEST = 512 * 1024**2
 """Files said to be larger than this (bytes) are looked at from the front only; none is made this long on disk."""
-
-
 _MORE = 262_144
-
-
 _SLICE = 65_536
-
-
 _BEFORE = 16_384
-
-
 _PIECE = 20
-
-
 _LONG = b"\0\0\0\1"  # the length follows the name, in eight bytes
-
-
 _MOST_STEPS = 4_096
 _MOST_REQUESTS = 6
 _CONNECT_S = 2.5

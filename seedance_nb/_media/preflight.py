@@ -10,7 +10,8 @@ from urllib.parse import urlsplit
 from urllib.request import url2pathname
 
 from seedance_nb._base.html import table_html
-from seedance_nb._base.values import ABSENT, Problem, join, split
+from seedance_nb._base.problem import Problem
+from seedance_nb._base.values import ABSENT, join, split
 from seedance_nb._base.values import Path as Place
 from seedance_nb._document.load import Spec
 from seedance_nb._media.partial import fetch_parts

@@ -7,8 +7,9 @@ from collections.abc import Callable, Iterator
 from typing import Any
 
 from seedance_nb._base.errors import Refused
-from seedance_nb._base.values import ABSENT, Path, Problem, find, join
-from seedance_nb._check.check import only_value
+from seedance_nb._base.problem import Problem
+from seedance_nb._base.values import ABSENT, Path, find, join
+from seedance_nb._check.body import only_value
 from seedance_nb._document.load import Spec, named
 
 _HEAD = re.compile(r"^(?:Value error, )?(?:Invalid input for model [^\s:]+: )?")

@@ -4,7 +4,7 @@ from typing import Any
 
 from seedance_nb._base.errors import SeedanceError
 from seedance_nb._base.html import escaped
-from seedance_nb._base.values import Problem
+from seedance_nb._base.problem import Problem
 from seedance_nb._document.load import Spec
 from seedance_nb._form.labels import clause
 from seedance_nb._ledger.row import OPEN_STATES, Row, State, price_after

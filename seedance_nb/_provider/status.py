@@ -10,8 +10,6 @@ from seedance_nb._document.tables import ErrorTable, TaskTable
 from seedance_nb._ledger.row import State
 
 _ID = re.compile(r"[A-Za-z0-9._:@-]{1,200}")
-
-
 _MOST_CREDITS = 10**12
 
 

@@ -11,7 +11,8 @@ import httpx
 
 from seedance_nb._base.errors import Unreachable
 from seedance_nb._base.secret import Secret
-from seedance_nb._base.values import ABSENT, read_answer, tamed
+from seedance_nb._base.text import tamed
+from seedance_nb._base.values import ABSENT, read_answer
 from seedance_nb._check.request import Request
 from seedance_nb._document.load import Spec
 from seedance_nb._provider.outcome import Answer, Sent, outcome_of, troubled

@@ -33,8 +33,6 @@ ONES = (
 )  # fmt: skip
 _BOUNDS = (("exclusiveMinimum", "minimum"), ("exclusiveMaximum", "maximum"))
 _CLOSING = ("allOf", "anyOf", "oneOf", "not", "const", "$ref", "if")
-
-
 HIDDEN = "•••"
 """What stands where a secret is."""
 

@@ -3,7 +3,7 @@
 import re
 from typing import Any
 
-from seedance_nb._base.values import short
+from seedance_nb._base.text import short
 
 _TYPES = {
     "string": "text",

@@ -7,7 +7,8 @@ from typing import Any
 from urllib.parse import unquote, urldefrag, urljoin
 
 from seedance_nb._base.errors import SpecError
-from seedance_nb._base.values import ABSENT, Oddity, find, join
+from seedance_nb._base.problem import Oddity
+from seedance_nb._base.values import ABSENT, find, join
 from seedance_nb._schema.dialect import (
     ANNOTATIONS,
     FROM,

@@ -11,7 +11,8 @@ import jsonschema.validators
 import referencing
 from jsonschema import ValidationError
 
-from seedance_nb._base.values import ABSENT, Problem, digest, find, is_empty, join
+from seedance_nb._base.problem import Problem
+from seedance_nb._base.values import ABSENT, digest, find, is_empty, join
 from seedance_nb._schema import applicators as _applicators
 from seedance_nb._schema import applicators as _leftovers
 from seedance_nb._schema.alternatives import UNCHECKED

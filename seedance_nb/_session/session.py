@@ -10,10 +10,13 @@ from pathlib import Path
 from typing import Any
 
 from seedance_nb._base.errors import InvalidInput, LimitWarning, MediaWarning, SeedanceError, tell
+from seedance_nb._base.problem import Problem
 from seedance_nb._base.secret import Secret, hidden, without_keys_in
-from seedance_nb._base.values import Problem, find, join, nameable, read_json
+from seedance_nb._base.text import nameable
+from seedance_nb._base.values import find, join, read_json
 from seedance_nb._check.advisory import warnings
-from seedance_nb._check.check import Approved, approve, approve_again, check, extra_fault, extra_path, place, roles
+from seedance_nb._check.body import extra_fault, extra_path, place, roles
+from seedance_nb._check.check import Approved, approve, approve_again, check
 from seedance_nb._check.price import Estimate
 from seedance_nb._document import load as _spec
 from seedance_nb._document.load import Spec

@@ -8,7 +8,7 @@ from urllib.parse import urlsplit
 
 from seedance_nb._base.errors import InvalidInput, SeedanceError, SpecError
 from seedance_nb._base.log import LOG
-from seedance_nb._base.values import Problem
+from seedance_nb._base.problem import Problem
 from seedance_nb._check.check import Approved
 from seedance_nb._check.price import Estimate
 from seedance_nb._check.request import create_request

@@ -10,8 +10,9 @@ from typing import Any
 from urllib.parse import urlsplit
 
 from seedance_nb._base.errors import MediaError
-from seedance_nb._base.values import read_json, tamed
-from seedance_nb._check.check import roles, seconds_of
+from seedance_nb._base.text import tamed
+from seedance_nb._base.values import read_json
+from seedance_nb._check.body import roles, seconds_of
 from seedance_nb._check.request import status_request
 from seedance_nb._ledger.row import Row, State
 from seedance_nb._provider.outcome import Answer

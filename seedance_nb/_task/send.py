@@ -11,7 +11,7 @@ from urllib.parse import urlsplit
 
 from seedance_nb._base.errors import LedgerError, RateLimited, Refused, TaskFailed, UnknownOutcome, Unreachable
 from seedance_nb._base.log import LOG
-from seedance_nb._base.values import quoted
+from seedance_nb._base.text import quoted
 from seedance_nb._check.request import Request
 from seedance_nb._document.load import Spec
 from seedance_nb._ledger.ledger import Ledger

@@ -10,7 +10,7 @@ from typing import Any
 
 from seedance_nb._base.errors import SeedanceError, WaitTimeout
 from seedance_nb._base.html import escaped, table_html, table_text
-from seedance_nb._base.values import quoted
+from seedance_nb._base.text import quoted
 from seedance_nb._ledger.row import EARLY_STATES, Row, State, price_after
 from seedance_nb._task.files import file_text
 from seedance_nb._task.video import Video, badge

@@ -10,7 +10,7 @@ from typing import Any
 from urllib.parse import quote
 
 from seedance_nb._base.html import DIM, FG, FONT, escaped, linked
-from seedance_nb._check.check import seconds_of
+from seedance_nb._check.body import seconds_of
 from seedance_nb._ledger.row import Row, price_after
 from seedance_nb._media.inspect import Facts, read_facts
 from seedance_nb._task.files import Beside, poster_of, read_beside

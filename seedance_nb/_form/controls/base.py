@@ -9,7 +9,8 @@ import ipywidgets as W  # noqa: N812 - the name its own documentation uses
 from ipywidgets.widgets.widget_button import ButtonStyle
 from ipywidgets.widgets.widget_string import HTMLStyle
 
-from seedance_nb._base.values import ABSENT, Problem, join, split
+from seedance_nb._base.problem import Problem
+from seedance_nb._base.values import ABSENT, join, split
 from seedance_nb._form.labels import Said, label_html
 from seedance_nb._form.model.fields import Field
 from seedance_nb._form.uploads import Uploads

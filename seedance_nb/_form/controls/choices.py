@@ -8,7 +8,8 @@ from ipywidgets.widgets.widget_bool import CheckboxStyle
 from ipywidgets.widgets.widget_description import DescriptionStyle
 from ipywidgets.widgets.widget_selection import ToggleButtonsStyle
 
-from seedance_nb._base.values import ABSENT, Problem
+from seedance_nb._base.problem import Problem
+from seedance_nb._base.values import ABSENT
 from seedance_nb._form.controls.base import Change, Control
 from seedance_nb._form.controls.objects import BareControl
 from seedance_nb._form.labels import Said, label_html

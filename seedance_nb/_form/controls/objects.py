@@ -5,7 +5,8 @@ from typing import Any
 
 import ipywidgets as W  # noqa: N812
 
-from seedance_nb._base.values import ABSENT, Problem
+from seedance_nb._base.problem import Problem
+from seedance_nb._base.values import ABSENT
 from seedance_nb._form.controls.base import REST, Change, Compound, Control, Shared
 from seedance_nb._form.labels import Said, brief, error_html
 from seedance_nb._form.model.fields import Field

@@ -11,7 +11,8 @@ from ipywidgets.widgets.widget_int import SliderStyle
 from ipywidgets.widgets.widget_selection import ToggleButtonsStyle
 from ipywidgets.widgets.widget_string import TextStyle
 
-from seedance_nb._base.values import ABSENT, Problem
+from seedance_nb._base.problem import Problem
+from seedance_nb._base.values import ABSENT
 from seedance_nb._form.controls.base import Control, toggle
 from seedance_nb._form.labels import Said, label_html, plain
 from seedance_nb._form.model.values import json_of, number_of

@@ -12,7 +12,8 @@ from ipywidgets.widgets.widget_string import TextStyle
 
 from seedance_nb._base.errors import SeedanceError
 from seedance_nb._base.html import escaped, linked
-from seedance_nb._base.values import ABSENT, Problem
+from seedance_nb._base.problem import Problem
+from seedance_nb._base.values import ABSENT
 from seedance_nb._form.controls.base import Change, Control, apart, mark, swapped, toggle, without
 from seedance_nb._form.labels import Said, error_html, label_html
 from seedance_nb._form.uploads import Uploads

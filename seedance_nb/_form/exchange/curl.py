@@ -4,7 +4,8 @@ import re
 from collections.abc import Iterator
 from typing import Any
 
-from seedance_nb._base.values import read_json, short
+from seedance_nb._base.text import short
+from seedance_nb._base.values import read_json
 from seedance_nb._form.exchange.shell import Word, windows_words, words
 
 _CURL = re.compile(r"^[ \t]*(?:[$%][ \t]+)?(curl(?:\.exe)?)(?=\s|\^|\\)", re.MULTILINE)

@@ -6,7 +6,7 @@ import re
 from typing import Any
 
 from seedance_nb._base.values import ABSENT, join, json_text
-from seedance_nb._check.check import only_value, place
+from seedance_nb._check.body import only_value, place
 from seedance_nb._document.load import Spec, named, names
 from seedance_nb._document.load import spec as document_named
 

@@ -6,7 +6,7 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 from seedance_nb._base.values import ABSENT
-from seedance_nb._check.check import only_value
+from seedance_nb._check.body import only_value
 from seedance_nb._form.model.fields import Field, children_of, field_of, label_of
 from seedance_nb._form.model.shape import Shape, names_of, properties_of, shape
 from seedance_nb._schema.patterns import search

@@ -5,7 +5,7 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 from seedance_nb._base.values import ABSENT, find
-from seedance_nb._check.check import only_value
+from seedance_nb._check.body import only_value
 
 _MOST_HOPS = 12
 _MOST_PARTS = 1_000

@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import Any
 
 from seedance_nb._base.errors import InvalidInput, SeedanceError
-from seedance_nb._base.values import Problem
+from seedance_nb._base.problem import Problem
 from seedance_nb._check.price import Estimate
 from seedance_nb._document import load as _spec
 from seedance_nb._document.load import Spec

@@ -3,7 +3,9 @@
 from collections.abc import Sequence
 
 from seedance_nb._base.html import escaped, sent_html
-from seedance_nb._base.values import Problem, json_text, short
+from seedance_nb._base.problem import Problem
+from seedance_nb._base.text import short
+from seedance_nb._base.values import json_text
 from seedance_nb._check.price import Estimate
 from seedance_nb._form.labels import clause
 from seedance_nb._notebook.compare.candidate import HEADS, Candidate, left_text, price_text

@@ -7,9 +7,11 @@ from dataclasses import dataclass
 from typing import Any
 
 from seedance_nb._base.errors import InvalidInput
-from seedance_nb._base.values import ABSENT, Path, Problem, find, join, put
+from seedance_nb._base.problem import Problem
+from seedance_nb._base.values import ABSENT, Path, find, join, put
 from seedance_nb._check.advisory import warnings
-from seedance_nb._check.check import check, place
+from seedance_nb._check.body import place
+from seedance_nb._check.check import check
 from seedance_nb._document.load import Spec, named
 
 WORDS: dict[str, str] = {
