@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from provider import Provider
+from support.provider import Provider
 
 from seedance_nb import Session, Spec, Video, spec
 from seedance_nb._ledger.store import Books

@@ -343,8 +343,8 @@ def shown(name: str, what: int) -> Any:
 def browser(rounds: int) -> None:
     """From the run of a cell until the last control is drawn, in JupyterLab."""
     import nbformat
-    from lab import ARGUMENTS, Book, Lab
     from playwright.sync_api import sync_playwright
+    from support.lab import ARGUMENTS, Book, Lab
 
     found = [one.name for one in contenders()]
     cells = [(name, what) for what in (0, *SIZES) for name in found]

@@ -87,8 +87,8 @@ def browser() -> None:
     """Seconds from the press of Generate to a video that can play, less the simulator's own 3.8 s."""
     import shutil
 
-    from lab import ARGUMENTS, NOTEBOOKS, Book, Lab
     from playwright.sync_api import sync_playwright
+    from support.lab import ARGUMENTS, NOTEBOOKS, Book, Lab
 
     lab = Lab(Path(tempfile.mkdtemp()))
     try:

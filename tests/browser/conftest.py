@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from lab import ARGUMENTS, HOW, NOTEBOOKS, Book, Lab
+from support.lab import ARGUMENTS, HOW, NOTEBOOKS, Book, Lab
 
 
 @pytest.fixture(scope="session")

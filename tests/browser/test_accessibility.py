@@ -7,7 +7,7 @@ from typing import Any
 
 import nbformat
 import pytest
-from lab import Book, Lab
+from support.lab import Book, Lab
 
 MODEL = "crun/seedance-2.0-fast-r2v"
 FORM, PANEL = 1, 2

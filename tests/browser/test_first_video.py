@@ -8,8 +8,8 @@ from io import BytesIO
 from typing import Any
 
 import pytest
-from lab import ARTIFACTS, PLAYS, Book
 from PIL import Image, ImageDraw
+from support.lab import ARTIFACTS, PLAYS, Book
 
 PROMPT = "A paper boat from [Image1] sails down a rainy street at dusk, camera low above the water"
 PANEL, CHECK, GENERATE, TASKS = 1, 2, 3, 4

@@ -2,7 +2,7 @@
 
 from typing import Any
 
-from lab import Book
+from support.lab import Book
 
 # The code cells of the notebook, counted from 0.
 MODELS, PANEL, COMPARE, SIXTH = 0, 1, 6, 8

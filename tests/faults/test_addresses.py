@@ -8,13 +8,13 @@ from pathlib import Path
 from typing import Any
 
 import httpx
-import media
 import pytest
 from faults import media_server as ms
 from faults.keeping import FIELDS, MODEL, errand
 from faults.media_server import MediaServer
-from provider import Provider
-from tricks import HOSTS, naive, system
+from support import media
+from support.provider import Provider
+from support.tricks import HOSTS, naive, system
 
 import seedance_nb as sd
 from seedance_nb._document.load import spec

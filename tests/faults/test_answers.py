@@ -7,15 +7,15 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
-import hostile_answers
 import pytest
-from audit import executable
 from faults.server import CREATE, OTHER, STATUS, Act, FaultServer, accept, flood, message, raw, serving, tell
 from faults.shapes import CRUN, SHAPES, Shape
-from hostile_answers import SCRIPT, Hostile, answers
-from hostile_documents import DOCUMENTS, EVIL
-from isolated import Isolated
-from waiting import short
+from support import hostile_answers
+from support.audit import executable
+from support.hostile_answers import SCRIPT, Hostile, answers
+from support.hostile_documents import DOCUMENTS, EVIL
+from support.isolated import Isolated
+from support.waiting import short
 
 import seedance_nb as sd
 from seedance_nb._base.html import escaped, linked
@@ -31,7 +31,7 @@ RETRIED = 2  # a clear no for the moment, such as 429, is asked for again twice
 
 @pytest.fixture(scope="module")
 def isolated() -> Iterator[Isolated]:
-    with Isolated("hostile_answers") as made:
+    with Isolated("support.hostile_answers") as made:
         yield made
 
 
@@ -49,7 +49,7 @@ def session_at(server: FaultServer, folder: Path) -> sd.Session:
 
 def test_a_thousand_mutated_answers_are_read_without_harm(isolated: Isolated) -> None:
     print(f"SEEDANCE_SEED={SEED}")  # noqa: T201 - shown where it fails, so that it can be had again
-    end = isolated.run("hostile_answers:swallow", SEED, COUNT)
+    end = isolated.run("support.hostile_answers:swallow", SEED, COUNT)
     assert end.signal == 0
     assert end.answer["found"] == {"untyped": [], "false success": [], "runs": [], "foreign": [], "leaks": []}
     assert end.grown < MEGABYTES
@@ -57,7 +57,7 @@ def test_a_thousand_mutated_answers_are_read_without_harm(isolated: Isolated) ->
 
 
 def test_a_client_that_takes_answers_for_what_they_should_be_is_harmed(isolated: Isolated) -> None:
-    ends = isolated.run("hostile_answers:naive", SEED, COUNT).answer
+    ends = isolated.run("support.hostile_answers:naive", SEED, COUNT).answer
     assert all(ends[harm] > 0 for harm in ("untyped", "false success", "runs")), ends
 
 

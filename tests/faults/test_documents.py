@@ -4,9 +4,9 @@ from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 
 import pytest
-from hostile_documents import DOCUMENTS
-from isolated import Ended, Isolated
-from shelf import Shelf
+from support.hostile_documents import DOCUMENTS
+from support.isolated import Ended, Isolated
+from support.shelf import Shelf
 
 SECONDS = 1.0
 MOST_TO_FILL = 2.0  # for a body of hostile values on top: five checks and all that a form asks
@@ -23,7 +23,7 @@ FETCHED = ("a remote $ref", "a remote $id and a $ref below it")
 
 @pytest.fixture(scope="module")
 def isolated() -> Iterator[Isolated]:
-    with Isolated("hostile_documents") as made:
+    with Isolated("support.hostile_documents") as made:
         yield made
 
 
@@ -39,10 +39,10 @@ def ends(isolated: Isolated, listener: Shelf) -> dict[str, Ended]:
     """What became of every document, each in a child process of its own."""
 
     def shown(by: Isolated, names: list[str]) -> dict[str, Ended]:
-        return {name: by.run("hostile_documents:show", name, listener.origin) for name in names}
+        return {name: by.run("support.hostile_documents:show", name, listener.origin) for name in names}
 
     names = list(DOCUMENTS)
-    with Isolated("hostile_documents") as second, ThreadPoolExecutor(2) as pool:
+    with Isolated("support.hostile_documents") as second, ThreadPoolExecutor(2) as pool:
         halves = [pool.submit(shown, isolated, names[::2]), pool.submit(shown, second, names[1::2])]
         return {name: end for half in halves for name, end in half.result().items()}
 
@@ -94,13 +94,13 @@ def test_what_is_refused_or_left_unchecked_says_why(name: str, ends: dict[str, E
 
 @pytest.mark.parametrize("name", BLOWS_UP)
 def test_the_libraries_below_blow_up_on_them_when_left_as_they_come(name: str, isolated: Isolated) -> None:
-    end = isolated.run("hostile_documents:naive", name, "http://127.0.0.1:9")
+    end = isolated.run("support.hostile_documents:naive", name, "http://127.0.0.1:9")
     assert end.signal or end.answer[0] == "MemoryError" or end.cpu > SECONDS, end
 
 
 @pytest.mark.parametrize("name", FETCHED)
 def test_the_libraries_below_fetch_when_left_as_they_come(name: str, isolated: Isolated) -> None:
     other = Shelf()
-    isolated.run("hostile_documents:naive", name, other.origin)
+    isolated.run("support.hostile_documents:naive", name, other.origin)
     assert other.connections
     other.stop()

@@ -12,12 +12,12 @@ from typing import Any
 
 import av
 import httpx
-import media
 import pytest
 from faults import media_server as ms
 from faults.keeping import TOTAL_S, errand, naive
 from faults.media_server import MediaServer, Step
-from waiting import until
+from support import media
+from support.waiting import until
 
 import seedance_nb as sd
 from seedance_nb._media.inspect import read_facts

@@ -30,7 +30,7 @@ from faults.server import (
 )
 from faults.shapes import CRUN, Shape
 from faults.table import ANSWER_S, PATIENCE_S, redirect
-from waiting import short, until
+from support.waiting import short, until
 
 import seedance_nb as sd
 from seedance_nb._ledger.row import State

@@ -26,7 +26,7 @@ CHILD = """
 import asyncio, json, resource, sys
 from pathlib import Path
 import seedance_nb as sd
-from provider import Provider
+from support.provider import Provider
 from seedance_nb._check.check import approve
 
 case, folder = sys.argv[1], Path(sys.argv[2])

@@ -9,10 +9,10 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
-import media
 import pytest
-from isolated import Isolated
-from shelf import Shelf
+from support import media
+from support.isolated import Isolated
+from support.shelf import Shelf
 
 import seedance_nb
 from seedance_nb._document.load import spec
@@ -31,14 +31,14 @@ CHILD_S = 15
 
 @pytest.fixture(scope="module")
 def isolated() -> Iterator[Isolated]:
-    with Isolated("hostile_media") as made:
+    with Isolated("support.hostile_media") as made:
         yield made
 
 
 @pytest.mark.parametrize("first", range(0, MUTANTS, BATCH))
 def test_no_mutant_of_a_video_ends_the_process_that_reads_it(first: int, isolated: Isolated) -> None:
     print(f"SEEDANCE_SEED={SEED}")  # noqa: T201 - shown where it fails, so that it can be had again
-    end = isolated.run("hostile_media:look", SEED, first, BATCH)
+    end = isolated.run("support.hostile_media:look", SEED, first, BATCH)
     assert end.signal == 0, "a reader was ended by a mutant; in the library that is its child, not the kernel"
     assert sum(end.answer.values()) == BATCH
     assert end.answer["shown"] < BATCH
@@ -55,8 +55,8 @@ def test_a_mutant_is_looked_into_over_the_whole_way_and_stays_as_it_was(
 
 def really(isolated: Isolated, folder: Path, kind: str, argument: Any = None) -> dict[str, Any]:
     path = str(folder / "a.mp4")
-    isolated.run("hostile_media:write", path, kind, argument)
-    end = isolated.run("hostile_media:really", path)
+    isolated.run("support.hostile_media:write", path, kind, argument)
+    end = isolated.run("support.hostile_media:really", path)
     assert isinstance(end.answer, dict), end
     assert end.cpu < CHILD_S
     assert end.answer["kept"]
@@ -95,13 +95,13 @@ def test_a_picture_of_144_million_points_in_17_kb_is_measured_and_not_decoded(
 
 
 def test_the_largest_picture_that_the_simulator_draws_takes_little_memory(isolated: Isolated) -> None:
-    end = isolated.run("hostile_media:drawn", 6_304, 6_304)
+    end = isolated.run("support.hostile_media:drawn", 6_304, 6_304)
     assert end.answer is True
     assert end.grown < MEGABYTES
 
 
 def test_a_reader_left_as_it_comes_decodes_the_bomb(isolated: Isolated) -> None:
-    end = isolated.run("hostile_media:naive")
+    end = isolated.run("support.hostile_media:naive")
     assert end.grown > MEGABYTES or end.signal
 
 

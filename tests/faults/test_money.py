@@ -8,7 +8,7 @@ import pytest
 from faults.server import CREATE, FaultServer, accept, refuse
 from faults.shapes import CRUN, Shape
 from faults.table import AMBIGUOUS, ANSWER_S, CLEAR, PATIENCE_S, Fault
-from waiting import short
+from support.waiting import short
 
 import seedance_nb as sd
 from seedance_nb._ledger.row import State

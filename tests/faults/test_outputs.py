@@ -9,11 +9,11 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-import media
 import pytest
 from faults import media_server as ms
 from faults.keeping import Errand, errand
 from faults.media_server import MediaServer
+from support import media
 
 import seedance_nb as sd
 from seedance_nb._media import inspect as _media

@@ -13,7 +13,7 @@ from typing import Any
 
 import pytest
 from faults.disk import Dialled, Disk, RecordedOs, vfs
-from provider import Provider
+from support.provider import Provider
 
 import seedance_nb as sd
 from seedance_nb._base.secret import Secret

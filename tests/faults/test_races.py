@@ -15,7 +15,7 @@ from faults import child
 from faults.server import CREATE, FaultServer, accept, serving, tell, wait
 from faults.shapes import CRUN, PRO
 from nbclient import NotebookClient
-from waiting import Handle, until
+from support.waiting import Handle, until
 
 import seedance_nb as sd
 from seedance_nb._ledger.row import State

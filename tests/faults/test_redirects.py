@@ -8,7 +8,7 @@ import pytest
 from faults.canary import KEY, hits
 from faults.server import CREATE, OTHER, STATUS, VIDEO, Act, Exchange, FaultServer, says, serving, tell
 from faults.shapes import CRUN, PRO, Shape
-from waiting import short, until
+from support.waiting import short, until
 
 import seedance_nb as sd
 

@@ -1,0 +1,132 @@
+"""Bodies and their verdicts, written by hand from the document: tests/corpora/<document>/*.json."""
+
+import json
+import math
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+import seedance_nb as sd
+from seedance_nb._base.values import join
+from seedance_nb._check.advisory import warnings
+from seedance_nb._check.body import place
+from seedance_nb._check.check import approve, check
+from seedance_nb._document.load import names
+
+CORPORA = Path(__file__).parents[1] / "corpora"
+BASE: dict[str, Any] = {"prompt": "x", "reference_images": ["https://example.com/reference-image-1.png"]}
+ODD: dict[str, Any] = {"a/b": 1}
+MODEL = "crun/seedance-2.0-fast-r2v"
+IMAGE = "https://example.com/reference-image-1.png"
+CASES = [(name, path) for name in names() for path in sorted((CORPORA / name).glob("*.json"))]
+
+
+@pytest.mark.parametrize(("name", "path"), CASES, ids=[f"{name}-{path.stem}" for name, path in CASES])
+def test_a_body_gets_the_verdict_that_its_document_means(name: str, path: Path) -> None:
+    case = json.loads(path.read_text(encoding="utf-8"))
+    body = expanded(case["body"])
+    assert [problem.path for problem in check(sd.spec(name), body)] == case["problems"], case["why"]
+    assert [problem.path for problem in warnings(sd.spec(name), body)] == case.get("warnings", []), case["why"]
+
+
+def expanded(value: Any) -> Any:
+    """`{"times": 3, "of": x}` written out, so that a long body stays readable."""
+    if isinstance(value, dict) and set(value) == {"times", "of"}:
+        return value["of"] * value["times"]
+    if isinstance(value, dict):
+        return {key: expanded(item) for key, item in value.items()}
+    return [expanded(item) for item in value] if isinstance(value, list) else value
+
+
+@pytest.mark.parametrize("name", names())
+def test_every_document_has_a_corpus_with_both_verdicts(name: str) -> None:
+    verdicts = [json.loads(path.read_text(encoding="utf-8"))["problems"] for path in (CORPORA / name).glob("*.json")]
+    assert len(verdicts) >= 30
+    assert [] in verdicts
+    assert any(verdicts)
+
+
+def test_every_problem_is_told_at_once_with_value_limit_and_sentence() -> None:
+    found = sd.check(MODEL, prompt="x" * 5001, reference_images=["ftp://example.com/a.png"], duration=16, promt="y")
+    assert {problem.path: problem.rule for problem in found} == {
+        "/input/promt": "unknown",
+        "/input/prompt": "maxLength",
+        "/input/reference_images/0": "x-media",
+        "/input/duration": "maximum",
+    }
+    assert all(problem.quote for problem in found)
+    duration = next(problem for problem in found if problem.field == "duration")
+    assert (duration.value, duration.limit, duration.quote) == (16, 15, "Supports any integer from 4 to 15")
+    assert duration.message == "16 s is too large; at most 15 s is allowed"
+
+
+MESSAGES: dict[str, tuple[dict[str, Any], str]] = {
+    "a typo": ({"promt": "x"}, "is no field of the document; did you mean prompt?"),
+    "a text for a number": ({"duration": "8"}, 'must be a whole number, not text "8"'),
+    "a bare AssetId": (
+        {"reference_images": ["asset-20260224185115-jtzz8"]}, "is a bare AssetId; write asset://asset-20260224185115-jtzz8"),
+    "a local file": ({"reference_images": ["./cat.png"]}, "looks like a local file; this provider takes addresses only: sd.upload sends the file there and gives one"),
+    "Base64": ({"reference_images": ["data:image/png;base64,AAAA"]}, "is Base64 data; give a public address instead"),
+    "another scheme": ({"reference_images": ["ftp://a/b.png"]}, "begins with ftp:; allowed are https://, http://, asset://"),
+    "a marker too high": ({"prompt": "[Image3]", "reference_images": [IMAGE] * 2}, "speaks of [Image3], but reference_images has 2 entries"),
+    "a Chinese marker too high": ({"prompt": "[图3]", "reference_images": [IMAGE] * 2}, "speaks of [图3], but reference_images has 2 entries"),
+    "no reference": ({"reference_images": []}, "give at least one of reference_images, reference_videos; an empty list does not count"),
+    "no number": ({"duration": math.nan}, "nan is not a number that JSON can carry"),
+    "half a character": ({"prompt": "\ud83e"}, "has half of a surrogate pair, which cannot be sent as text"),
+    "another ratio": ({"aspect_ratio": "5:4"}, 'must be one of 1:1, 9:16, 16:9, 3:4, 4:3, 21:9, auto; got "5:4"'),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("case", MESSAGES)
+def test_a_message_says_what_is_wrong_and_what_to_write(case: str) -> None:
+    fields, message = MESSAGES[case]
+    found = sd.check(MODEL, **(BASE | fields))
+    assert [problem.message for problem in found] == [message]
+
+
+def test_an_undocumented_field_is_sent_only_knowingly(crun: sd.Spec) -> None:
+    good: dict[str, Any] = {"prompt": "x", "reference_images": [IMAGE]}
+    assert [problem.path for problem in sd.check(MODEL, seed=7, **good)] == ["/input/seed"]
+    assert sd.check(MODEL, extra={"seed": 7}, **good) == ()
+    approved = approve(crun, good, {"seed": 7, "/priority": 3})
+    assert json.loads(approved.body)["input"]["seed"] == 7
+    assert json.loads(approved.body)["priority"] == 3
+    assert approved.extra == ("/input/seed", "/priority")
+
+
+def test_checking_changes_nothing(crun: sd.Spec) -> None:
+    body = {
+        "model": "bytedance/seedance2-0-fast-r2v",
+        "input": {"prompt": " x ", "reference_images": [f" {IMAGE}"], "duration": 99},
+    }
+    before = json.dumps(body)
+    assert check(crun, body)
+    assert json.dumps(body) == before
+
+
+def test_the_same_request_has_the_same_digest_however_it_is_given(crun: sd.Spec) -> None:
+    one = approve(crun, {"prompt": "x", "reference_images": [IMAGE], "duration": 5})
+    other = approve(crun, {"input": {"duration": 5, "reference_images": (IMAGE,), "prompt": "x"}})
+    assert one.digest == other.digest
+    assert one.body == other.body
+    assert approve(crun, {"prompt": "y", "reference_images": [IMAGE], "duration": 5}).digest != one.digest
+
+
+def test_an_untouched_field_is_absent(crun: sd.Spec) -> None:
+    assert place(crun, {"prompt": "x"}) == {"model": "bytedance/seedance2-0-fast-r2v", "input": {"prompt": "x"}}
+
+
+def test_the_documents_own_example_is_accepted(crun: sd.Spec) -> None:
+    assert check(crun, crun.example) == ()
+
+
+def test_a_path_can_hold_any_key() -> None:
+    assert join(("a/b", "c~d", 0)) == "/a~1b/c~0d/0"
+    assert [problem.path for problem in sd.check(MODEL, prompt="x", reference_images=[IMAGE], **ODD)] == ["/input/a~1b"]
+
+
+@pytest.mark.parametrize("value", [5, {"a": 1}, None, True, [[]], [None], "text"])
+def test_a_value_of_any_shape_gets_a_problem_and_no_crash(value: Any) -> None:
+    assert sd.check(MODEL, prompt="x", reference_images=value)
+    assert sd.check(MODEL, prompt=value if value != "text" else 3, reference_images=[IMAGE])

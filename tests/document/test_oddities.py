@@ -1,0 +1,103 @@
+"""Real documents are wrong in small ways: they open, the fault is told once with its place, and what is meant is done."""
+
+import json
+from typing import Any
+
+import pytest
+from support.schemas import api, one
+
+import seedance_nb as sd
+from seedance_nb._check.check import check
+
+AUTH = {"security": [{"Key": []}], "servers": [{"url": "https://example.com/"}]}
+BEARER = (
+    api("3.0.0", one({"type": "string"}))
+    | AUTH
+    | {"components": {"securitySchemes": {"Key": {"type": "bearer", "scheme": "bearer"}}}}
+)
+
+# name: document, pointer of the oddity, words in it, an instance that fits, one that does not (None for no such)
+ODD: dict[str, tuple[dict[str, Any], str, str, Any, Any]] = {
+    "a default of the wrong type": (one({"type": "integer", "enum": [5, 10], "default": "5"}), "/properties/a/default", 'the default "5"',
+                                    {"a": 5}, {"a": "5"}),
+    "a default that is too large": (one({"type": "integer", "maximum": 4, "default": 5}), "/properties/a/default", "not used", {"a": 4}, {"a": 5}),
+    "a number as the default of text": (one({"enum": ["5", "8"], "default": 5}), "/properties/a/default", 'one of "5", "8"; got 5', {"a": "5"}, {"a": 5}),
+    "an example that does not fit": (one({"type": "string", "maxLength": 2, "example": "abc"}), "/properties/a", 'the example "abc"', {"a": "ab"}, {"a": "abc"}),
+    "a name with a space": (one({"type": "string"}, required=["b "]) | {"properties": {"b ": {"type": "string"}}}, "/properties",
+                            'the name "b " has a space around it; it is read as b', {"b": "x"}, {}),
+    "a keyword with a space": (one({"type ": "string"}), "/properties/a/type ", "it is read as type", {"a": "x"}, {"a": 5}),
+    "an empty anyOf": (one({"type": "string", "anyOf": []}), "/properties/a/anyOf", "anyOf lists nothing", {"a": "x"}, {"a": 5}),
+    "an empty oneOf": (one({"type": "string", "oneOf": []}), "/properties/a/oneOf", "oneOf lists nothing", {"a": "x"}, {"a": 5}),
+    "an empty enum": (one({"type": "string", "enum": []}), "/properties/a/enum", "enum lists nothing", {"a": "x"}, {"a": 5}),
+    "a required name that is missing": (one({"type": "string"}, required=["a", "gone"]), "/required", "gone is required", {"a": "x"}, {}),
+    "required as a flag": (one({"type": "string", "required": True}), "/properties/a/required", "required is true or false", {}, {"a": 5}),
+    "nullable without a type": (api("3.0.0", one({"nullable": True, "allOf": [{"minimum": 1}, {"maximum": 3}]})), "/nullable",
+                                "nullable stands without a type", {"a": None}, {"a": 0}),
+    "a type that is none": (one({"type": "file"}), "/properties/a/type", "'file' is none of JSON Schema's", {"a": 5}, None),
+    "null without quotes": (one({"type": None}), "/properties/a/type", "it is read as null", {"a": None}, {"a": 1}),
+    "a number as text": (one({"type": "integer", "minimum": "2"}), "/properties/a/minimum", "read as the number 2", {"a": 2}, {"a": 1}),
+    "a limit without a value": (one({"type": "string", "maxLength": None}), "/properties/a/maxLength", "has no value", {"a": "x"}, {"a": 5}),
+    "a limit beside a reference in 3.0": (
+        api("3.0.0", one({"$ref": "#/components/schemas/S", "maxLength": 1}), S={"type": "string"}), "/maxLength", "does not read maxLength",
+        {"a": "xyz"}, {"a": 5}),
+    "a key that is called bearer": (BEARER, "/components/securitySchemes/Key/type", "read as http with the scheme bearer", {"a": "x"}, {"a": 5}),
+    "a pattern that nobody can read": (one({"pattern": "((("}), "/properties/a", "cannot be read", {"a": "x"}, None),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("case", ODD)
+def test_an_odd_document_opens_and_says_once_what_is_odd(case: str) -> None:
+    document, pointer, words, good, bad = ODD[case]
+    before = json.dumps(document)
+    made = sd.spec(document)
+    (odd,) = made.oddities
+    assert odd.pointer.endswith(pointer)
+    assert words in odd.message
+    assert str(odd) == f"{odd.pointer}: {odd.message}"
+    assert check(made, good) == ()
+    assert bad is None or check(made, bad)
+    assert json.dumps(document) == before
+
+
+def test_a_default_and_an_example_that_do_not_fit_are_not_in_the_body() -> None:
+    made = sd.spec(one({"type": "integer", "default": "5", "examples": ["6", 7]}))
+    assert made.body["properties"]["a"] == {"type": "integer", "examples": [7]}
+
+
+def test_a_key_that_is_called_bearer_travels_as_one() -> None:
+    auth = sd.spec(BEARER).auth
+    assert auth is not None
+    assert (auth.header, auth.prefix) == ("Authorization", "Bearer ")
+
+
+def test_what_one_component_has_is_told_once_however_often_it_is_used() -> None:
+    used = {name: {"$ref": "#/components/schemas/S"} for name in "pqrs"}
+    made = sd.spec(api("3.0.0", {"type": "object", "properties": used}, S={"type": "integer", "default": "1"}))
+    assert [odd.pointer for odd in made.oddities] == ["/components/schemas/S/default"]
+
+
+def test_a_plain_document_has_nothing_odd() -> None:
+    assert sd.spec(one({"type": "string", "default": "x", "example": "y", "nullable": True})).oddities == ()
+    assert [sd.spec(model).oddities for model in ("crun/seedance-2.0-fast-r2v", "vastnum/doubao-seedance-2.0")] == [
+        (),
+        (),
+    ]
+
+
+@pytest.mark.parametrize(("schema", "pointer"), [
+    (one({"type": "string", "minLength": "many"}), "/properties/a/minLength"), (one({"enum": "x"}), "/properties/a/enum"),
+    (one({"properties": []}), "/properties/a/properties"), (one({"anyOf": {}}), "/properties/a/anyOf"), (one("string"), "/properties/a"),
+    (one({"$ref": "#/$defs/gone"}), "/properties/a"), (one({"$dynamicRef": "#x"}), "/properties/a"),
+    (api("3.0.0", one({"$ref": "#/components/schemas/S"}), S={"minimum": []}), "/components/schemas/S/minimum"),
+])  # fmt: skip
+def test_what_cannot_be_read_is_refused_at_its_place_in_the_document(schema: dict[str, Any], pointer: str) -> None:
+    with pytest.raises(sd.SpecError) as refused:
+        sd.spec(schema)
+    assert refused.value.pointer == pointer
+
+
+@pytest.mark.parametrize("again", [{"$ref": "#/$defs/A"}, {"allOf": [{"$ref": "#/$defs/A"}, {"type": "object"}]},
+                                   {"anyOf": [{"type": "null"}, {"not": {"$ref": "#/$defs/A"}}]}])  # fmt: skip
+def test_a_schema_that_says_only_what_it_says_itself_is_refused(again: dict[str, Any]) -> None:
+    with pytest.raises(sd.SpecError, match="back to itself"):
+        sd.spec(one({"$ref": "#/$defs/A"}) | {"$defs": {"A": again}})

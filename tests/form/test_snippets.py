@@ -1,0 +1,357 @@
+"""A form teaches the API it drives: its request as curl and as Python is the same request, and curl becomes values again."""
+
+import inspect
+import json
+import os
+import random
+import shutil
+import subprocess
+from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
+
+import pytest
+from support.pages import bodies_on, page_of
+
+import seedance_nb as sd
+from seedance_nb._base.values import json_text
+from seedance_nb._check.body import place
+from seedance_nb._form.exchange.curl import read_values
+from seedance_nb._form.exchange.snippets import OWN_WORDS, WIDTH, to_curl, to_python
+from seedance_nb._form.form import Form
+from seedance_nb._session.session import Session
+
+CRUN, PRO, VASTNUM = "crun/seedance-2.0-fast-r2v", "seedance2-pro/seedance-20-i2v", "vastnum/doubao-seedance-2.0"
+NASTY = (
+    "plain", "", " ", "it's", "''", "'\\''", "\\", "\\\\", "\\n", "a\nb\r\nc", "tab\t", "$HOME $(id) `id` ${PATH}", "!! !$ !x", '"quoted"',
+    "🦊 雪 é", "\u200b\u202e\ufeff", "\u2028\u2029\x85", "\x00\x01\x7f\x9b", "%s %d %%", "@file", "-d", "#no", "a=b&c=d", "^", '^"', "^\n",
+    "*?[a]{b,c}~", "; | & < >", "x" * 5000, "word " * 400, "line\n" * 60, "</script>", "https://e.com/a?b=c&d='e'",
+)  # fmt: skip
+SHELLS = [name for name in ("bash", "dash", "zsh") if shutil.which(name)]
+
+
+def body_of(name: str, **fields: Any) -> dict[str, Any]:
+    return place(sd.spec(name), fields)
+
+
+@pytest.fixture
+def fake_curl(tmp_path: Path) -> Path:
+    """A folder with a program named curl that writes down what it is given."""
+    script = tmp_path / "bin" / "curl"
+    script.parent.mkdir()
+    script.write_text('#!/bin/sh\nfor word; do printf "%s\\0" "$word"; done > "$RECORD"\n')
+    script.chmod(0o755)
+    return script.parent
+
+
+def given_to_curl(command: str, fake_curl: Path, *shell: str) -> list[str]:
+    record = fake_curl / "record"
+    env = {
+        "PATH": f"{fake_curl}:{os.environ['PATH']}",
+        "RECORD": str(record),
+        "CRUN_API_KEY": "k-1 $x",
+        "WS_API_KEY": "k-2",
+    }
+    subprocess.run([*(shell or ("bash",)), "-c", command], env=env, check=True, timeout=20)
+    return record.read_bytes().decode().split("\0")[:-1]
+
+
+def given_to_sd(code: str, spec: sd.Spec) -> dict[str, Any]:
+    """The request body that generated code makes."""
+    calls: list[dict[str, Any]] = []
+
+    def called(document: Any, /, *, extra: dict[str, Any] | None = None, **fields: Any) -> None:
+        assert not set(fields) & OWN_WORDS
+        calls.append(place(sd.spec(document), fields, extra))
+
+    fake = SimpleNamespace(generate=called, check=called)
+    exec(code.replace("import seedance_nb as sd\n", ""), {"sd": fake, "document": spec})  # noqa: S102
+    assert len(calls) == 1
+    return calls[0]
+
+
+@pytest.mark.parametrize("shell", SHELLS)
+def test_a_shell_sends_the_very_body_whatever_its_texts(fake_curl: Path, shell: str) -> None:
+    spec = sd.spec(CRUN)
+    body = body_of(CRUN, prompt="".join(NASTY), reference_images=list(NASTY), duration=4)
+    told = given_to_curl(to_curl(spec, body), fake_curl, shell)
+    assert told[-2:] == ["--data-raw", json_text(body)]
+    assert told[:3] == ["--request", "POST", "https://api.crun.ai/api/v1/client/job/CreateTask"]
+    assert told[3:7] == ["--header", "x-api-key: k-1 $x", "--header", "Content-Type: application/json"]
+
+
+def test_each_text_alone_comes_through_bash(fake_curl: Path) -> None:
+    spec = sd.spec(VASTNUM)
+    commands, bodies = [], []
+    for number, text in enumerate(NASTY):
+        body = body_of(VASTNUM, prompt=text, duration=5)
+        bodies.append(json_text(body))
+        commands.append(f'RECORD="$RECORD.{number}"; export RECORD; {to_curl(spec, body)}\nRECORD="${{RECORD%.*}}"')
+    (fake_curl / "record").touch()
+    given_to_curl("\n".join(commands), fake_curl)
+    for number, body_text in enumerate(bodies):
+        told = (fake_curl / f"record.{number}").read_bytes().decode().split("\0")[:-1]
+        assert told[-1] == body_text
+        assert "Authorization: Bearer k-2" in told
+
+
+def test_pasted_into_an_interactive_bash_nothing_is_taken_from_its_history(fake_curl: Path) -> None:
+    body = body_of(CRUN, prompt="wow! it's !! and !$ and \"!x\" '!y'")
+    record = fake_curl / "record"
+    subprocess.run(
+        ["bash", "--norc", "-i"], input=f"set -H\n{to_curl(sd.spec(CRUN), body)}\nexit\n", text=True, timeout=20, check=True,
+        env={"PATH": f"{fake_curl}:{os.environ['PATH']}", "RECORD": str(record), "CRUN_API_KEY": "k"},
+        capture_output=True, start_new_session=True,
+    )  # fmt: skip
+    assert record.read_bytes().decode().split("\0")[-2] == json_text(body)
+
+
+def test_no_key_is_in_any_code(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("CRUN_API_KEY", "sk-very-secret-1")
+    form = sd.form(CRUN)
+    assert "$CRUN_API_KEY" in form.to_curl()
+    assert "sk-very-secret-1" not in form.to_curl() + form.to_python()
+
+
+def test_what_a_document_writes_cannot_reach_the_shell(fake_curl: Path) -> None:
+    document = {
+        "openapi": "3.0.0",
+        "servers": [{"url": "https://e.com/$(touch pwned)/{x}"}],
+        "security": [{"k": []}],
+        "components": {"securitySchemes": {"k": {"type": "apiKey", "in": "header", "name": 'x"; touch pwned; "'}}},
+        "paths": {"/a'b": {"post": {"requestBody": {"content": {"application/json": {"schema": {"type": "object"}}}}}}},
+        "x-env": {"key": "A_KEY; touch pwned"},
+    }
+    told = given_to_curl(to_curl(sd.spec(document), {"a": 1}), fake_curl)
+    assert told[2:6] == ["https://e.com/$(touch pwned)/{x}/a'b", "--globoff", "--header", 'x"; touch pwned; ": ']
+    assert not Path("pwned").exists()
+
+
+def test_where_the_document_names_no_server_the_shell_is_asked_for_one() -> None:
+    assert 'POST "$BASE_URL" ' in to_curl(sd.spec({"type": "object"}), {})
+
+
+@pytest.mark.parametrize("make", [to_curl, to_python])
+@pytest.mark.parametrize("value", [float("nan"), "\ud83d"])
+def test_what_cannot_be_sent_has_no_curl(value: Any, make: Any) -> None:
+    if make is to_python and isinstance(value, str):
+        assert '"\\ud83d"' in to_python(sd.spec(CRUN), body_of(CRUN, prompt=value))
+        return
+    with pytest.raises(ValueError, match=r"."):
+        make(sd.spec(CRUN), body_of(CRUN, prompt=value))
+
+
+@pytest.mark.parametrize("name", [CRUN, PRO, VASTNUM, "crun/seedance-2.0-i2v", "crun/seedance-1.0-pro-t2v"])
+def test_a_providers_own_example_becomes_python_and_curl_and_stays_itself(name: str) -> None:
+    spec = sd.spec(name)
+    for shown in bodies_on(page_of(name)):
+        body = place(spec, shown)
+        assert given_to_sd(to_python(spec, body), spec) == body
+        assert read_values(to_curl(spec, body)) == body
+        if name != "seedance2-pro/seedance-20-i2v" or "<string>" not in str(body):
+            assert "input=" not in to_python(spec, body)
+
+
+def test_python_is_laid_out_to_be_read() -> None:
+    assert to_python(sd.spec(CRUN), body_of(CRUN, prompt="A fox", duration=4)) == (
+        "import seedance_nb as sd\n\n"
+        "# The key is read from CRUN_API_KEY; without one this runs on the simulator.\n"
+        'video = sd.generate("crun/seedance-2.0-fast-r2v", prompt="A fox", duration=4)'
+    )
+    prompt = (
+        "First line\nand a second one that goes on and on, far beyond the width of a cell, until somebody wraps it 🦊"
+    )
+    long = to_python(sd.spec(CRUN), body_of(CRUN, prompt=prompt, reference_images=["https://e.com/" + "a" * 60] * 2))
+    assert long.splitlines()[3:] == [
+        "video = sd.generate(",
+        '    "crun/seedance-2.0-fast-r2v",',
+        "    prompt=(",
+        '        "First line\\n"',
+        '        "and a second one that goes on and on, far beyond the width of a cell, until "',
+        '        "somebody wraps it 🦊"',
+        "    ),",
+        "    reference_images=[",
+        f'        "https://e.com/{"a" * 60}",',
+        f'        "https://e.com/{"a" * 60}",',
+        "    ],",
+        ")",
+    ]
+    assert max(map(len, long.splitlines())) <= WIDTH
+
+
+def test_python_gives_back_every_text() -> None:
+    spec = sd.spec(CRUN)
+    for text in NASTY:
+        body = body_of(CRUN, prompt=text, reference_images=[text, text])
+        code = to_python(spec, body)
+        assert given_to_sd(code, spec) == body
+        assert all(sign.isprintable() or sign == "\n" for sign in code), "nothing in code that cannot be seen"
+
+
+ODD: list[tuple[str, dict[str, Any]]] = [
+    (CRUN, {"input": {"prompt": "x", "take": 3, "api_key": "no"}}),
+    (CRUN, {"input": {"prompt": "x", "unknown": {"a": [1, {"b": None}]}, "not-a-name": 1, "class": 2, "__debug__": 3}}),
+    (CRUN, {"input": "text"}),
+    (CRUN, {"model": "another", "input": {"prompt": 5}}),
+    (VASTNUM, {"prompt": "x", "metadata": {"duration": 5, "other": 1}}),
+    (VASTNUM, {"prompt": "x", "metadata": {}}),
+    (PRO, {"inputs": {"duration": "5s", "model": "m"}}),
+    (CRUN, {"input": {"duration": 4.0, "audio": 1}}),
+]
+
+
+@pytest.mark.parametrize(("name", "given"), ODD)
+def test_python_gives_back_odd_bodies_too(name: str, given: dict[str, Any]) -> None:
+    spec = sd.spec(name)
+    body = place(spec, given)
+    assert json_text(given_to_sd(to_python(spec, body), spec)) == json_text(body)
+
+
+FLAT: dict[str, Any] = {"type": "object", "properties": {
+    "prompt": {"type": "string"}, "take": {"type": "integer"}, "a": {"type": "object", "properties": {"x": {}, "y": {}}},
+    "b": {"type": "object", "properties": {"x": {}}}, "list of": {"type": "array"}}}  # fmt: skip
+
+
+def some(source: random.Random, depth: int = 0) -> Any:
+    kinds = ["text", "int", "float", "bool", "null", *(["list", "dict"] if depth < 3 else [])]
+    match source.choice(kinds):
+        case "text":
+            return source.choice(NASTY[:26]) + source.choice(NASTY[:26])
+        case "int":
+            return source.randint(-(10**20), 10**20)
+        case "float":
+            return source.uniform(-1e9, 1e-9)
+        case "bool":
+            return source.random() < 0.5
+        case "null":
+            return None
+        case "list":
+            return [some(source, depth + 1) for _ in range(source.randint(0, 4))]
+        case _:
+            return {source.choice([*NASTY[:26], "x", "y", "take"]): some(source, depth + 1) for _ in range(3)}
+
+
+@pytest.mark.parametrize("seed", range(60))
+def test_any_body_goes_into_code_and_comes_back(seed: int) -> None:
+    source = random.Random(seed)
+    spec = sd.spec(FLAT)
+    names = ["prompt", "take", "a", "b", "list of", "unknown", "x", "warn", "ünï"]
+    body = place(spec, {name: some(source) for name in source.sample(names, 4)})
+    assert json_text(given_to_sd(to_python(spec, body), spec)) == json_text(body)
+    assert json_text(read_values(to_curl(spec, body))) == json_text(body)
+
+
+def test_the_words_that_fields_may_not_have_are_those_of_the_functions() -> None:
+    functions = (sd.generate, sd.submit, Session.generate, Session.submit)
+    own = {p.name for f in functions for p in inspect.signature(f).parameters.values() if p.kind is p.KEYWORD_ONLY}
+    assert own == OWN_WORDS
+
+
+def test_code_names_the_document_as_it_can_be_found_again(tmp_path: Path) -> None:
+    (tmp_path / "mine.json").write_text(json.dumps(FLAT))
+    assert 'problems = sd.check("mine.json", prompt="x")' in to_python(sd.spec("mine.json"), {"prompt": "x"})
+    assert "# document: " in to_python(sd.spec(FLAT), {"prompt": "x"})
+    assert "sd.check(document, " in to_python(sd.spec(FLAT), {"prompt": "x"})
+
+
+FOX = {"prompt": 'it\'s $5! \\ "x" 🦊\n'}
+PASTED = {
+    "JSON": json.dumps(FOX),
+    "short options": "curl -sSL -XPOST https://e.com -H 'x: y' -d'{\"prompt\":\"it'\\''s $5! \\\\ \\\"x\\\" 🦊\\n\"}' | jq .",
+    "double quotes": 'curl https://e.com -d "{\\"prompt\\":\\"it\'s \\$5! \\\\\\\\ \\\\\\"x\\\\\\" 🦊\\\\n\\"}"',
+    "Chrome, bash": "curl 'https://e.com' \\\n  -H 'x: y' \\\n  --data-raw $'{\"prompt\":\"it\\'s $5\\u0021 \\\\\\\\ \\\\\"x\\\\\" 🦊\\\\n\"}' \\\n  --compressed ;\n",
+    "Firefox, halves": "curl 'https://e.com' --data-raw $'{\"prompt\":\"it\\'s $5\\x21 \\\\\\\\ \\\\\"x\\\\\" \\uD83E\\uDD8A\\\\n\"}'",
+    "Chrome, cmd": 'curl ^"https://e.com^" ^\r\n  -H ^"x: y^" ^\r\n  --data-raw ^"^{^\\^"prompt^\\^":^\\^"it\'s ^$5^! ^\\^\\ ^\\^\\^\\^"x^\\^\\^\\^" 🦊^\\n^\\^"^}^"',
+    "by hand, cmd": 'curl -X POST https://e.com ^\n  -H "x: y" ^\n  -d "{\\"prompt\\": \\"it\'s $5! \\\\ \\\\\\"x\\\\\\" 🦊\\n\\"}"',
+    "--json": "$ curl --json '{\"prompt\":\"it'\"'\"'s $5! \\\\ \\\"x\\\" ' --json '🦊\\n\"}' https://e.com",
+    "joined": 'curl https://e.com -d \'{"prompt":"a\' --data \'b"}\'',
+    "with words around it": "Send it:\n\n    curl https://e.com \\\r\n    --data-binary '{\"prompt\":\"it'\\''s $5! \\\\ \\\"x\\\" 🦊\\n\"}' # that is all\n",
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("how", PASTED)
+def test_what_people_paste_is_read(how: str) -> None:
+    assert read_values(PASTED[how]) == ({"prompt": "a&b"} if how == "joined" else FOX)
+
+
+@pytest.mark.parametrize("how", [how for how in PASTED if "cmd" not in how and how not in ("JSON", "Firefox, halves")])
+def test_and_bash_reads_it_in_the_same_way(how: str, fake_curl: Path) -> None:
+    command = (
+        PASTED[how].removeprefix("$ ").removeprefix("Send it:\n\n").replace("\\\r\n", "\\\n").replace("| jq .", "")
+    )
+    told = given_to_curl(command, fake_curl)
+    data = [told[at + 1] for at, word in enumerate(told) if word.startswith("--data") or word in ("-d", "--json")]
+    data += [word[2:] for word in told if word.startswith("-d{")]
+    assert json.loads(("" if how == "--json" else "&").join(data)) == read_values(PASTED[how])
+
+
+@pytest.mark.parametrize("name", ["crun/seedance-2.0-i2v", PRO, VASTNUM])
+def test_the_curl_commands_on_a_providers_page_are_values(name: str) -> None:
+    page = page_of(name)
+    starts = [at for at in range(len(page)) if page.startswith("curl ", at) and "POST" in page[at : at + 20]]
+    assert starts
+    for start in starts:
+        end = page.find("\n\n\n", start)
+        text = (
+            page[start : page.index("\n'", start) + 2]
+            if "\n'\n" in page[start:end]
+            else page[start : page.index("}'", start) + 2]
+        )
+        assert read_values(text) in bodies_on(page)
+
+
+REFUSED = {
+    "curl https://e.com": "sends no body",
+    "curl -d @body.json https://e.com": r"is the file 'body\.json', which is not read here",
+    "curl --json @- https://e.com": "is what is typed in",
+    "curl -F a=b https://e.com": "a form of several parts",
+    "curl --data-urlencode a=b https://e.com": "the encoding of web forms",
+    "curl -G -d a=b https://e.com": "sends no body",
+    "curl -d a=b -d c=d https://e.com": r"not JSON .*a=b&c=d.*2 pieces of data joined",
+    "curl -d '{\"a\": 1' https://e.com": "not JSON",
+    "curl -d '{}": "never closed",
+    'curl ^"https://e.com^" -d ^"{}': "never closed",
+    "curl -d $'{\\'": "never closed",
+    'curl -d "{\\"prompt\\": \\"$PROMPT\\"}"': r"has \$PROMPT, which a shell would replace",
+    "curl -d $BODY https://e.com": r"has \$BODY",
+    'curl -d "`cat body`"': "has `cat body`",
+    "curl -d '{}'\ncurl -d '{}'": "more than one curl",
+    "curl -d '[1]'": "an object",
+    "curl -d": "not JSON",
+    "curl --data-raw '@x'": "not JSON",
+    "prompt=x": "neither JSON nor a curl command",
+    "": "neither JSON nor a curl command",
+    '{"a": 1, "a": 2}': "given twice",
+    "7": "an object",
+}
+
+
+@pytest.mark.parametrize("text", REFUSED)
+def test_what_is_no_request_is_refused_in_words(text: str) -> None:
+    with pytest.raises(ValueError, match=REFUSED[text]):
+        read_values(text)
+
+
+def test_a_key_in_a_pasted_command_goes_nowhere() -> None:
+    form = sd.form(PRO)
+    form.values = "curl https://e.com -H 'Authorization: Bearer sk-secret-7' -d '{\"model\": \"seedance-20\"}'"
+    assert "sk-secret-7" not in repr(form.__dict__) + form.to_curl()
+    with pytest.raises(ValueError, match="no body") as caught:
+        read_values("curl -H 'Authorization: Bearer sk-secret-7' https://e.com")
+    assert "sk-secret-7" not in str(caught.value)
+
+
+def test_a_form_takes_its_own_curl_command() -> None:
+    first, second = sd.form(CRUN), sd.form(CRUN)
+    first.values = {"prompt": "".join(NASTY), "reference_images": list(NASTY), "duration": 99}
+    second.values = first.to_curl()
+    assert second.values == first.values
+    assert isinstance(second, Form)
+    assert second.to_python() == first.to_python()
+
+
+def test_long_and_broken_texts_are_read_in_good_time() -> None:
+    for text in ("curl " + "a" * 300_000, "curl -d '" + "^" * 300_000, "curl ^\n" + "^" * 300_000, "curl -d $'" + "\\" * 300_001,
+                 'curl -d "' + "\\\\" * 150_000, "curl " + "'a'b" * 80_000, "curl -d " + "\\\n" * 150_000):  # fmt: skip
+        with pytest.raises(ValueError, match=r"."):
+            read_values(text)

@@ -1,0 +1,310 @@
+"""Every file of a request is looked at before it is sent: it fits, breaks a rule, or was not checked and why."""
+
+import asyncio
+import json
+import os
+import tempfile
+import time
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+from support import media
+from support.shelf import Shelf, shelf
+
+from seedance_nb import Spec, spec
+from seedance_nb._media import preflight as _preflight
+from seedance_nb._media.preflight import Report, preflight
+from seedance_nb._media.probe import probe
+
+
+@pytest.fixture(scope="module")
+def web() -> Iterator[Shelf]:
+    with shelf() as made:
+        made.put("/good.png", media.picture(640, 480))
+        made.put("/small.png", media.picture(200, 200))
+        made.put("/odd.jpg", media.picture(640, 480, "JPEG"), kind="text/html")
+        made.put("/page.png", b"<!doctype html><html>Sign in", kind="image/png")
+        made.put("/good.mp4", media.video(960, 540, 25, 75))
+        made.put("/long.mp4", media.video(960, 540, 25, 250))
+        made.put("/good.wav", media.wav(3))
+        made.put("/gone.png", b"", 403)
+        yield made
+
+
+def look(crun: Spec, web: Shelf | None = None, total_s: float = 8.0, **fields: Any) -> Report:
+    lists = {
+        name: [f"{web.origin}/{item}" if web and str(item).count("/") == 0 else item for item in items]
+        for name, items in fields.items()
+    }
+    origin = web.origin if web else ""
+    return asyncio.run(preflight(crun, {"model": "m", "input": lists}, allowed_origin=origin, total_s=total_s))
+
+
+def outcomes(report: Report, path: str) -> dict[str, str]:
+    return {finding.rule: finding.outcome for finding in report.findings if finding.path == path}
+
+
+def test_files_that_fit_are_said_to_fit_every_rule(crun: Spec, web: Shelf) -> None:
+    report = look(
+        crun,
+        web,
+        reference_images=["good.png", "odd.jpg"],
+        reference_videos=["good.mp4"],
+        reference_audios=["good.wav"],
+    )
+    assert report.problems == ()
+    assert report.unchecked == ()
+    assert set(outcomes(report, "/input/reference_images/1")) == {"formats", "ratio", "width", "height", "megabytes"}
+    assert set(outcomes(report, "/input/reference_videos/0")) == {
+        "formats", "seconds", "ratio", "width", "height", "pixels", "megabytes", "fps",
+    }  # fmt: skip
+    assert outcomes(report, "/input/reference_videos") == {"total_seconds": "fits"}
+    assert outcomes(report, "/input/reference_audios") == {"total_seconds": "fits"}
+    assert "/input/reference_images/0: fits: is png, has the ratio 1.3333 (640 x 480 px), is 640 px wide" in str(report)
+
+
+def test_a_broken_limit_is_a_problem_at_its_entry_with_the_documents_sentence(crun: Spec, web: Shelf) -> None:
+    report = look(crun, web, reference_images=["good.png", "small.png"])
+    quote = '\n      the document: "Width and height: 300 to 6000 px"'
+    assert [str(problem) for problem in report.problems] == [
+        f"/input/reference_images/1: is 200 px wide; at least 300 px are needed{quote}",
+        f"/input/reference_images/1: is 200 px high; at least 300 px are needed{quote}",
+    ]
+    assert report.unchecked == ()
+
+
+def test_videos_that_fit_alone_can_be_too_long_together(crun: Spec, web: Shelf) -> None:
+    report = look(crun, web, reference_videos=["long.mp4", "long.mp4"])
+    (problem,) = report.problems
+    assert (problem.path, problem.message) == (
+        "/input/reference_videos",
+        "last 20 s together; at most 15 s are allowed",
+    )
+    assert problem.quote == "total reference video duration must not exceed 15 seconds"
+
+
+def test_a_file_in_two_places_is_fetched_once_and_told_in_both(crun: Spec, web: Shelf) -> None:
+    web.asked.clear()
+    report = look(crun, web, reference_images=["small.png", "small.png"])
+    assert len(web.asked) == 1
+    assert {problem.path for problem in report.problems} == {"/input/reference_images/0", "/input/reference_images/1"}
+
+
+UNCHECKED = {
+    "gone.png": "127.0.0.1 answered HTTP 403",
+    "none.png": "127.0.0.1 answered HTTP 404",
+    "asset://asset-1": "an uploaded asset; the provider looked at it when it was uploaded",
+    "https://localhost./a.png?token=s3cr3t": "the host localhost. is not known",
+    "https://127.0.0.1/a.png?token=s3cr3t": "127.0.0.1 is not on the public internet",
+    "http://example.com/a.png?token=s3cr3t": "its address is not https",
+    "data:image/png;base64,AAAA": "it is Base64 data and not an address",
+    "/no/such/file.png": "it is neither a web address nor a file that is here",
+    "//server/share/a.png": "it is neither a web address nor a file that is here",
+    "file://server/share/a.png": "it is neither a web address nor a file that is here",
+    "file:///etc": "it is neither a web address nor a file that is here",
+    "nul/\0": "it is neither a web address nor a file that is here",
+    "long/" + "x" * 9000: "it is neither a web address nor a file that is here",
+}
+
+
+@pytest.mark.parametrize("address", UNCHECKED, ids=lambda address: address[:30].replace("\0", "0"))
+def test_what_cannot_be_looked_at_is_unchecked_with_the_reason(address: str, crun: Spec, web: Shelf) -> None:
+    report = look(crun, web, reference_images=[address])
+    (finding,) = [finding for finding in report.findings if finding.rule == ""]
+    assert (finding.outcome, finding.message) == ("unchecked", UNCHECKED[address])
+    assert report.problems == ()
+    assert "s3cr3t" not in repr(report.findings) + str(report)
+    assert f"/input/reference_images/0: could not be checked: {UNCHECKED[address]}" in str(report)
+
+
+def test_a_size_is_judged_even_where_nothing_else_can_be(crun: Spec, web: Shelf) -> None:
+    web.put("/heavy.mp4", media.longer(media.video(), 60_000_000), "whole")
+    report = look(crun, web, reference_videos=["heavy.mp4"])
+    assert [finding.outcome for finding in report.findings] == ["unchecked", "breaks", "unchecked"]
+    assert report.problems[0].message.endswith("; at most 50 MB are allowed")
+
+
+def test_an_unreadable_video_leaves_the_total_open(crun: Spec, web: Shelf) -> None:
+    report = look(crun, web, reference_videos=["good.mp4", "asset://asset-1"])
+    assert outcomes(report, "/input/reference_videos") == {"total_seconds": "unchecked"}
+    assert "the length of 1 of 2 entries is not known" in str(report)
+
+
+@pytest.mark.parametrize("given", ["text", "url", "path", "relative", "home"])
+def test_a_local_file_is_judged_in_place_and_said_to_be_local(given: str, crun: Spec, tmp_path: Path) -> None:
+    home = tmp_path / "home"
+    home.mkdir()
+    path = (home if given == "home" else tmp_path) / "a picture.png"
+    path.write_bytes(media.picture(200, 640))
+    value = {"text": str(path), "url": path.as_uri(), "path": path, "relative": path.name, "home": f"~/{path.name}"}
+    report = look(crun, None, reference_images=[value[given]])
+    assert [problem.message for problem in report.problems] == [
+        "has the ratio 0.3125 (200 x 640 px); more than 0.4 is needed",
+        "is 200 px wide; at least 300 px are needed",
+    ]
+    (said,) = report.unchecked
+    assert said.message == "is a file on this computer: it was looked at here, and the provider cannot reach it"
+    assert said.quote == "Input method: public URL or active uploaded AssetId only"
+
+
+@pytest.mark.skipif(not hasattr(os, "mkfifo"), reason="no pipes there")
+def test_a_pipe_is_never_opened(crun: Spec, tmp_path: Path) -> None:
+    os.mkfifo(tmp_path / "pipe.png")
+    report = look(crun, None, reference_images=[str(tmp_path / "pipe.png")])
+    assert report.unchecked[0].message == "it is neither a web address nor a file that is here"
+
+
+def test_a_slow_server_costs_no_more_than_the_time_and_leaves_the_others_their_answer(crun: Spec, web: Shelf) -> None:
+    web.put("/slow.png", media.picture(640, 480), "drip")
+    before = time.monotonic()
+    report = look(crun, web, 1.0, reference_images=["slow.png", "small.png"])
+    assert time.monotonic() - before < 3
+    assert "did not give it within" in report.unchecked[0].message
+    assert len(report.problems) == 2
+
+
+def test_when_no_time_is_left_that_is_said(crun: Spec, web: Shelf) -> None:
+    report = look(crun, web, 0.0, reference_images=["good.png"])
+    assert report.unchecked[0].message == "there was no time left to look at it (0 s for everything)"
+
+
+def test_no_more_than_four_files_are_looked_at_at_once(crun: Spec, web: Shelf, monkeypatch: pytest.MonkeyPatch) -> None:
+    running, most = [0], [0]
+
+    def counted(*given: Any) -> Any:
+        running[0] += 1
+        most[0] = max(most[0], running[0])
+        try:
+            return probe(*given)
+        finally:
+            running[0] -= 1
+
+    monkeypatch.setattr(_preflight, "probe", counted)
+    for number in range(9):
+        web.put(f"/{number}.png", media.picture(640, 480))
+    report = look(crun, web, reference_images=[f"{number}.png" for number in range(9)])
+    assert report.unchecked == ()
+    assert 1 < most[0] <= 4
+
+
+def test_nothing_is_kept_on_disk(crun: Spec, web: Shelf, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    (tmp_path / "temporary").mkdir()
+    monkeypatch.setattr(tempfile, "tempdir", str(tmp_path / "temporary"))
+    assert look(crun, web, reference_images=["good.png"]).problems == ()
+    assert list((tmp_path / "temporary").iterdir()) == []
+
+
+DOCUMENT = {
+    "openapi": "3.1.0",
+    "servers": [{"url": "https://api.example.com"}],
+    "paths": {
+        "/make": {
+            "post": {
+                "requestBody": {
+                    "content": {
+                        "application/json": {
+                            "schema": {
+                                "type": "object",
+                                "properties": {
+                                    "metadata": {
+                                        "type": "object",
+                                        "properties": {
+                                            "first_frame": {
+                                                "type": "string",
+                                                "x-media": {
+                                                    "kind": "image",
+                                                    "formats": {"any": ["png"], "quote": "PNG only"},
+                                                },
+                                                "x-upstream": {
+                                                    "source": "the maker's own page",
+                                                    "x-media": {"width": {"from": 700, "quote": "700 px and more"}},
+                                                },
+                                            },
+                                            "clip": {
+                                                "type": "string",
+                                                "x-upstream": {
+                                                    "source": "the maker's own page",
+                                                    "x-media": {"seconds": {"to": 2, "quote": "up to 2 s"}},
+                                                },
+                                            },
+                                        },
+                                    },
+                                    "content": {
+                                        "type": "array",
+                                        "items": {
+                                            "type": "object",
+                                            "properties": {
+                                                "url": {
+                                                    "type": "string",
+                                                    "x-media": {
+                                                        "kind": "image",
+                                                        "width": {"from": 300, "quote": "from 300 px"},
+                                                    },
+                                                }
+                                            },
+                                        },
+                                    },
+                                },
+                            }
+                        }
+                    }
+                }
+            }
+        }
+    },
+}
+
+
+def test_media_are_found_wherever_they_stand_and_limits_from_elsewhere_warn(web: Shelf) -> None:
+    body = {
+        "metadata": {"first_frame": f"{web.origin}/odd.jpg", "clip": f"{web.origin}/good.mp4"},
+        "content": [{"url": f"{web.origin}/good.png"}, {"url": f"{web.origin}/small.png"}, {}, 7],
+    }
+    report = asyncio.run(preflight(spec(json.dumps(DOCUMENT)), body, allowed_origin=web.origin))
+    assert [(problem.path, problem.warns, problem.source) for problem in report.problems] == [
+        ("/metadata/first_frame", False, ""),
+        ("/content/1/url", False, ""),
+        ("/metadata/first_frame", True, "the maker's own page"),
+        ("/metadata/clip", True, "the maker's own page"),
+    ]
+    assert report.problems[-1].message == "lasts 3 s; at most 2 s are allowed"
+    assert report.unchecked == ()
+
+
+@pytest.mark.parametrize(
+    "body", [None, 7, "text", [], {}, {"input": None}, {"input": {"reference_images": [None, 7, "", {}]}}]
+)
+def test_a_body_without_media_is_no_trouble(body: Any, crun: Spec) -> None:
+    report = asyncio.run(preflight(crun, body))
+    assert report.findings == ()
+    assert str(report) == repr(report) == "media: there is nothing to look at"
+
+
+def test_a_report_has_no_truth_of_its_own() -> None:
+    assert not hasattr(Report, "__bool__")
+    assert not hasattr(Report, "__len__")
+
+
+def test_a_cancelled_preflight_ends(crun: Spec, web: Shelf) -> None:
+    web.put("/slow.png", media.picture(640, 480), "drip")
+
+    async def cancelled() -> None:
+        body = {"input": {"reference_images": [f"{web.origin}/slow.png"]}}
+        task = asyncio.create_task(preflight(crun, body, allowed_origin=web.origin))
+        while not web.ranges("/slow.png"):
+            await asyncio.sleep(0)
+        task.cancel()
+        with pytest.raises(asyncio.CancelledError):
+            await task
+
+    web.asked.clear()
+    asyncio.run(cancelled())
+
+
+def test_a_page_where_a_picture_should_be_is_doubted_and_nothing_of_it_fits(crun: Spec, web: Shelf) -> None:
+    report = look(crun, web, reference_images=["page.png"])
+    assert [(f.outcome, f.warns, f.message) for f in report.findings] == [
+        ("breaks", True, "is an HTML page, not a picture, a video or a sound")]  # fmt: skip
+    assert "what it answers to this computer" in report.problems[0].source

@@ -1,0 +1,531 @@
+"""One prompt for several models: each gets it in its own terms, the person is asked once, every video or error is shown."""
+
+import asyncio
+import json
+import time
+import traceback
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+from support.provider import Provider
+from support.waiting import Handle
+
+import seedance_nb as sd
+from seedance_nb._check.price import Estimate
+from seedance_nb._document.extensions import ROLES
+from seedance_nb._document.load import names
+from seedance_nb._notebook.compare import view as _comparison_view
+from seedance_nb._notebook.compare.comparison import Comparison
+from seedance_nb._notebook.compare.shared_words import WORDS, Carried, carry
+from seedance_nb._notebook.compare.total import Priced, Total, total_of
+from seedance_nb._notebook.compare.videos import Videos
+from seedance_nb._notebook.compare.view import ComparisonView
+
+T2V, R2V, I2V = "crun/seedance-1.0-pro-t2v", "crun/seedance-2.0-fast-r2v", "crun/seedance-2.0-i2v"
+PRO, VAST = "seedance2-pro/seedance-20-i2v", "vastnum/doubao-seedance-2.0"
+FIRST, LAST = "https://example.com/first.png", "https://example.com/last.png"
+IMAGE, VIDEO, SOUND = "https://example.com/a.png", "https://example.com/a.mp4", "https://example.com/a.mp3"
+EVERY_WORD: dict[str, Any] = {
+    "prompt": "A fox", "seconds": 5.0, "ratio": "auto", "resolution": "720p", "audio": True, "first_frame": FIRST,
+    "last_frame": LAST, "reference_images": [IMAGE], "reference_videos": [VIDEO], "reference_audios": [SOUND],
+}  # fmt: skip
+SHORT = {"prompt": "A fox", "seconds": 4, "resolution": "480p", "ratio": "16:9"}
+
+BODIES: dict[str, Any] = {
+    T2V: {"model": "bytedance/seedance1-0-pro-t2v",
+          "input": {"prompt": "A fox", "resolution": "720p", "aspect_ratio": "auto", "duration": 5}},
+    R2V: {"model": "bytedance/seedance2-0-fast-r2v",
+          "input": {"prompt": "A fox", "reference_images": [IMAGE], "reference_videos": [VIDEO], "reference_audios": [SOUND],
+                    "audio": True, "resolution": "720p", "aspect_ratio": "auto", "duration": 5}},
+    I2V: {"model": "bytedance/seedance2-0-i2v",
+          "input": {"prompt": "A fox", "img_urls": [FIRST, LAST], "resolution": "720p", "aspect_ratio": "auto", "duration": 5,
+                    "audio": True}},
+    PRO: {"model": "seedance-20", "inputs": {"urls": [FIRST, LAST], "prompt": "A fox", "resolution": "720p", "duration": "5s"}},
+    VAST: {"model": "doubao-seedance-2-0-260128", "prompt": "A fox", "images": [IMAGE], "videos": [VIDEO], "audios": [SOUND],
+           "metadata": {"generate_audio": True, "resolution": "720p", "ratio": "adaptive", "duration": 5}},
+}  # fmt: skip
+REFERENCES = {"reference_images", "reference_videos", "reference_audios"}
+LEFT = {
+    T2V: {"audio", "first_frame", "last_frame", *REFERENCES},
+    R2V: {"first_frame", "last_frame"},
+    I2V: REFERENCES,
+    PRO: {"ratio", "audio", *REFERENCES},
+    VAST: {"first_frame", "last_frame"},
+}
+
+
+def carried(name: str, **words: Any) -> Carried:
+    return carry(sd.spec(name), {"prompt": "A fox", **words})
+
+
+def inputs(name: str, **words: Any) -> dict[str, Any]:
+    body = carried(name, **words).body
+    found: dict[str, Any] = body.get("input", body.get("inputs", body))
+    return found
+
+
+@pytest.mark.parametrize("name", names())
+def test_every_word_stands_where_the_document_has_it_and_the_rest_is_told(name: str) -> None:
+    made = carry(sd.spec(name), EVERY_WORD)
+    assert json.dumps(made.body) == json.dumps(BODIES[name]), "the same values, types and order"
+    assert {word for word, _ in made.left} == LEFT[name]
+    assert {why for _, why in made.left} == {"the document has no field for it"}
+    assert set(made.carried) == set(WORDS) - LEFT[name]
+    assert made.problems == ()
+    assert sd.check(name, **made.fields) == made.warnings, "the fields are what sd.submit takes"
+
+
+def test_there_is_a_word_for_every_role_and_both_frames_for_the_list_of_them() -> None:
+    assert set(WORDS) == set(ROLES) - {"frames"}
+    assert all(name in (sd.compare.__doc__ or "") for name in WORDS)
+
+
+@pytest.mark.parametrize(("name", "field"), [(I2V, "img_urls"), (PRO, "urls")])
+def test_a_first_frame_alone_is_a_list_of_one_and_a_last_one_alone_has_no_place(name: str, field: str) -> None:
+    assert inputs(name, first_frame=FIRST)[field] == [FIRST]
+    alone = carried(name, last_frame=LAST)
+    assert field not in alone.fields
+    assert alone.left == (
+        ("last_frame", "the document takes a list that begins with the first frame, and none is given"),
+    )
+
+
+def test_seconds_are_written_as_the_document_writes_them_and_never_changed_to_fit() -> None:
+    assert [type(inputs(T2V, seconds=value)["duration"]) for value in (5, 5.0, 4.5)] == [int, int, float]
+    assert [inputs(PRO, seconds=value)["duration"] for value in (5, 5.0, 4.5, "5s")] == ["5s", "5s", "4.5s", "5s"]
+    too_long = carried(R2V, seconds=16, reference_images=[IMAGE])
+    assert too_long.fields["duration"] == 16
+    assert [problem.message for problem in too_long.problems] == ["16 s is too large; at most 15 s is allowed"]
+    assert [problem.message for problem in carried(T2V, seconds=4.5).problems] == [
+        "must be a whole number, not the number 4.5"
+    ]
+    assert [problem.path for problem in carried(PRO, seconds=float("nan"), first_frame=FIRST).problems] == [
+        "/inputs/duration"
+    ]
+    assert [problem.path for problem in carried(T2V, seconds=True).problems] == ["/input/duration"]
+
+
+def test_what_only_other_sources_forbid_is_a_warning() -> None:
+    made = carried(PRO, seconds=30, resolution="sharp", first_frame=FIRST)
+    assert made.problems == ()
+    assert {problem.field for problem in made.warnings} == {"duration", "resolution"}
+
+
+def test_a_word_that_is_none_counts_as_not_given() -> None:
+    assert carried(T2V, audio=None, seconds=None).left == ()
+    assert carried(T2V, seconds=None).fields == {"prompt": "A fox"}
+
+
+def test_a_field_whose_name_is_there_twice_is_still_found() -> None:
+    seconds = {"type": "integer", "x-role": "seconds"}
+    inner = {"type": "object", "properties": {"n": seconds, "last": {"type": "string", "x-role": "last_frame"}}}
+    other = {"type": "object", "properties": {"n": {"type": "string"}}}
+    made = carry(
+        sd.spec({"type": "object", "properties": {"a": inner, "b": other}}), {"seconds": 5, "last_frame": LAST}
+    )
+    assert made.body == {"a": {"n": 5, "last": LAST}}
+    assert made.left == ()
+
+
+def test_an_unknown_word_is_refused_with_the_nearest_and_all_there_are() -> None:
+    with pytest.raises(sd.InvalidInput) as caught:
+        sd.compare("A fox", [T2V], secnds=5, zzz=1)
+    assert [problem.path for problem in caught.value.problems] == ["secnds", "zzz"]
+    assert "did you mean seconds?" in str(caught.value)
+    assert all(word in caught.value.problems[1].message for word in WORDS)
+    with pytest.raises(sd.InvalidInput, match="given twice"):
+        sd.compare("A fox", [T2V], prompt="A hen")
+
+
+@pytest.mark.parametrize(("given", "told"), [([], "has no model"), ([T2V, T2V], f"has {T2V} more than once")])
+def test_a_list_of_models_that_is_none_is_refused(given: list[str], told: str) -> None:
+    with pytest.raises(sd.InvalidInput, match=told):
+        sd.compare("A fox", given)
+
+
+def priced(name: str, amount: float | None, *, simulated: bool = False, **more: Any) -> Priced:
+    spec = sd.spec(name)
+    estimate = Estimate(unit=spec.price.unit, amount=amount, **more)
+    return Priced(spec=spec, estimate=estimate, simulated=simulated)
+
+
+TOTALS: list[tuple[list[Priced], str, str]] = [
+    ([], "nothing to send", "nothing to send"),
+    ([priced(T2V, 9, simulated=True)] * 2, "simulated, free", "simulated, free"),
+    ([priced(PRO, 200, money=1.0), priced(PRO, 160, money=0.8)], "360 credits ($1.80)", "360 credits ($1.80)"),
+    ([priced(T2V, 12.5), priced(I2V, 30)], "42.5 credits", "42.5 credits"),
+    ([priced(T2V, 12), priced(PRO, 200, money=1.0)],
+     "12 crun credits + 200 seedance2-pro credits ($1.00)", "12 crun credits + 200 seedance2-pro credits ($1.00)"),
+    ([priced(VAST, 99111, at_least=True), priced(T2V, None)],
+     f"at least 99,111 vastnum tokens, price not known for {T2V}", "at least 99,111 vastnum tokens, 1 price not known"),
+    ([priced(T2V, None)], f"price not known for {T2V}", "price not known"),
+    ([priced(T2V, None), priced(I2V, None)], f"price not known for {T2V}, {I2V}", "2 prices not known"),
+    ([priced(PRO, 200, money=1.0), priced(VAST, 9, money=0.25), priced(T2V, 1, money=2.0, currency="EUR")],
+     "200 seedance2-pro credits ($1.00) + 9 vastnum tokens ($0.25) + 1 crun credits (€2.00), in money $1.25 + €2.00",
+     "200 seedance2-pro credits ($1.00) + 9 vastnum tokens ($0.25) + 1 crun credits (€2.00), in money $1.25 + €2.00"),
+    ([priced(PRO, 200, money=1.0), priced(VAST, 9, simulated=True)],
+     "200 credits ($1.00), 1 simulated, free", "200 credits ($1.00), 1 simulated, free"),
+]  # fmt: skip
+
+
+@pytest.mark.parametrize(
+    ("requests", "text", "brief"), TOTALS, ids=lambda value: value if isinstance(value, str) else ""
+)
+def test_the_total_sums_what_is_of_one_kind_and_is_plain_about_the_rest(
+    requests: list[Priced], text: str, brief: str
+) -> None:
+    assert (str(total_of(requests)), total_of(requests).brief) == (text, brief)
+
+
+def test_a_total_holds_its_numbers() -> None:
+    total = total_of([priced(PRO, 200, money=1.0), priced(T2V, None), priced(VAST, 9, simulated=True)])
+    assert (total.money, total.unknown, total.simulated, total.paid) == ((("USD", 1.0),), (T2V,), 1, 2)
+    assert total_of([]) == Total()
+
+
+async def short(_: float) -> None:
+    await asyncio.sleep(0.005)
+
+
+@pytest.fixture
+def session(tmp_path: Path) -> sd.Session:
+    return sd.Session(ledger=tmp_path / "l.sqlite3", outputs=tmp_path / "o", queue_s=0, run_s=0, sleep=short)
+
+
+@pytest.fixture
+def paying(provider: Provider, monkeypatch: pytest.MonkeyPatch) -> Provider:
+    monkeypatch.setenv("CRUN_API_KEY", "a-key-of-crun")
+    monkeypatch.setenv("CRUN_BASE_URL", provider.url)
+    return provider
+
+
+def compared(session: sd.Session, documents: Any, *, take: int = 1, **words: Any) -> Comparison:
+    return Comparison(session, documents, SHORT | words, show=lambda _: None, take=take)
+
+
+def models(provider: Provider) -> list[str]:
+    return sorted(json.loads(body)["model"] for body in provider.charges)
+
+
+BOTH = ["bytedance/seedance1-0-pro-t2v", "bytedance/seedance2-0-i2v"]
+
+
+def test_nothing_paid_is_sent_without_confirm_and_the_total_is_told(session: sd.Session, paying: Provider) -> None:
+    paying.on_estimate = [12]
+    comparison = compared(session, [T2V, I2V, R2V, PRO], first_frame=FIRST)
+    assert paying.estimates == [], "making one asks nobody"
+    for act in (comparison.submit, comparison.generate):
+        with pytest.raises(sd.SeedanceError) as caught:
+            act()
+        assert f"paid requests to {T2V}, {I2V}. The total: 24 credits, 1 simulated, free." in str(caught.value)
+        assert f"{R2V} is left out: 1 problem" in str(caught.value)
+        assert "confirm=True" in caught.value.next_step
+        assert caught.value.charged == "not charged"
+    assert len(paying.estimates) == 2, "the free estimate calls, once each"
+    assert paying.charges == []
+    assert session.ledger.rows() == []
+
+
+@pytest.mark.filterwarnings("ignore:crun/seedance-1.0-pro-t2v is sent without first_frame")
+def test_confirm_sends_each_model_one_request_and_again_none(session: sd.Session, paying: Provider) -> None:
+    paying.on_estimate = [12.5]
+    for _ in range(2):
+        comparison = compared(session, [T2V, I2V], first_frame=FIRST)
+        assert str(comparison.total) == "25 credits"
+        videos = comparison.generate(confirm=True, timeout=30)
+        assert [type(video) for video in videos] == [sd.Video, sd.Video]
+        assert models(paying) == BOTH
+    assert [row.estimate for row in session.ledger.rows()] == [12.5, 12.5], "the ledger has the price that was shown"
+    tasks = compared(session, [T2V, I2V], first_frame=FIRST).submit(confirm=True)
+    assert [task.is_new for task in tasks] == [False, False]
+    again = compared(session, [T2V, I2V], first_frame=FIRST, take=2).generate(confirm=True, timeout=30)
+    assert len(again) == 2
+    assert models(paying) == sorted(BOTH * 2)
+
+
+def test_what_is_left_behind_is_said_before_anything_is_paid(session: sd.Session, paying: Provider) -> None:
+    comparison = compared(session, [T2V], first_frame=FIRST)
+    with pytest.raises(sd.SeedanceError, match="is sent without first_frame: the document has no field for it"):
+        comparison.submit()
+    with pytest.raises(UserWarning, match="is sent without first_frame"):  # pytest makes every warning an error
+        comparison.submit(confirm=True)
+    assert paying.charges == []
+
+
+def test_an_estimate_that_fails_is_a_price_that_is_not_known(session: sd.Session, paying: Provider) -> None:
+    paying.on_estimate = [(200, {"code": 402, "message": "no <b>credits</b>"})]
+    comparison = compared(session, [T2V])
+    assert str(comparison.total) == f"price not known for {T2V}"
+    assert "no <b>credits</b>" in repr(comparison)
+    assert paying.charges == []
+
+
+def test_a_limit_from_elsewhere_is_a_warning_before_anything_is_sent(session: sd.Session, paying: Provider) -> None:
+    for act in ("submit", "generate"):
+        with pytest.raises(sd.LimitWarning, match=f"{T2V}, warning: /input/duration: 13 s is too large"):
+            getattr(compared(session, [T2V], seconds=13), act)(confirm=True)
+    assert paying.charges == []
+    with pytest.warns(sd.LimitWarning):
+        compared(session, [T2V], seconds=13).submit(confirm=True)[0].wait(30)
+    assert len(paying.charges) == 1
+
+
+def test_confirm_must_be_true_itself(session: sd.Session, paying: Provider) -> None:
+    with pytest.raises(sd.SeedanceError, match="confirm=True"):
+        compared(session, [T2V]).submit(confirm="no")  # type: ignore[arg-type]
+    assert paying.charges == []
+
+
+def test_a_model_with_problems_is_said_and_the_others_go(session: sd.Session, paying: Provider) -> None:
+    comparison = compared(session, [R2V, T2V])
+    with pytest.warns(UserWarning, match=f"{R2V} makes no video: 1 problem"):
+        (task,) = comparison.submit(confirm=True)
+    assert task.row.spec == T2V
+    videos = comparison.generate(confirm=True, timeout=30)
+    assert isinstance(videos[0], sd.InvalidInput)
+    assert isinstance(videos[1], sd.Video)
+    assert models(paying) == ["bytedance/seedance1-0-pro-t2v"]
+
+
+def test_where_no_model_can_be_sent_anything_it_says_why(session: sd.Session, paying: Provider) -> None:
+    bare = {"type": "object", "properties": {"prompt": {"type": "string", "x-role": "prompt"}}}
+    comparison = compared(session, [R2V, bare])
+    with pytest.raises(sd.SeedanceError, match="no model here") as caught:
+        comparison.generate(confirm=True)
+    assert "no x-task table" in str(caught.value)
+    assert str(comparison.total) == "nothing to send"
+    assert paying.headers == []
+    assert ComparisonView(comparison)._go.disabled
+
+
+def test_a_model_that_fails_loses_no_other_one(session: sd.Session, paying: Provider) -> None:
+    paying.on_create = [(200, {"code": 402, "message": "Insufficient <b>Credits</b>"})]
+    videos = compared(session, [T2V, VAST]).generate(confirm=True, timeout=60)
+    assert isinstance(videos[0], sd.NoCredits)
+    assert isinstance(videos[1], sd.Video)
+    assert videos[1].simulated
+    shown = videos._repr_html_()
+    assert "Insufficient &lt;b&gt;Credits&lt;/b&gt;" in shown
+    assert "<b>Credits" not in shown
+    assert shown.count("<video") == 1
+    assert shown.count("SIMULATED") == 1
+    assert "made in" in shown
+    assert "Insufficient" in repr(videos).splitlines()[0]
+    assert "SIMULATED" in repr(videos).splitlines()[1]
+
+
+def test_a_timeout_stands_in_the_models_place_and_the_task_goes_on(session: sd.Session, paying: Provider) -> None:
+    paying.on_status = ["running"]
+    (error,) = compared(session, [T2V]).generate(confirm=True, timeout=0)
+    assert isinstance(error, sd.WaitTimeout)
+    paying.on_status = ["success"]
+    assert session.task(error.task).wait(30).path.exists()
+    assert len(paying.charges) == 1
+
+
+def test_keys_that_come_later_are_not_spent(session: sd.Session, provider: Provider, monkeypatch: Any) -> None:
+    comparison = compared(session, [T2V])
+    monkeypatch.setenv("CRUN_API_KEY", "a-key-of-crun")
+    monkeypatch.setenv("CRUN_BASE_URL", provider.url)
+    with pytest.raises(sd.SeedanceError, match="the keys have changed"):
+        comparison.generate(confirm=True)
+    assert provider.headers == []
+
+
+def test_a_key_that_cannot_be_sent_keeps_only_its_own_model_out(session: sd.Session, monkeypatch: Any) -> None:
+    monkeypatch.setenv("CRUN_API_KEY", "a key")
+    comparison = compared(session, [T2V, VAST])
+    assert [one.name for one in comparison.ready] == [VAST]
+    assert "CRUN_API_KEY cannot be sent" in repr(comparison)
+
+
+@pytest.mark.usefixtures("paying")
+def test_the_table_says_for_each_model_what_goes_where_and_what_does_not(session: sd.Session) -> None:
+    text = repr(compared(session, [T2V, R2V, PRO], audio=True, first_frame=FIRST))
+    first, second, third, total = text.splitlines()[1:]
+    assert first.split("  ")[0] == T2V
+    assert "audio, first_frame: the document has no field for it" in first
+    assert "12 credits" in first
+    assert "reference_images: give at least one of" in second
+    assert second.endswith("not sent")
+    assert "simulated, free; the real one: 160 credits ($0.80)" in third
+    assert total == "2 of 3 can be sent: 12 credits, 1 simulated, free"
+
+
+def test_without_keys_everything_is_simulated_and_one_name_is_enough() -> None:
+    comparison = sd.compare("A fox", T2V, seconds=4)
+    assert [one.place for one in comparison.candidates] == ["simulator"]
+    assert str(comparison.total) == "simulated, free"
+
+
+@pytest.fixture
+def view(session: sd.Session, paying: Provider, monkeypatch: pytest.MonkeyPatch) -> ComparisonView:
+    paying.on_estimate = [12]
+    monkeypatch.setattr(_comparison_view, "PAUSE_S", 0)
+    monkeypatch.setattr(_comparison_view, "_TICK_S", 0.005)
+    return made(compared(session, [T2V, I2V], first_frame=FIRST, prompt="A <b>fox</b>"))
+
+
+def made(comparison: Comparison) -> ComparisonView:
+    view = ComparisonView(comparison)
+    view._handle = Handle()  # type: ignore[assignment]
+    return view
+
+
+def shown(view: ComparisonView) -> list[Videos]:
+    assert isinstance(view._handle, Handle)
+    return view._handle.shown
+
+
+def until(true: Callable[[], Any]) -> None:
+    end = time.monotonic() + 30
+    while not true():
+        assert time.monotonic() < end, "it never came"
+        time.sleep(0.005)
+
+
+def hidden(widget: Any) -> bool:
+    return "sdn-hidden" in widget._dom_classes
+
+
+def test_the_button_asks_once_with_the_total_and_then_sends(view: ComparisonView, paying: Provider) -> None:
+    assert view._go.description == "Generate 2 videos · 24 credits"
+    view._go.click()
+    assert (hidden(view._go), hidden(view._really), hidden(view._cancel)) == (True, False, False)
+    assert view._really.description == "Really generate 2 videos for 24 credits?"
+    assert paying.charges == []
+    view._really.click()
+    until(lambda: not view._busy)
+    assert models(paying) == BOTH
+    assert [type(video) for video in shown(view)[-1]] == [sd.Video, sd.Video]
+    assert "2 of 2 videos are below" in view._status.value
+    assert (hidden(view._go), hidden(view._really), hidden(view._cancel)) == (False, True, True)
+
+
+def test_a_double_click_asks_and_does_not_answer(
+    view: ComparisonView, paying: Provider, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(_comparison_view, "PAUSE_S", 60)
+    view._go.click()
+    view._go.click()
+    view._really.click()
+    assert not view._busy
+    assert paying.charges == []
+    assert not hidden(view._really)
+
+
+def test_a_double_click_on_the_answer_is_one_submission_each(view: ComparisonView, paying: Provider) -> None:
+    view._go.click()
+    for _ in range(3):
+        view._really.click()
+    view._go.click()
+    until(lambda: not view._busy)
+    assert models(paying) == BOTH
+
+
+def test_cancel_sends_nothing_and_the_button_can_be_pressed_again(view: ComparisonView, paying: Provider) -> None:
+    view._go.click()
+    view._cancel.click()
+    view._really.click()
+    assert paying.charges == []
+    assert not hidden(view._go)
+    view._go.click()
+    assert not hidden(view._really)
+
+
+def test_to_press_again_shows_the_same_videos_and_pays_nothing(view: ComparisonView, paying: Provider) -> None:
+    for _ in range(2):
+        view._go.click()
+        view._really.click()
+        until(lambda: not view._busy)
+    assert models(paying) == BOTH
+    assert "2 of these requests had been made before" in view._status.value
+
+
+def test_where_all_are_simulated_there_is_no_question(session: sd.Session, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(_comparison_view, "_TICK_S", 0.005)
+    view = made(compared(session, [VAST, R2V]))
+    assert view._go.description == "Generate 1 video · simulated, free"
+    assert "1 left out" in view._note.value
+    view._go.click()
+    view._go.click()
+    until(lambda: not view._busy)
+    assert hidden(view._really)
+    videos = shown(view)[-1]
+    assert isinstance(videos[0], sd.Video)
+    assert isinstance(videos[1], sd.InvalidInput)
+    assert len(session.ledger.rows()) == 1
+    assert "1 of 2 videos are below; what kept the others from it stands in their places." in view._status.value
+
+
+def test_progress_names_each_model_until_its_video_or_error_is_there(view: ComparisonView, paying: Provider) -> None:
+    paying.on_create = [(200, {"code": 402, "message": "<i>none</i>"}), "ok"]
+    paying.on_status = ["running"]
+    view._go.click()
+    view._really.click()
+    until(lambda: "No video; the reason" in view._status.value and "Generating" in view._status.value)
+    assert T2V in view._status.value
+    assert I2V in view._status.value
+    assert "Still being made." in shown(view)[-1]._repr_html_()
+    paying.on_status = ["success"]
+    until(lambda: not view._busy)
+    assert "&lt;i&gt;none&lt;/i&gt;" in shown(view)[-1]._repr_html_()
+    assert "1 of 2 videos" in view._status.value
+
+
+def test_what_is_unexpected_is_told_in_the_cell(view: ComparisonView, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(view._comparison, "begin", lambda **_: 1 / 0)
+    view._go.click()
+    view._really.click()
+    until(lambda: not view._busy)
+    assert "ZeroDivisionError" in view._status.value
+    odd: dict[str, None] = {}
+    monkeypatch.setattr(view, "_ask", lambda **_: odd["<b>"])
+    view._go.click()
+    assert "KeyError(&#x27;&lt;b&gt;&#x27;)" in view._status.value
+
+
+def test_no_text_becomes_html(view: ComparisonView, session: sd.Session) -> None:
+    view._go.click()
+    view._really.click()
+    until(lambda: not view._busy)
+    odd = ComparisonView(compared(session, [PRO], prompt="<b>x</b>", resolution="<i>", first_frame="<u>"))
+    for text in (shown(view)[-1]._repr_html_(), *(child.value for child in odd.widget.children[1:4])):
+        assert "<b>fox" not in text
+        assert "<b>x" not in text
+        assert "<i>" not in text.replace('<div class="sdn-run"><i>', "")
+        assert "<u>" not in text
+    assert "A &lt;b&gt;fox&lt;/b&gt;" in shown(view)[-1]._repr_html_()
+    assert "&lt;b&gt;x&lt;/b&gt;" in odd.widget.children[1].value
+
+
+def test_showing_it_in_a_cell_sends_nothing(
+    session: sd.Session, paying: Provider, capsys: pytest.CaptureFixture[str]
+) -> None:
+    comparison = Comparison(session, [T2V], SHORT, show=lambda one: ComparisonView(one).show())
+    comparison._ipython_display_()
+    assert (paying.charges, len(paying.estimates)) == ([], 1)
+    assert "sdn-comparison" in ComparisonView(comparison).widget._dom_classes
+    bundle = ComparisonView(comparison).widget._repr_mimebundle_()
+    assert "1 of 1 can be sent: 12 credits" in bundle["text/plain"]
+    assert "12 credits" in bundle["text/html"]
+    assert capsys.readouterr()
+
+
+def test_a_comparison_whose_making_failed_can_still_be_shown_in_a_traceback() -> None:
+    with pytest.raises(sd.SpecError) as raised:
+        sd.compare("x", ["nothing"])
+    told = traceback.TracebackException.from_exception(raised.value, capture_locals=True)
+    assert "self = Comparison, not made" in "".join(told.format())
+
+
+def test_a_locked_ledger_would_hold_up_no_other_task_while_a_comparison_waits_for_it(
+    view: ComparisonView, on_the_loop: list[tuple[str, bool]]
+) -> None:
+    view._go.click()
+    view._really.click()
+    until(lambda: not view._busy)
+    assert any("claim" in what for what, _ in on_the_loop)
+    assert not [what for what, is_held_up in on_the_loop if is_held_up]

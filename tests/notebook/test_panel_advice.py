@@ -1,0 +1,261 @@
+"""What a panel tells before money moves: the price, doubtful limits, files that do not fit, uploads."""
+
+from collections.abc import Callable
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+import pytest
+from support.media import picture
+from support.provider import Provider
+from support.waiting import Handle, short, until
+
+import seedance_nb as sd
+from seedance_nb._form.controls.text_list import ListControl
+from seedance_nb._ledger.row import Row, State
+from seedance_nb._notebook import panel as _panel
+from seedance_nb._notebook import panel as _quote
+from seedance_nb._notebook.panel import Panel
+from seedance_nb._notebook.status import running_html
+
+I2V, R2V, PRO = "crun/seedance-2.0-i2v", "crun/seedance-2.0-fast-r2v", "seedance2-pro/seedance-20-i2v"
+IMAGES = "/input/reference_images"
+
+
+@pytest.fixture
+def panel_for(provider: Provider, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Callable[[str], Panel]:
+    monkeypatch.setattr(_panel, "SETTLE_S", 0.05)
+    monkeypatch.setattr(_panel, "_TICK_S", 0.01)
+    monkeypatch.setattr(_quote, "REST_S", 0.05)
+    session = sd.Session(
+        api_key="a-key-1", base_url=provider.url, ledger=tmp_path / "l.sqlite3", outputs=tmp_path / "o", sleep=short
+    )
+
+    def make(name: str) -> Panel:
+        panel = Panel(sd.spec(name), session)
+        panel._handle = Handle()  # type: ignore[assignment]
+        return panel
+
+    return make
+
+
+def pressed(panel: Panel) -> str:
+    panel._go.click()
+    until(lambda: not panel._busy)
+    return str(panel._status.value)
+
+
+def test_the_button_carries_the_price_of_the_table_as_the_form_changes(panel_for: Callable[[str], Panel]) -> None:
+    panel = panel_for(PRO)
+    assert panel._go.description == "Generate · price not known"
+    panel.form.values = {"urls": ["https://example.com/a.png"], "duration": "8s"}
+    assert panel._go.description == "Generate · 320 credits ($1.60)"
+    panel.form.values = {"duration": "15s"}
+    assert panel._go.description == "Generate · 600 credits ($3.00)"
+
+
+def test_the_button_carries_the_price_of_the_estimate_call_once_the_form_rests(
+    panel_for: Callable[[str], Panel], provider: Provider
+) -> None:
+    provider.on_estimate = [44]
+    panel = panel_for(R2V)
+    for prompt in ("A", "A f", "A fo", "A fox"):
+        panel.form.values = {"prompt": prompt, "reference_images": ["https://example.com/a.png"]}
+    until(lambda: panel._go.description == "Generate · 44 credits")
+    assert len(provider.estimates) == 1, "typing asks for nothing"
+    assert provider.charges == []
+    panel.form.values = {"prompt": ""}
+    assert panel._go.description == "Generate · price not known"
+
+
+def test_a_doubtful_request_is_sent_only_after_a_second_press(
+    panel_for: Callable[[str], Panel], provider: Provider
+) -> None:
+    panel = panel_for(I2V)
+    panel.form.values = {"prompt": "x", "img_urls": ["https://example.com/a.png"], "duration": 20}
+    said = pressed(panel)
+    assert "Nothing has been sent" in said
+    assert "third-party client" in said
+    assert provider.charges == []
+    pressed(panel)
+    assert len(provider.charges) == 1
+
+
+def test_another_doubt_asks_again(panel_for: Callable[[str], Panel], provider: Provider) -> None:
+    panel = panel_for(I2V)
+    panel.form.values = {"prompt": "x", "img_urls": ["https://example.com/a.png"], "duration": 20}
+    pressed(panel)
+    panel.form.values = {"prompt": "x", "img_urls": ["https://example.com/a.png"], "duration": 21}
+    pressed(panel)
+    assert provider.charges == []
+
+
+def test_where_nothing_is_charged_a_doubt_is_shown_and_stops_nothing(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(_panel, "SETTLE_S", 0.05)
+    panel = Panel(sd.spec("crun/seedance-1.0-pro-t2v"), sd.Session(queue_s=0, run_s=0))
+    panel._handle = Handle()  # type: ignore[assignment]
+    panel.form.values = {"prompt": "x", "duration": 1, "resolution": "480p"}
+    assert "Done" in pressed(panel)
+    assert "sdn-warn" in panel.form._controls["/input/duration"]._box.description  # type: ignore[attr-defined]
+
+
+def test_a_file_that_breaks_a_limit_is_told_at_its_entry_and_nothing_is_sent(
+    panel_for: Callable[[str], Panel], provider: Provider
+) -> None:
+    provider.files = {"/small.png": picture(200, 200), "/good.png": picture(640, 360)}
+    panel = panel_for(R2V)
+    panel.form.values = {"prompt": "x", "reference_images": [f"{provider.url}/good.png", f"{provider.url}/small.png"]}
+    pressed(panel)
+    assert provider.charges == []
+    broken = [problem for problem in panel.form.problems if problem.path == f"{IMAGES}/1"]
+    assert {problem.quote for problem in broken} == {"Width and height: 300 to 6000 px"}
+    rows = panel.form._controls[IMAGES]
+    assert isinstance(rows, ListControl)
+    assert "200 px" in rows._rows[1].text.description
+    assert "sdn-error" not in rows._rows[0].text.description
+    panel.form.values = {"prompt": "x", "reference_images": [f"{provider.url}/good.png"]}
+    assert panel.form.problems == (), "what was found about an entry goes with the entry"
+    assert "Done" in pressed(panel)
+
+
+def test_what_could_not_be_looked_at_is_said_and_stops_nothing(
+    panel_for: Callable[[str], Panel], provider: Provider
+) -> None:
+    panel = panel_for(R2V)
+    panel.form.values = {"prompt": "x", "reference_images": ["https://example.com/a.png", "asset://asset-1"]}
+    pressed(panel)
+    assert len(provider.charges) == 1
+    assert "2 files could not be checked" in panel._seen.value
+    assert "an uploaded asset" in panel._seen.value
+
+
+def test_a_script_asks_for_the_look_itself(provider: Provider, tmp_path: Path) -> None:
+    provider.files = {"/small.png": picture(200, 200)}
+    session = sd.Session(
+        api_key="a-key-1", base_url=provider.url, ledger=tmp_path / "l.sqlite3", outputs=tmp_path / "o", sleep=short
+    )
+    fields: dict[str, Any] = {"prompt": "x", "reference_images": [f"{provider.url}/small.png"]}
+    with pytest.raises(sd.InvalidInput, match="200 px"):
+        session.submit(R2V, preflight=True, **fields)
+    assert (provider.charges, list(session.tasks())) == ([], [])
+    report = session.preflight(R2V, **fields)
+    assert [problem.path for problem in report.problems] == [f"{IMAGES}/0"] * len(report.problems)
+    assert "reference_images 1" in report._repr_html_()
+    assert session.generate(R2V, timeout=60, **fields).path.exists(), "without being asked, nothing is looked at"
+
+
+def test_a_local_file_is_looked_at_where_it_is(tmp_path: Path) -> None:
+    file = tmp_path / "small.png"
+    file.write_bytes(picture(200, 200))
+    report = sd.preflight(R2V, prompt="x", reference_images=[file])
+    assert {problem.path for problem in report.problems} == {f"{IMAGES}/0"}
+    assert "provider cannot reach it" in str(report)
+
+
+def test_a_chosen_file_is_uploaded_and_its_address_becomes_an_entry() -> None:
+    panel = Panel(sd.spec(I2V), sd.Session(queue_s=0, run_s=0))
+    rows = panel.form._controls["/input/img_urls"]
+    assert isinstance(rows, ListControl)
+    rows._files.value = (
+        {
+            "name": "fox.png",
+            "type": "image/png",
+            "size": 3,
+            "content": memoryview(picture(400, 400)),
+            "last_modified": datetime.now(UTC),
+        },
+    )
+    until(lambda: len(rows._rows) == 1)
+    url = panel.form.values["input"]["img_urls"][0]
+    assert url.endswith(".png")
+    assert rows._files.value == ()
+    until(lambda: rows._state.value == "")
+    rows.register(rows._rows[0])
+    until(lambda: panel.form.values["input"]["img_urls"][0].startswith("asset://"))
+
+
+def test_an_upload_that_fails_is_told_at_the_field() -> None:
+    panel = Panel(sd.spec(I2V), sd.Session(queue_s=0, run_s=0))
+    rows = panel.form._controls["/input/img_urls"]
+    assert isinstance(rows, ListControl)
+    rows._files.value = (
+        {
+            "name": "<b>",
+            "type": "image/png",
+            "size": 3,
+            "content": memoryview(b"abc"),
+            "last_modified": datetime.now(UTC),
+        },
+    )
+    until(lambda: "no ending" in rows._state.value)
+    assert "<b>" not in rows._state.value
+    assert rows._rows == []
+
+
+@pytest.mark.parametrize("name", [PRO, "vastnum/doubao-seedance-2.0"])
+def test_a_provider_that_takes_no_files_offers_no_upload(name: str) -> None:
+    panel = Panel(sd.spec(name), sd.Session())
+    assert all(control._files is None for control in panel.form._controls.values() if isinstance(control, ListControl))
+    assert all(
+        control._files is None for control in sd.form(I2V)._controls.values() if isinstance(control, ListControl)
+    )
+
+
+def test_the_providers_own_percentage_moves_the_bar() -> None:
+    row = Row(
+        seq=1, spec=PRO, base_url="", simulated=False, digest="", take=1, body="", state=State.RUNNING, progress=42.0
+    )
+    assert "width: 42%" in running_html(row, 3)
+    assert "42 %" in running_html(row, 3)
+
+
+def test_a_form_that_changes_while_its_media_are_looked_at_sends_nothing(
+    panel_for: Callable[[str], Panel], provider: Provider, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    panel = panel_for(PRO)
+    panel.form.values = {"urls": ["https://example.com/a.png"], "prompt": "x", "duration": "4s"}
+    look = panel._session.advice.look
+
+    async def changing(*given: Any) -> Any:
+        panel.form.values = {"urls": ["https://example.com/b.png"], "prompt": "x", "duration": "15s"}
+        return await look(*given)
+
+    monkeypatch.setattr(panel._session.advice, "look", changing)
+    assert "was changed while" in pressed(panel)
+    assert provider.charges == []
+
+
+def test_a_warning_that_is_an_error_costs_nothing(provider: Provider, tmp_path: Path) -> None:
+    session = sd.Session(
+        api_key="a-key-1", base_url=provider.url, ledger=tmp_path / "l.sqlite3", outputs=tmp_path / "o", sleep=short
+    )
+    with pytest.raises(sd.LimitWarning):  # pytest makes every warning an error
+        session.submit(I2V, prompt="x", img_urls=["https://example.com/a.png"], duration=30)
+    assert (provider.charges, list(session.tasks())) == ([], [])
+
+
+def test_a_script_is_told_what_could_not_be_checked(provider: Provider, tmp_path: Path) -> None:
+    session = sd.Session(
+        api_key="a-key-1", base_url=provider.url, ledger=tmp_path / "l.sqlite3", outputs=tmp_path / "o", sleep=short
+    )
+    with pytest.warns(sd.MediaWarning, match="not known"):
+        session.generate(R2V, timeout=60, preflight=True, prompt="x", reference_images=["https://example.com/a.png"])
+    assert len(provider.charges) == 1
+
+
+def test_a_page_instead_of_a_picture_is_told_before_money_moves(
+    panel_for: Callable[[str], Panel], provider: Provider
+) -> None:
+    provider.files = {"/share.png": b"<!doctype html><html><body>Sign in</body></html>"}
+    panel = panel_for(R2V)
+    panel.form.values = {"prompt": "x", "reference_images": [f"{provider.url}/share.png"]}
+    assert "HTML page" in pressed(panel)
+    assert provider.charges == []
+    pressed(panel)
+    assert len(provider.charges) == 1, "the address may answer the provider otherwise, so a person may insist"
+
+
+@pytest.mark.parametrize("fields", [{"imags": []}, {"reference_images": 5}, {"prompt": 5}])
+def test_a_misspelt_field_is_no_all_clear(fields: dict[str, Any]) -> None:
+    with pytest.raises(sd.InvalidInput):
+        sd.preflight(R2V, **fields)

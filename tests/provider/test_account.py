@@ -1,0 +1,256 @@
+"""The free calls beside the paid one: what a task costs, what is left, uploads, assets, callbacks."""
+
+import asyncio
+import json
+import os
+from pathlib import Path
+from typing import Any
+
+import pytest
+from support.provider import Provider
+from support.waiting import serving
+
+import seedance_nb as sd
+from seedance_nb._document.load import spec
+from seedance_nb._document.providers import SPECS
+from seedance_nb._provider import account as _desk
+from seedance_nb._provider.account import Desk
+from seedance_nb._provider.outcome import Answer
+from seedance_nb._task.engine import ENGINE, wait_for
+
+CRUN, PRO, VASTNUM = "crun/seedance-2.0-i2v", "seedance2-pro/seedance-20-i2v", "vastnum/doubao-seedance-2.0"
+FIELDS: dict[str, Any] = {"prompt": "x", "img_urls": ["https://example.com/a.png"], "resolution": "480p", "duration": 4}
+PICTURE = b"\x89PNG\r\n\x1a\n" + bytes(100)
+
+
+async def at_once(_: float) -> None:
+    await asyncio.sleep(0)
+
+
+@pytest.fixture
+def session(tmp_path: Path) -> sd.Session:
+    return sd.Session(queue_s=0, run_s=0, ledger=tmp_path / "l.sqlite3", sleep=at_once)
+
+
+@pytest.fixture
+def paying(provider: Provider, tmp_path: Path) -> sd.Session:
+    return sd.Session(
+        api_key="a-key-for-tests",
+        base_url=provider.url,
+        ledger=tmp_path / "l.sqlite3",
+        outputs=tmp_path / "o",
+        sleep=at_once,
+    )
+
+
+def test_an_uploaded_file_gets_an_address_that_a_request_can_use(session: sd.Session, tmp_path: Path) -> None:
+    file = tmp_path / "fox.png"
+    file.write_bytes(PICTURE)
+    desk = session.advice.desk(spec(CRUN))
+    url = wait_for(ENGINE.submit(desk.upload(file)))
+    assert url.endswith(".png")
+    assert sd.check(CRUN, **FIELDS | {"img_urls": [url]}) == ()
+    video = session.generate(CRUN, timeout=60, **FIELDS | {"img_urls": [url]})
+    assert video.path.exists()
+
+
+def test_an_asset_is_waited_for_until_it_is_active(tmp_path: Path) -> None:
+    waits: list[float] = []
+
+    async def count(seconds: float) -> None:
+        waits.append(seconds)
+        await asyncio.sleep(0.1)
+
+    slow = sd.Session(queue_s=0.25, run_s=0, ledger=tmp_path / "l.sqlite3", sleep=count)
+    address = wait_for(ENGINE.submit(slow.advice.desk(spec(CRUN)).asset("https://example.com/a.png")))
+    assert address.startswith("asset://simulated-")
+    assert set(waits) == {3}
+    assert sd.check(CRUN, **FIELDS | {"img_urls": [address]}) == ()
+
+
+@pytest.mark.parametrize("name", [PRO, VASTNUM])
+def test_a_provider_without_uploads_says_what_to_do_instead(name: str, tmp_path: Path) -> None:
+    file = tmp_path / "fox.png"
+    file.write_bytes(PICTURE)
+    with pytest.raises(sd.SeedanceError, match="put the file on the web"):
+        sd.upload(name, file)
+    with pytest.raises(sd.SeedanceError, match="give the public address itself"):
+        sd.asset(name, "https://example.com/a.png")
+    with pytest.raises(sd.SeedanceError, match="has no balance call"):
+        sd.balance(name)
+
+
+@pytest.mark.parametrize(("name", "words"), [(CRUN, "sd.upload sends the file there"), (PRO, "put the file on the web first"),
+                                             (VASTNUM, "put the file on the web first")])  # fmt: skip
+@pytest.mark.parametrize("file", ["cat.png", "./cat.png", Path("cat.png"), Path("/tmp/cat.png")])  # noqa: S108 - no file is made
+def test_a_local_file_in_a_request_is_told_what_this_provider_takes(name: str, words: str, file: Any) -> None:
+    field = {CRUN: "img_urls", PRO: "urls", VASTNUM: "images"}[name]
+    fields: dict[str, Any] = {"prompt": "x", field: [file]}
+    found = [problem for problem in sd.check(name, **fields) if not problem.warns]
+    assert [problem.field for problem in found] == [field]
+    assert words in found[0].message
+
+
+@pytest.mark.parametrize("kind", ["pipe", "device", "folder"])
+def test_only_a_regular_file_is_uploaded_and_nothing_else_is_opened(
+    session: sd.Session, tmp_path: Path, kind: str
+) -> None:
+    path = tmp_path / "a.png"
+    {"pipe": os.mkfifo, "device": lambda at: at.symlink_to("/dev/zero"), "folder": Path.mkdir}[kind](path)
+    with pytest.raises(sd.SeedanceError, match="no regular file"):
+        ENGINE.submit(session.advice.desk(spec(CRUN)).upload(path)).result(5)
+
+
+def test_a_file_is_read_to_the_limit_and_no_further(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(_desk, "MOST_BYTES", 100)
+    file = tmp_path / "a.png"
+    file.write_bytes(bytes(100))
+    assert _desk._content(file, "") == (bytes(100), "a.png")
+    file.write_bytes(bytes(101))
+    with pytest.raises(sd.SeedanceError, match="more than 100 bytes"):
+        _desk._content(file, "")
+
+
+@pytest.mark.parametrize(
+    ("content", "name", "words"), [(b"", "a.png", "is empty"), (b"x", "a", "no ending"), (b"x", "a.p/ng", "no ending")]
+)
+def test_a_file_that_cannot_be_sent_is_told_so(content: bytes, name: str, words: str) -> None:
+    with pytest.raises(sd.SeedanceError, match=words):
+        sd.upload(CRUN, content, name=name)
+    with pytest.raises(sd.SeedanceError, match="cannot be read"):
+        sd.upload(CRUN, "/no/such/file.png")
+
+
+def test_without_a_key_there_is_no_account_to_ask() -> None:
+    with pytest.raises(sd.SeedanceError, match="no account"):
+        sd.balance(CRUN)
+
+
+def test_the_served_simulator_has_a_balance_and_names_no_price(tmp_path: Path) -> None:
+    with serving(SEEDANCE_SIMULATOR=str(tmp_path / "s")) as url:
+        assert sd.balance(CRUN, api_key="any-key-1", base_url=url) == 1000
+        price = sd.estimate(CRUN, api_key="any-key-1", base_url=url, **FIELDS)
+    assert (price.amount, price.why) == (None, "the simulator has no prices")
+
+
+def test_what_only_the_simulator_has_is_never_sent_to_a_provider(session: sd.Session, tmp_path: Path) -> None:
+    desk = session.advice.desk(spec(CRUN))
+    url = wait_for(ENGINE.submit(desk.upload(PICTURE, "a.png")))
+    asset = wait_for(ENGINE.submit(desk.asset(url)))
+    real = sd.Session(api_key="a-key-for-tests", ledger=tmp_path / "real.sqlite3")
+    for address in (url, asset):
+        with pytest.raises(sd.InvalidInput, match="only the simulator has"):
+            real.submit(CRUN, **FIELDS | {"img_urls": [address]})
+    assert list(real.tasks()) == []
+
+
+def test_one_failed_look_loses_no_asset(paying: sd.Session, monkeypatch: pytest.MonkeyPatch) -> None:
+    told = iter(["asset-777", sd.SeedanceError("HTTP 502"), "Active"])
+
+    async def value(*_: Any, **__: Any) -> Any:
+        step = next(told)
+        if isinstance(step, Exception):
+            raise step
+        return step
+
+    monkeypatch.setattr(Desk, "_value", value)
+    desk = paying.advice.desk(spec(CRUN))
+    assert wait_for(ENGINE.submit(desk.asset("https://example.com/a.png"))) == "asset://asset-777"
+
+
+def test_a_kind_of_asset_that_is_none_is_told() -> None:
+    with pytest.raises(sd.SeedanceError, match="image, video, audio"):
+        sd.asset(CRUN, "https://example.com/a.png", kind="picture")  # type: ignore[arg-type]
+
+
+def test_a_task_of_a_document_of_ones_own_can_be_called_back_with_the_document(tmp_path: Path) -> None:
+    file = tmp_path / "mine.yaml"
+    file.write_text(read_text(CRUN))
+    first = sd.Session(queue_s=0, run_s=0).generate(file, timeout=60, **FIELDS)
+    later = sd.Session(queue_s=0, run_s=0)
+    with pytest.raises(sd.SeedanceError, match="does not come with the package"):
+        later.callback({"task_id": first.row.task_id})
+    assert later.callback({"task_id": first.row.task_id}, document=file).row.state == "done"
+
+
+def read_text(name: str) -> str:
+    return (SPECS / f"{name}.yaml").read_text(encoding="utf-8")
+
+
+def test_the_estimate_call_is_asked_with_the_very_body_and_charges_nothing(
+    paying: sd.Session, provider: Provider
+) -> None:
+    provider.on_estimate = [37.5]
+    price = paying.estimate(CRUN, **FIELDS)
+    assert (price.amount, price.unit, str(price)) == (37.5, "credits", "37.5 credits")
+    assert json.loads(provider.estimates[0])["input"] == FIELDS
+    assert provider.charges == []
+    row = paying.submit(CRUN, **FIELDS).row
+    assert row.estimate == 37.5, "the ledger has the estimate from before the sending"
+
+
+@pytest.mark.parametrize("answer", [(200, {"code": 429, "message": "slow"}), (500, {}), (200, {"code": 200, "data": {}}), (200, {"code": 200, "data": {"credits": "many"}}),
+                                    (200, {"code": 200, "data": {"credits": -1}}), (200, {"code": 200, "data": {"credits": 10**15}})])  # fmt: skip
+def test_an_estimate_call_that_does_not_answer_leaves_the_price_unknown(
+    paying: sd.Session, provider: Provider, answer: Any
+) -> None:
+    provider.on_estimate = [answer]
+    price = paying.estimate(CRUN, **FIELDS)
+    assert price.amount is None
+    assert "estimate call" in price.why
+
+
+def test_the_key_does_not_go_to_an_upload_address(paying: sd.Session, monkeypatch: pytest.MonkeyPatch) -> None:
+    desk = paying.advice.desk(spec(CRUN))
+    put = Provider()
+    try:
+
+        async def answer(*_: Any, **__: Any) -> Any:
+            told = {"presigned_url": f"{put.url}/x?signature=s", "file_url": "https://files.example.com/x.png"}
+            return Answer(status=200, value={"data": told})
+
+        monkeypatch.setattr(Desk, "_answer", answer)
+        with pytest.raises(sd.SeedanceError, match="not https"):
+            wait_for(ENGINE.submit(desk.upload(PICTURE, "a.png")))
+        assert put.headers == []
+    finally:
+        put.stop()
+
+
+def test_a_callback_is_a_hint_and_the_task_is_read_again_with_the_key(paying: sd.Session, provider: Provider) -> None:
+    provider.on_status = ["pending"]
+    task = paying.submit(CRUN, **FIELDS)
+    for _ in range(500):
+        if task.row.task_id:
+            break
+        wait_for(ENGINE.submit(asyncio.sleep(0.01)))
+    looks = len(provider.looks)
+    lie = {
+        "task_id": task.row.task_id,
+        "status": "success",
+        "result": {"media_urls": ["https://evil.example.com/v.mp4"]},
+        "credits": 0,
+    }
+    told = paying.callback(lie)
+    assert told.name == task.name
+    assert len(provider.looks) > looks
+    assert (told.row.state, told.row.outputs) == ("queued", ())
+    provider.on_status = ["success"]
+    assert paying.callback(json.dumps(lie)).row.outputs == (f"{provider.url}/outputs/video.mp4",)
+
+
+@pytest.mark.parametrize(
+    "payload",
+    [{}, {"task_id": "task_unknown"}, {"task_id": 5}, {"taskId": "x"}, "[1]", "nonsense", b"\xff", {"task_id": "#1"}],
+)
+def test_a_callback_about_no_task_of_ours_is_not_believed(payload: Any) -> None:
+    with pytest.raises(sd.SeedanceError, match="callback"):
+        sd.callback(payload)
+
+
+def test_a_callback_of_seedance2_pro_has_its_own_name_for_the_id() -> None:
+    session = sd.Session(queue_s=0, run_s=0)
+    video = session.generate(
+        PRO, timeout=60, urls=["https://example.com/a.png"], prompt="x", resolution="256x144", duration="4s"
+    )
+    assert session.callback({"taskId": video.row.task_id, "status": "fail"}).row.state == "done"
