@@ -115,6 +115,10 @@ def test_only_two_files_open_connections() -> None:
     assert makers == {"_provider/transport", "_web/client"}
 
 
+def test_jsonschema_is_imported_in_one_file() -> None:
+    assert [name for name in NAMES if "jsonschema" in libraries(name)] == ["_schema/library"]
+
+
 def test_text_becomes_html_in_one_place() -> None:
     assert [name for name in NAMES if "html" in imports(name)] == ["_base/html"]
 

@@ -5,10 +5,9 @@ from collections.abc import Iterator
 from functools import cache
 from typing import Any
 
-import jsonschema
-
 from seedance_nb._base.errors import SpecError
 from seedance_nb._base.values import join
+from seedance_nb._schema.library import Draft202012Validator
 
 STATES = ("queued", "running", "done", "failed")
 REFUSALS = ("refused", "unauthorized", "no-credits", "rate-limited", "unavailable")
@@ -156,7 +155,7 @@ def check_ours(document: dict[str, Any], file: str) -> None:
 
 @cache
 def _validator(key: str, *, in_field: bool) -> Any:
-    return jsonschema.Draft202012Validator((FIELD if in_field else ROOT)[key])
+    return Draft202012Validator((FIELD if in_field else ROOT)[key])
 
 
 def _keys(value: Any, path: tuple[str | int, ...]) -> Iterator[tuple[tuple[str | int, ...], str, Any]]:

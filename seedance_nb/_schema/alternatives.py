@@ -3,10 +3,9 @@
 from collections.abc import Iterable, Iterator, Sequence
 from typing import Any
 
-from jsonschema import ValidationError
-
 from seedance_nb._base.values import ABSENT
 from seedance_nb._schema.dialect import FROM
+from seedance_nb._schema.library import ValidationError
 
 UNCHECKED = "unchecked"
 """The rule of an error that says that something could not be checked."""

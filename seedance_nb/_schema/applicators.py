@@ -6,10 +6,9 @@ import itertools
 from collections.abc import Iterator
 from typing import Any
 
-from jsonschema import ValidationError
-
 from seedance_nb._base.values import ABSENT
 from seedance_nb._schema.alternatives import UNCHECKED, branch_names, told
+from seedance_nb._schema.library import ValidationError
 from seedance_nb._schema.messages import words_for
 from seedance_nb._schema.patterns import search
 from seedance_nb._schema.work import spend

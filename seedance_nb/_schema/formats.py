@@ -7,8 +7,7 @@ import re
 from collections.abc import Callable, Mapping
 from datetime import date
 
-import jsonschema
-
+from seedance_nb._schema.library import FormatChecker
 from seedance_nb._schema.patterns import pattern_fault
 from seedance_nb._schema.uris import uri_fault
 
@@ -31,9 +30,9 @@ _LAST_MINUTE = 24 * 60 - 1
 
 
 @functools.cache
-def checker() -> jsonschema.FormatChecker:
+def checker() -> FormatChecker:
     """The checker of the formats that are known here. *pure*."""
-    made = jsonschema.FormatChecker(formats=())
+    made = FormatChecker(formats=())
     for name, fits in _FORMATS.items():
         made.checks(name)(functools.partial(_only_texts, fits))
     return made

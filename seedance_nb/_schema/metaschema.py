@@ -4,29 +4,28 @@ import functools
 from collections.abc import Iterator
 from typing import Any
 
-import jsonschema
-import jsonschema.validators
 from jsonschema_specifications import REGISTRY
 
+from seedance_nb._schema.library import Draft202012Validator, ValidationError, extend
 from seedance_nb._schema.validator import descend
 
-_WHOLE = jsonschema.Draft202012Validator.META_SCHEMA["$id"]
+_WHOLE = Draft202012Validator.META_SCHEMA["$id"]
 
 
-def schema_error(made: Any) -> jsonschema.ValidationError | None:
+def schema_error(made: Any) -> ValidationError | None:
     """The first fault of a schema in JSON Schema 2020-12, None if it has none. *pure*."""
-    found: jsonschema.ValidationError | None = next(_checker().iter_errors(made), None)
+    found: ValidationError | None = next(_checker().iter_errors(made), None)
     return found
 
 
 @functools.cache
 def _checker() -> Any:
-    kind = jsonschema.validators.extend(jsonschema.Draft202012Validator, {"$ref": _ref})
+    kind = extend(Draft202012Validator, {"$ref": _ref})
     kind.descend = descend
     return kind(_in_one_piece())
 
 
-def _ref(validator: Any, ref: str, value: Any, _: Any) -> Iterator[jsonschema.ValidationError]:
+def _ref(validator: Any, ref: str, value: Any, _: Any) -> Iterator[ValidationError]:
     whole = validator.schema
     yield from validator.descend(value, whole if ref == "#" else whole["$defs"][ref.rpartition("/")[2]])
 

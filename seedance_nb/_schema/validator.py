@@ -6,10 +6,7 @@ from collections.abc import Iterator, Mapping
 from fractions import Fraction
 from typing import Any
 
-import jsonschema
-import jsonschema.validators
 import referencing
-from jsonschema import ValidationError
 
 from seedance_nb._base.problem import Problem
 from seedance_nb._base.values import ABSENT, digest, find, is_empty, join
@@ -19,6 +16,7 @@ from seedance_nb._schema.alternatives import UNCHECKED
 from seedance_nb._schema.applicators import strange
 from seedance_nb._schema.dialect import GIVEN, HIDDEN, KNOWN, is_secret
 from seedance_nb._schema.formats import checker
+from seedance_nb._schema.library import Draft202012Validator, ValidationError, extend
 from seedance_nb._schema.messages import quote_for, words_for
 from seedance_nb._schema.patterns import pattern_fault, search
 from seedance_nb._schema.uris import media_fault
@@ -151,8 +149,8 @@ def _media(_: Any, table: Any, instance: Any, schema: Any) -> Iterator[Validatio
             yield ValidationError(fault, path=path, instance=item)
 
 
-_Checker = jsonschema.validators.extend(
-    jsonschema.Draft202012Validator,
+_Checker = extend(
+    Draft202012Validator,
     {
         "properties": _properties,
         "required": _required,

@@ -36,6 +36,20 @@ def imports() -> None:
         print(f"{statement}: {(cold(statement) - bare) * 1000:.0f} ms above bare python ({bare * 1000:.0f} ms)")
 
 
+def cpu(statement: str, times: int = 7) -> float:
+    """Median CPU seconds that one statement takes in a fresh interpreter, less its start."""
+    script = f"import time; begun = time.process_time(); {statement}; print(time.process_time() - begun)"
+    took = [subprocess.run([sys.executable, "-c", script], check=True, capture_output=True) for _ in range(times)]
+    return statistics.median(float(done.stdout.split()[-1]) for done in took)
+
+
+def first_check() -> None:
+    """CPU of the first check in a fresh kernel, beside a plain import of jsonschema."""
+    plain = cpu("import jsonschema")
+    ours = cpu(f"import seedance_nb as sd; sd.check({MODEL!r}, prompt='A fox')")
+    print(f"first sd.check: {ours:.2f} s CPU; `import jsonschema` alone: {plain:.2f} s; ratio {ours / plain:.2f}")
+
+
 def forms() -> None:
     """Build time and messages of the form, beside the same controls written by hand."""
     import comm
@@ -130,8 +144,8 @@ def browser() -> None:
 def lines() -> None:
     """Lines of each module."""
     sizes = {
-        path.name: len(path.read_text(encoding="utf-8").splitlines())
-        for path in sorted((ROOT / "seedance_nb").glob("*.py"))
+        path.relative_to(ROOT / "seedance_nb").as_posix(): len(path.read_text(encoding="utf-8").splitlines())
+        for path in sorted((ROOT / "seedance_nb").rglob("*.py"))
     }
     print(
         f"{len(sizes)} modules, {sum(sizes.values())} lines, largest {max(sizes.values())}, median {statistics.median(sizes.values()):.0f}"
@@ -142,6 +156,7 @@ def lines() -> None:
 if __name__ == "__main__":
     lines()
     imports()
+    first_check()
     forms()
     if "--browser" in sys.argv:
         browser()

@@ -1,0 +1,50 @@
+"""jsonschema, imported without the grammar that it reads for two formats; that takes ten times as long as all the rest of it.
+
+Wherever JupyterLab is installed, jsonschema imports `rfc3987_syntax` for `iri` and `iri-reference`, which nothing here asks for.
+A stand-in takes its place meanwhile and loads it when somebody's schema asks, so that the checks of others stay whole.
+"""
+
+import importlib.util
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+from types import ModuleType
+from typing import Any
+
+_GRAMMAR = "rfc3987_syntax"
+
+
+@contextmanager
+def _grammar_on_first_use() -> Iterator[None]:
+    spec = None if {"jsonschema", _GRAMMAR} & sys.modules.keys() else importlib.util.find_spec(_GRAMMAR)
+    if spec is None:
+        yield
+        return
+    stand_in = sys.modules[_GRAMMAR] = importlib.util.module_from_spec(spec)
+
+    def leave() -> None:
+        if sys.modules.get(_GRAMMAR) is stand_in:
+            del sys.modules[_GRAMMAR]
+
+    def loaded() -> ModuleType:
+        leave()
+        return importlib.import_module(_GRAMMAR)
+
+    def is_valid_syntax(term: str, value: str) -> bool:
+        return bool(loaded().is_valid_syntax(term, value))
+
+    def of_the_grammar(name: str) -> Any:  # another thread may import it just now, for anything else that it has
+        return getattr(loaded(), name)
+
+    vars(stand_in).update(is_valid_syntax=is_valid_syntax, __getattr__=of_the_grammar)
+    try:
+        yield
+    finally:
+        leave()
+
+
+with _grammar_on_first_use():
+    from jsonschema import Draft202012Validator, FormatChecker, ValidationError
+    from jsonschema.validators import extend
+
+__all__ = ["Draft202012Validator", "FormatChecker", "ValidationError", "extend"]
