@@ -51,11 +51,14 @@ def test_many_texts_under_a_pattern_that_blows_up_take_no_longer_than_a_few() ->
     assert time.perf_counter() - started < 3
 
 
-@pytest.mark.parametrize("kind", ["not", "if", "anyOf", "oneOf", "contains", "patternProperties", "propertyNames"])
+@pytest.mark.parametrize(
+    "kind", ["not", "if", "else", "anyOf", "oneOf", "contains", "patternProperties", "propertyNames"]
+)
 def test_what_is_unchecked_within_another_rule_leaves_that_rule_unchecked(kind: str) -> None:
     evil, text = {"pattern": "^(c+)+$"}, "c" * 4000 + "!"
     schemas = {
-        "not": {"not": evil}, "if": {"if": evil, "then": False}, "anyOf": {"anyOf": [evil, {"type": "integer"}]},
+        "not": {"not": evil}, "if": {"if": evil, "then": False}, "else": {"if": evil, "else": False},
+        "anyOf": {"anyOf": [evil, {"type": "integer"}]},
         "oneOf": {"oneOf": [evil, {"type": "string"}]}, "contains": {"contains": evil},
         "patternProperties": {"patternProperties": {"^(c+)+$": False}, "additionalProperties": False}, "propertyNames": {"propertyNames": evil},
     }  # fmt: skip
