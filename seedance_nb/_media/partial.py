@@ -11,7 +11,7 @@ import httpx
 
 from seedance_nb._media.sniff import after_tag, sign
 from seedance_nb._web.addresses import Resolver, lookup
-from seedance_nb._web.client import Ask, Blocked, Trip, Way, is_plain, said, span
+from seedance_nb._web.client import Ask, Blocked, Trip, Way, is_plain, length, said, span
 
 HEAD = 131_072
 """How many bytes are read of the front of every file."""
@@ -246,8 +246,7 @@ async def _first(answer: httpx.Response, work: _Work) -> None:
         raise Blocked("it is empty, or its server cannot give parts of it")
     if answer.status_code != 200:  # noqa: PLR2004
         raise Blocked(f"{work.name} answered HTTP {answer.status_code}")
-    size = answer.headers.get("content-length", "")
-    work.size = int(size) if size.isdecimal() and len(size) < 19 else None  # noqa: PLR2004
+    work.size = length(answer)
     await _read_on(answer, work)
 
 
@@ -280,7 +279,7 @@ async def _rest(ask: Ask, work: _Work) -> None:
             raise Blocked(
                 f"its header was not found in {work.held.count / 1e6:.1f} MB and {work.trip.requests} requests"
             )
-        async with ask.again(_range(start, min(end, start + left))) as answer:
+        async with ask(_range(start, min(end, start + left))) as answer:
             _plain(answer, work)
             if answer.status_code != 206:  # noqa: PLR2004
                 raise Blocked(f"{work.name} answered HTTP {answer.status_code} to a request for a part of it")
@@ -293,7 +292,7 @@ def _plain(answer: httpx.Response, work: _Work) -> None:
 
 
 def _span(answer: httpx.Response, work: _Work, start: int, end: int) -> tuple[int, int]:
-    given = span(answer.headers.get("content-range", ""))
+    given = span(answer)
     if given is None or given[0] != start:
         raise Blocked(f"{work.name} gave another part of it than the one that was asked for")
     if start and given[2] != work.size:

@@ -1,29 +1,38 @@
-"""How files are asked for at addresses that others chose: only out on the public internet, by the very address that was checked.
+"""Requests for files at addresses that others chose: only out on the public internet, by the very address that was checked.
 
-No key, cookie or proxy comes near this file. Every host is looked up once for each hop, refused unless each of its
-addresses is public, and connected to by an address of that list, with its own name in the greeting and in the `Host`
-header. No redirect is followed unchecked.
+No key, cookie or proxy comes near this file. The text of an address is checked before every hop, and no redirect is
+followed unchecked. When a connection is made, its host is looked up once, refused unless each of its addresses is public,
+and connected to by one of these; the certificate and the `Host` header stay those of the address that was asked for.
 """
 
 import functools
 import re
 import ssl
 from collections.abc import AsyncIterator, Callable, Mapping
-from contextlib import AbstractAsyncContextManager, asynccontextmanager
+from contextlib import AbstractAsyncContextManager, asynccontextmanager, suppress
 from dataclasses import dataclass
 from http.cookiejar import CookieJar, DefaultCookiePolicy
 from typing import Any
 
+import httpcore
 import httpx
 
 from seedance_nb._web.addresses import Resolver, is_public, lookup
 
 _MOST_HOPS = 3
 _MOST_TRIES = 3
+_MOST_DIGITS = 18
+
+Ask = Callable[[Mapping[str, str]], AbstractAsyncContextManager[httpx.Response]]
+"""Asks at the place that has answered once more, with other headers. *network*."""
 
 
 class Blocked(Exception):
     """The address is not spoken to; the text says why, and holds no more of it than its host."""
+
+
+FAILURES = (Blocked, httpx.HTTPError, httpx.InvalidURL, OSError, ValueError)
+"""What a request may end in, TimeoutError among them; `said` puts it into words."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -40,15 +49,9 @@ class Way:
     connect_s: float = 10
     read_s: float = 60
 
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Door:
-    """Where to connect: `url` holds the address that was checked, `name` the host that was asked for, `asked` the whole address."""
-
-    url: httpx.URL
-    name: str
-    host_header: str
-    asked: str
+    def owns(self, url: httpx.URL) -> bool:
+        """Whether an address is at `origin`. *pure*."""
+        return bool(self.origin) and _origin(url) == _origin(httpx.URL(self.origin))
 
 
 class Trip:
@@ -62,115 +65,113 @@ class Trip:
     @asynccontextmanager
     async def reach(
         self, url: str, headers: Mapping[str, str], *, method: str = "GET", content: bytes | None = None
-    ) -> AsyncIterator[tuple[httpx.Response, "Ask"]]:
+    ) -> AsyncIterator[tuple[httpx.Response, Ask]]:
         """The answer whose body is still to be read, and the means to ask at the same place again. *network*.
 
         A GET is sent on at most three times, each hop checked like the first address; nothing else is sent on.
         Raises: Blocked; httpx's errors.
         """
+        target = _parsed(url)
         for _ in range(_MOST_HOPS + 1):
-            doors = await self._doors(url)
-            # A client of its own for each hop: a kept connection would be used for another name at the same address.
-            async with self._client() as client:
-                answer, ask = await self._knock(client, doors, headers, method, content)
-                try:
+            self._check(target)
+            async with self._client(target) as client:
+                ask = functools.partial(self._ask, client, target)
+                async with ask(headers, method, content) as answer:
                     if method != "GET" or not answer.has_redirect_location:
                         yield answer, ask
                         return
-                finally:
-                    await answer.aclose()
-            url = str(_parsed(url).join(_parsed(answer.headers["location"])))
+            target = target.join(_parsed(answer.headers["location"]))
         raise Blocked(f"{self.name} sends on and on to other addresses")
 
-    async def _doors(self, url: str) -> list[Door]:
-        parts = _parsed(url)
-        if not parts.host:
+    def _check(self, url: httpx.URL) -> None:
+        if not url.host:
             raise Blocked("its address has no host")
-        self.name = parts.host
-        if parts.userinfo:
+        self.name = url.host
+        if url.userinfo:
             raise Blocked("its address has a user name in front of the host")
-        own = bool(self._way.origin) and _origin(parts) == _origin(httpx.URL(self._way.origin))
-        if parts.scheme != "https" and not own:
+        if url.scheme != "https" and not self._way.owns(url):
             raise Blocked("its address is not https")
-        header = parts.netloc.decode("ascii")
-        if self._way.app is not None:
-            if not own:
-                raise Blocked("the simulator has files of its own only")
-            return [Door(url=parts, name=parts.host, host_header=header, asked=url)]
-        port = parts.port or (443 if parts.scheme == "https" else 80)
+        if self._way.app is not None and not self._way.owns(url):
+            raise Blocked("the simulator has files of its own only")
+
+    def _client(self, url: httpx.URL) -> httpx.AsyncClient:
+        way = self._way
+        return httpx.AsyncClient(
+            headers={"Accept": "*/*", "Accept-Encoding": "identity", "User-Agent": "seedance_nb"},
+            timeout=httpx.Timeout(way.read_s, connect=way.connect_s),
+            cookies=CookieJar(DefaultCookiePolicy(allowed_domains=())),
+            trust_env=False,
+            transport=httpx.ASGITransport(app=way.app, raise_app_exceptions=False)
+            if way.app
+            else _Transport(_Backend(way.resolve, may_be_inside=way.owns(url))),
+        )
+
+    def _ask(
+        self,
+        client: httpx.AsyncClient,
+        url: httpx.URL,
+        headers: Mapping[str, str],
+        method: str = "GET",
+        content: bytes | None = None,
+    ) -> AbstractAsyncContextManager[httpx.Response]:
+        self.requests += 1
+        return client.stream(method, url, headers=headers, content=content)
+
+
+class _Backend(httpcore.AnyIOBackend):
+    """Connects to a host by an address that was looked up and checked here, and by no other."""
+
+    def __init__(self, resolve: Resolver, *, may_be_inside: bool) -> None:
+        self._resolve, self._may_be_inside = resolve, may_be_inside
+
+    async def connect_tcp(self, host: str, port: int, *args: Any, **kwargs: Any) -> httpcore.AsyncNetworkStream:
+        """The connection. *network*. Raises: Blocked; httpcore's errors."""
+        *others, last = (await self._addresses(host, port))[:_MOST_TRIES]
+        for address in others:
+            with suppress(httpcore.ConnectError, httpcore.ConnectTimeout):
+                return await super().connect_tcp(address, port, *args, **kwargs)
+        return await super().connect_tcp(last, port, *args, **kwargs)
+
+    async def _addresses(self, host: str, port: int) -> list[str]:
         try:
-            addresses = await self._way.resolve(parts.host, port)
+            addresses = await self._resolve(host, port)
         except (OSError, UnicodeError):
             addresses = []
         if not addresses:
-            raise Blocked(f"the host {self.name} is not known")
-        if not own and not all(is_public(address) for address in addresses):
-            raise Blocked(f"{self.name} is not on the public internet")
-        return [
-            Door(url=parts.copy_with(host=address, fragment=None), name=parts.host, host_header=header, asked=url)
-            for address in addresses[:_MOST_TRIES]
-        ]
-
-    async def _knock(
-        self,
-        client: httpx.AsyncClient,
-        doors: list[Door],
-        headers: Mapping[str, str],
-        method: str,
-        content: bytes | None,
-    ) -> tuple[httpx.Response, "Ask"]:
-        for door in doors[:-1]:
-            try:
-                return await self._sent(client, door, headers, method, content), Ask(self, client, door)
-            except (httpx.ConnectError, httpx.ConnectTimeout):
-                continue
-        return await self._sent(client, doors[-1], headers, method, content), Ask(self, client, doors[-1])
-
-    async def _sent(
-        self, client: httpx.AsyncClient, door: Door, headers: Mapping[str, str], method: str, content: bytes | None
-    ) -> httpx.Response:
-        self.requests += 1
-        named = {"Host": door.host_header, **headers}
-        request = client.build_request(
-            method, door.url, headers=named, content=content, extensions={"sni_hostname": door.name}
-        )
-        return await client.send(request, stream=True, follow_redirects=False)
-
-    def _client(self) -> httpx.AsyncClient:
-        headers = {"Accept": "*/*", "Accept-Encoding": "identity", "User-Agent": "seedance_nb"}
-        app = self._way.app
-        return httpx.AsyncClient(
-            headers=headers,
-            timeout=httpx.Timeout(self._way.read_s, connect=self._way.connect_s),
-            cookies=CookieJar(DefaultCookiePolicy(allowed_domains=())),
-            trust_env=False,
-            verify=trusted(),
-            transport=httpx.ASGITransport(app=app, raise_app_exceptions=False) if app else None,
-        )
+            raise Blocked(f"the host {host} is not known")
+        if not self._may_be_inside and not all(is_public(address) for address in addresses):
+            raise Blocked(f"{host} is not on the public internet")
+        return addresses
 
 
-class Ask:
-    """Further requests at a place that has answered; `door` says which it is."""
+class _Transport(httpx.AsyncHTTPTransport):
+    """httpx's transport over a pool that connects through `backend`."""
 
-    def __init__(self, trip: Trip, client: httpx.AsyncClient, door: Door) -> None:
-        self._trip, self._client, self.door = trip, client, door
-
-    def again(self, headers: Mapping[str, str]) -> AbstractAsyncContextManager[httpx.Response]:
-        """The answer to the same address asked for with other headers. *network*."""
-        return self._again(headers)
-
-    @asynccontextmanager
-    async def _again(self, headers: Mapping[str, str]) -> AsyncIterator[httpx.Response]:
-        answer = await self._trip._sent(self._client, self.door, headers, "GET", None)  # noqa: SLF001 - a part of the trip
-        try:
-            yield answer
-        finally:
-            await answer.aclose()
+    def __init__(self, backend: httpcore.AsyncNetworkBackend) -> None:
+        # Never super().__init__(), whose pool connects unchecked: should httpx rename the attribute, nothing connects at all.
+        self._pool = httpcore.AsyncConnectionPool(ssl_context=trusted(), network_backend=backend)
 
 
 def is_plain(answer: httpx.Response) -> bool:
     """Whether an answer's bytes are the file's own. *pure*. Nobody asked for compressed ones, which may grow without bound."""
     return answer.headers.get("content-encoding", "identity").strip().lower() in ("", "identity")
+
+
+def length(answer: httpx.Response) -> int | None:
+    """How many bytes an answer says that its body has, None if it does not say. *pure*."""
+    text = answer.headers.get("content-length", "")
+    return int(text) if text.isdecimal() and len(text) <= _MOST_DIGITS else None
+
+
+_SPAN = re.compile(r"bytes (\d{1,18})-(\d{1,18})/(\d{1,18}|\*)")
+
+
+def span(answer: httpx.Response) -> tuple[int, int, int | None] | None:
+    """First place, end and whole size by an answer's `Content-Range` header; None if it has no such. *pure*."""
+    match = _SPAN.fullmatch(answer.headers.get("content-range", "").strip())
+    if match is None or int(match[2]) < int(match[1]):
+        return None
+    return int(match[1]), int(match[2]) + 1, None if match[3] == "*" else int(match[3])
 
 
 def said(error: Exception, name: str) -> str:
@@ -199,16 +200,5 @@ def _parsed(url: str) -> httpx.URL:
     raise Blocked("its address is malformed")
 
 
-def _origin(url: httpx.URL) -> tuple[str, str, int | None]:
-    return url.scheme, url.host, url.port or {"http": 80, "https": 443}.get(url.scheme)
-
-
-_SPAN = re.compile(r"bytes (\d{1,18})-(\d{1,18})/(\d{1,18}|\*)")
-
-
-def span(content_range: str) -> tuple[int, int, int | None] | None:
-    """First place, end and whole size of a `Content-Range` header; None if it is not one. *pure*."""
-    match = _SPAN.fullmatch(content_range.strip())
-    if match is None or int(match[2]) < int(match[1]):
-        return None
-    return int(match[1]), int(match[2]) + 1, None if match[3] == "*" else int(match[3])
+def _origin(url: httpx.URL) -> tuple[str, bytes, int | None]:
+    return url.scheme, url.raw_host, url.port  # httpx names no usual port

@@ -14,11 +14,10 @@ from contextlib import contextmanager, suppress
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import BinaryIO, Literal
-from urllib.parse import urlsplit
 
 import httpx
 
-from seedance_nb._web.client import Blocked, Trip, Way, is_plain, said, span
+from seedance_nb._web.client import FAILURES, Blocked, Trip, Way, is_plain, length, said, span
 from seedance_nb._web.regular_files import append, create, on_disk, read
 
 Kind = Literal["dead", "broken", "final", "disk"]
@@ -104,7 +103,7 @@ async def download(url: str, part: Path, way: Way, bounds: Bounds) -> None:
         fault = Fault("final", f"{trip.name} did not give it within {round(bounds.total_s, 1):g} s")
     except Blocked as error:
         fault = Fault("final", said(error, trip.name))
-    except (httpx.HTTPError, httpx.InvalidURL, OSError, ValueError) as error:
+    except FAILURES as error:
         fault = Fault("broken", said(error, trip.name))
     finally:
         # Also where the kernel stops this: what can be gone on with stays.
@@ -125,8 +124,8 @@ async def _attempt(url: str, part: Path, trip: Trip, bounds: Bounds, left: _Left
     # Of a file that is all there the last byte is asked for, to learn whether it is still that file.
     known = min(left.have, left.mark.size - 1) if left is not None else 0
     headers = {"Range": f"bytes={known}-", "If-Range": left.mark.etag} if left is not None else {}
-    async with trip.reach(url, headers) as (answer, ask):
-        where = _where(ask.door.asked)
+    async with trip.reach(url, headers) as (answer, _):
+        where = _where(answer.url)
         begin = 0
         if answer.status_code == 206 and left is not None:  # noqa: PLR2004
             begin = left.have
@@ -143,7 +142,7 @@ async def _attempt(url: str, part: Path, trip: Trip, bounds: Bounds, left: _Left
             raise Fault("dead" if is_dead else "broken", f"{trip.name} answered HTTP {answer.status_code}")
         if not is_plain(answer):
             raise Fault("final", f"{trip.name} gives it compressed, though that was not asked for")
-        size = left.mark.size if left is not None and begin else _length(answer)
+        size = left.mark.size if left is not None and begin else length(answer)
         _must_fit(part, size, begin, bounds)
         with _disk():
             if not begin:
@@ -177,14 +176,9 @@ async def _write(answer: httpx.Response, file: BinaryIO, end: int, bounds: Bound
 
 def _goes_on(answer: httpx.Response, left: _Left, begin: int, where: str) -> bool:
     """Whether a part of a file is the rest of what is there, by everything that the answer says. *pure*."""
-    given = span(answer.headers.get("content-range", ""))
+    given = span(answer)
     same = answer.headers.get("etag", "") == left.mark.etag and where == left.mark.where
     return same and given is not None and given[0] == begin and given[2] == left.mark.size
-
-
-def _length(answer: httpx.Response) -> int | None:
-    told = answer.headers.get("content-length", "")
-    return int(told) if told.isdecimal() and len(told) < 19 else None  # noqa: PLR2004
 
 
 def _must_fit(part: Path, size: int | None, begin: int, bounds: Bounds) -> None:
@@ -237,7 +231,6 @@ def _note_of(part: Path) -> Path:
     return part.with_name(f"{part.name}.json")
 
 
-def _where(url: str) -> str:
+def _where(url: httpx.URL) -> str:
     # Without the query: a fresh address of the same file is signed anew.
-    parts = urlsplit(url)
-    return hashlib.sha256(f"{parts.scheme}://{parts.netloc}{parts.path}".encode()).hexdigest()
+    return hashlib.sha256(str(url.copy_with(query=None, fragment=None)).encode()).hexdigest()

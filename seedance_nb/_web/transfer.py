@@ -2,9 +2,7 @@
 
 import asyncio
 
-import httpx
-
-from seedance_nb._web.client import Blocked, Trip, Way, is_plain, said
+from seedance_nb._web.client import FAILURES, Trip, Way, is_plain, said
 
 
 async def fetch_small(url: str, limit: int = 10_000_000, total: float = 3) -> bytes:
@@ -20,7 +18,7 @@ async def fetch_small(url: str, limit: int = 10_000_000, total: float = 3) -> by
                 if size > limit:
                     return b""
                 parts.append(chunk)
-    except (TimeoutError, Blocked, httpx.HTTPError, httpx.InvalidURL, OSError, ValueError):
+    except FAILURES:
         return b""
     return b"".join(parts)
 
@@ -39,5 +37,5 @@ async def put_bytes(url: str, content: bytes, kind: str, way: Way, total: float 
             return "" if answer.is_success else f"HTTP {answer.status_code}"
     except TimeoutError:
         return f"it took longer than {total:g} s"
-    except (Blocked, httpx.HTTPError, httpx.InvalidURL, OSError, ValueError) as error:
+    except FAILURES as error:
         return said(error, trip.name)

@@ -217,7 +217,7 @@ def test_one_trip_counts_its_requests_and_tells_its_host(server: MediaServer) ->
     trip = Trip(Way(origin=server.origin))
 
     async def go() -> str:
-        async with trip.reach(f"{server.origin}/a", {}) as (answer, ask), ask.again({"Range": "bytes=0-"}) as second:
+        async with trip.reach(f"{server.origin}/a", {}) as (answer, ask), ask({"Range": "bytes=0-"}) as second:
             return json.dumps([answer.status_code, second.status_code])
 
     assert (asyncio.run(go()), trip.requests, trip.name) == ("[200, 200]", 2, "127.0.0.1")
