@@ -20,6 +20,8 @@ Each one has `.charged` ("not charged", "charged" or "unknown") and `.next_step`
 Errors are equal when their types and facts are equal.
 """
 
+import inspect
+import os
 import traceback
 import warnings
 from collections.abc import Iterable
@@ -46,10 +48,13 @@ class LimitWarning(UserWarning):
     """A request goes beyond a limit that is known from elsewhere and not from the provider's own page; it is sent all the same."""
 
 
-def tell(doubts: Iterable[object], kind: type[Warning], *, warn: bool) -> None:
-    """Each doubt as a Python warning of this kind, unless `warn` is False; it names the line of the caller's caller."""
-    for doubt in doubts if warn else ():
-        warnings.warn(str(doubt), kind, stacklevel=4)
+def tell(doubts: Iterable[object], kind: type[Warning]) -> None:
+    """Each doubt as a Python warning of this kind, which names the person's own line."""
+    level, frame = 1, inspect.currentframe()
+    while frame is not None and frame.f_code.co_filename.startswith(_PACKAGE):
+        level, frame = level + 1, frame.f_back
+    for doubt in doubts:
+        warnings.warn(str(doubt), kind, stacklevel=level)
 
 
 def own_line(frames: TracebackType | None) -> str:
@@ -65,7 +70,7 @@ def own_line(frames: TracebackType | None) -> str:
     return f"line {told.lineno}{code}"
 
 
-_PACKAGE = str(Path(__file__).parents[1])
+_PACKAGE = f"{Path(__file__).parents[1]}{os.sep}"
 _MONEY = {
     "not charged": "Nothing was charged.",
     "charged": "The provider may bill this task.",

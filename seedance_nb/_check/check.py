@@ -136,7 +136,8 @@ def approve(spec: Spec, given: Mapping[str, Any], extra: Mapping[str, Any] | Non
 def approve_again(spec: Spec, text: str) -> Approved:
     """The very text of a request that was approved before. *pure*. Raises: InvalidInput where it no longer would be."""
     body = read_json(text)
-    knowingly = tuple(problem.path for problem in check(spec, body) if problem.rule == "unknown")
-    if problems := check(spec, body, knowingly):
-        raise InvalidInput(problems)
+    problems = check(spec, body)
+    knowingly = tuple(problem.path for problem in problems if problem.rule == "unknown")
+    if refusing := tuple(problem for problem in problems if problem.rule != "unknown"):
+        raise InvalidInput(refusing)
     return Approved(spec=spec, body=text, digest=digest(body), values=body, extra=knowingly)

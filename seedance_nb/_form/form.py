@@ -89,6 +89,7 @@ class Form(Portable):
         self._start = start_of(spec)
         self._values: Any = copy.deepcopy(self._start)
         self._touched: set[str] = set()
+        self._checked: tuple[Problem, ...] | None = None
         self._found: tuple[tuple[Problem, Any], ...] = ()
         self._observers: list[Callable[[dict[str, Any]], None]] = []
         self._root = tree(spec)
@@ -118,13 +119,13 @@ class Form(Portable):
             msg = "values are an object: a request body, or fields by their names"
             raise ValueError(msg)
         placed = as_given(self.spec, body)  # a copy of its own
-        faults = [problem for problem in check(self.spec, placed) if problem.rule == "json"]
-        if faults:
+        checked = check(self.spec, placed)
+        if faults := [problem for problem in checked if problem.rule == "json"]:
             raise ValueError("; ".join(str(fault) for fault in faults))
         with self._lock:
             if repr(placed) != repr(self._values):
                 self.history.note(self._values)
-            self._values = placed
+            self._values, self._checked = placed, checked + warnings(self.spec, placed)
             self._touched = set()
             with self._board.together():  # what a control shows and what its label says travel as one message
                 self._board.show(self._values)
@@ -136,6 +137,12 @@ class Form(Portable):
         """Everything that is wrong with `values`; what refuses first, then warnings. *pure*."""
         with self._lock:
             return self._problems()
+
+    @property
+    def is_valid(self) -> bool:
+        """Whether the document allows `values`, whatever a provider or a file behind an address says of them. *pure*."""
+        with self._lock:
+            return all(problem.warns for problem in self._check())
 
     def shown(self) -> dict[str, Any]:
         """The values as they may stand in a notebook: secrets are left out."""
@@ -157,7 +164,7 @@ class Form(Portable):
             before, was = self._values, self.history.back()
             if was is None:
                 return False
-            self._values = was
+            self._values, self._checked = was, None
             self._board.follow(was)
             for path, control in list(self._controls.items()):
                 if repr(find(before, path)) != repr(find(was, path)):
@@ -184,9 +191,15 @@ class Form(Portable):
             self._touched |= {problem.path for problem in problems}
             self._refresh()
 
+    def _check(self) -> tuple[Problem, ...]:
+        """What the document says of `values`: once per change, because a check takes longer than all else that follows one."""
+        if self._checked is None:
+            self._checked = check(self.spec, self._values) + warnings(self.spec, self._values)
+        return self._checked
+
     def _problems(self) -> tuple[Problem, ...]:
         still = tuple(problem for problem, was in self._found if find(self._values, problem.path) == was)
-        return self._board.refined(check(self.spec, self._values)) + warnings(self.spec, self._values) + still
+        return self._board.refined(self._check()) + still
 
     def open_advanced(self) -> None:
         """Makes and shows the fields that stand apart: deprecated ones and those a notebook has little use for."""
@@ -204,7 +217,7 @@ class Form(Portable):
         with self._lock:
             self.last_change = time.monotonic()
             was, control = self._values, self._controls[path]
-            self._values = self._board.put(self._values, path)
+            self._values, self._checked = self._board.put(self._values, path), None
             here = path + join(change.path)
             pressed = control.field.kind in ("choice", "toggle")
             self.history.note(was, "" if pressed else typed_at(here, find(was, here), find(self._values, here)))

@@ -13,8 +13,8 @@ from ipywidgets.widgets.widget_button import ButtonStyle
 from seedance_nb._base.errors import Refused, SeedanceError, TaskFailed
 from seedance_nb._base.html import escaped, sent_html
 from seedance_nb._base.log import unexpected
-from seedance_nb._base.values import find, json_text
-from seedance_nb._check.check import approve, check
+from seedance_nb._base.values import find
+from seedance_nb._check.check import approve
 from seedance_nb._check.price import Estimate, estimate, price_before, price_note
 from seedance_nb._document.load import Spec
 from seedance_nb._form.controls.base import Shared, toggle
@@ -162,19 +162,17 @@ class Panel:
             self.form.tell(still)
 
     async def _follow(self, values: dict[str, Any], *, another: bool) -> None:
-        body = json_text(values)
-        # What touches the ledger waits in threads: a locked one must not hold up every other task on this loop.
-        taken = await asyncio.to_thread(self._session.ledger.takes, approve(self.spec, values)) if another else 0
+        # What may take long waits in threads: a large body or a locked ledger must not hold up every other task on this loop.
+        approved = await asyncio.to_thread(approve, self.spec, values)
+        taken = await asyncio.to_thread(self._session.ledger.takes, approved) if another else 0
         if self._budget is not None:  # asked here, where waiting for the answer stops nothing else
             await self._session.advice.price(self.spec, values)
         world: World = "simulated" if self._simulated else "paid"
         task = self.task = await asyncio.to_thread(
-            lambda: self._session.submit(
-                self.spec, take=taken + 1, warn=False, budget=self._budget, shown_as=world, by_hand=True, **values
-            )
+            self._session.send, approved, take=taken + 1, budget=self._budget, shown_as=world, by_hand=True
         )
         future = await asyncio.to_thread(task.future)
-        self._sent.value = sent_html(body)
+        self._sent.value = sent_html(approved.body)
         toggle(self._stop, shown=True)
         begun = time.monotonic()
         while not future.done() and self._watching:
@@ -195,7 +193,7 @@ class Panel:
 
     def _changed(self, values: dict[str, Any]) -> None:
         toggle(self._again, shown=False)
-        self._quote.changed(values)
+        self._quote.changed(values, can_be_sent=self.form.is_valid)
         self._tools.changed()
 
     def _priced(self) -> None:
@@ -252,11 +250,11 @@ class Quote:
         self._asks = "estimate" in spec.calls and not simulated
         self._latest: object = None
 
-    def changed(self, values: dict[str, Any]) -> None:
+    def changed(self, values: dict[str, Any], *, can_be_sent: bool) -> None:
         """Takes a form's new values. *network*, a while later, where the provider has an estimate call and they can be sent."""
         mine = self._latest = object()
         self._set(estimate(self._spec, values))
-        if self._asks and not check(self._spec, values):
+        if self._asks and can_be_sent:
             ENGINE.submit(self._ask(values, mine))
 
     async def _ask(self, values: dict[str, Any], mine: object) -> None:

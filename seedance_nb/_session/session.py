@@ -147,21 +147,17 @@ class Session:
         *,
         take: int = 1,
         extra: Mapping[str, Any] | None = None,
-        warn: bool = True,
         preflight: bool = False,
         budget: float | None = None,
-        shown_as: World = "",
-        by_hand: bool = False,
         **fields: Any,
     ) -> Task:
         """The task, at once; recorded before it is sent. *spends credits*, *network*, *writes ledger*.
 
         The same request again is the same task and costs nothing; `take=2` asks for another video of it. A limit that is
-        only known from elsewhere is told as a `LimitWarning`, unless `warn` is False. With `preflight` the files behind the
-        addresses are looked at first, for 8 s at most, and one that breaks a limit stops the request. `budget` is the most
-        that the provider's tasks in this ledger may come to, this one among them. Where nobody is there to ask (papermill,
-        nbconvert, CI), a request that costs anything needs one, unless a person pressed a button (`by_hand`). What was
-        `shown_as` "simulated" or "paid" is sent there or nowhere.
+        only known from elsewhere is told as a `LimitWarning`. With `preflight` the files behind the addresses are looked
+        at first, for 8 s at most, and one that breaks a limit stops the request. `budget` is the most that the provider's
+        tasks in this ledger may come to, this one among them. Where nobody is there to ask (papermill, nbconvert, CI), a
+        request that costs anything needs one.
 
         Raises: InvalidInput with every problem, before anything is recorded; SpecError; Unauthorized for a key that
         cannot be sent; LedgerError where the ledger cannot be written; OverBudget: nothing is sent then. What the
@@ -170,20 +166,37 @@ class Session:
         spec = _spec.spec(document)
         budget = self._budget if budget is None else budget
         sendable(spec, take, budget)
-        self._specs[spec.name] = spec
         approved = approve(spec, fields, extra)
-        where = self._doors.new(spec)
-        must_be_meant(spec, where, budget, shown_as=shown_as, by_hand=by_hand)
+        flow = self._new(spec, budget)
         doubts = warnings(spec, approved.values)
         if preflight:
             report = wait_for(ENGINE.submit(self.advice.look(spec, approved.values)))
             if refusing := tuple(problem for problem in report.problems if not problem.warns):
                 raise InvalidInput(refusing)
             doubts += report.problems
-            tell(report.unchecked, MediaWarning, warn=warn)
+            tell(report.unchecked, MediaWarning)
         # Before anything is sent, so that it costs nothing where warnings are made errors.
-        tell(doubts, LimitWarning, warn=warn)
-        return started(self._flow(spec, where), self.advice, approved, take, budget)
+        tell(doubts, LimitWarning)
+        return started(flow, self.advice, approved, take, budget)
+
+    def send(
+        self,
+        approved: Approved,
+        *,
+        take: int = 1,
+        budget: float | None = None,
+        shown_as: World = "",
+        by_hand: bool = False,
+    ) -> Task:
+        """The task of an approved request whose warnings were shown. *spends credits*, *network*, *writes ledger*.
+
+        For what stands in a cell: `by_hand` says that a person pressed a button, who needs no budget, and what was
+        `shown_as` "simulated" or "paid" is sent there or nowhere. Raises: what `submit` raises.
+        """
+        budget = self._budget if budget is None else budget
+        sendable(approved.spec, take, budget)
+        flow = self._new(approved.spec, budget, shown_as=shown_as, by_hand=by_hand)
+        return started(flow, self.advice, approved, take, budget)
 
     def generate(self, document: Document, /, *, timeout: float | None = None, **fields: Any) -> Video:
         """The video; `submit` and `wait` in one. *spends credits*, *network*, *writes ledger*, *writes files*.
@@ -233,6 +246,13 @@ class Session:
             "The callback names no task of this ledger, so nothing of it is believed.",
             next_step="sd.tasks() lists what there is",
         )
+
+    def _new(self, spec: Spec, budget: float | None, *, shown_as: World = "", by_hand: bool = False) -> Flow:
+        """The flow of a new request, where it is meant to cost what it may cost. Raises: SeedanceError."""
+        self._specs[spec.name] = spec
+        where = self._doors.new(spec)
+        must_be_meant(spec, where, budget, shown_as=shown_as, by_hand=by_hand)
+        return self._flow(spec, where)
 
     def _flow(self, spec: Spec, where: Place) -> Flow:
         has_account = where.app is None and "balance" in spec.calls

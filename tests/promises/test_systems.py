@@ -4,7 +4,9 @@ import json
 import shutil
 import sys
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from contextlib import suppress
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -265,6 +267,21 @@ def test_a_warning_is_said_and_does_not_stop_a_script(paying: sd.Session) -> Non
     with pytest.warns(sd.LimitWarning, match="1 s is too small"):
         task = paying.submit(name, prompt="x", duration=1, resolution="480p")
     assert task.wait(60).path.exists()
+
+
+def test_a_warning_names_the_line_of_the_person_by_whichever_way_it_is_asked(paying: sd.Session) -> None:
+    fields: dict[str, Any] = {"prompt": "x", "duration": 1, "resolution": "480p"}
+    ways: list[Callable[..., Any]] = [
+        sd.submit,
+        paying.submit,
+        partial(sd.generate, timeout=0),
+        partial(paying.generate, timeout=0),
+    ]
+    for way in ways:
+        with pytest.warns(sd.LimitWarning) as seen, suppress(sd.WaitTimeout):
+            way("crun/seedance-1.0-pro-t2v", **fields)
+        own = Path(seen[0].filename).read_text(encoding="utf-8").splitlines()
+        assert 'way("crun/seedance-1.0-pro-t2v"' in own[seen[0].lineno - 1]
 
 
 def test_a_wish_of_a_page_can_be_asked_for_by_header(served: str) -> None:

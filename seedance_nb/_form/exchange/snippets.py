@@ -11,21 +11,7 @@ from seedance_nb._document.load import Spec, named, names
 from seedance_nb._document.load import spec as document_named
 
 WIDTH = 88
-OWN_WORDS = frozenset(
-    {
-        "timeout",
-        "take",
-        "extra",
-        "preflight",
-        "warn",
-        "budget",
-        "shown_as",
-        "by_hand",
-        "api_key",
-        "base_url",
-        "simulate",
-    }
-)
+OWN_WORDS = frozenset({"timeout", "take", "extra", "preflight", "budget", "api_key", "base_url", "simulate"})
 """Words that `sd.generate` keeps for itself: a field of such a name goes into `extra`."""
 
 _VARIABLE = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")

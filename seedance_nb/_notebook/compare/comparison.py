@@ -7,6 +7,7 @@ from typing import Any
 
 from seedance_nb._base.errors import LimitWarning, SeedanceError
 from seedance_nb._base.html import table_text
+from seedance_nb._check.check import approve
 from seedance_nb._check.price import Estimate, estimate
 from seedance_nb._notebook.compare.candidate import HEADS, Candidate, candidate, cells, specs
 from seedance_nb._notebook.compare.shared_words import known
@@ -158,15 +159,8 @@ class Comparison:
     def _task(self, candidate: Candidate, *, by_hand: bool) -> Task | Exception:
         world: World = "simulated" if candidate.simulated else "paid"
         try:
-            return self._session.submit(
-                candidate.spec,
-                take=self._take,
-                warn=False,
-                budget=self._budget,
-                shown_as=world,
-                by_hand=by_hand,
-                **candidate.carried.fields,
-            )
+            approved = approve(candidate.spec, candidate.carried.fields)
+            return self._session.send(approved, take=self._take, budget=self._budget, shown_as=world, by_hand=by_hand)
         except Exception as error:  # noqa: BLE001 - it stands in this model's place, and the other models go on
             return error
 
