@@ -66,7 +66,9 @@ class Report:
 
     def _repr_html_(self) -> str:
         rows = [[_last(f.path), _WORDS[f.outcome], f.message, f.quote or f.source] for f in self.findings]
-        return table_html(("entry", "outcome", "what was found", "the document"), rows, str(self).split("\n", 1)[0])
+        return str(
+            table_html(("entry", "outcome", "what was found", "the document"), rows, str(self).split("\n", 1)[0])
+        )
 
     def seconds(self, place: str) -> list[float] | None:
         """The lengths in s of all entries of the list at `place` (a JSON Pointer), None if one is not known. *pure*."""

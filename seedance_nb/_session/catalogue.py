@@ -40,4 +40,4 @@ class Models:
         return table_text(self._heads, self._rows)
 
     def _repr_html_(self) -> str:
-        return table_html(self._heads, self._rows)
+        return str(table_html(self._heads, self._rows))

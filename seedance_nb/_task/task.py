@@ -9,7 +9,7 @@ from textwrap import shorten
 from typing import Any
 
 from seedance_nb._base.errors import SeedanceError, WaitTimeout
-from seedance_nb._base.html import escaped, table_html, table_text
+from seedance_nb._base.html import Html, table_html, table_text
 from seedance_nb._base.text import quoted
 from seedance_nb._ledger.row import EARLY_STATES, Row, State, price_after
 from seedance_nb._task.files import file_text
@@ -145,11 +145,9 @@ class Task:
 
     def _repr_html_(self) -> str:
         row = self.row
-        said = f"<div>{escaped(row.error)}</div>" if row.error else ""
-        return (
-            f"<div><code>{escaped(row.name)}</code> {badge(row.simulated)} <b>{escaped(row.state)}</b> · "
-            f"{escaped(row.spec)} · {escaped(price_after(row))}{said}</div>"
-        )
+        error = Html("<div>{}</div>").format(row.error) if row.error else ""
+        shown = (row.name, badge(row.simulated), row.state, row.spec, price_after(row), error)
+        return str(Html("<div><code>{}</code> {} <b>{}</b> · {} · {}{}</div>").format(*shown))
 
 
 class Tasks(Sequence[Row]):
@@ -195,4 +193,4 @@ class Tasks(Sequence[Row]):
         return table_text(self._heads, self._cells(), self._note, self._lead)
 
     def _repr_html_(self) -> str:
-        return table_html(self._heads, self._cells(), self._note, self._lead)
+        return str(table_html(self._heads, self._cells(), self._note, self._lead))

@@ -1,4 +1,4 @@
-"""Videos, tasks and tables as text, HTML and pictures. Pure functions make strings; text is escaped here and only here."""
+"""Videos as text, HTML and pictures."""
 
 import base64
 import io
@@ -9,7 +9,7 @@ from pathlib import Path, PurePosixPath
 from typing import Any
 from urllib.parse import quote
 
-from seedance_nb._base.html import DIM, FG, FONT, escaped, linked
+from seedance_nb._base.html import DIM, FG, FONT, Html, escaped, linked
 from seedance_nb._check.body import seconds_of
 from seedance_nb._ledger.row import Row, price_after
 from seedance_nb._media.inspect import Facts, read_facts
@@ -57,7 +57,7 @@ class Video:
         return video_text(self)
 
     def _repr_mimebundle_(self, **_: Any) -> dict[str, str]:
-        bundle = {"text/plain": video_text(self), "text/html": video_html(self, source_of(self.path))}
+        bundle = {"text/plain": video_text(self), "text/html": str(video_html(self, source_of(self.path)))}
         if self.poster:
             bundle["image/jpeg"] = base64.b64encode(self.poster).decode()
         return bundle
@@ -108,58 +108,55 @@ def video_text(video: Video) -> str:
     )
 
 
-def video_html(video: Video, source: str) -> str:
+def video_html(video: Video, source: str) -> Html:
     """The player with its title row, as an HTML fragment that needs neither scripts nor the kernel. *pure*."""
-    off = differences(video.asked, video.facts)
-    warning = (
-        f'<div style="color:var(--jp-error-color1,#d32f2f)">Not as asked: {escaped("; ".join(off))}</div>'
-        if off
-        else ""
-    )
-    remark = escaped(video.facts.remark) if video.facts else ""
+    off = "; ".join(differences(video.asked, video.facts))
+    remark = video.facts.remark if video.facts else ""
     further = [line for line in (remark, *beside_lines(video.task, video.beside, source)) if line]
-    beside = "".join(f'<div style="{DIM}">{line}</div>' for line in further)
-    prompt = escaped(str(video.asked.get("prompt", "")))
-    return (
-        f'<figure style="margin:8px 0;max-width:760px;{FONT};{FG}">'
-        f'<div style="display:flex;flex-wrap:wrap;gap:2px 10px;align-items:center;margin-bottom:6px"><b>{escaped(video.title)}</b>'
-        f'{badge(video.simulated)}<span style="{DIM}">{escaped(price_after(video.row))}</span></div>{player_html(video, source)}'
-        f'<figcaption style="margin-top:6px"><div style="white-space:pre-wrap;overflow-wrap:anywhere;max-height:4.5em;overflow:auto">{prompt}</div>'
-        f'<div style="{DIM}">asked {escaped(asked_text(video.asked))} · got {escaped(got_text(video.facts))}</div>{warning}'
-        f'<div style="{DIM}">{download_html(video, source)} · <code style="overflow-wrap:anywhere">{escaped(video.task)}</code></div>'
-        f"{beside}</figcaption></figure>"
-    )
+    return Html(
+        '<figure style="margin:8px 0;max-width:760px;{FONT};{FG}">'
+        '<div style="display:flex;flex-wrap:wrap;gap:2px 10px;align-items:center;margin-bottom:6px"><b>{title}</b>'
+        '{badge}<span style="{DIM}">{price}</span></div>{player}'
+        '<figcaption style="margin-top:6px"><div style="white-space:pre-wrap;overflow-wrap:anywhere;max-height:4.5em;overflow:auto">{prompt}</div>'
+        '<div style="{DIM}">asked {asked} · got {got}</div>{warning}'
+        '<div style="{DIM}">{download} · <code style="overflow-wrap:anywhere">{task}</code></div>{beside}</figcaption></figure>'
+    ).format(
+        FONT=FONT, FG=FG, DIM=DIM, title=video.title, badge=badge(video.simulated), price=price_after(video.row),
+        player=player_html(video, source), prompt=video.asked.get("prompt", ""), asked=asked_text(video.asked), got=got_text(video.facts),
+        warning=Html('<div style="color:var(--jp-error-color1,#d32f2f)">Not as asked: {}</div>').format(off) if off else "",
+        download=download_html(video, source), task=video.task,
+        beside=Html().join(Html('<div style="{}">{}</div>').format(DIM, line) for line in further),
+    )  # fmt: skip
 
 
-def player_html(video: Video, source: str) -> str:
+def player_html(video: Video, source: str) -> Html:
     """The player alone, with its first picture where it cannot play. *pure*."""
-    name, link = escaped(video.path.name), linked(source)
-    inline = f"data:image/jpeg;base64,{base64.b64encode(video.poster).decode()}" if video.poster else ""
+    link = linked(source)
+    inline = linked(f"data:image/jpeg;base64,{base64.b64encode(video.poster).decode()}") if video.poster else Html()
     # The larger one lies beside the file; in the notebook itself it would stand a third time.
-    poster = (linked(poster_link(source)) or inline) if inline else ""
-    picture = f'<img src="{inline}" alt="first picture of the video" style="max-width:100%">' if inline else ""
+    poster = inline and (linked(poster_link(source)) or inline)
+    picture = inline and Html('<img src="{}" alt="first picture of the video" style="max-width:100%">').format(inline)
     if not link:
         return picture
-    return (
-        f'<video controls playsinline preload="metadata" src="{link}"{f" poster={chr(34)}{poster}{chr(34)}" if poster else ""}'
-        ' style="display:block;width:100%;max-height:70vh;border-radius:8px;background:#000">'
-        f'{picture}<a href="{link}">{name}</a></video>'
-    )
+    return Html(
+        '<video controls playsinline preload="metadata" src="{}"{}'
+        ' style="display:block;width:100%;max-height:70vh;border-radius:8px;background:#000">{}<a href="{}">{}</a></video>'
+    ).format(link, poster and Html(' poster="{}"').format(poster), picture, link, video.path.name)
 
 
-def download_html(video: Video, source: str) -> str:
+def download_html(video: Video, source: str) -> Html:
     """The link to the file, or where it lies if no link can lead there. *pure*."""
-    name, link = escaped(video.path.name), linked(source)
+    name, link = video.path.name, linked(source)
     return (
-        f'<a href="{link}" download="{name}">Download {name}</a>'
+        Html('<a href="{}" download="{}">Download {}</a>').format(link, name, name)
         if link
-        else f"<code>{escaped(str(video.path))}</code>"
+        else Html("<code>{}</code>").format(video.path)
     )
 
 
-def badge(simulated: bool) -> str:
+def badge(simulated: bool) -> Html:
     """The SIMULATED badge, "" for the real service. *pure*."""
-    return f'<span style="{_BADGE}">SIMULATED</span>' if simulated else ""
+    return Html('<span style="{}">SIMULATED</span>').format(_BADGE) if simulated else Html()
 
 
 def asked_text(asked: Mapping[str, Any]) -> str:
@@ -224,22 +221,22 @@ def poster_link(source: str) -> str:
     return str(PurePosixPath(source).with_suffix(".jpg")) if _is_path(source) else ""
 
 
-def beside_lines(task: str, beside: Sequence[Beside], source: str) -> list[str]:
+def beside_lines(task: str, beside: Sequence[Beside], source: str) -> list[Html]:
     """A line of HTML for each further result: a link, the path of its file, or why there is none. *pure*.
 
     `source` is the video's own, beside which they lie.
     """
     lines = []
     for one in beside:
-        name, remark = escaped(Path(one.file).name), escaped(f" ({one.remark})" if one.remark else "")
+        name, remark = Path(one.file).name, f" ({one.remark})" if one.remark else ""
         if not one.file:
             again = "" if one.dead else f"; sd.task({task!r}).wait() tries again"
             lines.append(escaped(f"result {one.place + 1} is not there: {one.fault}{again}"))
         elif _is_path(source):
-            link = linked(str(PurePosixPath(source).with_name(quote(Path(one.file).name))))
-            lines.append(f'with it came <a href="{link}" download="{name}">{name}</a>{remark}')
+            link = linked(str(PurePosixPath(source).with_name(quote(name))))
+            lines.append(Html('with it came <a href="{}" download="{}">{}</a>{}').format(link, name, name, remark))
         else:
-            lines.append(f"with it came <code>{escaped(one.file)}</code>{remark}")
+            lines.append(Html("with it came <code>{}</code>{}").format(one.file, remark))
     return lines
 
 
