@@ -134,7 +134,7 @@ def test_a_disk_that_fills_up_under_the_poster_is_called_that_and_the_video_is_n
     )
     job = errand(server, tmp_path, server.put("/v.mp4", VIDEO))
     with monkeypatch.context() as patch:
-        patch.setenv("PYTHONPATH", os.pathsep.join([str(tmp_path), str(Path(_media.__file__).parents[1])]))
+        patch.setenv("PYTHONPATH", os.pathsep.join([str(tmp_path), str(Path(_media.__file__).parents[2])]))
         with pytest.raises(
             sd.MediaError, match="could not be kept: the disk is full: No space left on device"
         ) as error:
