@@ -1,11 +1,68 @@
-"""Whether an MP4 is all there, by the boxes that it is made of: arithmetic on their heads, nothing is decoded."""
+"""The boxes that MP4, MOV, HEIC and AVIF files are made of: one walk over their heads, and what some boxes say. Nothing is decoded."""
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import BinaryIO
 
-_MOST_BOXES = 10_000
+Read = Callable[[int, int], bytes]
+"""Returns the bytes from an offset on, as many as are asked for; fewer where they are not there."""
+
+MOST_BOXES = 10_000
+_LONGEST_HEAD = 16
 _MOST_SIDX = 1024**2
+_PROPERTIES = (b"meta", b"iprp", b"ipco")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Box:
+    """A box by its head: `kind` is its four letters; offsets of its head and its content, and the end that it claims to have."""
+
+    kind: bytes
+    start: int
+    content: int
+    end: int
+
+
+def reading(file: BinaryIO) -> Read:
+    """How the walk reads an open file. *reads files*, each time it is called."""
+
+    def read(at: int, count: int) -> bytes:
+        file.seek(at)
+        return file.read(count)
+
+    return read
+
+
+def boxes(read: Read, start: int, end: int) -> Iterator[Box]:
+    """The boxes side by side from `start` on, until `end` or a head that is not there or makes no sense. *pure*, but for `read`.
+
+    The last one may claim to end beyond `end`.
+    """
+    for _ in range(MOST_BOXES):
+        head = read(start, min(_LONGEST_HEAD, end - start)) if start < end else b""
+        size, length = int.from_bytes(head[:4]), 8
+        if size == 1:
+            size, length = int.from_bytes(head[8:16]), 16
+        elif size == 0:  # as far as there is anything
+            size = end - start
+        if min(len(head), size) < length:
+            return
+        yield Box(kind=head[4:8], start=start, content=start + length, end=start + size)
+        start += size
+
+
+def within(read: Read, kinds: tuple[bytes, ...], start: int, end: int) -> Iterator[Box]:
+    """The boxes at the path `kinds`, such as `moov`, `trak`, between two offsets; each ends with what it stands in. *pure*, but for `read`."""
+    for box in boxes(read, start, end):
+        if box.kind != kinds[0]:
+            continue
+        inner = replace(box, end=min(box.end, end))
+        if len(kinds) == 1:
+            yield inner
+        else:
+            versioned = 4 if box.kind == b"meta" else 0
+            yield from within(read, kinds[1:], inner.content + versioned, inner.end)
 
 
 def boxes_fault(path: Path) -> str:
@@ -13,53 +70,76 @@ def boxes_fault(path: Path) -> str:
 
     A decoder plays the beginning of a file that was cut off; only these sizes tell that the end is missing.
     """
-    end = path.stat().st_size
-    found: list[bytes] = []
+    size = path.stat().st_size
     with path.open("rb") as file:
-        for kind, place, size in _outer(file, end):
-            if not found and kind != b"ftyp":
-                return "it does not begin like an MP4 file"
-            if size < len(b"sizekind") or place + size > end:
-                return f"it is cut off: {place + size:,} bytes were meant, {end:,} are there"
-            if kind == b"sidx" and (meant := _meant(file, place, size)) > end:
-                return f"it is cut off: {meant:,} bytes were meant, {end:,} are there"
-            found.append(kind)
-    if found[-1:] == [b"moof"]:
+        read = reading(file)
+        outer = list(boxes(read, 0, size))
+        ends = [box.end if box.kind != b"sidx" else _listed_end(read, box) for box in outer]
+    kinds = [box.kind for box in outer]
+    if kinds[:1] != [b"ftyp"]:
+        return "it does not begin like an MP4 file"
+    if max(ends) > size:
+        return f"it is cut off: {max(ends):,} bytes were meant, {size:,} are there"
+    if outer[-1].end < size and len(outer) < MOST_BOXES:
+        return f"it is cut off or damaged after {outer[-1].end:,} of {size:,} bytes"
+    if kinds[-1] == b"moof":
         return "it is cut off before the pictures of its last piece"
-    missing = {b"ftyp", b"moov", b"mdat"} - set(found)
+    missing = {b"ftyp", b"moov", b"mdat"} - set(kinds)
     return f"it has no {', '.join(sorted(kind.decode() for kind in missing))}" if missing else ""
 
 
 def is_open(path: Path) -> bool:
     """Whether the file is in pieces and does not say which is the last, so that a cut between two of them leaves no trace. *reads files*."""
     with path.open("rb") as file:
-        found = {kind for kind, _, _ in _outer(file, path.stat().st_size)}
-    return b"moof" in found and b"mfra" not in found
+        kinds = {box.kind for box in boxes(reading(file), 0, path.stat().st_size)}
+    return b"moof" in kinds and b"mfra" not in kinds
 
 
-def _outer(file: BinaryIO, end: int) -> Iterator[tuple[bytes, int, int]]:
-    """Kind, place and size in bytes of each outermost box, as far as they can be told."""
-    place = 0
-    for _ in range(_MOST_BOXES):
-        file.seek(place)
-        head = file.read(16)
-        size, kind = int.from_bytes(head[:4]), head[4:8]
-        if size == 1:
-            size = int.from_bytes(head[8:16])
-        size = size or end - place
-        yield kind, place, size
-        place += max(size, 1)
-        if place >= end:
-            return
-
-
-def _meant(file: BinaryIO, place: int, size: int) -> int:
+def _listed_end(read: Read, sidx: Box) -> int:
     """Where the pieces end that an index of them lists by their sizes."""
-    file.seek(place)
-    box = file.read(min(size, _MOST_SIDX))
-    wide = 8 if box[8:9] != b"\0" else 4
-    at = 20 + wide
-    first, count = int.from_bytes(box[at : at + wide]), int.from_bytes(box[at + wide + 2 : at + wide + 4])
+    data = _content(read, sidx, _MOST_SIDX)
+    wide = 8 if data[:1] != b"\0" else 4
+    at = 12 + wide
+    first, count = int.from_bytes(data[at : at + wide]), int.from_bytes(data[at + wide + 2 : at + wide + 4])
     at += wide + 4
-    sizes = (int.from_bytes(box[one : one + 4]) & 0x7FFFFFFF for one in range(at, at + 12 * count, 12))
-    return place + size + first + sum(sizes)
+    sizes = (int.from_bytes(data[one : one + 4]) & 0x7FFFFFFF for one in range(at, at + 12 * count, 12))
+    return sidx.end + first + sum(sizes)
+
+
+def heif_size(read: Read, end: int) -> tuple[int, int, bool]:
+    """Width and height of an HEIC, HEIF or AVIF in px and whether it is shown turned by a quarter. *pure*, but for `read`.
+
+    (0, 0, False) if it is damaged. The largest size in it is the picture's own: tiles, previews and depth maps have
+    smaller ones.
+    """
+    extents = [_content(read, box, 12) for box in within(read, (*_PROPERTIES, b"ispe"), 0, end)]
+    sizes = [(int.from_bytes(data[4:8]), int.from_bytes(data[8:])) for data in extents if len(data) == 12]  # noqa: PLR2004
+    width, height = max(sizes, key=lambda size: size[0] * size[1], default=(0, 0))
+    turns = [_content(read, box, 1) for box in within(read, (*_PROPERTIES, b"irot"), 0, end)]
+    return width, height, any(int.from_bytes(data) % 2 for data in turns)
+
+
+def track_size(read: Read, end: int) -> tuple[int, int, bool]:
+    """Width and height in px of the first picture track of an MP4 or MOV, and whether it is shown turned by a quarter. *pure*, but for `read`.
+
+    (0, 0, False) if no track has a size.
+    """
+    for trak in within(read, (b"moov", b"trak"), 0, end):
+        if not any(within(read, (b"mdia", b"minf", b"vmhd"), trak.content, trak.end)):
+            continue
+        for stsd in within(read, (b"mdia", b"minf", b"stbl", b"stsd"), trak.content, trak.end):
+            entry = _content(read, stsd, 44)
+            if len(entry) == 44:  # noqa: PLR2004
+                heads = [_content(read, box, 60) for box in within(read, (b"tkhd",), trak.content, trak.end)]
+                return int.from_bytes(entry[40:42]), int.from_bytes(entry[42:44]), any(map(_turns, heads))
+    return 0, 0, False
+
+
+def _turns(tkhd: bytes) -> bool:
+    matrix = 52 if tkhd[:1] == b"\x01" else 40
+    across, down = tkhd[matrix : matrix + 4], tkhd[matrix + 4 : matrix + 8]
+    return across == bytes(4) and len(down) == 4 and down != bytes(4)  # noqa: PLR2004
+
+
+def _content(read: Read, box: Box, most: int) -> bytes:
+    return read(box.content, min(most, box.end - box.content))

@@ -9,6 +9,7 @@ from typing import Literal
 
 import httpx
 
+from seedance_nb._media.isobmff import boxes
 from seedance_nb._media.sniff import after_tag, sign
 from seedance_nb._web.addresses import Resolver, lookup
 from seedance_nb._web.client import Ask, Blocked, Trip, Way, is_plain, length, said, span
@@ -23,7 +24,7 @@ _MORE = 262_144
 _SLICE = 65_536
 _BEFORE = 16_384
 _PIECE = 20
-_LONG = b"\0\0\0\1"  # the length follows the name, in eight bytes
+_FAR = 2**65  # beyond every length that a box can name
 _MOST_STEPS = 4_096
 _MOST_REQUESTS = 6
 _CONNECT_S = 2.5
@@ -138,21 +139,14 @@ def _tiff(held: Held) -> tuple[int, int] | None:
 
 
 def _box(held: Held, target: bytes, size: int | None) -> tuple[int, int] | None:
-    at = 0
-    for _ in range(_MOST_STEPS):
-        head = held.read(at, 16)
-        if len(head) < (16 if head[:4] == _LONG else 8):
-            return held.end(at), held.end(at) + HEAD
-        length, kind = int.from_bytes(head[:4]), head[4:8]
-        if length == 1:
-            length = int.from_bytes(head[8:16])
-        if kind == target:
-            end = at + length if length else size or held.end(at)
-            return (held.end(at), end) if held.end(at) < end else None
-        if length < len(b"sizekind"):  # to the end of the file, or damaged
-            return None
-        at += length
-    return None
+    at, end = 0, _FAR if size is None else size
+    for box in boxes(held.read, 0, end):
+        if box.kind == target:
+            return (held.end(box.start), box.end) if held.end(box.start) < box.end < _FAR else None
+        at = box.end
+    # A head that is not all there yet ended the walk, or one that makes no sense.
+    is_short = at < end and len(held.read(at, _PIECE)) < _PIECE
+    return (held.end(at), held.end(at) + HEAD) if is_short else None
 
 
 def _wav(held: Held) -> tuple[int, int] | None:

@@ -3,21 +3,19 @@
 import json
 import subprocess
 import sys
-from collections.abc import Iterator
 from dataclasses import asdict, dataclass, replace
 from itertools import islice
 from pathlib import Path
 from typing import Any
 
+from seedance_nb._media.isobmff import boxes, heif_size, reading, track_size, within
 from seedance_nb._media.sandbox import limit, quiet
-from seedance_nb._media.sniff import Kind, after_tag, boxes, heif_size, sign, track_size, webp_size
+from seedance_nb._media.sniff import Kind, after_tag, sign, webp_size
 
 _WALL_S = 5.0
 _CPU_S = 4
 _MEMORY = 1024**3
 _HEAD = 131_072
-_MOST_INDEX = 16 * 1024**2
-_MOST_BOXES = 20_000
 _SIDEWAYS = (5, 6, 7, 8)  # of Exif's eight orientations
 _EXIF_ORIENTATION = 0x0112
 _FRAMES_TO_COMPARE = 60
@@ -105,7 +103,8 @@ def _picture(path: Path, head: bytes, word: str) -> MediaFacts:
         width, height = webp_size(head)
         turned = False
     elif word in ("heic", "heif", "avif"):
-        width, height, turned = heif_size(_box(path, b"meta"))
+        with path.open("rb") as file:
+            width, height, turned = heif_size(reading(file), path.stat().st_size)
     elif word in ("jpeg", "png", "gif", "bmp", "tiff"):
         width, height, turned = _opened(path, word)
     else:
@@ -131,8 +130,15 @@ def _stream(path: Path, word: str) -> MediaFacts:
     import av
     import av.stream
 
-    index = _box(path, b"moov") if _READERS[word] == "mov" else b""
-    streamed = any(name == b"mvex" for name, _, _ in boxes(index, 0, len(index)))
+    is_streamed = is_whole = turned = False
+    width = height = 0
+    if _READERS[word] == "mov":
+        with path.open("rb") as file:
+            read, end = reading(file), path.stat().st_size
+            is_streamed = any(within(read, (b"moov", b"mvex"), 0, end))
+            outer = list(boxes(read, 0, end)) if is_streamed else []
+            is_whole = bool(outer) and outer[-1].end == end and outer[-1].kind != bytes(4)
+            width, height, turned = track_size(read, end)
     with av.open(str(path), format=_READERS[word], options={"protocol_whitelist": "file"}) as container:
         sound = container.streams.audio[0].codec_context.codec.canonical_name if container.streams.audio else ""
         pictures = [
@@ -143,11 +149,10 @@ def _stream(path: Path, word: str) -> MediaFacts:
         if stream.duration and stream.time_base:
             seconds = float(stream.duration * stream.time_base)
         rate = float(stream.average_rate or 0) if pictures else 0.0
-        if streamed:
+        if is_streamed:
             # Its index names no frames: only a walk over all of them tells, and only if they are all there.
-            seconds, rate = _counted(container, stream) if _is_whole(path) else (None, 0.0)
+            seconds, rate = _counted(container, stream) if is_whole else (None, 0.0)
         estimated = word == "mp3" and not _says_length(path) and not _is_even(container, stream)
-        width, height, turned = track_size(index)
         if pictures and stream.codec_context.width:
             # What the codec says goes before what the index says, which is all there is where no frame could be read.
             width, height = stream.codec_context.width, stream.codec_context.height
@@ -179,37 +184,6 @@ def _is_even(container: Any, stream: Any) -> bool:
     packets = islice(container.demux(stream), _FRAMES_TO_COMPARE)
     sizes = [packet.size for packet in packets if packet.size]
     return not sizes or max(sizes) - min(sizes) <= 1
-
-
-def _outer(path: Path) -> Iterator[tuple[bytes, int, int]]:
-    """Kind, begin of the content and end of each outermost box, as far as they make sense."""
-    end, at = path.stat().st_size, 0
-    with path.open("rb") as file:
-        for _ in range(_MOST_BOXES):
-            file.seek(at)
-            head = file.read(16)
-            size, kind, content = int.from_bytes(head[:4]), head[4:8], at + 8
-            if size == 1:
-                size, content = int.from_bytes(head[8:16]), at + 16
-            if size == 0 and kind.isalnum():
-                size = end - at
-            if len(head) < len(b"sizekind") or size < content - at:
-                return
-            yield kind, content, at + size
-            at += size
-
-
-def _is_whole(path: Path) -> bool:
-    return max((end for _, _, end in _outer(path)), default=0) == path.stat().st_size
-
-
-def _box(path: Path, wanted: bytes) -> bytes:
-    for kind, start, end in _outer(path):
-        if kind == wanted:
-            with path.open("rb") as file:
-                file.seek(start)
-                return file.read(min(end - start, _MOST_INDEX))
-    return b""
 
 
 if __name__ == "__main__":

@@ -1,6 +1,5 @@
 """What the first bytes of a file say: which medium it is, and for pictures that need no decoder, how large."""
 
-from collections.abc import Iterator
 from typing import Literal
 
 Kind = Literal["image", "video", "audio"]
@@ -38,7 +37,6 @@ _OTHERS = (
     (b"%PDF", "a PDF"), (b"PK\x03\x04", "a ZIP archive"), (b"\x1f\x8b", "a gzip archive"), (b"7z\xbc\xaf", "an archive"),
     (b"\x7fELF", "a program"), (b"MZ", "a program"), (b"#EXTM3U", "a playlist"), (b"%!PS", "a PostScript page"),
 )  # fmt: skip
-_MOST_BOXES = 2_000
 
 
 def sign(head: bytes) -> tuple[Kind | None, str]:
@@ -126,75 +124,8 @@ def webp_size(head: bytes) -> tuple[int, int]:
     return 0, 0
 
 
-def heif_size(meta: bytes) -> tuple[int, int, bool]:
-    """Width and height of an HEIC, HEIF or AVIF in px and whether it is shown turned by a quarter. *pure*.
-
-    `meta` is the content of its `meta` box; (0, 0, False) if that is damaged. The largest size in it is the picture's
-    own: tiles, previews and depth maps have smaller ones.
-    """
-    sizes = [(0, 0)]
-    turned = False
-    for start, end in _within(meta, (b"iprp", b"ipco"), 4, len(meta)):
-        for kind, place, stop in boxes(meta, start, end):
-            if kind == b"ispe" and stop - place >= 12:  # noqa: PLR2004
-                sizes.append(
-                    (int.from_bytes(meta[place + 4 : place + 8]), int.from_bytes(meta[place + 8 : place + 12]))
-                )
-            if kind == b"irot" and stop > place:
-                turned = turned or meta[place] % 2 == 1
-    width, height = max(sizes, key=lambda size: size[0] * size[1])
-    return width, height, turned
-
-
-def track_size(moov: bytes) -> tuple[int, int, bool]:
-    """Width and height in px of the first picture track of an MP4 or MOV, and whether it is shown turned by a quarter. *pure*.
-
-    `moov` is the content of that box; (0, 0, False) if no track in it has a size.
-    """
-    for trak, start, end in boxes(moov, 0, len(moov)):
-        header = next((span for span in _within(moov, (b"tkhd",), start, end)), None)
-        for place, stop in _within(moov, (b"mdia", b"minf", b"stbl", b"stsd"), start, end) if trak == b"trak" else ():
-            entry = place + 16  # past the version, the count, and the entry's own size and name
-            size = moov[entry + 24 : min(entry + 28, stop)]
-            if len(size) == 4 and any(_within(moov, (b"mdia", b"minf", b"vmhd"), start, end)):  # noqa: PLR2004
-                turned = header is not None and _turns(moov[slice(*header)])
-                return int.from_bytes(size[:2]), int.from_bytes(size[2:]), turned
-    return 0, 0, False
-
-
-def _turns(tkhd: bytes) -> bool:
-    matrix = 52 if tkhd[:1] == b"\x01" else 40
-    across, down = tkhd[matrix : matrix + 4], tkhd[matrix + 4 : matrix + 8]
-    return across == bytes(4) and len(down) == 4 and down != bytes(4)  # noqa: PLR2004
-
-
-def _within(data: bytes, names: tuple[bytes, ...], start: int, end: int) -> Iterator[tuple[int, int]]:
-    for kind, place, stop in boxes(data, start, end):
-        if kind == names[0]:
-            yield from _within(data, names[1:], place, stop) if len(names) > 1 else ((place, stop),)
-
-
 def after_tag(head: bytes) -> int:
     """The place where the sound of an MP3 begins, told from its first ten bytes. *pure*."""
     if head[:3] != b"ID3" or len(head) < 10:  # noqa: PLR2004
         return 0
     return 10 + sum((byte & 0x7F) << shift for byte, shift in zip(head[6:10], (21, 14, 7, 0), strict=True))
-
-
-def boxes(data: bytes, start: int, end: int) -> Iterator[tuple[bytes, int, int]]:
-    """Kind, first byte and end of the content of each box of an MP4-like file between `start` and `end`. *pure*.
-
-    A box that says it is longer than what is there ends with it.
-    """
-    for _ in range(_MOST_BOXES):
-        if start + 8 > end:
-            return
-        size, kind, head = int.from_bytes(data[start : start + 4]), data[start + 4 : start + 8], 8
-        if size == 1:
-            size, head = int.from_bytes(data[start + 8 : start + 16]), 16
-        if size == 0:
-            size = end - start
-        if size < head:
-            return
-        yield kind, start + head, min(start + size, end)
-        start += size
