@@ -169,7 +169,7 @@ class Panel:
             await self._session.advice.price(self.spec, values)
         world: World = "simulated" if self._simulated else "paid"
         task = self.task = await asyncio.to_thread(
-            self._session.send, approved, take=taken + 1, budget=self._budget, shown_as=world, by_hand=True
+            self._session.sender.send, approved, take=taken + 1, budget=self._budget, shown_as=world, by_hand=True
         )
         future = await asyncio.to_thread(task.future)
         self._sent.value = sent_html(approved.body)

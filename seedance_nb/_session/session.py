@@ -5,7 +5,6 @@ import functools
 import os
 import time
 from collections.abc import Awaitable, Callable, Iterable, Iterator, Mapping
-from concurrent.futures import Future
 from pathlib import Path
 from typing import Any
 
@@ -16,7 +15,7 @@ from seedance_nb._base.text import nameable
 from seedance_nb._base.values import find, join, read_json
 from seedance_nb._check.advisory import warnings
 from seedance_nb._check.body import extra_fault, extra_path, place, roles
-from seedance_nb._check.check import Approved, approve, approve_again, check
+from seedance_nb._check.check import approve, check
 from seedance_nb._check.price import Estimate
 from seedance_nb._document import load as _spec
 from seedance_nb._document.load import Spec
@@ -25,17 +24,13 @@ from seedance_nb._ledger import database as _database
 from seedance_nb._ledger.ledger import Ledger
 from seedance_nb._ledger.row import Row
 from seedance_nb._media.preflight import Report
-from seedance_nb._provider.transport import Place
-from seedance_nb._session.advice import Advice
 from seedance_nb._session.routing import Doors
-from seedance_nb._task.begin import World, begin, must_be_meant, sendable
+from seedance_nb._session.sender import Sender
+from seedance_nb._task.begin import must_be_meant, sendable
 from seedance_nb._task.engine import ENGINE, wait_for
-from seedance_nb._task.files import outputs_folder
-from seedance_nb._task.follow import glance, run
-from seedance_nb._task.resolve import resolve
-from seedance_nb._task.send import Flow, raise_for
+from seedance_nb._task.follow import glance
 from seedance_nb._task.task import Task, Tasks
-from seedance_nb._task.video import Video, video_of
+from seedance_nb._task.video import Video
 from seedance_nb._web.origins import host_of
 
 _MOST_ROWS = 100_000
@@ -75,16 +70,14 @@ class Session:
             given=key, for_one=for_one, base_url=base_url or "", simulate=simulate, pace=(queue_s, run_s), answer_s=answer_s,
             sleep=sleep, clock=clock,
         )  # fmt: skip
-        self._outputs = outputs
-        self._budget = budget
         self.ledger = Ledger(ledger or _database.default_path())
-        self._specs: dict[str, Spec] = {}
-        self.advice = Advice(self._doors.new, sleep)
+        self.sender = Sender(self._doors, self.ledger, outputs, budget)
+        self.advice = self.sender.advice
 
     @property
     def outputs(self) -> Path:
-        """The folder that videos are kept in."""
-        return self._outputs.expanduser().absolute() if self._outputs else outputs_folder()
+        """The folder that videos are kept in. Reads the environment."""
+        return self.sender.outputs
 
     @property
     def simulate(self) -> bool | None:
@@ -103,7 +96,7 @@ class Session:
     def must_be_meant(self, document: Document, budget: float | None = None) -> None:
         """Nothing, where a request would be free, somebody is there, or a budget says so. Raises: SeedanceError."""
         spec = _spec.spec(document)
-        must_be_meant(spec, self._doors.new(spec), self._budget if budget is None else budget)
+        must_be_meant(spec, self._doors.new(spec), self.sender.limit(budget))
 
     def check(
         self, document: Document, /, *, extra: Mapping[str, Any] | None = None, **fields: Any
@@ -164,10 +157,10 @@ class Session:
         provider says is raised by `wait`.
         """
         spec = _spec.spec(document)
-        budget = self._budget if budget is None else budget
+        budget = self.sender.limit(budget)
         sendable(spec, take, budget)
         approved = approve(spec, fields, extra)
-        flow = self._new(spec, budget)
+        flow = self.sender.new_flow(spec, budget)
         doubts = warnings(spec, approved.values)
         if preflight:
             report = wait_for(ENGINE.submit(self.advice.look(spec, approved.values)))
@@ -177,26 +170,7 @@ class Session:
             tell(report.unchecked, MediaWarning)
         # Before anything is sent, so that it costs nothing where warnings are made errors.
         tell(doubts, LimitWarning)
-        return started(flow, self.advice, approved, take, budget)
-
-    def send(
-        self,
-        approved: Approved,
-        *,
-        take: int = 1,
-        budget: float | None = None,
-        shown_as: World = "",
-        by_hand: bool = False,
-    ) -> Task:
-        """The task of an approved request whose warnings were shown. *spends credits*, *network*, *writes ledger*.
-
-        For what stands in a cell: `by_hand` says that a person pressed a button, who needs no budget, and what was
-        `shown_as` "simulated" or "paid" is sent there or nowhere. Raises: what `submit` raises.
-        """
-        budget = self._budget if budget is None else budget
-        sendable(approved.spec, take, budget)
-        flow = self._new(approved.spec, budget, shown_as=shown_as, by_hand=by_hand)
-        return started(flow, self.advice, approved, take, budget)
+        return self.sender.begin(flow, approved, take, budget)
 
     def generate(self, document: Document, /, *, timeout: float | None = None, **fields: Any) -> Video:
         """The video; `submit` and `wait` in one. *spends credits*, *network*, *writes ledger*, *writes files*.
@@ -226,8 +200,8 @@ class Session:
                 f"The ledger {self.ledger.path} has no task {nameable(name)!r}.",
                 next_step="sd.tasks() lists what there is; sd.Session(ledger=Path('...')).task(...) finds one of another ledger",
             )
-        spec = _spec.spec(document) if document is not None else document_of(row, self._specs)
-        return held(lambda: self._flow(spec, self._doors.of(spec, row)), self.ledger, spec, self.advice, row)
+        spec = self.sender.spec_of(row) if document is None else _spec.spec(document)
+        return Task(self.sender, spec, row)
 
     def callback(self, payload: Mapping[str, Any] | str | bytes, /, *, document: Document | None = None) -> Task:
         """The task that a provider's callback speaks of, after a look of our own with the key. *network*, *writes ledger*.
@@ -236,84 +210,22 @@ class Session:
         payload that names no task of the ledger; Unauthorized.
         """
         own, payload = _spec.spec(document) if document is not None else None, without_keys_in(payload)
-        known = [*self._specs.values(), own] if own else [*self._specs.values()]
+        known = [*self.sender.specs.values(), own] if own else [*self.sender.specs.values()]
         row = next(filter(None, map(self.ledger.row, callback_names(payload, known))), None)
         if row is not None:
-            spec = own or document_of(row, self._specs)
-            wait_for(ENGINE.submit(glance(self._flow(spec, self._doors.of(spec, row)), row)))
+            spec = own or self.sender.spec_of(row)
+            wait_for(ENGINE.submit(glance(self.sender.flow_of(spec, row), row)))
             return self.task(row.name, document=own)
         raise SeedanceError(
             "The callback names no task of this ledger, so nothing of it is believed.",
             next_step="sd.tasks() lists what there is",
         )
 
-    def _new(self, spec: Spec, budget: float | None, *, shown_as: World = "", by_hand: bool = False) -> Flow:
-        """The flow of a new request, where it is meant to cost what it may cost. Raises: SeedanceError."""
-        self._specs[spec.name] = spec
-        where = self._doors.new(spec)
-        must_be_meant(spec, where, budget, shown_as=shown_as, by_hand=by_hand)
-        return self._flow(spec, where)
-
-    def _flow(self, spec: Spec, where: Place) -> Flow:
-        has_account = where.app is None and "balance" in spec.calls
-        funds = functools.partial(self.advice.funds, spec) if has_account else None
-        return Flow(
-            spec=spec,
-            place=where,
-            ledger=self.ledger,
-            folder=self.outputs,
-            sleep=self._doors.sleep,
-            clock=self._doors.clock,
-            balance=funds,
-        )
-
     def _asked(self, row: Row) -> dict[str, Any]:
         try:
-            return roles(document_of(row, self._specs), read_json(row.body))
+            return roles(self.sender.spec_of(row), read_json(row.body))
         except SeedanceError:
             return {}
-
-
-def started(
-    flow: Flow, advice: Advice, approved: Approved, take: int, budget: float | None, instead_of: int | None = None
-) -> Task:
-    """The task of a request, sent where it is new. *writes ledger*, *network*, *spends credits*.
-
-    Under a `budget` (in the price's unit) a price that is not known yet is asked for first. Raises: what `begin` raises.
-    """
-    price = advice.known(flow.spec, approved)
-    if budget is not None and price.amount is None and not ENGINE.is_here:
-        price = wait_for(ENGINE.submit(advice.price(flow.spec, approved.values)))
-    row, is_new = begin(flow, approved, take, price, budget=budget, instead_of=instead_of)
-    return held(lambda: flow, flow.ledger, flow.spec, advice, row, is_new=is_new)
-
-
-def held(
-    flow_of: Callable[[], Flow], ledger: Ledger, spec: Spec, advice: Advice, row: Row, *, is_new: bool = False
-) -> Task:
-    """The task of a row that is in the ledger; nothing is sent. Where it was sent is found out only when that is needed."""
-
-    def read() -> Row:
-        return ledger.again(row)
-
-    def follow() -> Future[Any]:
-        now = read()
-        raise_for(spec, now)
-        flow = flow_of()
-        return ENGINE.follow(flow.key(row), lambda: run(flow, now, None))
-
-    def show(done: Row) -> Video:
-        return video_of(done, spec.title, roles(spec, read_json(done.body)))
-
-    def settle(task_id: str, taken: bool | None) -> None:
-        wait_for(ENGINE.submit(resolve(flow_of, ledger, read(), task_id, taken)))
-
-    def again(budget: float | None) -> Task:
-        flow, limit = flow_of().anew(), row.budget if budget is None else budget
-        must_be_meant(spec, flow.place, limit)
-        return started(flow, advice, approve_again(spec, row.body), row.take, limit, row.seq)
-
-    return Task(read, follow, show, is_new=is_new, resolve=settle, again=again)
 
 
 def callback_names(payload: Mapping[str, Any] | str | bytes, more: Iterable[Spec] = ()) -> Iterator[str]:
@@ -334,22 +246,6 @@ def callback_names(payload: Mapping[str, Any] | str | bytes, more: Iterable[Spec
         name = find(told, pointer)
         if isinstance(name, str) and name:
             yield f"{provider}:{name}"
-
-
-def document_of(row: Row, own: Mapping[str, Spec]) -> Spec:
-    """The document that a task was made from: one of `own`, by name, or one of the package. *reads files*.
-
-    Raises: SeedanceError where it is neither.
-    """
-    if row.spec in own:
-        return own[row.spec]
-    if row.spec in _spec.names():
-        return _spec.spec(row.spec)
-    raise SeedanceError(
-        f"{row.name} was made from the document {row.spec}, which does not come with the package.",
-        next_step="say it: sd.task(name, document=…), or sd.callback(payload, document=…)",
-        charged=row.charged,
-    )
 
 
 @functools.lru_cache(maxsize=8)

@@ -3,19 +3,45 @@
 import asyncio
 import concurrent.futures
 import time
-from collections.abc import Callable, Generator, Iterator, Sequence
+from collections.abc import Generator, Iterator, Sequence
 from concurrent.futures import Future
 from textwrap import shorten
-from typing import Any
+from typing import Any, Protocol
 
 from seedance_nb._base.errors import SeedanceError, WaitTimeout
 from seedance_nb._base.html import Html, table_html, table_text
 from seedance_nb._base.text import quoted
+from seedance_nb._base.values import read_json
+from seedance_nb._check.body import roles
+from seedance_nb._check.check import Approved, approve_again
+from seedance_nb._document.load import Spec
+from seedance_nb._ledger.ledger import Ledger
 from seedance_nb._ledger.row import EARLY_STATES, Row, State, price_after
+from seedance_nb._task.begin import must_be_meant
+from seedance_nb._task.engine import ENGINE, wait_for
 from seedance_nb._task.files import file_text
-from seedance_nb._task.video import Video, badge
+from seedance_nb._task.follow import run
+from seedance_nb._task.resolve import resolve
+from seedance_nb._task.send import Flow, raise_for
+from seedance_nb._task.video import Video, badge, video_of
 
 _TICK_S = 0.1
+
+
+class Context(Protocol):
+    """What a task needs of the session that it belongs to."""
+
+    ledger: Ledger
+
+    def flow_of(self, spec: Spec, row: Row) -> Flow:
+        """The surroundings of a task that the ledger holds. Raises: SeedanceError where it cannot be looked at from here."""
+        ...
+
+    def begin(
+        self, flow: Flow, approved: Approved, take: int, budget: float | None, instead_of: int | None = None
+    ) -> "Task":
+        """The task of a request, sent where it is new. *writes ledger*, *network*, *spends credits*."""
+        ...
 
 
 class Task:
@@ -25,26 +51,18 @@ class Task:
     """
 
     def __init__(
-        self,
-        read: Callable[[], Row],
-        follow: Callable[[], Future[Row]],
-        show: Callable[[Row], Video],
-        *,
-        is_new: bool,
-        resolve: Callable[[str, bool | None], None],
-        again: Callable[[float | None], "Task"],
+        self, context: Context, spec: Spec, row: Row, flow: Flow | None = None, *, is_new: bool = False
     ) -> None:
-        self._read = read
-        self._resolve = resolve
-        self._again = again
-        self.future = follow
-        self.show = show
         self.is_new = is_new
+        self._context = context
+        self._spec = spec
+        self._row = row
+        self._known_flow = flow
 
     @property
     def row(self) -> Row:
         """The task as the ledger has it now. *reads files*."""
-        return self._read()
+        return self._context.ledger.again(self._row)
 
     @property
     def name(self) -> str:
@@ -55,6 +73,20 @@ class Task:
     def state(self) -> State:
         """Where the task stands, as far as it was seen."""
         return self.row.state
+
+    def future(self) -> Future[Row]:
+        """The one flow that follows the task, begun if none is going on. *network*, *writes ledger*, *writes files*.
+
+        Raises: the error that the task's state means.
+        """
+        now = self.row
+        raise_for(self._spec, now)
+        flow = self._flow()
+        return ENGINE.follow(flow.key(now), lambda: run(flow, now, None))
+
+    def show(self, done: Row) -> Video:
+        """The video of a row whose file is kept. *reads files*."""
+        return video_of(done, self._spec.title, roles(self._spec, read_json(done.body)))
 
     def wait(self, timeout: float | None = None) -> Video:
         """The video, once it is made and kept. *network*, *writes ledger*, *writes files*; `timeout` is in seconds.
@@ -89,7 +121,7 @@ class Task:
         Raises: UnknownOutcome with what is known (the balance before and now, where the provider tells it);
         SeedanceError for an id that the provider does not know, or that is another row's.
         """
-        self._resolve(task_id, taken)
+        wait_for(ENGINE.submit(resolve(self._flow, self._context.ledger, self.row, task_id, taken)))
         return self
 
     def resubmit(self, *, confirm: bool = False, budget: float | None = None) -> "Task":
@@ -119,7 +151,13 @@ class Task:
                 next_step=f"sd.task({row.name!r}).resubmit(confirm=True) if that is what you want",
                 charged=row.charged,
             )
-        return self._again(budget)
+        flow, limit = self._flow().anew(), row.budget if budget is None else budget
+        must_be_meant(self._spec, flow.place, limit)
+        return self._context.begin(flow, approve_again(self._spec, row.body), row.take, limit, row.seq)
+
+    def _flow(self) -> Flow:
+        """The task's surroundings; where it was sent is found out only when that is needed."""
+        return self._known_flow or self._context.flow_of(self._spec, self._row)
 
     def __await__(self) -> Generator[Any, None, Video]:
         return self._awaited().__await__()

@@ -160,7 +160,9 @@ class Comparison:
         world: World = "simulated" if candidate.simulated else "paid"
         try:
             approved = approve(candidate.spec, candidate.carried.fields)
-            return self._session.send(approved, take=self._take, budget=self._budget, shown_as=world, by_hand=by_hand)
+            return self._session.sender.send(
+                approved, take=self._take, budget=self._budget, shown_as=world, by_hand=by_hand
+            )
         except Exception as error:  # noqa: BLE001 - it stands in this model's place, and the other models go on
             return error
 

@@ -1,0 +1,111 @@
+"""How one session sends: where its requests go, what they may cost, and the tasks that become of them."""
+
+import functools
+from pathlib import Path
+
+from seedance_nb._base.errors import SeedanceError
+from seedance_nb._check.check import Approved
+from seedance_nb._document import load as _spec
+from seedance_nb._document.load import Spec
+from seedance_nb._ledger.ledger import Ledger
+from seedance_nb._ledger.row import Row
+from seedance_nb._provider.transport import Place
+from seedance_nb._session.advice import Advice
+from seedance_nb._session.routing import Doors
+from seedance_nb._task.begin import World, begin, must_be_meant, sendable
+from seedance_nb._task.engine import ENGINE, wait_for
+from seedance_nb._task.files import outputs_folder
+from seedance_nb._task.send import Flow
+from seedance_nb._task.task import Task
+
+
+class Sender:
+    """The one way from an approved request to its task. `outputs` and `budget` are those of `Session`."""
+
+    def __init__(self, doors: Doors, ledger: Ledger, outputs: Path | None, budget: float | None) -> None:
+        self.ledger = ledger
+        self.advice = Advice(doors.new, doors.sleep)
+        self.specs: dict[str, Spec] = {}
+        self._doors = doors
+        self._outputs = outputs
+        self._budget = budget
+
+    @property
+    def outputs(self) -> Path:
+        """The folder that videos are kept in. Reads the environment."""
+        return self._outputs.expanduser().absolute() if self._outputs else outputs_folder()
+
+    def limit(self, budget: float | None) -> float | None:
+        """The budget of one request: its own, else the session's."""
+        return self._budget if budget is None else budget
+
+    def send(
+        self,
+        approved: Approved,
+        *,
+        take: int = 1,
+        budget: float | None = None,
+        shown_as: World = "",
+        by_hand: bool = False,
+    ) -> Task:
+        """The task of an approved request whose warnings were shown. *spends credits*, *network*, *writes ledger*.
+
+        `by_hand` says that a person pressed a button, who needs no budget. What was `shown_as` "simulated" or "paid" is
+        sent there or nowhere. Raises: what `Session.submit` raises.
+        """
+        budget = self.limit(budget)
+        sendable(approved.spec, take, budget)
+        flow = self.new_flow(approved.spec, budget, shown_as=shown_as, by_hand=by_hand)
+        return self.begin(flow, approved, take, budget)
+
+    def new_flow(self, spec: Spec, budget: float | None, *, shown_as: World = "", by_hand: bool = False) -> Flow:
+        """The surroundings of a new request, where somebody means it to be sent there. Raises: SeedanceError."""
+        self.specs[spec.name] = spec
+        place = self._doors.new(spec)
+        must_be_meant(spec, place, budget, shown_as=shown_as, by_hand=by_hand)
+        return self._flow(spec, place)
+
+    def flow_of(self, spec: Spec, row: Row) -> Flow:
+        """The surroundings of a task that the ledger holds. Raises: SeedanceError where it cannot be looked at from here."""
+        return self._flow(spec, self._doors.of(spec, row))
+
+    def begin(
+        self, flow: Flow, approved: Approved, take: int, budget: float | None, instead_of: int | None = None
+    ) -> Task:
+        """The task of a request, sent where it is new. *writes ledger*, *network*, *spends credits*.
+
+        Under a `budget` (in the price's unit) a price that is not known yet is asked for first. Raises: what the function
+        `begin` raises.
+        """
+        price = self.advice.known(flow.spec, approved)
+        if budget is not None and price.amount is None and not ENGINE.is_here:
+            price = wait_for(ENGINE.submit(self.advice.price(flow.spec, approved.values)))
+        row, is_new = begin(flow, approved, take, price, budget=budget, instead_of=instead_of)
+        return Task(self, flow.spec, row, flow, is_new=is_new)
+
+    def spec_of(self, row: Row) -> Spec:
+        """The document that a task was made from: one that was used here, or one of the package. *reads files*.
+
+        Raises: SeedanceError where it is neither.
+        """
+        if row.spec in self.specs:
+            return self.specs[row.spec]
+        if row.spec in _spec.names():
+            return _spec.spec(row.spec)
+        raise SeedanceError(
+            f"{row.name} was made from the document {row.spec}, which does not come with the package.",
+            next_step="say it: sd.task(name, document=…), or sd.callback(payload, document=…)",
+            charged=row.charged,
+        )
+
+    def _flow(self, spec: Spec, place: Place) -> Flow:
+        has_account = place.app is None and "balance" in spec.calls
+        return Flow(
+            spec=spec,
+            place=place,
+            ledger=self.ledger,
+            folder=self.outputs,
+            sleep=self._doors.sleep,
+            clock=self._doors.clock,
+            balance=functools.partial(self.advice.funds, spec) if has_account else None,
+        )
