@@ -25,7 +25,15 @@ class Html(Markup):
 
         Halves of surrogate pairs are shown as U+FFFD: a notebook that held one could not be saved.
         """
-        return s if isinstance(s, cls) else cls(html.escape(_HALF.sub("\ufffd", str(s))))
+        if isinstance(s, cls):
+            return s
+        text = html.escape(str(s))
+        return str.__new__(cls, text if text.isascii() else _HALF.sub("\ufffd", text))
+
+    def format(self, *parts: Any, **named: Any) -> Self:
+        """The piece with each text escaped that goes into it. *pure*; markupsafe's own way takes twice as long, at every keystroke."""
+        texts = {name: self.escape(part) for name, part in named.items()}
+        return str.__new__(type(self), str.format(self, *map(self.escape, parts), **texts))
 
     def each(self, texts: Iterable[object]) -> Self:
         """The piece once for each of the texts, one after the other. *pure*."""

@@ -1,4 +1,4 @@
-"""What stands around a control: name, mark, count, help and errors. Pure functions make HTML; everything is escaped."""
+"""What stands around a control: name, mark, count, help and errors, as HTML."""
 
 import functools
 import json
@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from seedance_nb._base.html import escaped
+from seedance_nb._base.html import Html
 from seedance_nb._base.problem import Problem
 from seedance_nb._base.values import ABSENT
 from seedance_nb._form.model.fields import Field
@@ -29,36 +29,54 @@ class Said:
     brief: str = ""
 
 
-def label_html(field: Field, said: Said) -> str:
-    """A field's name, mark, count, help and errors. *pure*; everything is escaped."""
+def label_html(field: Field, said: Said) -> Html:
+    """A field's name, mark, count, help and errors. *pure*."""
+    return Html('<span class="sdn-name">{}{}{}{}{}</span>{}{}{}{}').format(
+        field.label,
+        _STAR if field.required and field.path else _NONE,
+        Html(' <span class="sdn-dim">({})</span>').format(field.unit) if field.unit else _NONE,
+        _EITHER if field.either else _NONE,
+        _OLD if field.advanced.startswith("deprecated") else _NONE,
+        _count_html(field, said.count),
+        Html('<span class="sdn-brief">{}</span>').format(said.brief) if said.brief else _NONE,
+        _help_html(field),
+        error_html(said.problems),
+    )
+
+
+_NONE = Html()
+_STAR = Html('<i class="sdn-star" title="required">*</i>')
+_EITHER = Html('<span class="sdn-tag">one of these is needed</span>')
+_OLD = Html('<span class="sdn-tag">deprecated</span>')
+
+
+def _count_html(field: Field, count: int | None) -> Html:
     most = field.max_length if field.max_length is not None else field.most_items
-    star = '<i class="sdn-star" title="required">*</i>' if field.required and field.path else ""
-    unit = f' <span class="sdn-dim">({escaped(field.unit)})</span>' if field.unit else ""
-    either = '<span class="sdn-tag">one of these is needed</span>' if field.either else ""
-    count = ""
-    if said.count is not None and (most is not None or field.kind in ("rows", "map")):
-        over = " sdn-over" if most is not None and said.count > most else ""
-        count = f'<span class="sdn-count{over}">{said.count:,}{f" / {most:,}" if most is not None else ""}</span>'
-    old = '<span class="sdn-tag">deprecated</span>' if field.advanced.startswith("deprecated") else ""
-    short = f'<span class="sdn-brief">{escaped(said.brief)}</span>' if said.brief else ""
-    rule = _entries_in_words(field)
-    default = (
-        f"Default: {plain(field.default)}. "
-        if field.default is not ABSENT and field.kind not in ("toggle", "password")
-        else ""
-    )
-    # Only a head of its own may hold a fold: Jupyter takes it out of the labels of other controls.
-    more = "".join(f"<li>{marked(line)}</li>" for line in field.more) if field.kind in _HEADS else ""
-    head = "Limits" if field.kind == "list" else "More"
-    fold = f'<details class="sdn-more"><summary>{head}</summary><ul>{more}</ul></details>' if more else ""
+    if count is None or (most is None and field.kind not in ("rows", "map")):
+        return _NONE
+    over = " sdn-over" if most is not None and count > most else ""
+    of = f" / {most:,}" if most is not None else ""
+    return Html('<span class="sdn-count{}">{}{}</span>').format(over, f"{count:,}", of)
+
+
+def _help_html(field: Field) -> Html:
+    has_default = field.default is not ABSENT and field.kind not in ("toggle", "password")
+    default = f"Default: {plain(field.default)}. " if has_default else ""
     left = "Left out until you switch it. " if field.kind == "toggle" and field.default is ABSENT else ""
-    known = (
-        f'<span class="sdn-elsewhere" title="{escaped(field.source)}">Elsewhere: {escaped(field.elsewhere)}</span>'
-        if field.elsewhere
-        else ""
+    known = Html('<span class="sdn-elsewhere" title="{}">Elsewhere: {}</span>')
+    return Html('<span class="sdn-help">{}{}{}{}</span>').format(
+        default + left + _entries_in_words(field),
+        marked(field.help),
+        # Jupyter takes a fold out of the labels of controls that are not heads.
+        _fold_html("Limits" if field.kind == "list" else "More", field.more) if field.kind in _HEADS else _NONE,
+        known.format(field.source, field.elsewhere) if field.elsewhere else _NONE,
     )
-    help_ = f'<span class="sdn-help">{escaped(default + left + rule)}{marked(field.help)}{fold}{known}</span>'
-    return f'<span class="sdn-name">{escaped(field.label)}{star}{unit}{either}{old}</span>{count}{short}{help_}{error_html(said.problems)}'
+
+
+@functools.lru_cache(maxsize=512)
+def _fold_html(head: str, lines: tuple[str, ...]) -> Html:
+    fold = Html('<details class="sdn-more"><summary>{}</summary><ul>{}</ul></details>')
+    return fold.format(head, Html("<li>{}</li>").each(map(marked, lines))) if lines else _NONE
 
 
 def _entries_in_words(field: Field) -> str:
@@ -83,16 +101,14 @@ def brief(value: Any) -> str:
     return text if len(text) <= _BRIEF else text[: _BRIEF - 1] + "…"
 
 
-def error_html(problems: Sequence[Problem]) -> str:
-    """The errors and warnings of one field, the document's sentence on hover. *pure*; everything is escaped."""
-    made = ""
+def error_html(problems: Sequence[Problem]) -> Html:
+    """The errors and warnings of one field, the document's sentence on hover. *pure*."""
+    made = _NONE
     for warns, kind in ((False, "sdn-error"), (True, "sdn-warn")):
-        lines = "".join(
-            f'<span title="{escaped(problem.quote)}">{escaped(clause(problem))}</span>'
-            for problem in problems
-            if problem.warns is warns
-        )
-        made += f'<span class="{kind}" role="alert">{lines}</span>' if lines else ""
+        of_kind = [problem for problem in problems if problem.warns is warns]
+        lines = (Html('<span title="{}">{}</span>').format(problem.quote, clause(problem)) for problem in of_kind)
+        if of_kind:
+            made += Html('<span class="{}" role="alert">{}</span>').format(kind, Html().join(lines))
     return made
 
 
@@ -105,11 +121,24 @@ def clause(problem: Problem) -> str:
 
 
 @functools.lru_cache(maxsize=2048)  # a document's sentences are asked for at every look at its fields
-def marked(text: str) -> str:
+def marked(text: str) -> Html:
     """Markdown's `code`, **bold** and [links](…) as safe HTML; addresses are dropped, their words stay. *pure*."""
-    words = re.sub(r"^#{1,6}\s+", "", re.sub(r"!?\[([^\[\]]+)\]\((?:[^()\s]+)\)", r"\1", text))
-    safe = re.sub(r"\*\*([^*]+)\*\*", r"<b>\1</b>", escaped(words))
-    return re.sub(r"`([^`]+)`", r"<code>\1</code>", re.sub(r"(?<![*\w])\*([^*\s][^*]*)\*(?![*\w])", r"<i>\1</i>", safe))
+    return _marked(re.sub(r"^#{1,6}\s+", "", re.sub(r"!?\[([^\[\]]+)\]\((?:[^()\s]+)\)", r"\1", text)))
+
+
+_MARKS = re.compile(r"`(?P<code>[^`]+)`|\*\*(?P<bold>[^*]+)\*\*|(?<![*\w])\*(?P<italic>[^*\s][^*]*)\*(?![*\w])")
+_MARKED = {"code": Html("<code>{}</code>"), "bold": Html("<b>{}</b>"), "italic": Html("<i>{}</i>")}
+
+
+def _marked(text: str) -> Html:
+    made, end = _NONE, 0
+    for mark in _MARKS.finditer(text):
+        kind = str(mark.lastgroup)
+        inner = mark[kind] if kind == "code" else _marked(mark[kind])
+        made += text[end : mark.start()]
+        made += _MARKED[kind].format(inner)
+        end = mark.end()
+    return made + text[end:]
 
 
 def plain(value: Any) -> str:
