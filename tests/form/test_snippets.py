@@ -6,6 +6,7 @@ import os
 import random
 import shutil
 import subprocess
+import time
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
@@ -261,8 +262,7 @@ PASTED = {
     "double quotes": 'curl https://e.com -d "{\\"prompt\\":\\"it\'s \\$5! \\\\\\\\ \\\\\\"x\\\\\\" 🦊\\\\n\\"}"',
     "Chrome, bash": "curl 'https://e.com' \\\n  -H 'x: y' \\\n  --data-raw $'{\"prompt\":\"it\\'s $5\\u0021 \\\\\\\\ \\\\\"x\\\\\" 🦊\\\\n\"}' \\\n  --compressed ;\n",
     "Firefox, halves": "curl 'https://e.com' --data-raw $'{\"prompt\":\"it\\'s $5\\x21 \\\\\\\\ \\\\\"x\\\\\" \\uD83E\\uDD8A\\\\n\"}'",
-    "Chrome, cmd": 'curl ^"https://e.com^" ^\r\n  -H ^"x: y^" ^\r\n  --data-raw ^"^{^\\^"prompt^\\^":^\\^"it\'s ^$5^! ^\\^\\ ^\\^\\^\\^"x^\\^\\^\\^" 🦊^\\n^\\^"^}^"',
-    "by hand, cmd": 'curl -X POST https://e.com ^\n  -H "x: y" ^\n  -d "{\\"prompt\\": \\"it\'s $5! \\\\ \\\\\\"x\\\\\\" 🦊\\n\\"}"',
+    "Firefox, one byte": "curl 'https://e.com' --data-raw $'{\"prompt\":\"it\\'s caf\\xe9, \\xc3\\xa9\"}'",
     "--json": "$ curl --json '{\"prompt\":\"it'\"'\"'s $5! \\\\ \\\"x\\\" ' --json '🦊\\n\"}' https://e.com",
     "joined": 'curl https://e.com -d \'{"prompt":"a\' --data \'b"}\'',
     "with words around it": "Send it:\n\n    curl https://e.com \\\r\n    --data-binary '{\"prompt\":\"it'\\''s $5! \\\\ \\\"x\\\" 🦊\\n\"}' # that is all\n",
@@ -271,10 +271,11 @@ PASTED = {
 
 @pytest.mark.parametrize("how", PASTED)
 def test_what_people_paste_is_read(how: str) -> None:
-    assert read_values(PASTED[how]) == ({"prompt": "a&b"} if how == "joined" else FOX)
+    other = {"joined": {"prompt": "a&b"}, "Firefox, one byte": {"prompt": "it's café, é"}}
+    assert read_values(PASTED[how]) == other.get(how, FOX)
 
 
-@pytest.mark.parametrize("how", [how for how in PASTED if "cmd" not in how and how not in ("JSON", "Firefox, halves")])
+@pytest.mark.parametrize("how", [how for how in PASTED if how != "JSON" and "Firefox" not in how])
 def test_and_bash_reads_it_in_the_same_way(how: str, fake_curl: Path) -> None:
     command = (
         PASTED[how].removeprefix("$ ").removeprefix("Send it:\n\n").replace("\\\r\n", "\\\n").replace("| jq .", "")
@@ -283,6 +284,18 @@ def test_and_bash_reads_it_in_the_same_way(how: str, fake_curl: Path) -> None:
     data = [told[at + 1] for at, word in enumerate(told) if word.startswith("--data") or word in ("-d", "--json")]
     data += [word[2:] for word in told if word.startswith("-d{")]
     assert json.loads(("" if how == "--json" else "&").join(data)) == read_values(PASTED[how])
+
+
+WINDOWS = {
+    "Chrome, cmd": 'curl ^"https://e.com^" ^\r\n  -H ^"x: y^" ^\r\n  --data-raw ^"^{^\\^"prompt^\\^":^\\^"it\'s ^$5^! ^\\^\\ ^\\^\\^\\^"x^\\^\\^\\^" 🦊^\\n^\\^"^}^"',
+    "by hand, cmd": 'curl -X POST https://e.com ^\n  -H "x: y" ^\n  -d "{\\"prompt\\": \\"it\'s $5! \\\\ \\\\\\"x\\\\\\" 🦊\\n\\"}"',
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("how", WINDOWS)
+def test_a_copy_for_windows_cmd_is_refused_with_the_way_out(how: str) -> None:
+    with pytest.raises(ValueError, match="looks like a Windows cmd command; copy as bash"):
+        read_values(WINDOWS[how])
 
 
 @pytest.mark.parametrize("name", ["crun/seedance-2.0-i2v", PRO, VASTNUM])
@@ -310,7 +323,7 @@ REFUSED = {
     "curl -d a=b -d c=d https://e.com": r"not JSON .*a=b&c=d.*2 pieces of data joined",
     "curl -d '{\"a\": 1' https://e.com": "not JSON",
     "curl -d '{}": "never closed",
-    'curl ^"https://e.com^" -d ^"{}': "never closed",
+    'curl ^"https://e.com^" -d ^"{}': "looks like a Windows cmd command; copy as bash",
     "curl -d $'{\\'": "never closed",
     'curl -d "{\\"prompt\\": \\"$PROMPT\\"}"': r"has \$PROMPT, which a shell would replace",
     "curl -d $BODY https://e.com": r"has \$BODY",
@@ -355,3 +368,10 @@ def test_long_and_broken_texts_are_read_in_good_time() -> None:
                  'curl -d "' + "\\\\" * 150_000, "curl " + "'a'b" * 80_000, "curl -d " + "\\\n" * 150_000):  # fmt: skip
         with pytest.raises(ValueError, match=r"."):
             read_values(text)
+
+
+def test_a_picture_of_megabytes_in_a_pasted_body_is_read_at_once() -> None:
+    picture = "A" * 3_000_000
+    begun = time.process_time()
+    assert read_values(f'curl https://e.com -d \'{{"image": "{picture}"}}\'') == {"image": picture}
+    assert time.process_time() - begun < 2, "shlex takes minutes"

@@ -6,11 +6,12 @@ from typing import Any
 
 from seedance_nb._base.text import short
 from seedance_nb._base.values import read_json
-from seedance_nb._form.exchange.shell import Word, windows_words, words
+from seedance_nb._form.exchange.shell import FILLS, words
 
 _CURL = re.compile(r"^[ \t]*(?:[$%][ \t]+)?(curl(?:\.exe)?)(?=\s|\^|\\)", re.MULTILINE)
 _APART = re.compile(r"\\.|'[^']*'", re.DOTALL)
 _WINDOWS = re.compile(r'\^(?:"|[ \t]*\r?\n)')
+_FILLED = re.compile(f"{FILLS}(.+?){FILLS}", re.DOTALL)
 _DATA = ("--data", "--data-ascii", "--data-binary", "--data-raw", "--json")
 _OTHER_BODIES = {
     "--data-urlencode": "is the encoding of web forms, not JSON",
@@ -52,16 +53,19 @@ def _of_json(text: str) -> Any:
 
 
 def _of_curl(text: str) -> Any:
-    told = list(_options(windows_words(text) if _WINDOWS.search(_APART.sub("", text)) else words(text)))
-    for name, _ in told:
+    if _WINDOWS.search(_APART.sub("", text)):
+        msg = "this looks like a Windows cmd command; copy as bash (browsers offer both)"
+        raise ValueError(msg)
+    options = list(_options(words(text)))
+    for name, _ in options:
         if name in _OTHER_BODIES:
             msg = f"curl's {name} {_OTHER_BODIES[name]}"
             raise ValueError(msg)
-    given = [_literal(name, word) for name, word in told if name in _DATA]
+    given = [_literal(name, word) for name, word in options if name in _DATA]
     if not given:
         msg = "this curl command sends no body; one with --data, -d or --json is needed"
         raise ValueError(msg)
-    body = ("" if all(name == "--json" for name, _ in told if name in _DATA) else "&").join(given)
+    body = ("" if all(name == "--json" for name, _ in options if name in _DATA) else "&").join(given)
     try:
         return read_json(body)
     except ValueError as error:
@@ -70,35 +74,32 @@ def _of_curl(text: str) -> Any:
     raise ValueError(msg)
 
 
-def _literal(name: str, word: Word) -> str:
-    if word.fills:
+def _literal(name: str, word: str) -> str:
+    if filled := _FILLED.search(word):
         msg = (
-            f"the body has {word.fills}, which a shell would replace; write its value, or put the body in single quotes"
+            f"the body has {filled[1]}, which a shell would replace; write its value, or put the body in single quotes"
         )
         raise ValueError(msg)
-    if word.text.startswith("@") and name != "--data-raw":
-        where = "what is typed in" if word.text == "@-" else f"the file {word.text[1:]!r}"
+    if word.startswith("@") and name != "--data-raw":
+        where = "what is typed in" if word == "@-" else f"the file {word[1:]!r}"
         msg = f"the body of this curl command is {where}, which is not read here; paste its text instead"
         raise ValueError(msg)
-    return word.text
+    return word
 
 
-def _options(given: list[Word]) -> Iterator[tuple[str, Word]]:
-    """Long name and value of every option; letters that hold together are taken apart."""
+def _options(given: list[str]) -> Iterator[tuple[str, str]]:
+    """Long name and value of every option; letters that stand together are taken apart."""
     rest = iter(given)
-    nothing = Word("")
     for word in rest:
-        name = word.text
-        if name == "curl":
+        if word == "curl":
             msg = "there is more than one curl command; paste one of them"
             raise ValueError(msg)
-        if name.startswith("--"):
-            has_value = name in _DATA or name in _OTHER_BODIES or name in _TAKES_LONG
-            yield name, (next(rest, nothing) if has_value and name != "--get" else nothing)
-        elif name.startswith("-"):
-            for place, letter in enumerate(name[1:], 2):
-                if letter in _TAKES:
-                    own = Word(name[place:], word.fills) if name[place:] else next(rest, nothing)
-                    yield _LONG.get(letter, f"-{letter}"), own
+        if word.startswith("--"):
+            has_value = word in _DATA or (word in _OTHER_BODIES and word != "--get") or word in _TAKES_LONG
+            yield word, next(rest, "") if has_value else ""
+        elif word.startswith("-"):
+            for place, letter in enumerate(word[1:], 2):
+                takes = letter in _TAKES
+                yield _LONG.get(letter, f"-{letter}"), (word[place:] or next(rest, "")) if takes else ""
+                if takes:
                     break
-                yield _LONG.get(letter, f"-{letter}"), nothing
