@@ -12,7 +12,7 @@ import httpx
 from seedance_nb._media.isobmff import boxes
 from seedance_nb._media.sniff import after_tag, sign
 from seedance_nb._web.addresses import Resolver, lookup
-from seedance_nb._web.client import Ask, Blocked, Trip, Way, is_plain, length, said, span
+from seedance_nb._web.client import Ask, Blocked, Trip, Way, length, must_be_plain, said, span
 
 HEAD = 131_072
 """How many bytes are read of the front of every file."""
@@ -30,84 +30,84 @@ _MOST_REQUESTS = 6
 _CONNECT_S = 2.5
 
 
-class Held:
-    """The parts of a file that have arrived, each with its place."""
+class PartialFile:
+    """The parts of a file that have arrived, each with its place. `size` is that of the whole in bytes, None if it is not known."""
 
-    def __init__(self) -> None:
-        self.parts: list[tuple[int, bytearray]] = []
+    def __init__(self, size: int | None = None) -> None:
+        self.size = size
+        self._parts: list[tuple[int, bytearray]] = []
 
     def add(self, at: int, data: bytes) -> None:
         """Takes `data` in as the bytes from `at` on; joined to the part that ends there."""
-        for start, held in self.parts:
-            if start + len(held) == at:
-                held.extend(data)
+        for start, part in self._parts:
+            if start + len(part) == at:
+                part.extend(data)
                 return
-        self.parts.append((at, bytearray(data)))
+        self._parts.append((at, bytearray(data)))
 
     def read(self, at: int, count: int) -> bytes:
         """The bytes from `at` on, fewer than `count` where they are not there. *pure*."""
-        for start, held in self.parts:
-            if start <= at < start + len(held):
-                return bytes(held[at - start : at - start + count])
-        return b""
+        start, part = self._part(at)
+        return bytes(part[at - start : at - start + count])
 
     def end(self, at: int) -> int:
         """The place up to which the bytes from `at` on are there; `at` itself if none are. *pure*."""
-        return next((start + len(held) for start, held in self.parts if start <= at < start + len(held)), at)
+        start, part = self._part(at)
+        return start + len(part)
 
-    def write(self, into: Path, size: int | None) -> None:
+    def _part(self, at: int) -> tuple[int, bytearray]:
+        return next((part for part in self._parts if part[0] <= at < part[0] + len(part[1])), (at, bytearray()))
+
+    def write(self, into: Path) -> None:
         """Every part at its place in the file `into`, which is made `size` bytes long where that helps. *writes files*.
 
         Raises: OSError.
         """
         kind, _ = sign(self.read(0, HEAD))
         with into.open("wb") as file:
-            for start, data in self.parts:
+            for start, part in self._parts:
                 file.seek(start)
-                file.write(data)
+                file.write(part)
             # A lengthless sound is judged by its size, and boxes must fit; a picture's decoder would read the empty rest.
-            if size and kind in ("video", "audio") and file.seek(0, os.SEEK_END) < size <= LARGEST:
-                file.truncate(size)
+            if self.size and kind in ("video", "audio") and file.seek(0, os.SEEK_END) < self.size <= LARGEST:
+                file.truncate(self.size)
 
     @property
     def count(self) -> int:
         """How many bytes are there. *pure*."""
-        return sum(len(held) for _, held in self.parts)
+        return sum(len(part) for _, part in self._parts)
 
 
-def wanted(held: Held, size: int | None) -> tuple[int, int] | None:
-    """First place and end of the bytes to fetch next; None if there is enough, or nothing that would help. *pure*.
-
-    `size` is the whole file's, None if it is not known.
-    """
-    head = held.read(0, HEAD)
+def next_range(file: PartialFile) -> tuple[int, int] | None:
+    """First place and end of the bytes to fetch next; None if there is enough, or nothing that would help. *pure*."""
+    head = file.read(0, HEAD)
     if not head:
         return None
     kind, name = sign(head)
     need = None
     if name in ("jpeg", "png"):
-        need = _walk(held, 2, _jpeg) if name == "jpeg" else _walk(held, 8, _png)
+        need = _walk(file, 2, _jpeg) if name == "jpeg" else _walk(file, 8, _png)
     elif name == "tiff":
-        need = _tiff(held)
+        need = _tiff(file)
     elif name in ("heic", "heif", "avif"):
-        need = _box(held, b"meta", size)
+        need = _box(file, b"meta")
     elif name in ("mp4", "mov", "m4a", "3gp"):
-        need = _box(held, b"moov", size)
+        need = _box(file, b"moov")
     elif name == "wav":
-        need = _wav(held)
+        need = _wav(file)
     elif name == "mp3" and kind == "audio":
-        need = _sound(held)
-    if need is None or (size is not None and need[0] >= size):
+        need = _sound(file)
+    if need is None or (file.size is not None and need[0] >= file.size):
         return None
-    return need[0], need[1] if size is None else min(need[1], size)
+    return need[0], need[1] if file.size is None else min(need[1], file.size)
 
 
-def _walk(held: Held, at: int, step: Callable[[bytes], int | None]) -> tuple[int, int] | None:
+def _walk(file: PartialFile, at: int, step: Callable[[bytes], int | None]) -> tuple[int, int] | None:
     # A decoder reads these parts one after the other, so they are fetched without gaps.
     for _ in range(_MOST_STEPS):
-        piece = held.read(at, _PIECE)
+        piece = file.read(at, _PIECE)
         if len(piece) < _PIECE:
-            return held.end(0), max(at + _PIECE, held.end(0) + _MORE)
+            return file.end(0), max(at + _PIECE, file.end(0) + _MORE)
         ahead = step(piece)
         if ahead is None:
             return None
@@ -128,33 +128,33 @@ def _png(piece: bytes) -> int | None:
     return None if piece[4:8] == b"IDAT" else 12 + int.from_bytes(piece[:4])
 
 
-def _tiff(held: Held) -> tuple[int, int] | None:
-    head = held.read(0, 16)
+def _tiff(file: PartialFile) -> tuple[int, int] | None:
+    head = file.read(0, 16)
     order: Literal["little", "big"] = "little" if head[:2] == b"II" else "big"
     large = head[2:4] in (b"+\x00", b"\x00+")
     table = int.from_bytes(head[8:16] if large else head[4:8], order)
-    if held.read(table, _PIECE):
+    if file.read(table, _PIECE):
         return None
-    return max(held.end(0), table - _BEFORE), table + HEAD - _BEFORE
+    return max(file.end(0), table - _BEFORE), table + HEAD - _BEFORE
 
 
-def _box(held: Held, target: bytes, size: int | None) -> tuple[int, int] | None:
-    at, end = 0, _FAR if size is None else size
-    for box in boxes(held.read, 0, end):
+def _box(file: PartialFile, target: bytes) -> tuple[int, int] | None:
+    at, end = 0, _FAR if file.size is None else file.size
+    for box in boxes(file.read, 0, end):
         if box.kind == target:
-            return (held.end(box.start), box.end) if held.end(box.start) < box.end < _FAR else None
+            return (file.end(box.start), box.end) if file.end(box.start) < box.end < _FAR else None
         at = box.end
     # A head that is not all there yet ended the walk, or one that makes no sense.
-    is_short = at < end and len(held.read(at, _PIECE)) < _PIECE
-    return (held.end(at), held.end(at) + HEAD) if is_short else None
+    is_short = at < end and len(file.read(at, _PIECE)) < _PIECE
+    return (file.end(at), file.end(at) + HEAD) if is_short else None
 
 
-def _wav(held: Held) -> tuple[int, int] | None:
+def _wav(file: PartialFile) -> tuple[int, int] | None:
     at = 12
     for _ in range(_MOST_STEPS):
-        head = held.read(at, 8)
+        head = file.read(at, 8)
         if len(head) < len(b"datasize"):
-            return held.end(at), held.end(at) + _SLICE
+            return file.end(at), file.end(at) + _SLICE
         if head[:4] == b"data":
             return None
         length = int.from_bytes(head[4:8], "little")
@@ -162,9 +162,9 @@ def _wav(held: Held) -> tuple[int, int] | None:
     return None
 
 
-def _sound(held: Held) -> tuple[int, int] | None:
-    start = after_tag(held.read(0, 10))
-    end = held.end(start)
+def _sound(file: PartialFile) -> tuple[int, int] | None:
+    start = after_tag(file.read(0, 10))
+    end = file.end(start)
     return (end, start + _SLICE) if end < start + _BEFORE else None
 
 
@@ -180,20 +180,6 @@ class Fetched:
     requests: int
 
 
-class _Work:
-    """What has come so far."""
-
-    def __init__(self, kind: str, trip: Trip) -> None:
-        self.held = Held()
-        self.size: int | None = None
-        self.most = MOST_PICTURE if kind == "image" else MOST
-        self.trip = trip
-
-    @property
-    def name(self) -> str:
-        return self.trip.name
-
-
 async def fetch_parts(
     url: str, into: Path, *, kind: str, allowed_origin: str = "", total: float = 6.0, resolve: Resolver = lookup
 ) -> tuple[Fetched | None, str]:
@@ -205,101 +191,99 @@ async def fetch_parts(
     in six requests and `total` seconds. Only https and public hosts are spoken to, unless the origin is `allowed_origin`.
     No key, cookie or proxy is used.
     """
-    # The whole is bounded by its deadline.
-    work = _Work(kind, Trip(Way(origin=allowed_origin, resolve=resolve, connect_s=_CONNECT_S)))
-    why = ""
+    trip = Trip(Way(origin=allowed_origin, resolve=resolve, connect_s=_CONNECT_S))
+    fetch, why = _Fetch(trip, MOST_PICTURE if kind == "image" else MOST), ""
     try:
-        async with asyncio.timeout(total), work.trip.reach(url, _range(0, HEAD)) as (answer, ask):
-            await _first(answer, work)
-            await answer.aclose()
-            await _rest(ask, work)
+        async with asyncio.timeout(total):
+            await fetch.run(url)
     except TimeoutError:
-        why = f"{work.name} did not give it within {total:g} s"
+        why = f"{trip.name} did not give it within {total:g} s"
     except Exception as error:  # noqa: BLE001  # whatever a stranger's server brings about, it is only not looked at
-        why = said(error, work.name)
+        why = said(error, trip.name)
+    file = fetch.file
     try:
-        work.held.write(into, work.size)
+        file.write(into)
     except OSError as error:
         return None, f"it could not be kept for looking at ({error.strerror})"
-    if not work.held.count and work.size is None:
+    if not file.count and file.size is None:
         return None, why
-    return Fetched(size=work.size, read=work.held.count, requests=work.trip.requests), why
+    return Fetched(size=file.size, read=file.count, requests=trip.requests), why
+
+
+class _Fetch:
+    """One search through a file at an address: what of it has come, of `most` bytes at most."""
+
+    def __init__(self, trip: Trip, most: int) -> None:
+        self.file = PartialFile()
+        self._trip, self._most = trip, most
+
+    async def run(self, url: str) -> None:
+        """Fetches as much as it takes. *network*. Raises: Blocked, also where that is too much; httpx's errors."""
+        async with self._trip.reach(url, _range(0, HEAD)) as (answer, ask):
+            await self._first(answer)
+            await answer.aclose()
+            await self._rest(ask)
+
+    async def _first(self, answer: httpx.Response) -> None:
+        must_be_plain(answer)
+        if answer.status_code == httpx.codes.PARTIAL_CONTENT:
+            await self._take(answer, 0, HEAD)
+        elif answer.status_code == httpx.codes.REQUESTED_RANGE_NOT_SATISFIABLE:
+            raise Blocked("it is empty, or its server cannot give parts of it")
+        elif answer.status_code != httpx.codes.OK:
+            raise Blocked(f"{self._trip.name} answered HTTP {answer.status_code}")
+        else:
+            self.file.size = length(answer)
+            await self._take_front(answer)
+
+    async def _take_front(self, answer: httpx.Response) -> None:
+        """Takes in a file that comes whole, as far as it is needed."""
+        file, goal = self.file, HEAD
+        async for chunk in answer.aiter_raw():
+            file.add(file.count, chunk[: self._most - file.count])
+            while file.count >= goal:
+                need = next_range(file)
+                if need is None:
+                    return
+                if file.count >= self._most or need[0] >= self._most:
+                    where = f"in the first {self._most / 1e6:.1f} MB"
+                    raise Blocked(f"{self._trip.name} gives no parts of files, and its header is not {where}")
+                goal = min(max(need[1], goal + 1), self._most)
+        if file.size is None:
+            file.size = file.count
+
+    async def _rest(self, ask: Ask) -> None:
+        file, trip = self.file, self._trip
+        while file.count != file.size and (need := next_range(file)) is not None:
+            start, end = need[0], min(need[1], need[0] + self._most - file.count)
+            if start > LARGEST:
+                raise Blocked(
+                    f"it is so large ({(file.size or start) / 1e6:,.0f} MB) that its header was not looked for"
+                )
+            if trip.requests >= _MOST_REQUESTS or start >= end:
+                raise Blocked(f"its header was not found in {file.count / 1e6:.1f} MB and {trip.requests} requests")
+            async with ask(_range(start, end)) as answer:
+                must_be_plain(answer)
+                if answer.status_code != httpx.codes.PARTIAL_CONTENT:
+                    raise Blocked(f"{trip.name} answered HTTP {answer.status_code} to a request for a part of it")
+                await self._take(answer, start, end)
+
+    async def _take(self, answer: httpx.Response, start: int, end: int) -> None:
+        """Takes in the part from `start` on, up to `end` at most."""
+        given = span(answer)
+        if given is None or given[0] != start:
+            raise Blocked(f"{self._trip.name} gave another part of it than the one that was asked for")
+        if start and given[2] != self.file.size:
+            raise Blocked(f"{self._trip.name} gave two different sizes for it")
+        self.file.size = given[2]
+        at, end = start, min(end, given[1])
+        async for chunk in answer.aiter_raw():
+            self.file.add(at, chunk[: end - at])
+            at += len(chunk)
+            if at >= end:
+                return
+        raise Blocked(f"{self._trip.name} gave fewer bytes of it than it said")
 
 
 def _range(start: int, end: int) -> dict[str, str]:
     return {"Range": f"bytes={start}-{end - 1}"}
-
-
-async def _first(answer: httpx.Response, work: _Work) -> None:
-    """Reads the first bytes. The rest of an answer without ranges is read as needed."""
-    _plain(answer, work)
-    if answer.status_code == 206:  # noqa: PLR2004
-        await _read(answer, work, _span(answer, work, 0, HEAD))
-        return
-    if answer.status_code == 416:  # noqa: PLR2004
-        raise Blocked("it is empty, or its server cannot give parts of it")
-    if answer.status_code != 200:  # noqa: PLR2004
-        raise Blocked(f"{work.name} answered HTTP {answer.status_code}")
-    work.size = length(answer)
-    await _read_on(answer, work)
-
-
-async def _read_on(answer: httpx.Response, work: _Work) -> None:
-    goal = HEAD
-    async for chunk in answer.aiter_raw():
-        work.held.add(work.held.count, chunk[: work.most - work.held.count])
-        while work.held.count >= goal:
-            need = wanted(work.held, work.size)
-            if need is None:
-                return
-            if work.held.count >= work.most or need[0] >= work.most:
-                raise Blocked(
-                    f"{work.name} gives no parts of files, and its header is not in the first {work.most / 1e6:.1f} MB"
-                )
-            goal = max(need[1], goal + 1) if need[1] <= work.most else work.most
-    if work.size is None:
-        work.size = work.held.count
-
-
-async def _rest(ask: Ask, work: _Work) -> None:
-    while (need := wanted(work.held, work.size)) is not None:
-        start, end = need
-        left = work.most - work.held.count
-        if work.size == work.held.count:
-            return
-        if start > LARGEST:
-            raise Blocked(f"it is so large ({(work.size or start) / 1e6:,.0f} MB) that its header was not looked for")
-        if work.trip.requests >= _MOST_REQUESTS or left <= 0:
-            raise Blocked(
-                f"its header was not found in {work.held.count / 1e6:.1f} MB and {work.trip.requests} requests"
-            )
-        async with ask(_range(start, min(end, start + left))) as answer:
-            _plain(answer, work)
-            if answer.status_code != 206:  # noqa: PLR2004
-                raise Blocked(f"{work.name} answered HTTP {answer.status_code} to a request for a part of it")
-            await _read(answer, work, _span(answer, work, start, min(end, start + left)))
-
-
-def _plain(answer: httpx.Response, work: _Work) -> None:
-    if not is_plain(answer):
-        raise Blocked(f"{work.name} gives it compressed, though that was not asked for")
-
-
-def _span(answer: httpx.Response, work: _Work, start: int, end: int) -> tuple[int, int]:
-    given = span(answer)
-    if given is None or given[0] != start:
-        raise Blocked(f"{work.name} gave another part of it than the one that was asked for")
-    if start and given[2] != work.size:
-        raise Blocked(f"{work.name} gave two different sizes for it")
-    work.size = given[2]
-    return start, min(end, given[1])
-
-
-async def _read(answer: httpx.Response, work: _Work, span: tuple[int, int]) -> None:
-    at, end = span
-    async for chunk in answer.aiter_raw():
-        work.held.add(at, chunk[: end - at])
-        at += len(chunk)
-        if at >= end:
-            return
-    raise Blocked(f"{work.name} gave fewer bytes of it than it said")

@@ -51,7 +51,7 @@ class Way:
 
     def owns(self, url: httpx.URL) -> bool:
         """Whether an address is at `origin`. *pure*."""
-        return bool(self.origin) and _origin(url) == _origin(httpx.URL(self.origin))
+        return bool(self.origin) and origin_of(url) == origin_of(httpx.URL(self.origin))
 
 
 class Trip:
@@ -152,9 +152,21 @@ class _Transport(httpx.AsyncHTTPTransport):
         self._pool = httpcore.AsyncConnectionPool(ssl_context=trusted(), network_backend=backend)
 
 
-def is_plain(answer: httpx.Response) -> bool:
-    """Whether an answer's bytes are the file's own. *pure*. Nobody asked for compressed ones, which may grow without bound."""
-    return answer.headers.get("content-encoding", "identity").strip().lower() in ("", "identity")
+def must_be_plain(answer: httpx.Response) -> None:
+    """Nothing where an answer's bytes are the file's own. *pure*. Raises: Blocked for compressed ones, which may grow without bound."""
+    if answer.headers.get("content-encoding", "").strip().lower() not in ("", "identity"):
+        raise Blocked(f"{answer.url.host} gives it compressed, though that was not asked for")
+
+
+async def read_whole(answer: httpx.Response, most: int) -> bytes:
+    """The bytes of an answer as they came. *network*. Raises: ValueError where they are more than `most`; httpx's errors."""
+    data = bytearray()
+    async for chunk in answer.aiter_raw():
+        data += chunk
+        if len(data) > most:
+            msg = f"the answer is larger than {most:,} bytes"
+            raise ValueError(msg)
+    return bytes(data)
 
 
 def length(answer: httpx.Response) -> int | None:
@@ -200,5 +212,6 @@ def _parsed(url: str) -> httpx.URL:
     raise Blocked("its address is malformed")
 
 
-def _origin(url: httpx.URL) -> tuple[str, bytes, int | None]:
+def origin_of(url: httpx.URL) -> tuple[str, bytes, int | None]:
+    """Scheme, host and port of an address, the same for two spellings of one origin. *pure*."""
     return url.scheme, url.raw_host, url.port  # httpx names no usual port

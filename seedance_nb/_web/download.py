@@ -11,13 +11,13 @@ import shutil
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
-from dataclasses import asdict, dataclass, replace
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import BinaryIO, Literal
 
 import httpx
 
-from seedance_nb._web.client import FAILURES, Blocked, Trip, Way, is_plain, length, said, span
+from seedance_nb._web.client import FAILURES, Blocked, Trip, Way, length, must_be_plain, said, span
 from seedance_nb._web.regular_files import append, create, on_disk, read
 
 Kind = Literal["dead", "broken", "final", "disk"]
@@ -56,28 +56,17 @@ class Bounds:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class _Mark:
-    """What is known of the file that a `.part` is the beginning of: its strong ETag, its size in bytes, a hash of where it lay."""
-
-    etag: str
-    size: int
-    where: str
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
 class _Left:
-    """What an earlier try left of a file: `have` bytes of it."""
+    """What an earlier try left: the first `have` bytes of a file, and its strong ETag, its size in bytes, a hash of where it lay."""
 
-    mark: _Mark
-    have: int
+    have: int = 0
+    etag: str = ""
+    size: int = 0
+    where: str = ""
 
     @property
     def is_all(self) -> bool:
-        return self.have == self.mark.size
-
-
-class _Again(Exception):
-    """What is there cannot be gone on with."""
+        return 0 < self.have == self.size
 
 
 async def download(url: str, part: Path, way: Way, bounds: Bounds) -> None:
@@ -91,12 +80,10 @@ async def download(url: str, part: Path, way: Way, bounds: Bounds) -> None:
     trip, is_there = Trip(replace(way, read_s=bounds.over_s)), False
     try:
         async with asyncio.timeout(bounds.total_s):
-            try:
-                await _attempt(url, part, trip, bounds, _left(part))
-            except _Again:
+            is_there = await _attempt(url, part, trip, bounds, _left(part))
+            if not is_there:
                 discard(part)
-                await _attempt(url, part, trip, bounds, None)
-        is_there = True
+                is_there = await _attempt(url, part, trip, bounds, _Left())
     except Fault as error:
         fault = error
     except TimeoutError:
@@ -107,7 +94,7 @@ async def download(url: str, part: Path, way: Way, bounds: Bounds) -> None:
         fault = Fault("broken", said(error, trip.name))
     finally:
         # Also where the kernel stops this: what can be gone on with stays.
-        if not is_there and ((fault is not None and fault.kind == "disk") or _left(part) is None):
+        if not is_there and ((fault is not None and fault.kind == "disk") or not _left(part).have):
             with suppress(OSError):  # the fault that is known already says more
                 discard(part)
     if fault is not None:
@@ -120,35 +107,33 @@ def discard(part: Path) -> None:
         path.unlink(missing_ok=True)
 
 
-async def _attempt(url: str, part: Path, trip: Trip, bounds: Bounds, left: _Left | None) -> None:
+async def _attempt(url: str, part: Path, trip: Trip, bounds: Bounds, left: _Left) -> bool:
+    """Whether the whole file is there now; False where it is not what `left` is the beginning of. Raises: Fault."""
     # Of a file that is all there the last byte is asked for, to learn whether it is still that file.
-    known = min(left.have, left.mark.size - 1) if left is not None else 0
-    headers = {"Range": f"bytes={known}-", "If-Range": left.mark.etag} if left is not None else {}
+    known = min(left.have, left.size - 1)
+    headers = {"Range": f"bytes={known}-", "If-Range": left.etag} if left.have else {}
     async with trip.reach(url, headers) as (answer, _):
-        where = _where(answer.url)
-        begin = 0
-        if answer.status_code == 206 and left is not None:  # noqa: PLR2004
-            begin = left.have
-            if not _goes_on(answer, left, known, where):
-                raise _Again
+        status, where = answer.status_code, _where(answer.url)
+        goes_on = bool(left.have) and status == httpx.codes.PARTIAL_CONTENT
+        if goes_on:
+            same = answer.headers.get("etag", "") == left.etag and where == left.where
+            given = span(answer)
+            if not same or given is None or (given[0], given[2]) != (known, left.size):
+                return False
             if left.is_all:
-                return
-        elif answer.status_code == 416 and left is not None:  # noqa: PLR2004
-            raise _Again
-        elif answer.status_code != 200:  # noqa: PLR2004
-            if left is not None and left.is_all and where == left.mark.where:
-                return  # it is all there, and nobody can give another
-            is_dead = 400 <= answer.status_code < 500 and answer.status_code not in _STILL_ALIVE  # noqa: PLR2004
-            raise Fault("dead" if is_dead else "broken", f"{trip.name} answered HTTP {answer.status_code}")
-        if not is_plain(answer):
-            raise Fault("final", f"{trip.name} gives it compressed, though that was not asked for")
-        size = left.mark.size if left is not None and begin else length(answer)
+                return True
+        elif left.have and status == httpx.codes.REQUESTED_RANGE_NOT_SATISFIABLE:
+            return False
+        elif status != httpx.codes.OK:
+            if left.is_all and where == left.where:
+                return True  # nobody can give another
+            is_dead = answer.is_client_error and status not in _STILL_ALIVE
+            raise Fault("dead" if is_dead else "broken", f"{trip.name} answered HTTP {status}")
+        must_be_plain(answer)
+        begin, size = (left.have, left.size) if goes_on else (0, length(answer))
         _must_fit(part, size, begin, bounds)
         with _disk():
-            if not begin:
-                file = _begin(part, _Mark(etag=answer.headers.get("etag", ""), size=size or 0, where=where))
-            else:
-                file = append(part)
+            file = append(part) if goes_on else _begin(part, answer.headers.get("etag", ""), size, where)
         with file:
             end = await _write(answer, file, begin, bounds)
             with _disk():
@@ -156,6 +141,7 @@ async def _attempt(url: str, part: Path, trip: Trip, bounds: Bounds, left: _Left
                 await asyncio.to_thread(os.fsync, file.fileno())
     if size is not None and end != size:
         raise Fault("broken", f"{end:,} of {size:,} bytes arrived")
+    return True
 
 
 async def _write(answer: httpx.Response, file: BinaryIO, end: int, bounds: Bounds) -> int:
@@ -172,13 +158,6 @@ async def _write(answer: httpx.Response, file: BinaryIO, end: int, bounds: Bound
                 raise Fault("broken", f"it came at less than {bounds.least_rate:,} bytes a second")
             since, came = now, 0
     return end
-
-
-def _goes_on(answer: httpx.Response, left: _Left, begin: int, where: str) -> bool:
-    """Whether a part of a file is the rest of what is there, by everything that the answer says. *pure*."""
-    given = span(answer)
-    same = answer.headers.get("etag", "") == left.mark.etag and where == left.mark.where
-    return same and given is not None and given[0] == begin and given[2] == left.mark.size
 
 
 def _must_fit(part: Path, size: int | None, begin: int, bounds: Bounds) -> None:
@@ -207,24 +186,24 @@ def _disk() -> Iterator[None]:
         raise Fault("disk", problem)
 
 
-def _begin(part: Path, mark: _Mark) -> BinaryIO:
+def _begin(part: Path, etag: str, size: int | None, where: str) -> BinaryIO:
     discard(part)
     # A weak ETag may stand for other bytes, and without a length nobody could tell when all is there.
-    if mark.size and mark.etag.startswith('"'):
+    if size and etag.startswith('"'):
         with create(_note_of(part)) as note:
-            note.write(json.dumps(asdict(mark)).encode())
+            note.write(json.dumps({"etag": etag, "size": size, "where": where}).encode())
     return create(part)
 
 
-def _left(part: Path) -> _Left | None:
-    """What an earlier try left, None if it cannot be gone on with. *reads files*."""
+def _left(part: Path) -> _Left:
+    """What an earlier try left that can be gone on with. *reads files*."""
     try:
         with read(_note_of(part)) as note, read(part) as file:
-            mark, have = _Mark(**json.loads(note.read(_MOST_NOTE))), os.fstat(file.fileno()).st_size
-        usable = mark.etag.startswith('"') and mark.etag.isascii() and mark.etag.isprintable() and 0 < have <= mark.size
+            left = _Left(**json.loads(note.read(_MOST_NOTE)), have=os.fstat(file.fileno()).st_size)
+        usable = left.etag.startswith('"') and left.etag.isascii() and left.etag.isprintable()
+        return left if usable and 0 < left.have <= left.size else _Left()
     except (OSError, ValueError, TypeError, AttributeError):
-        return None
-    return _Left(mark=mark, have=have) if usable else None
+        return _Left()
 
 
 def _note_of(part: Path) -> Path:

@@ -2,25 +2,19 @@
 
 import asyncio
 
-from seedance_nb._web.client import FAILURES, Trip, Way, is_plain, said
+import httpx
+
+from seedance_nb._web.client import FAILURES, Trip, Way, must_be_plain, read_whole, said
 
 
 async def fetch_small(url: str, limit: int = 10_000_000, total: float = 3) -> bytes:
     """The bytes at a public https address, b"" where it cannot be had in `total` seconds and `limit` bytes. *network*."""
-    trip = Trip(Way(connect_s=total))
-    parts, size = [], 0
     try:
-        async with asyncio.timeout(total), trip.reach(url, {}) as (answer, _):
-            if answer.status_code != 200 or not is_plain(answer):  # noqa: PLR2004
-                return b""
-            async for chunk in answer.aiter_raw():
-                size += len(chunk)
-                if size > limit:
-                    return b""
-                parts.append(chunk)
+        async with asyncio.timeout(total), Trip(Way(connect_s=total)).reach(url, {}) as (answer, _):
+            must_be_plain(answer)
+            return await read_whole(answer, limit) if answer.status_code == httpx.codes.OK else b""
     except FAILURES:
         return b""
-    return b"".join(parts)
 
 
 async def put_bytes(url: str, content: bytes, kind: str, way: Way, total: float = 1800) -> str:
@@ -29,11 +23,9 @@ async def put_bytes(url: str, content: bytes, kind: str, way: Way, total: float 
     `kind` is its media type, `total` bounds it in seconds. It is sent to that address only, wherever that sends on to.
     """
     trip = Trip(way)
+    put = trip.reach(url, {"Content-Type": kind}, method="PUT", content=content)
     try:
-        async with (
-            asyncio.timeout(total),
-            trip.reach(url, {"Content-Type": kind}, method="PUT", content=content) as (answer, _),
-        ):
+        async with asyncio.timeout(total), put as (answer, _):
             return "" if answer.is_success else f"HTTP {answer.status_code}"
     except TimeoutError:
         return f"it took longer than {total:g} s"

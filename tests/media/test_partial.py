@@ -17,7 +17,7 @@ from support import media
 from support.shelf import Shelf, shelf
 from support.tricks import HOSTS, NAMES, naive, system
 
-from seedance_nb._media.partial import Fetched, Held, fetch_parts, wanted
+from seedance_nb._media.partial import Fetched, PartialFile, fetch_parts, next_range
 from seedance_nb._media.probe import MediaFacts, probe
 from seedance_nb._web import client as _pinned
 from seedance_nb._web.addresses import is_public, lookup
@@ -250,12 +250,14 @@ def test_three_redirects_are_followed_and_a_fourth_is_not(web: Shelf, tmp_path: 
 
 
 def test_a_long_length_that_is_cut_by_the_end_of_a_part_is_read_whole() -> None:
-    held = Held()
-    held.add(0, media.box(b"ftyp", b"isom" + bytes(4)) + struct.pack(">I", 1) + b"mdat")
-    assert wanted(held, None) == (24, 24 + 131_072)
-    held.add(24, struct.pack(">Q", 5_000_000) + bytes(8))
-    assert wanted(held, 6_000_000) == (5_000_016, 5_000_016 + 131_072)
-    assert wanted(held, 5_000_016) is None
+    file = PartialFile()
+    file.add(0, media.box(b"ftyp", b"isom" + bytes(4)) + struct.pack(">I", 1) + b"mdat")
+    assert next_range(file) == (24, 24 + 131_072)
+    file.add(24, struct.pack(">Q", 5_000_000) + bytes(8))
+    file.size = 6_000_000
+    assert next_range(file) == (5_000_016, 5_000_016 + 131_072)
+    file.size = 5_000_016
+    assert next_range(file) is None
 
 
 def test_no_bytes_upset_the_search_for_the_next_ones() -> None:
@@ -267,12 +269,13 @@ def test_no_bytes_upset_the_search_for_the_next_ones() -> None:
         for _ in range(chance.randrange(1, 9)):
             place = chance.randrange(len(data))
             data[place : place + 4] = chance.choice((b"\0\0\0\0", b"\xff\xff\xff\xff", chance.randbytes(4)))
-        held = Held()
-        held.add(0, bytes(data[: chance.randrange(1, len(data))]))
+        arrived = bytes(data[: chance.randrange(1, len(data))])
         size = chance.choice((None, len(data), 10**15))
-        need = wanted(held, size)
+        file = PartialFile(size)
+        file.add(0, arrived)
+        need = next_range(file)
         assert need is None or 0 <= need[0] < need[1] <= (size or 2**65)
-        assert need is None or not held.read(need[0], 1)
+        assert need is None or not file.read(need[0], 1)
 
 
 def test_an_empty_file_is_told(web: Shelf, tmp_path: Path) -> None:
