@@ -17,7 +17,7 @@ from seedance_nb._check.request import Request
 from seedance_nb._document.load import Spec
 from seedance_nb._provider.outcome import Answer, Sent, outcome_of, troubled
 from seedance_nb._provider.rate_limit import Gate, pause_of
-from seedance_nb._web.client import Way, trusted
+from seedance_nb._web.client import Way, origin_of, read_whole, trusted
 from seedance_nb._web.origins import host_of
 
 MAX_ANSWER = 2 * 1024 * 1024
@@ -108,13 +108,9 @@ class _KeyAuth(httpx.Auth):
 
     def auth_flow(self, request: httpx.Request) -> Generator[httpx.Request, httpx.Response, None]:
         auth, secret = self._spec.auth, self._place.secret
-        if auth and secret and _same_origin(request.url, httpx.URL(self._place.base_url)):
+        if auth and secret and origin_of(request.url) == origin_of(httpx.URL(self._place.base_url)):
             request.headers[auth.header] = auth.prefix + secret.reveal()
         yield request
-
-
-def _same_origin(one: httpx.URL, other: httpx.URL) -> bool:
-    return (one.scheme, one.raw_host, one.port) == (other.scheme, other.raw_host, other.port)
 
 
 @asynccontextmanager
@@ -161,7 +157,7 @@ async def _call(spec: Spec, request: Request, place: Place, line: _Line | None =
         if answer.is_redirect:
             where = hide(host_of(answer.headers.get("location", "")))
             return Answer(status=answer.status_code, value=ABSENT, redirect=where)
-        raw = await _read(answer, MAX_ANSWER)
+        raw = await read_whole(answer, MAX_ANSWER)
     value = read_answer(raw)
     try:
         value = place.secret.hide_in(value) if place.secret else value  # from here on no answer has the key in it
@@ -173,17 +169,6 @@ async def _call(spec: Spec, request: Request, place: Place, line: _Line | None =
         retry_after=pause_of(answer.headers.get("retry-after", ""), answer.headers.get("date", ""), time.time()),
         simulated="x-seedance-simulator" in answer.headers,
     )
-
-
-async def _read(answer: httpx.Response, limit: int) -> bytes:
-    parts, size = [], 0
-    async for chunk in answer.aiter_raw():
-        size += len(chunk)
-        if size > limit:
-            msg = f"the answer is larger than {limit:,} bytes"
-            raise ValueError(msg)
-        parts.append(chunk)
-    return b"".join(parts)
 
 
 def _said(error: Exception, place: Place) -> str:
