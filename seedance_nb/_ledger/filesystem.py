@@ -3,36 +3,9 @@
 import re
 from pathlib import Path
 
-_SHARED = frozenset(
-    [
-        "9p",
-        "afs",
-        "beegfs",
-        "ceph",
-        "cifs",
-        "coda",
-        "davfs",
-        "drive",
-        "drivefs",
-        "drvfs",
-        "gfs2",
-        "glusterfs",
-        "gpfs",
-        "lustre",
-        "ncpfs",
-        "nfs",
-        "nfs3",
-        "nfs4",
-        "ocfs2",
-        "orangefs",
-        "prl_fs",
-        "pvfs2",
-        "smb3",
-        "smbfs",
-        "vboxsf",
-        "virtiofs",
-        "vmhgfs",
-    ]
+_SHARED = re.compile(
+    "9p|afs|beegfs|ceph|cifs|coda|davfs|drive|drivefs|drvfs|gfs2|glusterfs|gpfs|lustre|ncpfs|nfs[34]?|ocfs2|orangefs"
+    r"|prl_fs|pvfs2|smb3|smbfs|vboxsf|virtiofs|vmhgfs|fuse|fuse\.(?!fuse-overlayfs$).*"
 )
 
 
@@ -58,7 +31,7 @@ def is_remote(kind: str) -> bool:
 
     A file system in user space (FUSE) counts as such unless it is a local disk's: what it does with shared memory is not known.
     """
-    return kind in _SHARED or kind == "fuse" or (kind.startswith("fuse.") and kind != "fuse.fuse-overlayfs")
+    return _SHARED.fullmatch(kind) is not None
 
 
 def mounts() -> str:

@@ -4,7 +4,7 @@ import hashlib
 import json
 import sqlite3
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, fields
 from enum import StrEnum
 from typing import Any
 
@@ -113,11 +113,7 @@ class Row:
         return "unknown" if self.state in (State.UNKNOWN, State.SENDING, State.FAILED) else "charged"
 
 
-COLUMNS = (
-    "seq", "spec", "base_url", "simulated", "digest", "take", "body", "state", "word", "task_id", "outputs", "error",
-    "credits", "estimate", "unit", "progress", "file", "sha256", "facts", "beside", "dead", "created", "accepted", "finished", "owner",
-    "successor", "balance", "budget",
-)  # fmt: skip
+COLUMNS = tuple(column.name for column in fields(Row))
 CHANGEABLE = frozenset(COLUMNS[7:]) - {"created", "estimate", "unit", "successor"} | {"simulated"}
 SELECT = f"SELECT {', '.join(COLUMNS)} FROM tasks"  # noqa: S608 - names of our own
 
