@@ -239,19 +239,14 @@ def _is_same(created: float, made: float | None) -> bool:
 
 
 def settle_orphans(page: Page) -> None:
-    """Says of each row that a process left behind what may have become of its request."""
+    """Says of each row whose process ended before it saw an answer what may have become of its request."""
     # A process that died between the ledger and the answer may have sent the request: never ours to send again.
-    for seq, state in orphans(page.db, page.now()):
-        after, why = _ORPHANED[State(state)]
-        page.change(seq, {"state": str(after), "error": why})
-
-
-def orphans(db: sqlite3.Connection, now: float) -> list[tuple[int, str]]:
-    """Number and state of each row whose process ended before it saw an answer, at `now` (Unix seconds). *reads files*."""
-    early = db.execute("SELECT seq, owner, state, created FROM tasks WHERE state IN (?, ?)", [*map(str, EARLY_STATES)])
-    left = []
-    for seq, owner, state, created in early.fetchall():
-        (last,) = db.execute("SELECT max(at) FROM events WHERE task = ?", (seq,)).fetchone()
-        if is_gone(owner, now - (last or created)):
-            left.append((seq, state))
-    return left
+    early = page.db.execute(
+        """SELECT seq, owner, state, coalesce((SELECT max(at) FROM events WHERE task = seq), created) FROM tasks
+        WHERE state IN (?, ?)""",
+        [*map(str, EARLY_STATES)],
+    )
+    for seq, owner, state, last in early.fetchall():
+        if is_gone(owner, page.now() - last):
+            after, why = _ORPHANED[State(state)]
+            page.change(seq, {"state": str(after), "error": why})
