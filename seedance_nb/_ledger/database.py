@@ -21,9 +21,45 @@ _TURN_S = 30
 UNREADABLE = (sqlite3.Error, UnicodeDecodeError)
 """What reading a damaged file may raise; even the words of SQLite's own error can be damaged text."""
 
-
 # FULL; or EXTRA, which also waits for the folder, where removing the rollback journal is the commit.
 SYNCHRONOUS = {"wal": 2, "delete": 3}
+_FREE = ", ".join(f"'{state}'" for state in FREE_STATES)
+MIGRATIONS = (
+    (
+        """CREATE TABLE tasks (
+        seq INTEGER PRIMARY KEY, intent TEXT NOT NULL, kind TEXT NOT NULL, key_fingerprint TEXT NOT NULL,
+        spec TEXT NOT NULL, base_url TEXT NOT NULL, simulated INTEGER NOT NULL, digest TEXT NOT NULL,
+        take INTEGER NOT NULL, body TEXT NOT NULL, state TEXT NOT NULL, word TEXT NOT NULL DEFAULT '',
+        task_id TEXT NOT NULL DEFAULT '', outputs TEXT NOT NULL DEFAULT '[]', error TEXT NOT NULL DEFAULT '',
+        credits REAL, file TEXT NOT NULL DEFAULT '', sha256 TEXT NOT NULL DEFAULT '', facts TEXT NOT NULL DEFAULT '',
+        created REAL NOT NULL, accepted REAL, finished REAL, owner TEXT NOT NULL) STRICT""",
+        f"CREATE UNIQUE INDEX one_task_per_intent ON tasks (intent) WHERE state NOT IN ({_FREE})",
+        "CREATE INDEX by_task_id ON tasks (task_id)",
+        """CREATE TABLE events (at REAL NOT NULL, task INTEGER NOT NULL REFERENCES tasks (seq),
+        changes TEXT NOT NULL) STRICT""",
+    ),
+    (
+        "ALTER TABLE tasks ADD COLUMN estimate REAL",
+        "ALTER TABLE tasks ADD COLUMN unit TEXT NOT NULL DEFAULT 'credits'",
+        "ALTER TABLE tasks ADD COLUMN progress REAL",
+    ),
+    (  # The ledger's name in its journal. Programs that write no journal must refuse this format.
+        "CREATE TABLE identity (id TEXT NOT NULL) STRICT",
+        "INSERT INTO identity VALUES (lower(hex(randomblob(4))))",
+    ),
+    (
+        "ALTER TABLE tasks ADD COLUMN successor INTEGER",
+        "ALTER TABLE tasks ADD COLUMN balance REAL",
+        "DROP INDEX one_task_per_intent",
+        f"CREATE UNIQUE INDEX one_task_per_intent ON tasks (intent) WHERE state NOT IN ({_FREE}) AND successor IS NULL",
+    ),
+    (
+        "ALTER TABLE tasks ADD COLUMN beside TEXT NOT NULL DEFAULT ''",
+        "ALTER TABLE tasks ADD COLUMN dead REAL",
+    ),
+    ("ALTER TABLE tasks ADD COLUMN budget REAL",),
+)
+"""The statements that bring a ledger from each format to the next one; the number of a format is how many were run."""
 
 
 class ForeignFile(sqlite3.OperationalError):
@@ -44,6 +80,11 @@ def default_path() -> Path:
 def real_path(path: Path) -> Path:
     """The one place of a ledger, however it is spelled: what goes by the path would take two spellings for two ledgers. *reads files*."""
     return Path(os.path.realpath(path))
+
+
+def logs(path: Path) -> list[Path]:
+    """SQLite's own files beside the one at `path`: write-ahead log, its index, rollback journal. *pure*."""
+    return [path.with_name(path.name + end) for end in ("-wal", "-shm", "-journal")]
 
 
 def dial(path: Path) -> sqlite3.Connection:
@@ -107,8 +148,8 @@ def build(path: Path, fill: Callable[[sqlite3.Connection], None] = lambda _: Non
             fill(db)
             db.execute("COMMIT")
     except BaseException:
-        for end in ("", "-wal", "-shm", "-journal"):
-            path.with_name(path.name + end).unlink(missing_ok=True)
+        for file in (path, *logs(path)):
+            file.unlink(missing_ok=True)
         raise
 
 
@@ -190,7 +231,8 @@ def migrate(db: sqlite3.Connection) -> None:
         db.execute("BEGIN IMMEDIATE")
         version = db.execute("PRAGMA user_version").fetchone()[0]
         for number, step in enumerate(MIGRATIONS[version:], version + 1):
-            step(db)
+            for statement in step:
+                db.execute(statement)
             db.execute(f"PRAGMA user_version = {number}")
         db.execute("COMMIT")
     except BaseException:
@@ -210,52 +252,3 @@ def known_columns() -> tuple[str, ...]:
     with closing(sqlite3.connect(":memory:", isolation_level=None)) as db:
         migrate(db)
         return tuple(columns_of(db))
-
-
-def _m001(db: sqlite3.Connection) -> None:
-    free = ", ".join(f"'{state}'" for state in FREE_STATES)
-    db.execute("""CREATE TABLE tasks (
-        seq INTEGER PRIMARY KEY, intent TEXT NOT NULL, kind TEXT NOT NULL, key_fingerprint TEXT NOT NULL,
-        spec TEXT NOT NULL, base_url TEXT NOT NULL, simulated INTEGER NOT NULL, digest TEXT NOT NULL,
-        take INTEGER NOT NULL, body TEXT NOT NULL, state TEXT NOT NULL, word TEXT NOT NULL DEFAULT '',
-        task_id TEXT NOT NULL DEFAULT '', outputs TEXT NOT NULL DEFAULT '[]', error TEXT NOT NULL DEFAULT '',
-        credits REAL, file TEXT NOT NULL DEFAULT '', sha256 TEXT NOT NULL DEFAULT '', facts TEXT NOT NULL DEFAULT '',
-        created REAL NOT NULL, accepted REAL, finished REAL, owner TEXT NOT NULL) STRICT""")
-    db.execute(f"CREATE UNIQUE INDEX one_task_per_intent ON tasks (intent) WHERE state NOT IN ({free})")
-    db.execute("CREATE INDEX by_task_id ON tasks (task_id)")
-    db.execute("""CREATE TABLE events (at REAL NOT NULL, task INTEGER NOT NULL REFERENCES tasks (seq),
-        changes TEXT NOT NULL) STRICT""")
-
-
-def _m002(db: sqlite3.Connection) -> None:
-    db.execute("ALTER TABLE tasks ADD COLUMN estimate REAL")
-    db.execute("ALTER TABLE tasks ADD COLUMN unit TEXT NOT NULL DEFAULT 'credits'")
-    db.execute("ALTER TABLE tasks ADD COLUMN progress REAL")
-
-
-def _m003(db: sqlite3.Connection) -> None:
-    # The ledger's name in its journal. Programs that write no journal must refuse this format.
-    db.execute("CREATE TABLE identity (id TEXT NOT NULL) STRICT")
-    db.execute("INSERT INTO identity VALUES (lower(hex(randomblob(4))))")
-
-
-def _m004(db: sqlite3.Connection) -> None:
-    free = ", ".join(f"'{state}'" for state in FREE_STATES)
-    db.execute("ALTER TABLE tasks ADD COLUMN successor INTEGER")
-    db.execute("ALTER TABLE tasks ADD COLUMN balance REAL")
-    db.execute("DROP INDEX one_task_per_intent")
-    db.execute(
-        f"CREATE UNIQUE INDEX one_task_per_intent ON tasks (intent) WHERE state NOT IN ({free}) AND successor IS NULL"
-    )
-
-
-def _m005(db: sqlite3.Connection) -> None:
-    db.execute("ALTER TABLE tasks ADD COLUMN beside TEXT NOT NULL DEFAULT ''")
-    db.execute("ALTER TABLE tasks ADD COLUMN dead REAL")
-
-
-def _m006(db: sqlite3.Connection) -> None:
-    db.execute("ALTER TABLE tasks ADD COLUMN budget REAL")
-
-
-MIGRATIONS: tuple[Callable[[sqlite3.Connection], None], ...] = (_m001, _m002, _m003, _m004, _m005, _m006)

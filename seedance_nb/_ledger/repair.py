@@ -1,24 +1,25 @@
 """A damaged ledger put aside, and a whole one in its place, made of all that its two files hold."""
 
+import itertools
 import json
+import re
 import sqlite3
 import time
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from contextlib import closing, suppress
-from dataclasses import dataclass, field
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
 from seedance_nb._base.errors import LedgerError
 from seedance_nb._ledger import journal as _journal
-from seedance_nb._ledger.carving import carve
 from seedance_nb._ledger.database import (
     UNREADABLE,
     ForeignFile,
     build,
-    columns_of,
     default_path,
     known_columns,
+    logs,
     migrate,
     must_be_ours,
     read_only,
@@ -26,11 +27,16 @@ from seedance_nb._ledger.database import (
     sync_folder,
 )
 from seedance_nb._ledger.journal import Entry
-from seedance_nb._ledger.row import State, as_row
-from seedance_nb._ledger.store import Books
+from seedance_nb._ledger.row import COLUMNS, State, as_row
+from seedance_nb._ledger.store import Books, add_event, insert
 
-_LOGS = ("-wal", "-shm", "-journal")
+_TRACES = {  # as a change stands in an event, and where a row begins: with its intent and its kind
+    "task_id": re.compile(rb'"task_id": "((?:[^"\\\x00-\x1f]|\\.)+)"'),
+    "intent": re.compile(rb'\["(?<=([0-9a-f]{64})\[")'),
+}
 Columns = dict[str, Any]
+Rows = dict[int, Columns]
+Events = dict[int, Entry]
 _BLANK: Columns = {
     "kind": "[]", "key_fingerprint": "", "spec": "", "base_url": "", "simulated": 0, "digest": "", "take": 1, "body": "{}",
     "state": str(State.UNKNOWN), "word": "", "task_id": "", "outputs": "[]", "error": "", "created": 0.0, "owner": "",
@@ -38,21 +44,20 @@ _BLANK: Columns = {
 }  # fmt: skip
 
 
-@dataclass(slots=True, kw_only=True)
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Found:
-    """The rows of one ledger by number, and where they came from.
+    """The rows of one ledger and its events, both by number, and where they came from.
 
-    `events` are number -> (at, task, changes). `unreadable` counts lines of the journal; `lost` are the numbers of rows of
-    which neither file has anything.
+    `unreadable` counts lines of the journal; `lost` are the numbers of rows of which neither file has anything.
     """
 
-    ledger: str = ""
-    rows: dict[int, Columns] = field(default_factory=dict)
-    events: dict[int, tuple[float, int, Columns]] = field(default_factory=dict)
-    from_database: int = 0
-    from_journal: int = 0
-    unreadable: int = 0
-    lost: tuple[int, ...] = ()
+    ledger: str
+    rows: Rows
+    events: Events
+    from_database: int
+    from_journal: int
+    unreadable: int
+    lost: tuple[int, ...]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -114,7 +119,7 @@ def _repaired(path: Path) -> Repair:
         try:
             old = _source(path)
             must_be_ours(old)
-            found = _something(salvage(old, journal))
+            found = salvage(old, journal)
             new = path.with_name(f"{path.name}.rebuilt-{time.time_ns()}")
             build(new, lambda db: pour(db, found))
         except BaseException:
@@ -122,22 +127,22 @@ def _repaired(path: Path) -> Repair:
                 journal.unlink()
             raise
         aside = _swap(path, old, new)
-    return _report(path, aside, found)
-
-
-def _something(found: Found) -> Found:
-    if not found.rows:
-        msg = "neither file has a row of a ledger; to begin a new one, move it away yourself"
-        raise ForeignFile(msg)
-    return found
+    return Repair(
+        ledger=path,
+        aside=aside,
+        rows=len(found.rows),
+        from_database=found.from_database,
+        from_journal=found.from_journal,
+        unreadable=found.unreadable,
+        lost=found.lost,
+    )
 
 
 def _source(path: Path) -> Path:
     """The damaged file: the ledger, or what a repair that was cut off has already put aside."""
     if path.exists():
         return path
-    whole = [one for one in path.parent.glob(f"{path.name}.damaged-*") if not one.name.endswith((*_LOGS, ".jsonl"))]
-    newest = max(whole, key=lambda one: one.name, default=path)
+    newest = max(path.parent.glob(f"{path.name}.damaged-*[0-9]"), default=path)  # its logs' names do not end in a digit
     if newest != path:
         _move_logs(path, newest)
     return newest
@@ -160,58 +165,43 @@ def _swap(path: Path, old: Path, new: Path) -> Path:
 
 
 def _move_logs(path: Path, aside: Path) -> None:
-    for end in _LOGS:
-        target = aside.with_name(aside.name + end)
+    for log, target in zip(logs(path), logs(aside), strict=True):
         if not target.exists():
             with suppress(FileNotFoundError):
-                path.with_name(path.name + end).rename(target)
-
-
-def _report(path: Path, aside: Path, found: Found) -> Repair:
-    return Repair(
-        ledger=path,
-        aside=aside,
-        rows=len(found.rows),
-        from_database=found.from_database,
-        from_journal=found.from_journal,
-        unreadable=found.unreadable,
-        lost=found.lost,
-    )
+                log.rename(target)
 
 
 def salvage(database: Path, journal: Path) -> Found:
     """All that both files hold, the later state of each row first. *reads files*; neither is changed.
 
     Lines of the journal carry a checksum and are believed before the database, unless lines are missing. No id that either
-    file holds is left out. A row of which nothing but the number is left is `outcome unknown`.
+    file holds is left out. A row of which nothing but an id, a request or the number is left is `outcome unknown`.
     """
+    ledger, known, events, is_broken = _database(database)
     entries, unreadable = _journal.read(journal)
-    found = _database(database)
-    entries = _as_of(found, entries)
-    last = max(found.events, default=0)
-    told = {entry.number: (entry.at, entry.task, entry.columns) for entry in entries}
-    every = found.events | told
-    trust = not unreadable and found.events.keys() <= told.keys()
-    wholes = {entry.number for entry in entries if entry.whole}
-    lines: dict[int, list[Entry]] = {task: [] for _, task, _ in every.values()}
-    for number, (at, task, columns) in sorted(every.items()):
-        line = Entry(number=number, ledger="", at=at, task=task, whole=number in wholes, columns=columns)
-        lines[task].append(line)
-    rows = {seq: _united(found.rows.get(seq), lines.get(seq, []), last, trust=trust) for seq in {*found.rows, *lines}}
-    for seq, row in rows.items():
-        if row["state"] == State.WAITING and not (trust and found.rows.get(seq, {}).get("state") == State.WAITING):
-            row["state"] = str(State.UNKNOWN)  # that it was sent since may be what was lost
-            row["error"] = "whether it was sent before the ledger was damaged is not known"
+    entries = _after_those_of(ledger, known, events, entries)
+    lines = {entry.number: entry for entry in entries}
+    trust = not unreadable and events.keys() <= lines.keys()
+    every = dict(sorted((events | lines).items()))
+    by_task: dict[int, list[Entry]] = {}
+    for entry in every.values():
+        by_task.setdefault(entry.task, []).append(entry)
+    last = max(events, default=0)
+    rows = {seq: _united(known.get(seq), by_task.get(seq, []), last, trust=trust) for seq in {*known, *by_task}}
+    rescued = list(_search(database, rows.values(), is_broken=is_broken))
+    free = (seq for seq in itertools.count(1) if seq not in rows)
+    for row in rescued:
+        rows[next(free)] = _BLANK | row
     lost = tuple(seq for seq in _numbers(rows) if seq not in rows)
     for seq in lost:
         rows[seq] = _BLANK | {"error": "this row could not be read in the damaged ledger, nor in its journal"}
     for seq, row in rows.items():
         row.update(seq=seq, intent=row.get("intent") or f"not known, {seq}")
     return Found(
-        ledger=(entries[-1].ledger if entries else "") or found.ledger,
+        ledger=entries[-1].ledger if entries else ledger,
         rows=dict(sorted(rows.items())),
-        events=dict(sorted(every.items())),
-        from_database=len(found.rows),
+        events=every,
+        from_database=len(known) + len(rescued),
         from_journal=len({entry.task for entry in entries}),
         unreadable=unreadable,
         lost=lost,
@@ -219,25 +209,28 @@ def salvage(database: Path, journal: Path) -> Found:
 
 
 def pour(db: sqlite3.Connection, found: Found) -> None:
-    """Writes what was found into an empty ledger."""
-    known = columns_of(db)
+    """Writes what was found into an empty ledger. Raises: ForeignFile where that is nothing."""
+    if not found.rows:
+        msg = "neither file has a row of a ledger; to begin a new one, move it away yourself"
+        raise ForeignFile(msg)
     if found.ledger:
         db.execute("UPDATE identity SET id = ?", (found.ledger,))
     for seq, row in found.rows.items():
-        columns = _BLANK | {name: value for name, value in row.items() if name in known and value is not None}
+        columns = _BLANK | {name: row[name] for name in known_columns() if row.get(name) is not None}
         alone = columns | {"intent": f"{columns['intent']}, {seq}"}
         told = {name: str(alone[name]) for name in ("intent", "spec", "base_url", "body", "task_id", "outputs")}
         why = "the damaged ledger had impossible values in this row"
         # As it is; beside another row of the same request, which damage can look like; at last what a person needs of it.
         for attempt in (columns, alone, _BLANK | told | {"seq": seq, "error": why}):
-            marks = ", ".join("?" * len(attempt))
-            statement = f"INSERT INTO tasks ({', '.join(attempt)}) VALUES ({marks})"  # noqa: S608
             with suppress(sqlite3.IntegrityError):
-                db.execute(statement, tuple(attempt.values()))
+                insert(db, attempt)
                 break
-    for number, (at, task, changes) in found.events.items():
-        values = (number, at, task, json.dumps(changes, ensure_ascii=False))
-        db.execute("INSERT INTO events (rowid, at, task, changes) VALUES (?, ?, ?, ?)", values)
+    for entry in found.events.values():
+        add_event(db, entry.at, entry.task, entry.columns, entry.number)
+    # A row without an event would never come into the journal, and its id would be in one file alone.
+    bare = "SELECT created, seq, state, task_id FROM tasks WHERE seq NOT IN (SELECT task FROM events)"
+    for at, seq, state, task_id in db.execute(bare).fetchall():
+        add_event(db, at, seq, {"state": state, "task_id": task_id})
 
 
 def in_memory(path: Path) -> sqlite3.Connection | None:
@@ -252,106 +245,101 @@ def in_memory(path: Path) -> sqlite3.Connection | None:
 
 
 def _united(row: Columns | None, entries: list[Entry], last: int, *, trust: bool) -> Columns:
+    """The row after these entries; `row` is what the database had, as it was at event `last`."""
     whole = any(entry.whole for entry in entries)
     folded: Columns = {}
-    for entry in entries:
-        folded |= entry.columns
-    if row is None or (whole and trust):
-        made = _BLANK | folded
-        if not whole and not (made["task_id"] and made["spec"]):
-            made["state"] = str(State.UNKNOWN)
-        return made
     later: Columns = {}
     for entry in entries:
+        folded |= entry.columns
         later |= entry.columns if entry.number > last else {}
-    both = _BLANK | row | later
-    known = folded.get("task_id", "")
-    if known and known != both["task_id"]:
-        also = f"; the damaged ledger had the id {both['task_id']}" if both["task_id"] else ""
-        both |= {"task_id": known, "error": f"{both['error']}{also}"}
-        both["state"] = folded.get("state", both["state"])
+    if row is None or (whole and trust):
+        both = _BLANK | folded
+        if not whole and not (both["task_id"] and both["spec"]):
+            both["state"] = str(State.UNKNOWN)
+    else:
+        both = _BLANK | row | later
+        known = folded.get("task_id", "")
+        if known and known != both["task_id"]:
+            also = f"; the damaged ledger had the id {both['task_id']}" if both["task_id"] else ""
+            both |= {"task_id": known, "error": f"{both['error']}{also}", "state": folded.get("state", both["state"])}
+    if both["state"] == State.WAITING and not (trust and row and row["state"] == State.WAITING):
+        both["state"] = str(State.UNKNOWN)  # that it was sent since may be what was lost
+        both["error"] = "whether it was sent before the ledger was damaged is not known"
     return both
 
 
-def _as_of(found: Found, entries: list[Entry]) -> list[Entry]:
-    """The entries, numbered on after the database's where they are those of another ledger."""
-    if not found.rows or not entries or found.ledger in ("", entries[-1].ledger):
+def _after_those_of(ledger: str, known: Rows, events: Events, entries: list[Entry]) -> list[Entry]:
+    """The entries, numbered on after the database's rows and events where they are those of another ledger."""
+    intents = {row["intent"] for row in known.values()}
+    if not known or not entries or ledger in ("", entries[-1].ledger):
         return entries
-    intents = {row.get("intent") for row in found.rows.values()}
     if any(entry.columns.get("intent") in intents for entry in entries):
         return entries
-    seq, number = max(found.rows), max(found.events, default=0)
-    return [
-        Entry(
-            number=e.number + number, ledger=found.ledger, at=e.at, task=e.task + seq, whole=e.whole, columns=e.columns
-        )
-        for e in entries
-    ]
+    seq, number = max(known), max(events, default=0)
+    return [replace(e, number=e.number + number, ledger=ledger, task=e.task + seq) for e in entries]
 
 
-def _database(path: Path) -> Found:
-    found, is_broken = Found(), True
+def _database(path: Path) -> tuple[str, Rows, Events, bool]:
+    """The ledger's name, its rows and events as far as SQLite can read them, and whether rows are out of its reach."""
+    ledger, rows, events, is_broken = "", Rows(), Events(), True
     for more in ("", "&immutable=1"):  # the second one where no file may be made beside it
         with suppress(*UNREADABLE), closing(read_only(path, more)) as db:
             for identity in _table(db, "identity")[0].values():
-                found.ledger = str(identity["id"])
-            events, _ = _table(db, "events")
-            rows, is_broken = _table(db, "tasks")
-            found.rows = {seq: whole for seq, row in rows.items() if (whole := _sound(row))}
-            for number, event in events.items():
+                ledger = str(identity["id"])
+            for number, event in _table(db, "events")[0].items():
                 with suppress(ValueError, TypeError):
-                    found.events[number] = (float(event["at"]), int(event["task"]), dict(json.loads(event["changes"])))
-        if found.rows:
+                    at, task, columns = float(event["at"]), int(event["task"]), dict(json.loads(event["changes"]))
+                    events[number] = Entry(number=number, ledger="", at=at, task=task, whole=False, columns=columns)
+            table, is_broken = _table(db, "tasks")
+            rows = {seq: sound for seq, row in table.items() if (sound := _sound(row))}
+            is_broken |= len(rows) < len(table)
+        if rows:
             break
-    if is_broken:
-        carved = dict[int, Columns]()
-        for seq, row in carve(path, known_columns()):
-            sound = _sound(row)
-            if sound and (sound["task_id"] or seq not in carved):  # a copy of an earlier moment may lie about, too
-                carved[seq] = sound
-        found.rows = carved | found.rows
-    return found
+    return ledger, rows, events, is_broken
 
 
-def _numbers(rows: dict[int, Columns]) -> range:
+def _search(path: Path, rows: Collection[Columns], *, is_broken: bool) -> Iterator[Columns]:
+    """A column each of what stands in the bytes of the database and in none of the rows. *reads files*."""
+    # SQLite's locks on a file end where this process closes it, so one that it can still use is left to it alone.
+    raw = b""
+    for file in (*logs(path)[:1], *[path] * is_broken):
+        with suppress(OSError):
+            raw += file.read_bytes()
+    for name, pattern in _TRACES.items():
+        known = {row.get(name) for row in rows}
+        for text in dict.fromkeys(pattern.findall(raw)):
+            with suppress(ValueError):
+                if (value := json.loads(b'"%s"' % text)) not in known:
+                    yield {name: value, "error": f"nothing but its {name} could be read in the damaged ledger"}
+
+
+def _numbers(rows: Rows) -> range:
     """The numbers that rows should have, as far as they can be believed: damage can look like a row of any number."""
     most = max(rows, default=0)
     return range(1, most + 1 if most < 10 * len(rows) + 1000 else 1)
 
 
-def _table(db: sqlite3.Connection, name: str) -> tuple[dict[int, Columns], bool]:
-    """The rows of a table by number, and whether some are out of reach.
-
-    They are read from the front, then from the back, then one by one where pages between are gone.
-    """
-    found: dict[int, Columns] = {}
-    statement = f"SELECT rowid AS number, * FROM {name}"  # noqa: S608
-    is_broken = False
+def _table(db: sqlite3.Connection, name: str) -> tuple[Rows, bool]:
+    """The rows of a table by number, from the front and, where some are out of reach, from the back; and whether some are."""
+    found, is_broken = Rows(), False
     for order in ("ASC", "DESC"):
         if order == "ASC" or is_broken:
             try:
-                found.update(_numbered(db.execute(f"{statement} ORDER BY rowid {order}")))
+                cursor = db.execute(f"SELECT rowid AS number, * FROM {name} ORDER BY rowid {order}")  # noqa: S608
+                names = [column for column, *_ in cursor.description[1:]]
+                for number, *values in cursor:
+                    found[number] = dict(zip(names, values, strict=True))
             except UNREADABLE:
                 is_broken = True
-    for number in _numbers(found) if is_broken else ():
-        if number not in found:
-            with suppress(*UNREADABLE):
-                found.update(_numbered(db.execute(f"{statement} WHERE rowid = ?", (number,))))
     return found, is_broken
-
-
-def _numbered(cursor: sqlite3.Cursor) -> Iterator[tuple[int, Columns]]:
-    names = [name for name, *_ in cursor.description]
-    for values in cursor:
-        row = dict(zip(names, values, strict=True))
-        yield row.pop("number"), row
 
 
 def _sound(row: Columns) -> Columns | None:
     """The row as it can be used: where only what it says about its state is damaged, the rest is kept; None for no row."""
-    for attempt in (row, row | {"state": str(State.UNKNOWN), "outputs": "[]", "simulated": 0}):
-        if isinstance(row.get("task_id"), str) and isinstance(row.get("intent"), str):
-            with suppress(sqlite3.Error):
-                as_row(_BLANK | dict.fromkeys(known_columns()) | attempt)
-                return attempt
-    return None
+    if not (isinstance(row.get("task_id"), str) and isinstance(row.get("intent"), str)):
+        return None
+    try:
+        as_row(dict.fromkeys(COLUMNS) | row)
+    except sqlite3.Error:
+        return row | {"state": str(State.UNKNOWN), "outputs": "[]", "simulated": 0}
+    return row

@@ -31,11 +31,12 @@ _FORKING: list[tuple["Books", bool]] = []
 
 @dataclass(slots=True, kw_only=True)
 class Page:
-    """One transaction: the database inside it, and what goes into the journal when it ends."""
+    """One transaction: the database inside it, and what goes into the journal when it ends; `last` is its last event."""
 
     db: sqlite3.Connection
     journal: int
     ledger: str
+    last: int
     now: Callable[[], float]
     entries: list[Entry] = field(default_factory=list)
     unmirrored: OSError | None = None
@@ -61,10 +62,9 @@ class Page:
         self._event(seq, changes, told)
 
     def _event(self, seq: int, changes: dict[str, Any], told: dict[str, Any], *, whole: bool = False) -> None:
-        at, text = self.now(), json.dumps(changes, ensure_ascii=False)
-        cursor = self.db.execute("INSERT INTO events (at, task, changes) VALUES (?, ?, ?)", (at, seq, text))
-        number = int(cursor.lastrowid or 0)
-        self.entries.append(Entry(number=number, ledger=self.ledger, at=at, task=seq, whole=whole, columns=told))
+        at = self.now()
+        self.last = add_event(self.db, at, seq, changes)
+        self.entries.append(Entry(number=self.last, ledger=self.ledger, at=at, task=seq, whole=whole, columns=told))
 
     def finish(self) -> None:
         """Journal, then database. Raises: OSError where a new row is not in the journal; sqlite3.Error."""
@@ -102,8 +102,7 @@ def put(db: sqlite3.Connection, entry: Entry) -> None:
     else:
         insert(db, columns | {"seq": entry.task})
     said = {"state": columns.get("state")} if entry.whole else columns
-    event = (entry.number, entry.at, entry.task, json.dumps(said, ensure_ascii=False))
-    db.execute("INSERT INTO events (rowid, at, task, changes) VALUES (?, ?, ?, ?)", event)
+    add_event(db, entry.at, entry.task, said, entry.number)
 
 
 def insert(db: sqlite3.Connection, columns: dict[str, Any]) -> int:
@@ -111,6 +110,12 @@ def insert(db: sqlite3.Connection, columns: dict[str, Any]) -> int:
     marks = ", ".join("?" * len(columns))
     cursor = db.execute(f"INSERT INTO tasks ({', '.join(columns)}) VALUES ({marks})", tuple(columns.values()))  # noqa: S608
     return int(cursor.lastrowid or 0)
+
+
+def add_event(db: sqlite3.Connection, at: float, task: int, changes: dict[str, Any], number: int | None = None) -> int:
+    """The number of a new event, the next one if None is asked for."""
+    values = (number, at, task, json.dumps(changes, ensure_ascii=False))
+    return int(db.execute("INSERT INTO events (rowid, at, task, changes) VALUES (?, ?, ?, ?)", values).lastrowid or 0)
 
 
 def _set(db: sqlite3.Connection, seq: int, columns: dict[str, Any]) -> None:
@@ -160,7 +165,7 @@ class Books:
         self._db: sqlite3.Connection | None = None
         self._pid = 0
         self._file: os.stat_result | None = None
-        self._last: tuple[int, str] = (0, "")
+        self._page: Page | None = None
         self.is_foreign = False
         _ALL.add(self)
 
@@ -186,16 +191,15 @@ class Books:
                 page = self._begin()
                 done = work(page)
                 page.finish()
-                self._last = (max([self._last[0], *(entry.number for entry in page.entries)]), page.ledger)
                 return done
             except (sqlite3.Error, OSError, UnicodeDecodeError, json.JSONDecodeError) as error:
                 problem, self.is_foreign = _told(self.path, error), isinstance(error, ForeignFile)
             finally:
                 stop: KeyboardInterrupt | None = None
-                is_over = False
-                while not is_over:
+                while True:
                     try:
-                        is_over = self._end()
+                        self._end()
+                        break
                     except KeyboardInterrupt as pressed:
                         stop = pressed
                 if stop:
@@ -210,24 +214,23 @@ class Books:
         db.execute("BEGIN IMMEDIATE")
         return self._in_step(db, journal)
 
-    def _end(self) -> bool:
+    def _end(self) -> None:
         try:
             if self._db is not None and self._pid == os.getpid() and self._db.in_transaction:
                 self._db.execute("ROLLBACK")
         except sqlite3.Error:
             self.close()  # which undoes it as well
         self._turn.leave()
-        return True
 
     def note(self, seq: int, changes: dict[str, Any]) -> bool:
         """Whether a change that the database would not take is in the journal; the next transaction takes it from there."""
-        number, ledger = self._last
-        if not ledger:
+        page = self._page
+        if page is None:
             return False
         try:
             with _journal.locked(self._journal) as journal:
-                number = max(number, _journal.after(journal, number)[0]) + 1
-                entry = Entry(number=number, ledger=ledger, at=self._now(), task=seq, whole=False, columns=changes)
+                number = max(page.last, _journal.after(journal, page.last)[0]) + 1
+                entry = Entry(number=number, ledger=page.ledger, at=self._now(), task=seq, whole=False, columns=changes)
                 _journal.append(journal, [entry])
         except OSError:
             return False
@@ -273,13 +276,12 @@ class Books:
             raise sqlite3.DatabaseError(msg)
         for entry in ahead:
             put(db, entry)
-        page = Page(db=db, journal=journal, ledger=ledger, now=self._now)
+        self._page = page = Page(db=db, journal=journal, ledger=ledger, last=max(last, number), now=self._now)
         if last < number:
             try:
                 _journal.append(journal, missing(db, ledger, last))
             except OSError as error:
                 page.unmirrored = error
-        self._last = (max(last, number), ledger)
         return page
 
 

@@ -7,7 +7,7 @@ import sqlite3
 import subprocess
 import sys
 from collections.abc import Callable
-from contextlib import closing
+from contextlib import closing, suppress
 from pathlib import Path
 from typing import Any
 
@@ -198,6 +198,49 @@ def test_with_both_files_damaged_in_one_place_each_no_id_is_lost(closed: Path, t
 
 def _in_a_line(file: Path, word: str) -> bool:
     return any(entry.columns.get("task_id") == word for entry in _journal.read(file)[0])
+
+
+def read_plainly(folder: Path) -> set[str]:
+    """The ids that SQLite and the sound lines of the journal give to somebody who does not look any further."""
+    found = {str(entry.columns.get("task_id") or "") for entry in _journal.read(folder / JOURNAL)[0]}
+    with suppress(sqlite3.Error), closing(sqlite3.connect(folder / LEDGER)) as db:
+        found |= {task_id for (task_id,) in db.execute("SELECT task_id FROM tasks")}
+    return found - {""}
+
+
+def test_ids_in_a_file_that_sqlite_cannot_open_are_found_in_its_bytes_and_never_sent_again(
+    closed: Path, tmp_path: Path
+) -> None:
+    shutil.copytree(closed, tmp_path / "l")
+    (tmp_path / "l" / JOURNAL).unlink()
+    with (tmp_path / "l" / LEDGER).open("r+b") as file:
+        file.write(bytes(4096))
+    assert read_plainly(tmp_path / "l") == set()  # the control
+    ledger = Ledger(tmp_path / "l" / LEDGER)
+    after = mended(ledger)
+    assert ids(after) == IDS
+    assert {row.state for row in after} == {State.UNKNOWN}
+    assert resendable(ledger) == []
+    ledger.close()
+    ledger.path.unlink()  # by now the new journal has them, too
+    assert ids(mended(ledger)) == IDS
+    assert resendable(ledger) == []
+
+
+def test_with_the_log_and_the_journal_damaged_no_id_that_was_only_in_them_is_lost(kept: Path, tmp_path: Path) -> None:
+    rng = random.Random("log and journal")
+    lost, lost_plainly = 0, 0
+    for trial in range(TRIALS // 10):
+        folder = tmp_path / str(trial)
+        ledger = damaged(kept, folder, (), rng)
+        flip(folder / f"{LEDGER}-wal", rng)
+        cut(folder / JOURNAL, rng)
+        shutil.copytree(folder, tmp_path / "copy", dirs_exist_ok=True)
+        lost_plainly += read_plainly(tmp_path / "copy") != IDS
+        lost += ids(mended(ledger)) != IDS
+        shutil.rmtree(tmp_path / "copy")
+    assert lost == 0
+    assert lost_plainly > 0  # the control
 
 
 @pytest.mark.parametrize("left", [b"", b"\0" * 8192, b"not a database at all" * 500, None])
