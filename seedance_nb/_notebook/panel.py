@@ -4,14 +4,14 @@ import asyncio
 import threading
 import time
 from collections.abc import Callable
-from typing import Any
+from typing import Any, Literal
 
 import ipywidgets as W  # noqa: N812
 from IPython.display import HTML, DisplayHandle, display
 from ipywidgets.widgets.widget_button import ButtonStyle
 
 from seedance_nb._base.errors import Refused, SeedanceError, TaskFailed
-from seedance_nb._base.html import escaped, sent_html
+from seedance_nb._base.html import Html, escaped, sent_html
 from seedance_nb._base.log import unexpected
 from seedance_nb._base.values import find
 from seedance_nb._check.check import approve
@@ -21,6 +21,8 @@ from seedance_nb._form.controls.base import Shared, toggle
 from seedance_nb._form.form import Form
 from seedance_nb._notebook.refusals import faults
 from seedance_nb._notebook.status import (
+    ERROR,
+    SIMULATED,
     done_html,
     failed_html,
     key_html,
@@ -28,6 +30,7 @@ from seedance_nb._notebook.status import (
     looking_html,
     running_html,
     unchecked_html,
+    unexpected_html,
     unsure_html,
 )
 from seedance_nb._notebook.toolbar import Tools
@@ -107,7 +110,7 @@ class Panel:
                 return
             self._busy = self._watching = True
         self._go.disabled = self._again.disabled = True
-        self._say('<div class="sdn-dim">Reading the form…</div>')
+        self._say(Html('<div class="sdn-dim">Reading the form…</div>'))
         ENGINE.submit(self._generate(time.monotonic(), another=another))
 
     def _stop_waiting(self) -> None:
@@ -144,9 +147,7 @@ class Panel:
             toggle(self._again, shown=isinstance(error, TaskFailed))
         except Exception as error:  # noqa: BLE001 - a callback's exception would be seen nowhere
             unexpected("panel", error)
-            self._say(
-                f'<div class="sdn-error" role="alert">Something unexpected happened: {escaped(repr(error))}</div>'
-            )
+            self._say(unexpected_html(error))
         finally:
             toggle(self._stop, shown=False)
             self._go.disabled = self._again.disabled = False
@@ -187,7 +188,7 @@ class Panel:
         toggle(self._again, shown=True)
         self._say(await asyncio.to_thread(done_html, task, time.monotonic() - begun))
 
-    def _say(self, text: str) -> None:
+    def _say(self, text: Html | Literal[""]) -> None:
         if self._status.value != text:
             self._status.value = text
 
@@ -219,11 +220,11 @@ class Panel:
         self._say(unsure_html(warned))
         return False
 
-    def _head(self) -> str:
-        mark = '<span class="sdn-badge">SIMULATED</span>' if self._simulated else ""
-        goes = f'<span class="sdn-dim">the key goes to {escaped(self._host)}</span>' if self._host else ""
-        mode = f'<span class="sdn-dim">{escaped(self.spec.mode)}</span>'
-        return f"<b>{escaped(self.spec.title)}</b>{mode}{mark}<code>{escaped(self.spec.name)}</code>{goes}"
+    def _head(self) -> Html:
+        goes = Html('<span class="sdn-dim">the key goes to {}</span>').format(self._host) if self._host else ""
+        return Html('<b>{}</b><span class="sdn-dim">{}</span>{}<code>{}</code>{}').format(
+            self.spec.title, self.spec.mode, SIMULATED if self._simulated else "", self.spec.name, goes
+        )
 
     def _price(self) -> str:
         return f"Generate · {price_before(self._quote.now, simulated=self._simulated)}"
@@ -234,7 +235,7 @@ class Panel:
                 act()
             except Exception as error:  # noqa: BLE001 - a callback's exception would be seen nowhere
                 unexpected("panel", error)
-                self._say(f'<div class="sdn-error" role="alert">{escaped(str(error))}</div>')
+                self._say(ERROR.format(error))
 
         return guarded
 

@@ -8,7 +8,7 @@ from typing import Any
 import ipywidgets as W  # noqa: N812
 from ipywidgets.widgets.widget_button import ButtonStyle
 
-from seedance_nb._base.html import escaped
+from seedance_nb._base.html import Html
 from seedance_nb._base.log import unexpected
 from seedance_nb._form.controls.base import Shared, toggle
 from seedance_nb._form.form import Form
@@ -68,15 +68,14 @@ class Tools:
             unexpected("undo", error)
 
 
-def code_html(form: Form) -> str:
-    """The form's request as Python and as a curl command, or why there is none. *reads files*; everything is escaped."""
+def code_html(form: Form) -> Html:
+    """The form's request as Python and as a curl command, or why there is none. *reads files*."""
     try:
-        snippets = (("Python", form.to_python()), (f"curl · {_where(form)}", form.to_curl()))
+        python, curl = form.to_python(), form.to_curl()
     except ValueError as error:
-        return f'<div class="sdn-error">{escaped(f"There is no code for these values: {error}.")}</div>'
-    return "".join(
-        f'<div class="sdn-dim">{escaped(name)}</div><pre tabindex="0">{escaped(code)}</pre>' for name, code in snippets
-    )
+        return Html('<div class="sdn-error">There is no code for these values: {}.</div>').format(error)
+    snippet = Html('<div class="sdn-dim">{}</div><pre tabindex="0">{}</pre>')
+    return snippet.format("Python", python) + snippet.format(f"curl · {_where(form)}", curl)
 
 
 def _where(form: Form) -> str:

@@ -1,10 +1,10 @@
-"""Videos of several models side by side, as text and HTML. Pure functions make strings; everything is escaped."""
+"""Videos of several models side by side, as text and HTML."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from seedance_nb._base.html import DIM, FG, FONT, LINE, escaped
+from seedance_nb._base.html import DIM, FG, FONT, LINE, Html
 from seedance_nb._ledger.row import Row, price_after
 from seedance_nb._task.video import (
     Video,
@@ -18,6 +18,8 @@ from seedance_nb._task.video import (
 )
 
 _CODE = "overflow-wrap:anywhere;font-size:12px;background:none;padding:0;color:inherit"
+_BOX = f"{LINE};border-radius:8px;padding:12px;min-height:120px;overflow-wrap:anywhere"
+_COLUMNS = "repeat(auto-fit,minmax(min(260px,100%),1fr))"  # not narrower than a player's own buttons need
 _BAD = "color:var(--jp-error-color1,var(--vscode-errorForeground,#d32f2f))"
 
 
@@ -48,7 +50,7 @@ class Videos(Sequence[Video | Exception | None]):
         return tiles_text(self._tiles)
 
     def _repr_html_(self) -> str:
-        return tiles_html(self._prompt, self._tiles)
+        return str(tiles_html(self._prompt, self._tiles))
 
 
 def tiles_text(tiles: Sequence[Tile]) -> str:
@@ -56,19 +58,16 @@ def tiles_text(tiles: Sequence[Tile]) -> str:
     return "\n".join(f"{tile.name}: {_line(tile)}" for tile in tiles)
 
 
-def tiles_html(prompt: str, tiles: Sequence[Tile]) -> str:
+def tiles_html(prompt: str, tiles: Sequence[Tile]) -> Html:
     """The videos in a grid that wraps, as an HTML fragment that needs neither scripts nor the kernel. *reads files*.
 
     Videos that cannot be served beside the notebook are part of it, as `source_of` says.
     """
-    # Not narrower than a player's own buttons need.
-    columns = "repeat(auto-fit,minmax(min(260px,100%),1fr))"
-    return (
-        f'<div style="{FONT};{FG};margin:8px 0;max-width:1180px">'
-        f'<div style="white-space:pre-wrap;overflow-wrap:anywhere;max-height:4.5em;overflow:auto;margin-bottom:8px">{escaped(prompt)}</div>'
-        f'<div style="display:grid;grid-template-columns:{columns};gap:16px;align-items:start">'
-        f"{''.join(map(_tile_html, tiles))}</div></div>"
-    )
+    return Html(
+        '<div style="{};{};margin:8px 0;max-width:1180px">'
+        '<div style="white-space:pre-wrap;overflow-wrap:anywhere;max-height:4.5em;overflow:auto;margin-bottom:8px">{}</div>'
+        '<div style="display:grid;grid-template-columns:{};gap:16px;align-items:start">{}</div></div>'
+    ).format(FONT, FG, prompt, _COLUMNS, Html().join(map(_tile_html, tiles)))
 
 
 def took_text(row: Row) -> str:
@@ -88,34 +87,38 @@ def error_text(error: Exception) -> str:
     return str(error) if known else f"Something unexpected happened: {error!r}"
 
 
-def _tile_html(tile: Tile) -> str:
+def _tile_html(tile: Tile) -> Html:
     video = tile.result if isinstance(tile.result, Video) else None
-    simulated = video.simulated if video else tile.simulated
-    body = _video_html(video) if video else _instead_html(tile)
-    return (
+    return Html(
         '<figure style="margin:0;min-width:0">'
-        f'<div style="display:flex;flex-wrap:wrap;gap:2px 10px;align-items:center"><b>{escaped(tile.title)}</b>{badge(simulated)}</div>'
-        f'<div style="{DIM};margin-bottom:6px"><code style="{_CODE}">{escaped(tile.name)}</code></div>{body}</figure>'
-    )
+        '<div style="display:flex;flex-wrap:wrap;gap:2px 10px;align-items:center"><b>{}</b>{}</div>'
+        '<div style="{};margin-bottom:6px"><code style="{}">{}</code></div>{}</figure>'
+    ).format(
+        tile.title,
+        badge(video.simulated if video else tile.simulated),
+        DIM, _CODE, tile.name,
+        _video_html(video) if video else _instead_html(tile),
+    )  # fmt: skip
 
 
-def _video_html(video: Video) -> str:
+def _video_html(video: Video) -> Html:
     source = source_of(video.path)
     cost = " · ".join(part for part in (took_text(video.row), price_after(video.row)) if part)
-    off = differences(video.asked, video.facts)
-    warning = f'<div style="{_BAD}">Not as asked: {escaped("; ".join(off))}</div>' if off else ""
-    if video.facts and video.facts.remark:
-        warning += f'<div style="{DIM}">{escaped(video.facts.remark)}</div>'
-    return (
-        f'{player_html(video, source)}<figcaption style="margin-top:6px;overflow-wrap:anywhere"><div>{escaped(cost)}</div>'
-        f'<div style="{DIM}">{escaped(got_text(video.facts))}</div>{warning}'
-        f'<div style="{DIM}">{download_html(video, source)}<br><code style="{_CODE}">{escaped(video.task)}</code></div></figcaption>'
-    )
+    off = "; ".join(differences(video.asked, video.facts))
+    remark = video.facts.remark if video.facts else ""
+    return Html(
+        '{player}<figcaption style="margin-top:6px;overflow-wrap:anywhere"><div>{cost}</div><div style="{DIM}">{got}</div>{off}{remark}'
+        '<div style="{DIM}">{download}<br><code style="{CODE}">{task}</code></div></figcaption>'
+    ).format(
+        DIM=DIM, CODE=_CODE, player=player_html(video, source), cost=cost, got=got_text(video.facts),
+        off=Html('<div style="{}">Not as asked: {}</div>').format(_BAD, off) if off else "",
+        remark=Html('<div style="{}">{}</div>').format(DIM, remark) if remark else "",
+        download=download_html(video, source), task=video.task,
+    )  # fmt: skip
 
 
-def _instead_html(tile: Tile) -> str:
-    box = f"{LINE};border-radius:8px;padding:12px;min-height:120px;overflow-wrap:anywhere"
+def _instead_html(tile: Tile) -> Html:
     if not isinstance(tile.result, Exception):
-        return f'<div style="{box};{DIM}">Still being made.</div>'
-    told = "<br>".join(escaped(line) for line in error_text(tile.result).splitlines())
-    return f'<div role="alert" style="{box};{_BAD}">{told}</div>'
+        return Html('<div style="{};{}">Still being made.</div>').format(_BOX, DIM)
+    lines = Html("<br>").join(error_text(tile.result).splitlines())
+    return Html('<div role="alert" style="{};{}">{}</div>').format(_BOX, _BAD, lines)

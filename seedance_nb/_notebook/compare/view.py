@@ -12,14 +12,14 @@ from IPython.display import HTML, DisplayHandle, display
 from ipywidgets.widgets.widget_button import ButtonStyle
 
 from seedance_nb._base.errors import SeedanceError
-from seedance_nb._base.html import table_html
+from seedance_nb._base.html import Html, table_html
 from seedance_nb._base.log import unexpected
 from seedance_nb._form.controls.base import Shared, toggle
 from seedance_nb._form.form import css
 from seedance_nb._notebook.compare.candidate import HEADS
 from seedance_nb._notebook.compare.comparison import Comparison
-from seedance_nb._notebook.compare.html import done_html, head_html, lanes_html, models_html, note_text, unexpected_html
-from seedance_nb._notebook.status import failed_html
+from seedance_nb._notebook.compare.html import done_html, head_html, lanes_html, models_html, note_html
+from seedance_nb._notebook.status import failed_html, unexpected_html
 from seedance_nb._task.engine import ENGINE
 from seedance_nb._task.task import Task
 from seedance_nb._task.video import Video
@@ -55,7 +55,7 @@ class ComparisonView:
         )  # fmt: skip
         self._cancel = shared.make(W.Button, ButtonStyle, "sdn-hidden", description="Cancel")
         self._go.disabled = not count
-        self._note = shared.html(note_text(comparison), "sdn-note")
+        self._note = shared.html(note_html(comparison), "sdn-note")
         self._status = shared.html("", "sdn-status")
         foot = shared.box(W.HBox, [self._note, self._go, self._really, self._cancel], "sdn-foot")
         head = shared.html(head_html(comparison), "sdn-top")
@@ -137,7 +137,7 @@ class ComparisonView:
             self._say(await asyncio.to_thread(lanes_html, self._comparison.candidates, begun, results, waited))
             await asyncio.sleep(_TICK_S)
 
-    def _say(self, text: str) -> None:
+    def _say(self, text: Html) -> None:
         if self._status.value != text:
             self._status.value = text
 
@@ -164,7 +164,7 @@ class _Root(W.VBox):  # type: ignore[misc]
     def _repr_mimebundle_(self, **options: Any) -> dict[str, Any]:
         bundle: dict[str, Any] = dict(super()._repr_mimebundle_(**options) or {})
         bundle["text/plain"] = repr(self._comparison)
-        bundle["text/html"] = table_html(HEADS, self._comparison.cells(), str(self._comparison.total))
+        bundle["text/html"] = str(table_html(HEADS, self._comparison.cells(), str(self._comparison.total)))
         return bundle
 
 
