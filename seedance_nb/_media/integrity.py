@@ -1,21 +1,20 @@
 """Whether a picture or a sound that came back is whole, found out in a child process with limits: the bytes are not ours."""
 
-import subprocess
 import sys
 import warnings
 from pathlib import Path
 
-from seedance_nb._media.sandbox import limit, quiet
+from seedance_nb._media.container import opened
+from seedance_nb._media.inspect import undecoded
+from seedance_nb._media.sandbox import Limits, limit, refuse, run
 from seedance_nb._media.sniff import Kind, sign
 
-_WALL_S = 20
-_CPU_S = 15
-_MEMORY = 1024**3
+_LIMITS = Limits(memory=1024**3, cpu_s=15, wall_s=20)
 _MOST_PX = 6000 * 6000
 _HEAD = 4096
 _TAIL = 65_536
 _PICTURES = {"jpeg": "JPEG", "png": "PNG", "webp": "WEBP"}
-_SOUNDS = {"mp3": "mp3", "wav": "wav", "m4a": "mov", "aac": "aac", "flac": "flac", "ogg": "ogg"}
+_SOUNDS = ("mp3", "wav", "m4a", "aac", "flac", "ogg")
 ENDINGS = {"jpeg": ".jpg", "mov": ".mov", **{word: f".{word}" for word in ("mp4", "png", "webp", *_SOUNDS)}}
 """The endings of the formats that are kept; no other format is."""
 
@@ -32,15 +31,8 @@ def whole_fault(path: Path, word: str) -> str:
         return f"it is {word}, which is not kept"
     if _is_cut(path, word):
         return "it is cut off"
-    command = [sys.executable, "-P", "-m", "seedance_nb._media.integrity", str(path), word]
-    try:
-        done = subprocess.run(command, capture_output=True, timeout=_WALL_S, check=False, cwd=path.parent, env=quiet())  # noqa: S603
-    except subprocess.TimeoutExpired:
-        return f"looking into it took longer than {_WALL_S} s"
-    if done.returncode == 0:
-        return ""
-    lines = done.stderr.decode(errors="replace").strip().splitlines()
-    return f"it cannot be decoded ({lines[-1][:200] if lines else 'the reader ended'})"
+    ended = run("seedance_nb._media.integrity", path, word, limits=_LIMITS)
+    return undecoded(ended) if ended.code else ""
 
 
 def _is_cut(path: Path, word: str) -> bool:
@@ -58,7 +50,7 @@ def _is_cut(path: Path, word: str) -> bool:
 
 
 def _main(name: str, word: str) -> int:
-    limit(_MEMORY, _CPU_S)
+    limit(_LIMITS)
     if word in _PICTURES:
         from PIL import Image
 
@@ -66,13 +58,10 @@ def _main(name: str, word: str) -> int:
         Image.MAX_IMAGE_PIXELS = _MOST_PX
         with Image.open(name, formats=(_PICTURES[word],)) as picture:
             if picture.width * picture.height > _MOST_PX:
-                sys.stderr.write("the picture is too large")
-                return 1
+                return refuse("the picture is too large")
             picture.load()
         return 0
-    import av
-
-    with av.open(name, format=_SOUNDS[word], options={"protocol_whitelist": "file"}) as container:
+    with opened(Path(name), word) as container:
         packets = [packet for packet in container.demux(container.streams.audio[0]) if packet.size]
     return 1 if not packets or any(packet.is_corrupt for packet in packets) else 0
 

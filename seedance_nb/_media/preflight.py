@@ -14,8 +14,9 @@ from seedance_nb._base.problem import Problem
 from seedance_nb._base.values import ABSENT, join, split
 from seedance_nb._base.values import Path as Place
 from seedance_nb._document.load import Spec
+from seedance_nb._media.facts import MediaFacts
 from seedance_nb._media.partial import fetch_parts
-from seedance_nb._media.probe import MediaFacts, probe
+from seedance_nb._media.probe import probe
 from seedance_nb._media.rules import Finding, judge, judge_total
 from seedance_nb._media.sniff import NO_MEDIA
 from seedance_nb._web.addresses import Resolver, lookup

@@ -7,7 +7,7 @@ from typing import Any, Literal
 
 from seedance_nb._base.problem import Problem
 from seedance_nb._base.values import ABSENT
-from seedance_nb._media.probe import MediaFacts
+from seedance_nb._media.facts import MediaFacts
 
 Outcome = Literal["fits", "breaks", "unchecked"]
 

@@ -1,25 +1,126 @@
-"""What a child process is given that reads bytes which are not ours, and the limits that it puts on itself before it does."""
+"""The child processes of this package: what they are given, what they may take, and how they ended. Foreign bytes are read only there."""
 
+import asyncio
 import os
+import signal
+import subprocess
+import sys
+import threading
+from concurrent.futures import Future
 from contextlib import suppress
+from dataclasses import dataclass
+from pathlib import Path
 
 _PASSED_ON = (
     "PATH", "PYTHONPATH", "PYTHONHOME", "PYTHONUSERBASE", "VIRTUAL_ENV", "LD_LIBRARY_PATH", "DYLD_LIBRARY_PATH", "HOME",
     "USERPROFILE", "APPDATA", "LOCALAPPDATA", "SYSTEMROOT", "TEMP", "TMP", "TMPDIR", "LANG", "LC_ALL",
 )  # fmt: skip
+_MOST_OUTPUT = 65_536
+_MOST_REASON = 200
 
 
-def quiet() -> dict[str, str]:
-    """The environment for such a child: what Python needs to start, and no keys. Reads the environment."""
-    return {name: value for name, value in os.environ.items() if name.upper() in _PASSED_ON}
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Limits:
+    """What a child may take: `memory` in bytes of address space, seconds of processor time, and seconds by the clock."""
+
+    memory: int
+    cpu_s: int
+    wall_s: float
 
 
-def limit(memory: int, cpu_s: int) -> None:
-    """Bounds this process: `memory` in bytes of address space, `cpu_s` in seconds of processor time; it leaves no core file."""
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Ended:
+    """How a child ended: `code` is 0 if it did its work, `answer` the last line of its output.
+
+    `fault` is a clause about a child that never started or had to be stopped, "" for any other.
+    """
+
+    code: int
+    answer: str = ""
+    fault: str = ""
+
+    @property
+    def reason(self) -> str:
+        """What it said last, for a person. *pure*."""
+        return self.answer[-_MOST_REASON:]
+
+
+def limit(limits: Limits) -> None:
+    """Bounds this process, which is the child: it leaves no core file, and ends even if its parent has gone."""
     try:
         import resource
-    except ImportError:  # Windows has no such limits; the wall clock of the parent still bounds the child there
+    except ImportError:  # Windows has no such limits; the clock of the parent still bounds the child there
         return
-    for kind, most in ((resource.RLIMIT_AS, memory), (resource.RLIMIT_CPU, cpu_s), (resource.RLIMIT_CORE, 0)):
+    signal.alarm(int(limits.wall_s) + 1)
+    most = {resource.RLIMIT_AS: limits.memory, resource.RLIMIT_CPU: limits.cpu_s, resource.RLIMIT_CORE: 0}
+    for kind, value in most.items():
         with suppress(ValueError, OSError):  # macOS refuses the first; a lower limit may be set already
-            resource.setrlimit(kind, (most, most))
+            resource.setrlimit(kind, (value, value))
+
+
+def refuse(reason: str, code: int = 1) -> int:
+    """The exit code of a child that could not do its work, which says why in its last line."""
+    sys.stderr.write(f"\n{reason}")
+    return code
+
+
+def run(module: str, *arguments: str | Path, limits: Limits) -> Ended:
+    """How `python -m module arguments` ended, for which this waits. The child calls `limit` itself, and finds no key in its environment."""
+    child = _started(module, arguments)
+    return child if isinstance(child, Ended) else _ended(child, limits.wall_s)
+
+
+async def run_async(module: str, *arguments: str | Path, limits: Limits) -> Ended:
+    """The same on an event loop of any kind, which goes on meanwhile. Cancelling it ends the child."""
+    child = _started(module, arguments)
+    if isinstance(child, Ended):
+        return child
+    ended: Future[Ended] = Future()
+    ended.set_running_or_notify_cancel()
+    try:
+        # A thread of its own: there may be as many children as tasks, and the loop's few workers have other things to do.
+        threading.Thread(target=lambda: ended.set_result(_ended(child, limits.wall_s)), daemon=True).start()
+        return await asyncio.wrap_future(ended)
+    finally:
+        child.kill()
+        child.wait()
+
+
+def _started(module: str, arguments: tuple[str | Path, ...]) -> "subprocess.Popen[bytes] | Ended":
+    named = [str(one.absolute()) if isinstance(one, Path) else one for one in arguments]
+    environment = {name: value for name, value in os.environ.items() if name.upper() in _PASSED_ON}
+    # A group of its own: a Stop interrupts the kernel's, and nothing that the kernel waits for is to end by it.
+    try:
+        return subprocess.Popen(  # noqa: S603 - our own program
+            [sys.executable, "-P", "-m", module, *named], stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, bufsize=0,
+            stderr=subprocess.STDOUT, env=environment, start_new_session=True,
+            creationflags=getattr(subprocess, "CREATE_NEW_PROCESS_GROUP", 0),
+        )  # fmt: skip
+    except OSError as error:
+        return Ended(code=-1, fault=f"could not be started ({error.strerror})")
+
+
+def _ended(child: "subprocess.Popen[bytes]", wall_s: float) -> Ended:
+    is_late = threading.Event()
+
+    def stop() -> None:
+        is_late.set()
+        child.kill()
+
+    timer = threading.Timer(wall_s, stop)
+    output = b""
+    assert child.stdout  # noqa: S101
+    with child.stdout as pipe:
+        try:
+            timer.start()
+            while piece := pipe.read(_MOST_OUTPUT):
+                output = (output + piece)[-_MOST_OUTPUT:]
+            child.wait()
+        finally:
+            timer.cancel()
+            child.kill()
+            child.wait()
+    if child.returncode and is_late.is_set():
+        return Ended(code=child.returncode, fault=f"took longer than {wall_s:.1f} s")
+    lines = output.decode(errors="replace").strip().splitlines()
+    return Ended(code=child.returncode, answer=lines[-1] if lines else "")

@@ -13,15 +13,13 @@ import av
 
 from seedance_nb._media.sandbox import limit
 from seedance_nb._simulator.background import frames
-from seedance_nb._simulator.job import FPS, Job, load, seed
+from seedance_nb._simulator.job import FPS, LIMITS, Job, load, seed
 
 _RATE = 48_000
 _CHUNK = 1024
 _FADE_S = 0.5
 _LOUD = 900
 _CHORDS = ((1, 1.25, 1.5, 1.875), (1, 1.2, 1.5, 1.8), (1, 1.5, 2, 2.5), (1, 1.3333, 1.5, 2))
-_MEMORY = 1536 * 1024**2
-_CPU_S = 120
 
 
 def render(job: Job) -> None:
@@ -85,7 +83,7 @@ def _sound_frames(job: Job) -> Iterator[av.AudioFrame]:
 
 def main(arguments: list[str]) -> int:
     """The exit code; the one argument is a job's file. *reads files*, *writes files*."""
-    limit(_MEMORY, _CPU_S)
+    limit(LIMITS)
     render(load(Path(arguments[0]).read_text(encoding="utf-8")))
     return 0
 

@@ -1,7 +1,6 @@
 """The simulator's videos: what a request asks for, handed to a child process that paints it."""
 
 import asyncio
-import sys
 import tempfile
 from collections.abc import Awaitable, Callable
 from pathlib import Path
@@ -10,10 +9,9 @@ from typing import Any
 from seedance_nb._base.values import ABSENT, find, join
 from seedance_nb._check.body import roles, seconds_of
 from seedance_nb._document.load import Spec, named
-from seedance_nb._media.sandbox import quiet
-from seedance_nb._simulator.job import Job, Reference, dump, frame_size
+from seedance_nb._media.sandbox import run_async
+from seedance_nb._simulator.job import LIMITS, Job, Reference, dump, frame_size
 
-_WALL_S = 180
 _USUAL_S = 5
 _LONGEST_S = 30
 _MOST_PX = 2560 * 1440
@@ -36,21 +34,9 @@ async def paint(
         job = _job(spec, body, output, last_frame, references)
         order = Path(folder) / "job.json"
         order.write_text(dump(job), encoding="utf-8")
-        child = await asyncio.create_subprocess_exec(
-            sys.executable, "-P", "-m", "seedance_nb._simulator.encode", str(order),
-            stdin=asyncio.subprocess.DEVNULL, stdout=asyncio.subprocess.DEVNULL, stderr=asyncio.subprocess.PIPE,
-            env=quiet(),
-        )  # fmt: skip
-        try:
-            _, said = await asyncio.wait_for(child.communicate(), _WALL_S)
-        except (TimeoutError, asyncio.CancelledError) as error:
-            child.kill()
-            await child.wait()
-            if isinstance(error, asyncio.CancelledError):
-                raise
-            return f"The simulator could not paint this video in {_WALL_S} s."
-    if child.returncode or not output.exists():
-        return f"The simulator could not paint this video: {said.decode(errors='replace').strip()[-300:]}"
+        ended = await run_async("seedance_nb._simulator.encode", order, limits=LIMITS)
+    if ended.code or not output.exists():
+        return f"The simulator could not paint this video: {f'it {ended.fault}' if ended.fault else ended.reason}"
     return ""
 
 

@@ -15,6 +15,7 @@ from seedance_nb._base.errors import MediaError
 from seedance_nb._ledger.row import FREE_STATES, Row, State
 from seedance_nb._media import inspect as _media
 from seedance_nb._media import integrity as _whole
+from seedance_nb._media.facts import MediaFacts, read_facts, write_facts
 from seedance_nb._web.regular_files import is_there, sha256
 
 _LAST_FRAME = re.compile(r'"return_last_frame":\s*true')
@@ -60,12 +61,12 @@ class Kept:
 
     file: Path
     sha256: str
-    facts: _media.Facts
+    facts: MediaFacts
 
     @property
     def facts_text(self) -> str:
         """The facts as the ledger keeps them. *pure*."""
-        return _media.write_facts(self.facts)
+        return write_facts(self.facts)
 
 
 def outputs_folder() -> Path:
@@ -207,11 +208,8 @@ def file_text(row: Row) -> str:
 
 
 def _size(row: Row) -> int:
-    try:
-        facts = _media.read_facts(row.facts)
-    except (ValueError, TypeError):  # a list is shown whatever became of the ledger
-        return 0
-    return facts.size if facts else 0
+    facts = read_facts(row.facts)  # a list is shown whatever became of the ledger
+    return (facts.size if facts else 0) or 0
 
 
 def _stem(row: Row) -> str:

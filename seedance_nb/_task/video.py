@@ -12,7 +12,7 @@ from urllib.parse import quote
 from seedance_nb._base.html import DIM, FG, FONT, Html, escaped, linked
 from seedance_nb._check.body import seconds_of
 from seedance_nb._ledger.row import Row, price_after
-from seedance_nb._media.inspect import Facts, read_facts
+from seedance_nb._media.facts import MediaFacts, read_facts
 from seedance_nb._task.files import Beside, poster_of, read_beside
 
 EMBED_UP_TO = 8_000_000
@@ -35,7 +35,7 @@ class Video:
     title: str
     path: Path
     asked: dict[str, Any]
-    facts: Facts | None
+    facts: MediaFacts | None
     poster: bytes = b""
 
     @property
@@ -168,7 +168,7 @@ def asked_text(asked: Mapping[str, Any]) -> str:
     return " · ".join(str(part) for part in (asked.get("resolution"), asked.get("ratio"), seconds, sound) if part)
 
 
-def got_text(facts: Facts | None) -> str:
+def got_text(facts: MediaFacts | None) -> str:
     """What the file holds. *pure*."""
     if facts is None:
         return "not looked into"
@@ -177,9 +177,9 @@ def got_text(facts: Facts | None) -> str:
     return f"{facts.width} × {facts.height} · {facts.seconds:g} s · {facts.fps:g} fps · {codec} · {sound}"
 
 
-def differences(asked: Mapping[str, Any], facts: Facts | None) -> list[str]:
+def differences(asked: Mapping[str, Any], facts: MediaFacts | None) -> list[str]:
     """Where the file is not what was asked for, as clauses. *pure*. Tolerance: 0.5 s, 3 % of the ratio, 5 % of the short side."""
-    if facts is None:
+    if facts is None or not facts.height:
         return []
     found = []
     seconds, resolution, ratio = (

@@ -20,7 +20,7 @@ from support import media
 from support.waiting import until
 
 import seedance_nb as sd
-from seedance_nb._media.inspect import read_facts
+from seedance_nb._media.facts import read_facts
 from seedance_nb._task.files import read_beside
 from seedance_nb._task.task import Tasks
 from seedance_nb._task.video import video_html, video_of

@@ -13,7 +13,8 @@ from PIL import Image
 from support import media
 
 from seedance_nb._media import probe as _probe
-from seedance_nb._media.probe import MediaFacts, probe
+from seedance_nb._media.facts import MediaFacts
+from seedance_nb._media.probe import probe
 
 
 def look(tmp_path: Path, data: bytes, held: int | None = None) -> tuple[MediaFacts | None, str]:
@@ -115,7 +116,7 @@ def test_a_video_in_fragments_has_a_length_only_when_all_of_them_are_there(tmp_p
     assert (whole.seconds, whole.fps) == (2.0, 25.0)
     first = next(end for kind, _, end in media.outer(data) if kind == b"mdat")
     part = facts(tmp_path, data, first)
-    assert (part.width, part.seconds, part.fps) == (64, None, None)
+    assert (part.width, part.seconds, part.fps) == (64, 0, 0)
 
 
 @pytest.mark.parametrize("held", [None, 20_000])
@@ -212,7 +213,7 @@ def test_the_child_has_limits_and_is_told_no_key(tmp_path: Path, monkeypatch: py
     monkeypatch.setenv("PYTHONPATH", str(tmp_path))
     assert os.environ["CRUN_API_KEY"] == "k"
     assert probe(tmp_path / "x", 1) == (None, "none")
-    script = "from seedance_nb._media import probe as _probe; import resource as r, json; _probe.limit(_probe._MEMORY, _probe._CPU_S); print(json.dumps([r.getrlimit(n)[0] for n in (r.RLIMIT_AS, r.RLIMIT_CPU, r.RLIMIT_CORE)]))"
+    script = "from seedance_nb._media import probe as _probe; import resource as r, json; _probe.limit(_probe.LIMITS); print(json.dumps([r.getrlimit(n)[0] for n in (r.RLIMIT_AS, r.RLIMIT_CPU, r.RLIMIT_CORE)]))"
     monkeypatch.setenv("PYTHONPATH", str(Path(_probe.__file__).parents[2]))
     done = subprocess.run([sys.executable, "-P", "-c", script], capture_output=True, check=True)
     assert json.loads(done.stdout) == [1024**3, 4, 0]

@@ -17,12 +17,12 @@ from support import media
 import seedance_nb as sd
 from seedance_nb._base.html import table_html, table_text
 from seedance_nb._media import inspect as _media
-from seedance_nb._media.inspect import Facts, read_facts
+from seedance_nb._media.facts import MediaFacts, read_facts
 from seedance_nb._media.isobmff import boxes_fault
 from seedance_nb._task.files import Beside, write_beside
 from seedance_nb._task.video import differences, source_of, video_html
 
-FACTS = Facts(width=1280, height=720, seconds=5.0, fps=24.0, codec="h264", audio="aac")
+FACTS = MediaFacts(width=1280, height=720, seconds=5.0, fps=24.0, codec="h264", audio="aac")
 ASKED = {"resolution": "720p", "ratio": "16:9", "seconds": 5, "audio": True}
 
 
@@ -122,7 +122,7 @@ def test_a_hidden_folder_is_not_served_by_jupyter(tmp_path: Path, monkeypatch: p
         (replace(FACTS, width=854, height=480), ["720p asked, 480 lines came"]),
     ],
 )
-def test_what_came_is_held_against_what_was_asked(facts: Facts, told: list[str]) -> None:
+def test_what_came_is_held_against_what_was_asked(facts: MediaFacts, told: list[str]) -> None:
     assert differences(ASKED, facts) == told
 
 

@@ -1,0 +1,43 @@
+"""Videos and sounds as FFmpeg opens them, and what their containers say. Called in child processes only."""
+
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+from seedance_nb._media.facts import MediaFacts
+
+READERS = {
+    "mp4": "mov", "mov": "mov", "m4a": "mov", "3gp": "mov", "wav": "wav", "mp3": "mp3", "flac": "flac", "ogg": "ogg",
+    "ogv": "ogg", "aac": "aac", "amr": "amr", "aiff": "aiff", "webm": "matroska", "mkv": "matroska", "avi": "avi",
+    "flv": "flv", "ts": "mpegts", "mpeg": "mpeg", "wmv": "asf",
+}  # fmt: skip
+
+
+def opened(path: Path, word: str, **options: str) -> Any:
+    """The container of a file in the format `word`, as a context; it reads no other file. *reads files*. Raises: errors of PyAV."""
+    import av
+
+    return av.open(str(path), format=READERS[word], options={"protocol_whitelist": "file", **options})
+
+
+def main_stream(container: Any) -> Any:
+    """The first stream of pictures that is no cover, else the first of sound. *pure*. Raises: IndexError."""
+    from av.stream import Disposition
+
+    pictures = (stream for stream in container.streams.video if not stream.disposition & Disposition.attached_pic)
+    return next(pictures, None) or container.streams.audio[0]
+
+
+def described(container: Any, word: str) -> MediaFacts:
+    """What a container says of its pictures and its sound. *pure*: nothing is decoded. Raises: IndexError if it has neither."""
+    stream = main_stream(container)
+    sound = container.streams.audio[0].codec_context.codec.canonical_name if container.streams.audio else ""
+    seconds = (container.duration or 0) / 1_000_000
+    if stream.duration and stream.time_base:
+        seconds = float(stream.duration * stream.time_base)
+    facts = MediaFacts(kind="audio", format=word, seconds=round(seconds, 3), audio=sound)
+    if stream.type != "video":
+        return facts
+    codec = stream.codec_context
+    return replace(facts, kind="video", width=codec.width, height=codec.height,
+                   fps=round(float(stream.average_rate or 0), 3), codec=codec.codec.canonical_name)  # fmt: skip

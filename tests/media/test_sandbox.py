@@ -1,0 +1,139 @@
+"""A child process takes what it is allowed, learns no key, says little, hears no Stop, and ends with whoever waits for it."""
+
+import asyncio
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+from support.waiting import until
+
+import seedance_nb
+from seedance_nb._media.sandbox import Limits, run, run_async
+
+LIMITS = Limits(memory=1024**3, cpu_s=9, wall_s=20)
+posix = pytest.mark.skipif(sys.platform == "win32", reason="has no such limits and signals")
+Program = Callable[[str], str]
+
+
+@pytest.fixture
+def program(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Program:
+    """The name of a module that a child can run, made of some lines."""
+
+    def write(lines: str) -> str:
+        (tmp_path / "foreign.py").write_text(lines)
+        return "foreign"
+
+    monkeypatch.setenv("PYTHONPATH", os.pathsep.join([str(tmp_path), str(Path(seedance_nb.__file__).parents[1])]))
+    return write
+
+
+def test_a_child_answers_with_its_last_line_and_its_exit_code(program: Program, tmp_path: Path) -> None:
+    lines = "import sys\nprint('noise')\nprint(sys.argv[1:])\nsys.exit(4)\n"
+    ended = run(program(lines), tmp_path, "word", limits=LIMITS)
+    assert (ended.code, ended.answer, ended.fault) == (4, str([str(tmp_path), "word"]), "")
+
+
+def test_a_reason_goes_before_whatever_a_library_says(program: Program) -> None:
+    lines = "import sys\nfrom seedance_nb._media.sandbox import refuse\nprint('half', end='')\nsys.stdout.flush()\n"
+    ended = run(program(lines + "sys.exit(refuse('it is torn', 3))\n"), limits=LIMITS)
+    assert (ended.code, ended.reason) == (3, "it is torn")
+
+
+def test_a_child_finds_no_variable_but_those_that_python_needs(
+    program: Program, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("CRUN_API_KEY", "ak_canary")
+    lines = "import json, os\nprint(json.dumps(dict(os.environ)))\n"
+    found = json.loads(run(program(lines), limits=LIMITS).answer)
+    assert "PYTHONPATH" in found
+    assert "ak_canary" not in found.values()
+    whole = subprocess.run([sys.executable, "-m", program(lines)], capture_output=True, check=True)
+    assert json.loads(whole.stdout)["CRUN_API_KEY"] == "ak_canary"  # the control
+
+
+def test_output_without_end_takes_little_memory(program: Program) -> None:
+    lines = "import sys\nfor _ in range(400):\n    sys.stdout.write('x' * 65536)\nprint('\\nthe end')\n"
+    assert run(program(lines), limits=LIMITS).answer == "the end"
+    ended = run(program(lines.replace("\\nthe end", "")), limits=LIMITS)
+    assert (ended.code, len(ended.answer) <= 65_536, len(ended.reason)) == (0, True, 200)
+
+
+@pytest.mark.parametrize("lines", ["import time\ntime.sleep(60)\n", "while True:\n    print('x')\n"])
+def test_a_child_is_ended_when_its_time_is_up(lines: str, program: Program) -> None:
+    begun = time.monotonic()
+    ended = run(program(lines), limits=Limits(memory=1, cpu_s=1, wall_s=0.2))
+    assert ended.fault == "took longer than 0.2 s"
+    assert ended.code
+    assert time.monotonic() - begun < 10
+
+
+def test_a_child_that_cannot_be_started_is_told(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(sys, "executable", "/no/such/python")
+    assert run("json", limits=LIMITS).fault == "could not be started (No such file or directory)"
+    assert asyncio.run(run_async("json", limits=LIMITS)) == run("json", limits=LIMITS)
+
+
+@posix
+def test_a_child_bounds_itself_and_ends_without_its_parent(program: Program) -> None:
+    lines = (
+        "import resource as r, signal\nfrom seedance_nb._media.sandbox import Limits, limit\n"
+        "limit(Limits(memory=2**30, cpu_s=7, wall_s=30))\n"
+        "print([r.getrlimit(n)[0] for n in (r.RLIMIT_AS, r.RLIMIT_CPU, r.RLIMIT_CORE)], signal.alarm(0) > 25)\n"
+    )
+    assert run(program(lines), limits=LIMITS).answer == "[1073741824, 7, 0] True"
+
+
+@posix
+def test_a_stop_that_reaches_the_whole_group_of_a_kernel_reaches_no_child(program: Program) -> None:
+    name = program("import os, signal\nos.killpg(os.getpgid(os.getppid()), signal.SIGINT)\nprint('unharmed')\n")
+    kernel = (
+        "import signal, subprocess, sys\nfrom seedance_nb._media.sandbox import Limits, run\n"
+        "signal.signal(signal.SIGINT, lambda *_: None)\n"
+    )
+    ours = f"print(run({name!r}, limits=Limits(memory=1, cpu_s=1, wall_s=20)).answer)\n"
+    naive = f"print(subprocess.run([sys.executable, '-m', {name!r}], stderr=subprocess.DEVNULL).returncode)\n"
+    for last, said in ((ours, "unharmed"), (naive, str(-signal.SIGINT))):
+        command = [sys.executable, "-c", kernel + last]
+        done = subprocess.run(command, capture_output=True, text=True, check=True, start_new_session=True)
+        assert done.stdout.strip() == said
+
+
+@posix
+def test_cancelling_ends_the_child(program: Program, tmp_path: Path) -> None:
+    note = tmp_path / "pid"
+    name = program("import os, sys, time\nopen(sys.argv[1], 'w').write(f'{os.getpid()} ')\ntime.sleep(60)\n")
+
+    async def cancelled() -> None:
+        work = asyncio.create_task(run_async(name, note, limits=LIMITS))
+        await asyncio.to_thread(until, lambda: note.exists() and note.read_text().endswith(" "))
+        work.cancel()
+        with pytest.raises(asyncio.CancelledError):
+            await work
+
+    asyncio.run(cancelled())
+    with pytest.raises(ProcessLookupError):
+        os.kill(int(note.read_text()), signal.SIGCONT)
+
+
+def test_many_children_run_at_once_and_the_loop_goes_on(program: Program, tmp_path: Path) -> None:
+    # Each waits for all the others: more of them than a loop has workers for on a small machine.
+    name = program(
+        "import sys, time\nfrom pathlib import Path\nhere = Path(sys.argv[1])\n(here / f'{sys.argv[2]}.up').touch()\n"
+        "while len(list(here.glob('*.up'))) < 9:\n    time.sleep(0.01)\nprint(sys.argv[2])\n"
+    )
+
+    async def gathered() -> list[str]:
+        others = [run_async(name, tmp_path, str(number), limits=LIMITS) for number in range(8)]
+        work = asyncio.gather(*others)
+        while len(list(tmp_path.glob("*.up"))) < 8:
+            await asyncio.sleep(0.01)
+        (tmp_path / "loop.up").touch()
+        return [ended.answer for ended in await work]
+
+    assert asyncio.run(gathered()) == [str(number) for number in range(8)]
