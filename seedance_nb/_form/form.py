@@ -11,7 +11,7 @@ from typing import Any
 
 import ipywidgets as W  # noqa: N812
 
-from seedance_nb._base.html import escaped, sent_html
+from seedance_nb._base.html import Html, escaped, sent_html
 from seedance_nb._base.log import LOG
 from seedance_nb._base.problem import Problem
 from seedance_nb._base.values import find, join, json_text, read_json
@@ -97,7 +97,7 @@ class Form(Portable):
         self._controls = self._board.controls
         self._fold = self._shared.button(self.open_advanced, "sdn-fold", description="Advanced", icon="caret-right")
         self._summary = Summary(self._shared, self._go)
-        self._style = self._shared.html(f"<style>{css()}</style>", "sdn-style")
+        self._style = self._shared.html(css(), "sdn-style")
         known = [self._shared.html(escaped(_KNOWN[spec.evidence]), "sdn-known")] if spec.evidence in _KNOWN else []
         fold = [self._fold] if self._board.later else []
         parts = [self._style, *known, *self._board.widgets, *fold, self._summary.widget]
@@ -208,7 +208,7 @@ class Form(Portable):
             if not later:
                 return
             notes = "; ".join(f"{field.label}: {field.advanced}" for field in later)
-            head = self._shared.html(f'<span class="sdn-dim">{escaped(notes)}</span>', "sdn-fold-note")
+            head = self._shared.html(Html('<span class="sdn-dim">{}</span>').format(notes), "sdn-fold-note")
             children = list(self.widget.children)
             place_of = children.index(self._fold)
             self.widget.children = [*children[:place_of], head, *made, *children[place_of + 1 :]]
@@ -266,11 +266,12 @@ class _Root(W.VBox):  # type: ignore[misc]
     def _repr_mimebundle_(self, **options: Any) -> dict[str, Any]:
         bundle: dict[str, Any] = dict(super()._repr_mimebundle_(**options) or {})
         bundle["text/plain"] = repr(self._form)
-        bundle["text/html"] = sent_html(json_text(self._form.shown()))
+        bundle["text/html"] = str(sent_html(json_text(self._form.shown())))
         return bundle
 
 
 @cache
-def css() -> str:
+def css() -> Html:
     """The style of forms and panels. *reads files*."""
-    return (files("seedance_nb") / "static" / "form.css").read_text(encoding="utf-8")
+    text = (files("seedance_nb") / "static" / "form.css").read_text(encoding="utf-8")
+    return Html("<style>{}</style>").format(Html(text))  # noqa: S704 - a file of our own

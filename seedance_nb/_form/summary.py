@@ -6,7 +6,7 @@ from typing import Any
 
 import ipywidgets as W  # noqa: N812
 
-from seedance_nb._base.html import escaped
+from seedance_nb._base.html import Html
 from seedance_nb._base.problem import Problem
 from seedance_nb._base.values import split
 from seedance_nb._form.controls.base import Shared, toggle
@@ -83,9 +83,11 @@ def in_words(path: str) -> str:
     return " › ".join(words)
 
 
-def _html(total: int, rest: list[Problem]) -> str:
+def _html(total: int, rest: list[Problem]) -> Html:
     if not total:
-        return ""
-    lines = "".join(f"<li>{escaped(p.field)}: {escaped(clause(p))}</li>" for p in rest)
+        return Html()
+    lines = Html("<li>{}</li>").each(f"{problem.field}: {clause(problem)}" for problem in rest)
     count = "1 field needs a change" if total == 1 else f"{total} things need a change"
-    return f'<div class="sdn-error" role="status">{count} before this can be sent.<ul>{lines}</ul></div>'
+    return Html('<div class="sdn-error" role="status">{} before this can be sent.<ul>{}</ul></div>').format(
+        count, lines
+    )

@@ -3,12 +3,13 @@
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
-from typing import Any
+from typing import Any, Literal
 
 import ipywidgets as W  # noqa: N812 - the name its own documentation uses
 from ipywidgets.widgets.widget_button import ButtonStyle
 from ipywidgets.widgets.widget_string import HTMLStyle
 
+from seedance_nb._base.html import Html
 from seedance_nb._base.problem import Problem
 from seedance_nb._base.values import ABSENT, join, split
 from seedance_nb._form.labels import Said, label_html
@@ -59,8 +60,8 @@ class Shared:
         """A box with the shared layout."""
         return kind(children, layout=self.layout, _dom_classes=["widget-box", *classes])
 
-    def html(self, text: str, *classes: str) -> Any:
-        """A piece of HTML; what goes in must be escaped."""
+    def html(self, text: Html | Literal[""], *classes: str) -> Any:
+        """A widget that shows a piece of HTML."""
         return self.make(W.HTML, HTMLStyle, *classes, value=text)
 
     def button(self, act: Callable[[], None], *classes: str, **traits: Any) -> Any:
@@ -251,7 +252,7 @@ class Compound(Control):
     def _brief(self) -> str:
         return ""
 
-    def _head_html(self, said: Said) -> str:
+    def _head_html(self, said: Said) -> Html:
         return label_html(self.field, said)
 
     def _new_head(self) -> Any:

@@ -6,10 +6,13 @@ from typing import Any
 import ipywidgets as W  # noqa: N812
 from ipywidgets.widgets.widget_string import TextStyle
 
+from seedance_nb._base.html import Html
 from seedance_nb._base.values import ABSENT
 from seedance_nb._form.controls.base import Change, Compound, Control
 from seedance_nb._form.model.parts import extra_of, known_names, start_of
 from seedance_nb._schema.validator import fits
+
+_NAME = Html('<span class="sdn-name">Name</span>')
 
 
 class _Entry:
@@ -23,7 +26,7 @@ class _Entry:
         shared = owner._shared  # noqa: SLF001 - a part of the same control
         self.key = shared.make(
             W.Text, TextStyle, "sdn-field", "sdn-key", value=name, continuous_update=False, placeholder="name",
-            description='<span class="sdn-name">Name</span>', description_allow_html=True,
+            description=_NAME, description_allow_html=True,
         )  # fmt: skip
         self.key.observe(lambda change: owner.rename(self, change["new"]), "value")
         self.gone = shared.button(lambda: owner.remove(self), "sdn-icon", icon="times", tooltip="Remove")
@@ -39,8 +42,8 @@ class _Entry:
 
     def say(self, fault: str) -> None:
         """Says what is wrong with the name."""
-        wrong = f'<span class="sdn-error" role="alert"><span>{fault}</span></span>' if fault else ""
-        text = f'<span class="sdn-name">Name</span>{wrong}'
+        wrong = Html('<span class="sdn-error" role="alert"><span>{}</span></span>')
+        text = _NAME + wrong.format(fault) if fault else _NAME
         if self.key.description != text:
             self.key.description = text
 

@@ -5,6 +5,7 @@ from typing import Any
 
 import ipywidgets as W  # noqa: N812
 
+from seedance_nb._base.html import Html
 from seedance_nb._base.problem import Problem
 from seedance_nb._base.values import ABSENT
 from seedance_nb._form.controls.base import REST, Change, Compound, Control, Shared
@@ -214,5 +215,5 @@ class BareControl(ObjectControl):
 
     bare = True
 
-    def _head_html(self, said: Said) -> str:
+    def _head_html(self, said: Said) -> Html:
         return error_html(said.problems)

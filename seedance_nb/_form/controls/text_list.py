@@ -11,7 +11,7 @@ from ipywidgets.widgets.widget_button import ButtonStyle
 from ipywidgets.widgets.widget_string import TextStyle
 
 from seedance_nb._base.errors import SeedanceError
-from seedance_nb._base.html import escaped, linked
+from seedance_nb._base.html import Html, linked
 from seedance_nb._base.problem import Problem
 from seedance_nb._base.values import ABSENT
 from seedance_nb._form.controls.base import Change, Control, apart, mark, swapped, toggle, without
@@ -117,7 +117,7 @@ class ListControl(Control):
 
     def _tell(self, text: str, *, bad: bool = False) -> None:
         kind = "sdn-error" if bad else "sdn-dim"
-        self._state.value = f'<span class="{kind}" role="status">{escaped(text)}</span>' if text else ""
+        self._state.value = Html('<span class="{}" role="status">{}</span>').format(kind, text) if text else ""
 
     _files: Any = None
     _state: Any = None
@@ -186,7 +186,7 @@ class ListControl(Control):
         if self._box is None:
             self._box = self._shared.make(
                 W.Textarea, TextStyle, "sdn-field", "sdn-paste", continuous_update=False, placeholder="one per line",
-                description=f'<span class="sdn-name">{escaped(self.field.label)}, one per line</span>',
+                description=Html('<span class="sdn-name">{}, one per line</span>').format(self.field.label),
                 description_allow_html=True,
             )  # fmt: skip
             self._box.observe(self._pasted, "value")
@@ -249,15 +249,16 @@ class ListControl(Control):
     _buttons: Any = None
 
 
-def _label(name: str, problems: tuple[Problem, ...]) -> str:
-    return f'<span class="sdn-marker">{escaped(name)}</span>{error_html(problems)}'
+def _label(name: str, problems: tuple[Problem, ...]) -> Html:
+    return Html('<span class="sdn-marker">{}</span>{}').format(name, error_html(problems))
 
 
-def thumb_html(url: str, media: str) -> str:
-    """A small picture of an image's address, or a plain tile that names the kind. *pure*; the address is escaped."""
+def thumb_html(url: str, media: str) -> Html:
+    """A small picture of an image's address, or a plain tile that names the kind. *pure*."""
     if media == "image" and url.startswith(("https://", "http://")):
-        return f'<img src="{linked(url)}" alt="" loading="lazy" referrerpolicy="no-referrer">'
-    return f'<span class="sdn-tile">{escaped("asset" if url.startswith("asset://") else media or "text")}</span>'
+        return Html('<img src="{}" alt="" loading="lazy" referrerpolicy="no-referrer">').format(linked(url))
+    kind = "asset" if url.startswith("asset://") else media or "text"
+    return Html('<span class="sdn-tile">{}</span>').format(kind)
 
 
 def addresses(text: str) -> list[str]:

@@ -45,7 +45,7 @@ class ComparisonView:
         count = len(comparison.ready)
         videos = f"{count} video{'' if count == 1 else 's'}"
         shared = Shared()
-        style = shared.html(f"<style>{css()}</style>", "sdn-style")
+        style = shared.html(css(), "sdn-style")
         self._table = shared.html(models_html(comparison), "sdn-models")
         self._go = shared.make(
             W.Button, ButtonStyle, "sdn-go", description=f"Generate {videos} · {self._total.brief}", icon="play"
