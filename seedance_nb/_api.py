@@ -1,22 +1,22 @@
 """The functions of the package: the session's verbs with the defaults filled in."""
 
-from collections.abc import Coroutine, Mapping, Sequence
+import functools
+import inspect
+import os
+from collections.abc import Callable, Coroutine, Mapping, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Literal, TypeVar
+from typing import TYPE_CHECKING, Any, Concatenate, Literal, ParamSpec, TypeVar
 
-from seedance_nb._base.problem import Problem
-from seedance_nb._base.secret import hidden, without_keys_in
-from seedance_nb._check.price import Estimate
+from seedance_nb._base.secret import Secret, hidden, without_keys_in
 from seedance_nb._document.load import spec
-from seedance_nb._media.preflight import Report
 from seedance_nb._notebook.compare.comparison import Comparison
 from seedance_nb._notebook.compare.shared_words import together
 from seedance_nb._session.catalogue import Models
-from seedance_nb._session.session import Document, default
+from seedance_nb._session.session import Document, Session
 from seedance_nb._task.engine import ENGINE, wait_for
-from seedance_nb._task.task import Task, Tasks
-from seedance_nb._task.video import Video
+from seedance_nb._task.task import Task
 
+P = ParamSpec("P")
 T = TypeVar("T")
 
 if TYPE_CHECKING:
@@ -43,9 +43,63 @@ __all__ = [
 ]
 
 
+@functools.lru_cache(maxsize=8)
+def _session(
+    given: Secret | None, base_url: str | None, simulate: bool | None, _ledger_name: str, _outputs: str
+) -> Session:
+    return Session(api_key=given, base_url=base_url, simulate=simulate, for_one=True)
+
+
+def _default(*, api_key: str | None = None, base_url: str | None = None, simulate: bool | None = None) -> Session:
+    """The session of these functions, one for each key, address, ledger and folder that is named. Reads the environment."""
+    return _session(
+        hidden(api_key), base_url, simulate, os.getenv("SEEDANCE_LEDGER", ""), os.getenv("SEEDANCE_OUTPUTS", "")
+    )
+
+
+def _with_hidden_key(function: Callable[P, T]) -> Callable[P, T]:
+    """`function`, which sees a key only hidden: a traceback can show its variables."""
+
+    @functools.wraps(function)
+    def call(*given: P.args, **named: P.kwargs) -> T:
+        if "api_key" in named:
+            named["api_key"] = hidden(named.pop("api_key"))
+        return function(*given, **named)
+
+    return call
+
+
+def _verb(method: Callable[Concatenate[Session, P], T], *doors: str) -> Callable[P, T]:
+    """A method of the default session as a function. `doors` are the parameters of `_default` that it takes besides.
+
+    It has the method's parameters and docstring, so that each is written once.
+    """
+
+    @functools.wraps(method)
+    def verb(*given: P.args, **named: P.kwargs) -> T:
+        chosen: dict[str, Any] = {name: named.pop(name) for name in doors if name in named}
+        return method(_default(**chosen), *given, **named)
+
+    _, *own = inspect.signature(method).parameters.values()
+    besides = [inspect.signature(_default).parameters[name] for name in doors]
+    fields = [own.pop()] if own[-1].kind is inspect.Parameter.VAR_KEYWORD else []
+    function: Any = _with_hidden_key(verb) if "api_key" in doors else verb
+    function.__signature__ = inspect.signature(method).replace(parameters=[*own, *besides, *fields])
+    function.__module__, function.__qualname__ = __name__, method.__name__
+    return function  # type: ignore[no-any-return]
+
+
+check = _verb(Session.check)
+submit = _verb(Session.submit, "api_key", "base_url", "simulate")
+generate = _verb(Session.generate, "api_key", "base_url", "simulate")
+preflight = _verb(Session.preflight, "base_url")
+estimate = _verb(Session.estimate, "api_key", "base_url")
+tasks = _verb(Session.tasks)
+
+
 def models() -> Models:
     """The documents that come with the package, as a table. *reads files*."""
-    return Models(default())
+    return Models(_default())
 
 
 def form(document: Document, /) -> "Form":
@@ -58,6 +112,7 @@ def form(document: Document, /) -> "Form":
     return Form(spec(document))
 
 
+@_with_hidden_key
 def panel(
     document: Document,
     /,
@@ -74,72 +129,7 @@ def panel(
     """
     from seedance_nb._notebook.panel import Panel
 
-    secret = hidden(api_key)
-    del api_key  # a traceback can show variables
-    return Panel(spec(document), default(secret, base_url, simulate=simulate), budget)
-
-
-def check(document: Document, /, *, extra: Mapping[str, Any] | None = None, **fields: Any) -> tuple[Problem, ...]:
-    """Every problem of these fields at once, () if nothing is wrong. *pure*: nothing is sent or recorded.
-
-    Those that refuse come first; those whose `warns` is True are limits known from elsewhere, and stop nothing.
-    Raises: SpecError.
-    """
-    return default().check(document, extra=extra, **fields)
-
-
-def submit(
-    document: Document,
-    /,
-    *,
-    take: int = 1,
-    extra: Mapping[str, Any] | None = None,
-    preflight: bool = False,
-    budget: float | None = None,
-    api_key: str | None = None,
-    base_url: str | None = None,
-    simulate: bool | None = None,
-    **fields: Any,
-) -> Task:
-    """The task, at once; recorded before it is sent. *spends credits*, *network*, *writes ledger*.
-
-    The same request again is the same task and costs nothing; `take=2` asks for another video of it. `extra` holds
-    undocumented fields that are sent knowingly. With `preflight` the files behind the addresses are looked at first, for
-    8 s at most. A limit that is only known from elsewhere is told as a `LimitWarning`. `budget` is the most that the
-    provider's tasks in this ledger may come to, this one among them, in its unit (credits, tokens); where nobody is there
-    to ask (papermill, nbconvert, CI), a request that costs anything needs one.
-
-    Raises: InvalidInput with every problem before anything is recorded; SpecError; Unauthorized; LedgerError; OverBudget; MediaError for a folder that
-    cannot be written.
-    """
-    secret = hidden(api_key)
-    del api_key  # a traceback can show variables
-    session = default(secret, base_url, simulate=simulate)
-    return session.submit(document, take=take, extra=extra, preflight=preflight, budget=budget, **fields)
-
-
-def generate(
-    document: Document,
-    /,
-    *,
-    timeout: float | None = None,
-    take: int = 1,
-    extra: Mapping[str, Any] | None = None,
-    preflight: bool = False,
-    budget: float | None = None,
-    api_key: str | None = None,
-    base_url: str | None = None,
-    simulate: bool | None = None,
-    **fields: Any,
-) -> Video:
-    """The video; `submit` and `wait` in one. *spends credits*, *network*, *writes ledger*, *writes files*.
-
-    `timeout` is in seconds; the other options are those of `submit`. Raises: what `submit` and `Task.wait` raise.
-    """
-    secret = hidden(api_key)
-    del api_key  # a traceback can show variables
-    session = default(secret, base_url, simulate=simulate)
-    return session.submit(document, take=take, extra=extra, preflight=preflight, budget=budget, **fields).wait(timeout)
+    return Panel(spec(document), _default(api_key=api_key, base_url=base_url, simulate=simulate), budget)
 
 
 def compare(
@@ -166,7 +156,9 @@ def compare(
 
     Raises: InvalidInput for a word that is not shared, with the nearest that is; SpecError.
     """
-    return Comparison(default(simulate=simulate), names, together(prompt, shared), show=_show, take=take, budget=budget)
+    return Comparison(
+        _default(simulate=simulate), names, together(prompt, shared), show=_show, take=take, budget=budget
+    )
 
 
 def _show(comparison: Comparison) -> None:
@@ -175,11 +167,7 @@ def _show(comparison: Comparison) -> None:
     ComparisonView(comparison).show()
 
 
-def tasks(limit: int = 100) -> Tasks:
-    """The latest tasks of the ledger, unresolved ones first. *reads files*."""
-    return default().tasks(limit)
-
-
+@_with_hidden_key
 def task(
     name: str | int,
     /,
@@ -192,43 +180,19 @@ def task(
 
     `document` is needed where the task's document came from a file or a dict.
     """
-    secret = hidden(api_key)
-    del api_key  # a traceback can show variables
-    return default(secret, base_url).task(name, document=document)
+    return _default(api_key=api_key, base_url=base_url).task(name, document=document)
 
 
-def preflight(document: Document, /, *, base_url: str | None = None, **fields: Any) -> Report:
-    """What the files of these fields are like, held against the document's limits. *network*, *reads files*.
-
-    Each file fits a limit, breaks it, or could not be checked and why. Only the beginning of each public address is fetched,
-    130 kB or what its index needs, without a key; local files are read in place. Raises: SpecError.
-    """
-    return default(None, base_url).preflight(document, **fields)
-
-
-def estimate(
-    document: Document, /, *, api_key: str | None = None, base_url: str | None = None, **fields: Any
-) -> Estimate:
-    """What these fields would cost, as far as anybody says so; the ledger keeps it with the task. *network*.
-
-    From the provider's estimate call where it has one and a key is there, else from the table in the document.
-    Raises: InvalidInput with every problem; SpecError.
-    """
-    secret = hidden(api_key)
-    del api_key  # a traceback can show variables
-    return default(secret, base_url).estimate(document, **fields)
-
-
+@_with_hidden_key
 def balance(document: Document, /, *, api_key: str | None = None, base_url: str | None = None) -> float:
     """What is left on the account, in the document's unit. *network*.
 
     Raises: SeedanceError where the provider has no such call or does not answer; Refused and its kinds.
     """
-    secret = hidden(api_key)
-    del api_key  # a traceback can show variables
-    return _done(default(secret, base_url).advice.desk(spec(document)).balance())
+    return _done(_default(api_key=api_key, base_url=base_url).advice.desk(spec(document)).balance())
 
 
+@_with_hidden_key
 def upload(
     document: Document,
     file: str | Path | bytes,
@@ -243,11 +207,10 @@ def upload(
     `file` is a path, or bytes with a `name` that has the right ending. Raises: SeedanceError where the provider takes no
     files, or this one cannot be read or sent; Refused and its kinds.
     """
-    secret = hidden(api_key)
-    del api_key  # a traceback can show variables
-    return _done(default(secret, base_url).advice.desk(spec(document)).upload(file, name))
+    return _done(_default(api_key=api_key, base_url=base_url).advice.desk(spec(document)).upload(file, name))
 
 
+@_with_hidden_key
 def asset(
     document: Document,
     address: str,
@@ -262,11 +225,10 @@ def asset(
 
     Raises: SeedanceError where the provider has no assets, refuses this one or takes longer than 300 s; Refused and its kinds.
     """
-    secret = hidden(api_key)
-    del api_key  # a traceback can show variables
-    return _done(default(secret, base_url).advice.desk(spec(document)).asset(address, kind, name))
+    return _done(_default(api_key=api_key, base_url=base_url).advice.desk(spec(document)).asset(address, kind, name))
 
 
+@_with_hidden_key
 def callback(
     payload: Mapping[str, Any] | str | bytes, /, *, document: Document | None = None, api_key: str | None = None
 ) -> Task:
@@ -275,9 +237,8 @@ def callback(
     A callback carries no signature, so nothing else of it is believed. Raises: SeedanceError for one that names no task
     of the ledger; Unauthorized.
     """
-    secret, payload = hidden(api_key), without_keys_in(payload)
-    del api_key  # a traceback can show variables
-    return default(secret).callback(payload, document=document)
+    payload = without_keys_in(payload)
+    return _default(api_key=api_key).callback(payload, document=document)
 
 
 def _done(work: Coroutine[Any, Any, T]) -> T:

@@ -1,8 +1,6 @@
 """The one road: check, approve, record, send once, follow, keep. It knows no widgets."""
 
 import asyncio
-import functools
-import os
 import time
 from collections.abc import Awaitable, Callable, Iterable, Iterator, Mapping
 from pathlib import Path
@@ -116,7 +114,8 @@ class Session:
     def preflight(self, document: Document, /, **fields: Any) -> Report:
         """What the files of these fields are like, held against the document's limits. *network*, *reads files*.
 
-        Only the beginning of each public address is fetched, 130 kB or what its index needs, without a key; local files are read in place. Raises: SpecError;
+        Each file fits a limit, breaks it, or could not be checked and why. Only the beginning of each public address is
+        fetched, 130 kB or what its index needs, without a key; local files are read in place. Raises: SpecError;
         InvalidInput for a field that the document does not have, or one of another type.
         """
         spec = _spec.spec(document)
@@ -128,6 +127,7 @@ class Session:
     def estimate(self, document: Document, /, **fields: Any) -> Estimate:
         """What these fields would cost, as far as anybody says so; the ledger keeps it with the task. *network*.
 
+        From the provider's estimate call where it has one and a key is there, else from the table in the document.
         Raises: InvalidInput with every problem; SpecError.
         """
         spec = _spec.spec(document)
@@ -146,15 +146,16 @@ class Session:
     ) -> Task:
         """The task, at once; recorded before it is sent. *spends credits*, *network*, *writes ledger*.
 
-        The same request again is the same task and costs nothing; `take=2` asks for another video of it. A limit that is
-        only known from elsewhere is told as a `LimitWarning`. With `preflight` the files behind the addresses are looked
-        at first, for 8 s at most, and one that breaks a limit stops the request. `budget` is the most that the provider's
-        tasks in this ledger may come to, this one among them. Where nobody is there to ask (papermill, nbconvert, CI), a
-        request that costs anything needs one.
+        The same request again is the same task and costs nothing; `take=2` asks for another video of it. `extra` holds
+        undocumented fields that are sent knowingly. With `preflight` the files behind the addresses are looked at first,
+        for 8 s at most, and one that breaks a limit stops the request. A limit that is only known from elsewhere is told
+        as a `LimitWarning`. `budget` is the most that the provider's tasks in this ledger may come to, this one among
+        them, in its unit (credits, tokens); where nobody is there to ask (papermill, nbconvert, CI), a request that costs
+        anything needs one.
 
-        Raises: InvalidInput with every problem, before anything is recorded; SpecError; Unauthorized for a key that
-        cannot be sent; LedgerError where the ledger cannot be written; OverBudget: nothing is sent then. What the
-        provider says is raised by `wait`.
+        Raises: InvalidInput with every problem before anything is recorded; SpecError; Unauthorized for a key that
+        cannot be sent; LedgerError where the ledger cannot be written; OverBudget; MediaError for a folder that cannot be
+        written: nothing is sent then. What the provider says is raised by `wait`.
         """
         spec = _spec.spec(document)
         budget = self.sender.limit(budget)
@@ -172,12 +173,24 @@ class Session:
         tell(doubts, LimitWarning)
         return self.sender.begin(flow, approved, take, budget)
 
-    def generate(self, document: Document, /, *, timeout: float | None = None, **fields: Any) -> Video:
+    def generate(
+        self,
+        document: Document,
+        /,
+        *,
+        timeout: float | None = None,
+        take: int = 1,
+        extra: Mapping[str, Any] | None = None,
+        preflight: bool = False,
+        budget: float | None = None,
+        **fields: Any,
+    ) -> Video:
         """The video; `submit` and `wait` in one. *spends credits*, *network*, *writes ledger*, *writes files*.
 
-        Raises: what `submit` and `Task.wait` raise.
+        `timeout` is in seconds; the other options are those of `submit`. Raises: what `submit` and `Task.wait` raise.
         """
-        return self.submit(document, **fields).wait(timeout)
+        task = self.submit(document, take=take, extra=extra, preflight=preflight, budget=budget, **fields)
+        return task.wait(timeout)
 
     def tasks(self, limit: int = 100) -> Tasks:
         """The latest tasks of the ledger, at most `limit`, unresolved ones first. *reads files*. Raises: InvalidInput."""
@@ -206,8 +219,8 @@ class Session:
     def callback(self, payload: Mapping[str, Any] | str | bytes, /, *, document: Document | None = None) -> Task:
         """The task that a provider's callback speaks of, after a look of our own with the key. *network*, *writes ledger*.
 
-        Nothing else of the payload is believed, because a callback carries no signature. Raises: SeedanceError for a
-        payload that names no task of the ledger; Unauthorized.
+        A callback carries no signature, so nothing else of it is believed. Raises: SeedanceError for one that names no task
+        of the ledger; Unauthorized.
         """
         own, payload = _spec.spec(document) if document is not None else None, without_keys_in(payload)
         known = [*self.sender.specs.values(), own] if own else [*self.sender.specs.values()]
@@ -246,18 +259,3 @@ def callback_names(payload: Mapping[str, Any] | str | bytes, more: Iterable[Spec
         name = find(told, pointer)
         if isinstance(name, str) and name:
             yield f"{provider}:{name}"
-
-
-@functools.lru_cache(maxsize=8)
-def _made(
-    given: Secret | None, base_url: str | None, simulate: bool | None, _ledger_name: str, _outputs: str
-) -> Session:
-    return Session(api_key=given, base_url=base_url, simulate=simulate, for_one=True)
-
-
-def default(api_key: Secret | None = None, base_url: str | None = None, *, simulate: bool | None = None) -> Session:
-    """The session of the module's own functions, one for each key, address, ledger and folder that is named.
-
-    Reads the environment.
-    """
-    return _made(api_key, base_url, simulate, os.getenv("SEEDANCE_LEDGER", ""), os.getenv("SEEDANCE_OUTPUTS", ""))

@@ -103,6 +103,11 @@ def test_the_ledger_says_estimate_first_and_actual_after(changes: dict[str, Any]
 
 
 def test_a_task_carries_its_estimate_from_before_it_is_sent() -> None:
-    fields = {"urls": ["https://example.com/a.png"], "prompt": "x", "duration": "4s", "resolution": "256x144"}
+    fields: dict[str, Any] = {
+        "urls": ["https://example.com/a.png"],
+        "prompt": "x",
+        "duration": "4s",
+        "resolution": "256x144",
+    }
     video = sd.Session(queue_s=0, run_s=0).generate(PRO, timeout=60, **fields)
     assert (video.row.estimate, video.row.unit, video.row.credits) == (160, "credits", 160)

@@ -1,13 +1,15 @@
 """What others say cannot pass for what we say, and an error in a cell is the help and not the machinery."""
 
+import inspect
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
+from typing import Any, assert_type
 
 import pytest
 from faults import child
 from faults.server import CREATE, STATUS, FaultServer, charge, says, serving
 from faults.shapes import CRUN
+from support.provider import Provider
 
 import seedance_nb as sd
 from seedance_nb._base.html import table_html
@@ -148,3 +150,29 @@ def test_a_name_that_is_mistyped_leads_to_the_names() -> None:
 
 def test_a_table_escapes_its_warning() -> None:
     assert "<b>" not in table_html(["a"], [["b"]], "<b>", "<b>")
+
+
+KEYS = {"api_key", "base_url", "simulate"}
+
+
+@pytest.mark.parametrize("name", ["check", "submit", "generate", "preflight", "estimate", "tasks", "task", "callback"])
+def test_a_function_of_the_package_has_the_parameters_of_the_sessions_verb(name: str) -> None:
+    function, method = getattr(sd, name), getattr(sd.Session, name)
+    _, *own = inspect.signature(method).parameters.values()
+    given = inspect.signature(function).parameters
+    assert [given[one.name] for one in own] == own
+    assert set(given) - {one.name for one in own} <= KEYS
+    assert inspect.signature(function).return_annotation is inspect.signature(method).return_annotation
+    assert (function.__name__, function.__module__) == (name, "seedance_nb._api")
+    assert function.__doc__.splitlines()[0] == method.__doc__.splitlines()[0]
+
+
+def test_a_type_checker_knows_what_the_functions_take_and_give(provider: Provider) -> None:
+    fields: dict[str, Any] = {"prompt": "A fox", "reference_images": ["https://e.com/a.png"], "duration": 4}
+    task = sd.submit(CRUN.model, api_key="a-key", base_url=provider.url, **fields)
+    assert_type(task, sd.Task)
+    assert_type(sd.task(task.name, api_key="a-key", base_url=provider.url), sd.Task)
+    with pytest.raises(sd.InvalidInput, match="is a whole number from 1 on"):
+        sd.submit(CRUN.model, take="two", **fields)  # type: ignore[arg-type]
+    with pytest.raises(sd.InvalidInput, match="is a whole number from 1 to"):
+        sd.tasks("all")  # type: ignore[arg-type]

@@ -9,12 +9,12 @@ import pytest
 from support.waiting import short, shown
 
 import seedance_nb as sd
+from seedance_nb import _api
 from seedance_nb._check.request import Request
 from seedance_nb._document.providers import SPECS, with_shared
 from seedance_nb._document.reader import read
 from seedance_nb._notebook.panel import Panel
 from seedance_nb._provider.transport import look, way_of
-from seedance_nb._session import session as _default
 from seedance_nb._web.origins import base_of, host_of, same_base
 
 MODEL = "crun/seedance-2.0-fast-r2v"
@@ -153,7 +153,7 @@ def test_a_base_address_that_would_give_the_key_away_is_refused(
         sd.Session(base_url=base, sleep=short).submit(MODEL, budget=1000, **FIELDS)
     assert "s3cr3t" not in str(refused.value)
     monkeypatch.setenv("CRUN_BASE_URL", base)
-    _default._made.cache_clear()
+    _api._session.cache_clear()
     with pytest.raises(sd.SeedanceError, match="base address from CRUN_BASE_URL"):
         sd.balance(MODEL)
     assert wire == []
