@@ -13,7 +13,6 @@ FPS = 24
 LIMITS = Limits(memory=1536 * 1024**2, cpu_s=120, wall_s=180)
 """What the child process may take that paints a video."""
 _LEAST_PX = 64
-RGB = tuple[int, int, int]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -73,5 +72,5 @@ def load(text: str) -> Job:
 
 
 def seed(prompt: str) -> bytes:
-    """512 bytes that are the same for the same prompt and unlike for any other. *pure*."""
-    return hashlib.shake_256(prompt.encode("utf-8", "surrogatepass")).digest(512)
+    """8 bytes that are the same for the same prompt and unlike for any other. *pure*."""
+    return hashlib.shake_256(prompt.encode("utf-8", "surrogatepass")).digest(8)

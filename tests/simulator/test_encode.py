@@ -1,5 +1,6 @@
 """The simulator's picture: what was asked for, legible in every shape, whatever the words and references are."""
 
+import math
 from collections.abc import Iterator
 from fractions import Fraction
 from pathlib import Path
@@ -7,12 +8,12 @@ from typing import Any
 
 import av
 import pytest
-from PIL import Image, ImageChops
+from PIL import Image, ImageChops, ImageStat
 
-from seedance_nb._simulator.background import frames
+from seedance_nb._simulator import picture as _picture
 from seedance_nb._simulator.encode import render, tune
 from seedance_nb._simulator.job import Job, Reference, dump, frame_size, load
-from seedance_nb._simulator.text import clean, fit, width, wrap
+from seedance_nb._simulator.picture import Box, clean, fit, frames, width, wrap
 
 
 def job(path: Path, prompt: str = "A fox", **changes: Any) -> Job:
@@ -30,7 +31,32 @@ def painted(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 def first(work: Job) -> Image.Image:
-    return next(frames(work)).copy()
+    return next(frames(work))[0].copy()
+
+
+def changed(one: Image.Image, other: Image.Image) -> Box:
+    """The box around all that two pictures do not share."""
+    box = ImageChops.difference(one, other).getbbox()
+    assert box is not None, "they are the same"
+    return box
+
+
+def contrast(one: Any, other: Any) -> float:
+    """The contrast of two colours as WCAG 2 measures it; small text needs 4.5."""
+
+    def luminance(colour: Any) -> float:
+        parts: list[float] = [level / 255 for level in colour]
+        linear = [part / 12.92 if part <= 0.04045 else math.pow((part + 0.055) / 1.055, 2.4) for part in parts]
+        return 0.2126 * linear[0] + 0.7152 * linear[1] + 0.0722 * linear[2]
+
+    dark, light = sorted((luminance(one), luminance(other)))
+    return (light + 0.05) / (dark + 0.05)
+
+
+@pytest.fixture
+def one_palette(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Pictures of different prompts in the same colours, so that they differ in their words alone."""
+    monkeypatch.setattr(_picture, "seed", lambda _: bytes(8))
 
 
 def test_a_video_has_exactly_the_asked_size_seconds_and_rate(painted: Path) -> None:
@@ -54,12 +80,32 @@ def test_nothing_half_done_is_left(painted: Path) -> None:
     assert list(painted.parent.iterdir()) == [painted]
 
 
-def test_the_picture_moves(tmp_path: Path) -> None:
-    moving: Iterator[Image.Image] = frames(job(tmp_path / "v"))
-    start = next(moving).copy()
-    for _ in range(20):
-        later = next(moving)
-    assert ImageChops.difference(start, later).getbbox() is not None
+def test_every_frame_differs_from_the_one_before_and_only_in_the_box_that_it_names(tmp_path: Path) -> None:
+    moving = frames(job(tmp_path / "v"))
+    picture, whole = next(moving)
+    assert whole == (0, 0, 320, 180)
+    before = picture.copy()
+    for picture, (left, top, right, bottom) in moving:
+        found = changed(before, picture)
+        assert left <= found[0] < found[2] <= right
+        assert top <= found[1] < found[3] <= bottom
+        assert [edge % 2 for edge in (left, top, right, bottom)] == [0, 0, 0, 0], "colours have half as many pixels"
+        assert 8 * (right - left) * (bottom - top) < 320 * 180, "little is drawn and converted for each frame"
+        before = picture.copy()
+
+
+def test_the_video_shows_what_was_drawn(tmp_path: Path, painted: Path) -> None:
+    with av.open(str(painted)) as video:
+        for (drawn, _), frame in zip(frames(job(tmp_path / "v")), video.decode(video=0), strict=True):
+            shown = frame.to_image()  # type: ignore[no-untyped-call]
+            assert max(ImageStat.Stat(ImageChops.difference(drawn, shown)).mean) < 4
+            hands = [image.crop((230, 50, 320, 130)) for image in (drawn, shown)]
+            assert max(ImageStat.Stat(ImageChops.difference(*hands)).mean) < 8
+    start, middle = (
+        picture.copy() for number, (picture, _) in enumerate(frames(job(tmp_path / "v"))) if number in (0, 20)
+    )
+    control = ImageChops.difference(start.crop((230, 50, 320, 130)), middle.crop((230, 50, 320, 130)))
+    assert max(ImageStat.Stat(control).mean) > 8, "a clock that stands still would be seen"
 
 
 def test_the_same_request_looks_the_same_and_another_prompt_does_not(tmp_path: Path) -> None:
@@ -68,15 +114,85 @@ def test_the_same_request_looks_the_same_and_another_prompt_does_not(tmp_path: P
     assert ImageChops.difference(one, first(job(tmp_path / "v", "A boat"))).getbbox() is not None
 
 
-@pytest.mark.parametrize("size", [(854, 480), (480, 854), (480, 480), (1120, 480)])
+@pytest.mark.parametrize("size", [(854, 480), (480, 854), (480, 480), (1120, 480), (320, 180)])
 @pytest.mark.parametrize(
-    "prompt", ["x", "A fox 🦊 雪\n<b>\u200b\ud83e " * 300, "longword" * 600], ids=["short", "odd", "long"]
+    "prompt",
+    [
+        "x",
+        "A fox 🦊 雪\n<b>\u200b\ud83e " * 300,
+        "longword" * 600,
+        "一只狐狸在雪地里奔跑。" * 60,
+        "ثعلب يركض في الثلج " * 60,
+    ],
+    ids=["short", "odd", "long", "chinese", "arabic"],
 )
+@pytest.mark.usefixtures("one_palette")
 def test_any_prompt_fits_into_any_shape(tmp_path: Path, size: tuple[int, int], prompt: str) -> None:
+    few = tuple(Reference(label=f"[Image{n}]", url="asset://a-1", file=None) for n in range(1, 3))
     many = tuple(Reference(label=f"[Image{n}]", url="asset://a-1", file=None) for n in range(1, 16))
-    for references in ((), many):
-        shown = first(job(tmp_path / "v", prompt, width=size[0], height=size[1], references=references))
+    margin = min(size) // 20
+    blank = first(job(tmp_path / "v", "", width=size[0], height=size[1]))
+    for references in ((), few, many):
+        work = job(tmp_path / "v", prompt, width=size[0], height=size[1], references=references)
+        pictures = frames(work)
+        shown = next(pictures)[0].copy()
+        clock = next(pictures)[1]
         assert shown.size == size
+        without = first(job(tmp_path / "v", "", width=size[0], height=size[1], references=references))
+        words = changed(without, shown)
+        assert margin <= words[0] < words[2] <= size[0] - margin
+        assert words[1] >= 2 * margin, "the badge stands above"
+        assert words[2] <= clock[0] or words[3] <= clock[1]
+        if references:
+            tiles = changed(blank, without)
+            assert tiles[3] <= size[1] - margin
+            assert margin <= tiles[0] < tiles[2] <= size[0] - margin
+            assert words[3] <= tiles[1]
+
+
+@pytest.mark.usefixtures("one_palette")
+def test_a_script_that_runs_from_right_to_left_begins_at_the_right(tmp_path: Path) -> None:
+    blank = first(job(tmp_path / "v", "", width=480, height=854))
+    arabic = changed(blank, first(job(tmp_path / "v", "ثعلب", width=480, height=854)))
+    latin = changed(blank, first(job(tmp_path / "v", "fox", width=480, height=854)))
+    assert arabic[2] > 480 * 0.9
+    assert arabic[0] > 240
+    assert latin[0] < 480 * 0.1
+    assert latin[2] < 240
+
+
+@pytest.fixture
+def no_system_fonts(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
+    memories = (_picture._fonts, _picture._face, _picture._has, _picture.width)
+    for memory in memories:
+        memory.cache_clear()
+    monkeypatch.setattr(_picture, "_FONTS", ("no-such-font.ttf",))
+    yield
+    for memory in memories:
+        memory.cache_clear()
+
+
+@pytest.mark.usefixtures("one_palette", "no_system_fonts")
+def test_characters_that_no_font_has_are_boxes_of_their_own_width(tmp_path: Path) -> None:
+    blank = first(job(tmp_path / "v", ""))
+    one, two = (changed(blank, first(job(tmp_path / "v", text))) for text in ("雪", "雪雪"))
+    assert one[2] - one[0] > 10
+    assert one[2] < two[2]
+    assert (width("雪", 20), width("雪雪", 20)) == (15, 30)
+
+
+@pytest.mark.parametrize("number", range(6))
+def test_white_words_stand_out_from_the_brightest_corner_and_the_badge_from_its_own_words(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, number: int
+) -> None:
+    monkeypatch.setattr(_picture, "seed", lambda _: bytes([number]) * 8)
+    assert len(_picture._PALETTES) == 6
+    shown = first(job(tmp_path / "v", "", width=854, height=480))
+    corners = [shown.getpixel((x, y)) for x in (0, 853) for y in (0, 479)]
+    assert min(contrast(corner, (255, 255, 255)) for corner in corners) > 4.5
+    badge = shown.crop((30, 30, 130, 56)).getcolors(2600) or []
+    ranked = [colour for _, colour in sorted(badge, reverse=True)[:2]]
+    assert contrast(*ranked) > 7
 
 
 def reference(path: Path) -> tuple[Reference, ...]:

@@ -17,7 +17,7 @@ from support import media
 
 from seedance_nb._media import inspect as _media
 from seedance_nb._media import probe as _probe
-from seedance_nb._simulator.overlay import picture
+from seedance_nb._simulator.picture import picture
 
 SMALL = (64, 48)
 
