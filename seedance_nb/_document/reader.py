@@ -3,13 +3,14 @@
 import math
 import re
 import stat
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
 import yaml
 
 from seedance_nb._base.errors import SpecError
+from seedance_nb._base.values import Path as JsonPath
 from seedance_nb._base.values import join, read_json
 
 MAX_BYTES = 1_000_000
@@ -17,15 +18,15 @@ MAX_DEPTH = 100
 MAX_VALUES = 100_000
 _TOO_DEEP = f"nested deeper than {MAX_DEPTH} levels"
 _TOO_MANY = f"the document holds more than {MAX_VALUES:,} values"
+_PLAIN = (None, "")  # the style of a scalar without quotes
 
 # The scalars of YAML 1.2's core schema; in YAML 1.1, which PyYAML reads by itself, 16:9 is the number 969 and `no` is False.
-_CORE = (
-    ("null", re.compile(r"^(?:~|null|Null|NULL|)$"), lambda _: None),
-    ("bool", re.compile(r"^(?:true|True|TRUE|false|False|FALSE)$"), lambda text: text[0] in "tT"),
-    ("int", re.compile(r"^[-+]?[0-9]{1,4000}$"), int),
-    ("int", re.compile(r"^0o[0-7]{1,4000}$"), lambda text: int(text, 0)),
-    ("int", re.compile(r"^0x[0-9a-fA-F]{1,4000}$"), lambda text: int(text, 0)),
-    ("float", re.compile(r"^[-+]?(?:\.[0-9]+|[0-9]+(?:\.[0-9]*)?)(?:[eE][-+]?[0-9]+)?$"), float),
+_CORE: tuple[tuple[re.Pattern[str], Callable[[str], Any]], ...] = (
+    (re.compile("~|null|Null|NULL|"), lambda _: None),
+    (re.compile("true|True|TRUE|false|False|FALSE"), lambda text: text[0] in "tT"),
+    (re.compile("[-+]?[0-9]{1,4000}"), int),
+    (re.compile("0o[0-7]{1,4000}|0x[0-9a-fA-F]{1,4000}"), lambda text: int(text, 0)),
+    (re.compile(r"[-+]?(?:\.[0-9]+|[0-9]+(?:\.[0-9]*)?)(?:[eE][-+]?[0-9]+)?"), float),
 )
 
 
@@ -57,125 +58,98 @@ def read(source: "str | Path | Mapping[str, Any]") -> tuple[dict[str, Any], str]
 def _text_of(path: Path) -> str:
     try:
         if not stat.S_ISREG(path.stat().st_mode):
-            problem = "this is no file"
-        elif path.stat().st_size > MAX_BYTES:
-            problem = f"the file has {path.stat().st_size:,} bytes; at most {MAX_BYTES:,} are read"
-        else:
-            return path.read_text(encoding="utf-8")
+            raise SpecError("this is no file", file=str(path))
+        if (size := path.stat().st_size) > MAX_BYTES:
+            raise SpecError(f"the file has {size:,} bytes; at most {MAX_BYTES:,} are read", file=str(path))
+        return path.read_text(encoding="utf-8")
     except (OSError, ValueError) as error:
         problem = f"the file cannot be read: {getattr(error, 'strerror', error)}"
-    raise SpecError(problem, file=str(path))
+        raise SpecError(problem, file=str(path)) from None
 
 
 def _json(text: str, file: str) -> Any:
     try:
         return read_json(text)
     except ValueError as error:
-        problem = f"not JSON: {error}"
-    raise SpecError(problem, file=file)
+        raise SpecError(f"not JSON: {error}", file=file) from None
 
 
 def _yaml(text: str, file: str) -> Any:
     loader = yaml.CSafeLoader if yaml.__with_libyaml__ else yaml.SafeLoader
     try:
-        return _Builder(file).built(yaml.parse(text, Loader=loader))
+        return _Yaml(yaml.parse(text, Loader=loader), file).document()
     except yaml.MarkedYAMLError as error:
-        mark = error.problem_mark
-        problem = f"line {mark.line + 1 if mark else '?'}: {error.problem}"
-    except (yaml.YAMLError, RecursionError) as error:
-        problem = f"not YAML: {error}"
-    raise SpecError(problem, file=file)
+        line = error.problem_mark.line + 1 if error.problem_mark else "?"
+        raise SpecError(f"line {line}: {error.problem}", file=file) from None
+    except yaml.YAMLError as error:
+        raise SpecError(f"not YAML: {error}", file=file) from None
 
 
-class _Builder:
-    """Values out of a parser's events, one after the other, so that the first that is not read ends the reading."""
+class _Yaml:
+    """Values from a parser's events, taken one by one, so that the first that is not read ends the parsing."""
 
-    def __init__(self, file: str) -> None:
+    def __init__(self, events: Iterable[Any], file: str) -> None:
+        self._events = self._counted(events)
         self._file = file
-        self._made: list[Any] = []  # the objects and lists that are open, the innermost last
-        self._path: list[str | int] = []  # the place in each of them
-        self._keys: list[str | None] = []  # the key that waits for its value; None in a list, and where a key is next
 
-    def built(self, events: Iterable[Any]) -> Any:
-        """The value of the one document. Raises: SpecError with its place; what the parser raises."""
-        root: Any = None
-        documents = 0
-        for count, event in enumerate(events):
-            if count > 2 * MAX_VALUES:
-                raise self._error(_TOO_MANY, event)
+    def document(self) -> Any:
+        """The value of the only document, None where there is none. Raises: SpecError; what the parser raises."""
+        value, documents = None, 0
+        for event in self._events:
             documents += isinstance(event, yaml.DocumentStartEvent)
             if documents > 1:
                 raise self._error("only one document is read", event)
-            if isinstance(event, yaml.CollectionEndEvent):
-                root = self._made.pop()
-                self._keys.pop()
-                self._path.pop()
-            elif isinstance(event, yaml.NodeEvent):
-                self._refuse(event)
-                value = self._begun(event)
-                root = value if not self._path else root
-        return root
-
-    def _begun(self, event: Any) -> Any:
-        is_key = bool(self._made) and isinstance(self._made[-1], dict) and self._keys[-1] is None
-        if isinstance(event, yaml.ScalarEvent):
-            if is_key:
-                return self._key(event)
-            value: Any = _scalar(event)
-            self._put(value)
-            return value
-        if is_key:
-            raise self._error("a key must be plain text", event)
-        value = {} if isinstance(event, yaml.MappingStartEvent) else []
-        self._put(value)
-        self._made.append(value)
-        self._keys.append(None)
-        self._path.append("")
-        if len(self._made) > MAX_DEPTH:
-            raise SpecError(f"line {event.start_mark.line + 1}: {_TOO_DEEP}", file=self._file)
+            if isinstance(event, yaml.NodeEvent):
+                value = self._value(event, ())
         return value
 
-    def _key(self, event: Any) -> Any:
-        key = event.value
-        if key == "<<" and event.style in (None, ""):
-            raise self._error("merge keys are not read; write the values out", event)
-        if key in self._made[-1]:
-            raise self._error(f"the key {key!r} is given twice", event, key)
-        self._keys[-1] = self._path[-1] = key
-        return None
+    def _counted(self, events: Iterable[Any]) -> Iterator[Any]:
+        for count, event in enumerate(events):
+            if count > 2 * MAX_VALUES:
+                raise self._error(_TOO_MANY, event)
+            yield event
 
-    def _put(self, value: Any) -> None:
-        if not self._made:
-            return
-        inside = self._made[-1]
-        if isinstance(inside, dict):
-            inside[self._keys[-1]] = value
-            self._keys[-1] = None
-        else:
-            self._path[-1] = len(inside)
-            inside.append(value)
+    def _value(self, event: Any, path: JsonPath) -> Any:
+        self._refuse(event)
+        if isinstance(event, yaml.ScalarEvent):
+            return _scalar(event)
+        if len(path) >= MAX_DEPTH:
+            raise self._error(_TOO_DEEP, event)
+        if isinstance(event, yaml.SequenceStartEvent):
+            items: list[Any] = []
+            while not isinstance(event := next(self._events), yaml.SequenceEndEvent):
+                items.append(self._value(event, (*path, len(items))))
+            return items
+        made: dict[str, Any] = {}
+        while not isinstance(event := next(self._events), yaml.MappingEndEvent):
+            key = self._key(event, path)
+            if key in made:
+                raise self._error(f"the key {key!r} is given twice", event, (*path, key))
+            made[key] = self._value(next(self._events), (*path, key))
+        return made
+
+    def _key(self, event: Any, path: JsonPath) -> str:
+        self._refuse(event)
+        if not isinstance(event, yaml.ScalarEvent):
+            raise self._error("a key must be plain text", event, path)
+        if event.value == "<<" and event.style in _PLAIN:
+            raise self._error("merge keys are not read; write the values out", event, path)
+        return str(event.value)
 
     def _refuse(self, event: Any) -> None:
         if isinstance(event, yaml.AliasEvent) or event.anchor:
-            raise SpecError(
-                f"line {event.start_mark.line + 1}: anchors and aliases are not read; write the value out",
-                file=self._file,
-            )
+            raise self._error("anchors and aliases are not read; write the value out", event)
         if event.tag not in (None, "!"):
-            raise SpecError(
-                f"line {event.start_mark.line + 1}: the tag {event.tag} is not read; write the value out",
-                file=self._file,
-            )
+            raise self._error(f"the tag {event.tag} is not read; write the value out", event)
 
-    def _error(self, problem: str, event: Any, *more: str) -> SpecError:
-        place = join([*self._path[:-1], *more])
-        return SpecError(f"line {event.start_mark.line + 1}: {problem}", file=self._file, pointer=place)
+    def _error(self, problem: str, event: Any, path: JsonPath = ()) -> SpecError:
+        return SpecError(f"line {event.start_mark.line + 1}: {problem}", file=self._file, pointer=join(path))
 
 
 def _scalar(event: Any) -> Any:
-    if event.style in (None, ""):
-        for _, pattern, make in _CORE:
-            if pattern.match(event.value):
+    if event.style in _PLAIN:
+        for pattern, make in _CORE:
+            if pattern.fullmatch(event.value):
                 return make(event.value)
     return event.value
 
