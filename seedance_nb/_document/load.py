@@ -3,33 +3,28 @@
 import difflib
 import functools
 from collections.abc import Mapping
-from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 from seedance_nb._base.errors import SpecError
 from seedance_nb._base.problem import Oddity
 from seedance_nb._base.text import nameable, short
-from seedance_nb._base.values import ABSENT
-from seedance_nb._document import reader as _documents
+from seedance_nb._base.values import ABSENT, find
 from seedance_nb._document.extensions import check_ours
 from seedance_nb._document.oddities import body_schema, value_fault
 from seedance_nb._document.operations import (
     Operation,
     auth_of,
-    callback_id,
-    calls_of,
     content_table,
     named_operation,
     operation_table,
     operations_of,
-    replies_of,
     server_of,
-)  # fmt: skip
-from seedance_nb._document.providers import SPECS, common_words, with_shared
+)
+from seedance_nb._document.providers import SPECS, common_words, packaged, with_shared
+from seedance_nb._document.reader import read
 from seedance_nb._document.spec import Spec, in_order, named, validator
-from seedance_nb._document.tables import Table, error_table, price_table, task_table
-from seedance_nb._schema.normalise import Normaliser
+from seedance_nb._document.tables import Table, callback_id, calls_of, error_table, price_table, replies_of, task_table
 from seedance_nb._schema.repairs import KEYWORDS
 from seedance_nb._schema.validator import validator_of
 
@@ -53,7 +48,7 @@ def spec(source: "str | Path | Mapping[str, Any] | Spec | Operation", /, *, oper
     Raises: SpecError with file and JSON Pointer for a document that cannot be used, or has no such operation.
     """
     if isinstance(source, Operation):
-        return _guarded(dict(source.document), source.file, _stem(source.file), source)
+        return _guarded(dict(source.document), source.file, source)
     if isinstance(source, Spec):
         return source if operation is None else spec(named_operation(source.operations, operation, source.file))
     if not isinstance(source, str | Path | Mapping):
@@ -61,32 +56,17 @@ def spec(source: "str | Path | Mapping[str, Any] | Spec | Operation", /, *, oper
     if isinstance(source, str) and "\n" not in source and not source.lstrip().startswith("{"):
         if source in names():
             return spec(_packaged(source), operation=operation)
-        if not _is_there(source) and ": " in source:
-            source += "\n"  # one line of YAML: read as a text, not as a file's name
-        elif not _is_there(source):
+        if _is_there(source):
+            source = Path(source)
+        elif ": " not in source:  # which would be one line of YAML
             close = difflib.get_close_matches(source, names(), 3, 0.3) or names()
             raise SpecError(
                 f"no document has this name and no file is there; did you mean {', '.join(close)}?",
                 file=nameable(source),
                 next_step="sd.models() lists the names",
             )
-    document, file = _documents.read(source)
-    return _guarded(document, file, _stem(file), operation)
-
-
-def _stem(file: str) -> str:
-    return Path(file).stem if file else "document"
-
-
-def _guarded(document: dict[str, Any], file: str, name: str, wanted: Operation | str | None = None) -> Spec:
-    problem = ""
-    try:
-        made = _read(document, file, name, wanted)
-    except (TypeError, ValueError, KeyError, IndexError, AttributeError, RecursionError) as error:
-        problem = f"the document cannot be understood ({type(error).__name__}: {str(error)[:120]})"
-    if problem:
-        raise SpecError(problem, file=file)
-    return made
+    document, file = read(source)
+    return _guarded(document, file, operation)
 
 
 def _is_there(name: str) -> bool:
@@ -98,95 +78,82 @@ def _is_there(name: str) -> bool:
 
 @functools.cache
 def _packaged(name: str) -> Spec:
-    document, _ = _documents.read((SPECS / f"{name}.yaml").read_text(encoding="utf-8"))
-    return _guarded(document, f"{name}.yaml", name.split("/", 1)[1])
+    return _guarded(packaged(name), f"{name}.yaml")
 
 
-def _read(document: dict[str, Any], file: str, name: str, wanted: Operation | str | None) -> Spec:
+def _guarded(document: dict[str, Any], file: str, wanted: Operation | str | None = None) -> Spec:
+    try:
+        return _read(document, file, wanted)
+    except (TypeError, ValueError, KeyError, IndexError, AttributeError, RecursionError) as error:
+        problem = f"the document cannot be understood ({type(error).__name__}: {str(error)[:120]})"
+        raise SpecError(problem, file=file) from None
+
+
+def _read(document: dict[str, Any], file: str, wanted: Operation | str | None) -> Spec:
     check_ours(document, file)
-    document = with_shared(document, file)
-    root = Table(value=document, file=file, pointer="")
+    root = Table(value=with_shared(document, file), file=file, pointer="")
     if "openapi" not in document:
         if isinstance(wanted, str):
-            raise SpecError("a bare schema has no operations to choose from", file=file)
-        return _bare(root, name)
+            raise root.error("a bare schema has no operations to choose from")
+        return _bare(root)
     version = root.text("openapi")
     if not version.startswith(("3.0", "3.1")):
-        raise SpecError(f"OpenAPI {version} is not read, only 3.0 and 3.1", file=file, pointer="/openapi")
+        raise root.error(f"OpenAPI {version} is not read, only 3.0 and 3.1", "openapi")
     operations = operations_of(root)
     if not operations:
-        raise SpecError("no operation takes a request body", file=file, pointer="/paths")
+        raise root.error("no operation takes a request body", "paths")
     if isinstance(wanted, str):
         wanted = named_operation(operations, wanted, file)
     elif wanted is None and len(operations) == 1:
         wanted = operations[0]
-    if wanted is None:
-        return _spec_of(root, name, operations=operations)
-    return _chosen(root, name, operations, wanted)
+    return _chosen(root, operations, wanted) if wanted else _spec_of(root, operations=operations)
 
 
-def _chosen(root: Table, name: str, operations: tuple[Operation, ...], wanted: Operation) -> Spec:
+def _chosen(root: Table, operations: tuple[Operation, ...], wanted: Operation) -> Spec:
     operation = operation_table(root, wanted)
     content = content_table(root, operation, wanted.content_type)
-    body, oddities = _body(root, content.table("schema").value, f"{content.pointer}/schema")
+    body, oddities = body_schema(root, content.table("schema").value, f"{content.pointer}/schema")
     example = content.value.get("example", ABSENT)
     if example is not ABSENT and (fault := value_fault(validator_of(body), body, example)):
-        oddities[Oddity(pointer=f"{content.pointer}/example", message=f"the example {short(example, 30)}: {fault}")] = (
-            None
-        )
+        told = f"the example {short(example, 30)}: {fault}"
+        oddities.append(Oddity(pointer=f"{content.pointer}/example", message=told))
     is_sent = "x-task" in root.value
     responses = operation.table("responses", optional=True)
     task = task_table(root, responses, common_words()) if is_sent else None
-    env = root.table("x-env", optional=True)
-
-    def tell(pointer: str, message: str) -> None:
-        oddities[Oddity(pointer=pointer, message=message)] = None
-
+    env = root.value.get("x-env", {})
+    auth = auth_of(root, operation, oddities, is_sent=is_sent)
     return _spec_of(
-        root, name, operations=operations, method=wanted.method, path=wanted.path, schema=body, example=example,
+        root, operations=operations, method=wanted.method, path=wanted.path, schema=body, example=example, auth=auth,
         content_type=wanted.content_type, server=server_of(root, is_sent=is_sent), inputs=_inputs(body),
-        auth=auth_of(root, operation, tell, is_sent=is_sent), key_env=env.text("key", ""), base_env=env.text("base_url", ""),
-        task=task, errors=error_table(root) if task else None, replies=replies_of(root, responses, task) if task else {},
-        calls=calls_of(root), callback_id=callback_id(operation), oddities=tuple(oddities),
+        key_env=env.get("key", ""), base_env=env.get("base_url", ""), task=task, errors=error_table(root) if task else None,
+        replies=replies_of(root, responses, task) if task else {}, calls=calls_of(root), callback_id=callback_id(operation),
+        oddities=tuple(dict.fromkeys(oddities)),
     )  # fmt: skip
 
 
-def _bare(root: Table, name: str) -> Spec:
+def _bare(root: Table) -> Spec:
     if not {*KEYWORDS, "$schema", "$id", "$defs"} & set(root.value):
-        raise SpecError("neither an OpenAPI document nor a JSON Schema", file=root.file)
-    body, oddities = _body(root, root.value, "")
-    title = root.value.get("title")
-    made = _spec_of(root, name, schema=body, oddities=tuple(oddities), content_type="application/json")
-    return replace(made, title=title if isinstance(title, str) else name, source=root.file)
+        raise root.error("neither an OpenAPI document nor a JSON Schema")
+    body, oddities = body_schema(root, root.value, "")
+    return _spec_of(root, schema=body, oddities=tuple(dict.fromkeys(oddities)), content_type="application/json")
 
 
-def _spec_of(root: Table, name: str, **known: Any) -> Spec:
-    """A Spec with what every document has; what is not known of it is empty."""
-    provider = root.text("x-provider", "")
-    info = root.value.get("info")
-    title = info.get("title") if isinstance(info, dict) else None
-    empty: dict[str, Any] = {
-        "server": "", "method": "post", "path": "", "schema": None, "content_type": "", "operations": (), "oddities": (),
-        "example": ABSENT, "inputs": (), "auth": None, "key_env": "", "base_env": "", "task": None, "errors": None,
-        "replies": {}, "calls": {}, "callback_id": "",
-    }  # fmt: skip
+def _spec_of(root: Table, **known: Any) -> Spec:
+    """A Spec with what every document has, and what is known of this one."""
+    document, name = root.value, Path(root.file).stem or "document"
+    provider = document.get("x-provider", "")
+    titles = (document.get("x-title"), find(document, "/info/title"), document.get("title"), name)
     return Spec(
         name=f"{provider}/{name}" if provider else name,
         file=root.file,
-        title=root.text("x-title", title if isinstance(title, str) else name),
-        mode=root.text("x-mode", ""),
-        source=root.text("x-source", root.file),
+        title=next(title for title in titles if isinstance(title, str)),
+        mode=document.get("x-mode", ""),
+        source=document.get("x-source", root.file),
         vouched=bool(provider),
         price=price_table(root),
-        evidence=root.text("x-evidence", "schema"),
-        **(empty | known),
+        evidence=document.get("x-evidence", "schema"),
+        **known,
     )
-
-
-def _body(root: Table, schema: Any, pointer: str) -> tuple[dict[str, Any], dict[Oddity, None]]:
-    normaliser = Normaliser(root.value, root.file)
-    made, found = body_schema(normaliser.root(schema, pointer), normaliser.places, root.file, pointer)
-    return made, normaliser.oddities | dict.fromkeys(found)
 
 
 def _inputs(body: dict[str, Any]) -> tuple[str, ...]:

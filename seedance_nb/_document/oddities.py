@@ -7,9 +7,11 @@ from seedance_nb._base.errors import SpecError
 from seedance_nb._base.problem import Oddity
 from seedance_nb._base.text import short
 from seedance_nb._base.values import ABSENT, join
+from seedance_nb._document.tables import Table
 from seedance_nb._schema.alternatives import UNCHECKED
 from seedance_nb._schema.dialect import LISTS, MAPS, ONES
 from seedance_nb._schema.metaschema import schema_error
+from seedance_nb._schema.normalise import Normaliser
 from seedance_nb._schema.patterns import pattern_fault
 from seedance_nb._schema.validator import errors_of, problem_of, validator_of
 from seedance_nb._schema.work import MOST, bounded
@@ -17,20 +19,23 @@ from seedance_nb._schema.work import MOST, bounded
 _MOST_WORK = 5 * MOST  # for all the defaults and examples of a document together
 
 
-def body_schema(made: Any, places: Mapping[int, str], file: str, pointer: str) -> tuple[dict[str, Any], list[Oddity]]:
-    """A request's schema, and what is odd about its values; defaults and examples that do not fit are taken out of it.
+def body_schema(root: Table, schema: Any, pointer: str) -> tuple[dict[str, Any], list[Oddity]]:
+    """A request's schema in JSON Schema 2020-12, without the defaults and examples that do not fit, and what is odd about it.
 
-    `places` are the pointers of the schemas inside, by the id of the dict. Raises: SpecError for what is no schema.
+    Raises: SpecError for what is no schema.
     """
+    normaliser = Normaliser(root.value, root.file)
+    made, places = normaliser.root(schema, pointer), normaliser.places
     error = schema_error(made)
     if error is not None:
         place = _nearest(made, list(error.absolute_path), places, pointer)
-        raise SpecError(error.message[:300], file=file, pointer=place)
+        raise SpecError(error.message[:300], file=root.file, pointer=place)
     if not isinstance(made, dict):
-        raise SpecError("the schema of a request body must be an object", file=file, pointer=pointer)
+        raise SpecError("the schema of a request body must be an object", file=root.file, pointer=pointer)
     whole = validator_of(made)
     with bounded(most=_MOST_WORK):
-        return made, [odd for schema in _all(made) for odd in _odd(schema, whole, places.get(id(schema), pointer))]
+        found = [odd for schema in _all(made) for odd in _odd(schema, whole, places.get(id(schema), pointer))]
+    return made, [*normaliser.oddities, *found]
 
 
 def value_fault(whole: Any, schema: Any, value: Any) -> str:

@@ -1,14 +1,14 @@
 """The request bodies of an OpenAPI document: which there are, and which one is meant."""
 
 import difflib
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
 from seedance_nb._base.errors import SpecError
+from seedance_nb._base.problem import Oddity
 from seedance_nb._base.values import ABSENT, find
-from seedance_nb._document.tables import Table, TaskTable
-from seedance_nb._schema.normalise import Normaliser
+from seedance_nb._document.tables import Table
 
 METHODS = ("post", "put", "patch", "delete")
 _FORMS = ("multipart/form-data", "application/x-www-form-urlencoded")
@@ -76,9 +76,9 @@ def operations_of(root: Table) -> tuple[Operation, ...]:
 
 def _described(root: Table, path: str, method: str, operation: dict[str, Any]) -> Operation:
     body = operation["requestBody"]
-    if isinstance(body, dict) and isinstance(ref := body.get("$ref"), str) and ref.startswith("#"):
+    if isinstance(ref := find(body, "/$ref"), str) and ref.startswith("#"):
         body = find(root.value, ref[1:])
-    content = body.get("content") if isinstance(body, dict) else None
+    content = find(body, "/content")
     kinds = sorted(map(str, content), key=_rank) if isinstance(content, dict) else []
     texts = [operation.get(key) for key in ("operationId", "summary")]
     name, summary = (text if isinstance(text, str) else "" for text in texts)
@@ -90,27 +90,26 @@ def _described(root: Table, path: str, method: str, operation: dict[str, Any]) -
 
 def is_json(content_type: str) -> bool:
     """Whether a media type means JSON. *pure*."""
-    plain = content_type.split(";", maxsplit=1)[0].strip().lower()
+    plain = _plain(content_type)
     return plain in ("application/json", "application/*", "*/*", "text/json") or plain.endswith("+json")
 
 
-def _rank(content_type: str) -> int:
-    plain = content_type.split(";", maxsplit=1)[0].strip().lower()
-    if plain == "application/json":
-        return 0
-    if is_json(content_type):
-        return 1
-    return 2 + _FORMS.index(plain) if plain in _FORMS else 2 + len(_FORMS)
+def _plain(content_type: str) -> str:
+    return content_type.split(";", maxsplit=1)[0].strip().lower()
+
+
+def _rank(content_type: str) -> tuple[bool, bool, int]:
+    plain = _plain(content_type)
+    form = _FORMS.index(plain) if plain in _FORMS else len(_FORMS)
+    return plain != "application/json", not is_json(content_type), form
 
 
 def named_operation(operations: tuple[Operation, ...], name: str, file: str) -> Operation:
     """The one with this operationId, or this method and path. *pure*. Raises: SpecError where none or several have it."""
     folded = " ".join(name.split()).lower()
-    matching = [operation for operation in operations if name == operation.id]
-    if not matching:
-        spelled = [(f"{operation.method} {operation.path}".lower(), operation) for operation in operations]
-        matching = [operation for spelling, operation in spelled if spelling == folded]
-        matching = matching or [operation for _, operation in spelled if operation.path == name]
+    matching = [one for one in operations if one.id == name]
+    matching = matching or [one for one in operations if f"{one.method} {one.path}".lower() == folded]
+    matching = matching or [one for one in operations if one.path == name]
     if len(matching) == 1:
         return matching[0]
     known = [operation.name for operation in operations]
@@ -148,20 +147,7 @@ class Auth:
     prefix: str = ""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
-class Call:
-    """A free call beside the paid one. `value` and `put` are JSON Pointers into its answer, whose schema is `reply`.
-
-    `ready` and `failed` are the words of a call that tells how something is getting on.
-    """
-
-    method: str
-    path: str
-    value: str
-    put: str
-    ready: tuple[str, ...]
-    failed: tuple[str, ...]
-    reply: dict[str, Any]
+_BEARER = Auth(header="Authorization", prefix="Bearer ")
 
 
 def server_of(root: Table, *, is_sent: bool) -> str:
@@ -180,8 +166,8 @@ def server_of(root: Table, *, is_sent: bool) -> str:
     return url.rstrip("/") if url.startswith(("https://", "http://")) else ""
 
 
-def auth_of(root: Table, operation: Table, tell: Callable[[str, str], None], *, is_sent: bool) -> Auth | None:
-    """How an operation wants its key, None if it wants none. *pure*; `tell` takes pointer and sentence of an oddity.
+def auth_of(root: Table, operation: Table, oddities: list[Oddity], *, is_sent: bool) -> Auth | None:
+    """How an operation wants its key, None if it wants none; what is odd about that goes into `oddities`.
 
     Raises: SpecError for a way that is not known here, where requests are sent.
     """
@@ -190,76 +176,18 @@ def auth_of(root: Table, operation: Table, tell: Callable[[str, str], None], *, 
     if not isinstance(named, dict) or not named:
         return None
     try:
-        return _auth(root, str(next(iter(named))), tell)
+        scheme = followed(root, root.table("components").table("securitySchemes").table(str(next(iter(named)))))
+        kind = scheme.text("type")
+        if kind.lower() == "bearer":
+            told = "the type bearer is none of OpenAPI's; it is read as http with the scheme bearer"
+            oddities.append(Oddity(pointer=f"{scheme.pointer}/type", message=told))
+            return _BEARER
+        if kind == "apiKey" and scheme.text("in") == "header":
+            return Auth(header=scheme.text("name"))
+        if kind == "http" and scheme.text("scheme").lower() == "bearer":
+            return _BEARER
+        raise scheme.error(f"a key of type {kind!r} is not supported, only a header or a bearer")
     except SpecError:
         if is_sent:
             raise
         return None
-
-
-def _auth(root: Table, name: str, tell: Callable[[str, str], None]) -> Auth:
-    scheme = followed(root, root.table("components").table("securitySchemes").table(name))
-    kind = scheme.text("type")
-    if kind.lower() == "bearer":
-        tell(
-            f"{scheme.pointer}/type", "the type bearer is none of OpenAPI's; it is read as http with the scheme bearer"
-        )
-        return Auth(header="Authorization", prefix="Bearer ")
-    if kind == "apiKey" and scheme.text("in") == "header":
-        return Auth(header=scheme.text("name"))
-    if kind == "http" and scheme.text("scheme").lower() == "bearer":
-        return Auth(header="Authorization", prefix="Bearer ")
-    raise SpecError(
-        f"a key of type {kind!r} is not supported, only a header or a bearer", file=root.file, pointer=scheme.pointer
-    )
-
-
-def replies_of(root: Table, created: Table, task: TaskTable) -> dict[str, Any]:
-    """The schemas of the answers to the paid call and to the status call. *pure*. Raises: SpecError."""
-    followed = root.table("paths").table(task.status_path).table("get").table("responses")
-    return {"create": _reply(root, created), "status": _reply(root, followed)}
-
-
-def calls_of(root: Table) -> dict[str, Call]:
-    """The calls that `x-calls` names, by our names for them. *pure*. Raises: SpecError for one that is not there."""
-    made = {}
-    table = root.table("x-calls", optional=True)
-    for name in table.value:
-        told = table.table(name)
-        method, path, operation = _operation(root, told)
-        made[name] = Call(
-            method=method,
-            path=path,
-            value=told.text("value"),
-            put=told.text("put", ""),
-            ready=told.texts("ready"),
-            failed=told.texts("failed"),
-            reply=_reply(root, operation.table("responses")),
-        )
-    return made
-
-
-def callback_id(operation: Table) -> str:
-    """Where a callback's body holds the id of its task, by the mark `x-fill: id`; "" if none is documented. *pure*."""
-    for by_expression in operation.table("callbacks", optional=True).value.values():
-        for item in by_expression.values() if isinstance(by_expression, dict) else ():
-            properties = find(item, "/post/requestBody/content/application~1json/schema/properties")
-            for name, child in properties.items() if isinstance(properties, dict) else ():
-                if find(child, "/x-fill") == "id":
-                    return f"/{name}"
-    return ""
-
-
-def _operation(root: Table, told: Table) -> tuple[str, str, Table]:
-    wanted = told.text("operation")
-    for path, item in root.table("paths").value.items():
-        for method in ("get", *METHODS):
-            if find(item, f"/{method}/operationId") == wanted:
-                return method, path, root.table("paths").table(path).table(method)
-    raise told.error(f"no operation has the operationId {wanted!r}", "operation")
-
-
-def _reply(root: Table, responses: Table) -> Any:
-    content = responses.table("200").table("content").table("application/json")
-    pointer = f"{content.pointer}/schema"
-    return Normaliser(root.value, root.file).schema(content.table("schema").value, pointer)

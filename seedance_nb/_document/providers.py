@@ -6,15 +6,14 @@ from typing import Any
 
 from seedance_nb._base.errors import SpecError
 from seedance_nb._base.values import ABSENT, find, join
-from seedance_nb._document import reader as _documents
+from seedance_nb._document.reader import read
 
 SPECS = files("seedance_nb") / "specs"
-_SHARED = SPECS / "_providers"
 
 
 def providers() -> tuple[str, ...]:
     """The names that `x-provider` can have, sorted. *reads files*."""
-    return tuple(sorted(file.name.removesuffix(".yaml") for file in _SHARED.iterdir()))
+    return tuple(sorted(file.name.removesuffix(".yaml") for file in (SPECS / "_providers").iterdir()))
 
 
 def with_shared(document: dict[str, Any], file: str) -> dict[str, Any]:
@@ -32,7 +31,7 @@ def with_shared(document: dict[str, Any], file: str) -> dict[str, Any]:
             file=file,
             pointer="/x-provider",
         )
-    shared = _shared(name)
+    shared = packaged(f"_providers/{name}")
     scheme = f"/components/securitySchemes/{next(iter(shared['security'][0]))}"
     for pointer in ("/servers", "/security", "/x-env", scheme):
         _must_agree(find(shared, pointer), find(document, pointer), pointer, file)
@@ -66,13 +65,13 @@ def _must_agree(shared: Any, said: Any, pointer: str, file: str) -> None:
 @functools.cache
 def common_words() -> dict[str, str]:
     """The words that hosted video services use for a task's state, in lower case, and the states. *reads files*."""
-    table, _ = _documents.read((SPECS / "_words.yaml").read_text(encoding="utf-8"))
-    return {word.casefold(): state for state, words in table.items() for word in words}
+    return {word.casefold(): state for state, words in packaged("_words").items() for word in words}
 
 
 @functools.cache
-def _shared(name: str) -> dict[str, Any]:
-    return _documents.read((_SHARED / f"{name}.yaml").read_text(encoding="utf-8"))[0]
+def packaged(name: str) -> dict[str, Any]:
+    """A document that comes with the package, as it stands in its own file, not to be changed. *reads files*."""
+    return read((SPECS / f"{name}.yaml").read_text(encoding="utf-8"))[0]
 
 
 def _merged(shared: Any, own: Any) -> Any:

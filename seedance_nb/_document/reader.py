@@ -33,7 +33,7 @@ _CORE: tuple[tuple[re.Pattern[str], Callable[[str], Any]], ...] = (
 def read(source: "str | Path | Mapping[str, Any]") -> tuple[dict[str, Any], str]:
     """The document as plain values, and the name of its file ("" if it has none). *reads files*.
 
-    `source` is a dict, a path to a YAML or JSON file, or such a text itself; nothing is ever fetched.
+    `source` is a dict, the path of a YAML or JSON file, or the text of one; nothing is ever fetched.
 
     Raises: SpecError with file and pointer or line for what cannot be read, is not YAML 1.2 or JSON, uses aliases or
     merge keys, gives a key twice, or is larger than 1 MB, deeper than 100 levels or more than 100,000 values.
@@ -41,11 +41,7 @@ def read(source: "str | Path | Mapping[str, Any]") -> tuple[dict[str, Any], str]
     if isinstance(source, Mapping):
         _bounded(source, "")
         return dict(source), ""
-    file = ""
-    text = str(source)
-    if isinstance(source, Path) or ("\n" not in text and not text.lstrip().startswith("{")):
-        file = text
-        text = _text_of(Path(text))
+    file, text = (str(source), _text_of(source)) if isinstance(source, Path) else ("", source)
     if len(text) > MAX_BYTES:
         raise SpecError(f"the document has {len(text):,} characters; at most {MAX_BYTES:,} are read", file=file)
     value = _json(text, file) if text.lstrip().startswith(("{", "[")) else _yaml(text, file)

@@ -1,16 +1,17 @@
 """What a document says of one operation, as one frozen value: where to send, what to send, how a task is followed."""
 
 import functools
+import math
 from collections.abc import Iterable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 from seedance_nb._base.errors import SpecError
 from seedance_nb._base.problem import Oddity, Problem
-from seedance_nb._base.values import Path as Place
-from seedance_nb._base.values import join
-from seedance_nb._document.operations import Auth, Call, Operation, is_json, listed
-from seedance_nb._document.tables import ErrorTable, PriceTable, TaskTable
+from seedance_nb._base.values import ABSENT, join
+from seedance_nb._base.values import Path as JsonPath
+from seedance_nb._document.operations import Auth, Operation, is_json, listed
+from seedance_nb._document.tables import Call, ErrorTable, PriceTable, TaskTable
 from seedance_nb._schema.validator import validator_of
 
 
@@ -33,26 +34,26 @@ class Spec:
     title: str
     mode: str
     source: str
-    server: str
-    method: str
-    path: str
-    schema: dict[str, Any] | None
-    content_type: str
-    operations: tuple[Operation, ...]
-    oddities: tuple[Oddity, ...]
-    example: Any
-    inputs: tuple[str, ...]
-    auth: Auth | None
-    vouched: bool
-    key_env: str
-    base_env: str
-    price: PriceTable
     evidence: str
-    task: TaskTable | None
-    errors: ErrorTable | None
-    replies: dict[str, Any]
-    calls: dict[str, Call]
-    callback_id: str
+    price: PriceTable
+    vouched: bool
+    server: str = ""
+    method: str = "post"
+    path: str = ""
+    schema: dict[str, Any] | None = None
+    content_type: str = ""
+    operations: tuple[Operation, ...] = ()
+    oddities: tuple[Oddity, ...] = ()
+    example: Any = ABSENT
+    inputs: tuple[str, ...] = ()
+    auth: Auth | None = None
+    key_env: str = ""
+    base_env: str = ""
+    task: TaskTable | None = None
+    errors: ErrorTable | None = None
+    replies: dict[str, Any] = field(default_factory=dict)
+    calls: dict[str, Call] = field(default_factory=dict)
+    callback_id: str = ""
 
     @property
     def is_chosen(self) -> bool:
@@ -99,40 +100,35 @@ def validator(spec: Spec) -> Any:
 
 
 @functools.lru_cache(maxsize=64)
-def named(spec: Spec) -> tuple[tuple[Place, dict[str, Any]], ...]:
+def named(spec: Spec) -> tuple[tuple[JsonPath, dict[str, Any]], ...]:
     """Path and schema of every property of a request, objects inside objects among them, in the document's order. *pure*."""
     return tuple(_walk(spec.body, ()))
 
 
 def in_order(spec: Spec, problems: Iterable[Problem]) -> tuple[Problem, ...]:
-    """Problems in the order in which the document has their fields. *pure*."""
-    places, last = _places(spec)
+    """Problems in the order in which the document has their fields; after those of an object, what it does not have. *pure*."""
+    ranks, objects = _ranks(spec)
 
-    def rank(problem: Problem) -> int:
+    def rank(problem: Problem) -> tuple[float, ...]:
         path = problem.path
-        while path and path not in places:
+        while path not in ranks:
             path = path.rpartition("/")[0]
-        # What the document does not have comes after everything that it has at that place.
-        return (places if path == problem.path else last).get(path, -1)
+        return (*ranks[path], math.inf) if path != problem.path and path in objects else ranks[path]
 
     return tuple(sorted(problems, key=rank))
 
 
 @functools.lru_cache(maxsize=64)
-def _places(spec: Spec) -> tuple[dict[str, int], dict[str, int]]:
-    """The rank of every place, and that of the last place within it."""
-    places = {join(path): number for number, (path, _) in enumerate(named(spec))}
-    last: dict[str, int] = {}
-    for place, number in places.items():
-        inside = place
-        while inside:
-            last[inside] = number
-            inside = inside.rpartition("/")[0]
-        last[""] = number
-    return places, last
+def _ranks(spec: Spec) -> tuple[dict[str, tuple[float, ...]], set[str]]:
+    """The numbers of each property and of those around it, by its pointer; and the pointers of those that hold others."""
+    ranks: dict[str, tuple[float, ...]] = {"": ()}
+    objects = {join(path[:-1]) for path, _ in named(spec)}
+    for number, (path, _) in enumerate(named(spec)):
+        ranks[join(path)] = (*ranks[join(path[:-1])], number)
+    return ranks, objects
 
 
-def _walk(schema: Any, path: Place) -> Iterator[tuple[Place, dict[str, Any]]]:
+def _walk(schema: Any, path: JsonPath) -> Iterator[tuple[JsonPath, dict[str, Any]]]:
     for name, child in schema.get("properties", {}).items() if isinstance(schema, dict) else ():
         if isinstance(child, dict):
             yield (*path, name), child

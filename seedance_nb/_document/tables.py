@@ -1,10 +1,12 @@
-"""The `x-` tables of a document as frozen values: the life of a task, the provider's codes, the limits on media."""
+"""The `x-` tables of a document as frozen values: the life of a task, the provider's codes, prices, and the free calls."""
 
-from dataclasses import dataclass
+from collections import Counter
+from dataclasses import dataclass, field
 from typing import Any
 
 from seedance_nb._base.errors import SpecError
 from seedance_nb._base.values import ABSENT, find, join
+from seedance_nb._schema.normalise import Normaliser
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -26,30 +28,11 @@ class Table:
             raise self.error("is missing" if value is ABSENT else "must be an object", name)
         return Table(value=value, file=self.file, pointer=self.pointer + join((name,)))
 
-    def text(self, name: str, default: str | None = None) -> str:
-        """The text at `name`. Raises: SpecError where it is not text, or absent without a default."""
-        value = self.value.get(name, ABSENT if default is None else default)
+    def text(self, name: str) -> str:
+        """The text at `name`. Raises: SpecError where there is none."""
+        value = self.value.get(name, ABSENT)
         if not isinstance(value, str):
             raise self.error("is missing" if value is ABSENT else "must be text", name)
-        return value
-
-    def texts(self, name: str) -> tuple[str, ...]:
-        """The texts at `name`, () where absent. Raises: SpecError where it is not a list of texts."""
-        value = self.value.get(name, [])
-        if not isinstance(value, list) or not all(isinstance(item, str) for item in value):
-            raise self.error("must be a list of texts", name)
-        return tuple(value)
-
-    def pointers(self, name: str) -> tuple[str, ...]:
-        """The JSON Pointers at `name`, which may be one alone; () where absent. Raises: SpecError for anything else."""
-        value = self.value.get(name)
-        return (value,) if isinstance(value, str) else self.texts(name)
-
-    def number(self, name: str, default: float | None = None) -> float:
-        """The number at `name`. Raises: SpecError where it is not a number, or absent without a default."""
-        value = self.value.get(name, ABSENT if default is None else default)
-        if isinstance(value, bool) or not isinstance(value, int | float):
-            raise self.error("is missing" if value is ABSENT else "must be a number", name)
         return value
 
 
@@ -94,7 +77,7 @@ class ErrorTable:
     code: tuple[str, ...]
     message: tuple[str, ...]
     details: tuple[str, ...]
-    ok: tuple[int | str, ...]
+    ok: tuple[str, ...]
     refusals: dict[str, str]
     statuses: dict[str, str]
     gone: tuple[str, ...]
@@ -111,98 +94,154 @@ class PriceTable:
     known. `each` is the price of one unit in `currency`, 0 if none is published.
     """
 
-    unit: str
-    note: str
-    source: str
-    date: str
-    per_second: float
-    fps: float
-    sizes: dict[str, dict[str, list[int]]]
-    each: float
-    currency: str
+    unit: str = "credits"
+    note: str = "no price is documented"
+    source: str = ""
+    date: str = ""
+    per_second: float = 0
+    fps: float = 0
+    sizes: dict[str, dict[str, list[int]]] = field(default_factory=dict)
+    each: float = 0
+    currency: str = "USD"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
+class Call:
+    """A free call beside the paid one. `value` and `put` are JSON Pointers into its answer, whose schema is `reply`.
+
+    `ready` and `failed` are the words of a call that tells how something is getting on.
+    """
+
+    method: str
+    path: str
+    value: str
+    put: str
+    ready: tuple[str, ...]
+    failed: tuple[str, ...]
+    reply: dict[str, Any]
+
+
+# What stands under the `x-` keys was checked against their schema when the document was read, so it is taken as it is.
 
 
 def price_table(root: Table) -> PriceTable:
-    """The price table of a document, `x-price`; one that knows nothing where there is none. Raises: SpecError."""
-    table = root.table("x-price", optional=True)
-    tokens = table.table("tokens", optional=True)
-    return PriceTable(
-        unit=table.text("unit", "credits"),
-        note=table.text("note", "no price is documented"),
-        source=table.text("source", ""),
-        date=table.text("date", ""),
-        per_second=table.number("per_second", 0),
-        fps=tokens.number("fps", 0),
-        sizes=tokens.table("sizes", optional=True).value,
-        each=table.number("each", 0),
-        currency=table.text("currency", "USD"),
-    )
+    """The price table of a document, `x-price`; one that knows nothing where there is none. *pure*."""
+    told = root.value.get("x-price", {})
+    own = {name: value for name, value in told.items() if name not in ("tokens", "quote")}
+    return PriceTable(**own, **told.get("tokens", {}))
 
 
 def task_table(root: Table, responses: Table, common: dict[str, str]) -> TaskTable:
-    """The task table of a document: `x-task` and the OpenAPI link that it names. Raises: SpecError.
+    """The task table of a document: `x-task` and the OpenAPI link that it names. *pure*. Raises: SpecError.
 
     `common` are words for states that stand behind the document's own.
     """
-    table = root.table("x-task")
-    link = responses.table("200").table("links").table(table.text("follow"))
-    status_path, status = _named_operation(root, link)
+    told = root.value["x-task"]
+    link = responses.table("200").table("links").table(told["follow"])
+    method, status_path, status = _operation(root, link, "operationId")
+    if method != "get":
+        raise link.error("the status call must be a GET", "operationId")
     (parameter, expression), *more = link.table("parameters").value.items() or [("", "")]
     if more or not str(expression).startswith("$response.body#/"):
         raise link.error("exactly one parameter, a pointer into the create answer, is needed", "parameters")
     listed = status.value.get("parameters")
-    placed = (
-        [find(item, "/in") for item in listed if find(item, "/name") == parameter] if isinstance(listed, list) else []
-    )
-    if placed not in (["query"], ["path"]):
+    named = [item for item in listed if find(item, "/name") == parameter] if isinstance(listed, list) else []
+    where = [find(item, "/in") for item in named]
+    if where not in (["query"], ["path"]):
         raise status.error(f"the status call has no query or path parameter {parameter!r}", "parameters")
-    words = table.table("words", optional=True)
-    own = [(word.casefold(), state) for state in words.value for word in words.texts(state)]
-    said = [word for word, _ in own]
-    twice = {word for word in said if said.count(word) > 1}
-    if twice:
-        raise words.error(f"these words have two meanings: {', '.join(sorted(twice))}")
-    poll = table.table("poll", optional=True)
+    own = [(word.casefold(), state) for state, words in told.get("words", {}).items() for word in words]
+    if twice := sorted(word for word, count in Counter(word for word, _ in own).items() if count > 1):
+        raise root.error(f"these words have two meanings: {', '.join(twice)}", "x-task", "words")
+    poll = told.get("poll", {})
     return TaskTable(
         id_pointer=str(expression).removeprefix("$response.body#"),
-        also_id=table.texts("also-id"),
+        also_id=tuple(told.get("also-id", ())),
         status_path=status_path,
-        id_parameter=parameter if placed == ["query"] else "",
-        state=table.text("state"),
+        id_parameter=parameter if where == ["query"] else "",
+        state=told["state"],
         words=common | dict(own),
-        outputs=table.texts("outputs"),
-        error=table.texts("error"),
-        credits=table.text("credits", ""),
-        progress=table.text("progress", ""),
-        failed_codes=tuple(str(code) for code in table.value.get("failed-codes", ())),
-        early=tuple(float(second) for second in poll.value.get("early", (2, 8))),
-        every=poll.number("every", 5),
-        deadline=poll.number("deadline", 7200),
+        outputs=tuple(told["outputs"]),
+        error=tuple(told.get("error", ())),
+        credits=told.get("credits", ""),
+        progress=told.get("progress", ""),
+        failed_codes=tuple(map(str, told.get("failed-codes", ()))),
+        early=tuple(poll.get("early", (2, 8))),
+        every=poll.get("every", 5),
+        deadline=poll.get("deadline", 7200),
     )
-
-
-def _named_operation(root: Table, link: Table) -> tuple[str, Table]:
-    wanted = link.text("operationId")
-    paths = root.table("paths")
-    for path, item in paths.value.items():
-        if find(item, "/get/operationId") == wanted:
-            return path, paths.table(path).table("get")
-    raise link.error(f"no GET operation has the operationId {wanted!r}", "operationId")
 
 
 def error_table(root: Table) -> ErrorTable:
-    """The table of a provider's codes, `x-errors`. Raises: SpecError."""
-    table = root.table("x-errors")
-    refusals = table.table("refusals", optional=True)
+    """The table of a provider's codes, `x-errors`. *pure*. Raises: SpecError where there is none."""
+    told = root.table("x-errors").value
     return ErrorTable(
-        code=table.pointers("code"),
-        message=table.pointers("message"),
-        details=table.pointers("details"),
-        ok=tuple(table.value.get("ok", ())),
-        refusals={str(code): meaning for code, meaning in refusals.value.items()},
-        statuses={str(code): meaning for code, meaning in table.table("statuses", optional=True).value.items()},
-        gone=tuple(str(code) for code in table.value.get("gone", (404,))),
-        in_body=tuple(str(code) for code in table.value.get("in-body", ())),
-        invalid=str(table.value.get("invalid", 422)),
-        unclear={str(code): str(why) for code, why in table.table("unclear", optional=True).value.items()},
+        code=_pointers(told.get("code", ())),
+        message=_pointers(told.get("message", ())),
+        details=_pointers(told.get("details", ())),
+        ok=tuple(map(str, told.get("ok", ()))),
+        refusals=_meanings(told.get("refusals", {})),
+        statuses=_meanings(told.get("statuses", {})),
+        gone=tuple(map(str, told.get("gone", (404,)))),
+        in_body=tuple(map(str, told.get("in-body", ()))),
+        invalid=str(told.get("invalid", 422)),
+        unclear=_meanings(told.get("unclear", {})),
     )
+
+
+def _pointers(told: str | list[str]) -> tuple[str, ...]:
+    return (told,) if isinstance(told, str) else tuple(told)
+
+
+def _meanings(told: dict[int | str, str]) -> dict[str, str]:
+    return {str(code): meaning for code, meaning in told.items()}
+
+
+def calls_of(root: Table) -> dict[str, Call]:
+    """The calls that `x-calls` names, by our names for them. *pure*. Raises: SpecError for one that is not there."""
+    made = {}
+    for name, told in root.value.get("x-calls", {}).items():
+        method, path, operation = _operation(root, root.table("x-calls").table(name), "operation")
+        made[name] = Call(
+            method=method,
+            path=path,
+            value=told["value"],
+            put=told.get("put", ""),
+            ready=tuple(told.get("ready", ())),
+            failed=tuple(told.get("failed", ())),
+            reply=_reply(root, operation.table("responses")),
+        )
+    return made
+
+
+def replies_of(root: Table, created: Table, task: TaskTable) -> dict[str, Any]:
+    """The schemas of the answers to the paid call and to the status call. *pure*. Raises: SpecError."""
+    followed = root.table("paths").table(task.status_path).table("get").table("responses")
+    return {"create": _reply(root, created), "status": _reply(root, followed)}
+
+
+def callback_id(operation: Table) -> str:
+    """Where a callback's body holds the id of its task, by the mark `x-fill: id`; "" if none is documented. *pure*."""
+    for by_expression in operation.table("callbacks", optional=True).value.values():
+        for item in by_expression.values() if isinstance(by_expression, dict) else ():
+            properties = find(item, "/post/requestBody/content/application~1json/schema/properties")
+            for name, child in properties.items() if isinstance(properties, dict) else ():
+                if find(child, "/x-fill") == "id":
+                    return f"/{name}"
+    return ""
+
+
+def _operation(root: Table, told: Table, key: str) -> tuple[str, str, Table]:
+    """Method, path and table of the operation whose operationId a table has under `key`."""
+    wanted = told.text(key)
+    paths = root.table("paths")
+    for path, item in paths.value.items():
+        for method, operation in item.items() if isinstance(item, dict) else ():
+            if find(operation, "/operationId") == wanted:
+                return method, path, paths.table(path).table(method)
+    raise told.error(f"no operation has the operationId {wanted!r}", key)
+
+
+def _reply(root: Table, responses: Table) -> Any:
+    content = responses.table("200").table("content").table("application/json")
+    pointer = f"{content.pointer}/schema"
+    return Normaliser(root.value, root.file).schema(content.table("schema").value, pointer)
