@@ -5,12 +5,11 @@ from contextlib import suppress
 from dataclasses import replace
 
 from seedance_nb._base.errors import LedgerError, Refused, Unauthorized
-from seedance_nb._check.request import Request, status_request
+from seedance_nb._check.request import Request
 from seedance_nb._ledger.process import this_process
 from seedance_nb._ledger.row import EARLY_STATES, OPEN_STATES, Row, State
 from seedance_nb._provider.outcome import Answer, classify
-from seedance_nb._provider.transport import look
-from seedance_nb._task.results import keep_files, noted, seen_at
+from seedance_nb._task.results import keep_files, look_at, noted
 from seedance_nb._task.schedule import next_look
 from seedance_nb._task.send import Flow, raise_for, send
 
@@ -47,8 +46,7 @@ async def glance(flow: Flow, row: Row) -> Row:
     """The row after one look, where its task may still change. *network*, *writes ledger*. Raises: Unauthorized."""
     if row.state not in OPEN_STATES:
         return row
-    answer, _ = await look(flow.spec, status_request(flow.spec, flow.place.base_url, row.task_id), flow.place)
-    seen = seen_at(flow, answer)
+    seen, answer, _ = await look_at(flow, row.task_id)
     if seen is None and answer is not None:
         must_stop(flow, answer, row)
     return await noted(flow, row, seen) if seen else row
@@ -62,8 +60,7 @@ async def _follow(flow: Flow, row: Row) -> Row:
     begun = flow.clock() - max(0.0, flow.now() - (row.accepted or flow.now()))
     while row.state in OPEN_STATES:
         await flow.sleep(next_look(looks, flow.clock() - begun))
-        answer, why = await look(flow.spec, status_request(flow.spec, flow.place.base_url, row.task_id), flow.place)
-        seen = seen_at(flow, answer)
+        seen, answer, why = await look_at(flow, row.task_id)
         gone = seen is None and answer is not None and must_stop(flow, answer, row)
         missing_since = (missing_since or flow.clock()) if gone else None
         if missing_since is not None and flow.clock() - missing_since > _GONE_AFTER_S:

@@ -4,13 +4,11 @@ from collections.abc import Callable
 
 from seedance_nb._base.errors import SeedanceError, UnknownOutcome
 from seedance_nb._check.price import amount_text
-from seedance_nb._check.request import status_request
 from seedance_nb._ledger.ledger import Ledger
 from seedance_nb._ledger.row import Row, State
 from seedance_nb._provider.status import is_id
-from seedance_nb._provider.transport import look
 from seedance_nb._task.follow import must_stop
-from seedance_nb._task.results import noted, seen_at
+from seedance_nb._task.results import look_at, noted
 from seedance_nb._task.send import Flow, unclear
 
 
@@ -39,8 +37,7 @@ async def resolve(flow_of: Callable[[], Flow], ledger: Ledger, row: Row, task_id
             next_step="look for another id in the account",
             charged=row.charged,
         )
-    answer, why = await look(flow.spec, status_request(flow.spec, flow.place.base_url, named), flow.place)
-    seen = seen_at(flow, answer)
+    seen, answer, why = await look_at(flow, named)
     if seen is None and taken is False and answer is not None and must_stop(flow, answer, row):
         return freed(ledger, row)
     if seen is None:

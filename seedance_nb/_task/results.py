@@ -2,6 +2,7 @@
 
 import asyncio
 import time
+from collections import Counter
 from collections.abc import Sequence
 from contextlib import suppress
 from dataclasses import replace
@@ -34,7 +35,7 @@ from seedance_nb._task.files import (
 )
 from seedance_nb._task.lock import turn
 from seedance_nb._task.send import Flow
-from seedance_nb._web.download import Fault, discard, download
+from seedance_nb._web.download import Fault, Kind, discard, download
 from seedance_nb._web.regular_files import on_disk, sha256
 
 _TRIES = 4
@@ -62,9 +63,11 @@ async def keep_files(flow: Flow, row: Row) -> Row:
     raise MediaError(problem, task=row.name, charged=row.charged, next_step=_room(row))
 
 
-def seen_at(flow: Flow, answer: Answer | None) -> Seen | None:
-    """What an answer says about its task, None if nothing. *pure*."""
-    return read_status(flow.spec.task, answer.value, flow.spec.errors) if answer and flow.spec.task else None
+async def look_at(flow: Flow, task_id: str) -> tuple[Seen | None, Answer | None, str]:
+    """What the provider says about a task, None if nothing; its answer; and why there is none. *network*."""
+    answer, why = await look(flow.spec, status_request(flow.spec, flow.place.base_url, task_id), flow.place)
+    seen = read_status(flow.spec.task, answer.value, flow.spec.errors) if answer and flow.spec.task else None
+    return seen, answer, why
 
 
 async def noted(flow: Flow, row: Row, seen: Seen) -> Row:
@@ -94,6 +97,7 @@ class _Keeping:
         self._has_video = has_video
         self._asked_s = seconds_of(roles(flow.spec, read_json(row.body)).get("seconds"))
         self._doubted: set[str] = set()
+        self._unfit = Counter[int]()
 
     async def run(self) -> Row:
         """The row afterwards. Raises: MediaError without a video."""
@@ -129,7 +133,7 @@ class _Keeping:
 
     async def _fetch(self, place: int) -> Kept | Beside:
         flow, part = self.flow, part_for(self.flow.folder, self.row, place)
-        until, unfit = flow.bounds.clock() + flow.bounds.total_s, 0
+        until = flow.bounds.clock() + flow.bounds.total_s
         fault = Fault("dead", f"{self.row.provider} no longer names it")
         for number in range(_TRIES):
             if number:
@@ -139,33 +143,38 @@ class _Keeping:
             bounds = replace(flow.bounds, total_s=max(_LEAST_S, until - flow.bounds.clock()))
             try:
                 await download(self.row.outputs[place], part, way_of(flow.spec, flow.place), bounds)
-                if (other := await asyncio.to_thread(self._moved, part, place)) is not None:
-                    await self._swap(place, other)
-                    raise Fault("broken", "what came is another of the results")  # noqa: TRY301
-                kept = await asyncio.to_thread(self._kept, part, place)
             except Fault as error:
                 fault = error
-            except Doubtful as error:
-                self._doubted.add(error.sha256)  # the same once more is what the provider has
-                fault = Fault("broken", f"what came is in doubt: {error}")
-                discard(part)
-            except Unfit as error:
-                unfit += 1
-                fault = Fault("broken" if unfit < _MOST_UNFIT else "final", f"what came is not kept: {error}")
-                discard(part)
-            except OSError as error:
-                fault = Fault("disk", on_disk(error))
-                with suppress(OSError):  # the fault that is known already says more
-                    discard(part)
             else:
-                discard(part)
-                return kept
+                got = await self._checked(part, place)
+                with suppress(OSError):  # what is known already says more
+                    discard(part)
+                if not isinstance(got, Fault):
+                    return got
+                fault = got
             if fault.kind == "dead" and not self._asked:
                 self._asked = True
                 await self._ask()
             elif fault.kind != "broken":
                 break
         raise fault
+
+    async def _checked(self, part: Path, place: int) -> Kept | Beside | Fault:
+        """What came, once it has a final name; or why it has none."""
+        try:
+            if (other := await asyncio.to_thread(self._moved, part, place)) is not None:
+                await self._swap(place, other)
+                return Fault("broken", "what came is another of the results")
+            return await asyncio.to_thread(self._kept, part, place)
+        except Doubtful as error:
+            self._doubted.add(error.sha256)  # the same once more is what the provider has
+            return Fault("broken", f"what came is in doubt: {error}")
+        except Unfit as error:
+            self._unfit[place] += 1
+            kind: Kind = "broken" if self._unfit[place] < _MOST_UNFIT else "final"
+            return Fault(kind, f"what came is not kept: {error}")
+        except OSError as error:
+            return Fault("disk", on_disk(error))
 
     def _kept(self, path: Path, place: int) -> Kept | Beside:
         if not self._has_video and is_video(path):
@@ -175,27 +184,25 @@ class _Keeping:
 
     def _moved(self, path: Path, place: int) -> int | None:
         """The place of the result that came here once more, because a fresh answer names it where another was."""
+        if not self._asked:
+            return None
         kept = {one.sha256: number for number, one in self._beside.items() if one.file and number != place}
-        if self._asked and self._has_video:
-            video = next(
-                (one for one in range(len(self.row.outputs)) if one != place and one not in self._beside), None
-            )
-            kept |= {self.row.sha256: video} if video is not None else {}
-        return kept.get(sha256(path)) if self._asked else None
+        unnamed = set(range(len(self.row.outputs))) - {*self._beside, place}
+        if self._has_video and unnamed:
+            kept[self.row.sha256] = min(unnamed)
+        return kept.get(sha256(path))
 
     async def _swap(self, place: int, other: int) -> None:
-        discard(part_for(self.flow.folder, self.row, place))
         outputs = list(self.row.outputs)
         outputs[place], outputs[other] = outputs[other], outputs[place]
         await self._write(outputs=tuple(outputs))
 
     async def _ask(self) -> None:
         """Asks the task for fresh addresses."""
-        flow = self.flow
-        answer, _ = await look(flow.spec, status_request(flow.spec, flow.place.base_url, self.row.task_id), flow.place)
-        seen = seen_at(flow, answer)
+        seen, _, _ = await look_at(self.flow, self.row.task_id)
         if seen and seen.state is State.DONE:
-            self.row = await noted(flow, self.row, replace(seen, outputs=in_place(self.row.outputs, seen.outputs)))
+            seen = replace(seen, outputs=in_place(self.row.outputs, seen.outputs))
+            self.row = await noted(self.flow, self.row, seen)
 
     async def _write(self, **changes: Any) -> None:
         changes["beside"] = write_beside(self._beside.values())
@@ -256,4 +263,4 @@ def _path(url: str) -> str:
 
 
 def _ending(url: str) -> str:
-    return PurePosixPath(urlsplit(_path(url)).path).suffix.lower()
+    return PurePosixPath(urlsplit(url).path).suffix.lower()
