@@ -26,9 +26,7 @@ def medium(path: Path) -> tuple[Kind | None, str]:
 
 
 def whole_fault(path: Path, word: str) -> str:
-    """Why a file in this format is not a whole picture or sound, "" if it is one. *reads files*. Raises: OSError."""
-    if word not in _PICTURES and word not in _SOUNDS:
-        return f"it is {word}, which is not kept"
+    """Why a file in this format, one of `ENDINGS`, is not a whole picture or sound, "" if it is one. *reads files*. Raises: OSError."""
     if _is_cut(path, word):
         return "it is cut off"
     ended = run("seedance_nb._media.integrity", path, word, limits=_LIMITS)

@@ -15,7 +15,7 @@ from seedance_nb._base.errors import MediaError
 from seedance_nb._ledger.row import FREE_STATES, Row, State
 from seedance_nb._media import inspect as _media
 from seedance_nb._media import integrity as _whole
-from seedance_nb._media.facts import MediaFacts, read_facts, write_facts
+from seedance_nb._media.facts import MediaFacts, read_facts
 from seedance_nb._web.regular_files import is_there, sha256
 
 _LAST_FRAME = re.compile(r'"return_last_frame":\s*true')
@@ -62,11 +62,6 @@ class Kept:
     file: Path
     sha256: str
     facts: MediaFacts
-
-    @property
-    def facts_text(self) -> str:
-        """The facts as the ledger keeps them. *pure*."""
-        return write_facts(self.facts)
 
 
 def outputs_folder() -> Path:
@@ -147,12 +142,14 @@ def keep_beside(part: Path, row: Row, place: int, taken: Collection[str] = ()) -
     poster_part = part.with_suffix(".jpgpart")
     if kind is None:
         raise Unfit(word)
+    if word not in _whole.ENDINGS:
+        raise Unfit(f"it is {word}, which is not kept")
     try:
         fault = _media.inspect(part, poster_part)[1] if kind == "video" else _whole.whole_fault(part, word)
     finally:
         poster_part.unlink(missing_ok=True)
-    if fault or word not in _whole.ENDINGS:
-        raise Unfit(fault or f"it is {word}, which is not kept")
+    if fault:
+        raise Unfit(fault)
     what = "last-frame" if kind == "image" and _LAST_FRAME.search(row.body) else str(place + 1)
     final = part.parent / f"{_stem(row)}-{what}{_whole.ENDINGS[word]}"
     if str(final) in taken:  # a second picture

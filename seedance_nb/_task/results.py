@@ -16,6 +16,7 @@ from seedance_nb._base.values import read_json
 from seedance_nb._check.body import roles, seconds_of
 from seedance_nb._check.request import status_request
 from seedance_nb._ledger.row import Row, State
+from seedance_nb._media.facts import write_facts
 from seedance_nb._provider.outcome import Answer
 from seedance_nb._provider.status import Seen, read_status
 from seedance_nb._provider.transport import look, way_of
@@ -104,7 +105,9 @@ class _Keeping:
         places = list(self._beside) if self._has_video else by_likeness(self.row.outputs)
         faults: list[Fault] = []
         for number, place in enumerate(places):
-            if place in self._beside and self._beside[place].is_settled and not self._is_wanted(place):
+            known = self._beside.get(place)
+            # Without a video, every result that has no file may be it, and is asked for again on every new go.
+            if known and (self._has_video or known.file) and known.is_settled:
                 continue
             try:
                 got = await self._fetch(place)
@@ -117,7 +120,7 @@ class _Keeping:
                 self._beside.pop(place, None)
                 later = {other: Beside(place=other, fault=_LATER) for other in places[number + 1 :]}
                 self._beside = later | self._beside
-                await self._write(file=str(got.file), sha256=got.sha256, facts=got.facts_text, dead=None)
+                await self._write(file=str(got.file), sha256=got.sha256, facts=write_facts(got.facts), dead=None)
             else:
                 self._beside[place] = got
         if not self._has_video:
@@ -126,10 +129,6 @@ class _Keeping:
             raise self._error(first)
         await self._write()
         return self.row
-
-    def _is_wanted(self, place: int) -> bool:
-        """Whether it may be the video that is missing: it is asked for again on every new go."""
-        return not self._has_video and not self._beside[place].file
 
     async def _fetch(self, place: int) -> Kept | Beside:
         flow, part = self.flow, part_for(self.flow.folder, self.row, place)
@@ -146,7 +145,7 @@ class _Keeping:
             except Fault as error:
                 fault = error
             else:
-                got = await self._checked(part, place)
+                got = await self._keep(part, place)
                 with suppress(OSError):  # what is known already says more
                     discard(part)
                 if not isinstance(got, Fault):
@@ -159,13 +158,15 @@ class _Keeping:
                 break
         raise fault
 
-    async def _checked(self, part: Path, place: int) -> Kept | Beside | Fault:
-        """What came, once it has a final name; or why it has none."""
+    async def _keep(self, part: Path, place: int) -> Kept | Beside | Fault:
+        """What came, under its final name; or why it has none."""
+        taken = {one.file for one in self._beside.values() if one.place != place}
         try:
-            if (other := await asyncio.to_thread(self._moved, part, place)) is not None:
-                await self._swap(place, other)
+            if await self._is_another(part, place):
                 return Fault("broken", "what came is another of the results")
-            return await asyncio.to_thread(self._kept, part, place)
+            if not self._has_video and await asyncio.to_thread(is_video, part):
+                return await asyncio.to_thread(keep, part, self.row, self._asked_s, self._doubted)
+            return await asyncio.to_thread(keep_beside, part, self.row, place, taken)
         except Doubtful as error:
             self._doubted.add(error.sha256)  # the same once more is what the provider has
             return Fault("broken", f"what came is in doubt: {error}")
@@ -176,26 +177,21 @@ class _Keeping:
         except OSError as error:
             return Fault("disk", on_disk(error))
 
-    def _kept(self, path: Path, place: int) -> Kept | Beside:
-        if not self._has_video and is_video(path):
-            return keep(path, self.row, self._asked_s, self._doubted)
-        taken = {one.file for one in self._beside.values() if one.place != place}
-        return keep_beside(path, self.row, place, taken)
-
-    def _moved(self, path: Path, place: int) -> int | None:
-        """The place of the result that came here once more, because a fresh answer names it where another was."""
+    async def _is_another(self, part: Path, place: int) -> bool:
+        """Whether a fresh answer names here what is kept as another result; then the two addresses change places. *writes ledger*."""
         if not self._asked:
-            return None
+            return False
         kept = {one.sha256: number for number, one in self._beside.items() if one.file and number != place}
-        unnamed = set(range(len(self.row.outputs))) - {*self._beside, place}
+        outputs = list(self.row.outputs)
+        unnamed = set(range(len(outputs))) - {*self._beside, place}
         if self._has_video and unnamed:
             kept[self.row.sha256] = min(unnamed)
-        return kept.get(sha256(path))
-
-    async def _swap(self, place: int, other: int) -> None:
-        outputs = list(self.row.outputs)
+        other = kept.get(await asyncio.to_thread(sha256, part))
+        if other is None:
+            return False
         outputs[place], outputs[other] = outputs[other], outputs[place]
         await self._write(outputs=tuple(outputs))
+        return True
 
     async def _ask(self) -> None:
         """Asks the task for fresh addresses."""
