@@ -1,6 +1,7 @@
 """Which folder may import which, by its floor, and the promises that follow from it."""
 
 import ast
+import re
 import subprocess
 import sys
 from functools import cache
@@ -33,10 +34,15 @@ def folder_of(name: str) -> str:
 
 
 @cache
+def parsed(name: str) -> ast.Module:
+    return ast.parse((PACKAGE / f"{name}.py").read_text(encoding="utf-8"))
+
+
+@cache
 def imports(name: str) -> frozenset[str]:
     """Every module that a file imports anywhere in it, its own package's as `folder/file`."""
     found: set[str] = set()
-    for node in ast.walk(ast.parse((PACKAGE / f"{name}.py").read_text(encoding="utf-8"))):
+    for node in ast.walk(parsed(name)):
         if isinstance(node, ast.Import):
             found |= {alias.name for alias in node.names}
         if isinstance(node, ast.ImportFrom) and node.module:
@@ -121,7 +127,40 @@ def test_jsonschema_is_imported_in_one_file() -> None:
 
 
 def test_text_becomes_html_in_one_place() -> None:
-    assert [name for name in NAMES if "html" in imports(name)] == ["_base/html"]
+    assert [name for name in NAMES if {"html", "markupsafe"} & libraries(name)] == ["_base/html"]
+
+
+TAG = re.compile(r"(?<!\?P)<[/!]?[A-Za-z]")
+
+
+def loose_tags(tree: ast.Module) -> set[str]:
+    """The strings that hold a tag and are no template: nothing escapes what is put into them. Docstrings are none."""
+    calls = [node for node in ast.walk(tree) if isinstance(node, ast.Call) and ast.unparse(node.func) == "Html"]
+    fine = [node.args[0] for node in calls if node.args]
+    fine += [node.value for node in ast.walk(tree) if isinstance(node, ast.Expr)]
+    strings = [node for node in ast.walk(tree) if isinstance(node, ast.Constant) and isinstance(node.value, str)]
+    return {str(node.value) for node in strings if node not in fine and TAG.search(str(node.value))}
+
+
+def test_a_tag_is_written_only_into_a_template_whose_texts_are_escaped_by_construction() -> None:
+    found = {(name, text) for name in NAMES for text in loose_tags(parsed(name))}
+    assert found == {("_base/errors", "<ipython"), ("_base/secret", "<key from ")}
+
+
+LOOSE = (
+    'f"<b>{x}</b>"',
+    '"<b>" + x',
+    '"<b>%s" % x',
+    '"<b>{}".format(x)',
+    '"".join(["<br>", x])',
+    'Html(f"<b>{x}</b>")',
+)
+
+
+@pytest.mark.parametrize("code", LOOSE)
+def test_a_tag_that_is_written_anywhere_else_is_noticed(code: str) -> None:
+    assert loose_tags(ast.parse(code))
+    assert not loose_tags(ast.parse('"""About <b>."""\nHtml("<b>{}</b>").format(x)'))
 
 
 def test_only_the_check_makes_approved_requests() -> None:

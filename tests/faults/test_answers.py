@@ -1,8 +1,9 @@
 """Whatever a provider answers, the library raises its own errors only, claims no success that is none, and shows no HTML that runs."""
 
+import ast
 import gzip
 import os
-import re
+import string
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -183,11 +184,35 @@ def texts_of(value: Any) -> list[str]:
     return [value] if isinstance(value, str) else []
 
 
+def linking(code: str) -> set[str]:
+    """What is written into `href`, `src` and `poster` by a file's templates, as code; "?" where that is done elsewhere."""
+    calls = [node for node in ast.walk(ast.parse(code)) if isinstance(node, ast.Call)]
+    filled = {
+        id(node.func.value): node
+        for node in calls
+        if isinstance(node.func, ast.Attribute) and node.func.attr == "format"
+    }
+    found = set()
+    for node in calls:
+        template = node.args[0] if ast.unparse(node.func) == "Html" and node.args else None
+        if isinstance(template, ast.Constant):
+            call = filled.get(id(node))
+            named = {one.arg: one.value for one in call.keywords} if call else {}
+            parts = iter(call.args if call else ())
+            for before, name, _, _ in string.Formatter().parse(str(template.value)):
+                part = named.get(name) if name else next(parts, None) if name == "" else None
+                if before.endswith(('href="', 'src="', 'poster="')):
+                    found.add(ast.unparse(part) if part else "?")
+    return found
+
+
 def test_no_module_writes_an_address_into_html_that_it_has_not_looked_at() -> None:
     package = Path(sd.__file__).parent
-    made = {
-        (path.stem, name)
-        for path in package.glob("*.py")
-        for name in re.findall(r"""(?:href|src|poster)=["']\{([a-z_.(]+)""", path.read_text(encoding="utf-8"))
-    }
-    assert made == {("_companions", "link"), ("_display", "link"), ("_display", "inline"), ("_entry", "linked(url")}
+    made = {(path.stem, one) for path in package.rglob("*.py") for one in linking(path.read_text(encoding="utf-8"))}
+    assert made == {("video", "link"), ("video", "inline"), ("video", "poster"), ("text_list", "linked(url)")}
+
+
+def test_an_address_that_is_written_by_any_other_name_is_noticed() -> None:
+    assert linking("""Html('<b>{}</b><img alt="{}" src="{}">').format(a, b, url)""") == {"url"}
+    assert linking("""Html('<a href="{to}">{name}</a>').format(name=name, to=address(url))""") == {"address(url)"}
+    assert linking("""made = Html('<a href="{}">x</a>')""") == {"?"}

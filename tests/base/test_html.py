@@ -1,0 +1,282 @@
+"""No text becomes a tag: every function that makes HTML, with each text that goes into it hostile."""
+
+import ast
+import html
+import json
+from collections.abc import Callable, Mapping
+from dataclasses import fields, replace
+from html.parser import HTMLParser
+from pathlib import Path
+from types import SimpleNamespace
+from typing import Any, get_type_hints
+
+import pytest
+
+import seedance_nb as sd
+from seedance_nb._base.html import Html, escaped, linked, sent_html, table_html
+from seedance_nb._base.html import _cell as cell_html
+from seedance_nb._base.problem import Problem
+from seedance_nb._check.price import Estimate
+from seedance_nb._form import form, labels, summary
+from seedance_nb._form.controls import base, objects, text_list
+from seedance_nb._form.labels import Said
+from seedance_nb._form.model.fields import Field
+from seedance_nb._ledger.row import Row, State
+from seedance_nb._media.facts import MediaFacts
+from seedance_nb._media.preflight import Report
+from seedance_nb._media.rules import Finding
+from seedance_nb._notebook import panel, status, toolbar
+from seedance_nb._notebook.compare import html as compare
+from seedance_nb._notebook.compare import videos
+from seedance_nb._notebook.compare.candidate import Candidate
+from seedance_nb._notebook.compare.shared_words import Carried
+from seedance_nb._notebook.compare.total import Total
+from seedance_nb._session.catalogue import Models
+from seedance_nb._task import video
+from seedance_nb._task.files import Beside, write_beside
+from seedance_nb._task.task import Task, Tasks
+
+PACKAGE = Path(sd.__file__).parent
+EVIL = "<script>\"'><img src=x onerror=y>&amp;&lt;{0}{x}%s\ud800"
+PLAIN = "harmless"
+FROM_EVIL = "<script>"
+MODEL = "crun/seedance-2.0-fast-r2v"
+
+
+class Shape(HTMLParser):
+    """The tags and attributes of a piece of HTML, and all the text in it."""
+
+    def __init__(self, text: object) -> None:
+        super().__init__()
+        self.tags: list[tuple[str, tuple[str, ...]]] = []
+        self.words = ""
+        self.feed(str(text))
+        self.close()
+
+    def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
+        self.tags.append((tag, tuple(name for name, _ in attrs)))
+        self.words += " ".join(value or "" for _, value in attrs)
+
+    def handle_endtag(self, tag: str) -> None:
+        self.tags.append((f"/{tag}", ()))
+
+    def handle_data(self, data: str) -> None:
+        self.words += data
+
+
+def full(dataclass: Any, word: str, /, **fixed: Any) -> Any:
+    """A value of a dataclass with the word in every text of it that is not fixed."""
+    hints = get_type_hints(dataclass)
+    texts = {part.name: word for part in fields(dataclass) if hints[part.name] is str}
+    lists = {part.name: (word, word) for part in fields(dataclass) if hints[part.name] == tuple[str, ...]}
+    return dataclass(**{**texts, **lists, **fixed})
+
+
+def problem(word: str, *, warns: bool = False) -> Problem:
+    made: Problem = full(Problem, word, path=f"/{word}", warns=warns)
+    return made
+
+
+def spec(word: str) -> Any:
+    return replace(sd.spec(MODEL), name=word, title=word, mode=word)
+
+
+def row(word: str, **fixed: Any) -> Row:
+    beside = [Beside(place=1, kind="image", file=name(word)), Beside(place=2, fault=word)]
+    numbers = {"seq": 1, "simulated": True, "take": 1, "body": "{}", "facts": "", "state": State.OTHER}
+    made: Row = full(Row, word, **{**numbers, "beside": write_beside(beside), **fixed})
+    return made
+
+
+def name(word: str) -> str:
+    return word.encode("utf-8", "ignore").decode()  # of a file, whose address could not be written otherwise
+
+
+def clip(word: str) -> Any:
+    facts = MediaFacts(width=9, height=9, seconds=1, fps=1, codec=word, audio=word, remark=word)
+    asked = {"prompt": word, "resolution": word, "ratio": word, "seconds": 9, "audio": True}
+    return video.Video(row=row(word), title=word, path=Path(name(word)), asked=asked, facts=facts, poster=b"x")
+
+
+def field(word: str, kind: Any = "rows") -> Field:
+    many = {
+        "kind": kind,
+        "required": True,
+        "default": word,
+        "most_items": 2,
+        "unique": True,
+        "advanced": f"deprecated {word}",
+    }
+    made: Field = full(Field, word, **many)
+    return made
+
+
+def said(word: str) -> Said:
+    return Said(problems=(problem(word), problem(word, warns=True)), count=3, brief=word)
+
+
+def candidate(word: str, fault: str = "") -> Candidate:
+    carried = Carried(spec=spec(word), fields={}, body={word: word}, carried=(word,), left=((word, word),),
+                      problems=(problem(word),) if fault else (), warnings=(problem(word, warns=True),))  # fmt: skip
+    return Candidate(spec=spec(word), carried=carried, simulated=True, fault=fault)
+
+
+def comparison(word: str) -> Any:
+    several = (candidate(word), candidate(word, fault=word))
+    prices = (full(Estimate, word, amount=1.0, money=1.0),) * 2
+    return SimpleNamespace(candidates=several, estimates=prices, ready=several, words={"prompt": word, word: word},
+                           prompt=word, total=Total(unknown=(word,), paid=1))  # fmt: skip
+
+
+def task(word: str) -> Any:
+    context: Any = SimpleNamespace(ledger=SimpleNamespace(again=lambda same: same))
+    return Task(context, spec(word), row(word), is_new=True)
+
+
+def report(word: str) -> Report:
+    outcomes: Any = ("fits", "breaks", "unchecked")
+    return Report(findings=tuple(full(Finding, word, outcome=outcome) for outcome in outcomes))
+
+
+def models(word: str) -> Any:
+    made = object.__new__(Models)
+    made._rows = [[word] * 5]
+    return made
+
+
+def code(word: str) -> Any:
+    return SimpleNamespace(to_python=lambda: word, to_curl=lambda: word, spec=SimpleNamespace(task=1, provider=word))
+
+
+def seen(word: str) -> Any:
+    return SimpleNamespace(_host=word, _simulated=True, spec=SimpleNamespace(title=word, mode=word, name=word))
+
+
+def holding(word: str) -> Any:
+    return SimpleNamespace(field=field(word))
+
+
+MAKERS: Mapping[str, Callable[[str], object]] = {
+    "_base/html:linked": lambda w: Html('<a href="{}">x</a>').format(linked(w)),
+    "_base/html:table_html": lambda w: table_html([w], [[w]], w, w),
+    "_base/html:_cell": cell_html,
+    "_base/html:sent_html": lambda w: sent_html(json.dumps({w: w}), w),
+    "_task/video:video_html": lambda w: video.video_html(clip(w), name(w)),
+    "_task/video:player_html": lambda w: video.player_html(clip(w), w),
+    "_task/video:download_html": lambda w: [video.download_html(clip(w), w), video.download_html(clip(w), "")],
+    "_task/video:badge": lambda _: video.badge(simulated=True),
+    "_task/video:beside_lines": lambda w: [video.beside_lines(w, clip(w).beside, source) for source in ("a", "")],
+    "_task/task:_repr_html_": lambda w: [task(w)._repr_html_(), Tasks([row(w, state=State.UNKNOWN)], [w], w)._repr_html_()],
+    "_session/catalogue:_repr_html_": lambda w: models(w)._repr_html_(),
+    "_media/preflight:_repr_html_": lambda w: report(w)._repr_html_(),
+    "_form/labels:label_html": lambda w: labels.label_html(field(w), said(w)),
+    "_form/labels:_count_html": lambda w: labels._count_html(field(w), 3),
+    "_form/labels:_help_html": lambda w: [labels._help_html(field(w, kind)) for kind in ("rows", "text", "map")],
+    "_form/labels:_fold_html": lambda w: labels._fold_html(w, (w, w)),
+    "_form/labels:error_html": lambda w: labels.error_html(said(w).problems),
+    "_form/labels:marked": lambda w: labels.marked(f"# {w} `{w}` **{w}** *{w}* **a `{w}`** [{w}](https://{w})"),
+    "_form/labels:_marked": lambda w: labels._marked(f"{w} `{w}` **{w}** *{w}*"),
+    "_form/summary:_html": lambda w: summary._html(2, [problem(w)]),
+    "_form/form:css": lambda _: form.css(),
+    "_form/controls/base:_head_html": lambda w: base.Compound._head_html(holding(w), said(w)),
+    "_form/controls/objects:_head_html": lambda w: objects.BareControl._head_html(holding(w), said(w)),
+    "_form/controls/text_list:_label": lambda w: text_list._label(w, said(w).problems),
+    "_form/controls/text_list:thumb_html": lambda w: [text_list.thumb_html(f"https://{w}", "image"), text_list.thumb_html(w, w)],
+    "_notebook/status:running_html": lambda w: status.running_html(row(w, progress=5.0), 1),
+    "_notebook/status:left_html": lambda w: status.left_html(row(w)),
+    "_notebook/status:done_html": lambda w: status.done_html(task(w), 1),
+    "_notebook/status:looking_html": lambda w: status.looking_html({"a": f"https://{w}"}),
+    "_notebook/status:unchecked_html": lambda w: status.unchecked_html(report(w)),
+    "_notebook/status:key_html": lambda w: status.key_html(spec(w)),
+    "_notebook/status:unsure_html": lambda w: status.unsure_html((problem(w),)),
+    "_notebook/status:failed_html": lambda w: status.failed_html(sd.SeedanceError(w, next_step=w)),
+    "_notebook/status:unexpected_html": lambda w: status.unexpected_html(ValueError(w)),
+    "_notebook/toolbar:code_html": lambda w: toolbar.code_html(code(w)),
+    "_notebook/panel:_head": lambda w: panel.Panel._head(seen(w)),
+    "_notebook/compare/html:models_html": lambda w: compare.models_html(comparison(w)),
+    "_notebook/compare/html:_row_html": lambda w: compare._row_html(candidate(w), Estimate(unit=w, why=w)),
+    "_notebook/compare/html:_problem_html": lambda w: compare._problem_html(problem(w)),
+    "_notebook/compare/html:head_html": lambda w: compare.head_html(comparison(w)),
+    "_notebook/compare/html:note_html": lambda w: compare.note_html(comparison(w)),
+    "_notebook/compare/html:lanes_html": lambda w: compare.lanes_html(
+        [candidate(w)] * 3, [task(w)] * 3, [None, ValueError(w), clip(w)], 1
+    ),
+    "_notebook/compare/html:done_html": lambda w: compare.done_html([task(w)], [clip(w)]),
+    "_notebook/compare/videos:_repr_html_": lambda w: videos.Videos(w, [tile(w, clip(w))])._repr_html_(),
+    "_notebook/compare/videos:tiles_html": lambda w: videos.tiles_html(w, [tile(w, ValueError(w))]),
+    "_notebook/compare/videos:_tile_html": lambda w: videos._tile_html(tile(w, clip(w))),
+    "_notebook/compare/videos:_video_html": lambda w: videos._video_html(clip(w)),
+    "_notebook/compare/videos:_instead_html": lambda w: [videos._instead_html(tile(w, sd.SeedanceError(w))), videos._instead_html(tile(w, None))],
+}  # fmt: skip
+# What shows none of the texts that it is given.
+WORDLESS = {
+    "_task/video:badge", "_form/labels:_count_html", "_form/form:css", "_notebook/status:looking_html",
+    "_notebook/compare/html:done_html",
+}  # fmt: skip
+
+
+def tile(word: str, result: Any) -> videos.Tile:
+    return videos.Tile(title=word, name=word, simulated=True, result=result)
+
+
+def makers() -> set[str]:
+    """Every function of the package that returns HTML, by file and name."""
+    found = set()
+    for path in PACKAGE.rglob("*.py"):
+        for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+            if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef) and (
+                node.name == "_repr_html_" or (node.returns and "Html" in ast.unparse(node.returns))
+            ):
+                found.add(f"{path.relative_to(PACKAGE).with_suffix('').as_posix()}:{node.name}")
+    return found
+
+
+def pieces(made: object) -> str:
+    return "\n".join(map(pieces, made)) if isinstance(made, list) else str(made)
+
+
+def test_every_function_that_makes_html_is_tried() -> None:
+    assert makers() == set(MAKERS)
+
+
+@pytest.mark.parametrize("maker", MAKERS)
+def test_a_text_makes_no_tag_and_no_attribute(maker: str) -> None:
+    hostile, harmless = (Shape(pieces(MAKERS[maker](word))) for word in (EVIL, PLAIN))
+    assert hostile.tags == harmless.tags
+    assert hostile.words.encode()
+    assert (FROM_EVIL in hostile.words) is (PLAIN in harmless.words) is (maker not in WORDLESS)
+
+
+NAIVE: Mapping[str, Callable[[str], str]] = {
+    "an f-string": lambda w: f"<b>{w}</b>",
+    "an attribute without its quotes escaped": lambda w: f'<b title="{html.escape(w, quote=False)}">x</b>',
+    "what is called HTML and is not": lambda w: Html("<b>{}</b>").format(Html(w)),  # noqa: S704
+    "what is unescaped on the way": lambda w: html.unescape(Html("<b>{}</b>").format(w)),
+}
+
+
+@pytest.mark.parametrize("maker", NAIVE)
+def test_a_text_that_makes_a_tag_or_an_attribute_is_noticed(maker: str) -> None:
+    assert Shape(NAIVE[maker](EVIL)).tags != Shape(NAIVE[maker](PLAIN)).tags
+
+
+WAYS: Mapping[str, Callable[[object], Html]] = {
+    "format": lambda part: Html("<b>{}</b>").format(part),
+    "format by name": lambda part: Html("<b>{part}</b>").format(part=part),
+    "each": lambda part: Html("<b>{}</b>").each([part]),
+    "join": lambda part: Html("<b>") + Html().join([part]) + Html("</b>"),  # type: ignore[list-item]
+    "a sum": lambda part: Html("<b>") + part + Html("</b>"),  # type: ignore[operator]
+    "a sum that begins with text": lambda part: Html("<b>") + (part + Html("")) + Html("</b>"),  # type: ignore[operator]
+}
+
+
+@pytest.mark.parametrize("way", WAYS)
+def test_a_piece_of_html_escapes_what_is_put_into_it_unless_that_is_html(way: str) -> None:
+    assert WAYS[way](EVIL) == f"<b>{escaped(EVIL)}</b>"
+    assert WAYS[way](Html("<i>x</i>")) == "<b><i>x</i></b>"
+    assert isinstance(WAYS[way]("x"), Html)
+
+
+def test_marks_within_marks_are_shown_and_code_is_shown_as_it_is() -> None:
+    assert labels.marked("**a `b`** and *c*") == "<b>a <code>b</code></b> and <i>c</i>"
+    assert labels.marked("`*a*` or `**b`") == "<code>*a*</code> or <code>**b</code>"
