@@ -1,4 +1,4 @@
-"""Videos and sounds as FFmpeg opens them, and what their containers say. Called in child processes only."""
+"""Videos and sounds as FFmpeg opens them, and what their containers say of them. Called in child processes only."""
 
 from dataclasses import replace
 from pathlib import Path
@@ -13,7 +13,7 @@ READERS = {
 }  # fmt: skip
 
 
-def opened(path: Path, word: str, **options: str) -> Any:
+def open_container(path: Path, word: str, **options: str) -> Any:
     """The container of a file in the format `word`, as a context; it reads no other file. *reads files*. Raises: errors of PyAV."""
     import av
 
@@ -28,16 +28,21 @@ def main_stream(container: Any) -> Any:
     return next(pictures, None) or container.streams.audio[0]
 
 
-def described(container: Any, word: str) -> MediaFacts:
+def describe(container: Any, word: str) -> MediaFacts:
     """What a container says of its pictures and its sound. *pure*: nothing is decoded. Raises: IndexError if it has neither."""
     stream = main_stream(container)
-    sound = container.streams.audio[0].codec_context.codec.canonical_name if container.streams.audio else ""
+    sound = _codec(container.streams.audio[0]) if container.streams.audio else ""
     seconds = (container.duration or 0) / 1_000_000
     if stream.duration and stream.time_base:
         seconds = float(stream.duration * stream.time_base)
     facts = MediaFacts(kind="audio", format=word, seconds=round(seconds, 3), audio=sound)
     if stream.type != "video":
         return facts
-    codec = stream.codec_context
-    return replace(facts, kind="video", width=codec.width, height=codec.height,
-                   fps=round(float(stream.average_rate or 0), 3), codec=codec.codec.canonical_name)  # fmt: skip
+    decoder, fps = stream.codec_context, round(float(stream.average_rate or 0), 3)
+    width, height = (decoder.width, decoder.height) if decoder else (0, 0)
+    return replace(facts, kind="video", width=width, height=height, fps=fps, codec=_codec(stream))
+
+
+def _codec(stream: Any) -> str:
+    # A codec that FFmpeg has no decoder for is no reason to refuse what else is there.
+    return str(stream.codec_context.codec.canonical_name) if stream.codec_context else "unknown"

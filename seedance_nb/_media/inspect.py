@@ -10,10 +10,10 @@ from itertools import islice
 from pathlib import Path
 from typing import Any
 
-from seedance_nb._media.container import described, main_stream, opened
+from seedance_nb._media.container import describe, main_stream, open_container
 from seedance_nb._media.facts import MediaFacts, read_facts, write_facts
 from seedance_nb._media.isobmff import boxes_fault, is_open
-from seedance_nb._media.sandbox import Ended, Limits, limit, refuse, run
+from seedance_nb._media.sandbox import Exit, Limits, limit, refuse, run
 
 _LIMITS = Limits(memory=2 * 1024**3, cpu_s=20, wall_s=40)
 _FORMAT = "mp4"
@@ -43,13 +43,13 @@ def inspect(path: Path, poster: Path) -> tuple[MediaFacts | None, str]:
     if fault:
         return None, fault
     poster.unlink(missing_ok=True)
-    ended = run("seedance_nb._media.inspect", path, poster, limits=_LIMITS)
-    if ended.code == _DISK:
-        number, _, said = ended.answer.partition(" ")
+    child = run("seedance_nb._media.inspect", path, poster, limits=_LIMITS)
+    if child.code == _DISK:
+        number, _, said = child.answer.partition(" ")
         raise OSError(int(number), said, str(poster))
-    if ended.code:
-        return None, undecoded(ended)
-    facts = read_facts(ended.answer)
+    if child.code:
+        return None, decode_error(child)
+    facts = read_facts(child.answer)
     if facts is None:
         return None, "the process that looks into it gave no facts"
     if min(facts.width, facts.height) > 0 and 0 <= facts.seconds < _LONGEST_S and 0 <= facts.fps < _MOST_FPS:
@@ -58,10 +58,10 @@ def inspect(path: Path, poster: Path) -> tuple[MediaFacts | None, str]:
     return None, f"what it says of itself cannot be: {claim}"
 
 
-def undecoded(ended: Ended) -> str:
+def decode_error(child: Exit) -> str:
     """Why a child could not decode a file, as a clause. *pure*."""
-    reason = ended.reason or "the reader ended"
-    return f"looking into it {ended.fault}" if ended.fault else f"it cannot be decoded ({reason})"
+    reason = f"it cannot be decoded ({child.reason or 'the reader ended'})"
+    return f"looking into it {child.fault}" if child.fault else reason
 
 
 def doubts(facts: MediaFacts, asked_s: float | None) -> list[str]:
@@ -84,11 +84,11 @@ def unchecked(facts: MediaFacts) -> list[str]:
 def _main(name: str, poster: str) -> int:
     limit(_LIMITS)
     path = Path(name)
-    with opened(path, _FORMAT) as container:
-        facts = described(container, _FORMAT)
+    with open_container(path, _FORMAT) as container:
+        facts = describe(container, _FORMAT)
         if facts.width * facts.height > _MOST_PX:
             return refuse("the picture is larger than 4096 x 2304")
-        frame = _shown(container, facts) if facts.kind == "video" else None
+        frame = _poster_frame(container, facts) if facts.kind == "video" else None
         if frame is None:
             return refuse("it has no picture")
         picture = _jpeg(frame)
@@ -101,13 +101,13 @@ def _main(name: str, poster: str) -> int:
             file.write(picture)
     except OSError as error:
         return refuse(f"{error.errno} {error.strerror}", _DISK)
-    left = 0.0 if decoding.is_going_on else max(0.0, round(facts.seconds - decoding.seconds, 3))
+    left = 0.0 if decoding.has_time else max(0.0, round(facts.seconds - decoding.seconds, 3))
     facts = replace(facts, size=path.stat().st_size, is_open=is_open(path), damaged=decoding.damaged, undecoded=left)
     sys.stdout.write(write_facts(facts))
     return 0
 
 
-def _shown(container: Any, facts: MediaFacts) -> Any:
+def _poster_frame(container: Any, facts: MediaFacts) -> Any:
     """The picture that stands for a video: about a second after its beginning, or the last before; None if there is none."""
     number = min(_MOST_FRAMES, math.ceil(facts.fps * _POSTER_AT_S) or _MOST_FRAMES)
     frames = islice(container.decode(main_stream(container)), number + 1)
@@ -118,7 +118,7 @@ class _Decoding:
     """One walk through every packet of a file, in which the pictures are decoded for as long as there is time."""
 
     def __init__(self) -> None:
-        self.is_going_on, self.seconds, self.damaged, self._shown = True, 0.0, 0, 0
+        self.has_time, self.seconds, self.damaged, self._frames = True, 0.0, 0, 0
         self._until = time.process_time() + _DECODE_S, time.monotonic() + _DECODE_WALL_S
 
     def fault(self, path: Path) -> str:
@@ -129,7 +129,7 @@ class _Decoding:
         from av.error import FFmpegError
 
         # Without the edit lists, which leave out packets that are there.
-        with opened(path, _FORMAT, ignore_editlist="1") as container:
+        with open_container(path, _FORMAT, ignore_editlist="1") as container:
             video = main_stream(container).index
             meant = {stream.index: stream.frames for stream in container.streams}
             found = dict.fromkeys(meant, 0)
@@ -148,8 +148,8 @@ class _Decoding:
         missing = {place: count for place, count in meant.items() if found[place] < count}
         if missing:
             return f"it is cut off: {sum(missing.values())} pictures and sounds were meant, {sum(found[place] for place in missing)} are there"
-        if self.is_going_on and self._shown < _LEAST_SHOWN * found[video]:
-            return f"{self._shown} of its {found[video]} pictures can be decoded"
+        if self.has_time and self._frames < _LEAST_SHOWN * found[video]:
+            return f"{self._frames} of its {found[video]} pictures can be decoded"
         # A file in pieces names no count; where it names its length, the last piece must reach it.
         is_short = not any(meant.values()) and length - end > max(_MOST_SHORT_S, length * _MOST_SHORT)
         return f"it is cut off after {end:.1f} of {length:.1f} s" if is_short else ""
@@ -157,9 +157,9 @@ class _Decoding:
     def _decode(self, packet: Any) -> None:
         cpu, wall = self._until
         if time.process_time() > cpu or time.monotonic() > wall:
-            self.is_going_on = False
-        for frame in packet.decode() if packet is not None and self.is_going_on else ():
-            self._shown += 1
+            self.has_time = False
+        for frame in packet.decode() if packet is not None and self.has_time else ():
+            self._frames += 1
             self.damaged += bool(frame.is_corrupt)
             self.seconds = max(self.seconds, frame.time or 0.0)
 

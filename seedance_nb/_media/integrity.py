@@ -4,8 +4,8 @@ import sys
 import warnings
 from pathlib import Path
 
-from seedance_nb._media.container import opened
-from seedance_nb._media.inspect import undecoded
+from seedance_nb._media.container import open_container
+from seedance_nb._media.inspect import decode_error
 from seedance_nb._media.sandbox import Limits, limit, refuse, run
 from seedance_nb._media.sniff import Kind, sign
 
@@ -29,8 +29,8 @@ def whole_fault(path: Path, word: str) -> str:
     """Why a file in this format, one of `ENDINGS`, is not a whole picture or sound, "" if it is one. *reads files*. Raises: OSError."""
     if _is_cut(path, word):
         return "it is cut off"
-    ended = run("seedance_nb._media.integrity", path, word, limits=_LIMITS)
-    return undecoded(ended) if ended.code else ""
+    child = run("seedance_nb._media.integrity", path, word, limits=_LIMITS)
+    return decode_error(child) if child.code else ""
 
 
 def _is_cut(path: Path, word: str) -> bool:
@@ -59,7 +59,7 @@ def _main(name: str, word: str) -> int:
                 return refuse("the picture is too large")
             picture.load()
         return 0
-    with opened(Path(name), word) as container:
+    with open_container(Path(name), word) as container:
         packets = [packet for packet in container.demux(container.streams.audio[0]) if packet.size]
     return 1 if not packets or any(packet.is_corrupt for packet in packets) else 0
 

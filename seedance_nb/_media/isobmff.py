@@ -24,7 +24,7 @@ class Box:
     end: int
 
 
-def reading(file: BinaryIO) -> Read:
+def reader(file: BinaryIO) -> Read:
     """How the walk reads an open file. *reads files*, each time it is called."""
 
     def read(at: int, count: int) -> bytes:
@@ -72,9 +72,9 @@ def boxes_fault(path: Path) -> str:
     """
     size = path.stat().st_size
     with path.open("rb") as file:
-        read = reading(file)
+        read = reader(file)
         outer = list(boxes(read, 0, size))
-        ends = [box.end if box.kind != b"sidx" else _listed_end(read, box) for box in outer]
+        ends = [box.end if box.kind != b"sidx" else _sidx_end(read, box) for box in outer]
     kinds = [box.kind for box in outer]
     if kinds[:1] != [b"ftyp"]:
         return "it does not begin like an MP4 file"
@@ -91,11 +91,11 @@ def boxes_fault(path: Path) -> str:
 def is_open(path: Path) -> bool:
     """Whether the file is in pieces and does not say which is the last, so that a cut between two of them leaves no trace. *reads files*."""
     with path.open("rb") as file:
-        kinds = {box.kind for box in boxes(reading(file), 0, path.stat().st_size)}
+        kinds = {box.kind for box in boxes(reader(file), 0, path.stat().st_size)}
     return b"moof" in kinds and b"mfra" not in kinds
 
 
-def _listed_end(read: Read, sidx: Box) -> int:
+def _sidx_end(read: Read, sidx: Box) -> int:
     """Where the pieces end that an index of them lists by their sizes."""
     data = _content(read, sidx, _MOST_SIDX)
     wide = 8 if data[:1] != b"\0" else 4

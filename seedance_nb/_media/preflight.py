@@ -243,12 +243,10 @@ def _judged(field: _Field, seen: Mapping[str, _Seen]) -> Iterator[Finding]:
             yield Finding(path=path, rule="", outcome="unchecked", message=one.why)
         for table, known in field.tables:
             rules, facts = table, one.facts
-            if facts is None and one.size is not None:
-                kind = table.get("kind", "image")
-                rules = {"kind": kind, **{name: rule for name, rule in table.items() if name == "megabytes"}}
-                facts = MediaFacts(kind=kind, format="", size=one.size)
-            if facts is not None:
-                yield from judge(path, rules, facts, warns=bool(known), source=known)
+            if facts is None:  # its size may be known all the same
+                rules = {name: rule for name, rule in table.items() if name == "megabytes" and one.size is not None}
+                facts = MediaFacts(size=one.size)
+            yield from judge(path, rules, facts, warns=bool(known), source=known)
     for table, known in field.tables if field.listed else ():
         all_facts = [seen[source].facts for _, source in field.entries]
         yield from judge_total(join(field.place), table, all_facts, warns=bool(known), source=known)

@@ -6,9 +6,9 @@ from itertools import islice
 from pathlib import Path
 from typing import Any
 
-from seedance_nb._media.container import READERS, described, main_stream, opened
+from seedance_nb._media.container import READERS, describe, main_stream, open_container
 from seedance_nb._media.facts import MediaFacts, read_facts, write_facts
-from seedance_nb._media.isobmff import boxes, heif_size, reading, track_size, within
+from seedance_nb._media.isobmff import boxes, heif_size, reader, track_size, within
 from seedance_nb._media.sandbox import Limits, limit, refuse, run
 from seedance_nb._media.sniff import after_tag, sign, webp_size
 
@@ -29,14 +29,11 @@ def probe(path: Path, size: int | None, wall: float = LIMITS.wall_s) -> tuple[Me
     their places, zeros elsewhere. The work is done by a child process with bounds on memory, processor time and wall
     time (`wall`, in seconds); it is not told the environment, where keys may be.
     """
-    ended = run("seedance_nb._media.probe", path, limits=replace(LIMITS, wall_s=wall))
-    if ended.code:
-        reason = ended.reason if ended.code == 1 else ""
-        return (
-            None,
-            f"looking into it {ended.fault}" if ended.fault else reason or "it cannot be read: its reader ended",
-        )
-    facts = read_facts(ended.answer)
+    child = run("seedance_nb._media.probe", path, limits=replace(LIMITS, wall_s=wall))
+    if child.code:
+        reason = (child.code == 1 and child.reason) or "it cannot be read: its reader ended"
+        return None, f"looking into it {child.fault}" if child.fault else reason
+    facts = read_facts(child.answer)
     return (replace(facts, size=size), "") if facts else (None, "the process that looks into it gave no facts")
 
 
@@ -69,13 +66,13 @@ def _picture(path: Path, head: bytes, word: str) -> MediaFacts:
         width, height = webp_size(head)
     elif word in _HEIFS:
         with path.open("rb") as file:
-            width, height, turned = heif_size(reading(file), path.stat().st_size)
+            width, height, turned = heif_size(reader(file), path.stat().st_size)
     elif word in _MEASURED:
-        width, height, turned = _opened(path, word)
+        width, height, turned = _header(path, word)
     return MediaFacts(kind="image", format=word, width=width, height=height, turned=turned)
 
 
-def _opened(path: Path, word: str) -> tuple[int, int, bool]:
+def _header(path: Path, word: str) -> tuple[int, int, bool]:
     from PIL import Image
 
     # Opening reads the header only; a large picture is a fact here and no danger, for it is never decoded.
@@ -87,26 +84,26 @@ def _opened(path: Path, word: str) -> tuple[int, int, bool]:
 
 
 def _stream(path: Path, word: str) -> MediaFacts:
-    with opened(path, word) as container:
-        facts, stream = described(container, word), main_stream(container)
+    with open_container(path, word) as container:
+        facts, stream = describe(container, word), main_stream(container)
         if READERS[word] == "mov":
-            facts = _indexed(path, facts, container)
+            facts = _add_index(path, facts, container)
         if word == "mp3" and not _says_length(path):
             facts = replace(facts, estimated=not _is_even(container, stream))
     return facts
 
 
-def _indexed(path: Path, facts: MediaFacts, container: Any) -> MediaFacts:
+def _add_index(path: Path, facts: MediaFacts, container: Any) -> MediaFacts:
     """The facts with what the boxes of an MP4 or MOV say better than its reader."""
     with path.open("rb") as file:
-        read, end = reading(file), path.stat().st_size
+        read, end = reader(file), path.stat().st_size
         width, height, turned = track_size(read, end)
         is_streamed = any(within(read, (b"moov", b"mvex"), 0, end))
         outer = list(boxes(read, 0, end)) if is_streamed else []
     if is_streamed:
         # Its index names no frames: only a walk over all of them tells, and only if they are all there.
         is_whole = outer[-1].end == end and outer[-1].kind != bytes(4)
-        seconds, fps = _counted(container) if is_whole else (0.0, 0.0)
+        seconds, fps = _measure(container) if is_whole else (0.0, 0.0)
         facts = replace(facts, seconds=round(seconds, 3), fps=round(fps, 3))
     if facts.kind != "video":
         return replace(facts, fps=0.0)
@@ -114,7 +111,7 @@ def _indexed(path: Path, facts: MediaFacts, container: Any) -> MediaFacts:
     return replace(facts, width=facts.width or width, height=facts.height or height, turned=turned)
 
 
-def _counted(container: Any) -> tuple[float, float]:
+def _measure(container: Any) -> tuple[float, float]:
     """The length in seconds and the frames per second of a video by its packets."""
     stream = main_stream(container)
     times = [(packet.pts, packet.duration or 0) for packet in container.demux(stream) if packet.pts is not None]

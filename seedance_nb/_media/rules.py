@@ -63,8 +63,8 @@ class _Measure:
     """
 
     words: str
-    unit: str
-    readings: tuple[Fraction, ...]
+    unit: str = ""
+    readings: tuple[Fraction, ...] = ()
     doubt: str = ""
     near: Fraction = Fraction(0)
     share: Fraction = Fraction(0)
@@ -103,15 +103,14 @@ def judge_total(
         return ()
     known = [_exact(entry.seconds) for entry in entries if entry and entry.seconds and not entry.estimated]
     total = sum(known, Fraction(0))
-    near = _NEAR_SECONDS * len(known)
     words = f"last {_number(total)} s together" if len(entries) > 1 else f"lasts {_number(total)} s"
-    finding = _bounded(path, "total_seconds", rule, _Measure(words=words, unit="s", readings=(total,), near=near))
+    measure = _Measure(words=words, unit="s", readings=(total,), near=_NEAR_SECONDS * len(known))
+    finding = _bounded(path, "total_seconds", rule, measure)
     if missing := len(entries) - len(known):
         longer = {key: value for key, value in rule.items() if key not in ("over", "from")}
-        least = _bounded(path, "total_seconds", longer, _Measure(words=words, unit="s", readings=(total,), near=near))
-        message = (
-            f"the length of {missing} of {len(entries)} {'entry' if len(entries) == 1 else 'entries'} is not known"
-        )
+        least = _bounded(path, "total_seconds", longer, measure)
+        entry = "entry" if len(entries) == 1 else "entries"
+        message = f"the length of {missing} of {len(entries)} {entry} is not known"
         finding = least if least.outcome == "breaks" else replace(finding, outcome="unchecked", message=message)
     return (replace(finding, warns=warns, source=source),)
 
@@ -195,7 +194,7 @@ def _ratio(facts: MediaFacts) -> _Measure:
     readings = tuple(Fraction(width, height) for width, height in _sized(facts))
     size = f"{facts.width} x {facts.height} px"
     words = f"has the ratio {_number(readings[0], 4)} ({size})" if readings else "its ratio could not be read"
-    return _Measure(words=words, unit="", readings=readings, doubt=_turned(facts, "", readings))
+    return _Measure(words=words, readings=readings, doubt=_turned(facts, "", readings))
 
 
 def _pixels(facts: MediaFacts) -> _Measure:
@@ -206,28 +205,26 @@ def _pixels(facts: MediaFacts) -> _Measure:
 
 def _megabytes(facts: MediaFacts) -> _Measure:
     if facts.size is None:
-        return _Measure(words="its size in bytes is not known", unit="MB", readings=())
+        return _Measure(words="its size in bytes is not known")
     by_ten, by_two = (Fraction(facts.size, unit) for unit in _MB)
     doubt = f"it is {_number(by_two)} MB of 1,048,576 bytes each, and the document does not say which it means"
     return _Measure(words=f"is {_number(by_ten)} MB", unit="MB", readings=(by_ten, by_two), doubt=doubt)
 
 
 def _seconds(facts: MediaFacts) -> _Measure:
-    if not facts.seconds or facts.estimated:
-        about = (
-            f"lasts about {facts.seconds:.1f} s by its bit rate; its exact length" if facts.seconds else "its length"
-        )
-        words = f"{about} {'stands nowhere in it' if facts.seconds else 'could not be read'}"
-        return _Measure(words=words, unit="s", readings=())
+    if not facts.seconds:
+        return _Measure(words="its length could not be read")
+    if facts.estimated:
+        about = f"lasts about {facts.seconds:.1f} s by its bit rate"
+        return _Measure(words=f"{about}; its exact length stands nowhere in it")
     exact = _exact(facts.seconds)
     return _Measure(words=f"lasts {_number(exact)} s", unit="s", readings=(exact,), near=_NEAR_SECONDS)
 
 
 def _fps(facts: MediaFacts) -> _Measure:
-    unit = "frames per second"
     if not facts.fps:
-        return _Measure(words="its frame rate could not be read", unit=unit, readings=())
-    exact = _exact(facts.fps)
+        return _Measure(words="its frame rate could not be read")
+    exact, unit = _exact(facts.fps), "frames per second"
     return _Measure(words=f"has {_number(exact)} {unit}", unit=unit, readings=(exact,), share=_NEAR_FPS)
 
 

@@ -11,7 +11,7 @@ from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 
-_PASSED_ON = (
+_ENVIRONMENT = (
     "PATH", "PYTHONPATH", "PYTHONHOME", "PYTHONUSERBASE", "VIRTUAL_ENV", "LD_LIBRARY_PATH", "DYLD_LIBRARY_PATH", "HOME",
     "USERPROFILE", "APPDATA", "LOCALAPPDATA", "SYSTEMROOT", "TEMP", "TMP", "TMPDIR", "LANG", "LC_ALL",
 )  # fmt: skip
@@ -29,7 +29,7 @@ class Limits:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Ended:
+class Exit:
     """How a child ended: `code` is 0 if it did its work, `answer` the last line of its output.
 
     `fault` is a clause about a child that never started or had to be stopped, "" for any other.
@@ -64,31 +64,31 @@ def refuse(reason: str, code: int = 1) -> int:
     return code
 
 
-def run(module: str, *arguments: str | Path, limits: Limits) -> Ended:
+def run(module: str, *arguments: str | Path, limits: Limits) -> Exit:
     """How `python -m module arguments` ended, for which this waits. The child calls `limit` itself, and finds no key in its environment."""
-    child = _started(module, arguments)
-    return child if isinstance(child, Ended) else _ended(child, limits.wall_s)
+    child = _start(module, arguments)
+    return child if isinstance(child, Exit) else _wait(child, limits.wall_s)
 
 
-async def run_async(module: str, *arguments: str | Path, limits: Limits) -> Ended:
+async def run_async(module: str, *arguments: str | Path, limits: Limits) -> Exit:
     """The same on an event loop of any kind, which goes on meanwhile. Cancelling it ends the child."""
-    child = _started(module, arguments)
-    if isinstance(child, Ended):
+    child = _start(module, arguments)
+    if isinstance(child, Exit):
         return child
-    ended: Future[Ended] = Future()
-    ended.set_running_or_notify_cancel()
+    outcome: Future[Exit] = Future()
+    outcome.set_running_or_notify_cancel()
     try:
         # A thread of its own: there may be as many children as tasks, and the loop's few workers have other things to do.
-        threading.Thread(target=lambda: ended.set_result(_ended(child, limits.wall_s)), daemon=True).start()
-        return await asyncio.wrap_future(ended)
+        threading.Thread(target=lambda: outcome.set_result(_wait(child, limits.wall_s)), daemon=True).start()
+        return await asyncio.wrap_future(outcome)
     finally:
         child.kill()
         child.wait()
 
 
-def _started(module: str, arguments: tuple[str | Path, ...]) -> "subprocess.Popen[bytes] | Ended":
+def _start(module: str, arguments: tuple[str | Path, ...]) -> "subprocess.Popen[bytes] | Exit":
     named = [str(one.absolute()) if isinstance(one, Path) else one for one in arguments]
-    environment = {name: value for name, value in os.environ.items() if name.upper() in _PASSED_ON}
+    environment = {name: value for name, value in os.environ.items() if name.upper() in _ENVIRONMENT}
     # A group of its own: a Stop interrupts the kernel's, and nothing that the kernel waits for is to end by it.
     try:
         return subprocess.Popen(  # noqa: S603 - our own program
@@ -97,10 +97,10 @@ def _started(module: str, arguments: tuple[str | Path, ...]) -> "subprocess.Pope
             creationflags=getattr(subprocess, "CREATE_NEW_PROCESS_GROUP", 0),
         )  # fmt: skip
     except OSError as error:
-        return Ended(code=-1, fault=f"could not be started ({error.strerror})")
+        return Exit(code=-1, fault=f"could not be started ({error.strerror})")
 
 
-def _ended(child: "subprocess.Popen[bytes]", wall_s: float) -> Ended:
+def _wait(child: "subprocess.Popen[bytes]", wall_s: float) -> Exit:
     is_late = threading.Event()
 
     def stop() -> None:
@@ -121,6 +121,6 @@ def _ended(child: "subprocess.Popen[bytes]", wall_s: float) -> Ended:
             child.kill()
             child.wait()
     if child.returncode and is_late.is_set():
-        return Ended(code=child.returncode, fault=f"took longer than {wall_s:.1f} s")
+        return Exit(code=child.returncode, fault=f"took longer than {wall_s:.1f} s")
     lines = output.decode(errors="replace").strip().splitlines()
-    return Ended(code=child.returncode, answer=lines[-1] if lines else "")
+    return Exit(code=child.returncode, answer=lines[-1] if lines else "")

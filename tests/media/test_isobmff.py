@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 from support import media
 
-from seedance_nb._media.isobmff import MOST_BOXES, Box, boxes, boxes_fault, reading, within
+from seedance_nb._media.isobmff import MOST_BOXES, Box, boxes, boxes_fault, reader, within
 from seedance_nb._media.partial import PartialFile
 
 FILE = media.box(b"ftyp", b"isom" + bytes(4)) + media.box(b"moov", media.box(b"trak", media.box(b"tkhd", bytes(9))))
@@ -24,7 +24,7 @@ def test_a_file_its_bytes_and_its_known_part_have_the_same_boxes(tmp_path: Path)
     arrived = PartialFile()
     arrived.add(0, FILE[:30])
     with (tmp_path / "a").open("rb") as file:
-        for read in (reading(file), arrived.read):
+        for read in (reader(file), arrived.read):
             assert [(box.kind, box.start, box.content, box.end) for box in boxes(read, 0, len(FILE))] == OUTER
     assert walked(FILE) == OUTER
 
