@@ -6,7 +6,6 @@ import secrets
 import time
 from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass
-from datetime import UTC, datetime
 from typing import Any
 
 from starlette.applications import Starlette
@@ -142,7 +141,7 @@ class Simulator:
         model = find(task.body, "/model")
         return {
             "id": task.id, "body": task.body, "model": model, "relay-model": f"simulated/{model}", "upstream-id": f"sim-{task.id}",
-            "created": created, "created-ms": created * 1000, "created-iso": _iso(created), "now": now, "now-iso": _iso(now),
+            "created": created, "created-ms": created * 1000, "created-iso": _replies.iso(created), "now": now, "now-iso": _replies.iso(now),
             "started": int(task.created + self._pace.queue) if state != "queued" else 0,
             "finished": end, "finished-ms": end * 1000 if end else None, "ran": int(self._pace.run) if ended else None,
             "percent": "100%" if ended else f"{share:.0%}", "credits": int(price.amount or 0) if state == "done" else 0,
@@ -160,11 +159,10 @@ class Simulator:
             )
             if not self._has_key(spec, request):
                 return _answer(_replies.refused(spec, "401"))
-            if name == "estimate":
-                spec, body, refusal = await self._read(spec, request)
-                return _answer(refusal or Reply(status=200, value=_replies.shape(
-                    spec.calls[name].reply, {"credits": estimate(spec, body).amount or 0})))  # fmt: skip
-            return _answer(await self._annex.answer(spec, name, request))
+            if name != "estimate":
+                return _answer(await self._annex.answer(spec, name, request))
+            spec, body, refusal = await self._read(spec, request)
+            return _answer(refusal or _replies.free(spec, name, {"credits": estimate(spec, body).amount or 0}))
 
         return answer
 
@@ -214,10 +212,6 @@ class Simulator:
         said = _WISH.search(json_text(body)) if isinstance(body, dict) else None
         meant = said.group(1) if said and said.group(1) in ("fail", *codes(spec)) else ""
         return request.headers.get("x-simulate", "") or meant
-
-
-def _iso(seconds: int) -> str:
-    return datetime.fromtimestamp(seconds, UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
 
 
 def _answer(reply: Reply) -> Response:

@@ -3,6 +3,7 @@
 import re
 from collections.abc import Sequence
 from dataclasses import dataclass
+from datetime import UTC, datetime
 from typing import Any
 
 from seedance_nb._base.values import ABSENT, find, put, split
@@ -87,6 +88,16 @@ def told(spec: Spec, state: str, facts: dict[str, Any]) -> Reply:
     if state == "failed" and table.error and find(value, table.error[0]) in (ABSENT, None, ""):
         value = _put_first(value, table.error[0], facts["fault"])
     return Reply(status=200, value=value)
+
+
+def free(spec: Spec, name: str, facts: dict[str, Any]) -> Reply:
+    """The answer to one of the calls that cost nothing; `facts` are the values of its `x-fill` marks. *pure*."""
+    return Reply(status=200, value=shape(spec.calls[name].reply, facts))
+
+
+def iso(seconds: float) -> str:
+    """Unix seconds as UTC text. *pure*."""
+    return datetime.fromtimestamp(seconds, UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
 
 
 def shape(schema: Any, facts: dict[str, Any]) -> Any:

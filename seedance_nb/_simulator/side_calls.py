@@ -3,10 +3,8 @@
 import asyncio
 import re
 import secrets
-import time
 from collections.abc import Awaitable, Callable
 from datetime import UTC, datetime
-from typing import Any
 from urllib.parse import urlsplit
 
 from starlette.requests import Request
@@ -32,7 +30,7 @@ class Annex:
         store: Store,
         fetch: Callable[[str], Awaitable[bytes]],
         ready_s: float,
-        now: Callable[[], float] = time.time,
+        now: Callable[[], float],
     ) -> None:
         self._store = store
         self._web = fetch
@@ -46,29 +44,22 @@ class Annex:
     async def answer(self, spec: Spec, name: str, request: Request) -> Reply:
         """The answer to one of the calls. *writes files* for an upload or an asset."""
         if name == "balance":
-            return _shaped(spec, name, {"balance": _BALANCE})
+            return _replies.free(spec, name, {"balance": _BALANCE})
         if name == "upload":
             ending = request.query_params.get("ext", "").lower().removeprefix(".")
             if not re.fullmatch(r"[a-z0-9]{1,5}", ending) or not request.query_params.get("content_type"):
                 return _replies.invalid(spec, ["content_type, ext: both are needed"])
             url = f"{str(request.base_url).rstrip('/')}/uploads/upload_{secrets.token_hex(16)}.{ending}"
-            return _shaped(spec, name, {"put": f"{url}?signature=simulated", "url": url})
+            return _replies.free(spec, name, {"put": f"{url}?signature=simulated", "url": url})
         if name == "asset":
             return await self._asset(spec, request)
         asset = await asyncio.to_thread(self._store.asset, request.query_params.get("asset_id", ""))
         if asset is None:
             return _replies.missing(spec)
         status = "Active" if self._now() - asset.created >= self._ready_s else "Processing"
-        created = datetime.fromtimestamp(asset.created, UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
-        facts = {
-            "asset": asset.id,
-            "name": asset.name,
-            "kind": asset.kind,
-            "status": status,
-            "created-iso": created,
-            "now-iso": created,
-        }
-        return _shaped(spec, name, facts)
+        stamps = dict.fromkeys(("created-iso", "now-iso"), _replies.iso(asset.created))
+        facts = {"asset": asset.id, "name": asset.name, "kind": asset.kind, "status": status}
+        return _replies.free(spec, name, facts | stamps)
 
     async def fetch(self, url: str) -> bytes:
         """The bytes behind an address that a request names: of an upload or an asset of ours, else of the web. *network*."""
@@ -93,7 +84,7 @@ class Annex:
             id=f"simulated-{stamp}-{secrets.token_hex(3)}", name=name, kind=kind, url=url, created=self._now()
         )
         await asyncio.to_thread(self._store.add_asset, asset)
-        return _shaped(spec, "asset", {"asset": asset.id})
+        return _replies.free(spec, "asset", {"asset": asset.id})
 
     async def _put(self, request: Request) -> Response:
         name = request.path_params["name"]
@@ -108,7 +99,3 @@ class Annex:
     async def _get(self, request: Request) -> Response:
         path = self._store.upload(request.path_params["name"])
         return FileResponse(path) if _NAME.fullmatch(path.name) and path.exists() else Response("gone", status_code=404)
-
-
-def _shaped(spec: Spec, name: str, facts: dict[str, Any]) -> Reply:
-    return Reply(status=200, value=_replies.shape(spec.calls[name].reply, facts))

@@ -12,7 +12,7 @@ from typing import Any
 
 import platformdirs
 
-KEEP_S = 7 * 24 * 3600
+_KEEP_S = 7 * 24 * 3600
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -53,7 +53,7 @@ class Store:
         """Remembers a task. *writes files*."""
         with self._db() as db:
             for (old,) in db.execute(
-                "DELETE FROM tasks WHERE created < ? RETURNING id", (time.time() - KEEP_S,)
+                "DELETE FROM tasks WHERE created < ? RETURNING id", (time.time() - _KEEP_S,)
             ).fetchall():
                 self.output(old).unlink(missing_ok=True)
                 self.last_frame(old).unlink(missing_ok=True)
