@@ -4,7 +4,7 @@ import asyncio
 import re
 import secrets
 import time
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -20,7 +20,7 @@ from seedance_nb._check.check import check
 from seedance_nb._check.price import estimate
 from seedance_nb._document.load import Spec
 from seedance_nb._simulator import replies as _replies
-from seedance_nb._simulator.paint import paint, size_of
+from seedance_nb._simulator.paint import Fetch, paint, size_of
 from seedance_nb._simulator.replies import Reply, codes
 from seedance_nb._simulator.side_calls import Annex
 from seedance_nb._simulator.store import Simulated, Store
@@ -30,8 +30,6 @@ MARK = "x-seedance-simulator"
 
 _WISH = re.compile(r"simulate:([a-z_]+|\d{3})")
 _FAULT = "The simulator was asked to fail this task."
-
-Fetch = Callable[[str], Awaitable[bytes]]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

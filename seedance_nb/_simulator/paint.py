@@ -18,15 +18,14 @@ _MOST_PX = 2560 * 1440
 _LAST_FRAME = "return_last_frame"
 _UNPAINTED = ("model", "callback_url", "callBackUrl")
 
+Fetch = Callable[[str], Awaitable[bytes]]
+"""Brings the bytes at an address, b"" where it cannot."""
 
-async def paint(
-    spec: Spec, body: dict[str, Any], output: Path, last_frame: Path, fetch: Callable[[str], Awaitable[bytes]]
-) -> str:
+
+async def paint(spec: Spec, body: dict[str, Any], output: Path, last_frame: Path, fetch: Fetch) -> str:
     """Why the video could not be painted, "" once it lies at `output`. *network* for reference pictures, *writes files*.
 
-    Its last picture lies at `last_frame` then, where the request asks for it.
-
-    The painting is done by a child process, so that the event loop stays free.
+    Its last picture lies at `last_frame` then, where the request asks for it. A child process paints: the loop stays free.
     """
     output.parent.mkdir(parents=True, exist_ok=True)
     with tempfile.TemporaryDirectory(prefix="seedance-") as folder:
@@ -68,27 +67,19 @@ def _job(spec: Spec, body: dict[str, Any], output: Path, last_frame: Path, refer
     )  # fmt: skip
 
 
-async def _references(
-    spec: Spec, body: dict[str, Any], folder: Path, fetch: Callable[[str], Awaitable[bytes]]
-) -> tuple[Reference, ...]:
-    wanted = []
+async def _references(spec: Spec, body: dict[str, Any], folder: Path, fetch: Fetch) -> tuple[Reference, ...]:
+    wanted: list[Awaitable[Reference]] = []
     for path, schema in named(spec):
         kind = schema.get("x-media", {}).get("kind")
         urls = find(body, join(path)) if kind else ABSENT
-        if kind and urls is not ABSENT:
-            listed = [urls] if isinstance(urls, str) else urls
-            wanted += [(f"[{kind.title()}{number}]", kind, url) for number, url in enumerate(listed, 1)]
-    files = await asyncio.gather(
-        *(_fetched(url, kind, folder / str(n), fetch) for n, (_, kind, url) in enumerate(wanted))
-    )
-    return tuple(
-        Reference(label=label, url=url, file=file) for (label, _, url), file in zip(wanted, files, strict=True)
-    )
+        if urls is not ABSENT:
+            for number, url in enumerate([urls] if isinstance(urls, str) else urls, 1):
+                wanted.append(_reference(f"[{kind.title()}{number}]", kind, url, folder / str(len(wanted)), fetch))
+    return tuple(await asyncio.gather(*wanted))
 
 
-async def _fetched(url: str, kind: str, path: Path, fetch: Callable[[str], Awaitable[bytes]]) -> str | None:
+async def _reference(label: str, kind: str, url: str, path: Path, fetch: Fetch) -> Reference:
     content = await fetch(url) if kind == "image" and url.startswith(("http://", "https://", "asset://")) else b""
-    if not content:
-        return None
-    path.write_bytes(content)
-    return str(path)
+    if content:
+        path.write_bytes(content)
+    return Reference(label=label, url=url, file=str(path) if content else None)

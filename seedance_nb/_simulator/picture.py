@@ -46,6 +46,7 @@ _MISSING = 0.75
 """The width of the box that stands for a character no font has, in sizes of the letters."""
 _SMOOTH = 3
 _ROWS = 2
+_MOST_TILES = 12
 _MOST_CHARACTERS = 1200
 _MOST_PX = 40_000_000
 _LARGE_PX = 4_000_000
@@ -180,7 +181,7 @@ def _references(page: _Page, references: tuple[Reference, ...], room: float, fir
     step, columns = high + page.small * 2, max(1, int(room + gap) // (wide + gap))
     free = int(last - first - 10 * page.unit)
     rows = min(_ROWS, max(int(free - 8 * page.unit) // step, int(free >= step)))
-    tiles = [(one.label, one.file, _host(one.url)) for one in references[: columns * rows]]
+    tiles = [(one.label, one.file, _host(one.url)) for one in references[: min(columns * rows, _MOST_TILES)]]
     if tiles and len(tiles) < len(references):
         tiles[-1] = ("", None, f"+{len(references) - len(tiles) + 1}")
     top = last - gap - -(-len(tiles) // columns) * step if tiles else last

@@ -3,7 +3,7 @@
 import asyncio
 import re
 import secrets
-from collections.abc import Awaitable, Callable
+from collections.abc import Callable
 from datetime import UTC, datetime
 from urllib.parse import urlsplit
 
@@ -14,6 +14,7 @@ from starlette.routing import Route
 from seedance_nb._base.values import find, read_json
 from seedance_nb._document.load import Spec
 from seedance_nb._simulator import replies as _replies
+from seedance_nb._simulator.paint import Fetch
 from seedance_nb._simulator.replies import Reply
 from seedance_nb._simulator.store import Asset, Store
 
@@ -25,13 +26,7 @@ _NAME = re.compile(r"upload_[0-9a-f]{32}\.[a-z0-9]{1,5}")
 class Annex:
     """Answers `upload`, `asset`, `asset-info` and `balance`, and keeps the files. `ready_s` is how long an asset takes, in s."""
 
-    def __init__(
-        self,
-        store: Store,
-        fetch: Callable[[str], Awaitable[bytes]],
-        ready_s: float,
-        now: Callable[[], float],
-    ) -> None:
+    def __init__(self, store: Store, fetch: Fetch, ready_s: float, now: Callable[[], float]) -> None:
         self._store = store
         self._web = fetch
         self._ready_s = ready_s

@@ -150,6 +150,16 @@ def test_any_prompt_fits_into_any_shape(tmp_path: Path, size: tuple[int, int], p
             assert words[3] <= tiles[1]
 
 
+def test_no_more_than_twelve_pictures_are_opened(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    opened: list[str | None] = []
+    monkeypatch.setattr(_picture, "picture", lambda file, _: opened.append(file))
+    many = tuple(Reference(label=f"[Image{n}]", url="asset://a-1", file=str(n)) for n in range(500))
+    for size in ((854, 480), (480, 854), (2560, 480)):
+        opened.clear()
+        first(job(tmp_path / "v", width=size[0], height=size[1], references=many))
+        assert 0 < len(opened) <= 12
+
+
 @pytest.mark.usefixtures("one_palette")
 def test_a_script_that_runs_from_right_to_left_begins_at_the_right(tmp_path: Path) -> None:
     blank = first(job(tmp_path / "v", "", width=480, height=854))
