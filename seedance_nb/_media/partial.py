@@ -11,8 +11,8 @@ import httpx
 
 from seedance_nb._media.isobmff import boxes
 from seedance_nb._media.sniff import after_tag, sign
-from seedance_nb._web.addresses import Resolver, lookup
-from seedance_nb._web.client import Ask, Blocked, Trip, Way, length, must_be_plain, said, span
+from seedance_nb._web.addresses import Blocked, Resolver, lookup
+from seedance_nb._web.client import Ask, Trip, Way, length, must_be_plain, said, span
 
 HEAD = 131_072
 """How many bytes are read of the front of every file."""

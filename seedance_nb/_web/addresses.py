@@ -1,4 +1,4 @@
-"""Which addresses a host has, and whether they are out on the public internet."""
+"""Which addresses a host has, and whether they may be spoken to: only out on the public internet."""
 
 import asyncio
 import ipaddress
@@ -17,6 +17,10 @@ _PUBLIC_6 = ipaddress.IPv6Network("2000::/3")
 _NOT_PUBLIC_6 = tuple(
     ipaddress.IPv6Network(net) for net in ("2001::/23", "2001:db8::/32", "2002::/16", "3fff::/20", "2620:4f:8000::/48")
 )
+
+
+class Blocked(Exception):
+    """The address is not spoken to; the text says why, and holds no more of it than its host."""
 
 
 def is_public(address: str) -> bool:
@@ -46,3 +50,16 @@ async def lookup(host: str, port: int) -> list[str]:
     """
     found = await asyncio.get_running_loop().getaddrinfo(host, port, type=socket.SOCK_STREAM)
     return list(dict.fromkeys(str(entry[4][0]) for entry in found))
+
+
+async def addresses_of(host: str, port: int, resolve: Resolver, *, may_be_inside: bool) -> list[str]:
+    """Every address of a host, looked up once. *network*. Raises: Blocked where it has none, or one that is not public."""
+    try:
+        addresses = await resolve(host, port)
+    except (OSError, UnicodeError):
+        addresses = []
+    if not addresses:
+        raise Blocked(f"the host {host} is not known")
+    if not may_be_inside and not all(is_public(address) for address in addresses):
+        raise Blocked(f"{host} is not on the public internet")
+    return addresses

@@ -1,34 +1,27 @@
-"""Requests for files at addresses that others chose: only out on the public internet, by the very address that was checked.
+"""Requests for files at addresses that others chose, which may lie only out on the public internet.
 
 No key, cookie or proxy comes near this file. The text of an address is checked before every hop, and no redirect is
-followed unchecked. When a connection is made, its host is looked up once, refused unless each of its addresses is public,
-and connected to by one of these; the certificate and the `Host` header stay those of the address that was asked for.
+followed unchecked; what its host resolves to is checked where the connection is made.
 """
 
 import functools
 import re
 import ssl
 from collections.abc import AsyncIterator, Callable, Mapping
-from contextlib import AbstractAsyncContextManager, asynccontextmanager, suppress
+from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from dataclasses import dataclass
 from http.cookiejar import CookieJar, DefaultCookiePolicy
 from typing import Any
 
-import httpcore
 import httpx
 
-from seedance_nb._web.addresses import Resolver, is_public, lookup
+from seedance_nb._web.addresses import Blocked, Resolver, lookup
 
 _MOST_HOPS = 3
-_MOST_TRIES = 3
 _MOST_DIGITS = 18
 
 Ask = Callable[[Mapping[str, str]], AbstractAsyncContextManager[httpx.Response]]
 """Asks at the place that has answered once more, with other headers. *network*."""
-
-
-class Blocked(Exception):
-    """The address is not spoken to; the text says why, and holds no more of it than its host."""
 
 
 FAILURES = (Blocked, httpx.HTTPError, httpx.InvalidURL, OSError, ValueError)
@@ -95,6 +88,8 @@ class Trip:
             raise Blocked("the simulator has files of its own only")
 
     def _client(self, url: httpx.URL) -> httpx.AsyncClient:
+        from seedance_nb._web.connection import Transport  # late, because it loads a library that no check needs
+
         way = self._way
         return httpx.AsyncClient(
             headers={"Accept": "*/*", "Accept-Encoding": "identity", "User-Agent": "seedance_nb"},
@@ -103,7 +98,7 @@ class Trip:
             trust_env=False,
             transport=httpx.ASGITransport(app=way.app, raise_app_exceptions=False)
             if way.app
-            else _Transport(_Backend(way.resolve, may_be_inside=way.owns(url))),
+            else Transport(trusted(), way.resolve, may_be_inside=way.owns(url)),
         )
 
     def _ask(
@@ -116,40 +111,6 @@ class Trip:
     ) -> AbstractAsyncContextManager[httpx.Response]:
         self.requests += 1
         return client.stream(method, url, headers=headers, content=content)
-
-
-class _Backend(httpcore.AnyIOBackend):
-    """Connects to a host by an address that was looked up and checked here, and by no other."""
-
-    def __init__(self, resolve: Resolver, *, may_be_inside: bool) -> None:
-        self._resolve, self._may_be_inside = resolve, may_be_inside
-
-    async def connect_tcp(self, host: str, port: int, *args: Any, **kwargs: Any) -> httpcore.AsyncNetworkStream:
-        """The connection. *network*. Raises: Blocked; httpcore's errors."""
-        *others, last = (await self._addresses(host, port))[:_MOST_TRIES]
-        for address in others:
-            with suppress(httpcore.ConnectError, httpcore.ConnectTimeout):
-                return await super().connect_tcp(address, port, *args, **kwargs)
-        return await super().connect_tcp(last, port, *args, **kwargs)
-
-    async def _addresses(self, host: str, port: int) -> list[str]:
-        try:
-            addresses = await self._resolve(host, port)
-        except (OSError, UnicodeError):
-            addresses = []
-        if not addresses:
-            raise Blocked(f"the host {host} is not known")
-        if not self._may_be_inside and not all(is_public(address) for address in addresses):
-            raise Blocked(f"{host} is not on the public internet")
-        return addresses
-
-
-class _Transport(httpx.AsyncHTTPTransport):
-    """httpx's transport over a pool that connects through `backend`."""
-
-    def __init__(self, backend: httpcore.AsyncNetworkBackend) -> None:
-        # Never super().__init__(), whose pool connects unchecked: should httpx rename the attribute, nothing connects at all.
-        self._pool = httpcore.AsyncConnectionPool(ssl_context=trusted(), network_backend=backend)
 
 
 def must_be_plain(answer: httpx.Response) -> None:

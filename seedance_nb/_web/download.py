@@ -17,7 +17,8 @@ from typing import BinaryIO, Literal
 
 import httpx
 
-from seedance_nb._web.client import FAILURES, Blocked, Trip, Way, length, must_be_plain, said, span
+from seedance_nb._web.addresses import Blocked
+from seedance_nb._web.client import FAILURES, Trip, Way, length, must_be_plain, said, span
 from seedance_nb._web.regular_files import append, create, on_disk, read
 
 Kind = Literal["dead", "broken", "final", "disk"]

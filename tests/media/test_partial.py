@@ -20,7 +20,8 @@ from support.tricks import HOSTS, NAMES, naive, system
 from seedance_nb._media.facts import MediaFacts
 from seedance_nb._media.partial import Fetched, PartialFile, fetch_parts, next_range
 from seedance_nb._media.probe import probe
-from seedance_nb._web import client as _pinned
+from seedance_nb._web import addresses as _addresses
+from seedance_nb._web import client as _client
 from seedance_nb._web.addresses import is_public, lookup
 
 SECRET = "?X-Signature=s3cr3t"
@@ -449,8 +450,8 @@ def test_a_certificate_is_held_against_the_name_and_not_the_address(
     said: list[str | None] = []
     server.sni_callback = lambda _socket, name, _context: said.append(name)
     trusting = ssl.create_default_context(cafile=str(cert))
-    monkeypatch.setattr(_pinned, "is_public", lambda address: address == "127.0.0.1")
-    monkeypatch.setattr(_pinned, "trusted", lambda: trusting)
+    monkeypatch.setattr(_addresses, "is_public", lambda address: address == "127.0.0.1")
+    monkeypatch.setattr(_client, "trusted", lambda: trusting)
     with shelf(server) as web:
         web.put("/a.png", media.picture(900, 700))
         url = f"https://media.test:{web.port}/a.png"

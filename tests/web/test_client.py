@@ -8,7 +8,8 @@ import httpx
 import pytest
 from faults.media_server import MediaServer
 
-from seedance_nb._web.client import Blocked, Trip, Way, said
+from seedance_nb._web.addresses import Blocked
+from seedance_nb._web.client import Trip, Way, said
 
 CLOSED = "::1"  # the server listens at 127.0.0.1 only
 
