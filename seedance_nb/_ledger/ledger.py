@@ -5,7 +5,7 @@ import json
 import re
 import sqlite3
 import time
-from collections.abc import Callable, Collection
+from collections.abc import Callable, Collection, Sequence
 from contextlib import closing
 from pathlib import Path
 from typing import Any, TypeVar
@@ -155,51 +155,40 @@ class Ledger:
         """The row with this number, `#number-mark`, provider's id, or `provider:id`; None if there is none."""
         text = str(name)
         numbered = re.fullmatch(r"#?([0-9]{1,18})(?:-([0-9a-f]{4}))?", text)
-        number = int(numbered[1]) if numbered else None
-
-        def look(db: sqlite3.Connection) -> Row | None:
-            if number is not None:
-                found = db.execute("SELECT seq FROM tasks WHERE seq = ?", (number,)).fetchone()
-            else:
-                found = db.execute(
-                    """SELECT seq FROM tasks WHERE task_id != '' AND
-                    ? IN (task_id, substr(spec, 1, instr(spec || '/', '/') - 1) || ':' || task_id) ORDER BY seq DESC""",
-                    (text,),
-                ).fetchone()
-            row = row_at(db, found[0]) if found else None
-            return None if row and numbered and numbered[2] not in (None, row.mark) else row
-
-        return self._read(look)
+        if numbered:
+            found = self._look(f"{SELECT} WHERE seq = ?", int(numbered[1]), each=row_of)
+            return next((row for row in found if numbered[2] in (None, row.mark)), None)
+        found = self._look(
+            f"""{SELECT} WHERE task_id != '' AND
+            ? IN (task_id, substr(spec, 1, instr(spec || '/', '/') - 1) || ':' || task_id) ORDER BY seq DESC LIMIT 1""",
+            text,
+            each=row_of,
+        )
+        return found[0] if found else None
 
     def rows(self, limit: int = 100) -> list[Row]:
         """The latest rows, unresolved ones first, then newest first."""
-
-        def look(db: sqlite3.Connection) -> list[Row]:
-            order = "state IN (?, ?) AND successor IS NULL DESC, seq DESC"
-            found = db.execute(f"{SELECT} ORDER BY {order} LIMIT ?", (*map(str, _UNRESOLVED), limit))
-            return [row_of(values) for values in found]
-
-        return self._read(look)
+        order = "state IN (?, ?) AND successor IS NULL DESC, seq DESC"
+        return self._look(f"{SELECT} ORDER BY {order} LIMIT ?", *map(str, _UNRESOLVED), limit, each=row_of)
 
     def count(self) -> int:
         """How many rows there are."""
-        return self._read(lambda db: int(db.execute("SELECT count(*) FROM tasks").fetchone()[0]))
+        return self._look("SELECT count(*) FROM tasks", each=lambda found: int(found[0]))[0]
 
     def history(self, row: Row) -> tuple[float, ...]:
         """Seconds from acceptance to the end for the last 30 finished tasks of the same kind, oldest first.
 
         Those that a clock set forward or back has made longer than a day, or negative, are left out.
         """
-
-        def look(db: sqlite3.Connection) -> tuple[float, ...]:
-            found = db.execute(
-                """SELECT finished - accepted FROM tasks WHERE kind = (SELECT kind FROM tasks WHERE seq = ?)
-                AND state = ? AND finished > accepted AND finished - accepted < ? ORDER BY seq DESC LIMIT 30""",
-                (row.seq, str(State.DONE), _LONGEST_S),
-            )
-            return tuple(seconds for (seconds,) in found)[::-1]
-
-        return self._read(look)
+        latest = self._look(
+            """SELECT finished - accepted FROM tasks WHERE kind = (SELECT kind FROM tasks WHERE seq = ?)
+            AND state = ? AND finished > accepted AND finished - accepted < ? ORDER BY seq DESC LIMIT 30""",
+            row.seq,
+            str(State.DONE),
+            _LONGEST_S,
+            each=lambda found: float(found[0]),
+        )
+        return tuple(reversed(latest))
 
     def takes(self, approved: Approved) -> int:
         """The highest take of this request that may have become a task, 0 if there is none."""
@@ -215,13 +204,18 @@ class Ledger:
         """Closes the files; the next call opens them again."""
         self._books.close()
 
-    def _read(self, look: Callable[[sqlite3.Connection], _T]) -> _T:
-        def looked(page: Page) -> _T:
+    def _look(self, statement: str, *values: Any, each: Callable[[Sequence[Any]], _T]) -> list[_T]:
+        """`each` of what the statement finds, in what can be read of the ledger where it is in trouble."""
+
+        def look(db: sqlite3.Connection) -> list[_T]:
+            return [each(found) for found in db.execute(statement, values)]
+
+        def settled(page: Page) -> list[_T]:
             settle_orphans(page)
             return look(page.db)
 
         try:
-            seen = self._books.transact(looked)
+            seen = self._books.transact(settled)
         except LedgerError as error:
             rescued = None if self._books.is_foreign else in_memory(self.path)
             if rescued is None:
