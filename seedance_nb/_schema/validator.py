@@ -1,6 +1,5 @@
 """The rules of JSON Schema and our own, one small generator each: they yield what is wrong and never raise."""
 
-import functools
 import re
 from collections.abc import Iterator, Mapping
 from fractions import Fraction
@@ -232,7 +231,7 @@ def fits(schema: Any, defs: Mapping[str, Any], value: Any) -> bool:
         return schema
     try:
         with bounded(value, _MOST):
-            return next(_made(schema, defs).iter_errors(value), None) is None
+            return next(_whole(schema, defs).iter_errors(value), None) is None
     except Spent:
         return False
     except Exception:  # noqa: BLE001 - as in `faults`
@@ -244,28 +243,11 @@ def faults(schema: Any, defs: Mapping[str, Any], value: Any) -> Iterator[Problem
     if isinstance(schema, bool):
         schema = {} if schema else {"not": {}}
     try:
-        yield from map(problem_of, errors_of(_made(schema, defs), value, _MOST))
+        yield from map(problem_of, errors_of(_whole(schema, defs), value, _MOST))
     except Exception:  # noqa: BLE001 - a reference or a pattern that cannot be read says nothing about the value
         return
 
 
-def _made(schema: Any, defs: Mapping[str, Any]) -> Any:
-    return _validator(id(schema), id(defs), _Held(schema, defs))
-
-
-class _Held:
-    """Keeps what a cached validator is made of, so that its `id` stays its own; all of them are equal."""
-
-    def __init__(self, schema: dict[str, Any], defs: Mapping[str, Any]) -> None:
-        self.schema, self.defs = schema, defs
-
-    def __hash__(self) -> int:
-        return 0
-
-    def __eq__(self, other: object) -> bool:
-        return isinstance(other, _Held)
-
-
-@functools.lru_cache(maxsize=256)
-def _validator(_: int, __: int, held: _Held) -> Any:
-    return validator_of({**held.schema, "$defs": {**held.defs, **held.schema.get("$defs", {})}})
+def _whole(schema: Any, defs: Mapping[str, Any]) -> Any:
+    # Made anew each time, which takes some 20 µs: nothing is kept, so nothing can be mistaken for something else.
+    return validator_of({**schema, "$defs": defs})
