@@ -103,7 +103,8 @@ def kind_of(made: Shape, *, required: bool = True) -> Kind:
     if made.types == ("string",):
         if is_secret(schema):
             return "password"
-        long = _number(schema, "maxLength", 0) > _PROSE_FROM or schema.get("x-role") == "prompt"
+        most = schema.get("maxLength")
+        long = schema.get("x-role") == "prompt" or (isinstance(most, int | float) and most > _PROSE_FROM)
         return "prose" if long and not schema.get("x-words") else "text"
     if made.types == ("array",):
         return _kind_of_list(made)
@@ -128,61 +129,88 @@ def field_of(
     *,
     required: bool,
     either: tuple[str, ...] = (),
-    markers: Mapping[str, list[str]] | None = None,
+    markers: tuple[str, ...] = (),
     room: list[int] | None = None,
 ) -> Field:
     """The field of one schema. *pure*. An object stands in its form as a group if it is small and plain, or required.
 
     `room` holds how many more fields may stand open; what is beyond is opened on demand.
     """
-    room = [_MOST_FIELDS] if room is None else room
     made = shape(schema, defs)
-    view = made.view
-    kind = kind_of(made, required=required)
-    children: tuple[Field, ...] = ()
-    apart = view.get("deprecated") or view.get("x-advanced")
-    is_open = len(path) < _INLINE_LEVELS and (room[0] > 0 or not path)
-    if kind == "object" and not made.nullable and not apart and is_open:
-        children = children_of(made, path, room)
-        if not path or required or _is_plain(made, children):
-            kind = "group"
-    help_, more = help_of(view.get("description"))
-    upstream = view.get("x-upstream", {})
-    known = (*made.suggestions, *(upstream.get("enum", ()) if kind == "text" else ()))
-    examples = view.get("examples")
-    name = path[-1] if path else ""
-    choices = _choices(made) if kind == "choice" else ()
+    kind, children = _opened(made, path, room, required=required)
     return Field(
         path=path,
-        label=str(view.get("title") or label_of(name) or name),
         kind=kind,
         required=required,
-        help=help_,
-        more=more,
-        default=view.get("default", ABSENT),
-        example=next(iter(examples), ABSENT) if isinstance(examples, list) else ABSENT,
-        choices=choices,
-        labels=made.labels if len(made.labels) == len(choices) else (),
-        minimum=view.get("minimum"),
-        maximum=view.get("maximum"),
-        max_length=view.get("maxLength"),
-        least_items=view.get("minItems"),
-        most_items=_most_items(view),
-        unique=view.get("uniqueItems") is True,
-        unit=str(view.get("x-unit", "")),
-        media=str(view.get("x-media", {}).get("kind", "")),
-        format=str(view.get("format", "")),
-        nullable=made.nullable and kind not in ("choice", "constant", "json"),
-        advanced="deprecated in the document" if view.get("deprecated") else str(view.get("x-advanced", "")),
         either=either,
-        markers=tuple((markers or {}).get(name, ())),
-        suggestions=tuple(value for value in known if isinstance(value, str)),
-        elsewhere=limits_in_words(upstream, str(view.get("x-unit", ""))),
-        source=str(upstream.get("source", "")),
-        names=_FRAMES if view.get("x-role") == "frames" else (),
-        children=children if kind == "group" else (),
+        markers=markers,
+        children=children,
         shape=made,
+        **_words(made.view, path[-1] if path else ""),
+        **_limits(made.view),
+        **_options(made, kind),
     )
+
+
+def _opened(
+    made: Shape, path: tuple[str, ...], room: list[int] | None, *, required: bool
+) -> tuple[Kind, tuple[Field, ...]]:
+    """The kind of a field, and its children where it is an object that stands open."""
+    kind = kind_of(made, required=required)
+    apart = made.nullable or made.view.get("deprecated") or made.view.get("x-advanced")
+    has_room = not path or (len(path) < _INLINE_LEVELS and (room is None or room[0] > 0))
+    if kind == "object" and has_room and not apart:
+        children = children_of(made, path, room)
+        if not path or required or _is_plain(made, children):
+            return "group", children
+    return kind, ()
+
+
+def _words(view: dict[str, Any], name: str) -> dict[str, Any]:
+    """What the document says about a field."""
+    help_, more = help_of(view.get("description"))
+    examples = view.get("examples")
+    unit, upstream = str(view.get("x-unit", "")), view.get("x-upstream", {})
+    return {
+        "label": str(view.get("title") or label_of(name) or name),
+        "help": help_,
+        "more": more,
+        "default": view.get("default", ABSENT),
+        "example": next(iter(examples), ABSENT) if isinstance(examples, list) else ABSENT,
+        "unit": unit,
+        "media": str(view.get("x-media", {}).get("kind", "")),
+        "advanced": "deprecated in the document" if view.get("deprecated") else str(view.get("x-advanced", "")),
+        "elsewhere": limits_in_words(upstream, unit),
+        "source": str(upstream.get("source", "")),
+        "names": _FRAMES if view.get("x-role") == "frames" else (),
+    }
+
+
+def _limits(view: dict[str, Any]) -> dict[str, Any]:
+    most, fixed = view.get("maxItems"), view.get("prefixItems")
+    if view.get("items") is False and fixed is not None:
+        most = min(most, len(fixed)) if isinstance(most, int) else len(fixed)
+    return {
+        "minimum": view.get("minimum"),
+        "maximum": view.get("maximum"),
+        "max_length": view.get("maxLength"),
+        "least_items": view.get("minItems"),
+        "most_items": most,
+        "unique": view.get("uniqueItems") is True,
+        "format": str(view.get("format", "")),
+    }
+
+
+def _options(made: Shape, kind: Kind) -> dict[str, Any]:
+    """The values that a field offers."""
+    choices = _choices(made) if kind == "choice" else ()
+    known = (*made.suggestions, *(made.view.get("x-upstream", {}).get("enum", ()) if kind == "text" else ()))
+    return {
+        "choices": choices,
+        "labels": made.labels if len(made.labels) == len(choices) else (),
+        "suggestions": tuple(value for value in known if isinstance(value, str)),
+        "nullable": made.nullable and kind not in ("choice", "constant", "json"),
+    }
 
 
 def children_of(made: Shape, path: tuple[str, ...], room: list[int] | None = None) -> tuple[Field, ...]:
@@ -200,7 +228,7 @@ def children_of(made: Shape, path: tuple[str, ...], room: list[int] | None = Non
     }
     return tuple(
         field_of(properties[name], made.defs, (*path, name), required=name in required,
-                 either=tuple(groups) if name in groups else (), markers=markers, room=room)
+                 either=tuple(groups) if name in groups else (), markers=tuple(markers.get(name, ())), room=room)
         for name in shown_order(made.view)
     )  # fmt: skip
 
@@ -230,14 +258,3 @@ def _choices(made: Shape) -> tuple[Any, ...]:
         return (True, False, None)
     values = tuple(made.view["enum"]) if isinstance(made.view.get("enum"), list) else (made.view["const"],)
     return (*values, None) if made.nullable and not any(value is None for value in values) else values
-
-
-def _most_items(view: dict[str, Any]) -> int | None:
-    most = view.get("maxItems")
-    fixed = len(view["prefixItems"]) if view.get("items") is False and "prefixItems" in view else None
-    return min(most, fixed) if isinstance(most, int) and fixed is not None else most if fixed is None else fixed
-
-
-def _number(view: dict[str, Any], key: str, otherwise: float) -> float:
-    value = view.get(key, otherwise)
-    return value if isinstance(value, int | float) else otherwise
