@@ -245,14 +245,14 @@ def test_a_map_takes_names_and_keeps_their_order() -> None:
     form.values = {"x": {"b": 1, "a": 2}}
     found.add()
     assert form.values == {"x": {"b": 1, "a": 2}}
-    found._entries[2].control._box.value = "3"
-    found._entries[2].key.value = "c"
-    found._entries[0].key.value = "z"
+    found._rows[2].control._box.value = "3"
+    found._rows[2].key.value = "c"
+    found._rows[0].key.value = "z"
     assert json.dumps(form.values) == json.dumps({"x": {"z": 1, "a": 2, "c": 3}})
-    found._entries[2].key.value = "a"
-    assert "there already" in found._entries[2].key.description
+    found._rows[2].key.value = "a"
+    assert "there already" in found._rows[2].key.description
     assert form.values == {"x": {"z": 1, "a": 2}}
-    found._entries[0].gone.click()
+    found._rows[0].gone.click()
     assert form.values == {"x": {"a": 2}}
 
 

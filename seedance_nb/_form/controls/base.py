@@ -99,30 +99,23 @@ class Control:
         self._changed = changed
         self._quiet = False
         self.widget = self._build()
-        self._said: Any = ((), self._count())
+        self._said = Said(count=self._count(), brief=self._brief())
 
     def show(self, value: Any) -> None:
         """Shows a value without counting it as the person's change."""
         self.value = value
-        was, self._quiet = self._quiet, True
-        try:
+        with self._hushed():
             self._display(value)
-        finally:
-            self._quiet = was
 
     def say(self, problems: tuple[Problem, ...]) -> None:
         """Shows these problems, or none, whose paths begin at this field; nothing is sent where nothing changes."""
-        now = (problems, self._count())
-        if self._said != now:
-            self._said = now
-            self._set_label(self.label_widget, problems)
+        self._say(problems)
 
     def relabel(self, label: str) -> None:
         """Gives the field another name."""
         if self.field.label != label:
             self.field = replace(self.field, label=label)
-            problems, self._said = self._said[0], None
-            self.say(problems)
+            self._write(self._said)
 
     def refine(self, problem: Problem) -> tuple[Problem, ...]:
         """A problem as this control knows it more exactly. *pure*."""
@@ -133,6 +126,11 @@ class Control:
         del path
         self.label_widget.focus()
 
+    @property
+    def label_widget(self) -> Any:
+        """The widget that carries the label."""
+        return self.widget
+
     def _build(self) -> Any:
         raise NotImplementedError
 
@@ -142,16 +140,27 @@ class Control:
     def _count(self) -> int | None:
         return None
 
-    @property
-    def label_widget(self) -> Any:
-        """The widget that carries the label."""
-        return self.widget
+    def _brief(self) -> str:
+        return ""
 
-    def _set_label(self, labelled: Any, problems: tuple[Problem, ...]) -> None:
-        text = label_html(self.field, Said(problems=problems, count=self._count()))
-        if labelled.description != text:
-            labelled.description = text
-        mark(self.widget, bad=any(not problem.warns for problem in problems))
+    def _say(self, own: tuple[Problem, ...]) -> None:
+        said = Said(problems=own, count=self._count(), brief=self._brief())
+        if self._said != said:
+            self._said = said
+            self._write(said)
+            mark_bad(self.widget, own)
+
+    def _write(self, said: Said) -> None:
+        self.label_widget.description = label_html(self.field, said)
+
+    @contextmanager
+    def _hushed(self) -> Iterator[None]:
+        """What widgets tell meanwhile is no person's change."""
+        was, self._quiet = self._quiet, True
+        try:
+            yield
+        finally:
+            self._quiet = was
 
     def _took(self, value: Any, change: Change | None = None) -> None:
         if not self._quiet:
@@ -167,37 +176,19 @@ class Control:
         )  # fmt: skip
 
 
-def without(count: int, here: int) -> tuple[int, ...]:
-    """Which entry of `count` stands where once the one at `here` is gone. *pure*."""
-    return tuple(place for place in range(count) if place != here)
+def mark(widget: Any, name: str, *, on: bool) -> None:
+    """Gives a widget a class of the style sheet, or takes it away."""
+    (widget.add_class if on else widget.remove_class)(name)
 
 
-def swapped(count: int, here: int, by: int) -> tuple[int, ...]:
-    """Which entry of `count` stands where once the one at `here` has moved `by` places; () where it cannot. *pure*."""
-    there = here + by
-    if not (0 <= here < count and 0 <= there < count):
-        return ()
-    order = list(range(count))
-    order[here], order[there] = there, here
-    return tuple(order)
-
-
-def mark(widget: Any, *, bad: bool) -> None:
-    """Marks a widget as wrong, or not; nothing is sent to the browser where nothing changes."""
-    has = "sdn-bad" in widget._dom_classes  # noqa: SLF001 - the trait behind add_class
-    if bad and not has:
-        widget.add_class("sdn-bad")
-    if has and not bad:
-        widget.remove_class("sdn-bad")
+def mark_bad(widget: Any, problems: Sequence[Problem]) -> None:
+    """Marks a widget as wrong where one of these problems refuses its value."""
+    mark(widget, "sdn-bad", on=any(not problem.warns for problem in problems))
 
 
 def toggle(widget: Any, *, shown: bool) -> None:
-    """Shows a widget, or hides it; nothing is sent to the browser where nothing changes."""
-    hidden = "sdn-hidden" in widget._dom_classes  # noqa: SLF001 - the trait behind add_class
-    if shown and hidden:
-        widget.remove_class("sdn-hidden")
-    if not shown and not hidden:
-        widget.add_class("sdn-hidden")
+    """Shows a widget, or hides it."""
+    mark(widget, "sdn-hidden", on=not shown)
 
 
 class Compound(Control):
@@ -220,7 +211,7 @@ class Compound(Control):
             own += tuple(replace(p, path="", message=f"“{'/'.join(split(p.path))}” {p.message}") for p in rest)
         for name, part in parts.items():
             part.say(rest if name == REST else below.get(name, ()))
-        self._say_head(own)
+        self._say(own)
 
     def refine(self, problem: Problem) -> tuple[Problem, ...]:
         name, part, path = self._part(split(problem.path))
@@ -240,17 +231,8 @@ class Compound(Control):
             return path[:1], parts[path[0]], path[1:]
         return (), parts.get(REST) if path else None, path
 
-    def _say_head(self, own: tuple[Problem, ...]) -> None:
-        now = (own, self._count(), self._brief())
-        if self._said != now:
-            self._said = now
-            text = self._head_html(Said(problems=own, count=now[1], brief=now[2]))
-            if self._head.value != text:
-                self._head.value = text
-            mark(self.widget, bad=any(not problem.warns for problem in own))
-
-    def _brief(self) -> str:
-        return ""
+    def _write(self, said: Said) -> None:
+        self._head.value = self._head_html(said)
 
     def _head_html(self, said: Said) -> Html:
         return label_html(self.field, said)
@@ -259,7 +241,7 @@ class Compound(Control):
         return self._shared.html(self._head_html(Said(count=self._count(), brief=self._brief())), "sdn-head")
 
     def _rehead(self) -> None:
-        self._say_head(self._said[0] if self._said else ())
+        self._say(self._said.problems)
 
 
 def apart(problems: Sequence[Problem]) -> tuple[tuple[Problem, ...], dict[str, tuple[Problem, ...]]]:

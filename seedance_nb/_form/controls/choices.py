@@ -10,7 +10,7 @@ from ipywidgets.widgets.widget_selection import ToggleButtonsStyle
 
 from seedance_nb._base.problem import Problem
 from seedance_nb._base.values import ABSENT
-from seedance_nb._form.controls.base import Change, Control
+from seedance_nb._form.controls.base import Change, Control, mark
 from seedance_nb._form.controls.objects import BareControl
 from seedance_nb._form.labels import Said, label_html
 from seedance_nb._form.model.parts import branch_for, branches_of, kept
@@ -91,9 +91,7 @@ class BranchControl(Control):
         self._at = place
         if place in self._made:
             self._made[place].show(value)
-        wanted = (self._chooser, *([self._made[place].widget] if place in self._made else []))
-        if self.widget.children != wanted:
-            self.widget.children = wanted
+        self.widget.children = [self._chooser, *([self._made[place].widget] if place in self._made else [])]
 
     def _edited(self, change: Change) -> None:
         if not self._quiet and self._at in self._made:
@@ -103,9 +101,7 @@ class BranchControl(Control):
         found = branch_for(self.field, self._branches, value)
         place = _NONE if found is None else found
         self._switch(place, value)
-        shown = None if place == _NONE and self.field.required else place
-        if self._chooser.value != shown:
-            self._chooser.value = shown
+        self._chooser.value = None if place == _NONE and self.field.required else place
 
 
 class NullControl(Control):
@@ -141,29 +137,20 @@ class NullControl(Control):
 
     def _flipped(self, *, on: bool) -> None:
         if not self._quiet:
-            self._mark(null=on)
+            mark(self.widget, "sdn-is-null", on=on)
             self._took(None if on else self._inner.value)
 
     def _edited(self, change: Change) -> None:
         if not self._quiet:
-            if self._switch.value:
-                self._quiet = True
+            with self._hushed():
                 self._switch.value = False
-                self._quiet = False
-                self._mark(null=False)
+            mark(self.widget, "sdn-is-null", on=False)
             self._took(self._inner.value, change)
 
     def _display(self, value: Any) -> None:
         self._switch.value = value is None
-        self._mark(null=value is None)
+        mark(self.widget, "sdn-is-null", on=value is None)
         self._inner.show(ABSENT if value is None else value)
-
-    def _mark(self, *, null: bool) -> None:
-        has = "sdn-is-null" in self.widget._dom_classes  # noqa: SLF001 - the trait behind add_class
-        if null and not has:
-            self.widget.add_class("sdn-is-null")
-        if has and not null:
-            self.widget.remove_class("sdn-is-null")
 
 
 def _once(problems: tuple[Problem, ...]) -> tuple[Problem, ...]:

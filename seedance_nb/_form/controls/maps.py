@@ -8,7 +8,8 @@ from ipywidgets.widgets.widget_string import TextStyle
 
 from seedance_nb._base.html import Html
 from seedance_nb._base.values import ABSENT
-from seedance_nb._form.controls.base import Change, Compound, Control
+from seedance_nb._form.controls.base import Change, Control
+from seedance_nb._form.controls.entries import Entries, sent
 from seedance_nb._form.model.parts import extra_of, known_names, start_of
 from seedance_nb._schema.validator import fits
 
@@ -21,7 +22,6 @@ class _Entry:
     def __init__(self, owner: "MapControl", name: str, value: Any, *, named: bool) -> None:
         self._owner = owner
         self.name = name
-        self.value = value
         self.named = named
         shared = owner._shared  # noqa: SLF001 - a part of the same control
         self.key = shared.make(
@@ -29,76 +29,82 @@ class _Entry:
             description=_NAME, description_allow_html=True,
         )  # fmt: skip
         self.key.observe(lambda change: owner.rename(self, change["new"]), "value")
-        self.gone = shared.button(lambda: owner.remove(self), "sdn-icon", icon="times", tooltip="Remove")
+        [self.gone] = owner.buttons(self)
         self.widget = shared.box(W.HBox, [], "sdn-pair")
-        self.make()
+        self.make(value)
 
-    def make(self) -> None:
-        """Makes the control that the name calls for."""
-        owner = self._owner
-        self.control: Control = owner.value_control(self)
-        self.control.show(self.value)
+    def make(self, value: Any) -> None:
+        """Makes the control that the name calls for, and shows a value in it."""
+        self.control = self._owner.value_control(self)
+        self.show(value)
         self.widget.children = [self.key, self.control.widget, self.gone]
+
+    def show(self, value: Any) -> None:
+        """Shows a value."""
+        self.control.show(value)
+        self.value = sent(self.control)
 
     def say(self, fault: str) -> None:
         """Says what is wrong with the name."""
         wrong = Html('<span class="sdn-error" role="alert"><span>{}</span></span>')
-        text = _NAME + wrong.format(fault) if fault else _NAME
-        if self.key.description != text:
-            self.key.description = text
+        self.key.description = _NAME + wrong.format(fault) if fault else _NAME
 
 
-class MapControl(Compound):
+class MapControl(Entries):
     """The properties of an object that its document does not name. Rows without a name, or with one given twice, are not sent."""
+
+    fixed = True
 
     def _build(self) -> Any:
         self._known = known_names(self.field)
-        self._entries: list[_Entry] = []
-        self._head = self._new_head()
-        self._add = self._shared.button(self.add, "sdn-add", icon="plus", description="Add field")
-        return self._shared.box(W.VBox, [self._head, self._add], "sdn-field", "sdn-map")
+        return self._frame("field", "sdn-map")
 
     def parts(self) -> Mapping[str, Control]:
-        return {entry.name: entry.control for entry in self._entries if self._is_sent(entry)}
+        return {name: row.control for name, row in self._sent().items()}
 
-    def value_control(self, entry: _Entry) -> Control:
+    def value_control(self, row: _Entry) -> Control:
         """The control for an entry's value."""
-        return self._shared.control(extra_of(self.field, entry.name), lambda change: self._edited(entry, change))
+        return self._shared.control(extra_of(self.field, row.name), lambda change: self._edited(row, change))
 
-    def add(self) -> None:
+    def add(self, value: Any = ABSENT) -> None:
         """Adds a row without a name; it is sent once it has one."""
-        self._entries.append(_Entry(self, "", start_of(extra_of(self.field, "")), named=False))
-        self._entries[-1].value = _present(self._entries[-1].value, self._entries[-1].control)
+        start = start_of(extra_of(self.field, "")) if value is ABSENT else value
+        self._rows.append(_Entry(self, "", start, named=False))
         self._arrange()
-        self._entries[-1].key.focus()
+        self._rows[-1].key.focus()
 
-    def remove(self, entry: _Entry) -> None:
-        """Removes a row and what it sent, as a person's change."""
-        if entry in self._entries:
-            self._entries.remove(entry)
+    def remove(self, row: _Entry) -> None:
+        if row in self._rows:
+            self._rows.remove(row)
             self._arrange()
             self._took(self._whole())
 
-    def rename(self, entry: _Entry, name: str) -> None:
+    def rename(self, row: _Entry, name: str) -> None:
         """Gives an entry another name, in its place among the others, as a person's change."""
-        if self._quiet or entry not in self._entries:
+        if self._quiet or row not in self._rows:
             return
-        old, entry.name, entry.named = entry.name, name, bool(name)
-        if extra_of(self.field, old).shape.view != extra_of(self.field, name).shape.view:
-            entry.value = (
-                entry.value if fits(extra_of(self.field, name).shape.view, self.field.shape.defs, entry.value) else None
-            )
-            entry.make()
+        before, after = (extra_of(self.field, each).shape for each in (row.name, name))
+        row.name, row.named = name, bool(name)
+        if before.view != after.view:
+            row.make(row.value if fits(after.view, after.defs, row.value) else None)
         self._say_names()
         self._took(self._whole(), Change(path=(name,)))
 
-    def _edited(self, entry: _Entry, change: Change) -> None:
-        if not self._quiet and entry in self._entries:
-            entry.value = _present(entry.control.value, entry.control)
-            self._took(self._whole(), change.below(entry.name))
+    def _edited(self, row: _Entry, change: Change) -> None:
+        if not self._quiet and row in self._rows:
+            row.value = sent(row.control)
+            self._took(self._whole(), change.below(row.name))
+
+    def _sent(self) -> dict[str, _Entry]:
+        """The rows that are sent, by their names."""
+        made: dict[str, _Entry] = {}
+        for row in self._rows:
+            if row.named and row.name not in self._known:
+                made.setdefault(row.name, row)
+        return made
 
     def _whole(self) -> Any:
-        sent = {entry.name: entry.value for entry in self._entries if self._is_sent(entry)}
+        sent = {name: row.value for name, row in self._sent().items()}
         old = self.value if isinstance(self.value, dict) else {}
         # What is still there keeps its place; a new name comes last.
         before = {name: sent.get(name, item) for name, item in old.items() if name in self._known or name in sent}
@@ -107,43 +113,26 @@ class MapControl(Compound):
             made = {name: item for name, item in old.items() if name in self._known} | sent
         return made if made or self.field.required or self._known else ABSENT
 
-    def _is_sent(self, entry: _Entry) -> bool:
-        first = next((one for one in self._entries if one.named and one.name == entry.name), None)
-        return first is entry and entry.name not in self._known
-
     def _display(self, value: Any) -> None:
-        extra = (
-            {name: item for name, item in value.items() if name not in self._known} if isinstance(value, dict) else {}
-        )
-        if [entry.name for entry in self._entries] == list(extra):
-            for entry, item in zip(self._entries, extra.values(), strict=True):
-                entry.value = item
-                entry.control.show(item)
+        items = value.items() if isinstance(value, dict) else ()
+        extra = {name: item for name, item in items if name not in self._known}
+        if [row.name for row in self._rows] == list(extra):
+            for row, item in zip(self._rows, extra.values(), strict=True):
+                row.show(item)
         else:
-            self._entries = [_Entry(self, name, item, named=True) for name, item in extra.items()]
+            self._rows = [_Entry(self, name, item, named=True) for name, item in extra.items()]
         self._arrange()
 
     def _count(self) -> int | None:
-        return len(self._entries) or None
+        return len(self._rows) or None
 
     def _say_names(self) -> None:
-        for entry in self._entries:
-            fault = ""
-            if not self._is_sent(entry):
-                fault = (
-                    "Give it a name; it is not sent without one." if not entry.named else "This name is there already."
-                )
-            entry.say(fault)
+        sent = self._sent()
+        for row in self._rows:
+            fault = "This name is there already." if row.named else "Give it a name; it is not sent without one."
+            row.say("" if sent.get(row.name) is row else fault)
 
     def _arrange(self) -> None:
         self._say_names()
-        wanted = (self._head, *(entry.widget for entry in self._entries), self._add)
-        if self.widget.children != wanted:
-            self.widget.children = wanted
+        super()._arrange()
         self._rehead()
-
-
-def _present(value: Any, control: Control) -> Any:
-    if value is not ABSENT:
-        return value
-    return {"text": "", "prose": "", "toggle": False}.get(control.field.kind)

@@ -119,9 +119,7 @@ class ObjectControl(Compound):
         return brief(masked_in({"$defs": shape.defs}, shape.view, self.value))
 
     def _arrange(self) -> None:
-        wanted = tuple(self._layout())
-        if self.widget.children != wanted:
-            self.widget.children = wanted
+        self.widget.children = self._layout()
 
     def _layout(self) -> list[Any]:
         body = [self._filled()] if self._open else []
@@ -130,9 +128,7 @@ class ObjectControl(Compound):
         if self.value is ABSENT and not self.field.required:
             return [self._head, self._button("add")]
         fold = self._button("fold")
-        icon = "caret-down" if self._open else "caret-right"
-        if fold.icon != icon:
-            fold.icon = icon
+        fold.icon = "caret-down" if self._open else "caret-right"
         return [self._head, fold, *([] if self.field.required else [self._button("remove")]), *body]
 
     def _button(self, name: str) -> Any:
@@ -167,9 +163,8 @@ class ObjectControl(Compound):
                     )
                     parts.append(self._later)
             self._body = self._shared.box(W.VBox, parts, "sdn-fields")
-            was, self._quiet = self._quiet, True
-            self._show_parts()
-            self._quiet = was
+            with self._hushed():
+                self._show_parts()
             if any(isinstance(self.value, Mapping) and field.path[-1] in self.value for field in self._late):
                 self._open_late()
         return self._body

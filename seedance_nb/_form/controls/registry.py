@@ -29,10 +29,7 @@ def shared_models() -> Shared:
 
 
 def control_for(field: Field, shared: Shared, changed: Changed) -> Control:
-    """The control of a field. One that cannot be made as its kind wants it is edited as JSON."""
+    """The control of a field."""
     if field.nullable:
         return NullControl(field, shared, changed)
-    made = _KINDS[field.kind](field, shared, changed)
-    if isinstance(made, ListControl) and shared.uploads is not None:
-        made.offer(shared.uploads)
-    return made
+    return _KINDS[field.kind](field, shared, changed)

@@ -59,7 +59,7 @@ class TextControl(Control):
 
     def say(self, problems: tuple[Problem, ...]) -> None:
         super().say(problems)
-        if self.field.kind == "text" and self.widget.continuous_update is not bool(problems):
+        if self.field.kind == "text":
             self.widget.continuous_update = bool(problems)  # an error that is shown answers to every key
 
 
@@ -188,9 +188,8 @@ class NumberControl(Control):
 
     def _slid(self, change: dict[str, Any]) -> None:
         if not self._quiet:
-            self._quiet = True
-            self._box.value = str(change["new"])
-            self._quiet = False
+            with self._hushed():
+                self._box.value = str(change["new"])
             self._took(change["new"])
 
     def show_slider(self, value: Any) -> None:
@@ -199,9 +198,8 @@ class NumberControl(Control):
         if isinstance(wanted, float) and wanted.is_integer():
             wanted = int(wanted)
         if self._slider is not None and type(wanted) is int and self._slider.min <= wanted <= self._slider.max:
-            was, self._quiet = self._quiet, True
-            self._slider.value = wanted
-            self._quiet = was
+            with self._hushed():
+                self._slider.value = wanted
 
     def _display(self, value: Any) -> None:
         self._box.value = "" if value is ABSENT else json.dumps(value) if not isinstance(value, str) else f'"{value}"'
@@ -213,8 +211,7 @@ class NumberControl(Control):
 
     def say(self, problems: tuple[Problem, ...]) -> None:
         super().say(problems)
-        if self._box.continuous_update is not bool(problems):
-            self._box.continuous_update = bool(problems)
+        self._box.continuous_update = bool(problems)
 
 
 class ConstantControl(Control):
@@ -224,9 +221,10 @@ class ConstantControl(Control):
         return self._shared.html(label_html(replace(self.field, default=ABSENT), Said()), "sdn-head", "sdn-field")
 
     def _display(self, value: Any) -> None:
-        self.value = value
+        """Changes no widget: what is there is said in the label."""
 
-    def _set_label(self, labelled: Any, problems: tuple[Problem, ...]) -> None:
-        labelled.value = label_html(
-            self.field, Said(problems=problems, brief="" if self.value is ABSENT else plain(self.value))
-        )
+    def _brief(self) -> str:
+        return "" if self.value is ABSENT else plain(self.value)
+
+    def _write(self, said: Said) -> None:
+        self.widget.value = label_html(self.field, said)

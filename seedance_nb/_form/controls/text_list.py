@@ -1,8 +1,7 @@
 """The control for a list of texts, above all of media addresses: add, remove, move, a count, an error for each row."""
 
-import json
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from concurrent.futures import Future
 from typing import Any
 
@@ -14,9 +13,9 @@ from seedance_nb._base.errors import SeedanceError
 from seedance_nb._base.html import Html, linked
 from seedance_nb._base.problem import Problem
 from seedance_nb._base.values import ABSENT
-from seedance_nb._form.controls.base import Change, Control, apart, mark, swapped, toggle, without
-from seedance_nb._form.labels import Said, error_html, label_html
-from seedance_nb._form.uploads import Uploads
+from seedance_nb._form.controls.base import Change, Control, apart, mark_bad, toggle
+from seedance_nb._form.controls.entries import Entries
+from seedance_nb._form.labels import error_html, plain
 
 _ADDRESS = re.compile(r"(?:https?|asset)://\S")
 _HINTS = {
@@ -29,59 +28,54 @@ _HINTS = {
 class Row:
     """One entry on the screen. Its widgets are made when it is added."""
 
-    def __init__(self, owner: Any, value: Any, place: int) -> None:
+    def __init__(self, owner: "ListControl", place: int, value: Any) -> None:
         self.value = value
-        text = value if isinstance(value, str) else json.dumps(value)
         shared, media = owner._shared, owner.field.media  # noqa: SLF001 - a part of the same control
-        self.picture = shared.html(thumb_html(text, media), "sdn-thumb")
+        self.picture = shared.html(thumb_html(plain(value), media), "sdn-thumb")
         self.text = shared.make(
-            W.Text, TextStyle, "sdn-entry", value=text, placeholder=_HINTS.get(media, ""), continuous_update=False,
+            W.Text, TextStyle, "sdn-entry", value=plain(value), placeholder=_HINTS.get(media, ""), continuous_update=False,
             description=_label(owner.name_of(place), ()), description_allow_html=True,
         )  # fmt: skip
         self.text.observe(lambda _: owner.edited(self), "value")
-        self.up = self._button(owner, "arrow-up", "Move up", lambda: owner.move(self, -1))
-        self.down = self._button(owner, "arrow-down", "Move down", lambda: owner.move(self, 1))
-        gone = self._button(owner, "times", "Remove", lambda: owner.remove(self))
         more = []
         if owner.uploads is not None and owner.uploads.assets:
             tip = f"Register at {owner.uploads.provider} as an asset (advised for pictures of real faces)"
-            more = [self._button(owner, "id-badge", tip, lambda: owner.register(self))]
-        self.widget = shared.box(W.HBox, [self.picture, self.text, *more, self.up, self.down, gone], "sdn-row")
+            more = [shared.button(lambda: owner.register(self), "sdn-icon", icon="id-badge", tooltip=tip)]
+        self.widget = shared.box(W.HBox, [self.picture, self.text, *more, *owner.buttons(self)], "sdn-row")
 
-    def _button(self, owner: Any, icon: str, tooltip: str, act: Any) -> Any:
-        made = owner._shared.make(W.Button, ButtonStyle, "sdn-icon", icon=icon, tooltip=tooltip)  # noqa: SLF001
-        made.on_click(lambda _: act())
-        return made
+    def show(self, value: Any) -> None:
+        """Shows a value."""
+        self.value = value
+        self.text.value = plain(value)
 
     def say(self, name: str, media: str, problems: tuple[Problem, ...]) -> None:
         """Labels the row and shows its errors and its picture."""
-        label = _label(name, problems)
-        if self.text.description != label:
-            self.text.description = label
-        picture = thumb_html(self.text.value, media) if not problems else thumb_html("", media)
-        if self.picture.value != picture:
-            self.picture.value = picture
-        if self.text.continuous_update is not bool(problems):
-            self.text.continuous_update = bool(problems)
-        mark(self.widget, bad=any(not problem.warns for problem in problems))
+        self.text.description = _label(name, problems)
+        self.picture.value = thumb_html("" if problems else self.text.value, media)
+        self.text.continuous_update = bool(problems)
+        mark_bad(self.widget, problems)
 
 
-class ListControl(Control):
+class ListControl(Entries):
     """A list of texts. No entry is dropped or changed: an empty row is an empty entry, and is told so."""
 
-    uploads: Uploads | None = None
+    _files: Any = None
+    _state: Any = None
+    _box: Any = None
+    _many: Any = None
+    _buttons: Any = None
 
-    def offer(self, uploads: Uploads) -> None:
-        """Shows a button that sends local files to the provider, where it takes any."""
-        self.uploads = uploads
-        if uploads.uploads and self.field.media:
+    def _build(self) -> Any:
+        self.uploads = self._shared.uploads if self.field.media else None
+        if self.uploads is not None:
+            self._state = self._shared.html("", "sdn-state")
+        if self.uploads is not None and self.uploads.uploads:
             self._files = self._shared.make(
                 W.FileUpload, ButtonStyle, "sdn-add", "sdn-upload", accept=f"{self.field.media}/*", multiple=True, icon="upload",
                 description=f"Upload {self.field.media}", tooltip="Up to about 10 MB here; sd.upload in a cell takes larger files",
             )  # fmt: skip
             self._files.observe(self._chosen, "value")
-            self._state = self._shared.html("", "sdn-state")
-            self._arrange()
+        return self._frame(self.field.media or "entry", "sdn-list")
 
     def register(self, row: Row) -> None:
         """Has an entry's address registered as an asset, and puts the asset's address in its place."""
@@ -119,44 +113,11 @@ class ListControl(Control):
         kind = "sdn-error" if bad else "sdn-dim"
         self._state.value = Html('<span class="{}" role="status">{}</span>').format(kind, text) if text else ""
 
-    _files: Any = None
-    _state: Any = None
-
-    def _build(self) -> Any:
-        self._rows: list[Row] = []
-        self._head = self._shared.html(label_html(self.field, Said(count=0)), "sdn-head")
-        noun = self.field.media or "entry"
-        self._add = self._shared.button(self.add, "sdn-add", icon="plus", description=f"Add {noun}")
-        return self._shared.box(W.VBox, [self._head, self._add], "sdn-field", "sdn-list")
-
     def name_of(self, place: int) -> str:
         """What the prompt calls the entry at `place`, counted from 0. *pure*."""
         if place < len(self.field.names):
             return self.field.names[place]
         return self.field.markers[0].replace("{n}", str(place + 1)) if self.field.markers else str(place + 1)
-
-    def add(self, text: str = "") -> None:
-        """Adds an entry at the end, as a person's change."""
-        self._rows.append(Row(self, text, len(self._rows)))
-        self._arrange()
-        self._took(self._entries())
-
-    def remove(self, row: Row) -> None:
-        """Removes an entry, as a person's change; the last one gone makes the list absent."""
-        if row in self._rows:
-            here = self._rows.index(row)
-            order = without(len(self._rows), here)
-            self._rows.remove(row)
-            self._arrange()
-            self._took(self._entries(), Change(order=order))
-
-    def move(self, row: Row, by: int) -> None:
-        """Moves an entry up (-1) or down (1), as a person's change."""
-        here = self._rows.index(row) if row in self._rows else -1
-        if order := swapped(len(self._rows), here, by):
-            self._rows = [self._rows[place] for place in order]
-            self._arrange()
-            self._took(self._entries(), Change(order=order))
 
     def edited(self, row: Row) -> None:
         """Takes an entry's new text."""
@@ -164,13 +125,12 @@ class ListControl(Control):
             here = self._rows.index(row)
             several = addresses(row.text.value)
             if len(several) > 1:  # many were pasted into one
-                self._quiet = True
-                row.text.value = several[0]
-                self._quiet = False
-                self._rows[here + 1 : here + 1] = [Row(self, text, here) for text in several[1:]]
+                with self._hushed():
+                    row.text.value = several[0]
+                self._rows[here + 1 : here + 1] = [Row(self, here, text) for text in several[1:]]
                 self._arrange()
             row.value = row.text.value
-            self._took(self._entries(), Change(path=(str(here),)))
+            self._took(self._whole(), Change(path=(str(here),)))
 
     def paste(self, text: str) -> None:
         """Adds an entry for each line of a text, as a person's change; empty rows at the end are filled first."""
@@ -178,9 +138,9 @@ class ListControl(Control):
         while lines and self._rows and self._rows[-1].value == "":
             self._rows.pop()
         if lines:
-            self._rows += [Row(self, line, len(self._rows)) for line in lines]
+            self._rows += [Row(self, len(self._rows), line) for line in lines]
             self._arrange()
-            self._took(self._entries())
+            self._took(self._whole())
 
     def _open_paste(self) -> None:
         if self._box is None:
@@ -200,53 +160,37 @@ class ListControl(Control):
             toggle(self._box, shown=False)
             self.paste(change["new"])
 
-    _box: Any = None
-    _many: Any = None
-
     def focus(self, path: tuple[str, ...]) -> None:
         here = int(path[0]) if path and path[0].isdecimal() else -1
         (self._rows[here].text if 0 <= here < len(self._rows) else self._add).focus()
 
+    def parts(self) -> Mapping[str, Control]:
+        return {}
+
     def say(self, problems: tuple[Problem, ...]) -> None:
         own, below = apart(problems)
-        label = label_html(self.field, Said(problems=own, count=len(self._rows)))
-        if self._head.value != label:
-            self._head.value = label
+        self._say(own)
         for place, row in enumerate(self._rows):
             row.say(self.name_of(place), self.field.media, below.get(str(place), ()))
 
-    def _display(self, value: Any) -> None:
-        self._rows = [Row(self, item, place) for place, item in enumerate(value)] if isinstance(value, list) else []
-        self._arrange()
+    def _row(self, place: int, value: Any) -> Row:
+        return Row(self, place, "" if value is ABSENT else value)
 
-    def _entries(self) -> Any:
+    def _whole(self) -> Any:
         # In a list of lists an entry cannot be absent.
         return [row.value for row in self._rows] or ([] if self.field.required and not self.field.path else ABSENT)
 
-    def _arrange(self) -> None:
-        for place, row in enumerate(self._rows):
-            for button, off in ((row.up, place == 0), (row.down, place == len(self._rows) - 1)):
-                if button.disabled is not off:
-                    button.disabled = off
-        full = self.field.most_items is not None and len(self._rows) >= self.field.most_items
-        if self._add.disabled is not full:
-            self._add.disabled = full
-        # Last, because a box that is told anything once it can be typed into forgets what was typed so far.
+    def _foot(self) -> list[Any]:
         paste = [] if self._box is None else [self._box]
-        foot = [self._add] if self._files is None and not self._rows else [self._foot()]
-        self.widget.children = [self._head, *(row.widget for row in self._rows), *paste, *foot]
-
-    def _foot(self) -> Any:
+        if self._state is None and not self._rows:
+            return [*paste, self._add]
         if self._many is None and self._rows:
             self._many = self._shared.button(self._open_paste, "sdn-add", icon="paste", description="Paste many")
         parts = [part for part in (self._add, self._many, self._files, self._state) if part is not None]
         if self._buttons is None:
             self._buttons = self._shared.box(W.HBox, parts, "sdn-adds")
-        elif self._buttons.children != tuple(parts):
-            self._buttons.children = parts
-        return self._buttons
-
-    _buttons: Any = None
+        self._buttons.children = parts
+        return [*paste, self._buttons]
 
 
 def _label(name: str, problems: tuple[Problem, ...]) -> Html:
