@@ -16,8 +16,8 @@ from typing import Any, Never
 
 from seedance_nb._base.errors import KeyWarning
 from seedance_nb._base.html import escaped
+from seedance_nb._base.text import HIDDEN
 
-HIDDEN = "•••"
 _SENDABLE = re.compile(r"[!-~]{1,512}")
 _SHORT = 8
 """Keys of fewer characters are not masked in texts: they are words that stand there by themselves."""

@@ -4,6 +4,9 @@ import json
 import re
 from typing import Any
 
+HIDDEN = "•••"
+"""What stands where a secret is."""
+
 _QUERY = re.compile(r"(https?://[^\s?#'\"<>]+)[?#][^\s'\"<>]*")
 _UNSEEN = re.compile("[\x00-\x08\x0b-\x1f\x7f-\x9f\u061c\u200e\u200f\u202a-\u202e\u2066-\u2069]")
 
@@ -14,7 +17,7 @@ def nameable(text: object) -> str:
     is_key = re.fullmatch(
         r"(?i)(bearer\s.*|(sk|ak|pk|key)[-_].{8,}|(?=\D*\d)(?=[^a-z]*[a-z])[a-z0-9_+=-]{20,})", said.strip()
     )
-    return f"{said.strip()[:2]}•••" if is_key else said
+    return f"{said.strip()[:2]}{HIDDEN}" if is_key else said
 
 
 def without_queries(text: str) -> str:

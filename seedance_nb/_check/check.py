@@ -7,12 +7,13 @@ from typing import Any
 
 from seedance_nb._base.errors import InvalidInput
 from seedance_nb._base.problem import Problem
+from seedance_nb._base.text import HIDDEN
 from seedance_nb._base.values import ABSENT, Path, digest, find, join, json_text, put, read_json, split
 from seedance_nb._check.body import extra_fault, extra_path, finite, listed, not_json, place
 from seedance_nb._document.load import Spec, in_order, validator
 from seedance_nb._schema.alternatives import UNCHECKED
+from seedance_nb._schema.dialect import GIVEN
 from seedance_nb._schema.messages import sentences
-from seedance_nb._schema.normalise import GIVEN
 from seedance_nb._schema.uris import LOCAL
 from seedance_nb._schema.validator import errors_of, problem_of
 
@@ -90,7 +91,7 @@ def _masked(problem: Problem, keys: list[Path]) -> Problem:
     for key in keys:
         here = split(problem.path)
         if key[: len(here)] == here and problem.value is not ABSENT:
-            problem = replace(problem, value=put(problem.value, key[len(here) :], "•••"))
+            problem = replace(problem, value=put(problem.value, key[len(here) :], HIDDEN))
     return problem
 
 

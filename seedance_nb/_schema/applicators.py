@@ -3,13 +3,13 @@
 import difflib
 import functools
 import itertools
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from typing import Any
 
 from seedance_nb._base.values import ABSENT
 from seedance_nb._schema.alternatives import UNCHECKED, branch_names, told
 from seedance_nb._schema.library import ValidationError
-from seedance_nb._schema.messages import words_for
+from seedance_nb._schema.messages import are, words_for
 from seedance_nb._schema.patterns import search
 from seedance_nb._schema.work import spend
 
@@ -22,44 +22,40 @@ Errors = Iterator[ValidationError]
 _IN_PLACE = ("allOf", "anyOf", "oneOf")
 
 
-def judged(validator: Any, value: Any, schema: Any, position: int | str) -> tuple[list[ValidationError], bool]:
+def judged(validator: Any, value: Any, schema: Any) -> tuple[list[ValidationError], bool]:
     """The errors of a value under a schema, and whether they say only that something could not be checked. *pure*."""
-    errors = list(validator.descend(value, schema, schema_path=position))
+    errors = list(validator.descend(value, schema))
     return errors, bool(errors) and all(error.validator == UNCHECKED for error in errors)
 
 
 def any_of(validator: Any, branches: Any, value: Any, schema: Any) -> Errors:
     """What is wrong with a value that fits none of the branches."""
-    found: list[list[ValidationError]] = []
-    unsure: list[ValidationError] = []
-    for position, branch in enumerate(branches):
-        errors, is_unsure = judged(validator, value, branch, position)
-        if not errors:
+    found: list[tuple[list[ValidationError], bool]] = []
+    for branch in branches:
+        found.append(judged(validator, value, branch))
+        if not found[-1][0]:
             return
-        if is_unsure:
-            unsure = unsure or errors
-        found.append(errors)
-    yield from unsure or told(schema, "anyOf", branches, value, found)
+    unsure = next((errors for errors, is_unsure in found if is_unsure), None)
+    yield from unsure or told(schema, "anyOf", branches, value, [errors for errors, _ in found])
 
 
 def one_of(validator: Any, branches: Any, value: Any, schema: Any) -> Errors:
     """What is wrong with a value that does not fit exactly one of the branches."""
-    results = [judged(validator, value, branch, position) for position, branch in enumerate(branches)]
-    fits = [position for position, (errors, _) in enumerate(results) if not errors]
+    results = [judged(validator, value, branch) for branch in branches]
+    fits = [not errors for errors, _ in results]
     unsure = [errors for errors, is_unsure in results if is_unsure]
-    if len(fits) > 1:
-        named = branch_names(branches)
-        several = ", ".join(named[position] for position in fits)
+    if sum(fits) > 1:
+        several = ", ".join(itertools.compress(branch_names(branches), fits))
         yield ValidationError(f"fits more than one of these, and only one is allowed: {several}", instance=value)
     elif unsure:
         yield from unsure[0]
-    elif not fits:
+    elif not any(fits):
         yield from told(schema, "oneOf", branches, value, [errors for errors, _ in results])
 
 
 def not_(validator: Any, refused: Any, value: Any, _: Any) -> Errors:
     """What is wrong with a value that fits what it must not."""
-    errors, is_unsure = judged(validator, value, refused, "")
+    errors, is_unsure = judged(validator, value, refused)
     if is_unsure:
         yield from errors
     elif not errors:
@@ -77,25 +73,25 @@ def not_(validator: Any, refused: Any, value: Any, _: Any) -> Errors:
 
 def if_(validator: Any, condition: Any, value: Any, schema: Any) -> Errors:
     """What is wrong with a value by `then` where it fits the condition, and by `else` where it does not."""
-    errors, is_unsure = judged(validator, value, condition, "if")
+    errors, is_unsure = judged(validator, value, condition)
     if is_unsure:
         yield from errors
         return
     branch = "else" if errors else "then"
     if branch in schema:
-        yield from validator.descend(value, schema[branch], schema_path=branch)
+        yield from validator.descend(value, schema[branch])
 
 
 def contains(validator: Any, wanted: Any, value: Any, schema: Any) -> Errors:
     """What is wrong with a list that has too few or too many entries of a kind."""
     if not isinstance(value, list):
         return
-    results = [judged(validator, item, wanted, position) for position, item in enumerate(value)]
+    results = [judged(validator, item, wanted) for item in value]
     sure = sum(not errors for errors, _ in results)
     unsure = sum(is_unsure for _, is_unsure in results)
     least, most = schema.get("minContains", 1), schema.get("maxContains", len(value))
     if sure + unsure < least or sure > most:
-        bound = f"at least {_plain(least)} needed" if sure < least else f"at most {_plain(most)} allowed"
+        bound = f"at least {are(least)} needed" if sure < least else f"at most {are(most)} allowed"
         yield ValidationError(f"has {sure} of the entries that the document asks for; {bound}", instance=value)
     elif sure < least or sure + unsure > most:
         yield from next(errors for errors, is_unsure in results if is_unsure)
@@ -128,7 +124,7 @@ def pattern_properties(validator: Any, patterns: Any, value: Any, _: Any) -> Err
         for name, item in value.items():
             fits = search(pattern, str(name))
             if fits:
-                yield from validator.descend(item, child, path=name, schema_path=pattern)
+                yield from validator.descend(item, child, path=name)
             elif fits is None:
                 yield unchecked_name(name, pattern, item)
 
@@ -169,36 +165,34 @@ def unchecked_name(name: Any, pattern: str, item: Any) -> ValidationError:
     return ValidationError(message, validator=UNCHECKED, validator_value=pattern, path=[name], instance=item)
 
 
-def _plain(number: float) -> str:
-    return f"{number:g} {'is' if number == 1 else 'are'}"
-
-
 def unevaluated_properties(validator: Any, rest: Any, value: Any, schema: Any) -> Errors:
     """What is wrong with the values whose names no part of the schema speaks of."""
-    if not isinstance(value, dict):
-        return
-    spoken = _spoken(validator, value, {key: part for key, part in schema.items() if key != "unevaluatedProperties"})
-    for name, item in value.items():
-        if name in spoken:
-            continue
-        if rest is False:
-            yield strange(name, item, schema.get("properties", {}), "unevaluatedProperties", schema)
-        else:
-            yield from validator.descend(item, rest, path=name, schema_path="unevaluatedProperties")
+    if isinstance(value, dict):
+        for name, item in _unspoken(validator, value, value.items(), schema, "unevaluatedProperties"):
+            if rest is False:
+                yield strange(name, item, schema.get("properties", {}), "unevaluatedProperties", schema)
+            else:
+                yield from validator.descend(item, rest, path=name)
 
 
 def unevaluated_items(validator: Any, rest: Any, value: Any, schema: Any) -> Errors:
     """What is wrong with the entries that no part of the schema speaks of."""
-    if not isinstance(value, list):
-        return
-    spoken = _spoken(validator, value, {key: part for key, part in schema.items() if key != "unevaluatedItems"})
-    for position, item in enumerate(value):
-        if position in spoken:
-            continue
-        if rest is False:
-            yield ValidationError("is one entry too many", validator="unevaluatedItems", path=[position], instance=item)
-        else:
-            yield from validator.descend(item, rest, path=position, schema_path="unevaluatedItems")
+    if isinstance(value, list):
+        for place, item in _unspoken(validator, value, enumerate(value), schema, "unevaluatedItems"):
+            if rest is False:
+                yield ValidationError(
+                    "is one entry too many", validator="unevaluatedItems", path=[place], instance=item
+                )
+            else:
+                yield from validator.descend(item, rest, path=place)
+
+
+def _unspoken(
+    validator: Any, value: Any, items: Iterable[tuple[Any, Any]], schema: dict[str, Any], key: str
+) -> Iterator[tuple[Any, Any]]:
+    """The names or positions that nothing in a schema beside `key` has an opinion of, with what is there."""
+    spoken = _spoken(validator, value, {word: part for word, part in schema.items() if word != key})
+    yield from ((place, item) for place, item in items if place not in spoken)
 
 
 def _spoken(validator: Any, value: Any, schema: Any) -> set[Any]:
@@ -224,22 +218,24 @@ def _placed(validator: Any, value: list[Any], schema: dict[str, Any]) -> Iterato
         yield from range(len(value))
     yield from range(min(len(value), len(schema.get("prefixItems", ()))))
     if "contains" in schema:
-        yield from (
-            place for place, item in enumerate(value) if not judged(validator, item, schema["contains"], place)[0]
-        )
+        yield from (place for place, item in enumerate(value) if _fits(validator, item, schema["contains"]))
 
 
 def _fitting(validator: Any, value: Any, schema: dict[str, Any]) -> Iterator[Any]:
     """The parts that speak of the same value and that it fits."""
     for key in _IN_PLACE:
-        yield from (part for part in schema.get(key, ()) if not judged(validator, value, part, key)[0])
+        yield from (part for part in schema.get(key, ()) if _fits(validator, value, part))
     if isinstance(value, dict):
         for name, part in schema.get("dependentSchemas", {}).items():
             if name in value:
                 yield part
     if "if" in schema:
-        fits = not judged(validator, value, schema["if"], "if")[0]
+        fits = _fits(validator, value, schema["if"])
         yield from ([schema["if"]] if fits else [])
         yield schema.get("then" if fits else "else", True)
     if "$ref" in schema:
         yield validator._resolver.lookup(schema["$ref"]).contents  # noqa: SLF001 - the library has no other way to one's own reference
+
+
+def _fits(validator: Any, value: Any, schema: Any) -> bool:
+    return not judged(validator, value, schema)[0]

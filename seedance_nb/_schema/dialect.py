@@ -33,8 +33,6 @@ ONES = (
 )  # fmt: skip
 _BOUNDS = (("exclusiveMinimum", "minimum"), ("exclusiveMaximum", "maximum"))
 _CLOSING = ("allOf", "anyOf", "oneOf", "not", "const", "$ref", "if")
-HIDDEN = "•••"
-"""What stands where a secret is."""
 
 
 def is_secret(schema: Any) -> bool:
@@ -138,7 +136,7 @@ def _names(made: Any) -> dict[str, None] | None:
     if {"patternProperties", "unevaluatedProperties", "propertyNames", "$ref", "additionalProperties"} & made.keys():
         return None
     found: dict[str, None] = dict.fromkeys(made.get("properties", ()))
-    for part, is_branch in _parts(made):
+    for part, is_branch in parts(made):
         inner = _names(part)
         if inner is None or (is_branch and not inner and _is_object(part)):
             return None
@@ -146,7 +144,8 @@ def _names(made: Any) -> dict[str, None] | None:
     return found
 
 
-def _parts(made: dict[str, Any]) -> Iterator[tuple[Any, bool]]:
+def parts(made: dict[str, Any]) -> Iterator[tuple[Any, bool]]:
+    """The schemas within one that speak of the same value, each with whether it is one of several branches. *pure*."""
     for key in ("allOf", "anyOf", "oneOf"):
         yield from ((part, key != "allOf") for part in made.get(key, ()))
     yield from ((made[key], False) for key in ("if", "then", "else") if key in made)

@@ -42,11 +42,9 @@ def _only_texts(fits: Callable[[str], bool], value: object) -> bool:
     return not isinstance(value, str) or fits(value)
 
 
-def _date(text: str) -> bool:
-    if not _DATE.fullmatch(text):
-        return False
+def _reads(read: Callable[[str], object], text: str) -> bool:
     try:
-        date.fromisoformat(text)
+        read(text)
     except ValueError:
         return False
     return True
@@ -83,26 +81,16 @@ def _hostname(text: str) -> bool:
     return len(text) <= _LONGEST_NAME and all(_LABEL.fullmatch(label) for label in text.split("."))
 
 
+def _date(text: str) -> bool:
+    return bool(_DATE.fullmatch(text)) and _reads(date.fromisoformat, text)
+
+
 def _ipv4(text: str) -> bool:
-    try:
-        return text.isascii() and ipaddress.IPv4Address(text) is not None
-    except ValueError:
-        return False
+    return text.isascii() and _reads(ipaddress.IPv4Address, text)
 
 
 def _ipv6(text: str) -> bool:
-    try:
-        return text.isascii() and "%" not in text and ipaddress.IPv6Address(text) is not None
-    except ValueError:
-        return False
-
-
-def _byte(text: str) -> bool:
-    try:
-        base64.b64decode(text, validate=True)
-    except ValueError:
-        return False
-    return True
+    return text.isascii() and "%" not in text and _reads(ipaddress.IPv6Address, text)
 
 
 _FORMATS: Mapping[str, Callable[[str], bool]] = {
@@ -116,7 +104,7 @@ _FORMATS: Mapping[str, Callable[[str], bool]] = {
     "uri-reference": lambda text: bool(_REFERENCE.fullmatch(text)),
     "regex": lambda text: not pattern_fault(text),
     "uuid": lambda text: bool(_UUID.fullmatch(text)),
-    "byte": _byte,
+    "byte": functools.partial(_reads, functools.partial(base64.b64decode, validate=True)),
     "hostname": _hostname,
     "ipv4": _ipv4,
     "ipv6": _ipv6,

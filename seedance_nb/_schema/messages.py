@@ -53,9 +53,9 @@ def words_for(rule: str, value: Any, limit: Any, schema: dict[str, Any]) -> str:
         case "maxLength":
             return f"has {size:,} characters; at most {limit:,} are allowed"
         case "minItems":
-            return f"has {size} entries; at least {limit} {'is' if limit == 1 else 'are'} needed"
+            return f"has {size} entries; at least {are(limit)} needed"
         case "maxItems":
-            return f"has {size} entries; at most {limit} {'is' if limit == 1 else 'are'} allowed"
+            return f"has {size} entries; at most {are(limit)} allowed"
         case "uniqueItems":
             return "has the same entry twice"
         case "minimum":
@@ -73,15 +73,19 @@ def words_for(rule: str, value: Any, limit: Any, schema: dict[str, Any]) -> str:
         case "format":
             return f"is not {_FORMATS.get(limit, f'of the format {limit}')}"
         case "minProperties" | "maxProperties":
-            bound = "at least" if rule == "minProperties" else "at most"
-            return f"has {size} {'field' if size == 1 else 'fields'}; {bound} {limit} {'is' if limit == 1 else 'are'} {'needed' if rule == 'minProperties' else 'allowed'}"
+            bound = f"at least {are(limit)} needed" if rule == "minProperties" else f"at most {are(limit)} allowed"
+            return f"has {size} {'field' if size == 1 else 'fields'}; {bound}"
         case "items":
-            most = len(schema.get("prefixItems", ()))
-            return f"has {size} entries; at most {most} {'is' if most == 1 else 'are'} allowed"
+            return f"has {size} entries; at most {are(len(schema.get('prefixItems', ())))} allowed"
         case "false":
             return "is not allowed here"
         case _:
             return f"breaks the document's rule {rule!r} with {short(value, 30)}"
+
+
+def are(count: float) -> str:
+    """A number with the verb that follows it: `1 is`, `2 are`. *pure*."""
+    return f"{count:.16g} {'is' if count == 1 else 'are'}"
 
 
 def quote_for(rule: str, value: Any, limit: Any, schema: dict[str, Any]) -> str:

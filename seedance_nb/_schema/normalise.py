@@ -12,7 +12,6 @@ from seedance_nb._base.values import ABSENT, find, join
 from seedance_nb._schema.dialect import (
     ANNOTATIONS,
     FROM,
-    GIVEN,
     KNOWN,
     LISTS,
     MAPS,
@@ -23,6 +22,7 @@ from seedance_nb._schema.dialect import (
     before,
     known_names,
     or_null,
+    parts,
     role_within,
     says,
 )  # fmt: skip
@@ -33,8 +33,9 @@ MAX_DEPTH = 64
 MAX_NODES = 10_000
 KEPT_FROM = 4_000
 """From so many schemas on, what is written once in the document stands once in the copy, and is referred to."""
+Refs = tuple[tuple[str, Role], ...]
+"""The places of the `$ref`s that were followed on the way to a schema, each with its role there."""
 _OLD = re.compile(r"draft-0[3-7]")
-_IN_PLACE = ("allOf", "anyOf", "oneOf", "not", "if", "then", "else")
 
 
 class Places:
@@ -109,9 +110,6 @@ def _inner(value: Any) -> Iterator[tuple[str | int, Any]]:
         yield from enumerate(value)
 
 
-__all__ = ["GIVEN", "Normaliser"]
-
-
 class Normaliser:
     """One walk over one document; counts what it expands, so that a small document cannot grow without end.
 
@@ -146,7 +144,7 @@ class Normaliser:
             made["$defs"] = self._defs
         return made
 
-    def schema(self, schema: Any, pointer: str, refs: tuple[tuple[str, Role], ...] = (), role: Role = "own") -> Any:
+    def schema(self, schema: Any, pointer: str, refs: Refs = (), role: Role = "own") -> Any:
         """A copy of `schema` in JSON Schema 2020-12, local `$ref`s written out, those within themselves kept. *pure*.
 
         Raises: SpecError for a `$ref` that leaves the document, leads nowhere or only to itself, for a schema that is
@@ -179,7 +177,7 @@ class Normaliser:
             self.places.setdefault(id(made), pointer)
         return made
 
-    def _whole(self, schema: Mapping[str, Any], pointer: str, refs: tuple[tuple[str, Role], ...], role: Role) -> Any:
+    def _whole(self, schema: Mapping[str, Any], pointer: str, refs: Refs, role: Role) -> Any:
         made = dict(schema)
         if "$dynamicRef" in made or "$recursiveRef" in made:
             raise self._error("a $dynamicRef is not followed; write a $ref", pointer)
@@ -202,9 +200,7 @@ class Normaliser:
         after(made, role)
         return made
 
-    def _merged_single(
-        self, made: dict[str, Any], only: Any, pointer: str, refs: tuple[tuple[str, Role], ...], role: Role
-    ) -> Any:
+    def _merged_single(self, made: dict[str, Any], only: Any, pointer: str, refs: Refs, role: Role) -> Any:
         """One schema in `allOf` is often only there to carry a description: it is that schema then."""
         inner = self.schema(only, f"{pointer}/allOf/0", refs, role)
         beside = {key: value for key, value in made.items() if key != "allOf"}
@@ -212,7 +208,7 @@ class Normaliser:
             return {**inner, **beside}
         return {**beside, "allOf": [inner]}
 
-    def _resolved(self, schema: Mapping[str, Any], pointer: str, refs: tuple[tuple[str, Role], ...], role: Role) -> Any:
+    def _resolved(self, schema: Mapping[str, Any], pointer: str, refs: Refs, role: Role) -> Any:
         beside = {key: value for key, value in schema.items() if key != "$ref"}
         if self.old:
             beside = {key: value for key, value in beside.items() if key in ANNOTATIONS or key.startswith("x-")}
@@ -236,7 +232,7 @@ class Normaliser:
         told = {key: value for key, value in made.items() if key in ANNOTATIONS}
         return {**told, **rest, "allOf": [made, *rest.get("allOf", ())]}
 
-    def _target(self, ref: Any, pointer: str, refs: tuple[tuple[str, Role], ...], role: Role) -> Any:
+    def _target(self, ref: Any, pointer: str, refs: Refs, role: Role) -> Any:
         if not isinstance(ref, str):
             raise self._error(f"a $ref must be text, not {ref!r}", pointer)
         place, target = self._names.find(ref, pointer)
@@ -268,13 +264,13 @@ class Normaliser:
             if name in inner:
                 raise self._error(f"$ref '#{target}' leads only back to itself", target)
 
-    def _list(self, key: str, items: Any, pointer: str, refs: tuple[tuple[str, Role], ...], role: Role) -> list[Any]:
+    def _list(self, key: str, items: Any, pointer: str, refs: Refs, role: Role) -> list[Any]:
         if not isinstance(items, list):
             raise self._error("must be a list of schemas", f"{pointer}/{key}")
         inner = role_within(key, role, len([item for item in items if item != {"type": "null"}]))
         return [self.schema(item, f"{pointer}/{key}/{position}", refs, inner) for position, item in enumerate(items)]
 
-    def _map(self, items: Any, pointer: str, refs: tuple[tuple[str, Role], ...], role: Role) -> dict[str, Any]:
+    def _map(self, items: Any, pointer: str, refs: Refs, role: Role) -> dict[str, Any]:
         if not isinstance(items, Mapping):
             raise self._error("must be an object of schemas", pointer)
         return {name: self.schema(item, pointer + join((name,)), refs, role) for name, item in items.items()}
@@ -309,10 +305,6 @@ def _referred(made: Any) -> list[str]:
     if not isinstance(made, dict):
         return []
     found = [made["$ref"].rpartition("/")[2]] if isinstance(made.get("$ref"), str) else []
-    for key in _IN_PLACE:
-        parts = made.get(key, ())
-        for part in parts if isinstance(parts, list) else [parts]:
-            found += _referred(part)
-    for part in made.get("dependentSchemas", {}).values():
+    for part in (made.get("not"), *(part for part, _ in parts(made))):
         found += _referred(part)
     return found

@@ -39,7 +39,7 @@ def _web_fault(text: str) -> str:
         host, _ = parts.hostname, parts.port
     except ValueError:
         return "is not an address: the host or port is malformed"
-    if not text.lower().startswith((f"{parts.scheme}://",)) or not host:
+    if not text.lower().startswith(f"{parts.scheme}://") or not host:
         return "is not an address: it has no host"
     return ""
 

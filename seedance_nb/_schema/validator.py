@@ -8,12 +8,12 @@ from typing import Any
 import referencing
 
 from seedance_nb._base.problem import Problem
+from seedance_nb._base.text import HIDDEN
 from seedance_nb._base.values import ABSENT, digest, find, is_empty, join
-from seedance_nb._schema import applicators as _applicators
-from seedance_nb._schema import applicators as _leftovers
+from seedance_nb._schema import applicators
 from seedance_nb._schema.alternatives import UNCHECKED
 from seedance_nb._schema.applicators import strange
-from seedance_nb._schema.dialect import GIVEN, HIDDEN, KNOWN, is_secret
+from seedance_nb._schema.dialect import GIVEN, KNOWN, is_secret
 from seedance_nb._schema.formats import checker
 from seedance_nb._schema.library import Draft202012Validator, ValidationError, extend
 from seedance_nb._schema.messages import quote_for, words_for
@@ -55,7 +55,7 @@ def _properties(validator: Any, properties: Any, instance: Any, _: Any) -> Itera
         return
     for name, child in properties.items():
         if name in instance:
-            yield from validator.descend(instance[name], child, path=name, schema_path=name)
+            yield from validator.descend(instance[name], child, path=name)
             if isinstance(child, dict) and "x-placeholders" in child and isinstance(instance[name], str):
                 yield from _placeholders(child["x-placeholders"], instance, name)
 
@@ -156,17 +156,17 @@ _Checker = extend(
         "pattern": _pattern,
         "multipleOf": _multiple_of,
         "uniqueItems": _unique,
-        "anyOf": _applicators.any_of,
-        "oneOf": _applicators.one_of,
-        "not": _applicators.not_,
-        "if": _applicators.if_,
-        "contains": _applicators.contains,
-        "propertyNames": _applicators.property_names,
-        "dependentRequired": _applicators.dependent_required,
-        "patternProperties": _applicators.pattern_properties,
-        "additionalProperties": _applicators.additional_properties,
-        "unevaluatedProperties": _leftovers.unevaluated_properties,
-        "unevaluatedItems": _leftovers.unevaluated_items,
+        "anyOf": applicators.any_of,
+        "oneOf": applicators.one_of,
+        "not": applicators.not_,
+        "if": applicators.if_,
+        "contains": applicators.contains,
+        "propertyNames": applicators.property_names,
+        "dependentRequired": applicators.dependent_required,
+        "patternProperties": applicators.pattern_properties,
+        "additionalProperties": applicators.additional_properties,
+        "unevaluatedProperties": applicators.unevaluated_properties,
+        "unevaluatedItems": applicators.unevaluated_items,
         GIVEN: _given,
         KNOWN: _known,
         "x-media": _media,

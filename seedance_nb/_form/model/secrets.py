@@ -2,9 +2,10 @@
 
 from typing import Any
 
+from seedance_nb._base.text import HIDDEN
 from seedance_nb._base.values import ABSENT, find
 from seedance_nb._document.load import Spec
-from seedance_nb._schema.dialect import HIDDEN, is_secret
+from seedance_nb._schema.dialect import is_secret
 from seedance_nb._schema.work import Spent, bounded, spend
 
 _DEEP = 60
