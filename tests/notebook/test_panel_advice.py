@@ -165,7 +165,8 @@ def test_a_chosen_file_is_uploaded_and_its_address_becomes_an_entry() -> None:
             "last_modified": datetime.now(UTC),
         },
     )
-    until(lambda: len(rows._rows) == 1)
+    until(lambda: "img_urls" in panel.form.values["input"])
+    assert len(rows._rows) == 1
     url = panel.form.values["input"]["img_urls"][0]
     assert url.endswith(".png")
     assert rows._files.value == ()
