@@ -3,7 +3,7 @@
 import functools
 import inspect
 import os
-from collections.abc import Callable, Coroutine, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Concatenate, Literal, ParamSpec, TypeVar
 
@@ -13,7 +13,7 @@ from seedance_nb._notebook.compare.comparison import Comparison
 from seedance_nb._notebook.compare.shared_words import together
 from seedance_nb._session.catalogue import Models
 from seedance_nb._session.session import Document, Session
-from seedance_nb._task.engine import ENGINE, wait_for
+from seedance_nb._task.engine import ENGINE
 from seedance_nb._task.task import Task
 
 P = ParamSpec("P")
@@ -189,7 +189,7 @@ def balance(document: Document, /, *, api_key: str | None = None, base_url: str 
 
     Raises: SeedanceError where the provider has no such call or does not answer; Refused and its kinds.
     """
-    return _done(_default(api_key=api_key, base_url=base_url).advice.desk(spec(document)).balance())
+    return ENGINE.run(_default(api_key=api_key, base_url=base_url).advice.desk(spec(document)).balance())
 
 
 @_with_hidden_key
@@ -207,7 +207,7 @@ def upload(
     `file` is a path, or bytes with a `name` that has the right ending. Raises: SeedanceError where the provider takes no
     files, or this one cannot be read or sent; Refused and its kinds.
     """
-    return _done(_default(api_key=api_key, base_url=base_url).advice.desk(spec(document)).upload(file, name))
+    return ENGINE.run(_default(api_key=api_key, base_url=base_url).advice.desk(spec(document)).upload(file, name))
 
 
 @_with_hidden_key
@@ -225,7 +225,9 @@ def asset(
 
     Raises: SeedanceError where the provider has no assets, refuses this one or takes longer than 300 s; Refused and its kinds.
     """
-    return _done(_default(api_key=api_key, base_url=base_url).advice.desk(spec(document)).asset(address, kind, name))
+    return ENGINE.run(
+        _default(api_key=api_key, base_url=base_url).advice.desk(spec(document)).asset(address, kind, name)
+    )
 
 
 @_with_hidden_key
@@ -239,7 +241,3 @@ def callback(
     """
     payload = without_keys_in(payload)
     return _default(api_key=api_key).callback(payload, document=document)
-
-
-def _done(work: Coroutine[Any, Any, T]) -> T:
-    return wait_for(ENGINE.submit(work))

@@ -28,7 +28,7 @@ def place(spec: Spec, given: Mapping[str, Any], extra: Mapping[str, Any] | None 
     for name in sorted(given, key=lambda name: name not in known):  # a whole `input` first, single fields into it
         body = _set(body, _path_of(spec, name), listed(given[name]))
     for name, value in (extra or {}).items():
-        body = _set(body, extra_path(spec, name), listed(value))
+        body = _set(body, _extra_path(spec, name), listed(value))
     made: dict[str, Any] = _ordered(spec.body, body)
     return made
 
@@ -46,9 +46,13 @@ def _set(body: dict[str, Any], path: Path, value: Any) -> dict[str, Any]:
     return made
 
 
-def extra_path(spec: Spec, name: str) -> Path:
-    """Where an extra field goes: a JSON Pointer as it stands, a plain name among the person's fields. *pure*."""
+def _extra_path(spec: Spec, name: str) -> Path:
     return split(name) if name.startswith("/") else (*spec.inputs, name)
+
+
+def extra_paths(spec: Spec, extra: Mapping[str, Any] | None) -> tuple[str, ...]:
+    """Where extra fields go: a JSON Pointer as it stands, a plain name among the person's fields. *pure*."""
+    return tuple(join(_extra_path(spec, name)) for name in extra or {})
 
 
 def extra_fault(extra: Any) -> Problem | None:

@@ -9,7 +9,7 @@ from seedance_nb._base.errors import InvalidInput
 from seedance_nb._base.problem import Problem
 from seedance_nb._base.text import HIDDEN
 from seedance_nb._base.values import ABSENT, Path, digest, find, join, json_text, put, read_json, split
-from seedance_nb._check.body import extra_fault, extra_path, finite, listed, not_json, place
+from seedance_nb._check.body import extra_fault, extra_paths, finite, listed, not_json, place
 from seedance_nb._document.load import Spec, in_order, validator
 from seedance_nb._schema.alternatives import UNCHECKED
 from seedance_nb._schema.dialect import GIVEN
@@ -127,7 +127,7 @@ def approve(spec: Spec, given: Mapping[str, Any], extra: Mapping[str, Any] | Non
     if fault := extra_fault(extra):
         raise InvalidInput((fault,))
     body = place(spec, given, extra)
-    knowingly = tuple(join(extra_path(spec, name)) for name in extra or {})
+    knowingly = extra_paths(spec, extra)
     problems = check(spec, body, knowingly)
     if problems:
         raise InvalidInput(problems)

@@ -21,10 +21,10 @@ from seedance_nb._form.controls.base import Shared, toggle
 from seedance_nb._form.form import Form
 from seedance_nb._notebook.refusals import faults
 from seedance_nb._notebook.status import (
-    ERROR,
     SIMULATED,
     done_html,
     failed_html,
+    guarded,
     key_html,
     left_html,
     looking_html,
@@ -33,7 +33,7 @@ from seedance_nb._notebook.status import (
     unexpected_html,
     unsure_html,
 )
-from seedance_nb._notebook.toolbar import Tools
+from seedance_nb._notebook.toolbar import Tools, rest
 from seedance_nb._notebook.uploads import ProviderUploads
 from seedance_nb._session.session import Session
 from seedance_nb._task.begin import World
@@ -83,9 +83,12 @@ class Panel:
         keys = [shared.html(key_html(spec), "sdn-status")] if offered else []
         below = [*keys, self._tools.widget, self._status, self._seen, self._sent, foot]
         self.widget = shared.box(W.VBox, [self._top, self.form.widget, *below], "sdn", "sdn-panel")
-        self._go.on_click(self._guarded(lambda: self._start(another=False)))
-        self._again.on_click(self._guarded(lambda: self._start(another=True)))
-        self._stop.on_click(self._guarded(self._stop_waiting))
+        for button, act in (
+            (self._go, lambda: self._start(another=False)),
+            (self._again, lambda: self._start(another=True)),
+            (self._stop, self._stop_waiting),
+        ):
+            button.on_click(guarded("panel", act, self._say))
         self.form.observe(self._changed)
 
     def _ipython_display_(self) -> None:
@@ -111,18 +114,16 @@ class Panel:
             self._busy = self._watching = True
         self._go.disabled = self._again.disabled = True
         self._say(Html('<div class="sdn-dim">Reading the form…</div>'))
-        ENGINE.submit(self._generate(time.monotonic(), another=another))
+        ENGINE.submit(self._generate(another=another))
 
     def _stop_waiting(self) -> None:
         self._watching = False
 
-    async def _generate(self, clicked: float, *, another: bool) -> None:
+    async def _generate(self, *, another: bool) -> None:
         values: dict[str, Any] = {}
         try:
             self._sent.value = self._seen.value = ""
-            # A click overtakes values that the browser still holds back, so they are read once nothing changes any more.
-            while time.monotonic() - max(clicked, self.form.last_change) < SETTLE_S:
-                await asyncio.sleep(0.05)
+            await rest(self.form, SETTLE_S)
             if self._blamed:  # what the provider said of an earlier request does not forbid this one
                 self._blamed = False
                 self.form.tell(())
@@ -189,8 +190,7 @@ class Panel:
         self._say(await asyncio.to_thread(done_html, task, time.monotonic() - begun))
 
     def _say(self, text: Html | Literal[""]) -> None:
-        if self._status.value != text:
-            self._status.value = text
+        self._status.value = text
 
     def _changed(self, values: dict[str, Any]) -> None:
         toggle(self._again, shown=False)
@@ -198,10 +198,8 @@ class Panel:
         self._tools.changed()
 
     def _priced(self) -> None:
-        note = escaped(price_note(self.spec, self._quote.now, simulated=self._simulated))
-        for widget, name, text in ((self._go, "description", self._price()), (self._note, "value", note)):
-            if getattr(widget, name) != text:
-                setattr(widget, name, text)
+        self._go.description = self._price()
+        self._note.value = escaped(price_note(self.spec, self._quote.now, simulated=self._simulated))
 
     def _must_be(self, values: dict[str, Any]) -> None:
         if self.form.values != values:
@@ -228,16 +226,6 @@ class Panel:
 
     def _price(self) -> str:
         return f"Generate · {price_before(self._quote.now, simulated=self._simulated)}"
-
-    def _guarded(self, act: Callable[[], None]) -> Callable[[Any], None]:
-        def guarded(_: Any) -> None:
-            try:
-                act()
-            except Exception as error:  # noqa: BLE001 - a callback's exception would be seen nowhere
-                unexpected("panel", error)
-                self._say(ERROR.format(error))
-
-        return guarded
 
 
 class Quote:

@@ -1,9 +1,11 @@
 """What a panel says while a task runs and when it ends, as HTML."""
 
+from collections.abc import Callable
 from typing import Any
 
 from seedance_nb._base.errors import SeedanceError
 from seedance_nb._base.html import Html
+from seedance_nb._base.log import unexpected
 from seedance_nb._base.problem import Problem
 from seedance_nb._document.load import Spec
 from seedance_nb._form.labels import clause
@@ -102,3 +104,16 @@ def failed_html(error: SeedanceError) -> Html:
 def unexpected_html(error: Exception) -> Html:
     """An error that is none of ours. *pure*."""
     return ERROR.format(f"Something unexpected happened: {error!r}")
+
+
+def guarded(where: str, act: Callable[[], None], say: Callable[[Html], None]) -> Callable[[Any], None]:
+    """What a button calls to `act`: an error of it is logged and said, because nobody would see one in a callback."""
+
+    def call(_: Any) -> None:
+        try:
+            act()
+        except Exception as error:  # noqa: BLE001 - it is said
+            unexpected(where, error)
+            say(unexpected_html(error))
+
+    return call

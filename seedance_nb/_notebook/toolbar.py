@@ -18,7 +18,7 @@ from seedance_nb._task.engine import ENGINE
 class Tools:
     """The row of small buttons and the fold below it. The code is made when it is opened, and follows the form from then on.
 
-    `settle_s` is how long the form has to rest after a press of Undo, in seconds: a click overtakes the last typing.
+    `settle_s` is how long the form has to rest after a press of Undo, in seconds.
     """
 
     def __init__(self, form: Form, shared: Shared, settle_s: float) -> None:
@@ -32,11 +32,10 @@ class Tools:
         self.widget = shared.box(W.VBox, [self._row], "sdn-below")
 
     def changed(self) -> None:
-        """Follows the form; nothing is sent to the browser where nothing changes."""
-        if self._undo.disabled is not (not self._form.history):
-            self._undo.disabled = not self._form.history
+        """Follows the form."""
+        self._undo.disabled = not self._form.history
         if self._open:
-            self._show()
+            self._view.value = code_html(self._form)
 
     def _button(self, name: str, icon: str, act: Callable[[], Any], **traits: Any) -> Any:
         made = self._shared.make(W.Button, ButtonStyle, "sdn-tool", description=name, icon=icon, **traits)
@@ -50,22 +49,21 @@ class Tools:
             self._view = self._shared.html("", "sdn-code")
             self.widget.children = [self._row, self._view]
         toggle(self._view, shown=self._open)
-        if self._open:
-            self._show()
-
-    def _show(self) -> None:
-        text = code_html(self._form)
-        if self._view.value != text:
-            self._view.value = text
+        self.changed()
 
     async def _take_back(self) -> None:
-        clicked = time.monotonic()
         try:
-            while time.monotonic() - max(clicked, self._form.last_change) < self._settle_s:
-                await asyncio.sleep(0.05)
+            await rest(self._form, self._settle_s)
             self._form.undo()
         except Exception as error:  # noqa: BLE001 - on the engine's thread it would be seen nowhere
             unexpected("undo", error)
+
+
+async def rest(form: Form, settle_s: float) -> None:
+    """Ends once a form has not changed for so many seconds: a click overtakes values that the browser still holds back."""
+    clicked = time.monotonic()
+    while time.monotonic() - max(clicked, form.last_change) < settle_s:
+        await asyncio.sleep(0.05)
 
 
 def code_html(form: Form) -> Html:

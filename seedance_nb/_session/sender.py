@@ -13,7 +13,7 @@ from seedance_nb._provider.transport import Place
 from seedance_nb._session.advice import Advice
 from seedance_nb._session.routing import Doors
 from seedance_nb._task.begin import World, begin, must_be_meant, sendable
-from seedance_nb._task.engine import ENGINE, wait_for
+from seedance_nb._task.engine import ENGINE
 from seedance_nb._task.files import outputs_folder
 from seedance_nb._task.send import Flow
 from seedance_nb._task.task import Task
@@ -79,7 +79,7 @@ class Sender:
         """
         price = self.advice.known(flow.spec, approved)
         if budget is not None and price.amount is None and not ENGINE.is_here:
-            price = wait_for(ENGINE.submit(self.advice.price(flow.spec, approved.values)))
+            price = ENGINE.run(self.advice.price(flow.spec, approved.values))
         row, is_new = begin(flow, approved, take, price, budget=budget, instead_of=instead_of)
         return Task(self, flow.spec, row, flow, is_new=is_new)
 

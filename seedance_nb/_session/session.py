@@ -10,9 +10,9 @@ from seedance_nb._base.errors import InvalidInput, LimitWarning, MediaWarning, S
 from seedance_nb._base.problem import Problem
 from seedance_nb._base.secret import Secret, hidden, without_keys_in
 from seedance_nb._base.text import nameable
-from seedance_nb._base.values import find, join, read_json
+from seedance_nb._base.values import find, read_json
 from seedance_nb._check.advisory import warnings
-from seedance_nb._check.body import extra_fault, extra_path, place, roles
+from seedance_nb._check.body import extra_fault, extra_paths, place, roles
 from seedance_nb._check.check import approve, check
 from seedance_nb._check.price import Estimate
 from seedance_nb._document import load as _spec
@@ -25,7 +25,7 @@ from seedance_nb._media.preflight import Report
 from seedance_nb._session.routing import Doors
 from seedance_nb._session.sender import Sender
 from seedance_nb._task.begin import must_be_meant, sendable
-from seedance_nb._task.engine import ENGINE, wait_for
+from seedance_nb._task.engine import ENGINE
 from seedance_nb._task.follow import glance
 from seedance_nb._task.task import Task, Tasks
 from seedance_nb._task.video import Video
@@ -107,9 +107,8 @@ class Session:
         spec = _spec.spec(document)
         if fault := extra_fault(extra):
             return (fault,)
-        knowingly = tuple(join(extra_path(spec, name)) for name in extra or {})
         body = place(spec, fields, extra)
-        return check(spec, body, knowingly) + warnings(spec, body)
+        return check(spec, body, extra_paths(spec, extra)) + warnings(spec, body)
 
     def preflight(self, document: Document, /, **fields: Any) -> Report:
         """What the files of these fields are like, held against the document's limits. *network*, *reads files*.
@@ -122,7 +121,7 @@ class Session:
         body = place(spec, fields)
         if wrong := tuple(p for p in check(spec, body) if p.rule in ("unknown", "type", "json")):
             raise InvalidInput(wrong)
-        return wait_for(ENGINE.submit(self.advice.look(spec, body)))
+        return ENGINE.run(self.advice.look(spec, body))
 
     def estimate(self, document: Document, /, **fields: Any) -> Estimate:
         """What these fields would cost, as far as anybody says so; the ledger keeps it with the task. *network*.
@@ -131,7 +130,7 @@ class Session:
         Raises: InvalidInput with every problem; SpecError.
         """
         spec = _spec.spec(document)
-        return wait_for(ENGINE.submit(self.advice.price(spec, approve(spec, fields).values)))
+        return ENGINE.run(self.advice.price(spec, approve(spec, fields).values))
 
     def submit(
         self,
@@ -164,7 +163,7 @@ class Session:
         flow = self.sender.new_flow(spec, budget)
         doubts = warnings(spec, approved.values)
         if preflight:
-            report = wait_for(ENGINE.submit(self.advice.look(spec, approved.values)))
+            report = ENGINE.run(self.advice.look(spec, approved.values))
             if refusing := tuple(problem for problem in report.problems if not problem.warns):
                 raise InvalidInput(refusing)
             doubts += report.problems
@@ -227,7 +226,7 @@ class Session:
         row = next(filter(None, map(self.ledger.row, callback_names(payload, known))), None)
         if row is not None:
             spec = own or self.sender.spec_of(row)
-            wait_for(ENGINE.submit(glance(self.sender.flow_of(spec, row), row)))
+            ENGINE.run(glance(self.sender.flow_of(spec, row), row))
             return self.task(row.name, document=own)
         raise SeedanceError(
             "The callback names no task of this ledger, so nothing of it is believed.",

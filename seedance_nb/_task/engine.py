@@ -68,6 +68,10 @@ class Engine:
         """The future of `work`, which has begun on the engine's loop. Cancelling the future cancels the work."""
         return asyncio.run_coroutine_threadsafe(_bared(work), self._running())
 
+    def run(self, work: Coroutine[Any, Any, T]) -> T:
+        """What `work` gives, done on the engine's loop while the caller waits."""
+        return wait_for(self.submit(work))
+
     def follow(self, key: tuple[str, int], start: Callable[[], Coroutine[Any, Any, T]]) -> Future[T]:
         """The future of the one flow under `key` (ledger and row), begun if none is going on."""
         loop = self._running()

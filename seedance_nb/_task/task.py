@@ -18,7 +18,7 @@ from seedance_nb._document.load import Spec
 from seedance_nb._ledger.ledger import Ledger
 from seedance_nb._ledger.row import EARLY_STATES, Row, State, price_after
 from seedance_nb._task.begin import must_be_meant
-from seedance_nb._task.engine import ENGINE, wait_for
+from seedance_nb._task.engine import ENGINE
 from seedance_nb._task.files import file_text
 from seedance_nb._task.follow import run
 from seedance_nb._task.resolve import resolve
@@ -121,7 +121,7 @@ class Task:
         Raises: UnknownOutcome with what is known (the balance before and now, where the provider tells it);
         SeedanceError for an id that the provider does not know, or that is another row's.
         """
-        wait_for(ENGINE.submit(resolve(self._flow, self._context.ledger, self.row, task_id, taken)))
+        ENGINE.run(resolve(self._flow, self._context.ledger, self.row, task_id, taken))
         return self
 
     def resubmit(self, *, confirm: bool = False, budget: float | None = None) -> "Task":

@@ -1,11 +1,10 @@
 """One prompt for several models: what each of them can take of it, what all of it costs, and every video or error."""
 
 import time
-import warnings
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
-from seedance_nb._base.errors import LimitWarning, SeedanceError
+from seedance_nb._base.errors import LimitWarning, SeedanceError, tell
 from seedance_nb._base.html import table_text
 from seedance_nb._check.check import approve
 from seedance_nb._check.price import Estimate, estimate
@@ -84,9 +83,10 @@ class Comparison:
         tasks = tuple(one for one in begun if isinstance(one, Task))
         if not tasks:
             raise errors[0]
-        for one, error in zip(self.candidates, begun, strict=True):
-            if isinstance(error, Exception):
-                warnings.warn(f"{one.name} makes no video: {error}", stacklevel=2)
+        pairs = zip(self.candidates, begun, strict=True)
+        tell(
+            (f"{one.name} makes no video: {error}" for one, error in pairs if isinstance(error, Exception)), UserWarning
+        )
         return tasks
 
     def generate(self, *, confirm: bool = False, timeout: float | None = None) -> Videos:
@@ -151,10 +151,8 @@ class Comparison:
     def _tell_limits(self) -> None:
         # Before anything is sent, so that it costs nothing where warnings are made errors.
         for one in self.ready:
-            for problem in one.carried.warnings:
-                warnings.warn(f"{one.name}, {problem}", LimitWarning, stacklevel=3)
-            for word, why in one.carried.left:
-                warnings.warn(f"{one.name} is sent without {word}: {why}", stacklevel=3)
+            tell((f"{one.name}, {problem}" for problem in one.carried.warnings), LimitWarning)
+            tell((f"{one.name} is sent without {word}: {why}" for word, why in one.carried.left), UserWarning)
 
     def _task(self, candidate: Candidate, *, by_hand: bool) -> Task | Exception:
         world: World = "simulated" if candidate.simulated else "paid"

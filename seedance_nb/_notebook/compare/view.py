@@ -3,7 +3,6 @@
 import asyncio
 import threading
 import time
-from collections.abc import Callable
 from concurrent.futures import Future
 from typing import Any
 
@@ -19,7 +18,7 @@ from seedance_nb._form.form import css
 from seedance_nb._notebook.compare.candidate import HEADS
 from seedance_nb._notebook.compare.comparison import Comparison
 from seedance_nb._notebook.compare.html import done_html, head_html, lanes_html, models_html, note_html
-from seedance_nb._notebook.status import failed_html, unexpected_html
+from seedance_nb._notebook.status import failed_html, guarded, unexpected_html
 from seedance_nb._task.engine import ENGINE
 from seedance_nb._task.task import Task
 from seedance_nb._task.video import Video
@@ -60,9 +59,10 @@ class ComparisonView:
         foot = shared.box(W.HBox, [self._note, self._go, self._really, self._cancel], "sdn-foot")
         head = shared.html(head_html(comparison), "sdn-top")
         self.widget = _Root(comparison, [style, head, self._table, self._status, foot], shared.layout)
-        self._go.on_click(self._guarded(self._first_press))
-        self._really.on_click(self._guarded(self._second_press))
-        self._cancel.on_click(self._guarded(self._take_back))
+        for button, act in (
+            (self._go, self._first_press), (self._really, self._second_press), (self._cancel, self._take_back),
+        ):  # fmt: skip
+            button.on_click(guarded("comparison", act, self._say))
 
     def show(self) -> None:
         """Puts it into the running cell."""
@@ -138,18 +138,7 @@ class ComparisonView:
             await asyncio.sleep(_TICK_S)
 
     def _say(self, text: Html) -> None:
-        if self._status.value != text:
-            self._status.value = text
-
-    def _guarded(self, act: Callable[[], None]) -> Callable[[Any], None]:
-        def guarded(_: Any) -> None:
-            try:
-                act()
-            except Exception as error:  # noqa: BLE001 - a callback's exception would be seen nowhere
-                unexpected("comparison", error)
-                self._say(unexpected_html(error))
-
-        return guarded
+        self._status.value = text
 
 
 class _Root(W.VBox):  # type: ignore[misc]
