@@ -25,11 +25,12 @@ _CHORDS = ((1, 1.25, 1.5, 1.875), (1, 1.2, 1.5, 1.8), (1, 1.5, 2, 2.5), (1, 1.33
 def render(job: Job) -> None:
     """The MP4 at `job.path`, whole or not at all: H.264, 24 frames per second, AAC where sound is asked. *writes files*.
 
-    Its last picture is there before it, where that is asked for.
+    Its last picture is there before it, where that is asked for. Its metadata name the prompt, and say SIMULATED.
     """
     part = Path(f"{job.path}.{os.getpid()}.part")
     try:
         with av.open(str(part), "w", format="mp4", options={"movflags": "+faststart"}) as out:
+            out.metadata.update(comment="SIMULATED", description=job.prompt.encode("utf-8", "replace").decode())
             video: Any = out.add_stream("libx264", rate=FPS, options={"preset": "ultrafast", "crf": "23"})
             video.thread_type = "AUTO"
             video.width, video.height, video.pix_fmt = job.width, job.height, "yuv420p"

@@ -70,6 +70,14 @@ def test_a_video_has_exactly_the_asked_size_seconds_and_rate(painted: Path) -> N
         assert abs(float((sound.duration or 0) * (sound.time_base or 0)) - 2) < 0.05
 
 
+def test_a_video_says_in_its_metadata_that_it_is_simulated_and_from_which_prompt(painted: Path, tmp_path: Path) -> None:
+    with av.open(str(painted)) as video:
+        assert (video.metadata["comment"], video.metadata["description"]) == ("SIMULATED", "A fox")
+    render(job(tmp_path / "v.mp4", "🦊 雪 \ud83e " + "word " * 3000, audio=False, seconds=1))
+    with av.open(str(tmp_path / "v.mp4")) as video:
+        assert video.metadata["description"] == "🦊 雪 ? " + "word " * 3000
+
+
 def test_no_sound_is_made_where_none_is_asked(tmp_path: Path) -> None:
     render(job(tmp_path / "v.mp4", audio=False, seconds=1))
     with av.open(str(tmp_path / "v.mp4")) as video:
