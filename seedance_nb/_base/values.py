@@ -4,7 +4,7 @@ import hashlib
 import json
 from collections.abc import Iterator, Mapping
 from enum import Enum
-from typing import Any, Final
+from typing import Any, Final, TypeGuard
 
 
 class Absent(Enum):
@@ -73,6 +73,11 @@ def put(value: Any, path: Path, new: Any) -> Any:
 def is_empty(value: Any) -> bool:
     """Whether a value counts as not given in "at least one of": absent, null, "", [] or {}. *pure*."""
     return value is ABSENT or value is None or (isinstance(value, str | list | tuple | dict) and not value)
+
+
+def is_number(value: Any) -> TypeGuard[int | float]:
+    """Whether a value is a number of JSON; True and False are none. *pure*."""
+    return isinstance(value, int | float) and not isinstance(value, bool)
 
 
 def json_text(value: Any) -> str:

@@ -7,7 +7,7 @@ from pathlib import PurePath
 from typing import Any
 
 from seedance_nb._base.problem import Problem
-from seedance_nb._base.values import ABSENT, Path, find, join, put, split
+from seedance_nb._base.values import ABSENT, Path, find, is_number, join, put, split
 from seedance_nb._document.load import Spec, named
 
 _SECONDS = re.compile(r"[0-9]{1,4}(\.[0-9]{1,3})?s?", re.ASCII)
@@ -81,11 +81,7 @@ def seconds_of(value: Any) -> float | None:
     """The seconds that 5, 5.0, "5" and "5s" mean; None for any other value, and for what leaves it to the model. *pure*."""
     if isinstance(value, str):
         value = float(value.removesuffix("s")) if _SECONDS.fullmatch(value) else None
-    return (
-        float(value)
-        if isinstance(value, int | float) and not isinstance(value, bool) and 0 < value < _LONGEST
-        else None
-    )
+    return float(value) if is_number(value) and 0 < value < _LONGEST else None
 
 
 def _ordered(schema: Any, value: Any) -> Any:

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from seedance_nb._base.errors import SeedanceError, Unauthorized
-from seedance_nb._base.values import find, json_text
+from seedance_nb._base.values import find, is_number, json_text
 from seedance_nb._check.price import Estimate, estimate, priced
 from seedance_nb._check.request import Request, call_request
 from seedance_nb._document.load import Spec
@@ -55,7 +55,7 @@ class Desk:
         value = find(answer.value, self.spec.calls["estimate"].value)
         if answer.simulated:
             return Estimate(unit=unit, why="the simulator has no prices")
-        if isinstance(value, bool) or not isinstance(value, int | float) or not 0 <= value < _MOST:
+        if not is_number(value) or not 0 <= value < _MOST:
             return Estimate(unit=unit, why="the estimate call named no amount")
         return priced(self.spec, float(value), source=f"the estimate call of {self.spec.provider}")
 
@@ -67,7 +67,7 @@ class Desk:
                 next_step=f"set {self.spec.key_env}",
             )
         value = await self._value("balance")
-        if isinstance(value, bool) or not isinstance(value, int | float):
+        if not is_number(value):
             raise SeedanceError(f"{self.spec.provider} answered without a balance.")
         return float(value)
 
@@ -153,7 +153,7 @@ class Desk:
             raise SeedanceError(
                 f"{self.spec.provider} could not be asked for {name} ({problem}).", next_step="try again"
             )
-        free_value(self.spec, answer, self.place.secret)
+        free_value(self.spec, answer)
         return answer
 
 

@@ -4,7 +4,6 @@ from dataclasses import dataclass
 from typing import Any, Literal
 
 from seedance_nb._base.errors import NoCredits, RateLimited, Refused, SeedanceError, Unauthorized, Unavailable
-from seedance_nb._base.secret import Secret
 from seedance_nb._base.text import tamed
 from seedance_nb._base.values import find, find_all, split
 from seedance_nb._document.load import Spec
@@ -37,7 +36,7 @@ class Sent:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Answer:
-    """One HTTP answer: its status, its JSON (`ABSENT` if it is none), and the host that a redirect names."""
+    """One HTTP answer: its status, its JSON (`ABSENT` if it is none), and the host that a redirect names. The key is masked in it."""
 
     status: int
     value: Any
@@ -53,76 +52,68 @@ def refusal(spec: Spec, code: str, words: str) -> Refused:
     return _REFUSALS[meaning](words, code=int(code) if code.isdecimal() else code or None)
 
 
-def classify(spec: Spec, answer: Answer, secret: Secret | None = None) -> Sent:
-    """What an answer to the create request means. *pure*.
+def classify(spec: Spec, answer: Answer) -> Sent:
+    """What an answer to the paid request means. *pure*.
 
-    Accepted: a yes with an id. Refused: a code that the document lists, in the provider's own shape. All else is unknown.
+    Accepted: a yes with an id. Refused: a clear no without one. All else is unknown.
     """
     if answer.redirect:
-        return Sent(
-            outcome="unknown", why=f"the provider answered with a redirect to {answer.redirect}, which is not followed"
-        )
+        return _unknown(f"the provider answered with a redirect to {answer.redirect}, which is not followed")
     if not isinstance(answer.value, dict) or spec.errors is None or spec.task is None:
-        return Sent(
-            outcome="unknown", why=f"the answer (HTTP {answer.status}) is not the JSON that the document describes"
-        )
-    table, hide = spec.errors, secret.hide if secret else str
-    code, words = _code(table, answer), tamed(hide(_message(table, answer)))[:500]
-    task_id = read_id(spec.task, answer.value)
-    if answer.status < 300 and (str(code) in map(str, table.ok) or (not code and task_id)):  # noqa: PLR2004
-        if task_id and hide(task_id) == task_id:
+        return _unknown(f"the answer (HTTP {answer.status}) is not the JSON that the document describes")
+    table, task_id = spec.errors, read_id(spec.task, answer.value)
+    code, words = _code(table, answer), tamed(_message(table, answer))[:500]
+    if answer.status < 300 and (str(code) in table.ok or (not code and task_id)):  # noqa: PLR2004
+        if task_id:
             return Sent(outcome="accepted", task_id=task_id, simulated=answer.simulated)
-        return Sent(outcome="unknown", why="the provider said yes without a task id that can be used")
-    meant = str(code) if str(code) in table.refusals else ""
-    if not meant and words and str(code) not in table.unclear and str(answer.status) in table.statuses:
-        meant = str(answer.status)
-    if meant:
-        error = refusal(
-            spec,
-            meant,
-            "\n".join([words, *(f"- {tamed(hide(line))[:500]}" for line in _details(table, answer))]),
-        )
-        if isinstance(error, RateLimited):
-            error.retry_after = answer.retry_after
-        return Sent(outcome="refused", why=error.provider_message, error=error)
-    kept = task_id if hide(task_id) == task_id else ""
+        return _unknown("the provider said yes without a task id that can be used")
+    if error := refused(spec, answer):
+        said = error.provider_message
+        if task_id:
+            return _unknown(f"the provider said no ({said!r}) and named a task all the same", task_id)
+        return Sent(outcome="refused", why=said, error=error)
     if not code and not words:
-        return Sent(
-            outcome="unknown", task_id=kept, why=f"the answer (HTTP {answer.status}) has none of the document's codes"
-        )
+        return _unknown(f"the answer (HTTP {answer.status}) has none of the document's codes", task_id)
     reason = table.unclear.get(str(code or answer.status), "which the document does not list")
-    named = f"; it named the task {kept}" if kept else ""
-    why = f"the provider answered {code or answer.status} {words!r}: {reason}{named}"
-    return Sent(outcome="unknown", task_id=kept, why=why)
+    named = f"; it named the task {task_id}" if task_id else ""
+    return _unknown(f"the provider answered {code or answer.status} {words!r}: {reason}{named}", task_id)
 
 
-def outcome_of(spec: Spec, answer: Answer, secret: Secret | None = None) -> Sent:
-    """What an answer to the paid request itself means. *pure*. A no that names a task is no clear no."""
-    sent = classify(spec, answer, secret)
-    named = read_id(spec.task, answer.value) if sent.outcome == "refused" and spec.task else ""
-    if not named:
-        return sent
-    kept = named if secret is None or secret.hide(named) == named else ""
-    return Sent(
-        outcome="unknown", task_id=kept, why=f"the provider said no ({sent.why!r}) and named a task all the same"
-    )
+def _unknown(why: str, task_id: str = "") -> Sent:
+    return Sent(outcome="unknown", why=why, task_id=task_id)
 
 
-def free_value(spec: Spec, answer: Answer, secret: Secret | None = None) -> dict[str, Any]:
+def refused(spec: Spec, answer: Answer) -> Refused | None:
+    """The provider's clear no: a code that the document lists, in the provider's own shape; None where there is none. *pure*."""
+    table = spec.errors
+    if table is None or answer.redirect or not isinstance(answer.value, dict):
+        return None
+    code, words = str(_code(table, answer)), tamed(_message(table, answer))[:500]
+    meant = code if code in table.refusals else ""
+    if not meant and words and code not in table.unclear and str(answer.status) in table.statuses:
+        meant = str(answer.status)
+    if not meant:
+        return None
+    details = [f"- {tamed(line)[:500]}" for line in _details(table, answer)]
+    error = refusal(spec, meant, "\n".join([words, *details]))
+    if isinstance(error, RateLimited):
+        error.retry_after = answer.retry_after
+    return error
+
+
+def free_value(spec: Spec, answer: Answer) -> dict[str, Any]:
     """The JSON of a yes to a call that costs nothing. *pure*. Raises: Refused and its kinds; SeedanceError for no clear answer."""
-    hide = secret.hide if secret else str
-    if spec.errors is not None and isinstance(answer.value, dict) and not answer.redirect:
-        code = _code(spec.errors, answer)
-        if answer.status < 300 and (str(code) in map(str, spec.errors.ok) or not code):  # noqa: PLR2004
-            return answer.value
-        sent = classify(spec, answer, secret)
-        if sent.error is not None:
-            raise sent.error
-        words = tamed(hide(_message(spec.errors, answer)))[:300]
-        raise SeedanceError(f"{spec.provider} answered {code or answer.status} {words!r}.")
-    raise SeedanceError(
-        f"{spec.provider} gave an answer (HTTP {answer.status}) that is not what the document describes."
-    )
+    if spec.errors is None or not isinstance(answer.value, dict) or answer.redirect:
+        raise SeedanceError(
+            f"{spec.provider} gave an answer (HTTP {answer.status}) that is not what the document describes."
+        )
+    code = _code(spec.errors, answer)
+    if answer.status < 300 and (str(code) in spec.errors.ok or not code):  # noqa: PLR2004
+        return answer.value
+    if error := refused(spec, answer):
+        raise error
+    words = tamed(_message(spec.errors, answer))[:300]
+    raise SeedanceError(f"{spec.provider} answered {code or answer.status} {words!r}.")
 
 
 def troubled(spec: Spec, answer: Answer) -> bool:

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from typing import Any
 from urllib.parse import urlsplit
 
-from seedance_nb._base.values import ABSENT, find, find_all
+from seedance_nb._base.values import ABSENT, find, find_all, is_number
 from seedance_nb._document.tables import ErrorTable, TaskTable
 from seedance_nb._ledger.row import State
 
@@ -32,44 +32,37 @@ def read_status(table: TaskTable, answer: Any, errors: ErrorTable | None = None)
     where a code stands, which may say that the task has failed.
     """
     word = find(answer, table.state)
-    said = [text for pointer in table.error for text in find_all(answer, pointer) if isinstance(text, str) and text]
-    if not isinstance(word, str) or not word:
-        code = next((found for pointer in (errors.code if errors else ()) for found in find_all(answer, pointer)), "")
-        if errors is None or str(code) not in table.failed_codes:
-            return None
-        word, state = str(code), State.FAILED
-        said += [text for pointer in errors.message for text in find_all(answer, pointer) if isinstance(text, str)]
-    else:
+    said = _texts(answer, table.error)
+    if isinstance(word, str) and word:
         state = State(table.words.get(word.casefold(), State.OTHER))
-    outputs: tuple[str, ...] = ()
-    for pointer in table.outputs:
-        outputs = outputs or tuple(dict.fromkeys(url for url in find_all(answer, pointer) if _is_address(url)))
-    if state is not State.DONE:
-        outputs = ()
-    elif not outputs:
+    else:
+        word = next(
+            (str(found) for pointer in (errors.code if errors else ()) for found in find_all(answer, pointer)), ""
+        )
+        if errors is None or word not in table.failed_codes:
+            return None
+        state = State.FAILED
+        said += _texts(answer, errors.message)
+    lists = (tuple(dict.fromkeys(filter(_is_address, find_all(answer, pointer)))) for pointer in table.outputs)
+    outputs = next(filter(None, lists), ()) if state is State.DONE else ()
+    if state is State.DONE and not outputs:
         state = State.OTHER
-        said = [
-            " ".join(
-                [f"the provider says {word[:80]} and names no video yet", *(f"({text[:500]})" for text in said[:1])]
-            )
-        ]
+        more = f" ({said[0][:500]})" if said else ""
+        said = [f"the provider says {word[:80]} and names no video yet{more}"]
+    is_told = state is State.FAILED or (state is not State.DONE and word.casefold() in table.words)
     cost = find(answer, table.credits) if table.credits else ABSENT
-    spent = None
-    if isinstance(cost, int | float) and not isinstance(cost, bool) and 0 <= cost < _MOST_CREDITS:
-        spent = float(cost)
-    error = (
-        said[0]
-        if said and (state is State.FAILED or word.casefold() in table.words) and state is not State.DONE
-        else ""
-    )
     return Seen(
         state=state,
         word=word[:80],
         outputs=outputs,
-        error=error[:2000],
-        credits=spent,
+        error=said[0][:2000] if said and is_told else "",
+        credits=float(cost) if is_number(cost) and 0 <= cost < _MOST_CREDITS else None,
         progress=_progress(table, answer),
     )
+
+
+def _texts(answer: Any, pointers: tuple[str, ...]) -> list[str]:
+    return [text for pointer in pointers for text in find_all(answer, pointer) if isinstance(text, str) and text]
 
 
 def _progress(table: TaskTable, answer: Any) -> float | None:

@@ -15,7 +15,7 @@ from seedance_nb._base.text import tamed
 from seedance_nb._base.values import ABSENT, read_answer
 from seedance_nb._check.request import Request
 from seedance_nb._document.load import Spec
-from seedance_nb._provider.outcome import Answer, Sent, outcome_of, troubled
+from seedance_nb._provider.outcome import Answer, Sent, classify, troubled
 from seedance_nb._provider.rate_limit import Gate, pause_of
 from seedance_nb._web.client import Way, origin_of, read_whole, trusted
 from seedance_nb._web.origins import host_of
@@ -74,7 +74,7 @@ async def send_once(spec: Spec, request: Request, place: Place) -> Sent:
         return Sent(outcome="unsent", why=told, error=Unreachable(f"{told}."), may_pass=may_pass)
     if answer is None:
         return Sent(outcome="unknown", why=f"the connection broke before a clear answer came ({why})")
-    return outcome_of(spec, answer, place.secret)
+    return classify(spec, answer)
 
 
 async def look(spec: Spec, request: Request, place: Place) -> tuple[Answer | None, str]:

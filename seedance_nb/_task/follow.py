@@ -8,7 +8,7 @@ from seedance_nb._base.errors import LedgerError, Refused, Unauthorized
 from seedance_nb._check.request import Request
 from seedance_nb._ledger.process import this_process
 from seedance_nb._ledger.row import EARLY_STATES, OPEN_STATES, Row, State
-from seedance_nb._provider.outcome import Answer, classify
+from seedance_nb._provider.outcome import Answer, refused
 from seedance_nb._task.results import keep_files, look_at, noted
 from seedance_nb._task.schedule import next_look
 from seedance_nb._task.send import Flow, raise_for, send
@@ -78,13 +78,12 @@ async def _follow(flow: Flow, row: Row) -> Row:
 
 def must_stop(flow: Flow, answer: Answer, row: Row) -> bool:
     """Whether an answer says that the task is not there. Raises: Unauthorized where the key may not look."""
-    sent = classify(flow.spec, answer, flow.place.secret)
-    if isinstance(sent.error, Unauthorized) or answer.status in (401, 403):
+    error = refused(flow.spec, answer)
+    if isinstance(error, Unauthorized) or answer.status in (401, 403):
         raise Unauthorized(
             f"{row.provider} does not accept the key for looking at {row.name}.",
             next_step=f"the task goes on there; with the right key, sd.task({row.name!r}).wait()",
             charged=row.charged,
         )
     gone = flow.spec.errors.gone if flow.spec.errors else ()
-    code = getattr(sent.error, "code", None)
-    return str(answer.status) in gone or (code is not None and str(code) in gone)
+    return str(answer.status) in gone or (error is not None and str(error.code) in gone)

@@ -199,14 +199,14 @@ class Reader:
         answer, _ = await look(spec, status_request(spec, BASE, "task_1"), place)
         assert answer is not None
         if hostile.operation != "status":
-            value = free_value(spec, answer, self.secret)
+            value = free_value(spec, answer)
             self._count("yes" if isinstance(value, dict) else "no")
             return
         assert spec.task is not None
         seen = read_status(spec.task, answer.value, spec.errors)
         self._count(str(seen.state) if seen else "nothing seen")
         if seen is None:
-            classify(spec, answer, self.secret)
+            classify(spec, answer)
             return
         if seen.state is State.DONE and not (
             seen.outputs and all(re.match("https?://[^/]", url) for url in seen.outputs)

@@ -8,7 +8,7 @@ from typing import Any
 
 from seedance_nb._base.errors import InvalidInput
 from seedance_nb._base.problem import Problem
-from seedance_nb._base.values import ABSENT, Path, find, join, put
+from seedance_nb._base.values import ABSENT, Path, find, is_number, join, put
 from seedance_nb._check.advisory import warnings
 from seedance_nb._check.body import place
 from seedance_nb._check.check import check
@@ -124,8 +124,7 @@ def _whole(value: Any) -> Any:
 def _in_its_words(schema: dict[str, Any], value: Any) -> Any:
     if isinstance(value, str):
         return schema.get("x-words", {}).get(value, value)
-    is_number = isinstance(value, int | float) and not isinstance(value, bool) and math.isfinite(value)
-    if is_number and "x-format" in schema:
+    if is_number(value) and math.isfinite(value) and "x-format" in schema:
         return str(schema["x-format"]).replace("{n}", str(value))
     return value
 
