@@ -3,7 +3,7 @@
 import copy
 import threading
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from functools import cache
 from importlib.resources import files
 from pathlib import Path
@@ -39,39 +39,7 @@ _KNOWN = {
 _AT_ONCE = ("maxLength", "x-placeholders")
 
 
-class Portable:
-    """What has a document and `values` for it, that can be set."""
-
-    spec: Spec
-    values: Any
-
-    def to_curl(self) -> str:
-        """A curl command for this request; the shell fills in the key from its variable. *pure*.
-
-        Raises: ValueError for what JSON cannot carry.
-        """
-        return to_curl(self.spec, self.values)
-
-    def to_python(self) -> str:
-        """Python that makes this request with `sd.generate`. *reads files*. Raises: ValueError for what JSON cannot carry."""
-        return to_python(self.spec, self.values)
-
-    def save(self, path: str | Path) -> Path:
-        """Where the values lie now, as a preset: the document's name and the values, never a key. *writes files*.
-
-        Raises: SeedanceError where it cannot be written, or would replace a file that is no preset.
-        """
-        return save_preset(path, self.spec, self.values)
-
-    def load(self, path: str | Path) -> None:
-        """Sets the values of a preset. *reads files*.
-
-        Raises: SeedanceError for a file that is no preset, or one of another document; ValueError.
-        """
-        self.values = load_preset(path, self.spec)
-
-
-class Form(Portable):
+class Form:
     """A document's request as a form. Show it in a cell, read `values`, or set them; no task is ever made by it.
 
     `uploads` lets media fields send files to the provider, on a press of their own button.
@@ -97,10 +65,10 @@ class Form(Portable):
         self._controls = self._board.controls
         self._fold = self._shared.button(self.open_advanced, "sdn-fold", description="Advanced", icon="caret-right")
         self._summary = Summary(self._shared, self._go)
-        self._style = self._shared.html(css(), "sdn-style")
+        style = self._shared.html(css(), "sdn-style")
         known = [self._shared.html(escaped(_KNOWN[spec.evidence]), "sdn-known")] if spec.evidence in _KNOWN else []
         fold = [self._fold] if self._board.later else []
-        parts = [self._style, *known, *self._board.widgets, *fold, self._summary.widget]
+        parts = [style, *known, *self._board.widgets, *fold, self._summary.widget]
         self.widget = _Root(self, parts, self._shared.layout)
         self._refresh()
 
@@ -150,6 +118,31 @@ class Form(Portable):
             made: dict[str, Any] = masked(self.spec, self.values)
             return made
 
+    def to_curl(self) -> str:
+        """A curl command for this request; the shell fills in the key from its variable. *pure*.
+
+        Raises: ValueError for what JSON cannot carry.
+        """
+        return to_curl(self.spec, self.values)
+
+    def to_python(self) -> str:
+        """Python that makes this request with `sd.generate`. *reads files*. Raises: ValueError for what JSON cannot carry."""
+        return to_python(self.spec, self.values)
+
+    def save(self, path: str | Path) -> Path:
+        """Where the values lie now, as a preset: the document's name and the values, never a key. *writes files*.
+
+        Raises: SeedanceError where it cannot be written, or would replace a file that is no preset.
+        """
+        return save_preset(path, self.spec, self.values)
+
+    def load(self, path: str | Path) -> None:
+        """Sets the values of a preset. *reads files*.
+
+        Raises: SeedanceError for a file that is no preset, or one of another document; ValueError.
+        """
+        self.values = load_preset(path, self.spec)
+
     def observe(self, callback: Callable[[dict[str, Any]], None]) -> None:
         """Calls `callback` with the new values after every change."""
         self._observers.append(callback)
@@ -179,8 +172,7 @@ class Form(Portable):
             problems = self._problems()
             self._touched |= {problem.path for problem in problems}
             self._summary.asked = True
-            if any(problem.path.startswith(join(field.path)) for problem in problems for field in self._board.later):
-                self.open_advanced()
+            self._open_for(problem.path for problem in problems)
             self._refresh()
             return tuple(problem for problem in problems if not problem.warns)
 
@@ -230,9 +222,12 @@ class Form(Portable):
         self._tell()
 
     def _go(self, path: str) -> None:
-        if any(path.startswith(join(field.path)) for field in self._board.later):
-            self.open_advanced()
+        self._open_for((path,))
         self._board.focus(path)
+
+    def _open_for(self, paths: Iterable[str]) -> None:
+        if any(path.startswith(join(field.path)) for path in paths for field in self._board.later):
+            self.open_advanced()
 
     def _tell(self) -> None:
         for callback in self._observers:

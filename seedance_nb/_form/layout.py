@@ -8,14 +8,13 @@ from typing import Any
 from seedance_nb._base.problem import Problem
 from seedance_nb._base.values import ABSENT, find, join, split
 from seedance_nb._form.controls.base import Change, Control, Shared
+from seedance_nb._form.controls.choices import ALTERNATIVES
 from seedance_nb._form.controls.maps import MapControl
 from seedance_nb._form.controls.objects import Slot
 from seedance_nb._form.labels import Said, label_html
 from seedance_nb._form.model.fields import Field
 from seedance_nb._form.model.parts import rest_of, start_of, takes_more, with_name
 from seedance_nb._form.model.shape import properties_of
-
-_ALTERNATIVES = ("oneOf", "anyOf")
 
 
 class Board:
@@ -32,7 +31,7 @@ class Board:
         self._took = took
         self._groups: dict[tuple[str, ...], Field] = {}
         self._slots: list[tuple[str, Slot]] = []
-        self.widgets = self._group(root) if root.kind == "group" else [self._control(root)]
+        self.widgets = self._group(root) if root.kind == "group" else [self._control(root).widget]
 
     def show(self, values: Any) -> None:
         """Shows a whole body without counting it as a person's change."""
@@ -61,21 +60,19 @@ class Board:
 
     def say(self, problems: Sequence[Problem]) -> tuple[list[Problem], list[Problem]]:
         """Says each problem at its field; those that a field says, and those that none does."""
-        at: dict[str, list[Problem]] = {}
-        rest: list[Problem] = []
-        for problem in problems:
-            home = self.home(problem.path)
-            (rest if home is None else at.setdefault(home, [])).append(problem)
+        homes = [(self.home(problem.path), problem) for problem in problems]
+        at: dict[str | None, list[Problem]] = {}
+        for home, problem in homes:
+            at.setdefault(home, []).append(problem)
         for path, control in self.controls.items():
             control.say(tuple(_from(problem, path) for problem in at.get(path, ())))
-        apart = set(map(id, rest))
-        return [problem for problem in problems if id(problem) not in apart], rest
+        return [problem for home, problem in homes if home is not None], at.get(None, [])
 
     def refined(self, problems: Sequence[Problem]) -> tuple[Problem, ...]:
         """Problems of a choice between schemas as those of the branch that is chosen. *pure*."""
         made: list[Problem] = []
         for problem in problems:
-            path = self.home(problem.path) if problem.rule in _ALTERNATIVES else None
+            path = self.home(problem.path) if problem.rule in ALTERNATIVES else None
             if path is None:
                 made.append(problem)
             else:
@@ -105,7 +102,7 @@ class Board:
     def open_later(self) -> tuple[list[Field], list[Any]]:
         """Makes the fields that stand apart; they and their widgets, each once."""
         later, self.later = self.later, []
-        return later, [self._control(field) for field in later]
+        return later, [self._control(field).widget for field in later]
 
     def _group(self, group: Field) -> list[Any]:
         self._groups[group.path] = group
@@ -118,28 +115,23 @@ class Board:
             elif child.advanced:
                 self.later.append(child)
             elif child.kind != "constant":
-                made.append(self._control(child))
+                made.append(self._control(child).widget)
         if group.shape.conditions:
-            slot = Slot(group, lambda field: self._conditional(group, field), self._shared)
+            slot = Slot(group, lambda field: self._control(replace(field, path=group.path + field.path)), self._shared)
             self._slots.append((join(group.path), slot))
             made.append(slot.widget)
             slot.update(find(self._values, join(group.path)))
         if takes_more(group):
-            made.append(self._control(rest_of(group)))
+            made.append(self._control(rest_of(group)).widget)
         return made
 
-    def _control(self, field: Field) -> Any:
+    def _control(self, field: Field) -> Control:
         path = join(field.path)
         control = self.controls[path] = self._shared.control(field, lambda change: self._took(path, change))
         value = find(self._values, path)
         if value is not ABSENT:
             control.show(value)
-        return control.widget
-
-    def _conditional(self, group: Field, field: Field) -> Control:
-        path = (*group.path, *field.path)
-        self._control(replace(field, path=path))
-        return self.controls[join(path)]
+        return control
 
     def _put(self, old: Any, path: tuple[str, ...], new: Any, at: tuple[str, ...]) -> Any:
         if not path:

@@ -37,8 +37,7 @@ class Summary:
         """Says what stops a request: `placed` at their fields, `rest` only here. A box of buttons when it is first made, else None."""
         stops = [problem for problem in (*placed, *rest) if not problem.warns and problem.rule != "server"]
         text = _html(len(stops), [problem for problem in rest if not problem.warns])
-        if self._text.value != text:
-            self._text.value = text
+        self._text.value = text
         if not self.asked:
             return None
         at_fields = dict.fromkeys(problem.path for problem in placed if not problem.warns)
@@ -51,18 +50,14 @@ class Summary:
         new = self.box is None
         if new:
             self.box = self._shared.box(W.HBox, [], "sdn-jumps")
-        grown = len(self._buttons)
-        while len(self._buttons) < len(self._paths):
-            at = len(self._buttons)
-            made = self._shared.button(partial(self._press, at), "sdn-jump", tooltip="Go to this field")
-            self._buttons.append(made)
+        for at in range(len(self._buttons), len(self._paths)):
+            press = partial(self._press, at)
+            self._buttons.append(self._shared.button(press, "sdn-jump", tooltip="Go to this field"))
         for at, button in enumerate(self._buttons):
             toggle(button, shown=at < len(self._paths))
-            words = in_words(self._paths[at]) if at < len(self._paths) else button.description
-            if button.description != words:
-                button.description = words
-        if len(self._buttons) > grown:
-            self.box.children = self._buttons
+        for button, path in zip(self._buttons, self._paths, strict=False):
+            button.description = in_words(path)
+        self.box.children = self._buttons
         return self.box if new else None
 
     box: Any = None

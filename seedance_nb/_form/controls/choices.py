@@ -5,21 +5,20 @@ from typing import Any
 
 import ipywidgets as W  # noqa: N812
 from ipywidgets.widgets.widget_bool import CheckboxStyle
-from ipywidgets.widgets.widget_description import DescriptionStyle
-from ipywidgets.widgets.widget_selection import ToggleButtonsStyle
 
 from seedance_nb._base.problem import Problem
 from seedance_nb._base.values import ABSENT
 from seedance_nb._form.controls.base import Change, Control, mark
 from seedance_nb._form.controls.objects import BareControl
+from seedance_nb._form.controls.scalars import chooser_for
 from seedance_nb._form.labels import Said, label_html
 from seedance_nb._form.model.parts import branch_for, branches_of, kept
 from seedance_nb._schema.validator import faults
 
-_FEW = 4
-_FEW_SIGNS = 52
+ALTERNATIVES = ("oneOf", "anyOf")
+"""The keywords of a choice between schemas."""
+
 _NONE = -1
-_ALTERNATIVES = ("oneOf", "anyOf")
 
 
 class BranchControl(Control):
@@ -30,10 +29,9 @@ class BranchControl(Control):
         self._made: dict[int, Control] = {}
         self._at = _NONE
         named = [(branch.label, place) for place, branch in enumerate(self._branches)]
-        few = len(named) <= _FEW and sum(len(label) for label, _ in named) <= _FEW_SIGNS
+        kind = chooser_for([label for label, _ in named])
         if not self.field.required:
             named = [("–", _NONE), *named]
-        kind = (W.ToggleButtons, ToggleButtonsStyle) if few else (W.Dropdown, DescriptionStyle)
         start = None if self.field.required else _NONE
         self._chooser = self._shared.make(
             *kind, "sdn-field", "sdn-choice", *(() if self.field.required else ("sdn-optional",)), options=named, value=start,
@@ -44,7 +42,7 @@ class BranchControl(Control):
 
     def say(self, problems: tuple[Problem, ...]) -> None:
         part = self._made.get(self._at)
-        own = problems if part is None else tuple(p for p in problems if p.path == "" and p.rule in _ALTERNATIVES)
+        own = problems if part is None else tuple(p for p in problems if p.path == "" and p.rule in ALTERNATIVES)
         if part is not None:
             part.say(tuple(p for p in problems if p not in own))
         super().say(own)
@@ -53,7 +51,7 @@ class BranchControl(Control):
         part = self._made.get(self._at)
         if part is None or self.value is ABSENT:
             return (problem,)
-        if problem.path or problem.rule not in _ALTERNATIVES:
+        if problem.path or problem.rule not in ALTERNATIVES:
             return part.refine(problem)
         found = tuple(faults(self.field.shape.branches[self._at], self.field.shape.defs, self.value))
         inner = tuple(one for fault in found for one in part.refine(fault))
@@ -125,7 +123,7 @@ class NullControl(Control):
 
     def refine(self, problem: Problem) -> tuple[Problem, ...]:
         found = self._inner.refine(problem)
-        if found != (problem,) or problem.path or problem.rule not in _ALTERNATIVES or self.value is None:
+        if found != (problem,) or problem.path or problem.rule not in ALTERNATIVES or self.value is None:
             return found
         return _once(tuple(faults(self.field.shape.view, self.field.shape.defs, self.value))) or found
 

@@ -163,8 +163,7 @@ class ObjectControl(Compound):
                     )
                     parts.append(self._later)
             self._body = self._shared.box(W.VBox, parts, "sdn-fields")
-            with self._hushed():
-                self._show_parts()
+            self._show_parts()
             if any(isinstance(self.value, Mapping) and field.path[-1] in self.value for field in self._late):
                 self._open_late()
         return self._body
@@ -173,10 +172,9 @@ class ObjectControl(Compound):
         late, self._late = self._late, []
         made = {field.path[-1]: self._child(field) for field in late}
         self._controls = {**self._controls, **made}
-        shown = [part for part in self._body.children if part is not self._later] if self._body is not None else []
         self._show_parts()
-        if self._body is not None:
-            self._body.children = [*shown, *(control.widget for control in made.values())]
+        shown = [part for part in self._body.children if part is not self._later]
+        self._body.children = [*shown, *(control.widget for control in made.values())]
 
     def _child(self, field: Field) -> Control:
         name = field.path[-1]

@@ -1,6 +1,7 @@
 """The controls of single values, in stock ipywidgets: label, help and error live in the control's own label."""
 
 import json
+from collections.abc import Sequence
 from dataclasses import replace
 from typing import Any
 
@@ -115,10 +116,9 @@ class ChoiceControl(Control):
             (labels[place] if labels and labels[place] else _word(choice), self._tokens[place])
             for place, choice in enumerate(choices)
         ]
-        few = len(named) <= _FEW and sum(len(label) for label, _ in named) <= _FEW_SIGNS
+        kind = chooser_for([label for label, _ in named])
         if not self.field.required and self.field.default is ABSENT:
             named = [("–", ABSENT), *named]  # the way back to nothing
-        kind = (W.ToggleButtons, ToggleButtonsStyle) if few else (W.Dropdown, DescriptionStyle)
         more = ("sdn-optional",) if named and named[0][1] is ABSENT else ()
         made = self._make(*kind, *more, options=named, value=self._token(ABSENT))
         made.observe(lambda change: self._chose(change["new"]), "value")
@@ -140,6 +140,12 @@ class ChoiceControl(Control):
 
     def _display(self, value: Any) -> None:
         self.widget.value = self._token(value)
+
+
+def chooser_for(labels: Sequence[str]) -> tuple[type, type]:
+    """Buttons for a few short labels, a list for more: the widget and its style. *pure*."""
+    few = len(labels) <= _FEW and sum(map(len, labels)) <= _FEW_SIGNS
+    return (W.ToggleButtons, ToggleButtonsStyle) if few else (W.Dropdown, DescriptionStyle)
 
 
 def _word(choice: Any) -> str:

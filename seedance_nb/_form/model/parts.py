@@ -69,11 +69,13 @@ def entry_of(field: Field, place: int) -> Field:
 def extra_of(field: Field, name: str) -> Field:
     """The field of a property that the document names only by a pattern, or not at all. *pure*."""
     view = field.shape.view
-    schemas = [schema for pattern, schema in view.get("patternProperties", {}).items() if _matches(pattern, name)]
+    patterns = view.get("patternProperties", {})
+    # In bounded time; a pattern that takes longer fits no name.
+    schemas = [schema for pattern, schema in patterns.items() if search(pattern, name) is True]
     rest = view.get("additionalProperties", True)
     schema = {"allOf": schemas} if len(schemas) > 1 else schemas[0] if schemas else rest
-    if not schemas and rest in (True, False) and len(view.get("patternProperties", {})) == 1:
-        schema = next(iter(view["patternProperties"].values()))
+    if not schemas and rest in (True, False) and len(patterns) == 1:
+        [schema] = patterns.values()
     return replace(_apart(field_of(schema, field.shape.defs, (), required=True)), label=label_of(name) or "Value")
 
 
@@ -132,7 +134,8 @@ def kept(field: Field, value: Any) -> Any:
         own = properties_of(field.shape.view)
         keep = {name: item for name, item in value.items()
                 if name in own and name not in begin and fits(own[name], field.shape.defs, item)}  # fmt: skip
-        return in_order(own, {**begin, **keep})
+        made = {**begin, **keep}
+        return {name: made[name] for name in own if name in made} | made
     return value if value is not ABSENT and fits(field.shape.view, field.shape.defs, value) else begin
 
 
@@ -147,11 +150,6 @@ def start_of(field: Field) -> Any:
     if field.kind == "map":
         return {}
     return [] if field.kind in ("rows", "list") else only_value(field.shape.view)
-
-
-def in_order(names: Mapping[str, Any] | tuple[str, ...], value: dict[str, Any]) -> dict[str, Any]:
-    """An object with its known names first, in their order. *pure*."""
-    return {name: value[name] for name in names if name in value} | value
 
 
 def with_name(value: Any, name: str, new: Any, names: tuple[str, ...]) -> dict[str, Any]:
@@ -173,10 +171,6 @@ def with_name(value: Any, name: str, new: Any, names: tuple[str, ...]) -> dict[s
 
 def _apart(field: Field) -> Field:
     return replace(field, kind="object", children=()) if field.kind == "group" else field
-
-
-def _matches(pattern: str, name: str) -> bool:
-    return search(pattern, name) is True  # in bounded time; a pattern that takes longer fits no name
 
 
 def _tagged(made: Shape, tag: str) -> Shape:

@@ -63,14 +63,17 @@ def shape(schema: Any, defs: Mapping[str, Any]) -> Shape:
     for key in ("oneOf", "anyOf"):
         made = _alternatives(view, key, defs) if view.get(key) else None
         if made is not None:
-            view, branches, labels, suggestions = made
-            if branches:  # each branch is a whole, with what applies to all of them
-                rules = [{"if": one, "then": then, "else": other} for one, then, other in conditions]
-                branches = tuple({"allOf": [*branch["allOf"], *rules]} for branch in branches)
-            return Shape(
-                view=view, defs=defs, types=_types(view), nullable=nullable, branches=branches, tag=_tag(view),
-                labels=labels, suggestions=suggestions, conditions=conditions,
-            )  # fmt: skip
+            # Each branch is a whole, with what applies to all of them.
+            rules = [{"if": one, "then": then, "else": other} for one, then, other in conditions]
+            branches = tuple({"allOf": [*branch["allOf"], *rules]} for branch in made.branches)
+            return replace(
+                made,
+                types=_types(made.view),
+                nullable=nullable,
+                branches=branches,
+                tag=_tag(made.view),
+                conditions=conditions,
+            )
     if set(types) == {"integer", "number"}:
         types = ("number",)
     kinds = (
@@ -192,37 +195,33 @@ def _types(view: dict[str, Any]) -> tuple[str, ...]:
     return next(((name,) for name, hints in _HINTS if hints & set(view)), ())
 
 
-def _alternatives(
-    view: dict[str, Any], key: str, defs: Mapping[str, Any]
-) -> tuple[dict[str, Any], tuple[Any, ...], tuple[str, ...], tuple[Any, ...]] | None:
-    """The view, its branches, the labels of its values and its suggestions; None where these are rules and no choice."""
+def _alternatives(view: dict[str, Any], key: str, defs: Mapping[str, Any]) -> Shape | None:
+    """The view with its branches, labels or suggestions; None where these are rules and no choice."""
     if not all(isinstance(option, dict) and _SHAPED & set(option) for option in view[key]):
         return None
     base = _without(view, key)
     seen = [_merged(option, defs)[0] for option in view[key]]
     values = [[only] if (only := only_value(option)) is not ABSENT else option.get("enum") for option in seen]
     if all(isinstance(some, list) for some in values) and not any(option.get("properties") for option in seen):
-        labels = [
+        labels = tuple(
             str(option.get("title", "")) if some and len(some) == 1 else ""
             for option, some in zip(seen, values, strict=True)
             for _ in some or ()
-        ]
-        return {**base, "enum": [value for some in values for value in some or ()]}, (), tuple(labels), ()
+        )
+        return Shape(
+            view={**base, "enum": [value for some in values for value in some or ()]}, defs=defs, labels=labels
+        )
     told = [option.get("type", view.get("type")) for option in seen]
     kinds = {kind if isinstance(kind, str) else "" for kind in told}
     if kinds == {"string"} and not any("title" in option for option in seen):
         known = tuple(value for some in values for value in some or ())
         free = next((option for option, some in zip(seen, values, strict=True) if not some), {})
         hint = {name: free[name] for name in ("format",) if name in free}
-        return {**base, **hint, "type": "string"}, (), (), known
+        return Shape(view={**base, **hint, "type": "string"}, defs=defs, suggestions=known)
     if kinds <= {"integer", "number"} and not any(values):
-        return {**base, "type": "number" if "number" in kinds else "integer"}, (), (), ()
-    return (
-        base,
-        tuple({"allOf": [raw, _bare(base, option)]} for raw, option in zip(view[key], seen, strict=True)),
-        (),
-        (),
-    )
+        return Shape(view={**base, "type": "number" if "number" in kinds else "integer"}, defs=defs)
+    branches = tuple({"allOf": [raw, _bare(base, option)]} for raw, option in zip(view[key], seen, strict=True))
+    return Shape(view=base, defs=defs, branches=branches)
 
 
 def _bare(base: dict[str, Any], option: dict[str, Any]) -> dict[str, Any]:

@@ -6,14 +6,15 @@ import re
 from typing import Any
 
 from seedance_nb._base.values import ABSENT, digest, json_text, read_json
-from seedance_nb._check.body import place
+from seedance_nb._check.body import listed, place
 from seedance_nb._check.check import check
 from seedance_nb._document.load import Spec
 from seedance_nb._form.model.fields import tree
 from seedance_nb._form.model.shape import properties_of
 
 _NUMBER = re.compile(r"-?(?:0|[1-9][0-9]{0,39})((?:\.[0-9]{1,40})?(?:[eE][-+]?[0-9]{1,3})?)")
-_MOST_LEVELS = 50
+_ABOVE = 11
+"""How many levels of a request may stand around a value that is typed as JSON."""
 
 
 def start_of(spec: Spec) -> Any:
@@ -76,15 +77,7 @@ def json_of(text: str) -> Any:
     """The value of a JSON text, the text itself where JSON could not carry it on, or it is nested deeper than any request. *pure*."""
     try:
         value = read_json(text)
-        json_text(value).encode()
+        json_text(listed(value, _ABOVE)).encode()
     except (ValueError, TypeError, RecursionError):
         return text
-    return text if _levels(value) > _MOST_LEVELS else value
-
-
-def _levels(value: Any) -> int:
-    deep, here = 0, [value]
-    while here and deep <= _MOST_LEVELS:
-        inner = [item.values() if isinstance(item, dict) else item for item in here if isinstance(item, dict | list)]
-        deep, here = deep + 1, [one for items in inner for one in items]
-    return deep
+    return value
