@@ -91,6 +91,8 @@ class Control:
     """One field on the screen. `value` is what it shows, `ABSENT` while nobody has touched it; `live` is typed text."""
 
     live = False
+    eager = False
+    """Whether a problem that is shown answers to every key."""
 
     def __init__(self, field: Field, shared: Shared, changed: Changed) -> None:
         self.field = field
@@ -104,12 +106,14 @@ class Control:
     def show(self, value: Any) -> None:
         """Shows a value without counting it as the person's change."""
         self.value = value
-        with self._hushed():
+        with self._silence():
             self._display(value)
 
     def say(self, problems: tuple[Problem, ...]) -> None:
         """Shows these problems, or none, whose paths begin at this field; nothing is sent where nothing changes."""
         self._say(problems)
+        if self.eager:
+            self.label_widget.continuous_update = bool(problems)
 
     def relabel(self, label: str) -> None:
         """Gives the field another name."""
@@ -154,7 +158,7 @@ class Control:
         self.label_widget.description = label_html(self.field, said)
 
     @contextmanager
-    def _hushed(self) -> Iterator[None]:
+    def _silence(self) -> Iterator[None]:
         """What widgets tell meanwhile is no person's change."""
         was, self._quiet = self._quiet, True
         try:

@@ -140,7 +140,7 @@ class NullControl(Control):
 
     def _edited(self, change: Change) -> None:
         if not self._quiet:
-            with self._hushed():
+            with self._silence():
                 self._switch.value = False
             mark(self.widget, "sdn-is-null", on=False)
             self._took(self._inner.value, change)

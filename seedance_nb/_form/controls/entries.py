@@ -95,7 +95,7 @@ class Entries(Compound):
         return [self._add]
 
 
-def sent(control: Control) -> Any:
+def value_of(control: Control) -> Any:
     """What an entry's control shows, where nothing can be absent. *pure*.
 
     Null stands for what is not filled, an empty text or an unmoved switch for itself.

@@ -9,7 +9,7 @@ from ipywidgets.widgets.widget_string import TextStyle
 from seedance_nb._base.html import Html
 from seedance_nb._base.values import ABSENT
 from seedance_nb._form.controls.base import Change, Control
-from seedance_nb._form.controls.entries import Entries, sent
+from seedance_nb._form.controls.entries import Entries, value_of
 from seedance_nb._form.model.parts import extra_of, known_names, start_of
 from seedance_nb._schema.validator import fits
 
@@ -42,7 +42,7 @@ class _Entry:
     def show(self, value: Any) -> None:
         """Shows a value."""
         self.control.show(value)
-        self.value = sent(self.control)
+        self.value = value_of(self.control)
 
     def say(self, fault: str) -> None:
         """Says what is wrong with the name."""
@@ -60,7 +60,7 @@ class MapControl(Entries):
         return self._frame("field", "sdn-map")
 
     def parts(self) -> Mapping[str, Control]:
-        return {name: row.control for name, row in self._sent().items()}
+        return {name: row.control for name, row in self._by_name().items()}
 
     def value_control(self, row: _Entry) -> Control:
         """The control for an entry's value."""
@@ -92,10 +92,10 @@ class MapControl(Entries):
 
     def _edited(self, row: _Entry, change: Change) -> None:
         if not self._quiet and row in self._rows:
-            row.value = sent(row.control)
+            row.value = value_of(row.control)
             self._took(self._whole(), change.below(row.name))
 
-    def _sent(self) -> dict[str, _Entry]:
+    def _by_name(self) -> dict[str, _Entry]:
         """The rows that are sent, by their names."""
         made: dict[str, _Entry] = {}
         for row in self._rows:
@@ -104,7 +104,7 @@ class MapControl(Entries):
         return made
 
     def _whole(self) -> Any:
-        sent = {name: row.value for name, row in self._sent().items()}
+        sent = {name: row.value for name, row in self._by_name().items()}
         old = self.value if isinstance(self.value, dict) else {}
         # What is still there keeps its place; a new name comes last.
         before = {name: sent.get(name, item) for name, item in old.items() if name in self._known or name in sent}
@@ -127,7 +127,7 @@ class MapControl(Entries):
         return len(self._rows) or None
 
     def _say_names(self) -> None:
-        sent = self._sent()
+        sent = self._by_name()
         for row in self._rows:
             fault = "This name is there already." if row.named else "Give it a name; it is not sent without one."
             row.say("" if sent.get(row.name) is row else fault)

@@ -53,7 +53,6 @@ class ObjectControl(Compound):
     def _build(self) -> Any:
         self._controls: dict[str, Control] = {}
         self._late: list[Field] = []
-        self._names = tuple(properties_of(self.field.shape.view))
         self._body: Any = None
         self._slot: Slot | None = None
         self._buttons: dict[str, Any] = {}
@@ -133,15 +132,15 @@ class ObjectControl(Compound):
 
     def _button(self, name: str) -> Any:
         if name not in self._buttons:
-            label, shared = self.field.label, self._shared
-            made: dict[str, Callable[[], Any]] = {
-                "add": lambda: shared.button(self._add, "sdn-add", icon="plus", description=f"Add {label.lower()}"),
-                "fold": lambda: shared.button(
-                    self._flip, "sdn-icon", icon="caret-right", tooltip=f"Open or fold {label}"
-                ),
-                "remove": lambda: shared.button(self._remove, "sdn-icon", icon="times", tooltip=f"Leave out {label}"),
-            }
-            self._buttons[name] = made[name]()
+            label, button = self.field.label, self._shared.button
+            match name:
+                case "add":
+                    made = button(self._add, "sdn-add", icon="plus", description=f"Add {label.lower()}")
+                case "fold":
+                    made = button(self._flip, "sdn-icon", icon="caret-right", tooltip=f"Open or fold {label}")
+                case _:
+                    made = button(self._remove, "sdn-icon", icon="times", tooltip=f"Leave out {label}")
+            self._buttons[name] = made
         return self._buttons[name]
 
     def _filled(self) -> Any:
@@ -184,9 +183,9 @@ class ObjectControl(Compound):
         if self._quiet:
             return
         base = self.value if isinstance(self.value, Mapping) else start_of(self.field)
-        new = self.parts()[name].value
+        new, names = self.parts()[name].value, tuple(properties_of(self.field.shape.view))
         absent = self.value is ABSENT and new is ABSENT
-        self._after(ABSENT if absent else with_name(base, name, new, self._names), change.below(name))
+        self._after(ABSENT if absent else with_name(base, name, new, names), change.below(name))
 
     def _took_rest(self, change: Change) -> None:
         if not self._quiet:

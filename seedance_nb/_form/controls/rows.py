@@ -8,7 +8,7 @@ import ipywidgets as W  # noqa: N812
 
 from seedance_nb._base.values import ABSENT
 from seedance_nb._form.controls.base import Change, Control
-from seedance_nb._form.controls.entries import Entries, sent
+from seedance_nb._form.controls.entries import Entries, value_of
 from seedance_nb._form.model.fields import Field
 from seedance_nb._form.model.parts import entry_of, start_of
 
@@ -31,7 +31,7 @@ class _Row:
     def show(self, value: Any) -> None:
         """Shows a value."""
         self.control.show(value)
-        self.value = sent(self.control)
+        self.value = value_of(self.control)
 
 
 class RowsControl(Entries):
@@ -61,7 +61,7 @@ class RowsControl(Entries):
     def edited(self, row: _Row, change: Change) -> None:
         """Takes an entry's new value."""
         if row in self._rows and not self._quiet:
-            row.value = sent(row.control)
+            row.value = value_of(row.control)
             self._took(self._whole(), change.below(str(self._rows.index(row))))
 
     def focus(self, path: tuple[str, ...]) -> None:

@@ -12,7 +12,6 @@ from ipywidgets.widgets.widget_int import SliderStyle
 from ipywidgets.widgets.widget_selection import ToggleButtonsStyle
 from ipywidgets.widgets.widget_string import TextStyle
 
-from seedance_nb._base.problem import Problem
 from seedance_nb._base.values import ABSENT
 from seedance_nb._form.controls.base import Control, toggle
 from seedance_nb._form.labels import Said, label_html, plain
@@ -32,7 +31,7 @@ class TextControl(Control):
 
     def _build(self) -> Any:
         prose = self.field.kind in ("prose", "json")
-        self.live = prose
+        self.live, self.eager = prose, self.field.kind == "text"
         json_hint = "json" if self.field.kind == "json" else self.field.format
         hint = plain(self.field.example) if self.field.example is not ABSENT else _HINTS.get(json_hint, "")
         known = {"options": self.field.suggestions} if self.field.suggestions else {}
@@ -49,19 +48,14 @@ class TextControl(Control):
         return text
 
     def _display(self, value: Any) -> None:
-        if self.field.kind == "json" and isinstance(value, str) and self._read(value) != value:
-            self.widget.value = json.dumps(value, ensure_ascii=False)
-            return
-        text = "" if value is ABSENT else value if isinstance(value, str) else json.dumps(value, ensure_ascii=False)
-        self.widget.value = text
+        # A text that would be read as something else is shown as JSON.
+        is_quoted = self.field.kind == "json" and isinstance(value, str) and self._read(value) != value
+        self.widget.value = (
+            "" if value is ABSENT else json.dumps(value, ensure_ascii=False) if is_quoted else plain(value)
+        )
 
     def _count(self) -> int | None:
         return len(self.widget.value) if self.field.kind == "prose" else None
-
-    def say(self, problems: tuple[Problem, ...]) -> None:
-        super().say(problems)
-        if self.field.kind == "text":
-            self.widget.continuous_update = bool(problems)  # an error that is shown answers to every key
 
 
 class PasswordControl(Control):
@@ -168,6 +162,7 @@ class NumberControl(Control):
     """A box that takes any typing, and a slider beside it where the document gives both bounds. Neither clamps the other."""
 
     _MOST_STEPS = 1000
+    eager = True
 
     def _build(self) -> Any:
         self._slider = None
@@ -194,7 +189,7 @@ class NumberControl(Control):
 
     def _slid(self, change: dict[str, Any]) -> None:
         if not self._quiet:
-            with self._hushed():
+            with self._silence():
                 self._box.value = str(change["new"])
             self._took(change["new"])
 
@@ -204,7 +199,7 @@ class NumberControl(Control):
         if isinstance(wanted, float) and wanted.is_integer():
             wanted = int(wanted)
         if self._slider is not None and type(wanted) is int and self._slider.min <= wanted <= self._slider.max:
-            with self._hushed():
+            with self._silence():
                 self._slider.value = wanted
 
     def _display(self, value: Any) -> None:
@@ -214,10 +209,6 @@ class NumberControl(Control):
     @property
     def label_widget(self) -> Any:
         return self._box
-
-    def say(self, problems: tuple[Problem, ...]) -> None:
-        super().say(problems)
-        self._box.continuous_update = bool(problems)
 
 
 class ConstantControl(Control):

@@ -125,7 +125,7 @@ class ListControl(Entries):
             here = self._rows.index(row)
             several = addresses(row.text.value)
             if len(several) > 1:  # many were pasted into one
-                with self._hushed():
+                with self._silence():
                     row.text.value = several[0]
                 self._rows[here + 1 : here + 1] = [Row(self, here, text) for text in several[1:]]
                 self._arrange()

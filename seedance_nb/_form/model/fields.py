@@ -31,7 +31,6 @@ _MOST_FIELDS = 500
 """An object of more fields than a person would look through is edited as JSON."""
 
 _PLAIN = ("prose", "text", "password", "integer", "number", "choice", "toggle", "list", "constant")
-_NOT_SHAPED = Shape(view={}, defs={})
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -51,31 +50,31 @@ class Field:
     label: str
     kind: Kind
     required: bool
-    help: str = ""
-    more: tuple[str, ...] = ()
-    default: Any = ABSENT
-    example: Any = ABSENT
-    choices: tuple[Any, ...] = ()
-    labels: tuple[str, ...] = ()
-    minimum: float | None = None
-    maximum: float | None = None
-    max_length: int | None = None
-    least_items: int | None = None
-    most_items: int | None = None
-    unique: bool = False
-    unit: str = ""
-    media: str = ""
-    format: str = ""
-    nullable: bool = False
-    advanced: str = ""
-    either: tuple[str, ...] = ()
-    markers: tuple[str, ...] = ()
-    suggestions: tuple[str, ...] = ()
-    elsewhere: str = ""
-    source: str = ""
-    names: tuple[str, ...] = ()
-    children: tuple["Field", ...] = ()
-    shape: Shape = _with(default=_NOT_SHAPED, repr=False, compare=False)
+    help: str
+    more: tuple[str, ...]
+    default: Any
+    example: Any
+    choices: tuple[Any, ...]
+    labels: tuple[str, ...]
+    minimum: float | None
+    maximum: float | None
+    max_length: int | None
+    least_items: int | None
+    most_items: int | None
+    unique: bool
+    unit: str
+    media: str
+    format: str
+    nullable: bool
+    advanced: str
+    either: tuple[str, ...]
+    markers: tuple[str, ...]
+    suggestions: tuple[str, ...]
+    elsewhere: str
+    source: str
+    names: tuple[str, ...]
+    children: tuple["Field", ...]
+    shape: Shape = _with(repr=False, compare=False)
 
 
 @functools.lru_cache(maxsize=64)
@@ -137,7 +136,7 @@ def field_of(
     `room` holds how many more fields may stand open; what is beyond is opened on demand.
     """
     made = shape(schema, defs)
-    kind, children = _opened(made, path, room, required=required)
+    kind, children = _kind_and_children(made, path, room, required=required)
     return Field(
         path=path,
         kind=kind,
@@ -152,7 +151,7 @@ def field_of(
     )
 
 
-def _opened(
+def _kind_and_children(
     made: Shape, path: tuple[str, ...], room: list[int] | None, *, required: bool
 ) -> tuple[Kind, tuple[Field, ...]]:
     """The kind of a field, and its children where it is an object that stands open."""

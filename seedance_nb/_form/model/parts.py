@@ -1,6 +1,5 @@
 """What a field holds, made on demand: the fields of an object, the entries of a list, the branches of a choice."""
 
-from collections import Counter
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from typing import Any
@@ -102,12 +101,9 @@ def branches_of(field: Field) -> tuple[Branch, ...]:
     named = [set(properties_of(one.view)) for one in shapes]
     shared = set.intersection(*filter(None, named)) if any(named) else set()
     labels = [_label(made, tag, shared) for made in shapes]
-    often, before, made = Counter(labels), Counter[str](), []
-    for place, (schema, known) in enumerate(zip(field.shape.branches, shapes, strict=True)):
-        label = labels[place]
-        if often[label] > 1:
-            before[label] += 1
-            label = f"{label} {before[label]}"
+    made = []
+    for place, (schema, known, name) in enumerate(zip(field.shape.branches, shapes, labels, strict=True)):
+        label = f"{name} {labels[: place + 1].count(name)}" if labels.count(name) > 1 else name
         whole = {**known.view, "allOf": [schema]} if tag and known.types == ("object",) else schema
         child = _apart(field_of(whole, field.shape.defs, (), required=field.required))
         made.append(Branch(label, replace(child, label=label)))
