@@ -50,9 +50,7 @@ def _session(
     return Session(api_key=given, base_url=base_url, simulate=simulate, for_one=True)
 
 
-def _default(
-    *, api_key: str | Secret | None = None, base_url: str | None = None, simulate: bool | None = None
-) -> Session:
+def _default(*, api_key: str | None = None, base_url: str | None = None, simulate: bool | None = None) -> Session:
     """The session of these functions, one for each key, address, ledger and folder that is named. Reads the environment."""
     return _session(
         hidden(api_key), base_url, simulate, os.getenv("SEEDANCE_LEDGER", ""), os.getenv("SEEDANCE_OUTPUTS", "")
@@ -240,6 +238,7 @@ def callback(
     A callback carries no signature, so nothing else of it is believed. Raises: SeedanceError for one that names no task
     of the ledger; Unauthorized.
     """
-    secret, payload = hidden(api_key), without_keys_in(payload)
+    key: Any = hidden(api_key)
+    payload = without_keys_in(payload)
     del api_key  # a traceback can show variables, those of a function around this one, too: so it has none
-    return _default(api_key=secret).callback(payload, document=document)
+    return _default(api_key=key).callback(payload, document=document)
