@@ -213,9 +213,7 @@ def problem_of(error: ValidationError) -> Problem:
         limit, quote = None, ""
     else:
         quote = quote_for(rule, value, limit, schema)
-    if rule == GIVEN:
-        others = tuple(f"{parent}/{name}" for group in limit for name in group)
-    if rule == "oneOf" and value is ABSENT:
+    if rule == GIVEN or (rule == "oneOf" and value is ABSENT):
         others = tuple(parent + join((name,)) for group in limit for name in group)
     message = error.message if rule in _OWN else words_for(rule, value, limit, schema)
     if is_secret(schema):  # it is told in no message
