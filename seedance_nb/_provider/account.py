@@ -10,7 +10,7 @@ from typing import Any
 from seedance_nb._base.errors import SeedanceError, Unauthorized
 from seedance_nb._base.values import find, is_number, json_text
 from seedance_nb._check.price import Estimate, estimate, priced
-from seedance_nb._check.request import Request, call_request
+from seedance_nb._check.request import call_request
 from seedance_nb._document.load import Spec
 from seedance_nb._provider.outcome import Answer, free_value
 from seedance_nb._provider.transport import Place, look, way_of
@@ -144,10 +144,8 @@ class Desk:
         return find(answer.value, self.spec.calls[name].value)
 
     async def _answer(self, name: str, *, body: Any = None, query: dict[str, str] | None = None) -> Answer:
-        call = self.spec.calls[name]
-        request: Request = call_request(
-            call, self.place.base_url, query or {}, json_text(body) if body is not None else ""
-        )
+        text = json_text(body) if body is not None else ""
+        request = call_request(self.spec.calls[name], self.place.base_url, query or {}, text)
         answer, problem = await look(self.spec, request, self.place)
         if answer is None:
             raise SeedanceError(
@@ -158,31 +156,25 @@ class Desk:
 
 
 def _content(file: str | Path | bytes, name: str) -> tuple[bytes, str]:
+    """What is uploaded, and its name. Only regular files are read: a pipe would never end, and neither would some devices."""
     if isinstance(file, bytes):
         content = file
     else:
         path = Path(str(file).removeprefix("file://")).expanduser()
         name = name or path.name
-        content, problem = _read(path)
-        if problem:
-            raise SeedanceError(problem)
+        try:
+            if path.exists() and not path.is_file():
+                raise SeedanceError(f"{path} cannot be read: it is no regular file.")
+            with path.open("rb") as opened:
+                content = opened.read(MOST_BYTES + 1)
+        except (OSError, ValueError) as error:
+            why = getattr(error, "strerror", None) or "its name makes no sense"
+            raise SeedanceError(f"The file {path} cannot be read ({why}).") from None
+        if len(content) > MOST_BYTES:
+            raise SeedanceError(f"The file {path} has more than {MOST_BYTES:,} bytes; no more are uploaded.")
     if not content:
         raise SeedanceError(f"The file {name!r} is empty.")
     return content, name
-
-
-def _read(path: Path) -> tuple[bytes, str]:
-    """What a regular file holds, or why it is not uploaded: a pipe would never end, and neither would some devices."""
-    try:
-        if path.exists() and not path.is_file():
-            return b"", f"{path} cannot be read: it is no regular file."
-        with path.open("rb") as file:
-            content = file.read(MOST_BYTES + 1)
-    except (OSError, ValueError) as error:
-        return b"", f"The file {path} cannot be read ({getattr(error, 'strerror', None) or 'its name makes no sense'})."
-    if len(content) > MOST_BYTES:
-        return b"", f"The file {path} has more than {MOST_BYTES:,} bytes; no more are uploaded."
-    return content, ""
 
 
 def _not_there(spec: Spec, what: str, next_step: str) -> SeedanceError:

@@ -2,8 +2,7 @@
 
 import asyncio
 import time
-from collections.abc import AsyncIterator, Awaitable, Callable, Generator
-from contextlib import asynccontextmanager
+from collections.abc import Awaitable, Callable, Generator
 from dataclasses import dataclass
 from typing import Any
 
@@ -46,48 +45,53 @@ async def turn(place: Place) -> float:
     return await place.gate.turn(place.clock, place.sleep) if place.gate else place.clock()
 
 
-def _heard(spec: Spec, answer: Answer | None, place: Place, sent: float) -> None:
-    if place.gate:
-        good = answer is not None and not troubled(spec, answer)
-        pause = answer.retry_after if answer else None
-        place.gate.heard(sent, place.clock(), good=good, retry_after=pause)
-
-
 async def send_once(spec: Spec, request: Request, place: Place) -> Sent:
     """What became of the paid request, sent at most once over a fresh connection. *network*, *spends credits*.
 
     The caller waits for its `turn` first.
     """
-    why, answer, began, line = "", None, place.clock(), _Line(gone=place.app is not None)
-    may_pass = True
+    line = _Line(gone=place.app is not None)
+    answer, why = await _answered(spec, request, place, place.clock(), line)
+    if answer is not None:
+        return classify(spec, answer)
+    if line.gone:
+        return Sent(outcome="unknown", why=f"the connection broke before a clear answer came ({why})")
+    told = f"No connection to {host_of(place.base_url)} could be made ({why})"
+    return Sent(outcome="unsent", why=told, error=Unreachable(f"{told}."), may_pass=line.may_pass)
+
+
+async def look(spec: Spec, request: Request, place: Place) -> tuple[Answer | None, str]:
+    """The answer to a request that costs nothing, or None and why there is none; it waits for its turn. *network*."""
+    return await _answered(spec, request, place, await turn(place), _Line(gone=True))
+
+
+class _Line:
+    """Whether anything of a request may have gone out over its connection, and whether another try may get further."""
+
+    def __init__(self, *, gone: bool) -> None:
+        self.gone = gone
+        self.may_pass = True
+
+    async def trace(self, event: str, _: Any) -> None:
+        """What the HTTP library calls at each of its steps."""
+        self.gone = self.gone or event.endswith("send_request_headers.started")
+
+
+async def _answered(spec: Spec, request: Request, place: Place, sent: float, line: _Line) -> tuple[Answer | None, str]:
+    """The answer, or None and why there is none; the gate hears of both. `sent` is the moment of the turn."""
+    answer, why = None, ""
     try:
         answer = await _call(spec, request, place, line)
     except TimeoutError:
         why = f"no answer within {place.total:g} s"
     except (httpx.InvalidURL, httpx.UnsupportedProtocol) as error:
-        why, may_pass = f"the address makes no sense: {_said(error, place)}", False
+        why, line.may_pass = f"the address makes no sense: {_said(error, place)}", False
     except (httpx.HTTPError, OSError, ValueError) as error:
         why = _said(error, place)
-    _heard(spec, answer, place, began)
-    if answer is None and not line.gone:
-        told = f"No connection to {host_of(place.base_url)} could be made ({why})"
-        return Sent(outcome="unsent", why=told, error=Unreachable(f"{told}."), may_pass=may_pass)
-    if answer is None:
-        return Sent(outcome="unknown", why=f"the connection broke before a clear answer came ({why})")
-    return classify(spec, answer)
-
-
-async def look(spec: Spec, request: Request, place: Place) -> tuple[Answer | None, str]:
-    """The answer to a request that costs nothing, or None and why there is none; it waits for its turn. *network*."""
-    problem, answer, sent = "", None, await turn(place)
-    try:
-        answer = await _call(spec, request, place)
-    except TimeoutError:
-        problem = "no answer in time"
-    except (httpx.HTTPError, httpx.InvalidURL, OSError, ValueError) as error:
-        problem = _said(error, place)
-    _heard(spec, answer, place, sent)
-    return answer, problem
+    if place.gate:
+        good = answer is not None and not troubled(spec, answer)
+        place.gate.heard(sent, place.clock(), good=good, retry_after=answer.retry_after if answer else None)
+    return answer, why
 
 
 def way_of(spec: Spec, place: Place) -> Way:
@@ -113,46 +117,32 @@ class _KeyAuth(httpx.Auth):
         yield request
 
 
-@asynccontextmanager
-async def _client(place: Place, auth: httpx.Auth | None) -> AsyncIterator[httpx.AsyncClient]:
+def _client(spec: Spec, place: Place) -> httpx.AsyncClient:
     transport = (
         httpx.ASGITransport(app=place.app, raise_app_exceptions=False)
         if place.app
         else httpx.AsyncHTTPTransport(verify=trusted())
     )
-    headers = {"Accept-Encoding": "identity", "User-Agent": "seedance_nb"}
-    timeout = httpx.Timeout(60, connect=min(_CONNECT_S, place.total))
     # trust_env is off so that no .netrc replaces the key and no proxy from the environment sees it.
-    async with httpx.AsyncClient(
-        transport=transport, auth=auth, timeout=timeout, headers=headers, trust_env=False
-    ) as client:
-        yield client
-
-
-class _Line:
-    """Whether anything of a request may have gone out over its connection."""
-
-    def __init__(self, *, gone: bool) -> None:
-        self.gone = gone
-
-    async def trace(self, event: str, _: Any) -> None:
-        """What the HTTP library calls at each of its steps."""
-        self.gone = self.gone or event.endswith("send_request_headers.started")
-
-
-async def _call(spec: Spec, request: Request, place: Place, line: _Line | None = None) -> Answer:
-    headers = (
-        {"Content-Type": "application/json", "Accept": "application/json"}
-        if request.body
-        else {"Accept": "application/json"}
+    return httpx.AsyncClient(
+        transport=transport,
+        auth=_KeyAuth(spec, place),
+        timeout=httpx.Timeout(60, connect=min(_CONNECT_S, place.total)),
+        headers={"Accept-Encoding": "identity", "User-Agent": "seedance_nb"},
+        trust_env=False,
     )
+
+
+async def _call(spec: Spec, request: Request, place: Place, line: _Line) -> Answer:
+    headers = {"Accept": "application/json"} | ({"Content-Type": "application/json"} if request.body else {})
     content = request.body.encode() if request.body else None
     hide = place.secret.hide if place.secret else str
-    traced = {"trace": line.trace} if line else {}
     async with (
         asyncio.timeout(place.total),
-        _client(place, _KeyAuth(spec, place)) as client,
-        client.stream(request.method, request.url, content=content, headers=headers, extensions=traced) as answer,
+        _client(spec, place) as client,
+        client.stream(
+            request.method, request.url, content=content, headers=headers, extensions={"trace": line.trace}
+        ) as answer,
     ):
         if answer.is_redirect:
             where = hide(host_of(answer.headers.get("location", "")))
