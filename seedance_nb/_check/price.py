@@ -1,7 +1,8 @@
-"""What a request will cost and what a task did cost, as far as the provider says so; never a guess."""
+"""What a request will cost, and several together, as far as the provider says so; never a guess."""
 
+import math
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 from seedance_nb._base.values import find, join
@@ -77,6 +78,86 @@ def priced(spec: Spec, amount: float, *, at_least: bool = False, source: str = "
         source=source or price.source,
         date="" if source else price.date,
         why="frames of the reference videos come on top" if at_least else "",
+    )
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Priced:
+    """One request of several: its document, its estimate, and whether the simulator makes it, which is free."""
+
+    spec: Spec
+    estimate: Estimate
+    simulated: bool
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Total:
+    """What several requests cost together.
+
+    `sums` has one estimate per unit of a provider, because a credit here is no credit there. `unknown` are the documents
+    whose price nobody says, `simulated` is how many are free, `paid` how many are not.
+    """
+
+    sums: tuple[Estimate, ...] = ()
+    unknown: tuple[str, ...] = ()
+    simulated: int = 0
+    paid: int = 0
+
+    @property
+    def money(self) -> tuple[tuple[str, float], ...]:
+        """One pair of currency and sum per currency, of the sums that are known in money. *pure*."""
+        found: dict[str, list[float]] = {}
+        for one in self.sums:
+            if one.money is not None:
+                found.setdefault(one.currency, []).append(one.money)
+        return tuple((currency, math.fsum(amounts)) for currency, amounts in found.items())
+
+    def __str__(self) -> str:
+        return self._text(f"price not known for {', '.join(self.unknown)}")
+
+    @property
+    def brief(self) -> str:
+        """The same for a button: documents are counted and not named. *pure*."""
+        count = len(self.unknown)
+        prices = "price" if count == 1 else "prices"
+        return self._text(f"{prices} not known" if count == 1 and not self.sums else f"{count} {prices} not known")
+
+    def _text(self, unknown: str) -> str:
+        if not self.paid:
+            return "simulated, free" if self.simulated else "nothing to send"
+        parts = [" + ".join(map(str, self.sums))] if self.sums else []
+        if len([one for one in self.sums if one.money is not None]) > 1:
+            parts += [f"in money {' + '.join(money_text(sum_, currency) for currency, sum_ in self.money)}"]
+        parts += [unknown] if self.unknown else []
+        parts += [f"{self.simulated} simulated, free"] if self.simulated else []
+        return ", ".join(parts)
+
+
+def total_of(requests: Sequence[Priced]) -> Total:
+    """The price of these requests together. *pure*."""
+    paid = [one for one in requests if not one.simulated]
+    groups: dict[tuple[str, str, str], list[Estimate]] = {}
+    for one in paid:
+        if one.estimate.amount is not None:
+            currency = one.estimate.currency if one.estimate.money is not None else ""
+            groups.setdefault((one.spec.provider, one.estimate.unit, currency), []).append(one.estimate)
+    several = len({one.spec.provider for one in paid}) > 1
+    return Total(
+        sums=tuple(_sum(group, provider if several else "") for (provider, _, _), group in groups.items()),
+        unknown=tuple(one.spec.name for one in paid if one.estimate.amount is None),
+        simulated=len(requests) - len(paid),
+        paid=len(paid),
+    )
+
+
+def _sum(estimates: Sequence[Estimate], provider: str) -> Estimate:
+    first = estimates[0]
+    return replace(
+        first,
+        unit=f"{provider} {first.unit}" if provider else first.unit,
+        amount=math.fsum(one.amount or 0 for one in estimates),
+        money=math.fsum(one.money or 0 for one in estimates) if first.money is not None else None,
+        at_least=any(one.at_least for one in estimates),
     )
 
 

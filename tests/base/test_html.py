@@ -16,7 +16,7 @@ import seedance_nb as sd
 from seedance_nb._base.html import Html, escaped, linked, sent_html, table_html
 from seedance_nb._base.html import _cell as cell_html
 from seedance_nb._base.problem import Problem
-from seedance_nb._check.price import Estimate
+from seedance_nb._check.price import Estimate, Total
 from seedance_nb._form import form, labels, summary
 from seedance_nb._form.controls import base, objects, text_list
 from seedance_nb._form.labels import Said
@@ -26,11 +26,10 @@ from seedance_nb._media.facts import MediaFacts
 from seedance_nb._media.preflight import Report
 from seedance_nb._media.rules import Finding
 from seedance_nb._notebook import panel, status, toolbar
-from seedance_nb._notebook.compare import html as compare
 from seedance_nb._notebook.compare import videos
+from seedance_nb._notebook.compare import view as compare
 from seedance_nb._notebook.compare.candidate import Candidate
 from seedance_nb._notebook.compare.shared_words import Carried
-from seedance_nb._notebook.compare.total import Total
 from seedance_nb._session.catalogue import Models
 from seedance_nb._task import video
 from seedance_nb._task.files import Beside, write_beside
@@ -116,7 +115,7 @@ def said(word: str) -> Said:
 
 
 def candidate(word: str, fault: str = "") -> Candidate:
-    carried = Carried(spec=spec(word), fields={}, body={word: word}, carried=(word,), left=((word, word),),
+    carried = Carried(fields={}, body={word: word}, carried=(word,), left=((word, word),),
                       problems=(problem(word),) if fault else (), warnings=(problem(word, warns=True),))  # fmt: skip
     return Candidate(spec=spec(word), carried=carried, simulated=True, fault=fault)
 
@@ -193,30 +192,27 @@ MAKERS: Mapping[str, Callable[[str], object]] = {
     "_notebook/status:unexpected_html": lambda w: status.unexpected_html(ValueError(w)),
     "_notebook/toolbar:code_html": lambda w: toolbar.code_html(code(w)),
     "_notebook/panel:_head": lambda w: panel.Panel._head(seen(w)),
-    "_notebook/compare/html:models_html": lambda w: compare.models_html(comparison(w)),
-    "_notebook/compare/html:_row_html": lambda w: compare._row_html(candidate(w), Estimate(unit=w, why=w)),
-    "_notebook/compare/html:_problem_html": lambda w: compare._problem_html(problem(w)),
-    "_notebook/compare/html:head_html": lambda w: compare.head_html(comparison(w)),
-    "_notebook/compare/html:note_html": lambda w: compare.note_html(comparison(w)),
-    "_notebook/compare/html:lanes_html": lambda w: compare.lanes_html(
+    "_notebook/compare/view:models_html": lambda w: compare.models_html(comparison(w)),
+    "_notebook/compare/view:_row_html": lambda w: compare._row_html(candidate(w), Estimate(unit=w, why=w)),
+    "_notebook/compare/view:_problem_html": lambda w: compare._problem_html(problem(w)),
+    "_notebook/compare/view:head_html": lambda w: compare.head_html(comparison(w)),
+    "_notebook/compare/view:note_html": lambda w: compare.note_html(comparison(w)),
+    "_notebook/compare/view:lanes_html": lambda w: compare.lanes_html(
         [candidate(w)] * 3, [task(w)] * 3, [None, ValueError(w), clip(w)], 1
     ),
-    "_notebook/compare/html:done_html": lambda w: compare.done_html([task(w)], [clip(w)]),
-    "_notebook/compare/videos:_repr_html_": lambda w: videos.Videos(w, [tile(w, clip(w))])._repr_html_(),
-    "_notebook/compare/videos:tiles_html": lambda w: videos.tiles_html(w, [tile(w, ValueError(w))]),
-    "_notebook/compare/videos:_tile_html": lambda w: videos._tile_html(tile(w, clip(w))),
+    "_notebook/compare/view:done_html": lambda w: compare.done_html([task(w)], [clip(w)]),
+    "_notebook/compare/videos:_repr_html_": lambda w: [
+        videos.Videos(w, [(candidate(w), result)])._repr_html_() for result in (clip(w), ValueError(w))
+    ],
+    "_notebook/compare/videos:_tile": lambda w: videos._tile(candidate(w), clip(w)),
     "_notebook/compare/videos:_video_html": lambda w: videos._video_html(clip(w)),
-    "_notebook/compare/videos:_instead_html": lambda w: [videos._instead_html(tile(w, sd.SeedanceError(w))), videos._instead_html(tile(w, None))],
+    "_notebook/compare/videos:_instead_html": lambda w: [videos._instead_html(sd.SeedanceError(w)), videos._instead_html(None)],
 }  # fmt: skip
 # What shows none of the texts that it is given.
 WORDLESS = {
     "_task/video:badge", "_form/labels:_count_html", "_form/form:css", "_notebook/status:looking_html",
-    "_notebook/compare/html:done_html",
+    "_notebook/compare/view:done_html",
 }  # fmt: skip
-
-
-def tile(word: str, result: Any) -> videos.Tile:
-    return videos.Tile(title=word, name=word, simulated=True, result=result)
 
 
 def makers() -> set[str]:

@@ -13,13 +13,12 @@ from support.provider import Provider
 from support.waiting import Handle
 
 import seedance_nb as sd
-from seedance_nb._check.price import Estimate
+from seedance_nb._check.price import Estimate, Priced, Total, total_of
 from seedance_nb._document.extensions import ROLES
 from seedance_nb._document.load import names
 from seedance_nb._notebook.compare import view as _comparison_view
 from seedance_nb._notebook.compare.comparison import Comparison
 from seedance_nb._notebook.compare.shared_words import WORDS, Carried, carry
-from seedance_nb._notebook.compare.total import Priced, Total, total_of
 from seedance_nb._notebook.compare.videos import Videos
 from seedance_nb._notebook.compare.view import ComparisonView
 

@@ -1,22 +1,24 @@
 """One prompt for several models: what each of them can take of it, what all of it costs, and every video or error."""
 
+import functools
 import time
 from collections.abc import Callable, Mapping, Sequence
-from typing import Any
+from typing import Any, TypeVar
 
 from seedance_nb._base.errors import LimitWarning, SeedanceError, tell
 from seedance_nb._base.html import table_text
 from seedance_nb._check.check import approve
-from seedance_nb._check.price import Estimate, estimate
+from seedance_nb._check.price import Estimate, Priced, Total, estimate, total_of
 from seedance_nb._notebook.compare.candidate import HEADS, Candidate, candidate, cells, specs
 from seedance_nb._notebook.compare.shared_words import known
-from seedance_nb._notebook.compare.total import Priced, Total, total_of
-from seedance_nb._notebook.compare.videos import Tile, Videos
+from seedance_nb._notebook.compare.videos import Result, Videos
 from seedance_nb._session.session import Document, Session
 from seedance_nb._task.begin import World
 from seedance_nb._task.engine import ENGINE, wait_for
 from seedance_nb._task.task import Task
 from seedance_nb._task.video import Video
+
+T = TypeVar("T")
 
 
 class Comparison:
@@ -42,20 +44,16 @@ class Comparison:
         self._take = take
         self._budget = budget
         self._show = show
-        self._estimates: tuple[Estimate, ...] | None = None
 
     @property
     def prompt(self) -> str:
         """The prompt that all models get."""
         return str(self.words.get("prompt", ""))
 
-    @property
+    @functools.cached_property
     def estimates(self) -> tuple[Estimate, ...]:
         """The price of each model's request, in their order; asked for once, all at the same time. *network*."""
-        if self._estimates is None:
-            asked = [(one, ENGINE.submit(self._estimate(one))) for one in self.candidates]
-            self._estimates = tuple(wait_for(future) for _, future in asked)
-        return self._estimates
+        return tuple(map(wait_for, [ENGINE.submit(self._estimate(one)) for one in self.candidates]))
 
     @property
     def total(self) -> Total:
@@ -76,8 +74,6 @@ class Comparison:
         warning, a limit that is only known from elsewhere as a `LimitWarning`. Raises: SeedanceError with the total where something would be paid and `confirm` is not True, or where
         no model can be sent anything; nothing is sent then.
         """
-        self._must_be_meant(confirm=confirm)
-        self._tell_limits()
         begun = self.begin(confirm=confirm)
         errors = [one for one in begun if isinstance(one, Exception)]
         tasks = tuple(one for one in begun if isinstance(one, Task))
@@ -95,8 +91,6 @@ class Comparison:
         An error of one model stands in its place and loses no other one. `timeout` is in seconds, for all together; a
         task that is not done by then goes on. A limit that is only known from elsewhere is a `LimitWarning`. Raises: SeedanceError as `submit` does.
         """
-        self._must_be_meant(confirm=confirm)
-        self._tell_limits()
         end = None if timeout is None else time.monotonic() + timeout
         begun = self.begin(confirm=confirm)
         return self.videos([_ended(one, end) for one in begun])
@@ -104,21 +98,19 @@ class Comparison:
     def begin(self, *, confirm: bool = False, by_hand: bool = False) -> tuple[Task | Exception, ...]:
         """For each model its task, or the error in its place. *spends credits*, *network*, *writes ledger*.
 
-        `by_hand` says that a person pressed a button. Raises: SeedanceError as `submit` does.
+        `by_hand` says that a person who saw the table pressed a button. Raises: SeedanceError as `submit` does.
         """
         self._must_be_meant(confirm=confirm)
+        if not by_hand:
+            self._tell_limits()
         return tuple(one.error or self._task(one, by_hand=by_hand) for one in self.candidates)
 
-    def videos(self, results: Sequence[Video | Exception | None]) -> Videos:
-        """These results with their models; None for one that is still being made. *pure*."""
-        tiles = [
-            Tile(title=one.spec.title, name=one.name, simulated=one.simulated, result=result)
-            for one, result in zip(self.candidates, results, strict=True)
-        ]
-        return Videos(self.prompt, tiles)
+    def videos(self, results: Sequence[Result]) -> Videos:
+        """These results with their models. *pure*."""
+        return Videos(self.prompt, zip(self.candidates, results, strict=True))
 
     def __repr__(self) -> str:
-        if not hasattr(self, "_estimates"):  # a traceback shows an object whose making failed
+        if not hasattr(self, "_show"):  # a traceback shows an object whose making failed
             return "Comparison, not made"
         return table_text(HEADS, self.cells(), f"{len(self.ready)} of {len(self.candidates)} can be sent: {self.total}")
 
@@ -156,13 +148,15 @@ class Comparison:
 
     def _task(self, candidate: Candidate, *, by_hand: bool) -> Task | Exception:
         world: World = "simulated" if candidate.simulated else "paid"
-        try:
-            approved = approve(candidate.spec, candidate.carried.fields)
-            return self._session.sender.send(
-                approved, take=self._take, budget=self._budget, shown_as=world, by_hand=by_hand
+        return attempt(
+            lambda: self._session.sender.send(
+                approve(candidate.spec, candidate.carried.fields),
+                take=self._take,
+                budget=self._budget,
+                shown_as=world,
+                by_hand=by_hand,
             )
-        except Exception as error:  # noqa: BLE001 - it stands in this model's place, and the other models go on
-            return error
+        )
 
     async def _estimate(self, candidate: Candidate) -> Estimate:
         if candidate.error:
@@ -175,10 +169,15 @@ class Comparison:
             return Estimate(unit=candidate.spec.price.unit, why=error.message)
 
 
+def attempt(act: Callable[[], T]) -> T | Exception:
+    """What `act` gives, or its error: that stands in one model's place, and the other models go on."""
+    try:
+        return act()
+    except Exception as error:  # noqa: BLE001 - it is shown there
+        return error
+
+
 def _ended(task: Task | Exception, end: float | None) -> Video | Exception:
     if isinstance(task, Exception):
         return task
-    try:
-        return task.wait(None if end is None else max(0.0, end - time.monotonic()))
-    except Exception as error:  # noqa: BLE001 - it stands in this model's place, and the other models are waited for
-        return error
+    return attempt(lambda: task.wait(None if end is None else max(0.0, end - time.monotonic())))

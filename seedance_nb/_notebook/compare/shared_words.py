@@ -42,7 +42,6 @@ class Carried:
     are limits that are known from elsewhere and stop nothing.
     """
 
-    spec: Spec
     fields: dict[str, Any]
     body: dict[str, Any]
     carried: tuple[str, ...]
@@ -84,7 +83,6 @@ def carry(spec: Spec, words: Mapping[str, Any]) -> Carried:
         fields = _with(spec, fields, path, value)
     body = place(spec, fields)
     return Carried(
-        spec=spec,
         fields=fields,
         body=body,
         carried=tuple(word for word in given if word not in left),

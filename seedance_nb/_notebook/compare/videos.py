@@ -1,11 +1,11 @@
 """Videos of several models side by side, as text and HTML."""
 
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Iterable, Sequence
 from typing import Any
 
 from seedance_nb._base.html import DIM, FG, FONT, LINE, Html
-from seedance_nb._ledger.row import Row, price_after
+from seedance_nb._ledger.row import price_after
+from seedance_nb._notebook.compare.candidate import Candidate
 from seedance_nb._task.video import (
     Video,
     badge,
@@ -20,65 +20,41 @@ from seedance_nb._task.video import (
 _CODE = "overflow-wrap:anywhere;font-size:12px;background:none;padding:0;color:inherit"
 _BOX = f"{LINE};border-radius:8px;padding:12px;min-height:120px;overflow-wrap:anywhere"
 _COLUMNS = "repeat(auto-fit,minmax(min(260px,100%),1fr))"  # not narrower than a player's own buttons need
+Result = Video | Exception | None
+"""What became of a model: its video, or the error in its place; None while it is still being made."""
 _BAD = "color:var(--jp-error-color1,var(--vscode-errorForeground,#d32f2f))"
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Tile:
-    """One model's place among the videos: its video, or the error that stands in its place; with neither it is still made."""
-
-    title: str
-    name: str
-    simulated: bool
-    result: Video | Exception | None = None
-
-
-class Videos(Sequence[Video | Exception | None]):
+class Videos(Sequence[Result]):
     """What became of each model, in the models' order: its video, or the error in its place. Shown side by side by Jupyter."""
 
-    def __init__(self, prompt: str, tiles: Sequence[Tile]) -> None:
+    def __init__(self, prompt: str, results: Iterable[tuple[Candidate, Result]]) -> None:
         self._prompt = prompt
-        self._tiles = tuple(tiles)
+        self._results = tuple(results)
 
     def __getitem__(self, place: Any) -> Any:
-        return [tile.result for tile in self._tiles][place]
+        return [result for _, result in self._results][place]
 
     def __len__(self) -> int:
-        return len(self._tiles)
+        return len(self._results)
 
     def __repr__(self) -> str:
-        return tiles_text(self._tiles)
+        return "\n".join(f"{candidate.name}: {_line(result)}" for candidate, result in self._results)
 
     def _repr_html_(self) -> str:
-        return str(tiles_html(self._prompt, self._tiles))
+        # A grid that wraps, which needs neither scripts nor the kernel.
+        grid = Html(
+            '<div style="{};{};margin:8px 0;max-width:1180px">'
+            '<div style="white-space:pre-wrap;overflow-wrap:anywhere;max-height:4.5em;overflow:auto;margin-bottom:8px">{}</div>'
+            '<div style="display:grid;grid-template-columns:{};gap:16px;align-items:start">{}</div></div>'
+        )
+        return str(grid.format(FONT, FG, self._prompt, _COLUMNS, Html().join(_tile(*one) for one in self._results)))
 
 
-def tiles_text(tiles: Sequence[Tile]) -> str:
-    """One line for each model. *pure*."""
-    return "\n".join(f"{tile.name}: {_line(tile)}" for tile in tiles)
-
-
-def tiles_html(prompt: str, tiles: Sequence[Tile]) -> Html:
-    """The videos in a grid that wraps, as an HTML fragment that needs neither scripts nor the kernel. *reads files*.
-
-    Videos that cannot be served beside the notebook are part of it, as `source_of` says.
-    """
-    return Html(
-        '<div style="{};{};margin:8px 0;max-width:1180px">'
-        '<div style="white-space:pre-wrap;overflow-wrap:anywhere;max-height:4.5em;overflow:auto;margin-bottom:8px">{}</div>'
-        '<div style="display:grid;grid-template-columns:{};gap:16px;align-items:start">{}</div></div>'
-    ).format(FONT, FG, prompt, _COLUMNS, Html().join(map(_tile_html, tiles)))
-
-
-def took_text(row: Row) -> str:
-    """How long a task took, from its request to its last state. *pure*."""
-    return f"made in {row.finished - row.created:.0f} s" if row.finished and row.finished > row.created else ""
-
-
-def _line(tile: Tile) -> str:
-    if isinstance(tile.result, Exception):
-        return " ".join(error_text(tile.result).splitlines())
-    return video_text(tile.result) if tile.result else "still being made"
+def _line(result: Result) -> str:
+    if isinstance(result, Exception):
+        return " ".join(error_text(result).splitlines())
+    return video_text(result) if result else "still being made"
 
 
 def error_text(error: Exception) -> str:
@@ -87,23 +63,22 @@ def error_text(error: Exception) -> str:
     return str(error) if known else f"Something unexpected happened: {error!r}"
 
 
-def _tile_html(tile: Tile) -> Html:
-    video = tile.result if isinstance(tile.result, Video) else None
+def _tile(candidate: Candidate, result: Result) -> Html:
+    video = result if isinstance(result, Video) else None
     return Html(
         '<figure style="margin:0;min-width:0">'
         '<div style="display:flex;flex-wrap:wrap;gap:2px 10px;align-items:center"><b>{}</b>{}</div>'
         '<div style="{};margin-bottom:6px"><code style="{}">{}</code></div>{}</figure>'
     ).format(
-        tile.title,
-        badge(video.simulated if video else tile.simulated),
-        DIM, _CODE, tile.name,
-        _video_html(video) if video else _instead_html(tile),
+        candidate.spec.title, badge(video.simulated if video else candidate.simulated), DIM, _CODE, candidate.name,
+        _video_html(video) if video else _instead_html(result),
     )  # fmt: skip
 
 
 def _video_html(video: Video) -> Html:
     source = source_of(video.path)
-    cost = " · ".join(part for part in (took_text(video.row), price_after(video.row)) if part)
+    seconds = (video.row.finished or 0) - video.row.created
+    cost = f"made in {seconds:.0f} s · {price_after(video.row)}" if seconds > 0 else price_after(video.row)
     off = "; ".join(differences(video.asked, video.facts))
     remark = video.facts.remark if video.facts else ""
     return Html(
@@ -117,8 +92,8 @@ def _video_html(video: Video) -> Html:
     )  # fmt: skip
 
 
-def _instead_html(tile: Tile) -> Html:
-    if not isinstance(tile.result, Exception):
+def _instead_html(result: Result) -> Html:
+    if not isinstance(result, Exception):
         return Html('<div style="{};{}">Still being made.</div>').format(_BOX, DIM)
-    lines = Html("<br>").join(error_text(tile.result).splitlines())
+    lines = Html("<br>").join(error_text(result).splitlines())
     return Html('<div role="alert" style="{};{}">{}</div>').format(_BOX, _BAD, lines)

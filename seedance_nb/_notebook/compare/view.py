@@ -3,6 +3,7 @@
 import asyncio
 import threading
 import time
+from collections.abc import Sequence
 from concurrent.futures import Future
 from typing import Any
 
@@ -11,14 +12,19 @@ from IPython.display import HTML, DisplayHandle, display
 from ipywidgets.widgets.widget_button import ButtonStyle
 
 from seedance_nb._base.errors import SeedanceError
-from seedance_nb._base.html import Html, table_html
+from seedance_nb._base.html import Html, escaped, sent_html, table_html
 from seedance_nb._base.log import unexpected
+from seedance_nb._base.problem import Problem
+from seedance_nb._base.text import short
+from seedance_nb._base.values import json_text
+from seedance_nb._check.price import Estimate
 from seedance_nb._form.controls.base import Shared, toggle
 from seedance_nb._form.form import css
-from seedance_nb._notebook.compare.candidate import HEADS
-from seedance_nb._notebook.compare.comparison import Comparison
-from seedance_nb._notebook.compare.html import done_html, head_html, lanes_html, models_html, note_html
-from seedance_nb._notebook.status import failed_html, guarded, unexpected_html
+from seedance_nb._form.labels import clause
+from seedance_nb._notebook.compare.candidate import HEADS, Candidate, left_text, price_text
+from seedance_nb._notebook.compare.comparison import Comparison, attempt
+from seedance_nb._notebook.compare.videos import Result
+from seedance_nb._notebook.status import CHECK, SIMULATED, failed_html, guarded, running_html, unexpected_html
 from seedance_nb._task.engine import ENGINE
 from seedance_nb._task.task import Task
 from seedance_nb._task.video import Video
@@ -122,10 +128,10 @@ class ComparisonView:
             self._busy = False
 
     async def _follow(self, begun: tuple[Task | Exception, ...]) -> None:
-        followed = [await asyncio.to_thread(_followed, one) for one in begun]
+        futures = [one if isinstance(one, Exception) else await asyncio.to_thread(attempt, one.future) for one in begun]
         shown, clock = -1, time.monotonic()
         while True:
-            results = [_result(task, future) for task, future in zip(begun, followed, strict=True)]
+            results = [_result(task, future) for task, future in zip(begun, futures, strict=True)]
             done = len(results) - results.count(None)
             if self._handle is not None and done > shown:
                 self._handle.update(self._comparison.videos(results))
@@ -157,19 +163,98 @@ class _Root(W.VBox):  # type: ignore[misc]
         return bundle
 
 
-def _followed(task: Task | Exception) -> Future[Any] | Exception:
-    try:
-        return task if isinstance(task, Exception) else task.future()
-    except Exception as error:  # noqa: BLE001 - it stands in this model's place, and the other models go on
-        return error
-
-
-def _result(task: Task | Exception, future: Future[Any] | Exception) -> Video | Exception | None:
+def _result(task: Task | Exception, future: Future[Any] | Exception) -> Result:
     if isinstance(task, Exception):
         return task
     if isinstance(future, Exception):
         return future
-    try:
-        return task.show(future.result()) if future.done() else None
-    except Exception as error:  # noqa: BLE001 - it stands in this model's place, and the other models go on
-        return error
+    return attempt(lambda: task.show(future.result())) if future.done() else None
+
+
+def models_html(comparison: Comparison) -> Html:
+    """What each model makes of the words, as a table whose rows become blocks where it is narrow. *network*, the first time."""
+    pairs = zip(comparison.candidates, comparison.estimates, strict=True)
+    return Html("<table><thead><tr>{}</tr></thead><tbody>{}</tbody></table>").format(
+        Html('<th scope="col">{}</th>').each(HEADS),
+        Html("<tr>{}</tr>").each(_row_html(candidate, told) for candidate, told in pairs),
+    )
+
+
+def _row_html(candidate: Candidate, told: Estimate) -> Html:
+    carried = candidate.carried
+    title = Html('<b>{}</b> <span class="sdn-dim">{}</span><code>{}</code>')
+    sent = "" if candidate.error else sent_html(json_text(carried.body), "What is sent")
+    problems = Html("<div>{}</div>").format(candidate.fault) if candidate.fault else Html()
+    problems += Html().join(_problem_html(problem) for problem in (*carried.problems, *carried.warnings))
+    cells = (
+        title.format(candidate.spec.title, candidate.spec.mode, candidate.name),
+        SIMULATED if candidate.simulated and not candidate.fault else candidate.place,
+        Html("{}{}").format(", ".join(carried.carried), sent),
+        Html("<div>{}</div>").each(left_text(carried)) or "–",
+        problems or "–",
+        price_text(candidate, told),
+    )
+    cell = Html('<td data-head="{}"><div>{}</div></td>')
+    return Html().join(cell.format(head, inside) for head, inside in zip(HEADS, cells, strict=True))
+
+
+def _problem_html(problem: Problem) -> Html:
+    field = f"{problem.field}: " if problem.field else ""
+    kind = "sdn-warn" if problem.warns else "sdn-error"
+    return Html('<div class="{}">{}</div>').format(kind, field + clause(problem))
+
+
+def head_html(comparison: Comparison) -> Html:
+    """The title row, with the shared words. *pure*."""
+    count = len(comparison.candidates)
+    others = " · ".join(
+        f"{word} {short(value) if not isinstance(value, str) else value}"
+        for word, value in comparison.words.items()
+        if word != "prompt"
+    )
+    return Html(
+        '<b>Comparison</b><span class="sdn-dim">{}</span>{}'
+        '<div class="sdn-said">{}</div><div class="sdn-said sdn-dim">{}</div>'
+    ).format(
+        "1 model" if count == 1 else f"{count} models",
+        SIMULATED if all(one.simulated for one in comparison.candidates) else "",
+        comparison.prompt,
+        others,
+    )
+
+
+def note_html(comparison: Comparison) -> Html:
+    """The sentence beside the button. *network*, the first time."""
+    out = len(comparison.candidates) - len(comparison.ready)
+    left = f" {out} left out: see the problems." if out else ""
+    total = comparison.total
+    if not total.paid:
+        free = f"Nothing is sent to a provider and nothing is charged.{left}"
+        return escaped(free if comparison.ready else left.strip())
+    return escaped(f"Total: {total}. You are asked once more before anything is sent.{left}")
+
+
+def lanes_html(
+    candidates: Sequence[Candidate], begun: Sequence[Task | Exception], results: Sequence[Result], waited: float
+) -> Html:
+    """How far each model is, `waited` seconds after the button. *reads files*."""
+    made = Html()
+    for candidate, task, result in zip(candidates, begun, results, strict=True):
+        if isinstance(result, Exception):
+            said = Html('<span class="sdn-over">No video; the reason stands in its place below.</span>')
+        elif result is None and isinstance(task, Task):
+            said = running_html(task.row, waited)
+        else:
+            said = CHECK + " The video is below."
+        made += Html('<div class="sdn-lane"><code>{}</code><div>{}</div></div>').format(candidate.name, said)
+    return made
+
+
+def done_html(begun: Sequence[Task | Exception], results: Sequence[Result]) -> Html:
+    """How many videos there are. *pure*."""
+    made = sum(isinstance(one, Video) for one in results)
+    missing = "; what kept the others from it stands in their places" if made < len(results) else ""
+    old = sum(isinstance(one, Task) and not one.is_new for one in begun)
+    again = f" {old} of these requests had been made before, and nothing new was charged for that." if old else ""
+    said = f"{made} of {len(results)} videos are below{missing}.{again}"
+    return Html('<div role="status">{}{}</div>').format(CHECK + " " if made else "", said)
