@@ -30,11 +30,12 @@ class Row:
 
     def __init__(self, owner: "ListControl", place: int, value: Any) -> None:
         self.value = value
-        shared, media = owner._shared, owner.field.media  # noqa: SLF001 - a part of the same control
+        shared, media, name = owner._shared, owner.field.media, owner.name_of(place)  # noqa: SLF001 - a part of the same control
+        self._said: Any = (name, (), plain(value))
         self.picture = shared.html(thumb_html(plain(value), media), "sdn-thumb")
         self.text = shared.make(
             W.Text, TextStyle, "sdn-entry", value=plain(value), placeholder=_HINTS.get(media, ""), continuous_update=False,
-            description=_label(owner.name_of(place), ()), description_allow_html=True,
+            description=_label(name, ()), description_allow_html=True,
         )  # fmt: skip
         self.text.observe(lambda _: owner.edited(self), "value")
         more = []
@@ -50,10 +51,13 @@ class Row:
 
     def say(self, name: str, media: str, problems: tuple[Problem, ...]) -> None:
         """Labels the row and shows its errors and its picture."""
-        self.text.description = _label(name, problems)
-        self.picture.value = thumb_html("" if problems else self.text.value, media)
-        self.text.continuous_update = bool(problems)
-        mark_bad(self.widget, problems)
+        said = (name, problems, self.text.value)
+        if self._said != said:
+            self._said = said
+            self.text.description = _label(name, problems)
+            self.picture.value = thumb_html("" if problems else self.text.value, media)
+            self.text.continuous_update = bool(problems)
+            mark_bad(self.widget, problems)
 
 
 class ListControl(Entries):
