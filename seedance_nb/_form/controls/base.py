@@ -88,11 +88,14 @@ class Shared:
 
 
 class Control:
-    """One field on the screen. `value` is what it shows, `ABSENT` while nobody has touched it; `live` is typed text."""
+    """One field on the screen. `value` is what it shows, `ABSENT` while nobody has touched it; `live` is typed text.
+
+    `label_widget` carries the label; it is `widget` itself unless `_build` makes it by `_make`. `eager` says that a problem
+    which is shown answers to every key.
+    """
 
     live = False
     eager = False
-    """Whether a problem that is shown answers to every key."""
 
     def __init__(self, field: Field, shared: Shared, changed: Changed) -> None:
         self.field = field
@@ -100,7 +103,10 @@ class Control:
         self._shared = shared
         self._changed = changed
         self._quiet = False
+        self.label_widget: Any = None
         self.widget = self._build()
+        if self.label_widget is None:
+            self.label_widget = self.widget
         self._said = Said(count=self._count(), brief=self._brief())
 
     def show(self, value: Any) -> None:
@@ -129,11 +135,6 @@ class Control:
         """Opens what is folded on the way, and puts the cursor into the field that a path below leads to."""
         del path
         self.label_widget.focus()
-
-    @property
-    def label_widget(self) -> Any:
-        """The widget that carries the label."""
-        return self.widget
 
     def _build(self) -> Any:
         raise NotImplementedError
@@ -174,10 +175,16 @@ class Control:
     def _make(self, widget: type, style: type, *classes: str, **traits: Any) -> Any:
         label = label_html(self.field, Said(count=0 if self.field.kind == "prose" else None))
         told = " ".join((self.field.help, *self.field.more)) if self.field.more else None
-        return self._shared.make(
+        made = self.label_widget = self._shared.make(
             widget, style, "sdn-field", f"sdn-{self.field.kind}", *classes,
             description=label, description_allow_html=True, tooltip=told, **traits,
         )  # fmt: skip
+        made.observe(lambda change: None if self._quiet else self._read(change["new"]), "value")
+        return made
+
+    def _read(self, shown: Any) -> None:
+        """Takes what a person has put into the widget."""
+        self._took(shown)
 
 
 def mark(widget: Any, name: str, *, on: bool) -> None:

@@ -33,7 +33,7 @@ class BranchControl(Control):
         if not self.field.required:
             named = [("–", _NONE), *named]
         start = None if self.field.required else _NONE
-        self._chooser = self._shared.make(
+        self._chooser = self.label_widget = self._shared.make(
             *kind, "sdn-field", "sdn-choice", *(() if self.field.required else ("sdn-optional",)), options=named, value=start,
             description=label_html(self.field, Said()), description_allow_html=True,
         )  # fmt: skip
@@ -63,10 +63,6 @@ class BranchControl(Control):
             self._chooser.focus()
         else:
             part.focus(path)
-
-    @property
-    def label_widget(self) -> Any:
-        return self._chooser
 
     def _chose(self, place: int | None) -> None:
         if self._quiet or place is None:

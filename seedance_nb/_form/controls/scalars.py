@@ -36,20 +36,20 @@ class TextControl(Control):
         hint = plain(self.field.example) if self.field.example is not ABSENT else _HINTS.get(json_hint, "")
         known = {"options": self.field.suggestions} if self.field.suggestions else {}
         kind = W.Textarea if prose else W.Combobox if known else W.Text
-        made = self._make(kind, TextStyle, placeholder=hint, continuous_update=prose, **known)
-        made.observe(lambda change: self._took(self._read(change["new"])), "value")
-        return made
+        return self._make(kind, TextStyle, placeholder=hint, continuous_update=prose, **known)
 
-    def _read(self, text: str) -> Any:
+    def _read(self, shown: str) -> None:
+        self._took(self._value_of(shown))
+
+    def _value_of(self, text: str) -> Any:
+        is_json = self.field.kind == "json"
         if not text:
-            return "" if self.field.required and self.field.kind != "json" else ABSENT
-        if self.field.kind == "json":
-            return json_of(text)
-        return text
+            return "" if self.field.required and not is_json else ABSENT
+        return json_of(text) if is_json else text
 
     def _display(self, value: Any) -> None:
         # A text that would be read as something else is shown as JSON.
-        is_quoted = self.field.kind == "json" and isinstance(value, str) and self._read(value) != value
+        is_quoted = self.field.kind == "json" and isinstance(value, str) and self._value_of(value) != value
         self.widget.value = (
             "" if value is ABSENT else json.dumps(value, ensure_ascii=False) if is_quoted else plain(value)
         )
@@ -63,16 +63,15 @@ class PasswordControl(Control):
 
     def _build(self) -> Any:
         self._box = self._make(W.Password, TextStyle, placeholder="", continuous_update=False)
-        self._box.observe(self._typed, "value")
         self._gone = self._shared.button(
             self._forget, "sdn-icon", "sdn-hidden", icon="times", tooltip=f"Forget {self.field.label}"
         )
         return self._shared.box(W.HBox, [self._box, self._gone], "sdn-nullable")
 
-    def _typed(self, change: dict[str, Any]) -> None:
-        if not self._quiet and change["new"]:
-            self.show(change["new"])
-            self._took(self.value)
+    def _read(self, shown: str) -> None:
+        if shown:
+            self.show(shown)
+            self._took(shown)
 
     def _forget(self) -> None:
         self.show(ABSENT)
@@ -82,10 +81,6 @@ class PasswordControl(Control):
         self._box.value = ""
         self._box.placeholder = "" if value is ABSENT else "kept in memory only; type to replace it"
         toggle(self._gone, shown=value is not ABSENT)
-
-    @property
-    def label_widget(self) -> Any:
-        return self._box
 
 
 class _Token:
@@ -99,27 +94,22 @@ class ChoiceControl(Control):
     """Buttons for a few choices, a list for more. The default is shown as chosen; it is absent until somebody chooses."""
 
     def _build(self) -> Any:
-        choices, labels = self.field.choices, self.field.labels
+        choices = self.field.choices
         alone = [choice for choice in choices if choice is not None and not isinstance(choice, dict | list)]
         simple = len(set(alone)) == len(alone)
         self._tokens = [
             _Token(choice) if not simple or choice is None or isinstance(choice, dict | list) else choice
             for choice in choices
         ]
-        named = [
-            (labels[place] if labels and labels[place] else _word(choice), self._tokens[place])
-            for place, choice in enumerate(choices)
-        ]
-        kind = chooser_for([label for label, _ in named])
+        labels = self.field.labels or ("",) * len(choices)
+        words = [label or plain(choice) or '""' for label, choice in zip(labels, choices, strict=True)]
+        named, more = list(zip(words, self._tokens, strict=True)), []
         if not self.field.required and self.field.default is ABSENT:
-            named = [("–", ABSENT), *named]  # the way back to nothing
-        more = ("sdn-optional",) if named and named[0][1] is ABSENT else ()
-        made = self._make(*kind, *more, options=named, value=self._token(ABSENT))
-        made.observe(lambda change: self._chose(change["new"]), "value")
-        return made
+            named, more = [("–", ABSENT), *named], ["sdn-optional"]  # the way back to nothing
+        return self._make(*chooser_for(words), *more, options=named, value=self._token(ABSENT))
 
-    def _chose(self, token: Any) -> None:
-        self._took(ABSENT if token is None else token.value if isinstance(token, _Token) else token)
+    def _read(self, shown: Any) -> None:
+        self._took(ABSENT if shown is None else shown.value if isinstance(shown, _Token) else shown)
 
     def _token(self, value: Any) -> Any:
         wanted = self.field.default if value is ABSENT else value
@@ -142,17 +132,11 @@ def chooser_for(labels: Sequence[str]) -> tuple[type, type]:
     return (W.ToggleButtons, ToggleButtonsStyle) if few else (W.Dropdown, DescriptionStyle)
 
 
-def _word(choice: Any) -> str:
-    return "null" if choice is None else plain(choice) or '""'
-
-
 class ToggleControl(Control):
     """A switch; absent until somebody moves it."""
 
     def _build(self) -> Any:
-        made = self._make(W.Checkbox, CheckboxStyle, indent=False, value=self.field.default is True)
-        made.observe(lambda change: self._took(change["new"]), "value")
-        return made
+        return self._make(W.Checkbox, CheckboxStyle, indent=False, value=self.field.default is True)
 
     def _display(self, value: Any) -> None:
         self.widget.value = value is True or (value is ABSENT and self.field.default is True)
@@ -169,7 +153,6 @@ class NumberControl(Control):
         told = self.field.default if self.field.default is not ABSENT else self.field.example
         hint = "" if told is ABSENT else plain(told)
         self._box = self._make(W.Text, TextStyle, placeholder=hint, continuous_update=False)
-        self._box.observe(self._typed, "value")
         low, high = self.field.minimum, self.field.maximum
         if self.field.kind != "integer" or low is None or high is None or not 0 < high - low <= self._MOST_STEPS:
             return self._box
@@ -181,11 +164,10 @@ class NumberControl(Control):
         self._slider.observe(self._slid, "value")
         return self._shared.box(W.HBox, [self._box, self._slider], "sdn-field", "sdn-slid")
 
-    def _typed(self, change: dict[str, Any]) -> None:
-        if not self._quiet:
-            value = number_of(change["new"])
-            self.show_slider(value)
-            self._took(value)
+    def _read(self, shown: str) -> None:
+        value = number_of(shown)
+        self._show_slider(value)
+        self._took(value)
 
     def _slid(self, change: dict[str, Any]) -> None:
         if not self._quiet:
@@ -193,7 +175,7 @@ class NumberControl(Control):
                 self._box.value = str(change["new"])
             self._took(change["new"])
 
-    def show_slider(self, value: Any) -> None:
+    def _show_slider(self, value: Any) -> None:
         """Moves the slider to a value that it has room for; leaves it where it is for any other."""
         wanted = self.field.default if value is ABSENT else value
         if isinstance(wanted, float) and wanted.is_integer():
@@ -204,11 +186,7 @@ class NumberControl(Control):
 
     def _display(self, value: Any) -> None:
         self._box.value = "" if value is ABSENT else json.dumps(value) if not isinstance(value, str) else f'"{value}"'
-        self.show_slider(value)
-
-    @property
-    def label_widget(self) -> Any:
-        return self._box
+        self._show_slider(value)
 
 
 class ConstantControl(Control):
