@@ -82,11 +82,8 @@ def _fold_html(head: str, lines: tuple[str, ...]) -> Html:
 def _entries_in_words(field: Field) -> str:
     if field.kind not in ("rows", "list"):
         return ""
-    least = (
-        f"At least {field.least_items} {'entry' if field.least_items == 1 else 'entries'}. "
-        if field.least_items
-        else ""
-    )
+    noun = "entry" if field.least_items == 1 else "entries"
+    least = f"At least {field.least_items} {noun}. " if field.least_items else ""
     return least + ("No entry twice. " if field.unique else "")
 
 

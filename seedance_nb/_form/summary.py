@@ -23,21 +23,20 @@ class Summary:
         self.asked = False
         self._shared = shared
         self._go = go
-        self._text = shared.html("", "sdn-summary")
         self._buttons: list[Any] = []
         self._paths: list[str] = []
-        self.widget = self._text
+        self._box: Any = None
+        self.widget = shared.html("", "sdn-summary")
 
     @property
     def value(self) -> str:
         """The lines as HTML."""
-        return str(self._text.value)
+        return str(self.widget.value)
 
     def say(self, placed: Sequence[Problem], rest: Sequence[Problem]) -> Any:
         """Says what stops a request: `placed` at their fields, `rest` only here. A box of buttons when it is first made, else None."""
         stops = [problem for problem in (*placed, *rest) if not problem.warns and problem.rule != "server"]
-        text = _html(len(stops), [problem for problem in rest if not problem.warns])
-        self._text.value = text
+        self.widget.value = _html(len(stops), [problem for problem in rest if not problem.warns])
         if not self.asked:
             return None
         at_fields = dict.fromkeys(problem.path for problem in placed if not problem.warns)
@@ -47,9 +46,9 @@ class Summary:
     def _show_buttons(self) -> Any:
         if not self._paths and not self._buttons:
             return None
-        new = self.box is None
+        new = self._box is None
         if new:
-            self.box = self._shared.box(W.HBox, [], "sdn-jumps")
+            self._box = self._shared.box(W.HBox, [], "sdn-jumps")
         for at in range(len(self._buttons), len(self._paths)):
             press = partial(self._press, at)
             self._buttons.append(self._shared.button(press, "sdn-jump", tooltip="Go to this field"))
@@ -57,10 +56,8 @@ class Summary:
             toggle(button, shown=at < len(self._paths))
         for button, path in zip(self._buttons, self._paths, strict=False):
             button.description = in_words(path)
-        self.box.children = self._buttons
-        return self.box if new else None
-
-    box: Any = None
+        self._box.children = self._buttons
+        return self._box if new else None
 
     def _press(self, at: int) -> None:
         if at < len(self._paths):

@@ -73,19 +73,18 @@ class BranchControl(Control):
 
     def _switch(self, place: int, value: Any) -> None:
         if place != _NONE and place not in self._made:
-            field, changed = self._branches[place].field, self._edited
+            field = self._branches[place].field
             with self._shared.deeper():
-                self._made[place] = (
-                    BareControl(field, self._shared, changed)
-                    if field.kind == "object" and not field.nullable
-                    else self._shared.control(
-                        replace(field, help="" if field.help == self.field.help else field.help), changed
-                    )
-                )
+                if field.kind == "object" and not field.nullable:
+                    self._made[place] = BareControl(field, self._shared, self._edited)
+                else:
+                    own_help = "" if field.help == self.field.help else field.help
+                    self._made[place] = self._shared.control(replace(field, help=own_help), self._edited)
         self._at = place
-        if place in self._made:
-            self._made[place].show(value)
-        self.widget.children = [self._chooser, *([self._made[place].widget] if place in self._made else [])]
+        part = self._made.get(place)
+        if part is not None:
+            part.show(value)
+        self.widget.children = [self._chooser] if part is None else [self._chooser, part.widget]
 
     def _edited(self, change: Change) -> None:
         if not self._quiet and self._at in self._made:

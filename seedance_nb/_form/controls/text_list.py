@@ -212,5 +212,4 @@ def thumb_html(url: str, media: str) -> Html:
 def addresses(text: str) -> list[str]:
     """The addresses in a text of several, [] for anything else: what is one text with spaces in it stays one. *pure*."""
     parts = text.split()
-    several = len(parts) > 1 and all(_ADDRESS.match(part) for part in parts)
-    return parts if several else []
+    return parts if len(parts) > 1 and all(map(_ADDRESS.match, parts)) else []
