@@ -17,16 +17,12 @@ def masked(spec: Spec, body: Any, cover: Any = HIDDEN) -> Any:
 
     Where it takes too much work to tell what is one, the whole body is.
     """
-    made = _within_bounds(spec.body, spec.body, body, cover)
+    made = masked_in(spec.body, spec.body, body, cover)
     return {} if made is ABSENT and isinstance(body, dict) else made
 
 
-def masked_in(root: Any, schema: Any, value: Any) -> Any:
+def masked_in(root: Any, schema: Any, value: Any, cover: Any = HIDDEN) -> Any:
     """A part of a body, `schema` being its own, with its secrets covered. *pure*; `root` holds the `$defs`."""
-    return _within_bounds(root, schema, value, HIDDEN)
-
-
-def _within_bounds(root: Any, schema: Any, value: Any, cover: Any) -> Any:
     try:
         with bounded(value):
             return _masked(root, schema, value, cover, 0)
@@ -44,17 +40,15 @@ def _masked(root: Any, schema: Any, value: Any, cover: Any, depth: int) -> Any:
             value = _masked(root, target, value, cover, depth + 1)
     if is_secret(schema) or depth >= _DEEP:
         return cover
-    for key in _ALTERNATIVES:
-        for part in schema.get(key) or ():
-            value = _masked(root, part, value, cover, depth + 1)
-    for key in ("then", "else"):
-        value = _masked(root, schema.get(key), value, cover, depth + 1)
+    parts = [part for key in _ALTERNATIVES for part in schema.get(key) or ()]
+    for part in (*parts, schema.get("then"), schema.get("else"), *(schema.get("dependentSchemas") or {}).values()):
+        value = _masked(root, part, value, cover, depth + 1)
     if isinstance(value, dict):
         return _members(root, schema, value, cover, depth)
     if isinstance(value, list):
-        first = schema.get("prefixItems") or []
+        first, rest = schema.get("prefixItems") or [], schema.get("items", schema.get("unevaluatedItems"))
         inner = [
-            _masked(root, first[place] if place < len(first) else schema.get("items"), item, cover, depth + 1)
+            _masked(root, first[place] if place < len(first) else rest, item, cover, depth + 1)
             for place, item in enumerate(value)
         ]
         return [item for item in inner if item is not ABSENT]
@@ -63,10 +57,11 @@ def _masked(root: Any, schema: Any, value: Any, cover: Any, depth: int) -> Any:
 
 def _members(root: Any, schema: dict[str, Any], value: dict[str, Any], cover: Any, depth: int) -> dict[str, Any]:
     named = schema.get("properties") or {}
-    patterns = list((schema.get("patternProperties") or {}).values())
+    patterns = (schema.get("patternProperties") or {}).values()
+    further = (*patterns, schema.get("additionalProperties"), schema.get("unevaluatedProperties"))
     made = {}
     for name, item in value.items():
-        for child in [named[name]] if name in named else [*patterns, schema.get("additionalProperties")]:
+        for child in (named[name],) if name in named else further:
             item = _masked(root, child, item, cover, depth + 1)  # noqa: PLW2901 - each part covers what it knows
         if item is not ABSENT:
             made[name] = item
