@@ -1,6 +1,7 @@
 """Small media files for tests, made when asked for."""
 
 import io
+import random
 import struct
 import tempfile
 import wave
@@ -12,6 +13,8 @@ from typing import Any
 
 import av
 from PIL import Image
+
+SPECKLES = random.Random(1).randbytes(1024)
 
 
 def picture(width: int = 640, height: int = 480, form: str = "PNG", **options: Any) -> bytes:
@@ -30,6 +33,13 @@ def _written(form: str, options: dict[str, str]) -> Iterator[tuple[Any, list[byt
         made.append(path.read_bytes())
 
 
+def filled(frame: Any, content: bytes = b"") -> Any:
+    """The frame with `content` at its beginning: as it comes, it holds whatever was in memory, and no two files are alike."""
+    for plane in frame.planes:
+        plane.update(content.ljust(plane.buffer_size, b"\0")[: plane.buffer_size])
+    return frame
+
+
 def video(
     width: int = 64, height: int = 48, fps: Any = 24, frames: int = 12, form: str = "mp4", sound: bool = False, **options: str
 ) -> bytes:  # fmt: skip
@@ -38,13 +48,11 @@ def video(
         stream.width, stream.height, stream.pix_fmt = width, height, "yuv420p"
         track = container.add_stream("aac", rate=8000) if sound else None
         if track:
-            quiet = av.AudioFrame("fltp", "stereo", 1024)
+            quiet = filled(av.AudioFrame("fltp", "stereo", 1024))
             quiet.sample_rate = 8000
-            for plane in quiet.planes:
-                plane.update(bytes(plane.buffer_size))
             container.mux(track.encode(quiet))
         for _ in range(frames):
-            container.mux(stream.encode(av.VideoFrame(width, height, "yuv420p")))
+            container.mux(stream.encode(filled(av.VideoFrame(width, height, "yuv420p"), SPECKLES)))
         container.mux(stream.encode(None))
         if track:
             container.mux(track.encode(None))
@@ -69,10 +77,8 @@ def sound(codec: str, form: str, seconds: float = 3.0, bit_rate: int = 64_000, *
         size = 1152 if codec == "libmp3lame" else stream.codec_context.frame_size or 960
         kind = stream.format.name if codec != "libmp3lame" else "s16p"
         for _ in range(int(seconds * 48_000 / size)):
-            frame = av.AudioFrame(kind, "stereo", size)
+            frame = filled(av.AudioFrame(kind, "stereo", size))
             frame.sample_rate = 48_000
-            for plane in frame.planes:
-                plane.update(bytes(plane.buffer_size))
             container.mux(stream.encode(frame))
         container.mux(stream.encode(None))
     return made[0]
