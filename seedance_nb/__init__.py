@@ -16,7 +16,6 @@ if TYPE_CHECKING:
         models,
         panel,
         preflight,
-        spec,
         submit,
         task,
         tasks,
@@ -43,7 +42,7 @@ if TYPE_CHECKING:
         WaitTimeout,
     )  # fmt: skip
     from seedance_nb._base.problem import Problem
-    from seedance_nb._document.load import Spec
+    from seedance_nb._document.load import Spec, spec
     from seedance_nb._ledger.repair import repair_ledger
     from seedance_nb._notebook.compare.comparison import Comparison
     from seedance_nb._provider.key_sources import ask_key
@@ -54,7 +53,7 @@ if TYPE_CHECKING:
 
 _HOME = {
     "_api": (
-        "asset", "balance", "callback", "check", "compare", "estimate", "form", "generate", "models", "panel", "preflight", "spec", "submit", "task", "tasks", "upload",
+        "asset", "balance", "callback", "check", "compare", "estimate", "form", "generate", "models", "panel", "preflight", "submit", "task", "tasks", "upload",
     ),
     "_notebook.compare.comparison": ("Comparison",),
     "_task.video": ("Video",),
@@ -67,7 +66,7 @@ _HOME = {
     "_ledger.repair": ("repair_ledger",),
     "_session.session": ("Session",),
     "_provider.key_sources": ("ask_key",),
-    "_document.load": ("Spec",),
+    "_document.load": ("Spec", "spec"),
     "_base.problem": ("Problem",),
 }  # fmt: skip
 _WHERE = {name: module for module, names in _HOME.items() for name in names}

@@ -23,25 +23,6 @@ if TYPE_CHECKING:
     from seedance_nb._form.form import Form
     from seedance_nb._notebook.panel import Panel
 
-__all__ = [
-    "asset",
-    "balance",
-    "callback",
-    "check",
-    "compare",
-    "estimate",
-    "form",
-    "generate",
-    "models",
-    "panel",
-    "preflight",
-    "spec",
-    "submit",
-    "task",
-    "tasks",
-    "upload",
-]
-
 
 @functools.lru_cache(maxsize=8)
 def _session(
