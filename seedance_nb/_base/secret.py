@@ -48,9 +48,7 @@ class Secret:
 
     def fingerprint(self) -> str:
         """8 hex digits that tell keys apart and lead back to none. *pure*."""
-        return hashlib.blake2b(
-            self.reveal().encode("utf-8", "replace"), digest_size=4, person=b"seedance_nb"
-        ).hexdigest()
+        return hashlib.blake2b(_raw(self.reveal()), digest_size=4, person=b"seedance_nb").hexdigest()
 
     def hide(self, text: str) -> str:
         """`text` with every appearance of the key masked, also escaped for an address, JSON or HTML, in base64 or in hex. *pure*."""
@@ -69,9 +67,7 @@ class Secret:
         return f"character {bad} of {size} is not a plain printable one" if size else "it is empty"
 
     def __eq__(self, other: object) -> bool:
-        return isinstance(other, Secret) and hmac.compare_digest(
-            self.reveal().encode("utf-8", "replace"), other.reveal().encode("utf-8", "replace")
-        )
+        return isinstance(other, Secret) and hmac.compare_digest(_raw(self.reveal()), _raw(other.reveal()))
 
     def __hash__(self) -> int:
         return hash(self.fingerprint())
@@ -87,6 +83,10 @@ class Secret:
     def __reduce__(self) -> Never:
         msg = "a key is not pickled or copied"
         raise TypeError(msg)
+
+
+def _raw(key: str) -> bytes:
+    return key.encode("utf-8", "replace")
 
 
 def hidden(api_key: object) -> Secret | None:
@@ -184,11 +184,11 @@ def _forms(key: str) -> re.Pattern[str]:
     """What the key looks like in a text: each sign plain, percent-encoded or escaped, small or large; the whole in hex and base64."""
     signs = []
     for sign in key:
-        code = "".join(f"%{byte:02x}" for byte in sign.encode("utf-8", "replace"))
+        code = "".join(f"%{byte:02x}" for byte in _raw(sign))
         backslash = "" if sign.isalnum() else r"\\?"
         entity = "" if sign.isalnum() else f"|{re.escape(escaped(sign))}"
         signs.append(rf"(?:{backslash}{re.escape(sign)}{entity}|{code}|{_escapes(sign)}{_other_case(sign)})")
-    raw = key.encode("utf-8", "replace")
+    raw = _raw(key)
     whole = [f"(?i:{raw.hex()})", *map(re.escape, _base64_forms(raw))]
     return re.compile("|".join([f"(?i:{''.join(signs)})", *sorted(whole, key=len, reverse=True)]))
 

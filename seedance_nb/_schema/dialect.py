@@ -79,7 +79,6 @@ def before(made: dict[str, Any]) -> None:
             made["dependentSchemas"] = {**schemas, **made.get("dependentSchemas", {})}
     if "example" in made:
         made.setdefault("examples", [made.pop("example")])
-        made.pop("example", None)
     for exclusive, bound in _BOUNDS:
         if isinstance(made.get(exclusive), bool) and made.pop(exclusive) and bound in made:
             made[exclusive] = made.pop(bound)

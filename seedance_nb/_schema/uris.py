@@ -3,9 +3,8 @@
 import re
 from urllib.parse import urlsplit
 
-# RFC 3986: scheme ":" then only unreserved, reserved or percent-encoded characters.
-_URI = re.compile(r"^[A-Za-z][A-Za-z0-9+.-]*:(?:[A-Za-z0-9\-._~:/?#\[\]@!$&'()*+,;=]|%[0-9A-Fa-f]{2})+$")
-_STRAY = re.compile(r"[^A-Za-z0-9\-._~:/?#\[\]@!$&'()*+,;=%]|%(?![0-9A-Fa-f]{2})")
+STRAY = re.compile(r"[^A-Za-z0-9\-._~:/?#\[\]@!$&'()*+,;=%]|%(?![0-9A-Fa-f]{2})")
+"""What may stand in no address by RFC 3986: anything but unreserved, reserved and percent-encoded characters."""
 _SCHEME = re.compile(r"^([A-Za-z][A-Za-z0-9+.-]*):")
 _ASSET = re.compile(r"^asset://[A-Za-z0-9][A-Za-z0-9._-]*$")
 _BARE_ASSET = re.compile(r"^asset[-_][A-Za-z0-9._-]+$")
@@ -17,16 +16,16 @@ _LOCAL = re.compile(r"^(?:file:|~|\.{0,2}[/\\]|[A-Za-z]:[/\\]|[^:/?#\s]+\.[A-Za-
 
 def uri_fault(text: str) -> str:
     """Why `text` is not an absolute URI by RFC 3986, "" if it is one. *pure*."""
-    stray = _STRAY.search(text)
+    scheme, stray = _SCHEME.match(text), STRAY.search(text)
     if not text:
         return "is empty"
     if text != text.strip():
         return "has a space before or after the address"
-    if not _SCHEME.match(text):
+    if not scheme:
         return "is not an address: it has no scheme such as https://"
     if stray:
         return f"is not an address: {stray.group()!r} must be percent-encoded"
-    if not _URI.match(text):
+    if scheme.end() == len(text):
         return "is not an address"
     if text.lower().startswith(("http:", "https:")):
         return _web_fault(text)
