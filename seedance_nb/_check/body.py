@@ -2,7 +2,7 @@
 
 import math
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from pathlib import PurePath
 from typing import Any
 
@@ -109,40 +109,37 @@ def only_value(schema: Any) -> Any:
     return ABSENT
 
 
-def not_json(value: Any, path: Path) -> Iterator[Problem]:
-    """Everything in a value that JSON text cannot carry. *pure*."""
-    fault = ""
-    if isinstance(value, float) and not math.isfinite(value):
-        fault = f"{value} is not a number that JSON can carry"
-    elif isinstance(value, TooDeep):
-        fault = "is nested too deeply, or holds itself"
-    elif isinstance(value, int) and abs(value) > _LARGEST:
-        fault = "is a larger number than JSON readers take"
-    elif isinstance(value, str) and any("\ud800" <= sign <= "\udfff" for sign in value):
-        fault = "has half of a surrogate pair, which cannot be sent as text"
-    elif isinstance(value, dict):
-        for key, item in value.items():
-            yield from not_json(item, (*path, str(key)))
-            if not isinstance(key, str):
-                yield Problem(path=join((*path, str(key))), message="a key must be text", rule="json", value=key)
-    elif isinstance(value, list):
-        for position, item in enumerate(value):
-            yield from not_json(item, (*path, position))
-    elif value is not None and not isinstance(value, str | int | float):
-        fault = f"a {type(value).__name__} is not something that JSON can carry"
-    if fault:
-        yield Problem(path=join(path), message=fault, rule="json", value=value)
-
-
-def finite(value: Any) -> Any:
-    """A value with null for every number that is none, so that it can be checked further. *pure*."""
-    if isinstance(value, dict):
-        return {key: finite(item) for key, item in value.items()}
+def sound(value: Any, path: Path, problems: list[Problem]) -> Any:
+    """A value with null for numbers that are none, so that it can be checked; `problems` gets all that JSON text cannot carry."""
     if isinstance(value, list):
-        return [finite(item) for item in value]
-    strange = isinstance(value, float) and not math.isfinite(value)
-    huge = isinstance(value, int) and abs(value) > _LARGEST
-    return None if strange or huge else value
+        return [sound(item, (*path, position), problems) for position, item in enumerate(value)]
+    if isinstance(value, dict):
+        made = {}
+        for key, item in value.items():
+            made[key] = sound(item, (*path, str(key)), problems)
+            if not isinstance(key, str):
+                told = "a key must be text"
+                problems.append(Problem(path=join((*path, str(key))), message=told, rule="json", value=key))
+        return made
+    if not (fault := _fault(value)):
+        return value
+    problems.append(Problem(path=join(path), message=fault, rule="json", value=value))
+    return None if isinstance(value, int | float) else value
+
+
+def _fault(value: Any) -> str:
+    """Why JSON text cannot carry a value that holds no others, "" if it can."""
+    if isinstance(value, float) and not math.isfinite(value):
+        return f"{value} is not a number that JSON can carry"
+    if isinstance(value, TooDeep):
+        return "is nested too deeply, or holds itself"
+    if isinstance(value, int) and abs(value) > _LARGEST:
+        return "is a larger number than JSON readers take"
+    if isinstance(value, str) and any("\ud800" <= sign <= "\udfff" for sign in value):
+        return "has half of a surrogate pair, which cannot be sent as text"
+    if value is None or isinstance(value, str | int | float):
+        return ""
+    return f"a {type(value).__name__} is not something that JSON can carry"
 
 
 class TooDeep:

@@ -9,7 +9,7 @@ from seedance_nb._base.errors import InvalidInput
 from seedance_nb._base.problem import Problem
 from seedance_nb._base.text import HIDDEN
 from seedance_nb._base.values import ABSENT, Path, digest, find, join, json_text, put, read_json, split
-from seedance_nb._check.body import extra_fault, extra_paths, finite, listed, not_json, place
+from seedance_nb._check.body import extra_fault, extra_paths, listed, place, sound
 from seedance_nb._document.load import Spec, in_order, validator
 from seedance_nb._schema.alternatives import UNCHECKED
 from seedance_nb._schema.dialect import GIVEN
@@ -46,43 +46,38 @@ def check(spec: Spec, body: Any, extra: tuple[str, ...] = ()) -> tuple[Problem, 
     Raises: SpecError for a document of which no operation is chosen.
     """
     body = listed(body)
+    problems: list[Problem] = []
+    clean = sound(body, (), problems)
+    bad = {problem.path for problem in problems}
+    broken: dict[tuple[str, str], Problem] = {}  # two parts of a document may ask for the same
+    for problem in _broken(spec, clean):
+        if problem.path not in bad and not (problem.rule == "unknown" and problem.path in extra):
+            broken.setdefault((problem.path, problem.message), problem)
+    problems += broken.values()
+    described = {problem.path for problem in problems if problem.rule == "x-media"}
     keys = _keys_in(spec, body)
-    found = list(not_json(body, ()))
-    bad = {problem.path for problem in found}
-    told_already: set[tuple[str, str]] = set()  # two parts of a document may ask for the same
-    for problem in _broken(spec, finite(body)):
-        known = (problem.path, problem.message)
-        if problem.path in bad or known in told_already or (problem.rule == "unknown" and problem.path in extra):
-            continue
-        told_already.add(known)
-        found.append(problem)
-    described = {problem.path for problem in found if problem.rule == "x-media"}
-    kept = [problem for problem in found if not (problem.rule == "format" and problem.path in described)]
-    if "upload" in spec.calls:
-        kept = [_with_upload(problem) for problem in kept]
-    told = (
-        problem
-        if problem.quote or problem.rule not in _OF_THE_WHOLE
-        else replace(problem, quote=_nearest_sentence(spec, problem.path))
-        for problem in kept
-    )
-    return in_order(spec, (_masked(problem, keys) for problem in told))
+    kept = (problem for problem in problems if not (problem.rule == "format" and problem.path in described))
+    return in_order(spec, (_masked(_worded(spec, problem), keys) for problem in kept))
+
+
+def _worded(spec: Spec, problem: Problem) -> Problem:
+    """A problem with the sentence that is nearest to it, and with how a local file gets to this provider."""
+    if "upload" in spec.calls and problem.message.startswith(LOCAL):
+        told = f"{LOCAL}; this provider takes addresses only: sd.upload sends the file there and gives one"
+        return replace(problem, message=told)
+    if not problem.quote and problem.rule in _OF_THE_WHOLE:
+        return replace(problem, quote=_nearest_sentence(spec, problem.path))
+    return problem
 
 
 def _keys_in(spec: Spec, body: Any) -> list[Path]:
     """Where a key seems to have been given as a field, by a name that the document does not have."""
     found: list[Path] = []
     for above in dict.fromkeys(((), spec.inputs)):
-        here, known = (
-            find(body, join(above)),
-            find(spec.body, join([part for at in above for part in ("properties", at)])),
-        )
-        names = here if isinstance(here, dict) else ()
-        found += [
-            (*above, str(name))
-            for name in names
-            if _KEY.fullmatch(str(name)) and name not in (known.get("properties") or {})
-        ]
+        here = find(body, join(above))
+        known = find(spec.body, join([part for at in above for part in ("properties", at)])).get("properties") or {}
+        names = map(str, here if isinstance(here, dict) else ())
+        found += [(*above, name) for name in names if _KEY.fullmatch(name) and name not in known]
     return found
 
 
@@ -101,14 +96,6 @@ def _broken(spec: Spec, body: Any) -> list[Problem]:
         return [problem_of(error) for error in errors if error.validator != UNCHECKED]
     except RecursionError:
         return [Problem(path="", message="is nested too deeply to be checked", rule="json", value=body)]
-
-
-def _with_upload(problem: Problem) -> Problem:
-    if not problem.message.startswith(LOCAL):
-        return problem
-    return replace(
-        problem, message=f"{LOCAL}; this provider takes addresses only: sd.upload sends the file there and gives one"
-    )
 
 
 def _nearest_sentence(spec: Spec, path: str) -> str:

@@ -100,11 +100,9 @@ def specs(documents: Document | Sequence[Document]) -> tuple[Spec, ...]:
 
 def candidate(session: Session, spec: Spec, words: Mapping[str, Any]) -> Candidate:
     """What one model makes of the words. Reads the environment. Raises: InvalidInput for unknown words."""
-    fault, simulated = "", False
+    fault, simulated = spec.unsendable, False
     try:
         simulated = session.is_simulated(spec)
     except SeedanceError as error:
-        fault = error.message
-    if spec.task is None:
-        fault = "The document has no x-task table, so it can be filled in and checked but not sent."
+        fault = fault or error.message
     return Candidate(spec=spec, carried=carry(spec, words), simulated=simulated, fault=fault)
