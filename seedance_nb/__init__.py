@@ -42,7 +42,8 @@ if TYPE_CHECKING:
         WaitTimeout,
     )  # fmt: skip
     from seedance_nb._base.problem import Problem
-    from seedance_nb._document.load import Spec, spec
+    from seedance_nb._document.load import spec
+    from seedance_nb._document.spec import Spec
     from seedance_nb._ledger.repair import repair_ledger
     from seedance_nb._notebook.compare.comparison import Comparison
     from seedance_nb._provider.key_sources import ask_key
@@ -66,7 +67,8 @@ _HOME = {
     "_ledger.repair": ("repair_ledger",),
     "_session.session": ("Session",),
     "_provider.key_sources": ("ask_key",),
-    "_document.load": ("Spec", "spec"),
+    "_document.load": ("spec",),
+    "_document.spec": ("Spec",),
     "_base.problem": ("Problem",),
 }  # fmt: skip
 _WHERE = {name: module for module, names in _HOME.items() for name in names}

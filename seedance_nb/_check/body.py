@@ -8,7 +8,7 @@ from typing import Any
 
 from seedance_nb._base.problem import Problem
 from seedance_nb._base.values import ABSENT, Path, find, is_number, join, put, split
-from seedance_nb._document.load import Spec, named
+from seedance_nb._document.spec import Spec, named
 
 _SECONDS = re.compile(r"[0-9]{1,4}(\.[0-9]{1,3})?s?", re.ASCII)
 _LONGEST = 10_000

@@ -10,7 +10,7 @@ from seedance_nb._base.problem import Problem
 from seedance_nb._base.text import HIDDEN
 from seedance_nb._base.values import ABSENT, Path, digest, find, join, json_text, put, read_json, split
 from seedance_nb._check.body import extra_fault, extra_paths, listed, place, sound
-from seedance_nb._document.load import Spec, in_order, validator
+from seedance_nb._document.spec import Spec, in_order, validator
 from seedance_nb._schema.alternatives import UNCHECKED
 from seedance_nb._schema.dialect import GIVEN
 from seedance_nb._schema.messages import sentences

@@ -7,7 +7,7 @@ from typing import Any
 
 from seedance_nb._base.values import find, join
 from seedance_nb._check.body import roles, seconds_of
-from seedance_nb._document.load import Spec
+from seedance_nb._document.spec import Spec
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -6,7 +6,7 @@ from urllib.parse import quote, urlencode
 
 from seedance_nb._base.errors import SpecError
 from seedance_nb._check.check import Approved
-from seedance_nb._document.load import Spec
+from seedance_nb._document.spec import Spec
 from seedance_nb._document.tables import Call
 
 

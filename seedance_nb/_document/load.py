@@ -23,12 +23,10 @@ from seedance_nb._document.operations import (
 )
 from seedance_nb._document.providers import SPECS, common_words, packaged, with_shared
 from seedance_nb._document.reader import read
-from seedance_nb._document.spec import Spec, in_order, named, validator
+from seedance_nb._document.spec import Spec
 from seedance_nb._document.tables import Table, callback_id, calls_of, error_table, price_table, replies_of, task_table
 from seedance_nb._schema.repairs import KEYWORDS
 from seedance_nb._schema.validator import validator_of
-
-__all__ = ["Spec", "in_order", "named", "names", "spec", "validator"]
 
 
 @functools.cache

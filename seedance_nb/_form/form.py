@@ -17,7 +17,7 @@ from seedance_nb._base.problem import Problem
 from seedance_nb._base.values import find, join, json_text, read_json
 from seedance_nb._check.advisory import warnings
 from seedance_nb._check.check import check
-from seedance_nb._document.load import Spec
+from seedance_nb._document.spec import Spec
 from seedance_nb._form.controls.base import Change
 from seedance_nb._form.controls.registry import shared_models
 from seedance_nb._form.exchange.curl import read_values

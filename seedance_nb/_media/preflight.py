@@ -13,7 +13,7 @@ from seedance_nb._base.html import table_html
 from seedance_nb._base.problem import Problem
 from seedance_nb._base.values import ABSENT, join, split
 from seedance_nb._base.values import Path as Place
-from seedance_nb._document.load import Spec
+from seedance_nb._document.spec import Spec
 from seedance_nb._media.facts import MediaFacts
 from seedance_nb._media.partial import fetch_parts
 from seedance_nb._media.probe import probe

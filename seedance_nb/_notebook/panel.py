@@ -16,7 +16,7 @@ from seedance_nb._base.log import unexpected
 from seedance_nb._base.values import find
 from seedance_nb._check.check import approve
 from seedance_nb._check.price import Estimate, estimate, price_before, price_note
-from seedance_nb._document.load import Spec
+from seedance_nb._document.spec import Spec
 from seedance_nb._form.controls.base import Shared, toggle
 from seedance_nb._form.form import Form
 from seedance_nb._notebook.refusals import faults

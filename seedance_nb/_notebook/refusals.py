@@ -10,7 +10,7 @@ from seedance_nb._base.errors import Refused
 from seedance_nb._base.problem import Problem
 from seedance_nb._base.values import ABSENT, Path, find, join
 from seedance_nb._check.body import only_value
-from seedance_nb._document.load import Spec, named
+from seedance_nb._document.spec import Spec, named
 
 _HEAD = re.compile(r"^(?:Value error, )?(?:Invalid input for model [^\s:]+: )?")
 # Each sign of a place can be read in one way only, and nothing is tried twice: the words come from outside.

@@ -7,7 +7,7 @@ from seedance_nb._base.errors import SeedanceError
 from seedance_nb._base.html import Html
 from seedance_nb._base.log import unexpected
 from seedance_nb._base.problem import Problem
-from seedance_nb._document.load import Spec
+from seedance_nb._document.spec import Spec
 from seedance_nb._form.labels import clause
 from seedance_nb._ledger.row import OPEN_STATES, Row, State, price_after
 from seedance_nb._media.preflight import Report

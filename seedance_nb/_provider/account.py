@@ -11,7 +11,7 @@ from seedance_nb._base.errors import SeedanceError, Unauthorized
 from seedance_nb._base.values import find, is_number, json_text
 from seedance_nb._check.price import Estimate, estimate, priced
 from seedance_nb._check.request import call_request
-from seedance_nb._document.load import Spec
+from seedance_nb._document.spec import Spec
 from seedance_nb._provider.outcome import Answer, free_value
 from seedance_nb._provider.transport import Place, look, way_of
 from seedance_nb._schema.uris import media_fault

@@ -13,7 +13,7 @@ from typing import Any
 from seedance_nb._base.errors import SeedanceError, Unauthorized
 from seedance_nb._base.secret import Secret, warn_of_cell
 from seedance_nb._document import load as _spec
-from seedance_nb._document.load import Spec
+from seedance_nb._document.spec import Spec
 
 SERVICE = "seedance_nb"
 _ENTERED: dict[str, Secret] = {}

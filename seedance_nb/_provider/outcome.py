@@ -6,7 +6,7 @@ from typing import Any, Literal
 from seedance_nb._base.errors import NoCredits, RateLimited, Refused, SeedanceError, Unauthorized, Unavailable
 from seedance_nb._base.text import tamed
 from seedance_nb._base.values import find, find_all, split
-from seedance_nb._document.load import Spec
+from seedance_nb._document.spec import Spec
 from seedance_nb._document.tables import ErrorTable
 from seedance_nb._provider.status import read_id
 

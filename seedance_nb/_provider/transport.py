@@ -13,7 +13,7 @@ from seedance_nb._base.secret import Secret
 from seedance_nb._base.text import tamed
 from seedance_nb._base.values import ABSENT, read_answer
 from seedance_nb._check.request import Request
-from seedance_nb._document.load import Spec
+from seedance_nb._document.spec import Spec
 from seedance_nb._provider.outcome import Answer, Sent, classify, troubled
 from seedance_nb._provider.rate_limit import Gate, pause_of
 from seedance_nb._web.client import Way, origin_of, read_whole, trusted

@@ -8,7 +8,7 @@ from seedance_nb._base.errors import SeedanceError
 from seedance_nb._base.values import digest, join
 from seedance_nb._check.check import Approved
 from seedance_nb._check.price import Estimate, estimate
-from seedance_nb._document.load import Spec, named
+from seedance_nb._document.spec import Spec, named
 from seedance_nb._media.preflight import Report, preflight
 from seedance_nb._provider.account import Desk
 from seedance_nb._provider.transport import Place, way_of

@@ -3,7 +3,7 @@
 from seedance_nb._base.errors import SeedanceError
 from seedance_nb._base.html import table_html, table_text
 from seedance_nb._document import load as _spec
-from seedance_nb._document.load import Spec
+from seedance_nb._document.spec import Spec
 from seedance_nb._session.session import Session
 
 _KNOWN = {

@@ -12,7 +12,7 @@ from urllib.parse import urlsplit
 
 from seedance_nb._base.errors import SeedanceError
 from seedance_nb._base.secret import Secret
-from seedance_nb._document.load import Spec
+from seedance_nb._document.spec import Spec
 from seedance_nb._ledger.row import Row
 from seedance_nb._provider.key_sources import find_key
 from seedance_nb._provider.transport import Place

@@ -6,7 +6,7 @@ from pathlib import Path
 from seedance_nb._base.errors import SeedanceError
 from seedance_nb._check.check import Approved
 from seedance_nb._document import load as _spec
-from seedance_nb._document.load import Spec
+from seedance_nb._document.spec import Spec
 from seedance_nb._ledger.ledger import Ledger
 from seedance_nb._ledger.row import Row
 from seedance_nb._provider.transport import Place

@@ -16,8 +16,8 @@ from seedance_nb._check.body import extra_fault, extra_paths, place, roles
 from seedance_nb._check.check import approve, check
 from seedance_nb._check.price import Estimate
 from seedance_nb._document import load as _spec
-from seedance_nb._document.load import Spec
 from seedance_nb._document.operations import Operation
+from seedance_nb._document.spec import Spec
 from seedance_nb._ledger import database as _database
 from seedance_nb._ledger.ledger import Ledger
 from seedance_nb._ledger.row import Row

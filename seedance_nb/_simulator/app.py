@@ -18,7 +18,7 @@ from seedance_nb._base.values import find, json_text, read_json
 from seedance_nb._check.body import only_value, roles, seconds_of
 from seedance_nb._check.check import check
 from seedance_nb._check.price import estimate
-from seedance_nb._document.load import Spec
+from seedance_nb._document.spec import Spec
 from seedance_nb._simulator import replies as _replies
 from seedance_nb._simulator.paint import Fetch, paint, size_of
 from seedance_nb._simulator.replies import Reply, codes

@@ -8,7 +8,7 @@ from typing import Any
 
 from seedance_nb._base.values import ABSENT, find, join
 from seedance_nb._check.body import roles, seconds_of
-from seedance_nb._document.load import Spec, named
+from seedance_nb._document.spec import Spec, named
 from seedance_nb._media.sandbox import run_async
 from seedance_nb._simulator.job import LIMITS, Job, Reference, dump, frame_size
 

@@ -7,7 +7,7 @@ from datetime import UTC, datetime
 from typing import Any
 
 from seedance_nb._base.values import ABSENT, find, put, split
-from seedance_nb._document.load import Spec
+from seedance_nb._document.spec import Spec
 
 _NO_ACCOUNT = {"required": 200, "available": 137, "balance": 137.96}
 _WORDS = {

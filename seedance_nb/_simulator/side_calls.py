@@ -12,7 +12,7 @@ from starlette.responses import FileResponse, Response
 from starlette.routing import Route
 
 from seedance_nb._base.values import find, read_json
-from seedance_nb._document.load import Spec
+from seedance_nb._document.spec import Spec
 from seedance_nb._simulator import replies as _replies
 from seedance_nb._simulator.paint import Fetch
 from seedance_nb._simulator.replies import Reply

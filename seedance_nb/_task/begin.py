@@ -12,7 +12,7 @@ from seedance_nb._base.problem import Problem
 from seedance_nb._check.check import Approved
 from seedance_nb._check.price import Estimate
 from seedance_nb._check.request import create_request
-from seedance_nb._document.load import Spec
+from seedance_nb._document.spec import Spec
 from seedance_nb._ledger.row import Row, State
 from seedance_nb._provider.transport import Place
 from seedance_nb._schema.uris import SIMULATED_ASSET, SIMULATED_HOST

@@ -13,7 +13,7 @@ from seedance_nb._base.errors import LedgerError, RateLimited, Refused, TaskFail
 from seedance_nb._base.log import LOG
 from seedance_nb._base.text import quoted
 from seedance_nb._check.request import Request
-from seedance_nb._document.load import Spec
+from seedance_nb._document.spec import Spec
 from seedance_nb._ledger.ledger import Ledger
 from seedance_nb._ledger.row import EARLY_STATES, Row, State
 from seedance_nb._provider.outcome import Sent, refusal

@@ -14,7 +14,7 @@ from seedance_nb._base.text import quoted
 from seedance_nb._base.values import read_json
 from seedance_nb._check.body import roles
 from seedance_nb._check.check import Approved, approve_again
-from seedance_nb._document.load import Spec
+from seedance_nb._document.spec import Spec
 from seedance_nb._ledger.ledger import Ledger
 from seedance_nb._ledger.row import EARLY_STATES, Row, State, price_after
 from seedance_nb._task.begin import must_be_meant

@@ -8,7 +8,7 @@ from typing import Any
 
 from seedance_nb._base.errors import SeedanceError
 from seedance_nb._base.values import ABSENT, json_text, read_json
-from seedance_nb._document.load import Spec
+from seedance_nb._document.spec import Spec
 from seedance_nb._form.model.secrets import masked
 
 MOST_BYTES = 50_000_000

@@ -7,8 +7,9 @@ from typing import Any
 
 from seedance_nb._base.values import ABSENT, join, json_text
 from seedance_nb._check.body import only_value, place
-from seedance_nb._document.load import Spec, named, names
+from seedance_nb._document.load import names
 from seedance_nb._document.load import spec as document_named
+from seedance_nb._document.spec import Spec, named
 
 WIDTH = 88
 OWN_WORDS = frozenset({"timeout", "take", "extra", "preflight", "budget", "api_key", "base_url", "simulate"})

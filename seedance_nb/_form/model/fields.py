@@ -9,7 +9,7 @@ from typing import Any, Literal
 
 from seedance_nb._base.values import ABSENT
 from seedance_nb._check.body import only_value
-from seedance_nb._document.load import Spec
+from seedance_nb._document.spec import Spec
 from seedance_nb._form.model.shape import Shape, names_of, properties_of, shape, shown_order
 from seedance_nb._schema.dialect import GIVEN, is_secret
 from seedance_nb._schema.messages import help_of, limits_in_words

@@ -4,7 +4,7 @@ from typing import Any
 
 from seedance_nb._base.text import HIDDEN
 from seedance_nb._base.values import ABSENT, find
-from seedance_nb._document.load import Spec
+from seedance_nb._document.spec import Spec
 from seedance_nb._schema.dialect import is_secret
 from seedance_nb._schema.work import Spent, bounded, spend
 

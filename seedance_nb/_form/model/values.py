@@ -8,7 +8,7 @@ from typing import Any
 from seedance_nb._base.values import ABSENT, digest, json_text, read_json
 from seedance_nb._check.body import listed, place
 from seedance_nb._check.check import check
-from seedance_nb._document.load import Spec
+from seedance_nb._document.spec import Spec
 from seedance_nb._form.model.fields import tree
 from seedance_nb._form.model.shape import properties_of
 

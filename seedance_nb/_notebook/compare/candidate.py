@@ -9,8 +9,8 @@ from seedance_nb._base.errors import InvalidInput, SeedanceError
 from seedance_nb._base.problem import Problem
 from seedance_nb._check.price import Estimate
 from seedance_nb._document import load as _spec
-from seedance_nb._document.load import Spec
 from seedance_nb._document.operations import Operation
+from seedance_nb._document.spec import Spec
 from seedance_nb._notebook.compare.shared_words import Carried, carry
 from seedance_nb._session.session import Document, Session
 

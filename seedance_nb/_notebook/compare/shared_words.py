@@ -12,7 +12,7 @@ from seedance_nb._base.values import ABSENT, Path, find, is_number, join, put
 from seedance_nb._check.advisory import warnings
 from seedance_nb._check.body import place
 from seedance_nb._check.check import check
-from seedance_nb._document.load import Spec, named
+from seedance_nb._document.spec import Spec, named
 
 WORDS: dict[str, str] = {
     "prompt": "text: what the video shows",
