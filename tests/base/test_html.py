@@ -105,6 +105,10 @@ def field(word: str, kind: Any = "rows") -> Field:
         "most_items": 2,
         "unique": True,
         "advanced": f"deprecated {word}",
+        **dict.fromkeys(("example", "minimum", "maximum", "max_length", "least_items", "shape")),
+        "choices": (),
+        "children": (),
+        "nullable": False,
     }
     made: Field = full(Field, word, **many)
     return made
