@@ -43,6 +43,7 @@ def _object(required: tuple[str, ...] = (), **properties: Any) -> dict[str, Any]
 
 
 _CODES = {"type": "object", "patternProperties": {"^[A-Za-z0-9_-]+$": True}, "additionalProperties": False}
+_CALL = {"operation": _TEXT, "value": _POINTER}
 _BOUND = {"type": "number"}
 _RULE = _object(("quote",), quote=_TEXT, any=_TEXTS, over=_BOUND, under=_BOUND, **{"from": _BOUND, "to": _BOUND})
 _RULE["minProperties"] = 2
@@ -55,27 +56,17 @@ ROOT: dict[str, Any] = {
     "x-provider": {"type": "string", "pattern": "^[a-z0-9][a-z0-9.-]*$"},
     "x-env": _object(key=_TEXT, base_url=_TEXT),
     "x-price": _object(
-        unit=_TEXT,
-        note=_TEXT,
-        quote=_TEXT,
-        source=_TEXT,
-        date=_TEXT,
+        (),
+        **dict.fromkeys(("unit", "note", "quote", "source", "date", "currency"), _TEXT),
         each=_SECONDS,
-        currency=_TEXT,
         per_second=_SECONDS,
         tokens=_object(("fps", "sizes"), fps=_SECONDS, sizes=_SIZES),
     ),
     "x-calls": _object(
         (),
-        estimate=_object(("operation", "value"), operation=_TEXT, value=_POINTER),
-        balance=_object(("operation", "value"), operation=_TEXT, value=_POINTER),
-        upload=_object(("operation", "value", "put"), operation=_TEXT, value=_POINTER, put=_POINTER),
-        asset=_object(("operation", "value"), operation=_TEXT, value=_POINTER),
-        **{
-            "asset-info": _object(
-                ("operation", "value", "ready"), operation=_TEXT, value=_POINTER, ready=_TEXTS, failed=_TEXTS
-            )
-        },
+        **dict.fromkeys(("estimate", "balance", "asset"), _object(tuple(_CALL), **_CALL)),
+        upload=_object((*_CALL, "put"), **_CALL, put=_POINTER),
+        **{"asset-info": _object((*_CALL, "ready"), **_CALL, ready=_TEXTS, failed=_TEXTS)},
     ),
     "x-task": _object(
         ("follow", "state", "outputs"),
@@ -106,7 +97,7 @@ ROOT: dict[str, Any] = {
 FIELD: dict[str, Any] = {
     "x-role": {"enum": list(ROLES)},
     "x-format": {"type": "string", "pattern": r"\{n\}"},
-    "x-words": _object((), auto=_TEXT),
+    "x-words": _object(auto=_TEXT),
     "x-unit": _TEXT,
     "x-inputs": {"const": True},
     "x-advanced": _TEXT,

@@ -9,8 +9,6 @@ from importlib.resources import files
 from pathlib import Path
 from typing import Any
 
-import ipywidgets as W  # noqa: N812
-
 from seedance_nb._base.html import Html, escaped, sent_html
 from seedance_nb._base.log import LOG
 from seedance_nb._base.problem import Problem
@@ -18,7 +16,7 @@ from seedance_nb._base.values import find, join, json_text, read_json
 from seedance_nb._check.advisory import warnings
 from seedance_nb._check.check import check
 from seedance_nb._document.spec import Spec
-from seedance_nb._form.controls.base import Change
+from seedance_nb._form.controls.base import Change, StaticBox
 from seedance_nb._form.controls.registry import shared_models
 from seedance_nb._form.exchange.curl import read_values
 from seedance_nb._form.exchange.presets import load_preset, save_preset
@@ -69,7 +67,10 @@ class Form:
         known = [self._shared.html(escaped(_KNOWN[spec.evidence]), "sdn-known")] if spec.evidence in _KNOWN else []
         fold = [self._fold] if self._board.later else []
         parts = [style, *known, *self._board.widgets, *fold, self._summary.widget]
-        self.widget = _Root(self, parts, self._shared.layout)
+        self.widget = StaticBox(
+            parts, self._shared.layout, "sdn", "sdn-form",
+            static=lambda: (repr(self), sent_html(json_text(self.shown()))),
+        )  # fmt: skip
         self._refresh()
 
     @property
@@ -247,22 +248,7 @@ class Form:
         return f"Form for {self.spec.name}: {json_text(self.shown())}"
 
     def _repr_mimebundle_(self, **options: Any) -> dict[str, Any]:
-        bundle: dict[str, Any] = self.widget._repr_mimebundle_(**options)
-        return bundle
-
-
-class _Root(W.VBox):  # type: ignore[misc]
-    """The form's box; for viewers without widgets it is the request as text."""
-
-    def __init__(self, form: Form, children: list[Any], layout: Any) -> None:
-        super().__init__(children, layout=layout, _dom_classes=["widget-box", "sdn", "sdn-form"])
-        self._form = form
-
-    def _repr_mimebundle_(self, **options: Any) -> dict[str, Any]:
-        bundle: dict[str, Any] = dict(super()._repr_mimebundle_(**options) or {})
-        bundle["text/plain"] = repr(self._form)
-        bundle["text/html"] = str(sent_html(json_text(self._form.shown())))
-        return bundle
+        return self.widget._repr_mimebundle_(**options)
 
 
 @cache

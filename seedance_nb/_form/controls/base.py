@@ -87,6 +87,20 @@ class Shared:
             self.depth -= levels
 
 
+class StaticBox(W.VBox):  # type: ignore[misc]
+    """A box that is the text and the HTML of `static` for viewers without widgets."""
+
+    def __init__(
+        self, children: Sequence[Any], layout: Any, *classes: str, static: Callable[[], tuple[str, Html]]
+    ) -> None:
+        super().__init__(children, layout=layout, _dom_classes=["widget-box", *classes])
+        self._static = static
+
+    def _repr_mimebundle_(self, **options: Any) -> dict[str, Any]:
+        text, html = self._static()
+        return {**(super()._repr_mimebundle_(**options) or {}), "text/plain": text, "text/html": str(html)}
+
+
 class Control:
     """One field on the screen. `value` is what it shows, `ABSENT` while nobody has touched it; `live` is typed text.
 

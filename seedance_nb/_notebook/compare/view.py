@@ -18,7 +18,7 @@ from seedance_nb._base.problem import Problem
 from seedance_nb._base.text import short
 from seedance_nb._base.values import json_text
 from seedance_nb._check.price import Estimate
-from seedance_nb._form.controls.base import Shared, toggle
+from seedance_nb._form.controls.base import Shared, StaticBox, toggle
 from seedance_nb._form.form import css
 from seedance_nb._form.labels import clause
 from seedance_nb._notebook.compare.candidate import HEADS, Candidate, left_text, price_text
@@ -64,7 +64,10 @@ class ComparisonView:
         self._status = shared.html("", "sdn-status")
         foot = shared.box(W.HBox, [self._note, self._go, self._really, self._cancel], "sdn-foot")
         head = shared.html(head_html(comparison), "sdn-top")
-        self.widget = _Root(comparison, [style, head, self._table, self._status, foot], shared.layout)
+        self.widget = StaticBox(
+            [style, head, self._table, self._status, foot], shared.layout, "sdn", "sdn-panel", "sdn-comparison",
+            static=lambda: (repr(comparison), table_html(HEADS, comparison.cells(), str(comparison.total))),
+        )  # fmt: skip
         for button, act in (
             (self._go, self._first_press), (self._really, self._second_press), (self._cancel, self._take_back),
         ):  # fmt: skip
@@ -145,22 +148,6 @@ class ComparisonView:
 
     def _say(self, text: Html) -> None:
         self._status.value = text
-
-
-class _Root(W.VBox):  # type: ignore[misc]
-    """The comparison's box; for viewers without widgets it is the table."""
-
-    def __init__(self, comparison: Comparison, children: list[Any], layout: Any) -> None:
-        super().__init__(
-            children, layout=layout, _dom_classes=["widget-box", "sdn", "sdn-panel", "sdn-comparison"]
-        )  # fmt: skip
-        self._comparison = comparison
-
-    def _repr_mimebundle_(self, **options: Any) -> dict[str, Any]:
-        bundle: dict[str, Any] = dict(super()._repr_mimebundle_(**options) or {})
-        bundle["text/plain"] = repr(self._comparison)
-        bundle["text/html"] = str(table_html(HEADS, self._comparison.cells(), str(self._comparison.total)))
-        return bundle
 
 
 def _result(task: Task | Exception, future: Future[Any] | Exception) -> Result:
