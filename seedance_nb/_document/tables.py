@@ -47,19 +47,19 @@ class TaskTable:
     """
 
     id_pointer: str
-    also_id: tuple[str, ...]
     status_path: str
     id_parameter: str
-    state: str
     words: dict[str, str]
+    state: str
     outputs: tuple[str, ...]
-    error: tuple[str, ...]
-    credits: str
-    progress: str
-    failed_codes: tuple[str, ...]
-    early: tuple[float, ...]
-    every: float
-    deadline: float
+    also_id: tuple[str, ...] = ()
+    error: tuple[str, ...] = ()
+    credits: str = ""
+    progress: str = ""
+    failed_codes: tuple[str, ...] = ()
+    early: tuple[float, ...] = (2, 8)
+    every: float = 5
+    deadline: float = 7200
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -74,16 +74,16 @@ class ErrorTable:
     what the simulator answers.
     """
 
-    code: tuple[str, ...]
-    message: tuple[str, ...]
-    details: tuple[str, ...]
-    ok: tuple[str, ...]
-    refusals: dict[str, str]
-    statuses: dict[str, str]
-    gone: tuple[str, ...]
-    in_body: tuple[str, ...]
-    invalid: str
-    unclear: dict[str, str]
+    code: tuple[str, ...] = ()
+    message: tuple[str, ...] = ()
+    details: tuple[str, ...] = ()
+    ok: tuple[str, ...] = ()
+    refusals: dict[str, str] = field(default_factory=dict)
+    statuses: dict[str, str] = field(default_factory=dict)
+    gone: tuple[str, ...] = ("404",)
+    in_body: tuple[str, ...] = ()
+    invalid: str = "422"
+    unclear: dict[str, str] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
@@ -114,21 +114,26 @@ class Call:
 
     method: str
     path: str
-    value: str
-    put: str
-    ready: tuple[str, ...]
-    failed: tuple[str, ...]
     reply: dict[str, Any]
+    value: str
+    put: str = ""
+    ready: tuple[str, ...] = ()
+    failed: tuple[str, ...] = ()
 
 
-# What stands under the `x-` keys was checked against their schema when the document was read, so it is taken as it is.
+def _named(told: dict[str, Any], *without: str) -> dict[str, Any]:
+    """What an `x-` table says, as arguments of its class: names with underscores, lists as tuples.
+
+    The table was checked against its schema when the document was read, and the class has the schema's own names.
+    """
+    members = {name.replace("-", "_"): value for name, value in told.items() if name not in without}
+    return {name: tuple(value) if isinstance(value, list) else value for name, value in members.items()}
 
 
 def price_table(root: Table) -> PriceTable:
     """The price table of a document, `x-price`; one that knows nothing where there is none. *pure*."""
     told = root.value.get("x-price", {})
-    own = {name: value for name, value in told.items() if name not in ("tokens", "quote")}
-    return PriceTable(**own, **told.get("tokens", {}))
+    return PriceTable(**_named(told, "tokens", "quote"), **told.get("tokens", {}))
 
 
 def task_table(root: Table, responses: Table, common: dict[str, str]) -> TaskTable:
@@ -152,48 +157,28 @@ def task_table(root: Table, responses: Table, common: dict[str, str]) -> TaskTab
     own = [(word.casefold(), state) for state, words in told.get("words", {}).items() for word in words]
     if twice := sorted(word for word, count in Counter(word for word, _ in own).items() if count > 1):
         raise root.error(f"these words have two meanings: {', '.join(twice)}", "x-task", "words")
-    poll = told.get("poll", {})
     return TaskTable(
         id_pointer=str(expression).removeprefix("$response.body#"),
-        also_id=tuple(told.get("also-id", ())),
         status_path=status_path,
         id_parameter=parameter if where == ["query"] else "",
-        state=told["state"],
         words=common | dict(own),
-        outputs=tuple(told["outputs"]),
-        error=tuple(told.get("error", ())),
-        credits=told.get("credits", ""),
-        progress=told.get("progress", ""),
         failed_codes=tuple(map(str, told.get("failed-codes", ()))),
-        early=tuple(poll.get("early", (2, 8))),
-        every=poll.get("every", 5),
-        deadline=poll.get("deadline", 7200),
+        **_named(told, "follow", "words", "failed-codes", "poll"),
+        **_named(told.get("poll", {})),
     )
 
 
 def error_table(root: Table) -> ErrorTable:
     """The table of a provider's codes, `x-errors`. *pure*. Raises: SpecError where there is none."""
     told = root.table("x-errors").value
-    return ErrorTable(
-        code=_pointers(told.get("code", ())),
-        message=_pointers(told.get("message", ())),
-        details=_pointers(told.get("details", ())),
-        ok=tuple(map(str, told.get("ok", ()))),
-        refusals=_meanings(told.get("refusals", {})),
-        statuses=_meanings(told.get("statuses", {})),
-        gone=tuple(map(str, told.get("gone", (404,)))),
-        in_body=tuple(map(str, told.get("in-body", ()))),
-        invalid=str(told.get("invalid", 422)),
-        unclear=_meanings(told.get("unclear", {})),
-    )
+    alone = {name: [told[name]] for name in ("code", "message", "details") if isinstance(told.get(name), str)}
+    return ErrorTable(**_named({name: _as_text(value) for name, value in (told | alone).items()}))
 
 
-def _pointers(told: str | list[str]) -> tuple[str, ...]:
-    return (told,) if isinstance(told, str) else tuple(told)
-
-
-def _meanings(told: dict[int | str, str]) -> dict[str, str]:
-    return {str(code): meaning for code, meaning in told.items()}
+def _as_text(codes: Any) -> Any:
+    if isinstance(codes, dict):
+        return {str(code): meaning for code, meaning in codes.items()}
+    return [str(code) for code in codes] if isinstance(codes, list) else str(codes)
 
 
 def calls_of(root: Table) -> dict[str, Call]:
@@ -201,15 +186,8 @@ def calls_of(root: Table) -> dict[str, Call]:
     made = {}
     for name, told in root.value.get("x-calls", {}).items():
         method, path, operation = _operation(root, root.table("x-calls").table(name), "operation")
-        made[name] = Call(
-            method=method,
-            path=path,
-            value=told["value"],
-            put=told.get("put", ""),
-            ready=tuple(told.get("ready", ())),
-            failed=tuple(told.get("failed", ())),
-            reply=_reply(root, operation.table("responses")),
-        )
+        reply = _reply(root, operation.table("responses"))
+        made[name] = Call(method=method, path=path, reply=reply, **_named(told, "operation"))
     return made
 
 
