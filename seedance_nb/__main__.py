@@ -54,14 +54,14 @@ def _repair(path: Path | None) -> int:
 def _simulate(options: argparse.Namespace) -> int:
     import uvicorn
 
-    from seedance_nb._document.load import names, spec
-    from seedance_nb._simulator.app import Pace, Simulator
+    from seedance_nb._document.load import model_names, spec
+    from seedance_nb._simulator.app import Simulator, Timing
     from seedance_nb._simulator.store import Store, default_folder
     from seedance_nb._web.transfer import fetch_small
 
-    specs = [spec(name) for name in names()]
+    specs = [spec(name) for name in model_names()]
     store = Store(default_folder())
-    app = Simulator(specs, store, fetch_small, Pace(queue=options.queue, run=options.seconds)).app
+    app = Simulator(specs, store, fetch_small, Timing(queue=options.queue, run=options.seconds)).app
     with socket.socket() as listening:
         listening.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         try:

@@ -7,10 +7,10 @@ from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Concatenate, Literal, ParamSpec, TypeVar
 
-from seedance_nb._base.secret import Secret, hidden, without_keys_in
+from seedance_nb._base.secret import Secret, as_secret, mask_keys_in
 from seedance_nb._document.load import spec
 from seedance_nb._notebook.compare.comparison import Comparison
-from seedance_nb._notebook.compare.shared_words import together
+from seedance_nb._notebook.compare.shared_words import shared_values
 from seedance_nb._session.catalogue import Models
 from seedance_nb._session.session import Document, Session
 from seedance_nb._task.engine import ENGINE
@@ -34,7 +34,7 @@ def _session(
 def _default(*, api_key: str | None = None, base_url: str | None = None, simulate: bool | None = None) -> Session:
     """The session of these functions, one for each key, address, ledger and folder that is named. Reads the environment."""
     return _session(
-        hidden(api_key), base_url, simulate, os.getenv("SEEDANCE_LEDGER", ""), os.getenv("SEEDANCE_OUTPUTS", "")
+        as_secret(api_key), base_url, simulate, os.getenv("SEEDANCE_LEDGER", ""), os.getenv("SEEDANCE_OUTPUTS", "")
     )
 
 
@@ -44,7 +44,7 @@ def _with_hidden_key(function: Callable[P, T]) -> Callable[P, T]:
     @functools.wraps(function)
     def call(*given: P.args, **named: P.kwargs) -> T:
         if "api_key" in named:
-            named["api_key"] = hidden(named.pop("api_key"))
+            named["api_key"] = as_secret(named.pop("api_key"))
         return function(*given, **named)
 
     return call
@@ -138,7 +138,7 @@ def compare(
     Raises: InvalidInput for a word that is not shared, with the nearest that is; SpecError.
     """
     return Comparison(
-        _default(simulate=simulate), names, together(prompt, shared), show=_show, take=take, budget=budget
+        _default(simulate=simulate), names, shared_values(prompt, shared), show=_show, take=take, budget=budget
     )
 
 
@@ -170,7 +170,7 @@ def balance(document: Document, /, *, api_key: str | None = None, base_url: str 
 
     Raises: SeedanceError where the provider has no such call or does not answer; Refused and its kinds.
     """
-    return ENGINE.run(_default(api_key=api_key, base_url=base_url).advice.desk(spec(document)).balance())
+    return ENGINE.run(_default(api_key=api_key, base_url=base_url).advice.account(spec(document)).balance())
 
 
 @_with_hidden_key
@@ -188,7 +188,7 @@ def upload(
     `file` is a path, or bytes with a `name` that has the right ending. Raises: SeedanceError where the provider takes no
     files, or this one cannot be read or sent; Refused and its kinds.
     """
-    return ENGINE.run(_default(api_key=api_key, base_url=base_url).advice.desk(spec(document)).upload(file, name))
+    return ENGINE.run(_default(api_key=api_key, base_url=base_url).advice.account(spec(document)).upload(file, name))
 
 
 @_with_hidden_key
@@ -207,7 +207,7 @@ def asset(
     Raises: SeedanceError where the provider has no assets, refuses this one or takes longer than 300 s; Refused and its kinds.
     """
     return ENGINE.run(
-        _default(api_key=api_key, base_url=base_url).advice.desk(spec(document)).asset(address, kind, name)
+        _default(api_key=api_key, base_url=base_url).advice.account(spec(document)).asset(address, kind, name)
     )
 
 
@@ -219,7 +219,7 @@ def callback(
     A callback carries no signature, so nothing else of it is believed. Raises: SeedanceError for one that names no task
     of the ledger; Unauthorized.
     """
-    key: Any = hidden(api_key)
-    payload = without_keys_in(payload)
+    key: Any = as_secret(api_key)
+    payload = mask_keys_in(payload)
     del api_key  # a traceback can show variables, those of a function around this one, too: so it has none
     return _default(api_key=key).callback(payload, document=document)

@@ -10,7 +10,7 @@ import pytest
 from support.provider import Provider
 
 from seedance_nb import Session, Spec, Video, spec
-from seedance_nb._ledger.store import Books
+from seedance_nb._ledger.store import Store
 from seedance_nb._provider import key_sources as _sources
 from seedance_nb._task.engine import ENGINE
 
@@ -94,13 +94,13 @@ def provider(made: tuple[Session, Video]) -> Iterator[Provider]:
 def on_the_loop(monkeypatch: pytest.MonkeyPatch) -> list[tuple[str, bool]]:
     """Each use of the ledger, and whether it held up the loop that follows every task."""
     seen: list[tuple[str, bool]] = []
-    real = Books.transact
+    real = Store.transact
 
-    def transact(self: Books, work: Any) -> Any:
+    def transact(self: Store, work: Any) -> Any:
         seen.append((work.__qualname__, ENGINE.is_here))
         return real(self, work)
 
-    monkeypatch.setattr(Books, "transact", transact)
+    monkeypatch.setattr(Store, "transact", transact)
     return seen
 
 

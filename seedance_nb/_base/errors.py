@@ -31,7 +31,7 @@ from types import TracebackType
 from typing import Literal
 
 from seedance_nb._base.problem import Problem
-from seedance_nb._base.text import quoted
+from seedance_nb._base.text import quote_lines
 
 Charged = Literal["not charged", "charged", "unknown"]
 
@@ -48,7 +48,7 @@ class LimitWarning(UserWarning):
     """A request goes beyond a limit that is known from elsewhere and not from the provider's own page; it is sent all the same."""
 
 
-def tell(doubts: Iterable[object], kind: type[Warning]) -> None:
+def emit_warnings(doubts: Iterable[object], kind: type[Warning]) -> None:
     """Each doubt as a Python warning of this kind, which names the person's own line."""
     level, frame = 1, inspect.currentframe()
     while frame is not None and frame.f_code.co_filename.startswith(_PACKAGE):
@@ -57,7 +57,7 @@ def tell(doubts: Iterable[object], kind: type[Warning]) -> None:
         warnings.warn(str(doubt), kind, stacklevel=level)
 
 
-def own_line(frames: TracebackType | None) -> str:
+def caller_line(frames: TracebackType | None) -> str:
     """The person's own line of code that led to an error, with its number; "" where it is not known. *reads files*."""
     own = [frame for frame in traceback.extract_tb(frames) if not frame.filename.startswith(_PACKAGE)]
     told = own[0] if own else None
@@ -94,7 +94,7 @@ class SeedanceError(Exception):
     def _render_traceback_(self) -> list[str]:
         # IPython shows this in place of a traceback: the person's own line, and the help; `%debug` still has all frames.
         name = type(self).__name__
-        line = own_line(self.__traceback__)
+        line = caller_line(self.__traceback__)
         return [f"\x1b[31m{name}\x1b[0m{f' at {line}' if line else ''}", "", *str(self).splitlines()]
 
     def __eq__(self, other: object) -> bool:
@@ -160,7 +160,11 @@ class Refused(SeedanceError):
         next_step: str = "",
         charged: Charged = "not charged",
     ) -> None:
-        head = f"The provider refused the request ({code}): {quoted(message)}" if code is not None else quoted(message)
+        head = (
+            f"The provider refused the request ({code}): {quote_lines(message)}"
+            if code is not None
+            else quote_lines(message)
+        )
         super().__init__(head, next_step=next_step or self.hint, charged=charged)
         self.args = (message,)
         self.provider_message = message

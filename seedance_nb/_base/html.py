@@ -40,16 +40,16 @@ class Html(Markup):
         return type(self)().join(self.format(text) for text in texts)
 
 
-escaped = Html.escape
+escape = Html.escape
 
 
-def linked(address: str) -> Html:
+def safe_url(address: str) -> Html:
     """An address as the value of `href` or `src`: on the web, beside the notebook, or a picture or video itself; "" for any other. *pure*."""
     if not address.startswith(_LINKED):
         seen = _UNSEEN.sub("", address)  # as a browser does before it looks for the scheme
         if _SCHEME.match(seen) or seen.startswith(("//", "\\")):
             return Html()
-    return escaped(address)
+    return escape(address)
 
 
 FG = "color:var(--jp-ui-font-color1,var(--vscode-foreground,inherit))"
@@ -88,7 +88,7 @@ def table_text(heads: Sequence[str], rows: Sequence[Sequence[str]], note: str = 
     return "\n".join(part for part in (lead, text, note) if part)
 
 
-def sent_html(body: str, head: str = "What was sent") -> Html:
+def request_html(body: str, head: str = "What was sent") -> Html:
     """What is sent, as a fold of readable JSON under `head`. *pure*."""
     return Html(
         '<details style="{}"><summary style="cursor:pointer">{}</summary>'

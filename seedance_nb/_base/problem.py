@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 from typing import Any
 
-from seedance_nb._base.values import ABSENT, split
+from seedance_nb._base.values import ABSENT, pointer_parts
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -29,7 +29,7 @@ class Problem:
     @property
     def field(self) -> str:
         """The last name in the path that is not a position in a list. *pure*."""
-        return next((part for part in reversed(split(self.path)) if not part.isdigit()), "")
+        return next((part for part in reversed(pointer_parts(self.path)) if not part.isdigit()), "")
 
     def __str__(self) -> str:
         quote = f'\n      the document: "{self.quote}"' if self.quote else ""

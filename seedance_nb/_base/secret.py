@@ -15,7 +15,7 @@ from collections.abc import Mapping
 from typing import Any, Never
 
 from seedance_nb._base.errors import KeyWarning
-from seedance_nb._base.html import escaped
+from seedance_nb._base.html import escape
 from seedance_nb._base.text import HIDDEN
 
 _SENDABLE = re.compile(r"[!-~]{1,512}")
@@ -50,13 +50,13 @@ class Secret:
         """8 hex digits that tell keys apart and lead back to none. *pure*."""
         return hashlib.blake2b(_raw(self.reveal()), digest_size=4, person=b"seedance_nb").hexdigest()
 
-    def hide(self, text: str) -> str:
+    def mask(self, text: str) -> str:
         """`text` with every appearance of the key masked, also escaped for an address, JSON or HTML, in base64 or in hex. *pure*."""
-        return _hide(self.reveal(), text)
+        return _mask(self.reveal(), text)
 
-    def hide_in(self, value: Any) -> Any:
+    def mask_in(self, value: Any) -> Any:
         """A JSON value with the key masked in every text, name and number of it. *pure*. Raises: RecursionError."""
-        return _hide_in(self.reveal(), value)
+        return _mask_in(self.reveal(), value)
 
     def fault(self) -> str:
         """Why no header can carry this key, "" if one can; the key is no part of it. *pure*."""
@@ -89,7 +89,7 @@ def _raw(key: str) -> bytes:
     return key.encode("utf-8", "replace")
 
 
-def hidden(api_key: object) -> Secret | None:
+def as_secret(api_key: object) -> Secret | None:
     """A key that was given as text or bytes, hidden from here on; a `KeyWarning` once where that text stands in a cell.
 
     Of anything else comes a key that cannot be sent and says why: an error here would show what the caller holds.
@@ -103,11 +103,11 @@ def hidden(api_key: object) -> Secret | None:
     else:
         secret = Secret("", f"api_key=, which is a {type(api_key).__name__} and no text,")
     del api_key
-    warn_of_cell(secret)
+    warn_if_in_cell(secret)
     return secret
 
 
-def warn_of_cell(secret: Secret) -> None:
+def warn_if_in_cell(secret: Secret) -> None:
     """A `KeyWarning` once where the text of a key stands in a cell of the notebook."""
     if not _stands_in_a_cell(secret) or secret.fingerprint() in _WARNED:
         return
@@ -120,34 +120,34 @@ def warn_of_cell(secret: Secret) -> None:
     warnings.warn(told, KeyWarning, stacklevel=1)
 
 
-def without_keys(text: str) -> str:
+def mask_keys(text: str) -> str:
     """`text` with every key that this process holds masked. *pure* but for which keys there are."""
-    for key in _held():
-        text = _hide(key, text)
+    for key in _all_keys():
+        text = _mask(key, text)
     return text
 
 
-def without_keys_in(body: Mapping[str, Any] | str | bytes) -> Mapping[str, Any] | str | bytes:
+def mask_keys_in(body: Mapping[str, Any] | str | bytes) -> Mapping[str, Any] | str | bytes:
     """The same of a body that came from outside: JSON as a text, as bytes or already read; {} for absurd nesting."""
     if isinstance(body, bytes):
-        return without_keys(body.decode("utf-8", "surrogateescape")).encode("utf-8", "surrogateescape")
+        return mask_keys(body.decode("utf-8", "surrogateescape")).encode("utf-8", "surrogateescape")
     if isinstance(body, str):
-        return without_keys(body)
+        return mask_keys(body)
     made = dict(body)
-    for key in _held():
+    for key in _all_keys():
         try:
-            made = _hide_in(key, made)
+            made = _mask_in(key, made)
         except RecursionError:
             return {}
     return made
 
 
-def _held() -> list[str]:
+def _all_keys() -> list[str]:
     # Longest first: a key that another one begins with would leave the rest of that one to be seen.
     return sorted(set(_KEYS.values()), key=len, reverse=True)
 
 
-def _hide(key: str, text: str) -> str:
+def _mask(key: str, text: str) -> str:
     if len(key) < _SHORT:
         return text
     pattern = _PATTERNS.get(key) or _forms(key)
@@ -162,15 +162,15 @@ def _forget(number: int) -> None:
         _PATTERNS.pop(key, None)
 
 
-def _hide_in(key: str, value: Any) -> Any:
+def _mask_in(key: str, value: Any) -> Any:
     if isinstance(value, str):
-        return _hide(key, value)
+        return _mask(key, value)
     if isinstance(value, dict):
-        return {_hide_in(key, name): _hide_in(key, item) for name, item in value.items()}
+        return {_mask_in(key, name): _mask_in(key, item) for name, item in value.items()}
     if isinstance(value, list):
-        return [_hide_in(key, item) for item in value]
+        return [_mask_in(key, item) for item in value]
     told = repr(value) if isinstance(value, int | float) else ""
-    return value if _hide(key, told) == told else HIDDEN
+    return value if _mask(key, told) == told else HIDDEN
 
 
 def _stands_in_a_cell(secret: Secret) -> bool:
@@ -186,7 +186,7 @@ def _forms(key: str) -> re.Pattern[str]:
     for sign in key:
         code = "".join(f"%{byte:02x}" for byte in _raw(sign))
         backslash = "" if sign.isalnum() else r"\\?"
-        entity = "" if sign.isalnum() else f"|{re.escape(escaped(sign))}"
+        entity = "" if sign.isalnum() else f"|{re.escape(escape(sign))}"
         signs.append(rf"(?:{backslash}{re.escape(sign)}{entity}|{code}|{_escapes(sign)}{_other_case(sign)})")
     raw = _raw(key)
     whole = [f"(?i:{raw.hex()})", *map(re.escape, _base64_forms(raw))]

@@ -18,22 +18,22 @@ class Absent(Enum):
 
 ABSENT: Final = Absent.ABSENT
 
-Path = tuple[str | int, ...]
+JsonPath = tuple[str | int, ...]
 
 
-def split(pointer: str) -> tuple[str, ...]:
+def pointer_parts(pointer: str) -> tuple[str, ...]:
     """The unescaped parts of a JSON Pointer (RFC 6901); () for the whole document. *pure*."""
     return tuple(part.replace("~1", "/").replace("~0", "~") for part in pointer.split("/")[1:])
 
 
-def join(path: Path | list[str | int]) -> str:
+def to_pointer(path: JsonPath | list[str | int]) -> str:
     """The JSON Pointer of a path. *pure*."""
     return "".join("/" + str(part).replace("~", "~0").replace("/", "~1") for part in path)
 
 
 def find_all(value: Any, pointer: str) -> Iterator[Any]:
     """Every value that `pointer` leads to; a part `*` stands for each item of a list. *pure*."""
-    yield from _walk(value, split(pointer))
+    yield from _walk(value, pointer_parts(pointer))
 
 
 def find(value: Any, pointer: str) -> Any:
@@ -53,7 +53,7 @@ def _walk(value: Any, parts: tuple[str, ...]) -> Iterator[Any]:
         yield from _walk(value[int(parts[0])], parts[1:])
 
 
-def put(value: Any, path: Path, new: Any) -> Any:
+def set_at(value: Any, path: JsonPath, new: Any) -> Any:
     """`value` with `new` at `path`, objects made on the way; `ABSENT` removes. *pure*: nothing is changed in place."""
     if not path:
         return new
@@ -61,12 +61,12 @@ def put(value: Any, path: Path, new: Any) -> Any:
     if isinstance(value, list) and isinstance(head, int):
         if new is ABSENT and not rest:
             return value[:head] + value[head + 1 :]
-        return [*value[:head], put(value[head] if head < len(value) else {}, rest, new), *value[head + 1 :]]
+        return [*value[:head], set_at(value[head] if head < len(value) else {}, rest, new), *value[head + 1 :]]
     inner = dict(value) if isinstance(value, Mapping) else {}
     if new is ABSENT and not rest:
         inner.pop(head, None)
     elif new is not ABSENT or head in inner:
-        inner[head] = put(inner.get(head, {}), rest, new)
+        inner[head] = set_at(inner.get(head, {}), rest, new)
     return inner
 
 

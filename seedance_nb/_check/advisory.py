@@ -8,7 +8,7 @@ from typing import Any
 from seedance_nb._base.problem import Problem
 from seedance_nb._base.values import json_text
 from seedance_nb._document.extensions import UPSTREAM_KEYWORDS
-from seedance_nb._document.spec import Spec, in_order, validator
+from seedance_nb._document.spec import Spec, in_document_order, validator
 from seedance_nb._schema.alternatives import UNCHECKED
 from seedance_nb._schema.validator import errors_of, problem_of, validator_of
 
@@ -22,7 +22,7 @@ def warnings(spec: Spec, body: Any) -> tuple[Problem, ...]:
 
     The former have the source of their limit, the latter the rule `unchecked`. Raises: SpecError.
     """
-    return in_order(spec, [*_found(spec, body), *_unchecked(spec, body)])
+    return in_document_order(spec, [*_found(spec, body), *_unchecked(spec, body)])
 
 
 def _found(spec: Spec, body: Any) -> Iterator[Problem]:

@@ -7,8 +7,8 @@ from pathlib import PurePath
 from typing import Any
 
 from seedance_nb._base.problem import Problem
-from seedance_nb._base.values import ABSENT, Path, find, is_number, join, put, split
-from seedance_nb._document.spec import Spec, named
+from seedance_nb._base.values import ABSENT, JsonPath, find, is_number, pointer_parts, set_at, to_pointer
+from seedance_nb._document.spec import Spec, named_fields
 
 _SECONDS = re.compile(r"[0-9]{1,4}(\.[0-9]{1,3})?s?", re.ASCII)
 _LONGEST = 10_000
@@ -16,7 +16,7 @@ _MOST_LEVELS = 60
 _LARGEST = 10**300
 
 
-def place(spec: Spec, given: Mapping[str, Any], extra: Mapping[str, Any] | None = None) -> dict[str, Any]:
+def build_body(spec: Spec, given: Mapping[str, Any], extra: Mapping[str, Any] | None = None) -> dict[str, Any]:
     """The request body for fields given by their own names, in the document's order. *pure*.
 
     A name that the body has itself (`model`, `input`, `callback_url`) goes there, a name that only one object inside has
@@ -26,50 +26,50 @@ def place(spec: Spec, given: Mapping[str, Any], extra: Mapping[str, Any] | None 
     known = spec.body.get("properties", {})
     body: dict[str, Any] = {}
     for name in sorted(given, key=lambda name: name not in known):  # a whole `input` first, single fields into it
-        body = _set(body, _path_of(spec, name), listed(given[name]))
+        body = _set(body, _path_of(spec, name), to_json_value(given[name]))
     for name, value in (extra or {}).items():
-        body = _set(body, _extra_path(spec, name), listed(value))
+        body = _set(body, _extra_path(spec, name), to_json_value(value))
     made: dict[str, Any] = _ordered(spec.body, body)
     return made
 
 
-def _path_of(spec: Spec, name: str) -> Path:
-    homes = [path for path, _ in named(spec) if path[-1] == name]
+def _path_of(spec: Spec, name: str) -> JsonPath:
+    homes = [path for path, _ in named_fields(spec) if path[-1] == name]
     own = [path for path in homes if len(path) == 1 or path[:-1] == spec.inputs]
     return own[0] if own else homes[0] if len(homes) == 1 else (*spec.inputs, name)
 
 
-def _set(body: dict[str, Any], path: Path, value: Any) -> dict[str, Any]:
+def _set(body: dict[str, Any], path: JsonPath, value: Any) -> dict[str, Any]:
     # Never over something that is no object: it stays, and is told as a problem.
-    above = find(body, join(path[:-1]))
-    made: dict[str, Any] = put(body, path, value) if above is ABSENT or isinstance(above, dict) else body
+    above = find(body, to_pointer(path[:-1]))
+    made: dict[str, Any] = set_at(body, path, value) if above is ABSENT or isinstance(above, dict) else body
     return made
 
 
-def _extra_path(spec: Spec, name: str) -> Path:
-    return split(name) if name.startswith("/") else (*spec.inputs, name)
+def _extra_path(spec: Spec, name: str) -> JsonPath:
+    return pointer_parts(name) if name.startswith("/") else (*spec.inputs, name)
 
 
 def extra_paths(spec: Spec, extra: Mapping[str, Any] | None) -> tuple[str, ...]:
     """Where extra fields go: a JSON Pointer as it stands, a plain name among the person's fields. *pure*."""
-    return tuple(join(_extra_path(spec, name)) for name in extra or {})
+    return tuple(to_pointer(_extra_path(spec, name)) for name in extra or {})
 
 
-def extra_fault(extra: Any) -> Problem | None:
+def extra_problem(extra: Any) -> Problem | None:
     """What is wrong with `extra` itself, None if it is an object with text as keys. *pure*."""
     if extra is None or (isinstance(extra, Mapping) and all(isinstance(name, str) for name in extra)):
         return None
     return Problem(path="extra", message="is an object: names, or JSON Pointers, and their values", rule="type")
 
 
-def roles(spec: Spec, body: Mapping[str, Any]) -> dict[str, Any]:
+def values_by_role(spec: Spec, body: Mapping[str, Any]) -> dict[str, Any]:
     """What is asked for by the document's `x-role` words (prompt, seconds, resolution, ratio, audio, ...). *pure*.
 
     A field that is not in the body counts with its documented default; without one it is left out.
     """
     asked = {}
-    for path, schema in named(spec):
-        value = find(body, join(path)) if "x-role" in schema else ABSENT
+    for path, schema in named_fields(spec):
+        value = find(body, to_pointer(path)) if "x-role" in schema else ABSENT
         if value is ABSENT and "x-role" in schema:
             value = schema.get("default", ABSENT)
         if value is not ABSENT:
@@ -109,7 +109,7 @@ def only_value(schema: Any) -> Any:
     return ABSENT
 
 
-def sound(value: Any, path: Path, problems: list[Problem]) -> Any:
+def sound(value: Any, path: JsonPath, problems: list[Problem]) -> Any:
     """A value with null for numbers that are none, so that it can be checked; `problems` gets all that JSON text cannot carry."""
     if isinstance(value, list):
         return [sound(item, (*path, position), problems) for position, item in enumerate(value)]
@@ -119,11 +119,11 @@ def sound(value: Any, path: Path, problems: list[Problem]) -> Any:
             made[key] = sound(item, (*path, str(key)), problems)
             if not isinstance(key, str):
                 told = "a key must be text"
-                problems.append(Problem(path=join((*path, str(key))), message=told, rule="json", value=key))
+                problems.append(Problem(path=to_pointer((*path, str(key))), message=told, rule="json", value=key))
         return made
     if not (fault := _fault(value)):
         return value
-    problems.append(Problem(path=join(path), message=fault, rule="json", value=value))
+    problems.append(Problem(path=to_pointer(path), message=fault, rule="json", value=value))
     return None if isinstance(value, int | float) else value
 
 
@@ -146,12 +146,12 @@ class TooDeep:
     """Stands for what is nested deeper than any request, or within itself."""
 
 
-def listed(value: Any, depth: int = 0) -> Any:
+def to_json_value(value: Any, depth: int = 0) -> Any:
     """A value of Python's mappings, tuples and paths as JSON's objects, lists and texts. *pure*."""
     if depth > _MOST_LEVELS:
         return TooDeep()
     if isinstance(value, tuple | list):
-        return [listed(item, depth + 1) for item in value]
+        return [to_json_value(item, depth + 1) for item in value]
     if isinstance(value, PurePath):  # told as a local file, not as something that JSON cannot carry
         return str(value) if value.is_absolute() else f"./{value}"
-    return {key: listed(item, depth + 1) for key, item in value.items()} if isinstance(value, Mapping) else value
+    return {key: to_json_value(item, depth + 1) for key, item in value.items()} if isinstance(value, Mapping) else value

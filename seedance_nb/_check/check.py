@@ -8,9 +8,19 @@ from typing import Any
 from seedance_nb._base.errors import InvalidInput
 from seedance_nb._base.problem import Problem
 from seedance_nb._base.text import HIDDEN
-from seedance_nb._base.values import ABSENT, Path, digest, find, join, json_text, put, read_json, split
-from seedance_nb._check.body import extra_fault, extra_paths, listed, place, sound
-from seedance_nb._document.spec import Spec, in_order, validator
+from seedance_nb._base.values import (
+    ABSENT,
+    JsonPath,
+    digest,
+    find,
+    json_text,
+    pointer_parts,
+    read_json,
+    set_at,
+    to_pointer,
+)
+from seedance_nb._check.body import build_body, extra_paths, extra_problem, sound, to_json_value
+from seedance_nb._document.spec import Spec, in_document_order, validator
 from seedance_nb._schema.alternatives import UNCHECKED
 from seedance_nb._schema.dialect import GIVEN
 from seedance_nb._schema.messages import sentences
@@ -45,7 +55,7 @@ def check(spec: Spec, body: Any, extra: tuple[str, ...] = ()) -> tuple[Problem, 
     `extra` are JSON Pointers of undocumented fields that are meant. What could not be checked is told by `warnings`.
     Raises: SpecError for a document of which no operation is chosen.
     """
-    body = listed(body)
+    body = to_json_value(body)
     problems: list[Problem] = []
     clean = sound(body, (), problems)
     bad = {problem.path for problem in problems}
@@ -57,7 +67,7 @@ def check(spec: Spec, body: Any, extra: tuple[str, ...] = ()) -> tuple[Problem, 
     described = {problem.path for problem in problems if problem.rule == "x-media"}
     keys = _keys_in(spec, body)
     kept = (problem for problem in problems if not (problem.rule == "format" and problem.path in described))
-    return in_order(spec, (_masked(_worded(spec, problem), keys) for problem in kept))
+    return in_document_order(spec, (_masked(_worded(spec, problem), keys) for problem in kept))
 
 
 def _worded(spec: Spec, problem: Problem) -> Problem:
@@ -70,23 +80,25 @@ def _worded(spec: Spec, problem: Problem) -> Problem:
     return problem
 
 
-def _keys_in(spec: Spec, body: Any) -> list[Path]:
+def _keys_in(spec: Spec, body: Any) -> list[JsonPath]:
     """Where a key seems to have been given as a field, by a name that the document does not have."""
-    found: list[Path] = []
+    found: list[JsonPath] = []
     for above in dict.fromkeys(((), spec.inputs)):
-        here = find(body, join(above))
-        known = find(spec.body, join([part for at in above for part in ("properties", at)])).get("properties") or {}
+        here = find(body, to_pointer(above))
+        known = (
+            find(spec.body, to_pointer([part for at in above for part in ("properties", at)])).get("properties") or {}
+        )
         names = map(str, here if isinstance(here, dict) else ())
         found += [(*above, name) for name in names if _KEY.fullmatch(name) and name not in known]
     return found
 
 
-def _masked(problem: Problem, keys: list[Path]) -> Problem:
+def _masked(problem: Problem, keys: list[JsonPath]) -> Problem:
     """A problem whose value does not show what was given as a key."""
     for key in keys:
-        here = split(problem.path)
+        here = pointer_parts(problem.path)
         if key[: len(here)] == here and problem.value is not ABSENT:
-            problem = replace(problem, value=put(problem.value, key[len(here) :], HIDDEN))
+            problem = replace(problem, value=set_at(problem.value, key[len(here) :], HIDDEN))
     return problem
 
 
@@ -101,7 +113,7 @@ def _broken(spec: Spec, body: Any) -> list[Problem]:
 def _nearest_sentence(spec: Spec, path: str) -> str:
     said = ""
     schema: Any = spec.body
-    for part in split(path):
+    for part in pointer_parts(path):
         schema = schema.get("items") if part.isdecimal() else schema.get("properties", {}).get(part)
         if not isinstance(schema, dict):
             break
@@ -111,9 +123,9 @@ def _nearest_sentence(spec: Spec, path: str) -> str:
 
 def approve(spec: Spec, given: Mapping[str, Any], extra: Mapping[str, Any] | None = None) -> Approved:
     """The one text to send. *pure*. Raises: InvalidInput with every problem."""
-    if fault := extra_fault(extra):
+    if fault := extra_problem(extra):
         raise InvalidInput((fault,))
-    body = place(spec, given, extra)
+    body = build_body(spec, given, extra)
     knowingly = extra_paths(spec, extra)
     problems = check(spec, body, knowingly)
     if problems:

@@ -5,8 +5,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
-from seedance_nb._base.values import find, join
-from seedance_nb._check.body import roles, seconds_of
+from seedance_nb._base.values import find, to_pointer
+from seedance_nb._check.body import seconds_of, values_by_role
 from seedance_nb._document.spec import Spec
 
 
@@ -48,25 +48,25 @@ def estimate(spec: Spec, body: Any, reference_seconds: Sequence[float] | None = 
 
     `reference_seconds` are the lengths of its reference videos in seconds, None where nobody has measured them.
     """
-    price, asked = spec.price, roles(spec, body)
+    price, asked = spec.price, values_by_role(spec, body)
     seconds = seconds_of(asked.get("seconds"))
     if not price.per_second and not price.sizes:
         return Estimate(unit=price.unit, why=price.note)
     if seconds is None:
         return Estimate(unit=price.unit, why="the price goes by the seconds, and the request names no number of them")
     if price.per_second:
-        return priced(spec, seconds * price.per_second)
-    size = find(price.sizes, join((str(asked.get("resolution")), str(asked.get("ratio")))))
+        return with_money(spec, seconds * price.per_second)
+    size = find(price.sizes, to_pointer((str(asked.get("resolution")), str(asked.get("ratio")))))
     if not isinstance(size, list):
         return Estimate(
             unit=price.unit, why="the price goes by the picture's size, and the request names none that is known"
         )
     shown = [round(length * price.fps) for length in (seconds, *(reference_seconds or ()))]
     unmeasured = bool(asked.get("reference_videos")) and reference_seconds is None
-    return priced(spec, tokens(size[0], size[1], sum(shown)), at_least=unmeasured)
+    return with_money(spec, tokens(size[0], size[1], sum(shown)), at_least=unmeasured)
 
 
-def priced(spec: Spec, amount: float, *, at_least: bool = False, source: str = "") -> Estimate:
+def with_money(spec: Spec, amount: float, *, at_least: bool = False, source: str = "") -> Estimate:
     """An amount with the unit and the money that the document has for it. *pure*."""
     price = spec.price
     return Estimate(
@@ -161,7 +161,7 @@ def _sum(estimates: Sequence[Estimate], provider: str) -> Estimate:
     )
 
 
-def price_before(told: Estimate, *, simulated: bool) -> str:
+def price_label(told: Estimate, *, simulated: bool) -> str:
     """What the button says before anything is sent. *pure*."""
     return "simulated, free" if simulated else str(told)
 

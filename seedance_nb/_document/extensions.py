@@ -6,7 +6,7 @@ from functools import cache
 from typing import Any
 
 from seedance_nb._base.errors import SpecError
-from seedance_nb._base.values import join
+from seedance_nb._base.values import to_pointer
 from seedance_nb._schema.library import Draft202012Validator
 
 STATES = ("queued", "running", "done", "failed")
@@ -129,7 +129,7 @@ FIELD: dict[str, Any] = {
 _NEAR = 0.8
 
 
-def check_ours(document: dict[str, Any], file: str) -> None:
+def check_extensions(document: dict[str, Any], file: str) -> None:
     """Nothing, where every key of ours is right. *pure*.
 
     Raises: SpecError at the first one that is not, also at a key that is nearly one of ours; other `x-` keys are left alone.
@@ -138,10 +138,12 @@ def check_ours(document: dict[str, Any], file: str) -> None:
         table = FIELD if path else ROOT
         if key in table:
             for error in _validator(key, in_field=bool(path)).iter_errors(value):
-                place = join([*path, key, *error.absolute_path])
+                place = to_pointer([*path, key, *error.absolute_path])
                 raise SpecError(error.message[:300], file=file, pointer=place)
         elif near := difflib.get_close_matches(key, table, 1, _NEAR):
-            raise SpecError(f"the key {key} is not known; is {near[0]} meant?", file=file, pointer=join([*path, key]))
+            raise SpecError(
+                f"the key {key} is not known; is {near[0]} meant?", file=file, pointer=to_pointer([*path, key])
+            )
 
 
 @cache

@@ -8,21 +8,21 @@ from typing import Any
 
 from seedance_nb._base.errors import SpecError
 from seedance_nb._base.problem import Oddity
-from seedance_nb._base.text import nameable, short
+from seedance_nb._base.text import safe_name, shorten
 from seedance_nb._base.values import ABSENT, find
-from seedance_nb._document.extensions import check_ours
-from seedance_nb._document.oddities import body_schema, value_fault
+from seedance_nb._document.extensions import check_extensions
+from seedance_nb._document.oddities import body_schema, value_error
 from seedance_nb._document.operations import (
     Operation,
     auth_of,
     content_table,
-    named_operation,
+    find_operation,
     operation_table,
     operations_of,
     server_of,
 )
 from seedance_nb._document.providers import SPECS, common_words, packaged, with_shared
-from seedance_nb._document.reader import read
+from seedance_nb._document.reader import read_document
 from seedance_nb._document.spec import Spec
 from seedance_nb._document.tables import Table, callback_id, calls_of, error_table, price_table, replies_of, task_table
 from seedance_nb._schema.repairs import KEYWORDS
@@ -30,7 +30,7 @@ from seedance_nb._schema.validator import validator_of
 
 
 @functools.cache
-def names() -> tuple[str, ...]:
+def model_names() -> tuple[str, ...]:
     """The names of the documents that come with the package, sorted. *reads files*."""
     folders = [folder for folder in SPECS.iterdir() if folder.is_dir() and not folder.name.startswith("_")]
     found = [f"{folder.name}/{file.name.removesuffix('.yaml')}" for folder in folders for file in folder.iterdir()]
@@ -48,22 +48,22 @@ def spec(source: "str | Path | Mapping[str, Any] | Spec | Operation", /, *, oper
     if isinstance(source, Operation):
         return _guarded(dict(source.document), source.file, source)
     if isinstance(source, Spec):
-        return source if operation is None else spec(named_operation(source.operations, operation, source.file))
+        return source if operation is None else spec(find_operation(source.operations, operation, source.file))
     if not isinstance(source, str | Path | Mapping):
         raise SpecError(f"a document is a name, a file, a text or a dict, not {type(source).__name__}")
     if isinstance(source, str) and "\n" not in source and not source.lstrip().startswith("{"):
-        if source in names():
+        if source in model_names():
             return spec(_packaged(source), operation=operation)
         if _is_there(source):
             source = Path(source)
         elif ": " not in source:  # which would be one line of YAML
-            close = difflib.get_close_matches(source, names(), 3, 0.3) or names()
+            close = difflib.get_close_matches(source, model_names(), 3, 0.3) or model_names()
             raise SpecError(
                 f"no document has this name and no file is there; did you mean {', '.join(close)}?",
-                file=nameable(source),
+                file=safe_name(source),
                 next_step="sd.models() lists the names",
             )
-    document, file = read(source)
+    document, file = read_document(source)
     return _guarded(document, file, operation)
 
 
@@ -88,7 +88,7 @@ def _guarded(document: dict[str, Any], file: str, wanted: Operation | str | None
 
 
 def _read(document: dict[str, Any], file: str, wanted: Operation | str | None) -> Spec:
-    check_ours(document, file)
+    check_extensions(document, file)
     root = Table(value=with_shared(document, file), file=file, pointer="")
     if "openapi" not in document:
         if isinstance(wanted, str):
@@ -101,7 +101,7 @@ def _read(document: dict[str, Any], file: str, wanted: Operation | str | None) -
     if not operations:
         raise root.error("no operation takes a request body", "paths")
     if isinstance(wanted, str):
-        wanted = named_operation(operations, wanted, file)
+        wanted = find_operation(operations, wanted, file)
     elif wanted is None and len(operations) == 1:
         wanted = operations[0]
     return _chosen(root, operations, wanted) if wanted else _spec_of(root, operations=operations)
@@ -112,8 +112,8 @@ def _chosen(root: Table, operations: tuple[Operation, ...], wanted: Operation) -
     content = content_table(root, operation, wanted.content_type)
     body, oddities = body_schema(root, content.table("schema").value, f"{content.pointer}/schema")
     example = content.value.get("example", ABSENT)
-    if example is not ABSENT and (fault := value_fault(validator_of(body), body, example)):
-        told = f"the example {short(example, 30)}: {fault}"
+    if example is not ABSENT and (fault := value_error(validator_of(body), body, example)):
+        told = f"the example {shorten(example, 30)}: {fault}"
         oddities.append(Oddity(pointer=f"{content.pointer}/example", message=told))
     is_sent = "x-task" in root.value
     responses = operation.table("responses", optional=True)

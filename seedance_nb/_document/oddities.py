@@ -5,8 +5,8 @@ from typing import Any
 
 from seedance_nb._base.errors import SpecError
 from seedance_nb._base.problem import Oddity
-from seedance_nb._base.text import short
-from seedance_nb._base.values import ABSENT, join
+from seedance_nb._base.text import shorten
+from seedance_nb._base.values import ABSENT, to_pointer
 from seedance_nb._document.tables import Table
 from seedance_nb._schema.alternatives import UNCHECKED
 from seedance_nb._schema.dialect import LISTS, MAPS, ONES
@@ -38,7 +38,7 @@ def body_schema(root: Table, schema: Any, pointer: str) -> tuple[dict[str, Any],
     return made, [*normaliser.oddities, *found]
 
 
-def value_fault(whole: Any, schema: Any, value: Any) -> str:
+def value_error(whole: Any, schema: Any, value: Any) -> str:
     """Why a value that the document itself gives does not fit its schema, "" if it fits. *pure*."""
     try:
         problems = [problem_of(error) for error in errors_of(whole.evolve(schema=schema), value)]
@@ -52,7 +52,7 @@ def _nearest(made: Any, path: list[str | int], places: Mapping[int, str], pointe
     """The place in the document of the innermost schema on the way to `path`, with what is left of the way."""
     place, at = pointer, made
     for step in path:
-        place += join((step,))
+        place += to_pointer((step,))
         at = at[step]
         place = places.get(id(at), place)
     return place
@@ -73,13 +73,13 @@ def _all(made: Any) -> Iterator[dict[str, Any]]:
 
 
 def _odd(schema: dict[str, Any], whole: Any, place: str) -> Iterator[Oddity]:
-    if "default" in schema and (fault := value_fault(whole, schema, schema["default"])):
-        said = short(schema.pop("default"), 30)
+    if "default" in schema and (fault := value_error(whole, schema, schema["default"])):
+        said = shorten(schema.pop("default"), 30)
         yield Oddity(pointer=f"{place}/default", message=f"the default {said} {fault}; it is not used")
     fitting = []
     for example in schema.get("examples", ()):
-        if fault := value_fault(whole, schema, example):
-            yield Oddity(pointer=place, message=f"the example {short(example, 30)} {fault}; it is not used")
+        if fault := value_error(whole, schema, example):
+            yield Oddity(pointer=place, message=f"the example {shorten(example, 30)} {fault}; it is not used")
         else:
             fitting.append(example)
     if "examples" in schema:

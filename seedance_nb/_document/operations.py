@@ -42,7 +42,7 @@ class Operation:
         return f"{self.method.upper()} {self.path}" + (f" ({self.id})" if self.id else "")
 
 
-def followed(root: Table, table: Table) -> Table:
+def resolve_reference(root: Table, table: Table) -> Table:
     """The object that a local `$ref` leads to, or the one itself. *pure*. Raises: SpecError for any other `$ref`."""
     for _ in range(_MOST_HOPS):
         ref = table.value.get("$ref")
@@ -66,7 +66,7 @@ def operations_of(root: Table) -> tuple[Operation, ...]:
         item = root.value["paths"][path]
         if not isinstance(item, dict) or "x-ours" in item:
             continue
-        value = followed(root, root.table("paths").table(path)).value
+        value = resolve_reference(root, root.table("paths").table(path)).value
         for method in METHODS:
             operation = value.get(method)
             if isinstance(operation, dict) and "requestBody" in operation:
@@ -104,7 +104,7 @@ def _rank(content_type: str) -> tuple[bool, bool, int]:
     return plain != "application/json", not is_json(content_type), form
 
 
-def named_operation(operations: tuple[Operation, ...], name: str, file: str) -> Operation:
+def find_operation(operations: tuple[Operation, ...], name: str, file: str) -> Operation:
     """The one with this operationId, or this method and path. *pure*. Raises: SpecError where none or several have it."""
     folded = " ".join(name.split()).lower()
     matching = [one for one in operations if one.id == name]
@@ -119,7 +119,7 @@ def named_operation(operations: tuple[Operation, ...], name: str, file: str) -> 
     raise SpecError(f"{count} operation with a request body is called {name!r}{meant}", file=file, pointer="/paths")
 
 
-def listed(operations: tuple[Operation, ...]) -> str:
+def operations_text(operations: tuple[Operation, ...]) -> str:
     """The operations as one clause of a message. *pure*."""
     most = 12
     more = f" and {len(operations) - most} more" if len(operations) > most else ""
@@ -128,12 +128,12 @@ def listed(operations: tuple[Operation, ...]) -> str:
 
 def operation_table(root: Table, operation: Operation) -> Table:
     """Where an operation stands in its document. *pure*. Raises: SpecError."""
-    return followed(root, root.table("paths").table(operation.path)).table(operation.method)
+    return resolve_reference(root, root.table("paths").table(operation.path)).table(operation.method)
 
 
 def content_table(root: Table, operation: Table, content_type: str) -> Table:
     """Where the body of an operation is described for one media type. *pure*. Raises: SpecError."""
-    content = followed(root, operation.table("requestBody")).table("content")
+    content = resolve_reference(root, operation.table("requestBody")).table("content")
     if not content_type:
         raise content.error("no media type is written down for the request body")
     return content.table(content_type)
@@ -176,7 +176,9 @@ def auth_of(root: Table, operation: Table, oddities: list[Oddity], *, is_sent: b
     if not isinstance(named, dict) or not named:
         return None
     try:
-        scheme = followed(root, root.table("components").table("securitySchemes").table(str(next(iter(named)))))
+        scheme = resolve_reference(
+            root, root.table("components").table("securitySchemes").table(str(next(iter(named))))
+        )
         kind = scheme.text("type")
         if kind.lower() == "bearer":
             told = "the type bearer is none of OpenAPI's; it is read as http with the scheme bearer"

@@ -5,8 +5,8 @@ from importlib.resources import files
 from typing import Any
 
 from seedance_nb._base.errors import SpecError
-from seedance_nb._base.values import ABSENT, find, join
-from seedance_nb._document.reader import read
+from seedance_nb._base.values import ABSENT, find, to_pointer
+from seedance_nb._document.reader import read_document
 
 SPECS = files("seedance_nb") / "specs"
 
@@ -37,7 +37,7 @@ def with_shared(document: dict[str, Any], file: str) -> dict[str, Any]:
         _must_agree(find(shared, pointer), find(document, pointer), pointer, file)
     for path, item in _objects(document.get("paths")):
         for method, operation in _objects(item):
-            pointer = join(["paths", path, method, "security"])
+            pointer = to_pointer(["paths", path, method, "security"])
             _must_agree(shared["security"], operation.get("security", ABSENT), pointer, file)
     made: dict[str, Any] = _merged(shared, document)
     return made
@@ -71,7 +71,7 @@ def common_words() -> dict[str, str]:
 @functools.cache
 def packaged(name: str) -> dict[str, Any]:
     """A document that comes with the package, as it stands in its own file, not to be changed. *reads files*."""
-    return read((SPECS / f"{name}.yaml").read_text(encoding="utf-8"))[0]
+    return read_document((SPECS / f"{name}.yaml").read_text(encoding="utf-8"))[0]
 
 
 def _merged(shared: Any, own: Any) -> Any:

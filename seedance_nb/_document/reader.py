@@ -10,8 +10,7 @@ from typing import Any
 import yaml
 
 from seedance_nb._base.errors import SpecError
-from seedance_nb._base.values import Path as JsonPath
-from seedance_nb._base.values import join, read_json
+from seedance_nb._base.values import JsonPath, read_json, to_pointer
 
 MAX_BYTES = 1_000_000
 MAX_DEPTH = 100
@@ -30,7 +29,7 @@ _CORE: tuple[tuple[re.Pattern[str], Callable[[str], Any]], ...] = (
 )
 
 
-def read(source: "str | Path | Mapping[str, Any]") -> tuple[dict[str, Any], str]:
+def read_document(source: "str | Path | Mapping[str, Any]") -> tuple[dict[str, Any], str]:
     """The document as plain values, and the name of its file ("" if it has none). *reads files*.
 
     `source` is a dict, the path of a YAML or JSON file, or the text of one; nothing is ever fetched.
@@ -139,7 +138,7 @@ class _Yaml:
             raise self._error(f"the tag {event.tag} is not read; write the value out", event)
 
     def _error(self, problem: str, event: Any, path: JsonPath = ()) -> SpecError:
-        return SpecError(f"line {event.start_mark.line + 1}: {problem}", file=self._file, pointer=join(path))
+        return SpecError(f"line {event.start_mark.line + 1}: {problem}", file=self._file, pointer=to_pointer(path))
 
 
 def _scalar(event: Any) -> Any:

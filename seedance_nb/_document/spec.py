@@ -8,9 +8,8 @@ from typing import Any
 
 from seedance_nb._base.errors import SpecError
 from seedance_nb._base.problem import Oddity, Problem
-from seedance_nb._base.values import ABSENT, join
-from seedance_nb._base.values import Path as JsonPath
-from seedance_nb._document.operations import Auth, Operation, is_json, listed
+from seedance_nb._base.values import ABSENT, JsonPath, to_pointer
+from seedance_nb._document.operations import Auth, Operation, is_json, operations_text
 from seedance_nb._document.tables import Call, ErrorTable, PriceTable, TaskTable
 from seedance_nb._schema.validator import validator_of
 
@@ -65,7 +64,7 @@ class Spec:
         """The request's schema. *pure*. Raises: SpecError that lists the operations, where none of several is chosen."""
         if self.schema is None:
             raise SpecError(
-                f"the document has several operations; name one with sd.spec(document, operation=...): {listed(self.operations)}",
+                f"the document has several operations; name one with sd.spec(document, operation=...): {operations_text(self.operations)}",
                 file=self.file,
                 pointer="/paths",
             )
@@ -87,7 +86,7 @@ class Spec:
 
     def __repr__(self) -> str:
         if not self.is_chosen:
-            return f"Spec({self.name!r}: {self.title}; choose one of {listed(self.operations)})"
+            return f"Spec({self.name!r}: {self.title}; choose one of {operations_text(self.operations)})"
         return (
             f"Spec({self.name!r}: {self.title}, {self.mode or 'any'}; {self.method.upper()} {self.server}{self.path})"
         )
@@ -100,12 +99,12 @@ def validator(spec: Spec) -> Any:
 
 
 @functools.lru_cache(maxsize=64)
-def named(spec: Spec) -> tuple[tuple[JsonPath, dict[str, Any]], ...]:
+def named_fields(spec: Spec) -> tuple[tuple[JsonPath, dict[str, Any]], ...]:
     """Path and schema of every property of a request, objects inside objects among them, in the document's order. *pure*."""
     return tuple(_walk(spec.body, ()))
 
 
-def in_order(spec: Spec, problems: Iterable[Problem]) -> tuple[Problem, ...]:
+def in_document_order(spec: Spec, problems: Iterable[Problem]) -> tuple[Problem, ...]:
     """Problems in the order in which the document has their fields; after those of an object, what it does not have. *pure*."""
     ranks, objects = _ranks(spec)
 
@@ -122,9 +121,9 @@ def in_order(spec: Spec, problems: Iterable[Problem]) -> tuple[Problem, ...]:
 def _ranks(spec: Spec) -> tuple[dict[str, tuple[float, ...]], set[str]]:
     """The numbers of each property and of those around it, by its pointer; and the pointers of those that hold others."""
     ranks: dict[str, tuple[float, ...]] = {"": ()}
-    objects = {join(path[:-1]) for path, _ in named(spec)}
-    for number, (path, _) in enumerate(named(spec)):
-        ranks[join(path)] = (*ranks[join(path[:-1])], number)
+    objects = {to_pointer(path[:-1]) for path, _ in named_fields(spec)}
+    for number, (path, _) in enumerate(named_fields(spec)):
+        ranks[to_pointer(path)] = (*ranks[to_pointer(path[:-1])], number)
     return ranks, objects
 
 

@@ -5,7 +5,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from seedance_nb._base.errors import SpecError
-from seedance_nb._base.values import ABSENT, find, join
+from seedance_nb._base.values import ABSENT, find, to_pointer
 from seedance_nb._schema.normalise import Normaliser
 
 
@@ -19,14 +19,14 @@ class Table:
 
     def error(self, problem: str, *names: str) -> SpecError:
         """A SpecError at this place or at a member of it. *pure*."""
-        return SpecError(problem, file=self.file, pointer=self.pointer + join(names))
+        return SpecError(problem, file=self.file, pointer=self.pointer + to_pointer(names))
 
     def table(self, name: str, *, optional: bool = False) -> "Table":
         """The object at `name`; an empty one where it is optional and absent. Raises: SpecError otherwise."""
         value = self.value.get(name, {} if optional else ABSENT)
         if not isinstance(value, dict):
             raise self.error("is missing" if value is ABSENT else "must be an object", name)
-        return Table(value=value, file=self.file, pointer=self.pointer + join((name,)))
+        return Table(value=value, file=self.file, pointer=self.pointer + to_pointer((name,)))
 
     def text(self, name: str) -> str:
         """The text at `name`. Raises: SpecError where there is none."""

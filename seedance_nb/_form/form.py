@@ -9,10 +9,10 @@ from importlib.resources import files
 from pathlib import Path
 from typing import Any
 
-from seedance_nb._base.html import Html, escaped, sent_html
+from seedance_nb._base.html import Html, escape, request_html
 from seedance_nb._base.log import LOG
 from seedance_nb._base.problem import Problem
-from seedance_nb._base.values import find, join, json_text, read_json
+from seedance_nb._base.values import find, json_text, read_json, to_pointer
 from seedance_nb._check.advisory import warnings
 from seedance_nb._check.check import check
 from seedance_nb._document.spec import Spec
@@ -21,9 +21,9 @@ from seedance_nb._form.controls.registry import shared_models
 from seedance_nb._form.exchange.curl import read_values
 from seedance_nb._form.exchange.presets import load_preset, save_preset
 from seedance_nb._form.exchange.snippets import to_curl, to_python
-from seedance_nb._form.layout import Board
+from seedance_nb._form.layout import FormLayout
 from seedance_nb._form.model.fields import tree
-from seedance_nb._form.model.history import History, typed_at
+from seedance_nb._form.model.history import UndoHistory, typed_at
 from seedance_nb._form.model.secrets import masked
 from seedance_nb._form.model.values import as_given, moved, start_of
 from seedance_nb._form.summary import Summary
@@ -48,7 +48,7 @@ class Form:
     def __init__(self, spec: Spec, uploads: Uploads | None = None) -> None:
         self.spec = spec
         self.last_change = 0.0
-        self.history = History()
+        self.history = UndoHistory()
         self._shared = shared_models()
         self._shared.uploads = uploads
         self._lock = threading.RLock()
@@ -59,17 +59,17 @@ class Form:
         self._found: tuple[tuple[Problem, Any], ...] = ()
         self._observers: list[Callable[[dict[str, Any]], None]] = []
         self._root = tree(spec)
-        self._board = Board(self._root, self._shared, self._start, self._took)
+        self._board = FormLayout(self._root, self._shared, self._start, self._took)
         self._controls = self._board.controls
         self._fold = self._shared.button(self.open_advanced, "sdn-fold", description="Advanced", icon="caret-right")
         self._summary = Summary(self._shared, self._go)
         style = self._shared.html(css(), "sdn-style")
-        known = [self._shared.html(escaped(_KNOWN[spec.evidence]), "sdn-known")] if spec.evidence in _KNOWN else []
+        known = [self._shared.html(escape(_KNOWN[spec.evidence]), "sdn-known")] if spec.evidence in _KNOWN else []
         fold = [self._fold] if self._board.later else []
         parts = [style, *known, *self._board.widgets, *fold, self._summary.widget]
         self.widget = StaticBox(
             parts, self._shared.layout, "sdn", "sdn-form",
-            static=lambda: (repr(self), sent_html(json_text(self.shown()))),
+            static=lambda: (repr(self), request_html(json_text(self.shown()))),
         )  # fmt: skip
         self._refresh()
 
@@ -211,7 +211,7 @@ class Form:
             self.last_change = time.monotonic()
             was, control = self._values, self._controls[path]
             self._values, self._checked = self._board.put(self._values, path), None
-            here = path + join(change.path)
+            here = path + to_pointer(change.path)
             pressed = control.field.kind in ("choice", "toggle")
             self.history.note(was, "" if pressed else typed_at(here, find(was, here), find(self._values, here)))
             if change.order is not None:
@@ -227,7 +227,7 @@ class Form:
         self._board.focus(path)
 
     def _open_for(self, paths: Iterable[str]) -> None:
-        if any(path.startswith(join(field.path)) for path in paths for field in self._board.later):
+        if any(path.startswith(to_pointer(field.path)) for path in paths for field in self._board.later):
             self.open_advanced()
 
     def _tell(self) -> None:

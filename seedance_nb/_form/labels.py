@@ -18,7 +18,7 @@ _VERBS = ("is", "has", "must", "does", "speaks", "looks", "begins", "breaks")
 
 
 @dataclass(frozen=True, slots=True)
-class Said:
+class FieldStatus:
     """What a control's label says beside its name. `count` is the length so far, of characters or of entries.
 
     `brief` is what a folded field holds, in one line.
@@ -29,7 +29,7 @@ class Said:
     brief: str = ""
 
 
-def label_html(field: Field, said: Said) -> Html:
+def label_html(field: Field, said: FieldStatus) -> Html:
     """A field's name, mark, count, help and errors. *pure*."""
     return Html('<span class="sdn-name">{}{}{}{}{}</span>{}{}{}{}').format(
         field.label,

@@ -6,18 +6,18 @@ from dataclasses import replace
 from typing import Any
 
 from seedance_nb._base.problem import Problem
-from seedance_nb._base.values import ABSENT, find, join, split
+from seedance_nb._base.values import ABSENT, find, pointer_parts, to_pointer
 from seedance_nb._form.controls.base import Change, Control, Shared
 from seedance_nb._form.controls.choices import ALTERNATIVES
 from seedance_nb._form.controls.maps import MapControl
 from seedance_nb._form.controls.objects import Slot
-from seedance_nb._form.labels import Said, label_html
+from seedance_nb._form.labels import FieldStatus, label_html
 from seedance_nb._form.model.fields import Field
 from seedance_nb._form.model.parts import rest_of, start_of, takes_more, with_name
 from seedance_nb._form.model.shape import properties_of
 
 
-class Board:
+class FormLayout:
     """The controls of a document's fields. `widgets` are theirs, in order; `later` are the fields that stand apart.
 
     `took` is called with a control's path after a person's change of it.
@@ -56,7 +56,7 @@ class Board:
         for path, slot in self._slots:
             if slot.update(find(values, path)):
                 for name, control in slot.controls.items():
-                    control.show(find(values, path + join((name,))))
+                    control.show(find(values, path + to_pointer((name,))))
 
     def say(self, problems: Sequence[Problem]) -> tuple[list[Problem], list[Problem]]:
         """Says each problem at its field; those that a field says, and those that none does."""
@@ -97,7 +97,7 @@ class Board:
         """Opens what is folded above a place, and puts the cursor there."""
         home = self.home(path)
         if home is not None:
-            self.controls[home].focus(split(path[len(home) :]))
+            self.controls[home].focus(pointer_parts(path[len(home) :]))
 
     def open_later(self) -> tuple[list[Field], list[Any]]:
         """Makes the fields that stand apart; they and their widgets, each once."""
@@ -108,7 +108,7 @@ class Board:
         self._groups[group.path] = group
         made: list[Any] = []
         if group.path and "x-inputs" not in group.shape.view:
-            made.append(self._shared.html(label_html(group, Said()), "sdn-head", "sdn-section"))
+            made.append(self._shared.html(label_html(group, FieldStatus()), "sdn-head", "sdn-section"))
         for child in group.children:
             if child.kind == "group":
                 made += self._group(child)
@@ -118,15 +118,15 @@ class Board:
                 made.append(self._control(child).widget)
         if group.shape.conditions:
             slot = Slot(group, lambda field: self._control(replace(field, path=group.path + field.path)), self._shared)
-            self._slots.append((join(group.path), slot))
+            self._slots.append((to_pointer(group.path), slot))
             made.append(slot.widget)
-            slot.update(find(self._values, join(group.path)))
+            slot.update(find(self._values, to_pointer(group.path)))
         if takes_more(group):
             made.append(self._control(rest_of(group)).widget)
         return made
 
     def _control(self, field: Field) -> Control:
-        path = join(field.path)
+        path = to_pointer(field.path)
         control = self.controls[path] = self._shared.control(field, lambda change: self._took(path, change))
         value = find(self._values, path)
         if value is not ABSENT:

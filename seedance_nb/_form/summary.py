@@ -8,7 +8,7 @@ import ipywidgets as W  # noqa: N812
 
 from seedance_nb._base.html import Html
 from seedance_nb._base.problem import Problem
-from seedance_nb._base.values import split
+from seedance_nb._base.values import pointer_parts
 from seedance_nb._form.controls.base import Shared, toggle
 from seedance_nb._form.labels import clause
 from seedance_nb._form.model.fields import label_of
@@ -67,7 +67,7 @@ class Summary:
 def in_words(path: str) -> str:
     """A place in a body as a person reads it: `/input/shots/1/text` is "Input › Shots 2 › Text". *pure*."""
     words: list[str] = []
-    for part in split(path):
+    for part in pointer_parts(path):
         if part.isdecimal() and words:
             words[-1] += f" {int(part) + 1}"
         else:

@@ -39,14 +39,14 @@ class Entry:
     columns: dict[str, Any]
 
 
-def place(ledger: Path) -> Path:
+def journal_path(ledger: Path) -> Path:
     """Where the journal of a ledger lies. *pure*."""
     return ledger.with_name(f"{ledger.name}.journal.jsonl")
 
 
 def is_used(ledger: Path) -> bool:
     """Whether the journal of this ledger holds anything. *reads files*."""
-    path = place(ledger)
+    path = journal_path(ledger)
     return path.exists() and path.stat().st_size > 0
 
 
@@ -82,14 +82,14 @@ def locked(path: Path) -> Iterator[int]:
 
     Raises: OSError where it cannot be opened, or another process has had it for 30 s.
     """
-    turn = Turn(path)
+    turn = JournalLock(path)
     try:
         yield turn.take()
     finally:
         turn.leave()
 
 
-class Turn:
+class JournalLock:
     """One's turn with a journal. An interrupt in the middle of `take` or `leave` is made good by `leave`, which may be repeated."""
 
     def __init__(self, path: Path) -> None:

@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any, TypeVar
 
 from seedance_nb._base.errors import LedgerError
-from seedance_nb._check.body import roles
+from seedance_nb._check.body import values_by_role
 from seedance_nb._check.check import Approved
 from seedance_nb._check.price import Estimate
 from seedance_nb._ledger.budget import must_fit
@@ -19,7 +19,7 @@ from seedance_nb._ledger.database import real_path
 from seedance_nb._ledger.process import is_gone, this_process
 from seedance_nb._ledger.repair import in_memory
 from seedance_nb._ledger.row import CHANGEABLE, EARLY_STATES, FREE_STATES, SELECT, Row, State, row_at, row_of, stored
-from seedance_nb._ledger.store import Books, Page
+from seedance_nb._ledger.store import Store, Transaction
 
 _T = TypeVar("_T")
 _LONGEST_S = 86400
@@ -42,7 +42,7 @@ class Ledger:
         self.path = real_path(path)
         self.trouble = ""
         self._now = now
-        self._books = Books(self.path, now)
+        self._books = Store(self.path, now)
 
     @property
     def told(self) -> str:
@@ -69,11 +69,11 @@ class Ledger:
 
         Raises: OverBudget.
         """
-        spec, asked = approved.spec, roles(approved.spec, approved.values)
+        spec, asked = approved.spec, values_by_role(approved.spec, approved.values)
         told = json.dumps([base_url, spec.method, spec.path, approved.digest, take])
         intent = hashlib.sha256(told.encode()).hexdigest()
 
-        def claimed(page: Page) -> tuple[Row, bool]:
+        def claimed(page: Transaction) -> tuple[Row, bool]:
             settle_orphans(page)
             free = [str(state) for state in FREE_STATES]
             # An unclear row whose successor came to nothing blocks the request again.
@@ -117,7 +117,7 @@ class Ledger:
             raise TypeError(msg)
         kept = {name: stored(value) for name, value in changes.items()}
 
-        def changed(page: Page) -> Row | None:
+        def changed(page: Transaction) -> Row | None:
             there = page.db.execute("SELECT created FROM tasks WHERE seq = ?", (seq,)).fetchone()
             if there is None or not _is_same(there[0], made):
                 return None
@@ -210,7 +210,7 @@ class Ledger:
         def look(db: sqlite3.Connection) -> list[_T]:
             return [each(found) for found in db.execute(statement, values)]
 
-        def settled(page: Page) -> list[_T]:
+        def settled(page: Transaction) -> list[_T]:
             settle_orphans(page)
             return look(page.db)
 
@@ -232,7 +232,7 @@ def _is_same(created: float, made: float | None) -> bool:
     return made is None or created in (made, 0.0)  # 0 is what a rebuilt ledger has where nothing was left to read
 
 
-def settle_orphans(page: Page) -> None:
+def settle_orphans(page: Transaction) -> None:
     """Says of each row whose process ended before it saw an answer what may have become of its request."""
     # A process that died between the ledger and the answer may have sent the request: never ours to send again.
     early = page.db.execute(

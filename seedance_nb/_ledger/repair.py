@@ -28,7 +28,7 @@ from seedance_nb._ledger.database import (
 )
 from seedance_nb._ledger.journal import Entry
 from seedance_nb._ledger.row import COLUMNS, State, as_row
-from seedance_nb._ledger.store import Books, add_event, insert
+from seedance_nb._ledger.store import Store, add_event, insert
 
 _TRACES = {  # as a change stands in an event, and where a row begins: with its intent and its kind
     "task_id": re.compile(rb'"task_id": "((?:[^"\\\x00-\x1f]|\\.)+)"'),
@@ -45,7 +45,7 @@ _BLANK: Columns = {
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Found:
+class Salvage:
     """The rows of one ledger and its events, both by number, and where they came from.
 
     `unreadable` counts lines of the journal; `lost` are the numbers of rows of which neither file has anything.
@@ -108,12 +108,12 @@ def repair_ledger(path: Path | None = None) -> Repair:
         problem = f"The ledger {path} was not rebuilt: {error}."
     if problem:
         raise LedgerError(problem, file=str(path))
-    Books(path, time.time).transact(lambda _: None)  # which writes the new journal
+    Store(path, time.time).transact(lambda _: None)  # which writes the new journal
     return done
 
 
 def _repaired(path: Path) -> Repair:
-    journal = _journal.place(path)
+    journal = _journal.journal_path(path)
     had_journal = journal.exists()
     with _journal.locked(journal):
         try:
@@ -159,7 +159,7 @@ def _swap(path: Path, old: Path, new: Path) -> Path:
         _move_logs(path, aside)
     new.rename(path)
     sync_folder(path.parent)
-    _journal.place(path).rename(_journal.place(aside))
+    _journal.journal_path(path).rename(_journal.journal_path(aside))
     sync_folder(path.parent)
     return aside
 
@@ -171,7 +171,7 @@ def _move_logs(path: Path, aside: Path) -> None:
                 log.rename(target)
 
 
-def salvage(database: Path, journal: Path) -> Found:
+def salvage(database: Path, journal: Path) -> Salvage:
     """All that both files hold, the later state of each row first. *reads files*; neither is changed.
 
     Lines of the journal carry a checksum and are believed before the database, unless lines are missing. No id that either
@@ -197,7 +197,7 @@ def salvage(database: Path, journal: Path) -> Found:
         rows[seq] = _BLANK | {"error": "this row could not be read in the damaged ledger, nor in its journal"}
     for seq, row in rows.items():
         row.update(seq=seq, intent=row.get("intent") or f"not known, {seq}")
-    return Found(
+    return Salvage(
         ledger=entries[-1].ledger if entries else ledger,
         rows=dict(sorted(rows.items())),
         events=every,
@@ -208,7 +208,7 @@ def salvage(database: Path, journal: Path) -> Found:
     )
 
 
-def pour(db: sqlite3.Connection, found: Found) -> None:
+def pour(db: sqlite3.Connection, found: Salvage) -> None:
     """Writes what was found into an empty ledger. Raises: ForeignFile where that is nothing."""
     if not found.rows:
         msg = "neither file has a row of a ledger; to begin a new one, move it away yourself"
@@ -235,7 +235,7 @@ def pour(db: sqlite3.Connection, found: Found) -> None:
 
 def in_memory(path: Path) -> sqlite3.Connection | None:
     """A ledger in memory with all that can be read of the one at `path`, None if that is nothing. *reads files*."""
-    found = salvage(path, _journal.place(path))
+    found = salvage(path, _journal.journal_path(path))
     if not found.rows:
         return None
     db = sqlite3.connect(":memory:", isolation_level=None)

@@ -25,12 +25,12 @@ _STANDS_ALONE = ("intent", "spec", "base_url", "simulated", "digest", "take", "u
 T = TypeVar("T")
 _NOT_DAMAGE = {3, 5, 6, 7, 8, 9, 10, 13, 14, 15}  # SQLite's codes for places and moments: permission, busy, full, ...
 _FORK_S = 2
-_ALL: weakref.WeakSet["Books"] = weakref.WeakSet()
-_FORKING: list[tuple["Books", bool]] = []
+_ALL: weakref.WeakSet["Store"] = weakref.WeakSet()
+_FORKING: list[tuple["Store", bool]] = []
 
 
 @dataclass(slots=True, kw_only=True)
-class Page:
+class Transaction:
     """One transaction: the database inside it, and what goes into the journal when it ends; `last` is its last event."""
 
     db: sqlite3.Connection
@@ -88,7 +88,7 @@ class Page:
             raise self.unmirrored
 
 
-def put(db: sqlite3.Connection, entry: Entry) -> None:
+def write_entry(db: sqlite3.Connection, entry: Entry) -> None:
     """Writes what a line of the journal says into the database."""
     known = columns_of(db)
     columns = {name: value for name, value in entry.columns.items() if name in known}
@@ -153,19 +153,19 @@ def missing(db: sqlite3.Connection, ledger: str, after: int) -> list[Entry]:
     return entries
 
 
-class Books:
+class Store:
     """Database and journal of one ledger, opened when needed, again after a fork and after a repair."""
 
     def __init__(self, path: Path, now: Callable[[], float]) -> None:
         self.path = path
-        self._journal = _journal.place(path)
+        self._journal = _journal.journal_path(path)
         self._now = now
         self._lock = threading.RLock()
-        self._turn = _journal.Turn(self._journal)
+        self._turn = _journal.JournalLock(self._journal)
         self._db: sqlite3.Connection | None = None
         self._pid = 0
         self._file: os.stat_result | None = None
-        self._page: Page | None = None
+        self._page: Transaction | None = None
         self.is_foreign = False
         _ALL.add(self)
 
@@ -180,7 +180,7 @@ class Books:
         elif had:
             self._lock.release()
 
-    def transact(self, work: Callable[[Page], T]) -> T:
+    def transact(self, work: Callable[[Transaction], T]) -> T:
         """What `work` gives; the ledger is locked for everybody else meanwhile, and on the disk then. Raises: LedgerError.
 
         In one frame and no `with` of our own, so that Stop, wherever it comes, leaves nothing locked or half done.
@@ -206,7 +206,7 @@ class Books:
                     raise stop
         raise problem
 
-    def _begin(self) -> Page:
+    def _begin(self) -> Transaction:
         journal = self._take()
         db = self._open()
         if db.in_transaction:  # Stop was pressed again and again while the one before was undone
@@ -267,7 +267,7 @@ class Books:
         weakref.finalize(self, close_mine, self._db, self._pid).atexit = False
         return self._db
 
-    def _in_step(self, db: sqlite3.Connection, journal: int) -> Page:
+    def _in_step(self, db: sqlite3.Connection, journal: int) -> Transaction:
         (ledger,) = db.execute("SELECT id FROM identity").fetchone()
         (number,) = db.execute("SELECT coalesce(max(rowid), 0) FROM events").fetchone()
         last, ahead = _journal.after(journal, number)
@@ -275,8 +275,8 @@ class Books:
             msg = "the journal beside it belongs to another ledger"
             raise sqlite3.DatabaseError(msg)
         for entry in ahead:
-            put(db, entry)
-        self._page = page = Page(db=db, journal=journal, ledger=ledger, last=max(last, number), now=self._now)
+            write_entry(db, entry)
+        self._page = page = Transaction(db=db, journal=journal, ledger=ledger, last=max(last, number), now=self._now)
         if last < number:
             try:
                 _journal.append(journal, missing(db, ledger, last))

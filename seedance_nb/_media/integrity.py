@@ -7,7 +7,7 @@ from pathlib import Path
 from seedance_nb._media.container import open_container
 from seedance_nb._media.inspect import decode_error
 from seedance_nb._media.sandbox import Limits, limit, refuse, run
-from seedance_nb._media.sniff import Kind, sign
+from seedance_nb._media.sniff import Kind, sniff
 
 _LIMITS = Limits(memory=1024**3, cpu_s=15, wall_s=20)
 _MOST_PX = 6000 * 6000
@@ -19,10 +19,10 @@ ENDINGS = {"jpeg": ".jpg", "mov": ".mov", **{word: f".{word}" for word in ("mp4"
 """The endings of the formats that are kept; no other format is."""
 
 
-def medium(path: Path) -> tuple[Kind | None, str]:
+def media_kind(path: Path) -> tuple[Kind | None, str]:
     """What a file is by its first bytes; or None and what it is instead. *reads files*. Raises: OSError."""
     with path.open("rb") as file:
-        return sign(file.read(_HEAD))
+        return sniff(file.read(_HEAD))
 
 
 def whole_fault(path: Path, word: str) -> str:

@@ -10,9 +10,9 @@ from typing import Literal
 import httpx
 
 from seedance_nb._media.isobmff import boxes
-from seedance_nb._media.sniff import after_tag, sign
-from seedance_nb._web.addresses import Blocked, Resolver, lookup
-from seedance_nb._web.client import Ask, Trip, Way, length, must_be_plain, said, span
+from seedance_nb._media.sniff import after_tag, sniff
+from seedance_nb._web.addresses import BlockedAddress, Resolver, lookup
+from seedance_nb._web.client import AccessPolicy, Ask, Fetch, content_range, error_text, length, must_be_plain
 
 HEAD = 131_072
 """How many bytes are read of the front of every file."""
@@ -63,7 +63,7 @@ class PartialFile:
 
         Raises: OSError.
         """
-        kind, _ = sign(self.read(0, HEAD))
+        kind, _ = sniff(self.read(0, HEAD))
         with into.open("wb") as file:
             for start, part in self._parts:
                 file.seek(start)
@@ -83,7 +83,7 @@ def next_range(file: PartialFile) -> tuple[int, int] | None:
     head = file.read(0, HEAD)
     if not head:
         return None
-    kind, name = sign(head)
+    kind, name = sniff(head)
     need = None
     if name in ("jpeg", "png"):
         need = _walk(file, 2, _jpeg) if name == "jpeg" else _walk(file, 8, _png)
@@ -191,7 +191,7 @@ async def fetch_parts(
     in six requests and `total` seconds. Only https and public hosts are spoken to, unless the origin is `allowed_origin`.
     No key, cookie or proxy is used.
     """
-    trip = Trip(Way(origin=allowed_origin, resolve=resolve, connect_s=_CONNECT_S))
+    trip = Fetch(AccessPolicy(origin=allowed_origin, resolve=resolve, connect_s=_CONNECT_S))
     fetch, why = _Fetch(trip, MOST_PICTURE if kind == "image" else MOST), ""
     try:
         async with asyncio.timeout(total):
@@ -199,7 +199,7 @@ async def fetch_parts(
     except TimeoutError:
         why = f"{trip.name} did not give it within {total:g} s"
     except Exception as error:  # noqa: BLE001  # whatever a stranger's server brings about, it is only not looked at
-        why = said(error, trip.name)
+        why = error_text(error, trip.name)
     file = fetch.file
     try:
         file.write(into)
@@ -213,7 +213,7 @@ async def fetch_parts(
 class _Fetch:
     """One search through a file at an address: what of it has come, of `most` bytes at most."""
 
-    def __init__(self, trip: Trip, most: int) -> None:
+    def __init__(self, trip: Fetch, most: int) -> None:
         self.file = PartialFile()
         self._trip, self._most = trip, most
 
@@ -229,9 +229,9 @@ class _Fetch:
         if answer.status_code == httpx.codes.PARTIAL_CONTENT:
             await self._take(answer, 0, HEAD)
         elif answer.status_code == httpx.codes.REQUESTED_RANGE_NOT_SATISFIABLE:
-            raise Blocked("it is empty, or its server cannot give parts of it")
+            raise BlockedAddress("it is empty, or its server cannot give parts of it")
         elif answer.status_code != httpx.codes.OK:
-            raise Blocked(f"{self._trip.name} answered HTTP {answer.status_code}")
+            raise BlockedAddress(f"{self._trip.name} answered HTTP {answer.status_code}")
         else:
             self.file.size = length(answer)
             await self._take_front(answer)
@@ -247,7 +247,7 @@ class _Fetch:
                     return
                 if file.count >= self._most or need[0] >= self._most:
                     where = f"in the first {self._most / 1e6:.1f} MB"
-                    raise Blocked(f"{self._trip.name} gives no parts of files, and its header is not {where}")
+                    raise BlockedAddress(f"{self._trip.name} gives no parts of files, and its header is not {where}")
                 goal = min(max(need[1], goal + 1), self._most)
         if file.size is None:
             file.size = file.count
@@ -257,24 +257,28 @@ class _Fetch:
         while file.count != file.size and (need := next_range(file)) is not None:
             start, end = need[0], min(need[1], need[0] + self._most - file.count)
             if start > LARGEST:
-                raise Blocked(
+                raise BlockedAddress(
                     f"it is so large ({(file.size or start) / 1e6:,.0f} MB) that its header was not looked for"
                 )
             if trip.requests >= _MOST_REQUESTS or start >= end:
-                raise Blocked(f"its header was not found in {file.count / 1e6:.1f} MB and {trip.requests} requests")
+                raise BlockedAddress(
+                    f"its header was not found in {file.count / 1e6:.1f} MB and {trip.requests} requests"
+                )
             async with ask(_range(start, end)) as answer:
                 must_be_plain(answer)
                 if answer.status_code != httpx.codes.PARTIAL_CONTENT:
-                    raise Blocked(f"{trip.name} answered HTTP {answer.status_code} to a request for a part of it")
+                    raise BlockedAddress(
+                        f"{trip.name} answered HTTP {answer.status_code} to a request for a part of it"
+                    )
                 await self._take(answer, start, end)
 
     async def _take(self, answer: httpx.Response, start: int, end: int) -> None:
         """Takes in the part from `start` on, up to `end` at most."""
-        given = span(answer)
+        given = content_range(answer)
         if given is None or given[0] != start:
-            raise Blocked(f"{self._trip.name} gave another part of it than the one that was asked for")
+            raise BlockedAddress(f"{self._trip.name} gave another part of it than the one that was asked for")
         if start and given[2] != self.file.size:
-            raise Blocked(f"{self._trip.name} gave two different sizes for it")
+            raise BlockedAddress(f"{self._trip.name} gave two different sizes for it")
         self.file.size = given[2]
         at, end = start, min(end, given[1])
         async for chunk in answer.aiter_raw():
@@ -282,7 +286,7 @@ class _Fetch:
             at += len(chunk)
             if at >= end:
                 return
-        raise Blocked(f"{self._trip.name} gave fewer bytes of it than it said")
+        raise BlockedAddress(f"{self._trip.name} gave fewer bytes of it than it said")
 
 
 def _range(start: int, end: int) -> dict[str, str]:

@@ -11,8 +11,8 @@ from urllib.request import url2pathname
 
 from seedance_nb._base.html import table_html
 from seedance_nb._base.problem import Problem
-from seedance_nb._base.values import ABSENT, join, split
-from seedance_nb._base.values import Path as Place
+from seedance_nb._base.values import ABSENT, pointer_parts, to_pointer
+from seedance_nb._base.values import JsonPath as Place
 from seedance_nb._document.spec import Spec
 from seedance_nb._media.facts import MediaFacts
 from seedance_nb._media.partial import fetch_parts
@@ -84,7 +84,7 @@ class Report:
 
 def _last(path: str) -> str:
     """The field and the number of an entry, counted from 1, in words."""
-    *_, field, number = ("", "", *split(path))
+    *_, field, number = ("", "", *pointer_parts(path))
     return f"{field} {int(number) + 1}" if number.isdecimal() else number
 
 
@@ -229,7 +229,7 @@ def _file(source: str) -> Path | None:
 
 def _judged(field: _Field, seen: Mapping[str, _Seen]) -> Iterator[Finding]:
     for place, source in field.entries:
-        path, one = join(place), seen[source]
+        path, one = to_pointer(place), seen[source]
         if one.local:
             quote = field.tables[0][0].get("schemes", {}).get("quote", "")
             said = "is a file on this computer: it was looked at here, and the provider cannot reach it"
@@ -249,4 +249,4 @@ def _judged(field: _Field, seen: Mapping[str, _Seen]) -> Iterator[Finding]:
             yield from judge(path, rules, facts, warns=bool(known), source=known)
     for table, known in field.tables if field.listed else ():
         all_facts = [seen[source].facts for _, source in field.entries]
-        yield from judge_total(join(field.place), table, all_facts, warns=bool(known), source=known)
+        yield from judge_total(to_pointer(field.place), table, all_facts, warns=bool(known), source=known)

@@ -10,7 +10,7 @@ from seedance_nb._media.container import READERS, describe, main_stream, open_co
 from seedance_nb._media.facts import MediaFacts, read_facts, write_facts
 from seedance_nb._media.isobmff import boxes, heif_size, reader, track_size, within
 from seedance_nb._media.sandbox import Limits, limit, refuse, run
-from seedance_nb._media.sniff import after_tag, sign, webp_size
+from seedance_nb._media.sniff import after_tag, sniff, webp_size
 
 LIMITS = Limits(memory=1024**3, cpu_s=4, wall_s=5.0)
 _HEAD = 131_072
@@ -45,7 +45,7 @@ def _main(name: str) -> int:
             head = file.read(_HEAD)
     except OSError as error:
         return refuse(f"it cannot be opened ({error.strerror})")
-    kind, word = sign(head)
+    kind, word = sniff(head)
     if kind is None:
         return refuse(word)
     try:

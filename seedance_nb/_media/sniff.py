@@ -39,7 +39,7 @@ _OTHERS = (
 )  # fmt: skip
 
 
-def sign(head: bytes) -> tuple[Kind | None, str]:
+def sniff(head: bytes) -> tuple[Kind | None, str]:
     """The medium and its format as documents write it; or None and what it is instead. *pure*.
 
     An MP4 or MOV is told as "video" here; only its index tells whether there is a picture in it.

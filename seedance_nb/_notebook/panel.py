@@ -11,15 +11,15 @@ from IPython.display import HTML, DisplayHandle, display
 from ipywidgets.widgets.widget_button import ButtonStyle
 
 from seedance_nb._base.errors import Refused, SeedanceError, TaskFailed
-from seedance_nb._base.html import Html, escaped, sent_html
-from seedance_nb._base.log import unexpected
+from seedance_nb._base.html import Html, escape, request_html
+from seedance_nb._base.log import log_unexpected
 from seedance_nb._base.values import find
 from seedance_nb._check.check import approve
-from seedance_nb._check.price import Estimate, estimate, price_before, price_note
+from seedance_nb._check.price import Estimate, estimate, price_label, price_note
 from seedance_nb._document.spec import Spec
 from seedance_nb._form.controls.base import Shared, toggle
 from seedance_nb._form.form import Form
-from seedance_nb._notebook.refusals import faults
+from seedance_nb._notebook.refusals import field_errors
 from seedance_nb._notebook.status import (
     SIMULATED,
     done_html,
@@ -33,7 +33,7 @@ from seedance_nb._notebook.status import (
     unexpected_html,
     unsure_html,
 )
-from seedance_nb._notebook.toolbar import Tools, rest
+from seedance_nb._notebook.toolbar import Toolbar, rest
 from seedance_nb._notebook.uploads import ProviderUploads
 from seedance_nb._session.session import Session
 from seedance_nb._task.begin import World
@@ -55,12 +55,12 @@ class Panel:
     def __init__(self, spec: Spec, session: Session, budget: float | None = None) -> None:
         self.spec = spec
         self._budget = budget
-        self.form = Form(spec, ProviderUploads(lambda: session.advice.desk(spec), spec))
+        self.form = Form(spec, ProviderUploads(lambda: session.advice.account(spec), spec))
         self.task: Task | None = None
         self._session = session
         self._host = session.host(spec)
         self._simulated = not self._host
-        self._quote = Quote(session, spec, self._priced, simulated=self._simulated)
+        self._quote = LivePrice(session, spec, self._priced, simulated=self._simulated)
         self._sure: frozenset[str] = frozenset()
         self._blamed = False
         self._lock = threading.Lock()
@@ -72,11 +72,11 @@ class Panel:
         self._go = shared.make(W.Button, ButtonStyle, "sdn-go", description=self._price(), icon="play")
         self._stop = shared.make(W.Button, ButtonStyle, "sdn-hidden", description="Stop waiting")
         self._again = shared.make(W.Button, ButtonStyle, "sdn-hidden", description="Another take", icon="repeat")
-        self._note = shared.html(escaped(price_note(spec, self._quote.now, simulated=self._simulated)), "sdn-note")
+        self._note = shared.html(escape(price_note(spec, self._quote.now, simulated=self._simulated)), "sdn-note")
         self._status = shared.html("", "sdn-status")
         self._sent = shared.html("", "sdn-status")  # apart from what changes every second, so that it stays open
         self._seen = shared.html("", "sdn-status")
-        self._tools = Tools(self.form, shared, SETTLE_S)
+        self._tools = Toolbar(self.form, shared, SETTLE_S)
         foot = shared.box(W.HBox, [self._note, self._stop, self._again, self._go], "sdn-foot")
         # Where the simulator was not asked for, a key is all that the real service lacks.
         offered = self._simulated and session.simulate is None and spec.vouched
@@ -147,7 +147,7 @@ class Panel:
             self._blame(values, error)
             toggle(self._again, shown=isinstance(error, TaskFailed))
         except Exception as error:  # noqa: BLE001 - a callback's exception would be seen nowhere
-            unexpected("panel", error)
+            log_unexpected("panel", error)
             self._say(unexpected_html(error))
         finally:
             toggle(self._stop, shown=False)
@@ -156,7 +156,7 @@ class Panel:
 
     def _blame(self, sent: dict[str, Any], error: SeedanceError) -> None:
         """Shows what a refusal says of a field at that field, where it still has the value that was sent."""
-        told = faults(self.spec, sent, error) if isinstance(error, Refused) else ()
+        told = field_errors(self.spec, sent, error) if isinstance(error, Refused) else ()
         now = self.form.values
         still = [problem for problem in told if find(now, problem.path) == problem.value]
         if still:
@@ -174,7 +174,7 @@ class Panel:
             self._session.sender.send, approved, take=taken + 1, budget=self._budget, shown_as=world, by_hand=True
         )
         future = await asyncio.to_thread(task.future)
-        self._sent.value = sent_html(approved.body)
+        self._sent.value = request_html(approved.body)
         toggle(self._stop, shown=True)
         begun = time.monotonic()
         while not future.done() and self._watching:
@@ -199,7 +199,7 @@ class Panel:
 
     def _priced(self) -> None:
         self._go.description = self._price()
-        self._note.value = escaped(price_note(self.spec, self._quote.now, simulated=self._simulated))
+        self._note.value = escape(price_note(self.spec, self._quote.now, simulated=self._simulated))
 
     def _must_be(self, values: dict[str, Any]) -> None:
         if self.form.values != values:
@@ -225,10 +225,10 @@ class Panel:
         )
 
     def _price(self) -> str:
-        return f"Generate · {price_before(self._quote.now, simulated=self._simulated)}"
+        return f"Generate · {price_label(self._quote.now, simulated=self._simulated)}"
 
 
-class Quote:
+class LivePrice:
     """`now` is the price as far as it is known; `tell` is called, from any thread, when it changes."""
 
     def __init__(self, session: Session, spec: Spec, tell: Callable[[], None], *, simulated: bool) -> None:

@@ -8,9 +8,9 @@ from typing import Any
 
 from seedance_nb._base.errors import Refused
 from seedance_nb._base.problem import Problem
-from seedance_nb._base.values import ABSENT, Path, find, join
+from seedance_nb._base.values import ABSENT, JsonPath, find, to_pointer
 from seedance_nb._check.body import only_value
-from seedance_nb._document.spec import Spec, named
+from seedance_nb._document.spec import Spec, named_fields
 
 _HEAD = re.compile(r"^(?:Value error, )?(?:Invalid input for model [^\s:]+: )?")
 # Each sign of a place can be read in one way only, and nothing is tried twice: the words come from outside.
@@ -28,7 +28,7 @@ _LAST = re.compile(
 _ROOTS = ("body", "request", "json", "root", "$")
 
 
-def faults(spec: Spec, body: dict[str, Any], error: Refused) -> tuple[Problem, ...]:
+def field_errors(spec: Spec, body: dict[str, Any], error: Refused) -> tuple[Problem, ...]:
     """What a refusal says about single fields, each at its place in `body`, in the provider's words. *pure*.
 
     Only a refusal of the request itself is read, and only where it names exactly one field; all else stays in the error.
@@ -37,12 +37,12 @@ def faults(spec: Spec, body: dict[str, Any], error: Refused) -> tuple[Problem, .
         return ()
     found: dict[tuple[str, str], Problem] = {}
     for path, words in _named(error.provider_message, lambda where: _place(spec, body, where)):
-        pointer, said = join(path), words.strip().rstrip(".")
+        pointer, said = to_pointer(path), words.strip().rstrip(".")
         found[pointer, said] = Problem(path=pointer, message=said, rule="server", value=find(body, pointer))
     return tuple(found.values())
 
 
-def _named(message: str, means: Callable[[str], Path | None]) -> Iterator[tuple[Path, str]]:
+def _named(message: str, means: Callable[[str], JsonPath | None]) -> Iterator[tuple[JsonPath, str]]:
     """Where something is wrong and what, for every clause of a refusal that says both."""
     lines = [line.removeprefix("- ").strip() for line in message.splitlines()]
     for line, below in itertools.zip_longest(lines, lines[1:], fillvalue=""):
@@ -83,7 +83,7 @@ def _as_dict(line: str) -> tuple[str, str]:
     return "", ""
 
 
-def _place(spec: Spec, body: dict[str, Any], where: str) -> Path | None:
+def _place(spec: Spec, body: dict[str, Any], where: str) -> JsonPath | None:
     """The one field that a locator means, None for none or more than one."""
     parts = [part.strip("'\"") for part in re.split(r"\.|/|\[|\]|->|→|›|>| ", where) if part.strip("'\" ")]
     if len(parts) > 1 and parts[0] in _ROOTS:
@@ -95,11 +95,11 @@ def _place(spec: Spec, body: dict[str, Any], where: str) -> Path | None:
     if len(parts) > 1 and parts[-1].isdecimal():
         names, place = parts[:-1], parts[-1]
     # What has one value is nobody's fault, and what only holds other fields has no place of its own.
-    known = [path for path, schema in named(spec) if only_value(schema) is ABSENT and "properties" not in schema]
+    known = [path for path, schema in named_fields(spec) if only_value(schema) is ABSENT and "properties" not in schema]
     exact = [path for path in known if list(path) == names]
     ending = [path for path in known if list(map(str, path[-len(names) :])) == names]
     chosen = exact if exact and (rooted or len(names) > 1) else ending
     if len(chosen) != 1:
         return None
     entry = (*chosen[0], int(place)) if place else chosen[0]
-    return entry if place and find(body, join(entry)) is not ABSENT else chosen[0]
+    return entry if place and find(body, to_pointer(entry)) is not ABSENT else chosen[0]

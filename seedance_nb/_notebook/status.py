@@ -5,7 +5,7 @@ from typing import Any
 
 from seedance_nb._base.errors import SeedanceError
 from seedance_nb._base.html import Html
-from seedance_nb._base.log import unexpected
+from seedance_nb._base.log import log_unexpected
 from seedance_nb._base.problem import Problem
 from seedance_nb._document.spec import Spec
 from seedance_nb._form.labels import clause
@@ -113,7 +113,7 @@ def guarded(where: str, act: Callable[[], None], say: Callable[[Html], None]) ->
         try:
             act()
         except Exception as error:  # noqa: BLE001 - it is said
-            unexpected(where, error)
+            log_unexpected(where, error)
             say(unexpected_html(error))
 
     return call

@@ -9,13 +9,13 @@ import ipywidgets as W  # noqa: N812
 from ipywidgets.widgets.widget_button import ButtonStyle
 
 from seedance_nb._base.html import Html
-from seedance_nb._base.log import unexpected
+from seedance_nb._base.log import log_unexpected
 from seedance_nb._form.controls.base import Shared, toggle
 from seedance_nb._form.form import Form
 from seedance_nb._task.engine import ENGINE
 
 
-class Tools:
+class Toolbar:
     """The row of small buttons and the fold below it. The code is made when it is opened, and follows the form from then on.
 
     `settle_s` is how long the form has to rest after a press of Undo, in seconds.
@@ -56,7 +56,7 @@ class Tools:
             await rest(self._form, self._settle_s)
             self._form.undo()
         except Exception as error:  # noqa: BLE001 - on the engine's thread it would be seen nowhere
-            unexpected("undo", error)
+            log_unexpected("undo", error)
 
 
 async def rest(form: Form, settle_s: float) -> None:

@@ -4,14 +4,14 @@ from collections.abc import Callable
 from concurrent.futures import Future
 
 from seedance_nb._document.spec import Spec
-from seedance_nb._provider.account import Desk
+from seedance_nb._provider.account import Account
 from seedance_nb._task.engine import ENGINE
 
 
 class ProviderUploads:
     """The uploads that a document's provider has; `desk` gives the free calls with the key of the moment."""
 
-    def __init__(self, desk: Callable[[], Desk], spec: Spec) -> None:
+    def __init__(self, desk: Callable[[], Account], spec: Spec) -> None:
         self._desk = desk
         self.provider = spec.provider
         self.uploads = "upload" in spec.calls

@@ -9,11 +9,11 @@ from typing import Any
 
 from seedance_nb._base.errors import SeedanceError, Unauthorized
 from seedance_nb._base.values import find, is_number, json_text
-from seedance_nb._check.price import Estimate, estimate, priced
+from seedance_nb._check.price import Estimate, estimate, with_money
 from seedance_nb._check.request import call_request
 from seedance_nb._document.spec import Spec
 from seedance_nb._provider.outcome import Answer, free_value
-from seedance_nb._provider.transport import Place, look, way_of
+from seedance_nb._provider.transport import Endpoint, access_policy, fetch_answer
 from seedance_nb._schema.uris import media_fault
 from seedance_nb._web.origins import host_of
 from seedance_nb._web.transfer import put_bytes
@@ -25,13 +25,13 @@ _LOOK_S = 3
 _KINDS = {"image": "Image", "video": "Video", "audio": "Audio"}
 
 
-class Desk:
+class Account:
     """The free calls of one document's provider. None of them makes a task; each of them may need the key.
 
     `sleep` waits between two looks, in seconds.
     """
 
-    def __init__(self, spec: Spec, place: Place, sleep: Callable[[float], Awaitable[None]] = asyncio.sleep) -> None:
+    def __init__(self, spec: Spec, place: Endpoint, sleep: Callable[[float], Awaitable[None]] = asyncio.sleep) -> None:
         self.spec = spec
         self.place = place
         self._sleep = sleep
@@ -57,7 +57,7 @@ class Desk:
             return Estimate(unit=unit, why="the simulator has no prices")
         if not is_number(value) or not 0 <= value < _MOST:
             return Estimate(unit=unit, why="the estimate call named no amount")
-        return priced(self.spec, float(value), source=f"the estimate call of {self.spec.provider}")
+        return with_money(self.spec, float(value), source=f"the estimate call of {self.spec.provider}")
 
     async def balance(self) -> float:
         """What is left on the account, in the document's unit. *network*. Raises: Refused and its kinds, SeedanceError."""
@@ -93,7 +93,7 @@ class Desk:
         put, url = find(answer.value, call.put), find(answer.value, call.value)
         if not isinstance(put, str) or not isinstance(url, str) or media_fault(url, ["https", "http"]):
             raise SeedanceError(f"{self.spec.provider} answered without addresses for the upload.")
-        if fault := await put_bytes(put, content, kind, way_of(self.spec, self.place)):
+        if fault := await put_bytes(put, content, kind, access_policy(self.spec, self.place)):
             raise SeedanceError(
                 f"The file {name!r} could not be uploaded to {host_of(put)}: {fault}.", next_step="upload it again"
             )
@@ -146,7 +146,7 @@ class Desk:
     async def _answer(self, name: str, *, body: Any = None, query: dict[str, str] | None = None) -> Answer:
         text = json_text(body) if body is not None else ""
         request = call_request(self.spec.calls[name], self.place.base_url, query or {}, text)
-        answer, problem = await look(self.spec, request, self.place)
+        answer, problem = await fetch_answer(self.spec, request, self.place)
         if answer is None:
             raise SeedanceError(
                 f"{self.spec.provider} could not be asked for {name} ({problem}).", next_step="try again"

@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from seedance_nb._base.errors import SeedanceError, Unauthorized
-from seedance_nb._base.secret import Secret, warn_of_cell
+from seedance_nb._base.secret import Secret, warn_if_in_cell
 from seedance_nb._document import load as _spec
 from seedance_nb._document.spec import Spec
 
@@ -76,7 +76,7 @@ def _sendable(secret: Secret) -> Secret:
 
 
 def _meant(document: str | Path | Spec) -> Spec:
-    names = [name for name in _spec.names() if name.split("/")[0] == document]
+    names = [name for name in _spec.model_names() if name.split("/")[0] == document]
     spec = _spec.spec(names[0] if names else document)
     if not (spec.key_env and spec.vouched):
         told = "a document without x-provider gets one only as api_key= together with it"
@@ -105,7 +105,7 @@ def _stored(name: str) -> Secret | None:
     if secret == known:
         return known
     _KNOWN["environment", name] = secret  # held, so that it is masked also where nothing is being sent
-    warn_of_cell(secret)
+    warn_if_in_cell(secret)
     return secret
 
 

@@ -4,8 +4,8 @@ from dataclasses import dataclass
 from typing import Any, Literal
 
 from seedance_nb._base.errors import NoCredits, RateLimited, Refused, SeedanceError, Unauthorized, Unavailable
-from seedance_nb._base.text import tamed
-from seedance_nb._base.values import find, find_all, split
+from seedance_nb._base.text import sanitize
+from seedance_nb._base.values import find, find_all, pointer_parts
 from seedance_nb._document.spec import Spec
 from seedance_nb._document.tables import ErrorTable
 from seedance_nb._provider.status import read_id
@@ -20,7 +20,7 @@ _REFUSALS: dict[str, type[Refused]] = {
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Sent:
+class SendOutcome:
     """What became of the one POST. `unsent` and `refused` certainly made no task; `unknown` may have.
 
     `may_pass` is True where nothing left, and may do so a moment later.
@@ -52,7 +52,7 @@ def refusal(spec: Spec, code: str, words: str) -> Refused:
     return _REFUSALS[meaning](words, code=int(code) if code.isdecimal() else code or None)
 
 
-def classify(spec: Spec, answer: Answer) -> Sent:
+def classify(spec: Spec, answer: Answer) -> SendOutcome:
     """What an answer to the paid request means. *pure*.
 
     Accepted: a yes with an id. Refused: a clear no without one. All else is unknown.
@@ -62,16 +62,16 @@ def classify(spec: Spec, answer: Answer) -> Sent:
     if not isinstance(answer.value, dict) or spec.errors is None or spec.task is None:
         return _unknown(f"the answer (HTTP {answer.status}) is not the JSON that the document describes")
     table, task_id = spec.errors, read_id(spec.task, answer.value)
-    code, words = _code(table, answer), tamed(_message(table, answer))[:500]
+    code, words = _code(table, answer), sanitize(_message(table, answer))[:500]
     if answer.status < 300 and (str(code) in table.ok or (not code and task_id)):  # noqa: PLR2004
         if task_id:
-            return Sent(outcome="accepted", task_id=task_id, simulated=answer.simulated)
+            return SendOutcome(outcome="accepted", task_id=task_id, simulated=answer.simulated)
         return _unknown("the provider said yes without a task id that can be used")
     if error := refused(spec, answer):
         said = error.provider_message
         if task_id:
             return _unknown(f"the provider said no ({said!r}) and named a task all the same", task_id)
-        return Sent(outcome="refused", why=said, error=error)
+        return SendOutcome(outcome="refused", why=said, error=error)
     if not code and not words:
         return _unknown(f"the answer (HTTP {answer.status}) has none of the document's codes", task_id)
     reason = table.unclear.get(str(code or answer.status), "which the document does not list")
@@ -79,8 +79,8 @@ def classify(spec: Spec, answer: Answer) -> Sent:
     return _unknown(f"the provider answered {code or answer.status} {words!r}: {reason}{named}", task_id)
 
 
-def _unknown(why: str, task_id: str = "") -> Sent:
-    return Sent(outcome="unknown", why=why, task_id=task_id)
+def _unknown(why: str, task_id: str = "") -> SendOutcome:
+    return SendOutcome(outcome="unknown", why=why, task_id=task_id)
 
 
 def refused(spec: Spec, answer: Answer) -> Refused | None:
@@ -88,13 +88,13 @@ def refused(spec: Spec, answer: Answer) -> Refused | None:
     table = spec.errors
     if table is None or answer.redirect or not isinstance(answer.value, dict):
         return None
-    code, words = str(_code(table, answer)), tamed(_message(table, answer))[:500]
+    code, words = str(_code(table, answer)), sanitize(_message(table, answer))[:500]
     meant = code if code in table.refusals else ""
     if not meant and words and code not in table.unclear and str(answer.status) in table.statuses:
         meant = str(answer.status)
     if not meant:
         return None
-    details = [f"- {tamed(line)[:500]}" for line in _details(table, answer)]
+    details = [f"- {sanitize(line)[:500]}" for line in _details(table, answer)]
     error = refusal(spec, meant, "\n".join([words, *details]))
     if isinstance(error, RateLimited):
         error.retry_after = answer.retry_after
@@ -112,11 +112,11 @@ def free_value(spec: Spec, answer: Answer) -> dict[str, Any]:
         return answer.value
     if error := refused(spec, answer):
         raise error
-    words = tamed(_message(spec.errors, answer))[:300]
+    words = sanitize(_message(spec.errors, answer))[:300]
     raise SeedanceError(f"{spec.provider} answered {code or answer.status} {words!r}.")
 
 
-def troubled(spec: Spec, answer: Answer) -> bool:
+def is_overloaded(spec: Spec, answer: Answer) -> bool:
     """Whether an answer asks to be left alone for a while: 429, a 5xx, or the document's code for one of them. *pure*."""
     meant = ""
     if spec.errors is not None and isinstance(answer.value, dict):
@@ -136,7 +136,7 @@ def _message(table: ErrorTable, answer: Answer) -> str:
 
 def _details(table: ErrorTable, answer: Answer) -> list[str]:
     told = [
-        value if pointer.endswith("/*") else f"{split(pointer)[-1]}: {value}"
+        value if pointer.endswith("/*") else f"{pointer_parts(pointer)[-1]}: {value}"
         for pointer in table.details
         for value in find_all(answer.value, pointer)
     ]

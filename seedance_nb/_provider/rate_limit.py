@@ -40,7 +40,7 @@ def _moment(text: str) -> float | None:
         return None
 
 
-class Gate:
+class RateLimiter:
     """Turns for the requests of this process to one host; used from one thread.
 
     In good times 10 at once and 2 per second over time. After a 429, a 5xx or no answer, one request per pause goes out
@@ -60,7 +60,7 @@ class Gate:
         """The seconds for which nothing goes out because the host is in trouble, 0 in good times."""
         return max(0.0, self._closed_until - now) if self._failed else 0.0
 
-    def take(self, now: float) -> float:
+    def reserve(self, now: float) -> float:
         """Takes the next turn; the seconds until it comes, 0 for at once."""
         if self._failed:
             self._closed_until = now + self._pause()
@@ -69,11 +69,11 @@ class Gate:
         self._at = max(self._at, now)
         return max(0.0, -self._left / _PER_SECOND)
 
-    async def turn(self, clock: Callable[[], float], sleep: Callable[[float], Awaitable[None]]) -> float:
+    async def acquire(self, clock: Callable[[], float], sleep: Callable[[float], Awaitable[None]]) -> float:
         """Waits until a request may go out; when that is, by `clock`. What `sleep` was asked to sleep counts as slept."""
         now = clock()
         while True:
-            pause = self.closed(now) or self.take(now)
+            pause = self.closed(now) or self.reserve(now)
             if not pause:
                 return now
             was_open = not self.closed(now)
@@ -83,7 +83,7 @@ class Gate:
                 return now
             self._left += was_open  # the host fell into trouble meanwhile, so this turn was not used
 
-    def heard(self, sent: float, now: float, *, good: bool, retry_after: float | None = None) -> None:
+    def record(self, sent: float, now: float, *, good: bool, retry_after: float | None = None) -> None:
         """Takes note of an answer to a request that went out at `sent`; both times are of the clock of `turn`."""
         if good:
             if sent >= self._failed_at:

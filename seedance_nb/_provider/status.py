@@ -14,7 +14,7 @@ _MOST_CREDITS = 10**12
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Seen:
+class TaskStatus:
     """What one status answer says. `word` is the provider's own; `outputs` are result addresses."""
 
     state: State
@@ -25,7 +25,7 @@ class Seen:
     progress: float | None = None
 
 
-def read_status(table: TaskTable, answer: Any, errors: ErrorTable | None = None) -> Seen | None:
+def read_status(table: TaskTable, answer: Any, errors: ErrorTable | None = None) -> TaskStatus | None:
     """What a status answer says, or None where it says nothing about a task. *pure*.
 
     A word that the document does not have is the state `unrecognised`; "done" counts only with an address. `errors` says
@@ -51,7 +51,7 @@ def read_status(table: TaskTable, answer: Any, errors: ErrorTable | None = None)
         said = [f"the provider says {word[:80]} and names no video yet{more}"]
     is_told = state is State.FAILED or (state is not State.DONE and word.casefold() in table.words)
     cost = find(answer, table.credits) if table.credits else ABSENT
-    return Seen(
+    return TaskStatus(
         state=state,
         word=word[:80],
         outputs=outputs,

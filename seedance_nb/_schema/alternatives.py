@@ -71,7 +71,7 @@ def _fixed(branch: Any) -> dict[str, list[Any]]:
     return found
 
 
-def told(
+def errors_for_alternatives(
     schema: dict[str, Any], key: str, branches: Sequence[Any], value: Any, errors: Sequence[Sequence[ValidationError]]
 ) -> Iterator[ValidationError]:
     """The errors to tell where a value fits none of the branches: those of the one that is meant. *pure*."""

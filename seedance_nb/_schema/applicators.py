@@ -7,7 +7,7 @@ from collections.abc import Iterable, Iterator
 from typing import Any
 
 from seedance_nb._base.values import ABSENT
-from seedance_nb._schema.alternatives import UNCHECKED, branch_names, told
+from seedance_nb._schema.alternatives import UNCHECKED, branch_names, errors_for_alternatives
 from seedance_nb._schema.library import ValidationError
 from seedance_nb._schema.messages import are, words_for
 from seedance_nb._schema.patterns import search
@@ -36,7 +36,7 @@ def any_of(validator: Any, branches: Any, value: Any, schema: Any) -> Errors:
         if not found[-1][0]:
             return
     unsure = next((errors for errors, is_unsure in found if is_unsure), None)
-    yield from unsure or told(schema, "anyOf", branches, value, [errors for errors, _ in found])
+    yield from unsure or errors_for_alternatives(schema, "anyOf", branches, value, [errors for errors, _ in found])
 
 
 def one_of(validator: Any, branches: Any, value: Any, schema: Any) -> Errors:
@@ -50,7 +50,7 @@ def one_of(validator: Any, branches: Any, value: Any, schema: Any) -> Errors:
     elif unsure:
         yield from unsure[0]
     elif not any(fits):
-        yield from told(schema, "oneOf", branches, value, [errors for errors, _ in results])
+        yield from errors_for_alternatives(schema, "oneOf", branches, value, [errors for errors, _ in results])
 
 
 def not_(validator: Any, refused: Any, value: Any, _: Any) -> Errors:

@@ -3,7 +3,7 @@
 import re
 from typing import Any
 
-from seedance_nb._base.text import short
+from seedance_nb._base.text import shorten
 
 _TYPES = {
     "string": "text",
@@ -38,16 +38,16 @@ def words_for(rule: str, value: Any, limit: Any, schema: dict[str, Any]) -> str:
     match rule:
         case "type":
             allowed = [limit] if isinstance(limit, str) else limit
-            return f"must be {' or '.join(_TYPES.get(name, name) for name in allowed)}, not {kind_of(value)} {short(value, 30)}".rstrip()
+            return f"must be {' or '.join(_TYPES.get(name, name) for name in allowed)}, not {kind_of(value)} {shorten(value, 30)}".rstrip()
         case "enum" | "const":
             allowed = limit if rule == "enum" else [limit]
             # 5 and "5" must not look alike where one was given for the other.
             shown = (
-                short
+                shorten
                 if any(not isinstance(item, type(value)) and _bare(item) == _bare(value) for item in allowed)
                 else _bare
             )
-            return f"must be {'one of ' if len(allowed) > 1 else ''}{', '.join(map(shown, allowed))}; got {short(value, 30)}"
+            return f"must be {'one of ' if len(allowed) > 1 else ''}{', '.join(map(shown, allowed))}; got {shorten(value, 30)}"
         case "minLength":
             return "is empty" if not value else f"has {size:,} characters; at least {limit:,} are needed"
         case "maxLength":
@@ -80,7 +80,7 @@ def words_for(rule: str, value: Any, limit: Any, schema: dict[str, Any]) -> str:
         case "false":
             return "is not allowed here"
         case _:
-            return f"breaks the document's rule {rule!r} with {short(value, 30)}"
+            return f"breaks the document's rule {rule!r} with {shorten(value, 30)}"
 
 
 def are(count: float) -> str:
@@ -180,4 +180,4 @@ def kind_of(value: Any) -> str:
 
 
 def _bare(value: Any) -> str:
-    return value if isinstance(value, str) else short(value, 30)
+    return value if isinstance(value, str) else shorten(value, 30)

@@ -8,7 +8,7 @@ from urllib.parse import unquote, urldefrag, urljoin
 
 from seedance_nb._base.errors import SpecError
 from seedance_nb._base.problem import Oddity
-from seedance_nb._base.values import ABSENT, find, join
+from seedance_nb._base.values import ABSENT, find, to_pointer
 from seedance_nb._schema.dialect import (
     ANNOTATIONS,
     FROM,
@@ -26,7 +26,7 @@ from seedance_nb._schema.dialect import (
     role_within,
     says,
 )  # fmt: skip
-from seedance_nb._schema.repairs import mend
+from seedance_nb._schema.repairs import repair
 
 _VALUES = ("enum", "const", "default", "example", "examples")
 MAX_DEPTH = 64
@@ -86,7 +86,7 @@ class Places:
                 base = self._named(named, path, base)
             anchor = value.get("$anchor", value.get("$dynamicAnchor"))
             if isinstance(anchor, str):
-                self._anchors[base, anchor] = join(path)
+                self._anchors[base, anchor] = to_pointer(path)
         for name, child in _inner(value):
             self._read(child, (*path, name), base, depth + 1)
 
@@ -96,10 +96,10 @@ class Places:
         except ValueError:
             return base
         if fragment:  # draft 4 to 7 name a place so
-            self._anchors[address, fragment] = join(path)
+            self._anchors[address, fragment] = to_pointer(path)
             return base
-        self._roots[address] = join(path)
-        self._bases[join(path)] = address
+        self._roots[address] = to_pointer(path)
+        self._bases[to_pointer(path)] = address
         return address
 
 
@@ -181,7 +181,7 @@ class Normaliser:
         made = dict(schema)
         if "$dynamicRef" in made or "$recursiveRef" in made:
             raise self._error("a $dynamicRef is not followed; write a $ref", pointer)
-        mend(made, lambda key, said: self._tell(pointer + join((key,) if key else ()), said))
+        repair(made, lambda key, said: self._tell(pointer + to_pointer((key,) if key else ()), said))
         before(made)
         single = made.get("allOf")
         if isinstance(single, list) and len(single) == 1 and says(made) <= {"allOf", "type"}:
@@ -273,7 +273,7 @@ class Normaliser:
     def _map(self, items: Any, pointer: str, refs: Refs, role: Role) -> dict[str, Any]:
         if not isinstance(items, Mapping):
             raise self._error("must be an object of schemas", pointer)
-        return {name: self.schema(item, pointer + join((name,)), refs, role) for name, item in items.items()}
+        return {name: self.schema(item, pointer + to_pointer((name,)), refs, role) for name, item in items.items()}
 
     def _tell(self, pointer: str, message: str) -> None:
         self.oddities[Oddity(pointer=pointer, message=message)] = None

@@ -23,7 +23,7 @@ Tell = Callable[[str, str], None]
 """Takes the name of a keyword, "" for the schema itself, and the sentence about it."""
 
 
-def mend(made: dict[str, Any], tell: Tell) -> None:
+def repair(made: dict[str, Any], tell: Tell) -> None:
     """Changes one schema, not those inside it, where what is meant can be told or what is written means nothing."""
     for key in [key for key in made if key != key.strip() and key.strip() in KEYWORDS - made.keys()]:
         tell(key, f"the key has a space around it; it is read as {key.strip()}")

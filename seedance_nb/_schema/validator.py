@@ -9,7 +9,7 @@ import referencing
 
 from seedance_nb._base.problem import Problem
 from seedance_nb._base.text import HIDDEN
-from seedance_nb._base.values import ABSENT, digest, find, is_empty, join
+from seedance_nb._base.values import ABSENT, digest, find, is_empty, to_pointer
 from seedance_nb._schema import applicators
 from seedance_nb._schema.alternatives import UNCHECKED
 from seedance_nb._schema.applicators import strange
@@ -205,21 +205,21 @@ def problem_of(error: ValidationError) -> Problem:
     value: Any = error.instance
     limit: Any = error.validator_value
     others: tuple[str, ...] = ()
-    parent = join(list(error.absolute_path)[:-1])
+    parent = to_pointer(list(error.absolute_path)[:-1])
     if rule == "x-placeholders":
         table = schema["properties"][error.path[-1]]["x-placeholders"]
-        value, limit, quote = find(value, join(list(error.path)[-1:])), None, table.get("quote", "")
+        value, limit, quote = find(value, to_pointer(list(error.path)[-1:])), None, table.get("quote", "")
     elif rule in _STRANGE:
         limit, quote = None, ""
     else:
         quote = quote_for(rule, value, limit, schema)
     if rule == GIVEN or (rule == "oneOf" and value is ABSENT):
-        others = tuple(parent + join((name,)) for group in limit for name in group)
+        others = tuple(parent + to_pointer((name,)) for group in limit for name in group)
     message = error.message if rule in _OWN else words_for(rule, value, limit, schema)
     if is_secret(schema):  # it is told in no message
         value = HIDDEN
         message = message if rule in _SAYS_NO_VALUE else "does not fit what the document asks for"
-    path = join(list(error.absolute_path))
+    path = to_pointer(list(error.absolute_path))
     return Problem(path=path, message=message, rule=rule, value=value, limit=limit, quote=quote, others=others)
 
 

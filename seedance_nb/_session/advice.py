@@ -5,13 +5,13 @@ from collections.abc import Awaitable, Callable
 from typing import Any
 
 from seedance_nb._base.errors import SeedanceError
-from seedance_nb._base.values import digest, join
+from seedance_nb._base.values import digest, to_pointer
 from seedance_nb._check.check import Approved
 from seedance_nb._check.price import Estimate, estimate
-from seedance_nb._document.spec import Spec, named
+from seedance_nb._document.spec import Spec, named_fields
 from seedance_nb._media.preflight import Report, preflight
-from seedance_nb._provider.account import Desk
-from seedance_nb._provider.transport import Place, way_of
+from seedance_nb._provider.account import Account
+from seedance_nb._provider.transport import Endpoint, access_policy
 
 _FUNDS_S = 5
 
@@ -23,25 +23,25 @@ class Advice:
     """
 
     def __init__(
-        self, place: Callable[[Spec], Place], sleep: Callable[[float], Awaitable[None]] = asyncio.sleep
+        self, place: Callable[[Spec], Endpoint], sleep: Callable[[float], Awaitable[None]] = asyncio.sleep
     ) -> None:
         self._place = place
         self._sleep = sleep
         self._learned: dict[tuple[str, str], Estimate] = {}
 
-    def desk(self, spec: Spec) -> Desk:
+    def account(self, spec: Spec) -> Account:
         """The free calls of the document's provider. Reads the environment."""
-        return Desk(spec, self._place(spec), self._sleep)
+        return Account(spec, self._place(spec), self._sleep)
 
     async def price(self, spec: Spec, body: dict[str, Any]) -> Estimate:
         """What a request would cost, as far as anybody says so. *network*."""
-        desk = self.desk(spec)
+        desk = self.account(spec)
         told = self._learned[desk.place.base_url, digest(body)] = await desk.estimate(body)
         return told
 
     async def funds(self, spec: Spec) -> float | None:
         """What is on the account, None where nobody says it within 5 s. *network*."""
-        desk = self.desk(spec)
+        desk = self.account(spec)
         if not desk.has("balance") or desk.place.app is not None:
             return None
         try:
@@ -53,9 +53,11 @@ class Advice:
     async def look(self, spec: Spec, body: dict[str, Any]) -> Report:
         """What the files of a request are like, held against the document's limits. *network*, *reads files*."""
         where = self._place(spec)
-        named_so = way_of(spec, where).origin if where.app is None else ""
+        named_so = access_policy(spec, where).origin if where.app is None else ""
         report = await preflight(spec, body, allowed_origin=named_so)
-        videos = next((join(path) for path, schema in named(spec) if schema.get("x-role") == "reference_videos"), "")
+        videos = next(
+            (to_pointer(path) for path, schema in named_fields(spec) if schema.get("x-role") == "reference_videos"), ""
+        )
         if spec.price.sizes and videos:  # tokens are counted for the frames of reference videos too
             self._learned[where.base_url, digest(body)] = estimate(spec, body, report.seconds(videos))
         return report

@@ -20,7 +20,7 @@ class Models:
     _heads = ("name", "what", "goes to", "price", "how it is known")
 
     def __init__(self, session: Session) -> None:
-        self.names = _spec.names()
+        self.names = _spec.model_names()
         self._rows = [self._line(session, _spec.spec(name)) for name in self.names]
 
     def _line(self, session: Session, spec: Spec) -> list[str]:

@@ -15,7 +15,7 @@ from seedance_nb._base.secret import Secret
 from seedance_nb._document.spec import Spec
 from seedance_nb._ledger.row import Row
 from seedance_nb._provider.key_sources import find_key
-from seedance_nb._provider.transport import Place
+from seedance_nb._provider.transport import Endpoint
 from seedance_nb._schema.uris import SIMULATED_HOST
 from seedance_nb._simulator import store as _store
 from seedance_nb._task.engine import ENGINE
@@ -24,7 +24,7 @@ from seedance_nb._web.transfer import fetch_small
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Doors:
+class Routing:
     """What a session was told about where its requests go. `pace` are the simulator's queue and run times in seconds.
 
     `for_one` is whether the key was given together with the one document that it is used for.
@@ -40,7 +40,7 @@ class Doors:
     sleep: Callable[[float], Awaitable[None]] = asyncio.sleep
     clock: Callable[[], float] = time.monotonic
 
-    def new(self, spec: Spec) -> Place:
+    def new(self, spec: Spec) -> Endpoint:
         """Where a new request goes. Reads the environment.
 
         The simulator, where it is asked for, or where neither a key nor an address is named. Raises: Unauthorized for a key
@@ -53,7 +53,7 @@ class Doors:
             return _simulated(spec, self.pace)
         return self._with_key(spec, base or same_base(spec.server), secret)
 
-    def of(self, spec: Spec, row: Row) -> Place:
+    def of(self, spec: Spec, row: Row) -> Endpoint:
         """Where a task that the ledger holds was sent. Reads the environment.
 
         Raises: SeedanceError where that is another place than the one that keys go to now, or a key is missing.
@@ -76,7 +76,7 @@ class Doors:
         told = os.getenv(spec.base_env, "") if spec.vouched and spec.base_env else ""
         return base_of(told, spec.base_env) if told else ""
 
-    def _with_key(self, spec: Spec, base: str, secret: Secret | None) -> Place:
+    def _with_key(self, spec: Spec, base: str, secret: Secret | None) -> Endpoint:
         if not spec.vouched and (secret is None or not (self.for_one or self.base_url)):
             raise SeedanceError(
                 f"The document {spec.file or spec.name} is of no provider that is known here and wants a key at "
@@ -89,7 +89,7 @@ class Doors:
                 f"There is no key for {spec.provider}, which would go to {host_of(base)}.",
                 next_step=f"sd.ask_key({spec.provider!r}), or set {spec.key_env}, or leave base_url and simulate alone to use the simulator",
             )
-        return Place(
+        return Endpoint(
             base_url=base,
             secret=secret,
             total=self.answer_s,
@@ -103,13 +103,13 @@ def _host(spec: Spec) -> str:
     return f"{spec.provider}{SIMULATED_HOST}"
 
 
-def _simulated(spec: Spec, pace: tuple[float, float]) -> Place:
+def _simulated(spec: Spec, pace: tuple[float, float]) -> Endpoint:
     app = _simulator(spec, _store.default_folder(), pace)
-    return Place(base_url=f"http://{_host(spec)}", secret=Secret("no-key-is-needed-here", "the simulator"), app=app)
+    return Endpoint(base_url=f"http://{_host(spec)}", secret=Secret("no-key-is-needed-here", "the simulator"), app=app)
 
 
 @functools.lru_cache(maxsize=16)
 def _simulator(spec: Spec, folder: Path, pace: tuple[float, float]) -> Any:
-    from seedance_nb._simulator.app import Pace, Simulator
+    from seedance_nb._simulator.app import Simulator, Timing
 
-    return Simulator([spec], _store.Store(folder), fetch_small, Pace(queue=pace[0], run=pace[1])).app
+    return Simulator([spec], _store.Store(folder), fetch_small, Timing(queue=pace[0], run=pace[1])).app

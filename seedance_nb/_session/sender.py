@@ -9,20 +9,20 @@ from seedance_nb._document import load as _spec
 from seedance_nb._document.spec import Spec
 from seedance_nb._ledger.ledger import Ledger
 from seedance_nb._ledger.row import Row
-from seedance_nb._provider.transport import Place
+from seedance_nb._provider.transport import Endpoint
 from seedance_nb._session.advice import Advice
-from seedance_nb._session.routing import Doors
-from seedance_nb._task.begin import World, begin, must_be_meant, sendable
+from seedance_nb._session.routing import Routing
+from seedance_nb._task.begin import World, begin, require_consent, require_sendable
 from seedance_nb._task.engine import ENGINE
 from seedance_nb._task.files import outputs_folder
-from seedance_nb._task.send import Flow
+from seedance_nb._task.send import TaskRun
 from seedance_nb._task.task import Task
 
 
 class Sender:
     """The one way from an approved request to its task. `outputs` and `budget` are those of `Session`."""
 
-    def __init__(self, doors: Doors, ledger: Ledger, outputs: Path | None, budget: float | None) -> None:
+    def __init__(self, doors: Routing, ledger: Ledger, outputs: Path | None, budget: float | None) -> None:
         self.ledger = ledger
         self.advice = Advice(doors.new, doors.sleep)
         self.specs: dict[str, Spec] = {}
@@ -54,23 +54,23 @@ class Sender:
         sent there or nowhere. Raises: what `Session.submit` raises.
         """
         budget = self.limit(budget)
-        sendable(approved.spec, take, budget)
+        require_sendable(approved.spec, take, budget)
         flow = self.new_flow(approved.spec, budget, shown_as=shown_as, by_hand=by_hand)
         return self.begin(flow, approved, take, budget)
 
-    def new_flow(self, spec: Spec, budget: float | None, *, shown_as: World = "", by_hand: bool = False) -> Flow:
+    def new_flow(self, spec: Spec, budget: float | None, *, shown_as: World = "", by_hand: bool = False) -> TaskRun:
         """The surroundings of a new request, where somebody means it to be sent there. Raises: SeedanceError."""
         self.specs[spec.name] = spec
         place = self._doors.new(spec)
-        must_be_meant(spec, place, budget, shown_as=shown_as, by_hand=by_hand)
+        require_consent(spec, place, budget, shown_as=shown_as, by_hand=by_hand)
         return self._flow(spec, place)
 
-    def flow_of(self, spec: Spec, row: Row) -> Flow:
+    def flow_of(self, spec: Spec, row: Row) -> TaskRun:
         """The surroundings of a task that the ledger holds. Raises: SeedanceError where it cannot be looked at from here."""
         return self._flow(spec, self._doors.of(spec, row))
 
     def begin(
-        self, flow: Flow, approved: Approved, take: int, budget: float | None, instead_of: int | None = None
+        self, flow: TaskRun, approved: Approved, take: int, budget: float | None, instead_of: int | None = None
     ) -> Task:
         """The task of a request, sent where it is new. *writes ledger*, *network*, *spends credits*.
 
@@ -90,7 +90,7 @@ class Sender:
         """
         if row.spec in self.specs:
             return self.specs[row.spec]
-        if row.spec in _spec.names():
+        if row.spec in _spec.model_names():
             return _spec.spec(row.spec)
         raise SeedanceError(
             f"{row.name} was made from the document {row.spec}, which does not come with the package.",
@@ -98,9 +98,9 @@ class Sender:
             charged=row.charged,
         )
 
-    def _flow(self, spec: Spec, place: Place) -> Flow:
+    def _flow(self, spec: Spec, place: Endpoint) -> TaskRun:
         has_account = place.app is None and "balance" in spec.calls
-        return Flow(
+        return TaskRun(
             spec=spec,
             place=place,
             ledger=self.ledger,

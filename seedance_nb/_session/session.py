@@ -6,13 +6,13 @@ from collections.abc import Awaitable, Callable, Iterable, Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
-from seedance_nb._base.errors import InvalidInput, LimitWarning, MediaWarning, SeedanceError, tell
+from seedance_nb._base.errors import InvalidInput, LimitWarning, MediaWarning, SeedanceError, emit_warnings
 from seedance_nb._base.problem import Problem
-from seedance_nb._base.secret import Secret, hidden, without_keys_in
-from seedance_nb._base.text import nameable
+from seedance_nb._base.secret import Secret, as_secret, mask_keys_in
+from seedance_nb._base.text import safe_name
 from seedance_nb._base.values import find, read_json
 from seedance_nb._check.advisory import warnings
-from seedance_nb._check.body import extra_fault, extra_paths, place, roles
+from seedance_nb._check.body import build_body, extra_paths, extra_problem, values_by_role
 from seedance_nb._check.check import approve, check
 from seedance_nb._check.price import Estimate
 from seedance_nb._document import load as _spec
@@ -22,11 +22,11 @@ from seedance_nb._ledger import database as _database
 from seedance_nb._ledger.ledger import Ledger
 from seedance_nb._ledger.row import Row
 from seedance_nb._media.preflight import Report
-from seedance_nb._session.routing import Doors
+from seedance_nb._session.routing import Routing
 from seedance_nb._session.sender import Sender
-from seedance_nb._task.begin import must_be_meant, sendable
+from seedance_nb._task.begin import require_consent, require_sendable
 from seedance_nb._task.engine import ENGINE
-from seedance_nb._task.follow import glance
+from seedance_nb._task.follow import poll_once
 from seedance_nb._task.task import Task, Tasks
 from seedance_nb._task.video import Video
 from seedance_nb._web.origins import host_of
@@ -62,9 +62,9 @@ class Session:
         clock: Callable[[], float] = time.monotonic,
         for_one: bool = False,
     ) -> None:
-        key = hidden(api_key)
+        key = as_secret(api_key)
         del api_key
-        self._doors = Doors(
+        self._doors = Routing(
             given=key, for_one=for_one, base_url=base_url or "", simulate=simulate, pace=(queue_s, run_s), answer_s=answer_s,
             sleep=sleep, clock=clock,
         )  # fmt: skip
@@ -94,7 +94,7 @@ class Session:
     def must_be_meant(self, document: Document, budget: float | None = None) -> None:
         """Nothing, where a request would be free, somebody is there, or a budget says so. Raises: SeedanceError."""
         spec = _spec.spec(document)
-        must_be_meant(spec, self._doors.new(spec), self.sender.limit(budget))
+        require_consent(spec, self._doors.new(spec), self.sender.limit(budget))
 
     def check(
         self, document: Document, /, *, extra: Mapping[str, Any] | None = None, **fields: Any
@@ -105,9 +105,9 @@ class Session:
         `extra` holds undocumented fields that are sent knowingly. Raises: SpecError.
         """
         spec = _spec.spec(document)
-        if fault := extra_fault(extra):
+        if fault := extra_problem(extra):
             return (fault,)
-        body = place(spec, fields, extra)
+        body = build_body(spec, fields, extra)
         return check(spec, body, extra_paths(spec, extra)) + warnings(spec, body)
 
     def preflight(self, document: Document, /, **fields: Any) -> Report:
@@ -118,7 +118,7 @@ class Session:
         InvalidInput for a field that the document does not have, or one of another type.
         """
         spec = _spec.spec(document)
-        body = place(spec, fields)
+        body = build_body(spec, fields)
         if wrong := tuple(p for p in check(spec, body) if p.rule in ("unknown", "type", "json")):
             raise InvalidInput(wrong)
         return ENGINE.run(self.advice.look(spec, body))
@@ -158,7 +158,7 @@ class Session:
         """
         spec = _spec.spec(document)
         budget = self.sender.limit(budget)
-        sendable(spec, take, budget)
+        require_sendable(spec, take, budget)
         approved = approve(spec, fields, extra)
         flow = self.sender.new_flow(spec, budget)
         doubts = warnings(spec, approved.values)
@@ -167,9 +167,9 @@ class Session:
             if refusing := tuple(problem for problem in report.problems if not problem.warns):
                 raise InvalidInput(refusing)
             doubts += report.problems
-            tell(report.unchecked, MediaWarning)
+            emit_warnings(report.unchecked, MediaWarning)
         # Before anything is sent, so that it costs nothing where warnings are made errors.
-        tell(doubts, LimitWarning)
+        emit_warnings(doubts, LimitWarning)
         return self.sender.begin(flow, approved, take, budget)
 
     def generate(
@@ -209,7 +209,7 @@ class Session:
         row = self.ledger.row(name)
         if row is None:
             raise SeedanceError(
-                f"The ledger {self.ledger.path} has no task {nameable(name)!r}.",
+                f"The ledger {self.ledger.path} has no task {safe_name(name)!r}.",
                 next_step="sd.tasks() lists what there is; sd.Session(ledger=Path('...')).task(...) finds one of another ledger",
             )
         spec = self.sender.spec_of(row) if document is None else _spec.spec(document)
@@ -221,12 +221,12 @@ class Session:
         A callback carries no signature, so nothing else of it is believed. Raises: SeedanceError for one that names no task
         of the ledger; Unauthorized.
         """
-        own, payload = _spec.spec(document) if document is not None else None, without_keys_in(payload)
+        own, payload = _spec.spec(document) if document is not None else None, mask_keys_in(payload)
         known = [*self.sender.specs.values(), own] if own else [*self.sender.specs.values()]
         row = next(filter(None, map(self.ledger.row, callback_names(payload, known))), None)
         if row is not None:
             spec = own or self.sender.spec_of(row)
-            ENGINE.run(glance(self.sender.flow_of(spec, row), row))
+            ENGINE.run(poll_once(self.sender.flow_of(spec, row), row))
             return self.task(row.name, document=own)
         raise SeedanceError(
             "The callback names no task of this ledger, so nothing of it is believed.",
@@ -235,7 +235,7 @@ class Session:
 
     def _asked(self, row: Row) -> dict[str, Any]:
         try:
-            return roles(self.sender.spec_of(row), read_json(row.body))
+            return values_by_role(self.sender.spec_of(row), read_json(row.body))
         except SeedanceError:
             return {}
 
@@ -252,7 +252,7 @@ def callback_names(payload: Mapping[str, Any] | str | bytes, more: Iterable[Spec
     if not isinstance(told, dict):
         raise SeedanceError("The callback is not a JSON object.", next_step="give the body of the call as it came")
     places = {
-        (spec.provider, spec.callback_id) for spec in (*map(_spec.spec, _spec.names()), *more) if spec.callback_id
+        (spec.provider, spec.callback_id) for spec in (*map(_spec.spec, _spec.model_names()), *more) if spec.callback_id
     }
     for provider, pointer in sorted(places):
         name = find(told, pointer)

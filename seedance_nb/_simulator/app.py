@@ -15,14 +15,14 @@ from starlette.routing import Route
 
 from seedance_nb._base.errors import SpecError
 from seedance_nb._base.values import find, json_text, read_json
-from seedance_nb._check.body import only_value, roles, seconds_of
+from seedance_nb._check.body import only_value, seconds_of, values_by_role
 from seedance_nb._check.check import check
 from seedance_nb._check.price import estimate
 from seedance_nb._document.spec import Spec
 from seedance_nb._simulator import replies as _replies
 from seedance_nb._simulator.paint import Fetch, paint, size_of
 from seedance_nb._simulator.replies import Reply, codes
-from seedance_nb._simulator.side_calls import Annex
+from seedance_nb._simulator.side_calls import SideCalls
 from seedance_nb._simulator.store import Simulated, Store
 
 MARK = "x-seedance-simulator"
@@ -33,7 +33,7 @@ _FAULT = "The simulator was asked to fail this task."
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Pace:
+class Timing:
     """How long the simulator lets a task wait and run, in seconds; painting may make the run longer."""
 
     queue: float = 0.8
@@ -47,11 +47,11 @@ class Simulator:
     """
 
     def __init__(
-        self, specs: Sequence[Spec], store: Store, fetch: Fetch, pace: Pace, now: Callable[[], float] = time.time
+        self, specs: Sequence[Spec], store: Store, fetch: Fetch, pace: Timing, now: Callable[[], float] = time.time
     ) -> None:
         self.specs = {spec.name: spec for spec in specs}
         self.store = store
-        self._annex = Annex(store, fetch, pace.queue, now)
+        self._annex = SideCalls(store, fetch, pace.queue, now)
         self._pace = pace
         self._now = now
         self._painting: dict[str, asyncio.Task[None]] = {}
@@ -125,12 +125,12 @@ class Simulator:
         output = f"{base}/outputs/{task.id}.mp4" if state == "done" else None
         fault = task.fault if state == "failed" else None
         last = [f"{base}/outputs/{task.id}-last.png"] if output and self.store.last_frame(task.id).exists() else []
-        return _replies.told(
+        return _replies.status_reply(
             spec, state, {**self._facts(spec, task, state), "output": output, "more": last, "fault": fault}
         )
 
     def _facts(self, spec: Spec, task: Simulated, state: str) -> dict[str, Any]:
-        asked, ended = roles(spec, task.body), state in ("done", "failed")
+        asked, ended = values_by_role(spec, task.body), state in ("done", "failed")
         created, now = int(task.created), int(self._now())
         end = int(task.created + self._pace.queue + self._pace.run) if ended else None
         width, height = size_of(asked)

@@ -6,9 +6,9 @@ from collections.abc import Awaitable, Callable
 from pathlib import Path
 from typing import Any
 
-from seedance_nb._base.values import ABSENT, find, join
-from seedance_nb._check.body import roles, seconds_of
-from seedance_nb._document.spec import Spec, named
+from seedance_nb._base.values import ABSENT, find, to_pointer
+from seedance_nb._check.body import seconds_of, values_by_role
+from seedance_nb._document.spec import Spec, named_fields
 from seedance_nb._media.sandbox import run_async
 from seedance_nb._simulator.job import LIMITS, Job, Reference, dump, frame_size
 
@@ -50,9 +50,9 @@ def size_of(asked: dict[str, Any]) -> tuple[int, int]:
 
 
 def _job(spec: Spec, body: dict[str, Any], output: Path, last_frame: Path, references: tuple[Reference, ...]) -> Job:
-    asked = roles(spec, body)
+    asked = values_by_role(spec, body)
     width, height = size_of(asked)
-    given = [(path[-1], schema, find(body, join(path))) for path, schema in named(spec)]
+    given = [(path[-1], schema, find(body, to_pointer(path))) for path, schema in named_fields(spec)]
     settings = tuple(
         (str(name), "on" if value is True else "off" if value is False else str(value))
         for name, schema, value in given
@@ -69,9 +69,9 @@ def _job(spec: Spec, body: dict[str, Any], output: Path, last_frame: Path, refer
 
 async def _references(spec: Spec, body: dict[str, Any], folder: Path, fetch: Fetch) -> tuple[Reference, ...]:
     wanted: list[Awaitable[Reference]] = []
-    for path, schema in named(spec):
+    for path, schema in named_fields(spec):
         kind = schema.get("x-media", {}).get("kind")
-        urls = find(body, join(path)) if kind else ABSENT
+        urls = find(body, to_pointer(path)) if kind else ABSENT
         if urls is not ABSENT:
             for number, url in enumerate([urls] if isinstance(urls, str) else urls, 1):
                 wanted.append(_reference(f"[{kind.title()}{number}]", kind, url, folder / str(len(wanted)), fetch))

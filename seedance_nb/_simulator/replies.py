@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any
 
-from seedance_nb._base.values import ABSENT, find, put, split
+from seedance_nb._base.values import ABSENT, find, pointer_parts, set_at
 from seedance_nb._document.spec import Spec
 
 _NO_ACCOUNT = {"required": 200, "available": 137, "balance": 137.96}
@@ -58,14 +58,14 @@ def refused(spec: Spec, code: str, details: Sequence[str] = ()) -> Reply:
     value: Any = {}
     if table.code:
         own = "" if by_status else int(code) if code.isdecimal() else code
-        value = put(value, split(table.code[-1 if by_status else 0]), own)
-    value = put(value, split(table.message[-1 if by_status else 0]), said)
+        value = set_at(value, pointer_parts(table.code[-1 if by_status else 0]), own)
+    value = set_at(value, pointer_parts(table.message[-1 if by_status else 0]), said)
     if lists and wanted:
-        value = put(value, split(lists[0])[:-1], list(details) or ["simulate: this was asked for"])
+        value = set_at(value, pointer_parts(lists[0])[:-1], list(details) or ["simulate: this was asked for"])
     meaning = (table.statuses | table.refusals).get(code, "")
     for pointer in table.details if meaning == "no-credits" else ():
         if pointer not in lists:
-            value = put(value, split(pointer), _NO_ACCOUNT.get(split(pointer)[-1], 0))
+            value = set_at(value, pointer_parts(pointer), _NO_ACCOUNT.get(pointer_parts(pointer)[-1], 0))
     status = int(code) if code.isdecimal() else 400 if meaning else 500
     headers = (("Retry-After", "1"),) if meaning == "rate-limited" else ()
     return Reply(status=200 if code in table.in_body else status, value=value, headers=headers)
@@ -74,15 +74,17 @@ def refused(spec: Spec, code: str, details: Sequence[str] = ()) -> Reply:
 def accepted(spec: Spec, task_id: str) -> Reply:
     """The yes to a create request. *pure*."""
     assert spec.task is not None  # noqa: S101
-    return Reply(status=200, value=put(shape(spec.replies["create"], {}), split(spec.task.id_pointer), task_id))
+    return Reply(
+        status=200, value=set_at(shape(spec.replies["create"], {}), pointer_parts(spec.task.id_pointer), task_id)
+    )
 
 
-def told(spec: Spec, state: str, facts: dict[str, Any]) -> Reply:
+def status_reply(spec: Spec, state: str, facts: dict[str, Any]) -> Reply:
     """A status answer; `facts` are the values of the document's `x-fill` marks, `output` and `fault` among them. *pure*."""
     table = spec.task
     assert table is not None  # noqa: S101
     schema = spec.replies["status"]
-    value = put(shape(schema, facts), split(table.state), _word(spec, state))
+    value = set_at(shape(schema, facts), pointer_parts(table.state), _word(spec, state))
     if state == "done" and not any(find(value, pointer) for pointer in table.outputs):
         value = _put_first(value, table.outputs[0], facts["output"])
     if state == "failed" and table.error and find(value, table.error[0]) in (ABSENT, None, ""):
@@ -132,7 +134,7 @@ def shape(schema: Any, facts: dict[str, Any]) -> Any:
 def _word(spec: Spec, state: str) -> str:
     """The provider's word for a state: of those it documents for the answer, else any that is read so."""
     assert spec.task is not None  # noqa: S101
-    named = _enum(spec.replies["status"], split(spec.task.state))
+    named = _enum(spec.replies["status"], pointer_parts(spec.task.state))
     known = [word for word in named if spec.task.words.get(str(word).casefold()) == state]
     return str(next(iter([*known, *(word for word, meaning in spec.task.words.items() if meaning == state)])))
 
@@ -156,8 +158,8 @@ def _meaning(spec: Spec, code: str) -> str:
 
 
 def _put_first(answer: Any, pointer: str, value: Any) -> Any:
-    parts = split(pointer)
+    parts = pointer_parts(pointer)
     if "*" not in parts:
-        return put(answer, parts, value)
+        return set_at(answer, parts, value)
     star = parts.index("*")
-    return put(answer, parts[:star], [put({}, parts[star + 1 :], value)])
+    return set_at(answer, parts[:star], [set_at({}, parts[star + 1 :], value)])

@@ -23,7 +23,7 @@ _MOST = 64 * 1024**2
 _NAME = re.compile(r"upload_[0-9a-f]{32}\.[a-z0-9]{1,5}")
 
 
-class Annex:
+class SideCalls:
     """Answers `upload`, `asset`, `asset-info` and `balance`, and keeps the files. `ready_s` is how long an asset takes, in s."""
 
     def __init__(self, store: Store, fetch: Fetch, ready_s: float, now: Callable[[], float]) -> None:

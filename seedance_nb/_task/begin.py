@@ -14,18 +14,18 @@ from seedance_nb._check.price import Estimate
 from seedance_nb._check.request import create_request
 from seedance_nb._document.spec import Spec
 from seedance_nb._ledger.row import Row, State
-from seedance_nb._provider.transport import Place
+from seedance_nb._provider.transport import Endpoint
 from seedance_nb._schema.uris import SIMULATED_ASSET, SIMULATED_HOST
 from seedance_nb._task.engine import ENGINE
-from seedance_nb._task.files import ready
+from seedance_nb._task.files import prepare_folder
 from seedance_nb._task.follow import run
-from seedance_nb._task.send import LOOPBACK, Flow
+from seedance_nb._task.send import LOOPBACK, TaskRun
 from seedance_nb._web.origins import host_of
 
 World = Literal["", "simulated", "paid"]
 
 
-def sendable(spec: Spec, take: int, budget: float | None) -> None:
+def require_sendable(spec: Spec, take: int, budget: float | None) -> None:
     """Nothing, where a request of this document can be sent at all. *pure*.
 
     Raises: SpecError; InvalidInput for a take or a budget that is none.
@@ -41,8 +41,8 @@ def sendable(spec: Spec, take: int, budget: float | None) -> None:
         raise InvalidInput((Problem(path="budget", message=told, rule="budget", value=budget, limit=0),))
 
 
-def must_be_meant(
-    spec: Spec, place: Place, budget: float | None, *, shown_as: World = "", by_hand: bool = False
+def require_consent(
+    spec: Spec, place: Endpoint, budget: float | None, *, shown_as: World = "", by_hand: bool = False
 ) -> None:
     """Nothing, where a person is there, a budget says so, or it is free. Reads the environment.
 
@@ -55,7 +55,7 @@ def must_be_meant(
             f"This was made for {was}, and with the keys of this moment the request would go to {now}, so nothing was sent.",
             next_step="run its cell again, so that it says where it sends and what that costs",
         )
-    if not simulated and not by_hand and budget is None and (why := nobody_there()):
+    if not simulated and not by_hand and budget is None and (why := unattended_reason()):
         raise SeedanceError(
             f"This would spend money, and {why}, so nothing was sent.",
             next_step="give budget=..., the most that this provider's tasks may come to, or simulate=True to spend nothing",
@@ -63,7 +63,7 @@ def must_be_meant(
 
 
 def begin(
-    flow: Flow,
+    flow: TaskRun,
     approved: Approved,
     take: int,
     price: Estimate,
@@ -78,7 +78,7 @@ def begin(
     """
     if flow.place.app is None and urlsplit(flow.place.base_url).hostname not in LOOPBACK:
         _refuse_simulated(approved)
-    ready(flow.folder)
+    prepare_folder(flow.folder)
     with ENGINE.claiming:  # between the claim and the sending nobody else may follow the row and find it forsaken
         row, is_new = flow.ledger.claim(
             approved,
@@ -106,7 +106,7 @@ def _refuse_simulated(approved: Approved) -> None:
         raise InvalidInput((Problem(path="", message=told, rule="simulated"),))
 
 
-def _send(flow: Flow, row: Row, approved: Approved) -> None:
+def _send(flow: TaskRun, row: Row, approved: Approved) -> None:
     try:
         request = create_request(approved, flow.place.base_url)
         ENGINE.promise(flow.settled)
@@ -124,7 +124,7 @@ def _send(flow: Flow, row: Row, approved: Approved) -> None:
         raise
 
 
-def nobody_there() -> str:
+def unattended_reason() -> str:
     """Why it seems that no person is watching, "" where one may be. Reads the environment.
 
     A front end with a person behind it lets a cell ask for input; papermill, nbclient and nbconvert do not.

@@ -10,8 +10,8 @@ from collections.abc import Callable, Coroutine
 from concurrent.futures import Future, ThreadPoolExecutor
 from typing import Any, TypeVar
 
-from seedance_nb._base.log import THREAD, bare, discreet
-from seedance_nb._provider.rate_limit import Gate
+from seedance_nb._base.log import THREAD, redact_logs, without_frames
+from seedance_nb._provider.rate_limit import RateLimiter
 
 T = TypeVar("T")
 _EXIT_S = 60
@@ -33,12 +33,12 @@ class Engine:
         self._loop: asyncio.AbstractEventLoop | None = None
         self._following: dict[tuple[str, int], Future[Any]] = {}
         self._unsettled: set[threading.Event] = set()
-        self._gates: dict[str, Gate] = {}
+        self._gates: dict[str, RateLimiter] = {}
 
-    def gate(self, origin: str) -> Gate:
+    def gate(self, origin: str) -> RateLimiter:
         """The one gate for a host, whichever session asks; it is used on the engine's loop."""
         with self._lock:
-            return self._gates.setdefault(origin, Gate())
+            return self._gates.setdefault(origin, RateLimiter())
 
     def promise(self, settled: threading.Event) -> None:
         """Holds up the end of the interpreter, for a minute at most, until `settled` is set.
@@ -87,7 +87,7 @@ class Engine:
         with self._lock:
             if self._loop is None:
                 self._loop = asyncio.new_event_loop()
-                discreet()
+                redact_logs()
                 # A first worker now: while the interpreter ends, Python 3.12 starts no new ones, and a request that
                 # is still being sent needs one to look up a host and to write down its answer.
                 workers = ThreadPoolExecutor(thread_name_prefix=THREAD)
@@ -101,7 +101,7 @@ async def _bared(work: Coroutine[Any, Any, T]) -> T:
     try:
         return await work
     except Exception as error:  # noqa: BLE001 - raised again below, outside, so that nothing hangs on it
-        trouble = bare(error)
+        trouble = without_frames(error)
     raise trouble
 
 

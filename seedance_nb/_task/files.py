@@ -21,11 +21,11 @@ from seedance_nb._web.regular_files import is_there, sha256
 _LAST_FRAME = re.compile(r'"return_last_frame":\s*true')
 
 
-class Unfit(Exception):
+class UnusableFile(Exception):
     """What came back is not what it should be; the text is a clause that says why."""
 
 
-class Doubtful(Exception):
+class DoubtfulFile(Exception):
     """What came can be shown and may not be all of it; the text says why. `sha256` tells whether the same comes again."""
 
     def __init__(self, why: str, sha256: str) -> None:
@@ -34,7 +34,7 @@ class Doubtful(Exception):
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Beside:
+class ExtraResult:
     """A result beside the video: a picture, a sound or another video, by its `place` among the task's results.
 
     `file` is "" where there is none, and `fault` says why; `dead` then says that its address no longer works. `remark` is
@@ -56,7 +56,7 @@ class Beside:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Kept:
+class SavedVideo:
     """A video that passed the check and has its final name. `sha256` has 64 hex digits; `poster` is a JPEG beside it."""
 
     file: Path
@@ -69,7 +69,7 @@ def outputs_folder() -> Path:
     return Path(os.getenv("SEEDANCE_OUTPUTS") or "seedance_outputs").expanduser().absolute()
 
 
-def part_for(folder: Path, row: Row, place: int) -> Path:
+def part_path(folder: Path, row: Row, place: int) -> Path:
     """The name under which a task's result is fetched; `place` is its place among the results. *pure*.
 
     It is the same in every process, so that one can go on with what another left: fetch in turns.
@@ -86,7 +86,7 @@ def lock_for(folder: Path, row: Row) -> Path:
     return lock
 
 
-def ready(folder: Path) -> None:
+def prepare_folder(folder: Path) -> None:
     """Nothing, where videos can be kept in `folder`. *writes files*: the folder. Raises: MediaError where they cannot."""
     try:
         folder.mkdir(parents=True, exist_ok=True)
@@ -97,7 +97,7 @@ def ready(folder: Path) -> None:
     raise MediaError(problem, next_step="set SEEDANCE_OUTPUTS to a folder that can be written", charged="not charged")
 
 
-def is_kept(row: Row) -> bool:
+def is_saved(row: Row) -> bool:
     """Whether the row's file is there with the very bytes that were kept. *reads files*."""
     return bool(row.file) and sha256(Path(row.file)) == row.sha256
 
@@ -107,7 +107,7 @@ def poster_of(file: Path) -> Path:
     return file.with_suffix(".jpg")
 
 
-def keep(part: Path, row: Row, asked_s: float | None, known: Collection[str] = ()) -> Kept:
+def save_video(part: Path, row: Row, asked_s: float | None, known: Collection[str] = ()) -> SavedVideo:
     """The video under its final name, with a poster beside it. *reads files*, *writes files*.
 
     A file that is there and was changed since is put aside. Raises: Unfit where the bytes are not a whole MP4, Doubtful where
@@ -118,38 +118,38 @@ def keep(part: Path, row: Row, asked_s: float | None, known: Collection[str] = (
     try:
         facts, why = _media.inspect(part, poster_part)
         if facts is None:
-            raise Unfit(why)
+            raise UnusableFile(why)
         hashed = sha256(part)
         doubts = _media.doubts(facts, asked_s)
         if doubts and hashed not in known:
-            raise Doubtful("; ".join(doubts), hashed)
+            raise DoubtfulFile("; ".join(doubts), hashed)
         remarks = [*doubts, *_media.unchecked(facts), *_set_aside(final, hashed)]
         poster_part.replace(poster_of(final))
         part.replace(final)
         _sync_folder(final.parent)
-        return Kept(file=final, sha256=hashed, facts=replace(facts, remark="; ".join(remarks)))
+        return SavedVideo(file=final, sha256=hashed, facts=replace(facts, remark="; ".join(remarks)))
     finally:
         poster_part.unlink(missing_ok=True)
 
 
-def keep_beside(part: Path, row: Row, place: int, taken: Collection[str] = ()) -> Beside:
+def save_extra(part: Path, row: Row, place: int, taken: Collection[str] = ()) -> ExtraResult:
     """A result beside the video under a final name of our own making, none of those `taken`. *reads files*, *writes files*.
 
     A file that is there and was changed since is put aside. Raises: Unfit where the bytes are no whole picture, sound or
     MP4, OSError of the file system.
     """
-    kind, word = _whole.medium(part)
+    kind, word = _whole.media_kind(part)
     poster_part = part.with_suffix(".jpgpart")
     if kind is None:
-        raise Unfit(word)
+        raise UnusableFile(word)
     if word not in _whole.ENDINGS:
-        raise Unfit(f"it is {word}, which is not kept")
+        raise UnusableFile(f"it is {word}, which is not kept")
     try:
         fault = _media.inspect(part, poster_part)[1] if kind == "video" else _whole.whole_fault(part, word)
     finally:
         poster_part.unlink(missing_ok=True)
     if fault:
-        raise Unfit(fault)
+        raise UnusableFile(fault)
     what = "last-frame" if kind == "image" and _LAST_FRAME.search(row.body) else str(place + 1)
     final = part.parent / f"{_stem(row)}-{what}{_whole.ENDINGS[word]}"
     if str(final) in taken:  # a second picture
@@ -158,7 +158,7 @@ def keep_beside(part: Path, row: Row, place: int, taken: Collection[str] = ()) -
     remark = "; ".join(_set_aside(final, hashed))
     part.replace(final)
     _sync_folder(final.parent)
-    return Beside(place=place, kind=kind, file=str(final), sha256=hashed, remark=remark)
+    return ExtraResult(place=place, kind=kind, file=str(final), sha256=hashed, remark=remark)
 
 
 def _set_aside(final: Path, new: str) -> list[str]:
@@ -173,15 +173,15 @@ def _set_aside(final: Path, new: str) -> list[str]:
 
 def is_video(part: Path) -> bool:
     """Whether a file may be the video itself: not, where it certainly is a picture or a sound. *reads files*."""
-    return _whole.medium(part)[0] not in ("image", "audio")
+    return _whole.media_kind(part)[0] not in ("image", "audio")
 
 
-def read_beside(text: str) -> tuple[Beside, ...]:
+def read_beside(text: str) -> tuple[ExtraResult, ...]:
     """The results that `write_beside` wrote, () for "". *pure*."""
-    return tuple(Beside(**one) for one in json.loads(text)) if text else ()
+    return tuple(ExtraResult(**one) for one in json.loads(text)) if text else ()
 
 
-def write_beside(results: Iterable[Beside]) -> str:
+def write_beside(results: Iterable[ExtraResult]) -> str:
     """Results as one JSON text, by their places. *pure*."""
     listed = [asdict(one) for one in sorted(results, key=lambda one: one.place)]
     return json.dumps(listed) if listed else ""

@@ -9,14 +9,14 @@ from seedance_nb._check.request import Request
 from seedance_nb._ledger.process import this_process
 from seedance_nb._ledger.row import EARLY_STATES, OPEN_STATES, Row, State
 from seedance_nb._provider.outcome import Answer, refused
-from seedance_nb._task.results import keep_files, look_at, noted
-from seedance_nb._task.schedule import next_look
-from seedance_nb._task.send import Flow, raise_for, send
+from seedance_nb._task.results import poll, record_status, save_results
+from seedance_nb._task.schedule import next_poll
+from seedance_nb._task.send import TaskRun, raise_for, send
 
 _GONE_AFTER_S = 60
 
 
-async def run(flow: Flow, row: Row, request: Request | None) -> Row:
+async def run(flow: TaskRun, row: Row, request: Request | None) -> Row:
     """The row of a finished task whose file is kept. *network*, *writes ledger*, *writes files*.
 
     With `request` it is sent first, once: *spends credits*.
@@ -39,28 +39,28 @@ async def run(flow: Flow, row: Row, request: Request | None) -> Row:
     if row.state in OPEN_STATES:
         row = await _follow(flow, row)
     raise_for(flow.spec, row)
-    return await keep_files(flow, row)
+    return await save_results(flow, row)
 
 
-async def glance(flow: Flow, row: Row) -> Row:
+async def poll_once(flow: TaskRun, row: Row) -> Row:
     """The row after one look, where its task may still change. *network*, *writes ledger*. Raises: Unauthorized."""
     if row.state not in OPEN_STATES:
         return row
-    seen, answer, _ = await look_at(flow, row.task_id)
+    seen, answer, _ = await poll(flow, row.task_id)
     if seen is None and answer is not None:
         must_stop(flow, answer, row)
-    return await noted(flow, row, seen) if seen else row
+    return await record_status(flow, row, seen) if seen else row
 
 
-async def _follow(flow: Flow, row: Row) -> Row:
+async def _follow(flow: TaskRun, row: Row) -> Row:
     looks, missing_since = flow.looks, None
     if flow.place.app is None:
         with suppress(LedgerError):
             looks = replace(looks, history=await asyncio.to_thread(flow.ledger.history, row))
     begun = flow.clock() - max(0.0, flow.now() - (row.accepted or flow.now()))
     while row.state in OPEN_STATES:
-        await flow.sleep(next_look(looks, flow.clock() - begun))
-        seen, answer, why = await look_at(flow, row.task_id)
+        await flow.sleep(next_poll(looks, flow.clock() - begun))
+        seen, answer, why = await poll(flow, row.task_id)
         gone = seen is None and answer is not None and must_stop(flow, answer, row)
         missing_since = (missing_since or flow.clock()) if gone else None
         if missing_since is not None and flow.clock() - missing_since > _GONE_AFTER_S:
@@ -68,7 +68,7 @@ async def _follow(flow: Flow, row: Row) -> Row:
         problem = f"the last look gave {why or f'HTTP {answer.status if answer else 0} without a state'}"
         try:
             if seen is not None:
-                row = await noted(flow, row, seen)
+                row = await record_status(flow, row, seen)
             elif problem != row.error:
                 row = await flow.write(row, error=problem)
         except LedgerError as error:  # the task goes on all the same, and the next look sees what this one saw
@@ -76,7 +76,7 @@ async def _follow(flow: Flow, row: Row) -> Row:
     return row
 
 
-def must_stop(flow: Flow, answer: Answer, row: Row) -> bool:
+def must_stop(flow: TaskRun, answer: Answer, row: Row) -> bool:
     """Whether an answer says that the task is not there. Raises: Unauthorized where the key may not look."""
     error = refused(flow.spec, answer)
     if isinstance(error, Unauthorized) or answer.status in (401, 403):

@@ -16,7 +16,7 @@ _LOOK_S = 0.5
 
 
 @asynccontextmanager
-async def turn(path: Path, sleep: Callable[[float], Awaitable[None]] = asyncio.sleep) -> AsyncIterator[None]:
+async def file_lock(path: Path, sleep: Callable[[float], Awaitable[None]] = asyncio.sleep) -> AsyncIterator[None]:
     """Waits until nobody else holds `path`, and holds it meanwhile. *writes files*: `path`, gone at the end. Raises: OSError."""
     while (handle := _claimed(path)) is None:
         await sleep(_LOOK_S)

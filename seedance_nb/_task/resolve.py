@@ -8,11 +8,11 @@ from seedance_nb._ledger.ledger import Ledger
 from seedance_nb._ledger.row import Row, State
 from seedance_nb._provider.status import is_id
 from seedance_nb._task.follow import must_stop
-from seedance_nb._task.results import look_at, noted
-from seedance_nb._task.send import Flow, unclear
+from seedance_nb._task.results import poll, record_status
+from seedance_nb._task.send import TaskRun, unknown_outcome_text
 
 
-async def resolve(flow_of: Callable[[], Flow], ledger: Ledger, row: Row, task_id: str, taken: bool | None) -> Row:
+async def resolve(flow_of: Callable[[], TaskRun], ledger: Ledger, row: Row, task_id: str, taken: bool | None) -> Row:
     """The row of an unclear request after what a person, or the provider, knows of it. *network*, *writes ledger*.
 
     Without an id, that of the unclear answer is asked for. Raises: UnknownOutcome with what is known where nothing is
@@ -22,11 +22,11 @@ async def resolve(flow_of: Callable[[], Flow], ledger: Ledger, row: Row, task_id
     if row.state is not State.UNKNOWN:
         return row
     if taken is False and not row.task_id:
-        return freed(ledger, row)
+        return mark_not_sent(ledger, row)
     flow = flow_of()
     named = (task_id or row.task_id).removeprefix(f"{row.provider}:")
     if not named:
-        raise UnknownOutcome(await _known(flow, row), task=row.name, charged=row.charged, next_step=steps(row))
+        raise UnknownOutcome(await _known(flow, row), task=row.name, charged=row.charged, next_step=next_steps(row))
     if not is_id(named):
         raise SeedanceError(f"{named[:60]!r} is not an id that {row.provider} gives.", charged=row.charged)
     other = flow.ledger.row(f"{row.provider}:{named}")
@@ -37,22 +37,22 @@ async def resolve(flow_of: Callable[[], Flow], ledger: Ledger, row: Row, task_id
             next_step="look for another id in the account",
             charged=row.charged,
         )
-    seen, answer, why = await look_at(flow, named)
+    seen, answer, why = await poll(flow, named)
     if seen is None and taken is False and answer is not None and must_stop(flow, answer, row):
-        return freed(ledger, row)
+        return mark_not_sent(ledger, row)
     if seen is None:
         said = why or f"HTTP {answer.status if answer else 0} without a state"
         raise SeedanceError(
             f"{row.provider} was asked for {named} and gave {said}, so {row.name} is as unclear as before. Nothing was changed.",
-            next_step=steps(row),
+            next_step=next_steps(row),
             charged=row.charged,
         )
     changes = {"task_id": named, "state": State.QUEUED, "accepted": row.created, "error": ""}
     row = await flow.write(row, only_in=(State.UNKNOWN,), **changes)
-    return await noted(flow, row, seen) if row.task_id == named else row
+    return await record_status(flow, row, seen) if row.task_id == named else row
 
 
-def freed(ledger: Ledger, row: Row) -> Row:
+def mark_not_sent(ledger: Ledger, row: Row) -> Row:
     """The row of a request that certainly never arrived. *writes ledger*. Raises: SeedanceError where it was sent again."""
     if row.successor is not None:
         raise SeedanceError(f"{row.name} was sent again as #{row.successor}; nothing was changed.", charged=row.charged)
@@ -60,8 +60,8 @@ def freed(ledger: Ledger, row: Row) -> Row:
     return ledger.update(row.seq, only_in=(State.UNKNOWN,), state=State.UNSENT, error=said)
 
 
-async def _known(flow: Flow, row: Row) -> str:
-    lines = [unclear(row)]
+async def _known(flow: TaskRun, row: Row) -> str:
+    lines = [unknown_outcome_text(row)]
     now = await flow.balance() if flow.balance is not None else None
     if now is None or row.balance is None:
         lines.append(
@@ -79,7 +79,7 @@ async def _known(flow: Flow, row: Row) -> str:
     return "\n".join(lines)
 
 
-def steps(row: Row) -> str:
+def next_steps(row: Row) -> str:
     """What a person can type about an unclear row. *pure*."""
     task = f"sd.task({row.name!r})"
     return (

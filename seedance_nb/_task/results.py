@@ -11,32 +11,32 @@ from typing import Any
 from urllib.parse import urlsplit
 
 from seedance_nb._base.errors import MediaError
-from seedance_nb._base.text import tamed
+from seedance_nb._base.text import sanitize
 from seedance_nb._base.values import read_json
-from seedance_nb._check.body import roles, seconds_of
+from seedance_nb._check.body import seconds_of, values_by_role
 from seedance_nb._check.request import status_request
 from seedance_nb._ledger.row import Row, State
 from seedance_nb._media.facts import write_facts
 from seedance_nb._provider.outcome import Answer
-from seedance_nb._provider.status import Seen, read_status
-from seedance_nb._provider.transport import look, way_of
+from seedance_nb._provider.status import TaskStatus, read_status
+from seedance_nb._provider.transport import access_policy, fetch_answer
 from seedance_nb._task.files import (
-    Beside,
-    Doubtful,
-    Kept,
-    Unfit,
-    is_kept,
+    DoubtfulFile,
+    ExtraResult,
+    SavedVideo,
+    UnusableFile,
+    is_saved,
     is_video,
-    keep,
-    keep_beside,
     lock_for,
-    part_for,
+    part_path,
     read_beside,
+    save_extra,
+    save_video,
     write_beside,
 )
-from seedance_nb._task.lock import turn
-from seedance_nb._task.send import Flow
-from seedance_nb._web.download import Fault, Kind, discard, download
+from seedance_nb._task.lock import file_lock
+from seedance_nb._task.send import TaskRun
+from seedance_nb._web.download import DownloadError, Kind, discard, download
 from seedance_nb._web.regular_files import on_disk, sha256
 
 _TRIES = 4
@@ -46,7 +46,7 @@ _LEAST_S = 0.05
 _LATER = "not fetched yet"
 
 
-async def keep_files(flow: Flow, row: Row) -> Row:
+async def save_results(flow: TaskRun, row: Row) -> Row:
     """The row whose video is kept, and what came beside it as far as it could be had. *network*, *writes ledger*, *writes files*.
 
     What is kept already is not fetched again. Raises: MediaError where the video cannot be had; the id, the addresses
@@ -56,29 +56,29 @@ async def keep_files(flow: Flow, row: Row) -> Row:
         return row
     problem = ""
     try:
-        async with turn(lock_for(flow.folder, row), flow.sleep):
+        async with file_lock(lock_for(flow.folder, row), flow.sleep):
             row = await flow.read(row)  # another process may have kept it meanwhile
-            return await _Keeping(flow, row, has_video=await asyncio.to_thread(is_kept, row)).run()
+            return await _Saving(flow, row, has_video=await asyncio.to_thread(is_saved, row)).run()
     except OSError as error:
         problem = f"Nothing can be kept in {flow.folder} ({on_disk(error)})."
     raise MediaError(problem, task=row.name, charged=row.charged, next_step=_room(row))
 
 
-async def look_at(flow: Flow, task_id: str) -> tuple[Seen | None, Answer | None, str]:
+async def poll(flow: TaskRun, task_id: str) -> tuple[TaskStatus | None, Answer | None, str]:
     """What the provider says about a task, None if nothing; its answer; and why there is none. *network*."""
-    answer, why = await look(flow.spec, status_request(flow.spec, flow.place.base_url, task_id), flow.place)
+    answer, why = await fetch_answer(flow.spec, status_request(flow.spec, flow.place.base_url, task_id), flow.place)
     seen = read_status(flow.spec.task, answer.value, flow.spec.errors) if answer and flow.spec.task else None
     return seen, answer, why
 
 
-async def noted(flow: Flow, row: Row, seen: Seen) -> Row:
+async def record_status(flow: TaskRun, row: Row, seen: TaskStatus) -> Row:
     """The row with what was seen. *writes ledger*."""
-    hide = flow.place.secret.hide if flow.place.secret else str
+    hide = flow.place.secret.mask if flow.place.secret else str
     found: dict[str, Any] = {
         "state": seen.state,
-        "word": tamed(hide(seen.word)),
+        "word": sanitize(hide(seen.word)),
         "outputs": seen.outputs,
-        "error": tamed(hide(seen.error)),
+        "error": sanitize(hide(seen.error)),
         "credits": seen.credits if seen.credits is not None else row.credits,
         "progress": seen.progress,
     }
@@ -88,22 +88,22 @@ async def noted(flow: Flow, row: Row, seen: Seen) -> Row:
     return await flow.write(row, **changes) if changes else row
 
 
-class _Keeping:
+class _Saving:
     """One go at everything that a task has made, while nobody else fetches it."""
 
-    def __init__(self, flow: Flow, row: Row, *, has_video: bool) -> None:
+    def __init__(self, flow: TaskRun, row: Row, *, has_video: bool) -> None:
         self.flow, self.row = flow, row
         self._asked = False
         self._beside = {one.place: one for one in read_beside(row.beside)}
         self._has_video = has_video
-        self._asked_s = seconds_of(roles(flow.spec, read_json(row.body)).get("seconds"))
+        self._asked_s = seconds_of(values_by_role(flow.spec, read_json(row.body)).get("seconds"))
         self._doubted: set[str] = set()
         self._unfit = Counter[int]()
 
     async def run(self) -> Row:
         """The row afterwards. Raises: MediaError without a video."""
-        places = list(self._beside) if self._has_video else by_likeness(self.row.outputs)
-        faults: list[Fault] = []
+        places = list(self._beside) if self._has_video else likely_videos_first(self.row.outputs)
+        faults: list[DownloadError] = []
         for number, place in enumerate(places):
             known = self._beside.get(place)
             # Without a video, every result that has no file may be it, and is asked for again on every new go.
@@ -111,29 +111,29 @@ class _Keeping:
                 continue
             try:
                 got = await self._fetch(place)
-            except Fault as fault:
+            except DownloadError as fault:
                 faults.append(fault)
-                self._beside[place] = Beside(place=place, fault=str(fault), dead=fault.kind == "dead")
+                self._beside[place] = ExtraResult(place=place, fault=str(fault), dead=fault.kind == "dead")
                 continue
-            if isinstance(got, Kept):
+            if isinstance(got, SavedVideo):
                 self._has_video = True
                 self._beside.pop(place, None)
-                later = {other: Beside(place=other, fault=_LATER) for other in places[number + 1 :]}
+                later = {other: ExtraResult(place=other, fault=_LATER) for other in places[number + 1 :]}
                 self._beside = later | self._beside
                 await self._write(file=str(got.file), sha256=got.sha256, facts=write_facts(got.facts), dead=None)
             else:
                 self._beside[place] = got
         if not self._has_video:
-            first = faults[0] if faults else Fault("final", "there is no video among the results")
+            first = faults[0] if faults else DownloadError("final", "there is no video among the results")
             await self._write(dead=(self.row.dead or self.flow.now()) if first.kind == "dead" else None)
             raise self._error(first)
         await self._write()
         return self.row
 
-    async def _fetch(self, place: int) -> Kept | Beside:
-        flow, part = self.flow, part_for(self.flow.folder, self.row, place)
+    async def _fetch(self, place: int) -> SavedVideo | ExtraResult:
+        flow, part = self.flow, part_path(self.flow.folder, self.row, place)
         until = flow.bounds.clock() + flow.bounds.total_s
-        fault = Fault("dead", f"{self.row.provider} no longer names it")
+        fault = DownloadError("dead", f"{self.row.provider} no longer names it")
         for number in range(_TRIES):
             if number:
                 await flow.sleep(_PAUSE_S * number)
@@ -141,14 +141,14 @@ class _Keeping:
                 break
             bounds = replace(flow.bounds, total_s=max(_LEAST_S, until - flow.bounds.clock()))
             try:
-                await download(self.row.outputs[place], part, way_of(flow.spec, flow.place), bounds)
-            except Fault as error:
+                await download(self.row.outputs[place], part, access_policy(flow.spec, flow.place), bounds)
+            except DownloadError as error:
                 fault = error
             else:
                 got = await self._keep(part, place)
                 with suppress(OSError):  # what is known already says more
                     discard(part)
-                if not isinstance(got, Fault):
+                if not isinstance(got, DownloadError):
                     return got
                 fault = got
             if fault.kind == "dead" and not self._asked:
@@ -158,24 +158,24 @@ class _Keeping:
                 break
         raise fault
 
-    async def _keep(self, part: Path, place: int) -> Kept | Beside | Fault:
+    async def _keep(self, part: Path, place: int) -> SavedVideo | ExtraResult | DownloadError:
         """What came, under its final name; or why it has none."""
         taken = {one.file for one in self._beside.values() if one.place != place}
         try:
             if await self._is_another(part, place):
-                return Fault("broken", "what came is another of the results")
+                return DownloadError("broken", "what came is another of the results")
             if not self._has_video and await asyncio.to_thread(is_video, part):
-                return await asyncio.to_thread(keep, part, self.row, self._asked_s, self._doubted)
-            return await asyncio.to_thread(keep_beside, part, self.row, place, taken)
-        except Doubtful as error:
+                return await asyncio.to_thread(save_video, part, self.row, self._asked_s, self._doubted)
+            return await asyncio.to_thread(save_extra, part, self.row, place, taken)
+        except DoubtfulFile as error:
             self._doubted.add(error.sha256)  # the same once more is what the provider has
-            return Fault("broken", f"what came is in doubt: {error}")
-        except Unfit as error:
+            return DownloadError("broken", f"what came is in doubt: {error}")
+        except UnusableFile as error:
             self._unfit[place] += 1
             kind: Kind = "broken" if self._unfit[place] < _MOST_UNFIT else "final"
-            return Fault(kind, f"what came is not kept: {error}")
+            return DownloadError(kind, f"what came is not kept: {error}")
         except OSError as error:
-            return Fault("disk", on_disk(error))
+            return DownloadError("disk", on_disk(error))
 
     async def _is_another(self, part: Path, place: int) -> bool:
         """Whether a fresh answer names here what is kept as another result; then the two addresses change places. *writes ledger*."""
@@ -195,10 +195,10 @@ class _Keeping:
 
     async def _ask(self) -> None:
         """Asks the task for fresh addresses."""
-        seen, _, _ = await look_at(self.flow, self.row.task_id)
+        seen, _, _ = await poll(self.flow, self.row.task_id)
         if seen and seen.state is State.DONE:
-            seen = replace(seen, outputs=in_place(self.row.outputs, seen.outputs))
-            self.row = await noted(self.flow, self.row, seen)
+            seen = replace(seen, outputs=match_urls(self.row.outputs, seen.outputs))
+            self.row = await record_status(self.flow, self.row, seen)
 
     async def _write(self, **changes: Any) -> None:
         changes["beside"] = write_beside(self._beside.values())
@@ -206,7 +206,7 @@ class _Keeping:
         if new:
             self.row = await self.flow.write(self.row, **new)
 
-    def _error(self, fault: Fault) -> MediaError:
+    def _error(self, fault: DownloadError) -> MediaError:
         row, again = self.row, f"sd.task({self.row.name!r}).wait()"
         told = f"The video of {row.name} could not be fetched: {fault}."
         next_step = f"{again} fetches it again; the result's address may not live long"
@@ -231,15 +231,15 @@ def _room(row: Row) -> str:
 
 
 def _has_all(row: Row) -> bool:
-    return all(one.is_settled for one in read_beside(row.beside)) and is_kept(row)
+    return all(one.is_settled for one in read_beside(row.beside)) and is_saved(row)
 
 
-def by_likeness(outputs: Sequence[str]) -> list[int]:
+def likely_videos_first(outputs: Sequence[str]) -> list[int]:
     """The places of the results, those first that are named like videos. *pure*."""
     return sorted(range(len(outputs)), key=lambda place: _ending(outputs[place]) not in (".mp4", ".mov"))
 
 
-def in_place(known: Sequence[str], fresh: Sequence[str]) -> tuple[str, ...]:
+def match_urls(known: Sequence[str], fresh: Sequence[str]) -> tuple[str, ...]:
     """Fresh addresses at the places of the known ones, as far as their names tell which is which. *pure*.
 
     A known address stays where the fresh ones have none for it.

@@ -7,7 +7,7 @@ _LATE_EVERY_S = 60
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Looks:
+class PollHistory:
     """What the schedule needs to know: the seconds that earlier tasks of the same kind took, and the document's words.
 
     After `late` seconds a task is looked at once a minute, for as long as anybody cares to wait.
@@ -20,7 +20,7 @@ class Looks:
     history: Sequence[float] = field(default=())
 
 
-def next_look(looks: Looks, elapsed: float) -> float:
+def next_poll(looks: PollHistory, elapsed: float) -> float:
     """Seconds from `elapsed` (seconds since the task was accepted) until the next look. *pure*.
 
     Skip and fixed: the early looks catch quick refusals; then sparse looks until 0.85 of the fastest of the last 30

@@ -11,15 +11,15 @@ from urllib.parse import urlsplit
 
 from seedance_nb._base.errors import LedgerError, RateLimited, Refused, TaskFailed, UnknownOutcome, Unreachable
 from seedance_nb._base.log import LOG
-from seedance_nb._base.text import quoted
+from seedance_nb._base.text import quote_lines
 from seedance_nb._check.request import Request
 from seedance_nb._document.spec import Spec
 from seedance_nb._ledger.ledger import Ledger
 from seedance_nb._ledger.row import EARLY_STATES, Row, State
-from seedance_nb._provider.outcome import Sent, refusal
+from seedance_nb._provider.outcome import SendOutcome, refusal
 from seedance_nb._provider.rate_limit import CHANCE
-from seedance_nb._provider.transport import Place, send_once, turn
-from seedance_nb._task.schedule import Looks
+from seedance_nb._provider.transport import Endpoint, acquire_slot, send_once
+from seedance_nb._task.schedule import PollHistory
 from seedance_nb._web.download import Bounds
 from seedance_nb._web.origins import host_of
 
@@ -31,7 +31,7 @@ _STATES = {"accepted": State.QUEUED, "refused": State.REFUSED, "unsent": State.U
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Flow:
+class TaskRun:
     """The surroundings of one task; `sleep` takes seconds, `clock` gives monotonic and `now` Unix seconds, `chance` 0 to 1.
 
     `bounds` are those of each file that is fetched; `settled` is set once it is written down what became of the paid request, `troubled` once it was told that
@@ -40,7 +40,7 @@ class Flow:
     """
 
     spec: Spec
-    place: Place
+    place: Endpoint
     ledger: Ledger
     folder: Path
     sleep: Callable[[float], Awaitable[None]] = asyncio.sleep
@@ -52,7 +52,7 @@ class Flow:
     settled: threading.Event = field(default_factory=threading.Event)
     troubled: threading.Event = field(default_factory=threading.Event)
 
-    def anew(self) -> "Flow":
+    def anew(self) -> "TaskRun":
         """The same surroundings for another task. *pure*."""
         return replace(self, settled=threading.Event(), troubled=threading.Event())
 
@@ -61,12 +61,12 @@ class Flow:
         return f"{self.ledger.path}, made at {row.created!r}", row.seq
 
     @property
-    def looks(self) -> Looks:
+    def looks(self) -> PollHistory:
         """The schedule for this place: the document's, or quick looks at the simulator in this process."""
         table = self.spec.task
         if table is None or self.place.app is not None:
-            return Looks(early=(), every=0.25, floor=0.1)
-        return Looks(early=table.early, every=table.every, late=table.deadline)
+            return PollHistory(early=(), every=0.25, floor=0.1)
+        return PollHistory(early=table.early, every=table.every, late=table.deadline)
 
     async def write(self, row: Row, *, only_in: Collection[State] | None = None, **changes: Any) -> Row:
         """The row after `changes`. *writes ledger*, off the event loop, so that a locked file holds up nobody else.
@@ -112,14 +112,14 @@ class Flow:
             LOG.debug("%s: %s %s", now.name, now.word, now.error)
 
 
-async def send(flow: Flow, row: Row, request: Request) -> Row:
+async def send(flow: TaskRun, row: Row, request: Request) -> Row:
     """The row of a task that the provider took. *network*, *spends credits*, *writes ledger*.
 
     What certainly did not leave, or was refused for now, is sent up to three times in all; anything else once.
 
     Raises: Refused and its kinds, Unreachable, UnknownOutcome; LedgerError with the id where it cannot be written.
     """
-    sent = Sent(outcome="unsent", why="The sending was ended before anything had left.")
+    sent = SendOutcome(outcome="unsent", why="The sending was ended before anything had left.")
     try:
         if flow.balance is not None:
             row = await flow.write(row, balance=await flow.balance())
@@ -127,11 +127,11 @@ async def send(flow: Flow, row: Row, request: Request) -> Row:
             if flow.place.gate and (pause := flow.place.gate.closed(flow.place.clock())):
                 told = f"{row.provider} is in trouble, so the request goes out in {pause:.0f} s"
                 row = await flow.write(row, error=told)
-            await turn(flow.place)
+            await acquire_slot(flow.place)
             row = await flow.write(row, only_in=(State.WAITING,), state=State.SENDING, error="")
             if row.state is not State.SENDING:  # given up meanwhile, and perhaps sent anew by somebody else
                 return row
-            sent = Sent(outcome="unknown", why="the sending was ended from outside")
+            sent = SendOutcome(outcome="unknown", why="the sending was ended from outside")
             sent = await _sent(flow, request)
             again = _pause(sent, attempt, flow.chance())
             if again is None:
@@ -149,14 +149,16 @@ async def send(flow: Flow, row: Row, request: Request) -> Row:
     return row
 
 
-async def _sent(flow: Flow, request: Request) -> Sent:
+async def _sent(flow: TaskRun, request: Request) -> SendOutcome:
     try:
         return await send_once(flow.spec, request, flow.place)
     except Exception as error:  # noqa: BLE001 - whatever it was, the request may have left
-        return Sent(outcome="unknown", why=f"something unexpected happened while it was sent ({type(error).__name__})")
+        return SendOutcome(
+            outcome="unknown", why=f"something unexpected happened while it was sent ({type(error).__name__})"
+        )
 
 
-def _pause(sent: Sent, attempt: int, chance: float) -> float | None:
+def _pause(sent: SendOutcome, attempt: int, chance: float) -> float | None:
     """The seconds after which a request that certainly made no task is sent again, None where it is not. *pure*."""
     if attempt + 1 >= _SENDINGS:
         return None
@@ -170,7 +172,7 @@ def _pause(sent: Sent, attempt: int, chance: float) -> float | None:
     return pause if pause <= _LONGEST_PAUSE_S else None
 
 
-def _changes(flow: Flow, sent: Sent) -> dict[str, Any]:
+def _changes(flow: TaskRun, sent: SendOutcome) -> dict[str, Any]:
     changes: dict[str, Any] = {"state": _STATES[sent.outcome], "task_id": sent.task_id, "error": sent.why}
     if sent.outcome == "accepted":
         changes["accepted"] = flow.now()
@@ -181,7 +183,7 @@ def _changes(flow: Flow, sent: Sent) -> dict[str, Any]:
     return changes
 
 
-async def _settle(flow: Flow, row: Row, sent: Sent) -> Row:
+async def _settle(flow: TaskRun, row: Row, sent: SendOutcome) -> Row:
     changes = _changes(flow, sent)
     only_in = None if sent.outcome == "accepted" else EARLY_STATES  # an id is never given up
     unwritten: LedgerError | None = None
@@ -200,7 +202,7 @@ async def _settle(flow: Flow, row: Row, sent: Sent) -> Row:
     )
 
 
-def unclear(row: Row) -> str:
+def unknown_outcome_text(row: Row) -> str:
     """Why it is not known what became of a request, where it is kept, and that it rests there. *pure*."""
     return (
         f"It is not known whether {row.provider} took this request: {row.error}. "
@@ -212,7 +214,7 @@ def raise_for(spec: Spec, row: Row) -> None:
     """Nothing for a task that is going well. Raises: the error that its state means. *pure*."""
     if row.state is State.UNKNOWN:
         raise UnknownOutcome(
-            unclear(row),
+            unknown_outcome_text(row),
             task=row.name,
             charged=row.charged,
             next_step=f"sd.task('#{row.successor}').wait() waits for what was sent in its place"
@@ -222,7 +224,7 @@ def raise_for(spec: Spec, row: Row) -> None:
     if row.state is State.FAILED:
         said = row.error or f"the state {row.word!r} without a reason"
         raise TaskFailed(
-            f"{row.provider} could not make the video of {row.name}. It said: {quoted(said)}",
+            f"{row.provider} could not make the video of {row.name}. It said: {quote_lines(said)}",
             task=row.name,
             charged=row.charged,
             next_step="change the prompt or the references, or send the same again as take=2",

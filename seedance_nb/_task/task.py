@@ -10,19 +10,19 @@ from typing import Any, Protocol
 
 from seedance_nb._base.errors import SeedanceError, WaitTimeout
 from seedance_nb._base.html import Html, table_html, table_text
-from seedance_nb._base.text import quoted
+from seedance_nb._base.text import quote_lines
 from seedance_nb._base.values import read_json
-from seedance_nb._check.body import roles
+from seedance_nb._check.body import values_by_role
 from seedance_nb._check.check import Approved, approve_again
 from seedance_nb._document.spec import Spec
 from seedance_nb._ledger.ledger import Ledger
 from seedance_nb._ledger.row import EARLY_STATES, Row, State, price_after
-from seedance_nb._task.begin import must_be_meant
+from seedance_nb._task.begin import require_consent
 from seedance_nb._task.engine import ENGINE
 from seedance_nb._task.files import file_text
 from seedance_nb._task.follow import run
 from seedance_nb._task.resolve import resolve
-from seedance_nb._task.send import Flow, raise_for
+from seedance_nb._task.send import TaskRun, raise_for
 from seedance_nb._task.video import Video, badge, video_of
 
 _TICK_S = 0.1
@@ -33,12 +33,12 @@ class Context(Protocol):
 
     ledger: Ledger
 
-    def flow_of(self, spec: Spec, row: Row) -> Flow:
+    def flow_of(self, spec: Spec, row: Row) -> TaskRun:
         """The surroundings of a task that the ledger holds. Raises: SeedanceError where it cannot be looked at from here."""
         ...
 
     def begin(
-        self, flow: Flow, approved: Approved, take: int, budget: float | None, instead_of: int | None = None
+        self, flow: TaskRun, approved: Approved, take: int, budget: float | None, instead_of: int | None = None
     ) -> "Task":
         """The task of a request, sent where it is new. *writes ledger*, *network*, *spends credits*."""
         ...
@@ -51,7 +51,7 @@ class Task:
     """
 
     def __init__(
-        self, context: Context, spec: Spec, row: Row, flow: Flow | None = None, *, is_new: bool = False
+        self, context: Context, spec: Spec, row: Row, flow: TaskRun | None = None, *, is_new: bool = False
     ) -> None:
         self.is_new = is_new
         self._context = context
@@ -86,7 +86,7 @@ class Task:
 
     def show(self, done: Row) -> Video:
         """The video of a row whose file is kept. *reads files*."""
-        return video_of(done, self._spec.title, roles(self._spec, read_json(done.body)))
+        return video_of(done, self._spec.title, values_by_role(self._spec, read_json(done.body)))
 
     def wait(self, timeout: float | None = None) -> Video:
         """The video, once it is made and kept. *network*, *writes ledger*, *writes files*; `timeout` is in seconds.
@@ -152,10 +152,10 @@ class Task:
                 charged=row.charged,
             )
         flow, limit = self._flow().anew(), row.budget if budget is None else budget
-        must_be_meant(self._spec, flow.place, limit)
+        require_consent(self._spec, flow.place, limit)
         return self._context.begin(flow, approve_again(self._spec, row.body), row.take, limit, row.seq)
 
-    def _flow(self) -> Flow:
+    def _flow(self) -> TaskRun:
         """The task's surroundings; where it was sent is found out only when that is needed."""
         return self._known_flow or self._context.flow_of(self._spec, self._row)
 
@@ -171,7 +171,7 @@ class Task:
     def _still_running(self, waited: float) -> WaitTimeout:
         row = self.row
         return WaitTimeout(
-            f"{row.name} is still {row.state} after {waited:g} s of waiting{f'; {quoted(row.error)}' if row.error else ''}.",
+            f"{row.name} is still {row.state} after {waited:g} s of waiting{f'; {quote_lines(row.error)}' if row.error else ''}.",
             task=row.name,
             charged=row.charged,
             next_step=f"sd.task({row.name!r}).wait() goes on waiting; the task itself was not touched",

@@ -9,11 +9,11 @@ from pathlib import Path, PurePosixPath
 from typing import Any
 from urllib.parse import quote
 
-from seedance_nb._base.html import DIM, FG, FONT, Html, escaped, linked
+from seedance_nb._base.html import DIM, FG, FONT, Html, escape, safe_url
 from seedance_nb._check.body import seconds_of
 from seedance_nb._ledger.row import Row, price_after
 from seedance_nb._media.facts import MediaFacts, read_facts
-from seedance_nb._task.files import Beside, poster_of, read_beside
+from seedance_nb._task.files import ExtraResult, poster_of, read_beside
 
 EMBED_UP_TO = 8_000_000
 
@@ -49,7 +49,7 @@ class Video:
         return self.row.simulated
 
     @property
-    def beside(self) -> tuple[Beside, ...]:
+    def beside(self) -> tuple[ExtraResult, ...]:
         """What else came with it, such as its last picture: each with its `file`, or the `fault` for which there is none."""
         return read_beside(self.row.beside)
 
@@ -131,10 +131,10 @@ def video_html(video: Video, source: str) -> Html:
 
 def player_html(video: Video, source: str) -> Html:
     """The player alone, with its first picture where it cannot play. *pure*."""
-    link = linked(source)
-    inline = linked(f"data:image/jpeg;base64,{base64.b64encode(video.poster).decode()}") if video.poster else Html()
+    link = safe_url(source)
+    inline = safe_url(f"data:image/jpeg;base64,{base64.b64encode(video.poster).decode()}") if video.poster else Html()
     # The larger one lies beside the file; in the notebook itself it would stand a third time.
-    poster = inline and (linked(poster_link(source)) or inline)
+    poster = inline and (safe_url(poster_link(source)) or inline)
     picture = inline and Html('<img src="{}" alt="first picture of the video" style="max-width:100%">').format(inline)
     if not link:
         return picture
@@ -146,7 +146,7 @@ def player_html(video: Video, source: str) -> Html:
 
 def download_html(video: Video, source: str) -> Html:
     """The link to the file, or where it lies if no link can lead there. *pure*."""
-    name, link = video.path.name, linked(source)
+    name, link = video.path.name, safe_url(source)
     return (
         Html('<a href="{}" download="{}">Download {}</a>').format(link, name, name)
         if link
@@ -221,7 +221,7 @@ def poster_link(source: str) -> str:
     return str(PurePosixPath(source).with_suffix(".jpg")) if _is_path(source) else ""
 
 
-def beside_lines(task: str, beside: Sequence[Beside], source: str) -> list[Html]:
+def beside_lines(task: str, beside: Sequence[ExtraResult], source: str) -> list[Html]:
     """A line of HTML for each further result: a link, the path of its file, or why there is none. *pure*.
 
     `source` is the video's own, beside which they lie.
@@ -231,16 +231,16 @@ def beside_lines(task: str, beside: Sequence[Beside], source: str) -> list[Html]
         name, remark = Path(one.file).name, f" ({one.remark})" if one.remark else ""
         if not one.file:
             again = "" if one.dead else f"; sd.task({task!r}).wait() tries again"
-            lines.append(escaped(f"result {one.place + 1} is not there: {one.fault}{again}"))
+            lines.append(escape(f"result {one.place + 1} is not there: {one.fault}{again}"))
         elif _is_path(source):
-            link = linked(str(PurePosixPath(source).with_name(quote(name))))
+            link = safe_url(str(PurePosixPath(source).with_name(quote(name))))
             lines.append(Html('with it came <a href="{}" download="{}">{}</a>{}').format(link, name, name, remark))
         else:
             lines.append(Html("with it came <code>{}</code>{}").format(one.file, remark))
     return lines
 
 
-def beside_text(beside: Sequence[Beside]) -> str:
+def beside_text(beside: Sequence[ExtraResult]) -> str:
     """The further results in one clause, "" if there are none. *pure*."""
     named = [
         f"{Path(one.file).name}{f' ({one.remark})' if one.remark else ''}"

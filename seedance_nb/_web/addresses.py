@@ -19,7 +19,7 @@ _NOT_PUBLIC_6 = tuple(
 )
 
 
-class Blocked(Exception):
+class BlockedAddress(Exception):
     """The address is not spoken to; the text says why, and holds no more of it than its host."""
 
 
@@ -59,7 +59,7 @@ async def addresses_of(host: str, port: int, resolve: Resolver, *, may_be_inside
     except (OSError, UnicodeError):
         addresses = []
     if not addresses:
-        raise Blocked(f"the host {host} is not known")
+        raise BlockedAddress(f"the host {host} is not known")
     if not may_be_inside and not all(is_public(address) for address in addresses):
-        raise Blocked(f"{host} is not on the public internet")
+        raise BlockedAddress(f"{host} is not on the public internet")
     return addresses

@@ -15,7 +15,7 @@ from typing import Any
 
 import httpx
 
-from seedance_nb._web.addresses import Blocked, Resolver, lookup
+from seedance_nb._web.addresses import BlockedAddress, Resolver, lookup
 
 _MOST_HOPS = 3
 _MOST_DIGITS = 18
@@ -24,12 +24,12 @@ Ask = Callable[[Mapping[str, str]], AbstractAsyncContextManager[httpx.Response]]
 """Asks at the place that has answered once more, with other headers. *network*."""
 
 
-FAILURES = (Blocked, httpx.HTTPError, httpx.InvalidURL, OSError, ValueError)
+FAILURES = (BlockedAddress, httpx.HTTPError, httpx.InvalidURL, OSError, ValueError)
 """What a request may end in, TimeoutError among them; `said` puts it into words."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Way:
+class AccessPolicy:
     """What may be spoken to: public https addresses, and besides them only those of `origin`, which a person has named.
 
     `origin` is scheme, host and port, "" for none. `app` answers for it within this process; nothing else is reached then.
@@ -47,10 +47,10 @@ class Way:
         return bool(self.origin) and origin_of(url) == origin_of(httpx.URL(self.origin))
 
 
-class Trip:
+class Fetch:
     """One search for the bytes behind an address. `name` is the host spoken to last, `requests` how many requests were made."""
 
-    def __init__(self, way: Way) -> None:
+    def __init__(self, way: AccessPolicy) -> None:
         self._way = way
         self.name = "the address"
         self.requests = 0
@@ -74,18 +74,18 @@ class Trip:
                         yield answer, ask
                         return
             target = target.join(_parsed(answer.headers["location"]))
-        raise Blocked(f"{self.name} sends on and on to other addresses")
+        raise BlockedAddress(f"{self.name} sends on and on to other addresses")
 
     def _check(self, url: httpx.URL) -> None:
         if not url.host:
-            raise Blocked("its address has no host")
+            raise BlockedAddress("its address has no host")
         self.name = url.host
         if url.userinfo:
-            raise Blocked("its address has a user name in front of the host")
+            raise BlockedAddress("its address has a user name in front of the host")
         if url.scheme != "https" and not self._way.owns(url):
-            raise Blocked("its address is not https")
+            raise BlockedAddress("its address is not https")
         if self._way.app is not None and not self._way.owns(url):
-            raise Blocked("the simulator has files of its own only")
+            raise BlockedAddress("the simulator has files of its own only")
 
     def _client(self, url: httpx.URL) -> httpx.AsyncClient:
         from seedance_nb._web.connection import Transport  # late, because it loads a library that no check needs
@@ -98,7 +98,7 @@ class Trip:
             trust_env=False,
             transport=httpx.ASGITransport(app=way.app, raise_app_exceptions=False)
             if way.app
-            else Transport(trusted(), way.resolve, may_be_inside=way.owns(url)),
+            else Transport(trusted_certificates(), way.resolve, may_be_inside=way.owns(url)),
         )
 
     def _ask(
@@ -116,7 +116,7 @@ class Trip:
 def must_be_plain(answer: httpx.Response) -> None:
     """Nothing where an answer's bytes are the file's own. *pure*. Raises: Blocked for compressed ones, which may grow without bound."""
     if answer.headers.get("content-encoding", "").strip().lower() not in ("", "identity"):
-        raise Blocked(f"{answer.url.host} gives it compressed, though that was not asked for")
+        raise BlockedAddress(f"{answer.url.host} gives it compressed, though that was not asked for")
 
 
 async def read_whole(answer: httpx.Response, most: int) -> bytes:
@@ -139,7 +139,7 @@ def length(answer: httpx.Response) -> int | None:
 _SPAN = re.compile(r"bytes (\d{1,18})-(\d{1,18})/(\d{1,18}|\*)")
 
 
-def span(answer: httpx.Response) -> tuple[int, int, int | None] | None:
+def content_range(answer: httpx.Response) -> tuple[int, int, int | None] | None:
     """First place, end and whole size by an answer's `Content-Range` header; None if it has no such. *pure*."""
     match = _SPAN.fullmatch(answer.headers.get("content-range", "").strip())
     if match is None or int(match[2]) < int(match[1]):
@@ -147,10 +147,10 @@ def span(answer: httpx.Response) -> tuple[int, int, int | None] | None:
     return int(match[1]), int(match[2]) + 1, None if match[3] == "*" else int(match[3])
 
 
-def said(error: Exception, name: str) -> str:
+def error_text(error: Exception, name: str) -> str:
     """What went wrong with the host `name`, in words. *pure*."""
     # Never the error's own text: it may hold the address, and signed addresses are secrets.
-    if isinstance(error, Blocked):
+    if isinstance(error, BlockedAddress):
         return str(error)
     if isinstance(error, httpx.ConnectError | httpx.ConnectTimeout):
         certificate = "CERTIFICATE" in str(error)
@@ -159,7 +159,7 @@ def said(error: Exception, name: str) -> str:
 
 
 @functools.cache
-def trusted() -> ssl.SSLContext:
+def trusted_certificates() -> ssl.SSLContext:
     """The certificates that are trusted, read from the system once. *reads files*."""
     return httpx.create_ssl_context(trust_env=False)
 
@@ -170,7 +170,7 @@ def _parsed(url: str) -> httpx.URL:
         return httpx.URL(url)
     except httpx.InvalidURL:
         pass
-    raise Blocked("its address is malformed")
+    raise BlockedAddress("its address is malformed")
 
 
 def origin_of(url: httpx.URL) -> tuple[str, bytes, int | None]:

@@ -17,8 +17,8 @@ from typing import BinaryIO, Literal
 
 import httpx
 
-from seedance_nb._web.addresses import Blocked
-from seedance_nb._web.client import FAILURES, Trip, Way, length, must_be_plain, said, span
+from seedance_nb._web.addresses import BlockedAddress
+from seedance_nb._web.client import FAILURES, AccessPolicy, Fetch, content_range, error_text, length, must_be_plain
 from seedance_nb._web.regular_files import append, create, on_disk, read
 
 Kind = Literal["dead", "broken", "final", "disk"]
@@ -26,7 +26,7 @@ _STILL_ALIVE = (408, 425, 429)
 _MOST_NOTE = 10_000
 
 
-class Fault(Exception):
+class DownloadError(Exception):
     """Why the bytes did not come: the address is `dead`, the transfer `broken` so that another try may help, or it never will.
 
     The text is a clause that holds no address. A `disk` fault is this computer's.
@@ -70,29 +70,29 @@ class _Left:
         return 0 < self.have == self.size
 
 
-async def download(url: str, part: Path, way: Way, bounds: Bounds) -> None:
+async def download(url: str, part: Path, way: AccessPolicy, bounds: Bounds) -> None:
     """Writes the whole file to `part`, or goes on with what an earlier try left there. *network*, *writes files*.
 
     What broke off stays, beside a small file that says what it is, where the server named a version to go on with; once
     the whole is there that stays too, until `discard`. Bytes of two versions are never joined: another version, size or
     address begins anew. Raises: Fault.
     """
-    fault: Fault | None = None
-    trip, is_there = Trip(replace(way, read_s=bounds.over_s)), False
+    fault: DownloadError | None = None
+    trip, is_there = Fetch(replace(way, read_s=bounds.over_s)), False
     try:
         async with asyncio.timeout(bounds.total_s):
             is_there = await _attempt(url, part, trip, bounds, _left(part))
             if not is_there:
                 discard(part)
                 is_there = await _attempt(url, part, trip, bounds, _Left())
-    except Fault as error:
+    except DownloadError as error:
         fault = error
     except TimeoutError:
-        fault = Fault("final", f"{trip.name} did not give it within {round(bounds.total_s, 1):g} s")
-    except Blocked as error:
-        fault = Fault("final", said(error, trip.name))
+        fault = DownloadError("final", f"{trip.name} did not give it within {round(bounds.total_s, 1):g} s")
+    except BlockedAddress as error:
+        fault = DownloadError("final", error_text(error, trip.name))
     except FAILURES as error:
-        fault = Fault("broken", said(error, trip.name))
+        fault = DownloadError("broken", error_text(error, trip.name))
     finally:
         # Also where the kernel stops this: what can be gone on with stays.
         if not is_there and ((fault is not None and fault.kind == "disk") or not _left(part).have):
@@ -108,7 +108,7 @@ def discard(part: Path) -> None:
         path.unlink(missing_ok=True)
 
 
-async def _attempt(url: str, part: Path, trip: Trip, bounds: Bounds, left: _Left) -> bool:
+async def _attempt(url: str, part: Path, trip: Fetch, bounds: Bounds, left: _Left) -> bool:
     """Whether the whole file is there now; False where it is not what `left` is the beginning of. Raises: Fault."""
     # Of a file that is all there the last byte is asked for, to learn whether it is still that file.
     known = min(left.have, left.size - 1)
@@ -118,7 +118,7 @@ async def _attempt(url: str, part: Path, trip: Trip, bounds: Bounds, left: _Left
         goes_on = bool(left.have) and status == httpx.codes.PARTIAL_CONTENT
         if goes_on:
             same = answer.headers.get("etag", "") == left.etag and where == left.where
-            given = span(answer)
+            given = content_range(answer)
             if not same or given is None or (given[0], given[2]) != (known, left.size):
                 return False
             if left.is_all:
@@ -129,7 +129,7 @@ async def _attempt(url: str, part: Path, trip: Trip, bounds: Bounds, left: _Left
             if left.is_all and where == left.where:
                 return True  # nobody can give another
             is_dead = answer.is_client_error and status not in _STILL_ALIVE
-            raise Fault("dead" if is_dead else "broken", f"{trip.name} answered HTTP {status}")
+            raise DownloadError("dead" if is_dead else "broken", f"{trip.name} answered HTTP {status}")
         must_be_plain(answer)
         begin, size = (left.have, left.size) if goes_on else (0, length(answer))
         _must_fit(part, size, begin, bounds)
@@ -141,7 +141,7 @@ async def _attempt(url: str, part: Path, trip: Trip, bounds: Bounds, left: _Left
                 file.flush()
                 await asyncio.to_thread(os.fsync, file.fileno())
     if size is not None and end != size:
-        raise Fault("broken", f"{end:,} of {size:,} bytes arrived")
+        raise DownloadError("broken", f"{end:,} of {size:,} bytes arrived")
     return True
 
 
@@ -153,10 +153,10 @@ async def _write(answer: httpx.Response, file: BinaryIO, end: int, bounds: Bound
         end += len(chunk)
         came += len(chunk)
         if end > bounds.most:
-            raise Fault("final", f"it is larger than {_megabytes(bounds.most)}")
+            raise DownloadError("final", f"it is larger than {_megabytes(bounds.most)}")
         if (now := bounds.clock()) - since >= bounds.over_s:
             if came < bounds.least_rate * (now - since):
-                raise Fault("broken", f"it came at less than {bounds.least_rate:,} bytes a second")
+                raise DownloadError("broken", f"it came at less than {bounds.least_rate:,} bytes a second")
             since, came = now, 0
     return end
 
@@ -165,11 +165,13 @@ def _must_fit(part: Path, size: int | None, begin: int, bounds: Bounds) -> None:
     if size is None:
         return
     if size > bounds.most:
-        raise Fault("final", f"it is larger than {_megabytes(bounds.most)}")
+        raise DownloadError("final", f"it is larger than {_megabytes(bounds.most)}")
     with _disk():
         free = bounds.free(part.parent)
     if free < 2 * (size - begin):
-        raise Fault("disk", f"{_megabytes(size)} are to be kept, and {_megabytes(free)} are free in {part.parent}")
+        raise DownloadError(
+            "disk", f"{_megabytes(size)} are to be kept, and {_megabytes(free)} are free in {part.parent}"
+        )
 
 
 def _megabytes(size: int) -> str:
@@ -184,7 +186,7 @@ def _disk() -> Iterator[None]:
     except OSError as error:
         problem = on_disk(error)
     if problem:
-        raise Fault("disk", problem)
+        raise DownloadError("disk", problem)
 
 
 def _begin(part: Path, etag: str, size: int | None, where: str) -> BinaryIO:

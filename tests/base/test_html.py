@@ -13,13 +13,13 @@ from typing import Any, get_type_hints
 import pytest
 
 import seedance_nb as sd
-from seedance_nb._base.html import Html, escaped, linked, sent_html, table_html
+from seedance_nb._base.html import Html, escape, request_html, safe_url, table_html
 from seedance_nb._base.html import _cell as cell_html
 from seedance_nb._base.problem import Problem
 from seedance_nb._check.price import Estimate, Total
 from seedance_nb._form import form, labels, summary
 from seedance_nb._form.controls import base, objects, text_list
-from seedance_nb._form.labels import Said
+from seedance_nb._form.labels import FieldStatus
 from seedance_nb._form.model.fields import Field
 from seedance_nb._ledger.row import Row, State
 from seedance_nb._media.facts import MediaFacts
@@ -29,10 +29,10 @@ from seedance_nb._notebook import panel, status, toolbar
 from seedance_nb._notebook.compare import videos
 from seedance_nb._notebook.compare import view as compare
 from seedance_nb._notebook.compare.candidate import Candidate
-from seedance_nb._notebook.compare.shared_words import Carried
+from seedance_nb._notebook.compare.shared_words import ModelRequest
 from seedance_nb._session.catalogue import Models
 from seedance_nb._task import video
-from seedance_nb._task.files import Beside, write_beside
+from seedance_nb._task.files import ExtraResult, write_beside
 from seedance_nb._task.task import Task, Tasks
 
 PACKAGE = Path(sd.__file__).parent
@@ -81,7 +81,7 @@ def spec(word: str) -> Any:
 
 
 def row(word: str, **fixed: Any) -> Row:
-    beside = [Beside(place=1, kind="image", file=name(word)), Beside(place=2, fault=word)]
+    beside = [ExtraResult(place=1, kind="image", file=name(word)), ExtraResult(place=2, fault=word)]
     numbers = {"seq": 1, "simulated": True, "take": 1, "body": "{}", "facts": "", "state": State.OTHER}
     made: Row = full(Row, word, **{**numbers, "beside": write_beside(beside), **fixed})
     return made
@@ -114,12 +114,12 @@ def field(word: str, kind: Any = "rows") -> Field:
     return made
 
 
-def said(word: str) -> Said:
-    return Said(problems=(problem(word), problem(word, warns=True)), count=3, brief=word)
+def said(word: str) -> FieldStatus:
+    return FieldStatus(problems=(problem(word), problem(word, warns=True)), count=3, brief=word)
 
 
 def candidate(word: str, fault: str = "") -> Candidate:
-    carried = Carried(fields={}, body={word: word}, carried=(word,), left=((word, word),),
+    carried = ModelRequest(fields={}, body={word: word}, carried=(word,), left=((word, word),),
                       problems=(problem(word),) if fault else (), warnings=(problem(word, warns=True),))  # fmt: skip
     return Candidate(spec=spec(word), carried=carried, simulated=True, fault=fault)
 
@@ -160,10 +160,10 @@ def holding(word: str) -> Any:
 
 
 MAKERS: Mapping[str, Callable[[str], object]] = {
-    "_base/html:linked": lambda w: Html('<a href="{}">x</a>').format(linked(w)),
+    "_base/html:safe_url": lambda w: Html('<a href="{}">x</a>').format(safe_url(w)),
     "_base/html:table_html": lambda w: table_html([w], [[w]], w, w),
     "_base/html:_cell": cell_html,
-    "_base/html:sent_html": lambda w: sent_html(json.dumps({w: w}), w),
+    "_base/html:request_html": lambda w: request_html(json.dumps({w: w}), w),
     "_task/video:video_html": lambda w: video.video_html(clip(w), name(w)),
     "_task/video:player_html": lambda w: video.player_html(clip(w), w),
     "_task/video:download_html": lambda w: [video.download_html(clip(w), w), video.download_html(clip(w), "")],
@@ -272,7 +272,7 @@ WAYS: Mapping[str, Callable[[object], Html]] = {
 
 @pytest.mark.parametrize("way", WAYS)
 def test_a_piece_of_html_escapes_what_is_put_into_it_unless_that_is_html(way: str) -> None:
-    assert WAYS[way](EVIL) == f"<b>{escaped(EVIL)}</b>"
+    assert WAYS[way](EVIL) == f"<b>{escape(EVIL)}</b>"
     assert WAYS[way](Html("<i>x</i>")) == "<b><i>x</i></b>"
     assert isinstance(WAYS[way]("x"), Html)
 

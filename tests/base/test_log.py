@@ -102,7 +102,7 @@ def test_an_unexpected_error_is_logged_by_its_place_and_not_its_words(caplog: py
     try:
         int(PROMPT)
     except ValueError as error:
-        _log.unexpected("panel", error)
+        _log.log_unexpected("panel", error)
     assert "panel: ValueError" in caplog.text
     assert "test_log.py" in caplog.text
     assert PROMPT not in caplog.text

@@ -8,18 +8,18 @@ from typing import Any
 import pytest
 
 import seedance_nb as sd
-from seedance_nb._base.values import join
+from seedance_nb._base.values import to_pointer
 from seedance_nb._check.advisory import warnings
-from seedance_nb._check.body import place
+from seedance_nb._check.body import build_body
 from seedance_nb._check.check import approve, check
-from seedance_nb._document.load import names
+from seedance_nb._document.load import model_names
 
 CORPORA = Path(__file__).parents[1] / "corpora"
 BASE: dict[str, Any] = {"prompt": "x", "reference_images": ["https://example.com/reference-image-1.png"]}
 ODD: dict[str, Any] = {"a/b": 1}
 MODEL = "crun/seedance-2.0-fast-r2v"
 IMAGE = "https://example.com/reference-image-1.png"
-CASES = [(name, path) for name in names() for path in sorted((CORPORA / name).glob("*.json"))]
+CASES = [(name, path) for name in model_names() for path in sorted((CORPORA / name).glob("*.json"))]
 
 
 @pytest.mark.parametrize(("name", "path"), CASES, ids=[f"{name}-{path.stem}" for name, path in CASES])
@@ -39,7 +39,7 @@ def expanded(value: Any) -> Any:
     return [expanded(item) for item in value] if isinstance(value, list) else value
 
 
-@pytest.mark.parametrize("name", names())
+@pytest.mark.parametrize("name", model_names())
 def test_every_document_has_a_corpus_with_both_verdicts(name: str) -> None:
     verdicts = [json.loads(path.read_text(encoding="utf-8"))["problems"] for path in (CORPORA / name).glob("*.json")]
     assert len(verdicts) >= 30
@@ -114,7 +114,7 @@ def test_the_same_request_has_the_same_digest_however_it_is_given(crun: sd.Spec)
 
 
 def test_an_untouched_field_is_absent(crun: sd.Spec) -> None:
-    assert place(crun, {"prompt": "x"}) == {"model": "bytedance/seedance2-0-fast-r2v", "input": {"prompt": "x"}}
+    assert build_body(crun, {"prompt": "x"}) == {"model": "bytedance/seedance2-0-fast-r2v", "input": {"prompt": "x"}}
 
 
 def test_the_documents_own_example_is_accepted(crun: sd.Spec) -> None:
@@ -122,7 +122,7 @@ def test_the_documents_own_example_is_accepted(crun: sd.Spec) -> None:
 
 
 def test_a_path_can_hold_any_key() -> None:
-    assert join(("a/b", "c~d", 0)) == "/a~1b/c~0d/0"
+    assert to_pointer(("a/b", "c~d", 0)) == "/a~1b/c~0d/0"
     assert [problem.path for problem in sd.check(MODEL, prompt="x", reference_images=[IMAGE], **ODD)] == ["/input/a~1b"]
 
 

@@ -5,7 +5,7 @@ from typing import Any
 import pytest
 
 import seedance_nb as sd
-from seedance_nb._check.body import place
+from seedance_nb._check.body import build_body
 from seedance_nb._check.check import approve
 from seedance_nb._check.price import Estimate, estimate, tokens
 from seedance_nb._document.load import spec
@@ -16,7 +16,7 @@ PRO, VASTNUM, CRUN = "seedance2-pro/seedance-20-i2v", "vastnum/doubao-seedance-2
 
 def told(name: str, reference_seconds: list[float] | None = None, **fields: Any) -> Estimate:
     document = spec(name)
-    return estimate(document, place(document, fields), reference_seconds)
+    return estimate(document, build_body(document, fields), reference_seconds)
 
 
 # The table on seedance2-pro's page, row for row.

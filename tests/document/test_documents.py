@@ -11,10 +11,10 @@ import pytest
 from support.pages import bodies_on, page_of
 
 from seedance_nb import Spec, SpecError, spec
-from seedance_nb._document.extensions import MEDIA_RULES, check_ours
-from seedance_nb._document.load import names
+from seedance_nb._document.extensions import MEDIA_RULES, check_extensions
+from seedance_nb._document.load import model_names
 from seedance_nb._document.providers import SPECS, with_shared
-from seedance_nb._document.reader import read
+from seedance_nb._document.reader import read_document
 from seedance_nb._schema.messages import sentences
 
 MODEL = "crun/seedance-2.0-fast-r2v"
@@ -42,11 +42,11 @@ def folded(text: str) -> str:
 
 
 def merged(name: str) -> dict[str, Any]:
-    return with_shared(read(text_of(name))[0], "")
+    return with_shared(read_document(text_of(name))[0], "")
 
 
 def test_a_published_schema_is_unchanged() -> None:
-    own, _ = read(page_of(MODEL).split("````yaml", 1)[1].split("\n", 1)[1].split("````")[0])
+    own, _ = read_document(page_of(MODEL).split("````yaml", 1)[1].split("\n", 1)[1].split("````")[0])
     assert without_ours(merged(MODEL)) == own
 
 
@@ -61,15 +61,15 @@ def descriptions(value: Any, *, ours: bool = False) -> list[str]:
     ]
 
 
-@pytest.mark.parametrize("name", names())
+@pytest.mark.parametrize("name", model_names())
 def test_every_sentence_of_a_description_is_the_providers_own(name: str) -> None:
-    page, document = folded(page_of(name)), read(text_of(name))[0]
+    page, document = folded(page_of(name)), read_document(text_of(name))[0]
     said = [sentence for text in descriptions(document["paths"]) for sentence in sentences(text)]
     assert len(said) >= 3
     assert [sentence for sentence in said if folded(sentence) not in page] == []
 
 
-@pytest.mark.parametrize("name", names())
+@pytest.mark.parametrize("name", model_names())
 def test_the_documents_example_stands_on_the_page(name: str) -> None:
     example = spec(name).example
     assert example == yaml_example(name) if name == MODEL else example in bodies_on(page_of(name))
@@ -94,7 +94,7 @@ ASIDE = {
 _SHORTEST = 16
 
 
-@pytest.mark.parametrize("name", [name for name in names() if name != MODEL])
+@pytest.mark.parametrize("name", [name for name in model_names() if name != MODEL])
 def test_every_sentence_of_the_page_is_in_the_document_or_named_here_as_an_aside(name: str) -> None:
     document = merged(name)
     said = folded(
@@ -134,24 +134,26 @@ def quotes_of(document: Any) -> str:
 
 
 def yaml_example(name: str) -> Any:
-    own, _ = read(page_of(name).split("````yaml", 1)[1].split("\n", 1)[1].split("````")[0])
+    own, _ = read_document(page_of(name).split("````yaml", 1)[1].split("\n", 1)[1].split("````")[0])
     post = own["paths"]["/api/v1/client/job/CreateTask"]["post"]
     return post["requestBody"]["content"]["application/json"]["example"]
 
 
 @pytest.mark.parametrize("provider", PROVIDERS)
 def test_what_a_provider_shares_has_no_wrong_key(provider: str) -> None:
-    check_ours(read((SPECS / "_providers" / f"{provider}.yaml").read_text(encoding="utf-8"))[0], provider)
+    check_extensions(
+        read_document((SPECS / "_providers" / f"{provider}.yaml").read_text(encoding="utf-8"))[0], provider
+    )
 
 
 def test_the_quote_of_a_price_stands_on_its_page() -> None:
-    document = read(text_of("seedance2-pro/seedance-20-i2v"))[0]
+    document = read_document(text_of("seedance2-pro/seedance-20-i2v"))[0]
     assert document["x-price"]["quote"] in folded(page_of("seedance2-pro/seedance-20-i2v"))
 
 
 def test_a_provider_that_is_not_known_is_refused_at_its_place() -> None:
     with pytest.raises(SpecError, match="only crun, seedance2-pro, vastnum") as refused:
-        spec(read(text_of(MODEL))[0] | {"x-provider": "nobody"})
+        spec(read_document(text_of(MODEL))[0] | {"x-provider": "nobody"})
     assert refused.value.pointer == "/x-provider"
 
 
@@ -174,7 +176,7 @@ QUOTED = {
 }
 
 
-@pytest.mark.parametrize("name", names())
+@pytest.mark.parametrize("name", model_names())
 def test_every_quote_stands_in_its_own_fields_description(name: str) -> None:
     quoted = 0
     for _, schema in described(spec(name).body):
@@ -188,7 +190,7 @@ def test_every_quote_stands_in_its_own_fields_description(name: str) -> None:
     assert quoted == QUOTED[name]
 
 
-@pytest.mark.parametrize("name", names())
+@pytest.mark.parametrize("name", model_names())
 def test_every_documented_bullet_about_media_is_quoted_or_listed_as_unchecked(name: str) -> None:
     for _, schema in described(spec(name).body):
         if "x-media" not in schema:
@@ -209,7 +211,7 @@ def test_every_documented_bullet_about_media_is_quoted_or_listed_as_unchecked(na
 def test_scalars_have_their_yaml_1_2_meaning(tmp_path: Path) -> None:
     file = tmp_path / "words.yaml"
     file.write_text("a: 16:9\nb: no\nc: 1_0\nd: 0o17\ne: 2026-11-21\nf: ~\ng: 1e3\nh: '8'\ni: 010\nj: yes\nk: true\n")
-    values, name = read(file)
+    values, name = read_document(file)
     assert values == {"a": "16:9", "b": "no", "c": "1_0", "d": 15, "e": "2026-11-21", "f": None, "g": 1000.0, "h": "8",
                       "i": 10, "j": "yes", "k": True}  # fmt: skip
     assert name == str(file)
@@ -367,7 +369,7 @@ def mutations(value: Any, dice: random.Random) -> Any:
     return made
 
 
-@pytest.mark.parametrize("name", names())
+@pytest.mark.parametrize("name", model_names())
 def test_a_document_with_any_one_wrong_node_is_refused_or_works(name: str) -> None:
     from seedance_nb import check, form
 

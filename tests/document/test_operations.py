@@ -94,10 +94,10 @@ def test_a_body_that_is_no_json_is_checked_and_not_sent() -> None:
 
 def test_a_body_that_is_no_json_is_not_sent_even_with_a_task_table() -> None:
     from seedance_nb._document.providers import SPECS, with_shared
-    from seedance_nb._document.reader import read
+    from seedance_nb._document.reader import read_document
 
     name = "crun/seedance-1.0-pro-t2v"
-    whole = with_shared(read((SPECS / f"{name}.yaml").read_text(encoding="utf-8"))[0], "")
+    whole = with_shared(read_document((SPECS / f"{name}.yaml").read_text(encoding="utf-8"))[0], "")
     del whole["x-provider"]
     content = whole["paths"]["/api/v1/client/job/CreateTask"]["post"]["requestBody"]["content"]
     content["application/x-www-form-urlencoded"] = content.pop("application/json")

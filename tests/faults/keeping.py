@@ -12,9 +12,9 @@ from seedance_nb._check.check import approve
 from seedance_nb._document.load import spec
 from seedance_nb._ledger.ledger import Ledger
 from seedance_nb._ledger.row import Row, State
-from seedance_nb._provider.transport import Place
-from seedance_nb._task.results import keep_files
-from seedance_nb._task.send import Flow
+from seedance_nb._provider.transport import Endpoint
+from seedance_nb._task.results import save_results
+from seedance_nb._task.send import TaskRun
 from seedance_nb._web.download import Bounds
 
 MODEL = "crun/seedance-2.0-fast-r2v"
@@ -30,7 +30,7 @@ async def short(_: float) -> None:
 class Errand:
     """One done task at a media server."""
 
-    flow: Flow
+    flow: TaskRun
     row: Row
 
     def fetch(self) -> Row:
@@ -40,7 +40,7 @@ class Errand:
             now = self.flow.ledger.row(self.row.seq)
             assert now
             async with asyncio.timeout(self.flow.bounds.total_s + 1):
-                return await keep_files(self.flow, now)
+                return await save_results(self.flow, now)
 
         return asyncio.run(bounded())
 
@@ -65,8 +65,8 @@ def errand(
     row, _ = ledger.claim(approve(crun, FIELDS | (fields or {})), base_url=server.origin, simulated=False)
     row = ledger.update(row.seq, state=State.DONE, task_id="task_1", outputs=tuple(urls))
     short_bounds: dict[str, Any] = {"total_s": TOTAL_S, "most": 2_000_000, "over_s": 0.5, "least_rate": 1000}
-    place = Place(base_url=server.origin, secret=None)
-    flow = Flow(spec=crun, place=place, ledger=ledger, folder=folder / "out", sleep=short,
+    place = Endpoint(base_url=server.origin, secret=None)
+    flow = TaskRun(spec=crun, place=place, ledger=ledger, folder=folder / "out", sleep=short,
                 bounds=Bounds(**short_bounds | bounds))  # fmt: skip
     return Errand(flow=flow, row=row)
 

@@ -18,10 +18,10 @@ from support.tricks import HOSTS, naive, system
 
 import seedance_nb as sd
 from seedance_nb._document.load import spec
-from seedance_nb._provider.transport import Place, way_of
+from seedance_nb._provider.transport import Endpoint, access_policy
 from seedance_nb._web import transfer as _parcels
-from seedance_nb._web.client import Trip, Way
-from seedance_nb._web.download import Bounds, Fault, download
+from seedance_nb._web.client import AccessPolicy, Fetch
+from seedance_nb._web.download import Bounds, DownloadError, download
 from seedance_nb._web.transfer import fetch_small, put_bytes
 
 VIDEO = media.longer(media.video(frames=24), 20_000)
@@ -44,26 +44,29 @@ def server() -> Iterator[MediaServer]:
     made.stop()
 
 
-async def fetched(url: str, into: Path, way: Way) -> str:
+async def fetched(url: str, into: Path, way: AccessPolicy) -> str:
     try:
         await download(url, into, way, QUICK)
-    except Fault as fault:
+    except DownloadError as fault:
         return f"{fault.kind}: {fault}"
     return ""
 
 
-async def put(url: str, _: Path, way: Way) -> str:
+async def put(url: str, _: Path, way: AccessPolicy) -> str:
     return await put_bytes(url, b"my picture", "image/png", way, total=2)
 
 
-ERRANDS: dict[str, Callable[[str, Path, Way], Coroutine[Any, Any, str]]] = {"a result": fetched, "an upload": put}
+ERRANDS: dict[str, Callable[[str, Path, AccessPolicy], Coroutine[Any, Any, str]]] = {
+    "a result": fetched,
+    "an upload": put,
+}
 
 
 @pytest.mark.parametrize("scheme", ["https", "http"])
 @pytest.mark.parametrize("what", ERRANDS)
 def test_no_way_of_writing_an_address_leads_inside(what: str, scheme: str, inside: MediaServer, tmp_path: Path) -> None:
     assert len(HOSTS) >= 27
-    way = Way(resolve=system, connect_s=1)
+    way = AccessPolicy(resolve=system, connect_s=1)
     for host in HOSTS:
         assert asyncio.run(ERRANDS[what](f"{scheme}://{host}:{inside.port}/secret", tmp_path / "a", way)), host
     assert (inside.connections, list(tmp_path.iterdir())) == (0, [])
@@ -75,7 +78,7 @@ def test_no_way_of_writing_an_address_leads_inside(what: str, scheme: str, insid
 def test_no_picture_of_a_request_is_fetched_from_inside_for_the_simulator(
     inside: MediaServer, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(_parcels, "Way", lambda **more: Way(resolve=system, **more))
+    monkeypatch.setattr(_parcels, "AccessPolicy", lambda **more: AccessPolicy(resolve=system, **more))
     for host in HOSTS:
         for scheme in ("https", "http"):
             assert asyncio.run(fetch_small(f"{scheme}://{host}:{inside.port}/secret", total=1)) == b""
@@ -86,7 +89,7 @@ def test_no_picture_of_a_request_is_fetched_from_inside_for_the_simulator(
 def test_no_redirect_leads_inside_and_a_naive_client_is_led(
     server: MediaServer, inside: MediaServer, tmp_path: Path
 ) -> None:
-    way = Way(origin=server.origin, resolve=system, connect_s=1)
+    way = AccessPolicy(origin=server.origin, resolve=system, connect_s=1)
     targets = [f"{scheme}://{host}:{inside.port}/secret" for host in HOSTS for scheme in ("https", "http")]
     for target in [*targets, "//127.0.0.1:1/", "file:///etc/passwd", "ftp://127.0.0.1/", "\\\\127.0.0.1\\c"]:
         plain = target.encode("ascii", "replace").decode()
@@ -100,7 +103,7 @@ def test_no_redirect_leads_inside_and_a_naive_client_is_led(
 
 
 def test_three_hops_are_followed_and_no_fourth(server: MediaServer, tmp_path: Path) -> None:
-    way = Way(origin=server.origin)
+    way = AccessPolicy(origin=server.origin)
     server.put("/0", VIDEO)
     for number in range(1, 5):
         server.put(f"/{number}", b"", ms.to(f"/{number - 1}"))
@@ -112,7 +115,7 @@ def test_three_hops_are_followed_and_no_fourth(server: MediaServer, tmp_path: Pa
 
 def test_an_upload_is_not_sent_on(server: MediaServer, inside: MediaServer, tmp_path: Path) -> None:
     server.put("/up", b"", lambda x: x.head(307, Location=f"{server.origin}/elsewhere", Content_Length=0))
-    said = asyncio.run(put(f"{server.origin}/up", tmp_path, Way(origin=server.origin)))
+    said = asyncio.run(put(f"{server.origin}/up", tmp_path, AccessPolicy(origin=server.origin)))
     assert said == "HTTP 307"
     assert [path for path, _ in server.asked] == ["/up"]
     assert inside.connections == 0
@@ -134,7 +137,7 @@ def test_a_name_that_means_another_address_the_second_time_is_asked_once(
         return real(self, address)
 
     monkeypatch.setattr(socket.socket, "connect", connect)
-    way = Way(resolve=rebinding, connect_s=1)
+    way = AccessPolicy(resolve=rebinding, connect_s=1)
     said = asyncio.run(fetched("https://media.test/v.mp4?X-Signature=s3cr3t", tmp_path / "a", way))
     assert said == "broken: no connection to media.test could be made"
     assert (asked, reached) == (["media.test"], ["93.184.216.34"])
@@ -144,7 +147,7 @@ def test_a_name_that_turns_inwards_between_two_hops_is_refused_at_the_second(
     server: MediaServer, inside: MediaServer, tmp_path: Path
 ) -> None:
     server.put("/v.mp4", b"", ms.to(f"https://media.test:{inside.port}/secret"))
-    way = Way(origin=server.origin, resolve=system_or_inside)
+    way = AccessPolicy(origin=server.origin, resolve=system_or_inside)
     said = asyncio.run(fetched(f"{server.origin}/v.mp4", tmp_path / "a", way))
     assert said == "final: media.test is not on the public internet"
     assert inside.connections == 0
@@ -156,10 +159,10 @@ async def system_or_inside(host: str, port: int) -> list[str]:
 
 def test_only_the_origin_that_a_person_named_may_be_inside(inside: MediaServer, tmp_path: Path) -> None:
     crun = spec(MODEL)
-    assert way_of(crun, Place(base_url=crun.server, secret=None)).origin == ""
-    assert way_of(crun, Place(base_url=inside.origin, secret=None)).origin == inside.origin
+    assert access_policy(crun, Endpoint(base_url=crun.server, secret=None)).origin == ""
+    assert access_policy(crun, Endpoint(base_url=inside.origin, secret=None)).origin == inside.origin
     other = MediaServer()
-    way = way_of(crun, Place(base_url=other.origin, secret=None))
+    way = access_policy(crun, Endpoint(base_url=other.origin, secret=None))
     assert "not https" in asyncio.run(fetched(f"{inside.origin}/secret", tmp_path / "a", way))
     assert inside.connections == 0
     other.stop()
@@ -171,8 +174,8 @@ def test_a_real_providers_own_name_must_be_public_too(inside: MediaServer, tmp_p
     async def hosts(_: str, __: int) -> list[str]:
         return ["127.0.0.1"]
 
-    way = way_of(crun, Place(base_url=crun.server, secret=None))
-    pinned = Way(origin=way.origin, resolve=hosts)
+    way = access_policy(crun, Endpoint(base_url=crun.server, secret=None))
+    pinned = AccessPolicy(origin=way.origin, resolve=hosts)
     said = asyncio.run(fetched(f"{crun.server}:{inside.port}/secret", tmp_path / "a", pinned))
     assert said == "final: api.crun.ai is not on the public internet"
     assert inside.connections == 0
@@ -194,7 +197,7 @@ def test_the_simulator_reaches_nothing_but_itself(inside: MediaServer, tmp_path:
     async def app(_: Any, __: Any, ___: Any) -> None:
         raise AssertionError("it was asked")
 
-    way = way_of(crun, Place(base_url="http://crun.simulator.invalid", secret=None, app=app))
+    way = access_policy(crun, Endpoint(base_url="http://crun.simulator.invalid", secret=None, app=app))
     assert "files of its own only" in asyncio.run(fetched(f"https://localhost:{inside.port}/", tmp_path / "a", way))
     assert inside.connections == 0
 
@@ -214,7 +217,7 @@ def test_no_id_changes_the_path_that_is_asked_for(name: str, provider: Provider,
 
 def test_one_trip_counts_its_requests_and_tells_its_host(server: MediaServer) -> None:
     server.put("/a", b"x")
-    trip = Trip(Way(origin=server.origin))
+    trip = Fetch(AccessPolicy(origin=server.origin))
 
     async def go() -> str:
         async with trip.reach(f"{server.origin}/a", {}) as (answer, ask), ask({"Range": "bytes=0-"}) as second:

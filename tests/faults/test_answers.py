@@ -19,7 +19,7 @@ from support.isolated import Isolated
 from support.waiting import short
 
 import seedance_nb as sd
-from seedance_nb._base.html import escaped, linked
+from seedance_nb._base.html import escape, safe_url
 from seedance_nb._ledger.row import State
 
 SEED = int(os.environ.get("SEEDANCE_SEED", "20261121"))
@@ -103,7 +103,7 @@ def test_a_mutated_answer_to_a_free_call_is_a_number_or_an_error_of_ours(
     if hostile.operation == "estimate":
         told = session.estimate(CRUN.model, **CRUN.fields)
         assert told.amount is None or 0 <= told.amount < 10**12
-        assert executable(f"<b>{escaped(told)}</b>") == []
+        assert executable(f"<b>{escape(told)}</b>") == []
         return
     try:
         left = sd.balance(CRUN.model, api_key=KEY, base_url=server.url)
@@ -147,12 +147,12 @@ ADDRESSES = {
 
 @pytest.mark.parametrize("address", ADDRESSES)
 def test_only_addresses_of_the_web_and_of_files_beside_the_notebook_are_linked(address: str) -> None:
-    assert linked(address) == ADDRESSES[address]
-    assert executable(f'<a href="{linked(address)}">x</a>') == []
+    assert safe_url(address) == ADDRESSES[address]
+    assert executable(f'<a href="{safe_url(address)}">x</a>') == []
 
 
 def test_text_shows_as_itself_and_half_a_surrogate_pair_as_a_sign_that_can_be_saved() -> None:
-    assert escaped("<b>\"'&\ud800</b>").encode() == "&lt;b&gt;&quot;&#x27;&amp;\ufffd&lt;/b&gt;".encode()
+    assert escape("<b>\"'&\ud800</b>").encode() == "&lt;b&gt;&quot;&#x27;&amp;\ufffd&lt;/b&gt;".encode()
 
 
 def test_the_audit_finds_what_runs() -> None:
@@ -160,7 +160,7 @@ def test_the_audit_finds_what_runs() -> None:
     assert executable("<a href='java&#10;script:alert(1)'>x</a>")
     assert executable("<p onclick=x>")
     assert executable(f"<p title=\"{'a'}\" style='background:url(x)'>")
-    assert not executable(f"<b>{escaped(SCRIPT)}</b><a href='https://example.com'>x</a>")
+    assert not executable(f"<b>{escape(SCRIPT)}</b><a href='https://example.com'>x</a>")
 
 
 def test_a_form_of_hostile_texts_has_no_html_that_runs(tmp_path: Path, comms: list[dict[str, Any]]) -> None:
@@ -172,7 +172,7 @@ def test_a_form_of_hostile_texts_has_no_html_that_runs(tmp_path: Path, comms: li
     shown = [text for text in pieces if "sdn-" in text or "<details" in text] + [
         form.widget._repr_mimebundle_()["text/html"]
     ]
-    assert any(escaped(EVIL)[:30] in text for text in shown)
+    assert any(escape(EVIL)[:30] in text for text in shown)
     assert [found for text in shown for found in executable(text)] == []
 
 

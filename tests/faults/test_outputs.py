@@ -17,8 +17,8 @@ from support import media
 
 import seedance_nb as sd
 from seedance_nb._media import inspect as _media
-from seedance_nb._task.files import lock_for, part_for, read_beside
-from seedance_nb._task.results import in_place
+from seedance_nb._task.files import lock_for, part_path, read_beside
+from seedance_nb._task.results import match_urls
 from seedance_nb._task.task import Tasks
 from seedance_nb._task.video import video_of
 
@@ -36,7 +36,7 @@ def server() -> Iterator[MediaServer]:
 
 def leave(job: Errand, url: str, data: bytes, etag: str = '"one"', size: int = 0) -> Path:
     """A `.part` and its note, as an earlier kernel would have left them."""
-    part = part_for(job.flow.folder, job.row, 0)
+    part = part_path(job.flow.folder, job.row, 0)
     part.parent.mkdir(parents=True, exist_ok=True)
     part.write_bytes(data)
     where = hashlib.sha256(url.encode()).hexdigest()
@@ -109,7 +109,7 @@ def test_a_naive_open_writes_through_a_link(tmp_path: Path) -> None:
 
 def test_a_folder_in_the_way_is_named(server: MediaServer, tmp_path: Path) -> None:
     job = errand(server, tmp_path, server.put("/v.mp4", VIDEO))
-    part = part_for(job.flow.folder, job.row, 0)
+    part = part_path(job.flow.folder, job.row, 0)
     (part / "mine").mkdir(parents=True)
     with pytest.raises(sd.MediaError) as error:
         job.fetch()
@@ -246,4 +246,4 @@ PLACES: list[tuple[list[Any], list[Any], tuple[str, ...]]] = [
 def test_fresh_addresses_stand_where_their_likes_stood(
     known: list[str], fresh: list[str], placed: tuple[str, ...]
 ) -> None:
-    assert in_place(known, fresh) == placed
+    assert match_urls(known, fresh) == placed

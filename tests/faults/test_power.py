@@ -24,8 +24,8 @@ from seedance_nb._ledger import journal as _journal
 from seedance_nb._ledger.ledger import Ledger
 from seedance_nb._ledger.repair import salvage
 from seedance_nb._ledger.row import State
-from seedance_nb._provider.transport import Place
-from seedance_nb._task.send import Flow, send
+from seedance_nb._provider.transport import Endpoint
+from seedance_nb._task.send import TaskRun, send
 
 MODEL, BASE = "crun/seedance-2.0-fast-r2v", "https://api.crun.ai"
 CUTS, TASKS = 200, 60
@@ -183,7 +183,7 @@ import json, os, random, signal, sys, time
 from pathlib import Path
 from seedance_nb import spec
 from seedance_nb._check.check import approve
-from seedance_nb._task.send import Flow, send
+from seedance_nb._task.send import TaskRun, send
 from seedance_nb._base.secret import Secret
 from seedance_nb._ledger.ledger import Ledger
 from seedance_nb._check.request import create_request
@@ -242,8 +242,11 @@ def test_each_request_is_on_the_disk_as_being_sent_when_its_body_arrives(tmp_pat
         seen.append((rows, list(last.values()).count(State.SENDING)))
 
     server.when_charged = look
-    ledger, place = Ledger(tmp_path / LEDGER), Place(base_url=server.url, secret=Secret("test-key-0123456789", "crun"))
-    flow = Flow(spec=sd.spec(MODEL), place=place, ledger=ledger, folder=tmp_path)
+    ledger, place = (
+        Ledger(tmp_path / LEDGER),
+        Endpoint(base_url=server.url, secret=Secret("test-key-0123456789", "crun")),
+    )
+    flow = TaskRun(spec=sd.spec(MODEL), place=place, ledger=ledger, folder=tmp_path)
     for number in range(30):
         whole = approved(f"p{number}")
         row, _ = ledger.claim(whole, base_url=server.url, simulated=False)

@@ -11,7 +11,7 @@ import seedance_nb as sd
 from seedance_nb._form.controls.text_list import ListControl
 from seedance_nb._form.exchange import presets as _presets
 from seedance_nb._form.form import Form
-from seedance_nb._form.model.history import MOST_CHANGES, History
+from seedance_nb._form.model.history import MOST_CHANGES, UndoHistory
 
 MODEL, OTHER = "crun/seedance-2.0-fast-r2v", "crun/seedance-2.0-i2v"
 IMAGES = [f"https://example.com/{number}.png" for number in range(4)]
@@ -35,7 +35,7 @@ def clock() -> Clock:
 @pytest.fixture
 def form(crun: sd.Spec, clock: Clock) -> Form:
     made = Form(crun)
-    made.history = History(clock)
+    made.history = UndoHistory(clock)
     return made
 
 

@@ -16,7 +16,7 @@ from support.pages import bodies_on, page_of
 
 import seedance_nb as sd
 from seedance_nb._base.values import json_text
-from seedance_nb._check.body import place
+from seedance_nb._check.body import build_body
 from seedance_nb._form.exchange.curl import read_values
 from seedance_nb._form.exchange.snippets import OWN_WORDS, WIDTH, to_curl, to_python
 from seedance_nb._form.form import Form
@@ -32,7 +32,7 @@ SHELLS = [name for name in ("bash", "dash", "zsh") if shutil.which(name)]
 
 
 def body_of(name: str, **fields: Any) -> dict[str, Any]:
-    return place(sd.spec(name), fields)
+    return build_body(sd.spec(name), fields)
 
 
 @pytest.fixture
@@ -63,7 +63,7 @@ def given_to_sd(code: str, spec: sd.Spec) -> dict[str, Any]:
 
     def called(document: Any, /, *, extra: dict[str, Any] | None = None, **fields: Any) -> None:
         assert not set(fields) & OWN_WORDS
-        calls.append(place(sd.spec(document), fields, extra))
+        calls.append(build_body(sd.spec(document), fields, extra))
 
     fake = SimpleNamespace(generate=called, check=called)
     exec(code.replace("import seedance_nb as sd\n", ""), {"sd": fake, "document": spec})  # noqa: S102
@@ -146,7 +146,7 @@ def test_what_cannot_be_sent_has_no_curl(value: Any, make: Any) -> None:
 def test_a_providers_own_example_becomes_python_and_curl_and_stays_itself(name: str) -> None:
     spec = sd.spec(name)
     for shown in bodies_on(page_of(name)):
-        body = place(spec, shown)
+        body = build_body(spec, shown)
         assert given_to_sd(to_python(spec, body), spec) == body
         assert read_values(to_curl(spec, body)) == body
         if name != "seedance2-pro/seedance-20-i2v" or "<string>" not in str(body):
@@ -204,7 +204,7 @@ ODD: list[tuple[str, dict[str, Any]]] = [
 @pytest.mark.parametrize(("name", "given"), ODD)
 def test_python_gives_back_odd_bodies_too(name: str, given: dict[str, Any]) -> None:
     spec = sd.spec(name)
-    body = place(spec, given)
+    body = build_body(spec, given)
     assert json_text(given_to_sd(to_python(spec, body), spec)) == json_text(body)
 
 
@@ -237,7 +237,7 @@ def test_any_body_goes_into_code_and_comes_back(seed: int) -> None:
     source = random.Random(seed)
     spec = sd.spec(FLAT)
     names = ["prompt", "take", "a", "b", "list of", "unknown", "x", "warn", "ünï"]
-    body = place(spec, {name: some(source) for name in source.sample(names, 4)})
+    body = build_body(spec, {name: some(source) for name in source.sample(names, 4)})
     assert json_text(given_to_sd(to_python(spec, body), spec)) == json_text(body)
     assert json_text(read_values(to_curl(spec, body))) == json_text(body)
 

@@ -56,7 +56,7 @@ def must_be_free(ledger: Ledger) -> None:
         other.execute("ROLLBACK")
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(_journal, "TURN_S", -1)
-        with _journal.locked(_journal.place(ledger.path)):
+        with _journal.locked(_journal.journal_path(ledger.path)):
             pass
 
 

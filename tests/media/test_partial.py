@@ -451,7 +451,7 @@ def test_a_certificate_is_held_against_the_name_and_not_the_address(
     server.sni_callback = lambda _socket, name, _context: said.append(name)
     trusting = ssl.create_default_context(cafile=str(cert))
     monkeypatch.setattr(_addresses, "is_public", lambda address: address == "127.0.0.1")
-    monkeypatch.setattr(_client, "trusted", lambda: trusting)
+    monkeypatch.setattr(_client, "trusted_certificates", lambda: trusting)
     with shelf(server) as web:
         web.put("/a.png", media.picture(900, 700))
         url = f"https://media.test:{web.port}/a.png"

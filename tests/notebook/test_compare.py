@@ -15,10 +15,10 @@ from support.waiting import Handle
 import seedance_nb as sd
 from seedance_nb._check.price import Estimate, Priced, Total, total_of
 from seedance_nb._document.extensions import ROLES
-from seedance_nb._document.load import names
+from seedance_nb._document.load import model_names
 from seedance_nb._notebook.compare import view as _comparison_view
 from seedance_nb._notebook.compare.comparison import Comparison
-from seedance_nb._notebook.compare.shared_words import WORDS, Carried, carry
+from seedance_nb._notebook.compare.shared_words import WORDS, ModelRequest, request_for
 from seedance_nb._notebook.compare.videos import Videos
 from seedance_nb._notebook.compare.view import ComparisonView
 
@@ -55,8 +55,8 @@ LEFT = {
 }
 
 
-def carried(name: str, **words: Any) -> Carried:
-    return carry(sd.spec(name), {"prompt": "A fox", **words})
+def carried(name: str, **words: Any) -> ModelRequest:
+    return request_for(sd.spec(name), {"prompt": "A fox", **words})
 
 
 def inputs(name: str, **words: Any) -> dict[str, Any]:
@@ -65,9 +65,9 @@ def inputs(name: str, **words: Any) -> dict[str, Any]:
     return found
 
 
-@pytest.mark.parametrize("name", names())
+@pytest.mark.parametrize("name", model_names())
 def test_every_word_stands_where_the_document_has_it_and_the_rest_is_told(name: str) -> None:
-    made = carry(sd.spec(name), EVERY_WORD)
+    made = request_for(sd.spec(name), EVERY_WORD)
     assert json.dumps(made.body) == json.dumps(BODIES[name]), "the same values, types and order"
     assert {word for word, _ in made.left} == LEFT[name]
     assert {why for _, why in made.left} == {"the document has no field for it"}
@@ -121,7 +121,7 @@ def test_a_field_whose_name_is_there_twice_is_still_found() -> None:
     seconds = {"type": "integer", "x-role": "seconds"}
     inner = {"type": "object", "properties": {"n": seconds, "last": {"type": "string", "x-role": "last_frame"}}}
     other = {"type": "object", "properties": {"n": {"type": "string"}}}
-    made = carry(
+    made = request_for(
         sd.spec({"type": "object", "properties": {"a": inner, "b": other}}), {"seconds": 5, "last_frame": LAST}
     )
     assert made.body == {"a": {"n": 5, "last": LAST}}

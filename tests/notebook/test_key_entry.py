@@ -10,7 +10,7 @@ from support.provider import Provider
 from support.waiting import Handle, short, shown, until
 
 import seedance_nb as sd
-from seedance_nb._base.secret import without_keys
+from seedance_nb._base.secret import mask_keys
 from seedance_nb._notebook import panel as _panel
 from seedance_nb._notebook.panel import Panel
 
@@ -79,5 +79,5 @@ def test_it_is_said_only_where_a_key_is_all_that_is_lacking(crun: sd.Spec, provi
 
 def test_a_known_key_is_masked_wherever_it_stands() -> None:
     key = sd.ask_key("crun")
-    assert without_keys(f"<{KEY}>") == "<•••>"
+    assert mask_keys(f"<{KEY}>") == "<•••>"
     del key

@@ -11,7 +11,7 @@ from support.waiting import Handle, short, until
 import seedance_nb as sd
 from seedance_nb._notebook import panel as _panel
 from seedance_nb._notebook.panel import Panel
-from seedance_nb._notebook.refusals import faults
+from seedance_nb._notebook.refusals import field_errors
 from seedance_nb._provider.outcome import Answer, classify
 
 CRUN, PRO, VASTNUM = "crun/seedance-2.0-fast-r2v", "seedance2-pro/seedance-20-i2v", "vastnum/doubao-seedance-2.0"
@@ -23,7 +23,7 @@ NO_PROMPT = "String should have at most 5000 characters"
 
 
 def told(name: str, message: str, body: Any = None) -> list[tuple[str, str]]:
-    found = faults(sd.spec(name), BODY if body is None else body, sd.Refused(message, code=422))
+    found = field_errors(sd.spec(name), BODY if body is None else body, sd.Refused(message, code=422))
     assert {problem.rule for problem in found} <= {"server"}
     return [(problem.path, problem.message) for problem in found]
 
@@ -83,7 +83,7 @@ def test_a_name_that_two_objects_have_is_no_guess() -> None:
     spec, body = sd.spec(schema), {"size": 1, "first": {"seed": 1}, "last": {"seed": 2}}
 
     def paths(message: str) -> list[str]:
-        return [problem.path for problem in faults(spec, body, sd.Refused(message))]
+        return [problem.path for problem in field_errors(spec, body, sd.Refused(message))]
 
     assert paths("seed: is wrong") == []
     assert paths("size is wrong") == []
@@ -93,11 +93,11 @@ def test_a_name_that_two_objects_have_is_no_guess() -> None:
 
 @pytest.mark.parametrize("kind", [sd.Unauthorized, sd.NoCredits, sd.RateLimited, sd.Unavailable])
 def test_only_a_refusal_of_the_request_itself_is_read(kind: type[sd.Refused]) -> None:
-    assert faults(sd.spec(CRUN), BODY, kind(f"prompt: {NO_PROMPT}")) == ()
+    assert field_errors(sd.spec(CRUN), BODY, kind(f"prompt: {NO_PROMPT}")) == ()
 
 
 def test_the_value_that_was_sent_is_part_of_the_problem() -> None:
-    [problem] = faults(sd.spec(CRUN), BODY, sd.Refused("duration: bad"))
+    [problem] = field_errors(sd.spec(CRUN), BODY, sd.Refused("duration: bad"))
     assert problem.value == 4
     assert not problem.warns
 
@@ -112,7 +112,7 @@ def test_an_answer_of_each_provider_is_read_from_its_own_envelope() -> None:
     for name, (status, value) in answers.items():
         error = classify(sd.spec(name), Answer(status=status, value=value)).error
         assert isinstance(error, sd.Refused)
-        assert [problem.path for problem in faults(sd.spec(name), {}, error)] == expected[name]
+        assert [problem.path for problem in field_errors(sd.spec(name), {}, error)] == expected[name]
 
 
 def test_hostile_words_are_read_in_good_time() -> None:

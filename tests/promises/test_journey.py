@@ -10,7 +10,7 @@ from pathlib import Path
 from support.provider import Provider
 
 import seedance_nb as sd
-from seedance_nb._check.body import place, roles
+from seedance_nb._check.body import build_body, values_by_role
 from seedance_nb._check.check import approve
 from seedance_nb._check.request import create_request
 from seedance_nb._form.form import Form
@@ -80,7 +80,7 @@ def test_what_is_shown_has_no_script_no_handler_and_no_loopback_address(made: tu
 
 
 def test_defaults_are_what_is_asked_for_though_they_are_not_sent(crun: sd.Spec) -> None:
-    body = place(crun, {"prompt": "x", "reference_images": [IMAGE]})
+    body = build_body(crun, {"prompt": "x", "reference_images": [IMAGE]})
     assert "duration" not in body["input"]
-    asked = roles(crun, body)
+    asked = values_by_role(crun, body)
     assert (asked["seconds"], asked["resolution"], asked["ratio"], asked["audio"]) == (5, "720p", "auto", False)

@@ -24,7 +24,7 @@ from support.waiting import short
 
 import seedance_nb as sd
 from seedance_nb._base import secret as _keys
-from seedance_nb._base.secret import Secret, hidden
+from seedance_nb._base.secret import Secret, as_secret
 from seedance_nb._provider.key_sources import find_key
 
 CANARY = "ak_canary_0123456789abcdefghijklmnop"
@@ -32,7 +32,7 @@ CANARY = "ak_canary_0123456789abcdefghijklmnop"
 
 def test_the_argument_stands_before_the_environment(crun: sd.Spec, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("CRUN_API_KEY", "other")
-    found = find_key(crun, hidden(CANARY))
+    found = find_key(crun, as_secret(CANARY))
     assert found is not None
     assert (found.reveal(), found.source) == (CANARY, "api_key=")
     monkeypatch.setenv("CRUN_API_KEY", f" {CANARY}\n")
@@ -48,7 +48,7 @@ def test_the_argument_stands_before_the_environment(crun: sd.Spec, monkeypatch: 
 @pytest.mark.parametrize("key", ["ak_one\nak_two", "ak_…", "ak\0b", "ключ", "a b", "", "  "])
 def test_a_key_that_no_header_can_carry_is_refused_without_showing_it(crun: sd.Spec, key: str) -> None:
     with pytest.raises(sd.Unauthorized) as refused:
-        find_key(crun, hidden(key))
+        find_key(crun, as_secret(key))
     assert not key.strip() or key not in str(refused.value)
     assert "cannot be sent: " in str(refused.value)
 
@@ -85,8 +85,8 @@ def test_a_traceback_with_locals_does_not_show_a_secret() -> None:
 
 
 def test_an_echoed_key_is_masked() -> None:
-    assert Secret(CANARY, "x").hide(f"your key {CANARY} is wrong") == "your key ••• is wrong"
-    assert Secret("any", "x").hide("not for any company") == "not for any company"
+    assert Secret(CANARY, "x").mask(f"your key {CANARY} is wrong") == "your key ••• is wrong"
+    assert Secret("any", "x").mask("not for any company") == "not for any company"
 
 
 @pytest.mark.parametrize("key", [KEY, CANARY, 'ak/"+\\\\=?&quoted>~', "0123456789"])
@@ -94,17 +94,17 @@ def test_an_echoed_key_is_masked() -> None:
 def test_an_echoed_key_is_masked_in_every_spelling(key: str, name: str) -> None:
     text = f"your key is {spellings(key)[name].decode()} today"
     assert hits(text.encode(), key), "the control"
-    shown = Secret(key, "x").hide(text)
+    shown = Secret(key, "x").mask(text)
     assert not hits(shown.encode(), key)
     assert shown == "your key is ••• today"
 
 
 def test_an_answer_is_masked_in_every_text_name_and_number() -> None:
     secret = Secret("0123456789", "x")
-    assert secret.hide_in({"a 0123456789": ["0123456789!", 1, True, None, {"b": 1.5}]}) == {
+    assert secret.mask_in({"a 0123456789": ["0123456789!", 1, True, None, {"b": 1.5}]}) == {
         "a •••": ["•••!", 1, True, None, {"b": 1.5}]
     }
-    assert Secret("9123456789", "x").hide_in([9123456789, 91234567890]) == ["•••", "•••"]
+    assert Secret("9123456789", "x").mask_in([9123456789, 91234567890]) == ["•••", "•••"]
 
 
 class Ring(KeyringBackend):
@@ -196,7 +196,7 @@ def test_the_places_stand_in_their_order(
 
 
 def told(spec: sd.Spec, given: str | None = None) -> tuple[str, str]:
-    found = find_key(spec, hidden(given))
+    found = find_key(spec, as_secret(given))
     assert found is not None
     return found.reveal(), found.source
 
@@ -420,7 +420,7 @@ def test_an_interrupted_keyring_leads_to_no_variable_with_the_key(ring: Ring, ty
 @pytest.mark.parametrize("key", [CANARY.encode(), bytearray(CANARY.encode())], ids=["bytes", "bytearray"])
 def test_a_key_in_bytes_is_a_key(provider: Provider, key: Any) -> None:
     assert sd.balance("crun/seedance-2.0-i2v", api_key=key, base_url=provider.url) == provider.balance
-    assert repr(hidden(key)) == "<key from api_key=>"
+    assert repr(as_secret(key)) == "<key from api_key=>"
 
 
 @pytest.mark.parametrize("key", [[CANARY], {CANARY: 1}, 12345678901234])
@@ -467,7 +467,7 @@ def test_a_key_is_kept_nowhere_once_nobody_holds_it_and_masked_as_long_as_it_is_
     key = CANARY + "_for_a_while"
     monkeypatch.setenv("CRUN_API_KEY", key)
     find_key(crun, None)
-    assert _keys.without_keys(f"<{key}>") == "<•••>", "nobody holds what was found, and it is still the key"
+    assert _keys.mask_keys(f"<{key}>") == "<•••>", "nobody holds what was found, and it is still the key"
     assert key in repr(vars(_keys)), "the control: here it is"
     monkeypatch.setenv("CRUN_API_KEY", "another-key")
     find_key(crun, None)
@@ -478,5 +478,5 @@ def test_a_key_is_kept_nowhere_once_nobody_holds_it_and_masked_as_long_as_it_is_
 def test_a_key_that_another_begins_with_leaves_nothing_of_that_one() -> None:
     held = [Secret(CANARY + "_and_more" * length, "a test") for length in range(5)]
     for secret in held:
-        assert _keys.without_keys(f"<{secret.reveal()}>") == "<•••>"
-        assert _keys.without_keys_in({"said": secret.reveal()}) == {"said": "•••"}
+        assert _keys.mask_keys(f"<{secret.reveal()}>") == "<•••>"
+        assert _keys.mask_keys_in({"said": secret.reveal()}) == {"said": "•••"}

@@ -18,7 +18,7 @@ from support.provider import Provider
 import seedance_nb as sd
 from seedance_nb._base.secret import Secret
 from seedance_nb._ledger.row import State
-from seedance_nb._provider.transport import Place, _KeyAuth
+from seedance_nb._provider.transport import Endpoint, _KeyAuth
 from seedance_nb._task.engine import ENGINE
 
 MODEL = "crun/seedance-2.0-fast-r2v"
@@ -113,7 +113,7 @@ def test_a_request_that_was_given_up_while_it_waited_is_not_sent_any_more(
         session.ledger.update(1, state=State.UNSENT, error="somebody else said so")
         return float(place.clock())
 
-    monkeypatch.setattr("seedance_nb._task.send.turn", given_up)
+    monkeypatch.setattr("seedance_nb._task.send.acquire_slot", given_up)
     with pytest.raises(sd.Unreachable, match="somebody else said so"):
         session.generate(MODEL, timeout=60, **FIELDS)
     assert provider.headers == []
@@ -213,7 +213,7 @@ def test_a_proxy_of_the_environment_sees_nothing(session: sd.Session, monkeypatc
 @pytest.mark.parametrize(("url", "sent"), [("https://api.crun.ai/a", True), ("https://cdn.crun.ai/a", False),
                                            ("http://api.crun.ai/a", False), ("https://api.crun.ai:8443/a", False)])  # fmt: skip
 def test_the_key_goes_to_the_providers_own_origin_only(crun: sd.Spec, url: str, sent: bool) -> None:
-    auth = _KeyAuth(crun, Place(base_url="https://api.crun.ai", secret=Secret(CANARY, "x")))
+    auth = _KeyAuth(crun, Endpoint(base_url="https://api.crun.ai", secret=Secret(CANARY, "x")))
     request = next(auth.auth_flow(httpx.Request("GET", url)))
     assert ("x-api-key" in request.headers) is sent
 

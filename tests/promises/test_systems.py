@@ -17,7 +17,7 @@ from support.waiting import serving, short
 
 import seedance_nb as sd
 from seedance_nb._check.check import check
-from seedance_nb._document.load import names, spec
+from seedance_nb._document.load import model_names, spec
 from seedance_nb._document.providers import SPECS
 from seedance_nb._simulator.replies import codes
 
@@ -43,7 +43,7 @@ MEANS = {
     "rate-limited": "RateLimited",
     "unavailable": "Unavailable",
 }
-PROVOKED = [(name, code) for name in names() for code in codes(spec(name))]
+PROVOKED = [(name, code) for name in model_names() for code in codes(spec(name))]
 
 
 @pytest.fixture(scope="module")
@@ -62,10 +62,10 @@ def paying(served: str, tmp_path: Path) -> sd.Session:
 
 
 def test_all_five_systems_are_there() -> None:
-    assert sorted(names()) == sorted(SMALL)
+    assert sorted(model_names()) == sorted(SMALL)
 
 
-@pytest.mark.parametrize("name", names())
+@pytest.mark.parametrize("name", model_names())
 def test_its_form_takes_its_own_example_and_gives_it_back(name: str) -> None:
     form = sd.form(name)
     form.values = spec(name).example
@@ -73,7 +73,7 @@ def test_its_form_takes_its_own_example_and_gives_it_back(name: str) -> None:
     assert form.problems == ()
 
 
-@pytest.mark.parametrize("name", names())
+@pytest.mark.parametrize("name", model_names())
 def test_every_body_on_its_page_is_accepted_verbatim_from_a_plain_client(name: str, served: str) -> None:
     document = spec(name)
     texts = (
@@ -95,12 +95,12 @@ def test_every_body_on_its_page_is_accepted_verbatim_from_a_plain_client(name: s
 
 
 def test_the_pages_show_as_many_bodies_as_they_do() -> None:
-    assert {name: len(bodies_on(page_of(name))) for name in names()} == {
+    assert {name: len(bodies_on(page_of(name))) for name in model_names()} == {
         "crun/seedance-1.0-pro-t2v": 1, "crun/seedance-2.0-fast-r2v": 0, "crun/seedance-2.0-i2v": 2,
         "seedance2-pro/seedance-20-i2v": 3, "vastnum/doubao-seedance-2.0": 1}  # fmt: skip
 
 
-@pytest.mark.parametrize("name", names())
+@pytest.mark.parametrize("name", model_names())
 def test_it_runs_from_the_first_byte_to_a_video_that_plays(name: str, paying: sd.Session) -> None:
     video = paying.generate(name, timeout=60, **SMALL[name])
     assert video.simulated
@@ -110,7 +110,7 @@ def test_it_runs_from_the_first_byte_to_a_video_that_plays(name: str, paying: sd
     assert [row.state for row in paying.tasks()] == ["done"]
 
 
-@pytest.mark.parametrize("name", names())
+@pytest.mark.parametrize("name", model_names())
 def test_a_task_that_fails_says_the_providers_words(name: str, paying: sd.Session) -> None:
     with pytest.raises(sd.TaskFailed, match="asked to fail this task"):
         paying.generate(name, timeout=60, **SMALL[name] | {"prompt": "simulate:fail"})
@@ -246,9 +246,9 @@ def test_what_a_provider_shares_stands_once() -> None:
 
 
 def test_a_name_inside_an_object_of_the_body_finds_its_place() -> None:
-    from seedance_nb._check.body import place
+    from seedance_nb._check.body import build_body
 
-    body = place(
+    body = build_body(
         spec("vastnum/doubao-seedance-2.0"),
         {"prompt": "x", "duration": 5, "ratio": "16:9", "metadata": {"watermark": False}},
     )
@@ -292,7 +292,7 @@ def test_a_wish_of_a_page_can_be_asked_for_by_header(served: str) -> None:
 
 
 def test_the_key_is_wanted_in_each_documents_own_way(served: str) -> None:
-    for name in names():
+    for name in model_names():
         document = spec(name)
         wrong = {"Authorization": "any"} if document.provider == "crun" else {"x-api-key": "any"}
         assert (
@@ -302,4 +302,4 @@ def test_the_key_is_wanted_in_each_documents_own_way(served: str) -> None:
 
 def test_the_wheel_would_hold_every_document() -> None:
     assert shutil.which("python3") is not None or sys.executable
-    assert all((SPECS / f"{name}.yaml").is_file() for name in names())
+    assert all((SPECS / f"{name}.yaml").is_file() for name in model_names())

@@ -7,7 +7,7 @@ import pytest
 from seedance_nb._document.load import spec
 from seedance_nb._ledger.row import State
 from seedance_nb._provider.outcome import Answer, classify
-from seedance_nb._provider.status import Seen, read_status
+from seedance_nb._provider.status import TaskStatus, read_status
 
 CRUN, PRO, VASTNUM = "crun/seedance-1.0-pro-t2v", "seedance2-pro/seedance-20-i2v", "vastnum/doubao-seedance-2.0"
 
@@ -78,7 +78,7 @@ def test_what_is_missing_on_the_account_is_part_of_the_message() -> None:
     assert "balance: 137.96" in str(crun.error)
 
 
-def seen(name: str, answer: Any) -> Seen | None:
+def seen(name: str, answer: Any) -> TaskStatus | None:
     document = spec(name)
     assert document.task is not None
     return read_status(document.task, answer, document.errors)

@@ -7,7 +7,7 @@ from collections.abc import Iterator
 
 import pytest
 
-from seedance_nb._provider.rate_limit import Gate, pause_of
+from seedance_nb._provider.rate_limit import RateLimiter, pause_of
 
 DATE = "Sat, 21 Nov 2026 12:00:00 GMT"
 
@@ -61,15 +61,15 @@ class World:
 
 def fifty_tasks(outage_s: float, retry_after: Iterator[float | None], *, gated: bool) -> tuple[list[float], float]:
     """When requests went out while 50 tasks are looked at every 5 s and the host fails at first; and when all had ended."""
-    world, gate, sent = World(), Gate(chance=lambda: 0.5), []
+    world, gate, sent = World(), RateLimiter(chance=lambda: 0.5), []
 
     async def one() -> None:
         while True:
-            at = await gate.turn(world.clock, world.sleep) if gated else world.now
+            at = await gate.acquire(world.clock, world.sleep) if gated else world.now
             sent.append(at)
             await world.sleep(0.2)
             good = world.now > outage_s
-            gate.heard(at, world.now, good=good, retry_after=None if good else next(retry_after))
+            gate.record(at, world.now, good=good, retry_after=None if good else next(retry_after))
             if good:
                 return
             await world.sleep(5)
@@ -101,24 +101,24 @@ def test_without_a_gate_the_same_outage_is_a_storm() -> None:
 
 
 def test_two_requests_a_second_go_out_in_good_times() -> None:
-    gate = Gate()
-    waits = [gate.take(1_000.0) for _ in range(30)]
+    gate = RateLimiter()
+    waits = [gate.reserve(1_000.0) for _ in range(30)]
     assert waits[:10] == [0.0] * 10
     assert waits[-1] == 10.0
-    assert gate.take(1_060.0) == 0.0
+    assert gate.reserve(1_060.0) == 0.0
 
 
 def test_failures_that_were_under_way_together_count_once() -> None:
-    gate = Gate(chance=lambda: 1.0)
+    gate = RateLimiter(chance=lambda: 1.0)
     for _ in range(10):
-        gate.heard(100.0, 101.0, good=False)
+        gate.record(100.0, 101.0, good=False)
     assert gate.closed(101.0) == 1.0
-    gate.heard(102.0, 102.5, good=True)
+    gate.record(102.0, 102.5, good=True)
     assert gate.closed(102.5) == 0.0
 
 
 def test_an_old_good_answer_does_not_open_a_gate_that_closed_since() -> None:
-    gate = Gate(chance=lambda: 1.0)
-    gate.heard(100.0, 101.0, good=False, retry_after=30.0)
-    gate.heard(99.0, 101.5, good=True)
+    gate = RateLimiter(chance=lambda: 1.0)
+    gate.record(100.0, 101.0, good=False, retry_after=30.0)
+    gate.record(99.0, 101.5, good=True)
     assert gate.closed(101.5) == 29.5

@@ -19,9 +19,9 @@ from seedance_nb._check.check import approve
 from seedance_nb._check.request import create_request, status_request
 from seedance_nb._ledger.row import Row, State
 from seedance_nb._notebook.status import failed_html, left_html, running_html
-from seedance_nb._provider.outcome import Sent, classify, free_value
+from seedance_nb._provider.outcome import SendOutcome, classify, free_value
 from seedance_nb._provider.status import read_status
-from seedance_nb._provider.transport import Place, look, send_once
+from seedance_nb._provider.transport import Endpoint, fetch_answer, send_once
 from seedance_nb._task.task import Task, Tasks
 from seedance_nb._task.video import Video, video_html
 
@@ -187,7 +187,7 @@ class Reader:
 
     async def _read(self, hostile: Hostile) -> None:
         spec = self.specs[hostile.shape.model]
-        place = Place(base_url=BASE, secret=self.secret, app=_app(hostile))
+        place = Endpoint(base_url=BASE, secret=self.secret, app=_app(hostile))
         approved = approve(spec, hostile.shape.fields)
         if hostile.operation == "create":
             sent = await send_once(spec, create_request(approved, BASE), place)
@@ -196,7 +196,7 @@ class Reader:
             if sent.error:
                 raise sent.error
             return
-        answer, _ = await look(spec, status_request(spec, BASE, "task_1"), place)
+        answer, _ = await fetch_answer(spec, status_request(spec, BASE, "task_1"), place)
         assert answer is not None
         if hostile.operation != "status":
             value = free_value(spec, answer)
@@ -215,7 +215,7 @@ class Reader:
         self._row(Row(**ROW, spec=spec.name, state=seen.state, word=seen.word, outputs=seen.outputs, error=seen.error,
                       credits=seen.credits, progress=seen.progress, task_id="task_1"))  # fmt: skip
 
-    def _sent(self, hostile: Hostile, sent: Sent) -> None:
+    def _sent(self, hostile: Hostile, sent: SendOutcome) -> None:
         spec = self.specs[hostile.shape.model]
         if sent.outcome == "accepted" and not re.fullmatch(r"[A-Za-z0-9._:@-]{1,200}", sent.task_id):
             self.found["false success"].append(repr(sent)[:200])

@@ -12,9 +12,9 @@ import seedance_nb as sd
 from seedance_nb import _api
 from seedance_nb._check.request import Request
 from seedance_nb._document.providers import SPECS, with_shared
-from seedance_nb._document.reader import read
+from seedance_nb._document.reader import read_document
 from seedance_nb._notebook.panel import Panel
-from seedance_nb._provider.transport import look, way_of
+from seedance_nb._provider.transport import access_policy, fetch_answer
 from seedance_nb._web.origins import base_of, host_of, same_base
 
 MODEL = "crun/seedance-2.0-fast-r2v"
@@ -43,7 +43,7 @@ def wire(monkeypatch: pytest.MonkeyPatch) -> Seen:
 
 
 def own(**changes: Any) -> dict[str, Any]:
-    return read((SPECS / f"{MODEL}.yaml").read_text(encoding="utf-8"))[0] | changes
+    return read_document((SPECS / f"{MODEL}.yaml").read_text(encoding="utf-8"))[0] | changes
 
 
 def alone(**changes: Any) -> dict[str, Any]:
@@ -173,15 +173,15 @@ def test_another_spelling_of_the_provider_is_the_provider(base: str, wire: Seen,
     assert wire == [("https://api.crun.ai", KEY)], "the key goes with it"
     place = sd.Session(base_url=base)._doors.new(crun)
     assert place.base_url == "https://api.crun.ai"
-    assert way_of(crun, place).origin == "", "so its files must have public addresses"
+    assert access_policy(crun, place).origin == "", "so its files must have public addresses"
     named = sd.Session(base_url="http://127.0.0.1:1")._doors.new(crun)
-    assert way_of(crun, named).origin == "http://127.0.0.1:1", "the control"
+    assert access_policy(crun, named).origin == "http://127.0.0.1:1", "the control"
 
 
 def test_a_request_to_another_origin_has_no_key(wire: Seen, crun: sd.Spec) -> None:
     place = sd.Session()._doors.new(crun)
     for url in ("https://api.crun.ai:443/a", "https://api.crun.ai.evil.example/a", "https://api.crun.ai:444/a"):
-        asyncio.run(look(crun, Request(method="GET", url=url, body=""), place))
+        asyncio.run(fetch_answer(crun, Request(method="GET", url=url, body=""), place))
     assert [key for _, key in wire] == [KEY, "", ""]
 
 

@@ -11,8 +11,8 @@ from ipywidgets.widgets.widget_string import HTMLStyle
 
 from seedance_nb._base.html import Html
 from seedance_nb._base.problem import Problem
-from seedance_nb._base.values import ABSENT, join, split
-from seedance_nb._form.labels import Said, label_html
+from seedance_nb._base.values import ABSENT, pointer_parts, to_pointer
+from seedance_nb._form.labels import FieldStatus, label_html
 from seedance_nb._form.model.fields import Field
 from seedance_nb._form.uploads import Uploads
 
@@ -121,7 +121,7 @@ class Control:
         self.widget = self._build()
         if self.label_widget is None:
             self.label_widget = self.widget
-        self._said = Said(count=self._count(), brief=self._brief())
+        self._said = FieldStatus(count=self._count(), brief=self._brief())
 
     def show(self, value: Any) -> None:
         """Shows a value without counting it as the person's change."""
@@ -163,13 +163,13 @@ class Control:
         return ""
 
     def _say(self, own: tuple[Problem, ...]) -> None:
-        said = Said(problems=own, count=self._count(), brief=self._brief())
+        said = FieldStatus(problems=own, count=self._count(), brief=self._brief())
         if self._said != said:
             self._said = said
             self._write(said)
             mark_bad(self.widget, own)
 
-    def _write(self, said: Said) -> None:
+    def _write(self, said: FieldStatus) -> None:
         self.label_widget.description = label_html(self.field, said)
 
     @contextmanager
@@ -187,7 +187,7 @@ class Control:
             self._changed(change or Change(live=self.live))
 
     def _make(self, widget: type, style: type, *classes: str, **traits: Any) -> Any:
-        label = label_html(self.field, Said(count=0 if self.field.kind == "prose" else None))
+        label = label_html(self.field, FieldStatus(count=0 if self.field.kind == "prose" else None))
         told = " ".join((self.field.help, *self.field.more)) if self.field.more else None
         made = self.label_widget = self._shared.make(
             widget, style, "sdn-field", f"sdn-{self.field.kind}", *classes,
@@ -231,19 +231,19 @@ class Compound(Control):
         rest: tuple[Problem, ...] = ()
         for name, inner in below.items():
             if name not in parts:
-                rest += tuple(replace(problem, path=join((name,)) + problem.path) for problem in inner)
+                rest += tuple(replace(problem, path=to_pointer((name,)) + problem.path) for problem in inner)
         if REST not in parts:  # nothing here shows that value, so it is said at the head, by its name
-            own += tuple(replace(p, path="", message=f"“{'/'.join(split(p.path))}” {p.message}") for p in rest)
+            own += tuple(replace(p, path="", message=f"“{'/'.join(pointer_parts(p.path))}” {p.message}") for p in rest)
         for name, part in parts.items():
             part.say(rest if name == REST else below.get(name, ()))
         self._say(own)
 
     def refine(self, problem: Problem) -> tuple[Problem, ...]:
-        name, part, path = self._part(split(problem.path))
+        name, part, path = self._part(pointer_parts(problem.path))
         if part is None:
             return (problem,)
-        found = part.refine(replace(problem, path=join(path)))
-        return tuple(replace(one, path=join(name) + one.path) for one in found)
+        found = part.refine(replace(problem, path=to_pointer(path)))
+        return tuple(replace(one, path=to_pointer(name) + one.path) for one in found)
 
     def focus(self, path: tuple[str, ...]) -> None:
         _, part, rest = self._part(path or tuple(self.parts())[:1])
@@ -256,14 +256,14 @@ class Compound(Control):
             return path[:1], parts[path[0]], path[1:]
         return (), parts.get(REST) if path else None, path
 
-    def _write(self, said: Said) -> None:
+    def _write(self, said: FieldStatus) -> None:
         self._head.value = self._head_html(said)
 
-    def _head_html(self, said: Said) -> Html:
+    def _head_html(self, said: FieldStatus) -> Html:
         return label_html(self.field, said)
 
     def _new_head(self) -> Any:
-        return self._shared.html(self._head_html(Said(count=self._count(), brief=self._brief())), "sdn-head")
+        return self._shared.html(self._head_html(FieldStatus(count=self._count(), brief=self._brief())), "sdn-head")
 
     def _rehead(self) -> None:
         self._say(self._said.problems)
@@ -274,9 +274,9 @@ def apart(problems: Sequence[Problem]) -> tuple[tuple[Problem, ...], dict[str, t
     own: list[Problem] = []
     below: dict[str, list[Problem]] = {}
     for problem in problems:
-        names = split(problem.path)
+        names = pointer_parts(problem.path)
         if names:
-            below.setdefault(names[0], []).append(replace(problem, path=join(names[1:])))
+            below.setdefault(names[0], []).append(replace(problem, path=to_pointer(names[1:])))
         else:
             own.append(problem)
     return tuple(own), {name: tuple(inner) for name, inner in below.items()}

@@ -11,7 +11,7 @@ from seedance_nb._base.values import ABSENT
 from seedance_nb._form.controls.base import Change, Control, mark
 from seedance_nb._form.controls.objects import BareControl
 from seedance_nb._form.controls.scalars import chooser_for
-from seedance_nb._form.labels import Said, label_html
+from seedance_nb._form.labels import FieldStatus, label_html
 from seedance_nb._form.model.parts import branch_for, branches_of, kept
 from seedance_nb._schema.validator import faults
 
@@ -35,7 +35,7 @@ class BranchControl(Control):
         start = None if self.field.required else _NONE
         self._chooser = self.label_widget = self._shared.make(
             *kind, "sdn-field", "sdn-choice", *(() if self.field.required else ("sdn-optional",)), options=named, value=start,
-            description=label_html(self.field, Said()), description_allow_html=True,
+            description=label_html(self.field, FieldStatus()), description_allow_html=True,
         )  # fmt: skip
         self._chooser.observe(lambda change: self._chose(change["new"]), "value")
         return self._shared.box(W.VBox, [self._chooser], "sdn-field", "sdn-branches")

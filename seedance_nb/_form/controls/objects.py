@@ -9,7 +9,7 @@ from seedance_nb._base.html import Html
 from seedance_nb._base.problem import Problem
 from seedance_nb._base.values import ABSENT
 from seedance_nb._form.controls.base import REST, Change, Compound, Control, Shared
-from seedance_nb._form.labels import Said, brief, error_html
+from seedance_nb._form.labels import FieldStatus, brief, error_html
 from seedance_nb._form.model.fields import Field
 from seedance_nb._form.model.parts import further, inside, rest_of, start_of, takes_more, with_name
 from seedance_nb._form.model.secrets import masked_in
@@ -207,5 +207,5 @@ class BareControl(ObjectControl):
 
     bare = True
 
-    def _head_html(self, said: Said) -> Html:
+    def _head_html(self, said: FieldStatus) -> Html:
         return error_html(said.problems)

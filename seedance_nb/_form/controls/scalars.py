@@ -14,7 +14,7 @@ from ipywidgets.widgets.widget_string import TextStyle
 
 from seedance_nb._base.values import ABSENT
 from seedance_nb._form.controls.base import Control, toggle
-from seedance_nb._form.labels import Said, label_html, plain
+from seedance_nb._form.labels import FieldStatus, label_html, plain
 from seedance_nb._form.model.values import json_of, number_of
 
 _FEW = 4
@@ -193,7 +193,9 @@ class ConstantControl(Control):
     """A value that cannot be another one, as a line of text; its presence is all that can be said."""
 
     def _build(self) -> Any:
-        return self._shared.html(label_html(replace(self.field, default=ABSENT), Said()), "sdn-head", "sdn-field")
+        return self._shared.html(
+            label_html(replace(self.field, default=ABSENT), FieldStatus()), "sdn-head", "sdn-field"
+        )
 
     def _display(self, value: Any) -> None:
         """Changes no widget: what is there is said in the label."""
@@ -201,5 +203,5 @@ class ConstantControl(Control):
     def _brief(self) -> str:
         return "" if self.value is ABSENT else plain(self.value)
 
-    def _write(self, said: Said) -> None:
+    def _write(self, said: FieldStatus) -> None:
         self.widget.value = label_html(self.field, said)

@@ -10,7 +10,7 @@ from ipywidgets.widgets.widget_button import ButtonStyle
 from ipywidgets.widgets.widget_string import TextStyle
 
 from seedance_nb._base.errors import SeedanceError
-from seedance_nb._base.html import Html, linked
+from seedance_nb._base.html import Html, safe_url
 from seedance_nb._base.problem import Problem
 from seedance_nb._base.values import ABSENT
 from seedance_nb._form.controls.base import Change, Control, apart, mark_bad, toggle
@@ -204,7 +204,7 @@ def _label(name: str, problems: tuple[Problem, ...]) -> Html:
 def thumb_html(url: str, media: str) -> Html:
     """A small picture of an image's address, or a plain tile that names the kind. *pure*."""
     if media == "image" and url.startswith(("https://", "http://")):
-        return Html('<img src="{}" alt="" loading="lazy" referrerpolicy="no-referrer">').format(linked(url))
+        return Html('<img src="{}" alt="" loading="lazy" referrerpolicy="no-referrer">').format(safe_url(url))
     kind = "asset" if url.startswith("asset://") else media or "text"
     return Html('<span class="sdn-tile">{}</span>').format(kind)
 

@@ -4,7 +4,7 @@ import re
 from collections.abc import Iterator
 from typing import Any
 
-from seedance_nb._base.text import short
+from seedance_nb._base.text import shorten
 from seedance_nb._base.values import read_json
 from seedance_nb._form.exchange.shell import FILLS, words
 
@@ -70,7 +70,7 @@ def _of_curl(text: str) -> Any:
         return read_json(body)
     except ValueError as error:
         several = f", which is {len(given)} pieces of data joined as curl does it" if len(given) > 1 else ""
-        msg = f"the body of this curl command is not JSON ({error}): {short(body)}{several}"
+        msg = f"the body of this curl command is not JSON ({error}): {shorten(body)}{several}"
     raise ValueError(msg)
 
 

@@ -5,11 +5,11 @@ import keyword
 import re
 from typing import Any
 
-from seedance_nb._base.values import ABSENT, join, json_text
-from seedance_nb._check.body import only_value, place
-from seedance_nb._document.load import names
+from seedance_nb._base.values import ABSENT, json_text, to_pointer
+from seedance_nb._check.body import build_body, only_value
+from seedance_nb._document.load import model_names
 from seedance_nb._document.load import spec as document_named
-from seedance_nb._document.spec import Spec, named
+from seedance_nb._document.spec import Spec, named_fields
 
 WIDTH = 88
 OWN_WORDS = frozenset({"timeout", "take", "extra", "preflight", "budget", "api_key", "base_url", "simulate"})
@@ -53,7 +53,7 @@ def to_python(spec: Spec, body: dict[str, Any]) -> str:
         raise ValueError(msg)  # noqa: TRY004 - the one error that this function names
     wanted = _canonical(body)
     tries = [_arguments(spec, body, inner=inner) for inner in (True, False)]
-    fields, extra = next((told for told in tries if _canonical(place(spec, *told)) == wanted), tries[-1])
+    fields, extra = next((told for told in tries if _canonical(build_body(spec, *told)) == wanted), tries[-1])
     document, told = _document(spec)
     plain = {name: value for name, value in fields.items() if _is_name(name)}
     rest = {name: value for name, value in fields.items() if name not in plain}
@@ -75,7 +75,7 @@ def _arguments(spec: Spec, body: dict[str, Any], *, inner: bool) -> tuple[dict[s
     for name, value in body.items():
         schema = known.get(name)
         if schema is None or name in OWN_WORDS:
-            extra[join((name,))] = value
+            extra[to_pointer((name,))] = value
         elif only_value(schema) is not ABSENT and only_value(schema) == value and name in spec.body.get("required", ()):
             continue
         elif inner and isinstance(value, dict) and not set(value) & OWN_WORDS and _opens(spec, (name,)):
@@ -88,12 +88,12 @@ def _arguments(spec: Spec, body: dict[str, Any], *, inner: bool) -> tuple[dict[s
 
 def _opens(spec: Spec, path: tuple[str, ...]) -> bool:
     """Whether an object's fields may stand by their own names: no other object has one of these."""
-    own = {field[-1] for field, _ in named(spec) if field[:-1] == path}
-    return not own & {field[-1] for field, _ in named(spec) if field[:-1] != path}
+    own = {field[-1] for field, _ in named_fields(spec) if field[:-1] == path}
+    return not own & {field[-1] for field, _ in named_fields(spec) if field[:-1] != path}
 
 
 def _document(spec: Spec) -> tuple[str, list[str]]:
-    if spec.name in names() and document_named(spec.name) is spec:
+    if spec.name in model_names() and document_named(spec.name) is spec:
         return _text(spec.name), []
     if spec.file:
         return _text(spec.file), []

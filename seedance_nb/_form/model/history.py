@@ -9,7 +9,7 @@ MOST_CHANGES = 100
 BURST_S = 1.0
 
 
-class History:
+class UndoHistory:
     """The values before each of the last 100 changes. `now` tells the time in seconds; tests give their own."""
 
     def __init__(self, now: Callable[[], float] = time.monotonic) -> None:

@@ -6,7 +6,7 @@ import re
 from typing import Any
 
 from seedance_nb._base.values import ABSENT, digest, json_text, read_json
-from seedance_nb._check.body import listed, place
+from seedance_nb._check.body import build_body, to_json_value
 from seedance_nb._check.check import check
 from seedance_nb._document.spec import Spec
 from seedance_nb._form.model.fields import tree
@@ -21,7 +21,7 @@ def start_of(spec: Spec) -> Any:
     """What an untouched form of the document says. *pure*."""
     kind = tree(spec).kind
     if kind in ("group", "object", "map", "branches", "json"):
-        return place(spec, {})
+        return build_body(spec, {})
     return {"list": [], "rows": [], "text": "", "prose": "", "password": "", "toggle": False}.get(kind)
 
 
@@ -29,7 +29,7 @@ def as_given(spec: Spec, body: Any) -> Any:
     """A copy of a whole body with its own order; fields by their own names are put where they belong. *pure*."""
     if not isinstance(body, dict):
         return copy.deepcopy(body)
-    placed = place(spec, body)
+    placed = build_body(spec, body)
     if _same(placed) == _same(body):
         return _ordered(placed, body)
     strayed = any(name in properties_of(tree(spec).shape.view) and name not in placed for name in body)
@@ -59,7 +59,9 @@ def moved(touched: set[str], path: str, order: tuple[int, ...]) -> set[str]:
     for new, old in enumerate(order):
         was = f"{inside}{old}"
         made |= {
-            f"{inside}{new}{place[len(was) :]}" for place in touched if place == was or place.startswith(f"{was}/")
+            f"{inside}{new}{build_body[len(was) :]}"
+            for build_body in touched
+            if build_body == was or build_body.startswith(f"{was}/")
         }
     return made
 
@@ -77,7 +79,7 @@ def json_of(text: str) -> Any:
     """The value of a JSON text, the text itself where JSON could not carry it on, or it is nested deeper than any request. *pure*."""
     try:
         value = read_json(text)
-        json_text(listed(value, _ABOVE)).encode()
+        json_text(to_json_value(value, _ABOVE)).encode()
     except (ValueError, TypeError, RecursionError):
         return text
     return value

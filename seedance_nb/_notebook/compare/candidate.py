@@ -11,7 +11,7 @@ from seedance_nb._check.price import Estimate
 from seedance_nb._document import load as _spec
 from seedance_nb._document.operations import Operation
 from seedance_nb._document.spec import Spec
-from seedance_nb._notebook.compare.shared_words import Carried, carry
+from seedance_nb._notebook.compare.shared_words import ModelRequest, request_for
 from seedance_nb._session.session import Document, Session
 
 HEADS = ("model", "goes to", "carried", "could not be carried", "problems", "price")
@@ -25,7 +25,7 @@ class Candidate:
     """
 
     spec: Spec
-    carried: Carried
+    carried: ModelRequest
     simulated: bool
     fault: str
 
@@ -53,7 +53,7 @@ def brief(problem: Problem) -> str:
     return f"warning: {told} (by {problem.source})" if problem.warns else told
 
 
-def left_text(carried: Carried) -> list[str]:
+def left_text(carried: ModelRequest) -> list[str]:
     """What could not be carried over, words with the same reason together. *pure*."""
     whys = dict.fromkeys(why for _, why in carried.left)
     return [f"{', '.join(word for word, reason in carried.left if reason == why)}: {why}" for why in whys]
@@ -105,4 +105,4 @@ def candidate(session: Session, spec: Spec, words: Mapping[str, Any]) -> Candida
         simulated = session.is_simulated(spec)
     except SeedanceError as error:
         fault = fault or error.message
-    return Candidate(spec=spec, carried=carry(spec, words), simulated=simulated, fault=fault)
+    return Candidate(spec=spec, carried=request_for(spec, words), simulated=simulated, fault=fault)

@@ -5,7 +5,7 @@ import time
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any, TypeVar
 
-from seedance_nb._base.errors import LimitWarning, SeedanceError, tell
+from seedance_nb._base.errors import LimitWarning, SeedanceError, emit_warnings
 from seedance_nb._base.html import table_text
 from seedance_nb._check.check import approve
 from seedance_nb._check.price import Estimate, Priced, Total, estimate, total_of
@@ -80,7 +80,7 @@ class Comparison:
         if not tasks:
             raise errors[0]
         pairs = zip(self.candidates, begun, strict=True)
-        tell(
+        emit_warnings(
             (f"{one.name} makes no video: {error}" for one, error in pairs if isinstance(error, Exception)), UserWarning
         )
         return tasks
@@ -143,8 +143,8 @@ class Comparison:
     def _tell_limits(self) -> None:
         # Before anything is sent, so that it costs nothing where warnings are made errors.
         for one in self.ready:
-            tell((f"{one.name}, {problem}" for problem in one.carried.warnings), LimitWarning)
-            tell((f"{one.name} is sent without {word}: {why}" for word, why in one.carried.left), UserWarning)
+            emit_warnings((f"{one.name}, {problem}" for problem in one.carried.warnings), LimitWarning)
+            emit_warnings((f"{one.name} is sent without {word}: {why}" for word, why in one.carried.left), UserWarning)
 
     def _task(self, candidate: Candidate, *, by_hand: bool) -> Task | Exception:
         world: World = "simulated" if candidate.simulated else "paid"

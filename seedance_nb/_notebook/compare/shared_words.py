@@ -8,11 +8,11 @@ from typing import Any
 
 from seedance_nb._base.errors import InvalidInput
 from seedance_nb._base.problem import Problem
-from seedance_nb._base.values import ABSENT, Path, find, is_number, join, put
+from seedance_nb._base.values import ABSENT, JsonPath, find, is_number, set_at, to_pointer
 from seedance_nb._check.advisory import warnings
-from seedance_nb._check.body import place
+from seedance_nb._check.body import build_body
 from seedance_nb._check.check import check
-from seedance_nb._document.spec import Spec, named
+from seedance_nb._document.spec import Spec, named_fields
 
 WORDS: dict[str, str] = {
     "prompt": "text: what the video shows",
@@ -34,7 +34,7 @@ _NO_FIRST = "the document takes a list that begins with the first frame, and non
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Carried:
+class ModelRequest:
     """Shared words in the terms of one document.
 
     `fields` is what `sd.submit(document, **fields)` takes, `body` the request body that comes of it. `carried` are the
@@ -61,7 +61,7 @@ def known(words: Mapping[str, Any]) -> dict[str, Any]:
     return {word: words[word] for word in WORDS if words.get(word) is not None}
 
 
-def together(prompt: str, shared: Mapping[str, Any]) -> dict[str, Any]:
+def shared_values(prompt: str, shared: Mapping[str, Any]) -> dict[str, Any]:
     """The prompt and the other shared words. *pure*. Raises: InvalidInput where the prompt is given twice."""
     if "prompt" in shared:
         told = "is given twice: it is the first argument"
@@ -69,20 +69,20 @@ def together(prompt: str, shared: Mapping[str, Any]) -> dict[str, Any]:
     return {"prompt": prompt, **shared}
 
 
-def carry(spec: Spec, words: Mapping[str, Any]) -> Carried:
+def request_for(spec: Spec, words: Mapping[str, Any]) -> ModelRequest:
     """The shared words as the fields of one document, with everything that is wrong or has no place there. *pure*.
 
     Nothing is clamped or rounded: what a document does not allow is a problem of that document.
     Raises: InvalidInput for words that are none of the shared ones.
     """
     given = known(words)
-    homes = {schema["x-role"]: (path, schema) for path, schema in reversed(named(spec)) if "x-role" in schema}
+    homes = {schema["x-role"]: (path, schema) for path, schema in reversed(named_fields(spec)) if "x-role" in schema}
     fields: dict[str, Any] = {}
     left = dict(_homeless(given, homes))
     for path, value in _written({word: value for word, value in given.items() if word not in left}, homes):
         fields = _with(spec, fields, path, value)
-    body = place(spec, fields)
-    return Carried(
+    body = build_body(spec, fields)
+    return ModelRequest(
         fields=fields,
         body=body,
         carried=tuple(word for word in given if word not in left),
@@ -92,7 +92,7 @@ def carry(spec: Spec, words: Mapping[str, Any]) -> Carried:
     )
 
 
-Homes = dict[str, tuple[Path, dict[str, Any]]]
+Homes = dict[str, tuple[JsonPath, dict[str, Any]]]
 
 
 def _homeless(given: dict[str, Any], homes: Homes) -> Iterator[tuple[str, str]]:
@@ -105,7 +105,7 @@ def _homeless(given: dict[str, Any], homes: Homes) -> Iterator[tuple[str, str]]:
             yield word, _NO_FIRST
 
 
-def _written(given: dict[str, Any], homes: Homes) -> Iterator[tuple[Path, Any]]:
+def _written(given: dict[str, Any], homes: Homes) -> Iterator[tuple[JsonPath, Any]]:
     for word, value in given.items():
         if word in homes:
             path, schema = homes[word]
@@ -127,11 +127,11 @@ def _in_its_words(schema: dict[str, Any], value: Any) -> Any:
     return value
 
 
-def _with(spec: Spec, fields: dict[str, Any], path: Path, value: Any) -> dict[str, Any]:
+def _with(spec: Spec, fields: dict[str, Any], path: JsonPath, value: Any) -> dict[str, Any]:
     # By its own name where that leads to the right place, because that is how a person would write it.
     name = str(path[-1])
-    alone = path if find(place(spec, {name: value}), join(path)) is ABSENT else (name,)
-    made: dict[str, Any] = put(fields, alone, value)
+    alone = path if find(build_body(spec, {name: value}), to_pointer(path)) is ABSENT else (name,)
+    made: dict[str, Any] = set_at(fields, alone, value)
     return made
 
 

@@ -12,10 +12,10 @@ from IPython.display import HTML, DisplayHandle, display
 from ipywidgets.widgets.widget_button import ButtonStyle
 
 from seedance_nb._base.errors import SeedanceError
-from seedance_nb._base.html import Html, escaped, sent_html, table_html
-from seedance_nb._base.log import unexpected
+from seedance_nb._base.html import Html, escape, request_html, table_html
+from seedance_nb._base.log import log_unexpected
 from seedance_nb._base.problem import Problem
-from seedance_nb._base.text import short
+from seedance_nb._base.text import shorten
 from seedance_nb._base.values import json_text
 from seedance_nb._check.price import Estimate
 from seedance_nb._form.controls.base import Shared, StaticBox, toggle
@@ -124,7 +124,7 @@ class ComparisonView:
         except SeedanceError as error:
             self._say(failed_html(error))
         except Exception as error:  # noqa: BLE001 - a callback's exception would be seen nowhere
-            unexpected("comparison", error)
+            log_unexpected("comparison", error)
             self._say(unexpected_html(error))
         finally:
             self._go.disabled = False
@@ -170,7 +170,7 @@ def models_html(comparison: Comparison) -> Html:
 def _row_html(candidate: Candidate, told: Estimate) -> Html:
     carried = candidate.carried
     title = Html('<b>{}</b> <span class="sdn-dim">{}</span><code>{}</code>')
-    sent = "" if candidate.error else sent_html(json_text(carried.body), "What is sent")
+    sent = "" if candidate.error else request_html(json_text(carried.body), "What is sent")
     problems = Html("<div>{}</div>").format(candidate.fault) if candidate.fault else Html()
     problems += Html().join(_problem_html(problem) for problem in (*carried.problems, *carried.warnings))
     cells = (
@@ -195,7 +195,7 @@ def head_html(comparison: Comparison) -> Html:
     """The title row, with the shared words. *pure*."""
     count = len(comparison.candidates)
     others = " · ".join(
-        f"{word} {short(value) if not isinstance(value, str) else value}"
+        f"{word} {shorten(value) if not isinstance(value, str) else value}"
         for word, value in comparison.words.items()
         if word != "prompt"
     )
@@ -217,8 +217,8 @@ def note_html(comparison: Comparison) -> Html:
     total = comparison.total
     if not total.paid:
         free = f"Nothing is sent to a provider and nothing is charged.{left}"
-        return escaped(free if comparison.ready else left.strip())
-    return escaped(f"Total: {total}. You are asked once more before anything is sent.{left}")
+        return escape(free if comparison.ready else left.strip())
+    return escape(f"Total: {total}. You are asked once more before anything is sent.{left}")
 
 
 def lanes_html(
