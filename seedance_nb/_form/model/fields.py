@@ -10,7 +10,7 @@ from typing import Any, Literal
 from seedance_nb._base.values import ABSENT
 from seedance_nb._check.body import only_value
 from seedance_nb._document.spec import Spec
-from seedance_nb._form.model.shape import Shape, names_of, properties_of, shape, shown_order
+from seedance_nb._form.model.shape import Shape, properties_of, shape, shown_order
 from seedance_nb._schema.dialect import GIVEN, is_secret
 from seedance_nb._schema.messages import help_of, limits_in_words
 
@@ -95,15 +95,14 @@ def kind_of(made: Shape, *, required: bool = True) -> Kind:
     schema = made.view
     if (only := only_value(schema)) is not ABSENT and not made.nullable:
         return "constant" if required else "json" if isinstance(only, dict | list) else "choice"
-    if isinstance(schema.get("enum"), list) and schema["enum"]:
+    if schema.get("enum"):
         return "choice"
     if made.branches:
         return "branches"
     if made.types == ("string",):
         if is_secret(schema):
             return "password"
-        most = schema.get("maxLength")
-        long = schema.get("x-role") == "prompt" or (isinstance(most, int | float) and most > _PROSE_FROM)
+        long = schema.get("x-role") == "prompt" or schema.get("maxLength", 0) > _PROSE_FROM
         return "prose" if long and not schema.get("x-words") else "text"
     if made.types == ("array",):
         return _kind_of_list(made)
@@ -168,14 +167,13 @@ def _kind_and_children(
 def _words(view: dict[str, Any], name: str) -> dict[str, Any]:
     """What the document says about a field."""
     help_, more = help_of(view.get("description"))
-    examples = view.get("examples")
     unit, upstream = str(view.get("x-unit", "")), view.get("x-upstream", {})
     return {
         "label": str(view.get("title") or label_of(name) or name),
         "help": help_,
         "more": more,
         "default": view.get("default", ABSENT),
-        "example": next(iter(examples), ABSENT) if isinstance(examples, list) else ABSENT,
+        "example": next(iter(view.get("examples", ())), ABSENT),
         "unit": unit,
         "media": str(view.get("x-media", {}).get("kind", "")),
         "advanced": "deprecated in the document" if view.get("deprecated") else str(view.get("x-advanced", "")),
@@ -186,9 +184,10 @@ def _words(view: dict[str, Any], name: str) -> dict[str, Any]:
 
 
 def _limits(view: dict[str, Any]) -> dict[str, Any]:
-    most, fixed = view.get("maxItems"), view.get("prefixItems")
-    if view.get("items") is False and fixed is not None:
-        most = min(most, len(fixed)) if isinstance(most, int) else len(fixed)
+    most = view.get("maxItems")
+    if view.get("items") is False and "prefixItems" in view:
+        fixed = len(view["prefixItems"])
+        most = fixed if most is None else min(most, fixed)
     return {
         "minimum": view.get("minimum"),
         "maximum": view.get("maximum"),
@@ -217,7 +216,7 @@ def children_of(made: Shape, path: tuple[str, ...], room: list[int] | None = Non
     properties = properties_of(made.view)
     room = [_MOST_FIELDS] if room is None else room
     room[0] -= len(properties)
-    required = names_of(made.view.get("required"))
+    required = set(made.view.get("required", ()))
     groups = [name for group in made.view.get(GIVEN, ()) for name in group]
     markers = {
         name: forms
@@ -255,5 +254,5 @@ def _kind_of_list(made: Shape) -> Kind:
 def _choices(made: Shape) -> tuple[Any, ...]:
     if made.types == ("boolean",) and "enum" not in made.view and "const" not in made.view:
         return (True, False, None)
-    values = tuple(made.view["enum"]) if isinstance(made.view.get("enum"), list) else (made.view["const"],)
+    values = tuple(made.view["enum"]) if "enum" in made.view else (made.view["const"],)
     return (*values, None) if made.nullable and not any(value is None for value in values) else values

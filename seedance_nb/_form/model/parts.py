@@ -1,5 +1,6 @@
 """What a field holds, made on demand: the fields of an object, the entries of a list, the branches of a choice."""
 
+from collections import Counter
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from typing import Any
@@ -7,7 +8,7 @@ from typing import Any
 from seedance_nb._base.values import ABSENT
 from seedance_nb._check.body import only_value
 from seedance_nb._form.model.fields import Field, children_of, field_of, label_of
-from seedance_nb._form.model.shape import Shape, names_of, properties_of, shape
+from seedance_nb._form.model.shape import Shape, properties_of, shape
 from seedance_nb._schema.patterns import search
 from seedance_nb._schema.validator import fits
 
@@ -101,9 +102,10 @@ def branches_of(field: Field) -> tuple[Branch, ...]:
     named = [set(properties_of(one.view)) for one in shapes]
     shared = set.intersection(*filter(None, named)) if any(named) else set()
     labels = [_label(made, tag, shared) for made in shapes]
-    made = []
-    for place, (schema, known, name) in enumerate(zip(field.shape.branches, shapes, labels, strict=True)):
-        label = f"{name} {labels[: place + 1].count(name)}" if labels.count(name) > 1 else name
+    often, before, made = Counter(labels), Counter[str](), []
+    for schema, known, name in zip(field.shape.branches, shapes, labels, strict=True):
+        before[name] += 1
+        label = f"{name} {before[name]}" if often[name] > 1 else name
         whole = {**known.view, "allOf": [schema]} if tag and known.types == ("object",) else schema
         child = _apart(field_of(whole, field.shape.defs, (), required=field.required))
         made.append(Branch(label, replace(child, label=label)))
@@ -138,7 +140,7 @@ def kept(field: Field, value: Any) -> Any:
 def start_of(field: Field) -> Any:
     """What a field holds once it is there and nobody has filled it: an object's constants, an empty list, or `ABSENT`. *pure*."""
     if field.kind in ("object", "group"):
-        required, properties = names_of(field.shape.view.get("required")), properties_of(field.shape.view)
+        required, properties = set(field.shape.view.get("required", ())), properties_of(field.shape.view)
         onlys = {
             name: only_value(shape(properties[name], field.shape.defs).view) for name in properties if name in required
         }
@@ -170,7 +172,7 @@ def _apart(field: Field) -> Field:
 
 
 def _tagged(made: Shape, tag: str) -> Shape:
-    required = [*names_of(made.view.get("required")), tag]
+    required = [*made.view.get("required", ()), tag]
     return replace(made, view={**made.view, "required": list(dict.fromkeys(required))})
 
 

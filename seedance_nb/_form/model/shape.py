@@ -1,4 +1,7 @@
-"""A schema as a form sees it: references followed, parts merged for display, null and branches apart. The check uses none of it."""
+"""A schema as a form sees it: references followed, parts merged for display, null and branches apart. The check uses none of it.
+
+A schema in a `Spec` has passed the schema of schemas: its own keywords hold what they may hold, those of others anything.
+"""
 
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
@@ -46,8 +49,6 @@ class Shape:
 def shape(schema: Any, defs: Mapping[str, Any]) -> Shape:
     """The shape of a schema whose references lead into `defs`. *pure*; one level, so that what is endless stays finite."""
     view, conditions = _merged(schema, defs)
-    if not isinstance(view.get("properties", {}), dict):
-        view.pop("properties")
     nullable = False
     for key in ("oneOf", "anyOf"):
         options = [option for option in view.get(key, ()) if not _is_null(option)]
@@ -66,20 +67,15 @@ def shape(schema: Any, defs: Mapping[str, Any]) -> Shape:
             # Each branch is a whole, with what applies to all of them.
             rules = [{"if": one, "then": then, "else": other} for one, then, other in conditions]
             branches = tuple({"allOf": [*branch["allOf"], *rules]} for branch in made.branches)
+            kinds = _types(made.view)
             return replace(
-                made,
-                types=_types(made.view),
-                nullable=nullable,
-                branches=branches,
-                tag=_tag(made.view),
-                conditions=conditions,
+                made, types=kinds, nullable=nullable, branches=branches, tag=_tag(view), conditions=conditions
             )
     if set(types) == {"integer", "number"}:
         types = ("number",)
-    kinds = (
-        tuple({**view, "type": name, "title": ""} for name in types) if len(types) > 1 and "enum" not in view else ()
-    )
-    return Shape(view=view, defs=defs, types=types, nullable=nullable, branches=kinds, conditions=conditions)
+    several = types if len(types) > 1 and "enum" not in view else ()
+    each = tuple({**view, "type": name, "title": ""} for name in several)
+    return Shape(view=view, defs=defs, types=types, nullable=nullable, branches=each, conditions=conditions)
 
 
 def follow(schema: Any, defs: Mapping[str, Any]) -> dict[str, Any]:
@@ -95,26 +91,18 @@ def follow(schema: Any, defs: Mapping[str, Any]) -> dict[str, Any]:
     return {"not": {}} if schema is False else {}
 
 
-def properties_of(view: Any) -> dict[str, Any]:
+def properties_of(view: dict[str, Any]) -> dict[str, Any]:
     """The properties of a merged schema; {} where it has none. *pure*."""
-    found = view.get("properties") if isinstance(view, dict) else None
-    return found if isinstance(found, dict) else {}
-
-
-def names_of(value: Any) -> tuple[str, ...]:
-    """The texts in a list; () for anything else. *pure*."""
-    return tuple(name for name in value if isinstance(name, str)) if isinstance(value, list) else ()
+    found: dict[str, Any] = view.get("properties", {})
+    return found
 
 
 def shown_order(view: dict[str, Any]) -> tuple[str, ...]:
     """The names of an object's properties as they are shown: by the document's order hints, else as it lists them. *pure*."""
     properties = properties_of(view)
-    first = [
-        name
-        for hint in ("x-fal-order-properties", "x-apidog-orders")
-        for name in names_of(view.get(hint))
-        if name in properties
-    ]
+    hints = [view.get(key) for key in ("x-fal-order-properties", "x-apidog-orders")]
+    names = [name for hint in hints if isinstance(hint, list) for name in hint if isinstance(name, str)]
+    first = [name for name in names if name in properties]
     places = {name: place for place, name in reversed(list(enumerate(first)))}
 
     def rank(name: str) -> tuple[float, float]:
@@ -133,11 +121,9 @@ def _merged(
     conditions: list[Condition] = []
     if "if" in made:
         conditions.append((made.pop("if"), made.pop("then", True), made.pop("else", True)))
-    dependent = made.get("dependentSchemas")
-    for name, wanted in dependent.items() if isinstance(dependent, dict) else ():
-        conditions.append(({"required": [name]}, wanted, True))
-    parts = made.pop("allOf", None)
-    for part in parts if isinstance(parts, list) and depth < _MOST_HOPS else ():
+    conditions += [({"required": [name]}, wanted, True) for name, wanted in made.get("dependentSchemas", {}).items()]
+    parts = made.pop("allOf", ())
+    for part in parts if depth < _MOST_HOPS else ():
         if left[0] <= 0:  # what is not merged is not shown; the check knows it
             break
         inner, more = _merged(part, defs, depth + 1, left)
@@ -150,9 +136,9 @@ def _both(one: dict[str, Any], two: dict[str, Any]) -> dict[str, Any]:
     made = {**two, **one}
     for key in one.keys() & two.keys():
         a, b = one[key], two[key]
-        if key in ("properties", "patternProperties") and isinstance(a, dict) and isinstance(b, dict):
+        if key in ("properties", "patternProperties"):
             made[key] = {**a, **b, **{name: _joined(a[name], b[name]) for name in a if name in b}}
-        elif key == "required" and isinstance(a, list) and isinstance(b, list):
+        elif key == "required":
             made[key] = [*a, *(name for name in b if name not in a)]
         elif key == "items":
             made[key] = _joined(a, b)
@@ -160,12 +146,14 @@ def _both(one: dict[str, Any], two: dict[str, Any]) -> dict[str, Any]:
             made[key] = _joined(a, b) if isinstance(a, dict) else b
         elif key in ("oneOf", "anyOf"):
             made["allOf"] = [*one.get("allOf", ()), {key: b}]
-        elif key == "enum" and isinstance(a, list) and isinstance(b, list):
+        elif key == "enum":
             made[key] = [value for value in a if value in b] or a
         elif key == "type":
             made[key] = _narrower(a, b)
-        elif key in _LOWEST + _HIGHEST and isinstance(a, int | float) and isinstance(b, int | float):
-            made[key] = min(a, b) if key in _LOWEST else max(a, b)
+        elif key in _LOWEST:
+            made[key] = min(a, b)
+        elif key in _HIGHEST:
+            made[key] = max(a, b)
         elif key in ("deprecated", "writeOnly"):
             made[key] = a or b
         elif key in ("title", "description") and not a:
@@ -179,19 +167,14 @@ def _joined(one: Any, two: Any) -> Any:
 
 def _narrower(one: Any, two: Any) -> Any:
     first, second = ([kind] if isinstance(kind, str) else kind for kind in (one, two))
-    if not isinstance(first, list) or not isinstance(second, list):
-        return one
     wide = {*second, *(("integer",) if "number" in second else ())}
     kept = [kind for kind in first if kind in wide] or [kind for kind in second if "number" in first or kind in first]
     return (kept[0] if len(kept) == 1 else kept) or one
 
 
 def _types(view: dict[str, Any]) -> tuple[str, ...]:
-    told = view.get("type")
-    if isinstance(told, str):
-        return (told,)
-    if isinstance(told, list):
-        return tuple(name for name in told if isinstance(name, str))
+    if "type" in view:
+        return (view["type"],) if isinstance(view["type"], str) else tuple(view["type"])
     return next(((name,) for name, hints in _HINTS if hints & set(view)), ())
 
 
