@@ -55,15 +55,10 @@ def ask_key(document: str | Path | Spec, /, *, keep: bool = False) -> Secret:
             next_step=f"pip install 'seedance_nb[keyring]' on a system with a keyring, or leave keep away, or set {name}",
         )
     secret = _sendable(_typed(spec.provider))
-    enter(spec, secret)
+    _ENTERED[name] = secret
     if keep:
         _keep(name, secret)
     return secret
-
-
-def enter(spec: Spec, secret: Secret) -> None:
-    """Takes a key that a person entered, for this process only. Raises: Unauthorized for one that cannot be sent."""
-    _ENTERED[spec.key_env] = _sendable(secret)
 
 
 def _sendable(secret: Secret) -> Secret:
