@@ -25,7 +25,7 @@ from seedance_nb._form.layout import FormLayout
 from seedance_nb._form.model.fields import tree
 from seedance_nb._form.model.history import UndoHistory, typed_at
 from seedance_nb._form.model.secrets import masked
-from seedance_nb._form.model.values import as_given, moved, start_of
+from seedance_nb._form.model.values import as_given, initial_values, moved
 from seedance_nb._form.summary import Summary
 from seedance_nb._form.uploads import Uploads
 
@@ -52,7 +52,7 @@ class Form:
         self._shared = shared_models()
         self._shared.uploads = uploads
         self._lock = threading.RLock()
-        self._start = start_of(spec)
+        self._start = initial_values(spec)
         self._values: Any = copy.deepcopy(self._start)
         self._touched: set[str] = set()
         self._checked: tuple[Problem, ...] | None = None

@@ -1,6 +1,7 @@
 """The form: what it shows is what it sends, and what it says is at its field. Driven as the browser drives it."""
 
 import json
+from concurrent.futures import Future
 from typing import Any
 
 import ipywidgets as widgets
@@ -152,6 +153,37 @@ def test_no_more_entries_than_the_document_allows_can_be_added(form: Form) -> No
         listed.add(IMAGE)
     assert listed._add.disabled
     assert "9 / 9" in listed._head.value
+
+
+class AssetsOnly:
+    """A provider that registers addresses and takes no files."""
+
+    provider, uploads, assets = "somebody", False, True
+
+    def upload(self, content: bytes, name: str) -> Future[str]:
+        raise NotImplementedError
+
+    def asset(self, address: str, kind: str) -> Future[str]:
+        done: Future[str] = Future()
+        done.set_result(f"asset://{kind}-of-{address.rpartition('/')[2]}")
+        return done
+
+
+def test_an_address_becomes_an_asset_also_where_no_files_are_taken(crun: sd.Spec) -> None:
+    form = Form(crun, AssetsOnly())
+    images(form).add(IMAGE)
+    images(form).register(images(form)._rows[0])
+    assert form.values["input"]["reference_images"] == ["asset://image-of-reference-image-1.png"]
+
+
+def test_a_list_that_holds_no_media_offers_no_assets() -> None:
+    form = Form(
+        sd.spec({"type": "object", "properties": {"tags": {"type": "array", "items": {"type": "string"}}}}),
+        AssetsOnly(),
+    )
+    tags: Any = form._controls["/tags"]
+    tags.add("a")
+    assert "id-badge" not in [getattr(part, "icon", "") for part in tags._rows[0].widget.children]
 
 
 def test_an_error_stands_at_its_row_and_goes_when_it_is_mended(form: Form) -> None:

@@ -391,6 +391,15 @@ def test_setting_the_same_rows_again_says_nothing(comms: list[dict[str, Any]]) -
     assert len(comms) == 1
 
 
+def test_setting_another_list_of_texts_draws_no_row_again(comms: list[dict[str, Any]]) -> None:
+    form = form_of({"type": "array", "items": TEXT})
+    form.values = {"x": ["a", "b", "c"]}
+    comms.clear()
+    form.values = {"x": ["a", "z"]}
+    assert [said["type"] for said in comms if said["type"] != "comm_msg"] == []
+    assert [row.text.value for row in at(form, "/x")._rows] == ["a", "z"]
+
+
 def test_a_body_that_is_wrong_stays_whole_too() -> None:
     form = sd.form({"type": "object", "properties": {"b": True, "c": {"type": "object", "properties": {"b": TEXT}}}})
     form.values = {"b": None, "c": 5}

@@ -17,7 +17,7 @@ _ABOVE = 11
 """How many levels of a request may stand around a value that is typed as JSON."""
 
 
-def start_of(spec: Spec) -> Any:
+def initial_values(spec: Spec) -> Any:
     """What an untouched form of the document says. *pure*."""
     kind = tree(spec).kind
     if kind in ("group", "object", "map", "branches", "json"):
