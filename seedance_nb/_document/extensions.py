@@ -96,6 +96,7 @@ ROOT: dict[str, Any] = {
 }
 FIELD: dict[str, Any] = {
     "x-role": {"enum": list(ROLES)},
+    "x-label": _TEXT,
     "x-format": {"type": "string", "pattern": r"\{n\}"},
     "x-words": _object(auto=_TEXT),
     "x-unit": _TEXT,

@@ -169,7 +169,7 @@ def _words(view: dict[str, Any], name: str) -> dict[str, Any]:
     help_, more = help_of(view.get("description"))
     unit, upstream = str(view.get("x-unit", "")), view.get("x-upstream", {})
     return {
-        "label": str(view.get("title") or label_of(name) or name),
+        "label": str(view.get("x-label") or view.get("title") or label_of(name) or name),
         "help": help_,
         "more": more,
         "default": view.get("default", ABSENT),
