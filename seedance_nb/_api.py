@@ -1,4 +1,6 @@
-"""The functions of the package: the session's verbs with the defaults filled in."""
+"""The public functions: methods of a default session, and what is shown in a cell."""
+
+from __future__ import annotations
 
 import functools
 import inspect
@@ -26,47 +28,56 @@ if TYPE_CHECKING:
 
 @functools.lru_cache(maxsize=8)
 def _session(
-    given: Secret | None, base_url: str | None, simulate: bool | None, _ledger_name: str, _outputs: str
+    api_key: Secret | None, base_url: str | None, simulate: bool | None, _ledger_name: str, _outputs: str
 ) -> Session:
-    return Session(api_key=given, base_url=base_url, simulate=simulate, for_one=True)
+    return Session(api_key=api_key, base_url=base_url, simulate=simulate, for_one=True)
 
 
 def _default(*, api_key: str | None = None, base_url: str | None = None, simulate: bool | None = None) -> Session:
-    """The session of these functions, one for each key, address, ledger and folder that is named. Reads the environment."""
+    """The session of these functions: one for each key, base URL, ledger and folder. Reads the environment."""
     return _session(
         as_secret(api_key), base_url, simulate, os.getenv("SEEDANCE_LEDGER", ""), os.getenv("SEEDANCE_OUTPUTS", "")
     )
 
 
 def _with_hidden_key(function: Callable[P, T]) -> Callable[P, T]:
-    """`function`, which sees a key only hidden: a traceback can show its variables."""
+    """`function` with its key masked, because a traceback can show variables."""
 
     @functools.wraps(function)
-    def call(*given: P.args, **named: P.kwargs) -> T:
-        if "api_key" in named:
-            named["api_key"] = as_secret(named.pop("api_key"))
-        return function(*given, **named)
+    def call(*args: P.args, **kwargs: P.kwargs) -> T:
+        if "api_key" in kwargs:
+            kwargs["api_key"] = as_secret(kwargs.pop("api_key"))
+        return function(*args, **kwargs)
 
     return call
 
 
-def _verb(method: Callable[Concatenate[Session, P], T], *doors: str) -> Callable[P, T]:
-    """A method of the default session as a function. `doors` are the parameters of `_default` that it takes besides.
+_OPTIONS = {
+    "api_key": "the key, in place of the environment's and the other sources",
+    "base_url": "where to send requests, in place of the provider's own URL",
+    "simulate": "True for the simulator even if a key is set, False to refuse without one",
+}
+
+
+def _verb(method: Callable[Concatenate[Session, P], T], *options: str) -> Callable[P, T]:
+    """A method of the default session as a function, which also takes these `options` of `_default`.
 
     It has the method's parameters and docstring, so that each is written once.
     """
 
     @functools.wraps(method)
-    def verb(*given: P.args, **named: P.kwargs) -> T:
-        chosen: dict[str, Any] = {name: named.pop(name) for name in doors if name in named}
-        return method(_default(**chosen), *given, **named)
+    def verb(*args: P.args, **kwargs: P.kwargs) -> T:
+        chosen: dict[str, Any] = {name: kwargs.pop(name) for name in options if name in kwargs}
+        return method(_default(**chosen), *args, **kwargs)
 
     _, *own = inspect.signature(method).parameters.values()
-    besides = [inspect.signature(_default).parameters[name] for name in doors]
+    more = [inspect.signature(_default).parameters[name] for name in options]
     fields = [own.pop()] if own[-1].kind is inspect.Parameter.VAR_KEYWORD else []
-    function: Any = _with_hidden_key(verb) if "api_key" in doors else verb
-    function.__signature__ = inspect.signature(method).replace(parameters=[*own, *besides, *fields])
+    function: Any = _with_hidden_key(verb) if "api_key" in options else verb
+    function.__signature__ = inspect.signature(method).replace(parameters=[*own, *more, *fields])
     function.__module__, function.__qualname__ = __name__, method.__name__
+    lines = "".join(f"          {name}: {_OPTIONS[name]}.\n" for name in options)
+    function.__doc__ = str(method.__doc__).replace("          fields:", f"{lines}          fields:")
     return function  # type: ignore[no-any-return]
 
 
@@ -79,14 +90,29 @@ tasks = _verb(Session.tasks)
 
 
 def models() -> Models:
-    """The documents that come with the package, as a table. *reads files*."""
+    """The models that come with the package, as a table. *reads files*.
+
+    Returns: the table; its `names` are what every function takes.
+
+    >>> sd.models().names[0]
+    'crun/seedance-1.0-pro-t2v'
+    """
     return Models(_default())
 
 
-def form(document: Document, /) -> "Form":
-    """A form for a document's request; `form.values` is what it says now, `form.problems` what is wrong. *reads files*.
+def form(document: Document, /) -> Form:
+    """A form for a model's request, to fill in without sending anything. *reads files*.
 
-    Raises: SpecError with file and JSON Pointer for a document that cannot be used.
+    The parameters:
+      document: a name from `sd.models()`, a schema file, a dict or a `Spec`.
+
+    Returns: the form; `form.values` is the request body, `form.problems` what is wrong with it.
+    Raises: SpecError with file and JSON Pointer for a schema that cannot be used.
+
+    >>> form = sd.form("crun/seedance-1.0-pro-t2v")
+    >>> form.values = {"prompt": "A fox"}
+    >>> form.values["input"]
+    {'prompt': 'A fox'}
     """
     from seedance_nb._form.form import Form
 
@@ -102,11 +128,22 @@ def panel(
     api_key: str | None = None,
     base_url: str | None = None,
     simulate: bool | None = None,
-) -> "Panel":
-    """Form, price, Generate, progress and the video in one cell. Nothing is paid for before Generate is pressed.
+) -> Panel:
+    """Form, price, Generate, progress and the video in one cell. Nothing is paid before Generate is pressed.
 
-    With a key the provider's free estimate call is asked while the form is filled in, if it has one (*network*); where the
-    key goes stands at the top. Without a key it works against the simulator and says so. `budget` is that of `submit`. Raises: SpecError.
+    Without a key it uses the simulator and shows SIMULATED. With a key it shows where the key goes, and asks the provider's
+    free estimate call for the price while you fill in the form (*network*).
+
+    The parameters:
+      document: a name from `sd.models()`, a schema file, a dict or a `Spec`.
+      budget: the most that this provider's tasks in the ledger may cost in total, in its unit (credits, tokens).
+      api_key, base_url, simulate: as in `sd.submit`.
+
+    Returns: the panel; `panel.form` is the form, `panel.task` the latest task.
+    Raises: SpecError.
+
+    >>> sd.panel("crun/seedance-1.0-pro-t2v")
+    Panel for crun/seedance-1.0-pro-t2v; nothing sent yet
     """
     from seedance_nb._notebook.panel import Panel
 
@@ -123,19 +160,27 @@ def compare(
     budget: float | None = None,
     **shared: Any,
 ) -> Comparison:
-    """One prompt for several models, whose videos come side by side. Nothing is sent before it is asked for. *reads files*.
+    """One prompt for several models, with their videos side by side. Nothing is sent before you confirm. *reads files*.
 
-    `shared` are words that every model gets in its own terms: `seconds` (number, s), `ratio` ("16:9", or "auto" for the
-    model's choice), `resolution` ("720p"), `audio` (True or False), `first_frame` and `last_frame` (the address of an
-    image), `reference_images`, `reference_videos` and `reference_audios` (lists of addresses). What a model has no
-    field for is told, and so is what it does not allow; nothing is clamped or rounded.
+    In a cell it is a table with the prices (*network*: the free estimate calls) and one button, which asks again if the
+    requests cost anything. In code, `.submit(confirm=True)` and `.generate(confirm=True)` send them.
 
-    Shown in a cell it is a table, which asks the providers' free estimate calls (*network*), with one button, which asks
-    once more where it costs anything; `.submit(confirm=True)` and `.generate(confirm=True)` send without a cell. Keys come
-    from the environment; a model without one goes to the simulator, as all do with `simulate=True`. `take=2` makes another
-    video of each. `budget` is the most that the tasks of each provider in this ledger may come to, in its unit.
+    The parameters:
+      prompt: the prompt for every model.
+      names: a model or a list of models, as other functions take them.
+      simulate: True for the simulator even if a key is set; a model without a key always uses it.
+      take: 2 for a second video of each request, and so on.
+      budget: the most that the tasks of each provider in the ledger may cost in total, in its unit.
+      shared: settings that each model gets in its own terms: `seconds` (number), `ratio` ("16:9", or "auto" to let the
+        model choose), `resolution` ("720p"), `audio` (True or False), `first_frame` and `last_frame` (URL of an image),
+        `reference_images`, `reference_videos` and `reference_audios` (lists of URLs). The table shows what a model does
+        not support or allow; nothing is clamped or rounded.
 
-    Raises: InvalidInput for a word that is not shared, with the nearest that is; SpecError.
+    Returns: the comparison.
+    Raises: InvalidInput for an unknown setting, with the nearest that exists; SpecError.
+
+    >>> sd.compare("A fox", ["crun/seedance-1.0-pro-t2v", "crun/seedance-2.0-i2v"], seconds=4).total.simulated
+    2
     """
     return Comparison(
         _default(simulate=simulate), names, shared_values(prompt, shared), show=_show, take=take, budget=budget
@@ -157,18 +202,39 @@ def task(
     api_key: str | None = None,
     base_url: str | None = None,
 ) -> Task:
-    """The task that the ledger knows by this name, ready to be waited for; nothing is sent. *reads files*.
+    """The task with this name in the ledger; nothing is sent. *reads files*.
 
-    `document` is needed where the task's document came from a file or a dict.
+    The parameters:
+      name: the name or number that `sd.tasks()` shows.
+      document: a name from `sd.models()`, a schema file, a dict or a `Spec`; required if the task's model came from a file or a dict.
+      api_key, base_url: as in `sd.submit`.
+
+    Returns: the task; `wait` resumes it.
+    Raises: SeedanceError for a name that is not in the ledger.
+
+    >>> sent = sd.submit("crun/seedance-1.0-pro-t2v", prompt="A fox", resolution="480p", duration=4)
+    >>> sd.task(sent.name).wait().simulated
+    True
     """
     return _default(api_key=api_key, base_url=base_url).task(name, document=document)
 
 
 @_with_hidden_key
 def balance(document: Document, /, *, api_key: str | None = None, base_url: str | None = None) -> float:
-    """What is left on the account, in the document's unit. *network*.
+    """The balance of your account. *network*; no credits are spent.
 
-    Raises: SeedanceError where the provider has no such call or does not answer; Refused and its kinds.
+    The parameters:
+      document: a name from `sd.models()`, a schema file, a dict or a `Spec`.
+      api_key, base_url: as in `sd.submit`.
+
+    Returns: the balance in the provider's unit (credits, tokens).
+    Raises: SeedanceError if the provider does not offer this call or does not answer; Refused and its kinds.
+
+    >>> try:
+    ...     print(sd.balance("crun/seedance-1.0-pro-t2v"), "credits")
+    ... except sd.SeedanceError as error:  # the simulator has no account
+    ...     print(error.charged)
+    not charged
     """
     return ENGINE.run(_default(api_key=api_key, base_url=base_url).advice.account(spec(document)).balance())
 
@@ -183,10 +249,19 @@ def upload(
     api_key: str | None = None,
     base_url: str | None = None,
 ) -> str:
-    """The public address that the provider gives to a local file. *reads files*, *network*; no credits are spent.
+    """Upload a local file to the provider. *reads files*, *network*; no credits are spent.
 
-    `file` is a path, or bytes with a `name` that has the right ending. Raises: SeedanceError where the provider takes no
-    files, or this one cannot be read or sent; Refused and its kinds.
+    The parameters:
+      document: a name from `sd.models()`, a schema file, a dict or a `Spec`.
+      file: a path, or the bytes of the file.
+      name: the file name with its extension, required for bytes.
+      api_key, base_url: as in `sd.submit`.
+
+    Returns: the public URL of the file.
+    Raises: SeedanceError if the provider takes no files, or this one cannot be read or sent; Refused and its kinds.
+
+    >>> sd.upload("crun/seedance-2.0-i2v", b"...", name="fox.png")
+    'http...png'
     """
     return ENGINE.run(_default(api_key=api_key, base_url=base_url).advice.account(spec(document)).upload(file, name))
 
@@ -202,9 +277,20 @@ def asset(
     api_key: str | None = None,
     base_url: str | None = None,
 ) -> str:
-    """The `asset://` address of a public address, once the provider says that it is ready. *network*; no credits are spent.
+    """Register a public URL as an asset and wait until it is ready. *network*; no credits are spent.
 
-    Raises: SeedanceError where the provider has no assets, refuses this one or takes longer than 300 s; Refused and its kinds.
+    The parameters:
+      document: a name from `sd.models()`, a schema file, a dict or a `Spec`.
+      address: the public URL.
+      kind: what is there: "image", "video" or "audio".
+      name: a name for the asset.
+      api_key, base_url: as in `sd.submit`.
+
+    Returns: the `asset://` URL.
+    Raises: SeedanceError if the provider has no assets, refuses this one or takes longer than 300 s; Refused and its kinds.
+
+    >>> sd.asset("crun/seedance-2.0-i2v", "https://example.com/fox.png")
+    'asset://simulated-...'
     """
     return ENGINE.run(
         _default(api_key=api_key, base_url=base_url).advice.account(spec(document)).asset(address, kind, name)
@@ -214,10 +300,22 @@ def asset(
 def callback(
     payload: Mapping[str, Any] | str | bytes, /, *, document: Document | None = None, api_key: str | None = None
 ) -> Task:
-    """The task that a provider's callback speaks of, after a look of our own with the key. *network*, *writes ledger*.
+    """The task that a provider's callback is about, after a status check with the key. *network*, *writes ledger*.
 
-    A callback carries no signature, so nothing else of it is believed. Raises: SeedanceError for one that names no task
-    of the ledger; Unauthorized.
+    A callback carries no signature, so nothing else in it is trusted.
+
+    The parameters:
+      payload: the body of the callback as it came.
+      document: a name from `sd.models()`, a schema file, a dict or a `Spec`; required if the task's model came from a file or a dict.
+      api_key: as in `sd.submit`.
+
+    Returns: the task.
+    Raises: SeedanceError if no task of the ledger matches; Unauthorized.
+
+    >>> task = sd.submit("crun/seedance-1.0-pro-t2v", prompt="A fox", resolution="480p", duration=4)
+    >>> video = task.wait()
+    >>> sd.callback({"task_id": task.row.task_id}).state
+    <State.DONE: 'done'>
     """
     key: Any = as_secret(api_key)
     payload = mask_keys_in(payload)

@@ -37,7 +37,7 @@ def model_names() -> tuple[str, ...]:
     return tuple(sorted(found))
 
 
-def spec(source: "str | Path | Mapping[str, Any] | Spec | Operation", /, *, operation: str | None = None) -> Spec:
+def spec(source: "str | Path | Mapping[str, Any] | Spec | Operation", /, *, operation: str | None = None) -> "Spec":
     """The `Spec` of a packaged name, a YAML or JSON file, a document's text, or a dict. *reads files*; never the network.
 
     `operation` names one of several by its operationId or by method and path ("POST /videos"). Without it a document with

@@ -89,7 +89,7 @@ class Repair:
         return "\n".join(filter(None, lines))
 
 
-def repair_ledger(path: Path | None = None) -> Repair:
+def repair_ledger(path: Path | None = None) -> "Repair":
     """Rebuilds a damaged ledger from its database and its journal together. *reads files*, *writes files*, *writes ledger*.
 
     Every task id that either file holds is in the new one, each row in its latest known state; one whose state is not known

@@ -35,7 +35,7 @@ def find_key(spec: Spec, given: Secret | None) -> Secret | None:
     return _sendable(secret) if secret is not None else None
 
 
-def ask_key(document: str | Path | Spec, /, *, keep: bool = False) -> Secret:
+def ask_key(document: "str | Path | Spec", /, *, keep: bool = False) -> "Secret":
     """The key for a provider ("crun") or a document, masked; asked for where no other place has one.
 
     What is typed is not shown, stands in no cell and no history, and is held by this process only. With `keep` it goes into

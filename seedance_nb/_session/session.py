@@ -1,5 +1,7 @@
 """The one road: check, approve, record, send once, follow, keep. It knows no widgets."""
 
+from __future__ import annotations
+
 import asyncio
 import time
 from collections.abc import Awaitable, Callable, Iterable, Iterator, Mapping
@@ -99,10 +101,18 @@ class Session:
     def check(
         self, document: Document, /, *, extra: Mapping[str, Any] | None = None, **fields: Any
     ) -> tuple[Problem, ...]:
-        """Every problem of these fields at once, () if nothing is wrong. *pure*: nothing is sent or recorded.
+        """Every problem of these fields at once. *pure*: nothing is sent or recorded.
 
-        Those that refuse come first; those whose `warns` is True are limits known from elsewhere, and stop nothing.
-        `extra` holds undocumented fields that are sent knowingly. Raises: SpecError.
+        The parameters:
+          document: a name from `sd.models()`, a schema file, a dict or a `Spec`.
+          extra: fields that the schema does not have, to be sent anyway.
+          fields: the model's fields, such as `prompt`.
+
+        Returns: errors first, then warnings (`warns` is True), which stop nothing; () if there is no problem.
+        Raises: SpecError.
+
+        >>> [problem.path for problem in sd.check("crun/seedance-1.0-pro-t2v", prompt="A fox", duration=99)]
+        ['/input/duration']
         """
         spec = _spec.spec(document)
         if fault := extra_problem(extra):
@@ -111,11 +121,19 @@ class Session:
         return check(spec, body, extra_paths(spec, extra)) + warnings(spec, body)
 
     def preflight(self, document: Document, /, **fields: Any) -> Report:
-        """What the files of these fields are like, held against the document's limits. *network*, *reads files*.
+        """Check the files of these fields against the model's limits. *network*, *reads files*.
 
-        Each file fits a limit, breaks it, or could not be checked and why. Only the beginning of each public address is
-        fetched, 130 kB or what its index needs, without a key; local files are read in place. Raises: SpecError;
-        InvalidInput for a field that the document does not have, or one of another type.
+        Only the beginning of each URL is fetched (about 130 kB, without a key); local files are read in place.
+
+        The parameters:
+          document: a name from `sd.models()`, a schema file, a dict or a `Spec`.
+          fields: the model's fields, some of which name files.
+
+        Returns: a report: each file is ok, breaks a limit, or could not be fully checked and why.
+        Raises: SpecError; InvalidInput for an unknown field or one of the wrong type.
+
+        >>> sd.preflight("crun/seedance-1.0-pro-t2v", prompt="A fox").problems
+        ()
         """
         spec = _spec.spec(document)
         body = build_body(spec, fields)
@@ -124,10 +142,19 @@ class Session:
         return ENGINE.run(self.advice.look(spec, body))
 
     def estimate(self, document: Document, /, **fields: Any) -> Estimate:
-        """What these fields would cost, as far as anybody says so; the ledger keeps it with the task. *network*.
+        """The price of a request, as far as it is known; nothing is bought. *network*.
 
-        From the provider's estimate call where it has one and a key is there, else from the table in the document.
+        It comes from the provider's free estimate call if there is one and a key is set, otherwise from the schema's price table.
+
+        The parameters:
+          document: a name from `sd.models()`, a schema file, a dict or a `Spec`.
+          fields: the model's fields.
+
+        Returns: `amount` in `unit` (credits, tokens), None if unknown, and `money` in `currency`.
         Raises: InvalidInput with every problem; SpecError.
+
+        >>> sd.estimate("seedance2-pro/seedance-20-i2v", urls=["https://example.com/fox.png"], duration="5s").amount
+        200.0
         """
         spec = _spec.spec(document)
         return ENGINE.run(self.advice.price(spec, approve(spec, fields).values))
@@ -143,18 +170,26 @@ class Session:
         budget: float | None = None,
         **fields: Any,
     ) -> Task:
-        """The task, at once; recorded before it is sent. *spends credits*, *network*, *writes ledger*.
+        """Send a request and return its task at once. *spends credits*, *network*, *writes ledger*.
 
-        The same request again is the same task and costs nothing; `take=2` asks for another video of it. `extra` holds
-        undocumented fields that are sent knowingly. With `preflight` the files behind the addresses are looked at first,
-        for 8 s at most, and one that breaks a limit stops the request. A limit that is only known from elsewhere is told
-        as a `LimitWarning`. `budget` is the most that the provider's tasks in this ledger may come to, this one among
-        them, in its unit (credits, tokens); where nobody is there to ask (papermill, nbconvert, CI), a request that costs
-        anything needs one.
+        The same request again returns the same task and costs nothing. A limit from other sources is a `LimitWarning`.
 
-        Raises: InvalidInput with every problem before anything is recorded; SpecError; Unauthorized for a key that
-        cannot be sent; LedgerError where the ledger cannot be written; OverBudget; MediaError for a folder that cannot be
-        written: nothing is sent then. What the provider says is raised by `wait`.
+        The parameters:
+          document: a name from `sd.models()`, a schema file, a dict or a `Spec`.
+          take: 2 for a second video of the same request, and so on.
+          extra: fields that the schema does not have, to be sent anyway.
+          preflight: whether to check the files first, for at most 8 s; one that breaks a limit stops the request.
+          budget: the most that this provider's tasks in the ledger may cost in total, this one included, in its unit
+            (credits, tokens). Required for a paid request if no one is here to confirm (papermill, nbconvert, CI).
+          fields: the model's fields.
+
+        Returns: the task, which is recorded before it is sent; `wait` reports the provider's answer.
+        Raises, before anything is sent: InvalidInput with every problem; SpecError; Unauthorized for a key that cannot be
+        sent; OverBudget; LedgerError if the ledger cannot be written; MediaError if the output folder cannot.
+
+        >>> task = sd.submit("crun/seedance-1.0-pro-t2v", prompt="A fox", resolution="480p", duration=4)
+        >>> task.wait().path.suffix
+        '.mp4'
         """
         spec = _spec.spec(document)
         budget = self.sender.limit(budget)
@@ -184,15 +219,35 @@ class Session:
         budget: float | None = None,
         **fields: Any,
     ) -> Video:
-        """The video; `submit` and `wait` in one. *spends credits*, *network*, *writes ledger*, *writes files*.
+        """Send a request and wait for its video: `submit` and `wait` in one. *spends credits*, *network*, *writes ledger*, *writes files*.
 
-        `timeout` is in seconds; the other options are those of `submit`. Raises: what `submit` and `Task.wait` raise.
+        The parameters:
+          document: a name from `sd.models()`, a schema file, a dict or a `Spec`.
+          timeout: how long to wait, in seconds; None for as long as it takes. The task goes on after it.
+          take, extra, preflight, budget: as in `submit`.
+          fields: the model's fields.
+
+        Returns: the video, saved as a file.
+        Raises: what `submit` and `Task.wait` raise.
+
+        >>> sd.generate("crun/seedance-1.0-pro-t2v", prompt="A fox", resolution="480p", duration=4).simulated
+        True
         """
         task = self.submit(document, take=take, extra=extra, preflight=preflight, budget=budget, **fields)
         return task.wait(timeout)
 
     def tasks(self, limit: int = 100) -> Tasks:
-        """The latest tasks of the ledger, at most `limit`, unresolved ones first. *reads files*. Raises: InvalidInput."""
+        """The latest tasks of the ledger, unresolved ones first. *reads files*.
+
+        The parameters:
+          limit: the most tasks to list.
+
+        Returns: a table of ledger rows.
+        Raises: InvalidInput.
+
+        >>> len(sd.tasks())
+        0
+        """
         if type(limit) is not int or not 1 <= limit <= _MOST_ROWS:
             told = f"is a whole number from 1 to {_MOST_ROWS:,}, not {limit!r}"
             raise InvalidInput((Problem(path="limit", message=told, rule="limit", value=limit, limit=1),))
@@ -201,10 +256,9 @@ class Session:
         return Tasks(rows, prompts, self.ledger.told, self.ledger.count())
 
     def task(self, name: str | int, /, *, document: Document | None = None) -> Task:
-        """The task that the ledger knows by this name, ready to be waited for; nothing is sent. *reads files*.
+        """The task with this name in the ledger; nothing is sent. *reads files*.
 
-        `document` is needed where the task's document came from a file or a dict. Raises: SeedanceError for a name
-        that the ledger does not have.
+        It is `sd.task`, in this session. Raises: SeedanceError for a name that is not in the ledger.
         """
         row = self.ledger.row(name)
         if row is None:
@@ -216,10 +270,9 @@ class Session:
         return Task(self.sender, spec, row)
 
     def callback(self, payload: Mapping[str, Any] | str | bytes, /, *, document: Document | None = None) -> Task:
-        """The task that a provider's callback speaks of, after a look of our own with the key. *network*, *writes ledger*.
+        """The task that a provider's callback is about, after a status check with the key. *network*, *writes ledger*.
 
-        A callback carries no signature, so nothing else of it is believed. Raises: SeedanceError for one that names no task
-        of the ledger; Unauthorized.
+        It is `sd.callback`, in this session. Raises: SeedanceError if no task of the ledger matches; Unauthorized.
         """
         own, payload = _spec.spec(document) if document is not None else None, mask_keys_in(payload)
         known = [*self.sender.specs.values(), own] if own else [*self.sender.specs.values()]

@@ -1,0 +1,73 @@
+"""Every public name has an example that runs against the simulator, and `help` shows no private module."""
+
+import doctest
+import getpass
+import inspect
+import pydoc
+import re
+from typing import Any
+
+import pytest
+from support.waiting import short
+
+import seedance_nb as sd
+from seedance_nb import _api
+
+WITHOUT = {
+    "Comparison", "InvalidInput", "KeyWarning", "LedgerError", "LimitWarning", "MediaError", "MediaWarning", "NoCredits",
+    "OverBudget", "Problem", "RateLimited", "Refused", "SeedanceError", "Session", "Spec", "SpecError", "Task", "TaskFailed",
+    "Unauthorized", "Unavailable", "UnknownOutcome", "Unreachable", "Video", "WaitTimeout", "ask_key", "nest_asyncio",
+    "repair_ledger", "spec",
+}  # fmt: skip
+"""The names that have no example yet. This list may only shrink: a name that gets one must leave it."""
+
+FUNCTIONS = sorted(name for name in sd.__all__ if inspect.isfunction(getattr(sd, name)))
+FLAGS = doctest.ELLIPSIS | doctest.NORMALIZE_WHITESPACE
+
+
+def examples(name: str, text: str) -> doctest.DocTest:
+    return doctest.DocTestParser().get_doctest(text, {"sd": sd}, name, None, 0)
+
+
+def failures(test: doctest.DocTest) -> str:
+    report: list[str] = []
+    doctest.DocTestRunner(optionflags=FLAGS).run(test, out=report.append)
+    return "".join(report)
+
+
+@pytest.fixture
+def quick(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The simulator without its waiting times, and a person who types a key."""
+    defaults: Any = sd.Session.__init__.__kwdefaults__
+    for option, value in {"queue_s": 0, "run_s": 0, "sleep": short}.items():
+        monkeypatch.setitem(defaults, option, value)
+    monkeypatch.setattr(getpass, "getpass", lambda _: "a-key-for-examples")
+    _api._session.cache_clear()
+
+
+@pytest.mark.usefixtures("quick")
+@pytest.mark.filterwarnings("ignore::seedance_nb.LimitWarning")
+@pytest.mark.parametrize("name", sorted(set(sd.__all__) - WITHOUT))
+def test_the_example_of_a_public_name_shows_what_really_comes_back(name: str) -> None:
+    test = examples(name, inspect.getdoc(getattr(sd, name)) or "")
+    assert test.examples, "a public name has an example"
+    assert failures(test) == ""
+
+
+@pytest.mark.parametrize("name", sorted(WITHOUT))
+def test_a_name_with_an_example_is_taken_off_the_list_of_those_without(name: str) -> None:
+    assert not examples(name, vars(getattr(sd, name)).get("__doc__", "") or "").examples
+
+
+def test_an_example_that_is_wrong_is_found() -> None:
+    assert "Expected:" in failures(examples("control", ">>> sd.__version__\n'never'\n"))
+
+
+@pytest.mark.parametrize("name", FUNCTIONS)
+def test_help_of_a_function_shows_its_parameters_and_no_private_module(name: str) -> None:
+    function: Any = getattr(sd, name)
+    assert "seedance_nb._" not in pydoc.plain(pydoc.render_doc(function)).partition("\n\n")[2]
+    described = re.findall(
+        r"\w+", " ".join(re.findall(r"^  ([\w, ]+): ", inspect.getdoc(function) or "", re.MULTILINE))
+    )
+    assert described == list(inspect.signature(function).parameters) or name in WITHOUT
