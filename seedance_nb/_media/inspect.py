@@ -51,34 +51,34 @@ def inspect(path: Path, poster: Path) -> tuple[MediaFacts | None, str]:
         return None, decode_error(child)
     facts = read_facts(child.answer)
     if facts is None:
-        return None, "the process that looks into it gave no facts"
+        return None, "the process that reads it returned nothing"
     if min(facts.width, facts.height) > 0 and 0 <= facts.seconds < _LONGEST_S and 0 <= facts.fps < _MOST_FPS:
         return facts, ""
     claim = f"{facts.width} x {facts.height}, {facts.seconds} s, {facts.fps} fps"
-    return None, f"what it says of itself cannot be: {claim}"
+    return None, f"its metadata is not plausible: {claim}"
 
 
 def decode_error(child: Exit) -> str:
     """Why a child could not decode a file, as a clause. *pure*."""
-    reason = f"it cannot be decoded ({child.reason or 'the reader ended'})"
-    return f"looking into it {child.fault}" if child.fault else reason
+    reason = f"it cannot be decoded ({child.reason or 'the decoder crashed'})"
+    return f"the process that reads it {child.fault}" if child.fault else reason
 
 
 def doubts(facts: MediaFacts, asked_s: float | None) -> list[str]:
     """Why a file that can be shown may not be all that was made, each as a clause; `asked_s` seconds were asked for. *pure*."""
     found = []
     if asked_s and facts.seconds < _LEAST_LENGTH * asked_s:
-        found.append(f"{facts.seconds:g} s came where {asked_s:g} s were asked for")
+        found.append(f"it is {facts.seconds:g} s long instead of the requested {asked_s:g} s")
     if facts.is_open and not (asked_s and facts.seconds > asked_s - _MOST_SHORT_S):
-        found.append("it does not say which of its pieces is the last, so the end may be missing")
+        found.append("it does not mark its last fragment, so the end may be missing")
     if facts.damaged:
-        found.append(f"{facts.damaged} of its pictures had to be patched")
+        found.append(f"{facts.damaged} of its frames were damaged and had to be repaired")
     return found
 
 
 def unchecked(facts: MediaFacts) -> list[str]:
     """What of a file was not looked at, as a clause. *pure*."""
-    return [f"its last {facts.undecoded:g} s were not decoded, which took too long"] if facts.undecoded else []
+    return [f"its last {facts.undecoded:g} s were not checked: decoding took too long"] if facts.undecoded else []
 
 
 def _main(name: str, poster: str) -> int:
@@ -87,10 +87,10 @@ def _main(name: str, poster: str) -> int:
     with open_container(path, _FORMAT) as container:
         facts = describe(container, _FORMAT)
         if facts.width * facts.height > _MOST_PX:
-            return refuse("the picture is larger than 4096 x 2304")
+            return refuse("its frames are larger than 4096 x 2304")
         frame = _poster_frame(container, facts) if facts.kind == "video" else None
         if frame is None:
-            return refuse("it has no picture")
+            return refuse("it has no video frames")
         picture = _jpeg(frame)
         facts = replace(facts, width=frame.width, height=frame.height)
     decoding = _Decoding()
@@ -136,20 +136,20 @@ class _Decoding:
             end = 0.0
             for packet in container.demux():
                 if packet.is_corrupt:
-                    return "it is cut off in the middle of a picture or a sound"
+                    return "it is cut off in the middle of a frame"
                 found[packet.stream.index] += 1 if packet.size else 0
                 if packet.pts is not None and packet.time_base:
                     end = max(end, float((packet.pts + (packet.duration or 0)) * packet.time_base))
                 try:
                     self._decode(packet if packet.stream.index == video else None)
                 except FFmpegError:
-                    return f"a picture after {self.seconds:.1f} s is damaged"
+                    return f"a frame after {self.seconds:.1f} s is damaged"
             length = (container.duration or 0) / 1_000_000
         missing = {place: count for place, count in meant.items() if found[place] < count}
         if missing:
-            return f"it is cut off: {sum(missing.values())} pictures and sounds were meant, {sum(found[place] for place in missing)} are there"
+            return f"it is cut off: {sum(found[place] for place in missing)} of {sum(missing.values())} video and audio frames are there"
         if self.has_time and self._frames < _LEAST_SHOWN * found[video]:
-            return f"{self._frames} of its {found[video]} pictures can be decoded"
+            return f"only {self._frames} of its {found[video]} frames can be decoded"
         # A file in pieces names no count; where it names its length, the last piece must reach it.
         is_short = not any(meant.values()) and length - end > max(_MOST_SHORT_S, length * _MOST_SHORT)
         return f"it is cut off after {end:.1f} of {length:.1f} s" if is_short else ""

@@ -56,7 +56,7 @@ def _main(name: str, word: str) -> int:
         Image.MAX_IMAGE_PIXELS = _MOST_PX
         with Image.open(name, formats=(_PICTURES[word],)) as picture:
             if picture.width * picture.height > _MOST_PX:
-                return refuse("the picture is too large")
+                return refuse("the image is too large")
             picture.load()
         return 0
     with open_container(Path(name), word) as container:

@@ -77,15 +77,15 @@ def boxes_fault(path: Path) -> str:
         ends = [box.end if box.kind != b"sidx" else _sidx_end(read, box) for box in outer]
     kinds = [box.kind for box in outer]
     if kinds[:1] != [b"ftyp"]:
-        return "it does not begin like an MP4 file"
+        return "it is not an MP4 file"
     if max(ends) > size:
-        return f"it is cut off: {max(ends):,} bytes were meant, {size:,} are there"
+        return f"it is cut off: {size:,} of {max(ends):,} bytes are there"
     if outer[-1].end < size and len(outer) < MOST_BOXES:
         return f"it is cut off or damaged after {outer[-1].end:,} of {size:,} bytes"
     if kinds[-1] == b"moof":
-        return "it is cut off before the pictures of its last piece"
+        return "it is cut off before the frames of its last fragment"
     missing = {b"ftyp", b"moov", b"mdat"} - set(kinds)
-    return f"it has no {', '.join(sorted(kind.decode() for kind in missing))}" if missing else ""
+    return f"it has no {', '.join(sorted(kind.decode() for kind in missing))} box" if missing else ""
 
 
 def is_open(path: Path) -> bool:

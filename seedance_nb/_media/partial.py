@@ -197,14 +197,14 @@ async def fetch_parts(
         async with asyncio.timeout(total):
             await fetch.run(url)
     except TimeoutError:
-        why = f"{trip.name} did not give it within {total:g} s"
+        why = f"{trip.name} did not send it within {total:g} s"
     except Exception as error:  # noqa: BLE001  # whatever a stranger's server brings about, it is only not looked at
         why = error_text(error, trip.name)
     file = fetch.file
     try:
         file.write(into)
     except OSError as error:
-        return None, f"it could not be kept for looking at ({error.strerror})"
+        return None, f"it could not be saved for checking ({error.strerror})"
     if not file.count and file.size is None:
         return None, why
     return Fetched(size=file.size, read=file.count, requests=trip.requests), why
@@ -229,7 +229,7 @@ class _Fetch:
         if answer.status_code == httpx.codes.PARTIAL_CONTENT:
             await self._take(answer, 0, HEAD)
         elif answer.status_code == httpx.codes.REQUESTED_RANGE_NOT_SATISFIABLE:
-            raise BlockedAddress("it is empty, or its server cannot give parts of it")
+            raise BlockedAddress("it is empty, or its server cannot send parts of files")
         elif answer.status_code != httpx.codes.OK:
             raise BlockedAddress(f"{self._trip.name} answered HTTP {answer.status_code}")
         else:
@@ -247,7 +247,7 @@ class _Fetch:
                     return
                 if file.count >= self._most or need[0] >= self._most:
                     where = f"in the first {self._most / 1e6:.1f} MB"
-                    raise BlockedAddress(f"{self._trip.name} gives no parts of files, and its header is not {where}")
+                    raise BlockedAddress(f"{self._trip.name} cannot send parts of files, and its header is not {where}")
                 goal = min(max(need[1], goal + 1), self._most)
         if file.size is None:
             file.size = file.count
@@ -257,9 +257,7 @@ class _Fetch:
         while file.count != file.size and (need := next_range(file)) is not None:
             start, end = need[0], min(need[1], need[0] + self._most - file.count)
             if start > LARGEST:
-                raise BlockedAddress(
-                    f"it is so large ({(file.size or start) / 1e6:,.0f} MB) that its header was not looked for"
-                )
+                raise BlockedAddress(f"it is too large ({(file.size or start) / 1e6:,.0f} MB) to look for its header")
             if trip.requests >= _MOST_REQUESTS or start >= end:
                 raise BlockedAddress(
                     f"its header was not found in {file.count / 1e6:.1f} MB and {trip.requests} requests"
@@ -276,9 +274,9 @@ class _Fetch:
         """Takes in the part from `start` on, up to `end` at most."""
         given = content_range(answer)
         if given is None or given[0] != start:
-            raise BlockedAddress(f"{self._trip.name} gave another part of it than the one that was asked for")
+            raise BlockedAddress(f"{self._trip.name} sent another part of it than the one requested")
         if start and given[2] != self.file.size:
-            raise BlockedAddress(f"{self._trip.name} gave two different sizes for it")
+            raise BlockedAddress(f"{self._trip.name} reported two different sizes for it")
         self.file.size = given[2]
         at, end = start, min(end, given[1])
         async for chunk in answer.aiter_raw():
@@ -286,7 +284,7 @@ class _Fetch:
             at += len(chunk)
             if at >= end:
                 return
-        raise BlockedAddress(f"{self._trip.name} gave fewer bytes of it than it said")
+        raise BlockedAddress(f"{self._trip.name} sent fewer bytes of it than announced")
 
 
 def _range(start: int, end: int) -> dict[str, str]:

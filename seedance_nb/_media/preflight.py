@@ -1,4 +1,4 @@
-"""Whether the files that a request speaks of fit the document's limits, looked at before anything is sent or paid."""
+"""Checks the files in a request against the schema's limits before anything is sent or paid."""
 
 import asyncio
 import tempfile
@@ -11,162 +11,150 @@ from urllib.request import url2pathname
 
 from seedance_nb._base.html import table_html
 from seedance_nb._base.problem import Problem
-from seedance_nb._base.values import ABSENT, pointer_parts, to_pointer
-from seedance_nb._base.values import JsonPath as Place
+from seedance_nb._base.values import ABSENT, JsonPath, pointer_parts, to_pointer
 from seedance_nb._document.spec import Spec
 from seedance_nb._media.facts import MediaFacts
 from seedance_nb._media.partial import fetch_parts
 from seedance_nb._media.probe import probe
 from seedance_nb._media.rules import Finding, judge, judge_total
-from seedance_nb._media.sniff import NO_MEDIA
+from seedance_nb._media.sniff import NO_MEDIA, UNKNOWN
 from seedance_nb._web.addresses import Resolver, lookup
 
 _AT_ONCE = 4
 _MOST_LEVELS = 60
 _FETCH_S = 6.0
-_FETCHING = 0.75  # of the time that is left; the rest is for looking into what came
+_FETCHING = 0.75  # of the time that is left; the rest is for reading the downloaded bytes
 _LEAST_S = 0.05
-_UNKNOWN = "something unknown"
-_WORDS = {"fits": "fits", "breaks": "breaks", "unchecked": "not checked"}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, repr=False)
 class Report:
-    """What was found about every file of a request, in the document's order."""
+    """The result of `sd.preflight`: what was found about every file in a request, in the schema's order.
+
+    Print it, or let the notebook show it as a table. `findings` holds one entry for each limit of each file, `problems`
+    those that failed, `unchecked` those that could not be checked.
+    """
 
     findings: tuple[Finding, ...]
 
     @property
     def problems(self) -> tuple[Problem, ...]:
-        """The findings that break a rule, those that refuse a request before those that warn. *pure*."""
+        """The failed limits: first those that stop the request, then warnings. *pure*."""
         found = [problem for finding in self.findings if (problem := finding.problem)]
         return tuple(sorted(found, key=lambda problem: problem.warns))
 
     @property
     def unchecked(self) -> tuple[Finding, ...]:
-        """The findings that say what could not be checked, and why. *pure*."""
+        """The limits that could not be checked, each with the reason. *pure*."""
         return tuple(finding for finding in self.findings if finding.outcome == "unchecked")
 
     def __str__(self) -> str:
         if not self.findings:
-            return "media: there is nothing to look at"
-        fits: dict[str, list[str]] = {}
-        lines = []
+            return "media: no files to check"
+        passed: dict[str, list[str]] = {}
         for finding in self.findings:
             if finding.outcome == "fits":
-                fits.setdefault(finding.path, []).append(finding.message)
-            else:
-                lines.append(str(finding))
-        lines += [f"{path}: fits: {', '.join(dict.fromkeys(said))}" for path, said in fits.items()]
-        broken, unsure = len(self.problems), len(self.unchecked)
-        return "\n".join(
-            [f"media: {broken} broken, {unsure} unchecked, {sum(map(len, fits.values()))} fitting", *lines]
-        )
+                passed.setdefault(finding.path, []).append(finding.message)
+        failed, unchecked = len(self.problems), len(self.unchecked)
+        lines = [f"media: {failed} failed, {unchecked} unchecked, {len(self.findings) - failed - unchecked} ok"]
+        lines += [str(finding) for finding in self.findings if finding.outcome != "fits"]
+        lines += [f"{path}: ok: {', '.join(dict.fromkeys(messages))}" for path, messages in passed.items()]
+        return "\n".join(lines)
 
     __repr__ = __str__
 
     def _repr_html_(self) -> str:
-        rows = [[_last(f.path), _WORDS[f.outcome], f.message, f.quote or f.source] for f in self.findings]
-        return str(
-            table_html(("entry", "outcome", "what was found", "the document"), rows, str(self).split("\n", 1)[0])
-        )
+        rows = [[_last(f.path), f.word, f.message, f.quote or f.source] for f in self.findings]
+        return str(table_html(("file", "result", "details", "docs"), rows, str(self).split("\n", 1)[0]))
 
-    def seconds(self, place: str) -> list[float] | None:
-        """The lengths in s of all entries of the list at `place` (a JSON Pointer), None if one is not known. *pure*."""
-        entries = {finding.path for finding in self.findings if finding.path.startswith(f"{place}/")}
-        lengths = {
-            f.path: float(f.value)
-            for f in self.findings
-            if f.path in entries and f.rule == "seconds" and f.value is not ABSENT
-        }
-        return list(lengths.values()) if len(lengths) == len(entries) else None
+    def seconds(self, path: str) -> list[float] | None:
+        """The durations in seconds of all files in the list at `path` (a JSON Pointer), None if one is unknown. *pure*."""
+        entries = [finding for finding in self.findings if finding.path.startswith(f"{path}/")]
+        lengths = {f.path: float(f.value) for f in entries if f.rule == "seconds" and f.value is not ABSENT}
+        return list(lengths.values()) if len(lengths) == len({f.path for f in entries}) else None
 
 
 def _last(path: str) -> str:
-    """The field and the number of an entry, counted from 1, in words."""
+    """The name of a field and the number of the entry in it, counted from 1. *pure*."""
     *_, field, number = ("", "", *pointer_parts(path))
     return f"{field} {int(number) + 1}" if number.isdecimal() else number
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class _Field:
-    """A place for media in the body: its limits, each table with where it is known from, and its entries."""
+    """A media field in the body: its limits, each table with its source ("" for the provider), and its entries."""
 
-    place: Place
+    path: JsonPath
     tables: tuple[tuple[Mapping[str, Any], str], ...]
-    entries: tuple[tuple[Place, str], ...]
-    listed: bool
-
-    @property
-    def kind(self) -> str:
-        return str(self.tables[0][0].get("kind", ""))
+    entries: tuple[tuple[JsonPath, str], ...]
+    is_list: bool
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class _Seen:
-    """What was learned of one file: its facts; or, without them, why there are none, and its size if that is known."""
+class _Reading:
+    """What could be read of one file: its facts; or, without them, `why` not, and its size if that is known."""
 
     facts: MediaFacts | None = None
     size: int | None = None
     why: str = ""
-    local: bool = False
+    is_local: bool = False
 
 
 async def preflight(
     spec: Spec, body: Any, *, allowed_origin: str = "", total_s: float = 8.0, resolve: Resolver = lookup
 ) -> Report:
-    """What became of every limit on every file that `body` names, within `total_s` seconds. *network*, *reads files*.
+    """The result of checking every limit on every file in `body`, within `total_s` seconds. *network*, *reads files*.
 
-    Public https addresses are asked for the bytes that tell format, size and length; local files are read in place;
-    nothing is kept, and no key goes along. A file is said to fit a rule, to break it, or not to have been checked and why.
-    Only the origin `allowed_origin` may be plain http or not public. No exception leaves for a file or an address.
+    Of a public https URL only the bytes are requested that tell format, size and duration, without a key; local files are
+    read in place; nothing is saved. Only the origin `allowed_origin` may be plain http or not public. A file or a URL
+    never raises an exception: it is then unchecked, with the reason.
     """
     fields = tuple(_fields(spec.body, body, (), 0))
     kinds: dict[str, str] = {}
     for field in fields:
         for _, source in field.entries:
-            kinds.setdefault(source, field.kind)
+            kinds.setdefault(source, str(field.tables[0][0].get("kind", "")))
     with tempfile.TemporaryDirectory(prefix="seedance-", ignore_cleanup_errors=True) as folder:
-        work = _Work(folder=Path(folder), until=asyncio.get_running_loop().time() + total_s, total=total_s,
-                     gate=asyncio.Semaphore(_AT_ONCE), allowed_origin=allowed_origin, resolve=resolve)  # fmt: skip
+        work = _Work(folder=Path(folder), until=asyncio.get_running_loop().time() + total_s, total_s=total_s,
+                     limit=asyncio.Semaphore(_AT_ONCE), allowed_origin=allowed_origin, resolve=resolve)  # fmt: skip
         async with asyncio.TaskGroup() as group:
             tasks = {
-                source: group.create_task(_look(source, kind, work.folder / str(number), work))
+                source: group.create_task(_read(source, kind, work.folder / str(number), work))
                 for number, (source, kind) in enumerate(kinds.items())
             }
-    seen = {source: task.result() for source, task in tasks.items()}
-    return Report(findings=tuple(finding for field in fields for finding in _judged(field, seen)))
+    readings = {source: task.result() for source, task in tasks.items()}
+    return Report(findings=tuple(finding for field in fields for finding in _findings(field, readings)))
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class _Work:
     folder: Path
     until: float
-    total: float
-    gate: asyncio.Semaphore
+    total_s: float
+    limit: asyncio.Semaphore
     allowed_origin: str
     resolve: Resolver
 
     @property
-    def left(self) -> float:
+    def left_s(self) -> float:
         return max(self.until - asyncio.get_running_loop().time(), _LEAST_S)
 
 
-def _fields(schema: Any, value: Any, place: Place, depth: int) -> Iterator[_Field]:
+def _fields(schema: Any, value: Any, path: JsonPath, depth: int) -> Iterator[_Field]:
     if not isinstance(schema, Mapping) or depth > _MOST_LEVELS:
         return
-    listed = isinstance(value, list | tuple)
-    items = [((*place, number), item) for number, item in enumerate(value)] if listed else [(place, value)]
+    is_list = isinstance(value, list | tuple)
+    items = [((*path, number), item) for number, item in enumerate(value)] if is_list else [(path, value)]
     entries = tuple((at, str(item)) for at, item in items if isinstance(item, str | Path) and str(item))
     tables = tuple(_tables(schema))
     if tables and entries:
-        yield _Field(place=place, tables=tables, entries=entries, listed=listed)
+        yield _Field(path=path, tables=tables, entries=entries, is_list=is_list)
     for part in schema.get("allOf", ()):
-        yield from _fields(part, value, place, depth + 1)
+        yield from _fields(part, value, path, depth + 1)
     for name, child in schema.get("properties", {}).items():
         if isinstance(value, Mapping) and name in value:
-            yield from _fields(child, value[name], (*place, name), depth + 1)
-    for at, item in items if listed else ():
+            yield from _fields(child, value[name], (*path, name), depth + 1)
+    for at, item in items if is_list else ():
         yield from _fields(schema.get("items"), item, at, depth + 1)
 
 
@@ -180,39 +168,39 @@ def _tables(schema: Mapping[str, Any]) -> Iterator[tuple[Mapping[str, Any], str]
         yield {**kind, **upstream["x-media"]}, upstream["source"]
 
 
-async def _look(source: str, kind: str, into: Path, work: _Work) -> _Seen:
+async def _read(source: str, kind: str, into: Path, work: _Work) -> _Reading:
+    lower = source.lower()
     try:
-        async with asyncio.timeout_at(work.until), work.gate:
-            if source.lower().startswith("asset:"):
-                return _Seen(why="an uploaded asset; the provider looked at it when it was uploaded")
-            if source.lower().startswith(("http:", "https:")):
-                return await _remote(source, kind, into, work)
-            if source.lower().startswith("data:"):
-                return _Seen(why="it is Base64 data and not an address")
+        async with asyncio.timeout_at(work.until), work.limit:
+            if lower.startswith("asset:"):
+                return _Reading(why="it is an uploaded asset, which the provider checked when it was uploaded")
+            if lower.startswith("data:"):
+                return _Reading(why="it is Base64 data, not a URL")
+            if lower.startswith(("http:", "https:")):
+                return await _download(source, kind, into, work)
             path = _file(source)
             if path is None:
-                return _Seen(why="it is neither a web address nor a file that is here")
+                return _Reading(why="it is neither a URL nor a file on this computer")
             size = path.stat().st_size
-            facts, why = await asyncio.to_thread(probe, path, size, work.left)
-            return _Seen(facts=facts, size=size, why=why, local=True)
+            facts, why = await asyncio.to_thread(probe, path, size, work.left_s)
+            return _Reading(facts=facts, size=size, why=why, is_local=True)
     except TimeoutError:
-        return _Seen(why=f"there was no time left to look at it ({work.total:g} s for everything)")
+        return _Reading(why=f"there was no time left to check it ({work.total_s:g} s for all files)")
     except OSError as error:
-        return _Seen(why=f"it cannot be read ({error.strerror})")
+        return _Reading(why=f"it cannot be read ({error.strerror})")
 
 
-async def _remote(url: str, kind: str, into: Path, work: _Work) -> _Seen:
-    total = min(_FETCH_S, work.left * _FETCHING)
-    origin = work.allowed_origin
+async def _download(url: str, kind: str, into: Path, work: _Work) -> _Reading:
+    total, origin = min(_FETCH_S, work.left_s * _FETCHING), work.allowed_origin
     fetched, why = await fetch_parts(url, into, kind=kind, allowed_origin=origin, total=total, resolve=work.resolve)
     if fetched is None or why:
-        return _Seen(size=fetched.size if fetched else None, why=why)
-    facts, why = await asyncio.to_thread(probe, into, fetched.size, work.left)
-    return _Seen(facts=facts, size=fetched.size, why=why)
+        return _Reading(size=fetched.size if fetched else None, why=why)
+    facts, why = await asyncio.to_thread(probe, into, fetched.size, work.left_s)
+    return _Reading(facts=facts, size=fetched.size, why=why)
 
 
 def _file(source: str) -> Path | None:
-    """The regular file that a text names, None if it names none. Nothing else is opened: a pipe would never end."""
+    """The regular file that a text names, else None. Nothing else is opened: a pipe would never end. *reads files*."""
     try:
         if source.lower().startswith("file:"):
             parts = urlsplit(source)
@@ -227,26 +215,26 @@ def _file(source: str) -> Path | None:
         return None
 
 
-def _judged(field: _Field, seen: Mapping[str, _Seen]) -> Iterator[Finding]:
-    for place, source in field.entries:
-        path, one = to_pointer(place), seen[source]
-        if one.local:
+def _findings(field: _Field, readings: Mapping[str, _Reading]) -> Iterator[Finding]:
+    for position, source in field.entries:
+        path, reading = to_pointer(position), readings[source]
+        if reading.is_local:
             quote = field.tables[0][0].get("schemes", {}).get("quote", "")
-            said = "is a file on this computer: it was looked at here, and the provider cannot reach it"
-            yield Finding(path=path, rule="", outcome="unchecked", message=said, quote=quote)
-        if one.facts is None and one.why.endswith(NO_MEDIA) and _UNKNOWN not in one.why:
-            # Told and not refused: what an address answers to this computer need not be what it answers to the provider.
-            yield Finding(path=path, rule="formats", outcome="breaks", message=one.why.removeprefix("it "), warns=True,
-                          source="what it answers to this computer")  # fmt: skip
+            message = "is a file on this computer: it was checked here, but the provider cannot reach it"
+            yield Finding(path=path, rule="", outcome="unchecked", message=message, quote=quote)
+        if reading.facts is None and reading.why.endswith(NO_MEDIA) and UNKNOWN not in reading.why:
+            # A warning only: the server may send the provider something else than this computer.
+            yield Finding(path=path, rule="formats", outcome="breaks", message=reading.why.removeprefix("it "), warns=True,
+                          source="the response to this computer")  # fmt: skip
             continue
-        if one.facts is None:
-            yield Finding(path=path, rule="", outcome="unchecked", message=one.why)
-        for table, known in field.tables:
-            rules, facts = table, one.facts
+        if reading.facts is None:
+            yield Finding(path=path, rule="", outcome="unchecked", message=reading.why)
+        for table, origin in field.tables:
+            rules, facts = table, reading.facts
             if facts is None:  # its size may be known all the same
-                rules = {name: rule for name, rule in table.items() if name == "megabytes" and one.size is not None}
-                facts = MediaFacts(size=one.size)
-            yield from judge(path, rules, facts, warns=bool(known), source=known)
-    for table, known in field.tables if field.listed else ():
-        all_facts = [seen[source].facts for _, source in field.entries]
-        yield from judge_total(to_pointer(field.place), table, all_facts, warns=bool(known), source=known)
+                rules = {name: rule for name, rule in table.items() if name == "megabytes" and reading.size is not None}
+                facts = MediaFacts(size=reading.size)
+            yield from judge(path, rules, facts, warns=bool(origin), source=origin)
+    for table, origin in field.tables if field.is_list else ():
+        all_facts = [readings[source].facts for _, source in field.entries]
+        yield from judge_total(to_pointer(field.path), table, all_facts, warns=bool(origin), source=origin)

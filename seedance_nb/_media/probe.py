@@ -31,10 +31,10 @@ def probe(path: Path, size: int | None, wall: float = LIMITS.wall_s) -> tuple[Me
     """
     child = run("seedance_nb._media.probe", path, limits=replace(LIMITS, wall_s=wall))
     if child.code:
-        reason = (child.code == 1 and child.reason) or "it cannot be read: its reader ended"
-        return None, f"looking into it {child.fault}" if child.fault else reason
+        reason = (child.code == 1 and child.reason) or "it cannot be read: the process that reads it crashed"
+        return None, f"the process that reads it {child.fault}" if child.fault else reason
     facts = read_facts(child.answer)
-    return (replace(facts, size=size), "") if facts else (None, "the process that looks into it gave no facts")
+    return (replace(facts, size=size), "") if facts else (None, "the process that reads it returned nothing")
 
 
 def _main(name: str) -> int:
@@ -52,10 +52,10 @@ def _main(name: str) -> int:
         facts = _picture(path, head, word) if kind == "image" else _stream(path, word)
     except Exception as error:  # noqa: BLE001  # whatever a hostile file brings about, it is only not read
         if word in _SURE or kind == "image":
-            return refuse(f"it begins like {word} and cannot be read further ({type(error).__name__})")
+            return refuse(f"it looks like {word} but cannot be read ({type(error).__name__})")
         facts = MediaFacts(kind=kind, format=word)
     if word in _MEASURED and not (facts.width and facts.height):
-        return refuse(f"it begins like {word} and does not say how large it is")
+        return refuse(f"it looks like {word} but does not state its width and height")
     sys.stdout.write(write_facts(facts))
     return 0
 

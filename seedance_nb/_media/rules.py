@@ -1,4 +1,4 @@
-"""Facts of a media file held against the limits that a document puts on it. Nothing is guessed: near is not over."""
+"""Checks the facts of a media file against a schema's limits. Nothing is guessed: too close to tell is not a failure."""
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
@@ -11,22 +11,21 @@ from seedance_nb._media.facts import MediaFacts
 
 Outcome = Literal["fits", "breaks", "unchecked"]
 
-_BOUNDS = ("over", "from", "under", "to")
+_BOUNDS = {"over": "more than", "from": "at least", "under": "less than", "to": "at most"}
 _NEAR_SECONDS = Fraction(1, 10)
 _NEAR_FPS = Fraction(2, 1000)
 _MB = (1_000_000, 1_048_576)
 _ALIASES = {"jpg": "jpeg", "tif": "tiff", "quicktime": "mov", "wave": "wav"}
-_KINDS = {"image": "a picture", "video": "a video", "audio": "a sound"}
-_TOO_NEAR = "so near the limit that the provider may count otherwise"
+_KINDS = {"image": "an image", "video": "a video", "audio": "audio"}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Finding:
-    """What was found about one entry by one rule.
+    """The result of checking one file, or one list of files, against one rule.
 
-    `path` is a JSON Pointer into the request body; `rule` the name of a rule of `x-media`, "" where the entry as a whole
-    is meant; `message` one clause about the entry; `quote` the document's sentence; `value` what was measured and `limit`
-    what is allowed (bounds, or formats). `warns` and `source` are as in `Problem`.
+    `path` is a JSON Pointer into the request body; `rule` the name of a rule of `x-media`, "" for the file as a whole;
+    `message` one clause about the file; `quote` the sentence in the docs; `value` the measured value and `limit` what is
+    allowed (bounds, or formats). `warns` and `source` are as in `Problem`.
     """
 
     path: str
@@ -41,28 +40,33 @@ class Finding:
 
     @property
     def problem(self) -> Problem | None:
-        """A finding that breaks a rule as a `Problem`, None for any other. *pure*."""
+        """A failed rule as a `Problem`, None for any other result. *pure*."""
         if self.outcome != "breaks":
             return None
         return Problem(path=self.path, message=self.message, rule="x-media", value=self.value, limit=self.limit,
                        quote=self.quote, warns=self.warns, source=self.source)  # fmt: skip
 
+    @property
+    def word(self) -> str:
+        """The outcome in a word: ok, failed, warning or not checked. *pure*."""
+        failed = "warning" if self.warns else "failed"
+        return {"fits": "ok", "breaks": failed, "unchecked": "not checked"}[self.outcome]
+
     def __str__(self) -> str:
-        quote = f'\n      the document: "{self.quote}"' if self.quote and self.outcome != "fits" else ""
-        known = f"\n      not in the provider's own page, but in {self.source}" if self.warns and quote else ""
-        word = {"fits": "fits", "breaks": "warning" if self.warns else "breaks", "unchecked": "could not be checked"}
-        return f"{self.path or '/'}: {word[self.outcome]}: {self.message}{quote}{known}"
+        label = f"According to {self.source}" if self.warns else "From the provider's docs"
+        quote = f'\n      {label}: "{self.quote}"' if self.quote and self.outcome != "fits" else ""
+        return f"{self.path or '/'}: {self.word}: {self.message}{quote}"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class _Measure:
-    """What was measured, in words ("is 250 px wide"), with every value that it may be read as; none if it is not known.
+    """A measured property: its text ("is 250 px wide") and every value that it may stand for; none if it is unknown.
 
     `unit` follows a limit, `doubt` says why there are several readings. A value beyond a limit by no more than `near`
-    and `share` of the limit is too near to tell.
+    and `share` of the limit is too close to tell.
     """
 
-    words: str
+    text: str
     unit: str = ""
     readings: tuple[Fraction, ...] = ()
     doubt: str = ""
@@ -73,10 +77,10 @@ class _Measure:
 def judge(
     path: str, table: Mapping[str, Any], facts: MediaFacts, *, warns: bool = False, source: str = ""
 ) -> tuple[Finding, ...]:
-    """One finding for each rule of `table` (an `x-media` object) that is about one file, in the table's order. *pure*.
+    """One finding for each rule of `table` (an `x-media` object) that applies to a single file, in the table's order. *pure*.
 
-    Rules about addresses (`schemes`, `base64`) and about all entries (`total_seconds`) are not looked at. What a document
-    leaves open is unchecked unless every reading agrees: "MB" may be 10^6 or 2^20 bytes, a turned picture has two widths.
+    Rules about URLs (`schemes`, `base64`) and about the whole list (`total_seconds`) are skipped. What the docs leave open
+    is unchecked unless every reading agrees: "MB" may be 10^6 or 2^20 bytes, a rotated image has two widths.
     """
     kind = table.get("kind", facts.kind)
     found = []
@@ -86,7 +90,7 @@ def judge(
         elif name == "megabytes" or (name in _MEASURES and kind == facts.kind):
             found.append(_bounded(path, name, rule, _MEASURES[name](facts)))
     if kind != facts.kind and not any(finding.rule == "formats" and finding.outcome == "breaks" for finding in found):
-        message = f"is {_KINDS[facts.kind]} and not {_KINDS[kind]}, which the limits are about"
+        message = f"is {_KINDS[facts.kind]}, but the limits are for {_KINDS[kind]}"
         found.append(Finding(path=path, rule="", outcome="unchecked", message=message, value=facts.kind))
     return tuple(replace(finding, warns=warns, source=source) for finding in found)
 
@@ -94,23 +98,22 @@ def judge(
 def judge_total(
     path: str, table: Mapping[str, Any], entries: Sequence[MediaFacts | None], *, warns: bool = False, source: str = ""
 ) -> tuple[Finding, ...]:
-    """What `total_seconds` in `table` says of all entries of the list at `path`; () without that rule or entries. *pure*.
+    """The finding for `total_seconds` in `table` about the list at `path`; () without that rule or entries. *pure*.
 
-    None stands for an entry that could not be read; what is known may still be too long already.
+    None stands for a file that could not be read; the others may still be too long already.
     """
     rule = table.get("total_seconds")
     if not rule or not entries:
         return ()
     known = [_exact(entry.seconds) for entry in entries if entry and entry.seconds and not entry.estimated]
     total = sum(known, Fraction(0))
-    words = f"last {_number(total)} s together" if len(entries) > 1 else f"lasts {_number(total)} s"
-    measure = _Measure(words=words, unit="s", readings=(total,), near=_NEAR_SECONDS * len(known))
+    text = f"last {_number(total)} s together" if len(entries) > 1 else f"lasts {_number(total)} s"
+    measure = _Measure(text=text, unit="s", readings=(total,), near=_NEAR_SECONDS * len(known))
     finding = _bounded(path, "total_seconds", rule, measure)
     if missing := len(entries) - len(known):
         longer = {key: value for key, value in rule.items() if key not in ("over", "from")}
         least = _bounded(path, "total_seconds", longer, measure)
-        entry = "entry" if len(entries) == 1 else "entries"
-        message = f"the length of {missing} of {len(entries)} {entry} is not known"
+        message = f"the duration of {missing} of {len(entries)} file{'s' if len(entries) > 1 else ''} is unknown"
         finding = least if least.outcome == "breaks" else replace(finding, outcome="unchecked", message=message)
     return (replace(finding, warns=warns, source=source),)
 
@@ -119,34 +122,36 @@ def _format(path: str, rule: Mapping[str, Any], facts: MediaFacts) -> Finding:
     allowed = tuple(str(name) for name in rule.get("any", ()))
     names = {_ALIASES.get(name.lower(), name.lower()) for name in allowed}
     fits = facts.format in names
-    message = f"is {facts.format}" if fits else f"is {facts.format}; allowed are {', '.join(allowed)}"
+    message = f"is {facts.format}" if fits else f"is {facts.format}; allowed formats: {', '.join(allowed)}"
     return Finding(path=path, rule="formats", outcome="fits" if fits else "breaks", message=message, value=facts.format,
                    limit=allowed, quote=rule.get("quote", ""))  # fmt: skip
 
 
 def _bounded(path: str, name: str, rule: Mapping[str, Any], measure: _Measure) -> Finding:
     limit = {key: rule[key] for key in _BOUNDS if key in rule}
-    broken = [_broken(reading, limit, measure) for reading in measure.readings]
+    broken = [_broken_bound(reading, limit, measure) for reading in measure.readings]
     outcome: Outcome = "unchecked"
-    message = measure.words
+    message = measure.text
     if broken and all(bound == "" for bound, _ in broken):
         outcome = "fits"
     elif broken and all(bound and not near for bound, near in broken):
         outcome = "breaks"
-        message += f"; {_need(name, broken[0][0], limit, measure.unit)}"
+        bound = broken[0][0]
+        message += f"; must be {_BOUNDS[bound]} {_number(_exact(limit[bound]))} {measure.unit}".rstrip()
     elif any(near for _, near in broken):
-        message += f", {_TOO_NEAR}"
+        message += ", too close to the limit to be sure: the provider may measure it differently"
     elif broken:
         message += f"; {measure.doubt}"
-    value = float(measure.readings[0]) if measure.readings else ABSENT
-    if isinstance(value, float) and value.is_integer():
-        value = int(value)
+    value: Any = ABSENT
+    if measure.readings:
+        exact = measure.readings[0]
+        value = int(exact) if exact.denominator == 1 else float(exact)
     return Finding(path=path, rule=name, outcome=outcome, message=message, value=value, limit=limit,
                    quote=rule.get("quote", ""))  # fmt: skip
 
 
-def _broken(value: Fraction, limit: Mapping[str, Any], measure: _Measure) -> tuple[str, bool]:
-    """The bound that a value breaks, "" if none, and whether it is too near to tell."""
+def _broken_bound(value: Fraction, limit: Mapping[str, Any], measure: _Measure) -> tuple[str, bool]:
+    """The bound that a value breaks, "" if none, and whether it is too close to tell."""
     for key in limit:
         bound = _exact(limit[key])
         beyond = bound - value if key in ("over", "from") else value - bound
@@ -156,83 +161,63 @@ def _broken(value: Fraction, limit: Mapping[str, Any], measure: _Measure) -> tup
     return "", False
 
 
-def _need(name: str, key: str, limit: Mapping[str, Any], unit: str) -> str:
-    words = {"over": "more than", "from": "at least", "under": "less than", "to": "at most"}[key]
-    verb = "is" if name == "ratio" else "are"
-    end = "needed" if key in ("over", "from") else "allowed"
-    return f"{words} {_number(_exact(limit[key]))}{unit and ' ' + unit} {verb} {end}"
-
-
 def _exact(value: float) -> Fraction:
-    # 0.4 of a document is two fifths, not the nearest binary number.
+    # 0.4 in a schema is two fifths, not the nearest binary number.
     return Fraction(str(value))
 
 
-def _number(value: Fraction, places: int = 3) -> str:
+def _number(value: Fraction, places: int = 4) -> str:
     return f"{float(value):,.{places}f}".rstrip("0").rstrip(".") if value.denominator != 1 else f"{int(value):,}"
 
 
-def _sized(facts: MediaFacts) -> tuple[tuple[int, int], ...]:
-    if not (facts.width and facts.height):
-        return ()
+def _size(facts: MediaFacts, noun: str, text: str, unit: str, measure: Callable[[int, int], Fraction]) -> _Measure:
+    """A property of width and height, read both ways where the file is displayed rotated."""
     stored = (facts.width, facts.height)
-    return (stored, stored[::-1]) if facts.turned and facts.width != facts.height else (stored,)
-
-
-def _side(facts: MediaFacts, position: int, word: str) -> _Measure:
-    readings = tuple(Fraction(size[position]) for size in _sized(facts))
-    words = f"is {_number(readings[0])} px {word}" if readings else "its size in px could not be read"
-    return _Measure(words=words, unit="px", readings=readings, doubt=_turned(facts, f"px {word}", readings))
-
-
-def _turned(facts: MediaFacts, unit: str, readings: tuple[Fraction, ...]) -> str:
-    shown = f", so it is shown as {_number(readings[-1])} {unit}".rstrip() if facts.turned else ""
-    return f"it holds a note to turn it{shown}, and the document does not say which counts"
-
-
-def _ratio(facts: MediaFacts) -> _Measure:
-    readings = tuple(Fraction(width, height) for width, height in _sized(facts))
-    size = f"{facts.width} x {facts.height} px"
-    words = f"has the ratio {_number(readings[0], 4)} ({size})" if readings else "its ratio could not be read"
-    return _Measure(words=words, readings=readings, doubt=_turned(facts, "", readings))
-
-
-def _pixels(facts: MediaFacts) -> _Measure:
-    readings = tuple(Fraction(width * height) for width, height in _sized(facts)[:1])
-    words = f"has {_number(readings[0])} pixels ({facts.width} x {facts.height})" if readings else ""
-    return _Measure(words=words or "its number of pixels could not be read", unit="pixels", readings=readings)
+    if not all(stored):
+        return _Measure(text=f"its {noun} could not be read")
+    sizes = (stored, stored[::-1]) if facts.turned else (stored,)
+    readings = tuple(measure(*size) for size in sizes)
+    texts = [text.format(_number(value), *size) for value, size in zip(readings, sizes, strict=True)]
+    doubt = f"its metadata rotates it: as displayed it {texts[-1]}, and the docs do not say which counts"
+    return _Measure(text=texts[0], unit=unit, readings=readings, doubt=doubt)
 
 
 def _megabytes(facts: MediaFacts) -> _Measure:
     if facts.size is None:
-        return _Measure(words="its size in bytes is not known")
+        return _Measure(text="its file size is unknown")
     by_ten, by_two = (Fraction(facts.size, unit) for unit in _MB)
-    doubt = f"it is {_number(by_two)} MB of 1,048,576 bytes each, and the document does not say which it means"
-    return _Measure(words=f"is {_number(by_ten)} MB", unit="MB", readings=(by_ten, by_two), doubt=doubt)
+    doubt = f"that is {_number(by_two, 3)} MB of 1,048,576 bytes each, and the docs do not say which they mean"
+    return _Measure(text=f"is {_number(by_ten, 3)} MB", unit="MB", readings=(by_ten, by_two), doubt=doubt)
 
 
 def _seconds(facts: MediaFacts) -> _Measure:
     if not facts.seconds:
-        return _Measure(words="its length could not be read")
+        return _Measure(text="its duration could not be read")
     if facts.estimated:
-        about = f"lasts about {facts.seconds:.1f} s by its bit rate"
-        return _Measure(words=f"{about}; its exact length stands nowhere in it")
+        about = f"lasts about {facts.seconds:.1f} s judging by its bit rate"
+        return _Measure(text=f"{about}; it does not store its exact duration")
     exact = _exact(facts.seconds)
-    return _Measure(words=f"lasts {_number(exact)} s", unit="s", readings=(exact,), near=_NEAR_SECONDS)
+    return _Measure(text=f"lasts {_number(exact)} s", unit="s", readings=(exact,), near=_NEAR_SECONDS)
 
 
 def _fps(facts: MediaFacts) -> _Measure:
     if not facts.fps:
-        return _Measure(words="its frame rate could not be read")
+        return _Measure(text="its frame rate could not be read")
     exact, unit = _exact(facts.fps), "frames per second"
-    return _Measure(words=f"has {_number(exact)} {unit}", unit=unit, readings=(exact,), share=_NEAR_FPS)
+    return _Measure(text=f"has {_number(exact)} {unit}", unit=unit, readings=(exact,), share=_NEAR_FPS)
 
 
 _MEASURES: Mapping[str, Callable[[MediaFacts], _Measure]] = {
-    "width": lambda facts: _side(facts, 0, "wide"),
-    "height": lambda facts: _side(facts, 1, "high"),
-    "ratio": _ratio,
-    "pixels": _pixels,
+    "width": lambda facts: _size(facts, "width", "is {0} px wide", "px", lambda width, _: Fraction(width)),
+    "height": lambda facts: _size(facts, "height", "is {0} px high", "px", lambda _, height: Fraction(height)),
+    "ratio": lambda facts: _size(facts, "aspect ratio", "has the aspect ratio {0} ({1} x {2} px)", "", Fraction),
+    "pixels": lambda facts: _size(
+        facts,
+        "number of pixels",
+        "has {0} pixels ({1} x {2})",
+        "pixels",
+        lambda width, height: Fraction(width * height),
+    ),
     "megabytes": _megabytes,
     "seconds": _seconds,
     "fps": _fps,

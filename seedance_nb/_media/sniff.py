@@ -32,10 +32,11 @@ _HEIC = {b"heic", b"heix", b"heim", b"heis", b"hevc", b"hevx"}
 _HEIF = {b"mif1", b"msf1", b"mif2"}
 _OLD_MOV = {b"moov", b"mdat", b"wide", b"free", b"skip", b"pnot"}
 _BMP_HEADERS = {12, 16, 40, 52, 56, 64, 108, 124}
-NO_MEDIA = ", not a picture, a video or a sound"
+UNKNOWN = "unrecognized data"
+NO_MEDIA = ", not an image, video or audio file"
 _OTHERS = (
     (b"%PDF", "a PDF"), (b"PK\x03\x04", "a ZIP archive"), (b"\x1f\x8b", "a gzip archive"), (b"7z\xbc\xaf", "an archive"),
-    (b"\x7fELF", "a program"), (b"MZ", "a program"), (b"#EXTM3U", "a playlist"), (b"%!PS", "a PostScript page"),
+    (b"\x7fELF", "a program"), (b"MZ", "a program"), (b"#EXTM3U", "a playlist"), (b"%!PS", "a PostScript file"),
 )  # fmt: skip
 
 
@@ -106,7 +107,7 @@ def _other(head: bytes) -> str:
         return "an HTML page" if b"<html" in text or text.startswith((b"<!doctype html", b"<head")) else "XML text"
     if text.startswith((b"{", b"[")):
         return "JSON text"
-    return "text" if text and not any(byte < 9 for byte in text) and b"\xff" not in text else "something unknown"  # noqa: PLR2004
+    return "text" if text and not any(byte < 9 for byte in text) and b"\xff" not in text else UNKNOWN  # noqa: PLR2004
 
 
 def webp_size(head: bytes) -> tuple[int, int]:

@@ -59,7 +59,7 @@ async def addresses_of(host: str, port: int, resolve: Resolver, *, may_be_inside
     except (OSError, UnicodeError):
         addresses = []
     if not addresses:
-        raise BlockedAddress(f"the host {host} is not known")
+        raise BlockedAddress(f"the host {host} cannot be found")
     if not may_be_inside and not all(is_public(address) for address in addresses):
         raise BlockedAddress(f"{host} is not on the public internet")
     return addresses

@@ -74,18 +74,18 @@ class Fetch:
                         yield answer, ask
                         return
             target = target.join(_parsed(answer.headers["location"]))
-        raise BlockedAddress(f"{self.name} sends on and on to other addresses")
+        raise BlockedAddress(f"{self.name} redirects too many times")
 
     def _check(self, url: httpx.URL) -> None:
         if not url.host:
-            raise BlockedAddress("its address has no host")
+            raise BlockedAddress("its URL has no host")
         self.name = url.host
         if url.userinfo:
-            raise BlockedAddress("its address has a user name in front of the host")
+            raise BlockedAddress("its URL contains a user name")
         if url.scheme != "https" and not self._way.owns(url):
-            raise BlockedAddress("its address is not https")
+            raise BlockedAddress("its URL does not use https")
         if self._way.app is not None and not self._way.owns(url):
-            raise BlockedAddress("the simulator has files of its own only")
+            raise BlockedAddress("the simulator serves only its own files")
 
     def _client(self, url: httpx.URL) -> httpx.AsyncClient:
         from seedance_nb._web.connection import Transport  # late, because it loads a library that no check needs
@@ -116,7 +116,7 @@ class Fetch:
 def must_be_plain(answer: httpx.Response) -> None:
     """Nothing where an answer's bytes are the file's own. *pure*. Raises: Blocked for compressed ones, which may grow without bound."""
     if answer.headers.get("content-encoding", "").strip().lower() not in ("", "identity"):
-        raise BlockedAddress(f"{answer.url.host} gives it compressed, though that was not asked for")
+        raise BlockedAddress(f"{answer.url.host} sent it compressed, though that was not requested")
 
 
 async def read_whole(answer: httpx.Response, most: int) -> bytes:
@@ -125,7 +125,7 @@ async def read_whole(answer: httpx.Response, most: int) -> bytes:
     async for chunk in answer.aiter_raw():
         data += chunk
         if len(data) > most:
-            msg = f"the answer is larger than {most:,} bytes"
+            msg = f"the response is larger than {most:,} bytes"
             raise ValueError(msg)
     return bytes(data)
 
@@ -154,8 +154,8 @@ def error_text(error: Exception, name: str) -> str:
         return str(error)
     if isinstance(error, httpx.ConnectError | httpx.ConnectTimeout):
         certificate = "CERTIFICATE" in str(error)
-        return f"the certificate of {name} is not valid" if certificate else f"no connection to {name} could be made"
-    return f"the answer of {name} broke off or made no sense ({type(error).__name__})"
+        return f"the certificate of {name} is not valid" if certificate else f"could not connect to {name}"
+    return f"the response from {name} was incomplete or invalid ({type(error).__name__})"
 
 
 @functools.cache
@@ -170,7 +170,7 @@ def _parsed(url: str) -> httpx.URL:
         return httpx.URL(url)
     except httpx.InvalidURL:
         pass
-    raise BlockedAddress("its address is malformed")
+    raise BlockedAddress("its URL is malformed")
 
 
 def origin_of(url: httpx.URL) -> tuple[str, bytes, int | None]:

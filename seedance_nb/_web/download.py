@@ -88,7 +88,7 @@ async def download(url: str, part: Path, way: AccessPolicy, bounds: Bounds) -> N
     except DownloadError as error:
         fault = error
     except TimeoutError:
-        fault = DownloadError("final", f"{trip.name} did not give it within {round(bounds.total_s, 1):g} s")
+        fault = DownloadError("final", f"{trip.name} did not send it within {round(bounds.total_s, 1):g} s")
     except BlockedAddress as error:
         fault = DownloadError("final", error_text(error, trip.name))
     except FAILURES as error:
@@ -156,7 +156,7 @@ async def _write(answer: httpx.Response, file: BinaryIO, end: int, bounds: Bound
             raise DownloadError("final", f"it is larger than {_megabytes(bounds.most)}")
         if (now := bounds.clock()) - since >= bounds.over_s:
             if came < bounds.least_rate * (now - since):
-                raise DownloadError("broken", f"it came at less than {bounds.least_rate:,} bytes a second")
+                raise DownloadError("broken", f"it arrived at less than {bounds.least_rate:,} bytes per second")
             since, came = now, 0
     return end
 
@@ -169,9 +169,7 @@ def _must_fit(part: Path, size: int | None, begin: int, bounds: Bounds) -> None:
     with _disk():
         free = bounds.free(part.parent)
     if free < 2 * (size - begin):
-        raise DownloadError(
-            "disk", f"{_megabytes(size)} are to be kept, and {_megabytes(free)} are free in {part.parent}"
-        )
+        raise DownloadError("disk", f"it is {_megabytes(size)}, and only {_megabytes(free)} are free in {part.parent}")
 
 
 def _megabytes(size: int) -> str:

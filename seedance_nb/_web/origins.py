@@ -14,7 +14,7 @@ def host_of(url: str) -> str:
         parts = urlsplit(url)
         host, port = parts.hostname or "", parts.port
     except ValueError:
-        return "a malformed address"
+        return "a malformed URL"
     host = f"[{host}]" if ":" in host else host
     return f"{parts.scheme}://{host}{f':{port}' if port and port != _PORTS.get(parts.scheme) else ''}"
 
@@ -40,17 +40,17 @@ def base_of(url: str, said_by: str) -> str:
     except ValueError:
         problem = "is malformed"
     if problem or parts.scheme not in _PORTS or not host:
-        problem = problem or "is no http or https address"
+        problem = problem or "is not an http or https URL"
     elif parts.username is not None or parts.password is not None:
-        problem = "has a user name in it"
+        problem = "contains a user name"
     elif parts.query or parts.fragment:
-        problem = "has more than a path after its host"
+        problem = "has a query or a fragment"
     elif parts.scheme == "http" and not _is_near(host):
         problem = f"would send the key in clear text over a public network to {host}"
     if problem:
         raise SeedanceError(
-            f"The base address from {said_by} {problem}, so nothing was sent.",
-            next_step=f"give {said_by} as https://host, or http:// for this machine or a private address",
+            f"The base URL from {said_by} {problem}, so nothing was sent.",
+            next_step=f"set {said_by} to https://host, or to http://host on this machine or a private network",
         )
     return same_base(url)
 

@@ -49,12 +49,12 @@ def on_disk(error: OSError) -> str:
     """What the file system said, as a clause. *pure*."""
     if error.errno in _FULL:
         return f"the disk is full: {error.strerror}"
-    return f"the file system said: {error.strerror}{f', {error.filename}' if error.filename else ''}"
+    return f"file system error: {error.strerror}{f', {error.filename}' if error.filename else ''}"
 
 
 def _opened(path: Path, flags: int) -> int:
     handle = os.open(path, flags | _PLAIN, 0o666)
     if not stat.S_ISREG(os.fstat(handle).st_mode):
         os.close(handle)
-        raise OSError(errno.EINVAL, "it is no regular file", str(path))
+        raise OSError(errno.EINVAL, "it is not a regular file", str(path))
     return handle

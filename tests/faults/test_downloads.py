@@ -64,16 +64,16 @@ TABLE: dict[str, tuple[list[Step], str]] = {
     "404 for ever": ([ms.status(404)], "its address has been dead since"),
     "cut off for ever": ([ms.endless_end], "what came is not kept"),
     "too long for ever": ([ms.too_long], "(RemoteProtocolError)"),
-    "a page for ever": ([ms.html], "it does not begin like an MP4 file"),
+    "a page for ever": ([ms.html], "it is not an MP4 file"),
     "silence": ([ms.silence], "(ReadTimeout)"),
-    "compressed": ([ms.zipped], "compressed, though that was not asked for"),
-    "a compressed bomb": ([ms.bomb], "compressed, though that was not asked for"),
+    "compressed": ([ms.zipped], "compressed, though that was not requested"),
+    "a compressed bomb": ([ms.bomb], "compressed, though that was not requested"),
     "headers without end": ([ms.header_flood], "(RemoteProtocolError)"),
     "a body without end": ([ms.endless], "it is larger than 2.0 MB"),
     "ten gigabytes": ([ms.vast], "it is larger than 2.0 MB"),
-    "dripping": ([ms.drip], "less than 1,000 bytes a second"),
-    "dripping headers": ([ms.drip_head], f"did not give it within {TOTAL_S:g} s"),
-    "a redirect in circles": ([ms.to("/v.mp4")], "sends on and on"),
+    "dripping": ([ms.drip], "less than 1,000 bytes per second"),
+    "dripping headers": ([ms.drip_head], f"did not send it within {TOTAL_S:g} s"),
+    "a redirect in circles": ([ms.to("/v.mp4")], "redirects too many times"),
     "a redirect inwards": ([ms.to("https://127.0.0.1:1/v.mp4")], "is not on the public internet"),
 }
 CUT = [name for name, (steps, _) in TABLE.items() if {ms.half, ms.reset, ms.hang, ms.half_unnamed, ms.half_weak, ms.half_other,
@@ -147,7 +147,7 @@ def test_a_video_that_really_is_short_is_kept_and_says_so(server: MediaServer, t
     assert (Path(row.file).read_bytes(), len(server.asked)) == (short, 2)
     shown = repr(video_of(row, "A model", {"seconds": 4}))
     assert "not as asked: 4 s asked, 1 s came" in shown
-    assert "1 s came where 4 s were asked for" in shown
+    assert "it is 1 s long instead of the requested 4 s" in shown
 
 
 def test_a_video_whose_end_nobody_names_is_kept_and_says_so(server: MediaServer, tmp_path: Path) -> None:
@@ -286,7 +286,7 @@ def test_a_full_disk_keeps_the_id_and_no_part(
 
 def test_a_disk_that_is_too_small_is_seen_before_it_is_filled(server: MediaServer, tmp_path: Path) -> None:
     job = errand(server, tmp_path, server.put("/v.mp4", VIDEO), free=lambda _: len(VIDEO))
-    with pytest.raises(sd.MediaError, match=r"0\.\d MB are to be kept, and 0\.\d MB are free in"):
+    with pytest.raises(sd.MediaError, match=r"it is 0\.\d MB, and only 0\.\d MB are free in"):
         job.fetch()
     assert job.files == []
 

@@ -75,7 +75,7 @@ def test_a_small_file_of_a_vast_picture_is_refused_before_it_is_decoded(
 ) -> None:
     found = really(isolated, tmp_path, kind)
     assert found["bytes"] < 1_000_000
-    assert (found["facts"], found["why"]) == (False, "it cannot be decoded (the picture is larger than 4096 x 2304)")
+    assert (found["facts"], found["why"]) == (False, "it cannot be decoded (its frames are larger than 4096 x 2304)")
 
 
 @pytest.mark.parametrize("kind", ["playlist", "playlist behind a beginning", "concat"])

@@ -62,15 +62,17 @@ def test_files_that_fit_are_said_to_fit_every_rule(crun: Spec, web: Shelf) -> No
     }  # fmt: skip
     assert outcomes(report, "/input/reference_videos") == {"total_seconds": "fits"}
     assert outcomes(report, "/input/reference_audios") == {"total_seconds": "fits"}
-    assert "/input/reference_images/0: fits: is png, has the ratio 1.3333 (640 x 480 px), is 640 px wide" in str(report)
+    assert "/input/reference_images/0: ok: is png, has the aspect ratio 1.3333 (640 x 480 px), is 640 px wide" in str(
+        report
+    )
 
 
 def test_a_broken_limit_is_a_problem_at_its_entry_with_the_documents_sentence(crun: Spec, web: Shelf) -> None:
     report = look(crun, web, reference_images=["good.png", "small.png"])
     quote = '\n      the document: "Width and height: 300 to 6000 px"'
     assert [str(problem) for problem in report.problems] == [
-        f"/input/reference_images/1: is 200 px wide; at least 300 px are needed{quote}",
-        f"/input/reference_images/1: is 200 px high; at least 300 px are needed{quote}",
+        f"/input/reference_images/1: is 200 px wide; must be at least 300 px{quote}",
+        f"/input/reference_images/1: is 200 px high; must be at least 300 px{quote}",
     ]
     assert report.unchecked == ()
 
@@ -80,7 +82,7 @@ def test_videos_that_fit_alone_can_be_too_long_together(crun: Spec, web: Shelf) 
     (problem,) = report.problems
     assert (problem.path, problem.message) == (
         "/input/reference_videos",
-        "last 20 s together; at most 15 s are allowed",
+        "last 20 s together; must be at most 15 s",
     )
     assert problem.quote == "total reference video duration must not exceed 15 seconds"
 
@@ -95,17 +97,17 @@ def test_a_file_in_two_places_is_fetched_once_and_told_in_both(crun: Spec, web: 
 UNCHECKED = {
     "gone.png": "127.0.0.1 answered HTTP 403",
     "none.png": "127.0.0.1 answered HTTP 404",
-    "asset://asset-1": "an uploaded asset; the provider looked at it when it was uploaded",
-    "https://localhost./a.png?token=s3cr3t": "the host localhost. is not known",
+    "asset://asset-1": "it is an uploaded asset, which the provider checked when it was uploaded",
+    "https://localhost./a.png?token=s3cr3t": "the host localhost. cannot be found",
     "https://127.0.0.1/a.png?token=s3cr3t": "127.0.0.1 is not on the public internet",
-    "http://example.com/a.png?token=s3cr3t": "its address is not https",
-    "data:image/png;base64,AAAA": "it is Base64 data and not an address",
-    "/no/such/file.png": "it is neither a web address nor a file that is here",
-    "//server/share/a.png": "it is neither a web address nor a file that is here",
-    "file://server/share/a.png": "it is neither a web address nor a file that is here",
-    "file:///etc": "it is neither a web address nor a file that is here",
-    "nul/\0": "it is neither a web address nor a file that is here",
-    "long/" + "x" * 9000: "it is neither a web address nor a file that is here",
+    "http://example.com/a.png?token=s3cr3t": "its URL does not use https",
+    "data:image/png;base64,AAAA": "it is Base64 data, not a URL",
+    "/no/such/file.png": "it is neither a URL nor a file on this computer",
+    "//server/share/a.png": "it is neither a URL nor a file on this computer",
+    "file://server/share/a.png": "it is neither a URL nor a file on this computer",
+    "file:///etc": "it is neither a URL nor a file on this computer",
+    "nul/\0": "it is neither a URL nor a file on this computer",
+    "long/" + "x" * 9000: "it is neither a URL nor a file on this computer",
 }
 
 
@@ -116,20 +118,20 @@ def test_what_cannot_be_looked_at_is_unchecked_with_the_reason(address: str, cru
     assert (finding.outcome, finding.message) == ("unchecked", UNCHECKED[address])
     assert report.problems == ()
     assert "s3cr3t" not in repr(report.findings) + str(report)
-    assert f"/input/reference_images/0: could not be checked: {UNCHECKED[address]}" in str(report)
+    assert f"/input/reference_images/0: not checked: {UNCHECKED[address]}" in str(report)
 
 
 def test_a_size_is_judged_even_where_nothing_else_can_be(crun: Spec, web: Shelf) -> None:
     web.put("/heavy.mp4", media.longer(media.video(), 60_000_000), "whole")
     report = look(crun, web, reference_videos=["heavy.mp4"])
     assert [finding.outcome for finding in report.findings] == ["unchecked", "breaks", "unchecked"]
-    assert report.problems[0].message.endswith("; at most 50 MB are allowed")
+    assert report.problems[0].message.endswith("; must be at most 50 MB")
 
 
 def test_an_unreadable_video_leaves_the_total_open(crun: Spec, web: Shelf) -> None:
     report = look(crun, web, reference_videos=["good.mp4", "asset://asset-1"])
     assert outcomes(report, "/input/reference_videos") == {"total_seconds": "unchecked"}
-    assert "the length of 1 of 2 entries is not known" in str(report)
+    assert "the duration of 1 of 2 files is unknown" in str(report)
 
 
 @pytest.mark.parametrize("given", ["text", "url", "path", "relative", "home"])
@@ -141,11 +143,11 @@ def test_a_local_file_is_judged_in_place_and_said_to_be_local(given: str, crun: 
     value = {"text": str(path), "url": path.as_uri(), "path": path, "relative": path.name, "home": f"~/{path.name}"}
     report = look(crun, None, reference_images=[value[given]])
     assert [problem.message for problem in report.problems] == [
-        "has the ratio 0.3125 (200 x 640 px); more than 0.4 is needed",
-        "is 200 px wide; at least 300 px are needed",
+        "has the aspect ratio 0.3125 (200 x 640 px); must be more than 0.4",
+        "is 200 px wide; must be at least 300 px",
     ]
     (said,) = report.unchecked
-    assert said.message == "is a file on this computer: it was looked at here, and the provider cannot reach it"
+    assert said.message == "is a file on this computer: it was checked here, but the provider cannot reach it"
     assert said.quote == "Input method: public URL or active uploaded AssetId only"
 
 
@@ -153,7 +155,7 @@ def test_a_local_file_is_judged_in_place_and_said_to_be_local(given: str, crun: 
 def test_a_pipe_is_never_opened(crun: Spec, tmp_path: Path) -> None:
     os.mkfifo(tmp_path / "pipe.png")
     report = look(crun, None, reference_images=[str(tmp_path / "pipe.png")])
-    assert report.unchecked[0].message == "it is neither a web address nor a file that is here"
+    assert report.unchecked[0].message == "it is neither a URL nor a file on this computer"
 
 
 def test_a_slow_server_costs_no_more_than_the_time_and_leaves_the_others_their_answer(crun: Spec, web: Shelf) -> None:
@@ -161,13 +163,13 @@ def test_a_slow_server_costs_no_more_than_the_time_and_leaves_the_others_their_a
     before = time.monotonic()
     report = look(crun, web, 1.0, reference_images=["slow.png", "small.png"])
     assert time.monotonic() - before < 3
-    assert "did not give it within" in report.unchecked[0].message
+    assert "did not send it within" in report.unchecked[0].message
     assert len(report.problems) == 2
 
 
 def test_when_no_time_is_left_that_is_said(crun: Spec, web: Shelf) -> None:
     report = look(crun, web, 0.0, reference_images=["good.png"])
-    assert report.unchecked[0].message == "there was no time left to look at it (0 s for everything)"
+    assert report.unchecked[0].message == "there was no time left to check it (0 s for all files)"
 
 
 def test_no_more_than_four_files_are_looked_at_at_once(crun: Spec, web: Shelf, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -269,7 +271,7 @@ def test_media_are_found_wherever_they_stand_and_limits_from_elsewhere_warn(web:
         ("/metadata/first_frame", True, "the maker's own page"),
         ("/metadata/clip", True, "the maker's own page"),
     ]
-    assert report.problems[-1].message == "lasts 3 s; at most 2 s are allowed"
+    assert report.problems[-1].message == "lasts 3 s; must be at most 2 s"
     assert report.unchecked == ()
 
 
@@ -279,7 +281,7 @@ def test_media_are_found_wherever_they_stand_and_limits_from_elsewhere_warn(web:
 def test_a_body_without_media_is_no_trouble(body: Any, crun: Spec) -> None:
     report = asyncio.run(preflight(crun, body))
     assert report.findings == ()
-    assert str(report) == repr(report) == "media: there is nothing to look at"
+    assert str(report) == repr(report) == "media: no files to check"
 
 
 def test_a_report_has_no_truth_of_its_own() -> None:
@@ -306,5 +308,5 @@ def test_a_cancelled_preflight_ends(crun: Spec, web: Shelf) -> None:
 def test_a_page_where_a_picture_should_be_is_doubted_and_nothing_of_it_fits(crun: Spec, web: Shelf) -> None:
     report = look(crun, web, reference_images=["page.png"])
     assert [(f.outcome, f.warns, f.message) for f in report.findings] == [
-        ("breaks", True, "is an HTML page, not a picture, a video or a sound")]  # fmt: skip
-    assert "what it answers to this computer" in report.problems[0].source
+        ("breaks", True, "is an HTML page, not an image, video or audio file")]  # fmt: skip
+    assert "the response to this computer" in report.problems[0].source

@@ -81,7 +81,7 @@ def test_a_note_in_a_picture_that_unfolds_without_end_is_not_unfolded(tmp_path: 
         plain[:33] + chunk(b"zTXt", b"note\0\0" + zlib.compress(bytes(size))) + plain[33:] for size in (9, 1 << 26)
     )
     assert facts(tmp_path, small).width == 640
-    assert look(tmp_path, vast) == (None, "it begins like png and cannot be read further (ValueError)")
+    assert look(tmp_path, vast) == (None, "it looks like png but cannot be read (ValueError)")
 
 
 @pytest.mark.parametrize(("form", "name"), [("mp4", "mp4"), ("mov", "mov")])
@@ -161,13 +161,13 @@ NO_MEDIA = {
     "a PDF": b"%PDF-1.7 ...",
     "a playlist": b"#EXTM3U\nfile:///etc/passwd\n",
     "text": b"ffconcat version 1.0\nfile /etc/passwd\n",
-    "something unknown": bytes(range(64)),
+    "unrecognized data": bytes(range(64)),
 }
 
 
 @pytest.mark.parametrize("name", NO_MEDIA)
 def test_what_is_no_media_is_called_what_it_is(name: str, tmp_path: Path) -> None:
-    assert look(tmp_path, NO_MEDIA[name]) == (None, f"it is {name}, not a picture, a video or a sound")
+    assert look(tmp_path, NO_MEDIA[name]) == (None, f"it is {name}, not an image, video or audio file")
 
 
 def test_an_empty_file_and_a_missing_one_are_told(tmp_path: Path) -> None:
@@ -183,7 +183,7 @@ def test_an_empty_file_and_a_missing_one_are_told(tmp_path: Path) -> None:
 def test_a_damaged_file_gives_a_reason_and_no_facts(data: bytes, name: str, tmp_path: Path) -> None:
     found, why = look(tmp_path, data)
     assert found is None
-    assert f"it begins like {name} and " in why
+    assert f"it looks like {name} but " in why
 
 
 def test_hostile_changes_of_a_video_end_in_facts_or_a_reason(tmp_path: Path) -> None:
@@ -197,7 +197,7 @@ def test_hostile_changes_of_a_video_end_in_facts_or_a_reason(tmp_path: Path) -> 
 
 def test_the_child_is_ended_when_its_time_is_up(tmp_path: Path) -> None:
     (tmp_path / "a.png").write_bytes(PICTURES["png"])
-    assert probe(tmp_path / "a.png", 9, wall=0.001) == (None, "looking into it took longer than 0.0 s")
+    assert probe(tmp_path / "a.png", 9, wall=0.001) == (None, "the process that reads it took longer than 0.0 s")
 
 
 @pytest.mark.skipif(sys.platform == "win32", reason="no such limits there")

@@ -44,19 +44,19 @@ def test_a_good_file_fits_every_rule_of_the_real_document(facts: MediaFacts, cru
 
 
 BROKEN = [
-    ("image", {"format": "svg"}, "formats", "is svg; allowed are jpeg, png, webp, bmp, tiff, gif, heic, heif"),
-    ("image", {"width": 250, "height": 400}, "width", "is 250 px wide; at least 300 px are needed"),
-    ("image", {"width": 6000, "height": 6001}, "height", "is 6,001 px high; at most 6,000 px are allowed"),
-    ("image", {"width": 2000}, "ratio", "has the ratio 2.5 (2000 x 800 px); less than 2.5 is allowed"),
-    ("image", {"width": 320}, "ratio", "has the ratio 0.4 (320 x 800 px); more than 0.4 is needed"),
-    ("image", {"size": 32_000_000}, "megabytes", "is 32 MB; less than 30 MB are allowed"),
+    ("image", {"format": "svg"}, "formats", "is svg; allowed formats: jpeg, png, webp, bmp, tiff, gif, heic, heif"),
+    ("image", {"width": 250, "height": 400}, "width", "is 250 px wide; must be at least 300 px"),
+    ("image", {"width": 6000, "height": 6001}, "height", "is 6,001 px high; must be at most 6,000 px"),
+    ("image", {"width": 2000}, "ratio", "has the aspect ratio 2.5 (2000 x 800 px); must be less than 2.5"),
+    ("image", {"width": 320}, "ratio", "has the aspect ratio 0.4 (320 x 800 px); must be more than 0.4"),
+    ("image", {"size": 32_000_000}, "megabytes", "is 32 MB; must be less than 30 MB"),
     ("video", {"width": 400, "height": 400}, "pixels",
-     "has 160,000 pixels (400 x 400); at least 409,600 pixels are needed"),
-    ("video", {"size": 60_000_000}, "megabytes", "is 60 MB; at most 50 MB are allowed"),
-    ("video", {"seconds": 1.2}, "seconds", "lasts 1.2 s; at least 2 s are needed"),
-    ("video", {"seconds": 15.2}, "seconds", "lasts 15.2 s; at most 15 s are allowed"),
-    ("video", {"fps": 15.0}, "fps", "has 15 frames per second; at least 24 frames per second are needed"),
-    ("audio", {"format": "ogg"}, "formats", "is ogg; allowed are wav, mp3"),
+     "has 160,000 pixels (400 x 400); must be at least 409,600 pixels"),
+    ("video", {"size": 60_000_000}, "megabytes", "is 60 MB; must be at most 50 MB"),
+    ("video", {"seconds": 1.2}, "seconds", "lasts 1.2 s; must be at least 2 s"),
+    ("video", {"seconds": 15.2}, "seconds", "lasts 15.2 s; must be at most 15 s"),
+    ("video", {"fps": 15.0}, "fps", "has 15 frames per second; must be at least 24 frames per second"),
+    ("audio", {"format": "ogg"}, "formats", "is ogg; allowed formats: wav, mp3"),
 ]  # fmt: skip
 
 
@@ -108,7 +108,7 @@ def test_megabytes_are_judged_only_where_both_meanings_agree(size: int, bounds: 
 def test_the_two_meanings_of_a_megabyte_are_both_told() -> None:
     assert told("megabytes", {"to": 50}, replace(VIDEO, size=51_000_000)) == (
         "unchecked",
-        "is 51 MB; it is 48.637 MB of 1,048,576 bytes each, and the document does not say which it means",
+        "is 51 MB; that is 48.637 MB of 1,048,576 bytes each, and the docs do not say which they mean",
     )
 
 
@@ -131,18 +131,18 @@ def test_a_tenth_of_a_second_beyond_is_too_near_to_tell(seconds: float, outcome:
 def test_too_near_is_said_in_words() -> None:
     assert told("seconds", {"to": 15}, replace(VIDEO, seconds=15.04)) == (
         "unchecked",
-        "lasts 15.04 s, so near the limit that the provider may count otherwise",
+        "lasts 15.04 s, too close to the limit to be sure: the provider may measure it differently",
     )
 
 
 @pytest.mark.parametrize(
     ("rule", "change", "message"),
     [
-        ("width", {"width": 0}, "its size in px could not be read"),
-        ("ratio", {"height": 0}, "its ratio could not be read"),
+        ("width", {"width": 0}, "its width could not be read"),
+        ("ratio", {"height": 0}, "its aspect ratio could not be read"),
         ("pixels", {"height": 0}, "its number of pixels could not be read"),
-        ("megabytes", {"size": None}, "its size in bytes is not known"),
-        ("seconds", {"seconds": None}, "its length could not be read"),
+        ("megabytes", {"size": None}, "its file size is unknown"),
+        ("seconds", {"seconds": None}, "its duration could not be read"),
         ("fps", {"fps": None}, "its frame rate could not be read"),
     ],
 )
@@ -153,7 +153,7 @@ def test_what_is_not_known_is_unchecked_and_says_so(rule: str, change: dict[str,
 def test_an_estimated_length_never_breaks_or_fits() -> None:
     finding = one("seconds", {"to": 15}, replace(SOUND, seconds=40.0, estimated=True))
     assert finding.outcome == "unchecked"
-    assert finding.message == "lasts about 40.0 s by its bit rate; its exact length stands nowhere in it"
+    assert finding.message == "lasts about 40.0 s judging by its bit rate; it does not store its exact duration"
 
 
 def test_a_turned_picture_is_judged_only_where_both_ways_agree() -> None:
@@ -163,8 +163,8 @@ def test_a_turned_picture_is_judged_only_where_both_ways_agree() -> None:
     outcome, message = told("width", {"from": 600}, tall)
     assert outcome == "unchecked"
     assert message == (
-        "is 500 px wide; it holds a note to turn it, so it is shown as 1,000 px wide, "
-        "and the document does not say which counts"
+        "is 500 px wide; its metadata rotates it: as displayed it is 1,000 px wide, "
+        "and the docs do not say which counts"
     )
     assert one("width", {"from": 600}, replace(tall, turned=False)).outcome == "breaks"  # the control
     assert one("pixels", {"from": 500_000}, tall).outcome == "fits"
@@ -178,7 +178,7 @@ def test_a_video_among_pictures_is_told_once_and_its_picture_is_not_measured(cru
 def test_a_sound_in_the_right_container_is_not_called_fitting(crun: Spec) -> None:
     found = judge("/a", table(crun, "video"), replace(SOUND, format="mp4"))
     assert found[-1].outcome == "unchecked"
-    assert found[-1].message == "is a sound and not a video, which the limits are about"
+    assert found[-1].message == "is audio, but the limits are for a video"
 
 
 def test_names_of_formats_are_compared_as_people_write_them() -> None:
@@ -206,16 +206,16 @@ def total(*seconds: float | None) -> tuple[str, str]:
 
 def test_the_lengths_of_a_list_are_added_up() -> None:
     assert total(7.5, 7.5) == ("fits", "last 15 s together")
-    assert total(8, 8) == ("breaks", "last 16 s together; at most 15 s are allowed")
-    assert total(16) == ("breaks", "lasts 16 s; at most 15 s are allowed")
+    assert total(8, 8) == ("breaks", "last 16 s together; must be at most 15 s")
+    assert total(16) == ("breaks", "lasts 16 s; must be at most 15 s")
     assert total(7.6, 7.5)[0] == "unchecked"
     assert total(7.65, 7.65)[0] == "breaks"
 
 
 def test_an_unknown_length_leaves_the_sum_open_unless_the_others_are_too_long_already() -> None:
-    assert total(5, None) == ("unchecked", "the length of 1 of 2 entries is not known")
-    assert total(None) == ("unchecked", "the length of 1 of 1 entry is not known")
-    assert total(8, 8, None) == ("breaks", "last 16 s together; at most 15 s are allowed")
+    assert total(5, None) == ("unchecked", "the duration of 1 of 2 files is unknown")
+    assert total(None) == ("unchecked", "the duration of 1 of 1 file is unknown")
+    assert total(8, 8, None) == ("breaks", "last 16 s together; must be at most 15 s")
     assert judge_total("/v", TOTAL, [replace(VIDEO, seconds=9, estimated=True)])[0].outcome == "unchecked"
 
 
