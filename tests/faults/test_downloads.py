@@ -396,7 +396,7 @@ def spoilt(picture: bytes) -> bytes:
 
 BESIDE: dict[str, tuple[bytes, list[Step], str]] = {
     "gone": (b"", [ms.status(404)], "HTTP 404"),
-    "a page": (b"", [ms.html], "not a picture"),
+    "a page": (b"", [ms.html], "not an image"),
     "a picture that is cut": (PICTURE[:-1], [ms.whole], "it is cut off"),
     "a picture with other pixels": (spoilt(PICTURE), [ms.whole], "cannot be decoded"),
     "a photo that is cut": (media.picture(form="JPEG")[:-1], [ms.whole], "it is cut off"),

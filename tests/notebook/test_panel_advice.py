@@ -239,7 +239,7 @@ def test_a_script_is_told_what_could_not_be_checked(provider: Provider, tmp_path
     session = sd.Session(
         api_key="a-key-1", base_url=provider.url, ledger=tmp_path / "l.sqlite3", outputs=tmp_path / "o", sleep=short
     )
-    with pytest.warns(sd.MediaWarning, match="not known"):
+    with pytest.warns(sd.MediaWarning, match="cannot be found"):
         session.generate(R2V, timeout=60, preflight=True, prompt="x", reference_images=["https://example.com/a.png"])
     assert len(provider.charges) == 1
 
