@@ -41,7 +41,8 @@ from faults import gathering
 from faults.echoing import every
 from seedance_nb._session.session import Session
 from seedance_nb._task import begin as _begin
-_begin.nobody_there = str  # the notebook stands for one with a person before it
+assert _begin.unattended_reason
+_begin.unattended_reason = str  # the notebook stands for one with a person before it
 
 async def quick(_):
     await asyncio.sleep(0.01)
