@@ -21,6 +21,7 @@ from seedance_nb._form.controls.registry import shared_models
 from seedance_nb._form.exchange.curl import read_values
 from seedance_nb._form.exchange.presets import load_preset, save_preset
 from seedance_nb._form.exchange.snippets import to_curl, to_python
+from seedance_nb._form.labels import labels_of
 from seedance_nb._form.layout import FormLayout
 from seedance_nb._form.model.fields import tree
 from seedance_nb._form.model.history import UndoHistory, typed_at
@@ -29,11 +30,11 @@ from seedance_nb._form.model.values import as_given, initial_values, moved
 from seedance_nb._form.summary import Summary
 from seedance_nb._form.uploads import Uploads
 
-_KNOWN = {
-    "example": "The provider's page shows examples and no limits. Limits from elsewhere are marked so; they warn and stop nothing.",
-    "prose": "Limits that are not on the provider's page are marked as from elsewhere; they warn and stop nothing.",
+_EVIDENCE = {
+    "example": "{} does not document limits for this model. The ones shown come from other sources: you get a warning but can still send.",
+    "prose": "Limits that {} does not document come from other sources and say so: you get a warning but can still send.",
 }
-# Problems that are worth saying while a person still types; the others wait until the field is left.
+# Problems that are shown while a person still types; the others wait until the field is left.
 _AT_ONCE = ("maxLength", "x-placeholders")
 
 
@@ -59,12 +60,13 @@ class Form:
         self._found: tuple[tuple[Problem, Any], ...] = ()
         self._observers: list[Callable[[dict[str, Any]], None]] = []
         self._root = tree(spec)
-        self._board = FormLayout(self._root, self._shared, self._start, self._took)
+        self._board = FormLayout(self._root, self._shared, self._start, labels_of(spec), self._took)
         self._controls = self._board.controls
         self._fold = self._shared.button(self.open_advanced, "sdn-fold", description="Advanced", icon="caret-right")
-        self._summary = Summary(self._shared, self._go)
+        self._summary = Summary(self._shared, labels_of(spec), self._go)
         style = self._shared.html(css(), "sdn-style")
-        known = [self._shared.html(escape(_KNOWN[spec.evidence]), "sdn-known")] if spec.evidence in _KNOWN else []
+        notice = escape(_EVIDENCE.get(spec.evidence, "").format(spec.provider or "the provider"))
+        known = [self._shared.html(notice, "sdn-known")] if notice else []
         fold = [self._fold] if self._board.later else []
         parts = [style, *known, *self._board.widgets, *fold, self._summary.widget]
         self.widget = StaticBox(

@@ -1,28 +1,41 @@
-"""What stands around a control: name, mark, count, help and errors, as HTML."""
+"""The HTML of a field's label: name, required mark, count, help and errors; and problems as sentences for the screen."""
 
 import functools
 import json
 import re
-from collections.abc import Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
 from seedance_nb._base.html import Html
 from seedance_nb._base.problem import Problem
-from seedance_nb._base.values import ABSENT
-from seedance_nb._form.model.fields import Field
+from seedance_nb._base.values import ABSENT, pointer_parts, to_pointer
+from seedance_nb._document.spec import Spec
+from seedance_nb._form.model.fields import Field, label_of, tree
+from seedance_nb._schema.dialect import GIVEN
 
 _HEADS = ("list", "rows", "object", "map", "branches", "constant")
 _BRIEF = 90
-_VERBS = ("is", "has", "must", "does", "speaks", "looks", "begins", "breaks")
+_VERBS = (
+    "is",
+    "are",
+    "has",
+    "must",
+    "does",
+    "needs",
+    "mentions",
+    "looks",
+    "begins",
+    "starts",
+    "breaks",
+    "could",
+    "cannot",
+)
 
 
 @dataclass(frozen=True, slots=True)
 class FieldStatus:
-    """What a control's label says beside its name. `count` is the length so far, of characters or of entries.
-
-    `brief` is what a folded field holds, in one line.
-    """
+    """The part of a label that changes: problems, the count of characters or entries, and a folded field's value in one line."""
 
     problems: tuple[Problem, ...] = ()
     count: int | None = None
@@ -30,12 +43,14 @@ class FieldStatus:
 
 
 def label_html(field: Field, said: FieldStatus) -> Html:
-    """A field's name, mark, count, help and errors. *pure*."""
+    """The HTML of a field's label. *pure*."""
     return Html('<span class="sdn-name">{}{}{}{}{}</span>{}{}{}{}').format(
         field.label,
         _STAR if field.required and field.path else _NONE,
         Html(' <span class="sdn-dim">({})</span>').format(field.unit) if field.unit else _NONE,
-        _EITHER if field.either else _NONE,
+        Html('<span class="sdn-tag">{} required</span>').format(_any_of(map(label_of, field.either))[1])
+        if field.either
+        else _NONE,
         _OLD if field.advanced.startswith("deprecated") else _NONE,
         _count_html(field, said.count),
         Html('<span class="sdn-brief">{}</span>').format(said.brief) if said.brief else _NONE,
@@ -46,7 +61,6 @@ def label_html(field: Field, said: FieldStatus) -> Html:
 
 _NONE = Html()
 _STAR = Html('<i class="sdn-star" title="required">*</i>')
-_EITHER = Html('<span class="sdn-tag">one of these is needed</span>')
 _OLD = Html('<span class="sdn-tag">deprecated</span>')
 
 
@@ -62,14 +76,14 @@ def _count_html(field: Field, count: int | None) -> Html:
 def _help_html(field: Field) -> Html:
     has_default = field.default is not ABSENT and field.kind not in ("toggle", "password")
     default = f"Default: {plain(field.default)}. " if has_default else ""
-    left = "Left out until you switch it. " if field.kind == "toggle" and field.default is ABSENT else ""
-    known = Html('<span class="sdn-elsewhere" title="{}">Elsewhere: {}</span>')
+    left = "Not sent unless you change it. " if field.kind == "toggle" and field.default is ABSENT else ""
+    usual = Html('<span class="sdn-elsewhere" title="{}">Usually {} ({})</span>')
     return Html('<span class="sdn-help">{}{}{}{}</span>').format(
         default + left + _entries_in_words(field),
         marked(field.help),
         # Jupyter takes a fold out of the labels of controls that are not heads.
         _fold_html("Limits" if field.kind == "list" else "More", field.more) if field.kind in _HEADS else _NONE,
-        known.format(field.source, field.elsewhere) if field.elsewhere else _NONE,
+        usual.format(field.source, field.elsewhere, _short(field.source)) if field.elsewhere else _NONE,
     )
 
 
@@ -79,12 +93,22 @@ def _fold_html(head: str, lines: tuple[str, ...]) -> Html:
     return fold.format(head, Html("<li>{}</li>").each(map(marked, lines))) if lines else _NONE
 
 
+def _any_of(labels: Iterable[str]) -> tuple[str, str]:
+    """The words that all these labels begin with, and the rest of each, joined by "or"."""
+    words = [[word if word[1:2].isupper() else word.lower() for word in label.split()] for label in labels]
+    shared = 0
+    while all(len(label) > shared + 1 and label[shared] == words[0][shared] for label in words):
+        shared += 1
+    rests = [" ".join(label[shared:]) for label in words]
+    return " ".join(words[0][:shared]), " or ".join([", ".join(rests[:-1]), rests[-1]] if rests[1:] else rests)
+
+
 def _entries_in_words(field: Field) -> str:
     if field.kind not in ("rows", "list"):
         return ""
     noun = "entry" if field.least_items == 1 else "entries"
     least = f"At least {field.least_items} {noun}. " if field.least_items else ""
-    return least + ("No entry twice. " if field.unique else "")
+    return least + ("No duplicates. " if field.unique else "")
 
 
 def brief(value: Any) -> str:
@@ -99,22 +123,76 @@ def brief(value: Any) -> str:
 
 
 def error_html(problems: Sequence[Problem]) -> Html:
-    """The errors and warnings of one field, the document's sentence on hover. *pure*."""
+    """The errors and warnings of one field, with the schema's sentence on hover. *pure*."""
     made = _NONE
     for warns, kind in ((False, "sdn-error"), (True, "sdn-warn")):
         of_kind = [problem for problem in problems if problem.warns is warns]
-        lines = (Html('<span title="{}">{}</span>').format(problem.quote, clause(problem)) for problem in of_kind)
+        lines = (
+            Html('<span title="{}">{}</span>').format(problem.quote or problem.source, problem.message)
+            for problem in of_kind
+        )
         if of_kind:
             made += Html('<span class="{}" role="alert">{}</span>').format(kind, Html().join(lines))
     return made
 
 
-def clause(problem: Problem) -> str:
-    """A problem's message as a sentence of its own. *pure*."""
-    subject = "This " if problem.message.split(" ", 1)[0] in _VERBS else ""
-    text = subject + problem.message
-    known = f" (by {problem.source})" if problem.warns else ""
-    return text[:1].upper() + text[1:] + known + "."
+def sentence(problem: Problem, labels: Mapping[str, str]) -> str:
+    """A problem as a sentence for the screen: with labels where messages in code name parameters. *pure*.
+
+    `labels` are those of `labels_of`. All problems in forms and panels pass through here; a provider's own words stay unchanged.
+    """
+    if problem.rule == GIVEN and all(len(group) == 1 for group in problem.limit):
+        fields = [label_at(path, labels) for path in problem.others]
+        singular = all(label.endswith("s") for label in fields)
+        words = " ".join(_any_of(label[:-1] if singular else label for label in fields)).strip()
+        text = f"Add at least one {words}" if singular else f"Fill in {words}"
+    else:
+        text = problem.message if problem.rule == "server" else _with_labels(problem, labels)
+        subject = problem.field if problem.rule == "unknown" else label_at(problem.path, labels)
+        if subject and text.split(" ", 1)[0] in _VERBS:
+            text = f"{subject} {text}"
+        elif subject and problem.rule != "server":
+            text = f"{subject}: {text}"
+        else:
+            text = text[:1].upper() + text[1:]
+    if problem.warns and problem.source:
+        text += f" (according to {_short(problem.source)})"
+    return text if text.endswith((".", "?")) else f"{text}."
+
+
+def _with_labels(problem: Problem, labels: Mapping[str, str]) -> str:
+    """A problem's message with labels for names; a name that is an ordinary word stays, because it may be meant as one."""
+    names = {pointer_parts(path)[-1]: label for path, label in labels.items() if label}
+    if problem.rule != "unknown":
+        names = {name: label for name, label in names.items() if label.lower() != name}
+    pattern = "|".join(map(re.escape, sorted(names, key=len, reverse=True)))
+    return re.sub(rf'(?<![\w"/.])(?:{pattern})(?![\w"/])', lambda name: names.get(name[0], ""), problem.message)
+
+
+@functools.lru_cache(maxsize=64)
+def labels_of(spec: Spec) -> Mapping[str, str]:
+    """The label of each field by the JSON Pointer of its value, "" for a group without a heading. *pure*."""
+    labels: dict[str, str] = {}
+    fields = [tree(spec)]
+    for field in fields:
+        fields += field.children
+        if field.path:
+            labels[to_pointer(field.path)] = "" if "x-inputs" in field.shape.view else field.label
+    return labels
+
+
+def label_at(path: str, labels: Mapping[str, str]) -> str:
+    """The label of the value at a path, entries with their numbers: `/input/images/1` is "Images 2". *pure*."""
+    head, _, _ = path.rpartition("/")
+    name = next(reversed(pointer_parts(path)), "")
+    if name.isdecimal():
+        return f"{label_at(head, labels)} {int(name) + 1}".strip()
+    return labels.get(path, label_of(name) or name)
+
+
+def _short(source: str) -> str:
+    """A source without what follows its first comma."""
+    return source.partition(",")[0]
 
 
 @functools.lru_cache(maxsize=2048)  # a document's sentences are asked for at every look at its fields

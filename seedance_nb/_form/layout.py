@@ -1,6 +1,6 @@
-"""The controls of one form by the places of their values: what is shown, what is said where, and how a change gets into the body."""
+"""The controls of one form by the JSON Pointers of their values: shows values and problems, and puts a change into the body."""
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager
 from dataclasses import replace
 from typing import Any
@@ -11,19 +11,22 @@ from seedance_nb._form.controls.base import Change, Control, Shared
 from seedance_nb._form.controls.choices import ALTERNATIVES
 from seedance_nb._form.controls.maps import MapControl
 from seedance_nb._form.controls.objects import Slot
-from seedance_nb._form.labels import FieldStatus, label_html
+from seedance_nb._form.labels import FieldStatus, label_html, sentence
 from seedance_nb._form.model.fields import Field
 from seedance_nb._form.model.parts import rest_of, start_of, takes_more, with_name
 from seedance_nb._form.model.shape import properties_of
 
 
 class FormLayout:
-    """The controls of a document's fields. `widgets` are theirs, in order; `later` are the fields that stand apart.
+    """The controls of a form. `widgets` are theirs, in order; `later` are the fields under "Advanced"; `labels` as of `labels_of`.
 
     `took` is called with a control's path after a person's change of it.
     """
 
-    def __init__(self, root: Field, shared: Shared, start: Any, took: Callable[[str, Change], None]) -> None:
+    def __init__(
+        self, root: Field, shared: Shared, start: Any, labels: Mapping[str, str], took: Callable[[str, Change], None]
+    ) -> None:
+        self.labels = labels
         self.controls: dict[str, Control] = {}
         self.later: list[Field] = []
         self._shared = shared
@@ -59,7 +62,8 @@ class FormLayout:
                     control.show(find(values, path + to_pointer((name,))))
 
     def say(self, problems: Sequence[Problem]) -> tuple[list[Problem], list[Problem]]:
-        """Says each problem at its field; those that a field says, and those that none does."""
+        """Shows each problem at its field, as a sentence; returns those that a field shows and those that none does."""
+        problems = [replace(problem, message=sentence(problem, self.labels)) for problem in problems]
         homes = [(self.home(problem.path), problem) for problem in problems]
         at: dict[str | None, list[Problem]] = {}
         for home, problem in homes:

@@ -1,6 +1,6 @@
-"""What a form says below itself: how much needs a change before it can be sent, and a button to each place."""
+"""The summary below a form: how many problems to fix before it can be sent, and a button to each field."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from functools import partial
 from typing import Any
 
@@ -8,19 +8,19 @@ import ipywidgets as W  # noqa: N812
 
 from seedance_nb._base.html import Html
 from seedance_nb._base.problem import Problem
-from seedance_nb._base.values import pointer_parts
+from seedance_nb._base.values import pointer_parts, to_pointer
 from seedance_nb._form.controls.base import Shared, toggle
-from seedance_nb._form.labels import clause
-from seedance_nb._form.model.fields import label_of
+from seedance_nb._form.labels import label_at
 
 _MOST_BUTTONS = 8
 
 
 class Summary:
-    """The lines below a form. `asked` becomes True once somebody wanted to send it: only then it offers the ways to the fields."""
+    """The lines below a form. `asked` becomes True once somebody tried to send it: only then it has buttons to the fields."""
 
-    def __init__(self, shared: Shared, go: Callable[[str], None]) -> None:
+    def __init__(self, shared: Shared, labels: Mapping[str, str], go: Callable[[str], None]) -> None:
         self.asked = False
+        self._labels = labels
         self._shared = shared
         self._go = go
         self._buttons: list[Any] = []
@@ -34,7 +34,7 @@ class Summary:
         return str(self.widget.value)
 
     def say(self, placed: Sequence[Problem], rest: Sequence[Problem]) -> Any:
-        """Says what stops a request: `placed` at their fields, `rest` only here. A box of buttons when it is first made, else None."""
+        """Shows what stops a request: `placed` at their fields, `rest` only here. Returns the box of buttons once it is made, else None."""
         stops = [problem for problem in (*placed, *rest) if not problem.warns and problem.rule != "server"]
         self.widget.value = _html(len(stops), [problem for problem in rest if not problem.warns])
         if not self.asked:
@@ -55,7 +55,7 @@ class Summary:
         for at, button in enumerate(self._buttons):
             toggle(button, shown=at < len(self._paths))
         for button, path in zip(self._buttons, self._paths, strict=False):
-            button.description = in_words(path)
+            button.description = in_words(path, self._labels)
         self._box.children = self._buttons
         return self._box if new else None
 
@@ -64,22 +64,18 @@ class Summary:
             self._go(self._paths[at])
 
 
-def in_words(path: str) -> str:
-    """A place in a body as a person reads it: `/input/shots/1/text` is "Input › Shots 2 › Text". *pure*."""
-    words: list[str] = []
-    for part in pointer_parts(path):
-        if part.isdecimal() and words:
-            words[-1] += f" {int(part) + 1}"
-        else:
-            words.append(label_of(part) or part)
-    return " › ".join(words)
+def in_words(path: str, labels: Mapping[str, str]) -> str:
+    """A path in a body as a person reads it: `/input/shots/1/text` is "Input › Shots 2 › Text". *pure*."""
+    parts = pointer_parts(path)
+    paths = [
+        to_pointer(parts[: end + 1]) for end in range(len(parts)) if not "".join(parts[end + 1 : end + 2]).isdecimal()
+    ]
+    return " › ".join(label for part in paths if (label := label_at(part, labels)))
 
 
 def _html(total: int, rest: list[Problem]) -> Html:
     if not total:
         return Html()
-    lines = Html("<li>{}</li>").each(f"{problem.field}: {clause(problem)}" for problem in rest)
-    count = "1 field needs a change" if total == 1 else f"{total} things need a change"
-    return Html('<div class="sdn-error" role="status">{} before this can be sent.<ul>{}</ul></div>').format(
-        count, lines
-    )
+    lines = Html("<li>{}</li>").each(problem.message for problem in rest)
+    count = "1 problem" if total == 1 else f"{total} problems"
+    return Html('<div class="sdn-error" role="status">Fix {} to generate:<ul>{}</ul></div>').format(count, lines)

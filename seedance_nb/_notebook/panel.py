@@ -215,7 +215,7 @@ class Panel:
         if self._simulated or seen <= self._sure:
             return True
         self._sure = seen
-        self._say(unsure_html(warned))
+        self._say(unsure_html(self.spec, warned))
         return False
 
     def _head(self) -> Html:

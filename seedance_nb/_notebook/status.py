@@ -8,7 +8,7 @@ from seedance_nb._base.html import Html
 from seedance_nb._base.log import log_unexpected
 from seedance_nb._base.problem import Problem
 from seedance_nb._document.spec import Spec
-from seedance_nb._form.labels import clause
+from seedance_nb._form.labels import labels_of, sentence
 from seedance_nb._ledger.row import OPEN_STATES, Row, State, price_after
 from seedance_nb._media.preflight import Report
 from seedance_nb._task.task import Task
@@ -88,12 +88,12 @@ def key_html(spec: Spec) -> Html:
     ).format(f'sd.ask_key("{spec.provider}")', host_of(spec.server))
 
 
-def unsure_html(warned: tuple[Problem, ...]) -> Html:
+def unsure_html(spec: Spec, warned: tuple[Problem, ...]) -> Html:
     """What is doubtful about a request that a person is about to pay for. *pure*."""
     return Html(
         '<div class="sdn-warn" role="alert">Nothing has been sent. This goes beyond limits that are known from elsewhere:'
         "<ul>{}</ul>Press Generate again to send it as it is.</div>"
-    ).format(Html("<li>{}</li>").each(f"{problem.field}: {clause(problem)}" for problem in warned))
+    ).format(Html("<li>{}</li>").each(sentence(problem, labels_of(spec)) for problem in warned))
 
 
 def failed_html(error: SeedanceError) -> Html:

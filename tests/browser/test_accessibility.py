@@ -73,7 +73,7 @@ def with_advanced(output: Any) -> None:
 
 def refused(output: Any) -> None:
     output.get_by_role("button", name="Generate").click()
-    output.get_by_text("2 things need a change").wait_for()
+    output.get_by_text("Fix 2 problems to generate").wait_for()
 
 
 @pytest.mark.parametrize(

@@ -132,7 +132,7 @@ def test_generate_with_an_empty_form_says_what_is_missing_and_sends_nothing(firs
     book.run(TASKS)
     before = book.output(TASKS).inner_text().splitlines()[1:]
     panel.get_by_role("button", name="Generate").click()
-    panel.get_by_text("2 things need a change").wait_for()
+    panel.get_by_text("Fix 2 problems to generate").wait_for()
     assert panel.get_by_text("This is required.").is_visible()
     assert panel.get_by_text("Give at least one of reference_images, reference_videos").is_visible()
     assert panel.locator("video").count() == 0

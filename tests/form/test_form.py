@@ -205,8 +205,8 @@ def test_an_error_waits_until_its_field_was_left(form: Form) -> None:
     control(form, "prompt").widget.value = "x"
     assert errors(form, "reference_images") == ""
     form.validate()
-    assert "at least one of" in errors(form, "reference_images")
-    assert "1 field needs a change" in form._summary.value
+    assert "Add at least one reference image or video." in errors(form, "reference_images")
+    assert "Fix 1 problem to generate" in form._summary.value
     images(form).add(IMAGE)
     assert errors(form, "reference_images") == ""
     assert form._summary.value == ""

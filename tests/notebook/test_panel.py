@@ -74,8 +74,8 @@ def test_a_problem_is_shown_at_its_field_and_nothing_is_sent(panel: Panel, provi
     panel._go.click()
     until(done(panel))
     assert provider.headers == []
-    assert "This is required." in panel.form._controls["/input/prompt"].widget.description
-    assert "2 things need a change" in panel.form._summary.value
+    assert "Prompt is required." in panel.form._controls["/input/prompt"].widget.description
+    assert "Fix 2 problems to generate" in panel.form._summary.value
     assert panel.task is None
     assert not panel._go.disabled
 

@@ -205,7 +205,7 @@ def test_what_has_changed_since_is_not_blamed(
     monkeypatch.setattr(panel, "_follow", then_typed)
     press(panel)
     assert "sdn-error" not in label(panel, "duration")
-    assert "This is odd." in label(panel, "prompt")
+    assert "Prompt is odd." in label(panel, "prompt")
 
 
 def test_undo_reset_and_code_stand_below_the_fields(panel: Panel) -> None:

@@ -232,8 +232,10 @@ class Compound(Control):
         for name, inner in below.items():
             if name not in parts:
                 rest += tuple(replace(problem, path=to_pointer((name,)) + problem.path) for problem in inner)
-        if REST not in parts:  # nothing here shows that value, so it is said at the head, by its name
-            own += tuple(replace(p, path="", message=f"“{'/'.join(pointer_parts(p.path))}” {p.message}") for p in rest)
+        if REST not in parts:  # no control shows that value, so the head reports it, with what it lies in
+            own += tuple(
+                replace(p, path="", message=" › ".join([*pointer_parts(p.path)[:-1], p.message])) for p in rest
+            )
         for name, part in parts.items():
             part.say(rest if name == REST else below.get(name, ()))
         self._say(own)

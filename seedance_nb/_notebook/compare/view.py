@@ -3,7 +3,7 @@
 import asyncio
 import threading
 import time
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from concurrent.futures import Future
 from typing import Any
 
@@ -20,7 +20,7 @@ from seedance_nb._base.values import json_text
 from seedance_nb._check.price import Estimate
 from seedance_nb._form.controls.base import Shared, StaticBox, toggle
 from seedance_nb._form.form import css
-from seedance_nb._form.labels import clause
+from seedance_nb._form.labels import labels_of, sentence
 from seedance_nb._notebook.compare.candidate import HEADS, Candidate, left_text, price_text
 from seedance_nb._notebook.compare.comparison import Comparison, attempt
 from seedance_nb._notebook.compare.videos import Result
@@ -172,7 +172,9 @@ def _row_html(candidate: Candidate, told: Estimate) -> Html:
     title = Html('<b>{}</b> <span class="sdn-dim">{}</span><code>{}</code>')
     sent = "" if candidate.error else request_html(json_text(carried.body), "What is sent")
     problems = Html("<div>{}</div>").format(candidate.fault) if candidate.fault else Html()
-    problems += Html().join(_problem_html(problem) for problem in (*carried.problems, *carried.warnings))
+    problems += Html().join(
+        _problem_html(problem, labels_of(candidate.spec)) for problem in (*carried.problems, *carried.warnings)
+    )
     cells = (
         title.format(candidate.spec.title, candidate.spec.mode, candidate.name),
         SIMULATED if candidate.simulated and not candidate.fault else candidate.place,
@@ -185,10 +187,9 @@ def _row_html(candidate: Candidate, told: Estimate) -> Html:
     return Html().join(cell.format(head, inside) for head, inside in zip(HEADS, cells, strict=True))
 
 
-def _problem_html(problem: Problem) -> Html:
-    field = f"{problem.field}: " if problem.field else ""
+def _problem_html(problem: Problem, labels: Mapping[str, str]) -> Html:
     kind = "sdn-warn" if problem.warns else "sdn-error"
-    return Html('<div class="{}">{}</div>').format(kind, field + clause(problem))
+    return Html('<div class="{}">{}</div>').format(kind, sentence(problem, labels))
 
 
 def head_html(comparison: Comparison) -> Html:
