@@ -17,12 +17,12 @@ def must_fit(db: sqlite3.Connection, provider: str, price: Estimate, budget: flo
     """
     unit, free = price.unit, [str(state) for state in FREE_STATES]
     if price.amount is None or price.at_least:
-        why = price.why.rstrip(".") or ("only what it costs at least" if price.at_least else "nobody says it")
+        why = price.why.rstrip(".") or ("only a minimum is known" if price.at_least else "no price is published")
         raise OverBudget(
-            f"The price of this request is not known ({why}), so it cannot be held against the "
+            f"The price of this request is not known ({why}), so it cannot be checked against the "
             f"budget of {budget:g} {unit}. Nothing was sent.",
             budget=budget,
-            next_step="sd.estimate(...) says what is known of the price; without budget= it is sent at whatever it costs",
+            next_step="see what is known with sd.estimate(...), or leave out budget= to send it at any price",
         )
     spent, unpriced = db.execute(
         f"""SELECT coalesce(sum(CASE WHEN finished IS NULL THEN coalesce(max(credits, estimate), estimate, credits)
@@ -34,16 +34,15 @@ def must_fit(db: sqlite3.Connection, provider: str, price: Estimate, budget: flo
         tasks = "1 earlier task" if unpriced == 1 else f"{unpriced} earlier tasks"
         raise OverBudget(
             f"The price of {tasks} of {provider} in this ledger is not known in {unit}, so what is left of the budget of "
-            f"{budget:g} {unit} is not either. Nothing was sent.",
-            next_step="a ledger of its own begins at nothing: sd.Session(ledger=Path('project.sqlite3'), budget=...), "
-            "or SEEDANCE_LEDGER",
+            f"{budget:g} {unit} is not known either. Nothing was sent.",
+            next_step="start a new ledger with sd.Session(ledger='project.sqlite3', budget=...) or SEEDANCE_LEDGER",
             budget=budget,
             spent=spent,
             price=price.amount,
         )
     if spent + price.amount > budget:
         raise OverBudget(
-            f"The budget of {budget:g} {unit} has no room for this request: the tasks of {provider} in this ledger come to "
+            f"The budget of {budget:g} {unit} is too small for this request: the tasks of {provider} in this ledger add up to "
             f"{spent:g} {unit}, and it costs {price.amount:g}. Nothing was sent.",
             budget=budget,
             spent=spent,

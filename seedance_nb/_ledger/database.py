@@ -73,7 +73,7 @@ def default_path() -> Path:
     """
     named = os.getenv("SEEDANCE_LEDGER")
     if named and "://" in named:
-        raise LedgerError("SEEDANCE_LEDGER names a database server; only the path of a file is supported.")
+        raise LedgerError("SEEDANCE_LEDGER is the URL of a database server; only a file path is supported.")
     return Path(named).expanduser() if named else platformdirs.user_data_path("seedance_nb") / "ledger.sqlite3"
 
 
@@ -112,7 +112,7 @@ def connect(path: Path) -> sqlite3.Connection:
     Raises: sqlite3.Error or OSError for a file that cannot be used, is damaged, or another program's.
     """
     if not path.stat().st_size:
-        msg = "it is empty, 0 bytes, which no ledger ever is"
+        msg = "it is empty (0 bytes), which a ledger never is"
         raise sqlite3.DatabaseError(msg)
     db = dial(path)
     try:
@@ -207,7 +207,7 @@ def _prepare(db: sqlite3.Connection, path: Path) -> None:
     found = db.execute("PRAGMA integrity_check(1)").fetchone()[0]
     db.execute("COMMIT")
     if version == 0 and _journal.is_used(path):
-        found = "its format number is gone"
+        found = "its format number is missing"
     elif foreign:
         msg = "it is a database of another program"
         raise ForeignFile(msg)

@@ -25,8 +25,8 @@ _T = TypeVar("_T")
 _LONGEST_S = 86400
 _UNRESOLVED = (State.UNKNOWN, State.SENDING)
 _ORPHANED = {
-    State.WAITING: (State.UNSENT, "the process that was going to send it ended before anything had left"),
-    State.SENDING: (State.UNKNOWN, "the process that sent it ended before it saw the answer"),
+    State.WAITING: (State.UNSENT, "the process that was going to send it ended before anything was sent"),
+    State.SENDING: (State.UNKNOWN, "the process that sent it ended before it received the response"),
 }
 
 
@@ -131,10 +131,10 @@ class Ledger:
             row = self._books.transact(changed)
         except LedgerError as error:
             if only_in is None and self._books.note(seq, kept):
-                error.message += f" The change of #{seq} is in its journal, from where the next start takes it."
+                error.message += f" The change to #{seq} is saved in its journal and is applied at the next start."
             raise
         if row is None:
-            msg = f"The ledger {self.path} has no #{seq} any more, or another one: it was put away or begun anew meanwhile."
+            msg = f"The ledger {self.path} no longer has this #{seq}: the file was moved or replaced in the meantime."
             raise LedgerError(msg, file=str(self.path))
         return row
 

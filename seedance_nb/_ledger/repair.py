@@ -79,12 +79,10 @@ class Repair:
     def __repr__(self) -> str:
         lost = ", ".join(f"#{seq}" for seq in self.lost)
         lines = (
-            f"The ledger {self.ledger} is whole again, with {self.rows} rows.",
-            f"Found in the database: {self.from_database}; in its journal: {self.from_journal}; unreadable lines of it: {self.unreadable}.",
-            f"The old files are kept as {self.aside}*.",
-            f"Nothing but the number is left of {lost}: look at the account before a request is sent again."
-            if lost
-            else "",
+            f"The ledger {self.ledger} was repaired and has {self.rows} rows.",
+            f"Rows in the database: {self.from_database}; in its journal: {self.from_journal}; unreadable journal lines: {self.unreadable}.",
+            f"The old files are saved as {self.aside}*.",
+            f"Only the number is left of {lost}: check your account before you send a request again." if lost else "",
         )
         return "\n".join(filter(None, lines))
 
@@ -105,7 +103,7 @@ def repair_ledger(path: Path | None = None) -> "Repair":
             raise FileNotFoundError(path.parent)
         done = _repaired(path)
     except (OSError, sqlite3.Error) as error:
-        problem = f"The ledger {path} was not rebuilt: {error}."
+        problem = f"The ledger {path} could not be repaired: {error}."
     if problem:
         raise LedgerError(problem, file=str(path))
     Store(path, time.time).transact(lambda _: None)  # which writes the new journal
@@ -194,7 +192,7 @@ def salvage(database: Path, journal: Path) -> Salvage:
         rows[next(free)] = _BLANK | row
     lost = tuple(seq for seq in _numbers(rows) if seq not in rows)
     for seq in lost:
-        rows[seq] = _BLANK | {"error": "this row could not be read in the damaged ledger, nor in its journal"}
+        rows[seq] = _BLANK | {"error": "this row could not be read from the damaged ledger or its journal"}
     for seq, row in rows.items():
         row.update(seq=seq, intent=row.get("intent") or f"not known, {seq}")
     return Salvage(
@@ -211,7 +209,7 @@ def salvage(database: Path, journal: Path) -> Salvage:
 def pour(db: sqlite3.Connection, found: Salvage) -> None:
     """Writes what was found into an empty ledger. Raises: ForeignFile where that is nothing."""
     if not found.rows:
-        msg = "neither file has a row of a ledger; to begin a new one, move it away yourself"
+        msg = "neither file contains a ledger row; to start a new ledger, move it away yourself"
         raise ForeignFile(msg)
     if found.ledger:
         db.execute("UPDATE identity SET id = ?", (found.ledger,))
@@ -219,7 +217,7 @@ def pour(db: sqlite3.Connection, found: Salvage) -> None:
         columns = _BLANK | {name: row[name] for name in known_columns() if row.get(name) is not None}
         alone = columns | {"intent": f"{columns['intent']}, {seq}"}
         told = {name: str(alone[name]) for name in ("intent", "spec", "base_url", "body", "task_id", "outputs")}
-        why = "the damaged ledger had impossible values in this row"
+        why = "the damaged ledger had invalid values in this row"
         # As it is; beside another row of the same request, which damage can look like; at last what a person needs of it.
         for attempt in (columns, alone, _BLANK | told | {"seq": seq, "error": why}):
             with suppress(sqlite3.IntegrityError):
@@ -264,7 +262,7 @@ def _united(row: Columns | None, entries: list[Entry], last: int, *, trust: bool
             both |= {"task_id": known, "error": f"{both['error']}{also}", "state": folded.get("state", both["state"])}
     if both["state"] == State.WAITING and not (trust and row and row["state"] == State.WAITING):
         both["state"] = str(State.UNKNOWN)  # that it was sent since may be what was lost
-        both["error"] = "whether it was sent before the ledger was damaged is not known"
+        both["error"] = "it may have been sent before the ledger was damaged"
     return both
 
 
@@ -310,7 +308,7 @@ def _search(path: Path, rows: Collection[Columns], *, is_broken: bool) -> Iterat
         for text in dict.fromkeys(pattern.findall(raw)):
             with suppress(ValueError):
                 if (value := json.loads(b'"%s"' % text)) not in known:
-                    yield {name: value, "error": f"nothing but its {name} could be read in the damaged ledger"}
+                    yield {name: value, "error": f"only its {name} could be read from the damaged ledger"}
 
 
 def _numbers(rows: Rows) -> range:

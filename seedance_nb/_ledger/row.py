@@ -156,7 +156,7 @@ def row_at(db: sqlite3.Connection, seq: int) -> Row:
 def price_after(row: Row) -> str:
     """What a task cost by the provider's own report, or may cost by the estimate. *pure*."""
     if row.simulated:
-        return "simulated, free"
+        return "Simulated (free)"
     if row.charged == "not charged":
         return "not charged"
     if row.credits is not None:
@@ -164,5 +164,5 @@ def price_after(row: Row) -> str:
         before = f" (estimated {amount_text(row.estimate or 0, row.unit)})" if differs else ""
         return amount_text(row.credits, row.unit) + before
     if row.estimate is not None:
-        return f"{amount_text(row.estimate, row.unit)} by estimate"
+        return f"{amount_text(row.estimate, row.unit)} (estimated)"
     return "cost not reported" if row.charged == "charged" else "may have been charged"

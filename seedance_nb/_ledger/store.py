@@ -94,7 +94,7 @@ def write_entry(db: sqlite3.Connection, entry: Entry) -> None:
     columns = {name: value for name, value in entry.columns.items() if name in known}
     there = db.execute("SELECT 1 FROM tasks WHERE seq = ?", (entry.task,)).fetchone()
     if not there and not entry.whole:
-        msg = f"row {entry.task} is in its journal and not in it"
+        msg = f"row {entry.task} is in its journal but not in the database"
         raise sqlite3.DatabaseError(msg)
     columns = _beside_its_like(db, entry.task, columns)
     if there:
@@ -272,7 +272,7 @@ class Store:
         (number,) = db.execute("SELECT coalesce(max(rowid), 0) FROM events").fetchone()
         last, ahead = _journal.after(journal, number)
         if any(entry.ledger != ledger for entry in ahead):
-            msg = "the journal beside it belongs to another ledger"
+            msg = "its journal belongs to another ledger"
             raise sqlite3.DatabaseError(msg)
         for entry in ahead:
             write_entry(db, entry)
@@ -307,7 +307,7 @@ if hasattr(os, "register_at_fork"):
 def _make(path: Path) -> None:
     beside = [path.with_name(path.name + end) for end in ("-wal", "-journal")]
     if _journal.is_used(path) or any(file.exists() and file.stat().st_size for file in beside):
-        msg = "it is gone, and what was written beside it is still there"
+        msg = "it is missing, but its companion files are still there"
         raise sqlite3.DatabaseError(msg)
     create(path)
 
@@ -318,8 +318,8 @@ def _told(path: Path, error: Exception) -> LedgerError:
     if isinstance(error, OSError | ForeignFile) or (code in _NOT_DAMAGE):
         return LedgerError(head, file=str(path))
     return LedgerError(
-        f"{head} Nothing is sent without it. The file is left as it is, and so is its journal, which also has every task; "
+        f"{head} Nothing is sent without it. The file and its journal, which also has every task, are unchanged; "
         "sd.tasks() shows what can be read",
         file=str(path),
-        next_step="sd.repair_ledger() puts the damaged file aside and makes a whole one of all that both files hold",
+        next_step="run sd.repair_ledger(): it moves the damaged file aside and rebuilds the ledger from both files",
     )

@@ -65,5 +65,5 @@ class Advice:
     def known(self, spec: Spec, approved: Approved) -> Estimate:
         """The price as far as it was learned or stands in the document. *pure*."""
         if approved.extra:
-            return Estimate(unit=spec.price.unit, why="fields that the document does not have may change the price")
+            return Estimate(unit=spec.price.unit, why="fields that are not in the schema may change the price")
         return self._learned.get((self._place(spec).base_url, approved.digest)) or estimate(spec, approved.values)

@@ -7,9 +7,9 @@ from seedance_nb._document.spec import Spec
 from seedance_nb._session.session import Session
 
 _KNOWN = {
-    "schema": "the provider's own schema",
-    "prose": "the provider's page",
-    "example": "examples on the provider's page",
+    "schema": "provider's schema",
+    "prose": "provider's docs",
+    "example": "examples in provider's docs",
     "upstream": "other sources",
 }
 
@@ -17,7 +17,7 @@ _KNOWN = {
 class Models:
     """The documents that come with the package, as a table. `names` are what every function takes."""
 
-    _heads = ("name", "what", "goes to", "price", "how it is known")
+    _heads = ("model", "description", "runs on", "price", "schema from")
 
     def __init__(self, session: Session) -> None:
         self.names = _spec.model_names()

@@ -63,8 +63,8 @@ class Routing:
         base = same_base(row.base_url)
         if base not in (same_base(spec.server), self._named(spec)):
             raise SeedanceError(
-                f"{row.name} was sent to {host_of(row.base_url)}, which is not where keys for {spec.provider} go now.",
-                next_step=f"name that place with base_url= or {spec.base_env} to look at this task",
+                f"{row.name} was sent to {host_of(row.base_url)}, which is not where keys for {spec.provider} are sent now.",
+                next_step=f"set base_url= or {spec.base_env} to that server to check this task",
                 charged=row.charged,
             )
         return self._with_key(spec, base, find_key(spec, self.given))
@@ -79,15 +79,14 @@ class Routing:
     def _with_key(self, spec: Spec, base: str, secret: Secret | None) -> Endpoint:
         if not spec.vouched and (secret is None or not (self.for_one or self.base_url)):
             raise SeedanceError(
-                f"The document {spec.file or spec.name} is of no provider that is known here and wants a key at "
-                f"{host_of(base)}, so none is sent there.",
-                next_step="give api_key= in the same call as the document (or a Session with api_key= and base_url=) if that "
-                "host is meant to have it, or simulate=True",
+                f"{spec.file or spec.name} belongs to no known provider and asks for a key at {host_of(base)}, so no key is sent there.",
+                next_step="pass api_key= in the same call as the schema (or use a Session with api_key= and base_url=) if you "
+                "trust that host, or simulate=True",
             )
         if secret is None:
             raise SeedanceError(
-                f"There is no key for {spec.provider}, which would go to {host_of(base)}.",
-                next_step=f"sd.ask_key({spec.provider!r}), or set {spec.key_env}, or leave base_url and simulate alone to use the simulator",
+                f"No key for {spec.provider} was found; requests would go to {host_of(base)}.",
+                next_step=f"enter one with sd.ask_key({spec.provider!r}), set {spec.key_env}, or leave out base_url and simulate to use the simulator",
             )
         return Endpoint(
             base_url=base,

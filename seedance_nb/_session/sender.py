@@ -93,8 +93,12 @@ class Sender:
         if row.spec in _spec.model_names():
             return _spec.spec(row.spec)
         raise SeedanceError(
-            f"{row.name} was made from the document {row.spec}, which does not come with the package.",
-            next_step="say it: sd.task(name, document=…), or sd.callback(payload, document=…)",
+            f"{row.name} was created with {row.spec}, which is not one of the built-in models."
+            if row.spec
+            else f"The model of {row.name} is not known: only a part of this task survived in a damaged ledger.",
+            next_step="pass its schema: sd.task(name, document=…) or sd.callback(payload, document=…)"
+            if row.spec
+            else f"check the provider accounts that you used{f' for the task {row.task_id}' if row.task_id else ''}",
             charged=row.charged,
         )
 

@@ -55,8 +55,8 @@ class Session:
         base_url: str | None = None,
         simulate: bool | None = None,
         budget: float | None = None,
-        ledger: Path | None = None,
-        outputs: Path | None = None,
+        ledger: str | Path | None = None,
+        outputs: str | Path | None = None,
         queue_s: float = 0.8,
         run_s: float = 3.0,
         answer_s: float = 120,
@@ -70,8 +70,8 @@ class Session:
             given=key, for_one=for_one, base_url=base_url or "", simulate=simulate, pace=(queue_s, run_s), answer_s=answer_s,
             sleep=sleep, clock=clock,
         )  # fmt: skip
-        self.ledger = Ledger(ledger or _database.default_path())
-        self.sender = Sender(self._doors, self.ledger, outputs, budget)
+        self.ledger = Ledger(Path(ledger).expanduser() if ledger else _database.default_path())
+        self.sender = Sender(self._doors, self.ledger, Path(outputs) if outputs else None, budget)
         self.advice = self.sender.advice
 
     @property
@@ -249,7 +249,7 @@ class Session:
         0
         """
         if type(limit) is not int or not 1 <= limit <= _MOST_ROWS:
-            told = f"is a whole number from 1 to {_MOST_ROWS:,}, not {limit!r}"
+            told = f"must be a whole number from 1 to {_MOST_ROWS:,}, not {limit!r}"
             raise InvalidInput((Problem(path="limit", message=told, rule="limit", value=limit, limit=1),))
         rows = self.ledger.rows(limit)
         prompts = [str(self._asked(row).get("prompt", "")) for row in rows]
@@ -264,7 +264,7 @@ class Session:
         if row is None:
             raise SeedanceError(
                 f"The ledger {self.ledger.path} has no task {safe_name(name)!r}.",
-                next_step="sd.tasks() lists what there is; sd.Session(ledger=Path('...')).task(...) finds one of another ledger",
+                next_step="list the tasks with sd.tasks(), or find one of another ledger with sd.Session(ledger='...').task(...)",
             )
         spec = self.sender.spec_of(row) if document is None else _spec.spec(document)
         return Task(self.sender, spec, row)
@@ -282,8 +282,8 @@ class Session:
             ENGINE.run(poll_once(self.sender.flow_of(spec, row), row))
             return self.task(row.name, document=own)
         raise SeedanceError(
-            "The callback names no task of this ledger, so nothing of it is believed.",
-            next_step="sd.tasks() lists what there is",
+            "The callback names no task in this ledger, so it was ignored.",
+            next_step="list the tasks with sd.tasks()",
         )
 
     def _asked(self, row: Row) -> dict[str, Any]:
@@ -303,7 +303,7 @@ def callback_names(payload: Mapping[str, Any] | str | bytes, more: Iterable[Spec
     except (ValueError, TypeError):
         told = None
     if not isinstance(told, dict):
-        raise SeedanceError("The callback is not a JSON object.", next_step="give the body of the call as it came")
+        raise SeedanceError("The callback is not a JSON object.", next_step="pass the body of the call unchanged")
     places = {
         (spec.provider, spec.callback_id) for spec in (*map(_spec.spec, _spec.model_names()), *more) if spec.callback_id
     }

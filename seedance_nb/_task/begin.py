@@ -33,11 +33,11 @@ def require_sendable(spec: Spec, take: int, budget: float | None) -> None:
     if spec.unsendable:
         raise SpecError(spec.unsendable, file=spec.file)
     if type(take) is not int or take < 1:
-        told = f"is a whole number from 1 on, not {take!r}"
+        told = f"must be a whole number of at least 1, not {take!r}"
         raise InvalidInput((Problem(path="take", message=told, rule="take", value=take, limit=1),))
     is_number = isinstance(budget, int | float) and not isinstance(budget, bool)
     if budget is not None and not (is_number and 0 <= budget < math.inf):
-        told = f"is a number from 0 on, in {spec.price.unit}, not {budget!r}"
+        told = f"must be a number of at least 0 (in {spec.price.unit}), not {budget!r}"
         raise InvalidInput((Problem(path="budget", message=told, rule="budget", value=budget, limit=0),))
 
 
@@ -52,13 +52,13 @@ def require_consent(
     if shown_as and (shown_as == "simulated") is not simulated:
         was, now = ("the simulator", spec.provider) if shown_as == "simulated" else (spec.provider, "the simulator")
         raise SeedanceError(
-            f"This was made for {was}, and with the keys of this moment the request would go to {now}, so nothing was sent.",
-            next_step="run its cell again, so that it says where it sends and what that costs",
+            f"This form was set up for {was}, but with the current keys the request would go to {now}. Nothing was sent.",
+            next_step="run its cell again to see where requests go and what they cost",
         )
     if not simulated and not by_hand and budget is None and (why := unattended_reason()):
         raise SeedanceError(
-            f"This would spend money, and {why}, so nothing was sent.",
-            next_step="give budget=..., the most that this provider's tasks may come to, or simulate=True to spend nothing",
+            f"This would spend money and no one is here to confirm: {why}. Nothing was sent.",
+            next_step="pass budget=..., the most that all tasks of this provider may cost, or simulate=True to spend nothing",
         )
 
 
@@ -100,9 +100,7 @@ def begin(
 
 def _refuse_simulated(approved: Approved) -> None:
     if SIMULATED_HOST in approved.body or SIMULATED_ASSET in approved.body:
-        told = (
-            "names a file that only the simulator has, so a provider could not reach it; upload it again with the key"
-        )
+        told = "names a file that exists only in the simulator, so the provider cannot reach it; upload it again with the key"
         raise InvalidInput((Problem(path="", message=told, rule="simulated"),))
 
 
@@ -113,7 +111,7 @@ def _send(flow: TaskRun, row: Row, approved: Approved) -> None:
     except BaseException:  # Stop pressed at this very moment: nothing can have left yet
         flow.settled.set()
         flow.ledger.update(
-            row.seq, only_in=(State.WAITING,), state=State.UNSENT, error="the sending was stopped before it began"
+            row.seq, only_in=(State.WAITING,), state=State.UNSENT, error="sending was stopped before it started"
         )
         raise
     # From here on it may have left, so an interrupt must not free the row.

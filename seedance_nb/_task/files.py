@@ -93,8 +93,8 @@ def prepare_folder(folder: Path) -> None:
         with tempfile.TemporaryFile(dir=folder):
             return
     except OSError as error:
-        problem = f"Nothing can be written into {folder} ({error.strerror}), so nothing was sent."
-    raise MediaError(problem, next_step="set SEEDANCE_OUTPUTS to a folder that can be written", charged="not charged")
+        problem = f"Cannot write to {folder} ({error.strerror}). Nothing was sent."
+    raise MediaError(problem, next_step="set SEEDANCE_OUTPUTS to a writable folder", charged="not charged")
 
 
 def is_saved(row: Row) -> bool:
@@ -143,7 +143,7 @@ def save_extra(part: Path, row: Row, place: int, taken: Collection[str] = ()) ->
     if kind is None:
         raise UnusableFile(word)
     if word not in _whole.ENDINGS:
-        raise UnusableFile(f"it is {word}, which is not kept")
+        raise UnusableFile(f"it is {word}, which is not supported")
     try:
         fault = _media.inspect(part, poster_part)[1] if kind == "video" else _whole.whole_fault(part, word)
     finally:
@@ -168,7 +168,7 @@ def _set_aside(final: Path, new: str) -> list[str]:
     numbers = itertools.count(1)
     aside = next(path for n in numbers if not os.path.lexists(path := final.with_stem(f"{final.stem}-changed-{n}")))
     final.rename(aside)
-    return [f"the file that was here had been changed and is now {aside.name}"]
+    return [f"the previous file had been changed and was renamed to {aside.name}"]
 
 
 def is_video(part: Path) -> bool:
@@ -194,14 +194,14 @@ def file_text(row: Row) -> str:
         return Path(row.file).name
     if row.dead is not None:
         since = time.strftime("%Y-%m-%d %H:%M", time.gmtime(row.dead))
-        return f"made, not kept: its address has been dead since {since} UTC; {again} asks for another"
+        return f"not downloaded: its URL has not worked since {since} UTC; {again} asks for a new one"
     if row.file and is_there(Path(row.file)):
-        return f"{Path(row.file).name} is not what was kept; {again} puts it aside and fetches it again"
+        return f"{Path(row.file).name} was changed; {again} renames it and downloads the video again"
     if row.file:
-        return f"file is gone or empty; {again} fetches it again"
+        return f"file is missing or empty; {again} downloads it again"
     if row.state in (*FREE_STATES, State.FAILED):
         return ""
-    return f"not kept yet; {again} fetches it" if row.state is State.DONE else "not kept yet"
+    return f"not downloaded yet; {again} downloads it" if row.state is State.DONE else "not downloaded yet"
 
 
 def _size(row: Row) -> int:

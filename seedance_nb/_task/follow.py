@@ -28,9 +28,9 @@ async def run(flow: TaskRun, row: Row, request: Request | None) -> Row:
     elif row.state in EARLY_STATES and row.owner == this_process():
         # Whoever sent it from here has ended without an answer, or this flow would not have begun.
         ended, why = (
-            (State.UNSENT, "the sending ended before anything had left")
+            (State.UNSENT, "sending ended before anything was sent")
             if row.state is State.WAITING
-            else (State.UNKNOWN, "the sending ended before its answer was recorded")
+            else (State.UNKNOWN, "sending ended before the response was recorded")
         )
         row = await flow.write(row, only_in=(row.state,), state=ended, error=why)
     while row.state in EARLY_STATES:  # another kernel is sending it; its answer comes through the ledger
@@ -65,7 +65,7 @@ async def _follow(flow: TaskRun, row: Row) -> Row:
         missing_since = (missing_since or flow.clock()) if gone else None
         if missing_since is not None and flow.clock() - missing_since > _GONE_AFTER_S:
             raise Refused(f"{row.provider} no longer knows the task {row.task_id}.", code=404, charged=row.charged)
-        problem = f"the last look gave {why or f'HTTP {answer.status if answer else 0} without a state'}"
+        problem = f"the last status check failed: {why or f'HTTP {answer.status if answer else 0} without a state'}"
         try:
             if seen is not None:
                 row = await record_status(flow, row, seen)
@@ -81,8 +81,8 @@ def must_stop(flow: TaskRun, answer: Answer, row: Row) -> bool:
     error = refused(flow.spec, answer)
     if isinstance(error, Unauthorized) or answer.status in (401, 403):
         raise Unauthorized(
-            f"{row.provider} does not accept the key for looking at {row.name}.",
-            next_step=f"the task goes on there; with the right key, sd.task({row.name!r}).wait()",
+            f"{row.provider} did not accept the key when the status of {row.name} was checked.",
+            next_step=f"set the right key, then resume it with sd.task({row.name!r}).wait(); the task is still running",
             charged=row.charged,
         )
     gone = flow.spec.errors.gone if flow.spec.errors else ()

@@ -28,13 +28,13 @@ async def resolve(flow_of: Callable[[], TaskRun], ledger: Ledger, row: Row, task
     if not named:
         raise UnknownOutcome(await _known(flow, row), task=row.name, charged=row.charged, next_step=next_steps(row))
     if not is_id(named):
-        raise SeedanceError(f"{named[:60]!r} is not an id that {row.provider} gives.", charged=row.charged)
+        raise SeedanceError(f"{named[:60]!r} is not a task id of {row.provider}.", charged=row.charged)
     other = flow.ledger.row(f"{row.provider}:{named}")
     if other is not None and other.seq != row.seq:
         raise SeedanceError(
-            f"{other.name} is already the task of another request in this ledger (number {other.seq}, {other.state}), so it is "
-            f"not the one of {row.name}. Nothing was changed.",
-            next_step="look for another id in the account",
+            f"{other.name} already belongs to another request in this ledger (number {other.seq}, {other.state}), so it is "
+            f"not the task of {row.name}. Nothing was changed.",
+            next_step="look for another id in your account",
             charged=row.charged,
         )
     seen, answer, why = await poll(flow, named)
@@ -43,7 +43,8 @@ async def resolve(flow_of: Callable[[], TaskRun], ledger: Ledger, row: Row, task
     if seen is None:
         said = why or f"HTTP {answer.status if answer else 0} without a state"
         raise SeedanceError(
-            f"{row.provider} was asked for {named} and gave {said}, so {row.name} is as unclear as before. Nothing was changed.",
+            f"{row.provider} did not report a state for {named} ({said}), so the outcome of {row.name} is still unknown. "
+            "Nothing was changed.",
             next_step=next_steps(row),
             charged=row.charged,
         )
@@ -55,8 +56,8 @@ async def resolve(flow_of: Callable[[], TaskRun], ledger: Ledger, row: Row, task
 def mark_not_sent(ledger: Ledger, row: Row) -> Row:
     """The row of a request that certainly never arrived. *writes ledger*. Raises: SeedanceError where it was sent again."""
     if row.successor is not None:
-        raise SeedanceError(f"{row.name} was sent again as #{row.successor}; nothing was changed.", charged=row.charged)
-    said = "a person looked at the account and found that it never arrived"
+        raise SeedanceError(f"{row.name} was sent again as #{row.successor}. Nothing was changed.", charged=row.charged)
+    said = "it was marked as never received after a look at the account"
     return ledger.update(row.seq, only_in=(State.UNKNOWN,), state=State.UNSENT, error=said)
 
 
@@ -65,7 +66,7 @@ async def _known(flow: TaskRun, row: Row) -> str:
     now = await flow.balance() if flow.balance is not None else None
     if now is None or row.balance is None:
         lines.append(
-            f"{row.provider} has no call that lists tasks, and the account's balance before and after is not known."
+            f"{row.provider} has no call that lists tasks, and the account balance before and after is unknown."
         )
     else:
         gone = row.balance - now
@@ -73,8 +74,8 @@ async def _known(flow: TaskRun, row: Row) -> str:
             f", and this request would cost {amount_text(row.estimate, row.unit)}" if row.estimate is not None else ""
         )
         lines.append(
-            f"The account had {amount_text(row.balance, row.unit)} before it and has {amount_text(now, row.unit)} now: "
-            f"{amount_text(gone, row.unit)} less{cost}. That is a hint and no proof: other requests may have been paid from it."
+            f"The account balance was {amount_text(row.balance, row.unit)} before the request and is {amount_text(now, row.unit)} now: "
+            f"{amount_text(gone, row.unit)} less{cost}. This is a hint, not proof: other requests may have been charged to the account."
         )
     return "\n".join(lines)
 
@@ -83,8 +84,8 @@ def next_steps(row: Row) -> str:
     """What a person can type about an unclear row. *pure*."""
     task = f"sd.task({row.name!r})"
     return (
-        f"look at the account at {row.provider}, then one of\n"
-        f"  {task}.resolve('the id it has there')   takes it up and fetches the video\n"
-        f"  {task}.resolve(taken=False)   if it is not there: the same cell may be run again\n"
-        f"  {task}.resubmit(confirm=True)   sends it once more, and may be charged twice"
+        f"check your account at {row.provider}, then call one of\n"
+        f"  {task}.resolve('its id there')   resumes it and downloads the video\n"
+        f"  {task}.resolve(taken=False)   if it is not there: you can then run the same cell again\n"
+        f"  {task}.resubmit(confirm=True)   sends it again; you may be charged twice"
     )

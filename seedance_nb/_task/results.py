@@ -43,7 +43,7 @@ _TRIES = 4
 _MOST_UNFIT = 2
 _PAUSE_S = 2
 _LEAST_S = 0.05
-_LATER = "not fetched yet"
+_LATER = "not downloaded yet"
 
 
 async def save_results(flow: TaskRun, row: Row) -> Row:
@@ -60,7 +60,7 @@ async def save_results(flow: TaskRun, row: Row) -> Row:
             row = await flow.read(row)  # another process may have kept it meanwhile
             return await _Saving(flow, row, has_video=await asyncio.to_thread(is_saved, row)).run()
     except OSError as error:
-        problem = f"Nothing can be kept in {flow.folder} ({on_disk(error)})."
+        problem = f"Cannot save files in {flow.folder} ({on_disk(error)})."
     raise MediaError(problem, task=row.name, charged=row.charged, next_step=_room(row))
 
 
@@ -124,7 +124,7 @@ class _Saving:
             else:
                 self._beside[place] = got
         if not self._has_video:
-            first = faults[0] if faults else DownloadError("final", "there is no video among the results")
+            first = faults[0] if faults else DownloadError("final", "the results contain no video")
             await self._write(dead=(self.row.dead or self.flow.now()) if first.kind == "dead" else None)
             raise self._error(first)
         await self._write()
@@ -133,7 +133,7 @@ class _Saving:
     async def _fetch(self, place: int) -> SavedVideo | ExtraResult:
         flow, part = self.flow, part_path(self.flow.folder, self.row, place)
         until = flow.bounds.clock() + flow.bounds.total_s
-        fault = DownloadError("dead", f"{self.row.provider} no longer names it")
+        fault = DownloadError("dead", f"{self.row.provider} no longer lists it")
         for number in range(_TRIES):
             if number:
                 await flow.sleep(_PAUSE_S * number)
@@ -163,17 +163,17 @@ class _Saving:
         taken = {one.file for one in self._beside.values() if one.place != place}
         try:
             if await self._is_another(part, place):
-                return DownloadError("broken", "what came is another of the results")
+                return DownloadError("broken", "the download is another of the results")
             if not self._has_video and await asyncio.to_thread(is_video, part):
                 return await asyncio.to_thread(save_video, part, self.row, self._asked_s, self._doubted)
             return await asyncio.to_thread(save_extra, part, self.row, place, taken)
         except DoubtfulFile as error:
             self._doubted.add(error.sha256)  # the same once more is what the provider has
-            return DownloadError("broken", f"what came is in doubt: {error}")
+            return DownloadError("broken", f"the download may be incomplete: {error}")
         except UnusableFile as error:
             self._unfit[place] += 1
             kind: Kind = "broken" if self._unfit[place] < _MOST_UNFIT else "final"
-            return DownloadError(kind, f"what came is not kept: {error}")
+            return DownloadError(kind, f"the download cannot be used: {error}")
         except OSError as error:
             return DownloadError("disk", on_disk(error))
 
@@ -208,25 +208,25 @@ class _Saving:
 
     def _error(self, fault: DownloadError) -> MediaError:
         row, again = self.row, f"sd.task({self.row.name!r}).wait()"
-        told = f"The video of {row.name} could not be fetched: {fault}."
-        next_step = f"{again} fetches it again; the result's address may not live long"
+        told = f"The video of {row.name} could not be downloaded: {fault}."
+        next_step = f"download it again with {again}; its URL may expire soon"
         if fault.kind == "dead":
             since = time.strftime("%Y-%m-%d %H:%M", time.gmtime(row.dead))
             told = (
-                f"The video of {row.name} was made, and its address has been dead since {since} UTC ({fault}); "
-                f"{row.provider} was asked once for another, and that is dead too."
+                f"The video of {row.name} is done, but its URL has not worked since {since} UTC ({fault}); "
+                f"{row.provider} was asked once for a new one, which does not work either."
             )
-            next_step = f"{again} asks once more; else ask {row.provider} for the result of task {row.task_id}"
+            next_step = f"ask once more with {again}, or ask {row.provider} for the result of task {row.task_id}"
         if fault.kind == "disk":
-            told = f"The video of {row.name} could not be kept: {fault}."
+            told = f"The video of {row.name} could not be saved: {fault}."
             next_step = _room(row)
         return MediaError(told, task=row.name, charged=row.charged, next_step=next_step)
 
 
 def _room(row: Row) -> str:
     return (
-        f"mend that (make room, move away what is in the way), or set SEEDANCE_OUTPUTS to another folder; then sd.task({row.name!r}).wait() fetches it. "
-        "Its id and address are in the ledger"
+        f"fix that (free some space, move what is in the way) or set SEEDANCE_OUTPUTS to another folder, then download it with "
+        f"sd.task({row.name!r}).wait(); its id and URL are saved in the ledger"
     )
 
 

@@ -98,7 +98,9 @@ class TaskRun:
         if not self.troubled.is_set():
             self.troubled.set()
             LOG.warning(
-                "%s is followed on, and what is seen is written once that is possible: %s", row.name, error.message
+                "%s: still checking its status, which will be saved once the ledger works again: %s",
+                row.name,
+                error.message,
             )
 
     def _log(self, was: Row, now: Row) -> None:
@@ -107,7 +109,7 @@ class TaskRun:
         if now.state is not was.state:
             LOG.info("%s is %s", now.name, now.state)
         if now.file != was.file:
-            LOG.info("%s is kept", now.name)
+            LOG.info("%s is saved", now.name)
         if (now.word, now.error) != (was.word, was.error):
             LOG.debug("%s: %s %s", now.name, now.word, now.error)
 
@@ -119,24 +121,24 @@ async def send(flow: TaskRun, row: Row, request: Request) -> Row:
 
     Raises: Refused and its kinds, Unreachable, UnknownOutcome; LedgerError with the id where it cannot be written.
     """
-    sent = SendOutcome(outcome="unsent", why="The sending was ended before anything had left.")
+    sent = SendOutcome(outcome="unsent", why="sending ended before anything was sent")
     try:
         if flow.balance is not None:
             row = await flow.write(row, balance=await flow.balance())
         for attempt in range(_SENDINGS):
             if flow.place.gate and (pause := flow.place.gate.closed(flow.place.clock())):
-                told = f"{row.provider} is in trouble, so the request goes out in {pause:.0f} s"
+                told = f"{row.provider} is having problems, so the request will be sent in {pause:.0f} s"
                 row = await flow.write(row, error=told)
             await acquire_slot(flow.place)
             row = await flow.write(row, only_in=(State.WAITING,), state=State.SENDING, error="")
             if row.state is not State.SENDING:  # given up meanwhile, and perhaps sent anew by somebody else
                 return row
-            sent = SendOutcome(outcome="unknown", why="the sending was ended from outside")
+            sent = SendOutcome(outcome="unknown", why="sending was interrupted")
             sent = await _sent(flow, request)
             again = _pause(sent, attempt, flow.chance())
             if again is None:
                 break
-            told = f"{sent.why}; it is tried again in {again:.0f} s"
+            told = f"{sent.why}; retrying in {again:.0f} s"
             row = await flow.write(row, only_in=(State.SENDING,), state=State.WAITING, error=told)
             await flow.sleep(again)
     finally:
@@ -153,9 +155,7 @@ async def _sent(flow: TaskRun, request: Request) -> SendOutcome:
     try:
         return await send_once(flow.spec, request, flow.place)
     except Exception as error:  # noqa: BLE001 - whatever it was, the request may have left
-        return SendOutcome(
-            outcome="unknown", why=f"something unexpected happened while it was sent ({type(error).__name__})"
-        )
+        return SendOutcome(outcome="unknown", why=f"an unexpected error while it was sent ({type(error).__name__})")
 
 
 def _pause(sent: SendOutcome, attempt: int, chance: float) -> float | None:
@@ -194,9 +194,9 @@ async def _settle(flow: TaskRun, row: Row, sent: SendOutcome) -> Row:
             return await flow.write(row, only_in=only_in, **changes)
         except LedgerError as error:
             unwritten = error
-    told = f"took the request as task {sent.task_id}" if sent.task_id else f"answered ({sent.why})"
+    told = f"accepted the request as task {sent.task_id}" if sent.task_id else f"answered ({sent.why})"
     raise LedgerError(
-        f"{row.provider} {told}, and that could not be written down: {unwritten.message if unwritten else ''}",
+        f"{row.provider} {told}, but this could not be saved: {unwritten.message if unwritten else ''}",
         file=str(flow.ledger.path),
         charged="not charged" if row.simulated or sent.outcome in ("refused", "unsent") else "unknown",
     )
@@ -205,8 +205,8 @@ async def _settle(flow: TaskRun, row: Row, sent: SendOutcome) -> Row:
 def unknown_outcome_text(row: Row) -> str:
     """Why it is not known what became of a request, where it is kept, and that it rests there. *pure*."""
     return (
-        f"It is not known whether {row.provider} took this request: {row.error}. "
-        f"It is kept in the ledger as {row.name} and is not sent again by itself."
+        f"It is not known whether {row.provider} accepted this request: {row.error}. "
+        f"It is saved in the ledger as {row.name} and will not be sent again automatically."
     )
 
 
@@ -217,17 +217,17 @@ def raise_for(spec: Spec, row: Row) -> None:
             unknown_outcome_text(row),
             task=row.name,
             charged=row.charged,
-            next_step=f"sd.task('#{row.successor}').wait() waits for what was sent in its place"
+            next_step=f"wait for the request sent in its place with sd.task('#{row.successor}').wait()"
             if row.successor
-            else f"sd.task({row.name!r}).resolve() says what can be found out, and what to do then",
+            else f"see what is known and what you can do with sd.task({row.name!r}).resolve()",
         )
     if row.state is State.FAILED:
         said = row.error or f"the state {row.word!r} without a reason"
         raise TaskFailed(
-            f"{row.provider} could not make the video of {row.name}. It said: {quote_lines(said)}",
+            f"{row.provider} could not generate the video of {row.name}. It reported: {quote_lines(said)}",
             task=row.name,
             charged=row.charged,
-            next_step="change the prompt or the references, or send the same again as take=2",
+            next_step="change the prompt or the references, or send the same request again with take=2",
         )
     if row.state is State.REFUSED:
         raise refusal(spec, row.word, row.error)

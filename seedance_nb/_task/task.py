@@ -103,7 +103,7 @@ class Task:
             ):
                 pass
         except KeyboardInterrupt as stop:
-            stop.add_note(f"Only the waiting ended. The task goes on: sd.task({self.name!r}).wait()")
+            stop.add_note(f"Stopped waiting; the task is still running. Resume it with sd.task({self.name!r}).wait()")
             del future  # it leads to the request that is on its way at this moment
             raise
         if not done:
@@ -134,21 +134,20 @@ class Task:
         row = self.row
         if row.state in EARLY_STATES:
             raise SeedanceError(
-                f"{row.name} is {row.state} by a process that may still be at it ({row.owner.split('|')[0]}). Nothing was sent.",
-                next_step=f"sd.task({row.name!r}).wait() waits for what comes of it",
+                f"{row.name} is {row.state}: a process on {row.owner.split('|')[0]} may still be working on it. Nothing was sent.",
+                next_step=f"wait for its outcome with sd.task({row.name!r}).wait()",
                 charged=row.charged,
             )
         if row.state is not State.UNKNOWN:
             raise SeedanceError(
-                f"{row.name} is {row.state}, so there is nothing unclear about it. Nothing was sent.",
-                next_step=f"sd.task({row.name!r}).wait() for its video, or send the request with take={row.take + 1}",
+                f"{row.name} is {row.state}: its outcome is known, so it cannot be resubmitted. Nothing was sent.",
+                next_step=f"get its video with sd.task({row.name!r}).wait(), or send the request again with take={row.take + 1}",
                 charged=row.charged,
             )
         if not confirm:
             raise SeedanceError(
-                f"{row.name} may have been taken and charged already; sending it again may be charged once more. "
-                "Nothing was sent.",
-                next_step=f"sd.task({row.name!r}).resubmit(confirm=True) if that is what you want",
+                f"{row.name} may already be accepted and charged; sending it again may be charged twice. Nothing was sent.",
+                next_step=f"call sd.task({row.name!r}).resubmit(confirm=True) if that is what you want",
                 charged=row.charged,
             )
         flow, limit = self._flow().anew(), row.budget if budget is None else budget
@@ -171,10 +170,11 @@ class Task:
     def _still_running(self, waited: float) -> WaitTimeout:
         row = self.row
         return WaitTimeout(
-            f"{row.name} is still {row.state} after {waited:g} s of waiting{f'; {quote_lines(row.error)}' if row.error else ''}.",
+            f"{row.name} is still {row.state} after {waited:g} s{f'; {quote_lines(row.error)}' if row.error else ''}. "
+            "Stopped waiting; the task is still running.",
             task=row.name,
             charged=row.charged,
-            next_step=f"sd.task({row.name!r}).wait() goes on waiting; the task itself was not touched",
+            next_step=f"resume it with sd.task({row.name!r}).wait()",
         )
 
     def __repr__(self) -> str:
@@ -191,18 +191,22 @@ class Task:
 class Tasks(Sequence[Row]):
     """Rows of the ledger, unresolved ones first, then newest first. Shown by Jupyter as a table."""
 
-    _heads = ("task", "state", "cost", "document", "prompt", "made (UTC)", "file")
+    _heads = ("task", "state", "cost", "model", "prompt", "created (UTC)", "file")
 
     def __init__(self, rows: Sequence[Row], prompts: Sequence[str], where: str, count: int = 0) -> None:
         order = sorted(range(len(rows)), key=lambda place: (not rows[place].is_unresolved, place))
         self._rows = [rows[place] for place in order]
         self._prompts = [prompts[place] for place in order]
-        more = f"{len(rows):,} of {count:,} tasks are shown; sd.tasks({count}) shows all. " if len(rows) < count else ""
-        self._note = f"{more}ledger: {where}"
+        more = f"Showing {len(rows):,} of {count:,} tasks; sd.tasks({count}) shows all. " if len(rows) < count else ""
+        self._note = f"{more}Ledger: {where}"
         unclear = [row for row in self._rows if row.is_unresolved and row.state is State.UNKNOWN]
-        number = "1 request is" if len(unclear) == 1 else f"{len(unclear):,} requests are"
+        number = (
+            "1 request has an unknown outcome"
+            if len(unclear) == 1
+            else f"{len(unclear):,} requests have unknown outcomes"
+        )
         step = f"sd.task({unclear[0].name!r}).resolve()" if unclear else ""
-        self._lead = f"{number} unclear and may have been charged: {step} says what to do" if unclear else ""
+        self._lead = f"{number} and may have been charged: {step} shows what to do" if unclear else ""
 
     def __getitem__(self, place: Any) -> Any:
         return self._rows[place]

@@ -101,7 +101,7 @@ def _within(path: Path, folder: Path) -> bool:
 def video_text(video: Video) -> str:
     """One line for consoles and static viewers. *pure*."""
     simulated = "SIMULATED, " if video.simulated else ""
-    off = "".join(f"; not as asked: {one}" for one in differences(video.asked, video.facts))
+    off = "".join(f"; differs from the request: {one}" for one in differences(video.asked, video.facts))
     remark = f"; {video.facts.remark}" if video.facts and video.facts.remark else ""
     return (
         f"Video {video.task}: {simulated}{got_text(video.facts)}; {video.path}{off}{remark}{beside_text(video.beside)}"
@@ -111,19 +111,19 @@ def video_text(video: Video) -> str:
 def video_html(video: Video, source: str) -> Html:
     """The player with its title row, as an HTML fragment that needs neither scripts nor the kernel. *pure*."""
     off = "; ".join(differences(video.asked, video.facts))
-    remark = video.facts.remark if video.facts else ""
+    requested, remark = asked_text(video.asked), video.facts.remark if video.facts else ""
     further = [line for line in (remark, *beside_lines(video.task, video.beside, source)) if line]
     return Html(
         '<figure style="margin:8px 0;max-width:760px;{FONT};{FG}">'
         '<div style="display:flex;flex-wrap:wrap;gap:2px 10px;align-items:center;margin-bottom:6px"><b>{title}</b>'
         '{badge}<span style="{DIM}">{price}</span></div>{player}'
         '<figcaption style="margin-top:6px"><div style="white-space:pre-wrap;overflow-wrap:anywhere;max-height:4.5em;overflow:auto">{prompt}</div>'
-        '<div style="{DIM}">asked {asked} · got {got}</div>{warning}'
+        '<div style="{DIM}">{asked}{got}</div>{warning}'
         '<div style="{DIM}">{download} · <code style="overflow-wrap:anywhere">{task}</code></div>{beside}</figcaption></figure>'
     ).format(
         FONT=FONT, FG=FG, DIM=DIM, title=video.title, badge=badge(video.simulated), price=price_after(video.row),
-        player=player_html(video, source), prompt=video.asked.get("prompt", ""), asked=asked_text(video.asked), got=got_text(video.facts),
-        warning=Html('<div style="color:var(--jp-error-color1,#d32f2f)">Not as asked: {}</div>').format(off) if off else "",
+        player=player_html(video, source), prompt=video.asked.get("prompt", ""), asked=requested and f"Requested {requested} · Result ", got=got_text(video.facts),
+        warning=Html('<div style="color:var(--jp-error-color1,#d32f2f)">Differs from the request: {}</div>').format(off) if off else "",
         download=download_html(video, source), task=video.task,
         beside=Html().join(Html('<div style="{}">{}</div>').format(DIM, line) for line in further),
     )  # fmt: skip
@@ -135,7 +135,7 @@ def player_html(video: Video, source: str) -> Html:
     inline = safe_url(f"data:image/jpeg;base64,{base64.b64encode(video.poster).decode()}") if video.poster else Html()
     # The larger one lies beside the file; in the notebook itself it would stand a third time.
     poster = inline and (safe_url(poster_link(source)) or inline)
-    picture = inline and Html('<img src="{}" alt="first picture of the video" style="max-width:100%">').format(inline)
+    picture = inline and Html('<img src="{}" alt="first frame of the video" style="max-width:100%">').format(inline)
     if not link:
         return picture
     return Html(
@@ -171,7 +171,7 @@ def asked_text(asked: Mapping[str, Any]) -> str:
 def got_text(facts: MediaFacts | None) -> str:
     """What the file holds. *pure*."""
     if facts is None:
-        return "not looked into"
+        return "not inspected"
     codec = {"h264": "H.264", "hevc": "H.265"}.get(facts.codec, facts.codec)
     sound = facts.audio.upper() or "no sound"
     return f"{facts.width} × {facts.height} · {facts.seconds:g} s · {facts.fps:g} fps · {codec} · {sound}"
@@ -188,17 +188,17 @@ def differences(asked: Mapping[str, Any], facts: MediaFacts | None) -> list[str]
         str(asked.get("ratio", "")),
     )
     if seconds and abs(facts.seconds - seconds) > 0.5:  # noqa: PLR2004
-        found.append(f"{seconds:g} s asked, {facts.seconds:g} s came")
+        found.append(f"requested {seconds:g} s, got {facts.seconds:g} s")
     wide, _, high = ratio.partition(":")
     if wide.isdecimal() and high.isdecimal() and abs(facts.width / facts.height / (int(wide) / int(high)) - 1) > 0.03:  # noqa: PLR2004
-        found.append(f"{ratio} asked, {facts.width} × {facts.height} came")
+        found.append(f"requested {ratio}, got {facts.width} × {facts.height}")
     if asked.get("audio") is True and not facts.audio:
-        found.append("sound asked, none came")
+        found.append("requested sound, got none")
     if facts.codec == "hevc":
-        found.append("H.265, which many browsers do not show")
+        found.append("H.265, which many browsers cannot play")
     lines = resolution.removesuffix("p")
     if lines.isdecimal() and min(facts.width, facts.height) < 0.95 * int(lines) and ratio != "21:9":
-        found.append(f"{resolution} asked, {min(facts.width, facts.height)} lines came")
+        found.append(f"requested {resolution}, got {min(facts.width, facts.height)} lines")
     return found
 
 
@@ -231,12 +231,14 @@ def beside_lines(task: str, beside: Sequence[ExtraResult], source: str) -> list[
         name, remark = Path(one.file).name, f" ({one.remark})" if one.remark else ""
         if not one.file:
             again = "" if one.dead else f"; sd.task({task!r}).wait() tries again"
-            lines.append(escape(f"result {one.place + 1} is not there: {one.fault}{again}"))
+            lines.append(escape(f"result {one.place + 1} is missing: {one.fault}{again}"))
         elif _is_path(source):
             link = safe_url(str(PurePosixPath(source).with_name(quote(name))))
-            lines.append(Html('with it came <a href="{}" download="{}">{}</a>{}').format(link, name, name, remark))
+            lines.append(
+                Html('Additional result: <a href="{}" download="{}">{}</a>{}').format(link, name, name, remark)
+            )
         else:
-            lines.append(Html("with it came <code>{}</code>{}").format(one.file, remark))
+            lines.append(Html("Additional result: <code>{}</code>{}").format(one.file, remark))
     return lines
 
 
@@ -245,10 +247,10 @@ def beside_text(beside: Sequence[ExtraResult]) -> str:
     named = [
         f"{Path(one.file).name}{f' ({one.remark})' if one.remark else ''}"
         if one.file
-        else f"result {one.place + 1} not there ({one.fault})"
+        else f"result {one.place + 1} missing ({one.fault})"
         for one in beside
     ]
-    return f"; with it: {', '.join(named)}" if named else ""
+    return f"; additional results: {', '.join(named)}" if named else ""
 
 
 def _is_path(source: str) -> bool:

@@ -61,7 +61,7 @@ def test_a_run_is_told_in_names_states_and_hosts(made_video: bytes, caplog: pyte
         "crun:task_1 is queued",
         "crun:task_1 is running",
         "crun:task_1 is done",
-        "crun:task_1 is kept",
+        "crun:task_1 is saved",
     ]
     names = {record.name for record in caplog.records}
     assert {"httpx", "httpcore.http11", "httpcore.connection"} <= names, "they did log at this level"

@@ -93,11 +93,11 @@ def row(**changes: Any) -> Row:
 @pytest.mark.parametrize(("changes", "words"), [
     ({"credits": 200.0, "estimate": 200.0}, "200 credits"),
     ({"credits": 210.0, "estimate": 200.0}, "210 credits (estimated 200 credits)"),
-    ({"state": State.RUNNING, "estimate": 200.0}, "200 credits by estimate"),
+    ({"state": State.RUNNING, "estimate": 200.0}, "200 credits (estimated)"),
     ({"credits": 99111.0, "unit": "tokens"}, "99,111 tokens"),
     ({}, "cost not reported"),
     ({"state": State.REFUSED, "estimate": 200.0}, "not charged"),
-    ({"simulated": True, "credits": 200.0}, "simulated, free")])  # fmt: skip
+    ({"simulated": True, "credits": 200.0}, "Simulated (free)")])  # fmt: skip
 def test_the_ledger_says_estimate_first_and_actual_after(changes: dict[str, Any], words: str) -> None:
     assert price_after(row(**changes)) == words
 

@@ -278,9 +278,9 @@ def test_a_naive_client_begins_anew_where_the_file_was_emptied(kept: Path, tmp_p
 def test_an_emptied_file_without_a_journal_is_not_taken_for_a_new_ledger_either(tmp_path: Path) -> None:
     (tmp_path / LEDGER).touch()
     ledger = Ledger(tmp_path / LEDGER)
-    with pytest.raises(sd.LedgerError, match="empty, 0 bytes"):
+    with pytest.raises(sd.LedgerError, match=r"empty \(0 bytes\)"):
         claim(ledger, "x")
-    with pytest.raises(sd.LedgerError, match="neither file has a row"):
+    with pytest.raises(sd.LedgerError, match="neither file contains a ledger row"):
         repair_ledger(tmp_path / LEDGER)
     assert [file.name for file in tmp_path.iterdir()] == [LEDGER]
 
@@ -488,6 +488,6 @@ def test_a_terminal_repairs_it_too(kept: Path, tmp_path: Path, capsys: pytest.Ca
     shutil.copytree(kept, tmp_path / "l")
     os.truncate(tmp_path / "l" / LEDGER, 5000)
     assert main(["ledger", "repair", str(tmp_path / "l" / LEDGER)]) == 0
-    assert f"whole again, with {TASKS} rows" in capsys.readouterr().out
+    assert f"was repaired and has {TASKS} rows" in capsys.readouterr().out
     assert main(["ledger", "repair", str(tmp_path / "nothing" / LEDGER)]) == 1
     assert "was not rebuilt" in capsys.readouterr().out

@@ -60,9 +60,9 @@ TABLE: dict[str, tuple[list[Step], str]] = {
     "no length, and all there": ([ms.unsized], "kept"),
     "403, then a fresh address": ([ms.status(403), ms.whole], "kept"),
     "401, then a fresh address": ([ms.status(401), ms.whole], "kept"),
-    "410 for ever": ([ms.status(410)], "its address has been dead since"),
-    "404 for ever": ([ms.status(404)], "its address has been dead since"),
-    "cut off for ever": ([ms.endless_end], "what came is not kept"),
+    "410 for ever": ([ms.status(410)], "its URL has not worked since"),
+    "404 for ever": ([ms.status(404)], "its URL has not worked since"),
+    "cut off for ever": ([ms.endless_end], "the download cannot be used"),
     "too long for ever": ([ms.too_long], "(RemoteProtocolError)"),
     "a page for ever": ([ms.html], "it is not an MP4 file"),
     "silence": ([ms.silence], "(ReadTimeout)"),
@@ -146,7 +146,7 @@ def test_a_video_that_really_is_short_is_kept_and_says_so(server: MediaServer, t
     row = job.fetch()
     assert (Path(row.file).read_bytes(), len(server.asked)) == (short, 2)
     shown = repr(video_of(row, "A model", {"seconds": 4}))
-    assert "not as asked: 4 s asked, 1 s came" in shown
+    assert "differs from the request: requested 4 s, got 1 s" in shown
     assert "it is 1 s long instead of the requested 4 s" in shown
 
 
@@ -219,12 +219,12 @@ def test_only_one_look_asks_for_a_fresh_address(server: MediaServer, tmp_path: P
     assert "The provider may bill this task" in told[0]
     assert "ask crun for the result of task task_1" in told[0]
     assert job.now.state == "done"
-    assert "its address has been dead since 20" in repr(Tasks([job.now], [""], "here"))
+    assert "its URL has not worked since 20" in repr(Tasks([job.now], [""], "here"))
 
 
 def test_an_address_that_works_again_is_no_longer_called_dead(server: MediaServer, tmp_path: Path) -> None:
     job = errand(server, tmp_path, server.put("/v.mp4", VIDEO, ms.status(403), ms.status(403), ms.whole))
-    with pytest.raises(sd.MediaError, match="dead since"):
+    with pytest.raises(sd.MediaError, match="not worked since"):
         job.fetch()
     assert job.now.dead
     assert job.fetch().dead is None
@@ -232,17 +232,19 @@ def test_an_address_that_works_again_is_no_longer_called_dead(server: MediaServe
 
 def test_a_file_that_is_gone_is_told_and_fetched_again(server: MediaServer, tmp_path: Path) -> None:
     job = errand(server, tmp_path, server.put("/v.mp4", VIDEO))
-    assert "not kept yet; sd.task('crun:task_1').wait() fetches it" in repr(Tasks([job.now], [""], "here"))
+    assert "not downloaded yet; sd.task('crun:task_1').wait() downloads it" in repr(Tasks([job.now], [""], "here"))
     row = job.fetch()
     assert Path(row.file).name in repr(Tasks([row], [""], "here"))
     Path(row.file).unlink()
-    assert "file is gone or empty; sd.task('crun:task_1').wait() fetches it again" in repr(Tasks([row], [""], "here"))
+    assert "file is missing or empty; sd.task('crun:task_1').wait() downloads it again" in repr(
+        Tasks([row], [""], "here")
+    )
     assert Path(job.fetch().file).read_bytes() == VIDEO
     server.plans["/v.mp4"] = [ms.status(410)]
     Path(row.file).unlink()
-    with pytest.raises(sd.MediaError, match="dead since"):
+    with pytest.raises(sd.MediaError, match="not worked since"):
         job.fetch()
-    assert "dead since" in repr(Tasks([job.now], [""], "here"))
+    assert "not worked since" in repr(Tasks([job.now], [""], "here"))
 
 
 def test_no_more_than_the_bound_and_one_chunk_lands_on_disk(server: MediaServer, tmp_path: Path) -> None:
@@ -313,7 +315,7 @@ def test_a_file_system_that_takes_no_more_is_told_by_its_own_error(server: Media
         "try:\n    session.task('crun:task_1').wait(20)\nexcept sd.MediaError as error:\n    print(error)\n"
     )
     said, _ = child(script, server).communicate(timeout=30)
-    assert "could not be kept: the disk is full: File too large" in said
+    assert "could not be saved: the disk is full: File too large" in said
     assert [path.name for path in session.outputs.iterdir()] == []
     assert session.task("crun:task_1").wait(20).path.read_bytes() == VIDEO
 
@@ -423,7 +425,7 @@ def test_what_fails_beside_the_video_is_told_and_never_loses_it(name: str, serve
 
 def test_results_without_a_video_are_kept_and_told(server: MediaServer, tmp_path: Path) -> None:
     job = errand(server, tmp_path, server.put("/a.png", PICTURE))
-    with pytest.raises(sd.MediaError, match="there is no video among the results"):
+    with pytest.raises(sd.MediaError, match="the results contain no video"):
         job.fetch()
     (one,) = read_beside(job.now.beside)
     assert Path(one.file).read_bytes() == PICTURE

@@ -114,8 +114,8 @@ def test_a_folder_in_the_way_is_named(server: MediaServer, tmp_path: Path) -> No
     with pytest.raises(sd.MediaError) as error:
         job.fetch()
     assert part.name in str(error.value)
-    assert "Nothing can be kept" not in str(error.value)
-    assert "move away what is in the way" in error.value.next_step
+    assert "Cannot save files" not in str(error.value)
+    assert "move what is in the way" in error.value.next_step
     part.joinpath("mine").rmdir()
     part.rmdir()
     assert Path(job.fetch().file).read_bytes() == VIDEO
@@ -136,7 +136,7 @@ def test_a_disk_that_fills_up_under_the_poster_is_called_that_and_the_video_is_n
     with monkeypatch.context() as patch:
         patch.setenv("PYTHONPATH", os.pathsep.join([str(tmp_path), str(Path(_media.__file__).parents[2])]))
         with pytest.raises(
-            sd.MediaError, match="could not be kept: the disk is full: No space left on device"
+            sd.MediaError, match="could not be saved: the disk is full: No space left on device"
         ) as error:
             job.fetch()
     assert "decoded" not in str(error.value)
@@ -168,7 +168,7 @@ def test_a_last_frame_that_is_not_what_was_kept_is_fetched_again(how: str, serve
     elif how == "link":
         frame.symlink_to(foreign)
     row = job.fetch()
-    said = "had been changed and is now" in repr(video_of(row, "A model", {}))
+    said = "had been changed and was renamed to" in repr(video_of(row, "A model", {}))
     assert said is (how != "nothing")
     assert [path for path, _ in server.asked[asked:]] == ["/f.png"]
     assert (frame.read_bytes(), frame.is_symlink()) == (PICTURE, False)
@@ -177,12 +177,12 @@ def test_a_last_frame_that_is_not_what_was_kept_is_fetched_again(how: str, serve
 
 def test_a_list_of_tasks_does_not_name_a_file_that_lost_its_bytes(server: MediaServer, tmp_path: Path) -> None:
     row = errand(server, tmp_path, server.put("/v.mp4", VIDEO)).fetch()
-    said = {b"": "file is gone or empty; sd.task", VIDEO[:-1]: "is not what was kept; sd.task('crun:task_1').wait()"}
+    said = {b"": "file is missing or empty; sd.task", VIDEO[:-1]: "was changed; sd.task('crun:task_1').wait()"}
     for content, text in said.items():
         Path(row.file).write_bytes(content)
         assert text in repr(Tasks([row], [""], "here"))
     Path(row.file).write_bytes(VIDEO)
-    assert "is not what was kept" not in repr(Tasks([row], [""], "here"))
+    assert "was changed" not in repr(Tasks([row], [""], "here"))
 
 
 def test_a_list_of_tasks_is_shown_whatever_the_ledger_says_of_a_file(server: MediaServer, tmp_path: Path) -> None:
@@ -200,7 +200,7 @@ def test_an_edited_video_is_put_aside_and_that_is_said(server: MediaServer, tmp_
         row = job.fetch()
         aside = file.with_stem(f"{file.stem}-changed-{number}")
         assert (file.read_bytes(), aside.read_bytes()) == (VIDEO, edited)
-        assert f"had been changed and is now {aside.name}" in repr(video_of(row, "A model", {}))
+        assert f"had been changed and was renamed to {aside.name}" in repr(video_of(row, "A model", {}))
 
 
 def test_a_video_that_lost_every_byte_is_simply_fetched_again(server: MediaServer, tmp_path: Path) -> None:

@@ -193,6 +193,8 @@ def test_a_notebook_that_a_program_runs_spends_nothing_without_a_budget(server: 
     ).execute()
     [output] = ran.cells[1].outputs
     assert output.output_type == "error"
-    assert "This would spend money, and the notebook is being run by a program" in output.evalue
+    assert (
+        "This would spend money and no one is here to confirm: the notebook is being run by a program" in output.evalue
+    )
     assert "budget=" in output.evalue
     assert server.requests == []

@@ -34,7 +34,7 @@ def submit(session: sd.Session, take: int = 1, **more: Any) -> sd.Task:
 def test_a_request_beyond_the_budget_is_not_sent_and_the_sum_is_told(session: sd.Session, server: FaultServer) -> None:
     submit(session, 1, budget=2 * PRICE)
     submit(session, 2, budget=2 * PRICE)
-    with pytest.raises(sd.OverBudget, match="come to 400 credits, and it costs 200") as over:
+    with pytest.raises(sd.OverBudget, match="add up to 400 credits, and it costs 200") as over:
         submit(session, 3, budget=2 * PRICE)
     assert (over.value.budget, over.value.spent, over.value.price) == (400.0, 400.0, 200.0)
     assert over.value.charged == "not charged"
@@ -67,7 +67,7 @@ def test_what_it_really_cost_counts_once_it_is_known(session: sd.Session, server
     server.plans[STATUS] = [(tell("done"),)]
     submit(session, 1, budget=PRICE).wait(60)  # says that it cost 12.5
     submit(session, 2, budget=PRICE + 12.5).wait(60)
-    with pytest.raises(sd.OverBudget, match="come to 25 credits"):
+    with pytest.raises(sd.OverBudget, match="add up to 25 credits"):
         submit(session, 3, budget=PRICE)
 
 
@@ -122,7 +122,7 @@ def test_in_ci_a_request_that_costs_anything_needs_a_budget(
     session: sd.Session, server: FaultServer, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("CI", "true")
-    with pytest.raises(sd.SeedanceError, match="This would spend money, and CI is set"):
+    with pytest.raises(sd.SeedanceError, match="This would spend money and no one is here to confirm: CI is set"):
         submit(session)
     assert server.requests == []
     assert len(session.tasks()) == 0

@@ -112,7 +112,7 @@ def test_a_ledger_that_fails_for_a_while_does_not_end_the_following(
         assert not task.future().done()
     assert task.wait(60).path.exists()
     assert [one.message for one in caplog.records if "locked" in one.message] == [
-        "crun:task_1 is followed on, and what is seen is written once that is possible: The ledger is locked."
+        "crun:task_1: still checking its status, which will be saved once the ledger works again: The ledger is locked."
     ]
     assert len(server.charges) == 1
 
@@ -146,7 +146,7 @@ def test_a_ledger_that_is_begun_anew_sends_its_first_request_and_leaves_the_earl
     assert (anew.is_new, anew.row.seq) == (True, earlier.row.seq)
     until(lambda: anew.state is State.RUNNING)
     server.plans[STATUS] = [(tell("dancing"),)]
-    with pytest.raises(sd.LedgerError, match=r"begun anew meanwhile[\s\S]*may bill this task"):
+    with pytest.raises(sd.LedgerError, match=r"moved or replaced in the meantime[\s\S]*may bill this task"):
         earlier.wait(60)
     server.plans[STATUS] = [(tell("done"),)]
     assert anew.wait(60).path.exists()

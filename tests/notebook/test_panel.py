@@ -172,7 +172,7 @@ def test_an_unclear_request_offers_no_button_that_pays_for_another(panel: Panel,
     for _ in range(2):
         panel._go.click()
         until(done(panel))
-        assert "It is not known whether crun took this request" in panel._status.value
+        assert "It is not known whether crun accepted this request" in panel._status.value
         assert ".resolve()" in panel._status.value
         assert "sdn-hidden" in panel._again._dom_classes
     assert len(provider.headers) == 1

@@ -67,7 +67,10 @@ def test_stop_ends_the_waiting_at_once_and_not_the_task(provider: Provider) -> N
     while not provider.looks:
         time.sleep(0.01)
     child.send_signal(signal.SIGINT)
-    assert child.stdout.readline() == "Only the waiting ended. The task goes on: sd.task('crun:task_1').wait() False\n"
+    assert (
+        child.stdout.readline()
+        == "Stopped waiting; the task is still running. Resume it with sd.task('crun:task_1').wait() False\n"
+    )
     child.communicate(timeout=60)
 
 
@@ -101,7 +104,7 @@ def test_an_interrupt_before_the_sending_frees_the_request(
                 session.submit(MODEL, **(FIELDS | {"prompt": place}))
         assert len(provider.charges) == charges
     assert session.generate(MODEL, timeout=60, **(FIELDS | {"prompt": "create_request"})).path.exists()
-    with pytest.raises(sd.Unreachable, match="before anything had left"):
+    with pytest.raises(sd.Unreachable, match="before anything was sent"):
         session.generate(MODEL, timeout=60, **(FIELDS | {"prompt": "ENGINE.follow"}))
     assert len(provider.charges) == 1
 
@@ -123,7 +126,7 @@ def test_a_request_that_was_given_up_while_it_waited_is_not_sent_any_more(
 def test_a_take_is_a_whole_number_and_nothing_else_is_paid_for(
     session: sd.Session, provider: Provider, take: Any
 ) -> None:
-    with pytest.raises(sd.InvalidInput, match="a whole number from 1 on"):
+    with pytest.raises(sd.InvalidInput, match="must be a whole number of at least 1"):
         session.submit(MODEL, take=take, **FIELDS)
     assert provider.headers == []
 
@@ -134,12 +137,18 @@ def test_a_number_written_in_two_ways_is_one_request(session: sd.Session, provid
     assert len(provider.charges) == 1
 
 
+def test_a_session_takes_its_paths_as_text(tmp_path: Path) -> None:
+    session = sd.Session(ledger=str(tmp_path / "own.sqlite3"), outputs=str(tmp_path / "out"), queue_s=0, run_s=0)
+    assert session.generate(MODEL, timeout=60, **FIELDS).path.parent == tmp_path / "out"
+    assert (tmp_path / "own.sqlite3").exists()
+
+
 def test_a_folder_that_cannot_be_written_is_found_before_anything_is_paid(provider: Provider, tmp_path: Path) -> None:
     (tmp_path / "file").write_text("in the way")
     session = sd.Session(
         api_key=CANARY, base_url=provider.url, ledger=tmp_path / "l.sqlite3", outputs=tmp_path / "file" / "out"
     )
-    with pytest.raises(sd.MediaError, match="nothing was sent") as refused:
+    with pytest.raises(sd.MediaError, match="Nothing was sent") as refused:
         session.submit(MODEL, **FIELDS)
     assert refused.value.charged == "not charged"
     assert provider.headers == []
@@ -176,12 +185,12 @@ def test_an_accepted_task_never_counts_as_not_charged(session: sd.Session, provi
 def test_a_provider_that_gives_no_answer_is_named_while_a_person_waits(session: sd.Session, provider: Provider) -> None:
     provider.on_status = ["html"]
     task = session.submit(MODEL, **FIELDS)
-    with pytest.raises(sd.WaitTimeout, match="the last look gave HTTP 200 without a state"):
+    with pytest.raises(sd.WaitTimeout, match="the last status check failed: HTTP 200 without a state"):
         task.wait(1)
     provider.on_status = ["running"]
     with pytest.raises(sd.WaitTimeout) as waited:
         task.wait(1)
-    assert "last look" not in str(waited.value)
+    assert "last status check" not in str(waited.value)
 
 
 def test_a_file_that_was_changed_is_fetched_again(session: sd.Session, provider: Provider) -> None:
@@ -322,7 +331,7 @@ def test_a_panel_that_says_free_never_sends_a_paid_request(provider: Provider, m
     panel.generate()
     while panel._busy:
         time.sleep(0.01)
-    assert "This was made for the simulator" in panel._status.value
+    assert "This form was set up for the simulator" in panel._status.value
     assert provider.headers == []
 
 

@@ -101,7 +101,7 @@ def test_an_unclear_answer_is_never_sent_again(session: sd.Session, provider: Pr
     provider.on_create = [AMBIGUOUS[fault], "ok"]
     posts = 0
     for _ in range(3):
-        with pytest.raises(sd.UnknownOutcome, match="not known whether crun took") as unclear:
+        with pytest.raises(sd.UnknownOutcome, match="not known whether crun accepted") as unclear:
             session.generate(MODEL, timeout=60, **FIELDS)
         assert unclear.value.charged == "unknown"
         assert unclear.value.task.startswith("#1-")
@@ -184,7 +184,7 @@ def test_a_word_that_is_not_documented_is_shown_and_followed(session: sd.Session
 def test_a_key_that_is_refused_later_leaves_the_task_resumable(session: sd.Session, provider: Provider) -> None:
     provider.on_status = ["running", (401, {"code": 401, "message": "no"}), "success"]
     task = session.submit(MODEL, **FIELDS)
-    with pytest.raises(sd.Unauthorized, match="for looking at crun:task_1"):
+    with pytest.raises(sd.Unauthorized, match="the status of crun:task_1"):
         task.wait(60)
     assert task.state is State.RUNNING
     assert task.wait(60).path.exists()
@@ -253,7 +253,7 @@ def test_a_key_is_not_sent_where_an_old_row_points(session: sd.Session, provider
     elsewhere = sd.Session(api_key="another-key", ledger=tmp_path / "l.sqlite3")
     before = len(provider.looks)
     Path(session.tasks()[0].file).unlink()
-    with pytest.raises(sd.SeedanceError, match="not where keys for crun go now"):
+    with pytest.raises(sd.SeedanceError, match="not where keys for crun are sent now"):
         elsewhere.task("crun:task_1").wait(60)
     assert len(provider.looks) == before
 
@@ -278,10 +278,10 @@ def test_an_answer_that_could_not_be_recorded_is_unclear_and_not_sent_again(
 
     with monkeypatch.context() as patch:
         patch.setattr(session.ledger, "update", full)
-        with pytest.raises(sd.LedgerError, match=r"took the request as task task_1, and .* The disk is full"):
+        with pytest.raises(sd.LedgerError, match=r"accepted the request as task task_1, but .* The disk is full"):
             session.generate(MODEL, timeout=60, **FIELDS)
     for _ in range(2):
-        with pytest.raises(sd.UnknownOutcome, match="before its answer was recorded"):
+        with pytest.raises(sd.UnknownOutcome, match="before the response was recorded"):
             session.generate(MODEL, timeout=60, **FIELDS)
     assert len(provider.charges) == 1
 
@@ -298,7 +298,7 @@ def test_a_ledger_that_cannot_say_that_a_request_is_leaving_lets_none_leave(
             session.generate(MODEL, timeout=60, **FIELDS)
     assert unwritten.value.charged == "not charged"
     assert provider.headers == []
-    with pytest.raises(sd.Unreachable, match="before anything had left"):
+    with pytest.raises(sd.Unreachable, match="before anything was sent"):
         session.generate(MODEL, timeout=60, **FIELDS)
     assert session.generate(MODEL, timeout=60, **FIELDS).path.exists()
     assert len(provider.charges) == 1
@@ -315,7 +315,7 @@ def test_without_a_key_the_simulator_is_taken_and_with_one_it_is_not(monkeypatch
     assert not sd.Session().is_simulated(MODEL)
     assert sd.Session(simulate=True).is_simulated(MODEL)
     monkeypatch.delenv("CRUN_API_KEY")
-    with pytest.raises(sd.SeedanceError, match="no key for crun"):
+    with pytest.raises(sd.SeedanceError, match="No key for crun"):
         sd.Session(simulate=False).is_simulated(MODEL)
 
 

@@ -116,16 +116,16 @@ def test_an_unclear_request_stands_out_in_the_list_of_tasks(session: sd.Session,
     unclear(session, server, "gone")
     told = session.tasks()
     for text in (repr(told), told._repr_html_()):
-        assert "1 request is unclear and may have been charged: sd.task(" in text.replace("&#x27;", "'")
+        assert "1 request has an unknown outcome and may have been charged: sd.task(" in text.replace("&#x27;", "'")
         assert "⚠ outcome unknown" in text
-        assert "not kept yet" not in text
+        assert "not downloaded yet" not in text
     assert 'role="alert"' in told._repr_html_()
 
 
 def test_a_list_that_leaves_tasks_out_says_how_many(session: sd.Session) -> None:
     for take in range(1, 4):
         session.submit(CRUN.model, take=take, **CRUN.fields).wait(60)
-    assert "2 of 3 tasks are shown; sd.tasks(3) shows all" in repr(session.tasks(2))
+    assert "Showing 2 of 3 tasks; sd.tasks(3) shows all" in repr(session.tasks(2))
     assert "are shown" not in repr(session.tasks(3))
 
 
@@ -173,7 +173,7 @@ def test_a_type_checker_knows_what_the_functions_take_and_give(provider: Provide
     task = sd.submit(CRUN.model, api_key="a-key", base_url=provider.url, **fields)
     assert_type(task, sd.Task)
     assert_type(sd.task(task.name, api_key="a-key", base_url=provider.url), sd.Task)
-    with pytest.raises(sd.InvalidInput, match="is a whole number from 1 on"):
+    with pytest.raises(sd.InvalidInput, match="must be a whole number of at least 1"):
         sd.submit(CRUN.model, take="two", **fields)  # type: ignore[arg-type]
     with pytest.raises(sd.InvalidInput, match="is a whole number from 1 to"):
         sd.tasks("all")  # type: ignore[arg-type]

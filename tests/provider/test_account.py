@@ -139,7 +139,7 @@ def test_what_only_the_simulator_has_is_never_sent_to_a_provider(session: sd.Ses
     asset = wait_for(ENGINE.submit(desk.asset(url)))
     real = sd.Session(api_key="a-key-for-tests", ledger=tmp_path / "real.sqlite3")
     for address in (url, asset):
-        with pytest.raises(sd.InvalidInput, match="only the simulator has"):
+        with pytest.raises(sd.InvalidInput, match="exists only in the simulator"):
             real.submit(CRUN, **FIELDS | {"img_urls": [address]})
     assert list(real.tasks()) == []
 
@@ -168,7 +168,7 @@ def test_a_task_of_a_document_of_ones_own_can_be_called_back_with_the_document(t
     file.write_text(read_text(CRUN))
     first = sd.Session(queue_s=0, run_s=0).generate(file, timeout=60, **FIELDS)
     later = sd.Session(queue_s=0, run_s=0)
-    with pytest.raises(sd.SeedanceError, match="does not come with the package"):
+    with pytest.raises(sd.SeedanceError, match="is not one of the built-in models"):
         later.callback({"task_id": first.row.task_id})
     assert later.callback({"task_id": first.row.task_id}, document=file).row.state == "done"
 

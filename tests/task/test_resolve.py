@@ -51,9 +51,9 @@ def test_what_is_known_is_said_with_the_balance_before_and_now(session: sd.Sessi
     with pytest.raises(sd.UnknownOutcome) as unclear:
         task.resolve()
     told = str(unclear.value)
-    assert "had 100 credits before it and has 87.5 credits now: 12.5 credits less" in told
-    assert "a hint and no proof" in told
-    for line in ("resolve('the id it has there')", "resolve(taken=False)", "resubmit(confirm=True)"):
+    assert "was 100 credits before the request and is 87.5 credits now: 12.5 credits less" in told
+    assert "a hint, not proof" in told
+    for line in ("resolve('its id there')", "resolve(taken=False)", "resubmit(confirm=True)"):
         assert f"sd.task('{task.name}').{line}" in told
     assert task.state is State.UNKNOWN
     assert server.count(CREATE) == 1
@@ -99,7 +99,7 @@ def test_an_id_that_the_provider_does_not_know_changes_nothing(
 ) -> None:
     server.plans[STATUS] = [(says(*answer),)]
     task = lost(session)
-    with pytest.raises(sd.SeedanceError, match="as unclear as before") as unknown:
+    with pytest.raises(sd.SeedanceError, match="is still unknown") as unknown:
         task.resolve("task_1")
     assert unknown.value.charged == "unknown"
     assert (task.state, task.row.task_id) == (State.UNKNOWN, "")
@@ -108,7 +108,7 @@ def test_an_id_that_the_provider_does_not_know_changes_nothing(
 @pytest.mark.parametrize("given", ["../account", "a b", "ä", "x" * 201, "task_1?", "\x00"])
 def test_what_cannot_be_an_id_is_not_asked_for(session: sd.Session, server: FaultServer, given: str) -> None:
     task = lost(session)
-    with pytest.raises(sd.SeedanceError, match="is not an id that crun gives"):
+    with pytest.raises(sd.SeedanceError, match="is not a task id of crun"):
         task.resolve(given)
     assert server.count(STATUS) == 0
 
@@ -117,7 +117,7 @@ def test_the_id_of_another_task_is_not_taken_for_this_one(session: sd.Session) -
     task = lost(session)
     other = session.submit(CRUN.model, take=2, **CRUN.fields)
     other.wait(60)
-    with pytest.raises(sd.SeedanceError, match="already the task of another request"):
+    with pytest.raises(sd.SeedanceError, match="already belongs to another request"):
         task.resolve(other.row.task_id)
     assert task.state is State.UNKNOWN
 
@@ -135,7 +135,7 @@ def test_sending_once_more_needs_a_yes(session: sd.Session, server: FaultServer)
     task = lost(session)
     with pytest.raises(sd.SeedanceError, match=r"resubmit\(confirm=True\)") as unsure:
         task.resubmit()
-    assert "may be charged once more" in str(unsure.value)
+    assert "may be charged twice" in str(unsure.value)
     assert server.count(CREATE) == 1
 
 
@@ -151,7 +151,7 @@ def test_sending_once_more_is_done_once_and_the_cell_attaches_to_the_new_task(
     assert session.generate(CRUN.model, timeout=60, **CRUN.fields).task == new.name
     assert (server.count(CREATE), len(server.charges)) == (2, 2)
     assert task.row.successor == new.row.seq
-    with pytest.raises(sd.UnknownOutcome, match="waits for what was sent in its place"):
+    with pytest.raises(sd.UnknownOutcome, match="wait for the request sent in its place"):
         task.wait(60)
 
 
@@ -186,7 +186,7 @@ def test_a_task_that_is_clear_stays_as_it_is(session: sd.Session, server: FaultS
     task.wait(60)
     assert task.resolve("task_9").row.task_id == "task_1"
     assert task.resolve(taken=False).state is State.DONE
-    with pytest.raises(sd.SeedanceError, match="nothing unclear about it"):
+    with pytest.raises(sd.SeedanceError, match="its outcome is known, so it cannot be resubmitted"):
         task.resubmit(confirm=True)
     assert server.count(CREATE) == 1
 
@@ -221,10 +221,10 @@ def test_a_task_can_be_looked_at_and_freed_without_its_key(session: sd.Session, 
     name = lost(session).name
     keyless = sd.Session(ledger=tmp_path / "ledger.sqlite3")
     assert keyless.task(name).state is State.UNKNOWN
-    with pytest.raises(sd.SeedanceError, match="not where keys for crun go now"):
+    with pytest.raises(sd.SeedanceError, match="not where keys for crun are sent now"):
         keyless.task(name).resolve("task_1")
     assert keyless.task(name).resolve(taken=False).state is State.UNSENT
-    with pytest.raises(sd.Unreachable, match="found that it never arrived") as freed:
+    with pytest.raises(sd.Unreachable, match="it was marked as never received") as freed:
         keyless.task(name).wait(60)
     assert "run the same cell again to send it" in str(freed.value)
     assert "network" not in str(freed.value)
@@ -248,7 +248,7 @@ def test_nothing_is_freed_while_the_provider_cannot_be_asked(session: sd.Session
     server.plans[CREATE] = [(charge, says(200, named))]
     server.plans[STATUS] = [(says(502, b"<html>"),)]
     task = lost(session)
-    with pytest.raises(sd.SeedanceError, match="as unclear as before"):
+    with pytest.raises(sd.SeedanceError, match="is still unknown"):
         task.resolve(taken=False)
     assert task.state is State.UNKNOWN
 

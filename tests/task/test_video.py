@@ -35,7 +35,10 @@ def test_a_video_is_a_player_a_picture_and_a_line(
     assert set(bundle) == {"text/plain", "text/html", "image/jpeg"}
     assert f'src="outputs/{video.path.name}"' in bundle["text/html"]
     assert "SIMULATED" in bundle["text/html"]
-    assert "asked 480p · 16:9 · 4 s · with sound · got 854 × 480 · 4 s · 24 fps · H.264 · AAC" in bundle["text/html"]
+    assert (
+        "Requested 480p · 16:9 · 4 s · with sound · Result 854 × 480 · 4 s · 24 fps · H.264 · AAC"
+        in bundle["text/html"]
+    )
     assert base64.b64decode(bundle["image/jpeg"]).startswith(b"\xff\xd8\xff")
     assert (
         bundle["text/plain"] == f"Video {video.task}: SIMULATED, 854 × 480 · 4 s · 24 fps · H.264 · AAC; {video.path}"
@@ -68,10 +71,10 @@ def test_what_came_with_the_video_is_linked_or_said_to_be_missing(made: tuple[sd
     video = replace(made[1], row=replace(made[1].row, beside=write_beside(beside)))
     shown = video_html(video, "outputs/v.mp4")
     assert '<a href="outputs/v-last-frame.png" download="v-last-frame.png">' in shown
-    assert "result 3 is not there: &lt;b&gt; answered HTTP 404<" in shown
-    assert f"result 4 is not there: it is cut off; sd.task(&#x27;{video.task}&#x27;).wait() tries again" in shown
+    assert "result 3 is missing: &lt;b&gt; answered HTTP 404<" in shown
+    assert f"result 4 is missing: it is cut off; sd.task(&#x27;{video.task}&#x27;).wait() tries again" in shown
     assert str(folder / "v-last-frame.png") in video_html(video, "")
-    assert "; with it: v-last-frame.png, result 3 not there (<b> answered HTTP 404)" in repr(video)
+    assert "; additional results: v-last-frame.png, result 3 missing (<b> answered HTTP 404)" in repr(video)
 
 
 def test_the_link_stands_outside_the_player_too(made: tuple[sd.Session, sd.Video]) -> None:
@@ -115,11 +118,11 @@ def test_a_hidden_folder_is_not_served_by_jupyter(tmp_path: Path, monkeypatch: p
         (FACTS, []),
         (replace(FACTS, seconds=5.04), []),
         (replace(FACTS, width=1284, height=716), []),
-        (replace(FACTS, seconds=4.0), ["5 s asked, 4 s came"]),
-        (replace(FACTS, width=720, height=720), ["16:9 asked, 720 × 720 came"]),
-        (replace(FACTS, audio=""), ["sound asked, none came"]),
-        (replace(FACTS, codec="hevc"), ["H.265, which many browsers do not show"]),
-        (replace(FACTS, width=854, height=480), ["720p asked, 480 lines came"]),
+        (replace(FACTS, seconds=4.0), ["requested 5 s, got 4 s"]),
+        (replace(FACTS, width=720, height=720), ["requested 16:9, got 720 × 720"]),
+        (replace(FACTS, audio=""), ["requested sound, got none"]),
+        (replace(FACTS, codec="hevc"), ["H.265, which many browsers cannot play"]),
+        (replace(FACTS, width=854, height=480), ["requested 720p, got 480 lines"]),
     ],
 )
 def test_what_came_is_held_against_what_was_asked(facts: MediaFacts, told: list[str]) -> None:
@@ -128,7 +131,7 @@ def test_what_came_is_held_against_what_was_asked(facts: MediaFacts, told: list[
 
 def test_a_difference_is_told_with_the_video(made: tuple[sd.Session, sd.Video]) -> None:
     video = replace(made[1], asked=made[1].asked | {"seconds": 15})
-    assert "Not as asked: 15 s asked, 4 s came" in video_html(video, "v.mp4")
+    assert "Differs from the request: requested 15 s, got 4 s" in video_html(video, "v.mp4")
 
 
 def test_a_table_is_only_text() -> None:
