@@ -1,4 +1,4 @@
-"""The table of the documents that come with the package."""
+"""The table of built-in models."""
 
 from seedance_nb._base.errors import SeedanceError
 from seedance_nb._base.html import table_html, table_text
@@ -15,7 +15,11 @@ _KNOWN = {
 
 
 class Models:
-    """The documents that come with the package, as a table. `names` are what every function takes."""
+    """The built-in models as a table; `names` are what every function takes. `sd.models` returns it.
+
+    >>> sd.models().names[0]
+    'crun/seedance-1.0-pro-t2v'
+    """
 
     _heads = ("model", "description", "runs on", "price", "schema from")
 

@@ -1,4 +1,4 @@
-"""The one road: check, approve, record, send once, follow, keep. It knows no widgets."""
+"""Sessions: check, submit and follow requests, with one ledger and one output folder. It knows no widgets."""
 
 from __future__ import annotations
 
@@ -38,14 +38,24 @@ Document = str | Path | Mapping[str, Any] | Spec | Operation
 
 
 class Session:
-    """A ledger, a folder for videos, and where requests go. The module's own functions use one with the defaults.
+    """A ledger, an output folder, and where requests go. The functions of `sd` use a session with the defaults. *reads files*.
 
-    `api_key` and `base_url` stand before the environment's. `simulate=True` takes the simulator even with a key;
-    `simulate=False` refuses to go without one. `queue_s` and `run_s` are the simulator's times in seconds.
-    `budget` is the most that a provider's tasks in this ledger may come to, in its unit. `answer_s` is how long the
-    provider may take to answer one request. `sleep` waits between two looks, in seconds of `clock`; tests give ones that
-    take no time. `for_one` is whether the key came in one call with its document: only then does it go to a server that
-    nobody but the document names.
+    The parameters:
+      api_key: the key, in place of the environment's and the other sources.
+      base_url: where to send requests, in place of the provider's own URL.
+      simulate: True for the simulator even if a key is set, False to refuse without one.
+      budget: the most that a provider's tasks in this ledger may cost in total, in its unit (credits, tokens).
+      ledger: the ledger file; None for `SEEDANCE_LEDGER` or your data folder.
+      outputs: the folder for videos; None for `SEEDANCE_OUTPUTS` or `seedance_outputs` in the working folder.
+      queue_s, run_s: how long the simulator's tasks are queued and run, in seconds.
+      answer_s: how long the provider may take to answer one request, in seconds.
+      sleep, clock: what waits between status checks, and its clock, both in seconds; for tests.
+      for_one: whether the key was passed together with one schema; only then is it sent to a server that only this schema names.
+    Raises: LedgerError if `SEEDANCE_LEDGER` is a URL; Unauthorized for a key that cannot be sent.
+
+    >>> session = sd.Session(outputs="videos", queue_s=0, run_s=0)
+    >>> session.generate("crun/seedance-1.0-pro-t2v", prompt="A fox").path.parent.name
+    'videos'
     """
 
     def __init__(
@@ -76,25 +86,25 @@ class Session:
 
     @property
     def outputs(self) -> Path:
-        """The folder that videos are kept in. Reads the environment."""
+        """The folder for videos. Reads the environment."""
         return self.sender.outputs
 
     @property
     def simulate(self) -> bool | None:
-        """True where the simulator was asked for, False where it was refused, None where a key decides."""
+        """True for the simulator, False for the provider, None if this depends on whether there is a key."""
         return self._doors.simulate
 
     def is_simulated(self, document: Document) -> bool:
-        """Whether tasks of this document go to the built-in simulator, which charges nothing. Reads the environment."""
+        """Whether requests of this model go to the built-in simulator, which charges nothing. Reads the environment."""
         return not self.host(document)
 
     def host(self, document: Document) -> str:
-        """Scheme and host that requests of this document go to with the key, "" for the simulator. Reads the environment."""
+        """Scheme and host that requests of this model and the key are sent to, "" for the simulator. Reads the environment."""
         where = self._doors.new(_spec.spec(document))
         return "" if where.app else host_of(where.base_url)
 
     def must_be_meant(self, document: Document, budget: float | None = None) -> None:
-        """Nothing, where a request would be free, somebody is there, or a budget says so. Raises: SeedanceError."""
+        """Nothing, if a request is free, someone is here to confirm, or there is a budget. Raises: SeedanceError otherwise."""
         spec = _spec.spec(document)
         require_consent(spec, self._doors.new(spec), self.sender.limit(budget))
 
@@ -294,9 +304,9 @@ class Session:
 
 
 def callback_names(payload: Mapping[str, Any] | str | bytes, more: Iterable[Spec] = ()) -> Iterator[str]:
-    """The ledger's names of the tasks that a callback's body may speak of. *pure*; `more` are specs of other documents.
+    """The names of the tasks that a callback's body may be about. *pure*; `more` are specs that are not built in.
 
-    Raises: SeedanceError for a body that is no JSON object.
+    Raises: SeedanceError for a body that is not a JSON object.
     """
     try:
         told = read_json(payload) if isinstance(payload, str | bytes) else dict(payload)

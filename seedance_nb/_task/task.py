@@ -1,4 +1,4 @@
-"""What a person holds while a video is being made: a task, and the list of all tasks."""
+"""A task as notebooks use it, and the table of tasks."""
 
 import asyncio
 import concurrent.futures
@@ -29,25 +29,33 @@ _TICK_S = 0.1
 
 
 class Context(Protocol):
-    """What a task needs of the session that it belongs to."""
+    """What a task needs from its session."""
 
     ledger: Ledger
 
     def flow_of(self, spec: Spec, row: Row) -> TaskRun:
-        """The surroundings of a task that the ledger holds. Raises: SeedanceError where it cannot be looked at from here."""
+        """What it takes to follow a task of the ledger. Raises: SeedanceError if its status cannot be checked from here."""
         ...
 
     def begin(
         self, flow: TaskRun, approved: Approved, take: int, budget: float | None, instead_of: int | None = None
     ) -> "Task":
-        """The task of a request, sent where it is new. *writes ledger*, *network*, *spends credits*."""
+        """The task of a request, which is sent if it is new. *writes ledger*, *network*, *spends credits*."""
         ...
 
 
 class Task:
-    """One task, known by its name in the ledger. Making one sends nothing; `wait` and `await` follow it to its video.
+    """A request in the ledger, and a way to its video. `sd.submit` and `sd.task` return one.
 
-    Pressing Stop, or a timeout, ends the waiting and never the task.
+    `task.wait()` or `await task` returns the video. Stop and timeouts end the waiting only, never the task.
+    `is_new` is whether this call sent the request (False if the same request was already in the ledger).
+
+    >>> session = sd.Session(queue_s=0, run_s=0)
+    >>> task = session.submit("crun/seedance-1.0-pro-t2v", prompt="A fox", duration=5)
+    >>> task.wait()
+    Video crun:task_...: SIMULATED, 1280 × 720 · 5 s · 24 fps · H.264 · no sound; ...
+    >>> task
+    Task crun:task_...: SIMULATED, done; crun/seedance-1.0-pro-t2v; Simulated (free)
     """
 
     def __init__(
@@ -61,21 +69,21 @@ class Task:
 
     @property
     def row(self) -> Row:
-        """The task as the ledger has it now. *reads files*."""
+        """The task's row as the ledger has it now. *reads files*."""
         return self._context.ledger.again(self._row)
 
     @property
     def name(self) -> str:
-        """What `sd.task(name)` takes, also after a restart of the kernel."""
+        """The name for `sd.task(name)`, which works after a restart of the kernel too. *reads files*."""
         return self.row.name
 
     @property
     def state(self) -> State:
-        """Where the task stands, as far as it was seen."""
+        """The state at the last status check. *reads files*."""
         return self.row.state
 
     def future(self) -> Future[Row]:
-        """The one flow that follows the task, begun if none is going on. *network*, *writes ledger*, *writes files*.
+        """The future of the finished row; it starts to follow the task if nothing does. *network*, *writes ledger*, *writes files*.
 
         Raises: the error that the task's state means.
         """
@@ -85,14 +93,21 @@ class Task:
         return ENGINE.follow(flow.key(now), lambda: run(flow, now, None))
 
     def show(self, done: Row) -> Video:
-        """The video of a row whose file is kept. *reads files*."""
+        """The video of a row whose file is saved. *reads files*."""
         return video_of(done, self._spec.title, values_by_role(self._spec, read_json(done.body)))
 
     def wait(self, timeout: float | None = None) -> Video:
-        """The video, once it is made and kept. *network*, *writes ledger*, *writes files*; `timeout` is in seconds.
+        """Wait for the video. *network*, *writes ledger*, *writes files*.
 
-        Raises: TaskFailed with the provider's words, UnknownOutcome, Refused and its kinds, Unreachable, MediaError,
-        and WaitTimeout after `timeout`; the task goes on then.
+        The parameters:
+          timeout: how long to wait, in seconds; None for as long as it takes.
+        Returns: the video, saved as a file.
+        Raises: TaskFailed with the provider's words; UnknownOutcome; Refused and its subclasses; Unreachable; MediaError;
+        WaitTimeout after `timeout`, while the task is still running.
+
+        >>> task = sd.Session(queue_s=0, run_s=0).submit("crun/seedance-1.0-pro-t2v", prompt="A fox")
+        >>> task.wait(timeout=60).path.suffix
+        '.mp4'
         """
         future = self.future()
         end = None if timeout is None else time.monotonic() + timeout
@@ -112,24 +127,39 @@ class Task:
         return self.show(future.result())
 
     def resolve(self, task_id: str = "", *, taken: bool | None = None) -> "Task":
-        """The same task, once it is known what became of its request. *network*, *writes ledger*; nothing is sent again.
+        """Settle a task whose outcome is unknown; nothing is sent again. *network*, *writes ledger*.
 
-        For a task whose outcome is unknown: `task_id` is the id that the provider's account shows for it, and
-        `taken=False` says that it is not there, so that the same request may be sent again. Without either, the id
-        of the unclear answer is looked up, if there was one. A task that is clear already stays as it is.
+        The parameters:
+          task_id: the task's id in your account at the provider. Without it, an id in the unclear response is looked up.
+          taken: False if the task is not in your account, so that the same request can be sent again.
+        Returns: this task. If its outcome is already known, nothing changes.
+        Raises: UnknownOutcome with what is known (such as the balance before and now); SeedanceError for an id that the
+        provider does not know or that belongs to another task.
 
-        Raises: UnknownOutcome with what is known (the balance before and now, where the provider tells it);
-        SeedanceError for an id that the provider does not know, or that is another row's.
+        >>> task = sd.Session(queue_s=0, run_s=0).submit("crun/seedance-1.0-pro-t2v", prompt="A fox")
+        >>> task.wait().task == task.resolve().name
+        True
         """
         ENGINE.run(resolve(self._flow, self._context.ledger, self.row, task_id, taken))
         return self
 
     def resubmit(self, *, confirm: bool = False, budget: float | None = None) -> "Task":
-        """The task of a new request in place of one whose outcome is unknown. *spends credits*, *network*, *writes ledger*.
+        """Send the request of a task with an unknown outcome again, once. *spends credits*, *network*, *writes ledger*.
 
-        Both may be charged, so it needs `confirm=True`. It is sent once, whoever asks for it again; running the same cell
-        attaches to the new one from then on. It is held to `budget`, else to the one that the first request was sent under.
-        Raises: SeedanceError where nothing is unclear, or `confirm` is missing; OverBudget.
+        The same cell attaches to the new task from then on.
+
+        The parameters:
+          confirm: True to accept that both requests may be charged.
+          budget: as in `sd.submit`; None for the budget of the first request.
+        Returns: the new task.
+        Raises: SeedanceError if the outcome is known or `confirm` is missing; OverBudget.
+
+        >>> task = sd.Session(queue_s=0, run_s=0).submit("crun/seedance-1.0-pro-t2v", prompt="A fox")
+        >>> video = task.wait()
+        >>> task.resubmit(confirm=True)
+        Traceback (most recent call last):
+        seedance_nb...SeedanceError: crun:task_... is done: its outcome is known, so it cannot be resubmitted. Nothing was sent.
+        ...
         """
         row = self.row
         if row.state in EARLY_STATES:
@@ -155,7 +185,7 @@ class Task:
         return self._context.begin(flow, approve_again(self._spec, row.body), row.take, limit, row.seq)
 
     def _flow(self) -> TaskRun:
-        """The task's surroundings; where it was sent is found out only when that is needed."""
+        """What it takes to follow the task, looked up when it is needed."""
         return self._known_flow or self._context.flow_of(self._spec, self._row)
 
     def __await__(self) -> Generator[Any, None, Video]:
@@ -189,7 +219,13 @@ class Task:
 
 
 class Tasks(Sequence[Row]):
-    """Rows of the ledger, unresolved ones first, then newest first. Shown by Jupyter as a table."""
+    """Rows of the ledger as a table, unresolved ones first, then newest first. `sd.tasks` returns it.
+
+    >>> session = sd.Session(queue_s=0, run_s=0)
+    >>> video = session.generate("crun/seedance-1.0-pro-t2v", prompt="A fox")
+    >>> session.tasks()[0].name == video.task
+    True
+    """
 
     _heads = ("task", "state", "cost", "model", "prompt", "created (UTC)", "file")
 

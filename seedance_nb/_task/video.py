@@ -1,4 +1,4 @@
-"""Videos as text, HTML and pictures."""
+"""A saved video, as text, HTML and image."""
 
 import base64
 import io
@@ -26,9 +26,14 @@ _WIDTH = 224
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Video:
-    """A video that is kept as a file. Shown by Jupyter as a player; `path` is the file, `asked` what the request said.
+    """A video saved as a file, which Jupyter shows as a player. `sd.generate` and `task.wait` return one.
 
-    `facts` is what the file holds: size in px, length in s, frames per second. `poster` is a small JPEG, b"" if there is none.
+    `path` is the file, `title` the model's title, `row` the ledger row, `asked` what was requested, `facts` what the file
+    contains (size in px, length in s, frames per second), `poster` a small JPEG, b"" if there is none.
+
+    >>> video = sd.Session(queue_s=0, run_s=0).generate("crun/seedance-1.0-pro-t2v", prompt="A fox", duration=5)
+    >>> video.asked, video.facts.seconds, video.path.suffix
+    ({'prompt': 'A fox', 'seconds': 5}, 5.0, '.mp4')
     """
 
     row: Row
@@ -40,17 +45,17 @@ class Video:
 
     @property
     def task(self) -> str:
-        """What `sd.task(...)` takes."""
+        """The name for `sd.task(name)`."""
         return self.row.name
 
     @property
     def simulated(self) -> bool:
-        """Whether the built-in simulator made it, so that nothing was paid."""
+        """Whether it comes from the built-in simulator, so that nothing was charged."""
         return self.row.simulated
 
     @property
     def beside(self) -> tuple[ExtraResult, ...]:
-        """What else came with it, such as its last picture: each with its `file`, or the `fault` for which there is none."""
+        """Additional results, such as the last frame: each has a `file`, or a `fault` that says why there is none."""
         return read_beside(self.row.beside)
 
     def __repr__(self) -> str:
@@ -64,22 +69,20 @@ class Video:
 
 
 def video_of(row: Row, title: str, asked: dict[str, Any]) -> Video:
-    """The video of a finished row. *reads files*."""
+    """The video of a row whose file is saved. *reads files*."""
     path = Path(row.file)
     poster = small_picture(poster_of(path))
     return Video(row=row, title=title, path=path, asked=asked, facts=read_facts(row.facts), poster=poster)
 
 
 def source_of(path: Path) -> str:
-    """What the player's `src` is: the path relative to the notebook, or the bytes themselves where that cannot work.
+    """The player's `src`: a path relative to the notebook, or a data URL if no path works. *reads files*, and the environment.
 
-    *reads files*, and the environment. Colab and VS Code do not serve files beside the notebook; there up to 8 MB are embedded, and "" means
-    that the file has to be opened from its folder.
+    Colab and VS Code do not serve files beside the notebook: up to 8 MB are embedded there; "" if the file is larger.
     """
-    beside = _notebook_folder()
-    served = beside is not None and _within(path, beside)
-    if served and beside is not None:
-        return quote(os.path.relpath(path, beside).replace(os.sep, "/"))
+    folder = _notebook_folder()
+    if folder is not None and _within(path, folder):
+        return quote(os.path.relpath(path, folder).replace(os.sep, "/"))
     if path.exists() and path.stat().st_size <= EMBED_UP_TO:
         return f"data:video/mp4;base64,{base64.b64encode(path.read_bytes()).decode()}"
     return ""
@@ -93,9 +96,9 @@ def _notebook_folder() -> Path | None:
 
 
 def _within(path: Path, folder: Path) -> bool:
-    inside = path.resolve().is_relative_to(folder.resolve())
+    file, folder = path.resolve(), folder.resolve()
     # Jupyter serves nothing from a folder whose name begins with a dot.
-    return inside and not any(part.startswith(".") for part in path.resolve().relative_to(folder.resolve()).parts)
+    return file.is_relative_to(folder) and not any(part[0] == "." for part in file.relative_to(folder).parts)
 
 
 def video_text(video: Video) -> str:
@@ -109,7 +112,7 @@ def video_text(video: Video) -> str:
 
 
 def video_html(video: Video, source: str) -> Html:
-    """The player with its title row, as an HTML fragment that needs neither scripts nor the kernel. *pure*."""
+    """The player with title and facts, as HTML that needs neither scripts nor the kernel. *pure*."""
     off = "; ".join(differences(video.asked, video.facts))
     requested, remark = asked_text(video.asked), video.facts.remark if video.facts else ""
     further = [line for line in (remark, *beside_lines(video.task, video.beside, source)) if line]
@@ -130,10 +133,10 @@ def video_html(video: Video, source: str) -> Html:
 
 
 def player_html(video: Video, source: str) -> Html:
-    """The player alone, with its first picture where it cannot play. *pure*."""
+    """The player alone, with the poster as a fallback. *pure*."""
     link = safe_url(source)
     inline = safe_url(f"data:image/jpeg;base64,{base64.b64encode(video.poster).decode()}") if video.poster else Html()
-    # The larger one lies beside the file; in the notebook itself it would stand a third time.
+    # The larger poster is beside the video; the notebook itself already contains the small one twice.
     poster = inline and (safe_url(poster_link(source)) or inline)
     picture = inline and Html('<img src="{}" alt="first frame of the video" style="max-width:100%">').format(inline)
     if not link:
@@ -145,7 +148,7 @@ def player_html(video: Video, source: str) -> Html:
 
 
 def download_html(video: Video, source: str) -> Html:
-    """The link to the file, or where it lies if no link can lead there. *pure*."""
+    """A download link, or the file's path if it cannot be linked. *pure*."""
     name, link = video.path.name, safe_url(source)
     return (
         Html('<a href="{}" download="{}">Download {}</a>').format(link, name, name)
@@ -160,7 +163,7 @@ def badge(simulated: bool) -> Html:
 
 
 def asked_text(asked: Mapping[str, Any]) -> str:
-    """Resolution, ratio, seconds and sound that were asked for. *pure*."""
+    """The requested resolution, ratio, seconds and sound. *pure*."""
     audio = asked.get("audio")
     sound = "with sound" if audio is True else "no sound" if audio is False else ""
     length = seconds_of(asked.get("seconds"))
@@ -169,7 +172,7 @@ def asked_text(asked: Mapping[str, Any]) -> str:
 
 
 def got_text(facts: MediaFacts | None) -> str:
-    """What the file holds. *pure*."""
+    """Size, length, frame rate and codecs of the file. *pure*."""
     if facts is None:
         return "not inspected"
     codec = {"h264": "H.264", "hevc": "H.265"}.get(facts.codec, facts.codec)
@@ -178,15 +181,12 @@ def got_text(facts: MediaFacts | None) -> str:
 
 
 def differences(asked: Mapping[str, Any], facts: MediaFacts | None) -> list[str]:
-    """Where the file is not what was asked for, as clauses. *pure*. Tolerance: 0.5 s, 3 % of the ratio, 5 % of the short side."""
+    """How the file differs from the request, as clauses. *pure*. Tolerance: 0.5 s, 3 % of the ratio, 5 % of the short side."""
     if facts is None or not facts.height:
         return []
     found = []
-    seconds, resolution, ratio = (
-        seconds_of(asked.get("seconds")),
-        str(asked.get("resolution", "")),
-        str(asked.get("ratio", "")),
-    )
+    resolution, ratio = str(asked.get("resolution", "")), str(asked.get("ratio", ""))
+    seconds = seconds_of(asked.get("seconds"))
     if seconds and abs(facts.seconds - seconds) > 0.5:  # noqa: PLR2004
         found.append(f"requested {seconds:g} s, got {facts.seconds:g} s")
     wide, _, high = ratio.partition(":")
@@ -203,7 +203,7 @@ def differences(asked: Mapping[str, Any], facts: MediaFacts | None) -> list[str]
 
 
 def small_picture(poster: Path) -> bytes:
-    """A poster as it goes into notebooks, where every byte is kept for ever; b"" if there is none. *reads files*."""
+    """The poster reduced for notebooks, which save every byte; b"" if there is none. *reads files*."""
     from PIL import Image
 
     made = io.BytesIO()
@@ -217,14 +217,14 @@ def small_picture(poster: Path) -> bytes:
 
 
 def poster_link(source: str) -> str:
-    """Where the larger poster lies, told from where the video lies; "" where no path leads to it. *pure*."""
+    """The path of the larger poster, beside the video's; "" for an embedded video. *pure*."""
     return str(PurePosixPath(source).with_suffix(".jpg")) if _is_path(source) else ""
 
 
 def beside_lines(task: str, beside: Sequence[ExtraResult], source: str) -> list[Html]:
-    """A line of HTML for each further result: a link, the path of its file, or why there is none. *pure*.
+    """A line of HTML for each additional result: a link, the path of its file, or why there is none. *pure*.
 
-    `source` is the video's own, beside which they lie.
+    `source` is the video's own; the results are beside it.
     """
     lines = []
     for one in beside:
@@ -243,7 +243,7 @@ def beside_lines(task: str, beside: Sequence[ExtraResult], source: str) -> list[
 
 
 def beside_text(beside: Sequence[ExtraResult]) -> str:
-    """The further results in one clause, "" if there are none. *pure*."""
+    """The additional results in one clause, "" if there are none. *pure*."""
     named = [
         f"{Path(one.file).name}{f' ({one.remark})' if one.remark else ''}"
         if one.file
