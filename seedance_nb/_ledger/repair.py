@@ -79,8 +79,8 @@ class Repair:
     def __repr__(self) -> str:
         lost = ", ".join(f"#{seq}" for seq in self.lost)
         lines = (
-            f"The ledger {self.ledger} was repaired and has {self.rows} rows.",
-            f"Rows in the database: {self.from_database}; in its journal: {self.from_journal}; unreadable journal lines: {self.unreadable}.",
+            f"The ledger {self.ledger} was repaired and has {self.rows} row{'s' * (self.rows != 1)}.",
+            f"Rows in the database: {self.from_database}; in the journal: {self.from_journal}; unreadable journal lines: {self.unreadable}.",
             f"The old files are saved as {self.aside}*.",
             f"Only the number is left of {lost}: check your account before you send a request again." if lost else "",
         )
@@ -88,13 +88,22 @@ class Repair:
 
 
 def repair_ledger(path: Path | None = None) -> "Repair":
-    """Rebuilds a damaged ledger from its database and its journal together. *reads files*, *writes files*, *writes ledger*.
+    """Rebuild a damaged ledger from its database and its journal. *reads files*, *writes files*, *writes ledger*.
 
-    Every task id that either file holds is in the new one, each row in its latest known state; one whose state is not known
-    is `outcome unknown`, which is never sent again by itself. The old files are put aside and nothing is deleted. Kernels
-    that have the ledger open wait meanwhile, and go on with the new file. `path` is the ledger's own place if None.
+    Every task id in either file is in the new ledger, each row in its latest known state; a row whose state is lost is
+    `outcome unknown` and is never sent again automatically. The old files are renamed, and nothing is deleted. Kernels that
+    use the ledger wait meanwhile and continue with the new file.
 
-    Raises: LedgerError where there is nothing to rebuild from, or the files cannot be moved; all is left as it was then.
+    The parameters:
+      path: the ledger file; None for the default ledger.
+    Returns: what was found in each file, and where the old files are.
+    Raises: LedgerError if there is nothing to rebuild from, or the files cannot be renamed; then nothing has changed.
+
+    >>> video = sd.Session(queue_s=0, run_s=0).generate("crun/seedance-1.0-pro-t2v", prompt="A fox")
+    >>> sd.repair_ledger()
+    The ledger ...ledger.sqlite3 was repaired and has 1 row.
+    Rows in the database: 1; in the journal: 1; unreadable journal lines: 0.
+    The old files are saved as ...
     """
     path = real_path(path or default_path())
     problem = ""
@@ -110,7 +119,7 @@ def repair_ledger(path: Path | None = None) -> "Repair":
     return done
 
 
-def _repaired(path: Path) -> Repair:
+def _repaired(path: Path) -> "Repair":
     journal = _journal.journal_path(path)
     had_journal = journal.exists()
     with _journal.locked(journal):

@@ -175,5 +175,5 @@ def test_a_type_checker_knows_what_the_functions_take_and_give(provider: Provide
     assert_type(sd.task(task.name, api_key="a-key", base_url=provider.url), sd.Task)
     with pytest.raises(sd.InvalidInput, match="must be a whole number of at least 1"):
         sd.submit(CRUN.model, take="two", **fields)  # type: ignore[arg-type]
-    with pytest.raises(sd.InvalidInput, match="is a whole number from 1 to"):
+    with pytest.raises(sd.InvalidInput, match="must be a whole number from 1 to"):
         sd.tasks("all")  # type: ignore[arg-type]
