@@ -1,4 +1,4 @@
-"""A form wired to a session in one cell: Generate, progress, and the video as an output of that cell."""
+"""The panel: a form, its price, Generate, progress, and the video as an output of the same cell."""
 
 import asyncio
 import threading
@@ -22,16 +22,16 @@ from seedance_nb._form.form import Form
 from seedance_nb._notebook.refusals import field_errors
 from seedance_nb._notebook.status import (
     SIMULATED,
+    checking_html,
+    confirm_html,
     done_html,
     failed_html,
     guarded,
     key_html,
     left_html,
-    looking_html,
     running_html,
     unchecked_html,
     unexpected_html,
-    unsure_html,
 )
 from seedance_nb._notebook.toolbar import Toolbar, rest
 from seedance_nb._notebook.uploads import ProviderUploads
@@ -46,10 +46,10 @@ REST_S = 0.8
 
 
 class Panel:
-    """Form, price, Generate, progress and the video in one cell. Until Generate is pressed only the provider's free estimate call is asked.
+    """Form, price, Generate, progress and the video in one cell. Before Generate only the free estimate call is sent.
 
-    `form` is the form, `task` the latest task (None before the first). The video is an output of the cell, so it stays
-    there without a kernel. `budget` is that of `Session.submit`.
+    `form` is the form, `task` the latest task (None before the first). The video is an output of the cell, so it is
+    shown without a kernel too. `budget` is that of `Session.submit`.
     """
 
     def __init__(self, spec: Spec, session: Session, budget: float | None = None) -> None:
@@ -61,8 +61,8 @@ class Panel:
         self._host = session.host(spec)
         self._simulated = not self._host
         self._quote = LivePrice(session, spec, self._priced, simulated=self._simulated)
-        self._sure: frozenset[str] = frozenset()
-        self._blamed = False
+        self._confirmed: frozenset[str] = frozenset()
+        self._has_refusal = False
         self._lock = threading.Lock()
         self._busy = False
         self._watching = True
@@ -74,46 +74,46 @@ class Panel:
         self._again = shared.make(W.Button, ButtonStyle, "sdn-hidden", description="Another take", icon="repeat")
         self._note = shared.html(escape(price_note(spec, self._quote.now, simulated=self._simulated)), "sdn-note")
         self._status = shared.html("", "sdn-status")
-        self._sent = shared.html("", "sdn-status")  # apart from what changes every second, so that it stays open
-        self._seen = shared.html("", "sdn-status")
+        self._sent = shared.html("", "sdn-status")  # not in the status, which changes every second and would close it
+        self._unchecked = shared.html("", "sdn-status")
         self._tools = Toolbar(self.form, shared, SETTLE_S)
         foot = shared.box(W.HBox, [self._note, self._stop, self._again, self._go], "sdn-foot")
-        # Where the simulator was not asked for, a key is all that the real service lacks.
-        offered = self._simulated and session.simulate is None and spec.vouched
-        keys = [shared.html(key_html(spec), "sdn-status")] if offered else []
-        below = [*keys, self._tools.widget, self._status, self._seen, self._sent, foot]
+        # If the simulator was not requested, only a key is missing.
+        needs_key = self._simulated and session.simulate is None and spec.vouched
+        keys = [shared.html(key_html(spec), "sdn-status")] if needs_key else []
+        below = [*keys, self._tools.widget, self._status, self._unchecked, self._sent, foot]
         self.widget = shared.box(W.VBox, [self._top, self.form.widget, *below], "sdn", "sdn-panel")
         for button, act in (
             (self._go, lambda: self._start(another=False)),
             (self._again, lambda: self._start(another=True)),
             (self._stop, self._stop_waiting),
         ):
-            button.on_click(guarded("panel", act, self._say))
+            button.on_click(guarded("panel", act, self._report))
         self.form.observe(self._changed)
 
     def _ipython_display_(self) -> None:
         display(self.widget)
-        # Made now, so that it belongs to this cell; a thread may update it later but must never display by itself.
+        # Created now, so that it belongs to this cell; a thread may update it later but must never display by itself.
         self._handle = display(HTML(""), display_id=True)
 
     def __repr__(self) -> str:
         return f"Panel for {self.spec.name}; {self.task or 'nothing sent yet'}"
 
     def generate(self) -> None:
-        """Does what a press of Generate does. *spends credits* where a key is set.
+        """Press Generate. *spends credits* if a key is set.
 
-        Raises: SeedanceError where that costs anything, nobody is there to ask, and the panel has no budget.
+        Raises: SeedanceError if that costs anything, no one is here to confirm, and the panel has no budget.
         """
         self._session.must_be_meant(self.spec, self._budget)
         self._start(another=False)
 
     def _start(self, *, another: bool) -> None:
-        with self._lock:  # the first click takes the token; a second one finds it gone
+        with self._lock:  # a second click finds it busy
             if self._busy:
                 return
             self._busy = self._watching = True
         self._go.disabled = self._again.disabled = True
-        self._say(Html('<div class="sdn-dim">Reading the form…</div>'))
+        self._report(Html('<div class="sdn-dim">Reading the form…</div>'))
         ENGINE.submit(self._generate(another=another))
 
     def _stop_waiting(self) -> None:
@@ -122,74 +122,73 @@ class Panel:
     async def _generate(self, *, another: bool) -> None:
         values: dict[str, Any] = {}
         try:
-            self._sent.value = self._seen.value = ""
+            self._sent.value = self._unchecked.value = ""
             await rest(self.form, SETTLE_S)
-            if self._blamed:  # what the provider said of an earlier request does not forbid this one
-                self._blamed = False
+            if self._has_refusal:  # an earlier refusal does not forbid this request
+                self._has_refusal = False
                 self.form.tell(())
-            values = self.form.values  # what was priced and is looked at is what is sent, or nothing is
+            values = self.form.values  # what was priced and checked is what is sent, or nothing is
             if self.form.validate():
-                self._say("")
+                self._report("")
                 return
-            self._say(looking_html(values))
+            self._report(checking_html(values))
             report = await self._session.advice.look(self.spec, values)
-            self._must_be(values)
+            self._require_unchanged(values)
             self.form.tell(report.problems)
             if self.form.validate():
-                self._say("")
+                self._report("")
                 return
-            if not self._is_sure():
+            if not self._is_confirmed():
                 return
-            self._seen.value = unchecked_html(report)
+            self._unchecked.value = unchecked_html(report)
             await self._follow(values, another=another)
         except SeedanceError as error:
-            self._say(failed_html(error))
-            self._blame(values, error)
+            self._report(failed_html(error))
+            self._show_at_fields(values, error)
             toggle(self._again, shown=isinstance(error, TaskFailed))
         except Exception as error:  # noqa: BLE001 - a callback's exception would be seen nowhere
             log_unexpected("panel", error)
-            self._say(unexpected_html(error))
+            self._report(unexpected_html(error))
         finally:
             toggle(self._stop, shown=False)
             self._go.disabled = self._again.disabled = False
             self._busy = False
 
-    def _blame(self, sent: dict[str, Any], error: SeedanceError) -> None:
-        """Shows what a refusal says of a field at that field, where it still has the value that was sent."""
-        told = field_errors(self.spec, sent, error) if isinstance(error, Refused) else ()
+    def _show_at_fields(self, sent: dict[str, Any], error: SeedanceError) -> None:
+        """Show a refusal at the fields that it names, unless they have changed since."""
+        problems = field_errors(self.spec, sent, error) if isinstance(error, Refused) else ()
         now = self.form.values
-        still = [problem for problem in told if find(now, problem.path) == problem.value]
-        if still:
-            self._blamed = True
-            self.form.tell(still)
+        if current := [problem for problem in problems if find(now, problem.path) == problem.value]:
+            self._has_refusal = True
+            self.form.tell(current)
 
     async def _follow(self, values: dict[str, Any], *, another: bool) -> None:
-        # What may take long waits in threads: a large body or a locked ledger must not hold up every other task on this loop.
+        # In threads, because a large body or a locked ledger must not hold up every other task on this loop.
         approved = await asyncio.to_thread(approve, self.spec, values)
-        taken = await asyncio.to_thread(self._session.ledger.takes, approved) if another else 0
-        if self._budget is not None:  # asked here, where waiting for the answer stops nothing else
+        takes = await asyncio.to_thread(self._session.ledger.takes, approved) if another else 0
+        if self._budget is not None:  # requested here, where waiting for it stops nothing else
             await self._session.advice.price(self.spec, values)
         world: World = "simulated" if self._simulated else "paid"
         task = self.task = await asyncio.to_thread(
-            self._session.sender.send, approved, take=taken + 1, budget=self._budget, shown_as=world, by_hand=True
+            self._session.sender.send, approved, take=takes + 1, budget=self._budget, shown_as=world, by_hand=True
         )
         future = await asyncio.to_thread(task.future)
         self._sent.value = request_html(approved.body)
         toggle(self._stop, shown=True)
-        begun = time.monotonic()
+        start = time.monotonic()
         while not future.done() and self._watching:
-            self._say(running_html(await asyncio.to_thread(lambda: task.row), time.monotonic() - begun))
+            self._report(running_html(await asyncio.to_thread(lambda: task.row), time.monotonic() - start))
             await asyncio.sleep(_TICK_S)
         if not future.done():
-            self._say(left_html(await asyncio.to_thread(lambda: task.row)))
+            self._report(left_html(await asyncio.to_thread(lambda: task.row)))
             return
         video = task.show(future.result())
         if self._handle is not None:
             self._handle.update(video)
         toggle(self._again, shown=True)
-        self._say(await asyncio.to_thread(done_html, task, time.monotonic() - begun))
+        self._report(await asyncio.to_thread(done_html, task, time.monotonic() - start))
 
-    def _say(self, text: Html | Literal[""]) -> None:
+    def _report(self, text: Html | Literal[""]) -> None:
         self._status.value = text
 
     def _changed(self, values: dict[str, Any]) -> None:
@@ -201,27 +200,27 @@ class Panel:
         self._go.description = self._price()
         self._note.value = escape(price_note(self.spec, self._quote.now, simulated=self._simulated))
 
-    def _must_be(self, values: dict[str, Any]) -> None:
+    def _require_unchanged(self, values: dict[str, Any]) -> None:
         if self.form.values != values:
             raise SeedanceError(
-                "The form was changed while its media were being looked at, so nothing was sent.",
-                next_step="press Generate again for what the form says now",
+                "The form was changed while its files were being checked, so nothing was sent.",
+                next_step="press Generate again to send the form as it is now",
             )
 
-    def _is_sure(self) -> bool:
-        """Whether these warnings were seen before, or cost nothing; they are shown otherwise."""
-        warned = tuple(problem for problem in self.form.problems if problem.warns)
-        seen = frozenset(str(problem) for problem in warned)
-        if self._simulated or seen <= self._sure:
+    def _is_confirmed(self) -> bool:
+        """Whether the warnings were shown before or sending is free; otherwise show them now."""
+        warnings = tuple(problem for problem in self.form.problems if problem.warns)
+        texts = frozenset(map(str, warnings))
+        if self._simulated or texts <= self._confirmed:
             return True
-        self._sure = seen
-        self._say(unsure_html(self.spec, warned))
+        self._confirmed = texts
+        self._report(confirm_html(self.spec, warnings))
         return False
 
     def _head(self) -> Html:
-        goes = Html('<span class="sdn-dim">the key goes to {}</span>').format(self._host) if self._host else ""
+        host = Html('<span class="sdn-dim">the key goes to {}</span>').format(self._host) if self._host else ""
         return Html('<b>{}</b><span class="sdn-dim">{}</span>{}<code>{}</code>{}').format(
-            self.spec.title, self.spec.mode, SIMULATED if self._simulated else "", self.spec.name, goes
+            self.spec.title, self.spec.mode, SIMULATED if self._simulated else "", self.spec.name, host
         )
 
     def _price(self) -> str:
@@ -229,32 +228,31 @@ class Panel:
 
 
 class LivePrice:
-    """`now` is the price as far as it is known; `tell` is called, from any thread, when it changes."""
+    """The price of a form's request: `now` is what is known, `notify` is called from any thread when it changes."""
 
-    def __init__(self, session: Session, spec: Spec, tell: Callable[[], None], *, simulated: bool) -> None:
+    def __init__(self, session: Session, spec: Spec, notify: Callable[[], None], *, simulated: bool) -> None:
         self.now: Estimate = estimate(spec, {})
         self._session = session
         self._spec = spec
-        self._tell = tell
-        self._asks = "estimate" in spec.calls and not simulated
+        self._notify = notify
+        self._has_call = "estimate" in spec.calls and not simulated
         self._latest: object = None
 
     def changed(self, values: dict[str, Any], *, can_be_sent: bool) -> None:
-        """Takes a form's new values. *network*, a while later, where the provider has an estimate call and they can be sent."""
+        """Price a form's new values; the provider's estimate call, if any, follows once the form rests. *network*."""
         mine = self._latest = object()
         self._set(estimate(self._spec, values))
-        if self._asks and can_be_sent:
-            ENGINE.submit(self._ask(values, mine))
+        if self._has_call and can_be_sent:
+            ENGINE.submit(self._request(values, mine))
 
-    async def _ask(self, values: dict[str, Any], mine: object) -> None:
+    async def _request(self, values: dict[str, Any], mine: object) -> None:
         await asyncio.sleep(REST_S)
-        if mine is not self._latest:
-            return
-        told = await self._session.advice.price(self._spec, values)
         if mine is self._latest:
-            self._set(told)
+            price = await self._session.advice.price(self._spec, values)
+            if mine is self._latest:
+                self._set(price)
 
-    def _set(self, told: Estimate) -> None:
-        if told != self.now:
-            self.now = told
-            self._tell()
+    def _set(self, price: Estimate) -> None:
+        if price != self.now:
+            self.now = price
+            self._notify()

@@ -1,5 +1,6 @@
-"""What a panel says while a task runs and when it ends, as HTML."""
+"""The status lines of a panel: progress, results, warnings and errors, as HTML."""
 
+import re
 from collections.abc import Callable
 from typing import Any
 
@@ -14,23 +15,29 @@ from seedance_nb._media.preflight import Report
 from seedance_nb._task.task import Task
 from seedance_nb._web.origins import host_of
 
-_WORDS = {
+_STATES = {
     State.WAITING: "Waiting to be sent",
     State.SENDING: "Sending",
     State.QUEUED: "Queued",
-    State.RUNNING: "Generating",
-    State.OTHER: "In a state that the document does not name",
-    State.DONE: "Fetching the video",
+    State.RUNNING: "Generating…",
+    State.OTHER: "In a state that the schema does not define",
+    State.DONE: "Downloading the video",
 }
-
 
 CHECK = Html('<span class="sdn-done">✓</span>')
 SIMULATED = Html('<span class="sdn-badge">SIMULATED</span>')
+_PANEL_STEPS = {
+    r"\brun it again with": "open the panel again with",
+    r"\brun (the same cell )?again": "press Generate again",
+    r"\b(re)?send (the|this) (same|request)( request)?( again)? (as|with) take=\d+": "press Another take",
+    r"sd\.task\('[^']*'\)\.wait\(\)": "Generate",
+}
+"""The next step of an error in a panel: what it says in code, as a pattern, and the button that does it."""
 ERROR = Html('<div class="sdn-error" role="alert">{}</div>')
 
 
 def running_html(row: Row, waited: float) -> Html:
-    """The bar, the state and the seconds so far. *pure*; the bar has the provider's own percentage where it tells one."""
+    """The progress bar, the state and the seconds so far; the percentage is the provider's own. *pure*."""
     bar, percent = Html("<i></i>"), ""
     if row.progress is not None:
         bar = Html('<i style="width: {}%; animation: none"></i>').format(f"{row.progress:.0f}")
@@ -39,7 +46,7 @@ def running_html(row: Row, waited: float) -> Html:
     has_trouble = row.error and row.state in (*OPEN_STATES, State.WAITING)
     return Html('<div role="status"><div class="sdn-run">{}</div>{}{} · {} s{}{}{}</div>').format(
         bar,
-        _WORDS.get(row.state, row.state),
+        _STATES.get(row.state, row.state),
         word,
         f"{waited:.0f}",
         percent,
@@ -49,71 +56,74 @@ def running_html(row: Row, waited: float) -> Html:
 
 
 def left_html(row: Row) -> Html:
-    """That the waiting has ended and the task has not. *pure*."""
+    """The status after Stop waiting. *pure*."""
     return Html(
-        '<div role="status">The waiting was ended, the task was not: it goes on, and its video is kept when it comes.<br>'
-        "Take it up again with <code>sd.task('{}').wait()</code> or Generate.</div>"
+        '<div role="status">Stopped waiting; the task is still running, and its video will be saved.<br>'
+        "Press Generate again to resume it, or use <code>sd.task('{}').wait()</code>.</div>"
     ).format(row.name)
 
 
 def done_html(task: Task, waited: float) -> Html:
-    """That the video is there, how long it took in seconds and what it cost. *pure*."""
-    old = "This very request was made before, so its video is shown and nothing new was charged"
-    said = f"Done in {waited:.1f} s · {price_after(task.row)}" if task.is_new else old
-    return Html('<div role="status">{} {} · <code>{}</code></div>').format(CHECK, said, task.name)
+    """The status of a finished task: its time in seconds and its cost. *pure*."""
+    old = "You already generated this, so here is that video. No charge."
+    text = f"Done in {waited:.1f} s · {price_after(task.row)}" if task.is_new else old
+    return Html('<div role="status">{} {} · <code>{}</code></div>').format(CHECK, text, task.name)
 
 
-def looking_html(values: Any) -> Html:
-    """That the files behind the addresses are being looked at. *pure*."""
-    return Html('<div class="sdn-dim" role="status">Looking at the media…</div>') if "://" in str(values) else Html()
+def checking_html(values: Any) -> Html:
+    """The status while the files behind the URLs are checked. *pure*."""
+    return Html('<div class="sdn-dim" role="status">Checking the files…</div>') if "://" in str(values) else Html()
 
 
 def unchecked_html(report: Report) -> Html:
-    """What could not be checked about the files, folded. *pure*."""
-    told = dict.fromkeys(f"{finding.path.rpartition('/input')[2]}: {finding.message}" for finding in report.unchecked)
-    if not told:
+    """The files that could not be fully checked, folded. *pure*."""
+    lines = dict.fromkeys(f"{finding.path.rpartition('/input')[2]}: {finding.message}" for finding in report.unchecked)
+    if not lines:
         return Html()
     count = len({finding.path for finding in report.unchecked})
     return Html(
-        '<details class="sdn-dim"><summary>{} could not be checked in every respect</summary><ul>{}</ul></details>'
-    ).format("1 file" if count == 1 else f"{count} files", Html("<li>{}</li>").each(told))
+        '<details class="sdn-dim"><summary>{} could not be fully checked</summary><ul>{}</ul></details>'
+    ).format("1 file" if count == 1 else f"{count} files", Html("<li>{}</li>").each(lines))
 
 
 def key_html(spec: Spec) -> Html:
-    """How a person gives a key, which no widget may hold: what stands in a widget is saved with the notebook. *pure*."""
+    """How to set a key. No widget asks for it, because widgets are saved with the notebook. *pure*."""
     return Html(
-        '<details class="sdn-dim"><summary>Use a key</summary>Run <code>{}</code> in a cell: it asks below the cell, shows '
-        "nothing of the key, and keeps it in no file. Then run this cell again. The key goes to {}, "
-        "and from then on the button says what a video costs.</details>"
+        '<details class="sdn-dim"><summary>Use a key</summary>Run <code>{}</code> in a new cell: it prompts for the key, hides '
+        "it, and does not save it. Then run the cell of this panel again. The key goes to {}, and the button shows "
+        "the price.</details>"
     ).format(f'sd.ask_key("{spec.provider}")', host_of(spec.server))
 
 
-def unsure_html(spec: Spec, warned: tuple[Problem, ...]) -> Html:
-    """What is doubtful about a request that a person is about to pay for. *pure*."""
+def confirm_html(spec: Spec, warnings: tuple[Problem, ...]) -> Html:
+    """The warnings to confirm before a paid request is sent. *pure*."""
     return Html(
-        '<div class="sdn-warn" role="alert">Nothing has been sent. This goes beyond limits that are known from elsewhere:'
-        "<ul>{}</ul>Press Generate again to send it as it is.</div>"
-    ).format(Html("<li>{}</li>").each(sentence(problem, labels_of(spec)) for problem in warned))
+        '<div class="sdn-warn" role="alert">Nothing has been sent. Check these warnings first:'
+        "<ul>{}</ul>Press Generate again to send it anyway.</div>"
+    ).format(Html("<li>{}</li>").each(sentence(problem, labels_of(spec)) for problem in warnings))
 
 
 def failed_html(error: SeedanceError) -> Html:
-    """An error with what it cost and what to do next. *pure*."""
-    return ERROR.format(Html("<br>").join(str(error).splitlines()))
+    """An error with what was charged and the next step, which names buttons in place of cells. *pure*."""
+    text, next_, step = str(error).rpartition("\nNext: ")
+    for cell_step, panel_step in _PANEL_STEPS.items():
+        step = re.sub(cell_step, panel_step, step)
+    return ERROR.format(Html("<br>").join(f"{text}{next_}{step}".splitlines()))
 
 
 def unexpected_html(error: Exception) -> Html:
-    """An error that is none of ours. *pure*."""
+    """An unexpected error. *pure*."""
     return ERROR.format(f"Something unexpected happened: {error!r}")
 
 
-def guarded(where: str, act: Callable[[], None], say: Callable[[Html], None]) -> Callable[[Any], None]:
-    """What a button calls to `act`: an error of it is logged and said, because nobody would see one in a callback."""
+def guarded(where: str, act: Callable[[], None], show: Callable[[Html], None]) -> Callable[[Any], None]:
+    """`act` as a button's callback: an error is logged and shown, because nobody would see one there."""
 
     def call(_: Any) -> None:
         try:
             act()
-        except Exception as error:  # noqa: BLE001 - it is said
+        except Exception as error:  # noqa: BLE001 - it is shown
             log_unexpected(where, error)
-            say(unexpected_html(error))
+            show(unexpected_html(error))
 
     return call

@@ -1,4 +1,4 @@
-"""The uploads of a document's provider, as a form takes them."""
+"""Uploads to a model's provider, as a form uses them."""
 
 from collections.abc import Callable
 from concurrent.futures import Future
@@ -9,18 +9,18 @@ from seedance_nb._task.engine import ENGINE
 
 
 class ProviderUploads:
-    """The uploads that a document's provider has; `desk` gives the free calls with the key of the moment."""
+    """Uploads to a model's provider; `account` returns its free calls with the current key."""
 
-    def __init__(self, desk: Callable[[], Account], spec: Spec) -> None:
-        self._desk = desk
+    def __init__(self, account: Callable[[], Account], spec: Spec) -> None:
+        self._account = account
         self.provider = spec.provider
         self.uploads = "upload" in spec.calls
         self.assets = "asset" in spec.calls
 
     def upload(self, content: bytes, name: str) -> Future[str]:
-        """The public address of the bytes, once they are there. *network*."""
-        return ENGINE.submit(self._desk().upload(content, name))
+        """The public URL of the bytes, once they are uploaded. *network*."""
+        return ENGINE.submit(self._account().upload(content, name))
 
     def asset(self, address: str, kind: str) -> Future[str]:
-        """The `asset://` address of a public address, once the provider says that it is ready. *network*."""
-        return ENGINE.submit(self._desk().asset(address, kind))
+        """The `asset://` URL of a public URL, once the provider reports that it is ready. *network*."""
+        return ENGINE.submit(self._account().asset(address, kind))

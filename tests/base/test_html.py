@@ -188,10 +188,10 @@ MAKERS: Mapping[str, Callable[[str], object]] = {
     "_notebook/status:running_html": lambda w: status.running_html(row(w, progress=5.0), 1),
     "_notebook/status:left_html": lambda w: status.left_html(row(w)),
     "_notebook/status:done_html": lambda w: status.done_html(task(w), 1),
-    "_notebook/status:looking_html": lambda w: status.looking_html({"a": f"https://{w}"}),
+    "_notebook/status:checking_html": lambda w: status.checking_html({"a": f"https://{w}"}),
     "_notebook/status:unchecked_html": lambda w: status.unchecked_html(report(w)),
     "_notebook/status:key_html": lambda w: status.key_html(spec(w)),
-    "_notebook/status:unsure_html": lambda w: status.unsure_html(spec(w), (problem(w),)),
+    "_notebook/status:confirm_html": lambda w: status.confirm_html(spec(w), (problem(w),)),
     "_notebook/status:failed_html": lambda w: status.failed_html(sd.SeedanceError(w, next_step=w)),
     "_notebook/status:unexpected_html": lambda w: status.unexpected_html(ValueError(w)),
     "_notebook/toolbar:code_html": lambda w: toolbar.code_html(code(w)),
@@ -214,7 +214,7 @@ MAKERS: Mapping[str, Callable[[str], object]] = {
 }  # fmt: skip
 # What shows none of the texts that it is given.
 WORDLESS = {
-    "_task/video:badge", "_form/labels:_count_html", "_form/form:css", "_notebook/status:looking_html",
+    "_task/video:badge", "_form/labels:_count_html", "_form/form:css", "_notebook/status:checking_html",
     "_notebook/compare/view:done_html",
 }  # fmt: skip
 

@@ -1,6 +1,8 @@
 """The panel: a click is one task, of what the screen shows; progress and errors are seen; the video is an output."""
 
+import ast
 import json
+import re
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -12,6 +14,7 @@ from support.waiting import Handle, short, until
 import seedance_nb as sd
 from seedance_nb._notebook import panel as _panel
 from seedance_nb._notebook.panel import Panel
+from seedance_nb._notebook.status import failed_html
 
 MODEL = "crun/seedance-2.0-fast-r2v"
 GOOD = {"prompt": "A fox", "reference_images": ["https://example.com/a.png"], "duration": 4, "resolution": "480p"}
@@ -80,18 +83,19 @@ def test_a_problem_is_shown_at_its_field_and_nothing_is_sent(panel: Panel, provi
     assert not panel._go.disabled
 
 
-def test_a_refusal_is_told_in_the_panel(panel: Panel, provider: Provider) -> None:
+def test_a_refusal_is_shown_in_the_panel_and_names_its_button(panel: Panel, provider: Provider) -> None:
     provider.on_create = [(200, {"code": 402, "message": "Insufficient <b>Credits</b>"})]
     panel.form.values = GOOD
     panel._go.click()
     until(done(panel))
     assert "Insufficient &lt;b&gt;Credits&lt;/b&gt;" in panel._status.value
     assert "Nothing was charged." in panel._status.value
-    assert "top up the account" in panel._status.value
+    assert "top up the account, then press Generate again" in panel._status.value
+    assert "cell" not in panel._status.value
     assert shown(panel) == []
 
 
-def test_something_unexpected_is_told_too(panel: Panel, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_something_unexpected_is_shown_too(panel: Panel, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(panel.form, "validate", lambda: 1 / 0)
     panel._go.click()
     until(done(panel))
@@ -107,7 +111,7 @@ def test_to_stop_waiting_leaves_the_task(panel: Panel, provider: Provider) -> No
     assert "sdn-hidden" not in panel._stop._dom_classes
     panel._stop.click()
     until(done(panel))
-    assert "The waiting was ended, the task was not" in panel._status.value
+    assert "Stopped waiting; the task is still running" in panel._status.value
     assert panel.task is not None
     assert not panel.task.future().done()
     provider.on_status = ["success"]
@@ -120,7 +124,7 @@ def test_the_same_request_again_is_shown_and_not_paid(panel: Panel, provider: Pr
         panel._go.click()
         until(done(panel))
     assert len(provider.charges) == 1
-    assert "nothing new was charged" in panel._status.value
+    assert "You already generated this, so here is that video. No charge." in panel._status.value
     assert len(shown(panel)) == 2
 
 
@@ -166,7 +170,7 @@ def test_a_locked_ledger_would_hold_up_no_other_task_while_a_panel_waits_for_it(
     assert not [what for what, is_held_up in on_the_loop if is_held_up]
 
 
-def test_an_unclear_request_offers_no_button_that_pays_for_another(panel: Panel, provider: Provider) -> None:
+def test_an_unknown_outcome_offers_no_button_that_pays_for_another(panel: Panel, provider: Provider) -> None:
     provider.on_create = ["close", "ok"]
     panel.form.values = GOOD
     for _ in range(2):
@@ -176,3 +180,53 @@ def test_an_unclear_request_offers_no_button_that_pays_for_another(panel: Panel,
         assert ".resolve()" in panel._status.value
         assert "sdn-hidden" in panel._again._dom_classes
     assert len(provider.headers) == 1
+
+
+def next_steps() -> list[str]:
+    """Every next step that the package writes, with "1" in place of what is filled in."""
+    steps: list[str] = []
+    for path in sorted(Path(sd.__file__).parent.rglob("*.py")):
+        for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+            match node:
+                case ast.keyword(arg="next_step", value=value):
+                    steps += _texts(value)
+                case ast.Assign(targets=[ast.Name(id="hint" | "next_step")], value=value):
+                    steps += _texts(value)
+                case ast.arg(arg="next_step"):
+                    pass
+                case ast.FunctionDef(name="__init__", args=arguments):
+                    steps += [text for value in arguments.defaults + arguments.kw_defaults for text in _texts(value)]
+    return steps
+
+
+def _texts(value: ast.expr | None) -> list[str]:
+    match value:
+        case ast.Constant(value=str(text)):
+            return [text]
+        case ast.JoinedStr(values=parts):
+            return ["".join(map(_part, parts))]
+    return []
+
+
+def _part(part: ast.expr) -> str:
+    if isinstance(part, ast.FormattedValue):
+        return "'1'" if part.conversion == ord("r") else "1"
+    return str(getattr(part, "value", ""))
+
+
+ONLY_A_CELL_CAN = ("run its cell again",)  # a panel stays with the simulator, or with its provider, for good
+CELL = re.compile(r"\bcell again\b|\brun again\b|\btake=|\.wait\(\)")
+
+
+def test_the_next_step_of_an_error_in_a_panel_names_its_buttons_and_no_cell() -> None:
+    steps = [step for step in next_steps() if not step.startswith(ONLY_A_CELL_CAN)]
+    assert any(CELL.search(step) for step in steps), "the control: in code the steps are of cells"
+    shown_steps = [failed_html(sd.SeedanceError("x", next_step=step)) for step in steps]
+    assert [step for step in shown_steps if CELL.search(str(step))] == []
+    assert "Next: press Another take" in failed_html(
+        sd.SeedanceError("x", next_step="send the same request again with take=2")
+    )
+
+
+def test_a_providers_words_are_shown_in_a_panel_as_they_are() -> None:
+    assert "run the same cell again" in failed_html(sd.Refused("run the same cell again", code=422))

@@ -1,4 +1,4 @@
-"""What a panel tells before money moves: the price, doubtful limits, files that do not fit, uploads."""
+"""What a panel shows before money moves: the price, doubtful limits, files that do not fit, uploads."""
 
 from collections.abc import Callable
 from datetime import UTC, datetime
@@ -99,7 +99,7 @@ def test_where_nothing_is_charged_a_doubt_is_shown_and_stops_nothing(monkeypatch
     assert "sdn-warn" in panel.form._controls["/input/duration"]._box.description  # type: ignore[attr-defined]
 
 
-def test_a_file_that_breaks_a_limit_is_told_at_its_entry_and_nothing_is_sent(
+def test_a_file_that_breaks_a_limit_is_reported_at_its_entry_and_nothing_is_sent(
     panel_for: Callable[[str], Panel], provider: Provider
 ) -> None:
     provider.files = {"/small.png": picture(200, 200), "/good.png": picture(640, 360)}
@@ -125,8 +125,8 @@ def test_what_could_not_be_looked_at_is_said_and_stops_nothing(
     panel.form.values = {"prompt": "x", "reference_images": ["https://example.com/a.png", "asset://asset-1"]}
     pressed(panel)
     assert len(provider.charges) == 1
-    assert "2 files could not be checked" in panel._seen.value
-    assert "an uploaded asset" in panel._seen.value
+    assert "2 files could not be fully checked" in panel._unchecked.value
+    assert "an uploaded asset" in panel._unchecked.value
 
 
 def test_a_script_asks_for_the_look_itself(provider: Provider, tmp_path: Path) -> None:

@@ -236,4 +236,4 @@ def test_undo_reset_and_code_stand_below_the_fields(panel: Panel) -> None:
 def test_values_that_cannot_be_sent_have_no_code_but_a_reason(panel: Panel) -> None:
     panel.form._controls["/input/prompt"].widget.value = "half \ud83d"
     panel._tools._fold.click()
-    assert "There is no code for these values" in panel._tools._view.value
+    assert "These values have no code" in panel._tools._view.value
