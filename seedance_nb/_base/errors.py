@@ -1,23 +1,23 @@
-"""What can go wrong, and what to do next.
+"""The exceptions and warnings of the package.
 
     SeedanceError
-    ├── SpecError            a document that cannot be used: .file, .pointer
-    ├── OverBudget           the request would go beyond the budget: .budget, .spent, .price; nothing was sent
-    ├── InvalidInput         .problems: all of them, each with path, value, limit and the document's sentence
-    ├── Refused              the provider said no: .code, .provider_message
+    ├── SpecError            a schema that cannot be used: .file, .pointer
+    ├── OverBudget           the request would exceed the budget: .budget, .spent, .price
+    ├── InvalidInput         a request that breaks documented limits: .problems has all of them
+    ├── Refused              the provider rejected the request: .code, .provider_message
     │   ├── Unauthorized     the key is missing, wrong or disabled
     │   ├── NoCredits        the account has too few credits
-    │   ├── RateLimited      too many requests: .retry_after in seconds, None if not said
+    │   ├── RateLimited      too many requests: .retry_after in seconds, None if not reported
     │   └── Unavailable      maintenance, or a feature that is switched off
     ├── Unreachable          no connection was made: .sent is False, so trying again is safe
-    ├── UnknownOutcome       the request left, no clear answer came: .task; never sent again by itself
-    ├── TaskFailed           the provider could not make the video: .task
-    ├── WaitTimeout          still running when the waiting ended: .task (also a TimeoutError)
-    ├── MediaError           what came back is not a video, or could not be fetched or kept: .task
+    ├── UnknownOutcome       the request may or may not have been charged: .task; never sent again automatically
+    ├── TaskFailed           the provider could not generate the video: .task
+    ├── WaitTimeout          the task is still running: .task (also a TimeoutError)
+    ├── MediaError           the result is not a video, or could not be downloaded or saved: .task
     └── LedgerError          the ledger cannot be read or written; nothing is sent without it: .file
 
-Each one has `.charged` ("not charged", "charged" or "unknown") and `.next_step`; both are part of its text.
-Errors are equal when their types and facts are equal.
+Each has `.charged` ("not charged", "charged" or "unknown") and `.next_step`; both are part of its text.
+Errors are equal when their types and attributes are equal.
 """
 
 import inspect
@@ -37,49 +37,70 @@ Charged = Literal["not charged", "charged", "unknown"]
 
 
 class MediaWarning(UserWarning):
-    """A file of a request could not be looked at in every respect; the request is sent all the same."""
+    """A file of a request could not be fully checked; the request is sent anyway.
+
+    >>> import warnings
+    >>> with warnings.catch_warnings():
+    ...     warnings.simplefilter("error", sd.MediaWarning)
+    """
 
 
 class KeyWarning(UserWarning):
-    """A key stands in a cell of the notebook."""
+    """An API key is written in a cell, so it is saved in the notebook. The warning does not show the key.
+
+    >>> import warnings
+    >>> with warnings.catch_warnings():
+    ...     warnings.simplefilter("error", sd.KeyWarning)
+    """
 
 
 class LimitWarning(UserWarning):
-    """A request goes beyond a limit that is known from elsewhere and not from the provider's own page; it is sent all the same."""
+    """A request exceeds a limit that comes from other sources, not from the provider's own docs; it is sent anyway.
+
+    >>> import warnings
+    >>> with warnings.catch_warnings():
+    ...     warnings.simplefilter("ignore", sd.LimitWarning)
+    """
 
 
-def emit_warnings(doubts: Iterable[object], kind: type[Warning]) -> None:
-    """Each doubt as a Python warning of this kind, which names the person's own line."""
+def emit_warnings(messages: Iterable[object], category: type[Warning]) -> None:
+    """Issues each message as a Python warning that points at the caller's own line."""
     level, frame = 1, inspect.currentframe()
     while frame is not None and frame.f_code.co_filename.startswith(_PACKAGE):
         level, frame = level + 1, frame.f_back
-    for doubt in doubts:
-        warnings.warn(str(doubt), kind, stacklevel=level)
+    for message in messages:
+        warnings.warn(str(message), category, stacklevel=level)
 
 
-def caller_line(frames: TracebackType | None) -> str:
-    """The person's own line of code that led to an error, with its number; "" where it is not known. *reads files*."""
-    own = [frame for frame in traceback.extract_tb(frames) if not frame.filename.startswith(_PACKAGE)]
-    told = own[0] if own else None
-    for frame in own:
-        if "ipykernel" in frame.filename or frame.filename.startswith("<ipython"):
-            told = frame
-    if told is None or not told.line:
+def caller_line(traceback_: TracebackType | None) -> str:
+    """The caller's own line of code that led to an error, with its number; "" if it is not known. *reads files*."""
+    frames = [frame for frame in traceback.extract_tb(traceback_) if not frame.filename.startswith(_PACKAGE)]
+    cells = [frame for frame in frames if "ipykernel" in frame.filename or frame.filename.startswith("<ipython")]
+    frame = cells[-1] if cells else frames[0] if frames else None
+    if frame is None or not frame.line:
         return ""
-    code = "" if "key" in told.line.casefold() else f":  {shorten(told.line, 90, placeholder=' …')}"
-    return f"line {told.lineno}{code}"
+    code = "" if "key" in frame.line.casefold() else f":  {shorten(frame.line, 90, placeholder=' …')}"
+    return f"line {frame.lineno}{code}"
 
 
 _PACKAGE = f"{Path(__file__).parents[1]}{os.sep}"
 _MONEY = {
     "not charged": "Nothing was charged.",
-    "charged": "The provider may bill this task.",
-    "unknown": "Whether it was charged is not known.",
+    "charged": "The provider may charge for this task.",
+    "unknown": "You may have been charged.",
 }
 
 
 class SeedanceError(Exception):
-    """The one class to catch for everything that this library raises on purpose."""
+    """The base class of every error that this package raises on purpose.
+
+    Attributes: `message` (what happened), `charged` ("not charged", "charged" or "unknown") and `next_step`.
+
+    >>> print(sd.SeedanceError("The disk is full.", next_step="free some space"))
+    The disk is full.
+    Nothing was charged.
+    Next: free some space
+    """
 
     def __init__(self, message: str = "", *, next_step: str = "", charged: Charged = "not charged") -> None:
         super().__init__(message)
@@ -92,7 +113,7 @@ class SeedanceError(Exception):
         return "\n".join(line for line in lines if line)
 
     def _render_traceback_(self) -> list[str]:
-        # IPython shows this in place of a traceback: the person's own line, and the help; `%debug` still has all frames.
+        # IPython shows this instead of a traceback: the caller's own line and the message; `%debug` still has all frames.
         name = type(self).__name__
         line = caller_line(self.__traceback__)
         return [f"\x1b[31m{name}\x1b[0m{f' at {line}' if line else ''}", "", *str(self).splitlines()]
@@ -105,19 +126,32 @@ class SeedanceError(Exception):
 
 
 class SpecError(SeedanceError):
-    """A document that cannot be used. `file` names it, `pointer` is a JSON Pointer to the place."""
+    """A schema, or a model's name, that cannot be used.
+
+    Attributes: `file` (the schema file), `pointer` (a JSON Pointer to the problem in it).
+
+    >>> error = sd.SpecError("must be text", file="model.yaml", pointer="/x-task")
+    >>> error.message
+    'model.yaml, /x-task: must be text'
+    """
 
     def __init__(
-        self, message: str, *, file: str = "", pointer: str = "", next_step: str = "mend the document at that place"
+        self, message: str, *, file: str = "", pointer: str = "", next_step: str = "correct the schema at this path"
     ) -> None:
-        super().__init__(f"{file or 'document'}, {pointer or '/'}: {message}", next_step=next_step)
+        super().__init__(f"{file or 'schema'}, {pointer or '/'}: {message}", next_step=next_step)
         self.args = (message,)
         self.file = file
         self.pointer = pointer
 
 
 class OverBudget(SeedanceError):
-    """No room in the budget, or no way to tell. `budget`, `spent` and `price` are in the provider's unit, None if unknown."""
+    """The request would exceed `budget=`, or its price is unknown; nothing was sent.
+
+    Attributes: `budget`, `spent` and `price` in the provider's unit, None if unknown.
+
+    >>> sd.OverBudget("Too expensive.", budget=40, spent=12.5, price=30).price
+    30
+    """
 
     def __init__(
         self,
@@ -126,7 +160,7 @@ class OverBudget(SeedanceError):
         budget: float | None = None,
         spent: float | None = None,
         price: float | None = None,
-        next_step: str = "run it again with a larger budget= if it is worth that",
+        next_step: str = "to send it anyway, run it again with a larger budget=",
     ) -> None:
         super().__init__(message, next_step=next_step)
         self.budget = budget
@@ -135,7 +169,16 @@ class OverBudget(SeedanceError):
 
 
 class InvalidInput(SeedanceError):
-    """Input that the document does not allow; nothing was sent and nothing recorded. `problems` holds all of them."""
+    """A request that the model's schema does not allow; nothing was sent or recorded.
+
+    Attributes: `problems`, a tuple of every `sd.Problem`.
+
+    >>> try:
+    ...     sd.submit("crun/seedance-2.0-i2v", promt="A fox runs")
+    ... except sd.InvalidInput as error:
+    ...     print(error.problems[0].message)
+    unknown field; did you mean 'prompt'?
+    """
 
     def __init__(self, problems: tuple[Problem, ...]) -> None:
         count = "1 problem" if len(problems) == 1 else f"{len(problems)} problems"
@@ -148,59 +191,81 @@ class InvalidInput(SeedanceError):
 
 
 class Refused(SeedanceError):
-    """The provider's documented no. `code` is its own number, `provider_message` are its own words."""
+    """The provider rejected the request with a documented error.
 
-    hint = "read the provider's words above"
+    Attributes: `code` (the provider's own error code), `provider_message` (the provider's own words).
+
+    >>> error = sd.Refused("Model not found", code=404)
+    >>> error.code, error.provider_message
+    (404, 'Model not found')
+    """
+
+    hint = "read the provider's message above"
 
     def __init__(
-        self,
-        message: str = "",
-        *,
-        code: int | str | None = None,
-        next_step: str = "",
-        charged: Charged = "not charged",
+        self, message: str = "", *, code: int | str | None = None, next_step: str = "", charged: Charged = "not charged"
     ) -> None:
-        head = (
-            f"The provider refused the request ({code}): {quote_lines(message)}"
-            if code is not None
-            else quote_lines(message)
-        )
-        super().__init__(head, next_step=next_step or self.hint, charged=charged)
+        intro = "" if code is None else f"The provider refused the request ({code}): "
+        super().__init__(intro + quote_lines(message), next_step=next_step or self.hint, charged=charged)
         self.args = (message,)
         self.provider_message = message
         self.code = code
 
 
 class Unauthorized(Refused):
-    """The key is missing, malformed, wrong or disabled."""
+    """The API key is missing, malformed, wrong or disabled.
 
-    hint = "check the key; it is taken from api_key=, the environment, Colab's secrets, the keyring or sd.ask_key, in this order"
+    >>> isinstance(sd.Unauthorized("Invalid key", code=401), sd.Refused)
+    True
+    """
+
+    hint = "check the key; it is read from api_key=, the environment, Colab's secrets, the keyring or sd.ask_key, in this order"
 
 
 class NoCredits(Refused):
-    """The account has too few credits."""
+    """The account has too few credits.
+
+    >>> sd.NoCredits("Insufficient credits", code=402).next_step
+    'top up the account, then run the same cell again'
+    """
 
     hint = "top up the account, then run the same cell again"
 
 
 class RateLimited(Refused):
-    """Too many requests. `retry_after` is in seconds, None if the provider did not say."""
+    """The provider received too many requests.
 
-    hint = "wait a little, then run the same cell again"
+    Attributes: `retry_after`, the seconds to wait, None if the provider did not report them.
+
+    >>> sd.RateLimited("Slow down", code=429).retry_after is None
+    True
+    """
+
+    hint = "wait a moment, then run the same cell again"
     retry_after: float | None = None
 
 
 class Unavailable(Refused):
-    """The service is in maintenance or the feature is switched off."""
+    """The service is in maintenance, or the feature is switched off.
 
-    hint = "try again later; the request was not taken"
+    >>> sd.Unavailable("Maintenance", code=455).charged
+    'not charged'
+    """
+
+    hint = "try again later; the request was not accepted"
 
 
 class Unreachable(SeedanceError):
-    """No connection to the provider was made, so no byte of the request left. `sent` is always False."""
+    """No connection to the provider was made, so the request was not sent.
+
+    Attributes: `sent`, always False.
+
+    >>> sd.Unreachable("No route to api.crun.ai.").sent
+    False
+    """
 
     def __init__(
-        self, message: str = "", next_step: str = "check the network and the address, then run the same cell again"
+        self, message: str = "", next_step: str = "check the network and the URL, then run the same cell again"
     ) -> None:
         super().__init__(message, next_step=next_step)
         self.sent = False
@@ -215,23 +280,53 @@ class TaskError(SeedanceError):
 
 
 class UnknownOutcome(TaskError):
-    """The request was sent and no clear answer came back; the same request is not sent again by itself."""
+    """The request was sent and its answer was lost, so it may or may not have been charged.
+
+    It is never sent again automatically. Attributes: `task`, for `sd.task(name).resolve()`.
+
+    >>> sd.UnknownOutcome("The connection broke.", task="#1-3f9c").charged
+    'unknown'
+    """
 
 
 class TaskFailed(TaskError):
-    """The provider accepted the task and could not make the video; the message holds its words."""
+    """The provider accepted the task and could not generate the video; the message has the provider's words.
+
+    Attributes: `task`, its name for `sd.task(name)`.
+
+    >>> sd.TaskFailed("Moderation.", task="crun:task_1").task
+    'crun:task_1'
+    """
 
 
 class WaitTimeout(TaskError, TimeoutError):
-    """The waiting ended before the task did; the task goes on and can be taken up again."""
+    """The `timeout=` of a wait has passed; the task is still running and can be resumed.
+
+    Attributes: `task`, for `sd.task(name).wait()`.
+
+    >>> isinstance(sd.WaitTimeout("Still running.", task="crun:task_1"), TimeoutError)
+    True
+    """
 
 
 class MediaError(TaskError):
-    """What came back is not the video that was promised, or could not be fetched or kept."""
+    """The result is not a valid video, or it could not be downloaded or saved.
+
+    Attributes: `task`, its name for `sd.task(name)`.
+
+    >>> sd.MediaError("The file is empty.", task="crun:task_1", charged="charged").charged
+    'charged'
+    """
 
 
 class LedgerError(SeedanceError):
-    """The ledger cannot be read or written; no new request is sent without it. `file` is where it lies."""
+    """The ledger cannot be read or written; no new request is sent without it.
+
+    Attributes: `file`, the path of the ledger.
+
+    >>> sd.LedgerError("The disk is full.", file="ledger.sqlite3").file
+    'ledger.sqlite3'
+    """
 
     def __init__(
         self, message: str = "", *, file: str = "", charged: Charged = "not charged", next_step: str = ""
@@ -239,3 +334,9 @@ class LedgerError(SeedanceError):
         usual = f"make {file or 'the ledger'} readable and writable, or set SEEDANCE_LEDGER"
         super().__init__(message, charged=charged, next_step=next_step or usual)
         self.file = file
+
+
+for _class in [*vars().values()]:
+    # Public classes say where users find them: in tracebacks, in `help()` and in pickles.
+    if isinstance(_class, type) and issubclass(_class, SeedanceError | UserWarning) and _class is not TaskError:
+        _class.__module__ = "seedance_nb"

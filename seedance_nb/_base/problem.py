@@ -1,4 +1,4 @@
-"""What is wrong with a request, or odd about a document: values that carry their sentence."""
+"""Problems of requests and of schemas, with the documented sentence behind them."""
 
 from dataclasses import dataclass
 from typing import Any
@@ -8,13 +8,19 @@ from seedance_nb._base.values import ABSENT, pointer_parts
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Problem:
-    """One thing that is wrong with a request, at its place, with the limit and the sentence that says so.
+    """One thing that is wrong with a request.
 
-    `path` is a JSON Pointer into the request body; `value` is what was found there (`ABSENT` if nothing);
-    `limit` is what the document allows, in the field's own unit; `quote` is the document's sentence, "" if it has none.
-    `others` are pointers of further fields that could mend it. `warns` is True where the limit is known from elsewhere
-    (`source` says where) and not from the provider's own page: such a problem is said and does not stop a request.
+    Attributes: `path` (a JSON Pointer into the request body), `message` (one clause), `rule` (the schema keyword), `value`
+    (what the request has there, `ABSENT` if nothing), `limit` (what is allowed, in the field's own unit), `quote` (the
+    documented sentence, "" if there is none), `source` (where quote or limit come from), `others` (JSON Pointers of fields
+    that could solve it) and `warns` (True for a limit from other sources, which does not stop a request).
+
+    >>> problem = sd.check("crun/seedance-2.0-i2v", promt="A fox runs")[0]
+    >>> problem.path, problem.message
+    ('/input/promt', "unknown field; did you mean 'prompt'?")
     """
+
+    __module__ = "seedance_nb"
 
     path: str
     message: str
@@ -28,18 +34,22 @@ class Problem:
 
     @property
     def field(self) -> str:
-        """The last name in the path that is not a position in a list. *pure*."""
+        """The last name in the path that is not a list index. *pure*."""
         return next((part for part in reversed(pointer_parts(self.path)) if not part.isdigit()), "")
 
     def __str__(self) -> str:
-        quote = f'\n      the document: "{self.quote}"' if self.quote else ""
-        known = f"\n      not in the provider's own page, but in {self.source}" if self.source else ""
-        return f"{'warning: ' if self.warns else ''}{self.path or '/'}: {self.message}{quote}{known}"
+        source = self.source or "the provider's docs"
+        origin = f"\n      {'According to' if self.warns else 'From'} {source}"
+        if self.quote:
+            origin += f': "{self.quote}"'
+        elif not (self.warns and self.source):
+            origin = ""
+        return f"{'warning: ' if self.warns else ''}{self.path or '/'}: {self.message}{origin}"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Oddity:
-    """One thing that is odd about a document, and how it is read all the same. `pointer` is a JSON Pointer to the place."""
+    """One problem of a schema, and how it is read anyway. `pointer` is a JSON Pointer to it."""
 
     pointer: str
     message: str

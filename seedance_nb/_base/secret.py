@@ -64,7 +64,7 @@ class Secret:
             return ""
         size = len(self.reveal())
         bad = next((place for place, sign in enumerate(self.reveal(), 1) if not "!" <= sign <= "~"), size)
-        return f"character {bad} of {size} is not a plain printable one" if size else "it is empty"
+        return f"character {bad} of {size} is not a printable ASCII character" if size else "it is empty"
 
     def __eq__(self, other: object) -> bool:
         return isinstance(other, Secret) and hmac.compare_digest(_raw(self.reveal()), _raw(other.reveal()))
@@ -101,7 +101,7 @@ def as_secret(api_key: object) -> Secret | None:
     elif isinstance(api_key, bytes | bytearray):
         secret = Secret(api_key.decode("utf-8", "replace"), "api_key=")
     else:
-        secret = Secret("", f"api_key=, which is a {type(api_key).__name__} and no text,")
+        secret = Secret("", f"api_key=, which is a {type(api_key).__name__} and not text,")
     del api_key
     warn_if_in_cell(secret)
     return secret
@@ -112,12 +112,12 @@ def warn_if_in_cell(secret: Secret) -> None:
     if not _stands_in_a_cell(secret) or secret.fingerprint() in _WARNED:
         return
     _WARNED.add(secret.fingerprint())
-    told = (
-        f"The key from {secret.source} stands in a cell, so it is in the notebook and in IPython's history. Take it out, "
-        "make a new one at the provider, and give that one with sd.ask_key(provider) or the environment."
+    message = (
+        f"The key from {secret.source} is in a cell, so it is saved in the notebook and in IPython's history. Remove it, "
+        "create a new key at the provider, and set that one with sd.ask_key(provider) or the environment."
     )
     # Python shows the line that a warning names, so it must not be the person's line, which has the key.
-    warnings.warn(told, KeyWarning, stacklevel=1)
+    warnings.warn(message, KeyWarning, stacklevel=1)
 
 
 def mask_keys(text: str) -> str:

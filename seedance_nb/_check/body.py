@@ -59,7 +59,9 @@ def extra_problem(extra: Any) -> Problem | None:
     """What is wrong with `extra` itself, None if it is an object with text as keys. *pure*."""
     if extra is None or (isinstance(extra, Mapping) and all(isinstance(name, str) for name in extra)):
         return None
-    return Problem(path="extra", message="is an object: names, or JSON Pointers, and their values", rule="type")
+    return Problem(
+        path="extra", message="must be a dict of field names (or JSON Pointers) and their values", rule="type"
+    )
 
 
 def values_by_role(spec: Spec, body: Mapping[str, Any]) -> dict[str, Any]:
@@ -118,8 +120,8 @@ def sound(value: Any, path: JsonPath, problems: list[Problem]) -> Any:
         for key, item in value.items():
             made[key] = sound(item, (*path, str(key)), problems)
             if not isinstance(key, str):
-                told = "a key must be text"
-                problems.append(Problem(path=to_pointer((*path, str(key))), message=told, rule="json", value=key))
+                pointer = to_pointer((*path, str(key)))
+                problems.append(Problem(path=pointer, message="a key must be text", rule="json", value=key))
         return made
     if not (fault := _fault(value)):
         return value
@@ -130,16 +132,16 @@ def sound(value: Any, path: JsonPath, problems: list[Problem]) -> Any:
 def _fault(value: Any) -> str:
     """Why JSON text cannot carry a value that holds no others, "" if it can."""
     if isinstance(value, float) and not math.isfinite(value):
-        return f"{value} is not a number that JSON can carry"
+        return f"{value} is not a JSON number"
     if isinstance(value, TooDeep):
-        return "is nested too deeply, or holds itself"
+        return "is nested too deeply, or contains itself"
     if isinstance(value, int) and abs(value) > _LARGEST:
-        return "is a larger number than JSON readers take"
+        return "is too large a number for JSON"
     if isinstance(value, str) and any("\ud800" <= sign <= "\udfff" for sign in value):
-        return "has half of a surrogate pair, which cannot be sent as text"
+        return "contains half of a surrogate pair, which cannot be sent as text"
     if value is None or isinstance(value, str | int | float):
         return ""
-    return f"a {type(value).__name__} is not something that JSON can carry"
+    return f"a {type(value).__name__} cannot be written as JSON"
 
 
 class TooDeep:

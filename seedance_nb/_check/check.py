@@ -71,13 +71,16 @@ def check(spec: Spec, body: Any, extra: tuple[str, ...] = ()) -> tuple[Problem, 
 
 
 def _worded(spec: Spec, problem: Problem) -> Problem:
-    """A problem with the sentence that is nearest to it, and with how a local file gets to this provider."""
-    if "upload" in spec.calls and problem.message.startswith(LOCAL):
-        told = f"{LOCAL}; this provider takes addresses only: sd.upload sends the file there and gives one"
-        return replace(problem, message=told)
-    if not problem.quote and problem.rule in _OF_THE_WHOLE:
-        return replace(problem, quote=_nearest_sentence(spec, problem.path))
-    return problem
+    """The problem with the documented sentence that fits best, its source, and how a local file gets to this provider."""
+    is_local = "upload" in spec.calls and problem.message.startswith(LOCAL)
+    message = (
+        f"{LOCAL}; this provider accepts only URLs: sd.upload uploads it and returns one"
+        if is_local
+        else problem.message
+    )
+    quote = problem.quote or (_nearest_sentence(spec, problem.path) if problem.rule in _OF_THE_WHOLE else "")
+    source = f"{spec.provider}'s docs" if spec.vouched else "the schema"
+    return replace(problem, message=message, quote=quote, source=source if quote else "")
 
 
 def _keys_in(spec: Spec, body: Any) -> list[JsonPath]:

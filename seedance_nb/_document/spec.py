@@ -28,6 +28,8 @@ class Spec:
     only then is a key looked for by name. `callback_id` is the JSON Pointer to the task's id in a callback's body, "" if none is documented.
     """
 
+    __module__ = "seedance_nb"
+
     name: str
     file: str
     title: str

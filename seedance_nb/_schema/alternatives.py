@@ -82,20 +82,20 @@ def errors_for_alternatives(
     kinds = _together(errors, "type")
     if kinds is not None:
         yield ValidationError(
-            "is of no kind that fits", validator="type", validator_value=kinds, instance=value, schema=schema
+            "has the wrong type", validator="type", validator_value=kinds, instance=value, schema=schema
         )
         return
     fitting = [position for position, found in enumerate(errors) if not any(_here(error, "type") for error in found)]
     values = _together([errors[position] for position in fitting], "enum", "const")
     if values is not None:
         yield ValidationError(
-            "is none of the values", validator="enum", validator_value=values, instance=value, schema=schema
+            "is not an allowed value", validator="enum", validator_value=values, instance=value, schema=schema
         )
         return
     groups = [_missing(found) for found in errors]
     if key == "oneOf" and isinstance(value, dict) and all(groups):
         names = ", ".join(" with ".join(group) for group in groups)
-        yield ValidationError(f"give exactly one of {names}", validator=key, validator_value=groups, instance=ABSENT,
+        yield ValidationError(f"exactly one of {names} is required", validator=key, validator_value=groups, instance=ABSENT,
                               schema=schema, path=[groups[0][0]])  # fmt: skip
         return
     yield from errors[min(fitting, key=lambda position: _badness(errors[position], value))]

@@ -46,7 +46,7 @@ def one_of(validator: Any, branches: Any, value: Any, schema: Any) -> Errors:
     unsure = [errors for errors, is_unsure in results if is_unsure]
     if sum(fits) > 1:
         several = ", ".join(itertools.compress(branch_names(branches), fits))
-        yield ValidationError(f"fits more than one of these, and only one is allowed: {several}", instance=value)
+        yield ValidationError(f"must match exactly one of these, and matches several: {several}", instance=value)
     elif unsure:
         yield from unsure[0]
     elif not any(fits):
@@ -62,13 +62,13 @@ def not_(validator: Any, refused: Any, value: Any, _: Any) -> Errors:
         names = refused.get("required") if isinstance(refused, dict) and set(refused) <= {"required", "type"} else None
         if isinstance(names, list) and names:
             together = (
-                f"cannot be given together with {' and '.join(map(str, names[:-1]))}"
+                f"cannot be used together with {' and '.join(map(str, names[:-1]))}"
                 if names[1:]
                 else "is not allowed here"
             )
             yield ValidationError(together, instance=value[names[-1]], path=[names[-1]])
         else:
-            yield ValidationError("is just what the document does not allow here", instance=value)
+            yield ValidationError("is not allowed here", instance=value)
 
 
 def if_(validator: Any, condition: Any, value: Any, schema: Any) -> Errors:
@@ -92,7 +92,7 @@ def contains(validator: Any, wanted: Any, value: Any, schema: Any) -> Errors:
     least, most = schema.get("minContains", 1), schema.get("maxContains", len(value))
     if sure + unsure < least or sure > most:
         bound = f"at least {are(least)} needed" if sure < least else f"at most {are(most)} allowed"
-        yield ValidationError(f"has {sure} of the entries that the document asks for; {bound}", instance=value)
+        yield ValidationError(f"has {sure} matching entries; {bound}", instance=value)
     elif sure < least or sure + unsure > most:
         yield from next(errors for errors, is_unsure in results if is_unsure)
 
@@ -115,7 +115,7 @@ def dependent_required(_: Any, table: Any, value: Any, schema: Any) -> Errors:
         for other in needed if name in value else ():
             if other not in value:
                 child = schema.get("properties", {}).get(other, {})
-                yield ValidationError(f"is required where {name} is given", path=[other], instance=ABSENT, schema=child)
+                yield ValidationError(f"is required with {name}", path=[other], instance=ABSENT, schema=child)
 
 
 def pattern_properties(validator: Any, patterns: Any, value: Any, _: Any) -> Errors:
@@ -147,10 +147,8 @@ def strange(name: Any, item: Any, names: Any, rule: str, schema: Any) -> Validat
     spend(_TO_COMPARE)
     close = _nearest(str(name)[:_LONGEST_NAME], tuple(itertools.islice(names, _COMPARED)))
     listed = ", ".join(itertools.islice(names, _SHOWN)) + (", …" if len(names) > _SHOWN else "")
-    hint = f"; did you mean {close}?" if close else f"; the document has {listed}" if listed else ""
-    return ValidationError(
-        f"is no field of the document{hint}", validator=rule, path=[name], instance=item, schema=schema
-    )
+    hint = f"; did you mean {close!r}?" if close else f"; the fields are {listed}" if listed else ""
+    return ValidationError(f"unknown field{hint}", validator=rule, path=[name], instance=item, schema=schema)
 
 
 @functools.lru_cache(maxsize=64)
@@ -161,7 +159,7 @@ def _nearest(name: str, names: tuple[str, ...]) -> str:
 
 def unchecked_name(name: Any, pattern: str, item: Any) -> ValidationError:
     """The error about a name that could not be held against a pattern. *pure*."""
-    message = f"could not be checked: whether its name fits the pattern {pattern} takes too long to tell"
+    message = f"could not be checked: matching its name against the pattern {pattern} takes too long"
     return ValidationError(message, validator=UNCHECKED, validator_value=pattern, path=[name], instance=item)
 
 

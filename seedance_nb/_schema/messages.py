@@ -15,14 +15,14 @@ _TYPES = {
     "null": "null",
 }
 _FORMATS = {
-    "uri": "an address such as https://example.com/picture.png",
+    "uri": "a URL such as https://example.com/image.png",
     "email": "an e-mail address",
     "date": "a date such as 2026-11-21",
     "date-time": "a date and time such as 2026-11-21T09:00:00Z",
     "uuid": "a UUID",
     "time": "a time such as 09:00:00",
     "byte": "Base64 text",
-    "hostname": "the name of a host",
+    "hostname": "a host name",
     "ipv4": "an IPv4 address",
     "ipv6": "an IPv6 address",
 }
@@ -71,7 +71,7 @@ def words_for(rule: str, value: Any, limit: Any, schema: dict[str, Any]) -> str:
         case "pattern":
             return f"does not match the pattern {limit}"
         case "format":
-            return f"is not {_FORMATS.get(limit, f'of the format {limit}')}"
+            return f"is not {_FORMATS.get(limit, f'in the format {limit}')}"
         case "minProperties" | "maxProperties":
             bound = f"at least {are(limit)} needed" if rule == "minProperties" else f"at most {are(limit)} allowed"
             return f"has {size} {'field' if size == 1 else 'fields'}; {bound}"
@@ -80,7 +80,7 @@ def words_for(rule: str, value: Any, limit: Any, schema: dict[str, Any]) -> str:
         case "false":
             return "is not allowed here"
         case _:
-            return f"breaks the document's rule {rule!r} with {shorten(value, 30)}"
+            return f"does not satisfy {rule!r}: {shorten(value, 30)}"
 
 
 def are(count: float) -> str:

@@ -20,13 +20,13 @@ def uri_fault(text: str) -> str:
     if not text:
         return "is empty"
     if text != text.strip():
-        return "has a space before or after the address"
+        return "has a space before or after the URL"
     if not scheme:
-        return "is not an address: it has no scheme such as https://"
+        return "is not a URL: it has no scheme such as https://"
     if stray:
-        return f"is not an address: {stray.group()!r} must be percent-encoded"
+        return f"is not a URL: {stray.group()!r} must be percent-encoded"
     if scheme.end() == len(text):
-        return "is not an address"
+        return "is not a URL"
     if text.lower().startswith(("http:", "https:")):
         return _web_fault(text)
     return ""
@@ -37,9 +37,9 @@ def _web_fault(text: str) -> str:
         parts = urlsplit(text)
         host, _ = parts.hostname, parts.port
     except ValueError:
-        return "is not an address: the host or port is malformed"
+        return "is not a URL: the host or port is malformed"
     if not text.lower().startswith(f"{parts.scheme}://") or not host:
-        return "is not an address: it has no host"
+        return "is not a URL: it has no host"
     return ""
 
 
@@ -51,17 +51,17 @@ def media_fault(text: str, schemes: list[str]) -> str:
     if not text:
         return "is empty"
     if text.lower().startswith("data:"):
-        return "is Base64 data; give a public address instead"
+        return "is Base64 data; use a public URL instead"
     if "asset" in schemes and _BARE_ASSET.match(text):
-        return f"is a bare AssetId; write asset://{text}"
+        return f"is an AssetId without its scheme; write asset://{text}"
     if _LOCAL.match(text):
-        return f"{LOCAL}; this provider takes public addresses only, so put the file on the web first"
+        return f"{LOCAL}; this provider accepts only public URLs, so put the file on the web first"
     scheme = _SCHEME.match(text)
     if scheme and scheme.group(1).lower() not in schemes:
-        return f"begins with {scheme.group()}; allowed are {', '.join(f'{name}://' for name in schemes)}"
+        return f"starts with {scheme.group()}; allowed: {', '.join(f'{name}://' for name in schemes)}"
     if text.lower().startswith("asset:"):
-        return "" if _ASSET.match(text) else "is not an asset address; write asset:// and the AssetId"
+        return "" if _ASSET.match(text) else "is not an asset URL; write asset:// and the AssetId"
     fault = uri_fault(text)
     if not fault and urlsplit(text).username is not None:
-        return "has a user name in front of the host, which a provider would see"
+        return "has a user name before the host, which the provider would see"
     return fault

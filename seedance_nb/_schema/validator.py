@@ -22,7 +22,7 @@ from seedance_nb._schema.uris import media_fault
 from seedance_nb._schema.work import MOST, Spent, bounded, spend
 
 _TO_TELL = 5  # schemas are checked in the time that it takes to put one error into words
-_TOO_MUCH = "could not be checked any further: the document's alternatives lead into each other in too many ways"
+_TOO_MUCH = "could not be fully checked: there are too many combinations of alternatives"
 _OWN = {
     "unknown", "additionalProperties", "unevaluatedProperties", "unevaluatedItems", "x-placeholders", "required", GIVEN, "x-media", "x-needs",
     "anyOf", "oneOf", "not", "contains", "propertyNames", "dependentRequired", UNCHECKED,
@@ -77,8 +77,9 @@ def _placeholders(table: dict[str, Any], instance: dict[str, Any], name: str) ->
                 for match in re.finditer(pattern, instance[name], re.IGNORECASE)}  # fmt: skip
         for text, number in said.items():
             if not 1 <= number <= count:
-                have = f"{field} has {count} {'entry' if count == 1 else 'entries'}"
-                yield ValidationError(f"speaks of {text}, but {have}", validator="x-placeholders", path=[name])
+                only = f"{'is' if count == 1 else 'are'} {'only ' if number > count > 0 else ''}{count or 'no'}"
+                words = f"the {name} mentions {text}, but there {only} {_noun(field, count)}"
+                yield ValidationError(words, validator="x-placeholders", path=[name])
 
 
 def _required(_: Any, names: Any, instance: Any, schema: Any) -> Iterator[ValidationError]:
@@ -93,10 +94,22 @@ def _given(_: Any, groups: Any, instance: Any, schema: Any) -> Iterator[Validati
     if isinstance(instance, dict) and not any(
         all(not is_empty(instance.get(n, ABSENT)) for n in group) for group in groups
     ):
-        names = ", ".join(" with ".join(group) for group in groups)
         first = groups[0][0]
-        yield ValidationError(f"give at least one of {names}; an empty list does not count", path=[first],
+        yield ValidationError(_group_words(groups, schema.get("properties", {})), path=[first],
                               instance=instance.get(first, ABSENT), schema=schema)  # fmt: skip
+
+
+def _group_words(groups: list[list[str]], properties: dict[str, Any]) -> str:
+    if all(len(group) == 1 and properties.get(group[0], {}).get("type") == "array" for group in groups):
+        first, *others = (_noun(group[0], 1) for group in groups)
+        others = [other.removeprefix(f"{first.split()[0]} ") for other in others]  # "reference image or video"
+        return f"add at least one {' or '.join([first, *others])}"
+    return f"at least one of {', '.join(' with '.join(group) for group in groups)} is required and must not be empty"
+
+
+def _noun(field: str, count: int) -> str:
+    words = field.replace("_", " ")
+    return words.removesuffix("s") if count == 1 else words
 
 
 def _pattern(_: Any, pattern: Any, instance: Any, __: Any) -> Iterator[ValidationError]:
@@ -116,7 +129,7 @@ def _multiple_of(validator: Any, step: Any, instance: Any, __: Any) -> Iterator[
         return
     whole = isinstance(step, int) and isinstance(instance, int)
     if instance % step if whole else Fraction(str(instance)) % Fraction(str(step)):
-        yield ValidationError(f"is no multiple of {step}")
+        yield ValidationError(f"must be a multiple of {step}")
 
 
 def _unique(validator: Any, unique: Any, instance: Any, __: Any) -> Iterator[ValidationError]:
@@ -134,7 +147,7 @@ def _unique(validator: Any, unique: Any, instance: Any, __: Any) -> Iterator[Val
 def _needs(_: Any, table: Any, instance: Any, __: Any) -> Iterator[ValidationError]:
     for name, others in table.items() if isinstance(instance, dict) else ():
         if not is_empty(instance.get(name, ABSENT)) and all(is_empty(instance.get(other, ABSENT)) for other in others):
-            yield ValidationError(f"needs one of {', '.join(others)} beside it", path=[name], instance=instance[name])
+            yield ValidationError(f"also needs {' or '.join(others)}", path=[name], instance=instance[name])
 
 
 def _media(_: Any, table: Any, instance: Any, schema: Any) -> Iterator[ValidationError]:
@@ -218,7 +231,7 @@ def problem_of(error: ValidationError) -> Problem:
     message = error.message if rule in _OWN else words_for(rule, value, limit, schema)
     if is_secret(schema):  # it is told in no message
         value = HIDDEN
-        message = message if rule in _SAYS_NO_VALUE else "does not fit what the document asks for"
+        message = message if rule in _SAYS_NO_VALUE else "is not an allowed value"
     path = to_pointer(list(error.absolute_path))
     return Problem(path=path, message=message, rule=rule, value=value, limit=limit, quote=quote, others=others)
 

@@ -58,6 +58,8 @@ class Session:
     'videos'
     """
 
+    __module__ = "seedance_nb"
+
     def __init__(
         self,
         *,

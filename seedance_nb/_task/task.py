@@ -58,6 +58,8 @@ class Task:
     Task crun:task_...: SIMULATED, done; crun/seedance-1.0-pro-t2v; Simulated (free)
     """
 
+    __module__ = "seedance_nb"
+
     def __init__(
         self, context: Context, spec: Spec, row: Row, flow: TaskRun | None = None, *, is_new: bool = False
     ) -> None:

@@ -36,6 +36,8 @@ class Video:
     ({'prompt': 'A fox', 'seconds': 5}, 5.0, '.mp4')
     """
 
+    __module__ = "seedance_nb"
+
     row: Row
     title: str
     path: Path

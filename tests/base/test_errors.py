@@ -1,6 +1,7 @@
 """Errors carry facts, are equal by them, and read like help."""
 
 import pickle
+import pydoc
 
 import pytest
 
@@ -9,7 +10,7 @@ from seedance_nb._base import errors as _errors
 from seedance_nb._base.problem import Problem
 
 PROBLEM = Problem(path="/input/duration", message="16 s is too large; at most 15 s is allowed", rule="maximum", value=16, limit=15,
-                  quote="Supports any integer from 4 to 15")  # fmt: skip
+                  quote="Supports any integer from 4 to 15", source="crun's docs")  # fmt: skip
 EXAMPLES = [
     sd.SpecError("must be text", file="a.yaml", pointer="/x-task"),
     sd.InvalidInput((PROBLEM,)),
@@ -43,6 +44,16 @@ def test_an_error_survives_a_pickle_and_is_equal_by_its_facts(error: sd.Seedance
     assert error != sd.SeedanceError(error.message)
 
 
+CLASSES = [value for name in sd.__all__ if isinstance(value := getattr(sd, name), type)]
+
+
+@pytest.mark.parametrize("public", CLASSES, ids=lambda public: public.__name__)
+def test_a_public_class_says_where_it_is_imported_from(public: type) -> None:
+    assert (public.__module__, getattr(sd, public.__name__)) == ("seedance_nb", public)
+    assert pickle.loads(pickle.dumps(public)) is public  # noqa: S301 - our own bytes
+    assert pydoc.render_doc(public).splitlines()[0].endswith(f"class {public.__name__} in module seedance_nb")
+
+
 def test_the_tree_in_the_docstring_is_the_tree_in_the_code() -> None:
     drawn = {
         word
@@ -60,9 +71,9 @@ def test_an_invalid_input_lists_every_problem_with_its_sentence() -> None:
     assert str(sd.InvalidInput((PROBLEM, PROBLEM))) == (
         "2 problems in the request; nothing was sent:\n"
         "  1. /input/duration: 16 s is too large; at most 15 s is allowed\n"
-        '      the document: "Supports any integer from 4 to 15"\n'
+        '      From crun\'s docs: "Supports any integer from 4 to 15"\n'
         "  2. /input/duration: 16 s is too large; at most 15 s is allowed\n"
-        '      the document: "Supports any integer from 4 to 15"\n'
+        '      From crun\'s docs: "Supports any integer from 4 to 15"\n'
         "Nothing was charged.\n"
         "Next: change these fields and run again"
     )

@@ -62,18 +62,18 @@ def test_every_problem_is_told_at_once_with_value_limit_and_sentence() -> None:
 
 
 MESSAGES: dict[str, tuple[dict[str, Any], str]] = {
-    "a typo": ({"promt": "x"}, "is no field of the document; did you mean prompt?"),
+    "a typo": ({"promt": "x"}, "unknown field; did you mean 'prompt'?"),
     "a text for a number": ({"duration": "8"}, 'must be a whole number, not text "8"'),
     "a bare AssetId": (
-        {"reference_images": ["asset-20260224185115-jtzz8"]}, "is a bare AssetId; write asset://asset-20260224185115-jtzz8"),
-    "a local file": ({"reference_images": ["./cat.png"]}, "looks like a local file; this provider takes addresses only: sd.upload sends the file there and gives one"),
-    "Base64": ({"reference_images": ["data:image/png;base64,AAAA"]}, "is Base64 data; give a public address instead"),
-    "another scheme": ({"reference_images": ["ftp://a/b.png"]}, "begins with ftp:; allowed are https://, http://, asset://"),
-    "a marker too high": ({"prompt": "[Image3]", "reference_images": [IMAGE] * 2}, "speaks of [Image3], but reference_images has 2 entries"),
-    "a Chinese marker too high": ({"prompt": "[图3]", "reference_images": [IMAGE] * 2}, "speaks of [图3], but reference_images has 2 entries"),
-    "no reference": ({"reference_images": []}, "give at least one of reference_images, reference_videos; an empty list does not count"),
-    "no number": ({"duration": math.nan}, "nan is not a number that JSON can carry"),
-    "half a character": ({"prompt": "\ud83e"}, "has half of a surrogate pair, which cannot be sent as text"),
+        {"reference_images": ["asset-20260224185115-jtzz8"]}, "is an AssetId without its scheme; write asset://asset-20260224185115-jtzz8"),
+    "a local file": ({"reference_images": ["./cat.png"]}, "looks like a local file; this provider accepts only URLs: sd.upload uploads it and returns one"),
+    "Base64": ({"reference_images": ["data:image/png;base64,AAAA"]}, "is Base64 data; use a public URL instead"),
+    "another scheme": ({"reference_images": ["ftp://a/b.png"]}, "starts with ftp:; allowed: https://, http://, asset://"),
+    "a marker too high": ({"prompt": "[Image3]", "reference_images": [IMAGE] * 2}, "the prompt mentions [Image3], but there are only 2 reference images"),
+    "a Chinese marker too high": ({"prompt": "[图3]", "reference_images": [IMAGE] * 2}, "the prompt mentions [图3], but there are only 2 reference images"),
+    "no reference": ({"reference_images": []}, "add at least one reference image or video"),
+    "no number": ({"duration": math.nan}, "nan is not a JSON number"),
+    "half a character": ({"prompt": "\ud83e"}, "contains half of a surrogate pair, which cannot be sent as text"),
     "another ratio": ({"aspect_ratio": "5:4"}, 'must be one of 1:1, 9:16, 16:9, 3:4, 4:3, 21:9, auto; got "5:4"'),
 }  # fmt: skip
 

@@ -129,7 +129,7 @@ def test_a_ledger_that_cannot_take_what_was_made_says_that_it_may_be_billed(
         return update(seq, **changes)
 
     monkeypatch.setattr(session.ledger, "update", full)
-    with pytest.raises(sd.LedgerError, match="may bill this task"):
+    with pytest.raises(sd.LedgerError, match="may charge for this task"):
         session.generate(CRUN.model, timeout=60, **CRUN.fields)
 
 
@@ -146,7 +146,7 @@ def test_a_ledger_that_is_begun_anew_sends_its_first_request_and_leaves_the_earl
     assert (anew.is_new, anew.row.seq) == (True, earlier.row.seq)
     until(lambda: anew.state is State.RUNNING)
     server.plans[STATUS] = [(tell("dancing"),)]
-    with pytest.raises(sd.LedgerError, match=r"moved or replaced in the meantime[\s\S]*may bill this task"):
+    with pytest.raises(sd.LedgerError, match=r"moved or replaced in the meantime[\s\S]*may charge for this task"):
         earlier.wait(60)
     server.plans[STATUS] = [(tell("done"),)]
     assert anew.wait(60).path.exists()

@@ -69,7 +69,7 @@ def test_files_that_fit_are_said_to_fit_every_rule(crun: Spec, web: Shelf) -> No
 
 def test_a_broken_limit_is_a_problem_at_its_entry_with_the_documents_sentence(crun: Spec, web: Shelf) -> None:
     report = look(crun, web, reference_images=["good.png", "small.png"])
-    quote = '\n      the document: "Width and height: 300 to 6000 px"'
+    quote = '\n      From the provider\'s docs: "Width and height: 300 to 6000 px"'
     assert [str(problem) for problem in report.problems] == [
         f"/input/reference_images/1: is 200 px wide; must be at least 300 px{quote}",
         f"/input/reference_images/1: is 200 px high; must be at least 300 px{quote}",

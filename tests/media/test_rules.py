@@ -72,7 +72,7 @@ def test_a_broken_rule_names_the_measure_and_the_limit_and_quotes_the_document(
     assert problem
     assert (problem.path, problem.rule, problem.message) == ("/input/x/1", "x-media", message)
     assert (problem.quote, problem.warns, problem.field) == (broken.quote, False, "x")
-    assert str(problem) == f'/input/x/1: {message}\n      the document: "{broken.quote}"'
+    assert str(problem) == f'/input/x/1: {message}\n      From the provider\'s docs: "{broken.quote}"'
 
 
 def test_open_and_closed_bounds_differ_exactly_at_the_bound() -> None:

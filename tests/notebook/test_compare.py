@@ -347,7 +347,7 @@ def test_the_table_says_for_each_model_what_goes_where_and_what_does_not(session
     assert first.split("  ")[0] == T2V
     assert "audio, first_frame: the document has no field for it" in first
     assert "12 credits" in first
-    assert "reference_images: give at least one of" in second
+    assert "reference_images: add at least one reference image" in second
     assert second.endswith("not sent")
     assert "simulated, free; the real one: 160 credits ($0.80)" in third
     assert total == "2 of 3 can be sent: 12 credits, 1 simulated, free"

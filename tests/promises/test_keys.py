@@ -389,7 +389,7 @@ def test_a_key_that_stands_in_a_cell_for_the_environment_is_warned_of_too(
     monkeypatch.setattr(_keys, "_WARNED", set())
     monkeypatch.setenv("CRUN_API_KEY", CANARY)
     monkeypatch.setattr(IPython, "get_ipython", lambda: Shell(f"import os; os.environ['CRUN_API_KEY'] = '{CANARY}'"))
-    with pytest.warns(sd.KeyWarning, match="The key from CRUN_API_KEY stands in a cell") as seen:
+    with pytest.warns(sd.KeyWarning, match="The key from CRUN_API_KEY is in a cell") as seen:
         find_key(crun, None)
     assert CANARY not in str(seen[0].message)
     find_key(crun, None)  # once: warnings are errors in these tests
@@ -425,7 +425,7 @@ def test_a_key_in_bytes_is_a_key(provider: Provider, key: Any) -> None:
 
 @pytest.mark.parametrize("key", [[CANARY], {CANARY: 1}, 12345678901234])
 def test_a_key_of_another_type_is_refused_without_showing_it(provider: Provider, key: Any) -> None:
-    with pytest.raises(sd.Unauthorized, match="and no text, cannot be sent") as refused:
+    with pytest.raises(sd.Unauthorized, match="and not text, cannot be sent") as refused:
         sd.balance("crun/seedance-2.0-i2v", api_key=key, base_url=provider.url)
     inside = traceback.TracebackException.from_exception(refused.value, capture_locals=True)
     frames = [repr(frame.locals) for frame in inside.stack if frame.filename != __file__]

@@ -27,6 +27,8 @@ class Comparison:
     `candidates` has one entry per model, `ready` those whose request can be sent. `show` puts it into a cell.
     """
 
+    __module__ = "seedance_nb"
+
     def __init__(
         self,
         session: Session,
