@@ -119,9 +119,9 @@ def said(word: str) -> FieldStatus:
 
 
 def candidate(word: str, fault: str = "") -> Candidate:
-    carried = ModelRequest(fields={}, body={word: word}, carried=(word,), left=((word, word),),
+    request = ModelRequest(fields={}, body={word: word}, used=(word,), unsupported=((word, word),),
                       problems=(problem(word),) if fault else (), warnings=(problem(word, warns=True),))  # fmt: skip
-    return Candidate(spec=spec(word), carried=carried, simulated=True, fault=fault)
+    return Candidate(spec=spec(word), request=request, simulated=True, fault=fault)
 
 
 def comparison(word: str) -> Any:

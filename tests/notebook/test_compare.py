@@ -55,23 +55,23 @@ LEFT = {
 }
 
 
-def carried(name: str, **words: Any) -> ModelRequest:
+def model_request(name: str, **words: Any) -> ModelRequest:
     return request_for(sd.spec(name), {"prompt": "A fox", **words})
 
 
 def inputs(name: str, **words: Any) -> dict[str, Any]:
-    body = carried(name, **words).body
+    body = model_request(name, **words).body
     found: dict[str, Any] = body.get("input", body.get("inputs", body))
     return found
 
 
 @pytest.mark.parametrize("name", model_names())
-def test_every_word_stands_where_the_document_has_it_and_the_rest_is_told(name: str) -> None:
+def test_every_setting_goes_to_its_field_and_the_rest_is_reported(name: str) -> None:
     made = request_for(sd.spec(name), EVERY_WORD)
     assert json.dumps(made.body) == json.dumps(BODIES[name]), "the same values, types and order"
-    assert {word for word, _ in made.left} == LEFT[name]
-    assert {why for _, why in made.left} == {"the document has no field for it"}
-    assert set(made.carried) == set(WORDS) - LEFT[name]
+    assert {word for word, _ in made.unsupported} == LEFT[name]
+    assert {why for _, why in made.unsupported} == {"not supported by this model"}
+    assert set(made.used) == set(WORDS) - LEFT[name]
     assert made.problems == ()
     assert sd.check(name, **made.fields) == made.warnings, "the fields are what sd.submit takes"
 
@@ -84,37 +84,35 @@ def test_there_is_a_word_for_every_role_and_both_frames_for_the_list_of_them() -
 @pytest.mark.parametrize(("name", "field"), [(I2V, "img_urls"), (PRO, "urls")])
 def test_a_first_frame_alone_is_a_list_of_one_and_a_last_one_alone_has_no_place(name: str, field: str) -> None:
     assert inputs(name, first_frame=FIRST)[field] == [FIRST]
-    alone = carried(name, last_frame=LAST)
+    alone = model_request(name, last_frame=LAST)
     assert field not in alone.fields
-    assert alone.left == (
-        ("last_frame", "the document takes a list that begins with the first frame, and none is given"),
-    )
+    assert alone.unsupported == (("last_frame", "this model takes a last frame only together with a first frame"),)
 
 
 def test_seconds_are_written_as_the_document_writes_them_and_never_changed_to_fit() -> None:
     assert [type(inputs(T2V, seconds=value)["duration"]) for value in (5, 5.0, 4.5)] == [int, int, float]
     assert [inputs(PRO, seconds=value)["duration"] for value in (5, 5.0, 4.5, "5s")] == ["5s", "5s", "4.5s", "5s"]
-    too_long = carried(R2V, seconds=16, reference_images=[IMAGE])
+    too_long = model_request(R2V, seconds=16, reference_images=[IMAGE])
     assert too_long.fields["duration"] == 16
     assert [problem.message for problem in too_long.problems] == ["16 s is too large; at most 15 s is allowed"]
-    assert [problem.message for problem in carried(T2V, seconds=4.5).problems] == [
+    assert [problem.message for problem in model_request(T2V, seconds=4.5).problems] == [
         "must be a whole number, not the number 4.5"
     ]
-    assert [problem.path for problem in carried(PRO, seconds=float("nan"), first_frame=FIRST).problems] == [
+    assert [problem.path for problem in model_request(PRO, seconds=float("nan"), first_frame=FIRST).problems] == [
         "/inputs/duration"
     ]
-    assert [problem.path for problem in carried(T2V, seconds=True).problems] == ["/input/duration"]
+    assert [problem.path for problem in model_request(T2V, seconds=True).problems] == ["/input/duration"]
 
 
 def test_what_only_other_sources_forbid_is_a_warning() -> None:
-    made = carried(PRO, seconds=30, resolution="sharp", first_frame=FIRST)
+    made = model_request(PRO, seconds=30, resolution="sharp", first_frame=FIRST)
     assert made.problems == ()
     assert {problem.field for problem in made.warnings} == {"duration", "resolution"}
 
 
 def test_a_word_that_is_none_counts_as_not_given() -> None:
-    assert carried(T2V, audio=None, seconds=None).left == ()
-    assert carried(T2V, seconds=None).fields == {"prompt": "A fox"}
+    assert model_request(T2V, audio=None, seconds=None).unsupported == ()
+    assert model_request(T2V, seconds=None).fields == {"prompt": "A fox"}
 
 
 def test_a_field_whose_name_is_there_twice_is_still_found() -> None:
@@ -125,20 +123,20 @@ def test_a_field_whose_name_is_there_twice_is_still_found() -> None:
         sd.spec({"type": "object", "properties": {"a": inner, "b": other}}), {"seconds": 5, "last_frame": LAST}
     )
     assert made.body == {"a": {"n": 5, "last": LAST}}
-    assert made.left == ()
+    assert made.unsupported == ()
 
 
-def test_an_unknown_word_is_refused_with_the_nearest_and_all_there_are() -> None:
+def test_an_unknown_setting_is_refused_with_the_nearest_and_all_there_are() -> None:
     with pytest.raises(sd.InvalidInput) as caught:
         sd.compare("A fox", [T2V], secnds=5, zzz=1)
     assert [problem.path for problem in caught.value.problems] == ["secnds", "zzz"]
-    assert "did you mean seconds?" in str(caught.value)
+    assert "did you mean 'seconds'?" in str(caught.value)
     assert all(word in caught.value.problems[1].message for word in WORDS)
-    with pytest.raises(sd.InvalidInput, match="given twice"):
+    with pytest.raises(sd.InvalidInput, match="passed twice"):
         sd.compare("A fox", [T2V], prompt="A hen")
 
 
-@pytest.mark.parametrize(("given", "told"), [([], "has no model"), ([T2V, T2V], f"has {T2V} more than once")])
+@pytest.mark.parametrize(("given", "told"), [([], "lists no model"), ([T2V, T2V], f"lists {T2V} more than once")])
 def test_a_list_of_models_that_is_none_is_refused(given: list[str], told: str) -> None:
     with pytest.raises(sd.InvalidInput, match=told):
         sd.compare("A fox", given)
@@ -211,14 +209,14 @@ def models(provider: Provider) -> list[str]:
 BOTH = ["bytedance/seedance1-0-pro-t2v", "bytedance/seedance2-0-i2v"]
 
 
-def test_nothing_paid_is_sent_without_confirm_and_the_total_is_told(session: sd.Session, paying: Provider) -> None:
+def test_nothing_paid_is_sent_without_confirm_and_the_total_is_shown(session: sd.Session, paying: Provider) -> None:
     paying.on_estimate = [12]
     comparison = compared(session, [T2V, I2V, R2V, PRO], first_frame=FIRST)
     assert paying.estimates == [], "making one asks nobody"
     for act in (comparison.submit, comparison.generate):
         with pytest.raises(sd.SeedanceError) as caught:
             act()
-        assert f"paid requests to {T2V}, {I2V}. The total: 24 credits, 1 simulated, free." in str(caught.value)
+        assert f"paid requests to {T2V}, {I2V}. Total: 24 credits, 1 simulated, free." in str(caught.value)
         assert f"{R2V} is left out: 1 problem" in str(caught.value)
         assert "confirm=True" in caught.value.next_step
         assert caught.value.charged == "not charged"
@@ -246,7 +244,7 @@ def test_confirm_sends_each_model_one_request_and_again_none(session: sd.Session
 
 def test_what_is_left_behind_is_said_before_anything_is_paid(session: sd.Session, paying: Provider) -> None:
     comparison = compared(session, [T2V], first_frame=FIRST)
-    with pytest.raises(sd.SeedanceError, match="is sent without first_frame: the document has no field for it"):
+    with pytest.raises(sd.SeedanceError, match="is sent without first_frame: not supported by this model"):
         comparison.submit()
     with pytest.raises(UserWarning, match="is sent without first_frame"):  # pytest makes every warning an error
         comparison.submit(confirm=True)
@@ -261,7 +259,7 @@ def test_an_estimate_that_fails_is_a_price_that_is_not_known(session: sd.Session
     assert paying.charges == []
 
 
-def test_a_limit_from_elsewhere_is_a_warning_before_anything_is_sent(session: sd.Session, paying: Provider) -> None:
+def test_a_limit_from_other_sources_is_a_warning_before_anything_is_sent(session: sd.Session, paying: Provider) -> None:
     for act in ("submit", "generate"):
         with pytest.raises(sd.LimitWarning, match=f"{T2V}, warning: /input/duration: 13 s is too large"):
             getattr(compared(session, [T2V], seconds=13), act)(confirm=True)
@@ -291,7 +289,7 @@ def test_a_model_with_problems_is_said_and_the_others_go(session: sd.Session, pa
 def test_where_no_model_can_be_sent_anything_it_says_why(session: sd.Session, paying: Provider) -> None:
     bare = {"type": "object", "properties": {"prompt": {"type": "string", "x-role": "prompt"}}}
     comparison = compared(session, [R2V, bare])
-    with pytest.raises(sd.SeedanceError, match="no model here") as caught:
+    with pytest.raises(sd.SeedanceError, match="No model here") as caught:
         comparison.generate(confirm=True)
     assert "no x-task table" in str(caught.value)
     assert str(comparison.total) == "nothing to send"
@@ -310,7 +308,7 @@ def test_a_model_that_fails_loses_no_other_one(session: sd.Session, paying: Prov
     assert "<b>Credits" not in shown
     assert shown.count("<video") == 1
     assert shown.count("SIMULATED") == 1
-    assert "made in" in shown
+    assert "generated in" in shown
     assert "Insufficient" in repr(videos).splitlines()[0]
     assert "SIMULATED" in repr(videos).splitlines()[1]
 
@@ -328,7 +326,7 @@ def test_keys_that_come_later_are_not_spent(session: sd.Session, provider: Provi
     comparison = compared(session, [T2V])
     monkeypatch.setenv("CRUN_API_KEY", "a-key-of-crun")
     monkeypatch.setenv("CRUN_BASE_URL", provider.url)
-    with pytest.raises(sd.SeedanceError, match="the keys have changed"):
+    with pytest.raises(sd.SeedanceError, match="The keys have changed"):
         comparison.generate(confirm=True)
     assert provider.headers == []
 
@@ -345,17 +343,17 @@ def test_the_table_says_for_each_model_what_goes_where_and_what_does_not(session
     text = repr(compared(session, [T2V, R2V, PRO], audio=True, first_frame=FIRST))
     first, second, third, total = text.splitlines()[1:]
     assert first.split("  ")[0] == T2V
-    assert "audio, first_frame: the document has no field for it" in first
+    assert "  audio, first_frame  " in first
     assert "12 credits" in first
     assert "reference_images: add at least one reference image" in second
     assert second.endswith("not sent")
-    assert "simulated, free; the real one: 160 credits ($0.80)" in third
+    assert "Simulated (free). With a key: 160 credits ($0.80)" in third
     assert total == "2 of 3 can be sent: 12 credits, 1 simulated, free"
 
 
 def test_without_keys_everything_is_simulated_and_one_name_is_enough() -> None:
     comparison = sd.compare("A fox", T2V, seconds=4)
-    assert [one.place for one in comparison.candidates] == ["simulator"]
+    assert [one.runs_on for one in comparison.candidates] == ["simulator"]
     assert str(comparison.total) == "simulated, free"
 
 
@@ -399,7 +397,7 @@ def test_the_button_asks_once_with_the_total_and_then_sends(view: ComparisonView
     until(lambda: not view._busy)
     assert models(paying) == BOTH
     assert [type(video) for video in shown(view)[-1]] == [sd.Video, sd.Video]
-    assert "2 of 2 videos are below" in view._status.value
+    assert "2 of 2 done" in view._status.value
     assert (hidden(view._go), hidden(view._really), hidden(view._cancel)) == (False, True, True)
 
 
@@ -440,7 +438,7 @@ def test_to_press_again_shows_the_same_videos_and_pays_nothing(view: ComparisonV
         view._really.click()
         until(lambda: not view._busy)
     assert models(paying) == BOTH
-    assert "2 of these requests had been made before" in view._status.value
+    assert "You already generated 2 of them. No charge" in view._status.value
 
 
 def test_where_all_are_simulated_there_is_no_question(session: sd.Session, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -456,7 +454,7 @@ def test_where_all_are_simulated_there_is_no_question(session: sd.Session, monke
     assert isinstance(videos[0], sd.Video)
     assert isinstance(videos[1], sd.InvalidInput)
     assert len(session.ledger.rows()) == 1
-    assert "1 of 2 videos are below; what kept the others from it stands in their places." in view._status.value
+    assert "1 of 2 done; the errors are below." in view._status.value
 
 
 def test_progress_names_each_model_until_its_video_or_error_is_there(view: ComparisonView, paying: Provider) -> None:
@@ -464,24 +462,24 @@ def test_progress_names_each_model_until_its_video_or_error_is_there(view: Compa
     paying.on_status = ["running"]
     view._go.click()
     view._really.click()
-    until(lambda: "No video; the reason" in view._status.value and "Generating" in view._status.value)
+    until(lambda: "No video; see the error below" in view._status.value and "Generating" in view._status.value)
     assert T2V in view._status.value
     assert I2V in view._status.value
-    assert "Still being made." in shown(view)[-1]._repr_html_()
+    assert ">Generating…<" in shown(view)[-1]._repr_html_()
     paying.on_status = ["success"]
     until(lambda: not view._busy)
     assert "&lt;i&gt;none&lt;/i&gt;" in shown(view)[-1]._repr_html_()
-    assert "1 of 2 videos" in view._status.value
+    assert "1 of 2 done" in view._status.value
 
 
-def test_what_is_unexpected_is_told_in_the_cell(view: ComparisonView, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_what_is_unexpected_is_shown_in_the_cell(view: ComparisonView, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(view._comparison, "begin", lambda **_: 1 / 0)
     view._go.click()
     view._really.click()
     until(lambda: not view._busy)
     assert "ZeroDivisionError" in view._status.value
     odd: dict[str, None] = {}
-    monkeypatch.setattr(view, "_ask", lambda **_: odd["<b>"])
+    monkeypatch.setattr(view, "_show_buttons", lambda **_: odd["<b>"])
     view._go.click()
     assert "KeyError(&#x27;&lt;b&gt;&#x27;)" in view._status.value
 
@@ -513,11 +511,11 @@ def test_showing_it_in_a_cell_sends_nothing(
     assert capsys.readouterr()
 
 
-def test_a_comparison_whose_making_failed_can_still_be_shown_in_a_traceback() -> None:
+def test_a_comparison_whose_creation_failed_can_still_be_shown_in_a_traceback() -> None:
     with pytest.raises(sd.SpecError) as raised:
         sd.compare("x", ["nothing"])
     told = traceback.TracebackException.from_exception(raised.value, capture_locals=True)
-    assert "self = Comparison, not made" in "".join(told.format())
+    assert "self = Comparison, not created" in "".join(told.format())
 
 
 def test_a_locked_ledger_would_hold_up_no_other_task_while_a_comparison_waits_for_it(

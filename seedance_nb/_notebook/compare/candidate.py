@@ -1,4 +1,4 @@
-"""One model of a comparison: what it can take of the shared words, where its request would go, and that as text."""
+"""One model of a comparison: its request, where it would go, and its row of the table as text."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -11,98 +11,100 @@ from seedance_nb._check.price import Estimate
 from seedance_nb._document import load as _spec
 from seedance_nb._document.operations import Operation
 from seedance_nb._document.spec import Spec
-from seedance_nb._notebook.compare.shared_words import ModelRequest, request_for
+from seedance_nb._notebook.compare.shared_words import NO_FIELD, ModelRequest, request_for
 from seedance_nb._session.session import Document, Session
 
-HEADS = ("model", "goes to", "carried", "could not be carried", "problems", "price")
+HEADS = ("model", "runs on", "used", "not supported", "problems", "price")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Candidate:
-    """One model of a comparison: what it takes of the shared words, and where its request would go.
+    """One model of a comparison: its request, and whether the simulator gets it.
 
-    `fault` says why nothing can be sent to it whatever the words are, "" if something can.
+    `fault` is why no request at all can be sent to it, "" if one can.
     """
 
     spec: Spec
-    carried: ModelRequest
+    request: ModelRequest
     simulated: bool
     fault: str
 
     @property
     def name(self) -> str:
-        """The document's name."""
+        """The name that `sd.models()` lists."""
         return self.spec.name
 
     @property
     def error(self) -> SeedanceError | None:
-        """Why its request is not sent, None if it can be. *pure*."""
-        if self.carried.problems:
-            return InvalidInput(self.carried.problems)
+        """Why its request cannot be sent, None if it can. *pure*."""
+        if self.request.problems:
+            return InvalidInput(self.request.problems)
         return SeedanceError(self.fault) if self.fault else None
 
     @property
-    def place(self) -> str:
-        """Where its request goes, in a word. *pure*."""
+    def runs_on(self) -> str:
+        """The provider, "simulator", or "nowhere" if nothing can be sent. *pure*."""
         return "nowhere" if self.fault else "simulator" if self.simulated else self.spec.provider
 
 
 def brief(problem: Problem) -> str:
     """A problem as one line, with the name of its field. *pure*."""
-    told = f"{problem.field}: {problem.message}" if problem.field else problem.message
-    return f"warning: {told} (by {problem.source})" if problem.warns else told
+    text = f"{problem.field}: {problem.message}" if problem.field else problem.message
+    return f"warning: {text} (according to {problem.source})" if problem.warns else text
 
 
-def left_text(carried: ModelRequest) -> list[str]:
-    """What could not be carried over, words with the same reason together. *pure*."""
-    whys = dict.fromkeys(why for _, why in carried.left)
-    return [f"{', '.join(word for word, reason in carried.left if reason == why)}: {why}" for why in whys]
+def unsupported_text(request: ModelRequest) -> list[str]:
+    """The settings that a model does not support, grouped by reason. *pure*."""
+    words: dict[str, list[str]] = {}
+    for word, reason in request.unsupported:
+        words.setdefault(reason, []).append(word)
+    return [", ".join(group) + (f": {reason}" if reason != NO_FIELD else "") for reason, group in words.items()]
 
 
-def price_text(candidate: Candidate, told: Estimate) -> str:
+def price_text(candidate: Candidate, price: Estimate) -> str:
     """The price of one model's request. *pure*."""
     if candidate.error:
         return "not sent"
     if candidate.simulated:
-        return f"simulated, free{f'; the real one: {told}' if told.amount is not None else ''}"
-    return f"{told}{f'; {told.why}' if told.why else ''}"
+        return f"Simulated (free){f'. With a key: {price}' if price.amount is not None else ''}"
+    return f"{price}{f'; {price.why}' if price.why else ''}"
 
 
-def cells(candidate: Candidate, told: Estimate) -> list[str]:
+def cells(candidate: Candidate, price: Estimate) -> list[str]:
     """A model's row of the table, as text. *pure*."""
-    carried = candidate.carried
+    request = candidate.request
     problems = [candidate.fault] if candidate.fault else []
-    problems += [brief(problem) for problem in (*carried.problems, *carried.warnings)]
+    problems += map(brief, (*request.problems, *request.warnings))
     return [
         candidate.name,
-        candidate.place,
-        ", ".join(carried.carried),
-        "; ".join(left_text(carried)),
+        candidate.runs_on,
+        ", ".join(request.used),
+        "; ".join(unsupported_text(request)),
         "; ".join(problems),
-        price_text(candidate, told),
+        price_text(candidate, price),
     ]
 
 
 def specs(documents: Document | Sequence[Document]) -> tuple[Spec, ...]:
-    """The documents of a comparison; one alone counts as a list of it. *reads files*.
+    """The models of a comparison; one alone counts as a list. *reads files*.
 
-    Raises: InvalidInput for none, and for one that is named twice; SpecError.
+    Raises: InvalidInput for no model, or one that is listed twice; SpecError.
     """
     several = (documents,) if isinstance(documents, str | Path | Mapping | Spec | Operation) else documents
-    found = tuple(map(_spec.spec, several))
-    names = [one.name for one in found]
+    models = tuple(map(_spec.spec, several))
+    names = [spec.name for spec in models]
     twice = next((name for name in names if names.count(name) > 1), None)
-    told = f"has {twice} more than once" if twice else "has no model" if not found else ""
-    if told:
-        raise InvalidInput((Problem(path="names", message=told, rule="names", value=names),))
-    return found
+    fault = f"lists {twice} more than once" if twice else "" if names else "lists no model"
+    if fault:
+        raise InvalidInput((Problem(path="names", message=fault, rule="names", value=names),))
+    return models
 
 
 def candidate(session: Session, spec: Spec, words: Mapping[str, Any]) -> Candidate:
-    """What one model makes of the words. Reads the environment. Raises: InvalidInput for unknown words."""
+    """One model with the shared settings. Reads the environment. Raises: InvalidInput for unknown settings."""
     fault, simulated = spec.unsendable, False
     try:
         simulated = session.is_simulated(spec)
     except SeedanceError as error:
         fault = fault or error.message
-    return Candidate(spec=spec, carried=request_for(spec, words), simulated=simulated, fault=fault)
+    return Candidate(spec=spec, request=request_for(spec, words), simulated=simulated, fault=fault)

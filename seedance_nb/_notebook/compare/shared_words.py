@@ -1,4 +1,4 @@
-"""A few shared words, written the way each document has them. What a document has no field for is told, never dropped in silence."""
+"""Shared settings translated into the fields of each model. What a model does not support is reported, never dropped silently."""
 
 import difflib
 import math
@@ -16,77 +16,76 @@ from seedance_nb._document.spec import Spec, named_fields
 
 WORDS: dict[str, str] = {
     "prompt": "text: what the video shows",
-    "seconds": "number: the length of the video in s",
-    "ratio": 'text: width to height, such as "16:9"; "auto" leaves it to the model',
+    "seconds": "number: the length of the video in seconds",
+    "ratio": 'text: width to height, such as "16:9"; "auto" lets the model choose',
     "resolution": 'text: such as "720p"',
     "audio": "True or False: whether the video has sound",
-    "first_frame": "text: the address of the image that the video begins with",
-    "last_frame": "text: the address of the image that the video ends with",
-    "reference_images": "list of addresses of images, in the order in which the prompt counts them",
-    "reference_videos": "list of addresses of videos, in the order in which the prompt counts them",
-    "reference_audios": "list of addresses of sounds, in the order in which the prompt counts them",
+    "first_frame": "text: the URL of the first frame",
+    "last_frame": "text: the URL of the last frame",
+    "reference_images": "list of image URLs, in the order in which the prompt numbers them",
+    "reference_videos": "list of video URLs, in the order in which the prompt numbers them",
+    "reference_audios": "list of audio URLs, in the order in which the prompt numbers them",
 }
-"""The shared words: type, meaning and unit of each."""
+"""The shared settings: type, meaning and unit of each."""
 
 _FRAMES = ("first_frame", "last_frame")
-_NO_FIELD = "the document has no field for it"
-_NO_FIRST = "the document takes a list that begins with the first frame, and none is given"
+NO_FIELD = "not supported by this model"
+_NO_FIRST = "this model takes a last frame only together with a first frame"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ModelRequest:
-    """Shared words in the terms of one document.
+    """The request that one model gets from the shared settings.
 
-    `fields` is what `sd.submit(document, **fields)` takes, `body` the request body that comes of it. `carried` are the
-    words that have a field, `left` those that have none, each with the reason. `problems` refuse the request, `warnings`
-    are limits that are known from elsewhere and stop nothing.
+    `fields` is what `sd.submit(document, **fields)` takes, `body` the request body. `used` are the settings that have a
+    field, `unsupported` the others, each with the reason. `problems` refuse the request; `warnings` stop nothing.
     """
 
     fields: dict[str, Any]
     body: dict[str, Any]
-    carried: tuple[str, ...]
-    left: tuple[tuple[str, str], ...]
+    used: tuple[str, ...]
+    unsupported: tuple[tuple[str, str], ...]
     problems: tuple[Problem, ...]
     warnings: tuple[Problem, ...]
 
 
-def known(words: Mapping[str, Any]) -> dict[str, Any]:
-    """The shared words that are given, in the order of `WORDS`; one that is None counts as not given. *pure*.
+def known_settings(words: Mapping[str, Any]) -> dict[str, Any]:
+    """The shared settings that are not None, in the order of `WORDS`. *pure*.
 
-    Raises: InvalidInput for words that are none of them, with the nearest that is.
+    Raises: InvalidInput for unknown settings, with the nearest that exists.
     """
-    strange = tuple(_unknown(word, value) for word, value in words.items() if word not in WORDS)
-    if strange:
-        raise InvalidInput(strange)
+    if unknown := tuple(_unknown(word, value) for word, value in words.items() if word not in WORDS):
+        raise InvalidInput(unknown)
     return {word: words[word] for word in WORDS if words.get(word) is not None}
 
 
 def shared_values(prompt: str, shared: Mapping[str, Any]) -> dict[str, Any]:
-    """The prompt and the other shared words. *pure*. Raises: InvalidInput where the prompt is given twice."""
+    """The prompt and the other shared settings. *pure*. Raises: InvalidInput if the prompt is passed twice."""
     if "prompt" in shared:
-        told = "is given twice: it is the first argument"
-        raise InvalidInput((Problem(path="prompt", message=told, rule="prompt", value=shared["prompt"]),))
+        message = "was passed twice: it is the first argument"
+        raise InvalidInput((Problem(path="prompt", message=message, rule="prompt", value=shared["prompt"]),))
     return {"prompt": prompt, **shared}
 
 
 def request_for(spec: Spec, words: Mapping[str, Any]) -> ModelRequest:
-    """The shared words as the fields of one document, with everything that is wrong or has no place there. *pure*.
+    """The shared settings as the fields of one model, with every problem and every setting it does not support. *pure*.
 
-    Nothing is clamped or rounded: what a document does not allow is a problem of that document.
-    Raises: InvalidInput for words that are none of the shared ones.
+    Nothing is clamped or rounded: what a model does not allow is a problem of that model.
+    Raises: InvalidInput for unknown settings.
     """
-    given = known(words)
+    settings = known_settings(words)
     homes = {schema["x-role"]: (path, schema) for path, schema in reversed(named_fields(spec)) if "x-role" in schema}
     fields: dict[str, Any] = {}
-    left = dict(_homeless(given, homes))
-    for path, value in _written({word: value for word, value in given.items() if word not in left}, homes):
+    unsupported = dict(_unsupported(settings, homes))
+    used = {word: value for word, value in settings.items() if word not in unsupported}
+    for path, value in _values(used, homes):
         fields = _with(spec, fields, path, value)
     body = build_body(spec, fields)
     return ModelRequest(
         fields=fields,
         body=body,
-        carried=tuple(word for word in given if word not in left),
-        left=tuple(left.items()),
+        used=tuple(used),
+        unsupported=tuple(unsupported.items()),
         problems=check(spec, body),
         warnings=warnings(spec, body),
     )
@@ -95,31 +94,27 @@ def request_for(spec: Spec, words: Mapping[str, Any]) -> ModelRequest:
 Homes = dict[str, tuple[JsonPath, dict[str, Any]]]
 
 
-def _homeless(given: dict[str, Any], homes: Homes) -> Iterator[tuple[str, str]]:
-    for word in given:
+def _unsupported(settings: dict[str, Any], homes: Homes) -> Iterator[tuple[str, str]]:
+    for word in settings:
         if word in homes:
             continue
         if word not in _FRAMES or "frames" not in homes:
-            yield word, _NO_FIELD
-        elif word == "last_frame" and "first_frame" not in given:
+            yield word, NO_FIELD
+        elif word == "last_frame" and "first_frame" not in settings:
             yield word, _NO_FIRST
 
 
-def _written(given: dict[str, Any], homes: Homes) -> Iterator[tuple[JsonPath, Any]]:
-    for word, value in given.items():
+def _values(used: dict[str, Any], homes: Homes) -> Iterator[tuple[JsonPath, Any]]:
+    for word, value in used.items():
         if word in homes:
             path, schema = homes[word]
-            yield path, _in_its_words(schema, _whole(value) if word == "seconds" else value)
-    frames = [given[word] for word in _FRAMES if word in given and word not in homes]
-    if frames:
+            is_whole = word == "seconds" and isinstance(value, float) and value.is_integer()
+            yield path, _in_the_models_terms(schema, int(value) if is_whole else value)
+    if frames := [used[word] for word in _FRAMES if word in used and word not in homes]:
         yield homes["frames"][0], frames
 
 
-def _whole(value: Any) -> Any:
-    return int(value) if isinstance(value, float) and value.is_integer() else value
-
-
-def _in_its_words(schema: dict[str, Any], value: Any) -> Any:
+def _in_the_models_terms(schema: dict[str, Any], value: Any) -> Any:
     if isinstance(value, str):
         return schema.get("x-words", {}).get(value, value)
     if is_number(value) and math.isfinite(value) and "x-format" in schema:
@@ -128,19 +123,19 @@ def _in_its_words(schema: dict[str, Any], value: Any) -> Any:
 
 
 def _with(spec: Spec, fields: dict[str, Any], path: JsonPath, value: Any) -> dict[str, Any]:
-    # By its own name where that leads to the right place, because that is how a person would write it.
+    # By the field's name alone if that is enough, because that is how a person would write it.
     name = str(path[-1])
     alone = path if find(build_body(spec, {name: value}), to_pointer(path)) is ABSENT else (name,)
-    made: dict[str, Any] = set_at(fields, alone, value)
-    return made
+    result: dict[str, Any] = set_at(fields, alone, value)
+    return result
 
 
 def _unknown(word: str, value: Any) -> Problem:
     near = difflib.get_close_matches(word, WORDS, 1, 0.5)
-    meant = f"; did you mean {near[0]}?" if near else ""
+    guess = f"; did you mean {near[0]!r}?" if near else ""
     return Problem(
         path=word,
-        message=f"is none of the shared words ({', '.join(WORDS)}){meant}",
+        message=f"is not a shared setting ({', '.join(WORDS)}){guess}",
         rule="unknown",
         value=value,
         limit=tuple(WORDS),

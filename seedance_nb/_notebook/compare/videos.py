@@ -21,19 +21,19 @@ _CODE = "overflow-wrap:anywhere;font-size:12px;background:none;padding:0;color:i
 _BOX = f"{LINE};border-radius:8px;padding:12px;min-height:120px;overflow-wrap:anywhere"
 _COLUMNS = "repeat(auto-fit,minmax(min(260px,100%),1fr))"  # not narrower than a player's own buttons need
 Result = Video | Exception | None
-"""What became of a model: its video, or the error in its place; None while it is still being made."""
+"""The result of a model: its video, or the error in its place; None while it is generating."""
 _BAD = "color:var(--jp-error-color1,var(--vscode-errorForeground,#d32f2f))"
 
 
 class Videos(Sequence[Result]):
-    """What became of each model, in the models' order: its video, or the error in its place. Shown side by side by Jupyter."""
+    """The video of each model, or the error in its place, in the models' order. Jupyter shows them side by side."""
 
     def __init__(self, prompt: str, results: Iterable[tuple[Candidate, Result]]) -> None:
         self._prompt = prompt
         self._results = tuple(results)
 
-    def __getitem__(self, place: Any) -> Any:
-        return [result for _, result in self._results][place]
+    def __getitem__(self, index: Any) -> Any:
+        return [result for _, result in self._results][index]
 
     def __len__(self) -> int:
         return len(self._results)
@@ -54,13 +54,13 @@ class Videos(Sequence[Result]):
 def _line(result: Result) -> str:
     if isinstance(result, Exception):
         return " ".join(error_text(result).splitlines())
-    return video_text(result) if result else "still being made"
+    return video_text(result) if result else "generating…"
 
 
 def error_text(error: Exception) -> str:
-    """The text of an error, with its kind where it says nothing or is none of ours. *pure*."""
-    known = hasattr(error, "next_step") and str(error)
-    return str(error) if known else f"Something unexpected happened: {error!r}"
+    """The text of an error, with its type if the error is unexpected or has no text. *pure*."""
+    is_known = hasattr(error, "next_step") and str(error)
+    return str(error) if is_known else f"Something unexpected happened: {error!r}"
 
 
 def _tile(candidate: Candidate, result: Result) -> Html:
@@ -78,7 +78,7 @@ def _tile(candidate: Candidate, result: Result) -> Html:
 def _video_html(video: Video) -> Html:
     source = source_of(video.path)
     seconds = (video.row.finished or 0) - video.row.created
-    cost = f"made in {seconds:.0f} s · {price_after(video.row)}" if seconds > 0 else price_after(video.row)
+    cost = f"generated in {seconds:.0f} s · {price_after(video.row)}" if seconds > 0 else price_after(video.row)
     off = "; ".join(differences(video.asked, video.facts))
     remark = video.facts.remark if video.facts else ""
     return Html(
@@ -86,7 +86,7 @@ def _video_html(video: Video) -> Html:
         '<div style="{DIM}">{download}<br><code style="{CODE}">{task}</code></div></figcaption>'
     ).format(
         DIM=DIM, CODE=_CODE, player=player_html(video, source), cost=cost, got=got_text(video.facts),
-        off=Html('<div style="{}">Not as asked: {}</div>').format(_BAD, off) if off else "",
+        off=Html('<div style="{}">Differs from the request: {}</div>').format(_BAD, off) if off else "",
         remark=Html('<div style="{}">{}</div>').format(DIM, remark) if remark else "",
         download=download_html(video, source), task=video.task,
     )  # fmt: skip
@@ -94,6 +94,6 @@ def _video_html(video: Video) -> Html:
 
 def _instead_html(result: Result) -> Html:
     if not isinstance(result, Exception):
-        return Html('<div style="{};{}">Still being made.</div>').format(_BOX, DIM)
+        return Html('<div style="{};{}">Generating…</div>').format(_BOX, DIM)
     lines = Html("<br>").join(error_text(result).splitlines())
     return Html('<div role="alert" style="{};{}">{}</div>').format(_BOX, _BAD, lines)

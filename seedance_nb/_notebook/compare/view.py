@@ -1,4 +1,4 @@
-"""A comparison in one cell: the table, one question where money is involved, progress, and the videos as an output."""
+"""A comparison in one cell: the table, one confirmation if it costs credits, progress, and the videos as an output."""
 
 import asyncio
 import threading
@@ -21,7 +21,7 @@ from seedance_nb._check.price import Estimate
 from seedance_nb._form.controls.base import Shared, StaticBox, toggle
 from seedance_nb._form.form import css
 from seedance_nb._form.labels import labels_of, sentence
-from seedance_nb._notebook.compare.candidate import HEADS, Candidate, left_text, price_text
+from seedance_nb._notebook.compare.candidate import HEADS, Candidate, price_text, unsupported_text
 from seedance_nb._notebook.compare.comparison import Comparison, attempt
 from seedance_nb._notebook.compare.videos import Result
 from seedance_nb._notebook.status import CHECK, SIMULATED, failed_html, guarded, running_html, unexpected_html
@@ -30,14 +30,14 @@ from seedance_nb._task.task import Task
 from seedance_nb._task.video import Video
 
 PAUSE_S = 0.6
-"""Seconds after the question in which a press of its button does not count: it is the second half of a double click."""
+"""Seconds in which the second button ignores a press, because it is the second half of a double click."""
 _TICK_S = 0.25
 
 
 class ComparisonView:
-    """What a comparison looks like in a cell. Nothing is sent before its button is pressed, and asked about where it costs.
+    """A comparison in a cell. Nothing is sent before its button is pressed, and pressed again if it costs credits.
 
-    The videos are an output of the cell, so they stay there without a kernel.
+    The videos are an output of the cell, so they are shown without a kernel too.
     """
 
     def __init__(self, comparison: Comparison) -> None:
@@ -45,7 +45,7 @@ class ComparisonView:
         self._total = comparison.total
         self._lock = threading.Lock()
         self._busy = False
-        self._asked: float | None = None
+        self._first_press_at: float | None = None
         self._handle: DisplayHandle | None = None
         count = len(comparison.ready)
         videos = f"{count} video{'' if count == 1 else 's'}"
@@ -69,84 +69,84 @@ class ComparisonView:
             static=lambda: (repr(comparison), table_html(HEADS, comparison.cells(), str(comparison.total))),
         )  # fmt: skip
         for button, act in (
-            (self._go, self._first_press), (self._really, self._second_press), (self._cancel, self._take_back),
+            (self._go, self._press), (self._really, self._confirm), (self._cancel, self._withdraw),
         ):  # fmt: skip
-            button.on_click(guarded("comparison", act, self._say))
+            button.on_click(guarded("comparison", act, self._report))
 
     def show(self) -> None:
-        """Puts it into the running cell."""
+        """Display it in the running cell."""
         display(self.widget)
-        # Made now, so that it belongs to this cell; a thread may update it later but must never display by itself.
+        # Created now, so that it belongs to this cell; a thread may update it later but must never display by itself.
         self._handle = display(HTML(""), display_id=True)
 
-    def _first_press(self) -> None:
+    def _press(self) -> None:
         if self._total.paid:
             with self._lock:
-                if self._busy or self._asked is not None:
+                if self._busy or self._first_press_at is not None:
                     return
-                self._asked = time.monotonic()
-            self._ask(asking=True)
+                self._first_press_at = time.monotonic()
+            self._show_buttons(asking=True)
         else:
             self._start()
 
-    def _second_press(self) -> None:
+    def _confirm(self) -> None:
         with self._lock:
-            if self._asked is None or time.monotonic() - self._asked < PAUSE_S:
+            if self._first_press_at is None or time.monotonic() - self._first_press_at < PAUSE_S:
                 return
-            self._asked = None
+            self._first_press_at = None
         self._start()
 
-    def _take_back(self) -> None:
+    def _withdraw(self) -> None:
         with self._lock:
-            self._asked = None
-        self._ask(asking=False)
+            self._first_press_at = None
+        self._show_buttons(asking=False)
 
     def _start(self) -> None:
-        with self._lock:  # the first press takes the token; a second one finds it gone
+        with self._lock:  # a second press finds it busy
             if self._busy:
                 return
             self._busy = True
-        self._ask(asking=False)
+        self._show_buttons(asking=False)
         self._go.disabled = True
         ENGINE.submit(self._generate())
 
-    def _ask(self, *, asking: bool) -> None:
+    def _show_buttons(self, *, asking: bool) -> None:
         toggle(self._go, shown=not asking)
         toggle(self._really, shown=asking)
         toggle(self._cancel, shown=asking)
 
     async def _generate(self) -> None:
         try:
-            # Free ones were not asked about, so a key that has come since then must not be spent with.
-            # In a thread, as all that touches the ledger: a locked one must not hold up every other task on this loop.
+            # Free requests were not confirmed, so a key that was set later must not be charged for them.
+            # In a thread, because a locked ledger must not hold up every other task on this loop.
             begin, confirm = self._comparison.begin, self._total.paid > 0
             await self._follow(await asyncio.to_thread(begin, confirm=confirm, by_hand=True))
         except SeedanceError as error:
-            self._say(failed_html(error))
+            self._report(failed_html(error))
         except Exception as error:  # noqa: BLE001 - a callback's exception would be seen nowhere
             log_unexpected("comparison", error)
-            self._say(unexpected_html(error))
+            self._report(unexpected_html(error))
         finally:
             self._go.disabled = False
             self._busy = False
 
-    async def _follow(self, begun: tuple[Task | Exception, ...]) -> None:
-        futures = [one if isinstance(one, Exception) else await asyncio.to_thread(attempt, one.future) for one in begun]
+    async def _follow(self, tasks: tuple[Task | Exception, ...]) -> None:
+        futures = [one if isinstance(one, Exception) else await asyncio.to_thread(attempt, one.future) for one in tasks]
         shown, clock = -1, time.monotonic()
         while True:
-            results = [_result(task, future) for task, future in zip(begun, futures, strict=True)]
+            results = [_result(task, future) for task, future in zip(tasks, futures, strict=True)]
             done = len(results) - results.count(None)
             if self._handle is not None and done > shown:
                 self._handle.update(self._comparison.videos(results))
             if done == len(results):
-                self._say(done_html(begun, results))
+                self._report(done_html(tasks, results))
                 return
             shown = done
             waited = time.monotonic() - clock
-            self._say(await asyncio.to_thread(lanes_html, self._comparison.candidates, begun, results, waited))
+            self._report(await asyncio.to_thread(lanes_html, self._comparison.candidates, tasks, results, waited))
             await asyncio.sleep(_TICK_S)
 
-    def _say(self, text: Html) -> None:
+    def _report(self, text: Html) -> None:
         self._status.value = text
 
 
@@ -159,29 +159,29 @@ def _result(task: Task | Exception, future: Future[Any] | Exception) -> Result:
 
 
 def models_html(comparison: Comparison) -> Html:
-    """What each model makes of the words, as a table whose rows become blocks where it is narrow. *network*, the first time."""
+    """The table of the models, whose rows become blocks where it is narrow. *network*, the first time."""
     pairs = zip(comparison.candidates, comparison.estimates, strict=True)
     return Html("<table><thead><tr>{}</tr></thead><tbody>{}</tbody></table>").format(
         Html('<th scope="col">{}</th>').each(HEADS),
-        Html("<tr>{}</tr>").each(_row_html(candidate, told) for candidate, told in pairs),
+        Html("<tr>{}</tr>").each(_row_html(candidate, price) for candidate, price in pairs),
     )
 
 
-def _row_html(candidate: Candidate, told: Estimate) -> Html:
-    carried = candidate.carried
+def _row_html(candidate: Candidate, price: Estimate) -> Html:
+    request = candidate.request
     title = Html('<b>{}</b> <span class="sdn-dim">{}</span><code>{}</code>')
-    sent = "" if candidate.error else request_html(json_text(carried.body), "What is sent")
+    sent = "" if candidate.error else request_html(json_text(request.body), "What is sent")
     problems = Html("<div>{}</div>").format(candidate.fault) if candidate.fault else Html()
     problems += Html().join(
-        _problem_html(problem, labels_of(candidate.spec)) for problem in (*carried.problems, *carried.warnings)
+        _problem_html(problem, labels_of(candidate.spec)) for problem in (*request.problems, *request.warnings)
     )
     cells = (
         title.format(candidate.spec.title, candidate.spec.mode, candidate.name),
-        SIMULATED if candidate.simulated and not candidate.fault else candidate.place,
-        Html("{}{}").format(", ".join(carried.carried), sent),
-        Html("<div>{}</div>").each(left_text(carried)) or "–",
+        SIMULATED if candidate.simulated and not candidate.fault else candidate.runs_on,
+        Html("{}{}").format(", ".join(request.used), sent),
+        Html("<div>{}</div>").each(unsupported_text(request)) or "–",
         problems or "–",
-        price_text(candidate, told),
+        price_text(candidate, price),
     )
     cell = Html('<td data-head="{}"><div>{}</div></td>')
     return Html().join(cell.format(head, inside) for head, inside in zip(HEADS, cells, strict=True))
@@ -193,7 +193,7 @@ def _problem_html(problem: Problem, labels: Mapping[str, str]) -> Html:
 
 
 def head_html(comparison: Comparison) -> Html:
-    """The title row, with the shared words. *pure*."""
+    """The title row, with the shared settings. *pure*."""
     count = len(comparison.candidates)
     others = " · ".join(
         f"{word} {shorten(value) if not isinstance(value, str) else value}"
@@ -217,32 +217,32 @@ def note_html(comparison: Comparison) -> Html:
     left = f" {out} left out: see the problems." if out else ""
     total = comparison.total
     if not total.paid:
-        free = f"Nothing is sent to a provider and nothing is charged.{left}"
+        free = f"Simulated: nothing is sent to a provider and nothing is charged.{left}"
         return escape(free if comparison.ready else left.strip())
-    return escape(f"Total: {total}. You are asked once more before anything is sent.{left}")
+    return escape(f"Total: {total}. You confirm once more before anything is sent.{left}")
 
 
 def lanes_html(
-    candidates: Sequence[Candidate], begun: Sequence[Task | Exception], results: Sequence[Result], waited: float
+    candidates: Sequence[Candidate], tasks: Sequence[Task | Exception], results: Sequence[Result], waited: float
 ) -> Html:
-    """How far each model is, `waited` seconds after the button. *reads files*."""
-    made = Html()
-    for candidate, task, result in zip(candidates, begun, results, strict=True):
+    """The progress of each model, `waited` seconds after the button was pressed. *reads files*."""
+    lanes = Html()
+    for candidate, task, result in zip(candidates, tasks, results, strict=True):
         if isinstance(result, Exception):
-            said = Html('<span class="sdn-over">No video; the reason stands in its place below.</span>')
+            state = Html('<span class="sdn-over">No video; see the error below.</span>')
         elif result is None and isinstance(task, Task):
-            said = running_html(task.row, waited)
+            state = running_html(task.row, waited)
         else:
-            said = CHECK + " The video is below."
-        made += Html('<div class="sdn-lane"><code>{}</code><div>{}</div></div>').format(candidate.name, said)
-    return made
+            state = CHECK + " Done"
+        lanes += Html('<div class="sdn-lane"><code>{}</code><div>{}</div></div>').format(candidate.name, state)
+    return lanes
 
 
-def done_html(begun: Sequence[Task | Exception], results: Sequence[Result]) -> Html:
-    """How many videos there are. *pure*."""
-    made = sum(isinstance(one, Video) for one in results)
-    missing = "; what kept the others from it stands in their places" if made < len(results) else ""
-    old = sum(isinstance(one, Task) and not one.is_new for one in begun)
-    again = f" {old} of these requests had been made before, and nothing new was charged for that." if old else ""
-    said = f"{made} of {len(results)} videos are below{missing}.{again}"
-    return Html('<div role="status">{}{}</div>').format(CHECK + " " if made else "", said)
+def done_html(tasks: Sequence[Task | Exception], results: Sequence[Result]) -> Html:
+    """The number of videos and errors. *pure*."""
+    done = sum(isinstance(one, Video) for one in results)
+    errors = "; the errors are below" if done < len(results) else ""
+    old = sum(isinstance(one, Task) and not one.is_new for one in tasks)
+    again = f" You already generated {old} of them. No charge for those." if old else ""
+    text = f"{done} of {len(results)} done{errors}.{again}"
+    return Html('<div role="status">{}{}</div>').format(CHECK + " " if done else "", text)
