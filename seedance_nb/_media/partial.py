@@ -11,8 +11,16 @@ import httpx
 
 from seedance_nb._media.isobmff import boxes
 from seedance_nb._media.sniff import after_tag, sniff
-from seedance_nb._web.addresses import BlockedAddress, Resolver, lookup
-from seedance_nb._web.client import AccessPolicy, Ask, Fetch, content_range, error_text, length, must_be_plain
+from seedance_nb._web.addresses import BlockedURL, Resolver, lookup
+from seedance_nb._web.client import (
+    AccessPolicy,
+    Fetch,
+    Repeat,
+    content_length,
+    content_range,
+    error_text,
+    require_raw,
+)
 
 HEAD = 131_072
 """How many bytes are read of the front of every file."""
@@ -191,55 +199,55 @@ async def fetch_parts(
     in six requests and `total` seconds. Only https and public hosts are spoken to, unless the origin is `allowed_origin`.
     No key, cookie or proxy is used.
     """
-    trip = Fetch(AccessPolicy(origin=allowed_origin, resolve=resolve, connect_s=_CONNECT_S))
-    fetch, why = _Fetch(trip, MOST_PICTURE if kind == "image" else MOST), ""
+    fetch = Fetch(AccessPolicy(origin=allowed_origin, resolve=resolve, connect_s=_CONNECT_S))
+    search, why = _Search(fetch, MOST_PICTURE if kind == "image" else MOST), ""
     try:
         async with asyncio.timeout(total):
-            await fetch.run(url)
+            await search.run(url)
     except TimeoutError:
-        why = f"{trip.name} did not send it within {total:g} s"
+        why = f"{fetch.name} did not send it within {total:g} s"
     except Exception as error:  # noqa: BLE001  # whatever a stranger's server brings about, it is only not looked at
-        why = error_text(error, trip.name)
-    file = fetch.file
+        why = error_text(error, fetch.name)
+    file = search.file
     try:
         file.write(into)
     except OSError as error:
         return None, f"it could not be saved for checking ({error.strerror})"
     if not file.count and file.size is None:
         return None, why
-    return Fetched(size=file.size, read=file.count, requests=trip.requests), why
+    return Fetched(size=file.size, read=file.count, requests=fetch.requests), why
 
 
-class _Fetch:
+class _Search:
     """One search through a file at an address: what of it has come, of `most` bytes at most."""
 
-    def __init__(self, trip: Fetch, most: int) -> None:
+    def __init__(self, fetch: Fetch, most: int) -> None:
         self.file = PartialFile()
-        self._trip, self._most = trip, most
+        self._fetch, self._most = fetch, most
 
     async def run(self, url: str) -> None:
-        """Fetches as much as it takes. *network*. Raises: Blocked, also where that is too much; httpx's errors."""
-        async with self._trip.reach(url, _range(0, HEAD)) as (answer, ask):
-            await self._first(answer)
-            await answer.aclose()
-            await self._rest(ask)
+        """Fetches as much as it takes. *network*. Raises: BlockedURL, also where that is too much; httpx's errors."""
+        async with self._fetch.reach(url, _range(0, HEAD)) as (response, repeat):
+            await self._first(response)
+            await response.aclose()
+            await self._rest(repeat)
 
-    async def _first(self, answer: httpx.Response) -> None:
-        must_be_plain(answer)
-        if answer.status_code == httpx.codes.PARTIAL_CONTENT:
-            await self._take(answer, 0, HEAD)
-        elif answer.status_code == httpx.codes.REQUESTED_RANGE_NOT_SATISFIABLE:
-            raise BlockedAddress("it is empty, or its server cannot send parts of files")
-        elif answer.status_code != httpx.codes.OK:
-            raise BlockedAddress(f"{self._trip.name} answered HTTP {answer.status_code}")
+    async def _first(self, response: httpx.Response) -> None:
+        require_raw(response)
+        if response.status_code == httpx.codes.PARTIAL_CONTENT:
+            await self._take(response, 0, HEAD)
+        elif response.status_code == httpx.codes.REQUESTED_RANGE_NOT_SATISFIABLE:
+            raise BlockedURL("it is empty, or its server cannot send parts of files")
+        elif response.status_code != httpx.codes.OK:
+            raise BlockedURL(f"{self._fetch.name} answered HTTP {response.status_code}")
         else:
-            self.file.size = length(answer)
-            await self._take_front(answer)
+            self.file.size = content_length(response)
+            await self._take_front(response)
 
-    async def _take_front(self, answer: httpx.Response) -> None:
+    async def _take_front(self, response: httpx.Response) -> None:
         """Takes in a file that comes whole, as far as it is needed."""
         file, goal = self.file, HEAD
-        async for chunk in answer.aiter_raw():
+        async for chunk in response.aiter_raw():
             file.add(file.count, chunk[: self._most - file.count])
             while file.count >= goal:
                 need = next_range(file)
@@ -247,44 +255,40 @@ class _Fetch:
                     return
                 if file.count >= self._most or need[0] >= self._most:
                     where = f"in the first {self._most / 1e6:.1f} MB"
-                    raise BlockedAddress(f"{self._trip.name} cannot send parts of files, and its header is not {where}")
+                    raise BlockedURL(f"{self._fetch.name} cannot send parts of files, and its header is not {where}")
                 goal = min(max(need[1], goal + 1), self._most)
         if file.size is None:
             file.size = file.count
 
-    async def _rest(self, ask: Ask) -> None:
-        file, trip = self.file, self._trip
+    async def _rest(self, repeat: Repeat) -> None:
+        file, fetch = self.file, self._fetch
         while file.count != file.size and (need := next_range(file)) is not None:
             start, end = need[0], min(need[1], need[0] + self._most - file.count)
             if start > LARGEST:
-                raise BlockedAddress(f"it is too large ({(file.size or start) / 1e6:,.0f} MB) to look for its header")
-            if trip.requests >= _MOST_REQUESTS or start >= end:
-                raise BlockedAddress(
-                    f"its header was not found in {file.count / 1e6:.1f} MB and {trip.requests} requests"
-                )
-            async with ask(_range(start, end)) as answer:
-                must_be_plain(answer)
-                if answer.status_code != httpx.codes.PARTIAL_CONTENT:
-                    raise BlockedAddress(
-                        f"{trip.name} answered HTTP {answer.status_code} to a request for a part of it"
-                    )
-                await self._take(answer, start, end)
+                raise BlockedURL(f"it is too large ({(file.size or start) / 1e6:,.0f} MB) to look for its header")
+            if fetch.requests >= _MOST_REQUESTS or start >= end:
+                raise BlockedURL(f"its header was not found in {file.count / 1e6:.1f} MB and {fetch.requests} requests")
+            async with repeat(_range(start, end)) as response:
+                require_raw(response)
+                if response.status_code != httpx.codes.PARTIAL_CONTENT:
+                    raise BlockedURL(f"{fetch.name} answered HTTP {response.status_code} to a request for a part of it")
+                await self._take(response, start, end)
 
-    async def _take(self, answer: httpx.Response, start: int, end: int) -> None:
+    async def _take(self, response: httpx.Response, start: int, end: int) -> None:
         """Takes in the part from `start` on, up to `end` at most."""
-        given = content_range(answer)
+        given = content_range(response)
         if given is None or given[0] != start:
-            raise BlockedAddress(f"{self._trip.name} sent another part of it than the one requested")
+            raise BlockedURL(f"{self._fetch.name} sent another part of it than the one requested")
         if start and given[2] != self.file.size:
-            raise BlockedAddress(f"{self._trip.name} reported two different sizes for it")
+            raise BlockedURL(f"{self._fetch.name} reported two different sizes for it")
         self.file.size = given[2]
         at, end = start, min(end, given[1])
-        async for chunk in answer.aiter_raw():
+        async for chunk in response.aiter_raw():
             self.file.add(at, chunk[: end - at])
             at += len(chunk)
             if at >= end:
                 return
-        raise BlockedAddress(f"{self._trip.name} sent fewer bytes of it than announced")
+        raise BlockedURL(f"{self._fetch.name} sent fewer bytes of it than announced")
 
 
 def _range(start: int, end: int) -> dict[str, str]:

@@ -1,1 +1,1 @@
-"""Bytes at addresses that others chose. No key enters this folder."""
+"""Downloads from URLs that others chose. No key enters this folder."""

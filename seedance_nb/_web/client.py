@@ -1,7 +1,7 @@
-"""Requests for files at addresses that others chose, which may lie only out on the public internet.
+"""HTTP requests for URLs that others chose, which may point only to the public internet.
 
-No key, cookie or proxy comes near this file. The text of an address is checked before every hop, and no redirect is
-followed unchecked; what its host resolves to is checked where the connection is made.
+No key, cookie or proxy is ever used here. Each URL is checked before it is requested, redirects included; the IP addresses
+of its host are checked where the connection is opened.
 """
 
 import functools
@@ -15,25 +15,24 @@ from typing import Any
 
 import httpx
 
-from seedance_nb._web.addresses import BlockedAddress, Resolver, lookup
+from seedance_nb._web.addresses import BlockedURL, Resolver, lookup
 
 _MOST_HOPS = 3
 _MOST_DIGITS = 18
 
-Ask = Callable[[Mapping[str, str]], AbstractAsyncContextManager[httpx.Response]]
-"""Asks at the place that has answered once more, with other headers. *network*."""
+Repeat = Callable[[Mapping[str, str]], AbstractAsyncContextManager[httpx.Response]]
+"""Sends the same request again with other headers. *network*."""
 
-
-FAILURES = (BlockedAddress, httpx.HTTPError, httpx.InvalidURL, OSError, ValueError)
-"""What a request may end in, TimeoutError among them; `said` puts it into words."""
+FAILURES = (BlockedURL, httpx.HTTPError, httpx.InvalidURL, OSError, ValueError)
+"""The exceptions of a request, TimeoutError among them; `error_text` puts them into words."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class AccessPolicy:
-    """What may be spoken to: public https addresses, and besides them only those of `origin`, which a person has named.
+    """Which URLs may be requested: public https URLs, and any URL at `origin`, which the user has set.
 
-    `origin` is scheme, host and port, "" for none. `app` answers for it within this process; nothing else is reached then.
-    `connect_s` and `read_s` bound the wait for a connection and for the next bytes, in seconds.
+    `origin` is scheme, host and port, "" for none. `app` serves it within this process; then nothing else is allowed.
+    `connect_s` and `read_s` limit the wait for a connection and for the next bytes, in seconds.
     """
 
     origin: str = ""
@@ -43,86 +42,84 @@ class AccessPolicy:
     read_s: float = 60
 
     def owns(self, url: httpx.URL) -> bool:
-        """Whether an address is at `origin`. *pure*."""
+        """Whether a URL is at `origin`. *pure*."""
         return bool(self.origin) and origin_of(url) == origin_of(httpx.URL(self.origin))
 
 
 class Fetch:
-    """One search for the bytes behind an address. `name` is the host spoken to last, `requests` how many requests were made."""
+    """One download with its redirects. `name` is the host requested last, `requests` the number of requests sent."""
 
-    def __init__(self, way: AccessPolicy) -> None:
-        self._way = way
-        self.name = "the address"
+    def __init__(self, policy: AccessPolicy) -> None:
+        self._policy = policy
+        self.name = "the URL"
         self.requests = 0
 
     @asynccontextmanager
     async def reach(
         self, url: str, headers: Mapping[str, str], *, method: str = "GET", content: bytes | None = None
-    ) -> AsyncIterator[tuple[httpx.Response, Ask]]:
-        """The answer whose body is still to be read, and the means to ask at the same place again. *network*.
+    ) -> AsyncIterator[tuple[httpx.Response, Repeat]]:
+        """The response, its body not yet read, and a function that repeats the request. *network*.
 
-        A GET is sent on at most three times, each hop checked like the first address; nothing else is sent on.
-        Raises: Blocked; httpx's errors.
+        A GET follows at most three redirects, each checked like the first URL; other methods follow none.
+        Raises: BlockedURL; httpx's errors.
         """
-        target = _parsed(url)
+        target = parse_url(url)
         for _ in range(_MOST_HOPS + 1):
             self._check(target)
             async with self._client(target) as client:
-                ask = functools.partial(self._ask, client, target)
-                async with ask(headers, method, content) as answer:
-                    if method != "GET" or not answer.has_redirect_location:
-                        yield answer, ask
+                repeat = functools.partial(self._send, client, method, target, content)
+                async with repeat(headers) as response:
+                    if method != "GET" or not response.has_redirect_location:
+                        yield response, repeat
                         return
-            target = target.join(_parsed(answer.headers["location"]))
-        raise BlockedAddress(f"{self.name} redirects too many times")
+            target = target.join(parse_url(response.headers["location"]))
+        raise BlockedURL(f"{self.name} redirects too many times")
 
     def _check(self, url: httpx.URL) -> None:
         if not url.host:
-            raise BlockedAddress("its URL has no host")
+            raise BlockedURL("its URL has no host")
         self.name = url.host
         if url.userinfo:
-            raise BlockedAddress("its URL contains a user name")
-        if url.scheme != "https" and not self._way.owns(url):
-            raise BlockedAddress("its URL does not use https")
-        if self._way.app is not None and not self._way.owns(url):
-            raise BlockedAddress("the simulator serves only its own files")
+            raise BlockedURL("its URL contains a user name")
+        if url.scheme != "https" and not self._policy.owns(url):
+            raise BlockedURL("its URL does not use https")
+        if self._policy.app is not None and not self._policy.owns(url):
+            raise BlockedURL("the simulator serves only its own files")
 
     def _client(self, url: httpx.URL) -> httpx.AsyncClient:
-        from seedance_nb._web.connection import Transport  # late, because it loads a library that no check needs
+        from seedance_nb._web.connection import Transport  # late, because it loads a library that `check` does not need
 
-        way = self._way
+        policy = self._policy
+        transport: httpx.AsyncBaseTransport
+        if policy.app:
+            transport = httpx.ASGITransport(app=policy.app, raise_app_exceptions=False)
+        else:
+            transport = Transport(trusted_certificates(), policy.resolve, allow_private=policy.owns(url))
         return httpx.AsyncClient(
             headers={"Accept": "*/*", "Accept-Encoding": "identity", "User-Agent": "seedance_nb"},
-            timeout=httpx.Timeout(way.read_s, connect=way.connect_s),
+            timeout=httpx.Timeout(policy.read_s, connect=policy.connect_s),
             cookies=CookieJar(DefaultCookiePolicy(allowed_domains=())),
             trust_env=False,
-            transport=httpx.ASGITransport(app=way.app, raise_app_exceptions=False)
-            if way.app
-            else Transport(trusted_certificates(), way.resolve, may_be_inside=way.owns(url)),
+            transport=transport,
         )
 
-    def _ask(
-        self,
-        client: httpx.AsyncClient,
-        url: httpx.URL,
-        headers: Mapping[str, str],
-        method: str = "GET",
-        content: bytes | None = None,
+    def _send(
+        self, client: httpx.AsyncClient, method: str, url: httpx.URL, content: bytes | None, headers: Mapping[str, str]
     ) -> AbstractAsyncContextManager[httpx.Response]:
         self.requests += 1
         return client.stream(method, url, headers=headers, content=content)
 
 
-def must_be_plain(answer: httpx.Response) -> None:
-    """Nothing where an answer's bytes are the file's own. *pure*. Raises: Blocked for compressed ones, which may grow without bound."""
-    if answer.headers.get("content-encoding", "").strip().lower() not in ("", "identity"):
-        raise BlockedAddress(f"{answer.url.host} sent it compressed, though that was not requested")
+def require_raw(response: httpx.Response) -> None:
+    """Checks that the body is the file itself. *pure*. Raises: BlockedURL if it is compressed: it could grow without limit."""
+    if response.headers.get("content-encoding", "").strip().lower() not in ("", "identity"):
+        raise BlockedURL(f"{response.url.host} sent it compressed, though that was not requested")
 
 
-async def read_whole(answer: httpx.Response, most: int) -> bytes:
-    """The bytes of an answer as they came. *network*. Raises: ValueError where they are more than `most`; httpx's errors."""
+async def read_whole(response: httpx.Response, most: int) -> bytes:
+    """The body of a response, at most `most` bytes. *network*. Raises: ValueError if it is larger; httpx's errors."""
     data = bytearray()
-    async for chunk in answer.aiter_raw():
+    async for chunk in response.aiter_raw():
         data += chunk
         if len(data) > most:
             msg = f"the response is larger than {most:,} bytes"
@@ -130,27 +127,27 @@ async def read_whole(answer: httpx.Response, most: int) -> bytes:
     return bytes(data)
 
 
-def length(answer: httpx.Response) -> int | None:
-    """How many bytes an answer says that its body has, None if it does not say. *pure*."""
-    text = answer.headers.get("content-length", "")
+def content_length(response: httpx.Response) -> int | None:
+    """The size in bytes in the `Content-Length` header, None without one. *pure*."""
+    text = response.headers.get("content-length", "")
     return int(text) if text.isdecimal() and len(text) <= _MOST_DIGITS else None
 
 
 _SPAN = re.compile(r"bytes (\d{1,18})-(\d{1,18})/(\d{1,18}|\*)")
 
 
-def content_range(answer: httpx.Response) -> tuple[int, int, int | None] | None:
-    """First place, end and whole size by an answer's `Content-Range` header; None if it has no such. *pure*."""
-    match = _SPAN.fullmatch(answer.headers.get("content-range", "").strip())
+def content_range(response: httpx.Response) -> tuple[int, int, int | None] | None:
+    """Start, end and total size by the `Content-Range` header, None without one. *pure*."""
+    match = _SPAN.fullmatch(response.headers.get("content-range", "").strip())
     if match is None or int(match[2]) < int(match[1]):
         return None
     return int(match[1]), int(match[2]) + 1, None if match[3] == "*" else int(match[3])
 
 
 def error_text(error: Exception, name: str) -> str:
-    """What went wrong with the host `name`, in words. *pure*."""
-    # Never the error's own text: it may hold the address, and signed addresses are secrets.
-    if isinstance(error, BlockedAddress):
+    """Why a request to the host `name` failed, as a clause. *pure*."""
+    # Never the error's own text: it may contain the URL, and signed URLs are secrets.
+    if isinstance(error, BlockedURL):
         return str(error)
     if isinstance(error, httpx.ConnectError | httpx.ConnectTimeout):
         certificate = "CERTIFICATE" in str(error)
@@ -160,19 +157,19 @@ def error_text(error: Exception, name: str) -> str:
 
 @functools.cache
 def trusted_certificates() -> ssl.SSLContext:
-    """The certificates that are trusted, read from the system once. *reads files*."""
+    """The trusted certificates of the system, cached. *reads files*."""
     return httpx.create_ssl_context(trust_env=False)
 
 
-def _parsed(url: str) -> httpx.URL:
-    """An address as it is connected to: odd signs percent-encoded, because somebody may have paid for what lies there."""
+def parse_url(url: str) -> httpx.URL:
+    """The URL, unusual characters percent-encoded: the file behind it may have been paid for. *pure*. Raises: BlockedURL."""
     try:
         return httpx.URL(url)
     except httpx.InvalidURL:
-        pass
-    raise BlockedAddress("its URL is malformed")
+        pass  # raised below, without the error that contains the URL
+    raise BlockedURL("its URL is malformed")
 
 
 def origin_of(url: httpx.URL) -> tuple[str, bytes, int | None]:
-    """Scheme, host and port of an address, the same for two spellings of one origin. *pure*."""
-    return url.scheme, url.raw_host, url.port  # httpx names no usual port
+    """Scheme, host and port of a URL, equal for two spellings of one origin. *pure*."""
+    return url.scheme, url.raw_host, url.port  # None for the default port

@@ -1,6 +1,6 @@
-"""Connections to a host by an address that was looked up and checked here, and by no other.
+"""Opens connections only to IP addresses that were resolved and checked here.
 
-The certificate, the server's name in the greeting and the `Host` header stay those of the URL.
+The certificate, the server name (SNI) and the `Host` header stay those of the URL.
 """
 
 import ssl
@@ -10,27 +10,27 @@ from typing import Any
 import httpcore
 import httpx
 
-from seedance_nb._web.addresses import Resolver, addresses_of
+from seedance_nb._web.addresses import Resolver, checked_addresses
 
 _MOST_TRIES = 3
 
 
 class Transport(httpx.AsyncHTTPTransport):
-    """httpx's transport over such connections; `may_be_inside` permits addresses that are not public."""
+    """httpx's transport over such connections; `allow_private` permits IP addresses that are not public."""
 
-    def __init__(self, context: ssl.SSLContext, resolve: Resolver, *, may_be_inside: bool) -> None:
+    def __init__(self, context: ssl.SSLContext, resolve: Resolver, *, allow_private: bool) -> None:
         # Never super().__init__(), whose pool connects unchecked: should httpx rename the attribute, nothing connects at all.
-        backend = _Backend(resolve, may_be_inside=may_be_inside)
+        backend = _Backend(resolve, allow_private=allow_private)
         self._pool = httpcore.AsyncConnectionPool(ssl_context=context, network_backend=backend)
 
 
 class _Backend(httpcore.AnyIOBackend):
-    def __init__(self, resolve: Resolver, *, may_be_inside: bool) -> None:
-        self._resolve, self._may_be_inside = resolve, may_be_inside
+    def __init__(self, resolve: Resolver, *, allow_private: bool) -> None:
+        self._resolve, self._may_be_inside = resolve, allow_private
 
     async def connect_tcp(self, host: str, port: int, *args: Any, **kwargs: Any) -> httpcore.AsyncNetworkStream:
-        """A connection to the first of three addresses that gives one. *network*. Raises: Blocked; httpcore's errors."""
-        addresses = await addresses_of(host, port, self._resolve, may_be_inside=self._may_be_inside)
+        """A connection to the first of at most three IP addresses that accepts one. *network*. Raises: BlockedURL; httpcore's errors."""
+        addresses = await checked_addresses(host, port, self._resolve, allow_private=self._may_be_inside)
         *others, last = addresses[:_MOST_TRIES]
         for address in others:
             with suppress(httpcore.ConnectError, httpcore.ConnectTimeout):

@@ -1,6 +1,6 @@
-"""The bytes of a result on their way to a `.part` file: bounded in size, time and rate, and taken up again where they broke off.
+"""Downloads a result to a `.part` file with limits on size, time and rate, and resumes an interrupted download.
 
-No key comes near this file.
+No key is ever used here.
 """
 
 import asyncio
@@ -17,8 +17,16 @@ from typing import BinaryIO, Literal
 
 import httpx
 
-from seedance_nb._web.addresses import BlockedAddress
-from seedance_nb._web.client import FAILURES, AccessPolicy, Fetch, content_range, error_text, length, must_be_plain
+from seedance_nb._web.addresses import BlockedURL
+from seedance_nb._web.client import (
+    FAILURES,
+    AccessPolicy,
+    Fetch,
+    content_length,
+    content_range,
+    error_text,
+    require_raw,
+)
 from seedance_nb._web.regular_files import append, create, on_disk, read
 
 Kind = Literal["dead", "broken", "final", "disk"]
@@ -27,9 +35,10 @@ _MOST_NOTE = 10_000
 
 
 class DownloadError(Exception):
-    """Why the bytes did not come: the address is `dead`, the transfer `broken` so that another try may help, or it never will.
+    """A failed download. The text is a clause that contains no URL.
 
-    The text is a clause that holds no address. A `disk` fault is this computer's.
+    `kind` is "dead" for a URL that has expired, "broken" where another try may help, "final" where none will, "disk" for
+    an error of this computer.
     """
 
     def __init__(self, kind: Kind, why: str) -> None:
@@ -43,9 +52,9 @@ def _free(folder: Path) -> int:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Bounds:
-    """What one file may cost: `total_s` seconds for everything, `most` bytes, and at least `least_rate` bytes a second over `over_s`.
+    """The limits of one download: `total_s` seconds, `most` bytes, and at least `least_rate` bytes per second over `over_s`.
 
-    `clock` gives monotonic seconds, `free` the bytes that are free in a folder.
+    `clock` returns monotonic seconds, `free` the free bytes in a folder.
     """
 
     total_s: float = 1800
@@ -57,8 +66,8 @@ class Bounds:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class _Left:
-    """What an earlier try left: the first `have` bytes of a file, and its strong ETag, its size in bytes, a hash of where it lay."""
+class _Partial:
+    """An interrupted download: the first `have` bytes of a file, its strong ETag, its size in bytes, a hash of its URL."""
 
     have: int = 0
     etag: str = ""
@@ -66,77 +75,77 @@ class _Left:
     where: str = ""
 
     @property
-    def is_all(self) -> bool:
+    def is_complete(self) -> bool:
         return 0 < self.have == self.size
 
 
-async def download(url: str, part: Path, way: AccessPolicy, bounds: Bounds) -> None:
-    """Writes the whole file to `part`, or goes on with what an earlier try left there. *network*, *writes files*.
+async def download(url: str, part: Path, policy: AccessPolicy, bounds: Bounds) -> None:
+    """Downloads the whole file to `part`, resuming an earlier try if possible. *network*, *writes files*.
 
-    What broke off stays, beside a small file that says what it is, where the server named a version to go on with; once
-    the whole is there that stays too, until `discard`. Bytes of two versions are never joined: another version, size or
-    address begins anew. Raises: Fault.
+    An interrupted download stays, with a note about it in a companion file, if the server sent a version to resume from;
+    a complete one stays too, until `discard`. Bytes of two versions are never joined: another version, size or URL starts
+    again from the beginning. Raises: DownloadError.
     """
     fault: DownloadError | None = None
-    trip, is_there = Fetch(replace(way, read_s=bounds.over_s)), False
+    fetch, is_complete = Fetch(replace(policy, read_s=bounds.over_s)), False
     try:
         async with asyncio.timeout(bounds.total_s):
-            is_there = await _attempt(url, part, trip, bounds, _left(part))
-            if not is_there:
+            is_complete = await _attempt(url, part, fetch, bounds, _partial(part))
+            if not is_complete:
                 discard(part)
-                is_there = await _attempt(url, part, trip, bounds, _Left())
+                is_complete = await _attempt(url, part, fetch, bounds, _Partial())
     except DownloadError as error:
         fault = error
     except TimeoutError:
-        fault = DownloadError("final", f"{trip.name} did not send it within {round(bounds.total_s, 1):g} s")
-    except BlockedAddress as error:
-        fault = DownloadError("final", error_text(error, trip.name))
+        fault = DownloadError("final", f"{fetch.name} did not send it within {round(bounds.total_s, 1):g} s")
+    except BlockedURL as error:
+        fault = DownloadError("final", error_text(error, fetch.name))
     except FAILURES as error:
-        fault = DownloadError("broken", error_text(error, trip.name))
+        fault = DownloadError("broken", error_text(error, fetch.name))
     finally:
-        # Also where the kernel stops this: what can be gone on with stays.
-        if not is_there and ((fault is not None and fault.kind == "disk") or not _left(part).have):
-            with suppress(OSError):  # the fault that is known already says more
+        # Also where the kernel stops this: what can be resumed stays.
+        if not is_complete and ((fault is not None and fault.kind == "disk") or not _partial(part).have):
+            with suppress(OSError):  # the first error says more
                 discard(part)
     if fault is not None:
         raise fault
 
 
 def discard(part: Path) -> None:
-    """Removes what was fetched of a file, and what was noted about it. *writes files*."""
+    """Deletes an interrupted download and its note. *writes files*."""
     for path in (_note_of(part), part):
         path.unlink(missing_ok=True)
 
 
-async def _attempt(url: str, part: Path, trip: Fetch, bounds: Bounds, left: _Left) -> bool:
-    """Whether the whole file is there now; False where it is not what `left` is the beginning of. Raises: Fault."""
-    # Of a file that is all there the last byte is asked for, to learn whether it is still that file.
-    known = min(left.have, left.size - 1)
-    headers = {"Range": f"bytes={known}-", "If-Range": left.etag} if left.have else {}
-    async with trip.reach(url, headers) as (answer, _):
-        status, where = answer.status_code, _where(answer.url)
-        goes_on = bool(left.have) and status == httpx.codes.PARTIAL_CONTENT
-        if goes_on:
-            same = answer.headers.get("etag", "") == left.etag and where == left.where
-            given = content_range(answer)
-            if not same or given is None or (given[0], given[2]) != (known, left.size):
+async def _attempt(url: str, part: Path, fetch: Fetch, bounds: Bounds, earlier: _Partial) -> bool:
+    """Whether the whole file is there now; False if `earlier` is not the beginning of it. Raises: DownloadError."""
+    # Of a complete file the last byte is requested, to learn whether it is still the same file.
+    start = min(earlier.have, earlier.size - 1)
+    headers = {"Range": f"bytes={start}-", "If-Range": earlier.etag} if earlier.have else {}
+    async with fetch.reach(url, headers) as (response, _):
+        status, where = response.status_code, _where(response.url)
+        resumes = bool(earlier.have) and status == httpx.codes.PARTIAL_CONTENT
+        if resumes:
+            same = response.headers.get("etag", "") == earlier.etag and where == earlier.where
+            span = content_range(response)
+            if not same or span is None or (span[0], span[2]) != (start, earlier.size):
                 return False
-            if left.is_all:
+            if earlier.is_complete:
                 return True
-        elif left.have and status == httpx.codes.REQUESTED_RANGE_NOT_SATISFIABLE:
+        elif earlier.have and status == httpx.codes.REQUESTED_RANGE_NOT_SATISFIABLE:
             return False
         elif status != httpx.codes.OK:
-            if left.is_all and where == left.where:
-                return True  # nobody can give another
-            is_dead = answer.is_client_error and status not in _STILL_ALIVE
-            raise DownloadError("dead" if is_dead else "broken", f"{trip.name} answered HTTP {status}")
-        must_be_plain(answer)
-        begin, size = (left.have, left.size) if goes_on else (0, length(answer))
+            if earlier.is_complete and where == earlier.where:
+                return True  # there is no other version to get
+            is_dead = response.is_client_error and status not in _STILL_ALIVE
+            raise DownloadError("dead" if is_dead else "broken", f"{fetch.name} answered HTTP {status}")
+        require_raw(response)
+        begin, size = (earlier.have, earlier.size) if resumes else (0, content_length(response))
         _must_fit(part, size, begin, bounds)
         with _disk():
-            file = append(part) if goes_on else _begin(part, answer.headers.get("etag", ""), size, where)
+            file = append(part) if resumes else _begin(part, response.headers.get("etag", ""), size, where)
         with file:
-            end = await _write(answer, file, begin, bounds)
+            end = await _write(response, file, begin, bounds)
             with _disk():
                 file.flush()
                 await asyncio.to_thread(os.fsync, file.fileno())
@@ -145,19 +154,19 @@ async def _attempt(url: str, part: Path, trip: Fetch, bounds: Bounds, left: _Lef
     return True
 
 
-async def _write(answer: httpx.Response, file: BinaryIO, end: int, bounds: Bounds) -> int:
-    since, came = bounds.clock(), 0
-    async for chunk in answer.aiter_raw():
+async def _write(response: httpx.Response, file: BinaryIO, end: int, bounds: Bounds) -> int:
+    since, received = bounds.clock(), 0
+    async for chunk in response.aiter_raw():
         with _disk():
             file.write(chunk)
         end += len(chunk)
-        came += len(chunk)
+        received += len(chunk)
         if end > bounds.most:
             raise DownloadError("final", f"it is larger than {_megabytes(bounds.most)}")
         if (now := bounds.clock()) - since >= bounds.over_s:
-            if came < bounds.least_rate * (now - since):
+            if received < bounds.least_rate * (now - since):
                 raise DownloadError("broken", f"it arrived at less than {bounds.least_rate:,} bytes per second")
-            since, came = now, 0
+            since, received = now, 0
     return end
 
 
@@ -189,22 +198,22 @@ def _disk() -> Iterator[None]:
 
 def _begin(part: Path, etag: str, size: int | None, where: str) -> BinaryIO:
     discard(part)
-    # A weak ETag may stand for other bytes, and without a length nobody could tell when all is there.
+    # A weak ETag may stand for other bytes, and without a length nobody can tell when the file is complete.
     if size and etag.startswith('"'):
         with create(_note_of(part)) as note:
             note.write(json.dumps({"etag": etag, "size": size, "where": where}).encode())
     return create(part)
 
 
-def _left(part: Path) -> _Left:
-    """What an earlier try left that can be gone on with. *reads files*."""
+def _partial(part: Path) -> _Partial:
+    """An earlier try that can be resumed, else an empty one. *reads files*."""
     try:
         with read(_note_of(part)) as note, read(part) as file:
-            left = _Left(**json.loads(note.read(_MOST_NOTE)), have=os.fstat(file.fileno()).st_size)
-        usable = left.etag.startswith('"') and left.etag.isascii() and left.etag.isprintable()
-        return left if usable and 0 < left.have <= left.size else _Left()
+            found = _Partial(**json.loads(note.read(_MOST_NOTE)), have=os.fstat(file.fileno()).st_size)
+        usable = found.etag.startswith('"') and found.etag.isascii() and found.etag.isprintable()
+        return found if usable and 0 < found.have <= found.size else _Partial()
     except (OSError, ValueError, TypeError, AttributeError):
-        return _Left()
+        return _Partial()
 
 
 def _note_of(part: Path) -> Path:
@@ -212,5 +221,5 @@ def _note_of(part: Path) -> Path:
 
 
 def _where(url: httpx.URL) -> str:
-    # Without the query: a fresh address of the same file is signed anew.
+    # Without the query: a new URL of the same file has another signature.
     return hashlib.sha256(str(url.copy_with(query=None, fragment=None)).encode()).hexdigest()

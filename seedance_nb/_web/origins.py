@@ -1,4 +1,4 @@
-"""Where a request goes, as one comparable text: two spellings of one origin are the same."""
+"""Normalizes base URLs, so that two spellings of one origin compare equal."""
 
 import ipaddress
 from urllib.parse import urlsplit
@@ -9,7 +9,7 @@ _PORTS = {"https": 443, "http": 80}
 
 
 def host_of(url: str) -> str:
-    """Scheme, host and port of an address in their usual spelling, never its path, user or query, which may be a secret. *pure*."""
+    """Scheme, host and port of a URL, normalized; never its path, user or query, which may be secret. *pure*."""
     try:
         parts = urlsplit(url)
         host, port = parts.hostname or "", parts.port
@@ -20,18 +20,18 @@ def host_of(url: str) -> str:
 
 
 def same_base(url: str) -> str:
-    """A base address in its usual spelling: small letters in scheme and host, no usual port, no slash at its end. *pure*."""
+    """A base URL, normalized: scheme and host in lower case, no default port, no slash at the end. *pure*."""
     try:
         return (host_of(url) + urlsplit(url).path).rstrip("/")
     except ValueError:
         return url
 
 
-def base_of(url: str, said_by: str) -> str:
-    """The usual spelling of a base address that a person gave, for requests with a key. *pure*; `said_by` is where it was given.
+def base_of(url: str, source: str) -> str:
+    """A user's base URL, normalized, for requests with a key; `source` is where the user has set it. *pure*.
 
-    Raises: SeedanceError, which never shows more of it than its host, for one that is no plain http or https address, has
-    a user name, a query or a fragment, or is http and not on this machine or a private network.
+    Raises: SeedanceError, which shows no more of it than its host, for one that is not http or https, contains a user
+    name, a query or a fragment, or is http and not on this machine or a private network.
     """
     problem, host = "", ""
     try:
@@ -49,8 +49,8 @@ def base_of(url: str, said_by: str) -> str:
         problem = f"would send the key in clear text over a public network to {host}"
     if problem:
         raise SeedanceError(
-            f"The base URL from {said_by} {problem}, so nothing was sent.",
-            next_step=f"set {said_by} to https://host, or to http://host on this machine or a private network",
+            f"The base URL from {source} {problem}, so nothing was sent.",
+            next_step=f"set {source} to https://host, or to http://host on this machine or a private network",
         )
     return same_base(url)
 
@@ -59,7 +59,7 @@ def _is_near(host: str) -> bool:
     if host == "localhost" or host.endswith(".localhost"):
         return True
     try:
-        place = ipaddress.ip_address(host)
+        ip = ipaddress.ip_address(host)
     except ValueError:
         return False
-    return place.is_private or place.is_loopback or place.is_link_local
+    return ip.is_private or ip.is_loopback or ip.is_link_local

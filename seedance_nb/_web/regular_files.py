@@ -1,4 +1,4 @@
-"""Files of our own that are really files: opened without following a link, and made only where nothing lies."""
+"""Opens regular files without following links, and creates files only where nothing exists."""
 
 import errno
 import hashlib
@@ -8,27 +8,27 @@ from io import BufferedReader, BufferedWriter
 from pathlib import Path
 
 _FULL = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
-# A pipe is not waited for; Windows has neither word.
+# Opening a pipe must not block; Windows has neither flag.
 _PLAIN = getattr(os, "O_NOFOLLOW", 0) | getattr(os, "O_NONBLOCK", 0) | getattr(os, "O_BINARY", 0)
 
 
 def read(path: Path) -> BufferedReader:
-    """A regular file for reading. *reads files*. Raises: OSError, also where it is a link, a folder or a pipe."""
+    """A regular file, open for reading. *reads files*. Raises: OSError, also for a link, a folder or a pipe."""
     return os.fdopen(_opened(path, os.O_RDONLY), "rb")
 
 
 def append(path: Path) -> BufferedWriter:
-    """A regular file that is there, for writing at its end. *writes files*. Raises: OSError as `read` does."""
+    """An existing regular file, open for appending. *writes files*. Raises: OSError as `read` does."""
     return os.fdopen(_opened(path, os.O_WRONLY | os.O_APPEND), "ab")
 
 
 def create(path: Path) -> BufferedWriter:
-    """A new file for writing. *writes files*. Raises: OSError, also where anything lies there, be it a link to nothing."""
+    """A new file, open for writing. *writes files*. Raises: OSError, also if anything exists there, even a broken link."""
     return os.fdopen(_opened(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL), "wb")
 
 
 def is_there(path: Path, size: int = 0) -> bool:
-    """Whether a regular file of this many bytes is there, or with 0 of any but none. *reads files*: only what the folder says."""
+    """Whether a regular file of `size` bytes exists; with 0, one of any size but empty. *reads files*: only its metadata."""
     try:
         found = path.lstat()
     except (OSError, ValueError):
@@ -37,7 +37,7 @@ def is_there(path: Path, size: int = 0) -> bool:
 
 
 def sha256(path: Path) -> str:
-    """64 hex digits of a regular file, "" where there is none. *reads files*."""
+    """The SHA-256 of a regular file as 64 hex digits, "" without one. *reads files*."""
     try:
         with read(path) as file:
             return hashlib.file_digest(file, "sha256").hexdigest()
@@ -46,7 +46,7 @@ def sha256(path: Path) -> str:
 
 
 def on_disk(error: OSError) -> str:
-    """What the file system said, as a clause. *pure*."""
+    """An error of the file system as a clause. *pure*."""
     if error.errno in _FULL:
         return f"the disk is full: {error.strerror}"
     return f"file system error: {error.strerror}{f', {error.filename}' if error.filename else ''}"

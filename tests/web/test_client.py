@@ -8,7 +8,7 @@ import httpx
 import pytest
 from faults.media_server import MediaServer
 
-from seedance_nb._web.addresses import BlockedAddress
+from seedance_nb._web.addresses import BlockedURL
 from seedance_nb._web.client import AccessPolicy, Fetch, error_text
 
 CLOSED = "::1"  # the server listens at 127.0.0.1 only
@@ -32,17 +32,17 @@ def reached(server: MediaServer, *addresses: str) -> str:
 
     port = int(server.origin.rpartition(":")[2])
     origin = f"http://media.test:{port}"
-    trip = Fetch(AccessPolicy(origin=origin, resolve=resolve, connect_s=1))
+    fetch = Fetch(AccessPolicy(origin=origin, resolve=resolve, connect_s=1))
 
     async def go() -> str:
         try:
-            async with trip.reach(f"{origin}/a", {}) as (answer, _):
+            async with fetch.reach(f"{origin}/a", {}) as (answer, _):
                 return (await answer.aread()).decode()
         except (httpx.HTTPError, OSError) as error:
-            return error_text(error, trip.name)
+            return error_text(error, fetch.name)
 
     text = asyncio.run(go())
-    assert (asked, trip.requests) == ([("media.test", port)], 1)
+    assert (asked, fetch.requests) == ([("media.test", port)], 1)
     return text
 
 
@@ -80,7 +80,7 @@ def test_a_host_in_the_signs_of_its_country_is_looked_up_as_it_is_greeted() -> N
         async with Fetch(AccessPolicy(resolve=resolve)).reach("https://straße.test/a", {}):
             pass
 
-    with pytest.raises(BlockedAddress, match="cannot be found"):
+    with pytest.raises(BlockedURL, match="cannot be found"):
         asyncio.run(go())
     assert asked == ["xn--strae-oqa.test"]
     assert "straße.test".encode("idna") == b"strasse.test"  # what the system's resolver would make of it
