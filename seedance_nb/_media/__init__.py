@@ -1,1 +1,1 @@
-"""What untrusted bytes hold, found out in a sandboxed child process, and held against the documented limits."""
+"""Reads untrusted media files in sandboxed child processes and checks them against documented limits."""

@@ -1,4 +1,4 @@
-"""Videos and sounds as FFmpeg opens them, and what their containers say of them. Called in child processes only."""
+"""Opens video and audio files with FFmpeg and reads the facts in their containers. Used in child processes only."""
 
 from dataclasses import replace
 from pathlib import Path
@@ -14,14 +14,14 @@ READERS = {
 
 
 def open_container(path: Path, word: str, **options: str) -> Any:
-    """The container of a file in the format `word`, as a context; it reads no other file. *reads files*. Raises: errors of PyAV."""
+    """The container of a file in the format `word`, a context manager; it opens no other file. *reads files*. Raises: PyAV's errors."""
     import av
 
     return av.open(str(path), format=READERS[word], options={"protocol_whitelist": "file", **options})
 
 
 def main_stream(container: Any) -> Any:
-    """The first stream of pictures that is no cover, else the first of sound. *pure*. Raises: IndexError."""
+    """The first video stream that is no cover image, else the first audio stream. *pure*. Raises: IndexError."""
     from av.stream import Disposition
 
     pictures = (stream for stream in container.streams.video if not stream.disposition & Disposition.attached_pic)
@@ -29,7 +29,7 @@ def main_stream(container: Any) -> Any:
 
 
 def describe(container: Any, word: str) -> MediaFacts:
-    """What a container says of its pictures and its sound. *pure*: nothing is decoded. Raises: IndexError if it has neither."""
+    """The facts of a container's video and audio. *pure*: nothing is decoded. Raises: IndexError if it has neither."""
     stream = main_stream(container)
     sound = _codec(container.streams.audio[0]) if container.streams.audio else ""
     seconds = (container.duration or 0) / 1_000_000
@@ -44,5 +44,5 @@ def describe(container: Any, word: str) -> MediaFacts:
 
 
 def _codec(stream: Any) -> str:
-    # A codec that FFmpeg has no decoder for is no reason to refuse what else is there.
+    # The other facts are readable without a decoder for the codec.
     return str(stream.codec_context.codec.canonical_name) if stream.codec_context else "unknown"

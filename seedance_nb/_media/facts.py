@@ -1,24 +1,24 @@
-"""What a media file holds, as one value, and as the JSON text that travels from a child process and is saved in the ledger."""
+"""The facts of a media file, and their JSON text, which child processes return and the ledger saves."""
 
 import json
 from dataclasses import asdict, dataclass
 
 from seedance_nb._media.sniff import Kind
 
-_BESIDES = ("kind", "format", "turned", "estimated")
+_OPTIONAL = ("kind", "format", "turned", "estimated")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class MediaFacts:
-    """What a media file holds. 0 and "" stand for what it does not have or what could not be read, None for an unknown `size` in bytes.
+    """The facts of a media file. 0 and "" stand for what it does not have or could not be read, None for an unknown size.
 
-    `format` is written as documents do (jpeg, mp4, wav); `width` and `height` are px as stored, `fps` frames per second;
-    `codec` is the codec of its pictures, `audio` of its sound. `turned` says that it is shown turned by a quarter,
-    `estimated` that `seconds` is only reckoned from size and bit rate.
+    `format` is a name as in schemas (jpeg, mp4, wav), `size` in bytes; `width` and `height` are px as stored, `fps` frames
+    per second; `codec` is the video codec, `audio` the audio codec. `turned` is True if it is displayed rotated by 90
+    degrees, `estimated` if `seconds` is calculated from size and bit rate.
 
-    Of a video that was decoded, `is_open` says that a cut between two of its pieces would leave no trace; `damaged` counts
-    pictures that the decoder had to patch, `undecoded` are the seconds at the end that were not decoded because it took
-    too long. `remark` is what a person should know beyond that.
+    Of a decoded video, `is_open` means that a cut between two fragments would leave no trace; `damaged` counts the frames
+    that the decoder had to repair, `undecoded` the seconds at the end that took too long to decode. `remark` is further
+    text for the user.
     """
 
     kind: Kind = "video"
@@ -40,16 +40,14 @@ class MediaFacts:
 
 def write_facts(facts: MediaFacts) -> str:
     """Facts as one JSON text. *pure*."""
-    # The ledger has always saved the other keys, of MP4 videos only; these are there where they say something else.
-    usual = MediaFacts()
-    known = {
-        name: value for name, value in asdict(facts).items() if name not in _BESIDES or value != getattr(usual, name)
-    }
-    return json.dumps(known)
+    # These keys came later than the others, so a row in the ledger has them only where they differ from the default.
+    default = asdict(MediaFacts())
+    values = asdict(facts).items()
+    return json.dumps({name: value for name, value in values if name not in _OPTIONAL or value != default[name]})
 
 
 def read_facts(text: str) -> MediaFacts | None:
-    """The facts in a text that `write_facts` wrote, None if there are none. *pure*."""
+    """The facts in a text by `write_facts`, None for any other text. *pure*."""
     try:
         return MediaFacts(**json.loads(text))
     except (ValueError, TypeError):

@@ -1,4 +1,4 @@
-"""Facts from the bytes of a video, decoded in a child process with limits, because the bytes are not ours."""
+"""Decodes a downloaded video in a child process with limits, because its bytes are untrusted."""
 
 import io
 import math
@@ -33,11 +33,11 @@ _DISK = 3
 
 
 def inspect(path: Path, poster: Path) -> tuple[MediaFacts | None, str]:
-    """The facts of an MP4, or None and why it is not a playable one. *reads files*, *writes files*: `poster`, a JPEG.
+    """The facts of an MP4, or None and why it is not playable. *reads files*, *writes files*: `poster`, a JPEG.
 
-    Every picture is decoded, as far as that takes no longer than 10 s of processor time (15 s of 1080p take 1 to 3). The
-    sound is read and not decoded. A child process does it, with bounds on memory, processor time and wall time.
-    Raises: OSError where the poster cannot be written.
+    Every frame is decoded, for at most 10 s of processor time (15 s of 1080p take 1 to 3); audio is read, not decoded. A
+    child process does it, with limits on memory, processor time and wall time. Raises: OSError if the poster cannot be
+    written.
     """
     fault = boxes_fault(path)
     if fault:
@@ -45,8 +45,8 @@ def inspect(path: Path, poster: Path) -> tuple[MediaFacts | None, str]:
     poster.unlink(missing_ok=True)
     child = run("seedance_nb._media.inspect", path, poster, limits=_LIMITS)
     if child.code == _DISK:
-        number, _, said = child.answer.partition(" ")
-        raise OSError(int(number), said, str(poster))
+        number, _, text = child.answer.partition(" ")
+        raise OSError(int(number), text, str(poster))
     if child.code:
         return None, decode_error(child)
     facts = read_facts(child.answer)
@@ -65,7 +65,7 @@ def decode_error(child: Exit) -> str:
 
 
 def doubts(facts: MediaFacts, asked_s: float | None) -> list[str]:
-    """Why a file that can be shown may not be all that was made, each as a clause; `asked_s` seconds were asked for. *pure*."""
+    """Why a playable file may be incomplete, each as a clause; `asked_s` seconds were requested. *pure*."""
     found = []
     if asked_s and facts.seconds < _LEAST_LENGTH * asked_s:
         found.append(f"it is {facts.seconds:g} s long instead of the requested {asked_s:g} s")
@@ -77,7 +77,7 @@ def doubts(facts: MediaFacts, asked_s: float | None) -> list[str]:
 
 
 def unchecked(facts: MediaFacts) -> list[str]:
-    """What of a file was not looked at, as a clause. *pure*."""
+    """What could not be checked, as a clause. *pure*."""
     return [f"its last {facts.undecoded:g} s were not checked: decoding took too long"] if facts.undecoded else []
 
 
@@ -108,31 +108,28 @@ def _main(name: str, poster: str) -> int:
 
 
 def _poster_frame(container: Any, facts: MediaFacts) -> Any:
-    """The picture that stands for a video: about a second after its beginning, or the last before; None if there is none."""
+    """The frame about one second into a video, or its last before that; None without frames."""
     number = min(_MOST_FRAMES, math.ceil(facts.fps * _POSTER_AT_S) or _MOST_FRAMES)
     frames = islice(container.decode(main_stream(container)), number + 1)
     return next(iter(deque(frames, maxlen=1)), None)
 
 
 class _Decoding:
-    """One walk through every packet of a file, in which the pictures are decoded for as long as there is time."""
+    """One pass over every packet of a file; frames are decoded as long as there is time."""
 
     def __init__(self) -> None:
         self.has_time, self.seconds, self.damaged, self._frames = True, 0.0, 0, 0
         self._until = time.process_time() + _DECODE_S, time.monotonic() + _DECODE_WALL_S
 
     def fault(self, path: Path) -> str:
-        """Why not everything that the index speaks of is there and can be shown, "" if it is. *reads files*.
-
-        An index in front may leave open how long the rest is; then only this tells.
-        """
+        """Why the file is incomplete or cannot be decoded by its index, "" if it is whole. *reads files*."""
         from av.error import FFmpegError
 
-        # Without the edit lists, which leave out packets that are there.
+        # Edit lists would skip packets that are there.
         with open_container(path, _FORMAT, ignore_editlist="1") as container:
             video = main_stream(container).index
-            meant = {stream.index: stream.frames for stream in container.streams}
-            found = dict.fromkeys(meant, 0)
+            expected = {stream.index: stream.frames for stream in container.streams}
+            found = dict.fromkeys(expected, 0)
             end = 0.0
             for packet in container.demux():
                 if packet.is_corrupt:
@@ -145,13 +142,13 @@ class _Decoding:
                 except FFmpegError:
                     return f"a frame after {self.seconds:.1f} s is damaged"
             length = (container.duration or 0) / 1_000_000
-        missing = {place: count for place, count in meant.items() if found[place] < count}
+        missing = {index: count for index, count in expected.items() if found[index] < count}
         if missing:
-            return f"it is cut off: {sum(found[place] for place in missing)} of {sum(missing.values())} video and audio frames are there"
+            return f"it is cut off: {sum(found[index] for index in missing)} of {sum(missing.values())} video and audio frames are there"
         if self.has_time and self._frames < _LEAST_SHOWN * found[video]:
             return f"only {self._frames} of its {found[video]} frames can be decoded"
-        # A file in pieces names no count; where it names its length, the last piece must reach it.
-        is_short = not any(meant.values()) and length - end > max(_MOST_SHORT_S, length * _MOST_SHORT)
+        # A fragmented file states no counts; if it states a duration, the last fragment must reach it.
+        is_short = not any(expected.values()) and length - end > max(_MOST_SHORT_S, length * _MOST_SHORT)
         return f"it is cut off after {end:.1f} of {length:.1f} s" if is_short else ""
 
     def _decode(self, packet: Any) -> None:
@@ -165,11 +162,11 @@ class _Decoding:
 
 
 def _jpeg(frame: Any) -> bytes:
-    made = io.BytesIO()
+    data = io.BytesIO()
     picture = frame.to_image()
     picture.thumbnail((_POSTER_WIDTH, _POSTER_WIDTH))
-    picture.save(made, "JPEG", quality=60, optimize=True)
-    return made.getvalue()
+    picture.save(data, "JPEG", quality=60, optimize=True)
+    return data.getvalue()
 
 
 if __name__ == "__main__":

@@ -1,4 +1,4 @@
-"""Whether a picture or a sound that came back is whole, found out in a child process with limits: the bytes are not ours."""
+"""Checks in a child process with limits whether a downloaded image or audio file is complete: its bytes are untrusted."""
 
 import sys
 import warnings
@@ -16,17 +16,17 @@ _TAIL = 65_536
 _PICTURES = {"jpeg": "JPEG", "png": "PNG", "webp": "WEBP"}
 _SOUNDS = ("mp3", "wav", "m4a", "aac", "flac", "ogg")
 ENDINGS = {"jpeg": ".jpg", "mov": ".mov", **{word: f".{word}" for word in ("mp4", "png", "webp", *_SOUNDS)}}
-"""The endings of the formats that are kept; no other format is."""
+"""The file extensions of the formats that are saved; no other format is."""
 
 
 def media_kind(path: Path) -> tuple[Kind | None, str]:
-    """What a file is by its first bytes; or None and what it is instead. *reads files*. Raises: OSError."""
+    """The kind and format of a file by its first bytes; or None and what it is instead. *reads files*. Raises: OSError."""
     with path.open("rb") as file:
         return sniff(file.read(_HEAD))
 
 
 def whole_fault(path: Path, word: str) -> str:
-    """Why a file in this format, one of `ENDINGS`, is not a whole picture or sound, "" if it is one. *reads files*. Raises: OSError."""
+    """Why an image or audio file in a format of `ENDINGS` is damaged, "" if it is not. *reads files*. Raises: OSError."""
     if _is_cut(path, word):
         return "it is cut off"
     child = run("seedance_nb._media.integrity", path, word, limits=_LIMITS)
@@ -34,7 +34,7 @@ def whole_fault(path: Path, word: str) -> str:
 
 
 def _is_cut(path: Path, word: str) -> bool:
-    # Decoders forgive a missing end, so the marks at the end are looked for.
+    # Decoders accept a missing end, so the markers at the end are checked.
     size = path.stat().st_size
     with path.open("rb") as file:
         head = file.read(12)

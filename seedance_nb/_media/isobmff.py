@@ -1,4 +1,4 @@
-"""The boxes that MP4, MOV, HEIC and AVIF files are made of: one walk over their heads, and what some boxes say. Nothing is decoded."""
+"""Reads the boxes of MP4, MOV, HEIC and AVIF files by their headers. Nothing is decoded."""
 
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import BinaryIO
 
 Read = Callable[[int, int], bytes]
-"""Returns the bytes from an offset on, as many as are asked for; fewer where they are not there."""
+"""Returns the bytes from an offset on, as many as requested or fewer where they are missing."""
 
 MOST_BOXES = 10_000
 _LONGEST_HEAD = 16
@@ -16,7 +16,7 @@ _PROPERTIES = (b"meta", b"iprp", b"ipco")
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Box:
-    """A box by its head: `kind` is its four letters; offsets of its head and its content, and the end that it claims to have."""
+    """A box by its header: its four-letter `kind`, the offsets of its header and its content, and the end that it states."""
 
     kind: bytes
     start: int
@@ -25,7 +25,7 @@ class Box:
 
 
 def reader(file: BinaryIO) -> Read:
-    """How the walk reads an open file. *reads files*, each time it is called."""
+    """A `Read` of an open file; it *reads files* with each call."""
 
     def read(at: int, count: int) -> bytes:
         file.seek(at)
@@ -35,16 +35,16 @@ def reader(file: BinaryIO) -> Read:
 
 
 def boxes(read: Read, start: int, end: int) -> Iterator[Box]:
-    """The boxes side by side from `start` on, until `end` or a head that is not there or makes no sense. *pure*, but for `read`.
+    """The boxes in sequence from `start` to `end`, up to the first missing or invalid header. *pure*, except `read`.
 
-    The last one may claim to end beyond `end`.
+    The last one may state an end beyond `end`.
     """
     for _ in range(MOST_BOXES):
         head = read(start, min(_LONGEST_HEAD, end - start)) if start < end else b""
         size, length = int.from_bytes(head[:4]), 8
         if size == 1:
             size, length = int.from_bytes(head[8:16]), 16
-        elif size == 0:  # as far as there is anything
+        elif size == 0:  # up to the end of the file
             size = end - start
         if min(len(head), size) < length:
             return
@@ -53,7 +53,7 @@ def boxes(read: Read, start: int, end: int) -> Iterator[Box]:
 
 
 def within(read: Read, kinds: tuple[bytes, ...], start: int, end: int) -> Iterator[Box]:
-    """The boxes at the path `kinds`, such as `moov`, `trak`, between two offsets; each ends with what it stands in. *pure*, but for `read`."""
+    """The boxes at the path `kinds`, such as `moov`, `trak`, between two offsets, none beyond its parent. *pure*, except `read`."""
     for box in boxes(read, start, end):
         if box.kind != kinds[0]:
             continue
@@ -66,9 +66,9 @@ def within(read: Read, kinds: tuple[bytes, ...], start: int, end: int) -> Iterat
 
 
 def boxes_fault(path: Path) -> str:
-    """Why the file is not a whole MP4 by the sizes of its outermost boxes, "" if it is. *reads files*.
+    """Why the file is not a complete MP4 by the sizes of its outer boxes, "" if it is. *reads files*.
 
-    A decoder plays the beginning of a file that was cut off; only these sizes tell that the end is missing.
+    A decoder plays a file that was cut off; only these sizes tell that the end is missing.
     """
     size = path.stat().st_size
     with path.open("rb") as file:
@@ -89,14 +89,14 @@ def boxes_fault(path: Path) -> str:
 
 
 def is_open(path: Path) -> bool:
-    """Whether the file is in pieces and does not say which is the last, so that a cut between two of them leaves no trace. *reads files*."""
+    """Whether the file is fragmented and does not mark its last fragment, so that a cut between two leaves no trace. *reads files*."""
     with path.open("rb") as file:
         kinds = {box.kind for box in boxes(reader(file), 0, path.stat().st_size)}
     return b"moof" in kinds and b"mfra" not in kinds
 
 
 def _sidx_end(read: Read, sidx: Box) -> int:
-    """Where the pieces end that an index of them lists by their sizes."""
+    """The end of the fragments whose sizes a `sidx` box lists."""
     data = _content(read, sidx, _MOST_SIDX)
     wide = 8 if data[:1] != b"\0" else 4
     at = 12 + wide
@@ -107,20 +107,19 @@ def _sidx_end(read: Read, sidx: Box) -> int:
 
 
 def heif_size(read: Read, end: int) -> tuple[int, int, bool]:
-    """Width and height of an HEIC, HEIF or AVIF in px and whether it is shown turned by a quarter. *pure*, but for `read`.
+    """Width and height in px of an HEIC, HEIF or AVIF, and whether it is displayed rotated by 90 degrees. *pure*, except `read`.
 
-    (0, 0, False) if it is damaged. The largest size in it is the picture's own: tiles, previews and depth maps have
-    smaller ones.
+    (0, 0, False) if it is damaged. The largest size in it is the image's own: tiles, previews and depth maps are smaller.
     """
     extents = [_content(read, box, 12) for box in within(read, (*_PROPERTIES, b"ispe"), 0, end)]
     sizes = [(int.from_bytes(data[4:8]), int.from_bytes(data[8:])) for data in extents if len(data) == 12]  # noqa: PLR2004
     width, height = max(sizes, key=lambda size: size[0] * size[1], default=(0, 0))
-    turns = [_content(read, box, 1) for box in within(read, (*_PROPERTIES, b"irot"), 0, end)]
-    return width, height, any(int.from_bytes(data) % 2 for data in turns)
+    rotations = [_content(read, box, 1) for box in within(read, (*_PROPERTIES, b"irot"), 0, end)]
+    return width, height, any(int.from_bytes(data) % 2 for data in rotations)
 
 
 def track_size(read: Read, end: int) -> tuple[int, int, bool]:
-    """Width and height in px of the first picture track of an MP4 or MOV, and whether it is shown turned by a quarter. *pure*, but for `read`.
+    """Width and height in px of an MP4's or MOV's first video track, and whether it is displayed rotated. *pure*, except `read`.
 
     (0, 0, False) if no track has a size.
     """
@@ -130,12 +129,12 @@ def track_size(read: Read, end: int) -> tuple[int, int, bool]:
         for stsd in within(read, (b"mdia", b"minf", b"stbl", b"stsd"), trak.content, trak.end):
             entry = _content(read, stsd, 44)
             if len(entry) == 44:  # noqa: PLR2004
-                heads = [_content(read, box, 60) for box in within(read, (b"tkhd",), trak.content, trak.end)]
-                return int.from_bytes(entry[40:42]), int.from_bytes(entry[42:44]), any(map(_turns, heads))
+                headers = [_content(read, box, 60) for box in within(read, (b"tkhd",), trak.content, trak.end)]
+                return int.from_bytes(entry[40:42]), int.from_bytes(entry[42:44]), any(map(_is_rotated, headers))
     return 0, 0, False
 
 
-def _turns(tkhd: bytes) -> bool:
+def _is_rotated(tkhd: bytes) -> bool:
     matrix = 52 if tkhd[:1] == b"\x01" else 40
     across, down = tkhd[matrix : matrix + 4], tkhd[matrix + 4 : matrix + 8]
     return across == bytes(4) and len(down) == 4 and down != bytes(4)  # noqa: PLR2004

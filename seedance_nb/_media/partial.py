@@ -1,8 +1,8 @@
-"""The bytes of a public file that tell what it is. No key comes near this file."""
+"""Downloads only the parts of a public file that tell its format, size and duration. No key is ever used here."""
 
 import asyncio
 import os
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
@@ -10,7 +10,7 @@ from typing import Literal
 import httpx
 
 from seedance_nb._media.isobmff import boxes
-from seedance_nb._media.sniff import after_tag, sniff
+from seedance_nb._media.sniff import audio_start, sniff
 from seedance_nb._web.addresses import BlockedURL, Resolver, lookup
 from seedance_nb._web.client import (
     AccessPolicy,
@@ -23,30 +23,30 @@ from seedance_nb._web.client import (
 )
 
 HEAD = 131_072
-"""How many bytes are read of the front of every file."""
+"""The bytes read from the start of every file."""
 MOST = 4 * 1024**2
 MOST_PICTURE = HEAD + 1024**2
 LARGEST = 512 * 1024**2
-"""Files said to be larger than this (bytes) are looked at from the front only; none is made this long on disk."""
+"""Of files larger than this (bytes) only the start is read; none is made this long on disk."""
 _MORE = 262_144
 _SLICE = 65_536
 _BEFORE = 16_384
 _PIECE = 20
-_FAR = 2**65  # beyond every length that a box can name
+_FAR = 2**65  # more than any length that a box can state
 _MOST_STEPS = 4_096
 _MOST_REQUESTS = 6
 _CONNECT_S = 2.5
 
 
 class PartialFile:
-    """The parts of a file that have arrived, each with its place. `size` is that of the whole in bytes, None if it is not known."""
+    """The downloaded parts of a file, each at its offset. `size` is the file's total size in bytes, None if unknown."""
 
     def __init__(self, size: int | None = None) -> None:
         self.size = size
         self._parts: list[tuple[int, bytearray]] = []
 
     def add(self, at: int, data: bytes) -> None:
-        """Takes `data` in as the bytes from `at` on; joined to the part that ends there."""
+        """Adds `data` at the offset `at`, joined to the part that ends there."""
         for start, part in self._parts:
             if start + len(part) == at:
                 part.extend(data)
@@ -54,12 +54,12 @@ class PartialFile:
         self._parts.append((at, bytearray(data)))
 
     def read(self, at: int, count: int) -> bytes:
-        """The bytes from `at` on, fewer than `count` where they are not there. *pure*."""
+        """At most `count` bytes from the offset `at` on, fewer where they are missing. *pure*."""
         start, part = self._part(at)
         return bytes(part[at - start : at - start + count])
 
     def end(self, at: int) -> int:
-        """The place up to which the bytes from `at` on are there; `at` itself if none are. *pure*."""
+        """The end of the bytes that are there from the offset `at` on; `at` itself if there are none. *pure*."""
         start, part = self._part(at)
         return start + len(part)
 
@@ -67,51 +67,36 @@ class PartialFile:
         return next((part for part in self._parts if part[0] <= at < part[0] + len(part[1])), (at, bytearray()))
 
     def write(self, into: Path) -> None:
-        """Every part at its place in the file `into`, which is made `size` bytes long where that helps. *writes files*.
-
-        Raises: OSError.
-        """
+        """Writes every part at its offset, and makes the file `size` bytes long where that helps. *writes files*. Raises: OSError."""
         kind, _ = sniff(self.read(0, HEAD))
         with into.open("wb") as file:
             for start, part in self._parts:
                 file.seek(start)
                 file.write(part)
-            # A lengthless sound is judged by its size, and boxes must fit; a picture's decoder would read the empty rest.
+            # Audio without a stated duration is measured by its size, and boxes must fit; an image decoder would read the empty rest.
             if self.size and kind in ("video", "audio") and file.seek(0, os.SEEK_END) < self.size <= LARGEST:
                 file.truncate(self.size)
 
     @property
     def count(self) -> int:
-        """How many bytes are there. *pure*."""
+        """The number of bytes that are there. *pure*."""
         return sum(len(part) for _, part in self._parts)
 
 
 def next_range(file: PartialFile) -> tuple[int, int] | None:
-    """First place and end of the bytes to fetch next; None if there is enough, or nothing that would help. *pure*."""
+    """Start and end of the bytes to download next; None if there are enough, or none that would help. *pure*."""
     head = file.read(0, HEAD)
     if not head:
         return None
-    kind, name = sniff(head)
-    need = None
-    if name in ("jpeg", "png"):
-        need = _walk(file, 2, _jpeg) if name == "jpeg" else _walk(file, 8, _png)
-    elif name == "tiff":
-        need = _tiff(file)
-    elif name in ("heic", "heif", "avif"):
-        need = _box(file, b"meta")
-    elif name in ("mp4", "mov", "m4a", "3gp"):
-        need = _box(file, b"moov")
-    elif name == "wav":
-        need = _wav(file)
-    elif name == "mp3" and kind == "audio":
-        need = _sound(file)
+    step = _STEPS.get(sniff(head)[1])
+    need = step(file) if step else None
     if need is None or (file.size is not None and need[0] >= file.size):
         return None
     return need[0], need[1] if file.size is None else min(need[1], file.size)
 
 
 def _walk(file: PartialFile, at: int, step: Callable[[bytes], int | None]) -> tuple[int, int] | None:
-    # A decoder reads these parts one after the other, so they are fetched without gaps.
+    # A decoder reads these parts in sequence, so they are downloaded without gaps.
     for _ in range(_MOST_STEPS):
         piece = file.read(at, _PIECE)
         if len(piece) < _PIECE:
@@ -125,9 +110,9 @@ def _walk(file: PartialFile, at: int, step: Callable[[bytes], int | None]) -> tu
 
 def _jpeg(piece: bytes) -> int | None:
     mark = piece[1:2]
-    if piece[:1] != b"\xff" or mark in (b"\xd9", b"\xda"):  # damaged, or the pixels begin
+    if piece[:1] != b"\xff" or mark in (b"\xd9", b"\xda"):  # damaged, or the start of the pixels
         return None
-    if mark == b"\xff":  # filling
+    if mark == b"\xff":  # padding
         return 1
     return 2 if mark == b"\x01" or b"\xd0" <= mark <= b"\xd8" else 2 + int.from_bytes(piece[2:4])
 
@@ -152,7 +137,7 @@ def _box(file: PartialFile, target: bytes) -> tuple[int, int] | None:
         if box.kind == target:
             return (file.end(box.start), box.end) if file.end(box.start) < box.end < _FAR else None
         at = box.end
-    # A head that is not all there yet ended the walk, or one that makes no sense.
+    # The walk ended at a header that is incomplete or invalid.
     is_short = at < end and len(file.read(at, _PIECE)) < _PIECE
     return (file.end(at), file.end(at) + HEAD) if is_short else None
 
@@ -170,18 +155,26 @@ def _wav(file: PartialFile) -> tuple[int, int] | None:
     return None
 
 
-def _sound(file: PartialFile) -> tuple[int, int] | None:
-    start = after_tag(file.read(0, 10))
+def _mp3(file: PartialFile) -> tuple[int, int] | None:
+    start = audio_start(file.read(0, 10))
     end = file.end(start)
     return (end, start + _SLICE) if end < start + _BEFORE else None
 
 
+_STEPS: Mapping[str, Callable[[PartialFile], tuple[int, int] | None]] = {
+    "jpeg": lambda file: _walk(file, 2, _jpeg),
+    "png": lambda file: _walk(file, 8, _png),
+    "tiff": _tiff,
+    "wav": _wav,
+    "mp3": _mp3,
+    **dict.fromkeys(("heic", "heif", "avif"), lambda file: _box(file, b"meta")),
+    **dict.fromkeys(("mp4", "mov", "m4a", "3gp"), lambda file: _box(file, b"moov")),
+}
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Fetched:
-    """What was learned of a file.
-
-    `size` is the whole in bytes by the server's word, None if it gave none; `read` is how many bytes came, in `requests`.
-    """
+    """The result of a partial download: bytes `read`, `requests` sent, and the total `size` that the server stated, if any."""
 
     size: int | None
     read: int
@@ -191,13 +184,12 @@ class Fetched:
 async def fetch_parts(
     url: str, into: Path, *, kind: str, allowed_origin: str = "", total: float = 6.0, resolve: Resolver = lookup
 ) -> tuple[Fetched | None, str]:
-    """What is needed of the file at `url` to tell its format, size and length, written to `into`. *network*, *writes files*.
+    """Downloads what tells a file's format, size and duration to the sparse file `into`. *network*, *writes files*.
 
     The second value says what is missing and why, "" if nothing is; the first is None if nothing was learned at all. No
-    text holds more of the address than its host. `into` becomes a sparse file: what was read stands at its place. `kind`
-    ("image", "video", "audio" or "") decides how much is read at most: about 1.1 MB of an image, 4 MB of anything else,
-    in six requests and `total` seconds. Only https and public hosts are spoken to, unless the origin is `allowed_origin`.
-    No key, cookie or proxy is used.
+    text shows more of the URL than its host. `kind` ("image", "video", "audio" or "") sets the limit: about 1.1 MB of an
+    image, 4 MB of anything else, in six requests and `total` seconds. Only public https URLs are requested, and those at
+    the origin `allowed_origin`. No key, cookie or proxy is used.
     """
     fetch = Fetch(AccessPolicy(origin=allowed_origin, resolve=resolve, connect_s=_CONNECT_S))
     search, why = _Search(fetch, MOST_PICTURE if kind == "image" else MOST), ""
@@ -206,7 +198,7 @@ async def fetch_parts(
             await search.run(url)
     except TimeoutError:
         why = f"{fetch.name} did not send it within {total:g} s"
-    except Exception as error:  # noqa: BLE001  # whatever a stranger's server brings about, it is only not looked at
+    except Exception as error:  # noqa: BLE001  # whatever a foreign server causes, the file is only not checked
         why = error_text(error, fetch.name)
     file = search.file
     try:
@@ -219,14 +211,14 @@ async def fetch_parts(
 
 
 class _Search:
-    """One search through a file at an address: what of it has come, of `most` bytes at most."""
+    """One partial download of a file, of `most` bytes at most."""
 
     def __init__(self, fetch: Fetch, most: int) -> None:
         self.file = PartialFile()
         self._fetch, self._most = fetch, most
 
     async def run(self, url: str) -> None:
-        """Fetches as much as it takes. *network*. Raises: BlockedURL, also where that is too much; httpx's errors."""
+        """Downloads what is needed. *network*. Raises: BlockedURL, also where that exceeds a limit; httpx's errors."""
         async with self._fetch.reach(url, _range(0, HEAD)) as (response, repeat):
             await self._first(response)
             await response.aclose()
@@ -235,17 +227,17 @@ class _Search:
     async def _first(self, response: httpx.Response) -> None:
         require_raw(response)
         if response.status_code == httpx.codes.PARTIAL_CONTENT:
-            await self._take(response, 0, HEAD)
+            await self._read_part(response, 0, HEAD)
         elif response.status_code == httpx.codes.REQUESTED_RANGE_NOT_SATISFIABLE:
             raise BlockedURL("it is empty, or its server cannot send parts of files")
         elif response.status_code != httpx.codes.OK:
             raise BlockedURL(f"{self._fetch.name} answered HTTP {response.status_code}")
         else:
             self.file.size = content_length(response)
-            await self._take_front(response)
+            await self._read_front(response)
 
-    async def _take_front(self, response: httpx.Response) -> None:
-        """Takes in a file that comes whole, as far as it is needed."""
+    async def _read_front(self, response: httpx.Response) -> None:
+        """Reads a file that is sent whole, until there is enough of it."""
         file, goal = self.file, HEAD
         async for chunk in response.aiter_raw():
             file.add(file.count, chunk[: self._most - file.count])
@@ -272,17 +264,17 @@ class _Search:
                 require_raw(response)
                 if response.status_code != httpx.codes.PARTIAL_CONTENT:
                     raise BlockedURL(f"{fetch.name} answered HTTP {response.status_code} to a request for a part of it")
-                await self._take(response, start, end)
+                await self._read_part(response, start, end)
 
-    async def _take(self, response: httpx.Response, start: int, end: int) -> None:
-        """Takes in the part from `start` on, up to `end` at most."""
-        given = content_range(response)
-        if given is None or given[0] != start:
+    async def _read_part(self, response: httpx.Response, start: int, end: int) -> None:
+        """Reads the part from `start` on, up to `end` at most."""
+        span = content_range(response)
+        if span is None or span[0] != start:
             raise BlockedURL(f"{self._fetch.name} sent another part of it than the one requested")
-        if start and given[2] != self.file.size:
+        if start and span[2] != self.file.size:
             raise BlockedURL(f"{self._fetch.name} reported two different sizes for it")
-        self.file.size = given[2]
-        at, end = start, min(end, given[1])
+        self.file.size = span[2]
+        at, end = start, min(end, span[1])
         async for chunk in response.aiter_raw():
             self.file.add(at, chunk[: end - at])
             at += len(chunk)

@@ -1,4 +1,4 @@
-"""The child processes of this package: what they are given, what they may take, and how they ended. Foreign bytes are read only there."""
+"""Runs child processes with limits and without keys. Untrusted bytes are read only there."""
 
 import asyncio
 import os
@@ -21,7 +21,7 @@ _MOST_REASON = 200
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Limits:
-    """What a child may take: `memory` in bytes of address space, seconds of processor time, and seconds by the clock."""
+    """The limits of a child: `memory` in bytes of address space, seconds of processor time, and seconds of wall time."""
 
     memory: int
     cpu_s: int
@@ -30,9 +30,9 @@ class Limits:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Exit:
-    """How a child ended: `code` is 0 if it did its work, `answer` the last line of its output.
+    """The result of a child: `code` is 0 for success, `answer` the last line of its output.
 
-    `fault` is a clause about a child that never started or had to be stopped, "" for any other.
+    `fault` is a clause about a child that could not be started or was stopped, "" for any other.
     """
 
     code: int
@@ -41,15 +41,15 @@ class Exit:
 
     @property
     def reason(self) -> str:
-        """What it said last, for a person. *pure*."""
+        """The end of its last line, for people. *pure*."""
         return self.answer[-_MOST_REASON:]
 
 
 def limit(limits: Limits) -> None:
-    """Bounds this process, which is the child: it leaves no core file, and ends even if its parent has gone."""
+    """Applies limits to this process, which is the child: it also writes no core file, and ends even without its parent."""
     try:
         import resource
-    except ImportError:  # Windows has no such limits; the clock of the parent still bounds the child there
+    except ImportError:  # not on Windows, where the parent still limits the wall time
         return
     signal.alarm(int(limits.wall_s) + 1)
     most = {resource.RLIMIT_AS: limits.memory, resource.RLIMIT_CPU: limits.cpu_s, resource.RLIMIT_CORE: 0}
@@ -59,26 +59,26 @@ def limit(limits: Limits) -> None:
 
 
 def refuse(reason: str, code: int = 1) -> int:
-    """The exit code of a child that could not do its work, which says why in its last line."""
+    """The exit code of a child that failed; the reason is printed as its last line."""
     sys.stderr.write(f"\n{reason}")
     return code
 
 
 def run(module: str, *arguments: str | Path, limits: Limits) -> Exit:
-    """How `python -m module arguments` ended, for which this waits. The child calls `limit` itself, and finds no key in its environment."""
+    """The result of `python -m module arguments`, once it has ended. The child calls `limit` itself and gets no key."""
     child = _start(module, arguments)
     return child if isinstance(child, Exit) else _wait(child, limits.wall_s)
 
 
 async def run_async(module: str, *arguments: str | Path, limits: Limits) -> Exit:
-    """The same on an event loop of any kind, which goes on meanwhile. Cancelling it ends the child."""
+    """As `run`, without blocking the event loop. Cancelling it ends the child."""
     child = _start(module, arguments)
     if isinstance(child, Exit):
         return child
     outcome: Future[Exit] = Future()
     outcome.set_running_or_notify_cancel()
     try:
-        # A thread of its own: there may be as many children as tasks, and the loop's few workers have other things to do.
+        # A thread of its own: there may be as many children as tasks, and the loop has only a few worker threads.
         threading.Thread(target=lambda: outcome.set_result(_wait(child, limits.wall_s)), daemon=True).start()
         return await asyncio.wrap_future(outcome)
     finally:
@@ -87,12 +87,12 @@ async def run_async(module: str, *arguments: str | Path, limits: Limits) -> Exit
 
 
 def _start(module: str, arguments: tuple[str | Path, ...]) -> "subprocess.Popen[bytes] | Exit":
-    named = [str(one.absolute()) if isinstance(one, Path) else one for one in arguments]
+    texts = [str(one.absolute()) if isinstance(one, Path) else one for one in arguments]
     environment = {name: value for name, value in os.environ.items() if name.upper() in _ENVIRONMENT}
-    # A group of its own: a Stop interrupts the kernel's, and nothing that the kernel waits for is to end by it.
+    # A process group of its own: interrupting the kernel must not end what the kernel waits for.
     try:
-        return subprocess.Popen(  # noqa: S603 - our own program
-            [sys.executable, "-P", "-m", module, *named], stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, bufsize=0,
+        return subprocess.Popen(  # noqa: S603 - our own module
+            [sys.executable, "-P", "-m", module, *texts], stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, bufsize=0,
             stderr=subprocess.STDOUT, env=environment, start_new_session=True,
             creationflags=getattr(subprocess, "CREATE_NEW_PROCESS_GROUP", 0),
         )  # fmt: skip

@@ -1,4 +1,4 @@
-"""What the first bytes of a file say: which medium it is, and for pictures that need no decoder, how large."""
+"""Detects the kind and format of a media file by its first bytes, and the size of a WebP."""
 
 from typing import Literal
 
@@ -41,9 +41,9 @@ _OTHERS = (
 
 
 def sniff(head: bytes) -> tuple[Kind | None, str]:
-    """The medium and its format as documents write it; or None and what it is instead. *pure*.
+    """The kind and format of a file, named as in schemas; or None and what it is instead. *pure*.
 
-    An MP4 or MOV is told as "video" here; only its index tells whether there is a picture in it.
+    An MP4 or MOV counts as "video" here; only its index tells whether it has a video track.
     """
     if not head:
         return None, "it is empty"
@@ -72,7 +72,7 @@ def sniff(head: bytes) -> tuple[Kind | None, str]:
 def _by_brand(head: bytes) -> tuple[Kind, str]:
     end = min(max(int.from_bytes(head[:4]), 16), 256)
     major = head[8:12]
-    brands = {major} | {head[place : place + 4] for place in range(16, end, 4)}
+    brands = {major} | {head[at : at + 4] for at in range(16, end, 4)}
     if brands & {b"avif", b"avis"}:
         return "image", "avif"
     if brands & _HEIC and (major in _HEIC | _HEIF):
@@ -87,7 +87,7 @@ def _by_brand(head: bytes) -> tuple[Kind, str]:
 
 
 def _by_sync(head: bytes) -> tuple[Kind | None, str]:
-    # A frame of MPEG sound begins with eleven set bits; the layer tells MP3 from AAC, and 15 is no bit rate.
+    # A frame of MPEG audio starts with eleven set bits; the layer tells MP3 from AAC, and 15 is no bit rate.
     if len(head) > 3 and head[0] == 0xFF and head[1] & 0xE0 == 0xE0:  # noqa: PLR2004
         if head[1] & 0xF6 == 0xF0:  # noqa: PLR2004
             return "audio", "aac"
@@ -111,7 +111,7 @@ def _other(head: bytes) -> str:
 
 
 def webp_size(head: bytes) -> tuple[int, int]:
-    """Width and height of a WebP in px, (0, 0) if its header is damaged. *pure*."""
+    """Width and height in px of a WebP, (0, 0) if its header is damaged. *pure*."""
     kind, data = head[12:16], head[20:30]
     if len(data) < 10:  # noqa: PLR2004
         return 0, 0
@@ -125,8 +125,8 @@ def webp_size(head: bytes) -> tuple[int, int]:
     return 0, 0
 
 
-def after_tag(head: bytes) -> int:
-    """The place where the sound of an MP3 begins, told from its first ten bytes. *pure*."""
+def audio_start(head: bytes) -> int:
+    """The offset of the audio in an MP3, by its first ten bytes. *pure*."""
     if head[:3] != b"ID3" or len(head) < 10:  # noqa: PLR2004
         return 0
     return 10 + sum((byte & 0x7F) << shift for byte, shift in zip(head[6:10], (21, 14, 7, 0), strict=True))
