@@ -1,4 +1,4 @@
-"""`python -m seedance_nb simulate` serves the simulator on loopback; `ledger repair` rebuilds a damaged ledger."""
+"""The command line: `python -m seedance_nb simulate` serves the simulator, `ledger repair` rebuilds a damaged ledger."""
 
 import argparse
 import re
@@ -9,32 +9,34 @@ from pathlib import Path
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
-    """The exit code of the command line. *network*: listens on loopback until it is stopped; *writes ledger*: repairs it."""
-    parser = argparse.ArgumentParser(
-        prog="python -m seedance_nb", description="Tools of seedance_nb for the command line."
-    )
+    """The exit code. *network*: `simulate` listens on loopback until it is stopped; *writes ledger*: `ledger repair`."""
+    parser = argparse.ArgumentParser(prog="python -m seedance_nb", description="Command line tools of seedance_nb.")
     commands = parser.add_subparsers(dest="command", required=True)
     simulate = commands.add_parser("simulate", help="serve the simulator on 127.0.0.1")
-    simulate.add_argument("--port", type=_port, default=8765, help="the port on 127.0.0.1 (8765)")
-    simulate.add_argument("--queue", type=_seconds, default=0.8, help="seconds that a task waits (0.8)")
-    simulate.add_argument("--seconds", type=_seconds, default=3.0, help="seconds that a task runs at least (3)")
-    ledger = commands.add_parser("ledger", help="the memory of what was sent and paid")
-    ledger.add_argument("what", choices=["repair"], help="rebuild a damaged ledger; the old files are kept")
-    ledger.add_argument("path", nargs="?", type=Path, help="where it lies, if not in its usual place")
+    simulate.add_argument(
+        "--port", type=_port, default=8765, help="port on 127.0.0.1; 0 picks a free one (default: 8765)"
+    )
+    simulate.add_argument(
+        "--queue", type=_seconds, default=0.8, help="seconds a task waits in the queue (default: 0.8)"
+    )
+    simulate.add_argument("--seconds", type=_seconds, default=3.0, help="minimum seconds a task runs (default: 3)")
+    ledger = commands.add_parser("ledger", help="manage the ledger, the record of sent and paid tasks")
+    ledger.add_argument("what", choices=["repair"], help="rebuild a damaged ledger; the old files are kept as a backup")
+    ledger.add_argument("path", nargs="?", type=Path, help="path of the ledger, if not the default one")
     chosen = parser.parse_args(arguments)
     return _simulate(chosen) if chosen.command == "simulate" else _repair(chosen.path)
 
 
 def _port(text: str) -> int:
     if not text.isdecimal() or not 0 <= int(text) < 2**16:
-        msg = f"{text} is no port; take one from 1 to 65535, or 0 for any free one"
+        msg = f"{text!r} is not a port: use 1 to 65535, or 0 for any free one"
         raise argparse.ArgumentTypeError(msg)
     return int(text)
 
 
 def _seconds(text: str) -> float:
     if not re.fullmatch(r"[0-9]{1,6}(\.[0-9]*)?", text):
-        msg = f"{text} is no number of seconds"
+        msg = f"{text!r} is not a number of seconds"
         raise argparse.ArgumentTypeError(msg)
     return float(text)
 
@@ -67,10 +69,10 @@ def _simulate(options: argparse.Namespace) -> int:
         try:
             listening.bind(("127.0.0.1", options.port))
         except OSError as error:
-            print(f"Port {options.port} on 127.0.0.1 cannot be used: {error.strerror}. Name another one with --port.")
+            print(f"Port {options.port} on 127.0.0.1 cannot be used: {error.strerror}. Choose another one with --port.")
             return 1
         address = f"http://127.0.0.1:{listening.getsockname()[1]}"
-        print(f"Simulating {', '.join(one.name for one in specs)} at {address} (any key will do)", flush=True)
+        print(f"Simulating {', '.join(one.name for one in specs)} at {address} (any key works)", flush=True)
         uvicorn.Server(uvicorn.Config(app, log_level="warning")).run(sockets=[listening])
     return 0
 

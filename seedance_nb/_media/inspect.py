@@ -122,7 +122,7 @@ class _Decoding:
         self._until = time.process_time() + _DECODE_S, time.monotonic() + _DECODE_WALL_S
 
     def fault(self, path: Path) -> str:
-        """Why the file is incomplete or cannot be decoded by its index, "" if it is whole. *reads files*."""
+        """Why the file is incomplete or cannot be decoded, "" if it is whole. *reads files*."""
         from av.error import FFmpegError
 
         # Edit lists would skip packets that are there.

@@ -1,1 +1,1 @@
-"""A provider made from the same documents, with real videos. It runs in the process, or served on loopback."""
+"""Simulates a provider from its schemas, with real videos, in this process or served on loopback."""

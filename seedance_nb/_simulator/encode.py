@@ -1,4 +1,4 @@
-"""The child process that paints the simulator's video: `python -m seedance_nb._simulator.encode job.json`."""
+"""The child process that renders a simulated video: `python -m seedance_nb._simulator.encode job.json`."""
 
 import math
 import os
@@ -23,9 +23,9 @@ _CHORDS = ((1, 1.25, 1.5, 1.875), (1, 1.2, 1.5, 1.8), (1, 1.5, 2, 2.5), (1, 1.33
 
 
 def render(job: Job) -> None:
-    """The MP4 at `job.path`, whole or not at all: H.264, 24 frames per second, AAC where sound is asked. *writes files*.
+    """Writes the MP4 to `job.path`, complete or not at all: H.264, 24 frames per second, AAC if requested. *writes files*.
 
-    Its last picture is there before it, where that is asked for. Its metadata name the prompt, and say SIMULATED.
+    If requested, the last frame is written before it. The metadata contain the prompt and the word SIMULATED.
     """
     part = Path(f"{job.path}.{os.getpid()}.part")
     try:
@@ -54,10 +54,12 @@ def render(job: Job) -> None:
 
 
 def _patched(frame: Any, piece: Any, box: Box) -> Any:
-    """The frame with a piece of it replaced: to convert all of it for each picture takes longer than to encode it."""
+    """The frame with a part of it replaced: converting all of it would take longer than encoding it."""
     frame.make_writable()
     for number, (whole, part) in enumerate(zip(frame.planes, piece.planes, strict=True)):
-        left, top, right, bottom = (edge // (2 if number else 1) for edge in box)  # colours have half as many rows
+        left, top, right, bottom = (
+            edge // (2 if number else 1) for edge in box
+        )  # the colour planes have half as many rows
         target, source = memoryview(whole), memoryview(part)
         for row in range(bottom - top):
             at, wide = (top + row) * whole.line_size + left, right - left
@@ -66,17 +68,17 @@ def _patched(frame: Any, piece: Any, box: Box) -> Any:
 
 
 def tune(prompt: str, seconds: int) -> "array[int]":
-    """A soft chord: interleaved stereo, 16-bit samples at 48 kHz, faded at both ends. *pure*."""
+    """A soft chord as interleaved stereo, 16-bit samples at 48 kHz, faded at both ends. *pure*."""
     dice = seed(prompt)
     root = 130.8 * 2 ** (dice[1] % 8 / 12)
     # Whole Hz only, so that one second is a loop without a seam.
     chord = [math.tau * round(root * step) / _RATE for step in _CHORDS[dice[2] % len(_CHORDS)]]
-    second = array("h", (round(_LOUD * sum(math.sin(turn * place) for turn in chord)) for place in range(_RATE)))
+    second = array("h", (round(_LOUD * sum(math.sin(step * index) for step in chord)) for index in range(_RATE)))
     whole = array("h", bytes(4 * _RATE * seconds))
     whole[::2] = whole[1::2] = second * seconds
-    for place in range(_FADE):
-        for at in (2 * place, 2 * place + 1, -1 - 2 * place, -2 - 2 * place):
-            whole[at] = whole[at] * place // _FADE
+    for index in range(_FADE):
+        for at in (2 * index, 2 * index + 1, -1 - 2 * index, -2 - 2 * index):
+            whole[at] = whole[at] * index // _FADE
     return whole
 
 
@@ -91,7 +93,7 @@ def _sound_frames(job: Job) -> Iterator[av.AudioFrame]:
 
 
 def main(arguments: list[str]) -> int:
-    """The exit code; the one argument is a job's file. *reads files*, *writes files*."""
+    """The exit code; the only argument is the file of a job. *reads files*, *writes files*."""
     limit(LIMITS)
     render(load(Path(arguments[0]).read_text(encoding="utf-8")))
     return 0

@@ -1,4 +1,4 @@
-"""One video for the simulator to paint, as a value that travels to a child process. Everything here is pure."""
+"""One video to render, as a value that is passed to a child process. Everything here is pure."""
 
 import hashlib
 import json
@@ -11,13 +11,13 @@ from seedance_nb._media.sandbox import Limits
 
 FPS = 24
 LIMITS = Limits(memory=1536 * 1024**2, cpu_s=120, wall_s=180)
-"""What the child process may take that paints a video."""
+"""The limits of the child process that renders a video."""
 _LEAST_PX = 64
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Reference:
-    """One picture that the request refers to; `file` holds bytes somebody else chose, None if they could not be had."""
+    """One reference file of a request; `file` contains untrusted bytes, None if it could not be downloaded."""
 
     label: str
     url: str
@@ -26,7 +26,7 @@ class Reference:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Job:
-    """One video to paint to `path`: `width` and `height` in px (even), `seconds` in s; its last picture to `last_frame`, "" for nowhere."""
+    """One video to render to `path`: `width` and `height` in px (even); its last frame goes to `last_frame`, "" for none."""
 
     path: str
     width: int
@@ -43,7 +43,7 @@ class Job:
 def frame_size(resolution: str, ratio: str) -> tuple[int, int]:
     """Width and height in px, both even, for names such as "720p" and "16:9", or for "1280x720". *pure*.
 
-    The number before the p is the shorter side. Raises: ValueError for names of another form.
+    The number before the p is the shorter side. Raises: ValueError for any other name.
     """
     whole = re.fullmatch(r"([0-9]{2,4})x([0-9]{2,4})", resolution)
     if whole and int(whole[1]) >= _LEAST_PX and int(whole[2]) >= _LEAST_PX:
@@ -59,7 +59,7 @@ def frame_size(resolution: str, ratio: str) -> tuple[int, int]:
 
 
 def dump(job: Job) -> str:
-    """The job as JSON, ASCII only, for `load`. *pure*."""
+    """The job as ASCII JSON, for `load`. *pure*."""
     return json.dumps(asdict(job))
 
 
@@ -72,5 +72,5 @@ def load(text: str) -> Job:
 
 
 def seed(prompt: str) -> bytes:
-    """8 bytes that are the same for the same prompt and unlike for any other. *pure*."""
+    """A hash of the prompt, 8 bytes. *pure*."""
     return hashlib.shake_256(prompt.encode("utf-8", "surrogatepass")).digest(8)

@@ -1,4 +1,4 @@
-"""The simulator's videos: what a request asks for, handed to a child process that paints it."""
+"""Renders the video that a request describes, in a child process."""
 
 import asyncio
 import tempfile
@@ -19,13 +19,13 @@ _LAST_FRAME = "return_last_frame"
 _UNPAINTED = ("model", "callback_url", "callBackUrl")
 
 Fetch = Callable[[str], Awaitable[bytes]]
-"""Brings the bytes at an address, b"" where it cannot."""
+"""Downloads the bytes at a URL, b"" if it cannot."""
 
 
 async def paint(spec: Spec, body: dict[str, Any], output: Path, last_frame: Path, fetch: Fetch) -> str:
-    """Why the video could not be painted, "" once it lies at `output`. *network* for reference pictures, *writes files*.
+    """Why the video could not be rendered to `output`, "" on success. *network* for reference images, *writes files*.
 
-    Its last picture lies at `last_frame` then, where the request asks for it. A child process paints: the loop stays free.
+    Its last frame goes to `last_frame` if the request asks for it. A child process renders, without blocking the loop.
     """
     output.parent.mkdir(parents=True, exist_ok=True)
     with tempfile.TemporaryDirectory(prefix="seedance-") as folder:
@@ -35,47 +35,47 @@ async def paint(spec: Spec, body: dict[str, Any], output: Path, last_frame: Path
         order.write_text(dump(job), encoding="utf-8")
         ended = await run_async("seedance_nb._simulator.encode", order, limits=LIMITS)
     if ended.code or not output.exists():
-        return f"The simulator could not paint this video: {f'it {ended.fault}' if ended.fault else ended.reason}"
+        return f"The simulator could not render this video: {f'it {ended.fault}' if ended.fault else ended.reason}"
     return ""
 
 
-def size_of(asked: dict[str, Any]) -> tuple[int, int]:
-    """Width and height in px of the picture that is painted for what is asked; 720p and 16:9 where that names no size. *pure*."""
-    ratio = str(asked.get("ratio", ""))
+def size_of(values: dict[str, Any]) -> tuple[int, int]:
+    """Width and height in px of the video for a request's values by role; 720p and 16:9 by default. *pure*."""
+    ratio = str(values.get("ratio", ""))
     try:
-        width, height = frame_size(str(asked.get("resolution", "720p")), ratio if ":" in ratio else "16:9")
+        width, height = frame_size(str(values.get("resolution", "720p")), ratio if ":" in ratio else "16:9")
     except ValueError:
         return frame_size("720p", "16:9")
     return (width, height) if width * height <= _MOST_PX else frame_size("1080p", "16:9")
 
 
 def _job(spec: Spec, body: dict[str, Any], output: Path, last_frame: Path, references: tuple[Reference, ...]) -> Job:
-    asked = values_by_role(spec, body)
-    width, height = size_of(asked)
-    given = [(path[-1], schema, find(body, to_pointer(path))) for path, schema in named_fields(spec)]
+    values = values_by_role(spec, body)
+    width, height = size_of(values)
+    fields = [(path[-1], schema, find(body, to_pointer(path))) for path, schema in named_fields(spec)]
     settings = tuple(
         (str(name), "on" if value is True else "off" if value is False else str(value))
-        for name, schema, value in given
+        for name, schema, value in fields
         if isinstance(value, bool | int | float | str) and schema.get("x-role") != "prompt" and name not in _UNPAINTED
     )
-    is_wanted = any(name == _LAST_FRAME and value is True for name, _, value in given)
-    seconds = min(seconds_of(asked.get("seconds")) or _USUAL_S, _LONGEST_S)
+    has_last_frame = any(name == _LAST_FRAME and value is True for name, _, value in fields)
+    seconds = min(seconds_of(values.get("seconds")) or _USUAL_S, _LONGEST_S)
     return Job(
-        path=str(output), width=width, height=height, seconds=max(1, round(seconds)), audio=bool(asked.get("audio")),
-        prompt=str(asked.get("prompt", "")), model=str(body.get("model", spec.name)), settings=settings, references=references,
-        last_frame=str(last_frame) if is_wanted else "",
+        path=str(output), width=width, height=height, seconds=max(1, round(seconds)), audio=bool(values.get("audio")),
+        prompt=str(values.get("prompt", "")), model=str(body.get("model", spec.name)), settings=settings, references=references,
+        last_frame=str(last_frame) if has_last_frame else "",
     )  # fmt: skip
 
 
 async def _references(spec: Spec, body: dict[str, Any], folder: Path, fetch: Fetch) -> tuple[Reference, ...]:
-    wanted: list[Awaitable[Reference]] = []
+    pending: list[Awaitable[Reference]] = []
     for path, schema in named_fields(spec):
         kind = schema.get("x-media", {}).get("kind")
         urls = find(body, to_pointer(path)) if kind else ABSENT
         if urls is not ABSENT:
             for number, url in enumerate([urls] if isinstance(urls, str) else urls, 1):
-                wanted.append(_reference(f"[{kind.title()}{number}]", kind, url, folder / str(len(wanted)), fetch))
-    return tuple(await asyncio.gather(*wanted))
+                pending.append(_reference(f"[{kind.title()}{number}]", kind, url, folder / str(len(pending)), fetch))
+    return tuple(await asyncio.gather(*pending))
 
 
 async def _reference(label: str, kind: str, url: str, path: Path, fetch: Fetch) -> Reference:

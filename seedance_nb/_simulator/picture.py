@@ -1,4 +1,4 @@
-"""The simulator's picture: a still of what was asked for, and a clock that runs on it. Its colours come from the prompt."""
+"""Draws the frames of a simulated video: a still of the request, with a running clock. Its colours depend on the prompt."""
 
 import functools
 import itertools
@@ -30,7 +30,7 @@ _PALETTES = (
     ("#07162f", "#2a5f9e", "#9cdcff"),
 )
 _WHITE = (255, 255, 255)
-# Looked for where the embedded font lacks a character; the first three look much like it.
+# Tried where the embedded font lacks a character; the first three look much like it.
 _FONTS = (
     "LiberationSans-Regular.ttf", "Helvetica.ttc", "C:/Windows/Fonts/arial.ttf", "DejaVuSans.ttf", "NotoSansCJK-Regular.ttc",
     "wqy-zenhei.ttc", "PingFang.ttc", "Arial Unicode.ttf", "NotoEmoji-Regular.ttf", "C:/Windows/Fonts/msyh.ttc",
@@ -40,10 +40,10 @@ _CJK = "\u2e80-\u9fff\uac00-\ud7af\uff00-\uffef"
 _WORDS = re.compile(rf"[{_CJK}][,.!?:;)、。，．！？：；）」』】》]*| +|[^ {_CJK}]+")  # no line begins with a full stop
 _SHAPELESS = re.compile("[\ufe00-\ufe0f\U0001f3fb-\U0001f3ff]")
 _SIZES = {16: 2, 13: 2, 11: 4, 9.6: 5, 8.4: 5, 7.4: 5, 6.5: 5, 5.7: 6, 5: 99, 4.4: 99, 3.9: 99, 3.4: 99}
-"""The sizes of the prompt's letters, in hundredths of the shorter side, and the most lines that look well in each."""
+"""Font sizes of the prompt, in hundredths of the shorter side, and the most lines that look good in each."""
 _LINE = 1.22
 _MISSING = 0.75
-"""The width of the box that stands for a character no font has, in sizes of the letters."""
+"""The width of the box that replaces a character no font has, relative to the font size."""
 _SMOOTH = 3
 _ROWS = 2
 _MOST_TILES = 12
@@ -53,8 +53,8 @@ _LARGE_PX = 4_000_000
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class _Page:
-    """A picture to draw on, its measures in px (`unit` is a hundredth of the shorter side), and its colours."""
+class _Canvas:
+    """An image to draw on, its measures in px (`unit` is a hundredth of the shorter side), and its colours."""
 
     image: Image.Image
     unit: float
@@ -65,11 +65,11 @@ class _Page:
     accent: RGB
 
     def text(self, x: float, y: float, text: str, size: int, fill: RGB = _WHITE, bold: float = 0) -> None:
-        """Draws one line; `x` and `y` are the left end of its baseline."""
+        """Draws one line of text; `x` and `y` are the left end of its baseline."""
         pen = ImageDraw.Draw(self.image)
         for face, run in _runs(text, size):
-            for place in range(0 if face else len(run)):
-                left = x + (_MISSING * place + 0.06) * size
+            for index in range(0 if face else len(run)):
+                left = x + (_MISSING * index + 0.06) * size
                 box = (left, y - 0.68 * size, left + (_MISSING - 0.12) * size, y)
                 pen.rounded_rectangle(box, size * 0.1, outline=self.soft, width=max(1, size // 18))
             if face:
@@ -78,27 +78,27 @@ class _Page:
             x += _length(face, run, size)
 
     def box(self, box: Box, radius: float, fill: RGB | Image.Image, alpha: int = 255) -> None:
-        """Draws a box with round corners, in a colour or a picture."""
+        """Draws a box with rounded corners, filled with a colour or an image."""
         mask, edge = _mask(box)
         ImageDraw.Draw(mask).rounded_rectangle(edge, radius * _SMOOTH, fill=alpha)
         self.image.paste(fill, box, mask.reduce(_SMOOTH))
 
 
 def frames(job: Job) -> Iterator[tuple[Image.Image, Box]]:
-    """The picture of each frame, in order, and the box in which it differs from the one before. *reads files*.
+    """The image of each frame in order, and the box in which it differs from the one before. *reads files*.
 
-    It is one picture that is drawn over; the edges of the boxes are even.
+    All frames are the same image object, drawn over; the edges of the boxes are even.
     """
-    page, clock = _still(job)
-    ground = page.image.crop(clock)
+    canvas, clock = _still(job)
+    ground = canvas.image.crop(clock)
     for number in range(job.seconds * FPS):
-        page.image.paste(ground, clock)
-        _clock(page, clock, number, job.seconds)
-        yield page.image, clock if number else (0, 0, job.width, job.height)
+        canvas.image.paste(ground, clock)
+        _clock(canvas, clock, number, job.seconds)
+        yield canvas.image, clock if number else (0, 0, job.width, job.height)
 
 
-def _still(job: Job) -> tuple[_Page, Box]:
-    """Everything but the clock, and the clock's box."""
+def _still(job: Job) -> tuple[_Canvas, Box]:
+    """The image without the clock, and the clock's box. *reads files*."""
     dark, light, accent = (ImageColor.getrgb(colour)[:3] for colour in _PALETTES[seed(job.prompt)[0] % len(_PALETTES)])
     unit = min(job.width, job.height) / 100
     margin, small = round(6 * unit), max(9, round(2.7 * unit))
@@ -106,55 +106,55 @@ def _still(job: Job) -> tuple[_Page, Box]:
     corners.putdata([dark, _mix(dark, light, 0.45), _mix(dark, light, 0.4), light])
     image = corners.resize((job.width, job.height), Image.Resampling.BILINEAR, box=(0.5, 0.5, 1.5, 1.5))
     soft = _mix(light, _WHITE, 0.74)
-    page = _Page(image=image, unit=unit, margin=margin, small=small, dark=dark, soft=soft, accent=accent)
+    canvas = _Canvas(image=image, unit=unit, margin=margin, small=small, dark=dark, soft=soft, accent=accent)
     # Beside the text where the frame is wide, else in the corner below it.
     is_wide = job.width > 1.2 * job.height
     across = round((17 if is_wide else 11) * unit) * 2
     left = (job.width - margin - across) // 2 * 2
     top = ((job.height - across) // 2 if is_wide else job.height - margin - across) // 2 * 2
     clock = (left, top, left + across, top + across)
-    page.box(clock, across / 2, _WHITE, 34)
+    canvas.box(clock, across / 2, _WHITE, 34)
     beside = left - margin - (6 if is_wide else 4) * unit
     room = beside if is_wide else job.width - 2 * margin
-    _head(page, job.model)
-    first, last = margin + round(small * 2.2 + 5 * unit), _foot(page, job, beside)
-    last = _references(page, job.references, room, first, last if is_wide else min(last, top))
-    _prompt(page, clean(job.prompt, _MOST_CHARACTERS), room, first, last - round(4 * unit))
-    return page, clock
+    _head(canvas, job.model)
+    first, last = margin + round(small * 2.2 + 5 * unit), _foot(canvas, job, beside)
+    last = _references(canvas, job.references, room, first, last if is_wide else min(last, top))
+    _prompt(canvas, clean(job.prompt, _MOST_CHARACTERS), room, first, last - round(4 * unit))
+    return canvas, clock
 
 
-def _clock(page: _Page, box: Box, number: int, seconds: int) -> None:
-    """A hand that turns once in a second, a rim that fills in the whole time, and the second that runs."""
+def _clock(canvas: _Canvas, box: Box, number: int, seconds: int) -> None:
+    """Draws a hand that turns once a second, a rim that fills over the whole duration, and the current second."""
     mask, edge = _mask(box)
     pen, rim = ImageDraw.Draw(mask), max(1, mask.width // 33)
     pen.arc(edge, 0, 360, fill=70, width=rim)
     pen.pieslice(edge, -90, -90 + 360 * (number % FPS + 1) / FPS, fill=46)
     pen.arc(edge, -90, -90 + 360 * (number + 1) / (seconds * FPS), fill=255, width=rim)
-    page.image.paste(page.accent, box, mask.reduce(_SMOOTH))
+    canvas.image.paste(canvas.accent, box, mask.reduce(_SMOOTH))
     left, top, right, _ = box
     for text, share, base in ((str(number // FPS), 0.42, 0.56), (f"of {seconds} s", 0.11, 0.74)):
         size = max(1, round((right - left) * share))
-        page.text((left + right - width(text, size)) / 2, top + (right - left) * base, text, size)
+        canvas.text((left + right - width(text, size)) / 2, top + (right - left) * base, text, size)
 
 
-def _head(page: _Page, model: str) -> None:
-    """The badge at the left, the model's name at the right."""
-    small, margin, badge = page.small, page.margin, "SIMULATED"
+def _head(canvas: _Canvas, model: str) -> None:
+    """Draws the badge on the left and the model's name on the right."""
+    small, margin, badge = canvas.small, canvas.margin, "SIMULATED"
     across, base, x = round(width(badge, small) + small * 3.1), margin + small * 1.46, float(margin + small)
-    page.box((margin, margin, margin + across, margin + round(small * 2.2)), small * 1.1, page.accent)
+    canvas.box((margin, margin, margin + across, margin + round(small * 2.2)), small * 1.1, canvas.accent)
     for char in badge:
-        page.text(x, base, char, small, page.dark, small / 50)
+        canvas.text(x, base, char, small, canvas.dark, small / 50)
         x += width(char, small) + small * 0.14
-    name = fit(clean(model, 90), small, page.image.width - 2 * margin - across - 2 * page.unit)
-    page.text(page.image.width - margin - width(name, small), base, name, small, page.soft)
+    name = fit(clean(model, 90), small, canvas.image.width - 2 * margin - across - 2 * canvas.unit)
+    canvas.text(canvas.image.width - margin - width(name, small), base, name, small, canvas.soft)
 
 
-def _foot(page: _Page, job: Job, room: float) -> int:
-    """The settings that were asked for, and what the video is; the y where they begin."""
-    small, large, base = page.small, round(page.small * 1.35), page.image.height - page.margin
+def _foot(canvas: _Canvas, job: Job, room: float) -> int:
+    """Draws the settings and the video's format; returns the y where they begin."""
+    small, large, base = canvas.small, round(canvas.small * 1.35), canvas.image.height - canvas.margin
     facts = f"{job.width} x {job.height} · {job.seconds} s · {'with' if job.audio else 'no'} sound"
     for line in ("No provider was called, nothing was charged", facts):
-        page.text(page.margin, base, fit(line, small, room), small, page.soft)
+        canvas.text(canvas.margin, base, fit(line, small, room), small, canvas.soft)
         base -= round(small * 1.5)
     cells, x, row = [], 0.0, 0
     for pair in job.settings:
@@ -168,39 +168,39 @@ def _foot(page: _Page, job: Job, room: float) -> int:
     for name, value, x, row in cells:
         if row < rows:
             y = base - small * 0.6 - (rows - 1 - row) * high
-            page.text(page.margin + x, y, value, large)
-            page.text(page.margin + x, y - large * 1.15, name, small, page.soft)
+            canvas.text(canvas.margin + x, y, value, large)
+            canvas.text(canvas.margin + x, y - large * 1.15, name, small, canvas.soft)
     return base - rows * high
 
 
-def _references(page: _Page, references: tuple[Reference, ...], room: float, first: int, last: int) -> int:
-    """Tiles above `last`, as many as leave some height to the prompt; the y where they begin."""
+def _references(canvas: _Canvas, references: tuple[Reference, ...], room: float, first: int, last: int) -> int:
+    """Draws tiles above `last`, as many as leave some height for the prompt; returns the y where they begin."""
     few = 4
-    gap, wide = round(2 * page.unit), round((14 if len(references) > few else 18) * page.unit)
+    gap, wide = round(2 * canvas.unit), round((14 if len(references) > few else 18) * canvas.unit)
     high = round(wide * 0.75)
-    step, columns = high + page.small * 2, max(1, int(room + gap) // (wide + gap))
-    free = int(last - first - 10 * page.unit)
-    rows = min(_ROWS, max(int(free - 8 * page.unit) // step, int(free >= step)))
+    step, columns = high + canvas.small * 2, max(1, int(room + gap) // (wide + gap))
+    free = int(last - first - 10 * canvas.unit)
+    rows = min(_ROWS, max(int(free - 8 * canvas.unit) // step, int(free >= step)))
     tiles = [(one.label, one.file, _host(one.url)) for one in references[: min(columns * rows, _MOST_TILES)]]
     if tiles and len(tiles) < len(references):
         tiles[-1] = ("", None, f"+{len(references) - len(tiles) + 1}")
     top = last - gap - -(-len(tiles) // columns) * step if tiles else last
-    small = page.small
+    small = canvas.small
     for number, (label, file, instead) in enumerate(tiles):
-        x, y = page.margin + number % columns * (wide + gap), top + number // columns * step
+        x, y = canvas.margin + number % columns * (wide + gap), top + number // columns * step
         thumbnail = picture(file, (wide, high))
-        page.box((x, y, x + wide, y + high), 1.2 * page.unit, thumbnail or _WHITE, 255 if thumbnail else 28)
+        canvas.box((x, y, x + wide, y + high), 1.2 * canvas.unit, thumbnail or _WHITE, 255 if thumbnail else 28)
         name = fit(clean("" if thumbnail else instead, 60), small, wide - small)
-        page.text(x + (wide - width(name, small)) / 2, y + high / 2 + small * 0.35, name, small, page.soft)
-        page.text(x, y + high + small * 1.3, fit(clean(label, 40), small, wide), small, page.soft)
+        canvas.text(x + (wide - width(name, small)) / 2, y + high / 2 + small * 0.35, name, small, canvas.soft)
+        canvas.text(x, y + high + small * 1.3, fit(clean(label, 40), small, wide), small, canvas.soft)
     return top
 
 
-def _prompt(page: _Page, prompt: str, room: float, first: int, last: int) -> None:
-    """The prompt between two heights, in the largest letters that break no word."""
+def _prompt(canvas: _Canvas, prompt: str, room: float, first: int, last: int) -> None:
+    """Draws the prompt between two heights, in the largest font that breaks no word."""
     lines, size, most = [""], 1, 1
     for share, calm in _SIZES.items():
-        size = max(page.small, round(page.unit * share))
+        size = max(canvas.small, round(canvas.unit * share))
         lines, most = wrap(prompt, size, room), int((last - first) / (size * _LINE))
         if len(lines) <= min(most, calm) and all(width(word, size) <= room for word in _WORDS.findall(prompt)):
             break
@@ -208,18 +208,18 @@ def _prompt(page: _Page, prompt: str, room: float, first: int, last: int) -> Non
         lines = [*lines[: most - 1], fit(lines[most - 1] + "…", size, room)]
     y = first + size * 0.95 + max(0.0, (last - first - len(lines) * size * _LINE) * 0.42)
     for line in lines:
-        page.text(page.margin + (room - width(line, size) if _is_rtl(prompt) else 0), y, line, size)
+        canvas.text(canvas.margin + (room - width(line, size) if _is_rtl(prompt) else 0), y, line, size)
         y += size * _LINE
 
 
 def _host(url: str) -> str:
-    """Whose address it is, without the name and password that may stand in it. *pure*."""
+    """The host of a URL, without a user name and password. *pure*."""
     found = re.match(r"[a-z]+://(?:[^/?#]*@)?([^/?#]+)", url)
-    return found[1] if found else "no address"
+    return found[1] if found else "no URL"
 
 
 def _mask(box: Box) -> tuple[Image.Image, Box]:
-    """A mask for a box, and its edge: larger than the box, so that what is drawn on it is smooth when it is reduced."""
+    """A mask for a box, and its edge: larger than the box, so that shapes are smooth once it is reduced."""
     wide, high = (max(1, end - start) * _SMOOTH for start, end in zip(box[:2], box[2:], strict=True))
     return Image.new("L", (wide, high)), (0, 0, wide - 1, high - 1)
 
@@ -230,7 +230,7 @@ def _mix(one: RGB, other: RGB, part: float) -> RGB:
 
 
 def picture(file: str | None, size: tuple[int, int]) -> Image.Image | None:
-    """A reference picture cropped to `size` px, None if it cannot be read or should not be. *reads files*."""
+    """A reference image cropped to `size` px, None if it cannot or must not be read. *reads files*."""
     try:
         if file is None or not stat.S_ISREG(Path(file).stat().st_mode):  # a pipe would never end
             return None
@@ -240,18 +240,18 @@ def picture(file: str | None, size: tuple[int, int]) -> Image.Image | None:
                 if image.width * image.height > _MOST_PX:
                     return None
                 image.draft("RGB", (size[0] * 2, size[1] * 2))
-                if image.width * image.height > _LARGE_PX:  # before there are several copies of it
+                if image.width * image.height > _LARGE_PX:  # before it is copied several times
                     image.thumbnail((2 * max(size), 2 * max(size)))
                 upright = ImageOps.exif_transpose(image).convert("RGBA")
             small = ImageOps.fit(upright, size)
             return Image.alpha_composite(Image.new("RGBA", size, (40, 40, 46, 255)), small).convert("RGB")
-    except Exception:  # noqa: BLE001 - whatever a hostile file raises, it is only a picture less
+    except Exception:  # noqa: BLE001 - whatever a hostile file raises, only its image is missing
         return None
 
 
 @functools.cache
 def _fonts() -> list[Any]:
-    """The fonts there are, the embedded one first. *reads files*."""
+    """The available fonts, the embedded one first. *reads files*."""
     found: list[Any] = [ImageFont.load_default(20)]
     for name in _FONTS:
         with suppress(OSError):
@@ -272,7 +272,7 @@ def _has(number: int, char: str) -> bool:
 
 
 def _runs(text: str, size: int) -> Iterator[tuple[Any, str]]:
-    """A line in pieces of one font each, from left to right; the font is None for characters that no font has."""
+    """A line in runs of one font each, from left to right; the font is None for characters that no font has."""
     chosen: list[int | None] = []
     for char in text:
         last = chosen[-1] if chosen else None
@@ -298,15 +298,15 @@ def width(text: str, size: int) -> float:
 
 
 def clean(text: str, most: int) -> str:
-    """The text on one line of at most `most` characters, without what has no shape of its own. *pure*."""
-    kept = (" " if char.isspace() else char for char in unicodedata.normalize("NFC", text[: most * 4]))
-    shown = (char for char in kept if unicodedata.category(char) not in ("Cc", "Cf") and not _SHAPELESS.match(char))
+    """The text on one line of at most `most` characters, without invisible ones. *pure*."""
+    spaced = (" " if char.isspace() else char for char in unicodedata.normalize("NFC", text[: most * 4]))
+    shown = (char for char in spaced if unicodedata.category(char) not in ("Cc", "Cf") and not _SHAPELESS.match(char))
     flat = " ".join("".join("\ufffc" if unicodedata.category(char) == "Cs" else char for char in shown).split())
     return flat if len(flat) <= most else flat[:most] + "…"
 
 
 def fit(text: str, size: int, room: float) -> str:
-    """The text, cut and ended with an ellipsis if it is wider than `room` px."""
+    """The text, shortened with an ellipsis if it is wider than `room` px."""
     return text if width(text, size) <= room else wrap(text, size, room - width("…", size))[0] + "…"
 
 
@@ -327,5 +327,5 @@ def wrap(text: str, size: int, room: float) -> list[str]:
 
 
 def _is_rtl(text: str) -> bool:
-    """True for a line whose first letter belongs to a script that runs from right to left. *pure*."""
+    """Whether the first letter belongs to a right-to-left script. *pure*."""
     return next((way for way in map(unicodedata.bidirectional, text) if way in ("L", "R", "AL")), "L") != "L"

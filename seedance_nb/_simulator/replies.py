@@ -1,4 +1,4 @@
-"""What the simulator says, in the shapes of the documents. Everything here is pure."""
+"""Builds the simulator's responses in the shapes that the schemas define. Everything here is pure."""
 
 import re
 from collections.abc import Sequence
@@ -21,7 +21,7 @@ _WORDS = {
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Reply:
-    """One answer: its HTTP status, its JSON, and further headers."""
+    """One response: its HTTP status, its JSON, and further headers."""
 
     status: int
     value: Any
@@ -29,39 +29,39 @@ class Reply:
 
 
 def codes(spec: Spec) -> tuple[str, ...]:
-    """The codes and HTTP statuses of the document that can be provoked. *pure*."""
+    """The error codes and HTTP statuses of the schema that can be requested. *pure*."""
     table = spec.errors
     return tuple(dict.fromkeys((*table.refusals, *table.statuses, *table.unclear))) if table else ()
 
 
 def invalid(spec: Spec, details: Sequence[str]) -> Reply:
-    """The refusal of a request that is wrong. *pure*."""
+    """The error response to an invalid request. *pure*."""
     return refused(spec, spec.errors.invalid if spec.errors else "422", details)
 
 
 def missing(spec: Spec) -> Reply:
-    """The refusal of an id that nobody has. *pure*."""
+    """The error response to an unknown id. *pure*."""
     gone = [code for code in (spec.errors.gone if spec.errors else ()) if code in codes(spec)]
-    return refused(spec, gone[-1] if gone else "404", ["the task is not known"])
+    return refused(spec, gone[-1] if gone else "404", ["task not found"])
 
 
 def refused(spec: Spec, code: str, details: Sequence[str] = ()) -> Reply:
-    """The refusal that one of the document's codes means, in its shape. *pure*."""
+    """The error response for one of the schema's codes. *pure*."""
     table = spec.errors
-    assert table is not None  # noqa: S101 - no app is made of a document without
+    assert table is not None  # noqa: S101 - checked by `Simulator`
     by_status = code in table.statuses and code not in table.refusals
-    said = _meaning(spec, code)
+    text = _meaning(spec, code)
     lists = [pointer for pointer in table.details if pointer.endswith("/*")]
-    wanted = code == table.invalid
-    if details and not (lists and wanted):
-        said = f"{said}: {'; '.join(details)}"
+    is_invalid = code == table.invalid
+    if details and not (lists and is_invalid):
+        text = f"{text}: {'; '.join(details)}"
     value: Any = {}
     if table.code:
         own = "" if by_status else int(code) if code.isdecimal() else code
         value = set_at(value, pointer_parts(table.code[-1 if by_status else 0]), own)
-    value = set_at(value, pointer_parts(table.message[-1 if by_status else 0]), said)
-    if lists and wanted:
-        value = set_at(value, pointer_parts(lists[0])[:-1], list(details) or ["simulate: this was asked for"])
+    value = set_at(value, pointer_parts(table.message[-1 if by_status else 0]), text)
+    if lists and is_invalid:
+        value = set_at(value, pointer_parts(lists[0])[:-1], list(details) or ["simulate: requested error"])
     meaning = (table.statuses | table.refusals).get(code, "")
     for pointer in table.details if meaning == "no-credits" else ():
         if pointer not in lists:
@@ -72,15 +72,14 @@ def refused(spec: Spec, code: str, details: Sequence[str] = ()) -> Reply:
 
 
 def accepted(spec: Spec, task_id: str) -> Reply:
-    """The yes to a create request. *pure*."""
+    """The response to an accepted create request. *pure*."""
     assert spec.task is not None  # noqa: S101
-    return Reply(
-        status=200, value=set_at(shape(spec.replies["create"], {}), pointer_parts(spec.task.id_pointer), task_id)
-    )
+    value = set_at(shape(spec.replies["create"], {}), pointer_parts(spec.task.id_pointer), task_id)
+    return Reply(status=200, value=value)
 
 
 def status_reply(spec: Spec, state: str, facts: dict[str, Any]) -> Reply:
-    """A status answer; `facts` are the values of the document's `x-fill` marks, `output` and `fault` among them. *pure*."""
+    """The response to a status request; `facts` are the values for `x-fill`, `output` and `fault` among them. *pure*."""
     table = spec.task
     assert table is not None  # noqa: S101
     schema = spec.replies["status"]
@@ -93,37 +92,33 @@ def status_reply(spec: Spec, state: str, facts: dict[str, Any]) -> Reply:
 
 
 def free(spec: Spec, name: str, facts: dict[str, Any]) -> Reply:
-    """The answer to one of the calls that cost nothing; `facts` are the values of its `x-fill` marks. *pure*."""
+    """The response to a free call; `facts` are the values for its `x-fill`. *pure*."""
     return Reply(status=200, value=shape(spec.calls[name].reply, facts))
 
 
 def iso(seconds: float) -> str:
-    """Unix seconds as UTC text. *pure*."""
+    """Unix seconds as ISO 8601 in UTC. *pure*."""
     return datetime.fromtimestamp(seconds, UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
 
 
 def shape(schema: Any, facts: dict[str, Any]) -> Any:
-    """An answer of a documented shape: `x-fill` marks filled from `facts`, the rest from examples. *pure*.
+    """A value of the documented shape: `x-fill` from `facts`, the rest from examples. *pure*.
 
-    What may be null is null until `facts` say that the task has ended.
+    Nullable values are null until the task has ended by `facts`.
     """
     if not isinstance(schema, dict):
         return None
     if "x-fill" in schema:
         return facts.get(schema["x-fill"])
-    made: dict[str, Any] = {}
+    value: dict[str, Any] = {}
     for part in schema.get("allOf", ()):
-        made |= shape(part, facts) or {}
-    if (
-        isinstance(schema.get("type"), list)
-        and "null" in schema["type"]
-        and not facts.get("output")
-        and not facts.get("fault")
-    ):
+        value |= shape(part, facts) or {}
+    types = schema["type"] if isinstance(schema.get("type"), list) else [schema.get("type")]
+    if len(types) > 1 and "null" in types and not (facts.get("output") or facts.get("fault")):
         return None
-    if "properties" in schema or made:
-        return made | {name: shape(child, facts) for name, child in schema.get("properties", {}).items()}
-    if "array" in (schema.get("type"), *(schema["type"] if isinstance(schema.get("type"), list) else ())):
+    if "properties" in schema or value:
+        return value | {name: shape(child, facts) for name, child in schema.get("properties", {}).items()}
+    if "array" in types:
         if not facts.get("output") or "x-fill" not in str(schema.get("items")):
             return []
         more = facts.get("more", ()) if schema["items"].get("x-fill") == "output" else ()
@@ -132,7 +127,7 @@ def shape(schema: Any, facts: dict[str, Any]) -> Any:
 
 
 def _word(spec: Spec, state: str) -> str:
-    """The provider's word for a state: of those it documents for the answer, else any that is read so."""
+    """The provider's word for a state: one that the response documents, else any with this meaning."""
     assert spec.task is not None  # noqa: S101
     named = _enum(spec.replies["status"], pointer_parts(spec.task.state))
     known = [word for word in named if spec.task.words.get(str(word).casefold()) == state]
@@ -149,12 +144,12 @@ def _enum(schema: Any, parts: tuple[str, ...]) -> list[Any]:
 
 
 def _meaning(spec: Spec, code: str) -> str:
-    """What the document says of a code, in the list under the field that carries codes."""
+    """The schema's text for a code, from the list in the description of its field."""
     table = spec.errors
     listed = re.search(rf"\*\*{re.escape(code)}\*\*: (.+?)(?:\\n|'|$)", str(spec.replies["create"]))
     if listed or table is None:
         return listed.group(1) if listed else code
-    return _WORDS.get((table.statuses | table.refusals).get(code, ""), "An error that the simulator was asked for")
+    return _WORDS.get((table.statuses | table.refusals).get(code, ""), "An error requested with x-simulate")
 
 
 def _put_first(answer: Any, pointer: str, value: Any) -> Any:

@@ -1,4 +1,4 @@
-"""The simulator's calls beside the paid one: uploads of files, assets, a balance."""
+"""The simulator's free calls: file uploads, assets and the balance."""
 
 import asyncio
 import re
@@ -24,7 +24,7 @@ _NAME = re.compile(r"upload_[0-9a-f]{32}\.[a-z0-9]{1,5}")
 
 
 class SideCalls:
-    """Answers `upload`, `asset`, `asset-info` and `balance`, and keeps the files. `ready_s` is how long an asset takes, in s."""
+    """Responds to `upload`, `asset`, `asset-info` and `balance`, and saves the files. An asset is ready after `ready_s` seconds."""
 
     def __init__(self, store: Store, fetch: Fetch, ready_s: float, now: Callable[[], float]) -> None:
         self._store = store
@@ -37,13 +37,13 @@ class SideCalls:
         ]
 
     async def answer(self, spec: Spec, name: str, request: Request) -> Reply:
-        """The answer to one of the calls. *writes files* for an upload or an asset."""
+        """The response to one of the calls. *writes files* for an upload or an asset."""
         if name == "balance":
             return _replies.free(spec, name, {"balance": _BALANCE})
         if name == "upload":
             ending = request.query_params.get("ext", "").lower().removeprefix(".")
             if not re.fullmatch(r"[a-z0-9]{1,5}", ending) or not request.query_params.get("content_type"):
-                return _replies.invalid(spec, ["content_type, ext: both are needed"])
+                return _replies.invalid(spec, ["content_type and ext are required"])
             url = f"{str(request.base_url).rstrip('/')}/uploads/upload_{secrets.token_hex(16)}.{ending}"
             return _replies.free(spec, name, {"put": f"{url}?signature=simulated", "url": url})
         if name == "asset":
@@ -57,7 +57,7 @@ class SideCalls:
         return _replies.free(spec, name, facts | stamps)
 
     async def fetch(self, url: str) -> bytes:
-        """The bytes behind an address that a request names: of an upload or an asset of ours, else of the web. *network*."""
+        """The bytes at a URL in a request: an upload or asset of the simulator, else from the web. *network*."""
         if url.startswith("asset://"):
             asset = await asyncio.to_thread(self._store.asset, url.removeprefix("asset://"))
             url = asset.url if asset else url
@@ -73,24 +73,29 @@ class SideCalls:
             return _replies.invalid(spec, [f"body: {error}"])
         name, kind, url = (str(find(body, pointer)) for pointer in ("/name", "/asset_type", "/asset_url"))
         if kind not in ("Image", "Video", "Audio") or not url.startswith(("http://", "https://")):
-            return _replies.invalid(spec, ["asset_type, asset_url: Image, Video or Audio, and an address"])
+            return _replies.invalid(
+                spec, ["asset_type must be Image, Video or Audio; asset_url must be an http or https URL"]
+            )
         stamp = datetime.fromtimestamp(self._now(), UTC).strftime("%Y%m%d%H%M%S")
-        asset = Asset(
-            id=f"simulated-{stamp}-{secrets.token_hex(3)}", name=name, kind=kind, url=url, created=self._now()
-        )
+        asset_id = f"simulated-{stamp}-{secrets.token_hex(3)}"
+        asset = Asset(id=asset_id, name=name, kind=kind, url=url, created=self._now())
         await asyncio.to_thread(self._store.add_asset, asset)
         return _replies.free(spec, "asset", {"asset": asset.id})
 
     async def _put(self, request: Request) -> Response:
         name = request.path_params["name"]
         if not _NAME.fullmatch(name) or request.query_params.get("signature") != "simulated":
-            return Response("no signature", status_code=403)
+            return Response("invalid signature", status_code=403)
         content = await request.body()
         if len(content) > _MOST:
             return Response("too large", status_code=413)
-        await asyncio.to_thread(self._store.keep_upload, name, content)
+        await asyncio.to_thread(self._store.save_upload, name, content)
         return Response()
 
     async def _get(self, request: Request) -> Response:
         path = self._store.upload(request.path_params["name"])
-        return FileResponse(path) if _NAME.fullmatch(path.name) and path.exists() else Response("gone", status_code=404)
+        return (
+            FileResponse(path)
+            if _NAME.fullmatch(path.name) and path.exists()
+            else Response("not found", status_code=404)
+        )

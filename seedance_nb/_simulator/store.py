@@ -1,4 +1,4 @@
-"""The simulator's own memory: its tasks in one small file and its videos beside it, as a provider's would outlive a kernel."""
+"""Stores the simulator's tasks in SQLite and its videos as files, so that they outlive the kernel as a provider's would."""
 
 import json
 import os
@@ -17,7 +17,7 @@ _KEEP_S = 7 * 24 * 3600
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Simulated:
-    """One task of the simulator. `created` is in Unix seconds; `fault` is why it will fail, "" if it will not."""
+    """One simulated task. `created` is in Unix seconds; `fault` is why it will fail, "" if it will not."""
 
     id: str
     spec: str
@@ -28,7 +28,7 @@ class Simulated:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Asset:
-    """One uploaded asset: what it is called, Image, Video or Audio, and the address it came from. `created` is Unix seconds."""
+    """One uploaded asset: its name, its kind (Image, Video or Audio) and its source URL. `created` is in Unix seconds."""
 
     id: str
     name: str
@@ -38,23 +38,22 @@ class Asset:
 
 
 def default_folder() -> Path:
-    """Where the simulator keeps its tasks: `SEEDANCE_SIMULATOR`, else the user's data folder. Reads the environment."""
+    """The simulator's folder: `SEEDANCE_SIMULATOR`, else in the user's data folder. Reads the environment."""
     named = os.getenv("SEEDANCE_SIMULATOR")
     return Path(named).expanduser() if named else platformdirs.user_data_path("seedance_nb") / "simulator"
 
 
 class Store:
-    """A folder with `tasks.sqlite3`, `outputs/` and `uploads/`; nothing in it was paid for, and old tasks are forgotten after a week."""
+    """A folder with `tasks.sqlite3`, `outputs/` and `uploads/`; nothing in it was paid for, and tasks are deleted after a week."""
 
     def __init__(self, folder: Path) -> None:
         self.folder = folder
 
     def add(self, task: Simulated) -> None:
-        """Remembers a task. *writes files*."""
+        """Saves a task and deletes old ones. *writes files*."""
         with self._db() as db:
-            for (old,) in db.execute(
-                "DELETE FROM tasks WHERE created < ? RETURNING id", (time.time() - _KEEP_S,)
-            ).fetchall():
+            expired = (time.time() - _KEEP_S,)
+            for (old,) in db.execute("DELETE FROM tasks WHERE created < ? RETURNING id", expired).fetchall():
                 self.output(old).unlink(missing_ok=True)
                 self.last_frame(old).unlink(missing_ok=True)
             values = (task.id, task.spec, json.dumps(task.body), task.created, task.fault)
@@ -69,12 +68,12 @@ class Store:
         return Simulated(id=found[0], spec=found[1], body=json.loads(found[2]), created=found[3], fault=found[4])
 
     def fail(self, task_id: str, fault: str) -> None:
-        """Remembers why a task failed. *writes files*."""
+        """Saves why a task failed. *writes files*."""
         with self._db() as db:
             db.execute("UPDATE tasks SET fault = ? WHERE id = ?", (fault, task_id))
 
     def add_asset(self, asset: Asset) -> None:
-        """Remembers an asset. *writes files*."""
+        """Saves an asset. *writes files*."""
         with self._db() as db:
             values = (asset.id, asset.name, asset.kind, asset.url, asset.created)
             db.execute("INSERT INTO assets (id, name, kind, url, created) VALUES (?, ?, ?, ?, ?)", values)
@@ -85,21 +84,21 @@ class Store:
             found = db.execute("SELECT id, name, kind, url, created FROM assets WHERE id = ?", (asset_id,)).fetchone()
         return Asset(id=found[0], name=found[1], kind=found[2], url=found[3], created=found[4]) if found else None
 
-    def keep_upload(self, name: str, content: bytes) -> None:
-        """Keeps an uploaded file. *writes files*."""
+    def save_upload(self, name: str, content: bytes) -> None:
+        """Saves an uploaded file. *writes files*."""
         self.upload(name).parent.mkdir(mode=0o700, parents=True, exist_ok=True)
         self.upload(name).write_bytes(content)
 
     def upload(self, name: str) -> Path:
-        """Where an uploaded file lies. *pure*."""
+        """The path of an uploaded file. *pure*."""
         return self.folder / "uploads" / Path(name).name
 
     def output(self, task_id: str) -> Path:
-        """Where a task's video lies once it is made. *pure*."""
+        """The path of a task's video once it is rendered. *pure*."""
         return self.folder / "outputs" / f"{task_id}.mp4"
 
     def last_frame(self, task_id: str) -> Path:
-        """Where the last picture of a task's video lies, if one was asked for. *pure*."""
+        """The path of the last frame of a task's video, if it was requested. *pure*."""
         return self.folder / "outputs" / f"{task_id}-last.png"
 
     @contextmanager
