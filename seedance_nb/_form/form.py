@@ -1,4 +1,4 @@
-"""A form for one document: the tree of fields in widgets. What it shows is what is sent; nothing is clamped or trimmed."""
+"""The form for one model's request. What it shows is what is sent; nothing is clamped or trimmed."""
 
 import copy
 import threading
@@ -39,11 +39,14 @@ _AT_ONCE = ("maxLength", "x-placeholders")
 
 
 class Form:
-    """A document's request as a form. Show it in a cell, read `values`, or set them; no task is ever made by it.
+    """A model's request as a form, as made by `sd.form`. Show it in a cell, or read and set its `values`; it never sends anything.
 
-    `uploads` lets media fields send files to the provider, on a press of their own button.
-    `problems` is everything that is wrong now, also what is not shown yet because nobody has been at the field.
-    `history` holds the changes that `undo` can take back.
+    `spec` is the model; `history` holds the changes that `undo` reverts. Media fields upload files only if `uploads` is given.
+
+    >>> form = sd.form("crun/seedance-1.0-pro-t2v")
+    >>> form.values = {"prompt": "A fox", "duration": "five"}
+    >>> [problem.path for problem in form.problems]
+    ['/input/duration']
     """
 
     def __init__(self, spec: Spec, uploads: Uploads | None = None) -> None:
@@ -57,13 +60,13 @@ class Form:
         self._values: Any = copy.deepcopy(self._start)
         self._touched: set[str] = set()
         self._checked: tuple[Problem, ...] | None = None
-        self._found: tuple[tuple[Problem, Any], ...] = ()
+        self._reports: tuple[tuple[Problem, Any], ...] = ()
         self._observers: list[Callable[[dict[str, Any]], None]] = []
         self._root = tree(spec)
-        self._board = FormLayout(self._root, self._shared, self._start, labels_of(spec), self._took)
+        self._board = FormLayout(self._root, self._shared, self._start, labels_of(spec), self._edited)
         self._controls = self._board.controls
         self._fold = self._shared.button(self.open_advanced, "sdn-fold", description="Advanced", icon="caret-right")
-        self._summary = Summary(self._shared, labels_of(spec), self._go)
+        self._summary = Summary(self._shared, labels_of(spec), self._focus)
         style = self._shared.html(css(), "sdn-style")
         notice = escape(_EVIDENCE.get(spec.evidence, "").format(spec.provider or "the provider"))
         known = [self._shared.html(notice, "sdn-known")] if notice else []
@@ -77,17 +80,25 @@ class Form:
 
     @property
     def values(self) -> dict[str, Any]:
-        """The request body as it stands: only what somebody chose and what the document needs."""
+        """The request body: only what was set and what the schema requires. A copy: change it and assign it back.
+
+        Assign a whole body, or fields by their names, as a dict, JSON text or a curl command.
+        Raises: ValueError for anything else; the form is unchanged then.
+
+        >>> form = sd.form("crun/seedance-1.0-pro-t2v")
+        >>> form.values = '{"prompt": "A fox"}'
+        >>> form.values["input"]
+        {'prompt': 'A fox'}
+        """
         with self._lock:
             return copy.deepcopy(self._values)
 
     @values.setter
-    def values(self, given: dict[str, Any] | str) -> None:
-        """Takes a body as it stands, or fields by their own names, as a dict, JSON text or a curl command. Raises: ValueError for others."""
+    def values(self, values: dict[str, Any] | str) -> None:
         is_object = self._root.kind in ("group", "object", "map")
-        body = given if not isinstance(given, str) else read_values(given) if is_object else read_json(given)
+        body = values if not isinstance(values, str) else read_values(values) if is_object else read_json(values)
         if not isinstance(body, dict) and is_object:
-            msg = "values are an object: a request body, or fields by their names"
+            msg = "values must be an object: a request body, or fields by their names"
             raise ValueError(msg)
         placed = as_given(self.spec, body)  # a copy of its own
         checked = check(self.spec, placed)
@@ -98,64 +109,102 @@ class Form:
                 self.history.note(self._values)
             self._values, self._checked = placed, checked + warnings(self.spec, placed)
             self._touched = set()
-            with self._board.together():  # what a control shows and what its label says travel as one message
+            with self._board.together():  # a control's value and its label are sent as one message
                 self._board.show(self._values)
                 self._refresh()
-        self._tell()
+        self._notify()
 
     @property
     def problems(self) -> tuple[Problem, ...]:
-        """Everything that is wrong with `values`; what refuses first, then warnings. *pure*."""
+        """Everything wrong with `values`, also what is not shown yet: first what refuses, then the warnings. *pure*."""
         with self._lock:
             return self._problems()
 
     @property
     def is_valid(self) -> bool:
-        """Whether the document allows `values`, whatever a provider or a file behind an address says of them. *pure*."""
+        """Whether the schema allows `values`; a provider or a media file may still be refused. *pure*."""
         with self._lock:
             return all(problem.warns for problem in self._check())
 
     def shown(self) -> dict[str, Any]:
-        """The values as they may stand in a notebook: secrets are left out."""
-        with self._lock:
-            made: dict[str, Any] = masked(self.spec, self.values)
-            return made
+        """The values as shown in a notebook: secrets are hidden. *pure*."""
+        shown: dict[str, Any] = masked(self.spec, self.values)
+        return shown
 
     def to_curl(self) -> str:
-        """A curl command for this request; the shell fills in the key from its variable. *pure*.
+        """The request as a curl command; the shell fills in the key from its environment variable. *pure*.
 
-        Raises: ValueError for what JSON cannot carry.
+        Raises: ValueError for values that JSON cannot hold.
+
+        >>> form = sd.form("crun/seedance-1.0-pro-t2v")
+        >>> form.to_curl().partition(" ")[0]
+        'curl'
         """
         return to_curl(self.spec, self.values)
 
     def to_python(self) -> str:
-        """Python that makes this request with `sd.generate`. *reads files*. Raises: ValueError for what JSON cannot carry."""
+        """The request as Python code that calls `sd.generate`. *reads files*.
+
+        Raises: ValueError for values that JSON cannot hold, or that are not an object.
+
+        >>> form = sd.form("crun/seedance-1.0-pro-t2v")
+        >>> form.values = {"prompt": "A fox"}
+        >>> form.to_python().splitlines()[-1]
+        'video = sd.generate("crun/seedance-1.0-pro-t2v", prompt="A fox")'
+        """
         return to_python(self.spec, self.values)
 
     def save(self, path: str | Path) -> Path:
-        """Where the values lie now, as a preset: the document's name and the values, never a key. *writes files*.
+        """Save the values as a preset: the model's name and the values, without keys and secrets. *writes files*.
 
-        Raises: SeedanceError where it cannot be written, or would replace a file that is no preset.
+        The parameters:
+          path: the file, replaced if it is a preset.
+
+        Returns: the file's path.
+        Raises: SeedanceError where it cannot be written, or would replace a file that is not a preset.
+
+        >>> import pathlib, tempfile
+        >>> form = sd.form("crun/seedance-1.0-pro-t2v")
+        >>> with tempfile.TemporaryDirectory() as folder:
+        ...     file = form.save(pathlib.Path(folder) / "fox.json")
+        ...     form.load(file)
         """
         return save_preset(path, self.spec, self.values)
 
     def load(self, path: str | Path) -> None:
-        """Sets the values of a preset. *reads files*.
+        """Set the values that a preset holds. *reads files*.
 
-        Raises: SeedanceError for a file that is no preset, or one of another document; ValueError.
+        The parameters:
+          path: a file that `save` wrote.
+
+        Raises: SeedanceError for a file that is not a preset or is for another model; ValueError as for `values`.
         """
         self.values = load_preset(path, self.spec)
 
     def observe(self, callback: Callable[[dict[str, Any]], None]) -> None:
-        """Calls `callback` with the new values after every change."""
+        """Call `callback` with the new values after every change; its exceptions are logged.
+
+        >>> form = sd.form("crun/seedance-1.0-pro-t2v")
+        >>> form.observe(lambda values: print(values["input"]))
+        >>> form.values = {"prompt": "A fox"}
+        {'prompt': 'A fox'}
+        """
         self._observers.append(callback)
 
     def reset(self) -> None:
-        """Makes every field untouched again."""
+        """Clear every field, as one change that `undo` reverts."""
         self.values = json_text(self._start)
 
     def undo(self) -> bool:
-        """Takes back the last change; a burst of typing is one. False if there is none left."""
+        """Revert the last change; a burst of typing is one change.
+
+        Returns: whether there was a change.
+
+        >>> form = sd.form("crun/seedance-1.0-pro-t2v")
+        >>> form.values = {"prompt": "A fox"}
+        >>> form.undo(), form.undo()
+        (True, False)
+        """
         with self._lock:
             before, was = self._values, self.history.back()
             if was is None:
@@ -166,11 +215,11 @@ class Form:
                 if repr(find(before, path)) != repr(find(was, path)):
                     control.show(find(was, path))
             self._refresh()
-        self._tell()
+        self._notify()
         return True
 
     def validate(self) -> tuple[Problem, ...]:
-        """The problems that stop a request; these and the warnings are now shown, each at its field."""
+        """Show all problems and warnings, each at its field. Returns: the problems that prevent sending."""
         with self._lock:
             problems = self._problems()
             self._touched |= {problem.path for problem in problems}
@@ -180,35 +229,35 @@ class Form:
             return tuple(problem for problem in problems if not problem.warns)
 
     def tell(self, problems: Sequence[Problem]) -> None:
-        """Shows what somebody else found in these values, each at its field until the value there changes."""
+        """Show problems found elsewhere, such as by the provider, each at its field until the value there changes."""
         with self._lock:
-            self._found = tuple((problem, find(self._values, problem.path)) for problem in problems)
+            self._reports = tuple((problem, find(self._values, problem.path)) for problem in problems)
             self._touched |= {problem.path for problem in problems}
             self._refresh()
 
     def _check(self) -> tuple[Problem, ...]:
-        """What the document says of `values`: once per change, because a check takes longer than all else that follows one."""
+        """The problems that the schema finds, checked once per change: a check takes longer than all the rest."""
         if self._checked is None:
             self._checked = check(self.spec, self._values) + warnings(self.spec, self._values)
         return self._checked
 
     def _problems(self) -> tuple[Problem, ...]:
-        still = tuple(problem for problem, was in self._found if find(self._values, problem.path) == was)
+        still = tuple(problem for problem, was in self._reports if find(self._values, problem.path) == was)
         return self._board.refined(self._check()) + still
 
     def open_advanced(self) -> None:
-        """Makes and shows the fields that stand apart: deprecated ones and those a notebook has little use for."""
+        """Show the fields under "Advanced": deprecated ones and those a notebook has little use for."""
         with self._lock:
-            later, made = self._board.open_later()
+            later, widgets = self._board.open_later()
             if not later:
                 return
             notes = "; ".join(f"{field.label}: {field.advanced}" for field in later)
             head = self._shared.html(Html('<span class="sdn-dim">{}</span>').format(notes), "sdn-fold-note")
             children = list(self.widget.children)
-            place_of = children.index(self._fold)
-            self.widget.children = [*children[:place_of], head, *made, *children[place_of + 1 :]]
+            index = children.index(self._fold)
+            self.widget.children = [*children[:index], head, *widgets, *children[index + 1 :]]
 
-    def _took(self, path: str, change: Change) -> None:
+    def _edited(self, path: str, change: Change) -> None:
         with self._lock:
             self.last_change = time.monotonic()
             was, control = self._values, self._controls[path]
@@ -222,9 +271,9 @@ class Form:
                 self._touched |= {path, here}
             self._board.follow(self._values)
             self._refresh()
-        self._tell()
+        self._notify()
 
-    def _go(self, path: str) -> None:
+    def _focus(self, path: str) -> None:
         self._open_for((path,))
         self._board.focus(path)
 
@@ -232,11 +281,11 @@ class Form:
         if any(path.startswith(to_pointer(field.path)) for path in paths for field in self._board.later):
             self.open_advanced()
 
-    def _tell(self) -> None:
+    def _notify(self) -> None:
         for callback in self._observers:
             try:
                 callback(self.values)
-            except Exception:  # noqa: BLE001 - raised into a widget's callback it would be seen nowhere
+            except Exception:  # noqa: BLE001 - nobody would see it in a widget's callback
                 LOG.exception("an observer of a form")
 
     def _refresh(self) -> None:
@@ -255,6 +304,6 @@ class Form:
 
 @cache
 def css() -> Html:
-    """The style of forms and panels. *reads files*."""
+    """The style sheet of forms and panels. *reads files*."""
     text = (files("seedance_nb") / "static" / "form.css").read_text(encoding="utf-8")
     return Html("<style>{}</style>").format(Html(text))  # noqa: S704 - a file of our own

@@ -1,5 +1,7 @@
 """The form: what it shows is what it sends, and what it says is at its field. Driven as the browser drives it."""
 
+import doctest
+import inspect
 import json
 from concurrent.futures import Future
 from typing import Any
@@ -331,3 +333,13 @@ def test_a_field_is_plain_data(crun: sd.Spec) -> None:
     assert isinstance(field, Field)
     with pytest.raises(AttributeError):
         field.label = "other"  # type: ignore[misc]
+
+
+@pytest.mark.parametrize("name", ["", "values", "observe", "undo", "to_curl", "to_python", "save"])
+def test_the_examples_of_a_form_show_what_really_happens(name: str) -> None:
+    text = inspect.getdoc(getattr(Form, name) if name else Form) or ""
+    example = doctest.DocTestParser().get_doctest(text, {"sd": sd}, name, None, 0)
+    report: list[str] = []
+    doctest.DocTestRunner().run(example, out=report.append)
+    assert example.examples
+    assert report == []
