@@ -214,10 +214,10 @@ def test_a_preset_is_written_whole_or_not_at_all(form: Form, tmp_path: Path, mon
 def test_a_file_that_is_no_preset_is_not_replaced(form: Form, tmp_path: Path) -> None:
     notebook = tmp_path / "work.ipynb"
     notebook.write_text('{"cells": []}')
-    with pytest.raises(sd.SeedanceError, match="is no preset, so it is not replaced"):
+    with pytest.raises(sd.SeedanceError, match="is not a preset, so it was not replaced"):
         form.save(notebook)
     assert notebook.read_text() == '{"cells": []}'
-    with pytest.raises(sd.SeedanceError, match="cannot be written"):
+    with pytest.raises(sd.SeedanceError, match="could not be written"):
         form.save(tmp_path / "no" / "folder.json")
 
 
@@ -233,7 +233,7 @@ NO_PRESETS = {
 def test_what_is_no_preset_is_refused_and_changes_nothing(form: Form, tmp_path: Path, content: bytes) -> None:
     form.values = {"prompt": "kept"}
     (tmp_path / "x.json").write_bytes(content)
-    with pytest.raises(sd.SeedanceError, match="is no preset") as caught:
+    with pytest.raises(sd.SeedanceError, match="is not a preset") as caught:
         form.load(tmp_path / "x.json")
     assert NO_PRESETS[content] in str(caught.value)
     assert inputs(form) == {"prompt": "kept"}
@@ -253,7 +253,7 @@ def test_a_preset_of_another_document_is_refused_with_the_way_to_use_it(form: Fo
     other = sd.form(OTHER)
     other.values = {"prompt": "x"}
     file = other.save(tmp_path / "other.json")
-    with pytest.raises(sd.SeedanceError, match=f"is of {OTHER}, and this form is of {MODEL}") as caught:
+    with pytest.raises(sd.SeedanceError, match=f"is for {OTHER}, but this form is for {MODEL}") as caught:
         form.load(file)
     assert f"sd.form('{OTHER}')" in str(caught.value)
 

@@ -294,7 +294,7 @@ WINDOWS = {
 
 @pytest.mark.parametrize("how", WINDOWS)
 def test_a_copy_for_windows_cmd_is_refused_with_the_way_out(how: str) -> None:
-    with pytest.raises(ValueError, match="looks like a Windows cmd command; copy as bash"):
+    with pytest.raises(ValueError, match="looks like a Windows cmd command; use 'Copy as cURL"):
         read_values(WINDOWS[how])
 
 
@@ -316,14 +316,14 @@ def test_the_curl_commands_on_a_providers_page_are_values(name: str) -> None:
 REFUSED = {
     "curl https://e.com": "sends no body",
     "curl -d @body.json https://e.com": r"is the file 'body\.json', which is not read here",
-    "curl --json @- https://e.com": "is what is typed in",
-    "curl -F a=b https://e.com": "a form of several parts",
+    "curl --json @- https://e.com": "is standard input",
+    "curl -F a=b https://e.com": "a multipart form",
     "curl --data-urlencode a=b https://e.com": "the encoding of web forms",
     "curl -G -d a=b https://e.com": "sends no body",
-    "curl -d a=b -d c=d https://e.com": r"not JSON .*a=b&c=d.*2 pieces of data joined",
+    "curl -d a=b -d c=d https://e.com": r"not JSON .*a=b&c=d.*2 data options",
     "curl -d '{\"a\": 1' https://e.com": "not JSON",
     "curl -d '{}": "never closed",
-    'curl ^"https://e.com^" -d ^"{}': "looks like a Windows cmd command; copy as bash",
+    'curl ^"https://e.com^" -d ^"{}': "looks like a Windows cmd command; use .Copy as cURL",
     "curl -d $'{\\'": "never closed",
     'curl -d "{\\"prompt\\": \\"$PROMPT\\"}"': r"has \$PROMPT, which a shell would replace",
     "curl -d $BODY https://e.com": r"has \$BODY",

@@ -1,4 +1,4 @@
-"""A request body out of what people paste: JSON text, or a curl command of an API page or a browser. All is pure."""
+"""Reads a request body from JSON text, or from a curl command copied from API docs or a browser. Everything is pure."""
 
 import re
 from collections.abc import Iterator
@@ -6,7 +6,7 @@ from typing import Any
 
 from seedance_nb._base.text import shorten
 from seedance_nb._base.values import read_json
-from seedance_nb._form.exchange.shell import FILLS, words
+from seedance_nb._form.exchange.shell import FILLS, words_of
 
 _CURL = re.compile(r"^[ \t]*(?:[$%][ \t]+)?(curl(?:\.exe)?)(?=\s|\^|\\)", re.MULTILINE)
 _APART = re.compile(r"\\.|'[^']*'", re.DOTALL)
@@ -14,15 +14,15 @@ _WINDOWS = re.compile(r'\^(?:"|[ \t]*\r?\n)')
 _FILLED = re.compile(f"{FILLS}(.+?){FILLS}", re.DOTALL)
 _DATA = ("--data", "--data-ascii", "--data-binary", "--data-raw", "--json")
 _OTHER_BODIES = {
-    "--data-urlencode": "is the encoding of web forms, not JSON",
-    "--form": "sends a form of several parts, not JSON",
-    "--form-string": "sends a form of several parts, not JSON",
-    "--upload-file": "sends a file, whose text is not here",
-    "--get": "puts the data into the address and sends no body",
+    "--data-urlencode": "uses the encoding of web forms, not JSON",
+    "--form": "sends a multipart form, not JSON",
+    "--form-string": "sends a multipart form, not JSON",
+    "--upload-file": "sends a file, which is not read here",
+    "--get": "puts the data into the URL and sends no body",
 }
 _LONG = {"d": "--data", "F": "--form", "T": "--upload-file", "G": "--get"}
 _TAKES = "AbcCdDeEFhHKmoPQrtTuUwxXyYz"
-"""The letters of curl's short options that a value follows."""
+"""The letters of curl's short options that take a value."""
 
 _TAKES_LONG = frozenset({
     "--request", "--header", "--url", "--user", "--user-agent", "--referer", "--cookie", "--output", "--proxy", "--max-time",
@@ -31,15 +31,15 @@ _TAKES_LONG = frozenset({
 
 
 def read_values(text: str) -> dict[str, Any]:
-    """The object that a JSON text, or the body of a curl command, holds. *pure*: no shell runs and no file is read.
+    """The object in a JSON text or in the body of a curl command. *pure*: no shell runs, no file is read, headers are ignored.
 
-    Raises: ValueError with what is wrong, for anything else; a key in the command's headers is no part of it.
+    Raises: ValueError with the reason for anything else.
     """
-    # No JSON text has a line that begins like a command: within its texts a new line is written as \\n.
+    # No line of a JSON text starts like a command: inside strings a new line is written as \\n.
     command = _CURL.search(text)
     value = _of_curl(text[command.end(1) :]) if command else _of_json(text)
     if not isinstance(value, dict):
-        msg = "values are an object: a request body, or fields by their names"
+        msg = "values must be an object: a request body, or fields by their names"
         raise ValueError(msg)  # noqa: TRY004 - the same error as for a text that is not JSON
     return value
 
@@ -54,52 +54,50 @@ def _of_json(text: str) -> Any:
 
 def _of_curl(text: str) -> Any:
     if _WINDOWS.search(_APART.sub("", text)):
-        msg = "this looks like a Windows cmd command; copy as bash (browsers offer both)"
+        msg = "this looks like a Windows cmd command; use 'Copy as cURL (bash)' in the browser"
         raise ValueError(msg)
-    options = list(_options(words(text)))
+    options = list(_options(words_of(text)))
     for name, _ in options:
         if name in _OTHER_BODIES:
             msg = f"curl's {name} {_OTHER_BODIES[name]}"
             raise ValueError(msg)
-    given = [_literal(name, word) for name, word in options if name in _DATA]
-    if not given:
-        msg = "this curl command sends no body; one with --data, -d or --json is needed"
+    pieces = [_literal(name, word) for name, word in options if name in _DATA]
+    if not pieces:
+        msg = "this curl command sends no body; add it with --data, -d or --json"
         raise ValueError(msg)
-    body = ("" if all(name == "--json" for name, _ in options if name in _DATA) else "&").join(given)
+    body = ("" if all(name == "--json" for name, _ in options if name in _DATA) else "&").join(pieces)
     try:
         return read_json(body)
     except ValueError as error:
-        several = f", which is {len(given)} pieces of data joined as curl does it" if len(given) > 1 else ""
+        several = f" ({len(pieces)} data options, joined as curl joins them)" if len(pieces) > 1 else ""
         msg = f"the body of this curl command is not JSON ({error}): {shorten(body)}{several}"
     raise ValueError(msg)
 
 
 def _literal(name: str, word: str) -> str:
     if filled := _FILLED.search(word):
-        msg = (
-            f"the body has {filled[1]}, which a shell would replace; write its value, or put the body in single quotes"
-        )
+        msg = f"the body has {filled[1]}, which a shell would replace; write the value itself, or put the body in single quotes"
         raise ValueError(msg)
     if word.startswith("@") and name != "--data-raw":
-        where = "what is typed in" if word == "@-" else f"the file {word[1:]!r}"
-        msg = f"the body of this curl command is {where}, which is not read here; paste its text instead"
+        source = "standard input" if word == "@-" else f"the file {word[1:]!r}"
+        msg = f"the body of this curl command is {source}, which is not read here; paste its text instead"
         raise ValueError(msg)
     return word
 
 
-def _options(given: list[str]) -> Iterator[tuple[str, str]]:
-    """Long name and value of every option; letters that stand together are taken apart."""
-    rest = iter(given)
+def _options(words: list[str]) -> Iterator[tuple[str, str]]:
+    """The long name and value of every option; combined short options are separated."""
+    rest = iter(words)
     for word in rest:
         if word == "curl":
-            msg = "there is more than one curl command; paste one of them"
+            msg = "this is more than one curl command; paste one of them"
             raise ValueError(msg)
         if word.startswith("--"):
             has_value = word in _DATA or (word in _OTHER_BODIES and word != "--get") or word in _TAKES_LONG
             yield word, next(rest, "") if has_value else ""
         elif word.startswith("-"):
-            for place, letter in enumerate(word[1:], 2):
+            for end, letter in enumerate(word[1:], 2):
                 takes = letter in _TAKES
-                yield _LONG.get(letter, f"-{letter}"), (word[place:] or next(rest, "")) if takes else ""
+                yield _LONG.get(letter, f"-{letter}"), (word[end:] or next(rest, "")) if takes else ""
                 if takes:
                     break

@@ -1,4 +1,4 @@
-"""A form's values as a file that can be given to somebody else: the document's name and the values, never a key or a secret."""
+"""Save a form's values as a file and load them: the model's name and the values, without keys and secrets."""
 
 import json
 import os
@@ -15,45 +15,42 @@ MOST_BYTES = 50_000_000
 
 
 def save_preset(path: str | Path, spec: Spec, values: dict[str, Any]) -> Path:
-    """Where the preset lies now, as JSON in UTF-8. *writes files*: the whole preset under its name, or nothing.
+    """Write the values as JSON in UTF-8 and return the file's path. *writes files*: the whole preset, or nothing.
 
-    Values that the document calls secret (`format: password`, `writeOnly`) are left out.
-    Raises: SeedanceError where it cannot be written, or would replace a file that is no preset.
+    Values that the schema calls secret (`format: password`, `writeOnly`) are left out.
+    Raises: SeedanceError where it cannot be written, or would replace a file that is not a preset.
     """
     file = Path(path).expanduser()
     if not isinstance(values, dict):
-        raise SeedanceError("Only a request that is an object is saved as a preset.")
+        raise SeedanceError("Only a request that is an object can be saved as a preset.")
     try:
         json_text(values).encode()
-        text = (
-            json.dumps({"document": spec.name, "values": masked(spec, values, ABSENT)}, ensure_ascii=False, indent=2)
-            + "\n"
-        )
+        preset = {"document": spec.name, "values": masked(spec, values, ABSENT)}
         if file.exists():
             _read(file)
-        _write(file, text.encode())
+        _write(file, (json.dumps(preset, ensure_ascii=False, indent=2) + "\n").encode())
     except (ValueError, TypeError) as error:
         problem = f"These values cannot be saved: {error}."
     except SeedanceError:
-        problem = f"{file} is there already and is no preset, so it is not replaced."
+        problem = f"{file} exists and is not a preset, so it was not replaced."
     except OSError as error:
-        problem = f"The preset {file} cannot be written ({error.strerror})."
+        problem = f"The preset {file} could not be written ({error.strerror})."
     else:
         return file
     raise SeedanceError(problem, next_step="save it under another name")
 
 
 def load_preset(path: str | Path, spec: Spec) -> dict[str, Any]:
-    """The values of a preset of this document. *reads files*.
+    """The values of a preset of this model. *reads files*.
 
-    Raises: SeedanceError for a file that cannot be read, is no preset, or is one of another document.
+    Raises: SeedanceError for a file that cannot be read, is not a preset, or is for another model.
     """
     file = Path(path).expanduser()
     preset = _read(file)
     if preset["document"] != spec.name:
         raise SeedanceError(
-            f"The preset {file} is of {preset['document']}, and this form is of {spec.name}.",
-            next_step=f"load it into sd.form({preset['document']!r}); what fits here can be set with form.values",
+            f"The preset {file} is for {preset['document']}, but this form is for {spec.name}.",
+            next_step=f"load it into sd.form({preset['document']!r}), or set the values that fit here with form.values",
         )
     values: dict[str, Any] = preset["values"]
     return values
@@ -73,7 +70,7 @@ def _read(file: Path) -> dict[str, Any]:
         problem = f"cannot be read ({error.strerror})"
     except ValueError as error:
         problem = f"is not JSON in UTF-8 ({error})"
-    raise SeedanceError(f"{file} is no preset: it {problem}.", next_step="give a file that form.save(path) has made")
+    raise SeedanceError(f"{file} is not a preset: it {problem}.", next_step="load a file that form.save(path) wrote")
 
 
 def _write(file: Path, content: bytes) -> None:

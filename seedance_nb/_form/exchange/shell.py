@@ -1,10 +1,10 @@
-"""The words of a command line as a POSIX shell reads them. Nothing is run or filled in. All is pure."""
+"""Splits a command line into words as a POSIX shell does. Nothing is run or substituted. Everything is pure."""
 
 import re
 from itertools import groupby
 
 FILLS = "\0"
-"""Stands before and after what a shell would have put something in place of, such as `$HOME`."""
+"""Marks the start and end of what a shell would replace, such as `$HOME`."""
 
 _LETTERS = dict(zip("abeEfnrtv\\'\"?", "\a\b\x1b\x1b\f\n\r\t\v\\'\"?", strict=True))
 _ESCAPE = re.compile(
@@ -21,12 +21,12 @@ _PIECE = re.compile(
 )
 
 
-def words(text: str) -> list[str]:
+def words_of(text: str) -> list[str]:
     """The words of the first command of a shell's text. *pure*.
 
-    A new line does not end the command, because pages lose the signs that join lines. Raises: ValueError for an open quote.
+    A new line does not end the command, because web pages drop the backslashes that join lines. Raises: ValueError for an open quote.
     """
-    # Not shlex, whose time grows with the square of a word's length: 30 s for 1.6 MB, and a picture may be in a body.
+    # Not shlex, whose time grows with the square of a word's length: 30 s for 1.6 MB, and a body may hold an image.
     pieces = groupby(_PIECE.finditer(text.replace(FILLS, "")), lambda piece: piece.lastgroup == "space")
     return ["".join(map(_text, word)) for is_space, word in pieces if not is_space]
 
@@ -37,14 +37,14 @@ def _text(piece: re.Match[str]) -> str:
         case "joined":
             return ""
         case "open":
-            msg = f"a quote {text[-1]} is opened and never closed"
+            msg = f"the quote {text[-1]} is never closed"
             raise ValueError(msg)
         case "fills":
             return _marked(piece)
         case "double":
             return _IN_DOUBLE.sub(lambda one: one["sign"] or _marked(one), text)
         case "ansi":
-            # Browsers write a sign beyond the first 65,536 as two halves; together they are it.
+            # Browsers write characters above U+FFFF as two surrogates.
             halves = _ESCAPE.sub(_character, text).encode("utf-16-le", "surrogatepass")
             return halves.decode("utf-16-le", "surrogatepass")
     return text
@@ -55,7 +55,7 @@ def _marked(piece: re.Match[str]) -> str:
 
 
 def _character(escape: re.Match[str]) -> str:
-    """What an escape within `$'…'` stands for."""
+    """The text of an escape within `$'…'`."""
     if escape["bytes"]:
         raw = bytes(int(one[1:], 16) if one[0] == "x" else int(one, 8) & 255 for one in escape["bytes"].split("\\")[1:])
         try:
