@@ -151,7 +151,7 @@ def sentence(problem: Problem, labels: Mapping[str, str]) -> str:
         subject = problem.field if problem.rule == "unknown" else label_at(problem.path, labels)
         if subject and text.split(" ", 1)[0] in _VERBS:
             text = f"{subject} {text}"
-        elif subject and problem.rule != "server":
+        elif subject and problem.rule != "server" and not text.startswith("the "):
             text = f"{subject}: {text}"
         else:
             text = text[:1].upper() + text[1:]
@@ -191,8 +191,8 @@ def label_at(path: str, labels: Mapping[str, str]) -> str:
 
 
 def _short(source: str) -> str:
-    """A source without what follows its first comma."""
-    return source.partition(",")[0]
+    """A source up to its first comma or semicolon."""
+    return re.split("[,;]", source, maxsplit=1)[0]
 
 
 @functools.lru_cache(maxsize=2048)  # a document's sentences are asked for at every look at its fields
