@@ -1,4 +1,4 @@
-"""What a request will cost, and several together, as far as the provider says so; never a guess."""
+"""Price estimates of one request and of several, from documented prices only; never a guess."""
 
 import math
 from collections.abc import Sequence
@@ -9,13 +9,14 @@ from seedance_nb._base.values import find, to_pointer
 from seedance_nb._check.body import seconds_of, values_by_role
 from seedance_nb._document.spec import Spec
 
+SIMULATED = "Simulated (free)"
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Estimate:
-    """A price before it is paid. `amount` is in `unit` (credits, tokens), None where nobody says it; `money` in `currency`.
+    """A price before it is paid. `amount` is in `unit` (credits, tokens), None if unknown; `money` is in `currency`.
 
-    `at_least` is True where more will come on top that is not known yet. `source` and `date` say where the numbers are
-    from, `why` what is missing.
+    `at_least` is True for a minimum. `source` and `date` say where the numbers come from, `why` what is missing.
     """
 
     unit: str = "credits"
@@ -29,45 +30,45 @@ class Estimate:
 
     def __str__(self) -> str:
         if self.amount is None:
-            return "price not known"
+            return "price unknown"
         money = f" ({money_text(self.money, self.currency)})" if self.money is not None else ""
         return f"{'at least ' if self.at_least else ''}{amount_text(self.amount, self.unit)}{money}"
 
 
 def tokens(width: int, height: int, frames: int) -> int:
-    """Tokens of a video of `width` x `height` px and `frames` frames, those of reference videos among them. *pure*.
+    """The tokens of a video: floor(width x height x frames / 1024), with the frames of reference videos. *pure*.
 
-    floor(width x height x frames / 1024), the formula of third-party price tables. vastnum's page has one figure to hold it
-    against, 99,111 for 752 x 560 px: that is 241 frames, 120 made and, by inference, 121 of the reference video.
+    The formula is that of third-party price tables. vastnum's docs have one figure to compare, 99,111 for 752 x 560 px: that
+    is 241 frames, 120 generated and, by inference, 121 of the reference video.
     """
     return width * height * frames // 1024
 
 
 def estimate(spec: Spec, body: Any, reference_seconds: Sequence[float] | None = None) -> Estimate:
-    """What a request will cost by the document's own table (`x-price`). *pure*.
+    """The price of a request by the documented table (`x-price`). *pure*.
 
-    `reference_seconds` are the lengths of its reference videos in seconds, None where nobody has measured them.
+    `reference_seconds` are the lengths of its reference videos, None if they were not measured.
     """
-    price, asked = spec.price, values_by_role(spec, body)
-    seconds = seconds_of(asked.get("seconds"))
+    price, roles = spec.price, values_by_role(spec, body)
+    seconds = seconds_of(roles.get("seconds"))
     if not price.per_second and not price.sizes:
         return Estimate(unit=price.unit, why=price.note)
     if seconds is None:
-        return Estimate(unit=price.unit, why="the price goes by the seconds, and the request names no number of them")
+        return Estimate(unit=price.unit, why="the price depends on the duration, which the request does not set")
     if price.per_second:
         return with_money(spec, seconds * price.per_second)
-    size = find(price.sizes, to_pointer((str(asked.get("resolution")), str(asked.get("ratio")))))
+    size = find(price.sizes, to_pointer((str(roles.get("resolution")), str(roles.get("ratio")))))
     if not isinstance(size, list):
         return Estimate(
-            unit=price.unit, why="the price goes by the picture's size, and the request names none that is known"
+            unit=price.unit, why="the price depends on resolution and ratio, which the request does not set"
         )
-    shown = [round(length * price.fps) for length in (seconds, *(reference_seconds or ()))]
-    unmeasured = bool(asked.get("reference_videos")) and reference_seconds is None
-    return with_money(spec, tokens(size[0], size[1], sum(shown)), at_least=unmeasured)
+    frames = sum(round(length * price.fps) for length in (seconds, *(reference_seconds or ())))
+    unmeasured = bool(roles.get("reference_videos")) and reference_seconds is None
+    return with_money(spec, tokens(size[0], size[1], frames), at_least=unmeasured)
 
 
 def with_money(spec: Spec, amount: float, *, at_least: bool = False, source: str = "") -> Estimate:
-    """An amount with the unit and the money that the document has for it. *pure*."""
+    """An amount with its unit and its value in money, if documented. *pure*."""
     price = spec.price
     return Estimate(
         unit=price.unit,
@@ -77,13 +78,13 @@ def with_money(spec: Spec, amount: float, *, at_least: bool = False, source: str
         at_least=at_least,
         source=source or price.source,
         date="" if source else price.date,
-        why="frames of the reference videos come on top" if at_least else "",
+        why="reference videos add to the price" if at_least else "",
     )
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Priced:
-    """One request of several: its document, its estimate, and whether the simulator makes it, which is free."""
+    """One request of several: its model, its estimate, and whether it runs in the simulator, which is free."""
 
     spec: Spec
     estimate: Estimate
@@ -92,10 +93,10 @@ class Priced:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Total:
-    """What several requests cost together.
+    """The price of several requests together.
 
-    `sums` has one estimate per unit of a provider, because a credit here is no credit there. `unknown` are the documents
-    whose price nobody says, `simulated` is how many are free, `paid` how many are not.
+    `sums` has one estimate per provider and unit, because credits of different providers do not add up. `unknown` are the
+    models without a known price; `simulated` and `paid` count the requests.
     """
 
     sums: tuple[Estimate, ...] = ()
@@ -105,7 +106,7 @@ class Total:
 
     @property
     def money(self) -> tuple[tuple[str, float], ...]:
-        """One pair of currency and sum per currency, of the sums that are known in money. *pure*."""
+        """Each currency with its sum, of the estimates that are known in money. *pure*."""
         found: dict[str, list[float]] = {}
         for one in self.sums:
             if one.money is not None:
@@ -113,23 +114,26 @@ class Total:
         return tuple((currency, math.fsum(amounts)) for currency, amounts in found.items())
 
     def __str__(self) -> str:
-        return self._text(f"price not known for {', '.join(self.unknown)}")
+        return self._text(f"price unknown for {', '.join(self.unknown)}")
 
     @property
     def brief(self) -> str:
-        """The same for a button: documents are counted and not named. *pure*."""
+        """The same for a button: models are counted, not named. *pure*."""
         count = len(self.unknown)
-        prices = "price" if count == 1 else "prices"
-        return self._text(f"{prices} not known" if count == 1 and not self.sums else f"{count} {prices} not known")
+        return self._text(
+            "price unknown"
+            if count == 1 and not self.sums
+            else f"{count} {'price' if count == 1 else 'prices'} unknown"
+        )
 
     def _text(self, unknown: str) -> str:
         if not self.paid:
-            return "simulated, free" if self.simulated else "nothing to send"
+            return SIMULATED if self.simulated else "nothing to send"
         parts = [" + ".join(map(str, self.sums))] if self.sums else []
         if len([one for one in self.sums if one.money is not None]) > 1:
-            parts += [f"in money {' + '.join(money_text(sum_, currency) for currency, sum_ in self.money)}"]
+            parts += [f"in total {' + '.join(money_text(sum_, currency) for currency, sum_ in self.money)}"]
         parts += [unknown] if self.unknown else []
-        parts += [f"{self.simulated} simulated, free"] if self.simulated else []
+        parts += [f"{self.simulated} simulated (free)"] if self.simulated else []
         return ", ".join(parts)
 
 
@@ -161,18 +165,18 @@ def _sum(estimates: Sequence[Estimate], provider: str) -> Estimate:
     )
 
 
-def price_label(told: Estimate, *, simulated: bool) -> str:
-    """What the button says before anything is sent. *pure*."""
-    return "simulated, free" if simulated else str(told)
+def price_label(price: Estimate, *, simulated: bool) -> str:
+    """The price on a button. *pure*."""
+    return SIMULATED if simulated else str(price)
 
 
-def price_note(spec: Spec, told: Estimate, *, simulated: bool) -> str:
+def price_note(spec: Spec, price: Estimate, *, simulated: bool) -> str:
     """The sentence beside the button. *pure*."""
-    known = f"{spec.price.note}{f' ({told.why})' if told.why and told.why != spec.price.note else ''}"
     if simulated:
-        real = f" The real one: {told}." if told.amount is not None else ""
-        return f"No {spec.key_env or 'key'} is set, so nothing is sent to {spec.provider} and nothing is charged.{real}"
-    return f"{known[:1].upper()}{known[1:]}; the ledger keeps what {spec.provider} reports after the task."
+        paid = f" With a key: {price}." if price.amount is not None else ""
+        return f"No {spec.key_env or 'key'} is set, so nothing is sent to {spec.provider} and nothing is charged.{paid}"
+    note = spec.price.note + (f" ({price.why})" if price.why and price.why != spec.price.note else "")
+    return f"{note[:1].upper()}{note[1:]}. The actual cost is recorded afterwards."
 
 
 def amount_text(amount: float, unit: str) -> str:
@@ -181,6 +185,6 @@ def amount_text(amount: float, unit: str) -> str:
 
 
 def money_text(money: float, currency: str) -> str:
-    """Money with the sign of its currency. *pure*."""
-    sign = {"USD": "$", "EUR": "€", "CNY": "¥"}.get(currency, f"{currency} ")
-    return f"{sign}{money:,.2f}"
+    """An amount of money with the symbol of its currency. *pure*."""
+    symbol = {"USD": "$", "EUR": "€", "CNY": "¥"}.get(currency, f"{currency} ")
+    return f"{symbol}{money:,.2f}"

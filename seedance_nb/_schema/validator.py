@@ -78,7 +78,7 @@ def _placeholders(table: dict[str, Any], instance: dict[str, Any], name: str) ->
         for text, number in said.items():
             if not 1 <= number <= count:
                 only = f"{'is' if count == 1 else 'are'} {'only ' if number > count > 0 else ''}{count or 'no'}"
-                words = f"the {name} mentions {text}, but there {only} {_noun(field, count)}"
+                words = f"mentions {text}, but there {only} {_noun(field, count)}"
                 yield ValidationError(words, validator="x-placeholders", path=[name])
 
 

@@ -13,7 +13,7 @@ def test_another_providers_form_makes_a_video_and_says_what_the_real_one_costs(f
     book.run(MODELS)
     book.run(PANEL)
     panel = book.output(PANEL)
-    panel.get_by_text("The real one: 200 credits ($1.00)").wait_for()
+    panel.get_by_text("With a key: 200 credits ($1.00)").wait_for()
     resolution = panel.get_by_label("Resolution")
     resolution.fill("640x360")
     resolution.press("Tab")
@@ -23,7 +23,7 @@ def test_another_providers_form_makes_a_video_and_says_what_the_real_one_costs(f
     panel.locator(".sdn-warn").filter(has_text="kinovi.ai").wait_for()
     duration.fill("4s")
     duration.press("Tab")
-    panel.get_by_text("The real one: 160 credits ($0.80)").wait_for()
+    panel.get_by_text("With a key: 160 credits ($0.80)").wait_for()
     assert panel.locator(".sdn-warn").count() == 0
     panel.get_by_role("button", name="Generate").click()
     video = panel.locator("video")

@@ -53,7 +53,7 @@ def test_where_nobody_says_it_the_price_is_not_known_and_the_reason_is_said(name
     price = told(name, **fields)
     assert (price.amount, price.money) == (None, None)
     assert price.why
-    assert str(price) == "price not known"
+    assert str(price) == "price unknown"
 
 
 # The frame sizes as third-party copies of Volcengine Ark's page give them, in the order 16:9, 4:3, 1:1, 3:4, 9:16, 21:9.

@@ -150,20 +150,20 @@ def priced(name: str, amount: float | None, *, simulated: bool = False, **more: 
 
 TOTALS: list[tuple[list[Priced], str, str]] = [
     ([], "nothing to send", "nothing to send"),
-    ([priced(T2V, 9, simulated=True)] * 2, "simulated, free", "simulated, free"),
+    ([priced(T2V, 9, simulated=True)] * 2, "Simulated (free)", "Simulated (free)"),
     ([priced(PRO, 200, money=1.0), priced(PRO, 160, money=0.8)], "360 credits ($1.80)", "360 credits ($1.80)"),
     ([priced(T2V, 12.5), priced(I2V, 30)], "42.5 credits", "42.5 credits"),
     ([priced(T2V, 12), priced(PRO, 200, money=1.0)],
      "12 crun credits + 200 seedance2-pro credits ($1.00)", "12 crun credits + 200 seedance2-pro credits ($1.00)"),
     ([priced(VAST, 99111, at_least=True), priced(T2V, None)],
-     f"at least 99,111 vastnum tokens, price not known for {T2V}", "at least 99,111 vastnum tokens, 1 price not known"),
-    ([priced(T2V, None)], f"price not known for {T2V}", "price not known"),
-    ([priced(T2V, None), priced(I2V, None)], f"price not known for {T2V}, {I2V}", "2 prices not known"),
+     f"at least 99,111 vastnum tokens, price unknown for {T2V}", "at least 99,111 vastnum tokens, 1 price unknown"),
+    ([priced(T2V, None)], f"price unknown for {T2V}", "price unknown"),
+    ([priced(T2V, None), priced(I2V, None)], f"price unknown for {T2V}, {I2V}", "2 prices unknown"),
     ([priced(PRO, 200, money=1.0), priced(VAST, 9, money=0.25), priced(T2V, 1, money=2.0, currency="EUR")],
-     "200 seedance2-pro credits ($1.00) + 9 vastnum tokens ($0.25) + 1 crun credits (€2.00), in money $1.25 + €2.00",
-     "200 seedance2-pro credits ($1.00) + 9 vastnum tokens ($0.25) + 1 crun credits (€2.00), in money $1.25 + €2.00"),
+     "200 seedance2-pro credits ($1.00) + 9 vastnum tokens ($0.25) + 1 crun credits (€2.00), in total $1.25 + €2.00",
+     "200 seedance2-pro credits ($1.00) + 9 vastnum tokens ($0.25) + 1 crun credits (€2.00), in total $1.25 + €2.00"),
     ([priced(PRO, 200, money=1.0), priced(VAST, 9, simulated=True)],
-     "200 credits ($1.00), 1 simulated, free", "200 credits ($1.00), 1 simulated, free"),
+     "200 credits ($1.00), 1 simulated (free)", "200 credits ($1.00), 1 simulated (free)"),
 ]  # fmt: skip
 
 
@@ -216,7 +216,7 @@ def test_nothing_paid_is_sent_without_confirm_and_the_total_is_shown(session: sd
     for act in (comparison.submit, comparison.generate):
         with pytest.raises(sd.SeedanceError) as caught:
             act()
-        assert f"paid requests to {T2V}, {I2V}. Total: 24 credits, 1 simulated, free." in str(caught.value)
+        assert f"paid requests to {T2V}, {I2V}. Total: 24 credits, 1 simulated (free)." in str(caught.value)
         assert f"{R2V} is left out: 1 problem" in str(caught.value)
         assert "confirm=True" in caught.value.next_step
         assert caught.value.charged == "not charged"
@@ -254,7 +254,7 @@ def test_what_is_left_behind_is_said_before_anything_is_paid(session: sd.Session
 def test_an_estimate_that_fails_is_a_price_that_is_not_known(session: sd.Session, paying: Provider) -> None:
     paying.on_estimate = [(200, {"code": 402, "message": "no <b>credits</b>"})]
     comparison = compared(session, [T2V])
-    assert str(comparison.total) == f"price not known for {T2V}"
+    assert str(comparison.total) == f"price unknown for {T2V}"
     assert "no <b>credits</b>" in repr(comparison)
     assert paying.charges == []
 
@@ -348,13 +348,13 @@ def test_the_table_says_for_each_model_what_goes_where_and_what_does_not(session
     assert "reference_images: add at least one reference image" in second
     assert second.endswith("not sent")
     assert "Simulated (free). With a key: 160 credits ($0.80)" in third
-    assert total == "2 of 3 can be sent: 12 credits, 1 simulated, free"
+    assert total == "2 of 3 can be sent: 12 credits, 1 simulated (free)"
 
 
 def test_without_keys_everything_is_simulated_and_one_name_is_enough() -> None:
     comparison = sd.compare("A fox", T2V, seconds=4)
     assert [one.runs_on for one in comparison.candidates] == ["simulator"]
-    assert str(comparison.total) == "simulated, free"
+    assert str(comparison.total) == "Simulated (free)"
 
 
 @pytest.fixture
@@ -444,7 +444,7 @@ def test_to_press_again_shows_the_same_videos_and_pays_nothing(view: ComparisonV
 def test_where_all_are_simulated_there_is_no_question(session: sd.Session, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(_comparison_view, "_TICK_S", 0.005)
     view = made(compared(session, [VAST, R2V]))
-    assert view._go.description == "Generate 1 video · simulated, free"
+    assert view._go.description == "Generate 1 video · Simulated (free)"
     assert "1 left out" in view._note.value
     view._go.click()
     view._go.click()

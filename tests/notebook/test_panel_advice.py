@@ -47,7 +47,7 @@ def pressed(panel: Panel) -> str:
 
 def test_the_button_carries_the_price_of_the_table_as_the_form_changes(panel_for: Callable[[str], Panel]) -> None:
     panel = panel_for(PRO)
-    assert panel._go.description == "Generate · price not known"
+    assert panel._go.description == "Generate · price unknown"
     panel.form.values = {"urls": ["https://example.com/a.png"], "duration": "8s"}
     assert panel._go.description == "Generate · 320 credits ($1.60)"
     panel.form.values = {"duration": "15s"}
@@ -65,7 +65,7 @@ def test_the_button_carries_the_price_of_the_estimate_call_once_the_form_rests(
     assert len(provider.estimates) == 1, "typing asks for nothing"
     assert provider.charges == []
     panel.form.values = {"prompt": ""}
-    assert panel._go.description == "Generate · price not known"
+    assert panel._go.description == "Generate · price unknown"
 
 
 def test_a_doubtful_request_is_sent_only_after_a_second_press(
