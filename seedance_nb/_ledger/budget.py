@@ -7,7 +7,7 @@ from seedance_nb._check.price import Estimate
 from seedance_nb._ledger.row import FREE_STATES
 
 
-def must_fit(db: sqlite3.Connection, provider: str, price: Estimate, budget: float, *, simulated: bool) -> None:
+def require_budget(db: sqlite3.Connection, provider: str, price: Estimate, budget: float, *, simulated: bool) -> None:
     """Nothing, where this ledger's tasks of the provider and one more at this price stay within `budget`. *reads files*.
 
     Of a task that has ended, what it cost by the provider's word counts, else its price before; of any other the larger of

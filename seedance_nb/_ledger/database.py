@@ -87,7 +87,7 @@ def logs(path: Path) -> list[Path]:
     return [path.with_name(path.name + end) for end in ("-wal", "-shm", "-journal")]
 
 
-def dial(path: Path) -> sqlite3.Connection:
+def open_connection(path: Path) -> sqlite3.Connection:
     """A connection to the file at `path`, made if it is not there. *writes files*."""
     return sqlite3.connect(path, timeout=_TURN_S, isolation_level=None, check_same_thread=False)
 
@@ -114,9 +114,9 @@ def connect(path: Path) -> sqlite3.Connection:
     if not path.stat().st_size:
         msg = "it is empty (0 bytes), which a ledger never is"
         raise sqlite3.DatabaseError(msg)
-    db = dial(path)
+    db = open_connection(path)
     try:
-        _prepare_in_turn(db, path)
+        _prepare_retrying(db, path)
         path.chmod(0o600)  # only now that it is known to be a ledger
     except BaseException:
         db.close()
@@ -142,7 +142,7 @@ def build(path: Path, fill: Callable[[sqlite3.Connection], None] = lambda _: Non
     """Makes a ledger file that nobody uses yet, filled by `fill`, and waits until it is on the disk. *writes files*."""
     os.close(os.open(path, os.O_CREAT | os.O_EXCL | os.O_RDWR, 0o600))
     try:
-        with closing(dial(path)) as db:
+        with closing(open_connection(path)) as db:
             _prepare(db, path)
             db.execute("BEGIN IMMEDIATE")
             fill(db)
@@ -153,7 +153,7 @@ def build(path: Path, fill: Callable[[sqlite3.Connection], None] = lambda _: Non
         raise
 
 
-def must_be_ours(path: Path) -> None:
+def require_ledger(path: Path) -> None:
     """Nothing for a file that may be a damaged ledger. *reads files*. Raises: ForeignFile.
 
     A number of a newer format is believed where the table of tasks has columns that are not known here.
@@ -177,13 +177,13 @@ def sync_folder(folder: Path) -> None:
             os.close(file)
 
 
-def close_mine(db: sqlite3.Connection, pid: int) -> None:
+def close_own(db: sqlite3.Connection, pid: int) -> None:
     """Closes a connection that this very process opened."""
     if pid == os.getpid():  # a forked child that closed it would drop its parent's locks
         db.close()
 
 
-def _prepare_in_turn(db: sqlite3.Connection, path: Path) -> None:
+def _prepare_retrying(db: sqlite3.Connection, path: Path) -> None:
     # SQLite does not wait by itself while another process turns a file to write-ahead logging.
     end = time.monotonic() + _TURN_S
     while True:

@@ -84,9 +84,9 @@ def locked(path: Path) -> Iterator[int]:
     """
     turn = JournalLock(path)
     try:
-        yield turn.take()
+        yield turn.acquire()
     finally:
-        turn.leave()
+        turn.release()
 
 
 class JournalLock:
@@ -96,11 +96,11 @@ class JournalLock:
         self._path = path
         self._file: int | None = None
 
-    def take(self) -> int:
+    def acquire(self) -> int:
         """The opened journal, which no other process has until `leave`. *writes files*. Raises: OSError as `locked` does."""
         end = time.monotonic() + TURN_S
         while True:
-            self.leave()  # also one that a repair has put aside while we waited for it
+            self.release()  # also one that a repair has put aside while we waited for it
             file = self._file = os.open(self._path, _FLAGS | os.O_CREAT, 0o600)
             _lock(file, end)
             with suppress(FileNotFoundError):
@@ -109,7 +109,7 @@ class JournalLock:
                         os.fchmod(file, 0o600)
                     return file
 
-    def leave(self) -> None:
+    def release(self) -> None:
         """Lets others have it."""
         file = self._file
         if file is None:

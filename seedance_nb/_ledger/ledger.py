@@ -14,11 +14,11 @@ from seedance_nb._base.errors import LedgerError
 from seedance_nb._check.body import values_by_role
 from seedance_nb._check.check import Approved
 from seedance_nb._check.price import Estimate
-from seedance_nb._ledger.budget import must_fit
+from seedance_nb._ledger.budget import require_budget
 from seedance_nb._ledger.database import real_path
 from seedance_nb._ledger.process import is_gone, this_process
 from seedance_nb._ledger.repair import in_memory
-from seedance_nb._ledger.row import CHANGEABLE, EARLY_STATES, FREE_STATES, SELECT, Row, State, row_at, row_of, stored
+from seedance_nb._ledger.row import CHANGEABLE, EARLY_STATES, FREE_STATES, SELECT, Row, State, row_at, row_of, to_column
 from seedance_nb._ledger.store import Store, Transaction
 
 _T = TypeVar("_T")
@@ -42,10 +42,10 @@ class Ledger:
         self.path = real_path(path)
         self.trouble = ""
         self._now = now
-        self._books = Store(self.path, now)
+        self._store = Store(self.path, now)
 
     @property
-    def told(self) -> str:
+    def description(self) -> str:
         """Where it lies, and what is wrong with it as far as the last reading saw."""
         return f"{self.path}; {self.trouble}" if self.trouble else str(self.path)
 
@@ -86,7 +86,7 @@ class Ledger:
                 return row_at(page.db, there[0]), False
             if budget is not None:
                 price = estimate or Estimate(unit=spec.price.unit)
-                must_fit(page.db, spec.provider, price, budget, simulated=simulated)
+                require_budget(page.db, spec.provider, price, budget, simulated=simulated)
             if there:
                 page.change(there[0], {"successor": 0})
             seq = page.insert({
@@ -100,7 +100,7 @@ class Ledger:
                 page.change(there[0], {"successor": seq})
             return row_at(page.db, seq), True
 
-        return self._books.transact(claimed)
+        return self._store.transact(claimed)
 
     def update(
         self, seq: int, *, only_in: Collection[State] | None = None, made: float | None = None, **changes: Any
@@ -115,7 +115,7 @@ class Ledger:
         if unknown:
             msg = f"not columns that change: {sorted(unknown)}"
             raise TypeError(msg)
-        kept = {name: stored(value) for name, value in changes.items()}
+        kept = {name: to_column(value) for name, value in changes.items()}
 
         def changed(page: Transaction) -> Row | None:
             there = page.db.execute("SELECT created FROM tasks WHERE seq = ?", (seq,)).fetchone()
@@ -128,9 +128,9 @@ class Ledger:
             return row_at(page.db, seq)
 
         try:
-            row = self._books.transact(changed)
+            row = self._store.transact(changed)
         except LedgerError as error:
-            if only_in is None and self._books.note(seq, kept):
+            if only_in is None and self._store.note_in_journal(seq, kept):
                 error.message += f" The change to #{seq} is saved in its journal and is applied at the next start."
             raise
         if row is None:
@@ -138,12 +138,12 @@ class Ledger:
             raise LedgerError(msg, file=str(self.path))
         return row
 
-    def again(self, row: Row) -> Row:
+    def refreshed(self, row: Row) -> Row:
         """The row as it is now, or as it was where this is another ledger by now. *reads files*."""
         there = self.row(row.seq)
         return there if there and _is_same(there.created, row.created) else row
 
-    def holds(self, row: Row) -> bool:
+    def contains(self, row: Row) -> bool:
         """Whether this row is in it, as far as it can be read. *reads files*."""
         try:
             there = self.row(row.seq)
@@ -192,7 +192,7 @@ class Ledger:
 
     def takes(self, approved: Approved) -> int:
         """The highest take of this request that may have become a task, 0 if there is none."""
-        found = self._books.transact(
+        found = self._store.transact(
             lambda page: page.db.execute(
                 "SELECT max(take) FROM tasks WHERE digest = ? AND state NOT IN (?, ?)",
                 (approved.digest, *(str(state) for state in FREE_STATES)),
@@ -202,7 +202,7 @@ class Ledger:
 
     def close(self) -> None:
         """Closes the files; the next call opens them again."""
-        self._books.close()
+        self._store.close()
 
     def _look(self, statement: str, *values: Any, each: Callable[[Sequence[Any]], _T]) -> list[_T]:
         """`each` of what the statement finds, in what can be read of the ledger where it is in trouble."""
@@ -215,9 +215,9 @@ class Ledger:
             return look(page.db)
 
         try:
-            seen = self._books.transact(settled)
+            seen = self._store.transact(settled)
         except LedgerError as error:
-            rescued = None if self._books.is_foreign else in_memory(self.path)
+            rescued = None if self._store.is_foreign else in_memory(self.path)
             if rescued is None:
                 raise
             self.trouble = error.message

@@ -13,7 +13,7 @@ _FIELDS = 6
 
 def this_process() -> str:
     """Host, machine, its start, process namespace, process id and start time of this process as one text. *reads files*."""
-    return "|".join((*_here(), str(os.getpid()), _started("self")))
+    return "|".join((*_machine(), str(os.getpid()), _start_time("self")))
 
 
 def is_gone(owner: str, quiet_s: float = 0) -> bool:
@@ -29,18 +29,18 @@ def is_gone(owner: str, quiet_s: float = 0) -> bool:
     if len(told) < _FIELDS:
         return quiet_s > QUIET_S
     host, machine, boot, namespace, pid, started = told
-    here = _here()
+    here = _machine()
     if (host, machine, boot, namespace) != here:
         before = bool(machine and boot) and (host, machine, namespace) == (here[0], here[1], here[3])
         return before or quiet_s > QUIET_S
     if int(pid) == os.getpid():
-        return started != _started("self")
+        return started != _start_time("self")
     if os.name == "nt":  # os.kill(pid, 0) would end the process there
         return quiet_s > QUIET_S
-    return not _alive(int(pid)) or started != _started(pid)
+    return not _alive(int(pid)) or started != _start_time(pid)
 
 
-def _here() -> tuple[str, str, str, str]:
+def _machine() -> tuple[str, str, str, str]:
     """Host, machine and its start, and the namespace of process ids; "" each where the system does not say."""
     try:
         namespace = str(Path("/proc/self/ns/pid").readlink())
@@ -69,7 +69,7 @@ def _alive(pid: int) -> bool:
     return True
 
 
-def _started(pid: str) -> str:
+def _start_time(pid: str) -> str:
     # The 22nd field of /proc/PID/stat; the second one is in parentheses and may hold spaces.
     fields = _text(f"/proc/{pid}/stat").rpartition(")")[2].split()
     return fields[19] if len(fields) > 19 else ""  # noqa: PLR2004

@@ -21,7 +21,7 @@ from seedance_nb._ledger.database import (
     known_columns,
     logs,
     migrate,
-    must_be_ours,
+    require_ledger,
     read_only,
     real_path,
     sync_folder,
@@ -110,7 +110,7 @@ def repair_ledger(path: Path | None = None) -> "Repair":
     try:
         if not path.parent.is_dir():
             raise FileNotFoundError(path.parent)
-        done = _repaired(path)
+        done = _repair(path)
     except (OSError, sqlite3.Error) as error:
         problem = f"The ledger {path} could not be repaired: {error}."
     if problem:
@@ -119,16 +119,16 @@ def repair_ledger(path: Path | None = None) -> "Repair":
     return done
 
 
-def _repaired(path: Path) -> "Repair":
+def _repair(path: Path) -> "Repair":
     journal = _journal.journal_path(path)
     had_journal = journal.exists()
     with _journal.locked(journal):
         try:
             old = _source(path)
-            must_be_ours(old)
+            require_ledger(old)
             found = salvage(old, journal)
             new = path.with_name(f"{path.name}.rebuilt-{time.time_ns()}")
-            build(new, lambda db: pour(db, found))
+            build(new, lambda db: write_rows(db, found))
         except BaseException:
             if not had_journal and not journal.stat().st_size:
                 journal.unlink()
@@ -186,7 +186,7 @@ def salvage(database: Path, journal: Path) -> Salvage:
     """
     ledger, known, events, is_broken = _database(database)
     entries, unreadable = _journal.read(journal)
-    entries = _after_those_of(ledger, known, events, entries)
+    entries = _renumbered(ledger, known, events, entries)
     lines = {entry.number: entry for entry in entries}
     trust = not unreadable and events.keys() <= lines.keys()
     every = dict(sorted((events | lines).items()))
@@ -194,7 +194,7 @@ def salvage(database: Path, journal: Path) -> Salvage:
     for entry in every.values():
         by_task.setdefault(entry.task, []).append(entry)
     last = max(events, default=0)
-    rows = {seq: _united(known.get(seq), by_task.get(seq, []), last, trust=trust) for seq in {*known, *by_task}}
+    rows = {seq: _merged(known.get(seq), by_task.get(seq, []), last, trust=trust) for seq in {*known, *by_task}}
     rescued = list(_search(database, rows.values(), is_broken=is_broken))
     free = (seq for seq in itertools.count(1) if seq not in rows)
     for row in rescued:
@@ -215,7 +215,7 @@ def salvage(database: Path, journal: Path) -> Salvage:
     )
 
 
-def pour(db: sqlite3.Connection, found: Salvage) -> None:
+def write_rows(db: sqlite3.Connection, found: Salvage) -> None:
     """Writes what was found into an empty ledger. Raises: ForeignFile where that is nothing."""
     if not found.rows:
         msg = "neither file contains a ledger row; to start a new ledger, move it away yourself"
@@ -247,11 +247,11 @@ def in_memory(path: Path) -> sqlite3.Connection | None:
         return None
     db = sqlite3.connect(":memory:", isolation_level=None)
     migrate(db)
-    pour(db, found)
+    write_rows(db, found)
     return db
 
 
-def _united(row: Columns | None, entries: list[Entry], last: int, *, trust: bool) -> Columns:
+def _merged(row: Columns | None, entries: list[Entry], last: int, *, trust: bool) -> Columns:
     """The row after these entries; `row` is what the database had, as it was at event `last`."""
     whole = any(entry.whole for entry in entries)
     folded: Columns = {}
@@ -275,7 +275,7 @@ def _united(row: Columns | None, entries: list[Entry], last: int, *, trust: bool
     return both
 
 
-def _after_those_of(ledger: str, known: Rows, events: Events, entries: list[Entry]) -> list[Entry]:
+def _renumbered(ledger: str, known: Rows, events: Events, entries: list[Entry]) -> list[Entry]:
     """The entries, numbered on after the database's rows and events where they are those of another ledger."""
     intents = {row["intent"] for row in known.values()}
     if not known or not entries or ledger in ("", entries[-1].ledger):
@@ -298,7 +298,7 @@ def _database(path: Path) -> tuple[str, Rows, Events, bool]:
                     at, task, columns = float(event["at"]), int(event["task"]), dict(json.loads(event["changes"]))
                     events[number] = Entry(number=number, ledger="", at=at, task=task, whole=False, columns=columns)
             table, is_broken = _table(db, "tasks")
-            rows = {seq: sound for seq, row in table.items() if (sound := _sound(row))}
+            rows = {seq: sound for seq, row in table.items() if (sound := _usable(row))}
             is_broken |= len(rows) < len(table)
         if rows:
             break
@@ -341,7 +341,7 @@ def _table(db: sqlite3.Connection, name: str) -> tuple[Rows, bool]:
     return found, is_broken
 
 
-def _sound(row: Columns) -> Columns | None:
+def _usable(row: Columns) -> Columns | None:
     """The row as it can be used: where only what it says about its state is damaged, the rest is kept; None for no row."""
     if not (isinstance(row.get("task_id"), str) and isinstance(row.get("intent"), str)):
         return None

@@ -118,7 +118,7 @@ CHANGEABLE = frozenset(COLUMNS[7:]) - {"created", "estimate", "unit", "successor
 SELECT = f"SELECT {', '.join(COLUMNS)} FROM tasks"  # noqa: S608 - names of our own
 
 
-def stored(value: Any) -> Any:
+def to_column(value: Any) -> Any:
     """The value as a column holds it."""
     if isinstance(value, tuple | list):
         return json.dumps(list(value))

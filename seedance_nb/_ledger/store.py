@@ -17,11 +17,11 @@ from typing import Any, TypeVar
 
 from seedance_nb._base.errors import LedgerError
 from seedance_nb._ledger import journal as _journal
-from seedance_nb._ledger.database import ForeignFile, close_mine, columns_of, connect, create, sync_folder
+from seedance_nb._ledger.database import ForeignFile, close_own, columns_of, connect, create, sync_folder
 from seedance_nb._ledger.journal import Entry
 from seedance_nb._ledger.row import FREE_STATES
 
-_STANDS_ALONE = ("intent", "spec", "base_url", "simulated", "digest", "take", "unit", "created")
+_IDENTIFYING = ("intent", "spec", "base_url", "simulated", "digest", "take", "unit", "created")
 T = TypeVar("T")
 _NOT_DAMAGE = {3, 5, 6, 7, 8, 9, 10, 13, 14, 15}  # SQLite's codes for places and moments: permission, busy, full, ...
 _FORK_S = 2
@@ -39,7 +39,7 @@ class Transaction:
     last: int
     now: Callable[[], float]
     entries: list[Entry] = field(default_factory=list)
-    unmirrored: OSError | None = None
+    journal_error: OSError | None = None
 
     def insert(self, values: dict[str, Any]) -> int:
         """The number of a new row with these columns."""
@@ -53,12 +53,12 @@ class Transaction:
         A row that was free and is a task after all, while the same request was sent anew, keeps its id beside the new one.
         """
         if "task_id" in changes:
-            changes = _beside_its_like(self.db, seq, changes)
+            changes = _with_own_intent(self.db, seq, changes)
         _set(self.db, seq, changes)
         told = changes
         if changes.get("task_id"):  # the line with the provider's id must be of use where it is the last one left
-            found = self.db.execute(f"SELECT {', '.join(_STANDS_ALONE)} FROM tasks WHERE seq = ?", (seq,)).fetchone()  # noqa: S608
-            told = dict(zip(_STANDS_ALONE, found, strict=True)) | changes
+            found = self.db.execute(f"SELECT {', '.join(_IDENTIFYING)} FROM tasks WHERE seq = ?", (seq,)).fetchone()  # noqa: S608
+            told = dict(zip(_IDENTIFYING, found, strict=True)) | changes
         self._event(seq, changes, told)
 
     def _event(self, seq: int, changes: dict[str, Any], told: dict[str, Any], *, whole: bool = False) -> None:
@@ -80,12 +80,12 @@ class Transaction:
 
     def _mirror(self, *, must: bool) -> None:
         try:
-            if self.entries and not self.unmirrored:
+            if self.entries and not self.journal_error:
                 _journal.append(self.journal, self.entries)
         except OSError as error:
-            self.unmirrored = error
-        if must and self.unmirrored:
-            raise self.unmirrored
+            self.journal_error = error
+        if must and self.journal_error:
+            raise self.journal_error
 
 
 def write_entry(db: sqlite3.Connection, entry: Entry) -> None:
@@ -96,7 +96,7 @@ def write_entry(db: sqlite3.Connection, entry: Entry) -> None:
     if not there and not entry.whole:
         msg = f"row {entry.task} is in its journal but not in the database"
         raise sqlite3.DatabaseError(msg)
-    columns = _beside_its_like(db, entry.task, columns)
+    columns = _with_own_intent(db, entry.task, columns)
     if there:
         _set(db, entry.task, columns)
     else:
@@ -123,7 +123,7 @@ def _set(db: sqlite3.Connection, seq: int, columns: dict[str, Any]) -> None:
     db.execute(f"UPDATE tasks SET {sets} WHERE seq = ?", (*columns.values(), seq))  # noqa: S608
 
 
-def _beside_its_like(db: sqlite3.Connection, seq: int, changes: dict[str, Any]) -> dict[str, Any]:
+def _with_own_intent(db: sqlite3.Connection, seq: int, changes: dict[str, Any]) -> dict[str, Any]:
     """The changes, with an intent of its own where another row has this one's by now: one intent is one task."""
     now = db.execute("SELECT intent, state, successor FROM tasks WHERE seq = ?", (seq,)).fetchone() or ("", "", None)
     after = dict(zip(("intent", "state", "successor"), now, strict=True)) | changes
@@ -161,11 +161,11 @@ class Store:
         self._journal = _journal.journal_path(path)
         self._now = now
         self._lock = threading.RLock()
-        self._turn = _journal.JournalLock(self._journal)
+        self._journal_lock = _journal.JournalLock(self._journal)
         self._db: sqlite3.Connection | None = None
         self._pid = 0
         self._file: os.stat_result | None = None
-        self._page: Transaction | None = None
+        self._transaction: Transaction | None = None
         self.is_foreign = False
         _ALL.add(self)
 
@@ -193,7 +193,7 @@ class Store:
                 page.finish()
                 return done
             except (sqlite3.Error, OSError, UnicodeDecodeError, json.JSONDecodeError) as error:
-                problem, self.is_foreign = _told(self.path, error), isinstance(error, ForeignFile)
+                problem, self.is_foreign = _ledger_error(self.path, error), isinstance(error, ForeignFile)
             finally:
                 stop: KeyboardInterrupt | None = None
                 while True:
@@ -207,12 +207,12 @@ class Store:
         raise problem
 
     def _begin(self) -> Transaction:
-        journal = self._take()
+        journal = self._lock_journal()
         db = self._open()
         if db.in_transaction:  # Stop was pressed again and again while the one before was undone
             db.execute("ROLLBACK")
         db.execute("BEGIN IMMEDIATE")
-        return self._in_step(db, journal)
+        return self._synced(db, journal)
 
     def _end(self) -> None:
         try:
@@ -220,11 +220,11 @@ class Store:
                 self._db.execute("ROLLBACK")
         except sqlite3.Error:
             self.close()  # which undoes it as well
-        self._turn.leave()
+        self._journal_lock.release()
 
-    def note(self, seq: int, changes: dict[str, Any]) -> bool:
+    def note_in_journal(self, seq: int, changes: dict[str, Any]) -> bool:
         """Whether a change that the database would not take is in the journal; the next transaction takes it from there."""
-        page = self._page
+        page = self._transaction
         if page is None:
             return False
         try:
@@ -240,16 +240,16 @@ class Store:
         """Closes the file; the next call opens it again."""
         with self._lock:
             if self._db is not None:
-                close_mine(self._db, self._pid)
+                close_own(self._db, self._pid)
             self._db = None
 
-    def _take(self) -> int:
+    def _lock_journal(self) -> int:
         is_new = not self._journal.exists()
         if is_new and self.path.exists():
             self._open()  # first, so that no journal is laid beside a file of another program
         elif is_new:
             self.path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
-        file = self._turn.take()
+        file = self._journal_lock.acquire()
         if is_new:
             sync_folder(self.path.parent)
         return file
@@ -264,10 +264,10 @@ class Store:
         if there is None:
             _make(self.path)
         self._db, self._pid, self._file = connect(self.path), os.getpid(), self.path.stat()
-        weakref.finalize(self, close_mine, self._db, self._pid).atexit = False
+        weakref.finalize(self, close_own, self._db, self._pid).atexit = False
         return self._db
 
-    def _in_step(self, db: sqlite3.Connection, journal: int) -> Transaction:
+    def _synced(self, db: sqlite3.Connection, journal: int) -> Transaction:
         (ledger,) = db.execute("SELECT id FROM identity").fetchone()
         (number,) = db.execute("SELECT coalesce(max(rowid), 0) FROM events").fetchone()
         last, ahead = _journal.after(journal, number)
@@ -276,12 +276,14 @@ class Store:
             raise sqlite3.DatabaseError(msg)
         for entry in ahead:
             write_entry(db, entry)
-        self._page = page = Transaction(db=db, journal=journal, ledger=ledger, last=max(last, number), now=self._now)
+        self._transaction = page = Transaction(
+            db=db, journal=journal, ledger=ledger, last=max(last, number), now=self._now
+        )
         if last < number:
             try:
                 _journal.append(journal, missing(db, ledger, last))
             except OSError as error:
-                page.unmirrored = error
+                page.journal_error = error
         return page
 
 
@@ -312,7 +314,7 @@ def _make(path: Path) -> None:
     create(path)
 
 
-def _told(path: Path, error: Exception) -> LedgerError:
+def _ledger_error(path: Path, error: Exception) -> LedgerError:
     head = f"The ledger {path} cannot be used: {error}."
     code = getattr(error, "sqlite_errorcode", 11) & 0xFF
     if isinstance(error, OSError | ForeignFile) or (code in _NOT_DAMAGE):

@@ -132,7 +132,7 @@ class Panel:
                 self._report("")
                 return
             self._report(checking_html(values))
-            report = await self._session.advice.look(self.spec, values)
+            report = await self._session.advice.preflight(self.spec, values)
             self._require_unchanged(values)
             self.form.tell(report.problems)
             if self.form.validate():

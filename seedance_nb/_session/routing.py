@@ -31,45 +31,45 @@ class Routing:
     `answer_s` bounds one call in seconds; `sleep` and `clock` are those of `Place`.
     """
 
-    given: Secret | None = None
+    key: Secret | None = None
     for_one: bool = False
     base_url: str = ""
     simulate: bool | None = None
-    pace: tuple[float, float] = (0.8, 3.0)
+    timing: tuple[float, float] = (0.8, 3.0)
     answer_s: float = 120
     sleep: Callable[[float], Awaitable[None]] = asyncio.sleep
     clock: Callable[[], float] = time.monotonic
 
-    def new(self, spec: Spec) -> Endpoint:
+    def for_new(self, spec: Spec) -> Endpoint:
         """Where a new request goes. Reads the environment.
 
         The simulator, where it is asked for, or where neither a key nor an address is named. Raises: Unauthorized for a key
         that cannot be sent; SeedanceError where a key is missing, or nobody but a document says where it would go.
         """
         if self.simulate:
-            return _simulated(spec, self.pace)
-        base, secret = self._named(spec), find_key(spec, self.given)
+            return _simulated(spec, self.timing)
+        base, secret = self._base_url(spec), find_key(spec, self.key)
         if secret is None and self.simulate is None and not base:
-            return _simulated(spec, self.pace)
+            return _simulated(spec, self.timing)
         return self._with_key(spec, base or same_base(spec.server), secret)
 
-    def of(self, spec: Spec, row: Row) -> Endpoint:
+    def for_row(self, spec: Spec, row: Row) -> Endpoint:
         """Where a task that the ledger holds was sent. Reads the environment.
 
         Raises: SeedanceError where that is another place than the one that keys go to now, or a key is missing.
         """
         if urlsplit(row.base_url).hostname == _host(spec):
-            return _simulated(spec, self.pace)
+            return _simulated(spec, self.timing)
         base = same_base(row.base_url)
-        if base not in (same_base(spec.server), self._named(spec)):
+        if base not in (same_base(spec.server), self._base_url(spec)):
             raise SeedanceError(
                 f"{row.name} was sent to {host_of(row.base_url)}, which is not where keys for {spec.provider} are sent now.",
                 next_step=f"set base_url= or {spec.base_env} to that server to check this task",
                 charged=row.charged,
             )
-        return self._with_key(spec, base, find_key(spec, self.given))
+        return self._with_key(spec, base, find_key(spec, self.key))
 
-    def _named(self, spec: Spec) -> str:
+    def _base_url(self, spec: Spec) -> str:
         """The base address that a person named for this document, "" if none."""
         if self.base_url:
             return base_of(self.base_url, "base_url=")
@@ -92,7 +92,7 @@ class Routing:
             base_url=base,
             secret=secret,
             total=self.answer_s,
-            gate=ENGINE.gate(base),
+            gate=ENGINE.rate_limiter(base),
             sleep=self.sleep,
             clock=self.clock,
         )

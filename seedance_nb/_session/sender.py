@@ -22,11 +22,11 @@ from seedance_nb._task.task import Task
 class Sender:
     """The one way from an approved request to its task. `outputs` and `budget` are those of `Session`."""
 
-    def __init__(self, doors: Routing, ledger: Ledger, outputs: Path | None, budget: float | None) -> None:
+    def __init__(self, routing: Routing, ledger: Ledger, outputs: Path | None, budget: float | None) -> None:
         self.ledger = ledger
-        self.advice = Advice(doors.new, doors.sleep)
+        self.advice = Advice(routing.for_new, routing.sleep)
         self.specs: dict[str, Spec] = {}
-        self._doors = doors
+        self._routing = routing
         self._outputs = outputs
         self._budget = budget
 
@@ -61,13 +61,13 @@ class Sender:
     def new_flow(self, spec: Spec, budget: float | None, *, shown_as: World = "", by_hand: bool = False) -> TaskRun:
         """The surroundings of a new request, where somebody means it to be sent there. Raises: SeedanceError."""
         self.specs[spec.name] = spec
-        place = self._doors.new(spec)
-        require_consent(spec, place, budget, shown_as=shown_as, by_hand=by_hand)
-        return self._flow(spec, place)
+        endpoint = self._routing.for_new(spec)
+        require_consent(spec, endpoint, budget, shown_as=shown_as, by_hand=by_hand)
+        return self._flow(spec, endpoint)
 
     def flow_of(self, spec: Spec, row: Row) -> TaskRun:
         """The surroundings of a task that the ledger holds. Raises: SeedanceError where it cannot be looked at from here."""
-        return self._flow(spec, self._doors.of(spec, row))
+        return self._flow(spec, self._routing.for_row(spec, row))
 
     def begin(
         self, flow: TaskRun, approved: Approved, take: int, budget: float | None, instead_of: int | None = None
@@ -77,7 +77,7 @@ class Sender:
         Under a `budget` (in the price's unit) a price that is not known yet is asked for first. Raises: what the function
         `begin` raises.
         """
-        price = self.advice.known(flow.spec, approved)
+        price = self.advice.known_price(flow.spec, approved)
         if budget is not None and price.amount is None and not ENGINE.is_here:
             price = ENGINE.run(self.advice.price(flow.spec, approved.values))
         row, is_new = begin(flow, approved, take, price, budget=budget, instead_of=instead_of)
@@ -102,14 +102,14 @@ class Sender:
             charged=row.charged,
         )
 
-    def _flow(self, spec: Spec, place: Endpoint) -> TaskRun:
-        has_account = place.app is None and "balance" in spec.calls
+    def _flow(self, spec: Spec, endpoint: Endpoint) -> TaskRun:
+        has_account = endpoint.app is None and "balance" in spec.calls
         return TaskRun(
             spec=spec,
-            place=place,
+            endpoint=endpoint,
             ledger=self.ledger,
             folder=self.outputs,
-            sleep=self._doors.sleep,
-            clock=self._doors.clock,
-            balance=functools.partial(self.advice.funds, spec) if has_account else None,
+            sleep=self._routing.sleep,
+            clock=self._routing.clock,
+            balance=functools.partial(self.advice.balance, spec) if has_account else None,
         )

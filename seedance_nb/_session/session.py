@@ -78,12 +78,12 @@ class Session:
     ) -> None:
         key = as_secret(api_key)
         del api_key
-        self._doors = Routing(
-            given=key, for_one=for_one, base_url=base_url or "", simulate=simulate, pace=(queue_s, run_s), answer_s=answer_s,
+        self._routing = Routing(
+            key=key, for_one=for_one, base_url=base_url or "", simulate=simulate, timing=(queue_s, run_s), answer_s=answer_s,
             sleep=sleep, clock=clock,
         )  # fmt: skip
         self.ledger = Ledger(Path(ledger).expanduser() if ledger else _database.default_path())
-        self.sender = Sender(self._doors, self.ledger, Path(outputs) if outputs else None, budget)
+        self.sender = Sender(self._routing, self.ledger, Path(outputs) if outputs else None, budget)
         self.advice = self.sender.advice
 
     @property
@@ -94,7 +94,7 @@ class Session:
     @property
     def simulate(self) -> bool | None:
         """True for the simulator, False for the provider, None if this depends on whether there is a key."""
-        return self._doors.simulate
+        return self._routing.simulate
 
     def is_simulated(self, document: Document) -> bool:
         """Whether requests of this model go to the built-in simulator, which charges nothing. Reads the environment."""
@@ -102,13 +102,13 @@ class Session:
 
     def host(self, document: Document) -> str:
         """Scheme and host that requests of this model and the key are sent to, "" for the simulator. Reads the environment."""
-        where = self._doors.new(_spec.spec(document))
+        where = self._routing.for_new(_spec.spec(document))
         return "" if where.app else host_of(where.base_url)
 
     def must_be_meant(self, document: Document, budget: float | None = None) -> None:
         """Nothing, if a request is free, someone is here to confirm, or there is a budget. Raises: SeedanceError otherwise."""
         spec = _spec.spec(document)
-        require_consent(spec, self._doors.new(spec), self.sender.limit(budget))
+        require_consent(spec, self._routing.for_new(spec), self.sender.limit(budget))
 
     def check(
         self, document: Document, /, *, extra: Mapping[str, Any] | None = None, **fields: Any
@@ -151,7 +151,7 @@ class Session:
         body = build_body(spec, fields)
         if wrong := tuple(p for p in check(spec, body) if p.rule in ("unknown", "type", "json")):
             raise InvalidInput(wrong)
-        return ENGINE.run(self.advice.look(spec, body))
+        return ENGINE.run(self.advice.preflight(spec, body))
 
     def estimate(self, document: Document, /, **fields: Any) -> Estimate:
         """The price of a request, as far as it is known; nothing is bought. *network*.
@@ -210,7 +210,7 @@ class Session:
         flow = self.sender.new_flow(spec, budget)
         doubts = warnings(spec, approved.values)
         if preflight:
-            report = ENGINE.run(self.advice.look(spec, approved.values))
+            report = ENGINE.run(self.advice.preflight(spec, approved.values))
             if refusing := tuple(problem for problem in report.problems if not problem.warns):
                 raise InvalidInput(refusing)
             doubts += report.problems
@@ -264,8 +264,8 @@ class Session:
             told = f"must be a whole number from 1 to {_MOST_ROWS:,}, not {limit!r}"
             raise InvalidInput((Problem(path="limit", message=told, rule="limit", value=limit, limit=1),))
         rows = self.ledger.rows(limit)
-        prompts = [str(self._asked(row).get("prompt", "")) for row in rows]
-        return Tasks(rows, prompts, self.ledger.told, self.ledger.count())
+        prompts = [str(self._requested(row).get("prompt", "")) for row in rows]
+        return Tasks(rows, prompts, self.ledger.description, self.ledger.count())
 
     def task(self, name: str | int, /, *, document: Document | None = None) -> Task:
         """The task with this name in the ledger; nothing is sent. *reads files*.
@@ -298,7 +298,7 @@ class Session:
             next_step="list the tasks with sd.tasks()",
         )
 
-    def _asked(self, row: Row) -> dict[str, Any]:
+    def _requested(self, row: Row) -> dict[str, Any]:
         try:
             return values_by_role(self.sender.spec_of(row), read_json(row.body))
         except SeedanceError:

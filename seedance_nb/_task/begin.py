@@ -76,16 +76,16 @@ def begin(
     `budget` and `instead_of` are those of `Ledger.claim`. Raises: MediaError for a folder that cannot be written,
     LedgerError, OverBudget; nothing is sent then.
     """
-    if flow.place.app is None and urlsplit(flow.place.base_url).hostname not in LOOPBACK:
+    if flow.endpoint.app is None and urlsplit(flow.endpoint.base_url).hostname not in LOOPBACK:
         _refuse_simulated(approved)
     prepare_folder(flow.folder)
     with ENGINE.claiming:  # between the claim and the sending nobody else may follow the row and find it forsaken
         row, is_new = flow.ledger.claim(
             approved,
-            base_url=flow.place.base_url,
-            simulated=flow.place.app is not None,
+            base_url=flow.endpoint.base_url,
+            simulated=flow.endpoint.app is not None,
             take=take,
-            fingerprint=flow.place.secret.fingerprint() if flow.place.secret else "",
+            fingerprint=flow.endpoint.secret.fingerprint() if flow.endpoint.secret else "",
             estimate=price,
             budget=budget,
             instead_of=instead_of,
@@ -106,8 +106,8 @@ def _refuse_simulated(approved: Approved) -> None:
 
 def _send(flow: TaskRun, row: Row, approved: Approved) -> None:
     try:
-        request = create_request(approved, flow.place.base_url)
-        ENGINE.promise(flow.settled)
+        request = create_request(approved, flow.endpoint.base_url)
+        ENGINE.delay_exit(flow.settled)
     except BaseException:  # Stop pressed at this very moment: nothing can have left yet
         flow.settled.set()
         flow.ledger.update(

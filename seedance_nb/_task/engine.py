@@ -24,9 +24,9 @@ class Engine:
     """
 
     def __init__(self) -> None:
-        self.begin_anew()
+        self.reset()
 
-    def begin_anew(self) -> None:
+    def reset(self) -> None:
         """Forgets a parent's work: nothing of it goes on in a forked child, and its locks may be held by nobody."""
         self._lock = threading.Lock()
         self.claiming = threading.Lock()
@@ -35,12 +35,12 @@ class Engine:
         self._unsettled: set[threading.Event] = set()
         self._gates: dict[str, RateLimiter] = {}
 
-    def gate(self, origin: str) -> RateLimiter:
+    def rate_limiter(self, origin: str) -> RateLimiter:
         """The one gate for a host, whichever session asks; it is used on the engine's loop."""
         with self._lock:
             return self._gates.setdefault(origin, RateLimiter())
 
-    def promise(self, settled: threading.Event) -> None:
+    def delay_exit(self, settled: threading.Event) -> None:
         """Holds up the end of the interpreter, for a minute at most, until `settled` is set.
 
         A script that ends with `submit` would otherwise end before, or while, its request is sent.
@@ -66,7 +66,7 @@ class Engine:
 
     def submit(self, work: Coroutine[Any, Any, T]) -> Future[T]:
         """The future of `work`, which has begun on the engine's loop. Cancelling the future cancels the work."""
-        return asyncio.run_coroutine_threadsafe(_bared(work), self._running())
+        return asyncio.run_coroutine_threadsafe(_without_frames(work), self._running())
 
     def run(self, work: Coroutine[Any, Any, T]) -> T:
         """What `work` gives, done on the engine's loop while the caller waits."""
@@ -80,7 +80,7 @@ class Engine:
             if there is None or there.done():
                 # What has ended is not kept: it would keep its ledger open.
                 self._following = {other: future for other, future in self._following.items() if not future.done()}
-                there = self._following[key] = asyncio.run_coroutine_threadsafe(_bared(start()), loop)
+                there = self._following[key] = asyncio.run_coroutine_threadsafe(_without_frames(start()), loop)
             return there
 
     def _running(self) -> asyncio.AbstractEventLoop:
@@ -97,7 +97,7 @@ class Engine:
             return self._loop
 
 
-async def _bared(work: Coroutine[Any, Any, T]) -> T:
+async def _without_frames(work: Coroutine[Any, Any, T]) -> T:
     try:
         return await work
     except Exception as error:  # noqa: BLE001 - raised again below, outside, so that nothing hangs on it
@@ -107,7 +107,7 @@ async def _bared(work: Coroutine[Any, Any, T]) -> T:
 
 ENGINE = Engine()
 if hasattr(os, "register_at_fork"):
-    os.register_at_fork(after_in_child=ENGINE.begin_anew)
+    os.register_at_fork(after_in_child=ENGINE.reset)
 
 
 def wait_for(future: Future[T], tick_s: float = 0.1) -> T:

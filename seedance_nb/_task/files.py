@@ -176,12 +176,12 @@ def is_video(part: Path) -> bool:
     return _whole.media_kind(part)[0] not in ("image", "audio")
 
 
-def read_beside(text: str) -> tuple[ExtraResult, ...]:
+def read_extras(text: str) -> tuple[ExtraResult, ...]:
     """The results that `write_beside` wrote, () for "". *pure*."""
     return tuple(ExtraResult(**one) for one in json.loads(text)) if text else ()
 
 
-def write_beside(results: Iterable[ExtraResult]) -> str:
+def write_extras(results: Iterable[ExtraResult]) -> str:
     """Results as one JSON text, by their places. *pure*."""
     listed = [asdict(one) for one in sorted(results, key=lambda one: one.place)]
     return json.dumps(listed) if listed else ""

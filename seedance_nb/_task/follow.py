@@ -53,13 +53,13 @@ async def poll_once(flow: TaskRun, row: Row) -> Row:
 
 
 async def _follow(flow: TaskRun, row: Row) -> Row:
-    looks, missing_since = flow.looks, None
-    if flow.place.app is None:
+    polls, missing_since = flow.schedule, None
+    if flow.endpoint.app is None:
         with suppress(LedgerError):
-            looks = replace(looks, history=await asyncio.to_thread(flow.ledger.history, row))
+            polls = replace(polls, history=await asyncio.to_thread(flow.ledger.history, row))
     begun = flow.clock() - max(0.0, flow.now() - (row.accepted or flow.now()))
     while row.state in OPEN_STATES:
-        await flow.sleep(next_poll(looks, flow.clock() - begun))
+        await flow.sleep(next_poll(polls, flow.clock() - begun))
         seen, answer, why = await poll(flow, row.task_id)
         gone = seen is None and answer is not None and must_stop(flow, answer, row)
         missing_since = (missing_since or flow.clock()) if gone else None
@@ -72,7 +72,7 @@ async def _follow(flow: TaskRun, row: Row) -> Row:
             elif problem != row.error:
                 row = await flow.write(row, error=problem)
         except LedgerError as error:  # the task goes on all the same, and the next look sees what this one saw
-            await flow.bear(row, error)
+            await flow.tolerate(row, error)
     return row
 
 

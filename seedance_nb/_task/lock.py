@@ -18,7 +18,7 @@ _LOOK_S = 0.5
 @asynccontextmanager
 async def file_lock(path: Path, sleep: Callable[[float], Awaitable[None]] = asyncio.sleep) -> AsyncIterator[None]:
     """Waits until nobody else holds `path`, and holds it meanwhile. *writes files*: `path`, gone at the end. Raises: OSError."""
-    while (handle := _claimed(path)) is None:
+    while (handle := _open_locked(path)) is None:
         await sleep(_LOOK_S)
         await asyncio.sleep(0)  # the holder may be on this very loop
     try:
@@ -32,7 +32,7 @@ async def file_lock(path: Path, sleep: Callable[[float], Awaitable[None]] = asyn
                 path.unlink()
 
 
-def _claimed(path: Path) -> int | None:
+def _open_locked(path: Path) -> int | None:
     handle = os.open(path, os.O_CREAT | os.O_RDWR | getattr(os, "O_NOFOLLOW", 0), 0o600)
     try:
         _lock(handle)

@@ -26,7 +26,9 @@ async def resolve(flow_of: Callable[[], TaskRun], ledger: Ledger, row: Row, task
     flow = flow_of()
     named = (task_id or row.task_id).removeprefix(f"{row.provider}:")
     if not named:
-        raise UnknownOutcome(await _known(flow, row), task=row.name, charged=row.charged, next_step=next_steps(row))
+        raise UnknownOutcome(
+            await _known_facts(flow, row), task=row.name, charged=row.charged, next_step=next_steps(row)
+        )
     if not is_id(named):
         raise SeedanceError(f"{named[:60]!r} is not a task id of {row.provider}.", charged=row.charged)
     other = flow.ledger.row(f"{row.provider}:{named}")
@@ -61,7 +63,7 @@ def mark_not_sent(ledger: Ledger, row: Row) -> Row:
     return ledger.update(row.seq, only_in=(State.UNKNOWN,), state=State.UNSENT, error=said)
 
 
-async def _known(flow: TaskRun, row: Row) -> str:
+async def _known_facts(flow: TaskRun, row: Row) -> str:
     lines = [unknown_outcome_text(row)]
     now = await flow.balance() if flow.balance is not None else None
     if now is None or row.balance is None:

@@ -29,10 +29,10 @@ from seedance_nb._task.files import (
     is_video,
     lock_for,
     part_path,
-    read_beside,
+    read_extras,
     save_extra,
     save_video,
-    write_beside,
+    write_extras,
 )
 from seedance_nb._task.lock import file_lock
 from seedance_nb._task.send import TaskRun
@@ -52,7 +52,7 @@ async def save_results(flow: TaskRun, row: Row) -> Row:
     What is kept already is not fetched again. Raises: MediaError where the video cannot be had; the id, the addresses
     and what was fetched so far stay.
     """
-    if await asyncio.to_thread(_has_all, row):
+    if await asyncio.to_thread(_is_complete, row):
         return row
     problem = ""
     try:
@@ -61,19 +61,21 @@ async def save_results(flow: TaskRun, row: Row) -> Row:
             return await _Saving(flow, row, has_video=await asyncio.to_thread(is_saved, row)).run()
     except OSError as error:
         problem = f"Cannot save files in {flow.folder} ({on_disk(error)})."
-    raise MediaError(problem, task=row.name, charged=row.charged, next_step=_room(row))
+    raise MediaError(problem, task=row.name, charged=row.charged, next_step=_disk_next_step(row))
 
 
 async def poll(flow: TaskRun, task_id: str) -> tuple[TaskStatus | None, Answer | None, str]:
     """What the provider says about a task, None if nothing; its answer; and why there is none. *network*."""
-    answer, why = await fetch_answer(flow.spec, status_request(flow.spec, flow.place.base_url, task_id), flow.place)
+    answer, why = await fetch_answer(
+        flow.spec, status_request(flow.spec, flow.endpoint.base_url, task_id), flow.endpoint
+    )
     seen = read_status(flow.spec.task, answer.value, flow.spec.errors) if answer and flow.spec.task else None
     return seen, answer, why
 
 
 async def record_status(flow: TaskRun, row: Row, seen: TaskStatus) -> Row:
     """The row with what was seen. *writes ledger*."""
-    hide = flow.place.secret.mask if flow.place.secret else str
+    hide = flow.endpoint.secret.mask if flow.endpoint.secret else str
     found: dict[str, Any] = {
         "state": seen.state,
         "word": sanitize(hide(seen.word)),
@@ -93,19 +95,19 @@ class _Saving:
 
     def __init__(self, flow: TaskRun, row: Row, *, has_video: bool) -> None:
         self.flow, self.row = flow, row
-        self._asked = False
-        self._beside = {one.place: one for one in read_beside(row.beside)}
+        self._urls_refreshed = False
+        self._extras = {one.place: one for one in read_extras(row.beside)}
         self._has_video = has_video
-        self._asked_s = seconds_of(values_by_role(flow.spec, read_json(row.body)).get("seconds"))
-        self._doubted: set[str] = set()
+        self._requested_s = seconds_of(values_by_role(flow.spec, read_json(row.body)).get("seconds"))
+        self._doubtful: set[str] = set()
         self._unfit = Counter[int]()
 
     async def run(self) -> Row:
         """The row afterwards. Raises: MediaError without a video."""
-        places = list(self._beside) if self._has_video else likely_videos_first(self.row.outputs)
+        places = list(self._extras) if self._has_video else likely_videos_first(self.row.outputs)
         faults: list[DownloadError] = []
         for number, place in enumerate(places):
-            known = self._beside.get(place)
+            known = self._extras.get(place)
             # Without a video, every result that has no file may be it, and is asked for again on every new go.
             if known and (self._has_video or known.file) and known.is_settled:
                 continue
@@ -113,16 +115,16 @@ class _Saving:
                 got = await self._fetch(place)
             except DownloadError as fault:
                 faults.append(fault)
-                self._beside[place] = ExtraResult(place=place, fault=str(fault), dead=fault.kind == "dead")
+                self._extras[place] = ExtraResult(place=place, fault=str(fault), dead=fault.kind == "dead")
                 continue
             if isinstance(got, SavedVideo):
                 self._has_video = True
-                self._beside.pop(place, None)
+                self._extras.pop(place, None)
                 later = {other: ExtraResult(place=other, fault=_LATER) for other in places[number + 1 :]}
-                self._beside = later | self._beside
+                self._extras = later | self._extras
                 await self._write(file=str(got.file), sha256=got.sha256, facts=write_facts(got.facts), dead=None)
             else:
-                self._beside[place] = got
+                self._extras[place] = got
         if not self._has_video:
             first = faults[0] if faults else DownloadError("final", "the results contain no video")
             await self._write(dead=(self.row.dead or self.flow.now()) if first.kind == "dead" else None)
@@ -141,34 +143,34 @@ class _Saving:
                 break
             bounds = replace(flow.bounds, total_s=max(_LEAST_S, until - flow.bounds.clock()))
             try:
-                await download(self.row.outputs[place], part, access_policy(flow.spec, flow.place), bounds)
+                await download(self.row.outputs[place], part, access_policy(flow.spec, flow.endpoint), bounds)
             except DownloadError as error:
                 fault = error
             else:
-                got = await self._keep(part, place)
+                got = await self._save(part, place)
                 with suppress(OSError):  # what is known already says more
                     discard(part)
                 if not isinstance(got, DownloadError):
                     return got
                 fault = got
-            if fault.kind == "dead" and not self._asked:
-                self._asked = True
-                await self._ask()
+            if fault.kind == "dead" and not self._urls_refreshed:
+                self._urls_refreshed = True
+                await self._refresh_urls()
             elif fault.kind != "broken":
                 break
         raise fault
 
-    async def _keep(self, part: Path, place: int) -> SavedVideo | ExtraResult | DownloadError:
+    async def _save(self, part: Path, place: int) -> SavedVideo | ExtraResult | DownloadError:
         """What came, under its final name; or why it has none."""
-        taken = {one.file for one in self._beside.values() if one.place != place}
+        taken = {one.file for one in self._extras.values() if one.place != place}
         try:
-            if await self._is_another(part, place):
+            if await self._is_other_result(part, place):
                 return DownloadError("broken", "the download is another of the results")
             if not self._has_video and await asyncio.to_thread(is_video, part):
-                return await asyncio.to_thread(save_video, part, self.row, self._asked_s, self._doubted)
+                return await asyncio.to_thread(save_video, part, self.row, self._requested_s, self._doubtful)
             return await asyncio.to_thread(save_extra, part, self.row, place, taken)
         except DoubtfulFile as error:
-            self._doubted.add(error.sha256)  # the same once more is what the provider has
+            self._doubtful.add(error.sha256)  # the same once more is what the provider has
             return DownloadError("broken", f"the download may be incomplete: {error}")
         except UnusableFile as error:
             self._unfit[place] += 1
@@ -177,13 +179,13 @@ class _Saving:
         except OSError as error:
             return DownloadError("disk", on_disk(error))
 
-    async def _is_another(self, part: Path, place: int) -> bool:
+    async def _is_other_result(self, part: Path, place: int) -> bool:
         """Whether a fresh answer names here what is kept as another result; then the two addresses change places. *writes ledger*."""
-        if not self._asked:
+        if not self._urls_refreshed:
             return False
-        kept = {one.sha256: number for number, one in self._beside.items() if one.file and number != place}
+        kept = {one.sha256: number for number, one in self._extras.items() if one.file and number != place}
         outputs = list(self.row.outputs)
-        unnamed = set(range(len(outputs))) - {*self._beside, place}
+        unnamed = set(range(len(outputs))) - {*self._extras, place}
         if self._has_video and unnamed:
             kept[self.row.sha256] = min(unnamed)
         other = kept.get(await asyncio.to_thread(sha256, part))
@@ -193,7 +195,7 @@ class _Saving:
         await self._write(outputs=tuple(outputs))
         return True
 
-    async def _ask(self) -> None:
+    async def _refresh_urls(self) -> None:
         """Asks the task for fresh addresses."""
         seen, _, _ = await poll(self.flow, self.row.task_id)
         if seen and seen.state is State.DONE:
@@ -201,7 +203,7 @@ class _Saving:
             self.row = await record_status(self.flow, self.row, seen)
 
     async def _write(self, **changes: Any) -> None:
-        changes["beside"] = write_beside(self._beside.values())
+        changes["beside"] = write_extras(self._extras.values())
         new = {name: value for name, value in changes.items() if value != getattr(self.row, name)}
         if new:
             self.row = await self.flow.write(self.row, **new)
@@ -219,19 +221,19 @@ class _Saving:
             next_step = f"ask once more with {again}, or ask {row.provider} for the result of task {row.task_id}"
         if fault.kind == "disk":
             told = f"The video of {row.name} could not be saved: {fault}."
-            next_step = _room(row)
+            next_step = _disk_next_step(row)
         return MediaError(told, task=row.name, charged=row.charged, next_step=next_step)
 
 
-def _room(row: Row) -> str:
+def _disk_next_step(row: Row) -> str:
     return (
         f"fix that (free some space, move what is in the way) or set SEEDANCE_OUTPUTS to another folder, then download it with "
         f"sd.task({row.name!r}).wait(); its id and URL are saved in the ledger"
     )
 
 
-def _has_all(row: Row) -> bool:
-    return all(one.is_settled for one in read_beside(row.beside)) and is_saved(row)
+def _is_complete(row: Row) -> bool:
+    return all(one.is_settled for one in read_extras(row.beside)) and is_saved(row)
 
 
 def likely_videos_first(outputs: Sequence[str]) -> list[int]:

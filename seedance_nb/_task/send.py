@@ -40,7 +40,7 @@ class TaskRun:
     """
 
     spec: Spec
-    place: Endpoint
+    endpoint: Endpoint
     ledger: Ledger
     folder: Path
     sleep: Callable[[float], Awaitable[None]] = asyncio.sleep
@@ -52,7 +52,7 @@ class TaskRun:
     settled: threading.Event = field(default_factory=threading.Event)
     troubled: threading.Event = field(default_factory=threading.Event)
 
-    def anew(self) -> "TaskRun":
+    def for_new_task(self) -> "TaskRun":
         """The same surroundings for another task. *pure*."""
         return replace(self, settled=threading.Event(), troubled=threading.Event())
 
@@ -61,10 +61,10 @@ class TaskRun:
         return f"{self.ledger.path}, made at {row.created!r}", row.seq
 
     @property
-    def looks(self) -> PollHistory:
+    def schedule(self) -> PollHistory:
         """The schedule for this place: the document's, or quick looks at the simulator in this process."""
         table = self.spec.task
-        if table is None or self.place.app is not None:
+        if table is None or self.endpoint.app is not None:
             return PollHistory(early=(), every=0.25, floor=0.1)
         return PollHistory(early=table.early, every=table.every, late=table.deadline)
 
@@ -86,14 +86,14 @@ class TaskRun:
     async def read(self, row: Row) -> Row:
         """The row as the ledger has it now, or as it was where the ledger cannot be read. *reads files*."""
         try:
-            return await asyncio.to_thread(self.ledger.again, row)
+            return await asyncio.to_thread(self.ledger.refreshed, row)
         except LedgerError as error:
-            await self.bear(row, error)
+            await self.tolerate(row, error)
             return row
 
-    async def bear(self, row: Row, error: LedgerError) -> None:
+    async def tolerate(self, row: Row, error: LedgerError) -> None:
         """Nothing while the ledger only fails, which is told once. Raises: the error where the row is not in it any more."""
-        if not await asyncio.to_thread(self.ledger.holds, row):
+        if not await asyncio.to_thread(self.ledger.contains, row):
             raise error
         if not self.troubled.is_set():
             self.troubled.set()
@@ -105,7 +105,7 @@ class TaskRun:
 
     def _log(self, was: Row, now: Row) -> None:
         if now.task_id != was.task_id:
-            LOG.info("%s is %s at %s", was.name, now.name, host_of(self.place.base_url))
+            LOG.info("%s is %s at %s", was.name, now.name, host_of(self.endpoint.base_url))
         if now.state is not was.state:
             LOG.info("%s is %s", now.name, now.state)
         if now.file != was.file:
@@ -126,15 +126,15 @@ async def send(flow: TaskRun, row: Row, request: Request) -> Row:
         if flow.balance is not None:
             row = await flow.write(row, balance=await flow.balance())
         for attempt in range(_SENDINGS):
-            if flow.place.gate and (pause := flow.place.gate.closed(flow.place.clock())):
+            if flow.endpoint.gate and (pause := flow.endpoint.gate.closed(flow.endpoint.clock())):
                 told = f"{row.provider} is having problems, so the request will be sent in {pause:.0f} s"
                 row = await flow.write(row, error=told)
-            await acquire_slot(flow.place)
+            await acquire_slot(flow.endpoint)
             row = await flow.write(row, only_in=(State.WAITING,), state=State.SENDING, error="")
             if row.state is not State.SENDING:  # given up meanwhile, and perhaps sent anew by somebody else
                 return row
             sent = SendOutcome(outcome="unknown", why="sending was interrupted")
-            sent = await _sent(flow, request)
+            sent = await _try_sending(flow, request)
             again = _pause(sent, attempt, flow.chance())
             if again is None:
                 break
@@ -151,9 +151,9 @@ async def send(flow: TaskRun, row: Row, request: Request) -> Row:
     return row
 
 
-async def _sent(flow: TaskRun, request: Request) -> SendOutcome:
+async def _try_sending(flow: TaskRun, request: Request) -> SendOutcome:
     try:
-        return await send_once(flow.spec, request, flow.place)
+        return await send_once(flow.spec, request, flow.endpoint)
     except Exception as error:  # noqa: BLE001 - whatever it was, the request may have left
         return SendOutcome(outcome="unknown", why=f"an unexpected error while it was sent ({type(error).__name__})")
 
@@ -178,7 +178,7 @@ def _changes(flow: TaskRun, sent: SendOutcome) -> dict[str, Any]:
         changes["accepted"] = flow.now()
     if isinstance(sent.error, Refused):
         changes["word"] = str(sent.error.code)
-    if sent.simulated and urlsplit(flow.place.base_url).hostname in LOOPBACK:
+    if sent.simulated and urlsplit(flow.endpoint.base_url).hostname in LOOPBACK:
         changes["simulated"] = True  # said by the answer itself, and believed of our own machine only
     return changes
 

@@ -67,12 +67,12 @@ class Task:
         self._context = context
         self._spec = spec
         self._row = row
-        self._known_flow = flow
+        self._cached_flow = flow
 
     @property
     def row(self) -> Row:
         """The task's row as the ledger has it now. *reads files*."""
-        return self._context.ledger.again(self._row)
+        return self._context.ledger.refreshed(self._row)
 
     @property
     def name(self) -> str:
@@ -182,13 +182,13 @@ class Task:
                 next_step=f"call sd.task({row.name!r}).resubmit(confirm=True) if that is what you want",
                 charged=row.charged,
             )
-        flow, limit = self._flow().anew(), row.budget if budget is None else budget
-        require_consent(self._spec, flow.place, limit)
+        flow, limit = self._flow().for_new_task(), row.budget if budget is None else budget
+        require_consent(self._spec, flow.endpoint, limit)
         return self._context.begin(flow, approve_again(self._spec, row.body), row.take, limit, row.seq)
 
     def _flow(self) -> TaskRun:
         """What it takes to follow the task, looked up when it is needed."""
-        return self._known_flow or self._context.flow_of(self._spec, self._row)
+        return self._cached_flow or self._context.flow_of(self._spec, self._row)
 
     def __await__(self) -> Generator[Any, None, Video]:
         return self._awaited().__await__()
@@ -232,9 +232,9 @@ class Tasks(Sequence[Row]):
     _heads = ("task", "state", "cost", "model", "prompt", "created (UTC)", "file")
 
     def __init__(self, rows: Sequence[Row], prompts: Sequence[str], where: str, count: int = 0) -> None:
-        order = sorted(range(len(rows)), key=lambda place: (not rows[place].is_unresolved, place))
-        self._rows = [rows[place] for place in order]
-        self._prompts = [prompts[place] for place in order]
+        order = sorted(range(len(rows)), key=lambda index: (not rows[index].is_unresolved, index))
+        self._rows = [rows[index] for index in order]
+        self._prompts = [prompts[index] for index in order]
         more = f"Showing {len(rows):,} of {count:,} tasks; sd.tasks({count}) shows all. " if len(rows) < count else ""
         self._note = f"{more}Ledger: {where}"
         unclear = [row for row in self._rows if row.is_unresolved and row.state is State.UNKNOWN]
@@ -246,8 +246,8 @@ class Tasks(Sequence[Row]):
         step = f"sd.task({unclear[0].name!r}).resolve()" if unclear else ""
         self._lead = f"{number} and may have been charged: {step} shows what to do" if unclear else ""
 
-    def __getitem__(self, place: Any) -> Any:
-        return self._rows[place]
+    def __getitem__(self, index: Any) -> Any:
+        return self._rows[index]
 
     def __len__(self) -> int:
         return len(self._rows)

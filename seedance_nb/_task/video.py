@@ -13,7 +13,7 @@ from seedance_nb._base.html import DIM, FG, FONT, Html, escape, safe_url
 from seedance_nb._check.body import seconds_of
 from seedance_nb._ledger.row import Row, price_after
 from seedance_nb._media.facts import MediaFacts, read_facts
-from seedance_nb._task.files import ExtraResult, poster_of, read_beside
+from seedance_nb._task.files import ExtraResult, poster_of, read_extras
 
 EMBED_UP_TO = 8_000_000
 
@@ -58,7 +58,7 @@ class Video:
     @property
     def beside(self) -> tuple[ExtraResult, ...]:
         """Additional results, such as the last frame: each has a `file`, or a `fault` that says why there is none."""
-        return read_beside(self.row.beside)
+        return read_extras(self.row.beside)
 
     def __repr__(self) -> str:
         return video_text(self)
@@ -73,7 +73,7 @@ class Video:
 def video_of(row: Row, title: str, asked: dict[str, Any]) -> Video:
     """The video of a row whose file is saved. *reads files*."""
     path = Path(row.file)
-    poster = small_picture(poster_of(path))
+    poster = small_poster(poster_of(path))
     return Video(row=row, title=title, path=path, asked=asked, facts=read_facts(row.facts), poster=poster)
 
 
@@ -108,16 +108,14 @@ def video_text(video: Video) -> str:
     simulated = "SIMULATED, " if video.simulated else ""
     off = "".join(f"; differs from the request: {one}" for one in differences(video.asked, video.facts))
     remark = f"; {video.facts.remark}" if video.facts and video.facts.remark else ""
-    return (
-        f"Video {video.task}: {simulated}{got_text(video.facts)}; {video.path}{off}{remark}{beside_text(video.beside)}"
-    )
+    return f"Video {video.task}: {simulated}{result_text(video.facts)}; {video.path}{off}{remark}{extras_text(video.beside)}"
 
 
 def video_html(video: Video, source: str) -> Html:
     """The player with title and facts, as HTML that needs neither scripts nor the kernel. *pure*."""
     off = "; ".join(differences(video.asked, video.facts))
-    requested, remark = asked_text(video.asked), video.facts.remark if video.facts else ""
-    further = [line for line in (remark, *beside_lines(video.task, video.beside, source)) if line]
+    requested, remark = requested_text(video.asked), video.facts.remark if video.facts else ""
+    further = [line for line in (remark, *extra_lines(video.task, video.beside, source)) if line]
     return Html(
         '<figure style="margin:8px 0;max-width:760px;{FONT};{FG}">'
         '<div style="display:flex;flex-wrap:wrap;gap:2px 10px;align-items:center;margin-bottom:6px"><b>{title}</b>'
@@ -127,7 +125,7 @@ def video_html(video: Video, source: str) -> Html:
         '<div style="{DIM}">{download} · <code style="overflow-wrap:anywhere">{task}</code></div>{beside}</figcaption></figure>'
     ).format(
         FONT=FONT, FG=FG, DIM=DIM, title=video.title, badge=badge(video.simulated), price=price_after(video.row),
-        player=player_html(video, source), prompt=video.asked.get("prompt", ""), asked=requested and f"Requested {requested} · Result ", got=got_text(video.facts),
+        player=player_html(video, source), prompt=video.asked.get("prompt", ""), asked=requested and f"Requested {requested} · Result ", got=result_text(video.facts),
         warning=Html('<div style="color:var(--jp-error-color1,#d32f2f)">Differs from the request: {}</div>').format(off) if off else "",
         download=download_html(video, source), task=video.task,
         beside=Html().join(Html('<div style="{}">{}</div>').format(DIM, line) for line in further),
@@ -164,7 +162,7 @@ def badge(simulated: bool) -> Html:
     return Html('<span style="{}">SIMULATED</span>').format(_BADGE) if simulated else Html()
 
 
-def asked_text(asked: Mapping[str, Any]) -> str:
+def requested_text(asked: Mapping[str, Any]) -> str:
     """The requested resolution, ratio, seconds and sound. *pure*."""
     audio = asked.get("audio")
     sound = "with sound" if audio is True else "no sound" if audio is False else ""
@@ -173,7 +171,7 @@ def asked_text(asked: Mapping[str, Any]) -> str:
     return " · ".join(str(part) for part in (asked.get("resolution"), asked.get("ratio"), seconds, sound) if part)
 
 
-def got_text(facts: MediaFacts | None) -> str:
+def result_text(facts: MediaFacts | None) -> str:
     """Size, length, frame rate and codecs of the file. *pure*."""
     if facts is None:
         return "not inspected"
@@ -204,7 +202,7 @@ def differences(asked: Mapping[str, Any], facts: MediaFacts | None) -> list[str]
     return found
 
 
-def small_picture(poster: Path) -> bytes:
+def small_poster(poster: Path) -> bytes:
     """The poster reduced for notebooks, which save every byte; b"" if there is none. *reads files*."""
     from PIL import Image
 
@@ -223,7 +221,7 @@ def poster_link(source: str) -> str:
     return str(PurePosixPath(source).with_suffix(".jpg")) if _is_path(source) else ""
 
 
-def beside_lines(task: str, beside: Sequence[ExtraResult], source: str) -> list[Html]:
+def extra_lines(task: str, beside: Sequence[ExtraResult], source: str) -> list[Html]:
     """A line of HTML for each additional result: a link, the path of its file, or why there is none. *pure*.
 
     `source` is the video's own; the results are beside it.
@@ -244,7 +242,7 @@ def beside_lines(task: str, beside: Sequence[ExtraResult], source: str) -> list[
     return lines
 
 
-def beside_text(beside: Sequence[ExtraResult]) -> str:
+def extras_text(beside: Sequence[ExtraResult]) -> str:
     """The additional results in one clause, "" if there are none. *pure*."""
     named = [
         f"{Path(one.file).name}{f' ({one.remark})' if one.remark else ''}"

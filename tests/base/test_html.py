@@ -32,7 +32,7 @@ from seedance_nb._notebook.compare.candidate import Candidate
 from seedance_nb._notebook.compare.shared_words import ModelRequest
 from seedance_nb._session.catalogue import Models
 from seedance_nb._task import video
-from seedance_nb._task.files import ExtraResult, write_beside
+from seedance_nb._task.files import ExtraResult, write_extras
 from seedance_nb._task.task import Task, Tasks
 
 PACKAGE = Path(sd.__file__).parent
@@ -83,7 +83,7 @@ def spec(word: str) -> Any:
 def row(word: str, **fixed: Any) -> Row:
     beside = [ExtraResult(place=1, kind="image", file=name(word)), ExtraResult(place=2, fault=word)]
     numbers = {"seq": 1, "simulated": True, "take": 1, "body": "{}", "facts": "", "state": State.OTHER}
-    made: Row = full(Row, word, **{**numbers, "beside": write_beside(beside), **fixed})
+    made: Row = full(Row, word, **{**numbers, "beside": write_extras(beside), **fixed})
     return made
 
 
@@ -168,7 +168,7 @@ MAKERS: Mapping[str, Callable[[str], object]] = {
     "_task/video:player_html": lambda w: video.player_html(clip(w), w),
     "_task/video:download_html": lambda w: [video.download_html(clip(w), w), video.download_html(clip(w), "")],
     "_task/video:badge": lambda _: video.badge(simulated=True),
-    "_task/video:beside_lines": lambda w: [video.beside_lines(w, clip(w).beside, source) for source in ("a", "")],
+    "_task/video:beside_lines": lambda w: [video.extra_lines(w, clip(w).beside, source) for source in ("a", "")],
     "_task/task:_repr_html_": lambda w: [task(w)._repr_html_(), Tasks([row(w, state=State.UNKNOWN)], [w], w)._repr_html_()],
     "_session/catalogue:_repr_html_": lambda w: models(w)._repr_html_(),
     "_media/preflight:_repr_html_": lambda w: report(w)._repr_html_(),

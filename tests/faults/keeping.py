@@ -66,7 +66,7 @@ def errand(
     row = ledger.update(row.seq, state=State.DONE, task_id="task_1", outputs=tuple(urls))
     short_bounds: dict[str, Any] = {"total_s": TOTAL_S, "most": 2_000_000, "over_s": 0.5, "least_rate": 1000}
     place = Endpoint(base_url=server.origin, secret=None)
-    flow = TaskRun(spec=crun, place=place, ledger=ledger, folder=folder / "out", sleep=short,
+    flow = TaskRun(spec=crun, endpoint=place, ledger=ledger, folder=folder / "out", sleep=short,
                 bounds=Bounds(**short_bounds | bounds))  # fmt: skip
     return Errand(flow=flow, row=row)
 

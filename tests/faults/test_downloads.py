@@ -21,7 +21,7 @@ from support.waiting import until
 
 import seedance_nb as sd
 from seedance_nb._media.facts import read_facts
-from seedance_nb._task.files import read_beside
+from seedance_nb._task.files import read_extras
 from seedance_nb._task.task import Tasks
 from seedance_nb._task.video import video_html, video_of
 from seedance_nb._web import download as _download
@@ -365,7 +365,7 @@ def test_everything_that_came_is_kept_under_names_of_our_own(server: MediaServer
     assert job.files == sorted(
         [f"{stem}.mp4", f"{stem}.jpg", f"{stem}-last-frame.png", f"{stem}-2.mp4", f"{stem}-4.wav"]
     )
-    beside = read_beside(row.beside)
+    beside = read_extras(row.beside)
     assert [(one.place, one.kind, one.fault) for one in beside] == [
         (0, "image", ""),
         (1, "video", ""),
@@ -381,7 +381,7 @@ def test_two_pictures_get_two_names(server: MediaServer, tmp_path: Path) -> None
     other = media.picture(32, 32)
     urls = [server.put("/v.mp4", VIDEO), server.put("/a", PICTURE), server.put("/b", other)]
     row = errand(server, tmp_path, *urls, fields={"return_last_frame": True}).fetch()
-    names = [Path(one.file).read_bytes() for one in read_beside(row.beside)]
+    names = [Path(one.file).read_bytes() for one in read_extras(row.beside)]
     assert names == [PICTURE, other]
 
 
@@ -414,7 +414,7 @@ def test_what_fails_beside_the_video_is_told_and_never_loses_it(name: str, serve
     job = errand(server, tmp_path, server.put("/v.mp4", VIDEO), server.put("/beside.png", data, *steps))
     row = job.fetch()
     assert Path(row.file).read_bytes() == VIDEO
-    (one,) = read_beside(row.beside)
+    (one,) = read_extras(row.beside)
     assert why in one.fault
     assert (one.file, one.dead) == ("", name == "gone")
     assert len(job.files) == 2
@@ -427,7 +427,7 @@ def test_results_without_a_video_are_kept_and_told(server: MediaServer, tmp_path
     job = errand(server, tmp_path, server.put("/a.png", PICTURE))
     with pytest.raises(sd.MediaError, match="the results contain no video"):
         job.fetch()
-    (one,) = read_beside(job.now.beside)
+    (one,) = read_extras(job.now.beside)
     assert Path(one.file).read_bytes() == PICTURE
 
 

@@ -164,7 +164,7 @@ def test_a_claim_that_could_not_be_committed_leaves_no_trace_that_blocks_the_nex
     ledger = Ledger(tmp_path / LEDGER)
     ledger.claim(approved("x"), base_url=BASE, simulated=False)
     before = (tmp_path / JOURNAL).read_bytes()
-    books: Any = ledger._books
+    books: Any = ledger._store
     real = books._db
 
     class Refusing:
@@ -230,7 +230,7 @@ def test_a_ledger_on_a_network_file_system_is_kept_without_shared_memory(
     ledger = Ledger(path)
     ledger.claim(approved("y"), base_url=BASE, simulated=False)
     assert len(ledger.rows()) == 2
-    db = ledger._books._open()
+    db = ledger._store._open()
     assert db.execute("PRAGMA journal_mode").fetchone() == ("delete",)
     assert db.execute("PRAGMA synchronous").fetchone() == (3,)
     assert {file.name for file in tmp_path.iterdir()} == {LEDGER, JOURNAL}

@@ -17,7 +17,7 @@ from support import media
 
 import seedance_nb as sd
 from seedance_nb._media import inspect as _media
-from seedance_nb._task.files import lock_for, part_path, read_beside
+from seedance_nb._task.files import lock_for, part_path, read_extras
 from seedance_nb._task.results import match_urls
 from seedance_nb._task.task import Tasks
 from seedance_nb._task.video import video_of
@@ -155,7 +155,7 @@ def test_a_poster_that_cannot_be_written_is_an_error_of_the_file_system(tmp_path
 def test_a_last_frame_that_is_not_what_was_kept_is_fetched_again(how: str, server: MediaServer, tmp_path: Path) -> None:
     urls = [server.put("/v.mp4", VIDEO), server.put("/f.png", PICTURE)]
     job = errand(server, tmp_path, *urls, fields=LAST_FRAME)
-    (one,) = read_beside(job.fetch().beside)
+    (one,) = read_extras(job.fetch().beside)
     frame = Path(one.file)
     asked = len(server.asked)
     job.fetch()
@@ -226,7 +226,7 @@ def test_results_that_changed_places_in_a_fresh_answer_are_all_kept(
     job = errand(server, tmp_path, video, dead, fields=LAST_FRAME)
     server.outputs = [server.put(fresh[0], PICTURE), server.put(fresh[1], VIDEO)]
     row = job.fetch()
-    (one,) = read_beside(row.beside)
+    (one,) = read_extras(row.beside)
     assert (one.kind, Path(one.file).read_bytes(), Path(row.file).read_bytes()) == ("image", PICTURE, VIDEO)
     assert len(job.files) == 3
     asked = len(server.asked)

@@ -56,7 +56,7 @@ def recorded(folder: Path, monkeypatch: pytest.MonkeyPatch, mode: str) -> Disk:
     recording = RecordedOs(disk)
     with monkeypatch.context() as patch:
         patch.setattr(_database, "journal_mode", lambda _: mode)
-        patch.setattr(_database, "dial", lambda path: Dialled(path, name))
+        patch.setattr(_database, "open_connection", lambda path: Dialled(path, name))
         patch.setattr(_journal, "os", recording)
         patch.setattr(_journal, "_flush", recording.flush)
         ledger = Ledger(folder / LEDGER)
@@ -246,7 +246,7 @@ def test_each_request_is_on_the_disk_as_being_sent_when_its_body_arrives(tmp_pat
         Ledger(tmp_path / LEDGER),
         Endpoint(base_url=server.url, secret=Secret("test-key-0123456789", "crun")),
     )
-    flow = TaskRun(spec=sd.spec(MODEL), place=place, ledger=ledger, folder=tmp_path)
+    flow = TaskRun(spec=sd.spec(MODEL), endpoint=place, ledger=ledger, folder=tmp_path)
     for number in range(30):
         whole = approved(f"p{number}")
         row, _ = ledger.claim(whole, base_url=server.url, simulated=False)
@@ -260,13 +260,13 @@ def test_every_connection_that_the_ledger_opens_is_told_to_wait_for_the_disk(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     opened: list[sqlite3.Connection] = []
-    real = _database.dial
+    real = _database.open_connection
 
     def dial(path: Path) -> sqlite3.Connection:
         opened.append(real(path))
         return opened[-1]
 
-    monkeypatch.setattr(_database, "dial", dial)
+    monkeypatch.setattr(_database, "open_connection", dial)
     ledger = Ledger(tmp_path / LEDGER)
     levels = []
     for number in range(3):

@@ -151,7 +151,7 @@ def test_sending_once_more_is_held_to_the_budget_of_the_first_time(session: sd.S
 
 def test_amounts_in_another_unit_are_not_added_up(session: sd.Session) -> None:
     submit(session, budget=PRICE)
-    session.ledger._books.transact(lambda page: page.change(1, {"unit": "dollars", "estimate": 1.0}))
+    session.ledger._store.transact(lambda page: page.change(1, {"unit": "dollars", "estimate": 1.0}))
     with pytest.raises(sd.OverBudget, match="not known in credits"):
         submit(session, 2, budget=10 * PRICE)
 

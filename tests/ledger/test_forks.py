@@ -73,7 +73,7 @@ def test_a_child_that_is_forked_where_the_lock_cannot_be_had_does_not_wait_for_i
     claim(ledger)
 
     def hold() -> None:
-        with ledger._books._lock:
+        with ledger._store._lock:
             held.set()
             is_over.wait(PATIENCE_S)
 
@@ -91,7 +91,7 @@ def test_a_child_that_is_forked_where_the_lock_cannot_be_had_does_not_wait_for_i
 def test_a_child_waits_at_its_end_for_nothing_that_its_parent_sends(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("seedance_nb._task.engine._EXIT_S", 10 * PATIENCE_S)
     sending = threading.Event()
-    ENGINE.promise(sending)
+    ENGINE.delay_exit(sending)
 
     def work() -> str:
         assert ENGINE.submit(asyncio.sleep(0, "used")).result(PATIENCE_S) == "used"

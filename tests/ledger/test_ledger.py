@@ -91,7 +91,7 @@ def test_every_connection_waits_for_the_disk_also_after_a_reopening(ledger: Ledg
     # In DELETE mode the commit is a removed file, so the folder must be on the disk too: 3 is EXTRA.
     for _ in range(2):
         claim(ledger)
-        db = ledger._books._open()
+        db = ledger._store._open()
         assert db.execute("PRAGMA journal_mode").fetchone() == (mode.lower(),)
         assert db.execute("PRAGMA synchronous").fetchone() == (2 if mode == "WAL" else 3,)
         ledger.close()
@@ -99,7 +99,7 @@ def test_every_connection_waits_for_the_disk_also_after_a_reopening(ledger: Ledg
 
 def _level_in_child(ledger: Ledger, queue: Any) -> None:
     claim(ledger, "from the child")
-    queue.put(ledger._books._open().execute("PRAGMA synchronous").fetchone()[0])
+    queue.put(ledger._store._open().execute("PRAGMA synchronous").fetchone()[0])
 
 
 @pytest.mark.skipif(sys.platform == "win32", reason="no fork there")
@@ -297,7 +297,7 @@ def test_a_request_that_was_taken_after_it_was_sent_anew_keeps_its_id_beside_the
 def test_a_late_id_that_only_the_journal_has_comes_into_the_database_too(ledger: Ledger) -> None:
     late, anew = freed_and_sent_anew(ledger)
     ledger.update(anew.seq, state=State.QUEUED, task_id="anew", accepted=2.0)
-    assert ledger._books.note(late.seq, {"state": "queued", "task_id": "late", "accepted": 1.0})
+    assert ledger._store.note_in_journal(late.seq, {"state": "queued", "task_id": "late", "accepted": 1.0})
     must_have_both(Ledger(ledger.path))
 
 

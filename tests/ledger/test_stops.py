@@ -65,7 +65,7 @@ def must_be_free(ledger: Ledger) -> None:
 def test_stop_at_any_statement_leaves_the_ledger_to_everybody(
     ledger: Ledger, step: str, act: Callable[[Ledger], Any]
 ) -> None:
-    books: Any = ledger._books
+    books: Any = ledger._store
     real = books._db
     books._db = Interrupting(real, step)
     try:
@@ -82,7 +82,7 @@ def test_stop_at_any_statement_leaves_the_ledger_to_everybody(
 
 
 def test_stop_pressed_twice_also_while_the_first_is_undone_costs_one_transaction(ledger: Ledger) -> None:
-    books: Any = ledger._books
+    books: Any = ledger._store
     real = books._db
     books._db = Interrupting(real, "BEGIN IMMEDIATE", "ROLLBACK")
     with pytest.raises(KeyboardInterrupt):
@@ -93,7 +93,7 @@ def test_stop_pressed_twice_also_while_the_first_is_undone_costs_one_transaction
 
 
 def test_a_transaction_that_was_left_open_is_undone_by_the_next_one(ledger: Ledger) -> None:
-    books: Any = ledger._books
+    books: Any = ledger._store
     books._db.execute("BEGIN IMMEDIATE")
     assert claim(ledger)[1]
     must_be_free(ledger)

@@ -19,7 +19,7 @@ from seedance_nb._base.html import table_html, table_text
 from seedance_nb._media import inspect as _media
 from seedance_nb._media.facts import MediaFacts, read_facts
 from seedance_nb._media.isobmff import boxes_fault
-from seedance_nb._task.files import ExtraResult, write_beside
+from seedance_nb._task.files import ExtraResult, write_extras
 from seedance_nb._task.video import differences, source_of, video_html
 
 FACTS = MediaFacts(width=1280, height=720, seconds=5.0, fps=24.0, codec="h264", audio="aac")
@@ -68,7 +68,7 @@ def test_what_came_with_the_video_is_linked_or_said_to_be_missing(made: tuple[sd
         ExtraResult(place=2, fault="<b> answered HTTP 404", dead=True),
         ExtraResult(place=3, fault="it is cut off"),
     ]
-    video = replace(made[1], row=replace(made[1].row, beside=write_beside(beside)))
+    video = replace(made[1], row=replace(made[1].row, beside=write_extras(beside)))
     shown = video_html(video, "outputs/v.mp4")
     assert '<a href="outputs/v-last-frame.png" download="v-last-frame.png">' in shown
     assert "result 3 is missing: &lt;b&gt; answered HTTP 404<" in shown

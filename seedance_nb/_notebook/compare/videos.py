@@ -11,7 +11,7 @@ from seedance_nb._task.video import (
     badge,
     differences,
     download_html,
-    got_text,
+    result_text,
     player_html,
     source_of,
     video_text,
@@ -85,7 +85,7 @@ def _video_html(video: Video) -> Html:
         '{player}<figcaption style="margin-top:6px;overflow-wrap:anywhere"><div>{cost}</div><div style="{DIM}">{got}</div>{off}{remark}'
         '<div style="{DIM}">{download}<br><code style="{CODE}">{task}</code></div></figcaption>'
     ).format(
-        DIM=DIM, CODE=_CODE, player=player_html(video, source), cost=cost, got=got_text(video.facts),
+        DIM=DIM, CODE=_CODE, player=player_html(video, source), cost=cost, got=result_text(video.facts),
         off=Html('<div style="{}">Differs from the request: {}</div>').format(_BAD, off) if off else "",
         remark=Html('<div style="{}">{}</div>').format(DIM, remark) if remark else "",
         download=download_html(video, source), task=video.task,
