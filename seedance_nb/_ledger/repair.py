@@ -21,9 +21,9 @@ from seedance_nb._ledger.database import (
     known_columns,
     logs,
     migrate,
-    require_ledger,
     read_only,
     real_path,
+    require_ledger,
     sync_folder,
 )
 from seedance_nb._ledger.journal import Entry

@@ -321,7 +321,7 @@ def _ledger_error(path: Path, error: Exception) -> LedgerError:
         return LedgerError(head, file=str(path))
     return LedgerError(
         f"{head} Nothing is sent without it. The file and its journal, which also has every task, are unchanged; "
-        "sd.tasks() shows what can be read",
+        "sd.tasks() shows what can be read.",
         file=str(path),
         next_step="run sd.repair_ledger(): it moves the damaged file aside and rebuilds the ledger from both files",
     )

@@ -148,7 +148,7 @@ def test_news_that_only_the_journal_could_take_is_in_the_ledger_at_the_next_star
     row, _ = ledger.claim(approved("x"), base_url=BASE, simulated=False)
     ledger.close()
     ledger.path.rename(tmp_path / "taken away")
-    with pytest.raises(sd.LedgerError, match="is in its journal"):
+    with pytest.raises(sd.LedgerError, match="is saved in its journal"):
         ledger.update(row.seq, state=State.QUEUED, task_id="task_9")
     assert ledger.rows()[0].task_id == "task_9"
     assert ledger.trouble

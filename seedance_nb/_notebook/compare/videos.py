@@ -11,8 +11,8 @@ from seedance_nb._task.video import (
     badge,
     differences,
     download_html,
-    result_text,
     player_html,
+    result_text,
     source_of,
     video_text,
 )
