@@ -207,7 +207,7 @@ def _file(source: str) -> Path | None:
             if parts.netloc not in ("", "localhost"):
                 return None
             source = url2pathname(parts.path)
-        if source.startswith(("//", "\\\\")):  # another machine, which would be asked for it
+        if source.startswith(("//", "\\\\")):  # a path on another machine
             return None
         path = Path(source).expanduser()
         return path if path.is_file() else None

@@ -5,26 +5,13 @@ from typing import Literal
 Kind = Literal["image", "video", "audio"]
 
 _STARTS: tuple[tuple[bytes, Kind, str], ...] = (
-    (b"\xff\xd8\xff", "image", "jpeg"),
-    (b"\x89PNG\r\n\x1a\n", "image", "png"),
-    (b"GIF87a", "image", "gif"),
-    (b"GIF89a", "image", "gif"),
-    (b"II*\x00", "image", "tiff"),
-    (b"MM\x00*", "image", "tiff"),
-    (b"II+\x00", "image", "tiff"),
-    (b"MM\x00+", "image", "tiff"),
-    (b"8BPS", "image", "psd"),
-    (b"\x00\x00\x01\x00", "image", "ico"),
-    (b"\xff\x0a", "image", "jxl"),
-    (b"\x00\x00\x00\x0cJXL ", "image", "jxl"),
-    (b"\x00\x00\x00\x0cjP  ", "image", "jp2"),
-    (b"fLaC", "audio", "flac"),
-    (b"ID3", "audio", "mp3"),
-    (b"#!AMR", "audio", "amr"),
-    (b"FLV\x01", "video", "flv"),
-    (b"0&\xb2u\x8ef\xcf\x11", "video", "wmv"),
-    (b"\x00\x00\x01\xba", "video", "mpeg"),
-)
+    (b"\xff\xd8\xff", "image", "jpeg"), (b"\x89PNG\r\n\x1a\n", "image", "png"), (b"GIF87a", "image", "gif"),
+    (b"GIF89a", "image", "gif"), (b"II*\x00", "image", "tiff"), (b"MM\x00*", "image", "tiff"), (b"II+\x00", "image", "tiff"),
+    (b"MM\x00+", "image", "tiff"), (b"8BPS", "image", "psd"), (b"\x00\x00\x01\x00", "image", "ico"), (b"\xff\x0a", "image", "jxl"),
+    (b"\x00\x00\x00\x0cJXL ", "image", "jxl"), (b"\x00\x00\x00\x0cjP  ", "image", "jp2"), (b"fLaC", "audio", "flac"),
+    (b"ID3", "audio", "mp3"), (b"#!AMR", "audio", "amr"), (b"FLV\x01", "video", "flv"),
+    (b"0&\xb2u\x8ef\xcf\x11", "video", "wmv"), (b"\x00\x00\x01\xba", "video", "mpeg"),
+)  # fmt: skip
 _RIFF: dict[bytes, tuple[Kind, str]] = {
     b"WEBP": ("image", "webp"), b"WAVE": ("audio", "wav"), b"AVI ": ("video", "avi"),
 }  # fmt: skip

@@ -315,7 +315,7 @@ def wrap(text: str, size: int, room: float) -> list[str]:
     lines, used = [""], 0.0
     for word in _WORDS.findall(text):
         for part in [word] if width(word, size) <= room else word:
-            end = lines[-1][-2:]  # spaces and marks are as wide as in the font of what stands before them
+            end = lines[-1][-2:]  # spaces and marks take the font of the characters before them
             across = width(end + part, size) - width(end, size)
             if used and part.strip() and used + across > room:
                 lines.append("")

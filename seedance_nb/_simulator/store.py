@@ -6,7 +6,7 @@ import sqlite3
 import time
 from collections.abc import Iterator
 from contextlib import closing, contextmanager
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
@@ -56,16 +56,14 @@ class Store:
             for (old,) in db.execute("DELETE FROM tasks WHERE created < ? RETURNING id", expired).fetchall():
                 self.output(old).unlink(missing_ok=True)
                 self.last_frame(old).unlink(missing_ok=True)
-            values = (task.id, task.spec, json.dumps(task.body), task.created, task.fault)
-            db.execute("INSERT INTO tasks (id, spec, body, created, fault) VALUES (?, ?, ?, ?, ?)", values)
+            values = asdict(task) | {"body": json.dumps(task.body)}
+            db.execute("INSERT INTO tasks VALUES (:id, :spec, :body, :created, :fault)", values)
 
     def get(self, task_id: str) -> Simulated | None:
         """The task with this id, None if there is none. *reads files*."""
         with self._db() as db:
-            found = db.execute("SELECT id, spec, body, created, fault FROM tasks WHERE id = ?", (task_id,)).fetchone()
-        if not found:
-            return None
-        return Simulated(id=found[0], spec=found[1], body=json.loads(found[2]), created=found[3], fault=found[4])
+            found = db.execute("SELECT * FROM tasks WHERE id = ?", (task_id,)).fetchone()
+        return Simulated(**dict(found) | {"body": json.loads(found["body"])}) if found else None
 
     def fail(self, task_id: str, fault: str) -> None:
         """Saves why a task failed. *writes files*."""
@@ -75,14 +73,13 @@ class Store:
     def add_asset(self, asset: Asset) -> None:
         """Saves an asset. *writes files*."""
         with self._db() as db:
-            values = (asset.id, asset.name, asset.kind, asset.url, asset.created)
-            db.execute("INSERT INTO assets (id, name, kind, url, created) VALUES (?, ?, ?, ?, ?)", values)
+            db.execute("INSERT INTO assets VALUES (:id, :name, :kind, :url, :created)", asdict(asset))
 
     def asset(self, asset_id: str) -> Asset | None:
         """The asset with this id, None if there is none. *reads files*."""
         with self._db() as db:
-            found = db.execute("SELECT id, name, kind, url, created FROM assets WHERE id = ?", (asset_id,)).fetchone()
-        return Asset(id=found[0], name=found[1], kind=found[2], url=found[3], created=found[4]) if found else None
+            found = db.execute("SELECT * FROM assets WHERE id = ?", (asset_id,)).fetchone()
+        return Asset(**found) if found else None
 
     def save_upload(self, name: str, content: bytes) -> None:
         """Saves an uploaded file. *writes files*."""
@@ -105,6 +102,7 @@ class Store:
     def _db(self) -> Iterator[sqlite3.Connection]:
         (self.folder / "outputs").mkdir(mode=0o700, parents=True, exist_ok=True)
         with closing(sqlite3.connect(self.folder / "tasks.sqlite3", timeout=10)) as db, db:
+            db.row_factory = sqlite3.Row
             db.execute("""CREATE TABLE IF NOT EXISTS tasks (id TEXT PRIMARY KEY, spec TEXT NOT NULL,
                 body TEXT NOT NULL, created REAL NOT NULL, fault TEXT NOT NULL)""")
             db.execute("""CREATE TABLE IF NOT EXISTS assets (id TEXT PRIMARY KEY, name TEXT NOT NULL,

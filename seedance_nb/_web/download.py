@@ -46,10 +46,6 @@ class DownloadError(Exception):
         self.kind: Kind = kind
 
 
-def _free(folder: Path) -> int:
-    return shutil.disk_usage(folder).free
-
-
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Bounds:
     """The limits of one download: `total_s` seconds, `most` bytes, and at least `least_rate` bytes per second over `over_s`.
@@ -62,7 +58,7 @@ class Bounds:
     least_rate: int = 10_000
     over_s: float = 30
     clock: Callable[[], float] = time.monotonic
-    free: Callable[[Path], int] = _free
+    free: Callable[[Path], int] = lambda folder: shutil.disk_usage(folder).free
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -161,8 +157,7 @@ async def _write(response: httpx.Response, file: BinaryIO, end: int, bounds: Bou
             file.write(chunk)
         end += len(chunk)
         received += len(chunk)
-        if end > bounds.most:
-            raise DownloadError("final", f"it is larger than {_megabytes(bounds.most)}")
+        _check_size(end, bounds)
         if (now := bounds.clock()) - since >= bounds.over_s:
             if received < bounds.least_rate * (now - since):
                 raise DownloadError("broken", f"it arrived at less than {bounds.least_rate:,} bytes per second")
@@ -173,12 +168,16 @@ async def _write(response: httpx.Response, file: BinaryIO, end: int, bounds: Bou
 def _must_fit(part: Path, size: int | None, begin: int, bounds: Bounds) -> None:
     if size is None:
         return
-    if size > bounds.most:
-        raise DownloadError("final", f"it is larger than {_megabytes(bounds.most)}")
+    _check_size(size, bounds)
     with _disk():
         free = bounds.free(part.parent)
     if free < 2 * (size - begin):
         raise DownloadError("disk", f"it is {_megabytes(size)}, and only {_megabytes(free)} are free in {part.parent}")
+
+
+def _check_size(size: int, bounds: Bounds) -> None:
+    if size > bounds.most:
+        raise DownloadError("final", f"it is larger than {_megabytes(bounds.most)}")
 
 
 def _megabytes(size: int) -> str:

@@ -1,4 +1,4 @@
-"""No address that an answer names leads inside: not for a result, an upload or a picture, and by no redirect or second look-up."""
+"""No URL in a response leads to a private network: not for a result, an upload or an image, by no redirect or second lookup."""
 
 import asyncio
 import json
@@ -121,7 +121,7 @@ def test_an_upload_is_not_sent_on(server: MediaServer, inside: MediaServer, tmp_
     assert inside.connections == 0
 
 
-def test_a_name_that_means_another_address_the_second_time_is_asked_once(
+def test_a_host_that_resolves_to_another_address_the_second_time_is_resolved_once(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     asked, reached = [], []
@@ -181,7 +181,7 @@ def test_a_real_providers_own_name_must_be_public_too(inside: MediaServer, tmp_p
     assert inside.connections == 0
 
 
-def test_a_task_whose_result_is_said_to_lie_inside_says_so(
+def test_a_task_whose_result_has_a_private_url_says_so(
     server: MediaServer, inside: MediaServer, tmp_path: Path
 ) -> None:
     job = errand(server, tmp_path, f"https://127.0.0.1:{inside.port}/secret")
@@ -207,7 +207,7 @@ HOSTILE = ["../../account/balance?", "../..", "a/b", "a?x=1", "a#b", "a&task_id=
 
 
 @pytest.mark.parametrize("name", HOSTILE, ids=range(len(HOSTILE)))
-def test_no_id_changes_the_path_that_is_asked_for(name: str, provider: Provider, tmp_path: Path) -> None:
+def test_no_id_changes_the_requested_path(name: str, provider: Provider, tmp_path: Path) -> None:
     provider.on_create = [(200, {"code": 200, "message": "success", "data": {"task_id": name}})]
     session = sd.Session(api_key="a-key-for-the-test", base_url=provider.url, ledger=tmp_path / "l.sqlite3")
     with pytest.raises(sd.UnknownOutcome):

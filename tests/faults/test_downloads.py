@@ -1,4 +1,4 @@
-"""No wrong or short file ever has a final name, whatever a file server does; what can be recovered is, to the last byte."""
+"""No wrong or incomplete file ever gets a final name, whatever a file server does; what can be recovered is, to the last byte."""
 
 import errno
 import hashlib
@@ -140,7 +140,7 @@ def test_a_player_takes_a_file_that_was_cut_between_two_pieces(tmp_path: Path) -
         assert 0 < sum(1 for _ in container.decode(video=0)) < 96
 
 
-def test_a_video_that_really_is_short_is_kept_and_says_so(server: MediaServer, tmp_path: Path) -> None:
+def test_a_video_that_really_is_short_is_saved_with_a_remark(server: MediaServer, tmp_path: Path) -> None:
     short = media.video(frames=24)
     job = errand(server, tmp_path, server.put("/v.mp4", short))
     row = job.fetch()
@@ -150,7 +150,7 @@ def test_a_video_that_really_is_short_is_kept_and_says_so(server: MediaServer, t
     assert "it is 1 s long instead of the requested 4 s" in shown
 
 
-def test_a_video_whose_end_nobody_names_is_kept_and_says_so(server: MediaServer, tmp_path: Path) -> None:
+def test_a_video_without_a_marked_end_is_saved_with_a_remark(server: MediaServer, tmp_path: Path) -> None:
     server.cut = ends(IN_PIECES)[-3]
     job = errand(server, tmp_path, server.put("/v.mp4", IN_PIECES, ms.endless_end))
     row = job.fetch()
@@ -158,7 +158,7 @@ def test_a_video_whose_end_nobody_names_is_kept_and_says_so(server: MediaServer,
     assert "so the end may be missing" in video_html(video_of(row, "A model", {}), "v.mp4")
 
 
-def test_a_video_that_is_as_long_as_asked_is_fetched_once(server: MediaServer, tmp_path: Path) -> None:
+def test_a_video_of_the_requested_duration_is_downloaded_once(server: MediaServer, tmp_path: Path) -> None:
     row = errand(server, tmp_path, server.put("/v.mp4", IN_PIECES_WITHOUT_END)).fetch()
     assert Path(row.file).read_bytes() == IN_PIECES_WITHOUT_END
     assert len(server.asked) == 1
@@ -178,7 +178,7 @@ def test_a_naive_client_leaves_short_and_wrong_files(server: MediaServer, tmp_pa
     assert len(wrong) >= 20
 
 
-def test_what_broke_off_is_gone_on_with_where_it_ended(server: MediaServer, tmp_path: Path) -> None:
+def test_an_interrupted_download_resumes_where_it_ended(server: MediaServer, tmp_path: Path) -> None:
     server.cut = 100_000
     job = errand(server, tmp_path, server.put("/v.mp4", VIDEO, ms.half, ms.whole))
     job.fetch()
@@ -230,7 +230,7 @@ def test_an_address_that_works_again_is_no_longer_called_dead(server: MediaServe
     assert job.fetch().dead is None
 
 
-def test_a_file_that_is_gone_is_told_and_fetched_again(server: MediaServer, tmp_path: Path) -> None:
+def test_a_missing_file_is_reported_and_downloaded_again(server: MediaServer, tmp_path: Path) -> None:
     job = errand(server, tmp_path, server.put("/v.mp4", VIDEO))
     assert "not downloaded yet; sd.task('crun:task_1').wait() downloads it" in repr(Tasks([job.now], [""], "here"))
     row = job.fetch()
@@ -308,7 +308,7 @@ def done_task(server: MediaServer, tmp_path: Path, *steps: Step) -> sd.Session:
 
 
 @pytest.mark.skipif(sys.platform == "win32", reason="there are no such limits")
-def test_a_file_system_that_takes_no_more_is_told_by_its_own_error(server: MediaServer, tmp_path: Path) -> None:
+def test_a_full_file_system_is_reported_by_its_own_error(server: MediaServer, tmp_path: Path) -> None:
     session = done_task(server, tmp_path)
     script = (
         "import resource\nresource.setrlimit(resource.RLIMIT_FSIZE, (200_000, 200_000))\n"
@@ -322,7 +322,7 @@ def test_a_file_system_that_takes_no_more_is_told_by_its_own_error(server: Media
 
 @pytest.mark.skipif(sys.platform == "win32", reason="ends its child with a signal")
 @pytest.mark.parametrize("ending", ["SIGKILL", "SIGINT"])
-def test_a_kernel_that_ended_in_the_middle_is_gone_on_after(ending: str, server: MediaServer, tmp_path: Path) -> None:
+def test_a_download_resumes_after_its_kernel_was_ended(ending: str, server: MediaServer, tmp_path: Path) -> None:
     server.cut = 200_000
     session = done_task(server, tmp_path, ms.hang, ms.whole)
     begun = child("session.task('crun:task_1').wait()", server)
@@ -350,7 +350,7 @@ PICTURE = media.picture(64, 48)
 SOUND = media.wav(1)
 
 
-def test_everything_that_came_is_kept_under_names_of_our_own(server: MediaServer, tmp_path: Path) -> None:
+def test_every_result_is_saved_under_a_name_of_our_own(server: MediaServer, tmp_path: Path) -> None:
     second = media.longer(media.video(frames=12), 1000)
     urls = [
         server.put("/a", PICTURE),
@@ -409,7 +409,9 @@ BESIDE: dict[str, tuple[bytes, list[Step], str]] = {
 
 
 @pytest.mark.parametrize("name", BESIDE)
-def test_what_fails_beside_the_video_is_told_and_never_loses_it(name: str, server: MediaServer, tmp_path: Path) -> None:
+def test_a_failed_additional_result_is_reported_and_never_loses_the_video(
+    name: str, server: MediaServer, tmp_path: Path
+) -> None:
     data, steps, why = BESIDE[name]
     job = errand(server, tmp_path, server.put("/v.mp4", VIDEO), server.put("/beside.png", data, *steps))
     row = job.fetch()
@@ -423,7 +425,7 @@ def test_what_fails_beside_the_video_is_told_and_never_loses_it(name: str, serve
     assert (len(server.asked) == asked) is one.dead  # what is gone for good is not asked for at every look
 
 
-def test_results_without_a_video_are_kept_and_told(server: MediaServer, tmp_path: Path) -> None:
+def test_results_without_a_video_are_saved_and_reported(server: MediaServer, tmp_path: Path) -> None:
     job = errand(server, tmp_path, server.put("/a.png", PICTURE))
     with pytest.raises(sd.MediaError, match="the results contain no video"):
         job.fetch()

@@ -1,4 +1,4 @@
-"""Files that are damaged, vast or not what they say are looked into without harm: the kernel lives, and the file stays as it was."""
+"""Damaged, huge or mislabelled files are read without harm: the kernel survives and the file does not change."""
 
 import asyncio
 import json
@@ -122,7 +122,7 @@ def told(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Callable[[], dict[s
     return lambda: {path.stem: json.loads(path.read_text()) for path in tmp_path.glob("seedance_nb.*.json")}
 
 
-def test_no_child_that_reads_foreign_bytes_is_told_a_key(
+def test_no_child_that_reads_foreign_bytes_gets_a_key(
     told: Callable[[], dict[str, dict[str, str]]], tmp_path: Path
 ) -> None:
     made, shown, sound = tmp_path / "v.mp4", tmp_path / "a.png", tmp_path / "a.wav"
@@ -144,7 +144,7 @@ def test_no_child_that_reads_foreign_bytes_is_told_a_key(
         assert "ak_canary" not in environment.values(), name
 
 
-def test_a_child_left_as_it_comes_is_told_every_key(
+def test_a_child_with_the_default_environment_gets_every_key(
     told: Callable[[], dict[str, dict[str, str]]], tmp_path: Path
 ) -> None:
     (tmp_path / "v.mp4").write_bytes(media.video(frames=2))

@@ -1,4 +1,4 @@
-"""What lies in the folder of the videos is not trusted: links, folders, leftovers and edited files are told apart from our own."""
+"""Files in the output folder are not trusted: links, folders, leftovers and edited files are distinguished from our own."""
 
 import errno
 import hashlib
@@ -66,7 +66,7 @@ def test_a_whole_leftover_of_another_file_never_becomes_the_video(
     assert Path(job.fetch().file).read_bytes() == VIDEO
 
 
-def test_a_whole_leftover_is_kept_where_its_address_is_dead_by_now(server: MediaServer, tmp_path: Path) -> None:
+def test_a_complete_part_file_is_saved_even_if_its_url_has_expired(server: MediaServer, tmp_path: Path) -> None:
     job = errand(server, tmp_path, url := server.put("/v.mp4", VIDEO, ms.status(410)))
     leave(job, url, VIDEO)
     assert Path(job.fetch().file).read_bytes() == VIDEO
@@ -152,7 +152,7 @@ def test_a_poster_that_cannot_be_written_is_an_error_of_the_file_system(tmp_path
 
 
 @pytest.mark.parametrize("how", ["garbage", "link", "nothing"])
-def test_a_last_frame_that_is_not_what_was_kept_is_fetched_again(how: str, server: MediaServer, tmp_path: Path) -> None:
+def test_a_changed_last_frame_is_downloaded_again(how: str, server: MediaServer, tmp_path: Path) -> None:
     urls = [server.put("/v.mp4", VIDEO), server.put("/f.png", PICTURE)]
     job = errand(server, tmp_path, *urls, fields=LAST_FRAME)
     (one,) = read_extras(job.fetch().beside)
@@ -191,7 +191,7 @@ def test_a_list_of_tasks_is_shown_whatever_the_ledger_says_of_a_file(server: Med
         assert Path(row.file).name in repr(Tasks([replace(row, facts=facts)], [""], "here"))
 
 
-def test_an_edited_video_is_put_aside_and_that_is_said(server: MediaServer, tmp_path: Path) -> None:
+def test_an_edited_video_is_renamed_and_the_new_name_is_reported(server: MediaServer, tmp_path: Path) -> None:
     job = errand(server, tmp_path, server.put("/v.mp4", VIDEO))
     file = Path(job.fetch().file)
     for number in (1, 2):
@@ -218,7 +218,7 @@ NAMES: dict[str, tuple[list[str], list[str]]] = {
 
 
 @pytest.mark.parametrize("name", NAMES)
-def test_results_that_changed_places_in_a_fresh_answer_are_all_kept(
+def test_results_that_swapped_positions_in_a_new_response_are_all_saved(
     name: str, server: MediaServer, tmp_path: Path
 ) -> None:
     first, fresh = NAMES[name]

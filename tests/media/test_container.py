@@ -1,4 +1,4 @@
-"""What a container says of its streams is enough where no decoder here knows their codecs."""
+"""The facts of a container are read even without a decoder for its codecs."""
 
 from pathlib import Path
 
@@ -17,7 +17,7 @@ def foreign(data: bytes, entry: bytes) -> bytes:
     return data[:at] + b"zzzz" + data[at + 4 : described] + b"free" + data[described + 4 :]
 
 
-def test_a_video_whose_sound_has_no_decoder_here_is_shown_and_says_so(tmp_path: Path) -> None:
+def test_a_video_whose_audio_has_no_decoder_is_shown_and_its_codec_is_reported_as_unknown(tmp_path: Path) -> None:
     file = tmp_path / "v.mp4"
     file.write_bytes(foreign(media.video(sound=True), b"mp4a"))
     with av.open(str(file)) as container:

@@ -1,4 +1,4 @@
-"""The facts of a file as the ledger saves them: rows of every version are read, and the text of an MP4 stays what it was."""
+"""Facts in the ledger: rows of every version can be read, and the text for an MP4 does not change."""
 
 import json
 

@@ -1,4 +1,4 @@
-"""One walk over the boxes of a file serves whole files, bytes, and files of which only parts are known; it always ends."""
+"""Boxes are read from whole files, from bytes and from partial files, and the walk always ends."""
 
 import struct
 from pathlib import Path

@@ -1,4 +1,4 @@
-"""Only a few bytes of a public file are read, no address leads inside, and no server can hold the asker up."""
+"""Only a few bytes of a public file are downloaded, no URL leads to a private network, and no server can delay the check."""
 
 import asyncio
 import random
@@ -137,7 +137,7 @@ def test_an_index_longer_than_one_slice_is_fetched_whole(web: Shelf, tmp_path: P
 
 
 @pytest.mark.parametrize("how", ["ranges", "short"])
-def test_sound_is_told_from_its_front(how: str, web: Shelf, tmp_path: Path) -> None:
+def test_audio_is_recognised_by_its_beginning(how: str, web: Shelf, tmp_path: Path) -> None:
     web.put("/wav", media.wav(20, 44_100), how)
     got, facts = taken(web, "/wav", tmp_path / "a", "audio")
     assert facts
@@ -197,7 +197,7 @@ def test_an_answer_without_end_is_left(web: Shelf, tmp_path: Path) -> None:
     assert "cannot send parts" in why
 
 
-def test_a_file_said_to_have_ten_terabytes_is_not_made_so_long(web: Shelf, tmp_path: Path) -> None:
+def test_a_file_of_ten_terabytes_by_its_server_is_not_written_that_long(web: Shelf, tmp_path: Path) -> None:
     url = web.put(
         "/huge", media.box(b"ftyp", b"isom" + bytes(4)) + struct.pack(">IIQ", 1, 0x6D646174, 9 * 10**12), "huge"
     )
@@ -282,14 +282,14 @@ def test_no_bytes_upset_the_search_for_the_next_ones() -> None:
         assert need is None or not file.read(need[0], 1)
 
 
-def test_an_empty_file_is_told(web: Shelf, tmp_path: Path) -> None:
+def test_an_empty_file_is_reported(web: Shelf, tmp_path: Path) -> None:
     assert fetch(web.put("/empty", b""), tmp_path / "a", origin=web.origin) == (
         None,
         "it is empty, or its server cannot send parts of files",
     )
 
 
-def test_a_server_that_is_not_there_is_told(tmp_path: Path) -> None:
+def test_a_missing_server_is_reported(tmp_path: Path) -> None:
     with socket.socket() as closed:
         closed.bind(("127.0.0.1", 0))
         origin = f"http://127.0.0.1:{closed.getsockname()[1]}"
@@ -418,7 +418,7 @@ def at(address: str) -> Callable[[str, int], Awaitable[list[str]]]:
 
 
 @pytest.mark.skipif(not shutil.which("openssl"), reason="makes a certificate with openssl")
-def test_a_certificate_is_held_against_the_name_and_not_the_address(
+def test_a_certificate_is_checked_for_the_host_name_and_not_the_ip_address(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     key, cert = tmp_path / "key.pem", tmp_path / "cert.pem"

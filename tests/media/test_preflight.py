@@ -1,4 +1,4 @@
-"""Every file of a request is looked at before it is sent: it fits, breaks a rule, or was not checked and why."""
+"""Every file in a request is checked before it is sent: it is ok, fails a rule, or was not checked and why."""
 
 import asyncio
 import json
@@ -46,7 +46,7 @@ def outcomes(report: Report, path: str) -> dict[str, str]:
     return {finding.rule: finding.outcome for finding in report.findings if finding.path == path}
 
 
-def test_files_that_fit_are_said_to_fit_every_rule(crun: Spec, web: Shelf) -> None:
+def test_good_files_are_reported_as_ok_for_every_rule(crun: Spec, web: Shelf) -> None:
     report = look(
         crun,
         web,
@@ -87,7 +87,7 @@ def test_videos_that_fit_alone_can_be_too_long_together(crun: Spec, web: Shelf) 
     assert problem.quote == "total reference video duration must not exceed 15 seconds"
 
 
-def test_a_file_in_two_places_is_fetched_once_and_told_in_both(crun: Spec, web: Shelf) -> None:
+def test_a_file_in_two_entries_is_downloaded_once_and_reported_for_both(crun: Spec, web: Shelf) -> None:
     web.asked.clear()
     report = look(crun, web, reference_images=["small.png", "small.png"])
     assert len(web.asked) == 1
@@ -112,7 +112,7 @@ UNCHECKED = {
 
 
 @pytest.mark.parametrize("address", UNCHECKED, ids=lambda address: address[:30].replace("\0", "0"))
-def test_what_cannot_be_looked_at_is_unchecked_with_the_reason(address: str, crun: Spec, web: Shelf) -> None:
+def test_what_cannot_be_read_is_unchecked_with_the_reason(address: str, crun: Spec, web: Shelf) -> None:
     report = look(crun, web, reference_images=[address])
     (finding,) = [finding for finding in report.findings if finding.rule == ""]
     assert (finding.outcome, finding.message) == ("unchecked", UNCHECKED[address])
@@ -135,7 +135,7 @@ def test_an_unreadable_video_leaves_the_total_open(crun: Spec, web: Shelf) -> No
 
 
 @pytest.mark.parametrize("given", ["text", "url", "path", "relative", "home"])
-def test_a_local_file_is_judged_in_place_and_said_to_be_local(given: str, crun: Spec, tmp_path: Path) -> None:
+def test_a_local_file_is_checked_in_place_and_reported_as_local(given: str, crun: Spec, tmp_path: Path) -> None:
     home = tmp_path / "home"
     home.mkdir()
     path = (home if given == "home" else tmp_path) / "a picture.png"
@@ -167,12 +167,12 @@ def test_a_slow_server_costs_no_more_than_the_time_and_leaves_the_others_their_a
     assert len(report.problems) == 2
 
 
-def test_when_no_time_is_left_that_is_said(crun: Spec, web: Shelf) -> None:
+def test_when_no_time_is_left_the_report_says_so(crun: Spec, web: Shelf) -> None:
     report = look(crun, web, 0.0, reference_images=["good.png"])
     assert report.unchecked[0].message == "there was no time left to check it (0 s for all files)"
 
 
-def test_no_more_than_four_files_are_looked_at_at_once(crun: Spec, web: Shelf, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_no_more_than_four_files_are_checked_at_once(crun: Spec, web: Shelf, monkeypatch: pytest.MonkeyPatch) -> None:
     running, most = [0], [0]
 
     def counted(*given: Any) -> Any:
@@ -191,7 +191,7 @@ def test_no_more_than_four_files_are_looked_at_at_once(crun: Spec, web: Shelf, m
     assert 1 < most[0] <= 4
 
 
-def test_nothing_is_kept_on_disk(crun: Spec, web: Shelf, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_nothing_stays_on_disk(crun: Spec, web: Shelf, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     (tmp_path / "temporary").mkdir()
     monkeypatch.setattr(tempfile, "tempdir", str(tmp_path / "temporary"))
     assert look(crun, web, reference_images=["good.png"]).problems == ()
@@ -259,7 +259,7 @@ DOCUMENT = {
 }
 
 
-def test_media_are_found_wherever_they_stand_and_limits_from_elsewhere_warn(web: Shelf) -> None:
+def test_media_are_found_anywhere_in_a_body_and_limits_from_other_sources_warn(web: Shelf) -> None:
     body = {
         "metadata": {"first_frame": f"{web.origin}/odd.jpg", "clip": f"{web.origin}/good.mp4"},
         "content": [{"url": f"{web.origin}/good.png"}, {"url": f"{web.origin}/small.png"}, {}, 7],

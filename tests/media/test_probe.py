@@ -1,4 +1,4 @@
-"""What a file holds is read by a child process, from its header alone."""
+"""A child process reads the facts of a file from its header alone."""
 
 import json
 import os
@@ -40,7 +40,7 @@ PICTURES = {
 
 
 @pytest.mark.parametrize("form", PICTURES)
-def test_a_picture_is_told_by_its_header(form: str, tmp_path: Path) -> None:
+def test_an_image_is_recognised_by_its_header(form: str, tmp_path: Path) -> None:
     size = len(PICTURES[form])
     assert facts(tmp_path, PICTURES[form]) == MediaFacts(kind="image", format=form, size=size, width=640, height=480)
 
@@ -56,7 +56,7 @@ def test_the_picture_of_an_heic_is_its_largest_and_may_be_turned(tmp_path: Path)
     assert (found.width, found.height, found.turned) == (4032, 3024, True)
 
 
-def test_a_photo_that_a_camera_notes_as_turned_is_told_so(tmp_path: Path) -> None:
+def test_a_photo_with_a_rotated_orientation_is_reported_as_turned(tmp_path: Path) -> None:
     exif = Image.Exif()
     exif[0x0112] = 6
     assert facts(tmp_path, media.picture(640, 480, "JPEG", exif=exif)).turned
@@ -85,13 +85,13 @@ def test_a_note_in_a_picture_that_unfolds_without_end_is_not_unfolded(tmp_path: 
 
 
 @pytest.mark.parametrize(("form", "name"), [("mp4", "mp4"), ("mov", "mov")])
-def test_a_video_is_told_by_its_index(form: str, name: str, tmp_path: Path) -> None:
+def test_a_video_is_recognised_by_its_index(form: str, name: str, tmp_path: Path) -> None:
     found = facts(tmp_path, media.video(320, 240, fps=25, frames=50, form=form))
     assert (found.kind, found.format, found.width, found.height) == ("video", name, 320, 240)
     assert (found.seconds, found.fps, found.audio, found.turned) == (2.0, 25.0, "", False)
 
 
-def test_a_frame_rate_of_television_is_kept_as_it_is(tmp_path: Path) -> None:
+def test_a_frame_rate_of_television_is_not_rounded(tmp_path: Path) -> None:
     assert facts(tmp_path, media.video(fps="24000/1001")).fps == 23.976
 
 
@@ -99,7 +99,7 @@ def test_the_sound_of_a_video_is_named(tmp_path: Path) -> None:
     assert facts(tmp_path, media.video(sound=True)).audio == "aac"
 
 
-def test_a_video_from_a_phone_held_upright_is_told_as_turned(tmp_path: Path) -> None:
+def test_an_upright_video_from_a_phone_is_reported_as_turned(tmp_path: Path) -> None:
     assert facts(tmp_path, media.turned(media.video())).turned
 
 
@@ -170,7 +170,7 @@ def test_what_is_no_media_is_called_what_it_is(name: str, tmp_path: Path) -> Non
     assert look(tmp_path, NO_MEDIA[name]) == (None, f"it is {name}, not an image, video or audio file")
 
 
-def test_an_empty_file_and_a_missing_one_are_told(tmp_path: Path) -> None:
+def test_an_empty_file_and_a_missing_one_are_reported(tmp_path: Path) -> None:
     assert look(tmp_path, b"") == (None, "it is empty")
     assert probe(tmp_path / "none", 1) == (None, "it cannot be opened (No such file or directory)")
 
@@ -201,7 +201,7 @@ def test_the_child_is_ended_when_its_time_is_up(tmp_path: Path) -> None:
 
 
 @pytest.mark.skipif(sys.platform == "win32", reason="no such limits there")
-def test_the_child_has_limits_and_is_told_no_key(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_the_child_has_limits_and_gets_no_key(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     spy = tmp_path / "seedance_nb" / "_media"
     spy.mkdir(parents=True)
     (spy.parent / "__init__.py").write_text("")

@@ -1,4 +1,4 @@
-"""Facts against limits: what fits, what breaks, and what nobody can tell from the document's words."""
+"""Facts checked against limits: ok, failed, or unchecked where the docs leave it open."""
 
 from dataclasses import replace
 from typing import Any
@@ -105,7 +105,7 @@ def test_megabytes_are_judged_only_where_both_meanings_agree(size: int, bounds: 
     assert one("megabytes", bounds, replace(VIDEO, size=size)).outcome == outcome
 
 
-def test_the_two_meanings_of_a_megabyte_are_both_told() -> None:
+def test_both_meanings_of_a_megabyte_are_reported() -> None:
     assert told("megabytes", {"to": 50}, replace(VIDEO, size=51_000_000)) == (
         "unchecked",
         "is 51 MB; that is 48.637 MB of 1,048,576 bytes each, and the docs do not say which they mean",
@@ -128,7 +128,7 @@ def test_a_tenth_of_a_second_beyond_is_too_near_to_tell(seconds: float, outcome:
     assert one("seconds", {"from": 2, "to": 15}, replace(VIDEO, seconds=seconds)).outcome == outcome
 
 
-def test_too_near_is_said_in_words() -> None:
+def test_too_close_to_tell_is_reported_in_words() -> None:
     assert told("seconds", {"to": 15}, replace(VIDEO, seconds=15.04)) == (
         "unchecked",
         "lasts 15.04 s, too close to the limit to be sure: the provider may measure it differently",
@@ -146,7 +146,7 @@ def test_too_near_is_said_in_words() -> None:
         ("fps", {"fps": None}, "its frame rate could not be read"),
     ],
 )
-def test_what_is_not_known_is_unchecked_and_says_so(rule: str, change: dict[str, Any], message: str) -> None:
+def test_an_unknown_property_is_unchecked_with_the_reason(rule: str, change: dict[str, Any], message: str) -> None:
     assert told(rule, {"from": 1}, replace(VIDEO, **change)) == ("unchecked", message)
 
 
@@ -170,7 +170,7 @@ def test_a_turned_picture_is_judged_only_where_both_ways_agree() -> None:
     assert one("pixels", {"from": 500_000}, tall).outcome == "fits"
 
 
-def test_a_video_among_pictures_is_told_once_and_its_picture_is_not_measured(crun: Spec) -> None:
+def test_a_video_among_images_is_reported_once_and_its_frames_are_not_measured(crun: Spec) -> None:
     found = judge("/a", table(crun, "image"), replace(VIDEO, width=1, height=1))
     assert [(finding.rule, finding.outcome) for finding in found] == [("formats", "breaks"), ("megabytes", "fits")]
 
@@ -185,7 +185,7 @@ def test_names_of_formats_are_compared_as_people_write_them() -> None:
     assert one("formats", {"any": ["JPG", "png"]}, replace(PICTURE, format="jpeg")).outcome == "fits"
 
 
-def test_a_limit_known_from_elsewhere_warns_and_says_from_where() -> None:
+def test_a_limit_from_another_source_warns_and_names_the_source() -> None:
     rules = {"kind": "image", "width": {"from": 300, "quote": "300 px"}}
     (found,) = judge("/a", rules, replace(PICTURE, width=200), warns=True, source="the maker's page")
     assert found.problem
@@ -219,6 +219,6 @@ def test_an_unknown_length_leaves_the_sum_open_unless_the_others_are_too_long_al
     assert judge_total("/v", TOTAL, [replace(VIDEO, seconds=9, estimated=True)])[0].outcome == "unchecked"
 
 
-def test_without_entries_or_without_the_rule_nothing_is_said() -> None:
+def test_without_entries_or_without_the_rule_there_is_no_finding() -> None:
     assert judge_total("/v", TOTAL, []) == ()
     assert judge_total("/v", {"kind": "video"}, [VIDEO]) == ()

@@ -1,4 +1,4 @@
-"""A child process takes what it is allowed, learns no key, says little, hears no Stop, and ends with whoever waits for it."""
+"""A child process keeps its limits, gets no key, returns little output, ignores a Stop, and ends with its parent."""
 
 import asyncio
 import json
@@ -73,7 +73,7 @@ def test_a_child_is_ended_when_its_time_is_up(lines: str, program: Program) -> N
     assert time.monotonic() - begun < 10
 
 
-def test_a_child_that_cannot_be_started_is_told(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_child_that_cannot_be_started_is_reported(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(sys, "executable", "/no/such/python")
     assert run("json", limits=LIMITS).fault == "could not be started (No such file or directory)"
     assert asyncio.run(run_async("json", limits=LIMITS)) == run("json", limits=LIMITS)

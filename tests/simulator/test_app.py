@@ -1,4 +1,4 @@
-"""The simulator answers in the documents' shapes, on loopback as in the process, and remembers its tasks."""
+"""The simulator responds in the shapes of the schemas, on loopback and in the process, and stores its tasks."""
 
 import json
 import socket
@@ -110,7 +110,7 @@ def test_every_documented_code_can_be_provoked(ask: Any, crun: sd.Spec, code: in
 
 
 @pytest.mark.parametrize("wish", ["100", "200", "999", "0", "foo", "1000000"])
-def test_a_wish_that_is_no_documented_code_is_told_so(ask: Any, crun: sd.Spec, wish: str) -> None:
+def test_an_undocumented_error_code_is_rejected(ask: Any, crun: sd.Spec, wish: str) -> None:
     status, answer = ask("POST", CREATE, crun.example, KEY | {"x-simulate": wish})
     assert (status, answer["code"]) == (422, 422)
     assert "429" in answer["errors"][0]
@@ -131,7 +131,7 @@ def test_an_option_that_makes_no_sense_is_refused(options: list[str], capsys: py
     assert options[1] in capsys.readouterr().err
 
 
-def test_a_busy_port_is_said_in_one_line(capsys: pytest.CaptureFixture[str]) -> None:
+def test_a_busy_port_is_reported_in_one_line(capsys: pytest.CaptureFixture[str]) -> None:
     with socket.socket() as busy:
         busy.bind(("127.0.0.1", 0))
         busy.listen()
@@ -139,7 +139,7 @@ def test_a_busy_port_is_said_in_one_line(capsys: pytest.CaptureFixture[str]) -> 
     assert "cannot be used" in capsys.readouterr().out
 
 
-def test_a_failed_task_can_be_asked_for(ask: Any, crun: sd.Spec, clock: Clock) -> None:
+def test_a_failed_task_can_be_requested(ask: Any, crun: sd.Spec, clock: Clock) -> None:
     _, answer = ask("POST", CREATE, crun.example, KEY | {"x-simulate": "fail"})
     clock.now += 60
     _, told = ask("GET", f"{STATUS}?task_id={answer['data']['task_id']}")
@@ -169,7 +169,7 @@ def test_every_problem_is_in_the_refusal(ask: Any, crun: sd.Spec) -> None:
     )
 
 
-def test_a_task_that_nobody_made_is_not_found(ask: Any) -> None:
+def test_an_unknown_task_is_not_found(ask: Any) -> None:
     assert ask("GET", f"{STATUS}?task_id=task_unknown")[0] == 404
     assert ask("GET", STATUS)[0] == 404
 
@@ -243,7 +243,7 @@ def test_a_task_is_taken_up_again_by_a_later_kernel() -> None:
 
 
 @pytest.mark.parametrize("name", ["crun/seedance-1.0-pro-t2v", MODEL])
-def test_a_last_frame_that_was_asked_for_is_kept_beside_the_video(name: str, tmp_path: Path) -> None:
+def test_a_requested_last_frame_is_saved_beside_the_video(name: str, tmp_path: Path) -> None:
     session = sd.Session(ledger=tmp_path / "l.sqlite3", outputs=tmp_path / "out", queue_s=0, run_s=0)
     fields: dict[str, Any] = {"prompt": "A fox", "duration": 4, "resolution": "480p"}
     if name == MODEL:

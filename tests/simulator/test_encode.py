@@ -1,4 +1,4 @@
-"""The simulator's picture: what was asked for, legible in every shape, whatever the words and references are."""
+"""The simulated video shows the request legibly in every format, for any prompt and references."""
 
 import math
 from collections.abc import Iterator
@@ -59,7 +59,7 @@ def one_palette(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(_picture, "seed", lambda _: bytes(8))
 
 
-def test_a_video_has_exactly_the_asked_size_seconds_and_rate(painted: Path) -> None:
+def test_a_video_has_exactly_the_requested_size_duration_and_frame_rate(painted: Path) -> None:
     with av.open(str(painted)) as video:
         stream = video.streams.video[0]
         assert (stream.width, stream.height, stream.average_rate) == (320, 180, Fraction(24))
@@ -78,7 +78,7 @@ def test_a_video_says_in_its_metadata_that_it_is_simulated_and_from_which_prompt
         assert video.metadata["description"] == "🦊 雪 ? " + "word " * 3000
 
 
-def test_no_sound_is_made_where_none_is_asked(tmp_path: Path) -> None:
+def test_no_audio_is_added_unless_requested(tmp_path: Path) -> None:
     render(job(tmp_path / "v.mp4", audio=False, seconds=1))
     with av.open(str(tmp_path / "v.mp4")) as video:
         assert not video.streams.audio

@@ -1,4 +1,4 @@
-"""A host is connected to by the addresses that were checked, one after the other, and by nothing else."""
+"""Connections are opened only to the IP addresses that were checked, one after the other."""
 
 import asyncio
 from collections.abc import Iterator
@@ -68,7 +68,7 @@ def test_httpx_makes_no_pool_of_its_own_that_would_connect_unchecked(
         httpx.AsyncClient(trust_env=False)  # the control
 
 
-def test_a_host_in_the_signs_of_its_country_is_looked_up_as_it_is_greeted() -> None:
+def test_an_international_host_name_is_resolved_in_the_form_that_is_sent_to_the_server() -> None:
     """Two ways to spell such a name in ASCII are in use, and they lead to two hosts."""
     asked = []
 

@@ -1,4 +1,4 @@
-"""Keys go where the package or a person says, never where only a document says."""
+"""A key is sent only to hosts from the package or the user, never to one that only a schema names."""
 
 import asyncio
 from pathlib import Path
