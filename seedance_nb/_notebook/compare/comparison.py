@@ -22,9 +22,13 @@ T = TypeVar("T")
 
 
 class Comparison:
-    """One prompt for several models. Making one sends nothing; showing one asks the providers' free estimate calls.
+    """One prompt for several models, created by `sd.compare`, which describes the parameters. Nothing is sent yet.
 
-    `candidates` has one entry per model, `ready` those whose request can be sent. `show` puts it into a cell.
+    `candidates` has one entry per model, `ready` those whose request can be sent, `total` their price. `show` displays it.
+
+    >>> comparison = sd.compare("A fox", ["crun/seedance-1.0-pro-t2v"], seconds=4, resolution="480p")
+    >>> [video.simulated for video in comparison.generate()]
+    [True]
     """
 
     __module__ = "seedance_nb"
