@@ -1,1 +1,1 @@
-"""Words everybody speaks: values, problems, errors, the secret, HTML, the log. It imports no other folder."""
+"""Shared basics: JSON values, problems, errors, keys, HTML and logging. It imports no other folder."""

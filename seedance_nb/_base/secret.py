@@ -1,6 +1,6 @@
-"""The object that keeps a key from being seen.
+"""API keys that are never shown, and masking of keys in texts.
 
-No function here fails while it holds a key in a variable: tracebacks can show variables.
+No function here raises while a key is in one of its variables, because tracebacks can show variables.
 """
 
 import base64
@@ -20,10 +20,10 @@ from seedance_nb._base.text import HIDDEN
 
 _SENDABLE = re.compile(r"[!-~]{1,512}")
 _SHORT = 8
-"""Keys of fewer characters are not masked in texts: they are words that stand there by themselves."""
+"""Shorter keys are not masked in texts, because they may be ordinary words."""
 
-# The keys are here and not in their objects, so that no walk from an error over variables and attributes, no debugger's
-# list of variables and no serialiser that looks into slots comes upon one.
+# The keys are here and not in the objects, so that no traceback, debugger or serialiser that follows attributes and slots
+# reaches one.
 _KEYS: dict[int, str] = {}
 _PATTERNS: dict[str, re.Pattern[str]] = {}
 _NUMBERS = itertools.count(1)
@@ -31,39 +31,39 @@ _WARNED: set[str] = set()
 
 
 class Secret:
-    """A key that shows itself nowhere: not in repr, str, format, vars, pickles, copies or JSON. Equal keys are equal."""
+    """An API key that never appears in repr, str, format, vars, pickles, copies or JSON. Equal keys are equal."""
 
     __slots__ = ("__number", "__weakref__", "source")
 
     def __init__(self, key: str, source: str) -> None:
         self.__number = next(_NUMBERS)
         _KEYS[self.__number] = key.strip()
-        # Not at the end of the interpreter: a request may still be on its way then.
+        # Not at exit: a request may still be in flight then.
         weakref.finalize(self, _forget, self.__number).atexit = False
         self.source = source
 
     def reveal(self) -> str:
-        """The key itself; only the transport asks, when a request is sent."""
+        """The key itself; only the transport uses it, to send a request."""
         return _KEYS[self.__number]
 
     def fingerprint(self) -> str:
-        """8 hex digits that tell keys apart and lead back to none. *pure*."""
+        """8 hex digits that identify the key and do not reveal it. *pure*."""
         return hashlib.blake2b(_raw(self.reveal()), digest_size=4, person=b"seedance_nb").hexdigest()
 
     def mask(self, text: str) -> str:
-        """`text` with every appearance of the key masked, also escaped for an address, JSON or HTML, in base64 or in hex. *pure*."""
+        """`text` with the key masked, also where it is escaped for a URL, JSON or HTML, or in base64 or hex. *pure*."""
         return _mask(self.reveal(), text)
 
     def mask_in(self, value: Any) -> Any:
-        """A JSON value with the key masked in every text, name and number of it. *pure*. Raises: RecursionError."""
+        """A JSON value with the key masked in every text, name and number. *pure*. Raises: RecursionError."""
         return _mask_in(self.reveal(), value)
 
     def fault(self) -> str:
-        """Why no header can carry this key, "" if one can; the key is no part of it. *pure*."""
+        """Why this key cannot be sent in a header, "" if it can; the text does not contain the key. *pure*."""
         if _SENDABLE.fullmatch(self.reveal()):
             return ""
         size = len(self.reveal())
-        bad = next((place for place, sign in enumerate(self.reveal(), 1) if not "!" <= sign <= "~"), size)
+        bad = next((index for index, char in enumerate(self.reveal(), 1) if not "!" <= char <= "~"), size)
         return f"character {bad} of {size} is not a printable ASCII character" if size else "it is empty"
 
     def __eq__(self, other: object) -> bool:
@@ -81,7 +81,7 @@ class Secret:
         return repr(self)
 
     def __reduce__(self) -> Never:
-        msg = "a key is not pickled or copied"
+        msg = "a key cannot be pickled or copied"
         raise TypeError(msg)
 
 
@@ -90,9 +90,9 @@ def _raw(key: str) -> bytes:
 
 
 def as_secret(api_key: object) -> Secret | None:
-    """A key that was given as text or bytes, hidden from here on; a `KeyWarning` once where that text stands in a cell.
+    """The key as a `Secret`; issues a `KeyWarning` once if it is written in a cell.
 
-    Of anything else comes a key that cannot be sent and says why: an error here would show what the caller holds.
+    Other types become a key that cannot be sent and says why, because an error here would show the caller's variables.
     """
     if api_key is None or isinstance(api_key, Secret):
         return api_key
@@ -108,42 +108,42 @@ def as_secret(api_key: object) -> Secret | None:
 
 
 def warn_if_in_cell(secret: Secret) -> None:
-    """A `KeyWarning` once where the text of a key stands in a cell of the notebook."""
-    if not _stands_in_a_cell(secret) or secret.fingerprint() in _WARNED:
+    """Issues a `KeyWarning` once if the key is written in a cell of the notebook."""
+    if not _is_in_cell(secret) or secret.fingerprint() in _WARNED:
         return
     _WARNED.add(secret.fingerprint())
     message = (
         f"The key from {secret.source} is in a cell, so it is saved in the notebook and in IPython's history. Remove it, "
         "create a new key at the provider, and set that one with sd.ask_key(provider) or the environment."
     )
-    # Python shows the line that a warning names, so it must not be the person's line, which has the key.
+    # Python shows the line that a warning points at, so it must not be the caller's line, which contains the key.
     warnings.warn(message, KeyWarning, stacklevel=1)
 
 
 def mask_keys(text: str) -> str:
-    """`text` with every key that this process holds masked. *pure* but for which keys there are."""
+    """`text` with every key of this process masked. *pure* except for the set of keys."""
     for key in _all_keys():
         text = _mask(key, text)
     return text
 
 
 def mask_keys_in(body: Mapping[str, Any] | str | bytes) -> Mapping[str, Any] | str | bytes:
-    """The same of a body that came from outside: JSON as a text, as bytes or already read; {} for absurd nesting."""
+    """A response body (parsed, text or bytes) with every key masked; {} if it is nested too deeply."""
     if isinstance(body, bytes):
         return mask_keys(body.decode("utf-8", "surrogateescape")).encode("utf-8", "surrogateescape")
     if isinstance(body, str):
         return mask_keys(body)
-    made = dict(body)
+    masked = dict(body)
     for key in _all_keys():
         try:
-            made = _mask_in(key, made)
+            masked = _mask_in(key, masked)
         except RecursionError:
             return {}
-    return made
+    return masked
 
 
 def _all_keys() -> list[str]:
-    # Longest first: a key that another one begins with would leave the rest of that one to be seen.
+    # Longest first: masking a key that is the prefix of another would leave the rest of that one visible.
     return sorted(set(_KEYS.values()), key=len, reverse=True)
 
 
@@ -151,7 +151,7 @@ def _mask(key: str, text: str) -> str:
     if len(key) < _SHORT:
         return text
     pattern = _PATTERNS.get(key) or _forms(key)
-    if key in _KEYS.values():  # kept as long as the key is
+    if key in _KEYS.values():  # cached as long as the key exists
         _PATTERNS[key] = pattern
     return pattern.sub(HIDDEN, text)
 
@@ -169,11 +169,11 @@ def _mask_in(key: str, value: Any) -> Any:
         return {_mask_in(key, name): _mask_in(key, item) for name, item in value.items()}
     if isinstance(value, list):
         return [_mask_in(key, item) for item in value]
-    told = repr(value) if isinstance(value, int | float) else ""
-    return value if _mask(key, told) == told else HIDDEN
+    number = repr(value) if isinstance(value, int | float) else ""
+    return value if _mask(key, number) == number else HIDDEN
 
 
-def _stands_in_a_cell(secret: Secret) -> bool:
+def _is_in_cell(secret: Secret) -> bool:
     ipython = sys.modules.get("IPython")  # never imported for this: without it there is no cell
     shell = ipython.get_ipython() if ipython else None
     cells = shell.user_ns.get("In", ()) if shell else ()
@@ -181,33 +181,33 @@ def _stands_in_a_cell(secret: Secret) -> bool:
 
 
 def _forms(key: str) -> re.Pattern[str]:
-    """What the key looks like in a text: each sign plain, percent-encoded or escaped, small or large; the whole in hex and base64."""
-    signs = []
-    for sign in key:
-        code = "".join(f"%{byte:02x}" for byte in _raw(sign))
-        backslash = "" if sign.isalnum() else r"\\?"
-        entity = "" if sign.isalnum() else f"|{re.escape(escape(sign))}"
-        signs.append(rf"(?:{backslash}{re.escape(sign)}{entity}|{code}|{_escapes(sign)}{_other_case(sign)})")
+    """A pattern for the key: each character plain, percent-encoded or escaped, in any case; the whole in hex and base64."""
+    chars = []
+    for char in key:
+        code = "".join(f"%{byte:02x}" for byte in _raw(char))
+        backslash = "" if char.isalnum() else r"\\?"
+        entity = "" if char.isalnum() else f"|{re.escape(escape(char))}"
+        chars.append(rf"(?:{backslash}{re.escape(char)}{entity}|{code}|{_escapes(char)}{_other_case(char)})")
     raw = _raw(key)
     whole = [f"(?i:{raw.hex()})", *map(re.escape, _base64_forms(raw))]
-    return re.compile("|".join([f"(?i:{''.join(signs)})", *sorted(whole, key=len, reverse=True)]))
+    return re.compile("|".join([f"(?i:{''.join(chars)})", *sorted(whole, key=len, reverse=True)]))
 
 
-def _escapes(sign: str) -> str:
-    number = ord(sign)
+def _escapes(char: str) -> str:
+    number = ord(char)
     return rf"\\+u{number:04x}|\\+x{number:02x}|&#0*{number};|&#x0*{number:x};"
 
 
-def _other_case(sign: str) -> str:
-    """The escapes of a letter's other case, which is escaped by another number. *pure*."""
-    other = sign.swapcase()
-    if other == sign or len(other) != 1:
+def _other_case(char: str) -> str:
+    """The escapes of a letter in its other case, which has another code. *pure*."""
+    other = char.swapcase()
+    if other == char or len(other) != 1:
         return ""
     return "".join(f"|%{byte:02x}" for byte in other.encode() if other.isascii()) + f"|{_escapes(other)}"
 
 
 def _base64_forms(raw: bytes) -> set[str]:
-    """The signs of base64 that only the key decides, for each of the three places where it can begin."""
+    """The base64 characters that depend on the key alone, for each of its three possible alignments."""
     found = set()
     for before in range(3):
         text = base64.b64encode(bytes(before) + raw).decode()

@@ -8,7 +8,7 @@ from typing import Any, Final, TypeGuard
 
 
 class Absent(Enum):
-    """The one value of a field that is not in the body: neither `null` nor empty."""
+    """The type of `ABSENT`, the value of a field that is not in the body: neither `null` nor empty."""
 
     ABSENT = "absent"
 
@@ -22,7 +22,7 @@ JsonPath = tuple[str | int, ...]
 
 
 def pointer_parts(pointer: str) -> tuple[str, ...]:
-    """The unescaped parts of a JSON Pointer (RFC 6901); () for the whole document. *pure*."""
+    """The unescaped parts of a JSON Pointer (RFC 6901); () for the root. *pure*."""
     return tuple(part.replace("~1", "/").replace("~0", "~") for part in pointer.split("/")[1:])
 
 
@@ -32,12 +32,12 @@ def to_pointer(path: JsonPath | list[str | int]) -> str:
 
 
 def find_all(value: Any, pointer: str) -> Iterator[Any]:
-    """Every value that `pointer` leads to; a part `*` stands for each item of a list. *pure*."""
+    """Every value at `pointer`, where a part `*` matches each item of a list. *pure*."""
     yield from _walk(value, pointer_parts(pointer))
 
 
 def find(value: Any, pointer: str) -> Any:
-    """The first value that `pointer` leads to, or `ABSENT`. *pure*."""
+    """The first value at `pointer`, or `ABSENT`. *pure*."""
     return next(find_all(value, pointer), ABSENT)
 
 
@@ -54,7 +54,7 @@ def _walk(value: Any, parts: tuple[str, ...]) -> Iterator[Any]:
 
 
 def set_at(value: Any, path: JsonPath, new: Any) -> Any:
-    """`value` with `new` at `path`, objects made on the way; `ABSENT` removes. *pure*: nothing is changed in place."""
+    """A copy of `value` with `new` at `path`, creating objects on the way; `ABSENT` removes. *pure*."""
     if not path:
         return new
     head, rest = path[0], path[1:]
@@ -71,54 +71,54 @@ def set_at(value: Any, path: JsonPath, new: Any) -> Any:
 
 
 def is_empty(value: Any) -> bool:
-    """Whether a value counts as not given in "at least one of": absent, null, "", [] or {}. *pure*."""
+    """Whether a value is absent, null, "", [] or {}. *pure*."""
     return value is ABSENT or value is None or (isinstance(value, str | list | tuple | dict) and not value)
 
 
 def is_number(value: Any) -> TypeGuard[int | float]:
-    """Whether a value is a number of JSON; True and False are none. *pure*."""
+    """Whether a value is a JSON number; True and False are not. *pure*."""
     return isinstance(value, int | float) and not isinstance(value, bool)
 
 
 def json_text(value: Any) -> str:
-    """One compact JSON text, keys in the given order. *pure*.
+    """The value as compact JSON, keys in their own order. *pure*.
 
-    Raises: ValueError for NaN and the infinities, TypeError for what JSON cannot carry.
+    Raises: ValueError for NaN and infinities, TypeError for values that are not JSON.
     """
     return json.dumps(value, ensure_ascii=False, allow_nan=False, separators=(",", ":"))
 
 
 def digest(value: Any) -> str:
-    """64 hex digits that are equal for equal JSON values, whatever the order of their keys. *pure*."""
-    text = json.dumps(_whole(value), ensure_ascii=False, allow_nan=False, separators=(",", ":"), sort_keys=True)
+    """SHA-256 of a JSON value as 64 hex digits, independent of the order of keys. *pure*."""
+    text = json.dumps(_normalised(value), ensure_ascii=False, allow_nan=False, separators=(",", ":"), sort_keys=True)
     return hashlib.sha256(text.encode()).hexdigest()
 
 
-def _whole(value: Any) -> Any:
-    # 4.0 and 4 are one number in JSON, and so one request.
+def _normalised(value: Any) -> Any:
+    # 4.0 and 4 are the same number in JSON, so they are the same request.
     if isinstance(value, dict):
-        return {key: _whole(item) for key, item in value.items()}
+        return {key: _normalised(item) for key, item in value.items()}
     if isinstance(value, list):
-        return [_whole(item) for item in value]
+        return [_normalised(item) for item in value]
     return int(value) if isinstance(value, float) and value.is_integer() else value
 
 
 def read_json(text: str | bytes) -> Any:
-    """The value of a JSON text, read strictly. *pure*.
+    """The value of a strict JSON text. *pure*.
 
-    Raises: ValueError for anything that is not JSON, for NaN, for a key given twice, and for absurd nesting or numbers.
+    Raises: ValueError for invalid JSON, NaN, duplicate keys, and excessive nesting or numbers.
     """
     try:
-        return json.loads(text, parse_constant=_no_constant, object_pairs_hook=_unique)
+        return json.loads(text, parse_constant=_no_constant, object_pairs_hook=_unique_keys)
     except RecursionError:
         problem = "nested too deeply"
     raise ValueError(problem)
 
 
 def read_answer(raw: bytes) -> Any:
-    """The value of an answer from outside, `ABSENT` where it is not strict JSON. *pure*.
+    """The value of a provider's response, `ABSENT` if it is not strict JSON. *pure*.
 
-    Half of a surrogate pair becomes "?", for no file and no ledger could hold it.
+    Half of a surrogate pair becomes "?", because it could not be saved.
     """
     try:
         value = read_json(raw)
@@ -132,10 +132,10 @@ def _no_constant(word: str) -> float:
     raise ValueError(msg)
 
 
-def _unique(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
-    made = dict(pairs)
-    if len(made) != len(pairs):
-        twice = next(key for i, (key, _) in enumerate(pairs) if key in dict(pairs[:i]))
-        msg = f"the key {twice!r} is given twice"
+def _unique_keys(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+    value = dict(pairs)
+    if len(value) != len(pairs):
+        duplicate = next(key for i, (key, _) in enumerate(pairs) if key in dict(pairs[:i]))
+        msg = f"the key {duplicate!r} is given twice"
         raise ValueError(msg)
-    return made
+    return value
