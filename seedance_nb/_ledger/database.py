@@ -126,15 +126,15 @@ def connect(path: Path) -> sqlite3.Connection:
 
 def create(path: Path) -> None:
     """Makes an empty ledger at `path`, where there is none; it is whole from its first moment on. *writes files*."""
-    made = path.with_name(f"{path.name}.{secrets.token_hex(4)}.new")
-    build(made)
+    new = path.with_name(f"{path.name}.{secrets.token_hex(4)}.new")
+    build(new)
     try:
-        os.link(made, path)  # never over a file that another process has just made
+        os.link(new, path)  # never over a file that another process has just made
     except FileExistsError:
         pass
     except OSError:  # a file system without links
-        made.rename(path)
-    made.unlink(missing_ok=True)
+        new.rename(path)
+    new.unlink(missing_ok=True)
     sync_folder(path.parent)
 
 

@@ -17,12 +17,12 @@ def filesystem(path: Path, mounts: str) -> str:
     kind, longest = "", -1
     for line in mounts.splitlines():
         fields = line.split(" ")
-        if len(fields) < 3:  # noqa: PLR2004 - device, place, type
+        if len(fields) < 3:  # noqa: PLR2004 - device, mount point, type
             continue
-        place = Path(re.sub(r"\\([0-7]{3})", lambda octal: chr(int(octal[1], 8)), fields[1]))
-        # Of two mounts at one place the later one covers the earlier.
-        if path.is_relative_to(place) and len(place.parts) >= longest:
-            kind, longest = fields[2], len(place.parts)
+        mount = Path(re.sub(r"\\([0-7]{3})", lambda octal: chr(int(octal[1], 8)), fields[1]))
+        # Of two mounts at one path, the later one covers the earlier.
+        if path.is_relative_to(mount) and len(mount.parts) >= longest:
+            kind, longest = fields[2], len(mount.parts)
     return kind
 
 

@@ -52,8 +52,8 @@ def is_used(ledger: Path) -> bool:
 
 def line(entry: Entry) -> bytes:
     """The entry as a line. *pure*."""
-    said = {"n": entry.number, "of": entry.ledger, "at": entry.at, "task": entry.task}
-    text = json.dumps({**said, "row" if entry.whole else "set": entry.columns}, ensure_ascii=False)
+    fields = {"n": entry.number, "of": entry.ledger, "at": entry.at, "task": entry.task}
+    text = json.dumps({**fields, "row" if entry.whole else "set": entry.columns}, ensure_ascii=False)
     raw = text.encode("utf-8", "replace")
     return b"%08x %s\n" % (zlib.crc32(raw), raw)
 
@@ -63,14 +63,14 @@ def parse(raw: bytes) -> Entry | None:
     try:
         if int(raw[:8], 16) != zlib.crc32(raw[9:]):
             return None
-        said = json.loads(raw[9:])
+        fields = json.loads(raw[9:])
         return Entry(
-            number=said["n"],
-            ledger=said["of"],
-            at=said["at"],
-            task=said["task"],
-            whole="row" in said,
-            columns=said["row"] if "row" in said else said["set"],
+            number=fields["n"],
+            ledger=fields["of"],
+            at=fields["at"],
+            task=fields["task"],
+            whole="row" in fields,
+            columns=fields["row"] if "row" in fields else fields["set"],
         )
     except (ValueError, KeyError, TypeError):
         return None

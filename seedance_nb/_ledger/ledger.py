@@ -70,26 +70,26 @@ class Ledger:
         Raises: OverBudget.
         """
         spec, asked = approved.spec, values_by_role(approved.spec, approved.values)
-        told = json.dumps([base_url, spec.method, spec.path, approved.digest, take])
-        intent = hashlib.sha256(told.encode()).hexdigest()
+        identity = json.dumps([base_url, spec.method, spec.path, approved.digest, take])
+        intent = hashlib.sha256(identity.encode()).hexdigest()
 
-        def claimed(page: Transaction) -> tuple[Row, bool]:
-            settle_orphans(page)
+        def claimed(transaction: Transaction) -> tuple[Row, bool]:
+            settle_orphans(transaction)
             free = [str(state) for state in FREE_STATES]
             # An unclear row whose successor came to nothing blocks the request again.
-            there = page.db.execute(
+            there = transaction.db.execute(
                 """SELECT seq, state FROM tasks AS it WHERE intent = ? AND state NOT IN (?, ?) AND (successor IS NULL
                 OR (SELECT state FROM tasks WHERE seq = it.successor) IN (?, ?)) ORDER BY successor IS NULL DESC, seq DESC""",
                 (intent, *free, *free),
             ).fetchone()
             if there and there != (instead_of, str(State.UNKNOWN)):
-                return row_at(page.db, there[0]), False
+                return row_at(transaction.db, there[0]), False
             if budget is not None:
                 price = estimate or Estimate(unit=spec.price.unit)
-                require_budget(page.db, spec.provider, price, budget, simulated=simulated)
+                require_budget(transaction.db, spec.provider, price, budget, simulated=simulated)
             if there:
-                page.change(there[0], {"successor": 0})
-            seq = page.insert({
+                transaction.change(there[0], {"successor": 0})
+            seq = transaction.insert({
                 "intent": intent, "kind": json.dumps([spec.name, simulated, asked.get("resolution"), asked.get("seconds")]),
                 "key_fingerprint": fingerprint, "spec": spec.name, "base_url": base_url, "simulated": int(simulated),
                 "digest": approved.digest, "take": take, "body": approved.body, "state": str(State.WAITING),
@@ -97,13 +97,13 @@ class Ledger:
                 "estimate": estimate.amount if estimate else None, "unit": spec.price.unit, "budget": budget,
             })  # fmt: skip
             if there:
-                page.change(there[0], {"successor": seq})
-            return row_at(page.db, seq), True
+                transaction.change(there[0], {"successor": seq})
+            return row_at(transaction.db, seq), True
 
         return self._store.transact(claimed)
 
     def update(
-        self, seq: int, *, only_in: Collection[State] | None = None, made: float | None = None, **changes: Any
+        self, seq: int, *, only_in: Collection[State] | None = None, created: float | None = None, **changes: Any
     ) -> Row:
         """The row after `changes` to its columns. *writes ledger*; every change is also kept as an event.
 
@@ -115,22 +115,22 @@ class Ledger:
         if unknown:
             msg = f"not columns that change: {sorted(unknown)}"
             raise TypeError(msg)
-        kept = {name: to_column(value) for name, value in changes.items()}
+        columns = {name: to_column(value) for name, value in changes.items()}
 
-        def changed(page: Transaction) -> Row | None:
-            there = page.db.execute("SELECT created FROM tasks WHERE seq = ?", (seq,)).fetchone()
-            if there is None or not _is_same(there[0], made):
+        def changed(transaction: Transaction) -> Row | None:
+            there = transaction.db.execute("SELECT created FROM tasks WHERE seq = ?", (seq,)).fetchone()
+            if there is None or not _is_same(there[0], created):
                 return None
-            now = row_at(page.db, seq)
+            now = row_at(transaction.db, seq)
             if only_in is not None and (now.state not in only_in or now.successor is not None):
                 return now
-            page.change(seq, kept)
-            return row_at(page.db, seq)
+            transaction.change(seq, columns)
+            return row_at(transaction.db, seq)
 
         try:
             row = self._store.transact(changed)
         except LedgerError as error:
-            if only_in is None and self._store.note_in_journal(seq, kept):
+            if only_in is None and self._store.note_in_journal(seq, columns):
                 error.message += f" The change to #{seq} is saved in its journal and is applied at the next start."
             raise
         if row is None:
@@ -193,7 +193,7 @@ class Ledger:
     def takes(self, approved: Approved) -> int:
         """The highest take of this request that may have become a task, 0 if there is none."""
         found = self._store.transact(
-            lambda page: page.db.execute(
+            lambda transaction: transaction.db.execute(
                 "SELECT max(take) FROM tasks WHERE digest = ? AND state NOT IN (?, ?)",
                 (approved.digest, *(str(state) for state in FREE_STATES)),
             ).fetchone()
@@ -210,9 +210,9 @@ class Ledger:
         def look(db: sqlite3.Connection) -> list[_T]:
             return [each(found) for found in db.execute(statement, values)]
 
-        def settled(page: Transaction) -> list[_T]:
-            settle_orphans(page)
-            return look(page.db)
+        def settled(transaction: Transaction) -> list[_T]:
+            settle_orphans(transaction)
+            return look(transaction.db)
 
         try:
             seen = self._store.transact(settled)
@@ -228,19 +228,22 @@ class Ledger:
             return look(db)
 
 
-def _is_same(created: float, made: float | None) -> bool:
-    return made is None or created in (made, 0.0)  # 0 is what a rebuilt ledger has where nothing was left to read
+def _is_same(actual: float, expected: float | None) -> bool:
+    return expected is None or actual in (
+        expected,
+        0.0,
+    )  # 0 is what a rebuilt ledger has where nothing was left to read
 
 
-def settle_orphans(page: Transaction) -> None:
+def settle_orphans(transaction: Transaction) -> None:
     """Says of each row whose process ended before it saw an answer what may have become of its request."""
     # A process that died between the ledger and the answer may have sent the request: never ours to send again.
-    early = page.db.execute(
+    early = transaction.db.execute(
         """SELECT seq, owner, state, coalesce((SELECT max(at) FROM events WHERE task = seq), created) FROM tasks
         WHERE state IN (?, ?)""",
         [*map(str, EARLY_STATES)],
     )
     for seq, owner, state, last in early.fetchall():
-        if is_gone(owner, page.now() - last):
+        if is_gone(owner, transaction.now() - last):
             after, why = _ORPHANED[State(state)]
-            page.change(seq, {"state": str(after), "error": why})
+            transaction.change(seq, {"state": str(after), "error": why})

@@ -25,10 +25,10 @@ def is_gone(owner: str, quiet_s: float = 0) -> bool:
     """
     if not owner.rpartition("|")[0].rpartition("|")[2].isdecimal():
         return True
-    told = owner.rsplit("|", _FIELDS - 1)
-    if len(told) < _FIELDS:
+    parts = owner.rsplit("|", _FIELDS - 1)
+    if len(parts) < _FIELDS:
         return quiet_s > QUIET_S
-    host, machine, boot, namespace, pid, started = told
+    host, machine, boot, namespace, pid, started = parts
     here = _machine()
     if (host, machine, boot, namespace) != here:
         before = bool(machine and boot) and (host, machine, namespace) == (here[0], here[1], here[3])
@@ -48,8 +48,8 @@ def _machine() -> tuple[str, str, str, str]:
         namespace = ""
     # Hashed, because systemd asks programs not to hand the id itself on.
     machine = _text("/etc/machine-id")
-    told = hashlib.sha256(machine.encode()).hexdigest()[:12] if machine else ""
-    return platform.node(), told, _text("/proc/sys/kernel/random/boot_id"), namespace
+    machine_hash = hashlib.sha256(machine.encode()).hexdigest()[:12] if machine else ""
+    return platform.node(), machine_hash, _text("/proc/sys/kernel/random/boot_id"), namespace
 
 
 def _text(path: str) -> str:

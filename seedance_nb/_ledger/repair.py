@@ -225,10 +225,10 @@ def write_rows(db: sqlite3.Connection, found: Salvage) -> None:
     for seq, row in found.rows.items():
         columns = _BLANK | {name: row[name] for name in known_columns() if row.get(name) is not None}
         alone = columns | {"intent": f"{columns['intent']}, {seq}"}
-        told = {name: str(alone[name]) for name in ("intent", "spec", "base_url", "body", "task_id", "outputs")}
+        essentials = {name: str(alone[name]) for name in ("intent", "spec", "base_url", "body", "task_id", "outputs")}
         why = "the damaged ledger had invalid values in this row"
         # As it is; beside another row of the same request, which damage can look like; at last what a person needs of it.
-        for attempt in (columns, alone, _BLANK | told | {"seq": seq, "error": why}):
+        for attempt in (columns, alone, _BLANK | essentials | {"seq": seq, "error": why}):
             with suppress(sqlite3.IntegrityError):
                 insert(db, attempt)
                 break

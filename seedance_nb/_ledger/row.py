@@ -139,8 +139,8 @@ def as_row(values: Mapping[str, Any]) -> Row:
             **{**named, "outputs": outputs, "state": State(named["state"]), "simulated": bool(named["simulated"])}
         )
     except (KeyError, TypeError, ValueError):
-        told = f"row {values.get('seq')} cannot be read"
-    raise sqlite3.DatabaseError(told)
+        message = f"row {values.get('seq')} cannot be read"
+    raise sqlite3.DatabaseError(message)
 
 
 def row_of(values: Sequence[Any]) -> Row:

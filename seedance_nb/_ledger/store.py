@@ -55,16 +55,16 @@ class Transaction:
         if "task_id" in changes:
             changes = _with_own_intent(self.db, seq, changes)
         _set(self.db, seq, changes)
-        told = changes
+        columns = changes
         if changes.get("task_id"):  # the line with the provider's id must be of use where it is the last one left
             found = self.db.execute(f"SELECT {', '.join(_IDENTIFYING)} FROM tasks WHERE seq = ?", (seq,)).fetchone()  # noqa: S608
-            told = dict(zip(_IDENTIFYING, found, strict=True)) | changes
-        self._event(seq, changes, told)
+            columns = dict(zip(_IDENTIFYING, found, strict=True)) | changes
+        self._event(seq, changes, columns)
 
-    def _event(self, seq: int, changes: dict[str, Any], told: dict[str, Any], *, whole: bool = False) -> None:
+    def _event(self, seq: int, changes: dict[str, Any], columns: dict[str, Any], *, whole: bool = False) -> None:
         at = self.now()
         self.last = add_event(self.db, at, seq, changes)
-        self.entries.append(Entry(number=self.last, ledger=self.ledger, at=at, task=seq, whole=whole, columns=told))
+        self.entries.append(Entry(number=self.last, ledger=self.ledger, at=at, task=seq, whole=whole, columns=columns))
 
     def finish(self) -> None:
         """Journal, then database. Raises: OSError where a new row is not in the journal; sqlite3.Error."""
@@ -101,8 +101,8 @@ def write_entry(db: sqlite3.Connection, entry: Entry) -> None:
         _set(db, entry.task, columns)
     else:
         insert(db, columns | {"seq": entry.task})
-    said = {"state": columns.get("state")} if entry.whole else columns
-    add_event(db, entry.at, entry.task, said, entry.number)
+    changes = {"state": columns.get("state")} if entry.whole else columns
+    add_event(db, entry.at, entry.task, changes, entry.number)
 
 
 def insert(db: sqlite3.Connection, columns: dict[str, Any]) -> int:
@@ -188,9 +188,9 @@ class Store:
         problem: LedgerError | None = None
         with self._lock:
             try:
-                page = self._begin()
-                done = work(page)
-                page.finish()
+                transaction = self._begin()
+                done = work(transaction)
+                transaction.finish()
                 return done
             except (sqlite3.Error, OSError, UnicodeDecodeError, json.JSONDecodeError) as error:
                 problem, self.is_foreign = _ledger_error(self.path, error), isinstance(error, ForeignFile)
@@ -224,13 +224,15 @@ class Store:
 
     def note_in_journal(self, seq: int, changes: dict[str, Any]) -> bool:
         """Whether a change that the database would not take is in the journal; the next transaction takes it from there."""
-        page = self._transaction
-        if page is None:
+        transaction = self._transaction
+        if transaction is None:
             return False
         try:
             with _journal.locked(self._journal) as journal:
-                number = max(page.last, _journal.after(journal, page.last)[0]) + 1
-                entry = Entry(number=number, ledger=page.ledger, at=self._now(), task=seq, whole=False, columns=changes)
+                number = max(transaction.last, _journal.after(journal, transaction.last)[0]) + 1
+                entry = Entry(
+                    number=number, ledger=transaction.ledger, at=self._now(), task=seq, whole=False, columns=changes
+                )
                 _journal.append(journal, [entry])
         except OSError:
             return False
@@ -276,26 +278,26 @@ class Store:
             raise sqlite3.DatabaseError(msg)
         for entry in ahead:
             write_entry(db, entry)
-        self._transaction = page = Transaction(
+        self._transaction = transaction = Transaction(
             db=db, journal=journal, ledger=ledger, last=max(last, number), now=self._now
         )
         if last < number:
             try:
                 _journal.append(journal, missing(db, ledger, last))
             except OSError as error:
-                page.journal_error = error
-        return page
+                transaction.journal_error = error
+        return transaction
 
 
 def _before_fork() -> None:
     # A child that is made in the middle of a transaction would inherit locks, SQLite's own too, that nobody in it releases.
-    _FORKING.extend((books, books.before_fork()) for books in list(_ALL))
+    _FORKING.extend((store, store.before_fork()) for store in list(_ALL))
 
 
 def _after_fork(*, is_child: bool) -> None:
     while _FORKING:
-        books, had = _FORKING.pop()
-        books.after_fork(had=had, is_child=is_child)
+        store, had = _FORKING.pop()
+        store.after_fork(had=had, is_child=is_child)
 
 
 if hasattr(os, "register_at_fork"):

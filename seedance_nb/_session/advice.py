@@ -1,4 +1,4 @@
-"""What can be known of a request before it is paid for: its price, and what its files are like."""
+"""What is known about a request before it is paid: its price, and its files."""
 
 import asyncio
 from collections.abc import Awaitable, Callable
@@ -17,10 +17,7 @@ _FUNDS_S = 5
 
 
 class Advice:
-    """Prices and reports for one session; a price that was learned here goes into the ledger with its task.
-
-    `place` says where the requests of a document go, `sleep` waits between two looks, in seconds.
-    """
+    """Prices and file reports of one session; known prices are saved in the ledger with their tasks."""
 
     def __init__(
         self, place: Callable[[Spec], Endpoint], sleep: Callable[[float], Awaitable[None]] = asyncio.sleep
@@ -30,40 +27,40 @@ class Advice:
         self._prices: dict[tuple[str, str], Estimate] = {}
 
     def account(self, spec: Spec) -> Account:
-        """The free calls of the document's provider. Reads the environment."""
+        """The free calls of the model's provider. Reads the environment."""
         return Account(spec, self._endpoint_of(spec), self._sleep)
 
     async def price(self, spec: Spec, body: dict[str, Any]) -> Estimate:
-        """What a request would cost, as far as anybody says so. *network*."""
-        desk = self.account(spec)
-        told = self._prices[desk.place.base_url, digest(body)] = await desk.estimate(body)
-        return told
+        """The price of a request, as far as it is known. *network*."""
+        account = self.account(spec)
+        price = self._prices[account.place.base_url, digest(body)] = await account.estimate(body)
+        return price
 
     async def balance(self, spec: Spec) -> float | None:
-        """What is on the account, None where nobody says it within 5 s. *network*."""
-        desk = self.account(spec)
-        if not desk.has("balance") or desk.place.app is not None:
+        """The account balance, None if it is not known within 5 s. *network*."""
+        account = self.account(spec)
+        if not account.has("balance") or account.place.app is not None:
             return None
         try:
             async with asyncio.timeout(_FUNDS_S):
-                return await desk.balance()
+                return await account.balance()
         except (SeedanceError, TimeoutError):
             return None
 
     async def preflight(self, spec: Spec, body: dict[str, Any]) -> Report:
-        """What the files of a request are like, held against the document's limits. *network*, *reads files*."""
-        where = self._endpoint_of(spec)
-        named_so = access_policy(spec, where).origin if where.app is None else ""
-        report = await preflight(spec, body, allowed_origin=named_so)
+        """The files of a request checked against the model's limits. *network*, *reads files*."""
+        endpoint = self._endpoint_of(spec)
+        allowed_origin = access_policy(spec, endpoint).origin if endpoint.app is None else ""
+        report = await preflight(spec, body, allowed_origin=allowed_origin)
         videos = next(
             (to_pointer(path) for path, schema in named_fields(spec) if schema.get("x-role") == "reference_videos"), ""
         )
         if spec.price.sizes and videos:  # tokens are counted for the frames of reference videos too
-            self._prices[where.base_url, digest(body)] = estimate(spec, body, report.seconds(videos))
+            self._prices[endpoint.base_url, digest(body)] = estimate(spec, body, report.seconds(videos))
         return report
 
     def known_price(self, spec: Spec, approved: Approved) -> Estimate:
-        """The price as far as it was learned or stands in the document. *pure*."""
+        """The price from an earlier estimate or the schema. *pure*."""
         if approved.extra:
             return Estimate(unit=spec.price.unit, why="fields that are not in the schema may change the price")
         return self._prices.get((self._endpoint_of(spec).base_url, approved.digest)) or estimate(spec, approved.values)

@@ -25,10 +25,9 @@ from seedance_nb._web.transfer import fetch_small
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Routing:
-    """What a session was told about where its requests go. `pace` are the simulator's queue and run times in seconds.
+    """Where a session's requests go. `timing` is the simulator's queue and run times in seconds.
 
-    `for_one` is whether the key was given together with the one document that it is used for.
-    `answer_s` bounds one call in seconds; `sleep` and `clock` are those of `Place`.
+    `for_one` is whether the key was passed together with one schema. `answer_s` limits one call, in seconds.
     """
 
     key: Secret | None = None
@@ -43,8 +42,8 @@ class Routing:
     def for_new(self, spec: Spec) -> Endpoint:
         """Where a new request goes. Reads the environment.
 
-        The simulator, where it is asked for, or where neither a key nor an address is named. Raises: Unauthorized for a key
-        that cannot be sent; SeedanceError where a key is missing, or nobody but a document says where it would go.
+        The simulator is used if requested, or without a key and a base URL. Raises: Unauthorized for a key that cannot be
+        sent; SeedanceError for a missing key, or a server that only a schema names.
         """
         if self.simulate:
             return _simulated(spec, self.timing)
@@ -54,9 +53,9 @@ class Routing:
         return self._with_key(spec, base or same_base(spec.server), secret)
 
     def for_row(self, spec: Spec, row: Row) -> Endpoint:
-        """Where a task that the ledger holds was sent. Reads the environment.
+        """Where a task of the ledger was sent. Reads the environment.
 
-        Raises: SeedanceError where that is another place than the one that keys go to now, or a key is missing.
+        Raises: SeedanceError if the key is now sent to another server, or is missing.
         """
         if urlsplit(row.base_url).hostname == _host(spec):
             return _simulated(spec, self.timing)
@@ -70,11 +69,11 @@ class Routing:
         return self._with_key(spec, base, find_key(spec, self.key))
 
     def _base_url(self, spec: Spec) -> str:
-        """The base address that a person named for this document, "" if none."""
+        """The base URL set for this model's provider, "" if none."""
         if self.base_url:
             return base_of(self.base_url, "base_url=")
-        told = os.getenv(spec.base_env, "") if spec.vouched and spec.base_env else ""
-        return base_of(told, spec.base_env) if told else ""
+        url = os.getenv(spec.base_env, "") if spec.vouched and spec.base_env else ""
+        return base_of(url, spec.base_env) if url else ""
 
     def _with_key(self, spec: Spec, base: str, secret: Secret | None) -> Endpoint:
         if not spec.vouched and (secret is None or not (self.for_one or self.base_url)):

@@ -1,4 +1,4 @@
-"""How one session sends: where its requests go, what they may cost, and the tasks that become of them."""
+"""Sends the requests of one session, within its budget, and returns their tasks."""
 
 import functools
 from pathlib import Path
@@ -20,7 +20,7 @@ from seedance_nb._task.task import Task
 
 
 class Sender:
-    """The one way from an approved request to its task. `outputs` and `budget` are those of `Session`."""
+    """Turns approved requests into tasks. `outputs` and `budget` are those of `Session`."""
 
     def __init__(self, routing: Routing, ledger: Ledger, outputs: Path | None, budget: float | None) -> None:
         self.ledger = ledger
@@ -32,7 +32,7 @@ class Sender:
 
     @property
     def outputs(self) -> Path:
-        """The folder that videos are kept in. Reads the environment."""
+        """The folder for videos. Reads the environment."""
         return self._outputs.expanduser().absolute() if self._outputs else outputs_folder()
 
     def limit(self, budget: float | None) -> float | None:
@@ -59,14 +59,14 @@ class Sender:
         return self.begin(flow, approved, take, budget)
 
     def new_flow(self, spec: Spec, budget: float | None, *, shown_as: World = "", by_hand: bool = False) -> TaskRun:
-        """The surroundings of a new request, where somebody means it to be sent there. Raises: SeedanceError."""
+        """What it takes to run a new request. Raises: SeedanceError if no one consented to spend money there."""
         self.specs[spec.name] = spec
         endpoint = self._routing.for_new(spec)
         require_consent(spec, endpoint, budget, shown_as=shown_as, by_hand=by_hand)
         return self._flow(spec, endpoint)
 
     def flow_of(self, spec: Spec, row: Row) -> TaskRun:
-        """The surroundings of a task that the ledger holds. Raises: SeedanceError where it cannot be looked at from here."""
+        """What it takes to follow a task of the ledger. Raises: SeedanceError if its status cannot be checked from here."""
         return self._flow(spec, self._routing.for_row(spec, row))
 
     def begin(
@@ -84,10 +84,7 @@ class Sender:
         return Task(self, flow.spec, row, flow, is_new=is_new)
 
     def spec_of(self, row: Row) -> Spec:
-        """The document that a task was made from: one that was used here, or one of the package. *reads files*.
-
-        Raises: SeedanceError where it is neither.
-        """
+        """A task's model: one used in this session, or a built-in one. *reads files*. Raises: SeedanceError otherwise."""
         if row.spec in self.specs:
             return self.specs[row.spec]
         if row.spec in _spec.model_names():

@@ -1,4 +1,4 @@
-"""The first step of a task: its row claimed in the ledger, and the request handed to the engine where the row is new."""
+"""Starts a task: claims its row in the ledger and, if the row is new, passes the request to the engine."""
 
 import math
 import os
@@ -26,27 +26,24 @@ World = Literal["", "simulated", "paid"]
 
 
 def require_sendable(spec: Spec, take: int, budget: float | None) -> None:
-    """Nothing, where a request of this document can be sent at all. *pure*.
-
-    Raises: SpecError; InvalidInput for a take or a budget that is none.
-    """
+    """Check that requests of this model can be sent, and take and budget. *pure*. Raises: SpecError; InvalidInput."""
     if spec.unsendable:
         raise SpecError(spec.unsendable, file=spec.file)
     if type(take) is not int or take < 1:
-        told = f"must be a whole number of at least 1, not {take!r}"
-        raise InvalidInput((Problem(path="take", message=told, rule="take", value=take, limit=1),))
+        message = f"must be a whole number of at least 1, not {take!r}"
+        raise InvalidInput((Problem(path="take", message=message, rule="take", value=take, limit=1),))
     is_number = isinstance(budget, int | float) and not isinstance(budget, bool)
     if budget is not None and not (is_number and 0 <= budget < math.inf):
-        told = f"must be a number of at least 0 (in {spec.price.unit}), not {budget!r}"
-        raise InvalidInput((Problem(path="budget", message=told, rule="budget", value=budget, limit=0),))
+        message = f"must be a number of at least 0 (in {spec.price.unit}), not {budget!r}"
+        raise InvalidInput((Problem(path="budget", message=message, rule="budget", value=budget, limit=0),))
 
 
 def require_consent(
     spec: Spec, place: Endpoint, budget: float | None, *, shown_as: World = "", by_hand: bool = False
 ) -> None:
-    """Nothing, where a person is there, a budget says so, or it is free. Reads the environment.
+    """Check that a request is free, has a budget, or that someone is here to confirm. Reads the environment.
 
-    Raises: SeedanceError, also where what was `shown_as` going to one world would go to the other.
+    Raises: SeedanceError otherwise, and if a request `shown_as` simulated would be paid, or the reverse.
     """
     simulated = place.app is not None
     if shown_as and (shown_as == "simulated") is not simulated:
@@ -71,15 +68,15 @@ def begin(
     budget: float | None = None,
     instead_of: int | None = None,
 ) -> tuple[Row, bool]:
-    """The row of this request, and whether it is new and therefore sent. *writes ledger*, *network*, *spends credits*.
+    """The row of this request, and whether it is new and so is sent. *writes ledger*, *network*, *spends credits*.
 
-    `budget` and `instead_of` are those of `Ledger.claim`. Raises: MediaError for a folder that cannot be written,
-    LedgerError, OverBudget; nothing is sent then.
+    `budget` and `instead_of` are as in `Ledger.claim`. Raises, before anything is sent: MediaError if the folder cannot be
+    written, LedgerError, OverBudget.
     """
     if flow.endpoint.app is None and urlsplit(flow.endpoint.base_url).hostname not in LOOPBACK:
         _refuse_simulated(approved)
     prepare_folder(flow.folder)
-    with ENGINE.claiming:  # between the claim and the sending nobody else may follow the row and find it forsaken
+    with ENGINE.claiming:  # until it is sent, no other flow may take the row for an abandoned one
         row, is_new = flow.ledger.claim(
             approved,
             base_url=flow.endpoint.base_url,
@@ -100,8 +97,8 @@ def begin(
 
 def _refuse_simulated(approved: Approved) -> None:
     if SIMULATED_HOST in approved.body or SIMULATED_ASSET in approved.body:
-        told = "names a file that exists only in the simulator, so the provider cannot reach it; upload it again with the key"
-        raise InvalidInput((Problem(path="", message=told, rule="simulated"),))
+        message = "names a file that exists only in the simulator, so the provider cannot reach it; upload it again with the key"
+        raise InvalidInput((Problem(path="", message=message, rule="simulated"),))
 
 
 def _send(flow: TaskRun, row: Row, approved: Approved) -> None:
@@ -123,9 +120,9 @@ def _send(flow: TaskRun, row: Row, approved: Approved) -> None:
 
 
 def unattended_reason() -> str:
-    """Why it seems that no person is watching, "" where one may be. Reads the environment.
+    """Why no one seems to be here to confirm, "" if someone may be. Reads the environment.
 
-    A front end with a person behind it lets a cell ask for input; papermill, nbclient and nbconvert do not.
+    A cell can ask for input in a front end with a person; in papermill, nbclient and nbconvert it cannot.
     """
     if os.getenv("CI", "").casefold() not in ("", "0", "false", "no"):
         return "CI is set in the environment"

@@ -1,4 +1,4 @@
-"""One daemon thread with one event loop of its own, which follows every task whatever the kernel is busy with."""
+"""One daemon thread with its own event loop, which follows every task while the kernel is free or busy."""
 
 import asyncio
 import atexit
@@ -18,16 +18,16 @@ _EXIT_S = 60
 
 
 class Engine:
-    """Work handed in from any thread runs on the engine's loop. A forked child gets a thread of its own.
+    """Runs work from any thread on its own loop. A forked child gets its own thread.
 
-    `claiming` is held by whoever claims a row until its flow has begun.
+    Whoever claims a row holds the lock `claiming` until the row's flow has started.
     """
 
     def __init__(self) -> None:
         self.reset()
 
     def reset(self) -> None:
-        """Forgets a parent's work: nothing of it goes on in a forked child, and its locks may be held by nobody."""
+        """Drop all work and locks: in a forked child, nothing of its parent's continues."""
         self._lock = threading.Lock()
         self.claiming = threading.Lock()
         self._loop: asyncio.AbstractEventLoop | None = None
@@ -36,15 +36,12 @@ class Engine:
         self._gates: dict[str, RateLimiter] = {}
 
     def rate_limiter(self, origin: str) -> RateLimiter:
-        """The one gate for a host, whichever session asks; it is used on the engine's loop."""
+        """The rate limiter of a host, shared by all sessions; used on the engine's loop."""
         with self._lock:
             return self._gates.setdefault(origin, RateLimiter())
 
     def delay_exit(self, settled: threading.Event) -> None:
-        """Holds up the end of the interpreter, for a minute at most, until `settled` is set.
-
-        A script that ends with `submit` would otherwise end before, or while, its request is sent.
-        """
+        """Delay the interpreter's exit until `settled` is set, for a minute at most, so that a script's last `submit` is sent."""
         with self._lock:
             if not self._unsettled:
                 # Before the executors are shut down, which the engine's loop still needs to look up a host.
@@ -58,27 +55,27 @@ class Engine:
 
     @property
     def is_here(self) -> bool:
-        """Whether the caller runs on the engine's own loop, where waiting for its work would never end."""
+        """Whether the caller runs on the engine's own loop, where waiting for its work would deadlock."""
         try:
             return asyncio.get_running_loop() is self._loop
         except RuntimeError:
             return False
 
     def submit(self, work: Coroutine[Any, Any, T]) -> Future[T]:
-        """The future of `work`, which has begun on the engine's loop. Cancelling the future cancels the work."""
+        """Start `work` on the engine's loop and return its future. Cancelling the future cancels the work."""
         return asyncio.run_coroutine_threadsafe(_without_frames(work), self._running())
 
     def run(self, work: Coroutine[Any, Any, T]) -> T:
-        """What `work` gives, done on the engine's loop while the caller waits."""
+        """Run `work` on the engine's loop, wait for it, and return its result."""
         return wait_for(self.submit(work))
 
     def follow(self, key: tuple[str, int], start: Callable[[], Coroutine[Any, Any, T]]) -> Future[T]:
-        """The future of the one flow under `key` (ledger and row), begun if none is going on."""
+        """The future of the flow with this `key` (ledger and row), which is started if none is running."""
         loop = self._running()
         with self._lock:
             there = self._following.get(key)
             if there is None or there.done():
-                # What has ended is not kept: it would keep its ledger open.
+                # Finished futures are dropped: they would keep their ledgers open.
                 self._following = {other: future for other, future in self._following.items() if not future.done()}
                 there = self._following[key] = asyncio.run_coroutine_threadsafe(_without_frames(start()), loop)
             return there
@@ -111,7 +108,7 @@ if hasattr(os, "register_at_fork"):
 
 
 def wait_for(future: Future[T], tick_s: float = 0.1) -> T:
-    """What `future` gives, waited for in short steps, because an interrupt does not wake a longer wait on every platform."""
+    """The result of `future`, awaited in short steps: an interrupt does not wake a longer wait on every platform."""
     while not concurrent.futures.wait([future], timeout=tick_s).done:
         pass
     return future.result()

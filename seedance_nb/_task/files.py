@@ -1,4 +1,4 @@
-"""Where videos and what comes with them live: names of our own, given after a check, never half a file under one."""
+"""Saves videos and additional results under final names, only after a check and never in part."""
 
 import hashlib
 import itertools
@@ -22,11 +22,11 @@ _LAST_FRAME = re.compile(r'"return_last_frame":\s*true')
 
 
 class UnusableFile(Exception):
-    """What came back is not what it should be; the text is a clause that says why."""
+    """A download that cannot be used; the text is a clause that says why."""
 
 
 class DoubtfulFile(Exception):
-    """What came can be shown and may not be all of it; the text says why. `sha256` tells whether the same comes again."""
+    """A playable download that may be incomplete; the text says why. `sha256` shows whether the next one is the same."""
 
     def __init__(self, why: str, sha256: str) -> None:
         super().__init__(why)
@@ -65,16 +65,16 @@ class SavedVideo:
 
 
 def outputs_folder() -> Path:
-    """Where videos are kept: `SEEDANCE_OUTPUTS`, else `seedance_outputs` in the working folder. Reads the environment."""
+    """The folder for videos: `SEEDANCE_OUTPUTS`, else `seedance_outputs` in the working folder. Reads the environment."""
     return Path(os.getenv("SEEDANCE_OUTPUTS") or "seedance_outputs").expanduser().absolute()
 
 
-def part_path(folder: Path, row: Row, place: int) -> Path:
+def part_path(folder: Path, row: Row, index: int) -> Path:
     """The name under which a task's result is fetched; `place` is its place among the results. *pure*.
 
     It is the same in every process, so that one can go on with what another left: fetch in turns.
     """
-    return folder / f".{_stem(row)}-{place + 1}.part"
+    return folder / f".{_stem(row)}-{index + 1}.part"
 
 
 def lock_for(folder: Path, row: Row) -> Path:
@@ -87,7 +87,7 @@ def lock_for(folder: Path, row: Row) -> Path:
 
 
 def prepare_folder(folder: Path) -> None:
-    """Nothing, where videos can be kept in `folder`. *writes files*: the folder. Raises: MediaError where they cannot."""
+    """Create `folder` if needed. *writes files*. Raises: MediaError if it cannot be written."""
     try:
         folder.mkdir(parents=True, exist_ok=True)
         with tempfile.TemporaryFile(dir=folder):
@@ -98,20 +98,20 @@ def prepare_folder(folder: Path) -> None:
 
 
 def is_saved(row: Row) -> bool:
-    """Whether the row's file is there with the very bytes that were kept. *reads files*."""
+    """Whether the row's file exists with the bytes that were saved. *reads files*."""
     return bool(row.file) and sha256(Path(row.file)) == row.sha256
 
 
 def poster_of(file: Path) -> Path:
-    """Where the poster of a kept video lies. *pure*."""
+    """The path of a video's poster. *pure*."""
     return file.with_suffix(".jpg")
 
 
 def save_video(part: Path, row: Row, asked_s: float | None, known: Collection[str] = ()) -> SavedVideo:
     """The video under its final name, with a poster beside it. *reads files*, *writes files*.
 
-    A file that is there and was changed since is put aside. Raises: Unfit where the bytes are not a whole MP4, Doubtful where
-    they may not be and their hash is not among the `known` ones, OSError of the file system; nothing has the final name then.
+    A file there that was changed is renamed. Raises: UnusableFile if the bytes are not a whole MP4; DoubtfulFile if they may
+    not be and their hash is not in `known`; OSError. No file has the final name then.
     """
     final = part.parent / f"{_stem(row)}.mp4"
     poster_part = part.with_suffix(".jpgpart")
@@ -132,11 +132,10 @@ def save_video(part: Path, row: Row, asked_s: float | None, known: Collection[st
         poster_part.unlink(missing_ok=True)
 
 
-def save_extra(part: Path, row: Row, place: int, taken: Collection[str] = ()) -> ExtraResult:
-    """A result beside the video under a final name of our own making, none of those `taken`. *reads files*, *writes files*.
+def save_extra(part: Path, row: Row, index: int, taken: Collection[str] = ()) -> ExtraResult:
+    """Save an additional result under a final name that is not `taken`. *reads files*, *writes files*.
 
-    A file that is there and was changed since is put aside. Raises: Unfit where the bytes are no whole picture, sound or
-    MP4, OSError of the file system.
+    A file there that was changed is renamed. Raises: UnusableFile if the bytes are not a whole image, sound or MP4; OSError.
     """
     kind, word = _whole.media_kind(part)
     poster_part = part.with_suffix(".jpgpart")
@@ -150,19 +149,19 @@ def save_extra(part: Path, row: Row, place: int, taken: Collection[str] = ()) ->
         poster_part.unlink(missing_ok=True)
     if fault:
         raise UnusableFile(fault)
-    what = "last-frame" if kind == "image" and _LAST_FRAME.search(row.body) else str(place + 1)
+    what = "last-frame" if kind == "image" and _LAST_FRAME.search(row.body) else str(index + 1)
     final = part.parent / f"{_stem(row)}-{what}{_whole.ENDINGS[word]}"
     if str(final) in taken:  # a second picture
-        final = part.parent / f"{_stem(row)}-{place + 1}{_whole.ENDINGS[word]}"
+        final = part.parent / f"{_stem(row)}-{index + 1}{_whole.ENDINGS[word]}"
     hashed = sha256(part)
     remark = "; ".join(_set_aside(final, hashed))
     part.replace(final)
     _sync_folder(final.parent)
-    return ExtraResult(place=place, kind=kind, file=str(final), sha256=hashed, remark=remark)
+    return ExtraResult(place=index, kind=kind, file=str(final), sha256=hashed, remark=remark)
 
 
 def _set_aside(final: Path, new: str) -> list[str]:
-    """Gives what lies under a final name and is not what comes there another name, and says which; [] where nothing is lost."""
+    """Rename a different file that has the final name; return a remark with its new name, or []."""
     if not os.path.lexists(final) or sha256(final) == new or (final.is_file() and not final.stat().st_size):
         return []
     numbers = itertools.count(1)
@@ -172,7 +171,7 @@ def _set_aside(final: Path, new: str) -> list[str]:
 
 
 def is_video(part: Path) -> bool:
-    """Whether a file may be the video itself: not, where it certainly is a picture or a sound. *reads files*."""
+    """Whether a file may be the video: False if it certainly is an image or a sound. *reads files*."""
     return _whole.media_kind(part)[0] not in ("image", "audio")
 
 
@@ -182,13 +181,13 @@ def read_extras(text: str) -> tuple[ExtraResult, ...]:
 
 
 def write_extras(results: Iterable[ExtraResult]) -> str:
-    """Results as one JSON text, by their places. *pure*."""
+    """Results as JSON for the `beside` column, by index. *pure*."""
     listed = [asdict(one) for one in sorted(results, key=lambda one: one.place)]
     return json.dumps(listed) if listed else ""
 
 
 def file_text(row: Row) -> str:
-    """What a list of tasks says about the row's file: its name, or why it is not there. *reads files*: only whether it is there."""
+    """The name of the row's file, or why there is none, for the table of tasks. *reads files*: only whether it exists."""
     again = f"sd.task({row.name!r}).wait()"
     if row.file and is_there(Path(row.file), _size(row)):
         return Path(row.file).name

@@ -1,4 +1,4 @@
-"""One task after its request was taken: look until it ends, fetch at once, keep the file."""
+"""Follows an accepted task: polls until it ends, then downloads and saves its results."""
 
 import asyncio
 from contextlib import suppress
@@ -17,11 +17,10 @@ _GONE_AFTER_S = 60
 
 
 async def run(flow: TaskRun, row: Row, request: Request | None) -> Row:
-    """The row of a finished task whose file is kept. *network*, *writes ledger*, *writes files*.
+    """The row of a finished task whose file is saved. *network*, *writes ledger*, *writes files*.
 
-    With `request` it is sent first, once: *spends credits*.
-
-    Raises: Refused, Unreachable, UnknownOutcome, TaskFailed, MediaError; the ledger knows as much as they do.
+    With `request`, it is sent first, once: *spends credits*.
+    Raises: Refused, Unreachable, UnknownOutcome, TaskFailed, MediaError; the ledger records the same facts.
     """
     if request is not None:
         row = await send(flow, row, request)
@@ -43,7 +42,7 @@ async def run(flow: TaskRun, row: Row, request: Request | None) -> Row:
 
 
 async def poll_once(flow: TaskRun, row: Row) -> Row:
-    """The row after one look, where its task may still change. *network*, *writes ledger*. Raises: Unauthorized."""
+    """The row after one status check, if its task may still change. *network*, *writes ledger*. Raises: Unauthorized."""
     if row.state not in OPEN_STATES:
         return row
     seen, answer, _ = await poll(flow, row.task_id)
@@ -71,13 +70,13 @@ async def _follow(flow: TaskRun, row: Row) -> Row:
                 row = await record_status(flow, row, seen)
             elif problem != row.error:
                 row = await flow.write(row, error=problem)
-        except LedgerError as error:  # the task goes on all the same, and the next look sees what this one saw
+        except LedgerError as error:  # the task continues, and the next status check sees the same
             await flow.tolerate(row, error)
     return row
 
 
 def must_stop(flow: TaskRun, answer: Answer, row: Row) -> bool:
-    """Whether an answer says that the task is not there. Raises: Unauthorized where the key may not look."""
+    """Whether a response says that the task does not exist. Raises: Unauthorized if the key is not accepted."""
     error = refused(flow.spec, answer)
     if isinstance(error, Unauthorized) or answer.status in (401, 403):
         raise Unauthorized(

@@ -1,4 +1,4 @@
-"""One after the other: a lock that other processes see, and that ends with the process that holds it."""
+"""A file lock between processes, which ends with the process that holds it."""
 
 import asyncio
 import os
@@ -17,7 +17,7 @@ _LOOK_S = 0.5
 
 @asynccontextmanager
 async def file_lock(path: Path, sleep: Callable[[float], Awaitable[None]] = asyncio.sleep) -> AsyncIterator[None]:
-    """Waits until nobody else holds `path`, and holds it meanwhile. *writes files*: `path`, gone at the end. Raises: OSError."""
+    """Hold the lock file `path`, waiting for other holders. *writes files*: `path`, removed at the end. Raises: OSError."""
     while (handle := _open_locked(path)) is None:
         await sleep(_LOOK_S)
         await asyncio.sleep(0)  # the holder may be on this very loop

@@ -1,4 +1,4 @@
-"""What becomes of a request whose answer was lost: taken up by its id, freed by a person's word, or left as it is."""
+"""Settles a request with an unknown outcome: resumed by its id, marked as never received, or left unchanged."""
 
 from collections.abc import Callable
 
@@ -13,11 +13,11 @@ from seedance_nb._task.send import TaskRun, unknown_outcome_text
 
 
 async def resolve(flow_of: Callable[[], TaskRun], ledger: Ledger, row: Row, task_id: str, taken: bool | None) -> Row:
-    """The row of an unclear request after what a person, or the provider, knows of it. *network*, *writes ledger*.
+    """The row of a request with an unknown outcome, settled if possible. *network*, *writes ledger*.
 
-    Without an id, that of the unclear answer is asked for. Raises: UnknownOutcome with what is known where nothing is
-    decided; SeedanceError for an id that is none, is another task's, or is not known to the provider. With `taken` False the
-    request is freed, unless the provider knows the task that its unclear answer named: then that is taken up.
+    Without `task_id`, the id in the unclear response is looked up. With `taken` False the request is marked as never
+    received, unless the provider knows that id: then the task is resumed. Raises: UnknownOutcome with what is known if nothing
+    can be decided; SeedanceError for an id that is invalid, another task's, or unknown to the provider.
     """
     if row.state is not State.UNKNOWN:
         return row
@@ -43,9 +43,9 @@ async def resolve(flow_of: Callable[[], TaskRun], ledger: Ledger, row: Row, task
     if seen is None and taken is False and answer is not None and must_stop(flow, answer, row):
         return mark_not_sent(ledger, row)
     if seen is None:
-        said = why or f"HTTP {answer.status if answer else 0} without a state"
+        reason = why or f"HTTP {answer.status if answer else 0} without a state"
         raise SeedanceError(
-            f"{row.provider} did not report a state for {named} ({said}), so the outcome of {row.name} is still unknown. "
+            f"{row.provider} did not report a state for {named} ({reason}), so the outcome of {row.name} is still unknown. "
             "Nothing was changed.",
             next_step=next_steps(row),
             charged=row.charged,
@@ -56,11 +56,11 @@ async def resolve(flow_of: Callable[[], TaskRun], ledger: Ledger, row: Row, task
 
 
 def mark_not_sent(ledger: Ledger, row: Row) -> Row:
-    """The row of a request that certainly never arrived. *writes ledger*. Raises: SeedanceError where it was sent again."""
+    """Mark a request as never received. *writes ledger*. Raises: SeedanceError if it was sent again."""
     if row.successor is not None:
         raise SeedanceError(f"{row.name} was sent again as #{row.successor}. Nothing was changed.", charged=row.charged)
-    said = "it was marked as never received after a look at the account"
-    return ledger.update(row.seq, only_in=(State.UNKNOWN,), state=State.UNSENT, error=said)
+    reason = "it was marked as never received after a look at the account"
+    return ledger.update(row.seq, only_in=(State.UNKNOWN,), state=State.UNSENT, error=reason)
 
 
 async def _known_facts(flow: TaskRun, row: Row) -> str:
@@ -83,7 +83,7 @@ async def _known_facts(flow: TaskRun, row: Row) -> str:
 
 
 def next_steps(row: Row) -> str:
-    """What a person can type about an unclear row. *pure*."""
+    """What to type to settle a row with an unknown outcome. *pure*."""
     task = f"sd.task({row.name!r})"
     return (
         f"check your account at {row.provider}, then call one of\n"

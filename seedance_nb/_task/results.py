@@ -1,4 +1,4 @@
-"""The results of a task that is done: fetched at once, checked, kept; a dead address is asked for once more."""
+"""Downloads, checks and saves the results of a finished task; new URLs are requested once if one does not work."""
 
 import asyncio
 import time
@@ -47,17 +47,16 @@ _LATER = "not downloaded yet"
 
 
 async def save_results(flow: TaskRun, row: Row) -> Row:
-    """The row whose video is kept, and what came beside it as far as it could be had. *network*, *writes ledger*, *writes files*.
+    """The row with its video saved, and the additional results that could be downloaded. *network*, *writes ledger*, *writes files*.
 
-    What is kept already is not fetched again. Raises: MediaError where the video cannot be had; the id, the addresses
-    and what was fetched so far stay.
+    Saved files are not downloaded again. Raises: MediaError without a video; id, URLs and partial downloads stay.
     """
     if await asyncio.to_thread(_is_complete, row):
         return row
     problem = ""
     try:
         async with file_lock(lock_for(flow.folder, row), flow.sleep):
-            row = await flow.read(row)  # another process may have kept it meanwhile
+            row = await flow.read(row)  # another process may have saved it meanwhile
             return await _Saving(flow, row, has_video=await asyncio.to_thread(is_saved, row)).run()
     except OSError as error:
         problem = f"Cannot save files in {flow.folder} ({on_disk(error)})."
@@ -65,7 +64,7 @@ async def save_results(flow: TaskRun, row: Row) -> Row:
 
 
 async def poll(flow: TaskRun, task_id: str) -> tuple[TaskStatus | None, Answer | None, str]:
-    """What the provider says about a task, None if nothing; its answer; and why there is none. *network*."""
+    """A task's status, None if the response has none; the response; and why there is none. *network*."""
     answer, why = await fetch_answer(
         flow.spec, status_request(flow.spec, flow.endpoint.base_url, task_id), flow.endpoint
     )
@@ -74,7 +73,7 @@ async def poll(flow: TaskRun, task_id: str) -> tuple[TaskStatus | None, Answer |
 
 
 async def record_status(flow: TaskRun, row: Row, seen: TaskStatus) -> Row:
-    """The row with what was seen. *writes ledger*."""
+    """The row with this status. *writes ledger*."""
     hide = flow.endpoint.secret.mask if flow.endpoint.secret else str
     found: dict[str, Any] = {
         "state": seen.state,
@@ -91,7 +90,7 @@ async def record_status(flow: TaskRun, row: Row, seen: TaskStatus) -> Row:
 
 
 class _Saving:
-    """One go at everything that a task has made, while nobody else fetches it."""
+    """One attempt to download all results of a task, while no other process does."""
 
     def __init__(self, flow: TaskRun, row: Row, *, has_video: bool) -> None:
         self.flow, self.row = flow, row
@@ -104,27 +103,27 @@ class _Saving:
 
     async def run(self) -> Row:
         """The row afterwards. Raises: MediaError without a video."""
-        places = list(self._extras) if self._has_video else likely_videos_first(self.row.outputs)
+        indexes = list(self._extras) if self._has_video else likely_videos_first(self.row.outputs)
         faults: list[DownloadError] = []
-        for number, place in enumerate(places):
-            known = self._extras.get(place)
-            # Without a video, every result that has no file may be it, and is asked for again on every new go.
+        for number, index in enumerate(indexes):
+            known = self._extras.get(index)
+            # Without a video, every result without a file may be the video, and is tried on each attempt.
             if known and (self._has_video or known.file) and known.is_settled:
                 continue
             try:
-                got = await self._fetch(place)
+                got = await self._fetch(index)
             except DownloadError as fault:
                 faults.append(fault)
-                self._extras[place] = ExtraResult(place=place, fault=str(fault), dead=fault.kind == "dead")
+                self._extras[index] = ExtraResult(place=index, fault=str(fault), dead=fault.kind == "dead")
                 continue
             if isinstance(got, SavedVideo):
                 self._has_video = True
-                self._extras.pop(place, None)
-                later = {other: ExtraResult(place=other, fault=_LATER) for other in places[number + 1 :]}
+                self._extras.pop(index, None)
+                later = {other: ExtraResult(place=other, fault=_LATER) for other in indexes[number + 1 :]}
                 self._extras = later | self._extras
                 await self._write(file=str(got.file), sha256=got.sha256, facts=write_facts(got.facts), dead=None)
             else:
-                self._extras[place] = got
+                self._extras[index] = got
         if not self._has_video:
             first = faults[0] if faults else DownloadError("final", "the results contain no video")
             await self._write(dead=(self.row.dead or self.flow.now()) if first.kind == "dead" else None)
@@ -132,22 +131,22 @@ class _Saving:
         await self._write()
         return self.row
 
-    async def _fetch(self, place: int) -> SavedVideo | ExtraResult:
-        flow, part = self.flow, part_path(self.flow.folder, self.row, place)
+    async def _fetch(self, index: int) -> SavedVideo | ExtraResult:
+        flow, part = self.flow, part_path(self.flow.folder, self.row, index)
         until = flow.bounds.clock() + flow.bounds.total_s
         fault = DownloadError("dead", f"{self.row.provider} no longer lists it")
         for number in range(_TRIES):
             if number:
                 await flow.sleep(_PAUSE_S * number)
-            if place >= len(self.row.outputs):
+            if index >= len(self.row.outputs):
                 break
             bounds = replace(flow.bounds, total_s=max(_LEAST_S, until - flow.bounds.clock()))
             try:
-                await download(self.row.outputs[place], part, access_policy(flow.spec, flow.endpoint), bounds)
+                await download(self.row.outputs[index], part, access_policy(flow.spec, flow.endpoint), bounds)
             except DownloadError as error:
                 fault = error
             else:
-                got = await self._save(part, place)
+                got = await self._save(part, index)
                 with suppress(OSError):  # what is known already says more
                     discard(part)
                 if not isinstance(got, DownloadError):
@@ -160,43 +159,43 @@ class _Saving:
                 break
         raise fault
 
-    async def _save(self, part: Path, place: int) -> SavedVideo | ExtraResult | DownloadError:
-        """What came, under its final name; or why it has none."""
-        taken = {one.file for one in self._extras.values() if one.place != place}
+    async def _save(self, part: Path, index: int) -> SavedVideo | ExtraResult | DownloadError:
+        """The download under its final name, or why it cannot be used."""
+        taken = {one.file for one in self._extras.values() if one.place != index}
         try:
-            if await self._is_other_result(part, place):
+            if await self._is_other_result(part, index):
                 return DownloadError("broken", "the download is another of the results")
             if not self._has_video and await asyncio.to_thread(is_video, part):
                 return await asyncio.to_thread(save_video, part, self.row, self._requested_s, self._doubtful)
-            return await asyncio.to_thread(save_extra, part, self.row, place, taken)
+            return await asyncio.to_thread(save_extra, part, self.row, index, taken)
         except DoubtfulFile as error:
             self._doubtful.add(error.sha256)  # the same once more is what the provider has
             return DownloadError("broken", f"the download may be incomplete: {error}")
         except UnusableFile as error:
-            self._unfit[place] += 1
-            kind: Kind = "broken" if self._unfit[place] < _MOST_UNFIT else "final"
+            self._unfit[index] += 1
+            kind: Kind = "broken" if self._unfit[index] < _MOST_UNFIT else "final"
             return DownloadError(kind, f"the download cannot be used: {error}")
         except OSError as error:
             return DownloadError("disk", on_disk(error))
 
-    async def _is_other_result(self, part: Path, place: int) -> bool:
-        """Whether a fresh answer names here what is kept as another result; then the two addresses change places. *writes ledger*."""
+    async def _is_other_result(self, part: Path, index: int) -> bool:
+        """Whether a new URL leads to a result that is saved under another index; then the two are swapped. *writes ledger*."""
         if not self._urls_refreshed:
             return False
-        kept = {one.sha256: number for number, one in self._extras.items() if one.file and number != place}
+        kept = {one.sha256: number for number, one in self._extras.items() if one.file and number != index}
         outputs = list(self.row.outputs)
-        unnamed = set(range(len(outputs))) - {*self._extras, place}
+        unnamed = set(range(len(outputs))) - {*self._extras, index}
         if self._has_video and unnamed:
             kept[self.row.sha256] = min(unnamed)
         other = kept.get(await asyncio.to_thread(sha256, part))
         if other is None:
             return False
-        outputs[place], outputs[other] = outputs[other], outputs[place]
+        outputs[index], outputs[other] = outputs[other], outputs[index]
         await self._write(outputs=tuple(outputs))
         return True
 
     async def _refresh_urls(self) -> None:
-        """Asks the task for fresh addresses."""
+        """Ask the provider for new URLs."""
         seen, _, _ = await poll(self.flow, self.row.task_id)
         if seen and seen.state is State.DONE:
             seen = replace(seen, outputs=match_urls(self.row.outputs, seen.outputs))
@@ -210,19 +209,19 @@ class _Saving:
 
     def _error(self, fault: DownloadError) -> MediaError:
         row, again = self.row, f"sd.task({self.row.name!r}).wait()"
-        told = f"The video of {row.name} could not be downloaded: {fault}."
+        message = f"The video of {row.name} could not be downloaded: {fault}."
         next_step = f"download it again with {again}; its URL may expire soon"
         if fault.kind == "dead":
             since = time.strftime("%Y-%m-%d %H:%M", time.gmtime(row.dead))
-            told = (
+            message = (
                 f"The video of {row.name} is done, but its URL has not worked since {since} UTC ({fault}); "
                 f"{row.provider} was asked once for a new one, which does not work either."
             )
             next_step = f"ask once more with {again}, or ask {row.provider} for the result of task {row.task_id}"
         if fault.kind == "disk":
-            told = f"The video of {row.name} could not be saved: {fault}."
+            message = f"The video of {row.name} could not be saved: {fault}."
             next_step = _disk_next_step(row)
-        return MediaError(told, task=row.name, charged=row.charged, next_step=next_step)
+        return MediaError(message, task=row.name, charged=row.charged, next_step=next_step)
 
 
 def _disk_next_step(row: Row) -> str:
@@ -237,23 +236,20 @@ def _is_complete(row: Row) -> bool:
 
 
 def likely_videos_first(outputs: Sequence[str]) -> list[int]:
-    """The places of the results, those first that are named like videos. *pure*."""
-    return sorted(range(len(outputs)), key=lambda place: _ending(outputs[place]) not in (".mp4", ".mov"))
+    """The indexes of the results, likely videos first by their names. *pure*."""
+    return sorted(range(len(outputs)), key=lambda index: _ending(outputs[index]) not in (".mp4", ".mov"))
 
 
 def match_urls(known: Sequence[str], fresh: Sequence[str]) -> tuple[str, ...]:
-    """Fresh addresses at the places of the known ones, as far as their names tell which is which. *pure*.
-
-    A known address stays where the fresh ones have none for it.
-    """
+    """New URLs in the order of the known ones, matched by their names; a known URL without a match stays. *pure*."""
     left, found = list(fresh), dict[int, str]()
     for alike in (_path, _ending, lambda _: ""):
-        for place, old in enumerate(known):
+        for index, old in enumerate(known):
             same = next((new for new in left if alike(new) == alike(old)), None)
-            if place not in found and same is not None:
-                found[place] = same
+            if index not in found and same is not None:
+                found[index] = same
                 left.remove(same)
-    return (*(found.get(place, known[place]) for place in range(max(found, default=-1) + 1)), *left)
+    return (*(found.get(index, known[index]) for index in range(max(found, default=-1) + 1)), *left)
 
 
 def _path(url: str) -> str:

@@ -1,4 +1,4 @@
-"""What following one task needs, and the one paid request: sent once, and its outcome written down whatever happens."""
+"""Sends a paid request at most once and records its outcome, whatever happens."""
 
 import asyncio
 import threading
@@ -32,11 +32,10 @@ _STATES = {"accepted": State.QUEUED, "refused": State.REFUSED, "unsent": State.U
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class TaskRun:
-    """The surroundings of one task; `sleep` takes seconds, `clock` gives monotonic and `now` Unix seconds, `chance` 0 to 1.
+    """What it takes to run one task; `clock` returns monotonic seconds, `now` Unix seconds, `chance` 0 to 1.
 
-    `bounds` are those of each file that is fetched; `settled` is set once it is written down what became of the paid request, `troubled` once it was told that
-    the ledger fails. `balance` asks what is on the account, None
-    where nobody says.
+    `bounds` limit each download; `settled` is set once the outcome of the paid request is recorded, `troubled` once a failing
+    ledger was reported. `balance` asks for the account's balance, None if it is unknown.
     """
 
     spec: Spec
@@ -53,38 +52,38 @@ class TaskRun:
     troubled: threading.Event = field(default_factory=threading.Event)
 
     def for_new_task(self) -> "TaskRun":
-        """The same surroundings for another task. *pure*."""
+        """A copy for another task. *pure*."""
         return replace(self, settled=threading.Event(), troubled=threading.Event())
 
     def key(self, row: Row) -> tuple[str, int]:
-        """Under which the engine keeps the one flow of a row; a ledger that was begun anew has rows of its own. *pure*."""
+        """The engine's key for a row; a ledger that was started anew has its own rows. *pure*."""
         return f"{self.ledger.path}, made at {row.created!r}", row.seq
 
     @property
     def schedule(self) -> PollHistory:
-        """The schedule for this place: the document's, or quick looks at the simulator in this process."""
+        """The polling schedule: the schema's, or fast polling for the simulator in this process."""
         table = self.spec.task
         if table is None or self.endpoint.app is not None:
             return PollHistory(early=(), every=0.25, floor=0.1)
         return PollHistory(early=table.early, every=table.every, late=table.deadline)
 
     async def write(self, row: Row, *, only_in: Collection[State] | None = None, **changes: Any) -> Row:
-        """The row after `changes`. *writes ledger*, off the event loop, so that a locked file holds up nobody else.
+        """The row after `changes`. *writes ledger*, off the event loop, so that a locked file blocks nothing else.
 
-        With `only_in` a row that is in another state by now, or has a successor, stays as it is.
+        With `only_in`, a row in another state or with a successor is not changed.
         """
         try:
-            now = await asyncio.to_thread(self.ledger.update, row.seq, only_in=only_in, made=row.created, **changes)
+            now = await asyncio.to_thread(self.ledger.update, row.seq, only_in=only_in, created=row.created, **changes)
         except LedgerError as error:
             error.charged = row.charged
             raise
         except RuntimeError:  # no thread is to be had while the interpreter ends
-            now = self.ledger.update(row.seq, only_in=only_in, made=row.created, **changes)
+            now = self.ledger.update(row.seq, only_in=only_in, created=row.created, **changes)
         self._log(row, now)
         return now
 
     async def read(self, row: Row) -> Row:
-        """The row as the ledger has it now, or as it was where the ledger cannot be read. *reads files*."""
+        """The row as the ledger has it now, unchanged if the ledger cannot be read. *reads files*."""
         try:
             return await asyncio.to_thread(self.ledger.refreshed, row)
         except LedgerError as error:
@@ -92,7 +91,7 @@ class TaskRun:
             return row
 
     async def tolerate(self, row: Row, error: LedgerError) -> None:
-        """Nothing while the ledger only fails, which is told once. Raises: the error where the row is not in it any more."""
+        """Log a failing ledger once. Raises: the error if the row is no longer in the ledger."""
         if not await asyncio.to_thread(self.ledger.contains, row):
             raise error
         if not self.troubled.is_set():
@@ -115,11 +114,11 @@ class TaskRun:
 
 
 async def send(flow: TaskRun, row: Row, request: Request) -> Row:
-    """The row of a task that the provider took. *network*, *spends credits*, *writes ledger*.
+    """Send the request; return the row of the accepted task. *network*, *spends credits*, *writes ledger*.
 
-    What certainly did not leave, or was refused for now, is sent up to three times in all; anything else once.
+    A request that certainly did not leave, or was refused temporarily, is sent up to three times in all; any other once.
 
-    Raises: Refused and its kinds, Unreachable, UnknownOutcome; LedgerError with the id where it cannot be written.
+    Raises: Refused and its subclasses, Unreachable, UnknownOutcome; LedgerError with the id if it cannot be saved.
     """
     sent = SendOutcome(outcome="unsent", why="sending ended before anything was sent")
     try:
@@ -127,19 +126,19 @@ async def send(flow: TaskRun, row: Row, request: Request) -> Row:
             row = await flow.write(row, balance=await flow.balance())
         for attempt in range(_SENDINGS):
             if flow.endpoint.gate and (pause := flow.endpoint.gate.closed(flow.endpoint.clock())):
-                told = f"{row.provider} is having problems, so the request will be sent in {pause:.0f} s"
-                row = await flow.write(row, error=told)
+                message = f"{row.provider} is having problems, so the request will be sent in {pause:.0f} s"
+                row = await flow.write(row, error=message)
             await acquire_slot(flow.endpoint)
             row = await flow.write(row, only_in=(State.WAITING,), state=State.SENDING, error="")
-            if row.state is not State.SENDING:  # given up meanwhile, and perhaps sent anew by somebody else
+            if row.state is not State.SENDING:  # abandoned meanwhile, and perhaps sent again by another process
                 return row
             sent = SendOutcome(outcome="unknown", why="sending was interrupted")
             sent = await _try_sending(flow, request)
             again = _pause(sent, attempt, flow.chance())
             if again is None:
                 break
-            told = f"{sent.why}; retrying in {again:.0f} s"
-            row = await flow.write(row, only_in=(State.SENDING,), state=State.WAITING, error=told)
+            message = f"{sent.why}; retrying in {again:.0f} s"
+            row = await flow.write(row, only_in=(State.SENDING,), state=State.WAITING, error=message)
             await flow.sleep(again)
     finally:
         try:
@@ -159,7 +158,7 @@ async def _try_sending(flow: TaskRun, request: Request) -> SendOutcome:
 
 
 def _pause(sent: SendOutcome, attempt: int, chance: float) -> float | None:
-    """The seconds after which a request that certainly made no task is sent again, None where it is not. *pure*."""
+    """The seconds until a request that certainly created no task is retried, None if it is not. *pure*."""
     if attempt + 1 >= _SENDINGS:
         return None
     if sent.may_pass:
@@ -185,7 +184,7 @@ def _changes(flow: TaskRun, sent: SendOutcome) -> dict[str, Any]:
 
 async def _settle(flow: TaskRun, row: Row, sent: SendOutcome) -> Row:
     changes = _changes(flow, sent)
-    only_in = None if sent.outcome == "accepted" else EARLY_STATES  # an id is never given up
+    only_in = None if sent.outcome == "accepted" else EARLY_STATES  # an id is always saved
     unwritten: LedgerError | None = None
     for attempt in range(_TRIES):
         if attempt:
@@ -194,16 +193,16 @@ async def _settle(flow: TaskRun, row: Row, sent: SendOutcome) -> Row:
             return await flow.write(row, only_in=only_in, **changes)
         except LedgerError as error:
             unwritten = error
-    told = f"accepted the request as task {sent.task_id}" if sent.task_id else f"answered ({sent.why})"
+    message = f"accepted the request as task {sent.task_id}" if sent.task_id else f"answered ({sent.why})"
     raise LedgerError(
-        f"{row.provider} {told}, but this could not be saved: {unwritten.message if unwritten else ''}",
+        f"{row.provider} {message}, but this could not be saved: {unwritten.message if unwritten else ''}",
         file=str(flow.ledger.path),
         charged="not charged" if row.simulated or sent.outcome in ("refused", "unsent") else "unknown",
     )
 
 
 def unknown_outcome_text(row: Row) -> str:
-    """Why it is not known what became of a request, where it is kept, and that it rests there. *pure*."""
+    """Why the outcome of a request is unknown, and where the request is saved. *pure*."""
     return (
         f"It is not known whether {row.provider} accepted this request: {row.error}. "
         f"It is saved in the ledger as {row.name} and will not be sent again automatically."
@@ -211,7 +210,7 @@ def unknown_outcome_text(row: Row) -> str:
 
 
 def raise_for(spec: Spec, row: Row) -> None:
-    """Nothing for a task that is going well. Raises: the error that its state means. *pure*."""
+    """Raise the error that a row's state means, if any. *pure*."""
     if row.state is State.UNKNOWN:
         raise UnknownOutcome(
             unknown_outcome_text(row),
@@ -222,9 +221,9 @@ def raise_for(spec: Spec, row: Row) -> None:
             else f"see what is known and what you can do with sd.task({row.name!r}).resolve()",
         )
     if row.state is State.FAILED:
-        said = row.error or f"the state {row.word!r} without a reason"
+        reason = row.error or f"the state {row.word!r} without a reason"
         raise TaskFailed(
-            f"{row.provider} could not generate the video of {row.name}. It reported: {quote_lines(said)}",
+            f"{row.provider} could not generate the video of {row.name}. It reported: {quote_lines(reason)}",
             task=row.name,
             charged=row.charged,
             next_step="change the prompt or the references, or send the same request again with take=2",
@@ -232,6 +231,6 @@ def raise_for(spec: Spec, row: Row) -> None:
     if row.state is State.REFUSED:
         raise refusal(spec, row.word, row.error)
     if row.state is State.UNSENT:
-        if "connection" not in row.error:  # it was freed, or stopped: nothing is wrong with the network
+        if "connection" not in row.error:  # marked as never received, or stopped: the network is fine
             raise Unreachable(f"The request was not sent: {row.error}.", "run the same cell again to send it")
         raise Unreachable(row.error)

@@ -206,14 +206,14 @@ def small_poster(poster: Path) -> bytes:
     """The poster reduced for notebooks, which save every byte; b"" if there is none. *reads files*."""
     from PIL import Image
 
-    made = io.BytesIO()
+    jpeg = io.BytesIO()
     try:
         with Image.open(poster, formats=("JPEG",)) as picture:
             picture.thumbnail((_WIDTH, _WIDTH))
-            picture.save(made, "JPEG", quality=40, optimize=True)
+            picture.save(jpeg, "JPEG", quality=40, optimize=True)
     except OSError:
         return b""
-    return made.getvalue()
+    return jpeg.getvalue()
 
 
 def poster_link(source: str) -> str:
