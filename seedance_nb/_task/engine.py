@@ -115,10 +115,15 @@ def wait_for(future: Future[T], tick_s: float = 0.1) -> T:
 
 
 def nest_asyncio() -> str:
-    """Lets `asyncio.run(...)` work inside a cell, for notebooks that call it; the name of the library that did it.
+    """Make `asyncio.run(...)` work inside a cell, for notebooks that call it.
 
-    It changes asyncio for the whole kernel, so nothing here calls it by itself. `nest_asyncio2` is taken where it is
-    installed: it is the maintained continuation. On ipykernel 7.4 and later a nested wait can lose clicks on widgets.
+    It changes asyncio for the whole kernel, so nothing else here calls it. On ipykernel 7.4 and later a nested wait can
+    lose clicks on widgets.
+
+    Returns: the library used: `nest_asyncio2`, the maintained continuation, if it is installed, otherwise `nest_asyncio`.
+
+    >>> sd.nest_asyncio()
+    'nest_asyncio...'
     """
     try:
         import nest_asyncio2 as library

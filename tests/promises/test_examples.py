@@ -5,6 +5,8 @@ import getpass
 import inspect
 import pydoc
 import re
+import sys
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
@@ -15,7 +17,7 @@ from seedance_nb import _api
 from seedance_nb._session.catalogue import Models
 from seedance_nb._task.task import Tasks
 
-WITHOUT = {"Spec", "ask_key", "nest_asyncio", "spec"}
+WITHOUT = {"Spec", "ask_key", "spec"}
 """The names that have no example yet. This list may only shrink: a name that gets one must leave it."""
 
 FUNCTIONS = sorted(name for name in sd.__all__ if inspect.isfunction(getattr(sd, name)))
@@ -40,6 +42,8 @@ def quick(monkeypatch: pytest.MonkeyPatch) -> None:
         monkeypatch.setitem(defaults, option, value)
     monkeypatch.setattr(getpass, "getpass", lambda _: "a-key-for-examples")
     _api._session.cache_clear()
+    # Only its call is shown: the real one would change asyncio for every later test, tests/promises/test_promises.py runs it.
+    monkeypatch.setitem(sys.modules, "nest_asyncio2", SimpleNamespace(__name__="nest_asyncio2", apply=lambda: None))
 
 
 @pytest.mark.usefixtures("quick")
