@@ -168,7 +168,7 @@ def _content(file: str | Path | bytes, name: str) -> tuple[bytes, str]:
             with path.open("rb") as opened:
                 content = opened.read(MOST_BYTES + 1)
         except (OSError, ValueError) as error:
-            why = getattr(error, "strerror", None) or "its name makes no sense"
+            why = getattr(error, "strerror", None) or "its name is not valid"
             raise SeedanceError(f"The file {path} cannot be read ({why}).") from None
         if len(content) > MOST_BYTES:
             raise SeedanceError(f"The file {path} has more than {MOST_BYTES:,} bytes; no more are uploaded.")

@@ -48,7 +48,7 @@ def read_status(table: TaskTable, answer: Any, errors: ErrorTable | None = None)
     if state is State.DONE and not outputs:
         state = State.OTHER
         more = f" ({said[0][:500]})" if said else ""
-        said = [f"the provider says {word[:80]} and names no video yet{more}"]
+        said = [f"the provider reports {word[:80]} and gives no video URL yet{more}"]
     is_told = state is State.FAILED or (state is not State.DONE and word.casefold() in table.words)
     cost = find(answer, table.credits) if table.credits else ABSENT
     return TaskStatus(

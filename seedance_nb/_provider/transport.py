@@ -87,7 +87,7 @@ async def _answered(
     except TimeoutError:
         why = f"no answer within {place.total:g} s"
     except (httpx.InvalidURL, httpx.UnsupportedProtocol) as error:
-        why, line.may_pass = f"the address makes no sense: {_said(error, place)}", False
+        why, line.may_pass = f"the URL is not valid: {_said(error, place)}", False
     except (httpx.HTTPError, OSError, ValueError) as error:
         why = _said(error, place)
     if place.gate:

@@ -294,7 +294,7 @@ class Session:
             ENGINE.run(poll_once(self.sender.flow_of(spec, row), row))
             return self.task(row.name, document=own)
         raise SeedanceError(
-            "The callback names no task in this ledger, so it was ignored.",
+            "The callback does not match a task in this ledger, so it was ignored.",
             next_step="list the tasks with sd.tasks()",
         )
 

@@ -210,7 +210,7 @@ def test_the_key_does_not_go_to_an_upload_address(paying: sd.Session, monkeypatc
             return Answer(status=200, value={"data": told})
 
         monkeypatch.setattr(Account, "_answer", answer)
-        with pytest.raises(sd.SeedanceError, match="not https"):
+        with pytest.raises(sd.SeedanceError, match="does not use https"):
             wait_for(ENGINE.submit(desk.upload(PICTURE, "a.png")))
         assert put.headers == []
     finally:

@@ -208,4 +208,4 @@ def test_a_signed_address_in_a_providers_words_loses_its_query() -> None:
 def test_a_done_without_an_address_says_so() -> None:
     told = seen(VASTNUM, relayed("SUCCESS", fail_reason="still moving it"))
     assert told is not None
-    assert "SUCCESS and names no video yet (still moving it)" in told.error
+    assert "SUCCESS and gives no video URL yet (still moving it)" in told.error

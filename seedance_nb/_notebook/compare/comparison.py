@@ -131,7 +131,7 @@ class Comparison:
         moved = [one for one in self.ready if self._session.is_simulated(one.spec) is not one.simulated]
         if moved:
             raise SeedanceError(
-                f"The keys have changed since this comparison was created, and {moved[0].name} would run elsewhere now.",
+                f"The keys have changed since this comparison was created, and {moved[0].name} would now be sent somewhere else.",
                 next_step="create the comparison again to see where requests go and what they cost",
             )
         paid = [one.name for one in self.ready if not one.simulated]
