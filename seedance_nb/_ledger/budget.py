@@ -1,4 +1,4 @@
-"""Whether a budget has room for one more request, decided inside the transaction that claims it."""
+"""Checks a budget inside the transaction that claims a request."""
 
 import sqlite3
 
@@ -8,12 +8,11 @@ from seedance_nb._ledger.row import FREE_STATES
 
 
 def require_budget(db: sqlite3.Connection, provider: str, price: Estimate, budget: float, *, simulated: bool) -> None:
-    """Nothing, where this ledger's tasks of the provider and one more at this price stay within `budget`. *reads files*.
+    """Check that the provider's tasks in this ledger and one more at this price stay within `budget`. *reads files*.
 
-    Of a task that has ended, what it cost by the provider's word counts, else its price before; of any other the larger of
-    the two, so that a task whose outcome is unknown counts in full.
-    Simulated tasks are counted apart from paid ones. All amounts are in the price's unit. Raises: OverBudget, also where a
-    price is not known.
+    A finished task counts at its reported cost, else at its estimate; any other at the larger of the two, so that a task with
+    an unknown outcome counts in full. Simulated and paid tasks are counted separately, in the price's unit.
+    Raises: OverBudget, also if a price is not known.
     """
     unit, free = price.unit, [str(state) for state in FREE_STATES]
     if price.amount is None or price.at_least:

@@ -1,4 +1,4 @@
-"""The ledger's SQLite file: made private, opened durably, brought to the present format; never somebody else's file."""
+"""Opens the ledger's SQLite file: private, durable, migrated to the current format, and never another program's file."""
 
 import os
 import secrets
@@ -19,7 +19,7 @@ from seedance_nb._ledger.row import FREE_STATES
 
 _TURN_S = 30
 UNREADABLE = (sqlite3.Error, UnicodeDecodeError)
-"""What reading a damaged file may raise; even the words of SQLite's own error can be damaged text."""
+"""What reading a damaged file may raise; even SQLite's error messages can contain damaged text."""
 
 # FULL; or EXTRA, which also waits for the folder, where removing the rollback journal is the commit.
 SYNCHRONOUS = {"wal": 2, "delete": 3}
@@ -59,18 +59,15 @@ MIGRATIONS = (
     ),
     ("ALTER TABLE tasks ADD COLUMN budget REAL",),
 )
-"""The statements that bring a ledger from each format to the next one; the number of a format is how many were run."""
+"""The statements that migrate each format to the next; a format's number is how many migrations were run."""
 
 
 class ForeignFile(sqlite3.OperationalError):
-    """A file of another program, or of a newer version of this library: neither used nor repaired."""
+    """A file of another program or a newer version of this library: it is neither used nor repaired."""
 
 
 def default_path() -> Path:
-    """Where the ledger lies: `SEEDANCE_LEDGER`, else the user's data folder for this system. Reads the environment.
-
-    Raises: LedgerError for an address of a database server, which is not supported yet and may hold a password.
-    """
+    """The ledger's path: `SEEDANCE_LEDGER`, else in the user's data folder. Reads the environment. Raises: LedgerError for a URL."""
     named = os.getenv("SEEDANCE_LEDGER")
     if named and "://" in named:
         raise LedgerError("SEEDANCE_LEDGER is the URL of a database server; only a file path is supported.")
@@ -78,38 +75,37 @@ def default_path() -> Path:
 
 
 def real_path(path: Path) -> Path:
-    """The one place of a ledger, however it is spelled: what goes by the path would take two spellings for two ledgers. *reads files*."""
+    """The canonical path of a ledger, so that two spellings are one ledger. *reads files*."""
     return Path(os.path.realpath(path))
 
 
 def logs(path: Path) -> list[Path]:
-    """SQLite's own files beside the one at `path`: write-ahead log, its index, rollback journal. *pure*."""
+    """SQLite's companion files of `path`: write-ahead log, its index, rollback journal. *pure*."""
     return [path.with_name(path.name + end) for end in ("-wal", "-shm", "-journal")]
 
 
 def open_connection(path: Path) -> sqlite3.Connection:
-    """A connection to the file at `path`, made if it is not there. *writes files*."""
+    """A connection to the file at `path`, which is created if missing. *writes files*."""
     return sqlite3.connect(path, timeout=_TURN_S, isolation_level=None, check_same_thread=False)
 
 
 def read_only(path: Path, more: str = "") -> sqlite3.Connection:
-    """A connection that changes nothing, and reads damaged text as well as it can. *reads files*."""
+    """A read-only connection that replaces damaged text. *reads files*."""
     db = sqlite3.connect(f"file:{quote(str(path))}?mode=ro{more}", uri=True, isolation_level=None)
     db.text_factory = lambda raw: raw.decode("utf-8", "replace")
     return db
 
 
 def journal_mode(path: Path) -> str:
-    """How SQLite keeps transactions whole for a file at this place. *reads files*."""
+    """SQLite's journal mode for a file at this path. *reads files*."""
     return "DELETE" if _mounts.is_remote(_mounts.filesystem(path.resolve(), _mounts.mounts())) else "WAL"
 
 
 def connect(path: Path) -> sqlite3.Connection:
-    """A connection to the ledger at `path`, whose every page was looked at. *writes files*: an older format is brought up.
+    """A connection to the ledger at `path`, with every page checked. *writes files*: an older format is migrated.
 
-    The file itself is opened by SQLite alone: closing it elsewhere in this process would drop SQLite's locks on it.
-
-    Raises: sqlite3.Error or OSError for a file that cannot be used, is damaged, or another program's.
+    Only SQLite opens the file: closing it elsewhere in this process would drop SQLite's locks.
+    Raises: sqlite3.Error or OSError for a file that cannot be used, is damaged, or belongs to another program.
     """
     if not path.stat().st_size:
         msg = "it is empty (0 bytes), which a ledger never is"
@@ -125,7 +121,7 @@ def connect(path: Path) -> sqlite3.Connection:
 
 
 def create(path: Path) -> None:
-    """Makes an empty ledger at `path`, where there is none; it is whole from its first moment on. *writes files*."""
+    """Create an empty ledger at `path`, atomically. *writes files*."""
     new = path.with_name(f"{path.name}.{secrets.token_hex(4)}.new")
     build(new)
     try:
@@ -139,7 +135,7 @@ def create(path: Path) -> None:
 
 
 def build(path: Path, fill: Callable[[sqlite3.Connection], None] = lambda _: None) -> None:
-    """Makes a ledger file that nobody uses yet, filled by `fill`, and waits until it is on the disk. *writes files*."""
+    """Create a ledger file with the rows that `fill` writes, durably. *writes files*."""
     os.close(os.open(path, os.O_CREAT | os.O_EXCL | os.O_RDWR, 0o600))
     try:
         with closing(open_connection(path)) as db:
@@ -154,10 +150,7 @@ def build(path: Path, fill: Callable[[sqlite3.Connection], None] = lambda _: Non
 
 
 def require_ledger(path: Path) -> None:
-    """Nothing for a file that may be a damaged ledger. *reads files*. Raises: ForeignFile.
-
-    A number of a newer format is believed where the table of tasks has columns that are not known here.
-    """
+    """Raise ForeignFile for a file that is not a ledger of a known format, damaged or not. *reads files*."""
     names, columns = set[str](), list[str]()
     with suppress(*UNREADABLE), closing(read_only(path)) as db:
         names = {name for (name,) in db.execute("SELECT name FROM sqlite_master WHERE type = 'table'")}
@@ -168,7 +161,7 @@ def require_ledger(path: Path) -> None:
 
 
 def sync_folder(folder: Path) -> None:
-    """Waits until the names in `folder` are on the disk, where the system can say so. *writes files*."""
+    """Sync a folder's entries to disk, if the system supports it. *writes files*."""
     with suppress(OSError):
         file = os.open(folder, os.O_RDONLY)
         try:
@@ -178,7 +171,7 @@ def sync_folder(folder: Path) -> None:
 
 
 def close_own(db: sqlite3.Connection, pid: int) -> None:
-    """Closes a connection that this very process opened."""
+    """Close a connection that this process opened."""
     if pid == os.getpid():  # a forked child that closed it would drop its parent's locks
         db.close()
 
@@ -200,10 +193,10 @@ def _prepare_retrying(db: sqlite3.Connection, path: Path) -> None:
 
 
 def _prepare(db: sqlite3.Connection, path: Path) -> None:
-    db.execute("BEGIN")  # both looks at one moment, while another process may be making the tables
+    db.execute("BEGIN")  # one snapshot for both queries, because another process may be creating the tables
     version = db.execute("PRAGMA user_version").fetchone()[0]
     foreign = version == 0 and db.execute("SELECT 1 FROM sqlite_master").fetchone()
-    # Also holds the indexes against the rows: a changed letter in the column that stops a second payment is seen.
+    # It also compares indexes and rows, so a changed character in the column that prevents a second payment is found.
     found = db.execute("PRAGMA integrity_check(1)").fetchone()[0]
     db.execute("COMMIT")
     if version == 0 and _journal.is_used(path):
@@ -226,7 +219,7 @@ def _prepare(db: sqlite3.Connection, path: Path) -> None:
 
 
 def migrate(db: sqlite3.Connection) -> None:
-    """Brings the tables to the present format, from any older one or from nothing."""
+    """Migrate the tables to the current format from any older one, or create them."""
     try:
         db.execute("BEGIN IMMEDIATE")
         version = db.execute("PRAGMA user_version").fetchone()[0]
@@ -242,13 +235,13 @@ def migrate(db: sqlite3.Connection) -> None:
 
 
 def columns_of(db: sqlite3.Connection) -> list[str]:
-    """The columns of the table of tasks, in their order. *reads files*."""
+    """The columns of the table `tasks`, in order. *reads files*."""
     return [name for _, name, *_ in db.execute("PRAGMA table_info(tasks)")]
 
 
 @cache
 def known_columns() -> tuple[str, ...]:
-    """The columns that the table of tasks has in the present format. *pure*."""
+    """The columns of the table `tasks` in the current format. *pure*."""
     with closing(sqlite3.connect(":memory:", isolation_level=None)) as db:
         migrate(db)
         return tuple(columns_of(db))

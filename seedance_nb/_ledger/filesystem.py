@@ -1,4 +1,4 @@
-"""Which file system a file lies on, and whether the processes that use it can share memory there."""
+"""The file system of a file, and whether processes can share memory on it."""
 
 import re
 from pathlib import Path
@@ -10,10 +10,7 @@ _SHARED = re.compile(
 
 
 def filesystem(path: Path, mounts: str) -> str:
-    """The type of the file system that holds `path`, "" if `mounts`, the text of /proc/mounts, does not say. *pure*.
-
-    `path` is absolute and free of links.
-    """
+    """The type of the file system of `path` (absolute, without links), "" if `mounts` (/proc/mounts) does not list it. *pure*."""
     kind, longest = "", -1
     for line in mounts.splitlines():
         fields = line.split(" ")
@@ -27,15 +24,12 @@ def filesystem(path: Path, mounts: str) -> str:
 
 
 def is_remote(kind: str) -> bool:
-    """Whether write-ahead logging, which needs memory shared by all users of a file, is unsafe on this type. *pure*.
-
-    A file system in user space (FUSE) counts as such unless it is a local disk's: what it does with shared memory is not known.
-    """
+    """Whether write-ahead logging, which needs shared memory, is unsafe on this type, as on most FUSE file systems. *pure*."""
     return _SHARED.fullmatch(kind) is not None
 
 
 def mounts() -> str:
-    """The system's own list of what is mounted, "" where there is none. *reads files*."""
+    """The text of /proc/mounts, "" if there is none. *reads files*."""
     try:
         return Path("/proc/mounts").read_text(encoding="utf-8", errors="replace")
     except OSError:

@@ -1,4 +1,4 @@
-"""The ledger's journal: one line for every row and change, on the disk before the database has it.
+"""The ledger's journal: one line for every row and change, on disk before it is in the database.
 
     3f0a91c2 {"n": 7, "of": "5d1c9ab2", "at": 1790000000.0, "task": 3, "set": {"state": "queued", "task_id": "task_9"}}
 
@@ -29,7 +29,7 @@ _flush = getattr(os, "fdatasync", os.fsync)
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Entry:
-    """One line. `at` is in Unix seconds; `whole` says that `columns` are those of a whole row."""
+    """One line. `at` is in Unix seconds; `whole` is whether `columns` are a whole row."""
 
     number: int
     ledger: str
@@ -40,12 +40,12 @@ class Entry:
 
 
 def journal_path(ledger: Path) -> Path:
-    """Where the journal of a ledger lies. *pure*."""
+    """The path of a ledger's journal. *pure*."""
     return ledger.with_name(f"{ledger.name}.journal.jsonl")
 
 
 def is_used(ledger: Path) -> bool:
-    """Whether the journal of this ledger holds anything. *reads files*."""
+    """Whether the journal of this ledger has any content. *reads files*."""
     path = journal_path(ledger)
     return path.exists() and path.stat().st_size > 0
 
@@ -59,7 +59,7 @@ def line(entry: Entry) -> bytes:
 
 
 def parse(raw: bytes) -> Entry | None:
-    """The entry that a line holds, None for one that is damaged or was cut short. *pure*."""
+    """The entry in a line, None if the line is damaged or truncated. *pure*."""
     try:
         if int(raw[:8], 16) != zlib.crc32(raw[9:]):
             return None
@@ -78,10 +78,7 @@ def parse(raw: bytes) -> Entry | None:
 
 @contextmanager
 def locked(path: Path) -> Iterator[int]:
-    """The opened journal, which no other process has until the end. *writes files*.
-
-    Raises: OSError where it cannot be opened, or another process has had it for 30 s.
-    """
+    """The open journal, locked. *writes files*. Raises: OSError if it cannot be opened, or stays locked for 30 s."""
     turn = JournalLock(path)
     try:
         yield turn.acquire()
@@ -90,14 +87,14 @@ def locked(path: Path) -> Iterator[int]:
 
 
 class JournalLock:
-    """One's turn with a journal. An interrupt in the middle of `take` or `leave` is made good by `leave`, which may be repeated."""
+    """A lock on a journal. If `acquire` or `release` is interrupted, call `release` (again)."""
 
     def __init__(self, path: Path) -> None:
         self._path = path
         self._file: int | None = None
 
     def acquire(self) -> int:
-        """The opened journal, which no other process has until `leave`. *writes files*. Raises: OSError as `locked` does."""
+        """The open journal, locked until `release`. *writes files*. Raises: OSError as `locked` does."""
         end = time.monotonic() + TURN_S
         while True:
             self.release()  # also one that a repair has put aside while we waited for it
@@ -110,7 +107,7 @@ class JournalLock:
                     return file
 
     def release(self) -> None:
-        """Lets others have it."""
+        """Release the lock and close the journal."""
         file = self._file
         if file is None:
             return
@@ -123,7 +120,7 @@ class JournalLock:
 
 
 def append(file: int, entries: Sequence[Entry]) -> None:
-    """Adds these lines and waits for the disk; none of them is there if it fails. *writes files*. Raises: OSError."""
+    """Append these lines durably, all or none. *writes files*. Raises: OSError."""
     size = os.fstat(file).st_size
     data = b"".join(map(line, entries))
     if size:
@@ -141,7 +138,7 @@ def append(file: int, entries: Sequence[Entry]) -> None:
 
 
 def cut(file: int, size: int) -> None:
-    """Takes back what was added after `size` bytes, as far as the disk lets it. *writes files*."""
+    """Truncate to `size` bytes, if the disk allows it. *writes files*."""
     with suppress(OSError):
         if os.fstat(file).st_size > size:
             os.ftruncate(file, size)
@@ -170,7 +167,7 @@ def after(file: int, number: int) -> tuple[int, list[Entry]]:
 
 
 def read(path: Path) -> tuple[list[Entry], int]:
-    """Every readable line in order, and how many could not be read. *reads files*; a journal that is not there has none."""
+    """Every readable entry in order, and the number of unreadable lines; none for a missing journal. *reads files*."""
     try:
         lines = [raw for raw in path.read_bytes().split(b"\n") if raw]
     except FileNotFoundError:

@@ -1,4 +1,4 @@
-"""The memory of money spent: one durable row per task, written before the first byte leaves."""
+"""The ledger: one durable row per task, written before the first byte of its request is sent."""
 
 import hashlib
 import json
@@ -31,11 +31,10 @@ _ORPHANED = {
 
 
 class Ledger:
-    """A SQLite file and its journal, which only their owner may read. Every method is safe from any thread.
+    """A SQLite file and its journal, readable only by their owner. Every method is thread-safe; writes are on disk on return.
 
-    Every write is on disk on return. What cannot be written can still be read: `trouble` then says why, "" if all is well.
-
-    Raises: LedgerError from every method where the files cannot be read or written.
+    A ledger that cannot be written can still be read: `trouble` then says why, "" otherwise.
+    Raises: LedgerError from every method if the files cannot be read or written.
     """
 
     def __init__(self, path: Path, now: Callable[[], float] = time.time) -> None:
@@ -46,7 +45,7 @@ class Ledger:
 
     @property
     def description(self) -> str:
-        """Where it lies, and what is wrong with it as far as the last reading saw."""
+        """Its path, and what was wrong with it when it was last read."""
         return f"{self.path}; {self.trouble}" if self.trouble else str(self.path)
 
     def claim(
@@ -61,13 +60,11 @@ class Ledger:
         budget: float | None = None,
         instead_of: int | None = None,
     ) -> tuple[Row, bool]:
-        """The row for this request, and whether it is new and therefore ours to send. *writes ledger*.
+        """The row for this request, and whether it is new, so that the caller must send it. *writes ledger*.
 
-        The same request to the same place with the same `take` is the row that is already there, whatever kernel
-        made it, unless that one certainly never became a task. `budget` is the most that the provider's tasks may come to.
-        With `instead_of`, the number of a row whose outcome is unknown, a new row takes its place, once.
-
-        Raises: OverBudget.
+        The same request to the same URL with the same `take` has one row, whichever kernel created it, unless that one certainly
+        never became a task. `budget` is the most that the provider's tasks may cost in total. With `instead_of`, the number
+        of a row whose outcome is unknown, a new row replaces it, once. Raises: OverBudget.
         """
         spec, asked = approved.spec, values_by_role(approved.spec, approved.values)
         identity = json.dumps([base_url, spec.method, spec.path, approved.digest, take])
@@ -76,7 +73,7 @@ class Ledger:
         def claimed(transaction: Transaction) -> tuple[Row, bool]:
             settle_orphans(transaction)
             free = [str(state) for state in FREE_STATES]
-            # An unclear row whose successor came to nothing blocks the request again.
+            # A row with an unknown outcome blocks the request again if its successor never became a task.
             there = transaction.db.execute(
                 """SELECT seq, state FROM tasks AS it WHERE intent = ? AND state NOT IN (?, ?) AND (successor IS NULL
                 OR (SELECT state FROM tasks WHERE seq = it.successor) IN (?, ?)) ORDER BY successor IS NULL DESC, seq DESC""",
@@ -105,11 +102,11 @@ class Ledger:
     def update(
         self, seq: int, *, only_in: Collection[State] | None = None, created: float | None = None, **changes: Any
     ) -> Row:
-        """The row after `changes` to its columns. *writes ledger*; every change is also kept as an event.
+        """The row after `changes` to its columns. *writes ledger*; every change is also saved as an event.
 
-        With `only_in` a row that is in another state by now, or has a successor, stays as it is.
-        `made` is when the row was made (Unix seconds): one that was made at another time is another ledger's, and LedgerError.
-        Where the database cannot be written, the change is still put into the journal before LedgerError is raised.
+        With `only_in`, a row in another state or with a successor is not changed. Raises: LedgerError if the row was not
+        `created` then (Unix seconds), which means another ledger, or if the database cannot be written: the change is still
+        saved in the journal.
         """
         unknown = set(changes) - CHANGEABLE
         if unknown:
@@ -139,7 +136,7 @@ class Ledger:
         return row
 
     def refreshed(self, row: Row) -> Row:
-        """The row as it is now, or as it was where this is another ledger by now. *reads files*."""
+        """The row as it is now, unchanged if this is another ledger by now. *reads files*."""
         there = self.row(row.seq)
         return there if there and _is_same(there.created, row.created) else row
 
@@ -176,9 +173,9 @@ class Ledger:
         return self._look("SELECT count(*) FROM tasks", each=lambda found: int(found[0]))[0]
 
     def history(self, row: Row) -> tuple[float, ...]:
-        """Seconds from acceptance to the end for the last 30 finished tasks of the same kind, oldest first.
+        """Seconds from acceptance to the end of the last 30 finished tasks of the same kind, oldest first.
 
-        Those that a clock set forward or back has made longer than a day, or negative, are left out.
+        Times over a day, or negative, are left out: the clock was changed.
         """
         latest = self._look(
             """SELECT finished - accepted FROM tasks WHERE kind = (SELECT kind FROM tasks WHERE seq = ?)
@@ -191,7 +188,7 @@ class Ledger:
         return tuple(reversed(latest))
 
     def takes(self, approved: Approved) -> int:
-        """The highest take of this request that may have become a task, 0 if there is none."""
+        """The highest take of this request that may be a task, 0 if there is none."""
         found = self._store.transact(
             lambda transaction: transaction.db.execute(
                 "SELECT max(take) FROM tasks WHERE digest = ? AND state NOT IN (?, ?)",
@@ -205,7 +202,7 @@ class Ledger:
         self._store.close()
 
     def _look(self, statement: str, *values: Any, each: Callable[[Sequence[Any]], _T]) -> list[_T]:
-        """`each` of what the statement finds, in what can be read of the ledger where it is in trouble."""
+        """`each` of the rows that the statement finds, from a rescued copy if the ledger is damaged."""
 
         def look(db: sqlite3.Connection) -> list[_T]:
             return [each(found) for found in db.execute(statement, values)]
@@ -232,12 +229,12 @@ def _is_same(actual: float, expected: float | None) -> bool:
     return expected is None or actual in (
         expected,
         0.0,
-    )  # 0 is what a rebuilt ledger has where nothing was left to read
+    )  # 0 in a rebuilt ledger if it was lost
 
 
 def settle_orphans(transaction: Transaction) -> None:
-    """Says of each row whose process ended before it saw an answer what may have become of its request."""
-    # A process that died between the ledger and the answer may have sent the request: never ours to send again.
+    """Set the state of each row whose process ended before it received a response."""
+    # A process that died before the response may have sent the request: it must not be sent again.
     early = transaction.db.execute(
         """SELECT seq, owner, state, coalesce((SELECT max(at) FROM events WHERE task = seq), created) FROM tasks
         WHERE state IN (?, ?)""",

@@ -1,4 +1,4 @@
-"""Which process sends a request, so that a later one can tell whether it is still alive."""
+"""Identifies the process that sends a request, so that others can tell whether it is still alive."""
 
 import hashlib
 import os
@@ -6,8 +6,8 @@ import platform
 from pathlib import Path
 
 QUIET_S = 900
-"""Seconds without a change after which a row of a process that cannot be seen from here counts as left behind: several
-times what a request may take. Its owner, should it live, finds out from the ledger before it sends anything."""
+"""Seconds without a change after which a row of a process that is not visible here counts as abandoned: several times the
+longest request. If its owner is alive, it learns this from the ledger before it sends anything."""
 _FIELDS = 6
 
 
@@ -17,11 +17,10 @@ def this_process() -> str:
 
 
 def is_gone(owner: str, quiet_s: float = 0) -> bool:
-    """Whether the process that `owner` names has certainly ended, or cannot be seen and was quiet for 15 min. *reads files*.
+    """Whether the process `owner` has certainly ended, or is not visible here and changed nothing for 15 min. *reads files*.
 
-    `quiet_s` is how long nothing was heard of it, in seconds. A process on another host, or in another container, cannot be
-    seen from here; one from before this machine was started has ended. A process id that was given to another program since
-    is told apart by its start time. A text that names no process, as damage leaves it, counts as gone.
+    `quiet_s` is the time since its last change, in seconds. A process on another host or in another container is not visible;
+    one from before this machine's start has ended. A reused process id has another start time. A damaged text counts as ended.
     """
     if not owner.rpartition("|")[0].rpartition("|")[2].isdecimal():
         return True
@@ -41,7 +40,7 @@ def is_gone(owner: str, quiet_s: float = 0) -> bool:
 
 
 def _machine() -> tuple[str, str, str, str]:
-    """Host, machine and its start, and the namespace of process ids; "" each where the system does not say."""
+    """Host, machine id, boot id and process namespace; "" for each that the system does not provide."""
     try:
         namespace = str(Path("/proc/self/ns/pid").readlink())
     except OSError:

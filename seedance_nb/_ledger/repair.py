@@ -1,4 +1,4 @@
-"""A damaged ledger put aside, and a whole one in its place, made of all that its two files hold."""
+"""Rebuilds a damaged ledger from its database and its journal."""
 
 import itertools
 import json
@@ -46,9 +46,9 @@ _BLANK: Columns = {
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Salvage:
-    """The rows of one ledger and its events, both by number, and where they came from.
+    """The rows and events of a ledger by number, and how many came from each file.
 
-    `unreadable` counts lines of the journal; `lost` are the numbers of rows of which neither file has anything.
+    `unreadable` counts damaged lines of the journal; `lost` are the numbers of rows that are in neither file.
     """
 
     ledger: str
@@ -62,10 +62,10 @@ class Salvage:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Repair:
-    """What `repair_ledger` did. `aside` is where the old file lies now; its journal and logs lie beside it.
+    """The result of `repair_ledger`. `aside` is the old file's new path; its journal and logs are beside it.
 
-    `rows` counts the rows of the new ledger; `from_database` and `from_journal` those that each file knew, most of them in both.
-    `unreadable` counts damaged lines of the journal, `lost` are the numbers of rows of which nothing but the number is left.
+    `rows` counts the rows of the new ledger; `from_database` and `from_journal` those in each file, most of them in both.
+    `unreadable` counts damaged lines of the journal; `lost` are the numbers of rows of which only the number is left.
     """
 
     ledger: Path
@@ -146,7 +146,7 @@ def _repair(path: Path) -> "Repair":
 
 
 def _source(path: Path) -> Path:
-    """The damaged file: the ledger, or what a repair that was cut off has already put aside."""
+    """The damaged file: the ledger, or the file that an interrupted repair has already renamed."""
     if path.exists():
         return path
     newest = max(path.parent.glob(f"{path.name}.damaged-*[0-9]"), default=path)  # its logs' names do not end in a digit
@@ -156,7 +156,7 @@ def _source(path: Path) -> Path:
 
 
 def _swap(path: Path, old: Path, new: Path) -> Path:
-    # The journal goes last: while the database is missing, it is what keeps everybody from beginning a new ledger.
+    # The journal goes last: while the database is missing, it prevents other processes from starting a new ledger.
     aside = old
     if old == path:
         stamp = time.strftime("%Y%m%dT%H%M%S", time.gmtime())
@@ -179,10 +179,10 @@ def _move_logs(path: Path, aside: Path) -> None:
 
 
 def salvage(database: Path, journal: Path) -> Salvage:
-    """All that both files hold, the later state of each row first. *reads files*; neither is changed.
+    """All rows and events in both files, each row in its latest state. *reads files*; neither is changed.
 
-    Lines of the journal carry a checksum and are believed before the database, unless lines are missing. No id that either
-    file holds is left out. A row of which nothing but an id, a request or the number is left is `outcome unknown`.
+    Journal lines have a checksum and take precedence over the database, unless lines are missing. Every id in either file is
+    included. A row of which only an id, a request or the number is left is `outcome unknown`.
     """
     ledger, known, events, is_broken = _database(database)
     entries, unreadable = _journal.read(journal)
@@ -216,7 +216,7 @@ def salvage(database: Path, journal: Path) -> Salvage:
 
 
 def write_rows(db: sqlite3.Connection, found: Salvage) -> None:
-    """Writes what was found into an empty ledger. Raises: ForeignFile where that is nothing."""
+    """Write the salvaged rows and events to an empty ledger. Raises: ForeignFile if there are none."""
     if not found.rows:
         msg = "neither file contains a ledger row; to start a new ledger, move it away yourself"
         raise ForeignFile(msg)
@@ -227,21 +227,21 @@ def write_rows(db: sqlite3.Connection, found: Salvage) -> None:
         alone = columns | {"intent": f"{columns['intent']}, {seq}"}
         essentials = {name: str(alone[name]) for name in ("intent", "spec", "base_url", "body", "task_id", "outputs")}
         why = "the damaged ledger had invalid values in this row"
-        # As it is; beside another row of the same request, which damage can look like; at last what a person needs of it.
+        # As it is; with an intent of its own, if damage duplicated a request; or only what a person needs of it.
         for attempt in (columns, alone, _BLANK | essentials | {"seq": seq, "error": why}):
             with suppress(sqlite3.IntegrityError):
                 insert(db, attempt)
                 break
     for entry in found.events.values():
         add_event(db, entry.at, entry.task, entry.columns, entry.number)
-    # A row without an event would never come into the journal, and its id would be in one file alone.
+    # A row without an event would never reach the journal, and its id would be in one file only.
     bare = "SELECT created, seq, state, task_id FROM tasks WHERE seq NOT IN (SELECT task FROM events)"
     for at, seq, state, task_id in db.execute(bare).fetchall():
         add_event(db, at, seq, {"state": state, "task_id": task_id})
 
 
 def in_memory(path: Path) -> sqlite3.Connection | None:
-    """A ledger in memory with all that can be read of the one at `path`, None if that is nothing. *reads files*."""
+    """A ledger in memory with everything readable at `path`, None if that is nothing. *reads files*."""
     found = salvage(path, _journal.journal_path(path))
     if not found.rows:
         return None
@@ -252,7 +252,7 @@ def in_memory(path: Path) -> sqlite3.Connection | None:
 
 
 def _merged(row: Columns | None, entries: list[Entry], last: int, *, trust: bool) -> Columns:
-    """The row after these entries; `row` is what the database had, as it was at event `last`."""
+    """The row after these entries; `row` is the database's, at event `last`."""
     whole = any(entry.whole for entry in entries)
     folded: Columns = {}
     later: Columns = {}
@@ -270,13 +270,13 @@ def _merged(row: Columns | None, entries: list[Entry], last: int, *, trust: bool
             also = f"; the damaged ledger had the id {both['task_id']}" if both["task_id"] else ""
             both |= {"task_id": known, "error": f"{both['error']}{also}", "state": folded.get("state", both["state"])}
     if both["state"] == State.WAITING and not (trust and row and row["state"] == State.WAITING):
-        both["state"] = str(State.UNKNOWN)  # that it was sent since may be what was lost
+        both["state"] = str(State.UNKNOWN)  # that it was sent may be the lost change
         both["error"] = "it may have been sent before the ledger was damaged"
     return both
 
 
 def _renumbered(ledger: str, known: Rows, events: Events, entries: list[Entry]) -> list[Entry]:
-    """The entries, numbered on after the database's rows and events where they are those of another ledger."""
+    """The entries, renumbered to follow the database's if they belong to another ledger."""
     intents = {row["intent"] for row in known.values()}
     if not known or not entries or ledger in ("", entries[-1].ledger):
         return entries
@@ -287,9 +287,9 @@ def _renumbered(ledger: str, known: Rows, events: Events, entries: list[Entry]) 
 
 
 def _database(path: Path) -> tuple[str, Rows, Events, bool]:
-    """The ledger's name, its rows and events as far as SQLite can read them, and whether rows are out of its reach."""
+    """The ledger's name, the rows and events that SQLite can read, and whether some rows are unreadable."""
     ledger, rows, events, is_broken = "", Rows(), Events(), True
-    for more in ("", "&immutable=1"):  # the second one where no file may be made beside it
+    for more in ("", "&immutable=1"):  # the second one if no file can be created beside it
         with suppress(*UNREADABLE), closing(read_only(path, more)) as db:
             for identity in _table(db, "identity")[0].values():
                 ledger = str(identity["id"])
@@ -306,8 +306,8 @@ def _database(path: Path) -> tuple[str, Rows, Events, bool]:
 
 
 def _search(path: Path, rows: Collection[Columns], *, is_broken: bool) -> Iterator[Columns]:
-    """A column each of what stands in the bytes of the database and in none of the rows. *reads files*."""
-    # SQLite's locks on a file end where this process closes it, so one that it can still use is left to it alone.
+    """One column each for ids and intents in the database's raw bytes that are in none of the rows. *reads files*."""
+    # Closing a file drops SQLite's locks on it in this process, so a file that SQLite can still use is not opened.
     raw = b""
     for file in (*logs(path)[:1], *[path] * is_broken):
         with suppress(OSError):
@@ -321,13 +321,13 @@ def _search(path: Path, rows: Collection[Columns], *, is_broken: bool) -> Iterat
 
 
 def _numbers(rows: Rows) -> range:
-    """The numbers that rows should have, as far as they can be believed: damage can look like a row of any number."""
+    """The numbers that rows should have, unless they are implausible: damage can look like a row of any number."""
     most = max(rows, default=0)
     return range(1, most + 1 if most < 10 * len(rows) + 1000 else 1)
 
 
 def _table(db: sqlite3.Connection, name: str) -> tuple[Rows, bool]:
-    """The rows of a table by number, from the front and, where some are out of reach, from the back; and whether some are."""
+    """The readable rows of a table by number, from both ends if some are unreadable; and whether some are."""
     found, is_broken = Rows(), False
     for order in ("ASC", "DESC"):
         if order == "ASC" or is_broken:
@@ -342,7 +342,7 @@ def _table(db: sqlite3.Connection, name: str) -> tuple[Rows, bool]:
 
 
 def _usable(row: Columns) -> Columns | None:
-    """The row as it can be used: where only what it says about its state is damaged, the rest is kept; None for no row."""
+    """The row with a damaged state replaced by `outcome unknown`; None if more of it is damaged."""
     if not (isinstance(row.get("task_id"), str) and isinstance(row.get("intent"), str)):
         return None
     try:

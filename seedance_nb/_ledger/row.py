@@ -1,4 +1,4 @@
-"""A task as columns of the ledger, and back. Everything here is pure but `row_at`."""
+"""A task as a ledger row. Everything here is pure but `row_at`."""
 
 import hashlib
 import json
@@ -13,9 +13,9 @@ from seedance_nb._check.price import amount_text
 
 
 class State(StrEnum):
-    """Where a task stands. The first three are before a clear answer of the provider; `other` is a word the document has not.
+    """The state of a task. The first three come before a clear response; `other` is a state that the schema does not define.
 
-    While it is `waiting`, nothing of the request has left; from `sending` on, it may have.
+    While it is `waiting`, nothing was sent; from `sending` on, something may have been.
     """
 
     WAITING = "waiting to be sent"
@@ -31,25 +31,21 @@ class State(StrEnum):
 
 
 EARLY_STATES = (State.WAITING, State.SENDING)
-"""States in which some process is about to send the request, or sending it."""
+"""States in which a process is about to send the request, or is sending it."""
 OPEN_STATES = (State.QUEUED, State.RUNNING, State.OTHER)
-"""States in which a task is looked at again."""
+"""States in which a task is polled."""
 FREE_STATES = (State.REFUSED, State.UNSENT)
-"""States in which certainly no task exists, so that the same request may be sent again."""
+"""States in which certainly no task exists, so that the same request can be sent again."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Row:
-    """One task as the ledger remembers it. Times are Unix seconds.
+    """One task in the ledger. Times are Unix seconds; unknown numbers are None.
 
-    `credits` is the provider's own number and `estimate` the one before it, both in `unit`, None where nobody says one;
-    `progress` is the provider's own percentage, 0 to 100, None if it tells none.
-    `name` is what `sd.task(name)` takes: provider and the provider's id, or `#`, the row's number and 4 hex digits until
-    there is one. `budget` is the one that the request was sent under, None for none.
-    `facts` is what was found in the kept file, `beside` what became of the results beside it, both as JSON. `dead` is since when
-    the result's address has not worked, None while it was not tried or works.
-    `successor` is the number of the row that was sent in place of this
-    unclear one, None if none was; `balance` is what the account had before the request, in `unit`, None where nobody said.
+    `credits` is the cost that the provider reported, `estimate` the price before, `balance` the account's balance before the
+    request and `budget` the request's budget, all in `unit`; `progress` is the provider's percentage, 0 to 100.
+    `facts` describes the saved file and `beside` the additional results, both as JSON. `dead` is since when the result's URL
+    has not worked. `successor` is the number of the row that was sent in place of this one.
     """
 
     seq: int
@@ -83,27 +79,27 @@ class Row:
 
     @property
     def provider(self) -> str:
-        """The part of the document's name before the slash."""
+        """The part of the model's name before the slash."""
         return self.spec.split("/", 1)[0]
 
     @property
     def name(self) -> str:
-        """What `sd.task(name)` takes."""
+        """The name for `sd.task(name)`: the provider and its task id, or `#`, the row's number and `mark` until there is an id."""
         return f"{self.provider}:{self.task_id}" if self.task_id else f"#{self.seq}-{self.mark}"
 
     @property
     def mark(self) -> str:
-        """4 hex digits of the request, so that `#1-3f9c` is found in no other ledger."""
+        """4 hex digits of the request, so that `#1-3f9c` names a row of this ledger only."""
         return hashlib.sha256(f"{self.base_url}|{self.digest}|{self.take}|{self.created!r}".encode()).hexdigest()[:4]
 
     @property
     def is_unresolved(self) -> bool:
-        """Whether a person should look at it: it may have been charged, and nothing more is known."""
+        """Whether it needs a person: it may have been charged, and nothing more is known."""
         return self.state in (State.UNKNOWN, State.SENDING) and self.successor is None
 
     @property
     def charged(self) -> Charged:
-        """Whether money may have moved for this row."""
+        """Whether this row was charged, as far as it is known."""
         if (
             self.simulated
             or self.state in (*FREE_STATES, State.WAITING)
@@ -119,7 +115,7 @@ SELECT = f"SELECT {', '.join(COLUMNS)} FROM tasks"  # noqa: S608 - names of our 
 
 
 def to_column(value: Any) -> Any:
-    """The value as a column holds it."""
+    """The value as stored in a column."""
     if isinstance(value, tuple | list):
         return json.dumps(list(value))
     if isinstance(value, str):  # half of a surrogate pair cannot be written; a provider's words may hold one
@@ -128,10 +124,7 @@ def to_column(value: Any) -> Any:
 
 
 def as_row(values: Mapping[str, Any]) -> Row:
-    """The row that these columns hold; columns that `Row` does not have are left out.
-
-    Raises: sqlite3.DatabaseError for values that nobody wrote, which is what damage looks like.
-    """
+    """The row with these columns; columns that `Row` does not have are ignored. Raises: sqlite3.DatabaseError for damaged values."""
     try:
         named = {name: values[name] for name in COLUMNS}
         outputs = tuple(json.loads(named.pop("outputs")))
@@ -154,7 +147,7 @@ def row_at(db: sqlite3.Connection, seq: int) -> Row:
 
 
 def price_after(row: Row) -> str:
-    """What a task cost by the provider's own report, or may cost by the estimate. *pure*."""
+    """The cost that the provider reported, or the estimate. *pure*."""
     if row.simulated:
         return "Simulated (free)"
     if row.charged == "not charged":

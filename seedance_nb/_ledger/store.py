@@ -1,8 +1,8 @@
-"""The ledger's two files as one: every transaction is in its journal, then in its database, before it is over.
+"""The ledger's two files as one store: every transaction is written to the journal, then to the database.
 
-A line is on the disk before the commit, and both before the caller goes on: what the caller was told lies in two files, and a power
-cut finds the journal ahead by one transaction at most, which nobody was told of. A file that is behind, whether by a
-power cut, a full disk, a lost `-wal` or an old copy put back, is brought up from the other one at the next transaction.
+Both are on disk before the caller continues, so after a power cut the journal is ahead by one unreported transaction at most. A
+file that is behind, after a power cut, a full disk, a lost `-wal` or a restored old copy, catches up from the other one at
+the next transaction.
 """
 
 import json
@@ -31,7 +31,7 @@ _FORKING: list[tuple["Store", bool]] = []
 
 @dataclass(slots=True, kw_only=True)
 class Transaction:
-    """One transaction: the database inside it, and what goes into the journal when it ends; `last` is its last event."""
+    """One transaction: the database, and the entries for the journal at its end; `last` is its last event."""
 
     db: sqlite3.Connection
     journal: int
@@ -42,21 +42,21 @@ class Transaction:
     journal_error: OSError | None = None
 
     def insert(self, values: dict[str, Any]) -> int:
-        """The number of a new row with these columns."""
+        """Insert a row with these columns; return its number."""
         seq = insert(self.db, values)
         self._event(seq, {"state": values["state"]}, values, whole=True)
         return seq
 
     def change(self, seq: int, changes: dict[str, Any]) -> None:
-        """Changes columns of a row, and keeps that as an event.
+        """Change columns of a row, and save the change as an event.
 
-        A row that was free and is a task after all, while the same request was sent anew, keeps its id beside the new one.
+        If a row marked as not sent is a task after all, and its request was sent again, both rows keep their ids.
         """
         if "task_id" in changes:
             changes = _with_own_intent(self.db, seq, changes)
         _set(self.db, seq, changes)
         columns = changes
-        if changes.get("task_id"):  # the line with the provider's id must be of use where it is the last one left
+        if changes.get("task_id"):  # the line with the provider's id must be useful on its own
             found = self.db.execute(f"SELECT {', '.join(_IDENTIFYING)} FROM tasks WHERE seq = ?", (seq,)).fetchone()  # noqa: S608
             columns = dict(zip(_IDENTIFYING, found, strict=True)) | changes
         self._event(seq, changes, columns)
@@ -67,7 +67,7 @@ class Transaction:
         self.entries.append(Entry(number=self.last, ledger=self.ledger, at=at, task=seq, whole=whole, columns=columns))
 
     def finish(self) -> None:
-        """Journal, then database. Raises: OSError where a new row is not in the journal; sqlite3.Error."""
+        """Write the journal, then commit. Raises: OSError if a new row is not in the journal; sqlite3.Error."""
         size = os.fstat(self.journal).st_size
         is_new = any(entry.whole for entry in self.entries)
         try:
@@ -89,7 +89,7 @@ class Transaction:
 
 
 def write_entry(db: sqlite3.Connection, entry: Entry) -> None:
-    """Writes what a line of the journal says into the database."""
+    """Write a journal entry to the database."""
     known = columns_of(db)
     columns = {name: value for name, value in entry.columns.items() if name in known}
     there = db.execute("SELECT 1 FROM tasks WHERE seq = ?", (entry.task,)).fetchone()
@@ -106,14 +106,14 @@ def write_entry(db: sqlite3.Connection, entry: Entry) -> None:
 
 
 def insert(db: sqlite3.Connection, columns: dict[str, Any]) -> int:
-    """The number of a new row with these columns, of which nothing is told."""
+    """Insert a row with these columns, without an event; return its number."""
     marks = ", ".join("?" * len(columns))
     cursor = db.execute(f"INSERT INTO tasks ({', '.join(columns)}) VALUES ({marks})", tuple(columns.values()))  # noqa: S608
     return int(cursor.lastrowid or 0)
 
 
 def add_event(db: sqlite3.Connection, at: float, task: int, changes: dict[str, Any], number: int | None = None) -> int:
-    """The number of a new event, the next one if None is asked for."""
+    """Insert an event with this number, or the next one; return the number."""
     values = (number, at, task, json.dumps(changes, ensure_ascii=False))
     return int(db.execute("INSERT INTO events (rowid, at, task, changes) VALUES (?, ?, ?, ?)", values).lastrowid or 0)
 
@@ -124,7 +124,7 @@ def _set(db: sqlite3.Connection, seq: int, columns: dict[str, Any]) -> None:
 
 
 def _with_own_intent(db: sqlite3.Connection, seq: int, changes: dict[str, Any]) -> dict[str, Any]:
-    """The changes, with an intent of its own where another row has this one's by now: one intent is one task."""
+    """The changes, with an intent of its own if another row has the same one: one intent is one task."""
     now = db.execute("SELECT intent, state, successor FROM tasks WHERE seq = ?", (seq,)).fetchone() or ("", "", None)
     after = dict(zip(("intent", "state", "successor"), now, strict=True)) | changes
     free = [str(state) for state in FREE_STATES]
@@ -138,7 +138,7 @@ def _with_own_intent(db: sqlite3.Connection, seq: int, changes: dict[str, Any]) 
 
 
 def missing(db: sqlite3.Connection, ledger: str, after: int) -> list[Entry]:
-    """Lines for the events that the journal does not have; the first of a task stands for its whole row as it is now."""
+    """Entries for the events that are not in the journal; the first of a task has its whole row as it is now."""
     first = dict(db.execute("SELECT task, min(rowid) FROM events GROUP BY task").fetchall())
     found = db.execute(
         "SELECT rowid, at, task, changes FROM events WHERE rowid > ? ORDER BY rowid", (after,)
@@ -154,7 +154,7 @@ def missing(db: sqlite3.Connection, ledger: str, after: int) -> list[Entry]:
 
 
 class Store:
-    """Database and journal of one ledger, opened when needed, again after a fork and after a repair."""
+    """Database and journal of one ledger, opened on demand, and again after a fork or a repair."""
 
     def __init__(self, path: Path, now: Callable[[], float]) -> None:
         self.path = path
@@ -170,20 +170,20 @@ class Store:
         _ALL.add(self)
 
     def before_fork(self) -> bool:
-        """Whether nobody is in the middle of a transaction now, and nobody begins one before `after_fork`."""
+        """Block new transactions until `after_fork`; return whether none is running."""
         return self._lock.acquire(timeout=_FORK_S)
 
     def after_fork(self, *, had: bool, is_child: bool) -> None:
-        """Goes on. In the child the lock is a new one: who had the old one may not be there."""
+        """Continue. The child gets a new lock, because the thread that holds the old one may not exist there."""
         if is_child:
             self._lock = threading.RLock()
         elif had:
             self._lock.release()
 
     def transact(self, work: Callable[[Transaction], T]) -> T:
-        """What `work` gives; the ledger is locked for everybody else meanwhile, and on the disk then. Raises: LedgerError.
+        """Run `work` with the ledger locked, durably, and return its result. Raises: LedgerError.
 
-        In one frame and no `with` of our own, so that Stop, wherever it comes, leaves nothing locked or half done.
+        It is one frame without a `with` of our own, so that an interrupt never leaves anything locked or half done.
         """
         problem: LedgerError | None = None
         with self._lock:
@@ -209,7 +209,7 @@ class Store:
     def _begin(self) -> Transaction:
         journal = self._lock_journal()
         db = self._open()
-        if db.in_transaction:  # Stop was pressed again and again while the one before was undone
+        if db.in_transaction:  # interrupts prevented the last rollback
             db.execute("ROLLBACK")
         db.execute("BEGIN IMMEDIATE")
         return self._synced(db, journal)
@@ -223,7 +223,7 @@ class Store:
         self._journal_lock.release()
 
     def note_in_journal(self, seq: int, changes: dict[str, Any]) -> bool:
-        """Whether a change that the database would not take is in the journal; the next transaction takes it from there."""
+        """Save a change that the database rejected in the journal, for the next transaction; return whether it worked."""
         transaction = self._transaction
         if transaction is None:
             return False
@@ -239,7 +239,7 @@ class Store:
         return True
 
     def close(self) -> None:
-        """Closes the file; the next call opens it again."""
+        """Close the file; the next call opens it again."""
         with self._lock:
             if self._db is not None:
                 close_own(self._db, self._pid)
@@ -248,7 +248,7 @@ class Store:
     def _lock_journal(self) -> int:
         is_new = not self._journal.exists()
         if is_new and self.path.exists():
-            self._open()  # first, so that no journal is laid beside a file of another program
+            self._open()  # first, so that no journal is created for another program's file
         elif is_new:
             self.path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
         file = self._journal_lock.acquire()
@@ -261,7 +261,7 @@ class Store:
         if self._db is not None and self._pid == os.getpid():
             if there and self._file and os.path.samestat(there, self._file):
                 return self._db
-            # A repair put another file here. SQLite sees that its own was moved and leaves the new one's logs alone.
+            # A repair replaced the file. SQLite sees that its own was moved and leaves the new one's logs alone.
             self.close()
         if there is None:
             _make(self.path)
@@ -290,7 +290,7 @@ class Store:
 
 
 def _before_fork() -> None:
-    # A child that is made in the middle of a transaction would inherit locks, SQLite's own too, that nobody in it releases.
+    # A child forked during a transaction would inherit locks, SQLite's too, that nothing in it releases.
     _FORKING.extend((store, store.before_fork()) for store in list(_ALL))
 
 

@@ -176,7 +176,7 @@ def is_video(part: Path) -> bool:
 
 
 def read_extras(text: str) -> tuple[ExtraResult, ...]:
-    """The results that `write_beside` wrote, () for "". *pure*."""
+    """The results in a row's `beside` column. *pure*."""
     return tuple(ExtraResult(**one) for one in json.loads(text)) if text else ()
 
 
