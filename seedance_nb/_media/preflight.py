@@ -224,7 +224,7 @@ def _findings(field: _Field, readings: Mapping[str, _Reading]) -> Iterator[Findi
             yield Finding(path=path, rule="", outcome="unchecked", message=message, quote=quote)
         if reading.facts is None and reading.why.endswith(NO_MEDIA) and UNKNOWN not in reading.why:
             # A warning only: the server may send the provider something else than this computer.
-            yield Finding(path=path, rule="formats", outcome="breaks", message=reading.why.removeprefix("it "), warns=True,
+            yield Finding(path=path, rule="formats", outcome="breaks", message=reading.why.removeprefix("it "),
                           source="the response to this computer")  # fmt: skip
             continue
         if reading.facts is None:
@@ -234,7 +234,7 @@ def _findings(field: _Field, readings: Mapping[str, _Reading]) -> Iterator[Findi
             if facts is None:  # its size may be known all the same
                 rules = {name: rule for name, rule in table.items() if name == "megabytes" and reading.size is not None}
                 facts = MediaFacts(size=reading.size)
-            yield from judge(path, rules, facts, warns=bool(origin), source=origin)
+            yield from judge(path, rules, facts, origin)
     for table, origin in field.tables if field.is_list else ():
         all_facts = [readings[source].facts for _, source in field.entries]
-        yield from judge_total(to_pointer(field.path), table, all_facts, warns=bool(origin), source=origin)
+        yield from judge_total(to_pointer(field.path), table, all_facts, origin)

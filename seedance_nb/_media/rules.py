@@ -25,7 +25,7 @@ class Finding:
 
     `path` is a JSON Pointer into the request body; `rule` the name of a rule of `x-media`, "" for the file as a whole;
     `message` one clause about the file; `quote` the sentence in the docs; `value` the measured value and `limit` what is
-    allowed (bounds, or formats). `warns` and `source` are as in `Problem`.
+    allowed (bounds, or formats). `source` is where the limit comes from if it is not the provider's.
     """
 
     path: str
@@ -35,8 +35,12 @@ class Finding:
     quote: str = ""
     value: Any = ABSENT
     limit: Any = None
-    warns: bool = False
     source: str = ""
+
+    @property
+    def warns(self) -> bool:
+        """Whether a failure only warns, because the limit comes from another source. *pure*."""
+        return bool(self.source)
 
     @property
     def problem(self) -> Problem | None:
@@ -74,9 +78,7 @@ class _Measure:
     share: Fraction = Fraction(0)
 
 
-def judge(
-    path: str, table: Mapping[str, Any], facts: MediaFacts, *, warns: bool = False, source: str = ""
-) -> tuple[Finding, ...]:
+def judge(path: str, table: Mapping[str, Any], facts: MediaFacts, source: str = "") -> tuple[Finding, ...]:
     """One finding for each rule of `table` (an `x-media` object) that applies to a single file, in the table's order. *pure*.
 
     Rules about URLs (`schemes`, `base64`) and about the whole list (`total_seconds`) are skipped. What the docs leave open
@@ -92,11 +94,11 @@ def judge(
     if kind != facts.kind and not any(finding.rule == "formats" and finding.outcome == "breaks" for finding in found):
         message = f"is {_KINDS[facts.kind]}, but the limits are for {_KINDS[kind]}"
         found.append(Finding(path=path, rule="", outcome="unchecked", message=message, value=facts.kind))
-    return tuple(replace(finding, warns=warns, source=source) for finding in found)
+    return tuple(replace(finding, source=source) for finding in found)
 
 
 def judge_total(
-    path: str, table: Mapping[str, Any], entries: Sequence[MediaFacts | None], *, warns: bool = False, source: str = ""
+    path: str, table: Mapping[str, Any], entries: Sequence[MediaFacts | None], source: str = ""
 ) -> tuple[Finding, ...]:
     """The finding for `total_seconds` in `table` about the list at `path`; () without that rule or entries. *pure*.
 
@@ -115,7 +117,7 @@ def judge_total(
         least = _bounded(path, "total_seconds", longer, measure)
         message = f"the duration of {missing} of {len(entries)} file{'s' if len(entries) > 1 else ''} is unknown"
         finding = least if least.outcome == "breaks" else replace(finding, outcome="unchecked", message=message)
-    return (replace(finding, warns=warns, source=source),)
+    return (replace(finding, source=source),)
 
 
 def _format(path: str, rule: Mapping[str, Any], facts: MediaFacts) -> Finding:

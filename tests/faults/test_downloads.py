@@ -278,7 +278,7 @@ def test_a_full_disk_keeps_the_id_and_no_part(
         patch.setattr(_download, "_write", full)
         with pytest.raises(sd.MediaError, match="the disk is full") as error:
             job.fetch()
-    assert "make room" in error.value.next_step
+    assert "free some space" in error.value.next_step
     assert "sd.task('crun:task_1').wait()" in error.value.next_step
     assert job.files == []
     assert (job.now.task_id, job.now.outputs) == ("task_1", (f"{server.origin}/v.mp4",))

@@ -187,7 +187,7 @@ def test_names_of_formats_are_compared_as_people_write_them() -> None:
 
 def test_a_limit_from_another_source_warns_and_names_the_source() -> None:
     rules = {"kind": "image", "width": {"from": 300, "quote": "300 px"}}
-    (found,) = judge("/a", rules, replace(PICTURE, width=200), warns=True, source="the maker's page")
+    (found,) = judge("/a", rules, replace(PICTURE, width=200), source="the maker's page")
     assert found.problem
     assert (found.problem.warns, found.problem.source) == (True, "the maker's page")
     assert "warning" in str(found)
