@@ -404,7 +404,7 @@ BESIDE: dict[str, tuple[bytes, list[Step], str]] = {
     "a photo that is cut": (media.picture(form="JPEG")[:-1], [ms.whole], "it is cut off"),
     "a picture of a bomb's size": (media.picture(9000, 9000, mode="1"), [ms.whole], "cannot be decoded"),
     "a sound that is cut": (SOUND[:-1], [ms.whole], "it is cut off"),
-    "a drawing": (media.picture(form="TIFF"), [ms.whole], "it is tiff, which is not kept"),
+    "a drawing": (media.picture(form="TIFF"), [ms.whole], "it is tiff, which is not supported"),
 }
 
 
