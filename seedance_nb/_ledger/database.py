@@ -125,7 +125,7 @@ def create(path: Path) -> None:
     new = path.with_name(f"{path.name}.{secrets.token_hex(4)}.new")
     build(new)
     try:
-        os.link(new, path)  # never over a file that another process has just made
+        os.link(new, path)  # never over a file that another process has just created
     except FileExistsError:
         pass
     except OSError:  # a file system without links

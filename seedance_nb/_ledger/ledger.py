@@ -153,9 +153,9 @@ class Ledger:
         text = str(name)
         numbered = re.fullmatch(r"#?([0-9]{1,18})(?:-([0-9a-f]{4}))?", text)
         if numbered:
-            found = self._look(f"{SELECT} WHERE seq = ?", int(numbered[1]), each=row_of)
+            found = self._select(f"{SELECT} WHERE seq = ?", int(numbered[1]), each=row_of)
             return next((row for row in found if numbered[2] in (None, row.mark)), None)
-        found = self._look(
+        found = self._select(
             f"""{SELECT} WHERE task_id != '' AND
             ? IN (task_id, substr(spec, 1, instr(spec || '/', '/') - 1) || ':' || task_id) ORDER BY seq DESC LIMIT 1""",
             text,
@@ -166,18 +166,18 @@ class Ledger:
     def rows(self, limit: int = 100) -> list[Row]:
         """The latest rows, unresolved ones first, then newest first."""
         order = "state IN (?, ?) AND successor IS NULL DESC, seq DESC"
-        return self._look(f"{SELECT} ORDER BY {order} LIMIT ?", *map(str, _UNRESOLVED), limit, each=row_of)
+        return self._select(f"{SELECT} ORDER BY {order} LIMIT ?", *map(str, _UNRESOLVED), limit, each=row_of)
 
     def count(self) -> int:
         """How many rows there are."""
-        return self._look("SELECT count(*) FROM tasks", each=lambda found: int(found[0]))[0]
+        return self._select("SELECT count(*) FROM tasks", each=lambda found: int(found[0]))[0]
 
     def history(self, row: Row) -> tuple[float, ...]:
         """Seconds from acceptance to the end of the last 30 finished tasks of the same kind, oldest first.
 
         Times over a day, or negative, are left out: the clock was changed.
         """
-        latest = self._look(
+        latest = self._select(
             """SELECT finished - accepted FROM tasks WHERE kind = (SELECT kind FROM tasks WHERE seq = ?)
             AND state = ? AND finished > accepted AND finished - accepted < ? ORDER BY seq DESC LIMIT 30""",
             row.seq,
@@ -201,15 +201,15 @@ class Ledger:
         """Closes the files; the next call opens them again."""
         self._store.close()
 
-    def _look(self, statement: str, *values: Any, each: Callable[[Sequence[Any]], _T]) -> list[_T]:
+    def _select(self, statement: str, *values: Any, each: Callable[[Sequence[Any]], _T]) -> list[_T]:
         """`each` of the rows that the statement finds, from a rescued copy if the ledger is damaged."""
 
-        def look(db: sqlite3.Connection) -> list[_T]:
+        def select(db: sqlite3.Connection) -> list[_T]:
             return [each(found) for found in db.execute(statement, values)]
 
         def settled(transaction: Transaction) -> list[_T]:
             settle_orphans(transaction)
-            return look(transaction.db)
+            return select(transaction.db)
 
         try:
             seen = self._store.transact(settled)
@@ -222,7 +222,7 @@ class Ledger:
             self.trouble = ""
             return seen
         with closing(rescued) as db:
-            return look(db)
+            return select(db)
 
 
 def _is_same(actual: float, expected: float | None) -> bool:

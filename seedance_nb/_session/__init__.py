@@ -1,1 +1,1 @@
-"""Joins documents, ledger, provider and tasks into the verbs of the public API. It knows no widgets."""
+"""Joins models, ledger, provider and tasks into the methods of the public API. It knows no widgets."""

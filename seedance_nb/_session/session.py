@@ -102,8 +102,8 @@ class Session:
 
     def host(self, document: Document) -> str:
         """Scheme and host that requests of this model and the key are sent to, "" for the simulator. Reads the environment."""
-        where = self._routing.for_new(_spec.spec(document))
-        return "" if where.app else host_of(where.base_url)
+        endpoint = self._routing.for_new(_spec.spec(document))
+        return "" if endpoint.app else host_of(endpoint.base_url)
 
     def must_be_meant(self, document: Document, budget: float | None = None) -> None:
         """Nothing, if a request is free, someone is here to confirm, or there is a budget. Raises: SeedanceError otherwise."""
@@ -215,7 +215,7 @@ class Session:
                 raise InvalidInput(refusing)
             doubts += report.problems
             emit_warnings(report.unchecked, MediaWarning)
-        # Before anything is sent, so that it costs nothing where warnings are made errors.
+        # Before anything is sent, so that it costs nothing if warnings are errors.
         emit_warnings(doubts, LimitWarning)
         return self.sender.begin(flow, approved, take, budget)
 
@@ -261,8 +261,8 @@ class Session:
         0
         """
         if type(limit) is not int or not 1 <= limit <= _MOST_ROWS:
-            told = f"must be a whole number from 1 to {_MOST_ROWS:,}, not {limit!r}"
-            raise InvalidInput((Problem(path="limit", message=told, rule="limit", value=limit, limit=1),))
+            message = f"must be a whole number from 1 to {_MOST_ROWS:,}, not {limit!r}"
+            raise InvalidInput((Problem(path="limit", message=message, rule="limit", value=limit, limit=1),))
         rows = self.ledger.rows(limit)
         prompts = [str(self._requested(row).get("prompt", "")) for row in rows]
         return Tasks(rows, prompts, self.ledger.description, self.ledger.count())
@@ -311,15 +311,15 @@ def callback_names(payload: Mapping[str, Any] | str | bytes, more: Iterable[Spec
     Raises: SeedanceError for a body that is not a JSON object.
     """
     try:
-        told = read_json(payload) if isinstance(payload, str | bytes) else dict(payload)
+        body = read_json(payload) if isinstance(payload, str | bytes) else dict(payload)
     except (ValueError, TypeError):
-        told = None
-    if not isinstance(told, dict):
+        body = None
+    if not isinstance(body, dict):
         raise SeedanceError("The callback is not a JSON object.", next_step="pass the body of the call unchanged")
-    places = {
+    pointers = {
         (spec.provider, spec.callback_id) for spec in (*map(_spec.spec, _spec.model_names()), *more) if spec.callback_id
     }
-    for provider, pointer in sorted(places):
-        name = find(told, pointer)
+    for provider, pointer in sorted(pointers):
+        name = find(body, pointer)
         if isinstance(name, str) and name:
             yield f"{provider}:{name}"

@@ -35,9 +35,9 @@ class DoubtfulFile(Exception):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ExtraResult:
-    """A result beside the video: a picture, a sound or another video, by its `place` among the task's results.
+    """An additional result: an image, a sound or another video; `place` is its index among the task's results.
 
-    `file` is "" where there is none, and `fault` says why; `dead` then says that its address no longer works. `remark` is
+    `file` is "" if there is none, and `fault` says why; `dead` is whether its URL no longer works. `remark` is
     what a person should know of a file that is there.
     """
 
@@ -51,7 +51,7 @@ class ExtraResult:
 
     @property
     def is_settled(self) -> bool:
-        """Whether there is nothing to fetch: it is there as it was kept, or cannot be had. *reads files*."""
+        """Whether there is nothing to download: the file is unchanged, or its URL no longer works. *reads files*."""
         return self.dead or (bool(self.file) and sha256(Path(self.file)) == self.sha256)
 
 
@@ -81,7 +81,7 @@ def lock_for(folder: Path, row: Row) -> Path:
     """What the process that fetches a task's results holds meanwhile. *writes files*: the folder. Raises: OSError."""
     folder.mkdir(parents=True, exist_ok=True)
     lock = folder / f".{_stem(row)}.lock"
-    if lock.is_symlink():  # whoever made it, it is none of ours
+    if lock.is_symlink():  # not created by us
         lock.unlink()
     return lock
 
@@ -108,7 +108,7 @@ def poster_of(file: Path) -> Path:
 
 
 def save_video(part: Path, row: Row, asked_s: float | None, known: Collection[str] = ()) -> SavedVideo:
-    """The video under its final name, with a poster beside it. *reads files*, *writes files*.
+    """Save the video under its final name, with a poster beside it. *reads files*, *writes files*.
 
     A file there that was changed is renamed. Raises: UnusableFile if the bytes are not a whole MP4; DoubtfulFile if they may
     not be and their hash is not in `known`; OSError. No file has the final name then.
@@ -151,7 +151,7 @@ def save_extra(part: Path, row: Row, index: int, taken: Collection[str] = ()) ->
         raise UnusableFile(fault)
     what = "last-frame" if kind == "image" and _LAST_FRAME.search(row.body) else str(index + 1)
     final = part.parent / f"{_stem(row)}-{what}{_whole.ENDINGS[word]}"
-    if str(final) in taken:  # a second picture
+    if str(final) in taken:  # a second image
         final = part.parent / f"{_stem(row)}-{index + 1}{_whole.ENDINGS[word]}"
     hashed = sha256(part)
     remark = "; ".join(_set_aside(final, hashed))

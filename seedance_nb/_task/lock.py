@@ -53,5 +53,5 @@ def _lock(handle: int) -> None:
         fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
     except BlockingIOError:
         raise
-    except OSError:  # a file system without locks; two kernels that fetch the same video there are not kept apart
+    except OSError:  # a file system without locks; there, two kernels may download the same video
         return

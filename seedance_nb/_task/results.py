@@ -182,12 +182,12 @@ class _Saving:
         """Whether a new URL leads to a result that is saved under another index; then the two are swapped. *writes ledger*."""
         if not self._urls_refreshed:
             return False
-        kept = {one.sha256: number for number, one in self._extras.items() if one.file and number != index}
+        saved = {one.sha256: number for number, one in self._extras.items() if one.file and number != index}
         outputs = list(self.row.outputs)
         unnamed = set(range(len(outputs))) - {*self._extras, index}
         if self._has_video and unnamed:
-            kept[self.row.sha256] = min(unnamed)
-        other = kept.get(await asyncio.to_thread(sha256, part))
+            saved[self.row.sha256] = min(unnamed)
+        other = saved.get(await asyncio.to_thread(sha256, part))
         if other is None:
             return False
         outputs[index], outputs[other] = outputs[other], outputs[index]

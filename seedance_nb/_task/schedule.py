@@ -1,4 +1,4 @@
-"""When to look at a task again, from how long earlier ones took. *pure*."""
+"""The polling schedule, from the duration of earlier tasks. *pure*."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field
@@ -8,9 +8,9 @@ _LATE_EVERY_S = 60
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class PollHistory:
-    """What the schedule needs to know: the seconds that earlier tasks of the same kind took, and the document's words.
+    """How often to poll, in seconds, by the schema and by `history`, the durations of earlier tasks of the same kind.
 
-    After `late` seconds a task is looked at once a minute, for as long as anybody cares to wait.
+    After `late` seconds a task is polled once a minute, without an end.
     """
 
     early: tuple[float, ...] = (2, 8)
@@ -20,22 +20,22 @@ class PollHistory:
     history: Sequence[float] = field(default=())
 
 
-def next_poll(looks: PollHistory, elapsed: float) -> float:
-    """Seconds from `elapsed` (seconds since the task was accepted) until the next look. *pure*.
+def next_poll(polls: PollHistory, elapsed: float) -> float:
+    """Seconds from `elapsed` (seconds since the task was accepted) until the next status check. *pure*.
 
-    Skip and fixed: the early looks catch quick refusals; then sparse looks until 0.85 of the fastest of the last 30
-    tasks of this kind, then one look per 2 % of their median. With fewer than three known, the document's own distance.
+    Early checks catch quick refusals; then few checks until 0.85 of the fastest of the last 30 tasks of this kind, then one
+    per 2 % of their median. With fewer than three earlier tasks, the schema's interval is used.
     """
-    early = next((at for at in looks.early if at > elapsed + 0.001), None)
-    if len(looks.history) < 3:  # noqa: PLR2004
-        regular = looks.every
+    early = next((at for at in polls.early if at > elapsed + 0.001), None)
+    if len(polls.history) < 3:  # noqa: PLR2004
+        regular = polls.every
     else:
-        known = sorted(looks.history[-30:])
-        due = 0.85 * known[0]
-        regular = max(0.02 * known[len(known) // 2], looks.floor)
+        durations = sorted(polls.history[-30:])
+        due = 0.85 * durations[0]
+        regular = max(0.02 * durations[len(durations) // 2], polls.floor)
         if elapsed < due:
-            regular = min(30.0, max(due - elapsed, looks.floor))
-    if elapsed > looks.late:
+            regular = min(30.0, max(due - elapsed, polls.floor))
+    if elapsed > polls.late:
         regular = max(regular, _LATE_EVERY_S)
     wait = min(regular, early - elapsed) if early is not None else regular
-    return max(wait, looks.floor)
+    return max(wait, polls.floor)

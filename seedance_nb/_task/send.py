@@ -178,7 +178,7 @@ def _changes(flow: TaskRun, sent: SendOutcome) -> dict[str, Any]:
     if isinstance(sent.error, Refused):
         changes["word"] = str(sent.error.code)
     if sent.simulated and urlsplit(flow.endpoint.base_url).hostname in LOOPBACK:
-        changes["simulated"] = True  # said by the answer itself, and believed of our own machine only
+        changes["simulated"] = True  # the response says so, which is trusted from this machine only
     return changes
 
 
