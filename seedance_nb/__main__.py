@@ -64,16 +64,16 @@ def _simulate(options: argparse.Namespace) -> int:
     specs = [spec(name) for name in model_names()]
     store = Store(default_folder())
     app = Simulator(specs, store, fetch_small, Timing(queue=options.queue, run=options.seconds)).app
-    with socket.socket() as listening:
-        listening.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+    with socket.socket() as listener:
+        listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         try:
-            listening.bind(("127.0.0.1", options.port))
+            listener.bind(("127.0.0.1", options.port))
         except OSError as error:
             print(f"Port {options.port} on 127.0.0.1 cannot be used: {error.strerror}. Choose another one with --port.")
             return 1
-        address = f"http://127.0.0.1:{listening.getsockname()[1]}"
-        print(f"Simulating {', '.join(one.name for one in specs)} at {address} (any key works)", flush=True)
-        uvicorn.Server(uvicorn.Config(app, log_level="warning")).run(sockets=[listening])
+        url = f"http://127.0.0.1:{listener.getsockname()[1]}"
+        print(f"Simulating {', '.join(one.name for one in specs)} at {url} (any key works)", flush=True)
+        uvicorn.Server(uvicorn.Config(app, log_level="warning")).run(sockets=[listener])
     return 0
 
 

@@ -13,29 +13,29 @@ READERS = {
 }  # fmt: skip
 
 
-def open_container(path: Path, word: str, **options: str) -> Any:
-    """The container of a file in the format `word`, a context manager; it opens no other file. *reads files*. Raises: PyAV's errors."""
+def open_container(path: Path, file_format: str, **options: str) -> Any:
+    """The container of a file in a format of `READERS`, a context manager; it opens no other file. *reads files*. Raises: PyAV's errors."""
     import av
 
-    return av.open(str(path), format=READERS[word], options={"protocol_whitelist": "file", **options})
+    return av.open(str(path), format=READERS[file_format], options={"protocol_whitelist": "file", **options})
 
 
 def main_stream(container: Any) -> Any:
     """The first video stream that is no cover image, else the first audio stream. *pure*. Raises: IndexError."""
     from av.stream import Disposition
 
-    pictures = (stream for stream in container.streams.video if not stream.disposition & Disposition.attached_pic)
-    return next(pictures, None) or container.streams.audio[0]
+    videos = (stream for stream in container.streams.video if not stream.disposition & Disposition.attached_pic)
+    return next(videos, None) or container.streams.audio[0]
 
 
-def describe(container: Any, word: str) -> MediaFacts:
+def describe(container: Any, file_format: str) -> MediaFacts:
     """The facts of a container's video and audio. *pure*: nothing is decoded. Raises: IndexError if it has neither."""
     stream = main_stream(container)
-    sound = _codec(container.streams.audio[0]) if container.streams.audio else ""
+    audio_codec = _codec(container.streams.audio[0]) if container.streams.audio else ""
     seconds = (container.duration or 0) / 1_000_000
     if stream.duration and stream.time_base:
         seconds = float(stream.duration * stream.time_base)
-    facts = MediaFacts(kind="audio", format=word, seconds=round(seconds, 3), audio=sound)
+    facts = MediaFacts(kind="audio", format=file_format, seconds=round(seconds, 3), audio=audio_codec)
     if stream.type != "video":
         return facts
     decoder, fps = stream.codec_context, round(float(stream.average_rate or 0), 3)

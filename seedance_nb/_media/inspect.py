@@ -91,14 +91,14 @@ def _main(name: str, poster: str) -> int:
         frame = _poster_frame(container, facts) if facts.kind == "video" else None
         if frame is None:
             return refuse("it has no video frames")
-        picture = _jpeg(frame)
+        jpeg = _jpeg(frame)
         facts = replace(facts, width=frame.width, height=frame.height)
     decoding = _Decoding()
     if fault := decoding.fault(path):
         return refuse(fault)
     try:
         with Path(poster).open("xb") as file:
-            file.write(picture)
+            file.write(jpeg)
     except OSError as error:
         return refuse(f"{error.errno} {error.strerror}", _DISK)
     left = 0.0 if decoding.has_time else max(0.0, round(facts.seconds - decoding.seconds, 3))

@@ -15,7 +15,7 @@ _HEAD = 4096
 _TAIL = 65_536
 _PICTURES = {"jpeg": "JPEG", "png": "PNG", "webp": "WEBP"}
 _SOUNDS = ("mp3", "wav", "m4a", "aac", "flac", "ogg")
-ENDINGS = {"jpeg": ".jpg", "mov": ".mov", **{word: f".{word}" for word in ("mp4", "png", "webp", *_SOUNDS)}}
+ENDINGS = {"jpeg": ".jpg", "mov": ".mov", **{name: f".{name}" for name in ("mp4", "png", "webp", *_SOUNDS)}}
 """The file extensions of the formats that are saved; no other format is."""
 
 
@@ -25,39 +25,41 @@ def media_kind(path: Path) -> tuple[Kind | None, str]:
         return sniff(file.read(_HEAD))
 
 
-def whole_fault(path: Path, word: str) -> str:
+def whole_fault(path: Path, file_format: str) -> str:
     """Why an image or audio file in a format of `ENDINGS` is damaged, "" if it is not. *reads files*. Raises: OSError."""
-    if _is_cut(path, word):
+    if _is_cut(path, file_format):
         return "it is cut off"
-    child = run("seedance_nb._media.integrity", path, word, limits=_LIMITS)
+    child = run("seedance_nb._media.integrity", path, file_format, limits=_LIMITS)
     return decode_error(child) if child.code else ""
 
 
-def _is_cut(path: Path, word: str) -> bool:
+def _is_cut(path: Path, file_format: str) -> bool:
     # Decoders accept a missing end, so the markers at the end are checked.
     size = path.stat().st_size
     with path.open("rb") as file:
         head = file.read(12)
         file.seek(max(0, size - _TAIL))
         tail = file.read()
-    if word == "jpeg":
+    if file_format == "jpeg":
         return b"\xff\xd9" not in tail
-    if word == "png":
+    if file_format == "png":
         return b"IEND\xaeB`\x82" not in tail
-    return word in ("webp", "wav") and head[:4] == b"RIFF" and size < 8 + int.from_bytes(head[4:8], "little")
+    return file_format in ("webp", "wav") and head[:4] == b"RIFF" and size < 8 + int.from_bytes(head[4:8], "little")
 
 
-def _main(name: str, word: str) -> int:
+def _main(name: str, file_format: str) -> int:
     limit(_LIMITS)
-    if word in _PICTURES:
+    if file_format in _PICTURES:
         from PIL import Image
 
         warnings.simplefilter("error")
         Image.MAX_IMAGE_PIXELS = _MOST_PX
-        with Image.open(name, formats=(_PICTURES[word],)) as picture:  # a larger image is a warning, here an error
+        with Image.open(
+            name, formats=(_PICTURES[file_format],)
+        ) as picture:  # a larger image is a warning, here an error
             picture.load()
         return 0
-    with open_container(Path(name), word) as container:
+    with open_container(Path(name), file_format) as container:
         packets = [packet for packet in container.demux(container.streams.audio[0]) if packet.size]
     return 1 if not packets or any(packet.is_corrupt for packet in packets) else 0
 

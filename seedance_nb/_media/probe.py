@@ -45,50 +45,52 @@ def _main(name: str) -> int:
             head = file.read(_HEAD)
     except OSError as error:
         return refuse(f"it cannot be opened ({error.strerror})")
-    kind, word = sniff(head)
+    kind, file_format = sniff(head)
     if kind is None:
-        return refuse(word)
+        return refuse(file_format)  # here, what it is instead
     try:
-        facts = _picture(path, head, word) if kind == "image" else _stream(path, word)
+        facts = _picture(path, head, file_format) if kind == "image" else _stream(path, file_format)
     except Exception as error:  # noqa: BLE001  # whatever a hostile file causes, it is only not read
-        if word in _RELIABLE or kind == "image":
-            return refuse(f"it looks like {word} but cannot be read ({type(error).__name__})")
-        facts = MediaFacts(kind=kind, format=word)
-    if word in _SIZED and not (facts.width and facts.height):
-        return refuse(f"it looks like {word} but does not state its width and height")
+        if file_format in _RELIABLE or kind == "image":
+            return refuse(f"it looks like {file_format} but cannot be read ({type(error).__name__})")
+        facts = MediaFacts(kind=kind, format=file_format)
+    if file_format in _SIZED and not (facts.width and facts.height):
+        return refuse(f"it looks like {file_format} but does not state its width and height")
     sys.stdout.write(write_facts(facts))
     return 0
 
 
-def _picture(path: Path, head: bytes, word: str) -> MediaFacts:
+def _picture(path: Path, head: bytes, file_format: str) -> MediaFacts:
     width, height, turned = 0, 0, False
-    if word == "webp":
+    if file_format == "webp":
         width, height = webp_size(head)
-    elif word in _HEIFS:
+    elif file_format in _HEIFS:
         with path.open("rb") as file:
             width, height, turned = heif_size(reader(file), path.stat().st_size)
-    elif word in _SIZED:
-        width, height, turned = _header(path, word)
-    return MediaFacts(kind="image", format=word, width=width, height=height, turned=turned)
+    elif file_format in _SIZED:
+        width, height, turned = _header(path, file_format)
+    return MediaFacts(kind="image", format=file_format, width=width, height=height, turned=turned)
 
 
-def _header(path: Path, word: str) -> tuple[int, int, bool]:
+def _header(path: Path, file_format: str) -> tuple[int, int, bool]:
     from PIL import Image
 
     # Opening reads only the header; a large image is no danger here, because it is never decoded.
     Image.MAX_IMAGE_PIXELS = None
-    with Image.open(path, formats=(word.upper(), "MPO") if word == "jpeg" else (word.upper(),)) as picture:
+    with Image.open(
+        path, formats=(file_format.upper(), "MPO") if file_format == "jpeg" else (file_format.upper(),)
+    ) as picture:
         # Other formats would have to be decoded for it.
-        orientation = picture.getexif().get(_EXIF_ORIENTATION) if word in ("jpeg", "tiff") else None
+        orientation = picture.getexif().get(_EXIF_ORIENTATION) if file_format in ("jpeg", "tiff") else None
         return picture.width, picture.height, orientation in _ROTATED
 
 
-def _stream(path: Path, word: str) -> MediaFacts:
-    with open_container(path, word) as container:
-        facts, stream = describe(container, word), main_stream(container)
-        if READERS[word] == "mov":
+def _stream(path: Path, file_format: str) -> MediaFacts:
+    with open_container(path, file_format) as container:
+        facts, stream = describe(container, file_format), main_stream(container)
+        if READERS[file_format] == "mov":
             facts = _add_index(path, facts, container)
-        if word == "mp3" and not _stores_length(path):
+        if file_format == "mp3" and not _stores_length(path):
             facts = replace(facts, estimated=not _has_constant_rate(container, stream))
     return facts
 
@@ -126,7 +128,7 @@ def _stores_length(path: Path) -> bool:
     with path.open("rb") as file:
         file.seek(audio_start(file.read(10)))
         frame = file.read(1024)
-    return any(word in frame for word in (b"Xing", b"Info", b"VBRI"))
+    return any(tag in frame for tag in (b"Xing", b"Info", b"VBRI"))
 
 
 def _has_constant_rate(container: Any, stream: Any) -> bool:

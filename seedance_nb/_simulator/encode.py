@@ -34,7 +34,7 @@ def render(job: Job) -> None:
             video: Any = out.add_stream("libx264", rate=FPS, options={"preset": "ultrafast", "crf": "23"})
             video.thread_type = "AUTO"
             video.width, video.height, video.pix_fmt = job.width, job.height, "yuv420p"
-            sound: Any = out.add_stream("aac", rate=_RATE, layout="stereo") if job.audio else None
+            audio: Any = out.add_stream("aac", rate=_RATE, layout="stereo") if job.audio else None
             frame: Any = None
             for number, (picture, box) in enumerate(frames(job)):
                 piece: Any = av.VideoFrame.from_image(picture.crop(box)).reformat(format="yuv420p")  # type: ignore[no-untyped-call]
@@ -44,10 +44,10 @@ def render(job: Job) -> None:
             if job.last_frame:
                 picture.save(job.last_frame, "PNG")
             out.mux(video.encode(None))
-            for samples in _sound_frames(job) if sound else ():
-                out.mux(sound.encode(samples))
-            if sound:
-                out.mux(sound.encode(None))
+            for samples in _audio_frames(job) if audio else ():
+                out.mux(audio.encode(samples))
+            if audio:
+                out.mux(audio.encode(None))
         part.replace(job.path)
     finally:
         part.unlink(missing_ok=True)
@@ -82,7 +82,7 @@ def tune(prompt: str, seconds: int) -> "array[int]":
     return whole
 
 
-def _sound_frames(job: Job) -> Iterator[av.AudioFrame]:
+def _audio_frames(job: Job) -> Iterator[av.AudioFrame]:
     raw = tune(job.prompt, job.seconds).tobytes()
     for number, at in enumerate(range(0, len(raw), 4 * _CHUNK)):
         piece = raw[at : at + 4 * _CHUNK]

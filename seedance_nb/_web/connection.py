@@ -26,11 +26,11 @@ class Transport(httpx.AsyncHTTPTransport):
 
 class _Backend(httpcore.AnyIOBackend):
     def __init__(self, resolve: Resolver, *, allow_private: bool) -> None:
-        self._resolve, self._may_be_inside = resolve, allow_private
+        self._resolve, self._allow_private = resolve, allow_private
 
     async def connect_tcp(self, host: str, port: int, *args: Any, **kwargs: Any) -> httpcore.AsyncNetworkStream:
         """A connection to the first of at most three IP addresses that accepts one. *network*. Raises: BlockedURL; httpcore's errors."""
-        addresses = await checked_addresses(host, port, self._resolve, allow_private=self._may_be_inside)
+        addresses = await checked_addresses(host, port, self._resolve, allow_private=self._allow_private)
         *others, last = addresses[:_MOST_TRIES]
         for address in others:
             with suppress(httpcore.ConnectError, httpcore.ConnectTimeout):
