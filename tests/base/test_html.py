@@ -168,7 +168,7 @@ MAKERS: Mapping[str, Callable[[str], object]] = {
     "_task/video:player_html": lambda w: video.player_html(clip(w), w),
     "_task/video:download_html": lambda w: [video.download_html(clip(w), w), video.download_html(clip(w), "")],
     "_task/video:badge": lambda _: video.badge(simulated=True),
-    "_task/video:beside_lines": lambda w: [video.extra_lines(w, clip(w).beside, source) for source in ("a", "")],
+    "_task/video:extra_lines": lambda w: [video.extra_lines(w, clip(w).beside, source) for source in ("a", "")],
     "_task/task:_repr_html_": lambda w: [task(w)._repr_html_(), Tasks([row(w, state=State.UNKNOWN)], [w], w)._repr_html_()],
     "_session/catalogue:_repr_html_": lambda w: models(w)._repr_html_(),
     "_media/preflight:_repr_html_": lambda w: report(w)._repr_html_(),

@@ -65,7 +65,7 @@ def test_each_field_has_its_kind_and_bounds(crun: sd.Spec) -> None:
     assert found["prompt"].max_length == 5000
     assert found["reference_images"].markers == ("[Image{n}]", "[图{n}]")
     assert found["reference_images"].either == ("reference_images", "reference_videos")
-    assert found["return_last_frame"].advanced == "deprecated in the document"
+    assert found["return_last_frame"].advanced == "deprecated"
 
 
 @pytest.mark.parametrize(("name", "label"), [("reference_images", "Reference images"), ("img_urls", "Img URLs"),

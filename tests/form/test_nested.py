@@ -250,7 +250,7 @@ def test_a_map_takes_names_and_keeps_their_order() -> None:
     found._rows[0].key.value = "z"
     assert json.dumps(form.values) == json.dumps({"x": {"z": 1, "a": 2, "c": 3}})
     found._rows[2].key.value = "a"
-    assert "there already" in found._rows[2].key.description
+    assert "already used" in found._rows[2].key.description
     assert form.values == {"x": {"z": 1, "a": 2}}
     found._rows[0].gone.click()
     assert form.values == {"x": {"a": 2}}

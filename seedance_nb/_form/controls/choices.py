@@ -1,4 +1,4 @@
-"""The controls of a choice between schemas, and of null beside a value."""
+"""The controls of alternatives (`oneOf`, `anyOf`) and of nullable values."""
 
 from dataclasses import replace
 from typing import Any
@@ -16,13 +16,13 @@ from seedance_nb._form.model.parts import branch_for, branches_of, kept
 from seedance_nb._schema.validator import faults
 
 ALTERNATIVES = ("oneOf", "anyOf")
-"""The keywords of a choice between schemas."""
+"""The keywords of alternative schemas."""
 
 _NONE = -1
 
 
 class BranchControl(Control):
-    """A chooser, and the fields of the branch that is chosen. Choosing another keeps what fits both."""
+    """A chooser and the fields of the chosen branch. Choosing another branch keeps the values that fit it."""
 
     def _build(self) -> Any:
         self._branches = branches_of(self.field)
@@ -98,7 +98,7 @@ class BranchControl(Control):
 
 
 class NullControl(Control):
-    """A value that may also be null: a switch beside its control, so that null, empty and absent are three things."""
+    """A nullable value: its control with a null switch beside it, so that null, empty and absent stay distinct."""
 
     def _build(self) -> Any:
         self._inner = self._shared.control(replace(self.field, nullable=False), self._edited)

@@ -1,4 +1,4 @@
-"""What the controls of lists and maps share: a row for each entry, which a person adds, moves and removes."""
+"""The base of the controls of lists and maps: entries that a person adds, moves and removes."""
 
 from typing import Any
 
@@ -9,10 +9,10 @@ from seedance_nb._form.controls.base import Change, Compound, Control
 
 
 class Entries(Compound):
-    """A field of many entries. Each row has a `value`, a `widget`, and a way to `show` another value."""
+    """A control of many entries. Each entry has a `value`, a `widget`, and `show` for another value."""
 
     fixed = False
-    """Whether the place of an entry decides what it is, so that none can be moved."""
+    """Whether an entry's index decides its schema, so that entries cannot be moved."""
 
     _rows: list[Any]
 
@@ -23,7 +23,7 @@ class Entries(Compound):
         return self._shared.box(W.VBox, [self._head, *self._foot()], "sdn-field", kind)
 
     def buttons(self, row: Any) -> list[Any]:
-        """The buttons that move a row, where it may be moved, and the one that removes it."""
+        """The buttons that move an entry, unless `fixed`, and the one that removes it."""
         button = self._shared.button
         gone = button(lambda: self.remove(row), "sdn-icon", icon="times", tooltip="Remove")
         if self.fixed:
@@ -33,18 +33,18 @@ class Entries(Compound):
         return [row.up, row.down, gone]
 
     def add(self, value: Any = ABSENT) -> None:
-        """Adds an entry at the end, as a person's change."""
+        """Add an entry at the end, as a person's change."""
         self._rows.append(self._row(len(self._rows), value))
         self._arrange()
         self._took(self._whole())
 
     def remove(self, row: Any) -> None:
-        """Removes an entry, as a person's change; the last one gone makes the field absent unless it is needed."""
+        """Remove an entry, as a person's change. Without entries the field is absent, unless required."""
         if row in self._rows:
             self._reorder([place for place, other in enumerate(self._rows) if other is not row])
 
     def move(self, row: Any, by: int) -> None:
-        """Moves an entry up (-1) or down (1), as a person's change."""
+        """Move an entry up (-1) or down (1), as a person's change."""
         order = list(range(len(self._rows)))
         here = self._rows.index(row) if row in self._rows else -1
         if here in order and here + by in order:
@@ -60,11 +60,11 @@ class Entries(Compound):
         self._took(self._whole(), Change(order=(*order, *further)))
 
     def _row(self, place: int, value: Any) -> Any:
-        """A row for an entry, `ABSENT` being one that nobody has filled."""
+        """A new entry; `ABSENT` makes an empty one."""
         raise NotImplementedError
 
     def _name(self, row: Any, place: int) -> None:
-        """Tells a row where it stands."""
+        """Label an entry by its index."""
 
     def _whole(self) -> Any:
         raise NotImplementedError
@@ -88,7 +88,7 @@ class Entries(Compound):
                 row.up.disabled, row.down.disabled = place == 0, place == last
         most = None if self.field.kind == "map" else self.field.most_items
         self._add.disabled = most is not None and (self._count() or 0) >= most
-        # Last, because a box that is told anything once it can be typed into forgets what was typed so far.
+        # Last: a text box that is updated once it can be typed into loses what was typed so far.
         self.widget.children = [self._head, *(row.widget for row in self._rows), *self._foot()]
 
     def _foot(self) -> list[Any]:
@@ -96,10 +96,7 @@ class Entries(Compound):
 
 
 def value_of(control: Control) -> Any:
-    """What an entry's control shows, where nothing can be absent. *pure*.
-
-    Null stands for what is not filled, an empty text or an unmoved switch for itself.
-    """
+    """The value of an entry's control, which cannot be absent: null if not filled in, "" or false for a text or switch. *pure*."""
     if control.value is not ABSENT:
         return control.value
     return {"text": "", "prose": "", "toggle": False}.get(control.field.kind)

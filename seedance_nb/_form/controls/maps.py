@@ -1,4 +1,4 @@
-"""The control of an object whose names a person gives: a name and a value in each row."""
+"""The control of an object with free property names: a name and a value in each entry."""
 
 from collections.abc import Mapping
 from typing import Any
@@ -17,7 +17,7 @@ _NAME = Html('<span class="sdn-name">Name</span>')
 
 
 class _Entry:
-    """A name and its value on the screen. `named` says that somebody gave it a name, be it an empty one."""
+    """A name and its value. `named` is True once a person typed a name or the body has one, even an empty one."""
 
     def __init__(self, owner: "MapControl", name: str, value: Any, *, named: bool) -> None:
         self._owner = owner
@@ -34,24 +34,24 @@ class _Entry:
         self.make(value)
 
     def make(self, value: Any) -> None:
-        """Makes the control that the name calls for, and shows a value in it."""
+        """Make the control for the name's schema and show a value in it."""
         self.control = self._owner.value_control(self)
         self.show(value)
         self.widget.children = [self.key, self.control.widget, self.gone]
 
     def show(self, value: Any) -> None:
-        """Shows a value."""
+        """Show a value."""
         self.control.show(value)
         self.value = value_of(self.control)
 
     def say(self, fault: str) -> None:
-        """Says what is wrong with the name."""
+        """Show what is wrong with the name."""
         wrong = Html('<span class="sdn-error" role="alert"><span>{}</span></span>')
         self.key.description = _NAME + wrong.format(fault) if fault else _NAME
 
 
 class MapControl(Entries):
-    """The properties of an object that its document does not name. Rows without a name, or with one given twice, are not sent."""
+    """The properties of an object that its schema does not name. Entries without a name or with a duplicate name are not sent."""
 
     fixed = True
 
@@ -67,7 +67,7 @@ class MapControl(Entries):
         return self._shared.control(extra_of(self.field, row.name), lambda change: self._edited(row, change))
 
     def add(self, value: Any = ABSENT) -> None:
-        """Adds a row without a name; it is sent once it has one."""
+        """Add an entry without a name; it is sent once it has one."""
         start = start_of(extra_of(self.field, "")) if value is ABSENT else value
         self._rows.append(_Entry(self, "", start, named=False))
         self._arrange()
@@ -80,7 +80,7 @@ class MapControl(Entries):
             self._took(self._whole())
 
     def rename(self, row: _Entry, name: str) -> None:
-        """Gives an entry another name, in its place among the others, as a person's change."""
+        """Rename an entry, as a person's change; its position stays."""
         if self._quiet or row not in self._rows:
             return
         before, after = (extra_of(self.field, each).shape for each in (row.name, name))
@@ -96,7 +96,7 @@ class MapControl(Entries):
             self._took(self._whole(), change.below(row.name))
 
     def _by_name(self) -> dict[str, _Entry]:
-        """The rows that are sent, by their names."""
+        """The entries that are sent, by name."""
         made: dict[str, _Entry] = {}
         for row in self._rows:
             if row.named and row.name not in self._known:
@@ -106,7 +106,7 @@ class MapControl(Entries):
     def _whole(self) -> Any:
         sent = {name: row.value for name, row in self._by_name().items()}
         old = self.value if isinstance(self.value, dict) else {}
-        # What is still there keeps its place; a new name comes last.
+        # Existing names keep their positions; a new name comes last.
         before = {name: sent.get(name, item) for name, item in old.items() if name in self._known or name in sent}
         made = before | sent
         if list(sent) != [name for name in made if name in sent]:
@@ -129,7 +129,7 @@ class MapControl(Entries):
     def _say_names(self) -> None:
         sent = self._by_name()
         for row in self._rows:
-            fault = "This name is there already." if row.named else "Give it a name; it is not sent without one."
+            fault = "This name is already used." if row.named else "Enter a name; without one this is not sent."
             row.say("" if sent.get(row.name) is row else fault)
 
     def _arrange(self) -> None:

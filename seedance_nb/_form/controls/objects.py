@@ -1,4 +1,4 @@
-"""The control of an object inside the form: added, folded and removed as a whole, its fields made when it is first opened."""
+"""The control of a nested object: added, folded and removed as a whole; its fields are made when it is first opened."""
 
 from collections.abc import Callable, Mapping
 from typing import Any
@@ -16,11 +16,11 @@ from seedance_nb._form.model.secrets import masked_in
 from seedance_nb._form.model.shape import properties_of
 
 _OPEN_LEVELS = 2
-"""How deeply objects stand open by themselves; a document whose objects need themselves would have no end."""
+"""How many levels of objects are open at first: a recursive schema would have no end."""
 
 
 class Slot:
-    """The fields that come and go with the values of others, in a box of their own, so that no other field is drawn again."""
+    """The conditional fields (`if`, `dependentSchemas`) in a box of their own, so that no other field is drawn again."""
 
     def __init__(self, field: Field, make: Callable[[Field], Control], shared: Shared) -> None:
         self.field = field
@@ -31,7 +31,7 @@ class Slot:
         self._made: dict[str, Control] = {}
 
     def update(self, value: Any) -> bool:
-        """Shows the fields that apply to a value; whether they are others than before."""
+        """Show the fields that apply to a value. Returns: whether they changed."""
         fields = {field.path[-1]: field for field in further(self.field, value) if field.kind != "constant"}
         names = tuple(fields)
         if names == self._shown:
@@ -46,7 +46,7 @@ class Slot:
 
 
 class ObjectControl(Compound):
-    """An object with a heading. An optional one is absent until it is added, and can be left out again."""
+    """An object with a heading. An optional one is absent until it is added, and can be removed again."""
 
     bare = False
 
@@ -76,7 +76,7 @@ class ObjectControl(Compound):
             super().focus(path)
 
     def open(self) -> None:
-        """Shows the fields."""
+        """Show the fields."""
         if not self._open:
             self._open = True
             self._arrange()
@@ -137,9 +137,9 @@ class ObjectControl(Compound):
                 case "add":
                     made = button(self._add, "sdn-add", icon="plus", description=f"Add {label.lower()}")
                 case "fold":
-                    made = button(self._flip, "sdn-icon", icon="caret-right", tooltip=f"Open or fold {label}")
+                    made = button(self._flip, "sdn-icon", icon="caret-right", tooltip=f"Show or hide {label}")
                 case _:
-                    made = button(self._remove, "sdn-icon", icon="times", tooltip=f"Leave out {label}")
+                    made = button(self._remove, "sdn-icon", icon="times", tooltip=f"Remove {label}")
             self._buttons[name] = made
         return self._buttons[name]
 
@@ -203,7 +203,7 @@ class ObjectControl(Compound):
 
 
 class BareControl(ObjectControl):
-    """An object whose heading stands elsewhere: its fields alone, there from the beginning."""
+    """An object without a heading of its own: only its fields, always open."""
 
     bare = True
 

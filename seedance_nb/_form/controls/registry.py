@@ -1,4 +1,4 @@
-"""Which control shows which kind of field."""
+"""The control class of each kind of field."""
 
 from seedance_nb._form.controls.base import Changed, Control, Shared
 from seedance_nb._form.controls.choices import BranchControl, NullControl
@@ -24,12 +24,12 @@ _KINDS: dict[str, type[Control]] = {
 
 
 def shared_models() -> Shared:
-    """The models that the controls of one new form share, and the way to make more of them."""
+    """The shared models of a new form's controls."""
     return Shared(control_for)
 
 
 def control_for(field: Field, shared: Shared, changed: Changed) -> Control:
-    """The control of a field."""
+    """The control of a field, for null too where the schema allows it."""
     if field.nullable:
         return NullControl(field, shared, changed)
     return _KINDS[field.kind](field, shared, changed)

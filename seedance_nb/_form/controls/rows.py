@@ -1,4 +1,4 @@
-"""The control of a list of anything but plain texts: rows that are added, removed and moved, each with the control of its kind."""
+"""The control of a list of anything but plain texts: each entry has the control of its kind."""
 
 from collections.abc import Mapping
 from dataclasses import replace
@@ -13,14 +13,14 @@ from seedance_nb._form.model.fields import Field
 from seedance_nb._form.model.parts import entry_of, start_of
 
 _OPEN_ROWS = 3
-"""A list of at most this many entries shows them open; those of a longer one are opened one by one."""
+"""The entries of longer lists are folded."""
 
 _AT_FIRST = 40
-"""How many rows are drawn before somebody asks for more."""
+"""How many entries are drawn before "Show more" is pressed."""
 
 
 class _Row:
-    """One entry on the screen, and its buttons."""
+    """One entry and its buttons."""
 
     def __init__(self, owner: "RowsControl", place: int, value: Any) -> None:
         shared, field = owner._shared, owner.entry(place)  # noqa: SLF001 - a part of the same control
@@ -29,13 +29,13 @@ class _Row:
         self.widget = shared.box(W.HBox, [self.control.widget, *owner.buttons(self)], "sdn-item")
 
     def show(self, value: Any) -> None:
-        """Shows a value."""
+        """Show a value."""
         self.control.show(value)
         self.value = value_of(self.control)
 
 
 class RowsControl(Entries):
-    """A list. A new entry is null until it is filled, or what the document leaves no choice about; none is ever dropped."""
+    """A list. A new entry is null until it is filled in, or the only value that the schema allows; no entry is ever dropped."""
 
     def _build(self) -> Any:
         self._waiting: list[Any] = []
@@ -49,7 +49,7 @@ class RowsControl(Entries):
         return {str(place): row.control for place, row in enumerate(self._rows)}
 
     def entry(self, place: int) -> Field:
-        """The field of the entry at a place, named by its number. *pure*."""
+        """The field of the entry at an index, labelled by its number. *pure*."""
         if self.fixed:
             return entry_of(self.field, place)
         return replace(self._first, label=f"{self._noun} {place + 1}".strip())
@@ -59,7 +59,7 @@ class RowsControl(Entries):
         super().add(value)
 
     def edited(self, row: _Row, change: Change) -> None:
-        """Takes an entry's new value."""
+        """Accept an entry's new value."""
         if row in self._rows and not self._quiet:
             row.value = value_of(row.control)
             self._took(self._whole(), change.below(str(self._rows.index(row))))

@@ -1,4 +1,4 @@
-"""The controls of single values, in stock ipywidgets: label, help and error live in the control's own label."""
+"""The controls of single values in stock ipywidgets; label, help and errors are in the control's own label."""
 
 import json
 from collections.abc import Sequence
@@ -18,7 +18,7 @@ from seedance_nb._form.labels import FieldStatus, label_html, plain
 from seedance_nb._form.model.values import json_of, number_of
 
 _FEW = 4
-_FEW_SIGNS = 56
+_FEW_CHARACTERS = 56
 _HINTS = {
     "date": "2026-11-21", "date-time": "2026-11-21T09:00:00Z", "time": "09:00:00Z", "duration": "P1DT2H",
     "email": "name@example.com", "uuid": "8-4-4-4-12 hex digits", "byte": "Base64 text", "binary": "Base64 text",
@@ -27,7 +27,7 @@ _HINTS = {
 
 
 class TextControl(Control):
-    """A line or a box of text; exactly what is typed is the value, and an emptied one is absent unless required."""
+    """A line or box of text. The value is exactly what is typed; an empty one is absent unless required."""
 
     def _build(self) -> Any:
         prose = self.field.kind in ("prose", "json")
@@ -48,7 +48,7 @@ class TextControl(Control):
         return json_of(text) if is_json else text
 
     def _display(self, value: Any) -> None:
-        # A text that would be read as something else is shown as JSON.
+        # A text that would be read as another value is shown as JSON.
         is_quoted = self.field.kind == "json" and isinstance(value, str) and self._value_of(value) != value
         self.widget.value = (
             "" if value is ABSENT else json.dumps(value, ensure_ascii=False) if is_quoted else plain(value)
@@ -59,7 +59,7 @@ class TextControl(Control):
 
 
 class PasswordControl(Control):
-    """A secret: taken out of the box as soon as it is typed, so that a saved notebook never holds it."""
+    """A secret. The box is emptied as soon as it is typed, so that a saved notebook never holds it."""
 
     def _build(self) -> Any:
         self._box = self._make(W.Password, TextStyle, placeholder="", continuous_update=False)
@@ -79,12 +79,12 @@ class PasswordControl(Control):
 
     def _display(self, value: Any) -> None:
         self._box.value = ""
-        self._box.placeholder = "" if value is ABSENT else "kept in memory only; type to replace it"
+        self._box.placeholder = "" if value is ABSENT else "set (in memory only); type to replace"
         toggle(self._gone, shown=value is not ABSENT)
 
 
 class _Token:
-    """Stands for a choice that a list of choices cannot hold itself: null, or one that Python takes for another."""
+    """Stands for a choice that a list of options cannot hold: null, or one equal to another in Python."""
 
     def __init__(self, value: Any) -> None:
         self.value = value
@@ -127,13 +127,13 @@ class ChoiceControl(Control):
 
 
 def chooser_for(labels: Sequence[str]) -> tuple[type, type]:
-    """Buttons for a few short labels, a list for more: the widget and its style. *pure*."""
-    few = len(labels) <= _FEW and sum(map(len, labels)) <= _FEW_SIGNS
+    """The widget and style of a chooser: buttons for a few short labels, else a dropdown. *pure*."""
+    few = len(labels) <= _FEW and sum(map(len, labels)) <= _FEW_CHARACTERS
     return (W.ToggleButtons, ToggleButtonsStyle) if few else (W.Dropdown, DescriptionStyle)
 
 
 class ToggleControl(Control):
-    """A switch; absent until somebody moves it."""
+    """A switch; absent until it is changed."""
 
     def _build(self) -> Any:
         return self._make(W.Checkbox, CheckboxStyle, indent=False, value=self.field.default is True)
@@ -143,15 +143,15 @@ class ToggleControl(Control):
 
 
 class NumberControl(Control):
-    """A box that takes any typing, and a slider beside it where the document gives both bounds. Neither clamps the other."""
+    """A text box for a number, with a slider where the schema has both bounds. Nothing is clamped."""
 
     _MOST_STEPS = 1000
     eager = True
 
     def _build(self) -> Any:
         self._slider = None
-        told = self.field.default if self.field.default is not ABSENT else self.field.example
-        hint = "" if told is ABSENT else plain(told)
+        example = self.field.default if self.field.default is not ABSENT else self.field.example
+        hint = "" if example is ABSENT else plain(example)
         self._box = self._make(W.Text, TextStyle, placeholder=hint, continuous_update=False)
         low, high = self.field.minimum, self.field.maximum
         if self.field.kind != "integer" or low is None or high is None or not 0 < high - low <= self._MOST_STEPS:
@@ -176,7 +176,7 @@ class NumberControl(Control):
             self._took(change["new"])
 
     def _show_slider(self, value: Any) -> None:
-        """Moves the slider to a value that it has room for; leaves it where it is for any other."""
+        """Move the slider to a value within its range; any other leaves it where it is."""
         wanted = self.field.default if value is ABSENT else value
         if isinstance(wanted, float) and wanted.is_integer():
             wanted = int(wanted)
@@ -190,7 +190,7 @@ class NumberControl(Control):
 
 
 class ConstantControl(Control):
-    """A value that cannot be another one, as a line of text; its presence is all that can be said."""
+    """A constant as a line of text."""
 
     def _build(self) -> Any:
         return self._shared.html(
@@ -198,7 +198,7 @@ class ConstantControl(Control):
         )
 
     def _display(self, value: Any) -> None:
-        """Changes no widget: what is there is said in the label."""
+        """Do nothing: the label shows the value."""
 
     def _brief(self) -> str:
         return "" if self.value is ABSENT else plain(self.value)

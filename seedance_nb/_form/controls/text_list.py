@@ -1,4 +1,4 @@
-"""The control for a list of texts, above all of media addresses: add, remove, move, a count, an error for each row."""
+"""The control of a list of texts, mostly media URLs: add, remove, move, upload, paste; an error at each entry."""
 
 import re
 from collections.abc import Callable, Mapping
@@ -17,7 +17,7 @@ from seedance_nb._form.controls.base import Change, Control, apart, mark_bad, to
 from seedance_nb._form.controls.entries import Entries
 from seedance_nb._form.labels import error_html, plain
 
-_ADDRESS = re.compile(r"(?:https?|asset)://\S")
+_URL = re.compile(r"(?:https?|asset)://\S")
 _HINTS = {
     "image": "https://… or asset://…",
     "video": "https://….mp4 or asset://…",
@@ -26,13 +26,13 @@ _HINTS = {
 
 
 class Row:
-    """One entry on the screen. Its widgets are made when it is added."""
+    """One entry: its thumbnail, text box and buttons."""
 
     def __init__(self, owner: "ListControl", place: int, value: Any) -> None:
         self.value = value
         shared, media, name = owner._shared, owner.field.media, owner.name_of(place)  # noqa: SLF001 - a part of the same control
         self._said: Any = (name, (), plain(value))
-        self.picture = shared.html(thumb_html(plain(value), media), "sdn-thumb")
+        self.thumbnail = shared.html(thumb_html(plain(value), media), "sdn-thumb")
         self.text = shared.make(
             W.Text, TextStyle, "sdn-entry", value=plain(value), placeholder=_HINTS.get(media, ""), continuous_update=False,
             description=_label(name, ()), description_allow_html=True,
@@ -40,28 +40,28 @@ class Row:
         self.text.observe(lambda _: owner.edited(self), "value")
         more = []
         if owner.uploads is not None and owner.uploads.assets:
-            tip = f"Register at {owner.uploads.provider} as an asset (advised for pictures of real faces)"
+            tip = f"Register as an asset at {owner.uploads.provider} (recommended for images of real faces)"
             more = [shared.button(lambda: owner.register(self), "sdn-icon", icon="id-badge", tooltip=tip)]
-        self.widget = shared.box(W.HBox, [self.picture, self.text, *more, *owner.buttons(self)], "sdn-row")
+        self.widget = shared.box(W.HBox, [self.thumbnail, self.text, *more, *owner.buttons(self)], "sdn-row")
 
     def show(self, value: Any) -> None:
-        """Shows a value."""
+        """Show a value."""
         self.value = value
         self.text.value = plain(value)
 
     def say(self, name: str, media: str, problems: tuple[Problem, ...]) -> None:
-        """Labels the row and shows its errors and its picture."""
+        """Update the entry's label, errors and thumbnail."""
         said = (name, problems, self.text.value)
         if self._said != said:
             self._said = said
             self.text.description = _label(name, problems)
-            self.picture.value = thumb_html("" if problems else self.text.value, media)
+            self.thumbnail.value = thumb_html("" if problems else self.text.value, media)
             self.text.continuous_update = bool(problems)
             mark_bad(self.widget, problems)
 
 
 class ListControl(Entries):
-    """A list of texts. No entry is dropped or changed: an empty row is an empty entry, and is told so."""
+    """A list of texts. No entry is dropped or changed; an empty text is an empty entry, and reported."""
 
     _files: Any = None
     _state: Any = None
@@ -76,13 +76,13 @@ class ListControl(Entries):
         if self.uploads is not None and self.uploads.uploads:
             self._files = self._shared.make(
                 W.FileUpload, ButtonStyle, "sdn-add", "sdn-upload", accept=f"{self.field.media}/*", multiple=True, icon="upload",
-                description=f"Upload {self.field.media}", tooltip="Up to about 10 MB here; sd.upload in a cell takes larger files",
+                description=f"Upload {self.field.media}", tooltip="Up to about 10 MB here; use sd.upload in a cell for larger files",
             )  # fmt: skip
             self._files.observe(self._chosen, "value")
         return self._frame(self.field.media or "entry", "sdn-list")
 
     def register(self, row: Row) -> None:
-        """Has an entry's address registered as an asset, and puts the asset's address in its place."""
+        """Register an entry's URL as an asset, and replace it with the asset's. *network*."""
         if self.uploads is None or row.text.value.startswith("asset://"):
             return
         was = row.text.value
@@ -106,7 +106,7 @@ class ListControl(Entries):
                 then(done.result())
             except SeedanceError as error:
                 self._tell(str(error), bad=True)
-            except Exception as error:  # noqa: BLE001 - raised into a callback it would be seen nowhere
+            except Exception as error:  # noqa: BLE001 - nobody would see it in a callback
                 self._tell(f"Something unexpected happened: {error!r}", bad=True)
             else:
                 self._tell("")
@@ -118,16 +118,16 @@ class ListControl(Entries):
         self._state.value = Html('<span class="{}" role="status">{}</span>').format(kind, text) if text else ""
 
     def name_of(self, place: int) -> str:
-        """What the prompt calls the entry at `place`, counted from 0. *pure*."""
+        """The entry's name in the prompt, `place` counted from 0. *pure*."""
         if place < len(self.field.names):
             return self.field.names[place]
         return self.field.markers[0].replace("{n}", str(place + 1)) if self.field.markers else str(place + 1)
 
     def edited(self, row: Row) -> None:
-        """Takes an entry's new text."""
-        if row in self._rows and not self._quiet:  # the browser may still speak of a row that is gone
+        """Accept an entry's new text."""
+        if row in self._rows and not self._quiet:  # the browser may still send events of a removed entry
             here = self._rows.index(row)
-            several = addresses(row.text.value)
+            several = urls_in(row.text.value)
             if len(several) > 1:  # many were pasted into one
                 with self._silence():
                     row.text.value = several[0]
@@ -137,7 +137,7 @@ class ListControl(Entries):
             self._took(self._whole(), Change(path=(str(here),)))
 
     def paste(self, text: str) -> None:
-        """Adds an entry for each line of a text, as a person's change; empty rows at the end are filled first."""
+        """Add an entry for each line of a text, as a person's change; empty entries at the end are replaced."""
         lines = [line.strip() for line in text.splitlines() if line.strip()]
         while lines and self._rows and self._rows[-1].value == "":
             self._rows.pop()
@@ -202,14 +202,14 @@ def _label(name: str, problems: tuple[Problem, ...]) -> Html:
 
 
 def thumb_html(url: str, media: str) -> Html:
-    """A small picture of an image's address, or a plain tile that names the kind. *pure*."""
+    """A thumbnail of an image URL, or a tile with the kind of media. *pure*."""
     if media == "image" and url.startswith(("https://", "http://")):
         return Html('<img src="{}" alt="" loading="lazy" referrerpolicy="no-referrer">').format(safe_url(url))
     kind = "asset" if url.startswith("asset://") else media or "text"
     return Html('<span class="sdn-tile">{}</span>').format(kind)
 
 
-def addresses(text: str) -> list[str]:
-    """The addresses in a text of several, [] for anything else: what is one text with spaces in it stays one. *pure*."""
+def urls_in(text: str) -> list[str]:
+    """The URLs of a text that consists of several, else []: a text with spaces stays one entry. *pure*."""
     parts = text.split()
-    return parts if len(parts) > 1 and all(map(_ADDRESS.match, parts)) else []
+    return parts if len(parts) > 1 and all(map(_URL.match, parts)) else []

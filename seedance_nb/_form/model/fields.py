@@ -1,4 +1,4 @@
-"""A document's request as a tree of fields in plain Python: what a form, a script or any other front end shows."""
+"""A model's request as a tree of fields, without widgets: what a form or any other front end shows."""
 
 import functools
 import re
@@ -20,30 +20,29 @@ Kind = Literal[
 ]  # fmt: skip
 
 _PROSE_FROM = 200
-"""A text that may be longer than this many characters gets a box of several lines."""
+"""A text whose `maxLength` is larger gets a box of several lines."""
 
 _FRAMES = ("first", "last")
 _INLINE_UP_TO = 20
-"""An object of at most this many plain fields stands open in its form; a larger one is opened."""
+"""A nested object of at most this many plain fields is shown open, a larger one folded."""
 
 _INLINE_LEVELS = 3
 _MOST_FIELDS = 500
-"""An object of more fields than a person would look through is edited as JSON."""
+"""An object of more fields is edited as JSON."""
 
 _PLAIN = ("prose", "text", "password", "integer", "number", "choice", "toggle", "list", "constant")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Field:
-    """One field. `path` leads to its value in the request body; `minimum` to `most_items` are the document's bounds.
+    """One field. `path` is the path of its value in the body; `minimum` to `most_items` are the schema's limits.
 
-    `help` is the beginning of the description and `more` its other sentences; `unit` is the unit of a number, "" if it has
-    none; `advanced` says why a field stands apart, "" if it does not; `either` names the fields of which one is needed;
-    `markers` are the prompt's words for the entries of a list, `{n}` standing for their number, from 1. `suggestions` are
-    values that fit, and `elsewhere` says limits, by what is known from `source` and not from the provider. `names` are
-    what the first entries of a list are. `labels` name the `choices`, "" where a value names itself; `nullable` says that
-    null is a value of its own; `format` is the schema's, for a hint. `children` are those of a group; what any other field
-    holds is made on demand from `shape`, because it may have no end.
+    `help` is the start of the description, `more` its other sentences; `advanced` is the reason for showing a field under
+    "Advanced", "" for others; `either` names the fields of which one is required; `markers` are the prompt's names for list
+    entries, `{n}` being their number from 1, and `names` the labels of the first entries. `elsewhere` has limits, and
+    `suggestions` also values, that come from `source` and not from the provider. `labels` belong to the `choices`, "" where the
+    value is its own label; `nullable` allows null; `format` is the schema's, for a hint. `children` are those of a group; the
+    fields of any other are made on demand from `shape`, because a recursive schema has no end.
     """
 
     path: tuple[str, ...]
@@ -79,19 +78,19 @@ class Field:
 
 @functools.lru_cache(maxsize=64)
 def tree(spec: Spec) -> Field:
-    """The root of a document's fields, in the document's order. *pure*."""
+    """The root field of a model's request. *pure*."""
     return field_of(spec.body, spec.body.get("$defs", {}), (), required=True)
 
 
 def label_of(name: str) -> str:
-    """A field's name in words: `reference_images` is "Reference images", `img_urls` is "Img URLs". *pure*."""
+    """A label from a field's name: `reference_images` is "Reference images", `img_urls` is "Img URLs". *pure*."""
     words = re.sub(r"(?<=[a-z0-9])(?=[A-Z])", " ", name).replace("_", " ").replace("-", " ").split()
     text = " ".join("URL" + word[3:].lower() if word.lower() in ("url", "urls") else word.lower() for word in words)
     return text[:1].upper() + text[1:]
 
 
 def kind_of(made: Shape, *, required: bool = True) -> Kind:
-    """The kind of control that fits a shape. *pure*; what fits none is edited as JSON."""
+    """The kind of control for a shape. *pure*; "json" where no other fits."""
     schema = made.view
     if (only := only_value(schema)) is not ABSENT and not made.nullable:
         return "constant" if required else "json" if isinstance(only, dict | list) else "choice"
@@ -130,9 +129,9 @@ def field_of(
     markers: tuple[str, ...] = (),
     room: list[int] | None = None,
 ) -> Field:
-    """The field of one schema. *pure*. An object stands in its form as a group if it is small and plain, or required.
+    """The field of one schema. *pure*. An object becomes a group, shown open, if it is small and plain, or required.
 
-    `room` holds how many more fields may stand open; what is beyond is opened on demand.
+    `room` holds how many more fields may be open; further ones are opened on demand.
     """
     made = shape(schema, defs)
     kind, children = _kind_and_children(made, path, room, required=required)
@@ -153,7 +152,7 @@ def field_of(
 def _kind_and_children(
     made: Shape, path: tuple[str, ...], room: list[int] | None, *, required: bool
 ) -> tuple[Kind, tuple[Field, ...]]:
-    """The kind of a field, and its children where it is an object that stands open."""
+    """The kind of a field, and the children of a group."""
     kind = kind_of(made, required=required)
     apart = made.nullable or made.view.get("deprecated") or made.view.get("x-advanced")
     has_room = not path or (len(path) < _INLINE_LEVELS and (room is None or room[0] > 0))
@@ -165,7 +164,7 @@ def _kind_and_children(
 
 
 def _words(view: dict[str, Any], name: str) -> dict[str, Any]:
-    """What the document says about a field."""
+    """The texts that the schema has for a field."""
     help_, more = help_of(view.get("description"))
     unit, upstream = str(view.get("x-unit", "")), view.get("x-upstream", {})
     return {
@@ -176,7 +175,7 @@ def _words(view: dict[str, Any], name: str) -> dict[str, Any]:
         "example": next(iter(view.get("examples", ())), ABSENT),
         "unit": unit,
         "media": str(view.get("x-media", {}).get("kind", "")),
-        "advanced": "deprecated in the document" if view.get("deprecated") else str(view.get("x-advanced", "")),
+        "advanced": "deprecated" if view.get("deprecated") else str(view.get("x-advanced", "")),
         "elsewhere": limits_in_words(upstream, unit),
         "source": str(upstream.get("source", "")),
         "names": _FRAMES if view.get("x-role") == "frames" else (),
@@ -200,7 +199,7 @@ def _limits(view: dict[str, Any]) -> dict[str, Any]:
 
 
 def _options(made: Shape, kind: Kind) -> dict[str, Any]:
-    """The values that a field offers."""
+    """The choices and suggestions of a field."""
     choices = _choices(made) if kind == "choice" else ()
     known = (*made.suggestions, *(made.view.get("x-upstream", {}).get("enum", ()) if kind == "text" else ()))
     return {
@@ -212,7 +211,7 @@ def _options(made: Shape, kind: Kind) -> dict[str, Any]:
 
 
 def children_of(made: Shape, path: tuple[str, ...], room: list[int] | None = None) -> tuple[Field, ...]:
-    """The fields of an object's own properties, in the order that the document wants them shown. *pure*."""
+    """The fields of an object's own properties, in display order. *pure*."""
     properties = properties_of(made.view)
     room = [_MOST_FIELDS] if room is None else room
     room[0] -= len(properties)

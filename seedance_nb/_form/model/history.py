@@ -1,4 +1,4 @@
-"""What a form's values were before each change, so that changes can be taken back. A burst of typing is one change."""
+"""The undo history of a form. A burst of typing is one change."""
 
 import time
 from collections import deque
@@ -10,7 +10,7 @@ BURST_S = 1.0
 
 
 class UndoHistory:
-    """The values before each of the last 100 changes. `now` tells the time in seconds; tests give their own."""
+    """The values before each of the last 100 changes. `now` returns the time in seconds."""
 
     def __init__(self, now: Callable[[], float] = time.monotonic) -> None:
         self._now = now
@@ -19,10 +19,10 @@ class UndoHistory:
         self._when = 0.0
 
     def note(self, was: dict[str, Any], typed_at: str = "") -> None:
-        """Keeps `was` as the values before a change.
+        """Add `was`, the values before a change.
 
-        Typing goes on as one change where `typed_at`, the pointer of what is typed into, is that of the change before
-        and at most a second has passed since; "" is a change of its own.
+        Typing continues the last change if `typed_at`, the pointer of what is typed into, is the same and at most a second has
+        passed; "" starts a new change.
         """
         now = self._now()
         goes_on = typed_at and typed_at == self._typed_at and now - self._when <= BURST_S and self._befores
@@ -31,7 +31,7 @@ class UndoHistory:
         self._typed_at, self._when = typed_at, now
 
     def back(self) -> dict[str, Any] | None:
-        """The values before the last change, which is then forgotten; None if there is none."""
+        """Remove the last change and return the values before it; None if there is none."""
         self._typed_at = ""
         return self._befores.pop() if self._befores else None
 
@@ -40,10 +40,9 @@ class UndoHistory:
 
 
 def typed_at(path: str, was: Any, now: Any) -> str:
-    """The pointer of the text or number that was typed into, "" for a press of a button. *pure*.
+    """The pointer of the text or number that was typed into, "" for a click. *pure*.
 
-    Of two lists of one length that differ in one entry, it is that entry; a list that is longer, shorter or in another order is
-    no typing.
+    For two lists of the same length that differ in one entry it is that entry; any other change of a list is a click.
     """
     if isinstance(was, list) and isinstance(now, list):
         other = [place for place, pair in enumerate(zip(was, now, strict=False)) if pair[0] != pair[1]]

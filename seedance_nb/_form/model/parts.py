@@ -1,4 +1,4 @@
-"""What a field holds, made on demand: the fields of an object, the entries of a list, the branches of a choice."""
+"""The fields inside a field, made on demand: properties of an object, entries of a list, branches of alternatives."""
 
 from collections import Counter
 from collections.abc import Mapping
@@ -24,7 +24,7 @@ _PYTHON: tuple[tuple[type | tuple[type, ...], tuple[str, ...]], ...] = (
 
 @dataclass(frozen=True, slots=True)
 class Branch:
-    """One of the alternatives of a field: what it is called, and its field."""
+    """One of the alternatives of a field: its label and its field."""
 
     label: str
     field: Field
@@ -36,7 +36,7 @@ def inside(field: Field) -> tuple[Field, ...]:
 
 
 def further(field: Field, value: Any) -> tuple[Field, ...]:
-    """The fields that the document's conditions add for this value, and those they speak of that have a value. *pure*."""
+    """The conditional fields that apply to this value, and others of them that have a value. *pure*."""
     own, found = properties_of(field.shape.view), {}
     for condition, then, other in field.shape.conditions:
         holds = isinstance(value, Mapping) and fits(condition, field.shape.defs, value)
@@ -51,14 +51,14 @@ def further(field: Field, value: Any) -> tuple[Field, ...]:
 
 
 def known_names(field: Field) -> set[str]:
-    """The names that the document has for an object's properties, those of its conditions among them. *pure*."""
+    """The property names that an object's schema defines, also conditionally. *pure*."""
     told = [schema for _, then, other in field.shape.conditions for schema in (then, other)]
     views = [field.shape.view, *(shape(schema, field.shape.defs).view for schema in told)]
     return {name for view in views for name in properties_of(view)}
 
 
 def entry_of(field: Field, place: int) -> Field:
-    """The field of a list's entry at a place, counted from 0. *pure*."""
+    """The field of a list's entry at an index. *pure*."""
     view = field.shape.view
     first = view.get("prefixItems", ())
     schema = first[place] if place < len(first) else view.get("items", {})
@@ -67,7 +67,7 @@ def entry_of(field: Field, place: int) -> Field:
 
 
 def extra_of(field: Field, name: str) -> Field:
-    """The field of a property that the document names only by a pattern, or not at all. *pure*."""
+    """The field of a property that the schema does not name, or only by a pattern. *pure*."""
     view = field.shape.view
     patterns = view.get("patternProperties", {})
     # In bounded time; a pattern that takes longer fits no name.
@@ -80,21 +80,21 @@ def extra_of(field: Field, name: str) -> Field:
 
 
 def takes_more(field: Field) -> bool:
-    """Whether the document says that an object may have properties which it does not name. *pure*."""
+    """Whether an object may have properties that its schema does not name. *pure*."""
     more = field.shape.view.get("additionalProperties", False)
     return bool(field.shape.view.get("patternProperties")) or more is True or isinstance(more, dict)
 
 
 def rest_of(field: Field) -> Field:
-    """The field of the properties that an object's document does not name. *pure*."""
+    """The field of the properties that an object's schema does not name. *pure*."""
     return replace(
-        field, kind="map", label="Further fields", help="", more=(), required=False, nullable=False, children=(),
+        field, kind="map", label="Other fields", help="", more=(), required=False, nullable=False, children=(),
         default=ABSENT, example=ABSENT,
     )  # fmt: skip
 
 
 def branches_of(field: Field) -> tuple[Branch, ...]:
-    """The alternatives of a field, each with a name that tells it apart. *pure*."""
+    """The alternatives of a field, each with a distinct label. *pure*."""
     tag = field.shape.tag
     shapes = [shape(schema, field.shape.defs) for schema in field.shape.branches]
     if tag:
@@ -113,7 +113,7 @@ def branches_of(field: Field) -> tuple[Branch, ...]:
 
 
 def branch_for(field: Field, branches: tuple[Branch, ...], value: Any) -> int | None:
-    """The place of the branch that a value belongs to: one that it fits, else the nearest; None for none. *pure*."""
+    """The index of the branch that a value belongs to: one that it fits, else the nearest; None for none. *pure*."""
     if value is ABSENT:
         return None
     near = max(range(len(branches)), key=lambda place: _nearness(branches[place].field, field.shape.tag, value))
@@ -126,7 +126,7 @@ def branch_for(field: Field, branches: tuple[Branch, ...], value: Any) -> int | 
 
 
 def kept(field: Field, value: Any) -> Any:
-    """What of a value also belongs to another field: all of it, or an object's fitting properties, or `ABSENT`. *pure*."""
+    """The part of a value that another field can use: all of it, an object's valid properties, or its start value. *pure*."""
     begin = start_of(field)
     if field.kind in ("object", "map") and isinstance(value, Mapping):
         own = properties_of(field.shape.view)
@@ -138,7 +138,7 @@ def kept(field: Field, value: Any) -> Any:
 
 
 def start_of(field: Field) -> Any:
-    """What a field holds once it is there and nobody has filled it: an object's constants, an empty list, or `ABSENT`. *pure*."""
+    """The value of a new, empty field: an object's constants, an empty list, or `ABSENT`. *pure*."""
     if field.kind in ("object", "group"):
         required, properties = set(field.shape.view.get("required", ())), properties_of(field.shape.view)
         onlys = {
@@ -151,7 +151,7 @@ def start_of(field: Field) -> Any:
 
 
 def with_name(value: Any, name: str, new: Any, names: tuple[str, ...]) -> dict[str, Any]:
-    """An object with `new` under a name, `ABSENT` removing it; a new name stands before those that come later. *pure*."""
+    """An object with `new` under a name; `ABSENT` removes it, and a new name goes before those that follow it in `names`. *pure*."""
     old = value if isinstance(value, Mapping) else {}
     if new is ABSENT:
         return {key: item for key, item in old.items() if key != name}
@@ -198,7 +198,7 @@ def _label(made: Shape, tag: str, shared: set[str]) -> str:
 
 
 def _nearness(field: Field, tag: str, value: Any) -> tuple[int, int, int]:
-    """Whether the named tag says that a value is this field's, whether the type does, and how many names they share."""
+    """How near a value is to this field: by the tag, by the type, and by the number of common names."""
     own = properties_of(field.shape.view)
     typed = next((names for kind, names in _PYTHON if isinstance(value, kind)), ("null",))
     right = int(bool(set(typed) & set(field.shape.types)))

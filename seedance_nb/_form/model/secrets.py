@@ -1,4 +1,4 @@
-"""What of a body is a secret by its document (`format: password`, `writeOnly`), and must stand in no notebook and no file."""
+"""Hides the secrets of a body (`format: password`, `writeOnly`), which must not appear in a notebook or file."""
 
 from typing import Any
 
@@ -13,16 +13,16 @@ _ALTERNATIVES = ("allOf", "anyOf", "oneOf")
 
 
 def masked(spec: Spec, body: Any, cover: Any = HIDDEN) -> Any:
-    """A body with `cover` in the place of each secret; `ABSENT` leaves them out. *pure*.
+    """A body with `cover` in place of each secret; `ABSENT` omits them. *pure*.
 
-    Where it takes too much work to tell what is one, the whole body is.
+    If finding them takes too much work, the whole body is covered.
     """
     made = masked_in(spec.body, spec.body, body, cover)
     return {} if made is ABSENT and isinstance(body, dict) else made
 
 
 def masked_in(root: Any, schema: Any, value: Any, cover: Any = HIDDEN) -> Any:
-    """A part of a body, `schema` being its own, with its secrets covered. *pure*; `root` holds the `$defs`."""
+    """A part of a body and its schema, with secrets covered. *pure*; `root` has the `$defs`."""
     try:
         with bounded(value):
             return _masked(root, schema, value, cover, 0)
@@ -62,7 +62,7 @@ def _members(root: Any, schema: dict[str, Any], value: dict[str, Any], cover: An
     made = {}
     for name, item in value.items():
         for child in (named[name],) if name in named else further:
-            item = _masked(root, child, item, cover, depth + 1)  # noqa: PLW2901 - each part covers what it knows
+            item = _masked(root, child, item, cover, depth + 1)  # noqa: PLW2901 - each part covers its own secrets
         if item is not ABSENT:
             made[name] = item
     return made

@@ -1,6 +1,6 @@
-"""A schema as a form sees it: references followed, parts merged for display, null and branches apart. The check uses none of it.
+"""A schema prepared for display: references followed, parts merged, null and branches separated. The check does not use it.
 
-A schema in a `Spec` has passed the schema of schemas: its own keywords hold what they may hold, those of others anything.
+A schema in a `Spec` is valid: standard keywords have values of the right type, unknown ones anything.
 """
 
 from collections.abc import Mapping
@@ -28,11 +28,10 @@ Condition = tuple[Any, Any, Any]
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Shape:
-    """What one schema shows. `view` is the merged schema, `types` its types but null, `nullable` whether null is one.
+    """One schema for display. `view` is the merged schema, `types` its types without null, `nullable` whether null is allowed.
 
-    `branches` are whole schemas of which one is chosen, `tag` is the property that tells them apart, "" if none is named;
-    `labels` name the values of an `enum`; `suggestions` are texts that fit and need not
-    be taken; `conditions` are what shows further fields; `defs` is where references lead.
+    `branches` are complete alternative schemas, `tag` their discriminator property or ""; `labels` belong to the values of an
+    `enum`; `suggestions` are valid but optional texts; `conditions` add fields; `defs` is the target of references.
     """
 
     view: dict[str, Any]
@@ -47,7 +46,7 @@ class Shape:
 
 
 def shape(schema: Any, defs: Mapping[str, Any]) -> Shape:
-    """The shape of a schema whose references lead into `defs`. *pure*; one level, so that what is endless stays finite."""
+    """The shape of a schema whose references lead into `defs`. *pure*; one level only, because schemas may be recursive."""
     view, conditions = _merged(schema, defs)
     nullable = False
     for key in ("oneOf", "anyOf"):
@@ -64,7 +63,7 @@ def shape(schema: Any, defs: Mapping[str, Any]) -> Shape:
     for key in ("oneOf", "anyOf"):
         made = _alternatives(view, key, defs) if view.get(key) else None
         if made is not None:
-            # Each branch is a whole, with what applies to all of them.
+            # Each branch is complete: it includes what applies to all.
             rules = [{"if": one, "then": then, "else": other} for one, then, other in conditions]
             branches = tuple({"allOf": [*branch["allOf"], *rules]} for branch in made.branches)
             kinds = _types(made.view)
@@ -79,7 +78,7 @@ def shape(schema: Any, defs: Mapping[str, Any]) -> Shape:
 
 
 def follow(schema: Any, defs: Mapping[str, Any]) -> dict[str, Any]:
-    """A schema behind its references, what stands beside them kept; {} for one that leads nowhere. *pure*."""
+    """A schema with its references followed and their siblings merged; {} for one that leads nowhere. *pure*."""
     for _ in range(_MOST_HOPS):
         if not isinstance(schema, dict):
             break
@@ -98,7 +97,7 @@ def properties_of(view: dict[str, Any]) -> dict[str, Any]:
 
 
 def shown_order(view: dict[str, Any]) -> tuple[str, ...]:
-    """The names of an object's properties as they are shown: by the document's order hints, else as it lists them. *pure*."""
+    """The names of an object's properties in display order: by the schema's order hints, else as listed. *pure*."""
     properties = properties_of(view)
     hints = [view.get(key) for key in ("x-fal-order-properties", "x-apidog-orders")]
     names = [name for hint in hints if isinstance(hint, list) for name in hint if isinstance(name, str)]
@@ -124,7 +123,7 @@ def _merged(
     conditions += [({"required": [name]}, wanted, True) for name, wanted in made.get("dependentSchemas", {}).items()]
     parts = made.pop("allOf", ())
     for part in parts if depth < _MOST_HOPS else ():
-        if left[0] <= 0:  # what is not merged is not shown; the check knows it
+        if left[0] <= 0:  # not shown then, but still checked
             break
         inner, more = _merged(part, defs, depth + 1, left)
         made = _both(made, inner)
@@ -179,7 +178,7 @@ def _types(view: dict[str, Any]) -> tuple[str, ...]:
 
 
 def _alternatives(view: dict[str, Any], key: str, defs: Mapping[str, Any]) -> Shape | None:
-    """The view with its branches, labels or suggestions; None where these are rules and no choice."""
+    """The view with its branches, labels or suggestions; None if these are rules and not a choice."""
     if not all(isinstance(option, dict) and _SHAPED & set(option) for option in view[key]):
         return None
     base = _without(view, key)

@@ -1,4 +1,4 @@
-"""A body as a person gave it: its own order is kept, and what was touched stays touched when entries change places."""
+"""Conversions of a form's values: the start value, bodies set by a person, numbers and JSON typed as text."""
 
 import copy
 import math
@@ -14,11 +14,11 @@ from seedance_nb._form.model.shape import properties_of
 
 _NUMBER = re.compile(r"-?(?:0|[1-9][0-9]{0,39})((?:\.[0-9]{1,40})?(?:[eE][-+]?[0-9]{1,3})?)")
 _ABOVE = 11
-"""How many levels of a request may stand around a value that is typed as JSON."""
+"""How many levels a request may have around a value that is typed as JSON."""
 
 
 def initial_values(spec: Spec) -> Any:
-    """What an untouched form of the document says. *pure*."""
+    """The values of an untouched form. *pure*."""
     kind = tree(spec).kind
     if kind in ("group", "object", "map", "branches", "json"):
         return build_body(spec, {})
@@ -26,7 +26,7 @@ def initial_values(spec: Spec) -> Any:
 
 
 def as_given(spec: Spec, body: Any) -> Any:
-    """A copy of a whole body with its own order; fields by their own names are put where they belong. *pure*."""
+    """A copy of a whole body in its own order, or a body from fields by their names. *pure*."""
     if not isinstance(body, dict):
         return copy.deepcopy(body)
     placed = build_body(spec, body)
@@ -53,21 +53,17 @@ def _ordered(value: Any, like: Any) -> Any:
 
 
 def moved(touched: set[str], path: str, order: tuple[int, ...]) -> set[str]:
-    """The touched places after the entries of a list have changed theirs. *pure*."""
+    """The touched paths after the entries of a list were reordered. *pure*."""
     inside = f"{path}/"
-    made = {place for place in touched if not place.startswith(inside)}
+    paths = {other for other in touched if not other.startswith(inside)}
     for new, old in enumerate(order):
         was = f"{inside}{old}"
-        made |= {
-            f"{inside}{new}{build_body[len(was) :]}"
-            for build_body in touched
-            if build_body == was or build_body.startswith(f"{was}/")
-        }
-    return made
+        paths |= {f"{inside}{new}{other[len(was) :]}" for other in touched if f"{other}/".startswith(f"{was}/")}
+    return paths
 
 
 def number_of(text: str) -> Any:
-    """The number that a text is in JSON; `ABSENT` for "", the text itself for any other. *pure*."""
+    """The number that a text is in JSON; `ABSENT` for "", any other text unchanged. *pure*."""
     match = _NUMBER.fullmatch(text)
     if not text:
         return ABSENT
@@ -76,7 +72,7 @@ def number_of(text: str) -> Any:
 
 
 def json_of(text: str) -> Any:
-    """The value of a JSON text, the text itself where JSON could not carry it on, or it is nested deeper than any request. *pure*."""
+    """The value of a JSON text; the text itself if it is invalid, cannot be sent as JSON, or is nested too deeply. *pure*."""
     try:
         value = read_json(text)
         json_text(to_json_value(value, _ABOVE)).encode()
