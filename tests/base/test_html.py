@@ -132,7 +132,7 @@ def comparison(word: str) -> Any:
 
 
 def task(word: str) -> Any:
-    context: Any = SimpleNamespace(ledger=SimpleNamespace(again=lambda same: same))
+    context: Any = SimpleNamespace(ledger=SimpleNamespace(refreshed=lambda same: same))
     return Task(context, spec(word), row(word), is_new=True)
 
 
