@@ -44,22 +44,27 @@ class FieldStatus:
 
 def label_html(field: Field, said: FieldStatus) -> Html:
     """The HTML of a field's label. *pure*."""
-    return Html('<span class="sdn-name">{}{}{}{}{}</span>{}{}{}{}').format(
+    return _LABEL.format(
         field.label,
         _STAR if field.required and field.path else _NONE,
-        Html(' <span class="sdn-dim">({})</span>').format(field.unit) if field.unit else _NONE,
-        Html('<span class="sdn-tag">{} required</span>').format(_any_of(map(label_of, field.either))[1])
-        if field.either
-        else _NONE,
+        _UNIT.format(field.unit) if field.unit else _NONE,
+        _EITHER.format(_any_of(map(label_of, field.either))[1]) if field.either else _NONE,
         _OLD if field.advanced.startswith("deprecated") else _NONE,
         _count_html(field, said.count),
-        Html('<span class="sdn-brief">{}</span>').format(said.brief) if said.brief else _NONE,
+        _SHORT.format(said.brief) if said.brief else _NONE,
         _help_html(field),
         error_html(said.problems),
     )
 
 
 _NONE = Html()
+_LABEL = Html('<span class="sdn-name">{}{}{}{}{}</span>{}{}{}{}')
+_UNIT = Html(' <span class="sdn-dim">({})</span>')
+_EITHER = Html('<span class="sdn-tag">{} required</span>')
+_SHORT = Html('<span class="sdn-brief">{}</span>')
+_COUNT = Html('<span class="sdn-count{}">{}{}</span>')
+_HELP = Html('<span class="sdn-help">{}{}{}{}</span>')
+_USUAL = Html('<span class="sdn-elsewhere" title="{}">Usually {} ({})</span>')
 _STAR = Html('<i class="sdn-star" title="required">*</i>')
 _OLD = Html('<span class="sdn-tag">deprecated</span>')
 
@@ -70,20 +75,19 @@ def _count_html(field: Field, count: int | None) -> Html:
         return _NONE
     over = " sdn-over" if most is not None and count > most else ""
     of = f" / {most:,}" if most is not None else ""
-    return Html('<span class="sdn-count{}">{}{}</span>').format(over, f"{count:,}", of)
+    return _COUNT.format(over, f"{count:,}", of)
 
 
 def _help_html(field: Field) -> Html:
     has_default = field.default is not ABSENT and field.kind not in ("toggle", "password")
     default = f"Default: {plain(field.default)}. " if has_default else ""
     left = "Not sent unless you change it. " if field.kind == "toggle" and field.default is ABSENT else ""
-    usual = Html('<span class="sdn-elsewhere" title="{}">Usually {} ({})</span>')
-    return Html('<span class="sdn-help">{}{}{}{}</span>').format(
+    return _HELP.format(
         default + left + _entries_in_words(field),
         marked(field.help),
         # Jupyter takes a fold out of the labels of controls that are not heads.
         _fold_html("Limits" if field.kind == "list" else "More", field.more) if field.kind in _HEADS else _NONE,
-        usual.format(field.source, field.elsewhere, _short(field.source)) if field.elsewhere else _NONE,
+        _USUAL.format(field.source, field.elsewhere, _short(field.source)) if field.elsewhere else _NONE,
     )
 
 
@@ -125,7 +129,7 @@ def brief(value: Any) -> str:
 def error_html(problems: Sequence[Problem]) -> Html:
     """The errors and warnings of one field, with the schema's sentence on hover. *pure*."""
     made = _NONE
-    for warns, kind in ((False, "sdn-error"), (True, "sdn-warn")):
+    for warns, kind in ((False, "sdn-error"), (True, "sdn-warn")) if problems else ():
         of_kind = [problem for problem in problems if problem.warns is warns]
         lines = (
             Html('<span title="{}">{}</span>').format(problem.quote or problem.source, problem.message)

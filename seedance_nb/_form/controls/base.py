@@ -1,4 +1,4 @@
-"""The base classes of a form's controls: shared widget models, the value that a control shows, and its problems."""
+"""What all controls of a form share: the models on the wire, the value that a control shows, the problems that it says."""
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
@@ -17,19 +17,19 @@ from seedance_nb._form.model.fields import Field
 from seedance_nb._form.uploads import Uploads
 
 REST = "\0"
-"""The name of the part for properties that the schema does not name; its value is the whole object."""
+"""The part of an object that holds the properties which the document does not name; it shows the whole object."""
 
 
 @dataclass(frozen=True, slots=True)
 class Change:
-    """A person's change: its path below the control, whether it is typed text (`live`), and the new order of entries."""
+    """Where below a control a person changed something. `live` is typed text; `order` says which entry went where."""
 
     path: tuple[str, ...] = ()
     live: bool = False
     order: tuple[int, ...] | None = None
 
     def below(self, name: str) -> "Change":
-        """The same change with a path from one level up. *pure*."""
+        """The same change seen from one level up. *pure*."""
         return replace(self, path=(name, *self.path))
 
 
@@ -37,10 +37,10 @@ Changed = Callable[[Change], None]
 
 
 class Shared:
-    """The layout and styles that all controls of a form share, so that a form takes few messages.
+    """The models that all controls of one form share, so that a form is few messages on the wire.
 
-    `control` makes the control of a nested field; `uploads` sends files, if given; `depth` is the nesting level of the control
-    that is being made.
+    `control` makes the control of a field, for those that hold others; `uploads` sends files, if there is one; `depth` is
+    how deeply the control that is being made lies in others that are being made.
     """
 
     def __init__(self, control: Callable[[Field, "Shared", Changed], "Control"] | None = None) -> None:
@@ -65,21 +65,21 @@ class Shared:
         return self.make(W.HTML, HTMLStyle, *classes, value=text)
 
     def button(self, act: Callable[[], None], *classes: str, **traits: Any) -> Any:
-        """A button that calls `act`."""
-        button = self.make(W.Button, ButtonStyle, *classes, **traits)
-        button.on_click(lambda _: act())
-        return button
+        """A button that does something."""
+        made = self.make(W.Button, ButtonStyle, *classes, **traits)
+        made.on_click(lambda _: act())
+        return made
 
     def control(self, field: Field, changed: Changed) -> "Control":
         """The control of a field inside another one."""
         if self._control is None:
-            msg = "these models belong to no form"
+            msg = "these models were made for no form"
             raise RuntimeError(msg)
         return self._control(field, self, changed)
 
     @contextmanager
     def deeper(self, levels: int = 1) -> Iterator[None]:
-        """Add to `depth` within the block."""
+        """What is made within lies deeper."""
         self.depth += levels
         try:
             yield
@@ -88,7 +88,7 @@ class Shared:
 
 
 class StaticBox(W.VBox):  # type: ignore[misc]
-    """A box that viewers without widgets see as the text and HTML of `static`."""
+    """A box that is the text and the HTML of `static` for viewers without widgets."""
 
     def __init__(
         self, children: Sequence[Any], layout: Any, *classes: str, static: Callable[[], tuple[str, Html]]
@@ -102,9 +102,10 @@ class StaticBox(W.VBox):  # type: ignore[misc]
 
 
 class Control:
-    """The control of one field. `value` is what it shows, `ABSENT` while it is untouched; `live` marks typed text.
+    """One field on the screen. `value` is what it shows, `ABSENT` while nobody has touched it; `live` is typed text.
 
-    `label_widget` has the label: `widget` itself, or the one from `_make`. An `eager` control updates a shown problem at every key.
+    `label_widget` carries the label; it is `widget` itself unless `_build` makes it by `_make`. `eager` says that a problem
+    which is shown answers to every key.
     """
 
     live = False
@@ -123,29 +124,29 @@ class Control:
         self._said = FieldStatus(count=self._count(), brief=self._brief())
 
     def show(self, value: Any) -> None:
-        """Show a value without reporting a change."""
+        """Shows a value without counting it as the person's change."""
         self.value = value
         with self._silence():
             self._display(value)
 
     def say(self, problems: tuple[Problem, ...]) -> None:
-        """Show these problems, whose paths begin at this field; nothing is sent if nothing changed."""
+        """Shows these problems, or none, whose paths begin at this field; nothing is sent where nothing changes."""
         self._say(problems)
         if self.eager:
             self.label_widget.continuous_update = bool(problems)
 
     def relabel(self, label: str) -> None:
-        """Change the field's label."""
+        """Gives the field another name."""
         if self.field.label != label:
             self.field = replace(self.field, label=label)
             self._write(self._said)
 
     def refine(self, problem: Problem) -> tuple[Problem, ...]:
-        """A problem in more detail, where the control knows more. *pure*."""
+        """A problem as this control knows it more exactly. *pure*."""
         return (problem,)
 
     def focus(self, path: tuple[str, ...]) -> None:
-        """Unfold what hides the field at this path below, and put the cursor into it."""
+        """Opens what is folded on the way, and puts the cursor into the field that a path below leads to."""
         del path
         self.label_widget.focus()
 
@@ -173,7 +174,7 @@ class Control:
 
     @contextmanager
     def _silence(self) -> Iterator[None]:
-        """Ignore the events of widgets within the block: they are not a person's changes."""
+        """What widgets tell meanwhile is no person's change."""
         was, self._quiet = self._quiet, True
         try:
             yield
@@ -187,41 +188,42 @@ class Control:
 
     def _make(self, widget: type, style: type, *classes: str, **traits: Any) -> Any:
         label = label_html(self.field, FieldStatus(count=0 if self.field.kind == "prose" else None))
-        tooltip = " ".join((self.field.help, *self.field.more)) if self.field.more else None
+        if self.field.more:
+            traits["tooltip"] = " ".join((self.field.help, *self.field.more))
         made = self.label_widget = self._shared.make(
             widget, style, "sdn-field", f"sdn-{self.field.kind}", *classes,
-            description=label, description_allow_html=True, tooltip=tooltip, **traits,
+            description=label, description_allow_html=True, **traits,
         )  # fmt: skip
         made.observe(lambda change: None if self._quiet else self._read(change["new"]), "value")
         return made
 
     def _read(self, shown: Any) -> None:
-        """Read what a person put into the widget."""
+        """Takes what a person has put into the widget."""
         self._took(shown)
 
 
 def mark(widget: Any, name: str, *, on: bool) -> None:
-    """Add a CSS class to a widget, or remove it."""
+    """Gives a widget a class of the style sheet, or takes it away."""
     (widget.add_class if on else widget.remove_class)(name)
 
 
 def mark_bad(widget: Any, problems: Sequence[Problem]) -> None:
-    """Mark a widget as wrong if one of these problems is an error."""
+    """Marks a widget as wrong where one of these problems refuses its value."""
     mark(widget, "sdn-bad", on=any(not problem.warns for problem in problems))
 
 
 def toggle(widget: Any, *, shown: bool) -> None:
-    """Show or hide a widget."""
+    """Shows a widget, or hides it."""
     mark(widget, "sdn-hidden", on=not shown)
 
 
 class Compound(Control):
-    """A control with nested controls. Its head shows its label and its own problems; each part shows those of the part."""
+    """A field that holds others. Its head says its name and what is wrong with it as a whole; each part says its own."""
 
     _head: Any
 
     def parts(self) -> Mapping[str, Control]:
-        """The nested controls made so far, by the names or indexes of their values."""
+        """The controls inside by the names or places of their values, as far as they are made."""
         raise NotImplementedError
 
     def say(self, problems: tuple[Problem, ...]) -> None:
@@ -271,7 +273,7 @@ class Compound(Control):
 
 
 def apart(problems: Sequence[Problem]) -> tuple[tuple[Problem, ...], dict[str, tuple[Problem, ...]]]:
-    """The problems of a value itself, and those of its parts by name, with paths from there. *pure*."""
+    """Problems of a value itself, and those of its parts by their names, with paths from there. *pure*."""
     own: list[Problem] = []
     below: dict[str, list[Problem]] = {}
     for problem in problems:
