@@ -1,4 +1,4 @@
-"""What all controls of a form share: the models on the wire, the value that a control shows, the problems that it says."""
+"""The base classes of a form's controls: shared widget models, the value that a control shows, and its problems."""
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
@@ -17,19 +17,19 @@ from seedance_nb._form.model.fields import Field
 from seedance_nb._form.uploads import Uploads
 
 REST = "\0"
-"""The part of an object that holds the properties which the document does not name; it shows the whole object."""
+"""The name of the part for properties that the schema does not name; its value is the whole object."""
 
 
 @dataclass(frozen=True, slots=True)
 class Change:
-    """Where below a control a person changed something. `live` is typed text; `order` says which entry went where."""
+    """A person's change: its path below the control, whether it is typed text (`live`), and the new order of entries."""
 
     path: tuple[str, ...] = ()
     live: bool = False
     order: tuple[int, ...] | None = None
 
     def below(self, name: str) -> "Change":
-        """The same change seen from one level up. *pure*."""
+        """The same change with a path from one level up. *pure*."""
         return replace(self, path=(name, *self.path))
 
 
@@ -37,10 +37,10 @@ Changed = Callable[[Change], None]
 
 
 class Shared:
-    """The models that all controls of one form share, so that a form is few messages on the wire.
+    """The layout and styles that all controls of a form share, so that a form takes few messages.
 
-    `control` makes the control of a field, for those that hold others; `uploads` sends files, if there is one; `depth` is
-    how deeply the control that is being made lies in others that are being made.
+    `control` makes the control of a nested field; `uploads` sends files, if given; `depth` is the nesting level of the control
+    that is being made.
     """
 
     def __init__(self, control: Callable[[Field, "Shared", Changed], "Control"] | None = None) -> None:
@@ -65,21 +65,21 @@ class Shared:
         return self.make(W.HTML, HTMLStyle, *classes, value=text)
 
     def button(self, act: Callable[[], None], *classes: str, **traits: Any) -> Any:
-        """A button that does something."""
-        made = self.make(W.Button, ButtonStyle, *classes, **traits)
-        made.on_click(lambda _: act())
-        return made
+        """A button that calls `act`."""
+        button = self.make(W.Button, ButtonStyle, *classes, **traits)
+        button.on_click(lambda _: act())
+        return button
 
     def control(self, field: Field, changed: Changed) -> "Control":
         """The control of a field inside another one."""
         if self._control is None:
-            msg = "these models were made for no form"
+            msg = "these models belong to no form"
             raise RuntimeError(msg)
         return self._control(field, self, changed)
 
     @contextmanager
     def deeper(self, levels: int = 1) -> Iterator[None]:
-        """What is made within lies deeper."""
+        """Add to `depth` within the block."""
         self.depth += levels
         try:
             yield
@@ -88,7 +88,7 @@ class Shared:
 
 
 class StaticBox(W.VBox):  # type: ignore[misc]
-    """A box that is the text and the HTML of `static` for viewers without widgets."""
+    """A box that viewers without widgets see as the text and HTML of `static`."""
 
     def __init__(
         self, children: Sequence[Any], layout: Any, *classes: str, static: Callable[[], tuple[str, Html]]
@@ -102,10 +102,9 @@ class StaticBox(W.VBox):  # type: ignore[misc]
 
 
 class Control:
-    """One field on the screen. `value` is what it shows, `ABSENT` while nobody has touched it; `live` is typed text.
+    """The control of one field. `value` is what it shows, `ABSENT` while it is untouched; `live` marks typed text.
 
-    `label_widget` carries the label; it is `widget` itself unless `_build` makes it by `_make`. `eager` says that a problem
-    which is shown answers to every key.
+    `label_widget` has the label: `widget` itself, or the one from `_make`. An `eager` control updates a shown problem at every key.
     """
 
     live = False
@@ -124,29 +123,29 @@ class Control:
         self._said = FieldStatus(count=self._count(), brief=self._brief())
 
     def show(self, value: Any) -> None:
-        """Shows a value without counting it as the person's change."""
+        """Show a value without reporting a change."""
         self.value = value
         with self._silence():
             self._display(value)
 
     def say(self, problems: tuple[Problem, ...]) -> None:
-        """Shows these problems, or none, whose paths begin at this field; nothing is sent where nothing changes."""
+        """Show these problems, whose paths begin at this field; nothing is sent if nothing changed."""
         self._say(problems)
         if self.eager:
             self.label_widget.continuous_update = bool(problems)
 
     def relabel(self, label: str) -> None:
-        """Gives the field another name."""
+        """Change the field's label."""
         if self.field.label != label:
             self.field = replace(self.field, label=label)
             self._write(self._said)
 
     def refine(self, problem: Problem) -> tuple[Problem, ...]:
-        """A problem as this control knows it more exactly. *pure*."""
+        """A problem in more detail, where the control knows more. *pure*."""
         return (problem,)
 
     def focus(self, path: tuple[str, ...]) -> None:
-        """Opens what is folded on the way, and puts the cursor into the field that a path below leads to."""
+        """Unfold what hides the field at this path below, and put the cursor into it."""
         del path
         self.label_widget.focus()
 
@@ -174,7 +173,7 @@ class Control:
 
     @contextmanager
     def _silence(self) -> Iterator[None]:
-        """What widgets tell meanwhile is no person's change."""
+        """Ignore the events of widgets within the block: they are not a person's changes."""
         was, self._quiet = self._quiet, True
         try:
             yield
@@ -198,32 +197,32 @@ class Control:
         return made
 
     def _read(self, shown: Any) -> None:
-        """Takes what a person has put into the widget."""
+        """Read what a person put into the widget."""
         self._took(shown)
 
 
 def mark(widget: Any, name: str, *, on: bool) -> None:
-    """Gives a widget a class of the style sheet, or takes it away."""
+    """Add a CSS class to a widget, or remove it."""
     (widget.add_class if on else widget.remove_class)(name)
 
 
 def mark_bad(widget: Any, problems: Sequence[Problem]) -> None:
-    """Marks a widget as wrong where one of these problems refuses its value."""
+    """Mark a widget as wrong if one of these problems is an error."""
     mark(widget, "sdn-bad", on=any(not problem.warns for problem in problems))
 
 
 def toggle(widget: Any, *, shown: bool) -> None:
-    """Shows a widget, or hides it."""
+    """Show or hide a widget."""
     mark(widget, "sdn-hidden", on=not shown)
 
 
 class Compound(Control):
-    """A field that holds others. Its head says its name and what is wrong with it as a whole; each part says its own."""
+    """A control with nested controls. Its head shows its label and its own problems; each part shows those of the part."""
 
     _head: Any
 
     def parts(self) -> Mapping[str, Control]:
-        """The controls inside by the names or places of their values, as far as they are made."""
+        """The nested controls made so far, by the names or indexes of their values."""
         raise NotImplementedError
 
     def say(self, problems: tuple[Problem, ...]) -> None:
@@ -273,7 +272,7 @@ class Compound(Control):
 
 
 def apart(problems: Sequence[Problem]) -> tuple[tuple[Problem, ...], dict[str, tuple[Problem, ...]]]:
-    """Problems of a value itself, and those of its parts by their names, with paths from there. *pure*."""
+    """The problems of a value itself, and those of its parts by name, with paths from there. *pure*."""
     own: list[Problem] = []
     below: dict[str, list[Problem]] = {}
     for problem in problems:
