@@ -205,7 +205,7 @@ def test_a_result_over_plain_http_elsewhere_is_not_fetched(session: sd.Session, 
     other = Provider(provider.video)
     data = {"status": "success", "result": {"media_urls": [f"{other.url}/outputs/v.mp4"]}}
     provider.on_status = [(200, {"code": 200, "data": data})]
-    with pytest.raises(sd.MediaError, match="not https"):
+    with pytest.raises(sd.MediaError, match="does not use https"):
         session.generate(MODEL, timeout=60, **FIELDS)
     other.stop()
     assert other.downloads == []
