@@ -1,4 +1,4 @@
-"""Limits that are known from elsewhere: checked like any other, and told as warnings, because the provider may not share them."""
+"""Limits from other sources: checked like any other and reported as warnings, because the provider may not apply them."""
 
 import functools
 from collections.abc import Iterator
@@ -13,26 +13,26 @@ from seedance_nb._schema.alternatives import UNCHECKED
 from seedance_nb._schema.validator import errors_of, problem_of, validator_of
 
 _SOURCE = "x-source"
-_DOUBTFUL = ('"pattern', '"$ref"', '"unevaluated')
+_MAYBE_UNCHECKED = ('"pattern', '"$ref"', '"unevaluated')
 _LONG = 50_000
 
 
 def warnings(spec: Spec, body: Any) -> tuple[Problem, ...]:
-    """What is to be said of a request that stops nothing: limits under `x-upstream` that it breaks, and what is unchecked. *pure*.
+    """The warnings of a request, which do not stop it: exceeded `x-upstream` limits, and what could not be checked. *pure*.
 
-    The former have the source of their limit, the latter the rule `unchecked`. Raises: SpecError.
+    The former name the source of their limit, the latter have the rule `unchecked`. Raises: SpecError.
     """
-    return in_document_order(spec, [*_found(spec, body), *_unchecked(spec, body)])
+    return in_document_order(spec, [*_exceeded(spec, body), *_unchecked(spec, body)])
 
 
-def _found(spec: Spec, body: Any) -> Iterator[Problem]:
+def _exceeded(spec: Spec, body: Any) -> Iterator[Problem]:
     for error in errors_of(_validator(spec), body):
-        asking: Any = error.schema
-        if error.validator == "required":  # told with the schema of the field that is missing; another one asks for it
-            asking = _schema(spec.body)
+        limiting: Any = error.schema
+        if error.validator == "required":  # its schema is that of the missing field; the limit is in the parent
+            limiting = _schema(spec.body)
             for part in list(error.absolute_path)[:-1]:
-                asking = asking["properties"][part]
-        yield replace(problem_of(error), warns=True, quote="", source=str(asking.get(_SOURCE, "")))
+                limiting = limiting["properties"][part]
+        yield replace(problem_of(error), warns=True, quote="", source=str(limiting.get(_SOURCE, "")))
 
 
 def _unchecked(spec: Spec, body: Any) -> list[Problem]:
@@ -40,7 +40,7 @@ def _unchecked(spec: Spec, body: Any) -> list[Problem]:
         return []
     try:
         errors = [error for error in errors_of(validator(spec), body) if error.validator == UNCHECKED]
-    except (RecursionError, ValueError):  # told by the check itself
+    except (RecursionError, ValueError):  # reported by the check itself
         return []
     return list({problem.path: replace(problem, warns=True) for problem in map(problem_of, errors)}.values())
 
@@ -48,7 +48,7 @@ def _unchecked(spec: Spec, body: Any) -> list[Problem]:
 @functools.lru_cache(maxsize=64)
 def _may_be_unchecked(spec: Spec) -> bool:
     text = json_text(spec.body)
-    return len(text) > _LONG or any(word in text for word in _DOUBTFUL)
+    return len(text) > _LONG or any(word in text for word in _MAYBE_UNCHECKED)
 
 
 @functools.lru_cache(maxsize=64)
@@ -59,15 +59,15 @@ def _validator(spec: Spec) -> Any:
 def _schema(schema: Any) -> dict[str, Any]:
     if not isinstance(schema, dict):
         return {}
-    known = schema.get("x-upstream", {})
-    made = {name: known[name] for name in UPSTREAM_KEYWORDS if name in known}
-    if "needs" in known:
-        made["x-needs"] = known["needs"]
-    if made:
-        made[_SOURCE] = known["source"]
+    upstream = schema.get("x-upstream", {})
+    limits = {name: upstream[name] for name in UPSTREAM_KEYWORDS if name in upstream}
+    if "needs" in upstream:
+        limits["x-needs"] = upstream["needs"]
+    if limits:
+        limits[_SOURCE] = upstream["source"]
     if "x-unit" in schema:
-        made["x-unit"] = schema["x-unit"]
+        limits["x-unit"] = schema["x-unit"]
     inner = {name: _schema(child) for name, child in schema.get("properties", {}).items()}
     if any(inner.values()):
-        made["properties"] = inner
-    return made
+        limits["properties"] = inner
+    return limits

@@ -1,4 +1,4 @@
-"""A request body made of a person's values, and what it asks for. Everything here is pure."""
+"""Request bodies built from field values, and what they request. Everything here is pure."""
 
 import math
 import re
@@ -16,21 +16,21 @@ _MOST_LEVELS = 60
 _LARGEST = 10**300
 
 
-def build_body(spec: Spec, given: Mapping[str, Any], extra: Mapping[str, Any] | None = None) -> dict[str, Any]:
-    """The request body for fields given by their own names, in the document's order. *pure*.
+def build_body(spec: Spec, values: Mapping[str, Any], extra: Mapping[str, Any] | None = None) -> dict[str, Any]:
+    """The request body for field values by name, in the schema's order. *pure*.
 
-    A name that the body has itself (`model`, `input`, `callback_url`) goes there, a name that only one object inside has
-    (vastnum's `metadata`) goes there, and every other name goes where the document keeps the person's fields. Fields with
-    one possible value are filled in. Keys of `extra` are names, or JSON Pointers into the body where they begin with "/".
+    A top-level name (`model`, `input`, `callback_url`) goes to the top level, a name of exactly one inner object (vastnum's
+    `metadata`) goes there, and any other name goes to the object of the input fields. Fields with one possible value are
+    filled in. Keys of `extra` are names, or JSON Pointers into the body if they start with "/".
     """
-    known = spec.body.get("properties", {})
+    top = spec.body.get("properties", {})
     body: dict[str, Any] = {}
-    for name in sorted(given, key=lambda name: name not in known):  # a whole `input` first, single fields into it
-        body = _set(body, _path_of(spec, name), to_json_value(given[name]))
+    for name in sorted(values, key=lambda name: name not in top):  # a whole `input` first, single fields into it
+        body = _set(body, _path_of(spec, name), to_json_value(values[name]))
     for name, value in (extra or {}).items():
         body = _set(body, _extra_path(spec, name), to_json_value(value))
-    made: dict[str, Any] = _ordered(spec.body, body)
-    return made
+    ordered: dict[str, Any] = _ordered(spec.body, body)
+    return ordered
 
 
 def _path_of(spec: Spec, name: str) -> JsonPath:
@@ -40,10 +40,10 @@ def _path_of(spec: Spec, name: str) -> JsonPath:
 
 
 def _set(body: dict[str, Any], path: JsonPath, value: Any) -> dict[str, Any]:
-    # Never over something that is no object: it stays, and is told as a problem.
-    above = find(body, to_pointer(path[:-1]))
-    made: dict[str, Any] = set_at(body, path, value) if above is ABSENT or isinstance(above, dict) else body
-    return made
+    # A value that is not an object is never replaced: it is reported as a problem.
+    parent = find(body, to_pointer(path[:-1]))
+    result: dict[str, Any] = set_at(body, path, value) if parent is ABSENT or isinstance(parent, dict) else body
+    return result
 
 
 def _extra_path(spec: Spec, name: str) -> JsonPath:
@@ -51,12 +51,12 @@ def _extra_path(spec: Spec, name: str) -> JsonPath:
 
 
 def extra_paths(spec: Spec, extra: Mapping[str, Any] | None) -> tuple[str, ...]:
-    """Where extra fields go: a JSON Pointer as it stands, a plain name among the person's fields. *pure*."""
+    """The JSON Pointers of extra fields; a plain name is one of the input fields. *pure*."""
     return tuple(to_pointer(_extra_path(spec, name)) for name in extra or {})
 
 
 def extra_problem(extra: Any) -> Problem | None:
-    """What is wrong with `extra` itself, None if it is an object with text as keys. *pure*."""
+    """The problem of `extra` itself, None if it is a dict with string keys. *pure*."""
     if extra is None or (isinstance(extra, Mapping) and all(isinstance(name, str) for name in extra)):
         return None
     return Problem(
@@ -65,22 +65,22 @@ def extra_problem(extra: Any) -> Problem | None:
 
 
 def values_by_role(spec: Spec, body: Mapping[str, Any]) -> dict[str, Any]:
-    """What is asked for by the document's `x-role` words (prompt, seconds, resolution, ratio, audio, ...). *pure*.
+    """The values of a body by their `x-role` (prompt, seconds, resolution, ratio, audio, ...). *pure*.
 
-    A field that is not in the body counts with its documented default; without one it is left out.
+    An absent field has its documented default; without one it is left out.
     """
-    asked = {}
+    roles = {}
     for path, schema in named_fields(spec):
         value = find(body, to_pointer(path)) if "x-role" in schema else ABSENT
         if value is ABSENT and "x-role" in schema:
             value = schema.get("default", ABSENT)
         if value is not ABSENT:
-            asked[schema["x-role"]] = value
-    return asked
+            roles[schema["x-role"]] = value
+    return roles
 
 
 def seconds_of(value: Any) -> float | None:
-    """The seconds that 5, 5.0, "5" and "5s" mean; None for any other value, and for what leaves it to the model. *pure*."""
+    """The number of seconds in 5, 5.0, "5" or "5s"; None for any other value. *pure*."""
     if isinstance(value, str):
         value = float(value.removesuffix("s")) if _SECONDS.fullmatch(value) else None
     return float(value) if is_number(value) and 0 < value < _LONGEST else None
@@ -90,20 +90,20 @@ def _ordered(schema: Any, value: Any) -> Any:
     properties = schema.get("properties", {}) if isinstance(schema, dict) else {}
     if not isinstance(value, dict):
         return value
-    made = {}
+    ordered: dict[str, Any] = {}
     required = set(schema.get("required", ())) if isinstance(schema, dict) else set()
     for name, child in properties.items():
         if name in value:
-            made[name] = _ordered(child, value[name])
+            ordered[name] = _ordered(child, value[name])
         elif name in required and (only := only_value(child)) is not ABSENT:
-            made[name] = only
+            ordered[name] = only
         elif name in required and isinstance(child, dict) and "x-inputs" in child:
-            made[name] = {}
-    return made | {name: item for name, item in value.items() if name not in made}
+            ordered[name] = {}
+    return ordered | {name: item for name, item in value.items() if name not in ordered}
 
 
 def only_value(schema: Any) -> Any:
-    """The one value that a schema allows (`const`, or an `enum` of one), or `ABSENT`. *pure*."""
+    """The only value that a schema allows (`const`, or an `enum` of one), or `ABSENT`. *pure*."""
     if isinstance(schema, dict) and "const" in schema:
         return schema["const"]
     if isinstance(schema, dict) and len(schema.get("enum", ())) == 1:
@@ -112,17 +112,17 @@ def only_value(schema: Any) -> Any:
 
 
 def sound(value: Any, path: JsonPath, problems: list[Problem]) -> Any:
-    """A value with null for numbers that are none, so that it can be checked; `problems` gets all that JSON text cannot carry."""
+    """The value with null for NaN and infinities, so that it can be checked; adds what is not JSON to `problems`."""
     if isinstance(value, list):
         return [sound(item, (*path, position), problems) for position, item in enumerate(value)]
     if isinstance(value, dict):
-        made = {}
+        result = {}
         for key, item in value.items():
-            made[key] = sound(item, (*path, str(key)), problems)
+            result[key] = sound(item, (*path, str(key)), problems)
             if not isinstance(key, str):
                 pointer = to_pointer((*path, str(key)))
                 problems.append(Problem(path=pointer, message="a key must be text", rule="json", value=key))
-        return made
+        return result
     if not (fault := _fault(value)):
         return value
     problems.append(Problem(path=to_pointer(path), message=fault, rule="json", value=value))
@@ -130,14 +130,14 @@ def sound(value: Any, path: JsonPath, problems: list[Problem]) -> Any:
 
 
 def _fault(value: Any) -> str:
-    """Why JSON text cannot carry a value that holds no others, "" if it can."""
+    """Why a scalar value cannot be written as JSON, "" if it can."""
     if isinstance(value, float) and not math.isfinite(value):
         return f"{value} is not a JSON number"
     if isinstance(value, TooDeep):
         return "is nested too deeply, or contains itself"
     if isinstance(value, int) and abs(value) > _LARGEST:
         return "is too large a number for JSON"
-    if isinstance(value, str) and any("\ud800" <= sign <= "\udfff" for sign in value):
+    if isinstance(value, str) and any("\ud800" <= char <= "\udfff" for char in value):
         return "contains half of a surrogate pair, which cannot be sent as text"
     if value is None or isinstance(value, str | int | float):
         return ""
@@ -145,15 +145,15 @@ def _fault(value: Any) -> str:
 
 
 class TooDeep:
-    """Stands for what is nested deeper than any request, or within itself."""
+    """A placeholder for values that are nested too deeply or contain themselves."""
 
 
 def to_json_value(value: Any, depth: int = 0) -> Any:
-    """A value of Python's mappings, tuples and paths as JSON's objects, lists and texts. *pure*."""
+    """The value with mappings, tuples and paths converted to dicts, lists and strings. *pure*."""
     if depth > _MOST_LEVELS:
         return TooDeep()
     if isinstance(value, tuple | list):
         return [to_json_value(item, depth + 1) for item in value]
-    if isinstance(value, PurePath):  # told as a local file, not as something that JSON cannot carry
+    if isinstance(value, PurePath):  # reported as a local file, not as invalid JSON
         return str(value) if value.is_absolute() else f"./{value}"
     return {key: to_json_value(item, depth + 1) for key, item in value.items()} if isinstance(value, Mapping) else value

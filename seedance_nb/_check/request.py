@@ -1,4 +1,4 @@
-"""What travels to the provider, without the key."""
+"""HTTP requests to the provider, without the key."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -12,7 +12,7 @@ from seedance_nb._document.tables import Call
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Request:
-    """One HTTP request. The key is no part of it, so that no repr, log or ledger row can show one."""
+    """One HTTP request, without the key, so that no repr, log or ledger row can show it."""
 
     method: str
     url: str
@@ -26,19 +26,19 @@ def create_request(approved: Approved, base_url: str) -> Request:
 
 
 def call_request(call: Call, base_url: str, query: Mapping[str, str], body: str = "") -> Request:
-    """The request of a free call. *pure*; what goes into the query is escaped."""
-    asked = f"?{urlencode(query)}" if query else ""
-    return Request(method=call.method.upper(), url=f"{base_url}{call.path}{asked}", body=body)
+    """The request of a free call, its query escaped. *pure*."""
+    parameters = f"?{urlencode(query)}" if query else ""
+    return Request(method=call.method.upper(), url=f"{base_url}{call.path}{parameters}", body=body)
 
 
 def status_request(spec: Spec, base_url: str, task_id: str) -> Request:
-    """The request that asks how a task is doing. *pure*; the id cannot reach another path.
+    """The status request of a task; its id is escaped and cannot change the path. *pure*.
 
-    Raises: SpecError for a document without an `x-task` table.
+    Raises: SpecError for a schema without an `x-task` table.
     """
     task = spec.task
     if task is None:
-        raise SpecError("the document has no x-task table, so a task cannot be followed", file=spec.file)
+        raise SpecError("the schema has no x-task table, so a task cannot be tracked", file=spec.file)
     safe = quote(task_id, safe="")
     if task.id_parameter:
         return Request(method="GET", url=f"{base_url}{task.status_path}?{task.id_parameter}={safe}")
