@@ -1,1 +1,1 @@
-"""Any JSON Schema dialect, normalised and validated in bounded work. It knows no provider."""
+"""Normalisation and validation of any JSON Schema dialect in bounded work, without knowledge of providers."""

@@ -1,4 +1,4 @@
-"""Which branch of `oneOf` or `anyOf` a value means, and what is wrong with it there."""
+"""The most likely branch of `oneOf` or `anyOf` for a value, and its errors there."""
 
 from collections.abc import Iterable, Iterator, Sequence
 from typing import Any
@@ -8,25 +8,25 @@ from seedance_nb._schema.dialect import FROM
 from seedance_nb._schema.library import ValidationError
 
 UNCHECKED = "unchecked"
-"""The rule of an error that says that something could not be checked."""
+"""The rule of an error about something that could not be checked."""
 
 _TITLE_LENGTH = 60
 
 
 def branch_names(branches: Sequence[Any]) -> tuple[str, ...]:
-    """A readable name for each branch: its title, its name in the document, its one value, or its kind. *pure*."""
+    """A readable name for each branch: its title, its name in the schema, its only value, or its type. *pure*."""
     return tuple(_name(branch, number) for number, branch in enumerate(branches, 1))
 
 
 def _name(branch: Any, number: int) -> str:
     if not isinstance(branch, dict):
         return f"choice {number}"
-    said = [branch.get("title"), branch.get(FROM), _const(branch)]
+    names = [branch.get("title"), branch.get(FROM), _const(branch)]
     kinds = branch.get("type")
-    said.append(kinds if isinstance(kinds, str) and kinds not in ("object", "array") else None)
+    names.append(kinds if isinstance(kinds, str) and kinds not in ("object", "array") else None)
     fields = branch.get("properties") or branch.get("required") or ()
-    said.append(", ".join(map(str, fields))[:_TITLE_LENGTH] or None)
-    return next((str(text) for text in said if text not in (None, "")), str(kinds or f"choice {number}"))
+    names.append(", ".join(map(str, fields))[:_TITLE_LENGTH] or None)
+    return next((str(text) for text in names if text not in (None, "")), str(kinds or f"choice {number}"))
 
 
 def _const(branch: dict[str, Any]) -> Any:
@@ -35,15 +35,15 @@ def _const(branch: dict[str, Any]) -> Any:
 
 
 def discriminated(schema: dict[str, Any], branches: Sequence[Any], value: Any) -> int | None:
-    """The position of the branch that `discriminator` or a field with one fixed value names; None if none does. *pure*."""
+    """The index of the branch that `discriminator` or a constant field selects; None if none does. *pure*."""
     if not isinstance(value, dict):
         return None
     table = schema.get("discriminator")
-    if isinstance(table, dict) and isinstance(said := value.get(str(table.get("propertyName"))), str):
+    if isinstance(table, dict) and isinstance(name := value.get(str(table.get("propertyName"))), str):
         mapping = table.get("mapping")
-        meant = str(mapping.get(said, said) if isinstance(mapping, dict) else said).rpartition("/")[2]
+        target = str(mapping.get(name, name) if isinstance(mapping, dict) else name).rpartition("/")[2]
         for position, branch in enumerate(branches):
-            if isinstance(branch, dict) and branch.get(FROM) == meant:
+            if isinstance(branch, dict) and branch.get(FROM) == target:
                 return position
     fixed = [_fixed(branch) for branch in branches]
     for name in fixed[0] if fixed else ():
@@ -55,7 +55,7 @@ def discriminated(schema: dict[str, Any], branches: Sequence[Any], value: Any) -
 
 
 def _fixed(branch: Any) -> dict[str, list[Any]]:
-    """The fields of a branch that may have only some values, with these."""
+    """The allowed values of each field of a branch that has `const` or `enum`."""
     if not isinstance(branch, dict):
         return {}
     found: dict[str, list[Any]] = {}
@@ -74,7 +74,7 @@ def _fixed(branch: Any) -> dict[str, list[Any]]:
 def errors_for_alternatives(
     schema: dict[str, Any], key: str, branches: Sequence[Any], value: Any, errors: Sequence[Sequence[ValidationError]]
 ) -> Iterator[ValidationError]:
-    """The errors to tell where a value fits none of the branches: those of the one that is meant. *pure*."""
+    """The errors to report for a value that matches no branch: those of the most likely one. *pure*."""
     meant = discriminated(schema, branches, value)
     if meant is not None:
         yield from errors[meant]
@@ -106,7 +106,7 @@ def _here(error: ValidationError, *rules: str) -> bool:
 
 
 def _together(errors: Iterable[Sequence[ValidationError]], *rules: str) -> list[Any] | None:
-    """What all branches allow, where each refuses the value itself by one of these rules; None otherwise."""
+    """The values that the branches allow together, if each rejects the value itself by one of these rules; else None."""
     allowed: list[Any] = []
     for found in errors:
         here = [error for error in found if _here(error, *rules)]
@@ -122,7 +122,7 @@ def _together(errors: Iterable[Sequence[ValidationError]], *rules: str) -> list[
 
 
 def _missing(errors: Sequence[ValidationError]) -> list[str]:
-    """The fields whose absence is all that is wrong; [] where anything else is."""
+    """The missing fields, if nothing else is wrong; else []."""
     if not all(error.validator == "required" and len(error.path) == 1 for error in errors):
         return []
     return [str(error.path[0]) for error in errors]

@@ -1,4 +1,4 @@
-"""The keywords that apply other schemas: where a part could not be checked, the whole is unchecked and neither passed nor refused."""
+"""Keywords that apply subschemas: if a part could not be checked, the whole is unchecked, neither valid nor invalid."""
 
 import difflib
 import functools
@@ -22,17 +22,17 @@ Errors = Iterator[ValidationError]
 _IN_PLACE = ("allOf", "anyOf", "oneOf")
 
 
-def judged(validator: Any, value: Any, schema: Any) -> tuple[list[ValidationError], bool]:
-    """The errors of a value under a schema, and whether they say only that something could not be checked. *pure*."""
+def evaluate(validator: Any, value: Any, schema: Any) -> tuple[list[ValidationError], bool]:
+    """The errors of a value under a schema, and whether all of them are about something unchecked. *pure*."""
     errors = list(validator.descend(value, schema))
     return errors, bool(errors) and all(error.validator == UNCHECKED for error in errors)
 
 
 def any_of(validator: Any, branches: Any, value: Any, schema: Any) -> Errors:
-    """What is wrong with a value that fits none of the branches."""
+    """The errors of a value that matches no branch."""
     found: list[tuple[list[ValidationError], bool]] = []
     for branch in branches:
-        found.append(judged(validator, value, branch))
+        found.append(evaluate(validator, value, branch))
         if not found[-1][0]:
             return
     unsure = next((errors for errors, is_unsure in found if is_unsure), None)
@@ -40,8 +40,8 @@ def any_of(validator: Any, branches: Any, value: Any, schema: Any) -> Errors:
 
 
 def one_of(validator: Any, branches: Any, value: Any, schema: Any) -> Errors:
-    """What is wrong with a value that does not fit exactly one of the branches."""
-    results = [judged(validator, value, branch) for branch in branches]
+    """The errors of a value that does not match exactly one branch."""
+    results = [evaluate(validator, value, branch) for branch in branches]
     fits = [not errors for errors, _ in results]
     unsure = [errors for errors, is_unsure in results if is_unsure]
     if sum(fits) > 1:
@@ -54,8 +54,8 @@ def one_of(validator: Any, branches: Any, value: Any, schema: Any) -> Errors:
 
 
 def not_(validator: Any, refused: Any, value: Any, _: Any) -> Errors:
-    """What is wrong with a value that fits what it must not."""
-    errors, is_unsure = judged(validator, value, refused)
+    """The errors of a value that matches the negated schema."""
+    errors, is_unsure = evaluate(validator, value, refused)
     if is_unsure:
         yield from errors
     elif not errors:
@@ -72,8 +72,8 @@ def not_(validator: Any, refused: Any, value: Any, _: Any) -> Errors:
 
 
 def if_(validator: Any, condition: Any, value: Any, schema: Any) -> Errors:
-    """What is wrong with a value by `then` where it fits the condition, and by `else` where it does not."""
-    errors, is_unsure = judged(validator, value, condition)
+    """The errors of a value by `then` if it matches the condition, else by `else`."""
+    errors, is_unsure = evaluate(validator, value, condition)
     if is_unsure:
         yield from errors
         return
@@ -82,11 +82,11 @@ def if_(validator: Any, condition: Any, value: Any, schema: Any) -> Errors:
         yield from validator.descend(value, schema[branch])
 
 
-def contains(validator: Any, wanted: Any, value: Any, schema: Any) -> Errors:
-    """What is wrong with a list that has too few or too many entries of a kind."""
+def contains(validator: Any, part: Any, value: Any, schema: Any) -> Errors:
+    """The errors of a list with too few or too many matching entries."""
     if not isinstance(value, list):
         return
-    results = [judged(validator, item, wanted) for item in value]
+    results = [evaluate(validator, item, part) for item in value]
     sure = sum(not errors for errors, _ in results)
     unsure = sum(is_unsure for _, is_unsure in results)
     least, most = schema.get("minContains", 1), schema.get("maxContains", len(value))
@@ -98,19 +98,19 @@ def contains(validator: Any, wanted: Any, value: Any, schema: Any) -> Errors:
 
 
 def property_names(validator: Any, names: Any, value: Any, _: Any) -> Errors:
-    """What is wrong with the names in an object, each at its own place."""
+    """The errors of the names in an object, each at its own path."""
     for name in value if isinstance(value, dict) else ():
         for error in validator.descend(name, names):
             unsure = error.validator == UNCHECKED
-            said = error.message if unsure else words_for(str(error.validator), name, error.validator_value, {})
-            message = f"its name {said}"
+            words = error.message if unsure else words_for(str(error.validator), name, error.validator_value, {})
+            message = f"its name {words}"
             yield ValidationError(
                 message, validator=UNCHECKED if unsure else "propertyNames", path=[name], instance=name
             )
 
 
 def dependent_required(_: Any, table: Any, value: Any, schema: Any) -> Errors:
-    """The names that are needed beside others, each at its own place."""
+    """The errors of names that others require, each at its own path."""
     for name, needed in table.items() if isinstance(value, dict) else ():
         for other in needed if name in value else ():
             if other not in value:
@@ -119,7 +119,7 @@ def dependent_required(_: Any, table: Any, value: Any, schema: Any) -> Errors:
 
 
 def pattern_properties(validator: Any, patterns: Any, value: Any, _: Any) -> Errors:
-    """What is wrong with the values whose names fit a pattern."""
+    """The errors of the values whose names match a pattern."""
     for pattern, child in patterns.items() if isinstance(value, dict) else ():
         for name, item in value.items():
             fits = search(pattern, str(name))
@@ -130,20 +130,20 @@ def pattern_properties(validator: Any, patterns: Any, value: Any, _: Any) -> Err
 
 
 def additional_properties(validator: Any, rest: Any, value: Any, schema: Any) -> Errors:
-    """What is wrong with the values whose names are not written down."""
+    """The errors of the values whose names are not defined."""
     properties, patterns = schema.get("properties", {}), schema.get("patternProperties", {})
     for name, item in value.items() if isinstance(value, dict) else ():
         fits = [True] if name in properties else [search(pattern, str(name)) for pattern in patterns]
-        if True in fits or None in fits:  # what could not be told is told by patternProperties
+        if True in fits or None in fits:  # patternProperties reports what could not be checked
             continue
         if rest is False:
-            yield strange(name, item, properties, "additionalProperties", schema)
+            yield unknown_field(name, item, properties, "additionalProperties", schema)
         elif rest is not True:
             yield from validator.descend(item, rest, path=name)
 
 
-def strange(name: Any, item: Any, names: Any, rule: str, schema: Any) -> ValidationError:
-    """The error about a name that the document does not have. *pure*."""
+def unknown_field(name: Any, item: Any, names: Any, rule: str, schema: Any) -> ValidationError:
+    """The error about a name that the schema does not define. *pure*."""
     spend(_TO_COMPARE)
     close = _nearest(str(name)[:_LONGEST_NAME], tuple(itertools.islice(names, _COMPARED)))
     listed = ", ".join(itertools.islice(names, _SHOWN)) + (", …" if len(names) > _SHOWN else "")
@@ -153,74 +153,72 @@ def strange(name: Any, item: Any, names: Any, rule: str, schema: Any) -> Validat
 
 @functools.lru_cache(maxsize=64)
 def _nearest(name: str, names: tuple[str, ...]) -> str:
-    # Kept, because a choice asks the same of every one of its branches.
+    # Cached, because every branch of a choice asks the same.
     return next(iter(difflib.get_close_matches(name, names, 1)), "")
 
 
 def unchecked_name(name: Any, pattern: str, item: Any) -> ValidationError:
-    """The error about a name that could not be held against a pattern. *pure*."""
+    """The error about a name that could not be matched against a pattern. *pure*."""
     message = f"could not be checked: matching its name against the pattern {pattern} takes too long"
     return ValidationError(message, validator=UNCHECKED, validator_value=pattern, path=[name], instance=item)
 
 
 def unevaluated_properties(validator: Any, rest: Any, value: Any, schema: Any) -> Errors:
-    """What is wrong with the values whose names no part of the schema speaks of."""
+    """The errors of the values whose names no part of the schema evaluates."""
     if isinstance(value, dict):
-        for name, item in _unspoken(validator, value, value.items(), schema, "unevaluatedProperties"):
+        for name, item in _unevaluated(validator, value, value.items(), schema, "unevaluatedProperties"):
             if rest is False:
-                yield strange(name, item, schema.get("properties", {}), "unevaluatedProperties", schema)
+                yield unknown_field(name, item, schema.get("properties", {}), "unevaluatedProperties", schema)
             else:
                 yield from validator.descend(item, rest, path=name)
 
 
 def unevaluated_items(validator: Any, rest: Any, value: Any, schema: Any) -> Errors:
-    """What is wrong with the entries that no part of the schema speaks of."""
+    """The errors of the entries that no part of the schema evaluates."""
     if isinstance(value, list):
-        for place, item in _unspoken(validator, value, enumerate(value), schema, "unevaluatedItems"):
+        for index, item in _unevaluated(validator, value, enumerate(value), schema, "unevaluatedItems"):
             if rest is False:
-                yield ValidationError(
-                    "is one entry too many", validator="unevaluatedItems", path=[place], instance=item
-                )
+                yield ValidationError("is an extra entry", validator="unevaluatedItems", path=[index], instance=item)
             else:
-                yield from validator.descend(item, rest, path=place)
+                yield from validator.descend(item, rest, path=index)
 
 
-def _unspoken(
+def _unevaluated(
     validator: Any, value: Any, items: Iterable[tuple[Any, Any]], schema: dict[str, Any], key: str
 ) -> Iterator[tuple[Any, Any]]:
-    """The names or positions that nothing in a schema beside `key` has an opinion of, with what is there."""
-    spoken = _spoken(validator, value, {word: part for word, part in schema.items() if word != key})
-    yield from ((place, item) for place, item in items if place not in spoken)
+    """The names or indexes with their values that no keyword of a schema except `key` evaluates."""
+    evaluated = _evaluated(validator, value, {word: part for word, part in schema.items() if word != key})
+    yield from ((index, item) for index, item in items if index not in evaluated)
 
 
-def _spoken(validator: Any, value: Any, schema: Any) -> set[Any]:
-    """The names or positions of a value that a schema and its fitting parts have an opinion of."""
+def _evaluated(validator: Any, value: Any, schema: Any) -> set[Any]:
+    """The names or indexes of a value that a schema and its matching parts evaluate."""
     if not isinstance(schema, dict):
         return set()
-    found = set(_named(value, schema) if isinstance(value, dict) else _placed(validator, value, schema))
-    for part in _fitting(validator, value, schema):
-        found |= _spoken(validator, value, part)
+    found = set(_names(value, schema) if isinstance(value, dict) else _indexes(validator, value, schema))
+    for part in _matching(validator, value, schema):
+        found |= _evaluated(validator, value, part)
     return found
 
 
-def _named(value: dict[str, Any], schema: dict[str, Any]) -> Iterator[str]:
-    if "unevaluatedProperties" in schema or "additionalProperties" in schema:  # what these refuse they tell themselves
+def _names(value: dict[str, Any], schema: dict[str, Any]) -> Iterator[str]:
+    if "unevaluatedProperties" in schema or "additionalProperties" in schema:  # these report their own errors
         yield from value
     yield from (name for name in schema.get("properties", ()) if name in value)
     for pattern in schema.get("patternProperties", ()):
         yield from (name for name in value if search(pattern, str(name)) is not False)
 
 
-def _placed(validator: Any, value: list[Any], schema: dict[str, Any]) -> Iterator[int]:
+def _indexes(validator: Any, value: list[Any], schema: dict[str, Any]) -> Iterator[int]:
     if "items" in schema or "unevaluatedItems" in schema:
         yield from range(len(value))
     yield from range(min(len(value), len(schema.get("prefixItems", ()))))
     if "contains" in schema:
-        yield from (place for place, item in enumerate(value) if _fits(validator, item, schema["contains"]))
+        yield from (index for index, item in enumerate(value) if _fits(validator, item, schema["contains"]))
 
 
-def _fitting(validator: Any, value: Any, schema: dict[str, Any]) -> Iterator[Any]:
-    """The parts that speak of the same value and that it fits."""
+def _matching(validator: Any, value: Any, schema: dict[str, Any]) -> Iterator[Any]:
+    """The subschemas in place that the value matches."""
     for key in _IN_PLACE:
         yield from (part for part in schema.get(key, ()) if _fits(validator, value, part))
     if isinstance(value, dict):
@@ -236,4 +234,4 @@ def _fitting(validator: Any, value: Any, schema: dict[str, Any]) -> Iterator[Any
 
 
 def _fits(validator: Any, value: Any, schema: Any) -> bool:
-    return not judged(validator, value, schema)[0]
+    return not evaluate(validator, value, schema)[0]

@@ -1,19 +1,19 @@
-"""One schema of any dialect put into the words of JSON Schema 2020-12."""
+"""Conversion of one schema of any dialect to the keywords of JSON Schema 2020-12."""
 
 from collections.abc import Iterator
 from typing import Any, Literal
 
 GIVEN = "x-any-given"
-"""Our keyword for `anyOf: [{required: [a]}, {required: [b]}]`: at least one of the groups is given and not empty."""
+"""Our keyword for `anyOf: [{required: [a]}, {required: [b]}]`: at least one of the groups is present and not empty."""
 
 KNOWN = "x-known-names"
-"""Our keyword for an object whose names are all written down: any other name is a problem. Its value lists the names."""
+"""Our keyword for an object whose names are all defined: any other name is a problem. Its value lists the names."""
 
 FROM = "x-from"
-"""Our mark on a schema that stood under a name in the document: `Cat` for `#/components/schemas/Cat`."""
+"""Our keyword for the name of a schema in the source: `Cat` for `#/components/schemas/Cat`."""
 
 Role = Literal["own", "branch", "part", "loose"]
-"""What a schema says about a value: all of it, one of several branches, a part, or something that may be negated."""
+"""What a schema describes: a whole value, one of several branches, a part of it, or something that may be negated."""
 
 ANNOTATIONS = {
     "title", "description", "default", "example", "examples", "deprecated", "readOnly", "writeOnly", "nullable", "$comment",
@@ -23,7 +23,7 @@ PLAIN = {
     "type", "enum", "const", "minimum", "maximum", "exclusiveMinimum", "exclusiveMaximum", "multipleOf", "minLength", "maxLength",
     "pattern", "format", "minItems", "maxItems", "uniqueItems", "minProperties", "maxProperties",
 }  # fmt: skip
-"""Keywords that can stand beside any others without changing what those mean."""
+"""Keywords that do not change the meaning of others beside them."""
 
 LISTS = ("allOf", "anyOf", "oneOf", "prefixItems")
 MAPS = ("properties", "patternProperties", "dependentSchemas")
@@ -36,12 +36,12 @@ _CLOSING = ("allOf", "anyOf", "oneOf", "not", "const", "$ref", "if")
 
 
 def is_secret(schema: Any) -> bool:
-    """Whether a schema says that its value is not to be shown: `format: password`, or `writeOnly`. *pure*."""
+    """Whether the value of a schema is secret: `format: password`, or `writeOnly`. *pure*."""
     return isinstance(schema, dict) and (schema.get("format") == "password" or schema.get("writeOnly") is True)
 
 
 def says(made: dict[str, Any]) -> set[str]:
-    """The keywords of a schema that a value can break. *pure*."""
+    """The keywords of a schema that a value can violate. *pure*."""
     return {key for key in made if key not in ANNOTATIONS and not key.startswith("x-")}
 
 
@@ -61,7 +61,7 @@ def role_within(key: str, role: Role, branches: int = 0) -> Role:
 
 
 def before(made: dict[str, Any]) -> None:
-    """Renames what older dialects call otherwise, in place."""
+    """Renames keywords of older dialects, in place."""
     if isinstance(made.get("items"), list):
         made["prefixItems"] = made.pop("items")
         if "additionalItems" in made:
@@ -87,14 +87,14 @@ def before(made: dict[str, Any]) -> None:
 
 
 def after(made: dict[str, Any], role: Role) -> None:
-    """What can be said only when everything inside is in its final words, in place."""
+    """Converts what needs its subschemas converted first, in place."""
     branches = made.get("anyOf", ())
     groups = [_only_required(branch) for branch in branches] if isinstance(branches, list) else []
     if groups and all(groups) and role != "loose":
         made.pop("anyOf")
         made[GIVEN] = groups
     if isinstance(made.get("properties"), dict):
-        # What only the server sets is no part of a request.
+        # Fields that only the server sets are not part of a request.
         hidden = {
             name for name, child in made["properties"].items() if isinstance(child, dict) and child.get("readOnly")
         }
@@ -104,7 +104,7 @@ def after(made: dict[str, Any], role: Role) -> None:
 
 
 def or_null(made: dict[str, Any]) -> dict[str, Any]:
-    """A schema that takes null as well; the same one where it does already. *pure*."""
+    """The schema, also allowing null. *pure*."""
     closing = [key for key in _CLOSING if key in made]
     kinds = made.get("type")
     listed = [kinds] if isinstance(kinds, str) else kinds
@@ -117,19 +117,19 @@ def or_null(made: dict[str, Any]) -> dict[str, Any]:
         return changed
     if closing == ["anyOf"] and says(made) == {"anyOf"}:
         return made if {"type": "null"} in made["anyOf"] else {**made, "anyOf": [*made["anyOf"], {"type": "null"}]}
-    told = {key: value for key, value in made.items() if key not in says(made)}
+    annotations = {key: value for key, value in made.items() if key not in says(made)}
     rest = {key: value for key, value in made.items() if key in says(made)}
-    return {**told, "anyOf": [rest, {"type": "null"}]}
+    return {**annotations, "anyOf": [rest, {"type": "null"}]}
 
 
 def known_names(made: dict[str, Any]) -> list[str]:
-    """The names of an object that says `type: object` and writes all its names down, [] for any other. *pure*."""
+    """The names of a schema of `type: object` that defines all its names, [] for any other. *pure*."""
     names = _names(made)
     return list(names) if names and _is_object(made) else []
 
 
 def _names(made: Any) -> dict[str, None] | None:
-    """The names that a schema and its parts write down; None where others may stand beside them."""
+    """The names that a schema and its parts define; None if others are possible."""
     if not isinstance(made, dict):
         return {}
     if {"patternProperties", "unevaluatedProperties", "propertyNames", "$ref", "additionalProperties"} & made.keys():
@@ -144,7 +144,7 @@ def _names(made: Any) -> dict[str, None] | None:
 
 
 def parts(made: dict[str, Any]) -> Iterator[tuple[Any, bool]]:
-    """The schemas within one that speak of the same value, each with whether it is one of several branches. *pure*."""
+    """The subschemas that apply to the same value, each with whether it is one of several branches. *pure*."""
     for key in ("allOf", "anyOf", "oneOf"):
         yield from ((part, key != "allOf") for part in made.get(key, ()))
     yield from ((made[key], False) for key in ("if", "then", "else") if key in made)

@@ -1,4 +1,4 @@
-"""Whether a text has the form that `format` names. A format that is not known here, `binary` and `password` refuse nothing."""
+"""Checks of the `format` keyword. Unknown formats, `binary` and `password` accept everything."""
 
 import base64
 import functools
@@ -30,7 +30,7 @@ _LAST_MINUTE = 24 * 60 - 1
 
 @functools.cache
 def checker() -> FormatChecker:
-    """The checker of the formats that are known here. *pure*."""
+    """The checker of the supported formats. *pure*."""
     made = FormatChecker(formats=())
     for name, fits in _FORMATS.items():
         made.checks(name)(functools.partial(_only_texts, fits))
@@ -50,7 +50,7 @@ def _reads(read: Callable[[str], object], text: str) -> bool:
 
 
 def _time(text: str) -> bool:
-    # RFC 3339 asks for an offset, which hardly any document with a time of day means.
+    # RFC 3339 requires an offset, which few schemas with a time of day intend.
     match = _TIME.fullmatch(text)
     if not match:
         return False

@@ -1,7 +1,7 @@
-"""jsonschema, imported without the grammar that it reads for two formats; that takes ten times as long as all the rest of it.
+"""jsonschema, imported without the grammar of two formats, which takes ten times as long as everything else in it.
 
-Wherever JupyterLab is installed, jsonschema imports `rfc3987_syntax` for `iri` and `iri-reference`, which nothing here asks for.
-A stand-in takes its place meanwhile and loads it when somebody's schema asks, so that the checks of others stay whole.
+Wherever JupyterLab is installed, jsonschema imports `rfc3987_syntax` for `iri` and `iri-reference`, which nothing here uses.
+A stand-in replaces it during the import and loads it on first use, so that other users of jsonschema lose nothing.
 """
 
 import importlib.util

@@ -1,4 +1,4 @@
-"""What a broken limit is called in plain words, and the sentence of the document that sets it."""
+"""Messages for exceeded limits, and the documented sentences that set them."""
 
 import re
 from typing import Any
@@ -28,11 +28,11 @@ _FORMATS = {
 }
 
 _HELP_UP_TO = 270
-_MOST_NAMED = 100  # no sentence speaks of more
+_MOST_NAMED = 100  # no sentence lists more
 
 
 def words_for(rule: str, value: Any, limit: Any, schema: dict[str, Any]) -> str:
-    """What is wrong, as one clause that follows the name of the field. *pure*."""
+    """The message of an error, as one clause that follows the name of the field. *pure*."""
     size = len(value) if isinstance(value, str | list | dict) else 0
     unit = f" {schema['x-unit']}" if "x-unit" in schema else ""
     match rule:
@@ -41,7 +41,7 @@ def words_for(rule: str, value: Any, limit: Any, schema: dict[str, Any]) -> str:
             return f"must be {' or '.join(_TYPES.get(name, name) for name in allowed)}, not {kind_of(value)} {shorten(value, 30)}".rstrip()
         case "enum" | "const":
             allowed = limit if rule == "enum" else [limit]
-            # 5 and "5" must not look alike where one was given for the other.
+            # 5 and "5" must look different where one is used for the other.
             shown = (
                 shorten
                 if any(not isinstance(item, type(value)) and _bare(item) == _bare(value) for item in allowed)
@@ -84,30 +84,31 @@ def words_for(rule: str, value: Any, limit: Any, schema: dict[str, Any]) -> str:
 
 
 def are(count: float) -> str:
-    """A number with the verb that follows it: `1 is`, `2 are`. *pure*."""
+    """A number with its verb: `1 is`, `2 are`. *pure*."""
     return f"{count:.16g} {'is' if count == 1 else 'are'}"
 
 
 def quote_for(rule: str, value: Any, limit: Any, schema: dict[str, Any]) -> str:
-    """The sentence of the field's description that speaks of this limit, else its first one, else "". *pure*."""
+    """The sentence of the field's description that mentions this limit, else its first one, else "". *pure*."""
     if rule == "x-media":
         rule = "base64" if isinstance(value, str) and value.lower().startswith("data:") else "schemes"
         return str(limit.get(rule, {}).get("quote", ""))
-    said = sentences(str(schema.get("description", "")))
-    if not said:
+    described = sentences(str(schema.get("description", "")))
+    if not described:
         return ""
     if isinstance(limit, list):
         groups = [group if isinstance(group, list) else [group] for group in limit[:_MOST_NAMED]]
-        wanted = [str(name) for group in groups for name in group]
-        spoken = [sentence for sentence in said if all(name in sentence for name in wanted)]
+        names = [str(name) for group in groups for name in group]
+        quotes = [sentence for sentence in described if all(name in sentence for name in names)]
     else:
-        spoken = [sentence for sentence in said if re.search(rf"(?<![\w.]){re.escape(str(limit))}(?![\w.])", sentence)]
-    own = said if rule not in ("type", "format", "json") else []
-    return next(iter(spoken or own), "")
+        quotes = [
+            sentence for sentence in described if re.search(rf"(?<![\w.]){re.escape(str(limit))}(?![\w.])", sentence)
+        ]
+    return next(iter(quotes or (described if rule not in ("type", "format", "json") else [])), "")
 
 
 def sentences(description: str) -> list[str]:
-    """The sentences and bullets of a description, white space folded. *pure*."""
+    """The sentences and bullets of a description, white space collapsed. *pure*."""
     parts = [
         part
         for block in blocks(description)
@@ -117,39 +118,39 @@ def sentences(description: str) -> list[str]:
 
 
 def blocks(description: str) -> list[str]:
-    """The paragraphs and bullets of a description, white space folded; at least one. *pure*."""
+    """The paragraphs and bullets of a description, white space collapsed; at least one. *pure*."""
     return [" ".join(block.split()) for block in re.split(r"\n\s*\n|\n\s*[-*]\s", description)]
 
 
 def help_of(description: Any) -> tuple[str, tuple[str, ...]]:
-    """What stands under a control, from the first paragraph only, and all the rest. *pure*."""
+    """The help text of a control, from the first paragraph only, and the remaining sentences. *pure*."""
     if not description:
         return "", ()
-    said, opening = sentences(str(description)), sentences(blocks(str(description))[0])
+    described, opening = sentences(str(description)), sentences(blocks(str(description))[0])
     first = 0
     while first < len(opening) and (not first or len(" ".join(opening[: first + 1])) <= _HELP_UP_TO):
         first += 1
-    return " ".join(said[:first]), tuple(said[first:])
+    return " ".join(described[:first]), tuple(described[first:])
 
 
 def limits_in_words(upstream: dict[str, Any], unit: str = "") -> str:
     """The limits under `x-upstream` as one clause, "" if there are none. *pure*."""
     low, high = upstream.get("minimum"), upstream.get("maximum")
-    said = [_listed(upstream["enum"])] if "enum" in upstream else []
+    limits = [_listed(upstream["enum"])] if "enum" in upstream else []
     if low is not None or high is not None:
         bounds = (
             f"{low} to {high}" if None not in (low, high) else f"{low} or more" if high is None else f"{high} or less"
         )
-        said.append(f"{bounds} {unit}".rstrip())
+        limits.append(f"{bounds} {unit}".rstrip())
     if "maxLength" in upstream:
-        said.append(f"at most {upstream['maxLength']:,} characters")
+        limits.append(f"at most {upstream['maxLength']:,} characters")
     if "maxItems" in upstream:
-        said.append(f"at most {upstream['maxItems']}")
-    return "; ".join(said)
+        limits.append(f"at most {upstream['maxItems']}")
+    return "; ".join(limits)
 
 
 def _listed(values: list[Any]) -> str:
-    """Values with commas; three or more whole numbers in a row as a range."""
+    """Values separated by commas; three or more consecutive integers as a range."""
     parts: list[str] = []
     runs: list[list[Any]] = []
     for value in values:

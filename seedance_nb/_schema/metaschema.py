@@ -1,4 +1,4 @@
-"""Whether a schema is one: JSON Schema's own schema of schemas, put in one piece so that a large document is judged at once."""
+"""Validation of schemas against the JSON Schema metaschema, merged into one schema for speed."""
 
 import functools
 from collections.abc import Iterator
@@ -13,16 +13,16 @@ _WHOLE = Draft202012Validator.META_SCHEMA["$id"]
 
 
 def schema_error(made: Any) -> ValidationError | None:
-    """The first fault of a schema in JSON Schema 2020-12, None if it has none. *pure*."""
-    found: ValidationError | None = next(_checker().iter_errors(made), None)
-    return found
+    """The first error of a schema in JSON Schema 2020-12, None if it is valid. *pure*."""
+    error: ValidationError | None = next(_checker().iter_errors(made), None)
+    return error
 
 
 @functools.cache
 def _checker() -> Any:
     kind = extend(Draft202012Validator, {"$ref": _ref})
     kind.descend = descend
-    return kind(_in_one_piece())
+    return kind(_merged())
 
 
 def _ref(validator: Any, ref: str, value: Any, _: Any) -> Iterator[ValidationError]:
@@ -30,8 +30,8 @@ def _ref(validator: Any, ref: str, value: Any, _: Any) -> Iterator[ValidationErr
     yield from validator.descend(value, whole if ref == "#" else whole["$defs"][ref.rpartition("/")[2]])
 
 
-def _in_one_piece() -> dict[str, Any]:
-    """The vocabularies put together; where they mean the schema that they are part of, it is this one."""
+def _merged() -> dict[str, Any]:
+    """The vocabularies merged into one schema; their references to the whole metaschema mean this one."""
     made: dict[str, Any] = {"type": ["object", "boolean"], "properties": {}, "$defs": {}}
     for part in REGISTRY.contents(_WHOLE)["allOf"]:
         found = REGISTRY.resolver(_WHOLE).lookup(part["$ref"]).contents

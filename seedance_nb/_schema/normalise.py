@@ -1,4 +1,4 @@
-"""Schemas of OpenAPI 3.0 and 3.1 made into one dialect, JSON Schema 2020-12, on a private copy."""
+"""Conversion of OpenAPI 3.0 and 3.1 schemas to JSON Schema 2020-12, on a copy."""
 
 import functools
 import re
@@ -31,15 +31,15 @@ from seedance_nb._schema.repairs import repair
 _VALUES = ("enum", "const", "default", "example", "examples")
 MAX_DEPTH = 64
 MAX_NODES = 10_000
-KEPT_FROM = 4_000
-"""From so many schemas on, what is written once in the document stands once in the copy, and is referred to."""
+SHARED_FROM = 4_000
+"""From this number of schemas on, a referenced schema is copied once and shared by reference."""
 Refs = tuple[tuple[str, Role], ...]
-"""The places of the `$ref`s that were followed on the way to a schema, each with its role there."""
+"""The pointers of the `$ref`s on the way to a schema, each with its role."""
 _OLD = re.compile(r"draft-0[3-7]")
 
 
-class Places:
-    """The names that a document gives to its own schemas. `old` takes `id` for `$id`, as draft 4 does."""
+class _References:
+    """The ids and anchors of a document. `old` reads `id` for `$id`, as in draft 4."""
 
     def __init__(self, document: Mapping[str, Any], *, old: bool) -> None:
         self.document = document
@@ -50,7 +50,7 @@ class Places:
         self._read(document, (), "", 0)
 
     def find(self, ref: str, pointer: str) -> tuple[str, Any]:
-        """The pointer that a `$ref` at `pointer` means and what is there, `ABSENT` if nothing is. *pure*."""
+        """The target pointer of a `$ref` at `pointer` and its value, `ABSENT` if there is none. *pure*."""
         base = self._base(pointer)
         try:
             address, fragment = urldefrag(ref if ref.startswith("#") else urljoin(base, ref))
@@ -64,10 +64,10 @@ class Places:
         if fragment and not fragment.startswith("/"):
             named = self._anchors.get((address, fragment))
             return (named, find(self.document, named)) if named is not None else ("", ABSENT)
-        for place in (root + fragment, root + unquote(fragment)):
-            target = find(self.document, place)
-            if target is not ABSENT:
-                return place, target
+        for target in (root + fragment, root + unquote(fragment)):
+            value = find(self.document, target)
+            if value is not ABSENT:
+                return target, value
         return "", ABSENT
 
     def _base(self, pointer: str) -> str:
@@ -78,7 +78,7 @@ class Places:
     def _read(self, value: Any, path: tuple[str | int, ...], base: str, depth: int) -> None:
         if not path:
             self._roots[""] = self._bases[""] = ""
-        if depth > 200:  # noqa: PLR2004 - told where the schema is read
+        if depth > 200:  # noqa: PLR2004 - reported where the schema is read
             return
         if isinstance(value, Mapping):
             named = value.get(self._id)
@@ -95,7 +95,7 @@ class Places:
             address, fragment = urldefrag(urljoin(base, name))
         except ValueError:
             return base
-        if fragment:  # draft 4 to 7 name a place so
+        if fragment:  # an anchor in draft 4 to 7
             self._anchors[address, fragment] = to_pointer(path)
             return base
         self._roots[address] = to_pointer(path)
@@ -111,10 +111,10 @@ def _inner(value: Any) -> Iterator[tuple[str | int, Any]]:
 
 
 class Normaliser:
-    """One walk over one document; counts what it expands, so that a small document cannot grow without end.
+    """The conversion of one document; limits what it expands, so that a small document cannot grow without end.
 
-    `oddities` holds what it found, `places` the pointer into the document of every schema that it made, by the id of the
-    dict. `old` is whether a `$ref` silences what stands beside it, as in OpenAPI 3.0 and JSON Schema up to draft 7.
+    `oddities` has the schema problems, `places` the source pointer of every converted schema by the id of its dict. `old` is
+    whether a `$ref` overrides its siblings, as in OpenAPI 3.0 and JSON Schema up to draft 7.
     """
 
     def __init__(self, document: Mapping[str, Any], file: str) -> None:
@@ -125,17 +125,17 @@ class Normaliser:
         self.places: dict[int, str] = {}
         dialect = str(document.get("jsonSchemaDialect", document.get("$schema", "")))
         self.old = str(document.get("openapi", "")).startswith("3.0") or bool(_OLD.search(dialect))
-        self._kept: dict[tuple[str, Role], str] = {}
+        self._shared: dict[tuple[str, Role], str] = {}
         self._defs: dict[str, Any] = {}
 
     @functools.cached_property
-    def _names(self) -> Places:
-        return Places(self.document, old=self.old and "openapi" not in self.document)
+    def _names(self) -> _References:
+        return _References(self.document, old=self.old and "openapi" not in self.document)
 
     def root(self, schema: Any, pointer: str) -> Any:
-        """A copy of a whole schema, with what refers to itself under `$defs`. *pure*. Raises: SpecError as `schema` does."""
+        """A converted copy of a whole schema, recursive parts under `$defs`. *pure*. Raises: SpecError as `schema` does."""
         made = self.schema(schema, pointer, ((pointer, "own"),))
-        while left := [(key, name) for key, name in self._kept.items() if name not in self._defs]:
+        while left := [(key, name) for key, name in self._shared.items() if name not in self._defs]:
             (target, role), name = left[0]
             found = self._names.find(f"#{target}", "")[1] if target else self.document
             self._defs[name] = self.schema(found, target, ((target, role),), role)
@@ -145,7 +145,7 @@ class Normaliser:
         return made
 
     def schema(self, schema: Any, pointer: str, refs: Refs = (), role: Role = "own") -> Any:
-        """A copy of `schema` in JSON Schema 2020-12, local `$ref`s written out, those within themselves kept. *pure*.
+        """A copy of `schema` in JSON Schema 2020-12 with local `$ref`s resolved, except recursive ones. *pure*.
 
         Raises: SpecError for a `$ref` that leaves the document, leads nowhere or only to itself, for a schema that is
         neither an object nor a boolean, and for one that is too deep or too large.
@@ -168,7 +168,7 @@ class Normaliser:
         if isinstance(made, dict):
             nullable = made.pop("nullable", None)
             if nullable is True:
-                self._tell_nullable(made, pointer)
+                self._report_nullable(made, pointer)
                 made = or_null(made)
             if role == "own":
                 made.pop(KNOWN, None)
@@ -181,7 +181,7 @@ class Normaliser:
         made = dict(schema)
         if "$dynamicRef" in made or "$recursiveRef" in made:
             raise self._error("a $dynamicRef is not followed; write a $ref", pointer)
-        repair(made, lambda key, said: self._tell(pointer + to_pointer((key,) if key else ()), said))
+        repair(made, lambda key, message: self._report(pointer + to_pointer((key,) if key else ()), message))
         before(made)
         single = made.get("allOf")
         if isinstance(single, list) and len(single) == 1 and says(made) <= {"allOf", "type"}:
@@ -196,12 +196,12 @@ class Normaliser:
             if key in made:
                 made[key] = self.schema(made[key], f"{pointer}/{key}", refs, role_within(key, role))
         if role == "own":
-            self._tell_missing(made, pointer)
+            self._report_missing(made, pointer)
         after(made, role)
         return made
 
     def _merged_single(self, made: dict[str, Any], only: Any, pointer: str, refs: Refs, role: Role) -> Any:
-        """One schema in `allOf` is often only there to carry a description: it is that schema then."""
+        """The only schema of an `allOf`, which often just adds a description, merged with its siblings."""
         inner = self.schema(only, f"{pointer}/allOf/0", refs, role)
         beside = {key: value for key, value in made.items() if key != "allOf"}
         if isinstance(inner, dict) and ("type" not in beside or inner.get("type", beside["type"]) == beside["type"]):
@@ -213,7 +213,7 @@ class Normaliser:
         if self.old:
             beside = {key: value for key, value in beside.items() if key in ANNOTATIONS or key.startswith("x-")}
             for key in says(dict(schema)) - {"$ref"}:
-                self._tell(f"{pointer}/{key}", f"beside a $ref this dialect does not read {key}; it is left out")
+                self._report(f"{pointer}/{key}", f"beside a $ref this dialect does not read {key}; it is left out")
         extra = says(beside)
         made = self._target(schema["$ref"], pointer, refs, "part" if extra and role != "loose" else role)
         if not extra and isinstance(made, dict):
@@ -229,8 +229,8 @@ class Normaliser:
             return rest
         if extra <= PLAIN and not extra & made.keys():
             return {**made, **rest}
-        told = {key: value for key, value in made.items() if key in ANNOTATIONS}
-        return {**told, **rest, "allOf": [made, *rest.get("allOf", ())]}
+        annotations = {key: value for key, value in made.items() if key in ANNOTATIONS}
+        return {**annotations, **rest, "allOf": [made, *rest.get("allOf", ())]}
 
     def _target(self, ref: Any, pointer: str, refs: Refs, role: Role) -> Any:
         if not isinstance(ref, str):
@@ -244,9 +244,9 @@ class Normaliser:
             raise self._error(problem, pointer)
         key = (place, role)
         name = place.rpartition("/")[2].replace("~1", "/").replace("~0", "~")
-        if key in refs or self.nodes > KEPT_FROM:
-            kept = self._kept.setdefault(key, f"again{len(self._kept) + 1}")
-            return {"$ref": f"#/$defs/{kept}", **({FROM: name} if name else {})}
+        if key in refs or self.nodes > SHARED_FROM:
+            shared = self._shared.setdefault(key, f"again{len(self._shared) + 1}")
+            return {"$ref": f"#/$defs/{shared}", **({FROM: name} if name else {})}
         made = self.schema(target, place, (*refs, key), role)
         is_named = re.search(r"/(schemas|\$defs|definitions)/[^/]+$", place)
         if isinstance(made, dict) and is_named:
@@ -256,11 +256,11 @@ class Normaliser:
         return made
 
     def _no_circle(self) -> None:
-        """Raises: SpecError for a schema that says nothing about a value but what it says itself."""
+        """Raises: SpecError for a schema that only refers back to itself."""
         inner = {name: set(_referred(made)) for name, made in self._defs.items()}
         while ends := [name for name, names in inner.items() if not names & inner.keys()]:
             inner = {name: names for name, names in inner.items() if name not in ends}
-        for (target, _), name in self._kept.items():
+        for (target, _), name in self._shared.items():
             if name in inner:
                 raise self._error(f"$ref '#{target}' leads only back to itself", target)
 
@@ -275,22 +275,22 @@ class Normaliser:
             raise self._error("must be an object of schemas", pointer)
         return {name: self.schema(item, pointer + to_pointer((name,)), refs, role) for name, item in items.items()}
 
-    def _tell(self, pointer: str, message: str) -> None:
+    def _report(self, pointer: str, message: str) -> None:
         self.oddities[Oddity(pointer=pointer, message=message)] = None
 
-    def _tell_nullable(self, made: dict[str, Any], pointer: str) -> None:
+    def _report_nullable(self, made: dict[str, Any], pointer: str) -> None:
         if "type" not in made and says(made) - {"enum"}:
-            self._tell(f"{pointer}/nullable", "nullable stands without a type; null is allowed all the same")
+            self._report(f"{pointer}/nullable", "nullable stands without a type; null is allowed all the same")
 
-    def _tell_missing(self, made: dict[str, Any], pointer: str) -> None:
-        """A name that is required and written down nowhere could never be given: any other name is refused."""
+    def _report_missing(self, made: dict[str, Any], pointer: str) -> None:
+        """Drops required names that no property defines: they would be refused as unknown."""
         names = set(known_names(made))
         required = made.get("required")
         if not names or not isinstance(required, list):
             return
         for name in required:
             if name not in names:
-                self._tell(
+                self._report(
                     f"{pointer}/required",
                     f"{name} is required, but there is no field of this name; it is not asked for",
                 )
@@ -301,7 +301,7 @@ class Normaliser:
 
 
 def _referred(made: Any) -> list[str]:
-    """The names of the kept schemas that say more about the very same value."""
+    """The names of shared schemas that apply to the same value."""
     if not isinstance(made, dict):
         return []
     found = [made["$ref"].rpartition("/")[2]] if isinstance(made.get("$ref"), str) else []

@@ -1,4 +1,4 @@
-"""Patterns as ECMA-262 means them, searched for a bounded time: no pattern of a document can hold up the kernel."""
+"""Regular expressions as in ECMA-262, with a time limit: no pattern of a schema can block the kernel."""
 
 import functools
 import re
@@ -7,15 +7,15 @@ from typing import Any
 
 from seedance_nb._schema.work import spend
 
-_MOST_SIGNS = 5_000
+_MAX_LENGTH = 5_000
 _SECONDS = 0.05
 _STRIKES = 3
-_AS_MANY = 4_000  # schemas are checked in the time of one search that was given up
+_AS_MANY = 4_000  # as many schemas are checked in the time of one stopped search
 
 _WORD = "A-Za-z0-9_"
 _SPACE = r"\t\n\v\f\r \xa0\u1680\u2000-\u200a\u2028\u2029\u202f\u205f\u3000\ufeff"
 _SETS = {"d": "0-9", "w": _WORD, "s": _SPACE}
-# What is not in a set, written out, so that it can stand beside other signs within brackets.
+# The complements of the sets, written out so that they can be used within brackets.
 _OTHERS = {
     "D": r"\x00-/:-\U0010ffff",
     "W": r"\x00-/:-@\[-\^`{-\U0010ffff",
@@ -29,7 +29,7 @@ _CODE = re.compile(r"u\{([0-9A-Fa-f]{1,6})\}|u([0-9A-Fa-f]{4})|x([0-9A-Fa-f]{2})
 
 
 class _Searcher:
-    """One pattern. Where a search was stopped several times, longer texts are not tried any more."""
+    """One compiled pattern. After several timeouts, texts of that length or longer are not searched any more."""
 
     def __init__(self, compiled: Any) -> None:
         self.compiled = compiled
@@ -50,23 +50,23 @@ class _Searcher:
 
 @functools.lru_cache(maxsize=512)
 def search(pattern: str, text: str) -> bool | None:
-    """Whether a pattern is found in a text; None where that could not be told in 0.05 s, or the pattern not be read. *pure*."""
+    """Whether a pattern matches in a text; None if that takes more than 0.05 s or the pattern is invalid. *pure*."""
     searcher = _searcher(pattern)
     return None if isinstance(searcher, str) else searcher.search(text)
 
 
 def pattern_fault(pattern: str) -> str:
-    """Why a pattern cannot be read, "" if it can. *pure*."""
+    """Why a pattern is invalid, "" if it is valid. *pure*."""
     searcher = _searcher(pattern)
     return searcher if isinstance(searcher, str) else ""
 
 
 @functools.lru_cache(maxsize=256)
 def _searcher(pattern: str) -> "_Searcher | str":
-    import regex  # ECMA's \p{..}, and a time limit while searching, which re has not
+    import regex  # has ECMA's \p{..} and a time limit, which re lacks
 
-    if len(pattern) > _MOST_SIGNS:
-        return f"it has more than {_MOST_SIGNS:,} signs"
+    if len(pattern) > _MAX_LENGTH:
+        return f"it has more than {_MAX_LENGTH:,} characters"
     try:
         return _Searcher(regex.compile(translated(pattern)))
     except (regex.error, ValueError, OverflowError, RecursionError, IndexError, KeyError) as error:
@@ -74,7 +74,7 @@ def _searcher(pattern: str) -> "_Searcher | str":
 
 
 def translated(pattern: str) -> str:
-    """An ECMA-262 pattern in the words of the `regex` library. *pure*; what neither knows is left as it stands."""
+    """An ECMA-262 pattern in the syntax of the `regex` library. *pure*; unknown syntax is unchanged."""
     made: list[str] = []
     at, inside = 0, False
     while at < len(pattern):

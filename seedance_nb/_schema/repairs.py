@@ -1,4 +1,4 @@
-"""Small faults that real documents have, set right on the copy of one schema; each is told as an oddity."""
+"""Repairs of small mistakes in real schemas, on a copy; each is reported as a schema problem."""
 
 from collections.abc import Callable, Iterator
 from typing import Any
@@ -17,40 +17,40 @@ KEYWORDS = frozenset({
     "dependencies", "unevaluatedProperties", "unevaluatedItems", "not", "if", "then", "else", "const", "pattern", "format",
     "default", "example", "examples", "discriminator", "$ref",
 })  # fmt: skip
-"""The words of a schema that are read here, annotations among them."""
+"""The schema keywords that are supported, with annotations."""
 
-Tell = Callable[[str, str], None]
-"""Takes the name of a keyword, "" for the schema itself, and the sentence about it."""
+Report = Callable[[str, str], None]
+"""A callback with the name of a keyword, "" for the schema itself, and a message about it."""
 
 
-def repair(made: dict[str, Any], tell: Tell) -> None:
-    """Changes one schema, not those inside it, where what is meant can be told or what is written means nothing."""
+def repair(made: dict[str, Any], report: Report) -> None:
+    """Repairs one schema in place, without its subschemas, where the intent is clear or a keyword has no meaning."""
     for key in [key for key in made if key != key.strip() and key.strip() in KEYWORDS - made.keys()]:
-        tell(key, f"the key has a space around it; it is read as {key.strip()}")
+        report(key, f"the key has a space around it; it is read as {key.strip()}")
         made[key.strip()] = made.pop(key)
     for key in [key for key in made if made[key] is None and key in KEYWORDS - {"default", "const", "example", "type"}]:
-        tell(key, f"{key} has no value; it is left out")
+        report(key, f"{key} has no value; it is left out")
         del made[key]
     for key in _LISTS:
         if made.get(key) == []:
-            tell(key, f"{key} lists nothing, which nothing could fit; it is left out")
+            report(key, f"{key} lists nothing, which nothing could fit; it is left out")
             del made[key]
     for key in _NUMBERS:
         if isinstance(made.get(key), str) and (number := _number(made[key])) is not None:
-            tell(key, f'{key} is the text "{made[key]}"; it is read as the number {number}')
+            report(key, f'{key} is the text "{made[key]}"; it is read as the number {number}')
             made[key] = number
     for key in _FLAGS:
         if made.get(key) in ("true", "false"):
-            tell(key, f'{key} is the text "{made[key]}"; it is read as {made[key]}')
+            report(key, f'{key} is the text "{made[key]}"; it is read as {made[key]}')
             made[key] = made[key] == "true"
     for key in _TEXTS:
         if isinstance(made.get(key), int | float):
             made[key] = str(made[key])
     if isinstance(made.get("examples"), dict):
         made["examples"] = [item.get("value") if isinstance(item, dict) else item for item in made["examples"].values()]
-    _mend_type(made, tell)
-    _mend_required(made, tell)
-    _mend_names(made, tell)
+    _repair_type(made, report)
+    _repair_required(made, report)
+    _repair_names(made, report)
 
 
 def _number(text: str) -> float | None:
@@ -62,31 +62,33 @@ def _number(text: str) -> float | None:
     return None
 
 
-def _mend_type(made: dict[str, Any], tell: Tell) -> None:
+def _repair_type(made: dict[str, Any], report: Report) -> None:
     if "type" in made and made["type"] is None:
-        tell("type", "the type has no value; it is read as null, written without quotes")
+        report("type", "the type has no value; it is read as null, written without quotes")
         made["type"] = "null"
     named = made.get("type")
     names = [named] if isinstance(named, str) else named if isinstance(named, list) else []
     unknown = [name for name in names if isinstance(name, str) and name not in TYPES]
     if unknown:
-        tell("type", f"the type {unknown[0]!r} is none of JSON Schema's; it is not checked")
+        report("type", f"the type {unknown[0]!r} is none of JSON Schema's; it is not checked")
         del made["type"]
     elif isinstance(named, list) and (named == [] or len({str(name) for name in named}) < len(named)):
-        tell("type", "the types are listed twice or not at all")
+        report("type", "the types are listed twice or not at all")
         made["type"] = list(dict.fromkeys(str(name) for name in named)) or list(TYPES)
 
 
-def _mend_required(made: dict[str, Any], tell: Tell) -> None:
+def _repair_required(made: dict[str, Any], report: Report) -> None:
     required = made.get("required")
     if isinstance(required, bool):
-        tell("required", "required is true or false here, which only an object's list of names can say; it is left out")
+        report(
+            "required", "required is true or false here, which only an object's list of names can say; it is left out"
+        )
         del made["required"]
     elif isinstance(required, list) and all(isinstance(name, str) for name in required):
         made["required"] = list(dict.fromkeys(required))
 
 
-def _mend_names(made: dict[str, Any], tell: Tell) -> None:
+def _repair_names(made: dict[str, Any], report: Report) -> None:
     properties = made.get("properties")
     if not isinstance(properties, dict):
         return
@@ -94,7 +96,7 @@ def _mend_names(made: dict[str, Any], tell: Tell) -> None:
     if not renamed:
         return
     for name, stripped in renamed.items():
-        tell("properties", f'the name "{name}" has a space around it; it is read as {stripped}')
+        report("properties", f'the name "{name}" has a space around it; it is read as {stripped}')
     made["properties"] = {renamed.get(name, name): child for name, child in properties.items()}
     if isinstance(made.get("required"), list):
         made["required"] = list(dict.fromkeys(renamed.get(str(name), name) for name in made["required"]))

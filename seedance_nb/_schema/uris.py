@@ -1,10 +1,10 @@
-"""Whether a text is an address that a provider could use, and if not, why."""
+"""Checks of URLs for providers."""
 
 import re
 from urllib.parse import urlsplit
 
 STRAY = re.compile(r"[^A-Za-z0-9\-._~:/?#\[\]@!$&'()*+,;=%]|%(?![0-9A-Fa-f]{2})")
-"""What may stand in no address by RFC 3986: anything but unreserved, reserved and percent-encoded characters."""
+"""Characters that RFC 3986 does not allow: all but unreserved, reserved and percent-encoded ones."""
 _SCHEME = re.compile(r"^([A-Za-z][A-Za-z0-9+.-]*):")
 _ASSET = re.compile(r"^asset://[A-Za-z0-9][A-Za-z0-9._-]*$")
 _BARE_ASSET = re.compile(r"^asset[-_][A-Za-z0-9._-]+$")
@@ -44,9 +44,9 @@ def _web_fault(text: str) -> str:
 
 
 def media_fault(text: str, schemes: list[str]) -> str:
-    """Why `text` cannot be used where a provider takes media by these schemes, "" if it can. *pure*.
+    """Why `text` is not a media URL with one of these schemes, "" if it is. *pure*.
 
-    An `asset://` address holds an AssetId; a bare AssetId, a local file and Base64 each get their own sentence.
+    An `asset://` URL contains an AssetId; a bare AssetId, a local file and Base64 each have their own message.
     """
     if not text:
         return "is empty"

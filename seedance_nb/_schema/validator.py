@@ -1,4 +1,4 @@
-"""The rules of JSON Schema and our own, one small generator each: they yield what is wrong and never raise."""
+"""The keywords of JSON Schema and our own, one small generator each: they yield errors and never raise."""
 
 import re
 from collections.abc import Iterator, Mapping
@@ -12,7 +12,7 @@ from seedance_nb._base.text import HIDDEN
 from seedance_nb._base.values import ABSENT, digest, find, is_empty, to_pointer
 from seedance_nb._schema import applicators
 from seedance_nb._schema.alternatives import UNCHECKED
-from seedance_nb._schema.applicators import strange
+from seedance_nb._schema.applicators import unknown_field
 from seedance_nb._schema.dialect import GIVEN, KNOWN, is_secret
 from seedance_nb._schema.formats import checker
 from seedance_nb._schema.library import Draft202012Validator, ValidationError, extend
@@ -21,32 +21,32 @@ from seedance_nb._schema.patterns import pattern_fault, search
 from seedance_nb._schema.uris import media_fault
 from seedance_nb._schema.work import MOST, Spent, bounded, spend
 
-_TO_TELL = 5  # schemas are checked in the time that it takes to put one error into words
-_TOO_MUCH = "could not be fully checked: there are too many combinations of alternatives"
-_OWN = {
+_PER_ERROR = 5  # as many schemas are checked in the time of wording one error
+_INCOMPLETE = "could not be fully checked: there are too many combinations of alternatives"
+_OWN_MESSAGE = {
     "unknown", "additionalProperties", "unevaluatedProperties", "unevaluatedItems", "x-placeholders", "required", GIVEN, "x-media", "x-needs",
     "anyOf", "oneOf", "not", "contains", "propertyNames", "dependentRequired", UNCHECKED,
 }  # fmt: skip
-_SAYS_NO_VALUE = ("minLength", "maxLength", "minItems", "maxItems", "pattern", "required", UNCHECKED)
-_STRANGE = ("unknown", "additionalProperties", "unevaluatedProperties", UNCHECKED)
-_MOST = 2_000  # one look at a form asks for many of these
+_WITHOUT_VALUE = ("minLength", "maxLength", "minItems", "maxItems", "pattern", "required", UNCHECKED)
+_WITHOUT_LIMIT = ("unknown", "additionalProperties", "unevaluatedProperties", UNCHECKED)
+_MOST = 2_000  # a form needs many of these at once
 
 
 def validator_of(schema: dict[str, Any]) -> Any:
-    """A validator of a schema with our keywords; it fetches nothing."""
+    """The validator of a schema with our keywords; it downloads nothing."""
     return _Checker(schema, format_checker=checker(), registry=referencing.Registry())
 
 
 def errors_of(validator: Any, value: Any, most: int = MOST) -> list[ValidationError]:
-    """What is wrong with a value. *pure*. Where that takes too much work, the last error has the rule `unchecked` and says so."""
+    """The errors of a value. *pure*. If that takes too much work, the last error has the rule `unchecked`."""
     found: list[ValidationError] = []
     try:
         with bounded(value, most):
             for error in validator.iter_errors(value):
                 found.append(error)
-                spend(_TO_TELL)
+                spend(_PER_ERROR)
     except Spent:
-        found.append(ValidationError(_TOO_MUCH, validator=UNCHECKED, instance=value, schema=True))
+        found.append(ValidationError(_INCOMPLETE, validator=UNCHECKED, instance=value, schema=True))
     return found
 
 
@@ -63,19 +63,19 @@ def _properties(validator: Any, properties: Any, instance: Any, _: Any) -> Itera
 def _known(_: Any, names: Any, instance: Any, schema: Any) -> Iterator[ValidationError]:
     for name in instance if isinstance(instance, dict) else ():
         if name not in names:
-            yield strange(name, instance[name], names, "unknown", schema)
+            yield unknown_field(name, instance[name], names, "unknown", schema)
 
 
 def _placeholders(table: dict[str, Any], instance: dict[str, Any], name: str) -> Iterator[ValidationError]:
     for field, forms in table.items():
         if field == "quote":
             continue
-        held = instance.get(field, [])
-        count = len(held) if isinstance(held, list) else 0
+        entries = instance.get(field, [])
+        count = len(entries) if isinstance(entries, list) else 0
         pattern = "|".join(re.escape(form).replace(r"\{n\}", r"\s*([0-9]{1,4000})") for form in forms)
-        said = {match.group(): next(int(number) for number in match.groups() if number)
+        mentions = {match.group(): next(int(number) for number in match.groups() if number)
                 for match in re.finditer(pattern, instance[name], re.IGNORECASE)}  # fmt: skip
-        for text, number in said.items():
+        for text, number in mentions.items():
             if not 1 <= number <= count:
                 only = f"{'is' if count == 1 else 'are'} {'only ' if number > count > 0 else ''}{count or 'no'}"
                 words = f"mentions {text}, but there {only} {_noun(field, count)}"
@@ -124,7 +124,7 @@ def _pattern(_: Any, pattern: Any, instance: Any, __: Any) -> Iterator[Validatio
 
 
 def _multiple_of(validator: Any, step: Any, instance: Any, __: Any) -> Iterator[ValidationError]:
-    # Counted as the numbers are written: 0.3 is three times 0.1, whatever their binary neighbours are.
+    # In decimal: 0.3 is three times 0.1, whatever their binary approximations are.
     if not validator.is_type(instance, "number"):
         return
     whole = isinstance(step, int) and isinstance(instance, int)
@@ -138,7 +138,7 @@ def _unique(validator: Any, unique: Any, instance: Any, __: Any) -> Iterator[Val
     spend(len(instance))
     try:
         seen = {digest(item) for item in instance}
-    except (TypeError, ValueError, RecursionError):  # what JSON cannot carry is told by itself
+    except (TypeError, ValueError, RecursionError):  # values that are not JSON are reported elsewhere
         return
     if len(seen) < len(instance):
         yield ValidationError("has the same entry twice")
@@ -154,7 +154,7 @@ def _media(_: Any, table: Any, instance: Any, schema: Any) -> Iterator[Validatio
     schemes = table.get("schemes", {}).get("any", ["https", "http"])
     items: list[tuple[tuple[int, ...], Any]] = [((), instance)] if schema.get("type") == "string" else []
     if isinstance(instance, list):
-        items = [((place,), item) for place, item in enumerate(instance)]
+        items = [((index,), item) for index, item in enumerate(instance)]
     for path, item in items:
         fault = media_fault(item, schemes) if isinstance(item, str) else ""
         if fault:
@@ -189,7 +189,7 @@ _Checker = extend(
 
 
 def descend(self: Any, instance: Any, schema: Any, path: Any = None, **_: Any) -> Iterator[ValidationError]:
-    """The library's own descent without a new validator for every schema: ours have no base addresses inside."""
+    """The library's own descent without a new validator for every schema: ours have no base URIs inside."""
     if schema is True:
         return
     if schema is False:
@@ -212,7 +212,7 @@ _Checker.descend = descend
 
 
 def problem_of(error: ValidationError) -> Problem:
-    """A validator's error as a problem in plain words, with its place, limit and sentence. *pure*."""
+    """A validation error as a problem with message, path, limit and quote. *pure*."""
     schema = error.schema if isinstance(error.schema, dict) else {}
     rule = str(error.validator)
     value: Any = error.instance
@@ -222,27 +222,27 @@ def problem_of(error: ValidationError) -> Problem:
     if rule == "x-placeholders":
         table = schema["properties"][error.path[-1]]["x-placeholders"]
         value, limit, quote = find(value, to_pointer(list(error.path)[-1:])), None, table.get("quote", "")
-    elif rule in _STRANGE:
+    elif rule in _WITHOUT_LIMIT:
         limit, quote = None, ""
     else:
         quote = quote_for(rule, value, limit, schema)
     if rule == GIVEN or (rule == "oneOf" and value is ABSENT):
         others = tuple(parent + to_pointer((name,)) for group in limit for name in group)
-    message = error.message if rule in _OWN else words_for(rule, value, limit, schema)
-    if is_secret(schema):  # it is told in no message
+    message = error.message if rule in _OWN_MESSAGE else words_for(rule, value, limit, schema)
+    if is_secret(schema):  # no message may show it
         value = HIDDEN
-        message = message if rule in _SAYS_NO_VALUE else "is not an allowed value"
+        message = message if rule in _WITHOUT_VALUE else "is not an allowed value"
     path = to_pointer(list(error.absolute_path))
     return Problem(path=path, message=message, rule=rule, value=value, limit=limit, quote=quote, others=others)
 
 
 def fits(schema: Any, defs: Mapping[str, Any], value: Any) -> bool:
-    """Whether a value has no fault by a schema whose references lead into `defs`. *pure*; the first one is enough."""
+    """Whether a value is valid under a schema whose references lead into `defs`. *pure*."""
     if isinstance(schema, bool):
         return schema
     try:
         with bounded(value, _MOST):
-            return next(_whole(schema, defs).iter_errors(value), None) is None
+            return next(_validator_with(schema, defs).iter_errors(value), None) is None
     except Spent:
         return False
     except Exception:  # noqa: BLE001 - as in `faults`
@@ -250,15 +250,15 @@ def fits(schema: Any, defs: Mapping[str, Any], value: Any) -> bool:
 
 
 def faults(schema: Any, defs: Mapping[str, Any], value: Any) -> Iterator[Problem]:
-    """What is wrong with a value by one schema, with paths from the value itself. *pure*; a schema that fails finds nothing."""
+    """The problems of a value under one schema, with paths from the value itself. *pure*; an invalid schema finds none."""
     if isinstance(schema, bool):
         schema = {} if schema else {"not": {}}
     try:
-        yield from map(problem_of, errors_of(_whole(schema, defs), value, _MOST))
-    except Exception:  # noqa: BLE001 - a reference or a pattern that cannot be read says nothing about the value
+        yield from map(problem_of, errors_of(_validator_with(schema, defs), value, _MOST))
+    except Exception:  # noqa: BLE001 - an invalid reference or pattern says nothing about the value
         return
 
 
-def _whole(schema: Any, defs: Mapping[str, Any]) -> Any:
-    # Made anew each time, which takes some 20 µs: nothing is kept, so nothing can be mistaken for something else.
+def _validator_with(schema: Any, defs: Mapping[str, Any]) -> Any:
+    # Not cached: it takes some 20 µs, and a cache key could confuse two schemas.
     return validator_of({**schema, "$defs": defs})

@@ -1,4 +1,4 @@
-"""A bound on the work of one check, counted and not timed, so that no document can hold up the kernel and none is luck."""
+"""A limit on the work of one check, counted and not timed, so that no schema blocks the kernel and results are repeatable."""
 
 import threading
 from collections.abc import Iterator
@@ -6,40 +6,40 @@ from contextlib import contextmanager
 from typing import Any
 
 MOST = 10_000
-"""How many schemas one check may hold against values, before what is left is told as unchecked."""
+"""The number of schemas that one check may evaluate before the rest is reported as unchecked."""
 
 _FOR_EACH = 40
 
 
 class Spent(Exception):
-    """The work that a check may do is done. Whoever calls `bounded` takes it."""
+    """The limit is reached. Callers of `bounded` catch it."""
 
 
-class _Here(threading.local):
+class _Limit(threading.local):
     left: int | None = None
 
 
-_HERE = _Here()
+_LIMIT = _Limit()
 
 
 @contextmanager
 def bounded(value: Any = None, most: int = MOST) -> Iterator[None]:
-    """Within it `spend` raises once `most` is spent, and more for a large value: 40 for each part. Inner ones share the outer."""
-    if _HERE.left is not None:
+    """Limits the work inside to `most` plus 40 for each part of a value; nested limits share the outer one."""
+    if _LIMIT.left is not None:
         yield
         return
-    _HERE.left = most + _FOR_EACH * _size(value, most)
+    _LIMIT.left = most + _FOR_EACH * _size(value, most)
     try:
         yield
     finally:
-        _HERE.left = None
+        _LIMIT.left = None
 
 
 def spend(count: int = 1) -> None:
-    """Takes from what is left, if there is a bound. Raises: Spent."""
-    left = _HERE.left
+    """Counts work against the limit, if there is one. Raises: Spent."""
+    left = _LIMIT.left
     if left is not None:
-        _HERE.left = left = left - count
+        _LIMIT.left = left = left - count
         if left < 0:
             raise Spent
 
