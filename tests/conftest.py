@@ -30,7 +30,7 @@ def own_world(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[None]
     monkeypatch.setenv("SEEDANCE_SIMULATOR", str(tmp_path / "simulator"))
     monkeypatch.setenv(*NO_KEYRING)
     monkeypatch.setattr(_sources, "_ENTERED", {})
-    monkeypatch.setattr(_sources, "_KNOWN", {})
+    monkeypatch.setattr(_sources, "_CACHE", {})
     monkeypatch.chdir(tmp_path)
     yield
     for future in list(ENGINE._following.values()):  # a task is looked at for ever, and the next test has its own world

@@ -138,7 +138,8 @@ class SpecError(SeedanceError):
     def __init__(
         self, message: str, *, file: str = "", pointer: str = "", next_step: str = "correct the schema at this path"
     ) -> None:
-        super().__init__(f"{file or 'schema'}, {pointer or '/'}: {message}", next_step=next_step)
+        prefix = f"{file or 'schema'}, {pointer or '/'}: " if file or pointer else ""
+        super().__init__(prefix + message, next_step=next_step)
         self.args = (message,)
         self.file = file
         self.pointer = pointer

@@ -1,4 +1,4 @@
-"""What a schema says that it does not allow itself: defaults and examples that do not fit, patterns that nobody can read."""
+"""Find schema problems: defaults and examples that are not valid, patterns that cannot be compiled."""
 
 from collections.abc import Iterator, Mapping
 from typing import Any
@@ -16,75 +16,69 @@ from seedance_nb._schema.patterns import pattern_fault
 from seedance_nb._schema.validator import errors_of, problem_of, validator_of
 from seedance_nb._schema.work import MOST, bounded
 
-_MOST_WORK = 5 * MOST  # for all the defaults and examples of a document together
+_MOST_WORK = 5 * MOST  # for all defaults and examples of a schema together
 
 
 def body_schema(root: Table, schema: Any, pointer: str) -> tuple[dict[str, Any], list[Oddity]]:
-    """A request's schema in JSON Schema 2020-12, without the defaults and examples that do not fit, and what is odd about it.
+    """A request's schema as JSON Schema 2020-12, without invalid defaults and examples, and its schema problems.
 
-    Raises: SpecError for what is no schema.
+    Raises: SpecError for an invalid schema.
     """
     normaliser = Normaliser(root.value, root.file)
-    made, places = normaliser.root(schema, pointer), normaliser.places
-    error = schema_error(made)
-    if error is not None:
-        place = _nearest(made, list(error.absolute_path), places, pointer)
-        raise SpecError(error.message[:300], file=root.file, pointer=place)
-    if not isinstance(made, dict):
+    body, pointers = normaliser.root(schema, pointer), normaliser.places
+    if error := schema_error(body):
+        nearest = _nearest(body, list(error.absolute_path), pointers, pointer)
+        raise SpecError(error.message[:300], file=root.file, pointer=nearest)
+    if not isinstance(body, dict):
         raise SpecError("the schema of a request body must be an object", file=root.file, pointer=pointer)
-    whole = validator_of(made)
+    whole = validator_of(body)
     with bounded(most=_MOST_WORK):
-        found = [odd for schema in _all(made) for odd in _odd(schema, whole, places.get(id(schema), pointer))]
-    return made, [*normaliser.oddities, *found]
+        found = [odd for part in _subschemas(body) for odd in _problems(part, whole, pointers.get(id(part), pointer))]
+    return body, [*normaliser.oddities, *found]
 
 
 def value_error(whole: Any, schema: Any, value: Any) -> str:
-    """Why a value that the document itself gives does not fit its schema, "" if it fits. *pure*."""
+    """Why a default or an example is not valid, "" if it is. *pure*."""
     try:
         problems = [problem_of(error) for error in errors_of(whole.evolve(schema=schema), value)]
     except RecursionError:
         return ""
-    broken = [problem for problem in problems if problem.rule != UNCHECKED]
-    return f"{broken[0].path} {broken[0].message}".strip() if broken else ""
+    errors = [problem for problem in problems if problem.rule != UNCHECKED]
+    return f"{errors[0].path} {errors[0].message}".strip() if errors else ""
 
 
-def _nearest(made: Any, path: list[str | int], places: Mapping[int, str], pointer: str) -> str:
-    """The place in the document of the innermost schema on the way to `path`, with what is left of the way."""
-    place, at = pointer, made
+def _nearest(body: Any, path: list[str | int], pointers: Mapping[int, str], pointer: str) -> str:
+    """The pointer in the document of the innermost schema on the way to `path`, with the rest of the path."""
+    at = body
     for step in path:
-        place += to_pointer((step,))
         at = at[step]
-        place = places.get(id(at), place)
-    return place
+        pointer = pointers.get(id(at), pointer + to_pointer((step,)))
+    return pointer
 
 
-def _all(made: Any) -> Iterator[dict[str, Any]]:
-    if not isinstance(made, dict):
+def _subschemas(schema: Any) -> Iterator[dict[str, Any]]:
+    if not isinstance(schema, dict):
         return
-    yield made
-    for key in LISTS:
-        for child in made.get(key, ()):
-            yield from _all(child)
-    for key in (*MAPS, "$defs"):
-        for child in made.get(key, {}).values():
-            yield from _all(child)
-    for key in ONES:
-        yield from _all(made.get(key))
+    yield schema
+    children = [child for key in LISTS for child in schema.get(key, ())]
+    children += [child for key in (*MAPS, "$defs") for child in schema.get(key, {}).values()]
+    for child in (*children, *(schema.get(key) for key in ONES)):
+        yield from _subschemas(child)
 
 
-def _odd(schema: dict[str, Any], whole: Any, place: str) -> Iterator[Oddity]:
+def _problems(schema: dict[str, Any], whole: Any, pointer: str) -> Iterator[Oddity]:
     if "default" in schema and (fault := value_error(whole, schema, schema["default"])):
-        said = shorten(schema.pop("default"), 30)
-        yield Oddity(pointer=f"{place}/default", message=f"the default {said} {fault}; it is not used")
-    fitting = []
+        default = shorten(schema.pop("default"), 30)
+        yield Oddity(pointer=f"{pointer}/default", message=f"the default {default} {fault}; it is not used")
+    valid = []
     for example in schema.get("examples", ()):
         if fault := value_error(whole, schema, example):
-            yield Oddity(pointer=place, message=f"the example {shorten(example, 30)} {fault}; it is not used")
+            yield Oddity(pointer=pointer, message=f"the example {shorten(example, 30)} {fault}; it is not used")
         else:
-            fitting.append(example)
+            valid.append(example)
     if "examples" in schema:
-        schema["examples"] = fitting
+        schema["examples"] = valid
     patterns = [schema.get("pattern", ABSENT), *schema.get("patternProperties", ())]
     for pattern in patterns:
         if isinstance(pattern, str) and (fault := pattern_fault(pattern)):
-            yield Oddity(pointer=place, message=f"the pattern {pattern} cannot be read ({fault}); it is not checked")
+            yield Oddity(pointer=pointer, message=f"the pattern {pattern} is not valid ({fault}); it is not checked")

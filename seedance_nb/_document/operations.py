@@ -1,4 +1,4 @@
-"""The request bodies of an OpenAPI document: which there are, and which one is meant."""
+"""Find the operations of an OpenAPI document, its server and its authentication."""
 
 import difflib
 from collections.abc import Mapping
@@ -17,10 +17,13 @@ _MOST_HOPS = 20
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
 class Operation:
-    """One operation of a document that takes a request body; `sd.spec(operation)` and `sd.form(operation)` open it.
+    """An OpenAPI operation with a request body; pass it to `sd.spec` or `sd.form`.
 
-    `id` is its operationId and `summary` its first line, "" where the document has none; `content_type` is the media type
-    that its form is made for, the first of JSON, form data and any other, and `content_types` are all of them.
+    Attributes: `id` (its operationId, "" if none), `summary`, `method`, `path`, `content_types` (all media types of the
+    body), `content_type` (the one in use: JSON before form data before any other) and `deprecated`.
+
+    >>> sd.spec("crun/seedance-2.0-i2v").operations[0].path
+    '/api/v1/client/job/CreateTask'
     """
 
     method: str
@@ -35,7 +38,7 @@ class Operation:
 
     @property
     def name(self) -> str:
-        """The operationId, or method and path where there is none. *pure*."""
+        """The operationId, or method and path if there is none. *pure*."""
         return self.id or f"{self.method.upper()} {self.path}"
 
     def __str__(self) -> str:
@@ -43,25 +46,27 @@ class Operation:
 
 
 def resolve_reference(root: Table, table: Table) -> Table:
-    """The object that a local `$ref` leads to, or the one itself. *pure*. Raises: SpecError for any other `$ref`."""
+    """The target of a local `$ref`, or the table itself without one. *pure*. Raises: SpecError for any other `$ref`."""
     for _ in range(_MOST_HOPS):
         ref = table.value.get("$ref")
         if ref is None:
             return table
         target = find(root.value, ref[1:]) if isinstance(ref, str) and ref.startswith("#/") else ABSENT
         if not isinstance(target, dict):
-            problem = "leads nowhere" if str(ref).startswith("#") else "is not followed, only one within the document"
+            problem = (
+                "does not exist" if str(ref).startswith("#") else "is not within the document, so it is not followed"
+            )
             raise table.error(f"$ref {ref!r} {problem}", "$ref")
         table = Table(value=target, file=root.file, pointer=ref[1:])
-    raise table.error("this $ref leads only to others", "$ref")
+    raise table.error("this $ref leads only to other references", "$ref")
 
 
 def operations_of(root: Table) -> tuple[Operation, ...]:
-    """The operations with a request body, in the document's order; path items marked `x-ours` do not count. *pure*.
+    """The operations with a request body, in the document's order, without path items marked `x-ours`. *pure*.
 
     Raises: SpecError for a `$ref` that cannot be followed.
     """
-    found = []
+    operations = []
     for path in root.table("paths", optional=True).value:
         item = root.value["paths"][path]
         if not isinstance(item, dict) or "x-ours" in item:
@@ -70,11 +75,11 @@ def operations_of(root: Table) -> tuple[Operation, ...]:
         for method in METHODS:
             operation = value.get(method)
             if isinstance(operation, dict) and "requestBody" in operation:
-                found.append(_described(root, str(path), method, operation))
-    return tuple(found)
+                operations.append(_operation(root, str(path), method, operation))
+    return tuple(operations)
 
 
-def _described(root: Table, path: str, method: str, operation: dict[str, Any]) -> Operation:
+def _operation(root: Table, path: str, method: str, operation: dict[str, Any]) -> Operation:
     body = operation["requestBody"]
     if isinstance(ref := find(body, "/$ref"), str) and ref.startswith("#"):
         body = find(root.value, ref[1:])
@@ -89,7 +94,7 @@ def _described(root: Table, path: str, method: str, operation: dict[str, Any]) -
 
 
 def is_json(content_type: str) -> bool:
-    """Whether a media type means JSON. *pure*."""
+    """Whether a media type is JSON. *pure*."""
     plain = _plain(content_type)
     return plain in ("application/json", "application/*", "*/*", "text/json") or plain.endswith("+json")
 
@@ -105,43 +110,43 @@ def _rank(content_type: str) -> tuple[bool, bool, int]:
 
 
 def find_operation(operations: tuple[Operation, ...], name: str, file: str) -> Operation:
-    """The one with this operationId, or this method and path. *pure*. Raises: SpecError where none or several have it."""
+    """The operation with this operationId, method and path, or path. *pure*. Raises: SpecError unless exactly one matches."""
     folded = " ".join(name.split()).lower()
     matching = [one for one in operations if one.id == name]
     matching = matching or [one for one in operations if f"{one.method} {one.path}".lower() == folded]
     matching = matching or [one for one in operations if one.path == name]
     if len(matching) == 1:
         return matching[0]
-    known = [operation.name for operation in operations]
-    close = difflib.get_close_matches(name, known, 3, 0.3) or known
-    meant = f"; did you mean {', '.join(close[:8])}?" if close else ""
+    names = [operation.name for operation in operations]
+    close = difflib.get_close_matches(name, names, 3, 0.3) or names
+    hint = f"; did you mean {', '.join(close[:8])}?" if close else ""
     count = "no" if not matching else "more than one"
-    raise SpecError(f"{count} operation with a request body is called {name!r}{meant}", file=file, pointer="/paths")
+    raise SpecError(f"{count} operation with a request body is called {name!r}{hint}", file=file, pointer="/paths")
 
 
 def operations_text(operations: tuple[Operation, ...]) -> str:
-    """The operations as one clause of a message. *pure*."""
+    """The operations as a list for a message, at most 12 of them. *pure*."""
     most = 12
     more = f" and {len(operations) - most} more" if len(operations) > most else ""
     return (", ".join(str(operation) for operation in operations[:most]) or "none") + more
 
 
 def operation_table(root: Table, operation: Operation) -> Table:
-    """Where an operation stands in its document. *pure*. Raises: SpecError."""
+    """The table of an operation. *pure*. Raises: SpecError."""
     return resolve_reference(root, root.table("paths").table(operation.path)).table(operation.method)
 
 
 def content_table(root: Table, operation: Table, content_type: str) -> Table:
-    """Where the body of an operation is described for one media type. *pure*. Raises: SpecError."""
+    """The table of an operation's request body for one media type. *pure*. Raises: SpecError."""
     content = resolve_reference(root, operation.table("requestBody")).table("content")
     if not content_type:
-        raise content.error("no media type is written down for the request body")
+        raise content.error("the request body has no media type")
     return content.table(content_type)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Auth:
-    """How a key travels: a header's name and the text before the key."""
+    """How a key is sent: the name of a header and the text before the key."""
 
     header: str
     prefix: str = ""
@@ -151,13 +156,13 @@ _BEARER = Auth(header="Authorization", prefix="Bearer ")
 
 
 def server_of(root: Table, *, is_sent: bool) -> str:
-    """The document's first server, "" if it has none that can be used as it stands. *pure*.
+    """The URL of the document's first server, "" if it has no absolute one. *pure*.
 
-    Raises: SpecError for one that is not https, where requests are sent there.
+    Raises: SpecError for a URL that is not https if requests are sent.
     """
     url = find(root.value, "/servers/0/url")
     if is_sent and url is not ABSENT and not (isinstance(url, str) and url.startswith("https://")):
-        raise SpecError("a server must be an https address", file=root.file, pointer="/servers/0/url")
+        raise SpecError("a server must be an https URL", file=root.file, pointer="/servers/0/url")
     if not isinstance(url, str):
         return ""
     variables = find(root.value, "/servers/0/variables")
@@ -167,28 +172,27 @@ def server_of(root: Table, *, is_sent: bool) -> str:
 
 
 def auth_of(root: Table, operation: Table, oddities: list[Oddity], *, is_sent: bool) -> Auth | None:
-    """How an operation wants its key, None if it wants none; what is odd about that goes into `oddities`.
+    """How an operation takes its key, None if it takes none; appends schema problems to `oddities`.
 
-    Raises: SpecError for a way that is not known here, where requests are sent.
+    Raises: SpecError for an unsupported security scheme if requests are sent.
     """
-    asked = operation.value.get("security", root.value.get("security"))
-    named = asked[0] if isinstance(asked, list) and asked else None
-    if not isinstance(named, dict) or not named:
+    security = operation.value.get("security", root.value.get("security"))
+    required = security[0] if isinstance(security, list) and security else None
+    if not isinstance(required, dict) or not required:
         return None
     try:
-        scheme = resolve_reference(
-            root, root.table("components").table("securitySchemes").table(str(next(iter(named))))
-        )
+        schemes = root.table("components").table("securitySchemes")
+        scheme = resolve_reference(root, schemes.table(str(next(iter(required)))))
         kind = scheme.text("type")
         if kind.lower() == "bearer":
-            told = "the type bearer is none of OpenAPI's; it is read as http with the scheme bearer"
-            oddities.append(Oddity(pointer=f"{scheme.pointer}/type", message=told))
+            message = "bearer is not a security type of OpenAPI; it is read as http with the scheme bearer"
+            oddities.append(Oddity(pointer=f"{scheme.pointer}/type", message=message))
             return _BEARER
         if kind == "apiKey" and scheme.text("in") == "header":
             return Auth(header=scheme.text("name"))
         if kind == "http" and scheme.text("scheme").lower() == "bearer":
             return _BEARER
-        raise scheme.error(f"a key of type {kind!r} is not supported, only a header or a bearer")
+        raise scheme.error(f"the security type {kind!r} is not supported, only a key in a header or a bearer token")
     except SpecError:
         if is_sent:
             raise

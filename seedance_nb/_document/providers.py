@@ -1,4 +1,4 @@
-"""What the models of one provider share: a document that names its provider is read together with that provider's file."""
+"""Merge a schema with the file of its provider (`specs/_providers`), which all models of that provider share."""
 
 import functools
 from importlib.resources import files
@@ -12,35 +12,34 @@ SPECS = files("seedance_nb") / "specs"
 
 
 def providers() -> tuple[str, ...]:
-    """The names that `x-provider` can have, sorted. *reads files*."""
+    """The valid values of `x-provider`, sorted. *reads files*."""
     return tuple(sorted(file.name.removesuffix(".yaml") for file in (SPECS / "_providers").iterdir()))
 
 
 def with_shared(document: dict[str, Any], file: str) -> dict[str, Any]:
-    """The document with what its `x-provider` shares; its own words stand before the shared ones. *reads files*.
+    """A document merged with the file of its `x-provider`; the document's own values take precedence. *reads files*.
 
-    Raises: SpecError for a provider that is not known, and for a document that says otherwise where that provider's key
-    goes, how it travels or which key it is.
+    Raises: SpecError for an unknown provider, and for a document that changes the provider's server, security or key.
     """
     name = document.get("x-provider")
     if name is None:
         return document
     if name not in providers():
         raise SpecError(
-            f"the provider {name!r} is not known, only {', '.join(providers())}; without x-provider a document stands alone",
+            f"unknown provider {name!r}, known are {', '.join(providers())}; leave x-provider out for any other",
             file=file,
             pointer="/x-provider",
         )
     shared = packaged(f"_providers/{name}")
     scheme = f"/components/securitySchemes/{next(iter(shared['security'][0]))}"
     for pointer in ("/servers", "/security", "/x-env", scheme):
-        _must_agree(find(shared, pointer), find(document, pointer), pointer, file)
+        _check_same(find(shared, pointer), find(document, pointer), pointer, file)
     for path, item in _objects(document.get("paths")):
         for method, operation in _objects(item):
             pointer = to_pointer(["paths", path, method, "security"])
-            _must_agree(shared["security"], operation.get("security", ABSENT), pointer, file)
-    made: dict[str, Any] = _merged(shared, document)
-    return made
+            _check_same(shared["security"], operation.get("security", ABSENT), pointer, file)
+    merged: dict[str, Any] = _merged(shared, document)
+    return merged
 
 
 def _objects(value: Any) -> list[tuple[str, dict[str, Any]]]:
@@ -48,15 +47,15 @@ def _objects(value: Any) -> list[tuple[str, dict[str, Any]]]:
     return [(str(name), item) for name, item in inner if isinstance(item, dict)]
 
 
-def _must_agree(shared: Any, said: Any, pointer: str, file: str) -> None:
-    if pointer == "/servers" and said is not ABSENT:  # only the address of the first one counts
-        shared, said = find(shared, "/0/url"), find(said, "/0/url")
-    elif said is ABSENT:
+def _check_same(shared: Any, own: Any, pointer: str, file: str) -> None:
+    if pointer == "/servers" and own is not ABSENT:  # only the URL of the first one counts
+        shared, own = find(shared, "/0/url"), find(own, "/0/url")
+    elif own is ABSENT:
         return
-    if _merged(shared, said) != shared:
+    if _merged(shared, own) != shared:
         raise SpecError(
-            "a document with x-provider cannot change where the provider's key goes; leave this out, or leave out "
-            "x-provider: it goes to its own server then, with a key that is given as api_key= together with it",
+            "a schema with x-provider cannot change where the provider's key goes; remove this, or remove x-provider "
+            "and pass the key of your own server as api_key=",
             file=file,
             pointer=pointer,
         )
@@ -64,13 +63,13 @@ def _must_agree(shared: Any, said: Any, pointer: str, file: str) -> None:
 
 @functools.cache
 def common_words() -> dict[str, str]:
-    """The words that hosted video services use for a task's state, in lower case, and the states. *reads files*."""
+    """The state for each word that video APIs commonly use, in lower case. *reads files*."""
     return {word.casefold(): state for state, words in packaged("_words").items() for word in words}
 
 
 @functools.cache
 def packaged(name: str) -> dict[str, Any]:
-    """A document that comes with the package, as it stands in its own file, not to be changed. *reads files*."""
+    """A packaged document as in its own file, not to be changed. *reads files*."""
     return read_document((SPECS / f"{name}.yaml").read_text(encoding="utf-8"))[0]
 
 

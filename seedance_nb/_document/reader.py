@@ -1,4 +1,4 @@
-"""Reading a document from a file, a text or a dict, without trusting it."""
+"""Read an untrusted document from a file, text or a dict, within limits."""
 
 import math
 import re
@@ -16,10 +16,10 @@ MAX_BYTES = 1_000_000
 MAX_DEPTH = 100
 MAX_VALUES = 100_000
 _TOO_DEEP = f"nested deeper than {MAX_DEPTH} levels"
-_TOO_MANY = f"the document holds more than {MAX_VALUES:,} values"
+_TOO_MANY = f"the document has more than {MAX_VALUES:,} values"
 _PLAIN = (None, "")  # the style of a scalar without quotes
 
-# The scalars of YAML 1.2's core schema; in YAML 1.1, which PyYAML reads by itself, 16:9 is the number 969 and `no` is False.
+# The scalars of YAML 1.2's core schema. In YAML 1.1, PyYAML's default, 16:9 is the number 969 and `no` is False.
 _CORE: tuple[tuple[re.Pattern[str], Callable[[str], Any]], ...] = (
     (re.compile("~|null|Null|NULL|"), lambda _: None),
     (re.compile("true|True|TRUE|false|False|FALSE"), lambda text: text[0] in "tT"),
@@ -30,19 +30,19 @@ _CORE: tuple[tuple[re.Pattern[str], Callable[[str], Any]], ...] = (
 
 
 def read_document(source: "str | Path | Mapping[str, Any]") -> tuple[dict[str, Any], str]:
-    """The document as plain values, and the name of its file ("" if it has none). *reads files*.
+    """A document as plain values, and the name of its file ("" if it has none). *reads files*, never the network.
 
-    `source` is a dict, the path of a YAML or JSON file, or the text of one; nothing is ever fetched.
+    `source` is a dict, the path of a YAML or JSON file, or its text.
 
-    Raises: SpecError with file and pointer or line for what cannot be read, is not YAML 1.2 or JSON, uses aliases or
-    merge keys, gives a key twice, or is larger than 1 MB, deeper than 100 levels or more than 100,000 values.
+    Raises: SpecError with the file and a pointer or line for a document that cannot be read, is not YAML 1.2 or JSON, uses
+    aliases, merge keys or a key twice, or exceeds 1 MB, 100 levels or 100,000 values.
     """
     if isinstance(source, Mapping):
         _bounded(source, "")
         return dict(source), ""
     file, text = (str(source), _text_of(source)) if isinstance(source, Path) else ("", source)
     if len(text) > MAX_BYTES:
-        raise SpecError(f"the document has {len(text):,} characters; at most {MAX_BYTES:,} are read", file=file)
+        raise SpecError(f"the document has {len(text):,} characters; at most {MAX_BYTES:,} are allowed", file=file)
     value = _json(text, file) if text.lstrip().startswith(("{", "[")) else _yaml(text, file)
     if not isinstance(value, dict):
         raise SpecError("the document must be an object", file=file)
@@ -53,9 +53,9 @@ def read_document(source: "str | Path | Mapping[str, Any]") -> tuple[dict[str, A
 def _text_of(path: Path) -> str:
     try:
         if not stat.S_ISREG(path.stat().st_mode):
-            raise SpecError("this is no file", file=str(path))
+            raise SpecError("not a regular file", file=str(path))
         if (size := path.stat().st_size) > MAX_BYTES:
-            raise SpecError(f"the file has {size:,} bytes; at most {MAX_BYTES:,} are read", file=str(path))
+            raise SpecError(f"the file has {size:,} bytes; at most {MAX_BYTES:,} are allowed", file=str(path))
         return path.read_text(encoding="utf-8")
     except (OSError, ValueError) as error:
         problem = f"the file cannot be read: {getattr(error, 'strerror', error)}"
@@ -81,19 +81,19 @@ def _yaml(text: str, file: str) -> Any:
 
 
 class _Yaml:
-    """Values from a parser's events, taken one by one, so that the first that is not read ends the parsing."""
+    """Builds values from a parser's events one by one, so that the first unsupported one ends the parsing."""
 
     def __init__(self, events: Iterable[Any], file: str) -> None:
         self._events = self._counted(events)
         self._file = file
 
     def document(self) -> Any:
-        """The value of the only document, None where there is none. Raises: SpecError; what the parser raises."""
+        """The value of the only document, None without one. Raises: SpecError and the parser's own errors."""
         value, documents = None, 0
         for event in self._events:
             documents += isinstance(event, yaml.DocumentStartEvent)
             if documents > 1:
-                raise self._error("only one document is read", event)
+                raise self._error("only one YAML document is allowed", event)
             if isinstance(event, yaml.NodeEvent):
                 value = self._value(event, ())
         return value
@@ -115,27 +115,27 @@ class _Yaml:
             while not isinstance(event := next(self._events), yaml.SequenceEndEvent):
                 items.append(self._value(event, (*path, len(items))))
             return items
-        made: dict[str, Any] = {}
+        mapping: dict[str, Any] = {}
         while not isinstance(event := next(self._events), yaml.MappingEndEvent):
             key = self._key(event, path)
-            if key in made:
+            if key in mapping:
                 raise self._error(f"the key {key!r} is given twice", event, (*path, key))
-            made[key] = self._value(next(self._events), (*path, key))
-        return made
+            mapping[key] = self._value(next(self._events), (*path, key))
+        return mapping
 
     def _key(self, event: Any, path: JsonPath) -> str:
         self._refuse(event)
         if not isinstance(event, yaml.ScalarEvent):
             raise self._error("a key must be plain text", event, path)
         if event.value == "<<" and event.style in _PLAIN:
-            raise self._error("merge keys are not read; write the values out", event, path)
+            raise self._error("merge keys are not supported; write the values out", event, path)
         return str(event.value)
 
     def _refuse(self, event: Any) -> None:
         if isinstance(event, yaml.AliasEvent) or event.anchor:
-            raise self._error("anchors and aliases are not read; write the value out", event)
+            raise self._error("anchors and aliases are not supported; write the value out", event)
         if event.tag not in (None, "!"):
-            raise self._error(f"the tag {event.tag} is not read; write the value out", event)
+            raise self._error(f"the tag {event.tag} is not supported; write the value out", event)
 
     def _error(self, problem: str, event: Any, path: JsonPath = ()) -> SpecError:
         return SpecError(f"line {event.start_mark.line + 1}: {problem}", file=self._file, pointer=to_pointer(path))
@@ -150,7 +150,7 @@ def _scalar(event: Any) -> Any:
 
 
 def _bounded(document: Any, file: str) -> None:
-    """Raises: SpecError for a document that is too deep, holds itself or too much, or numbers that JSON has not."""
+    """Raises: SpecError for a document that is too deep or too large, contains itself, or has numbers that JSON cannot store."""
     count, here = 0, [(document, 0)]
     while here:
         value, depth = here.pop()
@@ -164,4 +164,4 @@ def _bounded(document: Any, file: str) -> None:
         elif isinstance(value, list | tuple):
             here += [(item, depth + 1) for item in value]
         elif isinstance(value, float) and not math.isfinite(value):
-            raise SpecError(f"{value} is no number that JSON can carry, or larger than any", file=file)
+            raise SpecError(f"{value} is not a number that JSON can store", file=file)

@@ -1,4 +1,4 @@
-"""What a document says of one operation, as one frozen value: where to send, what to send, how a task is followed."""
+"""The `Spec`: one operation of a provider with its request schema, server, task table and prices."""
 
 import functools
 import math
@@ -16,16 +16,26 @@ from seedance_nb._schema.validator import validator_of
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
 class Spec:
-    """One operation of one provider. `body` is its request schema in JSON Schema 2020-12 and is not to be changed.
+    """A model: one operation of a provider, as read from its schema by `sd.spec`.
 
-    `operations` are the request bodies of the document, () for a bare schema; where there are several, `is_chosen` is
-    False until `sd.spec(document, operation=...)` names one. `content_type` is what its body travels as. `oddities` say
-    what is odd about the document and how it is read all the same; defaults and examples that do not fit are not in `body`.
-    `inputs` is the path of the object that holds the person's fields, () where the body is flat. `task` and `errors`
-    are None for a document without an `x-task` table: it has a form and checks, and cannot be sent. `replies` are the
-    schemas of the answers to `create` and `status`; `calls` are free calls beside them: estimate, balance, upload, asset,
-    asset-info. `vouched` is whether a provider file of the package says its server, how a key travels and the key's variable;
-    only then is a key looked for by name. `callback_id` is the JSON Pointer to the task's id in a callback's body, "" if none is documented.
+    The attributes:
+      name, title, mode: the name for every function, and what the model is ("Seedance 2.0", "image to video").
+      file, source: the schema file, and where its content is from.
+      evidence: how the fields are known: "schema", "prose", "example" or "upstream".
+      method, server, path, content_type: where and how a request is sent.
+      body: the request schema in JSON Schema 2020-12, without invalid defaults and examples; not to be changed.
+      example: the provider's own example of a request.
+      inputs: the path of the object that has the fields, () if they are at the top level.
+      operations: all operations of the document; with several, `is_chosen` is False until one is chosen.
+      oddities: the schema problems, and how each is handled.
+      task, errors: how a task is followed and what each code means; None without `x-task`: then nothing can be sent.
+      price, calls: the price table, and the free calls: estimate, balance, upload, asset, asset-info.
+      replies, callback_id: the schemas of the responses, and the pointer to the task's id in a callback.
+      auth, key_env, base_env: how the key is sent, and the environment variables for the key and the base URL.
+      vouched: whether the package itself knows the provider; only then is a key looked up by name.
+
+    >>> sd.spec("crun/seedance-2.0-i2v")
+    Spec('crun/seedance-2.0-i2v': Seedance 2.0, image to video; POST https://api.crun.ai/api/v1/client/job/CreateTask)
     """
 
     __module__ = "seedance_nb"
@@ -58,32 +68,29 @@ class Spec:
 
     @property
     def is_chosen(self) -> bool:
-        """Whether this is one operation, and not a document of which one is still to be chosen. *pure*."""
+        """Whether an operation is chosen. *pure*."""
         return self.schema is not None
 
     @property
     def body(self) -> dict[str, Any]:
-        """The request's schema. *pure*. Raises: SpecError that lists the operations, where none of several is chosen."""
+        """The request schema. *pure*. Raises: SpecError with the list of operations if none is chosen."""
         if self.schema is None:
-            raise SpecError(
-                f"the document has several operations; name one with sd.spec(document, operation=...): {operations_text(self.operations)}",
-                file=self.file,
-                pointer="/paths",
-            )
+            problem = f"several operations; choose one with sd.spec(…, operation=…): {operations_text(self.operations)}"
+            raise SpecError(problem, file=self.file, pointer="/paths")
         return self.schema
 
     @property
     def unsendable(self) -> str:
-        """Why requests cannot be sent, "" if they can. *pure*. Raises: SpecError where no operation is chosen."""
+        """Why requests cannot be sent, "" if they can. *pure*. Raises: SpecError if no operation is chosen."""
         if self.body is not None and self.task is None:
-            return "this document has no x-task table, so it can be filled in and checked but not sent"
+            return "this schema has no x-task table, so requests can be filled in and checked but not sent"
         if not is_json(self.content_type):
-            return f"its body travels as {self.content_type}, so it can be filled in and checked but not sent: only JSON is"
+            return f"the request body is {self.content_type}, so requests can be filled in and checked but not sent: only JSON is"
         return ""
 
     @property
     def provider(self) -> str:
-        """The part of the name before the slash. *pure*."""
+        """The provider: the part of the name before the slash. *pure*."""
         return self.name.split("/", 1)[0]
 
     def __repr__(self) -> str:
@@ -96,18 +103,18 @@ class Spec:
 
 @functools.lru_cache(maxsize=64)
 def validator(spec: Spec) -> Any:
-    """The cached validator of a document; it fetches nothing. Raises: SpecError where no operation is chosen."""
+    """The cached validator of a request; never the network. Raises: SpecError if no operation is chosen."""
     return validator_of(spec.body)
 
 
 @functools.lru_cache(maxsize=64)
 def named_fields(spec: Spec) -> tuple[tuple[JsonPath, dict[str, Any]], ...]:
-    """Path and schema of every property of a request, objects inside objects among them, in the document's order. *pure*."""
+    """Path and schema of every property of a request, nested ones included, in the schema's order. *pure*."""
     return tuple(_walk(spec.body, ()))
 
 
 def in_document_order(spec: Spec, problems: Iterable[Problem]) -> tuple[Problem, ...]:
-    """Problems in the order in which the document has their fields; after those of an object, what it does not have. *pure*."""
+    """Problems in the order of the schema's fields; unknown fields come last in their object. *pure*."""
     ranks, objects = _ranks(spec)
 
     def rank(problem: Problem) -> tuple[float, ...]:
@@ -121,7 +128,7 @@ def in_document_order(spec: Spec, problems: Iterable[Problem]) -> tuple[Problem,
 
 @functools.lru_cache(maxsize=64)
 def _ranks(spec: Spec) -> tuple[dict[str, tuple[float, ...]], set[str]]:
-    """The numbers of each property and of those around it, by its pointer; and the pointers of those that hold others."""
+    """The sort key of each property by its pointer, and the pointers of the objects."""
     ranks: dict[str, tuple[float, ...]] = {"": ()}
     objects = {to_pointer(path[:-1]) for path, _ in named_fields(spec)}
     for number, (path, _) in enumerate(named_fields(spec)):

@@ -1,4 +1,4 @@
-"""The `x-` tables of a document as frozen values: the life of a task, the provider's codes, prices, and the free calls."""
+"""The `x-` tables of a schema as frozen values: task, error codes, price and free calls."""
 
 from collections import Counter
 from dataclasses import dataclass, field
@@ -11,39 +11,39 @@ from seedance_nb._schema.normalise import Normaliser
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Table:
-    """An object inside a document, with its place: reading it wrongly names file and pointer."""
+    """An object in a document with its file and pointer, so that errors can name them."""
 
     value: dict[str, Any]
     file: str
     pointer: str
 
     def error(self, problem: str, *names: str) -> SpecError:
-        """A SpecError at this place or at a member of it. *pure*."""
+        """A SpecError at this object or at a member of it. *pure*."""
         return SpecError(problem, file=self.file, pointer=self.pointer + to_pointer(names))
 
     def table(self, name: str, *, optional: bool = False) -> "Table":
-        """The object at `name`; an empty one where it is optional and absent. Raises: SpecError otherwise."""
+        """The object at `name`; an empty one if it is optional and absent. Raises: SpecError otherwise."""
         value = self.value.get(name, {} if optional else ABSENT)
         if not isinstance(value, dict):
             raise self.error("is missing" if value is ABSENT else "must be an object", name)
         return Table(value=value, file=self.file, pointer=self.pointer + to_pointer((name,)))
 
     def text(self, name: str) -> str:
-        """The text at `name`. Raises: SpecError where there is none."""
+        """The string at `name`. Raises: SpecError if there is none."""
         value = self.value.get(name, ABSENT)
         if not isinstance(value, str):
-            raise self.error("is missing" if value is ABSENT else "must be text", name)
+            raise self.error("is missing" if value is ABSENT else "must be a string", name)
         return value
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class TaskTable:
-    """How a task is followed: the status call, and JSON Pointers into its answer.
+    """How a task is followed: the status call, and JSON Pointers into its response.
 
-    `words` maps the provider's lower-cased words to queued, running, done or failed. `early` are the first looks and
-    `every` the usual distance between looks, in seconds; `deadline` is how long to look at all, in seconds. Of `outputs`
-    and `error` the first pointer that leads to something counts; `failed_codes` are codes of the status call that say that
-    the task has failed; `progress` leads to a text such as "50%", "" if the provider tells none.
+    `words` maps the provider's words in lower case to queued, running, done or failed. `early` are the times of the first
+    status checks, `every` the usual interval and `deadline` the time limit, all in seconds. Of `outputs` and `error` the first
+    pointer with a value counts. `failed_codes` are codes of the status call that mean that the task failed. `progress` points
+    to a text such as "50%", "" if there is none.
     """
 
     id_pointer: str
@@ -64,14 +64,12 @@ class TaskTable:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ErrorTable:
-    """Where an answer says whether it is a yes, and what each of the provider's codes means.
+    """Pointers to a response's code and message, and what each of the provider's codes means.
 
-    `refusals` maps a code to one of refused, unauthorized, no-credits, rate-limited, unavailable: after these a task
-    certainly does not exist; `statuses` does so for HTTP statuses, where the answer has the provider's own shape (a
-    message) and none of these codes. `unclear` maps a code or an HTTP status to the reason why a task may exist.
-    A provider without codes has no `code` pointers. `gone` are codes and HTTP statuses of the status call for a task that is
-    not known; `in_body` are codes that come inside HTTP 200, and `invalid` is the one for a wrong request: both are only
-    what the simulator answers.
+    `refusals` maps a code to refused, unauthorized, no-credits, rate-limited or unavailable: after these no task exists.
+    `statuses` does so for an HTTP status, if the response has a message and none of these codes. `unclear` maps a code or
+    an HTTP status to the reason why a task may exist. `gone` are codes and HTTP statuses of the status call for an unknown
+    task. `in_body` are codes inside HTTP 200 and `invalid` is the code for an invalid request: both only for the simulator.
     """
 
     code: tuple[str, ...] = ()
@@ -88,14 +86,13 @@ class ErrorTable:
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
 class PriceTable:
-    """What a provider says of its prices, and where: `per_second` units for each second of video, or tokens by `sizes`.
+    """A provider's price: `per_second` units for each second of video, or tokens from `sizes` and `fps`; 0 and {} if unknown.
 
-    `sizes` has width and height in px for a resolution and a ratio, `fps` frames per second; 0 and {} where neither is
-    known. `each` is the price of one unit in `currency`, 0 if none is published.
+    `sizes` has width and height in px by resolution and ratio. `each` is the price of a unit in `currency`, 0 if unknown.
     """
 
     unit: str = "credits"
-    note: str = "no price is documented"
+    note: str = "the provider does not document a price"
     source: str = ""
     date: str = ""
     per_second: float = 0
@@ -107,9 +104,9 @@ class PriceTable:
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
 class Call:
-    """A free call beside the paid one. `value` and `put` are JSON Pointers into its answer, whose schema is `reply`.
+    """A free call. `value` and `put` are JSON Pointers into its response, whose schema is `reply`.
 
-    `ready` and `failed` are the words of a call that tells how something is getting on.
+    `ready` and `failed` are the words of a status call.
     """
 
     method: str
@@ -121,58 +118,58 @@ class Call:
     failed: tuple[str, ...] = ()
 
 
-def _named(told: dict[str, Any], *without: str) -> dict[str, Any]:
-    """What an `x-` table says, as arguments of its class: names with underscores, lists as tuples.
+def _arguments(table: dict[str, Any], *without: str) -> dict[str, Any]:
+    """The members of an `x-` table as arguments of its class: names with underscores, lists as tuples.
 
-    The table was checked against its schema when the document was read, and the class has the schema's own names.
+    The table was validated when the document was read, and the class has the same names.
     """
-    members = {name.replace("-", "_"): value for name, value in told.items() if name not in without}
+    members = {name.replace("-", "_"): value for name, value in table.items() if name not in without}
     return {name: tuple(value) if isinstance(value, list) else value for name, value in members.items()}
 
 
 def price_table(root: Table) -> PriceTable:
-    """The price table of a document, `x-price`; one that knows nothing where there is none. *pure*."""
-    told = root.value.get("x-price", {})
-    return PriceTable(**_named(told, "tokens", "quote"), **told.get("tokens", {}))
+    """The price table of a document, `x-price`; an empty one if there is none. *pure*."""
+    price = root.value.get("x-price", {})
+    return PriceTable(**_arguments(price, "tokens", "quote"), **price.get("tokens", {}))
 
 
 def task_table(root: Table, responses: Table, common: dict[str, str]) -> TaskTable:
-    """The task table of a document: `x-task` and the OpenAPI link that it names. *pure*. Raises: SpecError.
+    """The task table of a document, from `x-task` and the OpenAPI link that it names. *pure*. Raises: SpecError.
 
-    `common` are words for states that stand behind the document's own.
+    `common` has words for states; the document's own take precedence.
     """
-    told = root.value["x-task"]
-    link = responses.table("200").table("links").table(told["follow"])
+    table = root.value["x-task"]
+    link = responses.table("200").table("links").table(table["follow"])
     method, status_path, status = _operation(root, link, "operationId")
     if method != "get":
         raise link.error("the status call must be a GET", "operationId")
     (parameter, expression), *more = link.table("parameters").value.items() or [("", "")]
     if more or not str(expression).startswith("$response.body#/"):
-        raise link.error("exactly one parameter, a pointer into the create answer, is needed", "parameters")
-    listed = status.value.get("parameters")
-    named = [item for item in listed if find(item, "/name") == parameter] if isinstance(listed, list) else []
-    where = [find(item, "/in") for item in named]
+        raise link.error("exactly one parameter is needed: a pointer into the create response", "parameters")
+    parameters = status.value.get("parameters")
+    items = parameters if isinstance(parameters, list) else ()
+    where = [find(item, "/in") for item in items if find(item, "/name") == parameter]
     if where not in (["query"], ["path"]):
         raise status.error(f"the status call has no query or path parameter {parameter!r}", "parameters")
-    own = [(word.casefold(), state) for state, words in told.get("words", {}).items() for word in words]
+    own = [(word.casefold(), state) for state, words in table.get("words", {}).items() for word in words]
     if twice := sorted(word for word, count in Counter(word for word, _ in own).items() if count > 1):
-        raise root.error(f"these words have two meanings: {', '.join(twice)}", "x-task", "words")
+        raise root.error(f"these words have two states: {', '.join(twice)}", "x-task", "words")
     return TaskTable(
         id_pointer=str(expression).removeprefix("$response.body#"),
         status_path=status_path,
         id_parameter=parameter if where == ["query"] else "",
         words=common | dict(own),
-        failed_codes=tuple(map(str, told.get("failed-codes", ()))),
-        **_named(told, "follow", "words", "failed-codes", "poll"),
-        **_named(told.get("poll", {})),
+        failed_codes=tuple(map(str, table.get("failed-codes", ()))),
+        **_arguments(table, "follow", "words", "failed-codes", "poll"),
+        **_arguments(table.get("poll", {})),
     )
 
 
 def error_table(root: Table) -> ErrorTable:
-    """The table of a provider's codes, `x-errors`. *pure*. Raises: SpecError where there is none."""
-    told = root.table("x-errors").value
-    alone = {name: [told[name]] for name in ("code", "message", "details") if isinstance(told.get(name), str)}
-    return ErrorTable(**_named({name: _as_text(value) for name, value in (told | alone).items()}))
+    """The table of a provider's codes, `x-errors`. *pure*. Raises: SpecError if there is none."""
+    table = root.table("x-errors").value
+    single = {name: [table[name]] for name in ("code", "message", "details") if isinstance(table.get(name), str)}
+    return ErrorTable(**_arguments({name: _as_text(value) for name, value in (table | single).items()}))
 
 
 def _as_text(codes: Any) -> Any:
@@ -182,23 +179,23 @@ def _as_text(codes: Any) -> Any:
 
 
 def calls_of(root: Table) -> dict[str, Call]:
-    """The calls that `x-calls` names, by our names for them. *pure*. Raises: SpecError for one that is not there."""
-    made = {}
-    for name, told in root.value.get("x-calls", {}).items():
+    """The free calls of `x-calls` by name. *pure*. Raises: SpecError for an operation that does not exist."""
+    calls = {}
+    for name, table in root.value.get("x-calls", {}).items():
         method, path, operation = _operation(root, root.table("x-calls").table(name), "operation")
         reply = _reply(root, operation.table("responses"))
-        made[name] = Call(method=method, path=path, reply=reply, **_named(told, "operation"))
-    return made
+        calls[name] = Call(method=method, path=path, reply=reply, **_arguments(table, "operation"))
+    return calls
 
 
-def replies_of(root: Table, created: Table, task: TaskTable) -> dict[str, Any]:
-    """The schemas of the answers to the paid call and to the status call. *pure*. Raises: SpecError."""
-    followed = root.table("paths").table(task.status_path).table("get").table("responses")
-    return {"create": _reply(root, created), "status": _reply(root, followed)}
+def replies_of(root: Table, responses: Table, task: TaskTable) -> dict[str, Any]:
+    """The schemas of the responses to the paid call and the status call. *pure*. Raises: SpecError."""
+    status = root.table("paths").table(task.status_path).table("get").table("responses")
+    return {"create": _reply(root, responses), "status": _reply(root, status)}
 
 
 def callback_id(operation: Table) -> str:
-    """Where a callback's body holds the id of its task, by the mark `x-fill: id`; "" if none is documented. *pure*."""
+    """The pointer to the task's id in a callback's body, marked `x-fill: id`; "" if none is documented. *pure*."""
     for by_expression in operation.table("callbacks", optional=True).value.values():
         for item in by_expression.values() if isinstance(by_expression, dict) else ():
             properties = find(item, "/post/requestBody/content/application~1json/schema/properties")
@@ -208,15 +205,15 @@ def callback_id(operation: Table) -> str:
     return ""
 
 
-def _operation(root: Table, told: Table, key: str) -> tuple[str, str, Table]:
-    """Method, path and table of the operation whose operationId a table has under `key`."""
-    wanted = told.text(key)
+def _operation(root: Table, table: Table, key: str) -> tuple[str, str, Table]:
+    """Method, path and table of the operation whose operationId is at `key` of a table."""
+    name = table.text(key)
     paths = root.table("paths")
     for path, item in paths.value.items():
         for method, operation in item.items() if isinstance(item, dict) else ():
-            if find(operation, "/operationId") == wanted:
+            if find(operation, "/operationId") == name:
                 return method, path, paths.table(path).table(method)
-    raise told.error(f"no operation has the operationId {wanted!r}", key)
+    raise table.error(f"no operation has the operationId {name!r}", key)
 
 
 def _reply(root: Table, responses: Table) -> Any:

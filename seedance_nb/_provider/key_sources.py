@@ -1,6 +1,6 @@
-"""The places where a key is looked for, in their order, and the two ways of asking a person for one.
+"""Find a provider's key: environment, Colab, keyring, or a prompt.
 
-No function here fails while it holds a key in a variable: tracebacks can show variables.
+No function raises while a variable holds a key, because tracebacks can show variables.
 """
 
 import getpass
@@ -17,98 +17,103 @@ from seedance_nb._document.spec import Spec
 
 SERVICE = "seedance_nb"
 _ENTERED: dict[str, Secret] = {}
-_KNOWN: dict[tuple[str, str], Secret | None] = {}
-"""What the environment, Colab and the keyring said: a key, or None where they failed. Where they have none they are asked again."""
+_CACHE: dict[tuple[str, str], Secret | None] = {}
+"""What the environment, Colab and the keyring returned: a key, or None after an error. A missing key is looked up again."""
 _REFUSED = ("keyrings.alt", "keyring.backends.fail", "keyring.backends.null")
-"""Backends that write keys in plain files, or keep nothing."""
+"""Backends that save keys in plain text, or not at all."""
 
 
-def find_key(spec: Spec, given: Secret | None) -> Secret | None:
-    """The key for a provider, None if there is none; nobody is asked. Reads the environment and the keyring.
+def find_key(spec: Spec, argument: Secret | None) -> Secret | None:
+    """The key for a provider, None if there is none; does not prompt. Reads the environment and the keyring.
 
-    The given one, else the environment's, Colab's, the keyring's, else one that was entered in this process. These are
-    looked for only where a provider file of the package says where they go: no other document can name a key.
-    Raises: Unauthorized for a key that is empty or has characters that no header can carry; it does not show the key.
+    `argument`, else the key from the environment, Colab, the keyring, or one entered in this process. Keys are looked up
+    only for the package's own providers: no other schema can request a key by name.
+    Raises: Unauthorized for a key that is empty or not valid in a header; the message does not show the key.
     """
     name = spec.key_env if spec.vouched else ""
-    secret = given or (_stored(name) or _from_keyring(name) or _ENTERED.get(name) if name else None)
+    secret = argument or (_stored(name) or _from_keyring(name) or _ENTERED.get(name) if name else None)
     return _sendable(secret) if secret is not None else None
 
 
 def ask_key(document: "str | Path | Spec", /, *, keep: bool = False) -> "Secret":
-    """The key for a provider ("crun") or a document, masked; asked for where no other place has one.
+    """The key of a provider; prompts for it if none is set yet.
 
-    What is typed is not shown, stands in no cell and no history, and is held by this process only. With `keep` it goes into
-    the system's keyring instead, in the place of one that is there; that needs `seedance_nb[keyring]`. A key in the
-    environment or in Colab's secrets stands before both, so nothing is asked then.
+    The input is hidden, does not appear in a cell or the history, and stays in this process.
 
-    Raises: Unauthorized for a key that cannot be sent; SeedanceError where nobody can be asked, or nothing can keep it.
+    A key in the environment or in Colab's secrets takes precedence: then there is no prompt.
+
+    The parameters:
+      document: a provider ("crun"), a model or a schema.
+      keep: save the key in the system's keyring, in place of one that is there; needs `seedance_nb[keyring]`.
+
+    Returns: the key, masked.
+    Raises: Unauthorized for a key that cannot be sent; SeedanceError if no prompt or no keyring is available.
+
+    >>> sd.ask_key("crun")
+    <key from sd.ask_key>
     """
-    spec = _meant(document)
+    spec = _spec_with_key(document)
     name = spec.key_env
-    found = _stored(name) or (None if keep else _from_keyring(name))
-    if found is not None:
-        return _sendable(found)
+    secret = _stored(name) or (None if keep else _from_keyring(name))
+    if secret is not None:
+        return _sendable(secret)
     if keep and not _rings():
         raise SeedanceError(
-            "There is no keyring here that keeps keys safely, so nothing was asked.",
-            next_step=f"pip install 'seedance_nb[keyring]' on a system with a keyring, or leave keep away, or set {name}",
+            "No secure keyring is available, so the key was not requested.",
+            next_step=f"pip install 'seedance_nb[keyring]' on a system with a keyring, or omit keep, or set {name}",
         )
     secret = _sendable(_typed(spec.provider))
     _ENTERED[name] = secret
     if keep:
-        _keep(name, secret)
+        _save(name, secret)
     return secret
 
 
 def _sendable(secret: Secret) -> Secret:
-    if secret.fault():
+    if fault := secret.fault():
+        is_blank = secret.source == "sd.ask_key" and not secret.reveal().strip()
         raise Unauthorized(
-            f"The key from {secret.source} cannot be sent: {secret.fault()}.",
+            "No key entered." if is_blank else f"The key from {secret.source} cannot be sent: {fault}.",
             next_step="copy the key again, without spaces, line breaks or dots that stand for hidden characters",
         )
     return secret
 
 
-def _meant(document: str | Path | Spec) -> Spec:
+def _spec_with_key(document: str | Path | Spec) -> Spec:
     names = [name for name in _spec.model_names() if name.split("/")[0] == document]
     spec = _spec.spec(names[0] if names else document)
     if not (spec.key_env and spec.vouched):
-        told = "a document without x-provider gets one only as api_key= together with it"
-        raise SeedanceError(
-            f"{spec.name} is of no provider whose key is known here: {told}.", next_step="give the key as api_key="
-        )
+        problem = f"{spec.name} has no x-provider, so its key is used only together with the schema."
+        raise SeedanceError(problem, next_step="pass the key as api_key=")
     return spec
 
 
 def _typed(provider: str) -> Secret:
     try:
         with warnings.catch_warnings():
-            warnings.simplefilter("error", getpass.GetPassWarning)  # it would show what is typed
+            warnings.simplefilter("error", getpass.GetPassWarning)  # it would show the input
             return Secret(getpass.getpass(f"Key for {provider}: "), "sd.ask_key")
     except (EOFError, OSError, NotImplementedError, getpass.GetPassWarning):
         pass
-    raise SeedanceError(
-        "Nobody can be asked for a key here.", next_step="set it in the environment before Python begins"
-    )
+    raise SeedanceError("Cannot prompt for a key here.", next_step="set it in the environment before starting Python")
 
 
 def _stored(name: str) -> Secret | None:
     if not os.environ.get(name, "").strip():
         return _from_colab(name)
-    secret, known = Secret(os.environ[name], name), _KNOWN.get(("environment", name))
-    if secret == known:
-        return known
-    _KNOWN["environment", name] = secret  # held, so that it is masked also where nothing is being sent
+    secret, previous = Secret(os.environ[name], name), _CACHE.get(("environment", name))
+    if secret == previous:
+        return previous
+    _CACHE["environment", name] = secret  # saved, so that it is masked also while nothing is being sent
     warn_if_in_cell(secret)
     return secret
 
 
 def _from_colab(name: str) -> Secret | None:
-    if ("colab", name) in _KNOWN:
-        return _KNOWN["colab", name]
+    if ("colab", name) in _CACHE:
+        return _CACHE["colab", name]
     if threading.current_thread() is not threading.main_thread():
-        return None  # Colab asks the browser, for whose answer only the cell's own thread can wait
+        return None  # Colab asks the browser; only the cell's own thread can wait for it
     try:
         from google.colab import userdata
     except ImportError:
@@ -116,53 +121,53 @@ def _from_colab(name: str) -> Secret | None:
     secret = None
     try:
         secret = Secret(userdata.get(name) or "", "Colab's secrets")
-    except Exception as error:  # noqa: BLE001 - whatever went wrong there, there is no key; its errors are Colab's own
+    except Exception as error:  # noqa: BLE001 - any error means no key; the classes are Colab's own
         if type(error).__name__ == "SecretNotFoundError":
             return None
-    _KNOWN["colab", name] = secret if secret and secret.reveal() else None
-    return _KNOWN["colab", name]
+    _CACHE["colab", name] = secret if secret and secret.reveal() else None
+    return _CACHE["colab", name]
 
 
 def _from_keyring(name: str) -> Secret | None:
-    if ("keyring", name) in _KNOWN:
-        return _KNOWN["keyring", name]
+    if ("keyring", name) in _CACHE:
+        return _CACHE["keyring", name]
     try:
         for ring in _rings():
             secret = Secret(ring.get_password(SERVICE, name) or "", "the keyring")
             if secret.reveal():
-                _KNOWN["keyring", name] = secret
+                _CACHE["keyring", name] = secret
                 return secret
-    except Exception:  # noqa: BLE001 - a keyring that is locked or broken is none
-        _KNOWN["keyring", name] = None
+    except Exception:  # noqa: BLE001 - a locked or broken keyring counts as none
+        _CACHE["keyring", name] = None
     return None
 
 
-def _keep(name: str, secret: Secret) -> None:
+def _save(name: str, secret: Secret) -> None:
     for ring in _rings():
         stopped = False
         try:
             ring.set_password(SERVICE, name, secret.reveal())
         except KeyboardInterrupt:
             stopped = True
-        except Exception:  # noqa: BLE001, S112 - the next one may take it
+        except Exception:  # noqa: BLE001, S112 - the next keyring may accept it
             continue
-        if stopped:  # anew, and from here: the one that came leads to the keyring's variables
+        if stopped:  # a new one: the traceback of the original leads to the keyring's variables
             raise KeyboardInterrupt
-        _KNOWN["keyring", name] = secret
+        _CACHE["keyring", name] = secret
         return
     raise SeedanceError(
-        "The keyring did not take the key. It is held by this process, and gone when that ends.",
-        next_step=f"unlock the keyring and ask again, or set {name}",
+        "The keyring did not save the key. It is available until this Python process ends.",
+        next_step=f"unlock the keyring and try again, or set {name}",
     )
 
 
 def _rings() -> list[Any]:
-    """The keyrings that keep keys safely, best first."""
+    """The keyrings that save keys securely, best first."""
     try:
         import keyring
 
         ring = keyring.get_keyring()
         rings = list(getattr(ring, "backends", None) or [ring])
-    except Exception:  # noqa: BLE001 - not installed, or set up wrongly: there is none
+    except Exception:  # noqa: BLE001 - not installed or misconfigured counts as none
         return []
     return [one for one in rings if not type(one).__module__.startswith(_REFUSED)]

@@ -1,4 +1,4 @@
-"""How often one host is asked: a shared allowance for all tasks, and pauses for all of them while it is in trouble."""
+"""The rate limit of one host, shared by all tasks, with backoff while the host is failing."""
 
 import random
 import re
@@ -7,32 +7,29 @@ from datetime import UTC, datetime
 from email.utils import parsedate_to_datetime
 
 LONGEST_S = 300.0
-"""No word of a server makes us wait longer than this, in seconds."""
-CHANCE = random.Random()  # noqa: S311 - it spreads requests, and does not disturb a person's own `random.seed`
-"""Where numbers from 0 to 1 come from."""
+"""The longest wait in seconds that a server's `Retry-After` can cause."""
+CHANCE = random.Random()  # noqa: S311 - it spreads requests; a generator of its own, so that `random.seed` is not disturbed
+"""The random numbers from 0 to 1 that spread retries."""
 
 _PER_SECOND = 2.0
 _AT_ONCE = 10.0
 _LONGEST_BACKOFF_S = 60.0
 
 
-def pause_of(told: str, date: str, now: float) -> float | None:
-    """The seconds of a `Retry-After` header, 0 to 300, None where it says nothing sensible. *pure*.
+def pause_of(header: str, date: str, now: float) -> float | None:
+    """The wait in seconds that a `Retry-After` header asks for, 0 to 300; None if it is not valid. *pure*.
 
-    `told` is a number of seconds or an HTTP date; a date is held against the answer's own `Date` header, so that a clock
-    that is wrong here does no harm, and against `now` (Unix seconds) where there is none.
+    `header` is a number of seconds or an HTTP date. A date is compared with the response's own `Date` header, so that a
+    wrong local clock does no harm, or with `now` (Unix seconds) without one.
     """
-    told = told.strip()
-    if re.fullmatch(r"[0-9]{1,15}(\.[0-9]{1,9})?", told):
-        return min(float(told), LONGEST_S)
-    until = _moment(told)
-    if until is None:
-        return None
-    sent = _moment(date)
-    return min(max(until - (now if sent is None else sent), 0.0), LONGEST_S)
+    header = header.strip()
+    if re.fullmatch(r"[0-9]{1,15}(\.[0-9]{1,9})?", header):
+        return min(float(header), LONGEST_S)
+    until, sent = _timestamp(header), _timestamp(date)
+    return None if until is None else min(max(until - (now if sent is None else sent), 0.0), LONGEST_S)
 
 
-def _moment(text: str) -> float | None:
+def _timestamp(text: str) -> float | None:
     try:
         when: datetime = parsedate_to_datetime(text)
         return (when if when.tzinfo else when.replace(tzinfo=UTC)).timestamp()
@@ -41,11 +38,11 @@ def _moment(text: str) -> float | None:
 
 
 class RateLimiter:
-    """Turns for the requests of this process to one host; used from one thread.
+    """The rate limit for this process's requests to one host. Not thread-safe.
 
-    In good times 10 at once and 2 per second over time. After a 429, a 5xx or no answer, one request per pause goes out
-    for all tasks together (1, 2, 4 up to 60 s, shortened by chance, or what `Retry-After` asks for), and the first good
-    answer ends that. `chance` gives numbers from 0 to 1.
+    Normally bursts of 10 and 2 requests per second on average. After a 429, a 5xx or no response, all tasks together send
+    one request per pause (1, 2, 4 … 60 s with jitter, or what `Retry-After` asks for) until a response is good.
+    `chance` returns random numbers from 0 to 1.
     """
 
     def __init__(self, chance: Callable[[], float] = CHANCE.random) -> None:
@@ -57,11 +54,11 @@ class RateLimiter:
         self._closed_until = 0.0
 
     def closed(self, now: float) -> float:
-        """The seconds for which nothing goes out because the host is in trouble, 0 in good times."""
+        """The seconds until the next request may go out while the host is failing, else 0."""
         return max(0.0, self._closed_until - now) if self._failed else 0.0
 
     def reserve(self, now: float) -> float:
-        """Takes the next turn; the seconds until it comes, 0 for at once."""
+        """Reserve the next slot; the seconds until it, 0 for now."""
         if self._failed:
             self._closed_until = now + self._pause()
             return 0.0
@@ -70,7 +67,7 @@ class RateLimiter:
         return max(0.0, -self._left / _PER_SECOND)
 
     async def acquire(self, clock: Callable[[], float], sleep: Callable[[float], Awaitable[None]]) -> float:
-        """Waits until a request may go out; when that is, by `clock`. What `sleep` was asked to sleep counts as slept."""
+        """Wait until a request may go out; that time by `clock`. The seconds given to `sleep` count as passed."""
         now = clock()
         while True:
             pause = self.closed(now) or self.reserve(now)
@@ -81,15 +78,15 @@ class RateLimiter:
             now = max(clock(), now + pause)
             if was_open and not self.closed(now):
                 return now
-            self._left += was_open  # the host fell into trouble meanwhile, so this turn was not used
+            self._left += was_open  # the host began to fail meanwhile, so this slot was not used
 
     def record(self, sent: float, now: float, *, good: bool, retry_after: float | None = None) -> None:
-        """Takes note of an answer to a request that went out at `sent`; both times are of the clock of `turn`."""
+        """Record the result of a request that went out at `sent`; both times are by the clock of `acquire`."""
         if good:
             if sent >= self._failed_at:
                 self._failed = 0
             return
-        if not self._failed or sent >= self._failed_at:  # those that were under way together count once
+        if not self._failed or sent >= self._failed_at:  # requests in flight together count once
             self._failed += 1
             self._failed_at = now
         self._closed_until = max(self._closed_until, now + max(self._pause(), retry_after or 0.0))

@@ -1,4 +1,4 @@
-"""The only file that sends the key: one paid POST, the calls beside it, and the looks that follow."""
+"""HTTP calls to a provider: the paid POST, status checks and free calls. The only module that sends the key."""
 
 import asyncio
 import time
@@ -25,10 +25,10 @@ _CONNECT_S = 10.0
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Endpoint:
-    """Where requests go. `app` is the built-in simulator, mounted in this process; None for a real address.
+    """Where requests go. `app` is the simulator in this process, None for a real provider.
 
-    `total` bounds one API call, in seconds. `gate` shares out the turns of all
-    requests to this host; `sleep` waits for one, in seconds of `clock`.
+    `total` is the timeout of one call in seconds. `gate` is the rate limiter of this host; it waits with `sleep` and
+    reads the time from `clock`.
     """
 
     base_url: str
@@ -40,129 +40,128 @@ class Endpoint:
     clock: Callable[[], float] = time.monotonic
 
 
-async def acquire_slot(place: Endpoint) -> float:
-    """Waits for a turn to speak to this host; the moment of it, by the place's clock."""
-    return await place.gate.acquire(place.clock, place.sleep) if place.gate else place.clock()
+async def acquire_slot(endpoint: Endpoint) -> float:
+    """Wait for the rate limit; the time at which the request may go out, by the endpoint's clock."""
+    return await endpoint.gate.acquire(endpoint.clock, endpoint.sleep) if endpoint.gate else endpoint.clock()
 
 
-async def send_once(spec: Spec, request: Request, place: Endpoint) -> SendOutcome:
-    """What became of the paid request, sent at most once over a fresh connection. *network*, *spends credits*.
+async def send_once(spec: Spec, request: Request, endpoint: Endpoint) -> SendOutcome:
+    """Send the paid request at most once, over a new connection; its outcome. *network*, *spends credits*.
 
-    The caller waits for its `turn` first.
+    Call `acquire_slot` first.
     """
-    line = _Line(gone=place.app is not None)
-    answer, why = await _answered(spec, request, place, place.clock(), line)
-    if answer is not None:
-        return classify(spec, answer)
-    if line.gone:
-        return SendOutcome(outcome="unknown", why=f"the connection broke before a clear answer came ({why})")
-    told = f"No connection to {host_of(place.base_url)} could be made ({why})"
-    return SendOutcome(outcome="unsent", why=told, error=Unreachable(f"{told}."), may_pass=line.may_pass)
+    attempt = _Attempt(has_left=endpoint.app is not None)
+    response, why = await _exchange(spec, request, endpoint, endpoint.clock(), attempt)
+    if response is not None:
+        return classify(spec, response)
+    if attempt.has_left:
+        return SendOutcome(outcome="unknown", why=f"the connection was lost before a clear response arrived ({why})")
+    problem = f"Could not connect to {host_of(endpoint.base_url)} ({why})"
+    return SendOutcome(outcome="unsent", why=problem, error=Unreachable(f"{problem}."), may_pass=attempt.may_pass)
 
 
-async def fetch_answer(spec: Spec, request: Request, place: Endpoint) -> tuple[Answer | None, str]:
-    """The answer to a request that costs nothing, or None and why there is none; it waits for its turn. *network*."""
-    return await _answered(spec, request, place, await acquire_slot(place), _Line(gone=True))
+async def fetch_answer(spec: Spec, request: Request, endpoint: Endpoint) -> tuple[Answer | None, str]:
+    """The response to a free request, or None and the reason; waits for the rate limit. *network*."""
+    return await _exchange(spec, request, endpoint, await acquire_slot(endpoint), _Attempt(has_left=True))
 
 
-class _Line:
-    """Whether anything of a request may have gone out over its connection, and whether another try may get further."""
+class _Attempt:
+    """Whether any byte of a request may have left, and whether a retry may succeed."""
 
-    def __init__(self, *, gone: bool) -> None:
-        self.gone = gone
+    def __init__(self, *, has_left: bool) -> None:
+        self.has_left = has_left
         self.may_pass = True
 
     async def trace(self, event: str, _: Any) -> None:
-        """What the HTTP library calls at each of its steps."""
-        self.gone = self.gone or event.endswith("send_request_headers.started")
+        """The trace callback of the HTTP library: called at each step."""
+        self.has_left = self.has_left or event.endswith("send_request_headers.started")
 
 
-async def _answered(
-    spec: Spec, request: Request, place: Endpoint, sent: float, line: _Line
+async def _exchange(
+    spec: Spec, request: Request, endpoint: Endpoint, sent: float, attempt: _Attempt
 ) -> tuple[Answer | None, str]:
-    """The answer, or None and why there is none; the gate hears of both. `sent` is the moment of the turn."""
-    answer, why = None, ""
+    """The response, or None and the reason; the rate limiter records both. `sent` is when the request went out."""
+    response, why = None, ""
     try:
-        answer = await _call(spec, request, place, line)
+        response = await _call(spec, request, endpoint, attempt)
     except TimeoutError:
-        why = f"no answer within {place.total:g} s"
+        why = f"no response within {endpoint.total:g} s"
     except (httpx.InvalidURL, httpx.UnsupportedProtocol) as error:
-        why, line.may_pass = f"the URL is not valid: {_said(error, place)}", False
+        why, attempt.may_pass = f"invalid URL: {_error_text(error, endpoint)}", False
     except (httpx.HTTPError, OSError, ValueError) as error:
-        why = _said(error, place)
-    if place.gate:
-        good = answer is not None and not is_overloaded(spec, answer)
-        place.gate.record(sent, place.clock(), good=good, retry_after=answer.retry_after if answer else None)
-    return answer, why
+        why = _error_text(error, endpoint)
+    if endpoint.gate:
+        good = response is not None and not is_overloaded(spec, response)
+        endpoint.gate.record(sent, endpoint.clock(), good=good, retry_after=response.retry_after if response else None)
+    return response, why
 
 
-def access_policy(spec: Spec, place: Endpoint) -> AccessPolicy:
-    """Which addresses files may have that are fetched for, or put to, this place; no key goes that way. *pure*.
+def access_policy(spec: Spec, endpoint: Endpoint) -> AccessPolicy:
+    """The URLs that files may be downloaded from and uploaded to for this endpoint; the key is never sent there. *pure*.
 
-    Public https ones; and those at the place itself where it is the simulator, or a person named another origin than the
-    document's.
+    Public https URLs, and the endpoint's own origin if it is the simulator or a base URL other than the schema's.
     """
-    named = place.app is not None or host_of(place.base_url) != host_of(spec.server)
-    return AccessPolicy(origin=place.base_url if named else "", app=place.app)
+    is_own = endpoint.app is not None or host_of(endpoint.base_url) != host_of(spec.server)
+    return AccessPolicy(origin=endpoint.base_url if is_own else "", app=endpoint.app)
 
 
 class _KeyAuth(httpx.Auth):
-    """Adds the key when a request is sent, and only for the provider's own origin."""
+    """Adds the key to a request, only if it goes to the provider's own origin."""
 
-    def __init__(self, spec: Spec, place: Endpoint) -> None:
-        self._spec, self._place = spec, place
+    def __init__(self, spec: Spec, endpoint: Endpoint) -> None:
+        self._spec, self._endpoint = spec, endpoint
 
     def auth_flow(self, request: httpx.Request) -> Generator[httpx.Request, httpx.Response, None]:
-        auth, secret = self._spec.auth, self._place.secret
-        if auth and secret and origin_of(request.url) == origin_of(httpx.URL(self._place.base_url)):
+        auth, secret = self._spec.auth, self._endpoint.secret
+        if auth and secret and origin_of(request.url) == origin_of(httpx.URL(self._endpoint.base_url)):
             request.headers[auth.header] = auth.prefix + secret.reveal()
         yield request
 
 
-def _client(spec: Spec, place: Endpoint) -> httpx.AsyncClient:
+def _client(spec: Spec, endpoint: Endpoint) -> httpx.AsyncClient:
     transport = (
-        httpx.ASGITransport(app=place.app, raise_app_exceptions=False)
-        if place.app
+        httpx.ASGITransport(app=endpoint.app, raise_app_exceptions=False)
+        if endpoint.app
         else httpx.AsyncHTTPTransport(verify=trusted_certificates())
     )
-    # trust_env is off so that no .netrc replaces the key and no proxy from the environment sees it.
+    # trust_env is off: no .netrc may replace the key and no proxy from the environment may see it.
     return httpx.AsyncClient(
         transport=transport,
-        auth=_KeyAuth(spec, place),
-        timeout=httpx.Timeout(60, connect=min(_CONNECT_S, place.total)),
+        auth=_KeyAuth(spec, endpoint),
+        timeout=httpx.Timeout(60, connect=min(_CONNECT_S, endpoint.total)),
         headers={"Accept-Encoding": "identity", "User-Agent": "seedance_nb"},
         trust_env=False,
     )
 
 
-async def _call(spec: Spec, request: Request, place: Endpoint, line: _Line) -> Answer:
+async def _call(spec: Spec, request: Request, endpoint: Endpoint, attempt: _Attempt) -> Answer:
     headers = {"Accept": "application/json"} | ({"Content-Type": "application/json"} if request.body else {})
     content = request.body.encode() if request.body else None
-    hide = place.secret.mask if place.secret else str
+    hide = endpoint.secret.mask if endpoint.secret else str
     async with (
-        asyncio.timeout(place.total),
-        _client(spec, place) as client,
+        asyncio.timeout(endpoint.total),
+        _client(spec, endpoint) as client,
         client.stream(
-            request.method, request.url, content=content, headers=headers, extensions={"trace": line.trace}
-        ) as answer,
+            request.method, request.url, content=content, headers=headers, extensions={"trace": attempt.trace}
+        ) as response,
     ):
-        if answer.is_redirect:
-            where = hide(host_of(answer.headers.get("location", "")))
-            return Answer(status=answer.status_code, value=ABSENT, redirect=where)
-        raw = await read_whole(answer, MAX_ANSWER)
+        if response.is_redirect:
+            host = hide(host_of(response.headers.get("location", "")))
+            return Answer(status=response.status_code, value=ABSENT, redirect=host)
+        raw = await read_whole(response, MAX_ANSWER)
     value = read_answer(raw)
     try:
-        value = place.secret.mask_in(value) if place.secret else value  # from here on no answer has the key in it
+        value = endpoint.secret.mask_in(value) if endpoint.secret else value  # from here on the key is in no response
     except RecursionError:
         value = ABSENT
     return Answer(
-        status=answer.status_code,
+        status=response.status_code,
         value=value,
-        retry_after=pause_of(answer.headers.get("retry-after", ""), answer.headers.get("date", ""), time.time()),
-        simulated="x-seedance-simulator" in answer.headers,
+        retry_after=pause_of(response.headers.get("retry-after", ""), response.headers.get("date", ""), time.time()),
+        simulated="x-seedance-simulator" in response.headers,
     )
 
 
-def _said(error: Exception, place: Endpoint) -> str:
+def _error_text(error: Exception, endpoint: Endpoint) -> str:
     text = str(error).rstrip(".") or type(error).__name__
-    return sanitize(place.secret.mask(text) if place.secret else text)[:200]
+    return sanitize(endpoint.secret.mask(text) if endpoint.secret else text)[:200]

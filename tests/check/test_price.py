@@ -56,7 +56,7 @@ def test_where_nobody_says_it_the_price_is_not_known_and_the_reason_is_said(name
     assert str(price) == "price unknown"
 
 
-# The frame sizes as third-party copies of Volcengine Ark's page give them, in the order 16:9, 4:3, 1:1, 3:4, 9:16, 21:9.
+# The frame sizes as third-party copies of Volcengine's docs give them, in the order 16:9, 4:3, 1:1, 3:4, 9:16, 21:9.
 SIZES = {
     "480p": ("864x496", "752x560", "640x640", "560x752", "496x864", "992x432"),
     "720p": ("1280x720", "1112x834", "960x960", "834x1112", "720x1280", "1470x630"),

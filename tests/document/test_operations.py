@@ -101,7 +101,7 @@ def test_a_body_that_is_no_json_is_not_sent_even_with_a_task_table() -> None:
     del whole["x-provider"]
     content = whole["paths"]["/api/v1/client/job/CreateTask"]["post"]["requestBody"]["content"]
     content["application/x-www-form-urlencoded"] = content.pop("application/json")
-    assert "travels as application/x-www-form-urlencoded" in sd.spec(whole).unsendable
+    assert "body is application/x-www-form-urlencoded" in sd.spec(whole).unsendable
     with pytest.raises(sd.SpecError, match="only JSON is"):
         sd.submit(whole, prompt="x")
 
@@ -118,8 +118,8 @@ def test_json_is_taken_before_forms_and_forms_before_anything_else(kinds: list[s
     assert set(made.operations[0].content_types) == set(kinds)
 
 
-@pytest.mark.parametrize(("ref", "words"), [("#/components/requestBodies/Gone", "leads nowhere"), ("https://example.com/body.yaml", "within the document"),
-                                            ("#/paths/~1a/post/requestBody", "only to others")])  # fmt: skip
+@pytest.mark.parametrize(("ref", "words"), [("#/components/requestBodies/Gone", "does not exist"), ("https://example.com/body.yaml", "within the document"),
+                                            ("#/paths/~1a/post/requestBody", "only to other references")])  # fmt: skip
 def test_a_body_that_lies_elsewhere_is_refused_and_never_fetched(ref: str, words: str) -> None:
     with pytest.raises(sd.SpecError, match=words) as refused:
         sd.spec(document(paths={"/a": {"post": {"requestBody": {"$ref": ref}}}}))

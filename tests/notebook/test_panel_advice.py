@@ -188,7 +188,7 @@ def test_an_upload_that_fails_is_told_at_the_field() -> None:
             "last_modified": datetime.now(UTC),
         },
     )
-    until(lambda: "no ending" in rows._state.value)
+    until(lambda: "no extension" in rows._state.value)
     assert "<b>" not in rows._state.value
     assert rows._rows == []
 

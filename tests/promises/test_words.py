@@ -143,9 +143,9 @@ def test_a_budget_is_a_number_that_money_can_be(session: sd.Session, server: Fau
 
 
 def test_a_name_that_is_mistyped_leads_to_the_names() -> None:
-    with pytest.raises(sd.SpecError, match="did you mean") as mistyped:
+    with pytest.raises(sd.SpecError, match="Did you mean") as mistyped:
         sd.spec("crun/seedance-2.0-fast")
-    assert "sd.models() lists the names" in str(mistyped.value)
+    assert "sd.models() lists all models" in str(mistyped.value)
 
 
 def test_a_table_escapes_its_warning() -> None:

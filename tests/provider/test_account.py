@@ -72,9 +72,9 @@ def test_an_asset_is_waited_for_until_it_is_active(tmp_path: Path) -> None:
 def test_a_provider_without_uploads_says_what_to_do_instead(name: str, tmp_path: Path) -> None:
     file = tmp_path / "fox.png"
     file.write_bytes(PICTURE)
-    with pytest.raises(sd.SeedanceError, match="put the file on the web"):
+    with pytest.raises(sd.SeedanceError, match="put the file on a web server"):
         sd.upload(name, file)
-    with pytest.raises(sd.SeedanceError, match="give the public address itself"):
+    with pytest.raises(sd.SeedanceError, match="pass the public URL itself"):
         sd.asset(name, "https://example.com/a.png")
     with pytest.raises(sd.SeedanceError, match="has no balance call"):
         sd.balance(name)
@@ -97,7 +97,7 @@ def test_only_a_regular_file_is_uploaded_and_nothing_else_is_opened(
 ) -> None:
     path = tmp_path / "a.png"
     {"pipe": os.mkfifo, "device": lambda at: at.symlink_to("/dev/zero"), "folder": Path.mkdir}[kind](path)
-    with pytest.raises(sd.SeedanceError, match="no regular file"):
+    with pytest.raises(sd.SeedanceError, match="not a regular file"):
         ENGINE.submit(session.advice.account(spec(CRUN)).upload(path)).result(5)
 
 
@@ -107,12 +107,13 @@ def test_a_file_is_read_to_the_limit_and_no_further(tmp_path: Path, monkeypatch:
     file.write_bytes(bytes(100))
     assert _desk._content(file, "") == (bytes(100), "a.png")
     file.write_bytes(bytes(101))
-    with pytest.raises(sd.SeedanceError, match="more than 100 bytes"):
+    with pytest.raises(sd.SeedanceError, match="larger than 100 bytes"):
         _desk._content(file, "")
 
 
 @pytest.mark.parametrize(
-    ("content", "name", "words"), [(b"", "a.png", "is empty"), (b"x", "a", "no ending"), (b"x", "a.p/ng", "no ending")]
+    ("content", "name", "words"),
+    [(b"", "a.png", "is empty"), (b"x", "a", "no extension"), (b"x", "a.p/ng", "no extension")],
 )
 def test_a_file_that_cannot_be_sent_is_told_so(content: bytes, name: str, words: str) -> None:
     with pytest.raises(sd.SeedanceError, match=words):
@@ -122,7 +123,7 @@ def test_a_file_that_cannot_be_sent_is_told_so(content: bytes, name: str, words:
 
 
 def test_without_a_key_there_is_no_account_to_ask() -> None:
-    with pytest.raises(sd.SeedanceError, match="no account"):
+    with pytest.raises(sd.SeedanceError, match="no account balance"):
         sd.balance(CRUN)
 
 
@@ -159,7 +160,7 @@ def test_one_failed_look_loses_no_asset(paying: sd.Session, monkeypatch: pytest.
 
 
 def test_a_kind_of_asset_that_is_none_is_told() -> None:
-    with pytest.raises(sd.SeedanceError, match="image, video, audio"):
+    with pytest.raises(sd.SeedanceError, match="must be 'image', 'video' or 'audio'"):
         sd.asset(CRUN, "https://example.com/a.png", kind="picture")  # type: ignore[arg-type]
 
 

@@ -195,7 +195,7 @@ def test_a_failed_fast_task_does_not_call_the_envelopes_success_its_reason() -> 
 
 def test_an_id_that_was_told_with_no_clear_yes_is_kept_and_said() -> None:
     sent = classify(spec(CRUN), Answer(status=200, value={"code": 501, "message": "failed", "data": {"task_id": "t1"}}))
-    assert "it named the task t1" in sent.why
+    assert "it returned the task id t1" in sent.why
 
 
 def test_a_signed_address_in_a_providers_words_loses_its_query() -> None:
@@ -208,4 +208,4 @@ def test_a_signed_address_in_a_providers_words_loses_its_query() -> None:
 def test_a_done_without_an_address_says_so() -> None:
     told = seen(VASTNUM, relayed("SUCCESS", fail_reason="still moving it"))
     assert told is not None
-    assert "SUCCESS and gives no video URL yet (still moving it)" in told.error
+    assert "reports SUCCESS but no video URL yet (still moving it)" in told.error
