@@ -1,4 +1,4 @@
-"""The `x-` keys that are ours, as a schema: a document that gets one wrong is refused at its place."""
+"""The `x-` keys of this package: what each means, and the schema that its value must match."""
 
 import difflib
 from collections.abc import Iterator
@@ -127,24 +127,50 @@ FIELD: dict[str, Any] = {
     },
     "x-unchecked": {"type": "array", "items": _object(("quote", "reason"), quote=_TEXT, reason=_TEXT)},
 }  # fmt: skip
+KEYS: dict[str, str] = {
+    "x-title": "The model's name for people, for example Seedance 2.0.",
+    "x-mode": "What the model does, for example image to video.",
+    "x-source": "Where the schema's content comes from.",
+    "x-evidence": "How fields are known: schema, prose, example or upstream (other sources).",
+    "x-provider": "The packaged provider whose shared file is merged in: crun, seedance2-pro or vastnum.",
+    "x-env": "The environment variables for the key and the base URL.",
+    "x-price": "The price: units per second of video, or tokens by frame size, with source and date.",
+    "x-calls": "The free calls: estimate, balance, upload, asset and asset-info.",
+    "x-task": "How a task is followed: the link to the status call, and pointers to state, outputs, error and credits.",
+    "x-errors": "Where a response has its code and message, and what each code means for the money.",
+    "x-role": "The field's meaning, shared by all models: prompt, seconds, resolution, first_frame and so on.",
+    "x-label": "The field's label in a form, in place of its name.",
+    "x-format": "How a number is written as text: {n}s means 5s.",
+    "x-words": "The model's own word for a shared value: auto.",
+    "x-unit": "The unit of a number, for example s.",
+    "x-inputs": "Marks the object that has the fields to fill in.",
+    "x-advanced": "Why the field is under Advanced in a form.",
+    "x-fill": "What the simulator puts here in a response, for example the task's id.",
+    "x-ours": "Marks a part that is not in the provider's own document, and says where it is from.",
+    "x-media": "The documented limits of a file (format, size, length, frame rate), each with its quote.",
+    "x-upstream": "Limits from other sources, named in source: they warn and never refuse.",
+    "x-placeholders": "The words in a prompt that refer to a list's entries, for example [Image{n}].",
+    "x-unchecked": "Documented limits that cannot be checked, each with its quote and the reason.",
+}
+"""What each key means, once: those of the whole document first, then those of a field."""
+
 _NEAR = 0.8
 
 
 def check_extensions(document: dict[str, Any], file: str) -> None:
-    """Nothing, where every key of ours is right. *pure*.
+    """Validate the `x-` keys of a document. *pure*.
 
-    Raises: SpecError at the first one that is not, also at a key that is nearly one of ours; other `x-` keys are left alone.
+    Raises: SpecError at the first invalid or misspelled one; the `x-` keys of other tools are ignored.
     """
     for path, key, value in _keys(document, ()):
         table = FIELD if path else ROOT
         if key in table:
             for error in _validator(key, in_field=bool(path)).iter_errors(value):
-                place = to_pointer([*path, key, *error.absolute_path])
-                raise SpecError(error.message[:300], file=file, pointer=place)
+                pointer = to_pointer([*path, key, *error.absolute_path])
+                raise SpecError(error.message[:300], file=file, pointer=pointer)
         elif near := difflib.get_close_matches(key, table, 1, _NEAR):
-            raise SpecError(
-                f"the key {key} is not known; is {near[0]} meant?", file=file, pointer=to_pointer([*path, key])
-            )
+            problem = f"unknown key {key}; did you mean {near[0]}?"
+            raise SpecError(problem, file=file, pointer=to_pointer([*path, key]))
 
 
 @cache
@@ -160,5 +186,5 @@ def _keys(value: Any, path: tuple[str | int, ...]) -> Iterator[tuple[tuple[str |
             elif key not in ("example", "examples", "default", "enum", "const"):  # values, not structure
                 yield from _keys(item, (*path, key))
     elif isinstance(value, list):
-        for place, item in enumerate(value):
-            yield from _keys(item, (*path, place))
+        for index, item in enumerate(value):
+            yield from _keys(item, (*path, index))

@@ -1,0 +1,62 @@
+"""Every key and every environment variable that the package reads has one sentence that says what it is for."""
+
+import ast
+import re
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+import seedance_nb as sd
+from seedance_nb._base.environment import ENVIRONMENT
+from seedance_nb._document.extensions import FIELD, KEYS, ROOT
+from seedance_nb._document.load import model_names
+from seedance_nb._document.providers import packaged, providers
+
+PACKAGE = Path(sd.__file__).parent
+
+
+def keys(value: Any) -> Iterator[str]:
+    if isinstance(value, dict):
+        for name, item in value.items():
+            if str(name).startswith("x-"):
+                yield name
+            yield from keys(item)
+    elif isinstance(value, list):
+        for item in value:
+            yield from keys(item)
+
+
+def test_each_key_that_is_read_has_its_sentence_and_no_other_has_one() -> None:
+    assert set(KEYS) == set(ROOT) | set(FIELD)
+
+
+@pytest.mark.parametrize("name", [*model_names(), *(f"_providers/{name}" for name in providers())])
+def test_each_key_of_a_packaged_schema_has_its_sentence(name: str) -> None:
+    used = set(keys(packaged(name)))
+    assert used
+    assert used - set(KEYS) == set()
+
+
+def variables(source: str) -> set[str]:
+    """The names of environment variables in a module: literals in the expressions that read the environment."""
+    names = set()
+    for node in ast.walk(ast.parse(source)):
+        if isinstance(node, ast.expr) and re.search(r"os\.(getenv|environ)\b", ast.unparse(node)):
+            texts = [
+                part.value for part in ast.walk(node) if isinstance(part, ast.Constant) and isinstance(part.value, str)
+            ]
+            names |= {text for text in texts if re.fullmatch("[A-Z][A-Z0-9_]+", text)}
+    return names
+
+
+def test_each_environment_variable_that_is_read_has_its_sentence_and_no_other_has_one() -> None:
+    assert variables("import os\ndef f():\n    return os.getenv('MY_NAME')") == {"MY_NAME"}, "the control"
+    found = {name for file in PACKAGE.rglob("*.py") for name in variables(file.read_text(encoding="utf-8"))}
+    assert found == set(ENVIRONMENT)
+
+
+@pytest.mark.parametrize("text", [*KEYS.values(), *ENVIRONMENT.values()])
+def test_each_of_them_is_a_sentence(text: str) -> None:
+    assert re.match(r"[A-Z].*\.$", text)
