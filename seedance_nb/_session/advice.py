@@ -33,13 +33,13 @@ class Advice:
     async def price(self, spec: Spec, body: dict[str, Any]) -> Estimate:
         """The price of a request, as far as it is known. *network*."""
         account = self.account(spec)
-        price = self._prices[account.place.base_url, digest(body)] = await account.estimate(body)
+        price = self._prices[account.endpoint.base_url, digest(body)] = await account.estimate(body)
         return price
 
     async def balance(self, spec: Spec) -> float | None:
         """The account balance, None if it is not known within 5 s. *network*."""
         account = self.account(spec)
-        if not account.has("balance") or account.place.app is not None:
+        if not account.has("balance") or account.endpoint.app is not None:
             return None
         try:
             async with asyncio.timeout(_FUNDS_S):
