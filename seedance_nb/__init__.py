@@ -1,4 +1,4 @@
-"""Paid AI video from a notebook: the provider's own schema as a form, every input checked, submitted once, kept as a file."""
+"""Paid AI video from a notebook: a form from the provider's schema, every input checked, sent once, saved as a file."""
 
 from importlib import import_module
 from typing import TYPE_CHECKING, Any

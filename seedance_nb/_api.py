@@ -53,8 +53,8 @@ def _with_hidden_key(function: Callable[P, T]) -> Callable[P, T]:
 
 
 _OPTIONS = {
-    "api_key": "the key, in place of the environment's and the other sources",
-    "base_url": "where to send requests, in place of the provider's own URL",
+    "api_key": "the key, instead of one from the environment or another source",
+    "base_url": "where to send requests, instead of the provider's own URL",
     "simulate": "True for the simulator even if a key is set, False to refuse without one",
 }
 
@@ -131,8 +131,8 @@ def panel(
 ) -> Panel:
     """Form, price, Generate, progress and the video in one cell. Nothing is paid before Generate is pressed.
 
-    Without a key it uses the simulator and shows SIMULATED. With a key it shows where the key goes, and asks the provider's
-    free estimate call for the price while you fill in the form (*network*).
+    Without a key it uses the simulator and shows SIMULATED. With a key it shows where the key goes, and gets the
+    price from the provider's free estimate call while you fill in the form (*network*).
 
     The parameters:
       document: a name from `sd.models()`, a schema file, a dict or a `Spec`.

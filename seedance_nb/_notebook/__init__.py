@@ -1,1 +1,1 @@
-"""What stands in a cell: panel, progress, comparison."""
+"""Widgets in a cell: the panel, its progress, and comparisons."""

@@ -104,11 +104,11 @@ def confirm_html(spec: Spec, warnings: tuple[Problem, ...]) -> Html:
 
 
 def failed_html(error: SeedanceError) -> Html:
-    """An error with what was charged and the next step, which names buttons in place of cells. *pure*."""
-    text, next_, step = str(error).rpartition("\nNext: ")
-    for cell_step, panel_step in _PANEL_STEPS.items():
-        step = re.sub(cell_step, panel_step, step)
-    return ERROR.format(Html("<br>").join(f"{text}{next_}{step}".splitlines()))
+    """An error with what was charged and the next step, which names buttons instead of cells. *pure*."""
+    text, label, step = str(error).rpartition("\nNext: ")
+    for pattern, button in _PANEL_STEPS.items():
+        step = re.sub(pattern, button, step)
+    return ERROR.format(Html("<br>").join(f"{text}{label}{step}".splitlines()))
 
 
 def unexpected_html(error: Exception) -> Html:

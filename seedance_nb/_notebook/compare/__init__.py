@@ -1,1 +1,1 @@
-"""One prompt for several models: shared words, one question about the price, videos side by side."""
+"""One prompt for several models: shared settings, one confirmation of the price, videos side by side."""
