@@ -120,7 +120,7 @@ def test_a_form_of_something_else_than_an_object_starts_with_it(schema: Any, sta
 
 @pytest.mark.parametrize("source", [None, 3, [], b"{}"])
 def test_what_is_no_document_at_all_is_told_so(source: Any) -> None:
-    with pytest.raises(sd.SpecError, match="a name, a file, a text or a dict"):
+    with pytest.raises(sd.SpecError, match="a model's name, a file, YAML or JSON text, or a dict"):
         sd.spec(source)
 
 

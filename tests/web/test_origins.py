@@ -98,7 +98,7 @@ def test_no_key_of_the_environment_goes_to_a_server_that_only_a_document_names(w
         with pytest.raises(sd.SeedanceError, match=r"asks for a key at https://collector\.evil\.example") as refused:
             session.submit(document, budget=1000, **FIELDS)
         assert OTHER not in str(refused.value)
-    with pytest.raises(sd.SeedanceError, match="only as api_key="):
+    with pytest.raises(sd.SeedanceError, match="pass the key as api_key="):
         sd.ask_key(document)
     assert EVIL not in dict(wire)
 
