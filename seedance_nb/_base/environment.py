@@ -1,7 +1,7 @@
 """The environment variables that the package reads, beside those for keys and base URLs in each schema's `x-env`."""
 
 ENVIRONMENT = {
-    "SEEDANCE_LEDGER": "The ledger: a path, or postgresql://… to share one. Default: a file in the user's data folder.",
+    "SEEDANCE_LEDGER": "The path of the ledger. Default: a file in the user's data folder.",
     "SEEDANCE_OUTPUTS": "The folder for videos. Default: seedance_outputs in the working folder.",
     "SEEDANCE_SIMULATOR": "The folder for the simulator's tasks. Default: one in the user's data folder.",
     "CI": "If set, no one is there to confirm a payment, so a budget is required.",
