@@ -105,8 +105,8 @@ def main(verb: str = "", *args: str) -> None:
     if verb == "lab":
         args = (f"--ServerApp.root_dir={ROOT}", "--LabApp.default_url=/lab/tree/notebooks/01_first_video.ipynb", *args)
         args = ("--allow-root", *args) if getattr(os, "geteuid", lambda: 1)() == 0 else args
-    else:  # a file's tests share what is slow to make, so they stay together
-        args = ("-n", "auto", "--dist", "loadfile", *args)
+    else:  # a file's tests share what is slow to make, so they stay together; those of the browser come last in a process
+        args = ("-n", "auto", "--dist", "loadfile", "--no-loadscope-reorder", *args)
     command = [str(PYTHON), "-m", {"lab": "jupyterlab", "test": "pytest"}[verb], *args]
     if os.name == "nt":  # there, exec would hand the console back to the shell at once
         signal.signal(signal.SIGINT, signal.SIG_IGN)

@@ -12,8 +12,9 @@ class Problem:
 
     Attributes: `path` (a JSON Pointer into the request body), `message` (one clause), `rule` (the schema keyword), `value`
     (what the request has there, `ABSENT` if nothing), `limit` (what is allowed, in the field's own unit), `quote` (the
-    documented sentence, "" if there is none), `source` (where quote or limit come from), `others` (JSON Pointers of fields
-    that could solve it) and `warns` (True for a limit from other sources, which does not stop a request).
+    documented sentence, "" if there is none), `others` (JSON Pointers of fields that could solve it), `warns` (True for
+    a limit from other sources, which does not stop a request), `source` (what those sources are, "" for the provider's own
+    docs) and `origin` (whose docs `quote` is from).
 
     >>> problem = sd.check("crun/seedance-2.0-i2v", promt="A fox runs")[0]
     >>> problem.path, problem.message
@@ -31,6 +32,7 @@ class Problem:
     others: tuple[str, ...] = ()
     warns: bool = False
     source: str = ""
+    origin: str = ""
 
     @property
     def field(self) -> str:
@@ -38,7 +40,7 @@ class Problem:
         return next((part for part in reversed(pointer_parts(self.path)) if not part.isdigit()), "")
 
     def __str__(self) -> str:
-        source = self.source or "the provider's docs"
+        source = (self.source if self.warns else self.origin) or "the provider's docs"
         origin = f"\n      {'According to' if self.warns else 'From'} {source}"
         if self.quote:
             origin += f': "{self.quote}"'

@@ -71,7 +71,7 @@ def check(spec: Spec, body: Any, extra: tuple[str, ...] = ()) -> tuple[Problem, 
 
 
 def _documented(spec: Spec, problem: Problem) -> Problem:
-    """The problem with the documented sentence that fits best, its source, and how a local file gets to this provider."""
+    """The problem with the documented sentence that fits best, its origin, and how a local file gets to this provider."""
     is_local = "upload" in spec.calls and problem.message.startswith(LOCAL)
     message = (
         f"{LOCAL}; this provider accepts only URLs: sd.upload uploads it and returns one"
@@ -79,8 +79,8 @@ def _documented(spec: Spec, problem: Problem) -> Problem:
         else problem.message
     )
     quote = problem.quote or (_nearest_sentence(spec, problem.path) if problem.rule in _QUOTE_NEAREST else "")
-    source = f"{spec.provider}'s docs" if spec.vouched else "the schema"
-    return replace(problem, message=message, quote=quote, source=source if quote else "")
+    origin = f"{spec.provider}'s docs" if spec.vouched else "the schema"
+    return replace(problem, message=message, quote=quote, origin=origin if quote else "")
 
 
 def _keys_in(spec: Spec, body: Any) -> list[JsonPath]:

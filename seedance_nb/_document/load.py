@@ -63,8 +63,13 @@ def spec(source: "str | Path | Mapping[str, Any] | Spec | Operation", /, *, oper
         if _exists(source):
             source = Path(source)
         elif ": " not in source:  # one line of YAML
-            close = difflib.get_close_matches(source, model_names(), 3, 0.3) or model_names()
-            problem = f"No model called {safe_name(source)!r}. Did you mean {' or '.join(map(repr, close))}?"
+            if Path(source).suffix in (".yaml", ".yml", ".json"):
+                raise SpecError(
+                    f"There is no file {safe_name(source)!r}.", next_step="check the path of the schema file"
+                )
+            close = difflib.get_close_matches(source, model_names(), 3, 0.3)
+            hint = f" Did you mean {' or '.join(map(repr, close))}?" if close else ""
+            problem = f"No model called {safe_name(source)!r}.{hint}"
             raise SpecError(problem, next_step="sd.models() lists all models")
     document, file = read_document(source)
     return _guarded(document, file, operation)

@@ -105,7 +105,7 @@ class Account:
             raise self._unsupported("does not support assets", "pass the public URL itself")
         if kind not in _KINDS:
             raise SeedanceError(
-                f"kind must be 'image', 'video' or 'audio', not {kind!r}.", next_step="pass kind='image'"
+                f"kind must be 'image', 'video' or 'audio', not {kind!r}.", next_step="pass the kind of the file"
             )
         if fault := media_fault(url, ["https", "http"]):
             raise SeedanceError(

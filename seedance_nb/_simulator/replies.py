@@ -149,7 +149,7 @@ def _meaning(spec: Spec, code: str) -> str:
     listed = re.search(rf"\*\*{re.escape(code)}\*\*: (.+?)(?:\\n|'|$)", str(spec.replies["create"]))
     if listed or table is None:
         return listed.group(1) if listed else code
-    return _WORDS.get((table.statuses | table.refusals).get(code, ""), "An error requested with x-simulate")
+    return _WORDS.get((table.statuses | table.refusals).get(code, ""), "An error requested from the simulator")
 
 
 def _put_first(answer: Any, pointer: str, value: Any) -> Any:

@@ -203,7 +203,7 @@ class Task:
         row = self.row
         return WaitTimeout(
             f"{row.name} is still {row.state} after {waited:g} s{f'; {quote_lines(row.error)}' if row.error else ''}. "
-            "Stopped waiting; the task is still running.",
+            "Stopped waiting; the task itself continues.",
             task=row.name,
             charged=row.charged,
             next_step=f"resume it with sd.task({row.name!r}).wait()",

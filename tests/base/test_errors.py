@@ -10,7 +10,7 @@ from seedance_nb._base import errors as _errors
 from seedance_nb._base.problem import Problem
 
 PROBLEM = Problem(path="/input/duration", message="16 s is too large; at most 15 s is allowed", rule="maximum", value=16, limit=15,
-                  quote="Supports any integer from 4 to 15", source="crun's docs")  # fmt: skip
+                  quote="Supports any integer from 4 to 15", origin="crun's docs")  # fmt: skip
 EXAMPLES = [
     sd.SpecError("must be text", file="a.yaml", pointer="/x-task"),
     sd.InvalidInput((PROBLEM,)),

@@ -133,7 +133,7 @@ def test_generate_with_an_empty_form_says_what_is_missing_and_sends_nothing(firs
     before = book.output(TASKS).inner_text().splitlines()[1:]
     panel.get_by_role("button", name="Generate").click()
     panel.get_by_text("Fix 2 problems to generate").wait_for()
-    assert panel.get_by_text("This is required.").is_visible()
+    assert panel.get_by_text("Prompt is required.").is_visible()
     assert panel.get_by_text("Add at least one reference image or video").is_visible()
     assert panel.locator("video").count() == 0
     book.run(TASKS)

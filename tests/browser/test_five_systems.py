@@ -53,7 +53,7 @@ def test_a_chosen_file_becomes_an_address_in_the_list(five_systems: Book, tmp_pa
     entry.wait_for()
     assert entry.input_value().endswith(".png")
     assert panel.locator(".sdn-marker").inner_text() == "first"
-    panel.locator("button[title^='Register at crun']").click()
+    panel.locator("button[title^='Register as an asset at crun']").click()
     book.page.wait_for_function("input => input.value.startsWith('asset://')", arg=entry.element_handle())
     assert panel.locator(".sdn-error").count() == 0
 

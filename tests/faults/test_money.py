@@ -121,7 +121,7 @@ def test_what_never_left_is_tried_three_times_and_may_be_sent_again(
     session = sd.Session(
         api_key=KEY, base_url=dead, ledger=tmp_path / "ledger.sqlite3", outputs=tmp_path / "o", sleep=sleep
     )
-    with pytest.raises(sd.Unreachable, match="No connection") as unreachable:
+    with pytest.raises(sd.Unreachable, match="Could not connect") as unreachable:
         session.generate(shape.model, timeout=60, **shape.fields)
     assert unreachable.value.charged == "not charged"
     assert session.tasks()[0].state is State.UNSENT
