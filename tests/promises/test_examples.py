@@ -1,46 +1,18 @@
 """Every public name has an example that runs against the simulator, and `help` shows no private module."""
 
-import doctest
-import getpass
 import inspect
 import pydoc
 import re
-import sys
-from types import SimpleNamespace
 from typing import Any
 
 import pytest
-from support.waiting import short
+from support.examples import examples, failures
 
 import seedance_nb as sd
-from seedance_nb import _api
 from seedance_nb._session.catalogue import Models
 from seedance_nb._task.task import Tasks
 
 FUNCTIONS = sorted(name for name in sd.__all__ if inspect.isfunction(getattr(sd, name)))
-FLAGS = doctest.ELLIPSIS | doctest.NORMALIZE_WHITESPACE
-
-
-def examples(name: str, text: str) -> doctest.DocTest:
-    return doctest.DocTestParser().get_doctest(text, {"sd": sd}, name, None, 0)
-
-
-def failures(test: doctest.DocTest) -> str:
-    report: list[str] = []
-    doctest.DocTestRunner(optionflags=FLAGS).run(test, out=report.append)
-    return "".join(report)
-
-
-@pytest.fixture
-def quick(monkeypatch: pytest.MonkeyPatch) -> None:
-    """The simulator without its waiting times, and a person who types a key."""
-    defaults: Any = sd.Session.__init__.__kwdefaults__
-    for option, value in {"queue_s": 0, "run_s": 0, "sleep": short}.items():
-        monkeypatch.setitem(defaults, option, value)
-    monkeypatch.setattr(getpass, "getpass", lambda _: "a-key-for-examples")
-    _api._session.cache_clear()
-    # Only its call is shown: the real one would change asyncio for every later test, tests/promises/test_promises.py runs it.
-    monkeypatch.setitem(sys.modules, "nest_asyncio2", SimpleNamespace(__name__="nest_asyncio2", apply=lambda: None))
 
 
 @pytest.mark.usefixtures("quick")

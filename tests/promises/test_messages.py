@@ -1,29 +1,17 @@
 """The errors that README shows are what a person really gets, word for word."""
 
 import re
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 import pytest
-from faults import child
-from faults.server import CREATE, OTHER, VIDEO, FaultServer, charge, page, says, serving
+from faults.server import CREATE, OTHER, VIDEO, FaultServer, charge, page, says
 from faults.shapes import CRUN
 
 import seedance_nb as sd
 
 README = Path(__file__).parents[2] / "README.md"
-
-
-@pytest.fixture
-def server(made: tuple[sd.Session, sd.Video]) -> Iterator[FaultServer]:
-    with serving(CRUN, made[1].path.read_bytes()) as found:
-        yield found
-
-
-@pytest.fixture
-def session(server: FaultServer, tmp_path: Path) -> sd.Session:
-    return child.session_at(server.url, tmp_path)
 
 
 def wrong_input(session: sd.Session, _: FaultServer) -> None:

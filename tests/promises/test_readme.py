@@ -5,11 +5,9 @@ import re
 from pathlib import Path
 
 import pytest
-from promises.test_examples import examples, failures, quick
+from support.examples import examples, failures
 
 import seedance_nb as sd
-
-__all__ = ["quick"]
 
 ROOT = Path(__file__).parents[2]
 README = (ROOT / "README.md").read_text(encoding="utf-8")
