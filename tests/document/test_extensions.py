@@ -9,12 +9,13 @@ from typing import Any
 import pytest
 
 import seedance_nb as sd
-from seedance_nb._base.environment import ENVIRONMENT
 from seedance_nb._document.extensions import FIELD, KEYS, ROOT
 from seedance_nb._document.load import model_names
 from seedance_nb._document.providers import packaged, providers
 
 PACKAGE = Path(sd.__file__).parent
+CONTRIBUTING = Path(__file__).parents[2] / "CONTRIBUTING.md"
+ENVIRONMENT = dict(re.findall(r"^\| `([A-Z_]+)` \| (.+) \|$", CONTRIBUTING.read_text(encoding="utf-8"), re.MULTILINE))
 
 
 def keys(value: Any) -> Iterator[str]:

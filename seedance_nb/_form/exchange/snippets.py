@@ -53,7 +53,7 @@ def to_python(spec: Spec, body: dict[str, Any]) -> str:
         raise ValueError(msg)  # noqa: TRY004 - the one error that this function names
     wanted = _canonical(body)
     tries = [_arguments(spec, body, inner=inner) for inner in (True, False)]
-    fields, extra = next((told for told in tries if _canonical(build_body(spec, *told)) == wanted), tries[-1])
+    fields, extra = next((one for one in tries if _canonical(build_body(spec, *one)) == wanted), tries[-1])
     document, told = _document(spec)
     plain = {name: value for name, value in fields.items() if _is_name(name)}
     rest = {name: value for name, value in fields.items() if name not in plain}
