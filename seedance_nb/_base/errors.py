@@ -28,7 +28,7 @@ from collections.abc import Iterable
 from pathlib import Path
 from textwrap import shorten
 from types import TracebackType
-from typing import Literal
+from typing import Literal, Self
 
 from seedance_nb._base.problem import Problem
 from seedance_nb._base.text import quote_lines
@@ -89,6 +89,21 @@ _MONEY = {
     "charged": "The provider may charge for this task.",
     "unknown": "You may have been charged.",
 }
+
+
+class Step(str):
+    """A next step: the text itself is for code, `panel` is for a panel, which has buttons instead of cells.
+
+    `{}` in `text` is replaced by `code` or `panel`.
+    """
+
+    __slots__ = ("panel",)
+    panel: str
+
+    def __new__(cls, text: str, code: str = "run the cell again", panel: str = "press Generate again") -> Self:
+        step = super().__new__(cls, text.replace("{}", code))
+        step.panel = text.replace("{}", panel)
+        return step
 
 
 class SeedanceError(Exception):
@@ -161,7 +176,7 @@ class OverBudget(SeedanceError):
         budget: float | None = None,
         spent: float | None = None,
         price: float | None = None,
-        next_step: str = "to send it anyway, run it again with a larger budget=",
+        next_step: str = Step("to send it anyway, {} with a larger budget=", "run it again", "open the panel again"),
     ) -> None:
         super().__init__(message, next_step=next_step)
         self.budget = budget
@@ -185,7 +200,7 @@ class InvalidInput(SeedanceError):
         count = "1 problem" if len(problems) == 1 else f"{len(problems)} problems"
         text = "\n".join(f"  {number}. {problem}" for number, problem in enumerate(problems, 1))
         super().__init__(
-            f"{count} in the request; nothing was sent:\n{text}", next_step="change these fields and run again"
+            f"{count} in the request; nothing was sent:\n{text}", next_step=Step("fix the problems above, then {}")
         )
         self.args = (problems,)
         self.problems = problems
@@ -201,7 +216,7 @@ class Refused(SeedanceError):
     (404, 'Model not found')
     """
 
-    hint = "read the provider's message above"
+    hint: str = "read the provider's message above"
 
     def __init__(
         self, message: str = "", *, code: int | str | None = None, next_step: str = "", charged: Charged = "not charged"
@@ -227,10 +242,10 @@ class NoCredits(Refused):
     """The account has too few credits.
 
     >>> sd.NoCredits("Insufficient credits", code=402).next_step
-    'top up the account, then run the same cell again'
+    'top up the account, then run the cell again'
     """
 
-    hint = "top up the account, then run the same cell again"
+    hint = Step("top up the account, then {}")
 
 
 class RateLimited(Refused):
@@ -242,7 +257,7 @@ class RateLimited(Refused):
     True
     """
 
-    hint = "wait a moment, then run the same cell again"
+    hint = Step("wait a moment, then {}")
     retry_after: float | None = None
 
 
@@ -265,9 +280,7 @@ class Unreachable(SeedanceError):
     False
     """
 
-    def __init__(
-        self, message: str = "", next_step: str = "check the network and the URL, then run the same cell again"
-    ) -> None:
+    def __init__(self, message: str = "", next_step: str = Step("check the network and the URL, then {}")) -> None:
         super().__init__(message, next_step=next_step)
         self.sent = False
 

@@ -1,10 +1,9 @@
 """The status lines of a panel: progress, results, warnings and errors, as HTML."""
 
-import re
 from collections.abc import Callable
 from typing import Any
 
-from seedance_nb._base.errors import SeedanceError
+from seedance_nb._base.errors import SeedanceError, Step
 from seedance_nb._base.html import Html
 from seedance_nb._base.log import log_unexpected
 from seedance_nb._base.problem import Problem
@@ -26,13 +25,6 @@ _STATES = {
 
 CHECK = Html('<span class="sdn-done">✓</span>')
 SIMULATED = Html('<span class="sdn-badge">SIMULATED</span>')
-_PANEL_STEPS = {
-    r"\brun it again with": "open the panel again with",
-    r"\brun (the same cell )?again": "press Generate again",
-    r"\b(re)?send (the|this) (same|request)( request)?( again)? (as|with) take=\d+": "press Another take",
-    r"sd\.task\('[^']*'\)\.wait\(\)": "Generate",
-}
-"""The next step of an error in a panel: what it says in code, as a pattern, and the button that does it."""
 ERROR = Html('<div class="sdn-error" role="alert">{}</div>')
 
 
@@ -105,10 +97,9 @@ def confirm_html(spec: Spec, warnings: tuple[Problem, ...]) -> Html:
 
 def failed_html(error: SeedanceError) -> Html:
     """An error with what was charged and the next step, which names buttons instead of cells. *pure*."""
-    text, label, step = str(error).rpartition("\nNext: ")
-    for pattern, button in _PANEL_STEPS.items():
-        step = re.sub(pattern, button, step)
-    return ERROR.format(Html("<br>").join(f"{text}{label}{step}".splitlines()))
+    step = error.next_step.panel if isinstance(error.next_step, Step) else error.next_step
+    text = str(error).removesuffix(error.next_step) + step
+    return ERROR.format(Html("<br>").join(text.splitlines()))
 
 
 def unexpected_html(error: Exception) -> Html:

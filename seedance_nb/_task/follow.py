@@ -4,7 +4,7 @@ import asyncio
 from contextlib import suppress
 from dataclasses import replace
 
-from seedance_nb._base.errors import LedgerError, Refused, Unauthorized
+from seedance_nb._base.errors import LedgerError, Refused, Step, Unauthorized
 from seedance_nb._check.request import Request
 from seedance_nb._ledger.process import this_process
 from seedance_nb._ledger.row import EARLY_STATES, OPEN_STATES, Row, State
@@ -81,7 +81,10 @@ def must_stop(flow: TaskRun, answer: Answer, row: Row) -> bool:
     if isinstance(error, Unauthorized) or answer.status in (401, 403):
         raise Unauthorized(
             f"{row.provider} did not accept the key when the status of {row.name} was checked.",
-            next_step=f"set the right key, then resume it with sd.task({row.name!r}).wait(); the task is still running",
+            next_step=Step(
+                "set the right key, then {} to resume it; the task is still running",
+                f"call sd.task({row.name!r}).wait()",
+            ),
             charged=row.charged,
         )
     gone = flow.spec.errors.gone if flow.spec.errors else ()

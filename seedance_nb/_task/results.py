@@ -10,7 +10,7 @@ from pathlib import Path, PurePosixPath
 from typing import Any
 from urllib.parse import urlsplit
 
-from seedance_nb._base.errors import MediaError
+from seedance_nb._base.errors import MediaError, Step
 from seedance_nb._base.text import sanitize
 from seedance_nb._base.values import read_json
 from seedance_nb._check.body import seconds_of, values_by_role
@@ -208,26 +208,27 @@ class _Saving:
             self.row = await self.flow.write(self.row, **new)
 
     def _error(self, fault: DownloadError) -> MediaError:
-        row, again = self.row, f"sd.task({self.row.name!r}).wait()"
+        row, wait = self.row, f"call sd.task({self.row.name!r}).wait()"
         message = f"The video of {row.name} could not be downloaded: {fault}."
-        next_step = f"download it again with {again}; its URL may expire soon"
+        next_step = Step("{} to download it; its URL may expire soon", wait)
         if fault.kind == "dead":
             since = time.strftime("%Y-%m-%d %H:%M", time.gmtime(row.dead))
             message = (
                 f"The video of {row.name} is done, but its URL has not worked since {since} UTC ({fault}); "
                 f"{row.provider} was asked once for a new one, which does not work either."
             )
-            next_step = f"ask once more with {again}, or ask {row.provider} for the result of task {row.task_id}"
+            next_step = Step(f"{{}} to ask once more, or contact {row.provider} about the task {row.task_id}", wait)
         if fault.kind == "disk":
             message = f"The video of {row.name} could not be saved: {fault}."
             next_step = _disk_next_step(row)
         return MediaError(message, task=row.name, charged=row.charged, next_step=next_step)
 
 
-def _disk_next_step(row: Row) -> str:
-    return (
-        f"fix that (free some space, move what is in the way) or set SEEDANCE_OUTPUTS to another folder, then download it with "
-        f"sd.task({row.name!r}).wait(); its id and URL are saved in the ledger"
+def _disk_next_step(row: Row) -> Step:
+    return Step(
+        "free some space, move what is in the way or set SEEDANCE_OUTPUTS to another folder, then {} to download it; "
+        "its id and URL are saved in the ledger",
+        f"call sd.task({row.name!r}).wait()",
     )
 
 

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
 
-from seedance_nb._base.errors import LedgerError, RateLimited, Refused, TaskFailed, UnknownOutcome, Unreachable
+from seedance_nb._base.errors import LedgerError, RateLimited, Refused, Step, TaskFailed, UnknownOutcome, Unreachable
 from seedance_nb._base.log import LOG
 from seedance_nb._base.text import quote_lines
 from seedance_nb._check.request import Request
@@ -216,7 +216,7 @@ def raise_for(spec: Spec, row: Row) -> None:
             unknown_outcome_text(row),
             task=row.name,
             charged=row.charged,
-            next_step=f"wait for the request sent in its place with sd.task('#{row.successor}').wait()"
+            next_step=Step("{} to wait for the request sent in its place", f"call sd.task('#{row.successor}').wait()")
             if row.successor
             else f"see what is known and what you can do with sd.task({row.name!r}).resolve()",
         )
@@ -226,11 +226,15 @@ def raise_for(spec: Spec, row: Row) -> None:
             f"{row.provider} could not generate the video of {row.name}. It reported: {quote_lines(reason)}",
             task=row.name,
             charged=row.charged,
-            next_step="change the prompt or the references, or send the same request again with take=2",
+            next_step=Step(
+                "change the prompt or the references, or {}",
+                "pass take=2 to send the same request again",
+                "press Another take",
+            ),
         )
     if row.state is State.REFUSED:
         raise refusal(spec, row.word, row.error)
     if row.state is State.UNSENT:
         if "connection" not in row.error:  # marked as never received, or stopped: the network is fine
-            raise Unreachable(f"The request was not sent: {row.error}.", "run the same cell again to send it")
+            raise Unreachable(f"The request was not sent: {row.error}.", Step("{} to send it"))
         raise Unreachable(row.error)

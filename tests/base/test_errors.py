@@ -75,5 +75,5 @@ def test_an_invalid_input_lists_every_problem_with_its_sentence() -> None:
         "  2. /input/duration: 16 s is too large; at most 15 s is allowed\n"
         '      From crun\'s docs: "Supports any integer from 4 to 15"\n'
         "Nothing was charged.\n"
-        "Next: change these fields and run again"
+        "Next: fix the problems above, then run the cell again"
     )

@@ -12,6 +12,7 @@ from support.provider import Provider
 from support.waiting import Handle, short, until
 
 import seedance_nb as sd
+from seedance_nb._base.errors import Step
 from seedance_nb._notebook import panel as _panel
 from seedance_nb._notebook.panel import Panel
 from seedance_nb._notebook.status import failed_html
@@ -182,51 +183,79 @@ def test_an_unknown_outcome_offers_no_button_that_pays_for_another(panel: Panel,
     assert len(provider.headers) == 1
 
 
-def next_steps() -> list[str]:
-    """Every next step that the package writes, with "1" in place of what is filled in."""
-    steps: list[str] = []
+CELL = re.compile(r"\bcell again\b|\brun (it )?again\b|\btake=|\.wait\(\)|\bopen the panel\b")
+ONLY_IN_CODE = {"resubmit", "_still_running", "next_steps"}  # a panel has no button for these
+ONLY_A_CELL_CAN = "run its cell again"  # a panel stays with the simulator, or with its provider, for good
+
+
+def next_steps() -> tuple[list[str], list[str]]:
+    """Every plain text of the package outside `ONLY_IN_CODE`, and every `Step` in a panel's words."""
+    texts, steps = [], []
     for path in sorted(Path(sd.__file__).parent.rglob("*.py")):
-        for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
-            match node:
-                case ast.keyword(arg="next_step", value=value):
-                    steps += _texts(value)
-                case ast.Assign(targets=[ast.Name(id="hint" | "next_step")], value=value):
-                    steps += _texts(value)
-                case ast.arg(arg="next_step"):
+        todo: list[ast.AST] = [ast.parse(path.read_text(encoding="utf-8"))]
+        while todo:
+            match todo.pop():
+                case ast.FunctionDef(name=name) if name in ONLY_IN_CODE:
                     pass
-                case ast.FunctionDef(name="__init__", args=arguments):
-                    steps += [text for value in arguments.defaults + arguments.kw_defaults for text in _texts(value)]
-    return steps
+                case ast.Call(func=ast.Name(id="Step"), args=[text, *words]):
+                    steps.append(Step(_text(text), *map(_text, words)).panel)
+                case (
+                    ast.keyword(arg="next_step", value=value)
+                    | ast.Assign(targets=[ast.Name(id="hint" | "next_step")], value=value)
+                ) if not isinstance(value, ast.Call):
+                    texts.append(_text(value))
+                    todo += ast.iter_child_nodes(value)
+                case node:
+                    todo += ast.iter_child_nodes(node)
+    return texts, steps
 
 
-def _texts(value: ast.expr | None) -> list[str]:
-    match value:
-        case ast.Constant(value=str(text)):
-            return [text]
-        case ast.JoinedStr(values=parts):
-            return ["".join(map(_part, parts))]
-    return []
-
-
-def _part(part: ast.expr) -> str:
-    if isinstance(part, ast.FormattedValue):
-        return "'1'" if part.conversion == ord("r") else "1"
-    return str(getattr(part, "value", ""))
-
-
-ONLY_A_CELL_CAN = ("run its cell again",)  # a panel stays with the simulator, or with its provider, for good
-CELL = re.compile(r"\bcell again\b|\brun again\b|\btake=|\.wait\(\)")
+def _text(value: ast.AST) -> str:
+    if isinstance(value, ast.Constant):
+        return str(value.value)
+    is_step = isinstance(value, ast.Call) and isinstance(value.func, ast.Name) and value.func.id == "Step"
+    return "" if is_step else " ".join(map(_text, ast.iter_child_nodes(value)))
 
 
 def test_the_next_step_of_an_error_in_a_panel_names_its_buttons_and_no_cell() -> None:
-    steps = [step for step in next_steps() if not step.startswith(ONLY_A_CELL_CAN)]
-    assert any(CELL.search(step) for step in steps), "the control: in code the steps are of cells"
-    shown_steps = [failed_html(sd.SeedanceError("x", next_step=step)) for step in steps]
-    assert [step for step in shown_steps if CELL.search(str(step))] == []
-    assert "Next: press Another take" in failed_html(
-        sd.SeedanceError("x", next_step="send the same request again with take=2")
-    )
+    texts, steps = next_steps()
+    assert len(texts) > 20
+    assert len(steps) > 5
+    assert [text for text in texts if CELL.search(text) and ONLY_A_CELL_CAN not in text] == []
+    assert [step for step in steps if CELL.search(step) and "open the panel again" not in step] == []
+    assert CELL.search(Step("fix it, then {}")), "the control: in code the steps are of cells"
+
+
+@pytest.mark.parametrize(
+    ("error", "in_code", "in_panel"),
+    [
+        (
+            sd.NoCredits("no", code=402),
+            "Next: top up the account, then run the cell again",
+            "then press Generate again",
+        ),
+        (sd.InvalidInput(()), "Next: fix the problems above, then run the cell again", "then press Generate again"),
+        (sd.OverBudget("no"), "run it again with a larger budget=", "open the panel again with a larger budget="),
+        (sd.SeedanceError("no", next_step="wait"), "Next: wait", "Next: wait"),
+    ],
+)
+def test_an_error_says_its_next_step_in_the_words_of_the_place_where_it_is_read(
+    error: sd.SeedanceError, in_code: str, in_panel: str
+) -> None:
+    assert str(error).endswith(in_code)
+    assert in_panel in failed_html(error)
+    assert ("cell again" in failed_html(error)) is False
+
+
+def test_a_failed_task_names_the_button_that_tries_again(panel: Panel, provider: Provider) -> None:
+    provider.on_status = ["failed"]
+    panel.form.values = GOOD
+    panel._go.click()
+    until(done(panel))
+    assert "or press Another take" in panel._status.value
+    assert "take=2" not in panel._status.value
+    assert "sdn-hidden" not in panel._again._dom_classes
 
 
 def test_a_providers_words_are_shown_in_a_panel_as_they_are() -> None:
-    assert "run the same cell again" in failed_html(sd.Refused("run the same cell again", code=422))
+    assert "run the cell again" in failed_html(sd.Refused("run the cell again", code=422))

@@ -89,7 +89,7 @@ def test_an_error_in_a_cell_is_the_persons_line_and_the_help(shell: Any) -> None
     )
     assert "InvalidInput" in shown
     assert "line 3:  sd.submit(model, prompt='', duration=99)" in shown
-    assert "Next: change these fields and run again" in shown
+    assert "Next: fix the problems above, then run the cell again" in shown
     assert "_session.py" not in shown
     assert len(shown.splitlines()) < 20
 

@@ -226,7 +226,7 @@ def test_a_task_can_be_looked_at_and_freed_without_its_key(session: sd.Session, 
     assert keyless.task(name).resolve(taken=False).state is State.UNSENT
     with pytest.raises(sd.Unreachable, match="it was marked as never received") as freed:
         keyless.task(name).wait(60)
-    assert "run the same cell again to send it" in str(freed.value)
+    assert "run the cell again to send it" in str(freed.value)
     assert "network" not in str(freed.value)
 
 
