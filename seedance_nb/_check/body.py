@@ -123,13 +123,13 @@ def sound(value: Any, path: JsonPath, problems: list[Problem]) -> Any:
                 pointer = to_pointer((*path, str(key)))
                 problems.append(Problem(path=pointer, message="a key must be text", rule="json", value=key))
         return result
-    if not (fault := _fault(value)):
+    if not (error := _scalar_error(value)):
         return value
-    problems.append(Problem(path=to_pointer(path), message=fault, rule="json", value=value))
+    problems.append(Problem(path=to_pointer(path), message=error, rule="json", value=value))
     return None if isinstance(value, int | float) else value
 
 
-def _fault(value: Any) -> str:
+def _scalar_error(value: Any) -> str:
     """Why a scalar value cannot be written as JSON, "" if it can."""
     if isinstance(value, float) and not math.isfinite(value):
         return f"{value} is not a JSON number"

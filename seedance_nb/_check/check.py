@@ -22,7 +22,7 @@ from seedance_nb._base.values import (
 from seedance_nb._check.body import build_body, extra_paths, extra_problem, sound, to_json_value
 from seedance_nb._document.spec import Spec, in_document_order, validator
 from seedance_nb._schema.alternatives import UNCHECKED
-from seedance_nb._schema.dialect import GIVEN
+from seedance_nb._schema.dialect import AT_LEAST_ONE
 from seedance_nb._schema.messages import sentences
 from seedance_nb._schema.uris import LOCAL
 from seedance_nb._schema.validator import errors_of, problem_of
@@ -31,7 +31,7 @@ _KEY = re.compile(
     r"(x[-_])?(api[-_]?)?key|authorization|bearer|(access[-_]?|api[-_]?)?token|(api[-_]?)?secret", re.IGNORECASE
 )
 # Rules whose quote is the first sentence of the nearest description.
-_QUOTE_NEAREST = ("unknown", "required", GIVEN)
+_QUOTE_NEAREST = ("unknown", "required", AT_LEAST_ONE)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -126,8 +126,8 @@ def _nearest_sentence(spec: Spec, path: str) -> str:
 
 def approve(spec: Spec, values: Mapping[str, Any], extra: Mapping[str, Any] | None = None) -> Approved:
     """The checked request for field values. *pure*. Raises: InvalidInput with every problem."""
-    if fault := extra_problem(extra):
-        raise InvalidInput((fault,))
+    if problem := extra_problem(extra):
+        raise InvalidInput((problem,))
     body = build_body(spec, values, extra)
     undocumented = extra_paths(spec, extra)
     problems = check(spec, body, undocumented)

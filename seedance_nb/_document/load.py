@@ -120,8 +120,8 @@ def _chosen(root: Table, operations: tuple[Operation, ...], chosen: Operation) -
     content = content_table(root, operation, chosen.content_type)
     body, oddities = body_schema(root, content.table("schema").value, f"{content.pointer}/schema")
     example = content.value.get("example", ABSENT)
-    if example is not ABSENT and (fault := value_error(validator_of(body), body, example)):
-        message = f"the example {shorten(example, 30)}: {fault}"
+    if example is not ABSENT and (error := value_error(validator_of(body), body, example)):
+        message = f"the example {shorten(example, 30)} is invalid: {error}"
         oddities.append(Oddity(pointer=f"{content.pointer}/example", message=message))
     has_task = "x-task" in root.value
     responses = operation.table("responses", optional=True)

@@ -12,7 +12,7 @@ from seedance_nb._schema.alternatives import UNCHECKED
 from seedance_nb._schema.dialect import LISTS, MAPS, ONES
 from seedance_nb._schema.metaschema import schema_error
 from seedance_nb._schema.normalise import Normaliser
-from seedance_nb._schema.patterns import pattern_fault
+from seedance_nb._schema.patterns import pattern_error
 from seedance_nb._schema.validator import errors_of, problem_of, validator_of
 from seedance_nb._schema.work import MOST, bounded
 
@@ -25,7 +25,7 @@ def body_schema(root: Table, schema: Any, pointer: str) -> tuple[dict[str, Any],
     Raises: SpecError for an invalid schema.
     """
     normaliser = Normaliser(root.value, root.file)
-    body, pointers = normaliser.root(schema, pointer), normaliser.places
+    body, pointers = normaliser.root(schema, pointer), normaliser.pointers
     if error := schema_error(body):
         nearest = _nearest(body, list(error.absolute_path), pointers, pointer)
         raise SpecError(error.message[:300], file=root.file, pointer=nearest)
@@ -67,18 +67,18 @@ def _subschemas(schema: Any) -> Iterator[dict[str, Any]]:
 
 
 def _problems(schema: dict[str, Any], whole: Any, pointer: str) -> Iterator[Oddity]:
-    if "default" in schema and (fault := value_error(whole, schema, schema["default"])):
+    if "default" in schema and (error := value_error(whole, schema, schema["default"])):
         default = shorten(schema.pop("default"), 30)
-        yield Oddity(pointer=f"{pointer}/default", message=f"the default {default} {fault}; it is not used")
+        yield Oddity(pointer=f"{pointer}/default", message=f"the default {default} is invalid: {error}; ignored")
     valid = []
     for example in schema.get("examples", ()):
-        if fault := value_error(whole, schema, example):
-            yield Oddity(pointer=pointer, message=f"the example {shorten(example, 30)} {fault}; it is not used")
+        if error := value_error(whole, schema, example):
+            yield Oddity(pointer=pointer, message=f"the example {shorten(example, 30)} is invalid: {error}; ignored")
         else:
             valid.append(example)
     if "examples" in schema:
         schema["examples"] = valid
     patterns = [schema.get("pattern", ABSENT), *schema.get("patternProperties", ())]
     for pattern in patterns:
-        if isinstance(pattern, str) and (fault := pattern_fault(pattern)):
-            yield Oddity(pointer=pointer, message=f"the pattern {pattern} is not valid ({fault}); it is not checked")
+        if isinstance(pattern, str) and (error := pattern_error(pattern)):
+            yield Oddity(pointer=pointer, message=f"the pattern {pattern} is invalid ({error}); it is not checked")

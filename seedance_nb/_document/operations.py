@@ -53,12 +53,11 @@ def resolve_reference(root: Table, table: Table) -> Table:
             return table
         target = find(root.value, ref[1:]) if isinstance(ref, str) and ref.startswith("#/") else ABSENT
         if not isinstance(target, dict):
-            problem = (
-                "does not exist" if str(ref).startswith("#") else "is not within the document, so it is not followed"
-            )
+            is_local = str(ref).startswith("#")
+            problem = "does not exist" if is_local else "points outside the document, which is not supported"
             raise table.error(f"$ref {ref!r} {problem}", "$ref")
         table = Table(value=target, file=root.file, pointer=ref[1:])
-    raise table.error("this $ref leads only to other references", "$ref")
+    raise table.error("this $ref only refers to other references", "$ref")
 
 
 def operations_of(root: Table) -> tuple[Operation, ...]:
@@ -185,7 +184,7 @@ def auth_of(root: Table, operation: Table, oddities: list[Oddity], *, is_sent: b
         scheme = resolve_reference(root, schemes.table(str(next(iter(required)))))
         kind = scheme.text("type")
         if kind.lower() == "bearer":
-            message = "bearer is not a security type of OpenAPI; it is read as http with the scheme bearer"
+            message = "bearer is not a security type of OpenAPI; treated as type http with scheme bearer"
             oddities.append(Oddity(pointer=f"{scheme.pointer}/type", message=message))
             return _BEARER
         if kind == "apiKey" and scheme.text("in") == "header":

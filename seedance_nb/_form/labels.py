@@ -12,7 +12,7 @@ from seedance_nb._base.problem import Problem
 from seedance_nb._base.values import ABSENT, pointer_parts, to_pointer
 from seedance_nb._document.spec import Spec
 from seedance_nb._form.model.fields import Field, label_of, tree
-from seedance_nb._schema.dialect import GIVEN
+from seedance_nb._schema.dialect import AT_LEAST_ONE
 
 _HEADS = ("list", "rows", "object", "map", "branches", "constant")
 _BRIEF = 90
@@ -145,7 +145,7 @@ def sentence(problem: Problem, labels: Mapping[str, str]) -> str:
 
     `labels` are those of `labels_of`. All problems in forms and panels pass through here; a provider's own words stay unchanged.
     """
-    if problem.rule == GIVEN and all(len(group) == 1 for group in problem.limit):
+    if problem.rule == AT_LEAST_ONE and all(len(group) == 1 for group in problem.limit):
         fields = [label_at(path, labels) for path in problem.others]
         singular = all(label.endswith("s") for label in fields)
         words = " ".join(_any_of(label[:-1] if singular else label for label in fields)).strip()

@@ -14,7 +14,7 @@ from seedance_nb._check.request import call_request
 from seedance_nb._document.spec import Spec
 from seedance_nb._provider.outcome import Answer, free_value
 from seedance_nb._provider.transport import Endpoint, access_policy, fetch_answer
-from seedance_nb._schema.uris import media_fault
+from seedance_nb._schema.uris import media_error
 from seedance_nb._web.origins import host_of
 from seedance_nb._web.transfer import put_bytes
 
@@ -89,7 +89,7 @@ class Account:
         answer = await self._answer("upload", query={"content_type": kind, "ext": extension})
         call = self.spec.calls["upload"]
         put, url = find(answer.value, call.put), find(answer.value, call.value)
-        if not isinstance(put, str) or not isinstance(url, str) or media_fault(url, ["https", "http"]):
+        if not isinstance(put, str) or not isinstance(url, str) or media_error(url, ["https", "http"]):
             raise SeedanceError(f"{self.spec.provider} returned no upload URL.")
         if fault := await put_bytes(put, content, kind, access_policy(self.spec, self.endpoint)):
             raise SeedanceError(f"The upload of {name!r} to {host_of(put)} failed: {fault}.", next_step="try again")
@@ -107,13 +107,13 @@ class Account:
             raise SeedanceError(
                 f"kind must be 'image', 'video' or 'audio', not {kind!r}.", next_step="pass the kind of the file"
             )
-        if fault := media_fault(url, ["https", "http"]):
+        if fault := media_error(url, ["https", "http"]):
             raise SeedanceError(
                 f"The URL {fault}.", next_step="pass a public URL; sd.upload returns one for a local file"
             )
         body = {"name": name or f"seedance_nb {kind}", "asset_type": _KINDS[kind], "asset_url": url}
         asset_id = await self._value("asset", body=body)
-        if not isinstance(asset_id, str) or media_fault(f"asset://{asset_id}", ["asset"]):
+        if not isinstance(asset_id, str) or media_error(f"asset://{asset_id}", ["asset"]):
             raise SeedanceError(f"{self.spec.provider} returned no AssetId.")
         info, word = self.spec.calls["asset-info"], "unknown"
         for _ in range(_ASSET_S // _CHECK_EVERY_S):

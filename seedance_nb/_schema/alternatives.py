@@ -4,7 +4,7 @@ from collections.abc import Iterable, Iterator, Sequence
 from typing import Any
 
 from seedance_nb._base.values import ABSENT
-from seedance_nb._schema.dialect import FROM
+from seedance_nb._schema.dialect import SCHEMA_NAME
 from seedance_nb._schema.library import ValidationError
 
 UNCHECKED = "unchecked"
@@ -21,7 +21,7 @@ def branch_names(branches: Sequence[Any]) -> tuple[str, ...]:
 def _name(branch: Any, number: int) -> str:
     if not isinstance(branch, dict):
         return f"choice {number}"
-    names = [branch.get("title"), branch.get(FROM), _const(branch)]
+    names = [branch.get("title"), branch.get(SCHEMA_NAME), _const(branch)]
     kinds = branch.get("type")
     names.append(kinds if isinstance(kinds, str) and kinds not in ("object", "array") else None)
     fields = branch.get("properties") or branch.get("required") or ()
@@ -43,7 +43,7 @@ def discriminated(schema: dict[str, Any], branches: Sequence[Any], value: Any) -
         mapping = table.get("mapping")
         target = str(mapping.get(name, name) if isinstance(mapping, dict) else name).rpartition("/")[2]
         for position, branch in enumerate(branches):
-            if isinstance(branch, dict) and branch.get(FROM) == target:
+            if isinstance(branch, dict) and branch.get(SCHEMA_NAME) == target:
                 return position
     fixed = [_fixed(branch) for branch in branches]
     for name in fixed[0] if fixed else ():

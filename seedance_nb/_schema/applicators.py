@@ -53,20 +53,20 @@ def one_of(validator: Any, branches: Any, value: Any, schema: Any) -> Errors:
         yield from errors_for_alternatives(schema, "oneOf", branches, value, [errors for errors, _ in results])
 
 
-def not_(validator: Any, refused: Any, value: Any, _: Any) -> Errors:
+def not_(validator: Any, negated: Any, value: Any, _: Any) -> Errors:
     """The errors of a value that matches the negated schema."""
-    errors, is_unsure = evaluate(validator, value, refused)
+    errors, is_unsure = evaluate(validator, value, negated)
     if is_unsure:
         yield from errors
     elif not errors:
-        names = refused.get("required") if isinstance(refused, dict) and set(refused) <= {"required", "type"} else None
+        names = negated.get("required") if isinstance(negated, dict) and set(negated) <= {"required", "type"} else None
         if isinstance(names, list) and names:
-            together = (
+            message = (
                 f"cannot be used together with {' and '.join(map(str, names[:-1]))}"
                 if names[1:]
                 else "is not allowed here"
             )
-            yield ValidationError(together, instance=value[names[-1]], path=[names[-1]])
+            yield ValidationError(message, instance=value[names[-1]], path=[names[-1]])
         else:
             yield ValidationError("is not allowed here", instance=value)
 
@@ -146,8 +146,8 @@ def unknown_field(name: Any, item: Any, names: Any, rule: str, schema: Any) -> V
     """The error about a name that the schema does not define. *pure*."""
     spend(_TO_COMPARE)
     close = _nearest(str(name)[:_LONGEST_NAME], tuple(itertools.islice(names, _COMPARED)))
-    listed = ", ".join(itertools.islice(names, _SHOWN)) + (", …" if len(names) > _SHOWN else "")
-    hint = f"; did you mean {close!r}?" if close else f"; the fields are {listed}" if listed else ""
+    fields = ", ".join(itertools.islice(names, _SHOWN)) + (", …" if len(names) > _SHOWN else "")
+    hint = f"; did you mean {close!r}?" if close else f"; the fields are {fields}" if fields else ""
     return ValidationError(f"unknown field{hint}", validator=rule, path=[name], instance=item, schema=schema)
 
 

@@ -3,13 +3,13 @@
 from collections.abc import Iterator
 from typing import Any, Literal
 
-GIVEN = "x-any-given"
+AT_LEAST_ONE = "x-any-given"
 """Our keyword for `anyOf: [{required: [a]}, {required: [b]}]`: at least one of the groups is present and not empty."""
 
-KNOWN = "x-known-names"
+DEFINED_NAMES = "x-known-names"
 """Our keyword for an object whose names are all defined: any other name is a problem. Its value lists the names."""
 
-FROM = "x-from"
+SCHEMA_NAME = "x-from"
 """Our keyword for the name of a schema in the source: `Cat` for `#/components/schemas/Cat`."""
 
 Role = Literal["own", "branch", "part", "loose"]
@@ -40,9 +40,9 @@ def is_secret(schema: Any) -> bool:
     return isinstance(schema, dict) and (schema.get("format") == "password" or schema.get("writeOnly") is True)
 
 
-def says(made: dict[str, Any]) -> set[str]:
+def constraints_of(schema: dict[str, Any]) -> set[str]:
     """The keywords of a schema that a value can violate. *pure*."""
-    return {key for key in made if key not in ANNOTATIONS and not key.startswith("x-")}
+    return {key for key in schema if key not in ANNOTATIONS and not key.startswith("x-")}
 
 
 def role_within(key: str, role: Role, branches: int = 0) -> Role:
@@ -60,82 +60,84 @@ def role_within(key: str, role: Role, branches: int = 0) -> Role:
     return "own"
 
 
-def before(made: dict[str, Any]) -> None:
+def modernise(schema: dict[str, Any]) -> None:
     """Renames keywords of older dialects, in place."""
-    if isinstance(made.get("items"), list):
-        made["prefixItems"] = made.pop("items")
-        if "additionalItems" in made:
-            made["items"] = made["additionalItems"]
-    made.pop("additionalItems", None)
-    if made.get("prefixItems") == []:
-        del made["prefixItems"]
-    dependencies = made.pop("dependencies", None)
+    if isinstance(schema.get("items"), list):
+        schema["prefixItems"] = schema.pop("items")
+        if "additionalItems" in schema:
+            schema["items"] = schema["additionalItems"]
+    schema.pop("additionalItems", None)
+    if schema.get("prefixItems") == []:
+        del schema["prefixItems"]
+    dependencies = schema.pop("dependencies", None)
     if isinstance(dependencies, dict):
-        names = {name: needs for name, needs in dependencies.items() if isinstance(needs, list)}
-        schemas = {name: needs for name, needs in dependencies.items() if not isinstance(needs, list)}
+        names = {name: value for name, value in dependencies.items() if isinstance(value, list)}
+        schemas = {name: value for name, value in dependencies.items() if not isinstance(value, list)}
         if names:
-            made["dependentRequired"] = {**names, **made.get("dependentRequired", {})}
+            schema["dependentRequired"] = {**names, **schema.get("dependentRequired", {})}
         if schemas:
-            made["dependentSchemas"] = {**schemas, **made.get("dependentSchemas", {})}
-    if "example" in made:
-        made.setdefault("examples", [made.pop("example")])
+            schema["dependentSchemas"] = {**schemas, **schema.get("dependentSchemas", {})}
+    if "example" in schema:
+        schema.setdefault("examples", [schema.pop("example")])
     for exclusive, bound in _BOUNDS:
-        if isinstance(made.get(exclusive), bool) and made.pop(exclusive) and bound in made:
-            made[exclusive] = made.pop(bound)
+        if isinstance(schema.get(exclusive), bool) and schema.pop(exclusive) and bound in schema:
+            schema[exclusive] = schema.pop(bound)
     for key in ("$defs", "definitions", "$id", "$anchor", "$dynamicAnchor", "$schema", "components"):
-        made.pop(key, None)
+        schema.pop(key, None)
 
 
-def after(made: dict[str, Any], role: Role) -> None:
+def finish(schema: dict[str, Any], role: Role) -> None:
     """Converts what needs its subschemas converted first, in place."""
-    branches = made.get("anyOf", ())
+    branches = schema.get("anyOf", ())
     groups = [_only_required(branch) for branch in branches] if isinstance(branches, list) else []
     if groups and all(groups) and role != "loose":
-        made.pop("anyOf")
-        made[GIVEN] = groups
-    if isinstance(made.get("properties"), dict):
+        schema.pop("anyOf")
+        schema[AT_LEAST_ONE] = groups
+    if isinstance(schema.get("properties"), dict):
         # Fields that only the server sets are not part of a request.
         hidden = {
-            name for name, child in made["properties"].items() if isinstance(child, dict) and child.get("readOnly")
+            name for name, child in schema["properties"].items() if isinstance(child, dict) and child.get("readOnly")
         }
-        made["properties"] = {name: child for name, child in made["properties"].items() if name not in hidden}
-        if hidden and isinstance(made.get("required"), list):
-            made["required"] = [name for name in made["required"] if name not in hidden]
+        schema["properties"] = {name: child for name, child in schema["properties"].items() if name not in hidden}
+        if hidden and isinstance(schema.get("required"), list):
+            schema["required"] = [name for name in schema["required"] if name not in hidden]
 
 
-def or_null(made: dict[str, Any]) -> dict[str, Any]:
+def or_null(schema: dict[str, Any]) -> dict[str, Any]:
     """The schema, also allowing null. *pure*."""
-    closing = [key for key in _CLOSING if key in made]
-    kinds = made.get("type")
-    listed = [kinds] if isinstance(kinds, str) else kinds
+    closing = [key for key in _CLOSING if key in schema]
+    kinds = schema.get("type")
+    types = [kinds] if isinstance(kinds, str) else kinds
     if not closing:
-        changed = dict(made)
-        if isinstance(listed, list) and "null" not in listed:
-            changed["type"] = [*listed, "null"]
-        if isinstance(made.get("enum"), list) and None not in made["enum"]:
-            changed["enum"] = [*made["enum"], None]
-        return changed
-    if closing == ["anyOf"] and says(made) == {"anyOf"}:
-        return made if {"type": "null"} in made["anyOf"] else {**made, "anyOf": [*made["anyOf"], {"type": "null"}]}
-    annotations = {key: value for key, value in made.items() if key not in says(made)}
-    rest = {key: value for key, value in made.items() if key in says(made)}
+        result = dict(schema)
+        if isinstance(types, list) and "null" not in types:
+            result["type"] = [*types, "null"]
+        if isinstance(schema.get("enum"), list) and None not in schema["enum"]:
+            result["enum"] = [*schema["enum"], None]
+        return result
+    if closing == ["anyOf"] and constraints_of(schema) == {"anyOf"}:
+        return (
+            schema if {"type": "null"} in schema["anyOf"] else {**schema, "anyOf": [*schema["anyOf"], {"type": "null"}]}
+        )
+    annotations = {key: value for key, value in schema.items() if key not in constraints_of(schema)}
+    rest = {key: value for key, value in schema.items() if key in constraints_of(schema)}
     return {**annotations, "anyOf": [rest, {"type": "null"}]}
 
 
-def known_names(made: dict[str, Any]) -> list[str]:
+def defined_names(schema: dict[str, Any]) -> list[str]:
     """The names of a schema of `type: object` that defines all its names, [] for any other. *pure*."""
-    names = _names(made)
-    return list(names) if names and _is_object(made) else []
+    names = _names(schema)
+    return list(names) if names and _is_object(schema) else []
 
 
-def _names(made: Any) -> dict[str, None] | None:
+def _names(schema: Any) -> dict[str, None] | None:
     """The names that a schema and its parts define; None if others are possible."""
-    if not isinstance(made, dict):
+    if not isinstance(schema, dict):
         return {}
-    if {"patternProperties", "unevaluatedProperties", "propertyNames", "$ref", "additionalProperties"} & made.keys():
+    if {"patternProperties", "unevaluatedProperties", "propertyNames", "$ref", "additionalProperties"} & schema.keys():
         return None
-    found: dict[str, None] = dict.fromkeys(made.get("properties", ()))
-    for part, is_branch in parts(made):
+    found: dict[str, None] = dict.fromkeys(schema.get("properties", ()))
+    for part, is_branch in parts(schema):
         inner = _names(part)
         if inner is None or (is_branch and not inner and _is_object(part)):
             return None
@@ -143,23 +145,23 @@ def _names(made: Any) -> dict[str, None] | None:
     return found
 
 
-def parts(made: dict[str, Any]) -> Iterator[tuple[Any, bool]]:
+def parts(schema: dict[str, Any]) -> Iterator[tuple[Any, bool]]:
     """The subschemas that apply to the same value, each with whether it is one of several branches. *pure*."""
     for key in ("allOf", "anyOf", "oneOf"):
-        yield from ((part, key != "allOf") for part in made.get(key, ()))
-    yield from ((made[key], False) for key in ("if", "then", "else") if key in made)
-    yield from ((part, False) for part in made.get("dependentSchemas", {}).values())
+        yield from ((part, key != "allOf") for part in schema.get(key, ()))
+    yield from ((schema[key], False) for key in ("if", "then", "else") if key in schema)
+    yield from ((part, False) for part in schema.get("dependentSchemas", {}).values())
 
 
-def _is_object(made: Any) -> bool:
-    if not isinstance(made, dict):
+def _is_object(schema: Any) -> bool:
+    if not isinstance(schema, dict):
         return False
-    kinds = made.get("type")
+    kinds = schema.get("type")
     if kinds == "object" or (isinstance(kinds, list) and "object" in kinds):
         return True
-    if any(_is_object(part) for part in made.get("allOf", ())):
+    if any(_is_object(part) for part in schema.get("allOf", ())):
         return True
-    branches = [part for key in ("anyOf", "oneOf") for part in made.get(key, ()) if part != {"type": "null"}]
+    branches = [part for key in ("anyOf", "oneOf") for part in schema.get(key, ()) if part != {"type": "null"}]
     return bool(branches) and all(_is_object(part) for part in branches)
 
 

@@ -8,8 +8,8 @@ from collections.abc import Callable, Mapping
 from datetime import date
 
 from seedance_nb._schema.library import FormatChecker
-from seedance_nb._schema.patterns import pattern_fault
-from seedance_nb._schema.uris import STRAY, uri_fault
+from seedance_nb._schema.patterns import pattern_error
+from seedance_nb._schema.uris import STRAY, uri_error
 
 _DATE = re.compile(r"[0-9]{4}-[0-9]{2}-[0-9]{2}")
 _TIME = re.compile(r"([0-9]{2}):([0-9]{2}):([0-9]{2})(?:\.[0-9]+)?(?:[Zz]|([+-])([0-9]{2}):([0-9]{2}))?")
@@ -31,10 +31,10 @@ _LAST_MINUTE = 24 * 60 - 1
 @functools.cache
 def checker() -> FormatChecker:
     """The checker of the supported formats. *pure*."""
-    made = FormatChecker(formats=())
+    formats = FormatChecker(formats=())
     for name, fits in _FORMATS.items():
-        made.checks(name)(functools.partial(_only_texts, fits))
-    return made
+        formats.checks(name)(functools.partial(_only_texts, fits))
+    return formats
 
 
 def _only_texts(fits: Callable[[str], bool], value: object) -> bool:
@@ -93,7 +93,7 @@ def _ipv6(text: str) -> bool:
 
 
 _FORMATS: Mapping[str, Callable[[str], bool]] = {
-    "uri": lambda text: not uri_fault(text),
+    "uri": lambda text: not uri_error(text),
     "email": _email,
     "date": _date,
     "time": _time,
@@ -101,7 +101,7 @@ _FORMATS: Mapping[str, Callable[[str], bool]] = {
     "duration": lambda text: bool(_DURATION.fullmatch(text)),
     "json-pointer": lambda text: bool(_POINTER.fullmatch(text)),
     "uri-reference": lambda text: not STRAY.search(text),
-    "regex": lambda text: not pattern_fault(text),
+    "regex": lambda text: not pattern_error(text),
     "uuid": lambda text: bool(_UUID.fullmatch(text)),
     "byte": functools.partial(_reads, functools.partial(base64.b64decode, validate=True)),
     "hostname": _hostname,

@@ -12,9 +12,9 @@ from seedance_nb._schema.validator import descend
 _WHOLE = Draft202012Validator.META_SCHEMA["$id"]
 
 
-def schema_error(made: Any) -> ValidationError | None:
+def schema_error(schema: Any) -> ValidationError | None:
     """The first error of a schema in JSON Schema 2020-12, None if it is valid. *pure*."""
-    error: ValidationError | None = next(_checker().iter_errors(made), None)
+    error: ValidationError | None = next(_checker().iter_errors(schema), None)
     return error
 
 
@@ -32,12 +32,12 @@ def _ref(validator: Any, ref: str, value: Any, _: Any) -> Iterator[ValidationErr
 
 def _merged() -> dict[str, Any]:
     """The vocabularies merged into one schema; their references to the whole metaschema mean this one."""
-    made: dict[str, Any] = {"type": ["object", "boolean"], "properties": {}, "$defs": {}}
+    metaschema: dict[str, Any] = {"type": ["object", "boolean"], "properties": {}, "$defs": {}}
     for part in REGISTRY.contents(_WHOLE)["allOf"]:
-        found = REGISTRY.resolver(_WHOLE).lookup(part["$ref"]).contents
-        made["properties"] |= _own(found.get("properties", {}))
-        made["$defs"] |= _own(found.get("$defs", {}))
-    return made
+        vocabulary = REGISTRY.resolver(_WHOLE).lookup(part["$ref"]).contents
+        metaschema["properties"] |= _own(vocabulary.get("properties", {}))
+        metaschema["$defs"] |= _own(vocabulary.get("$defs", {}))
+    return metaschema
 
 
 def _own(value: Any) -> Any:

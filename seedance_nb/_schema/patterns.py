@@ -55,7 +55,7 @@ def search(pattern: str, text: str) -> bool | None:
     return None if isinstance(searcher, str) else searcher.search(text)
 
 
-def pattern_fault(pattern: str) -> str:
+def pattern_error(pattern: str) -> str:
     """Why a pattern is invalid, "" if it is valid. *pure*."""
     searcher = _searcher(pattern)
     return searcher if isinstance(searcher, str) else ""
@@ -75,67 +75,67 @@ def _searcher(pattern: str) -> "_Searcher | str":
 
 def translated(pattern: str) -> str:
     """An ECMA-262 pattern in the syntax of the `regex` library. *pure*; unknown syntax is unchanged."""
-    made: list[str] = []
+    pieces: list[str] = []
     at, inside = 0, False
     while at < len(pattern):
-        sign = pattern[at]
-        if sign == "\\":
+        char = pattern[at]
+        if char == "\\":
             of_many = pattern[at + 1 : at + 2] in tuple("dDwWsSpP")
             piece, at = _escaped(pattern, at + 1, inside=inside)
-            made.append(piece)
+            pieces.append(piece)
             if inside and of_many and pattern[at : at + 1] == "-":
-                made.append(r"\-")  # a range cannot begin with a set
+                pieces.append(r"\-")  # a range cannot begin with a set
                 at += 1
             continue
         at += 1
         if inside:
-            inside = sign != "]"
-            made.append(sign if sign.isalnum() or sign in "-]" else f"\\{sign}")
-        elif sign == "[":
+            inside = char != "]"
+            pieces.append(char if char.isalnum() or char in "-]" else f"\\{char}")
+        elif char == "[":
             negated = pattern[at : at + 1] == "^"
             at += negated
             if pattern[at : at + 1] == "]":
                 at += 1
-                made.append("(?s:.)" if negated else "(?!)")
+                pieces.append("(?s:.)" if negated else "(?!)")
             else:
                 inside = True
-                made.append("[^" if negated else "[")
-        elif sign == "{" and not _COUNT.match(pattern, at - 1):
-            made.append(r"\{")
-        elif sign == "(" and pattern.startswith("?<", at) and pattern[at + 2 : at + 3] not in ("=", "!"):
-            made.append("(?P<")
+                pieces.append("[^" if negated else "[")
+        elif char == "{" and not _COUNT.match(pattern, at - 1):
+            pieces.append(r"\{")
+        elif char == "(" and pattern.startswith("?<", at) and pattern[at + 2 : at + 3] not in ("=", "!"):
+            pieces.append("(?P<")
             at += 2
         else:
-            made.append({"$": r"\Z", ".": r"[^\n\r\u2028\u2029]"}.get(sign, sign))
-    return "".join(made)
+            pieces.append({"$": r"\Z", ".": r"[^\n\r\u2028\u2029]"}.get(char, char))
+    return "".join(pieces)
 
 
 def _escaped(pattern: str, at: int, *, inside: bool) -> tuple[str, int]:
-    sign = pattern[at : at + 1]
-    after = at + 1
-    if sign in _SETS:
-        return (_SETS[sign] if inside else f"[{_SETS[sign]}]"), after
-    if sign in _OTHERS:
-        return (_OTHERS[sign] if inside else f"[{_OTHERS[sign]}]"), after
-    if sign and sign in "pP" and pattern[after : after + 1] == "{" and "}" in pattern[after:]:
-        end = pattern.index("}", after) + 1
+    char = pattern[at : at + 1]
+    end = at + 1
+    if char in _SETS:
+        return (_SETS[char] if inside else f"[{_SETS[char]}]"), end
+    if char in _OTHERS:
+        return (_OTHERS[char] if inside else f"[{_OTHERS[char]}]"), end
+    if char and char in "pP" and pattern[end : end + 1] == "{" and "}" in pattern[end:]:
+        end = pattern.index("}", end) + 1
         return f"\\{pattern[at:end]}", end
     if code := _CODE.match(pattern, at):
-        return _signed(code, pattern)
-    if sign == "k" and (name := re.compile(r"k<(\w+)>").match(pattern, at)):
+        return _code_point(code, pattern)
+    if char == "k" and (name := re.compile(r"k<(\w+)>").match(pattern, at)):
         return f"(?P={name[1]})", name.end()
-    if sign == "b" and inside:
-        return r"\x08", after
-    if not inside and sign in _ANCHORS:
-        return _ANCHORS[sign], after
-    if sign == "0":
-        return r"\x00", after
-    if sign and sign in string.ascii_letters and sign not in "tnrfv":
-        return sign, after
-    return f"\\{sign}", after
+    if char == "b" and inside:
+        return r"\x08", end
+    if not inside and char in _ANCHORS:
+        return _ANCHORS[char], end
+    if char == "0":
+        return r"\x00", end
+    if char and char in string.ascii_letters and char not in "tnrfv":
+        return char, end
+    return f"\\{char}", end
 
 
-def _signed(code: re.Match[str], pattern: str) -> tuple[str, int]:
+def _code_point(code: re.Match[str], pattern: str) -> tuple[str, int]:
     number = ord(code[4]) % 32 if code[4] else int(code[1] or code[2] or code[3], 16)
     end = code.end()
     if 0xD800 <= number < 0xDC00:  # noqa: PLR2004 - the first half of a pair

@@ -1,4 +1,4 @@
-"""Repairs of small mistakes in real schemas, on a copy; each is reported as a schema problem."""
+"""Repair small mistakes in real schemas; each is reported as a schema problem."""
 
 from collections.abc import Callable, Iterator
 from typing import Any
@@ -17,40 +17,44 @@ KEYWORDS = frozenset({
     "dependencies", "unevaluatedProperties", "unevaluatedItems", "not", "if", "then", "else", "const", "pattern", "format",
     "default", "example", "examples", "discriminator", "$ref",
 })  # fmt: skip
-"""The schema keywords that are supported, with annotations."""
+"""The supported schema keywords, annotations included."""
 
 Report = Callable[[str, str], None]
 """A callback with the name of a keyword, "" for the schema itself, and a message about it."""
 
 
-def repair(made: dict[str, Any], report: Report) -> None:
-    """Repairs one schema in place, without its subschemas, where the intent is clear or a keyword has no meaning."""
-    for key in [key for key in made if key != key.strip() and key.strip() in KEYWORDS - made.keys()]:
-        report(key, f"the key has a space around it; it is read as {key.strip()}")
-        made[key.strip()] = made.pop(key)
-    for key in [key for key in made if made[key] is None and key in KEYWORDS - {"default", "const", "example", "type"}]:
-        report(key, f"{key} has no value; it is left out")
-        del made[key]
+def repair(schema: dict[str, Any], report: Report) -> None:
+    """Repair one schema in place, without its subschemas: fix what has a clear intent, drop what has no meaning."""
+    for key in [key for key in schema if key != key.strip() and key.strip() in KEYWORDS - schema.keys()]:
+        report(key, f"the key {key!r} has leading or trailing spaces; treated as {key.strip()!r}")
+        schema[key.strip()] = schema.pop(key)
+    for key in [
+        key for key in schema if schema[key] is None and key in KEYWORDS - {"default", "const", "example", "type"}
+    ]:
+        report(key, f"{key} is null; ignored")
+        del schema[key]
     for key in _LISTS:
-        if made.get(key) == []:
-            report(key, f"{key} lists nothing, which nothing could fit; it is left out")
-            del made[key]
+        if schema.get(key) == []:
+            report(key, f"{key} is empty, so no value could match; ignored")
+            del schema[key]
     for key in _NUMBERS:
-        if isinstance(made.get(key), str) and (number := _number(made[key])) is not None:
-            report(key, f'{key} is the text "{made[key]}"; it is read as the number {number}')
-            made[key] = number
+        if isinstance(schema.get(key), str) and (number := _number(schema[key])) is not None:
+            report(key, f'{key} is the string "{schema[key]}"; treated as the number {number}')
+            schema[key] = number
     for key in _FLAGS:
-        if made.get(key) in ("true", "false"):
-            report(key, f'{key} is the text "{made[key]}"; it is read as {made[key]}')
-            made[key] = made[key] == "true"
+        if schema.get(key) in ("true", "false"):
+            report(key, f'{key} is the string "{schema[key]}"; treated as {schema[key]}')
+            schema[key] = schema[key] == "true"
     for key in _TEXTS:
-        if isinstance(made.get(key), int | float):
-            made[key] = str(made[key])
-    if isinstance(made.get("examples"), dict):
-        made["examples"] = [item.get("value") if isinstance(item, dict) else item for item in made["examples"].values()]
-    _repair_type(made, report)
-    _repair_required(made, report)
-    _repair_names(made, report)
+        if isinstance(schema.get(key), int | float):
+            schema[key] = str(schema[key])
+    if isinstance(schema.get("examples"), dict):
+        schema["examples"] = [
+            item.get("value") if isinstance(item, dict) else item for item in schema["examples"].values()
+        ]
+    _repair_type(schema, report)
+    _repair_required(schema, report)
+    _repair_names(schema, report)
 
 
 def _number(text: str) -> float | None:
@@ -62,44 +66,42 @@ def _number(text: str) -> float | None:
     return None
 
 
-def _repair_type(made: dict[str, Any], report: Report) -> None:
-    if "type" in made and made["type"] is None:
-        report("type", "the type has no value; it is read as null, written without quotes")
-        made["type"] = "null"
-    named = made.get("type")
-    names = [named] if isinstance(named, str) else named if isinstance(named, list) else []
+def _repair_type(schema: dict[str, Any], report: Report) -> None:
+    if "type" in schema and schema["type"] is None:
+        report("type", 'type is null; treated as the string "null"')
+        schema["type"] = "null"
+    types = schema.get("type")
+    names = [types] if isinstance(types, str) else types if isinstance(types, list) else []
     unknown = [name for name in names if isinstance(name, str) and name not in TYPES]
     if unknown:
-        report("type", f"the type {unknown[0]!r} is none of JSON Schema's; it is not checked")
-        del made["type"]
-    elif isinstance(named, list) and (named == [] or len({str(name) for name in named}) < len(named)):
-        report("type", "the types are listed twice or not at all")
-        made["type"] = list(dict.fromkeys(str(name) for name in named)) or list(TYPES)
+        report("type", f"{unknown[0]!r} is not a JSON Schema type; types are not checked here")
+        del schema["type"]
+    elif isinstance(types, list) and (types == [] or len({str(name) for name in types}) < len(types)):
+        report("type", "the list of types is empty or has duplicates")
+        schema["type"] = list(dict.fromkeys(str(name) for name in types)) or list(TYPES)
 
 
-def _repair_required(made: dict[str, Any], report: Report) -> None:
-    required = made.get("required")
+def _repair_required(schema: dict[str, Any], report: Report) -> None:
+    required = schema.get("required")
     if isinstance(required, bool):
-        report(
-            "required", "required is true or false here, which only an object's list of names can say; it is left out"
-        )
-        del made["required"]
+        report("required", "required is a boolean, but must be an object's list of property names; ignored")
+        del schema["required"]
     elif isinstance(required, list) and all(isinstance(name, str) for name in required):
-        made["required"] = list(dict.fromkeys(required))
+        schema["required"] = list(dict.fromkeys(required))
 
 
-def _repair_names(made: dict[str, Any], report: Report) -> None:
-    properties = made.get("properties")
+def _repair_names(schema: dict[str, Any], report: Report) -> None:
+    properties = schema.get("properties")
     if not isinstance(properties, dict):
         return
     renamed = dict(_spaced(properties))
     if not renamed:
         return
     for name, stripped in renamed.items():
-        report("properties", f'the name "{name}" has a space around it; it is read as {stripped}')
-    made["properties"] = {renamed.get(name, name): child for name, child in properties.items()}
-    if isinstance(made.get("required"), list):
-        made["required"] = list(dict.fromkeys(renamed.get(str(name), name) for name in made["required"]))
+        report("properties", f"the property {name!r} has leading or trailing spaces; treated as {stripped!r}")
+    schema["properties"] = {renamed.get(name, name): child for name, child in properties.items()}
+    if isinstance(schema.get("required"), list):
+        schema["required"] = list(dict.fromkeys(renamed.get(str(name), name) for name in schema["required"]))
 
 
 def _spaced(properties: dict[Any, Any]) -> Iterator[tuple[str, str]]:

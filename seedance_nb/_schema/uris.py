@@ -14,7 +14,7 @@ LOCAL = "looks like a local file"
 _LOCAL = re.compile(r"^(?:file:|~|\.{0,2}[/\\]|[A-Za-z]:[/\\]|[^:/?#\s]+\.[A-Za-z0-9]{2,4}$)")
 
 
-def uri_fault(text: str) -> str:
+def uri_error(text: str) -> str:
     """Why `text` is not an absolute URI by RFC 3986, "" if it is one. *pure*."""
     scheme, stray = _SCHEME.match(text), STRAY.search(text)
     if not text:
@@ -28,11 +28,11 @@ def uri_fault(text: str) -> str:
     if scheme.end() == len(text):
         return "is not a URL"
     if text.lower().startswith(("http:", "https:")):
-        return _web_fault(text)
+        return _web_error(text)
     return ""
 
 
-def _web_fault(text: str) -> str:
+def _web_error(text: str) -> str:
     try:
         parts = urlsplit(text)
         host, _ = parts.hostname, parts.port
@@ -43,7 +43,7 @@ def _web_fault(text: str) -> str:
     return ""
 
 
-def media_fault(text: str, schemes: list[str]) -> str:
+def media_error(text: str, schemes: list[str]) -> str:
     """Why `text` is not a media URL with one of these schemes, "" if it is. *pure*.
 
     An `asset://` URL contains an AssetId; a bare AssetId, a local file and Base64 each have their own message.
@@ -61,7 +61,7 @@ def media_fault(text: str, schemes: list[str]) -> str:
         return f"starts with {scheme.group()}; allowed: {', '.join(f'{name}://' for name in schemes)}"
     if text.lower().startswith("asset:"):
         return "" if _ASSET.match(text) else "is not an asset URL; write asset:// and the AssetId"
-    fault = uri_fault(text)
-    if not fault and urlsplit(text).username is not None:
+    error = uri_error(text)
+    if not error and urlsplit(text).username is not None:
         return "has a user name before the host, which the provider would see"
-    return fault
+    return error

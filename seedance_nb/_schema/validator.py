@@ -13,18 +13,18 @@ from seedance_nb._base.values import ABSENT, digest, find, is_empty, to_pointer
 from seedance_nb._schema import applicators
 from seedance_nb._schema.alternatives import UNCHECKED
 from seedance_nb._schema.applicators import unknown_field
-from seedance_nb._schema.dialect import GIVEN, KNOWN, is_secret
+from seedance_nb._schema.dialect import AT_LEAST_ONE, DEFINED_NAMES, is_secret
 from seedance_nb._schema.formats import checker
 from seedance_nb._schema.library import Draft202012Validator, ValidationError, extend
 from seedance_nb._schema.messages import quote_for, words_for
-from seedance_nb._schema.patterns import pattern_fault, search
-from seedance_nb._schema.uris import media_fault
+from seedance_nb._schema.patterns import pattern_error, search
+from seedance_nb._schema.uris import media_error
 from seedance_nb._schema.work import MOST, Spent, bounded, spend
 
 _PER_ERROR = 5  # as many schemas are checked in the time of wording one error
 _INCOMPLETE = "could not be fully checked: there are too many combinations of alternatives"
 _OWN_MESSAGE = {
-    "unknown", "additionalProperties", "unevaluatedProperties", "unevaluatedItems", "x-placeholders", "required", GIVEN, "x-media", "x-needs",
+    "unknown", "additionalProperties", "unevaluatedProperties", "unevaluatedItems", "x-placeholders", "required", AT_LEAST_ONE, "x-media", "x-needs",
     "anyOf", "oneOf", "not", "contains", "propertyNames", "dependentRequired", UNCHECKED,
 }  # fmt: skip
 _WITHOUT_VALUE = ("minLength", "maxLength", "minItems", "maxItems", "pattern", "required", UNCHECKED)
@@ -60,7 +60,7 @@ def _properties(validator: Any, properties: Any, instance: Any, _: Any) -> Itera
                 yield from _placeholders(child["x-placeholders"], instance, name)
 
 
-def _known(_: Any, names: Any, instance: Any, schema: Any) -> Iterator[ValidationError]:
+def _defined_names(_: Any, names: Any, instance: Any, schema: Any) -> Iterator[ValidationError]:
     for name in instance if isinstance(instance, dict) else ():
         if name not in names:
             yield unknown_field(name, instance[name], names, "unknown", schema)
@@ -90,7 +90,7 @@ def _required(_: Any, names: Any, instance: Any, schema: Any) -> Iterator[Valida
                 yield ValidationError("is required", path=[name], instance=ABSENT, schema=child)
 
 
-def _given(_: Any, groups: Any, instance: Any, schema: Any) -> Iterator[ValidationError]:
+def _at_least_one(_: Any, groups: Any, instance: Any, schema: Any) -> Iterator[ValidationError]:
     if isinstance(instance, dict) and not any(
         all(not is_empty(instance.get(n, ABSENT)) for n in group) for group in groups
     ):
@@ -119,7 +119,7 @@ def _pattern(_: Any, pattern: Any, instance: Any, __: Any) -> Iterator[Validatio
     if fits is False:
         yield ValidationError(f"does not match the pattern {pattern}")
     elif fits is None:
-        why = "cannot be read" if pattern_fault(pattern) else "takes too long"
+        why = "cannot be read" if pattern_error(pattern) else "takes too long"
         yield ValidationError(f"could not be checked: the pattern {pattern} {why}", validator=UNCHECKED)
 
 
@@ -137,10 +137,10 @@ def _unique(validator: Any, unique: Any, instance: Any, __: Any) -> Iterator[Val
         return
     spend(len(instance))
     try:
-        seen = {digest(item) for item in instance}
+        digests = {digest(item) for item in instance}
     except (TypeError, ValueError, RecursionError):  # values that are not JSON are reported elsewhere
         return
-    if len(seen) < len(instance):
+    if len(digests) < len(instance):
         yield ValidationError("has the same entry twice")
 
 
@@ -156,9 +156,9 @@ def _media(_: Any, table: Any, instance: Any, schema: Any) -> Iterator[Validatio
     if isinstance(instance, list):
         items = [((index,), item) for index, item in enumerate(instance)]
     for path, item in items:
-        fault = media_fault(item, schemes) if isinstance(item, str) else ""
-        if fault:
-            yield ValidationError(fault, path=path, instance=item)
+        error = media_error(item, schemes) if isinstance(item, str) else ""
+        if error:
+            yield ValidationError(error, path=path, instance=item)
 
 
 _Checker = extend(
@@ -180,8 +180,8 @@ _Checker = extend(
         "additionalProperties": applicators.additional_properties,
         "unevaluatedProperties": applicators.unevaluated_properties,
         "unevaluatedItems": applicators.unevaluated_items,
-        GIVEN: _given,
-        KNOWN: _known,
+        AT_LEAST_ONE: _at_least_one,
+        DEFINED_NAMES: _defined_names,
         "x-media": _media,
         "x-needs": _needs,
     },
@@ -226,7 +226,7 @@ def problem_of(error: ValidationError) -> Problem:
         limit, quote = None, ""
     else:
         quote = quote_for(rule, value, limit, schema)
-    if rule == GIVEN or (rule == "oneOf" and value is ABSENT):
+    if rule == AT_LEAST_ONE or (rule == "oneOf" and value is ABSENT):
         others = tuple(parent + to_pointer((name,)) for group in limit for name in group)
     message = error.message if rule in _OWN_MESSAGE else words_for(rule, value, limit, schema)
     if is_secret(schema):  # no message may show it
@@ -245,11 +245,11 @@ def fits(schema: Any, defs: Mapping[str, Any], value: Any) -> bool:
             return next(_validator_with(schema, defs).iter_errors(value), None) is None
     except Spent:
         return False
-    except Exception:  # noqa: BLE001 - as in `faults`
+    except Exception:  # noqa: BLE001 - as in `problems_of`
         return True
 
 
-def faults(schema: Any, defs: Mapping[str, Any], value: Any) -> Iterator[Problem]:
+def problems_of(schema: Any, defs: Mapping[str, Any], value: Any) -> Iterator[Problem]:
     """The problems of a value under one schema, with paths from the value itself. *pure*; an invalid schema finds none."""
     if isinstance(schema, bool):
         schema = {} if schema else {"not": {}}

@@ -118,8 +118,8 @@ def test_json_is_taken_before_forms_and_forms_before_anything_else(kinds: list[s
     assert set(made.operations[0].content_types) == set(kinds)
 
 
-@pytest.mark.parametrize(("ref", "words"), [("#/components/requestBodies/Gone", "does not exist"), ("https://example.com/body.yaml", "within the document"),
-                                            ("#/paths/~1a/post/requestBody", "only to other references")])  # fmt: skip
+@pytest.mark.parametrize(("ref", "words"), [("#/components/requestBodies/Gone", "does not exist"), ("https://example.com/body.yaml", "outside the document"),
+                                            ("#/paths/~1a/post/requestBody", "only refers to other references")])  # fmt: skip
 def test_a_body_that_lies_elsewhere_is_refused_and_never_fetched(ref: str, words: str) -> None:
     with pytest.raises(sd.SpecError, match=words) as refused:
         sd.spec(document(paths={"/a": {"post": {"requestBody": {"$ref": ref}}}}))

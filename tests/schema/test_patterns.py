@@ -5,7 +5,7 @@ import time
 import pytest
 
 import seedance_nb as sd
-from seedance_nb._schema.patterns import pattern_fault, search
+from seedance_nb._schema.patterns import pattern_error, search
 
 MEANINGS = [
     ("^a$", "a", True), ("^a$", "a\n", False), ("b", "abc", True), (r"^\d+$", "٣", False), (r"^\w$", "é", False),
@@ -70,7 +70,7 @@ def test_what_is_unchecked_within_another_rule_leaves_that_rule_unchecked(kind: 
 @pytest.mark.parametrize("pattern", ["(((", "[", "\\", "*a", r"\p{Nothing}", "a" * 6000, "(?<a>x)(?<a>y)\\k<b>"])
 def test_a_pattern_that_nobody_can_read_is_odd_and_unchecked(pattern: str) -> None:
     schema = {"type": "object", "properties": {"a": {"type": "string", "pattern": pattern}}}
-    assert pattern_fault(pattern)
+    assert pattern_error(pattern)
     (odd,) = sd.spec(schema).oddities
     assert odd.pointer == "/properties/a"
     assert "it is not checked" in odd.message

@@ -36,7 +36,7 @@ ACCEPTED = {
     "optional/unknownKeyword.json": "an $id is found wherever it stands, also under a keyword that nobody knows",
 }
 # Schemas that are refused as a whole, with file and pointer: they refer to another document or are no object.
-REFUSED = ("within the document", "$dynamicRef", "must be an object", "neither an OpenAPI")
+REFUSED = ("outside the document", "$dynamicRef", "must be an object", "neither an OpenAPI")
 # What the suite calls valid and is refused here.
 STRICTER = {
     "format.json": "a format is checked, where the standard leaves that open",

@@ -13,7 +13,7 @@ from seedance_nb._form.controls.objects import BareControl
 from seedance_nb._form.controls.scalars import chooser_for
 from seedance_nb._form.labels import FieldStatus, label_html
 from seedance_nb._form.model.parts import branch_for, branches_of, kept
-from seedance_nb._schema.validator import faults
+from seedance_nb._schema.validator import problems_of
 
 ALTERNATIVES = ("oneOf", "anyOf")
 """The keywords of alternative schemas."""
@@ -53,8 +53,8 @@ class BranchControl(Control):
             return (problem,)
         if problem.path or problem.rule not in ALTERNATIVES:
             return part.refine(problem)
-        found = tuple(faults(self.field.shape.branches[self._at], self.field.shape.defs, self.value))
-        inner = tuple(one for fault in found for one in part.refine(fault))
+        found = tuple(problems_of(self.field.shape.branches[self._at], self.field.shape.defs, self.value))
+        inner = tuple(one for error in found for one in part.refine(error))
         return _once(inner) or (problem,)
 
     def focus(self, path: tuple[str, ...]) -> None:
@@ -120,7 +120,7 @@ class NullControl(Control):
         found = self._inner.refine(problem)
         if found != (problem,) or problem.path or problem.rule not in ALTERNATIVES or self.value is None:
             return found
-        return _once(tuple(faults(self.field.shape.view, self.field.shape.defs, self.value))) or found
+        return _once(tuple(problems_of(self.field.shape.view, self.field.shape.defs, self.value))) or found
 
     def focus(self, path: tuple[str, ...]) -> None:
         if self.value is None:

@@ -11,7 +11,7 @@ from seedance_nb._base.values import ABSENT
 from seedance_nb._check.body import only_value
 from seedance_nb._document.spec import Spec
 from seedance_nb._form.model.shape import Shape, properties_of, shape, shown_order
-from seedance_nb._schema.dialect import GIVEN, is_secret
+from seedance_nb._schema.dialect import AT_LEAST_ONE, is_secret
 from seedance_nb._schema.messages import help_of, limits_in_words
 
 Kind = Literal[
@@ -216,7 +216,7 @@ def children_of(made: Shape, path: tuple[str, ...], room: list[int] | None = Non
     room = [_MOST_FIELDS] if room is None else room
     room[0] -= len(properties)
     required = set(made.view.get("required", ()))
-    groups = [name for group in made.view.get(GIVEN, ()) for name in group]
+    groups = [name for group in made.view.get(AT_LEAST_ONE, ()) for name in group]
     markers = {
         name: forms
         for child in properties.values()
