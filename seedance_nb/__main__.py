@@ -54,10 +54,9 @@ def _repair(path: Path | None) -> int:
 
 
 def _simulate(options: argparse.Namespace) -> int:
-    import uvicorn
-
     from seedance_nb._document.load import model_names, spec
     from seedance_nb._simulator.app import Simulator, Timing
+    from seedance_nb._simulator.server import serve
     from seedance_nb._simulator.store import Store, default_folder
     from seedance_nb._web.transfer import fetch_small
 
@@ -72,8 +71,8 @@ def _simulate(options: argparse.Namespace) -> int:
             print(f"Port {options.port} on 127.0.0.1 cannot be used: {error.strerror}. Choose another one with --port.")
             return 1
         url = f"http://127.0.0.1:{listener.getsockname()[1]}"
-        print(f"Simulating {', '.join(one.name for one in specs)} at {url} (any key works)", flush=True)
-        uvicorn.Server(uvicorn.Config(app, log_level="warning")).run(sockets=[listener])
+        message = f"Simulating {', '.join(one.name for one in specs)} at {url} (any key works)"
+        serve(app, listener, lambda: print(message, flush=True))
     return 0
 
 

@@ -20,7 +20,7 @@ from seedance_nb._check.check import check
 from seedance_nb._check.price import estimate
 from seedance_nb._document.spec import Spec
 from seedance_nb._simulator import replies as _replies
-from seedance_nb._simulator.paint import Fetch, paint, size_of
+from seedance_nb._simulator.paint import Fetch, paint, painter, size_of
 from seedance_nb._simulator.replies import Reply, codes
 from seedance_nb._simulator.side_calls import SideCalls
 from seedance_nb._simulator.store import Simulated, Store
@@ -30,6 +30,7 @@ MARK = "x-seedance-simulator"
 
 _REQUESTED_ERROR = re.compile(r"simulate:([a-z_]+|\d{3})")
 _FAULT = "The simulator was asked to fail this task."
+_MOST_QUEUED = 64
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -170,16 +171,23 @@ class Simulator:
         return Response("not found", status_code=404)
 
     def _paint(self, task: Simulated) -> None:
-        if task.fault or (task.id in self._painting and not self._painting[task.id].done()):
-            return
-        self._painting[task.id] = asyncio.get_running_loop().create_task(self._run_paint(task))
+        loop = asyncio.get_running_loop()
+        self._painting = {
+            name: job for name, job in self._painting.items() if not job.done() and job.get_loop() is loop
+        }
+        # A task that finds the queue full joins it at one of its status calls.
+        if not task.fault and task.id not in self._painting and len(self._painting) < _MOST_QUEUED:
+            self._painting[task.id] = loop.create_task(self._run_paint(task.id))
 
-    async def _run_paint(self, task: Simulated) -> None:
-        output, last = self.store.output(task.id), self.store.last_frame(task.id)
-        fault = await paint(self.specs[task.spec], task.body, output, last, self._side_calls.fetch)
+    async def _run_paint(self, task_id: str) -> None:
+        output, last = self.store.output(task_id), self.store.last_frame(task_id)
+        async with painter():
+            task = await asyncio.to_thread(self.store.get, task_id)
+            if task is None or output.exists():
+                return
+            fault = await paint(self.specs[task.spec], task.body, output, last, self._side_calls.fetch)
         if fault:
-            await asyncio.to_thread(self.store.fail, task.id, fault)
-        self._painting.pop(task.id, None)
+            await asyncio.to_thread(self.store.fail, task_id, fault)
 
     def _first(self, path: str, parameters: dict[str, Any] | None = None) -> Spec:
         for name, value in (parameters or {}).items():

@@ -1,10 +1,12 @@
 """Renders the video that a request describes, in a child process."""
 
 import asyncio
+import os
 import tempfile
 from collections.abc import Awaitable, Callable
 from pathlib import Path
 from typing import Any
+from weakref import WeakKeyDictionary
 
 from seedance_nb._base.values import ABSENT, find, to_pointer
 from seedance_nb._check.body import seconds_of, values_by_role
@@ -16,10 +18,18 @@ _USUAL_S = 5
 _LONGEST_S = 30
 _MOST_PX = 2560 * 1440
 _LAST_FRAME = "return_last_frame"
+_MOST_PAINTERS = min(4, os.cpu_count() or 1)
 _UNPAINTED = ("model", "callback_url", "callBackUrl")
 
 Fetch = Callable[[str], Awaitable[bytes]]
 """Downloads the bytes at a URL, b"" if it cannot."""
+
+_PAINTERS: WeakKeyDictionary[asyncio.AbstractEventLoop, asyncio.Semaphore] = WeakKeyDictionary()
+
+
+def painter() -> asyncio.Semaphore:
+    """What a loop's jobs enter before they render, so that only a few child processes run at once."""
+    return _PAINTERS.setdefault(asyncio.get_running_loop(), asyncio.Semaphore(_MOST_PAINTERS))
 
 
 async def paint(spec: Spec, body: dict[str, Any], output: Path, last_frame: Path, fetch: Fetch) -> str:

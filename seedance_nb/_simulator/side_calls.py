@@ -19,7 +19,7 @@ from seedance_nb._simulator.replies import Reply
 from seedance_nb._simulator.store import Asset, Store
 
 _BALANCE = 1000
-_MOST = 64 * 1024**2
+MOST_BYTES = 64 * 1024**2
 _NAME = re.compile(r"upload_[0-9a-f]{32}\.[a-z0-9]{1,5}")
 
 
@@ -87,7 +87,7 @@ class SideCalls:
         if not _NAME.fullmatch(name) or request.query_params.get("signature") != "simulated":
             return Response("invalid signature", status_code=403)
         content = await request.body()
-        if len(content) > _MOST:
+        if len(content) > MOST_BYTES:
             return Response("too large", status_code=413)
         await asyncio.to_thread(self._store.save_upload, name, content)
         return Response()

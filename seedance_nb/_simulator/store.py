@@ -13,6 +13,8 @@ from typing import Any
 import platformdirs
 
 _KEEP_S = 7 * 24 * 3600
+_MOST_TASKS = 1000
+_MOST_UPLOADS = 50
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -44,7 +46,10 @@ def default_folder() -> Path:
 
 
 class Store:
-    """A folder with `tasks.sqlite3`, `outputs/` and `uploads/`; nothing in it was paid for, and tasks are deleted after a week."""
+    """A folder with `tasks.sqlite3`, `outputs/` and `uploads/`; nothing in it was paid for, and old entries are deleted.
+
+    It keeps the last 1,000 tasks, the last 50 uploads, and nothing for longer than a week.
+    """
 
     def __init__(self, folder: Path) -> None:
         self.folder = folder
@@ -52,8 +57,12 @@ class Store:
     def add(self, task: Simulated) -> None:
         """Saves a task and deletes old ones. *writes files*."""
         with self._db() as db:
-            expired = (time.time() - _KEEP_S,)
-            for (old,) in db.execute("DELETE FROM tasks WHERE created < ? RETURNING id", expired).fetchall():
+            expired = db.execute(
+                """DELETE FROM tasks WHERE created < ? OR id IN
+                (SELECT id FROM tasks ORDER BY created DESC LIMIT -1 OFFSET ?) RETURNING id""",
+                (time.time() - _KEEP_S, _MOST_TASKS - 1),
+            )
+            for (old,) in expired.fetchall():
                 self.output(old).unlink(missing_ok=True)
                 self.last_frame(old).unlink(missing_ok=True)
             values = asdict(task) | {"body": json.dumps(task.body)}
@@ -73,6 +82,7 @@ class Store:
     def add_asset(self, asset: Asset) -> None:
         """Saves an asset. *writes files*."""
         with self._db() as db:
+            db.execute("DELETE FROM assets WHERE created < ?", (time.time() - _KEEP_S,))
             db.execute("INSERT INTO assets VALUES (:id, :name, :kind, :url, :created)", asdict(asset))
 
     def asset(self, asset_id: str) -> Asset | None:
@@ -82,9 +92,14 @@ class Store:
         return Asset(**found) if found else None
 
     def save_upload(self, name: str, content: bytes) -> None:
-        """Saves an uploaded file. *writes files*."""
-        self.upload(name).parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+        """Saves an uploaded file and deletes old ones. *writes files*."""
+        folder = self.upload(name).parent
+        folder.mkdir(mode=0o700, parents=True, exist_ok=True)
         self.upload(name).write_bytes(content)
+        times = {path: path.stat().st_mtime for path in folder.iterdir()}
+        for number, path in enumerate(sorted(times, key=times.__getitem__, reverse=True)):
+            if number >= _MOST_UPLOADS or times[path] < time.time() - _KEEP_S:
+                path.unlink(missing_ok=True)
 
     def upload(self, name: str) -> Path:
         """The path of an uploaded file. *pure*."""
