@@ -26,7 +26,7 @@ from seedance_nb._form.layout import FormLayout
 from seedance_nb._form.model.fields import tree
 from seedance_nb._form.model.history import UndoHistory, typed_at
 from seedance_nb._form.model.secrets import masked
-from seedance_nb._form.model.values import as_given, initial_values, moved
+from seedance_nb._form.model.values import body_of, initial_values, moved_paths
 from seedance_nb._form.summary import Summary
 from seedance_nb._form.uploads import Uploads
 
@@ -100,13 +100,13 @@ class Form:
         if not isinstance(body, dict) and is_object:
             msg = "values must be an object: a request body, or fields by their names"
             raise ValueError(msg)
-        placed = as_given(self.spec, body)  # a copy of its own
+        placed = body_of(self.spec, body)  # a copy of its own
         checked = check(self.spec, placed)
         if faults := [problem for problem in checked if problem.rule == "json"]:
             raise ValueError("; ".join(str(fault) for fault in faults))
         with self._lock:
             if repr(placed) != repr(self._values):
-                self.history.note(self._values)
+                self.history.add(self._values)
             self._values, self._checked = placed, checked + warnings(self.spec, placed)
             self._touched = set()
             with self._board.together():  # a control's value and its label are sent as one message
@@ -264,9 +264,9 @@ class Form:
             self._values, self._checked = self._board.put(self._values, path), None
             here = path + to_pointer(change.path)
             pressed = control.field.kind in ("choice", "toggle")
-            self.history.note(was, "" if pressed else typed_at(here, find(was, here), find(self._values, here)))
+            self.history.add(was, "" if pressed else typed_at(here, find(was, here), find(self._values, here)))
             if change.order is not None:
-                self._touched = moved(self._touched, here, change.order)
+                self._touched = moved_paths(self._touched, here, change.order)
             if not change.live:
                 self._touched |= {path, here}
             self._board.follow(self._values)

@@ -13,7 +13,7 @@ from seedance_nb._form.controls.maps import MapControl
 from seedance_nb._form.controls.objects import Slot
 from seedance_nb._form.labels import FieldStatus, label_html, sentence
 from seedance_nb._form.model.fields import Field
-from seedance_nb._form.model.parts import rest_of, start_of, takes_more, with_name
+from seedance_nb._form.model.parts import allows_more, rest_of, start_of, with_name
 from seedance_nb._form.model.shape import properties_of
 
 
@@ -125,7 +125,7 @@ class FormLayout:
             self._slots.append((to_pointer(group.path), slot))
             made.append(slot.widget)
             slot.update(find(self._values, to_pointer(group.path)))
-        if takes_more(group):
+        if allows_more(group):
             made.append(self._control(rest_of(group)).widget)
         return made
 

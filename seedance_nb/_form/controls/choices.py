@@ -12,7 +12,7 @@ from seedance_nb._form.controls.base import Change, Control, mark
 from seedance_nb._form.controls.objects import BareControl
 from seedance_nb._form.controls.scalars import chooser_for
 from seedance_nb._form.labels import FieldStatus, label_html
-from seedance_nb._form.model.parts import branch_for, branches_of, kept
+from seedance_nb._form.model.parts import branch_for, branches_of, reusable_part
 from seedance_nb._schema.validator import problems_of
 
 ALTERNATIVES = ("oneOf", "anyOf")
@@ -67,7 +67,7 @@ class BranchControl(Control):
     def _chose(self, place: int | None) -> None:
         if self._quiet or place is None:
             return
-        value = ABSENT if place == _NONE else kept(self._branches[place].field, self.value)
+        value = ABSENT if place == _NONE else reusable_part(self._branches[place].field, self.value)
         self._switch(place, value)
         self._took(value)
 

@@ -10,7 +10,7 @@ from seedance_nb._base.html import Html
 from seedance_nb._base.values import ABSENT
 from seedance_nb._form.controls.base import Change, Control
 from seedance_nb._form.controls.entries import Entries, value_of
-from seedance_nb._form.model.parts import extra_of, known_names, start_of
+from seedance_nb._form.model.parts import defined_names, extra_of, start_of
 from seedance_nb._schema.validator import fits
 
 _NAME = Html('<span class="sdn-name">Name</span>')
@@ -56,7 +56,7 @@ class MapControl(Entries):
     fixed = True
 
     def _build(self) -> Any:
-        self._known = known_names(self.field)
+        self._known = defined_names(self.field)
         return self._frame("field", "sdn-map")
 
     def parts(self) -> Mapping[str, Control]:

@@ -11,7 +11,7 @@ from seedance_nb._base.values import ABSENT
 from seedance_nb._form.controls.base import REST, Change, Compound, Control, Shared
 from seedance_nb._form.labels import FieldStatus, brief, error_html
 from seedance_nb._form.model.fields import Field
-from seedance_nb._form.model.parts import further, inside, rest_of, start_of, takes_more, with_name
+from seedance_nb._form.model.parts import allows_more, conditional_fields, own_fields, rest_of, start_of, with_name
 from seedance_nb._form.model.secrets import masked_in
 from seedance_nb._form.model.shape import properties_of
 
@@ -32,7 +32,7 @@ class Slot:
 
     def update(self, value: Any) -> bool:
         """Show the fields that apply to a value. Returns: whether they changed."""
-        fields = {field.path[-1]: field for field in further(self.field, value) if field.kind != "constant"}
+        fields = {field.path[-1]: field for field in conditional_fields(self.field, value) if field.kind != "constant"}
         names = tuple(fields)
         if names == self._shown:
             return False
@@ -146,14 +146,14 @@ class ObjectControl(Compound):
     def _filled(self) -> Any:
         if self._body is None:
             with self._shared.deeper():
-                fields = [field for field in inside(self.field) if field.kind != "constant"]
+                fields = [field for field in own_fields(self.field) if field.kind != "constant"]
                 self._controls = {field.path[-1]: self._child(field) for field in fields if not field.advanced}
                 self._late = [field for field in fields if field.advanced]
                 parts = [control.widget for control in self._controls.values()]
                 if self.field.shape.conditions:
                     self._slot = Slot(self.field, self._child, self._shared)
                     parts.append(self._slot.widget)
-                if takes_more(self.field):
+                if allows_more(self.field):
                     self._controls[REST] = self._shared.control(rest_of(self.field), self._took_rest)
                     parts.append(self._controls[REST].widget)
                 if self._late:

@@ -10,7 +10,7 @@ from typing import Any, Literal
 from seedance_nb._base.values import ABSENT
 from seedance_nb._check.body import only_value
 from seedance_nb._document.spec import Spec
-from seedance_nb._form.model.shape import Shape, properties_of, shape, shown_order
+from seedance_nb._form.model.shape import Shape, properties_of, shape_of, shown_order
 from seedance_nb._schema.dialect import AT_LEAST_ONE, is_secret
 from seedance_nb._schema.messages import help_of, limits_in_words
 
@@ -20,7 +20,7 @@ Kind = Literal[
 ]  # fmt: skip
 
 _PROSE_FROM = 200
-"""A text whose `maxLength` is larger gets a box of several lines."""
+"""A text with a larger `maxLength` gets a text area."""
 
 _FRAMES = ("first", "last")
 _INLINE_UP_TO = 20
@@ -42,7 +42,7 @@ class Field:
     entries, `{n}` being their number from 1, and `names` the labels of the first entries. `elsewhere` has limits, and
     `suggestions` also values, that come from `source` and not from the provider. `labels` belong to the `choices`, "" where the
     value is its own label; `nullable` allows null; `format` is the schema's, for a hint. `children` are those of a group; the
-    fields of any other are made on demand from `shape`, because a recursive schema has no end.
+    fields of any other come from `shape` on demand, because a recursive schema has no end.
     """
 
     path: tuple[str, ...]
@@ -89,34 +89,34 @@ def label_of(name: str) -> str:
     return text[:1].upper() + text[1:]
 
 
-def kind_of(made: Shape, *, required: bool = True) -> Kind:
+def kind_of(shape: Shape, *, required: bool = True) -> Kind:
     """The kind of control for a shape. *pure*; "json" where no other fits."""
-    schema = made.view
-    if (only := only_value(schema)) is not ABSENT and not made.nullable:
+    schema = shape.view
+    if (only := only_value(schema)) is not ABSENT and not shape.nullable:
         return "constant" if required else "json" if isinstance(only, dict | list) else "choice"
     if schema.get("enum"):
         return "choice"
-    if made.branches:
+    if shape.branches:
         return "branches"
-    if made.types == ("string",):
+    if shape.types == ("string",):
         if is_secret(schema):
             return "password"
         long = schema.get("x-role") == "prompt" or schema.get("maxLength", 0) > _PROSE_FROM
         return "prose" if long and not schema.get("x-words") else "text"
-    if made.types == ("array",):
-        return _kind_of_list(made)
-    if made.types == ("object",):
+    if shape.types == ("array",):
+        return _kind_of_list(shape)
+    if shape.types == ("object",):
         if len(properties_of(schema)) > _MOST_FIELDS:
             return "json"
-        if schema.get("properties") or made.conditions:
+        if schema.get("properties") or shape.conditions:
             return "object"
         return (
             "map" if schema.get("patternProperties") or isinstance(schema.get("additionalProperties"), dict) else "json"
         )
-    if made.types == ("boolean",):
-        return "choice" if made.nullable else "toggle"
+    if shape.types == ("boolean",):
+        return "choice" if shape.nullable else "toggle"
     plain: dict[tuple[str, ...], Kind] = {("integer",): "integer", ("number",): "number", ("null",): "constant"}
-    return plain.get(made.types, "json")
+    return plain.get(shape.types, "json")
 
 
 def field_of(
@@ -127,14 +127,14 @@ def field_of(
     required: bool,
     either: tuple[str, ...] = (),
     markers: tuple[str, ...] = (),
-    room: list[int] | None = None,
+    budget: list[int] | None = None,
 ) -> Field:
     """The field of one schema. *pure*. An object becomes a group, shown open, if it is small and plain, or required.
 
-    `room` holds how many more fields may be open; further ones are opened on demand.
+    `budget` has the number of fields that may still be shown open; further ones are opened on demand.
     """
-    made = shape(schema, defs)
-    kind, children = _kind_and_children(made, path, room, required=required)
+    shape = shape_of(schema, defs)
+    kind, children = _kind_and_children(shape, path, budget, required=required)
     return Field(
         path=path,
         kind=kind,
@@ -142,29 +142,29 @@ def field_of(
         either=either,
         markers=markers,
         children=children,
-        shape=made,
-        **_words(made.view, path[-1] if path else ""),
-        **_limits(made.view),
-        **_options(made, kind),
+        shape=shape,
+        **_words(shape.view, path[-1] if path else ""),
+        **_limits(shape.view),
+        **_options(shape, kind),
     )
 
 
 def _kind_and_children(
-    made: Shape, path: tuple[str, ...], room: list[int] | None, *, required: bool
+    shape: Shape, path: tuple[str, ...], budget: list[int] | None, *, required: bool
 ) -> tuple[Kind, tuple[Field, ...]]:
     """The kind of a field, and the children of a group."""
-    kind = kind_of(made, required=required)
-    apart = made.nullable or made.view.get("deprecated") or made.view.get("x-advanced")
-    has_room = not path or (len(path) < _INLINE_LEVELS and (room is None or room[0] > 0))
-    if kind == "object" and has_room and not apart:
-        children = children_of(made, path, room)
-        if not path or required or _is_plain(made, children):
+    kind = kind_of(shape, required=required)
+    is_separate = shape.nullable or shape.view.get("deprecated") or shape.view.get("x-advanced")
+    fits = not path or (len(path) < _INLINE_LEVELS and (budget is None or budget[0] > 0))
+    if kind == "object" and fits and not is_separate:
+        children = children_of(shape, path, budget)
+        if not path or required or _is_plain(shape, children):
             return "group", children
     return kind, ()
 
 
 def _words(view: dict[str, Any], name: str) -> dict[str, Any]:
-    """The texts that the schema has for a field."""
+    """The attributes of a `Field` that are texts of its schema."""
     help_, more = help_of(view.get("description"))
     unit, upstream = str(view.get("x-unit", "")), view.get("x-upstream", {})
     return {
@@ -198,25 +198,25 @@ def _limits(view: dict[str, Any]) -> dict[str, Any]:
     }
 
 
-def _options(made: Shape, kind: Kind) -> dict[str, Any]:
-    """The choices and suggestions of a field."""
-    choices = _choices(made) if kind == "choice" else ()
-    known = (*made.suggestions, *(made.view.get("x-upstream", {}).get("enum", ()) if kind == "text" else ()))
+def _options(shape: Shape, kind: Kind) -> dict[str, Any]:
+    """The attributes of a `Field` about its choices and suggestions."""
+    choices = _choices(shape) if kind == "choice" else ()
+    suggestions = (*shape.suggestions, *(shape.view.get("x-upstream", {}).get("enum", ()) if kind == "text" else ()))
     return {
         "choices": choices,
-        "labels": made.labels if len(made.labels) == len(choices) else (),
-        "suggestions": tuple(value for value in known if isinstance(value, str)),
-        "nullable": made.nullable and kind not in ("choice", "constant", "json"),
+        "labels": shape.labels if len(shape.labels) == len(choices) else (),
+        "suggestions": tuple(value for value in suggestions if isinstance(value, str)),
+        "nullable": shape.nullable and kind not in ("choice", "constant", "json"),
     }
 
 
-def children_of(made: Shape, path: tuple[str, ...], room: list[int] | None = None) -> tuple[Field, ...]:
+def children_of(shape: Shape, path: tuple[str, ...], budget: list[int] | None = None) -> tuple[Field, ...]:
     """The fields of an object's own properties, in display order. *pure*."""
-    properties = properties_of(made.view)
-    room = [_MOST_FIELDS] if room is None else room
-    room[0] -= len(properties)
-    required = set(made.view.get("required", ()))
-    groups = [name for group in made.view.get(AT_LEAST_ONE, ()) for name in group]
+    properties = properties_of(shape.view)
+    budget = [_MOST_FIELDS] if budget is None else budget
+    budget[0] -= len(properties)
+    required = set(shape.view.get("required", ()))
+    choices = [name for group in shape.view.get(AT_LEAST_ONE, ()) for name in group]
     markers = {
         name: forms
         for child in properties.values()
@@ -224,34 +224,34 @@ def children_of(made: Shape, path: tuple[str, ...], room: list[int] | None = Non
         for name, forms in child.get("x-placeholders", {}).items()
     }
     return tuple(
-        field_of(properties[name], made.defs, (*path, name), required=name in required,
-                 either=tuple(groups) if name in groups else (), markers=tuple(markers.get(name, ())), room=room)
-        for name in shown_order(made.view)
+        field_of(properties[name], shape.defs, (*path, name), required=name in required,
+                 either=tuple(choices) if name in choices else (), markers=tuple(markers.get(name, ())), budget=budget)
+        for name in shown_order(shape.view)
     )  # fmt: skip
 
 
-def _is_plain(made: Shape, children: tuple[Field, ...]) -> bool:
-    open_ = isinstance(made.view.get("additionalProperties"), dict) or made.view.get("patternProperties")
+def _is_plain(shape: Shape, children: tuple[Field, ...]) -> bool:
+    is_open = isinstance(shape.view.get("additionalProperties"), dict) or shape.view.get("patternProperties")
     return (
-        not open_
-        and not made.conditions
+        not is_open
+        and not shape.conditions
         and len(children) <= _INLINE_UP_TO
         and all(child.kind in _PLAIN and not child.required for child in children)
     )
 
 
-def _kind_of_list(made: Shape) -> Kind:
-    items = made.view.get("items")
-    if "prefixItems" in made.view:
+def _kind_of_list(shape: Shape) -> Kind:
+    items = shape.view.get("items")
+    if "prefixItems" in shape.view:
         return "rows"
     if not isinstance(items, dict) or not items:
         return "json"
-    entry = shape(items, made.defs)
+    entry = shape_of(items, shape.defs)
     return "list" if kind_of(entry) in ("text", "prose") and not entry.nullable and not entry.suggestions else "rows"
 
 
-def _choices(made: Shape) -> tuple[Any, ...]:
-    if made.types == ("boolean",) and "enum" not in made.view and "const" not in made.view:
+def _choices(shape: Shape) -> tuple[Any, ...]:
+    if shape.types == ("boolean",) and "enum" not in shape.view and "const" not in shape.view:
         return (True, False, None)
-    values = tuple(made.view["enum"]) if "enum" in made.view else (made.view["const"],)
-    return (*values, None) if made.nullable and not any(value is None for value in values) else values
+    values = tuple(shape.view["enum"]) if "enum" in shape.view else (shape.view["const"],)
+    return (*values, None) if shape.nullable and not any(value is None for value in values) else values

@@ -14,29 +14,29 @@ class UndoHistory:
 
     def __init__(self, now: Callable[[], float] = time.monotonic) -> None:
         self._now = now
-        self._befores: deque[dict[str, Any]] = deque(maxlen=MOST_CHANGES)
+        self._values: deque[dict[str, Any]] = deque(maxlen=MOST_CHANGES)
         self._typed_at = ""
         self._when = 0.0
 
-    def note(self, was: dict[str, Any], typed_at: str = "") -> None:
-        """Add `was`, the values before a change.
+    def add(self, values: dict[str, Any], typed_at: str = "") -> None:
+        """Add the values before a change.
 
         Typing continues the last change if `typed_at`, the pointer of what is typed into, is the same and at most a second has
         passed; "" starts a new change.
         """
         now = self._now()
-        goes_on = typed_at and typed_at == self._typed_at and now - self._when <= BURST_S and self._befores
-        if not goes_on:
-            self._befores.append(was)
+        continues = typed_at and typed_at == self._typed_at and now - self._when <= BURST_S and self._values
+        if not continues:
+            self._values.append(values)
         self._typed_at, self._when = typed_at, now
 
     def back(self) -> dict[str, Any] | None:
         """Remove the last change and return the values before it; None if there is none."""
         self._typed_at = ""
-        return self._befores.pop() if self._befores else None
+        return self._values.pop() if self._values else None
 
     def __len__(self) -> int:
-        return len(self._befores)
+        return len(self._values)
 
 
 def typed_at(path: str, was: Any, now: Any) -> str:
@@ -45,6 +45,6 @@ def typed_at(path: str, was: Any, now: Any) -> str:
     For two lists of the same length that differ in one entry it is that entry; any other change of a list is a click.
     """
     if isinstance(was, list) and isinstance(now, list):
-        other = [place for place, pair in enumerate(zip(was, now, strict=False)) if pair[0] != pair[1]]
-        return f"{path}/{other[0]}" if len(was) == len(now) and len(other) == 1 else ""
+        changed = [index for index, pair in enumerate(zip(was, now, strict=False)) if pair[0] != pair[1]]
+        return f"{path}/{changed[0]}" if len(was) == len(now) and len(changed) == 1 else ""
     return "" if isinstance(was, list | bool) or isinstance(now, list | bool) else path

@@ -1,4 +1,4 @@
-"""Hides the secrets of a body (`format: password`, `writeOnly`), which must not appear in a notebook or file."""
+"""Hide the secrets of a body (`format: password`, `writeOnly`), which must not appear in a notebook or file."""
 
 from typing import Any
 
@@ -17,8 +17,8 @@ def masked(spec: Spec, body: Any, cover: Any = HIDDEN) -> Any:
 
     If finding them takes too much work, the whole body is covered.
     """
-    made = masked_in(spec.body, spec.body, body, cover)
-    return {} if made is ABSENT and isinstance(body, dict) else made
+    result = masked_in(spec.body, spec.body, body, cover)
+    return {} if result is ABSENT and isinstance(body, dict) else result
 
 
 def masked_in(root: Any, schema: Any, value: Any, cover: Any = HIDDEN) -> Any:
@@ -48,21 +48,21 @@ def _masked(root: Any, schema: Any, value: Any, cover: Any, depth: int) -> Any:
     if isinstance(value, list):
         first, rest = schema.get("prefixItems") or [], schema.get("items", schema.get("unevaluatedItems"))
         inner = [
-            _masked(root, first[place] if place < len(first) else rest, item, cover, depth + 1)
-            for place, item in enumerate(value)
+            _masked(root, first[index] if index < len(first) else rest, item, cover, depth + 1)
+            for index, item in enumerate(value)
         ]
         return [item for item in inner if item is not ABSENT]
     return value
 
 
 def _members(root: Any, schema: dict[str, Any], value: dict[str, Any], cover: Any, depth: int) -> dict[str, Any]:
-    named = schema.get("properties") or {}
+    properties = schema.get("properties") or {}
     patterns = (schema.get("patternProperties") or {}).values()
     further = (*patterns, schema.get("additionalProperties"), schema.get("unevaluatedProperties"))
-    made = {}
+    members = {}
     for name, item in value.items():
-        for child in (named[name],) if name in named else further:
+        for child in (properties[name],) if name in properties else further:
             item = _masked(root, child, item, cover, depth + 1)  # noqa: PLW2901 - each part covers its own secrets
         if item is not ABSENT:
-            made[name] = item
-    return made
+            members[name] = item
+    return members

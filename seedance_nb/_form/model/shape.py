@@ -1,4 +1,4 @@
-"""A schema prepared for display: references followed, parts merged, null and branches separated. The check does not use it.
+"""Prepare schemas for display: references followed, parts merged, null and branches separated. Checks do not use it.
 
 A schema in a `Spec` is valid: standard keywords have values of the right type, unknown ones anything.
 """
@@ -45,7 +45,7 @@ class Shape:
     conditions: tuple[Condition, ...] = ()
 
 
-def shape(schema: Any, defs: Mapping[str, Any]) -> Shape:
+def shape_of(schema: Any, defs: Mapping[str, Any]) -> Shape:
     """The shape of a schema whose references lead into `defs`. *pure*; one level only, because schemas may be recursive."""
     view, conditions = _merged(schema, defs)
     nullable = False
@@ -53,7 +53,7 @@ def shape(schema: Any, defs: Mapping[str, Any]) -> Shape:
         options = [option for option in view.get(key, ()) if not _is_null(option)]
         nullable = nullable or len(options) < len(view.get(key, ()))
         if len(options) == 1 and (nullable or len(view[key]) == 1):
-            inner = shape({"allOf": [_without(view, key), options[0]]}, defs)
+            inner = shape_of({"allOf": [_without(view, key), options[0]]}, defs)
             return replace(inner, nullable=inner.nullable or nullable)
         if options:
             view[key] = options
@@ -61,14 +61,14 @@ def shape(schema: Any, defs: Mapping[str, Any]) -> Shape:
     nullable = nullable or "null" in types
     types = tuple(name for name in types if name != "null") or types
     for key in ("oneOf", "anyOf"):
-        made = _alternatives(view, key, defs) if view.get(key) else None
-        if made is not None:
+        choice = _alternatives(view, key, defs) if view.get(key) else None
+        if choice is not None:
             # Each branch is complete: it includes what applies to all.
-            rules = [{"if": one, "then": then, "else": other} for one, then, other in conditions]
-            branches = tuple({"allOf": [*branch["allOf"], *rules]} for branch in made.branches)
-            kinds = _types(made.view)
+            rules = [{"if": condition, "then": then, "else": otherwise} for condition, then, otherwise in conditions]
+            branches = tuple({"allOf": [*branch["allOf"], *rules]} for branch in choice.branches)
+            kinds = _types(choice.view)
             return replace(
-                made, types=kinds, nullable=nullable, branches=branches, tag=_tag(view), conditions=conditions
+                choice, types=kinds, nullable=nullable, branches=branches, tag=_tag(view), conditions=conditions
             )
     if set(types) == {"integer", "number"}:
         types = ("number",)
@@ -78,15 +78,15 @@ def shape(schema: Any, defs: Mapping[str, Any]) -> Shape:
 
 
 def follow(schema: Any, defs: Mapping[str, Any]) -> dict[str, Any]:
-    """A schema with its references followed and their siblings merged; {} for one that leads nowhere. *pure*."""
+    """A schema with its references followed and their siblings merged; {} for a missing target. *pure*."""
     for _ in range(_MOST_HOPS):
         if not isinstance(schema, dict):
             break
         if "$ref" not in schema:
             return schema
         target = find({"$defs": defs}, str(schema["$ref"]).removeprefix("#"))
-        beside = {key: value for key, value in schema.items() if key != "$ref"}
-        schema = {**target, **beside} if isinstance(target, dict) else beside if target is ABSENT else target
+        siblings = {key: value for key, value in schema.items() if key != "$ref"}
+        schema = {**target, **siblings} if isinstance(target, dict) else siblings if target is ABSENT else target
     return {"not": {}} if schema is False else {}
 
 
@@ -102,62 +102,63 @@ def shown_order(view: dict[str, Any]) -> tuple[str, ...]:
     hints = [view.get(key) for key in ("x-fal-order-properties", "x-apidog-orders")]
     names = [name for hint in hints if isinstance(hint, list) for name in hint if isinstance(name, str)]
     first = [name for name in names if name in properties]
-    places = {name: place for place, name in reversed(list(enumerate(first)))}
+    indexes = {name: index for index, name in reversed(list(enumerate(first)))}
 
     def rank(name: str) -> tuple[float, float]:
         own = properties[name].get("x-order") if isinstance(properties[name], dict) else None
-        return places.get(name, len(first)), own if isinstance(own, int | float) else 999
+        return indexes.get(name, len(first)), own if isinstance(own, int | float) else 999
 
     return tuple(sorted(properties, key=rank))
 
 
 def _merged(
-    schema: Any, defs: Mapping[str, Any], depth: int = 0, left: list[int] | None = None
+    schema: Any, defs: Mapping[str, Any], depth: int = 0, budget: list[int] | None = None
 ) -> tuple[dict[str, Any], tuple[Condition, ...]]:
-    left = [_MOST_PARTS] if left is None else left
-    left[0] -= 1
-    made = dict(follow(schema, defs))
+    budget = [_MOST_PARTS] if budget is None else budget
+    budget[0] -= 1
+    schema = dict(follow(schema, defs))
     conditions: list[Condition] = []
-    if "if" in made:
-        conditions.append((made.pop("if"), made.pop("then", True), made.pop("else", True)))
-    conditions += [({"required": [name]}, wanted, True) for name, wanted in made.get("dependentSchemas", {}).items()]
-    parts = made.pop("allOf", ())
+    if "if" in schema:
+        conditions.append((schema.pop("if"), schema.pop("then", True), schema.pop("else", True)))
+    dependent = schema.get("dependentSchemas", {})
+    conditions += [({"required": [name]}, then, True) for name, then in dependent.items()]
+    parts = schema.pop("allOf", ())
     for part in parts if depth < _MOST_HOPS else ():
-        if left[0] <= 0:  # not shown then, but still checked
+        if budget[0] <= 0:  # not shown then, but still checked
             break
-        inner, more = _merged(part, defs, depth + 1, left)
-        made = _both(made, inner)
+        inner, more = _merged(part, defs, depth + 1, budget)
+        schema = _both(schema, inner)
         conditions += more
-    return made, tuple(conditions)
+    return schema, tuple(conditions)
 
 
 def _both(one: dict[str, Any], two: dict[str, Any]) -> dict[str, Any]:
-    made = {**two, **one}
+    result = {**two, **one}
     for key in one.keys() & two.keys():
         a, b = one[key], two[key]
         if key in ("properties", "patternProperties"):
-            made[key] = {**a, **b, **{name: _joined(a[name], b[name]) for name in a if name in b}}
+            result[key] = {**a, **b, **{name: _joined(a[name], b[name]) for name in a if name in b}}
         elif key == "required":
-            made[key] = [*a, *(name for name in b if name not in a)]
+            result[key] = [*a, *(name for name in b if name not in a)]
         elif key == "items":
-            made[key] = _joined(a, b)
+            result[key] = _joined(a, b)
         elif key == "additionalProperties" and isinstance(b, dict):
-            made[key] = _joined(a, b) if isinstance(a, dict) else b
+            result[key] = _joined(a, b) if isinstance(a, dict) else b
         elif key in ("oneOf", "anyOf"):
-            made["allOf"] = [*one.get("allOf", ()), {key: b}]
+            result["allOf"] = [*one.get("allOf", ()), {key: b}]
         elif key == "enum":
-            made[key] = [value for value in a if value in b] or a
+            result[key] = [value for value in a if value in b] or a
         elif key == "type":
-            made[key] = _narrower(a, b)
+            result[key] = _narrower(a, b)
         elif key in _LOWEST:
-            made[key] = min(a, b)
+            result[key] = min(a, b)
         elif key in _HIGHEST:
-            made[key] = max(a, b)
+            result[key] = max(a, b)
         elif key in ("deprecated", "writeOnly"):
-            made[key] = a or b
+            result[key] = a or b
         elif key in ("title", "description") and not a:
-            made[key] = b
-    return made
+            result[key] = b
+    return result
 
 
 def _joined(one: Any, two: Any) -> Any:
@@ -167,8 +168,8 @@ def _joined(one: Any, two: Any) -> Any:
 def _narrower(one: Any, two: Any) -> Any:
     first, second = ([kind] if isinstance(kind, str) else kind for kind in (one, two))
     wide = {*second, *(("integer",) if "number" in second else ())}
-    kept = [kind for kind in first if kind in wide] or [kind for kind in second if "number" in first or kind in first]
-    return (kept[0] if len(kept) == 1 else kept) or one
+    common = [kind for kind in first if kind in wide] or [kind for kind in second if "number" in first or kind in first]
+    return (common[0] if len(common) == 1 else common) or one
 
 
 def _types(view: dict[str, Any]) -> tuple[str, ...]:
@@ -178,43 +179,43 @@ def _types(view: dict[str, Any]) -> tuple[str, ...]:
 
 
 def _alternatives(view: dict[str, Any], key: str, defs: Mapping[str, Any]) -> Shape | None:
-    """The view with its branches, labels or suggestions; None if these are rules and not a choice."""
+    """The shape of `oneOf` or `anyOf`: branches, labels or suggestions; None if these are rules and not a choice."""
     if not all(isinstance(option, dict) and _SHAPED & set(option) for option in view[key]):
         return None
     base = _without(view, key)
-    seen = [_merged(option, defs)[0] for option in view[key]]
-    values = [[only] if (only := only_value(option)) is not ABSENT else option.get("enum") for option in seen]
-    if all(isinstance(some, list) for some in values) and not any(option.get("properties") for option in seen):
+    options = [_merged(option, defs)[0] for option in view[key]]
+    values = [[only] if (only := only_value(option)) is not ABSENT else option.get("enum") for option in options]
+    if all(isinstance(some, list) for some in values) and not any(option.get("properties") for option in options):
         labels = tuple(
             str(option.get("title", "")) if some and len(some) == 1 else ""
-            for option, some in zip(seen, values, strict=True)
+            for option, some in zip(options, values, strict=True)
             for _ in some or ()
         )
         return Shape(
             view={**base, "enum": [value for some in values for value in some or ()]}, defs=defs, labels=labels
         )
-    told = [option.get("type", view.get("type")) for option in seen]
-    kinds = {kind if isinstance(kind, str) else "" for kind in told}
-    if kinds == {"string"} and not any("title" in option for option in seen):
-        known = tuple(value for some in values for value in some or ())
-        free = next((option for option, some in zip(seen, values, strict=True) if not some), {})
+    types = [option.get("type", view.get("type")) for option in options]
+    kinds = {kind if isinstance(kind, str) else "" for kind in types}
+    if kinds == {"string"} and not any("title" in option for option in options):
+        suggestions = tuple(value for some in values for value in some or ())
+        free = next((option for option, some in zip(options, values, strict=True) if not some), {})
         hint = {name: free[name] for name in ("format",) if name in free}
-        return Shape(view={**base, **hint, "type": "string"}, defs=defs, suggestions=known)
+        return Shape(view={**base, **hint, "type": "string"}, defs=defs, suggestions=suggestions)
     if kinds <= {"integer", "number"} and not any(values):
         return Shape(view={**base, "type": "number" if "number" in kinds else "integer"}, defs=defs)
-    branches = tuple({"allOf": [raw, _bare(base, option)]} for raw, option in zip(view[key], seen, strict=True))
+    branches = tuple({"allOf": [raw, _bare(base, option)]} for raw, option in zip(view[key], options, strict=True))
     return Shape(view=base, defs=defs, branches=branches)
 
 
 def _bare(base: dict[str, Any], option: dict[str, Any]) -> dict[str, Any]:
-    said = {"title", "description", "default", "examples"}
-    left = {key: value for key, value in base.items() if key not in said | {"discriminator"}}
-    return left if "type" not in left or option.get("type", left["type"]) == left["type"] else _without(left, "type")
+    annotations = {"title", "description", "default", "examples"}
+    rules = {key: value for key, value in base.items() if key not in annotations | {"discriminator"}}
+    return _without(rules, "type") if option.get("type", rules.get("type")) != rules.get("type") else rules
 
 
 def _tag(view: dict[str, Any]) -> str:
-    named = view.get("discriminator")
-    name = named.get("propertyName") if isinstance(named, dict) else None
+    discriminator = view.get("discriminator")
+    name = discriminator.get("propertyName") if isinstance(discriminator, dict) else None
     return name if isinstance(name, str) else ""
 
 

@@ -25,15 +25,15 @@ def initial_values(spec: Spec) -> Any:
     return {"list": [], "rows": [], "text": "", "prose": "", "password": "", "toggle": False}.get(kind)
 
 
-def as_given(spec: Spec, body: Any) -> Any:
+def body_of(spec: Spec, body: Any) -> Any:
     """A copy of a whole body in its own order, or a body from fields by their names. *pure*."""
     if not isinstance(body, dict):
         return copy.deepcopy(body)
-    placed = build_body(spec, body)
-    if _same(placed) == _same(body):
-        return _ordered(placed, body)
-    strayed = any(name in properties_of(tree(spec).shape.view) and name not in placed for name in body)
-    return copy.deepcopy(body) if strayed or not check(spec, body) else placed
+    built = build_body(spec, body)
+    if _same(built) == _same(body):
+        return _ordered(built, body)
+    is_misplaced = any(name in properties_of(tree(spec).shape.view) and name not in built for name in body)
+    return copy.deepcopy(body) if is_misplaced or not check(spec, body) else built
 
 
 def _same(value: Any) -> str:
@@ -52,7 +52,7 @@ def _ordered(value: Any, like: Any) -> Any:
     return value
 
 
-def moved(touched: set[str], path: str, order: tuple[int, ...]) -> set[str]:
+def moved_paths(touched: set[str], path: str, order: tuple[int, ...]) -> set[str]:
     """The touched paths after the entries of a list were reordered. *pure*."""
     inside = f"{path}/"
     paths = {other for other in touched if not other.startswith(inside)}
