@@ -71,7 +71,7 @@ def _simulate(options: argparse.Namespace) -> int:
             print(f"Port {options.port} on 127.0.0.1 cannot be used: {error.strerror}. Choose another one with --port.")
             return 1
         url = f"http://127.0.0.1:{listener.getsockname()[1]}"
-        message = f"Simulating {', '.join(one.name for one in specs)} at {url} (any key works)"
+        message = f"Simulating {', '.join(one.name for one in specs)} at {url} (any key of 8 or more characters works)"
         serve(app, listener, lambda: print(message, flush=True))
     return 0
 

@@ -18,9 +18,8 @@ from seedance_nb._base.errors import KeyWarning
 from seedance_nb._base.html import escape
 from seedance_nb._base.text import HIDDEN
 
-_SENDABLE = re.compile(r"[!-~]{1,512}")
-_SHORT = 8
-"""Shorter keys are not masked in texts, because they may be ordinary words."""
+_SHORT, _LONG = 8, 512
+"""A shorter key is never sent: it could be an ordinary word, so it would not be masked in texts."""
 
 # The keys are here and not in the objects, so that no traceback, debugger or serialiser that follows attributes and slots
 # reaches one.
@@ -60,11 +59,11 @@ class Secret:
 
     def fault(self) -> str:
         """Why this key cannot be sent in a header, "" if it can; the text does not contain the key. *pure*."""
-        if _SENDABLE.fullmatch(self.reveal()):
-            return ""
         size = len(self.reveal())
-        bad = next((index for index, char in enumerate(self.reveal(), 1) if not "!" <= char <= "~"), size)
-        return f"character {bad} of {size} is not a printable ASCII character" if size else "it is empty"
+        if bad := next((index for index, char in enumerate(self.reveal(), 1) if not "!" <= char <= "~"), 0):
+            return f"character {bad} of {size} is not a printable ASCII character"
+        limits = f"it has {size} character{'s' * (size > 1)}; a key has {_SHORT} to {_LONG}"
+        return "" if _SHORT <= size <= _LONG else limits if size else "it is empty"
 
     def __eq__(self, other: object) -> bool:
         return isinstance(other, Secret) and hmac.compare_digest(_raw(self.reveal()), _raw(other.reveal()))
@@ -181,7 +180,10 @@ def _is_in_cell(secret: Secret) -> bool:
 
 
 def _forms(key: str) -> re.Pattern[str]:
-    """A pattern for the key: each character plain, percent-encoded or escaped, in any case; the whole in hex and base64."""
+    """A pattern for the key: each character plain, percent-encoded or escaped, in any case; the whole in hex and base64.
+
+    Its time is linear: runs of backslashes and zeros are read without backtracking, and a match begins with at most 64 of them.
+    """
     chars = []
     for char in key:
         code = "".join(f"%{byte:02x}" for byte in _raw(char))
@@ -190,12 +192,16 @@ def _forms(key: str) -> re.Pattern[str]:
         chars.append(rf"(?:{backslash}{re.escape(char)}{entity}|{code}|{_escapes(char)}{_other_case(char)})")
     raw = _raw(key)
     whole = [f"(?i:{raw.hex()})", *map(re.escape, _base64_forms(raw))]
+    chars[0] = chars[0].replace(_RUN, r"\\{1,64}+")
     return re.compile("|".join([f"(?i:{''.join(chars)})", *sorted(whole, key=len, reverse=True)]))
+
+
+_RUN = r"\\++"
 
 
 def _escapes(char: str) -> str:
     number = ord(char)
-    return rf"\\+u{number:04x}|\\+x{number:02x}|&#0*{number};|&#x0*{number:x};"
+    return rf"{_RUN}(?:u{number:04x}|x{number:02x})|&#(?:0*+{number}|x0*+{number:x});"
 
 
 def _other_case(char: str) -> str:

@@ -133,9 +133,10 @@ def _no_constant(word: str) -> float:
 
 
 def _unique_keys(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
-    value = dict(pairs)
-    if len(value) != len(pairs):
-        duplicate = next(key for i, (key, _) in enumerate(pairs) if key in dict(pairs[:i]))
-        msg = f"the key {duplicate!r} is given twice"
-        raise ValueError(msg)
+    value: dict[str, Any] = {}
+    for key, item in pairs:
+        if key in value:
+            msg = f"the key {key[:80]!r} is given twice"
+            raise ValueError(msg)
+        value[key] = item
     return value

@@ -57,9 +57,9 @@ def test_what_is_unclear_counts_in_full_and_what_was_refused_counts_nothing(
     with pytest.raises(sd.OverBudget):
         submit(session, 2, budget=PRICE)
     with pytest.raises(sd.OverBudget):
-        sd.Session(api_key="k", base_url=server.url, ledger=session.ledger.path, budget=PRICE).task("#2").resubmit(
-            confirm=True
-        )
+        sd.Session(api_key="a-key-of-tests", base_url=server.url, ledger=session.ledger.path, budget=PRICE).task(
+            "#2"
+        ).resubmit(confirm=True)
     assert len(server.charges) == 1
 
 

@@ -28,7 +28,11 @@ def panel(provider: Provider, crun: sd.Spec, tmp_path: Path, monkeypatch: pytest
     made = Panel(
         crun,
         sd.Session(
-            api_key="a-key", base_url=provider.url, ledger=tmp_path / "l.sqlite3", outputs=tmp_path / "o", sleep=short
+            api_key="a-key-of-tests",
+            base_url=provider.url,
+            ledger=tmp_path / "l.sqlite3",
+            outputs=tmp_path / "o",
+            sleep=short,
         ),
     )
     made._handle = Handle()  # type: ignore[assignment]

@@ -28,7 +28,11 @@ def panel_for(provider: Provider, tmp_path: Path, monkeypatch: pytest.MonkeyPatc
     monkeypatch.setattr(_panel, "_TICK_S", 0.01)
     monkeypatch.setattr(_quote, "REST_S", 0.05)
     session = sd.Session(
-        api_key="a-key-1", base_url=provider.url, ledger=tmp_path / "l.sqlite3", outputs=tmp_path / "o", sleep=short
+        api_key="a-key-of-tests",
+        base_url=provider.url,
+        ledger=tmp_path / "l.sqlite3",
+        outputs=tmp_path / "o",
+        sleep=short,
     )
 
     def make(name: str) -> Panel:
@@ -132,7 +136,11 @@ def test_what_could_not_be_looked_at_is_said_and_stops_nothing(
 def test_a_script_asks_for_the_look_itself(provider: Provider, tmp_path: Path) -> None:
     provider.files = {"/small.png": picture(200, 200)}
     session = sd.Session(
-        api_key="a-key-1", base_url=provider.url, ledger=tmp_path / "l.sqlite3", outputs=tmp_path / "o", sleep=short
+        api_key="a-key-of-tests",
+        base_url=provider.url,
+        ledger=tmp_path / "l.sqlite3",
+        outputs=tmp_path / "o",
+        sleep=short,
     )
     fields: dict[str, Any] = {"prompt": "x", "reference_images": [f"{provider.url}/small.png"]}
     with pytest.raises(sd.InvalidInput, match="200 px"):
@@ -228,7 +236,11 @@ def test_a_form_that_changes_while_its_media_are_looked_at_sends_nothing(
 
 def test_a_warning_that_is_an_error_costs_nothing(provider: Provider, tmp_path: Path) -> None:
     session = sd.Session(
-        api_key="a-key-1", base_url=provider.url, ledger=tmp_path / "l.sqlite3", outputs=tmp_path / "o", sleep=short
+        api_key="a-key-of-tests",
+        base_url=provider.url,
+        ledger=tmp_path / "l.sqlite3",
+        outputs=tmp_path / "o",
+        sleep=short,
     )
     with pytest.raises(sd.LimitWarning):  # pytest makes every warning an error
         session.submit(I2V, prompt="x", img_urls=["https://example.com/a.png"], duration=30)
@@ -237,7 +249,11 @@ def test_a_warning_that_is_an_error_costs_nothing(provider: Provider, tmp_path: 
 
 def test_a_script_is_told_what_could_not_be_checked(provider: Provider, tmp_path: Path) -> None:
     session = sd.Session(
-        api_key="a-key-1", base_url=provider.url, ledger=tmp_path / "l.sqlite3", outputs=tmp_path / "o", sleep=short
+        api_key="a-key-of-tests",
+        base_url=provider.url,
+        ledger=tmp_path / "l.sqlite3",
+        outputs=tmp_path / "o",
+        sleep=short,
     )
     with pytest.warns(sd.MediaWarning, match="cannot be found"):
         session.generate(R2V, timeout=60, preflight=True, prompt="x", reference_images=["https://example.com/a.png"])

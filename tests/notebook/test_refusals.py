@@ -142,7 +142,11 @@ def panel(provider: Provider, crun: sd.Spec, tmp_path: Path, monkeypatch: pytest
     monkeypatch.setattr(_panel, "SETTLE_S", 0.05)
     monkeypatch.setattr(_panel, "_TICK_S", 0.01)
     session = sd.Session(
-        api_key="a-key", base_url=provider.url, ledger=tmp_path / "l.sqlite3", outputs=tmp_path / "o", sleep=short
+        api_key="a-key-of-tests",
+        base_url=provider.url,
+        ledger=tmp_path / "l.sqlite3",
+        outputs=tmp_path / "o",
+        sleep=short,
     )
     made = Panel(crun, session)
     made._handle = Handle()  # type: ignore[assignment]

@@ -52,7 +52,11 @@ def count(monkeypatch: pytest.MonkeyPatch) -> Count:
 @pytest.fixture
 def session(provider: Provider, tmp_path: Path) -> sd.Session:
     return sd.Session(
-        api_key="a-key", base_url=provider.url, ledger=tmp_path / "l.sqlite3", outputs=tmp_path / "o", sleep=short
+        api_key="a-key-of-tests",
+        base_url=provider.url,
+        ledger=tmp_path / "l.sqlite3",
+        outputs=tmp_path / "o",
+        sleep=short,
     )
 
 
@@ -112,7 +116,7 @@ def test_a_press_of_generate_checks_at_most_twice_with_the_change_before_it(pane
 
 def test_a_request_that_is_submitted_is_checked_once(session: sd.Session, provider: Provider, count: Count) -> None:
     assert count.of(lambda: session.submit(MODEL, **GOOD)) == (1, 1)
-    assert count.of(lambda: sd.submit(MODEL, api_key="a-key", base_url=provider.url, **GOOD)) == (1, 1)
+    assert count.of(lambda: sd.submit(MODEL, api_key="a-key-of-tests", base_url=provider.url, **GOOD)) == (1, 1)
     until(lambda: len(provider.charges) == 2)
 
 

@@ -36,7 +36,11 @@ def test_a_prompt_arrives_unchanged_at_every_station(crun: sd.Spec, provider: Pr
     assert create_request(approved, "https://api.crun.ai").body == approved.body
 
     session = sd.Session(
-        api_key="k", base_url=provider.url, ledger=tmp_path / "l.sqlite3", outputs=tmp_path / "o", sleep=at_once
+        api_key="a-key-of-tests",
+        base_url=provider.url,
+        ledger=tmp_path / "l.sqlite3",
+        outputs=tmp_path / "o",
+        sleep=at_once,
     )
     video = session.submit(crun, **form.values).wait(60)
     assert provider.charges == [approved.body]

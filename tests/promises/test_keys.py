@@ -183,16 +183,54 @@ def test_the_places_stand_in_their_order(
     crun: sd.Spec, ring: Ring, colab: Userdata, typed: list[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     assert find_key(crun, None) is None
-    typed[:] = ["entered"]
+    typed[:] = ["key-entered"]
     assert repr(sd.ask_key("crun")) == "<key from sd.ask_key>"
-    assert told(crun) == ("entered", "sd.ask_key")
-    ring.kept["seedance_nb", "CRUN_API_KEY"] = "ringed"
-    assert told(crun) == ("ringed", "the keyring")
+    assert told(crun) == ("key-entered", "sd.ask_key")
+    ring.kept["seedance_nb", "CRUN_API_KEY"] = "key-ringed"
+    assert told(crun) == ("key-ringed", "the keyring")
     colab.kept["CRUN_API_KEY"] = "colabbed"
     assert told(crun) == ("colabbed", "Colab's secrets")
-    monkeypatch.setenv("CRUN_API_KEY", "around")
-    assert told(crun) == ("around", "CRUN_API_KEY")
-    assert told(crun, "given") == ("given", "api_key=")
+    monkeypatch.setenv("CRUN_API_KEY", "key-around")
+    assert told(crun) == ("key-around", "CRUN_API_KEY")
+    assert told(crun, "key-given") == ("key-given", "api_key=")
+
+
+SHORT = "zq-7+_K"
+
+
+def with_short_key(way: str, ring: Ring, colab: Userdata, typed: list[str], monkeypatch: pytest.MonkeyPatch) -> Any:
+    """Looks for a key of seven characters that stands in one place only."""
+    match way:
+        case "the environment":
+            monkeypatch.setenv("CRUN_API_KEY", SHORT)
+        case "Colab":
+            colab.kept["CRUN_API_KEY"] = SHORT
+        case "the keyring":
+            ring.kept["seedance_nb", "CRUN_API_KEY"] = SHORT
+        case "sd.ask_key":
+            typed[:] = [SHORT]
+            return sd.ask_key("crun")
+    return sd.balance("crun/seedance-2.0-i2v", api_key=SHORT if way == "the argument" else None)
+
+
+@pytest.mark.parametrize("way", ["the argument", "the environment", "Colab", "the keyring", "sd.ask_key"])
+def test_a_key_too_short_to_be_masked_is_refused_wherever_it_stands(
+    way: str, ring: Ring, colab: Userdata, typed: list[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with pytest.raises(sd.Unauthorized) as refused:
+        with_short_key(way, ring, colab, typed, monkeypatch)
+    assert "cannot be sent: it has 7 characters; a key has 8 to 512." in str(refused.value)
+    assert SHORT not in str(refused.value)
+
+
+def test_every_key_that_may_be_sent_is_masked(crun: sd.Spec) -> None:
+    for size in (8, 512):
+        found = find_key(crun, as_secret("k" * size))
+        assert found is not None
+        assert found.mask(f"<{'k' * size}>") == "<•••>"
+    with pytest.raises(sd.Unauthorized, match="it has 513 characters; a key has 8 to 512"):
+        find_key(crun, as_secret("k" * 513))
+    assert Secret(SHORT, "a test").mask(SHORT) == SHORT, "the control: this one would be shown"
 
 
 def told(spec: sd.Spec, given: str | None = None) -> tuple[str, str]:
@@ -204,9 +242,9 @@ def told(spec: sd.Spec, given: str | None = None) -> tuple[str, str]:
 def test_a_person_is_asked_only_where_no_other_place_has_a_key(
     ring: Ring, typed: list[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    ring.kept["seedance_nb", "CRUN_API_KEY"] = "ringed"
+    ring.kept["seedance_nb", "CRUN_API_KEY"] = "key-ringed"
     assert sd.ask_key("crun").source == "the keyring"
-    monkeypatch.setenv("CRUN_API_KEY", "around")
+    monkeypatch.setenv("CRUN_API_KEY", "key-around")
     assert sd.ask_key("crun/seedance-2.0-i2v", keep=True).source == "CRUN_API_KEY"
     assert typed == []
     with pytest.raises(IndexError):  # the control: here somebody is asked
@@ -214,22 +252,22 @@ def test_a_person_is_asked_only_where_no_other_place_has_a_key(
 
 
 def test_a_key_that_was_mistyped_can_be_typed_again(crun: sd.Spec, typed: list[str]) -> None:
-    typed[:] = ["wrong", "right", " \n", "a b"]
+    typed[:] = ["key-wrong", "key-right", " \n", "a b"]
     sd.ask_key("crun")
     sd.ask_key("crun")
     for message in ("No key entered", "cannot be sent"):
         with pytest.raises(sd.Unauthorized, match=message):
             sd.ask_key("crun")
-    assert told(crun)[0] == "right"
+    assert told(crun)[0] == "key-right"
 
 
 def test_a_key_is_kept_in_the_keyring_when_that_is_said(crun: sd.Spec, ring: Ring, typed: list[str]) -> None:
-    ring.kept["seedance_nb", "CRUN_API_KEY"] = "old"
-    assert told(crun) == ("old", "the keyring")
-    typed[:] = ["new"]
+    ring.kept["seedance_nb", "CRUN_API_KEY"] = "key-oldest"
+    assert told(crun) == ("key-oldest", "the keyring")
+    typed[:] = ["key-newest"]
     sd.ask_key("crun", keep=True)
-    assert ring.kept == {("seedance_nb", "CRUN_API_KEY"): "new"}
-    assert told(crun)[0] == "new"
+    assert ring.kept == {("seedance_nb", "CRUN_API_KEY"): "key-newest"}
+    assert told(crun)[0] == "key-newest"
 
 
 @pytest.mark.parametrize(
@@ -255,7 +293,7 @@ def test_a_keyring_that_keeps_plain_files_or_nothing_is_not_used(
     crun: sd.Spec, ring: Ring, typed: list[str], monkeypatch: pytest.MonkeyPatch, module: str
 ) -> None:
     plain = type("PlaintextKeyring", (Ring,), {"__module__": module})()
-    plain.kept["seedance_nb", "CRUN_API_KEY"] = "plain"
+    plain.kept["seedance_nb", "CRUN_API_KEY"] = "key-plain"
     monkeypatch.setattr(keyring, "get_keyring", lambda: plain)
     assert find_key(crun, None) is None
     with pytest.raises(sd.SeedanceError, match="No secure keyring is available, so the key was not requested"):
@@ -263,9 +301,9 @@ def test_a_keyring_that_keeps_plain_files_or_nothing_is_not_used(
     assert typed == []
     chain = type("Chain", (Ring,), {"backends": [plain, ring]})()
     monkeypatch.setattr(keyring, "get_keyring", lambda: chain)
-    typed[:] = ["safe"]
+    typed[:] = ["key-safe"]
     sd.ask_key("crun", keep=True)
-    assert ring.kept == {("seedance_nb", "CRUN_API_KEY"): "safe"}
+    assert ring.kept == {("seedance_nb", "CRUN_API_KEY"): "key-safe"}
     assert plain.asked == []
 
 

@@ -158,9 +158,9 @@ def test_a_function_of_the_package_has_the_parameters_of_the_sessions_verb(name:
 
 def test_a_type_checker_knows_what_the_functions_take_and_give(provider: Provider) -> None:
     fields: dict[str, Any] = {"prompt": "A fox", "reference_images": ["https://e.com/a.png"], "duration": 4}
-    task = sd.submit(CRUN.model, api_key="a-key", base_url=provider.url, **fields)
+    task = sd.submit(CRUN.model, api_key="a-key-of-tests", base_url=provider.url, **fields)
     assert_type(task, sd.Task)
-    assert_type(sd.task(task.name, api_key="a-key", base_url=provider.url), sd.Task)
+    assert_type(sd.task(task.name, api_key="a-key-of-tests", base_url=provider.url), sd.Task)
     with pytest.raises(sd.InvalidInput, match="must be a whole number of at least 1"):
         sd.submit(CRUN.model, take="two", **fields)  # type: ignore[arg-type]
     with pytest.raises(sd.InvalidInput, match="must be a whole number from 1 to"):

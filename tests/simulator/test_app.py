@@ -203,7 +203,7 @@ def test_the_served_simulator_speaks_to_a_plain_client_and_to_ours(served: str, 
         made = curl.post(CREATE, json=document.example).json()
         assert curl.get(STATUS, params={"task_id": made["data"]["task_id"]}).json()["data"]["param"] == document.example
     session = sd.Session(
-        api_key="any", base_url=served, ledger=tmp_path / "l.sqlite3", outputs=tmp_path / "o", sleep=short
+        api_key="any-key-works", base_url=served, ledger=tmp_path / "l.sqlite3", outputs=tmp_path / "o", sleep=short
     )
     video = session.generate(
         MODEL, timeout=60, prompt="x", reference_images=["https://example.com/a.png"], duration=4, resolution="480p"
