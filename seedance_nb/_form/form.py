@@ -17,7 +17,7 @@ from seedance_nb._check.advisory import warnings
 from seedance_nb._check.check import check
 from seedance_nb._document.spec import Spec
 from seedance_nb._form.controls.base import Change, StaticBox
-from seedance_nb._form.controls.registry import shared_models
+from seedance_nb._form.controls.registry import new_factory
 from seedance_nb._form.exchange.curl import read_values
 from seedance_nb._form.exchange.presets import load_preset, save_preset
 from seedance_nb._form.exchange.snippets import to_curl, to_python
@@ -53,8 +53,8 @@ class Form:
         self.spec = spec
         self.last_change = 0.0
         self.history = UndoHistory()
-        self._shared = shared_models()
-        self._shared.uploads = uploads
+        self._factory = new_factory()
+        self._factory.uploads = uploads
         self._lock = threading.RLock()
         self._start = initial_values(spec)
         self._values: Any = copy.deepcopy(self._start)
@@ -63,17 +63,17 @@ class Form:
         self._reports: tuple[tuple[Problem, Any], ...] = ()
         self._observers: list[Callable[[dict[str, Any]], None]] = []
         self._root = tree(spec)
-        self._board = FormLayout(self._root, self._shared, self._start, labels_of(spec), self._edited)
-        self._controls = self._board.controls
-        self._fold = self._shared.button(self.open_advanced, "sdn-fold", description="Advanced", icon="caret-right")
-        self._summary = Summary(self._shared, labels_of(spec), self._focus)
-        style = self._shared.html(css(), "sdn-style")
+        self._layout = FormLayout(self._root, self._factory, self._start, labels_of(spec), self._on_edit)
+        self._controls = self._layout.controls
+        self._fold = self._factory.button(self.open_advanced, "sdn-fold", description="Advanced", icon="caret-right")
+        self._summary = Summary(self._factory, labels_of(spec), self._focus)
+        style = self._factory.html(css(), "sdn-style")
         notice = escape(_EVIDENCE.get(spec.evidence, "").format(spec.provider or "the provider"))
-        known = [self._shared.html(notice, "sdn-known")] if notice else []
-        fold = [self._fold] if self._board.later else []
-        parts = [style, *known, *self._board.widgets, *fold, self._summary.widget]
+        notices = [self._factory.html(notice, "sdn-known")] if notice else []
+        fold = [self._fold] if self._layout.advanced else []
+        parts = [style, *notices, *self._layout.widgets, *fold, self._summary.widget]
         self.widget = StaticBox(
-            parts, self._shared.layout, "sdn", "sdn-form",
+            parts, self._factory.layout, "sdn", "sdn-form",
             static=lambda: (repr(self), request_html(json_text(self.shown()))),
         )  # fmt: skip
         self._refresh()
@@ -100,17 +100,17 @@ class Form:
         if not isinstance(body, dict) and is_object:
             msg = "values must be an object: a request body, or fields by their names"
             raise ValueError(msg)
-        placed = body_of(self.spec, body)  # a copy of its own
-        checked = check(self.spec, placed)
-        if faults := [problem for problem in checked if problem.rule == "json"]:
-            raise ValueError("; ".join(str(fault) for fault in faults))
+        built = body_of(self.spec, body)  # a copy
+        checked = check(self.spec, built)
+        if invalid := [str(problem) for problem in checked if problem.rule == "json"]:
+            raise ValueError("; ".join(invalid))
         with self._lock:
-            if repr(placed) != repr(self._values):
+            if repr(built) != repr(self._values):
                 self.history.add(self._values)
-            self._values, self._checked = placed, checked + warnings(self.spec, placed)
+            self._values, self._checked = built, checked + warnings(self.spec, built)
             self._touched = set()
-            with self._board.together():  # a control's value and its label are sent as one message
-                self._board.show(self._values)
+            with self._layout.hold_sync():  # a control's value and its label are sent as one message
+                self._layout.show(self._values)
                 self._refresh()
         self._notify()
 
@@ -210,7 +210,7 @@ class Form:
             if was is None:
                 return False
             self._values, self._checked = was, None
-            self._board.follow(was)
+            self._layout.update_conditions(was)
             for path, control in list(self._controls.items()):
                 if repr(find(before, path)) != repr(find(was, path)):
                     control.show(find(was, path))
@@ -228,40 +228,40 @@ class Form:
             self._refresh()
             return tuple(problem for problem in problems if not problem.warns)
 
-    def tell(self, problems: Sequence[Problem]) -> None:
-        """Show problems found elsewhere, such as by the provider, each at its field until the value there changes."""
+    def show_problems(self, problems: Sequence[Problem]) -> None:
+        """Show problems from other sources, such as the provider, each at its field until the value there changes."""
         with self._lock:
             self._reports = tuple((problem, find(self._values, problem.path)) for problem in problems)
             self._touched |= {problem.path for problem in problems}
             self._refresh()
 
     def _check(self) -> tuple[Problem, ...]:
-        """The problems that the schema finds, checked once per change: a check takes longer than all the rest."""
+        """The problems that the schema finds, cached until the next change: a check takes longer than everything else."""
         if self._checked is None:
             self._checked = check(self.spec, self._values) + warnings(self.spec, self._values)
         return self._checked
 
     def _problems(self) -> tuple[Problem, ...]:
         still = tuple(problem for problem, was in self._reports if find(self._values, problem.path) == was)
-        return self._board.refined(self._check()) + still
+        return self._layout.refined(self._check()) + still
 
     def open_advanced(self) -> None:
         """Show the fields under "Advanced": deprecated ones and those a notebook has little use for."""
         with self._lock:
-            later, widgets = self._board.open_later()
-            if not later:
+            advanced, widgets = self._layout.open_advanced()
+            if not advanced:
                 return
-            notes = "; ".join(f"{field.label}: {field.advanced}" for field in later)
-            head = self._shared.html(Html('<span class="sdn-dim">{}</span>').format(notes), "sdn-fold-note")
+            notes = "; ".join(f"{field.label}: {field.advanced}" for field in advanced)
+            head = self._factory.html(Html('<span class="sdn-dim">{}</span>').format(notes), "sdn-fold-note")
             children = list(self.widget.children)
             index = children.index(self._fold)
             self.widget.children = [*children[:index], head, *widgets, *children[index + 1 :]]
 
-    def _edited(self, path: str, change: Change) -> None:
+    def _on_edit(self, path: str, change: Change) -> None:
         with self._lock:
             self.last_change = time.monotonic()
             was, control = self._values, self._controls[path]
-            self._values, self._checked = self._board.put(self._values, path), None
+            self._values, self._checked = self._layout.put(self._values, path), None
             here = path + to_pointer(change.path)
             pressed = control.field.kind in ("choice", "toggle")
             self.history.add(was, "" if pressed else typed_at(here, find(was, here), find(self._values, here)))
@@ -269,16 +269,16 @@ class Form:
                 self._touched = moved_paths(self._touched, here, change.order)
             if not change.live:
                 self._touched |= {path, here}
-            self._board.follow(self._values)
+            self._layout.update_conditions(self._values)
             self._refresh()
         self._notify()
 
     def _focus(self, path: str) -> None:
         self._open_for((path,))
-        self._board.focus(path)
+        self._layout.focus(path)
 
     def _open_for(self, paths: Iterable[str]) -> None:
-        if any(path.startswith(to_pointer(field.path)) for path in paths for field in self._board.later):
+        if any(path.startswith(to_pointer(field.path)) for path in paths for field in self._layout.advanced):
             self.open_advanced()
 
     def _notify(self) -> None:
@@ -291,7 +291,7 @@ class Form:
     def _refresh(self) -> None:
         problems = self._problems()
         shown = [p for p in problems if self._touched & {p.path, *p.others} or p.rule in _AT_ONCE]
-        buttons = self._summary.say(*self._board.say(shown))
+        buttons = self._summary.show_problems(*self._layout.show_problems(shown))
         if buttons is not None:
             self.widget.children = [*self.widget.children, buttons]
 

@@ -14,7 +14,7 @@ from seedance_nb._document.spec import Spec
 from seedance_nb._form.model.fields import Field, label_of, tree
 from seedance_nb._schema.dialect import AT_LEAST_ONE
 
-_HEADS = ("list", "rows", "object", "map", "branches", "constant")
+_HEADS = ("list", "items", "object", "map", "branches", "constant")
 _BRIEF = 90
 _VERBS = (
     "is",
@@ -42,7 +42,7 @@ class FieldStatus:
     brief: str = ""
 
 
-def label_html(field: Field, said: FieldStatus) -> Html:
+def label_html(field: Field, status: FieldStatus) -> Html:
     """The HTML of a field's label. *pure*."""
     return _LABEL.format(
         field.label,
@@ -50,10 +50,10 @@ def label_html(field: Field, said: FieldStatus) -> Html:
         _UNIT.format(field.unit) if field.unit else _NONE,
         _EITHER.format(_any_of(map(label_of, field.either))[1]) if field.either else _NONE,
         _OLD if field.advanced.startswith("deprecated") else _NONE,
-        _count_html(field, said.count),
-        _SHORT.format(said.brief) if said.brief else _NONE,
+        _count_html(field, status.count),
+        _SHORT.format(status.brief) if status.brief else _NONE,
         _help_html(field),
-        error_html(said.problems),
+        error_html(status.problems),
     )
 
 
@@ -71,7 +71,7 @@ _OLD = Html('<span class="sdn-tag">deprecated</span>')
 
 def _count_html(field: Field, count: int | None) -> Html:
     most = field.max_length if field.max_length is not None else field.most_items
-    if count is None or (most is None and field.kind not in ("rows", "map")):
+    if count is None or (most is None and field.kind not in ("items", "map")):
         return _NONE
     over = " sdn-over" if most is not None and count > most else ""
     of = f" / {most:,}" if most is not None else ""
@@ -81,9 +81,9 @@ def _count_html(field: Field, count: int | None) -> Html:
 def _help_html(field: Field) -> Html:
     has_default = field.default is not ABSENT and field.kind not in ("toggle", "password")
     default = f"Default: {plain(field.default)}. " if has_default else ""
-    left = "Not sent unless you change it. " if field.kind == "toggle" and field.default is ABSENT else ""
+    unsent = "Not sent unless you change it. " if field.kind == "toggle" and field.default is ABSENT else ""
     return _HELP.format(
-        default + left + _entries_in_words(field),
+        default + unsent + _entries_in_words(field),
         marked(field.help),
         # Jupyter takes a fold out of the labels of controls that are not heads.
         _fold_html("Limits" if field.kind == "list" else "More", field.more) if field.kind in _HEADS else _NONE,
@@ -108,7 +108,7 @@ def _any_of(labels: Iterable[str]) -> tuple[str, str]:
 
 
 def _entries_in_words(field: Field) -> str:
-    if field.kind not in ("rows", "list"):
+    if field.kind not in ("items", "list"):
         return ""
     noun = "entry" if field.least_items == 1 else "entries"
     least = f"At least {field.least_items} {noun}. " if field.least_items else ""
@@ -128,7 +128,7 @@ def brief(value: Any) -> str:
 
 def error_html(problems: Sequence[Problem]) -> Html:
     """The errors and warnings of one field, with the schema's sentence on hover. *pure*."""
-    made = _NONE
+    html = _NONE
     for warns, kind in ((False, "sdn-error"), (True, "sdn-warn")) if problems else ():
         of_kind = [problem for problem in problems if problem.warns is warns]
         lines = (
@@ -136,8 +136,8 @@ def error_html(problems: Sequence[Problem]) -> Html:
             for problem in of_kind
         )
         if of_kind:
-            made += Html('<span class="{}" role="alert">{}</span>').format(kind, Html().join(lines))
-    return made
+            html += Html('<span class="{}" role="alert">{}</span>').format(kind, Html().join(lines))
+    return html
 
 
 def sentence(problem: Problem, labels: Mapping[str, str]) -> str:
@@ -210,14 +210,14 @@ _MARKED = {"code": Html("<code>{}</code>"), "bold": Html("<b>{}</b>"), "italic":
 
 
 def _marked(text: str) -> Html:
-    made, end = _NONE, 0
+    html, end = _NONE, 0
     for mark in _MARKS.finditer(text):
         kind = str(mark.lastgroup)
         inner = mark[kind] if kind == "code" else _marked(mark[kind])
-        made += text[end : mark.start()]
-        made += _MARKED[kind].format(inner)
+        html += text[end : mark.start()]
+        html += _MARKED[kind].format(inner)
         end = mark.end()
-    return made + text[end:]
+    return html + text[end:]
 
 
 def plain(value: Any) -> str:

@@ -1,4 +1,4 @@
-"""The controls of one form by the JSON Pointers of their values: shows values and problems, and puts a change into the body."""
+"""The controls of one form by JSON Pointer: shows values and problems, and writes a changed value into the body."""
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager
@@ -7,7 +7,7 @@ from typing import Any
 
 from seedance_nb._base.problem import Problem
 from seedance_nb._base.values import ABSENT, find, pointer_parts, to_pointer
-from seedance_nb._form.controls.base import Change, Control, Shared
+from seedance_nb._form.controls.base import Change, Control, WidgetFactory
 from seedance_nb._form.controls.choices import ALTERNATIVES
 from seedance_nb._form.controls.maps import MapControl
 from seedance_nb._form.controls.objects import Slot
@@ -18,40 +18,45 @@ from seedance_nb._form.model.shape import properties_of
 
 
 class FormLayout:
-    """The controls of a form. `widgets` are theirs, in order; `later` are the fields under "Advanced"; `labels` as of `labels_of`.
+    """The controls of a form. `widgets` are theirs, in order; `advanced` are the fields under "Advanced"; `labels` as of `labels_of`.
 
-    `took` is called with a control's path after a person's change of it.
+    `on_change` is called with the path of a control and the change after a user changed its value.
     """
 
     def __init__(
-        self, root: Field, shared: Shared, start: Any, labels: Mapping[str, str], took: Callable[[str, Change], None]
+        self,
+        root: Field,
+        factory: WidgetFactory,
+        start: Any,
+        labels: Mapping[str, str],
+        on_change: Callable[[str, Change], None],
     ) -> None:
         self.labels = labels
         self.controls: dict[str, Control] = {}
-        self.later: list[Field] = []
-        self._shared = shared
+        self.advanced: list[Field] = []
+        self._factory = factory
         self._values = start
-        self._took = took
+        self._on_change = on_change
         self._groups: dict[tuple[str, ...], Field] = {}
         self._slots: list[tuple[str, Slot]] = []
         self.widgets = self._group(root) if root.kind == "group" else [self._control(root).widget]
 
     def show(self, values: Any) -> None:
-        """Shows a whole body without counting it as a person's change."""
-        self.follow(values)
+        """Show a whole body without reporting a change."""
+        self.update_conditions(values)
         for path, control in self.controls.items():
             control.show(find(values, path))
 
     @contextmanager
-    def together(self) -> Iterator[None]:
-        """Holds back what each control says to the browser until all of it is said."""
-        with ExitStack() as held:
+    def hold_sync(self) -> Iterator[None]:
+        """Send all updates of each label to the browser as one message at the end of the block."""
+        with ExitStack() as stack:
             for control in list(self.controls.values()):
-                held.enter_context(control.label_widget.hold_sync())
+                stack.enter_context(control.label_widget.hold_sync())
             yield
 
-    def follow(self, values: Any) -> None:
-        """Shows and hides the fields that depend on others, and tells a map of further fields what stands beside it."""
+    def update_conditions(self, values: Any) -> None:
+        """Show and hide the fields that depend on others, and update the maps of other fields."""
         self._values = values
         for path, control in self.controls.items():
             if isinstance(control, MapControl) and isinstance(beside := find(values, path), dict):
@@ -61,31 +66,31 @@ class FormLayout:
                 for name, control in slot.controls.items():
                     control.show(find(values, path + to_pointer((name,))))
 
-    def say(self, problems: Sequence[Problem]) -> tuple[list[Problem], list[Problem]]:
-        """Shows each problem at its field, as a sentence; returns those that a field shows and those that none does."""
+    def show_problems(self, problems: Sequence[Problem]) -> tuple[list[Problem], list[Problem]]:
+        """Show each problem at its field, as a sentence. Returns: the problems that a field shows, and the others."""
         problems = [replace(problem, message=sentence(problem, self.labels)) for problem in problems]
-        homes = [(self.home(problem.path), problem) for problem in problems]
+        paths = [(self.owner_path(problem.path), problem) for problem in problems]
         at: dict[str | None, list[Problem]] = {}
-        for home, problem in homes:
-            at.setdefault(home, []).append(problem)
+        for path, problem in paths:
+            at.setdefault(path, []).append(problem)
         for path, control in self.controls.items():
-            control.say(tuple(_from(problem, path) for problem in at.get(path, ())))
-        return [problem for home, problem in homes if home is not None], at.get(None, [])
+            control.show_problems(tuple(_from(problem, path) for problem in at.get(path, ())))
+        return [problem for path, problem in paths if path is not None], at.get(None, [])
 
     def refined(self, problems: Sequence[Problem]) -> tuple[Problem, ...]:
-        """Problems of a choice between schemas as those of the branch that is chosen. *pure*."""
-        made: list[Problem] = []
+        """The problems, those of `oneOf` and `anyOf` replaced by the problems of the chosen branch. *pure*."""
+        result: list[Problem] = []
         for problem in problems:
-            path = self.home(problem.path) if problem.rule in ALTERNATIVES else None
+            path = self.owner_path(problem.path) if problem.rule in ALTERNATIVES else None
             if path is None:
-                made.append(problem)
+                result.append(problem)
             else:
-                found = self.controls[path].refine(_from(problem, path))
-                made += [replace(one, path=path + one.path) for one in found]
-        return tuple(made)
+                parts = self.controls[path].refine(_from(problem, path))
+                result += [replace(one, path=path + one.path) for one in parts]
+        return tuple(result)
 
-    def home(self, path: str) -> str | None:
-        """The path of the control that a place in the body belongs to, None if none does. *pure*."""
+    def owner_path(self, path: str) -> str | None:
+        """The path of the control that shows the value at a path, None if none does. *pure*."""
         while path not in self.controls:
             if not path:
                 return None
@@ -93,45 +98,45 @@ class FormLayout:
         return path
 
     def put(self, values: Any, path: str) -> Any:
-        """The body with what a control shows in its place; nothing else in it is changed or moved. *pure*."""
+        """The body with the value of the control at a path; nothing else is changed or moved. *pure*."""
         control = self.controls[path]
         return self._put(values, control.field.path, control.value, ())
 
     def focus(self, path: str) -> None:
-        """Opens what is folded above a place, and puts the cursor there."""
-        home = self.home(path)
-        if home is not None:
-            self.controls[home].focus(pointer_parts(path[len(home) :]))
+        """Unfold what hides the field at a path, and put the cursor into it."""
+        owner = self.owner_path(path)
+        if owner is not None:
+            self.controls[owner].focus(pointer_parts(path[len(owner) :]))
 
-    def open_later(self) -> tuple[list[Field], list[Any]]:
-        """Makes the fields that stand apart; they and their widgets, each once."""
-        later, self.later = self.later, []
-        return later, [self._control(field).widget for field in later]
+    def open_advanced(self) -> tuple[list[Field], list[Any]]:
+        """Create the controls of the fields under "Advanced". Returns: the fields and their widgets, only once."""
+        advanced, self.advanced = self.advanced, []
+        return advanced, [self._control(field).widget for field in advanced]
 
     def _group(self, group: Field) -> list[Any]:
         self._groups[group.path] = group
-        made: list[Any] = []
+        widgets: list[Any] = []
         if group.path and "x-inputs" not in group.shape.view:
-            made.append(self._shared.html(label_html(group, FieldStatus()), "sdn-head", "sdn-section"))
+            widgets.append(self._factory.html(label_html(group, FieldStatus()), "sdn-head", "sdn-section"))
         for child in group.children:
             if child.kind == "group":
-                made += self._group(child)
+                widgets += self._group(child)
             elif child.advanced:
-                self.later.append(child)
+                self.advanced.append(child)
             elif child.kind != "constant":
-                made.append(self._control(child).widget)
+                widgets.append(self._control(child).widget)
         if group.shape.conditions:
-            slot = Slot(group, lambda field: self._control(replace(field, path=group.path + field.path)), self._shared)
+            slot = Slot(group, lambda field: self._control(replace(field, path=group.path + field.path)), self._factory)
             self._slots.append((to_pointer(group.path), slot))
-            made.append(slot.widget)
+            widgets.append(slot.widget)
             slot.update(find(self._values, to_pointer(group.path)))
         if allows_more(group):
-            made.append(self._control(rest_of(group)).widget)
-        return made
+            widgets.append(self._control(rest_of(group)).widget)
+        return widgets
 
     def _control(self, field: Field) -> Control:
         path = to_pointer(field.path)
-        control = self.controls[path] = self._shared.control(field, lambda change: self._took(path, change))
+        control = self.controls[path] = self._factory.control(field, lambda change: self._on_change(path, change))
         value = find(self._values, path)
         if value is not ABSENT:
             control.show(value)

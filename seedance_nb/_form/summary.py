@@ -9,7 +9,7 @@ import ipywidgets as W  # noqa: N812
 from seedance_nb._base.html import Html
 from seedance_nb._base.problem import Problem
 from seedance_nb._base.values import pointer_parts, to_pointer
-from seedance_nb._form.controls.base import Shared, toggle
+from seedance_nb._form.controls.base import WidgetFactory, toggle
 from seedance_nb._form.labels import label_at
 
 _MOST_BUTTONS = 8
@@ -18,22 +18,22 @@ _MOST_BUTTONS = 8
 class Summary:
     """The lines below a form. `asked` becomes True once somebody tried to send it: only then it has buttons to the fields."""
 
-    def __init__(self, shared: Shared, labels: Mapping[str, str], go: Callable[[str], None]) -> None:
+    def __init__(self, factory: WidgetFactory, labels: Mapping[str, str], go: Callable[[str], None]) -> None:
         self.asked = False
         self._labels = labels
-        self._shared = shared
+        self._factory = factory
         self._go = go
         self._buttons: list[Any] = []
         self._paths: list[str] = []
         self._box: Any = None
-        self.widget = shared.html("", "sdn-summary")
+        self.widget = factory.html("", "sdn-summary")
 
     @property
     def value(self) -> str:
         """The lines as HTML."""
         return str(self.widget.value)
 
-    def say(self, placed: Sequence[Problem], rest: Sequence[Problem]) -> Any:
+    def show_problems(self, placed: Sequence[Problem], rest: Sequence[Problem]) -> Any:
         """Shows what stops a request: `placed` at their fields, `rest` only here. Returns the box of buttons once it is made, else None."""
         stops = [problem for problem in (*placed, *rest) if not problem.warns and problem.rule != "server"]
         self.widget.value = _html(len(stops), [problem for problem in rest if not problem.warns])
@@ -48,10 +48,10 @@ class Summary:
             return None
         new = self._box is None
         if new:
-            self._box = self._shared.box(W.HBox, [], "sdn-jumps")
+            self._box = self._factory.box(W.HBox, [], "sdn-jumps")
         for at in range(len(self._buttons), len(self._paths)):
             press = partial(self._press, at)
-            self._buttons.append(self._shared.button(press, "sdn-jump", tooltip="Go to this field"))
+            self._buttons.append(self._factory.button(press, "sdn-jump", tooltip="Go to this field"))
         for at, button in enumerate(self._buttons):
             toggle(button, shown=at < len(self._paths))
         for button, path in zip(self._buttons, self._paths, strict=False):

@@ -17,7 +17,7 @@ from seedance_nb._base.values import find
 from seedance_nb._check.check import approve
 from seedance_nb._check.price import Estimate, estimate, price_label, price_note
 from seedance_nb._document.spec import Spec
-from seedance_nb._form.controls.base import Shared, toggle
+from seedance_nb._form.controls.base import WidgetFactory, toggle
 from seedance_nb._form.form import Form
 from seedance_nb._notebook.refusals import field_errors
 from seedance_nb._notebook.status import (
@@ -67,7 +67,7 @@ class Panel:
         self._busy = False
         self._watching = True
         self._handle: DisplayHandle | None = None
-        shared = self._shared = Shared()
+        shared = self._shared = WidgetFactory()
         self._top = shared.html(self._head(), "sdn-top")
         self._go = shared.make(W.Button, ButtonStyle, "sdn-go", description=self._price(), icon="play")
         self._stop = shared.make(W.Button, ButtonStyle, "sdn-hidden", description="Stop waiting")
@@ -126,7 +126,7 @@ class Panel:
             await rest(self.form, SETTLE_S)
             if self._has_refusal:  # an earlier refusal does not forbid this request
                 self._has_refusal = False
-                self.form.tell(())
+                self.form.show_problems(())
             values = self.form.values  # what was priced and checked is what is sent, or nothing is
             if self.form.validate():
                 self._report("")
@@ -134,7 +134,7 @@ class Panel:
             self._report(checking_html(values))
             report = await self._session.advice.preflight(self.spec, values)
             self._require_unchanged(values)
-            self.form.tell(report.problems)
+            self.form.show_problems(report.problems)
             if self.form.validate():
                 self._report("")
                 return
@@ -160,7 +160,7 @@ class Panel:
         now = self.form.values
         if current := [problem for problem in problems if find(now, problem.path) == problem.value]:
             self._has_refusal = True
-            self.form.tell(current)
+            self.form.show_problems(current)
 
     async def _follow(self, values: dict[str, Any], *, another: bool) -> None:
         # In threads, because a large body or a locked ledger must not hold up every other task on this loop.

@@ -10,7 +10,7 @@ from ipywidgets.widgets.widget_button import ButtonStyle
 
 from seedance_nb._base.html import Html
 from seedance_nb._base.log import log_unexpected
-from seedance_nb._form.controls.base import Shared, toggle
+from seedance_nb._form.controls.base import WidgetFactory, toggle
 from seedance_nb._form.form import Form
 from seedance_nb._task.engine import ENGINE
 
@@ -21,7 +21,7 @@ class Toolbar:
     `settle_s` is how long the form must rest after Undo is pressed, in seconds.
     """
 
-    def __init__(self, form: Form, shared: Shared, settle_s: float) -> None:
+    def __init__(self, form: Form, shared: WidgetFactory, settle_s: float) -> None:
         self._form, self._shared, self._settle_s = form, shared, settle_s
         self._view: Any = None
         self._open = False

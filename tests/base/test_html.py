@@ -97,7 +97,7 @@ def clip(word: str) -> Any:
     return video.Video(row=row(word), title=word, path=Path(name(word)), asked=asked, facts=facts, poster=b"x")
 
 
-def field(word: str, kind: Any = "rows") -> Field:
+def field(word: str, kind: Any = "items") -> Field:
     many = {
         "kind": kind,
         "required": True,
@@ -174,7 +174,7 @@ MAKERS: Mapping[str, Callable[[str], object]] = {
     "_media/preflight:_repr_html_": lambda w: report(w)._repr_html_(),
     "_form/labels:label_html": lambda w: labels.label_html(field(w), said(w)),
     "_form/labels:_count_html": lambda w: labels._count_html(field(w), 3),
-    "_form/labels:_help_html": lambda w: [labels._help_html(field(w, kind)) for kind in ("rows", "text", "map")],
+    "_form/labels:_help_html": lambda w: [labels._help_html(field(w, kind)) for kind in ("items", "text", "map")],
     "_form/labels:_fold_html": lambda w: labels._fold_html(w, (w, w)),
     "_form/labels:error_html": lambda w: labels.error_html(said(w).problems),
     "_form/labels:marked": lambda w: labels.marked(f"# {w} `{w}` **{w}** *{w}* **a `{w}`** [{w}](https://{w})"),

@@ -118,23 +118,23 @@ def test_entries_are_added_removed_and_moved(form: Form) -> None:
     listed = images(form)
     for text in ("https://e.com/1.png", "https://e.com/2.png", "https://e.com/3.png"):
         listed.add()
-        listed._rows[-1].text.value = text
+        listed._entries[-1].text.value = text
     assert form.values["input"]["reference_images"] == [
         "https://e.com/1.png",
         "https://e.com/2.png",
         "https://e.com/3.png",
     ]
-    listed._rows[2].up.click()
-    listed._rows[0].down.click()
+    listed._entries[2].up.click()
+    listed._entries[0].down.click()
     assert form.values["input"]["reference_images"] == [
         "https://e.com/3.png",
         "https://e.com/1.png",
         "https://e.com/2.png",
     ]
-    assert [row.up.disabled for row in listed._rows] == [True, False, False]
-    assert [row.down.disabled for row in listed._rows] == [False, False, True]
-    assert ">[Image2]<" in listed._rows[1].text.description
-    for row in list(listed._rows):
+    assert [row.up.disabled for row in listed._entries] == [True, False, False]
+    assert [row.down.disabled for row in listed._entries] == [False, False, True]
+    assert ">[Image2]<" in listed._entries[1].text.description
+    for row in list(listed._entries):
         listed.remove(row)
     assert "reference_images" not in form.values["input"]
 
@@ -144,7 +144,7 @@ def test_a_new_row_is_told_nothing_once_it_can_be_typed_into(crun: sd.Spec, comm
     images(form).add(IMAGE)
     comms.clear()
     images(form).add()
-    box = images(form)._rows[1].text.comm.comm_id
+    box = images(form)._entries[1].text.comm.comm_id
     assert [said["type"] for said in comms if said["comm"] == box] == ["comm_open"]
 
 
@@ -174,7 +174,7 @@ class AssetsOnly:
 def test_an_address_becomes_an_asset_also_where_no_files_are_taken(crun: sd.Spec) -> None:
     form = Form(crun, AssetsOnly())
     images(form).add(IMAGE)
-    images(form).register(images(form)._rows[0])
+    images(form).register(images(form)._entries[0])
     assert form.values["input"]["reference_images"] == ["asset://image-of-reference-image-1.png"]
 
 
@@ -185,18 +185,18 @@ def test_a_list_that_holds_no_media_offers_no_assets() -> None:
     )
     tags: Any = form._controls["/tags"]
     tags.add("a")
-    assert "id-badge" not in [getattr(part, "icon", "") for part in tags._rows[0].widget.children]
+    assert "id-badge" not in [getattr(part, "icon", "") for part in tags._entries[0].widget.children]
 
 
 def test_an_error_stands_at_its_row_and_goes_when_it_is_mended(form: Form) -> None:
     listed = images(form)
     listed.add(IMAGE)
     listed.add()
-    row = listed._rows[1]
+    row = listed._entries[1]
     row.text.value = "asset-123"
     assert "write asset://asset-123" in row.text.description
     assert "sdn-bad" in row.widget._dom_classes
-    assert "sdn-error" not in listed._rows[0].text.description
+    assert "sdn-error" not in listed._entries[0].text.description
     assert row.text.continuous_update, "an error that is shown answers to every key"
     row.text.value = "asset://asset-123"
     assert "sdn-error" not in row.text.description

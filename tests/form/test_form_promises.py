@@ -61,7 +61,7 @@ def test_editing_a_further_field_keeps_what_was_typed_beside_it() -> None:
     form.values = {"c": "x", "k": "1"}
     form._controls["/c"].widget.value = "NEW"
     rest = next(control for control in form._controls.values() if isinstance(control, MapControl))
-    rest._rows[0].control.widget.value = "2"
+    rest._entries[0].control.widget.value = "2"
     assert form.values == {"c": "NEW", "k": "2"}
 
 

@@ -8,9 +8,9 @@ import pytest
 import seedance_nb as sd
 from seedance_nb._form.controls.base import Control
 from seedance_nb._form.controls.choices import BranchControl, NullControl
+from seedance_nb._form.controls.items import ItemsControl
 from seedance_nb._form.controls.maps import MapControl
 from seedance_nb._form.controls.objects import ObjectControl
-from seedance_nb._form.controls.rows import RowsControl
 from seedance_nb._form.form import Form
 from seedance_nb._form.model.fields import tree
 
@@ -46,14 +46,14 @@ PROBES: list[tuple[str, Any, str, list[Any], list[tuple[Any, str]]]] = [
     ("nested object", SHOT, "object", [{"text": "a"}, {"seconds": 3, "text": ""}], [({}, "/x/text"), ({"text": "a", "seconds": 10}, "/x/seconds")]),
     ("plain object", {"type": "object", "properties": {"a": TEXT, "b": WHOLE}}, "group", [{}, {"b": 1}, {"b": 1, "a": "x"}], [({"b": "1"}, "/x/b")]),
     ("deep object", one(one(one(SHOT))), "object", [{"x": {"x": {"x": {"text": "a"}}}}], [({"x": {"x": {"x": {}}}}, "/x/x/x/x/text")]),
-    ("numbers", {"type": "array", "items": {"type": "number"}, "maxItems": 3}, "rows", [[], [1, 2.5], [1.0]], [([1, "2"], "/x/1"), ([1, 2, 3, 4], "/x")]),
-    ("choices", {"type": "array", "items": {"enum": ["a", "b"]}, "uniqueItems": True}, "rows", [["b", "a"]], [(["a", "a"], "/x"), (["c"], "/x/0")]),
-    ("switches", {"type": "array", "items": {"type": "boolean"}}, "rows", [[True, False, True]], [([1], "/x/0")]),
+    ("numbers", {"type": "array", "items": {"type": "number"}, "maxItems": 3}, "items", [[], [1, 2.5], [1.0]], [([1, "2"], "/x/1"), ([1, 2, 3, 4], "/x")]),
+    ("choices", {"type": "array", "items": {"enum": ["a", "b"]}, "uniqueItems": True}, "items", [["b", "a"]], [(["a", "a"], "/x"), (["c"], "/x/0")]),
+    ("switches", {"type": "array", "items": {"type": "boolean"}}, "items", [[True, False, True]], [([1], "/x/0")]),
     ("texts", {"type": "array", "items": TEXT, "minItems": 1}, "list", [["a", ""]], [([1], "/x/0")]),
-    ("objects", {"type": "array", "items": SHOT}, "rows", [[{"text": "a"}, {"seconds": 1, "text": "b"}]], [([{"text": "a"}, {"seconds": 0}], "/x/1/text")]),
-    ("lists of lists", {"type": "array", "items": {"type": "array", "items": WHOLE}}, "rows", [[[1], [], [2, 3]]], [([[1], ["a"]], "/x/1/0")]),
-    ("lists of text lists", {"type": "array", "items": {"type": "array", "items": TEXT}}, "rows", [[["a"], []]], [([[1]], "/x/0/0")]),
-    ("tuple", {"type": "array", "prefixItems": [TEXT, WHOLE], "items": False}, "rows", [["a", 1], ["a"]], [(["a", "b"], "/x/1")]),
+    ("objects", {"type": "array", "items": SHOT}, "items", [[{"text": "a"}, {"seconds": 1, "text": "b"}]], [([{"text": "a"}, {"seconds": 0}], "/x/1/text")]),
+    ("lists of lists", {"type": "array", "items": {"type": "array", "items": WHOLE}}, "items", [[[1], [], [2, 3]]], [([[1], ["a"]], "/x/1/0")]),
+    ("lists of text lists", {"type": "array", "items": {"type": "array", "items": TEXT}}, "items", [[["a"], []]], [([[1]], "/x/0/0")]),
+    ("tuple", {"type": "array", "prefixItems": [TEXT, WHOLE], "items": False}, "items", [["a", 1], ["a"]], [(["a", "b"], "/x/1")]),
     ("map of numbers", {"type": "object", "additionalProperties": WHOLE}, "map", [{}, {"b": 1, "a": 2}, {"": 3}], [({"a": "1"}, "/x/a")]),
     ("map of objects", {"type": "object", "additionalProperties": SHOT}, "map", [{"a/b": {"text": "x"}}], [({"a": {}}, "/x/a/text")]),
     ("patterns", {"type": "object", "patternProperties": {"^n_": WHOLE, "^t_": TEXT}}, "map", [{"n_1": 1, "t_1": "a"}], [({"n_1": "a"}, "/x/n_1")]),
@@ -107,11 +107,11 @@ def form_of(schema: Any) -> Form:
 
 def at(form: Form, path: str) -> Any:
     """The control that shows a place."""
-    home = form._board.home(path) or ""
+    home = form._layout.owner_path(path) or ""
     found: Any = form._controls[home]
     for part in path[len(home) :].split("/")[1:]:
         while isinstance(found, BranchControl | NullControl):
-            found = found._made[found._at] if isinstance(found, BranchControl) else found._inner
+            found = found._controls[found._at] if isinstance(found, BranchControl) else found._inner
         found = found.parts()[part]
     return found
 
@@ -126,10 +126,10 @@ def everything(form: Form) -> list[Control]:
         seen.append(found)
         if isinstance(found, ObjectControl) and len(seen) < 40:
             found.open()
-        if isinstance(found, ObjectControl | RowsControl | MapControl):
+        if isinstance(found, ObjectControl | ItemsControl | MapControl):
             stack += found.parts().values()
         if isinstance(found, BranchControl):
-            stack += found._made.values()
+            stack += found._controls.values()
         if isinstance(found, NullControl):
             stack.append(found._inner)
     return seen
@@ -216,17 +216,17 @@ def test_rows_are_added_moved_and_removed_and_their_errors_go_with_them() -> Non
     rows = at(form, "/x")
     for text in ("a", "b", "c"):
         rows._add.click()
-        rows._rows[-1].control.parts()["text"].widget.value = text
+        rows._entries[-1].control.parts()["text"].widget.value = text
     assert rows._add.disabled
-    rows._rows[0].control.parts()["seconds"]._box.value = "99"
-    rows._rows[0].down.click()
+    rows._entries[0].control.parts()["seconds"]._box.value = "99"
+    rows._entries[0].down.click()
     assert form.values == {"x": [{"text": "b"}, {"text": "a", "seconds": 99}, {"text": "c"}]}
     assert "at most 9" in at(form, "/x/1/seconds")._box.description
     assert "at most 9" not in at(form, "/x/0/seconds")._box.description
-    assert [row.control.field.label for row in rows._rows] == ["Shot 1", "Shot 2", "Shot 3"]
-    rows.remove(rows._rows[0])
+    assert [row.control.field.label for row in rows._entries] == ["Shot 1", "Shot 2", "Shot 3"]
+    rows.remove(rows._entries[0])
     assert "at most 9" in at(form, "/x/0/seconds")._box.description
-    for row in list(rows._rows):
+    for row in list(rows._entries):
         rows.remove(row)
     assert form.values == {}
 
@@ -245,14 +245,14 @@ def test_a_map_takes_names_and_keeps_their_order() -> None:
     form.values = {"x": {"b": 1, "a": 2}}
     found.add()
     assert form.values == {"x": {"b": 1, "a": 2}}
-    found._rows[2].control._box.value = "3"
-    found._rows[2].key.value = "c"
-    found._rows[0].key.value = "z"
+    found._entries[2].control._box.value = "3"
+    found._entries[2].key.value = "c"
+    found._entries[0].key.value = "z"
     assert json.dumps(form.values) == json.dumps({"x": {"z": 1, "a": 2, "c": 3}})
-    found._rows[2].key.value = "a"
-    assert "already used" in found._rows[2].key.description
+    found._entries[2].key.value = "a"
+    assert "already used" in found._entries[2].key.description
     assert form.values == {"x": {"z": 1, "a": 2}}
-    found._rows[0].gone.click()
+    found._entries[0].gone.click()
     assert form.values == {"x": {"a": 2}}
 
 
@@ -300,11 +300,11 @@ def test_fields_of_a_condition_come_and_go_and_keep_what_was_given() -> None:
     form = sd.form({**schema, "properties": {**schema["properties"], "last": TEXT}})
     assert list(form._controls) == ["/mode", "/last", "/name"]
     form._controls["/mode"].widget.value = "a"
-    assert [control.field.label for control in form._board._slots[0][1].controls.values()] == ["Size"]
+    assert [control.field.label for control in form._layout._slots[0][1].controls.values()] == ["Size"]
     form._controls["/size"]._box.value = "5"  # type: ignore[attr-defined]
     form._controls["/mode"].widget.value = "b"
     assert form.values == {"mode": "b", "size": 5}
-    assert [control.field.label for control in form._board._slots[0][1].controls.values()] == ["Size", "Name"]
+    assert [control.field.label for control in form._layout._slots[0][1].controls.values()] == ["Size", "Name"]
 
 
 def test_what_refers_to_itself_is_made_when_it_is_opened() -> None:
@@ -331,7 +331,7 @@ def test_a_secret_is_neither_in_a_widget_nor_in_the_notebook() -> None:
     assert form.values == {"x": {"key": "s3cret"}}
     assert at(form, "/x/key")._box.value == ""
     assert "s3cret" not in repr(form) + form._repr_mimebundle_()["text/html"]
-    at(form, "/x/key")._gone.click()
+    at(form, "/x/key")._forget_button.click()
     assert form.values == {"x": {}}
 
 
@@ -351,9 +351,9 @@ def test_many_addresses_are_pasted_at_once() -> None:
     listed._box.value = "https://e.com/1.png\n\n https://e.com/2.png \nhttps://e.com/3.png\n"
     assert form.values == {"x": [f"https://e.com/{n}.png" for n in (1, 2, 3)]}
     assert listed._box.value == ""
-    listed._rows[1].text.value = "https://e.com/a.png asset://b"
+    listed._entries[1].text.value = "https://e.com/a.png asset://b"
     assert form.values["x"][1:3] == ["https://e.com/a.png", "asset://b"]
-    listed._rows[0].text.value = "two words"
+    listed._entries[0].text.value = "two words"
     assert form.values["x"][0] == "two words"
 
 
@@ -397,7 +397,7 @@ def test_setting_another_list_of_texts_draws_no_row_again(comms: list[dict[str, 
     comms.clear()
     form.values = {"x": ["a", "z"]}
     assert [said["type"] for said in comms if said["type"] != "comm_msg"] == []
-    assert [row.text.value for row in at(form, "/x")._rows] == ["a", "z"]
+    assert [row.text.value for row in at(form, "/x")._entries] == ["a", "z"]
 
 
 def test_a_body_that_is_wrong_stays_whole_too() -> None:

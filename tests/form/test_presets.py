@@ -114,15 +114,15 @@ def test_entries_that_were_added_moved_and_removed_come_back_one_by_one(form: Fo
     assert isinstance(rows, ListControl)
     rows.add(IMAGES[0])
     rows.add(IMAGES[1])
-    rows._rows[1].up.click()
-    rows.remove(rows._rows[0])
-    rows._rows[0].text.value = "x"
+    rows._entries[1].up.click()
+    rows.remove(rows._entries[0])
+    rows._entries[0].text.value = "x"
     clock.time += 0.1
-    rows._rows[0].text.value = "xy"
+    rows._entries[0].text.value = "xy"
     seen = []
     while form.undo():
         seen.append(inputs(form).get("reference_images"))
-        assert [row.text.value for row in rows._rows] == (seen[-1] or [])
+        assert [row.text.value for row in rows._entries] == (seen[-1] or [])
     assert seen == [[IMAGES[0]], [IMAGES[1], IMAGES[0]], [IMAGES[0], IMAGES[1]], [IMAGES[0]], None]
 
 

@@ -115,8 +115,8 @@ def test_a_file_that_breaks_a_limit_is_reported_at_its_entry_and_nothing_is_sent
     assert {problem.quote for problem in broken} == {"Width and height: 300 to 6000 px"}
     rows = panel.form._controls[IMAGES]
     assert isinstance(rows, ListControl)
-    assert "200 px" in rows._rows[1].text.description
-    assert "sdn-error" not in rows._rows[0].text.description
+    assert "200 px" in rows._entries[1].text.description
+    assert "sdn-error" not in rows._entries[0].text.description
     panel.form.values = {"prompt": "x", "reference_images": [f"{provider.url}/good.png"]}
     assert panel.form.problems == (), "what was found about an entry goes with the entry"
     assert "Done" in pressed(panel)
@@ -174,12 +174,12 @@ def test_a_chosen_file_is_uploaded_and_its_address_becomes_an_entry() -> None:
         },
     )
     until(lambda: "img_urls" in panel.form.values["input"])
-    assert len(rows._rows) == 1
+    assert len(rows._entries) == 1
     url = panel.form.values["input"]["img_urls"][0]
     assert url.endswith(".png")
     assert rows._files.value == ()
     until(lambda: rows._state.value == "")
-    rows.register(rows._rows[0])
+    rows.register(rows._entries[0])
     until(lambda: panel.form.values["input"]["img_urls"][0].startswith("asset://"))
 
 
@@ -198,7 +198,7 @@ def test_an_upload_that_fails_is_told_at_the_field() -> None:
     )
     until(lambda: "no extension" in rows._state.value)
     assert "<b>" not in rows._state.value
-    assert rows._rows == []
+    assert rows._entries == []
 
 
 @pytest.mark.parametrize("name", [PRO, "vastnum/doubao-seedance-2.0"])

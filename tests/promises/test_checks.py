@@ -98,7 +98,7 @@ def test_a_form_that_does_not_change_is_not_checked_again(panel: Panel, count: C
     def look() -> None:
         dull = sd.Problem(path="/input/prompt", message="is dull", rule="server")
         assert (panel.form.problems, panel.form.validate()) == ((), ())
-        panel.form.tell([dull])
+        panel.form.show_problems([dull])
         assert panel.form.problems[-1] == dull
         assert panel.form.is_valid
 

@@ -22,28 +22,28 @@ REST = "\0"
 
 @dataclass(frozen=True, slots=True)
 class Change:
-    """A person's change: its path below the control, whether it is typed text (`live`), and the new order of entries."""
+    """A user's change: its path within the control, whether it is typed text (`live`), and the new order of entries."""
 
     path: tuple[str, ...] = ()
     live: bool = False
     order: tuple[int, ...] | None = None
 
     def below(self, name: str) -> "Change":
-        """The same change with a path from one level up. *pure*."""
+        """The same change with its path from one level up. *pure*."""
         return replace(self, path=(name, *self.path))
 
 
-Changed = Callable[[Change], None]
+OnChange = Callable[[Change], None]
 
 
-class Shared:
-    """The layout and styles that all controls of a form share, so that a form takes few messages.
+class WidgetFactory:
+    """Creates widgets that share one layout and one style per kind, so that a form takes few messages to the browser.
 
-    `control` makes the control of a nested field; `uploads` sends files, if given; `depth` is the nesting level of the control
-    that is being made.
+    `control` creates the control of a nested field; `uploads` sends files, if set; `depth` is the nesting level of the control
+    that is being created.
     """
 
-    def __init__(self, control: Callable[[Field, "Shared", Changed], "Control"] | None = None) -> None:
+    def __init__(self, control: Callable[[Field, "WidgetFactory", OnChange], "Control"] | None = None) -> None:
         self.layout = W.Layout()
         self.uploads: Uploads | None = None
         self.depth = 0
@@ -70,12 +70,12 @@ class Shared:
         button.on_click(lambda _: act())
         return button
 
-    def control(self, field: Field, changed: Changed) -> "Control":
+    def control(self, field: Field, on_change: OnChange) -> "Control":
         """The control of a field inside another one."""
         if self._control is None:
-            msg = "these models belong to no form"
+            msg = "this factory belongs to no form"
             raise RuntimeError(msg)
-        return self._control(field, self, changed)
+        return self._control(field, self, on_change)
 
     @contextmanager
     def deeper(self, levels: int = 1) -> Iterator[None]:
@@ -110,17 +110,17 @@ class Control:
     live = False
     eager = False
 
-    def __init__(self, field: Field, shared: Shared, changed: Changed) -> None:
+    def __init__(self, field: Field, factory: WidgetFactory, on_change: OnChange) -> None:
         self.field = field
         self.value: Any = ABSENT
-        self._shared = shared
-        self._changed = changed
+        self._factory = factory
+        self._on_change = on_change
         self._quiet = False
         self.label_widget: Any = None
         self.widget = self._build()
         if self.label_widget is None:
             self.label_widget = self.widget
-        self._said = FieldStatus(count=self._count(), brief=self._brief())
+        self._status = FieldStatus(count=self._count(), brief=self._brief())
 
     def show(self, value: Any) -> None:
         """Show a value without reporting a change."""
@@ -128,9 +128,9 @@ class Control:
         with self._silence():
             self._display(value)
 
-    def say(self, problems: tuple[Problem, ...]) -> None:
-        """Show these problems, whose paths begin at this field; nothing is sent if nothing changed."""
-        self._say(problems)
+    def show_problems(self, problems: tuple[Problem, ...]) -> None:
+        """Show these problems, whose paths start at this field; nothing is sent to the browser if nothing changed."""
+        self._show_own(problems)
         if self.eager:
             self.label_widget.continuous_update = bool(problems)
 
@@ -138,10 +138,10 @@ class Control:
         """Change the field's label."""
         if self.field.label != label:
             self.field = replace(self.field, label=label)
-            self._write(self._said)
+            self._write(self._status)
 
     def refine(self, problem: Problem) -> tuple[Problem, ...]:
-        """A problem in more detail, where the control knows more. *pure*."""
+        """The problems that explain this one in more detail, itself if there are none. *pure*."""
         return (problem,)
 
     def focus(self, path: tuple[str, ...]) -> None:
@@ -161,44 +161,46 @@ class Control:
     def _brief(self) -> str:
         return ""
 
-    def _say(self, own: tuple[Problem, ...]) -> None:
-        said = FieldStatus(problems=own, count=self._count(), brief=self._brief())
-        if self._said != said:
-            self._said = said
-            self._write(said)
+    def _show_own(self, own: tuple[Problem, ...]) -> None:
+        """Update the label with the problems of the value itself."""
+        status = FieldStatus(problems=own, count=self._count(), brief=self._brief())
+        if self._status != status:
+            self._status = status
+            self._write(status)
             mark_bad(self.widget, own)
 
-    def _write(self, said: FieldStatus) -> None:
-        self.label_widget.description = label_html(self.field, said)
+    def _write(self, status: FieldStatus) -> None:
+        self.label_widget.description = label_html(self.field, status)
 
     @contextmanager
     def _silence(self) -> Iterator[None]:
-        """Ignore the events of widgets within the block: they are not a person's changes."""
+        """Ignore the events of widgets within the block: they are not a user's changes."""
         was, self._quiet = self._quiet, True
         try:
             yield
         finally:
             self._quiet = was
 
-    def _took(self, value: Any, change: Change | None = None) -> None:
+    def _accept(self, value: Any, change: Change | None = None) -> None:
+        """Set the value and report a user's change."""
         if not self._quiet:
             self.value = value
-            self._changed(change or Change(live=self.live))
+            self._on_change(change or Change(live=self.live))
 
     def _make(self, widget: type, style: type, *classes: str, **traits: Any) -> Any:
         label = label_html(self.field, FieldStatus(count=0 if self.field.kind == "prose" else None))
         if self.field.more:
             traits["tooltip"] = " ".join((self.field.help, *self.field.more))
-        made = self.label_widget = self._shared.make(
+        control = self.label_widget = self._factory.make(
             widget, style, "sdn-field", f"sdn-{self.field.kind}", *classes,
             description=label, description_allow_html=True, **traits,
         )  # fmt: skip
-        made.observe(lambda change: None if self._quiet else self._read(change["new"]), "value")
-        return made
+        control.observe(lambda change: None if self._quiet else self._read(change["new"]), "value")
+        return control
 
     def _read(self, shown: Any) -> None:
-        """Read what a person put into the widget."""
-        self._took(shown)
+        """Read what a user entered into the widget."""
+        self._accept(shown)
 
 
 def mark(widget: Any, name: str, *, on: bool) -> None:
@@ -222,23 +224,23 @@ class Compound(Control):
     _head: Any
 
     def parts(self) -> Mapping[str, Control]:
-        """The nested controls made so far, by the names or indexes of their values."""
+        """The nested controls created so far, by the names or indexes of their values."""
         raise NotImplementedError
 
-    def say(self, problems: tuple[Problem, ...]) -> None:
+    def show_problems(self, problems: tuple[Problem, ...]) -> None:
         own, below = apart(problems)
         parts = self.parts()
         rest: tuple[Problem, ...] = ()
         for name, inner in below.items():
             if name not in parts:
                 rest += tuple(replace(problem, path=to_pointer((name,)) + problem.path) for problem in inner)
-        if REST not in parts:  # no control shows that value, so the head reports it, with what it lies in
+        if REST not in parts:  # no control shows that value, so the head reports it, with its path
             own += tuple(
                 replace(p, path="", message=" › ".join([*pointer_parts(p.path)[:-1], p.message])) for p in rest
             )
         for name, part in parts.items():
-            part.say(rest if name == REST else below.get(name, ()))
-        self._say(own)
+            part.show_problems(rest if name == REST else below.get(name, ()))
+        self._show_own(own)
 
     def refine(self, problem: Problem) -> tuple[Problem, ...]:
         name, part, path = self._part(pointer_parts(problem.path))
@@ -258,17 +260,17 @@ class Compound(Control):
             return path[:1], parts[path[0]], path[1:]
         return (), parts.get(REST) if path else None, path
 
-    def _write(self, said: FieldStatus) -> None:
-        self._head.value = self._head_html(said)
+    def _write(self, status: FieldStatus) -> None:
+        self._head.value = self._head_html(status)
 
-    def _head_html(self, said: FieldStatus) -> Html:
-        return label_html(self.field, said)
+    def _head_html(self, status: FieldStatus) -> Html:
+        return label_html(self.field, status)
 
     def _new_head(self) -> Any:
-        return self._shared.html(self._head_html(FieldStatus(count=self._count(), brief=self._brief())), "sdn-head")
+        return self._factory.html(self._head_html(FieldStatus(count=self._count(), brief=self._brief())), "sdn-head")
 
-    def _rehead(self) -> None:
-        self._say(self._said.problems)
+    def _update_head(self) -> None:
+        self._show_own(self._status.problems)
 
 
 def apart(problems: Sequence[Problem]) -> tuple[tuple[Problem, ...], dict[str, tuple[Problem, ...]]]:

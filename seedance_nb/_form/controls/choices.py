@@ -22,33 +22,33 @@ _NONE = -1
 
 
 class BranchControl(Control):
-    """A chooser and the fields of the chosen branch. Choosing another branch keeps the values that fit it."""
+    """A chooser and the fields of the chosen branch. Another branch keeps the values that are valid for it."""
 
     def _build(self) -> Any:
         self._branches = branches_of(self.field)
-        self._made: dict[int, Control] = {}
+        self._controls: dict[int, Control] = {}
         self._at = _NONE
-        named = [(branch.label, place) for place, branch in enumerate(self._branches)]
-        kind = chooser_for([label for label, _ in named])
+        options = [(branch.label, index) for index, branch in enumerate(self._branches)]
+        kind = chooser_for([label for label, _ in options])
         if not self.field.required:
-            named = [("–", _NONE), *named]
-        start = None if self.field.required else _NONE
-        self._chooser = self.label_widget = self._shared.make(
-            *kind, "sdn-field", "sdn-choice", *(() if self.field.required else ("sdn-optional",)), options=named, value=start,
+            options = [("–", _NONE), *options]
+        value = None if self.field.required else _NONE
+        self._chooser = self.label_widget = self._factory.make(
+            *kind, "sdn-field", "sdn-choice", *(() if self.field.required else ("sdn-optional",)), options=options, value=value,
             description=label_html(self.field, FieldStatus()), description_allow_html=True,
         )  # fmt: skip
-        self._chooser.observe(lambda change: self._chose(change["new"]), "value")
-        return self._shared.box(W.VBox, [self._chooser], "sdn-field", "sdn-branches")
+        self._chooser.observe(lambda change: self._on_choice(change["new"]), "value")
+        return self._factory.box(W.VBox, [self._chooser], "sdn-field", "sdn-branches")
 
-    def say(self, problems: tuple[Problem, ...]) -> None:
-        part = self._made.get(self._at)
+    def show_problems(self, problems: tuple[Problem, ...]) -> None:
+        part = self._controls.get(self._at)
         own = problems if part is None else tuple(p for p in problems if p.path == "" and p.rule in ALTERNATIVES)
         if part is not None:
-            part.say(tuple(p for p in problems if p not in own))
-        super().say(own)
+            part.show_problems(tuple(p for p in problems if p not in own))
+        super().show_problems(own)
 
     def refine(self, problem: Problem) -> tuple[Problem, ...]:
-        part = self._made.get(self._at)
+        part = self._controls.get(self._at)
         if part is None or self.value is ABSENT:
             return (problem,)
         if problem.path or problem.rule not in ALTERNATIVES:
@@ -58,59 +58,61 @@ class BranchControl(Control):
         return _once(inner) or (problem,)
 
     def focus(self, path: tuple[str, ...]) -> None:
-        part = self._made.get(self._at)
+        part = self._controls.get(self._at)
         if part is None or not path:
             self._chooser.focus()
         else:
             part.focus(path)
 
-    def _chose(self, place: int | None) -> None:
-        if self._quiet or place is None:
+    def _on_choice(self, index: int | None) -> None:
+        if self._quiet or index is None:
             return
-        value = ABSENT if place == _NONE else reusable_part(self._branches[place].field, self.value)
-        self._switch(place, value)
-        self._took(value)
+        value = ABSENT if index == _NONE else reusable_part(self._branches[index].field, self.value)
+        self._switch(index, value)
+        self._accept(value)
 
-    def _switch(self, place: int, value: Any) -> None:
-        if place != _NONE and place not in self._made:
-            field = self._branches[place].field
-            with self._shared.deeper():
+    def _switch(self, index: int, value: Any) -> None:
+        if index != _NONE and index not in self._controls:
+            field = self._branches[index].field
+            with self._factory.deeper():
                 if field.kind == "object" and not field.nullable:
-                    self._made[place] = BareControl(field, self._shared, self._edited)
+                    self._controls[index] = BareControl(field, self._factory, self._on_edit)
                 else:
                     own_help = "" if field.help == self.field.help else field.help
-                    self._made[place] = self._shared.control(replace(field, help=own_help), self._edited)
-        self._at = place
-        part = self._made.get(place)
+                    self._controls[index] = self._factory.control(replace(field, help=own_help), self._on_edit)
+        self._at = index
+        part = self._controls.get(index)
         if part is not None:
             part.show(value)
         self.widget.children = [self._chooser] if part is None else [self._chooser, part.widget]
 
-    def _edited(self, change: Change) -> None:
-        if not self._quiet and self._at in self._made:
-            self._took(self._made[self._at].value, change)
+    def _on_edit(self, change: Change) -> None:
+        if not self._quiet and self._at in self._controls:
+            self._accept(self._controls[self._at].value, change)
 
     def _display(self, value: Any) -> None:
-        found = branch_for(self.field, self._branches, value)
-        place = _NONE if found is None else found
-        self._switch(place, value)
-        self._chooser.value = None if place == _NONE and self.field.required else place
+        branch = branch_for(self.field, self._branches, value)
+        index = _NONE if branch is None else branch
+        self._switch(index, value)
+        self._chooser.value = None if index == _NONE and self.field.required else index
 
 
 class NullControl(Control):
     """A nullable value: its control with a null switch beside it, so that null, empty and absent stay distinct."""
 
     def _build(self) -> Any:
-        self._inner = self._shared.control(replace(self.field, nullable=False), self._edited)
-        self._switch = self._shared.make(
+        self._inner = self._factory.control(replace(self.field, nullable=False), self._on_edit)
+        self._switch = self._factory.make(
             W.Checkbox, CheckboxStyle, "sdn-null", description="null", indent=False, value=False,
             tooltip=f"Send null for {self.field.label}",
         )  # fmt: skip
-        self._switch.observe(lambda change: self._flipped(on=change["new"]), "value")
-        return self._shared.box(W.HBox, [self._inner.widget, self._switch], "sdn-nullable", f"sdn-of-{self.field.kind}")
+        self._switch.observe(lambda change: self._set_null(on=change["new"]), "value")
+        return self._factory.box(
+            W.HBox, [self._inner.widget, self._switch], "sdn-nullable", f"sdn-of-{self.field.kind}"
+        )
 
-    def say(self, problems: tuple[Problem, ...]) -> None:
-        self._inner.say(problems)
+    def show_problems(self, problems: tuple[Problem, ...]) -> None:
+        self._inner.show_problems(problems)
 
     def relabel(self, label: str) -> None:
         self.field = replace(self.field, label=label)
@@ -128,17 +130,17 @@ class NullControl(Control):
         else:
             self._inner.focus(path)
 
-    def _flipped(self, *, on: bool) -> None:
+    def _set_null(self, *, on: bool) -> None:
         if not self._quiet:
             mark(self.widget, "sdn-is-null", on=on)
-            self._took(None if on else self._inner.value)
+            self._accept(None if on else self._inner.value)
 
-    def _edited(self, change: Change) -> None:
+    def _on_edit(self, change: Change) -> None:
         if not self._quiet:
             with self._silence():
                 self._switch.value = False
             mark(self.widget, "sdn-is-null", on=False)
-            self._took(self._inner.value, change)
+            self._accept(self._inner.value, change)
 
     def _display(self, value: Any) -> None:
         self._switch.value = value is None

@@ -1,4 +1,4 @@
-"""The base of the controls of lists and maps: entries that a person adds, moves and removes."""
+"""The base of the controls of lists and maps: entries that a user adds, moves and removes."""
 
 from typing import Any
 
@@ -14,82 +14,83 @@ class Entries(Compound):
     fixed = False
     """Whether an entry's index decides its schema, so that entries cannot be moved."""
 
-    _rows: list[Any]
+    _entries: list[Any]
 
     def _frame(self, noun: str, kind: str) -> Any:
-        self._rows = []
+        self._entries = []
         self._head = self._new_head()
-        self._add = self._shared.button(self.add, "sdn-add", icon="plus", description=f"Add {noun}")
-        return self._shared.box(W.VBox, [self._head, *self._foot()], "sdn-field", kind)
+        self._add = self._factory.button(self.add, "sdn-add", icon="plus", description=f"Add {noun}")
+        return self._factory.box(W.VBox, [self._head, *self._foot()], "sdn-field", kind)
 
-    def buttons(self, row: Any) -> list[Any]:
+    def buttons(self, entry: Any) -> list[Any]:
         """The buttons that move an entry, unless `fixed`, and the one that removes it."""
-        button = self._shared.button
-        gone = button(lambda: self.remove(row), "sdn-icon", icon="times", tooltip="Remove")
+        button = self._factory.button
+        remove = button(lambda: self.remove(entry), "sdn-icon", icon="times", tooltip="Remove")
         if self.fixed:
-            return [gone]
-        row.up = button(lambda: self.move(row, -1), "sdn-icon", icon="arrow-up", tooltip="Move up")
-        row.down = button(lambda: self.move(row, 1), "sdn-icon", icon="arrow-down", tooltip="Move down")
-        return [row.up, row.down, gone]
+            return [remove]
+        entry.up = button(lambda: self.move(entry, -1), "sdn-icon", icon="arrow-up", tooltip="Move up")
+        entry.down = button(lambda: self.move(entry, 1), "sdn-icon", icon="arrow-down", tooltip="Move down")
+        return [entry.up, entry.down, remove]
 
     def add(self, value: Any = ABSENT) -> None:
-        """Add an entry at the end, as a person's change."""
-        self._rows.append(self._row(len(self._rows), value))
+        """Add an entry at the end, as a user's change."""
+        self._entries.append(self._new_entry(len(self._entries), value))
         self._arrange()
-        self._took(self._whole())
+        self._accept(self._collect())
 
-    def remove(self, row: Any) -> None:
-        """Remove an entry, as a person's change. Without entries the field is absent, unless required."""
-        if row in self._rows:
-            self._reorder([place for place, other in enumerate(self._rows) if other is not row])
+    def remove(self, entry: Any) -> None:
+        """Remove an entry, as a user's change. Without entries the field is absent, unless required."""
+        if entry in self._entries:
+            self._reorder([index for index, other in enumerate(self._entries) if other is not entry])
 
-    def move(self, row: Any, by: int) -> None:
-        """Move an entry up (-1) or down (1), as a person's change."""
-        order = list(range(len(self._rows)))
-        here = self._rows.index(row) if row in self._rows else -1
+    def move(self, entry: Any, by: int) -> None:
+        """Move an entry up (-1) or down (1), as a user's change."""
+        order = list(range(len(self._entries)))
+        here = self._entries.index(entry) if entry in self._entries else -1
         if here in order and here + by in order:
             order[here], order[here + by] = here + by, here
             self._reorder(order)
 
     def _reorder(self, order: list[int]) -> None:
-        further = range(len(self._rows), self._count() or 0)
-        self._rows = [self._rows[place] for place in order]
+        further = range(len(self._entries), self._count() or 0)
+        self._entries = [self._entries[index] for index in order]
         if self.fixed:
-            self.show(self._whole())
+            self.show(self._collect())
         self._arrange()
-        self._took(self._whole(), Change(order=(*order, *further)))
+        self._accept(self._collect(), Change(order=(*order, *further)))
 
-    def _row(self, place: int, value: Any) -> Any:
-        """A new entry; `ABSENT` makes an empty one."""
+    def _new_entry(self, index: int, value: Any) -> Any:
+        """A new entry with a value, empty for `ABSENT`."""
         raise NotImplementedError
 
-    def _name(self, row: Any, place: int) -> None:
+    def _name(self, entry: Any, index: int) -> None:
         """Label an entry by its index."""
 
-    def _whole(self) -> Any:
+    def _collect(self) -> Any:
+        """The value of all entries together."""
         raise NotImplementedError
 
     def _display(self, value: Any) -> None:
         items = value if isinstance(value, list) else []
-        for row, item in zip(self._rows, items, strict=False):
-            row.show(item)
-        more = [self._row(place, items[place]) for place in range(len(self._rows), len(items))]
-        self._rows = self._rows[: len(items)] + more
+        for entry, item in zip(self._entries, items, strict=False):
+            entry.show(item)
+        more = [self._new_entry(index, items[index]) for index in range(len(self._entries), len(items))]
+        self._entries = self._entries[: len(items)] + more
         self._arrange()
 
     def _count(self) -> int | None:
-        return len(self._rows)
+        return len(self._entries)
 
     def _arrange(self) -> None:
-        last = len(self._rows) - 1
-        for place, row in enumerate(self._rows):
-            self._name(row, place)
+        last = len(self._entries) - 1
+        for index, entry in enumerate(self._entries):
+            self._name(entry, index)
             if not self.fixed:
-                row.up.disabled, row.down.disabled = place == 0, place == last
+                entry.up.disabled, entry.down.disabled = index == 0, index == last
         most = None if self.field.kind == "map" else self.field.most_items
         self._add.disabled = most is not None and (self._count() or 0) >= most
-        # Last: a text box that is updated once it can be typed into loses what was typed so far.
-        self.widget.children = [self._head, *(row.widget for row in self._rows), *self._foot()]
+        # Last: updating a text box after it is shown would lose what a user has typed.
+        self.widget.children = [self._head, *(entry.widget for entry in self._entries), *self._foot()]
 
     def _foot(self) -> list[Any]:
         return [self._add]

@@ -1,4 +1,4 @@
-"""The control of a nested object: added, folded and removed as a whole; its fields are made when it is first opened."""
+"""The control of a nested object: added, folded and removed as a whole; its fields are created when it is first opened."""
 
 from collections.abc import Callable, Mapping
 from typing import Any
@@ -8,7 +8,7 @@ import ipywidgets as W  # noqa: N812
 from seedance_nb._base.html import Html
 from seedance_nb._base.problem import Problem
 from seedance_nb._base.values import ABSENT
-from seedance_nb._form.controls.base import REST, Change, Compound, Control, Shared
+from seedance_nb._form.controls.base import REST, Change, Compound, Control, WidgetFactory
 from seedance_nb._form.labels import FieldStatus, brief, error_html
 from seedance_nb._form.model.fields import Field
 from seedance_nb._form.model.parts import allows_more, conditional_fields, own_fields, rest_of, start_of, with_name
@@ -16,19 +16,19 @@ from seedance_nb._form.model.secrets import masked_in
 from seedance_nb._form.model.shape import properties_of
 
 _OPEN_LEVELS = 2
-"""How many levels of objects are open at first: a recursive schema would have no end."""
+"""The number of levels of objects that are open at first: a recursive schema would have no end."""
 
 
 class Slot:
-    """The conditional fields (`if`, `dependentSchemas`) in a box of their own, so that no other field is drawn again."""
+    """The conditional fields (`if`, `dependentSchemas`) in a box of their own, so that no other field is redrawn."""
 
-    def __init__(self, field: Field, make: Callable[[Field], Control], shared: Shared) -> None:
+    def __init__(self, field: Field, make: Callable[[Field], Control], factory: WidgetFactory) -> None:
         self.field = field
         self.controls: dict[str, Control] = {}
-        self.widget = shared.box(W.VBox, [], "sdn-slot")
+        self.widget = factory.box(W.VBox, [], "sdn-slot")
         self._make = make
         self._shown: tuple[str, ...] = ()
-        self._made: dict[str, Control] = {}
+        self._cache: dict[str, Control] = {}
 
     def update(self, value: Any) -> bool:
         """Show the fields that apply to a value. Returns: whether they changed."""
@@ -37,10 +37,10 @@ class Slot:
         if names == self._shown:
             return False
         for name, field in fields.items():
-            if name not in self._made:
-                self._made[name] = self._make(field)
+            if name not in self._cache:
+                self._cache[name] = self._make(field)
         self._shown = names
-        self.controls = {name: self._made[name] for name in names}
+        self.controls = {name: self._cache[name] for name in names}
         self.widget.children = [control.widget for control in self.controls.values()]
         return True
 
@@ -52,21 +52,21 @@ class ObjectControl(Compound):
 
     def _build(self) -> Any:
         self._controls: dict[str, Control] = {}
-        self._late: list[Field] = []
+        self._advanced: list[Field] = []
         self._body: Any = None
         self._slot: Slot | None = None
         self._buttons: dict[str, Any] = {}
-        self._open = self.bare or (self.field.required and self._shared.depth < _OPEN_LEVELS)
+        self._open = self.bare or (self.field.required and self._factory.depth < _OPEN_LEVELS)
         self._head = self._new_head()
-        return self._shared.box(W.VBox, self._layout(), "sdn-field", "sdn-bare" if self.bare else "sdn-object")
+        return self._factory.box(W.VBox, self._layout(), "sdn-field", "sdn-bare" if self.bare else "sdn-object")
 
     def parts(self) -> Mapping[str, Control]:
         return self._controls if self._slot is None else {**self._controls, **self._slot.controls}
 
-    def say(self, problems: tuple[Problem, ...]) -> None:
+    def show_problems(self, problems: tuple[Problem, ...]) -> None:
         if not self._open and any(problem.path and not problem.warns for problem in problems):
             self.open()
-        super().say(problems)
+        super().show_problems(problems)
 
     def focus(self, path: tuple[str, ...]) -> None:
         if self.value is ABSENT and not self._open:
@@ -84,28 +84,28 @@ class ObjectControl(Compound):
     def _flip(self) -> None:
         self._open = not self._open
         self._arrange()
-        self._rehead()
+        self._update_head()
 
     def _add(self) -> None:
         self._open = True
         self.show(start_of(self.field))
-        self._took(self.value)
+        self._accept(self.value)
 
     def _remove(self) -> None:
         self._open = self.bare
         self.show(ABSENT)
-        self._took(ABSENT)
+        self._accept(ABSENT)
 
     def _display(self, value: Any) -> None:
-        if isinstance(value, Mapping) and self._shared.depth < _OPEN_LEVELS:
+        if isinstance(value, Mapping) and self._factory.depth < _OPEN_LEVELS:
             self._open = True
         self._show_parts()
         self._arrange()
-        self._rehead()
+        self._update_head()
 
     def _show_parts(self) -> None:
         value = self.value if isinstance(self.value, Mapping) else {}
-        with self._shared.deeper():
+        with self._factory.deeper():
             if self._slot is not None:
                 self._slot.update(value)
             for name, control in self.parts().items():
@@ -121,7 +121,7 @@ class ObjectControl(Compound):
         self.widget.children = self._layout()
 
     def _layout(self) -> list[Any]:
-        body = [self._filled()] if self._open else []
+        body = [self._fields_box()] if self._open else []
         if self.bare:
             return [self._head, *body]
         if self.value is ABSENT and not self.field.required:
@@ -132,66 +132,67 @@ class ObjectControl(Compound):
 
     def _button(self, name: str) -> Any:
         if name not in self._buttons:
-            label, button = self.field.label, self._shared.button
+            label, button = self.field.label, self._factory.button
             match name:
                 case "add":
-                    made = button(self._add, "sdn-add", icon="plus", description=f"Add {label.lower()}")
+                    self._buttons[name] = button(self._add, "sdn-add", icon="plus", description=f"Add {label.lower()}")
                 case "fold":
-                    made = button(self._flip, "sdn-icon", icon="caret-right", tooltip=f"Show or hide {label}")
+                    self._buttons[name] = button(
+                        self._flip, "sdn-icon", icon="caret-right", tooltip=f"Show or hide {label}"
+                    )
                 case _:
-                    made = button(self._remove, "sdn-icon", icon="times", tooltip=f"Remove {label}")
-            self._buttons[name] = made
+                    self._buttons[name] = button(self._remove, "sdn-icon", icon="times", tooltip=f"Remove {label}")
         return self._buttons[name]
 
-    def _filled(self) -> Any:
+    def _fields_box(self) -> Any:
         if self._body is None:
-            with self._shared.deeper():
+            with self._factory.deeper():
                 fields = [field for field in own_fields(self.field) if field.kind != "constant"]
                 self._controls = {field.path[-1]: self._child(field) for field in fields if not field.advanced}
-                self._late = [field for field in fields if field.advanced]
+                self._advanced = [field for field in fields if field.advanced]
                 parts = [control.widget for control in self._controls.values()]
                 if self.field.shape.conditions:
-                    self._slot = Slot(self.field, self._child, self._shared)
+                    self._slot = Slot(self.field, self._child, self._factory)
                     parts.append(self._slot.widget)
                 if allows_more(self.field):
-                    self._controls[REST] = self._shared.control(rest_of(self.field), self._took_rest)
+                    self._controls[REST] = self._factory.control(rest_of(self.field), self._accept_rest)
                     parts.append(self._controls[REST].widget)
-                if self._late:
-                    self._later = self._shared.button(
-                        self._open_late, "sdn-fold", icon="caret-right", description="Advanced"
+                if self._advanced:
+                    self._advanced_button = self._factory.button(
+                        self._open_advanced, "sdn-fold", icon="caret-right", description="Advanced"
                     )
-                    parts.append(self._later)
-            self._body = self._shared.box(W.VBox, parts, "sdn-fields")
+                    parts.append(self._advanced_button)
+            self._body = self._factory.box(W.VBox, parts, "sdn-fields")
             self._show_parts()
-            if any(isinstance(self.value, Mapping) and field.path[-1] in self.value for field in self._late):
-                self._open_late()
+            if any(isinstance(self.value, Mapping) and field.path[-1] in self.value for field in self._advanced):
+                self._open_advanced()
         return self._body
 
-    def _open_late(self) -> None:
-        late, self._late = self._late, []
-        made = {field.path[-1]: self._child(field) for field in late}
-        self._controls = {**self._controls, **made}
+    def _open_advanced(self) -> None:
+        fields, self._advanced = self._advanced, []
+        controls = {field.path[-1]: self._child(field) for field in fields}
+        self._controls = {**self._controls, **controls}
         self._show_parts()
-        shown = [part for part in self._body.children if part is not self._later]
-        self._body.children = [*shown, *(control.widget for control in made.values())]
+        widgets = [part for part in self._body.children if part is not self._advanced_button]
+        self._body.children = [*widgets, *(control.widget for control in controls.values())]
 
     def _child(self, field: Field) -> Control:
         name = field.path[-1]
-        return self._shared.control(field, lambda change: self._took_part(name, change))
+        return self._factory.control(field, lambda change: self._accept_part(name, change))
 
-    def _took_part(self, name: str, change: Change) -> None:
+    def _accept_part(self, name: str, change: Change) -> None:
         if self._quiet:
             return
         base = self.value if isinstance(self.value, Mapping) else start_of(self.field)
         new, names = self.parts()[name].value, tuple(properties_of(self.field.shape.view))
         absent = self.value is ABSENT and new is ABSENT
-        self._after(ABSENT if absent else with_name(base, name, new, names), change.below(name))
+        self._apply(ABSENT if absent else with_name(base, name, new, names), change.below(name))
 
-    def _took_rest(self, change: Change) -> None:
+    def _accept_rest(self, change: Change) -> None:
         if not self._quiet:
-            self._after(self._controls[REST].value, change)
+            self._apply(self._controls[REST].value, change)
 
-    def _after(self, value: Any, change: Change) -> None:
+    def _apply(self, value: Any, change: Change) -> None:
         self.value = value
         if self._slot is not None and self._slot.update(value):
             self._show_parts()
@@ -199,7 +200,7 @@ class ObjectControl(Compound):
         if rest is not None and change.path[:1] != () and rest.value != value:
             rest.show(value)
         self._arrange()
-        self._took(value, change)
+        self._accept(value, change)
 
 
 class BareControl(ObjectControl):
@@ -207,5 +208,5 @@ class BareControl(ObjectControl):
 
     bare = True
 
-    def _head_html(self, said: FieldStatus) -> Html:
-        return error_html(said.problems)
+    def _head_html(self, status: FieldStatus) -> Html:
+        return error_html(status.problems)

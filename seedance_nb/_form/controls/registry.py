@@ -1,10 +1,10 @@
 """The control class of each kind of field."""
 
-from seedance_nb._form.controls.base import Changed, Control, Shared
+from seedance_nb._form.controls.base import Control, OnChange, WidgetFactory
 from seedance_nb._form.controls.choices import BranchControl, NullControl
+from seedance_nb._form.controls.items import ItemsControl
 from seedance_nb._form.controls.maps import MapControl
 from seedance_nb._form.controls.objects import ObjectControl
-from seedance_nb._form.controls.rows import RowsControl
 from seedance_nb._form.controls.scalars import (
     ChoiceControl,
     ConstantControl,
@@ -19,17 +19,17 @@ from seedance_nb._form.model.fields import Field
 _KINDS: dict[str, type[Control]] = {
     "prose": TextControl, "text": TextControl, "json": TextControl, "choice": ChoiceControl, "toggle": ToggleControl,
     "integer": NumberControl, "number": NumberControl, "list": ListControl, "password": PasswordControl,
-    "constant": ConstantControl, "object": ObjectControl, "rows": RowsControl, "map": MapControl, "branches": BranchControl,
+    "constant": ConstantControl, "object": ObjectControl, "items": ItemsControl, "map": MapControl, "branches": BranchControl,
 }  # fmt: skip
 
 
-def shared_models() -> Shared:
-    """The shared models of a new form's controls."""
-    return Shared(control_for)
+def new_factory() -> WidgetFactory:
+    """A widget factory for a new form."""
+    return WidgetFactory(control_for)
 
 
-def control_for(field: Field, shared: Shared, changed: Changed) -> Control:
+def control_for(field: Field, factory: WidgetFactory, on_change: OnChange) -> Control:
     """The control of a field, for null too where the schema allows it."""
     if field.nullable:
-        return NullControl(field, shared, changed)
-    return _KINDS[field.kind](field, shared, changed)
+        return NullControl(field, factory, on_change)
+    return _KINDS[field.kind](field, factory, on_change)

@@ -1,4 +1,4 @@
-"""The controls of single values in stock ipywidgets; label, help and errors are in the control's own label."""
+"""The controls of single values, with plain ipywidgets; label, help and errors are in the widget's own label."""
 
 import json
 from collections.abc import Sequence
@@ -34,12 +34,12 @@ class TextControl(Control):
         self.live, self.eager = prose, self.field.kind == "text"
         json_hint = "json" if self.field.kind == "json" else self.field.format
         hint = plain(self.field.example) if self.field.example is not ABSENT else _HINTS.get(json_hint, "")
-        known = {"options": self.field.suggestions} if self.field.suggestions else {}
-        kind = W.Textarea if prose else W.Combobox if known else W.Text
-        return self._make(kind, TextStyle, placeholder=hint, continuous_update=prose, **known)
+        options = {"options": self.field.suggestions} if self.field.suggestions else {}
+        kind = W.Textarea if prose else W.Combobox if options else W.Text
+        return self._make(kind, TextStyle, placeholder=hint, continuous_update=prose, **options)
 
     def _read(self, shown: str) -> None:
-        self._took(self._value_of(shown))
+        self._accept(self._value_of(shown))
 
     def _value_of(self, text: str) -> Any:
         is_json = self.field.kind == "json"
@@ -59,39 +59,39 @@ class TextControl(Control):
 
 
 class PasswordControl(Control):
-    """A secret. The box is emptied as soon as it is typed, so that a saved notebook never holds it."""
+    """A secret. The text box is cleared as soon as it is typed, so that a saved notebook never contains it."""
 
     def _build(self) -> Any:
         self._box = self._make(W.Password, TextStyle, placeholder="", continuous_update=False)
-        self._gone = self._shared.button(
+        self._forget_button = self._factory.button(
             self._forget, "sdn-icon", "sdn-hidden", icon="times", tooltip=f"Forget {self.field.label}"
         )
-        return self._shared.box(W.HBox, [self._box, self._gone], "sdn-nullable")
+        return self._factory.box(W.HBox, [self._box, self._forget_button], "sdn-nullable")
 
     def _read(self, shown: str) -> None:
         if shown:
             self.show(shown)
-            self._took(shown)
+            self._accept(shown)
 
     def _forget(self) -> None:
         self.show(ABSENT)
-        self._took(ABSENT)
+        self._accept(ABSENT)
 
     def _display(self, value: Any) -> None:
         self._box.value = ""
         self._box.placeholder = "" if value is ABSENT else "set (in memory only); type to replace"
-        toggle(self._gone, shown=value is not ABSENT)
+        toggle(self._forget_button, shown=value is not ABSENT)
 
 
 class _Token:
-    """Stands for a choice that a list of options cannot hold: null, or one equal to another in Python."""
+    """A placeholder for a choice that ipywidgets cannot have as an option: null, or one equal to another in Python."""
 
     def __init__(self, value: Any) -> None:
         self.value = value
 
 
 class ChoiceControl(Control):
-    """Buttons for a few choices, a list for more. The default is shown as chosen; it is absent until somebody chooses."""
+    """Buttons for a few choices, a dropdown for more. The default is shown as chosen; the value is absent until somebody chooses."""
 
     def _build(self) -> Any:
         choices = self.field.choices
@@ -103,22 +103,22 @@ class ChoiceControl(Control):
         ]
         labels = self.field.labels or ("",) * len(choices)
         words = [label or plain(choice) or '""' for label, choice in zip(labels, choices, strict=True)]
-        named, more = list(zip(words, self._tokens, strict=True)), []
+        options, classes = list(zip(words, self._tokens, strict=True)), []
         if not self.field.required and self.field.default is ABSENT:
-            named, more = [("–", ABSENT), *named], ["sdn-optional"]  # the way back to nothing
-        return self._make(*chooser_for(words), *more, options=named, value=self._token(ABSENT))
+            options, classes = [("–", ABSENT), *options], ["sdn-optional"]  # clears the choice
+        return self._make(*chooser_for(words), *classes, options=options, value=self._token(ABSENT))
 
     def _read(self, shown: Any) -> None:
-        self._took(ABSENT if shown is None else shown.value if isinstance(shown, _Token) else shown)
+        self._accept(ABSENT if shown is None else shown.value if isinstance(shown, _Token) else shown)
 
     def _token(self, value: Any) -> Any:
-        wanted = self.field.default if value is ABSENT else value
-        if wanted is ABSENT:
+        value = self.field.default if value is ABSENT else value
+        if value is ABSENT:
             return ABSENT if not self.field.required else None
         same = (
             token
             for token, choice in zip(self._tokens, self.field.choices, strict=True)
-            if choice == wanted and type(choice) is type(wanted)
+            if choice == value and type(choice) is type(value)
         )
         return next(same, None)
 
@@ -157,32 +157,32 @@ class NumberControl(Control):
         if self.field.kind != "integer" or low is None or high is None or not 0 < high - low <= self._MOST_STEPS:
             return self._box
         start = self.field.default if type(self.field.default) is int else int(low)
-        self._slider = self._shared.make(
+        self._slider = self._factory.make(
             W.IntSlider, SliderStyle, "sdn-slider", min=int(low), max=int(high), value=start, readout=False,
             description=self.field.label,
         )  # fmt: skip
-        self._slider.observe(self._slid, "value")
-        return self._shared.box(W.HBox, [self._box, self._slider], "sdn-field", "sdn-slid")
+        self._slider.observe(self._on_slide, "value")
+        return self._factory.box(W.HBox, [self._box, self._slider], "sdn-field", "sdn-slid")
 
     def _read(self, shown: str) -> None:
         value = number_of(shown)
         self._show_slider(value)
-        self._took(value)
+        self._accept(value)
 
-    def _slid(self, change: dict[str, Any]) -> None:
+    def _on_slide(self, change: dict[str, Any]) -> None:
         if not self._quiet:
             with self._silence():
                 self._box.value = str(change["new"])
-            self._took(change["new"])
+            self._accept(change["new"])
 
     def _show_slider(self, value: Any) -> None:
         """Move the slider to a value within its range; any other leaves it where it is."""
-        wanted = self.field.default if value is ABSENT else value
-        if isinstance(wanted, float) and wanted.is_integer():
-            wanted = int(wanted)
-        if self._slider is not None and type(wanted) is int and self._slider.min <= wanted <= self._slider.max:
+        number = self.field.default if value is ABSENT else value
+        if isinstance(number, float) and number.is_integer():
+            number = int(number)
+        if self._slider is not None and type(number) is int and self._slider.min <= number <= self._slider.max:
             with self._silence():
-                self._slider.value = wanted
+                self._slider.value = number
 
     def _display(self, value: Any) -> None:
         self._box.value = "" if value is ABSENT else json.dumps(value) if not isinstance(value, str) else f'"{value}"'
@@ -193,7 +193,7 @@ class ConstantControl(Control):
     """A constant as a line of text."""
 
     def _build(self) -> Any:
-        return self._shared.html(
+        return self._factory.html(
             label_html(replace(self.field, default=ABSENT), FieldStatus()), "sdn-head", "sdn-field"
         )
 
@@ -203,5 +203,5 @@ class ConstantControl(Control):
     def _brief(self) -> str:
         return "" if self.value is ABSENT else plain(self.value)
 
-    def _write(self, said: FieldStatus) -> None:
-        self.widget.value = label_html(self.field, said)
+    def _write(self, status: FieldStatus) -> None:
+        self.widget.value = label_html(self.field, status)

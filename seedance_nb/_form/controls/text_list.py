@@ -1,4 +1,4 @@
-"""The control of a list of texts, mostly media URLs: add, remove, move, upload, paste; an error at each entry."""
+"""The control of a list of texts, mostly media URLs: add, remove, move, upload, paste; errors at each entry."""
 
 import re
 from collections.abc import Callable, Mapping
@@ -25,35 +25,35 @@ _HINTS = {
 }
 
 
-class Row:
+class TextEntry:
     """One entry: its thumbnail, text box and buttons."""
 
-    def __init__(self, owner: "ListControl", place: int, value: Any) -> None:
+    def __init__(self, owner: "ListControl", index: int, value: Any) -> None:
         self.value = value
-        shared, media, name = owner._shared, owner.field.media, owner.name_of(place)  # noqa: SLF001 - a part of the same control
-        self._said: Any = (name, (), plain(value))
-        self.thumbnail = shared.html(thumb_html(plain(value), media), "sdn-thumb")
-        self.text = shared.make(
+        factory, media, name = owner._factory, owner.field.media, owner.name_of(index)  # noqa: SLF001 - a part of the same control
+        self._rendered: Any = (name, (), plain(value))
+        self.thumbnail = factory.html(thumb_html(plain(value), media), "sdn-thumb")
+        self.text = factory.make(
             W.Text, TextStyle, "sdn-entry", value=plain(value), placeholder=_HINTS.get(media, ""), continuous_update=False,
             description=_label(name, ()), description_allow_html=True,
         )  # fmt: skip
-        self.text.observe(lambda _: owner.edited(self), "value")
+        self.text.observe(lambda _: owner.on_edit(self), "value")
         more = []
         if owner.uploads is not None and owner.uploads.assets:
             tip = f"Register as an asset at {owner.uploads.provider} (recommended for images of real faces)"
-            more = [shared.button(lambda: owner.register(self), "sdn-icon", icon="id-badge", tooltip=tip)]
-        self.widget = shared.box(W.HBox, [self.thumbnail, self.text, *more, *owner.buttons(self)], "sdn-row")
+            more = [factory.button(lambda: owner.register(self), "sdn-icon", icon="id-badge", tooltip=tip)]
+        self.widget = factory.box(W.HBox, [self.thumbnail, self.text, *more, *owner.buttons(self)], "sdn-list-item")
 
     def show(self, value: Any) -> None:
         """Show a value."""
         self.value = value
         self.text.value = plain(value)
 
-    def say(self, name: str, media: str, problems: tuple[Problem, ...]) -> None:
+    def update(self, name: str, media: str, problems: tuple[Problem, ...]) -> None:
         """Update the entry's label, errors and thumbnail."""
-        said = (name, problems, self.text.value)
-        if self._said != said:
-            self._said = said
+        state = (name, problems, self.text.value)
+        if self._rendered != state:
+            self._rendered = state
             self.text.description = _label(name, problems)
             self.thumbnail.value = thumb_html("" if problems else self.text.value, media)
             self.text.continuous_update = bool(problems)
@@ -70,95 +70,95 @@ class ListControl(Entries):
     _buttons: Any = None
 
     def _build(self) -> Any:
-        self.uploads = self._shared.uploads if self.field.media else None
+        self.uploads = self._factory.uploads if self.field.media else None
         if self.uploads is not None:
-            self._state = self._shared.html("", "sdn-state")
+            self._state = self._factory.html("", "sdn-state")
         if self.uploads is not None and self.uploads.uploads:
-            self._files = self._shared.make(
+            self._files = self._factory.make(
                 W.FileUpload, ButtonStyle, "sdn-add", "sdn-upload", accept=f"{self.field.media}/*", multiple=True, icon="upload",
                 description=f"Upload {self.field.media}", tooltip="Up to about 10 MB here; use sd.upload in a cell for larger files",
             )  # fmt: skip
-            self._files.observe(self._chosen, "value")
+            self._files.observe(self._on_files, "value")
         return self._frame(self.field.media or "entry", "sdn-list")
 
-    def register(self, row: Row) -> None:
+    def register(self, entry: TextEntry) -> None:
         """Register an entry's URL as an asset, and replace it with the asset's. *network*."""
-        if self.uploads is None or row.text.value.startswith("asset://"):
+        if self.uploads is None or entry.text.value.startswith("asset://"):
             return
-        was = row.text.value
-        self._tell(f"Registering {self.name_of(self._rows.index(row))}…")
-        self._when(self.uploads.asset(was, self.field.media), lambda made: self._replace(row, was, made))
+        url = entry.text.value
+        self._show_state(f"Registering {self.name_of(self._entries.index(entry))}…")
+        self._when(self.uploads.asset(url, self.field.media), lambda asset: self._replace(entry, url, asset))
 
-    def _replace(self, row: Row, was: str, made: str) -> None:
-        if row in self._rows and row.text.value == was:
-            row.text.value = made
+    def _replace(self, entry: TextEntry, url: str, asset: str) -> None:
+        if entry in self._entries and entry.text.value == url:
+            entry.text.value = asset
 
-    def _chosen(self, _: Any) -> None:
+    def _on_files(self, _: Any) -> None:
         files, self._files.value = self._files.value, ()
         for file in files:
-            self._tell(f"Uploading {file['name']}…")
+            self._show_state(f"Uploading {file['name']}…")
             if self.uploads is not None:
                 self._when(self.uploads.upload(bytes(file["content"]), file["name"]), self.add)
 
     def _when(self, future: Future[str], then: Callable[[str], None]) -> None:
-        def ended(done: Future[str]) -> None:
+        def finish(future: Future[str]) -> None:
             try:
-                then(done.result())
+                then(future.result())
             except SeedanceError as error:
-                self._tell(str(error), bad=True)
+                self._show_state(str(error), bad=True)
             except Exception as error:  # noqa: BLE001 - nobody would see it in a callback
-                self._tell(f"Something unexpected happened: {error!r}", bad=True)
+                self._show_state(f"Something unexpected happened: {error!r}", bad=True)
             else:
-                self._tell("")
+                self._show_state("")
 
-        future.add_done_callback(ended)
+        future.add_done_callback(finish)
 
-    def _tell(self, text: str, *, bad: bool = False) -> None:
+    def _show_state(self, text: str, *, bad: bool = False) -> None:
         kind = "sdn-error" if bad else "sdn-dim"
         self._state.value = Html('<span class="{}" role="status">{}</span>').format(kind, text) if text else ""
 
-    def name_of(self, place: int) -> str:
-        """The entry's name in the prompt, `place` counted from 0. *pure*."""
-        if place < len(self.field.names):
-            return self.field.names[place]
-        return self.field.markers[0].replace("{n}", str(place + 1)) if self.field.markers else str(place + 1)
+    def name_of(self, index: int) -> str:
+        """The name of an entry in the prompt by its index. *pure*."""
+        if index < len(self.field.names):
+            return self.field.names[index]
+        return self.field.markers[0].replace("{n}", str(index + 1)) if self.field.markers else str(index + 1)
 
-    def edited(self, row: Row) -> None:
+    def on_edit(self, entry: TextEntry) -> None:
         """Accept an entry's new text."""
-        if row in self._rows and not self._quiet:  # the browser may still send events of a removed entry
-            here = self._rows.index(row)
-            several = urls_in(row.text.value)
-            if len(several) > 1:  # many were pasted into one
+        if entry in self._entries and not self._quiet:  # the browser may still send events of a removed entry
+            here = self._entries.index(entry)
+            several = urls_in(entry.text.value)
+            if len(several) > 1:  # several were pasted into one
                 with self._silence():
-                    row.text.value = several[0]
-                self._rows[here + 1 : here + 1] = [Row(self, here, text) for text in several[1:]]
+                    entry.text.value = several[0]
+                self._entries[here + 1 : here + 1] = [TextEntry(self, here, text) for text in several[1:]]
                 self._arrange()
-            row.value = row.text.value
-            self._took(self._whole(), Change(path=(str(here),)))
+            entry.value = entry.text.value
+            self._accept(self._collect(), Change(path=(str(here),)))
 
     def paste(self, text: str) -> None:
-        """Add an entry for each line of a text, as a person's change; empty entries at the end are replaced."""
+        """Add an entry for each line of a text, as a user's change; empty entries at the end are replaced."""
         lines = [line.strip() for line in text.splitlines() if line.strip()]
-        while lines and self._rows and self._rows[-1].value == "":
-            self._rows.pop()
+        while lines and self._entries and self._entries[-1].value == "":
+            self._entries.pop()
         if lines:
-            self._rows += [Row(self, len(self._rows), line) for line in lines]
+            self._entries += [TextEntry(self, len(self._entries), line) for line in lines]
             self._arrange()
-            self._took(self._whole())
+            self._accept(self._collect())
 
     def _open_paste(self) -> None:
         if self._box is None:
-            self._box = self._shared.make(
+            self._box = self._factory.make(
                 W.Textarea, TextStyle, "sdn-field", "sdn-paste", continuous_update=False, placeholder="one per line",
                 description=Html('<span class="sdn-name">{}, one per line</span>').format(self.field.label),
                 description_allow_html=True,
             )  # fmt: skip
-            self._box.observe(self._pasted, "value")
+            self._box.observe(self._on_paste, "value")
         toggle(self._box, shown=True)
         self._arrange()
         self._box.focus()
 
-    def _pasted(self, change: dict[str, Any]) -> None:
+    def _on_paste(self, change: dict[str, Any]) -> None:
         if change["new"]:
             self._box.value = ""
             toggle(self._box, shown=False)
@@ -166,33 +166,35 @@ class ListControl(Entries):
 
     def focus(self, path: tuple[str, ...]) -> None:
         here = int(path[0]) if path and path[0].isdecimal() else -1
-        (self._rows[here].text if 0 <= here < len(self._rows) else self._add).focus()
+        (self._entries[here].text if 0 <= here < len(self._entries) else self._add).focus()
 
     def parts(self) -> Mapping[str, Control]:
         return {}
 
-    def say(self, problems: tuple[Problem, ...]) -> None:
+    def show_problems(self, problems: tuple[Problem, ...]) -> None:
         own, below = apart(problems)
-        self._say(own)
-        for place, row in enumerate(self._rows):
-            row.say(self.name_of(place), self.field.media, below.get(str(place), ()))
+        self._show_own(own)
+        for index, entry in enumerate(self._entries):
+            entry.update(self.name_of(index), self.field.media, below.get(str(index), ()))
 
-    def _row(self, place: int, value: Any) -> Row:
-        return Row(self, place, "" if value is ABSENT else value)
+    def _new_entry(self, index: int, value: Any) -> TextEntry:
+        return TextEntry(self, index, "" if value is ABSENT else value)
 
-    def _whole(self) -> Any:
+    def _collect(self) -> Any:
         # In a list of lists an entry cannot be absent.
-        return [row.value for row in self._rows] or ([] if self.field.required and not self.field.path else ABSENT)
+        return [entry.value for entry in self._entries] or (
+            [] if self.field.required and not self.field.path else ABSENT
+        )
 
     def _foot(self) -> list[Any]:
         paste = [] if self._box is None else [self._box]
-        if self._state is None and not self._rows:
+        if self._state is None and not self._entries:
             return [*paste, self._add]
-        if self._many is None and self._rows:
-            self._many = self._shared.button(self._open_paste, "sdn-add", icon="paste", description="Paste many")
+        if self._many is None and self._entries:
+            self._many = self._factory.button(self._open_paste, "sdn-add", icon="paste", description="Paste many")
         parts = [part for part in (self._add, self._many, self._files, self._state) if part is not None]
         if self._buttons is None:
-            self._buttons = self._shared.box(W.HBox, parts, "sdn-adds")
+            self._buttons = self._factory.box(W.HBox, parts, "sdn-adds")
         self._buttons.children = parts
         return [*paste, self._buttons]
 

@@ -15,7 +15,7 @@ from seedance_nb._schema.dialect import AT_LEAST_ONE, is_secret
 from seedance_nb._schema.messages import help_of, limits_in_words
 
 Kind = Literal[
-    "prose", "text", "password", "integer", "number", "choice", "toggle", "list", "rows", "group", "object", "map",
+    "prose", "text", "password", "integer", "number", "choice", "toggle", "list", "items", "group", "object", "map",
     "branches", "constant", "json",
 ]  # fmt: skip
 
@@ -243,11 +243,11 @@ def _is_plain(shape: Shape, children: tuple[Field, ...]) -> bool:
 def _kind_of_list(shape: Shape) -> Kind:
     items = shape.view.get("items")
     if "prefixItems" in shape.view:
-        return "rows"
+        return "items"
     if not isinstance(items, dict) or not items:
         return "json"
     entry = shape_of(items, shape.defs)
-    return "list" if kind_of(entry) in ("text", "prose") and not entry.nullable and not entry.suggestions else "rows"
+    return "list" if kind_of(entry) in ("text", "prose") and not entry.nullable and not entry.suggestions else "items"
 
 
 def _choices(shape: Shape) -> tuple[Any, ...]:

@@ -143,7 +143,7 @@ def start_of(field: Field) -> Any:
         return _constants(field.shape, set(field.shape.view.get("required", ())))
     if field.kind == "map":
         return {}
-    return [] if field.kind in ("rows", "list") else only_value(field.shape.view)
+    return [] if field.kind in ("items", "list") else only_value(field.shape.view)
 
 
 def with_name(value: Any, name: str, new: Any, names: tuple[str, ...]) -> dict[str, Any]:

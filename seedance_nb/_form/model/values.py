@@ -22,7 +22,7 @@ def initial_values(spec: Spec) -> Any:
     kind = tree(spec).kind
     if kind in ("group", "object", "map", "branches", "json"):
         return build_body(spec, {})
-    return {"list": [], "rows": [], "text": "", "prose": "", "password": "", "toggle": False}.get(kind)
+    return {"list": [], "items": [], "text": "", "prose": "", "password": "", "toggle": False}.get(kind)
 
 
 def body_of(spec: Spec, body: Any) -> Any:

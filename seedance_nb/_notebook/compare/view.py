@@ -18,7 +18,7 @@ from seedance_nb._base.problem import Problem
 from seedance_nb._base.text import shorten
 from seedance_nb._base.values import json_text
 from seedance_nb._check.price import Estimate
-from seedance_nb._form.controls.base import Shared, StaticBox, toggle
+from seedance_nb._form.controls.base import StaticBox, WidgetFactory, toggle
 from seedance_nb._form.form import css
 from seedance_nb._form.labels import labels_of, sentence
 from seedance_nb._notebook.compare.candidate import HEADS, Candidate, price_text, unsupported_text
@@ -49,7 +49,7 @@ class ComparisonView:
         self._handle: DisplayHandle | None = None
         count = len(comparison.ready)
         videos = f"{count} video{'' if count == 1 else 's'}"
-        shared = Shared()
+        shared = WidgetFactory()
         style = shared.html(css(), "sdn-style")
         self._table = shared.html(models_html(comparison), "sdn-models")
         self._go = shared.make(
