@@ -28,7 +28,7 @@ from collections.abc import Iterable
 from pathlib import Path
 from textwrap import shorten
 from types import TracebackType
-from typing import Literal, Self
+from typing import ClassVar, Literal, Self
 
 from seedance_nb._base.problem import Problem
 from seedance_nb._base.text import quote_lines
@@ -84,10 +84,11 @@ def caller_line(traceback_: TracebackType | None) -> str:
 
 
 _PACKAGE = f"{Path(__file__).parents[1]}{os.sep}"
-_MONEY = {
+_MONEY: dict[Charged | None, str] = {
     "not charged": "Nothing was charged.",
     "charged": "The provider may charge for this task.",
     "unknown": "You may have been charged.",
+    None: "",
 }
 
 
@@ -110,6 +111,7 @@ class SeedanceError(Exception):
     """The base class of every error that this package raises on purpose.
 
     Attributes: `message` (what happened), `charged` ("not charged", "charged" or "unknown") and `next_step`.
+    With `charged=None` no request was involved, so the text says nothing about money.
 
     >>> print(sd.SeedanceError("The disk is full.", next_step="free some space"))
     The disk is full.
@@ -117,14 +119,17 @@ class SeedanceError(Exception):
     Next: free some space
     """
 
-    def __init__(self, message: str = "", *, next_step: str = "", charged: Charged = "not charged") -> None:
+    _money: ClassVar = _MONEY
+
+    def __init__(self, message: str = "", *, next_step: str = "", charged: Charged | None = "not charged") -> None:
         super().__init__(message)
         self.message = message
         self.next_step = next_step
-        self.charged: Charged = charged
+        self.charged: Charged = charged or "not charged"
+        self._charge_line = self._money[charged]
 
     def __str__(self) -> str:
-        lines = [self.message, _MONEY[self.charged], f"Next: {self.next_step}" if self.next_step else ""]
+        lines = [self.message, self._charge_line, f"Next: {self.next_step}" if self.next_step else ""]
         return "\n".join(line for line in lines if line)
 
     def _render_traceback_(self) -> list[str]:
@@ -154,7 +159,7 @@ class SpecError(SeedanceError):
         self, message: str, *, file: str = "", pointer: str = "", next_step: str = "correct the schema at this path"
     ) -> None:
         prefix = f"{file or 'schema'}, {pointer or '/'}: " if file or pointer else ""
-        super().__init__(prefix + message, next_step=next_step)
+        super().__init__(prefix + message, next_step=next_step, charged=None)
         self.args = (message,)
         self.file = file
         self.pointer = pointer
@@ -198,9 +203,12 @@ class InvalidInput(SeedanceError):
 
     def __init__(self, problems: tuple[Problem, ...]) -> None:
         count = "1 problem" if len(problems) == 1 else f"{len(problems)} problems"
+        is_request = any(problem.path[:1] in ("", "/") for problem in problems)  # arguments have no JSON Pointer
         text = "\n".join(f"  {number}. {problem}" for number, problem in enumerate(problems, 1))
         super().__init__(
-            f"{count} in the request; nothing was sent:\n{text}", next_step=Step("fix the problems above, then {}")
+            f"{count} in the {'request' if is_request else 'arguments'}; nothing was sent:\n{text}",
+            next_step=Step("fix the problems above, then {}"),
+            charged="not charged" if is_request else None,
         )
         self.args = (problems,)
         self.problems = problems
@@ -219,9 +227,15 @@ class Refused(SeedanceError):
     hint: str = "read the provider's message above"
 
     def __init__(
-        self, message: str = "", *, code: int | str | None = None, next_step: str = "", charged: Charged = "not charged"
+        self,
+        message: str = "",
+        *,
+        code: int | str | None = None,
+        next_step: str = "",
+        charged: Charged = "not charged",
+        provider: str = "The provider",
     ) -> None:
-        intro = "" if code is None else f"The provider refused the request ({code}): "
+        intro = "" if code is None else f"{provider} rejected the request ({code}): "
         super().__init__(intro + quote_lines(message), next_step=next_step or self.hint, charged=charged)
         self.args = (message,)
         self.provider_message = message
@@ -321,6 +335,8 @@ class WaitTimeout(TaskError, TimeoutError):
     >>> isinstance(sd.WaitTimeout("Still running.", task="crun:task_1"), TimeoutError)
     True
     """
+
+    _money: ClassVar = _MONEY | {"not charged": "Nothing has been charged yet."}
 
 
 class MediaError(TaskError):

@@ -89,7 +89,7 @@ def table_text(heads: Sequence[str], rows: Sequence[Sequence[str]], note: str = 
     return "\n".join(part for part in (lead, text, note) if part)
 
 
-def request_html(body: str, head: str = "What was sent") -> Html:
+def request_html(body: str, head: str = "Request body") -> Html:
     """A collapsed block with the request body as indented JSON. *pure*."""
     return Html(
         '<details style="{}"><summary style="cursor:pointer">{}</summary>'

@@ -9,7 +9,7 @@ from seedance_nb._base.values import find, to_pointer
 from seedance_nb._check.body import seconds_of, values_by_role
 from seedance_nb._document.spec import Spec
 
-SIMULATED = "Simulated (free)"
+SIMULATED = "simulated (free)"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

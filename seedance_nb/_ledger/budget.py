@@ -41,8 +41,8 @@ def require_budget(db: sqlite3.Connection, provider: str, price: Estimate, budge
         )
     if spent + price.amount > budget:
         raise OverBudget(
-            f"The budget of {budget:g} {unit} is too small for this request: the tasks of {provider} in this ledger add up to "
-            f"{spent:g} {unit}, and it costs {price.amount:g}. Nothing was sent.",
+            f"This request costs {price.amount:g} {unit}, but only {max(budget - spent, 0):g} of the budget of {budget:g} {unit} "
+            f"are left: the tasks of {provider} in this ledger add up to {spent:g} {unit}. Nothing was sent.",
             budget=budget,
             spent=spent,
             price=price.amount,

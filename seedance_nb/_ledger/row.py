@@ -149,7 +149,7 @@ def row_at(db: sqlite3.Connection, seq: int) -> Row:
 def price_after(row: Row) -> str:
     """The cost that the provider reported, or the estimate. *pure*."""
     if row.simulated:
-        return "Simulated (free)"
+        return "simulated (free)"
     if row.charged == "not charged":
         return "not charged"
     if row.credits is not None:

@@ -1,4 +1,4 @@
-"""The buttons below a panel's fields: As code, Undo and Reset."""
+"""The buttons below a panel's fields: Show code, Undo and Reset."""
 
 import asyncio
 import time
@@ -16,7 +16,7 @@ from seedance_nb._task.engine import ENGINE
 
 
 class Toolbar:
-    """As code, Undo and Reset. The code is created when it is first opened, and follows the form while it is open.
+    """Show code, Undo and Reset. The code is created when it is first opened, and follows the form while it is open.
 
     `settle_s` is how long the form must rest after Undo is pressed, in seconds.
     """
@@ -25,7 +25,7 @@ class Toolbar:
         self._form, self._shared, self._settle_s = form, shared, settle_s
         self._view: Any = None
         self._open = False
-        self._fold = self._button("As code", "caret-right", self._toggle_code)
+        self._fold = self._button("Show code", "caret-right", self._toggle_code)
         self._undo = self._button("Undo", "undo", lambda: ENGINE.submit(self._undo_last()), disabled=True)
         reset = self._button("Reset", "eraser", form.reset)
         self._row = shared.box(W.HBox, [self._fold, self._undo, reset], "sdn-tools")

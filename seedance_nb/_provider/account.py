@@ -79,7 +79,7 @@ class Account:
         """
         if not self.has("upload"):
             raise self._unsupported(
-                "does not accept file uploads, only public URLs", "put the file on a web server and pass its https URL"
+                "does not accept file uploads, only public URLs", "upload the file to a web host and pass its https URL"
             )
         content, name = await asyncio.to_thread(_content, file, name)
         kind = mimetypes.guess_type(name)[0] or "application/octet-stream"
@@ -102,10 +102,12 @@ class Account:
         300 s; Refused and its subclasses.
         """
         if not self.has("asset"):
-            raise self._unsupported("does not support assets", "pass the public URL itself")
+            raise self._unsupported("does not support assets", "pass the file's public URL")
         if kind not in _KINDS:
             raise SeedanceError(
-                f"kind must be 'image', 'video' or 'audio', not {kind!r}.", next_step="pass the kind of the file"
+                f"kind must be 'image', 'video' or 'audio', not {kind!r}.",
+                next_step="pass the kind of the file",
+                charged=None,
             )
         if fault := media_error(url, ["https", "http"]):
             raise SeedanceError(
@@ -131,7 +133,7 @@ class Account:
         ready = " or ".join(info.ready)
         raise SeedanceError(
             f"{self.spec.provider} reports the asset {asset_id} as {word}, not {ready}.",
-            next_step=f"use asset://{asset_id} once it is {ready}, or pass the public URL itself",
+            next_step=f"use asset://{asset_id} once it is {ready}, or pass the file's public URL",
         )
 
     def _unsupported(self, problem: str, next_step: str) -> SeedanceError:

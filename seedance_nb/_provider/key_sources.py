@@ -61,6 +61,7 @@ def ask_key(document: "str | Path | Spec", /, *, keep: bool = False) -> "Secret"
         raise SeedanceError(
             "No secure keyring is available, so the key was not requested.",
             next_step=f"pip install 'seedance_nb[keyring]' on a system with a keyring, or omit keep, or set {name}",
+            charged=None,
         )
     secret = _sendable(_typed(spec.provider))
     _ENTERED[name] = secret
@@ -84,7 +85,7 @@ def _spec_with_key(document: str | Path | Spec) -> Spec:
     spec = _spec.spec(names[0] if names else document)
     if not (spec.key_env and spec.vouched):
         problem = f"{spec.name} has no x-provider, so its key is used only together with the schema."
-        raise SeedanceError(problem, next_step="pass the key as api_key=")
+        raise SeedanceError(problem, next_step="pass the key as api_key=", charged=None)
     return spec
 
 
@@ -95,7 +96,8 @@ def _typed(provider: str) -> Secret:
             return Secret(getpass.getpass(f"Key for {provider}: "), "sd.ask_key")
     except (EOFError, OSError, NotImplementedError, getpass.GetPassWarning):
         pass
-    raise SeedanceError("Cannot prompt for a key here.", next_step="set it in the environment before starting Python")
+    next_step = "set it in the environment before starting Python"
+    raise SeedanceError("Cannot prompt for a key here.", next_step=next_step, charged=None)
 
 
 def _stored(name: str) -> Secret | None:

@@ -48,7 +48,9 @@ class Answer:
 def refusal(spec: Spec, code: str, words: str) -> Refused:
     """The error for one of the provider's codes or an HTTP status. *pure*."""
     meanings = spec.errors.statuses | spec.errors.refusals if spec.errors else {}
-    return _REFUSALS[meanings.get(code, "refused")](words, code=int(code) if code.isdecimal() else code or None)
+    return _REFUSALS[meanings.get(code, "refused")](
+        words, code=int(code) if code.isdecimal() else code or None, provider=spec.provider
+    )
 
 
 def classify(spec: Spec, answer: Answer) -> SendOutcome:
@@ -68,7 +70,9 @@ def classify(spec: Spec, answer: Answer) -> SendOutcome:
         return _unknown("the provider accepted the request but returned no usable task id")
     if error := refused(spec, answer):
         if task_id:
-            return _unknown(f"the provider refused ({error.provider_message!r}) but returned a task id", task_id)
+            return _unknown(
+                f"the provider rejected the request ({error.provider_message!r}) but returned a task id", task_id
+            )
         return SendOutcome(outcome="refused", why=error.provider_message, error=error)
     if not code and not words:
         return _unknown(f"the response (HTTP {answer.status}) has no documented code", task_id)

@@ -55,7 +55,7 @@ def media_error(text: str, schemes: list[str]) -> str:
     if "asset" in schemes and _BARE_ASSET.match(text):
         return f"is an AssetId without its scheme; write asset://{text}"
     if _LOCAL.match(text):
-        return f"{LOCAL}; this provider accepts only public URLs, so put the file on the web first"
+        return f"{LOCAL}, but this provider accepts only public URLs; upload it to a web host and pass its URL"
     scheme = _SCHEME.match(text)
     if scheme and scheme.group(1).lower() not in schemes:
         return f"starts with {scheme.group()}; allowed: {', '.join(f'{name}://' for name in schemes)}"

@@ -34,7 +34,7 @@ class Models:
             where = "no key"
         return [
             spec.name,
-            f"{spec.title}, {spec.mode}",
+            f"{spec.title}: {spec.mode}",
             where,
             spec.price.note.split(";")[0],
             _KNOWN[spec.evidence],

@@ -275,8 +275,9 @@ class Session:
         row = self.ledger.row(name)
         if row is None:
             raise SeedanceError(
-                f"The ledger {self.ledger.path} has no task {safe_name(name)!r}.",
-                next_step="list the tasks with sd.tasks(), or find one of another ledger with sd.Session(ledger='...').task(...)",
+                f"No task {safe_name(name)!r} in the ledger {self.ledger.path}.",
+                next_step="list the tasks with sd.tasks(); for another ledger, use sd.Session(ledger='...').task(...)",
+                charged=None,
             )
         spec = self.sender.spec_of(row) if document is None else _spec.spec(document)
         return Task(self.sender, spec, row)
@@ -296,6 +297,7 @@ class Session:
         raise SeedanceError(
             "The callback does not match a task in this ledger, so it was ignored.",
             next_step="list the tasks with sd.tasks()",
+            charged=None,
         )
 
     def _requested(self, row: Row) -> dict[str, Any]:
@@ -315,7 +317,7 @@ def callback_names(payload: Mapping[str, Any] | str | bytes, more: Iterable[Spec
     except (ValueError, TypeError):
         body = None
     if not isinstance(body, dict):
-        raise SeedanceError("The callback is not a JSON object.", next_step="pass the body of the call unchanged")
+        raise SeedanceError("The callback is not a JSON object.", next_step="pass its body unchanged", charged=None)
     pointers = {
         (spec.provider, spec.callback_id) for spec in (*map(_spec.spec, _spec.model_names()), *more) if spec.callback_id
     }

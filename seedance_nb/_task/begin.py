@@ -30,11 +30,11 @@ def require_sendable(spec: Spec, take: int, budget: float | None) -> None:
     if spec.unsendable:
         raise SpecError(spec.unsendable, file=spec.file)
     if type(take) is not int or take < 1:
-        message = f"must be a whole number of at least 1, not {take!r}"
+        message = f"must be a whole number, 1 or more, not {take!r}"
         raise InvalidInput((Problem(path="take", message=message, rule="take", value=take, limit=1),))
     is_number = isinstance(budget, int | float) and not isinstance(budget, bool)
     if budget is not None and not (is_number and 0 <= budget < math.inf):
-        message = f"must be a number of at least 0 (in {spec.price.unit}), not {budget!r}"
+        message = f"must be a number of {spec.price.unit}, 0 or more, not {budget!r}"
         raise InvalidInput((Problem(path="budget", message=message, rule="budget", value=budget, limit=0),))
 
 

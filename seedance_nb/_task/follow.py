@@ -63,7 +63,9 @@ async def _follow(flow: TaskRun, row: Row) -> Row:
         gone = seen is None and answer is not None and must_stop(flow, answer, row)
         missing_since = (missing_since or flow.clock()) if gone else None
         if missing_since is not None and flow.clock() - missing_since > _GONE_AFTER_S:
-            raise Refused(f"{row.provider} no longer knows the task {row.task_id}.", code=404, charged=row.charged)
+            raise Refused(
+                f"the task {row.task_id} no longer exists.", code=404, charged=row.charged, provider=row.provider
+            )
         problem = f"the last status check failed: {why or f'HTTP {answer.status if answer else 0} without a state'}"
         try:
             if seen is not None:

@@ -87,7 +87,7 @@ def next_steps(row: Row) -> str:
     task = f"sd.task({row.name!r})"
     return (
         f"check your account at {row.provider}, then call one of\n"
-        f"  {task}.resolve('its id there')   resumes it and downloads the video\n"
+        f"  {task}.resolve('its task id')   if the task is there: resumes it and downloads the video\n"
         f"  {task}.resolve(taken=False)   if it is not there: you can then run the cell again\n"
         f"  {task}.resubmit(confirm=True)   sends it again; you may be charged twice"
     )

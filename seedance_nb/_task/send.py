@@ -222,8 +222,9 @@ def raise_for(spec: Spec, row: Row) -> None:
         )
     if row.state is State.FAILED:
         reason = row.error or f"the state {row.word!r} without a reason"
+        source = "the simulator" if row.simulated else row.provider
         raise TaskFailed(
-            f"{row.provider} could not generate the video of {row.name}. It reported: {quote_lines(reason)}",
+            f"{row.name} failed. Reason given by {source}: {quote_lines(reason)}",
             task=row.name,
             charged=row.charged,
             next_step=Step(

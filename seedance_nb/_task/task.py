@@ -55,7 +55,7 @@ class Task:
     >>> task.wait()
     Video crun:task_...: SIMULATED, 1280 × 720 · 5 s · 24 fps · H.264 · no sound; ...
     >>> task
-    Task crun:task_...: SIMULATED, done; crun/seedance-1.0-pro-t2v; Simulated (free)
+    Task crun:task_...: SIMULATED, done; crun/seedance-1.0-pro-t2v; simulated (free)
     """
 
     __module__ = "seedance_nb"
@@ -202,7 +202,7 @@ class Task:
     def _still_running(self, waited: float) -> WaitTimeout:
         row = self.row
         return WaitTimeout(
-            f"{row.name} is still {row.state} after {waited:g} s{f'; {quote_lines(row.error)}' if row.error else ''}. "
+            f"{row.name}{' (SIMULATED)' if row.simulated else ''} is still {row.state} after {waited:g} s{f'; {quote_lines(row.error)}' if row.error else ''}. "
             "Stopped waiting; the task itself continues.",
             task=row.name,
             charged=row.charged,

@@ -2,6 +2,9 @@
 
 import pickle
 import pydoc
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -31,8 +34,35 @@ EXAMPLES = [
 @pytest.mark.parametrize("error", EXAMPLES, ids=lambda error: type(error).__name__)
 def test_an_error_says_what_happened_whether_money_moved_and_what_is_next(error: sd.SeedanceError) -> None:
     assert isinstance(error, sd.SeedanceError)
-    assert _errors._MONEY[error.charged] in str(error)
-    assert error.message in str(error)
+    lines = str(error).splitlines()
+    money = [line for line in lines if line in type(error)._money.values()]
+    assert money == ([] if isinstance(error, sd.SpecError) else [type(error)._money[error.charged]])
+    assert "".join(lines).startswith("".join(error.message.splitlines()))
+
+
+def test_an_error_without_a_request_says_nothing_about_money(tmp_path: Path) -> None:
+    session = sd.Session(ledger=tmp_path / "l.sqlite3")
+    calls: list[Callable[[], Any]] = [
+        lambda: sd.spec("crun/seedance-2.0"),
+        lambda: session.task("crun:nothing"),
+        lambda: session.tasks(0),
+        lambda: session.submit("crun/seedance-1.0-pro-t2v", prompt="A fox", budget=-1),
+        lambda: session.callback("[]"),
+    ]
+    for call in calls:
+        with pytest.raises(sd.SeedanceError) as raised:
+            call()
+        assert raised.value.charged == "not charged"
+        assert "charged" not in str(raised.value)
+    with pytest.raises(sd.InvalidInput, match="Nothing was charged") as control:
+        session.submit("crun/seedance-1.0-pro-t2v", promt="A fox")
+    assert "in the request" in str(control.value)
+
+
+def test_a_task_that_is_still_waiting_has_not_been_charged_yet() -> None:
+    waiting = sd.WaitTimeout("Still waiting to be sent.", charged="not charged")
+    assert "Nothing has been charged yet." in str(waiting)
+    assert "Nothing was charged." in str(sd.TaskFailed("No.", charged="not charged"))
 
 
 @pytest.mark.parametrize("error", EXAMPLES, ids=lambda error: type(error).__name__)

@@ -153,7 +153,7 @@ def test_a_click_right_after_typing_sends_what_the_screen_shows(first_video: Boo
     book.page.mouse.up()
     panel.get_by_role("button", name="Generate").click()
     playing(panel, book)
-    panel.get_by_text("What was sent").click()
+    panel.get_by_text("Request body").click()
     sent = json.loads(panel.locator("pre").last.inner_text())
     assert (sent["input"]["prompt"], sent["input"]["duration"]) == ("the last words count", 6)
 

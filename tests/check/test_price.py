@@ -97,7 +97,7 @@ def row(**changes: Any) -> Row:
     ({"credits": 99111.0, "unit": "tokens"}, "99,111 tokens"),
     ({}, "cost not reported"),
     ({"state": State.REFUSED, "estimate": 200.0}, "not charged"),
-    ({"simulated": True, "credits": 200.0}, "Simulated (free)")])  # fmt: skip
+    ({"simulated": True, "credits": 200.0}, "simulated (free)")])  # fmt: skip
 def test_the_ledger_says_estimate_first_and_actual_after(changes: dict[str, Any], words: str) -> None:
     assert price_after(row(**changes)) == words
 

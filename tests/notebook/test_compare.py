@@ -150,7 +150,7 @@ def priced(name: str, amount: float | None, *, simulated: bool = False, **more: 
 
 TOTALS: list[tuple[list[Priced], str, str]] = [
     ([], "nothing to send", "nothing to send"),
-    ([priced(T2V, 9, simulated=True)] * 2, "Simulated (free)", "Simulated (free)"),
+    ([priced(T2V, 9, simulated=True)] * 2, "simulated (free)", "simulated (free)"),
     ([priced(PRO, 200, money=1.0), priced(PRO, 160, money=0.8)], "360 credits ($1.80)", "360 credits ($1.80)"),
     ([priced(T2V, 12.5), priced(I2V, 30)], "42.5 credits", "42.5 credits"),
     ([priced(T2V, 12), priced(PRO, 200, money=1.0)],
@@ -354,7 +354,7 @@ def test_the_table_says_for_each_model_what_goes_where_and_what_does_not(session
 def test_without_keys_everything_is_simulated_and_one_name_is_enough() -> None:
     comparison = sd.compare("A fox", T2V, seconds=4)
     assert [one.runs_on for one in comparison.candidates] == ["simulator"]
-    assert str(comparison.total) == "Simulated (free)"
+    assert str(comparison.total) == "simulated (free)"
 
 
 @pytest.fixture
@@ -444,7 +444,7 @@ def test_to_press_again_shows_the_same_videos_and_pays_nothing(view: ComparisonV
 def test_where_all_are_simulated_there_is_no_question(session: sd.Session, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(_comparison_view, "_TICK_S", 0.005)
     view = made(compared(session, [VAST, R2V]))
-    assert view._go.description == "Generate 1 video · Simulated (free)"
+    assert view._go.description == "Generate 1 video · simulated (free)"
     assert "1 left out" in view._note.value
     view._go.click()
     view._go.click()

@@ -56,7 +56,7 @@ def test_generate_shows_the_video_of_what_the_form_says(panel: Panel, provider: 
     assert [type(one) for one in shown(panel)] == [sd.Video]
     assert "Done in" in panel._status.value
     assert "crun:task_1" in panel._status.value
-    assert "What was sent" in panel._sent.value
+    assert "Request body" in panel._sent.value
     assert not panel._go.disabled
 
 
@@ -151,7 +151,7 @@ def test_the_button_says_what_it_costs(panel: Panel) -> None:
     assert panel._go.description == "Generate · price unknown"
     assert "SIMULATED" not in panel._top.value
     simulated = sd.panel(MODEL)
-    assert simulated._go.description == "Generate · Simulated (free)"
+    assert simulated._go.description == "Generate · simulated (free)"
     assert "SIMULATED" in simulated._top.value
     assert "No CRUN_API_KEY is set" in simulated._note.value
 

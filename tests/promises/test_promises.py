@@ -126,7 +126,7 @@ def test_a_request_that_was_given_up_while_it_waited_is_not_sent_any_more(
 def test_a_take_is_a_whole_number_and_nothing_else_is_paid_for(
     session: sd.Session, provider: Provider, take: Any
 ) -> None:
-    with pytest.raises(sd.InvalidInput, match="must be a whole number of at least 1"):
+    with pytest.raises(sd.InvalidInput, match="must be a whole number, 1 or more"):
         session.submit(MODEL, take=take, **FIELDS)
     assert provider.headers == []
 

@@ -305,7 +305,7 @@ def test_a_ledger_that_cannot_say_that_a_request_is_leaving_lets_none_leave(
 
 
 def test_a_name_that_the_ledger_does_not_have_is_said_so(session: sd.Session) -> None:
-    with pytest.raises(sd.SeedanceError, match="has no task 'crun:task_99'"):
+    with pytest.raises(sd.SeedanceError, match="No task 'crun:task_99' in the ledger"):
         session.task("crun:task_99")
 
 

@@ -161,7 +161,7 @@ def test_a_type_checker_knows_what_the_functions_take_and_give(provider: Provide
     task = sd.submit(CRUN.model, api_key="a-key-of-tests", base_url=provider.url, **fields)
     assert_type(task, sd.Task)
     assert_type(sd.task(task.name, api_key="a-key-of-tests", base_url=provider.url), sd.Task)
-    with pytest.raises(sd.InvalidInput, match="must be a whole number of at least 1"):
+    with pytest.raises(sd.InvalidInput, match="must be a whole number, 1 or more"):
         sd.submit(CRUN.model, take="two", **fields)  # type: ignore[arg-type]
     with pytest.raises(sd.InvalidInput, match="must be a whole number from 1 to"):
         sd.tasks("all")  # type: ignore[arg-type]

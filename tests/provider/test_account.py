@@ -72,16 +72,16 @@ def test_an_asset_is_waited_for_until_it_is_active(tmp_path: Path) -> None:
 def test_a_provider_without_uploads_says_what_to_do_instead(name: str, tmp_path: Path) -> None:
     file = tmp_path / "fox.png"
     file.write_bytes(PICTURE)
-    with pytest.raises(sd.SeedanceError, match="put the file on a web server"):
+    with pytest.raises(sd.SeedanceError, match="upload the file to a web host"):
         sd.upload(name, file)
-    with pytest.raises(sd.SeedanceError, match="pass the public URL itself"):
+    with pytest.raises(sd.SeedanceError, match="pass the file's public URL"):
         sd.asset(name, "https://example.com/a.png")
     with pytest.raises(sd.SeedanceError, match="has no balance call"):
         sd.balance(name)
 
 
-@pytest.mark.parametrize(("name", "words"), [(CRUN, "sd.upload uploads it and returns one"), (PRO, "put the file on the web first"),
-                                             (VASTNUM, "put the file on the web first")])  # fmt: skip
+@pytest.mark.parametrize(("name", "words"), [(CRUN, "sd.upload uploads it and returns one"), (PRO, "upload it to a web host"),
+                                             (VASTNUM, "upload it to a web host")])  # fmt: skip
 @pytest.mark.parametrize("file", ["cat.png", "./cat.png", Path("cat.png"), Path("/tmp/cat.png")])  # noqa: S108 - no file is made
 def test_a_local_file_in_a_request_is_told_what_this_provider_takes(name: str, words: str, file: Any) -> None:
     field = {CRUN: "img_urls", PRO: "urls", VASTNUM: "images"}[name]

@@ -53,7 +53,7 @@ def test_what_is_known_is_said_with_the_balance_before_and_now(session: sd.Sessi
     told = str(unclear.value)
     assert "was 100 credits before the request and is 87.5 credits now: 12.5 credits less" in told
     assert "a hint, not proof" in told
-    for line in ("resolve('its id there')", "resolve(taken=False)", "resubmit(confirm=True)"):
+    for line in ("resolve('its task id')", "resolve(taken=False)", "resubmit(confirm=True)"):
         assert f"sd.task('{task.name}').{line}" in told
     assert task.state is State.UNKNOWN
     assert server.count(CREATE) == 1
@@ -211,7 +211,7 @@ def test_a_line_that_is_typed_with_another_ledger_finds_nothing(
     other = sd.Session(ledger=tmp_path / "other.sqlite3", outputs=tmp_path / "o", queue_s=0, run_s=0)
     other.submit(CRUN.model, **CRUN.fields | {"prompt": "an expensive fox of last week"}).wait(60)
     name = lost(session).name
-    with pytest.raises(sd.SeedanceError, match="has no task"):
+    with pytest.raises(sd.SeedanceError, match="No task "):
         other.task(name)
     assert session.task(name).state is State.UNKNOWN
     assert server.count(CREATE) == 1

@@ -191,7 +191,7 @@ class ListControl(Entries):
         if self._state is None and not self._entries:
             return [*paste, self._add]
         if self._many is None and self._entries:
-            self._many = self._factory.button(self._open_paste, "sdn-add", icon="paste", description="Paste many")
+            self._many = self._factory.button(self._open_paste, "sdn-add", icon="paste", description="Paste URLs")
         parts = [part for part in (self._add, self._many, self._files, self._state) if part is not None]
         if self._buttons is None:
             self._buttons = self._factory.box(W.HBox, parts, "sdn-adds")

@@ -37,7 +37,7 @@ def save_preset(path: str | Path, spec: Spec, values: dict[str, Any]) -> Path:
         problem = f"The preset {file} could not be written ({error.strerror})."
     else:
         return file
-    raise SeedanceError(problem, next_step="save it under another name")
+    raise SeedanceError(problem, next_step="save it under another name", charged=None)
 
 
 def load_preset(path: str | Path, spec: Spec) -> dict[str, Any]:
@@ -51,6 +51,7 @@ def load_preset(path: str | Path, spec: Spec) -> dict[str, Any]:
         raise SeedanceError(
             f"The preset {file} is for {preset['document']}, but this form is for {spec.name}.",
             next_step=f"load it into sd.form({preset['document']!r}), or set the values that fit here with form.values",
+            charged=None,
         )
     values: dict[str, Any] = preset["values"]
     return values
@@ -70,7 +71,8 @@ def _read(file: Path) -> dict[str, Any]:
         problem = f"cannot be read ({error.strerror})"
     except ValueError as error:
         problem = f"is not JSON in UTF-8 ({error})"
-    raise SeedanceError(f"{file} is not a preset: it {problem}.", next_step="load a file that form.save(path) wrote")
+    next_step = "load a file that form.save(path) wrote"
+    raise SeedanceError(f"{file} is not a preset: it {problem}.", next_step=next_step, charged=None)
 
 
 def _write(file: Path, content: bytes) -> None:

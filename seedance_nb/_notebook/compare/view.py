@@ -170,7 +170,7 @@ def models_html(comparison: Comparison) -> Html:
 def _row_html(candidate: Candidate, price: Estimate) -> Html:
     request = candidate.request
     title = Html('<b>{}</b> <span class="sdn-dim">{}</span><code>{}</code>')
-    sent = "" if candidate.error else request_html(json_text(request.body), "What is sent")
+    sent = "" if candidate.error else request_html(json_text(request.body))
     problems = Html("<div>{}</div>").format(candidate.fault) if candidate.fault else Html()
     problems += Html().join(
         _problem_html(problem, labels_of(candidate.spec)) for problem in (*request.problems, *request.warnings)
