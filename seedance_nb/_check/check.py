@@ -64,9 +64,9 @@ def check(spec: Spec, body: Any, extra: tuple[str, ...] = ()) -> tuple[Problem, 
         if problem.path not in invalid and not (problem.rule == "unknown" and problem.path in extra):
             unique.setdefault((problem.path, problem.message), problem)
     problems += unique.values()
-    described = {problem.path for problem in problems if problem.rule == "x-media"}
+    media = {problem.path for problem in problems if problem.rule == "x-media"}
     keys = _keys_in(spec, body)
-    relevant = (problem for problem in problems if not (problem.rule == "format" and problem.path in described))
+    relevant = (problem for problem in problems if not (problem.rule == "format" and problem.path in media))
     return in_document_order(spec, (_masked(_documented(spec, problem), keys) for problem in relevant))
 
 
@@ -85,15 +85,15 @@ def _documented(spec: Spec, problem: Problem) -> Problem:
 
 def _keys_in(spec: Spec, body: Any) -> list[JsonPath]:
     """The paths of undocumented fields that look like an API key by their name."""
-    found: list[JsonPath] = []
+    paths: list[JsonPath] = []
     for parent in dict.fromkeys(((), spec.inputs)):
         value = find(body, to_pointer(parent))
-        known = (
+        properties = (
             find(spec.body, to_pointer([part for at in parent for part in ("properties", at)])).get("properties") or {}
         )
         names = map(str, value if isinstance(value, dict) else ())
-        found += [(*parent, name) for name in names if _KEY.fullmatch(name) and name not in known]
-    return found
+        paths += [(*parent, name) for name in names if _KEY.fullmatch(name) and name not in properties]
+    return paths
 
 
 def _masked(problem: Problem, keys: list[JsonPath]) -> Problem:

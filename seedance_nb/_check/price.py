@@ -107,11 +107,11 @@ class Total:
     @property
     def money(self) -> tuple[tuple[str, float], ...]:
         """Each currency with its sum, of the estimates that are known in money. *pure*."""
-        found: dict[str, list[float]] = {}
+        by_currency: dict[str, list[float]] = {}
         for one in self.sums:
             if one.money is not None:
-                found.setdefault(one.currency, []).append(one.money)
-        return tuple((currency, math.fsum(amounts)) for currency, amounts in found.items())
+                by_currency.setdefault(one.currency, []).append(one.money)
+        return tuple((currency, math.fsum(amounts)) for currency, amounts in by_currency.items())
 
     def __str__(self) -> str:
         return self._text(f"price unknown for {', '.join(self.unknown)}")

@@ -33,8 +33,9 @@ def body_schema(root: Table, schema: Any, pointer: str) -> tuple[dict[str, Any],
         raise SpecError("the schema of a request body must be an object", file=root.file, pointer=pointer)
     whole = validator_of(body)
     with bounded(most=_MOST_WORK):
-        found = [odd for part in _subschemas(body) for odd in _problems(part, whole, pointers.get(id(part), pointer))]
-    return body, [*normaliser.oddities, *found]
+        pairs = [(part, pointers.get(id(part), pointer)) for part in _subschemas(body)]
+        oddities = [oddity for part, at in pairs for oddity in _problems(part, whole, at)]
+    return body, [*normaliser.oddities, *oddities]
 
 
 def value_error(whole: Any, schema: Any, value: Any) -> str:

@@ -223,7 +223,7 @@ class Form:
         with self._lock:
             problems = self._problems()
             self._touched |= {problem.path for problem in problems}
-            self._summary.asked = True
+            self._summary.has_buttons = True
             self._open_for(problem.path for problem in problems)
             self._refresh()
             return tuple(problem for problem in problems if not problem.warns)

@@ -85,7 +85,7 @@ def _help_html(field: Field) -> Html:
     return _HELP.format(
         default + unsent + _entries_in_words(field),
         marked(field.help),
-        # Jupyter takes a fold out of the labels of controls that are not heads.
+        # Jupyter removes <details> from the labels of other controls.
         _fold_html("Limits" if field.kind == "list" else "More", field.more) if field.kind in _HEADS else _NONE,
         _USUAL.format(field.source, field.elsewhere, _short(field.source)) if field.elsewhere else _NONE,
     )
@@ -116,7 +116,7 @@ def _entries_in_words(field: Field) -> str:
 
 
 def brief(value: Any) -> str:
-    """A value in one short line: an object's names with what they hold, a list's entries. *pure*."""
+    """A value in one short line: the names and values of an object, the entries of a list. *pure*."""
     if isinstance(value, dict):
         text = ", ".join(f"{name}: {plain(item)}" for name, item in value.items()) or "no fields set"
     elif isinstance(value, list):
@@ -199,9 +199,9 @@ def _short(source: str) -> str:
     return re.split("[,;]", source, maxsplit=1)[0]
 
 
-@functools.lru_cache(maxsize=2048)  # a document's sentences are asked for at every look at its fields
+@functools.lru_cache(maxsize=2048)  # the same sentences are needed at every update of a label
 def marked(text: str) -> Html:
-    """Markdown's `code`, **bold** and [links](…) as safe HTML; addresses are dropped, their words stay. *pure*."""
+    """Markdown's `code`, **bold** and [links](…) as safe HTML; of a link only its text. *pure*."""
     return _marked(re.sub(r"^#{1,6}\s+", "", re.sub(r"!?\[([^\[\]]+)\]\((?:[^()\s]+)\)", r"\1", text)))
 
 

@@ -16,10 +16,10 @@ _MOST_BUTTONS = 8
 
 
 class Summary:
-    """The lines below a form. `asked` becomes True once somebody tried to send it: only then it has buttons to the fields."""
+    """The lines below a form. `has_buttons` becomes True once a user tried to send it: only then it has buttons to the fields."""
 
     def __init__(self, factory: WidgetFactory, labels: Mapping[str, str], go: Callable[[str], None]) -> None:
-        self.asked = False
+        self.has_buttons = False
         self._labels = labels
         self._factory = factory
         self._go = go
@@ -33,39 +33,39 @@ class Summary:
         """The lines as HTML."""
         return str(self.widget.value)
 
-    def show_problems(self, placed: Sequence[Problem], rest: Sequence[Problem]) -> Any:
-        """Shows what stops a request: `placed` at their fields, `rest` only here. Returns the box of buttons once it is made, else None."""
-        stops = [problem for problem in (*placed, *rest) if not problem.warns and problem.rule != "server"]
-        self.widget.value = _html(len(stops), [problem for problem in rest if not problem.warns])
-        if not self.asked:
+    def show_problems(self, at_fields: Sequence[Problem], rest: Sequence[Problem]) -> Any:
+        """Show the problems to fix, those of `rest` in full. Returns: the box of buttons if it is new, else None."""
+        count = sum(not problem.warns and problem.rule != "server" for problem in (*at_fields, *rest))
+        self.widget.value = _html(count, [problem for problem in rest if not problem.warns])
+        if not self.has_buttons:
             return None
-        at_fields = dict.fromkeys(problem.path for problem in placed if not problem.warns)
-        self._paths = list(at_fields)[:_MOST_BUTTONS]
+        paths = dict.fromkeys(problem.path for problem in at_fields if not problem.warns)
+        self._paths = list(paths)[:_MOST_BUTTONS]
         return self._show_buttons()
 
     def _show_buttons(self) -> Any:
         if not self._paths and not self._buttons:
             return None
-        new = self._box is None
-        if new:
+        is_new = self._box is None
+        if is_new:
             self._box = self._factory.box(W.HBox, [], "sdn-jumps")
-        for at in range(len(self._buttons), len(self._paths)):
-            press = partial(self._press, at)
+        for index in range(len(self._buttons), len(self._paths)):
+            press = partial(self._press, index)
             self._buttons.append(self._factory.button(press, "sdn-jump", tooltip="Go to this field"))
-        for at, button in enumerate(self._buttons):
-            toggle(button, shown=at < len(self._paths))
+        for index, button in enumerate(self._buttons):
+            toggle(button, shown=index < len(self._paths))
         for button, path in zip(self._buttons, self._paths, strict=False):
             button.description = in_words(path, self._labels)
         self._box.children = self._buttons
-        return self._box if new else None
+        return self._box if is_new else None
 
-    def _press(self, at: int) -> None:
-        if at < len(self._paths):
-            self._go(self._paths[at])
+    def _press(self, index: int) -> None:
+        if index < len(self._paths):
+            self._go(self._paths[index])
 
 
 def in_words(path: str, labels: Mapping[str, str]) -> str:
-    """A path in a body as a person reads it: `/input/shots/1/text` is "Input › Shots 2 › Text". *pure*."""
+    """A path in a body as text for people: `/input/shots/1/text` is "Input › Shots 2 › Text". *pure*."""
     parts = pointer_parts(path)
     paths = [
         to_pointer(parts[: end + 1]) for end in range(len(parts)) if not "".join(parts[end + 1 : end + 2]).isdecimal()

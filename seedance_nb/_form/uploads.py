@@ -1,20 +1,20 @@
-"""What a form can do for a person beyond typing, if somebody gives it the means: send a file, register an asset."""
+"""The interface that a form needs to upload files and to register assets."""
 
 from concurrent.futures import Future
 from typing import Protocol
 
 
 class Uploads(Protocol):
-    """The uploads that a document's provider has: whether it takes files (`uploads`) and addresses as assets (`assets`)."""
+    """The uploads of a model's provider: `uploads` is whether it accepts files, `assets` whether it registers URLs as assets."""
 
     provider: str
     uploads: bool
     assets: bool
 
     def upload(self, content: bytes, name: str) -> Future[str]:
-        """The public address of the bytes, once they are there. *network*."""
+        """The public URL of a file's content, once uploaded. *network*."""
         ...
 
-    def asset(self, address: str, kind: str) -> Future[str]:
-        """The `asset://` address of a public address, once the provider says that it is ready. *network*."""
+    def asset(self, url: str, kind: str) -> Future[str]:
+        """The `asset://` URL of a public URL, once the provider reports that the asset is ready. *network*."""
         ...

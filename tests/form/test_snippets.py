@@ -18,7 +18,7 @@ import seedance_nb as sd
 from seedance_nb._base.values import json_text
 from seedance_nb._check.body import build_body
 from seedance_nb._form.exchange.curl import read_values
-from seedance_nb._form.exchange.snippets import OWN_WORDS, WIDTH, to_curl, to_python
+from seedance_nb._form.exchange.snippets import PARAMETERS, WIDTH, to_curl, to_python
 from seedance_nb._form.form import Form
 from seedance_nb._session.session import Session
 
@@ -62,7 +62,7 @@ def given_to_sd(code: str, spec: sd.Spec) -> dict[str, Any]:
     calls: list[dict[str, Any]] = []
 
     def called(document: Any, /, *, extra: dict[str, Any] | None = None, **fields: Any) -> None:
-        assert not set(fields) & OWN_WORDS
+        assert not set(fields) & PARAMETERS
         calls.append(build_body(sd.spec(document), fields, extra))
 
     fake = SimpleNamespace(generate=called, check=called)
@@ -245,7 +245,7 @@ def test_any_body_goes_into_code_and_comes_back(seed: int) -> None:
 def test_the_words_that_fields_may_not_have_are_those_of_the_functions() -> None:
     functions = (sd.generate, sd.submit, Session.generate, Session.submit)
     own = {p.name for f in functions for p in inspect.signature(f).parameters.values() if p.kind is p.KEYWORD_ONLY}
-    assert own == OWN_WORDS
+    assert own == PARAMETERS
 
 
 def test_code_names_the_document_as_it_can_be_found_again(tmp_path: Path) -> None:

@@ -1,4 +1,4 @@
-"""Reads a request body from JSON text, or from a curl command copied from API docs or a browser. Everything is pure."""
+"""Read a request body from JSON text, or from a curl command copied from API docs or a browser. Everything is pure."""
 
 import re
 from collections.abc import Iterator
@@ -21,10 +21,10 @@ _OTHER_BODIES = {
     "--get": "puts the data into the URL and sends no body",
 }
 _LONG = {"d": "--data", "F": "--form", "T": "--upload-file", "G": "--get"}
-_TAKES = "AbcCdDeEFhHKmoPQrtTuUwxXyYz"
-"""The letters of curl's short options that take a value."""
+_WITH_VALUE = "AbcCdDeEFhHKmoPQrtTuUwxXyYz"
+"""curl's short options with a value."""
 
-_TAKES_LONG = frozenset({
+_LONG_WITH_VALUE = frozenset({
     "--request", "--header", "--url", "--user", "--user-agent", "--referer", "--cookie", "--output", "--proxy", "--max-time",
     "--connect-timeout", "--retry", "--cacert", "--cert", "--key", "--write-out", "--resolve", "--config", "--oauth2-bearer",
 })  # fmt: skip
@@ -35,7 +35,7 @@ def read_values(text: str) -> dict[str, Any]:
 
     Raises: ValueError with the reason for anything else.
     """
-    # No line of a JSON text starts like a command: inside strings a new line is written as \\n.
+    # No line of JSON can start with a command: inside strings a new line is escaped.
     command = _CURL.search(text)
     value = _of_curl(text[command.end(1) :]) if command else _of_json(text)
     if not isinstance(value, dict):
@@ -93,11 +93,11 @@ def _options(words: list[str]) -> Iterator[tuple[str, str]]:
             msg = "this is more than one curl command; paste one of them"
             raise ValueError(msg)
         if word.startswith("--"):
-            has_value = word in _DATA or (word in _OTHER_BODIES and word != "--get") or word in _TAKES_LONG
+            has_value = word in _DATA or (word in _OTHER_BODIES and word != "--get") or word in _LONG_WITH_VALUE
             yield word, next(rest, "") if has_value else ""
         elif word.startswith("-"):
             for end, letter in enumerate(word[1:], 2):
-                takes = letter in _TAKES
+                takes = letter in _WITH_VALUE
                 yield _LONG.get(letter, f"-{letter}"), (word[end:] or next(rest, "")) if takes else ""
                 if takes:
                     break

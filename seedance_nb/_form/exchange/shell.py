@@ -1,10 +1,10 @@
-"""Splits a command line into words as a POSIX shell does. Nothing is run or substituted. Everything is pure."""
+"""Split a command line into words as a POSIX shell does. Nothing is run or substituted. Everything is pure."""
 
 import re
 from itertools import groupby
 
 FILLS = "\0"
-"""Marks the start and end of what a shell would replace, such as `$HOME`."""
+"""The mark before and after a part that a shell would replace, such as `$HOME`."""
 
 _LETTERS = dict(zip("abeEfnrtv\\'\"?", "\a\b\x1b\x1b\f\n\r\t\v\\'\"?", strict=True))
 _ESCAPE = re.compile(

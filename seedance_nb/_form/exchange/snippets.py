@@ -1,4 +1,4 @@
-"""A request as code that a person can take away: a curl command, or a few lines of Python. No key is ever part of it."""
+"""Write a request as a curl command or as Python code, without the key."""
 
 import json
 import keyword
@@ -8,25 +8,26 @@ from typing import Any
 from seedance_nb._base.values import ABSENT, json_text, to_pointer
 from seedance_nb._check.body import build_body, only_value
 from seedance_nb._document.load import model_names
-from seedance_nb._document.load import spec as document_named
+from seedance_nb._document.load import spec as load_spec
 from seedance_nb._document.spec import Spec, named_fields
 
 WIDTH = 88
-OWN_WORDS = frozenset({"timeout", "take", "extra", "preflight", "budget", "api_key", "base_url", "simulate"})
-"""Words that `sd.generate` keeps for itself: a field of such a name goes into `extra`."""
+PARAMETERS = frozenset({"timeout", "take", "extra", "preflight", "budget", "api_key", "base_url", "simulate"})
+"""The parameters of `sd.generate`: a field with such a name goes into `extra`."""
 
 _VARIABLE = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")
-_CALM = re.compile(r"[A-Za-z0-9 _.:,/=+-]*")
-_BREAKS = re.compile(r"[^\n ]*(?:\n| +)|[^\n ]+")
+_UNQUOTED = re.compile(r"[A-Za-z0-9 _.:,/=+-]*")
+_WORDS = re.compile(r"[^\n ]*(?:\n| +)|[^\n ]+")
 
 
 def to_curl(spec: Spec, body: dict[str, Any]) -> str:
-    """A command for a POSIX shell that sends exactly this body; the shell fills in the key from its variable. *pure*.
+    """A curl command for a POSIX shell that sends exactly this body; the shell fills in the key. *pure*.
 
-    What the document does not say is left to the shell too, as `$BASE_URL`. Raises: ValueError for what JSON cannot carry.
+    The shell also fills in a base URL that the schema does not define, as `$BASE_URL`. Raises: ValueError for values that JSON
+    does not allow.
     """
     text = json_text(body)
-    text.encode()  # half of a surrogate pair is no text that a shell could take
+    text.encode()  # raises for half of a surrogate pair, which a shell cannot represent
     url = _quoted(spec.server + spec.path)
     if not spec.server:
         url = f'"${_variable(spec.base_env, "BASE_URL")}"{_quoted(spec.path) if spec.path else ""}'
@@ -37,48 +38,49 @@ def to_curl(spec: Spec, body: dict[str, Any]) -> str:
         head = f"{spec.auth.header}: {spec.auth.prefix}"
         variable = f"${_variable(spec.key_env, 'API_KEY')}"
         lines.append(
-            f'--header "{head}{variable}"' if _CALM.fullmatch(head) else f'--header {_quoted(head)}"{variable}"'
+            f'--header "{head}{variable}"' if _UNQUOTED.fullmatch(head) else f'--header {_quoted(head)}"{variable}"'
         )
     lines += ["--header 'Content-Type: application/json'", f"--data-raw {_quoted(text)}"]
     return " \\\n  ".join(lines)
 
 
 def to_python(spec: Spec, body: dict[str, Any]) -> str:
-    """Python that makes the very same request, its fields by their own names where they find their places. *reads files*.
+    """Python code for exactly this request, with its fields as keyword arguments where possible. *reads files*.
 
-    A document without an `x-task` table cannot be sent: there it is checked. Raises: ValueError for what JSON cannot carry.
+    It calls `sd.generate`, or `sd.check` if the schema has no `x-task` table. Raises: ValueError for values that JSON does not
+    allow.
     """
     if not isinstance(body, dict):
         msg = "only a request that is an object can be written as Python"
-        raise ValueError(msg)  # noqa: TRY004 - the one error that this function names
-    wanted = _canonical(body)
-    tries = [_arguments(spec, body, inner=inner) for inner in (True, False)]
-    fields, extra = next((one for one in tries if _canonical(build_body(spec, *one)) == wanted), tries[-1])
-    document, told = _document(spec)
+        raise ValueError(msg)  # noqa: TRY004 - the only documented error
+    expected = _canonical(body)
+    options = [_arguments(spec, body, inner=inner) for inner in (True, False)]
+    fields, extra = next((one for one in options if _canonical(build_body(spec, *one)) == expected), options[-1])
+    source, comments = _source(spec)
     plain = {name: value for name, value in fields.items() if _is_name(name)}
     rest = {name: value for name, value in fields.items() if name not in plain}
-    given = [document, *(f"{name}={_value(value, 4, len(name) + 2)}" for name, value in plain.items())]
-    given += [f"extra={_value(extra, 4, 7)}"] if extra else []
-    given += [f"**{_value(rest, 4, 3)}"] if rest else []
+    arguments = [source, *(f"{name}={_value(value, 4, len(name) + 2)}" for name, value in plain.items())]
+    arguments += [f"extra={_value(extra, 4, 7)}"] if extra else []
+    arguments += [f"**{_value(rest, 4, 3)}"] if rest else []
     call = "video = sd.generate" if spec.task else "problems = sd.check"
-    line = f"{call}({', '.join(given)})"
+    line = f"{call}({', '.join(arguments)})"
     if len(line) > WIDTH or "\n" in line:
-        line = "\n".join([f"{call}(", *(f"    {argument}," for argument in given), ")"])
-    return "\n".join(["import seedance_nb as sd", "", *told, *_about_key(spec), line])
+        line = "\n".join([f"{call}(", *(f"    {argument}," for argument in arguments), ")"])
+    return "\n".join(["import seedance_nb as sd", "", *comments, *_key_comment(spec), line])
 
 
 def _arguments(spec: Spec, body: dict[str, Any], *, inner: bool) -> tuple[dict[str, Any], dict[str, Any]]:
-    """What the call is given by name, and what only by its place: names of our own, and what the document has nowhere."""
+    """The fields to pass by name, and the `extra` ones by JSON Pointer: undefined fields and those named like a parameter."""
     fields: dict[str, Any] = {}
     extra: dict[str, Any] = {}
-    known = spec.body.get("properties", {})
+    properties = spec.body.get("properties", {})
     for name, value in body.items():
-        schema = known.get(name)
-        if schema is None or name in OWN_WORDS:
+        schema = properties.get(name)
+        if schema is None or name in PARAMETERS:
             extra[to_pointer((name,))] = value
         elif only_value(schema) is not ABSENT and only_value(schema) == value and name in spec.body.get("required", ()):
             continue
-        elif inner and isinstance(value, dict) and not set(value) & OWN_WORDS and _opens(spec, (name,)):
+        elif inner and isinstance(value, dict) and not set(value) & PARAMETERS and _is_unique(spec, (name,)):
             if value or not (isinstance(schema, dict) and "x-inputs" in schema):
                 fields |= value or {name: value}
         else:
@@ -86,21 +88,22 @@ def _arguments(spec: Spec, body: dict[str, Any], *, inner: bool) -> tuple[dict[s
     return fields, extra
 
 
-def _opens(spec: Spec, path: tuple[str, ...]) -> bool:
-    """Whether an object's fields may stand by their own names: no other object has one of these."""
+def _is_unique(spec: Spec, path: tuple[str, ...]) -> bool:
+    """Whether an object's fields can be passed by name: no other object has a field with one of these names."""
     own = {field[-1] for field, _ in named_fields(spec) if field[:-1] == path}
     return not own & {field[-1] for field, _ in named_fields(spec) if field[:-1] != path}
 
 
-def _document(spec: Spec) -> tuple[str, list[str]]:
-    if spec.name in model_names() and document_named(spec.name) is spec:
+def _source(spec: Spec) -> tuple[str, list[str]]:
+    """The first argument of the call, and the comment lines about it."""
+    if spec.name in model_names() and load_spec(spec.name) is spec:
         return _text(spec.name), []
     if spec.file:
         return _text(spec.file), []
-    return "document", ["# document: the dict or the text that the form was made of"]
+    return "document", ["# document: the dict or the text that the form was created from"]
 
 
-def _about_key(spec: Spec) -> list[str]:
+def _key_comment(spec: Spec) -> list[str]:
     if spec.task is None or not _VARIABLE.fullmatch(spec.key_env):
         return []
     return [f"# The key is read from {spec.key_env}; without one this runs on the simulator."]
@@ -110,8 +113,8 @@ def _canonical(value: Any) -> str:
     return json.dumps(value, sort_keys=True, allow_nan=False)
 
 
-def _variable(name: str, otherwise: str) -> str:
-    return name if _VARIABLE.fullmatch(name) else otherwise
+def _variable(name: str, default: str) -> str:
+    return name if _VARIABLE.fullmatch(name) else default
 
 
 def _quoted(text: str, *, bare: bool = False) -> str:
@@ -122,10 +125,10 @@ def _is_name(name: str) -> bool:
     return name.isidentifier() and name.isascii() and not keyword.iskeyword(name) and not name.startswith("__")
 
 
-def _value(value: Any, indent: int, taken: int) -> str:
-    """A literal at this indent, `taken` characters of whose first line are used; long ones over several lines."""
+def _value(value: Any, indent: int, used: int) -> str:
+    """A literal at an indent, over several lines if it is long; `used` characters of the first line are not available."""
     line = _literal(value)
-    if indent + taken + len(line) <= WIDTH or not value or isinstance(value, bool | int | float):
+    if indent + used + len(line) <= WIDTH or not value or isinstance(value, bool | int | float):
         return line
     if isinstance(value, str):
         return _wrapped(value, indent) or line
@@ -134,20 +137,20 @@ def _value(value: Any, indent: int, taken: int) -> str:
         parts = [f"{_text(key)}: {_value(item, inner, len(_text(key)) + 3)}" for key, item in value.items()]
     else:
         parts = [_value(item, inner, 1) for item in value]
-    opened, closed = "{}" if isinstance(value, dict) else "[]"
-    return "\n".join([opened, *(f"{' ' * inner}{part}," for part in parts), f"{' ' * indent}{closed}"])
+    start, end = "{}" if isinstance(value, dict) else "[]"
+    return "\n".join([start, *(f"{' ' * inner}{part}," for part in parts), f"{' ' * indent}{end}"])
 
 
 def _wrapped(text: str, indent: int) -> str:
-    """A long text as several short ones that Python joins, broken after new lines and spaces; "" where it has none."""
+    """A long text as several adjacent literals, split after new lines and spaces; "" if it has none."""
     lines: list[str] = []
-    for piece in _BREAKS.findall(text):
+    for piece in _WORDS.findall(text):
         room = WIDTH - indent - 4
         if lines and not lines[-1].endswith("\n") and len(_text(lines[-1] + piece)) <= room:
             lines[-1] += piece
         else:
             lines.append(piece)
-    if len(lines) < 2:  # noqa: PLR2004 - one line gains nothing
+    if len(lines) < 2:  # noqa: PLR2004 - nothing was split
         return ""
     return "\n".join(["(", *(f"{' ' * indent}    {_text(line)}" for line in lines), f"{' ' * indent})"])
 
@@ -165,10 +168,10 @@ def _literal(value: Any) -> str:
 
 
 def _text(text: str) -> str:
-    """A Python literal in double quotes; signs that cannot be seen are written as escapes."""
-    return "".join(sign if sign.isprintable() else _escape(sign) for sign in json.dumps(text, ensure_ascii=False))
+    """A Python literal in double quotes; invisible characters are escaped."""
+    return "".join(char if char.isprintable() else _escape(char) for char in json.dumps(text, ensure_ascii=False))
 
 
-def _escape(sign: str) -> str:
-    number = ord(sign)
+def _escape(char: str) -> str:
+    number = ord(char)
     return f"\\u{number:04x}" if number <= 0xFFFF else f"\\U{number:08x}"  # noqa: PLR2004 - four hex digits
