@@ -1,6 +1,7 @@
 """Find the operations of an OpenAPI document, its server and its authentication."""
 
 import difflib
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
@@ -13,6 +14,7 @@ from seedance_nb._document.tables import Table
 METHODS = ("post", "put", "patch", "delete")
 _FORMS = ("multipart/form-data", "application/x-www-form-urlencoded")
 _MOST_HOPS = 20
+_LONGEST = 2_000
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
@@ -165,8 +167,14 @@ def server_of(root: Table, *, is_sent: bool) -> str:
     if not isinstance(url, str):
         return ""
     variables = find(root.value, "/servers/0/variables")
-    for name, variable in variables.items() if isinstance(variables, dict) else ():
-        url = url.replace(f"{{{name}}}", str(find(variable, "/default")))
+    texts = (
+        {str(name): str(find(variable, "/default")) for name, variable in variables.items()}
+        if isinstance(variables, dict)
+        else {}
+    )
+    # Once, and short ones only: a default that names other variables could grow without end.
+    short = {name: text for name, text in texts.items() if max(len(text), len(url)) <= _LONGEST}
+    url = re.sub(r"\{([^{}]*)\}", lambda name: short.get(name[1], name[0]), url)
     return url.rstrip("/") if url.startswith(("https://", "http://")) else ""
 
 

@@ -210,14 +210,14 @@ _MARKED = {"code": Html("<code>{}</code>"), "bold": Html("<b>{}</b>"), "italic":
 
 
 def _marked(text: str) -> Html:
-    html, end = _NONE, 0
+    parts: list[str] = []
+    end = 0
     for mark in _MARKS.finditer(text):
         kind = str(mark.lastgroup)
         inner = mark[kind] if kind == "code" else _marked(mark[kind])
-        html += text[end : mark.start()]
-        html += _MARKED[kind].format(inner)
+        parts += [text[end : mark.start()], _MARKED[kind].format(inner)]
         end = mark.end()
-    return html + text[end:]
+    return _NONE.join([*parts, text[end:]])
 
 
 def plain(value: Any) -> str:

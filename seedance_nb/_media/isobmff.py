@@ -102,7 +102,7 @@ def _sidx_end(read: Read, sidx: Box) -> int:
     at = 12 + wide
     first, count = int.from_bytes(data[at : at + wide]), int.from_bytes(data[at + wide + 2 : at + wide + 4])
     at += wide + 4
-    sizes = (int.from_bytes(data[one : one + 4]) & 0x7FFFFFFF for one in range(at, at + 12 * count, 12))
+    sizes = (int.from_bytes(data[one : one + 4]) & 0x7FFFFFFF for one in range(at, min(at + 12 * count, len(data)), 12))
     return sidx.end + first + sum(sizes)
 
 

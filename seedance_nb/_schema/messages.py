@@ -155,7 +155,10 @@ def _listed(values: list[Any]) -> str:
     runs: list[list[Any]] = []
     for value in values:
         follows = runs and type(value) is int and type(runs[-1][-1]) is int and value == runs[-1][-1] + 1
-        runs = [*runs[:-1], [*runs[-1], value]] if follows else [*runs, [value]]
+        if follows:
+            runs[-1].append(value)
+        else:
+            runs.append([value])
     for run in runs:
         parts += [f"{run[0]} to {run[-1]}"] if len(run) > 2 else [_bare(value) for value in run]  # noqa: PLR2004
     return ", ".join(parts)

@@ -243,14 +243,15 @@ def likely_videos_first(outputs: Sequence[str]) -> list[int]:
 
 def match_urls(known: Sequence[str], fresh: Sequence[str]) -> tuple[str, ...]:
     """New URLs in the order of the known ones, matched by their names; a known URL without a match stays. *pure*."""
-    left, found = list(fresh), dict[int, str]()
+    left, found = dict(enumerate(fresh)), dict[int, str]()
     for alike in (_path, _ending, lambda _: ""):
+        numbers: dict[str, list[int]] = {}
+        for number in reversed(left):
+            numbers.setdefault(alike(left[number]), []).append(number)
         for index, old in enumerate(known):
-            same = next((new for new in left if alike(new) == alike(old)), None)
-            if index not in found and same is not None:
-                found[index] = same
-                left.remove(same)
-    return (*(found.get(index, known[index]) for index in range(max(found, default=-1) + 1)), *left)
+            if index not in found and (same := numbers.get(alike(old))):
+                found[index] = left.pop(same.pop())
+    return (*(found.get(index, known[index]) for index in range(max(found, default=-1) + 1)), *left.values())
 
 
 def _path(url: str) -> str:

@@ -11,7 +11,8 @@ _ESCAPE = re.compile(
     r"(?P<bytes>(?:\\x[0-9a-fA-F]{1,2}|\\[0-7]{1,3})+)|\\u(?P<short>[0-9a-fA-F]{1,4})|\\U(?P<long>[0-9a-fA-F]{1,8})|\\(?P<letter>.)",
     re.DOTALL,
 )
-_FILLS = r"(?P<fills>\$(?:\w+|\{[^}]*\}|\([^)]*\)|[?@*#$!-])|`[^`]*`)"
+# What is never closed goes on to the end of the text: looking for an end again at each `${` would take quadratic time.
+_FILLS = r"(?P<fills>\$(?:\w+|\{[^}]*+(?:\}|\Z)|\([^)]*+(?:\)|\Z)|[?@*#$!-])|`[^`]*`)"
 _IN_DOUBLE = re.compile(rf'\\(?P<sign>[$`"\\])|\\\r?\n|{_FILLS}')
 _PIECE = re.compile(
     rf"""(?P<space>(?:\A|\s)(?:\s|\\\r?\n)*(?:\#[^\n]*)? | [;|&<>].* | \\\Z) | (?P<joined>\\\r?\n) | \\(?P<sign>.) | {_FILLS}
