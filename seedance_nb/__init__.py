@@ -88,6 +88,7 @@ def __getattr__(name: str) -> Any:
         msg = f"module {__name__!r} has no attribute {name!r}"
         raise AttributeError(msg)
     value = getattr(import_module(f"{__name__}.{_WHERE[name]}"), name)
+    value.__module__ = __name__
     globals()[name] = value
     return value
 

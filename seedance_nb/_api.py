@@ -75,7 +75,7 @@ def _verb(method: Callable[Concatenate[Session, P], T], *options: str) -> Callab
     fields = [own.pop()] if own[-1].kind is inspect.Parameter.VAR_KEYWORD else []
     function: Any = _with_hidden_key(verb) if "api_key" in options else verb
     function.__signature__ = inspect.signature(method).replace(parameters=[*own, *more, *fields])
-    function.__module__, function.__qualname__ = __name__, method.__name__
+    function.__qualname__ = method.__name__
     lines = "".join(f"          {name}: {_OPTIONS[name]}.\n" for name in options)
     function.__doc__ = str(method.__doc__).replace("          fields:", f"{lines}          fields:")
     return function  # type: ignore[no-any-return]

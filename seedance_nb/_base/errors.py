@@ -368,5 +368,5 @@ class LedgerError(SeedanceError):
 
 for _class in [*vars().values()]:
     # Public classes say where users find them: in tracebacks, in `help()` and in pickles.
-    if isinstance(_class, type) and issubclass(_class, SeedanceError | UserWarning) and _class is not TaskError:
+    if isinstance(_class, type) and issubclass(_class, SeedanceError | UserWarning):
         _class.__module__ = "seedance_nb"

@@ -8,12 +8,14 @@ from typing import Any
 
 from seedance_nb._base.errors import SpecError
 from seedance_nb._base.problem import Oddity, Problem
+from seedance_nb._base.public import created_by_package
 from seedance_nb._base.values import ABSENT, JsonPath, to_pointer
 from seedance_nb._document.operations import Auth, Operation, is_json, operations_text
 from seedance_nb._document.tables import Call, ErrorTable, PriceTable, TaskTable
 from seedance_nb._schema.validator import validator_of
 
 
+@created_by_package
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
 class Spec:
     """A model: one operation of a provider, as read from its schema by `sd.spec`.
@@ -38,8 +40,6 @@ class Spec:
     Spec('crun/seedance-2.0-i2v': Seedance 2.0, image to video; POST https://api.crun.ai/api/v1/client/job/CreateTask)
     """
 
-    __module__ = "seedance_nb"
-
     name: str
     file: str
     title: str
@@ -57,7 +57,7 @@ class Spec:
     oddities: tuple[Oddity, ...] = ()
     example: Any = ABSENT
     inputs: tuple[str, ...] = ()
-    auth: Auth | None = None
+    auth: "Auth | None" = None
     key_env: str = ""
     base_env: str = ""
     task: TaskTable | None = None

@@ -10,6 +10,7 @@ from typing import Any, Protocol
 
 from seedance_nb._base.errors import SeedanceError, WaitTimeout
 from seedance_nb._base.html import Html, table_html, table_text
+from seedance_nb._base.public import created_by_package
 from seedance_nb._base.text import quote_lines
 from seedance_nb._base.values import read_json
 from seedance_nb._check.body import values_by_role
@@ -44,6 +45,7 @@ class Context(Protocol):
         ...
 
 
+@created_by_package
 class Task:
     """A request in the ledger, and a way to its video. `sd.submit` and `sd.task` return one.
 
@@ -57,8 +59,6 @@ class Task:
     >>> task
     Task crun:task_...: SIMULATED, done; crun/seedance-1.0-pro-t2v; simulated (free)
     """
-
-    __module__ = "seedance_nb"
 
     def __init__(
         self, context: Context, spec: Spec, row: Row, flow: TaskRun | None = None, *, is_new: bool = False
@@ -84,7 +84,7 @@ class Task:
         """The state at the last status check. *reads files*."""
         return self.row.state
 
-    def future(self) -> Future[Row]:
+    def future(self) -> "Future[Row]":
         """The future of the finished row; it starts to follow the task if nothing does. *network*, *writes ledger*, *writes files*.
 
         Raises: the error that the task's state means.
@@ -94,7 +94,7 @@ class Task:
         flow = self._flow()
         return ENGINE.follow(flow.key(now), lambda: run(flow, now, None))
 
-    def show(self, done: Row) -> Video:
+    def show(self, done: "Row") -> Video:
         """The video of a row whose file is saved. *reads files*."""
         return video_of(done, self._spec.title, values_by_role(self._spec, read_json(done.body)))
 

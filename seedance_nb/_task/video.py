@@ -10,6 +10,7 @@ from typing import Any
 from urllib.parse import quote
 
 from seedance_nb._base.html import DIM, FG, FONT, Html, escape, safe_url
+from seedance_nb._base.public import created_by_package
 from seedance_nb._check.body import seconds_of
 from seedance_nb._ledger.row import Row, price_after
 from seedance_nb._media.facts import MediaFacts, read_facts
@@ -24,6 +25,7 @@ _BADGE = (
 _WIDTH = 224
 
 
+@created_by_package
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Video:
     """A video saved as a file, which Jupyter shows as a player. `sd.generate` and `task.wait` return one.
@@ -35,8 +37,6 @@ class Video:
     >>> video.asked, video.facts.seconds, video.path.suffix
     ({'prompt': 'A fox', 'seconds': 5}, 5.0, '.mp4')
     """
-
-    __module__ = "seedance_nb"
 
     row: Row
     title: str

@@ -152,7 +152,7 @@ def test_a_function_of_the_package_has_the_parameters_of_the_sessions_verb(name:
     besides = [one for one in given.values() if one not in own]
     assert besides == [KEYS[one.name] for one in besides]
     assert inspect.signature(function).return_annotation is inspect.signature(method).return_annotation
-    assert (function.__name__, function.__module__) == (name, "seedance_nb._api")
+    assert (function.__name__, function.__module__) == (name, "seedance_nb")
     assert function.__doc__.splitlines()[0] == method.__doc__.splitlines()[0]
 
 

@@ -7,6 +7,7 @@ from typing import Any, TypeVar
 
 from seedance_nb._base.errors import LimitWarning, SeedanceError, emit_warnings
 from seedance_nb._base.html import table_text
+from seedance_nb._base.public import created_by_package
 from seedance_nb._check.check import approve
 from seedance_nb._check.price import Estimate, Priced, Total, estimate, total_of
 from seedance_nb._notebook.compare.candidate import HEADS, Candidate, candidate, cells, specs
@@ -21,6 +22,7 @@ from seedance_nb._task.video import Video
 T = TypeVar("T")
 
 
+@created_by_package
 class Comparison:
     """One prompt for several models, created by `sd.compare`, which describes the parameters. Nothing is sent yet.
 
@@ -30,8 +32,6 @@ class Comparison:
     >>> [video.simulated for video in comparison.generate()]
     [True]
     """
-
-    __module__ = "seedance_nb"
 
     def __init__(
         self,
@@ -90,7 +90,7 @@ class Comparison:
         emit_warnings((f"{name} makes no video: {error}" for name, error in errors.items()), UserWarning)
         return tasks
 
-    def generate(self, *, confirm: bool = False, timeout: float | None = None) -> Videos:
+    def generate(self, *, confirm: bool = False, timeout: float | None = None) -> "Videos":
         """Send the requests and wait for every video or error. *spends credits*, *network*, *writes ledger*, *writes files*.
 
         An error of one model takes the place of its video and stops no other. `timeout` is in seconds, for all together;
@@ -109,7 +109,7 @@ class Comparison:
             self._emit_warnings()
         return tuple(one.error or self._task(one, by_hand=by_hand) for one in self.candidates)
 
-    def videos(self, results: Sequence[Result]) -> Videos:
+    def videos(self, results: Sequence[Result]) -> "Videos":
         """The results with their models. *pure*."""
         return Videos(self.prompt, zip(self.candidates, results, strict=True))
 
