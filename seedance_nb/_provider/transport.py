@@ -2,7 +2,7 @@
 
 import asyncio
 import time
-from collections.abc import Awaitable, Callable, Generator
+from collections.abc import Awaitable, Callable, Generator, Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -16,7 +16,9 @@ from seedance_nb._check.request import Request
 from seedance_nb._document.spec import Spec
 from seedance_nb._provider.outcome import Answer, SendOutcome, classify, is_overloaded
 from seedance_nb._provider.rate_limit import RateLimiter, pause_of
-from seedance_nb._web.client import AccessPolicy, origin_of, read_whole, trusted_certificates
+from seedance_nb._web.addresses import BlockedURL, allowed_hosts
+from seedance_nb._web.client import AccessPolicy, origin_of, read_whole
+from seedance_nb._web.network import CA_HINT, proxy_for, proxy_problem, trusted_certificates
 from seedance_nb._web.origins import host_of
 
 MAX_ANSWER = 2 * 1024 * 1024
@@ -56,7 +58,7 @@ async def send_once(spec: Spec, request: Request, endpoint: Endpoint) -> SendOut
         return classify(spec, response)
     if attempt.has_left:
         return SendOutcome(outcome="unknown", why=f"the connection was lost before a clear response arrived ({why})")
-    problem = f"Could not connect to {host_of(endpoint.base_url)} ({why})"
+    problem = f"Could not connect to {host_of(endpoint.base_url)}{attempt.proxy} ({why})"
     return SendOutcome(outcome="unsent", why=problem, error=Unreachable(f"{problem}."), may_pass=attempt.may_pass)
 
 
@@ -66,15 +68,18 @@ async def fetch_answer(spec: Spec, request: Request, endpoint: Endpoint) -> tupl
 
 
 class _Attempt:
-    """Whether any byte of a request may have left, and whether a retry may succeed."""
+    """Whether any byte of a request may have left, whether a retry may succeed, and through which proxy."""
 
     def __init__(self, *, has_left: bool) -> None:
         self.has_left = has_left
         self.may_pass = True
+        self.proxy = ""
 
-    async def trace(self, event: str, _: Any) -> None:
+    async def trace(self, event: str, info: Mapping[str, Any]) -> None:
         """The trace callback of the HTTP library: called at each step."""
-        self.has_left = self.has_left or event.endswith("send_request_headers.started")
+        # What asks a proxy for a connection carries nothing of the request.
+        is_request = event.endswith("send_request_headers.started") and info["request"].method != b"CONNECT"
+        self.has_left = self.has_left or is_request
 
 
 async def _exchange(
@@ -88,6 +93,10 @@ async def _exchange(
         why = f"no response within {endpoint.total:g} s"
     except (httpx.InvalidURL, httpx.UnsupportedProtocol) as error:
         why, attempt.may_pass = f"invalid URL: {_error_text(error, endpoint)}", False
+    except BlockedURL as error:
+        why, attempt.may_pass = str(error), False
+    except httpx.ProxyError as error:
+        why, attempt.may_pass = proxy_problem(error), not str(error).startswith("4")
     except (httpx.HTTPError, OSError, ValueError) as error:
         why = _error_text(error, endpoint)
     if endpoint.gate:
@@ -118,13 +127,16 @@ class _KeyAuth(httpx.Auth):
         yield request
 
 
-def _client(spec: Spec, endpoint: Endpoint) -> httpx.AsyncClient:
-    transport = (
-        httpx.ASGITransport(app=endpoint.app, raise_app_exceptions=False)
-        if endpoint.app
-        else httpx.AsyncHTTPTransport(verify=trusted_certificates())
-    )
-    # trust_env is off: no .netrc may replace the key and no proxy from the environment may see it.
+def _client(spec: Spec, endpoint: Endpoint, attempt: _Attempt) -> httpx.AsyncClient:
+    transport: httpx.AsyncBaseTransport
+    if endpoint.app:
+        transport = httpx.ASGITransport(app=endpoint.app, raise_app_exceptions=False)
+    else:
+        allowed_hosts()  # an error in it would otherwise come to light after the payment
+        proxy = proxy_for(httpx.URL(endpoint.base_url))
+        attempt.proxy = f" through the proxy {host_of(str(proxy.url))}" if proxy else ""
+        transport = httpx.AsyncHTTPTransport(verify=trusted_certificates(), proxy=proxy)
+    # trust_env is off: no .netrc may replace the key, and `proxy_for` uses no proxy that could see it.
     return httpx.AsyncClient(
         transport=transport,
         auth=_KeyAuth(spec, endpoint),
@@ -140,7 +152,7 @@ async def _call(spec: Spec, request: Request, endpoint: Endpoint, attempt: _Atte
     hide = endpoint.secret.mask if endpoint.secret else str
     async with (
         asyncio.timeout(endpoint.total),
-        _client(spec, endpoint) as client,
+        _client(spec, endpoint, attempt) as client,
         client.stream(
             request.method, request.url, content=content, headers=headers, extensions={"trace": attempt.trace}
         ) as response,
@@ -164,4 +176,5 @@ async def _call(spec: Spec, request: Request, endpoint: Endpoint, attempt: _Atte
 
 def _error_text(error: Exception, endpoint: Endpoint) -> str:
     text = str(error).rstrip(".") or type(error).__name__
-    return sanitize(endpoint.secret.mask(text) if endpoint.secret else text)[:200]
+    hint = CA_HINT if "CERTIFICATE" in text else ""
+    return sanitize(endpoint.secret.mask(text) if endpoint.secret else text)[:200] + hint

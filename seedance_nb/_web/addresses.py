@@ -1,11 +1,18 @@
-"""Resolves hosts to IP addresses and blocks those that are not public."""
+"""Resolves hosts to IP addresses and blocks those that are neither public nor in `SEEDANCE_ALLOW_HOSTS`."""
 
 import asyncio
 import ipaddress
+import os
+import re
 import socket
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Sequence
 
 Resolver = Callable[[str, int], Awaitable[list[str]]]
+
+_FAKE = "198.18.0.0/15"  # where VPN and proxy programs make up an address for each host
+# A last label that is a number makes an IP address of the whole.
+_NAME = re.compile(r"(?:\*\.)?(?:[a-z0-9_-]{1,63}\.)*(?!\d+\Z|0x)[a-z0-9_-]{1,63}")
+_INSIDE = (".localhost", ".local", ".internal")
 
 # What `is_global` of the Python versions in use wrongly calls global: special registries, the hosts of cloud metadata,
 # and IPv6 addresses that contain an IPv4 one.
@@ -39,6 +46,52 @@ def is_public(address: str) -> bool:
     return is_plain and not any(ip in net for net in _NOT_PUBLIC_6)
 
 
+def is_local(host: str) -> bool:
+    """Whether a host is this computer, by its name or IP address. *pure*."""
+    try:
+        return ipaddress.ip_address(host).is_loopback
+    except ValueError:
+        return f".{host}".endswith(".localhost")
+
+
+def matches(rule: str, host: str) -> bool:
+    """Whether a host name is `rule` or under its `*.domain`, or an IP address is `rule` or in its network. *pure*."""
+    try:
+        return ipaddress.ip_address(host) in ipaddress.ip_network(rule, strict=False)
+    except ValueError:
+        return host == rule or (rule.startswith("*.") and host.endswith(rule[1:]))
+
+
+def allowed_hosts() -> list[str]:
+    """The names, `*.domains`, IP addresses and networks in `SEEDANCE_ALLOW_HOSTS`. Reads the environment. Raises: BlockedURL."""
+    items = [item.strip(" []") for item in os.getenv("SEEDANCE_ALLOW_HOSTS", "").lower().split(",")]
+    for item in filter(None, items):
+        try:
+            _NAME.fullmatch(item) or ipaddress.ip_network(item)
+        except ValueError:
+            why = f"contains {item!r}, which is no host, IP address or network"
+            raise BlockedURL(f"SEEDANCE_ALLOW_HOSTS {why}, such as cdn.example.com or 198.18.0.0/15") from None
+    return [item for item in items if item]
+
+
+def check_addresses(host: str, addresses: Sequence[str] = ()) -> None:
+    """Checks that all IP addresses of a host are public or allowed. Reads the environment. Raises: BlockedURL.
+
+    Without `addresses`, because a proxy resolves the host, it must be a public IP address or a name that may be public.
+    """
+    host, rules = host.lower().rstrip("."), allowed_hosts()
+    is_name = _NAME.fullmatch(host) is not None
+    if not addresses and is_name and "." in host and not host.endswith(_INSIDE):
+        return
+    for address in addresses or [host]:
+        if not is_public(address) and not any(matches(rule, host) or matches(rule, address) for rule in rules):
+            is_fake = matches(_FAKE, address)
+            value = _FAKE if is_fake else host if is_name else address.partition("%")[0]
+            note = ", for the addresses that VPN and proxy programs make up" if is_fake else ""
+            setting = f"SEEDANCE_ALLOW_HOSTS={','.join([*rules, value])}{note}"
+            raise BlockedURL(f"{host} is not on the public internet; if you trust it, set {setting}")
+
+
 async def lookup(host: str, port: int) -> list[str]:
     """Every IP address of a host, from the system's resolver. *network*. Raises: OSError if there is none."""
     found = await asyncio.get_running_loop().getaddrinfo(host, port, type=socket.SOCK_STREAM)
@@ -53,6 +106,6 @@ async def checked_addresses(host: str, port: int, resolve: Resolver, *, allow_pr
         addresses = []
     if not addresses:
         raise BlockedURL(f"the host {host} cannot be found")
-    if not allow_private and not all(is_public(address) for address in addresses):
-        raise BlockedURL(f"{host} is not on the public internet")
+    if not allow_private:
+        check_addresses(host, addresses)
     return addresses

@@ -1,21 +1,23 @@
 """HTTP requests for URLs that others chose, which may point only to the public internet.
 
-No key, cookie or proxy is ever used here. Each URL is checked before it is requested, redirects included; the IP addresses
-of its host are checked where the connection is opened.
+No key or cookie is ever used here. Each URL is checked before it is requested, redirects included; the IP addresses of its
+host are checked where the connection is opened. Through a proxy of the environment only the URL can be checked, because the
+proxy resolves its host.
 """
 
 import functools
 import re
-import ssl
 from collections.abc import AsyncIterator, Callable, Mapping
-from contextlib import AbstractAsyncContextManager, asynccontextmanager
+from contextlib import AbstractAsyncContextManager, asynccontextmanager, suppress
 from dataclasses import dataclass
 from http.cookiejar import CookieJar, DefaultCookiePolicy
 from typing import Any
 
 import httpx
 
-from seedance_nb._web.addresses import BlockedURL, Resolver, lookup
+from seedance_nb._web.addresses import BlockedURL, Resolver, check_addresses, lookup
+from seedance_nb._web.network import CA_HINT, MOST_PORT, proxy_for, proxy_problem, trusted_certificates
+from seedance_nb._web.origins import host_of
 
 _MOST_HOPS = 3
 _MOST_DIGITS = 18
@@ -93,6 +95,11 @@ class Fetch:
         transport: httpx.AsyncBaseTransport
         if policy.app:
             transport = httpx.ASGITransport(app=policy.app, raise_app_exceptions=False)
+        elif proxy := proxy_for(url):
+            if not policy.owns(url):
+                check_addresses(url.raw_host.decode())
+            self.name += f" (through the proxy {host_of(str(proxy.url))})"
+            transport = httpx.AsyncHTTPTransport(verify=trusted_certificates(), proxy=proxy)
         else:
             transport = Transport(trusted_certificates(), policy.resolve, allow_private=policy.owns(url))
         return httpx.AsyncClient(
@@ -149,25 +156,22 @@ def error_text(error: Exception, name: str) -> str:
     # Never the error's own text: it may contain the URL, and signed URLs are secrets.
     if isinstance(error, BlockedURL):
         return str(error)
+    if isinstance(error, httpx.ProxyError):
+        return f"could not connect to {name}: {proxy_problem(error)}"
     if isinstance(error, httpx.ConnectError | httpx.ConnectTimeout):
         certificate = "CERTIFICATE" in str(error)
-        return f"the certificate of {name} is not valid" if certificate else f"could not connect to {name}"
+        return f"the certificate of {name} is not valid{CA_HINT}" if certificate else f"could not connect to {name}"
     return f"the response from {name} was incomplete or invalid ({type(error).__name__})"
-
-
-@functools.cache
-def trusted_certificates() -> ssl.SSLContext:
-    """The trusted certificates of the system, cached. *reads files*."""
-    return httpx.create_ssl_context(trust_env=False)
 
 
 def parse_url(url: str) -> httpx.URL:
     """The URL, unusual characters percent-encoded: the file behind it may have been paid for. *pure*. Raises: BlockedURL."""
-    try:
-        return httpx.URL(url)
-    except httpx.InvalidURL:
-        pass  # raised below, without the error that contains the URL
-    raise BlockedURL("its URL is malformed")
+    parsed = None
+    with suppress(httpx.InvalidURL):  # raised below, without the error that contains the URL
+        parsed = httpx.URL(url)
+    if parsed is None or (parsed.port or 0) > MOST_PORT:
+        raise BlockedURL("its URL is malformed")
+    return parsed
 
 
 def origin_of(url: httpx.URL) -> tuple[str, bytes, int | None]:

@@ -4,6 +4,7 @@ import ipaddress
 from urllib.parse import urlsplit
 
 from seedance_nb._base.errors import SeedanceError
+from seedance_nb._web.addresses import is_local
 
 _PORTS = {"https": 443, "http": 80}
 
@@ -56,10 +57,8 @@ def base_of(url: str, source: str) -> str:
 
 
 def _is_near(host: str) -> bool:
-    if host == "localhost" or host.endswith(".localhost"):
-        return True
     try:
         ip = ipaddress.ip_address(host)
     except ValueError:
-        return False
+        return is_local(host)
     return ip.is_private or ip.is_loopback or ip.is_link_local

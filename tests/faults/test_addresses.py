@@ -25,6 +25,7 @@ from seedance_nb._web.download import Bounds, DownloadError, download
 from seedance_nb._web.transfer import fetch_small, put_bytes
 
 VIDEO = media.longer(media.video(frames=24), 20_000)
+WAY_OUT = "if you trust it, set SEEDANCE_ALLOW_HOSTS"
 QUICK = Bounds(total_s=2, over_s=0.3)
 
 
@@ -149,7 +150,7 @@ def test_a_name_that_turns_inwards_between_two_hops_is_refused_at_the_second(
     server.put("/v.mp4", b"", ms.to(f"https://media.test:{inside.port}/secret"))
     way = AccessPolicy(origin=server.origin, resolve=system_or_inside)
     said = asyncio.run(fetched(f"{server.origin}/v.mp4", tmp_path / "a", way))
-    assert said == "final: media.test is not on the public internet"
+    assert said == f"final: media.test is not on the public internet; {WAY_OUT}=media.test"
     assert inside.connections == 0
 
 
@@ -177,7 +178,7 @@ def test_a_real_providers_own_name_must_be_public_too(inside: MediaServer, tmp_p
     way = access_policy(crun, Endpoint(base_url=crun.server, secret=None))
     pinned = AccessPolicy(origin=way.origin, resolve=hosts)
     said = asyncio.run(fetched(f"{crun.server}:{inside.port}/secret", tmp_path / "a", pinned))
-    assert said == "final: api.crun.ai is not on the public internet"
+    assert said == f"final: api.crun.ai is not on the public internet; {WAY_OUT}=api.crun.ai"
     assert inside.connections == 0
 
 

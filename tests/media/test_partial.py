@@ -2,11 +2,8 @@
 
 import asyncio
 import random
-import shutil
 import socket
-import ssl
 import struct
-import subprocess
 import urllib.request
 from collections.abc import Awaitable, Callable, Iterator
 from pathlib import Path
@@ -16,12 +13,12 @@ import pytest
 from support import media
 from support.shelf import Shelf, shelf
 from support.tricks import HOSTS, NAMES, naive, system
+from support.tunnel import Authority
 
 from seedance_nb._media.facts import MediaFacts
 from seedance_nb._media.partial import Fetched, PartialFile, fetch_parts, next_range
 from seedance_nb._media.probe import probe
 from seedance_nb._web import addresses as _addresses
-from seedance_nb._web import client as _client
 from seedance_nb._web.addresses import is_public, lookup
 
 SECRET = "?X-Signature=s3cr3t"
@@ -417,41 +414,15 @@ def at(address: str) -> Callable[[str, int], Awaitable[list[str]]]:
     return resolve
 
 
-@pytest.mark.skipif(not shutil.which("openssl"), reason="makes a certificate with openssl")
 def test_a_certificate_is_checked_for_the_host_name_and_not_the_ip_address(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    key, cert = tmp_path / "key.pem", tmp_path / "cert.pem"
-    command = [
-        "openssl",
-        "req",
-        "-x509",
-        "-newkey",
-        "ec",
-        "-pkeyopt",
-        "ec_paramgen_curve:prime256v1",
-        "-nodes",
-        "-days",
-        "2",
-    ]
-    names = [
-        "-subj",
-        "/CN=media.test",
-        "-addext",
-        "subjectAltName=DNS:media.test",
-        "-keyout",
-        str(key),
-        "-out",
-        str(cert),
-    ]
-    subprocess.run([*command, *names], check=True, capture_output=True)
-    server = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
-    server.load_cert_chain(cert, key)
+    authority = Authority(tmp_path)
+    server = authority.context("media.test")
     said: list[str | None] = []
     server.sni_callback = lambda _socket, name, _context: said.append(name)
-    trusting = ssl.create_default_context(cafile=str(cert))
     monkeypatch.setattr(_addresses, "is_public", lambda address: address == "127.0.0.1")
-    monkeypatch.setattr(_client, "trusted_certificates", lambda: trusting)
+    monkeypatch.setenv("SSL_CERT_FILE", str(authority.file))
     with shelf(server) as web:
         web.put("/a.png", media.picture(900, 700))
         url = f"https://media.test:{web.port}/a.png"

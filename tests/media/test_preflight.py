@@ -99,7 +99,7 @@ UNCHECKED = {
     "none.png": "127.0.0.1 answered HTTP 404",
     "asset://asset-1": "it is an uploaded asset, which the provider checked when it was uploaded",
     "https://localhost./a.png?token=s3cr3t": "the host localhost. cannot be found",
-    "https://127.0.0.1/a.png?token=s3cr3t": "127.0.0.1 is not on the public internet",
+    "https://127.0.0.1/a.png?token=s3cr3t": "127.0.0.1 is not on the public internet; if you trust it, set SEEDANCE_ALLOW_HOSTS=127.0.0.1",
     "http://example.com/a.png?token=s3cr3t": "its URL does not use https",
     "data:image/png;base64,AAAA": "it is Base64 data, not a URL",
     "/no/such/file.png": "it is neither a URL nor a file on this computer",

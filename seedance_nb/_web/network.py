@@ -1,0 +1,78 @@
+"""Proxies and trusted certificates from the environment. A proxy's password is in no text that is made here."""
+
+import functools
+import importlib.util
+import os
+import re
+import ssl
+from contextlib import suppress
+from pathlib import Path
+from urllib.request import getproxies
+
+import httpx
+
+from seedance_nb._web.addresses import BlockedURL, is_local, matches
+
+MOST_PORT = 65_535
+CA_HINT = "; if your network has a CA of its own, set SSL_CERT_FILE to a file with its certificate"
+
+
+def proxy_for(url: httpx.URL) -> httpx.Proxy | None:
+    """The environment's proxy for a URL, None for a direct connection. *reads files*. Raises: BlockedURL for a bad one.
+
+    Only https goes through a proxy, which could read a key in anything else; this computer is never reached through one.
+    """
+    proxies = getproxies() if url.scheme == "https" else {}
+    kind = next((kind for kind in ("https", "all") if proxies.get(kind)), "")
+    host = url.raw_host.decode().rstrip(".")
+    if not kind or is_local(host) or _is_excluded(host, url.port or 443, proxies.get("no", "")):
+        return None
+    names = filter(os.getenv, ("https_proxy", "HTTPS_PROXY", "all_proxy", "ALL_PROXY"))  # the order of `getproxies`
+    source, proxy, text = next(names, "the system's proxy"), None, proxies.pop(kind).strip()
+    with suppress(ValueError, httpx.InvalidURL):  # raised below, without the error that contains the password
+        proxy = httpx.Proxy(text if "://" in text else f"http://{text}")
+    del text, proxies
+    is_origin = proxy and proxy.url.host and proxy.url.raw_path in (b"", b"/") and not proxy.url.fragment
+    if not proxy or not is_origin or (proxy.url.port or 0) > MOST_PORT:
+        form = "http://user:password@proxy.example.com:3128, with special characters percent-encoded"
+        raise BlockedURL(f"{source} is not the URL of an http, https or socks5 proxy, such as {form}")
+    if proxy.url.scheme.startswith("socks") and not importlib.util.find_spec("socksio"):
+        raise BlockedURL(f"{source} is a SOCKS proxy, which needs another package: pip install 'httpx[socks]'")
+    proxy.ssl_context = trusted_certificates() if proxy.url.scheme == "https" else None
+    return proxy
+
+
+def proxy_problem(error: httpx.ProxyError) -> str:
+    """Why a proxy made no connection, as a clause without its own words. *pure*."""
+    status = str(error)[:3]
+    hint = " (HTTPS_PROXY has no user and password, or the wrong ones)" if status == "407" else ""
+    return f"the proxy answered HTTP {status}{hint}" if status.isdecimal() else "the SOCKS proxy refused the connection"
+
+
+def _is_excluded(host: str, port: int, rules: str) -> bool:
+    """Whether NO_PROXY lists a host, a domain above it, its IP address or network, with or without the port. *pure*."""
+    for rule in re.split(r"[,\s]+", rules.lower()):
+        name = re.sub(rf"^([^:]+|\[.*\]):{port}$", r"\1", rule).strip("[]*.")
+        if rule == "*" or matches(name, host) or matches(f"*.{name}", host):
+            return True
+    return False
+
+
+def trusted_certificates() -> ssl.SSLContext:
+    """The certificates that the environment names, else certifi's; cached. *reads files*. Raises: BlockedURL if there are none."""
+    name = next(filter(os.getenv, ("SSL_CERT_FILE", "SSL_CERT_DIR", "REQUESTS_CA_BUNDLE", "CURL_CA_BUNDLE")), "")
+    path, changed = os.getenv(name, ""), 0
+    with suppress(OSError):
+        changed = Path(path).stat().st_mtime_ns if name else 0
+    return _context(name, path, changed)
+
+
+@functools.lru_cache(maxsize=4)
+def _context(name: str, path: str, _changed: int) -> ssl.SSLContext:
+    folders = [part for part in path.split(os.pathsep) if Path(part).is_dir()]
+    if not name:
+        return httpx.create_ssl_context(trust_env=False)
+    with suppress(OSError):
+        if folders or name != "SSL_CERT_DIR":
+            return ssl.create_default_context(cafile=None if folders else path, capath=path if folders else None)
+    raise BlockedURL(f"{name} is {path!r}, where there are no certificates (PEM)")
