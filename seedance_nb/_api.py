@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any, Concatenate, Literal, ParamSpec, TypeVar
 from seedance_nb._base.secret import Secret, as_secret, mask_keys_in
 from seedance_nb._document.load import spec
 from seedance_nb._notebook.compare.comparison import Comparison
-from seedance_nb._notebook.compare.shared_words import shared_values
+from seedance_nb._notebook.compare.shared_settings import shared_values
 from seedance_nb._session.catalogue import Models
 from seedance_nb._session.session import Document, Session
 from seedance_nb._task.engine import ENGINE

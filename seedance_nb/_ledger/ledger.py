@@ -58,12 +58,12 @@ class Ledger:
         fingerprint: str = "",
         estimate: Estimate | None = None,
         budget: float | None = None,
-        instead_of: int | None = None,
+        replaces: int | None = None,
     ) -> tuple[Row, bool]:
         """The row for this request, and whether it is new, so that the caller must send it. *writes ledger*.
 
         The same request to the same URL with the same `take` has one row, whichever kernel created it, unless that one certainly
-        never became a task. `budget` is the most that the provider's tasks may cost in total. With `instead_of`, the number
+        never became a task. `budget` is the most that the provider's tasks may cost in total. With `replaces`, the number
         of a row whose outcome is unknown, a new row replaces it, once. Raises: OverBudget.
         """
         spec, asked = approved.spec, values_by_role(approved.spec, approved.values)
@@ -79,7 +79,7 @@ class Ledger:
                 OR (SELECT state FROM tasks WHERE seq = it.successor) IN (?, ?)) ORDER BY successor IS NULL DESC, seq DESC""",
                 (intent, *free, *free),
             ).fetchone()
-            if there and there != (instead_of, str(State.UNKNOWN)):
+            if there and there != (replaces, str(State.UNKNOWN)):
                 return row_at(transaction.db, there[0]), False
             if budget is not None:
                 price = estimate or Estimate(unit=spec.price.unit)

@@ -104,7 +104,7 @@ class Panel:
 
         Raises: SeedanceError if that costs anything, no one is here to confirm, and the panel has no budget.
         """
-        self._session.must_be_meant(self.spec, self._budget)
+        self._session.require_consent(self.spec, self._budget)
         self._start(another=False)
 
     def _start(self, *, another: bool) -> None:
@@ -170,7 +170,12 @@ class Panel:
             await self._session.advice.price(self.spec, values)
         world: World = "simulated" if self._simulated else "paid"
         task = self.task = await asyncio.to_thread(
-            self._session.sender.send, approved, take=takes + 1, budget=self._budget, shown_as=world, by_hand=True
+            self._session.sender.send,
+            approved,
+            take=takes + 1,
+            budget=self._budget,
+            shown_world=world,
+            interactive=True,
         )
         future = await asyncio.to_thread(task.future)
         self._sent.value = request_html(approved.body)

@@ -20,9 +20,9 @@ class Advice:
     """Prices and file reports of one session; known prices are saved in the ledger with their tasks."""
 
     def __init__(
-        self, place: Callable[[Spec], Endpoint], sleep: Callable[[float], Awaitable[None]] = asyncio.sleep
+        self, endpoint_of: Callable[[Spec], Endpoint], sleep: Callable[[float], Awaitable[None]] = asyncio.sleep
     ) -> None:
-        self._endpoint_of = place
+        self._endpoint_of = endpoint_of
         self._sleep = sleep
         self._prices: dict[tuple[str, str], Estimate] = {}
 

@@ -101,13 +101,13 @@ def _host(spec: Spec) -> str:
     return f"{spec.provider}{SIMULATED_HOST}"
 
 
-def _simulated(spec: Spec, pace: tuple[float, float]) -> Endpoint:
-    app = _simulator(spec, _store.default_folder(), pace)
+def _simulated(spec: Spec, timing: tuple[float, float]) -> Endpoint:
+    app = _simulator(spec, _store.default_folder(), timing)
     return Endpoint(base_url=f"http://{_host(spec)}", secret=Secret("no-key-is-needed-here", "the simulator"), app=app)
 
 
 @functools.lru_cache(maxsize=16)
-def _simulator(spec: Spec, folder: Path, pace: tuple[float, float]) -> Any:
+def _simulator(spec: Spec, folder: Path, timing: tuple[float, float]) -> Any:
     from seedance_nb._simulator.app import Simulator, Timing
 
-    return Simulator([spec], _store.Store(folder), fetch_small, Timing(queue=pace[0], run=pace[1])).app
+    return Simulator([spec], _store.Store(folder), fetch_small, Timing(queue=timing[0], run=timing[1])).app

@@ -45,24 +45,26 @@ class Sender:
         *,
         take: int = 1,
         budget: float | None = None,
-        shown_as: World = "",
-        by_hand: bool = False,
+        shown_world: World = "",
+        interactive: bool = False,
     ) -> Task:
         """The task of an approved request whose warnings were shown. *spends credits*, *network*, *writes ledger*.
 
-        `by_hand` says that a person pressed a button, who needs no budget. What was `shown_as` "simulated" or "paid" is
-        sent there or nowhere. Raises: what `Session.submit` raises.
+        `interactive` is whether a person pressed a button; then no budget is required. A request is sent only to the
+        `shown_world`. Raises: what `Session.submit` raises.
         """
         budget = self.limit(budget)
         require_sendable(approved.spec, take, budget)
-        flow = self.new_flow(approved.spec, budget, shown_as=shown_as, by_hand=by_hand)
+        flow = self.new_flow(approved.spec, budget, shown_world=shown_world, interactive=interactive)
         return self.begin(flow, approved, take, budget)
 
-    def new_flow(self, spec: Spec, budget: float | None, *, shown_as: World = "", by_hand: bool = False) -> TaskRun:
+    def new_flow(
+        self, spec: Spec, budget: float | None, *, shown_world: World = "", interactive: bool = False
+    ) -> TaskRun:
         """What it takes to run a new request. Raises: SeedanceError if no one consented to spend money there."""
         self.specs[spec.name] = spec
         endpoint = self._routing.for_new(spec)
-        require_consent(spec, endpoint, budget, shown_as=shown_as, by_hand=by_hand)
+        require_consent(spec, endpoint, budget, shown_world=shown_world, interactive=interactive)
         return self._flow(spec, endpoint)
 
     def flow_of(self, spec: Spec, row: Row) -> TaskRun:
@@ -70,17 +72,16 @@ class Sender:
         return self._flow(spec, self._routing.for_row(spec, row))
 
     def begin(
-        self, flow: TaskRun, approved: Approved, take: int, budget: float | None, instead_of: int | None = None
+        self, flow: TaskRun, approved: Approved, take: int, budget: float | None, replaces: int | None = None
     ) -> Task:
-        """The task of a request, sent where it is new. *writes ledger*, *network*, *spends credits*.
+        """The task of a request, which is sent if it is new. *writes ledger*, *network*, *spends credits*.
 
-        Under a `budget` (in the price's unit) a price that is not known yet is asked for first. Raises: what the function
-        `begin` raises.
+        With a `budget`, a price that is not known yet is requested first. Raises: what the function `begin` raises.
         """
         price = self.advice.known_price(flow.spec, approved)
         if budget is not None and price.amount is None and not ENGINE.is_here:
             price = ENGINE.run(self.advice.price(flow.spec, approved.values))
-        row, is_new = begin(flow, approved, take, price, budget=budget, instead_of=instead_of)
+        row, is_new = begin(flow, approved, take, price, budget=budget, replaces=replaces)
         return Task(self, flow.spec, row, flow, is_new=is_new)
 
     def spec_of(self, row: Row) -> Spec:

@@ -105,8 +105,8 @@ class Session:
         endpoint = self._routing.for_new(_spec.spec(document))
         return "" if endpoint.app else host_of(endpoint.base_url)
 
-    def must_be_meant(self, document: Document, budget: float | None = None) -> None:
-        """Nothing, if a request is free, someone is here to confirm, or there is a budget. Raises: SeedanceError otherwise."""
+    def require_consent(self, document: Document, budget: float | None = None) -> None:
+        """Check that a request may be paid: it is free, has a budget, or someone is here to confirm. Raises: SeedanceError."""
         spec = _spec.spec(document)
         require_consent(spec, self._routing.for_new(spec), self.sender.limit(budget))
 
@@ -208,15 +208,15 @@ class Session:
         require_sendable(spec, take, budget)
         approved = approve(spec, fields, extra)
         flow = self.sender.new_flow(spec, budget)
-        doubts = warnings(spec, approved.values)
+        limit_warnings = warnings(spec, approved.values)
         if preflight:
             report = ENGINE.run(self.advice.preflight(spec, approved.values))
-            if refusing := tuple(problem for problem in report.problems if not problem.warns):
-                raise InvalidInput(refusing)
-            doubts += report.problems
+            if errors := tuple(problem for problem in report.problems if not problem.warns):
+                raise InvalidInput(errors)
+            limit_warnings += report.problems
             emit_warnings(report.unchecked, MediaWarning)
         # Before anything is sent, so that it costs nothing if warnings are errors.
-        emit_warnings(doubts, LimitWarning)
+        emit_warnings(limit_warnings, LimitWarning)
         return self.sender.begin(flow, approved, take, budget)
 
     def generate(

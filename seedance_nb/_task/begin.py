@@ -23,10 +23,11 @@ from seedance_nb._task.send import LOOPBACK, TaskRun
 from seedance_nb._web.origins import host_of
 
 World = Literal["", "simulated", "paid"]
+"""Whether requests are simulated or paid, "" if no screen showed it."""
 
 
 def require_sendable(spec: Spec, take: int, budget: float | None) -> None:
-    """Check that requests of this model can be sent, and take and budget. *pure*. Raises: SpecError; InvalidInput."""
+    """Check that the model can be sent to, and that take and budget are valid. *pure*. Raises: SpecError; InvalidInput."""
     if spec.unsendable:
         raise SpecError(spec.unsendable, file=spec.file)
     if type(take) is not int or take < 1:
@@ -39,20 +40,22 @@ def require_sendable(spec: Spec, take: int, budget: float | None) -> None:
 
 
 def require_consent(
-    spec: Spec, place: Endpoint, budget: float | None, *, shown_as: World = "", by_hand: bool = False
+    spec: Spec, endpoint: Endpoint, budget: float | None, *, shown_world: World = "", interactive: bool = False
 ) -> None:
-    """Check that a request is free, has a budget, or that someone is here to confirm. Reads the environment.
+    """Check that a request may be paid: it is free, has a budget, or someone is here to confirm. Reads the environment.
 
-    Raises: SeedanceError otherwise, and if a request `shown_as` simulated would be paid, or the reverse.
+    Raises: SeedanceError otherwise, and if the request goes to another world than the screen showed.
     """
-    simulated = place.app is not None
-    if shown_as and (shown_as == "simulated") is not simulated:
-        was, now = ("the simulator", spec.provider) if shown_as == "simulated" else (spec.provider, "the simulator")
+    simulated = endpoint.app is not None
+    if shown_world and (shown_world == "simulated") is not simulated:
+        shown, actual = (
+            ("the simulator", spec.provider) if shown_world == "simulated" else (spec.provider, "the simulator")
+        )
         raise SeedanceError(
-            f"This form was set up for {was}, but with the current keys the request would go to {now}. Nothing was sent.",
+            f"This form was set up for {shown}, but with the current keys the request would go to {actual}. Nothing was sent.",
             next_step="run its cell again to see where requests go and what they cost",
         )
-    if not simulated and not by_hand and budget is None and (why := unattended_reason()):
+    if not simulated and not interactive and budget is None and (why := unattended_reason()):
         raise SeedanceError(
             f"This would spend money and no one is here to confirm: {why}. Nothing was sent.",
             next_step="pass budget=..., the most that all tasks of this provider may cost, or simulate=True to spend nothing",
@@ -66,17 +69,17 @@ def begin(
     price: Estimate,
     *,
     budget: float | None = None,
-    instead_of: int | None = None,
+    replaces: int | None = None,
 ) -> tuple[Row, bool]:
-    """The row of this request, and whether it is new and so is sent. *writes ledger*, *network*, *spends credits*.
+    """The row of this request, and whether it is new; only a new one is sent. *writes ledger*, *network*, *spends credits*.
 
-    `budget` and `instead_of` are as in `Ledger.claim`. Raises, before anything is sent: MediaError if the folder cannot be
+    `budget` and `replaces` are as in `Ledger.claim`. Raises, before anything is sent: MediaError if the folder cannot be
     written, LedgerError, OverBudget.
     """
     if flow.endpoint.app is None and urlsplit(flow.endpoint.base_url).hostname not in LOOPBACK:
-        _refuse_simulated(approved)
+        _require_no_simulated_file(approved)
     prepare_folder(flow.folder)
-    with ENGINE.claiming:  # until it is sent, no other flow may take the row for an abandoned one
+    with ENGINE.claiming:  # until it is sent, no other flow may treat the row as abandoned
         row, is_new = flow.ledger.claim(
             approved,
             base_url=flow.endpoint.base_url,
@@ -85,7 +88,7 @@ def begin(
             fingerprint=flow.endpoint.secret.fingerprint() if flow.endpoint.secret else "",
             estimate=price,
             budget=budget,
-            instead_of=instead_of,
+            replaces=replaces,
         )
         if is_new:
             LOG.info("%s is submitted to %s for %s", row.name, host_of(row.base_url), row.spec)
@@ -95,9 +98,9 @@ def begin(
     return row, is_new
 
 
-def _refuse_simulated(approved: Approved) -> None:
+def _require_no_simulated_file(approved: Approved) -> None:
     if SIMULATED_HOST in approved.body or SIMULATED_ASSET in approved.body:
-        message = "names a file that exists only in the simulator, so the provider cannot reach it; upload it again with the key"
+        message = "uses a file that exists only in the simulator, so the provider cannot reach it; upload it again with the key"
         raise InvalidInput((Problem(path="", message=message, rule="simulated"),))
 
 
@@ -105,13 +108,13 @@ def _send(flow: TaskRun, row: Row, approved: Approved) -> None:
     try:
         request = create_request(approved, flow.endpoint.base_url)
         ENGINE.delay_exit(flow.settled)
-    except BaseException:  # Stop pressed at this very moment: nothing can have left yet
+    except BaseException:  # the kernel was interrupted; nothing can have been sent yet
         flow.settled.set()
         flow.ledger.update(
             row.seq, only_in=(State.WAITING,), state=State.UNSENT, error="sending was stopped before it started"
         )
         raise
-    # From here on it may have left, so an interrupt must not free the row.
+    # From here on it may have been sent, so an interrupt must not mark the row as not sent.
     try:
         ENGINE.follow(flow.key(row), lambda: run(flow, row, request))
     except BaseException:
@@ -120,9 +123,9 @@ def _send(flow: TaskRun, row: Row, approved: Approved) -> None:
 
 
 def unattended_reason() -> str:
-    """Why no one seems to be here to confirm, "" if someone may be. Reads the environment.
+    """The reason why no one seems to be here to confirm, "" if someone may be. Reads the environment.
 
-    A cell can ask for input in a front end with a person; in papermill, nbclient and nbconvert it cannot.
+    A person's front end lets a cell ask for input; papermill, nbclient and nbconvert do not.
     """
     if os.getenv("CI", "").casefold() not in ("", "0", "false", "no"):
         return "CI is set in the environment"

@@ -39,7 +39,7 @@ class Context(Protocol):
         ...
 
     def begin(
-        self, flow: TaskRun, approved: Approved, take: int, budget: float | None, instead_of: int | None = None
+        self, flow: TaskRun, approved: Approved, take: int, budget: float | None, replaces: int | None = None
     ) -> "Task":
         """The task of a request, which is sent if it is new. *writes ledger*, *network*, *spends credits*."""
         ...

@@ -29,7 +29,7 @@ from seedance_nb._notebook import panel, status, toolbar
 from seedance_nb._notebook.compare import videos
 from seedance_nb._notebook.compare import view as compare
 from seedance_nb._notebook.compare.candidate import Candidate
-from seedance_nb._notebook.compare.shared_words import ModelRequest
+from seedance_nb._notebook.compare.shared_settings import ModelRequest
 from seedance_nb._session.catalogue import Models
 from seedance_nb._task import video
 from seedance_nb._task.files import ExtraResult, write_extras
@@ -127,7 +127,7 @@ def candidate(word: str, fault: str = "") -> Candidate:
 def comparison(word: str) -> Any:
     several = (candidate(word), candidate(word, fault=word))
     prices = (full(Estimate, word, amount=1.0, money=1.0),) * 2
-    return SimpleNamespace(candidates=several, estimates=prices, ready=several, words={"prompt": word, word: word},
+    return SimpleNamespace(candidates=several, estimates=prices, ready=several, settings={"prompt": word, word: word},
                            prompt=word, total=Total(unknown=(word,), paid=1))  # fmt: skip
 
 
@@ -201,7 +201,7 @@ MAKERS: Mapping[str, Callable[[str], object]] = {
     "_notebook/compare/view:_problem_html": lambda w: compare._problem_html(problem(w), {}),
     "_notebook/compare/view:head_html": lambda w: compare.head_html(comparison(w)),
     "_notebook/compare/view:note_html": lambda w: compare.note_html(comparison(w)),
-    "_notebook/compare/view:lanes_html": lambda w: compare.lanes_html(
+    "_notebook/compare/view:progress_html": lambda w: compare.progress_html(
         [candidate(w)] * 3, [task(w)] * 3, [None, ValueError(w), clip(w)], 1
     ),
     "_notebook/compare/view:done_html": lambda w: compare.done_html([task(w)], [clip(w)]),
@@ -210,7 +210,7 @@ MAKERS: Mapping[str, Callable[[str], object]] = {
     ],
     "_notebook/compare/videos:_tile": lambda w: videos._tile(candidate(w), clip(w)),
     "_notebook/compare/videos:_video_html": lambda w: videos._video_html(clip(w)),
-    "_notebook/compare/videos:_instead_html": lambda w: [videos._instead_html(sd.SeedanceError(w)), videos._instead_html(None)],
+    "_notebook/compare/videos:_placeholder_html": lambda w: [videos._placeholder_html(sd.SeedanceError(w)), videos._placeholder_html(None)],
 }  # fmt: skip
 # What shows none of the texts that it is given.
 WORDLESS = {

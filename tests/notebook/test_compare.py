@@ -18,7 +18,7 @@ from seedance_nb._document.extensions import ROLES
 from seedance_nb._document.load import model_names
 from seedance_nb._notebook.compare import view as _comparison_view
 from seedance_nb._notebook.compare.comparison import Comparison
-from seedance_nb._notebook.compare.shared_words import WORDS, ModelRequest, request_for
+from seedance_nb._notebook.compare.shared_settings import SETTINGS, ModelRequest, request_for
 from seedance_nb._notebook.compare.videos import Videos
 from seedance_nb._notebook.compare.view import ComparisonView
 
@@ -71,14 +71,14 @@ def test_every_setting_goes_to_its_field_and_the_rest_is_reported(name: str) -> 
     assert json.dumps(made.body) == json.dumps(BODIES[name]), "the same values, types and order"
     assert {word for word, _ in made.unsupported} == LEFT[name]
     assert {why for _, why in made.unsupported} == {"not supported by this model"}
-    assert set(made.used) == set(WORDS) - LEFT[name]
+    assert set(made.used) == set(SETTINGS) - LEFT[name]
     assert made.problems == ()
     assert sd.check(name, **made.fields) == made.warnings, "the fields are what sd.submit takes"
 
 
 def test_there_is_a_word_for_every_role_and_both_frames_for_the_list_of_them() -> None:
-    assert set(WORDS) == set(ROLES) - {"frames"}
-    assert all(name in (sd.compare.__doc__ or "") for name in WORDS)
+    assert set(SETTINGS) == set(ROLES) - {"frames"}
+    assert all(name in (sd.compare.__doc__ or "") for name in SETTINGS)
 
 
 @pytest.mark.parametrize(("name", "field"), [(I2V, "img_urls"), (PRO, "urls")])
@@ -131,7 +131,7 @@ def test_an_unknown_setting_is_refused_with_the_nearest_and_all_there_are() -> N
         sd.compare("A fox", [T2V], secnds=5, zzz=1)
     assert [problem.path for problem in caught.value.problems] == ["secnds", "zzz"]
     assert "did you mean 'seconds'?" in str(caught.value)
-    assert all(word in caught.value.problems[1].message for word in WORDS)
+    assert all(word in caught.value.problems[1].message for word in SETTINGS)
     with pytest.raises(sd.InvalidInput, match="passed twice"):
         sd.compare("A fox", [T2V], prompt="A hen")
 
@@ -390,15 +390,15 @@ def hidden(widget: Any) -> bool:
 def test_the_button_asks_once_with_the_total_and_then_sends(view: ComparisonView, paying: Provider) -> None:
     assert view._go.description == "Generate 2 videos · 24 credits"
     view._go.click()
-    assert (hidden(view._go), hidden(view._really), hidden(view._cancel)) == (True, False, False)
-    assert view._really.description == "Really generate 2 videos for 24 credits?"
+    assert (hidden(view._go), hidden(view._yes), hidden(view._cancel)) == (True, False, False)
+    assert view._yes.description == "Really generate 2 videos for 24 credits?"
     assert paying.charges == []
-    view._really.click()
+    view._yes.click()
     until(lambda: not view._busy)
     assert models(paying) == BOTH
     assert [type(video) for video in shown(view)[-1]] == [sd.Video, sd.Video]
     assert "2 of 2 done" in view._status.value
-    assert (hidden(view._go), hidden(view._really), hidden(view._cancel)) == (False, True, True)
+    assert (hidden(view._go), hidden(view._yes), hidden(view._cancel)) == (False, True, True)
 
 
 def test_a_double_click_asks_and_does_not_answer(
@@ -407,16 +407,16 @@ def test_a_double_click_asks_and_does_not_answer(
     monkeypatch.setattr(_comparison_view, "PAUSE_S", 60)
     view._go.click()
     view._go.click()
-    view._really.click()
+    view._yes.click()
     assert not view._busy
     assert paying.charges == []
-    assert not hidden(view._really)
+    assert not hidden(view._yes)
 
 
 def test_a_double_click_on_the_answer_is_one_submission_each(view: ComparisonView, paying: Provider) -> None:
     view._go.click()
     for _ in range(3):
-        view._really.click()
+        view._yes.click()
     view._go.click()
     until(lambda: not view._busy)
     assert models(paying) == BOTH
@@ -425,17 +425,17 @@ def test_a_double_click_on_the_answer_is_one_submission_each(view: ComparisonVie
 def test_cancel_sends_nothing_and_the_button_can_be_pressed_again(view: ComparisonView, paying: Provider) -> None:
     view._go.click()
     view._cancel.click()
-    view._really.click()
+    view._yes.click()
     assert paying.charges == []
     assert not hidden(view._go)
     view._go.click()
-    assert not hidden(view._really)
+    assert not hidden(view._yes)
 
 
 def test_to_press_again_shows_the_same_videos_and_pays_nothing(view: ComparisonView, paying: Provider) -> None:
     for _ in range(2):
         view._go.click()
-        view._really.click()
+        view._yes.click()
         until(lambda: not view._busy)
     assert models(paying) == BOTH
     assert "You already generated 2 of them. No charge" in view._status.value
@@ -449,7 +449,7 @@ def test_where_all_are_simulated_there_is_no_question(session: sd.Session, monke
     view._go.click()
     view._go.click()
     until(lambda: not view._busy)
-    assert hidden(view._really)
+    assert hidden(view._yes)
     videos = shown(view)[-1]
     assert isinstance(videos[0], sd.Video)
     assert isinstance(videos[1], sd.InvalidInput)
@@ -461,7 +461,7 @@ def test_progress_names_each_model_until_its_video_or_error_is_there(view: Compa
     paying.on_create = [(200, {"code": 402, "message": "<i>none</i>"}), "ok"]
     paying.on_status = ["running"]
     view._go.click()
-    view._really.click()
+    view._yes.click()
     until(lambda: "No video; see the error below" in view._status.value and "Generating" in view._status.value)
     assert T2V in view._status.value
     assert I2V in view._status.value
@@ -475,7 +475,7 @@ def test_progress_names_each_model_until_its_video_or_error_is_there(view: Compa
 def test_what_is_unexpected_is_shown_in_the_cell(view: ComparisonView, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(view._comparison, "begin", lambda **_: 1 / 0)
     view._go.click()
-    view._really.click()
+    view._yes.click()
     until(lambda: not view._busy)
     assert "ZeroDivisionError" in view._status.value
     odd: dict[str, None] = {}
@@ -486,7 +486,7 @@ def test_what_is_unexpected_is_shown_in_the_cell(view: ComparisonView, monkeypat
 
 def test_no_text_becomes_html(view: ComparisonView, session: sd.Session) -> None:
     view._go.click()
-    view._really.click()
+    view._yes.click()
     until(lambda: not view._busy)
     odd = ComparisonView(compared(session, [PRO], prompt="<b>x</b>", resolution="<i>", first_frame="<u>"))
     for text in (shown(view)[-1]._repr_html_(), *(child.value for child in odd.widget.children[1:4])):
@@ -522,7 +522,7 @@ def test_a_locked_ledger_would_hold_up_no_other_task_while_a_comparison_waits_fo
     view: ComparisonView, on_the_loop: list[tuple[str, bool]]
 ) -> None:
     view._go.click()
-    view._really.click()
+    view._yes.click()
     until(lambda: not view._busy)
     assert any("claim" in what for what, _ in on_the_loop)
     assert not [what for what, is_held_up in on_the_loop if is_held_up]

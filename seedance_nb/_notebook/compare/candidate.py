@@ -11,7 +11,7 @@ from seedance_nb._check.price import Estimate
 from seedance_nb._document import load as _spec
 from seedance_nb._document.operations import Operation
 from seedance_nb._document.spec import Spec
-from seedance_nb._notebook.compare.shared_words import NO_FIELD, ModelRequest, request_for
+from seedance_nb._notebook.compare.shared_settings import NO_FIELD, ModelRequest, request_for
 from seedance_nb._session.session import Document, Session
 
 HEADS = ("model", "runs on", "used", "not supported", "problems", "price")
@@ -55,10 +55,10 @@ def brief(problem: Problem) -> str:
 
 def unsupported_text(request: ModelRequest) -> list[str]:
     """The settings that a model does not support, grouped by reason. *pure*."""
-    words: dict[str, list[str]] = {}
-    for word, reason in request.unsupported:
-        words.setdefault(reason, []).append(word)
-    return [", ".join(group) + (f": {reason}" if reason != NO_FIELD else "") for reason, group in words.items()]
+    settings: dict[str, list[str]] = {}
+    for setting, reason in request.unsupported:
+        settings.setdefault(reason, []).append(setting)
+    return [", ".join(group) + (f": {reason}" if reason != NO_FIELD else "") for reason, group in settings.items()]
 
 
 def price_text(candidate: Candidate, price: Estimate) -> str:
@@ -100,11 +100,11 @@ def specs(documents: Document | Sequence[Document]) -> tuple[Spec, ...]:
     return models
 
 
-def candidate(session: Session, spec: Spec, words: Mapping[str, Any]) -> Candidate:
+def candidate(session: Session, spec: Spec, settings: Mapping[str, Any]) -> Candidate:
     """One model with the shared settings. Reads the environment. Raises: InvalidInput for unknown settings."""
     fault, simulated = spec.unsendable, False
     try:
         simulated = session.is_simulated(spec)
     except SeedanceError as error:
         fault = fault or error.message
-    return Candidate(spec=spec, request=request_for(spec, words), simulated=simulated, fault=fault)
+    return Candidate(spec=spec, request=request_for(spec, settings), simulated=simulated, fault=fault)

@@ -11,7 +11,7 @@ from seedance_nb._base.public import created_by_package
 from seedance_nb._check.check import approve
 from seedance_nb._check.price import Estimate, Priced, Total, estimate, total_of
 from seedance_nb._notebook.compare.candidate import HEADS, Candidate, candidate, cells, specs
-from seedance_nb._notebook.compare.shared_words import known_settings
+from seedance_nb._notebook.compare.shared_settings import validate_settings
 from seedance_nb._notebook.compare.videos import Result, Videos
 from seedance_nb._session.session import Document, Session
 from seedance_nb._task.begin import World
@@ -37,14 +37,14 @@ class Comparison:
         self,
         session: Session,
         documents: Document | Sequence[Document],
-        words: Mapping[str, Any],
+        settings: Mapping[str, Any],
         *,
         show: Callable[["Comparison"], None],
         take: int = 1,
         budget: float | None = None,
     ) -> None:
-        self.words = known_settings(words)
-        self.candidates = tuple(candidate(session, spec, self.words) for spec in specs(documents))
+        self.settings = validate_settings(settings)
+        self.candidates = tuple(candidate(session, spec, self.settings) for spec in specs(documents))
         self.ready = tuple(one for one in self.candidates if one.error is None)
         self._session = session
         self._take = take
@@ -54,7 +54,7 @@ class Comparison:
     @property
     def prompt(self) -> str:
         """The prompt for all models."""
-        return str(self.words.get("prompt", ""))
+        return str(self.settings.get("prompt", ""))
 
     @functools.cached_property
     def estimates(self) -> tuple[Estimate, ...]:
@@ -99,15 +99,15 @@ class Comparison:
         end = None if timeout is None else time.monotonic() + timeout
         return self.videos([_result(one, end) for one in self.begin(confirm=confirm)])
 
-    def begin(self, *, confirm: bool = False, by_hand: bool = False) -> tuple[Task | Exception, ...]:
+    def begin(self, *, confirm: bool = False, interactive: bool = False) -> tuple[Task | Exception, ...]:
         """The task of each model, or the error in its place. *spends credits*, *network*, *writes ledger*.
 
-        `by_hand` is whether a person who saw the table pressed a button. Raises: SeedanceError as `submit` does.
+        `interactive` is whether a person who saw the table pressed a button. Raises: SeedanceError as `submit` does.
         """
         self._require_consent(confirm=confirm)
-        if not by_hand:
+        if not interactive:
             self._emit_warnings()
-        return tuple(one.error or self._task(one, by_hand=by_hand) for one in self.candidates)
+        return tuple(one.error or self._task(one, interactive=interactive) for one in self.candidates)
 
     def videos(self, results: Sequence[Result]) -> "Videos":
         """The results with their models. *pure*."""
@@ -128,15 +128,15 @@ class Comparison:
                 f"No model here can get this request.{left_out}",
                 next_step="change the shared settings or the models",
             )
-        moved = [one for one in self.ready if self._session.is_simulated(one.spec) is not one.simulated]
-        if moved:
+        rerouted = [one for one in self.ready if self._session.is_simulated(one.spec) is not one.simulated]
+        if rerouted:
             raise SeedanceError(
-                f"The keys have changed since this comparison was created, and {moved[0].name} would now be sent somewhere else.",
+                f"The keys have changed since this comparison was created, and {rerouted[0].name} would now be sent somewhere else.",
                 next_step="create the comparison again to see where requests go and what they cost",
             )
         paid = [one.name for one in self.ready if not one.simulated]
         if paid and confirm is not True:
-            without = "".join(f"\n{text}" for one in self.ready for text in _without(one))
+            without = "".join(f"\n{text}" for one in self.ready for text in _unsupported_lines(one))
             raise SeedanceError(
                 f"This sends paid requests to {', '.join(paid)}. Total: {self.total}. Nothing has been sent.{left_out}{without}",
                 next_step="pass confirm=True to send them, or simulate=True in sd.compare to try it for free",
@@ -146,17 +146,17 @@ class Comparison:
         # Before anything is sent, so that it costs nothing if warnings are turned into errors.
         for one in self.ready:
             emit_warnings((f"{one.name}, {problem}" for problem in one.request.warnings), LimitWarning)
-            emit_warnings(_without(one), UserWarning)
+            emit_warnings(_unsupported_lines(one), UserWarning)
 
-    def _task(self, candidate: Candidate, *, by_hand: bool) -> Task | Exception:
+    def _task(self, candidate: Candidate, *, interactive: bool) -> Task | Exception:
         world: World = "simulated" if candidate.simulated else "paid"
         return attempt(
             lambda: self._session.sender.send(
                 approve(candidate.spec, candidate.request.fields),
                 take=self._take,
                 budget=self._budget,
-                shown_as=world,
-                by_hand=by_hand,
+                shown_world=world,
+                interactive=interactive,
             )
         )
 
@@ -179,8 +179,10 @@ def attempt(act: Callable[[], T]) -> T | Exception:
         return error
 
 
-def _without(candidate: Candidate) -> list[str]:
-    return [f"{candidate.name} is sent without {word}: {why}" for word, why in candidate.request.unsupported]
+def _unsupported_lines(candidate: Candidate) -> list[str]:
+    return [
+        f"{candidate.name} is sent without {setting}: {reason}" for setting, reason in candidate.request.unsupported
+    ]
 
 
 def _result(task: Task | Exception, end: float | None) -> Video | Exception:

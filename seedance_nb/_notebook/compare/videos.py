@@ -71,7 +71,7 @@ def _tile(candidate: Candidate, result: Result) -> Html:
         '<div style="{};margin-bottom:6px"><code style="{}">{}</code></div>{}</figure>'
     ).format(
         candidate.spec.title, badge(video.simulated if video else candidate.simulated), DIM, _CODE, candidate.name,
-        _video_html(video) if video else _instead_html(result),
+        _video_html(video) if video else _placeholder_html(result),
     )  # fmt: skip
 
 
@@ -79,20 +79,20 @@ def _video_html(video: Video) -> Html:
     source = source_of(video.path)
     seconds = (video.row.finished or 0) - video.row.created
     cost = f"generated in {seconds:.0f} s · {price_after(video.row)}" if seconds > 0 else price_after(video.row)
-    off = "; ".join(differences(video.asked, video.facts))
+    mismatch = "; ".join(differences(video.asked, video.facts))
     remark = video.facts.remark if video.facts else ""
     return Html(
-        '{player}<figcaption style="margin-top:6px;overflow-wrap:anywhere"><div>{cost}</div><div style="{DIM}">{got}</div>{off}{remark}'
+        '{player}<figcaption style="margin-top:6px;overflow-wrap:anywhere"><div>{cost}</div><div style="{DIM}">{got}</div>{mismatch}{remark}'
         '<div style="{DIM}">{download}<br><code style="{CODE}">{task}</code></div></figcaption>'
     ).format(
         DIM=DIM, CODE=_CODE, player=player_html(video, source), cost=cost, got=result_text(video.facts),
-        off=Html('<div style="{}">Differs from the request: {}</div>').format(_BAD, off) if off else "",
+        mismatch=Html('<div style="{}">Differs from the request: {}</div>').format(_BAD, mismatch) if mismatch else "",
         remark=Html('<div style="{}">{}</div>').format(DIM, remark) if remark else "",
         download=download_html(video, source), task=video.task,
     )  # fmt: skip
 
 
-def _instead_html(result: Result) -> Html:
+def _placeholder_html(result: Result) -> Html:
     if not isinstance(result, Exception):
         return Html('<div style="{};{}">Generating…</div>').format(_BOX, DIM)
     lines = Html("<br>").join(error_text(result).splitlines())

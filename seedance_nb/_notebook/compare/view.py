@@ -55,21 +55,21 @@ class ComparisonView:
         self._go = shared.make(
             W.Button, ButtonStyle, "sdn-go", description=f"Generate {videos} · {self._total.brief}", icon="play"
         )
-        self._really = shared.make(
+        self._yes = shared.make(
             W.Button, ButtonStyle, "sdn-go", "sdn-hidden", description=f"Really generate {videos} for {self._total.brief}?"
         )  # fmt: skip
         self._cancel = shared.make(W.Button, ButtonStyle, "sdn-hidden", description="Cancel")
         self._go.disabled = not count
         self._note = shared.html(note_html(comparison), "sdn-note")
         self._status = shared.html("", "sdn-status")
-        foot = shared.box(W.HBox, [self._note, self._go, self._really, self._cancel], "sdn-foot")
+        foot = shared.box(W.HBox, [self._note, self._go, self._yes, self._cancel], "sdn-foot")
         head = shared.html(head_html(comparison), "sdn-top")
         self.widget = StaticBox(
             [style, head, self._table, self._status, foot], shared.layout, "sdn", "sdn-panel", "sdn-comparison",
             static=lambda: (repr(comparison), table_html(HEADS, comparison.cells(), str(comparison.total))),
         )  # fmt: skip
         for button, act in (
-            (self._go, self._press), (self._really, self._confirm), (self._cancel, self._withdraw),
+            (self._go, self._press), (self._yes, self._confirm), (self._cancel, self._cancel_confirmation),
         ):  # fmt: skip
             button.on_click(guarded("comparison", act, self._report))
 
@@ -96,7 +96,7 @@ class ComparisonView:
             self._first_press_at = None
         self._start()
 
-    def _withdraw(self) -> None:
+    def _cancel_confirmation(self) -> None:
         with self._lock:
             self._first_press_at = None
         self._show_buttons(asking=False)
@@ -112,7 +112,7 @@ class ComparisonView:
 
     def _show_buttons(self, *, asking: bool) -> None:
         toggle(self._go, shown=not asking)
-        toggle(self._really, shown=asking)
+        toggle(self._yes, shown=asking)
         toggle(self._cancel, shown=asking)
 
     async def _generate(self) -> None:
@@ -120,7 +120,7 @@ class ComparisonView:
             # Free requests were not confirmed, so a key that was set later must not be charged for them.
             # In a thread, because a locked ledger must not hold up every other task on this loop.
             begin, confirm = self._comparison.begin, self._total.paid > 0
-            await self._follow(await asyncio.to_thread(begin, confirm=confirm, by_hand=True))
+            await self._follow(await asyncio.to_thread(begin, confirm=confirm, interactive=True))
         except SeedanceError as error:
             self._report(failed_html(error))
         except Exception as error:  # noqa: BLE001 - a callback's exception would be seen nowhere
@@ -143,7 +143,7 @@ class ComparisonView:
                 return
             shown = done
             waited = time.monotonic() - clock
-            self._report(await asyncio.to_thread(lanes_html, self._comparison.candidates, tasks, results, waited))
+            self._report(await asyncio.to_thread(progress_html, self._comparison.candidates, tasks, results, waited))
             await asyncio.sleep(_TICK_S)
 
     def _report(self, text: Html) -> None:
@@ -196,9 +196,9 @@ def head_html(comparison: Comparison) -> Html:
     """The title row, with the shared settings. *pure*."""
     count = len(comparison.candidates)
     others = " · ".join(
-        f"{word} {shorten(value) if not isinstance(value, str) else value}"
-        for word, value in comparison.words.items()
-        if word != "prompt"
+        f"{name} {shorten(value) if not isinstance(value, str) else value}"
+        for name, value in comparison.settings.items()
+        if name != "prompt"
     )
     return Html(
         '<b>Comparison</b><span class="sdn-dim">{}</span>{}'
@@ -222,11 +222,11 @@ def note_html(comparison: Comparison) -> Html:
     return escape(f"Total: {total}. You confirm once more before anything is sent.{left}")
 
 
-def lanes_html(
+def progress_html(
     candidates: Sequence[Candidate], tasks: Sequence[Task | Exception], results: Sequence[Result], waited: float
 ) -> Html:
     """The progress of each model, `waited` seconds after the button was pressed. *reads files*."""
-    lanes = Html()
+    lines = Html()
     for candidate, task, result in zip(candidates, tasks, results, strict=True):
         if isinstance(result, Exception):
             state = Html('<span class="sdn-over">No video; see the error below.</span>')
@@ -234,8 +234,8 @@ def lanes_html(
             state = running_html(task.row, waited)
         else:
             state = CHECK + " Done"
-        lanes += Html('<div class="sdn-lane"><code>{}</code><div>{}</div></div>').format(candidate.name, state)
-    return lanes
+        lines += Html('<div class="sdn-lane"><code>{}</code><div>{}</div></div>').format(candidate.name, state)
+    return lines
 
 
 def done_html(tasks: Sequence[Task | Exception], results: Sequence[Result]) -> Html:

@@ -1,0 +1,143 @@
+"""Shared settings translated into the fields of each model. What a model does not support is reported, never dropped silently."""
+
+import difflib
+import math
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from seedance_nb._base.errors import InvalidInput
+from seedance_nb._base.problem import Problem
+from seedance_nb._base.values import ABSENT, JsonPath, find, is_number, set_at, to_pointer
+from seedance_nb._check.advisory import warnings
+from seedance_nb._check.body import build_body
+from seedance_nb._check.check import check
+from seedance_nb._document.spec import Spec, named_fields
+
+SETTINGS: dict[str, str] = {
+    "prompt": "text: what the video shows",
+    "seconds": "number: the length of the video in seconds",
+    "ratio": 'text: width to height, such as "16:9"; "auto" lets the model choose',
+    "resolution": 'text: such as "720p"',
+    "audio": "True or False: whether the video has sound",
+    "first_frame": "text: the URL of the first frame",
+    "last_frame": "text: the URL of the last frame",
+    "reference_images": "list of image URLs; the first is the prompt's image 1",
+    "reference_videos": "list of video URLs; the first is the prompt's video 1",
+    "reference_audios": "list of audio URLs; the first is the prompt's audio 1",
+}
+"""The shared settings: type, meaning and unit of each."""
+
+_FRAMES = ("first_frame", "last_frame")
+NO_FIELD = "not supported by this model"
+_NEEDS_FIRST_FRAME = "this model takes a last frame only together with a first frame"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ModelRequest:
+    """The request that the shared settings become for one model.
+
+    `fields` are the fields for `sd.submit`, `body` is the request body. `used` are the settings that the model supports,
+    `unsupported` the others, each with the reason. With `problems` nothing is sent; with `warnings` it is.
+    """
+
+    fields: dict[str, Any]
+    body: dict[str, Any]
+    used: tuple[str, ...]
+    unsupported: tuple[tuple[str, str], ...]
+    problems: tuple[Problem, ...]
+    warnings: tuple[Problem, ...]
+
+
+def validate_settings(settings: Mapping[str, Any]) -> dict[str, Any]:
+    """The shared settings that are not None, in the order of `SETTINGS`. *pure*.
+
+    Raises: InvalidInput for unknown settings.
+    """
+    if unknown := tuple(_unknown(name, value) for name, value in settings.items() if name not in SETTINGS):
+        raise InvalidInput(unknown)
+    return {name: settings[name] for name in SETTINGS if settings.get(name) is not None}
+
+
+def shared_values(prompt: str, shared: Mapping[str, Any]) -> dict[str, Any]:
+    """The prompt and the other shared settings. *pure*. Raises: InvalidInput if the prompt is passed twice."""
+    if "prompt" in shared:
+        message = "was passed twice, as the first argument and by name"
+        raise InvalidInput((Problem(path="prompt", message=message, rule="prompt", value=shared["prompt"]),))
+    return {"prompt": prompt, **shared}
+
+
+def request_for(spec: Spec, settings: Mapping[str, Any]) -> ModelRequest:
+    """The shared settings as the fields of one model, with every problem and every setting it does not support. *pure*.
+
+    Nothing is clamped or rounded: a value that the model does not allow is a problem.
+    Raises: InvalidInput for unknown settings.
+    """
+    settings = validate_settings(settings)
+    targets = {schema["x-role"]: (path, schema) for path, schema in reversed(named_fields(spec)) if "x-role" in schema}
+    fields: dict[str, Any] = {}
+    unsupported = dict(_unsupported(settings, targets))
+    used = {name: value for name, value in settings.items() if name not in unsupported}
+    for path, value in _values(used, targets):
+        fields = _with_value(spec, fields, path, value)
+    body = build_body(spec, fields)
+    return ModelRequest(
+        fields=fields,
+        body=body,
+        used=tuple(used),
+        unsupported=tuple(unsupported.items()),
+        problems=check(spec, body),
+        warnings=warnings(spec, body),
+    )
+
+
+Targets = dict[str, tuple[JsonPath, dict[str, Any]]]
+
+
+def _unsupported(settings: dict[str, Any], targets: Targets) -> Iterator[tuple[str, str]]:
+    for name in settings:
+        if name in targets:
+            continue
+        if name not in _FRAMES or "frames" not in targets:
+            yield name, NO_FIELD
+        elif name == "last_frame" and "first_frame" not in settings:
+            yield name, _NEEDS_FIRST_FRAME
+
+
+def _values(used: dict[str, Any], targets: Targets) -> Iterator[tuple[JsonPath, Any]]:
+    for name, value in used.items():
+        if name in targets:
+            path, schema = targets[name]
+            is_whole = name == "seconds" and isinstance(value, float) and value.is_integer()
+            yield path, _encoded(schema, int(value) if is_whole else value)
+    if frames := [used[name] for name in _FRAMES if name in used and name not in targets]:
+        yield targets["frames"][0], frames
+
+
+def _encoded(schema: dict[str, Any], value: Any) -> Any:
+    """The value as the model writes it: its own word, or a number as text. *pure*."""
+    if isinstance(value, str):
+        return schema.get("x-words", {}).get(value, value)
+    if is_number(value) and math.isfinite(value) and "x-format" in schema:
+        return str(schema["x-format"]).replace("{n}", str(value))
+    return value
+
+
+def _with_value(spec: Spec, fields: dict[str, Any], path: JsonPath, value: Any) -> dict[str, Any]:
+    # The field's name alone if that is enough, because that is how a person would write it.
+    name = str(path[-1])
+    target = path if find(build_body(spec, {name: value}), to_pointer(path)) is ABSENT else (name,)
+    result: dict[str, Any] = set_at(fields, target, value)
+    return result
+
+
+def _unknown(name: str, value: Any) -> Problem:
+    near = difflib.get_close_matches(name, SETTINGS, 1, 0.5)
+    guess = f"; did you mean {near[0]!r}?" if near else ""
+    return Problem(
+        path=name,
+        message=f"is not a shared setting ({', '.join(SETTINGS)}){guess}",
+        rule="unknown",
+        value=value,
+        limit=tuple(SETTINGS),
+    )
