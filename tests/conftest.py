@@ -11,7 +11,7 @@ from support.provider import Provider
 
 from seedance_nb import Session, Spec, Video, spec
 from seedance_nb._ledger.store import Store
-from seedance_nb._provider import key_sources as _sources
+from seedance_nb._provider import key_sources
 from seedance_nb._task.engine import ENGINE
 
 MODEL = "crun/seedance-2.0-fast-r2v"
@@ -29,8 +29,8 @@ def own_world(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[None]
     monkeypatch.setenv("SEEDANCE_OUTPUTS", str(tmp_path / "outputs"))
     monkeypatch.setenv("SEEDANCE_SIMULATOR", str(tmp_path / "simulator"))
     monkeypatch.setenv(*NO_KEYRING)
-    monkeypatch.setattr(_sources, "_ENTERED", {})
-    monkeypatch.setattr(_sources, "_CACHE", {})
+    monkeypatch.setattr(key_sources, "_ENTERED", {})
+    monkeypatch.setattr(key_sources, "_CACHE", {})
     monkeypatch.chdir(tmp_path)
     yield
     for future in list(ENGINE._following.values()):  # a task is looked at for ever, and the next test has its own world

@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 import seedance_nb as sd
-from seedance_nb._base import errors as _errors
+from seedance_nb._base import errors
 from seedance_nb._base.problem import Problem
 
 PROBLEM = Problem(path="/input/duration", message="16 s is too large; at most 15 s is allowed", rule="maximum", value=16, limit=15,
@@ -87,12 +87,12 @@ def test_a_public_class_says_where_it_is_imported_from(public: type) -> None:
 def test_the_tree_in_the_docstring_is_the_tree_in_the_code() -> None:
     drawn = {
         word
-        for line in (_errors.__doc__ or "").splitlines()
+        for line in (errors.__doc__ or "").splitlines()
         if "──" in line
         for word in [line.split("── ")[1].split()[0]]
     }
     made = {
-        cls.__name__ for cls in vars(_errors).values() if isinstance(cls, type) and issubclass(cls, sd.SeedanceError)
+        cls.__name__ for cls in vars(errors).values() if isinstance(cls, type) and issubclass(cls, sd.SeedanceError)
     }
     assert drawn == made - {"SeedanceError", "TaskError"}
 

@@ -14,7 +14,7 @@ from faults.shapes import CRUN, PROMPT
 from support.waiting import short
 
 import seedance_nb as sd
-from seedance_nb._base import log as _log
+from seedance_nb._base import log as log_module
 from seedance_nb._form.form import Form
 from seedance_nb._task.engine import ENGINE
 
@@ -102,7 +102,7 @@ def test_an_unexpected_error_is_logged_by_its_place_and_not_its_words(caplog: py
     try:
         int(PROMPT)
     except ValueError as error:
-        _log.log_unexpected("panel", error)
+        log_module.log_unexpected("panel", error)
     assert "panel: ValueError" in caplog.text
     assert "test_log.py" in caplog.text
     assert PROMPT not in caplog.text

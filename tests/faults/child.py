@@ -13,13 +13,13 @@ from typing import Any
 import httpx
 
 import seedance_nb as sd
-from seedance_nb._form import form as _form  # noqa: F401 - what a first use would import
+from seedance_nb._form import form  # noqa: F401 - what a first use would import
 from seedance_nb._ledger.ledger import Ledger
-from seedance_nb._media import inspect as _media  # noqa: F401 - what a first use would import
-from seedance_nb._notebook import panel as _panel  # noqa: F401 - what a first use would import
-from seedance_nb._schema import validator as _keywords  # noqa: F401 - what a first use would import
-from seedance_nb._simulator import app as _simulator  # noqa: F401 - what a first use would import
-from seedance_nb._task import follow as _follow
+from seedance_nb._media import inspect  # noqa: F401 - what a first use would import
+from seedance_nb._notebook import panel  # noqa: F401 - what a first use would import
+from seedance_nb._schema import validator  # noqa: F401 - what a first use would import
+from seedance_nb._simulator import app  # noqa: F401 - what a first use would import
+from seedance_nb._task import follow
 
 KEY = "ak_canary_0123456789abcdefghijklmnop"
 
@@ -62,7 +62,7 @@ def _die(where: str) -> None:
         time.sleep(60)
 
     if where == "after the claim":
-        setattr(_follow, "send", now)  # noqa: B010 - it is not its own
+        setattr(follow, "send", now)  # noqa: B010 - it is not its own
     update = Ledger.update
 
     def late(self: Ledger, seq: int, **changes: Any) -> Any:

@@ -19,7 +19,7 @@ from support.tricks import HOSTS, naive, system
 import seedance_nb as sd
 from seedance_nb._document.load import spec
 from seedance_nb._provider.transport import Endpoint, access_policy
-from seedance_nb._web import transfer as _parcels
+from seedance_nb._web import transfer
 from seedance_nb._web.client import AccessPolicy, Fetch
 from seedance_nb._web.download import Bounds, DownloadError, download
 from seedance_nb._web.transfer import fetch_small, put_bytes
@@ -79,7 +79,7 @@ def test_no_way_of_writing_an_address_leads_inside(what: str, scheme: str, insid
 def test_no_picture_of_a_request_is_fetched_from_inside_for_the_simulator(
     inside: MediaServer, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(_parcels, "AccessPolicy", lambda **more: AccessPolicy(resolve=system, **more))
+    monkeypatch.setattr(transfer, "AccessPolicy", lambda **more: AccessPolicy(resolve=system, **more))
     for host in HOSTS:
         for scheme in ("https", "http"):
             assert asyncio.run(fetch_small(f"{scheme}://{host}:{inside.port}/secret", total=1)) == b""

@@ -40,7 +40,7 @@ import seedance_nb as sd
 from faults import gathering
 from faults.echoing import every
 from seedance_nb._session.session import Session
-from seedance_nb._task import begin as _begin
+from seedance_nb._task import begin
 assert _begin.unattended_reason
 _begin.unattended_reason = str  # the notebook stands for one with a person before it
 

@@ -16,7 +16,7 @@ import pytest
 import seedance_nb as sd
 from seedance_nb.__main__ import main
 from seedance_nb._check.check import Approved, approve
-from seedance_nb._ledger import journal as _journal
+from seedance_nb._ledger import journal as journal_module
 from seedance_nb._ledger.ledger import Ledger
 from seedance_nb._ledger.repair import repair_ledger, salvage
 from seedance_nb._ledger.row import Row, State
@@ -160,13 +160,13 @@ def test_no_damage_to_the_journal_alone_changes_what_the_ledger_knows(closed: Pa
     lost_ids, wrong, sent_again, hurt = 0, 0, 0, 0
     for trial in range(TRIALS // 2):
         ledger = damaged(closed, tmp_path / str(trial), (JOURNAL,), rng)
-        hurt += _journal.read(tmp_path / str(trial) / JOURNAL)[1] > 0
+        hurt += journal_module.read(tmp_path / str(trial) / JOURNAL)[1] > 0
         before = ledger.rows(1000)
         after = mended(ledger)
         lost_ids += ids(before) != IDS or ids(after) != IDS
         wrong += {row.seq: row.state for row in after} != FINAL
         sent_again += len(resendable(ledger)) if trial % 10 == 0 else 0
-        assert _journal.read(tmp_path / str(trial) / JOURNAL)[1] == 0
+        assert journal_module.read(tmp_path / str(trial) / JOURNAL)[1] == 0
         ledger.close()
         shutil.rmtree(tmp_path / str(trial))
     assert (lost_ids, wrong, sent_again) == (0, 0, 0)
@@ -197,12 +197,12 @@ def test_with_both_files_damaged_in_one_place_each_no_id_is_lost(closed: Path, t
 
 
 def _in_a_line(file: Path, word: str) -> bool:
-    return any(entry.columns.get("task_id") == word for entry in _journal.read(file)[0])
+    return any(entry.columns.get("task_id") == word for entry in journal_module.read(file)[0])
 
 
 def read_plainly(folder: Path) -> set[str]:
     """The ids that SQLite and the sound lines of the journal give to somebody who does not look any further."""
-    found = {str(entry.columns.get("task_id") or "") for entry in _journal.read(folder / JOURNAL)[0]}
+    found = {str(entry.columns.get("task_id") or "") for entry in journal_module.read(folder / JOURNAL)[0]}
     with suppress(sqlite3.Error), closing(sqlite3.connect(folder / LEDGER)) as db:
         found |= {task_id for (task_id,) in db.execute("SELECT task_id FROM tasks")}
     return found - {""}

@@ -24,7 +24,7 @@ from seedance_nb._media.facts import read_facts
 from seedance_nb._task.files import read_extras
 from seedance_nb._task.task import Tasks
 from seedance_nb._task.video import video_html, video_of
-from seedance_nb._web import download as _download
+from seedance_nb._web import download as download_module
 
 VIDEO = media.longer(media.video(frames=96), 300_000)
 SHA256 = hashlib.sha256(VIDEO).hexdigest()
@@ -269,13 +269,13 @@ def test_a_full_disk_keeps_the_id_and_no_part(
     async def full(answer: Any, file: Any, end: int, _: Any) -> int:
         async for chunk in answer.aiter_raw():
             file.write(chunk)
-            with _download._disk():
+            with download_module._disk():
                 raise OSError(number, "No room")
         return end
 
     job = errand(server, tmp_path, server.put("/v.mp4", VIDEO))
     with monkeypatch.context() as patch:
-        patch.setattr(_download, "_write", full)
+        patch.setattr(download_module, "_write", full)
         with pytest.raises(sd.MediaError, match="the disk is full") as error:
             job.fetch()
     assert "free some space" in error.value.next_step

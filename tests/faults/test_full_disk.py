@@ -12,8 +12,8 @@ import pytest
 
 import seedance_nb as sd
 from seedance_nb._check.check import Approved, approve
-from seedance_nb._ledger import filesystem as _mounts
-from seedance_nb._ledger import journal as _journal
+from seedance_nb._ledger import filesystem
+from seedance_nb._ledger import journal as journal_module
 from seedance_nb._ledger.ledger import Ledger
 from seedance_nb._ledger.row import State
 
@@ -133,7 +133,7 @@ def test_a_journal_that_cannot_be_written_stops_new_requests_and_not_the_news_of
     ledger = Ledger(tmp_path / LEDGER)
     row, _ = ledger.claim(approved("x"), base_url=BASE, simulated=False)
     with monkeypatch.context() as patch:
-        patch.setattr(_journal, "_flush", no_room)
+        patch.setattr(journal_module, "_flush", no_room)
         with pytest.raises(sd.LedgerError, match="No space left"):
             ledger.claim(approved("y"), base_url=BASE, simulated=False)
         assert ledger.update(row.seq, state=State.QUEUED, task_id="task_9").task_id == "task_9"
@@ -212,13 +212,13 @@ overlay /var/overlay overlay rw 0 0
     ],
 )
 def test_a_network_file_system_is_known_by_its_mount(path: str, kind: str, *, remote: bool) -> None:
-    assert _mounts.filesystem(Path(path), TABLE) == kind
-    assert _mounts.is_remote(kind) is remote
+    assert filesystem.filesystem(Path(path), TABLE) == kind
+    assert filesystem.is_remote(kind) is remote
 
 
 def test_a_system_without_a_list_of_mounts_counts_as_local() -> None:
-    assert _mounts.filesystem(Path("/x"), "") == ""
-    assert not _mounts.is_remote("")
+    assert filesystem.filesystem(Path("/x"), "") == ""
+    assert not filesystem.is_remote("")
 
 
 def test_a_ledger_on_a_network_file_system_is_kept_without_shared_memory(
@@ -226,7 +226,7 @@ def test_a_ledger_on_a_network_file_system_is_kept_without_shared_memory(
 ) -> None:
     path = tmp_path / LEDGER
     Ledger(path).claim(approved("x"), base_url=BASE, simulated=False)  # made on a local disk, then mounted elsewhere
-    monkeypatch.setattr(_mounts, "mounts", lambda: f"server:/x {tmp_path} nfs rw 0 0")
+    monkeypatch.setattr(filesystem, "mounts", lambda: f"server:/x {tmp_path} nfs rw 0 0")
     ledger = Ledger(path)
     ledger.claim(approved("y"), base_url=BASE, simulated=False)
     assert len(ledger.rows()) == 2

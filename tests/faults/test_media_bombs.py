@@ -16,10 +16,8 @@ from support.shelf import Shelf
 
 import seedance_nb
 from seedance_nb._document.load import spec
-from seedance_nb._media import inspect as _media
-from seedance_nb._media import integrity as _whole
-from seedance_nb._media import probe as _probe
-from seedance_nb._simulator import paint as _painting
+from seedance_nb._media import inspect, integrity, probe
+from seedance_nb._simulator import paint
 
 SEED = int(os.environ.get("SEEDANCE_SEED", "20261121"))
 MUTANTS = 3_000
@@ -129,14 +127,12 @@ def test_no_child_that_reads_foreign_bytes_gets_a_key(
     made.write_bytes(media.video(frames=2))
     shown.write_bytes(media.picture())
     sound.write_bytes(media.wav(1))
-    assert _media.inspect(made, tmp_path / "p.jpg")[0]
-    assert [_whole.whole_fault(shown, "png"), _whole.whole_fault(sound, "wav")] == ["", ""]
-    assert _probe.probe(made, made.stat().st_size)[0]
+    assert inspect.inspect(made, tmp_path / "p.jpg")[0]
+    assert [integrity.whole_fault(shown, "png"), integrity.whole_fault(sound, "wav")] == ["", ""]
+    assert probe.probe(made, made.stat().st_size)[0]
     body = {"input": {"prompt": "A fox", "duration": 4, "resolution": "480p"}}
     last = tmp_path / "last.png"
-    assert (
-        asyncio.run(_painting.paint(spec("crun/seedance-2.0-fast-r2v"), body, tmp_path / "o.mp4", last, nothing)) == ""
-    )
+    assert asyncio.run(paint.paint(spec("crun/seedance-2.0-fast-r2v"), body, tmp_path / "o.mp4", last, nothing)) == ""
     children = ("_media.inspect", "_media.integrity", "_media.probe", "_simulator.encode")
     assert set(told()) == {f"seedance_nb.{name}" for name in children}
     for name, environment in told().items():

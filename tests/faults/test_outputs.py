@@ -16,7 +16,7 @@ from faults.media_server import MediaServer
 from support import media
 
 import seedance_nb as sd
-from seedance_nb._media import inspect as _media
+from seedance_nb._media import inspect
 from seedance_nb._task.files import lock_for, part_path, read_extras
 from seedance_nb._task.results import match_urls
 from seedance_nb._task.task import Tasks
@@ -134,7 +134,7 @@ def test_a_disk_that_fills_up_under_the_poster_is_called_that_and_the_video_is_n
     )
     job = errand(server, tmp_path, server.put("/v.mp4", VIDEO))
     with monkeypatch.context() as patch:
-        patch.setenv("PYTHONPATH", os.pathsep.join([str(tmp_path), str(Path(_media.__file__).parents[2])]))
+        patch.setenv("PYTHONPATH", os.pathsep.join([str(tmp_path), str(Path(inspect.__file__).parents[2])]))
         with pytest.raises(
             sd.MediaError, match="could not be saved: the disk is full: No space left on device"
         ) as error:
@@ -147,7 +147,7 @@ def test_a_disk_that_fills_up_under_the_poster_is_called_that_and_the_video_is_n
 def test_a_poster_that_cannot_be_written_is_an_error_of_the_file_system(tmp_path: Path) -> None:
     (tmp_path / "v.mp4").write_bytes(VIDEO)
     with pytest.raises(OSError, match="No such file") as error:
-        _media.inspect(tmp_path / "v.mp4", tmp_path / "gone" / "p.jpg")
+        inspect.inspect(tmp_path / "v.mp4", tmp_path / "gone" / "p.jpg")
     assert error.value.errno == errno.ENOENT
 
 

@@ -19,8 +19,7 @@ import seedance_nb as sd
 from seedance_nb._base.secret import Secret
 from seedance_nb._check.check import Approved, approve
 from seedance_nb._check.request import create_request
-from seedance_nb._ledger import database as _database
-from seedance_nb._ledger import journal as _journal
+from seedance_nb._ledger import database, journal
 from seedance_nb._ledger.ledger import Ledger
 from seedance_nb._ledger.repair import salvage
 from seedance_nb._ledger.row import State
@@ -55,10 +54,10 @@ def recorded(folder: Path, monkeypatch: pytest.MonkeyPatch, mode: str) -> Disk:
     hold = vfs(disk, name)
     recording = RecordedOs(disk)
     with monkeypatch.context() as patch:
-        patch.setattr(_database, "journal_mode", lambda _: mode)
-        patch.setattr(_database, "open_connection", lambda path: Dialled(path, name))
-        patch.setattr(_journal, "os", recording)
-        patch.setattr(_journal, "_flush", recording.flush)
+        patch.setattr(database, "journal_mode", lambda _: mode)
+        patch.setattr(database, "open_connection", lambda path: Dialled(path, name))
+        patch.setattr(journal, "os", recording)
+        patch.setattr(journal, "_flush", recording.flush)
         ledger = Ledger(folder / LEDGER)
         ledger.rows()
         ledger.close()
@@ -108,7 +107,7 @@ def test_two_hundred_power_cuts_lose_nothing_that_was_promised(
         folder = tmp_path / "cut"
         promises = disk.cut_at(moment, folder, rng)
         promised += len({seq for seq, *_ in promises})
-        entries, _ = _journal.read(folder / JOURNAL)
+        entries, _ = journal.read(folder / JOURNAL)
         (folder / "nothing").mkdir()
         found = salvage(folder / "nothing" / LEDGER, folder / JOURNAL)
         assert len(entries) >= len(promises)
@@ -129,10 +128,10 @@ def test_the_same_cuts_do_lose_rows_of_a_database_that_does_not_wait(
     mode: str, level: int, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     (tmp_path / mode).mkdir()
-    asked = _database.SYNCHRONOUS
-    monkeypatch.setattr(_database, "SYNCHRONOUS", dict.fromkeys(asked, level))
+    asked = database.SYNCHRONOUS
+    monkeypatch.setattr(database, "SYNCHRONOUS", dict.fromkeys(asked, level))
     disk = recorded(tmp_path / mode, monkeypatch, mode)
-    monkeypatch.setattr(_database, "SYNCHRONOUS", asked)
+    monkeypatch.setattr(database, "SYNCHRONOUS", asked)
     rng, lost = random.Random(mode), 0
     for moment in moments(disk, rng)[::4]:
         promises = disk.cut_at(moment, tmp_path / "cut", rng)
@@ -151,7 +150,7 @@ def test_a_journal_makes_good_what_a_database_that_does_not_wait_loses(
 ) -> None:
     (tmp_path / "x").mkdir()
     with monkeypatch.context() as patch:
-        patch.setattr(_database, "SYNCHRONOUS", {"wal": 1, "delete": 3})
+        patch.setattr(database, "SYNCHRONOUS", {"wal": 1, "delete": 3})
         disk = recorded(tmp_path / "x", monkeypatch, "WAL")
     rng, lost = random.Random("both"), 0
     for moment in moments(disk, rng)[::4]:
@@ -235,9 +234,9 @@ def test_each_request_is_on_the_disk_as_being_sent_when_its_body_arrives(tmp_pat
     server, seen = Provider(), list[tuple[int, int]]()
 
     def look() -> None:
-        with closing(_database.read_only(tmp_path / LEDGER)) as db:
+        with closing(database.read_only(tmp_path / LEDGER)) as db:
             (rows,) = db.execute("SELECT count(*) FROM tasks WHERE state = 'sending'").fetchone()
-        entries, _ = _journal.read(tmp_path / JOURNAL)
+        entries, _ = journal.read(tmp_path / JOURNAL)
         last = {entry.task: entry.columns["state"] for entry in entries if "state" in entry.columns}
         seen.append((rows, list(last.values()).count(State.SENDING)))
 
@@ -260,13 +259,13 @@ def test_every_connection_that_the_ledger_opens_is_told_to_wait_for_the_disk(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     opened: list[sqlite3.Connection] = []
-    real = _database.open_connection
+    real = database.open_connection
 
     def dial(path: Path) -> sqlite3.Connection:
         opened.append(real(path))
         return opened[-1]
 
-    monkeypatch.setattr(_database, "open_connection", dial)
+    monkeypatch.setattr(database, "open_connection", dial)
     ledger = Ledger(tmp_path / LEDGER)
     levels = []
     for number in range(3):

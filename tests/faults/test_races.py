@@ -19,7 +19,7 @@ from support.waiting import Handle, until
 
 import seedance_nb as sd
 from seedance_nb._ledger.row import State
-from seedance_nb._notebook import panel as _panel
+from seedance_nb._notebook import panel as panel_module
 from seedance_nb._notebook.panel import Panel
 
 
@@ -90,8 +90,8 @@ def test_kernels_with_notes_instead_of_a_claim_are_charged_more_than_once_in_a_r
 @pytest.fixture
 def panels(server: FaultServer, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> list[Panel]:
     """Two tabs of one kernel."""
-    monkeypatch.setattr(_panel, "SETTLE_S", 0.02)
-    monkeypatch.setattr(_panel, "_TICK_S", 0.01)
+    monkeypatch.setattr(panel_module, "SETTLE_S", 0.02)
+    monkeypatch.setattr(panel_module, "_TICK_S", 0.01)
     session = child.session_at(server.url, tmp_path)
     both = [Panel(sd.spec(CRUN.model), session) for _ in range(2)]
     for one in both:

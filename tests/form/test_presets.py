@@ -9,7 +9,7 @@ import pytest
 
 import seedance_nb as sd
 from seedance_nb._form.controls.text_list import ListControl
-from seedance_nb._form.exchange import presets as _presets
+from seedance_nb._form.exchange import presets as presets_module
 from seedance_nb._form.form import Form
 from seedance_nb._form.model.history import MOST_CHANGES, UndoHistory
 
@@ -244,7 +244,7 @@ def test_a_file_that_is_not_there_or_too_large_is_refused(
 ) -> None:
     with pytest.raises(sd.SeedanceError, match="No such file"):
         form.load(tmp_path / "none.json")
-    monkeypatch.setattr(_presets, "MOST_BYTES", 10)
+    monkeypatch.setattr(presets_module, "MOST_BYTES", 10)
     with pytest.raises(sd.SeedanceError, match="more than 10 bytes"):
         form.load(form.save(tmp_path / "preset.json"))
 

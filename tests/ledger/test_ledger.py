@@ -14,7 +14,7 @@ from support.claims import BASE, MODEL, approved, claim
 
 from seedance_nb import LedgerError, repair_ledger, spec
 from seedance_nb._check.check import approve
-from seedance_nb._ledger import database as _database
+from seedance_nb._ledger import database as database_module
 from seedance_nb._ledger.database import default_path
 from seedance_nb._ledger.ledger import Ledger
 from seedance_nb._ledger.process import is_gone, this_process
@@ -24,7 +24,7 @@ from seedance_nb._ledger.row import Row, State
 @pytest.fixture(params=["WAL", "DELETE"])
 def mode(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> str:
     """How a local disk and how a network's file system are written to; what a ledger promises holds in both."""
-    monkeypatch.setattr(_database, "journal_mode", lambda _: request.param)
+    monkeypatch.setattr(database_module, "journal_mode", lambda _: request.param)
     return str(request.param)
 
 

@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 from support.claims import claim
 
-from seedance_nb._ledger import process as _owner
+from seedance_nb._ledger import process as process_module
 from seedance_nb._ledger.ledger import Ledger
 from seedance_nb._ledger.process import QUIET_S, is_gone, this_process
 from seedance_nb._ledger.row import State
@@ -40,8 +40,8 @@ def said(*command: str) -> str:
 
 @pytest.fixture(autouse=True)
 def machine(monkeypatch: pytest.MonkeyPatch) -> None:
-    real = _owner._text
-    monkeypatch.setattr(_owner, "_text", lambda path: "0123" if path == "/etc/machine-id" else real(path))
+    real = process_module._text
+    monkeypatch.setattr(process_module, "_text", lambda path: "0123" if path == "/etc/machine-id" else real(path))
 
 
 def test_a_living_process_is_not_gone_however_long_it_is_quiet() -> None:

@@ -10,8 +10,8 @@ import pytest
 
 from seedance_nb import spec
 from seedance_nb._check.check import approve
-from seedance_nb._ledger import database as _migrations
-from seedance_nb._ledger import journal as _journal
+from seedance_nb._ledger import database
+from seedance_nb._ledger import journal as journal_module
 from seedance_nb._ledger.ledger import Ledger
 from seedance_nb._ledger.row import Row
 
@@ -55,8 +55,8 @@ def must_be_free(ledger: Ledger) -> None:
         other.execute("BEGIN IMMEDIATE")
         other.execute("ROLLBACK")
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(_journal, "TURN_S", -1)
-        with _journal.locked(_journal.journal_path(ledger.path)):
+        patch.setattr(journal_module, "TURN_S", -1)
+        with journal_module.locked(journal_module.journal_path(ledger.path)):
             pass
 
 
@@ -103,7 +103,7 @@ def test_stop_while_an_older_ledger_is_brought_up_leaves_no_transaction_open() -
     with closing(sqlite3.connect(":memory:", isolation_level=None)) as db:
         for step in ("BEGIN IMMEDIATE", "CREATE TABLE tasks", "PRAGMA user_version = 2"):
             with pytest.raises(KeyboardInterrupt):
-                _migrations.migrate(Interrupting(db, step))  # type: ignore[arg-type]
+                database.migrate(Interrupting(db, step))  # type: ignore[arg-type]
             assert not db.in_transaction
-        _migrations.migrate(db)
-        assert _migrations.columns_of(db) == list(_migrations.known_columns())
+        database.migrate(db)
+        assert database.columns_of(db) == list(database.known_columns())

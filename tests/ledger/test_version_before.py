@@ -17,7 +17,7 @@ import pytest
 from support.claims import claim
 
 import seedance_nb as sd
-from seedance_nb._ledger import journal as _journal
+from seedance_nb._ledger import journal as journal_module
 from seedance_nb._ledger.ledger import Ledger
 from seedance_nb._ledger.row import State
 
@@ -71,8 +71,8 @@ def test_either_of_an_older_ledger_s_two_files_is_enough_for_a_repair(ledger: Le
 
 def test_the_lines_of_an_older_journal_are_written_as_they_were() -> None:
     lines = (WRITTEN / JOURNAL).read_bytes().splitlines(keepends=True)
-    entries = [_journal.parse(raw.rstrip(b"\n")) for raw in lines]
-    assert [_journal.line(entry) for entry in entries if entry] == lines
+    entries = [journal_module.parse(raw.rstrip(b"\n")) for raw in lines]
+    assert [journal_module.line(entry) for entry in entries if entry] == lines
 
 
 def test_an_older_preset_is_loaded_and_saved_as_it_was(tmp_path: Path) -> None:

@@ -18,7 +18,7 @@ from support.tunnel import Authority
 from seedance_nb._media.facts import MediaFacts
 from seedance_nb._media.partial import Fetched, PartialFile, fetch_parts, next_range
 from seedance_nb._media.probe import probe
-from seedance_nb._web import addresses as _addresses
+from seedance_nb._web import addresses
 from seedance_nb._web.addresses import is_public, lookup
 
 SECRET = "?X-Signature=s3cr3t"
@@ -421,7 +421,7 @@ def test_a_certificate_is_checked_for_the_host_name_and_not_the_ip_address(
     server = authority.context("media.test")
     said: list[str | None] = []
     server.sni_callback = lambda _socket, name, _context: said.append(name)
-    monkeypatch.setattr(_addresses, "is_public", lambda address: address == "127.0.0.1")
+    monkeypatch.setattr(addresses, "is_public", lambda address: address == "127.0.0.1")
     monkeypatch.setenv("SSL_CERT_FILE", str(authority.file))
     with shelf(server) as web:
         web.put("/a.png", media.picture(900, 700))

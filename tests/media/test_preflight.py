@@ -14,7 +14,7 @@ from support import media
 from support.shelf import Shelf, shelf
 
 from seedance_nb import Spec, spec
-from seedance_nb._media import preflight as _preflight
+from seedance_nb._media import preflight as preflight_module
 from seedance_nb._media.preflight import Report, preflight
 from seedance_nb._media.probe import probe
 
@@ -183,7 +183,7 @@ def test_no_more_than_four_files_are_checked_at_once(crun: Spec, web: Shelf, mon
         finally:
             running[0] -= 1
 
-    monkeypatch.setattr(_preflight, "probe", counted)
+    monkeypatch.setattr(preflight_module, "probe", counted)
     for number in range(9):
         web.put(f"/{number}.png", media.picture(640, 480))
     report = look(crun, web, reference_images=[f"{number}.png" for number in range(9)])

@@ -12,7 +12,7 @@ import pytest
 from PIL import Image
 from support import media
 
-from seedance_nb._media import probe as _probe
+from seedance_nb._media import probe as probe_module
 from seedance_nb._media.facts import MediaFacts
 from seedance_nb._media.probe import probe
 
@@ -214,6 +214,6 @@ def test_the_child_has_limits_and_gets_no_key(tmp_path: Path, monkeypatch: pytes
     assert os.environ["CRUN_API_KEY"] == "k"
     assert probe(tmp_path / "x", 1) == (None, "none")
     script = "from seedance_nb._media import probe as _probe; import resource as r, json; _probe.limit(_probe.LIMITS); print(json.dumps([r.getrlimit(n)[0] for n in (r.RLIMIT_AS, r.RLIMIT_CPU, r.RLIMIT_CORE)]))"
-    monkeypatch.setenv("PYTHONPATH", str(Path(_probe.__file__).parents[2]))
+    monkeypatch.setenv("PYTHONPATH", str(Path(probe_module.__file__).parents[2]))
     done = subprocess.run([sys.executable, "-P", "-c", script], capture_output=True, check=True)
     assert json.loads(done.stdout) == [1024**3, 4, 0]

@@ -16,7 +16,7 @@ import seedance_nb as sd
 from seedance_nb._check.price import Estimate, Priced, Total, total_of
 from seedance_nb._document.extensions import ROLES
 from seedance_nb._document.load import model_names
-from seedance_nb._notebook.compare import view as _comparison_view
+from seedance_nb._notebook.compare import view as view_module
 from seedance_nb._notebook.compare.comparison import Comparison
 from seedance_nb._notebook.compare.shared_settings import SETTINGS, ModelRequest, request_for
 from seedance_nb._notebook.compare.videos import Videos
@@ -360,8 +360,8 @@ def test_without_keys_everything_is_simulated_and_one_name_is_enough() -> None:
 @pytest.fixture
 def view(session: sd.Session, paying: Provider, monkeypatch: pytest.MonkeyPatch) -> ComparisonView:
     paying.on_estimate = [12]
-    monkeypatch.setattr(_comparison_view, "PAUSE_S", 0)
-    monkeypatch.setattr(_comparison_view, "_TICK_S", 0.005)
+    monkeypatch.setattr(view_module, "PAUSE_S", 0)
+    monkeypatch.setattr(view_module, "_TICK_S", 0.005)
     return made(compared(session, [T2V, I2V], first_frame=FIRST, prompt="A <b>fox</b>"))
 
 
@@ -404,7 +404,7 @@ def test_the_button_asks_once_with_the_total_and_then_sends(view: ComparisonView
 def test_a_double_click_asks_and_does_not_answer(
     view: ComparisonView, paying: Provider, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(_comparison_view, "PAUSE_S", 60)
+    monkeypatch.setattr(view_module, "PAUSE_S", 60)
     view._go.click()
     view._go.click()
     view._yes.click()
@@ -442,7 +442,7 @@ def test_to_press_again_shows_the_same_videos_and_pays_nothing(view: ComparisonV
 
 
 def test_where_all_are_simulated_there_is_no_question(session: sd.Session, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(_comparison_view, "_TICK_S", 0.005)
+    monkeypatch.setattr(view_module, "_TICK_S", 0.005)
     view = made(compared(session, [VAST, R2V]))
     assert view._go.description == "Generate 1 video · simulated (free)"
     assert "1 left out" in view._note.value

@@ -11,7 +11,7 @@ from support.waiting import Handle, short, shown, until
 
 import seedance_nb as sd
 from seedance_nb._base.secret import mask_keys
-from seedance_nb._notebook import panel as _panel
+from seedance_nb._notebook import panel as panel_module
 from seedance_nb._notebook.panel import Panel
 
 GOOD = {"prompt": "A fox", "reference_images": ["https://example.com/a.png"], "duration": 4, "resolution": "480p"}
@@ -54,7 +54,7 @@ def test_a_panel_says_how_a_key_is_given_and_where_it_goes_and_has_no_box_for_it
 def test_a_panel_stays_with_the_simulator_after_a_key_came(
     crun: sd.Spec, provider: Provider, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(_panel, "SETTLE_S", 0.02)
+    monkeypatch.setattr(panel_module, "SETTLE_S", 0.02)
     panel = opened(crun, sleep=short)
     sd.ask_key("crun")
     monkeypatch.setenv("CRUN_BASE_URL", provider.url)

@@ -13,7 +13,7 @@ from support.waiting import Handle, short, until
 
 import seedance_nb as sd
 from seedance_nb._base.errors import Step
-from seedance_nb._notebook import panel as _panel
+from seedance_nb._notebook import panel as panel_module
 from seedance_nb._notebook.panel import Panel
 from seedance_nb._notebook.status import failed_html
 
@@ -23,8 +23,8 @@ GOOD = {"prompt": "A fox", "reference_images": ["https://example.com/a.png"], "d
 
 @pytest.fixture
 def panel(provider: Provider, crun: sd.Spec, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Panel:
-    monkeypatch.setattr(_panel, "SETTLE_S", 0.05)
-    monkeypatch.setattr(_panel, "_TICK_S", 0.01)
+    monkeypatch.setattr(panel_module, "SETTLE_S", 0.05)
+    monkeypatch.setattr(panel_module, "_TICK_S", 0.01)
     made = Panel(
         crun,
         sd.Session(

@@ -13,8 +13,7 @@ from support.waiting import Handle, short, until
 import seedance_nb as sd
 from seedance_nb._form.controls.text_list import ListControl
 from seedance_nb._ledger.row import Row, State
-from seedance_nb._notebook import panel as _panel
-from seedance_nb._notebook import panel as _quote
+from seedance_nb._notebook import panel as panel_module
 from seedance_nb._notebook.panel import Panel
 from seedance_nb._notebook.status import running_html
 
@@ -24,9 +23,9 @@ IMAGES = "/input/reference_images"
 
 @pytest.fixture
 def panel_for(provider: Provider, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Callable[[str], Panel]:
-    monkeypatch.setattr(_panel, "SETTLE_S", 0.05)
-    monkeypatch.setattr(_panel, "_TICK_S", 0.01)
-    monkeypatch.setattr(_quote, "REST_S", 0.05)
+    monkeypatch.setattr(panel_module, "SETTLE_S", 0.05)
+    monkeypatch.setattr(panel_module, "_TICK_S", 0.01)
+    monkeypatch.setattr(panel_module, "REST_S", 0.05)
     session = sd.Session(
         api_key="a-key-of-tests",
         base_url=provider.url,
@@ -95,7 +94,7 @@ def test_another_doubt_asks_again(panel_for: Callable[[str], Panel], provider: P
 
 
 def test_where_nothing_is_charged_a_doubt_is_shown_and_stops_nothing(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(_panel, "SETTLE_S", 0.05)
+    monkeypatch.setattr(panel_module, "SETTLE_S", 0.05)
     panel = Panel(sd.spec("crun/seedance-1.0-pro-t2v"), sd.Session(queue_s=0, run_s=0))
     panel._handle = Handle()  # type: ignore[assignment]
     panel.form.values = {"prompt": "x", "duration": 1, "resolution": "480p"}

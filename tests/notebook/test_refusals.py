@@ -9,7 +9,7 @@ from support.provider import Provider
 from support.waiting import Handle, short, until
 
 import seedance_nb as sd
-from seedance_nb._notebook import panel as _panel
+from seedance_nb._notebook import panel as panel_module
 from seedance_nb._notebook.panel import Panel
 from seedance_nb._notebook.refusals import field_errors
 from seedance_nb._provider.outcome import Answer, classify
@@ -139,8 +139,8 @@ def test_hostile_words_are_read_in_good_time() -> None:
 
 @pytest.fixture
 def panel(provider: Provider, crun: sd.Spec, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Panel:
-    monkeypatch.setattr(_panel, "SETTLE_S", 0.05)
-    monkeypatch.setattr(_panel, "_TICK_S", 0.01)
+    monkeypatch.setattr(panel_module, "SETTLE_S", 0.05)
+    monkeypatch.setattr(panel_module, "_TICK_S", 0.01)
     session = sd.Session(
         api_key="a-key-of-tests",
         base_url=provider.url,

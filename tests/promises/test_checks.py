@@ -9,7 +9,7 @@ from support.provider import Provider
 from support.waiting import Handle, short, until
 
 import seedance_nb as sd
-from seedance_nb._notebook import panel as _panel
+from seedance_nb._notebook import panel as panel_module
 from seedance_nb._notebook.compare.comparison import Comparison
 from seedance_nb._notebook.panel import Panel
 from seedance_nb._schema.validator import errors_of
@@ -62,9 +62,9 @@ def session(provider: Provider, tmp_path: Path) -> sd.Session:
 
 @pytest.fixture
 def panel(session: sd.Session, crun: sd.Spec, monkeypatch: pytest.MonkeyPatch) -> Panel:
-    monkeypatch.setattr(_panel, "SETTLE_S", 0.05)
-    monkeypatch.setattr(_panel, "_TICK_S", 0.01)
-    monkeypatch.setattr(_panel, "REST_S", 0)
+    monkeypatch.setattr(panel_module, "SETTLE_S", 0.05)
+    monkeypatch.setattr(panel_module, "_TICK_S", 0.01)
+    monkeypatch.setattr(panel_module, "REST_S", 0)
     made = Panel(crun, session)
     made._handle = Handle()  # type: ignore[assignment]
     made.form.values = GOOD

@@ -23,7 +23,7 @@ from support.provider import Provider
 from support.waiting import short
 
 import seedance_nb as sd
-from seedance_nb._base import secret as _keys
+from seedance_nb._base import secret as secret_module
 from seedance_nb._base.secret import Secret, as_secret
 from seedance_nb._provider.key_sources import find_key
 
@@ -396,13 +396,13 @@ class Shell:
 def test_a_key_in_a_cell_is_warned_of_once_and_not_shown(monkeypatch: pytest.MonkeyPatch) -> None:
     import IPython
 
-    monkeypatch.setattr(_keys, "_WARNED", set())
+    monkeypatch.setattr(secret_module, "_WARNED", set())
     monkeypatch.setattr(IPython, "get_ipython", lambda: Shell("", f"sd.balance('crun', api_key='{CANARY}')"))
     with pytest.warns(sd.KeyWarning, match="sd.ask_key") as seen:
         sd.Session(api_key=CANARY)
     shown = warnings.formatwarning(str(seen[0].message), sd.KeyWarning, seen[0].filename, seen[0].lineno)
     assert CANARY not in shown
-    assert seen[0].filename == _keys.__file__, "the person's own line would be shown with it"
+    assert seen[0].filename == secret_module.__file__, "the person's own line would be shown with it"
     sd.Session(api_key=CANARY)  # warnings are errors in these tests
     sd.Session(api_key="ak_from_a_file_or_a_vault")
     monkeypatch.setattr(IPython, "get_ipython", lambda: None)
@@ -414,9 +414,9 @@ def test_no_variable_or_slot_of_a_secret_has_the_key() -> None:
     secret = Secret(key, "api_key=")
     slots = [getattr(secret, name, None) for name in ("source", "_Secret__number", "_Secret__key")]
     assert key not in repr(slots)
-    assert key in _keys._KEYS.values(), "the control: here it is"
+    assert key in secret_module._KEYS.values(), "the control: here it is"
     del secret
-    assert key not in _keys._KEYS.values(), "and it goes with its object"
+    assert key not in secret_module._KEYS.values(), "and it goes with its object"
 
 
 def test_a_key_that_stands_in_a_cell_for_the_environment_is_warned_of_too(
@@ -424,7 +424,7 @@ def test_a_key_that_stands_in_a_cell_for_the_environment_is_warned_of_too(
 ) -> None:
     import IPython
 
-    monkeypatch.setattr(_keys, "_WARNED", set())
+    monkeypatch.setattr(secret_module, "_WARNED", set())
     monkeypatch.setenv("CRUN_API_KEY", CANARY)
     monkeypatch.setattr(IPython, "get_ipython", lambda: Shell(f"import os; os.environ['CRUN_API_KEY'] = '{CANARY}'"))
     with pytest.warns(sd.KeyWarning, match="The key from CRUN_API_KEY is in a cell") as seen:
@@ -505,16 +505,18 @@ def test_a_key_is_kept_nowhere_once_nobody_holds_it_and_masked_as_long_as_it_is_
     key = CANARY + "_for_a_while"
     monkeypatch.setenv("CRUN_API_KEY", key)
     find_key(crun, None)
-    assert _keys.mask_keys(f"<{key}>") == "<•••>", "nobody holds what was found, and it is still the key"
-    assert key in repr(vars(_keys)), "the control: here it is"
+    assert secret_module.mask_keys(f"<{key}>") == "<•••>", "nobody holds what was found, and it is still the key"
+    assert key in repr(vars(secret_module)), "the control: here it is"
     monkeypatch.setenv("CRUN_API_KEY", "another-key")
     find_key(crun, None)
-    assert key not in repr(vars(_keys))
-    assert not [call for call in vars(_keys).values() if hasattr(call, "cache_info")], "nothing keeps keys by itself"
+    assert key not in repr(vars(secret_module))
+    assert not [call for call in vars(secret_module).values() if hasattr(call, "cache_info")], (
+        "nothing keeps keys by itself"
+    )
 
 
 def test_a_key_that_another_begins_with_leaves_nothing_of_that_one() -> None:
     held = [Secret(CANARY + "_and_more" * length, "a test") for length in range(5)]
     for secret in held:
-        assert _keys.mask_keys(f"<{secret.reveal()}>") == "<•••>"
-        assert _keys.mask_keys_in({"said": secret.reveal()}) == {"said": "•••"}
+        assert secret_module.mask_keys(f"<{secret.reveal()}>") == "<•••>"
+        assert secret_module.mask_keys_in({"said": secret.reveal()}) == {"said": "•••"}

@@ -13,7 +13,7 @@ from support.waiting import serving
 import seedance_nb as sd
 from seedance_nb._document.load import spec
 from seedance_nb._document.providers import SPECS
-from seedance_nb._provider import account as _desk
+from seedance_nb._provider import account as account_module
 from seedance_nb._provider.account import Account
 from seedance_nb._provider.outcome import Answer
 from seedance_nb._task.engine import ENGINE, wait_for
@@ -102,13 +102,13 @@ def test_only_a_regular_file_is_uploaded_and_nothing_else_is_opened(
 
 
 def test_a_file_is_read_to_the_limit_and_no_further(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(_desk, "MOST_BYTES", 100)
+    monkeypatch.setattr(account_module, "MOST_BYTES", 100)
     file = tmp_path / "a.png"
     file.write_bytes(bytes(100))
-    assert _desk._content(file, "") == (bytes(100), "a.png")
+    assert account_module._content(file, "") == (bytes(100), "a.png")
     file.write_bytes(bytes(101))
     with pytest.raises(sd.SeedanceError, match="larger than 100 bytes"):
-        _desk._content(file, "")
+        account_module._content(file, "")
 
 
 @pytest.mark.parametrize(

@@ -10,7 +10,7 @@ import av
 import pytest
 from PIL import Image, ImageChops, ImageStat
 
-from seedance_nb._simulator import picture as _picture
+from seedance_nb._simulator import picture as picture_module
 from seedance_nb._simulator.encode import render, tune
 from seedance_nb._simulator.job import Job, Reference, dump, frame_size, load
 from seedance_nb._simulator.picture import Box, clean, fit, frames, width, wrap
@@ -56,7 +56,7 @@ def contrast(one: Any, other: Any) -> float:
 @pytest.fixture
 def one_palette(monkeypatch: pytest.MonkeyPatch) -> None:
     """Pictures of different prompts in the same colours, so that they differ in their words alone."""
-    monkeypatch.setattr(_picture, "seed", lambda _: bytes(8))
+    monkeypatch.setattr(picture_module, "seed", lambda _: bytes(8))
 
 
 def test_a_video_has_exactly_the_requested_size_duration_and_frame_rate(painted: Path) -> None:
@@ -160,7 +160,7 @@ def test_any_prompt_fits_into_any_shape(tmp_path: Path, size: tuple[int, int], p
 
 def test_no_more_than_twelve_pictures_are_opened(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     opened: list[str | None] = []
-    monkeypatch.setattr(_picture, "picture", lambda file, _: opened.append(file))
+    monkeypatch.setattr(picture_module, "picture", lambda file, _: opened.append(file))
     many = tuple(Reference(label=f"[Image{n}]", url="asset://a-1", file=str(n)) for n in range(500))
     for size in ((854, 480), (480, 854), (2560, 480)):
         opened.clear()
@@ -181,10 +181,10 @@ def test_a_script_that_runs_from_right_to_left_begins_at_the_right(tmp_path: Pat
 
 @pytest.fixture
 def no_system_fonts(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
-    memories = (_picture._fonts, _picture._face, _picture._has, _picture.width)
+    memories = (picture_module._fonts, picture_module._face, picture_module._has, picture_module.width)
     for memory in memories:
         memory.cache_clear()
-    monkeypatch.setattr(_picture, "_FONTS", ("no-such-font.ttf",))
+    monkeypatch.setattr(picture_module, "_FONTS", ("no-such-font.ttf",))
     yield
     for memory in memories:
         memory.cache_clear()
@@ -203,8 +203,8 @@ def test_characters_that_no_font_has_are_boxes_of_their_own_width(tmp_path: Path
 def test_white_words_stand_out_from_the_brightest_corner_and_the_badge_from_its_own_words(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, number: int
 ) -> None:
-    monkeypatch.setattr(_picture, "seed", lambda _: bytes([number]) * 8)
-    assert len(_picture._PALETTES) == 6
+    monkeypatch.setattr(picture_module, "seed", lambda _: bytes([number]) * 8)
+    assert len(picture_module._PALETTES) == 6
     shown = first(job(tmp_path / "v", "", width=854, height=480))
     corners = [shown.getpixel((x, y)) for x in (0, 853) for y in (0, 479)]
     assert min(contrast(corner, (255, 255, 255)) for corner in corners) > 4.5

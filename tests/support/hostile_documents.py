@@ -9,9 +9,9 @@ from pathlib import Path
 from typing import Any
 
 import seedance_nb as sd
-from seedance_nb._document import oddities as _oddities  # noqa: F401 - loaded before the children are forked
-from seedance_nb._form import form as _form  # noqa: F401 - loaded before the children are forked
-from seedance_nb._schema import validator as _keywords  # noqa: F401 - loaded before the children are forked
+from seedance_nb._document import oddities  # noqa: F401 - loaded before the children are forked
+from seedance_nb._form import form as form_module  # noqa: F401 - loaded before the children are forked
+from seedance_nb._schema import validator  # noqa: F401 - loaded before the children are forked
 
 Maker = Callable[[Path, str], Any]
 EVIL = "<script>alert(1)</script><img src=x onerror=alert(1)> \u202e\u2066 </style></textarea>"

@@ -15,8 +15,7 @@ import av  # noqa: F401 - loaded before the children are forked
 from PIL import Image
 from support import media
 
-from seedance_nb._media import inspect as _media
-from seedance_nb._media import probe as _probe
+from seedance_nb._media import inspect, probe
 from seedance_nb._simulator.picture import picture
 
 SMALL = (64, 48)
@@ -75,7 +74,7 @@ def child(name: str, poster: str) -> str:
     out, err = io.StringIO(), io.StringIO()
     with contextlib.redirect_stdout(out), contextlib.redirect_stderr(err):
         try:
-            ended = _media._main(name, poster)
+            ended = inspect._main(name, poster)
         except Exception as error:  # noqa: BLE001 - there it ends in a refusal, whatever it is
             return type(error).__name__
     return "shown" if ended == 0 else "refused"
@@ -83,7 +82,7 @@ def child(name: str, poster: str) -> str:
 
 def look(seed: int, first: int, count: int) -> dict[str, int]:
     """How many mutants came to what in the functions that the children run, one after the other in this process."""
-    _media.limit = _probe.limit = lambda *_: None  # type: ignore[attr-defined]
+    inspect.limit = probe.limit = lambda *_: None  # type: ignore[attr-defined]
     whole = (media.video(*SMALL, frames=6), media.video(*SMALL, frames=6, sound=True, movflags="faststart"))
     ends: dict[str, int] = {}
     with tempfile.TemporaryDirectory() as folder:
@@ -97,7 +96,7 @@ def look(seed: int, first: int, count: int) -> dict[str, int]:
                 contextlib.redirect_stderr(io.StringIO()),
                 contextlib.suppress(SystemExit),
             ):
-                _probe._main(str(path))
+                probe._main(str(path))
             assert path.read_bytes() == before
             ends[end] = ends.get(end, 0) + 1
     return ends
@@ -155,8 +154,8 @@ def really(name: str) -> dict[str, Any]:
     """What the library says of a file over the whole way, children and all; `peak` is the most memory of any child, in MB."""
     path = Path(name)
     made = path.read_bytes()
-    facts, why = _media.inspect(path, path.with_suffix(".jpg"))
-    probed, doubt = _probe.probe(path, len(made))
+    facts, why = inspect.inspect(path, path.with_suffix(".jpg"))
+    probed, doubt = probe.probe(path, len(made))
     shown = picture(name, (640, 360))
     return {
         "facts": facts is not None, "why": why, "probed": [probed.width, probed.height] if probed else None, "doubt": doubt,

@@ -16,7 +16,7 @@ from support import media
 
 import seedance_nb as sd
 from seedance_nb._base.html import table_html, table_text
-from seedance_nb._media import inspect as _media
+from seedance_nb._media import inspect
 from seedance_nb._media.facts import MediaFacts, read_facts
 from seedance_nb._media.isobmff import boxes_fault
 from seedance_nb._task.files import ExtraResult, write_extras
@@ -148,7 +148,7 @@ def test_a_whole_file_is_told_from_a_cut_one(made: tuple[sd.Session, sd.Video], 
     for length in (len(whole) - 1, len(whole) // 2, 40, 8, 0):
         file.write_bytes(whole[:length])
         assert boxes_fault(file) != "", length
-        assert _media.inspect(file, tmp_path / "p.jpg")[0] is None
+        assert inspect.inspect(file, tmp_path / "p.jpg")[0] is None
 
 
 @pytest.mark.parametrize(
@@ -157,7 +157,7 @@ def test_a_whole_file_is_told_from_a_cut_one(made: tuple[sd.Session, sd.Video], 
 def test_what_is_no_video_is_not_taken_for_one(tmp_path: Path, content: bytes) -> None:
     file = tmp_path / "v.mp4"
     file.write_bytes(content)
-    facts, why = _media.inspect(file, tmp_path / "p.jpg")
+    facts, why = inspect.inspect(file, tmp_path / "p.jpg")
     assert facts is None
     assert why
 
@@ -171,7 +171,7 @@ def test_whole_boxes_with_nonsense_inside_are_refused_by_the_child(
     file = tmp_path / "v.mp4"
     file.write_bytes(bytes(whole))
     assert boxes_fault(file) == ""
-    facts, why = _media.inspect(file, tmp_path / "p.jpg")
+    facts, why = inspect.inspect(file, tmp_path / "p.jpg")
     assert facts is None
     assert "cannot be decoded" in why
 
@@ -201,7 +201,7 @@ def test_a_file_that_is_cut_anywhere_is_not_taken_for_whole(form: str, tmp_path:
         whole = open_ended(whole)
     file, poster = tmp_path / "v.mp4", tmp_path / "p.jpg"
     file.write_bytes(whole)
-    facts, why = _media.inspect(file, poster)
+    facts, why = inspect.inspect(file, poster)
     assert facts, why
     assert not facts.is_open
     # Without a child process for each of them, the sizes of the boxes tell nearly every cut.
@@ -213,7 +213,7 @@ def test_a_file_that_is_cut_anywhere_is_not_taken_for_whole(form: str, tmp_path:
     assert (len(unseen) > 1000) is (form == "open at the end")
     for length in {*unseen[:3], *unseen[:: max(1, len(unseen) // 8)], *(ends & set(unseen))}:
         file.write_bytes(whole[:length])
-        facts, _ = _media.inspect(file, poster)
+        facts, _ = inspect.inspect(file, poster)
         # Where nothing names the last piece, a cut between two of them leaves no trace, and that is what is said.
         assert facts is None or (form.endswith("lists") and facts.is_open), length
 
@@ -231,7 +231,7 @@ def test_every_picture_is_decoded_and_not_only_the_first_ones(tmp_path: Path) ->
     file.write_bytes(damaged(whole, bytes(len(whole))))
     with av.open(str(file)) as container:  # the control: a player shows the beginning of it
         assert next(container.decode(video=0))
-    facts, why = _media.inspect(file, tmp_path / "p.jpg")
+    facts, why = inspect.inspect(file, tmp_path / "p.jpg")
     assert facts is None
     assert "is damaged" in why
 
@@ -254,7 +254,7 @@ def noise() -> bytes:
 def test_pictures_that_had_to_be_patched_are_counted(tmp_path: Path) -> None:
     file = tmp_path / "v.mp4"
     file.write_bytes(damaged(noise(), b"\xff" * 8))
-    facts, why = _media.inspect(file, tmp_path / "p.jpg")
+    facts, why = inspect.inspect(file, tmp_path / "p.jpg")
     assert facts is not None, why
     assert facts.damaged >= 1
 
@@ -264,9 +264,9 @@ def test_what_takes_too_long_to_decode_is_said_to_be_undecoded(
 ) -> None:
     file = tmp_path / "v.mp4"
     file.write_bytes(media.video(frames=48))
-    monkeypatch.setattr(_media, "limit", lambda *_: None)
-    monkeypatch.setattr(_media, "_DECODE_S", -1)
-    assert _media._main(str(file), str(tmp_path / "p.jpg")) == 0
+    monkeypatch.setattr(inspect, "limit", lambda *_: None)
+    monkeypatch.setattr(inspect, "_DECODE_S", -1)
+    assert inspect._main(str(file), str(tmp_path / "p.jpg")) == 0
     assert (found := read_facts(capsys.readouterr().out))
     assert (found.seconds, found.undecoded) == (2.0, 2.0)
 
