@@ -12,7 +12,7 @@ Resolver = Callable[[str, int], Awaitable[list[str]]]
 _FAKE = "198.18.0.0/15"  # where VPN and proxy programs make up an address for each host
 # A last label that is a number makes an IP address of the whole.
 _NAME = re.compile(r"(?:\*\.)?(?:[a-z0-9_-]{1,63}\.)*(?!\d+\Z|0x)[a-z0-9_-]{1,63}")
-_INSIDE = (".localhost", ".local", ".internal")
+_INSIDE = (".localhost", ".local", ".internal", ".intranet", ".lan", ".home", ".corp", ".home.arpa")
 
 # What `is_global` of the Python versions in use wrongly calls global: special registries, the hosts of cloud metadata,
 # and IPv6 addresses that contain an IPv4 one.
@@ -64,7 +64,7 @@ def matches(rule: str, host: str) -> bool:
 
 def allowed_hosts() -> list[str]:
     """The names, `*.domains`, IP addresses and networks in `SEEDANCE_ALLOW_HOSTS`. Reads the environment. Raises: BlockedURL."""
-    items = [item.strip(" []") for item in os.getenv("SEEDANCE_ALLOW_HOSTS", "").lower().split(",")]
+    items = [item.strip("[] \t\r\n") for item in os.getenv("SEEDANCE_ALLOW_HOSTS", "").lower().split(",")]
     for item in filter(None, items):
         try:
             _NAME.fullmatch(item) or ipaddress.ip_network(item)

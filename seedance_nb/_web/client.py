@@ -21,6 +21,7 @@ from seedance_nb._web.origins import host_of
 
 _MOST_HOPS = 3
 _MOST_DIGITS = 18
+_MOST_HOST = 253
 
 Repeat = Callable[[Mapping[str, str]], AbstractAsyncContextManager[httpx.Response]]
 """Sends the same request again with other headers. *network*."""
@@ -169,7 +170,7 @@ def parse_url(url: str) -> httpx.URL:
     parsed = None
     with suppress(httpx.InvalidURL):  # raised below, without the error that contains the URL
         parsed = httpx.URL(url)
-    if parsed is None or (parsed.port or 0) > MOST_PORT:
+    if parsed is None or (parsed.port or 0) > MOST_PORT or len(parsed.raw_host) > _MOST_HOST:
         raise BlockedURL("its URL is malformed")
     return parsed
 

@@ -45,7 +45,7 @@ def proxy_for(url: httpx.URL) -> httpx.Proxy | None:
 def proxy_problem(error: httpx.ProxyError) -> str:
     """Why a proxy made no connection, as a clause without its own words. *pure*."""
     status = str(error)[:3]
-    hint = " (HTTPS_PROXY has no user and password, or the wrong ones)" if status == "407" else ""
+    hint = "; set its user and password in HTTPS_PROXY" if status == "407" else ""
     return f"the proxy answered HTTP {status}{hint}" if status.isdecimal() else "the SOCKS proxy refused the connection"
 
 

@@ -40,8 +40,8 @@ class Office:
             **more,
         )
 
-    def generate(self, base_url: str = "https://api.test") -> sd.Video:
-        return self.session(base_url).generate(MODEL, timeout=30, **FIELDS)
+    def generate(self, base_url: str = "https://api.test", **more: Any) -> sd.Video:
+        return self.session(base_url, **more).generate(MODEL, timeout=30, **FIELDS)
 
 
 @pytest.fixture(scope="module")
@@ -55,8 +55,8 @@ def office(
 ) -> Iterator[Office]:
     port = int(provider.url.rpartition(":")[2])
     with (
-        running(Front(authority.context("api.test", "cdn.test", "127.0.0.1"), port)) as front,
-        running(Proxy({"api.test": front.port, "cdn.test": front.port})) as proxy,
+        running(Front(authority.context("api.test", "cdn.test", "minio", "127.0.0.1"), port)) as front,
+        running(Proxy({"api.test": front.port, "cdn.test": front.port, "minio": front.port})) as proxy,
     ):
         provider.url = "https://cdn.test"  # of results
         monkeypatch.setenv("HTTPS_PROXY", proxy.url.replace("//", f"//user:{PASSWORD}@"))
@@ -108,6 +108,7 @@ def test_this_computer_is_never_reached_through_a_proxy_and_no_key_goes_there_in
 REFUSALS: dict[str, tuple[int | str, int]] = {
     "wrong password": (407, 1), "forbidden": (403, 1), "no gateway": (502, 3), "overloaded": (503, 3),
     "no answer": ("close", 3), "half an answer": ("half", 3), "a tunnel that leads nowhere": ("deaf", 3),
+    "silence": ("silent", 3),
 }  # fmt: skip
 
 
@@ -118,7 +119,7 @@ def test_what_a_proxy_refused_was_certainly_not_sent_and_is_sent_once_it_works(
     office.proxy.answer, tries = REFUSALS[case]
     caplog.set_level(logging.DEBUG, "seedance_nb")
     with pytest.raises(sd.Unreachable, match=r"through the proxy http://127\.0\.0\.1:\d+ \(") as refused:
-        office.generate()
+        office.generate(answer_s=0.3 if case == "silence" else 20)
     assert len(office.proxy.asked) == 1 + tries  # the first for the balance
     assert (refused.value.charged, office.session().tasks()[0].state) == ("not charged", State.UNSENT)
     if isinstance(office.proxy.answer, int):
@@ -184,3 +185,15 @@ def test_a_private_address_of_a_result_is_refused_before_the_proxy_is_asked(offi
     with pytest.raises(sd.MediaError, match=r"10\.0\.0\.1 is not on the public internet.* SEEDANCE_ALLOW_HOSTS=10"):
         office.generate()
     assert {line.split(" ")[1] for line in office.proxy.asked} == {"api.test:443"}
+
+
+def test_a_result_on_an_inner_host_is_saved_once_that_host_is_allowed(
+    office: Office, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    office.provider.url = "https://minio"
+    with pytest.raises(sd.MediaError, match=r"minio is not on the public internet.* set SEEDANCE_ALLOW_HOSTS=minio"):
+        office.generate()
+    monkeypatch.setenv("SEEDANCE_ALLOW_HOSTS", "minio")
+    assert office.generate().path.read_bytes() == office.provider.video
+    assert len(office.provider.charges) == 1
+    assert KEY not in str(office.provider.downloads)

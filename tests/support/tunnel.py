@@ -148,7 +148,7 @@ class Front(_Listener):
 class Proxy(_Listener):
     """An HTTP proxy that knows the hosts in `routes` (host: port of this computer).
 
-    `answer` is the status of a CONNECT; "close" ends the connection without one, "half" in the middle of one, and "deaf"
+    `answer` is the status of a CONNECT; "close" ends the connection without one, "silent" waits for ever, "half" ends it in the middle of one, and "deaf"
     right after the tunnel was opened. `asked` are the first lines of requests, `seen` all bytes that passed.
     """
 
@@ -168,7 +168,9 @@ class Proxy(_Listener):
         self.asked.append(first)
         target = re.match(r"CONNECT \[?([^\]]*)\]?:\d+ ", first)
         port = self.routes.get(target[1], 0) if target else 0
-        if self.answer == "close":
+        if self.answer == "silent":
+            line.recv(1)  # until the other side gives up
+        if self.answer in ("close", "silent"):
             return
         if self.answer == "half":
             line.sendall(b"HTTP/1.1 2")

@@ -12,7 +12,7 @@ from typing import Any
 import httpcore
 import httpx
 import pytest
-from faults.media_server import MediaServer
+from faults.media_server import MediaServer, to
 from support.tricks import HOSTS, NAMES, system
 from support.tunnel import Authority, Front, Proxy, running
 
@@ -258,5 +258,23 @@ def test_a_name_is_resolved_by_the_proxy_and_never_here(
     assert fetched("https://cdn.test/v.mp4", policy) == f"could not connect to {name}"
 
 
-def test_a_port_that_cannot_be_is_a_malformed_url() -> None:
-    assert fetched("https://93.184.216.34:70000/v.mp4") == "its URL is malformed"
+def test_a_redirect_through_a_proxy_is_checked_like_the_first_url(
+    authority: Authority, files: MediaServer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("SSL_CERT_FILE", str(authority.file))
+    with (
+        running(Front(authority.context("cdn.test", "10.0.0.1", "printer.lan"), files.port)) as front,
+        running(Proxy(dict.fromkeys(("cdn.test", "10.0.0.1", "printer.lan"), front.port))) as proxy,
+    ):
+        monkeypatch.setenv("HTTPS_PROXY", proxy.url)
+        for host in ("10.0.0.1", "printer.lan"):
+            files.put("/first", b"", to(f"https://{host}/v.mp4"))
+            assert fetched("https://cdn.test/first").startswith(f"{host} is not on the public internet; ")
+        assert set(proxy.asked) == {"CONNECT cdn.test:443 HTTP/1.1"}
+        monkeypatch.setenv(ALLOW, "10.0.0.0/8,*.lan")
+        assert fetched("https://cdn.test/first") == "a video"
+
+
+@pytest.mark.parametrize("url", ["https://93.184.216.34:70000/v.mp4", f"https://{'a.' * 127}com/v.mp4"])
+def test_a_host_or_port_that_cannot_exist_is_a_malformed_url(url: str) -> None:
+    assert fetched(url) == "its URL is malformed"
