@@ -1,5 +1,6 @@
 """Every notebook runs from top to bottom without a key or a network, and is committed without what running leaves."""
 
+import base64
 import json
 import re
 from pathlib import Path
@@ -21,8 +22,10 @@ def executed(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFa
             patch.setenv(f"SEEDANCE_{name}", str(folder / name.lower()))
         patch.setenv("HOME", str(folder))
         patch.setenv("IPYTHONDIR", str(folder / "ipython"))
-        for name in ("CRUN_API_KEY", "SEEDANCE_OUTPUTS", "JPY_SESSION_NAME"):
+        for name in ("CRUN_API_KEY", "SEEDANCE_OUTPUTS"):
             patch.delenv(name, raising=False)
+        (folder / "book.ipynb").touch()
+        patch.setenv("JPY_SESSION_NAME", str(folder / "book.ipynb"))  # as a Jupyter server starts a kernel
         book = nbformat.read(request.param, as_version=4)
         NotebookClient(
             book, timeout=120, kernel_name="python3", resources={"metadata": {"path": str(folder)}}
@@ -68,3 +71,20 @@ def test_the_html_export_still_shows_the_video(executed: tuple[Any, Path]) -> No
     assert 'src="seedance_outputs/' in exported
     assert "SIMULATED" in exported
     assert "simulator.invalid" not in exported
+
+
+def test_a_notebook_that_is_run_without_a_server_carries_its_video_along(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.delenv("JPY_SESSION_NAME", raising=False)
+    monkeypatch.setenv("IPYTHONDIR", str(tmp_path / "ipython"))
+    monkeypatch.setenv("SEEDANCE_OUTPUTS", str(tmp_path / "seedance_outputs"))
+    code = (
+        "import seedance_nb as sd\nsd.Session(queue_s=0, run_s=0).generate('crun/seedance-1.0-pro-t2v', prompt='A fox')"
+    )
+    book = nbformat.v4.new_notebook(cells=[nbformat.v4.new_code_cell(code)])
+    NotebookClient(book, timeout=120, kernel_name="python3", resources={"metadata": {"path": str(tmp_path)}}).execute()
+    exported, _ = HTMLExporter().from_notebook_node(book)
+    (embedded,) = re.findall(r'"data:video/mp4;base64,([^"]+)"', exported)
+    (file,) = (tmp_path / "seedance_outputs").glob("*.mp4")
+    assert base64.b64decode(embedded) == file.read_bytes()

@@ -30,6 +30,11 @@ def sanitize(text: str) -> str:
     return strip_queries(_CONTROL.sub("\ufffd", text.replace("\r\n", "\n")))
 
 
+def slug(text: object, most: int = 48) -> str:
+    """The words of a text as the stem of a file name, in lower case and at most `most` characters. *pure*."""
+    return "-".join(re.findall(r"\w+", str(text)[: 4 * most]))[:most].strip("-").casefold()
+
+
 def quote_lines(text: str) -> str:
     """Foreign text for use in our messages: later lines are marked, so they cannot pass for ours. *pure*."""
     return "\n  | ".join(text.splitlines())

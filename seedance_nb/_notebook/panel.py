@@ -7,18 +7,19 @@ from collections.abc import Callable
 from typing import Any, Literal
 
 import ipywidgets as W  # noqa: N812
-from IPython.display import HTML, DisplayHandle, display
+from IPython.display import display
 from ipywidgets.widgets.widget_button import ButtonStyle
 
 from seedance_nb._base.errors import Refused, SeedanceError, TaskFailed
-from seedance_nb._base.html import Html, escape, request_html
+from seedance_nb._base.html import FONT, Html, escape, request_html
 from seedance_nb._base.log import log_unexpected
 from seedance_nb._base.values import find
 from seedance_nb._check.check import approve
 from seedance_nb._check.price import Estimate, estimate, price_label, price_note
 from seedance_nb._document.spec import Spec
-from seedance_nb._form.controls.base import WidgetFactory, toggle
+from seedance_nb._form.controls.base import StaticBox, WidgetFactory, toggle
 from seedance_nb._form.form import Form
+from seedance_nb._notebook.output import VideoOutput
 from seedance_nb._notebook.refusals import field_errors
 from seedance_nb._notebook.status import (
     SIMULATED,
@@ -39,6 +40,7 @@ from seedance_nb._session.session import Session
 from seedance_nb._task.begin import World
 from seedance_nb._task.engine import ENGINE
 from seedance_nb._task.task import Task
+from seedance_nb._task.video import Video, takes_view
 
 SETTLE_S = 0.4
 _TICK_S = 0.25
@@ -66,7 +68,7 @@ class Panel:
         self._lock = threading.Lock()
         self._busy = False
         self._watching = True
-        self._handle: DisplayHandle | None = None
+        self._videos: list[Video] = []
         shared = self._shared = WidgetFactory()
         self._top = shared.html(self._head(), "sdn-top")
         self._go = shared.make(W.Button, ButtonStyle, "sdn-go", description=self._price(), icon="play")
@@ -81,8 +83,13 @@ class Panel:
         # If the simulator was not requested, only a key is missing.
         needs_key = self._simulated and session.simulate is None and spec.vouched
         keys = [shared.html(key_html(spec), "sdn-status")] if needs_key else []
+        self._output = VideoOutput(shared)
         below = [*keys, self._tools.widget, self._status, self._unchecked, self._sent, foot]
-        self.widget = shared.box(W.VBox, [self._top, self.form.widget, *below], "sdn", "sdn-panel")
+        left = shared.box(W.VBox, [self.form.widget, *below], "sdn-left")
+        self.widget = StaticBox(
+            [self._top, shared.box(W.HBox, [left, self._output.widget], "sdn-sides")], shared.layout, "sdn", "sdn-panel",
+            static=lambda: (repr(self), self._static()),
+        )  # fmt: skip
         for button, act in (
             (self._go, lambda: self._start(another=False)),
             (self._again, lambda: self._start(another=True)),
@@ -93,8 +100,7 @@ class Panel:
 
     def _ipython_display_(self) -> None:
         display(self.widget)
-        # Created now, so that it belongs to this cell; a thread may update it later but must never display by itself.
-        self._handle = display(HTML(""), display_id=True)
+        self._output.display()
 
     def __repr__(self) -> str:
         return f"Panel for {self.spec.name}; {self.task or 'nothing sent yet'}"
@@ -181,17 +187,26 @@ class Panel:
         self._sent.value = request_html(approved.body)
         toggle(self._stop, shown=True)
         start = time.monotonic()
+        if not future.done():  # a reloaded page is not updated, so it must name the file before
+            pending = await asyncio.to_thread(lambda: takes_view(self._videos, task.row, self._session.outputs))
+            self._output.update(pending, live=False)
         while not future.done() and self._watching:
             self._report(running_html(await asyncio.to_thread(lambda: task.row), time.monotonic() - start))
             await asyncio.sleep(_TICK_S)
         if not future.done():
             self._report(left_html(await asyncio.to_thread(lambda: task.row)))
             return
-        video = task.show(future.result())
-        if self._handle is not None:
-            self._handle.update(video)
+        await asyncio.to_thread(self._add_video, task.show(future.result()))
         toggle(self._again, shown=True)
         self._report(await asyncio.to_thread(done_html, task, time.monotonic() - start))
+
+    def _add_video(self, video: Video) -> None:
+        self._videos = [*(old for old in self._videos if old.task != video.task), video]
+        self._output.update(takes_view(self._videos))
+
+    def _static(self) -> Html:
+        """What a viewer without widgets shows in place of the panel. *pure*."""
+        return Html('<div style="{}">{}</div>').format(FONT, self._head())
 
     def _report(self, text: Html | Literal[""]) -> None:
         self._status.value = text

@@ -97,6 +97,11 @@ def prepare_folder(folder: Path) -> None:
     raise MediaError(problem, next_step="set SEEDANCE_OUTPUTS to a writable folder", charged="not charged")
 
 
+def video_path(folder: Path, row: Row) -> Path:
+    """The final name of a row's video, known from the moment the row is claimed. *pure*."""
+    return Path(row.file) if row.file else folder / f"{_stem(row)}.mp4"
+
+
 def is_saved(row: Row) -> bool:
     """Whether the row's file exists with the bytes that were saved. *reads files*."""
     return bool(row.file) and sha256(Path(row.file)) == row.sha256
@@ -210,7 +215,7 @@ def _size(row: Row) -> int:
 
 def _stem(row: Row) -> str:
     when = time.strftime("%Y%m%d-%H%M%S", time.gmtime(row.created))
-    return f"{when}-{hashlib.sha256(f'{row.base_url}|{row.task_id}|{row.seq}'.encode()).hexdigest()[:10]}"
+    return f"{when}-{hashlib.sha256(f'{row.base_url}|{row.digest}|{row.take}|{row.created!r}|{row.seq}'.encode('utf-8', 'replace')).hexdigest()[:10]}"
 
 
 def _sync_folder(folder: Path) -> None:

@@ -22,9 +22,10 @@ from seedance_nb._task.begin import require_consent
 from seedance_nb._task.engine import ENGINE
 from seedance_nb._task.files import file_text
 from seedance_nb._task.follow import run
+from seedance_nb._task.player import badge
 from seedance_nb._task.resolve import resolve
 from seedance_nb._task.send import TaskRun, raise_for
-from seedance_nb._task.video import Video, badge, video_of
+from seedance_nb._task.video import Video, video_of
 
 _TICK_S = 0.1
 

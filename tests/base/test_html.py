@@ -3,6 +3,7 @@
 import ast
 import html
 import json
+import re
 from collections.abc import Callable, Mapping
 from dataclasses import fields, replace
 from html.parser import HTMLParser
@@ -31,7 +32,7 @@ from seedance_nb._notebook.compare import view as compare
 from seedance_nb._notebook.compare.candidate import Candidate
 from seedance_nb._notebook.compare.shared_settings import ModelRequest
 from seedance_nb._session.catalogue import Models
-from seedance_nb._task import video
+from seedance_nb._task import player, video
 from seedance_nb._task.files import ExtraResult, write_extras
 from seedance_nb._task.task import Task, Tasks
 
@@ -152,7 +153,13 @@ def code(word: str) -> Any:
 
 
 def seen(word: str) -> Any:
-    return SimpleNamespace(_host=word, _simulated=True, spec=SimpleNamespace(title=word, mode=word, name=word))
+    return SimpleNamespace(
+        _host=word,
+        _simulated=True,
+        spec=SimpleNamespace(title=word, mode=word, name=word),
+        form=SimpleNamespace(values={word: word}),
+        _head=lambda: escape(word),
+    )
 
 
 def holding(word: str) -> Any:
@@ -165,10 +172,19 @@ MAKERS: Mapping[str, Callable[[str], object]] = {
     "_base/html:_cell": cell_html,
     "_base/html:request_html": lambda w: request_html(json.dumps({w: w}), w),
     "_task/video:video_html": lambda w: video.video_html(clip(w), name(w)),
-    "_task/video:player_html": lambda w: video.player_html(clip(w), w),
-    "_task/video:download_html": lambda w: [video.download_html(clip(w), w), video.download_html(clip(w), "")],
-    "_task/video:badge": lambda _: video.badge(simulated=True),
-    "_task/video:extra_lines": lambda w: [video.extra_lines(w, clip(w).beside, source) for source in ("a", "")],
+    "_task/video:takes_view": lambda w: [
+        video.takes_view([clip(w)] * 2).html, video.takes_view([], row(w, task_id="x", file=""), Path("videos")).html,
+    ],
+    "_task/video:video_view": lambda w: video.video_view(clip(w)).html,
+    "_task/video:video_player": lambda w: video.video_player(clip(w), w),
+    "_notebook/panel:_static": lambda w: panel.Panel._static(seen(w)),
+    "_notebook/compare/videos:view": lambda w: videos.Videos(w, [(candidate(w), clip(w))]).view().html,
+    "_task/video:_strip_html": lambda w: video._strip_html(clip(w)),
+    "_task/player:player_html": lambda w: [player.player_html(w, facts=None, still=b"x", name=w), player.player_html("", facts=None, still=b"x", name=w)],
+    "_task/player:pending_html": lambda w: player.pending_html(w, w),
+    "_task/player:download_html": lambda w: [player.download_html(Path(w), w, w), player.download_html(Path(w), "")],
+    "_task/player:badge": lambda _: player.badge(simulated=True),
+    "_task/player:extra_lines": lambda w: [player.extra_lines(w, clip(w).beside, source) for source in ("a", "")],
     "_task/task:_repr_html_": lambda w: [task(w)._repr_html_(), Tasks([row(w, state=State.UNKNOWN)], [w], w)._repr_html_()],
     "_session/catalogue:_repr_html_": lambda w: models(w)._repr_html_(),
     "_media/preflight:_repr_html_": lambda w: report(w)._repr_html_(),
@@ -214,7 +230,7 @@ MAKERS: Mapping[str, Callable[[str], object]] = {
 }  # fmt: skip
 # What shows none of the texts that it is given.
 WORDLESS = {
-    "_task/video:badge", "_form/labels:_count_html", "_form/form:css", "_notebook/status:checking_html",
+    "_task/player:badge", "_form/labels:_count_html", "_form/form:css", "_notebook/status:checking_html",
     "_notebook/compare/view:done_html",
 }  # fmt: skip
 
@@ -225,7 +241,8 @@ def makers() -> set[str]:
     for path in PACKAGE.rglob("*.py"):
         for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
             if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef) and (
-                node.name == "_repr_html_" or (node.returns and "Html" in ast.unparse(node.returns))
+                node.name == "_repr_html_"
+                or (node.returns and {"Html", "View"} & set(re.findall(r"\w+", ast.unparse(node.returns))))
             ):
                 found.add(f"{path.relative_to(PACKAGE).with_suffix('').as_posix()}:{node.name}")
     return found

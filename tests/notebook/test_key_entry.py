@@ -7,7 +7,7 @@ import ipywidgets
 import pytest
 from faults.canary import KEY
 from support.provider import Provider
-from support.waiting import Handle, short, shown, until
+from support.waiting import short, shown, until
 
 import seedance_nb as sd
 from seedance_nb._base.secret import mask_keys
@@ -18,9 +18,7 @@ GOOD = {"prompt": "A fox", "reference_images": ["https://example.com/a.png"], "d
 
 
 def opened(spec: sd.Spec, **options: Any) -> Panel:
-    panel = Panel(spec, sd.Session(queue_s=0, run_s=0, **options))
-    panel._handle = Handle()  # type: ignore[assignment]
-    return panel
+    return Panel(spec, sd.Session(queue_s=0, run_s=0, **options))
 
 
 @pytest.fixture(autouse=True)

@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 from support.media import picture
 from support.provider import Provider
-from support.waiting import Handle, short, until
+from support.waiting import short, until
 
 import seedance_nb as sd
 from seedance_nb._form.controls.text_list import ListControl
@@ -35,9 +35,7 @@ def panel_for(provider: Provider, tmp_path: Path, monkeypatch: pytest.MonkeyPatc
     )
 
     def make(name: str) -> Panel:
-        panel = Panel(sd.spec(name), session)
-        panel._handle = Handle()  # type: ignore[assignment]
-        return panel
+        return Panel(sd.spec(name), session)
 
     return make
 
@@ -96,7 +94,6 @@ def test_another_doubt_asks_again(panel_for: Callable[[str], Panel], provider: P
 def test_where_nothing_is_charged_a_doubt_is_shown_and_stops_nothing(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(panel_module, "SETTLE_S", 0.05)
     panel = Panel(sd.spec("crun/seedance-1.0-pro-t2v"), sd.Session(queue_s=0, run_s=0))
-    panel._handle = Handle()  # type: ignore[assignment]
     panel.form.values = {"prompt": "x", "duration": 1, "resolution": "480p"}
     assert "Done" in pressed(panel)
     assert "sdn-warn" in panel.form._controls["/input/duration"]._box.description  # type: ignore[attr-defined]

@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 from support.provider import Provider
-from support.waiting import Handle, short, until
+from support.waiting import short, until
 
 import seedance_nb as sd
 from seedance_nb._notebook import panel as panel_module
@@ -148,9 +148,7 @@ def panel(provider: Provider, crun: sd.Spec, tmp_path: Path, monkeypatch: pytest
         outputs=tmp_path / "o",
         sleep=short,
     )
-    made = Panel(crun, session)
-    made._handle = Handle()  # type: ignore[assignment]
-    return made
+    return Panel(crun, session)
 
 
 def press(panel: Panel) -> None:

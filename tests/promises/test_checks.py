@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 from support.provider import Provider
-from support.waiting import Handle, short, until
+from support.waiting import short, until
 
 import seedance_nb as sd
 from seedance_nb._notebook import panel as panel_module
@@ -66,7 +66,6 @@ def panel(session: sd.Session, crun: sd.Spec, monkeypatch: pytest.MonkeyPatch) -
     monkeypatch.setattr(panel_module, "_TICK_S", 0.01)
     monkeypatch.setattr(panel_module, "REST_S", 0)
     made = Panel(crun, session)
-    made._handle = Handle()  # type: ignore[assignment]
     made.form.values = GOOD
     return made
 

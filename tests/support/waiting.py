@@ -25,16 +25,6 @@ def until(true: Callable[[], Any]) -> None:
         time.sleep(0.005)
 
 
-class Handle:
-    """Stands where the cell's output is, and keeps what is shown there."""
-
-    def __init__(self) -> None:
-        self.shown: list[Any] = []
-
-    def update(self, shown: Any) -> None:
-        self.shown.append(shown)
-
-
 @contextmanager
 def serving(**environment: str) -> Iterator[str]:
     """The address of `python -m seedance_nb simulate`, in a process of its own."""
@@ -50,4 +40,12 @@ def serving(**environment: str) -> Iterator[str]:
 
 def shown(panel: Any) -> str:
     """Every text of a panel's own HTML widgets."""
-    return "\n".join(child.value for child in panel.widget.children if isinstance(child, ipywidgets.HTML))
+
+    def texts(box: Any) -> Iterator[str]:
+        for child in getattr(box, "children", ()):
+            if isinstance(child, ipywidgets.HTML):
+                yield child.value
+            elif child is not panel.form.widget:
+                yield from texts(child)
+
+    return "\n".join(texts(panel.widget))

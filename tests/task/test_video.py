@@ -1,10 +1,10 @@
 """What a video, a task and a table look like: strings, made by pure functions."""
 
 import base64
-import io
 import os
 import random
 from dataclasses import replace
+from io import BytesIO
 from pathlib import Path
 from typing import Any
 
@@ -19,8 +19,11 @@ from seedance_nb._base.html import table_html, table_text
 from seedance_nb._media import inspect
 from seedance_nb._media.facts import MediaFacts, read_facts
 from seedance_nb._media.isobmff import boxes_fault
+from seedance_nb._task import placement
 from seedance_nb._task.files import ExtraResult, write_extras
-from seedance_nb._task.video import differences, source_of, video_html
+from seedance_nb._task.placement import EMBED_UP_TO, WAYS, Viewer, mechanism, source_of
+from seedance_nb._task.player import differences, still_of
+from seedance_nb._task.video import video_html
 
 FACTS = MediaFacts(width=1280, height=720, seconds=5.0, fps=24.0, codec="h264", audio="aac")
 ASKED = {"resolution": "720p", "ratio": "16:9", "seconds": 5, "audio": True}
@@ -56,9 +59,12 @@ def test_a_clip_adds_few_kilobytes_to_a_notebook_however_large_it_is(
         empty = nbformat.v4.new_notebook(cells=[nbformat.v4.new_code_cell("video")])
         return len(nbformat.writes(nbformat.v4.new_notebook(cells=[cell]))) - len(nbformat.writes(empty))
 
-    assert saved(made[1]) < 12_000
+    noise, jpeg = random.Random(1), BytesIO()
+    Image.frombytes("RGB", (1280, 720), noise.randbytes(1280 * 720 * 3)).save(jpeg, "JPEG", quality=95)
+    assert saved(made[1]) < 25_000
+    assert saved(replace(made[1], poster=still_of(jpeg.getvalue()))) < 25_000
     naive = base64.b64encode(made[1].path.read_bytes())
-    assert len(naive) > 12_000  # the control: the bytes themselves
+    assert len(naive) > 25_000  # the control: the bytes themselves
 
 
 def test_what_came_with_the_video_is_linked_or_said_to_be_missing(made: tuple[sd.Session, sd.Video]) -> None:
@@ -90,9 +96,11 @@ def test_beside_the_notebook_the_file_is_named_and_elsewhere_it_is_embedded(
     (out / "a b.mp4").write_bytes(b"video")
     monkeypatch.chdir(tmp_path)
     assert source_of(out / "a b.mp4") == "book/seedance%20outputs/a%20b.mp4"
+    (book / "n.ipynb").touch()
     monkeypatch.setenv("JPY_SESSION_NAME", str(book / "n.ipynb"))
     assert source_of(out / "a b.mp4") == "seedance%20outputs/a%20b.mp4"
     (out / "deeper").mkdir()
+    (out / "deeper" / "n.ipynb").touch()
     (out / "large.mp4").write_bytes(b"0" * 8_000_001)
     for name, value in (
         ("COLAB_RELEASE_TAG", "x"),
@@ -103,6 +111,44 @@ def test_beside_the_notebook_the_file_is_named_and_elsewhere_it_is_embedded(
             patch.setenv(name, value)
             assert source_of(out / "a b.mp4") == "data:video/mp4;base64," + base64.b64encode(b"video").decode()
             assert source_of(out / "large.mp4") == ""
+
+
+@pytest.mark.parametrize("name", sorted(WAYS))
+@pytest.mark.parametrize("is_served", [True, False])
+@pytest.mark.parametrize("size", [None, 1, EMBED_UP_TO, EMBED_UP_TO + 1])
+@pytest.mark.parametrize("embed", [None, True, False])
+def test_a_video_is_referenced_where_it_is_served_and_embedded_up_to_a_limit_elsewhere(
+    name: Viewer, is_served: bool, size: int | None, embed: bool | None
+) -> None:
+    way = mechanism(name, is_served=is_served, size=size, embed=embed)
+    serves = name in ("jupyter", "script") and is_served
+    if embed and size is not None:
+        assert way == "embed"
+    elif serves:
+        assert way == "file"
+    else:
+        assert way == ("embed" if embed is None and size is not None and size <= EMBED_UP_TO else "still")
+
+
+def test_a_linked_folder_is_the_folder_that_it_leads_to(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    real = tmp_path / "disk" / "work"
+    (real / "seedance_outputs").mkdir(parents=True)
+    (real / "n.ipynb").touch()
+    (tmp_path / "home").symlink_to(real, target_is_directory=True)
+    for folder, file in ((tmp_path / "home", real), (real, tmp_path / "home"), (tmp_path / "home", tmp_path / "home")):
+        monkeypatch.setenv("JPY_SESSION_NAME", str(folder / "n.ipynb"))
+        assert source_of(file / "seedance_outputs" / "v.mp4") == "seedance_outputs/v.mp4"
+
+
+def test_a_notebook_that_was_moved_while_its_kernel_runs_gets_the_bytes(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "v.mp4").write_bytes(b"video")
+    monkeypatch.setenv("JPY_SESSION_NAME", str(tmp_path / "n.ipynb"))
+    monkeypatch.setattr(placement, "_has_kernel", lambda: True)
+    assert source_of(tmp_path / "v.mp4").startswith("data:video/mp4;base64,")
+    (tmp_path / "n.ipynb").touch()
+    assert source_of(tmp_path / "v.mp4") == "v.mp4"
 
 
 def test_a_hidden_folder_is_not_served_by_jupyter(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -240,7 +286,7 @@ def noise() -> bytes:
     """The same pictures at every run, none like another."""
     chance = random.Random(1)
     shown = [Image.frombytes("RGB", (64, 48), chance.randbytes(64 * 48 * 3)) for _ in range(48)]
-    made = io.BytesIO()
+    made = BytesIO()
     with av.open(made, "w", format="mp4") as container:
         stream = container.add_stream("mpeg4", rate=24)
         stream.width, stream.height, stream.pix_fmt = 64, 48, "yuv420p"

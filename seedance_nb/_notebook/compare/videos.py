@@ -4,18 +4,12 @@ from collections.abc import Iterable, Sequence
 from typing import Any
 
 from seedance_nb._base.html import DIM, FG, FONT, LINE, Html
+from seedance_nb._base.text import slug
 from seedance_nb._ledger.row import price_after
 from seedance_nb._notebook.compare.candidate import Candidate
-from seedance_nb._task.video import (
-    Video,
-    badge,
-    differences,
-    download_html,
-    player_html,
-    result_text,
-    source_of,
-    video_text,
-)
+from seedance_nb._task.placement import source_of
+from seedance_nb._task.player import View, badge, differences, download_html, result_text
+from seedance_nb._task.video import Video, video_player, video_text
 
 _CODE = "overflow-wrap:anywhere;font-size:12px;background:none;padding:0;color:inherit"
 _BOX = f"{LINE};border-radius:8px;padding:12px;min-height:120px;overflow-wrap:anywhere"
@@ -42,13 +36,18 @@ class Videos(Sequence[Result]):
         return "\n".join(f"{candidate.name}: {_line(result)}" for candidate, result in self._results)
 
     def _repr_html_(self) -> str:
+        return str(self.view().html)
+
+    def view(self) -> View:
+        """The videos side by side, for every viewer. *reads files*."""
         # A grid that wraps, which needs neither scripts nor the kernel.
         grid = Html(
             '<div style="{};{};margin:8px 0;max-width:1180px">'
             '<div style="white-space:pre-wrap;overflow-wrap:anywhere;max-height:4.5em;overflow:auto;margin-bottom:8px">{}</div>'
             '<div style="display:grid;grid-template-columns:{};gap:16px;align-items:start">{}</div></div>'
         )
-        return str(grid.format(FONT, FG, self._prompt, _COLUMNS, Html().join(_tile(*one) for one in self._results)))
+        tiles = Html().join(_tile(*one) for one in self._results)
+        return View(text=repr(self), html=grid.format(FONT, FG, self._prompt, _COLUMNS, tiles))
 
 
 def _line(result: Result) -> str:
@@ -85,10 +84,10 @@ def _video_html(video: Video) -> Html:
         '{player}<figcaption style="margin-top:6px;overflow-wrap:anywhere"><div>{cost}</div><div style="{DIM}">{got}</div>{mismatch}{remark}'
         '<div style="{DIM}">{download}<br><code style="{CODE}">{task}</code></div></figcaption>'
     ).format(
-        DIM=DIM, CODE=_CODE, player=player_html(video, source), cost=cost, got=result_text(video.facts),
+        DIM=DIM, CODE=_CODE, player=video_player(video, source), cost=cost, got=result_text(video.facts),
         mismatch=Html('<div style="{}">Differs from the request: {}</div>').format(_BAD, mismatch) if mismatch else "",
         remark=Html('<div style="{}">{}</div>').format(DIM, remark) if remark else "",
-        download=download_html(video, source), task=video.task,
+        download=download_html(video.path, source, slug(video.asked.get("prompt", ""))), task=video.task,
     )  # fmt: skip
 
 

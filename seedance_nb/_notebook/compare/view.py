@@ -8,7 +8,7 @@ from concurrent.futures import Future
 from typing import Any
 
 import ipywidgets as W  # noqa: N812
-from IPython.display import HTML, DisplayHandle, display
+from IPython.display import display
 from ipywidgets.widgets.widget_button import ButtonStyle
 
 from seedance_nb._base.errors import SeedanceError
@@ -24,6 +24,7 @@ from seedance_nb._form.labels import labels_of, sentence
 from seedance_nb._notebook.compare.candidate import HEADS, Candidate, price_text, unsupported_text
 from seedance_nb._notebook.compare.comparison import Comparison, attempt
 from seedance_nb._notebook.compare.videos import Result
+from seedance_nb._notebook.output import VideoOutput
 from seedance_nb._notebook.status import CHECK, SIMULATED, failed_html, guarded, running_html, unexpected_html
 from seedance_nb._task.engine import ENGINE
 from seedance_nb._task.task import Task
@@ -46,7 +47,6 @@ class ComparisonView:
         self._lock = threading.Lock()
         self._busy = False
         self._first_press_at: float | None = None
-        self._handle: DisplayHandle | None = None
         count = len(comparison.ready)
         videos = f"{count} video{'' if count == 1 else 's'}"
         shared = WidgetFactory()
@@ -64,8 +64,9 @@ class ComparisonView:
         self._status = shared.html("", "sdn-status")
         foot = shared.box(W.HBox, [self._note, self._go, self._yes, self._cancel], "sdn-foot")
         head = shared.html(head_html(comparison), "sdn-top")
+        self._output = VideoOutput(shared)
         self.widget = StaticBox(
-            [style, head, self._table, self._status, foot], shared.layout, "sdn", "sdn-panel", "sdn-comparison",
+            [style, head, self._table, self._status, foot, self._output.widget], shared.layout, "sdn", "sdn-panel", "sdn-comparison",
             static=lambda: (repr(comparison), table_html(HEADS, comparison.cells(), str(comparison.total))),
         )  # fmt: skip
         for button, act in (
@@ -76,8 +77,7 @@ class ComparisonView:
     def show(self) -> None:
         """Display it in the running cell."""
         display(self.widget)
-        # Created now, so that it belongs to this cell; a thread may update it later but must never display by itself.
-        self._handle = display(HTML(""), display_id=True)
+        self._output.display()
 
     def _press(self) -> None:
         if self._total.paid:
@@ -136,8 +136,9 @@ class ComparisonView:
         while True:
             results = [_result(task, future) for task, future in zip(tasks, futures, strict=True)]
             done = len(results) - results.count(None)
-            if self._handle is not None and done > shown:
-                self._handle.update(self._comparison.videos(results))
+            if done > shown:
+                videos = self._comparison.videos(results)
+                self._output.update(await asyncio.to_thread(videos.view))
             if done == len(results):
                 self._report(done_html(tasks, results))
                 return

@@ -1,0 +1,50 @@
+"""The videos of a cell, shown twice and seen once: in a widget while its kernel lives, and as a static output that stays."""
+
+import secrets
+from dataclasses import replace
+
+import ipywidgets as W  # noqa: N812
+from IPython.display import DisplayHandle, display
+
+from seedance_nb._base.html import Html
+from seedance_nb._form.controls.base import WidgetFactory
+from seedance_nb._task.player import View
+
+_STATIC = Html(
+    "<style>.jp-OutputArea:has(.{0}) .jp-OutputArea-output.jupyter-widgets:not(:has(*)){{display:none}}</style>"
+    '<div class="{0}">{1}</div>'
+)
+"""The static output; without a kernel it hides the words that JupyterLab shows in place of the widget."""
+_HIDE = Html("<style>.jp-OutputArea:has(.{0}-live) .{0}{{display:none}}</style>")
+
+
+class VideoOutput:
+    """A widget with videos, and a static output of the same cell that the widget hides while it has something to show.
+
+    A page that was reloaded can no longer be updated, but its widgets can; Voila updates widgets only. Without a kernel there
+    is only the static output. So both always get the same content.
+    """
+
+    def __init__(self, shared: WidgetFactory) -> None:
+        self._class = f"sdn-static-{secrets.token_hex(4)}"
+        self._handle: DisplayHandle | None = None
+        self._style = shared.html("")
+        # The output widget resolves a relative `src` as the notebook does; an HTML widget would not.
+        self._videos = W.Output()
+        self.widget = shared.box(W.VBox, [self._style, self._videos], "sdn-videos", f"{self._class}-live")
+
+    def display(self) -> None:
+        """Display the static output, empty, in the running cell. Call it once, after the widget is displayed."""
+        # Created now, so that it belongs to this cell; a thread may update it later but must never display by itself.
+        self._handle = display(self._static(View()), raw=True, display_id=True)
+
+    def update(self, view: View, *, live: bool = True) -> None:
+        """Show a view; with `live` False in the static output only, for what a page must already have when it is reloaded."""
+        if self._handle is not None:
+            self._handle.update(self._static(view), raw=True)
+        if live:
+            self._videos.outputs = ({"output_type": "display_data", "data": view.bundle, "metadata": {}},)
+            self._style.value = _HIDE.format(self._class)
+
+    def _static(self, view: View) -> dict[str, str]:
+        return replace(view, html=_STATIC.format(self._class, view.html)).bundle

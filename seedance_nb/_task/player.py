@@ -1,0 +1,198 @@
+"""Videos as HTML that needs neither scripts nor the kernel: one player for every view."""
+
+import base64
+import io
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path, PurePosixPath
+from typing import Any
+from urllib.parse import quote
+
+from seedance_nb._base.html import DIM, FG, FONT, Html, escape, safe_url
+from seedance_nb._check.body import seconds_of
+from seedance_nb._media.facts import MediaFacts
+from seedance_nb._task.files import ExtraResult
+from seedance_nb._task.placement import data_url, is_path
+
+_BADGE = (
+    "display:inline-block;padding:0 7px;border-radius:9px;font-size:11px;font-weight:600;letter-spacing:.04em;"
+    "line-height:18px;background:var(--jp-warn-color2,#ffb74d);color:#3b2600"
+)
+_MOST_WIDTH = 760
+_STILL_BYTES = 8_200
+_THUMBNAIL = 320
+RATIO = "16 / 9"
+"""The shape of a player whose video is not known yet."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PlayerOptions:
+    """How a player is shown: `embed` None to decide by size and place, `width` in px, None for the video's own."""
+
+    embed: bool | None = None
+    width: int | None = None
+    loop: bool = False
+    muted: bool = False
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class View:
+    """What one output shows: a text for consoles, HTML for notebooks, a JPEG for viewers without HTML."""
+
+    __module__ = "seedance_nb"
+
+    text: str = ""
+    html: Html = field(default_factory=Html)
+    jpeg: bytes = b""
+
+    @property
+    def bundle(self) -> dict[str, str]:
+        """The view as a MIME bundle. *pure*."""
+        image = {"image/jpeg": base64.b64encode(self.jpeg).decode()} if self.jpeg else {}
+        return {"text/plain": self.text, "text/html": str(self.html), **image}
+
+
+def player_html(
+    source: str, *, facts: MediaFacts | None, still: bytes, name: str, options: PlayerOptions = PlayerOptions()
+) -> Html:
+    """The player in the video's own shape, with the still before it plays; the still alone if there is no source. *pure*.
+
+    `still` is a JPEG, embedded because JupyterLab resolves relative paths in `src` but not in `poster`.
+    """
+    link, picture = safe_url(source), safe_url(data_url(still, "image/jpeg")) if still else Html()
+    style = _shape(facts, options.width)
+    if not link:
+        image = Html('<img src="{}" alt="first frame of the video" style="{}">').format(picture, style)
+        return image if picture else Html()
+    flags = f"{' loop' if options.loop else ''}{' muted' if options.muted else ''}"
+    return Html('<video controls playsinline preload="metadata"{} src="{}"{} style="{}">{}</video>').format(
+        flags, link, picture and Html(' poster="{}"').format(picture), style, name
+    )  # fmt: skip
+
+
+def _shape(facts: MediaFacts | None, width: int | None) -> str:
+    """The style of a player: the video's ratio from the start, so that nothing jumps, and no larger than its pixels."""
+    wide, high = (facts.width, facts.height) if facts and facts.height else (16, 9)
+    if facts and facts.turned:
+        wide, high = high, wide
+    most = width or (min(_MOST_WIDTH, wide) if facts and facts.height else _MOST_WIDTH)
+    return (
+        f"display:block;width:100%;max-width:min({most}px,calc(70vh * {wide} / {high}));aspect-ratio:{wide} / {high};"
+        "height:auto;border-radius:8px;background:#000"
+    )
+
+
+def still_of(poster: Path | bytes, most: int = _STILL_BYTES, width: int = 640) -> bytes:
+    """A poster as a JPEG of at most `most` bytes for notebooks, which save every byte; b"" if there is none. *reads files*."""
+    from PIL import Image
+
+    try:
+        with Image.open(io.BytesIO(poster) if isinstance(poster, bytes) else poster, formats=("JPEG",)) as opened:
+            picture = opened.convert("RGB")
+    except OSError:
+        return b""
+    while True:
+        picture.thumbnail((width, width))
+        for quality in (70, 55, 40, 28):
+            jpeg = io.BytesIO()
+            picture.save(jpeg, "JPEG", quality=quality, optimize=True)
+            if jpeg.tell() <= most or width < _THUMBNAIL:
+                return jpeg.getvalue()
+        width = width * 4 // 5
+
+
+def pending_html(name: str, source: str) -> Html:
+    """A player that names the file of a task before it exists, for a page that cannot be updated later. *pure*."""
+    player = player_html(source, facts=None, still=b"", name=name) if is_path(source) else Html()
+    return Html(
+        '<figure style="margin:8px 0;max-width:760px;{FONT};{FG}">{player}<figcaption style="{DIM}">The video was still '
+        "being generated when this page was last updated; it plays here once it is saved. <code>{name}</code></figcaption></figure>"
+    ).format(FONT=FONT, FG=FG, DIM=DIM, player=player, name=name)
+
+
+def download_html(file: Path, source: str, title: str = "") -> Html:
+    """A download link, or the file's path if it cannot be linked. *pure*. `title` names the download after its content.
+
+    An embedded video has none, because it would contain all bytes again; its player has a menu with Download.
+    """
+    link = safe_url(source) if is_path(source) else Html()
+    name = f"{title}{file.suffix}" if title else file.name
+    shown = Html('<a href="{}" download="{}">Download</a> ').format(link, name) if link else Html()
+    return shown + Html('<code style="overflow-wrap:anywhere">{}</code>').format(file.name if link else file)
+
+
+def badge(simulated: bool) -> Html:
+    """The SIMULATED badge, "" for the real service. *pure*."""
+    return Html('<span style="{}">SIMULATED</span>').format(_BADGE) if simulated else Html()
+
+
+def requested_text(asked: Mapping[str, Any]) -> str:
+    """The requested resolution, ratio, seconds and sound. *pure*."""
+    audio = asked.get("audio")
+    sound = "with sound" if audio is True else "no sound" if audio is False else ""
+    length = seconds_of(asked.get("seconds"))
+    seconds = f"{length:g} s" if length else ""
+    return " · ".join(str(part) for part in (asked.get("resolution"), asked.get("ratio"), seconds, sound) if part)
+
+
+def result_text(facts: MediaFacts | None) -> str:
+    """Size, length, frame rate and codecs of the file. *pure*."""
+    if facts is None:
+        return "not inspected"
+    codec = {"h264": "H.264", "hevc": "H.265"}.get(facts.codec, facts.codec)
+    sound = facts.audio.upper() or "no sound"
+    return f"{facts.width} × {facts.height} · {facts.seconds:g} s · {facts.fps:g} fps · {codec} · {sound}"
+
+
+def differences(asked: Mapping[str, Any], facts: MediaFacts | None) -> list[str]:
+    """How the file differs from the request, as clauses. *pure*. Tolerance: 0.5 s, 3 % of the ratio, 5 % of the short side."""
+    if facts is None or not facts.height:
+        return []
+    found = []
+    resolution, ratio = str(asked.get("resolution", "")), str(asked.get("ratio", ""))
+    seconds = seconds_of(asked.get("seconds"))
+    if seconds and abs(facts.seconds - seconds) > 0.5:  # noqa: PLR2004
+        found.append(f"requested {seconds:g} s, got {facts.seconds:g} s")
+    wide, _, high = ratio.partition(":")
+    if wide.isdecimal() and high.isdecimal() and abs(facts.width / facts.height / (int(wide) / int(high)) - 1) > 0.03:  # noqa: PLR2004
+        found.append(f"requested {ratio}, got {facts.width} × {facts.height}")
+    if asked.get("audio") is True and not facts.audio:
+        found.append("requested sound, got none")
+    if facts.codec == "hevc":
+        found.append("H.265, which many browsers cannot play")
+    lines = resolution.removesuffix("p")
+    if lines.isdecimal() and min(facts.width, facts.height) < 0.95 * int(lines) and ratio != "21:9":
+        found.append(f"requested {resolution}, got {min(facts.width, facts.height)} lines")
+    return found
+
+
+def extra_lines(task: str, beside: Sequence[ExtraResult], source: str) -> list[Html]:
+    """A line of HTML for each additional result: a link, the path of its file, or why there is none. *pure*.
+
+    `source` is the video's own; the results are beside it.
+    """
+    lines = []
+    for one in beside:
+        name, remark = Path(one.file).name, f" ({one.remark})" if one.remark else ""
+        if not one.file:
+            again = "" if one.dead else f"; sd.task({task!r}).wait() tries again"
+            lines.append(escape(f"result {one.place + 1} is missing: {one.fault}{again}"))
+        elif is_path(source):
+            link = safe_url(str(PurePosixPath(source).with_name(quote(name))))
+            lines.append(
+                Html('Additional result: <a href="{}" download="{}">{}</a>{}').format(link, name, name, remark)
+            )
+        else:
+            lines.append(Html("Additional result: <code>{}</code>{}").format(one.file, remark))
+    return lines
+
+
+def extras_text(beside: Sequence[ExtraResult]) -> str:
+    """The additional results in one clause, "" if there are none. *pure*."""
+    named = [
+        f"{Path(one.file).name}{f' ({one.remark})' if one.remark else ''}"
+        if one.file
+        else f"result {one.place + 1} missing ({one.fault})"
+        for one in beside
+    ]
+    return f"; additional results: {', '.join(named)}" if named else ""
