@@ -127,33 +127,6 @@ FIELD: dict[str, Any] = {
     },
     "x-unchecked": {"type": "array", "items": _object(("quote", "reason"), quote=_TEXT, reason=_TEXT)},
 }  # fmt: skip
-KEYS: dict[str, str] = {
-    "x-title": "The model's name for people, for example Seedance 2.0.",
-    "x-mode": "What the model does, for example image to video.",
-    "x-source": "Where the schema's content comes from.",
-    "x-evidence": "How fields are known: schema, prose, example or upstream (other sources).",
-    "x-provider": "The packaged provider whose shared file is merged in: crun, seedance2-pro or vastnum.",
-    "x-env": "The environment variables for the key and the base URL.",
-    "x-price": "The price: units per second of video, or tokens by frame size, with source and date.",
-    "x-calls": "The free calls: estimate, balance, upload, asset and asset-info.",
-    "x-task": "How a task is followed: the link to the status call, and pointers to state, outputs, error and credits.",
-    "x-errors": "Where a response has its code and message, and what each code means for the money.",
-    "x-role": "The field's meaning, shared by all models: prompt, seconds, resolution, first_frame and so on.",
-    "x-label": "The field's label in a form, in place of its name.",
-    "x-format": "How a number is written as text: {n}s means 5s.",
-    "x-words": "The model's own word for a shared value: auto.",
-    "x-unit": "The unit of a number, for example s.",
-    "x-inputs": "Marks the object that has the fields to fill in.",
-    "x-advanced": "Why the field is under Advanced in a form.",
-    "x-fill": "What the simulator puts here in a response, for example the task's id.",
-    "x-ours": "Marks a part that is not in the provider's own document, and says where it is from.",
-    "x-media": "The documented limits of a file (format, size, length, frame rate), each with its quote.",
-    "x-upstream": "Limits from other sources, named in source: they warn and never refuse.",
-    "x-placeholders": "The words in a prompt that refer to a list's entries, for example [Image{n}].",
-    "x-unchecked": "Documented limits that cannot be checked, each with its quote and the reason.",
-}
-"""What each key means, once: those of the whole document first, then those of a field."""
-
 _NEAR = 0.8
 
 

@@ -9,13 +9,16 @@ from typing import Any
 import pytest
 
 import seedance_nb as sd
-from seedance_nb._document.extensions import FIELD, KEYS, ROOT
+from seedance_nb._document.extensions import FIELD, ROOT
 from seedance_nb._document.load import model_names
 from seedance_nb._document.providers import packaged, providers
 
 PACKAGE = Path(sd.__file__).parent
 CONTRIBUTING = Path(__file__).parents[2] / "CONTRIBUTING.md"
-ENVIRONMENT = dict(re.findall(r"^\| `([A-Z_]+)` \| (.+) \|$", CONTRIBUTING.read_text(encoding="utf-8"), re.MULTILINE))
+ENVIRONMENT, KEYS = (
+    dict(re.findall(rf"^\| `({name})` \| (.+) \|$", CONTRIBUTING.read_text(encoding="utf-8"), re.MULTILINE))
+    for name in ("[A-Z_]+", "x-[a-z-]+")
+)
 
 
 def keys(value: Any) -> Iterator[str]:
