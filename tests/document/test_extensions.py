@@ -44,19 +44,23 @@ def test_each_key_of_a_packaged_schema_has_its_sentence(name: str) -> None:
 
 
 def variables(source: str) -> set[str]:
-    """The names of environment variables in a module: literals in the expressions that read the environment."""
-    names = set()
-    for node in ast.walk(ast.parse(source)):
-        if isinstance(node, ast.expr) and re.search(r"os\.(getenv|environ)\b", ast.unparse(node)):
-            texts = [
-                part.value for part in ast.walk(node) if isinstance(part, ast.Constant) and isinstance(part.value, str)
-            ]
-            names |= {text for text in texts if re.fullmatch("[A-Z][A-Z0-9_]+", text)}
-    return names
+    """The names of environment variables in a module: literals that it reads, and those of tables if it reads by a variable."""
+    tree = ast.parse(source)
+    reads = [
+        node
+        for node in ast.walk(tree)
+        if isinstance(node, ast.expr) and re.search(r"os\.(getenv|environ)\b", ast.unparse(node))
+    ]
+    by_variable = any(isinstance(node, ast.Call) and node.args and isinstance(node.args[0], ast.Name) for node in reads)
+    tables = [node for node in tree.body if isinstance(node, ast.Assign | ast.AnnAssign)] if by_variable else []
+    texts = {part.value for node in (*reads, *tables) for part in ast.walk(node) if isinstance(part, ast.Constant)}
+    return {text for text in texts if isinstance(text, str) and re.fullmatch("[A-Z][A-Z0-9_]+", text)}
 
 
 def test_each_environment_variable_that_is_read_has_its_sentence_and_no_other_has_one() -> None:
     assert variables("import os\ndef f():\n    return os.getenv('MY_NAME')") == {"MY_NAME"}, "the control"
+    table = "import os\nNAMES = ('MY_NAME',)\nfor name in NAMES: os.getenv(name)"
+    assert variables(table) == {"MY_NAME"}, "the control of a table"
     found = {name for file in PACKAGE.rglob("*.py") for name in variables(file.read_text(encoding="utf-8"))}
     assert found == set(ENVIRONMENT)
 
