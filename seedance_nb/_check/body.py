@@ -25,16 +25,18 @@ def build_body(spec: Spec, values: Mapping[str, Any], extra: Mapping[str, Any] |
     """
     top = spec.body.get("properties", {})
     body: dict[str, Any] = {}
+    homes: dict[str | int, list[JsonPath]] = {}
+    for path, _ in named_fields(spec):
+        homes.setdefault(path[-1], []).append(path)
     for name in sorted(values, key=lambda name: name not in top):  # a whole `input` first, single fields into it
-        body = _set(body, _path_of(spec, name), to_json_value(values[name]))
+        body = _set(body, _path_of(spec, name, homes.get(name, [])), to_json_value(values[name]))
     for name, value in (extra or {}).items():
         body = _set(body, _extra_path(spec, name), to_json_value(value))
     ordered: dict[str, Any] = _ordered(spec.body, body)
     return ordered
 
 
-def _path_of(spec: Spec, name: str) -> JsonPath:
-    homes = [path for path, _ in named_fields(spec) if path[-1] == name]
+def _path_of(spec: Spec, name: str, homes: list[JsonPath]) -> JsonPath:
     own = [path for path in homes if len(path) == 1 or path[:-1] == spec.inputs]
     return own[0] if own else homes[0] if len(homes) == 1 else (*spec.inputs, name)
 
@@ -42,6 +44,9 @@ def _path_of(spec: Spec, name: str) -> JsonPath:
 def _set(body: dict[str, Any], path: JsonPath, value: Any) -> dict[str, Any]:
     # A value that is not an object is never replaced: it is reported as a problem.
     parent = find(body, to_pointer(path[:-1]))
+    if isinstance(parent, dict) and value is not ABSENT:
+        parent[path[-1]] = value  # in place, because a copy for each of many fields would take quadratic time
+        return body
     result: dict[str, Any] = set_at(body, path, value) if parent is ABSENT or isinstance(parent, dict) else body
     return result
 

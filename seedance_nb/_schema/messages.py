@@ -29,6 +29,7 @@ _FORMATS = {
 
 _HELP_UP_TO = 270
 _MOST_NAMED = 100  # no sentence lists more
+_LONGEST = 100  # nor a longer limit
 
 
 def words_for(rule: str, value: Any, limit: Any, schema: dict[str, Any]) -> str:
@@ -101,9 +102,8 @@ def quote_for(rule: str, value: Any, limit: Any, schema: dict[str, Any]) -> str:
         names = [str(name) for group in groups for name in group]
         quotes = [sentence for sentence in described if all(name in sentence for name in names)]
     else:
-        quotes = [
-            sentence for sentence in described if re.search(rf"(?<![\w.]){re.escape(str(limit))}(?![\w.])", sentence)
-        ]
+        number = rf"(?<![\w.]){re.escape(str(limit)[:_LONGEST])}(?![\w.])"
+        quotes = [sentence for sentence in described if re.search(number, sentence)]
     return next(iter(quotes or (described if rule not in ("type", "format", "json") else [])), "")
 
 
