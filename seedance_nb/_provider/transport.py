@@ -18,7 +18,7 @@ from seedance_nb._provider.outcome import Answer, SendOutcome, classify, is_over
 from seedance_nb._provider.rate_limit import RateLimiter, pause_of
 from seedance_nb._web.addresses import BlockedURL, allowed_hosts
 from seedance_nb._web.client import AccessPolicy, origin_of, read_whole
-from seedance_nb._web.network import CA_HINT, proxy_for, proxy_problem, trusted_certificates
+from seedance_nb._web.network import CA_HINT, ProxyTransport, proxy_for, proxy_problem, trusted_certificates
 from seedance_nb._web.origins import host_of
 
 MAX_ANSWER = 2 * 1024 * 1024
@@ -135,7 +135,7 @@ def _client(spec: Spec, endpoint: Endpoint, attempt: _Attempt) -> httpx.AsyncCli
         allowed_hosts()  # an error in it would otherwise come to light after the payment
         proxy = proxy_for(httpx.URL(endpoint.base_url))
         attempt.proxy = f" through the proxy {host_of(str(proxy.url))}" if proxy else ""
-        transport = httpx.AsyncHTTPTransport(verify=trusted_certificates(), proxy=proxy)
+        transport = ProxyTransport(proxy) if proxy else httpx.AsyncHTTPTransport(verify=trusted_certificates())
     # trust_env is off: no .netrc may replace the key, and `proxy_for` uses no proxy that could see it.
     return httpx.AsyncClient(
         transport=transport,

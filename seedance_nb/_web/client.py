@@ -16,7 +16,7 @@ from typing import Any
 import httpx
 
 from seedance_nb._web.addresses import BlockedURL, Resolver, check_addresses, lookup
-from seedance_nb._web.network import CA_HINT, MOST_PORT, proxy_for, proxy_problem, trusted_certificates
+from seedance_nb._web.network import CA_HINT, MOST_PORT, ProxyTransport, proxy_for, proxy_problem, trusted_certificates
 from seedance_nb._web.origins import host_of
 
 _MOST_HOPS = 3
@@ -100,7 +100,7 @@ class Fetch:
             if not policy.owns(url):
                 check_addresses(url.raw_host.decode())
             self.name += f" (through the proxy {host_of(str(proxy.url))})"
-            transport = httpx.AsyncHTTPTransport(verify=trusted_certificates(), proxy=proxy)
+            transport = ProxyTransport(proxy)
         else:
             transport = Transport(trusted_certificates(), policy.resolve, allow_private=policy.owns(url))
         return httpx.AsyncClient(

@@ -42,11 +42,27 @@ def proxy_for(url: httpx.URL) -> httpx.Proxy | None:
     return proxy
 
 
+class ProxyTransport(httpx.AsyncHTTPTransport):
+    """httpx's transport through a proxy; whatever else a proxy causes is a `ProxyError` too."""
+
+    def __init__(self, proxy: httpx.Proxy) -> None:
+        super().__init__(verify=trusted_certificates(), proxy=proxy)
+
+    async def handle_async_request(self, request: httpx.Request) -> httpx.Response:
+        """The response to a request. *network*. Raises: httpx's errors."""
+        try:
+            return await super().handle_async_request(request)
+        except (httpx.HTTPError, OSError):
+            raise
+        except Exception as error:  # an error of socksio, which httpx does not know
+            raise httpx.ProxyError(type(error).__name__) from error
+
+
 def proxy_problem(error: httpx.ProxyError) -> str:
     """Why a proxy made no connection, as a clause without its own words. *pure*."""
     status = str(error)[:3]
     hint = "; set its user and password in HTTPS_PROXY" if status == "407" else ""
-    return f"the proxy answered HTTP {status}{hint}" if status.isdecimal() else "the SOCKS proxy refused the connection"
+    return f"the proxy answered HTTP {status}{hint}" if status.isdecimal() else "the proxy made no connection"
 
 
 def _is_excluded(host: str, port: int, rules: str) -> bool:

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+import httpcore
 import httpx
 import pytest
 from conftest import FIELDS, MODEL
@@ -88,6 +89,16 @@ def test_every_spelling_of_the_variable_is_read(name: str, office: Office, monke
     assert len(office.proxy.asked) >= 3
 
 
+def test_a_proxy_may_be_reached_over_tls_itself(
+    office: Office, authority: Authority, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with running(Front(authority.context("proxy.test", "127.0.0.1"), office.proxy.port)) as front:
+        monkeypatch.setenv("HTTPS_PROXY", f"https://user:{PASSWORD}@127.0.0.1:{front.port}")
+        office.generate()
+    assert len(office.provider.charges) == 1
+    assert KEY.encode() not in office.proxy.seen
+
+
 def test_hosts_in_no_proxy_are_reached_directly(office: Office, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("no_proxy", "other.test, .api.test")
     with pytest.raises(sd.Unreachable, match=r"https://api\.test \("):  # there is no way there without the proxy
@@ -131,6 +142,23 @@ def test_what_a_proxy_refused_was_certainly_not_sent_and_is_sent_once_it_works(
     office.proxy.answer = 200
     office.generate()
     assert len(office.provider.charges) == 1
+
+
+def test_whatever_else_goes_wrong_before_the_request_leaves_the_proxy_was_certainly_not_sent(
+    office: Office, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Libraries for SOCKS have errors of their own."""
+    with monkeypatch.context() as patch:
+        patch.setattr(httpcore.AsyncHTTPProxy, "handle_async_request", odd)
+        with pytest.raises(sd.Unreachable, match="the proxy made no connection"):
+            office.generate()
+    assert office.session().tasks()[0].state is State.UNSENT
+    office.generate()
+    assert len(office.provider.charges) == 1
+
+
+async def odd(*_: Any) -> None:
+    raise RuntimeError("Malformed reply")
 
 
 @pytest.mark.parametrize("when", ["while the request is sent", "before its answer"])

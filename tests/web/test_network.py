@@ -78,6 +78,11 @@ def test_a_password_is_in_no_refusal_and_in_no_repr(monkeypatch: pytest.MonkeyPa
     monkeypatch.setenv("https_proxy", "http://u:pa55@h:1")
     proxy = proxy_for(httpx.URL("https://cdn.test"))
     assert "pa55" not in f"{proxy!r}{proxy and proxy.url}"
+    for value in ("http://u:p%40ss%3A%2F@h:1", "u:p%40ss%3A%2F@h:1"):
+        monkeypatch.setenv("https_proxy", value)
+        proxy = proxy_for(httpx.URL("https://cdn.test"))
+        assert proxy
+        assert (proxy.auth, str(proxy.url)) == (("u", "p@ss:/"), "http://h:1")
 
 
 @pytest.fixture(scope="module")
