@@ -39,14 +39,17 @@ class Problem:
         """The last name in the path that is not a list index. *pure*."""
         return next((part for part in reversed(pointer_parts(self.path)) if not part.isdigit()), "")
 
-    def __str__(self) -> str:
+    @property
+    def citation(self) -> str:
+        """The quote and whose docs it is from, or only the source of a warning: `From crun's docs: "…"`. *pure*."""
+        if not self.quote and not (self.warns and self.source):
+            return ""
         source = (self.source if self.warns else self.origin) or "the provider's docs"
-        origin = f"\n      {'According to' if self.warns else 'From'} {source}"
-        if self.quote:
-            origin += f': "{self.quote}"'
-        elif not (self.warns and self.source):
-            origin = ""
-        return f"{'warning: ' if self.warns else ''}{self.path or '/'}: {self.message}{origin}"
+        return f"{'According to' if self.warns else 'From'} {source}" + (f': "{self.quote}"' if self.quote else "")
+
+    def __str__(self) -> str:
+        citation = f"\n      {self.citation}" if self.citation else ""
+        return f"{'warning: ' if self.warns else ''}{self.path or '/'}: {self.message}{citation}"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

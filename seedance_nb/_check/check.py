@@ -79,8 +79,12 @@ def _documented(spec: Spec, problem: Problem) -> Problem:
         else problem.message
     )
     quote = problem.quote or (_nearest_sentence(spec, problem.path) if problem.rule in _QUOTE_NEAREST else "")
-    origin = f"{spec.provider}'s docs" if spec.vouched else "the schema"
-    return replace(problem, message=message, quote=quote, origin=origin if quote else "")
+    return replace(problem, message=message, quote=quote, origin=docs_of(spec) if quote else "")
+
+
+def docs_of(spec: Spec) -> str:
+    """What the quotes of a model's problems are from. *pure*."""
+    return f"{spec.provider}'s docs" if spec.vouched else "the schema"
 
 
 def _keys_in(spec: Spec, body: Any) -> list[JsonPath]:

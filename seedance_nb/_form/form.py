@@ -14,7 +14,7 @@ from seedance_nb._base.log import LOG
 from seedance_nb._base.problem import Problem
 from seedance_nb._base.values import find, json_text, read_json, to_pointer
 from seedance_nb._check.advisory import warnings
-from seedance_nb._check.check import check
+from seedance_nb._check.check import check, docs_of
 from seedance_nb._document.spec import Spec
 from seedance_nb._form.controls.base import Change, StaticBox
 from seedance_nb._form.controls.registry import new_factory
@@ -243,7 +243,7 @@ class Form:
 
     def _problems(self) -> tuple[Problem, ...]:
         still = tuple(problem for problem, was in self._reports if find(self._values, problem.path) == was)
-        return self._layout.refined(self._check()) + still
+        return self._layout.refined(self._check(), docs_of(self.spec)) + still
 
     def open_advanced(self) -> None:
         """Show the fields under "Advanced": deprecated ones and those a notebook has little use for."""

@@ -127,14 +127,11 @@ def brief(value: Any) -> str:
 
 
 def error_html(problems: Sequence[Problem]) -> Html:
-    """The errors and warnings of one field, with the schema's sentence on hover. *pure*."""
+    """The errors and warnings of one field, each with the documented sentence and its source on hover. *pure*."""
     html = _NONE
     for warns, kind in ((False, "sdn-error"), (True, "sdn-warn")) if problems else ():
         of_kind = [problem for problem in problems if problem.warns is warns]
-        lines = (
-            Html('<span title="{}">{}</span>').format(problem.quote or problem.source, problem.message)
-            for problem in of_kind
-        )
+        lines = (Html('<span title="{}">{}</span>').format(problem.citation, problem.message) for problem in of_kind)
         if of_kind:
             html += Html('<span class="{}" role="alert">{}</span>').format(kind, Html().join(lines))
     return html

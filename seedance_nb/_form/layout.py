@@ -77,8 +77,8 @@ class FormLayout:
             control.show_problems(tuple(_from(problem, path) for problem in at.get(path, ())))
         return [problem for path, problem in paths if path is not None], at.get(None, [])
 
-    def refined(self, problems: Sequence[Problem]) -> tuple[Problem, ...]:
-        """The problems, those of `oneOf` and `anyOf` replaced by the problems of the chosen branch. *pure*."""
+    def refined(self, problems: Sequence[Problem], origin: str) -> tuple[Problem, ...]:
+        """The problems, those of `oneOf` and `anyOf` replaced by those of the chosen branch, quoted from `origin`. *pure*."""
         result: list[Problem] = []
         for problem in problems:
             path = self.owner_path(problem.path) if problem.rule in ALTERNATIVES else None
@@ -86,7 +86,7 @@ class FormLayout:
                 result.append(problem)
             else:
                 parts = self.controls[path].refine(_from(problem, path))
-                result += [replace(one, path=path + one.path) for one in parts]
+                result += [replace(part, path=path + part.path, origin=origin if part.quote else "") for part in parts]
         return tuple(result)
 
     def owner_path(self, path: str) -> str | None:

@@ -1,9 +1,11 @@
 """Messages for exceeded limits, and the documented sentences that set them."""
 
 import re
+from collections.abc import Callable
 from typing import Any
 
 from seedance_nb._base.text import shorten
+from seedance_nb._base.values import ABSENT
 
 _TYPES = {
     "string": "text",
@@ -48,7 +50,10 @@ def words_for(rule: str, value: Any, limit: Any, schema: dict[str, Any]) -> str:
                 if any(not isinstance(item, type(value)) and _bare(item) == _bare(value) for item in allowed)
                 else _bare
             )
-            return f"must be {'one of ' if len(allowed) > 1 else ''}{', '.join(map(shown, allowed))}; got {shorten(value, 30)}"
+            parts = _series(allowed, shown)
+            if 1 < len(parts) == len(allowed):
+                return f"must be one of {', '.join(parts)}; got {shorten(value, 30)}"
+            return f"must be {_either(parts)}; got {shorten(value, 30)}"
         case "minLength":
             return "is empty" if not value else f"has {size:,} characters; at least {limit:,} are needed"
         case "maxLength":
@@ -136,7 +141,7 @@ def help_of(description: Any) -> tuple[str, tuple[str, ...]]:
 def limits_in_words(upstream: dict[str, Any], unit: str = "") -> str:
     """The limits under `x-upstream` as one clause, "" if there are none. *pure*."""
     low, high = upstream.get("minimum"), upstream.get("maximum")
-    limits = [_listed(upstream["enum"])] if "enum" in upstream else []
+    limits = [_either(_series(upstream["enum"], _bare))] if "enum" in upstream else []
     if low is not None or high is not None:
         bounds = (
             f"{low} to {high}" if None not in (low, high) else f"{low} or more" if high is None else f"{high} or less"
@@ -149,19 +154,28 @@ def limits_in_words(upstream: dict[str, Any], unit: str = "") -> str:
     return "; ".join(limits)
 
 
-def _listed(values: list[Any]) -> str:
-    """Values separated by commas; three or more consecutive integers as a range."""
-    parts: list[str] = []
+def _series(values: list[Any], show: Callable[[Any], str]) -> list[str]:
+    """Values as texts; three or more that count up by one, such as 4, 5, 6 or "4s", "5s", "6s", are one range."""
     runs: list[list[Any]] = []
     for value in values:
-        follows = runs and type(value) is int and type(runs[-1][-1]) is int and value == runs[-1][-1] + 1
-        if follows:
+        if runs and type(value) is type(runs[-1][-1]) and value == _successor(runs[-1][-1]):
             runs[-1].append(value)
         else:
             runs.append([value])
-    for run in runs:
-        parts += [f"{run[0]} to {run[-1]}"] if len(run) > 2 else [_bare(value) for value in run]  # noqa: PLR2004
-    return ", ".join(parts)
+    groups = ([f"{show(run[0])} to {show(run[-1])}"] if len(run) > 2 else map(show, run) for run in runs)  # noqa: PLR2004
+    return [text for group in groups for text in group]
+
+
+def _either(words: list[str]) -> str:
+    return " or ".join(filter(None, [", ".join(words[:-1]), *words[-1:]]))
+
+
+def _successor(value: Any) -> Any:
+    """The next value in a series: 5 for 4, "5s" for "4s"; `ABSENT` if the value has no single number."""
+    if type(value) is int:
+        return value + 1
+    match = re.fullmatch(r"([^0-9]*)(0|[1-9][0-9]{0,9})([^0-9]*)", value) if isinstance(value, str) else None
+    return f"{match[1]}{int(match[2]) + 1}{match[3]}" if match else ABSENT
 
 
 def kind_of(value: Any) -> str:

@@ -1,6 +1,7 @@
 """What a form reports is written for the person in front of it: labels, not the names of parameters."""
 
 import re
+from html import escape
 from typing import Any
 
 import pytest
@@ -11,7 +12,7 @@ from seedance_nb._check.advisory import warnings
 from seedance_nb._check.body import build_body
 from seedance_nb._check.check import check
 from seedance_nb._document.load import model_names
-from seedance_nb._form.labels import labels_of, sentence
+from seedance_nb._form.labels import error_html, labels_of, sentence
 from seedance_nb._form.model.fields import Field, tree
 
 WRONG: tuple[Any, ...] = (
@@ -103,3 +104,21 @@ def test_one_of_several_fields_is_asked_for_by_their_labels(groups: list[list[st
     others = tuple(f"/{name}" for name in names)
     problem = Problem(path=others[0], message="any message", rule="x-any-given", limit=groups, others=others)
     assert sentence(problem, {}) == text
+
+
+def test_a_quote_on_hover_names_its_source() -> None:
+    form = sd.form("crun/seedance-2.0-fast-r2v")
+    form.values = {"duration": 99}
+    [problem] = [problem for problem in form.problems if problem.path == "/input/duration"]
+    assert problem.quote
+    text = str(error_html([problem]))
+    assert f'title="From crun&#x27;s docs: &quot;{escape(problem.quote)}&quot;"' in text
+    assert 'title=""' in str(error_html([Problem(path="/input/duration", message="is wrong", rule="server")]))
+
+
+def test_a_quote_of_a_chosen_branch_names_its_source() -> None:
+    text = {"type": "string", "maxLength": 2, "description": "At most 2 characters."}
+    form = sd.form({"type": "object", "properties": {"x": {"oneOf": [text, {"type": "integer"}]}}})
+    form.values = {"x": "long"}
+    [problem] = form.problems
+    assert problem.citation == 'From the schema: "At most 2 characters."'
