@@ -21,7 +21,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
     )
     simulate.add_argument("--seconds", type=_seconds, default=3.0, help="minimum seconds a task runs (default: 3)")
     ledger = commands.add_parser("ledger", help="manage the ledger, the record of sent and paid tasks")
-    ledger.add_argument("what", choices=["repair"], help="rebuild a damaged ledger; the old files are kept as a backup")
+    ledger.add_argument(
+        "what", choices=["repair"], help="rebuild a damaged ledger; the old files are saved as a backup"
+    )
     ledger.add_argument("path", nargs="?", type=Path, help="path of the ledger, if not the default one")
     chosen = parser.parse_args(arguments)
     return _simulate(chosen) if chosen.command == "simulate" else _repair(chosen.path)

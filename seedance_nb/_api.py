@@ -13,6 +13,7 @@ from seedance_nb._base.secret import Secret, as_secret, mask_keys_in
 from seedance_nb._document.load import spec
 from seedance_nb._notebook.compare.comparison import Comparison
 from seedance_nb._notebook.compare.shared_settings import shared_values
+from seedance_nb._provider.account import Account
 from seedance_nb._session.catalogue import Models
 from seedance_nb._session.session import Document, Session
 from seedance_nb._task.engine import ENGINE
@@ -40,6 +41,10 @@ def _default(*, api_key: str | None = None, base_url: str | None = None, simulat
     )
 
 
+def _account(document: Document, api_key: str | None, base_url: str | None) -> Account:
+    return _default(api_key=api_key, base_url=base_url).advice.account(spec(document))
+
+
 def _with_hidden_key(function: Callable[P, T]) -> Callable[P, T]:
     """`function` with its key masked, because a traceback can show variables."""
 
@@ -55,7 +60,7 @@ def _with_hidden_key(function: Callable[P, T]) -> Callable[P, T]:
 _OPTIONS = {
     "api_key": "the key, instead of one from the environment or another source",
     "base_url": "where to send requests, instead of the provider's own URL",
-    "simulate": "True for the simulator even if a key is set, False to refuse without one",
+    "simulate": "True for the simulator even if a key is set, False to raise an error without one",
 }
 
 
@@ -171,13 +176,13 @@ def compare(
       simulate: True for the simulator even if a key is set; a model without a key always uses it.
       take: 2 for a second video of each request, and so on.
       budget: the most that the tasks of each provider in the ledger may cost in total, in its unit.
-      shared: settings that each model gets in its own terms: `seconds` (number), `ratio` ("16:9", or "auto" to let the
+      shared: settings that are translated for each model: `seconds` (number), `ratio` ("16:9", or "auto" to let the
         model choose), `resolution` ("720p"), `audio` (True or False), `first_frame` and `last_frame` (URL of an image),
         `reference_images`, `reference_videos` and `reference_audios` (lists of URLs). The table shows what a model does
         not support or allow; nothing is clamped or rounded.
 
     Returns: the comparison.
-    Raises: InvalidInput for an unknown setting, with the nearest that exists; SpecError.
+    Raises: InvalidInput for an unknown setting; SpecError.
 
     >>> sd.compare("A fox", ["crun/seedance-1.0-pro-t2v", "crun/seedance-2.0-i2v"], seconds=4).total.simulated
     2
@@ -228,7 +233,7 @@ def balance(document: Document, /, *, api_key: str | None = None, base_url: str 
       api_key, base_url: as in `sd.submit`.
 
     Returns: the balance in the provider's unit (credits, tokens).
-    Raises: SeedanceError if the provider does not offer this call or does not answer; Refused and its kinds.
+    Raises: SeedanceError if the provider does not offer this call or does not answer; Refused and its subclasses.
 
     >>> try:
     ...     print(sd.balance("crun/seedance-1.0-pro-t2v"), "credits")
@@ -236,7 +241,7 @@ def balance(document: Document, /, *, api_key: str | None = None, base_url: str 
     ...     print(error.charged)
     not charged
     """
-    return ENGINE.run(_default(api_key=api_key, base_url=base_url).advice.account(spec(document)).balance())
+    return ENGINE.run(_account(document, api_key, base_url).balance())
 
 
 @_with_hidden_key
@@ -258,12 +263,12 @@ def upload(
       api_key, base_url: as in `sd.submit`.
 
     Returns: the public URL of the file.
-    Raises: SeedanceError if the provider takes no files, or this one cannot be read or sent; Refused and its kinds.
+    Raises: SeedanceError if the provider accepts no files, or this one cannot be read or sent; Refused and its subclasses.
 
     >>> sd.upload("crun/seedance-2.0-i2v", b"...", name="fox.png")
     'http...png'
     """
-    return ENGINE.run(_default(api_key=api_key, base_url=base_url).advice.account(spec(document)).upload(file, name))
+    return ENGINE.run(_account(document, api_key, base_url).upload(file, name))
 
 
 @_with_hidden_key
@@ -282,19 +287,17 @@ def asset(
     The parameters:
       document: a name from `sd.models()`, a schema file, a dict or a `Spec`.
       address: the public URL.
-      kind: what is there: "image", "video" or "audio".
+      kind: the kind of file: "image", "video" or "audio".
       name: a name for the asset.
       api_key, base_url: as in `sd.submit`.
 
     Returns: the `asset://` URL.
-    Raises: SeedanceError if the provider has no assets, refuses this one or takes longer than 300 s; Refused and its kinds.
+    Raises: SeedanceError if the provider does not support assets, rejects this one or takes longer than 300 s; Refused and its subclasses.
 
     >>> sd.asset("crun/seedance-2.0-i2v", "https://example.com/fox.png")
     'asset://simulated-...'
     """
-    return ENGINE.run(
-        _default(api_key=api_key, base_url=base_url).advice.account(spec(document)).asset(address, kind, name)
-    )
+    return ENGINE.run(_account(document, api_key, base_url).asset(address, kind, name))
 
 
 def callback(
@@ -305,7 +308,7 @@ def callback(
     A callback carries no signature, so nothing else in it is trusted.
 
     The parameters:
-      payload: the body of the callback as it came.
+      payload: the body of the callback, unchanged.
       document: a name from `sd.models()`, a schema file, a dict or a `Spec`; required if the task's model came from a file or a dict.
       api_key: as in `sd.submit`.
 

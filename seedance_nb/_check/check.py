@@ -74,7 +74,7 @@ def _documented(spec: Spec, problem: Problem) -> Problem:
     """The problem with the documented sentence that fits best, its origin, and how a local file gets to this provider."""
     is_local = "upload" in spec.calls and problem.message.startswith(LOCAL)
     message = (
-        f"{LOCAL}; this provider accepts only URLs: sd.upload uploads it and returns one"
+        f"{LOCAL}, but this provider accepts only URLs; sd.upload uploads it and returns its URL"
         if is_local
         else problem.message
     )

@@ -31,8 +31,8 @@ from seedance_nb._form.summary import Summary
 from seedance_nb._form.uploads import Uploads
 
 _EVIDENCE = {
-    "example": "{} does not document limits for this model. The ones shown come from other sources: you get a warning but can still send.",
-    "prose": "Limits that {} does not document come from other sources and say so: you get a warning but can still send.",
+    "example": "{} does not document limits for this model. The limits shown come from other sources; if you exceed one, you get a warning and can still generate.",
+    "prose": "Limits that {} does not document come from other sources and name them; if you exceed one, you get a warning and can still generate.",
 }
 # Problems that are shown while a person still types; the others wait until the field is left.
 _AT_ONCE = ("maxLength", "x-placeholders")

@@ -62,7 +62,7 @@ class Routing:
         base = same_base(row.base_url)
         if base not in (same_base(spec.server), self._base_url(spec)):
             raise SeedanceError(
-                f"{row.name} was sent to {host_of(row.base_url)}, which is not where keys for {spec.provider} are sent now.",
+                f"{row.name} was sent to {host_of(row.base_url)}, but keys for {spec.provider} are now sent to another server.",
                 next_step=f"set base_url= or {spec.base_env} to that server to check this task",
                 charged=row.charged,
             )
@@ -78,7 +78,7 @@ class Routing:
     def _with_key(self, spec: Spec, base: str, secret: Secret | None) -> Endpoint:
         if not spec.vouched and (secret is None or not (self.for_one or self.base_url)):
             raise SeedanceError(
-                f"{spec.file or spec.name} belongs to no known provider and asks for a key at {host_of(base)}, so no key is sent there.",
+                f"{spec.file or spec.name} is not from a supported provider, so no key is sent to {host_of(base)}.",
                 next_step="pass api_key= in the same call as the schema (or use a Session with api_key= and base_url=) if you "
                 "trust that host, or simulate=True",
             )

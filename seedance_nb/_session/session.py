@@ -43,7 +43,7 @@ class Session:
     The parameters:
       api_key: the key, in place of the environment's and the other sources.
       base_url: where to send requests, in place of the provider's own URL.
-      simulate: True for the simulator even if a key is set, False to refuse without one.
+      simulate: True for the simulator even if a key is set, False to raise an error without one.
       budget: the most that a provider's tasks in this ledger may cost in total, in its unit (credits, tokens).
       ledger: the ledger file; None for `SEEDANCE_LEDGER` or your data folder.
       outputs: the folder for videos; None for `SEEDANCE_OUTPUTS` or `seedance_outputs` in the working folder.

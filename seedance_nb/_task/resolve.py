@@ -36,7 +36,7 @@ async def resolve(flow_of: Callable[[], TaskRun], ledger: Ledger, row: Row, task
         raise SeedanceError(
             f"{other.name} already belongs to another request in this ledger (number {other.seq}, {other.state}), so it is "
             f"not the task of {row.name}. Nothing was changed.",
-            next_step="look for another id in your account",
+            next_step="check the id in your account",
             charged=row.charged,
         )
     seen, answer, why = await poll(flow, named)
@@ -59,7 +59,7 @@ def mark_not_sent(ledger: Ledger, row: Row) -> Row:
     """Mark a request as never received. *writes ledger*. Raises: SeedanceError if it was sent again."""
     if row.successor is not None:
         raise SeedanceError(f"{row.name} was sent again as #{row.successor}. Nothing was changed.", charged=row.charged)
-    reason = "it was marked as never received after a look at the account"
+    reason = "it was marked as never received"
     return ledger.update(row.seq, only_in=(State.UNKNOWN,), state=State.UNSENT, error=reason)
 
 

@@ -275,7 +275,7 @@ def test_confirm_must_be_true_itself(session: sd.Session, paying: Provider) -> N
 
 def test_a_model_with_problems_is_said_and_the_others_go(session: sd.Session, paying: Provider) -> None:
     comparison = compared(session, [R2V, T2V])
-    with pytest.warns(UserWarning, match=f"{R2V} makes no video: 1 problem"):
+    with pytest.warns(UserWarning, match=f"{R2V} is left out: 1 problem"):
         (task,) = comparison.submit(confirm=True)
     assert task.row.spec == T2V
     videos = comparison.generate(confirm=True, timeout=30)
@@ -287,7 +287,7 @@ def test_a_model_with_problems_is_said_and_the_others_go(session: sd.Session, pa
 def test_where_no_model_can_be_sent_anything_it_says_why(session: sd.Session, paying: Provider) -> None:
     bare = {"type": "object", "properties": {"prompt": {"type": "string", "x-role": "prompt"}}}
     comparison = compared(session, [R2V, bare])
-    with pytest.raises(sd.SeedanceError, match="No model here") as caught:
+    with pytest.raises(sd.SeedanceError, match="cannot be sent to any") as caught:
         comparison.generate(confirm=True)
     assert "no x-task table" in str(caught.value)
     assert str(comparison.total) == "nothing to send"
@@ -510,7 +510,7 @@ def test_a_comparison_whose_creation_failed_can_still_be_shown_in_a_traceback() 
     with pytest.raises(sd.SpecError) as raised:
         sd.compare("x", ["nothing"])
     told = traceback.TracebackException.from_exception(raised.value, capture_locals=True)
-    assert "self = Comparison, not created" in "".join(told.format())
+    assert "self = Comparison (not created)" in "".join(told.format())
 
 
 def test_a_locked_ledger_would_hold_up_no_other_task_while_a_comparison_waits_for_it(

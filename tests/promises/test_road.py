@@ -253,7 +253,7 @@ def test_a_key_is_not_sent_where_an_old_row_points(session: sd.Session, provider
     elsewhere = sd.Session(api_key="another-key", ledger=tmp_path / "l.sqlite3")
     before = len(provider.looks)
     Path(session.tasks()[0].file).unlink()
-    with pytest.raises(sd.SeedanceError, match="not where keys for crun are sent now"):
+    with pytest.raises(sd.SeedanceError, match="keys for crun are now sent to another server"):
         elsewhere.task("crun:task_1").wait(60)
     assert len(provider.looks) == before
 

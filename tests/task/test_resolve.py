@@ -221,7 +221,7 @@ def test_a_task_can_be_looked_at_and_freed_without_its_key(session: sd.Session, 
     name = lost(session).name
     keyless = sd.Session(ledger=tmp_path / "ledger.sqlite3")
     assert keyless.task(name).state is State.UNKNOWN
-    with pytest.raises(sd.SeedanceError, match="not where keys for crun are sent now"):
+    with pytest.raises(sd.SeedanceError, match="keys for crun are now sent to another server"):
         keyless.task(name).resolve("task_1")
     assert keyless.task(name).resolve(taken=False).state is State.UNSENT
     with pytest.raises(sd.Unreachable, match="it was marked as never received") as freed:

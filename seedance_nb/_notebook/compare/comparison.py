@@ -87,7 +87,7 @@ class Comparison:
         tasks = tuple(one for one in started if isinstance(one, Task))
         if not tasks:
             raise next(iter(errors.values()))
-        emit_warnings((f"{name} makes no video: {error}" for name, error in errors.items()), UserWarning)
+        emit_warnings((f"{name} is left out: {error}" for name, error in errors.items()), UserWarning)
         return tasks
 
     def generate(self, *, confirm: bool = False, timeout: float | None = None) -> "Videos":
@@ -115,7 +115,7 @@ class Comparison:
 
     def __repr__(self) -> str:
         if not hasattr(self, "_show"):  # a traceback shows an object whose creation failed
-            return "Comparison, not created"
+            return "Comparison (not created)"
         return table_text(HEADS, self.cells(), f"{len(self.ready)} of {len(self.candidates)} can be sent: {self.total}")
 
     def _ipython_display_(self) -> None:
@@ -125,13 +125,13 @@ class Comparison:
         left_out = "".join(f"\n{one.name} is left out: {one.error.message}" for one in self.candidates if one.error)
         if not self.ready:
             raise SeedanceError(
-                f"No model here can get this request.{left_out}",
+                f"This request cannot be sent to any of these models.{left_out}",
                 next_step="change the shared settings or the models",
             )
         rerouted = [one for one in self.ready if self._session.is_simulated(one.spec) is not one.simulated]
         if rerouted:
             raise SeedanceError(
-                f"The keys have changed since this comparison was created, and {rerouted[0].name} would now be sent somewhere else.",
+                f"The keys have changed since this comparison was created, so requests for {rerouted[0].name} would now go somewhere else.",
                 next_step="create the comparison again to see where requests go and what they cost",
             )
         paid = [one.name for one in self.ready if not one.simulated]
