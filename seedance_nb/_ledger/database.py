@@ -15,6 +15,7 @@ import platformdirs
 from seedance_nb._base.errors import LedgerError
 from seedance_nb._ledger import filesystem as _mounts
 from seedance_nb._ledger import journal as _journal
+from seedance_nb._ledger.home import adopt_home, require_writable, write_home
 from seedance_nb._ledger.row import FREE_STATES
 
 _TURN_S = 30
@@ -58,6 +59,11 @@ MIGRATIONS = (
         "ALTER TABLE tasks ADD COLUMN dead REAL",
     ),
     ("ALTER TABLE tasks ADD COLUMN budget REAL",),
+    (  # Where the ledger is, as JSON: path and inode. Programs that do not compare it must refuse this format.
+        "ALTER TABLE identity ADD COLUMN home TEXT NOT NULL DEFAULT ''",
+        "CREATE INDEX by_intent ON tasks (intent)",
+        "CREATE INDEX events_by_task ON events (task)",
+    ),
 )
 """The statements that migrate each format to the next; a format's number is how many migrations were run."""
 
@@ -121,30 +127,27 @@ def connect(path: Path) -> sqlite3.Connection:
 
 
 def create(path: Path) -> None:
-    """Create an empty ledger at `path`, atomically. *writes files*."""
+    """Create an empty ledger at `path`, atomically; its journal must be locked. *writes files*."""
     new = path.with_name(f"{path.name}.{secrets.token_hex(4)}.new")
-    build(new)
-    try:
-        os.link(new, path)  # never over a file that another process has just created
-    except FileExistsError:
-        pass
-    except OSError:  # a file system without links
-        new.rename(path)
-    new.unlink(missing_ok=True)
+    build(new, path)
+    new.rename(path)
     sync_folder(path.parent)
 
 
-def build(path: Path, fill: Callable[[sqlite3.Connection], None] = lambda _: None) -> None:
-    """Create a ledger file with the rows that `fill` writes, durably. *writes files*."""
-    os.close(os.open(path, os.O_CREAT | os.O_EXCL | os.O_RDWR, 0o600))
+def build(new: Path, path: Path, fill: Callable[[sqlite3.Connection], None] = lambda _: None) -> None:
+    """Create a ledger file, to be renamed to `path`, with the rows that `fill` writes, durably. *writes files*."""
+    os.close(os.open(new, os.O_CREAT | os.O_EXCL | os.O_RDWR, 0o600))
     try:
-        with closing(open_connection(path)) as db:
-            _prepare(db, path)
+        # Without write-ahead log: closing one on a full disk leaves half of it in the file, without a word.
+        with closing(open_connection(new)) as db:
+            db.execute("PRAGMA synchronous = 3")
+            migrate(db)
             db.execute("BEGIN IMMEDIATE")
             fill(db)
+            write_home(db, path, new.stat().st_ino)
             db.execute("COMMIT")
     except BaseException:
-        for file in (path, *logs(path)):
+        for file in (new, *logs(new)):
             file.unlink(missing_ok=True)
         raise
 
@@ -193,6 +196,7 @@ def _prepare_retrying(db: sqlite3.Connection, path: Path) -> None:
 
 
 def _prepare(db: sqlite3.Connection, path: Path) -> None:
+    require_writable(db, path)
     db.execute("BEGIN")  # one snapshot for both queries, because another process may be creating the tables
     version = db.execute("PRAGMA user_version").fetchone()[0]
     foreign = version == 0 and db.execute("SELECT 1 FROM sqlite_master").fetchone()
@@ -216,6 +220,7 @@ def _prepare(db: sqlite3.Connection, path: Path) -> None:
         msg = "SQLite would not write durably here"
         raise sqlite3.OperationalError(msg)
     migrate(db)
+    adopt_home(db, path)
 
 
 def migrate(db: sqlite3.Connection) -> None:

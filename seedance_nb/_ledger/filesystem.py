@@ -1,6 +1,8 @@
 """The file system of a file, and whether processes can share memory on it."""
 
+import os
 import re
+from collections.abc import Iterator
 from pathlib import Path
 
 _SHARED = re.compile(
@@ -12,15 +14,27 @@ _SHARED = re.compile(
 def filesystem(path: Path, mounts: str) -> str:
     """The type of the file system of `path` (absolute, without links), "" if `mounts` (/proc/mounts) does not list it. *pure*."""
     kind, longest = "", -1
-    for line in mounts.splitlines():
-        fields = line.split(" ")
-        if len(fields) < 3:  # noqa: PLR2004 - device, mount point, type
-            continue
-        mount = Path(re.sub(r"\\([0-7]{3})", lambda octal: chr(int(octal[1], 8)), fields[1]))
+    for mount, its_kind in _mount_points(mounts):
         # Of two mounts at one path, the later one covers the earlier.
         if path.is_relative_to(mount) and len(mount.parts) >= longest:
-            kind, longest = fields[2], len(mount.parts)
+            kind, longest = its_kind, len(mount.parts)
     return kind
+
+
+def is_mount_point(path: Path, mounts: str) -> bool:
+    """Whether `mounts` lists `path` itself, as for a single file that a container mounts. *pure*."""
+    return any(path == mount for mount, _ in _mount_points(mounts))
+
+
+def _mount_points(mounts: str) -> Iterator[tuple[Path, str]]:
+    for line in mounts.splitlines():
+        fields = line.split(" ")
+        if len(fields) >= 3:  # noqa: PLR2004 - device, mount point, type
+            escaped = os.fsencode(fields[1])
+            yield (
+                Path(os.fsdecode(re.sub(rb"\\([0-7]{3})", lambda octal: bytes([int(octal[1], 8) & 255]), escaped))),
+                fields[2],
+            )
 
 
 def is_remote(kind: str) -> bool:
@@ -31,6 +45,6 @@ def is_remote(kind: str) -> bool:
 def mounts() -> str:
     """The text of /proc/mounts, "" if there is none. *reads files*."""
     try:
-        return Path("/proc/mounts").read_text(encoding="utf-8", errors="replace")
+        return os.fsdecode(Path("/proc/mounts").read_bytes())
     except OSError:
         return ""

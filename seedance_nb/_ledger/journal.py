@@ -166,6 +166,13 @@ def after(file: int, number: int) -> tuple[int, list[Entry]]:
         block *= 8
 
 
+def owner(path: Path) -> str:
+    """The ledger named in a journal's first line, "" if that is unreadable. *reads files*. Raises: OSError."""
+    with path.open("rb") as file:
+        entry = parse(file.readline().rstrip(b"\n"))
+    return entry.ledger if entry else ""
+
+
 def read(path: Path) -> tuple[list[Entry], int]:
     """Every readable entry in order, and the number of unreadable lines; none for a missing journal. *reads files*."""
     try:

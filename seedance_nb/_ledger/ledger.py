@@ -16,6 +16,7 @@ from seedance_nb._check.check import Approved
 from seedance_nb._check.price import Estimate
 from seedance_nb._ledger.budget import require_budget
 from seedance_nb._ledger.database import real_path
+from seedance_nb._ledger.home import require_home, require_one_name
 from seedance_nb._ledger.process import is_gone, this_process
 from seedance_nb._ledger.repair import in_memory
 from seedance_nb._ledger.row import CHANGEABLE, EARLY_STATES, FREE_STATES, SELECT, Row, State, row_at, row_of, to_column
@@ -81,6 +82,9 @@ class Ledger:
             ).fetchone()
             if there and there != (replaces, str(State.UNKNOWN)):
                 return row_at(transaction.db, there[0]), False
+            if not simulated:
+                require_one_name(self.path)
+                require_home(transaction.db, self.path)
             if budget is not None:
                 price = estimate or Estimate(unit=spec.price.unit)
                 require_budget(transaction.db, spec.provider, price, budget, simulated=simulated)

@@ -87,12 +87,13 @@ class Repair:
         return "\n".join(filter(None, lines))
 
 
-def repair_ledger(path: Path | None = None) -> "Repair":
-    """Rebuild a damaged ledger from its database and its journal. *reads files*, *writes files*, *writes ledger*.
+def repair_ledger(path: str | Path | None = None) -> "Repair":
+    """Rebuild a damaged or copied ledger from its database and its journal. *reads files*, *writes files*, *writes ledger*.
 
     Every task id in either file is in the new ledger, each row in its latest known state; a row whose state is lost is
     `outcome unknown` and is never sent again automatically. The old files are renamed, and nothing is deleted. Kernels that
-    use the ledger wait meanwhile and continue with the new file.
+    use the ledger wait meanwhile and continue with the new file. It also confirms that a copied or restored file is the ledger
+    from now on: until then, a copy sends no paid request.
 
     The parameters:
       path: the ledger file; None for the default ledger.
@@ -105,7 +106,7 @@ def repair_ledger(path: Path | None = None) -> "Repair":
     Rows in the database: 1; in the journal: 1; unreadable journal lines: 0.
     The old files are saved as ...
     """
-    path = real_path(path or default_path())
+    path = real_path(Path(path or default_path()))
     problem = ""
     try:
         if not path.parent.is_dir():
@@ -128,7 +129,7 @@ def _repair(path: Path) -> "Repair":
             require_ledger(old)
             found = salvage(old, journal)
             new = path.with_name(f"{path.name}.rebuilt-{time.time_ns()}")
-            build(new, lambda db: write_rows(db, found))
+            build(new, path, lambda db: write_rows(db, found))
         except BaseException:
             if not had_journal and not journal.stat().st_size:
                 journal.unlink()

@@ -5,6 +5,7 @@ file that is behind, after a power cut, a full disk, a lost `-wal` or a restored
 the next transaction.
 """
 
+import atexit
 import json
 import os
 import sqlite3
@@ -18,6 +19,7 @@ from typing import Any, TypeVar
 from seedance_nb._base.errors import LedgerError
 from seedance_nb._ledger import journal as _journal
 from seedance_nb._ledger.database import ForeignFile, close_own, columns_of, connect, create, sync_folder
+from seedance_nb._ledger.home import Displaced, require_in_place
 from seedance_nb._ledger.journal import Entry
 from seedance_nb._ledger.row import FREE_STATES
 
@@ -207,6 +209,8 @@ class Store:
         raise problem
 
     def _begin(self) -> Transaction:
+        if self._db is not None and self._file is not None and self._pid == os.getpid() and not self.path.exists():
+            require_in_place(self._file)
         journal = self._lock_journal()
         db = self._open()
         if db.in_transaction:  # interrupts prevented the last rollback
@@ -300,6 +304,14 @@ def _after_fork(*, is_child: bool) -> None:
         store.after_fork(had=had, is_child=is_child)
 
 
+@atexit.register
+def _close_all() -> None:
+    # The last connection moves the rows in the log into the file itself, where any other name sees them.
+    for store in list(_ALL):
+        if store.before_fork():
+            store.close()
+
+
 if hasattr(os, "register_at_fork"):
     os.register_at_fork(
         before=_before_fork,
@@ -317,6 +329,8 @@ def _make(path: Path) -> None:
 
 
 def _ledger_error(path: Path, error: Exception) -> LedgerError:
+    if isinstance(error, Displaced):
+        return LedgerError(f"The ledger {path} sends nothing: {error}.", file=str(path), next_step=error.next_step)
     head = f"The ledger {path} cannot be used: {error}."
     code = getattr(error, "sqlite_errorcode", 11) & 0xFF
     if isinstance(error, OSError | ForeignFile) or (code in _NOT_DAMAGE):

@@ -359,6 +359,7 @@ def test_a_repair_that_was_cut_off_is_gone_on_with(kept: Path, tmp_path: Path, m
 def test_a_ledger_that_is_open_elsewhere_goes_on_with_the_repaired_file(kept: Path, tmp_path: Path) -> None:
     shutil.copytree(kept, tmp_path / "l")
     here = Ledger(tmp_path / "l" / LEDGER)
+    repair_ledger(here.path)  # as a copy, it sends nothing until a person says that it is the ledger
     fill_one, _ = claim(here, "before")
     child = subprocess.Popen(
         [sys.executable, "-c", _OTHER, str(here.path)], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True

@@ -1,0 +1,119 @@
+"""The path and inode of a ledger, written in it, so that a copy or a second name is noticed before it sends.
+
+SQLite's log and the journal are found by the file's name: through another name their rows are not seen, and the same request
+would be charged again.
+"""
+
+import json
+import os
+import sqlite3
+from contextlib import suppress
+from pathlib import Path
+
+from seedance_nb._ledger import filesystem as _mounts
+from seedance_nb._ledger import journal as _journal
+
+
+class Displaced(sqlite3.OperationalError):
+    """A ledger under a second name, a copy of one, or one that was moved while in use. `next_step` is what to do."""
+
+    def __init__(self, message: str, next_step: str) -> None:
+        super().__init__(message)
+        self.next_step = next_step
+
+
+def read_home(db: sqlite3.Connection) -> tuple[str, int]:
+    """The path and inode that are written in the ledger; "" and 0 if none are readable. *reads files*."""
+    with suppress(sqlite3.Error, ValueError, TypeError):  # a format before homes, or a damaged file
+        path, inode = json.loads(db.execute("SELECT home FROM identity").fetchone()[0])
+        return str(path), int(inode)
+    return "", 0
+
+
+def write_home(db: sqlite3.Connection, path: Path, inode: int) -> None:
+    """Write the ledger's path and inode. *writes ledger*."""
+    db.execute("UPDATE identity SET home = ?", (json.dumps([str(path), inode]),))
+
+
+def adopt_home(db: sqlite3.Connection, path: Path) -> None:
+    """Write where the ledger is now, unless it is a copy or has other names. *writes ledger*."""
+    if read_home(db) == (str(path), path.stat().st_ino):
+        return
+    with suppress(Displaced):
+        require_one_name(path)
+        require_home(db, path)
+        write_home(db, path, path.stat().st_ino)
+        db.execute("PRAGMA wal_checkpoint(TRUNCATE)")  # into the file itself, where any other name sees it
+
+
+def require_writable(db: sqlite3.Connection, path: Path) -> None:
+    """Check that writing through this name cannot damage what is written through another. *reads files*. Raises: Displaced."""
+    if read_home(db)[0] != str(path) or _is_mount_point(path):
+        require_one_name(path)
+
+
+def require_one_name(path: Path) -> None:
+    """Check that the file has one name only. *reads files*. Raises: Displaced."""
+    if _is_mount_point(path):
+        raise Displaced(
+            "it is mounted as a single file, without the files beside it, so another kernel would not see a request that is sent "
+            "here and could send it again",
+            "mount its folder instead of the file, or set SEEDANCE_LEDGER to a file in a mounted folder",
+        )
+    if (names := path.stat().st_nlink) > 1:
+        raise Displaced(
+            f"the file has {names} names (hard links), and a kernel that uses another one would not see a request that is sent "
+            "here and could send it again",
+            f"delete the other name, or run {_confirmation(path)} to make this one a file of its own",
+        )
+
+
+def require_home(db: sqlite3.Connection, path: Path) -> None:
+    """Check that this is not a copy of a ledger that may be in use elsewhere. *reads files*. Raises: Displaced.
+
+    A ledger whose folder was moved, or is mounted at another path, is still the same file, and nothing is left at its old path.
+    """
+    home, inode = read_home(db)
+    if home in ("", str(path)):
+        return
+    here, there = _journal.journal_path(path), _journal.journal_path(Path(home))
+    is_left = False
+    with suppress(OSError):
+        if here.samefile(there):  # its folder has two paths, or upper and lower case are the same here
+            return
+    with suppress(OSError):
+        (ledger,) = db.execute("SELECT id FROM identity").fetchone()
+        is_left = _journal.owner(there) in ("", ledger)
+    if is_left or path.stat().st_ino != inode:
+        raise Displaced(
+            f"it was copied, restored or renamed from {home}, and requests that were sent since then with the other file are not in "
+            "this one, so they could be sent and charged again",
+            f"use the other file (SEEDANCE_LEDGER), or, if only this one is used from now on, run {_confirmation(path)}",
+        )
+
+
+def require_in_place(opened: os.stat_result) -> None:
+    """Check that an open ledger was not moved away from its path. *reads files*. Raises: Displaced.
+
+    The file is asked through its own open descriptors, because closing another one would drop SQLite's locks.
+    """
+    with suppress(FileNotFoundError):
+        for number in Path("/dev/fd").iterdir():
+            with suppress(OSError, ValueError):
+                now = os.fstat(int(number.name))
+                if os.path.samestat(now, opened) and now.st_nlink:
+                    break
+        else:
+            return
+        raise Displaced(
+            "it was moved or renamed while this kernel used it, and a new one would not know what was sent before",
+            "move it back; or restart the kernel and set SEEDANCE_LEDGER to its new path",
+        )
+
+
+def _is_mount_point(path: Path) -> bool:
+    return os.path.ismount(path) or _mounts.is_mount_point(path, _mounts.mounts())
+
+
+def _confirmation(path: Path) -> str:
+    return f"sd.repair_ledger({str(path)!r})"
