@@ -84,11 +84,10 @@ def caller_line(traceback_: TracebackType | None) -> str:
 
 
 _PACKAGE = f"{Path(__file__).parents[1]}{os.sep}"
-_MONEY: dict[Charged | None, str] = {
+_MONEY: dict[Charged, str] = {
     "not charged": "Nothing was charged.",
     "charged": "The provider may charge for this task.",
     "unknown": "You may have been charged.",
-    None: "",
 }
 
 
@@ -126,10 +125,11 @@ class SeedanceError(Exception):
         self.message = message
         self.next_step = next_step
         self.charged: Charged = charged or "not charged"
-        self._charge_line = self._money[charged]
+        self._involves_request = charged is not None
 
     def __str__(self) -> str:
-        lines = [self.message, self._charge_line, f"Next: {self.next_step}" if self.next_step else ""]
+        money = self._money[self.charged] if self._involves_request else ""
+        lines = [self.message, money, f"Next: {self.next_step}" if self.next_step else ""]
         return "\n".join(line for line in lines if line)
 
     def _render_traceback_(self) -> list[str]:
