@@ -145,6 +145,13 @@ class SeedanceError(Exception):
         return hash((type(self), self.message))
 
 
+class StoppedWaiting(KeyboardInterrupt):
+    """Stop was pressed while a cell waited for a task, which continues."""
+
+    def _render_traceback_(self) -> list[str]:
+        return [f"\x1b[33m{self}\x1b[0m"]
+
+
 class SpecError(SeedanceError):
     """A schema, or a model's name, that cannot be used.
 

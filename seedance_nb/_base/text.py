@@ -30,6 +30,15 @@ def sanitize(text: str) -> str:
     return strip_queries(_CONTROL.sub("\ufffd", text.replace("\r\n", "\n")))
 
 
+def duration_text(seconds: float) -> str:
+    """A duration as people write it: "35 s", "3:30", "1:02:03". *pure*."""
+    whole = max(0, round(seconds))
+    if whole < 60:  # noqa: PLR2004
+        return f"{whole} s"
+    minutes, rest = divmod(whole, 60)
+    return f"{minutes}:{rest:02}" if minutes < 60 else f"{minutes // 60}:{minutes % 60:02}:{rest:02}"  # noqa: PLR2004
+
+
 def slug(text: object, most: int = 48) -> str:
     """The words of a text as the stem of a file name, in lower case and at most `most` characters. *pure*."""
     return "-".join(re.findall(r"\w+", str(text)[: 4 * most]))[:most].strip("-").casefold()

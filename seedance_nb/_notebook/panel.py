@@ -39,6 +39,7 @@ from seedance_nb._notebook.uploads import ProviderUploads
 from seedance_nb._session.session import Session
 from seedance_nb._task.begin import World
 from seedance_nb._task.engine import ENGINE
+from seedance_nb._task.progress import usual_text
 from seedance_nb._task.task import Task
 from seedance_nb._task.video import Video, takes_view
 
@@ -187,11 +188,13 @@ class Panel:
         self._sent.value = request_html(approved.body)
         toggle(self._stop, shown=True)
         start = time.monotonic()
+        usual = usual_text(await asyncio.to_thread(lambda: self._session.ledger.history(task.row)))
         if not future.done():  # a reloaded page is not updated, so it must name the file before
             pending = await asyncio.to_thread(lambda: takes_view(self._videos, task.row, self._session.outputs))
             self._output.update(pending, live=False)
         while not future.done() and self._watching:
-            self._report(running_html(await asyncio.to_thread(lambda: task.row), time.monotonic() - start))
+            waited = time.monotonic() - start
+            self._report(running_html(await asyncio.to_thread(lambda: task.row), waited, usual))
             await asyncio.sleep(_TICK_S)
         if not future.done():
             self._report(left_html(await asyncio.to_thread(lambda: task.row)))

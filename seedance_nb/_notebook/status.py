@@ -7,43 +7,31 @@ from seedance_nb._base.errors import SeedanceError, Step
 from seedance_nb._base.html import Html
 from seedance_nb._base.log import log_unexpected
 from seedance_nb._base.problem import Problem
+from seedance_nb._base.text import duration_text
 from seedance_nb._document.spec import Spec
 from seedance_nb._form.labels import labels_of, sentence
-from seedance_nb._ledger.row import OPEN_STATES, Row, State, price_after
+from seedance_nb._ledger.row import Row, price_after
 from seedance_nb._media.preflight import Report
+from seedance_nb._task.progress import progress_text, trouble_text
 from seedance_nb._task.task import Task
 from seedance_nb._web.origins import host_of
-
-_STATES = {
-    State.WAITING: "Waiting to be sent",
-    State.SENDING: "Sending",
-    State.QUEUED: "Queued",
-    State.RUNNING: "Generating…",
-    State.OTHER: "In a state that the schema does not define",
-    State.DONE: "Downloading the video",
-}
 
 CHECK = Html('<span class="sdn-done">✓</span>')
 SIMULATED = Html('<span class="sdn-badge">SIMULATED</span>')
 ERROR = Html('<div class="sdn-error" role="alert">{}</div>')
 
 
-def running_html(row: Row, waited: float) -> Html:
-    """The progress bar, the state and the seconds so far; the percentage is the provider's own. *pure*."""
-    bar, percent = Html("<i></i>"), ""
+def running_html(row: Row, waited: float, usual: str = "") -> Html:
+    """The progress bar, the state, the provider's own percentage and the time so far. *pure*."""
+    bar = Html("<i></i>")
     if row.progress is not None:
         bar = Html('<i style="width: {}%; animation: none"></i>').format(f"{row.progress:.0f}")
-        percent = f" · {row.progress:.0f} %"
-    word = f" ({row.word})" if row.word and row.state is State.OTHER else ""
-    has_trouble = row.error and row.state in (*OPEN_STATES, State.WAITING)
-    return Html('<div role="status"><div class="sdn-run">{}</div>{}{} · {} s{}{}{}</div>').format(
+    trouble = trouble_text(row)
+    return Html('<div role="status"><div class="sdn-run">{}</div>{}{}{}</div>').format(
         bar,
-        _STATES.get(row.state, row.state),
-        word,
-        f"{waited:.0f}",
-        percent,
+        progress_text(row, waited, usual),
         Html(" · <code>{}</code>").format(row.name) if row.task_id else "",
-        Html('<div class="sdn-dim">{}</div>').format(row.error) if has_trouble else "",
+        Html('<div class="sdn-dim">{}</div>').format(trouble) if trouble else "",
     )
 
 
@@ -58,7 +46,7 @@ def left_html(row: Row) -> Html:
 def done_html(task: Task, waited: float) -> Html:
     """The status of a finished task: its time in seconds and its cost. *pure*."""
     old = "You already generated this, so here is that video. No charge."
-    text = f"Done in {waited:.1f} s · {price_after(task.row)}" if task.is_new else old
+    text = f"Done in {duration_text(waited)} · {price_after(task.row)}" if task.is_new else old
     return Html('<div role="status">{} {} · <code>{}</code></div>').format(CHECK, text, task.name)
 
 

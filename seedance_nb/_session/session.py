@@ -225,6 +225,7 @@ class Session:
         /,
         *,
         timeout: float | None = None,
+        progress: bool | None = None,
         take: int = 1,
         extra: Mapping[str, Any] | None = None,
         preflight: bool = False,
@@ -236,6 +237,7 @@ class Session:
         The parameters:
           document: a name from `sd.models()`, a schema file, a dict or a `Spec`.
           timeout: how long to wait, in seconds; None for as long as it takes. The task goes on after it.
+          progress: as in `Task.wait`.
           take, extra, preflight, budget: as in `submit`.
           fields: the model's fields.
 
@@ -246,7 +248,7 @@ class Session:
         True
         """
         task = self.submit(document, take=take, extra=extra, preflight=preflight, budget=budget, **fields)
-        return task.wait(timeout)
+        return task.wait(timeout, progress=progress)
 
     def tasks(self, limit: int = 100) -> Tasks:
         """The latest tasks of the ledger, unresolved ones first. *reads files*.

@@ -8,8 +8,9 @@ from concurrent.futures import Future
 from textwrap import shorten
 from typing import Any, Protocol
 
-from seedance_nb._base.errors import SeedanceError, WaitTimeout
-from seedance_nb._base.html import Html, table_html, table_text
+from seedance_nb._base.errors import SeedanceError, StoppedWaiting, WaitTimeout
+from seedance_nb._base.html import FG, FONT, Html, table_html, table_text
+from seedance_nb._base.log import log_unexpected
 from seedance_nb._base.public import created_by_package
 from seedance_nb._base.text import quote_lines
 from seedance_nb._base.values import read_json
@@ -17,15 +18,16 @@ from seedance_nb._check.body import values_by_role
 from seedance_nb._check.check import Approved, approve_again
 from seedance_nb._document.spec import Spec
 from seedance_nb._ledger.ledger import Ledger
-from seedance_nb._ledger.row import EARLY_STATES, Row, State, price_after
+from seedance_nb._ledger.row import EARLY_STATES, FREE_STATES, Row, State, price_after
 from seedance_nb._task.begin import require_consent
 from seedance_nb._task.engine import ENGINE
 from seedance_nb._task.files import file_text
 from seedance_nb._task.follow import run
 from seedance_nb._task.player import badge
+from seedance_nb._task.progress import Line, Progress, TerminalLine, open_line, usual_text
 from seedance_nb._task.resolve import resolve
 from seedance_nb._task.send import TaskRun, raise_for
-from seedance_nb._task.video import Video, video_of
+from seedance_nb._task.video import Video, video_of, video_view
 
 _TICK_S = 0.1
 
@@ -99,11 +101,13 @@ class Task:
         """The video of a row whose file is saved. *reads files*."""
         return video_of(done, self._spec.title, values_by_role(self._spec, read_json(done.body)))
 
-    def wait(self, timeout: float | None = None) -> Video:
+    def wait(self, timeout: float | None = None, *, progress: bool | None = None) -> Video:
         """Wait for the video. *network*, *writes ledger*, *writes files*.
 
         The parameters:
           timeout: how long to wait, in seconds; None for as long as it takes.
+          progress: False for no progress line, True for one also where a program runs the notebook; None for one in a
+            notebook or terminal that a person reads.
         Returns: the video, saved as a file.
         Raises: TaskFailed with the provider's words; UnknownOutcome; Refused and its subclasses; Unreachable; MediaError;
         WaitTimeout after `timeout`, while the task is still running.
@@ -112,18 +116,21 @@ class Task:
         >>> task.wait(timeout=60).path.suffix
         '.mp4'
         """
-        future = self.future()
+        future, shown = self.future(), self._progress(progress)
         end = None if timeout is None else time.monotonic() + timeout
         try:
             # In short steps, because an interrupt does not wake a longer wait on every platform.
             while not (done := concurrent.futures.wait([future], timeout=_TICK_S).done) and (
                 end is None or time.monotonic() < end
             ):
-                pass
-        except KeyboardInterrupt as stop:
-            stop.add_note(f"Stopped waiting; the task is still running. Resume it with sd.task({self.name!r}).wait()")
+                if shown.is_due:
+                    shown.update(self.row)
+        except KeyboardInterrupt:
             del future  # it leads to the request that is on its way at this moment
-            raise
+            message = f"Stopped waiting; the task is still running. Resume it with sd.task({self.name!r}).wait()"
+            shown.end(self.row, "Stopped waiting; the task is still running")
+            raise StoppedWaiting(message) from None
+        shown.end(self.row, "" if done else "Still running")
         if not done:
             del future, done  # as above
             raise self._still_running(timeout or 0)
@@ -195,10 +202,23 @@ class Task:
         return self._awaited().__await__()
 
     async def _awaited(self) -> Video:
-        future = self.future()
-        while not future.done():
-            await asyncio.sleep(2 * _TICK_S)  # never the future itself: cancelling the cell must not cancel the task
+        future, shown = self.future(), self._progress(None)
+        try:
+            while not future.done():
+                await asyncio.sleep(
+                    2 * _TICK_S
+                )  # never the future itself: cancelling the cell must not cancel the task
+                if shown.is_due:
+                    shown.update(await asyncio.to_thread(lambda: self.row))
+        except BaseException:
+            shown.end(self.row, "Stopped waiting; the task is still running")
+            raise
+        shown.end(self.row)
         return self.show(future.result())
+
+    def _progress(self, wanted: bool | None) -> Progress:
+        line = open_line(wanted=wanted)
+        return Progress(line, usual_text(self._context.ledger.history(self._row)) if line else "")
 
     def _still_running(self, waited: float) -> WaitTimeout:
         row = self.row
@@ -214,11 +234,39 @@ class Task:
         row = self.row
         return f"Task {row.name}: {'SIMULATED, ' if row.simulated else ''}{row.state}; {row.spec}; {price_after(row)}"
 
-    def _repr_html_(self) -> str:
+    def _ipython_display_(self) -> None:
+        line = open_line(wanted=True)
+        if line is None or isinstance(line, TerminalLine):
+            print(self)  # noqa: T201 - IPython asks for the display
+            return
         row = self.row
+        line.show(repr(self), self._html(row))
+        if not row.file and row.state not in (*FREE_STATES, State.UNKNOWN, State.FAILED):
+            ENGINE.submit(self._show_live(line))
+
+    async def _show_live(self, line: Line) -> None:
+        """Update a displayed task until it ends, and then show its video."""
+        try:
+            future = await asyncio.to_thread(self.future)
+            shown = Progress(line, usual_text(await asyncio.to_thread(self._context.ledger.history, self._row)))
+            while not future.done():
+                if shown.is_due:
+                    shown.update(await asyncio.to_thread(lambda: self.row))
+                await asyncio.sleep(_TICK_S)
+            view = await asyncio.to_thread(lambda: video_view(self.show(future.result())))
+            line.show(view.text, view.html)
+        except SeedanceError:
+            line.show(repr(self), self._html(await asyncio.to_thread(lambda: self.row)))
+        except Exception as error:  # noqa: BLE001 - on the engine's thread it would be seen nowhere
+            log_unexpected("task", error)
+
+    def _html(self, row: Row) -> Html:
         error = Html("<div>{}</div>").format(row.error) if row.error else ""
-        shown = (row.name, badge(row.simulated), row.state, row.spec, price_after(row), error)
-        return str(Html("<div><code>{}</code> {} <b>{}</b> · {} · {}{}</div>").format(*shown))
+        shown = (FONT, FG, row.name, badge(row.simulated), row.state, row.spec, price_after(row), error)
+        return Html('<div style="{};{}"><code>{}</code> {} <b>{}</b> · {} · {}{}</div>').format(*shown)
+
+    def _repr_html_(self) -> str:
+        return str(self._html(self.row))
 
 
 class Tasks(Sequence[Row]):

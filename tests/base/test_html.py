@@ -32,7 +32,7 @@ from seedance_nb._notebook.compare import view as compare
 from seedance_nb._notebook.compare.candidate import Candidate
 from seedance_nb._notebook.compare.shared_settings import ModelRequest
 from seedance_nb._session.catalogue import Models
-from seedance_nb._task import player, video
+from seedance_nb._task import player, progress, video
 from seedance_nb._task.files import ExtraResult, write_extras
 from seedance_nb._task.task import Task, Tasks
 
@@ -179,6 +179,8 @@ MAKERS: Mapping[str, Callable[[str], object]] = {
     "_task/video:video_player": lambda w: video.video_player(clip(w), w),
     "_notebook/panel:_static": lambda w: panel.Panel._static(seen(w)),
     "_notebook/compare/videos:view": lambda w: videos.Videos(w, [(candidate(w), clip(w))]).view().html,
+    "_task/progress:line_html": lambda w: progress.line_html(w, row(w), w),
+    "_task/task:_html": lambda w: task(w)._html(row(w)),
     "_task/video:_strip_html": lambda w: video._strip_html(clip(w)),
     "_task/player:player_html": lambda w: [player.player_html(w, facts=None, still=b"x", name=w), player.player_html("", facts=None, still=b"x", name=w)],
     "_task/player:pending_html": lambda w: player.pending_html(w, w),

@@ -1,0 +1,180 @@
+"""A task's progress, as one line that is updated in place while a person waits."""
+
+import os
+import secrets
+import sys
+import time
+from collections.abc import Sequence
+from typing import Any, Protocol
+
+from seedance_nb._base.html import DIM, FG, FONT, Html
+from seedance_nb._base.text import duration_text
+from seedance_nb._ledger.row import FREE_STATES, OPEN_STATES, Row, State, price_after
+from seedance_nb._task.begin import unattended_reason
+
+UPDATE_S = 1.0
+"""Seconds between two updates of a line at least, so that many tasks do not flood a page."""
+_FEWEST = 3
+_STATES = {
+    State.WAITING: "Waiting to be sent",
+    State.SENDING: "Sending",
+    State.QUEUED: "Queued",
+    State.RUNNING: "Generating…",
+    State.OTHER: "In a state that the schema does not define",
+    State.DONE: "Downloading the video",
+}
+_BAR = (
+    "display:inline-block;vertical-align:middle;width:120px;height:4px;border-radius:2px;overflow:hidden;"
+    "background:var(--jp-border-color2,#d0d7de)"
+)
+
+
+def usual_text(durations: Sequence[float]) -> str:
+    """How long tasks like this one usually take, from the durations of earlier ones in seconds; "" for fewer than three. *pure*."""
+    if len(durations) < _FEWEST:
+        return ""
+    ordered = sorted(durations)
+    low, high = ordered[len(ordered) // 10], ordered[-1 - len(ordered) // 10]
+    texts = dict.fromkeys((duration_text(low), duration_text(high)))
+    return f"usually {' to '.join(texts)}"
+
+
+def progress_text(row: Row, waited: float, usual: str = "") -> str:
+    """The state of an unfinished task, the provider's percentage and the time, in one line. *pure*. `waited` is in seconds."""
+    word = f" ({row.word})" if row.word and row.state is State.OTHER else ""
+    percent = f"{row.progress:.0f} %" if row.progress is not None else ""
+    parts = (f"{_STATES.get(row.state, row.state)}{word}", percent, duration_text(waited), usual)
+    return " · ".join(part for part in parts if part)
+
+
+def trouble_text(row: Row) -> str:
+    """What went wrong while the task continues, "" if nothing. *pure*."""
+    return row.error if row.state in (*OPEN_STATES, State.WAITING) else ""
+
+
+def end_text(row: Row, waited: float) -> str:
+    """The last line of a task that ended. *pure*. `waited` is in seconds."""
+    if row.state is State.DONE:
+        return f"Done in {duration_text(waited)} · {price_after(row)}"
+    paid = "Nothing was charged" if row.state in FREE_STATES else price_after(row)
+    return f"No video: {row.state} · {paid}"
+
+
+def line_html(text: str, row: Row, trouble: str = "") -> Html:
+    """A line of progress with the task's name, and its bar if the provider reports a percentage. *pure*."""
+    bar = Html()
+    if row.progress is not None and row.state in OPEN_STATES:
+        inner = "display:block;height:100%;background:var(--jp-brand-color1,#1976d2);"
+        bar = Html('<span style="{}"><span style="{}width:{}%"></span></span> ').format(
+            _BAR, inner, f"{row.progress:.0f}"
+        )
+    below = Html('<div style="{}">{}</div>').format(DIM, trouble) if trouble else Html()
+    return Html('<div role="status" style="{};{}">{}{} · <code>{}</code>{}</div>').format(
+        FONT, FG, bar, text, row.name, below
+    )
+
+
+class Line(Protocol):
+    """Where a line of progress is shown, and replaced by the next one."""
+
+    def show(self, text: str, html: Html) -> None:
+        """Show the line in place of the one before."""
+        ...
+
+    def end(self) -> None:
+        """Leave the line as it is."""
+        ...
+
+
+class CellLine:
+    """A line in the output of the running cell."""
+
+    def __init__(self, publisher: Any) -> None:
+        self._publisher = publisher
+        self._id = secrets.token_hex(8)
+        self._is_there = False
+
+    def show(self, text: str, html: Html) -> None:
+        """Show the line in place of the one before."""
+        self._publisher.publish(
+            data={"text/plain": text, "text/html": str(html)},
+            metadata={},
+            transient={"display_id": self._id},
+            update=self._is_there,
+        )
+        self._is_there = True
+
+    def end(self) -> None:
+        """Leave the line as it is."""
+
+
+class TerminalLine:
+    """A line of a terminal."""
+
+    def __init__(self, stream: Any) -> None:
+        self._stream = stream
+        self._length = 0
+
+    def show(self, text: str, html: Html) -> None:
+        """Show the line in place of the one before."""
+        del html
+        self._stream.write("\r" + text.ljust(self._length))
+        self._stream.flush()
+        self._length = len(text)
+
+    def end(self) -> None:
+        """Leave the line as it is."""
+        if self._length:
+            self._stream.write("\n")
+            self._stream.flush()
+
+
+def open_line(*, wanted: bool | None) -> Line | None:
+    """The line for progress: in the cell, or on a terminal; None where nobody reads it. Reads the environment.
+
+    `wanted` is False for none, True for one also where a program runs the notebook, None to decide.
+    """
+    if wanted is False:
+        return None
+    if publisher := cell_publisher():
+        return CellLine(publisher) if wanted or not unattended_reason() else None
+    is_terminal = sys.stderr is not None and sys.stderr.isatty() and os.getenv("TERM") != "dumb"
+    return TerminalLine(sys.stderr) if is_terminal else None
+
+
+def cell_publisher() -> Any:
+    """What shows outputs in the running cell, None outside a kernel."""
+    module: Any = sys.modules.get("IPython")
+    shell: Any = module.get_ipython() if module else None
+    return shell.display_pub if getattr(shell, "kernel", None) is not None else None
+
+
+class Progress:
+    """The progress of one task in a line, at most once a second and once at the end."""
+
+    def __init__(self, line: Line | None, usual: str = "", clock: Any = time.monotonic) -> None:
+        self._line = line
+        self._usual = usual
+        self._clock = clock
+        self._begun = clock()
+        self._next = self._begun
+
+    @property
+    def is_due(self) -> bool:
+        """Whether the line may be updated now."""
+        return self._line is not None and self._clock() >= self._next
+
+    def update(self, row: Row) -> None:
+        """Show the state of the row."""
+        if self._line is None:
+            return
+        self._next = self._clock() + UPDATE_S
+        text, trouble = progress_text(row, self._clock() - self._begun, self._usual), trouble_text(row)
+        self._line.show(f"{text} · {row.name}", line_html(text, row, trouble))
+
+    def end(self, row: Row, text: str = "") -> None:
+        """Show how it ended."""
+        if self._line is not None:
+            text = text or end_text(row, self._clock() - self._begun)
+            self._line.show(f"{text} · {row.name}", line_html(text, row))
+            self._line.end()
