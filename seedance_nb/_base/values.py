@@ -115,18 +115,6 @@ def read_json(text: str | bytes) -> Any:
     raise ValueError(problem)
 
 
-def read_answer(raw: bytes) -> Any:
-    """The value of a provider's response, `ABSENT` if it is not strict JSON. *pure*.
-
-    Half of a surrogate pair becomes "?", because it could not be saved.
-    """
-    try:
-        value = read_json(raw)
-        return read_json(json_text(value).encode(errors="replace")) if b"\\u" in raw else value
-    except (ValueError, RecursionError):
-        return ABSENT
-
-
 def _no_constant(word: str) -> float:
     msg = f"{word} is not JSON"
     raise ValueError(msg)

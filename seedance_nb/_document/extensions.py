@@ -77,7 +77,7 @@ ROOT: dict[str, Any] = {
         error=_POINTERS,
         credits=_POINTER,
         progress=_POINTER,
-        **{"also-id": _POINTERS, "failed-codes": {"type": "array", "items": _CODE}},
+        **{"also-id": _POINTERS, "also-state": _POINTERS, "failed-codes": {"type": "array", "items": _CODE}},
         poll=_object(early={"type": "array", "items": _SECONDS}, every=_SECONDS, deadline=_SECONDS),
     ),
     "x-errors": _object(

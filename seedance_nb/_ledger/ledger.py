@@ -167,6 +167,12 @@ class Ledger:
         )
         return found[0] if found else None
 
+    def other_task(self, row: Row, task_id: str) -> Row | None:
+        """Another row whose task certainly has this id at the same provider, None if there is none. *reads files*."""
+        where = "task_id = ? AND base_url = ? AND seq != ? AND state != ? LIMIT 1"
+        found = self._select(f"{SELECT} WHERE {where}", task_id, row.base_url, row.seq, str(State.UNKNOWN), each=row_of)
+        return next(iter(found), None)
+
     def rows(self, limit: int = 100) -> list[Row]:
         """The latest rows, unresolved ones first, then newest first."""
         order = "state IN (?, ?) AND successor IS NULL DESC, seq DESC"

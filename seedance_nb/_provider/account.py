@@ -67,7 +67,7 @@ class Account:
             problem = f"There is no key for {self.spec.provider}, so there is no account balance."
             raise SeedanceError(problem, next_step=f"set {self.spec.key_env}")
         value = await self._value("balance")
-        if not is_number(value):
+        if not is_number(value) or not abs(value) < _MOST:
             raise SeedanceError(f"{self.spec.provider} returned no balance.")
         return float(value)
 

@@ -8,6 +8,7 @@ from seedance_nb._base.text import sanitize
 from seedance_nb._base.values import find, find_all, pointer_parts
 from seedance_nb._document.spec import Spec
 from seedance_nb._document.tables import ErrorTable
+from seedance_nb._provider.answers import find_id, words_of
 from seedance_nb._provider.status import read_id
 
 _REFUSALS: dict[str, type[Refused]] = {
@@ -19,11 +20,16 @@ _REFUSALS: dict[str, type[Refused]] = {
 }
 
 
+_LIKELY_REFUSED = (401, 403, 404, 405, 413, 415)
+"""HTTP statuses after which most likely no task exists; still, the request is sent again only when a person says so."""
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class SendOutcome:
     """The outcome of the paid POST. After `unsent` and `refused` no task exists; after `unknown` one may.
 
-    `may_pass` is True if nothing was sent and a retry may succeed.
+    `may_pass` is True if nothing was sent and a retry may succeed. After `unknown`, `task_id` is a hint, and `text` is the
+    start of the response.
     """
 
     outcome: Literal["accepted", "refused", "unsent", "unknown"]
@@ -32,17 +38,38 @@ class SendOutcome:
     error: SeedanceError | None = None
     simulated: bool = False
     may_pass: bool = False
+    text: str = ""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Answer:
-    """One HTTP response: status, JSON (`ABSENT` if it is not JSON) and the host of a redirect. The key is masked."""
+    """One HTTP response: status, JSON (`ABSENT` if it is not JSON) and the URL of a redirect. The key is masked.
+
+    `text` is the start of its body, `page` describes a web page, `hint` is what looks like a task's id, and `doubts` say
+    why it is not a clear answer.
+    """
 
     status: int
     value: Any
     redirect: str = ""
     retry_after: float | None = None
     simulated: bool = False
+    text: str = ""
+    page: str = ""
+    hint: str = ""
+    doubts: tuple[str, ...] = ()
+
+    @property
+    def is_success(self) -> bool:
+        """Whether its HTTP status is one of success. *pure*."""
+        return self.status < 300  # noqa: PLR2004
+
+    @property
+    def problem(self) -> str:
+        """What is odd about it, as a clause, "" if nothing is. *pure*."""
+        if self.redirect:
+            return f"HTTP {self.status} redirected to {self.redirect}"
+        return f"HTTP {self.status} was {self.page}" if self.page else "; ".join(self.doubts)
 
 
 def refusal(spec: Spec, code: str, words: str) -> Refused:
@@ -56,33 +83,52 @@ def refusal(spec: Spec, code: str, words: str) -> Refused:
 def classify(spec: Spec, answer: Answer) -> SendOutcome:
     """The outcome that a response to the paid request means. *pure*.
 
-    Accepted: a success with a task id. Refused: a documented refusal without one. Everything else is unknown.
+    Accepted: a success with a task id at the documented place. Refused: a documented refusal without an id anywhere.
+    Everything else is unknown, and what looks like an id in it is a hint.
     """
-    if answer.redirect:
-        return _unknown(f"the provider redirected to {answer.redirect}, and redirects are not followed")
-    if not isinstance(answer.value, dict) or spec.errors is None or spec.task is None:
-        return _unknown(f"the response (HTTP {answer.status}) does not match the schema")
-    table, task_id = spec.errors, read_id(spec.task, answer.value)
-    code, words = _code(table, answer), sanitize(_message(table, answer))[:500]
-    if answer.status < 300 and (str(code) in table.ok or (not code and task_id)):  # noqa: PLR2004
-        if task_id:
+    hint, task, errors = answer.hint or find_id(answer.value), spec.task, spec.errors
+    if task and errors and isinstance(answer.value, dict) and not (answer.doubts or answer.redirect):
+        task_id, code = read_id(task, answer.value), _code(errors, answer)
+        hint = task_id or hint
+        if task_id and answer.is_success and (not code or str(code) in errors.ok):
             return SendOutcome(outcome="accepted", task_id=task_id, simulated=answer.simulated)
-        return _unknown("the provider accepted the request but returned no usable task id")
-    if error := refused(spec, answer):
-        if task_id:
-            return _unknown(
-                f"the provider rejected the request ({error.provider_message!r}) but returned a task id", task_id
-            )
-        return SendOutcome(outcome="refused", why=error.provider_message, error=error)
+        if not hint and (error := refused(spec, answer)):
+            return SendOutcome(outcome="refused", why=error.provider_message, error=error)
+    why = _reason(spec, answer)
+    if hint:
+        why += f"; it returned the task id {hint[:200]}"
+    elif answer.status in _LIKELY_REFUSED and (answer.page or not answer.doubts):
+        why += f"; HTTP {answer.status} without a task id most likely means that it was refused and not charged"
+    return SendOutcome(outcome="unknown", why=why, task_id=hint, text=answer.text)
+
+
+def _reason(spec: Spec, answer: Answer) -> str:
+    """Why a response is not clear, with the provider's words."""
+    words = said(spec, answer)
+    quoted = f" {words!r}" if words else ""
+    if answer.redirect:
+        return f"the provider redirected to {answer.redirect}, and redirects are not followed"
+    if answer.page:
+        return f"the response (HTTP {answer.status}) is {answer.page}"
+    if answer.doubts:
+        return f"the response (HTTP {answer.status}{quoted}) is not clear: {'; '.join(answer.doubts)}"
+    if not isinstance(answer.value, dict) or spec.errors is None:
+        return f"the response (HTTP {answer.status}) does not match the schema{quoted}"
+    code = _code(spec.errors, answer)
+    if answer.is_success and str(code) in spec.errors.ok:
+        return "the provider accepted the request but returned no usable task id"
+    if refused(spec, answer):
+        return f"the provider rejected the request ({words!r}) but returned a task id"
     if not code and not words:
-        return _unknown(f"the response (HTTP {answer.status}) has no documented code", task_id)
-    reason = table.unclear.get(str(code or answer.status), "this code is not documented")
-    task = f"; it returned the task id {task_id}" if task_id else ""
-    return _unknown(f"the provider returned {code or answer.status} {words!r}: {reason}{task}", task_id)
+        return f"the response (HTTP {answer.status}) has no documented code"
+    meaning = spec.errors.unclear.get(str(code or answer.status), "this code is not documented")
+    return f"the provider returned {code or answer.status}{quoted}: {meaning}"
 
 
-def _unknown(why: str, task_id: str = "") -> SendOutcome:
-    return SendOutcome(outcome="unknown", why=why, task_id=task_id)
+def said(spec: Spec, answer: Answer) -> str:
+    """The words of an error in a response, documented or not, "" if it has none. *pure*."""
+    documented = _message(spec.errors, answer) if spec.errors else ""
+    return sanitize(documented or words_of(answer.value if isinstance(answer.value, dict | list) else None))[:500]
 
 
 def refused(spec: Spec, answer: Answer) -> Refused | None:
@@ -106,16 +152,16 @@ def refused(spec: Spec, answer: Answer) -> Refused | None:
 def free_value(spec: Spec, answer: Answer) -> dict[str, Any]:
     """The JSON of a successful free call. *pure*. Raises: Refused and its subclasses; SeedanceError for any other response."""
     if spec.errors is None or not isinstance(answer.value, dict) or answer.redirect:
+        problem = f" ({answer.problem})" if answer.problem else ""
         raise SeedanceError(
-            f"{spec.provider} returned a response (HTTP {answer.status}) that does not match the schema."
+            f"{spec.provider} returned a response (HTTP {answer.status}) that does not match the schema{problem}."
         )
     code = _code(spec.errors, answer)
-    if answer.status < 300 and (str(code) in spec.errors.ok or not code):  # noqa: PLR2004
+    if answer.is_success and (str(code) in spec.errors.ok or not code):
         return answer.value
     if error := refused(spec, answer):
         raise error
-    words = sanitize(_message(spec.errors, answer))[:300]
-    raise SeedanceError(f"{spec.provider} returned {code or answer.status} {words!r}.")
+    raise SeedanceError(f"{spec.provider} returned {code or answer.status} {said(spec, answer)[:300]!r}.")
 
 
 def is_overloaded(spec: Spec, answer: Answer) -> bool:
@@ -128,7 +174,8 @@ def is_overloaded(spec: Spec, answer: Answer) -> bool:
 
 def _code(table: ErrorTable, answer: Answer) -> int | str:
     codes = (find(answer.value, pointer) for pointer in table.code)
-    return next((code for code in codes if isinstance(code, int | str) and not isinstance(code, bool)), "")
+    code = next((code for code in codes if isinstance(code, int | float | str) and not isinstance(code, bool)), "")
+    return str(code).removesuffix(".0") if isinstance(code, float) else code
 
 
 def _message(table: ErrorTable, answer: Answer) -> str:

@@ -5,11 +5,12 @@ from dataclasses import dataclass
 from typing import Any
 from urllib.parse import urlsplit
 
-from seedance_nb._base.values import ABSENT, find, find_all, is_number
+from seedance_nb._base.text import shorten
+from seedance_nb._base.values import ABSENT, find, find_all, is_empty, is_number
 from seedance_nb._document.tables import ErrorTable, TaskTable
 from seedance_nb._ledger.row import State
+from seedance_nb._provider.answers import find_id, id_text, words_of
 
-_ID = re.compile(r"[A-Za-z0-9._:@-]{1,200}")
 _MOST_CREDITS = 10**12
 
 
@@ -31,9 +32,14 @@ def read_status(table: TaskTable, answer: Any, errors: ErrorTable | None = None)
     A word that is not documented is the state `State.OTHER`, and so is "done" without a result URL. `errors` has the pointer
     to a code, which may mean that the task failed.
     """
-    word = find(answer, table.state)
+    lists = (tuple(dict.fromkeys(filter(_is_url, find_all(answer, pointer)))) for pointer in table.outputs)
+    outputs = next(filter(None, lists), ())
+    # Elsewhere, a word without a task or a result may be about the call itself.
+    places = (table.state, *(table.also_state if outputs or find_id(answer) else ()))
+    words = (find(answer, place) for place in places)
+    word = next((word for word in words if isinstance(word, str) and word.strip()), "").strip()
     messages = _texts(answer, table.error)
-    if isinstance(word, str) and word:
+    if word:
         state = State(table.words.get(word.casefold(), State.OTHER))
     else:
         codes = (str(code) for pointer in (errors.code if errors else ()) for code in find_all(answer, pointer))
@@ -42,26 +48,25 @@ def read_status(table: TaskTable, answer: Any, errors: ErrorTable | None = None)
             return None
         state = State.FAILED
         messages += _texts(answer, errors.message)
-    lists = (tuple(dict.fromkeys(filter(_is_url, find_all(answer, pointer)))) for pointer in table.outputs)
-    outputs = next(filter(None, lists), ()) if state is State.DONE else ()
+    outputs = outputs if state is State.DONE else ()
     if state is State.DONE and not outputs:
         state = State.OTHER
         more = f" ({messages[0][:500]})" if messages else ""
         messages = [f"the provider reports {word[:80]} but no video URL yet{more}"]
-    has_message = state is State.FAILED or (state is not State.DONE and word.casefold() in table.words)
     cost = find(answer, table.credits) if table.credits else ABSENT
     return TaskStatus(
         state=state,
         word=word[:80],
         outputs=outputs,
-        error=messages[0][:2000] if messages and has_message else "",
+        error=messages[0][:2000] if messages and state is not State.DONE else "",
         credits=float(cost) if is_number(cost) and 0 <= cost < _MOST_CREDITS else None,
         progress=_progress(table, answer),
     )
 
 
 def _texts(answer: Any, pointers: tuple[str, ...]) -> list[str]:
-    return [text for pointer in pointers for text in find_all(answer, pointer) if isinstance(text, str) and text]
+    values = [value for pointer in pointers for value in find_all(answer, pointer) if not is_empty(value)]
+    return [words_of(value) or shorten(value, 200) for value in values if isinstance(value, str | list | dict)]
 
 
 def _progress(table: TaskTable, answer: Any) -> float | None:
@@ -71,15 +76,15 @@ def _progress(table: TaskTable, answer: Any) -> float | None:
 
 
 def read_id(table: TaskTable, answer: Any) -> str:
-    """The id of the new task in a create response, "" if there is no valid one. *pure*."""
-    values = (find(answer, pointer) for pointer in (table.id_pointer, *table.also_id))
-    texts = (str(value) for value in values if isinstance(value, str | int) and not isinstance(value, bool))
-    return next(filter(is_id, texts), "")
+    """The id of the new task in a create response, at a documented place, "" if there is no valid one. *pure*."""
+    return next(filter(None, (id_text(find(answer, pointer)) for pointer in (table.id_pointer, *table.also_id))), "")
 
 
-def is_id(text: str) -> bool:
-    """Whether a text can be a task id: 1 to 200 plain characters, no slash or other URL syntax. *pure*."""
-    return _ID.fullmatch(text) is not None
+def other_task(table: TaskTable, answer: Any, task_id: str) -> str:
+    """The id of another task that a status response names instead of this one, "" if it names none. *pure*."""
+    named = {id_text(find(answer, place + name)) for place in ("", "/data") for name in ("/task_id", "/taskId")}
+    named |= {id_text(find(answer, table.id_pointer))}
+    return "" if task_id in named else max(named)
 
 
 def _is_url(url: Any) -> bool:

@@ -11,18 +11,22 @@ import httpx
 from seedance_nb._base.errors import Unreachable
 from seedance_nb._base.secret import Secret
 from seedance_nb._base.text import sanitize
-from seedance_nb._base.values import ABSENT, read_answer
+from seedance_nb._base.values import ABSENT
 from seedance_nb._check.request import Request
 from seedance_nb._document.spec import Spec
+from seedance_nb._provider.answers import MAX_ANSWER, find_id, page_words, read_content
 from seedance_nb._provider.outcome import Answer, SendOutcome, classify, is_overloaded
 from seedance_nb._provider.rate_limit import RateLimiter, pause_of
 from seedance_nb._web.addresses import BlockedURL, allowed_hosts
-from seedance_nb._web.client import AccessPolicy, origin_of, read_whole
+from seedance_nb._web.client import AccessPolicy, origin_of
 from seedance_nb._web.network import CA_HINT, ProxyTransport, proxy_for, proxy_problem, trusted_certificates
 from seedance_nb._web.origins import host_of
 
-MAX_ANSWER = 2 * 1024 * 1024
 _CONNECT_S = 10.0
+_MOST_HOPS = 3
+_SHOWN = 1000
+_LONGEST_KEY = 8192
+"""Characters that are masked before a text is cut to what is shown, so that no part of a key is left at the cut."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -68,12 +72,14 @@ async def fetch_answer(spec: Spec, request: Request, endpoint: Endpoint) -> tupl
 
 
 class _Attempt:
-    """Whether any byte of a request may have left, whether a retry may succeed, and through which proxy."""
+    """Whether any byte of a request may have left, whether a retry may succeed, through which proxy, and what arrived."""
 
     def __init__(self, *, has_left: bool) -> None:
         self.has_left = has_left
         self.may_pass = True
         self.proxy = ""
+        self.response: httpx.Response | None = None
+        self.body = bytearray()
 
     async def trace(self, event: str, info: Mapping[str, Any]) -> None:
         """The trace callback of the HTTP library: called at each step."""
@@ -88,7 +94,7 @@ async def _exchange(
     """The response, or None and the reason; the rate limiter records both. `sent` is when the request went out."""
     response, why = None, ""
     try:
-        response = await _call(spec, request, endpoint, attempt)
+        await _call(spec, request, endpoint, attempt)
     except TimeoutError:
         why = f"no response within {endpoint.total:g} s"
     except (httpx.InvalidURL, httpx.UnsupportedProtocol) as error:
@@ -99,8 +105,10 @@ async def _exchange(
         why, attempt.may_pass = proxy_problem(error), not str(error).startswith("4")
     except (httpx.HTTPError, OSError, ValueError) as error:
         why = _error_text(error, endpoint)
+    if attempt.response is not None and (attempt.body or not why):  # also the part that came before it broke off
+        response = _answer(attempt.response, attempt.body, endpoint, why)
     if endpoint.gate:
-        good = response is not None and not is_overloaded(spec, response)
+        good = response is not None and not why and not is_overloaded(spec, response)
         endpoint.gate.record(sent, endpoint.clock(), good=good, retry_after=response.retry_after if response else None)
     return response, why
 
@@ -146,22 +154,43 @@ def _client(spec: Spec, endpoint: Endpoint, attempt: _Attempt) -> httpx.AsyncCli
     )
 
 
-async def _call(spec: Spec, request: Request, endpoint: Endpoint, attempt: _Attempt) -> Answer:
+async def _call(spec: Spec, request: Request, endpoint: Endpoint, attempt: _Attempt) -> None:
+    """Send the request and read the response into `attempt`, at most `MAX_ANSWER` bytes and one more."""
     headers = {"Accept": "application/json"} | ({"Content-Type": "application/json"} if request.body else {})
     content = request.body.encode() if request.body else None
+    url = httpx.URL(request.url)
+    async with asyncio.timeout(endpoint.total), _client(spec, endpoint, attempt) as client:
+        for hop in range(_MOST_HOPS + 1):
+            stream = client.stream(
+                request.method, url, content=content, headers=headers, extensions={"trace": attempt.trace}
+            )
+            async with stream as response:
+                attempt.response = response
+                if request.method == "GET" and hop < _MOST_HOPS and response.has_redirect_location:
+                    target = url.join(response.headers["location"])
+                    if origin_of(target) == origin_of(url):  # the key goes nowhere else
+                        url = target
+                        continue
+                async for chunk in response.aiter_raw():
+                    attempt.body += chunk
+                    if len(attempt.body) > MAX_ANSWER:
+                        return
+            return
+
+
+def _answer(response: httpx.Response, body: bytearray, endpoint: Endpoint, why: str) -> Answer:
+    """What a response says, or the part of it that came before the error `why`; the key is masked everywhere."""
     hide = endpoint.secret.mask if endpoint.secret else str
-    async with (
-        asyncio.timeout(endpoint.total),
-        _client(spec, endpoint, attempt) as client,
-        client.stream(
-            request.method, request.url, content=content, headers=headers, extensions={"trace": attempt.trace}
-        ) as response,
-    ):
-        if response.is_redirect:
-            host = hide(host_of(response.headers.get("location", "")))
-            return Answer(status=response.status_code, value=ABSENT, redirect=host)
-        raw = await read_whole(response, MAX_ANSWER)
-    value = read_answer(raw)
+    headers = response.headers
+    content = read_content(bytes(body), headers.get("content-encoding", ""))
+    value, doubts = content.value, content.doubts
+    if why or len(body) > MAX_ANSWER:
+        doubts = (why or f"it is larger than {MAX_ANSWER:,} bytes", *doubts)
+    hint, text, target = find_id(value, content.text), hide(content.text[:_LONGEST_KEY]), ""
+    if "location" in headers:
+        target = sanitize(hide(_target(response)))[:_SHOWN]
+    if target and not response.is_redirect:
+        text = f"Location: {target}\n{text}"
     try:
         value = endpoint.secret.mask_in(value) if endpoint.secret else value  # from here on the key is in no response
     except RecursionError:
@@ -169,9 +198,23 @@ async def _call(spec: Spec, request: Request, endpoint: Endpoint, attempt: _Atte
     return Answer(
         status=response.status_code,
         value=value,
-        retry_after=pause_of(response.headers.get("retry-after", ""), response.headers.get("date", ""), time.time()),
-        simulated="x-seedance-simulator" in response.headers,
+        redirect=target if response.is_redirect else "",
+        retry_after=pause_of(headers.get("retry-after", ""), headers.get("date", ""), time.time()),
+        simulated="x-seedance-simulator" in headers,
+        text=sanitize(text)[:_SHOWN],
+        page=sanitize(page_words(text, hide(headers.get("server", "")))) if content.page else "",
+        hint=hint if hide(hint) == hint else "",
+        doubts=doubts,
     )
+
+
+def _target(response: httpx.Response) -> str:
+    """Where a response leads to: the host, and at the provider itself the path; the rest may be a secret. *pure*."""
+    try:
+        url = response.url.join(response.headers["location"])
+    except httpx.InvalidURL:
+        return "a malformed URL"
+    return host_of(str(url)) + (url.path if origin_of(url) == origin_of(response.url) else "")
 
 
 def _error_text(error: Exception, endpoint: Endpoint) -> str:

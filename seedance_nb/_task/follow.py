@@ -14,6 +14,7 @@ from seedance_nb._task.schedule import next_poll
 from seedance_nb._task.send import TaskRun, raise_for, send
 
 _GONE_AFTER_S = 60
+_ODD_AFTER_S = 600
 
 
 async def run(flow: TaskRun, row: Row, request: Request | None) -> Row:
@@ -52,7 +53,7 @@ async def poll_once(flow: TaskRun, row: Row) -> Row:
 
 
 async def _follow(flow: TaskRun, row: Row) -> Row:
-    polls, missing_since = flow.schedule, None
+    polls, missing_since, odd_since = flow.schedule, None, None
     if flow.endpoint.app is None:
         with suppress(LedgerError):
             polls = replace(polls, history=await asyncio.to_thread(flow.ledger.history, row))
@@ -66,6 +67,11 @@ async def _follow(flow: TaskRun, row: Row) -> Row:
             raise Refused(
                 f"the task {row.task_id} no longer exists.", code=404, charged=row.charged, provider=row.provider
             )
+        if seen is not None:
+            odd_since = (odd_since or flow.clock()) if seen.state is State.OTHER else None
+        if seen is not None and odd_since is not None and flow.clock() - odd_since > _ODD_AFTER_S:
+            never = f"it has been so for over {_ODD_AFTER_S // 60} minutes and may never end: check it in your account"
+            seen = replace(seen, error=f"{seen.error}; {never}" if seen.error else never)
         problem = f"the last status check failed: {why or f'HTTP {answer.status if answer else 0} without a state'}"
         try:
             if seen is not None:

@@ -6,7 +6,7 @@ from seedance_nb._base.errors import SeedanceError, UnknownOutcome
 from seedance_nb._check.price import amount_text
 from seedance_nb._ledger.ledger import Ledger
 from seedance_nb._ledger.row import Row, State
-from seedance_nb._provider.status import is_id
+from seedance_nb._provider.answers import is_id
 from seedance_nb._task.follow import must_stop
 from seedance_nb._task.results import poll, record_status
 from seedance_nb._task.send import TaskRun, unknown_outcome_text
@@ -24,15 +24,14 @@ async def resolve(flow_of: Callable[[], TaskRun], ledger: Ledger, row: Row, task
     if taken is False and not row.task_id:
         return mark_not_sent(ledger, row)
     flow = flow_of()
-    named = (task_id or row.task_id).removeprefix(f"{row.provider}:")
+    named = (str(task_id).strip() or row.task_id).removeprefix(f"{row.provider}:")
     if not named:
         raise UnknownOutcome(
             await _known_facts(flow, row), task=row.name, charged=row.charged, next_step=next_steps(row)
         )
     if not is_id(named):
         raise SeedanceError(f"{named[:60]!r} is not a task id of {row.provider}.", charged=row.charged)
-    other = flow.ledger.row(f"{row.provider}:{named}")
-    if other is not None and other.seq != row.seq:
+    if (other := flow.ledger.other_task(row, named)) is not None:
         raise SeedanceError(
             f"{other.name} already belongs to another request in this ledger (number {other.seq}, {other.state}), so it is "
             f"not the task of {row.name}. Nothing was changed.",

@@ -11,14 +11,14 @@ from typing import Any
 from urllib.parse import urlsplit
 
 from seedance_nb._base.errors import MediaError, Step
-from seedance_nb._base.text import sanitize
+from seedance_nb._base.text import sanitize, shorten
 from seedance_nb._base.values import read_json
 from seedance_nb._check.body import seconds_of, values_by_role
 from seedance_nb._check.request import status_request
 from seedance_nb._ledger.row import Row, State
 from seedance_nb._media.facts import write_facts
 from seedance_nb._provider.outcome import Answer
-from seedance_nb._provider.status import TaskStatus, read_status
+from seedance_nb._provider.status import TaskStatus, other_task, read_status
 from seedance_nb._provider.transport import access_policy, fetch_answer
 from seedance_nb._task.files import (
     DoubtfulFile,
@@ -68,13 +68,18 @@ async def poll(flow: TaskRun, task_id: str) -> tuple[TaskStatus | None, Answer |
     answer, why = await fetch_answer(
         flow.spec, status_request(flow.spec, flow.endpoint.base_url, task_id), flow.endpoint
     )
-    seen = read_status(flow.spec.task, answer.value, flow.spec.errors) if answer and flow.spec.task else None
-    return seen, answer, why
+    if answer is None or flow.spec.task is None:
+        return None, answer, why
+    if other := other_task(flow.spec.task, answer.value, task_id):
+        return None, answer, f"the response is about another task, {shorten(other)}"
+    return read_status(flow.spec.task, answer.value, flow.spec.errors), answer, answer.problem
 
 
 async def record_status(flow: TaskRun, row: Row, seen: TaskStatus) -> Row:
     """The row with this status. *writes ledger*."""
     hide = flow.endpoint.secret.mask if flow.endpoint.secret else str
+    if row.state is State.RUNNING and seen.state is State.QUEUED and not seen.error:
+        seen = replace(seen, error=f"{row.provider} reports {seen.word}, after it had reported {row.word}")
     found: dict[str, Any] = {
         "state": seen.state,
         "word": sanitize(hide(seen.word)),

@@ -4,6 +4,7 @@ import asyncio
 import threading
 import time
 from collections.abc import Awaitable, Callable, Collection
+from contextlib import suppress
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
@@ -26,6 +27,7 @@ from seedance_nb._web.origins import host_of
 _TRIES = 4
 _SENDINGS = 3
 _LONGEST_PAUSE_S = 60
+_LOOK_UP = "look up the task that the response names"
 LOOPBACK = ("127.0.0.1", "::1", "localhost")
 _STATES = {"accepted": State.QUEUED, "refused": State.REFUSED, "unsent": State.UNSENT, "unknown": State.UNKNOWN}
 
@@ -133,7 +135,7 @@ async def send(flow: TaskRun, row: Row, request: Request) -> Row:
             if row.state is not State.SENDING:  # abandoned meanwhile, and perhaps sent again by another process
                 return row
             sent = SendOutcome(outcome="unknown", why="sending was interrupted")
-            sent = await _try_sending(flow, request)
+            sent = await _without_repeat(flow, row, await _try_sending(flow, request))
             again = _pause(sent, attempt, flow.chance())
             if again is None:
                 break
@@ -157,6 +159,16 @@ async def _try_sending(flow: TaskRun, request: Request) -> SendOutcome:
         return SendOutcome(outcome="unknown", why=f"an unexpected error while it was sent ({type(error).__name__})")
 
 
+async def _without_repeat(flow: TaskRun, row: Row, sent: SendOutcome) -> SendOutcome:
+    """The outcome, which is unknown if the id belongs to another task in the ledger: its video is not this request's."""
+    with suppress(LedgerError, RuntimeError):
+        other = await asyncio.to_thread(flow.ledger.other_task, row, sent.task_id) if sent.task_id else None
+        if other is not None:
+            why = f"the provider returned the id {sent.task_id}, which belongs to another request (number {other.seq})"
+            return SendOutcome(outcome="unknown", why=why, text=sent.text)
+    return sent
+
+
 def _pause(sent: SendOutcome, attempt: int, chance: float) -> float | None:
     """The seconds until a request that certainly created no task is retried, None if it is not. *pure*."""
     if attempt + 1 >= _SENDINGS:
@@ -177,6 +189,8 @@ def _changes(flow: TaskRun, sent: SendOutcome) -> dict[str, Any]:
         changes["accepted"] = flow.now()
     if isinstance(sent.error, Refused):
         changes["word"] = str(sent.error.code)
+    if sent.outcome == "unknown":
+        changes["word"] = sent.text
     if sent.simulated and urlsplit(flow.endpoint.base_url).hostname in LOOPBACK:
         changes["simulated"] = True  # the response says so, which is trusted from this machine only
     return changes
@@ -202,10 +216,11 @@ async def _settle(flow: TaskRun, row: Row, sent: SendOutcome) -> Row:
 
 
 def unknown_outcome_text(row: Row) -> str:
-    """Why the outcome of a request is unknown, and where the request is saved. *pure*."""
+    """Why the outcome of a request is unknown, where the request is saved, and how the response began. *pure*."""
+    start = f"\nThe response began with:\n  | {quote_lines(row.word)}" if row.word else ""
     return (
         f"It is not known whether {row.provider} accepted this request: {row.error}. "
-        f"It is saved in the ledger as {row.name} and will not be sent again automatically."
+        f"It is saved in the ledger as {row.name} and will not be sent again automatically.{start}"
     )
 
 
@@ -218,7 +233,7 @@ def raise_for(spec: Spec, row: Row) -> None:
             charged=row.charged,
             next_step=Step("{} to wait for the request sent in its place", f"call sd.task('#{row.successor}').wait()")
             if row.successor
-            else f"see what is known and what you can do with sd.task({row.name!r}).resolve()",
+            else f"{_LOOK_UP if row.task_id else 'see what is known and what you can do'} with sd.task({row.name!r}).resolve()",
         )
     if row.state is State.FAILED:
         reason = row.error or f"the state {row.word!r} without a reason"

@@ -223,7 +223,7 @@ class Task:
     def _still_running(self, waited: float) -> WaitTimeout:
         row = self.row
         return WaitTimeout(
-            f"{row.name}{' (SIMULATED)' if row.simulated else ''} is still {row.state} after {waited:g} s{f'; {quote_lines(row.error)}' if row.error else ''}. "
+            f"{row.name}{' (SIMULATED)' if row.simulated else ''} is still {state_text(row)} after {waited:g} s{f'; {quote_lines(row.error)}' if row.error else ''}. "
             "Stopped waiting; the task itself continues.",
             task=row.name,
             charged=row.charged,
@@ -232,7 +232,7 @@ class Task:
 
     def __repr__(self) -> str:
         row = self.row
-        return f"Task {row.name}: {'SIMULATED, ' if row.simulated else ''}{row.state}; {row.spec}; {price_after(row)}"
+        return f"Task {row.name}: {'SIMULATED, ' if row.simulated else ''}{state_text(row, 300)}; {row.spec}; {price_after(row)}"
 
     def _ipython_display_(self) -> None:
         line = open_line(wanted=True)
@@ -262,11 +262,19 @@ class Task:
 
     def _html(self, row: Row) -> Html:
         error = Html("<div>{}</div>").format(row.error) if row.error else ""
-        shown = (FONT, FG, row.name, badge(row.simulated), row.state, row.spec, price_after(row), error)
+        shown = (FONT, FG, row.name, badge(row.simulated), state_text(row), row.spec, price_after(row), error)
         return Html('<div style="{};{}"><code>{}</code> {} <b>{}</b> · {} · {}{}</div>').format(*shown)
 
     def _repr_html_(self) -> str:
         return str(self._html(self.row))
+
+
+def state_text(row: Row, width: int = 0) -> str:
+    """A row's state; one that the schema does not define with the provider's word, and `width` characters of its reason. *pure*."""
+    if row.state is not State.OTHER:
+        return row.state
+    reason = f": {row.error}" if row.error and width else ""
+    return f"{row.state} ({shorten(f'{row.word}{reason}', width or 100, placeholder='…')})"
 
 
 class Tasks(Sequence[Row]):
@@ -308,7 +316,7 @@ class Tasks(Sequence[Row]):
         return [
             [
                 row.name,
-                ("⚠ " if row.is_unresolved else "") + row.state + (" (SIMULATED)" if row.simulated else ""),
+                ("⚠ " if row.is_unresolved else "") + state_text(row, 120) + (" (SIMULATED)" if row.simulated else ""),
                 price_after(row),
                 row.spec,
                 shorten(prompt, 60, placeholder="…"),

@@ -6,6 +6,7 @@ It writes bytes, not HTTP: what it says may be half, slow, wrong, endless, or no
 import contextlib
 import json
 import os
+import re
 import signal
 import socket
 import struct
@@ -14,6 +15,7 @@ import time
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from typing import Any
+from urllib.parse import unquote
 
 from faults.shapes import Shape
 
@@ -35,6 +37,11 @@ class Exchange:
     def write(self, content: bytes) -> None:
         with contextlib.suppress(OSError):
             self.connection.sendall(content)
+
+    @property
+    def task(self) -> str:
+        """The id of the task that a status request names."""
+        return unquote(re.split(r"[=/]", self.path)[-1])
 
     @property
     def gone(self) -> bool:
@@ -130,13 +137,14 @@ def refuse(code: int, retry_after: str = "") -> Act:
 
 
 def tell(word: str) -> Act:
-    """A status answer: "running", "done" or "failed" in the provider's own word, or any other word as it is."""
+    """A status answer about the task that was asked for: "running", "done" or "failed" in the provider's own word, or any
+    other word as it is."""
 
     def act(exchange: Exchange) -> None:
         shape = exchange.server.shape
         said = getattr(shape, word, word)
         urls = [f"{exchange.server.url}/outputs/video.mp4"] if word == "done" else []
-        says(200, shape.told(said, urls, "task_1"))(exchange)
+        says(200, shape.told(said, urls, exchange.task))(exchange)
 
     return act
 

@@ -110,7 +110,7 @@ def test_a_task_that_is_gone_for_a_minute_is_given_up_and_can_be_taken_up_again(
     clock = Clock()
     server.plans[STATUS] = [(says(404, {"message": "not found"}),)]
     session = child.session_at(server.url, tmp_path, sleep=clock.sleep, clock=clock)
-    with pytest.raises(sd.Refused, match="no longer knows the task") as gone:
+    with pytest.raises(sd.Refused, match="the task task_1 no longer exists") as gone:
         session.generate(shape.model, timeout=60, **shape.fields)
     assert gone.value.charged == "charged"
     assert clock.now - 1_000 > 60

@@ -217,7 +217,7 @@ class Reader:
 
     def _sent(self, hostile: Hostile, sent: SendOutcome) -> None:
         spec = self.specs[hostile.shape.model]
-        if sent.outcome == "accepted" and not re.fullmatch(r"[A-Za-z0-9._:@-]{1,200}", sent.task_id):
+        if sent.outcome == "accepted" and not _can_be_quoted(sent.task_id):
             self.found["false success"].append(repr(sent)[:200])
         if sent.task_id:
             url = status_request(spec, BASE, sent.task_id).url
@@ -267,6 +267,11 @@ class _Held:
 def _html_of(row: Row) -> str:
     rows = Tasks([row], [row.error], "ledger")
     return str(Task._repr_html_(cast("Task", _Held(row)))) + rows._repr_html_()
+
+
+def _can_be_quoted(task: str) -> bool:
+    parts = re.split(r"[/\\]", task)
+    return 0 < len(task) <= 1000 and task.isprintable() and " " not in task and not {".", ".."} & set(parts)
 
 
 def _app(hostile: Hostile) -> Callable[..., Any]:

@@ -7,6 +7,7 @@ import threading
 from collections.abc import Callable
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any
+from urllib.parse import unquote
 
 CREATE = "/api/v1/client/job/CreateTask"
 
@@ -101,7 +102,7 @@ class Provider:
             if step == "failed":
                 result = {"code": 501, "message": "the picture shows <b>nobody</b>", "media_urls": []}
             data = {
-                "task_id": "task_1",
+                "task_id": unquote(handler.path.rpartition("=")[2]),
                 "status": step,
                 "param": {},
                 "create_at": 1,

@@ -5,6 +5,7 @@ from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
+from urllib.parse import unquote
 
 import pytest
 from faults import child
@@ -105,12 +106,25 @@ def test_an_id_that_the_provider_does_not_know_changes_nothing(
     assert (task.state, task.row.task_id) == (State.UNKNOWN, "")
 
 
-@pytest.mark.parametrize("given", ["../account", "a b", "ä", "x" * 201, "task_1?", "\x00"])
+@pytest.mark.parametrize(
+    "given", ["../account", "a b", "..", "a/./b", "a\\..\\b", "x" * 1001, "a\u202eb", "\x00", "\ud800"]
+)
 def test_what_cannot_be_an_id_is_not_asked_for(session: sd.Session, server: FaultServer, given: str) -> None:
     task = lost(session)
     with pytest.raises(sd.SeedanceError, match="is not a task id of crun"):
         task.resolve(given)
     assert server.count(STATUS) == 0
+
+
+@pytest.mark.parametrize("given", ["models/op/task_1+a==", "a~b", "ä", "x" * 1000, "task_1?", "50%", " task_9\n"])
+def test_any_id_that_can_be_quoted_is_asked_for_as_it_is(session: sd.Session, server: FaultServer, given: str) -> None:
+    task = lost(session)
+    assert task.resolve(given).wait(60).path.exists()
+    assert task.row.task_id == given.strip()
+    [asked] = {path for operation, path, _ in server.requests if operation == STATUS}
+    assert unquote(asked.partition("=")[2]) == given.strip()
+    assert "/" not in asked.partition("=")[2]
+    assert server.count(CREATE) == 1
 
 
 def test_the_id_of_another_task_is_not_taken_for_this_one(session: sd.Session) -> None:

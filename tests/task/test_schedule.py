@@ -60,7 +60,18 @@ def test_the_reason_and_the_cost_are_read(crun: Spec) -> None:
 
 @pytest.mark.parametrize(
     ("said", "task_id"),
-    [("task_12345678", "task_12345678"), ("../../balance", ""), ("", ""), (5, "5"), (True, ""), ("a" * 201, "")],
+    [
+        ("task_12345678", "task_12345678"),
+        ("../../balance", ""),
+        ("", ""),
+        (5, "5"),
+        (True, ""),
+        ("a" * 201, "a" * 201),
+        ("a" * 1001, ""),
+        ("op/1+a==~", "op/1+a==~"),
+        (" t1 ", "t1"),
+        ("•••", ""),
+    ],
 )
 def test_an_id_is_only_taken_if_it_can_be_asked_for_again(crun: Spec, said: Any, task_id: str) -> None:
     assert crun.task is not None

@@ -1,0 +1,211 @@
+"""Reads what a provider sent, leniently: bytes to text, text to JSON, a task's id, and words. Everything here is pure.
+
+The reader only reports what is odd; what an answer means for the money is decided in `outcome`.
+"""
+
+import json
+import re
+import unicodedata
+import zlib
+from collections import deque
+from dataclasses import dataclass
+from typing import Any, Self
+
+from seedance_nb._base.text import HIDDEN, shorten
+from seedance_nb._base.values import ABSENT
+
+MAX_ANSWER = 2 * 1024 * 1024
+"""How much of an answer is looked at, in bytes, before and after decompression."""
+
+_ID_NAMES = ("taskid", "jobid", "generationid", "predictionid", "videoid", "id")
+"""Names under which a task's id may be, likeliest first; case, "_" and "-" do not count."""
+_WORDS = ("loc", "code", "title", "message", "msg", "detail", "details", "description", "reason", "error", "errors")
+"""Names of an error's parts, in the order in which they are quoted."""
+_MOST_STARTS = 8
+_MOST_ITEMS = 20
+_LONG_ID = 1000
+_LONG_NUMBER = 300
+_ROUNDS = 3
+_GZIP = b"\x1f\x8b"
+_ID_TEXT = re.compile(
+    r"[\"']([A-Za-z_-]{0,12}id)\\{0,3}[\"']\s{0,99}:\s{0,99}"
+    r"(?:\\{0,3}[\"']((?:[^\"'\\\s]|\\{1,3}/){1,1000})\\{0,3}[\"']|(-?[0-9][0-9.eE+-]{0,99})(?=[,}\]\s]))",
+    re.IGNORECASE,
+)
+_TITLE = re.compile(r"\btitle\b[^<>]{0,200}>([^<]{0,300})", re.IGNORECASE)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Content:
+    """What a body holds. `value` is its JSON, `ABSENT` if none can be read; `page` is whether it is a web page.
+
+    `doubts` say why it does not count as a clear answer, such as text around the JSON.
+    """
+
+    text: str = ""
+    value: Any = ABSENT
+    page: bool = False
+    doubts: tuple[str, ...] = ()
+
+
+class _Number(float):
+    """A number with its digits as written, because an id may look like one."""
+
+    def __new__(cls, text: str) -> Self:
+        number = super().__new__(cls, text)
+        number.digits = text
+        return number
+
+    digits: str
+
+    def __repr__(self) -> str:
+        return self.digits
+
+
+def read_content(raw: bytes, encoding: str = "") -> Content:
+    """What a body holds, however oddly it was sent. *pure*.
+
+    `encoding` is the `Content-Encoding` header. An unknown one counts as none, and gzip is recognised without one.
+    """
+    raw, doubts = _decompress(raw[:MAX_ANSWER], encoding.lower())
+    text = raw.decode(json.detect_encoding(raw), "replace").strip("\ufeff\0 \t\r\n")
+    if text.startswith("<") and "html" in text[:2000].lower():
+        return Content(text=text, page=True, value=_read(text)[0], doubts=("it is a web page",))
+    value, odd = _read(text)
+    if isinstance(value, str) and value.lstrip()[:1] in ("{", "["):
+        value, odd = _read(value)[0], ("its JSON is inside a JSON text",)
+    return Content(text=text, value=value, doubts=(*doubts, *odd))
+
+
+def _decompress(raw: bytes, encoding: str) -> tuple[bytes, tuple[str, ...]]:
+    """The body without compression, as far as it can be read, and doubts."""
+    doubts: tuple[str, ...] = ()
+    for number in range(_ROUNDS):
+        forms = [31] if raw[:2] == _GZIP else [15, -15] if "deflate" in encoding and not number else []
+        opened = next(filter(None, (_inflate(raw, form) for form in forms)), None)
+        if opened is None:
+            break
+        raw, is_whole = opened
+        doubts = doubts if is_whole else ("its compressed content is cut off, damaged or too large",)
+    return raw, doubts
+
+
+def _inflate(raw: bytes, form: int) -> tuple[bytes, bool] | None:
+    """The content and whether it is whole; None if it is not compressed in this form."""
+    stream, content, step = zlib.decompressobj(form), bytearray(), max(1, len(raw) // 4096)
+    try:
+        for start in range(0, len(raw), step):
+            content += stream.decompress(raw[start : start + step], MAX_ANSWER - len(content) + 1)
+            if len(content) > MAX_ANSWER or stream.eof:
+                break
+    except zlib.error:
+        pass  # what came before the damage counts
+    if not content and not stream.eof:
+        return None
+    return bytes(content[:MAX_ANSWER]), stream.eof and len(content) <= MAX_ANSWER
+
+
+def _read(text: str) -> tuple[Any, tuple[str, ...]]:
+    """The first JSON value in a text, `ABSENT` if there is none, and doubts about it."""
+    twice: list[str] = []
+
+    def members(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+        value: dict[str, Any] = {}
+        for name, item in pairs:
+            if (first := value.setdefault(name, item)) is not item and first != item:
+                twice.append(name)
+        return dict(pairs)
+
+    decoder = json.JSONDecoder(object_pairs_hook=members, parse_float=_Number, parse_int=_integer, strict=False)
+    start, tries = 0, 0
+    while 0 <= start < len(text) and tries <= _MOST_STARTS:
+        twice.clear()
+        try:
+            value, end = decoder.raw_decode(text, start)
+            if "\\u" in text:  # half of a surrogate pair could be neither shown nor saved
+                value = decoder.decode(json.dumps(value, ensure_ascii=False).encode(errors="replace").decode())
+        except (ValueError, RecursionError):
+            pass
+        else:
+            before, after = text[:start].strip(), text[end:].strip()
+            if isinstance(value, dict | list) or not after:
+                doubts = (before and "text before its JSON", after and "text after its JSON", twice and "a name twice")
+                return value, tuple(f"it has {doubt}" for doubt in doubts if doubt)
+        start, tries = text.find("{", start + 1), tries + 1
+    return ABSENT, ("it is not JSON",)
+
+
+def _integer(text: str) -> int | _Number:
+    return int(text) if len(text) < _LONG_NUMBER else _Number(text)
+
+
+def id_text(value: Any) -> str:
+    """The value as a task's id, "" if it cannot be one; a number keeps its digits as written. *pure*."""
+    text = str(value).strip() if isinstance(value, str | int | float) and not isinstance(value, bool) else ""
+    return text if is_id(text) else ""
+
+
+def is_id(text: str) -> bool:
+    """Whether a text can be a task's id. *pure*.
+
+    Up to 1,000 characters that can be quoted in a URL: no spaces or control characters, no mask of a key, and no part that
+    a server could take for another folder.
+    """
+    return (
+        0 < len(text) <= _LONG_ID
+        and HIDDEN not in text
+        and not any(unicodedata.category(char)[0] in "CZ" for char in text)
+        and not {".", ".."} & set(re.split(r"[/\\]", text))
+    )
+
+
+def find_id(value: Any, text: str = "") -> str:
+    """What looks like a task's id anywhere in an answer, "" if nothing does: a hint only. *pure*.
+
+    `text` is searched if the JSON has none or cannot be read.
+    """
+    names: dict[str, str] = {}
+    queue = deque([value])
+    while queue:
+        item = queue.popleft()
+        for name, inner in item.items() if isinstance(item, dict) else ():
+            if (plain := _plain(name)) in _ID_NAMES and (found := id_text(inner)):
+                names.setdefault(plain, found)
+        queue.extend(inner for inner in _inside(item) if isinstance(inner, dict | list))
+    if not names:
+        for match in _ID_TEXT.finditer(text.replace("&quot;", '"')):
+            found = id_text(re.sub(r"\\+/", "/", match[2] or match[3]))
+            if found and _plain(match[1]) in _ID_NAMES:
+                names.setdefault(_plain(match[1]), found)
+    return next((names[name] for name in _ID_NAMES if name in names), "")
+
+
+def _plain(name: str) -> str:
+    return name[:_MOST_ITEMS].lower().replace("_", "").replace("-", "")
+
+
+def _inside(value: Any) -> Any:
+    return value.values() if isinstance(value, dict) else value if isinstance(value, list) else ()
+
+
+def words_of(value: Any, depth: int = 4) -> str:
+    """The words of an error that is a text, an object or a list, in one line or more, "" if it has none. *pure*."""
+    if isinstance(value, str | int | float) and not isinstance(value, bool):
+        return str(value)[:2000]
+    if not depth or not isinstance(value, dict | list):
+        return ""
+    if isinstance(value, list):
+        return "; ".join(dict.fromkeys(filter(None, (words_of(item, depth - 1) for item in value[:_MOST_ITEMS]))))
+    named = {_plain(name): item for name, item in value.items()}
+    if isinstance(named.get("loc"), list):  # the path of a field
+        named["loc"] = ".".join(map(str, named["loc"][:_MOST_ITEMS]))
+    parts = {name: words_of(named[name], depth - 1) for name in _WORDS if name in named}
+    return ": ".join(dict.fromkeys(filter(None, parts.values())))
+
+
+def page_words(text: str, server: str) -> str:
+    """What a web page calls itself, and what sent it, as a clause. *pure*."""
+    title = _TITLE.search(text[:100_000])
+    name = " ".join(title[1].split()) if title else ""
+    parts = (name and f"titled {shorten(name, 120)}", server and f"from the server {shorten(server, 60)}")
+    return " ".join(("a web page", *filter(None, parts)))
