@@ -1,1 +1,1 @@
-"""A person's values become an approved body, its price, and a request without a key."""
+"""Check field values and turn them into an approved body, a price estimate, and a request without a key."""

@@ -25,20 +25,20 @@ def build_body(spec: Spec, values: Mapping[str, Any], extra: Mapping[str, Any] |
     """
     top = spec.body.get("properties", {})
     body: dict[str, Any] = {}
-    homes: dict[str | int, list[JsonPath]] = {}
+    paths: dict[str | int, list[JsonPath]] = {}
     for path, _ in named_fields(spec):
-        homes.setdefault(path[-1], []).append(path)
+        paths.setdefault(path[-1], []).append(path)
     for name in sorted(values, key=lambda name: name not in top):  # a whole `input` first, single fields into it
-        body = _set(body, _path_of(spec, name, homes.get(name, [])), to_json_value(values[name]))
+        body = _set(body, _path_of(spec, name, paths.get(name, [])), to_json_value(values[name]))
     for name, value in (extra or {}).items():
         body = _set(body, _extra_path(spec, name), to_json_value(value))
     ordered: dict[str, Any] = _ordered(spec.body, body)
     return ordered
 
 
-def _path_of(spec: Spec, name: str, homes: list[JsonPath]) -> JsonPath:
-    own = [path for path in homes if len(path) == 1 or path[:-1] == spec.inputs]
-    return own[0] if own else homes[0] if len(homes) == 1 else (*spec.inputs, name)
+def _path_of(spec: Spec, name: str, paths: list[JsonPath]) -> JsonPath:
+    own = [path for path in paths if len(path) == 1 or path[:-1] == spec.inputs]
+    return own[0] if own else paths[0] if len(paths) == 1 else (*spec.inputs, name)
 
 
 def _set(body: dict[str, Any], path: JsonPath, value: Any) -> dict[str, Any]:
@@ -72,7 +72,7 @@ def extra_problem(extra: Any) -> Problem | None:
 def values_by_role(spec: Spec, body: Mapping[str, Any]) -> dict[str, Any]:
     """The values of a body by their `x-role` (prompt, seconds, resolution, ratio, audio, ...). *pure*.
 
-    An absent field has its documented default; without one it is left out.
+    An absent field has its documented default; without one it is omitted.
     """
     roles = {}
     for path, schema in named_fields(spec):

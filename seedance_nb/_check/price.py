@@ -171,7 +171,7 @@ def price_label(price: Estimate, *, simulated: bool) -> str:
 
 
 def price_note(spec: Spec, price: Estimate, *, simulated: bool) -> str:
-    """The sentence beside the button. *pure*."""
+    """The note about the price next to a Generate button. *pure*."""
     if simulated:
         paid = f" With a key: {price}." if price.amount is not None else ""
         return f"No {spec.key_env or 'key'} is set, so nothing is sent to {spec.provider} and nothing is charged.{paid}"

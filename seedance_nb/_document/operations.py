@@ -112,9 +112,9 @@ def _rank(content_type: str) -> tuple[bool, bool, int]:
 
 def find_operation(operations: tuple[Operation, ...], name: str, file: str) -> Operation:
     """The operation with this operationId, method and path, or path. *pure*. Raises: SpecError unless exactly one matches."""
-    folded = " ".join(name.split()).lower()
+    normalised = " ".join(name.split()).lower()
     matching = [one for one in operations if one.id == name]
-    matching = matching or [one for one in operations if f"{one.method} {one.path}".lower() == folded]
+    matching = matching or [one for one in operations if f"{one.method} {one.path}".lower() == normalised]
     matching = matching or [one for one in operations if one.path == name]
     if len(matching) == 1:
         return matching[0]

@@ -34,14 +34,14 @@ _EVIDENCE = {
     "example": "{} does not document limits for this model. The limits shown come from other sources; if you exceed one, you get a warning and can still generate.",
     "prose": "Limits that {} does not document come from other sources and name them; if you exceed one, you get a warning and can still generate.",
 }
-# Problems that are shown while a person still types; the others wait until the field is left.
+# The rules whose problems are shown while the user types; others are shown when the field loses focus.
 _AT_ONCE = ("maxLength", "x-placeholders")
 
 
 class Form:
-    """A model's request as a form, as made by `sd.form`. Show it in a cell, or read and set its `values`; it never sends anything.
+    """A model's request as a form, as returned by `sd.form`. Show it in a cell, or read and set its `values`; it never sends anything.
 
-    `spec` is the model; `history` holds the changes that `undo` reverts. Media fields upload files only if `uploads` is given.
+    `spec` is the model; `history` has the changes that `undo` reverts. Media fields upload files only if `uploads` is given.
 
     >>> form = sd.form("crun/seedance-1.0-pro-t2v")
     >>> form.values = {"prompt": "A fox", "duration": "five"}
@@ -134,7 +134,7 @@ class Form:
     def to_curl(self) -> str:
         """The request as a curl command; the shell fills in the key from its environment variable. *pure*.
 
-        Raises: ValueError for values that JSON cannot hold.
+        Raises: ValueError for values that JSON does not allow.
 
         >>> form = sd.form("crun/seedance-1.0-pro-t2v")
         >>> form.to_curl().partition(" ")[0]
@@ -145,7 +145,7 @@ class Form:
     def to_python(self) -> str:
         """The request as Python code that calls `sd.generate`. *reads files*.
 
-        Raises: ValueError for values that JSON cannot hold, or that are not an object.
+        Raises: ValueError for values that JSON does not allow, or that are not an object.
 
         >>> form = sd.form("crun/seedance-1.0-pro-t2v")
         >>> form.values = {"prompt": "A fox"}
@@ -172,7 +172,7 @@ class Form:
         return save_preset(path, self.spec, self.values)
 
     def load(self, path: str | Path) -> None:
-        """Set the values that a preset holds. *reads files*.
+        """Set the values of a preset. *reads files*.
 
         The parameters:
           path: a file that `save` wrote.
@@ -206,14 +206,14 @@ class Form:
         (True, False)
         """
         with self._lock:
-            before, was = self._values, self.history.back()
-            if was is None:
+            current, previous = self._values, self.history.back()
+            if previous is None:
                 return False
-            self._values, self._checked = was, None
-            self._layout.update_conditions(was)
+            self._values, self._checked = previous, None
+            self._layout.update_conditions(previous)
             for path, control in list(self._controls.items()):
-                if repr(find(before, path)) != repr(find(was, path)):
-                    control.show(find(was, path))
+                if repr(find(current, path)) != repr(find(previous, path)):
+                    control.show(find(previous, path))
             self._refresh()
         self._notify()
         return True
@@ -242,7 +242,7 @@ class Form:
         return self._checked
 
     def _problems(self) -> tuple[Problem, ...]:
-        still = tuple(problem for problem, was in self._reports if find(self._values, problem.path) == was)
+        still = tuple(problem for problem, value in self._reports if find(self._values, problem.path) == value)
         return self._layout.refined(self._check(), docs_of(self.spec)) + still
 
     def open_advanced(self) -> None:
@@ -260,11 +260,13 @@ class Form:
     def _on_edit(self, path: str, change: Change) -> None:
         with self._lock:
             self.last_change = time.monotonic()
-            was, control = self._values, self._controls[path]
+            previous, control = self._values, self._controls[path]
             self._values, self._checked = self._layout.put(self._values, path), None
             here = path + to_pointer(change.path)
-            pressed = control.field.kind in ("choice", "toggle")
-            self.history.add(was, "" if pressed else typed_at(here, find(was, here), find(self._values, here)))
+            is_click = control.field.kind in ("choice", "toggle")
+            self.history.add(
+                previous, "" if is_click else typed_at(here, find(previous, here), find(self._values, here))
+            )
             if change.order is not None:
                 self._touched = moved_paths(self._touched, here, change.order)
             if not change.live:
@@ -285,7 +287,7 @@ class Form:
         for callback in self._observers:
             try:
                 callback(self.values)
-            except Exception:  # noqa: BLE001 - nobody would see it in a widget's callback
+            except Exception:  # noqa: BLE001 - a widget's callback would hide it
                 LOG.exception("an observer of a form")
 
     def _refresh(self) -> None:
@@ -306,4 +308,4 @@ class Form:
 def css() -> Html:
     """The style sheet of forms and panels. *reads files*."""
     text = (files("seedance_nb") / "static" / "form.css").read_text(encoding="utf-8")
-    return Html("<style>{}</style>").format(Html(text))  # noqa: S704 - a file of our own
+    return Html("<style>{}</style>").format(Html(text))  # noqa: S704 - a packaged file

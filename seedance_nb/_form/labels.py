@@ -218,5 +218,5 @@ def _marked(text: str) -> Html:
 
 
 def plain(value: Any) -> str:
-    """A value as a person would write it: text without quotes, the rest as JSON. *pure*."""
+    """A value as text: a string without quotes, anything else as JSON. *pure*."""
     return value if isinstance(value, str) else json.dumps(value, ensure_ascii=False)

@@ -59,8 +59,8 @@ class FormLayout:
         """Show and hide the fields that depend on others, and update the maps of other fields."""
         self._values = values
         for path, control in self.controls.items():
-            if isinstance(control, MapControl) and isinstance(beside := find(values, path), dict):
-                control.value = beside
+            if isinstance(control, MapControl) and isinstance(body := find(values, path), dict):
+                control.value = body
         for path, slot in self._slots:
             if slot.update(find(values, path)):
                 for name, control in slot.controls.items():

@@ -8,7 +8,7 @@ from seedance_nb._schema.dialect import SCHEMA_NAME
 from seedance_nb._schema.library import ValidationError
 
 UNCHECKED = "unchecked"
-"""The rule of an error about something that could not be checked."""
+"""The rule of an error about a value that could not be checked."""
 
 _TITLE_LENGTH = 60
 
@@ -45,7 +45,7 @@ def discriminated(schema: dict[str, Any], branches: Sequence[Any], value: Any) -
         for position, branch in enumerate(branches):
             if isinstance(branch, dict) and branch.get(SCHEMA_NAME) == target:
                 return position
-    fixed = [_fixed(branch) for branch in branches]
+    fixed = [_allowed_values(branch) for branch in branches]
     for name in fixed[0] if fixed else ():
         if name in value and all(name in other for other in fixed):
             fitting = [position for position, other in enumerate(fixed) if value[name] in other[name]]
@@ -54,13 +54,13 @@ def discriminated(schema: dict[str, Any], branches: Sequence[Any], value: Any) -
     return None
 
 
-def _fixed(branch: Any) -> dict[str, list[Any]]:
+def _allowed_values(branch: Any) -> dict[str, list[Any]]:
     """The allowed values of each field of a branch that has `const` or `enum`."""
     if not isinstance(branch, dict):
         return {}
     found: dict[str, list[Any]] = {}
     for part in branch.get("allOf", ()):
-        found |= _fixed(part)
+        found |= _allowed_values(part)
     properties = branch.get("properties", {})
     for name, child in properties.items() if isinstance(properties, dict) else ():
         values = [child["const"]] if isinstance(child, dict) and "const" in child else []
@@ -75,18 +75,18 @@ def errors_for_alternatives(
     schema: dict[str, Any], key: str, branches: Sequence[Any], value: Any, errors: Sequence[Sequence[ValidationError]]
 ) -> Iterator[ValidationError]:
     """The errors to report for a value that matches no branch: those of the most likely one. *pure*."""
-    meant = discriminated(schema, branches, value)
-    if meant is not None:
-        yield from errors[meant]
+    index = discriminated(schema, branches, value)
+    if index is not None:
+        yield from errors[index]
         return
-    kinds = _together(errors, "type")
+    kinds = _common_limits(errors, "type")
     if kinds is not None:
         yield ValidationError(
             "has the wrong type", validator="type", validator_value=kinds, instance=value, schema=schema
         )
         return
-    fitting = [position for position, found in enumerate(errors) if not any(_here(error, "type") for error in found)]
-    values = _together([errors[position] for position in fitting], "enum", "const")
+    candidates = [position for position, found in enumerate(errors) if not any(_here(error, "type") for error in found)]
+    values = _common_limits([errors[position] for position in candidates], "enum", "const")
     if values is not None:
         yield ValidationError(
             "is not an allowed value", validator="enum", validator_value=values, instance=value, schema=schema
@@ -98,15 +98,15 @@ def errors_for_alternatives(
         yield ValidationError(f"exactly one of {names} is required", validator=key, validator_value=groups, instance=ABSENT,
                               schema=schema, path=[groups[0][0]])  # fmt: skip
         return
-    yield from errors[min(fitting, key=lambda position: _badness(errors[position], value))]
+    yield from errors[min(candidates, key=lambda position: _badness(errors[position], value))]
 
 
 def _here(error: ValidationError, *rules: str) -> bool:
     return error.validator in rules and not error.path
 
 
-def _together(errors: Iterable[Sequence[ValidationError]], *rules: str) -> list[Any] | None:
-    """The values that the branches allow together, if each rejects the value itself by one of these rules; else None."""
+def _common_limits(errors: Iterable[Sequence[ValidationError]], *rules: str) -> list[Any] | None:
+    """The allowed values of all branches, if each rejects the value itself by one of these rules; else None."""
     allowed: list[Any] = []
     for found in errors:
         here = [error for error in found if _here(error, *rules)]

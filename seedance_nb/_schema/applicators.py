@@ -16,7 +16,7 @@ from seedance_nb._schema.work import spend
 _SHOWN = 12
 _COMPARED = 1_000
 _LONGEST_NAME = 100
-_TO_COMPARE = 10  # schemas are checked in that time
+_TO_COMPARE = 10  # one comparison takes as long as checking so many schemas
 
 Errors = Iterator[ValidationError]
 _IN_PLACE = ("allOf", "anyOf", "oneOf")
@@ -153,7 +153,7 @@ def unknown_field(name: Any, item: Any, names: Any, rule: str, schema: Any) -> V
 
 @functools.lru_cache(maxsize=64)
 def _nearest(name: str, names: tuple[str, ...]) -> str:
-    # Cached, because every branch of a choice asks the same.
+    # Cached, because all branches of a choice look up the same name.
     return next(iter(difflib.get_close_matches(name, names, 1)), "")
 
 
@@ -218,7 +218,7 @@ def _indexes(validator: Any, value: list[Any], schema: dict[str, Any]) -> Iterat
 
 
 def _matching(validator: Any, value: Any, schema: dict[str, Any]) -> Iterator[Any]:
-    """The subschemas in place that the value matches."""
+    """The subschemas for the same value that it matches."""
     for key in _IN_PLACE:
         yield from (part for part in schema.get(key, ()) if _fits(validator, value, part))
     if isinstance(value, dict):

@@ -4,13 +4,13 @@ from collections.abc import Iterator
 from typing import Any, Literal
 
 AT_LEAST_ONE = "x-any-given"
-"""Our keyword for `anyOf: [{required: [a]}, {required: [b]}]`: at least one of the groups is present and not empty."""
+"""Internal keyword for `anyOf: [{required: [a]}, {required: [b]}]`: at least one of the groups is present and not empty."""
 
 DEFINED_NAMES = "x-known-names"
-"""Our keyword for an object whose names are all defined: any other name is a problem. Its value lists the names."""
+"""Internal keyword for an object whose names are all defined: any other name is a problem. Its value lists the names."""
 
 SCHEMA_NAME = "x-from"
-"""Our keyword for the name of a schema in the source: `Cat` for `#/components/schemas/Cat`."""
+"""Internal keyword for the name of a schema in the source: `Cat` for `#/components/schemas/Cat`."""
 
 Role = Literal["own", "branch", "part", "loose"]
 """What a schema describes: a whole value, one of several branches, a part of it, or something that may be negated."""
@@ -23,7 +23,7 @@ PLAIN = {
     "type", "enum", "const", "minimum", "maximum", "exclusiveMinimum", "exclusiveMaximum", "multipleOf", "minLength", "maxLength",
     "pattern", "format", "minItems", "maxItems", "uniqueItems", "minProperties", "maxProperties",
 }  # fmt: skip
-"""Keywords that do not change the meaning of others beside them."""
+"""Keywords that do not change the meaning of other keywords in the same schema."""
 
 LISTS = ("allOf", "anyOf", "oneOf", "prefixItems")
 MAPS = ("properties", "patternProperties", "dependentSchemas")
@@ -61,7 +61,7 @@ def role_within(key: str, role: Role, branches: int = 0) -> Role:
 
 
 def modernise(schema: dict[str, Any]) -> None:
-    """Renames keywords of older dialects, in place."""
+    """Rename keywords of older dialects, in place."""
     if isinstance(schema.get("items"), list):
         schema["prefixItems"] = schema.pop("items")
         if "additionalItems" in schema:
@@ -87,9 +87,9 @@ def modernise(schema: dict[str, Any]) -> None:
 
 
 def finish(schema: dict[str, Any], role: Role) -> None:
-    """Converts what needs its subschemas converted first, in place."""
+    """Convert, in place, what depends on converted subschemas: groups of required names, and `readOnly` fields."""
     branches = schema.get("anyOf", ())
-    groups = [_only_required(branch) for branch in branches] if isinstance(branches, list) else []
+    groups = [_required_names(branch) for branch in branches] if isinstance(branches, list) else []
     if groups and all(groups) and role != "loose":
         schema.pop("anyOf")
         schema[AT_LEAST_ONE] = groups
@@ -165,7 +165,7 @@ def _is_object(schema: Any) -> bool:
     return bool(branches) and all(_is_object(part) for part in branches)
 
 
-def _only_required(branch: Any) -> list[str] | None:
+def _required_names(branch: Any) -> list[str] | None:
     if isinstance(branch, dict) and set(branch) <= {"required", "title", "description"}:
         names = branch.get("required")
         if isinstance(names, list) and names and all(isinstance(name, str) for name in names):

@@ -1,7 +1,7 @@
-"""jsonschema, imported without the grammar of two formats, which takes ten times as long as everything else in it.
+"""Import jsonschema without the grammar of two formats, which takes ten times as long as everything else in it.
 
 Wherever JupyterLab is installed, jsonschema imports `rfc3987_syntax` for `iri` and `iri-reference`, which nothing here uses.
-A stand-in replaces it during the import and loads it on first use, so that other users of jsonschema lose nothing.
+A stand-in replaces it during the import and loads it on first use, so that nothing changes for other users of jsonschema.
 """
 
 import importlib.util
@@ -33,7 +33,7 @@ def _grammar_on_first_use() -> Iterator[None]:
     def is_valid_syntax(term: str, value: str) -> bool:
         return bool(loaded().is_valid_syntax(term, value))
 
-    def of_the_grammar(name: str) -> Any:  # another thread may import it just now, for anything else that it has
+    def of_the_grammar(name: str) -> Any:  # another thread may import the real module meanwhile and use anything in it
         return getattr(loaded(), name)
 
     vars(stand_in).update(is_valid_syntax=is_valid_syntax, __getattr__=of_the_grammar)

@@ -44,7 +44,7 @@ def words_for(rule: str, value: Any, limit: Any, schema: dict[str, Any]) -> str:
             return f"must be {' or '.join(_TYPES.get(name, name) for name in allowed)}, not {kind_of(value)} {shorten(value, 30)}".rstrip()
         case "enum" | "const":
             allowed = limit if rule == "enum" else [limit]
-            # 5 and "5" must look different where one is used for the other.
+            # 5 and "5" must look different if one is used instead of the other.
             shown = (
                 shorten
                 if any(not isinstance(item, type(value)) and _bare(item) == _bare(value) for item in allowed)

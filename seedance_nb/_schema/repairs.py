@@ -94,7 +94,7 @@ def _repair_names(schema: dict[str, Any], report: Report) -> None:
     properties = schema.get("properties")
     if not isinstance(properties, dict):
         return
-    renamed = dict(_spaced(properties))
+    renamed = dict(_names_with_spaces(properties))
     if not renamed:
         return
     for name, stripped in renamed.items():
@@ -104,7 +104,7 @@ def _repair_names(schema: dict[str, Any], report: Report) -> None:
         schema["required"] = list(dict.fromkeys(renamed.get(str(name), name) for name in schema["required"]))
 
 
-def _spaced(properties: dict[Any, Any]) -> Iterator[tuple[str, str]]:
+def _names_with_spaces(properties: dict[Any, Any]) -> Iterator[tuple[str, str]]:
     for name in properties:
         if isinstance(name, str) and name != name.strip() and name.strip() and name.strip() not in properties:
             yield name, name.strip()

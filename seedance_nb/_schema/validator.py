@@ -1,4 +1,4 @@
-"""The keywords of JSON Schema and our own, one small generator each: they yield errors and never raise."""
+"""Validate values: one generator for each keyword of JSON Schema or of this package; they yield errors and never raise."""
 
 import re
 from collections.abc import Iterator, Mapping
@@ -21,7 +21,7 @@ from seedance_nb._schema.patterns import pattern_error, search
 from seedance_nb._schema.uris import media_error
 from seedance_nb._schema.work import MOST, Spent, bounded, spend
 
-_PER_ERROR = 5  # as many schemas are checked in the time of wording one error
+_PER_ERROR = 5  # one message takes as long as checking so many schemas
 _INCOMPLETE = "could not be fully checked: there are too many combinations of alternatives"
 _OWN_MESSAGE = {
     "unknown", "additionalProperties", "unevaluatedProperties", "unevaluatedItems", "x-placeholders", "required", AT_LEAST_ONE, "x-media", "x-needs",
@@ -33,7 +33,7 @@ _MOST = 2_000  # a form needs many of these at once
 
 
 def validator_of(schema: dict[str, Any]) -> Any:
-    """The validator of a schema with our keywords; it downloads nothing."""
+    """The validator of a schema, with the keywords of this package; never the network."""
     return _Checker(schema, format_checker=checker(), registry=referencing.Registry())
 
 
@@ -189,7 +189,7 @@ _Checker = extend(
 
 
 def descend(self: Any, instance: Any, schema: Any, path: Any = None, **_: Any) -> Iterator[ValidationError]:
-    """The library's own descent without a new validator for every schema: ours have no base URIs inside."""
+    """As in jsonschema, but without a new validator for every subschema: these have no base URIs."""
     if schema is True:
         return
     if schema is False:
@@ -237,7 +237,7 @@ def problem_of(error: ValidationError) -> Problem:
 
 
 def fits(schema: Any, defs: Mapping[str, Any], value: Any) -> bool:
-    """Whether a value is valid under a schema whose references lead into `defs`. *pure*."""
+    """Whether a value is valid under a schema whose references point into `defs`. *pure*."""
     if isinstance(schema, bool):
         return schema
     try:
@@ -250,12 +250,12 @@ def fits(schema: Any, defs: Mapping[str, Any], value: Any) -> bool:
 
 
 def problems_of(schema: Any, defs: Mapping[str, Any], value: Any) -> Iterator[Problem]:
-    """The problems of a value under one schema, with paths from the value itself. *pure*; an invalid schema finds none."""
+    """The problems of a value under one schema, with paths from the value itself; none if the schema is invalid. *pure*."""
     if isinstance(schema, bool):
         schema = {} if schema else {"not": {}}
     try:
         yield from map(problem_of, errors_of(_validator_with(schema, defs), value, _MOST))
-    except Exception:  # noqa: BLE001 - an invalid reference or pattern says nothing about the value
+    except Exception:  # noqa: BLE001 - the schema has an invalid reference or pattern
         return
 
 

@@ -1,4 +1,4 @@
-"""A limit on the work of one check, counted and not timed, so that no schema blocks the kernel and results are repeatable."""
+"""Limit the work of one check, by count and not by time, so that no schema blocks the kernel and results are repeatable."""
 
 import threading
 from collections.abc import Iterator
@@ -12,7 +12,7 @@ _FOR_EACH = 40
 
 
 class Spent(Exception):
-    """The limit is reached. Callers of `bounded` catch it."""
+    """The limit is exceeded. Callers of `bounded` catch it."""
 
 
 class _Limit(threading.local):
@@ -24,7 +24,7 @@ _LIMIT = _Limit()
 
 @contextmanager
 def bounded(value: Any = None, most: int = MOST) -> Iterator[None]:
-    """Limits the work inside to `most` plus 40 for each part of a value; nested limits share the outer one."""
+    """Limit the work within the block to `most` plus 40 for each part of a value; a nested block counts for the outer one."""
     if _LIMIT.left is not None:
         yield
         return
@@ -36,7 +36,7 @@ def bounded(value: Any = None, most: int = MOST) -> Iterator[None]:
 
 
 def spend(count: int = 1) -> None:
-    """Counts work against the limit, if there is one. Raises: Spent."""
+    """Count work against the limit, if there is one. Raises: Spent."""
     left = _LIMIT.left
     if left is not None:
         _LIMIT.left = left = left - count

@@ -228,7 +228,7 @@ class Compound(Control):
         raise NotImplementedError
 
     def show_problems(self, problems: tuple[Problem, ...]) -> None:
-        own, below = apart(problems)
+        own, below = split_by_part(problems)
         parts = self.parts()
         rest: tuple[Problem, ...] = ()
         for name, inner in below.items():
@@ -273,7 +273,7 @@ class Compound(Control):
         self._show_own(self._status.problems)
 
 
-def apart(problems: Sequence[Problem]) -> tuple[tuple[Problem, ...], dict[str, tuple[Problem, ...]]]:
+def split_by_part(problems: Sequence[Problem]) -> tuple[tuple[Problem, ...], dict[str, tuple[Problem, ...]]]:
     """The problems of a value itself, and those of its parts by name, with paths from there. *pure*."""
     own: list[Problem] = []
     below: dict[str, list[Problem]] = {}

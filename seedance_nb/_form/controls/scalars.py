@@ -91,7 +91,7 @@ class _Token:
 
 
 class ChoiceControl(Control):
-    """Buttons for a few choices, a dropdown for more. The default is shown as chosen; the value is absent until somebody chooses."""
+    """Buttons for a few choices, a dropdown for more. The default is shown as chosen; the value is absent until a user chooses."""
 
     def _build(self) -> Any:
         choices = self.field.choices

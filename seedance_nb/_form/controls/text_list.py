@@ -13,7 +13,7 @@ from seedance_nb._base.errors import SeedanceError
 from seedance_nb._base.html import Html, safe_url
 from seedance_nb._base.problem import Problem
 from seedance_nb._base.values import ABSENT
-from seedance_nb._form.controls.base import Change, Control, apart, mark_bad, toggle
+from seedance_nb._form.controls.base import Change, Control, mark_bad, split_by_part, toggle
 from seedance_nb._form.controls.entries import Entries
 from seedance_nb._form.labels import error_html, plain
 
@@ -106,7 +106,7 @@ class ListControl(Entries):
                 then(future.result())
             except SeedanceError as error:
                 self._show_state(str(error), bad=True)
-            except Exception as error:  # noqa: BLE001 - nobody would see it in a callback
+            except Exception as error:  # noqa: BLE001 - a callback would hide it
                 self._show_state(f"Something unexpected happened: {error!r}", bad=True)
             else:
                 self._show_state("")
@@ -172,7 +172,7 @@ class ListControl(Entries):
         return {}
 
     def show_problems(self, problems: tuple[Problem, ...]) -> None:
-        own, below = apart(problems)
+        own, below = split_by_part(problems)
         self._show_own(own)
         for index, entry in enumerate(self._entries):
             entry.update(self.name_of(index), self.field.media, below.get(str(index), ()))

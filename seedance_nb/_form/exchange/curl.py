@@ -75,8 +75,8 @@ def _of_curl(text: str) -> Any:
 
 
 def _literal(name: str, word: str) -> str:
-    if filled := _FILLED.search(word):
-        msg = f"the body has {filled[1][:60]}, which a shell would replace; write the value itself, or put the body in single quotes"
+    if substitution := _FILLED.search(word):
+        msg = f"the body has {substitution[1][:60]}, which a shell would replace; write the value itself, or put the body in single quotes"
         raise ValueError(msg)
     if word.startswith("@") and name != "--data-raw":
         source = "standard input" if word == "@-" else f"the file {word[1:]!r}"

@@ -63,8 +63,8 @@ def _read(file: Path) -> dict[str, Any]:
             problem = f"has more than {MOST_BYTES:,} bytes"
         else:
             preset = read_json(file.read_bytes().decode("utf-8-sig"))
-            is_one = isinstance(preset, dict) and set(preset) == {"document", "values"}
-            if is_one and isinstance(preset["document"], str) and isinstance(preset["values"], dict):
+            is_preset = isinstance(preset, dict) and set(preset) == {"document", "values"}
+            if is_preset and isinstance(preset["document"], str) and isinstance(preset["values"], dict):
                 return {**preset}
             problem = 'is not {"document": name, "values": {…}}'
     except OSError as error:
@@ -79,10 +79,10 @@ def _write(file: Path, content: bytes) -> None:
     handle, name = tempfile.mkstemp(dir=file.parent, prefix=f".{file.name}.", suffix=".part")
     part = Path(name)
     try:
-        with os.fdopen(handle, "wb") as opened:
-            opened.write(content)
-            opened.flush()
-            os.fsync(opened.fileno())
+        with os.fdopen(handle, "wb") as stream:
+            stream.write(content)
+            stream.flush()
+            os.fsync(stream.fileno())
         part.replace(file)
     finally:
         part.unlink(missing_ok=True)

@@ -46,7 +46,7 @@ class Shape:
 
 
 def shape_of(schema: Any, defs: Mapping[str, Any]) -> Shape:
-    """The shape of a schema whose references lead into `defs`. *pure*; one level only, because schemas may be recursive."""
+    """The shape of a schema whose references point into `defs`. *pure*; one level only, because schemas may be recursive."""
     view, conditions = _merged(schema, defs)
     nullable = False
     for key in ("oneOf", "anyOf"):
@@ -92,8 +92,8 @@ def follow(schema: Any, defs: Mapping[str, Any]) -> dict[str, Any]:
 
 def properties_of(view: dict[str, Any]) -> dict[str, Any]:
     """The properties of a merged schema; {} where it has none. *pure*."""
-    found: dict[str, Any] = view.get("properties", {})
-    return found
+    properties: dict[str, Any] = view.get("properties", {})
+    return properties
 
 
 def shown_order(view: dict[str, Any]) -> tuple[str, ...]:

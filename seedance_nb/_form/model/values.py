@@ -1,4 +1,4 @@
-"""Conversions of a form's values: the start value, bodies set by a person, numbers and JSON typed as text."""
+"""Convert the values of a form: the start value, assigned bodies, numbers and JSON typed as text."""
 
 import copy
 import math
