@@ -9,6 +9,7 @@ from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Concatenate, Literal, ParamSpec, TypeVar
 
+from seedance_nb._base.faults import typed
 from seedance_nb._base.secret import Secret, as_secret, mask_keys_in
 from seedance_nb._document.load import spec
 from seedance_nb._notebook.compare.comparison import Comparison
@@ -73,7 +74,7 @@ def _verb(method: Callable[Concatenate[Session, P], T], *options: str) -> Callab
     @functools.wraps(method)
     def verb(*args: P.args, **kwargs: P.kwargs) -> T:
         chosen: dict[str, Any] = {name: kwargs.pop(name) for name in options if name in kwargs}
-        return method(_default(**chosen), *args, **kwargs)
+        return method(typed(_default)(**chosen), *args, **kwargs)
 
     _, *own = inspect.signature(method).parameters.values()
     more = [inspect.signature(_default).parameters[name] for name in options]
@@ -94,6 +95,7 @@ estimate = _verb(Session.estimate, "api_key", "base_url")
 tasks = _verb(Session.tasks)
 
 
+@typed
 def models() -> Models:
     """The models that come with the package, as a table. *reads files*.
 
@@ -105,6 +107,7 @@ def models() -> Models:
     return Models(_default())
 
 
+@typed
 def form(document: Document, /) -> Form:
     """A form for a model's request, to fill in without sending anything. *reads files*.
 
@@ -125,6 +128,7 @@ def form(document: Document, /) -> Form:
 
 
 @_with_hidden_key
+@typed
 def panel(
     document: Document,
     /,
@@ -155,6 +159,7 @@ def panel(
     return Panel(spec(document), _default(api_key=api_key, base_url=base_url, simulate=simulate), budget)
 
 
+@typed
 def compare(
     prompt: str,
     names: Document | Sequence[Document],
@@ -199,6 +204,7 @@ def _show(comparison: Comparison) -> None:
 
 
 @_with_hidden_key
+@typed
 def task(
     name: str | int,
     /,
@@ -225,6 +231,7 @@ def task(
 
 
 @_with_hidden_key
+@typed
 def balance(document: Document, /, *, api_key: str | None = None, base_url: str | None = None) -> float:
     """The balance of your account. *network*; no credits are spent.
 
@@ -245,6 +252,7 @@ def balance(document: Document, /, *, api_key: str | None = None, base_url: str 
 
 
 @_with_hidden_key
+@typed
 def upload(
     document: Document,
     file: str | Path | bytes,
@@ -272,6 +280,7 @@ def upload(
 
 
 @_with_hidden_key
+@typed
 def asset(
     document: Document,
     address: str,

@@ -50,8 +50,9 @@ def log_unexpected(where: str, error: BaseException) -> None:
 
 
 def frames_of(error: BaseException) -> list[str]:
-    """The frames of an error's traceback as text, innermost last. *reads files*."""
-    return [f"{frame.filename}:{frame.lineno} in {frame.name}" for frame in traceback.extract_tb(error.__traceback__)]
+    """The frames of an error's traceback as text, innermost last. *pure*."""
+    frames = [(frame.f_code, line) for frame, line in traceback.walk_tb(error.__traceback__)]
+    return [f"{code.co_filename}:{line} in {code.co_name}" for code, line in frames]
 
 
 def without_frames(error: Exception) -> Exception:

@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from seedance_nb._base.errors import SpecError
+from seedance_nb._base.faults import typed
 from seedance_nb._base.problem import Oddity
 from seedance_nb._base.text import safe_name, shorten
 from seedance_nb._base.values import ABSENT, find
@@ -38,6 +39,7 @@ def model_names() -> tuple[str, ...]:
     )
 
 
+@typed
 def spec(source: "str | Path | Mapping[str, Any] | Spec | Operation", /, *, operation: str | None = None) -> "Spec":
     """Read a model or an OpenAPI or JSON Schema of your own. *reads files*, never the network.
 

@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Any
 
 from seedance_nb._base.errors import LedgerError
+from seedance_nb._base.faults import typed
 from seedance_nb._ledger import journal as _journal
 from seedance_nb._ledger.database import (
     UNREADABLE,
@@ -87,6 +88,7 @@ class Repair:
         return "\n".join(filter(None, lines))
 
 
+@typed
 def repair_ledger(path: str | Path | None = None) -> "Repair":
     """Rebuild a damaged or copied ledger from its database and its journal. *reads files*, *writes files*, *writes ledger*.
 
@@ -243,7 +245,10 @@ def write_rows(db: sqlite3.Connection, found: Salvage) -> None:
 
 def in_memory(path: Path) -> sqlite3.Connection | None:
     """A ledger in memory with everything readable at `path`, None if that is nothing. *reads files*."""
-    found = salvage(path, _journal.journal_path(path))
+    try:
+        found = salvage(path, _journal.journal_path(path))
+    except OSError:
+        return None
     if not found.rows:
         return None
     db = sqlite3.connect(":memory:", isolation_level=None)

@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from seedance_nb._base.errors import SeedanceError, Unauthorized
+from seedance_nb._base.faults import typed
 from seedance_nb._base.secret import Secret, warn_if_in_cell
 from seedance_nb._document import load as _spec
 from seedance_nb._document.spec import Spec
@@ -35,6 +36,7 @@ def find_key(spec: Spec, argument: Secret | None) -> Secret | None:
     return _sendable(secret) if secret is not None else None
 
 
+@typed
 def ask_key(document: "str | Path | Spec", /, *, keep: bool = False) -> "Secret":
     """The key of a provider; prompts for it if none is set yet.
 

@@ -9,6 +9,7 @@ from typing import Any
 import httpx
 
 from seedance_nb._base.errors import Unreachable
+from seedance_nb._base.faults import FAULTS
 from seedance_nb._base.secret import Secret
 from seedance_nb._base.text import sanitize
 from seedance_nb._base.values import ABSENT
@@ -103,7 +104,7 @@ async def _exchange(
         why, attempt.may_pass = str(error), False
     except httpx.ProxyError as error:
         why, attempt.may_pass = proxy_problem(error), not str(error).startswith("4")
-    except (httpx.HTTPError, OSError, ValueError) as error:
+    except (httpx.HTTPError, ValueError, *FAULTS) as error:
         why = _error_text(error, endpoint)
     if attempt.response is not None and (attempt.body or not why):  # also the part that came before it broke off
         response = _answer(attempt.response, attempt.body, endpoint, why)

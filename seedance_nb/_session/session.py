@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from seedance_nb._base.errors import InvalidInput, LimitWarning, MediaWarning, SeedanceError, emit_warnings
+from seedance_nb._base.faults import typed_class
 from seedance_nb._base.problem import Problem
 from seedance_nb._base.secret import Secret, as_secret, mask_keys_in
 from seedance_nb._base.text import safe_name
@@ -37,6 +38,7 @@ _MOST_ROWS = 100_000
 Document = str | Path | Mapping[str, Any] | Spec | Operation
 
 
+@typed_class
 class Session:
     """A ledger, an output folder, and where requests go. The functions of `sd` use a session with the defaults. *reads files*.
 

@@ -7,6 +7,7 @@ from typing import Any, Literal
 from urllib.parse import urlsplit
 
 from seedance_nb._base.errors import InvalidInput, SeedanceError, SpecError
+from seedance_nb._base.faults import FAULTS, local_error
 from seedance_nb._base.log import LOG
 from seedance_nb._base.problem import Problem
 from seedance_nb._check.check import Approved
@@ -79,6 +80,7 @@ def begin(
     if flow.endpoint.app is None and urlsplit(flow.endpoint.base_url).hostname not in LOOPBACK:
         _require_no_simulated_file(approved)
     prepare_folder(flow.folder)
+    ENGINE.start()  # before there is a row that it could not send
     with ENGINE.claiming:  # until it is sent, no other flow may treat the row as abandoned
         row, is_new = flow.ledger.claim(
             approved,
@@ -117,8 +119,10 @@ def _send(flow: TaskRun, row: Row, approved: Approved) -> None:
     # From here on it may have been sent, so an interrupt must not mark the row as not sent.
     try:
         ENGINE.follow(flow.key(row), lambda: run(flow, row, request))
-    except BaseException:
+    except BaseException as error:
         flow.settled.set()
+        if isinstance(error, FAULTS):
+            raise local_error(error, charged="not charged" if row.simulated else "unknown") from None
         raise
 
 

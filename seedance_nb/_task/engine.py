@@ -4,12 +4,14 @@ import asyncio
 import atexit
 import concurrent.futures
 import os
+import sys
 import threading
 import time
 from collections.abc import Callable, Coroutine
 from concurrent.futures import Future, ThreadPoolExecutor
 from typing import Any, TypeVar
 
+from seedance_nb._base.faults import FAULTS, local_error
 from seedance_nb._base.log import THREAD, redact_logs, without_frames
 from seedance_nb._provider.rate_limit import RateLimiter
 
@@ -63,7 +65,12 @@ class Engine:
 
     def submit(self, work: Coroutine[Any, Any, T]) -> Future[T]:
         """Start `work` on the engine's loop and return its future. Cancelling the future cancels the work."""
-        return asyncio.run_coroutine_threadsafe(_without_frames(work), self._running())
+        try:
+            loop = self.start()
+        except BaseException:
+            work.close()
+            raise
+        return asyncio.run_coroutine_threadsafe(_without_frames(work), loop)
 
     def run(self, work: Coroutine[Any, Any, T]) -> T:
         """Run `work` on the engine's loop, wait for it, and return its result."""
@@ -71,7 +78,7 @@ class Engine:
 
     def follow(self, key: tuple[str, int], start: Callable[[], Coroutine[Any, Any, T]]) -> Future[T]:
         """The future of the flow with this `key` (ledger and row), which is started if none is running."""
-        loop = self._running()
+        loop = self.start()
         with self._lock:
             there = self._following.get(key)
             if there is None or there.done():
@@ -80,17 +87,25 @@ class Engine:
                 there = self._following[key] = asyncio.run_coroutine_threadsafe(_without_frames(start()), loop)
             return there
 
-    def _running(self) -> asyncio.AbstractEventLoop:
+    def start(self) -> asyncio.AbstractEventLoop:
+        """The loop, which runs from now on. Raises: OSError or RuntimeError if the computer lacks what it needs."""
         with self._lock:
+            if sys.is_finalizing():  # its thread has stopped for good
+                raise RuntimeError("the interpreter is shutting down")
             if self._loop is None:
-                self._loop = asyncio.new_event_loop()
                 redact_logs()
+                loop = asyncio.new_event_loop()
                 # A first worker now: while the interpreter ends, Python 3.12 starts no new ones, and a request that
                 # is still being sent needs one to look up a host and to write down its answer.
                 workers = ThreadPoolExecutor(thread_name_prefix=THREAD)
-                workers.submit(int).result()
-                self._loop.set_default_executor(workers)
-                threading.Thread(target=self._loop.run_forever, name=THREAD, daemon=True).start()
+                try:
+                    workers.submit(int).result()
+                    loop.set_default_executor(workers)
+                    threading.Thread(target=loop.run_forever, name=THREAD, daemon=True).start()
+                except BaseException:
+                    loop.close()
+                    raise
+                self._loop = loop
             return self._loop
 
 
@@ -98,7 +113,7 @@ async def _without_frames(work: Coroutine[Any, Any, T]) -> T:
     try:
         return await work
     except Exception as error:  # noqa: BLE001 - raised again below, outside, so that nothing hangs on it
-        trouble = without_frames(error)
+        trouble = without_frames(local_error(error) if isinstance(error, FAULTS) else error)
     raise trouble
 
 

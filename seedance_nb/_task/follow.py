@@ -4,7 +4,8 @@ import asyncio
 from contextlib import suppress
 from dataclasses import replace
 
-from seedance_nb._base.errors import LedgerError, Refused, Step, Unauthorized
+from seedance_nb._base.errors import Charged, LedgerError, Refused, Step, Unauthorized
+from seedance_nb._base.faults import FAULTS, local_error
 from seedance_nb._check.request import Request
 from seedance_nb._ledger.process import this_process
 from seedance_nb._ledger.row import EARLY_STATES, OPEN_STATES, Row, State
@@ -21,8 +22,20 @@ async def run(flow: TaskRun, row: Row, request: Request | None) -> Row:
     """The row of a finished task whose file is saved. *network*, *writes ledger*, *writes files*.
 
     With `request`, it is sent first, once: *spends credits*.
-    Raises: Refused, Unreachable, UnknownOutcome, TaskFailed, MediaError; the ledger records the same facts.
+    Raises: Refused, Unreachable, UnknownOutcome, TaskFailed, MediaError; the ledger records the same facts. SeedanceError if
+    this computer lacks something.
     """
+    try:
+        return await _run(flow, row, request)
+    except FAULTS as error:
+        charged: Charged = "not charged" if row.simulated else "unknown"
+        with suppress(LedgerError, *FAULTS):
+            charged = flow.ledger.refreshed(row).charged
+        own = local_error(error, charged=charged, resume=f"resume the task with sd.task({row.name!r}).wait()")
+    raise own
+
+
+async def _run(flow: TaskRun, row: Row, request: Request | None) -> Row:
     if request is not None:
         row = await send(flow, row, request)
     elif row.state in EARLY_STATES and row.owner == this_process():

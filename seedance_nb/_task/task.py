@@ -8,7 +8,8 @@ from concurrent.futures import Future
 from textwrap import shorten
 from typing import Any, Protocol
 
-from seedance_nb._base.errors import SeedanceError, StoppedWaiting, WaitTimeout
+from seedance_nb._base.errors import Charged, SeedanceError, StoppedWaiting, WaitTimeout
+from seedance_nb._base.faults import typed_class
 from seedance_nb._base.html import FG, FONT, Html, table_html, table_text
 from seedance_nb._base.log import log_unexpected
 from seedance_nb._base.public import created_by_package
@@ -49,6 +50,7 @@ class Context(Protocol):
 
 
 @created_by_package
+@typed_class
 class Task:
     """A request in the ledger, and a way to its video. `sd.submit` and `sd.task` return one.
 
@@ -71,6 +73,11 @@ class Task:
         self._spec = spec
         self._row = row
         self._cached_flow = flow
+
+    @property
+    def _charged(self) -> Charged:
+        """What is known of money where even the row cannot be read."""
+        return "not charged" if self._row.simulated else "unknown"
 
     @property
     def row(self) -> Row:

@@ -8,6 +8,7 @@ from pathlib import Path
 from textwrap import shorten
 from typing import Any
 
+from seedance_nb._base.faults import typed_class
 from seedance_nb._base.html import DIM, FG, FONT, Html
 from seedance_nb._base.public import created_by_package
 from seedance_nb._base.text import slug
@@ -35,6 +36,7 @@ _STRIP_WIDTH = 200
 
 
 @created_by_package
+@typed_class
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Video:
     """A video saved as a file, which Jupyter shows as a player. `sd.generate` and `task.wait` return one.

@@ -6,6 +6,7 @@ from collections.abc import Callable, Mapping, Sequence
 from typing import Any, TypeVar
 
 from seedance_nb._base.errors import LimitWarning, SeedanceError, emit_warnings
+from seedance_nb._base.faults import typed_class
 from seedance_nb._base.html import table_text
 from seedance_nb._base.public import created_by_package
 from seedance_nb._check.check import approve
@@ -23,6 +24,7 @@ T = TypeVar("T")
 
 
 @created_by_package
+@typed_class
 class Comparison:
     """One prompt for several models, created by `sd.compare`, which describes the parameters. Nothing is sent yet.
 

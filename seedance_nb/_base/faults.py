@@ -1,0 +1,60 @@
+"""Reports what this computer lacks at the moment (open files, threads, memory, space) as errors of this package."""
+
+import functools
+import inspect
+from collections.abc import Callable
+from typing import ParamSpec, TypeVar
+
+from seedance_nb._base.errors import Charged, SeedanceError
+from seedance_nb._base.log import frames_of
+from seedance_nb._base.secret import mask_keys
+
+P = ParamSpec("P")
+T = TypeVar("T")
+C = TypeVar("C", bound=type)
+FAULTS = (OSError, RuntimeError, MemoryError, ImportError, SystemError)
+"""What Python raises where the computer lacks something, or the interpreter is shutting down."""
+
+_SHOWN = ("__init__", "__repr__", "_repr_html_", "_repr_mimebundle_", "_ipython_display_")
+
+
+def local_error(error: Exception, *, charged: Charged | None = None, resume: str = "") -> SeedanceError:
+    """One of FAULTS as an error of this package, with the place where it was raised. *pure*."""
+    if isinstance(error, SeedanceError):
+        return error
+    reason = mask_keys(str(error)) or ("not enough memory" if isinstance(error, MemoryError) else type(error).__name__)
+    step = "close what is no longer needed on this computer, or restart the kernel, then "
+    own = SeedanceError(
+        f"This computer could not do it: {reason}.", next_step=f"{step}{resume or 'run it again'}", charged=charged
+    )
+    for frame in frames_of(error)[-1:]:
+        own.add_note(f"It was raised at {frame}.")
+    return own
+
+
+def typed(function: Callable[P, T]) -> Callable[P, T]:
+    """`function`, which raises SeedanceError in place of FAULTS. The first argument's `_charged` says what is known of money."""
+
+    @functools.wraps(function)
+    def call(*args: P.args, **kwargs: P.kwargs) -> T:
+        try:
+            return function(*args, **kwargs)
+        except BaseException as error:
+            charged = getattr(args[0] if args else None, "_charged", None)
+            del args, kwargs  # a traceback can show variables
+            if not isinstance(error, FAULTS) or isinstance(error, SeedanceError):
+                raise
+            own = local_error(error, charged=charged)
+        raise own
+
+    return call
+
+
+def typed_class(kind: C) -> C:
+    """`kind`, with its public methods and properties `typed`."""
+    for name, member in [*vars(kind).items()]:
+        if isinstance(member, property) and member.fget and not name.startswith("_"):
+            setattr(kind, name, member.getter(typed(member.fget)))
+        elif inspect.isfunction(member) and (not name.startswith("_") or name in _SHOWN):
+            setattr(kind, name, typed(member))
+    return kind

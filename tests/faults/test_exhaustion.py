@@ -1,0 +1,83 @@
+"""Whatever the computer lacks, a public call raises an error of this package, and a request is sent at most once."""
+
+import json
+import os
+import subprocess
+import sys
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+from faults import child, exhaustion
+from faults.server import Exchange, FaultServer, charge, says, serving
+from faults.shapes import CRUN
+from support.waiting import until
+
+import seedance_nb as sd
+
+pytestmark = pytest.mark.skipif(sys.platform != "linux", reason="limits and forks as Linux has them")
+SENDING = ("submit", "generate", "cold submit")
+
+
+def create(exchange: Exchange) -> None:
+    """Charges, and answers with an id that says how the task goes on, or not at all."""
+    charge(exchange)
+    prompt = json.loads(exchange.body)["input"]["prompt"]
+    if not prompt.startswith("unknown"):
+        word = "done" if prompt.startswith("done") else "running"
+        says(200, CRUN.taken(f"task_{word}_{len(exchange.server.charges)}"))(exchange)
+
+
+def status(exchange: Exchange) -> None:
+    task = exchange.path.partition("task_id=")[2]
+    done = task.startswith("task_done")
+    urls = [f"{exchange.server.url}/outputs/video.mp4"] if done else []
+    says(200, CRUN.told(CRUN.done if done else CRUN.running, urls, task))(exchange)
+
+
+@pytest.fixture
+def server(made: tuple[sd.Session, sd.Video]) -> Iterator[FaultServer]:
+    with serving(CRUN, made[1].path.read_bytes(), create=[(create,)], status=[(status,)]) as found:
+        yield found
+
+
+def charges_of(server: FaultServer, prompt: str) -> int:
+    return sum(json.loads(body)["input"]["prompt"] == prompt for body in server.charges)
+
+
+def sent(task: sd.Task) -> Callable[[], bool]:
+    return lambda: task.state not in ("waiting to be sent", "sending")
+
+
+def ran(server: FaultServer, folder: Path, fault: str) -> dict[str, dict[str, Any]]:
+    done = subprocess.run(
+        [sys.executable, "-m", "faults.exhaustion", server.url, str(folder), fault],
+        env=os.environ | {"PYTHONPATH": os.pathsep.join([str(Path(__file__).parents[1]), os.environ.get("PYTHONPATH", "")])},
+        capture_output=True, text=True, check=False, timeout=600,
+    )  # fmt: skip
+    assert done.returncode == 0, done.stderr
+    return {result["call"]: result for result in map(json.loads, done.stdout.splitlines())}
+
+
+@pytest.mark.parametrize("fault", exhaustion.FAULTS)
+def test_a_call_without_something_it_needs_raises_an_error_of_this_package(
+    server: FaultServer, tmp_path: Path, fault: str
+) -> None:
+    results = ran(server, tmp_path, fault)
+    control = results.pop("naive")
+    assert control["typed"] is (fault == "nothing"), "the naive control"
+    assert len(results) == len(exhaustion.CALLS) - 1 + len(exhaustion.COLD)
+    assert {call: result for call, result in results.items() if not result["typed"]} == {}
+    for call, result in results.items():
+        charges = charges_of(server, exhaustion.prompt_of(call, fault))
+        assert charges <= 1
+        assert not (charges and result["charged"] == "not charged"), (call, result)
+    if fault == "nothing":
+        assert {call for call in SENDING if results[call]["kind"] not in ("", "WaitTimeout")} == set()
+    for call in SENDING:  # once more, on a computer that lacks nothing
+        prompt = exhaustion.prompt_of(call, fault)
+        session = child.session_at(server.url, Path(results[call]["folder"]))
+        for _ in range(2):
+            until(sent(session.submit(CRUN.model, **CRUN.fields | {"prompt": prompt})))
+        assert charges_of(server, prompt) == 1
