@@ -1,5 +1,6 @@
 """Identifies the process that sends a request, so that others can tell whether it is still alive."""
 
+import errno
 import hashlib
 import os
 import platform
@@ -12,7 +13,10 @@ _FIELDS = 6
 
 
 def this_process() -> str:
-    """Host, machine, its start, process namespace, process id and start time of this process as one text. *reads files*."""
+    """Host, machine, its start, process namespace, process id and start time of this process as one text. *reads files*.
+
+    Raises: OSError if there are too many open files to read them.
+    """
     return "|".join((*_machine(), str(os.getpid()), _start_time("self")))
 
 
@@ -54,7 +58,13 @@ def _machine() -> tuple[str, str, str, str]:
 def _text(path: str) -> str:
     try:
         return Path(path).read_text(encoding="ascii", errors="replace").strip().replace("|", "")
-    except OSError:
+    except OSError as error:
+        if error.errno in (
+            errno.EMFILE,
+            errno.ENFILE,
+            errno.ENOMEM,
+        ):  # a process without a start would look like another
+            raise
         return ""
 
 
