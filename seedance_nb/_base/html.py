@@ -10,7 +10,7 @@ from markupsafe import Markup
 
 _SCHEME = re.compile(r"[A-Za-z][A-Za-z0-9+.-]*:")
 _CONTROL = re.compile(r"[\x00-\x20\x7f-\x9f]")
-_SAFE_STARTS = ("http://", "https://", "data:video/mp4;base64,", "data:image/jpeg;base64,")
+_SAFE_STARTS = ("http://", "https://", "data:video/mp4;base64,", "data:video/webm;base64,", "data:image/jpeg;base64,")
 _SURROGATE = re.compile("[\ud800-\udfff]")
 
 

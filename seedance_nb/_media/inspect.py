@@ -10,13 +10,15 @@ from itertools import islice
 from pathlib import Path
 from typing import Any
 
-from seedance_nb._media.container import describe, main_stream, open_container
+from seedance_nb._media import ebml, isobmff
+from seedance_nb._media.container import READERS, describe, main_stream, open_container
 from seedance_nb._media.facts import MediaFacts, read_facts, write_facts
-from seedance_nb._media.isobmff import boxes_fault, is_open
 from seedance_nb._media.sandbox import Exit, Limits, limit, refuse, run
+from seedance_nb._media.sniff import sniff
 
-_LIMITS = Limits(memory=2 * 1024**3, cpu_s=20, wall_s=40)
-_FORMAT = "mp4"
+_LIMITS = Limits(memory=2 * 1024**3, cpu_s=20, wall_s=60)
+_FAULTS = {"mov": isobmff.boxes_fault, "matroska": ebml.elements_fault}
+_HEAD = 4096
 _MOST_PX = 4096 * 2304
 _DECODE_S = 10
 _DECODE_WALL_S = 20
@@ -25,31 +27,37 @@ _POSTER_WIDTH = 640
 _MOST_FRAMES = 40
 _LONGEST_S = 24 * 3600
 _MOST_FPS = 1000
-_MOST_SHORT_S = 0.25
-_MOST_SHORT = 0.05
+_MOST_SHORT_S = 0.01
+_LEAST_S = 0.001
 _LEAST_SHOWN = 0.9
 _LEAST_LENGTH = 0.75
 _DISK = 3
 
 
 def inspect(path: Path, poster: Path) -> tuple[MediaFacts | None, str]:
-    """The facts of an MP4, or None and why it is not playable. *reads files*, *writes files*: `poster`, a JPEG.
+    """The facts of an MP4, MOV or WebM, or None and why it is not playable. *reads files*, *writes files*: `poster`, a JPEG.
 
     Every frame is decoded, for at most 10 s of processor time (15 s of 1080p take 1 to 3); audio is read, not decoded. A
-    child process does it, with limits on memory, processor time and wall time. Raises: OSError if the poster cannot be
-    written.
+    child process does it, with limits on memory, processor time and wall time; what it had no time for is `undecoded`.
+    Raises: OSError if the file cannot be read or the poster cannot be written.
     """
-    fault = boxes_fault(path)
+    with path.open("rb") as file:
+        kind, name = sniff(file.read(_HEAD))
+    if kind != "video":
+        return None, f"it is {name}, not a video" if kind else name
+    if READERS[name] not in _FAULTS:
+        return None, f"it is {name}, which is not supported"
+    fault = _FAULTS[READERS[name]](path)
     if fault:
         return None, fault
     poster.unlink(missing_ok=True)
-    child = run("seedance_nb._media.inspect", path, poster, limits=_LIMITS)
+    child = run("seedance_nb._media.inspect", path, poster, name, limits=_LIMITS)
     if child.code == _DISK:
         number, _, text = child.answer.partition(" ")
         raise OSError(int(number), text, str(poster))
-    if child.code:
+    facts = read_facts(child.answer) if child.fault or not child.code else None
+    if child.code and facts is None:
         return None, decode_error(child)
-    facts = read_facts(child.answer)
     if facts is None:
         return None, "the process that reads it returned nothing"
     if min(facts.width, facts.height) > 0 and 0 <= facts.seconds < _LONGEST_S and 0 <= facts.fps < _MOST_FPS:
@@ -69,7 +77,8 @@ def doubts(facts: MediaFacts, asked_s: float | None) -> list[str]:
     found = []
     if asked_s and facts.seconds < _LEAST_LENGTH * asked_s:
         found.append(f"it is {facts.seconds:g} s long instead of the requested {asked_s:g} s")
-    if facts.is_open and not (asked_s and facts.seconds > asked_s - _MOST_SHORT_S):
+    # Only what was decoded is there: what a header says of the rest proves nothing.
+    if facts.is_open and not (asked_s and facts.seconds - facts.undecoded > asked_s - _MOST_SHORT_S):
         found.append("it does not mark its last fragment, so the end may be missing")
     if facts.damaged:
         found.append(f"{facts.damaged} of its frames were damaged and had to be repaired")
@@ -81,11 +90,11 @@ def unchecked(facts: MediaFacts) -> list[str]:
     return [f"its last {facts.undecoded:g} s were not checked: decoding took too long"] if facts.undecoded else []
 
 
-def _main(name: str, poster: str) -> int:
+def _main(name: str, poster: str, file_format: str = "mp4") -> int:
     limit(_LIMITS)
     path = Path(name)
-    with open_container(path, _FORMAT) as container:
-        facts = describe(container, _FORMAT)
+    with open_container(path, file_format) as container:
+        facts = describe(container, file_format)
         if facts.width * facts.height > _MOST_PX:
             return refuse("its frames are larger than 4096 x 2304")
         frame = _poster_frame(container, facts) if facts.kind == "video" else None
@@ -93,17 +102,26 @@ def _main(name: str, poster: str) -> int:
             return refuse("it has no video frames")
         jpeg = _jpeg(frame)
         facts = replace(facts, width=frame.width, height=frame.height)
-    decoding = _Decoding()
-    if fault := decoding.fault(path):
+    fault, seconds, count = _read_packets(path, file_format)
+    if fault:
         return refuse(fault)
     try:
         with Path(poster).open("xb") as file:
             file.write(jpeg)
     except OSError as error:
         return refuse(f"{error.errno} {error.strerror}", _DISK)
-    left = 0.0 if decoding.has_time else max(0.0, round(facts.seconds - decoding.seconds, 3))
-    facts = replace(facts, size=path.stat().st_size, is_open=is_open(path), damaged=decoding.damaged, undecoded=left)
-    sys.stdout.write(write_facts(facts))
+    is_webm = READERS[file_format] == "matroska"
+    facts = replace(facts, size=path.stat().st_size, is_open=(ebml.is_open if is_webm else isobmff.is_open)(path))
+    if is_webm or isobmff.is_fragmented(path):
+        fps = facts.fps or (round(count / seconds, 3) if seconds else 0.0)
+        facts = replace(facts, seconds=round(seconds, 3), fps=fps)
+    # The answer if this process is stopped while it decodes.
+    sys.stdout.write(write_facts(replace(facts, undecoded=facts.seconds or _LEAST_S)) + "\n")
+    sys.stdout.flush()
+    fault, damaged, undecoded = _decode(path, file_format, seconds, count)
+    if fault:
+        return refuse(fault)
+    sys.stdout.write(write_facts(replace(facts, damaged=damaged, undecoded=undecoded)))
     return 0
 
 
@@ -114,51 +132,47 @@ def _poster_frame(container: Any, facts: MediaFacts) -> Any:
     return next(iter(deque(frames, maxlen=1)), None)
 
 
-class _Decoding:
-    """One pass over every packet of a file; frames are decoded as long as there is time."""
+def _read_packets(path: Path, file_format: str) -> tuple[str, float, int]:
+    """Why the file is incomplete by its packets, "" if it is not; the seconds and the number of its video packets. *reads files*."""
+    # Edit lists would skip packets that are there.
+    with open_container(path, file_format, ignore_editlist="1") as container:
+        # Older versions of PyAV do not show the sample tables.
+        tables = [entry for stream in container.streams for entry in getattr(stream, "index_entries", ())]
+        end, size = max((entry.pos + entry.size for entry in tables), default=0), path.stat().st_size
+        if end > size:
+            return f"it is cut off: {size:,} of {end:,} bytes are there", 0.0, 0
+        video, packets = main_stream(container), []
+        for packet in container.demux():
+            if packet.is_corrupt:
+                return "it is cut off in the middle of a frame", 0.0, 0
+            if packet.stream.index == video.index and packet.size and packet.pts is not None:
+                packets.append((packet.pts, packet.duration or 0))
+        if not packets:
+            return "it has no video frames", 0.0, 0
+        begin, (last, length) = min(packets)[0], max(packets)
+        length = length or (last - begin) // max(1, len(packets) - 1)
+        return "", float((last + length - begin) * video.time_base), len(packets)
 
-    def __init__(self) -> None:
-        self.has_time, self.seconds, self.damaged, self._frames = True, 0.0, 0, 0
-        self._until = time.process_time() + _DECODE_S, time.monotonic() + _DECODE_WALL_S
 
-    def fault(self, path: Path) -> str:
-        """Why the file is incomplete or cannot be decoded, "" if it is whole. *reads files*."""
-        from av.error import FFmpegError
+def _decode(path: Path, file_format: str, seconds: float, count: int) -> tuple[str, int, float]:
+    """Why the `count` frames cannot be decoded, "" if they can; the number of damaged ones, and the seconds not decoded in time."""
+    from av.error import FFmpegError
 
-        # Edit lists would skip packets that are there.
-        with open_container(path, _FORMAT, ignore_editlist="1") as container:
-            video = main_stream(container).index
-            expected = {stream.index: stream.frames for stream in container.streams}
-            found = dict.fromkeys(expected, 0)
-            end = 0.0
-            for packet in container.demux():
-                if packet.is_corrupt:
-                    return "it is cut off in the middle of a frame"
-                found[packet.stream.index] += 1 if packet.size else 0
-                if packet.pts is not None and packet.time_base:
-                    end = max(end, float((packet.pts + (packet.duration or 0)) * packet.time_base))
-                try:
-                    self._decode(packet if packet.stream.index == video else None)
-                except FFmpegError:
-                    return f"a frame after {self.seconds:.1f} s is damaged"
-            length = (container.duration or 0) / 1_000_000
-        missing = {index: count for index, count in expected.items() if found[index] < count}
-        if missing:
-            return f"it is cut off: {sum(found[index] for index in missing)} of {sum(missing.values())} video and audio frames are there"
-        if self.has_time and self._frames < _LEAST_SHOWN * found[video]:
-            return f"only {self._frames} of its {found[video]} frames can be decoded"
-        # A fragmented file states no counts; if it states a duration, the last fragment must reach it.
-        is_short = not any(expected.values()) and length - end > max(_MOST_SHORT_S, length * _MOST_SHORT)
-        return f"it is cut off after {end:.1f} of {length:.1f} s" if is_short else ""
-
-    def _decode(self, packet: Any) -> None:
-        cpu, wall = self._until
-        if time.process_time() > cpu or time.monotonic() > wall:
-            self.has_time = False
-        for frame in packet.decode() if packet is not None and self.has_time else ():
-            self._frames += 1
-            self.damaged += bool(frame.is_corrupt)
-            self.seconds = max(self.seconds, frame.time or 0.0)
+    frames, damaged, decoded, begin = 0, 0, 0.0, None
+    cpu, wall = time.process_time() + _DECODE_S, time.monotonic() + _DECODE_WALL_S
+    with open_container(path, file_format, ignore_editlist="1") as container:
+        try:
+            for frame in container.decode(main_stream(container)):
+                frames += 1
+                damaged += bool(frame.is_corrupt)
+                begin = frame.time if begin is None else begin
+                decoded = max(decoded, (frame.time or 0.0) - (begin or 0.0))
+                if frames < count and (time.process_time() > cpu or time.monotonic() > wall):
+                    return "", damaged, max(_LEAST_S, round(seconds - decoded, 3))
+        except FFmpegError:
+            return f"a frame after {decoded:.1f} s is damaged", 0, 0.0
+    is_short = frames < _LEAST_SHOWN * count
+    return f"only {frames} of its {count} frames can be decoded" if is_short else "", damaged, 0.0
 
 
 def _jpeg(frame: Any) -> bytes:
@@ -170,4 +184,4 @@ def _jpeg(frame: Any) -> bytes:
 
 
 if __name__ == "__main__":
-    sys.exit(_main(*sys.argv[1:3]))
+    sys.exit(_main(*sys.argv[1:4]))

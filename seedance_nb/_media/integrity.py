@@ -15,7 +15,8 @@ _HEAD = 4096
 _TAIL = 65_536
 _PICTURES = {"jpeg": "JPEG", "png": "PNG", "webp": "WEBP"}
 _SOUNDS = ("mp3", "wav", "m4a", "aac", "flac", "ogg")
-ENDINGS = {"jpeg": ".jpg", "mov": ".mov", **{name: f".{name}" for name in ("mp4", "png", "webp", *_SOUNDS)}}
+_SAME = ("mp4", "mov", "webm", "mkv", "png", "webp", *_SOUNDS)
+ENDINGS = {"jpeg": ".jpg", "3gp": ".mp4", **{name: f".{name}" for name in _SAME}}
 """The file extensions of the formats that are saved; no other format is."""
 
 

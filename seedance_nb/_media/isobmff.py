@@ -9,6 +9,7 @@ Read = Callable[[int, int], bytes]
 """Returns the bytes from an offset on, as many as requested or fewer where they are missing."""
 
 MOST_BOXES = 10_000
+_LEAST_BOX = 8
 _LONGEST_HEAD = 16
 _MOST_SIDX = 1024**2
 _PROPERTIES = (b"meta", b"iprp", b"ipco")
@@ -66,9 +67,10 @@ def within(read: Read, kinds: tuple[bytes, ...], start: int, end: int) -> Iterat
 
 
 def boxes_fault(path: Path) -> str:
-    """Why the file is not a complete MP4 by the sizes of its outer boxes, "" if it is. *reads files*.
+    """Why the file is not a complete MP4 or MOV by the sizes of its outer boxes, "" if it is. *reads files*.
 
-    A decoder plays a file that was cut off; only these sizes tell that the end is missing.
+    A decoder plays a file that was cut off; only these sizes tell that the end is missing. Fewer bytes behind the last box
+    than a box has at least, such as a line break, are no fault.
     """
     size = path.stat().st_size
     with path.open("rb") as file:
@@ -76,23 +78,31 @@ def boxes_fault(path: Path) -> str:
         outer = list(boxes(read, 0, size))
         ends = [box.end if box.kind != b"sidx" else _sidx_end(read, box) for box in outer]
     kinds = [box.kind for box in outer]
-    if kinds[:1] != [b"ftyp"]:
+    if not outer:
         return "it is not an MP4 file"
     if max(ends) > size:
         return f"it is cut off: {size:,} of {max(ends):,} bytes are there"
-    if outer[-1].end < size and len(outer) < MOST_BOXES:
+    least = 0 if b"moof" in kinds else _LEAST_BOX - 1
+    if outer[-1].end + least < size and len(outer) < MOST_BOXES:
         return f"it is cut off or damaged after {outer[-1].end:,} of {size:,} bytes"
     if kinds[-1] == b"moof":
         return "it is cut off before the frames of its last fragment"
-    missing = {b"ftyp", b"moov", b"mdat"} - set(kinds)
+    missing = {b"moov", b"mdat"} - set(kinds)
     return f"it has no {', '.join(sorted(kind.decode() for kind in missing))} box" if missing else ""
 
 
 def is_open(path: Path) -> bool:
     """Whether the file is fragmented and does not mark its last fragment, so that a cut between two leaves no trace. *reads files*."""
     with path.open("rb") as file:
-        kinds = {box.kind for box in boxes(reader(file), 0, path.stat().st_size)}
-    return b"moof" in kinds and b"mfra" not in kinds
+        is_ended = any(within(reader(file), (b"mfra",), 0, path.stat().st_size))
+    return is_fragmented(path) and not is_ended
+
+
+def is_fragmented(path: Path) -> bool:
+    """Whether the frames are listed in fragments, of which any number may be missing. *reads files*."""
+    with path.open("rb") as file:
+        read, end = reader(file), path.stat().st_size
+        return any(within(read, (b"moof",), 0, end)) or any(within(read, (b"moov", b"mvex"), 0, end))
 
 
 def _sidx_end(read: Read, sidx: Box) -> int:

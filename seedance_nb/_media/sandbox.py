@@ -17,6 +17,7 @@ _ENVIRONMENT = (
 )  # fmt: skip
 _MOST_OUTPUT = 65_536
 _MOST_REASON = 200
+_OUT_OF_TIME = [getattr(signal, name) for name in ("SIGXCPU", "SIGALRM") if hasattr(signal, name)]  # not on Windows
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -32,7 +33,7 @@ class Limits:
 class Exit:
     """The result of a child: `code` is 0 for success, `answer` the last line of its output.
 
-    `fault` is a clause about a child that could not be started or was stopped, "" for any other.
+    `fault` is a clause about a child that could not be started or exceeded a time limit, "" for any other.
     """
 
     code: int
@@ -120,7 +121,7 @@ def _wait(child: "subprocess.Popen[bytes]", wall_s: float) -> Exit:
             timer.cancel()
             child.kill()
             child.wait()
-    if child.returncode and is_late.is_set():
-        return Exit(code=child.returncode, fault=f"took longer than {wall_s:.1f} s")
     lines = output.decode(errors="replace").strip().splitlines()
-    return Exit(code=child.returncode, answer=lines[-1] if lines else "")
+    is_stopped = is_late.is_set() or -child.returncode in _OUT_OF_TIME
+    fault = f"took longer than {wall_s:.1f} s" if child.returncode and is_stopped else ""
+    return Exit(code=child.returncode, answer=lines[-1] if lines else "", fault=fault)

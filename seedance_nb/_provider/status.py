@@ -3,13 +3,13 @@
 import re
 from dataclasses import dataclass
 from typing import Any
-from urllib.parse import urlsplit
 
 from seedance_nb._base.text import shorten
 from seedance_nb._base.values import ABSENT, find, find_all, is_empty, is_number
 from seedance_nb._document.tables import ErrorTable, TaskTable
 from seedance_nb._ledger.row import State
 from seedance_nb._provider.answers import find_id, id_text, words_of
+from seedance_nb._provider.outputs import result_urls
 
 _MOST_CREDITS = 10**12
 
@@ -32,8 +32,7 @@ def read_status(table: TaskTable, answer: Any, errors: ErrorTable | None = None)
     A word that is not documented is the state `State.OTHER`, and so is "done" without a result URL. `errors` has the pointer
     to a code, which may mean that the task failed.
     """
-    lists = (tuple(dict.fromkeys(filter(_is_url, find_all(answer, pointer)))) for pointer in table.outputs)
-    outputs = next(filter(None, lists), ())
+    outputs = result_urls(answer, table.outputs)
     # Elsewhere, a word without a task or a result may be about the call itself.
     places = (table.state, *(table.also_state if outputs or find_id(answer) else ()))
     words = (find(answer, place) for place in places)
@@ -85,13 +84,3 @@ def other_task(table: TaskTable, answer: Any, task_id: str) -> str:
     named = {id_text(find(answer, place + name)) for place in ("", "/data") for name in ("/task_id", "/taskId")}
     named |= {id_text(find(answer, table.id_pointer))}
     return "" if task_id in named else max(named)
-
-
-def _is_url(url: Any) -> bool:
-    if not isinstance(url, str) or len(url) > 4000:  # noqa: PLR2004
-        return False
-    try:
-        parts = urlsplit(url)
-    except ValueError:
-        return False
-    return parts.scheme in ("http", "https") and bool(parts.hostname)

@@ -2,7 +2,8 @@
 
 import asyncio
 import time
-from collections.abc import Awaitable, Callable, Generator, Mapping
+from collections.abc import AsyncIterator, Awaitable, Callable, Generator, Mapping
+from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from typing import Any
 
@@ -19,7 +20,7 @@ from seedance_nb._provider.answers import MAX_ANSWER, find_id, page_words, read_
 from seedance_nb._provider.outcome import Answer, SendOutcome, classify, is_overloaded
 from seedance_nb._provider.rate_limit import RateLimiter, pause_of
 from seedance_nb._web.addresses import BlockedURL, allowed_hosts
-from seedance_nb._web.client import AccessPolicy, origin_of
+from seedance_nb._web.client import AccessPolicy, Fetch, origin_of
 from seedance_nb._web.network import CA_HINT, ProxyTransport, proxy_for, proxy_problem, trusted_certificates
 from seedance_nb._web.origins import host_of
 
@@ -121,6 +122,21 @@ def access_policy(spec: Spec, endpoint: Endpoint) -> AccessPolicy:
     """
     is_own = endpoint.app is not None or host_of(endpoint.base_url) != host_of(spec.server)
     return AccessPolicy(origin=endpoint.base_url if is_own else "", app=endpoint.app)
+
+
+@asynccontextmanager
+async def reach_with_key(
+    spec: Spec, endpoint: Endpoint, policy: AccessPolicy, url: str, headers: Mapping[str, str]
+) -> AsyncIterator[tuple[httpx.Response, Any]]:
+    """The response for a result at the provider's own origin, requested with the key; a redirect is followed without it. *network*."""
+    client = _client(spec, endpoint, _Attempt(has_left=True))
+    async with client, client.stream("GET", url, headers=headers) as response:
+        if not response.has_redirect_location:
+            yield response, None
+            return
+        target = str(response.url.join(response.headers["location"]))
+    async with Fetch(policy).reach(target, headers) as (response, _):
+        yield response, None
 
 
 class _KeyAuth(httpx.Auth):

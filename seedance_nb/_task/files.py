@@ -98,7 +98,7 @@ def prepare_folder(folder: Path) -> None:
 
 
 def video_path(folder: Path, row: Row) -> Path:
-    """The final name of a row's video, known from the moment the row is claimed. *pure*."""
+    """The final name of a row's video, known from the moment the row is claimed, unless it turns out to be WebM. *pure*."""
     return Path(row.file) if row.file else folder / f"{_stem(row)}.mp4"
 
 
@@ -115,10 +115,9 @@ def poster_of(file: Path) -> Path:
 def save_video(part: Path, row: Row, asked_s: float | None, known: Collection[str] = ()) -> SavedVideo:
     """Save the video under its final name, with a poster beside it. *reads files*, *writes files*.
 
-    A file there that was changed is renamed. Raises: UnusableFile if the bytes are not a whole MP4; DoubtfulFile if they may
+    A file there that was changed is renamed. Raises: UnusableFile if the bytes are not a whole video; DoubtfulFile if they may
     not be and their hash is not in `known`; OSError. No file has the final name then.
     """
-    final = part.parent / f"{_stem(row)}.mp4"
     poster_part = part.with_suffix(".jpgpart")
     try:
         facts, why = _media.inspect(part, poster_part)
@@ -128,6 +127,9 @@ def save_video(part: Path, row: Row, asked_s: float | None, known: Collection[st
         doubts = _media.doubts(facts, asked_s)
         if doubts and hashed not in known:
             raise DoubtfulFile("; ".join(doubts), hashed)
+        # A QuickTime file plays in more browsers as MP4, and that name is in the notebook already.
+        suffix = f".{facts.format}" if facts.format in ("webm", "mkv") else ".mp4"
+        final = part.parent / f"{_stem(row)}{suffix}"
         remarks = [*doubts, *_media.unchecked(facts), *_set_aside(final, hashed)]
         poster_part.replace(poster_of(final))
         part.replace(final)
@@ -140,7 +142,7 @@ def save_video(part: Path, row: Row, asked_s: float | None, known: Collection[st
 def save_extra(part: Path, row: Row, index: int, taken: Collection[str] = ()) -> ExtraResult:
     """Save an additional result under a final name that is not `taken`. *reads files*, *writes files*.
 
-    A file there that was changed is renamed. Raises: UnusableFile if the bytes are not a whole image, sound or MP4; OSError.
+    A file there that was changed is renamed. Raises: UnusableFile if the bytes are not a whole image, sound or video; OSError.
     """
     kind, word = _whole.media_kind(part)
     poster_part = part.with_suffix(".jpgpart")
@@ -178,6 +180,14 @@ def _set_aside(final: Path, new: str) -> list[str]:
 def is_video(part: Path) -> bool:
     """Whether a file may be the video: False if it certainly is an image or a sound. *reads files*."""
     return _whole.media_kind(part)[0] not in ("image", "audio")
+
+
+def is_whole(part: Path, asked_s: float | None) -> bool:
+    """Whether a file is certainly a whole video, every frame decoded. *reads files*, *writes files*: a poster. Raises: OSError."""
+    poster_part = part.with_suffix(".jpgpart")
+    facts = _media.inspect(part, poster_part)[0]
+    poster_part.unlink(missing_ok=True)
+    return facts is not None and not [*_media.doubts(facts, asked_s), *_media.unchecked(facts)]
 
 
 def read_extras(text: str) -> tuple[ExtraResult, ...]:

@@ -1,6 +1,12 @@
 """Downloads, checks and saves the results of a finished task; new URLs are requested once if one does not work."""
 
 import asyncio
+import functools
+import itertools
+import math
+import mimetypes
+import os
+import re
 import time
 from collections import Counter
 from collections.abc import Sequence
@@ -8,7 +14,7 @@ from contextlib import suppress
 from dataclasses import replace
 from pathlib import Path, PurePosixPath
 from typing import Any
-from urllib.parse import urlsplit
+from urllib.parse import urljoin, urlsplit
 
 from seedance_nb._base.errors import MediaError, Step
 from seedance_nb._base.text import sanitize, shorten
@@ -17,9 +23,10 @@ from seedance_nb._check.body import seconds_of, values_by_role
 from seedance_nb._check.request import status_request
 from seedance_nb._ledger.row import Row, State
 from seedance_nb._media.facts import write_facts
+from seedance_nb._media.sniff import sniff
 from seedance_nb._provider.outcome import Answer
 from seedance_nb._provider.status import TaskStatus, other_task, read_status
-from seedance_nb._provider.transport import access_policy, fetch_answer
+from seedance_nb._provider.transport import access_policy, fetch_answer, reach_with_key
 from seedance_nb._task.files import (
     DoubtfulFile,
     ExtraResult,
@@ -27,6 +34,7 @@ from seedance_nb._task.files import (
     UnusableFile,
     is_saved,
     is_video,
+    is_whole,
     lock_for,
     part_path,
     read_extras,
@@ -36,14 +44,27 @@ from seedance_nb._task.files import (
 )
 from seedance_nb._task.lock import file_lock
 from seedance_nb._task.send import TaskRun
-from seedance_nb._web.download import DownloadError, Kind, discard, download
-from seedance_nb._web.regular_files import on_disk, sha256
+from seedance_nb._web.download import Bounds, DownloadError, Kind, discard, download
+from seedance_nb._web.origins import clean_url, host_of
+from seedance_nb._web.regular_files import create, on_disk, sha256
+from seedance_nb._web.transfer import data_bytes, fetch_start
 
 _TRIES = 4
 _MOST_UNFIT = 2
 _PAUSE_S = 2
 _LEAST_S = 0.05
 _LATER = "not downloaded yet"
+_PATIENCE_S = 60.0  # after "done", a file may appear at its URL a little later
+_FRESH_S = 3600
+_NOT_YET = (202, 204, 404, 425)
+_NO_ACCESS = (401, 403)
+_HOST = re.compile(r"[\w-]+(\.[\w-]+)*\.[a-z]{2,}(:\d+)?/", re.IGNORECASE)
+_FEW = 4
+_AT_ONCE = 16
+_LOOK_S = 20
+_SEARCH_S = 60
+KEY_FOR_RESULTS = "SEEDANCE_KEY_FOR_RESULTS"
+"""The environment variable with which results at the provider's own origin are requested with the key."""
 
 
 async def save_results(flow: TaskRun, row: Row) -> Row:
@@ -105,12 +126,22 @@ class _Saving:
         self._requested_s = seconds_of(values_by_role(flow.spec, read_json(row.body)).get("seconds"))
         self._doubtful: set[str] = set()
         self._unfit = Counter[int]()
+        self._likely: set[int] = set()
+        self._uses_key = self._may_want_key = False
+        self._clock = flow.bounds.clock
+        self._policy = access_policy(flow.spec, flow.endpoint)
+        was_dead = row.dead or (row.finished and flow.now() - row.finished > _FRESH_S)
+        self._patience = 0.0 if has_video or was_dead else _PATIENCE_S
 
     async def run(self) -> Row:
         """The row afterwards. Raises: MediaError without a video."""
-        indexes = list(self._extras) if self._has_video else likely_videos_first(self.row.outputs)
+        indexes = list(self._extras) if self._has_video else await self._likely_order()
         faults: list[DownloadError] = []
+        limit = _SEARCH_S if len(self.row.outputs) > _FEW else math.inf
+        until = self._clock() + limit
         for number, index in enumerate(indexes):
+            if number and self._clock() > until:
+                break
             known = self._extras.get(index)
             # Without a video, every result without a file may be the video, and is tried on each attempt.
             if known and (self._has_video or known.file) and known.is_settled:
@@ -122,10 +153,11 @@ class _Saving:
                 self._extras[index] = ExtraResult(place=index, fault=str(fault), dead=fault.kind == "dead")
                 continue
             if isinstance(got, SavedVideo):
-                self._has_video = True
+                self._has_video, self._patience = True, 0.0
                 self._extras.pop(index, None)
                 later = {other: ExtraResult(place=other, fault=_LATER) for other in indexes[number + 1 :]}
                 self._extras = later | self._extras
+                until = self._clock() + limit
                 await self._write(file=str(got.file), sha256=got.sha256, facts=write_facts(got.facts), dead=None)
             else:
                 self._extras[index] = got
@@ -136,33 +168,83 @@ class _Saving:
         await self._write()
         return self.row
 
+    async def _likely_order(self) -> list[int]:
+        """The indexes of the results, likely videos first; of many results by their first bytes, not only by their names."""
+        order = likely_videos_first(self.row.outputs)
+        if len(order) <= _FEW:
+            return order
+        starts, turns = dict[int, bytes](), asyncio.Semaphore(_AT_ONCE)
+
+        async def start(index: int) -> None:
+            async with turns:
+                starts[index] = await fetch_start(self._url(index), self._policy)
+
+        with suppress(TimeoutError):
+            async with asyncio.timeout(_LOOK_S):
+                await asyncio.gather(*(start(index) for index in order))
+        kinds = {index: sniff(data)[0] for index, data in starts.items() if data}
+        self._likely = {index for index, kind in kinds.items() if kind == "video"}
+        return sorted(order, key=lambda index: 0 if index in self._likely else 2 if index in kinds else 1)
+
+    def _url(self, index: int) -> str:
+        return absolute_url(self.row.outputs[index], self.flow.endpoint.base_url)
+
     async def _fetch(self, index: int) -> SavedVideo | ExtraResult:
         flow, part = self.flow, part_path(self.flow.folder, self.row, index)
-        until = flow.bounds.clock() + flow.bounds.total_s
+        until = self._clock() + flow.bounds.total_s
         fault = DownloadError("dead", f"{self.row.provider} no longer lists it")
-        for number in range(_TRIES):
-            if number:
-                await flow.sleep(_PAUSE_S * number)
+        tries = _TRIES if len(self.row.outputs) <= _FEW or index in self._likely else 1
+        for number in itertools.count(1):
             if index >= len(self.row.outputs):
                 break
-            bounds = replace(flow.bounds, total_s=max(_LEAST_S, until - flow.bounds.clock()))
+            bounds = replace(flow.bounds, total_s=max(_LEAST_S, until - self._clock()))
             try:
-                await download(self.row.outputs[index], part, access_policy(flow.spec, flow.endpoint), bounds)
+                await self._download(index, part, bounds)
             except DownloadError as error:
                 fault = error
             else:
                 got = await self._save(part, index)
+                tries = tries if self._has_video else _TRIES  # bytes arrived, so another try may help
                 with suppress(OSError):  # what is known already says more
                     discard(part)
                 if not isinstance(got, DownloadError):
                     return got
                 fault = got
-            if fault.kind == "dead" and not self._urls_refreshed:
+            if fault.status in _NO_ACCESS and not self._uses_key and self._is_own(index):
+                self._uses_key = bool(os.getenv(KEY_FOR_RESULTS))
+                self._may_want_key = not self._uses_key
+                if self._uses_key:
+                    continue
+            is_new = fault.kind == "dead" and not self._urls_refreshed
+            if is_new:
                 self._urls_refreshed = True
                 await self._refresh_urls()
-            elif fault.kind != "broken":
+            pause = float(_PAUSE_S * number)
+            if fault.status in _NOT_YET and self._patience:
+                pause = min(_PAUSE_S * 2.0 ** (number - 1), self._patience)
+                self._patience -= pause
+            elif not is_new and (fault.kind != "broken" or number >= tries):
                 break
+            await flow.sleep(pause)
         raise fault
+
+    async def _download(self, index: int, part: Path, bounds: Bounds) -> None:
+        url = self._url(index)
+        if url[:5].lower() == "data:":
+            discard(part)
+            with create(part) as file:
+                file.write(data_bytes(url))
+            return
+        whole = functools.partial(is_whole, asked_s=self._requested_s)
+        reach = functools.partial(reach_with_key, self.flow.spec, self.flow.endpoint, self._policy)
+        await download(
+            url, part, self._policy, bounds, whole, reach if self._uses_key and self._is_own(index) else None
+        )
+
+    def _is_own(self, index: int) -> bool:
+        """Whether a result is at the provider's own origin, to which the key may be sent."""
+        is_own = host_of(self._url(index)) == host_of(self.flow.endpoint.base_url)
+        return is_own and self.flow.endpoint.secret is not None
 
     async def _save(self, part: Path, index: int) -> SavedVideo | ExtraResult | DownloadError:
         """The download under its final name, or why it cannot be used."""
@@ -223,6 +305,10 @@ class _Saving:
                 f"{row.provider} was asked once for a new one, which does not work either."
             )
             next_step = Step(f"{{}} to ask once more, or contact {row.provider} about the task {row.task_id}", wait)
+        if self._may_want_key:
+            message += f" {row.provider} may require the key for it."
+            advice = f"set {KEY_FOR_RESULTS}=1 to send the key for results at {row.provider}'s own URL, then {{}}"
+            next_step = Step(advice, wait)
         if fault.kind == "disk":
             message = f"The video of {row.name} could not be saved: {fault}."
             next_step = _disk_next_step(row)
@@ -242,8 +328,21 @@ def _is_complete(row: Row) -> bool:
 
 
 def likely_videos_first(outputs: Sequence[str]) -> list[int]:
-    """The indexes of the results, likely videos first by their names. *pure*."""
-    return sorted(range(len(outputs)), key=lambda index: _ending(outputs[index]) not in (".mp4", ".mov"))
+    """The indexes of the results, likely videos first and other known kinds last, by their names. *pure*."""
+    return sorted(range(len(outputs)), key=lambda index: _rank(outputs[index]))
+
+
+def _rank(url: str) -> int:
+    kind = url.lower()[5:] if url.lower().startswith("data:") else mimetypes.guess_type(f"a{_ending(url)}")[0] or ""
+    return 0 if kind.startswith("video/") else 2 if kind.startswith(("image/", "audio/", "text/")) else 1
+
+
+def absolute_url(url: str, base_url: str) -> str:
+    """A result's URL; a path is one at the provider's origin, and a host needs no scheme. *pure*."""
+    url = clean_url(url)
+    return (
+        f"https://{url}" if _HOST.match(url) else url if ":" in url.partition("/")[0] else urljoin(f"{base_url}/", url)
+    )
 
 
 def match_urls(known: Sequence[str], fresh: Sequence[str]) -> tuple[str, ...]:

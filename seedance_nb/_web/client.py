@@ -17,11 +17,12 @@ import httpx
 
 from seedance_nb._web.addresses import BlockedURL, Resolver, check_addresses, lookup
 from seedance_nb._web.network import CA_HINT, MOST_PORT, ProxyTransport, proxy_for, proxy_problem, trusted_certificates
-from seedance_nb._web.origins import host_of
+from seedance_nb._web.origins import clean_url, host_of
 
 _MOST_HOPS = 3
 _MOST_DIGITS = 18
 _MOST_HOST = 253
+_COMPRESSIONS = ("gzip", "deflate", "compress", "br", "zstd", "dcb", "dcz")
 
 Repeat = Callable[[Mapping[str, str]], AbstractAsyncContextManager[httpx.Response]]
 """Sends the same request again with other headers. *network*."""
@@ -35,7 +36,8 @@ class AccessPolicy:
     """Which URLs may be requested: public https URLs, and any URL at `origin`, which the user has set.
 
     `origin` is scheme, host and port, "" for none. `app` serves it within this process; then nothing else is allowed.
-    `connect_s` and `read_s` limit the wait for a connection and for the next bytes, in seconds.
+    `connect_s` and `read_s` limit the wait for a connection and for the next bytes, in seconds. With `upgrade`, an http URL
+    is requested over https.
     """
 
     origin: str = ""
@@ -43,6 +45,7 @@ class AccessPolicy:
     resolve: Resolver = lookup
     connect_s: float = 10
     read_s: float = 60
+    upgrade: bool = False
 
     def owns(self, url: httpx.URL) -> bool:
         """Whether a URL is at `origin`. *pure*."""
@@ -50,12 +53,16 @@ class AccessPolicy:
 
 
 class Fetch:
-    """One download with its redirects. `name` is the host requested last, `requests` the number of requests sent."""
+    """One download with its redirects. `name` is the host requested last, `requests` the number of requests sent.
+
+    `prefix` goes before the text of an error: what was done to the URL requested last, "" for nothing.
+    """
 
     def __init__(self, policy: AccessPolicy) -> None:
         self._policy = policy
         self.name = "the URL"
         self.requests = 0
+        self.prefix = ""
 
     @asynccontextmanager
     async def reach(
@@ -68,6 +75,7 @@ class Fetch:
         """
         target = parse_url(url)
         for _ in range(_MOST_HOPS + 1):
+            target = self._upgraded(target)
             self._check(target)
             async with self._client(target) as client:
                 repeat = functools.partial(self._send, client, method, target, content)
@@ -77,6 +85,13 @@ class Fetch:
                         return
             target = target.join(parse_url(response.headers["location"]))
         raise BlockedURL(f"{self.name} redirects too many times")
+
+    def _upgraded(self, url: httpx.URL) -> httpx.URL:
+        self.prefix = ""
+        if url.scheme != "http" or not self._policy.upgrade or self._policy.owns(url):
+            return url
+        self.prefix = "its URL does not use https, and over https "
+        return url.copy_with(scheme="https")
 
     def _check(self, url: httpx.URL) -> None:
         if not url.host:
@@ -120,8 +135,14 @@ class Fetch:
 
 def require_raw(response: httpx.Response) -> None:
     """Checks that the body is the file itself. *pure*. Raises: BlockedURL if it is compressed: it could grow without limit."""
-    if response.headers.get("content-encoding", "").strip().lower() not in ("", "identity"):
+    if is_compressed(response):
         raise BlockedURL(f"{response.url.host} sent it compressed, though that was not requested")
+
+
+def is_compressed(response: httpx.Response) -> bool:
+    """Whether the headers name a compression; other words in `Content-Encoding`, such as aws-chunked, mean none. *pure*."""
+    words = response.headers.get("content-encoding", "").lower().split(",")
+    return any(word.strip().removeprefix("x-") in _COMPRESSIONS for word in words)
 
 
 async def read_whole(response: httpx.Response, most: int) -> bytes:
@@ -169,7 +190,7 @@ def parse_url(url: str) -> httpx.URL:
     """The URL, unusual characters percent-encoded: the file behind it may have been paid for. *pure*. Raises: BlockedURL."""
     parsed = None
     with suppress(httpx.InvalidURL):  # raised below, without the error that contains the URL
-        parsed = httpx.URL(url)
+        parsed = httpx.URL(clean_url(url))
     if parsed is None or (parsed.port or 0) > MOST_PORT or len(parsed.raw_host) > _MOST_HOST:
         raise BlockedURL("its URL is malformed")
     return parsed

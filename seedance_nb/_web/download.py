@@ -9,11 +9,12 @@ import json
 import os
 import shutil
 import time
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager, suppress
+import zlib
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import AbstractAsyncContextManager, contextmanager, suppress
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import BinaryIO, Literal
+from typing import Any, BinaryIO, Literal
 
 import httpx
 
@@ -25,25 +26,30 @@ from seedance_nb._web.client import (
     content_length,
     content_range,
     error_text,
-    require_raw,
+    is_compressed,
 )
 from seedance_nb._web.regular_files import append, create, on_disk, read
 
 Kind = Literal["dead", "broken", "final", "disk"]
+Reach = Callable[[str, Mapping[str, str]], AbstractAsyncContextManager[tuple[httpx.Response, Any]]]
+"""Sends a GET request to a URL with headers; the response, its body not yet read. *network*."""
 _STILL_ALIVE = (408, 425, 429)
 _MOST_NOTE = 10_000
+_GZIP = b"\x1f\x8b\x08"
+_MOST_PIECE = 1024**2
 
 
 class DownloadError(Exception):
     """A failed download. The text is a clause that contains no URL.
 
     `kind` is "dead" for a URL that has expired, "broken" where another try may help, "final" where none will, "disk" for
-    an error of this computer.
+    an error of this computer. `status` is the HTTP status, 0 for none.
     """
 
-    def __init__(self, kind: Kind, why: str) -> None:
+    def __init__(self, kind: Kind, why: str, status: int = 0) -> None:
         super().__init__(why)
         self.kind: Kind = kind
+        self.status = status
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -75,29 +81,42 @@ class _Partial:
         return 0 < self.have == self.size
 
 
-async def download(url: str, part: Path, policy: AccessPolicy, bounds: Bounds) -> None:
+async def download(
+    url: str,
+    part: Path,
+    policy: AccessPolicy,
+    bounds: Bounds,
+    is_whole: Callable[[Path], bool] = lambda _: False,
+    reach: Reach | None = None,
+) -> None:
     """Downloads the whole file to `part`, resuming an earlier try if possible. *network*, *writes files*.
+
+    The bytes decide, not the headers: a body that ends otherwise than announced is complete if `is_whole(part)`, which is
+    called in a thread; what is gzip or zlib data is decompressed within the limits. `reach` sends the request instead of
+    `Fetch.reach`.
 
     An interrupted download stays, with a note about it in a companion file, if the server sent a version to resume from;
     a complete one stays too, until `discard`. Bytes of two versions are never joined: another version, size or URL starts
     again from the beginning. Raises: DownloadError.
     """
     fault: DownloadError | None = None
-    fetch, is_complete = Fetch(replace(policy, read_s=bounds.over_s)), False
+    fetch, is_complete = Fetch(replace(policy, read_s=bounds.over_s, upgrade=True)), False
     try:
         async with asyncio.timeout(bounds.total_s):
-            is_complete = await _attempt(url, part, fetch, bounds, _partial(part))
+            is_complete = await _attempt(url, part, fetch, bounds, _partial(part), is_whole, reach)
             if not is_complete:
                 discard(part)
-                is_complete = await _attempt(url, part, fetch, bounds, _Partial())
+                is_complete = await _attempt(url, part, fetch, bounds, _Partial(), is_whole, reach)
     except DownloadError as error:
         fault = error
     except TimeoutError:
-        fault = DownloadError("final", f"{fetch.name} did not send it within {round(bounds.total_s, 1):g} s")
+        fault = DownloadError(
+            "final", f"{fetch.prefix}{fetch.name} did not send it within {round(bounds.total_s, 1):g} s"
+        )
     except BlockedURL as error:
-        fault = DownloadError("final", error_text(error, fetch.name))
+        fault = DownloadError("final", fetch.prefix + error_text(error, fetch.name))
     except FAILURES as error:
-        fault = DownloadError("broken", error_text(error, fetch.name))
+        fault = DownloadError("broken", fetch.prefix + error_text(error, fetch.name))
     finally:
         # Also where the kernel stops this: what can be resumed stays.
         if not is_complete and ((fault is not None and fault.kind == "disk") or not _partial(part).have):
@@ -113,13 +132,23 @@ def discard(part: Path) -> None:
         path.unlink(missing_ok=True)
 
 
-async def _attempt(url: str, part: Path, fetch: Fetch, bounds: Bounds, earlier: _Partial) -> bool:
+async def _attempt(
+    url: str,
+    part: Path,
+    fetch: Fetch,
+    bounds: Bounds,
+    earlier: _Partial,
+    is_whole: Callable[[Path], bool],
+    reach: Reach | None,
+) -> bool:
     """Whether the whole file is there now; False if `earlier` is not the beginning of it. Raises: DownloadError."""
     # Of a complete file the last byte is requested, to learn whether it is still the same file.
     start = min(earlier.have, earlier.size - 1)
     headers = {"Range": f"bytes={start}-", "If-Range": earlier.etag} if earlier.have else {}
-    async with fetch.reach(url, headers) as (response, _):
+    fault: httpx.TransportError | DownloadError | None = None
+    async with (reach or fetch.reach)(url, headers) as (response, _):
         status, where = response.status_code, _where(response.url)
+        fetch.name = response.url.host if reach else fetch.name
         resumes = bool(earlier.have) and status == httpx.codes.PARTIAL_CONTENT
         if resumes:
             same = response.headers.get("etag", "") == earlier.etag and where == earlier.where
@@ -130,39 +159,92 @@ async def _attempt(url: str, part: Path, fetch: Fetch, bounds: Bounds, earlier: 
                 return True
         elif earlier.have and status == httpx.codes.REQUESTED_RANGE_NOT_SATISFIABLE:
             return False
-        elif status != httpx.codes.OK:
+        elif not _is_from_start(response):
             if earlier.is_complete and where == earlier.where:
                 return True  # there is no other version to get
             is_dead = response.is_client_error and status not in _STILL_ALIVE
-            raise DownloadError("dead" if is_dead else "broken", f"{fetch.name} answered HTTP {status}")
-        require_raw(response)
-        begin, size = (earlier.have, earlier.size) if resumes else (0, content_length(response))
-        _must_fit(part, size, begin, bounds)
+            why = f"{fetch.prefix}{fetch.name} answered HTTP {status}"
+            raise DownloadError("dead" if is_dead else "broken", why, status=status)
+        end, size = (earlier.have, earlier.size) if resumes else (0, content_length(response))
+        _must_fit(part, size, end, bounds)
         with _disk():
             file = append(part) if resumes else _begin(part, response.headers.get("etag", ""), size, where)
         with file:
-            end = await _write(response, file, begin, bounds)
+            try:
+                end += await _write(response, part, file, end, bounds)
+            except httpx.TransportError as error:
+                fault = error
+            except DownloadError as error:
+                if error.kind != "broken":
+                    raise
+                fault = error
             with _disk():
                 file.flush()
                 await asyncio.to_thread(os.fsync, file.fileno())
-    if size is not None and end != size:
-        raise DownloadError("broken", f"{end:,} of {size:,} bytes arrived")
+    if fault is None and size is not None and end != size:
+        fault = DownloadError("broken", f"{end:,} of {size:,} bytes arrived")
+    if fault is not None and not await asyncio.to_thread(is_whole, part):
+        raise fault
     return True
 
 
-async def _write(response: httpx.Response, file: BinaryIO, end: int, bounds: Bounds) -> int:
-    since, received = bounds.clock(), 0
+def _is_from_start(response: httpx.Response) -> bool:
+    """Whether the body is the file from its first byte to its last, as far as the headers tell. *pure*."""
+    if response.status_code != httpx.codes.PARTIAL_CONTENT:
+        return response.status_code in (httpx.codes.OK, httpx.codes.NON_AUTHORITATIVE_INFORMATION)
+    span = content_range(response)
+    return span is None or (span[0] == 0 and span[2] in (None, span[1]))
+
+
+async def _write(response: httpx.Response, part: Path, file: BinaryIO, begin: int, bounds: Bounds) -> int:
+    """The number of bytes that arrived; what they are without compression is written to `file`. *writes files*."""
+    since, received, arrived, end = bounds.clock(), 0, 0, begin
+    body = _Body(is_start=not begin, is_compressed=is_compressed(response))
     async for chunk in response.aiter_raw():
-        with _disk():
-            file.write(chunk)
-        end += len(chunk)
-        received += len(chunk)
-        _check_size(end, bounds)
+        arrived, received = arrived + len(chunk), received + len(chunk)
+        for piece in body.pieces(chunk):
+            with _disk():
+                file.write(piece)
+            end += len(piece)
+            _check_size(end, bounds)
+        if body.is_packed:  # the rest could not be joined to it later
+            with _disk():
+                _note_of(part).unlink(missing_ok=True)
         if (now := bounds.clock()) - since >= bounds.over_s:
             if received < bounds.least_rate * (now - since):
                 raise DownloadError("broken", f"it arrived at less than {bounds.least_rate:,} bytes per second")
             since, received = now, 0
-    return end
+    return arrived
+
+
+class _Body:
+    """The bytes of a response, decompressed if its first bytes are those of gzip data, or of zlib data where announced."""
+
+    def __init__(self, *, is_start: bool, is_compressed: bool) -> None:
+        self.is_packed = False
+        self._head, self._may_be_zlib = b"" if is_start else None, is_compressed
+        self._inflate = zlib.decompressobj(wbits=47)
+
+    def pieces(self, chunk: bytes) -> Iterator[bytes]:
+        """The next bytes of the file, in pieces of limited size. Raises: DownloadError."""
+        if self._head is not None:
+            chunk = self._head + chunk
+            self._head = chunk if len(chunk) < len(_GZIP) else None
+            if self._head is not None:
+                return
+            is_zlib = self._may_be_zlib and chunk[0] & 15 == 8 and int.from_bytes(chunk[:2]) % 31 == 0  # noqa: PLR2004
+            self.is_packed = chunk.startswith(_GZIP) or is_zlib
+        try:
+            while chunk and self.is_packed:
+                yield self._inflate.decompress(chunk, _MOST_PIECE)
+                chunk = self._inflate.unconsumed_tail
+        except zlib.error:
+            problem = "its compressed data is damaged"
+        else:
+            if chunk:
+                yield chunk
+            return
+        raise DownloadError("broken", problem)
 
 
 def _must_fit(part: Path, size: int | None, begin: int, bounds: Bounds) -> None:

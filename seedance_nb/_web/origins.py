@@ -7,6 +7,8 @@ from seedance_nb._base.errors import SeedanceError
 from seedance_nb._web.addresses import is_local
 
 _PORTS = {"https": 443, "http": 80}
+_ENDS = "".join(map(chr, range(33)))
+_WITHIN = dict.fromkeys(map(ord, "\t\n\r"))
 
 
 def host_of(url: str) -> str:
@@ -18,6 +20,11 @@ def host_of(url: str) -> str:
         return "a malformed URL"
     host = f"[{host}]" if ":" in host else host
     return f"{parts.scheme}://{host}{f':{port}' if port and port != _PORTS.get(parts.scheme) else ''}"
+
+
+def clean_url(text: str) -> str:
+    """A URL as browsers read it: without spaces and control characters at its ends, and without line breaks and tabs. *pure*."""
+    return text.strip(_ENDS).translate(_WITHIN)
 
 
 def same_base(url: str) -> str:

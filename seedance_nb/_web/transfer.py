@@ -1,6 +1,10 @@
-"""Downloads small files for the simulator, and sends uploads. No key is ever used here."""
+"""Downloads small files and beginnings of files, reads data URLs, and sends uploads. No key is ever used here."""
 
 import asyncio
+import base64
+from contextlib import suppress
+from dataclasses import replace
+from urllib.parse import unquote_to_bytes
 
 import httpx
 
@@ -15,6 +19,32 @@ async def fetch_small(url: str, limit: int = 10_000_000, total: float = 3) -> by
             return await read_whole(response, limit) if response.status_code == httpx.codes.OK else b""
     except FAILURES:
         return b""
+
+
+async def fetch_start(url: str, policy: AccessPolicy, count: int = 4096, total: float = 5) -> bytes:
+    """The first bytes at a URL, about `count`; b"" if none arrive within `total` seconds. *network*."""
+    data = bytearray()
+    reach = Fetch(replace(policy, upgrade=True)).reach(url, {"Range": f"bytes=0-{count - 1}"})
+    with suppress(*FAILURES):
+        async with asyncio.timeout(total), reach as (response, _):
+            if response.status_code in (httpx.codes.OK, httpx.codes.PARTIAL_CONTENT):
+                async for chunk in response.aiter_raw():
+                    data += chunk
+                    if len(data) >= count:
+                        break
+    return bytes(data)
+
+
+def data_bytes(url: str) -> bytes:
+    """The bytes in a `data:` URL, b"" if it is malformed. *pure*."""
+    head, _, text = url.partition(",")
+    data = unquote_to_bytes(text)
+    if head.rstrip().lower().endswith(";base64"):
+        data = data.translate(bytes.maketrans(b"-_", b"+/"), b" =")
+        with suppress(ValueError):
+            return base64.b64decode(data + b"=" * (-len(data) % 4), validate=True)
+        return b""
+    return data
 
 
 async def put_bytes(url: str, content: bytes, kind: str, policy: AccessPolicy, total: float = 1800) -> str:

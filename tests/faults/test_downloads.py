@@ -63,11 +63,12 @@ TABLE: dict[str, tuple[list[Step], str]] = {
     "410 for ever": ([ms.status(410)], "its URL has not worked since"),
     "404 for ever": ([ms.status(404)], "its URL has not worked since"),
     "cut off for ever": ([ms.endless_end], "the download cannot be used"),
-    "too long for ever": ([ms.too_long], "(RemoteProtocolError)"),
-    "a page for ever": ([ms.html], "it is not an MP4 file"),
+    "too long for ever": ([ms.too_long], "kept"),
+    "a part, for ever": ([ms.unasked], "HTTP 206"),
+    "a page for ever": ([ms.html], "it is an HTML page, not an image, video or audio file"),
     "silence": ([ms.silence], "(ReadTimeout)"),
-    "compressed": ([ms.zipped], "compressed, though that was not requested"),
-    "a compressed bomb": ([ms.bomb], "compressed, though that was not requested"),
+    "compressed": ([ms.zipped], "kept"),
+    "a compressed bomb": ([ms.bomb], "it is larger than 2.0 MB"),
     "headers without end": ([ms.header_flood], "(RemoteProtocolError)"),
     "a body without end": ([ms.endless], "it is larger than 2.0 MB"),
     "ten gigabytes": ([ms.vast], "it is larger than 2.0 MB"),
@@ -217,7 +218,7 @@ def test_only_one_look_asks_for_a_fresh_address(server: MediaServer, tmp_path: P
     assert (server.looks, len(server.asked)) == (2, 4)
     assert told[0] == told[1]  # also the time since when
     assert "The provider may charge for this task" in told[0]
-    assert "ask crun for the result of task task_1" in told[0]
+    assert "contact crun about the task task_1" in told[0]
     assert job.now.state == "done"
     assert "its URL has not worked since 20" in repr(Tasks([job.now], [""], "here"))
 
@@ -266,7 +267,7 @@ def test_no_more_than_the_bound_and_one_chunk_lands_on_disk(server: MediaServer,
 def test_a_full_disk_keeps_the_id_and_no_part(
     number: int, server: MediaServer, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    async def full(answer: Any, file: Any, end: int, _: Any) -> int:
+    async def full(answer: Any, _part: Any, file: Any, end: int, _: Any) -> int:
         async for chunk in answer.aiter_raw():
             file.write(chunk)
             with download_module._disk():

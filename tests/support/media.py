@@ -59,6 +59,34 @@ def video(
     return made[0]
 
 
+def film(form: str, codec: str, sound_codec: str = "", frames: int = 48, every_ms: int = 0, **options: str) -> bytes:
+    """A video of noise at 24 frames per second with a key frame twice a second, or with frames at uneven times."""
+    quick = {"libx264": {"g": "12"}, "libsvtav1": {"preset": "12", "g": "12"}, "prores_ks": dict[str, str]()}
+    with _written(form, options) as (container, made):
+        stream = container.add_stream(
+            codec, rate=24, options=quick.get(codec, {"deadline": "realtime", "cpu-used": "8", "g": "12"})
+        )
+        stream.width, stream.height = 96, 64
+        stream.pix_fmt = "yuv422p10le" if codec == "prores_ks" else "yuv420p"
+        track = container.add_stream(sound_codec, rate=48_000) if sound_codec else None
+        size = (track.codec_context.frame_size or 2000) if track else 0
+        if every_ms:
+            stream.codec_context.time_base = Fraction(1, 1000)
+        for number in range(frames):
+            frame = filled(av.VideoFrame(96, 64, "yuv420p"), random.Random(number).randbytes(6144))
+            if every_ms:
+                frame.pts, frame.time_base = number * every_ms + number % 3 * 7, Fraction(1, 1000)
+            container.mux(stream.encode(frame.reformat(format=stream.pix_fmt)))
+            if track and number * 2000 // size != (number - 1) * 2000 // size:
+                quiet = filled(av.AudioFrame(track.format.name, "stereo", size))
+                quiet.sample_rate = 48_000
+                container.mux(track.encode(quiet))
+        container.mux(stream.encode(None))
+        if track:
+            container.mux(track.encode(None))
+    return made[0]
+
+
 def wav(seconds: float = 3.0, rate: int = 8000) -> bytes:
     file = io.BytesIO()
     with wave.open(file, "wb") as sound:

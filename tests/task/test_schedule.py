@@ -29,7 +29,7 @@ DONE = {"media_urls": ["https://cdn.example.com/v.mp4"]}
         (answer("dancing"), State.OTHER),
         (answer("success"), State.OTHER),
         (answer("success", {"media_urls": ["javascript:alert(1)"]}), State.OTHER),
-        (answer("success", {"media_urls": "https://cdn.example.com/v.mp4"}), State.OTHER),
+        (answer("success", {"media_urls": "https://cdn.example.com/v.mp4"}), State.DONE),
         (answer("success", {"media_urls": [None, 5]}), State.OTHER),
     ],
 )
