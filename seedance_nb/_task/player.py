@@ -21,8 +21,12 @@ _BADGE = (
 _MOST_WIDTH = 760
 _STILL_BYTES = 8_200
 _THUMBNAIL = 320
-RATIO = "16 / 9"
-"""The shape of a player whose video is not known yet."""
+CODECS = {
+    "h264": "H.264", "hevc": "H.265", "av1": "AV1", "libdav1d": "AV1", "libaom-av1": "AV1", "vp8": "VP8", "vp9": "VP9",
+    "mpeg4": "MPEG-4 Part 2", "prores": "ProRes", "mjpeg": "Motion JPEG", "mpeg2video": "MPEG-2",
+}  # fmt: skip
+"""The names that people use for FFmpeg's names of codecs."""
+_PLAYABLE = {"h264", "av1", "libdav1d", "libaom-av1", "vp8", "vp9", "libvpx", "libvpx-vp9"}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -139,9 +143,17 @@ def result_text(facts: MediaFacts | None) -> str:
     """Size, length, frame rate and codecs of the file. *pure*."""
     if facts is None:
         return "not inspected"
-    codec = {"h264": "H.264", "hevc": "H.265"}.get(facts.codec, facts.codec)
+    codec = CODECS.get(facts.codec, facts.codec)
     sound = facts.audio.upper() or "no sound"
     return f"{facts.width} × {facts.height} · {facts.seconds:g} s · {facts.fps:g} fps · {codec} · {sound}"
+
+
+def playback_problem(facts: MediaFacts) -> str:
+    """Why some or all browsers do not play this video, as a clause; "" for codecs that every browser plays. *pure*."""
+    codec = CODECS.get(facts.codec, facts.codec)
+    if facts.codec == "hevc":
+        return f"{codec}, which many browsers cannot play"
+    return "" if facts.codec in _PLAYABLE else f"{codec}, which browsers cannot play"
 
 
 def differences(asked: Mapping[str, Any], facts: MediaFacts | None) -> list[str]:
@@ -158,8 +170,8 @@ def differences(asked: Mapping[str, Any], facts: MediaFacts | None) -> list[str]
         found.append(f"requested {ratio}, got {facts.width} × {facts.height}")
     if asked.get("audio") is True and not facts.audio:
         found.append("requested sound, got none")
-    if facts.codec == "hevc":
-        found.append("H.265, which many browsers cannot play")
+    if problem := playback_problem(facts):
+        found.append(problem)
     lines = resolution.removesuffix("p")
     if lines.isdecimal() and min(facts.width, facts.height) < 0.95 * int(lines) and ratio != "21:9":
         found.append(f"requested {resolution}, got {min(facts.width, facts.height)} lines")

@@ -2,18 +2,24 @@
 
 from __future__ import annotations
 
+import math
+import os
+import shutil
 from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from textwrap import shorten
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
+from seedance_nb._base.errors import MediaError
 from seedance_nb._base.faults import typed_class
 from seedance_nb._base.html import DIM, FG, FONT, Html
 from seedance_nb._base.public import created_by_package
 from seedance_nb._base.text import slug
+from seedance_nb._base.values import read_json
 from seedance_nb._ledger.row import Row, price_after
 from seedance_nb._media.facts import MediaFacts, read_facts
+from seedance_nb._media.frames import copy_as_h264, frames_at
 from seedance_nb._task.files import ExtraResult, poster_of, read_extras, video_path
 from seedance_nb._task.placement import source_of
 from seedance_nb._task.player import (
@@ -25,11 +31,16 @@ from seedance_nb._task.player import (
     extra_lines,
     extras_text,
     pending_html,
+    playback_problem,
     player_html,
     requested_text,
     result_text,
     still_of,
 )
+from seedance_nb._task.stills import contact_sheet, frame_times, save_gif
+
+if TYPE_CHECKING:
+    from PIL.Image import Image
 
 _THUMBNAIL_BYTES = 4_000
 _STRIP_WIDTH = 200
@@ -90,6 +101,129 @@ class Video:
         Video crun:task_...
         """
         return replace(self, player=PlayerOptions(embed=embed, width=width, loop=loop, muted=muted))
+
+    @property
+    def prompt(self) -> str:
+        """The prompt, "" if the request has none."""
+        return str(self.asked.get("prompt", ""))
+
+    @property
+    def request(self) -> dict[str, Any]:
+        """The request body that made it."""
+        body: dict[str, Any] = read_json(self.row.body)
+        return body
+
+    @property
+    def cost(self) -> str:
+        """What it cost, as far as it is known, such as "200 credits"."""
+        return price_after(self.row)
+
+    @property
+    def sha256(self) -> str:
+        """The SHA-256 of the downloaded bytes, as 64 hex digits."""
+        return self.row.sha256
+
+    def frames(self, n: int | None = None, *, every: float | None = None) -> list[Image]:
+        """Frames as PIL images, upright and in the video's own size. *reads files*.
+
+        The parameters:
+          n: how many, evenly from the first to the last; at most 200.
+          every: one frame every so many seconds, instead of `n`.
+        Returns: the images, in order.
+        Raises: InvalidInput; MediaError if the file cannot be decoded.
+
+        >>> video = sd.Session(queue_s=0, run_s=0).generate("crun/seedance-1.0-pro-t2v", prompt="A fox")
+        >>> [image.size for image in video.frames(2)]
+        [(1280, 720), (1280, 720)]
+        """
+        return frames_at(self.path, frame_times(self._known_facts(), n, every))
+
+    @property
+    def first_frame(self) -> Image:
+        """The first frame as a PIL image. *reads files*. Raises: MediaError."""
+        return frames_at(self.path, [0.0])[0]
+
+    @property
+    def last_frame(self) -> Image:
+        """The last frame as a PIL image, for example to continue from. *reads files*. Raises: MediaError."""
+        return frames_at(self.path, [math.inf])[0]
+
+    def contact_sheet(self, n: int = 9, *, width: int = 1200) -> Image:
+        """Frames in one image, row by row. *reads files*.
+
+        The parameters:
+          n: how many frames, evenly from the first to the last.
+          width: the width of the image in px.
+        Raises: InvalidInput; MediaError.
+
+        >>> video = sd.Session(queue_s=0, run_s=0).generate("crun/seedance-1.0-pro-t2v", prompt="A fox")
+        >>> video.contact_sheet(4, width=600).width
+        600
+        """
+        return contact_sheet(self.frames(n), width)
+
+    def save(self, path: str | Path) -> Path:
+        """Copy the file. *reads files*, *writes files*.
+
+        The parameters:
+          path: the new file, or a folder for a file named after the prompt; nothing is overwritten.
+        Returns: the new file.
+        Raises: MediaError if the file exists; SeedanceError if it cannot be written.
+
+        >>> video = sd.Session(queue_s=0, run_s=0).generate("crun/seedance-1.0-pro-t2v", prompt="A fox")
+        >>> video.save(video.path.with_name("fox.mp4")).name
+        'fox.mp4'
+        """
+        target = Path(path).expanduser()
+        if target.is_dir():
+            target /= f"{slug(self.prompt) or self.path.stem}{self.path.suffix}"
+        if os.path.lexists(target):
+            message = f"{target} exists already, so nothing was written."
+            raise MediaError(message, next_step="choose another name", charged="not charged")
+        with self.path.open("rb") as source, target.open("xb") as copy:
+            shutil.copyfileobj(source, copy)
+        return target
+
+    def to_gif(self, path: str | Path | None = None, *, width: int = 480, fps: float = 8) -> Path:
+        """Write an animated GIF, for pages that show no video. *reads files*, *writes files*.
+
+        The parameters:
+          path: the new file; None for one beside the video.
+          width: its width in px.
+          fps: its frames per second.
+        Returns: the new file.
+        Raises: InvalidInput for more than 200 frames; MediaError; SeedanceError if it cannot be written.
+
+        >>> video = sd.Session(queue_s=0, run_s=0).generate("crun/seedance-1.0-pro-t2v", prompt="A fox")
+        >>> video.to_gif(width=160, fps=2).suffix
+        '.gif'
+        """
+        target = Path(path).expanduser() if path else self.path.with_suffix(".gif")
+        save_gif(self.path, target, self._known_facts(), width, fps)
+        return target
+
+    def proxy(self) -> Video:
+        """The video as an H.264 copy beside it, which every browser plays; made once. *reads files*, *writes files*.
+
+        Returns: this video with the path of the copy, or itself if its codec plays everywhere.
+        Raises: MediaError if the file cannot be decoded; SeedanceError if the copy cannot be written.
+
+        >>> video = sd.Session(queue_s=0, run_s=0).generate("crun/seedance-1.0-pro-t2v", prompt="A fox")
+        >>> video.proxy().path == video.path
+        True
+        """
+        if self.facts is not None and not playback_problem(self.facts):
+            return self
+        copy = self.path.with_name(f"{self.path.stem}-h264.mp4")
+        if not copy.exists():
+            copy_as_h264(self.path, copy)
+        return replace(self, path=copy)
+
+    def _known_facts(self) -> MediaFacts:
+        if self.facts is None:
+            message, step = f"The duration of {self.path.name} is not known.", "use first_frame or last_frame"
+            raise MediaError(message, next_step=step, charged="not charged")
+        return self.facts
 
     def __repr__(self) -> str:
         return video_text(self)
