@@ -10,7 +10,7 @@ import json
 import os
 import time
 import zlib
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
@@ -24,6 +24,7 @@ except ImportError:  # Windows; SQLite's own lock keeps two writers apart there
 TURN_S = 30
 _FLAGS = os.O_RDWR | os.O_APPEND | getattr(os, "O_BINARY", 0) | getattr(os, "O_CLOEXEC", 0)
 _BLOCK = 8192
+_PIECE = 1024 * 1024
 _flush = getattr(os, "fdatasync", os.fsync)
 
 
@@ -119,18 +120,21 @@ class JournalLock:
         os.close(file)
 
 
-def append(file: int, entries: Sequence[Entry]) -> None:
+def append(file: int, entries: Iterable[Entry]) -> None:
     """Append these lines durably, all or none. *writes files*. Raises: OSError."""
     size = os.fstat(file).st_size
-    data = b"".join(map(line, entries))
+    data = bytearray()
     if size:
         os.lseek(file, size - 1, os.SEEK_SET)
         if os.read(file, 1) != b"\n":  # the end of a line that a power cut ate
-            data = b"\n" + data
+            data += b"\n"
     try:
-        view = memoryview(data)
-        while view:
-            view = view[os.write(file, view) :]
+        for entry in entries:
+            data += line(entry)
+            if len(data) > _PIECE:
+                _write(file, data)
+                data.clear()
+        _write(file, data)
         _flush(file)
     except BaseException:
         cut(file, size)
@@ -145,25 +149,35 @@ def cut(file: int, size: int) -> None:
             _flush(file)
 
 
-def after(file: int, number: int) -> tuple[int, list[Entry]]:
-    """The number of the last readable line, 0 if there is none, and the lines after `number`. *reads files*."""
-    size, block = os.fstat(file).st_size, _BLOCK
-    while True:
-        begin = max(0, size - block)
-        os.lseek(file, begin, os.SEEK_SET)
-        last, found = 0, list[Entry]()
-        lines = _read(file, size - begin).split(b"\n")[1 if begin else 0 :]
+def after(file: int, number: int) -> tuple[int, Iterator[Entry]]:
+    """The number of the last readable line, 0 if there is none, and the lines after `number`, read one by one. *reads files*."""
+    begin = end = os.fstat(file).st_size
+    last, block, rest = 0, _BLOCK, b""
+    while end:
+        size = min(block, end)
+        end -= size
+        os.lseek(file, end, os.SEEK_SET)
+        rest, *lines = (_read(file, size) + rest).split(b"\n")
+        if not end:  # nothing stands before this line
+            rest, lines = b"", [rest, *lines]
         for raw in reversed(lines):
             entry = parse(raw)
-            if entry is None:
-                continue
-            last = last or entry.number
-            if entry.number <= number:
-                return last, found[::-1]
-            found.append(entry)
-        if not begin:
-            return last, found[::-1]
-        block *= 8
+            last = last or (entry.number if entry else 0)
+            if entry and entry.number <= number:
+                return last, _entries(file, begin)
+            begin -= len(raw) + 1
+        block = min(2 * block, _PIECE)
+    return last, _entries(file, 0)
+
+
+def _entries(file: int, begin: int) -> Iterator[Entry]:
+    rest, more = b"", b"\n"
+    while more:
+        os.lseek(file, begin, os.SEEK_SET)
+        more = os.read(file, _PIECE)
+        begin += len(more)
+        *lines, rest = (rest + (more or b"\n")).split(b"\n")
+        yield from filter(None, map(parse, lines))
 
 
 def owner(path: Path) -> str:
@@ -181,6 +195,12 @@ def read(path: Path) -> tuple[list[Entry], int]:
         return [], 0
     entries = [entry for raw in lines if (entry := parse(raw)) is not None]
     return entries, len(lines) - len(entries)
+
+
+def _write(file: int, data: bytearray) -> None:
+    view = memoryview(bytes(data))
+    while view:
+        view = view[os.write(file, view) :]
 
 
 def _read(file: int, size: int) -> bytes:

@@ -11,14 +11,14 @@ import os
 import sqlite3
 import threading
 import weakref
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, TypeVar
 
 from seedance_nb._base.errors import LedgerError
 from seedance_nb._ledger import journal as _journal
-from seedance_nb._ledger.database import ForeignFile, close_own, columns_of, connect, create, sync_folder
+from seedance_nb._ledger.database import ForeignFile, close_own, connect, create, known_columns, sync_folder
 from seedance_nb._ledger.home import Displaced, require_in_place
 from seedance_nb._ledger.journal import Entry
 from seedance_nb._ledger.row import FREE_STATES
@@ -92,8 +92,7 @@ class Transaction:
 
 def write_entry(db: sqlite3.Connection, entry: Entry) -> None:
     """Write a journal entry to the database."""
-    known = columns_of(db)
-    columns = {name: value for name, value in entry.columns.items() if name in known}
+    columns = {name: value for name, value in entry.columns.items() if name in known_columns()}
     there = db.execute("SELECT 1 FROM tasks WHERE seq = ?", (entry.task,)).fetchone()
     if not there and not entry.whole:
         msg = f"row {entry.task} is in its journal but not in the database"
@@ -139,20 +138,19 @@ def _with_own_intent(db: sqlite3.Connection, seq: int, changes: dict[str, Any]) 
     return changes | {"intent": f"{after['intent']}, {seq}"} if other else changes
 
 
-def missing(db: sqlite3.Connection, ledger: str, after: int) -> list[Entry]:
+def missing(db: sqlite3.Connection, ledger: str, after: int) -> Iterator[Entry]:
     """Entries for the events that are not in the journal; the first of a task has its whole row as it is now."""
-    first = dict(db.execute("SELECT task, min(rowid) FROM events GROUP BY task").fetchall())
-    found = db.execute(
-        "SELECT rowid, at, task, changes FROM events WHERE rowid > ? ORDER BY rowid", (after,)
-    ).fetchall()
-    entries = []
-    for number, at, task, changes in found:
-        whole, columns = number == first[task], json.loads(changes)
-        if whole:
-            cursor = db.execute("SELECT * FROM tasks WHERE seq = ?", (task,))
-            columns = dict(zip((name for name, *_ in cursor.description), cursor.fetchone(), strict=True))
-        entries.append(Entry(number=number, ledger=ledger, at=at, task=task, whole=whole, columns=columns))
-    return entries
+    events = db.execute(
+        """SELECT rowid, at, task, changes, rowid = (SELECT min(rowid) FROM events WHERE task = it.task) FROM events AS it
+        WHERE rowid > ? ORDER BY rowid""",
+        (after,),
+    )
+    for number, at, task, changes, is_first in events:
+        columns = json.loads(changes)
+        if is_first:
+            row = db.execute("SELECT * FROM tasks WHERE seq = ?", (task,)).fetchone()
+            columns = dict(zip(known_columns(), row, strict=True))
+        yield Entry(number=number, ledger=ledger, at=at, task=task, whole=bool(is_first), columns=columns)
 
 
 class Store:
@@ -277,10 +275,10 @@ class Store:
         (ledger,) = db.execute("SELECT id FROM identity").fetchone()
         (number,) = db.execute("SELECT coalesce(max(rowid), 0) FROM events").fetchone()
         last, ahead = _journal.after(journal, number)
-        if any(entry.ledger != ledger for entry in ahead):
-            msg = "its journal belongs to another ledger"
-            raise sqlite3.DatabaseError(msg)
         for entry in ahead:
+            if entry.ledger != ledger:
+                msg = "its journal belongs to another ledger"
+                raise sqlite3.DatabaseError(msg)
             write_entry(db, entry)
         self._transaction = transaction = Transaction(
             db=db, journal=journal, ledger=ledger, last=max(last, number), now=self._now
