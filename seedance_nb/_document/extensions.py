@@ -29,12 +29,8 @@ _POINTERS: dict[str, Any] = {"type": "array", "items": _POINTER, "minItems": 1}
 _SECONDS: dict[str, Any] = {"type": "number", "exclusiveMinimum": 0}
 _CODE: dict[str, Any] = {"type": ["integer", "string"]}
 _ONE_OR_MORE: dict[str, Any] = {"anyOf": [_POINTER, _POINTERS]}
-_SIDES: dict[str, Any] = {
-    "type": "array",
-    "items": {"type": "integer", "minimum": 1, "maximum": 20_000},
-    "minItems": 2,
-    "maxItems": 2,
-}
+_SIDE = {"type": "integer", "minimum": 1, "maximum": 20_000}
+_SIDES: dict[str, Any] = {"type": "array", "items": _SIDE, "minItems": 2, "maxItems": 2}
 _SIZES: dict[str, Any] = {"type": "object", "additionalProperties": {"type": "object", "additionalProperties": _SIDES}}
 
 

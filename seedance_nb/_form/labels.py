@@ -17,20 +17,8 @@ from seedance_nb._schema.dialect import AT_LEAST_ONE
 _HEADS = ("list", "items", "object", "map", "branches", "constant")
 _BRIEF = 90
 _VERBS = (
-    "is",
-    "are",
-    "has",
-    "must",
-    "does",
-    "needs",
-    "mentions",
-    "looks",
-    "begins",
-    "starts",
-    "breaks",
-    "could",
-    "cannot",
-)
+    "is", "are", "has", "must", "does", "needs", "mentions", "looks", "begins", "starts", "breaks", "could", "cannot",
+)  # fmt: skip
 
 
 @dataclass(frozen=True, slots=True)

@@ -8,26 +8,14 @@ from seedance_nb._base.text import shorten
 from seedance_nb._base.values import ABSENT
 
 _TYPES = {
-    "string": "text",
-    "integer": "a whole number",
-    "number": "a number",
-    "boolean": "true or false",
-    "array": "a list",
-    "object": "an object",
-    "null": "null",
-}
+    "string": "text", "integer": "a whole number", "number": "a number", "boolean": "true or false", "array": "a list",
+    "object": "an object", "null": "null",
+}  # fmt: skip
 _FORMATS = {
-    "uri": "a URL such as https://example.com/image.png",
-    "email": "an e-mail address",
-    "date": "a date such as 2026-11-21",
-    "date-time": "a date and time such as 2026-11-21T09:00:00Z",
-    "uuid": "a UUID",
-    "time": "a time such as 09:00:00",
-    "byte": "Base64 text",
-    "hostname": "a host name",
-    "ipv4": "an IPv4 address",
-    "ipv6": "an IPv6 address",
-}
+    "uri": "a URL such as https://example.com/image.png", "email": "an e-mail address", "date": "a date such as 2026-11-21",
+    "date-time": "a date and time such as 2026-11-21T09:00:00Z", "uuid": "a UUID", "time": "a time such as 09:00:00",
+    "byte": "Base64 text", "hostname": "a host name", "ipv4": "an IPv4 address", "ipv6": "an IPv6 address",
+}  # fmt: skip
 
 _HELP_UP_TO = 270
 _MOST_NAMED = 100  # no sentence lists more
@@ -45,12 +33,8 @@ def words_for(rule: str, value: Any, limit: Any, schema: dict[str, Any]) -> str:
         case "enum" | "const":
             allowed = limit if rule == "enum" else [limit]
             # 5 and "5" must look different if one is used instead of the other.
-            shown = (
-                shorten
-                if any(not isinstance(item, type(value)) and _bare(item) == _bare(value) for item in allowed)
-                else _bare
-            )
-            parts = _series(allowed, shown)
+            is_alike = any(not isinstance(item, type(value)) and _bare(item) == _bare(value) for item in allowed)
+            parts = _series(allowed, shorten if is_alike else _bare)
             if 1 < len(parts) == len(allowed):
                 return f"must be one of {', '.join(parts)}; got {shorten(value, 30)}"
             return f"must be {_either(parts)}; got {shorten(value, 30)}"

@@ -9,23 +9,8 @@ from urllib.parse import unquote, urldefrag, urljoin
 from seedance_nb._base.errors import SpecError
 from seedance_nb._base.problem import Oddity
 from seedance_nb._base.values import ABSENT, find, to_pointer
-from seedance_nb._schema.dialect import (
-    ANNOTATIONS,
-    DEFINED_NAMES,
-    LISTS,
-    MAPS,
-    ONES,
-    PLAIN,
-    SCHEMA_NAME,
-    Role,
-    constraints_of,
-    defined_names,
-    finish,
-    modernise,
-    or_null,
-    parts,
-    role_within,
-)  # fmt: skip
+from seedance_nb._schema import dialect
+from seedance_nb._schema.dialect import Role
 from seedance_nb._schema.repairs import repair
 
 _VALUES = ("enum", "const", "default", "example", "examples")
@@ -123,8 +108,8 @@ class Normaliser:
         self.nodes = 0
         self.oddities: dict[Oddity, None] = {}
         self.pointers: dict[int, str] = {}
-        dialect = str(document.get("jsonSchemaDialect", document.get("$schema", "")))
-        self.old = str(document.get("openapi", "")).startswith("3.0") or bool(_OLD.search(dialect))
+        uri = str(document.get("jsonSchemaDialect", document.get("$schema", "")))
+        self.old = str(document.get("openapi", "")).startswith("3.0") or bool(_OLD.search(uri))
         self._shared: dict[tuple[str, Role], str] = {}
         self._defs: dict[str, Any] = {}
 
@@ -169,11 +154,11 @@ class Normaliser:
             nullable = copy.pop("nullable", None)
             if nullable is True:
                 self._report_nullable(copy, pointer)
-                copy = or_null(copy)
+                copy = dialect.or_null(copy)
             if role == "own":
-                copy.pop(DEFINED_NAMES, None)
-                if names := defined_names(copy):
-                    copy[DEFINED_NAMES] = names
+                copy.pop(dialect.DEFINED_NAMES, None)
+                if names := dialect.defined_names(copy):
+                    copy[dialect.DEFINED_NAMES] = names
             self.pointers.setdefault(id(copy), pointer)
         return copy
 
@@ -182,22 +167,22 @@ class Normaliser:
         if "$dynamicRef" in copy or "$recursiveRef" in copy:
             raise self._error("$dynamicRef and $recursiveRef are not supported; use $ref", pointer)
         repair(copy, lambda key, message: self._report(pointer + to_pointer((key,) if key else ()), message))
-        modernise(copy)
+        dialect.modernise(copy)
         single = copy.get("allOf")
-        if isinstance(single, list) and len(single) == 1 and constraints_of(copy) <= {"allOf", "type"}:
+        if isinstance(single, list) and len(single) == 1 and dialect.constraints_of(copy) <= {"allOf", "type"}:
             return self._merged_single(copy, single[0], pointer, refs, role)
-        for key in LISTS:
+        for key in dialect.LISTS:
             if key in copy:
                 copy[key] = self._list(key, copy[key], pointer, refs, role)
-        for key in MAPS:
+        for key in dialect.MAPS:
             if key in copy:
-                copy[key] = self._map(copy[key], f"{pointer}/{key}", refs, role_within(key, role))
-        for key in ONES:
+                copy[key] = self._map(copy[key], f"{pointer}/{key}", refs, dialect.role_within(key, role))
+        for key in dialect.ONES:
             if key in copy:
-                copy[key] = self.schema(copy[key], f"{pointer}/{key}", refs, role_within(key, role))
+                copy[key] = self.schema(copy[key], f"{pointer}/{key}", refs, dialect.role_within(key, role))
         if role == "own":
             self._report_missing(copy, pointer)
-        finish(copy, role)
+        dialect.finish(copy, role)
         return copy
 
     def _merged_single(self, schema: dict[str, Any], only: Any, pointer: str, refs: Refs, role: Role) -> Any:
@@ -213,15 +198,17 @@ class Normaliser:
     def _resolved(self, schema: Mapping[str, Any], pointer: str, refs: Refs, role: Role) -> Any:
         siblings = {key: value for key, value in schema.items() if key != "$ref"}
         if self.old:
-            siblings = {key: value for key, value in siblings.items() if key in ANNOTATIONS or key.startswith("x-")}
-            for key in constraints_of(dict(schema)) - {"$ref"}:
+            siblings = {
+                key: value for key, value in siblings.items() if key in dialect.ANNOTATIONS or key.startswith("x-")
+            }
+            for key in dialect.constraints_of(dict(schema)) - {"$ref"}:
                 self._report(
                     f"{pointer}/{key}", f"{key} next to a $ref has no effect in this version of the standard; ignored"
                 )
-        extra = constraints_of(siblings)
+        extra = dialect.constraints_of(siblings)
         target = self._target(schema["$ref"], pointer, refs, "part" if extra and role != "loose" else role)
         if not extra and isinstance(target, dict):
-            modernise(siblings)
+            dialect.modernise(siblings)
             merged = {**target, **siblings}
             if not {"default", "examples"} & siblings.keys():
                 self.pointers[id(merged)] = self.pointers.get(id(target), pointer)
@@ -231,9 +218,9 @@ class Normaliser:
         rest = self._whole(siblings, pointer, refs, role)
         if target is True:
             return rest
-        if extra <= PLAIN and not extra & target.keys():
+        if extra <= dialect.PLAIN and not extra & target.keys():
             return {**target, **rest}
-        annotations = {key: value for key, value in target.items() if key in ANNOTATIONS}
+        annotations = {key: value for key, value in target.items() if key in dialect.ANNOTATIONS}
         return {**annotations, **rest, "allOf": [target, *rest.get("allOf", ())]}
 
     def _target(self, ref: Any, pointer: str, refs: Refs, role: Role) -> Any:
@@ -248,12 +235,12 @@ class Normaliser:
         name = target_pointer.rpartition("/")[2].replace("~1", "/").replace("~0", "~")
         if key in refs or self.nodes > SHARED_FROM:
             shared = self._shared.setdefault(key, f"again{len(self._shared) + 1}")
-            return {"$ref": f"#/$defs/{shared}", **({SCHEMA_NAME: name} if name else {})}
+            return {"$ref": f"#/$defs/{shared}", **({dialect.SCHEMA_NAME: name} if name else {})}
         copy = self.schema(target, target_pointer, (*refs, key), role)
         is_named = re.search(r"/(schemas|\$defs|definitions)/[^/]+$", target_pointer)
         if isinstance(copy, dict) and is_named:
             pointer_of = self.pointers.get(id(copy), target_pointer)
-            copy = {**copy, SCHEMA_NAME: name}
+            copy = {**copy, dialect.SCHEMA_NAME: name}
             self.pointers[id(copy)] = pointer_of
         return copy
 
@@ -269,7 +256,7 @@ class Normaliser:
     def _list(self, key: str, items: Any, pointer: str, refs: Refs, role: Role) -> list[Any]:
         if not isinstance(items, list):
             raise self._error("must be a list of schemas", f"{pointer}/{key}")
-        inner = role_within(key, role, len([item for item in items if item != {"type": "null"}]))
+        inner = dialect.role_within(key, role, len([item for item in items if item != {"type": "null"}]))
         return [self.schema(item, f"{pointer}/{key}/{position}", refs, inner) for position, item in enumerate(items)]
 
     def _map(self, items: Any, pointer: str, refs: Refs, role: Role) -> dict[str, Any]:
@@ -281,12 +268,12 @@ class Normaliser:
         self.oddities[Oddity(pointer=pointer, message=message)] = None
 
     def _report_nullable(self, schema: dict[str, Any], pointer: str) -> None:
-        if "type" not in schema and constraints_of(schema) - {"enum"}:
+        if "type" not in schema and dialect.constraints_of(schema) - {"enum"}:
             self._report(f"{pointer}/nullable", "nullable is set without a type; null is allowed anyway")
 
     def _report_missing(self, schema: dict[str, Any], pointer: str) -> None:
         """Drop and report required names that no property defines: a request with them would fail as having unknown fields."""
-        names = set(defined_names(schema))
+        names = set(dialect.defined_names(schema))
         required = schema.get("required")
         if not names or not isinstance(required, list):
             return
@@ -304,6 +291,6 @@ def _referenced_names(schema: Any) -> list[str]:
     if not isinstance(schema, dict):
         return []
     found = [schema["$ref"].rpartition("/")[2]] if isinstance(schema.get("$ref"), str) else []
-    for part in (schema.get("not"), *(part for part, _ in parts(schema))):
+    for part in (schema.get("not"), *(part for part, _ in dialect.parts(schema))):
         found += _referenced_names(part)
     return found

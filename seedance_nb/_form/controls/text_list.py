@@ -18,11 +18,7 @@ from seedance_nb._form.controls.entries import Entries
 from seedance_nb._form.labels import error_html, plain
 
 _URL = re.compile(r"(?:https?|asset)://\S")
-_HINTS = {
-    "image": "https://… or asset://…",
-    "video": "https://….mp4 or asset://…",
-    "audio": "https://….mp3 or asset://…",
-}
+_HINTS = {"image": "https://… or asset://…", "video": "https://….mp4 or asset://…", "audio": "https://….mp3 or asset://…"}  # fmt: skip
 
 
 class TextEntry:

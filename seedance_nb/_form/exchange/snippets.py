@@ -12,9 +12,7 @@ from seedance_nb._document.load import spec as load_spec
 from seedance_nb._document.spec import Spec, named_fields
 
 WIDTH = 88
-PARAMETERS = frozenset(
-    {"timeout", "take", "extra", "preflight", "budget", "progress", "api_key", "base_url", "simulate"}
-)
+PARAMETERS = frozenset({"timeout", "take", "extra", "preflight", "budget", "progress", "api_key", "base_url", "simulate"})  # fmt: skip
 """The parameters of `sd.generate`: a field with such a name goes into `extra`."""
 
 _VARIABLE = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")
