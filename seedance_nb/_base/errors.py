@@ -16,7 +16,7 @@
     ├── MediaError           the result is not a video, or could not be downloaded or saved: .task
     └── LedgerError          the ledger cannot be read or written; nothing is sent without it: .file
 
-Each has `.charged` ("not charged", "charged" or "unknown") and `.next_step`; both are part of its text.
+Each has `.charged` ("not charged", "charged" or "unknown") and `.next_step`. Both are part of its text; without a request, money is not.
 Errors are equal when their types and attributes are equal.
 """
 

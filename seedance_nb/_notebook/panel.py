@@ -63,7 +63,7 @@ class Panel:
         self._session = session
         self._host = session.host(spec)
         self._simulated = not self._host
-        self._quote = LivePrice(session, spec, self._priced, simulated=self._simulated)
+        self._live_price = LivePrice(session, spec, self._priced, simulated=self._simulated)
         self._confirmed: frozenset[str] = frozenset()
         self._has_refusal = False
         self._lock = threading.Lock()
@@ -75,7 +75,7 @@ class Panel:
         self._go = shared.make(W.Button, ButtonStyle, "sdn-go", description=self._price(), icon="play")
         self._stop = shared.make(W.Button, ButtonStyle, "sdn-hidden", description="Stop waiting")
         self._again = shared.make(W.Button, ButtonStyle, "sdn-hidden", description="Another take", icon="repeat")
-        self._note = shared.html(escape(price_note(spec, self._quote.now, simulated=self._simulated)), "sdn-note")
+        self._note = shared.html(escape(price_note(spec, self._live_price.now, simulated=self._simulated)), "sdn-note")
         self._status = shared.html("", "sdn-status")
         self._sent = shared.html("", "sdn-status")  # not in the status, which changes every second and would close it
         self._unchecked = shared.html("", "sdn-status")
@@ -216,12 +216,12 @@ class Panel:
 
     def _changed(self, values: dict[str, Any]) -> None:
         toggle(self._again, shown=False)
-        self._quote.changed(values, can_be_sent=self.form.is_valid)
+        self._live_price.changed(values, can_be_sent=self.form.is_valid)
         self._tools.changed()
 
     def _priced(self) -> None:
         self._go.description = self._price()
-        self._note.value = escape(price_note(self.spec, self._quote.now, simulated=self._simulated))
+        self._note.value = escape(price_note(self.spec, self._live_price.now, simulated=self._simulated))
 
     def _require_unchanged(self, values: dict[str, Any]) -> None:
         if self.form.values != values:
@@ -247,7 +247,7 @@ class Panel:
         )
 
     def _price(self) -> str:
-        return f"Generate · {price_label(self._quote.now, simulated=self._simulated)}"
+        return f"Generate · {price_label(self._live_price.now, simulated=self._simulated)}"
 
 
 class LivePrice:
