@@ -34,20 +34,20 @@ UNSIGNED = ("output", "notebook", "widgets", "html", "log", "history", "stderr")
 """Kinds of artefacts that must not hold a signed query either. The ledger holds it, so that the file can be fetched later."""
 
 BEGIN = f"""
-import asyncio, getpass, ipywidgets, logging, os, pathlib, shutil, sqlite3, sys, time
+import asyncio, getpass, inspect, ipywidgets, logging, os, pathlib, shutil, sqlite3, sys, time
 logging.basicConfig(filename="run.log", level=logging.DEBUG)
 import seedance_nb as sd
 from faults import gathering
 from faults.echoing import every
 from seedance_nb._session.session import Session
 from seedance_nb._task import begin
-assert _begin.unattended_reason
-_begin.unattended_reason = str  # the notebook stands for one with a person before it
+assert begin.unattended_reason
+begin.unattended_reason = str  # the notebook stands for one with a person before it
 
 async def quick(_):
     await asyncio.sleep(0.01)
 
-Session.__init__.__kwdefaults__["sleep"] = quick
+inspect.unwrap(Session.__init__).__kwdefaults__["sleep"] = quick
 MODEL, FIELDS = {CRUN.model!r}, { ({name: value for name, value in CRUN.fields.items() if name != "prompt"})!r}
 ip = get_ipython()
 ip.events.register("post_run_cell", lambda result: gathering.gather_error(result.error_in_exec) if result.error_in_exec else None)

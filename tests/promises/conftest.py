@@ -1,6 +1,7 @@
 """A session at a provider that misbehaves as a test says, and examples without waiting times."""
 
 import getpass
+import inspect
 import sys
 from collections.abc import Iterator
 from pathlib import Path
@@ -31,7 +32,7 @@ def session(server: FaultServer, tmp_path: Path) -> sd.Session:
 @pytest.fixture
 def quick(monkeypatch: pytest.MonkeyPatch) -> None:
     """The simulator without its waiting times, and a person who types a key."""
-    defaults: Any = sd.Session.__init__.__kwdefaults__
+    defaults: Any = inspect.unwrap(sd.Session.__init__).__kwdefaults__
     for option, value in {"queue_s": 0, "run_s": 0, "sleep": short}.items():
         monkeypatch.setitem(defaults, option, value)
     monkeypatch.setattr(getpass, "getpass", lambda _: "a-key-for-examples")

@@ -17,8 +17,8 @@ MOST_LINES = 150
 ODD_WORDS = (
     "elsewhere", "in every respect", "speaks of", "taken up again", "kept yet", "carried", "is told", "are told", "is said",
     "was said", "stands there", "names no", "makes no sense", "put aside", "the very", "what there is",
-    "on the web first", "was sent in its place", "what was sent", "paste many", "as code", "its id there", "makes no video",
-    "the provider refused", "can get this request", "goes on", "asked for", "got it", "no model here", "a look at",
+    "on the web first", "was sent in its place", "paste many", "its id there", "makes no video",
+    "the provider refused", "can get this request", "asked for", "got it", "no model here", "a look at",
 )  # fmt: skip
 """Words that newcomers stumbled over, or that say in our own way what has a standard term."""
 
