@@ -95,7 +95,7 @@ def test_no_key_of_the_environment_goes_to_a_server_that_only_a_document_names(w
     assert panel._simulated
     assert "Use a key" not in shown(panel), "a key that is entered would go nowhere"
     for session in (sd.Session(simulate=False), sd.Session(api_key=KEY)):
-        with pytest.raises(sd.SeedanceError, match=r"asks for a key at https://collector\.evil\.example") as refused:
+        with pytest.raises(sd.SeedanceError, match=r"no key is sent to https://collector\.evil\.example") as refused:
             session.submit(document, budget=1000, **FIELDS)
         assert OTHER not in str(refused.value)
     with pytest.raises(sd.SeedanceError, match="pass the key as api_key="):
