@@ -81,3 +81,65 @@ def test_a_call_without_something_it_needs_raises_an_error_of_this_package(
         for _ in range(2):
             until(sent(session.submit(CRUN.model, **CRUN.fields | {"prompt": prompt})))
         assert charges_of(server, prompt) == 1
+
+
+ENDING = """
+import atexit, os, sys, threading
+from pathlib import Path
+from faults import child
+from faults.shapes import CRUN
+import seedance_nb as sd
+
+moment, warm, url, folder = *sys.argv[1:4], Path(sys.argv[4])
+session = child.session_at(url, folder)
+fields = CRUN.fields | {"prompt": "at the end"}
+running = session.submit(CRUN.model, **CRUN.fields | {"prompt": "running"}) if warm == "warm" else None
+while running and running.state in ("waiting to be sent", "sending"):
+    pass
+
+# What it needs is bound here: its module may be gone by then.
+def last(session=session, running=running, fields=fields, model=CRUN.model, own=sd.SeedanceError, tell=os.write):
+    calls = (lambda: session.submit(model, **fields), lambda: session.generate(model, timeout=1, **fields),
+             lambda: running and running.wait(0.2), lambda: session.estimate(model, **fields), session.tasks)
+    for call in calls:
+        try:
+            call()
+        except own:
+            pass
+        except BaseException as error:
+            tell(1, f"untyped {type(error).__name__}: {error}\\n".encode())
+    tell(1, b"over\\n")
+
+class Last:
+    def __init__(self):
+        self.last = last
+
+    def __del__(self):
+        self.last()
+
+if moment == "atexit":
+    atexit.register(last)
+elif moment == "thread exit":
+    threading._register_atexit(last)
+else:
+    last_of_all = Last()
+"""
+
+
+@pytest.mark.parametrize("warm", ["warm", "cold"])
+@pytest.mark.parametrize("moment", ["thread exit", "atexit", "finaliser"])
+def test_a_call_while_the_interpreter_ends_raises_an_error_of_this_package_and_ends(
+    server: FaultServer, tmp_path: Path, moment: str, warm: str
+) -> None:
+    done = subprocess.run(
+        [sys.executable, "-c", ENDING, moment, warm, server.url, str(tmp_path)],
+        env=os.environ | {"PYTHONPATH": os.pathsep.join([str(Path(__file__).parents[1]), os.environ.get("PYTHONPATH", "")])},
+        capture_output=True, text=True, check=False, timeout=120,
+    )  # fmt: skip
+    assert done.stdout == "over\n", done.stderr
+    assert charges_of(server, "at the end") <= 1
+    session = child.session_at(server.url, tmp_path)
+    task = session.submit(CRUN.model, **CRUN.fields | {"prompt": "at the end"})
+    until(sent(task))
+    assert charges_of(server, "at the end") <= 1
+    assert charges_of(server, "at the end") == 1 or task.state == "outcome unknown"
