@@ -16,6 +16,7 @@ from seedance_nb._task.send import TaskRun, raise_for, send
 
 _GONE_AFTER_S = 60
 _ODD_AFTER_S = 600
+_STUCK = f"it has been so for over {_ODD_AFTER_S // 60} minutes and may never end: check it in your account"
 
 
 async def run(flow: TaskRun, row: Row, request: Request | None) -> Row:
@@ -66,7 +67,7 @@ async def poll_once(flow: TaskRun, row: Row) -> Row:
 
 
 async def _follow(flow: TaskRun, row: Row) -> Row:
-    polls, missing_since, odd_since = flow.schedule, None, None
+    polls, missing_since, odd_since, back = flow.schedule, None, None, ""
     if flow.endpoint.app is None:
         with suppress(LedgerError):
             polls = replace(polls, history=await asyncio.to_thread(flow.ledger.history, row))
@@ -82,9 +83,11 @@ async def _follow(flow: TaskRun, row: Row) -> Row:
             )
         if seen is not None:
             odd_since = (odd_since or flow.clock()) if seen.state is State.OTHER else None
-        if seen is not None and odd_since is not None and flow.clock() - odd_since > _ODD_AFTER_S:
-            never = f"it has been so for over {_ODD_AFTER_S // 60} minutes and may never end: check it in your account"
-            seen = replace(seen, error=f"{seen.error}; {never}" if seen.error else never)
+            if row.state is State.RUNNING and seen.state is State.QUEUED:
+                back = f"{row.provider} reports {seen.word}, after it had reported {row.word}"
+            is_stuck = odd_since is not None and flow.clock() - odd_since > _ODD_AFTER_S
+            note = _STUCK if is_stuck else back if seen.state is State.QUEUED else ""
+            seen = replace(seen, error="; ".join(filter(None, (seen.error, note))))
         problem = f"the last status check failed: {why or f'HTTP {answer.status if answer else 0} without a state'}"
         try:
             if seen is not None:

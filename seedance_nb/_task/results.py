@@ -99,8 +99,6 @@ async def poll(flow: TaskRun, task_id: str) -> tuple[TaskStatus | None, Answer |
 async def record_status(flow: TaskRun, row: Row, seen: TaskStatus) -> Row:
     """The row with this status. *writes ledger*."""
     hide = flow.endpoint.secret.mask if flow.endpoint.secret else str
-    if row.state is State.RUNNING and seen.state is State.QUEUED and not seen.error:
-        seen = replace(seen, error=f"{row.provider} reports {seen.word}, after it had reported {row.word}")
     found: dict[str, Any] = {
         "state": seen.state,
         "word": sanitize(hide(seen.word)),
