@@ -266,7 +266,7 @@ class _Held:
 
 def _html_of(row: Row) -> str:
     rows = Tasks([row], [row.error], "ledger")
-    return str(Task._repr_html_(cast("Task", _Held(row)))) + rows._repr_html_()
+    return str(Task._html(cast("Task", _Held(row)), row)) + rows._repr_html_()
 
 
 def _can_be_quoted(task: str) -> bool:
