@@ -16,12 +16,12 @@ from seedance_nb._media.facts import MediaFacts, read_facts, write_facts
 from seedance_nb._media.sandbox import Exit, Limits, limit, refuse, run
 from seedance_nb._media.sniff import sniff
 
-_LIMITS = Limits(memory=2 * 1024**3, cpu_s=20, wall_s=60)
+_LIMITS = Limits(memory=2 * 1024**3, cpu_s=20, wall_s=90)
 _FAULTS = {"mov": isobmff.boxes_fault, "matroska": ebml.elements_fault}
 _HEAD = 4096
 _MOST_PX = 4096 * 2304
 _DECODE_S = 10
-_DECODE_WALL_S = 20
+_DECODE_WALL_S = 40
 _POSTER_AT_S = 1.0
 _POSTER_WIDTH = 640
 _MOST_FRAMES = 40

@@ -235,9 +235,8 @@ class _Saving:
             return
         whole = functools.partial(is_whole, asked_s=self._requested_s)
         reach = functools.partial(reach_with_key, self.flow.spec, self.flow.endpoint, self._policy)
-        await download(
-            url, part, self._policy, bounds, whole, reach if self._uses_key and self._is_own(index) else None
-        )
+        bounds = replace(bounds, is_whole=whole, reach=reach if self._uses_key and self._is_own(index) else None)
+        await download(url, part, self._policy, bounds)
 
     def _is_own(self, index: int) -> bool:
         """Whether a result is at the provider's own origin, to which the key may be sent."""

@@ -56,7 +56,8 @@ class DownloadError(Exception):
 class Bounds:
     """The limits of one download: `total_s` seconds, `most` bytes, and at least `least_rate` bytes per second over `over_s`.
 
-    `clock` returns monotonic seconds, `free` the free bytes in a folder.
+    `clock` returns monotonic seconds, `free` the free bytes in a folder. `is_whole` decides in a thread whether a body that
+    ended otherwise than announced is the whole file. `reach` sends the request; None for `Fetch.reach`.
     """
 
     total_s: float = 1800
@@ -65,6 +66,8 @@ class Bounds:
     over_s: float = 30
     clock: Callable[[], float] = time.monotonic
     free: Callable[[Path], int] = lambda folder: shutil.disk_usage(folder).free
+    is_whole: Callable[[Path], bool] = lambda _: False
+    reach: Reach | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -81,20 +84,10 @@ class _Partial:
         return 0 < self.have == self.size
 
 
-async def download(
-    url: str,
-    part: Path,
-    policy: AccessPolicy,
-    bounds: Bounds,
-    is_whole: Callable[[Path], bool] = lambda _: False,
-    reach: Reach | None = None,
-) -> None:
+async def download(url: str, part: Path, policy: AccessPolicy, bounds: Bounds) -> None:
     """Downloads the whole file to `part`, resuming an earlier try if possible. *network*, *writes files*.
 
-    The bytes decide, not the headers: a body that ends otherwise than announced is complete if `is_whole(part)`, which is
-    called in a thread; what is gzip or zlib data is decompressed within the limits. `reach` sends the request instead of
-    `Fetch.reach`.
-
+    The bytes decide, not the headers; what is gzip or zlib data is decompressed within the limits.
     An interrupted download stays, with a note about it in a companion file, if the server sent a version to resume from;
     a complete one stays too, until `discard`. Bytes of two versions are never joined: another version, size or URL starts
     again from the beginning. Raises: DownloadError.
@@ -103,10 +96,10 @@ async def download(
     fetch, is_complete = Fetch(replace(policy, read_s=bounds.over_s, upgrade=True)), False
     try:
         async with asyncio.timeout(bounds.total_s):
-            is_complete = await _attempt(url, part, fetch, bounds, _partial(part), is_whole, reach)
+            is_complete = await _attempt(url, part, fetch, bounds, _partial(part))
             if not is_complete:
                 discard(part)
-                is_complete = await _attempt(url, part, fetch, bounds, _Partial(), is_whole, reach)
+                is_complete = await _attempt(url, part, fetch, bounds, _Partial())
     except DownloadError as error:
         fault = error
     except TimeoutError:
@@ -132,23 +125,15 @@ def discard(part: Path) -> None:
         path.unlink(missing_ok=True)
 
 
-async def _attempt(
-    url: str,
-    part: Path,
-    fetch: Fetch,
-    bounds: Bounds,
-    earlier: _Partial,
-    is_whole: Callable[[Path], bool],
-    reach: Reach | None,
-) -> bool:
+async def _attempt(url: str, part: Path, fetch: Fetch, bounds: Bounds, earlier: _Partial) -> bool:
     """Whether the whole file is there now; False if `earlier` is not the beginning of it. Raises: DownloadError."""
     # Of a complete file the last byte is requested, to learn whether it is still the same file.
     start = min(earlier.have, earlier.size - 1)
     headers = {"Range": f"bytes={start}-", "If-Range": earlier.etag} if earlier.have else {}
     fault: httpx.TransportError | DownloadError | None = None
-    async with (reach or fetch.reach)(url, headers) as (response, _):
+    async with (bounds.reach or fetch.reach)(url, headers) as (response, _):
         status, where = response.status_code, _where(response.url)
-        fetch.name = response.url.host if reach else fetch.name
+        fetch.name = response.url.host if bounds.reach else fetch.name
         resumes = bool(earlier.have) and status == httpx.codes.PARTIAL_CONTENT
         if resumes:
             same = response.headers.get("etag", "") == earlier.etag and where == earlier.where
@@ -183,7 +168,7 @@ async def _attempt(
                 await asyncio.to_thread(os.fsync, file.fileno())
     if fault is None and size is not None and end != size:
         fault = DownloadError("broken", f"{end:,} of {size:,} bytes arrived")
-    if fault is not None and not await asyncio.to_thread(is_whole, part):
+    if fault is not None and not await asyncio.to_thread(bounds.is_whole, part):
         raise fault
     return True
 

@@ -177,7 +177,7 @@ def test_what_is_no_video_is_named(tmp_path: Path) -> None:
 
 
 # What a busy machine does to the child: its time is over after a few frames, or the system ends it while it decodes.
-SLOW = "import itertools, time\nticks = itertools.count()\ntime.monotonic = lambda: next(ticks) * 8.0\n"
+SLOW = "import itertools, time\nticks = itertools.count()\ntime.monotonic = lambda: next(ticks) * 16.0\n"
 KILLED = (
     "import os, signal, time\ncalls = []\n"
     "def process_time():\n    calls.append(1)\n    len(calls) > 5 and os.kill(os.getpid(), signal.SIGXCPU)\n    return 0.0\n"
