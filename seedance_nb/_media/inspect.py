@@ -32,13 +32,14 @@ _LEAST_S = 0.001
 _LEAST_SHOWN = 0.9
 _LEAST_LENGTH = 0.75
 _DISK = 3
+_UNHEARD = "its sound could not be decoded here, so it was not checked"
 
 
 def inspect(path: Path, poster: Path) -> tuple[MediaFacts | None, str]:
     """The facts of an MP4, MOV or WebM, or None and why it is not playable. *reads files*, *writes files*: `poster`, a JPEG.
 
-    Every frame is decoded, for at most 10 s of processor time (15 s of 1080p take 1 to 3); audio is read, not decoded. A
-    child process does it, with limits on memory, processor time and wall time; what it had no time for is `undecoded`.
+    Every frame is decoded, for at most 10 s of processor time (15 s of 1080p take 1 to 3), and its sound. A child
+    process does it, with limits on memory, processor time and wall time; what it had no time for is `undecoded`.
     Raises: OSError if the file cannot be read or the poster cannot be written.
     """
     with path.open("rb") as file:
@@ -86,8 +87,9 @@ def doubts(facts: MediaFacts, asked_s: float | None) -> list[str]:
 
 
 def unchecked(facts: MediaFacts) -> list[str]:
-    """What could not be checked, as a clause. *pure*."""
-    return [f"its last {facts.undecoded:g} s were not checked: decoding took too long"] if facts.undecoded else []
+    """What could not be checked, as clauses. *pure*."""
+    late = [f"its last {facts.undecoded:g} s were not checked: decoding took too long"] if facts.undecoded else []
+    return [*late, facts.remark] if facts.remark else late
 
 
 def _main(name: str, poster: str, file_format: str = "mp4") -> int:
@@ -118,10 +120,10 @@ def _main(name: str, poster: str, file_format: str = "mp4") -> int:
     # The answer if this process is stopped while it decodes.
     sys.stdout.write(write_facts(replace(facts, undecoded=facts.seconds or _LEAST_S)) + "\n")
     sys.stdout.flush()
-    fault, damaged, undecoded = _decode(path, file_format, seconds, count)
+    fault, checks = _decode(path, file_format, seconds, count)
     if fault:
         return refuse(fault)
-    sys.stdout.write(write_facts(replace(facts, damaged=damaged, undecoded=undecoded)))
+    sys.stdout.write(write_facts(replace(facts, **checks)))
     return 0
 
 
@@ -154,25 +156,34 @@ def _read_packets(path: Path, file_format: str) -> tuple[str, float, int]:
         return "", float((last + length - begin) * video.time_base), len(packets)
 
 
-def _decode(path: Path, file_format: str, seconds: float, count: int) -> tuple[str, int, float]:
-    """Why the `count` frames cannot be decoded, "" if they can; the number of damaged ones, and the seconds not decoded in time."""
+def _decode(path: Path, file_format: str, seconds: float, count: int) -> tuple[str, dict[str, Any]]:
+    """Why the `count` frames cannot be decoded, "" if they can; the facts that only decoding tells. *reads files*."""
     from av.error import FFmpegError
 
-    frames, damaged, decoded, begin = 0, 0, 0.0, None
+    frames, damaged, decoded, begin, left = 0, 0, 0.0, None, 0.0
     cpu, wall = time.process_time() + _DECODE_S, time.monotonic() + _DECODE_WALL_S
     with open_container(path, file_format, ignore_editlist="1") as container:
-        try:
-            for frame in container.decode(main_stream(container)):
+        video, sounds = main_stream(container), container.streams.audio
+        unheard = {stream.index for stream in sounds if stream.codec_context is None}
+        for packet in container.demux(video, *(stream for stream in sounds if stream.index not in unheard)):
+            if frames < count and (time.process_time() > cpu or time.monotonic() > wall):
+                left = max(_LEAST_S, round(seconds - decoded, 3))
+                break
+            try:
+                pictures = packet.decode()
+            except FFmpegError:
+                if packet.stream.index == video.index:
+                    return f"a frame after {decoded:.1f} s is damaged", {}
+                unheard.add(packet.stream.index)
+                continue
+            for frame in pictures if packet.stream.index == video.index else ():
                 frames += 1
                 damaged += bool(frame.is_corrupt)
                 begin = frame.time if begin is None else begin
                 decoded = max(decoded, (frame.time or 0.0) - (begin or 0.0))
-                if frames < count and (time.process_time() > cpu or time.monotonic() > wall):
-                    return "", damaged, max(_LEAST_S, round(seconds - decoded, 3))
-        except FFmpegError:
-            return f"a frame after {decoded:.1f} s is damaged", 0, 0.0
-    is_short = frames < _LEAST_SHOWN * count
-    return f"only {frames} of its {count} frames can be decoded" if is_short else "", damaged, 0.0
+    is_short = not left and frames < _LEAST_SHOWN * count
+    fault = f"only {frames} of its {count} frames can be decoded" if is_short else ""
+    return fault, {"damaged": damaged, "undecoded": left, "remark": _UNHEARD if unheard else ""}
 
 
 def _jpeg(frame: Any) -> bytes:

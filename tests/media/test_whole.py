@@ -211,3 +211,18 @@ def test_a_cut_between_two_pieces_is_doubted_though_nothing_could_be_decoded(nam
         facts, why = seen(data[:cut], tmp_path)
         assert facts, why
         assert "the end may be missing" in doubts(facts, SECONDS)[-1]
+
+
+@pytest.mark.parametrize("name", ["an index in front", "VP9"])
+def test_sound_that_cannot_be_decoded_is_unchecked(name: str, tmp_path: Path) -> None:
+    data = bytearray(whole(name))
+    (tmp_path / "v").write_bytes(data)
+    with av.open(str(tmp_path / "v")) as container:
+        packets = [(packet.pos or 0, packet.size) for packet in container.demux(audio=0) if packet.size]
+    for at, size in packets[2:30] if name != "VP9" else []:
+        data[at : at + size] = b"\xff" * size
+    if name == "VP9":
+        data = data.replace(b"A_OPUS", b"A_ZZZZ")
+    facts, why = seen(bytes(data), tmp_path)
+    assert facts, why
+    assert unchecked(facts) == ["its sound could not be decoded here, so it was not checked"]
