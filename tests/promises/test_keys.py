@@ -99,6 +99,19 @@ def test_an_echoed_key_is_masked_in_every_spelling(key: str, name: str) -> None:
     assert shown == "your key is ••• today"
 
 
+@pytest.mark.parametrize("key", [CANARY, 'ak/"+\\\\=?&quoted>~'])
+@pytest.mark.parametrize("run", [1, 2, 15, 16, 17, 63, 64, 65, 1000])
+def test_a_key_is_masked_behind_runs_of_any_length(key: str, run: int) -> None:
+    codes = [f"{ord(char):04x}" for char in key]
+    for spelling in (
+        "".join("\\" * run + "u" + code for code in codes),
+        "".join(f"&#x{'0' * run}{code};" for code in codes),
+        "".join(f"&#{'0' * run}{ord(char)};" for char in key),
+    ):
+        shown = Secret(key, "x").mask(f"<{spelling}>")
+        assert shown.removeprefix("<").lstrip("\\") == "•••>"
+
+
 def test_an_answer_is_masked_in_every_text_name_and_number() -> None:
     secret = Secret("0123456789", "x")
     assert secret.mask_in({"a 0123456789": ["0123456789!", 1, True, None, {"b": 1.5}]}) == {
