@@ -174,7 +174,7 @@ def find_id(value: Any, text: str = "") -> str:
         queue.extend(inner for inner in _inside(item) if isinstance(inner, dict | list))
     if not names:
         for match in _ID_TEXT.finditer(text.replace("&quot;", '"')):
-            found = id_text(re.sub(r"\\+/", "/", match[2] or match[3]))
+            found = id_text(re.sub(r"\\{1,3}/", "/", match[2] or match[3]))
             if found and _plain(match[1]) in _ID_NAMES:
                 names.setdefault(_plain(match[1]), found)
     return next((names[name] for name in _ID_NAMES if name in names), "")

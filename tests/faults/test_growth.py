@@ -1,5 +1,6 @@
 """No foreign text takes time that grows faster than the text: neither deadlines nor Stop reach into a pattern or a loop in C."""
 
+import gzip
 import inspect
 import json
 import logging
@@ -7,7 +8,7 @@ import re
 import tempfile
 import zlib
 from collections.abc import Callable
-from contextlib import suppress
+from contextlib import nullcontext, suppress
 from pathlib import Path
 from typing import Any
 
@@ -32,12 +33,12 @@ from seedance_nb._form.model import values as form_values
 from seedance_nb._ledger import filesystem, journal, repair
 from seedance_nb._media import isobmff, partial, sniff
 from seedance_nb._notebook import refusals
-from seedance_nb._provider import outcome, rate_limit, status, transport
+from seedance_nb._provider import answers, outcome, outputs, rate_limit, status, transport
 from seedance_nb._schema import formats, messages, patterns, uris
 from seedance_nb._session import session
 from seedance_nb._simulator import picture
 from seedance_nb._task import player, results
-from seedance_nb._web import addresses, client, origins
+from seedance_nb._web import addresses, client, origins, transfer
 
 CRUN = sd.spec("crun/seedance-2.0-fast-r2v")
 VASTNUM = sd.spec("vastnum/doubao-seedance-2.0")
@@ -128,12 +129,19 @@ FOREIGN: dict[str, Callable[[str], object]] = {
     **{f"mask a key of {name}": key.mask for name, key in KEYS.items()},
     "mask names": lambda foreign: KEYS["letters"].mask_in({foreign: [foreign]}),
     "mask bytes": lambda foreign: secret.mask_keys_in(raw(foreign)),
-    "read an answer": lambda foreign: values.read_answer(raw(foreign)),
-    "read a text in an answer": lambda foreign: values.read_answer(json.dumps({"a": foreign}).encode()),
+    "read an answer": lambda foreign: answers.read_content(raw(foreign)),
+    "read the text of an answer": lambda foreign: answers.read_content(json.dumps({"a": foreign}).encode()),
+    "read an answer with text around it": lambda foreign: answers.read_content(raw(foreign + '{"a": 1}' + foreign)),
+    "read a compressed answer": lambda foreign: answers.read_content(gzip.compress(raw(foreign), 1)),
     "classify": refused,
     "read a status": status_of,
     "read results": lambda foreign: status_of(foreign, "success"),
-    "read an id": status.is_id,
+    "read an id": answers.is_id,
+    "look for an id": lambda foreign: answers.find_id({foreign: foreign}, foreign),
+    "quote an error": lambda foreign: answers.words_of({"error": [foreign, {"message": foreign, foreign: 1}]}),
+    "describe a page": lambda foreign: answers.page_words(foreign, foreign),
+    "describe a page's title": lambda foreign: answers.page_words(f"<title{foreign}", ""),
+    "look for results": lambda foreign: outputs.result_urls({"a": [foreign, f"data:video/mp4,{foreign}"]}, ("/a",)),
     "read Retry-After": lambda foreign: rate_limit.pause_of(foreign, foreign, 0.0),
     "word an error of the network": lambda foreign: transport._error_text(
         ValueError(foreign), transport.Endpoint(base_url="", secret=KEYS["letters"])
@@ -155,6 +163,8 @@ FOREIGN: dict[str, Callable[[str], object]] = {
     "read Content-Range": lambda foreign: client.content_range(
         httpx.Response(206, headers=[(b"content-range", raw(foreign)), (b"content-length", raw(foreign))])
     ),
+    "find a path": lambda foreign: results.absolute_url(origins.clean_url(foreign), "https://a.example/b"),
+    "read a data URL": lambda foreign: transfer.data_bytes(f"data:video/mp4;base64,{foreign}"),
     "sort results": lambda foreign: results.likely_videos_first([foreign, f"https://a.example/{foreign}"]),
     "match results": lambda foreign: results.match_urls([foreign], [foreign + "?"]),
     "sniff": lambda foreign: (sniff.sniff(raw(foreign)), sniff.sniff(b"<" + raw(foreign))),
@@ -274,7 +284,14 @@ def server(count: str) -> None:
     operations.server_of(Table(value=table, file="", pointer=""), is_sent=False)
 
 
-def outputs(count: str) -> None:
+def names_twice(count: str) -> None:
+    content = json.dumps(many_fields(count))[:-1].encode() + b', "n1": 2}'
+    answers.read_content(content)
+    with pytest.raises(ValueError, match="twice") if len(count) > 1 else nullcontext():
+        values.read_json(content)
+
+
+def many_results(count: str) -> None:
     urls = [f"https://a.example/{n}" for n in numbers(count)]
     assert CRUN.task is not None
     status.read_status(CRUN.task, {"code": 200, "data": {"status": "success", "result": {"media_urls": urls}}})
@@ -286,10 +303,8 @@ def many_fields(count: str) -> dict[str, Any]:
 
 
 MANY: dict[str, Callable[[str], object]] = {
-    "names in JSON, one twice": lambda count: values.read_answer(
-        json.dumps(many_fields(count))[:-1].encode() + b',"n1":2}'
-    ),
-    "results": outputs,
+    "names in JSON, one twice": names_twice,
+    "results": many_results,
     "faults of a refusal": lambda count: faults_of("\n".join(f"prompt: is wrong {n}; and {n}" for n in numbers(count))),
     "clauses of a refusal": lambda count: faults_of("prompt: bad; " + "; ".join(f"wrong {n}" for n in numbers(count))),
     "details of a refusal": lambda count: outcome.classify(
@@ -358,7 +373,7 @@ def test_every_pattern_is_found_wherever_it_is_written(written: dict[str, Patter
     assert len(written) >= calls > 60
     found = " ".join(written)
     assert "_base.text:_URL[0].sub" in found, "in a variable"
-    assert re.search(r"_base\.text:\d+\.fullmatch", found), "in a function"
+    assert re.search(r"_base\.text:\d+:\d+\.fullmatch", found), "in a function"
     assert "_document.reader:_CORE[4].fullmatch" in found, "in a table"
 
 

@@ -105,14 +105,17 @@ def patterns_of(module: ModuleType) -> dict[str, Pattern]:
             used = re.findall(rf"\b{name}\.(\w+)\(", source) or re.findall(r"\bpattern\.(\w+)\(", source)
             for method in _METHODS.intersection(used) or {"sub"}:
                 found[f"{module.__name__}:{name}[{number}].{method}"] = (pattern, method)
-    for call in filter(_is_re_call, ast.walk(ast.parse(source))):
-        assert isinstance(call, ast.Call)
-        assert isinstance(call.func, ast.Attribute)
-        pattern = _evaluated(call.args[0], module)
-        method = call.func.attr if call.func.attr in _METHODS else "match"
-        if call.func.attr != "compile" or call.col_offset > len("_NAMED = "):  # not one of a variable of the module
-            with suppress(TypeError):
-                found[f"{module.__name__}:{call.lineno}.{method}"] = (re.compile(pattern), method)
+    tree = ast.parse(source)
+    in_variables = {
+        node for part in tree.body if isinstance(part, ast.Assign | ast.AnnAssign) for node in ast.walk(part)
+    }
+    for node in filter(_is_re_call, ast.walk(tree)):
+        assert isinstance(node, ast.Call)
+        assert isinstance(node.func, ast.Attribute)
+        if node not in in_variables:
+            method = node.func.attr if node.func.attr in _METHODS else "match"
+            pattern = _evaluated(node.args[0], module)
+            found[f"{module.__name__}:{node.lineno}:{node.col_offset}.{method}"] = (re.compile(pattern), method)
     return found
 
 
