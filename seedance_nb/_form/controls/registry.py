@@ -1,25 +1,19 @@
 """The control class of each kind of field."""
 
+from seedance_nb._form.controls import scalars
 from seedance_nb._form.controls.base import Control, OnChange, WidgetFactory
 from seedance_nb._form.controls.choices import BranchControl, NullControl
 from seedance_nb._form.controls.items import ItemsControl
 from seedance_nb._form.controls.maps import MapControl
 from seedance_nb._form.controls.objects import ObjectControl
-from seedance_nb._form.controls.scalars import (
-    ChoiceControl,
-    ConstantControl,
-    NumberControl,
-    PasswordControl,
-    TextControl,
-    ToggleControl,
-)
 from seedance_nb._form.controls.text_list import ListControl
 from seedance_nb._form.model.fields import Field
 
 _KINDS: dict[str, type[Control]] = {
-    "prose": TextControl, "text": TextControl, "json": TextControl, "choice": ChoiceControl, "toggle": ToggleControl,
-    "integer": NumberControl, "number": NumberControl, "list": ListControl, "password": PasswordControl,
-    "constant": ConstantControl, "object": ObjectControl, "items": ItemsControl, "map": MapControl, "branches": BranchControl,
+    **dict.fromkeys(("prose", "text", "json"), scalars.TextControl), **dict.fromkeys(("integer", "number"), scalars.NumberControl),
+    "choice": scalars.ChoiceControl, "toggle": scalars.ToggleControl, "password": scalars.PasswordControl,
+    "constant": scalars.ConstantControl, "list": ListControl, "object": ObjectControl, "items": ItemsControl,
+    "map": MapControl, "branches": BranchControl,
 }  # fmt: skip
 
 
