@@ -109,9 +109,9 @@ def _require_no_simulated_file(approved: Approved) -> None:
 def _send(flow: TaskRun, row: Row, approved: Approved) -> None:
     try:
         request = create_request(approved, flow.endpoint.base_url)
-        ENGINE.delay_exit(flow.settled)
+        ENGINE.delay_exit(flow.delivery, flow.endpoint.total)
     except BaseException:  # the kernel was interrupted; nothing can have been sent yet
-        flow.settled.set()
+        flow.delivery.settled.set()
         flow.ledger.update(
             row.seq, only_in=(State.WAITING,), state=State.UNSENT, error="sending was stopped before it started"
         )
@@ -120,7 +120,7 @@ def _send(flow: TaskRun, row: Row, approved: Approved) -> None:
     try:
         ENGINE.follow(flow.key(row), lambda: run(flow, row, request))
     except BaseException as error:
-        flow.settled.set()
+        flow.delivery.settled.set()
         if isinstance(error, FAULTS):
             raise local_error(error, charged="not charged" if row.simulated else "unknown") from None
         raise

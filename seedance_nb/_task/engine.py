@@ -9,6 +9,8 @@ import threading
 import time
 from collections.abc import Callable, Coroutine
 from concurrent.futures import Future, ThreadPoolExecutor
+from contextlib import suppress
+from dataclasses import dataclass, field
 from typing import Any, TypeVar
 
 from seedance_nb._base.faults import FAULTS, local_error
@@ -16,7 +18,16 @@ from seedance_nb._base.log import THREAD, redact_logs, without_frames
 from seedance_nb._provider.rate_limit import RateLimiter
 
 T = TypeVar("T")
-_EXIT_S = 60
+_SAVE_S = 90
+"""Seconds in which an answer is saved in a ledger that others use; usually milliseconds."""
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Delivery:
+    """How far a paid request is: `sending` is set while it may be charged, `settled` once its outcome is saved."""
+
+    sending: threading.Event = field(default_factory=threading.Event)
+    settled: threading.Event = field(default_factory=threading.Event)
 
 
 class Engine:
@@ -34,7 +45,9 @@ class Engine:
         self.claiming = threading.Lock()
         self._loop: asyncio.AbstractEventLoop | None = None
         self._following: dict[tuple[str, int], Future[Any]] = {}
-        self._unsettled: set[threading.Event] = set()
+        self._unsettled: dict[Delivery, float] = {}
+        self._delays_exit = False
+        self.is_ending = False
         self._gates: dict[str, RateLimiter] = {}
 
     def rate_limiter(self, origin: str) -> RateLimiter:
@@ -42,18 +55,40 @@ class Engine:
         with self._lock:
             return self._gates.setdefault(origin, RateLimiter())
 
-    def delay_exit(self, settled: threading.Event) -> None:
-        """Delay the interpreter's exit until `settled` is set, for a minute at most, so that a script's last `submit` is sent."""
+    def delay_exit(self, delivery: Delivery, answer_s: float) -> None:
+        """Delay the interpreter's exit until a request is settled, so that a script's last `submit` is sent and its id saved.
+
+        `answer_s` is the longest that its answer may take, in seconds.
+        """
         with self._lock:
-            if not self._unsettled:
+            if not self._delays_exit:
                 # Before the executors are shut down, which the engine's loop still needs to look up a host.
                 getattr(threading, "_register_atexit", atexit.register)(self._settle)
-            self._unsettled.add(settled)
+                self._delays_exit = True
+            self._unsettled = {one: limit for one, limit in self._unsettled.items() if not one.settled.is_set()}
+            self._unsettled[delivery] = answer_s
 
     def _settle(self) -> None:
-        end = time.monotonic() + _EXIT_S
-        for settled in list(self._unsettled):
-            settled.wait(max(0.0, end - time.monotonic()))
+        begun, is_reported = time.monotonic(), False
+        try:
+            while waiting := [one for one in list(self._unsettled) if self._is_awaited(one, time.monotonic() - begun)]:
+                if not is_reported and time.monotonic() - begun > 1:
+                    is_reported = True
+                    requests = "a request" if len(waiting) == 1 else f"{len(waiting)} requests"
+                    longest = max(self._unsettled[one] for one in waiting)
+                    _report(f"waiting up to {longest:g} s for the response to {requests} (Ctrl-C to stop waiting)")
+                waiting[0].settled.wait(0.1)
+        except KeyboardInterrupt:
+            self.is_ending = True
+            _report("Stopped waiting. What was sent has an unknown outcome: you may have been charged. See sd.tasks().")
+
+    def _is_awaited(self, delivery: Delivery, passed: float) -> bool:
+        if delivery.settled.is_set():
+            return False
+        answer_s = self._unsettled[delivery]
+        if passed > answer_s:
+            self.is_ending = True  # from now on nothing more is sent, so only what is being sent is waited for
+        return passed <= (2 * answer_s + _SAVE_S if delivery.sending.is_set() else answer_s)
 
     @property
     def is_here(self) -> bool:
@@ -107,6 +142,12 @@ class Engine:
                     raise
                 self._loop = loop
             return self._loop
+
+
+def _report(message: str) -> None:
+    with suppress(OSError, ValueError, AttributeError):  # closed, or none, as under pythonw
+        sys.stderr.write(f"seedance_nb: {message}\n")
+        sys.stderr.flush()
 
 
 async def _without_frames(work: Coroutine[Any, Any, T]) -> T:

@@ -20,6 +20,7 @@ from seedance_nb._ledger.row import EARLY_STATES, Row, State
 from seedance_nb._provider.outcome import SendOutcome, refusal
 from seedance_nb._provider.rate_limit import CHANCE
 from seedance_nb._provider.transport import Endpoint, acquire_slot, send_once
+from seedance_nb._task.engine import ENGINE, Delivery
 from seedance_nb._task.schedule import PollHistory
 from seedance_nb._web.download import Bounds
 from seedance_nb._web.origins import host_of
@@ -36,8 +37,8 @@ _STATES = {"accepted": State.QUEUED, "refused": State.REFUSED, "unsent": State.U
 class TaskRun:
     """What it takes to run one task; `clock` returns monotonic seconds, `now` Unix seconds, `chance` 0 to 1.
 
-    `bounds` limit each download; `settled` is set once the outcome of the paid request is recorded, `troubled` once a failing
-    ledger was reported. `balance` asks for the account's balance, None if it is unknown.
+    `bounds` limit each download; `delivery` says how far the paid request is; `troubled` is set once a failing ledger was
+    reported. `balance` asks for the account's balance, None if it is unknown.
     """
 
     spec: Spec
@@ -50,12 +51,12 @@ class TaskRun:
     bounds: Bounds = field(default_factory=Bounds)
     chance: Callable[[], float] = CHANCE.random
     balance: Callable[[], Awaitable[float | None]] | None = None
-    settled: threading.Event = field(default_factory=threading.Event)
+    delivery: Delivery = field(default_factory=Delivery)
     troubled: threading.Event = field(default_factory=threading.Event)
 
     def for_new_task(self) -> "TaskRun":
         """A copy for another task. *pure*."""
-        return replace(self, settled=threading.Event(), troubled=threading.Event())
+        return replace(self, delivery=Delivery(), troubled=threading.Event())
 
     def key(self, row: Row) -> tuple[str, int]:
         """The engine's key for a row; a ledger that was started anew has its own rows. *pure*."""
@@ -131,6 +132,9 @@ async def send(flow: TaskRun, row: Row, request: Request) -> Row:
                 message = f"{row.provider} is having problems, so the request will be sent in {pause:.0f} s"
                 row = await flow.write(row, error=message)
             await acquire_slot(flow.endpoint)
+            flow.delivery.sending.set()
+            if ENGINE.is_ending:
+                break
             row = await flow.write(row, only_in=(State.WAITING,), state=State.SENDING, error="")
             if row.state is not State.SENDING:  # abandoned meanwhile, and perhaps sent again by another process
                 return row
@@ -141,12 +145,13 @@ async def send(flow: TaskRun, row: Row, request: Request) -> Row:
                 break
             message = f"{sent.why}; retrying in {again:.0f} s"
             row = await flow.write(row, only_in=(State.SENDING,), state=State.WAITING, error=message)
+            flow.delivery.sending.clear()
             await flow.sleep(again)
     finally:
         try:
             row = await _settle(flow, row, sent)
         finally:
-            flow.settled.set()
+            flow.delivery.settled.set()
     if sent.error is not None:
         raise sent.error
     return row

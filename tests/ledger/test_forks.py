@@ -15,7 +15,7 @@ import pytest
 from support.claims import claim
 
 from seedance_nb._ledger.ledger import Ledger
-from seedance_nb._task.engine import ENGINE
+from seedance_nb._task.engine import ENGINE, Delivery
 
 pytestmark = [
     pytest.mark.skipif(sys.platform == "win32", reason="no fork there"),
@@ -88,10 +88,9 @@ def test_a_child_that_is_forked_where_the_lock_cannot_be_had_does_not_wait_for_i
     assert ledger.count() == 1
 
 
-def test_a_child_waits_at_its_end_for_nothing_that_its_parent_sends(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("seedance_nb._task.engine._EXIT_S", 10 * PATIENCE_S)
-    sending = threading.Event()
-    ENGINE.delay_exit(sending)
+def test_a_child_waits_at_its_end_for_nothing_that_its_parent_sends() -> None:
+    sending = Delivery()
+    ENGINE.delay_exit(sending, 10 * PATIENCE_S)
 
     def work() -> str:
         assert ENGINE.submit(asyncio.sleep(0, "used")).result(PATIENCE_S) == "used"
@@ -103,4 +102,4 @@ def test_a_child_waits_at_its_end_for_nothing_that_its_parent_sends(monkeypatch:
             assert in_child(work) == "ended"
         assert sending in ENGINE._unsettled
     finally:
-        sending.set()
+        sending.settled.set()
