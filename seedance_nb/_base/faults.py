@@ -5,7 +5,7 @@ import inspect
 from collections.abc import Callable
 from typing import ParamSpec, TypeVar
 
-from seedance_nb._base.errors import Charged, SeedanceError
+from seedance_nb._base.errors import Charged, SeedanceError, Step
 from seedance_nb._base.log import frames_of
 from seedance_nb._base.secret import mask_keys
 
@@ -23,10 +23,10 @@ def local_error(error: Exception, *, charged: Charged | None = None, resume: str
     if isinstance(error, SeedanceError):
         return error
     reason = mask_keys(str(error)) or ("not enough memory" if isinstance(error, MemoryError) else type(error).__name__)
-    step = "close what is no longer needed on this computer, or restart the kernel, then "
-    own = SeedanceError(
-        f"This computer could not do it: {reason}.", next_step=f"{step}{resume or 'run it again'}", charged=charged
+    step = Step(
+        "close what is no longer needed on this computer, or restart the kernel, then {}", resume or "run it again"
     )
+    own = SeedanceError(f"This computer could not do it: {reason}.", next_step=step, charged=charged)
     for frame in frames_of(error)[-1:]:
         own.add_note(f"It was raised at {frame}.")
     return own
