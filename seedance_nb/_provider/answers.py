@@ -8,21 +8,23 @@ import re
 import unicodedata
 import zlib
 from collections import deque
+from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any, Self
 
 from seedance_nb._base.text import HIDDEN, shorten
-from seedance_nb._base.values import ABSENT
+from seedance_nb._base.values import ABSENT, is_empty
 
 MAX_ANSWER = 2 * 1024 * 1024
 """How much of an answer is looked at, in bytes, before and after decompression."""
 
-_ID_NAMES = ("taskid", "jobid", "generationid", "predictionid", "videoid", "id")
-"""Names under which a task's id may be, likeliest first; case, "_" and "-" do not count."""
+_ID_NAMES = ("taskid", "taskids", "jobid", "generationid", "predictionid", "videoid", "task", "job", "uuid", "id")
+"""Names under which a task's id may be, likeliest first; case, "_", "-" and what comes before "taskid" do not count."""
 _WORDS = ("loc", "code", "title", "message", "msg", "detail", "details", "description", "reason", "error", "errors")
 """Names of an error's parts, in the order in which they are quoted."""
 _MOST_STARTS = 8
 _MOST_ITEMS = 20
+_LONG_NAME = 40
 _LONG_ID = 1000
 _LONG_NUMBER = 300
 _ROUNDS = 3
@@ -164,28 +166,33 @@ def find_id(value: Any, text: str = "") -> str:
 
     `text` is searched if the JSON has none or cannot be read.
     """
-    names: dict[str, str] = {}
+    found = [(name, id_text(inner)) for name, inner in _ids_in(value)]
+    if not any(task_id for _, task_id in found):
+        matches = _ID_TEXT.finditer(text.replace("&quot;", '"'))
+        found = [(_plain(match[1]), id_text(re.sub(r"\\{1,3}/", "/", match[2] or match[3]))) for match in matches]
+    names = {name: task_id for name, task_id in reversed(found) if task_id}  # the first of each name counts
+    return next((names[name] for name in _ID_NAMES if name in names), "")
+
+
+def has_id(value: Any) -> bool:
+    """Whether anything in an answer is named like a task's id and is not empty, even if it cannot be an id. *pure*."""
+    return any(not is_empty(inner) for _, inner in _ids_in(value))
+
+
+def _ids_in(value: Any) -> Iterator[tuple[str, Any]]:
     queue = deque([value])
     while queue:
         item = queue.popleft()
         for name, inner in item.items() if isinstance(item, dict) else ():
-            if (plain := _plain(name)) in _ID_NAMES and (found := id_text(inner)):
-                names.setdefault(plain, found)
-        queue.extend(inner for inner in _inside(item) if isinstance(inner, dict | list))
-    if not names:
-        for match in _ID_TEXT.finditer(text.replace("&quot;", '"')):
-            found = id_text(re.sub(r"\\{1,3}/", "/", match[2] or match[3]))
-            if found and _plain(match[1]) in _ID_NAMES:
-                names.setdefault(_plain(match[1]), found)
-    return next((names[name] for name in _ID_NAMES if name in names), "")
+            if (plain := _plain(name)) in _ID_NAMES:
+                yield plain, inner
+        inside = item.values() if isinstance(item, dict) else item if isinstance(item, list) else ()
+        queue.extend(inner for inner in inside if isinstance(inner, dict | list))
 
 
 def _plain(name: str) -> str:
-    return name[:_MOST_ITEMS].lower().replace("_", "").replace("-", "")
-
-
-def _inside(value: Any) -> Any:
-    return value.values() if isinstance(value, dict) else value if isinstance(value, list) else ()
+    plain = name[:_LONG_NAME].lower().replace("_", "").replace("-", "")
+    return "taskid" if plain.endswith("taskid") else plain
 
 
 def words_of(value: Any, depth: int = 4) -> str:

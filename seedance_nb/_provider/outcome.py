@@ -8,7 +8,7 @@ from seedance_nb._base.text import sanitize
 from seedance_nb._base.values import find, find_all, pointer_parts
 from seedance_nb._document.spec import Spec
 from seedance_nb._document.tables import ErrorTable
-from seedance_nb._provider.answers import find_id, words_of
+from seedance_nb._provider.answers import find_id, has_id, words_of
 from seedance_nb._provider.status import read_id
 
 _REFUSALS: dict[str, type[Refused]] = {
@@ -92,7 +92,7 @@ def classify(spec: Spec, answer: Answer) -> SendOutcome:
         hint = task_id or hint
         if task_id and answer.is_success and (not code or str(code) in errors.ok):
             return SendOutcome(outcome="accepted", task_id=task_id, simulated=answer.simulated)
-        if not hint and (error := refused(spec, answer)):
+        if not (hint or has_id(answer.value)) and (error := refused(spec, answer)):
             return SendOutcome(outcome="refused", why=error.provider_message, error=error)
     why = _reason(spec, answer)
     if hint:
