@@ -18,8 +18,7 @@ _REFUSALS: dict[str, type[Refused]] = {
     "rate-limited": RateLimited,
     "unavailable": Unavailable,
 }
-
-
+_MOST_READ = 20_000
 _LIKELY_REFUSED = (401, 403, 404, 405, 413, 415)
 """HTTP statuses after which most likely no task exists; still, the request is sent again only when a person says so."""
 
@@ -180,7 +179,7 @@ def _code(table: ErrorTable, answer: Answer) -> int | str:
 
 def _message(table: ErrorTable, answer: Answer) -> str:
     texts = (find(answer.value, pointer) for pointer in table.message)
-    return next((text for text in texts if isinstance(text, str) and text), "")
+    return next((text[:_MOST_READ] for text in texts if isinstance(text, str) and text), "")
 
 
 def _details(table: ErrorTable, answer: Answer) -> list[str]:
@@ -189,4 +188,4 @@ def _details(table: ErrorTable, answer: Answer) -> list[str]:
         for pointer in table.details
         for value in find_all(answer.value, pointer)
     ]
-    return [str(line) for line in lines[:50]]
+    return [str(line)[:_MOST_READ] for line in lines[:50]]
