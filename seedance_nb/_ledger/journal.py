@@ -45,6 +45,11 @@ def journal_path(ledger: Path) -> Path:
     return ledger.with_name(f"{ledger.name}.journal.jsonl")
 
 
+def rescue_path(ledger: Path) -> Path:
+    """The path of the file with the ids that neither file of a ledger could take, in the journal's format. *pure*."""
+    return ledger.with_name(f"{ledger.name}.rescue.jsonl")
+
+
 def is_used(ledger: Path) -> bool:
     """Whether the journal of this ledger has any content. *reads files*."""
     path = journal_path(ledger)
@@ -78,11 +83,11 @@ def parse(raw: bytes) -> Entry | None:
 
 
 @contextmanager
-def locked(path: Path) -> Iterator[int]:
-    """The open journal, locked. *writes files*. Raises: OSError if it cannot be opened, or stays locked for 30 s."""
+def locked(path: Path, turn_s: float | None = None) -> Iterator[int]:
+    """The open journal, locked. *writes files*. Raises: OSError if it cannot be opened, or stays locked for 30 s or `turn_s`."""
     turn = JournalLock(path)
     try:
-        yield turn.acquire()
+        yield turn.acquire(turn_s)
     finally:
         turn.release()
 
@@ -94,9 +99,9 @@ class JournalLock:
         self._path = path
         self._file: int | None = None
 
-    def acquire(self) -> int:
+    def acquire(self, turn_s: float | None = None) -> int:
         """The open journal, locked until `release`. *writes files*. Raises: OSError as `locked` does."""
-        end = time.monotonic() + TURN_S
+        end = time.monotonic() + (TURN_S if turn_s is None else turn_s)
         while True:
             self.release()  # also one that a repair has put aside while we waited for it
             file = self._file = os.open(self._path, _FLAGS | os.O_CREAT, 0o600)

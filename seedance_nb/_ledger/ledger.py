@@ -133,6 +133,10 @@ class Ledger:
         except LedgerError as error:
             if only_in is None and self._store.note_in_journal(seq, columns):
                 error.message += f" The change to #{seq} is saved in its journal and is applied at the next start."
+            elif self._store.rescue(seq, created, columns):
+                error.message += (
+                    f" The task id of #{seq} is saved in {self._store.rescue_file} and is applied at the next start."
+                )
             raise
         if row is None:
             msg = f"The ledger {self.path} no longer has this #{seq}: the file was moved or replaced in the meantime."

@@ -12,6 +12,7 @@ import sqlite3
 import threading
 import weakref
 from collections.abc import Callable, Iterator
+from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, TypeVar
@@ -23,7 +24,9 @@ from seedance_nb._ledger.home import Displaced, require_in_place
 from seedance_nb._ledger.journal import Entry
 from seedance_nb._ledger.row import FREE_STATES
 
+_SHORT_TURN_S = 1
 _IDENTIFYING = ("intent", "spec", "base_url", "simulated", "digest", "take", "unit", "created")
+_RESCUED = ("state", "task_id", "accepted", "simulated")
 T = TypeVar("T")
 _NOT_DAMAGE = {3, 5, 6, 7, 8, 9, 10, 13, 14, 15}  # SQLite's codes for places and moments: permission, busy, full, ...
 _FORK_S = 2
@@ -159,6 +162,7 @@ class Store:
     def __init__(self, path: Path, now: Callable[[], float]) -> None:
         self.path = path
         self._journal = _journal.journal_path(path)
+        self.rescue_file = _journal.rescue_path(path)
         self._now = now
         self._lock = threading.RLock()
         self._journal_lock = _journal.JournalLock(self._journal)
@@ -214,7 +218,11 @@ class Store:
         if db.in_transaction:  # interrupts prevented the last rollback
             db.execute("ROLLBACK")
         db.execute("BEGIN IMMEDIATE")
-        return self._synced(db, journal)
+        transaction = self._synced(db, journal)
+        if self.rescue_file.exists() and self._apply_rescued(transaction):
+            db.execute("BEGIN IMMEDIATE")
+            transaction = self._synced(db, journal)
+        return transaction
 
     def _end(self) -> None:
         try:
@@ -230,7 +238,7 @@ class Store:
         if transaction is None:
             return False
         try:
-            with _journal.locked(self._journal) as journal:
+            with _journal.locked(self._journal, _SHORT_TURN_S) as journal:
                 number = max(transaction.last, _journal.after(journal, transaction.last)[0]) + 1
                 entry = Entry(
                     number=number, ledger=transaction.ledger, at=self._now(), task=seq, whole=False, columns=changes
@@ -238,6 +246,39 @@ class Store:
                 _journal.append(journal, [entry])
         except OSError:
             return False
+        return True
+
+    def rescue(self, seq: int, created: float | None, changes: dict[str, Any]) -> bool:
+        """Save a task's id in a file beside the ledger, for the next transaction of any process; return whether it worked."""
+        if self._transaction is None or not changes.get("task_id"):
+            return False
+        columns = {name: changes[name] for name in _RESCUED if name in changes} | {"created": created}
+        entry = Entry(number=0, ledger=self._transaction.ledger, at=self._now(), task=seq, whole=False, columns=columns)
+        try:
+            with _journal.locked(self.rescue_file, _SHORT_TURN_S) as file:
+                _journal.append(file, [entry])
+        except OSError:
+            return False
+        return True
+
+    def _apply_rescued(self, transaction: Transaction) -> bool:
+        """Commit the ids in the rescue file and remove it; return whether there were any."""
+        with _journal.locked(self.rescue_file) as file:
+            entries = [entry for entry in _journal.after(file, -1)[1] if entry.ledger == transaction.ledger]
+            for entry in entries:
+                found = transaction.db.execute(
+                    "SELECT task_id, created FROM tasks WHERE seq = ?", (entry.task,)
+                ).fetchone()
+                if found == ("", entry.columns.get("created")):
+                    transaction.change(
+                        entry.task, {name: entry.columns[name] for name in _RESCUED if name in entry.columns}
+                    )
+            if not entries and os.fstat(file).st_size:  # another ledger's
+                return False
+            transaction.finish()
+            _journal.cut(file, 0)
+            with suppress(OSError):  # open files cannot be removed on Windows
+                self.rescue_file.unlink()
         return True
 
     def close(self) -> None:

@@ -11,6 +11,7 @@ from typing import Any
 from urllib.parse import urlsplit
 
 from seedance_nb._base.errors import LedgerError, RateLimited, Refused, Step, TaskFailed, UnknownOutcome, Unreachable
+from seedance_nb._base.faults import FAULTS
 from seedance_nb._base.log import LOG
 from seedance_nb._base.text import quote_lines
 from seedance_nb._check.request import Request
@@ -28,6 +29,7 @@ from seedance_nb._web.origins import host_of
 _TRIES = 4
 _SENDINGS = 3
 _LONGEST_PAUSE_S = 60
+_AGAIN_S = 30
 _LOOK_UP = "look up the task that the response names"
 LOOPBACK = ("127.0.0.1", "::1", "localhost")
 _STATES = {"accepted": State.QUEUED, "refused": State.REFUSED, "unsent": State.UNSENT, "unknown": State.UNKNOWN}
@@ -212,12 +214,26 @@ async def _settle(flow: TaskRun, row: Row, sent: SendOutcome) -> Row:
             return await flow.write(row, only_in=only_in, **changes)
         except LedgerError as error:
             unwritten = error
+    if sent.task_id:
+        with suppress(*FAULTS):
+            ENGINE.submit(_save_later(flow, row, changes))
     message = f"accepted the request as task {sent.task_id}" if sent.task_id else f"answered ({sent.why})"
     raise LedgerError(
         f"{row.provider} {message}, but this could not be saved: {unwritten.message if unwritten else ''}",
         file=str(flow.ledger.path),
         charged="not charged" if row.simulated or sent.outcome in ("refused", "unsent") else "unknown",
     )
+
+
+async def _save_later(flow: TaskRun, row: Row, changes: dict[str, Any]) -> None:
+    """Save the id once the ledger can be written again, as long as this process lives."""
+    while True:
+        await asyncio.sleep(_AGAIN_S)
+        with suppress(LedgerError):
+            await flow.write(row, only_in=(*EARLY_STATES, State.UNKNOWN), **changes)
+            return
+        if not await asyncio.to_thread(flow.ledger.contains, row):
+            return
 
 
 def unknown_outcome_text(row: Row) -> str:
