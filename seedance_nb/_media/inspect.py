@@ -139,7 +139,7 @@ def _read_packets(path: Path, file_format: str) -> tuple[str, float, int]:
     # Edit lists would skip packets that are there.
     with open_container(path, file_format, ignore_editlist="1") as container:
         # Older versions of PyAV do not show the sample tables.
-        tables = [entry for stream in container.streams for entry in getattr(stream, "index_entries", ())]
+        tables = (entry for stream in container.streams for entry in getattr(stream, "index_entries", ()))
         end, size = max((entry.pos + entry.size for entry in tables), default=0), path.stat().st_size
         if end > size:
             return f"it is cut off: {size:,} of {end:,} bytes are there", 0.0, 0
