@@ -170,6 +170,16 @@ def wait(seconds: float) -> Act:
     return lambda _: time.sleep(seconds)
 
 
+def meet(number: int) -> Act:
+    """Waits until so many create requests have arrived."""
+
+    def act(exchange: Exchange) -> None:
+        while exchange.server.count(CREATE) < number and not exchange.server.stopping.wait(0.005):
+            pass
+
+    return act
+
+
 @dataclass(slots=True)
 class FaultServer:
     """`plans` says for each operation what is done to its requests, one plan after the other; the last one stays.

@@ -12,7 +12,7 @@ import ipywidgets as W  # noqa: N812
 import nbformat
 import pytest
 from faults import child
-from faults.server import CREATE, FaultServer, accept, serving, tell, wait
+from faults.server import CREATE, FaultServer, accept, meet, serving, tell, wait
 from faults.shapes import CRUN, PRO
 from nbclient import NotebookClient
 from support.waiting import until
@@ -75,7 +75,8 @@ def test_four_kernels_together_stay_within_the_budget(
 def test_kernels_with_notes_instead_of_a_claim_are_charged_more_than_once_in_a_race(
     context: ForkServerContext, server: FaultServer, tmp_path: Path, at_once: bool
 ) -> None:
-    server.plans[CREATE] = [(wait(0.5), accept)]
+    if at_once:
+        server.plans[CREATE] = [(meet(2), accept)]
     arguments = (server.url + CRUN.create, CRUN.fields, tmp_path / "notes")
     all_of_them = []
     for _ in range(4):
