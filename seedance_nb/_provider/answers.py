@@ -74,6 +74,9 @@ def read_content(raw: bytes, encoding: str = "") -> Content:
     if text.startswith("<") and "html" in text[:2000].lower():
         return Content(text=text, page=True, value=_read(text)[0], doubts=("it is a web page",))
     value, odd = _read(text)
+    coding = next((name for name in ("br", "zstd", "compress") if name in encoding.lower().split(",")), "")
+    if value is ABSENT and coding:
+        odd = (f"it is compressed with {coding}, which cannot be read",)
     if isinstance(value, str) and value.lstrip()[:1] in ("{", "["):
         value, odd = _read(value)[0], ("its JSON is inside a JSON text",)
     return Content(text=text, value=value, doubts=(*doubts, *odd))

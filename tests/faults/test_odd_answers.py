@@ -16,6 +16,7 @@ from faults.table import ANSWER_S
 
 import seedance_nb as sd
 from seedance_nb._ledger.row import State
+from seedance_nb._provider.answers import read_content
 
 ID = "task_Zq7"
 YES = {"code": 200, "message": "success", "data": {"task_id": ID}}
@@ -147,6 +148,7 @@ ODD: tuple[Odd, ...] = (
     body("a page", _PAGE, "", status=502, Server="cloudflare"),
     body("nothing", b"", ""),
     body("null", b"null", ""),
+    body("brotli", bytes(range(100)), "", Content_Encoding="br"),
 )  # fmt: skip
 
 
@@ -181,6 +183,11 @@ def test_no_readable_id_is_lost_and_nothing_is_paid_twice(
             assert row.task_id == odd.task
             assert session.task(row.name).resolve().wait(60).path.exists()
             assert server.count(CREATE) == 1
+
+
+def test_a_compression_that_cannot_be_read_is_named() -> None:
+    assert read_content(b"\x0b\x02", "br").doubts == ("it is compressed with br, which cannot be read",)
+    assert read_content(PLAIN, "br").value == YES
 
 
 def test_the_table_holds_the_59_answers_of_the_trial_and_more() -> None:
