@@ -67,8 +67,8 @@ class Answer:
     def problem(self) -> str:
         """What is odd about it, as a clause, "" if nothing is. *pure*."""
         if self.redirect:
-            return f"HTTP {self.status} redirected to {self.redirect}"
-        return f"HTTP {self.status} was {self.page}" if self.page else "; ".join(self.doubts)
+            return f"it redirected to {self.redirect}"
+        return f"it is {self.page}" if self.page else "; ".join(self.doubts)
 
 
 def refusal(spec: Spec, code: str, words: str) -> Refused:

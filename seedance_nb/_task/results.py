@@ -93,7 +93,8 @@ async def poll(flow: TaskRun, task_id: str) -> tuple[TaskStatus | None, Answer |
         return None, answer, why
     if other := other_task(flow.spec.task, answer.value, task_id):
         return None, answer, f"the response is about another task, {shorten(other)}"
-    return read_status(flow.spec.task, answer.value, flow.spec.errors), answer, answer.problem
+    problem = f"HTTP {answer.status} without a state: {answer.problem}" if answer.problem else ""
+    return read_status(flow.spec.task, answer.value, flow.spec.errors), answer, problem
 
 
 async def record_status(flow: TaskRun, row: Row, seen: TaskStatus) -> Row:

@@ -104,7 +104,7 @@ def test_a_status_call_that_moved_elsewhere_is_not_followed_and_says_where_to(
         task = child.session_at(crun.url, tmp_path).submit(CRUN.model, **CRUN.fields)
         with pytest.raises(sd.WaitTimeout) as waited:
             task.wait(1)
-        assert f"HTTP 301 redirected to {other.url}" in str(waited.value)
+        assert f"HTTP 301 without a state: it redirected to {other.url}" in str(waited.value)
         assert "secret" not in str(waited.value)
         assert other.requests == []
 
