@@ -6,7 +6,7 @@ import re
 import sqlite3
 import time
 from collections.abc import Callable, Collection, Sequence
-from contextlib import closing
+from contextlib import closing, suppress
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -228,7 +228,9 @@ class Ledger:
         try:
             seen = self._store.transact(settled)
         except LedgerError as error:
-            rescued = None if self._store.is_foreign else in_memory(self.path)
+            rescued = None
+            with suppress(OSError, sqlite3.Error):  # as without file descriptors; the error from before says more
+                rescued = None if self._store.is_foreign else in_memory(self.path)
             if rescued is None:
                 raise
             self.trouble = error.message

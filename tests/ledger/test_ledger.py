@@ -1,6 +1,8 @@
 """The ledger is durable, private, and lets one intent be one task, whoever asks and however often."""
 
+import errno
 import multiprocessing
+import os
 import sqlite3
 import stat
 import subprocess
@@ -323,3 +325,29 @@ def test_two_spellings_of_a_place_are_one_ledger(
     assert claim(plain)[1]
     assert not claim(other)[1]
     assert len(list(home.glob("*.jsonl"))) == 1
+
+
+@pytest.mark.parametrize("left", [0, 1, 2])
+def test_a_ledger_without_file_descriptors_raises_its_own_error_and_works_afterwards(
+    ledger: Ledger, monkeypatch: pytest.MonkeyPatch, left: int
+) -> None:
+    row, _ = claim(ledger)
+    ledger.close()
+    steps, opened = iter(range(100)), os.open
+
+    def exhausted(*arguments: Any, **options: Any) -> Any:
+        if next(steps) >= left:
+            raise OSError(errno.EMFILE, "Too many open files")
+        return opened(*arguments, **options)
+
+    def exhausted_reading(_: Path) -> Any:
+        raise OSError(errno.EMFILE, "Too many open files")
+
+    with monkeypatch.context() as patch:
+        patch.setattr(os, "open", exhausted)
+        patch.setattr("seedance_nb._ledger.store.connect", exhausted_reading)
+        patch.setattr("seedance_nb._ledger.journal.read", exhausted_reading)
+        for call in (ledger.rows, ledger.count, lambda: ledger.row(row.seq), lambda: ledger.update(row.seq, error="x")):
+            with pytest.raises(LedgerError, match="Too many open files"):
+                call()
+    assert ledger.rows() == [row]
