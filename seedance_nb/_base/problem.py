@@ -3,6 +3,7 @@
 from dataclasses import dataclass
 from typing import Any
 
+from seedance_nb._base.html import FG, FONT, Html, table_html
 from seedance_nb._base.values import ABSENT, pointer_parts
 
 
@@ -50,6 +51,21 @@ class Problem:
     def __str__(self) -> str:
         citation = f"\n      {self.citation}" if self.citation else ""
         return f"{'warning: ' if self.warns else ''}{self.path or '/'}: {self.message}{citation}"
+
+
+class Problems(tuple[Problem, ...]):
+    """Problems as a tuple that a person can read: "No problems." or one after the other."""
+
+    __slots__ = ()
+
+    def __repr__(self) -> str:
+        return "\n".join(map(str, self)) or "No problems."
+
+    def _repr_html_(self) -> str:
+        if not self:
+            return str(Html('<div style="{};{}">✓ No problems.</div>').format(FONT, FG))
+        rows = [("warning" if one.warns else "error", one.path or "/", one.message, one.citation) for one in self]
+        return str(table_html(("", "field", "problem", "docs"), rows))
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

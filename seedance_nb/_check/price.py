@@ -12,7 +12,7 @@ from seedance_nb._document.spec import Spec
 SIMULATED = "simulated (free)"
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@dataclass(frozen=True, slots=True, kw_only=True, repr=False)
 class Estimate:
     """A price before it is paid. `amount` is in `unit` (credits, tokens), None if unknown; `money` is in `currency`.
 
@@ -27,6 +27,10 @@ class Estimate:
     source: str = ""
     date: str = ""
     why: str = ""
+
+    def __repr__(self) -> str:
+        source = f"from {self.source}{f', {self.date}' if self.date else ''}" if self.source else ""
+        return "; ".join(part for part in (str(self), self.why, source) if part)
 
     def __str__(self) -> str:
         if self.amount is None:

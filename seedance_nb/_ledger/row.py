@@ -4,7 +4,7 @@ import hashlib
 import json
 import sqlite3
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field, fields
+from dataclasses import dataclass, fields
 from enum import StrEnum
 from typing import Any
 
@@ -38,7 +38,7 @@ FREE_STATES = (State.REFUSED, State.UNSENT)
 """States in which certainly no task exists, so that the same request can be sent again."""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@dataclass(frozen=True, slots=True, kw_only=True, repr=False)
 class Row:
     """One task in the ledger. Times are Unix seconds; unknown numbers are None.
 
@@ -58,7 +58,7 @@ class Row:
     state: State
     word: str = ""
     task_id: str = ""
-    outputs: tuple[str, ...] = field(default=(), repr=False)  # signed addresses
+    outputs: tuple[str, ...] = ()
     error: str = ""
     credits: float | None = None
     estimate: float | None = None
@@ -76,6 +76,10 @@ class Row:
     successor: int | None = None
     balance: float | None = None
     budget: float | None = None
+
+    def __repr__(self) -> str:
+        simulated = "SIMULATED, " if self.simulated else ""
+        return f"{self.name}: {simulated}{self.state}; {self.spec}; {price_after(self)}"
 
     @property
     def provider(self) -> str:

@@ -10,7 +10,7 @@ from typing import Any
 
 from seedance_nb._base.errors import InvalidInput, LimitWarning, MediaWarning, SeedanceError, emit_warnings
 from seedance_nb._base.faults import typed_class
-from seedance_nb._base.problem import Problem
+from seedance_nb._base.problem import Problem, Problems
 from seedance_nb._base.secret import Secret, as_secret, mask_keys_in
 from seedance_nb._base.text import safe_name
 from seedance_nb._base.values import find, read_json
@@ -130,9 +130,9 @@ class Session:
         """
         spec = _spec.spec(document)
         if fault := extra_problem(extra):
-            return (fault,)
+            return Problems((fault,))
         body = build_body(spec, fields, extra)
-        return check(spec, body, extra_paths(spec, extra)) + warnings(spec, body)
+        return Problems(check(spec, body, extra_paths(spec, extra)) + warnings(spec, body))
 
     def preflight(self, document: Document, /, **fields: Any) -> Report:
         """Check the files of these fields against the model's limits. *network*, *reads files*.

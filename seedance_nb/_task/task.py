@@ -5,12 +5,15 @@ import concurrent.futures
 import time
 from collections.abc import Generator, Iterator, Sequence
 from concurrent.futures import Future
+from datetime import datetime
+from importlib import import_module
+from pathlib import Path
 from textwrap import shorten
 from typing import Any, Protocol
 
 from seedance_nb._base.errors import Charged, SeedanceError, StoppedWaiting, WaitTimeout
 from seedance_nb._base.faults import typed_class
-from seedance_nb._base.html import FG, FONT, Html, table_html, table_text
+from seedance_nb._base.html import FG, FONT, Html, safe_url, table_html, table_text
 from seedance_nb._base.log import log_unexpected
 from seedance_nb._base.public import created_by_package
 from seedance_nb._base.text import quote_lines
@@ -22,8 +25,9 @@ from seedance_nb._ledger.ledger import Ledger
 from seedance_nb._ledger.row import EARLY_STATES, FREE_STATES, Row, State, price_after
 from seedance_nb._task.begin import require_consent
 from seedance_nb._task.engine import ENGINE
-from seedance_nb._task.files import file_text
+from seedance_nb._task.files import file_text, poster_of
 from seedance_nb._task.follow import run
+from seedance_nb._task.placement import source_of
 from seedance_nb._task.player import badge
 from seedance_nb._task.progress import Line, Progress, TerminalLine, open_line, usual_text
 from seedance_nb._task.resolve import resolve
@@ -293,7 +297,7 @@ class Tasks(Sequence[Row]):
     True
     """
 
-    _heads = ("task", "state", "cost", "model", "prompt", "created (UTC)", "file")
+    _heads = ("prompt", "model", "created", "cost", "state", "task", "file")
 
     def __init__(self, rows: Sequence[Row], prompts: Sequence[str], where: str, count: int = 0) -> None:
         order = sorted(range(len(rows)), key=lambda index: (not rows[index].is_unresolved, index))
@@ -319,22 +323,54 @@ class Tasks(Sequence[Row]):
     def __iter__(self) -> Iterator[Row]:
         return iter(self._rows)
 
-    def _cells(self) -> list[list[str]]:
+    def to_pandas(self) -> Any:
+        """The tasks as a pandas DataFrame, with local times and with costs as numbers. *pure*. Raises: ImportError without pandas."""
+        return import_module("pandas").DataFrame(
+            {
+                "task": row.name,
+                "state": str(row.state),
+                "model": row.spec,
+                "prompt": prompt,
+                "created": datetime.fromtimestamp(row.created),  # noqa: DTZ006 - a person's own time
+                "cost": 0.0 if row.simulated else row.credits,
+                "unit": row.unit,
+                "simulated": row.simulated,
+                "file": row.file,
+            }
+            for row, prompt in self._pairs()
+        )
+
+    def _pairs(self) -> Iterator[tuple[Row, str]]:
+        return zip(self._rows, self._prompts, strict=True)
+
+    def _cells(self, row: Row, prompt: str) -> list[str]:
         return [
-            [
-                row.name,
-                ("⚠ " if row.is_unresolved else "") + state_text(row, 120) + (" (SIMULATED)" if row.simulated else ""),
-                price_after(row),
-                row.spec,
-                shorten(prompt, 60, placeholder="…"),
-                time.strftime("%Y-%m-%d %H:%M", time.gmtime(row.created)),
-                file_text(row) if row.state is not State.UNKNOWN else "",
-            ]
-            for row, prompt in zip(self._rows, self._prompts, strict=True)
+            shorten(prompt, 60, placeholder="…"),
+            row.spec,
+            time.strftime("%Y-%m-%d %H:%M", time.localtime(row.created)),
+            price_after(row),
+            ("⚠ " if row.is_unresolved else "") + state_text(row, 120),
+            row.name,
+            file_text(row) if row.state is not State.UNKNOWN else "",
         ]
 
     def __repr__(self) -> str:
-        return table_text(self._heads, self._cells(), self._note, self._lead)
+        return table_text(self._heads, [self._cells(*pair) for pair in self._pairs()], self._note, self._lead)
 
     def _repr_html_(self) -> str:
-        return str(table_html(self._heads, self._cells(), self._note, self._lead))
+        rows = []
+        for row, prompt in self._pairs():
+            *cells, file = self._cells(row, prompt)
+            rows.append([_still_html(row), *cells] if Path(row.file).name == file else [file, *cells])
+        return str(table_html(("video", *self._heads[:-1]), rows, self._note, self._lead))
+
+
+def _still_html(row: Row) -> Html:
+    """The poster of a row's video, which links to it; the file's path where no server delivers it. *reads files*."""
+    source = source_of(Path(row.file), embed=False)
+    link, poster = safe_url(source), safe_url(source_of(poster_of(Path(row.file)), embed=False))
+    if not link:
+        return Html("<code>{}</code>").format(row.file)
+    return Html(
+        '<a href="{}"><img src="{}" alt="play the video" loading="lazy" style="width:112px;border-radius:4px"></a>'
+    ).format(link, poster)

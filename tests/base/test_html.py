@@ -16,7 +16,7 @@ import pytest
 import seedance_nb as sd
 from seedance_nb._base.html import Html, escape, request_html, safe_url, table_html
 from seedance_nb._base.html import _cell as cell_html
-from seedance_nb._base.problem import Problem
+from seedance_nb._base.problem import Problem, Problems
 from seedance_nb._check.price import Estimate, Total
 from seedance_nb._form import form, labels, summary
 from seedance_nb._form.controls import base, objects, text_list
@@ -33,6 +33,7 @@ from seedance_nb._notebook.compare.candidate import Candidate
 from seedance_nb._notebook.compare.shared_settings import ModelRequest
 from seedance_nb._session.catalogue import Models
 from seedance_nb._task import player, progress, video
+from seedance_nb._task import task as task_module
 from seedance_nb._task.files import ExtraResult, write_extras
 from seedance_nb._task.task import Task, Tasks
 
@@ -143,9 +144,9 @@ def report(word: str) -> Report:
 
 
 def models(word: str) -> Any:
-    made = object.__new__(Models)
-    made._rows = [[word] * 5]
-    return made
+    listed: Any = object.__new__(Models)
+    listed.values, listed._cells = lambda: [SimpleNamespace(source=word)], lambda _: [word] * 5
+    return listed
 
 
 def code(word: str) -> Any:
@@ -179,6 +180,8 @@ MAKERS: Mapping[str, Callable[[str], object]] = {
     "_task/video:video_player": lambda w: video.video_player(clip(w), w),
     "_notebook/panel:_static": lambda w: panel.Panel._static(seen(w)),
     "_notebook/compare/videos:view": lambda w: videos.Videos(w, [(candidate(w), clip(w))]).view().html,
+    "_task/task:_still_html": lambda w: task_module._still_html(row(w, file=f"/{name(w)}")),
+    "_base/problem:_repr_html_": lambda w: [Problems([problem(w)])._repr_html_(), Problems()._repr_html_()],
     "_task/progress:line_html": lambda w: progress.line_html(w, row(w), w),
     "_task/task:_html": lambda w: task(w)._html(row(w)),
     "_task/video:_strip_html": lambda w: video._strip_html(clip(w)),
