@@ -137,6 +137,7 @@ def panel(
     api_key: str | None = None,
     base_url: str | None = None,
     simulate: bool | None = None,
+    **fields: Any,
 ) -> Panel:
     """Form, price, Generate, progress and the video in one cell. Nothing is paid before Generate is pressed.
 
@@ -147,16 +148,19 @@ def panel(
       document: a name from `sd.models()`, a schema file, a dict or a `Spec`.
       budget: the most that this provider's tasks in the ledger may cost in total, in its unit (credits, tokens).
       api_key, base_url, simulate: as in `sd.submit`.
+      fields: the values that the form starts with, by the names that `sd.submit` takes, such as `prompt`.
 
     Returns: the panel; `panel.form` is the form, `panel.task` the latest task.
-    Raises: SpecError.
+    Raises: SpecError; InvalidInput for a field that the model does not have, or a value that it does not allow.
 
     >>> sd.panel("crun/seedance-1.0-pro-t2v")
     Panel for crun/seedance-1.0-pro-t2v; nothing sent yet
+    >>> sd.panel("crun/seedance-1.0-pro-t2v", prompt="A fox", duration=4).form.values["input"]
+    {'prompt': 'A fox', 'duration': 4}
     """
     from seedance_nb._notebook.panel import Panel
 
-    return Panel(spec(document), _default(api_key=api_key, base_url=base_url, simulate=simulate), budget)
+    return Panel(spec(document), _default(api_key=api_key, base_url=base_url, simulate=simulate), budget, fields)
 
 
 @typed

@@ -3,7 +3,7 @@
 import asyncio
 import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from typing import Any, Literal
 
 import ipywidgets as W  # noqa: N812
@@ -13,12 +13,17 @@ from ipywidgets.widgets.widget_button import ButtonStyle
 from seedance_nb._base.errors import Refused, SeedanceError, TaskFailed
 from seedance_nb._base.html import FONT, Html, escape, request_html
 from seedance_nb._base.log import log_unexpected
-from seedance_nb._base.values import find
+from seedance_nb._base.problem import Problem
+from seedance_nb._base.values import ABSENT, find, to_pointer
+from seedance_nb._check.body import build_body
 from seedance_nb._check.check import approve
 from seedance_nb._check.price import Estimate, estimate, price_label, price_note
-from seedance_nb._document.spec import Spec
+from seedance_nb._document.spec import Spec, named_fields
 from seedance_nb._form.controls.base import StaticBox, WidgetFactory, toggle
 from seedance_nb._form.form import Form
+from seedance_nb._form.model.values import prefilled
+from seedance_nb._ledger.row import State
+from seedance_nb._notebook.draft import Draft
 from seedance_nb._notebook.output import VideoOutput
 from seedance_nb._notebook.refusals import field_errors
 from seedance_nb._notebook.status import (
@@ -26,6 +31,7 @@ from seedance_nb._notebook.status import (
     checking_html,
     confirm_html,
     done_html,
+    draft_html,
     failed_html,
     guarded,
     key_html,
@@ -52,13 +58,21 @@ class Panel:
     """Form, price, Generate, progress and the video in one cell. Before Generate only the free estimate call is sent.
 
     `form` is the form, `task` the latest task (None before the first). The video is an output of the cell, so it is
-    shown without a kernel too. `budget` is that of `Session.submit`.
+    shown without a kernel too. `budget` is that of `Session.submit`, `fields` are values that the form starts with.
     """
 
-    def __init__(self, spec: Spec, session: Session, budget: float | None = None) -> None:
+    def __init__(
+        self, spec: Spec, session: Session, budget: float | None = None, fields: Mapping[str, Any] | None = None
+    ) -> None:
         self.spec = spec
         self._budget = budget
+        self._fields = fields or {}
+        body = prefilled(spec, self._fields) if fields else {}
         self.form = Form(spec, ProviderUploads(lambda: session.advice.account(spec), spec))
+        self._draft = Draft(self.form, session.ledger.path)
+        if fields:
+            self.form.values = body
+            self.form.history.back()
         self.task: Task | None = None
         self._session = session
         self._host = session.host(spec)
@@ -72,7 +86,7 @@ class Panel:
         self._videos: list[Video] = []
         shared = self._shared = WidgetFactory()
         self._top = shared.html(self._head(), "sdn-top")
-        self._go = shared.make(W.Button, ButtonStyle, "sdn-go", description=self._price(), icon="play")
+        self._go = shared.make(W.Button, ButtonStyle, "sdn-go", icon="play")
         self._stop = shared.make(W.Button, ButtonStyle, "sdn-hidden", description="Stop waiting")
         self._again = shared.make(W.Button, ButtonStyle, "sdn-hidden", description="Another take", icon="repeat")
         self._note = shared.html(escape(price_note(spec, self._live_price.now, simulated=self._simulated)), "sdn-note")
@@ -86,7 +100,7 @@ class Panel:
         keys = [shared.html(key_html(spec), "sdn-status")] if needs_key else []
         self._output = VideoOutput(shared)
         below = [*keys, self._tools.widget, self._status, self._unchecked, self._sent, foot]
-        left = shared.box(W.VBox, [self.form.widget, *below], "sdn-left")
+        left = shared.box(W.VBox, [*self._offer(), self.form.widget, *below], "sdn-left")
         self.widget = StaticBox(
             [self._top, shared.box(W.HBox, [left, self._output.widget], "sdn-sides")], shared.layout, "sdn", "sdn-panel",
             static=lambda: (repr(self), self._static()),
@@ -98,6 +112,24 @@ class Panel:
         ):
             button.on_click(guarded("panel", act, self._report))
         self.form.observe(self._changed)
+        self._update_button()
+
+    def _offer(self) -> list[Any]:
+        """The offer to restore the draft of an earlier panel, if there is one. *reads files*."""
+        draft = self._draft.read()
+        if draft is None or (body := build_body(self.spec, {**draft, **self._fields})) == self.form.values:
+            return []
+
+        def restore() -> None:
+            self.form.values = body
+            toggle(offer, shown=False)
+            self._go.focus()
+
+        text = self._shared.html(draft_html(self.spec, draft))
+        button = self._shared.make(W.Button, ButtonStyle, "sdn-add", description="Restore draft", icon="history")
+        button.on_click(guarded("draft", restore, self._report))
+        offer = self._shared.box(W.HBox, [text, button], "sdn-offer")
+        return [offer]
 
     def _ipython_display_(self) -> None:
         display(self.widget)
@@ -145,9 +177,10 @@ class Panel:
             if self.form.validate():
                 self._report("")
                 return
-            if not self._is_confirmed():
+            self._update_button()
+            if not self._is_confirmed(values):
                 return
-            self._unchecked.value = unchecked_html(report)
+            self._unchecked.value = "" if self._simulated else unchecked_html(report)  # the simulator opens no file
             await self._follow(values, another=another)
         except SeedanceError as error:
             self._report(failed_html(error))
@@ -184,6 +217,7 @@ class Panel:
             shown_world=world,
             interactive=True,
         )
+        was_done = await asyncio.to_thread(lambda: task.row.state is State.DONE)
         future = await asyncio.to_thread(task.future)
         self._sent.value = request_html(approved.body)
         toggle(self._stop, shown=True)
@@ -201,7 +235,7 @@ class Panel:
             return
         await asyncio.to_thread(self._add_video, task.show(future.result()))
         toggle(self._again, shown=True)
-        self._report(await asyncio.to_thread(done_html, task, time.monotonic() - start))
+        self._report(await asyncio.to_thread(done_html, task, time.monotonic() - start, was_done=was_done))
 
     def _add_video(self, video: Video) -> None:
         self._videos = [*(old for old in self._videos if old.task != video.task), video]
@@ -218,9 +252,11 @@ class Panel:
         toggle(self._again, shown=False)
         self._live_price.changed(values, can_be_sent=self.form.is_valid)
         self._tools.changed()
+        self._update_button()
+        self._draft.changed()
 
     def _priced(self) -> None:
-        self._go.description = self._price()
+        self._update_button()
         self._note.value = escape(price_note(self.spec, self._live_price.now, simulated=self._simulated))
 
     def _require_unchanged(self, values: dict[str, Any]) -> None:
@@ -230,14 +266,22 @@ class Panel:
                 next_step="press Generate again to send the form as it is now",
             )
 
-    def _is_confirmed(self) -> bool:
-        """Whether the warnings were shown before or sending is free; otherwise show them now."""
-        warnings = tuple(problem for problem in self.form.problems if problem.warns)
+    def _is_confirmed(self, values: dict[str, Any]) -> bool:
+        """Whether what should be asked was asked before: an empty prompt, and the warnings of a paid request; else ask now."""
+        prompts = (to_pointer(path) for path, schema in named_fields(self.spec) if schema.get("x-role") == "prompt")
+        path = next(prompts, None)
+        prompt = "no such field" if path is None else find(values, path)
+        is_empty = prompt is ABSENT or not str(prompt or "").strip()
+        warnings = [
+            p for p in self.form.problems if p.warns and not self._simulated and not (is_empty and p.path == path)
+        ]
+        if is_empty:
+            warnings.insert(0, Problem(path=str(path), message="the prompt is empty", rule="required", warns=True))
         texts = frozenset(map(str, warnings))
-        if self._simulated or texts <= self._confirmed:
+        if texts <= self._confirmed:
             return True
         self._confirmed = texts
-        self._report(confirm_html(self.spec, warnings))
+        self._report(confirm_html(self.spec, tuple(warnings)))
         return False
 
     def _head(self) -> Html:
@@ -246,8 +290,12 @@ class Panel:
             self.spec.title, self.spec.mode, SIMULATED if self._simulated else "", self.spec.name, host
         )
 
-    def _price(self) -> str:
-        return f"Generate · {price_label(self._live_price.now, simulated=self._simulated)}"
+    def _update_button(self) -> None:
+        """Write the price on Generate, and the number of warnings about what is filled in."""
+        values = self.form.values
+        count = sum(problem.warns and find(values, problem.path) is not ABSENT for problem in self.form.problems)
+        words = {0: "", 1: " · 1 warning"}.get(count, f" · {count} warnings")
+        self._go.description = f"Generate · {price_label(self._live_price.now, simulated=self._simulated)}{words}"
 
 
 class LivePrice:

@@ -36,7 +36,7 @@ def viewer() -> Viewer:
             return name
     if os.getenv("SERVER_SOFTWARE", "").startswith("voila"):
         return "voila"
-    if _notebook() is not None:
+    if notebook_file() is not None:
         return "jupyter"
     return "headless" if _has_kernel() else "script"
 
@@ -59,7 +59,7 @@ def mechanism(name: Viewer, *, is_served: bool, size: int | None, embed: bool | 
 def source_of(path: Path, embed: bool | None = None) -> str:
     """The `src` of a file: a path relative to the notebook, a data URL, or "" if neither works. *reads files*, and the environment."""
     name = viewer()
-    notebook = _notebook()
+    notebook = notebook_file()
     folder = notebook.parent if notebook else Path.cwd()
     size = path.stat().st_size if path.is_file() else None
     way = mechanism(name, is_served=_is_served(path, folder), size=size, embed=embed)
@@ -83,7 +83,7 @@ def _has_kernel() -> bool:
     return getattr(module.get_ipython() if module else None, "kernel", None) is not None
 
 
-def _notebook() -> Path | None:
+def notebook_file() -> Path | None:
     """The notebook's file as the server named it when it started the kernel; None if it was moved since or is unknown."""
     named = Path(os.getenv("JPY_SESSION_NAME", ""))
     return named if named.is_absolute() and (named.exists() or (named.parent.is_dir() and not named.suffix)) else None

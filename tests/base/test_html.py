@@ -209,6 +209,7 @@ MAKERS: Mapping[str, Callable[[str], object]] = {
     "_notebook/status:running_html": lambda w: status.running_html(row(w, progress=5.0), 1),
     "_notebook/status:left_html": lambda w: status.left_html(row(w)),
     "_notebook/status:done_html": lambda w: status.done_html(task(w), 1),
+    "_notebook/status:draft_html": lambda w: status.draft_html(spec(w), {"input": {w: w}, w: w}),
     "_notebook/status:checking_html": lambda w: status.checking_html({"a": f"https://{w}"}),
     "_notebook/status:unchecked_html": lambda w: status.unchecked_html(report(w)),
     "_notebook/status:key_html": lambda w: status.key_html(spec(w)),

@@ -3,9 +3,11 @@
 import copy
 import math
 import re
+from collections.abc import Mapping
 from typing import Any
 
-from seedance_nb._base.values import ABSENT, digest, json_text, read_json
+from seedance_nb._base.errors import InvalidInput
+from seedance_nb._base.values import ABSENT, digest, find, json_text, read_json
 from seedance_nb._check.body import build_body, to_json_value
 from seedance_nb._check.check import check
 from seedance_nb._document.spec import Spec
@@ -34,6 +36,18 @@ def body_of(spec: Spec, body: Any) -> Any:
         return _ordered(built, body)
     is_misplaced = any(name in properties_of(tree(spec).shape.view) and name not in built for name in body)
     return copy.deepcopy(body) if is_misplaced or not check(spec, body) else built
+
+
+def prefilled(spec: Spec, fields: Mapping[str, Any]) -> dict[str, Any]:
+    """The body of a form with some fields filled in. *pure*. Raises: InvalidInput for an unknown name or a wrong value."""
+    body = build_body(spec, fields)
+    given = (str, int, float, list, type(None))  # fields that are still missing are no problem of these
+    wrong = [
+        p for p in check(spec, body) if p.rule in ("unknown", "type", "json") or isinstance(find(body, p.path), given)
+    ]
+    if wrong:
+        raise InvalidInput(tuple(wrong))
+    return body
 
 
 def _same(value: Any) -> str:
