@@ -5,7 +5,6 @@ import itertools
 import re
 import stat
 import unicodedata
-import warnings
 from collections.abc import Iterator
 from contextlib import suppress
 from dataclasses import dataclass
@@ -49,7 +48,7 @@ _ROWS = 2
 _MOST_TILES = 12
 _MOST_CHARACTERS = 1200
 _MOST_PX = 40_000_000
-_LARGE_PX = 4_000_000
+_AROUND_HOST = re.compile(r"^[a-z]+://(?:[^/?#]*@)?|[/?#].*", re.DOTALL)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -140,59 +139,43 @@ def _clock(canvas: _Canvas, box: Box, number: int, seconds: int) -> None:
 def _head(canvas: _Canvas, model: str) -> None:
     """Draws the badge on the left and the model's name on the right."""
     small, margin, badge = canvas.small, canvas.margin, "SIMULATED"
-    across, base, x = round(width(badge, small) + small * 3.1), margin + small * 1.46, float(margin + small)
+    across, base = round(width(badge, small) + small * 2), margin + small * 1.46
     canvas.box((margin, margin, margin + across, margin + round(small * 2.2)), small * 1.1, canvas.accent)
-    for char in badge:
-        canvas.text(x, base, char, small, canvas.dark, small / 50)
-        x += width(char, small) + small * 0.14
+    canvas.text(margin + small, base, badge, small, canvas.dark, small / 50)
     name = fit(clean(model, 90), small, canvas.image.width - 2 * margin - across - 2 * canvas.unit)
     canvas.text(canvas.image.width - margin - width(name, small), base, name, small, canvas.soft)
 
 
 def _foot(canvas: _Canvas, job: Job, room: float) -> int:
     """Draws the settings and the video's format; returns the y where they begin."""
-    small, large, base = canvas.small, round(canvas.small * 1.35), canvas.image.height - canvas.margin
+    settings = " · ".join(f"{clean(name, 40)}\u00a0{clean(value, 40)}" for name, value in job.settings)
     facts = f"{job.width} x {job.height} · {job.seconds} s · {'with' if job.audio else 'no'} sound"
-    for line in ("No provider was called, nothing was charged", facts):
-        canvas.text(canvas.margin, base, fit(line, small, room), small, canvas.soft)
-        base -= round(small * 1.5)
-    cells, x, row = [], 0.0, 0
-    for pair in job.settings:
-        name, value = (fit(clean(part, 40), size, room / 2) for part, size in zip(pair, (small, large), strict=True))
-        across = max(width(name, small), width(value, large))
-        if x and x + across > room:
-            x, row = 0.0, row + 1
-        cells.append((name, value, x, row))
-        x += across + small * 1.6
-    high, rows = round(small * 3.6), min(row + 1, _ROWS) if cells else 0
-    for name, value, x, row in cells:
-        if row < rows:
-            y = base - small * 0.6 - (rows - 1 - row) * high
-            canvas.text(canvas.margin + x, y, value, large)
-            canvas.text(canvas.margin + x, y - large * 1.15, name, small, canvas.soft)
-    return base - rows * high
+    lines = [*wrap(settings, canvas.small, room)[:_ROWS], facts, "No provider was called, nothing was charged"]
+    base = canvas.image.height - canvas.margin
+    for line in reversed(lines):
+        canvas.text(canvas.margin, base, fit(line, canvas.small, room), canvas.small, canvas.soft)
+        base -= round(canvas.small * 1.5)
+    return base
 
 
 def _references(canvas: _Canvas, references: tuple[Reference, ...], room: float, first: int, last: int) -> int:
     """Draws tiles above `last`, as many as leave some height for the prompt; returns the y where they begin."""
-    few = 4
-    gap, wide = round(2 * canvas.unit), round((14 if len(references) > few else 18) * canvas.unit)
+    small, gap, wide = canvas.small, round(2 * canvas.unit), round(14 * canvas.unit)
     high = round(wide * 0.75)
-    step, columns = high + canvas.small * 2, max(1, int(room + gap) // (wide + gap))
-    free = int(last - first - 10 * canvas.unit)
-    rows = min(_ROWS, max(int(free - 8 * canvas.unit) // step, int(free >= step)))
-    tiles = [(one.label, one.file, _host(one.url)) for one in references[: min(columns * rows, _MOST_TILES)]]
-    if tiles and len(tiles) < len(references):
-        tiles[-1] = ("", None, f"+{len(references) - len(tiles) + 1}")
-    top = last - gap - -(-len(tiles) // columns) * step if tiles else last
-    small = canvas.small
-    for number, (label, file, instead) in enumerate(tiles):
+    step, columns = high + small * 2, max(1, int(room + gap) // (wide + gap))
+    rows = min(_ROWS, int(last - first - 14 * canvas.unit) // step, -(-len(references) // columns))
+    shown = references[: min(columns * max(0, rows), _MOST_TILES)]
+    top = last - gap - rows * step if shown else last
+    for number, one in enumerate(shown):
         x, y = canvas.margin + number % columns * (wide + gap), top + number // columns * step
-        thumbnail = picture(file, (wide, high))
+        is_rest = number == len(shown) - 1 and len(shown) < len(references)
+        thumbnail = None if is_rest else picture(one.file, (wide, high))
         canvas.box((x, y, x + wide, y + high), 1.2 * canvas.unit, thumbnail or _WHITE, 255 if thumbnail else 28)
-        name = fit(clean("" if thumbnail else instead, 60), small, wide - small)
+        name = f"+{len(references) - number}" if is_rest else "" if thumbnail else _AROUND_HOST.sub("", one.url)
+        name = fit(clean(name, 60), small, wide - small)
         canvas.text(x + (wide - width(name, small)) / 2, y + high / 2 + small * 0.35, name, small, canvas.soft)
-        canvas.text(x, y + high + small * 1.3, fit(clean(label, 40), small, wide), small, canvas.soft)
+        label = "" if is_rest else fit(clean(one.label, 40), small, wide)
+        canvas.text(x, y + high + small * 1.3, label, small, canvas.soft)
     return top
 
 
@@ -212,12 +195,6 @@ def _prompt(canvas: _Canvas, prompt: str, room: float, first: int, last: int) ->
         y += size * _LINE
 
 
-def _host(url: str) -> str:
-    """The host of a URL, without a user name and password. *pure*."""
-    found = re.match(r"[a-z]+://(?:[^/?#]*@)?([^/?#]+)", url)
-    return found[1] if found else "no URL"
-
-
 def _mask(box: Box) -> tuple[Image.Image, Box]:
     """A mask for a box, and its edge: larger than the box, so that shapes are smooth once it is reduced."""
     wide, high = (max(1, end - start) * _SMOOTH for start, end in zip(box[:2], box[2:], strict=True))
@@ -234,17 +211,14 @@ def picture(file: str | None, size: tuple[int, int]) -> Image.Image | None:
     try:
         if file is None or not stat.S_ISREG(Path(file).stat().st_mode):  # a pipe would never end
             return None
-        with warnings.catch_warnings(), Path(file).open("rb") as data:
-            warnings.simplefilter("error", Image.DecompressionBombWarning)
-            with Image.open(data, formats=("JPEG", "PNG", "WEBP", "BMP", "GIF", "TIFF")) as image:
-                if image.width * image.height > _MOST_PX:
-                    return None
-                image.draft("RGB", (size[0] * 2, size[1] * 2))
-                if image.width * image.height > _LARGE_PX:  # before it is copied several times
-                    image.thumbnail((2 * max(size), 2 * max(size)))
-                upright = ImageOps.exif_transpose(image).convert("RGBA")
-            small = ImageOps.fit(upright, size)
-            return Image.alpha_composite(Image.new("RGBA", size, (40, 40, 46, 255)), small).convert("RGB")
+        formats = ("JPEG", "PNG", "WEBP", "BMP", "GIF", "TIFF")
+        with Path(file).open("rb") as data, Image.open(data, formats=formats) as image:
+            if image.width * image.height > _MOST_PX:
+                return None
+            image.thumbnail((8 * max(size), 8 * max(size)))  # before it is copied several times
+            upright = ImageOps.exif_transpose(image).convert("RGBA")
+        small = ImageOps.fit(upright, size)
+        return Image.alpha_composite(Image.new("RGBA", size, (40, 40, 46, 255)), small).convert("RGB")
     except Exception:  # noqa: BLE001 - whatever a hostile file raises, only its image is missing
         return None
 
