@@ -46,3 +46,12 @@ def describe(container: Any, file_format: str) -> MediaFacts:
 def _codec(stream: Any) -> str:
     # The other facts are readable without a decoder for the codec.
     return str(stream.codec_context.codec.canonical_name) if stream.codec_context else "unknown"
+
+
+def seconds_between(packets: list[tuple[int, int]], stream: Any) -> float:
+    """The seconds from the begin of the first packet to the end of the last, by their times and durations in ticks. *pure*."""
+    if not packets:
+        return 0.0
+    begin, (last, length) = min(packets)[0], max(packets)
+    length = length or (last - begin) // max(1, len(packets) - 1)
+    return float((last + length - begin) * stream.time_base)

@@ -11,14 +11,13 @@ from pathlib import Path
 from typing import Any
 
 from seedance_nb._media import ebml, isobmff
-from seedance_nb._media.container import READERS, describe, main_stream, open_container
+from seedance_nb._media.container import READERS, describe, main_stream, open_container, seconds_between
 from seedance_nb._media.facts import MediaFacts, read_facts, write_facts
-from seedance_nb._media.sandbox import Exit, Limits, limit, refuse, run
-from seedance_nb._media.sniff import sniff
+from seedance_nb._media.integrity import decode_error, media_kind
+from seedance_nb._media.sandbox import Limits, limit, refuse, run
 
 _LIMITS = Limits(memory=2 * 1024**3, cpu_s=20, wall_s=90)
 _FAULTS = {"mov": isobmff.boxes_fault, "matroska": ebml.elements_fault}
-_HEAD = 4096
 _MOST_PX = 4096 * 2304
 _DECODE_S = 10
 _DECODE_WALL_S = 40
@@ -42,8 +41,7 @@ def inspect(path: Path, poster: Path) -> tuple[MediaFacts | None, str]:
     process does it, with limits on memory, processor time and wall time; what it had no time for is `undecoded`.
     Raises: OSError if the file cannot be read or the poster cannot be written.
     """
-    with path.open("rb") as file:
-        kind, name = sniff(file.read(_HEAD))
+    kind, name = media_kind(path)
     if kind != "video":
         return None, f"it is {name}, not a video" if kind else name
     if READERS[name] not in _FAULTS:
@@ -57,20 +55,12 @@ def inspect(path: Path, poster: Path) -> tuple[MediaFacts | None, str]:
         number, _, text = child.answer.partition(" ")
         raise OSError(int(number), text, str(poster))
     facts = read_facts(child.answer) if child.fault or not child.code else None
-    if child.code and facts is None:
-        return None, decode_error(child)
     if facts is None:
-        return None, "the process that reads it returned nothing"
+        return None, decode_error(child) if child.code else "the process that reads it returned nothing"
     if min(facts.width, facts.height) > 0 and 0 <= facts.seconds < _LONGEST_S and 0 <= facts.fps < _MOST_FPS:
         return facts, ""
     claim = f"{facts.width} x {facts.height}, {facts.seconds} s, {facts.fps} fps"
     return None, f"its metadata is not plausible: {claim}"
-
-
-def decode_error(child: Exit) -> str:
-    """Why a child could not decode a file, as a clause. *pure*."""
-    reason = f"it cannot be decoded ({child.reason or 'the decoder crashed'})"
-    return f"the process that reads it {child.fault}" if child.fault else reason
 
 
 def doubts(facts: MediaFacts, asked_s: float | None) -> list[str]:
@@ -149,11 +139,8 @@ def _read_packets(path: Path, file_format: str) -> tuple[str, float, int]:
                 return "it is cut off in the middle of a frame", 0.0, 0
             if packet.stream.index == video.index and packet.size and packet.pts is not None:
                 packets.append((packet.pts, packet.duration or 0))
-        if not packets:
-            return "it has no video frames", 0.0, 0
-        begin, (last, length) = min(packets)[0], max(packets)
-        length = length or (last - begin) // max(1, len(packets) - 1)
-        return "", float((last + length - begin) * video.time_base), len(packets)
+        fault = "" if packets else "it has no video frames"
+        return fault, seconds_between(packets, video), len(packets)
 
 
 def _decode(path: Path, file_format: str, seconds: float, count: int) -> tuple[str, dict[str, Any]]:

@@ -5,8 +5,7 @@ import warnings
 from pathlib import Path
 
 from seedance_nb._media.container import open_container
-from seedance_nb._media.inspect import decode_error
-from seedance_nb._media.sandbox import Limits, limit, run
+from seedance_nb._media.sandbox import Exit, Limits, limit, run
 from seedance_nb._media.sniff import Kind, sniff
 
 _LIMITS = Limits(memory=1024**3, cpu_s=15, wall_s=20)
@@ -32,6 +31,12 @@ def whole_fault(path: Path, file_format: str) -> str:
         return "it is cut off"
     child = run("seedance_nb._media.integrity", path, file_format, limits=_LIMITS)
     return decode_error(child) if child.code else ""
+
+
+def decode_error(child: Exit) -> str:
+    """Why a child could not decode a file, as a clause. *pure*."""
+    reason = f"it cannot be decoded ({child.reason or 'the decoder crashed'})"
+    return f"the process that reads it {child.fault}" if child.fault else reason
 
 
 def _is_cut(path: Path, file_format: str) -> bool:

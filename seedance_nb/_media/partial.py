@@ -12,15 +12,7 @@ import httpx
 from seedance_nb._media.isobmff import boxes
 from seedance_nb._media.sniff import audio_start, sniff
 from seedance_nb._web.addresses import BlockedURL, Resolver, lookup
-from seedance_nb._web.client import (
-    AccessPolicy,
-    Fetch,
-    Repeat,
-    content_length,
-    content_range,
-    error_text,
-    require_raw,
-)
+from seedance_nb._web.client import AccessPolicy, Fetch, Repeat, content_length, content_range, error_text, require_raw
 
 HEAD = 131_072
 """The bytes read from the start of every file."""
@@ -95,12 +87,15 @@ def next_range(file: PartialFile) -> tuple[int, int] | None:
     return need[0], need[1] if file.size is None else min(need[1], file.size)
 
 
-def _walk(file: PartialFile, at: int, step: Callable[[bytes], int | None]) -> tuple[int, int] | None:
-    # A decoder reads these parts in sequence, so they are downloaded without gaps.
+def _walk(
+    file: PartialFile, at: int, step: Callable[[bytes], int | None], *, is_sparse: bool = False
+) -> tuple[int, int] | None:
+    # A decoder reads these parts in sequence, so they are downloaded without gaps, unless it seeks.
     for _ in range(_MOST_STEPS):
         piece = file.read(at, _PIECE)
         if len(piece) < _PIECE:
-            return file.end(0), max(at + _PIECE, file.end(0) + _MORE)
+            start = file.end(at if is_sparse else 0)
+            return start, max(at + _PIECE, start + _MORE)
         ahead = step(piece)
         if ahead is None:
             return None
@@ -142,17 +137,9 @@ def _box(file: PartialFile, target: bytes) -> tuple[int, int] | None:
     return (file.end(at), file.end(at) + HEAD) if is_short else None
 
 
-def _wav(file: PartialFile) -> tuple[int, int] | None:
-    at = 12
-    for _ in range(_MOST_STEPS):
-        head = file.read(at, 8)
-        if len(head) < len(b"datasize"):
-            return file.end(at), file.end(at) + _SLICE
-        if head[:4] == b"data":
-            return None
-        length = int.from_bytes(head[4:8], "little")
-        at += 8 + length + length % 2
-    return None
+def _wav(piece: bytes) -> int | None:
+    length = int.from_bytes(piece[4:8], "little")
+    return None if piece[:4] == b"data" else 8 + length + length % 2
 
 
 def _mp3(file: PartialFile) -> tuple[int, int] | None:
@@ -164,8 +151,8 @@ def _mp3(file: PartialFile) -> tuple[int, int] | None:
 _STEPS: Mapping[str, Callable[[PartialFile], tuple[int, int] | None]] = {
     "jpeg": lambda file: _walk(file, 2, _jpeg),
     "png": lambda file: _walk(file, 8, _png),
+    "wav": lambda file: _walk(file, 12, _wav, is_sparse=True),
     "tiff": _tiff,
-    "wav": _wav,
     "mp3": _mp3,
     **dict.fromkeys(("heic", "heif", "avif"), lambda file: _box(file, b"meta")),
     **dict.fromkeys(("mp4", "mov", "m4a", "3gp"), lambda file: _box(file, b"moov")),

@@ -110,10 +110,8 @@ async def preflight(
     never raises an exception: it is then unchecked, with the reason.
     """
     fields = tuple(_fields(spec.body, body, (), 0))
-    kinds: dict[str, str] = {}
-    for field in fields:
-        for _, source in field.entries:
-            kinds.setdefault(source, str(field.tables[0][0].get("kind", "")))
+    # Of a file in several fields, the first one counts.
+    kinds = {source: field.tables[0][0].get("kind", "") for field in reversed(fields) for _, source in field.entries}
     with tempfile.TemporaryDirectory(prefix="seedance-", ignore_cleanup_errors=True) as folder:
         work = _Work(folder=Path(folder), until=asyncio.get_running_loop().time() + total_s, total_s=total_s,
                      limit=asyncio.Semaphore(_AT_ONCE), allowed_origin=allowed_origin, resolve=resolve)  # fmt: skip

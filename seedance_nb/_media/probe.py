@@ -6,7 +6,7 @@ from itertools import islice
 from pathlib import Path
 from typing import Any
 
-from seedance_nb._media.container import READERS, describe, main_stream, open_container
+from seedance_nb._media.container import READERS, describe, main_stream, open_container, seconds_between
 from seedance_nb._media.facts import MediaFacts, read_facts, write_facts
 from seedance_nb._media.isobmff import boxes, heif_size, reader, track_size, within
 from seedance_nb._media.sandbox import Limits, limit, refuse, run
@@ -117,10 +117,7 @@ def _measure(container: Any) -> tuple[float, float]:
     """The duration in seconds and the frames per second of a video by its packets."""
     stream = main_stream(container)
     times = [(packet.pts, packet.duration or 0) for packet in container.demux(stream) if packet.pts is not None]
-    if not times:
-        return 0.0, 0.0
-    ticks = max(at + length for at, length in times) - min(at for at, _ in times)
-    seconds = float(ticks * stream.time_base)
+    seconds = seconds_between(times, stream)
     return seconds, len(times) / seconds if seconds else 0.0
 
 

@@ -1,5 +1,7 @@
 """Checks the facts of a media file against a schema's limits. Nothing is guessed: too close to tell is not a failure."""
 
+import functools
+import operator
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from fractions import Fraction
@@ -172,13 +174,13 @@ def _number(value: Fraction, places: int = 4) -> str:
     return f"{float(value):,.{places}f}".rstrip("0").rstrip(".") if value.denominator != 1 else f"{int(value):,}"
 
 
-def _size(facts: MediaFacts, noun: str, text: str, unit: str, measure: Callable[[int, int], Fraction]) -> _Measure:
+def _size(noun: str, text: str, unit: str, measure: Callable[[int, int], Any], facts: MediaFacts) -> _Measure:
     """A property of width and height, read both ways where the file is displayed rotated."""
     stored = (facts.width, facts.height)
     if not all(stored):
         return _Measure(text=f"its {noun} could not be read")
     sizes = (stored, stored[::-1]) if facts.turned else (stored,)
-    readings = tuple(measure(*size) for size in sizes)
+    readings = tuple(Fraction(measure(*size)) for size in sizes)
     texts = [text.format(_number(value), *size) for value, size in zip(readings, sizes, strict=True)]
     doubt = f"its metadata rotates it: as displayed it {texts[-1]}, and the docs do not say which counts"
     return _Measure(text=texts[0], unit=unit, readings=readings, doubt=doubt)
@@ -210,16 +212,10 @@ def _fps(facts: MediaFacts) -> _Measure:
 
 
 _MEASURES: Mapping[str, Callable[[MediaFacts], _Measure]] = {
-    "width": lambda facts: _size(facts, "width", "is {0} px wide", "px", lambda width, _: Fraction(width)),
-    "height": lambda facts: _size(facts, "height", "is {0} px high", "px", lambda _, height: Fraction(height)),
-    "ratio": lambda facts: _size(facts, "aspect ratio", "has the aspect ratio {0} ({1} x {2} px)", "", Fraction),
-    "pixels": lambda facts: _size(
-        facts,
-        "number of pixels",
-        "has {0} pixels ({1} x {2})",
-        "pixels",
-        lambda width, height: Fraction(width * height),
-    ),
+    "width": functools.partial(_size, "width", "is {0} px wide", "px", lambda width, _: width),
+    "height": functools.partial(_size, "height", "is {0} px high", "px", lambda _, height: height),
+    "ratio": functools.partial(_size, "aspect ratio", "has the aspect ratio {0} ({1} x {2} px)", "", Fraction),
+    "pixels": functools.partial(_size, "number of pixels", "has {0} pixels ({1} x {2})", "pixels", operator.mul),
     "megabytes": _megabytes,
     "seconds": _seconds,
     "fps": _fps,

@@ -48,8 +48,7 @@ class Models(Mapping[str, Spec]):
             where = self._session.host(spec) or "simulator"
         except SeedanceError:
             where = "no key"
-        price = spec.price.note.split(";")[0]
-        return [spec.name, f"{spec.title}: {spec.mode}", where, price, _KNOWN[spec.evidence]]
+        return [spec.name, f"{spec.title}: {spec.mode}", where, spec.price.note.split(";")[0], _KNOWN[spec.evidence]]
 
     def __repr__(self) -> str:
         return table_text(self._heads, [self._cells(spec) for spec in self.values()])

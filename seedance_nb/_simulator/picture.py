@@ -150,7 +150,7 @@ def _foot(canvas: _Canvas, job: Job, room: float) -> int:
     """Draws the settings and the video's format; returns the y where they begin."""
     settings = " · ".join(f"{clean(name, 40)}\u00a0{clean(value, 40)}" for name, value in job.settings)
     facts = f"{job.width} x {job.height} · {job.seconds} s · {'with' if job.audio else 'no'} sound"
-    lines = [*wrap(settings, canvas.small, room)[:_ROWS], facts, "No provider was called, nothing was charged"]
+    lines = [*wrap(settings, canvas.small, room)[:3], facts, "No provider was called, nothing was charged"]
     base = canvas.image.height - canvas.margin
     for line in reversed(lines):
         canvas.text(canvas.margin, base, fit(line, canvas.small, room), canvas.small, canvas.soft)
