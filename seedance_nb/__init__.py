@@ -4,42 +4,12 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from seedance_nb._api import (
-        asset,
-        balance,
-        callback,
-        check,
-        compare,
-        estimate,
-        form,
-        generate,
-        models,
-        panel,
-        preflight,
-        submit,
-        task,
-        tasks,
-        upload,
-    )
+    from seedance_nb._api import (  # noqa: I001 - packed like the tables below
+        asset, balance, callback, check, compare, estimate, form, generate, models, panel, preflight, submit, task, tasks, upload,
+    )  # fmt: skip
     from seedance_nb._base.errors import (
-        InvalidInput,
-        KeyWarning,
-        LedgerError,
-        LimitWarning,
-        MediaError,
-        MediaWarning,
-        NoCredits,
-        OverBudget,
-        RateLimited,
-        Refused,
-        SeedanceError,
-        SpecError,
-        TaskFailed,
-        Unauthorized,
-        Unavailable,
-        UnknownOutcome,
-        Unreachable,
-        WaitTimeout,
+        InvalidInput, KeyWarning, LedgerError, LimitWarning, MediaError, MediaWarning, NoCredits, OverBudget, RateLimited, Refused, SeedanceError,
+        SpecError, TaskFailed, Unauthorized, Unavailable, UnknownOutcome, Unreachable, WaitTimeout,
     )  # fmt: skip
     from seedance_nb._base.problem import Problem
     from seedance_nb._document.load import spec
@@ -85,8 +55,7 @@ __all__ = [
 def __getattr__(name: str) -> Any:
     """A public name, whose module is imported now: importing the package itself loads no widgets, video or ledger."""
     if name not in _WHERE:
-        msg = f"module {__name__!r} has no attribute {name!r}"
-        raise AttributeError(msg)
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
     value = getattr(import_module(f"{__name__}.{_WHERE[name]}"), name)
     value.__module__ = __name__
     globals()[name] = value

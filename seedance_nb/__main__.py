@@ -13,17 +13,15 @@ def main(arguments: Sequence[str] | None = None) -> int:
     parser = argparse.ArgumentParser(prog="python -m seedance_nb", description="Command line tools of seedance_nb.")
     commands = parser.add_subparsers(dest="command", required=True)
     simulate = commands.add_parser("simulate", help="serve the simulator on 127.0.0.1")
-    simulate.add_argument(
-        "--port", type=_port, default=8765, help="port on 127.0.0.1; 0 picks a free one (default: 8765)"
-    )
-    simulate.add_argument(
-        "--queue", type=_seconds, default=0.8, help="seconds a task waits in the queue (default: 0.8)"
-    )
-    simulate.add_argument("--seconds", type=_seconds, default=3.0, help="minimum seconds a task runs (default: 3)")
+    for name, kind, usual, text in (
+        ("--port", _port, 8765, "port on 127.0.0.1; 0 picks a free one"),
+        ("--queue", _seconds, 0.8, "seconds a task waits in the queue"),
+        ("--seconds", _seconds, 3, "minimum seconds a task runs"),
+    ):
+        simulate.add_argument(name, type=kind, default=usual, help=f"{text} (default: {usual})")
     ledger = commands.add_parser("ledger", help="manage the ledger, the record of sent and paid tasks")
-    ledger.add_argument(
-        "what", choices=["repair"], help="rebuild a damaged ledger; the old files are saved as a backup"
-    )
+    rebuild = "rebuild a damaged ledger; the old files are saved as a backup"
+    ledger.add_argument("what", choices=["repair"], help=rebuild)
     ledger.add_argument("path", nargs="?", type=Path, help="path of the ledger, if not the default one")
     chosen = parser.parse_args(arguments)
     return _simulate(chosen) if chosen.command == "simulate" else _repair(chosen.path)
@@ -31,15 +29,13 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 def _port(text: str) -> int:
     if not text.isdecimal() or not 0 <= int(text) < 2**16:
-        msg = f"{text!r} is not a port: use 1 to 65535, or 0 for any free one"
-        raise argparse.ArgumentTypeError(msg)
+        raise argparse.ArgumentTypeError(f"{text!r} is not a port: use 1 to 65535, or 0 for any free one")
     return int(text)
 
 
 def _seconds(text: str) -> float:
     if not re.fullmatch(r"[0-9]{1,6}(\.[0-9]*)?", text):
-        msg = f"{text!r} is not a number of seconds"
-        raise argparse.ArgumentTypeError(msg)
+        raise argparse.ArgumentTypeError(f"{text!r} is not a number of seconds")
     return float(text)
 
 

@@ -29,17 +29,14 @@ if TYPE_CHECKING:
 
 
 @functools.lru_cache(maxsize=8)
-def _session(
-    api_key: Secret | None, base_url: str | None, simulate: bool | None, _ledger_name: str, _outputs: str
-) -> Session:
+def _session(api_key: Secret | None, base_url: str | None, simulate: bool | None, _places: tuple[str, str]) -> Session:
     return Session(api_key=api_key, base_url=base_url, simulate=simulate, for_one=True)
 
 
 def _default(*, api_key: str | None = None, base_url: str | None = None, simulate: bool | None = None) -> Session:
     """The session of these functions: one for each key, base URL, ledger and folder. Reads the environment."""
-    return _session(
-        as_secret(api_key), base_url, simulate, os.getenv("SEEDANCE_LEDGER", ""), os.getenv("SEEDANCE_OUTPUTS", "")
-    )
+    places = os.getenv("SEEDANCE_LEDGER", ""), os.getenv("SEEDANCE_OUTPUTS", "")
+    return _session(as_secret(api_key), base_url, simulate, places)
 
 
 def _account(document: Document, api_key: str | None, base_url: str | None) -> Account:
@@ -210,12 +207,7 @@ def _show(comparison: Comparison) -> None:
 @_with_hidden_key
 @typed
 def task(
-    name: str | int,
-    /,
-    *,
-    document: Document | None = None,
-    api_key: str | None = None,
-    base_url: str | None = None,
+    name: str | int, /, *, document: Document | None = None, api_key: str | None = None, base_url: str | None = None
 ) -> Task:
     """The task with this name in the ledger; nothing is sent. *reads files*.
 

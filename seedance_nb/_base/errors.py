@@ -92,10 +92,7 @@ _MONEY: dict[Charged, str] = {
 
 
 class Step(str):
-    """A next step: the text itself is for code, `panel` is for a panel, which has buttons instead of cells.
-
-    `{}` in `text` is replaced by `code` or `panel`.
-    """
+    """A next step, with `{}` replaced: by `code` in the text itself, by `panel` for a panel, which has buttons instead of cells."""
 
     __slots__ = ("panel",)
     panel: str
@@ -134,9 +131,8 @@ class SeedanceError(Exception):
 
     def _render_traceback_(self) -> list[str]:
         # IPython shows this instead of a traceback: the caller's own line and the message; `%debug` still has all frames.
-        name = type(self).__name__
         line = caller_line(self.__traceback__)
-        return [f"\x1b[31m{name}\x1b[0m{f' at {line}' if line else ''}", "", *str(self).splitlines()]
+        return [f"\x1b[31m{type(self).__name__}\x1b[0m{f' at {line}' if line else ''}", "", *str(self).splitlines()]
 
     def __eq__(self, other: object) -> bool:
         return type(self) is type(other) and vars(self) == vars(other)

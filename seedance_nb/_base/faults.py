@@ -23,9 +23,8 @@ def local_error(error: Exception, *, charged: Charged | None = None, resume: str
     if isinstance(error, SeedanceError):
         return error
     reason = mask_keys(str(error)) or ("not enough memory" if isinstance(error, MemoryError) else type(error).__name__)
-    step = Step(
-        "close what is no longer needed on this computer, or restart the kernel, then {}", resume or "run it again"
-    )
+    advice = "close what is no longer needed on this computer, or restart the kernel, then {}"
+    step = Step(advice, resume or "run it again")
     own = SeedanceError(f"This computer could not do it: {reason}.", next_step=step, charged=charged)
     for frame in frames_of(error)[-1:]:
         own.add_note(f"It was raised at {frame}.")

@@ -21,13 +21,10 @@ class Html(Markup):
 
     @classmethod
     def escape(cls, s: Any, /) -> Self:
-        """The text escaped for use between tags and in quoted attributes; HTML is unchanged. *pure*.
-
-        Halves of surrogate pairs become U+FFFD, because a notebook that contains one cannot be saved.
-        """
+        """The text escaped for use between tags and in quoted attributes; HTML is unchanged. *pure*."""
         if isinstance(s, cls):
             return s
-        text = html.escape(str(s))
+        text = html.escape(str(s))  # a notebook that contains half of a surrogate pair cannot be saved
         return str.__new__(cls, text if text.isascii() else _SURROGATE.sub("\ufffd", text))
 
     def format(self, *parts: Any, **named: Any) -> Self:

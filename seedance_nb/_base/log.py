@@ -1,7 +1,4 @@
-"""Logging through `logging.getLogger("seedance_nb")`: task names, states and hosts; never a key or a signed URL.
-
-INFO logs what happens to a task, DEBUG also the provider's words.
-"""
+"""Logging through `logging.getLogger("seedance_nb")`: at INFO task names, states and hosts, at DEBUG also the provider's words."""
 
 import logging
 import re

@@ -18,6 +18,7 @@ from seedance_nb._base.errors import KeyWarning
 from seedance_nb._base.html import escape
 from seedance_nb._base.text import HIDDEN
 
+_RUN = r"\\++"
 _SHORT, _LONG = 8, 512
 """A shorter key is never sent: it could be an ordinary word, so it would not be masked in texts."""
 
@@ -74,14 +75,11 @@ class Secret:
     def __repr__(self) -> str:
         return f"<key from {self.source}>"
 
-    __str__ = __repr__
-
     def __format__(self, _spec: str) -> str:
         return repr(self)
 
     def __reduce__(self) -> Never:
-        msg = "a key cannot be pickled or copied"
-        raise TypeError(msg)
+        raise TypeError("a key cannot be pickled or copied")
 
 
 def _raw(key: str) -> bytes:
@@ -89,17 +87,12 @@ def _raw(key: str) -> bytes:
 
 
 def as_secret(api_key: object) -> Secret | None:
-    """The key as a `Secret`; issues a `KeyWarning` once if it is written in a cell.
-
-    Other types become a key that cannot be sent and says why, because an error here would show the caller's variables.
-    """
+    """The key as a `Secret`; issues a `KeyWarning` once if it is written in a cell."""
     if api_key is None or isinstance(api_key, Secret):
         return api_key
-    if isinstance(api_key, str):
-        secret = Secret(api_key, "api_key=")
-    elif isinstance(api_key, bytes | bytearray):
-        secret = Secret(api_key.decode("utf-8", "replace"), "api_key=")
-    else:
+    if isinstance(api_key, str | bytes | bytearray):
+        secret = Secret(api_key if isinstance(api_key, str) else api_key.decode("utf-8", "replace"), "api_key=")
+    else:  # a key that cannot be sent and says why, because an error here would show the caller's variables
         secret = Secret("", f"api_key=, which is a {type(api_key).__name__} and not text,")
     del api_key
     warn_if_in_cell(secret)
@@ -111,12 +104,12 @@ def warn_if_in_cell(secret: Secret) -> None:
     if not _is_in_cell(secret) or secret.fingerprint() in _WARNED:
         return
     _WARNED.add(secret.fingerprint())
-    message = (
+    warnings.warn(
         f"The key from {secret.source} is in a cell, so it is saved in the notebook and in IPython's history. Remove it, "
-        "create a new key at the provider, and set that one with sd.ask_key(provider) or the environment."
+        "create a new key at the provider, and set that one with sd.ask_key(provider) or the environment.",
+        KeyWarning,
+        stacklevel=1,  # Python shows the line that it points at, and the caller's line contains the key
     )
-    # Python shows the line that a warning points at, so it must not be the caller's line, which contains the key.
-    warnings.warn(message, KeyWarning, stacklevel=1)
 
 
 def mask_keys(text: str) -> str:
@@ -194,9 +187,6 @@ def _forms(key: str) -> re.Pattern[str]:
     whole = [f"(?i:{raw.hex()})", *map(re.escape, _base64_forms(raw))]
     chars[0] = chars[0].replace(_RUN, r"\\{1,64}+")
     return re.compile("|".join([f"(?i:{''.join(chars)})", *sorted(whole, key=len, reverse=True)]))
-
-
-_RUN = r"\\++"
 
 
 def _escapes(char: str) -> str:

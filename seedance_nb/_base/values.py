@@ -33,7 +33,7 @@ def to_pointer(path: JsonPath | list[str | int]) -> str:
 
 def find_all(value: Any, pointer: str) -> Iterator[Any]:
     """Every value at `pointer`, where a part `*` matches each item of a list. *pure*."""
-    yield from _walk(value, pointer_parts(pointer))
+    return _walk(value, pointer_parts(pointer))
 
 
 def find(value: Any, pointer: str) -> Any:
@@ -81,10 +81,7 @@ def is_number(value: Any) -> TypeGuard[int | float]:
 
 
 def json_text(value: Any) -> str:
-    """The value as compact JSON, keys in their own order. *pure*.
-
-    Raises: ValueError for NaN and infinities, TypeError for values that are not JSON.
-    """
+    """The value as compact JSON, keys in their own order. *pure*. Raises: ValueError for NaN; TypeError for what is not JSON."""
     return json.dumps(value, ensure_ascii=False, allow_nan=False, separators=(",", ":"))
 
 
@@ -104,10 +101,7 @@ def _normalised(value: Any) -> Any:
 
 
 def read_json(text: str | bytes) -> Any:
-    """The value of a strict JSON text. *pure*.
-
-    Raises: ValueError for invalid JSON, NaN, duplicate keys, and excessive nesting or numbers.
-    """
+    """The value of a strict JSON text. *pure*. Raises: ValueError, also for NaN, duplicate keys, excessive nesting or numbers."""
     try:
         return json.loads(text, parse_constant=_no_constant, object_pairs_hook=_unique_keys)
     except RecursionError:
@@ -116,15 +110,13 @@ def read_json(text: str | bytes) -> Any:
 
 
 def _no_constant(word: str) -> float:
-    msg = f"{word} is not JSON"
-    raise ValueError(msg)
+    raise ValueError(f"{word} is not JSON")
 
 
 def _unique_keys(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
     value: dict[str, Any] = {}
     for key, item in pairs:
         if key in value:
-            msg = f"the key {key[:80]!r} is given twice"
-            raise ValueError(msg)
+            raise ValueError(f"the key {key[:80]!r} is given twice")
         value[key] = item
     return value

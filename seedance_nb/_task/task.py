@@ -361,7 +361,7 @@ class Tasks(Sequence[Row]):
         rows = []
         for row, prompt in self._pairs():
             *cells, file = self._cells(row, prompt)
-            rows.append([_still_html(row), *cells] if Path(row.file).name == file else [file, *cells])
+            rows.append([_still_html(row), *cells] if file and Path(row.file).name == file else [file, *cells])
         return str(table_html(("video", *self._heads[:-1]), rows, self._note, self._lead))
 
 

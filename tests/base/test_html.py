@@ -220,7 +220,6 @@ MAKERS: Mapping[str, Callable[[str], object]] = {
     "_notebook/panel:_head": lambda w: panel.Panel._head(seen(w)),
     "_notebook/compare/view:models_html": lambda w: compare.models_html(comparison(w)),
     "_notebook/compare/view:_row_html": lambda w: compare._row_html(candidate(w), Estimate(unit=w, why=w)),
-    "_notebook/compare/view:_problem_html": lambda w: compare._problem_html(problem(w), {}),
     "_notebook/compare/view:head_html": lambda w: compare.head_html(comparison(w)),
     "_notebook/compare/view:note_html": lambda w: compare.note_html(comparison(w)),
     "_notebook/compare/view:progress_html": lambda w: compare.progress_html(

@@ -19,10 +19,7 @@ HEADS = ("model", "runs on", "used", "not supported", "problems", "price")
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Candidate:
-    """One model of a comparison: its request, and whether the simulator gets it.
-
-    `fault` is why no request at all can be sent to it, "" if one can.
-    """
+    """One model of a comparison: its request, whether the simulator gets it, and why no request can be sent, "" if one can."""
 
     spec: Spec
     request: ModelRequest
@@ -73,23 +70,14 @@ def price_text(candidate: Candidate, price: Estimate) -> str:
 def cells(candidate: Candidate, price: Estimate) -> list[str]:
     """A model's row of the table, as text. *pure*."""
     request = candidate.request
-    problems = [candidate.fault] if candidate.fault else []
-    problems += map(brief, (*request.problems, *request.warnings))
-    return [
-        candidate.name,
-        candidate.runs_on,
-        ", ".join(request.used),
-        "; ".join(unsupported_text(request)),
-        "; ".join(problems),
-        price_text(candidate, price),
-    ]
+    unsupported = "; ".join(unsupported_text(request))
+    problems = "; ".join(filter(None, (candidate.fault, *map(brief, (*request.problems, *request.warnings)))))
+    used = ", ".join(request.used)
+    return [candidate.name, candidate.runs_on, used, unsupported, problems, price_text(candidate, price)]
 
 
 def specs(documents: Document | Sequence[Document]) -> tuple[Spec, ...]:
-    """The models of a comparison; one alone counts as a list. *reads files*.
-
-    Raises: InvalidInput for no model, or one that is listed twice; SpecError.
-    """
+    """The models of a comparison. *reads files*. Raises: InvalidInput for no model, or one that is listed twice; SpecError."""
     several = (documents,) if isinstance(documents, str | Path | Mapping | Spec | Operation) else documents
     models = tuple(map(_spec.spec, several))
     names = [spec.name for spec in models]

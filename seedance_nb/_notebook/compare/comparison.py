@@ -67,9 +67,8 @@ class Comparison:
     def total(self) -> Total:
         """The price of all requests that can be sent. *network*, the first time."""
         pairs = zip(self.candidates, self.estimates, strict=True)
-        return total_of(
-            [Priced(spec=one.spec, estimate=price, simulated=one.simulated) for one, price in pairs if not one.error]
-        )
+        ready = [(one, price) for one, price in pairs if not one.error]
+        return total_of([Priced(spec=one.spec, estimate=price, simulated=one.simulated) for one, price in ready])
 
     def cells(self) -> list[list[str]]:
         """The rows of the table, as text. *network*, the first time."""
@@ -83,13 +82,12 @@ class Comparison:
         credits and `confirm` is not True, or if no request can be sent.
         """
         started = self.begin(confirm=confirm)
-        errors = {
-            one.name: error for one, error in zip(self.candidates, started, strict=True) if isinstance(error, Exception)
-        }
         tasks = tuple(one for one in started if isinstance(one, Task))
+        pairs = zip(self.candidates, started, strict=True)
+        left_out = [(f"{one.name} is left out: {error}", error) for one, error in pairs if isinstance(error, Exception)]
         if not tasks:
-            raise next(iter(errors.values()))
-        emit_warnings((f"{name} is left out: {error}" for name, error in errors.items()), UserWarning)
+            raise left_out[0][1]
+        emit_warnings((text for text, _ in left_out), UserWarning)
         return tasks
 
     def generate(self, *, confirm: bool = False, timeout: float | None = None) -> "Videos":
@@ -102,10 +100,7 @@ class Comparison:
         return self.videos([_result(one, end) for one in self.begin(confirm=confirm)])
 
     def begin(self, *, confirm: bool = False, interactive: bool = False) -> tuple[Task | Exception, ...]:
-        """The task of each model, or the error in its place. *spends credits*, *network*, *writes ledger*.
-
-        `interactive` is whether a person who saw the table pressed a button. Raises: SeedanceError as `submit` does.
-        """
+        """The task of each model, or the error in its place. *spends credits*, *network*, *writes ledger*. Raises as `submit` does."""
         self._require_consent(confirm=confirm)
         if not interactive:
             self._emit_warnings()
@@ -152,15 +147,9 @@ class Comparison:
 
     def _task(self, candidate: Candidate, *, interactive: bool) -> Task | Exception:
         world: World = "simulated" if candidate.simulated else "paid"
-        return attempt(
-            lambda: self._session.sender.send(
-                approve(candidate.spec, candidate.request.fields),
-                take=self._take,
-                budget=self._budget,
-                shown_world=world,
-                interactive=interactive,
-            )
-        )
+        options: dict[str, Any] = {"take": self._take, "budget": self._budget, "interactive": interactive}
+        fields = candidate.request.fields
+        return attempt(lambda: self._session.sender.send(approve(candidate.spec, fields), shown_world=world, **options))
 
     async def _estimate(self, candidate: Candidate) -> Estimate:
         if candidate.error:
@@ -182,9 +171,8 @@ def attempt(act: Callable[[], T]) -> T | Exception:
 
 
 def _unsupported_lines(candidate: Candidate) -> list[str]:
-    return [
-        f"{candidate.name} is sent without {setting}: {reason}" for setting, reason in candidate.request.unsupported
-    ]
+    name = candidate.name
+    return [f"{name} is sent without {setting}: {reason}" for setting, reason in candidate.request.unsupported]
 
 
 def _result(task: Task | Exception, end: float | None) -> Video | Exception:

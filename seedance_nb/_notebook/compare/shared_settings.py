@@ -30,7 +30,6 @@ SETTINGS: dict[str, str] = {
 
 _FRAMES = ("first_frame", "last_frame")
 NO_FIELD = "not supported by this model"
-_NEEDS_FIRST_FRAME = "this model takes a last frame only together with a first frame"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -50,10 +49,7 @@ class ModelRequest:
 
 
 def validate_settings(settings: Mapping[str, Any]) -> dict[str, Any]:
-    """The shared settings that are not None, in the order of `SETTINGS`. *pure*.
-
-    Raises: InvalidInput for unknown settings.
-    """
+    """The shared settings that are not None, in the order of `SETTINGS`. *pure*. Raises: InvalidInput for unknown settings."""
     if unknown := tuple(_unknown(name, value) for name, value in settings.items() if name not in SETTINGS):
         raise InvalidInput(unknown)
     return {name: settings[name] for name in SETTINGS if settings.get(name) is not None}
@@ -68,11 +64,7 @@ def shared_values(prompt: str, shared: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def request_for(spec: Spec, settings: Mapping[str, Any]) -> ModelRequest:
-    """The shared settings as the fields of one model, with every problem and every setting it does not support. *pure*.
-
-    Nothing is clamped or rounded: a value that the model does not allow is a problem.
-    Raises: InvalidInput for unknown settings.
-    """
+    """The shared settings as the fields of one model; a value that it does not allow is a problem. *pure*. Raises: InvalidInput."""
     settings = validate_settings(settings)
     targets = {schema["x-role"]: (path, schema) for path, schema in reversed(named_fields(spec)) if "x-role" in schema}
     fields: dict[str, Any] = {}
@@ -101,7 +93,7 @@ def _unsupported(settings: dict[str, Any], targets: Targets) -> Iterator[tuple[s
         if name not in _FRAMES or "frames" not in targets:
             yield name, NO_FIELD
         elif name == "last_frame" and "first_frame" not in settings:
-            yield name, _NEEDS_FIRST_FRAME
+            yield name, "this model takes a last frame only together with a first frame"
 
 
 def _values(used: dict[str, Any], targets: Targets) -> Iterator[tuple[JsonPath, Any]]:
@@ -133,11 +125,5 @@ def _with_value(spec: Spec, fields: dict[str, Any], path: JsonPath, value: Any) 
 
 def _unknown(name: str, value: Any) -> Problem:
     near = difflib.get_close_matches(name, SETTINGS, 1, 0.5)
-    guess = f"; did you mean {near[0]!r}?" if near else ""
-    return Problem(
-        path=name,
-        message=f"is not a shared setting ({', '.join(SETTINGS)}){guess}",
-        rule="unknown",
-        value=value,
-        limit=tuple(SETTINGS),
-    )
+    message = f"is not a shared setting ({', '.join(SETTINGS)}){f'; did you mean {near[0]!r}?' if near else ''}"
+    return Problem(path=name, message=message, rule="unknown", value=value, limit=tuple(SETTINGS))

@@ -3,7 +3,7 @@
 import asyncio
 import threading
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from concurrent.futures import Future
 from typing import Any
 
@@ -14,7 +14,6 @@ from ipywidgets.widgets.widget_button import ButtonStyle
 from seedance_nb._base.errors import SeedanceError
 from seedance_nb._base.html import Html, escape, request_html, table_html
 from seedance_nb._base.log import log_unexpected
-from seedance_nb._base.problem import Problem
 from seedance_nb._base.text import shorten
 from seedance_nb._base.values import json_text
 from seedance_nb._check.price import Estimate
@@ -36,10 +35,7 @@ _TICK_S = 0.25
 
 
 class ComparisonView:
-    """A comparison in a cell. Nothing is sent before its button is pressed, and pressed again if it costs credits.
-
-    The videos are an output of the cell, so they are shown without a kernel too.
-    """
+    """A comparison in a cell. Nothing is sent before its button is pressed, and pressed again if it costs credits."""
 
     def __init__(self, comparison: Comparison) -> None:
         self._comparison = comparison
@@ -52,12 +48,9 @@ class ComparisonView:
         shared = WidgetFactory()
         style = shared.html(css(), "sdn-style")
         self._table = shared.html(models_html(comparison), "sdn-models")
-        self._go = shared.make(
-            W.Button, ButtonStyle, "sdn-go", description=f"Generate {videos} · {self._total.brief}", icon="play"
-        )
-        self._yes = shared.make(
-            W.Button, ButtonStyle, "sdn-go", "sdn-hidden", description=f"Really generate {videos} for {self._total.brief}?"
-        )  # fmt: skip
+        first, second = f"Generate {videos} · {self._total.brief}", f"Really generate {videos} for {self._total.brief}?"
+        self._go = shared.make(W.Button, ButtonStyle, "sdn-go", description=first, icon="play")
+        self._yes = shared.make(W.Button, ButtonStyle, "sdn-go", "sdn-hidden", description=second)
         self._cancel = shared.make(W.Button, ButtonStyle, "sdn-hidden", description="Cancel")
         self._go.disabled = not count
         self._note = shared.html(note_html(comparison), "sdn-note")
@@ -69,9 +62,8 @@ class ComparisonView:
             [style, head, self._table, self._status, foot, self._output.widget], shared.layout, "sdn", "sdn-panel", "sdn-comparison",
             static=lambda: (repr(comparison), table_html(HEADS, comparison.cells(), str(comparison.total))),
         )  # fmt: skip
-        for button, act in (
-            (self._go, self._press), (self._yes, self._confirm), (self._cancel, self._cancel_confirmation),
-        ):  # fmt: skip
+        acts = {self._go: self._press, self._yes: self._confirm, self._cancel: self._cancel_confirmation}
+        for button, act in acts.items():
             button.on_click(guarded("comparison", act, self._report))
 
     def show(self) -> None:
@@ -169,13 +161,13 @@ def models_html(comparison: Comparison) -> Html:
 
 
 def _row_html(candidate: Candidate, price: Estimate) -> Html:
-    request = candidate.request
+    request, labels = candidate.request, labels_of(candidate.spec)
     title = Html('<b>{}</b> <span class="sdn-dim">{}</span><code>{}</code>')
     sent = "" if candidate.error else request_html(json_text(request.body))
     problems = Html("<div>{}</div>").format(candidate.fault) if candidate.fault else Html()
-    problems += Html().join(
-        _problem_html(problem, labels_of(candidate.spec)) for problem in (*request.problems, *request.warnings)
-    )
+    for problem in (*request.problems, *request.warnings):
+        kind = "sdn-warn" if problem.warns else "sdn-error"
+        problems += Html('<div class="{}">{}</div>').format(kind, sentence(problem, labels))
     cells = (
         title.format(candidate.spec.title, candidate.spec.mode, candidate.name),
         SIMULATED if candidate.simulated and not candidate.fault else candidate.runs_on,
@@ -188,39 +180,26 @@ def _row_html(candidate: Candidate, price: Estimate) -> Html:
     return Html().join(cell.format(head, inside) for head, inside in zip(HEADS, cells, strict=True))
 
 
-def _problem_html(problem: Problem, labels: Mapping[str, str]) -> Html:
-    kind = "sdn-warn" if problem.warns else "sdn-error"
-    return Html('<div class="{}">{}</div>').format(kind, sentence(problem, labels))
-
-
 def head_html(comparison: Comparison) -> Html:
     """The title row, with the shared settings. *pure*."""
     count = len(comparison.candidates)
-    others = " · ".join(
-        f"{name} {shorten(value) if not isinstance(value, str) else value}"
-        for name, value in comparison.settings.items()
-        if name != "prompt"
-    )
+    models = "1 model" if count == 1 else f"{count} models"
+    badge = SIMULATED if all(one.simulated for one in comparison.candidates) else ""
+    settings = [(name, value) for name, value in comparison.settings.items() if name != "prompt"]
+    others = " · ".join(f"{name} {value if isinstance(value, str) else shorten(value)}" for name, value in settings)
     return Html(
         '<b>Comparison</b><span class="sdn-dim">{}</span>{}'
         '<div class="sdn-said">{}</div><div class="sdn-said sdn-dim">{}</div>'
-    ).format(
-        "1 model" if count == 1 else f"{count} models",
-        SIMULATED if all(one.simulated for one in comparison.candidates) else "",
-        comparison.prompt,
-        others,
-    )
+    ).format(models, badge, comparison.prompt, others)
 
 
 def note_html(comparison: Comparison) -> Html:
     """The sentence beside the button. *network*, the first time."""
-    out = len(comparison.candidates) - len(comparison.ready)
+    out, total = len(comparison.candidates) - len(comparison.ready), comparison.total
     left = f" {out} left out: see the problems." if out else ""
-    total = comparison.total
-    if not total.paid:
-        free = f"Simulated: nothing is sent to a provider and nothing is charged.{left}"
-        return escape(free if comparison.ready else left.strip())
-    return escape(f"Total: {total}. You confirm once more before anything is sent.{left}")
+    free = "Simulated: nothing is sent to a provider and nothing is charged." if comparison.ready else ""
+    text = f"Total: {total}. You confirm once more before anything is sent." if total.paid else free
+    return escape(f"{text}{left}".strip())
 
 
 def progress_html(
