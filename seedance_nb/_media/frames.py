@@ -21,10 +21,7 @@ _COPY_LIMITS = Limits(memory=4 * 1024**3, cpu_s=1200, wall_s=900)
 
 
 def frames_at(path: Path, times: Sequence[float]) -> "list[Image]":
-    """The frames shown at these times (seconds, ascending), upright; the last frame for a later time. *reads files*.
-
-    A file that ends early gives its last frame again, so there are as many images as times. Raises: MediaError if the file cannot be decoded.
-    """
+    """The frame shown at each time (seconds, ascending), upright; the last one for later times. *reads files*. Raises: MediaError if the file cannot be decoded."""
     from PIL import Image
 
     with tempfile.TemporaryDirectory(prefix="seedance-frames-") as folder:

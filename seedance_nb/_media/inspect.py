@@ -37,9 +37,8 @@ _UNHEARD = "its sound could not be decoded here, so it was not checked"
 def inspect(path: Path, poster: Path) -> tuple[MediaFacts | None, str]:
     """The facts of an MP4, MOV or WebM, or None and why it is not playable. *reads files*, *writes files*: `poster`, a JPEG.
 
-    Every frame is decoded, for at most 10 s of processor time (15 s of 1080p take 1 to 3), and its sound. A child
-    process does it, with limits on memory, processor time and wall time; what it had no time for is `undecoded`.
-    Raises: OSError if the file cannot be read or the poster cannot be written.
+    Every frame and its sound are decoded, for at most 10 s of processor time (15 s of 1080p take 1 to 3); the rest is
+    `undecoded`. Raises: OSError if the file cannot be read or the poster cannot be written.
     """
     kind, name = media_kind(path)
     if kind != "video":

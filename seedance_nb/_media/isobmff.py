@@ -36,10 +36,7 @@ def reader(file: BinaryIO) -> Read:
 
 
 def boxes(read: Read, start: int, end: int) -> Iterator[Box]:
-    """The boxes in sequence from `start` to `end`, up to the first missing or invalid header. *pure*, except `read`.
-
-    The last one may state an end beyond `end`.
-    """
+    """The boxes in sequence from `start`, up to the first missing or invalid header; the last may end after `end`. *pure*, except `read`."""
     for _ in range(MOST_BOXES):
         head = read(start, min(_LONGEST_HEAD, end - start)) if start < end else b""
         size, length = int.from_bytes(head[:4]), 8
@@ -67,11 +64,7 @@ def within(read: Read, kinds: tuple[bytes, ...], start: int, end: int) -> Iterat
 
 
 def boxes_fault(path: Path) -> str:
-    """Why the file is not a complete MP4 or MOV by the sizes of its outer boxes, "" if it is. *reads files*.
-
-    A decoder plays a file that was cut off; only these sizes tell that the end is missing. Fewer bytes behind the last box
-    than a box has at least, such as a line break, are no fault.
-    """
+    """Why the file is not a complete MP4 or MOV by the sizes of its outer boxes, which decoders do not check; "" if it is. *reads files*."""
     size = path.stat().st_size
     with path.open("rb") as file:
         read = reader(file)
@@ -82,6 +75,7 @@ def boxes_fault(path: Path) -> str:
         return "it is not an MP4 file"
     if max(ends) > size:
         return f"it is cut off: {size:,} of {max(ends):,} bytes are there"
+    # Fewer bytes behind the last box than a box has, such as a line break, are no fault.
     least = 0 if b"moof" in kinds else _LEAST_BOX - 1
     if outer[-1].end + least < size and len(outer) < MOST_BOXES:
         return f"it is cut off or damaged after {outer[-1].end:,} of {size:,} bytes"
@@ -117,11 +111,9 @@ def _sidx_end(read: Read, sidx: Box) -> int:
 
 
 def heif_size(read: Read, end: int) -> tuple[int, int, bool]:
-    """Width and height in px of an HEIC, HEIF or AVIF, and whether it is displayed rotated by 90 degrees. *pure*, except `read`.
-
-    (0, 0, False) if it is damaged. The largest size in it is the image's own: tiles, previews and depth maps are smaller.
-    """
+    """Width and height in px of an HEIC, HEIF or AVIF, 0 if it is damaged, and whether it is displayed rotated. *pure*, except `read`."""
     extents = [_content(read, box, 12) for box in within(read, (*_PROPERTIES, b"ispe"), 0, end)]
+    # Tiles, previews and depth maps are smaller than the image itself.
     sizes = [(int.from_bytes(data[4:8]), int.from_bytes(data[8:])) for data in extents if len(data) == 12]  # noqa: PLR2004
     width, height = max(sizes, key=lambda size: size[0] * size[1], default=(0, 0))
     rotations = [_content(read, box, 1) for box in within(read, (*_PROPERTIES, b"irot"), 0, end)]
@@ -129,10 +121,7 @@ def heif_size(read: Read, end: int) -> tuple[int, int, bool]:
 
 
 def track_size(read: Read, end: int) -> tuple[int, int, bool]:
-    """Width and height in px of an MP4's or MOV's first video track, and whether it is displayed rotated. *pure*, except `read`.
-
-    (0, 0, False) if no track has a size.
-    """
+    """Width and height in px of an MP4's or MOV's first video track, 0 without one, and whether it is displayed rotated. *pure*, except `read`."""
     for trak in within(read, (b"moov", b"trak"), 0, end):
         if not any(within(read, (b"mdia", b"minf", b"vmhd"), trak.content, trak.end)):
             continue

@@ -173,10 +173,9 @@ async def fetch_parts(
 ) -> tuple[Fetched | None, str]:
     """Downloads what tells a file's format, size and duration to the sparse file `into`. *network*, *writes files*.
 
-    The second value says what is missing and why, "" if nothing is; the first is None if nothing was learned at all. No
-    text shows more of the URL than its host. `kind` ("image", "video", "audio" or "") sets the limit: about 1.1 MB of an
-    image, 4 MB of anything else, in six requests and `total` seconds. Only public https URLs are requested, and those at
-    the origin `allowed_origin`. No key or cookie is used.
+    The second value says what is missing and why, "" if nothing is; the first is None if nothing was learned at all. At
+    most 1.1 MB of an image and 4 MB of anything else are read, in six requests and `total` seconds, without a key. Only
+    public https URLs are requested, and those at the origin `allowed_origin`.
     """
     fetch = Fetch(AccessPolicy(origin=allowed_origin, resolve=resolve, connect_s=_CONNECT_S))
     search, why = _Search(fetch, MOST_PICTURE if kind == "image" else MOST), ""

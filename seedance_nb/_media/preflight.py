@@ -105,9 +105,8 @@ async def preflight(
 ) -> Report:
     """The result of checking every limit on every file in `body`, within `total_s` seconds. *network*, *reads files*.
 
-    Of a public https URL only the bytes are requested that tell format, size and duration, without a key; local files are
-    read in place; nothing is saved. Only the origin `allowed_origin` may be plain http or not public. A file or a URL
-    never raises an exception: it is then unchecked, with the reason.
+    No key is used, nothing is saved, and only the origin `allowed_origin` may be plain http or not public. A file or a
+    URL never raises an exception: it is then unchecked, with the reason.
     """
     fields = tuple(_fields(spec.body, body, (), 0))
     # Of a file in several fields, the first one counts.

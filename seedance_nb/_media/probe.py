@@ -25,9 +25,7 @@ _SIZED = ("webp", *_HEIFS, "jpeg", "png", "gif", "bmp", "tiff")
 def probe(path: Path, size: int | None, wall: float = LIMITS.wall_s) -> tuple[MediaFacts | None, str]:
     """The facts of a media file, or None and why it could not be read. *reads files*.
 
-    `size` is the total size in bytes, None if unknown: the file may be sparse, with only the needed parts in it. A child
-    process reads it, with limits on memory, processor time and wall time (`wall`, in seconds) and without the environment,
-    where keys may be.
+    `size` is the total size in bytes, None if unknown: the file may be sparse, with only the needed parts in it.
     """
     child = run("seedance_nb._media.probe", path, limits=replace(LIMITS, wall_s=wall))
     if child.code:

@@ -102,10 +102,7 @@ def judge(path: str, table: Mapping[str, Any], facts: MediaFacts, source: str = 
 def judge_total(
     path: str, table: Mapping[str, Any], entries: Sequence[MediaFacts | None], source: str = ""
 ) -> tuple[Finding, ...]:
-    """The finding for `total_seconds` in `table` about the list at `path`; () without that rule or entries. *pure*.
-
-    None stands for a file that could not be read; the others may still be too long already.
-    """
+    """The finding for `total_seconds` in `table` about a list of files (None for one that could not be read); () without that rule. *pure*."""
     rule = table.get("total_seconds")
     if not rule or not entries:
         return ()

@@ -31,10 +31,7 @@ class Limits:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Exit:
-    """The result of a child: `code` is 0 for success, `answer` the last line of its output.
-
-    `fault` is a clause about a child that could not be started or exceeded a time limit, "" for any other.
-    """
+    """The result of a child: its exit code, the last line of its output, and why it was not started or exceeded a time limit, "" otherwise."""
 
     code: int
     answer: str = ""

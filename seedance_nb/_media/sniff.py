@@ -28,10 +28,7 @@ _OTHERS = (
 
 
 def sniff(head: bytes) -> tuple[Kind | None, str]:
-    """The kind and format of a file, named as in schemas; or None and what it is instead. *pure*.
-
-    An MP4 or MOV counts as "video" here; only its index tells whether it has a video track.
-    """
+    """The kind and format of a file, named as in schemas; or None and what it is instead. A file with sound only may be an MP4 video here. *pure*."""
     if not head:
         return None, "it is empty"
     for start, kind, name in _STARTS:

@@ -26,10 +26,7 @@ _KINDS = {"image": "Image", "video": "Video", "audio": "Audio"}
 
 
 class Account:
-    """The free calls of one model's provider. None of them creates a task; each may need the key.
-
-    `sleep` waits between two status checks, in seconds.
-    """
+    """The free calls of one model's provider. None of them creates a task; each may need the key."""
 
     def __init__(
         self, spec: Spec, endpoint: Endpoint, sleep: Callable[[float], Awaitable[None]] = asyncio.sleep
@@ -43,10 +40,7 @@ class Account:
         return name in self.spec.calls
 
     async def estimate(self, body: dict[str, Any]) -> Estimate:
-        """The price of a request, from the provider's estimate call or else its price table. *network*.
-
-        The amount is None, with the reason in `why`, if neither has it or the call fails.
-        """
+        """The price from the provider's estimate call or else its price table; without an amount, `why` has the reason. *network*."""
         if not self.has("estimate") or self.endpoint.app is not None:
             return estimate(self.spec, body)
         unit = self.spec.price.unit
@@ -72,11 +66,7 @@ class Account:
         return float(value)
 
     async def upload(self, file: str | Path | bytes, name: str = "") -> str:
-        """Upload a file; its URL at the provider. *reads files*, *network*.
-
-        `file` is a path, or bytes with a `name` that has the right extension. Raises: SeedanceError if the provider
-        accepts no uploads, or the file cannot be read or sent; Refused and its subclasses.
-        """
+        """Upload a file (a path, or bytes with a `name`); its URL at the provider. *reads files*, *network*. Raises: SeedanceError; Refused."""
         if not self.has("upload"):
             raise self._unsupported(
                 "does not accept file uploads, only public URLs", "upload the file to a web host and pass its https URL"
@@ -96,11 +86,7 @@ class Account:
         return url
 
     async def asset(self, url: str, kind: str = "image", name: str = "") -> str:
-        """Register an image, video or audio as an asset and wait until it is ready; its `asset://` URL. *network*.
-
-        `url` is a public URL. Raises: SeedanceError if the provider has no assets, refuses this one or takes longer than
-        300 s; Refused and its subclasses.
-        """
+        """Register a public URL as an asset and wait up to 300 s until it is ready; its `asset://` URL. *network*. Raises: SeedanceError; Refused."""
         if not self.has("asset"):
             raise self._unsupported("does not support assets", "pass the file's public URL")
         if kind not in _KINDS:

@@ -39,10 +39,7 @@ _TITLE = re.compile(r"\btitle\b[^<>]{0,200}>([^<]{0,300})", re.IGNORECASE)
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Content:
-    """What a body holds. `value` is its JSON, `ABSENT` if none can be read; `page` is whether it is a web page.
-
-    `doubts` say why it does not count as a clear answer, such as text around the JSON.
-    """
+    """What a body holds: its JSON, `ABSENT` if none can be read; whether it is a web page; and why it does not count as a clear answer."""
 
     text: str = ""
     value: Any = ABSENT
@@ -65,10 +62,7 @@ class _Number(float):
 
 
 def read_content(raw: bytes, encoding: str = "") -> Content:
-    """What a body holds, however oddly it was sent. *pure*.
-
-    `encoding` is the `Content-Encoding` header. An unknown one counts as none, and gzip is recognised without one.
-    """
+    """What a body holds, however oddly it was sent; `encoding` is its `Content-Encoding` header. *pure*."""
     raw, doubts = _decompress(raw[:MAX_ANSWER], encoding.lower())
     text = raw.decode(json.detect_encoding(raw), "replace").strip("\ufeff\0 \t\r\n")
     if text.startswith("<") and "html" in text[:2000].lower():
@@ -151,11 +145,7 @@ def id_text(value: Any) -> str:
 
 
 def is_id(text: str) -> bool:
-    """Whether a text can be a task's id. *pure*.
-
-    Up to 1,000 characters that can be quoted in a URL: no spaces or control characters, no mask of a key, and no part that
-    a server could take for another folder.
-    """
+    """Whether a text can be a task's id: short, without spaces or a key's mask, and no path that leads to another folder. *pure*."""
     return (
         0 < len(text) <= _LONG_ID
         and HIDDEN not in text
@@ -165,10 +155,7 @@ def is_id(text: str) -> bool:
 
 
 def find_id(value: Any, text: str = "") -> str:
-    """What looks like a task's id anywhere in an answer, "" if nothing does: a hint only. *pure*.
-
-    `text` is searched if the JSON has none or cannot be read.
-    """
+    """What looks like a task's id anywhere in an answer, or else in its `text`; "" if nothing does: a hint only. *pure*."""
     found = [(name, id_text(inner)) for name, inner in _ids_in(value)]
     if not any(task_id for _, task_id in found):
         matches = _ID_TEXT.finditer(text.replace("&quot;", '"'))

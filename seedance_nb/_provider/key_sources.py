@@ -27,8 +27,7 @@ _REFUSED = ("keyrings.alt", "keyring.backends.fail", "keyring.backends.null")
 def find_key(spec: Spec, argument: Secret | None) -> Secret | None:
     """The key for a provider, None if there is none; does not prompt. Reads the environment and the keyring.
 
-    `argument`, else the key from the environment, Colab, the keyring, or one entered in this process. Keys are looked up
-    only for the package's own providers: no other schema can request a key by name.
+    Keys are looked up only for the package's own providers: no other schema can request a key by name.
     Raises: Unauthorized for a key that is empty or not valid in a header; the message does not show the key.
     """
     name = spec.key_env if spec.vouched else ""

@@ -17,10 +17,7 @@ _DATA = re.compile(r"data:(video|image|audio|application/octet-stream)[^,]{0,200
 
 
 def result_urls(answer: Any, pointers: tuple[str, ...]) -> tuple[str, ...]:
-    """The result URLs at the first pointer that has any: http(s) and data URLs, and paths at the provider's origin. *pure*.
-
-    What is documented as a list may be one value or nested lists, an object may be its URL, and each may be JSON text.
-    """
+    """The result URLs, data URLs and paths at the first pointer that has any, also in nested lists, objects and JSON text. *pure*."""
     for pointer in pointers:
         texts = map(clean_url, _texts(answer, pointer_parts(pointer), _MOST_DEPTH))
         urls = dict.fromkeys(text for text in texts if _is_url(text))

@@ -54,10 +54,7 @@ async def acquire_slot(endpoint: Endpoint) -> float:
 
 
 async def send_once(spec: Spec, request: Request, endpoint: Endpoint) -> SendOutcome:
-    """Send the paid request at most once, over a new connection; its outcome. *network*, *spends credits*.
-
-    Call `acquire_slot` first.
-    """
+    """Send the paid request, after `acquire_slot`, at most once over a new connection; its outcome. *network*, *spends credits*."""
     attempt = _Attempt(has_left=endpoint.app is not None)
     response, why = await _exchange(spec, request, endpoint, endpoint.clock(), attempt)
     if response is not None:
@@ -116,10 +113,7 @@ async def _exchange(
 
 
 def access_policy(spec: Spec, endpoint: Endpoint) -> AccessPolicy:
-    """The URLs that files may be downloaded from and uploaded to for this endpoint; the key is never sent there. *pure*.
-
-    Public https URLs, and the endpoint's own origin if it is the simulator or a base URL other than the schema's.
-    """
+    """The URLs for downloads and uploads: public https URLs, and an origin that the user has set; the key is never sent there. *pure*."""
     is_own = endpoint.app is not None or host_of(endpoint.base_url) != host_of(spec.server)
     return AccessPolicy(origin=endpoint.base_url if is_own else "", app=endpoint.app)
 

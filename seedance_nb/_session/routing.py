@@ -53,10 +53,7 @@ class Routing:
         return self._with_key(spec, base or same_base(spec.server), secret)
 
     def for_row(self, spec: Spec, row: Row) -> Endpoint:
-        """Where a task of the ledger was sent. Reads the environment.
-
-        Raises: SeedanceError if the key is now sent to another server, or is missing.
-        """
+        """Where a task of the ledger was sent. Reads the environment. Raises: SeedanceError if that is not possible with the present key and URL."""
         if urlsplit(row.base_url).hostname == _host(spec):
             return _simulated(spec, self.timing)
         base = same_base(row.base_url)

@@ -74,10 +74,7 @@ class Sender:
     def begin(
         self, flow: TaskRun, approved: Approved, take: int, budget: float | None, replaces: int | None = None
     ) -> Task:
-        """The task of a request, which is sent if it is new. *writes ledger*, *network*, *spends credits*.
-
-        With a `budget`, a price that is not known yet is requested first. Raises: what the function `begin` raises.
-        """
+        """The task of a request, which is priced if it has a budget, and sent if it is new. *writes ledger*, *network*, *spends credits*."""
         price = self.advice.known_price(flow.spec, approved)
         if budget is not None and price.amount is None and not ENGINE.is_here:
             price = ENGINE.run(self.advice.price(flow.spec, approved.values))

@@ -312,10 +312,7 @@ class Session:
 
 
 def callback_names(payload: Mapping[str, Any] | str | bytes, more: Iterable[Spec] = ()) -> Iterator[str]:
-    """The names of the tasks that a callback's body may be about. *pure*; `more` are specs that are not built in.
-
-    Raises: SeedanceError for a body that is not a JSON object.
-    """
+    """The names of the tasks that a callback's body may be about; `more` are specs that are not built in. *pure*. Raises: SeedanceError."""
     try:
         body = read_json(payload) if isinstance(payload, str | bytes) else dict(payload)
     except (ValueError, TypeError):

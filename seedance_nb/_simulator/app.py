@@ -42,10 +42,7 @@ class Timing:
 
 
 class Simulator:
-    """The simulator of some models of one or more providers. Pass `.app` to an ASGI server or to httpx.
-
-    `fetch` downloads reference images; `now` returns Unix seconds.
-    """
+    """The simulator of some models. Pass `.app` to an ASGI server or to httpx. `fetch` downloads reference images."""
 
     def __init__(
         self, specs: Sequence[Spec], store: Store, fetch: Fetch, timing: Timing, now: Callable[[], float] = time.time

@@ -23,10 +23,7 @@ _CHORDS = ((1, 1.25, 1.5, 1.875), (1, 1.2, 1.5, 1.8), (1, 1.5, 2, 2.5), (1, 1.33
 
 
 def render(job: Job) -> None:
-    """Writes the MP4 to `job.path`, complete or not at all: H.264, 24 frames per second, AAC if requested. *writes files*.
-
-    If requested, the last frame is written before it. The metadata contain the prompt and the word SIMULATED.
-    """
+    """Writes the MP4 to `job.path`, complete or not at all, after its last frame if requested. *writes files*."""
     part = Path(f"{job.path}.{os.getpid()}.part")
     try:
         with av.open(str(part), "w", format="mp4", options={"movflags": "+faststart"}) as out:

@@ -41,10 +41,7 @@ class Job:
 
 
 def frame_size(resolution: str, ratio: str) -> tuple[int, int]:
-    """Width and height in px, both even, for names such as "720p" and "16:9", or for "1280x720". *pure*.
-
-    The number before the p is the shorter side. Raises: ValueError for any other name.
-    """
+    """Width and height in px, both even, for names such as "720p" and "16:9", or "1280x720". *pure*. Raises: ValueError."""
     whole = re.fullmatch(r"([0-9]{2,4})x([0-9]{2,4})", resolution)
     if whole and int(whole[1]) >= _LEAST_PX and int(whole[2]) >= _LEAST_PX:
         return int(whole[1]) // 2 * 2, int(whole[2]) // 2 * 2

@@ -33,10 +33,7 @@ def painter() -> asyncio.Semaphore:
 
 
 async def paint(spec: Spec, body: dict[str, Any], output: Path, last_frame: Path, fetch: Fetch) -> str:
-    """Why the video could not be rendered to `output`, "" on success. *network* for reference images, *writes files*.
-
-    Its last frame goes to `last_frame` if the request asks for it. A child process renders, without blocking the loop.
-    """
+    """Why the video (and its last frame, if requested) could not be rendered, "" on success. *network* for reference images, *writes files*."""
     output.parent.mkdir(parents=True, exist_ok=True)
     with tempfile.TemporaryDirectory(prefix="seedance-") as folder:
         references = await _references(spec, body, Path(folder), fetch)

@@ -84,10 +84,7 @@ class _Canvas:
 
 
 def frames(job: Job) -> Iterator[tuple[Image.Image, Box]]:
-    """The image of each frame in order, and the box in which it differs from the one before. *reads files*.
-
-    All frames are the same image object, drawn over; the edges of the boxes are even.
-    """
+    """The image of each frame, drawn over the one before, and the box in which they differ, with even edges. *reads files*."""
     canvas, clock = _still(job)
     ground = canvas.image.crop(clock)
     for number in range(job.seconds * FPS):

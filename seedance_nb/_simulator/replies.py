@@ -102,10 +102,7 @@ def iso(seconds: float) -> str:
 
 
 def shape(schema: Any, facts: dict[str, Any]) -> Any:
-    """A value of the documented shape: `x-fill` from `facts`, the rest from examples. *pure*.
-
-    Nullable values are null until the task has ended by `facts`.
-    """
+    """A value of the documented shape: `x-fill` from `facts`, the rest from examples; null where allowed until the task has ended. *pure*."""
     if not isinstance(schema, dict):
         return None
     if "x-fill" in schema:

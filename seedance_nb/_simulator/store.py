@@ -46,10 +46,7 @@ def default_folder() -> Path:
 
 
 class Store:
-    """A folder with `tasks.sqlite3`, `outputs/` and `uploads/`; nothing in it was paid for, and old entries are deleted.
-
-    It keeps the last 1,000 tasks, the last 50 uploads, and nothing for longer than a week.
-    """
+    """A folder with the last 1,000 tasks, their `outputs/` and the last 50 `uploads/`, none older than a week; nothing in it was paid for."""
 
     def __init__(self, folder: Path) -> None:
         self.folder = folder

@@ -75,10 +75,7 @@ def allowed_hosts() -> list[str]:
 
 
 def check_addresses(host: str, addresses: Sequence[str] = ()) -> None:
-    """Checks that all IP addresses of a host are public or allowed. Reads the environment. Raises: BlockedURL.
-
-    Without `addresses`, because a proxy resolves the host, it must be a public IP address or a name that may be public.
-    """
+    """Checks the IP addresses of a host, or its name if a proxy resolves it. Reads the environment. Raises: BlockedURL if one is neither public nor allowed."""
     host, rules = host.lower().rstrip("."), allowed_hosts()
     is_name = _NAME.fullmatch(host) is not None
     if not addresses and is_name and "." in host and not host.endswith(_INSIDE):

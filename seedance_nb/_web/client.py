@@ -53,10 +53,7 @@ class AccessPolicy:
 
 
 class Fetch:
-    """One download with its redirects. `name` is the host requested last, `requests` the number of requests sent.
-
-    `prefix` goes before the text of an error: what was done to the URL requested last, "" for nothing.
-    """
+    """One download with its redirects; `name` is the host requested last, and `prefix` says for errors what was done to its URL."""
 
     def __init__(self, policy: AccessPolicy) -> None:
         self._policy = policy
@@ -68,11 +65,7 @@ class Fetch:
     async def reach(
         self, url: str, headers: Mapping[str, str], *, method: str = "GET", content: bytes | None = None
     ) -> AsyncIterator[tuple[httpx.Response, Repeat]]:
-        """The response, its body not yet read, and a function that repeats the request. *network*.
-
-        A GET follows at most three redirects, each checked like the first URL; other methods follow none.
-        Raises: BlockedURL; httpx's errors.
-        """
+        """The response to a request, its body not yet read, after at most three redirects of a GET; and a function that repeats it. *network*. Raises: BlockedURL; httpx's errors."""
         target = parse_url(url)
         for _ in range(_MOST_HOPS + 1):
             target = self._upgraded(target)

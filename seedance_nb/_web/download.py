@@ -87,10 +87,9 @@ class _Partial:
 async def download(url: str, part: Path, policy: AccessPolicy, bounds: Bounds) -> None:
     """Downloads the whole file to `part`, resuming an earlier try if possible. *network*, *writes files*.
 
-    The bytes decide, not the headers; what is gzip or zlib data is decompressed within the limits.
-    An interrupted download stays, with a note about it in a companion file, if the server sent a version to resume from;
-    a complete one stays too, until `discard`. Bytes of two versions are never joined: another version, size or URL starts
-    again from the beginning. Raises: DownloadError.
+    The bytes decide, not the headers; what is gzip or zlib data is decompressed within the limits. An interrupted download
+    stays if the server sent a version to resume from, and a complete one until `discard`. Bytes of two versions are never
+    joined: another version, size or URL starts again from the beginning. Raises: DownloadError.
     """
     fault: DownloadError | None = None
     fetch, is_complete = Fetch(replace(policy, read_s=bounds.over_s, upgrade=True)), False

@@ -18,10 +18,7 @@ CA_HINT = "; if your network has a CA of its own, set SSL_CERT_FILE to a file wi
 
 
 def proxy_for(url: httpx.URL) -> httpx.Proxy | None:
-    """The environment's proxy for a URL, None for a direct connection. *reads files*. Raises: BlockedURL for a bad one.
-
-    Only https goes through a proxy, which could read a key in anything else; this computer is never reached through one.
-    """
+    """The environment's proxy for a URL, None for a direct one: for http, where a proxy could read a key, and this computer. *reads files*. Raises: BlockedURL."""
     proxies = getproxies() if url.scheme == "https" else {}
     kind = next((kind for kind in ("https", "all") if proxies.get(kind)), "")
     host = url.raw_host.decode().rstrip(".")

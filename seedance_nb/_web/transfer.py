@@ -48,10 +48,7 @@ def data_bytes(url: str) -> bytes:
 
 
 async def put_bytes(url: str, content: bytes, kind: str, policy: AccessPolicy, total: float = 1800) -> str:
-    """Why `content` could not be uploaded to `url` with PUT, "" on success. *network*.
-
-    `kind` is its media type, `total` the time limit in seconds. Redirects are not followed.
-    """
+    """Why `content` could not be uploaded to `url` with PUT within `total` seconds, "" on success. *network*."""
     fetch = Fetch(policy)
     put = fetch.reach(url, {"Content-Type": kind}, method="PUT", content=content)
     try:
