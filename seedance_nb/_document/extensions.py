@@ -28,101 +28,80 @@ _POINTER: dict[str, Any] = {"type": "string", "pattern": "^/"}
 _POINTERS: dict[str, Any] = {"type": "array", "items": _POINTER, "minItems": 1}
 _SECONDS: dict[str, Any] = {"type": "number", "exclusiveMinimum": 0}
 _CODE: dict[str, Any] = {"type": ["integer", "string"]}
-_ONE_OR_MORE: dict[str, Any] = {"anyOf": [_POINTER, _POINTERS]}
+_CODES: dict[str, Any] = {"type": "array", "items": _CODE}
 _SIDE = {"type": "integer", "minimum": 1, "maximum": 20_000}
 _SIDES: dict[str, Any] = {"type": "array", "items": _SIDE, "minItems": 2, "maxItems": 2}
 _SIZES: dict[str, Any] = {"type": "object", "additionalProperties": {"type": "object", "additionalProperties": _SIDES}}
 
 
-def _object(required: tuple[str, ...] = (), **properties: Any) -> dict[str, Any]:
+def _object(*required: str, **properties: Any) -> dict[str, Any]:
     return {"type": "object", "required": list(required), "properties": properties, "additionalProperties": False}
 
 
-_CODES = {"type": "object", "patternProperties": {"^[A-Za-z0-9_-]+$": True}, "additionalProperties": False}
+def _by_code(meaning: dict[str, Any], pattern: str = ".") -> dict[str, Any]:
+    return {"type": "object", "patternProperties": {pattern: meaning}, "additionalProperties": False}
+
+
 _CALL = {"operation": _TEXT, "value": _POINTER}
-_BOUND = {"type": "number"}
-_RULE = _object(("quote",), quote=_TEXT, any=_TEXTS, over=_BOUND, under=_BOUND, **{"from": _BOUND, "to": _BOUND})
-_RULE["minProperties"] = 2
+_BOUNDS = {name: {"type": "number"} for name in ("over", "under", "from", "to")}
+_RULE = {**_object("quote", quote=_TEXT, any=_TEXTS, **_BOUNDS), "minProperties": 2}
 
 ROOT: dict[str, Any] = {
-    "x-title": _TEXT,
-    "x-mode": _TEXT,
-    "x-source": _TEXT,
+    **dict.fromkeys(("x-title", "x-mode", "x-source"), _TEXT),
     "x-evidence": {"enum": ["schema", "prose", "example", "upstream"]},
     "x-provider": {"type": "string", "pattern": "^[a-z0-9][a-z0-9.-]*$"},
     "x-env": _object(key=_TEXT, base_url=_TEXT),
     "x-price": _object(
-        (),
         **dict.fromkeys(("unit", "note", "quote", "source", "date", "currency"), _TEXT),
-        each=_SECONDS,
-        per_second=_SECONDS,
-        tokens=_object(("fps", "sizes"), fps=_SECONDS, sizes=_SIZES),
+        **dict.fromkeys(("each", "per_second"), _SECONDS),
+        tokens=_object("fps", "sizes", fps=_SECONDS, sizes=_SIZES),
     ),
     "x-calls": _object(
-        (),
-        **dict.fromkeys(("estimate", "balance", "asset"), _object(tuple(_CALL), **_CALL)),
-        upload=_object((*_CALL, "put"), **_CALL, put=_POINTER),
-        **{"asset-info": _object((*_CALL, "ready"), **_CALL, ready=_TEXTS, failed=_TEXTS)},
+        **dict.fromkeys(("estimate", "balance", "asset"), _object(*_CALL, **_CALL)),
+        upload=_object(*_CALL, "put", **_CALL, put=_POINTER),
+        **{"asset-info": _object(*_CALL, "ready", **_CALL, ready=_TEXTS, failed=_TEXTS)},
     ),
     "x-task": _object(
-        ("follow", "state", "outputs"),
+        *("follow", "state", "outputs"),
         follow=_TEXT,
-        state=_POINTER,
-        words=_object((), **{state: {**_TEXTS, "minItems": 1} for state in STATES}),
-        outputs=_POINTERS,
-        error=_POINTERS,
-        credits=_POINTER,
-        progress=_POINTER,
-        **{"also-id": _POINTERS, "also-state": _POINTERS, "failed-codes": {"type": "array", "items": _CODE}},
+        words=_object(**{state: {**_TEXTS, "minItems": 1} for state in STATES}),
+        **dict.fromkeys(("state", "credits", "progress"), _POINTER),
+        **dict.fromkeys(("outputs", "error", "also-id", "also-state"), _POINTERS),
+        **{"failed-codes": _CODES},
         poll=_object(early={"type": "array", "items": _SECONDS}, every=_SECONDS, deadline=_SECONDS),
     ),
     "x-errors": _object(
-        (),
-        code=_ONE_OR_MORE,
-        message=_ONE_OR_MORE,
-        details=_ONE_OR_MORE,
-        ok={"type": "array", "items": _CODE, "minItems": 1},
-        gone={"type": "array", "items": _CODE},
+        **{name: {"anyOf": [_POINTER, _POINTERS]} for name in ("code", "message", "details")},
+        ok={**_CODES, "minItems": 1},
         invalid=_CODE,
-        **{"in-body": {"type": "array", "items": _CODE}},
-        refusals={**_CODES, "patternProperties": {".": {"enum": list(REFUSALS)}}},
-        statuses={**_CODES, "patternProperties": {"^4[0-9]{2}$": {"enum": list(REFUSALS)}}},
-        unclear={**_CODES, "patternProperties": {".": _TEXT}},
+        **dict.fromkeys(("gone", "in-body"), _CODES),
+        refusals=_by_code({"enum": list(REFUSALS)}),
+        statuses=_by_code({"enum": list(REFUSALS)}, "^4[0-9]{2}$"),
+        unclear=_by_code(_TEXT),
     ),
 }
 FIELD: dict[str, Any] = {
+    **dict.fromkeys(("x-label", "x-unit", "x-advanced", "x-fill", "x-ours"), _TEXT),
     "x-role": {"enum": list(ROLES)},
-    "x-label": _TEXT,
     "x-format": {"type": "string", "pattern": r"\{n\}"},
     "x-words": _object(auto=_TEXT),
-    "x-unit": _TEXT,
     "x-inputs": {"const": True},
-    "x-advanced": _TEXT,
     "x-evidence": ROOT["x-evidence"],
-    "x-fill": _TEXT,
-    "x-ours": _TEXT,
-    "x-media": _object(
-        ("kind",), kind={"enum": ["image", "video", "audio"]}, **dict.fromkeys(MEDIA_RULES, _RULE)
+    "x-media": _object("kind", kind={"enum": ["image", "video", "audio"]}, **dict.fromkeys(MEDIA_RULES, _RULE)),
+    "x-upstream": _object(
+        "source",
+        source=_TEXT,
+        needs={"type": "object", "additionalProperties": {**_TEXTS, "minItems": 1}},
+        **{"x-media": _object(**dict.fromkeys(MEDIA_RULES, _RULE)), **dict.fromkeys(UPSTREAM_KEYWORDS, True)},
     ),
-    "x-upstream": {
-        "type": "object",
-        "required": ["source"],
-        "properties": {
-            "source": _TEXT,
-            "x-media": _object((), **dict.fromkeys(MEDIA_RULES, _RULE)),
-            "needs": {"type": "object", "additionalProperties": {**_TEXTS, "minItems": 1}},
-            **dict.fromkeys(UPSTREAM_KEYWORDS, True),
-        },
-        "additionalProperties": False,
-    },
     "x-placeholders": {
         "type": "object",
         "required": ["quote"],
         "properties": {"quote": _TEXT},
         "additionalProperties": {"type": "array", "items": {"type": "string", "pattern": r"\{n\}"}, "minItems": 1},
     },
-    "x-unchecked": {"type": "array", "items": _object(("quote", "reason"), quote=_TEXT, reason=_TEXT)},
-}  # fmt: skip
+    "x-unchecked": {"type": "array", "items": _object("quote", "reason", quote=_TEXT, reason=_TEXT)},
+}
 _NEAR = 0.8
 
 
@@ -148,12 +127,8 @@ def _validator(key: str, *, in_field: bool) -> Any:
 
 
 def _keys(value: Any, path: tuple[str | int, ...]) -> Iterator[tuple[tuple[str | int, ...], str, Any]]:
-    if isinstance(value, dict):
-        for key, item in value.items():
-            if isinstance(key, str) and key.startswith("x-"):
-                yield path, key, item
-            elif key not in ("example", "examples", "default", "enum", "const"):  # values, not structure
-                yield from _keys(item, (*path, key))
-    elif isinstance(value, list):
-        for index, item in enumerate(value):
-            yield from _keys(item, (*path, index))
+    for key, item in value.items() if isinstance(value, dict) else enumerate(value) if isinstance(value, list) else ():
+        if isinstance(key, str) and key.startswith("x-"):
+            yield path, key, item
+        elif key not in ("example", "examples", "default", "enum", "const"):  # values, not structure
+            yield from _keys(item, (*path, key))

@@ -67,15 +67,11 @@ class Form:
         self._controls = self._layout.controls
         self._fold = self._factory.button(self.open_advanced, "sdn-fold", description="Advanced", icon="caret-right")
         self._summary = Summary(self._factory, labels_of(spec), self._focus)
-        style = self._factory.html(css(), "sdn-style")
         notice = escape(_EVIDENCE.get(spec.evidence, "").format(spec.provider or "the provider"))
         notices = [self._factory.html(notice, "sdn-known")] if notice else []
         fold = [self._fold] if self._layout.advanced else []
-        parts = [style, *notices, *self._layout.widgets, *fold, self._summary.widget]
-        self.widget = StaticBox(
-            parts, self._factory.layout, "sdn", "sdn-form",
-            static=lambda: (repr(self), request_html(json_text(self.shown()))),
-        )  # fmt: skip
+        parts = [self._factory.html(css(), "sdn-style"), *notices, *self._layout.widgets, *fold, self._summary.widget]
+        self.widget = StaticBox(parts, self._factory.layout, "sdn", "sdn-form", static=self._static)
         self._refresh()
 
     @property
@@ -98,8 +94,7 @@ class Form:
         is_object = self._root.kind in ("group", "object", "map")
         body = values if not isinstance(values, str) else read_values(values) if is_object else read_json(values)
         if not isinstance(body, dict) and is_object:
-            msg = "values must be an object: a request body, or fields by their names"
-            raise ValueError(msg)
+            raise ValueError("values must be an object: a request body, or fields by their names")
         built = body_of(self.spec, body)  # a copy
         checked = check(self.spec, built)
         if invalid := [str(problem) for problem in checked if problem.rule == "json"]:
@@ -249,13 +244,12 @@ class Form:
         """Show the fields under "Advanced": deprecated ones and those a notebook has little use for."""
         with self._lock:
             advanced, widgets = self._layout.open_advanced()
-            if not advanced:
-                return
-            notes = "; ".join(f"{field.label}: {field.advanced}" for field in advanced)
-            head = self._factory.html(Html('<span class="sdn-dim">{}</span>').format(notes), "sdn-fold-note")
-            children = list(self.widget.children)
-            index = children.index(self._fold)
-            self.widget.children = [*children[:index], head, *widgets, *children[index + 1 :]]
+            if advanced:
+                notes = "; ".join(f"{field.label}: {field.advanced}" for field in advanced)
+                head = self._factory.html(Html('<span class="sdn-dim">{}</span>').format(notes), "sdn-fold-note")
+                children = list(self.widget.children)
+                index = children.index(self._fold)
+                self.widget.children = [*children[:index], head, *widgets, *children[index + 1 :]]
 
     def _on_edit(self, path: str, change: Change) -> None:
         with self._lock:
@@ -264,9 +258,8 @@ class Form:
             self._values, self._checked = self._layout.put(self._values, path), None
             here = path + to_pointer(change.path)
             is_click = control.field.kind in ("choice", "toggle")
-            self.history.add(
-                previous, "" if is_click else typed_at(here, find(previous, here), find(self._values, here))
-            )
+            place = "" if is_click else typed_at(here, find(previous, here), find(self._values, here))
+            self.history.add(previous, place)
             if change.order is not None:
                 self._touched = moved_paths(self._touched, here, change.order)
             if not change.live:
@@ -296,6 +289,9 @@ class Form:
         buttons = self._summary.show_problems(*self._layout.show_problems(shown))
         if buttons is not None:
             self.widget.children = [*self.widget.children, buttons]
+
+    def _static(self) -> tuple[str, Html]:
+        return repr(self), request_html(json_text(self.shown()))
 
     def __repr__(self) -> str:
         return f"Form for {self.spec.name}: {json_text(self.shown())}"

@@ -16,9 +16,13 @@ from seedance_nb._schema.dialect import AT_LEAST_ONE
 
 _HEADS = ("list", "items", "object", "map", "branches", "constant")
 _BRIEF = 90
-_VERBS = (
-    "is", "are", "has", "must", "does", "needs", "mentions", "looks", "begins", "starts", "breaks", "could", "cannot",
-)  # fmt: skip
+_VERBS = re.compile("(is|are|has|must|does|needs|mentions|looks|begins|starts|breaks|could|cannot)( |$)")
+_NONE = Html()
+_LABEL = Html('<span class="sdn-name">{}{}{}{}{}</span>{}{}{}{}')
+_HELP = Html('<span class="sdn-help">{}{}{}{}</span>')
+_STAR = Html('<i class="sdn-star" title="required">*</i>')
+_EITHER = Html('<span class="sdn-tag">{} required</span>')
+_USUAL = Html('<span class="sdn-elsewhere" title="{}">Usually {} ({})</span>')
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,35 +39,22 @@ def label_html(field: Field, status: FieldStatus) -> Html:
     return _LABEL.format(
         field.label,
         _STAR if field.required and field.path else _NONE,
-        _UNIT.format(field.unit) if field.unit else _NONE,
+        Html(' <span class="sdn-dim">({})</span>').format(field.unit) if field.unit else _NONE,
         _EITHER.format(_any_of(map(label_of, field.either))[1]) if field.either else _NONE,
-        _OLD if field.advanced.startswith("deprecated") else _NONE,
+        Html('<span class="sdn-tag">deprecated</span>') if field.advanced.startswith("deprecated") else _NONE,
         _count_html(field, status.count),
-        _SHORT.format(status.brief) if status.brief else _NONE,
+        Html('<span class="sdn-brief">{}</span>').format(status.brief) if status.brief else _NONE,
         _help_html(field),
         error_html(status.problems),
     )
-
-
-_NONE = Html()
-_LABEL = Html('<span class="sdn-name">{}{}{}{}{}</span>{}{}{}{}')
-_UNIT = Html(' <span class="sdn-dim">({})</span>')
-_EITHER = Html('<span class="sdn-tag">{} required</span>')
-_SHORT = Html('<span class="sdn-brief">{}</span>')
-_COUNT = Html('<span class="sdn-count{}">{}{}</span>')
-_HELP = Html('<span class="sdn-help">{}{}{}{}</span>')
-_USUAL = Html('<span class="sdn-elsewhere" title="{}">Usually {} ({})</span>')
-_STAR = Html('<i class="sdn-star" title="required">*</i>')
-_OLD = Html('<span class="sdn-tag">deprecated</span>')
 
 
 def _count_html(field: Field, count: int | None) -> Html:
     most = field.max_length if field.max_length is not None else field.most_items
     if count is None or (most is None and field.kind not in ("items", "map")):
         return _NONE
-    over = " sdn-over" if most is not None and count > most else ""
-    of = f" / {most:,}" if most is not None else ""
-    return _COUNT.format(over, f"{count:,}", of)
+    over, of = (" sdn-over" if count > most else "", f" / {most:,}") if most is not None else ("", "")
+    return Html('<span class="sdn-count{}">{}{}</span>').format(over, f"{count:,}", of)
 
 
 def _help_html(field: Field) -> Html:
@@ -107,10 +98,8 @@ def brief(value: Any) -> str:
     """A value in one short line: the names and values of an object, the entries of a list. *pure*."""
     if isinstance(value, dict):
         text = ", ".join(f"{name}: {plain(item)}" for name, item in value.items()) or "no fields set"
-    elif isinstance(value, list):
-        text = ", ".join(map(plain, value)) or "no entries"
     else:
-        text = plain(value)
+        text = (", ".join(map(plain, value)) or "no entries") if isinstance(value, list) else plain(value)
     return text if len(text) <= _BRIEF else text[: _BRIEF - 1] + "…"
 
 
@@ -138,7 +127,7 @@ def sentence(problem: Problem, labels: Mapping[str, str]) -> str:
     else:
         text = problem.message if problem.rule == "server" else _with_labels(problem, labels)
         subject = problem.field if problem.rule == "unknown" else label_at(problem.path, labels)
-        if subject and text.split(" ", 1)[0] in _VERBS:
+        if subject and _VERBS.match(text):
             text = f"{subject} {text}"
         elif subject and problem.rule != "server" and not text.startswith("the "):
             text = f"{subject}: {text}"
@@ -199,8 +188,7 @@ def _marked(text: str) -> Html:
     end = 0
     for mark in _MARKS.finditer(text):
         kind = str(mark.lastgroup)
-        inner = mark[kind] if kind == "code" else _marked(mark[kind])
-        parts += [text[end : mark.start()], _MARKED[kind].format(inner)]
+        parts += [text[end : mark.start()], _MARKED[kind].format(mark[kind] if kind == "code" else _marked(mark[kind]))]
         end = mark.end()
     return _NONE.join([*parts, text[end:]])
 

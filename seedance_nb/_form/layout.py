@@ -23,14 +23,8 @@ class FormLayout:
     `on_change` is called with the path of a control and the change after a user changed its value.
     """
 
-    def __init__(
-        self,
-        root: Field,
-        factory: WidgetFactory,
-        start: Any,
-        labels: Mapping[str, str],
-        on_change: Callable[[str, Change], None],
-    ) -> None:
+    def __init__(self, root: Field, factory: WidgetFactory, start: Any, labels: Mapping[str, str],
+                 on_change: Callable[[str, Change], None]) -> None:  # fmt: skip
         self.labels = labels
         self.controls: dict[str, Control] = {}
         self.advanced: list[Field] = []
@@ -84,28 +78,24 @@ class FormLayout:
             path = self.owner_path(problem.path) if problem.rule in ALTERNATIVES else None
             if path is None:
                 result.append(problem)
-            else:
-                parts = self.controls[path].refine(_from(problem, path))
-                result += [replace(part, path=path + part.path, origin=origin if part.quote else "") for part in parts]
+                continue
+            parts = self.controls[path].refine(_from(problem, path))
+            result += [replace(part, path=path + part.path, origin=origin if part.quote else "") for part in parts]
         return tuple(result)
 
     def owner_path(self, path: str) -> str | None:
         """The path of the control that shows the value at a path, None if none does. *pure*."""
-        while path not in self.controls:
-            if not path:
-                return None
+        while path and path not in self.controls:
             path = path.rpartition("/")[0]
-        return path
+        return path if path in self.controls else None
 
     def put(self, values: Any, path: str) -> Any:
         """The body with the value of the control at a path; nothing else is changed or moved. *pure*."""
-        control = self.controls[path]
-        return self._put(values, control.field.path, control.value, ())
+        return self._put(values, self.controls[path].field.path, self.controls[path].value, ())
 
     def focus(self, path: str) -> None:
         """Unfold what hides the field at a path, and put the cursor into it."""
-        owner = self.owner_path(path)
-        if owner is not None:
+        if (owner := self.owner_path(path)) is not None:
             self.controls[owner].focus(pointer_parts(path[len(owner) :]))
 
     def open_advanced(self) -> tuple[list[Field], list[Any]]:
@@ -137,8 +127,7 @@ class FormLayout:
     def _control(self, field: Field) -> Control:
         path = to_pointer(field.path)
         control = self.controls[path] = self._factory.control(field, lambda change: self._on_change(path, change))
-        value = find(self._values, path)
-        if value is not ABSENT:
+        if (value := find(self._values, path)) is not ABSENT:
             control.show(value)
         return control
 

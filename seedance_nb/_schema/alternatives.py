@@ -19,19 +19,13 @@ def branch_names(branches: Sequence[Any]) -> tuple[str, ...]:
 
 
 def _name(branch: Any, number: int) -> str:
-    if not isinstance(branch, dict):
-        return f"choice {number}"
-    names = [branch.get("title"), branch.get(SCHEMA_NAME), _const(branch)]
-    kinds = branch.get("type")
-    names.append(kinds if isinstance(kinds, str) and kinds not in ("object", "array") else None)
-    fields = branch.get("properties") or branch.get("required") or ()
-    names.append(", ".join(map(str, fields))[:_TITLE_LENGTH] or None)
-    return next((str(text) for text in names if text not in (None, "")), str(kinds or f"choice {number}"))
-
-
-def _const(branch: dict[str, Any]) -> Any:
+    branch = branch if isinstance(branch, dict) else {}
     values = [branch["const"]] if "const" in branch else branch.get("enum", ())
-    return values[0] if len(values) == 1 else None
+    kinds = branch.get("type")
+    plain = kinds if isinstance(kinds, str) and kinds not in ("object", "array") else None
+    fields = ", ".join(map(str, branch.get("properties") or branch.get("required") or ()))[:_TITLE_LENGTH]
+    names = [branch.get("title"), branch.get(SCHEMA_NAME), values[0] if len(values) == 1 else None, plain, fields]
+    return next((str(text) for text in names if text not in (None, "")), str(kinds or f"choice {number}"))
 
 
 def discriminated(schema: dict[str, Any], branches: Sequence[Any], value: Any) -> int | None:
@@ -56,17 +50,11 @@ def discriminated(schema: dict[str, Any], branches: Sequence[Any], value: Any) -
 
 def _allowed_values(branch: Any) -> dict[str, list[Any]]:
     """The allowed values of each field of a branch that has `const` or `enum`."""
-    if not isinstance(branch, dict):
-        return {}
     found: dict[str, list[Any]] = {}
-    for part in branch.get("allOf", ()):
+    for part in branch.get("allOf", ()) if isinstance(branch, dict) else ():
         found |= _allowed_values(part)
-    properties = branch.get("properties", {})
-    for name, child in properties.items() if isinstance(properties, dict) else ():
-        values = [child["const"]] if isinstance(child, dict) and "const" in child else []
-        if isinstance(child, dict) and isinstance(child.get("enum"), list):
-            values = child["enum"]
-        if values:
+    for name, child in branch.get("properties", {}).items() if isinstance(branch, dict) else ():
+        if isinstance(child, dict) and (values := child.get("enum", [child["const"]] if "const" in child else [])):
             found[name] = values
     return found
 
@@ -75,30 +63,20 @@ def errors_for_alternatives(
     schema: dict[str, Any], key: str, branches: Sequence[Any], value: Any, errors: Sequence[Sequence[ValidationError]]
 ) -> Iterator[ValidationError]:
     """The errors to report for a value that matches no branch: those of the most likely one. *pure*."""
-    index = discriminated(schema, branches, value)
-    if index is not None:
+    if (index := discriminated(schema, branches, value)) is not None:
         yield from errors[index]
         return
-    kinds = _common_limits(errors, "type")
-    if kinds is not None:
-        yield ValidationError(
-            "has the wrong type", validator="type", validator_value=kinds, instance=value, schema=schema
-        )
-        return
-    candidates = [position for position, found in enumerate(errors) if not any(_here(error, "type") for error in found)]
-    values = _common_limits([errors[position] for position in candidates], "enum", "const")
-    if values is not None:
-        yield ValidationError(
-            "is not an allowed value", validator="enum", validator_value=values, instance=value, schema=schema
-        )
-        return
+    candidates = [found for found in errors if not any(_here(error, "type") for error in found)]
     groups = [_missing(found) for found in errors]
-    if key == "oneOf" and isinstance(value, dict) and all(groups):
-        names = ", ".join(" with ".join(group) for group in groups)
-        yield ValidationError(f"exactly one of {names} is required", validator=key, validator_value=groups, instance=ABSENT,
-                              schema=schema, path=[groups[0][0]])  # fmt: skip
-        return
-    yield from errors[min(candidates, key=lambda position: _badness(errors[position], value))]
+    if (kinds := _common_limits(errors, "type")) is not None:
+        yield ValidationError("", validator="type", validator_value=kinds, instance=value, schema=schema)
+    elif (values := _common_limits(candidates, "enum", "const")) is not None:
+        yield ValidationError("", validator="enum", validator_value=values, instance=value, schema=schema)
+    elif key == "oneOf" and isinstance(value, dict) and all(groups):
+        message, path = f"exactly one of {', '.join(map(' with '.join, groups))} is required", [groups[0][0]]
+        yield ValidationError(message, validator=key, validator_value=groups, instance=ABSENT, schema=schema, path=path)
+    else:
+        yield from min(candidates, key=lambda found: _badness(found, value))
 
 
 def _here(error: ValidationError, *rules: str) -> bool:
@@ -131,6 +109,5 @@ def _missing(errors: Sequence[ValidationError]) -> list[str]:
 def _badness(errors: Sequence[ValidationError], value: Any) -> tuple[int, int, int]:
     wrong_choice = sum(error.validator in ("const", "enum") and len(error.path) == 1 for error in errors)
     strange = sum(error.validator in ("unknown", "additionalProperties", "required") for error in errors)
-    has = value if isinstance(value, dict) else {}
-    about = sum(bool(error.path) and error.path[0] in has for error in errors)
+    about = sum(isinstance(value, dict) and bool(error.path) and error.path[0] in value for error in errors)
     return wrong_choice, strange + len(errors), -about

@@ -3,7 +3,7 @@
 import difflib
 import functools
 import itertools
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterator
 from typing import Any
 
 from seedance_nb._base.values import ABSENT
@@ -59,16 +59,10 @@ def not_(validator: Any, negated: Any, value: Any, _: Any) -> Errors:
     if is_unsure:
         yield from errors
     elif not errors:
-        names = negated.get("required") if isinstance(negated, dict) and set(negated) <= {"required", "type"} else None
-        if isinstance(names, list) and names:
-            message = (
-                f"cannot be used together with {' and '.join(map(str, names[:-1]))}"
-                if names[1:]
-                else "is not allowed here"
-            )
-            yield ValidationError(message, instance=value[names[-1]], path=[names[-1]])
-        else:
-            yield ValidationError("is not allowed here", instance=value)
+        has_names = isinstance(negated, dict) and set(negated) <= {"required", "type"} and bool(negated.get("required"))
+        *others, name = negated["required"] if has_names else [""]
+        message = f"cannot be used together with {' and '.join(others)}" if others else "is not allowed here"
+        yield ValidationError(message, instance=value[name] if has_names else value, path=[name] if has_names else ())
 
 
 def if_(validator: Any, condition: Any, value: Any, schema: Any) -> Errors:
@@ -103,10 +97,8 @@ def property_names(validator: Any, names: Any, value: Any, _: Any) -> Errors:
         for error in validator.descend(name, names):
             unsure = error.validator == UNCHECKED
             words = error.message if unsure else words_for(str(error.validator), name, error.validator_value, {})
-            message = f"its name {words}"
-            yield ValidationError(
-                message, validator=UNCHECKED if unsure else "propertyNames", path=[name], instance=name
-            )
+            rule = UNCHECKED if unsure else "propertyNames"
+            yield ValidationError(f"its name {words}", validator=rule, path=[name], instance=name)
 
 
 def dependent_required(_: Any, table: Any, value: Any, schema: Any) -> Errors:
@@ -165,30 +157,29 @@ def unchecked_name(name: Any, pattern: str, item: Any) -> ValidationError:
 
 def unevaluated_properties(validator: Any, rest: Any, value: Any, schema: Any) -> Errors:
     """The errors of the values whose names no part of the schema evaluates."""
-    if isinstance(value, dict):
-        for name, item in _unevaluated(validator, value, value.items(), schema, "unevaluatedProperties"):
-            if rest is False:
-                yield unknown_field(name, item, schema.get("properties", {}), "unevaluatedProperties", schema)
-            else:
-                yield from validator.descend(item, rest, path=name)
+    for name, item in (
+        _unevaluated(validator, value, schema, "unevaluatedProperties") if isinstance(value, dict) else ()
+    ):
+        if rest is False:
+            yield unknown_field(name, item, schema.get("properties", {}), "unevaluatedProperties", schema)
+        else:
+            yield from validator.descend(item, rest, path=name)
 
 
 def unevaluated_items(validator: Any, rest: Any, value: Any, schema: Any) -> Errors:
     """The errors of the entries that no part of the schema evaluates."""
-    if isinstance(value, list):
-        for index, item in _unevaluated(validator, value, enumerate(value), schema, "unevaluatedItems"):
-            if rest is False:
-                yield ValidationError("is an extra entry", validator="unevaluatedItems", path=[index], instance=item)
-            else:
-                yield from validator.descend(item, rest, path=index)
+    for index, item in _unevaluated(validator, value, schema, "unevaluatedItems") if isinstance(value, list) else ():
+        if rest is False:
+            yield ValidationError("is an extra entry", validator="unevaluatedItems", path=[index], instance=item)
+        else:
+            yield from validator.descend(item, rest, path=index)
 
 
-def _unevaluated(
-    validator: Any, value: Any, items: Iterable[tuple[Any, Any]], schema: dict[str, Any], key: str
-) -> Iterator[tuple[Any, Any]]:
+def _unevaluated(validator: Any, value: Any, schema: dict[str, Any], key: str) -> list[tuple[Any, Any]]:
     """The names or indexes with their values that no keyword of a schema except `key` evaluates."""
     evaluated = _evaluated(validator, value, {word: part for word, part in schema.items() if word != key})
-    yield from ((index, item) for index, item in items if index not in evaluated)
+    items = value.items() if isinstance(value, dict) else enumerate(value)
+    return [(index, item) for index, item in items if index not in evaluated]
 
 
 def _evaluated(validator: Any, value: Any, schema: Any) -> set[Any]:
@@ -222,9 +213,7 @@ def _matching(validator: Any, value: Any, schema: dict[str, Any]) -> Iterator[An
     for key in _IN_PLACE:
         yield from (part for part in schema.get(key, ()) if _fits(validator, value, part))
     if isinstance(value, dict):
-        for name, part in schema.get("dependentSchemas", {}).items():
-            if name in value:
-                yield part
+        yield from (part for name, part in schema.get("dependentSchemas", {}).items() if name in value)
     if "if" in schema:
         fits = _fits(validator, value, schema["if"])
         yield from ([schema["if"]] if fits else [])

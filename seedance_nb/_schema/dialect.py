@@ -32,7 +32,7 @@ ONES = (
     "unevaluatedProperties",
 )  # fmt: skip
 _BOUNDS = (("exclusiveMinimum", "minimum"), ("exclusiveMaximum", "maximum"))
-_CLOSING = ("allOf", "anyOf", "oneOf", "not", "const", "$ref", "if")
+_CLOSING = {"allOf", "anyOf", "oneOf", "not", "const", "$ref", "if"}
 
 
 def is_secret(schema: Any) -> bool:
@@ -51,13 +51,9 @@ def role_within(key: str, role: Role, branches: int = 0) -> Role:
         return "loose"
     if key in ("anyOf", "oneOf") and branches == 1:  # a value or null
         return role if role != "part" else "branch"
-    if key == "oneOf":
-        return "loose"
-    if key == "anyOf":
-        return "branch"
-    if key in ("allOf", "then", "else", "dependentSchemas") or role == "part":
-        return "part"
-    return "own"
+    if key in ("anyOf", "oneOf"):
+        return "branch" if key == "anyOf" else "loose"
+    return "part" if key in ("allOf", "then", "else", "dependentSchemas") or role == "part" else "own"
 
 
 def modernise(schema: dict[str, Any]) -> None:
@@ -71,12 +67,9 @@ def modernise(schema: dict[str, Any]) -> None:
         del schema["prefixItems"]
     dependencies = schema.pop("dependencies", None)
     if isinstance(dependencies, dict):
-        names = {name: value for name, value in dependencies.items() if isinstance(value, list)}
-        schemas = {name: value for name, value in dependencies.items() if not isinstance(value, list)}
-        if names:
-            schema["dependentRequired"] = {**names, **schema.get("dependentRequired", {})}
-        if schemas:
-            schema["dependentSchemas"] = {**schemas, **schema.get("dependentSchemas", {})}
+        for key, of_lists in (("dependentRequired", True), ("dependentSchemas", False)):
+            if some := {name: value for name, value in dependencies.items() if isinstance(value, list) is of_lists}:
+                schema[key] = {**some, **schema.get(key, {})}
     if "example" in schema:
         schema.setdefault("examples", [schema.pop("example")])
     for exclusive, bound in _BOUNDS:
@@ -95,33 +88,28 @@ def finish(schema: dict[str, Any], role: Role) -> None:
         schema[AT_LEAST_ONE] = groups
     if isinstance(schema.get("properties"), dict):
         # Fields that only the server sets are not part of a request.
-        hidden = {
-            name for name, child in schema["properties"].items() if isinstance(child, dict) and child.get("readOnly")
-        }
-        schema["properties"] = {name: child for name, child in schema["properties"].items() if name not in hidden}
+        items = schema["properties"].items()
+        hidden = {name for name, child in items if isinstance(child, dict) and child.get("readOnly")}
+        schema["properties"] = {name: child for name, child in items if name not in hidden}
         if hidden and isinstance(schema.get("required"), list):
             schema["required"] = [name for name in schema["required"] if name not in hidden]
 
 
 def or_null(schema: dict[str, Any]) -> dict[str, Any]:
     """The schema, also allowing null. *pure*."""
-    closing = [key for key in _CLOSING if key in schema]
-    kinds = schema.get("type")
-    types = [kinds] if isinstance(kinds, str) else kinds
-    if not closing:
-        result = dict(schema)
+    limits, null = constraints_of(schema), {"type": "null"}
+    if not _CLOSING & schema.keys():
+        result, kinds = dict(schema), schema.get("type")
+        types = [kinds] if isinstance(kinds, str) else kinds
         if isinstance(types, list) and "null" not in types:
             result["type"] = [*types, "null"]
         if isinstance(schema.get("enum"), list) and None not in schema["enum"]:
             result["enum"] = [*schema["enum"], None]
         return result
-    if closing == ["anyOf"] and constraints_of(schema) == {"anyOf"}:
-        return (
-            schema if {"type": "null"} in schema["anyOf"] else {**schema, "anyOf": [*schema["anyOf"], {"type": "null"}]}
-        )
-    annotations = {key: value for key, value in schema.items() if key not in constraints_of(schema)}
-    rest = {key: value for key, value in schema.items() if key in constraints_of(schema)}
-    return {**annotations, "anyOf": [rest, {"type": "null"}]}
+    if limits == {"anyOf"}:
+        return schema if null in schema["anyOf"] else {**schema, "anyOf": [*schema["anyOf"], null]}
+    rest = {key: value for key, value in schema.items() if key in limits}
+    return {**{key: value for key, value in schema.items() if key not in limits}, "anyOf": [rest, null]}
 
 
 def defined_names(schema: dict[str, Any]) -> list[str]:
@@ -157,12 +145,10 @@ def _is_object(schema: Any) -> bool:
     if not isinstance(schema, dict):
         return False
     kinds = schema.get("type")
-    if kinds == "object" or (isinstance(kinds, list) and "object" in kinds):
-        return True
-    if any(_is_object(part) for part in schema.get("allOf", ())):
+    if "object" in (kinds if isinstance(kinds, list) else [kinds]) or any(map(_is_object, schema.get("allOf", ()))):
         return True
     branches = [part for key in ("anyOf", "oneOf") for part in schema.get(key, ()) if part != {"type": "null"}]
-    return bool(branches) and all(_is_object(part) for part in branches)
+    return bool(branches) and all(map(_is_object, branches))
 
 
 def _required_names(branch: Any) -> list[str] | None:

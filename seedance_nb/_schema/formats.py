@@ -23,9 +23,8 @@ _DURATION = re.compile(
     r"(?:T(?:[0-9]+H(?:[0-9]+M(?:[0-9]+S)?)?|[0-9]+M(?:[0-9]+S)?|[0-9]+S))?)"
 )
 _POINTER = re.compile(r"(?:/(?:[^~/]|~[01])*)*")
-_HOURS, _MINUTES, _SECONDS = 24, 60, 60
+_DAY, _HOUR, _MINUTE = 24 * 60, 60, 60  # in minutes, and a minute in seconds
 _LONGEST_NAME = 253
-_LAST_MINUTE = 24 * 60 - 1
 
 
 @functools.cache
@@ -33,12 +32,8 @@ def checker() -> FormatChecker:
     """The checker of the supported formats. *pure*."""
     formats = FormatChecker(formats=())
     for name, fits in _FORMATS.items():
-        formats.checks(name)(functools.partial(_only_texts, fits))
+        formats.checks(name)(lambda value, fits=fits: not isinstance(value, str) or fits(value))
     return formats
-
-
-def _only_texts(fits: Callable[[str], bool], value: object) -> bool:
-    return not isinstance(value, str) or fits(value)
 
 
 def _reads(read: Callable[[str], object], text: str) -> bool:
@@ -55,11 +50,10 @@ def _time(text: str) -> bool:
     if not match:
         return False
     hour, minute, second, ahead, behind = (int(part or 0) for part in match.group(1, 2, 3, 5, 6))
-    if hour >= _HOURS or minute >= _MINUTES or second > _SECONDS or ahead >= _HOURS or behind >= _MINUTES:
-        return False
-    shift = (ahead * 60 + behind) * (-1 if match[4] == "+" else 1)
+    shift = (ahead * _HOUR + behind) * (-1 if match[4] == "+" else 1)
     # A leap second exists only at the end of a day in UTC.
-    return second < _SECONDS or (hour * 60 + minute + shift) % (24 * 60) == _LAST_MINUTE
+    is_last = (hour * _HOUR + minute + shift + 1) % _DAY == 0
+    return max(hour, ahead) < _DAY // _HOUR and max(minute, behind) < _HOUR and second < _MINUTE + is_last
 
 
 def _date_time(text: str) -> bool:
@@ -94,17 +88,11 @@ def _ipv6(text: str) -> bool:
 
 _FORMATS: Mapping[str, Callable[[str], bool]] = {
     "uri": lambda text: not uri_error(text),
-    "email": _email,
-    "date": _date,
-    "time": _time,
-    "date-time": _date_time,
+    "uri-reference": lambda text: not STRAY.search(text),
     "duration": lambda text: bool(_DURATION.fullmatch(text)),
     "json-pointer": lambda text: bool(_POINTER.fullmatch(text)),
-    "uri-reference": lambda text: not STRAY.search(text),
     "regex": lambda text: not pattern_error(text),
     "uuid": lambda text: bool(_UUID.fullmatch(text)),
-    "byte": functools.partial(_reads, functools.partial(base64.b64decode, validate=True)),
-    "hostname": _hostname,
-    "ipv4": _ipv4,
-    "ipv6": _ipv6,
-}
+    "byte": lambda text: _reads(functools.partial(base64.b64decode, validate=True), text),
+    "email": _email, "hostname": _hostname, "ipv4": _ipv4, "ipv6": _ipv6, "date": _date, "time": _time, "date-time": _date_time,
+}  # fmt: skip

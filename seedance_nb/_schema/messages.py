@@ -17,6 +17,23 @@ _FORMATS = {
     "byte": "Base64 text", "hostname": "a host name", "ipv4": "an IPv4 address", "ipv6": "an IPv6 address",
 }  # fmt: skip
 
+_MESSAGES = {
+    "minLength": "has {size:,} characters; at least {limit:,} are needed",
+    "maxLength": "has {size:,} characters; at most {limit:,} are allowed",
+    "minItems": "has {size} entries; at least {count} needed",
+    "maxItems": "has {size} entries; at most {count} allowed",
+    "items": "has {size} entries; at most {count} allowed",
+    "minProperties": "has {size} {fields}; at least {count} needed",
+    "maxProperties": "has {size} {fields}; at most {count} allowed",
+    "minimum": "{value}{unit} is too small; at least {bound}{unit} is allowed",
+    "maximum": "{value}{unit} is too large; at most {bound}{unit} is allowed",
+    "exclusiveMinimum": "must be more than {bound}{unit}; got {value}",
+    "exclusiveMaximum": "must be less than {bound}{unit}; got {value}",
+    "multipleOf": "must be a multiple of {bound}; got {value}",
+    "pattern": "does not match the pattern {limit}",
+    "uniqueItems": "has the same entry twice",
+    "false": "is not allowed here",
+}
 _HELP_UP_TO = 270
 _MOST_NAMED = 100  # no sentence lists more
 _LONGEST = 100  # nor a longer limit
@@ -24,53 +41,31 @@ _LONGEST = 100  # nor a longer limit
 
 def words_for(rule: str, value: Any, limit: Any, schema: dict[str, Any]) -> str:
     """The message of an error, as one clause that follows the name of the field. *pure*."""
-    size = len(value) if isinstance(value, str | list | dict) else 0
-    unit = f" {schema['x-unit']}" if "x-unit" in schema else ""
+    shown = shorten(value, 30)
     match rule:
         case "type":
             allowed = [limit] if isinstance(limit, str) else limit
-            return f"must be {' or '.join(_TYPES.get(name, name) for name in allowed)}, not {kind_of(value)} {shorten(value, 30)}".rstrip()
+            names = " or ".join(_TYPES.get(name, name) for name in allowed)
+            return f"must be {names}, not {kind_of(value)} {shown}".rstrip()
         case "enum" | "const":
             allowed = limit if rule == "enum" else [limit]
             # 5 and "5" must look different if one is used instead of the other.
             is_alike = any(not isinstance(item, type(value)) and _bare(item) == _bare(value) for item in allowed)
             parts = _series(allowed, shorten if is_alike else _bare)
-            if 1 < len(parts) == len(allowed):
-                return f"must be one of {', '.join(parts)}; got {shorten(value, 30)}"
-            return f"must be {_either(parts)}; got {shorten(value, 30)}"
-        case "minLength":
-            return "is empty" if not value else f"has {size:,} characters; at least {limit:,} are needed"
-        case "maxLength":
-            return f"has {size:,} characters; at most {limit:,} are allowed"
-        case "minItems":
-            return f"has {size} entries; at least {are(limit)} needed"
-        case "maxItems":
-            return f"has {size} entries; at most {are(limit)} allowed"
-        case "uniqueItems":
-            return "has the same entry twice"
-        case "minimum":
-            return f"{_bare(value)}{unit} is too small; at least {_bare(limit)}{unit} is allowed"
-        case "maximum":
-            return f"{_bare(value)}{unit} is too large; at most {_bare(limit)}{unit} is allowed"
-        case "exclusiveMinimum":
-            return f"must be more than {_bare(limit)}{unit}; got {_bare(value)}"
-        case "exclusiveMaximum":
-            return f"must be less than {_bare(limit)}{unit}; got {_bare(value)}"
-        case "multipleOf":
-            return f"must be a multiple of {_bare(limit)}; got {_bare(value)}"
-        case "pattern":
-            return f"does not match the pattern {limit}"
+            is_list = 1 < len(parts) == len(allowed)
+            return f"must be {'one of ' + ', '.join(parts) if is_list else _either(parts)}; got {shown}"
+        case "minLength" if not value:
+            return "is empty"
         case "format":
             return f"is not {_FORMATS.get(limit, f'in the format {limit}')}"
-        case "minProperties" | "maxProperties":
-            bound = f"at least {are(limit)} needed" if rule == "minProperties" else f"at most {are(limit)} allowed"
-            return f"has {size} {'field' if size == 1 else 'fields'}; {bound}"
         case "items":
-            return f"has {size} entries; at most {are(len(schema.get('prefixItems', ())))} allowed"
-        case "false":
-            return "is not allowed here"
-        case _:
-            return f"does not satisfy {rule!r}: {shorten(value, 30)}"
+            limit = len(schema.get("prefixItems", ()))
+    size = len(value) if isinstance(value, str | list | dict) else 0
+    count = are(limit) if isinstance(limit, int | float) else ""
+    unit = f" {schema['x-unit']}" if "x-unit" in schema else ""
+    template = _MESSAGES.get(rule, "does not satisfy {rule!r}: {shown}")
+    return template.format(rule=rule, shown=shown, value=value if isinstance(value, str) else shown, limit=limit, bound=_bare(limit),
+                           size=size, count=count, unit=unit, fields="field" if size == 1 else "fields")  # fmt: skip
 
 
 def are(count: float) -> str:
@@ -98,12 +93,8 @@ def quote_for(rule: str, value: Any, limit: Any, schema: dict[str, Any]) -> str:
 
 def sentences(description: str) -> list[str]:
     """The sentences and bullets of a description, white space collapsed. *pure*."""
-    parts = [
-        part
-        for block in blocks(description)
-        for part in re.split(r"(?<=[.!?])\s+(?=[A-Z`\"])", block.removeprefix("- "))
-    ]
-    return [part for part in parts if part]
+    bare = (block.removeprefix("- ") for block in blocks(description))
+    return [part for block in bare for part in re.split(r"(?<=[.!?])\s+(?=[A-Z`\"])", block) if part]
 
 
 def blocks(description: str) -> list[str]:
@@ -116,8 +107,8 @@ def help_of(description: Any) -> tuple[str, tuple[str, ...]]:
     if not description:
         return "", ()
     described, opening = sentences(str(description)), sentences(blocks(str(description))[0])
-    first = 0
-    while first < len(opening) and (not first or len(" ".join(opening[: first + 1])) <= _HELP_UP_TO):
+    first = min(len(opening), 1)
+    while first < len(opening) and len(" ".join(opening[: first + 1])) <= _HELP_UP_TO:
         first += 1
     return " ".join(described[:first]), tuple(described[first:])
 
@@ -127,14 +118,10 @@ def limits_in_words(upstream: dict[str, Any], unit: str = "") -> str:
     low, high = upstream.get("minimum"), upstream.get("maximum")
     limits = [_either(_series(upstream["enum"], _bare))] if "enum" in upstream else []
     if low is not None or high is not None:
-        bounds = (
-            f"{low} to {high}" if None not in (low, high) else f"{low} or more" if high is None else f"{high} or less"
-        )
+        bounds = f"{low} or more" if high is None else f"{high} or less" if low is None else f"{low} to {high}"
         limits.append(f"{bounds} {unit}".rstrip())
-    if "maxLength" in upstream:
-        limits.append(f"at most {upstream['maxLength']:,} characters")
-    if "maxItems" in upstream:
-        limits.append(f"at most {upstream['maxItems']}")
+    limits += [f"at most {upstream['maxLength']:,} characters"] if "maxLength" in upstream else []
+    limits += [f"at most {upstream['maxItems']}"] if "maxItems" in upstream else []
     return "; ".join(limits)
 
 
@@ -164,21 +151,9 @@ def _successor(value: Any) -> Any:
 
 def kind_of(value: Any) -> str:
     """The JSON type of a value in plain words. *pure*."""
-    match value:
-        case bool():
-            return "true or false:"
-        case str():
-            return "text"
-        case list() | tuple():
-            return "a list"
-        case dict():
-            return "an object"
-        case None:
-            return "null:"
-        case int() | float():
-            return "the number"
-        case _:
-            return f"a {type(value).__name__}:"
+    kinds = {bool: "true or false:", str: "text", list: "a list", tuple: "a list", dict: "an object", type(None): "null:",
+             int: "the number", float: "the number"}  # fmt: skip
+    return next((words for kind, words in kinds.items() if isinstance(value, kind)), f"a {type(value).__name__}:")
 
 
 def _bare(value: Any) -> str:

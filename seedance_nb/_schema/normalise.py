@@ -29,41 +29,29 @@ class _References:
     def __init__(self, document: Mapping[str, Any], *, old: bool) -> None:
         self.document = document
         self._id = "id" if old else "$id"
-        self._roots: dict[str, str] = {}
-        self._bases: dict[str, str] = {}
+        self._roots = {"": ""}
+        self._bases = {"": ""}
         self._anchors: dict[tuple[str, str], str] = {}
-        self._read(document, (), "", 0)
+        self._read(document, (), "")
 
     def find(self, ref: str, pointer: str) -> tuple[str, Any]:
         """The target pointer of a `$ref` at `pointer` and its value, `ABSENT` if there is none. *pure*."""
-        base = self._base(pointer)
+        while pointer and pointer not in self._bases:
+            pointer = pointer.rpartition("/")[0]
+        base = self._bases.get(pointer, "")
         try:
             url, fragment = urldefrag(ref if ref.startswith("#") else urljoin(base, ref))
         except ValueError:
             return "", ABSENT
         url = base if ref.startswith("#") else url
-        root = self._roots.get(url)
-        if root is None and not ref.startswith("#"):
-            return "", ABSENT
-        root = root or ""
+        targets = [self._roots[url] + text for text in (fragment, unquote(fragment))] if url in self._roots else []
         if fragment and not fragment.startswith("/"):
-            anchor = self._anchors.get((url, fragment))
-            return (anchor, find(self.document, anchor)) if anchor is not None else ("", ABSENT)
-        for target in (root + fragment, root + unquote(fragment)):
-            value = find(self.document, target)
-            if value is not ABSENT:
-                return target, value
-        return "", ABSENT
+            targets = [self._anchors[url, fragment]] if (url, fragment) in self._anchors else []
+        found = ((target, find(self.document, target)) for target in targets)
+        return next((one for one in found if one[1] is not ABSENT), ("", ABSENT))
 
-    def _base(self, pointer: str) -> str:
-        while pointer and pointer not in self._bases:
-            pointer = pointer.rpartition("/")[0]
-        return self._bases.get(pointer, "")
-
-    def _read(self, value: Any, path: tuple[str | int, ...], base: str, depth: int) -> None:
-        if not path:
-            self._roots[""] = self._bases[""] = ""
-        if depth > 200:  # noqa: PLR2004 - reported where the schema is read
+    def _read(self, value: Any, path: tuple[str | int, ...], base: str) -> None:
+        if len(path) > 200:  # noqa: PLR2004 - reported where the schema is read
             return
         if isinstance(value, Mapping):
             identifier = value.get(self._id)
@@ -73,7 +61,7 @@ class _References:
             if isinstance(anchor, str):
                 self._anchors[base, anchor] = to_pointer(path)
         for name, child in _inner(value):
-            self._read(child, (*path, name), base, depth + 1)
+            self._read(child, (*path, name), base)
 
     def _add_id(self, name: str, path: tuple[str | int, ...], base: str) -> str:
         try:
@@ -122,8 +110,7 @@ class Normaliser:
         copy = self.schema(schema, pointer, ((pointer, "own"),))
         while left := [(key, name) for key, name in self._shared.items() if name not in self._defs]:
             (target, role), name = left[0]
-            source = self._references.find(f"#{target}", "")[1] if target else self.document
-            self._defs[name] = self.schema(source, target, ((target, role),), role)
+            self._defs[name] = self.schema(find(self.document, target), target, ((target, role),), role)
         self._refuse_circles()
         if self._defs and isinstance(copy, dict):
             copy["$defs"] = self._defs
@@ -142,18 +129,13 @@ class Normaliser:
             return schema
         if not isinstance(schema, Mapping):
             raise self._error("a schema must be an object", pointer)
-        bad = [key for key in schema if not isinstance(key, str)]
-        if bad:
+        if bad := [key for key in schema if not isinstance(key, str)]:
             raise self._error(f"the key {bad[0]!r} is not text", pointer)
-        copy = (
-            self._resolved(schema, pointer, refs, role)
-            if "$ref" in schema
-            else self._whole(schema, pointer, refs, role)
-        )
+        copy = (self._resolved if "$ref" in schema else self._whole)(schema, pointer, refs, role)
         if isinstance(copy, dict):
-            nullable = copy.pop("nullable", None)
-            if nullable is True:
-                self._report_nullable(copy, pointer)
+            if copy.pop("nullable", None) is True:
+                if "type" not in copy and dialect.constraints_of(copy) - {"enum"}:
+                    self._report(f"{pointer}/nullable", "nullable is set without a type; null is allowed anyway")
                 copy = dialect.or_null(copy)
             if role == "own":
                 copy.pop(dialect.DEFINED_NAMES, None)
@@ -197,14 +179,10 @@ class Normaliser:
 
     def _resolved(self, schema: Mapping[str, Any], pointer: str, refs: Refs, role: Role) -> Any:
         siblings = {key: value for key, value in schema.items() if key != "$ref"}
-        if self.old:
-            siblings = {
-                key: value for key, value in siblings.items() if key in dialect.ANNOTATIONS or key.startswith("x-")
-            }
-            for key in dialect.constraints_of(dict(schema)) - {"$ref"}:
-                self._report(
-                    f"{pointer}/{key}", f"{key} next to a $ref has no effect in this version of the standard; ignored"
-                )
+        for key in dialect.constraints_of(siblings) if self.old else ():
+            del siblings[key]
+            message = f"{key} next to a $ref has no effect in this version of the standard; ignored"
+            self._report(f"{pointer}/{key}", message)
         extra = dialect.constraints_of(siblings)
         target = self._target(schema["$ref"], pointer, refs, "part" if extra and role != "loose" else role)
         if not extra and isinstance(target, dict):
@@ -228,9 +206,8 @@ class Normaliser:
             raise self._error(f"a $ref must be text, not {ref!r}", pointer)
         target_pointer, target = self._references.find(ref, pointer)
         if target is ABSENT:
-            within = ref.startswith("#")
-            problem = "does not exist" if within else "points outside the document, which is not supported"
-            raise self._error(f"$ref {ref!r} {problem}", pointer)
+            outside = "points outside the document, which is not supported"
+            raise self._error(f"$ref {ref!r} {'does not exist' if ref.startswith('#') else outside}", pointer)
         key = (target_pointer, role)
         name = target_pointer.rpartition("/")[2].replace("~1", "/").replace("~0", "~")
         if key in refs or self.nodes > SHARED_FROM:
@@ -239,9 +216,9 @@ class Normaliser:
         copy = self.schema(target, target_pointer, (*refs, key), role)
         is_named = re.search(r"/(schemas|\$defs|definitions)/[^/]+$", target_pointer)
         if isinstance(copy, dict) and is_named:
-            pointer_of = self.pointers.get(id(copy), target_pointer)
-            copy = {**copy, dialect.SCHEMA_NAME: name}
-            self.pointers[id(copy)] = pointer_of
+            named = {**copy, dialect.SCHEMA_NAME: name}
+            self.pointers[id(named)] = self.pointers.get(id(copy), target_pointer)
+            return named
         return copy
 
     def _refuse_circles(self) -> None:
@@ -267,20 +244,13 @@ class Normaliser:
     def _report(self, pointer: str, message: str) -> None:
         self.oddities[Oddity(pointer=pointer, message=message)] = None
 
-    def _report_nullable(self, schema: dict[str, Any], pointer: str) -> None:
-        if "type" not in schema and dialect.constraints_of(schema) - {"enum"}:
-            self._report(f"{pointer}/nullable", "nullable is set without a type; null is allowed anyway")
-
     def _report_missing(self, schema: dict[str, Any], pointer: str) -> None:
         """Drop and report required names that no property defines: a request with them would fail as having unknown fields."""
-        names = set(dialect.defined_names(schema))
-        required = schema.get("required")
-        if not names or not isinstance(required, list):
-            return
-        for name in required:
-            if name not in names:
+        names, required = set(dialect.defined_names(schema)), schema.get("required")
+        if names and isinstance(required, list):
+            for name in (name for name in required if name not in names):
                 self._report(f"{pointer}/required", f"{name!r} is required, but properties does not define it; ignored")
-        schema["required"] = [name for name in required if name in names]
+            schema["required"] = [name for name in required if name in names]
 
     def _error(self, problem: str, pointer: str) -> SpecError:
         return SpecError(problem, file=self.file, pointer=pointer)

@@ -14,13 +14,13 @@ _AS_MANY = 4_000  # a timeout takes as long as checking so many schemas
 
 _WORD = "A-Za-z0-9_"
 _SPACE = r"\t\n\v\f\r \xa0\u1680\u2000-\u200a\u2028\u2029\u202f\u205f\u3000\ufeff"
-_SETS = {"d": "0-9", "w": _WORD, "s": _SPACE}
-# The complements of the sets, written out so that they can be used within brackets.
-_OTHERS = {
+_SETS = {
+    "d": "0-9", "w": _WORD, "s": _SPACE,
+    # The complements, written out so that they can be used within brackets.
     "D": r"\x00-/:-\U0010ffff",
     "W": r"\x00-/:-@\[-\^`{-\U0010ffff",
     "S": r"\x00-\x08\x0e-\x1f!-\x9f\xa1-\u167f\u1681-\u1fff\u200b-\u2027\u202a-\u202e\u2030-\u205e\u2060-\u2fff\u3001-\ufefe\uff00-\U0010ffff",
-}
+}  # fmt: skip
 _EDGE = rf"(?:(?<=[{_WORD}])(?![{_WORD}])|(?<![{_WORD}])(?=[{_WORD}]))"
 _NO_EDGE = rf"(?:(?<=[{_WORD}])(?=[{_WORD}])|(?<![{_WORD}])(?![{_WORD}]))"
 _ANCHORS = {"b": _EDGE, "B": _NO_EDGE, "A": r"\A", "Z": r"\Z", "z": r"\Z"}
@@ -33,17 +33,15 @@ class _Searcher:
 
     def __init__(self, compiled: Any) -> None:
         self.compiled = compiled
-        self.strikes = 0
-        self.shortest = 0
+        self.slow: list[int] = []
 
     def search(self, text: str) -> bool | None:
-        if self.strikes >= _STRIKES and len(text) >= self.shortest:
+        if len(self.slow) >= _STRIKES and len(text) >= min(self.slow):
             return None
         try:
             return self.compiled.search(text, timeout=_SECONDS) is not None
         except TimeoutError:
-            self.shortest = min(self.shortest, len(text)) if self.strikes else len(text)
-            self.strikes += 1
+            self.slow.append(len(text))
             spend(_AS_MANY)
             return None
 
@@ -115,8 +113,6 @@ def _escaped(pattern: str, at: int, *, inside: bool) -> tuple[str, int]:
     end = at + 1
     if char in _SETS:
         return (_SETS[char] if inside else f"[{_SETS[char]}]"), end
-    if char in _OTHERS:
-        return (_OTHERS[char] if inside else f"[{_OTHERS[char]}]"), end
     if char and char in "pP" and pattern[end : end + 1] == "{" and "}" in pattern[end:]:
         end = pattern.index("}", end) + 1
         return f"\\{pattern[at:end]}", end
@@ -130,16 +126,13 @@ def _escaped(pattern: str, at: int, *, inside: bool) -> tuple[str, int]:
         return _ANCHORS[char], end
     if char == "0":
         return r"\x00", end
-    if char and char in string.ascii_letters and char not in "tnrfv":
-        return char, end
-    return f"\\{char}", end
+    return (char if char and char in string.ascii_letters and char not in "tnrfv" else f"\\{char}"), end
 
 
 def _code_point(code: re.Match[str], pattern: str) -> tuple[str, int]:
     number = ord(code[4]) % 32 if code[4] else int(code[1] or code[2] or code[3], 16)
     end = code.end()
-    if 0xD800 <= number < 0xDC00:  # noqa: PLR2004 - the first half of a pair
-        low = re.compile(r"\\u([Dd][C-Fc-f][0-9A-Fa-f]{2})").match(pattern, end)
-        if low:
-            return f"\\U{0x10000 + (number - 0xD800) * 0x400 + int(low[1], 16) - 0xDC00:08x}", low.end()
+    low = re.compile(r"\\u([Dd][C-Fc-f][0-9A-Fa-f]{2})").match(pattern, end)
+    if low and 0xD800 <= number < 0xDC00:  # noqa: PLR2004 - the first half of a pair
+        number, end = 0x10000 + (number - 0xD800) * 0x400 + int(low[1], 16) - 0xDC00, low.end()
     return f"\\U{number:08x}", end

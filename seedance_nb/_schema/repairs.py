@@ -1,6 +1,7 @@
 """Repair small mistakes in real schemas; each is reported as a schema problem."""
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
+from contextlib import suppress
 from typing import Any
 
 TYPES = ("string", "integer", "number", "boolean", "array", "object", "null")
@@ -18,6 +19,7 @@ KEYWORDS = frozenset({
     "default", "example", "examples", "discriminator", "$ref",
 })  # fmt: skip
 """The supported schema keywords, annotations included."""
+_NOT_NULL = KEYWORDS - {"default", "const", "example", "type"}
 
 Report = Callable[[str, str], None]
 """A callback with the name of a keyword, "" for the schema itself, and a message about it."""
@@ -28,15 +30,12 @@ def repair(schema: dict[str, Any], report: Report) -> None:
     for key in [key for key in schema if key != key.strip() and key.strip() in KEYWORDS - schema.keys()]:
         report(key, f"the key {key!r} has leading or trailing spaces; treated as {key.strip()!r}")
         schema[key.strip()] = schema.pop(key)
-    for key in [
-        key for key in schema if schema[key] is None and key in KEYWORDS - {"default", "const", "example", "type"}
-    ]:
+    for key in [key for key in schema if key in _NOT_NULL and schema[key] is None]:
         report(key, f"{key} is null; ignored")
         del schema[key]
-    for key in _LISTS:
-        if schema.get(key) == []:
-            report(key, f"{key} is empty, so no value could match; ignored")
-            del schema[key]
+    for key in [key for key in _LISTS if schema.get(key) == []]:
+        report(key, f"{key} is empty, so no value could match; ignored")
+        del schema[key]
     for key in _NUMBERS:
         if isinstance(schema.get(key), str) and (number := _number(schema[key])) is not None:
             report(key, f'{key} is the string "{schema[key]}"; treated as the number {number}')
@@ -48,32 +47,26 @@ def repair(schema: dict[str, Any], report: Report) -> None:
     for key in _TEXTS:
         if isinstance(schema.get(key), int | float):
             schema[key] = str(schema[key])
-    if isinstance(schema.get("examples"), dict):
-        schema["examples"] = [
-            item.get("value") if isinstance(item, dict) else item for item in schema["examples"].values()
-        ]
+    if isinstance(items := schema.get("examples"), dict):
+        schema["examples"] = [item.get("value") if isinstance(item, dict) else item for item in items.values()]
     _repair_type(schema, report)
-    _repair_required(schema, report)
     _repair_names(schema, report)
 
 
 def _number(text: str) -> float | None:
-    for read in (int, float):
-        try:
-            return read(text) if len(text) < 20 and text.isascii() else None  # noqa: PLR2004 - as long as any limit
-        except ValueError:
-            continue
+    for read in (int, float) if len(text) < 20 and text.isascii() else ():  # noqa: PLR2004 - as long as any limit
+        with suppress(ValueError):
+            return read(text)
     return None
 
 
 def _repair_type(schema: dict[str, Any], report: Report) -> None:
-    if "type" in schema and schema["type"] is None:
+    if schema.get("type", "") is None:
         report("type", 'type is null; treated as the string "null"')
         schema["type"] = "null"
     types = schema.get("type")
-    names = [types] if isinstance(types, str) else types if isinstance(types, list) else []
-    unknown = [name for name in names if isinstance(name, str) and name not in TYPES]
-    if unknown:
+    names = types if isinstance(types, list) else [types]
+    if unknown := [name for name in names if isinstance(name, str) and name not in TYPES]:
         report("type", f"{unknown[0]!r} is not a JSON Schema type; types are not checked here")
         del schema["type"]
     elif isinstance(types, list) and (types == [] or len({str(name) for name in types}) < len(types)):
@@ -81,30 +74,18 @@ def _repair_type(schema: dict[str, Any], report: Report) -> None:
         schema["type"] = list(dict.fromkeys(str(name) for name in types)) or list(TYPES)
 
 
-def _repair_required(schema: dict[str, Any], report: Report) -> None:
-    required = schema.get("required")
+def _repair_names(schema: dict[str, Any], report: Report) -> None:
+    properties, required = schema.get("properties"), schema.get("required")
+    stripped = (
+        {name: name.strip() for name in properties if isinstance(name, str)} if isinstance(properties, dict) else {}
+    )
+    renamed = {name: new for name, new in stripped.items() if new and new not in stripped}
+    for name, new in renamed.items():
+        report("properties", f"the property {name!r} has leading or trailing spaces; treated as {new!r}")
+    if renamed and isinstance(properties, dict):
+        schema["properties"] = {renamed.get(name, name): child for name, child in properties.items()}
     if isinstance(required, bool):
         report("required", "required is a boolean, but must be an object's list of property names; ignored")
         del schema["required"]
     elif isinstance(required, list) and all(isinstance(name, str) for name in required):
-        schema["required"] = list(dict.fromkeys(required))
-
-
-def _repair_names(schema: dict[str, Any], report: Report) -> None:
-    properties = schema.get("properties")
-    if not isinstance(properties, dict):
-        return
-    renamed = dict(_names_with_spaces(properties))
-    if not renamed:
-        return
-    for name, stripped in renamed.items():
-        report("properties", f"the property {name!r} has leading or trailing spaces; treated as {stripped!r}")
-    schema["properties"] = {renamed.get(name, name): child for name, child in properties.items()}
-    if isinstance(schema.get("required"), list):
-        schema["required"] = list(dict.fromkeys(renamed.get(str(name), name) for name in schema["required"]))
-
-
-def _names_with_spaces(properties: dict[Any, Any]) -> Iterator[tuple[str, str]]:
-    for name in properties:
-        if isinstance(name, str) and name != name.strip() and name.strip() and name.strip() not in properties:
-            yield name, name.strip()
+        schema["required"] = list(dict.fromkeys(renamed.get(name, name) for name in required))

@@ -27,20 +27,14 @@ def uri_error(text: str) -> str:
         return f"is not a URL: {stray.group()!r} must be percent-encoded"
     if scheme.end() == len(text):
         return "is not a URL"
-    if text.lower().startswith(("http:", "https:")):
-        return _web_error(text)
-    return ""
-
-
-def _web_error(text: str) -> str:
+    if not text.lower().startswith(("http:", "https:")):
+        return ""
     try:
         parts = urlsplit(text)
         host, _ = parts.hostname, parts.port
     except ValueError:
         return "is not a URL: the host or port is malformed"
-    if not text.lower().startswith(f"{parts.scheme}://") or not host:
-        return "is not a URL: it has no host"
-    return ""
+    return "" if host and text.lower().startswith(f"{parts.scheme}://") else "is not a URL: it has no host"
 
 
 def media_error(text: str, schemes: list[str]) -> str:

@@ -2,6 +2,7 @@
 
 import re
 from collections.abc import Iterator, Mapping
+from contextlib import suppress
 from fractions import Fraction
 from typing import Any
 
@@ -91,12 +92,11 @@ def _required(_: Any, names: Any, instance: Any, schema: Any) -> Iterator[Valida
 
 
 def _at_least_one(_: Any, groups: Any, instance: Any, schema: Any) -> Iterator[ValidationError]:
-    if isinstance(instance, dict) and not any(
-        all(not is_empty(instance.get(n, ABSENT)) for n in group) for group in groups
-    ):
-        first = groups[0][0]
-        yield ValidationError(_group_words(groups, schema.get("properties", {})), path=[first],
-                              instance=instance.get(first, ABSENT), schema=schema)  # fmt: skip
+    if isinstance(instance, dict):
+        given = {name for name, value in instance.items() if not is_empty(value)}
+        if not any(given.issuperset(group) for group in groups):
+            first, words = groups[0][0], _group_words(groups, schema.get("properties", {}))
+            yield ValidationError(words, path=[first], instance=instance.get(first, ABSENT), schema=schema)
 
 
 def _group_words(groups: list[list[str]], properties: dict[str, Any]) -> str:
@@ -113,9 +113,7 @@ def _noun(field: str, count: int) -> str:
 
 
 def _pattern(_: Any, pattern: Any, instance: Any, __: Any) -> Iterator[ValidationError]:
-    if not isinstance(instance, str):
-        return
-    fits = search(pattern, instance)
+    fits = not isinstance(instance, str) or search(pattern, instance)
     if fits is False:
         yield ValidationError(f"does not match the pattern {pattern}")
     elif fits is None:
@@ -125,23 +123,18 @@ def _pattern(_: Any, pattern: Any, instance: Any, __: Any) -> Iterator[Validatio
 
 def _multiple_of(validator: Any, step: Any, instance: Any, __: Any) -> Iterator[ValidationError]:
     # In decimal: 0.3 is three times 0.1, whatever their binary approximations are.
-    if not validator.is_type(instance, "number"):
-        return
-    whole = isinstance(step, int) and isinstance(instance, int)
-    if instance % step if whole else Fraction(str(instance)) % Fraction(str(step)):
-        yield ValidationError(f"must be a multiple of {step}")
+    if validator.is_type(instance, "number"):
+        whole = isinstance(step, int) and isinstance(instance, int)
+        if instance % step if whole else Fraction(str(instance)) % Fraction(str(step)):
+            yield ValidationError(f"must be a multiple of {step}")
 
 
 def _unique(validator: Any, unique: Any, instance: Any, __: Any) -> Iterator[ValidationError]:
-    if unique is not True or not validator.is_type(instance, "array"):
-        return
-    spend(len(instance))
-    try:
-        digests = {digest(item) for item in instance}
-    except (TypeError, ValueError, RecursionError):  # values that are not JSON are reported elsewhere
-        return
-    if len(digests) < len(instance):
-        yield ValidationError("has the same entry twice")
+    if unique is True and validator.is_type(instance, "array"):
+        spend(len(instance))
+        with suppress(TypeError, ValueError, RecursionError):  # values that are not JSON are reported elsewhere
+            if len({digest(item) for item in instance}) < len(instance):
+                yield ValidationError("has the same entry twice")
 
 
 def _needs(_: Any, table: Any, instance: Any, __: Any) -> Iterator[ValidationError]:
@@ -152,49 +145,29 @@ def _needs(_: Any, table: Any, instance: Any, __: Any) -> Iterator[ValidationErr
 
 def _media(_: Any, table: Any, instance: Any, schema: Any) -> Iterator[ValidationError]:
     schemes = table.get("schemes", {}).get("any", ["https", "http"])
-    items: list[tuple[tuple[int, ...], Any]] = [((), instance)] if schema.get("type") == "string" else []
-    if isinstance(instance, list):
-        items = [((index,), item) for index, item in enumerate(instance)]
-    for path, item in items:
-        error = media_error(item, schemes) if isinstance(item, str) else ""
-        if error:
+    one = [((), instance)] if schema.get("type") == "string" else []
+    for path, item in [((index,), item) for index, item in enumerate(instance)] if isinstance(instance, list) else one:
+        if isinstance(item, str) and (error := media_error(item, schemes)):
             yield ValidationError(error, path=path, instance=item)
 
 
-_Checker = extend(
-    Draft202012Validator,
-    {
-        "properties": _properties,
-        "required": _required,
-        "pattern": _pattern,
-        "multipleOf": _multiple_of,
-        "uniqueItems": _unique,
-        "anyOf": applicators.any_of,
-        "oneOf": applicators.one_of,
-        "not": applicators.not_,
-        "if": applicators.if_,
-        "contains": applicators.contains,
-        "propertyNames": applicators.property_names,
-        "dependentRequired": applicators.dependent_required,
-        "patternProperties": applicators.pattern_properties,
-        "additionalProperties": applicators.additional_properties,
-        "unevaluatedProperties": applicators.unevaluated_properties,
-        "unevaluatedItems": applicators.unevaluated_items,
-        AT_LEAST_ONE: _at_least_one,
-        DEFINED_NAMES: _defined_names,
-        "x-media": _media,
-        "x-needs": _needs,
-    },
-)
+_Checker = extend(Draft202012Validator, {
+    "properties": _properties, "required": _required, "pattern": _pattern, "multipleOf": _multiple_of, "uniqueItems": _unique,
+    "anyOf": applicators.any_of, "oneOf": applicators.one_of, "not": applicators.not_, "if": applicators.if_,
+    "contains": applicators.contains, "propertyNames": applicators.property_names, "unevaluatedItems": applicators.unevaluated_items,
+    "dependentRequired": applicators.dependent_required, "patternProperties": applicators.pattern_properties,
+    "additionalProperties": applicators.additional_properties, "unevaluatedProperties": applicators.unevaluated_properties,
+    AT_LEAST_ONE: _at_least_one, DEFINED_NAMES: _defined_names, "x-media": _media, "x-needs": _needs,
+})  # fmt: skip
 
 
 def descend(self: Any, instance: Any, schema: Any, path: Any = None, **_: Any) -> Iterator[ValidationError]:
     """As in jsonschema, but without a new validator for every subschema: these have no base URIs."""
     if schema is True:
         return
+    at = () if path is None else (path,)
     if schema is False:
-        yield ValidationError("is not allowed", validator="false", instance=instance, schema=schema,
-                              path=() if path is None else (path,))  # fmt: skip
+        yield ValidationError("is not allowed", validator="false", instance=instance, schema=schema, path=at)
         return
     spend()
     for key, value in schema.items():
@@ -203,8 +176,7 @@ def descend(self: Any, instance: Any, schema: Any, path: Any = None, **_: Any) -
             error._set(  # noqa: SLF001 - as the library's own loop does
                 validator=key, validator_value=value, instance=instance, schema=schema, type_checker=self.TYPE_CHECKER
             )
-            if path is not None:
-                error.path.appendleft(path)
+            error.path.extendleft(at)
             yield error
 
 
@@ -214,11 +186,10 @@ _Checker.descend = descend
 def problem_of(error: ValidationError) -> Problem:
     """A validation error as a problem with message, path, limit and quote. *pure*."""
     schema = error.schema if isinstance(error.schema, dict) else {}
-    rule = str(error.validator)
+    rule, path = str(error.validator), list(error.absolute_path)
     value: Any = error.instance
     limit: Any = error.validator_value
     others: tuple[str, ...] = ()
-    parent = to_pointer(list(error.absolute_path)[:-1])
     if rule == "x-placeholders":
         table = schema["properties"][error.path[-1]]["x-placeholders"]
         value, limit, quote = find(value, to_pointer(list(error.path)[-1:])), None, table.get("quote", "")
@@ -227,13 +198,14 @@ def problem_of(error: ValidationError) -> Problem:
     else:
         quote = quote_for(rule, value, limit, schema)
     if rule == AT_LEAST_ONE or (rule == "oneOf" and value is ABSENT):
-        others = tuple(parent + to_pointer((name,)) for group in limit for name in group)
+        others = tuple(to_pointer([*path[:-1], name]) for group in limit for name in group)
     message = error.message if rule in _OWN_MESSAGE else words_for(rule, value, limit, schema)
     if is_secret(schema):  # no message may show it
         value = HIDDEN
         message = message if rule in _WITHOUT_VALUE else "is not an allowed value"
-    path = to_pointer(list(error.absolute_path))
-    return Problem(path=path, message=message, rule=rule, value=value, limit=limit, quote=quote, others=others)
+    return Problem(
+        path=to_pointer(path), message=message, rule=rule, value=value, limit=limit, quote=quote, others=others
+    )
 
 
 def fits(schema: Any, defs: Mapping[str, Any], value: Any) -> bool:

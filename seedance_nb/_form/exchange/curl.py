@@ -37,51 +37,41 @@ def read_values(text: str) -> dict[str, Any]:
     """
     # No line of JSON can start with a command: inside strings a new line is escaped.
     command = _CURL.search(text)
-    value = _of_curl(text[command.end(1) :]) if command else _of_json(text)
-    if not isinstance(value, dict):
-        msg = "values must be an object: a request body, or fields by their names"
-        raise ValueError(msg)  # noqa: TRY004 - the same error as for a text that is not JSON
-    return value
-
-
-def _of_json(text: str) -> Any:
     try:
-        return read_json(text)
+        value = _of_curl(text[command.end(1) :]) if command else read_json(text)
     except ValueError as error:
-        msg = f"neither JSON nor a curl command: {error}"
-    raise ValueError(msg)
+        raise (error if command else ValueError(f"neither JSON nor a curl command: {error}")) from None
+    if not isinstance(value, dict):
+        raise ValueError("values must be an object: a request body, or fields by their names")  # noqa: TRY004 - as for text
+    return value
 
 
 def _of_curl(text: str) -> Any:
     if _WINDOWS.search(_APART.sub("", text)):
-        msg = "this looks like a Windows cmd command; use 'Copy as cURL (bash)' in the browser"
-        raise ValueError(msg)
+        raise ValueError("this looks like a Windows cmd command; use 'Copy as cURL (bash)' in the browser")
     options = list(_options(words_of(text)))
     for name, _ in options:
         if name in _OTHER_BODIES:
-            msg = f"curl's {name} {_OTHER_BODIES[name]}"
-            raise ValueError(msg)
+            raise ValueError(f"curl's {name} {_OTHER_BODIES[name]}")
     pieces = [_literal(name, word) for name, word in options if name in _DATA]
     if not pieces:
-        msg = "this curl command sends no body; add it with --data, -d or --json"
-        raise ValueError(msg)
+        raise ValueError("this curl command sends no body; add it with --data, -d or --json")
     body = ("" if all(name == "--json" for name, _ in options if name in _DATA) else "&").join(pieces)
     try:
         return read_json(body)
     except ValueError as error:
         several = f" ({len(pieces)} data options, joined as curl joins them)" if len(pieces) > 1 else ""
-        msg = f"the body of this curl command is not JSON ({error}): {shorten(body)}{several}"
-    raise ValueError(msg)
+        raise ValueError(f"the body of this curl command is not JSON ({error}): {shorten(body)}{several}") from None
 
 
 def _literal(name: str, word: str) -> str:
     if substitution := _FILLED.search(word):
-        msg = f"the body has {substitution[1][:60]}, which a shell would replace; write the value itself, or put the body in single quotes"
-        raise ValueError(msg)
+        raise ValueError(
+            f"the body has {substitution[1][:60]}, which a shell would replace; write the value itself, or put the body in single quotes"
+        )
     if word.startswith("@") and name != "--data-raw":
         source = "standard input" if word == "@-" else f"the file {word[1:]!r}"
-        msg = f"the body of this curl command is {source}, which is not read here; paste its text instead"
-        raise ValueError(msg)
+        raise ValueError(f"the body of this curl command is {source}, which is not read here; paste its text instead")
     return word
 
 
@@ -90,8 +80,7 @@ def _options(words: list[str]) -> Iterator[tuple[str, str]]:
     rest = iter(words)
     for word in rest:
         if word == "curl":
-            msg = "this is more than one curl command; paste one of them"
-            raise ValueError(msg)
+            raise ValueError("this is more than one curl command; paste one of them")
         if word.startswith("--"):
             has_value = word in _DATA or (word in _OTHER_BODIES and word != "--get") or word in _LONG_WITH_VALUE
             yield word, next(rest, "") if has_value else ""

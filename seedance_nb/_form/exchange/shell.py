@@ -38,8 +38,7 @@ def _text(piece: re.Match[str]) -> str:
         case "joined":
             return ""
         case "open":
-            msg = f"the quote {text[-1]} is never closed"
-            raise ValueError(msg)
+            raise ValueError(f"the quote {text[-1]} is never closed")
         case "fills":
             return _marked(piece)
         case "double":

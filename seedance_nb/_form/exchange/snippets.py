@@ -51,11 +51,10 @@ def to_python(spec: Spec, body: dict[str, Any]) -> str:
     allow.
     """
     if not isinstance(body, dict):
-        msg = "only a request that is an object can be written as Python"
-        raise ValueError(msg)  # noqa: TRY004 - the only documented error
+        raise ValueError("only a request that is an object can be written as Python")  # noqa: TRY004 - the documented one
     expected = _canonical(body)
     options = [_arguments(spec, body, inner=inner) for inner in (True, False)]
-    fields, extra = next((one for one in options if _canonical(build_body(spec, *one)) == expected), options[-1])
+    fields, extra = next((one for one in options if _canonical(build_body(spec, *one)) == expected), options[1])
     source, comments = _source(spec)
     plain = {name: value for name, value in fields.items() if _is_name(name)}
     rest = {name: value for name, value in fields.items() if name not in plain}
@@ -66,7 +65,9 @@ def to_python(spec: Spec, body: dict[str, Any]) -> str:
     line = f"{call}({', '.join(arguments)})"
     if len(line) > WIDTH or "\n" in line:
         line = "\n".join([f"{call}(", *(f"    {argument}," for argument in arguments), ")"])
-    return "\n".join(["import seedance_nb as sd", "", *comments, *_key_comment(spec), line])
+    if spec.task and _VARIABLE.fullmatch(spec.key_env):
+        comments.append(f"# The key is read from {spec.key_env}; without one this runs on the simulator.")
+    return "\n".join(["import seedance_nb as sd", "", *comments, line])
 
 
 def _arguments(spec: Spec, body: dict[str, Any], *, inner: bool) -> tuple[dict[str, Any], dict[str, Any]]:
@@ -80,7 +81,7 @@ def _arguments(spec: Spec, body: dict[str, Any], *, inner: bool) -> tuple[dict[s
             extra[to_pointer((name,))] = value
         elif only_value(schema) is not ABSENT and only_value(schema) == value and name in spec.body.get("required", ()):
             continue
-        elif inner and isinstance(value, dict) and not set(value) & PARAMETERS and _is_unique(spec, (name,)):
+        elif inner and isinstance(value, dict) and not set(value) & PARAMETERS and _has_unique_fields(spec, name):
             if value or not (isinstance(schema, dict) and "x-inputs" in schema):
                 fields |= value or {name: value}
         else:
@@ -88,10 +89,10 @@ def _arguments(spec: Spec, body: dict[str, Any], *, inner: bool) -> tuple[dict[s
     return fields, extra
 
 
-def _is_unique(spec: Spec, path: tuple[str, ...]) -> bool:
+def _has_unique_fields(spec: Spec, name: str) -> bool:
     """Whether an object's fields can be passed by name: no other object has a field with one of these names."""
-    own = {field[-1] for field, _ in named_fields(spec) if field[:-1] == path}
-    return not own & {field[-1] for field, _ in named_fields(spec) if field[:-1] != path}
+    own = {field[-1] for field, _ in named_fields(spec) if field[:-1] == (name,)}
+    return not own & {field[-1] for field, _ in named_fields(spec) if field[:-1] != (name,)}
 
 
 def _source(spec: Spec) -> tuple[str, list[str]]:
@@ -101,12 +102,6 @@ def _source(spec: Spec) -> tuple[str, list[str]]:
     if spec.file:
         return _text(spec.file), []
     return "document", ["# document: the dict or the text that the form was created from"]
-
-
-def _key_comment(spec: Spec) -> list[str]:
-    if spec.task is None or not _VARIABLE.fullmatch(spec.key_env):
-        return []
-    return [f"# The key is read from {spec.key_env}; without one this runs on the simulator."]
 
 
 def _canonical(value: Any) -> str:
@@ -145,33 +140,23 @@ def _wrapped(text: str, indent: int) -> str:
     """A long text as several adjacent literals, split after new lines and spaces; "" if it has none."""
     lines: list[str] = []
     for piece in _WORDS.findall(text):
-        room = WIDTH - indent - 4
-        if lines and not lines[-1].endswith("\n") and len(_text(lines[-1] + piece)) <= room:
+        if lines and not lines[-1].endswith("\n") and len(_text(lines[-1] + piece)) <= WIDTH - indent - 4:
             lines[-1] += piece
         else:
             lines.append(piece)
-    if len(lines) < 2:  # noqa: PLR2004 - nothing was split
-        return ""
-    return "\n".join(["(", *(f"{' ' * indent}    {_text(line)}" for line in lines), f"{' ' * indent})"])
+    whole = "\n".join(["(", *(f"{' ' * indent}    {_text(line)}" for line in lines), f"{' ' * indent})"])
+    return whole if lines[1:] else ""
 
 
 def _literal(value: Any) -> str:
-    match value:
-        case str():
-            return _text(value)
-        case dict():
-            return "{" + ", ".join(f"{_text(key)}: {_literal(item)}" for key, item in value.items()) + "}"
-        case list():
-            return "[" + ", ".join(map(_literal, value)) + "]"
-        case _:
-            return repr(value)
+    if isinstance(value, dict):
+        return "{" + ", ".join(f"{_text(key)}: {_literal(item)}" for key, item in value.items()) + "}"
+    if isinstance(value, list):
+        return "[" + ", ".join(map(_literal, value)) + "]"
+    return _text(value) if isinstance(value, str) else repr(value)
 
 
 def _text(text: str) -> str:
     """A Python literal in double quotes; invisible characters are escaped."""
-    return "".join(char if char.isprintable() else _escape(char) for char in json.dumps(text, ensure_ascii=False))
-
-
-def _escape(char: str) -> str:
-    number = ord(char)
-    return f"\\u{number:04x}" if number <= 0xFFFF else f"\\U{number:08x}"  # noqa: PLR2004 - four hex digits
+    quoted = json.dumps(text, ensure_ascii=False)
+    return "".join(char if char.isprintable() else char.encode("unicode_escape").decode() for char in quoted)

@@ -110,9 +110,8 @@ def kind_of(shape: Shape, *, required: bool = True) -> Kind:
             return "json"
         if schema.get("properties") or shape.conditions:
             return "object"
-        return (
-            "map" if schema.get("patternProperties") or isinstance(schema.get("additionalProperties"), dict) else "json"
-        )
+        is_map = schema.get("patternProperties") or isinstance(schema.get("additionalProperties"), dict)
+        return "map" if is_map else "json"
     if shape.types == ("boolean",):
         return "choice" if shape.nullable else "toggle"
     plain: dict[tuple[str, ...], Kind] = {("integer",): "integer", ("number",): "number", ("null",): "constant"}
@@ -134,18 +133,43 @@ def field_of(
     `budget` has the number of fields that may still be shown open; further ones are opened on demand.
     """
     shape = shape_of(schema, defs)
+    view, name = shape.view, path[-1] if path else ""
     kind, children = _kind_and_children(shape, path, budget, required=required)
+    choices = _choices(shape) if kind == "choice" else ()
+    help_, more = help_of(view.get("description"))
+    unit, upstream = str(view.get("x-unit", "")), view.get("x-upstream", {})
+    suggestions = (*shape.suggestions, *(upstream.get("enum", ()) if kind == "text" else ()))
+    fixed = [len(view["prefixItems"])] if view.get("items") is False and "prefixItems" in view else []
     return Field(
         path=path,
+        label=str(view.get("x-label") or view.get("title") or label_of(name) or name),
         kind=kind,
         required=required,
+        help=help_,
+        more=more,
+        default=view.get("default", ABSENT),
+        example=next(iter(view.get("examples", ())), ABSENT),
+        choices=choices,
+        labels=shape.labels if len(shape.labels) == len(choices) else (),
+        minimum=view.get("minimum"),
+        maximum=view.get("maximum"),
+        max_length=view.get("maxLength"),
+        least_items=view.get("minItems"),
+        most_items=min((*fixed, view["maxItems"]) if "maxItems" in view else fixed, default=None),
+        unique=view.get("uniqueItems") is True,
+        unit=unit,
+        media=str(view.get("x-media", {}).get("kind", "")),
+        format=str(view.get("format", "")),
+        nullable=shape.nullable and kind not in ("choice", "constant", "json"),
+        advanced="deprecated" if view.get("deprecated") else str(view.get("x-advanced", "")),
         either=either,
         markers=markers,
+        suggestions=tuple(value for value in suggestions if isinstance(value, str)),
+        elsewhere=limits_in_words(upstream, unit),
+        source=str(upstream.get("source", "")),
+        names=_FRAMES if view.get("x-role") == "frames" else (),
         children=children,
         shape=shape,
-        **_words(shape.view, path[-1] if path else ""),
-        **_limits(shape.view),
-        **_options(shape, kind),
     )
 
 
@@ -163,53 +187,6 @@ def _kind_and_children(
     return kind, ()
 
 
-def _words(view: dict[str, Any], name: str) -> dict[str, Any]:
-    """The attributes of a `Field` that are texts of its schema."""
-    help_, more = help_of(view.get("description"))
-    unit, upstream = str(view.get("x-unit", "")), view.get("x-upstream", {})
-    return {
-        "label": str(view.get("x-label") or view.get("title") or label_of(name) or name),
-        "help": help_,
-        "more": more,
-        "default": view.get("default", ABSENT),
-        "example": next(iter(view.get("examples", ())), ABSENT),
-        "unit": unit,
-        "media": str(view.get("x-media", {}).get("kind", "")),
-        "advanced": "deprecated" if view.get("deprecated") else str(view.get("x-advanced", "")),
-        "elsewhere": limits_in_words(upstream, unit),
-        "source": str(upstream.get("source", "")),
-        "names": _FRAMES if view.get("x-role") == "frames" else (),
-    }
-
-
-def _limits(view: dict[str, Any]) -> dict[str, Any]:
-    most = view.get("maxItems")
-    if view.get("items") is False and "prefixItems" in view:
-        fixed = len(view["prefixItems"])
-        most = fixed if most is None else min(most, fixed)
-    return {
-        "minimum": view.get("minimum"),
-        "maximum": view.get("maximum"),
-        "max_length": view.get("maxLength"),
-        "least_items": view.get("minItems"),
-        "most_items": most,
-        "unique": view.get("uniqueItems") is True,
-        "format": str(view.get("format", "")),
-    }
-
-
-def _options(shape: Shape, kind: Kind) -> dict[str, Any]:
-    """The attributes of a `Field` about its choices and suggestions."""
-    choices = _choices(shape) if kind == "choice" else ()
-    suggestions = (*shape.suggestions, *(shape.view.get("x-upstream", {}).get("enum", ()) if kind == "text" else ()))
-    return {
-        "choices": choices,
-        "labels": shape.labels if len(shape.labels) == len(choices) else (),
-        "suggestions": tuple(value for value in suggestions if isinstance(value, str)),
-        "nullable": shape.nullable and kind not in ("choice", "constant", "json"),
-    }
-
-
 def children_of(shape: Shape, path: tuple[str, ...], budget: list[int] | None = None) -> tuple[Field, ...]:
     """The fields of an object's own properties, in display order. *pure*."""
     properties = properties_of(shape.view)
@@ -217,12 +194,8 @@ def children_of(shape: Shape, path: tuple[str, ...], budget: list[int] | None = 
     budget[0] -= len(properties)
     required = set(shape.view.get("required", ()))
     choices = [name for group in shape.view.get(AT_LEAST_ONE, ()) for name in group]
-    markers = {
-        name: forms
-        for child in properties.values()
-        if isinstance(child, dict)
-        for name, forms in child.get("x-placeholders", {}).items()
-    }
+    placeholders = [child.get("x-placeholders", {}) for child in properties.values() if isinstance(child, dict)]
+    markers = {name: forms for table in placeholders for name, forms in table.items()}
     return tuple(
         field_of(properties[name], shape.defs, (*path, name), required=name in required,
                  either=tuple(choices) if name in choices else (), markers=tuple(markers.get(name, ())), budget=budget)
@@ -232,12 +205,8 @@ def children_of(shape: Shape, path: tuple[str, ...], budget: list[int] | None = 
 
 def _is_plain(shape: Shape, children: tuple[Field, ...]) -> bool:
     is_open = isinstance(shape.view.get("additionalProperties"), dict) or shape.view.get("patternProperties")
-    return (
-        not is_open
-        and not shape.conditions
-        and len(children) <= _INLINE_UP_TO
-        and all(child.kind in _PLAIN and not child.required for child in children)
-    )
+    fits = not is_open and not shape.conditions and len(children) <= _INLINE_UP_TO
+    return fits and all(child.kind in _PLAIN and not child.required for child in children)
 
 
 def _kind_of_list(shape: Shape) -> Kind:
@@ -254,4 +223,4 @@ def _choices(shape: Shape) -> tuple[Any, ...]:
     if shape.types == ("boolean",) and "enum" not in shape.view and "const" not in shape.view:
         return (True, False, None)
     values = tuple(shape.view["enum"]) if "enum" in shape.view else (shape.view["const"],)
-    return (*values, None) if shape.nullable and not any(value is None for value in values) else values
+    return (*values, None) if shape.nullable and None not in values else values

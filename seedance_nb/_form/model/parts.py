@@ -38,14 +38,13 @@ def own_fields(field: Field) -> tuple[Field, ...]:
 def conditional_fields(field: Field, value: Any) -> tuple[Field, ...]:
     """The conditional fields that apply to this value, and any other that has a value. *pure*."""
     own, fields = properties_of(field.shape.view), {}
+    body = value if isinstance(value, Mapping) else None
     for condition, then, other in field.shape.conditions:
-        holds = isinstance(value, Mapping) and fits(condition, field.shape.defs, value)
+        holds = body is not None and fits(condition, field.shape.defs, body)
         for schema, applies in ((then, holds), (other, not holds)):
-            shape = shape_of(schema, field.shape.defs)
-            for child in children_of(shape, ()):
+            for child in children_of(shape_of(schema, field.shape.defs), ()):
                 name = child.path[0]
-                has_value = isinstance(value, Mapping) and name in value
-                if name not in own and (applies or (has_value and name not in fields)):
+                if name not in own and (applies or (name in (body or ()) and name not in fields)):
                     fields[name] = _as_object(child)
     return tuple(fields.values())
 
@@ -59,11 +58,10 @@ def defined_names(field: Field) -> set[str]:
 
 def entry_of(field: Field, index: int) -> Field:
     """The field of a list's entry at an index. *pure*."""
-    view = field.shape.view
-    first = view.get("prefixItems", ())
-    schema = first[index] if index < len(first) else view.get("items", {})
-    child = field_of(schema, field.shape.defs, (), required=True)
-    return replace(_as_object(child), label=child.label or str(index + 1))
+    first = field.shape.view.get("prefixItems", ())
+    schema = first[index] if index < len(first) else field.shape.view.get("items", {})
+    child = _inner(field, schema)
+    return replace(child, label=child.label or str(index + 1))
 
 
 def extra_of(field: Field, name: str) -> Field:
@@ -73,10 +71,9 @@ def extra_of(field: Field, name: str) -> Field:
     # In bounded time; a pattern that takes longer fits no name.
     schemas = [schema for pattern, schema in patterns.items() if search(pattern, name) is True]
     rest = view.get("additionalProperties", True)
-    schema = {"allOf": schemas} if len(schemas) > 1 else schemas[0] if schemas else rest
-    if not schemas and rest in (True, False) and len(patterns) == 1:
-        [schema] = patterns.values()
-    return replace(_as_object(field_of(schema, field.shape.defs, (), required=True)), label=label_of(name) or "Value")
+    schemas = schemas or (list(patterns.values()) if rest in (True, False) and len(patterns) == 1 else [rest])
+    schema = {"allOf": schemas} if len(schemas) > 1 else schemas[0]
+    return replace(_inner(field, schema), label=label_of(name) or "Value")
 
 
 def allows_more(field: Field) -> bool:
@@ -96,9 +93,7 @@ def rest_of(field: Field) -> Field:
 def branches_of(field: Field) -> tuple[Branch, ...]:
     """The alternatives of a field, each with a distinct label. *pure*."""
     tag = field.shape.tag
-    shapes = [shape_of(schema, field.shape.defs) for schema in field.shape.branches]
-    if tag:
-        shapes = [_with_tag(shape, tag) for shape in shapes]
+    shapes = [_with_tag(shape_of(schema, field.shape.defs), tag) for schema in field.shape.branches]
     names = [set(properties_of(shape.view)) for shape in shapes]
     shared = set.intersection(*filter(None, names)) if any(names) else set()
     labels = [_label(shape, tag, shared) for shape in shapes]
@@ -107,8 +102,7 @@ def branches_of(field: Field) -> tuple[Branch, ...]:
         numbers[name] += 1
         label = f"{name} {numbers[name]}" if totals[name] > 1 else name
         whole = {**shape.view, "allOf": [schema]} if tag and shape.types == ("object",) else schema
-        child = _as_object(field_of(whole, field.shape.defs, (), required=field.required))
-        branches.append(Branch(label, replace(child, label=label)))
+        branches.append(Branch(label, replace(_inner(field, whole, required=field.required), label=label)))
     return tuple(branches)
 
 
@@ -116,13 +110,13 @@ def branch_for(field: Field, branches: tuple[Branch, ...], value: Any) -> int | 
     """The index of the branch that a value belongs to: one that it fits, else the nearest; None for none. *pure*."""
     if value is ABSENT:
         return None
-    near = max(range(len(branches)), key=lambda index: _nearness(branches[index].field, field.shape.tag, value))
-    if _nearness(branches[near].field, field.shape.tag, value)[0]:
+    nearness = [_nearness(branch.field, field.shape.tag, value) for branch in branches]
+    near = nearness.index(max(nearness))
+    by_tag, by_type, _ = nearness[near]
+    if by_tag:
         return near
-    for index, schema in enumerate(field.shape.branches):
-        if fits(schema, field.shape.defs, value):
-            return index
-    return near if _nearness(branches[near].field, "", value)[1] else None
+    fitting = (index for index, schema in enumerate(field.shape.branches) if fits(schema, field.shape.defs, value))
+    return next(fitting, near if by_type else None)
 
 
 def reusable_part(field: Field, value: Any) -> Any:
@@ -154,13 +148,13 @@ def with_name(value: Any, name: str, new: Any, names: tuple[str, ...]) -> dict[s
     if name in old:
         return {**old, name: new}
     later = set(names[names.index(name) + 1 :]) if name in names else set()
-    result: dict[str, Any] = {}
-    for key, item in old.items():
-        if key in later:
-            result.setdefault(name, new)
-        result[key] = item
-    result.setdefault(name, new)
-    return result
+    at = next((position for position, key in enumerate(old) if key in later), len(old))
+    items = list(old.items())
+    return dict([*items[:at], (name, new), *items[at:]])
+
+
+def _inner(field: Field, schema: Any, *, required: bool = True) -> Field:
+    return _as_object(field_of(schema, field.shape.defs, (), required=required))
 
 
 def _as_object(field: Field) -> Field:
@@ -168,8 +162,8 @@ def _as_object(field: Field) -> Field:
 
 
 def _with_tag(shape: Shape, tag: str) -> Shape:
-    required = [*shape.view.get("required", ()), tag]
-    return replace(shape, view={**shape.view, "required": list(dict.fromkeys(required))})
+    required = dict.fromkeys([*shape.view.get("required", ()), tag])
+    return replace(shape, view={**shape.view, "required": list(required)}) if tag else shape
 
 
 def _label(shape: Shape, tag: str, shared: set[str]) -> str:

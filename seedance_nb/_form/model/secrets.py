@@ -9,7 +9,6 @@ from seedance_nb._schema.dialect import is_secret
 from seedance_nb._schema.work import Spent, bounded, spend
 
 _DEEP = 60
-_ALTERNATIVES = ("allOf", "anyOf", "oneOf")
 
 
 def masked(spec: Spec, body: Any, cover: Any = HIDDEN) -> Any:
@@ -40,17 +39,15 @@ def _masked(root: Any, schema: Any, value: Any, cover: Any, depth: int) -> Any:
             value = _masked(root, target, value, cover, depth + 1)
     if is_secret(schema) or depth >= _DEEP:
         return cover
-    parts = [part for key in _ALTERNATIVES for part in schema.get(key) or ()]
+    parts = [part for key in ("allOf", "anyOf", "oneOf") for part in schema.get(key) or ()]
     for part in (*parts, schema.get("then"), schema.get("else"), *(schema.get("dependentSchemas") or {}).values()):
         value = _masked(root, part, value, cover, depth + 1)
     if isinstance(value, dict):
         return _members(root, schema, value, cover, depth)
     if isinstance(value, list):
         first, rest = schema.get("prefixItems") or [], schema.get("items", schema.get("unevaluatedItems"))
-        inner = [
-            _masked(root, first[index] if index < len(first) else rest, item, cover, depth + 1)
-            for index, item in enumerate(value)
-        ]
+        schemas = [*first, *[rest] * (len(value) - len(first))]
+        inner = [_masked(root, child, item, cover, depth + 1) for child, item in zip(schemas, value, strict=False)]
         return [item for item in inner if item is not ABSENT]
     return value
 

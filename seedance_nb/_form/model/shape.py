@@ -66,10 +66,8 @@ def shape_of(schema: Any, defs: Mapping[str, Any]) -> Shape:
             # Each branch is complete: it includes what applies to all.
             rules = [{"if": condition, "then": then, "else": otherwise} for condition, then, otherwise in conditions]
             branches = tuple({"allOf": [*branch["allOf"], *rules]} for branch in choice.branches)
-            kinds = _types(choice.view)
-            return replace(
-                choice, types=kinds, nullable=nullable, branches=branches, tag=_tag(view), conditions=conditions
-            )
+            return replace(choice, types=_types(choice.view), nullable=nullable, branches=branches,
+                           tag=_tag(view), conditions=conditions)  # fmt: skip
     if set(types) == {"integer", "number"}:
         types = ("number",)
     several = types if len(types) > 1 and "enum" not in view else ()
@@ -111,25 +109,25 @@ def shown_order(view: dict[str, Any]) -> tuple[str, ...]:
     return tuple(sorted(properties, key=rank))
 
 
-def _merged(
-    schema: Any, defs: Mapping[str, Any], depth: int = 0, budget: list[int] | None = None
-) -> tuple[dict[str, Any], tuple[Condition, ...]]:
-    budget = [_MOST_PARTS] if budget is None else budget
-    budget[0] -= 1
-    schema = dict(follow(schema, defs))
+def _merged(schema: Any, defs: Mapping[str, Any]) -> tuple[dict[str, Any], tuple[Condition, ...]]:
+    """A schema with its references and `allOf` merged, and its conditions. What is too much is not shown, but still checked."""
+    left = _MOST_PARTS
+
+    def merged(part: Any, depth: int) -> dict[str, Any]:
+        nonlocal left
+        left -= 1
+        schema = dict(follow(part, defs))
+        if "if" in schema:
+            conditions.append((schema.pop("if"), schema.pop("then", True), schema.pop("else", True)))
+        dependent = schema.get("dependentSchemas", {})
+        conditions.extend(({"required": [name]}, then, True) for name, then in dependent.items())
+        for inner in schema.pop("allOf", ()):
+            if depth < _MOST_HOPS and left > 0:
+                schema = _both(schema, merged(inner, depth + 1))
+        return schema
+
     conditions: list[Condition] = []
-    if "if" in schema:
-        conditions.append((schema.pop("if"), schema.pop("then", True), schema.pop("else", True)))
-    dependent = schema.get("dependentSchemas", {})
-    conditions += [({"required": [name]}, then, True) for name, then in dependent.items()]
-    parts = schema.pop("allOf", ())
-    for part in parts if depth < _MOST_HOPS else ():
-        if budget[0] <= 0:  # not shown then, but still checked
-            break
-        inner, more = _merged(part, defs, depth + 1, budget)
-        schema = _both(schema, inner)
-        conditions += more
-    return schema, tuple(conditions)
+    return merged(schema, 0), tuple(conditions)
 
 
 def _both(one: dict[str, Any], two: dict[str, Any]) -> dict[str, Any]:
@@ -186,20 +184,17 @@ def _alternatives(view: dict[str, Any], key: str, defs: Mapping[str, Any]) -> Sh
     options = [_merged(option, defs)[0] for option in view[key]]
     values = [[only] if (only := only_value(option)) is not ABSENT else option.get("enum") for option in options]
     if all(isinstance(some, list) for some in values) and not any(option.get("properties") for option in options):
-        labels = tuple(
-            str(option.get("title", "")) if some and len(some) == 1 else ""
-            for option, some in zip(options, values, strict=True)
-            for _ in some or ()
-        )
-        return Shape(
-            view={**base, "enum": [value for some in values for value in some or ()]}, defs=defs, labels=labels
-        )
+        titles = [str(option.get("title", "")) for option in options]
+        pairs = [(value, title if len(some or ()) == 1 else "")
+                 for title, some in zip(titles, values, strict=True) for value in some or ()]  # fmt: skip
+        enum, labels = [value for value, _ in pairs], tuple(label for _, label in pairs)
+        return Shape(view={**base, "enum": enum}, defs=defs, labels=labels)
     types = [option.get("type", view.get("type")) for option in options]
     kinds = {kind if isinstance(kind, str) else "" for kind in types}
     if kinds == {"string"} and not any("title" in option for option in options):
         suggestions = tuple(value for some in values for value in some or ())
         free = next((option for option, some in zip(options, values, strict=True) if not some), {})
-        hint = {name: free[name] for name in ("format",) if name in free}
+        hint = {"format": free["format"]} if "format" in free else {}
         return Shape(view={**base, **hint, "type": "string"}, defs=defs, suggestions=suggestions)
     if kinds <= {"integer", "number"} and not any(values):
         return Shape(view={**base, "type": "number" if "number" in kinds else "integer"}, defs=defs)

@@ -21,10 +21,9 @@ _ABOVE = 11
 
 def initial_values(spec: Spec) -> Any:
     """The values of an untouched form. *pure*."""
+    empty = {"list": [], "items": [], "text": "", "prose": "", "password": "", "toggle": False}
     kind = tree(spec).kind
-    if kind in ("group", "object", "map", "branches", "json"):
-        return build_body(spec, {})
-    return {"list": [], "items": [], "text": "", "prose": "", "password": "", "toggle": False}.get(kind)
+    return build_body(spec, {}) if kind in ("group", "object", "map", "branches", "json") else empty.get(kind)
 
 
 def body_of(spec: Spec, body: Any) -> Any:
@@ -79,9 +78,7 @@ def moved_paths(touched: set[str], path: str, order: tuple[int, ...]) -> set[str
 def number_of(text: str) -> Any:
     """The number that a text is in JSON; `ABSENT` for "", any other text unchanged. *pure*."""
     match = _NUMBER.fullmatch(text)
-    if not text:
-        return ABSENT
-    value = text if not match else float(text) if match.group(1) else int(text)
+    value = (float(text) if match[1] else int(text)) if match else text or ABSENT
     return text if value in (math.inf, -math.inf) else value
 
 
