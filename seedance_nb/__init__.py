@@ -15,10 +15,12 @@ if TYPE_CHECKING:
     from seedance_nb._document.load import spec
     from seedance_nb._document.spec import Spec
     from seedance_nb._ledger.repair import repair_ledger
+    from seedance_nb._notebook.clip import open  # noqa: A004
     from seedance_nb._notebook.compare.comparison import Comparison
     from seedance_nb._provider.key_sources import ask_key
     from seedance_nb._session.session import Session
     from seedance_nb._task.engine import nest_asyncio
+    from seedance_nb._task.page import export, grid
     from seedance_nb._task.task import Task
     from seedance_nb._task.video import Video
 
@@ -27,6 +29,8 @@ _HOME = {
         "asset", "balance", "callback", "check", "compare", "estimate", "form", "generate", "models", "panel", "preflight", "submit", "task", "tasks", "upload",
     ),
     "_notebook.compare.comparison": ("Comparison",),
+    "_notebook.clip": ("open",),
+    "_task.page": ("export", "grid"),
     "_task.video": ("Video",),
     "_task.engine": ("nest_asyncio",),
     "_base.errors": (
@@ -47,8 +51,8 @@ __version__ = "0.1.0"
 __all__ = [
     "Comparison", "InvalidInput", "KeyWarning", "LedgerError", "LimitWarning", "MediaError", "MediaWarning", "NoCredits", "OverBudget", "Problem", "RateLimited", "Refused", "SeedanceError",
     "Session", "Spec", "SpecError", "Task", "TaskFailed", "Unauthorized", "Unavailable", "UnknownOutcome", "Unreachable",
-    "Video", "WaitTimeout", "ask_key", "asset", "balance", "callback", "check", "compare", "estimate", "form", "generate", "models", "nest_asyncio",
-    "panel", "preflight", "repair_ledger", "spec", "submit", "task", "tasks", "upload",
+    "Video", "WaitTimeout", "ask_key", "asset", "balance", "callback", "check", "compare", "estimate", "export", "form", "generate", "grid", "models", "nest_asyncio",
+    "open", "panel", "preflight", "repair_ledger", "spec", "submit", "task", "tasks", "upload",
 ]  # fmt: skip
 
 

@@ -6,8 +6,9 @@ from typing import Any
 
 HIDDEN = "•••"
 """The mask shown instead of a secret."""
+NO_QUERY = "?…"
 
-_URL = re.compile(r"(https?://[^\s?#'\"<>]*+)([?#][^\s'\"<>]*)?")
+_URL = re.compile(r"((?i:https?)://[^\s?#'\"<>]*+)([?#][^\s'\"<>]*)?")
 _CONTROL = re.compile("[\x00-\x08\x0b-\x1f\x7f-\x9f\u061c\u200e\u200f\u202a-\u202e\u2066-\u2069]")
 
 
@@ -22,7 +23,7 @@ def safe_name(text: object) -> str:
 
 def strip_queries(text: str) -> str:
     """The text without the query of any URL, because a signed URL is a secret. *pure*."""
-    return _URL.sub(lambda url: f"{url[1]}?…" if url[2] else url[1], text)
+    return _URL.sub(lambda url: f"{url[1]}{NO_QUERY}" if url[2] else url[1], text)
 
 
 def sanitize(text: str) -> str:

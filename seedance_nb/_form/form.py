@@ -15,6 +15,7 @@ from seedance_nb._base.problem import Problem
 from seedance_nb._base.values import find, json_text, read_json, to_pointer
 from seedance_nb._check.advisory import warnings
 from seedance_nb._check.check import check, docs_of
+from seedance_nb._check.secrets import masked
 from seedance_nb._document.spec import Spec
 from seedance_nb._form.controls.base import Change, StaticBox
 from seedance_nb._form.controls.registry import new_factory
@@ -25,7 +26,6 @@ from seedance_nb._form.labels import labels_of
 from seedance_nb._form.layout import FormLayout
 from seedance_nb._form.model.fields import tree
 from seedance_nb._form.model.history import UndoHistory, typed_at
-from seedance_nb._form.model.secrets import masked
 from seedance_nb._form.model.values import body_of, initial_values, moved_paths
 from seedance_nb._form.summary import Summary
 from seedance_nb._form.uploads import Uploads

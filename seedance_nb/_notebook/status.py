@@ -9,9 +9,9 @@ from seedance_nb._base.log import log_unexpected
 from seedance_nb._base.problem import Problem
 from seedance_nb._base.text import duration_text
 from seedance_nb._base.values import find, to_pointer
+from seedance_nb._check.secrets import masked
 from seedance_nb._document.spec import Spec
 from seedance_nb._form.labels import brief, label_at, labels_of, sentence
-from seedance_nb._form.model.secrets import masked
 from seedance_nb._ledger.row import Row, price_after
 from seedance_nb._media.preflight import Report
 from seedance_nb._task.progress import progress_text, trouble_text

@@ -12,10 +12,12 @@ from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 
 from seedance_nb._base.errors import MediaError
+from seedance_nb._document.spec import Spec
 from seedance_nb._ledger.row import FREE_STATES, Row, State
 from seedance_nb._media import inspect as _media
 from seedance_nb._media import integrity as _whole
 from seedance_nb._media.facts import MediaFacts, read_facts
+from seedance_nb._task.provenance import has_bytes, save_request
 from seedance_nb._web.regular_files import is_there, sha256
 
 _LAST_FRAME = re.compile(r'"return_last_frame":\s*true')
@@ -104,7 +106,7 @@ def video_path(folder: Path, row: Row) -> Path:
 
 def is_saved(row: Row) -> bool:
     """Whether the row's file exists with the bytes that were saved. *reads files*."""
-    return bool(row.file) and sha256(Path(row.file)) == row.sha256
+    return bool(row.file) and has_bytes(Path(row.file), row.sha256)
 
 
 def poster_of(file: Path) -> Path:
@@ -112,8 +114,8 @@ def poster_of(file: Path) -> Path:
     return file.with_suffix(".jpg")
 
 
-def save_video(part: Path, row: Row, asked_s: float | None, known: Collection[str] = ()) -> SavedVideo:
-    """Save the video under its final name, with a poster beside it. *reads files*, *writes files*.
+def save_video(part: Path, row: Row, spec: Spec, asked_s: float | None, known: Collection[str] = ()) -> SavedVideo:
+    """Save the video under its final name, with its request in it and a poster beside it. *reads files*, *writes files*.
 
     A file there that was changed is renamed. Raises: UnusableFile if the bytes are not a whole video; DoubtfulFile if they may
     not be and their hash is not in `known`; OSError. No file has the final name then.
@@ -131,10 +133,12 @@ def save_video(part: Path, row: Row, asked_s: float | None, known: Collection[st
         suffix = f".{facts.format}" if facts.format in ("webm", "mkv") else ".mp4"
         final = part.parent / f"{_stem(row)}{suffix}"
         remarks = [*doubts, *_media.unchecked(facts), *_set_aside(final, hashed)]
+        remarks += save_request(part, final, spec, row, hashed)
+        facts = replace(facts, size=part.stat().st_size, remark="; ".join(remarks))
         poster_part.replace(poster_of(final))
         part.replace(final)
         _sync_folder(final.parent)
-        return SavedVideo(file=final, sha256=hashed, facts=replace(facts, remark="; ".join(remarks)))
+        return SavedVideo(file=final, sha256=hashed, facts=facts)
     finally:
         poster_part.unlink(missing_ok=True)
 
@@ -169,7 +173,7 @@ def save_extra(part: Path, row: Row, index: int, taken: Collection[str] = ()) ->
 
 def _set_aside(final: Path, new: str) -> list[str]:
     """Rename a different file that has the final name; return a remark with its new name, or []."""
-    if not os.path.lexists(final) or sha256(final) == new or (final.is_file() and not final.stat().st_size):
+    if not os.path.lexists(final) or has_bytes(final, new) or (final.is_file() and not final.stat().st_size):
         return []
     numbers = itertools.count(1)
     aside = next(path for n in numbers if not os.path.lexists(path := final.with_stem(f"{final.stem}-changed-{n}")))
@@ -202,9 +206,9 @@ def write_extras(results: Iterable[ExtraResult]) -> str:
 
 
 def file_text(row: Row) -> str:
-    """The name of the row's file, or why there is none, for the table of tasks. *reads files*: only whether it exists."""
+    """The name of the row's file, or why there is none, for the table of tasks. *reads files*: its size, and all of it if that differs."""
     again = f"sd.task({row.name!r}).wait()"
-    if row.file and is_there(Path(row.file), _size(row)):
+    if row.file and (is_there(Path(row.file), _size(row)) or is_saved(row)):
         return Path(row.file).name
     if row.dead is not None:
         since = time.strftime("%Y-%m-%d %H:%M", time.gmtime(row.dead))

@@ -37,6 +37,7 @@ class PlayerOptions:
     width: int | None = None
     loop: bool = False
     muted: bool = False
+    autoplay: bool = False
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -48,6 +49,12 @@ class View:
     text: str = ""
     html: Html = field(default_factory=Html)
     jpeg: bytes = b""
+
+    def __repr__(self) -> str:
+        return self.text
+
+    def _repr_mimebundle_(self, **_: Any) -> dict[str, str]:
+        return self.bundle
 
     @property
     def bundle(self) -> dict[str, str]:
@@ -68,7 +75,9 @@ def player_html(
     if not link:
         image = Html('<img src="{}" alt="first frame of the video" style="{}">').format(picture, style)
         return image if picture else Html()
-    flags = f"{' loop' if options.loop else ''}{' muted' if options.muted else ''}"
+    flags = (
+        f"{' loop' if options.loop else ''}{' muted' if options.muted else ''}{' autoplay' if options.autoplay else ''}"
+    )
     return Html('<video controls playsinline preload="metadata"{} src="{}"{} style="{}">{}</video>').format(
         flags, link, picture and Html(' poster="{}"').format(picture), style, name
     )  # fmt: skip

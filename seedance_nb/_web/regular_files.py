@@ -4,9 +4,11 @@ import errno
 import hashlib
 import os
 import stat
+import tempfile
 from io import BufferedReader, BufferedWriter
 from pathlib import Path
 
+_CHUNK = 1024**2
 _FULL = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
 # Opening a pipe must not block; Windows has neither flag.
 _PLAIN = getattr(os, "O_NOFOLLOW", 0) | getattr(os, "O_NONBLOCK", 0) | getattr(os, "O_BINARY", 0)
@@ -36,11 +38,30 @@ def is_there(path: Path, size: int = 0) -> bool:
     return stat.S_ISREG(found.st_mode) and (found.st_size == size if size else found.st_size > 0)
 
 
-def sha256(path: Path) -> str:
-    """The SHA-256 of a regular file as 64 hex digits, "" without one. *reads files*."""
+def write(path: Path, content: bytes) -> None:
+    """Write a whole file, or nothing; a file there is replaced. *writes files*. Raises: OSError."""
+    handle, name = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.", suffix=".part")
+    part = Path(name)
+    try:
+        with os.fdopen(handle, "wb") as stream:
+            stream.write(content)
+            stream.flush()
+            os.fsync(stream.fileno())
+        part.replace(path)
+    finally:
+        part.unlink(missing_ok=True)
+
+
+def sha256(path: Path, size: int | None = None) -> str:
+    """The SHA-256 of a regular file, or of its first `size` bytes, as 64 hex digits; "" without one. *reads files*."""
+    hashed = hashlib.sha256()
     try:
         with read(path) as file:
-            return hashlib.file_digest(file, "sha256").hexdigest()
+            left = os.fstat(file.fileno()).st_size if size is None else size
+            while chunk := file.read(min(left, _CHUNK)):
+                hashed.update(chunk)
+                left -= len(chunk)
+        return hashed.hexdigest()
     except (OSError, ValueError):
         return ""
 

@@ -27,12 +27,13 @@ from seedance_nb._media.facts import MediaFacts
 from seedance_nb._media.preflight import Report
 from seedance_nb._media.rules import Finding
 from seedance_nb._notebook import panel, status, toolbar
+from seedance_nb._notebook.clip import Clip
 from seedance_nb._notebook.compare import videos
 from seedance_nb._notebook.compare import view as compare
 from seedance_nb._notebook.compare.candidate import Candidate
 from seedance_nb._notebook.compare.shared_settings import ModelRequest
 from seedance_nb._session.catalogue import Models
-from seedance_nb._task import player, progress, video
+from seedance_nb._task import page, player, progress, video
 from seedance_nb._task import task as task_module
 from seedance_nb._task.files import ExtraResult, write_extras
 from seedance_nb._task.task import Task, Tasks
@@ -97,6 +98,12 @@ def clip(word: str) -> Any:
     facts = MediaFacts(width=9, height=9, seconds=1, fps=1, codec=word, audio=word, remark=word)
     asked = {"prompt": word, "resolution": word, "ratio": word, "seconds": 9, "audio": True}
     return video.Video(row=row(word), title=word, path=Path(name(word)), asked=asked, facts=facts, poster=b"x")
+
+
+def opened(word: str) -> Clip:
+    texts: Any = dict.fromkeys(("model", "task", "created", "sha256"), word)
+    fixed: Any = {"path": Path(name(word)), "request": {word: word}, "take": 1, "simulated": True, "is_original": False}
+    return Clip(spec=sd.spec(MODEL), **texts, **fixed)
 
 
 def field(word: str, kind: Any = "items") -> Field:
@@ -178,6 +185,7 @@ MAKERS: Mapping[str, Callable[[str], object]] = {
     ],
     "_task/video:video_view": lambda w: video.video_view(clip(w)).html,
     "_task/video:video_player": lambda w: video.video_player(clip(w), w),
+    "_notebook/clip:_repr_html_": lambda w: opened(w)._repr_html_(),
     "_notebook/panel:_static": lambda w: panel.Panel._static(seen(w)),
     "_notebook/compare/videos:view": lambda w: videos.Videos(w, [(candidate(w), clip(w))]).view().html,
     "_task/task:_still_html": lambda w: task_module._still_html(row(w, file=f"/{name(w)}")),
@@ -185,6 +193,7 @@ MAKERS: Mapping[str, Callable[[str], object]] = {
     "_task/progress:line_html": lambda w: progress.line_html(w, row(w), w),
     "_task/task:_html": lambda w: task(w)._html(row(w)),
     "_task/video:_strip_html": lambda w: video._strip_html(clip(w)),
+    "_task/page:grid": lambda w: page.grid([clip(w)] * 2).html,
     "_task/player:player_html": lambda w: [player.player_html(w, facts=None, still=b"x", name=w), player.player_html("", facts=None, still=b"x", name=w)],
     "_task/player:pending_html": lambda w: player.pending_html(w, w),
     "_task/player:download_html": lambda w: [player.download_html(Path(w), w, w), player.download_html(Path(w), "")],

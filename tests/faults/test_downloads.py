@@ -17,6 +17,7 @@ from faults import media_server as ms
 from faults.keeping import TOTAL_S, errand, naive
 from faults.media_server import MediaServer, Step
 from support import media
+from support.clips import provider_bytes
 from support.waiting import until
 
 import seedance_nb as sd
@@ -102,7 +103,7 @@ def test_a_file_is_whole_or_not_there(name: str, draw: int, server: MediaServer,
     if outcome == "kept":
         row = job.fetch()
         sha256 = hashlib.sha256(film).hexdigest()
-        assert (Path(row.file).read_bytes() == film, row.sha256, row.dead) == (True, sha256, None)
+        assert (provider_bytes(Path(row.file)) == film, row.sha256, row.dead) == (True, sha256, None)
         assert job.files == sorted([Path(row.file).name, Path(row.file).with_suffix(".jpg").name])
     else:
         with pytest.raises(sd.MediaError) as error:
@@ -130,7 +131,7 @@ def test_a_cut_between_two_boxes_is_not_taken_for_the_end(
         server.cut = cut
         job = errand(server, tmp_path / str(number), server.put("/v.mp4", whole, step, ms.whole))
         row = job.fetch()
-        assert Path(row.file).read_bytes() == whole, cut
+        assert provider_bytes(Path(row.file)) == whole, cut
         assert len(job.files) == 2
 
 
@@ -145,7 +146,7 @@ def test_a_video_that_really_is_short_is_saved_with_a_remark(server: MediaServer
     short = media.video(frames=24)
     job = errand(server, tmp_path, server.put("/v.mp4", short))
     row = job.fetch()
-    assert (Path(row.file).read_bytes(), len(server.asked)) == (short, 2)
+    assert (provider_bytes(Path(row.file)), len(server.asked)) == (short, 2)
     shown = repr(video_of(row, "A model", {"seconds": 4}))
     assert "differs from the request: requested 4 s, got 1 s" in shown
     assert "it is 1 s long instead of the requested 4 s" in shown
@@ -161,7 +162,7 @@ def test_a_video_without_a_marked_end_is_saved_with_a_remark(server: MediaServer
 
 def test_a_video_of_the_requested_duration_is_downloaded_once(server: MediaServer, tmp_path: Path) -> None:
     row = errand(server, tmp_path, server.put("/v.mp4", IN_PIECES_WITHOUT_END)).fetch()
-    assert Path(row.file).read_bytes() == IN_PIECES_WITHOUT_END
+    assert provider_bytes(Path(row.file)) == IN_PIECES_WITHOUT_END
     assert len(server.asked) == 1
     assert (facts := read_facts(row.facts))
     assert facts.remark == ""
@@ -195,7 +196,7 @@ def test_a_download_that_was_given_up_is_gone_on_with_the_next_time(server: Medi
         job.fetch()
     assert len(job.files) == 2  # the beginning, and what it is the beginning of
     server.plans["/v.mp4"] = [ms.whole]
-    assert Path(job.fetch().file).read_bytes() == VIDEO
+    assert provider_bytes(Path(job.fetch().file)) == VIDEO
     assert server.ranges()[-1] == "bytes=100000-"
 
 
@@ -204,7 +205,7 @@ def test_a_beginning_is_not_gone_on_with_at_another_address(server: MediaServer,
     job = errand(server, tmp_path, server.put("/v.mp4", VIDEO, ms.half, ms.status(403)))
     other = media.longer(media.video(64, 64, frames=24), 320_000)
     server.outputs = [server.put("/fresh.mp4", other)]
-    assert Path(job.fetch().file).read_bytes() == other
+    assert provider_bytes(Path(job.fetch().file)) == other
     assert server.looks == 1
 
 
@@ -240,7 +241,7 @@ def test_a_missing_file_is_reported_and_downloaded_again(server: MediaServer, tm
     assert "file is missing or empty; sd.task('crun:task_1').wait() downloads it again" in repr(
         Tasks([row], [""], "here")
     )
-    assert Path(job.fetch().file).read_bytes() == VIDEO
+    assert provider_bytes(Path(job.fetch().file)) == VIDEO
     server.plans["/v.mp4"] = [ms.status(410)]
     Path(row.file).unlink()
     with pytest.raises(sd.MediaError, match="not worked since"):
@@ -284,7 +285,7 @@ def test_a_full_disk_keeps_the_id_and_no_part(
     assert job.files == []
     assert (job.now.task_id, job.now.outputs) == ("task_1", (f"{server.origin}/v.mp4",))
     assert len(server.asked) == 1
-    assert Path(job.fetch().file).read_bytes() == VIDEO
+    assert provider_bytes(Path(job.fetch().file)) == VIDEO
 
 
 def test_a_disk_that_is_too_small_is_seen_before_it_is_filled(server: MediaServer, tmp_path: Path) -> None:
@@ -318,7 +319,7 @@ def test_a_full_file_system_is_reported_by_its_own_error(server: MediaServer, tm
     said, _ = child(script, server).communicate(timeout=30)
     assert "could not be saved: the disk is full: File too large" in said
     assert [path.name for path in session.outputs.iterdir()] == []
-    assert session.task("crun:task_1").wait(20).path.read_bytes() == VIDEO
+    assert provider_bytes(session.task("crun:task_1").wait(20).path) == VIDEO
 
 
 @pytest.mark.skipif(sys.platform == "win32", reason="ends its child with a signal")
@@ -332,7 +333,7 @@ def test_a_download_resumes_after_its_kernel_was_ended(ending: str, server: Medi
     begun.send_signal(signal.Signals[ending])
     begun.communicate(timeout=30)
     assert len(list(parts.glob(".*.part"))) == 1
-    assert session.task("crun:task_1").wait(20).path.read_bytes() == VIDEO
+    assert provider_bytes(session.task("crun:task_1").wait(20).path) == VIDEO
     begin = int(server.ranges()[-1].removeprefix("bytes=").removesuffix("-"))
     assert 190_000 < begin <= 200_000
     assert list(parts.glob(".*")) == []
@@ -389,7 +390,7 @@ def test_two_pictures_get_two_names(server: MediaServer, tmp_path: Path) -> None
 def test_an_address_with_odd_signs_is_fetched_all_the_same(server: MediaServer, tmp_path: Path) -> None:
     server.put("/a%20fox%20%E9%9B%AA.mp4", VIDEO)
     row = errand(server, tmp_path, f"{server.origin}/a fox 雪.mp4?sign=a|b c").fetch()
-    assert Path(row.file).read_bytes() == VIDEO
+    assert provider_bytes(Path(row.file)) == VIDEO
 
 
 def spoilt(picture: bytes) -> bytes:
@@ -416,7 +417,7 @@ def test_a_failed_additional_result_is_reported_and_never_loses_the_video(
     data, steps, why = BESIDE[name]
     job = errand(server, tmp_path, server.put("/v.mp4", VIDEO), server.put("/beside.png", data, *steps))
     row = job.fetch()
-    assert Path(row.file).read_bytes() == VIDEO
+    assert provider_bytes(Path(row.file)) == VIDEO
     (one,) = read_extras(row.beside)
     assert why in one.fault
     assert (one.file, one.dead) == ("", name == "gone")

@@ -19,6 +19,7 @@ from faults import media_server as ms
 from faults.keeping import Errand, errand
 from faults.media_server import Exchange, MediaServer, Step
 from support import media
+from support.clips import provider_bytes
 
 import seedance_nb as sd
 from seedance_nb._base.secret import Secret
@@ -97,7 +98,7 @@ HEADERS: dict[str, Step] = {
 def test_the_bytes_decide_and_not_the_headers(name: str, server: MediaServer, tmp_path: Path) -> None:
     job = errand(server, tmp_path, server.put("/v", VIDEO, HEADERS[name]))
     row = job.fetch()
-    assert (Path(row.file).read_bytes(), len(server.asked)) == (VIDEO, 1)
+    assert (provider_bytes(Path(row.file)), len(server.asked)) == (VIDEO, 1)
     assert "Content-Range" not in str(server.asked[0])
 
 
@@ -132,7 +133,7 @@ def test_half_a_body_under_a_length_that_is_wrong_is_not_the_file(
 @pytest.mark.parametrize("form", [" {}", "{}\n", "\t{}\r\n ", "\x01{}\x1f", "  {}\n\n"])
 def test_spaces_and_line_breaks_around_a_url_do_not_count(form: str, server: MediaServer, tmp_path: Path) -> None:
     url = server.put("/v.mp4", VIDEO)
-    assert Path(errand(server, tmp_path, form.format(url)).fetch().file).read_bytes() == VIDEO
+    assert provider_bytes(Path(errand(server, tmp_path, form.format(url)).fetch().file)) == VIDEO
     assert str(parse_url(form.format("https://a.test/v.\nm\tp4"))) == "https://a.test/v.mp4"
     with pytest.raises(httpx.InvalidURL):
         httpx.URL(form.format("https://a.test/v.\nm\tp4"))  # the control
@@ -150,7 +151,7 @@ def test_a_path_without_a_host_is_one_at_the_providers_origin(
 ) -> None:
     server.put(PATHS[written], VIDEO)
     row = errand(server, tmp_path, written.format(host=server.origin.partition("//")[2])).fetch()
-    assert Path(row.file).read_bytes() == VIDEO
+    assert provider_bytes(Path(row.file)) == VIDEO
 
 
 def test_a_host_without_a_scheme_is_requested_over_https() -> None:
@@ -188,7 +189,7 @@ DATA = {
 def test_a_video_in_the_response_itself_is_saved(name: str, server: MediaServer, tmp_path: Path) -> None:
     (url,) = result_urls({"video": DATA[name]}, ("/video",))
     row = errand(server, tmp_path, url).fetch()
-    assert (Path(row.file).read_bytes(), server.asked) == (VIDEO, [])
+    assert (provider_bytes(Path(row.file)), server.asked) == (VIDEO, [])
 
 
 def test_a_damaged_data_url_is_an_error_with_words(server: MediaServer, tmp_path: Path) -> None:
@@ -252,8 +253,9 @@ def test_a_video_is_saved_under_the_suffix_of_its_container(
     job = errand(server, tmp_path, server.put("/v.mp4", film, with_headers(Content_Type="text/plain")))
     row = job.fetch()
     file = Path(row.file)
-    assert (file.read_bytes(), file.suffix) == (film, ending)
-    assert job.files == sorted([file.name, file.with_suffix(".jpg").name])
+    assert (provider_bytes(file), file.suffix) == (film, ending)
+    beside = [f"{file.name}.request.json"] if ending == ".webm" else []
+    assert job.files == sorted([file.name, file.with_suffix(".jpg").name, *beside])
     monkeypatch.setenv("COLAB_GPU", "1")
     shown = video_of(row, "A model", {})._repr_mimebundle_()["text/html"]
     assert f"data:video/{'webm' if ending == '.webm' else 'mp4'};base64," in shown
@@ -279,7 +281,7 @@ def patient(job: Errand, **row: Any) -> tuple[Errand, Waiting]:
 def test_a_file_that_appears_a_little_later_is_saved(status: int, server: MediaServer, tmp_path: Path) -> None:
     late = [*[ms.status(status)] * 5, ms.whole]
     job, waiting = patient(errand(server, tmp_path, server.put("/v.mp4", VIDEO, *late)), finished=time.time())
-    assert Path(job.fetch().file).read_bytes() == VIDEO
+    assert provider_bytes(Path(job.fetch().file)) == VIDEO
     assert 30 <= waiting.seconds <= 60
 
 
@@ -325,7 +327,7 @@ def test_a_person_may_let_the_key_fetch_a_file_at_the_providers_own_origin(
 ) -> None:
     monkeypatch.setenv("SEEDANCE_KEY_FOR_RESULTS", "1")
     job = keyed(errand(server, tmp_path, server.put("/v.mp4", VIDEO, locked)))
-    assert Path(job.fetch().file).read_bytes() == VIDEO
+    assert provider_bytes(Path(job.fetch().file)) == VIDEO
     assert [headers.get("x-api-key") for _, headers in server.asked] == [None, KEY]
 
 
@@ -368,7 +370,7 @@ def test_one_video_among_many_results_is_found_by_its_first_bytes(server: MediaS
     ticks = itertools.count()
     job, waiting = patient(errand(server, tmp_path, *urls, clock=lambda: next(ticks) * 8.0, total_s=1e6, least_rate=0))
     row = asyncio.run(saved(job))
-    assert Path(row.file).read_bytes() == VIDEO
+    assert provider_bytes(Path(row.file)) == VIDEO
     assert (waiting.seconds <= 2, asked[1] - len(urls)) == (True, 1)  # the first whole download, after one look at each
     later = [one for one in read_extras(row.beside) if one.fault == "not downloaded yet"]
     assert len(later) > 40  # and no minutes for the rest

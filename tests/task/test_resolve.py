@@ -11,6 +11,7 @@ import pytest
 from faults import child
 from faults.server import CREATE, OTHER, STATUS, FaultServer, accept, charge, says, serving, tell
 from faults.shapes import CRUN, PRO
+from support.clips import provider_bytes
 
 import seedance_nb as sd
 from seedance_nb._check.request import create_request
@@ -79,7 +80,7 @@ def test_the_id_from_the_account_takes_the_task_up_and_its_video_comes(
 ) -> None:
     task = lost(session)
     assert task.resolve(given) is task
-    assert task.wait(60).path.read_bytes() == server.video
+    assert provider_bytes(task.wait(60).path) == server.video
     assert session.generate(CRUN.model, timeout=60, **CRUN.fields).task == "crun:task_1"
     assert (server.count(CREATE), len(server.charges)) == (1, 1)
 

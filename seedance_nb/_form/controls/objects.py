@@ -8,11 +8,11 @@ import ipywidgets as W  # noqa: N812
 from seedance_nb._base.html import Html
 from seedance_nb._base.problem import Problem
 from seedance_nb._base.values import ABSENT
+from seedance_nb._check.secrets import masked_in
 from seedance_nb._form.controls.base import REST, Change, Compound, Control, WidgetFactory
 from seedance_nb._form.labels import FieldStatus, brief, error_html
 from seedance_nb._form.model.fields import Field
 from seedance_nb._form.model.parts import allows_more, conditional_fields, own_fields, rest_of, start_of, with_name
-from seedance_nb._form.model.secrets import masked_in
 from seedance_nb._form.model.shape import properties_of
 
 _OPEN_LEVELS = 2

@@ -1,15 +1,14 @@
 """Save a form's values as a file and load them: the model's name and the values, without keys and secrets."""
 
 import json
-import os
-import tempfile
 from pathlib import Path
 from typing import Any
 
 from seedance_nb._base.errors import SeedanceError
 from seedance_nb._base.values import ABSENT, json_text, read_json
+from seedance_nb._check.secrets import masked
 from seedance_nb._document.spec import Spec
-from seedance_nb._form.model.secrets import masked
+from seedance_nb._web.regular_files import write
 
 MOST_BYTES = 50_000_000
 
@@ -28,7 +27,7 @@ def save_preset(path: str | Path, spec: Spec, values: dict[str, Any]) -> Path:
         preset = {"document": spec.name, "values": masked(spec, values, ABSENT)}
         if file.exists():
             _read(file)
-        _write(file, (json.dumps(preset, ensure_ascii=False, indent=2) + "\n").encode())
+        write(file, (json.dumps(preset, ensure_ascii=False, indent=2) + "\n").encode())
     except (ValueError, TypeError) as error:
         problem = f"These values cannot be saved: {error}."
     except SeedanceError:
@@ -73,16 +72,3 @@ def _read(file: Path) -> dict[str, Any]:
         problem = f"is not JSON in UTF-8 ({error})"
     next_step = "load a file that form.save(path) wrote"
     raise SeedanceError(f"{file} is not a preset: it {problem}.", next_step=next_step, charged=None)
-
-
-def _write(file: Path, content: bytes) -> None:
-    handle, name = tempfile.mkstemp(dir=file.parent, prefix=f".{file.name}.", suffix=".part")
-    part = Path(name)
-    try:
-        with os.fdopen(handle, "wb") as stream:
-            stream.write(content)
-            stream.flush()
-            os.fsync(stream.fileno())
-        part.replace(file)
-    finally:
-        part.unlink(missing_ok=True)

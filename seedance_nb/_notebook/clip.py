@@ -1,0 +1,125 @@
+"""Clips whose files hold the request that made them."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from seedance_nb._base.errors import MediaError, SeedanceError
+from seedance_nb._base.faults import typed, typed_class
+from seedance_nb._base.html import DIM, FG, FONT, Html, request_html
+from seedance_nb._base.problem import Problem
+from seedance_nb._base.public import created_by_package
+from seedance_nb._base.text import NO_QUERY, sanitize, shorten
+from seedance_nb._base.values import json_text, read_json
+from seedance_nb._check.body import values_by_role
+from seedance_nb._check.price import Estimate
+from seedance_nb._document.load import model_names
+from seedance_nb._document.load import spec as load_spec
+from seedance_nb._document.spec import Spec
+from seedance_nb._form.exchange.snippets import to_python
+from seedance_nb._session.session import Document, Session
+from seedance_nb._task.provenance import has_bytes, saved_request
+from seedance_nb._web.regular_files import is_there
+
+if TYPE_CHECKING:
+    from seedance_nb._notebook.panel import Panel
+
+
+@created_by_package
+@typed_class
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Clip:
+    """A video file with the request that made it, as saved with it. `sd.open` returns one.
+
+    `request` is the body, without keys and without the queries of URLs; `task` and `created` (UTC) are those of the task.
+    `sha256` is of the provider's bytes, and `is_original` whether the file still has exactly these.
+    """
+
+    path: Path
+    model: str
+    request: dict[str, Any]
+    take: int
+    task: str
+    simulated: bool
+    created: str
+    sha256: str
+    is_original: bool
+    spec: Spec = field(repr=False)
+
+    @property
+    def prompt(self) -> str:
+        """The prompt, "" if the request has none."""
+        return str(values_by_role(self.spec, self.request).get("prompt", ""))
+
+    @property
+    def problems(self) -> tuple[Problem, ...]:
+        """What the model's schema says of the request today, such as fields that it no longer has. *pure*."""
+        return Session().check(self.spec, **self.request)
+
+    def panel(self) -> Panel:
+        """A panel with the form filled in; nothing is sent before Generate is pressed."""
+        from seedance_nb._notebook.panel import Panel
+
+        panel = Panel(self.spec, Session())
+        panel.form.values = self.request
+        return panel
+
+    def code(self) -> str:
+        """The request as Python code that calls `sd.generate`. *reads files*."""
+        return to_python(self.spec, self.request)
+
+    def estimate(self) -> Estimate:
+        """What the request costs today; nothing is bought. *network*. Raises: InvalidInput with every problem."""
+        # No price depends on the queries of URLs, which are not saved.
+        return Session().estimate(self.spec, **read_json(json_text(self.request).replace(NO_QUERY, "")))
+
+    def _lines(self) -> tuple[str, str, str]:
+        changed = "" if self.is_original else " · the file was changed after it was saved"
+        facts = (
+            f"{self.model} · take {self.take} · {self.created} · {self.task}{' · SIMULATED' * self.simulated}{changed}"
+        )
+        return self.path.name, sanitize(facts), sanitize(repr(self.problems))
+
+    def __repr__(self) -> str:
+        name, facts, problems = self._lines()
+        return f"Clip {name}: {facts}\n{sanitize(shorten(self.prompt))}\n{problems}"
+
+    def _repr_html_(self) -> str:
+        html = Html('<div style="{};{};white-space:pre-wrap"><b>{}</b>\n<span style="{}">{}</span>\n{}\n{}{}</div>')
+        name, facts, problems = self._lines()
+        request = request_html(json_text(self.request))
+        return str(html.format(FONT, FG, name, DIM, facts, self.prompt, problems, request))
+
+
+@typed
+def open(path: str | Path, /, *, document: Document | None = None) -> Clip:  # noqa: A001 - `sd.open`
+    """The request that made a clip, read from the clip itself or from the JSON file beside it. *reads files*.
+
+    The parameters:
+      path: a video that this package saved.
+      document: the model's schema, required if it came from a file or a dict.
+
+    Returns: a clip: `panel()` and `code()` repeat its request, `estimate()` is what it costs today, and `problems` what the
+    model's schema no longer allows.
+    Raises: MediaError for a file without a request; SeedanceError for an unknown model.
+
+    >>> video = sd.Session(queue_s=0, run_s=0).generate("crun/seedance-1.0-pro-t2v", prompt="A fox")
+    >>> sd.open(video.path).prompt
+    'A fox'
+    """
+    file = Path(path).expanduser()
+    values, why = saved_request(file)
+    if not values:
+        why = why if is_there(file) else "there is no such file, or it is empty"
+        step = "open the file that was saved, together with the .request.json file beside it if there is one"
+        raise MediaError(f"{file} cannot be opened: {why}.", next_step=step, charged="not charged")
+    if document is None and values["model"] not in model_names():
+        # A name in a file is never a path: only the caller chooses the schema that says where requests go.
+        message = (
+            f"{file} was made with the model {shorten(sanitize(values['model']))}, which this version does not have."
+        )
+        raise SeedanceError(message, next_step="pass its schema: sd.open(path, document=...)", charged=None)
+    spec = load_spec(values["model"] if document is None else document)
+    return Clip(path=file, spec=spec, is_original=has_bytes(file, values["sha256"]), **values)

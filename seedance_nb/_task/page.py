@@ -1,0 +1,106 @@
+"""Several videos at once: side by side in a cell, and as one HTML file that works anywhere."""
+
+import os
+from collections.abc import Iterable
+from dataclasses import replace
+from pathlib import Path
+from textwrap import shorten
+
+from seedance_nb._base.errors import InvalidInput, MediaError
+from seedance_nb._base.faults import typed
+from seedance_nb._base.html import DIM, FG, FONT, Html
+from seedance_nb._base.problem import Problem
+from seedance_nb._task.placement import source_of
+from seedance_nb._task.player import PlayerOptions, View, player_html
+from seedance_nb._task.video import Video, video_html, video_player, video_text
+from seedance_nb._web.regular_files import write
+
+EXPORT_UP_TO = 100_000_000
+"""The most bytes of video that one page takes."""
+_COLUMNS = "display:grid;grid-template-columns:repeat(auto-fit,minmax(min(260px,100%),1fr));gap:16px;align-items:start"
+_PAGE = Html(
+    '<!DOCTYPE html>\n<html lang="en"><head><meta charset="utf-8"><meta name="viewport" content="width=device-width">'
+    "<meta http-equiv=\"Content-Security-Policy\" content=\"default-src 'none'; img-src data:; media-src data:; style-src 'unsafe-inline'\">"
+    "<title>{title}</title><style>:root{{color-scheme:light dark;--jp-ui-font-color1:CanvasText;--jp-ui-font-color2:#595959}}"
+    "@media (prefers-color-scheme:dark){{:root{{--jp-ui-font-color2:#b0b0b0;--jp-error-color1:#ff8a80}}}}"
+    "body{{margin:24px auto;max-width:1180px;padding:0 16px;{font}}}</style></head>"
+    '<body><h1>{title}</h1><main style="{columns}">{videos}</main></body></html>\n'
+)
+# Opening makes all videos visible, and so starts them at the same moment: browsers play what is muted without a script.
+_GRID = Html(
+    "<style>.sdn-grid[open] .sdn-stills{{display:none!important}}</style>"
+    '<details class="sdn-grid" style="{font};{fg};max-width:1180px"><summary style="cursor:pointer;font-weight:600;margin:4px 0">Play all'
+    '<div class="sdn-stills" style="{columns}">{stills}</div></summary><div style="{columns}">{players}</div></details>'
+)
+_TILE = Html(
+    '<figure style="margin:8px 0 0;min-width:0;font-weight:400">{}<figcaption style="{};overflow-wrap:anywhere">{}</figcaption></figure>'
+)
+
+
+@typed
+def grid(videos: Video | Iterable[Video], /) -> View:
+    """Videos side by side in a cell, with one Play all for all of them, muted and in a loop. *reads files*.
+
+    The parameters:
+      videos: a video or several.
+
+    Raises: InvalidInput for anything else.
+
+    >>> video = sd.Session(queue_s=0, run_s=0).generate("crun/seedance-1.0-pro-t2v", prompt="A fox")
+    >>> sd.grid([video, video])
+    Video crun:task_...
+    """
+    listed, still, player = _videos(videos), Html(), Html()
+    for video in listed:
+        caption = (DIM, shorten(f"Take {video.row.take} · {video.title} · {video.prompt}", 120, placeholder="…"))
+        picture = player_html("", facts=video.facts, still=video.poster, name="")
+        still += _TILE.format(picture, *caption)
+        playing = replace(video, player=PlayerOptions(loop=True, muted=True, autoplay=True))
+        player += _TILE.format(video_player(playing, source_of(video.path, video.player.embed)), *caption)
+    html = _GRID.format(font=FONT, fg=FG, columns=_COLUMNS, stills=still, players=player)
+    return View(text="\n".join(map(video_text, listed)), html=html)
+
+
+@typed
+def export(
+    videos: Video | Iterable[Video], path: str | Path, /, *, title: str = "Videos", overwrite: bool = False
+) -> Path:
+    """Write one HTML page with the videos in it, which plays in any folder and without a network. *reads files*, *writes files*.
+
+    The parameters:
+      videos: a video or several, together at most 100 MB.
+      path: the new file.
+      title: the page's title.
+      overwrite: whether a file there is replaced.
+
+    Returns: the file's path.
+    Raises: InvalidInput for anything but videos; MediaError if they are too large or missing, or the file exists; SeedanceError.
+
+    >>> video = sd.Session(queue_s=0, run_s=0).generate("crun/seedance-1.0-pro-t2v", prompt="A fox")
+    >>> sd.export([video], "fox.html").name
+    'fox.html'
+    """
+    target, listed = Path(path).expanduser(), _videos(videos)
+    total = sum(video.path.stat().st_size for video in listed if video.path.is_file())
+    fault, step = "", "choose another name, or pass overwrite=True"
+    if missing := [video for video in listed if not video.path.is_file()]:
+        fault, step = f"{missing[0].path} is missing", f"download it again with sd.task({missing[0].task!r}).wait()"
+    elif total > EXPORT_UP_TO:
+        fault, step = f"the videos have {total / 1e6:.1f} MB, and a page takes at most 100 MB", "export fewer at once"
+    elif os.path.lexists(target) and not overwrite:
+        fault = f"{target} exists already"
+    if fault:
+        raise MediaError(f"Nothing was written: {fault}.", next_step=step, charged="not charged")
+    page = Html()
+    for video in listed:  # without the folders of this computer
+        here = replace(video, path=Path(video.path.name), row=replace(video.row, beside=""))
+        page += video_html(here, source_of(video.path, embed=True))
+    write(target, _PAGE.format(title=title, font=FONT, columns=_COLUMNS, videos=page).encode())
+    return target
+
+
+def _videos(videos: Video | Iterable[Video]) -> list[Video]:
+    listed = [videos] if isinstance(videos, Video) else [*videos] if isinstance(videos, Iterable) else []
+    if listed and all(isinstance(video, Video) for video in listed):
+        return listed
+    raise InvalidInput((Problem(path="videos", message="must be a video or several", rule="type"),))

@@ -1,0 +1,61 @@
+"""What is written for browsers without a kernel plays there: a grid with one button, and an exported page that was moved."""
+
+import os
+import shutil
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+from support.lab import ARGUMENTS
+
+import seedance_nb as sd
+
+STATES = "[...document.querySelectorAll('video')].map(v => [v.paused, v.currentTime, v.error])"
+PLAYING = "() => [...document.querySelectorAll('video')].every(v => v.currentTime > 0.5)"
+
+
+@pytest.fixture
+def page(browser: Any) -> Iterator[Any]:
+    """A page of a browser with the rules of any person's: what is hidden does not play by itself."""
+    found = shutil.which("chromium") or shutil.which("chromium-browser") or os.environ["SEEDANCE_CHROMIUM"]
+    own = [argument for argument in ARGUMENTS if not argument.startswith("--autoplay-policy")]
+    launched = browser.browser.browser_type.launch(executable_path=found, args=own)
+    yield launched.new_page()
+    launched.close()
+
+
+def test_play_all_starts_every_video_of_a_grid_at_once(
+    page: Any, made: tuple[sd.Session, sd.Video], tmp_path: Path
+) -> None:
+    html = str(sd.grid([made[1].show(embed=True)] * 3).html)
+    (tmp_path / "grid.html").write_text(f"<!DOCTYPE html><meta charset=utf-8><body>{html}", encoding="utf-8")
+    page.goto(f"file://{tmp_path}/grid.html")
+    assert [still.is_visible() for still in page.locator("img").all()] == [True] * 3
+    assert {paused for paused, _, _ in page.evaluate(STATES)} == {True}
+    page.get_by_text("Play all").click()
+    page.wait_for_function(PLAYING)
+    times = [at for _, at, _ in page.evaluate(STATES)]
+    assert max(times) - min(times) < 0.2
+    assert not any(still.is_visible() for still in page.locator("img").all())
+    page.get_by_text("Play all").click()
+    page.wait_for_function("() => [...document.querySelectorAll('video')].every(v => v.paused)")
+
+
+def test_an_exported_page_plays_in_another_folder_without_a_network(
+    page: Any, made: tuple[sd.Session, sd.Video], tmp_path: Path
+) -> None:
+    (tmp_path / "elsewhere").mkdir()
+    file = sd.export([made[1]] * 2, tmp_path / "page.html").rename(tmp_path / "elsewhere" / "moved.html")
+    asked, errors = [], []
+    page.on("request", lambda request: asked.append(request.url[:5]))
+    page.on("console", lambda message: errors.append(message.text))
+    page.goto(f"file://{file}")
+    page.evaluate("document.querySelectorAll('video').forEach(v => { v.muted = true; v.play() })")
+    page.wait_for_function(PLAYING)
+    assert {error for _, _, error in page.evaluate(STATES)} == {None}
+    assert (set(asked) - {"file:", "data:"}, errors) == (set(), [])
+    for scheme, dark in (("light", False), ("dark", True)):
+        page.emulate_media(color_scheme=scheme)
+        text = page.evaluate("getComputedStyle(document.querySelector('h1')).color")
+        assert (sum(map(int, text[4:-1].split(","))) > 380) is dark
