@@ -61,13 +61,8 @@ def _schema(schema: Any) -> dict[str, Any]:
         return {}
     upstream = schema.get("x-upstream", {})
     limits = {name: upstream[name] for name in UPSTREAM_KEYWORDS if name in upstream}
-    if "needs" in upstream:
-        limits["x-needs"] = upstream["needs"]
-    if limits:
-        limits[_SOURCE] = upstream["source"]
-    if "x-unit" in schema:
-        limits["x-unit"] = schema["x-unit"]
+    limits |= {"x-needs": upstream["needs"]} if "needs" in upstream else {}
+    limits |= {_SOURCE: upstream["source"]} if limits else {}
+    limits |= {"x-unit": schema["x-unit"]} if "x-unit" in schema else {}
     inner = {name: _schema(child) for name, child in schema.get("properties", {}).items()}
-    if any(inner.values()):
-        limits["properties"] = inner
-    return limits
+    return limits | ({"properties": inner} if any(inner.values()) else {})

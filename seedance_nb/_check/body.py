@@ -64,9 +64,8 @@ def extra_problem(extra: Any) -> Problem | None:
     """The problem of `extra` itself, None if it is a dict with string keys. *pure*."""
     if extra is None or (isinstance(extra, Mapping) and all(isinstance(name, str) for name in extra)):
         return None
-    return Problem(
-        path="extra", message="must be a dict of field names (or JSON Pointers) and their values", rule="type"
-    )
+    message = "must be a dict of field names (or JSON Pointers) and their values"
+    return Problem(path="extra", message=message, rule="type")
 
 
 def values_by_role(spec: Spec, body: Mapping[str, Any]) -> dict[str, Any]:
@@ -76,12 +75,10 @@ def values_by_role(spec: Spec, body: Mapping[str, Any]) -> dict[str, Any]:
     """
     roles = {}
     for path, schema in named_fields(spec):
-        value = find(body, to_pointer(path)) if "x-role" in schema else ABSENT
-        if value is ABSENT and "x-role" in schema:
-            value = schema.get("default", ABSENT)
-        if value is not ABSENT:
-            roles[schema["x-role"]] = value
-    return roles
+        if "x-role" in schema:
+            value = find(body, to_pointer(path))
+            roles[schema["x-role"]] = schema.get("default", ABSENT) if value is ABSENT else value
+    return {role: value for role, value in roles.items() if value is not ABSENT}
 
 
 def seconds_of(value: Any) -> float | None:
@@ -92,12 +89,11 @@ def seconds_of(value: Any) -> float | None:
 
 
 def _ordered(schema: Any, value: Any) -> Any:
-    properties = schema.get("properties", {}) if isinstance(schema, dict) else {}
-    if not isinstance(value, dict):
+    if not isinstance(value, dict) or not isinstance(schema, dict):
         return value
     ordered: dict[str, Any] = {}
-    required = set(schema.get("required", ())) if isinstance(schema, dict) else set()
-    for name, child in properties.items():
+    required = set(schema.get("required", ()))
+    for name, child in schema.get("properties", {}).items():
         if name in value:
             ordered[name] = _ordered(child, value[name])
         elif name in required and (only := only_value(child)) is not ABSENT:
@@ -109,11 +105,10 @@ def _ordered(schema: Any, value: Any) -> Any:
 
 def only_value(schema: Any) -> Any:
     """The only value that a schema allows (`const`, or an `enum` of one), or `ABSENT`. *pure*."""
-    if isinstance(schema, dict) and "const" in schema:
-        return schema["const"]
-    if isinstance(schema, dict) and len(schema.get("enum", ())) == 1:
-        return schema["enum"][0]
-    return ABSENT
+    if not isinstance(schema, dict):
+        return ABSENT
+    only = schema["enum"][0] if len(schema.get("enum", ())) == 1 else ABSENT
+    return schema.get("const", only)
 
 
 def sound(value: Any, path: JsonPath, problems: list[Problem]) -> Any:
@@ -128,10 +123,9 @@ def sound(value: Any, path: JsonPath, problems: list[Problem]) -> Any:
                 pointer = to_pointer((*path, str(key)))
                 problems.append(Problem(path=pointer, message="a key must be text", rule="json", value=key))
         return result
-    if not (error := _scalar_error(value)):
-        return value
-    problems.append(Problem(path=to_pointer(path), message=error, rule="json", value=value))
-    return None if isinstance(value, int | float) else value
+    if error := _scalar_error(value):
+        problems.append(Problem(path=to_pointer(path), message=error, rule="json", value=value))
+    return None if error and isinstance(value, int | float) else value
 
 
 def _scalar_error(value: Any) -> str:
@@ -144,9 +138,8 @@ def _scalar_error(value: Any) -> str:
         return "is too large a number for JSON"
     if isinstance(value, str) and any("\ud800" <= char <= "\udfff" for char in value):
         return "contains half of a surrogate pair, which cannot be sent as text"
-    if value is None or isinstance(value, str | int | float):
-        return ""
-    return f"a {type(value).__name__} cannot be written as JSON"
+    is_json = value is None or isinstance(value, str | int | float)
+    return "" if is_json else f"a {type(value).__name__} cannot be written as JSON"
 
 
 class TooDeep:

@@ -8,17 +8,7 @@ from typing import Any
 from seedance_nb._base.errors import InvalidInput
 from seedance_nb._base.problem import Problem
 from seedance_nb._base.text import HIDDEN
-from seedance_nb._base.values import (
-    ABSENT,
-    JsonPath,
-    digest,
-    find,
-    json_text,
-    pointer_parts,
-    read_json,
-    set_at,
-    to_pointer,
-)
+from seedance_nb._base.values import ABSENT, digest, find, json_text, pointer_parts, read_json, set_at, to_pointer
 from seedance_nb._check.body import build_body, extra_paths, extra_problem, sound, to_json_value
 from seedance_nb._document.spec import Spec, in_document_order, validator
 from seedance_nb._schema.alternatives import UNCHECKED
@@ -27,9 +17,7 @@ from seedance_nb._schema.messages import sentences
 from seedance_nb._schema.uris import LOCAL
 from seedance_nb._schema.validator import errors_of, problem_of
 
-_KEY = re.compile(
-    r"(x[-_])?(api[-_]?)?key|authorization|bearer|(access[-_]?|api[-_]?)?token|(api[-_]?)?secret", re.IGNORECASE
-)
+_KEY = re.compile(r"(?i)(x[-_])?(api[-_]?)?key|authorization|bearer|((access|api)[-_]?)?token|(api[-_]?)?secret")
 # Rules whose quote is the first sentence of the nearest description.
 _QUOTE_NEAREST = ("unknown", "required", AT_LEAST_ONE)
 
@@ -72,12 +60,9 @@ def check(spec: Spec, body: Any, extra: tuple[str, ...] = ()) -> tuple[Problem, 
 
 def _documented(spec: Spec, problem: Problem) -> Problem:
     """The problem with the documented sentence that fits best, its origin, and how a local file gets to this provider."""
-    is_local = "upload" in spec.calls and problem.message.startswith(LOCAL)
-    message = (
-        f"{LOCAL}, but this provider accepts only URLs; sd.upload uploads it and returns its URL"
-        if is_local
-        else problem.message
-    )
+    message = problem.message
+    if "upload" in spec.calls and message.startswith(LOCAL):
+        message = f"{LOCAL}, but this provider accepts only URLs; sd.upload uploads it and returns its URL"
     quote = problem.quote or (_nearest_sentence(spec, problem.path) if problem.rule in _QUOTE_NEAREST else "")
     return replace(problem, message=message, quote=quote, origin=docs_of(spec) if quote else "")
 
@@ -87,20 +72,19 @@ def docs_of(spec: Spec) -> str:
     return f"{spec.provider}'s docs" if spec.vouched else "the schema"
 
 
-def _keys_in(spec: Spec, body: Any) -> list[JsonPath]:
+def _keys_in(spec: Spec, body: Any) -> list[tuple[str, ...]]:
     """The paths of undocumented fields that look like an API key by their name."""
-    paths: list[JsonPath] = []
+    paths: list[tuple[str, ...]] = []
     for parent in dict.fromkeys(((), spec.inputs)):
         value = find(body, to_pointer(parent))
-        properties = (
-            find(spec.body, to_pointer([part for at in parent for part in ("properties", at)])).get("properties") or {}
-        )
+        at = to_pointer(tuple(part for name in parent for part in ("properties", name)))
+        properties = find(spec.body, at).get("properties") or {}
         names = map(str, value if isinstance(value, dict) else ())
         paths += [(*parent, name) for name in names if _KEY.fullmatch(name) and name not in properties]
     return paths
 
 
-def _masked(problem: Problem, keys: list[JsonPath]) -> Problem:
+def _masked(problem: Problem, keys: list[tuple[str, ...]]) -> Problem:
     """The problem with API keys in its value masked."""
     for key in keys:
         path = pointer_parts(problem.path)
@@ -132,10 +116,8 @@ def approve(spec: Spec, values: Mapping[str, Any], extra: Mapping[str, Any] | No
     """The checked request for field values. *pure*. Raises: InvalidInput with every problem."""
     if problem := extra_problem(extra):
         raise InvalidInput((problem,))
-    body = build_body(spec, values, extra)
-    undocumented = extra_paths(spec, extra)
-    problems = check(spec, body, undocumented)
-    if problems:
+    body, undocumented = build_body(spec, values, extra), extra_paths(spec, extra)
+    if problems := check(spec, body, undocumented):
         raise InvalidInput(problems)
     return Approved(spec=spec, body=json_text(body), digest=digest(body), values=body, extra=undocumented)
 
@@ -144,7 +126,7 @@ def approve_again(spec: Spec, text: str) -> Approved:
     """The same request text, approved again. *pure*. Raises: InvalidInput if it no longer passes."""
     body = read_json(text)
     problems = check(spec, body)
-    undocumented = tuple(problem.path for problem in problems if problem.rule == "unknown")
     if other := tuple(problem for problem in problems if problem.rule != "unknown"):
         raise InvalidInput(other)
+    undocumented = tuple(problem.path for problem in problems)
     return Approved(spec=spec, body=text, digest=digest(body), values=body, extra=undocumented)

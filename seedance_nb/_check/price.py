@@ -63,9 +63,8 @@ def estimate(spec: Spec, body: Any, reference_seconds: Sequence[float] | None = 
         return with_money(spec, seconds * price.per_second)
     size = find(price.sizes, to_pointer((str(roles.get("resolution")), str(roles.get("ratio")))))
     if not isinstance(size, list):
-        return Estimate(
-            unit=price.unit, why="the price depends on resolution and ratio, which the request does not set"
-        )
+        why = "the price depends on resolution and ratio, which the request does not set"
+        return Estimate(unit=price.unit, why=why)
     frames = sum(round(length * price.fps) for length in (seconds, *(reference_seconds or ())))
     unmeasured = bool(roles.get("reference_videos")) and reference_seconds is None
     return with_money(spec, tokens(size[0], size[1], frames), at_least=unmeasured)
@@ -75,15 +74,10 @@ def with_money(spec: Spec, amount: float, *, at_least: bool = False, source: str
     """An amount with its unit and its value in money, if documented. *pure*."""
     price = spec.price
     return Estimate(
-        unit=price.unit,
-        amount=amount,
-        money=amount * price.each if price.each else None,
-        currency=price.currency,
-        at_least=at_least,
-        source=source or price.source,
-        date="" if source else price.date,
-        why="reference videos add to the price" if at_least else "",
-    )
+        unit=price.unit, amount=amount, money=amount * price.each if price.each else None, currency=price.currency,
+        at_least=at_least, why="reference videos add to the price" if at_least else "",
+        source=source or price.source, date="" if source else price.date,
+    )  # fmt: skip
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -111,11 +105,9 @@ class Total:
     @property
     def money(self) -> tuple[tuple[str, float], ...]:
         """Each currency with its sum, of the estimates that are known in money. *pure*."""
-        by_currency: dict[str, list[float]] = {}
-        for one in self.sums:
-            if one.money is not None:
-                by_currency.setdefault(one.currency, []).append(one.money)
-        return tuple((currency, math.fsum(amounts)) for currency, amounts in by_currency.items())
+        known = [(one.currency, one.money) for one in self.sums if one.money is not None]
+        currencies = dict.fromkeys(currency for currency, _ in known)
+        return tuple((name, math.fsum(money for currency, money in known if currency == name)) for name in currencies)
 
     def __str__(self) -> str:
         return self._text(f"price unknown for {', '.join(self.unknown)}")
@@ -124,11 +116,8 @@ class Total:
     def brief(self) -> str:
         """The same for a button: models are counted, not named. *pure*."""
         count = len(self.unknown)
-        return self._text(
-            "price unknown"
-            if count == 1 and not self.sums
-            else f"{count} {'price' if count == 1 else 'prices'} unknown"
-        )
+        several = f"{count} {'price' if count == 1 else 'prices'} unknown"
+        return self._text("price unknown" if count == 1 and not self.sums else several)
 
     def _text(self, unknown: str) -> str:
         if not self.paid:
@@ -160,13 +149,11 @@ def total_of(requests: Sequence[Priced]) -> Total:
 
 def _sum(estimates: Sequence[Estimate], provider: str) -> Estimate:
     first = estimates[0]
+    amount, money = (math.fsum(getattr(one, name) or 0 for one in estimates) for name in ("amount", "money"))
     return replace(
-        first,
-        unit=f"{provider} {first.unit}" if provider else first.unit,
-        amount=math.fsum(one.amount or 0 for one in estimates),
-        money=math.fsum(one.money or 0 for one in estimates) if first.money is not None else None,
+        first, unit=f"{provider} {first.unit}".strip(), amount=amount, money=money if first.money is not None else None,
         at_least=any(one.at_least for one in estimates),
-    )
+    )  # fmt: skip
 
 
 def price_label(price: Estimate, *, simulated: bool) -> str:

@@ -3,6 +3,7 @@
 import difflib
 import functools
 from collections.abc import Mapping
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -18,8 +19,8 @@ from seedance_nb._document.operations import (
     auth_of,
     content_table,
     find_operation,
-    operation_table,
     operations_of,
+    resolve_reference,
     server_of,
 )
 from seedance_nb._document.providers import SPECS, common_words, packaged, with_shared
@@ -34,9 +35,8 @@ from seedance_nb._schema.validator import validator_of
 def model_names() -> tuple[str, ...]:
     """The names of the packaged models, sorted. *reads files*."""
     folders = [folder for folder in SPECS.iterdir() if folder.is_dir() and not folder.name.startswith("_")]
-    return tuple(
-        sorted(f"{folder.name}/{file.name.removesuffix('.yaml')}" for folder in folders for file in folder.iterdir())
-    )
+    files = [(folder, file) for folder in folders for file in folder.iterdir()]
+    return tuple(sorted(f"{folder.name}/{file.name.removesuffix('.yaml')}" for folder, file in files))
 
 
 @typed
@@ -62,26 +62,18 @@ def spec(source: "str | Path | Mapping[str, Any] | Spec | Operation", /, *, oper
     if isinstance(source, str) and "\n" not in source and not source.lstrip().startswith("{"):
         if source in model_names():
             return spec(_packaged(source), operation=operation)
-        if _exists(source):
-            source = Path(source)
-        elif ": " not in source:  # one line of YAML
+        with suppress(OSError, ValueError):  # too long for a file name, or with invalid characters
+            source = Path(source) if Path(source).exists() else source
+        if isinstance(source, str) and ": " not in source:  # one line of YAML
             if Path(source).suffix in (".yaml", ".yml", ".json"):
-                raise SpecError(
-                    f"There is no file {safe_name(source)!r}.", next_step="check the path of the schema file"
-                )
+                problem = f"There is no file {safe_name(source)!r}."
+                raise SpecError(problem, next_step="check the path of the schema file")
             close = difflib.get_close_matches(source, model_names(), 3, 0.3)
             hint = f" Did you mean {' or '.join(map(repr, close))}?" if close else ""
             problem = f"No model called {safe_name(source)!r}.{hint}"
             raise SpecError(problem, next_step="sd.models() lists all models")
     document, file = read_document(source)
     return _guarded(document, file, operation)
-
-
-def _exists(name: str) -> bool:
-    try:
-        return Path(name).exists()
-    except (OSError, ValueError):  # too long for a file name, or with invalid characters
-        return False
 
 
 @functools.cache
@@ -93,8 +85,7 @@ def _guarded(document: dict[str, Any], file: str, operation: Operation | str | N
     try:
         return _read(document, file, operation)
     except (TypeError, ValueError, KeyError, IndexError, AttributeError, RecursionError) as error:
-        problem = f"the schema cannot be read ({type(error).__name__}: {str(error)[:120]})"
-        raise SpecError(problem, file=file) from None
+        raise SpecError(f"the schema cannot be read ({type(error).__name__}: {str(error)[:120]})", file=file) from None
 
 
 def _read(document: dict[str, Any], file: str, operation: Operation | str | None) -> Spec:
@@ -118,17 +109,16 @@ def _read(document: dict[str, Any], file: str, operation: Operation | str | None
 
 
 def _chosen(root: Table, operations: tuple[Operation, ...], chosen: Operation) -> Spec:
-    operation = operation_table(root, chosen)
+    operation = resolve_reference(root, root.table("paths").table(chosen.path)).table(chosen.method)
     content = content_table(root, operation, chosen.content_type)
     body, oddities = body_schema(root, content.table("schema").value, f"{content.pointer}/schema")
     example = content.value.get("example", ABSENT)
     if example is not ABSENT and (error := value_error(validator_of(body), body, example)):
         message = f"the example {shorten(example, 30)} is invalid: {error}"
         oddities.append(Oddity(pointer=f"{content.pointer}/example", message=message))
-    has_task = "x-task" in root.value
+    has_task, env = "x-task" in root.value, root.value.get("x-env", {})
     responses = operation.table("responses", optional=True)
     task = task_table(root, responses, common_words()) if has_task else None
-    env = root.value.get("x-env", {})
     auth = auth_of(root, operation, oddities, is_sent=has_task)
     return _spec_of(
         root, operations=operations, method=chosen.method, path=chosen.path, schema=body, example=example, auth=auth,
@@ -152,16 +142,10 @@ def _spec_of(root: Table, **parts: Any) -> Spec:
     provider = document.get("x-provider", "")
     titles = (document.get("x-title"), find(document, "/info/title"), document.get("title"), name)
     return Spec(
-        name=f"{provider}/{name}" if provider else name,
-        file=root.file,
-        title=next(title for title in titles if isinstance(title, str)),
-        mode=document.get("x-mode", ""),
-        source=document.get("x-source", root.file),
-        vouched=bool(provider),
-        price=price_table(root),
-        evidence=document.get("x-evidence", "schema"),
-        **parts,
-    )
+        name=f"{provider}/{name}" if provider else name, file=root.file, vouched=bool(provider), price=price_table(root),
+        title=next(title for title in titles if isinstance(title, str)), mode=document.get("x-mode", ""),
+        source=document.get("x-source", root.file), evidence=document.get("x-evidence", "schema"), **parts,
+    )  # fmt: skip
 
 
 def _inputs(body: dict[str, Any]) -> tuple[str, ...]:

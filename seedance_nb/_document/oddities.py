@@ -6,7 +6,7 @@ from typing import Any
 from seedance_nb._base.errors import SpecError
 from seedance_nb._base.problem import Oddity
 from seedance_nb._base.text import shorten
-from seedance_nb._base.values import ABSENT, to_pointer
+from seedance_nb._base.values import to_pointer
 from seedance_nb._document.tables import Table
 from seedance_nb._schema.alternatives import UNCHECKED
 from seedance_nb._schema.dialect import LISTS, MAPS, ONES
@@ -41,11 +41,10 @@ def body_schema(root: Table, schema: Any, pointer: str) -> tuple[dict[str, Any],
 def value_error(whole: Any, schema: Any, value: Any) -> str:
     """Why a default or an example is not valid, "" if it is. *pure*."""
     try:
-        problems = [problem_of(error) for error in errors_of(whole.evolve(schema=schema), value)]
+        problems = map(problem_of, errors_of(whole.evolve(schema=schema), value))
+        return next((f"{one.path} {one.message}".strip() for one in problems if one.rule != UNCHECKED), "")
     except RecursionError:
         return ""
-    errors = [problem for problem in problems if problem.rule != UNCHECKED]
-    return f"{errors[0].path} {errors[0].message}".strip() if errors else ""
 
 
 def _nearest(body: Any, path: list[str | int], pointers: Mapping[int, str], pointer: str) -> str:
@@ -71,15 +70,12 @@ def _problems(schema: dict[str, Any], whole: Any, pointer: str) -> Iterator[Oddi
     if "default" in schema and (error := value_error(whole, schema, schema["default"])):
         default = shorten(schema.pop("default"), 30)
         yield Oddity(pointer=f"{pointer}/default", message=f"the default {default} is invalid: {error}; ignored")
-    valid = []
-    for example in schema.get("examples", ()):
-        if error := value_error(whole, schema, example):
+    errors = [(example, value_error(whole, schema, example)) for example in schema.get("examples", ())]
+    for example, error in errors:
+        if error:
             yield Oddity(pointer=pointer, message=f"the example {shorten(example, 30)} is invalid: {error}; ignored")
-        else:
-            valid.append(example)
     if "examples" in schema:
-        schema["examples"] = valid
-    patterns = [schema.get("pattern", ABSENT), *schema.get("patternProperties", ())]
-    for pattern in patterns:
-        if isinstance(pattern, str) and (error := pattern_error(pattern)):
+        schema["examples"] = [example for example, error in errors if not error]
+    for pattern in (*([schema["pattern"]] if "pattern" in schema else []), *schema.get("patternProperties", ())):
+        if error := pattern_error(pattern):
             yield Oddity(pointer=pointer, message=f"the pattern {pattern} is invalid ({error}); it is not checked")

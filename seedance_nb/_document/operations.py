@@ -14,6 +14,7 @@ from seedance_nb._document.tables import Table
 METHODS = ("post", "put", "patch", "delete")
 _FORMS = ("multipart/form-data", "application/x-www-form-urlencoded")
 _MOST_HOPS = 20
+_MOST_LISTED = 12
 _LONGEST = 2_000
 
 
@@ -55,9 +56,8 @@ def resolve_reference(root: Table, table: Table) -> Table:
             return table
         target = find(root.value, ref[1:]) if isinstance(ref, str) and ref.startswith("#/") else ABSENT
         if not isinstance(target, dict):
-            is_local = str(ref).startswith("#")
-            problem = "does not exist" if is_local else "points outside the document, which is not supported"
-            raise table.error(f"$ref {ref!r} {problem}", "$ref")
+            outside = "points outside the document, which is not supported"
+            raise table.error(f"$ref {ref!r} {'does not exist' if str(ref).startswith('#') else outside}", "$ref")
         table = Table(value=target, file=root.file, pointer=ref[1:])
     raise table.error("this $ref only refers to other references", "$ref")
 
@@ -68,15 +68,11 @@ def operations_of(root: Table) -> tuple[Operation, ...]:
     Raises: SpecError for a `$ref` that cannot be followed.
     """
     operations = []
-    for path in root.table("paths", optional=True).value:
-        item = root.value["paths"][path]
-        if not isinstance(item, dict) or "x-ours" in item:
-            continue
-        value = resolve_reference(root, root.table("paths").table(path)).value
-        for method in METHODS:
-            operation = value.get(method)
-            if isinstance(operation, dict) and "requestBody" in operation:
-                operations.append(_operation(root, str(path), method, operation))
+    paths = root.table("paths", optional=True)
+    for path in [path for path, item in paths.value.items() if isinstance(item, dict) and "x-ours" not in item]:
+        value = resolve_reference(root, paths.table(path)).value
+        inner = [(method, one) for method in METHODS if isinstance(one := value.get(method), dict)]
+        operations += [_operation(root, str(path), method, one) for method, one in inner if "requestBody" in one]
     return tuple(operations)
 
 
@@ -119,22 +115,16 @@ def find_operation(operations: tuple[Operation, ...], name: str, file: str) -> O
     if len(matching) == 1:
         return matching[0]
     names = [operation.name for operation in operations]
-    close = difflib.get_close_matches(name, names, 3, 0.3) or names
-    hint = f"; did you mean {', '.join(close[:8])}?" if close else ""
-    count = "no" if not matching else "more than one"
+    close = difflib.get_close_matches(name, names, 3, 0.3) or names[:8]
+    hint = f"; did you mean {', '.join(close)}?" if close else ""
+    count = "more than one" if matching else "no"
     raise SpecError(f"{count} operation with a request body is called {name!r}{hint}", file=file, pointer="/paths")
 
 
 def operations_text(operations: tuple[Operation, ...]) -> str:
     """The operations as a list for a message, at most 12 of them. *pure*."""
-    most = 12
-    more = f" and {len(operations) - most} more" if len(operations) > most else ""
-    return (", ".join(str(operation) for operation in operations[:most]) or "none") + more
-
-
-def operation_table(root: Table, operation: Operation) -> Table:
-    """The table of an operation. *pure*. Raises: SpecError."""
-    return resolve_reference(root, root.table("paths").table(operation.path)).table(operation.method)
+    more = f" and {len(operations) - _MOST_LISTED} more" if len(operations) > _MOST_LISTED else ""
+    return (", ".join(map(str, operations[:_MOST_LISTED])) or "none") + more
 
 
 def content_table(root: Table, operation: Table, content_type: str) -> Table:
@@ -153,9 +143,6 @@ class Auth:
     prefix: str = ""
 
 
-_BEARER = Auth(header="Authorization", prefix="Bearer ")
-
-
 def server_of(root: Table, *, is_sent: bool) -> str:
     """The URL of the document's first server, "" if it has no absolute one. *pure*.
 
@@ -167,13 +154,10 @@ def server_of(root: Table, *, is_sent: bool) -> str:
     if not isinstance(url, str):
         return ""
     variables = find(root.value, "/servers/0/variables")
-    texts = (
-        {str(name): str(find(variable, "/default")) for name, variable in variables.items()}
-        if isinstance(variables, dict)
-        else {}
-    )
+    items = variables.items() if isinstance(variables, dict) and len(url) <= _LONGEST else ()
+    texts = {str(name): str(find(variable, "/default")) for name, variable in items}
     # Once, and short ones only: a default that names other variables could grow without end.
-    short = {name: text for name, text in texts.items() if max(len(text), len(url)) <= _LONGEST}
+    short = {name: text for name, text in texts.items() if len(text) <= _LONGEST}
     url = re.sub(r"\{([^{}]*)\}", lambda name: short.get(name[1], name[0]), url)
     return url.rstrip("/") if url.startswith(("https://", "http://")) else ""
 
@@ -191,14 +175,13 @@ def auth_of(root: Table, operation: Table, oddities: list[Oddity], *, is_sent: b
         schemes = root.table("components").table("securitySchemes")
         scheme = resolve_reference(root, schemes.table(str(next(iter(required)))))
         kind = scheme.text("type")
+        if kind == "apiKey" and scheme.text("in") == "header":
+            return Auth(header=scheme.text("name"))
         if kind.lower() == "bearer":
             message = "bearer is not a security type of OpenAPI; treated as type http with scheme bearer"
             oddities.append(Oddity(pointer=f"{scheme.pointer}/type", message=message))
-            return _BEARER
-        if kind == "apiKey" and scheme.text("in") == "header":
-            return Auth(header=scheme.text("name"))
-        if kind == "http" and scheme.text("scheme").lower() == "bearer":
-            return _BEARER
+        if kind.lower() == "bearer" or (kind == "http" and scheme.text("scheme").lower() == "bearer"):
+            return Auth(header="Authorization", prefix="Bearer ")
         raise scheme.error(f"the security type {kind!r} is not supported, only a key in a header or a bearer token")
     except SpecError:
         if is_sent:

@@ -25,11 +25,8 @@ def with_shared(document: dict[str, Any], file: str) -> dict[str, Any]:
     if name is None:
         return document
     if name not in providers():
-        raise SpecError(
-            f"unknown provider {name!r}, known are {', '.join(providers())}; leave x-provider out for any other",
-            file=file,
-            pointer="/x-provider",
-        )
+        known = f"known are {', '.join(providers())}; leave x-provider out for any other"
+        raise SpecError(f"unknown provider {name!r}, {known}", file=file, pointer="/x-provider")
     shared = packaged(f"_providers/{name}")
     scheme = f"/components/securitySchemes/{next(iter(shared['security'][0]))}"
     for pointer in ("/servers", "/security", "/x-env", scheme):
@@ -38,8 +35,7 @@ def with_shared(document: dict[str, Any], file: str) -> dict[str, Any]:
         for method, operation in _objects(item):
             pointer = to_pointer(["paths", path, method, "security"])
             _check_same(shared["security"], operation.get("security", ABSENT), pointer, file)
-    merged: dict[str, Any] = _merged(shared, document)
-    return merged
+    return dict(_merged(shared, document))
 
 
 def _objects(value: Any) -> list[tuple[str, dict[str, Any]]]:
@@ -53,12 +49,8 @@ def _check_same(shared: Any, own: Any, pointer: str, file: str) -> None:
     elif own is ABSENT:
         return
     if _merged(shared, own) != shared:
-        raise SpecError(
-            "a schema with x-provider cannot change where the provider's key goes; remove this, or remove x-provider "
-            "and pass the key of your own server as api_key=",
-            file=file,
-            pointer=pointer,
-        )
+        problem = "a schema with x-provider cannot change where the provider's key goes; remove this, or remove x-provider and pass the key of your own server as api_key="
+        raise SpecError(problem, file=file, pointer=pointer)
 
 
 @functools.cache
@@ -76,5 +68,6 @@ def packaged(name: str) -> dict[str, Any]:
 def _merged(shared: Any, own: Any) -> Any:
     if not (isinstance(shared, dict) and isinstance(own, dict)):
         return own
-    return {name: _merged(shared[name], own[name]) if name in shared and name in own else own.get(name, shared.get(name))
-            for name in [*own, *(name for name in shared if name not in own)]}  # fmt: skip
+    return {name: _merged(shared.get(name), value) for name, value in own.items()} | {
+        name: value for name, value in shared.items() if name not in own
+    }

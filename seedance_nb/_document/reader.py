@@ -43,7 +43,7 @@ def read_document(source: "str | Path | Mapping[str, Any]") -> tuple[dict[str, A
     file, text = (str(source), _text_of(source)) if isinstance(source, Path) else ("", source)
     if len(text) > MAX_BYTES:
         raise SpecError(f"the document has {len(text):,} characters; at most {MAX_BYTES:,} are allowed", file=file)
-    value = _json(text, file) if text.lstrip().startswith(("{", "[")) else _yaml(text, file)
+    value = (_json if text.lstrip().startswith(("{", "[")) else _yaml)(text, file)
     if not isinstance(value, dict):
         raise SpecError("the document must be an object", file=file)
     _bounded(value, file)
@@ -58,8 +58,7 @@ def _text_of(path: Path) -> str:
             raise SpecError(f"the file has {size:,} bytes; at most {MAX_BYTES:,} are allowed", file=str(path))
         return path.read_text(encoding="utf-8")
     except (OSError, ValueError) as error:
-        problem = f"the file cannot be read: {getattr(error, 'strerror', error)}"
-        raise SpecError(problem, file=str(path)) from None
+        raise SpecError(f"the file cannot be read: {getattr(error, 'strerror', error)}", file=str(path)) from None
 
 
 def _json(text: str, file: str) -> Any:
@@ -142,11 +141,8 @@ class _Yaml:
 
 
 def _scalar(event: Any) -> Any:
-    if event.style in _PLAIN:
-        for pattern, make in _CORE:
-            if pattern.fullmatch(event.value):
-                return make(event.value)
-    return event.value
+    readers = (read for pattern, read in _CORE if event.style in _PLAIN and pattern.fullmatch(event.value))
+    return next(readers, str)(event.value)
 
 
 def _bounded(document: Any, file: str) -> None:
@@ -159,9 +155,7 @@ def _bounded(document: Any, file: str) -> None:
             raise SpecError(_TOO_MANY, file=file)
         if depth > MAX_DEPTH:
             raise SpecError(_TOO_DEEP, file=file)
-        if isinstance(value, Mapping):
-            here += [(item, depth + 1) for item in value.values()]
-        elif isinstance(value, list | tuple):
-            here += [(item, depth + 1) for item in value]
-        elif isinstance(value, float) and not math.isfinite(value):
+        if isinstance(value, float) and not math.isfinite(value):
             raise SpecError(f"{value} is not a number that JSON can store", file=file)
+        if isinstance(value, Mapping | list | tuple):
+            here += [(item, depth + 1) for item in (value.values() if isinstance(value, Mapping) else value)]

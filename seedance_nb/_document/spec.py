@@ -84,9 +84,8 @@ class Spec:
         """Why requests cannot be sent, "" if they can. *pure*. Raises: SpecError if no operation is chosen."""
         if self.body is not None and self.task is None:
             return "this schema has no x-task table, so requests can be filled in and checked but not sent"
-        if not is_json(self.content_type):
-            return f"the request body is {self.content_type}, so requests can be filled in and checked but not sent: only JSON is"
-        return ""
+        reason = f"the request body is {self.content_type}, so requests can be filled in and checked but not sent: only JSON is"
+        return "" if is_json(self.content_type) else reason
 
     @property
     def provider(self) -> str:
@@ -94,11 +93,9 @@ class Spec:
         return self.name.split("/", 1)[0]
 
     def __repr__(self) -> str:
-        if not self.is_chosen:
-            return f"Spec({self.name!r}: {self.title}; choose one of {operations_text(self.operations)})"
-        return (
-            f"Spec({self.name!r}: {self.title}, {self.mode or 'any'}; {self.method.upper()} {self.server}{self.path})"
-        )
+        how = f", {self.mode or 'any'}; {self.method.upper()} {self.server}{self.path}"
+        choice = f"; choose one of {operations_text(self.operations)}"
+        return f"Spec({self.name!r}: {self.title}{how if self.is_chosen else choice})"
 
 
 @functools.lru_cache(maxsize=64)

@@ -5,7 +5,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from seedance_nb._base.errors import SpecError
-from seedance_nb._base.values import ABSENT, find, to_pointer
+from seedance_nb._base.values import ABSENT, find, find_all, to_pointer
 from seedance_nb._schema.normalise import Normaliser
 
 
@@ -147,9 +147,7 @@ def task_table(root: Table, responses: Table, common: dict[str, str]) -> TaskTab
     (parameter, expression), *more = link.table("parameters").value.items() or [("", "")]
     if more or not str(expression).startswith("$response.body#/"):
         raise link.error("exactly one parameter is needed: a pointer into the create response", "parameters")
-    parameters = status.value.get("parameters")
-    items = parameters if isinstance(parameters, list) else ()
-    where = [find(item, "/in") for item in items if find(item, "/name") == parameter]
+    where = [find(item, "/in") for item in find_all(status.value, "/parameters/*") if find(item, "/name") == parameter]
     if where not in (["query"], ["path"]):
         raise status.error(f"the status call has no query or path parameter {parameter!r}", "parameters")
     own = [(word.casefold(), state) for state, words in table.get("words", {}).items() for word in words]
@@ -170,13 +168,11 @@ def error_table(root: Table) -> ErrorTable:
     """The table of a provider's codes, `x-errors`. *pure*. Raises: SpecError if there is none."""
     table = root.table("x-errors").value
     single = {name: [table[name]] for name in ("code", "message", "details") if isinstance(table.get(name), str)}
-    return ErrorTable(**_arguments({name: _as_text(value) for name, value in (table | single).items()}))
-
-
-def _as_text(codes: Any) -> Any:
-    if isinstance(codes, dict):
-        return {str(code): meaning for code, meaning in codes.items()}
-    return [str(code) for code in codes] if isinstance(codes, list) else str(codes)
+    # Codes may be numbers.
+    texts = {
+        name: list(map(str, value)) if isinstance(value, list) else value for name, value in (table | single).items()
+    }
+    return ErrorTable(**_arguments(texts | ({"invalid": str(table["invalid"])} if "invalid" in table else {})))
 
 
 def calls_of(root: Table) -> dict[str, Call]:
@@ -184,8 +180,8 @@ def calls_of(root: Table) -> dict[str, Call]:
     calls = {}
     for name, table in root.value.get("x-calls", {}).items():
         method, path, operation = _operation(root, root.table("x-calls").table(name), "operation")
-        reply = _reply(root, operation.table("responses"))
-        calls[name] = Call(method=method, path=path, reply=reply, **_arguments(table, "operation"))
+        arguments = _arguments(table, "operation")
+        calls[name] = Call(method=method, path=path, reply=_reply(root, operation.table("responses")), **arguments)
     return calls
 
 
@@ -197,12 +193,12 @@ def replies_of(root: Table, responses: Table, task: TaskTable) -> dict[str, Any]
 
 def callback_id(operation: Table) -> str:
     """The pointer to the task's id in a callback's body, marked `x-fill: id`; "" if none is documented. *pure*."""
-    for by_expression in operation.table("callbacks", optional=True).value.values():
-        for item in by_expression.values() if isinstance(by_expression, dict) else ():
-            properties = find(item, "/post/requestBody/content/application~1json/schema/properties")
-            for name, child in properties.items() if isinstance(properties, dict) else ():
-                if find(child, "/x-fill") == "id":
-                    return f"/{name}"
+    callbacks = operation.table("callbacks", optional=True).value.values()
+    for item in [item for one in callbacks if isinstance(one, dict) for item in one.values()]:
+        properties = find(item, "/post/requestBody/content/application~1json/schema/properties")
+        for name, child in properties.items() if isinstance(properties, dict) else ():
+            if find(child, "/x-fill") == "id":
+                return f"/{name}"
     return ""
 
 

@@ -41,9 +41,6 @@ class Summary:
             return None
         paths = dict.fromkeys(problem.path for problem in at_fields if not problem.warns)
         self._paths = list(paths)[:_MOST_BUTTONS]
-        return self._show_buttons()
-
-    def _show_buttons(self) -> Any:
         if not self._paths and not self._buttons:
             return None
         is_new = self._box is None
@@ -67,10 +64,8 @@ class Summary:
 def in_words(path: str, labels: Mapping[str, str]) -> str:
     """A path in a body as text for people: `/input/shots/1/text` is "Input › Shots 2 › Text". *pure*."""
     parts = pointer_parts(path)
-    paths = [
-        to_pointer(parts[: end + 1]) for end in range(len(parts)) if not "".join(parts[end + 1 : end + 2]).isdecimal()
-    ]
-    return " › ".join(label for part in paths if (label := label_at(part, labels)))
+    ends = [end for end in range(1, len(parts) + 1) if not "".join(parts[end : end + 1]).isdecimal()]
+    return " › ".join(filter(None, (label_at(to_pointer(parts[:end]), labels) for end in ends)))
 
 
 def _html(total: int, rest: list[Problem]) -> Html:
