@@ -2,8 +2,7 @@
 
 import math
 import os
-import sys
-from typing import Any, Literal
+from typing import Literal
 from urllib.parse import urlsplit
 
 from seedance_nb._base.errors import InvalidInput, SeedanceError, SpecError
@@ -20,6 +19,7 @@ from seedance_nb._schema.uris import SIMULATED_ASSET, SIMULATED_HOST
 from seedance_nb._task.engine import ENGINE
 from seedance_nb._task.files import prepare_folder
 from seedance_nb._task.follow import run
+from seedance_nb._task.placement import shell_with_kernel
 from seedance_nb._task.send import LOOPBACK, TaskRun
 from seedance_nb._web.origins import host_of
 
@@ -43,15 +43,10 @@ def require_sendable(spec: Spec, take: int, budget: float | None) -> None:
 def require_consent(
     spec: Spec, endpoint: Endpoint, budget: float | None, *, shown_world: World = "", interactive: bool = False
 ) -> None:
-    """Check that a request may be paid: it is free, has a budget, or someone is here to confirm. Reads the environment.
-
-    Raises: SeedanceError otherwise, and if the request goes to another world than the screen showed.
-    """
+    """Check that a request is free, has a budget, or someone is here to confirm. Reads the environment. Raises: SeedanceError."""
     simulated = endpoint.app is not None
     if shown_world and (shown_world == "simulated") is not simulated:
-        shown, actual = (
-            ("the simulator", spec.provider) if shown_world == "simulated" else (spec.provider, "the simulator")
-        )
+        shown, actual = (spec.provider, "the simulator") if simulated else ("the simulator", spec.provider)
         raise SeedanceError(
             f"This form was set up for {shown}, but with the current keys the request would go to {actual}. Nothing was sent.",
             next_step="run its cell again to see where requests go and what they cost",
@@ -64,21 +59,16 @@ def require_consent(
 
 
 def begin(
-    flow: TaskRun,
-    approved: Approved,
-    take: int,
-    price: Estimate,
-    *,
-    budget: float | None = None,
-    replaces: int | None = None,
-) -> tuple[Row, bool]:
+    flow: TaskRun, approved: Approved, take: int, price: Estimate, *, budget: float | None = None, replaces: int | None = None
+) -> tuple[Row, bool]:  # fmt: skip
     """The row of this request, and whether it is new; only a new one is sent. *writes ledger*, *network*, *spends credits*.
 
-    `budget` and `replaces` are as in `Ledger.claim`. Raises, before anything is sent: MediaError if the folder cannot be
-    written, LedgerError, OverBudget.
+    Raises, before anything is sent: MediaError if the folder cannot be written, LedgerError, OverBudget.
     """
-    if flow.endpoint.app is None and urlsplit(flow.endpoint.base_url).hostname not in LOOPBACK:
-        _require_no_simulated_file(approved)
+    is_remote = flow.endpoint.app is None and urlsplit(flow.endpoint.base_url).hostname not in LOOPBACK
+    if is_remote and (SIMULATED_HOST in approved.body or SIMULATED_ASSET in approved.body):
+        message = "uses a file that exists only in the simulator, so the provider cannot reach it; upload it again with the key"
+        raise InvalidInput((Problem(path="", message=message, rule="simulated"),))
     prepare_folder(flow.folder)
     ENGINE.start()  # before there is a row that it could not send
     with ENGINE.claiming:  # until it is sent, no other flow may treat the row as abandoned
@@ -100,21 +90,14 @@ def begin(
     return row, is_new
 
 
-def _require_no_simulated_file(approved: Approved) -> None:
-    if SIMULATED_HOST in approved.body or SIMULATED_ASSET in approved.body:
-        message = "uses a file that exists only in the simulator, so the provider cannot reach it; upload it again with the key"
-        raise InvalidInput((Problem(path="", message=message, rule="simulated"),))
-
-
 def _send(flow: TaskRun, row: Row, approved: Approved) -> None:
     try:
         request = create_request(approved, flow.endpoint.base_url)
         ENGINE.delay_exit(flow.delivery, flow.endpoint.total)
     except BaseException:  # the kernel was interrupted; nothing can have been sent yet
         flow.delivery.settled.set()
-        flow.ledger.update(
-            row.seq, only_in=(State.WAITING,), state=State.UNSENT, error="sending was stopped before it started"
-        )
+        reason = "sending was stopped before it started"
+        flow.ledger.update(row.seq, only_in=(State.WAITING,), state=State.UNSENT, error=reason)
         raise
     # From here on it may have been sent, so an interrupt must not mark the row as not sent.
     try:
@@ -127,15 +110,9 @@ def _send(flow: TaskRun, row: Row, approved: Approved) -> None:
 
 
 def unattended_reason() -> str:
-    """The reason why no one seems to be here to confirm, "" if someone may be. Reads the environment.
-
-    A person's front end lets a cell ask for input; papermill, nbclient and nbconvert do not.
-    """
+    """The reason why no one seems to be here to confirm, "" if someone may be. Reads the environment."""
     if os.getenv("CI", "").casefold() not in ("", "0", "false", "no"):
         return "CI is set in the environment"
-    module: Any = sys.modules.get("IPython")
-    shell = module.get_ipython() if module else None
-    kernel = getattr(shell, "kernel", None)
-    if kernel is not None and not getattr(kernel, "_allow_stdin", True):
-        return "the notebook is being run by a program that cannot answer questions"
-    return ""
+    # A person's front end lets a cell ask for input; papermill, nbclient and nbconvert do not.
+    can_ask = getattr(getattr(shell_with_kernel(), "kernel", None), "_allow_stdin", True)
+    return "" if can_ask else "the notebook is being run by a program that cannot answer questions"

@@ -31,10 +31,7 @@ class Delivery:
 
 
 class Engine:
-    """Runs work from any thread on its own loop. A forked child gets its own thread.
-
-    Whoever claims a row holds the lock `claiming` until the row's flow has started.
-    """
+    """Runs work from any thread on its own loop. A forked child gets its own thread."""
 
     def __init__(self) -> None:
         self.reset()
@@ -42,7 +39,7 @@ class Engine:
     def reset(self) -> None:
         """Drop all work and locks: in a forked child, nothing of its parent's continues."""
         self._lock = threading.Lock()
-        self.claiming = threading.Lock()
+        self.claiming = threading.Lock()  # held by whoever claims a row until its flow has started
         self._loop: asyncio.AbstractEventLoop | None = None
         self._following: dict[tuple[str, int], Future[Any]] = {}
         self._unsettled: dict[Delivery, float] = {}
@@ -56,10 +53,7 @@ class Engine:
             return self._gates.setdefault(origin, RateLimiter())
 
     def delay_exit(self, delivery: Delivery, answer_s: float) -> None:
-        """Delay the interpreter's exit until a request is settled, so that a script's last `submit` is sent and its id saved.
-
-        `answer_s` is the longest that its answer may take, in seconds.
-        """
+        """Delay the exit until a request is settled, or for `answer_s`, so that a script's last `submit` is sent and its id saved."""
         with self._lock:
             if not self._delays_exit:
                 # Before the executors are shut down, which the engine's loop still needs to look up a host.

@@ -22,9 +22,7 @@ _STUCK = f"it has been so for over {_ODD_AFTER_S // 60} minutes and may never en
 async def run(flow: TaskRun, row: Row, request: Request | None) -> Row:
     """The row of a finished task whose file is saved. *network*, *writes ledger*, *writes files*.
 
-    With `request`, it is sent first, once: *spends credits*.
-    Raises: Refused, Unreachable, UnknownOutcome, TaskFailed, MediaError; the ledger records the same facts. SeedanceError if
-    this computer lacks something.
+    With `request`, it is sent first, once: *spends credits*. Raises: SeedanceError; the ledger records the same facts.
     """
     try:
         return await _run(flow, row, request)
@@ -41,11 +39,9 @@ async def _run(flow: TaskRun, row: Row, request: Request | None) -> Row:
         row = await send(flow, row, request)
     elif row.state in EARLY_STATES and row.owner == this_process():
         # Whoever sent it from here has ended without an answer, or this flow would not have begun.
-        ended, why = (
-            (State.UNSENT, "sending ended before anything was sent")
-            if row.state is State.WAITING
-            else (State.UNKNOWN, "sending ended before the response was recorded")
-        )
+        ended, why = State.UNKNOWN, "sending ended before the response was recorded"
+        if row.state is State.WAITING:
+            ended, why = State.UNSENT, "sending ended before anything was sent"
         row = await flow.write(row, only_in=(row.state,), state=ended, error=why)
     while row.state in EARLY_STATES:  # another kernel is sending it; its answer comes through the ledger
         await flow.sleep(0.5)
@@ -78,9 +74,8 @@ async def _follow(flow: TaskRun, row: Row) -> Row:
         gone = seen is None and answer is not None and must_stop(flow, answer, row)
         missing_since = (missing_since or flow.clock()) if gone else None
         if missing_since is not None and flow.clock() - missing_since > _GONE_AFTER_S:
-            raise Refused(
-                f"the task {row.task_id} no longer exists.", code=404, charged=row.charged, provider=row.provider
-            )
+            text = f"the task {row.task_id} no longer exists."
+            raise Refused(text, code=404, charged=row.charged, provider=row.provider)
         if seen is not None:
             odd_since = (odd_since or flow.clock()) if seen.state is State.OTHER else None
             if row.state is State.RUNNING and seen.state is State.QUEUED:
@@ -103,13 +98,9 @@ def must_stop(flow: TaskRun, answer: Answer, row: Row) -> bool:
     """Whether a response says that the task does not exist. Raises: Unauthorized if the key is not accepted."""
     error = refused(flow.spec, answer)
     if isinstance(error, Unauthorized) or answer.status in (401, 403):
-        raise Unauthorized(
-            f"{row.provider} did not accept the key when the status of {row.name} was checked.",
-            next_step=Step(
-                "set the right key, then {} to resume it; the task is still running",
-                f"call sd.task({row.name!r}).wait()",
-            ),
-            charged=row.charged,
-        )
+        text = f"{row.provider} did not accept the key when the status of {row.name} was checked."
+        advice = "set the right key, then {} to resume it; the task is still running"
+        step = Step(advice, f"call sd.task({row.name!r}).wait()")
+        raise Unauthorized(text, next_step=step, charged=row.charged)
     gone = flow.spec.errors.gone if flow.spec.errors else ()
     return str(answer.status) in gone or (error is not None and str(error.code) in gone)

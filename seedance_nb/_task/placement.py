@@ -38,21 +38,15 @@ def viewer() -> Viewer:
         return "voila"
     if notebook_file() is not None:
         return "jupyter"
-    return "headless" if _has_kernel() else "script"
+    return "headless" if shell_with_kernel() else "script"
 
 
 def mechanism(name: Viewer, *, is_served: bool, size: int | None, embed: bool | None = None) -> Mechanism:
-    """How a file of `size` bytes (None if there is none) is shown. *pure*.
-
-    `is_served` is whether it lies below the notebook's folder; `embed` is True to embed it whatever its size, False never to.
-    """
+    """How a file of `size` bytes (None if there is none) is shown, below the notebook's folder if `is_served`. *pure*."""
     if embed and size is not None:
         return "embed"
-    possible = {
-        "file": is_served,
-        "embed": embed is None and size is not None and size <= EMBED_UP_TO,
-        "still": True,
-    }
+    small = embed is None and size is not None and size <= EMBED_UP_TO
+    possible = {"file": is_served, "embed": small, "still": True}
     return next(way for way in WAYS[name] if possible[way])
 
 
@@ -78,9 +72,11 @@ def is_path(source: str) -> bool:
     return bool(source) and not source.startswith("data:")
 
 
-def _has_kernel() -> bool:
+def shell_with_kernel() -> Any:
+    """IPython's shell in a Jupyter kernel, which is never imported for this; None elsewhere."""
     module: Any = sys.modules.get("IPython")
-    return getattr(module.get_ipython() if module else None, "kernel", None) is not None
+    shell = module.get_ipython() if module else None
+    return shell if getattr(shell, "kernel", None) is not None else None
 
 
 def notebook_file() -> Path | None:

@@ -66,10 +66,8 @@ class View:
 def player_html(
     source: str, *, facts: MediaFacts | None, still: bytes, name: str, options: PlayerOptions = PlayerOptions()
 ) -> Html:
-    """The player in the video's own shape, with the still before it plays; the still alone if there is no source. *pure*.
-
-    `still` is a JPEG, embedded because JupyterLab resolves relative paths in `src` but not in `poster`.
-    """
+    """The player in the video's own shape, with the still before it plays; the still alone if there is no source. *pure*."""
+    # Embedded, because JupyterLab resolves relative paths in `src` but not in `poster`.
     link, picture = safe_url(source), safe_url(data_url(still, "image/jpeg")) if still else Html()
     style = _shape(facts, options.width)
     if not link:
@@ -124,11 +122,8 @@ def pending_html(name: str, source: str) -> Html:
 
 
 def download_html(file: Path, source: str, title: str = "") -> Html:
-    """A download link, or the file's path if it cannot be linked. *pure*. `title` names the download after its content.
-
-    An embedded video has none, because it would contain all bytes again; its player has a menu with Download.
-    """
-    link = safe_url(source) if is_path(source) else Html()
+    """A download link, or the file's path if it cannot be linked. *pure*. `title` names the download after its content."""
+    link = safe_url(source) if is_path(source) else Html()  # with an embedded video, it would contain all bytes again
     name = f"{title}{file.suffix}" if title else file.name
     shown = Html('<a href="{}" download="{}">Download</a> ').format(link, name) if link else Html()
     return shown + Html('<code style="overflow-wrap:anywhere">{}</code>').format(file.name if link else file)
@@ -188,10 +183,7 @@ def differences(asked: Mapping[str, Any], facts: MediaFacts | None) -> list[str]
 
 
 def extra_lines(task: str, beside: Sequence[ExtraResult], source: str) -> list[Html]:
-    """A line of HTML for each additional result: a link, the path of its file, or why there is none. *pure*.
-
-    `source` is the video's own; the results are beside it.
-    """
+    """A line of HTML for each additional result beside the video's `source`: a link, its path, or why there is none. *pure*."""
     lines = []
     for one in beside:
         name, remark = Path(one.file).name, f" ({one.remark})" if one.remark else ""
@@ -200,9 +192,8 @@ def extra_lines(task: str, beside: Sequence[ExtraResult], source: str) -> list[H
             lines.append(escape(f"result {one.place + 1} is missing: {one.fault}{again}"))
         elif is_path(source):
             link = safe_url(str(PurePosixPath(source).with_name(quote(name))))
-            lines.append(
-                Html('Additional result: <a href="{}" download="{}">{}</a>{}').format(link, name, name, remark)
-            )
+            line = Html('Additional result: <a href="{}" download="{}">{}</a>{}')
+            lines.append(line.format(link, name, name, remark))
         else:
             lines.append(Html("Additional result: <code>{}</code>{}").format(one.file, remark))
     return lines
@@ -210,10 +201,8 @@ def extra_lines(task: str, beside: Sequence[ExtraResult], source: str) -> list[H
 
 def extras_text(beside: Sequence[ExtraResult]) -> str:
     """The additional results in one clause, "" if there are none. *pure*."""
-    named = [
-        f"{Path(one.file).name}{f' ({one.remark})' if one.remark else ''}"
-        if one.file
-        else f"result {one.place + 1} missing ({one.fault})"
-        for one in beside
-    ]
-    return f"; additional results: {', '.join(named)}" if named else ""
+    texts = []
+    for one in beside:
+        remark = f" ({one.remark})" if one.remark else ""
+        texts.append(f"{Path(one.file).name}{remark}" if one.file else f"result {one.place + 1} missing ({one.fault})")
+    return f"; additional results: {', '.join(texts)}" if texts else ""

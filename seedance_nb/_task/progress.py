@@ -5,12 +5,13 @@ import secrets
 import sys
 import time
 from collections.abc import Sequence
-from typing import Any, Protocol
+from typing import Any
 
 from seedance_nb._base.html import DIM, FG, FONT, Html
 from seedance_nb._base.text import duration_text
 from seedance_nb._ledger.row import FREE_STATES, OPEN_STATES, Row, State, price_after
 from seedance_nb._task.begin import unattended_reason
+from seedance_nb._task.placement import shell_with_kernel
 
 UPDATE_S = 1.0
 """Seconds between two updates of a line at least, so that many tasks do not flood a page."""
@@ -64,26 +65,11 @@ def line_html(text: str, row: Row, trouble: str = "") -> Html:
     """A line of progress with the task's name, and its bar if the provider reports a percentage. *pure*."""
     bar = Html()
     if row.progress is not None and row.state in OPEN_STATES:
-        inner = "display:block;height:100%;background:var(--jp-brand-color1,#1976d2);"
-        bar = Html('<span style="{}"><span style="{}width:{}%"></span></span> ').format(
-            _BAR, inner, f"{row.progress:.0f}"
-        )
+        inner = f"display:block;height:100%;background:var(--jp-brand-color1,#1976d2);width:{row.progress:.0f}%"
+        bar = Html('<span style="{}"><span style="{}"></span></span> ').format(_BAR, inner)
     below = Html('<div style="{}">{}</div>').format(DIM, trouble) if trouble else Html()
-    return Html('<div role="status" style="{};{}">{}{} · <code>{}</code>{}</div>').format(
-        FONT, FG, bar, text, row.name, below
-    )
-
-
-class Line(Protocol):
-    """Where a line of progress is shown, and replaced by the next one."""
-
-    def show(self, text: str, html: Html) -> None:
-        """Show the line in place of the one before."""
-        ...
-
-    def end(self) -> None:
-        """Leave the line as it is."""
-        ...
+    line = Html('<div role="status" style="{};{}">{}{} · <code>{}</code>{}</div>')
+    return line.format(FONT, FG, bar, text, row.name, below)
 
 
 class CellLine:
@@ -96,12 +82,8 @@ class CellLine:
 
     def show(self, text: str, html: Html) -> None:
         """Show the line in place of the one before."""
-        self._publisher.publish(
-            data={"text/plain": text, "text/html": str(html)},
-            metadata={},
-            transient={"display_id": self._id},
-            update=self._is_there,
-        )
+        data, place = {"text/plain": text, "text/html": str(html)}, {"display_id": self._id}
+        self._publisher.publish(data=data, metadata={}, transient=place, update=self._is_there)
         self._is_there = True
 
     def end(self) -> None:
@@ -129,11 +111,12 @@ class TerminalLine:
             self._stream.flush()
 
 
-def open_line(*, wanted: bool | None) -> Line | None:
-    """The line for progress: in the cell, or on a terminal; None where nobody reads it. Reads the environment.
+Line = CellLine | TerminalLine
+"""Where a line of progress is shown, and replaced by the next one."""
 
-    `wanted` is False for none, True for one also where a program runs the notebook, None to decide.
-    """
+
+def open_line(*, wanted: bool | None) -> Line | None:
+    """The line for progress, None where nobody reads it; if `wanted`, also where a program does. Reads the environment."""
     if wanted is False:
         return None
     if publisher := cell_publisher():
@@ -144,9 +127,7 @@ def open_line(*, wanted: bool | None) -> Line | None:
 
 def cell_publisher() -> Any:
     """What shows outputs in the running cell, None outside a kernel."""
-    module: Any = sys.modules.get("IPython")
-    shell: Any = module.get_ipython() if module else None
-    return shell.display_pub if getattr(shell, "kernel", None) is not None else None
+    return getattr(shell_with_kernel(), "display_pub", None)
 
 
 class Progress:

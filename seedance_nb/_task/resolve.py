@@ -13,12 +13,7 @@ from seedance_nb._task.send import TaskRun, unknown_outcome_text
 
 
 async def resolve(flow_of: Callable[[], TaskRun], ledger: Ledger, row: Row, task_id: str, taken: bool | None) -> Row:
-    """The row of a request with an unknown outcome, settled if possible. *network*, *writes ledger*.
-
-    Without `task_id`, the id in the unclear response is looked up. With `taken` False the request is marked as never
-    received, unless the provider knows that id: then the task is resumed. Raises: UnknownOutcome with what is known if nothing
-    can be decided; SeedanceError for an id that is invalid, another task's, or unknown to the provider.
-    """
+    """The row of a request with an unknown outcome, settled if possible, as `Task.resolve` describes. *network*, *writes ledger*."""
     if row.state is not State.UNKNOWN:
         return row
     if taken is False and not row.task_id:
@@ -26,9 +21,8 @@ async def resolve(flow_of: Callable[[], TaskRun], ledger: Ledger, row: Row, task
     flow = flow_of()
     named = (str(task_id).strip() or row.task_id).removeprefix(f"{row.provider}:")
     if not named:
-        raise UnknownOutcome(
-            await _known_facts(flow, row), task=row.name, charged=row.charged, next_step=next_steps(row)
-        )
+        known = await _known_facts(flow, row)
+        raise UnknownOutcome(known, task=row.name, charged=row.charged, next_step=next_steps(row))
     if not is_id(named):
         raise SeedanceError(f"{named[:60]!r} is not a task id of {row.provider}.", charged=row.charged)
     if (other := flow.ledger.other_task(row, named)) is not None:
@@ -63,22 +57,18 @@ def mark_not_sent(ledger: Ledger, row: Row) -> Row:
 
 
 async def _known_facts(flow: TaskRun, row: Row) -> str:
-    lines = [unknown_outcome_text(row)]
     now = await flow.balance() if flow.balance is not None else None
     if now is None or row.balance is None:
-        lines.append(
-            f"{row.provider} has no call that lists tasks, and the account balance before and after is unknown."
-        )
+        known = f"{row.provider} has no call that lists tasks, and the account balance before and after is unknown."
     else:
-        gone = row.balance - now
-        cost = (
-            f", and this request would cost {amount_text(row.estimate, row.unit)}" if row.estimate is not None else ""
+        before, after, less = (amount_text(each, row.unit) for each in (row.balance, now, row.balance - now))
+        price = "" if row.estimate is None else amount_text(row.estimate, row.unit)
+        cost = f", and this request would cost {price}" if price else ""
+        known = (
+            f"The account balance was {before} before the request and is {after} now: {less} less{cost}. "
+            "This is a hint, not proof: other requests may have been charged to the account."
         )
-        lines.append(
-            f"The account balance was {amount_text(row.balance, row.unit)} before the request and is {amount_text(now, row.unit)} now: "
-            f"{amount_text(gone, row.unit)} less{cost}. This is a hint, not proof: other requests may have been charged to the account."
-        )
-    return "\n".join(lines)
+    return f"{unknown_outcome_text(row)}\n{known}"
 
 
 def next_steps(row: Row) -> str:

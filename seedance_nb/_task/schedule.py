@@ -8,10 +8,7 @@ _LATE_EVERY_S = 60
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class PollHistory:
-    """How often to poll, in seconds, by the schema and by `history`, the durations of earlier tasks of the same kind.
-
-    After `late` seconds a task is polled once a minute, without an end.
-    """
+    """How often to poll, in seconds; `history` are the durations of earlier tasks, and after `late` it is once a minute."""
 
     early: tuple[float, ...] = (2, 8)
     every: float = 5

@@ -1,6 +1,7 @@
 """Sends a paid request at most once and records its outcome, whatever happens."""
 
 import asyncio
+import functools
 import threading
 import time
 from collections.abc import Awaitable, Callable, Collection
@@ -30,7 +31,6 @@ _TRIES = 4
 _SENDINGS = 3
 _LONGEST_PAUSE_S = 60
 _AGAIN_S = 30
-_LOOK_UP = "look up the task that the response names"
 LOOPBACK = ("127.0.0.1", "::1", "localhost")
 _STATES = {"accepted": State.QUEUED, "refused": State.REFUSED, "unsent": State.UNSENT, "unknown": State.UNKNOWN}
 
@@ -39,8 +39,7 @@ _STATES = {"accepted": State.QUEUED, "refused": State.REFUSED, "unsent": State.U
 class TaskRun:
     """What it takes to run one task; `clock` returns monotonic seconds, `now` Unix seconds, `chance` 0 to 1.
 
-    `bounds` limit each download; `delivery` says how far the paid request is; `troubled` is set once a failing ledger was
-    reported. `balance` asks for the account's balance, None if it is unknown.
+    `delivery` says how far the paid request is; `troubled` is set once a failing ledger was reported.
     """
 
     spec: Spec
@@ -73,17 +72,15 @@ class TaskRun:
         return PollHistory(early=table.early, every=table.every, late=table.deadline)
 
     async def write(self, row: Row, *, only_in: Collection[State] | None = None, **changes: Any) -> Row:
-        """The row after `changes`. *writes ledger*, off the event loop, so that a locked file blocks nothing else.
-
-        With `only_in`, a row in another state or with a successor is not changed.
-        """
+        """The row after `changes`. *writes ledger*, off the event loop, so that a locked file blocks nothing else."""
+        update = functools.partial(self.ledger.update, row.seq, only_in=only_in, created=row.created, **changes)
         try:
-            now = await asyncio.to_thread(self.ledger.update, row.seq, only_in=only_in, created=row.created, **changes)
+            now = await asyncio.to_thread(update)
         except LedgerError as error:
             error.charged = row.charged
             raise
         except RuntimeError:  # no thread is to be had while the interpreter ends
-            now = self.ledger.update(row.seq, only_in=only_in, created=row.created, **changes)
+            now = update()
         self._log(row, now)
         return now
 
@@ -101,11 +98,8 @@ class TaskRun:
             raise error
         if not self.troubled.is_set():
             self.troubled.set()
-            LOG.warning(
-                "%s: still checking its status, which will be saved once the ledger works again: %s",
-                row.name,
-                error.message,
-            )
+            text = "%s: still checking its status, which will be saved once the ledger works again: %s"
+            LOG.warning(text, row.name, error.message)
 
     def _log(self, was: Row, now: Row) -> None:
         if now.task_id != was.task_id:
@@ -122,7 +116,6 @@ async def send(flow: TaskRun, row: Row, request: Request) -> Row:
     """Send the request; return the row of the accepted task. *network*, *spends credits*, *writes ledger*.
 
     A request that certainly did not leave, or was refused temporarily, is sent up to three times in all; any other once.
-
     Raises: Refused and its subclasses, Unreachable, UnknownOutcome; LedgerError with the id if it cannot be saved.
     """
     sent = SendOutcome(outcome="unsent", why="sending ended before anything was sent")
@@ -172,7 +165,7 @@ async def _without_repeat(flow: TaskRun, row: Row, sent: SendOutcome) -> SendOut
         other = await asyncio.to_thread(flow.ledger.other_task, row, sent.task_id) if sent.task_id else None
         if other is not None:
             why = f"the provider returned the id {sent.task_id}, which belongs to another request (number {other.seq})"
-            return SendOutcome(outcome="unknown", why=why, text=sent.text)
+            sent = SendOutcome(outcome="unknown", why=why, text=sent.text)
     return sent
 
 
@@ -184,9 +177,8 @@ def _pause(sent: SendOutcome, attempt: int, chance: float) -> float | None:
         return 2.0**attempt * (0.5 + chance / 2)
     if not isinstance(sent.error, RateLimited):
         return None
-    pause = (
-        2.0 * 2.0**attempt * (0.5 + chance / 2) if sent.error.retry_after is None else sent.error.retry_after + chance
-    )
+    after = sent.error.retry_after
+    pause = 2.0 * 2.0**attempt * (0.5 + chance / 2) if after is None else after + chance
     return pause if pause <= _LONGEST_PAUSE_S else None
 
 
@@ -218,11 +210,9 @@ async def _settle(flow: TaskRun, row: Row, sent: SendOutcome) -> Row:
         with suppress(*FAULTS):
             ENGINE.submit(_save_later(flow, row, changes))
     message = f"accepted the request as task {sent.task_id}" if sent.task_id else f"answered ({sent.why})"
-    raise LedgerError(
-        f"{row.provider} {message}, but this could not be saved: {unwritten.message if unwritten else ''}",
-        file=str(flow.ledger.path),
-        charged="not charged" if row.simulated or sent.outcome in ("refused", "unsent") else "unknown",
-    )
+    text = f"{row.provider} {message}, but this could not be saved: {unwritten.message if unwritten else ''}"
+    is_free = row.simulated or sent.outcome in ("refused", "unsent")
+    raise LedgerError(text, file=str(flow.ledger.path), charged="not charged" if is_free else "unknown")
 
 
 async def _save_later(flow: TaskRun, row: Row, changes: dict[str, Any]) -> None:
@@ -248,27 +238,17 @@ def unknown_outcome_text(row: Row) -> str:
 def raise_for(spec: Spec, row: Row) -> None:
     """Raise the error that a row's state means, if any. *pure*."""
     if row.state is State.UNKNOWN:
-        raise UnknownOutcome(
-            unknown_outcome_text(row),
-            task=row.name,
-            charged=row.charged,
-            next_step=Step("{} to wait for the request sent in its place", f"call sd.task('#{row.successor}').wait()")
-            if row.successor
-            else f"{_LOOK_UP if row.task_id else 'see what is known and what you can do'} with sd.task({row.name!r}).resolve()",
-        )
+        advice = "look up the task that the response names" if row.task_id else "see what is known and what you can do"
+        step = f"{advice} with sd.task({row.name!r}).resolve()"
+        if row.successor:
+            step = Step("{} to wait for the request sent in its place", f"call sd.task('#{row.successor}').wait()")
+        raise UnknownOutcome(unknown_outcome_text(row), task=row.name, charged=row.charged, next_step=step)
     if row.state is State.FAILED:
         reason = row.error or f"the state {row.word!r} without a reason"
-        source = "the simulator" if row.simulated else row.provider
-        raise TaskFailed(
-            f"{row.name} failed. Reason given by {source}: {quote_lines(reason)}",
-            task=row.name,
-            charged=row.charged,
-            next_step=Step(
-                "change the prompt or the references, or {}",
-                "pass take=2 to send the same request again",
-                "press Another take",
-            ),
-        )
+        text = f"{row.name} failed. Reason given by {'the simulator' if row.simulated else row.provider}: {quote_lines(reason)}"
+        again = "pass take=2 to send the same request again", "press Another take"
+        step = Step("change the prompt or the references, or {}", *again)
+        raise TaskFailed(text, task=row.name, charged=row.charged, next_step=step)
     if row.state is State.REFUSED:
         raise refusal(spec, row.word, row.error)
     if row.state is State.UNSENT:

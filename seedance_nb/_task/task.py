@@ -44,13 +44,11 @@ class Context(Protocol):
 
     def flow_of(self, spec: Spec, row: Row) -> TaskRun:
         """What it takes to follow a task of the ledger. Raises: SeedanceError if its status cannot be checked from here."""
-        ...
 
     def begin(
         self, flow: TaskRun, approved: Approved, take: int, budget: float | None, replaces: int | None = None
     ) -> "Task":
         """The task of a request, which is sent if it is new. *writes ledger*, *network*, *spends credits*."""
-        ...
 
 
 @created_by_package
@@ -99,10 +97,7 @@ class Task:
         return self.row.state
 
     def future(self) -> "Future[Row]":
-        """The future of the finished row; it starts to follow the task if nothing does. *network*, *writes ledger*, *writes files*.
-
-        Raises: the error that the task's state means.
-        """
+        """The future of the finished row; it starts to follow the task if nothing does. *network*, *writes ledger*, *writes files*."""
         now = self.row
         raise_for(self._spec, now)
         flow = self._flow()
@@ -183,24 +178,20 @@ class Task:
         ...
         """
         row = self.row
+        problem = step = ""
         if row.state in EARLY_STATES:
-            raise SeedanceError(
-                f"{row.name} is {row.state}: a process on {row.owner.split('|')[0]} may still be working on it. Nothing was sent.",
-                next_step=f"wait for its outcome with sd.task({row.name!r}).wait()",
-                charged=row.charged,
+            problem = f"is {row.state}: a process on {row.owner.split('|')[0]} may still be working on it"
+            step = f"wait for its outcome with sd.task({row.name!r}).wait()"
+        elif row.state is not State.UNKNOWN:
+            problem = f"is {row.state}: its outcome is known, so it cannot be resubmitted"
+            step = (
+                f"get its video with sd.task({row.name!r}).wait(), or send the request again with take={row.take + 1}"
             )
-        if row.state is not State.UNKNOWN:
-            raise SeedanceError(
-                f"{row.name} is {row.state}: its outcome is known, so it cannot be resubmitted. Nothing was sent.",
-                next_step=f"get its video with sd.task({row.name!r}).wait(), or send the request again with take={row.take + 1}",
-                charged=row.charged,
-            )
-        if not confirm:
-            raise SeedanceError(
-                f"{row.name} may already be accepted and charged; sending it again may be charged twice. Nothing was sent.",
-                next_step=f"call sd.task({row.name!r}).resubmit(confirm=True) if that is what you want",
-                charged=row.charged,
-            )
+        elif not confirm:
+            problem = "may already be accepted and charged; sending it again may be charged twice"
+            step = f"call sd.task({row.name!r}).resubmit(confirm=True) if that is what you want"
+        if problem:
+            raise SeedanceError(f"{row.name} {problem}. Nothing was sent.", next_step=step, charged=row.charged)
         flow, limit = self._flow().for_new_task(), row.budget if budget is None else budget
         require_consent(self._spec, flow.endpoint, limit)
         return self._context.begin(flow, approve_again(self._spec, row.body), row.take, limit, row.seq)
@@ -215,17 +206,19 @@ class Task:
     async def _awaited(self) -> Video:
         future, shown = self.future(), self._progress(None)
         try:
-            while not future.done():
-                await asyncio.sleep(
-                    2 * _TICK_S
-                )  # never the future itself: cancelling the cell must not cancel the task
-                if shown.is_due:
-                    shown.update(await asyncio.to_thread(lambda: self.row))
+            await self._show_until(future, shown)
         except BaseException:
             shown.end(self.row, "Stopped waiting; the task is still running")
             raise
         shown.end(self.row)
         return self.show(future.result())
+
+    async def _show_until(self, future: "Future[Row]", shown: Progress) -> None:
+        # Never awaits the future itself: cancelling the cell must not cancel the task.
+        while not future.done():
+            await asyncio.sleep(2 * _TICK_S)
+            if shown.is_due:
+                shown.update(await asyncio.to_thread(lambda: self.row))
 
     def _progress(self, wanted: bool | None) -> Progress:
         line = open_line(wanted=wanted)
@@ -233,13 +226,13 @@ class Task:
 
     def _still_running(self, waited: float) -> WaitTimeout:
         row = self.row
-        return WaitTimeout(
-            f"{row.name}{' (SIMULATED)' if row.simulated else ''} is still {state_text(row)} after {waited:g} s{f'; {quote_lines(row.error)}' if row.error else ''}. "
-            "Stopped waiting; the task itself continues.",
-            task=row.name,
-            charged=row.charged,
-            next_step=f"resume it with sd.task({row.name!r}).wait()",
+        name, trouble = (
+            f"{row.name}{' (SIMULATED)' if row.simulated else ''}",
+            f"; {quote_lines(row.error)}" if row.error else "",
         )
+        text = f"{name} is still {state_text(row)} after {waited:g} s{trouble}. Stopped waiting; the task itself continues."
+        step = f"resume it with sd.task({row.name!r}).wait()"
+        return WaitTimeout(text, task=row.name, charged=row.charged, next_step=step)
 
     def __repr__(self) -> str:
         row = self.row
@@ -260,10 +253,7 @@ class Task:
         try:
             future = await asyncio.to_thread(self.future)
             shown = Progress(line, usual_text(await asyncio.to_thread(self._context.ledger.history, self._row)))
-            while not future.done():
-                if shown.is_due:
-                    shown.update(await asyncio.to_thread(lambda: self.row))
-                await asyncio.sleep(_TICK_S)
+            await self._show_until(future, shown)
             view = await asyncio.to_thread(lambda: video_view(self.show(future.result())))
             line.show(view.text, view.html)
         except SeedanceError:
@@ -306,11 +296,8 @@ class Tasks(Sequence[Row]):
         more = f"Showing {len(rows):,} of {count:,} tasks; sd.tasks({count}) shows all. " if len(rows) < count else ""
         self._note = f"{more}Ledger: {where}"
         unclear = [row for row in self._rows if row.is_unresolved and row.state is State.UNKNOWN]
-        number = (
-            "1 request has an unknown outcome"
-            if len(unclear) == 1
-            else f"{len(unclear):,} requests have unknown outcomes"
-        )
+        several = f"{len(unclear):,} requests have unknown outcomes"
+        number = "1 request has an unknown outcome" if len(unclear) == 1 else several
         step = f"sd.task({unclear[0].name!r}).resolve()" if unclear else ""
         self._lead = f"{number} and may have been charged: {step} shows what to do" if unclear else ""
 

@@ -110,8 +110,7 @@ class Video:
     @property
     def request(self) -> dict[str, Any]:
         """The request body that made it."""
-        body: dict[str, Any] = read_json(self.row.body)
-        return body
+        return dict(read_json(self.row.body))
 
     @property
     def cost(self) -> str:
@@ -281,10 +280,7 @@ def video_player(video: Video, source: str) -> Html:
 
 
 def takes_view(videos: Sequence[Video], pending: Row | None = None, folder: Path | None = None) -> View:
-    """Several videos of one cell: the newest large, the others as a strip, and the player of a `pending` row. *reads files*.
-
-    `folder` is where the pending row's video will be saved.
-    """
+    """Several videos of one cell: the newest large, the others as a strip, and the player of a `pending` row. *reads files*."""
     *earlier, newest = videos or (None,)
     view = video_view(newest) if newest else View()
     texts, html = [view.text], view.html
@@ -304,9 +300,8 @@ def _strip_html(video: Video) -> Html:
     still = still_of(video.poster, _THUMBNAIL_BYTES, 2 * _STRIP_WIDTH)
     small = replace(video, poster=still, player=PlayerOptions(width=_STRIP_WIDTH))
     prompt = shorten(str(video.asked.get("prompt", "")), 60, placeholder="…")
+    player = video_player(small, source_of(video.path))
     return Html(
         '<figure role="listitem" style="margin:0;flex:0 0 {}px;{FONT};{FG}">{}<figcaption style="{DIM}">Take {} · '
         '<span style="overflow-wrap:anywhere">{}</span></figcaption></figure>'
-    ).format(
-        _STRIP_WIDTH, video_player(small, source_of(video.path)), video.row.take, prompt, FONT=FONT, FG=FG, DIM=DIM
-    )
+    ).format(_STRIP_WIDTH, player, video.row.take, prompt, FONT=FONT, FG=FG, DIM=DIM)

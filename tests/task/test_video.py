@@ -145,7 +145,7 @@ def test_a_notebook_that_was_moved_while_its_kernel_runs_gets_the_bytes(
 ) -> None:
     (tmp_path / "v.mp4").write_bytes(b"video")
     monkeypatch.setenv("JPY_SESSION_NAME", str(tmp_path / "n.ipynb"))
-    monkeypatch.setattr(placement, "_has_kernel", lambda: True)
+    monkeypatch.setattr(placement, "shell_with_kernel", object)
     assert source_of(tmp_path / "v.mp4").startswith("data:video/mp4;base64,")
     (tmp_path / "n.ipynb").touch()
     assert source_of(tmp_path / "v.mp4") == "v.mp4"
