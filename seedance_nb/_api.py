@@ -157,7 +157,7 @@ def panel(
     """
     from seedance_nb._notebook.panel import Panel
 
-    return Panel(spec(document), _default(api_key=api_key, base_url=base_url, simulate=simulate), budget, fields)
+    return Panel(spec(document), _default(api_key=api_key, base_url=base_url, simulate=simulate), budget, **fields)
 
 
 @typed

@@ -156,11 +156,6 @@ def _sum(estimates: Sequence[Estimate], provider: str) -> Estimate:
     )  # fmt: skip
 
 
-def price_label(price: Estimate, *, simulated: bool) -> str:
-    """The price on a button. *pure*."""
-    return SIMULATED if simulated else str(price)
-
-
 def price_note(spec: Spec, price: Estimate, *, simulated: bool) -> str:
     """The note about the price next to a Generate button. *pure*."""
     if simulated:

@@ -17,7 +17,7 @@ from seedance_nb._check.advisory import warnings
 from seedance_nb._check.check import check, docs_of
 from seedance_nb._check.secrets import masked
 from seedance_nb._document.spec import Spec
-from seedance_nb._form.controls.base import Change, StaticBox
+from seedance_nb._form.controls.base import Change, Fold, StaticBox
 from seedance_nb._form.controls.registry import new_factory
 from seedance_nb._form.exchange.curl import read_values
 from seedance_nb._form.exchange.presets import load_preset, save_preset
@@ -65,12 +65,13 @@ class Form:
         self._root = tree(spec)
         self._layout = FormLayout(self._root, self._factory, self._start, labels_of(spec), self._on_edit)
         self._controls = self._layout.controls
-        self._fold = self._factory.button(self.open_advanced, "sdn-fold", description="Advanced", icon="caret-right")
+        self._fold = Fold(self._factory, "Advanced", cache(self._advanced_parts))
         self._summary = Summary(self._factory, labels_of(spec), self._focus)
         notice = escape(_EVIDENCE.get(spec.evidence, "").format(spec.provider or "the provider"))
         notices = [self._factory.html(notice, "sdn-known")] if notice else []
-        fold = [self._fold] if self._layout.advanced else []
-        parts = [self._factory.html(css(), "sdn-style"), *notices, *self._layout.widgets, *fold, self._summary.widget]
+        fold = [self._fold.button, self._fold.box] if self._layout.advanced else []
+        style = self._factory.html(css(), "sdn-style")
+        parts = [style, *notices, *self._layout.widgets, *fold, *self._summary.widgets]
         self.widget = StaticBox(parts, self._factory.layout, "sdn", "sdn-form", static=self._static)
         self._refresh()
 
@@ -218,7 +219,6 @@ class Form:
         with self._lock:
             problems = self._problems()
             self._touched |= {problem.path for problem in problems}
-            self._summary.has_buttons = True
             self._open_for(problem.path for problem in problems)
             self._refresh()
             return tuple(problem for problem in problems if not problem.warns)
@@ -242,14 +242,13 @@ class Form:
 
     def open_advanced(self) -> None:
         """Show the fields under "Advanced": deprecated ones and those a notebook has little use for."""
-        with self._lock:
-            advanced, widgets = self._layout.open_advanced()
-            if advanced:
-                notes = "; ".join(f"{field.label}: {field.advanced}" for field in advanced)
-                head = self._factory.html(Html('<span class="sdn-dim">{}</span>').format(notes), "sdn-fold-note")
-                children = list(self.widget.children)
-                index = children.index(self._fold)
-                self.widget.children = [*children[:index], head, *widgets, *children[index + 1 :]]
+        if not self._fold.is_open:
+            self._fold.flip()
+
+    def _advanced_parts(self) -> list[Any]:
+        notes = "; ".join(f"{field.label}: {field.advanced}" for field in self._layout.advanced)
+        head = self._factory.html(Html('<span class="sdn-dim">{}</span>').format(notes), "sdn-fold-note")
+        return [head, *self._layout.advanced_widgets()]
 
     def _on_edit(self, path: str, change: Change) -> None:
         with self._lock:
@@ -286,9 +285,7 @@ class Form:
     def _refresh(self) -> None:
         problems = self._problems()
         shown = [p for p in problems if self._touched & {p.path, *p.others} or p.rule in _AT_ONCE]
-        buttons = self._summary.show_problems(*self._layout.show_problems(shown))
-        if buttons is not None:
-            self.widget.children = [*self.widget.children, buttons]
+        self._summary.show_problems(*self._layout.show_problems(shown))
 
     def _static(self) -> tuple[str, Html]:
         return repr(self), request_html(json_text(self.shown()))

@@ -98,10 +98,9 @@ class FormLayout:
         if (owner := self.owner_path(path)) is not None:
             self.controls[owner].focus(pointer_parts(path[len(owner) :]))
 
-    def open_advanced(self) -> tuple[list[Field], list[Any]]:
-        """Create the controls of the fields under "Advanced". Returns: the fields and their widgets, only once."""
-        advanced, self.advanced = self.advanced, []
-        return advanced, [self._control(field).widget for field in advanced]
+    def advanced_widgets(self) -> list[Any]:
+        """The widgets of the fields under "Advanced", new ones."""
+        return [self._control(field).widget for field in self.advanced]
 
     def _group(self, group: Field) -> list[Any]:
         self._groups[group.path] = group

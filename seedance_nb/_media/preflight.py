@@ -18,6 +18,7 @@ from seedance_nb._media.partial import fetch_parts
 from seedance_nb._media.probe import probe
 from seedance_nb._media.rules import Finding, judge, judge_total
 from seedance_nb._media.sniff import NO_MEDIA, UNKNOWN
+from seedance_nb._schema.uris import LOCAL, media_error
 from seedance_nb._web.addresses import Resolver, lookup
 
 _AT_ONCE = 4
@@ -25,6 +26,7 @@ _MOST_LEVELS = 60
 _FETCH_S = 6.0
 _FETCHING = 0.75  # of the time that is left; the rest is for reading the downloaded bytes
 _LEAST_S = 0.05
+_NO_FILE = "it is neither a URL nor a file on this computer"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, repr=False)
@@ -177,7 +179,7 @@ async def _read(source: str, kind: str, into: Path, work: _Work) -> _Reading:
                 return await _download(source, kind, into, work)
             path = _file(source)
             if path is None:
-                return _Reading(why="it is neither a URL nor a file on this computer")
+                return _Reading(why=_NO_FILE)
             size = path.stat().st_size
             facts, why = await asyncio.to_thread(probe, path, size, work.left_s)
             return _Reading(facts=facts, size=size, why=why, is_local=True)
@@ -225,7 +227,8 @@ def _findings(field: _Field, readings: Mapping[str, _Reading]) -> Iterator[Findi
                           source="the response to this computer")  # fmt: skip
             continue
         if reading.facts is None:
-            yield Finding(path=path, rule="", outcome="unchecked", message=reading.why)
+            is_wrong = reading.why == _NO_FILE and media_error(source, []).startswith(LOCAL)
+            yield Finding(path=path, rule="", outcome="breaks" if is_wrong else "unchecked", message=reading.why)
         for table, origin in field.tables:
             rules, facts = table, reading.facts
             if facts is None:  # its size may be known all the same

@@ -3,7 +3,7 @@
 import asyncio
 import threading
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from typing import Any, Literal
 
 import ipywidgets as W  # noqa: N812
@@ -14,32 +14,20 @@ from seedance_nb._base.errors import Refused, SeedanceError, TaskFailed
 from seedance_nb._base.html import FONT, Html, escape, request_html
 from seedance_nb._base.log import log_unexpected
 from seedance_nb._base.problem import Problem
-from seedance_nb._base.values import ABSENT, find, to_pointer
-from seedance_nb._check.body import build_body
+from seedance_nb._base.text import shorten
+from seedance_nb._base.values import ABSENT, find
+from seedance_nb._check.body import build_body, values_by_role
 from seedance_nb._check.check import approve
-from seedance_nb._check.price import Estimate, estimate, price_label, price_note
+from seedance_nb._check.price import Estimate, estimate, price_note
 from seedance_nb._document.spec import Spec, named_fields
 from seedance_nb._form.controls.base import StaticBox, WidgetFactory, toggle
 from seedance_nb._form.form import Form
 from seedance_nb._form.model.values import prefilled
 from seedance_nb._ledger.row import State
+from seedance_nb._notebook import status
 from seedance_nb._notebook.draft import Draft
 from seedance_nb._notebook.output import VideoOutput
 from seedance_nb._notebook.refusals import field_errors
-from seedance_nb._notebook.status import (
-    SIMULATED,
-    checking_html,
-    confirm_html,
-    done_html,
-    draft_html,
-    failed_html,
-    guarded,
-    key_html,
-    left_html,
-    running_html,
-    unchecked_html,
-    unexpected_html,
-)
 from seedance_nb._notebook.toolbar import Toolbar, rest
 from seedance_nb._notebook.uploads import ProviderUploads
 from seedance_nb._session.session import Session
@@ -61,18 +49,15 @@ class Panel:
     shown without a kernel too. `budget` is that of `Session.submit`, `fields` are values that the form starts with.
     """
 
-    def __init__(
-        self, spec: Spec, session: Session, budget: float | None = None, fields: Mapping[str, Any] | None = None
-    ) -> None:
+    def __init__(self, spec: Spec, session: Session, budget: float | None = None, /, **fields: Any) -> None:
         self.spec = spec
         self._budget = budget
-        self._fields = fields or {}
-        body = prefilled(spec, self._fields) if fields else {}
+        self._fields = fields
         self.form = Form(spec, ProviderUploads(lambda: session.advice.account(spec), spec))
         self._draft = Draft(self.form, session.ledger.path)
         if fields:
-            self.form.values = body
-            self.form.history.back()
+            self.form.values = prefilled(spec, fields)
+            self.form.history.back()  # it is no change to undo
         self.task: Task | None = None
         self._session = session
         self._host = session.host(spec)
@@ -97,7 +82,7 @@ class Panel:
         foot = shared.box(W.HBox, [self._note, self._stop, self._again, self._go], "sdn-foot")
         # If the simulator was not requested, only a key is missing.
         needs_key = self._simulated and session.simulate is None and spec.vouched
-        keys = [shared.html(key_html(spec), "sdn-status")] if needs_key else []
+        keys = [shared.html(status.key_html(spec), "sdn-status")] if needs_key else []
         self._output = VideoOutput(shared)
         below = [*keys, self._tools.widget, self._status, self._unchecked, self._sent, foot]
         left = shared.box(W.VBox, [*self._offer(), self.form.widget, *below], "sdn-left")
@@ -110,7 +95,7 @@ class Panel:
             (self._again, lambda: self._start(another=True)),
             (self._stop, self._stop_waiting),
         ):
-            button.on_click(guarded("panel", act, self._report))
+            button.on_click(status.guarded("panel", act, self._report))
         self.form.observe(self._changed)
         self._update_button()
 
@@ -125,9 +110,10 @@ class Panel:
             toggle(offer, shown=False)
             self._go.focus()
 
-        text = self._shared.html(draft_html(self.spec, draft))
-        button = self._shared.make(W.Button, ButtonStyle, "sdn-add", description="Restore draft", icon="history")
-        button.on_click(guarded("draft", restore, self._report))
+        prompt = values_by_role(self.spec, draft).get("prompt")
+        words = shorten(prompt, 90) if prompt else "without a prompt"
+        text = self._shared.html(Html("<b>Earlier draft</b> {}").format(words))
+        button = self._shared.button(restore, "sdn-add", description="Restore draft", icon="history")
         offer = self._shared.box(W.HBox, [text, button], "sdn-offer")
         return [offer]
 
@@ -170,7 +156,7 @@ class Panel:
             if self.form.validate():
                 self._report("")
                 return
-            self._report(checking_html(values))
+            self._report(status.checking_html(values))
             report = await self._session.advice.preflight(self.spec, values)
             self._require_unchanged(values)
             self.form.show_problems(report.problems)
@@ -180,15 +166,17 @@ class Panel:
             self._update_button()
             if not self._is_confirmed(values):
                 return
-            self._unchecked.value = "" if self._simulated else unchecked_html(report)  # the simulator opens no file
+            self._unchecked.value = (
+                "" if self._simulated else status.unchecked_html(report)
+            )  # the simulator opens no file
             await self._follow(values, another=another)
         except SeedanceError as error:
-            self._report(failed_html(error))
+            self._report(status.failed_html(error))
             self._show_at_fields(values, error)
             toggle(self._again, shown=isinstance(error, TaskFailed))
         except Exception as error:  # noqa: BLE001 - a callback's exception would be seen nowhere
             log_unexpected("panel", error)
-            self._report(unexpected_html(error))
+            self._report(status.unexpected_html(error))
         finally:
             toggle(self._stop, shown=False)
             self._go.disabled = self._again.disabled = False
@@ -210,13 +198,8 @@ class Panel:
             await self._session.advice.price(self.spec, values)
         world: World = "simulated" if self._simulated else "paid"
         task = self.task = await asyncio.to_thread(
-            self._session.sender.send,
-            approved,
-            take=takes + 1,
-            budget=self._budget,
-            shown_world=world,
-            interactive=True,
-        )
+            self._session.sender.send, approved, take=takes + 1, budget=self._budget, shown_world=world, interactive=True,
+        )  # fmt: skip
         was_done = await asyncio.to_thread(lambda: task.row.state is State.DONE)
         future = await asyncio.to_thread(task.future)
         self._sent.value = request_html(approved.body)
@@ -228,14 +211,14 @@ class Panel:
             self._output.update(pending, live=False)
         while not future.done() and self._watching:
             waited = time.monotonic() - start
-            self._report(running_html(await asyncio.to_thread(lambda: task.row), waited, usual))
+            self._report(status.running_html(await asyncio.to_thread(lambda: task.row), waited, usual))
             await asyncio.sleep(_TICK_S)
         if not future.done():
-            self._report(left_html(await asyncio.to_thread(lambda: task.row)))
+            self._report(status.left_html(await asyncio.to_thread(lambda: task.row)))
             return
         await asyncio.to_thread(self._add_video, task.show(future.result()))
         toggle(self._again, shown=True)
-        self._report(await asyncio.to_thread(done_html, task, time.monotonic() - start, was_done=was_done))
+        self._report(await asyncio.to_thread(status.done_html, task, time.monotonic() - start, was_done=was_done))
 
     def _add_video(self, video: Video) -> None:
         self._videos = [*(old for old in self._videos if old.task != video.task), video]
@@ -253,7 +236,7 @@ class Panel:
         self._live_price.changed(values, can_be_sent=self.form.is_valid)
         self._tools.changed()
         self._update_button()
-        self._draft.changed()
+        ENGINE.submit(self._draft.save_soon())
 
     def _priced(self) -> None:
         self._update_button()
@@ -268,26 +251,21 @@ class Panel:
 
     def _is_confirmed(self, values: dict[str, Any]) -> bool:
         """Whether what should be asked was asked before: an empty prompt, and the warnings of a paid request; else ask now."""
-        prompts = (to_pointer(path) for path, schema in named_fields(self.spec) if schema.get("x-role") == "prompt")
-        path = next(prompts, None)
-        prompt = "no such field" if path is None else find(values, path)
-        is_empty = prompt is ABSENT or not str(prompt or "").strip()
-        warnings = [
-            p for p in self.form.problems if p.warns and not self._simulated and not (is_empty and p.path == path)
-        ]
-        if is_empty:
-            warnings.insert(0, Problem(path=str(path), message="the prompt is empty", rule="required", warns=True))
+        warnings = [problem for problem in self.form.problems if problem.warns and not self._simulated]
+        has_prompt = any(schema.get("x-role") == "prompt" for _, schema in named_fields(self.spec))
+        if has_prompt and not str(values_by_role(self.spec, values).get("prompt") or "").strip():
+            warnings.insert(0, Problem(path="", message="the prompt is empty", rule="required", warns=True))
         texts = frozenset(map(str, warnings))
         if texts <= self._confirmed:
             return True
         self._confirmed = texts
-        self._report(confirm_html(self.spec, tuple(warnings)))
+        self._report(status.confirm_html(self.spec, tuple(warnings)))
         return False
 
     def _head(self) -> Html:
         host = Html('<span class="sdn-dim">the key goes to {}</span>').format(self._host) if self._host else ""
         return Html('<b>{}</b><span class="sdn-dim">{}</span>{}<code>{}</code>{}').format(
-            self.spec.title, self.spec.mode, SIMULATED if self._simulated else "", self.spec.name, host
+            self.spec.title, self.spec.mode, status.SIMULATED if self._simulated else "", self.spec.name, host
         )
 
     def _update_button(self) -> None:
@@ -295,7 +273,7 @@ class Panel:
         values = self.form.values
         count = sum(problem.warns and find(values, problem.path) is not ABSENT for problem in self.form.problems)
         words = {0: "", 1: " · 1 warning"}.get(count, f" · {count} warnings")
-        self._go.description = f"Generate · {price_label(self._live_price.now, simulated=self._simulated)}{words}"
+        self._go.description = f"Generate · {'free' if self._simulated else self._live_price.now}{words}"
 
 
 class LivePrice:

@@ -8,10 +8,8 @@ from seedance_nb._base.html import Html
 from seedance_nb._base.log import log_unexpected
 from seedance_nb._base.problem import Problem
 from seedance_nb._base.text import duration_text
-from seedance_nb._base.values import find, to_pointer
-from seedance_nb._check.secrets import masked
 from seedance_nb._document.spec import Spec
-from seedance_nb._form.labels import brief, label_at, labels_of, sentence
+from seedance_nb._form.labels import labels_of, sentence
 from seedance_nb._ledger.row import Row, price_after
 from seedance_nb._media.preflight import Report
 from seedance_nb._task.progress import progress_text, trouble_text
@@ -50,20 +48,12 @@ def done_html(task: Task, waited: float, *, was_done: bool = True) -> Html:
     old = "You already generated this, so here is that video. No charge."
     if not was_done:
         old = "Done. You had already sent this request, so its task was resumed. No further charge."
-    text = f"Done in {duration_text(waited)} · {price_after(task.row)}" if task.is_new else old
-    return Html('<div role="status">{} {} · <code>{}</code></div>').format(CHECK, text, task.name)
-
-
-def draft_html(spec: Spec, draft: dict[str, Any]) -> Html:
-    """The values of an earlier draft in one line, with their labels. *pure*."""
-    at = to_pointer(spec.inputs)
-    values = find(masked(spec, draft), at)
-    named = (
-        {label_at(f"{at}/{name}", labels_of(spec)): value for name, value in values.items()}
-        if isinstance(values, dict)
-        else values
+    text = (
+        f"Done in {duration_text(waited)} · {'free' if task.row.simulated else price_after(task.row)}"
+        if task.is_new
+        else old
     )
-    return Html("<b>Earlier draft</b> {}").format(brief(named))
+    return Html('<div role="status">{} {} · <code>{}</code></div>').format(CHECK, text, task.name)
 
 
 def checking_html(values: Any) -> Html:

@@ -2,15 +2,13 @@
 
 import asyncio
 import time
-from collections.abc import Callable
 from typing import Any
 
 import ipywidgets as W  # noqa: N812
-from ipywidgets.widgets.widget_button import ButtonStyle
 
 from seedance_nb._base.html import Html
 from seedance_nb._base.log import log_unexpected
-from seedance_nb._form.controls.base import WidgetFactory, toggle
+from seedance_nb._form.controls.base import Fold, WidgetFactory
 from seedance_nb._form.form import Form
 from seedance_nb._task.engine import ENGINE
 
@@ -22,39 +20,32 @@ class Toolbar:
     """
 
     def __init__(self, form: Form, shared: WidgetFactory, settle_s: float) -> None:
-        self._form, self._shared, self._settle_s = form, shared, settle_s
-        self._view: Any = None
-        self._open = False
-        self._fold = self._button("Show code", "caret-right", self._toggle_code)
-        self._undo = self._button("Undo", "undo", lambda: ENGINE.submit(self._undo_last()), disabled=True)
-        reset = self._button("Reset", "eraser", form.reset)
-        self._row = shared.box(W.HBox, [self._fold, self._undo, reset], "sdn-tools")
-        self.widget = shared.box(W.VBox, [self._row], "sdn-below")
+        self._form, self._settle_s = form, settle_s
+        self._code = shared.html("", "sdn-code")
+        self._fold = Fold(shared, "Show code", self._current_code)
+        self._undo = shared.button(
+            lambda: ENGINE.submit(self._undo_last()), "sdn-tool", description="Undo", icon="undo", disabled=True
+        )
+        self._reset = shared.button(form.reset, "sdn-tool", description="Reset", icon="eraser")
+        row = shared.box(W.HBox, [self._fold.button, self._undo, self._reset], "sdn-tools")
+        self.widget = shared.box(W.VBox, [row, self._fold.box], "sdn-below")
 
     def changed(self) -> None:
         """Update the buttons and the code after a change of the form."""
         self._undo.disabled = not self._form.history
-        if self._open:
-            self._view.value = code_html(self._form)
+        if self._fold.is_open:
+            self._current_code()
 
-    def _button(self, name: str, icon: str, act: Callable[[], Any], **traits: Any) -> Any:
-        button = self._shared.make(W.Button, ButtonStyle, "sdn-tool", description=name, icon=icon, **traits)
-        button.on_click(lambda _: act())
-        return button
-
-    def _toggle_code(self) -> None:
-        self._open = not self._open
-        self._fold.icon = "caret-down" if self._open else "caret-right"
-        if self._view is None:
-            self._view = self._shared.html("", "sdn-code")
-            self.widget.children = [self._row, self._view]
-        toggle(self._view, shown=self._open)
-        self.changed()
+    def _current_code(self) -> list[Any]:
+        self._code.value = code_html(self._form)
+        return [self._code]
 
     async def _undo_last(self) -> None:
         try:
             await rest(self._form, self._settle_s)
             self._form.undo()
+            if self._undo.disabled:  # a disabled button loses the focus
+                self._reset.focus()
         except Exception as error:  # noqa: BLE001 - on the engine's thread it would be seen nowhere
             log_unexpected("undo", error)
 

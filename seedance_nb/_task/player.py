@@ -94,13 +94,15 @@ def _shape(facts: MediaFacts | None, width: int | None) -> str:
 
 
 def still_of(poster: Path | bytes, most: int = _STILL_BYTES, width: int = 640) -> bytes:
-    """A poster as a JPEG of at most `most` bytes for notebooks, which save every byte; b"" if there is none. *reads files*."""
+    """A picture as a JPEG of at most `most` bytes for notebooks, which save every byte; b"" if there is none. *reads files*."""
     from PIL import Image
 
     try:
-        with Image.open(io.BytesIO(poster) if isinstance(poster, bytes) else poster, formats=("JPEG",)) as opened:
+        with Image.open(
+            io.BytesIO(poster) if isinstance(poster, bytes) else poster, formats=("JPEG", "PNG", "WEBP")
+        ) as opened:
             picture = opened.convert("RGB")
-    except OSError:
+    except (OSError, SyntaxError, ValueError, Image.DecompressionBombError):
         return b""
     while True:
         picture.thumbnail((width, width))

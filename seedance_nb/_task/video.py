@@ -265,7 +265,7 @@ def video_html(video: Video, source: str) -> Html:
         '<div style="{DIM}">{asked}{got}</div>{warning}'
         '<div style="{DIM}">{download} · <code style="overflow-wrap:anywhere">{task}</code></div>{beside}</figcaption></figure>'
     ).format(
-        FONT=FONT, FG=FG, DIM=DIM, title=video.title, badge=badge(video.simulated), price=price_after(video.row),
+        FONT=FONT, FG=FG, DIM=DIM, title=video.title, badge=badge(video.simulated), price="" if video.simulated else price_after(video.row),
         player=video_player(video, source), prompt=video.asked.get("prompt", ""),
         asked=requested and f"Requested {requested} · Result ", got=result_text(video.facts),
         warning=Html('<div style="color:var(--jp-error-color1,#d32f2f)">Differs from the request: {}</div>').format(off) if off else "",

@@ -210,6 +210,7 @@ MAKERS: Mapping[str, Callable[[str], object]] = {
     "_form/labels:marked": lambda w: labels.marked(f"# {w} `{w}` **{w}** *{w}* **a `{w}`** [{w}](https://{w})"),
     "_form/labels:_marked": lambda w: labels._marked(f"{w} `{w}` **{w}** *{w}*"),
     "_form/summary:_html": lambda w: summary._html(2, [problem(w)]),
+    "_form/form:_static": lambda w: form.Form._static(SimpleNamespace(shown=lambda: {w: w}))[1],  # type: ignore[arg-type]
     "_form/form:css": lambda _: form.css(),
     "_form/controls/base:_head_html": lambda w: base.Compound._head_html(holding(w), said(w)),
     "_form/controls/objects:_head_html": lambda w: objects.BareControl._head_html(holding(w), said(w)),
@@ -218,7 +219,6 @@ MAKERS: Mapping[str, Callable[[str], object]] = {
     "_notebook/status:running_html": lambda w: status.running_html(row(w, progress=5.0), 1),
     "_notebook/status:left_html": lambda w: status.left_html(row(w)),
     "_notebook/status:done_html": lambda w: status.done_html(task(w), 1),
-    "_notebook/status:draft_html": lambda w: status.draft_html(spec(w), {"input": {w: w}, w: w}),
     "_notebook/status:checking_html": lambda w: status.checking_html({"a": f"https://{w}"}),
     "_notebook/status:unchecked_html": lambda w: status.unchecked_html(report(w)),
     "_notebook/status:key_html": lambda w: status.key_html(spec(w)),

@@ -223,11 +223,26 @@ def test_a_prompt_that_is_too_long_says_so_at_once_and_is_not_cut(form: Form) ->
 
 def test_advanced_fields_are_made_when_they_are_opened(form: Form) -> None:
     assert "/callback_url" not in form._controls
-    form._fold.click()
+    form._fold.button.click()
     control(form, "return_last_frame").widget.value = True
     form._controls["/callback_url"].widget.value = "https://example.com/call"
     assert form.values["callback_url"] == "https://example.com/call"
     assert form.values["input"]["return_last_frame"] is True
+
+
+def test_advanced_fields_can_be_folded_again_and_keep_what_was_given(form: Form) -> None:
+    fold: Any = form._fold
+    fold.button.click()
+    first = fold.box.children
+    form._controls["/callback_url"].widget.value = "nonsense"
+    fold.button.click()
+    assert ("sdn-hidden" in fold.box._dom_classes, fold.button.icon) == (True, "caret-right")
+    assert form.values["callback_url"] == "nonsense"
+    form.validate()
+    assert ("sdn-hidden" in fold.box._dom_classes, fold.button.icon) == (False, "caret-down"), (
+        "a problem opens it again"
+    )
+    assert fold.box.children == first
 
 
 def test_a_problem_in_a_folded_field_opens_the_fold(form: Form) -> None:

@@ -102,10 +102,6 @@ UNCHECKED = {
     "https://127.0.0.1/a.png?token=s3cr3t": "127.0.0.1 is not on the public internet; if you trust it, set SEEDANCE_ALLOW_HOSTS=127.0.0.1",
     "http://example.com/a.png?token=s3cr3t": "its URL does not use https",
     "data:image/png;base64,AAAA": "it is Base64 data, not a URL",
-    "/no/such/file.png": "it is neither a URL nor a file on this computer",
-    "//server/share/a.png": "it is neither a URL nor a file on this computer",
-    "file://server/share/a.png": "it is neither a URL nor a file on this computer",
-    "file:///etc": "it is neither a URL nor a file on this computer",
     "nul/\0": "it is neither a URL nor a file on this computer",
     "long/" + "x" * 9000: "it is neither a URL nor a file on this computer",
 }
@@ -119,6 +115,25 @@ def test_what_cannot_be_read_is_unchecked_with_the_reason(address: str, crun: Sp
     assert report.problems == ()
     assert "s3cr3t" not in repr(report.findings) + str(report)
     assert f"/input/reference_images/0: not checked: {UNCHECKED[address]}" in str(report)
+
+
+NO_FILES = [
+    "/no/such.png",
+    "no-such.png",
+    "~/no.png",
+    "file:///no/such.png",
+    "file://server/a.png",
+    "//server/a.png",
+    "file:///etc",
+]
+
+
+@pytest.mark.parametrize("path", NO_FILES)
+def test_a_path_without_a_file_is_an_error(path: str, crun: Spec) -> None:
+    report = look(crun, None, reference_images=[path])
+    said = ("it is neither a URL nor a file on this computer", False)
+    assert [(problem.message, problem.warns) for problem in report.problems] == [said]
+    assert report.unchecked == ()
 
 
 def test_a_size_is_judged_even_where_nothing_else_can_be(crun: Spec, web: Shelf) -> None:
@@ -155,7 +170,7 @@ def test_a_local_file_is_checked_in_place_and_reported_as_local(given: str, crun
 def test_a_pipe_is_never_opened(crun: Spec, tmp_path: Path) -> None:
     os.mkfifo(tmp_path / "pipe.png")
     report = look(crun, None, reference_images=[str(tmp_path / "pipe.png")])
-    assert report.unchecked[0].message == "it is neither a URL nor a file on this computer"
+    assert report.problems[0].message == "it is neither a URL nor a file on this computer"
 
 
 def test_a_slow_server_costs_no_more_than_the_time_and_leaves_the_others_their_answer(crun: Spec, web: Shelf) -> None:

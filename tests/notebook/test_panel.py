@@ -151,7 +151,7 @@ def test_the_button_says_what_it_costs(panel: Panel) -> None:
     assert panel._go.description == "Generate · price unknown"
     assert "SIMULATED" not in panel._top.value
     simulated = sd.panel(MODEL)
-    assert simulated._go.description == "Generate · simulated (free)"
+    assert simulated._go.description == "Generate · free"
     assert "SIMULATED" in simulated._top.value
     assert "No CRUN_API_KEY is set" in simulated._note.value
 

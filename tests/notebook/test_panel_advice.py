@@ -175,6 +175,8 @@ def test_a_chosen_file_is_uploaded_and_its_address_becomes_an_entry() -> None:
     assert url.endswith(".png")
     assert rows._files.value == ()
     until(lambda: rows._state.value == "")
+    assert "data:image/jpeg;base64," in rows._entries[0].thumbnail.value, "its picture is seen, not only a URL"
+    assert "fox.png" in rows._entries[0].text.description
     rows.register(rows._entries[0])
     until(lambda: panel.form.values["input"]["img_urls"][0].startswith("asset://"))
 

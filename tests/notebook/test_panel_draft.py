@@ -1,7 +1,9 @@
 """A panel starts with the values that it is given, and offers what was typed before the kernel was restarted."""
 
 import json
+import os
 import stat
+import time
 from pathlib import Path
 from typing import Any
 
@@ -13,8 +15,9 @@ from seedance_nb._form.exchange.presets import save_preset
 from seedance_nb._form.form import Form
 from seedance_nb._notebook import draft as draft_module
 from seedance_nb._notebook import panel as panel_module
-from seedance_nb._notebook.draft import MOST_DAYS, Draft
+from seedance_nb._notebook.draft import MOST_S, Draft
 from seedance_nb._notebook.panel import Panel
+from seedance_nb._task.engine import ENGINE
 
 T2V, R2V = "crun/seedance-1.0-pro-t2v", "crun/seedance-2.0-fast-r2v"
 SECRET = {
@@ -32,7 +35,7 @@ def book(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 
 
 def panel(ledger: Path, name: str = T2V, **fields: Any) -> Panel:
-    return Panel(sd.spec(name), sd.Session(ledger=ledger, queue_s=0, run_s=0), None, fields)
+    return Panel(sd.spec(name), sd.Session(ledger=ledger, queue_s=0, run_s=0), None, **fields)
 
 
 def every(widget: Any) -> list[Any]:
@@ -75,10 +78,10 @@ def test_a_wrong_name_or_value_is_refused_before_there_is_a_panel(fields: dict[s
 def test_what_was_typed_is_offered_after_a_restart_and_not_just_put_back(tmp_path: Path) -> None:
     first = panel(tmp_path / "l.sqlite3")
     first.form.values = {"prompt": "A fox in the snow", "duration": 4}
-    first._draft.write()
+    first._draft.save()
     second = panel(tmp_path / "l.sqlite3")
     assert "prompt" not in second.form.values["input"]
-    assert any("Prompt: A fox in the snow" in getattr(one, "value", "") for one in every(second.widget))
+    assert any("A fox in the snow" in getattr(one, "value", "") for one in every(second.widget))
     restore(second).click()
     assert second.form.values == first.form.values
 
@@ -87,7 +90,7 @@ def test_what_was_typed_is_offered_after_a_restart_and_not_just_put_back(tmp_pat
 def test_the_arguments_of_a_panel_win_over_its_draft(tmp_path: Path) -> None:
     first = panel(tmp_path / "l.sqlite3")
     first.form.values = {"prompt": "A fox", "duration": 4}
-    first._draft.write()
+    first._draft.save()
     second = panel(tmp_path / "l.sqlite3", prompt="A crow")
     restore(second).click()
     assert second.form.values["input"] == {"prompt": "A crow", "duration": 4}
@@ -99,7 +102,7 @@ def test_a_draft_belongs_to_one_notebook_and_one_model(
 ) -> None:
     first = panel(tmp_path / "l.sqlite3")
     first.form.values = {"prompt": "A fox"}
-    first._draft.write()
+    first._draft.save()
     assert restore(panel(tmp_path / "l.sqlite3", R2V)) is None
     monkeypatch.setenv("SERVER_SOFTWARE", "voila/0.5")
     assert restore(panel(tmp_path / "l.sqlite3")) is None, "other people may look at the same notebook there"
@@ -115,7 +118,7 @@ def test_an_unknown_notebook_has_no_draft(tmp_path: Path, monkeypatch: pytest.Mo
     monkeypatch.delenv("JPY_SESSION_NAME", raising=False)
     made = panel(tmp_path / "l.sqlite3")
     made.form.values = {"prompt": "A fox"}
-    made._draft.write()
+    made._draft.save()
     assert made._draft.file is None
     assert not [*tmp_path.glob("*-drafts")]
 
@@ -133,7 +136,7 @@ def test_a_draft_has_no_secret_no_signed_url_and_no_embedded_file(tmp_path: Path
     ):
         draft = Draft(form, tmp_path / "l.sqlite3")
         form.values = values
-        draft.write()
+        draft.save()
         assert draft.file
         text = draft.file.read_text()
         assert not [word for word in ("Signature", "pass", "base64", "hidden-token") if word in text]
@@ -154,10 +157,11 @@ def test_a_burst_of_changes_is_one_write_and_the_last_values_count(
 
     monkeypatch.setattr(draft_module, "save_preset", counted)
     form = sd.form(T2V)
-    draft = Draft(form, tmp_path / "l.sqlite3", rest_s=0.2)
+    monkeypatch.setattr(draft_module, "REST_S", 0.2)
+    draft = Draft(form, tmp_path / "l.sqlite3")
     for length in range(1, 40):
         form.values = {"prompt": "x" * length}
-        draft.changed()
+        ENGINE.submit(draft.save_soon())
     assert writes == [], "nothing is written while a person types"
     until(lambda: bool(writes))
     assert writes == ["x" * 39]
@@ -169,15 +173,15 @@ def test_a_draft_goes_when_the_form_is_empty_or_it_is_old(tmp_path: Path) -> Non
     draft = Draft(form, tmp_path / "l.sqlite3")
     assert draft.file
     form.values = {"prompt": "A fox"}
-    draft.write()
+    draft.save()
     form.reset()
-    draft.write()
+    draft.save()
     assert not draft.file.exists()
     form.values = {"prompt": "A fox"}
-    draft.write()
-    written = draft.file.stat().st_mtime
-    assert Draft(sd.form(T2V), tmp_path / "l.sqlite3", now=lambda: written + MOST_DAYS * 86400 - 9).read()
-    assert Draft(sd.form(T2V), tmp_path / "l.sqlite3", now=lambda: written + MOST_DAYS * 86400 + 9).read() is None
+    draft.save()
+    for age, is_there in ((MOST_S - 900, True), (MOST_S + 900, False)):
+        os.utime(draft.file, times=(time.time() - age,) * 2)
+        assert (Draft(sd.form(T2V), tmp_path / "l.sqlite3").read() is not None) is is_there
     assert not draft.file.exists()
 
 
@@ -191,7 +195,7 @@ def test_a_broken_draft_is_no_hindrance_and_is_replaced(tmp_path: Path, content:
     made = panel(tmp_path / "l.sqlite3")
     assert restore(made) is None
     made.form.values = {"prompt": "A fox"}
-    made._draft.write()
+    made._draft.save()
     assert restore(panel(tmp_path / "l.sqlite3")) is not None
 
 
@@ -200,7 +204,7 @@ def test_a_draft_that_cannot_be_written_stops_no_form(tmp_path: Path) -> None:
     (tmp_path / "l.sqlite3-drafts").write_text("a file is in the way")
     made = panel(tmp_path / "l.sqlite3")
     made.form.values = {"prompt": "A fox"}
-    made._draft.write()
+    made._draft.save()
     assert made.form.is_valid
 
 

@@ -213,29 +213,29 @@ def test_what_has_changed_since_is_not_blamed(
 def test_undo_reset_and_code_stand_below_the_fields(panel: Panel) -> None:
     tools: Any = panel._tools
     assert tools._undo.disabled
-    assert len(tools.widget.children) == 1
+    assert tools._fold.box.children == ()
     panel.form.values = {"prompt": "a <b>fox</b>"}
     assert not tools._undo.disabled
-    assert len(tools.widget.children) == 1, "code costs nothing until it is opened"
-    tools._fold.click()
-    assert "a &lt;b&gt;fox&lt;/b&gt;" in tools._view.value
-    assert "$CRUN_API_KEY" in tools._view.value
-    assert "a-key" not in tools._view.value
+    assert (tools._fold.box.children, tools._code.value) == ((), ""), "code costs nothing until it is opened"
+    tools._fold.button.click()
+    assert "a &lt;b&gt;fox&lt;/b&gt;" in tools._code.value
+    assert "$CRUN_API_KEY" in tools._code.value
+    assert "a-key" not in tools._code.value
     panel.form.values = {"prompt": "a wolf"}
-    assert tools._view.value.count("a wolf") == 2
-    tools._fold.click()
-    assert "sdn-hidden" in tools._view._dom_classes
+    assert tools._code.value.count("a wolf") == 2
+    tools._fold.button.click()
+    assert "sdn-hidden" in tools._fold.box._dom_classes
     tools._undo.click()
     until(lambda: panel.form.values["input"] == {"prompt": "a <b>fox</b>"})
-    assert "a wolf" in tools._view.value, "a closed fold is not kept up to date"
+    assert "a wolf" in tools._code.value, "a closed fold is not kept up to date"
     tools._undo.click()
     until(lambda: tools._undo.disabled)
     panel.form.values = {"prompt": "x"}
-    tools._row.children[-1].click()
+    tools._reset.click()
     assert panel.form.values["input"] == {}
 
 
 def test_values_that_cannot_be_sent_have_no_code_but_a_reason(panel: Panel) -> None:
     panel.form._controls["/input/prompt"].widget.value = "half \ud83d"
-    panel._tools._fold.click()
-    assert "These values have no code" in panel._tools._view.value
+    panel._tools._fold.button.click()
+    assert "These values have no code" in panel._tools._code.value

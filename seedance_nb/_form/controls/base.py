@@ -64,7 +64,7 @@ class WidgetFactory:
         """A widget that shows a piece of HTML."""
         return self.make(W.HTML, HTMLStyle, *classes, value=text)
 
-    def button(self, act: Callable[[], None], *classes: str, **traits: Any) -> Any:
+    def button(self, act: Callable[[], object], *classes: str, **traits: Any) -> Any:
         """A button that calls `act`."""
         button = self.make(W.Button, ButtonStyle, *classes, **traits)
         button.on_click(lambda _: act())
@@ -216,6 +216,24 @@ def mark_bad(widget: Any, problems: Sequence[Problem]) -> None:
 def toggle(widget: Any, *, shown: bool) -> None:
     """Show or hide a widget."""
     mark(widget, "sdn-hidden", on=not shown)
+
+
+class Fold:
+    """A button with a triangle, and below it what `make` returns, shown while it is open."""
+
+    def __init__(self, factory: WidgetFactory, label: str, make: Callable[[], Sequence[Any]]) -> None:
+        self.is_open = False
+        self.button = factory.button(self.flip, "sdn-fold", description=label, icon="caret-right")
+        self.box = factory.box(W.VBox, [], "sdn-fields", "sdn-hidden")
+        self._make = make
+
+    def flip(self) -> None:
+        """Open it, or close it."""
+        self.is_open = not self.is_open
+        self.button.icon = "caret-down" if self.is_open else "caret-right"
+        if self.is_open:
+            self.box.children = self._make()
+        toggle(self.box, shown=self.is_open)
 
 
 class Compound(Control):

@@ -1,5 +1,6 @@
 """The base of the controls of lists and maps: entries that a user adds, moves and removes."""
 
+from collections.abc import Callable
 from typing import Any
 
 import ipywidgets as W  # noqa: N812
@@ -9,7 +10,7 @@ from seedance_nb._form.controls.base import Change, Compound, Control
 
 
 class Entries(Compound):
-    """A control of many entries. Each entry has a `value`, a `widget`, and `show` for another value."""
+    """A control of many entries. Each entry has a `value`, a `widget`, `show` for another value, and `focus`."""
 
     fixed = False
     """Whether an entry's index decides its schema, so that entries cannot be moved."""
@@ -19,18 +20,29 @@ class Entries(Compound):
     def _frame(self, noun: str, kind: str) -> Any:
         self._entries = []
         self._head = self._new_head()
-        self._add = self._factory.button(self.add, "sdn-add", icon="plus", description=f"Add {noun}")
+        self._add = self._factory.button(
+            lambda: self.press(self.add), "sdn-add", icon="plus", description=f"Add {noun}"
+        )
         return self._factory.box(W.VBox, [self._head, *self._foot()], "sdn-field", kind)
 
     def buttons(self, entry: Any) -> list[Any]:
         """The buttons that move an entry, unless `fixed`, and the one that removes it."""
         button = self._factory.button
-        remove = button(lambda: self.remove(entry), "sdn-icon", icon="times", tooltip="Remove")
+        remove = button(lambda: self.press(self.remove, entry), "sdn-icon", icon="times", tooltip="Remove")
         if self.fixed:
             return [remove]
-        entry.up = button(lambda: self.move(entry, -1), "sdn-icon", icon="arrow-up", tooltip="Move up")
-        entry.down = button(lambda: self.move(entry, 1), "sdn-icon", icon="arrow-down", tooltip="Move down")
+        entry.up = button(lambda: self.press(self.move, entry, -1), "sdn-icon", icon="arrow-up", tooltip="Move up")
+        entry.down = button(lambda: self.press(self.move, entry, 1), "sdn-icon", icon="arrow-down", tooltip="Move down")
         return [entry.up, entry.down, remove]
+
+    def press(self, act: Callable[..., None], *given: Any) -> None:
+        """Do what a button says, then focus its entry: the new one, the one that was moved, or the one in its place."""
+        entry: Any = given[0] if given else None
+        here = self._entries.index(entry) if entry in self._entries else -1
+        act(*given)
+        if self._entries and entry not in self._entries:
+            entry = self._entries[min(here, len(self._entries) - 1)]
+        (entry if self._entries else self._add).focus()
 
     def add(self, value: Any = ABSENT) -> None:
         """Add an entry at the end, as a user's change."""

@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping
 from dataclasses import replace
+from functools import partial
 from typing import Any
 
 import ipywidgets as W  # noqa: N812
@@ -26,6 +27,7 @@ class _Item:
         factory, field = owner._factory, owner.entry_field(index)  # noqa: SLF001 - a part of the same control
         self.control: Control = factory.control(field, lambda change: owner.on_edit(self, change))
         self.show(start_of(field) if value is ABSENT else value)
+        self.focus = partial(self.control.focus, ())
         self.widget = factory.box(W.HBox, [self.control.widget, *owner.buttons(self)], "sdn-item")
 
     def show(self, value: Any) -> None:

@@ -29,6 +29,7 @@ class _Entry:
             description=_NAME, description_allow_html=True,
         )  # fmt: skip
         self.key.observe(lambda change: owner.rename(self, change["new"]), "value")
+        self.focus = self.key.focus
         [self.gone] = owner.buttons(self)
         self.widget = factory.box(W.HBox, [], "sdn-pair")
         self.make(value)
@@ -71,7 +72,6 @@ class MapControl(Entries):
         start = start_of(extra_of(self.field, "")) if value is ABSENT else value
         self._entries.append(_Entry(self, "", start, named=False))
         self._arrange()
-        self._entries[-1].key.focus()
 
     def remove(self, entry: _Entry) -> None:
         if entry in self._entries:

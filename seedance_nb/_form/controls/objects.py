@@ -1,6 +1,7 @@
 """The control of a nested object: added, folded and removed as a whole; its fields are created when it is first opened."""
 
 from collections.abc import Callable, Mapping
+from functools import cache
 from typing import Any
 
 import ipywidgets as W  # noqa: N812
@@ -9,7 +10,7 @@ from seedance_nb._base.html import Html
 from seedance_nb._base.problem import Problem
 from seedance_nb._base.values import ABSENT
 from seedance_nb._check.secrets import masked_in
-from seedance_nb._form.controls.base import REST, Change, Compound, Control, WidgetFactory
+from seedance_nb._form.controls.base import REST, Change, Compound, Control, Fold, WidgetFactory
 from seedance_nb._form.labels import FieldStatus, brief, error_html
 from seedance_nb._form.model.fields import Field
 from seedance_nb._form.model.parts import allows_more, conditional_fields, own_fields, rest_of, start_of, with_name
@@ -90,11 +91,13 @@ class ObjectControl(Compound):
         self._open = True
         self.show(start_of(self.field))
         self._accept(self.value)
+        self.focus(())
 
     def _remove(self) -> None:
         self._open = self.bare
         self.show(ABSENT)
         self._accept(ABSENT)
+        self.focus(())
 
     def _display(self, value: Any) -> None:
         if isinstance(value, Mapping) and self._factory.depth < _OPEN_LEVELS:
@@ -132,16 +135,13 @@ class ObjectControl(Compound):
 
     def _button(self, name: str) -> Any:
         if name not in self._buttons:
-            label, button = self.field.label, self._factory.button
-            match name:
-                case "add":
-                    self._buttons[name] = button(self._add, "sdn-add", icon="plus", description=f"Add {label.lower()}")
-                case "fold":
-                    self._buttons[name] = button(
-                        self._flip, "sdn-icon", icon="caret-right", tooltip=f"Show or hide {label}"
-                    )
-                case _:
-                    self._buttons[name] = button(self._remove, "sdn-icon", icon="times", tooltip=f"Remove {label}")
+            label = self.field.label
+            act, kind, traits = {
+                "add": (self._add, "sdn-add", {"icon": "plus", "description": f"Add {label.lower()}"}),
+                "fold": (self._flip, "sdn-icon", {"icon": "caret-right", "tooltip": f"Show or hide {label}"}),
+                "remove": (self._remove, "sdn-icon", {"icon": "times", "tooltip": f"Remove {label}"}),
+            }[name]
+            self._buttons[name] = self._factory.button(act, kind, **traits)
         return self._buttons[name]
 
     def _fields_box(self) -> Any:
@@ -158,23 +158,19 @@ class ObjectControl(Compound):
                     self._controls[REST] = self._factory.control(rest_of(self.field), self._accept_rest)
                     parts.append(self._controls[REST].widget)
                 if self._advanced:
-                    self._advanced_button = self._factory.button(
-                        self._open_advanced, "sdn-fold", icon="caret-right", description="Advanced"
-                    )
-                    parts.append(self._advanced_button)
+                    self._fold = Fold(self._factory, "Advanced", cache(self._open_advanced))
+                    parts += [self._fold.button, self._fold.box]
             self._body = self._factory.box(W.VBox, parts, "sdn-fields")
             self._show_parts()
             if any(isinstance(self.value, Mapping) and field.path[-1] in self.value for field in self._advanced):
-                self._open_advanced()
+                self._fold.flip()
         return self._body
 
-    def _open_advanced(self) -> None:
-        fields, self._advanced = self._advanced, []
-        controls = {field.path[-1]: self._child(field) for field in fields}
-        self._controls = {**self._controls, **controls}
+    def _open_advanced(self) -> list[Any]:
+        advanced = {field.path[-1]: self._child(field) for field in self._advanced}
+        self._controls = {**self._controls, **advanced}
         self._show_parts()
-        widgets = [part for part in self._body.children if part is not self._advanced_button]
-        self._body.children = [*widgets, *(control.widget for control in controls.values())]
+        return [control.widget for control in advanced.values()]
 
     def _child(self, field: Field) -> Control:
         name = field.path[-1]

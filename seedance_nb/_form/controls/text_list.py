@@ -3,6 +3,7 @@
 import re
 from collections.abc import Callable, Mapping
 from concurrent.futures import Future
+from functools import partial
 from typing import Any
 
 import ipywidgets as W  # noqa: N812
@@ -16,6 +17,8 @@ from seedance_nb._base.values import ABSENT
 from seedance_nb._form.controls.base import Change, Control, mark_bad, split_by_part, toggle
 from seedance_nb._form.controls.entries import Entries
 from seedance_nb._form.labels import error_html, plain
+from seedance_nb._task.placement import data_url
+from seedance_nb._task.player import still_of
 
 _URL = re.compile(r"(?:https?|asset)://\S")
 _HINTS = {"image": "https://… or asset://…", "video": "https://….mp4 or asset://…", "audio": "https://….mp3 or asset://…"}  # fmt: skip
@@ -27,13 +30,17 @@ class TextEntry:
     def __init__(self, owner: "ListControl", index: int, value: Any) -> None:
         self.value = value
         factory, media, name = owner._factory, owner.field.media, owner.name_of(index)  # noqa: SLF001 - a part of the same control
+        self._owner = owner
         self._rendered: Any = (name, (), plain(value))
-        self.thumbnail = factory.html(thumb_html(plain(value), media), "sdn-thumb")
+        file, picture = owner.uploaded.get(plain(value), ("", ""))
+        self.thumbnail = factory.html(thumb_html(picture or plain(value), media), "sdn-thumb")
         self.text = factory.make(
             W.Text, TextStyle, "sdn-entry", value=plain(value), placeholder=_HINTS.get(media, ""), continuous_update=False,
-            description=_label(name, ()), description_allow_html=True,
+            description=_label(name, (), file), description_allow_html=True,
         )  # fmt: skip
         self.text.observe(lambda _: owner.on_edit(self), "value")
+        self.text.on_msg(lambda _, content, __: owner.enter(self) if content.get("event") == "submit" else None)
+        self.focus = self.text.focus
         more = []
         if owner.uploads is not None and owner.uploads.assets:
             tip = f"Register as an asset at {owner.uploads.provider} (recommended for images of real faces)"
@@ -45,13 +52,14 @@ class TextEntry:
         self.value = value
         self.text.value = plain(value)
 
-    def update(self, name: str, media: str, problems: tuple[Problem, ...]) -> None:
+    def update(self, name: str, problems: tuple[Problem, ...]) -> None:
         """Update the entry's label, errors and thumbnail."""
         state = (name, problems, self.text.value)
         if self._rendered != state:
             self._rendered = state
-            self.text.description = _label(name, problems)
-            self.thumbnail.value = thumb_html("" if problems else self.text.value, media)
+            file, picture = self._owner.uploaded.get(self.text.value, ("", ""))
+            self.text.description = _label(name, problems, file)
+            self.thumbnail.value = thumb_html("" if problems else picture or self.text.value, self._owner.field.media)
             self.text.continuous_update = bool(problems)
             mark_bad(self.widget, problems)
 
@@ -66,6 +74,7 @@ class ListControl(Entries):
     _buttons: Any = None
 
     def _build(self) -> Any:
+        self.uploaded: dict[str, tuple[str, str]] = {}  # name and small picture of a file by its URL
         self.uploads = self._factory.uploads if self.field.media else None
         if self.uploads is not None:
             self._state = self._factory.html("", "sdn-state")
@@ -92,9 +101,15 @@ class ListControl(Entries):
     def _on_files(self, _: Any) -> None:
         files, self._files.value = self._files.value, ()
         for file in files:
-            self._show_state(f"Uploading {file['name']}…")
+            still = still_of(bytes(file["content"]), 4_000, 120) if self.field.media == "image" else b""
+            shown = str(file["name"]), data_url(still, "image/jpeg") if still else ""
+            self._show_state(f"Uploading {shown[0]}…")
             if self.uploads is not None:
-                self._when(self.uploads.upload(bytes(file["content"]), file["name"]), self.add)
+                self._when(self.uploads.upload(bytes(file["content"]), shown[0]), partial(self._add_uploaded, shown))
+
+    def _add_uploaded(self, shown: tuple[str, str], url: str) -> None:
+        self.uploaded[url] = shown
+        self.add(url)
 
     def _when(self, future: Future[str], then: Callable[[str], None]) -> None:
         def finish(future: Future[str]) -> None:
@@ -132,10 +147,20 @@ class ListControl(Entries):
             entry.value = entry.text.value
             self._accept(self._collect(), Change(path=(str(here),)))
 
+    def enter(self, entry: TextEntry) -> None:
+        """Focus the next entry after Enter. After the last one it is a new one, which counts once something is typed."""
+        here = self._entries.index(entry) + 1
+        if here == len(self._entries) and not self._add.disabled:
+            self._entries.append(TextEntry(self, here, ""))
+            self._entries[here].value = ABSENT
+            self._arrange()
+        if here < len(self._entries):
+            self._entries[here].focus()
+
     def paste(self, text: str) -> None:
         """Add an entry for each line of a text, as a user's change; empty entries at the end are replaced."""
         lines = [line.strip() for line in text.splitlines() if line.strip()]
-        while lines and self._entries and self._entries[-1].value == "":
+        while lines and self._entries and not self._entries[-1].text.value:
             self._entries.pop()
         if lines:
             self._entries += [TextEntry(self, len(self._entries), line) for line in lines]
@@ -162,7 +187,7 @@ class ListControl(Entries):
 
     def focus(self, path: tuple[str, ...]) -> None:
         here = int(path[0]) if path and path[0].isdecimal() else -1
-        (self._entries[here].text if 0 <= here < len(self._entries) else self._add).focus()
+        (self._entries[here] if 0 <= here < len(self._entries) else self._add).focus()
 
     def parts(self) -> Mapping[str, Control]:
         return {}
@@ -171,16 +196,18 @@ class ListControl(Entries):
         own, below = split_by_part(problems)
         self._show_own(own)
         for index, entry in enumerate(self._entries):
-            entry.update(self.name_of(index), self.field.media, below.get(str(index), ()))
+            entry.update(self.name_of(index), below.get(str(index), ()))
 
     def _new_entry(self, index: int, value: Any) -> TextEntry:
         return TextEntry(self, index, "" if value is ABSENT else value)
 
     def _collect(self) -> Any:
+        values = [entry.value for entry in self._entries]
+        while values and values[-1] is ABSENT:
+            values.pop()
         # In a list of lists an entry cannot be absent.
-        return [entry.value for entry in self._entries] or (
-            [] if self.field.required and not self.field.path else ABSENT
-        )
+        empty: Any = [] if self.field.required and not self.field.path else ABSENT
+        return ["" if value is ABSENT else value for value in values] or empty
 
     def _foot(self) -> list[Any]:
         paste = [] if self._box is None else [self._box]
@@ -192,16 +219,23 @@ class ListControl(Entries):
         if self._buttons is None:
             self._buttons = self._factory.box(W.HBox, parts, "sdn-adds")
         self._buttons.children = parts
+        for button in (self._many, self._files):
+            if button is not None:
+                button.disabled = self._add.disabled
         return [*paste, self._buttons]
 
 
-def _label(name: str, problems: tuple[Problem, ...]) -> Html:
-    return Html('<span class="sdn-marker">{}</span>{}').format(name, error_html(problems))
+def _label(name: str, problems: tuple[Problem, ...], file: str = "") -> Html:
+    wide, shown = (
+        " sdn-wide" if name[:1] == "[" else "",
+        Html('<span class="sdn-help">{}</span>').format(file) if file else "",
+    )
+    return Html('<span class="sdn-marker{}">{}</span>{}{}').format(wide, name, shown, error_html(problems))
 
 
 def thumb_html(url: str, media: str) -> Html:
     """A thumbnail of an image URL, or a tile with the kind of media. *pure*."""
-    if media == "image" and url.startswith(("https://", "http://")):
+    if media == "image" and url.startswith(("https://", "http://", "data:image/jpeg;")):
         return Html('<img src="{}" alt="" loading="lazy" referrerpolicy="no-referrer">').format(safe_url(url))
     kind = "asset" if url.startswith("asset://") else media or "text"
     return Html('<span class="sdn-tile">{}</span>').format(kind)
