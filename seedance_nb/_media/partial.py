@@ -12,7 +12,7 @@ import httpx
 from seedance_nb._media.isobmff import boxes
 from seedance_nb._media.sniff import audio_start, sniff
 from seedance_nb._web.addresses import BlockedURL, Resolver, lookup
-from seedance_nb._web.client import AccessPolicy, Fetch, Repeat, content_length, content_range, error_text, require_raw
+from seedance_nb._web.client import AccessPolicy, Fetch, content_length, content_range, error_text, require_raw
 
 HEAD = 131_072
 """The bytes read from the start of every file."""
@@ -112,10 +112,6 @@ def _jpeg(piece: bytes) -> int | None:
     return 2 if mark == b"\x01" or b"\xd0" <= mark <= b"\xd8" else 2 + int.from_bytes(piece[2:4])
 
 
-def _png(piece: bytes) -> int | None:
-    return None if piece[4:8] == b"IDAT" else 12 + int.from_bytes(piece[:4])
-
-
 def _tiff(file: PartialFile) -> tuple[int, int] | None:
     head = file.read(0, 16)
     order: Literal["little", "big"] = "little" if head[:2] == b"II" else "big"
@@ -150,7 +146,7 @@ def _mp3(file: PartialFile) -> tuple[int, int] | None:
 
 _STEPS: Mapping[str, Callable[[PartialFile], tuple[int, int] | None]] = {
     "jpeg": lambda file: _walk(file, 2, _jpeg),
-    "png": lambda file: _walk(file, 8, _png),
+    "png": lambda file: _walk(file, 8, lambda piece: None if piece[4:8] == b"IDAT" else 12 + int.from_bytes(piece[:4])),
     "wav": lambda file: _walk(file, 12, _wav, is_sparse=True),
     "tiff": _tiff,
     "mp3": _mp3,
@@ -178,15 +174,14 @@ async def fetch_parts(
     public https URLs are requested, and those at the origin `allowed_origin`.
     """
     fetch = Fetch(AccessPolicy(origin=allowed_origin, resolve=resolve, connect_s=_CONNECT_S))
-    search, why = _Search(fetch, MOST_PICTURE if kind == "image" else MOST), ""
+    file, why = PartialFile(), ""
     try:
         async with asyncio.timeout(total):
-            await search.run(url)
+            await _search(fetch, url, file, MOST_PICTURE if kind == "image" else MOST)
     except TimeoutError:
         why = f"{fetch.name} did not send it within {total:g} s"
     except Exception as error:  # noqa: BLE001  # whatever a foreign server causes, the file is only not checked
         why = error_text(error, fetch.name)
-    file = search.file
     try:
         file.write(into)
     except OSError as error:
@@ -196,77 +191,64 @@ async def fetch_parts(
     return Fetched(size=file.size, read=file.count, requests=fetch.requests), why
 
 
-class _Search:
-    """One partial download of a file, of `most` bytes at most."""
-
-    def __init__(self, fetch: Fetch, most: int) -> None:
-        self.file = PartialFile()
-        self._fetch, self._most = fetch, most
-
-    async def run(self, url: str) -> None:
-        """Downloads what is needed. *network*. Raises: BlockedURL, also where that exceeds a limit; httpx's errors."""
-        async with self._fetch.reach(url, _range(0, HEAD)) as (response, repeat):
-            await self._first(response)
-            await response.aclose()
-            await self._rest(repeat)
-
-    async def _first(self, response: httpx.Response) -> None:
+async def _search(fetch: Fetch, url: str, file: PartialFile, most: int) -> None:
+    """Downloads what is needed, `most` bytes at most. *network*. Raises: BlockedURL, also beyond a limit; httpx's errors."""
+    async with fetch.reach(url, _range(0, HEAD)) as (response, repeat):
         require_raw(response)
         if response.status_code == httpx.codes.PARTIAL_CONTENT:
-            await self._read_part(response, 0, HEAD)
+            await _read_part(fetch, response, file, 0, HEAD)
         elif response.status_code == httpx.codes.REQUESTED_RANGE_NOT_SATISFIABLE:
             raise BlockedURL("it is empty, or its server cannot send parts of files")
         elif response.status_code != httpx.codes.OK:
-            raise BlockedURL(f"{self._fetch.name} answered HTTP {response.status_code}")
+            raise BlockedURL(f"{fetch.name} answered HTTP {response.status_code}")
         else:
-            self.file.size = content_length(response)
-            await self._read_front(response)
-
-    async def _read_front(self, response: httpx.Response) -> None:
-        """Reads a file that is sent whole, until there is enough of it."""
-        file, goal = self.file, HEAD
-        async for chunk in response.aiter_raw():
-            file.add(file.count, chunk[: self._most - file.count])
-            while file.count >= goal:
-                need = next_range(file)
-                if need is None:
-                    return
-                if file.count >= self._most or need[0] >= self._most:
-                    where = f"in the first {self._most / 1e6:.1f} MB"
-                    raise BlockedURL(f"{self._fetch.name} cannot send parts of files, and its header is not {where}")
-                goal = min(max(need[1], goal + 1), self._most)
-        if file.size is None:
-            file.size = file.count
-
-    async def _rest(self, repeat: Repeat) -> None:
-        file, fetch = self.file, self._fetch
+            file.size = content_length(response)
+            await _read_front(fetch, response, file, most)
+        await response.aclose()
         while file.count != file.size and (need := next_range(file)) is not None:
-            start, end = need[0], min(need[1], need[0] + self._most - file.count)
+            start, end = need[0], min(need[1], need[0] + most - file.count)
             if start > LARGEST:
                 raise BlockedURL(f"it is too large ({(file.size or start) / 1e6:,.0f} MB) to look for its header")
             if fetch.requests >= _MOST_REQUESTS or start >= end:
                 raise BlockedURL(f"its header was not found in {file.count / 1e6:.1f} MB and {fetch.requests} requests")
-            async with repeat(_range(start, end)) as response:
-                require_raw(response)
-                if response.status_code != httpx.codes.PARTIAL_CONTENT:
-                    raise BlockedURL(f"{fetch.name} answered HTTP {response.status_code} to a request for a part of it")
-                await self._read_part(response, start, end)
+            async with repeat(_range(start, end)) as part:
+                require_raw(part)
+                if part.status_code != httpx.codes.PARTIAL_CONTENT:
+                    raise BlockedURL(f"{fetch.name} answered HTTP {part.status_code} to a request for a part of it")
+                await _read_part(fetch, part, file, start, end)
 
-    async def _read_part(self, response: httpx.Response, start: int, end: int) -> None:
-        """Reads the part from `start` on, up to `end` at most."""
-        span = content_range(response)
-        if span is None or span[0] != start:
-            raise BlockedURL(f"{self._fetch.name} sent another part of it than the one requested")
-        if start and span[2] != self.file.size:
-            raise BlockedURL(f"{self._fetch.name} reported two different sizes for it")
-        self.file.size = span[2]
-        at, end = start, min(end, span[1])
-        async for chunk in response.aiter_raw():
-            self.file.add(at, chunk[: end - at])
-            at += len(chunk)
-            if at >= end:
+
+async def _read_front(fetch: Fetch, response: httpx.Response, file: PartialFile, most: int) -> None:
+    """Reads a file that is sent whole, until there is enough of it."""
+    goal = HEAD
+    async for chunk in response.aiter_raw():
+        file.add(file.count, chunk[: most - file.count])
+        while file.count >= goal:
+            need = next_range(file)
+            if need is None:
                 return
-        raise BlockedURL(f"{self._fetch.name} sent fewer bytes of it than announced")
+            if file.count >= most or need[0] >= most:
+                where = f"in the first {most / 1e6:.1f} MB"
+                raise BlockedURL(f"{fetch.name} cannot send parts of files, and its header is not {where}")
+            goal = min(max(need[1], goal + 1), most)
+    if file.size is None:
+        file.size = file.count
+
+
+async def _read_part(fetch: Fetch, response: httpx.Response, file: PartialFile, start: int, end: int) -> None:
+    """Reads the part from `start` on, up to `end` at most."""
+    span = content_range(response)
+    if span is None or span[0] != start:
+        raise BlockedURL(f"{fetch.name} sent another part of it than the one requested")
+    if start and span[2] != file.size:
+        raise BlockedURL(f"{fetch.name} reported two different sizes for it")
+    file.size, at, end = span[2], start, min(end, span[1])
+    async for chunk in response.aiter_raw():
+        file.add(at, chunk[: end - at])
+        at += len(chunk)
+        if at >= end:
+            return
+    raise BlockedURL(f"{fetch.name} sent fewer bytes of it than announced")
 
 
 def _range(start: int, end: int) -> dict[str, str]:

@@ -31,7 +31,10 @@ def serve(app: ASGIApp, listener: socket.socket, on_start: Callable[[], None]) -
         _guarded(app, hosts), http=_Protocol, ws="none", lifespan="off", log_level="error", limit_concurrency=_MOST_ANSWERED,
         h11_max_incomplete_event_size=_MOST_HEAD, timeout_graceful_shutdown=_EXIT_S,
     )  # fmt: skip
-    _Server(config, on_start).run(sockets=[listener])
+    server = uvicorn.Server(config)
+    listener.listen()  # from now on, connections wait for the server
+    on_start()
+    server.run(sockets=[listener])
 
 
 def _guarded(app: ASGIApp, hosts: list[str]) -> ASGIApp:
@@ -61,18 +64,6 @@ def _guarded(app: ASGIApp, hosts: list[str]) -> ASGIApp:
                 await app(scope, next_piece, send)
 
     return answer
-
-
-class _Server(uvicorn.Server):
-    """Calls a function once it listens."""
-
-    def __init__(self, config: uvicorn.Config, on_start: Callable[[], None]) -> None:
-        super().__init__(config)
-        self._on_start = on_start
-
-    async def startup(self, sockets: list[socket.socket] | None = None) -> None:
-        await super().startup(sockets)
-        self._on_start()
 
 
 class _Protocol(H11Protocol):

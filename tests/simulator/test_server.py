@@ -54,13 +54,13 @@ class Counting:
 def listening(app: Any, monkeypatch: pytest.MonkeyPatch) -> Iterator[int]:
     """The port of a server in a thread, which is usable from the moment it says that it listens."""
     ready, servers = threading.Event(), []
-    made = server._Server.__init__
+    made = uvicorn.Server.__init__
 
     def remember(self: Any, *arguments: Any) -> None:
         made(self, *arguments)
         servers.append(self)
 
-    monkeypatch.setattr(server._Server, "__init__", remember)
+    monkeypatch.setattr(uvicorn.Server, "__init__", remember)
     monkeypatch.setattr(uvicorn.Server, "capture_signals", lambda _: _nothing())
     with socket.socket() as listener:
         listener.bind(("127.0.0.1", 0))
