@@ -59,10 +59,8 @@ def _main(name: str, file_format: str) -> int:
         from PIL import Image
 
         warnings.simplefilter("error")
-        Image.MAX_IMAGE_PIXELS = _MOST_PX
-        with Image.open(
-            name, formats=(_PICTURES[file_format],)
-        ) as picture:  # a larger image is a warning, here an error
+        Image.MAX_IMAGE_PIXELS = _MOST_PX  # a larger image is a warning, here an error
+        with Image.open(name, formats=(_PICTURES[file_format],)) as picture:
             picture.load()
         return 0
     with open_container(Path(name), file_format) as container:

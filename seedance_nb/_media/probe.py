@@ -66,21 +66,15 @@ def _picture(path: Path, head: bytes, file_format: str) -> MediaFacts:
         with path.open("rb") as file:
             width, height, turned = heif_size(reader(file), path.stat().st_size)
     elif file_format in _SIZED:
-        width, height, turned = _header(path, file_format)
+        from PIL import Image
+
+        # Opening reads only the header; a large image is no danger here, because it is never decoded.
+        Image.MAX_IMAGE_PIXELS = None
+        with Image.open(path, formats=(file_format.upper(), "MPO")) as picture:
+            width, height = picture.size
+            # Other formats would have to be decoded for it.
+            turned = file_format in ("jpeg", "tiff") and picture.getexif().get(_EXIF_ORIENTATION) in _ROTATED
     return MediaFacts(kind="image", format=file_format, width=width, height=height, turned=turned)
-
-
-def _header(path: Path, file_format: str) -> tuple[int, int, bool]:
-    from PIL import Image
-
-    # Opening reads only the header; a large image is no danger here, because it is never decoded.
-    Image.MAX_IMAGE_PIXELS = None
-    with Image.open(
-        path, formats=(file_format.upper(), "MPO") if file_format == "jpeg" else (file_format.upper(),)
-    ) as picture:
-        # Other formats would have to be decoded for it.
-        orientation = picture.getexif().get(_EXIF_ORIENTATION) if file_format in ("jpeg", "tiff") else None
-        return picture.width, picture.height, orientation in _ROTATED
 
 
 def _stream(path: Path, file_format: str) -> MediaFacts:
@@ -88,8 +82,8 @@ def _stream(path: Path, file_format: str) -> MediaFacts:
         facts, stream = describe(container, file_format), main_stream(container)
         if READERS[file_format] == "mov":
             facts = _add_index(path, facts, container)
-        if file_format == "mp3" and not _stores_length(path):
-            facts = replace(facts, estimated=not _has_constant_rate(container, stream))
+        if file_format == "mp3":
+            facts = replace(facts, estimated=not _stores_length(path) and _has_variable_rate(container, stream))
     return facts
 
 
@@ -102,21 +96,16 @@ def _add_index(path: Path, facts: MediaFacts, container: Any) -> MediaFacts:
         outer = list(boxes(read, 0, end)) if is_fragmented else []
     if is_fragmented:
         # Its index lists no frames: they must be counted, which needs all of them.
-        is_whole = outer[-1].end == end and outer[-1].kind != bytes(4)
-        seconds, fps = _measure(container) if is_whole else (0.0, 0.0)
-        facts = replace(facts, seconds=round(seconds, 3), fps=round(fps, 3))
+        stream, is_whole = main_stream(container), outer[-1].end == end and outer[-1].kind != bytes(4)
+        times = [
+            (one.pts, one.duration or 0) for one in (container.demux(stream) if is_whole else ()) if one.pts is not None
+        ]
+        seconds = seconds_between(times, stream)
+        facts = replace(facts, seconds=round(seconds, 3), fps=round(len(times) / seconds, 3) if seconds else 0.0)
     if facts.kind != "video":
         return replace(facts, fps=0.0)
     # The codec knows better than the index, which is all there is if no frame could be read.
     return replace(facts, width=facts.width or width, height=facts.height or height, turned=turned)
-
-
-def _measure(container: Any) -> tuple[float, float]:
-    """The duration in seconds and the frames per second of a video by its packets."""
-    stream = main_stream(container)
-    times = [(packet.pts, packet.duration or 0) for packet in container.demux(stream) if packet.pts is not None]
-    seconds = seconds_between(times, stream)
-    return seconds, len(times) / seconds if seconds else 0.0
 
 
 def _stores_length(path: Path) -> bool:
@@ -126,11 +115,10 @@ def _stores_length(path: Path) -> bool:
     return any(tag in frame for tag in (b"Xing", b"Info", b"VBRI"))
 
 
-def _has_constant_rate(container: Any, stream: Any) -> bool:
+def _has_variable_rate(container: Any, stream: Any) -> bool:
     # At a constant bit rate all frames have one size, give or take one byte of padding.
-    packets = islice(container.demux(stream), _FRAMES_TO_COMPARE)
-    sizes = [packet.size for packet in packets if packet.size]
-    return not sizes or max(sizes) - min(sizes) <= 1
+    sizes = [packet.size for packet in islice(container.demux(stream), _FRAMES_TO_COMPARE) if packet.size]
+    return bool(sizes) and max(sizes) - min(sizes) > 1
 
 
 if __name__ == "__main__":

@@ -115,7 +115,10 @@ def _read(text: str) -> tuple[Any, tuple[str, ...]]:
                 twice.append(name)
         return dict(pairs)
 
-    decoder = json.JSONDecoder(object_pairs_hook=members, parse_float=_Number, parse_int=_integer, strict=False)
+    def integer(digits: str) -> int | _Number:
+        return int(digits) if len(digits) < _LONG_NUMBER else _Number(digits)
+
+    decoder = json.JSONDecoder(object_pairs_hook=members, parse_float=_Number, parse_int=integer, strict=False)
     start, tries = 0, 0
     while 0 <= start < len(text) and tries <= _MOST_STARTS:
         twice.clear()
@@ -132,10 +135,6 @@ def _read(text: str) -> tuple[Any, tuple[str, ...]]:
                 return value, tuple(f"it has {doubt}" for doubt in doubts if doubt)
         start, tries = text.find("{", start + 1), tries + 1
     return ABSENT, ("it is not JSON",)
-
-
-def _integer(text: str) -> int | _Number:
-    return int(text) if len(text) < _LONG_NUMBER else _Number(text)
 
 
 def id_text(value: Any) -> str:

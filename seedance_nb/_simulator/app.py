@@ -169,9 +169,8 @@ class Simulator:
 
     def _paint(self, task: Simulated) -> None:
         loop = asyncio.get_running_loop()
-        self._painting = {
-            name: job for name, job in self._painting.items() if not job.done() and job.get_loop() is loop
-        }
+        painting = self._painting.items()
+        self._painting = {name: job for name, job in painting if not job.done() and job.get_loop() is loop}
         # A task that finds the queue full joins it at one of its status calls.
         if not task.fault and task.id not in self._painting and len(self._painting) < _MOST_QUEUED:
             self._painting[task.id] = loop.create_task(self._run_paint(task.id))

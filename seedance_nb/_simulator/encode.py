@@ -54,9 +54,8 @@ def _patched(frame: Any, piece: Any, box: Box) -> Any:
     """The frame with a part of it replaced: converting all of it would take longer than encoding it."""
     frame.make_writable()
     for number, (whole, part) in enumerate(zip(frame.planes, piece.planes, strict=True)):
-        left, top, right, bottom = (
-            edge // (2 if number else 1) for edge in box
-        )  # the colour planes have half as many rows
+        # The colour planes have half as many rows and columns.
+        left, top, right, bottom = (edge // (2 if number else 1) for edge in box)
         target, source = memoryview(whole), memoryview(part)
         for row in range(bottom - top):
             at, wide = (top + row) * whole.line_size + left, right - left

@@ -73,9 +73,8 @@ class SideCalls:
             return _replies.invalid(spec, [f"body: {error}"])
         name, kind, url = (str(find(body, pointer)) for pointer in ("/name", "/asset_type", "/asset_url"))
         if kind not in ("Image", "Video", "Audio") or not url.startswith(("http://", "https://")):
-            return _replies.invalid(
-                spec, ["asset_type must be Image, Video or Audio; asset_url must be an http or https URL"]
-            )
+            problem = "asset_type must be Image, Video or Audio; asset_url must be an http or https URL"
+            return _replies.invalid(spec, [problem])
         stamp = datetime.fromtimestamp(self._now(), UTC).strftime("%Y%m%d%H%M%S")
         asset_id = f"simulated-{stamp}-{secrets.token_hex(3)}"
         asset = Asset(id=asset_id, name=name, kind=kind, url=url, created=self._now())
@@ -94,8 +93,5 @@ class SideCalls:
 
     async def _get(self, request: Request) -> Response:
         path = self._store.upload(request.path_params["name"])
-        return (
-            FileResponse(path)
-            if _NAME.fullmatch(path.name) and path.exists()
-            else Response("not found", status_code=404)
-        )
+        is_there = _NAME.fullmatch(path.name) and path.exists()
+        return FileResponse(path) if is_there else Response("not found", status_code=404)

@@ -102,13 +102,11 @@ async def download(url: str, part: Path, policy: AccessPolicy, bounds: Bounds) -
     except DownloadError as error:
         fault = error
     except TimeoutError:
-        fault = DownloadError(
-            "final", f"{fetch.prefix}{fetch.name} did not send it within {round(bounds.total_s, 1):g} s"
-        )
-    except BlockedURL as error:
-        fault = DownloadError("final", fetch.prefix + error_text(error, fetch.name))
+        within = f"did not send it within {round(bounds.total_s, 1):g} s"
+        fault = DownloadError("final", f"{fetch.prefix}{fetch.name} {within}")
     except FAILURES as error:
-        fault = DownloadError("broken", fetch.prefix + error_text(error, fetch.name))
+        kind: Kind = "final" if isinstance(error, BlockedURL) else "broken"
+        fault = DownloadError(kind, fetch.prefix + error_text(error, fetch.name))
     finally:
         # Also where the kernel stops this: what can be resumed stays.
         if not is_complete and ((fault is not None and fault.kind == "disk") or not _partial(part).have):
@@ -222,13 +220,10 @@ class _Body:
             while chunk and self.is_packed:
                 yield self._inflate.decompress(chunk, _MOST_PIECE)
                 chunk = self._inflate.unconsumed_tail
-        except zlib.error:
-            problem = "its compressed data is damaged"
-        else:
-            if chunk:
-                yield chunk
-            return
-        raise DownloadError("broken", problem)
+        except zlib.error as error:
+            raise DownloadError("broken", "its compressed data is damaged") from error
+        if chunk:
+            yield chunk
 
 
 def _must_fit(part: Path, size: int | None, begin: int, bounds: Bounds) -> None:
@@ -252,13 +247,10 @@ def _megabytes(size: int) -> str:
 
 @contextmanager
 def _disk() -> Iterator[None]:
-    problem = ""
     try:
         yield
     except OSError as error:
-        problem = on_disk(error)
-    if problem:
-        raise DownloadError("disk", problem)
+        raise DownloadError("disk", on_disk(error)) from error
 
 
 def _begin(part: Path, etag: str, size: int | None, where: str) -> BinaryIO:
