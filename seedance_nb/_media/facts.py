@@ -13,12 +13,9 @@ class MediaFacts:
     """The facts of a media file. 0 and "" stand for what it does not have or could not be read, None for an unknown size.
 
     `format` is a name as in schemas (jpeg, mp4, wav), `size` in bytes; `width` and `height` are px as stored, `fps` frames
-    per second; `codec` is the video codec, `audio` the audio codec. `turned` is True if it is displayed rotated by 90
-    degrees, `estimated` if `seconds` is calculated from size and bit rate.
-
-    Of a decoded video, `is_open` means that a cut between two fragments would leave no trace; `damaged` counts the frames
-    that the decoder had to repair, `undecoded` the seconds at the end that took too long to decode. `remark` is further
-    text for the user.
+    per second, `codec` that of the video. `turned` is True if it is displayed rotated by 90 degrees, `estimated` if `seconds`
+    is calculated. Of a decoded video, `is_open` means that a cut between two fragments would leave no trace; `damaged` counts
+    repaired frames, `undecoded` the seconds at the end that took too long. `remark` is further text for the user.
     """
 
     kind: Kind = "video"

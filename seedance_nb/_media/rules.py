@@ -68,8 +68,7 @@ class Finding:
 class _Measure:
     """A measured property: its text ("is 250 px wide") and every value that it may stand for; none if it is unknown.
 
-    `unit` follows a limit, `doubt` says why there are several readings. A value beyond a limit by no more than `near`
-    and `share` of the limit is too close to tell.
+    `doubt` says why there are several. A value beyond a limit by no more than `near` and its `share` is too close to tell.
     """
 
     text: str

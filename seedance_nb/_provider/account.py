@@ -68,9 +68,8 @@ class Account:
     async def upload(self, file: str | Path | bytes, name: str = "") -> str:
         """Upload a file (a path, or bytes with a `name`); its URL at the provider. *reads files*, *network*. Raises: SeedanceError; Refused."""
         if not self.has("upload"):
-            raise self._unsupported(
-                "does not accept file uploads, only public URLs", "upload the file to a web host and pass its https URL"
-            )
+            next_step = "upload the file to a web host and pass its https URL"
+            raise self._unsupported("does not accept file uploads, only public URLs", next_step)
         content, name = await asyncio.to_thread(_content, file, name)
         kind = mimetypes.guess_type(name)[0] or "application/octet-stream"
         extension = Path(name).suffix.removeprefix(".").lower()
@@ -90,15 +89,11 @@ class Account:
         if not self.has("asset"):
             raise self._unsupported("does not support assets", "pass the file's public URL")
         if kind not in _KINDS:
-            raise SeedanceError(
-                f"kind must be 'image', 'video' or 'audio', not {kind!r}.",
-                next_step="pass the kind of the file",
-                charged=None,
-            )
+            problem = f"kind must be 'image', 'video' or 'audio', not {kind!r}."
+            raise SeedanceError(problem, next_step="pass the kind of the file", charged=None)
         if fault := media_error(url, ["https", "http"]):
-            raise SeedanceError(
-                f"The URL {fault}.", next_step="pass a public URL; sd.upload returns one for a local file"
-            )
+            next_step = "pass a public URL; sd.upload returns one for a local file"
+            raise SeedanceError(f"The URL {fault}.", next_step=next_step)
         body = {"name": name or f"seedance_nb {kind}", "asset_type": _KINDS[kind], "asset_url": url}
         asset_id = await self._value("asset", body=body)
         if not isinstance(asset_id, str) or media_error(f"asset://{asset_id}", ["asset"]):

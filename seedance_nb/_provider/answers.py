@@ -145,12 +145,8 @@ def id_text(value: Any) -> str:
 
 def is_id(text: str) -> bool:
     """Whether a text can be a task's id: short, without spaces or a key's mask, and no path that leads to another folder. *pure*."""
-    return (
-        0 < len(text) <= _LONG_ID
-        and HIDDEN not in text
-        and not any(unicodedata.category(char)[0] in "CZ" for char in text)
-        and not {".", ".."} & set(re.split(r"[/\\]", text))
-    )
+    is_quotable = HIDDEN not in text and not any(unicodedata.category(char)[0] in "CZ" for char in text)
+    return 0 < len(text) <= _LONG_ID and is_quotable and not {".", ".."} & set(re.split(r"[/\\]", text))
 
 
 def find_id(value: Any, text: str = "") -> str:

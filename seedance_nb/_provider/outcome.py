@@ -27,8 +27,7 @@ _LIKELY_REFUSED = (401, 403, 404, 405, 413, 415)
 class SendOutcome:
     """The outcome of the paid POST. After `unsent` and `refused` no task exists; after `unknown` one may.
 
-    `may_pass` is True if nothing was sent and a retry may succeed. After `unknown`, `task_id` is a hint, and `text` is the
-    start of the response.
+    `may_pass` is whether a retry may succeed. After `unknown`, `task_id` is a hint, and `text` the start of the response.
     """
 
     outcome: Literal["accepted", "refused", "unsent", "unknown"]
@@ -42,11 +41,7 @@ class SendOutcome:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Answer:
-    """One HTTP response: status, JSON (`ABSENT` if it is not JSON) and the URL of a redirect. The key is masked.
-
-    `text` is the start of its body, `page` describes a web page, `hint` is what looks like a task's id, and `doubts` say
-    why it is not a clear answer.
-    """
+    """One HTTP response, the key masked; `hint` is what looks like a task's id, and `doubts` say why it is not a clear answer."""
 
     status: int
     value: Any
@@ -74,9 +69,8 @@ class Answer:
 def refusal(spec: Spec, code: str, words: str) -> Refused:
     """The error for one of the provider's codes or an HTTP status. *pure*."""
     meanings = spec.errors.statuses | spec.errors.refusals if spec.errors else {}
-    return _REFUSALS[meanings.get(code, "refused")](
-        words, code=int(code) if code.isdecimal() else code or None, provider=spec.provider
-    )
+    number = int(code) if code.isdecimal() else code or None
+    return _REFUSALS[meanings.get(code, "refused")](words, code=number, provider=spec.provider)
 
 
 def classify(spec: Spec, answer: Answer) -> SendOutcome:
@@ -152,9 +146,8 @@ def free_value(spec: Spec, answer: Answer) -> dict[str, Any]:
     """The JSON of a successful free call. *pure*. Raises: Refused and its subclasses; SeedanceError for any other response."""
     if spec.errors is None or not isinstance(answer.value, dict) or answer.redirect:
         problem = f" ({answer.problem})" if answer.problem else ""
-        raise SeedanceError(
-            f"{spec.provider} returned a response (HTTP {answer.status}) that does not match the schema{problem}."
-        )
+        problem = f"a response (HTTP {answer.status}) that does not match the schema{problem}"
+        raise SeedanceError(f"{spec.provider} returned {problem}.")
     code = _code(spec.errors, answer)
     if answer.is_success and (str(code) in spec.errors.ok or not code):
         return answer.value

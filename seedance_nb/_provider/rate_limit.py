@@ -17,14 +17,11 @@ _LONGEST_BACKOFF_S = 60.0
 
 
 def pause_of(header: str, date: str, now: float) -> float | None:
-    """The wait in seconds that a `Retry-After` header asks for, 0 to 300; None if it is not valid. *pure*.
-
-    `header` is a number of seconds or an HTTP date. A date is compared with the response's own `Date` header, so that a
-    wrong local clock does no harm, or with `now` (Unix seconds) without one.
-    """
+    """The wait in seconds (0 to 300) that a `Retry-After` header asks for, None if it is not valid; `now` is in Unix seconds. *pure*."""
     header = header.strip()
     if re.fullmatch(r"[0-9]{1,15}(\.[0-9]{1,9})?", header):
         return min(float(header), LONGEST_S)
+    # By the server's own clock, so that a wrong local one does no harm.
     until, sent = _timestamp(header), _timestamp(date)
     return None if until is None else min(max(until - (now if sent is None else sent), 0.0), LONGEST_S)
 

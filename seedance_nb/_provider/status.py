@@ -27,11 +27,7 @@ class TaskStatus:
 
 
 def read_status(table: TaskTable, answer: Any, errors: ErrorTable | None = None) -> TaskStatus | None:
-    """The status in a response, None if it has none. *pure*.
-
-    A word that is not documented is the state `State.OTHER`, and so is "done" without a result URL. `errors` has the pointer
-    to a code, which may mean that the task failed.
-    """
+    """The status in a response, None if it has none; `State.OTHER` for an unknown word, and for "done" without a result URL. *pure*."""
     outputs = result_urls(answer, table.outputs)
     # Elsewhere, a word without a task or a result may be about the call itself.
     places = (table.state, *(table.also_state if outputs or find_id(answer) else ()))

@@ -33,11 +33,7 @@ _LONGEST_KEY = 8192
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Endpoint:
-    """Where requests go. `app` is the simulator in this process, None for a real provider.
-
-    `total` is the timeout of one call in seconds. `gate` is the rate limiter of this host; it waits with `sleep` and
-    reads the time from `clock`.
-    """
+    """Where requests go: `app` is the simulator, None for a provider; `gate` the host's rate limiter, and `total` the seconds that one call may take."""
 
     base_url: str
     secret: Secret | None
@@ -172,9 +168,8 @@ async def _call(spec: Spec, request: Request, endpoint: Endpoint, attempt: _Atte
     url = httpx.URL(request.url)
     async with asyncio.timeout(endpoint.total), _client(spec, endpoint, attempt) as client:
         for hop in range(_MOST_HOPS + 1):
-            stream = client.stream(
-                request.method, url, content=content, headers=headers, extensions={"trace": attempt.trace}
-            )
+            trace = {"trace": attempt.trace}
+            stream = client.stream(request.method, url, content=content, headers=headers, extensions=trace)
             async with stream as response:
                 attempt.response = response
                 if request.method == "GET" and hop < _MOST_HOPS and response.has_redirect_location:

@@ -52,9 +52,8 @@ class Advice:
         endpoint = self._endpoint_of(spec)
         allowed_origin = access_policy(spec, endpoint).origin if endpoint.app is None else ""
         report = await preflight(spec, body, allowed_origin=allowed_origin)
-        videos = next(
-            (to_pointer(path) for path, schema in named_fields(spec) if schema.get("x-role") == "reference_videos"), ""
-        )
+        by_role = {schema.get("x-role"): to_pointer(path) for path, schema in named_fields(spec)}
+        videos = by_role.get("reference_videos", "")
         if spec.price.sizes and videos:  # tokens are counted for the frames of reference videos too
             self._prices[endpoint.base_url, digest(body)] = estimate(spec, body, report.seconds(videos))
         return report

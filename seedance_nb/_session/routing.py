@@ -40,11 +40,7 @@ class Routing:
     clock: Callable[[], float] = time.monotonic
 
     def for_new(self, spec: Spec) -> Endpoint:
-        """Where a new request goes. Reads the environment.
-
-        The simulator is used if requested, or without a key and a base URL. Raises: Unauthorized for a key that cannot be
-        sent; SeedanceError for a missing key, or a server that only a schema names.
-        """
+        """Where a new request goes: the simulator if requested, or without a key and a base URL. Reads the environment. Raises: SeedanceError; Unauthorized."""
         if self.simulate:
             return _simulated(spec, self.timing)
         base, secret = self._base_url(spec), find_key(spec, self.key)
@@ -84,13 +80,9 @@ class Routing:
                 f"No key for {spec.provider} was found; requests would go to {host_of(base)}.",
                 next_step=f"enter one with sd.ask_key({spec.provider!r}), set {spec.key_env}, or leave out base_url and simulate to use the simulator",
             )
+        gate = ENGINE.rate_limiter(base)
         return Endpoint(
-            base_url=base,
-            secret=secret,
-            total=self.answer_s,
-            gate=ENGINE.rate_limiter(base),
-            sleep=self.sleep,
-            clock=self.clock,
+            base_url=base, secret=secret, total=self.answer_s, gate=gate, sleep=self.sleep, clock=self.clock
         )
 
 

@@ -278,11 +278,9 @@ class Session:
         """
         row = self.ledger.row(name)
         if row is None:
-            raise SeedanceError(
-                f"No task {safe_name(name)!r} in the ledger {self.ledger.path}.",
-                next_step="list the tasks with sd.tasks(); for another ledger, use sd.Session(ledger='...').task(...)",
-                charged=None,
-            )
+            problem = f"No task {safe_name(name)!r} in the ledger {self.ledger.path}."
+            next_step = "list the tasks with sd.tasks(); for another ledger, use sd.Session(ledger='...').task(...)"
+            raise SeedanceError(problem, next_step=next_step, charged=None)
         spec = self.sender.spec_of(row) if document is None else _spec.spec(document)
         return Task(self.sender, spec, row)
 
@@ -298,11 +296,8 @@ class Session:
             spec = own or self.sender.spec_of(row)
             ENGINE.run(poll_once(self.sender.flow_of(spec, row), row))
             return self.task(row.name, document=own)
-        raise SeedanceError(
-            "The callback does not match a task in this ledger, so it was ignored.",
-            next_step="list the tasks with sd.tasks()",
-            charged=None,
-        )
+        problem = "The callback does not match a task in this ledger, so it was ignored."
+        raise SeedanceError(problem, next_step="list the tasks with sd.tasks()", charged=None)
 
     def _requested(self, row: Row) -> dict[str, Any]:
         try:

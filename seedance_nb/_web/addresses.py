@@ -16,14 +16,11 @@ _INSIDE = (".localhost", ".local", ".internal", ".intranet", ".lan", ".home", ".
 
 # What `is_global` of the Python versions in use wrongly calls global: special registries, the hosts of cloud metadata,
 # and IPv6 addresses that contain an IPv4 one.
-_NOT_PUBLIC_4 = tuple(
-    ipaddress.IPv4Network(net)
-    for net in ("192.0.0.0/24", "192.88.99.0/24", "198.18.0.0/15", "224.0.0.0/3", "168.63.129.16/32", "100.64.0.0/10")
-)
+_NOT_PUBLIC = tuple(map(ipaddress.ip_network, (
+    "192.0.0.0/24", "192.88.99.0/24", "198.18.0.0/15", "224.0.0.0/3", "168.63.129.16/32", "100.64.0.0/10",
+    "2001::/23", "2001:db8::/32", "2002::/16", "3fff::/20", "2620:4f:8000::/48",
+)))  # fmt: skip
 _PUBLIC_6 = ipaddress.IPv6Network("2000::/3")
-_NOT_PUBLIC_6 = tuple(
-    ipaddress.IPv6Network(net) for net in ("2001::/23", "2001:db8::/32", "2002::/16", "3fff::/20", "2620:4f:8000::/48")
-)
 
 
 class BlockedURL(Exception):
@@ -31,19 +28,13 @@ class BlockedURL(Exception):
 
 
 def is_public(address: str) -> bool:
-    """Whether `address` (an IPv4 or IPv6 address as text) is public and belongs to one host. *pure*.
-
-    False for loopback, private, link-local, shared, multicast and reserved addresses, for those that contain another one
-    (mapped, NAT64, 6to4, Teredo), and for any other text.
-    """
+    """Whether a text is a public IP address of one host: none that is private, reserved or multicast, or contains another one. *pure*."""
     try:
         ip = ipaddress.ip_address(address)
     except ValueError:
         return False
-    if isinstance(ip, ipaddress.IPv4Address):
-        return ip.is_global and not any(ip in net for net in _NOT_PUBLIC_4)
-    is_plain = ip.scope_id is None and ip in _PUBLIC_6 and ip.is_global
-    return is_plain and not any(ip in net for net in _NOT_PUBLIC_6)
+    is_plain = isinstance(ip, ipaddress.IPv4Address) or (ip.scope_id is None and ip in _PUBLIC_6)
+    return is_plain and ip.is_global and not any(ip in net for net in _NOT_PUBLIC)
 
 
 def is_local(host: str) -> bool:

@@ -68,8 +68,7 @@ class Fetch:
         """The response to a request, its body not yet read, after at most three redirects of a GET; and a function that repeats it. *network*. Raises: BlockedURL; httpx's errors."""
         target = parse_url(url)
         for _ in range(_MOST_HOPS + 1):
-            target = self._upgraded(target)
-            self._check(target)
+            target = self._checked(target)
             async with self._client(target) as client:
                 repeat = functools.partial(self._send, client, method, target, content)
                 async with repeat(headers) as response:
@@ -79,23 +78,21 @@ class Fetch:
             target = target.join(parse_url(response.headers["location"]))
         raise BlockedURL(f"{self.name} redirects too many times")
 
-    def _upgraded(self, url: httpx.URL) -> httpx.URL:
-        self.prefix = ""
-        if url.scheme != "http" or not self._policy.upgrade or self._policy.owns(url):
-            return url
-        self.prefix = "its URL does not use https, and over https "
-        return url.copy_with(scheme="https")
-
-    def _check(self, url: httpx.URL) -> None:
+    def _checked(self, url: httpx.URL) -> httpx.URL:
+        """The URL to request. Raises: BlockedURL."""
+        self.prefix, owns = "", self._policy.owns(url)
+        if url.scheme == "http" and self._policy.upgrade and not owns:
+            self.prefix, url = "its URL does not use https, and over https ", url.copy_with(scheme="https")
         if not url.host:
             raise BlockedURL("its URL has no host")
         self.name = url.host
         if url.userinfo:
             raise BlockedURL("its URL contains a user name")
-        if url.scheme != "https" and not self._policy.owns(url):
+        if url.scheme != "https" and not owns:
             raise BlockedURL("its URL does not use https")
-        if self._policy.app is not None and not self._policy.owns(url):
+        if self._policy.app is not None and not owns:
             raise BlockedURL("the simulator serves only its own files")
+        return url
 
     def _client(self, url: httpx.URL) -> httpx.AsyncClient:
         from seedance_nb._web.connection import Transport  # late, because it loads a library that `check` does not need
@@ -138,14 +135,13 @@ def is_compressed(response: httpx.Response) -> bool:
     return any(word.strip().removeprefix("x-") in _COMPRESSIONS for word in words)
 
 
-async def read_whole(response: httpx.Response, most: int) -> bytes:
-    """The body of a response, at most `most` bytes. *network*. Raises: ValueError if it is larger; httpx's errors."""
+async def read_start(response: httpx.Response, count: int) -> bytes:
+    """The beginning of a body: about `count` bytes, at least as many if there are. *network*. Raises: httpx's errors."""
     data = bytearray()
     async for chunk in response.aiter_raw():
         data += chunk
-        if len(data) > most:
-            msg = f"the response is larger than {most:,} bytes"
-            raise ValueError(msg)
+        if len(data) >= count:
+            break
     return bytes(data)
 
 

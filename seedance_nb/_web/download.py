@@ -40,11 +40,7 @@ _MOST_PIECE = 1024**2
 
 
 class DownloadError(Exception):
-    """A failed download. The text is a clause that contains no URL.
-
-    `kind` is "dead" for a URL that has expired, "broken" where another try may help, "final" where none will, "disk" for
-    an error of this computer. `status` is the HTTP status, 0 for none.
-    """
+    """A failed download, as a clause without a URL: "dead" if it has expired, "broken" if a retry may help, "final" if not, "disk" for this computer."""
 
     def __init__(self, kind: Kind, why: str, status: int = 0) -> None:
         super().__init__(why)

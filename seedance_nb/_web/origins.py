@@ -36,11 +36,7 @@ def same_base(url: str) -> str:
 
 
 def base_of(url: str, source: str) -> str:
-    """A user's base URL, normalized, for requests with a key; `source` is where the user has set it. *pure*.
-
-    Raises: SeedanceError, which shows no more of it than its host, for one that is not http or https, contains a user
-    name, a query or a fragment, or is http and not on this machine or a private network.
-    """
+    """A user's base URL, set in `source`, normalized. *pure*. Raises: SeedanceError, which shows no more than its host, if it is unfit for a key."""
     problem, host = "", ""
     try:
         parts = urlsplit(url)

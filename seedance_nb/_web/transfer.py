@@ -8,31 +8,28 @@ from urllib.parse import unquote_to_bytes
 
 import httpx
 
-from seedance_nb._web.client import FAILURES, AccessPolicy, Fetch, error_text, read_whole, require_raw
+from seedance_nb._web.client import FAILURES, AccessPolicy, Fetch, error_text, read_start, require_raw
 
 
 async def fetch_small(url: str, limit: int = 10_000_000, total: float = 3) -> bytes:
     """The bytes at a public https URL, b"" if they do not arrive within `total` seconds or exceed `limit` bytes. *network*."""
-    try:
-        async with asyncio.timeout(total), Fetch(AccessPolicy(connect_s=total)).reach(url, {}) as (response, _):
+    reach = Fetch(AccessPolicy(connect_s=total)).reach(url, {})
+    with suppress(*FAILURES):
+        async with asyncio.timeout(total), reach as (response, _):
             require_raw(response)
-            return await read_whole(response, limit) if response.status_code == httpx.codes.OK else b""
-    except FAILURES:
-        return b""
+            data = await read_start(response, limit + 1) if response.status_code == httpx.codes.OK else b""
+            return data if len(data) <= limit else b""
+    return b""
 
 
 async def fetch_start(url: str, policy: AccessPolicy, count: int = 4096, total: float = 5) -> bytes:
     """The first bytes at a URL, about `count`; b"" if none arrive within `total` seconds. *network*."""
-    data = bytearray()
     reach = Fetch(replace(policy, upgrade=True)).reach(url, {"Range": f"bytes=0-{count - 1}"})
     with suppress(*FAILURES):
         async with asyncio.timeout(total), reach as (response, _):
             if response.status_code in (httpx.codes.OK, httpx.codes.PARTIAL_CONTENT):
-                async for chunk in response.aiter_raw():
-                    data += chunk
-                    if len(data) >= count:
-                        break
-    return bytes(data)
+                return await read_start(response, count)
+    return b""
 
 
 def data_bytes(url: str) -> bytes:
