@@ -1,10 +1,11 @@
 """The simulator: an ASGI app built from schemas, which validates requests and responds as the provider documents it."""
 
 import asyncio
+import functools
 import re
 import secrets
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -57,32 +58,38 @@ class Simulator:
         for spec in specs:
             if spec.task is None or spec.errors is None or not spec.errors.message:
                 raise SpecError("a schema without x-task and x-errors tables cannot be simulated", file=spec.file)
-            routes.setdefault((spec.path, spec.method), self._create)
-            routes.setdefault((spec.task.status_path, "get"), self._status)
+            routes.setdefault((spec.path, spec.method), self._endpoint(spec, self._create))
+            routes.setdefault((spec.task.status_path, "get"), self._endpoint(spec, self._status))
             for name, call in spec.calls.items():
-                routes.setdefault((call.path, call.method), self._side_call(name))
+                side_call = functools.partial(self._side_call, name)
+                routes.setdefault((call.path, call.method), self._endpoint(spec, side_call))
         served = [Route(path, handler, methods=[method.upper()]) for (path, method), handler in routes.items()]
         self.app = Starlette(routes=[*served, *self._side_calls.routes, Route("/outputs/{name}", self._output)])
 
-    async def _create(self, request: Request) -> Response:
-        spec = self._first(request.url.path)
-        if not self._has_key(spec, request):
-            return _response(_replies.refused(spec, "401"))
+    def _endpoint(self, spec: Spec, handler: Callable[[Spec, Request], Awaitable[Reply]]) -> Any:
+        async def respond(request: Request) -> Response:
+            has_key = spec.auth is None or len(request.headers.get(spec.auth.header, "")) > len(spec.auth.prefix)
+            reply = await handler(spec, request) if has_key else _replies.refused(spec, "401")
+            return JSONResponse(reply.value, status_code=reply.status, headers={MARK: "1", **dict(reply.headers)})
+
+        return respond
+
+    async def _create(self, spec: Spec, request: Request) -> Reply:
         spec, body, refusal = await self._read(spec, request)
         if refusal is not None:
-            return _response(refusal)
+            return refusal
         error_code = self._requested_error(spec, request, body)
+        if error_code in codes(spec):
+            return _replies.refused(spec, error_code)
         if error_code not in ("", "fail"):
-            if error_code in codes(spec):
-                return _response(_replies.refused(spec, error_code))
-            return _response(_replies.invalid(spec, [f"x-simulate: use {', '.join(codes(spec))} or fail"]))
+            return _replies.invalid(spec, [f"x-simulate: use {', '.join(codes(spec))} or fail"])
         task = Simulated(
             id=f"task_{secrets.token_hex(16)[:31]}", spec=spec.name, body=body, created=self._now(),
             fault=_FAULT if error_code else "",
         )  # fmt: skip
         await asyncio.to_thread(self.store.add, task)
         self._paint(task)
-        return _response(_replies.accepted(spec, task.id))
+        return _replies.accepted(spec, task.id)
 
     async def _read(self, spec: Spec, request: Request) -> tuple[Spec, Any, Reply | None]:
         try:
@@ -97,17 +104,14 @@ class Simulator:
             return spec, body, _replies.invalid(spec, wrong) if wrong else None
         return spec, body, None
 
-    async def _status(self, request: Request) -> Response:
-        spec = self._first(request.url.path, request.path_params)
-        if not self._has_key(spec, request):
-            return _response(_replies.refused(spec, "401"))
+    async def _status(self, spec: Spec, request: Request) -> Reply:
         assert spec.task is not None  # noqa: S101
         parameters = request.query_params if spec.task.id_parameter else request.path_params
         name = spec.task.id_parameter or next(iter(parameters), "")
         task = await asyncio.to_thread(self.store.get, str(parameters.get(name, "")))
         if task is None or task.spec not in self.specs:
-            return _response(_replies.missing(spec))
-        return _response(self._status_reply(self.specs[task.spec], task, str(request.base_url).rstrip("/")))
+            return _replies.missing(spec)
+        return self._status_reply(self.specs[task.spec], task, str(request.base_url).rstrip("/"))
 
     def _status_reply(self, spec: Spec, task: Simulated, base: str) -> Reply:
         waited, ready = self._now() - task.created, self.store.output(task.id).exists()
@@ -144,18 +148,11 @@ class Simulator:
             "upstream-word": {"done": "succeeded"}.get(state, state), "middle-word": {"done": "succeed"}.get(state, state),
         }  # fmt: skip
 
-    def _side_call(self, name: str) -> Any:
-        async def answer(request: Request) -> Response:
-            path = request.url.path
-            spec = next(one for one in self.specs.values() if name in one.calls and one.calls[name].path == path)
-            if not self._has_key(spec, request):
-                return _response(_replies.refused(spec, "401"))
-            if name != "estimate":
-                return _response(await self._side_calls.answer(spec, name, request))
-            spec, body, refusal = await self._read(spec, request)
-            return _response(refusal or _replies.free(spec, name, {"credits": estimate(spec, body).amount or 0}))
-
-        return answer
+    async def _side_call(self, name: str, spec: Spec, request: Request) -> Reply:
+        if name != "estimate":
+            return await self._side_calls.answer(spec, name, request)
+        spec, body, refusal = await self._read(spec, request)
+        return refusal or _replies.free(spec, name, {"credits": estimate(spec, body).amount or 0})
 
     async def _output(self, request: Request) -> Response:
         match = re.fullmatch(r"(task_[0-9a-f]+)(\.mp4|-last\.png)", request.path_params["name"])
@@ -185,25 +182,13 @@ class Simulator:
         if fault:
             await asyncio.to_thread(self.store.fail, task_id, fault)
 
-    def _first(self, path: str, parameters: dict[str, Any] | None = None) -> Spec:
-        for name, value in (parameters or {}).items():
-            path = path.removesuffix(str(value)) + f"{{{name}}}"
-        return next(one for one in self.specs.values() if path in (one.path, one.task.status_path if one.task else ""))
-
     def _for(self, spec: Spec, body: Any) -> Spec:
         model = find(body, "/model")
         same = [other for other in self.specs.values() if other.path == spec.path]
         models = {only_value(other.body.get("properties", {}).get("model", {})): other for other in same}
         return models.get(model, spec) if isinstance(model, str) else spec
 
-    def _has_key(self, spec: Spec, request: Request) -> bool:
-        return spec.auth is None or len(request.headers.get(spec.auth.header, "")) > len(spec.auth.prefix)
-
     def _requested_error(self, spec: Spec, request: Request, body: Any) -> str:
         match = _REQUESTED_ERROR.search(json_text(body)) if isinstance(body, dict) else None
         in_body = match[1] if match and match[1] in ("fail", *codes(spec)) else ""
         return request.headers.get("x-simulate", "") or in_body
-
-
-def _response(reply: Reply) -> Response:
-    return JSONResponse(reply.value, status_code=reply.status, headers={MARK: "1", **dict(reply.headers)})
