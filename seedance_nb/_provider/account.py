@@ -112,10 +112,9 @@ class Account:
                 break
             await self._sleep(_CHECK_EVERY_S)
         ready = " or ".join(info.ready)
-        raise SeedanceError(
-            f"{self.spec.provider} reports the asset {asset_id} as {word}, not {ready}.",
-            next_step=f"use asset://{asset_id} once it is {ready}, or pass the file's public URL",
-        )
+        problem = f"{self.spec.provider} reports the asset {asset_id} as {word}, not {ready}."
+        next_step = f"use asset://{asset_id} once it is {ready}, or pass the file's public URL"
+        raise SeedanceError(problem, next_step=next_step)
 
     def _unsupported(self, problem: str, next_step: str) -> SeedanceError:
         return SeedanceError(f"{self.spec.provider} {problem}.", next_step=next_step)

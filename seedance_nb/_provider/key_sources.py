@@ -59,11 +59,9 @@ def ask_key(document: "str | Path | Spec", /, *, keep: bool = False) -> "Secret"
     if secret is not None:
         return _sendable(secret)
     if keep and not _rings():
-        raise SeedanceError(
-            "No secure keyring is available, so the key was not requested.",
-            next_step=f"pip install 'seedance_nb[keyring]' on a system with a keyring, or omit keep, or set {name}",
-            charged=None,
-        )
+        problem = "No secure keyring is available, so the key was not requested."
+        next_step = f"pip install 'seedance_nb[keyring]' on a system with a keyring, or omit keep, or set {name}"
+        raise SeedanceError(problem, next_step=next_step, charged=None)
     secret = _sendable(_typed(spec.provider))
     _ENTERED[name] = secret
     if keep:
@@ -74,10 +72,9 @@ def ask_key(document: "str | Path | Spec", /, *, keep: bool = False) -> "Secret"
 def _sendable(secret: Secret) -> Secret:
     if fault := secret.fault():
         is_blank = secret.source == "sd.ask_key" and not secret.reveal().strip()
-        raise Unauthorized(
-            "No key entered." if is_blank else f"The key from {secret.source} cannot be sent: {fault}.",
-            next_step="copy the key again, without spaces, line breaks or dots that stand for hidden characters",
-        )
+        problem = "No key entered." if is_blank else f"The key from {secret.source} cannot be sent: {fault}."
+        next_step = "copy the key again, without spaces, line breaks or dots that stand for hidden characters"
+        raise Unauthorized(problem, next_step=next_step)
     return secret
 
 
@@ -158,10 +155,8 @@ def _save(name: str, secret: Secret) -> None:
             raise KeyboardInterrupt
         _CACHE["keyring", name] = secret
         return
-    raise SeedanceError(
-        "The keyring did not save the key. It is available until this Python process ends.",
-        next_step=f"unlock the keyring and try again, or set {name}",
-    )
+    problem = "The keyring did not save the key. It is available until this Python process ends."
+    raise SeedanceError(problem, next_step=f"unlock the keyring and try again, or set {name}")
 
 
 def _rings() -> list[Any]:

@@ -152,13 +152,9 @@ def _client(spec: Spec, endpoint: Endpoint, attempt: _Attempt) -> httpx.AsyncCli
         attempt.proxy = f" through the proxy {host_of(str(proxy.url))}" if proxy else ""
         transport = ProxyTransport(proxy) if proxy else httpx.AsyncHTTPTransport(verify=trusted_certificates())
     # trust_env is off: no .netrc may replace the key, and `proxy_for` uses no proxy that could see it.
-    return httpx.AsyncClient(
-        transport=transport,
-        auth=_KeyAuth(spec, endpoint),
-        timeout=httpx.Timeout(60, connect=min(_CONNECT_S, endpoint.total)),
-        headers={"Accept-Encoding": "identity", "User-Agent": "seedance_nb"},
-        trust_env=False,
-    )
+    timeout = httpx.Timeout(60, connect=min(_CONNECT_S, endpoint.total))
+    headers, auth = {"Accept-Encoding": "identity", "User-Agent": "seedance_nb"}, _KeyAuth(spec, endpoint)
+    return httpx.AsyncClient(transport=transport, auth=auth, timeout=timeout, headers=headers, trust_env=False)
 
 
 async def _call(spec: Spec, request: Request, endpoint: Endpoint, attempt: _Attempt) -> None:

@@ -87,24 +87,19 @@ class Sender:
             return self.specs[row.spec]
         if row.spec in _spec.model_names():
             return _spec.spec(row.spec)
-        raise SeedanceError(
-            f"{row.name} was created with {row.spec}, which is not one of the built-in models."
-            if row.spec
-            else f"The model of {row.name} is not known: only a part of this task survived in a damaged ledger.",
-            next_step="pass its schema: sd.task(name, document=…) or sd.callback(payload, document=…)"
-            if row.spec
-            else f"check the provider accounts that you used{f' for the task {row.task_id}' if row.task_id else ''}",
-            charged=row.charged,
-        )
+        if row.spec:
+            problem = f"{row.name} was created with {row.spec}, which is not one of the built-in models."
+            next_step = "pass its schema: sd.task(name, document=…) or sd.callback(payload, document=…)"
+        else:
+            problem = f"The model of {row.name} is not known: only a part of this task survived in a damaged ledger."
+            about = f" for the task {row.task_id}" if row.task_id else ""
+            next_step = f"check the provider accounts that you used{about}"
+        raise SeedanceError(problem, next_step=next_step, charged=row.charged)
 
     def _flow(self, spec: Spec, endpoint: Endpoint) -> TaskRun:
         has_account = endpoint.app is None and "balance" in spec.calls
+        balance = functools.partial(self.advice.balance, spec) if has_account else None
         return TaskRun(
-            spec=spec,
-            endpoint=endpoint,
-            ledger=self.ledger,
-            folder=self.outputs,
-            sleep=self._routing.sleep,
-            clock=self._routing.clock,
-            balance=functools.partial(self.advice.balance, spec) if has_account else None,
-        )
+            spec=spec, endpoint=endpoint, ledger=self.ledger, folder=self.outputs, sleep=self._routing.sleep,
+            clock=self._routing.clock, balance=balance,
+        )  # fmt: skip

@@ -108,12 +108,11 @@ class Fetch:
             transport = ProxyTransport(proxy)
         else:
             transport = Transport(trusted_certificates(), policy.resolve, allow_private=policy.owns(url))
+        headers = {"Accept": "*/*", "Accept-Encoding": "identity", "User-Agent": "seedance_nb"}
+        timeout = httpx.Timeout(policy.read_s, connect=policy.connect_s)
+        cookies = CookieJar(DefaultCookiePolicy(allowed_domains=()))
         return httpx.AsyncClient(
-            headers={"Accept": "*/*", "Accept-Encoding": "identity", "User-Agent": "seedance_nb"},
-            timeout=httpx.Timeout(policy.read_s, connect=policy.connect_s),
-            cookies=CookieJar(DefaultCookiePolicy(allowed_domains=())),
-            trust_env=False,
-            transport=transport,
+            headers=headers, timeout=timeout, cookies=cookies, trust_env=False, transport=transport
         )
 
     def _send(

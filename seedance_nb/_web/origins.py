@@ -52,10 +52,8 @@ def base_of(url: str, source: str) -> str:
     elif parts.scheme == "http" and not _is_near(host):
         problem = f"would send the key in clear text over a public network to {host}"
     if problem:
-        raise SeedanceError(
-            f"The base URL from {source} {problem}, so nothing was sent.",
-            next_step=f"set {source} to https://host, or to http://host on this machine or a private network",
-        )
+        next_step = f"set {source} to https://host, or to http://host on this machine or a private network"
+        raise SeedanceError(f"The base URL from {source} {problem}, so nothing was sent.", next_step=next_step)
     return same_base(url)
 
 
