@@ -15,11 +15,15 @@ _STATIC = Html(
     '<div class="{0}">{1}</div>'
 )
 """The static output; without a kernel it hides the words that JupyterLab shows in place of the widget."""
-_HIDE = Html("<style>.jp-OutputArea:has(.{0}-live) .{0}{{display:none}}</style>")
+_HIDE = Html(
+    "<style>.jp-OutputArea:has(.{0}-live:not(.jupyter-widgets-disconnected)) .{0},"
+    ".{0}-live.jupyter-widgets-disconnected{{display:none}}</style>"
+)
+"""Hides the static output while the widget has a kernel, and the widget when it has none: a saved one shows what was."""
 
 
 class VideoOutput:
-    """A widget with videos, and a static output of the same cell that the widget hides while it has something to show.
+    """A widget with videos, and a static output of the same cell that the widget hides while its kernel lives.
 
     A page that was reloaded can no longer be updated, but its widgets can; Voila updates widgets only. Without a kernel there
     is only the static output. So both always get the same content.
@@ -28,10 +32,10 @@ class VideoOutput:
     def __init__(self, shared: WidgetFactory) -> None:
         self._class = f"sdn-static-{secrets.token_hex(4)}"
         self._handle: DisplayHandle | None = None
-        self._style = shared.html("")
+        style = shared.html(_HIDE.format(self._class))
         # The output widget resolves a relative `src` as the notebook does; an HTML widget would not.
         self._videos = W.Output()
-        self.widget = shared.box(W.VBox, [self._style, self._videos], "sdn-videos", f"{self._class}-live")
+        self.widget = shared.box(W.VBox, [style, self._videos], "sdn-videos", f"{self._class}-live")
 
     def display(self) -> None:
         """Display the static output, empty, in the running cell. Call it once, after the widget is displayed."""
@@ -44,7 +48,6 @@ class VideoOutput:
             self._handle.update(self._static(view), raw=True)
         if live:
             self._videos.outputs = ({"output_type": "display_data", "data": view.bundle, "metadata": {}},)
-            self._style.value = _HIDE.format(self._class)
 
     def _static(self, view: View) -> dict[str, str]:
         return replace(view, html=_STATIC.format(self._class, view.html)).bundle

@@ -194,8 +194,8 @@ def extra_lines(task: str, beside: Sequence[ExtraResult], source: str) -> list[H
             lines.append(escape(f"result {one.place + 1} is missing: {one.fault}{again}"))
         elif is_path(source):
             link = safe_url(str(PurePosixPath(source).with_name(quote(name))))
-            line = Html('Additional result: <a href="{}" download="{}">{}</a>{}')
-            lines.append(line.format(link, name, name, remark))
+            linked = Html('<a href="{}" download="{}">{}</a>').format(link, name, name)
+            lines.append(Html("Additional result: {}{}").format(linked, remark))
         else:
             lines.append(Html("Additional result: <code>{}</code>{}").format(one.file, remark))
     return lines

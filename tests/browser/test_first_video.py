@@ -70,7 +70,7 @@ def fill_in(book: Book, panel: Any, picture: str) -> None:
 
 
 def playing(panel: Any, book: Book) -> dict[str, Any]:
-    video = panel.locator("video")
+    video = panel.locator("video:visible")
     video.wait_for(timeout=60_000)
     book.page.wait_for_function("video => video.readyState >= 2", arg=video.element_handle())
     played: dict[str, Any] = video.evaluate(PLAYS)

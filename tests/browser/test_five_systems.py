@@ -26,7 +26,7 @@ def test_another_providers_form_makes_a_video_and_says_what_the_real_one_costs(f
     panel.get_by_text("With a key: 160 credits ($0.80)").wait_for()
     assert panel.locator(".sdn-warn").count() == 0
     panel.get_by_role("button", name="Generate").click()
-    video = panel.locator("video")
+    video = panel.locator("video:visible")
     video.wait_for(timeout=60_000)
     book.page.wait_for_function("video => video.readyState >= 2", arg=video.element_handle())
     assert video.evaluate("video => [video.videoWidth, video.videoHeight]") == [640, 360]
