@@ -32,8 +32,7 @@ def build_body(spec: Spec, values: Mapping[str, Any], extra: Mapping[str, Any] |
         body = _set(body, _path_of(spec, name, paths.get(name, [])), to_json_value(values[name]))
     for name, value in (extra or {}).items():
         body = _set(body, _extra_path(spec, name), to_json_value(value))
-    ordered: dict[str, Any] = _ordered(spec.body, body)
-    return ordered
+    return dict(_ordered(spec.body, body))
 
 
 def _path_of(spec: Spec, name: str, paths: list[JsonPath]) -> JsonPath:

@@ -116,13 +116,15 @@ def _chosen(root: Table, operations: tuple[Operation, ...], chosen: Operation) -
     if example is not ABSENT and (error := value_error(validator_of(body), body, example)):
         message = f"the example {shorten(example, 30)} is invalid: {error}"
         oddities.append(Oddity(pointer=f"{content.pointer}/example", message=message))
+    properties = body.get("properties", {}).items()
+    inputs = tuple(name for name, child in properties if isinstance(child, dict) and "x-inputs" in child)[:1]
     has_task, env = "x-task" in root.value, root.value.get("x-env", {})
     responses = operation.table("responses", optional=True)
     task = task_table(root, responses, common_words()) if has_task else None
     auth = auth_of(root, operation, oddities, is_sent=has_task)
     return _spec_of(
         root, operations=operations, method=chosen.method, path=chosen.path, schema=body, example=example, auth=auth,
-        content_type=chosen.content_type, server=server_of(root, is_sent=has_task), inputs=_inputs(body),
+        content_type=chosen.content_type, server=server_of(root, is_sent=has_task), inputs=inputs,
         key_env=env.get("key", ""), base_env=env.get("base_url", ""), task=task, errors=error_table(root) if task else None,
         replies=replies_of(root, responses, task) if task else {}, calls=calls_of(root), callback_id=callback_id(operation),
         oddities=tuple(dict.fromkeys(oddities)),
@@ -146,8 +148,3 @@ def _spec_of(root: Table, **parts: Any) -> Spec:
         title=next(title for title in titles if isinstance(title, str)), mode=document.get("x-mode", ""),
         source=document.get("x-source", root.file), evidence=document.get("x-evidence", "schema"), **parts,
     )  # fmt: skip
-
-
-def _inputs(body: dict[str, Any]) -> tuple[str, ...]:
-    properties = body.get("properties", {}).items()
-    return tuple(name for name, child in properties if isinstance(child, dict) and "x-inputs" in child)[:1]

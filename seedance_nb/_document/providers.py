@@ -68,6 +68,5 @@ def packaged(name: str) -> dict[str, Any]:
 def _merged(shared: Any, own: Any) -> Any:
     if not (isinstance(shared, dict) and isinstance(own, dict)):
         return own
-    return {name: _merged(shared.get(name), value) for name, value in own.items()} | {
-        name: value for name, value in shared.items() if name not in own
-    }
+    rest = {name: value for name, value in shared.items() if name not in own}
+    return {name: _merged(shared.get(name), value) for name, value in own.items()} | rest

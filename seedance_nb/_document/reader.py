@@ -93,8 +93,7 @@ class _Yaml:
             documents += isinstance(event, yaml.DocumentStartEvent)
             if documents > 1:
                 raise self._error("only one YAML document is allowed", event)
-            if isinstance(event, yaml.NodeEvent):
-                value = self._value(event, ())
+            value = self._value(event, ()) if isinstance(event, yaml.NodeEvent) else value
         return value
 
     def _counted(self, events: Iterable[Any]) -> Iterator[Any]:

@@ -169,9 +169,7 @@ def error_table(root: Table) -> ErrorTable:
     table = root.table("x-errors").value
     single = {name: [table[name]] for name in ("code", "message", "details") if isinstance(table.get(name), str)}
     # Codes may be numbers.
-    texts = {
-        name: list(map(str, value)) if isinstance(value, list) else value for name, value in (table | single).items()
-    }
+    texts = {key: [*map(str, value)] if isinstance(value, list) else value for key, value in (table | single).items()}
     return ErrorTable(**_arguments(texts | ({"invalid": str(table["invalid"])} if "invalid" in table else {})))
 
 

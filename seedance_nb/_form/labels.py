@@ -87,11 +87,9 @@ def _any_of(labels: Iterable[str]) -> tuple[str, str]:
 
 
 def _entries_in_words(field: Field) -> str:
-    if field.kind not in ("items", "list"):
-        return ""
-    noun = "entry" if field.least_items == 1 else "entries"
-    least = f"At least {field.least_items} {noun}. " if field.least_items else ""
-    return least + ("No duplicates. " if field.unique else "")
+    is_list, noun = field.kind in ("items", "list"), "entry" if field.least_items == 1 else "entries"
+    least = f"At least {field.least_items} {noun}. " if is_list and field.least_items else ""
+    return least + ("No duplicates. " if is_list and field.unique else "")
 
 
 def brief(value: Any) -> str:
@@ -107,10 +105,9 @@ def error_html(problems: Sequence[Problem]) -> Html:
     """The errors and warnings of one field, each with the documented sentence and its source on hover. *pure*."""
     html = _NONE
     for warns, kind in ((False, "sdn-error"), (True, "sdn-warn")) if problems else ():
-        of_kind = [problem for problem in problems if problem.warns is warns]
-        lines = (Html('<span title="{}">{}</span>').format(problem.citation, problem.message) for problem in of_kind)
-        if of_kind:
-            html += Html('<span class="{}" role="alert">{}</span>').format(kind, Html().join(lines))
+        of_kind = [(problem.citation, problem.message) for problem in problems if problem.warns is warns]
+        lines = _NONE.join(Html('<span title="{}">{}</span>').format(*texts) for texts in of_kind)
+        html += Html('<span class="{}" role="alert">{}</span>').format(kind, lines) if of_kind else _NONE
     return html
 
 
@@ -161,10 +158,9 @@ def labels_of(spec: Spec) -> Mapping[str, str]:
 
 def label_at(path: str, labels: Mapping[str, str]) -> str:
     """The label of the value at a path, entries with their numbers: `/input/images/1` is "Images 2". *pure*."""
-    head, _, _ = path.rpartition("/")
     name = next(reversed(pointer_parts(path)), "")
     if name.isdecimal():
-        return f"{label_at(head, labels)} {int(name) + 1}".strip()
+        return f"{label_at(path.rpartition('/')[0], labels)} {int(name) + 1}".strip()
     return labels.get(path, label_of(name) or name)
 
 

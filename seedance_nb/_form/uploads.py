@@ -13,8 +13,6 @@ class Uploads(Protocol):
 
     def upload(self, content: bytes, name: str) -> Future[str]:
         """The public URL of a file's content, once uploaded. *network*."""
-        ...
 
     def asset(self, url: str, kind: str) -> Future[str]:
         """The `asset://` URL of a public URL, once the provider reports that the asset is ready. *network*."""
-        ...

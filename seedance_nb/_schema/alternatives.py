@@ -36,15 +36,14 @@ def discriminated(schema: dict[str, Any], branches: Sequence[Any], value: Any) -
     if isinstance(table, dict) and isinstance(name := value.get(str(table.get("propertyName"))), str):
         mapping = table.get("mapping")
         target = str(mapping.get(name, name) if isinstance(mapping, dict) else name).rpartition("/")[2]
-        for position, branch in enumerate(branches):
-            if isinstance(branch, dict) and branch.get(SCHEMA_NAME) == target:
-                return position
+        names = [branch.get(SCHEMA_NAME) if isinstance(branch, dict) else None for branch in branches]
+        if target in names:
+            return names.index(target)
     fixed = [_allowed_values(branch) for branch in branches]
-    for name in fixed[0] if fixed else ():
-        if name in value and all(name in other for other in fixed):
-            fitting = [position for position, other in enumerate(fixed) if value[name] in other[name]]
-            if len(fitting) == 1:
-                return fitting[0]
+    for name in [name for name in fixed[0] if name in value and all(name in other for other in fixed)]:
+        fitting = [position for position, other in enumerate(fixed) if value[name] in other[name]]
+        if len(fitting) == 1:
+            return fitting[0]
     return None
 
 

@@ -30,13 +30,13 @@ def evaluate(validator: Any, value: Any, schema: Any) -> tuple[list[ValidationEr
 
 def any_of(validator: Any, branches: Any, value: Any, schema: Any) -> Errors:
     """The errors of a value that matches no branch."""
-    found: list[tuple[list[ValidationError], bool]] = []
+    results: list[tuple[list[ValidationError], bool]] = []
     for branch in branches:
-        found.append(evaluate(validator, value, branch))
-        if not found[-1][0]:
+        results.append(evaluate(validator, value, branch))
+        if not results[-1][0]:
             return
-    unsure = next((errors for errors, is_unsure in found if is_unsure), None)
-    yield from unsure or errors_for_alternatives(schema, "anyOf", branches, value, [errors for errors, _ in found])
+    unsure = next((errors for errors, is_unsure in results if is_unsure), None)
+    yield from unsure or errors_for_alternatives(schema, "anyOf", branches, value, [errors for errors, _ in results])
 
 
 def one_of(validator: Any, branches: Any, value: Any, schema: Any) -> Errors:
@@ -118,7 +118,8 @@ def pattern_properties(validator: Any, patterns: Any, value: Any, _: Any) -> Err
             if fits:
                 yield from validator.descend(item, child, path=name)
             elif fits is None:
-                yield unchecked_name(name, pattern, item)
+                message = f"could not be checked: matching its name against the pattern {pattern} takes too long"
+                yield ValidationError(message, validator=UNCHECKED, validator_value=pattern, path=[name], instance=item)
 
 
 def additional_properties(validator: Any, rest: Any, value: Any, schema: Any) -> Errors:
@@ -147,12 +148,6 @@ def unknown_field(name: Any, item: Any, names: Any, rule: str, schema: Any) -> V
 def _nearest(name: str, names: tuple[str, ...]) -> str:
     # Cached, because all branches of a choice look up the same name.
     return next(iter(difflib.get_close_matches(name, names, 1)), "")
-
-
-def unchecked_name(name: Any, pattern: str, item: Any) -> ValidationError:
-    """The error about a name that could not be matched against a pattern. *pure*."""
-    message = f"could not be checked: matching its name against the pattern {pattern} takes too long"
-    return ValidationError(message, validator=UNCHECKED, validator_value=pattern, path=[name], instance=item)
 
 
 def unevaluated_properties(validator: Any, rest: Any, value: Any, schema: Any) -> Errors:

@@ -31,7 +31,6 @@ ONES = (
     "items", "not", "if", "then", "else", "additionalProperties", "contains", "propertyNames", "unevaluatedItems",
     "unevaluatedProperties",
 )  # fmt: skip
-_BOUNDS = (("exclusiveMinimum", "minimum"), ("exclusiveMaximum", "maximum"))
 _CLOSING = {"allOf", "anyOf", "oneOf", "not", "const", "$ref", "if"}
 
 
@@ -72,7 +71,7 @@ def modernise(schema: dict[str, Any]) -> None:
                 schema[key] = {**some, **schema.get(key, {})}
     if "example" in schema:
         schema.setdefault("examples", [schema.pop("example")])
-    for exclusive, bound in _BOUNDS:
+    for exclusive, bound in (("exclusiveMinimum", "minimum"), ("exclusiveMaximum", "maximum")):
         if isinstance(schema.get(exclusive), bool) and schema.pop(exclusive) and bound in schema:
             schema[exclusive] = schema.pop(bound)
     for key in ("$defs", "definitions", "$id", "$anchor", "$dynamicAnchor", "$schema", "components"):

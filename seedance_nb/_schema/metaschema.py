@@ -1,6 +1,7 @@
 """Validation of schemas against the JSON Schema metaschema, merged into one schema for speed."""
 
 import functools
+import json
 from collections.abc import Iterator
 from typing import Any
 
@@ -34,17 +35,8 @@ def _merged() -> dict[str, Any]:
     """The vocabularies merged into one schema; their references to the whole metaschema mean this one."""
     metaschema: dict[str, Any] = {"type": ["object", "boolean"], "properties": {}, "$defs": {}}
     for part in REGISTRY.contents(_WHOLE)["allOf"]:
-        vocabulary = REGISTRY.resolver(_WHOLE).lookup(part["$ref"]).contents
-        metaschema["properties"] |= _own(vocabulary.get("properties", {}))
-        metaschema["$defs"] |= _own(vocabulary.get("$defs", {}))
+        text = json.dumps(REGISTRY.resolver(_WHOLE).lookup(part["$ref"]).contents)
+        vocabulary = json.loads(text.replace('"$dynamicRef": "#meta"', '"$ref": "#"'))
+        for key in ("properties", "$defs"):
+            metaschema[key] |= vocabulary.get(key, {})
     return metaschema
-
-
-def _own(value: Any) -> Any:
-    if isinstance(value, list):
-        return [_own(item) for item in value]
-    if not isinstance(value, dict):
-        return value
-    if isinstance(value.get("$dynamicRef"), str):
-        return {"$ref": "#"}
-    return {key: _own(item) for key, item in value.items()}

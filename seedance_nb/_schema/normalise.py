@@ -170,12 +170,9 @@ class Normaliser:
     def _merged_single(self, schema: dict[str, Any], only: Any, pointer: str, refs: Refs, role: Role) -> Any:
         """The only schema of an `allOf` merged with its siblings, which are often just a description."""
         inner = self.schema(only, f"{pointer}/allOf/0", refs, role)
-        siblings = {key: value for key, value in schema.items() if key != "allOf"}
-        if isinstance(inner, dict) and (
-            "type" not in siblings or inner.get("type", siblings["type"]) == siblings["type"]
-        ):
-            return {**inner, **siblings}
-        return {**siblings, "allOf": [inner]}
+        siblings, kind = {key: value for key, value in schema.items() if key != "allOf"}, schema.get("type")
+        is_same = isinstance(inner, dict) and kind in (None, inner.get("type", kind))
+        return {**inner, **siblings} if is_same else {**siblings, "allOf": [inner]}
 
     def _resolved(self, schema: Mapping[str, Any], pointer: str, refs: Refs, role: Role) -> Any:
         siblings = {key: value for key, value in schema.items() if key != "$ref"}
@@ -215,20 +212,19 @@ class Normaliser:
             return {"$ref": f"#/$defs/{shared}", **({dialect.SCHEMA_NAME: name} if name else {})}
         copy = self.schema(target, target_pointer, (*refs, key), role)
         is_named = re.search(r"/(schemas|\$defs|definitions)/[^/]+$", target_pointer)
-        if isinstance(copy, dict) and is_named:
-            named = {**copy, dialect.SCHEMA_NAME: name}
-            self.pointers[id(named)] = self.pointers.get(id(copy), target_pointer)
-            return named
-        return copy
+        if not isinstance(copy, dict) or not is_named:
+            return copy
+        named = {**copy, dialect.SCHEMA_NAME: name}
+        self.pointers[id(named)] = self.pointers.get(id(copy), target_pointer)
+        return named
 
     def _refuse_circles(self) -> None:
         """Raises: SpecError for a schema that only refers back to itself."""
         inner = {name: set(_referenced_names(schema)) for name, schema in self._defs.items()}
-        while ends := [name for name, names in inner.items() if not names & inner.keys()]:
+        while ends := {name for name, names in inner.items() if not names & inner.keys()}:
             inner = {name: names for name, names in inner.items() if name not in ends}
-        for (target, _), name in self._shared.items():
-            if name in inner:
-                raise self._error(f"$ref '#{target}' only refers to itself", target)
+        for target in [target for (target, _), name in self._shared.items() if name in inner]:
+            raise self._error(f"$ref '#{target}' only refers to itself", target)
 
     def _list(self, key: str, items: Any, pointer: str, refs: Refs, role: Role) -> list[Any]:
         if not isinstance(items, list):
@@ -261,6 +257,5 @@ def _referenced_names(schema: Any) -> list[str]:
     if not isinstance(schema, dict):
         return []
     found = [schema["$ref"].rpartition("/")[2]] if isinstance(schema.get("$ref"), str) else []
-    for part in (schema.get("not"), *(part for part, _ in dialect.parts(schema))):
-        found += _referenced_names(part)
-    return found
+    inner = [schema.get("not"), *(part for part, _ in dialect.parts(schema))]
+    return found + [name for part in inner for name in _referenced_names(part)]

@@ -76,14 +76,13 @@ def _repair_type(schema: dict[str, Any], report: Report) -> None:
 
 def _repair_names(schema: dict[str, Any], report: Report) -> None:
     properties, required = schema.get("properties"), schema.get("required")
-    stripped = (
-        {name: name.strip() for name in properties if isinstance(name, str)} if isinstance(properties, dict) else {}
-    )
+    names = properties if isinstance(properties, dict) else {}
+    stripped = {name: name.strip() for name in names if isinstance(name, str)}
     renamed = {name: new for name, new in stripped.items() if new and new not in stripped}
     for name, new in renamed.items():
         report("properties", f"the property {name!r} has leading or trailing spaces; treated as {new!r}")
-    if renamed and isinstance(properties, dict):
-        schema["properties"] = {renamed.get(name, name): child for name, child in properties.items()}
+    if renamed:
+        schema["properties"] = {renamed.get(name, name): child for name, child in names.items()}
     if isinstance(required, bool):
         report("required", "required is a boolean, but must be an object's list of property names; ignored")
         del schema["required"]

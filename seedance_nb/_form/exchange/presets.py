@@ -46,14 +46,11 @@ def load_preset(path: str | Path, spec: Spec) -> dict[str, Any]:
     """
     file = Path(path).expanduser()
     preset = _read(file)
-    if preset["document"] != spec.name:
-        raise SeedanceError(
-            f"The preset {file} is for {preset['document']}, but this form is for {spec.name}.",
-            next_step=f"load it into sd.form({preset['document']!r}), or set the values that fit here with form.values",
-            charged=None,
-        )
-    values: dict[str, Any] = preset["values"]
-    return values
+    if (name := preset["document"]) != spec.name:
+        problem = f"The preset {file} is for {name}, but this form is for {spec.name}."
+        next_step = f"load it into sd.form({name!r}), or set the values that fit here with form.values"
+        raise SeedanceError(problem, next_step=next_step, charged=None)
+    return dict(preset["values"])
 
 
 def _read(file: Path) -> dict[str, Any]:

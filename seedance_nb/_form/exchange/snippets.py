@@ -37,9 +37,8 @@ def to_curl(spec: Spec, body: dict[str, Any]) -> str:
     if spec.auth is not None:
         head = f"{spec.auth.header}: {spec.auth.prefix}"
         variable = f"${_variable(spec.key_env, 'API_KEY')}"
-        lines.append(
-            f'--header "{head}{variable}"' if _UNQUOTED.fullmatch(head) else f'--header {_quoted(head)}"{variable}"'
-        )
+        quoted = f'"{head}{variable}"' if _UNQUOTED.fullmatch(head) else f'{_quoted(head)}"{variable}"'
+        lines.append(f"--header {quoted}")
     lines += ["--header 'Content-Type: application/json'", f"--data-raw {_quoted(text)}"]
     return " \\\n  ".join(lines)
 
@@ -74,9 +73,8 @@ def _arguments(spec: Spec, body: dict[str, Any], *, inner: bool) -> tuple[dict[s
     """The fields to pass by name, and the `extra` ones by JSON Pointer: undefined fields and those named like a parameter."""
     fields: dict[str, Any] = {}
     extra: dict[str, Any] = {}
-    properties = spec.body.get("properties", {})
     for name, value in body.items():
-        schema = properties.get(name)
+        schema = spec.body.get("properties", {}).get(name)
         if schema is None or name in PARAMETERS:
             extra[to_pointer((name,))] = value
         elif only_value(schema) is not ABSENT and only_value(schema) == value and name in spec.body.get("required", ()):
@@ -97,11 +95,9 @@ def _has_unique_fields(spec: Spec, name: str) -> bool:
 
 def _source(spec: Spec) -> tuple[str, list[str]]:
     """The first argument of the call, and the comment lines about it."""
-    if spec.name in model_names() and load_spec(spec.name) is spec:
-        return _text(spec.name), []
-    if spec.file:
-        return _text(spec.file), []
-    return "document", ["# document: the dict or the text that the form was created from"]
+    source = spec.name if spec.name in model_names() and load_spec(spec.name) is spec else spec.file
+    comment = "# document: the dict or the text that the form was created from"
+    return (_text(source), []) if source else ("document", [comment])
 
 
 def _canonical(value: Any) -> str:

@@ -99,17 +99,13 @@ def kind_of(shape: Shape, *, required: bool = True) -> Kind:
     if shape.branches:
         return "branches"
     if shape.types == ("string",):
-        if is_secret(schema):
-            return "password"
-        long = schema.get("x-role") == "prompt" or schema.get("maxLength", 0) > _PROSE_FROM
-        return "prose" if long and not schema.get("x-words") else "text"
+        is_long = schema.get("x-role") == "prompt" or schema.get("maxLength", 0) > _PROSE_FROM
+        return "password" if is_secret(schema) else "prose" if is_long and not schema.get("x-words") else "text"
     if shape.types == ("array",):
         return _kind_of_list(shape)
     if shape.types == ("object",):
-        if len(properties_of(schema)) > _MOST_FIELDS:
-            return "json"
-        if schema.get("properties") or shape.conditions:
-            return "object"
+        if properties_of(schema) or shape.conditions:
+            return "object" if len(properties_of(schema)) <= _MOST_FIELDS else "json"
         is_map = schema.get("patternProperties") or isinstance(schema.get("additionalProperties"), dict)
         return "map" if is_map else "json"
     if shape.types == ("boolean",):
@@ -118,73 +114,42 @@ def kind_of(shape: Shape, *, required: bool = True) -> Kind:
     return plain.get(shape.types, "json")
 
 
-def field_of(
-    schema: Any,
-    defs: Mapping[str, Any],
-    path: tuple[str, ...],
-    *,
-    required: bool,
-    either: tuple[str, ...] = (),
-    markers: tuple[str, ...] = (),
-    budget: list[int] | None = None,
-) -> Field:
+def field_of(schema: Any, defs: Mapping[str, Any], path: tuple[str, ...], *, required: bool, either: tuple[str, ...] = (),
+             markers: tuple[str, ...] = (), budget: list[int] | None = None) -> Field:  # fmt: skip
     """The field of one schema. *pure*. An object becomes a group, shown open, if it is small and plain, or required.
 
     `budget` has the number of fields that may still be shown open; further ones are opened on demand.
     """
     shape = shape_of(schema, defs)
     view, name = shape.view, path[-1] if path else ""
-    kind, children = _kind_and_children(shape, path, budget, required=required)
+    kind = kind_of(shape, required=required)
+    children: tuple[Field, ...] = ()
+    is_separate = shape.nullable or view.get("deprecated") or view.get("x-advanced")
+    fits = not path or (len(path) < _INLINE_LEVELS and (budget is None or budget[0] > 0))
+    if kind == "object" and fits and not is_separate:
+        inner = children_of(shape, path, budget)
+        if not path or required or _is_plain(shape, inner):
+            kind, children = "group", inner
     choices = _choices(shape) if kind == "choice" else ()
     help_, more = help_of(view.get("description"))
     unit, upstream = str(view.get("x-unit", "")), view.get("x-upstream", {})
     suggestions = (*shape.suggestions, *(upstream.get("enum", ()) if kind == "text" else ()))
     fixed = [len(view["prefixItems"])] if view.get("items") is False and "prefixItems" in view else []
     return Field(
-        path=path,
-        label=str(view.get("x-label") or view.get("title") or label_of(name) or name),
-        kind=kind,
-        required=required,
-        help=help_,
-        more=more,
-        default=view.get("default", ABSENT),
-        example=next(iter(view.get("examples", ())), ABSENT),
-        choices=choices,
-        labels=shape.labels if len(shape.labels) == len(choices) else (),
-        minimum=view.get("minimum"),
-        maximum=view.get("maximum"),
-        max_length=view.get("maxLength"),
-        least_items=view.get("minItems"),
-        most_items=min((*fixed, view["maxItems"]) if "maxItems" in view else fixed, default=None),
-        unique=view.get("uniqueItems") is True,
-        unit=unit,
-        media=str(view.get("x-media", {}).get("kind", "")),
-        format=str(view.get("format", "")),
-        nullable=shape.nullable and kind not in ("choice", "constant", "json"),
-        advanced="deprecated" if view.get("deprecated") else str(view.get("x-advanced", "")),
-        either=either,
-        markers=markers,
+        path=path, kind=kind, required=required, either=either, markers=markers, children=children, shape=shape,
+        label=str(view.get("x-label") or view.get("title") or label_of(name) or name), help=help_, more=more,
+        default=view.get("default", ABSENT), example=next(iter(view.get("examples", ())), ABSENT),
+        choices=choices, labels=shape.labels if len(shape.labels) == len(choices) else (),
         suggestions=tuple(value for value in suggestions if isinstance(value, str)),
-        elsewhere=limits_in_words(upstream, unit),
-        source=str(upstream.get("source", "")),
+        minimum=view.get("minimum"), maximum=view.get("maximum"), unit=unit, max_length=view.get("maxLength"),
+        least_items=view.get("minItems"), unique=view.get("uniqueItems") is True,
+        most_items=min((*fixed, view["maxItems"]) if "maxItems" in view else fixed, default=None),
+        nullable=shape.nullable and kind not in ("choice", "constant", "json"),
+        media=str(view.get("x-media", {}).get("kind", "")), format=str(view.get("format", "")),
+        advanced="deprecated" if view.get("deprecated") else str(view.get("x-advanced", "")),
+        elsewhere=limits_in_words(upstream, unit), source=str(upstream.get("source", "")),
         names=_FRAMES if view.get("x-role") == "frames" else (),
-        children=children,
-        shape=shape,
-    )
-
-
-def _kind_and_children(
-    shape: Shape, path: tuple[str, ...], budget: list[int] | None, *, required: bool
-) -> tuple[Kind, tuple[Field, ...]]:
-    """The kind of a field, and the children of a group."""
-    kind = kind_of(shape, required=required)
-    is_separate = shape.nullable or shape.view.get("deprecated") or shape.view.get("x-advanced")
-    fits = not path or (len(path) < _INLINE_LEVELS and (budget is None or budget[0] > 0))
-    if kind == "object" and fits and not is_separate:
-        children = children_of(shape, path, budget)
-        if not path or required or _is_plain(shape, children):
-            return "group", children
-    return kind, ()
+    )  # fmt: skip
 
 
 def children_of(shape: Shape, path: tuple[str, ...], budget: list[int] | None = None) -> tuple[Field, ...]:

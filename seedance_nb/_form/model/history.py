@@ -25,8 +25,7 @@ class UndoHistory:
         passed; "" starts a new change.
         """
         now = self._now()
-        continues = typed_at and typed_at == self._typed_at and now - self._when <= BURST_S and self._values
-        if not continues:
+        if not (typed_at and typed_at == self._typed_at and now - self._when <= BURST_S and self._values):
             self._values.append(values)
         self._typed_at, self._when = typed_at, now
 

@@ -209,8 +209,7 @@ def _bare(base: dict[str, Any], option: dict[str, Any]) -> dict[str, Any]:
 
 
 def _tag(view: dict[str, Any]) -> str:
-    discriminator = view.get("discriminator")
-    name = discriminator.get("propertyName") if isinstance(discriminator, dict) else None
+    name = find(view, "/discriminator/propertyName")
     return name if isinstance(name, str) else ""
 
 
