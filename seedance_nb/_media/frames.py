@@ -48,11 +48,8 @@ def copy_as_h264(path: Path, copy: Path) -> None:
 
 
 def _error(path: Path, reason: str) -> MediaError:
-    return MediaError(
-        f"{path.name} could not be decoded: {reason or 'the decoder crashed'}.",
-        next_step="check the file with another player",
-        charged="not charged",
-    )
+    problem = f"{path.name} could not be decoded: {reason or 'the decoder crashed'}."
+    return MediaError(problem, next_step="check the file with another player", charged="not charged")
 
 
 def _main(command: str, name: str, target: str, times: str = "[]") -> int:

@@ -135,7 +135,12 @@ def refused(spec: Spec, answer: Answer) -> Refused | None:
         if not words or code in table.unclear or status not in table.statuses:
             return None
         code = status
-    details = [f"- {sanitize(line)[:500]}" for line in _details(table, answer)]
+    lines = [
+        value if pointer.endswith("/*") else f"{pointer_parts(pointer)[-1]}: {value}"
+        for pointer in table.details
+        for value in find_all(answer.value, pointer)
+    ]
+    details = [f"- {sanitize(str(line)[:_MOST_READ])[:500]}" for line in lines[:50]]
     error = refusal(spec, code, "\n".join([words, *details]))
     if isinstance(error, RateLimited):
         error.retry_after = answer.retry_after
@@ -173,12 +178,3 @@ def _code(table: ErrorTable, answer: Answer) -> int | str:
 def _message(table: ErrorTable, answer: Answer) -> str:
     texts = (find(answer.value, pointer) for pointer in table.message)
     return next((text[:_MOST_READ] for text in texts if isinstance(text, str) and text), "")
-
-
-def _details(table: ErrorTable, answer: Answer) -> list[str]:
-    lines = [
-        value if pointer.endswith("/*") else f"{pointer_parts(pointer)[-1]}: {value}"
-        for pointer in table.details
-        for value in find_all(answer.value, pointer)
-    ]
-    return [str(line)[:_MOST_READ] for line in lines[:50]]

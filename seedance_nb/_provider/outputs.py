@@ -47,10 +47,8 @@ def _texts(value: Any, parts: tuple[str, ...], depth: int) -> Iterator[str]:
 
 
 def _json_in(text: str) -> Any:
-    if text.lstrip()[:1] not in ("[", "{", '"'):
-        return ABSENT
     try:
-        return json.loads(text)
+        return json.loads(text) if text.lstrip()[:1] in ("[", "{", '"') else ABSENT
     except (ValueError, RecursionError):
         return ABSENT
 

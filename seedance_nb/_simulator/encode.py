@@ -4,7 +4,6 @@ import math
 import os
 import sys
 from array import array
-from collections.abc import Iterator
 from fractions import Fraction
 from pathlib import Path
 from typing import Any
@@ -16,7 +15,6 @@ from seedance_nb._simulator.job import FPS, LIMITS, Job, load, seed
 from seedance_nb._simulator.picture import Box, frames
 
 _RATE = 48_000
-_CHUNK = 1024
 _FADE = _RATE // 2
 _LOUD = 900
 _CHORDS = ((1, 1.25, 1.5, 1.875), (1, 1.2, 1.5, 1.8), (1, 1.5, 2, 2.5), (1, 1.3333, 1.5, 2))
@@ -41,9 +39,8 @@ def render(job: Job) -> None:
             if job.last_frame:
                 picture.save(job.last_frame, "PNG")
             out.mux(video.encode(None))
-            for samples in _audio_frames(job) if audio else ():
-                out.mux(audio.encode(samples))
             if audio:
+                out.mux(audio.encode(_sound(job)))
                 out.mux(audio.encode(None))
         part.replace(job.path)
     finally:
@@ -78,14 +75,12 @@ def tune(prompt: str, seconds: int) -> "array[int]":
     return whole
 
 
-def _audio_frames(job: Job) -> Iterator[av.AudioFrame]:
-    raw = tune(job.prompt, job.seconds).tobytes()
-    for number, at in enumerate(range(0, len(raw), 4 * _CHUNK)):
-        piece = raw[at : at + 4 * _CHUNK]
-        frame = av.AudioFrame(format="s16", layout="stereo", samples=len(piece) // 4)
-        frame.planes[0].update(piece.ljust(frame.planes[0].buffer_size, b"\0"))
-        frame.sample_rate, frame.pts, frame.time_base = _RATE, number * _CHUNK, Fraction(1, _RATE)
-        yield frame
+def _sound(job: Job) -> av.AudioFrame:
+    samples = tune(job.prompt, job.seconds).tobytes()
+    frame = av.AudioFrame(format="s16", layout="stereo", samples=len(samples) // 4)
+    frame.planes[0].update(samples.ljust(frame.planes[0].buffer_size, b"\0"))
+    frame.sample_rate, frame.pts, frame.time_base = _RATE, 0, Fraction(1, _RATE)
+    return frame
 
 
 def main(arguments: list[str]) -> int:

@@ -31,10 +31,8 @@ class SideCalls:
         self._web = fetch
         self._ready_s = ready_s
         self._now = now
-        self.routes = [
-            Route("/uploads/{name}", self._put, methods=["PUT"]),
-            Route("/uploads/{name}", self._get, methods=["GET"]),
-        ]
+        path = "/uploads/{name}"
+        self.routes = [Route(path, self._put, methods=["PUT"]), Route(path, self._get, methods=["GET"])]
 
     async def answer(self, spec: Spec, name: str, request: Request) -> Reply:
         """The response to one of the calls. *writes files* for an upload or an asset."""

@@ -125,7 +125,8 @@ async def _attempt(url: str, part: Path, fetch: Fetch, bounds: Bounds, earlier: 
     headers = {"Range": f"bytes={start}-", "If-Range": earlier.etag} if earlier.have else {}
     fault: httpx.TransportError | DownloadError | None = None
     async with (bounds.reach or fetch.reach)(url, headers) as (response, _):
-        status, where = response.status_code, _where(response.url)
+        status, plain = response.status_code, response.url.copy_with(query=None, fragment=None)
+        where = hashlib.sha256(str(plain).encode()).hexdigest()  # a new URL of the same file has another signature
         fetch.name = response.url.host if bounds.reach else fetch.name
         resumes = bool(earlier.have) and status == httpx.codes.PARTIAL_CONTENT
         if resumes:
@@ -271,8 +272,3 @@ def _partial(part: Path) -> _Partial:
 
 def _note_of(part: Path) -> Path:
     return part.with_name(f"{part.name}.json")
-
-
-def _where(url: httpx.URL) -> str:
-    # Without the query: a new URL of the same file has another signature.
-    return hashlib.sha256(str(url.copy_with(query=None, fragment=None)).encode()).hexdigest()
