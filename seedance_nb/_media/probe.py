@@ -23,10 +23,7 @@ _SIZED = ("webp", *_HEIFS, "jpeg", "png", "gif", "bmp", "tiff")
 
 
 def probe(path: Path, size: int | None, wall: float = LIMITS.wall_s) -> tuple[MediaFacts | None, str]:
-    """The facts of a media file, or None and why it could not be read. *reads files*.
-
-    `size` is the total size in bytes, None if unknown: the file may be sparse, with only the needed parts in it.
-    """
+    """The facts of a media file of `size` bytes, sparse or whole, or None and why it could not be read. *reads files*: in a child without keys."""
     child = run("seedance_nb._media.probe", path, limits=replace(LIMITS, wall_s=wall))
     if child.code:
         reason = (child.code == 1 and child.reason) or "it cannot be read: the process that reads it crashed"

@@ -1,7 +1,4 @@
-"""Reads what a provider sent, leniently: bytes to text, text to JSON, a task's id, and words. Everything here is pure.
-
-The reader only reports what is odd; what an answer means for the money is decided in `outcome`.
-"""
+"""Reads what a provider sent, leniently, and reports what is odd; what it means for the money is decided in `outcome`. Everything here is pure."""
 
 import json
 import re

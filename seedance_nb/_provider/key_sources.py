@@ -1,7 +1,4 @@
-"""Find a provider's key: environment, Colab, keyring, or a prompt.
-
-No function raises while a variable holds a key, because tracebacks can show variables.
-"""
+"""Finds a provider's key. No function raises while a variable holds a key, because tracebacks can show variables."""
 
 import getpass
 import os

@@ -39,7 +39,6 @@ class RateLimiter:
 
     Normally bursts of 10 and 2 requests per second on average. After a 429, a 5xx or no response, all tasks together send
     one request per pause (1, 2, 4 … 60 s with jitter, or what `Retry-After` asks for) until a response is good.
-    `chance` returns random numbers from 0 to 1.
     """
 
     def __init__(self, chance: Callable[[], float] = CHANCE.random) -> None:

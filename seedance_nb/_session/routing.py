@@ -25,10 +25,7 @@ from seedance_nb._web.transfer import fetch_small
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Routing:
-    """Where a session's requests go. `timing` is the simulator's queue and run times in seconds.
-
-    `for_one` is whether the key was passed together with one schema. `answer_s` limits one call, in seconds.
-    """
+    """Where a session's requests go; `for_one` is whether the key was passed together with one schema, and `timing` the simulator's queue and run times."""
 
     key: Secret | None = None
     for_one: bool = False

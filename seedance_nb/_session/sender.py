@@ -50,8 +50,7 @@ class Sender:
     ) -> Task:
         """The task of an approved request whose warnings were shown. *spends credits*, *network*, *writes ledger*.
 
-        `interactive` is whether a person pressed a button; then no budget is required. A request is sent only to the
-        `shown_world`. Raises: what `Session.submit` raises.
+        `interactive` is whether a person pressed a button, so that no budget is required. Raises: what `Session.submit` raises.
         """
         budget = self.limit(budget)
         require_sendable(approved.spec, take, budget)

@@ -1,9 +1,4 @@
-"""HTTP requests for URLs that others chose, which may point only to the public internet.
-
-No key or cookie is ever used here. Each URL is checked before it is requested, redirects included; the IP addresses of its
-host are checked where the connection is opened. Through a proxy of the environment only the URL can be checked, because the
-proxy resolves its host.
-"""
+"""Requests URLs that others chose: only on the public internet, each checked before it is requested, redirects included, without a key or cookie."""
 
 import functools
 import re
@@ -35,9 +30,8 @@ FAILURES = (BlockedURL, httpx.HTTPError, httpx.InvalidURL, OSError, ValueError)
 class AccessPolicy:
     """Which URLs may be requested: public https URLs, and any URL at `origin`, which the user has set.
 
-    `origin` is scheme, host and port, "" for none. `app` serves it within this process; then nothing else is allowed.
-    `connect_s` and `read_s` limit the wait for a connection and for the next bytes, in seconds. With `upgrade`, an http URL
-    is requested over https.
+    `app` serves the origin within this process; then nothing else is allowed. `connect_s` and `read_s` limit the wait for a
+    connection and for the next bytes, in seconds. With `upgrade`, an http URL is requested over https.
     """
 
     origin: str = ""

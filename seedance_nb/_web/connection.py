@@ -1,7 +1,4 @@
-"""Opens connections only to IP addresses that were resolved and checked here.
-
-The certificate, the server name (SNI) and the `Host` header stay those of the URL.
-"""
+"""Opens connections only to IP addresses that were resolved and checked here; certificate, server name and `Host` stay those of the URL."""
 
 import ssl
 from contextlib import suppress

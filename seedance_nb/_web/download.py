@@ -1,7 +1,4 @@
-"""Downloads a result to a `.part` file with limits on size, time and rate, and resumes an interrupted download.
-
-No key is ever used here.
-"""
+"""Downloads a result to a `.part` file with limits on size, time and rate, without a key, and resumes an interrupted download."""
 
 import asyncio
 import hashlib
