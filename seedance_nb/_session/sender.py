@@ -48,7 +48,7 @@ class Sender:
         shown_world: World = "",
         interactive: bool = False,
     ) -> Task:
-        """The task of an approved request whose warnings were shown. *spends credits*, *network*, *writes ledger*.
+        """The task of an approved request whose warnings were shown, sent only to the `shown_world`. *spends credits*, *network*, *writes ledger*.
 
         `interactive` is whether a person pressed a button, so that no budget is required. Raises: what `Session.submit` raises.
         """
