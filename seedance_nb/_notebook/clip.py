@@ -80,7 +80,7 @@ class Clip:
         facts = (
             f"{self.model} · take {self.take} · {self.created} · {self.task}{' · SIMULATED' * self.simulated}{changed}"
         )
-        return self.path.name, sanitize(facts), sanitize(repr(self.problems))
+        return self.path.name, sanitize(facts), sanitize(f"Checked today: {self.problems!r}")
 
     def __repr__(self) -> str:
         name, facts, problems = self._lines()

@@ -28,12 +28,12 @@ _PAGE = Html(
 )
 # Opening makes all videos visible, and so starts them at the same moment: browsers play what is muted without a script.
 _GRID = Html(
-    "<style>.sdn-grid[open] .sdn-stills{{display:none!important}}</style>"
-    '<details class="sdn-grid" style="{font};{fg};max-width:1180px"><summary style="cursor:pointer;font-weight:600;margin:4px 0">Play all'
-    '<div class="sdn-stills" style="{columns}">{stills}</div></summary><div style="{columns}">{players}</div></details>'
+    '<style>.sdn-grid[open]+div{{display:none!important}}</style><div style="{font};{fg};max-width:1180px"><details class="sdn-grid">'
+    '<summary style="cursor:pointer;font-weight:600;margin:4px 0">Play all</summary><div style="{columns}">{players}</div></details>'
+    '<div style="{columns}">{stills}</div></div>'
 )
 _TILE = Html(
-    '<figure style="margin:8px 0 0;min-width:0;font-weight:400">{}<figcaption style="{};overflow-wrap:anywhere">{}</figcaption></figure>'
+    '<figure style="margin:8px 0 0;min-width:0">{}<figcaption style="{};overflow-wrap:anywhere">{}</figcaption></figure>'
 )
 
 

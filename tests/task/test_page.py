@@ -66,8 +66,9 @@ def test_what_is_no_video_is_refused(videos: object, tmp_path: Path) -> None:
 def test_a_grid_shows_stills_and_one_button_that_plays_all(made: tuple[sd.Session, sd.Video]) -> None:
     shown = sd.grid([made[1]] * 3)
     text = shown._repr_mimebundle_()["text/html"]
-    closed, _, opened = text.partition("</summary>")
-    assert (closed.count("<img "), closed.count("<video "), closed.count("Play all")) == (3, 0, 1)
+    opened, _, closed = text.partition("</details>")
+    assert (closed.count("<img "), closed.count("<video "), closed.count("Play all")) == (3, 0, 0)
     assert (opened.count("<img "), opened.count("<video "), opened.count(" loop muted autoplay ")) == (0, 3, 3)
+    assert opened.count("<summary") == opened.count("Play all") == 1
     assert len(repr(shown).splitlines()) == 3
     assert not re.search(r"<script|\bon\w+=", text)
