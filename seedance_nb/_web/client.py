@@ -128,14 +128,12 @@ def is_compressed(response: httpx.Response) -> bool:
     return any(word.strip().removeprefix("x-") in _COMPRESSIONS for word in words)
 
 
-async def read_start(response: httpx.Response, count: int) -> bytes:
-    """The beginning of a body: about `count` bytes, at least as many if there are. *network*. Raises: httpx's errors."""
-    data = bytearray()
+async def read_start(response: httpx.Response, count: int, data: bytearray) -> None:
+    """Adds the beginning of a body to `data`: about `count` bytes, at least as many if there are. *network*. Raises: httpx's errors."""
     async for chunk in response.aiter_raw():
         data += chunk
         if len(data) >= count:
-            break
-    return bytes(data)
+            return
 
 
 def content_length(response: httpx.Response) -> int | None:

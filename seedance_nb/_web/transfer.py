@@ -13,23 +13,24 @@ from seedance_nb._web.client import FAILURES, AccessPolicy, Fetch, error_text, r
 
 async def fetch_small(url: str, limit: int = 10_000_000, total: float = 3) -> bytes:
     """The bytes at a public https URL, b"" if they do not arrive within `total` seconds or exceed `limit` bytes. *network*."""
-    reach = Fetch(AccessPolicy(connect_s=total)).reach(url, {})
+    data, reach = bytearray(), Fetch(AccessPolicy(connect_s=total)).reach(url, {})
     with suppress(*FAILURES):
         async with asyncio.timeout(total), reach as (response, _):
             require_raw(response)
-            data = await read_start(response, limit + 1) if response.status_code == httpx.codes.OK else b""
-            return data if len(data) <= limit else b""
+            if response.status_code == httpx.codes.OK:
+                await read_start(response, limit + 1, data)
+            return bytes(data) if len(data) <= limit else b""
     return b""
 
 
 async def fetch_start(url: str, policy: AccessPolicy, count: int = 4096, total: float = 5) -> bytes:
-    """The first bytes at a URL, about `count`; b"" if none arrive within `total` seconds. *network*."""
-    reach = Fetch(replace(policy, upgrade=True)).reach(url, {"Range": f"bytes=0-{count - 1}"})
+    """The first bytes at a URL, about `count`, or as many as arrive within `total` seconds. *network*."""
+    data, headers = bytearray(), {"Range": f"bytes=0-{count - 1}"}
     with suppress(*FAILURES):
-        async with asyncio.timeout(total), reach as (response, _):
+        async with asyncio.timeout(total), Fetch(replace(policy, upgrade=True)).reach(url, headers) as (response, _):
             if response.status_code in (httpx.codes.OK, httpx.codes.PARTIAL_CONTENT):
-                return await read_start(response, count)
-    return b""
+                await read_start(response, count, data)
+    return bytes(data)
 
 
 def data_bytes(url: str) -> bytes:
