@@ -114,29 +114,54 @@ async def preflight(
     # Of a file in several fields, the first one counts.
     kinds = {source: field.tables[0][0].get("kind", "") for field in reversed(fields) for _, source in field.entries}
     with tempfile.TemporaryDirectory(prefix="seedance-", ignore_cleanup_errors=True) as folder:
-        work = _Work(folder=Path(folder), until=asyncio.get_running_loop().time() + total_s, total_s=total_s,
-                     limit=asyncio.Semaphore(_AT_ONCE), allowed_origin=allowed_origin, resolve=resolve)  # fmt: skip
+        reader = _Reader(total_s, allowed_origin, resolve)
         async with asyncio.TaskGroup() as group:
             tasks = {
-                source: group.create_task(_read(source, kind, work.folder / str(number), work))
+                source: group.create_task(reader.read(source, kind, Path(folder, str(number))))
                 for number, (source, kind) in enumerate(kinds.items())
             }
     readings = {source: task.result() for source, task in tasks.items()}
     return Report(findings=tuple(finding for field in fields for finding in _findings(field, readings)))
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class _Work:
-    folder: Path
-    until: float
-    total_s: float
-    limit: asyncio.Semaphore
-    allowed_origin: str
-    resolve: Resolver
+class _Reader:
+    """Reads the files of one request, a few at once, within `total_s` seconds in all."""
 
-    @property
-    def left_s(self) -> float:
-        return max(self.until - asyncio.get_running_loop().time(), _LEAST_S)
+    def __init__(self, total_s: float, allowed_origin: str, resolve: Resolver) -> None:
+        self._total_s, self._origin, self._resolve = total_s, allowed_origin, resolve
+        self._until = asyncio.get_running_loop().time() + total_s
+        self._limit = asyncio.Semaphore(_AT_ONCE)
+
+    async def read(self, source: str, kind: str, into: Path) -> _Reading:
+        """What could be read of a file; that of a URL is downloaded to `into`. *network*, *reads files*, *writes files*."""
+        lower = source.lower()
+        try:
+            async with asyncio.timeout_at(self._until), self._limit:
+                if lower.startswith("asset:"):
+                    return _Reading(why="it is an uploaded asset, which the provider checked when it was uploaded")
+                if lower.startswith("data:"):
+                    return _Reading(why="it is Base64 data, not a URL")
+                if lower.startswith(("http:", "https:")):
+                    fetched, why = await fetch_parts(
+                        source, into, kind=kind, allowed_origin=self._origin, resolve=self._resolve,
+                        total=min(_FETCH_S, self._left_s() * _FETCHING),
+                    )  # fmt: skip
+                    if fetched is None or why:
+                        return _Reading(size=fetched.size if fetched else None, why=why)
+                    path, size = into, fetched.size
+                elif local := _file(source):
+                    path, size = local, local.stat().st_size
+                else:
+                    return _Reading(why=_NO_FILE)
+                facts, why = await asyncio.to_thread(probe, path, size, self._left_s())
+                return _Reading(facts=facts, size=size, why=why, is_local=path is not into)
+        except TimeoutError:
+            return _Reading(why=f"there was no time left to check it ({self._total_s:g} s for all files)")
+        except OSError as error:
+            return _Reading(why=f"it cannot be read ({error.strerror})")
+
+    def _left_s(self) -> float:
+        return max(self._until - asyncio.get_running_loop().time(), _LEAST_S)
 
 
 def _fields(schema: Any, value: Any, path: JsonPath, depth: int) -> Iterator[_Field]:
@@ -165,37 +190,6 @@ def _tables(schema: Mapping[str, Any]) -> Iterator[tuple[Mapping[str, Any], str]
     if "x-media" in upstream:
         kind = {"kind": own["kind"]} if "kind" in own else {}
         yield {**kind, **upstream["x-media"]}, upstream["source"]
-
-
-async def _read(source: str, kind: str, into: Path, work: _Work) -> _Reading:
-    lower = source.lower()
-    try:
-        async with asyncio.timeout_at(work.until), work.limit:
-            if lower.startswith("asset:"):
-                return _Reading(why="it is an uploaded asset, which the provider checked when it was uploaded")
-            if lower.startswith("data:"):
-                return _Reading(why="it is Base64 data, not a URL")
-            if lower.startswith(("http:", "https:")):
-                return await _download(source, kind, into, work)
-            path = _file(source)
-            if path is None:
-                return _Reading(why=_NO_FILE)
-            size = path.stat().st_size
-            facts, why = await asyncio.to_thread(probe, path, size, work.left_s)
-            return _Reading(facts=facts, size=size, why=why, is_local=True)
-    except TimeoutError:
-        return _Reading(why=f"there was no time left to check it ({work.total_s:g} s for all files)")
-    except OSError as error:
-        return _Reading(why=f"it cannot be read ({error.strerror})")
-
-
-async def _download(url: str, kind: str, into: Path, work: _Work) -> _Reading:
-    total, origin = min(_FETCH_S, work.left_s * _FETCHING), work.allowed_origin
-    fetched, why = await fetch_parts(url, into, kind=kind, allowed_origin=origin, total=total, resolve=work.resolve)
-    if fetched is None or why:
-        return _Reading(size=fetched.size if fetched else None, why=why)
-    facts, why = await asyncio.to_thread(probe, into, fetched.size, work.left_s)
-    return _Reading(facts=facts, size=fetched.size, why=why)
 
 
 def _file(source: str) -> Path | None:
