@@ -94,9 +94,8 @@ def _add_index(path: Path, facts: MediaFacts, container: Any) -> MediaFacts:
     if is_fragmented:
         # Its index lists no frames: they must be counted, which needs all of them.
         stream, is_whole = main_stream(container), outer[-1].end == end and outer[-1].kind != bytes(4)
-        times = [
-            (one.pts, one.duration or 0) for one in (container.demux(stream) if is_whole else ()) if one.pts is not None
-        ]
+        packets = container.demux(stream) if is_whole else ()
+        times = [(packet.pts, packet.duration or 0) for packet in packets if packet.pts is not None]
         seconds = seconds_between(times, stream)
         facts = replace(facts, seconds=round(seconds, 3), fps=round(len(times) / seconds, 3) if seconds else 0.0)
     if facts.kind != "video":

@@ -314,9 +314,8 @@ def callback_names(payload: Mapping[str, Any] | str | bytes, more: Iterable[Spec
         body = None
     if not isinstance(body, dict):
         raise SeedanceError("The callback is not a JSON object.", next_step="pass its body unchanged", charged=None)
-    pointers = {
-        (spec.provider, spec.callback_id) for spec in (*map(_spec.spec, _spec.model_names()), *more) if spec.callback_id
-    }
+    specs = [*map(_spec.spec, _spec.model_names()), *more]
+    pointers = {(spec.provider, spec.callback_id) for spec in specs if spec.callback_id}
     for provider, pointer in sorted(pointers):
         name = find(body, pointer)
         if isinstance(name, str) and name:
