@@ -18,8 +18,7 @@ from seedance_nb._schema.uris import LOCAL
 from seedance_nb._schema.validator import errors_of, problem_of
 
 _KEY = re.compile(r"(?i)(x[-_])?(api[-_]?)?key|authorization|bearer|((access|api)[-_]?)?token|(api[-_]?)?secret")
-# Rules whose quote is the first sentence of the nearest description.
-_QUOTE_NEAREST = ("unknown", "required", AT_LEAST_ONE)
+_QUOTE_NEAREST = ("unknown", "required", AT_LEAST_ONE)  # with the first sentence of the nearest description
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -85,7 +84,6 @@ def _keys_in(spec: Spec, body: Any) -> list[tuple[str, ...]]:
 
 
 def _masked(problem: Problem, keys: list[tuple[str, ...]]) -> Problem:
-    """The problem with API keys in its value masked."""
     for key in keys:
         path = pointer_parts(problem.path)
         if key[: len(path)] == path and problem.value is not ABSENT:

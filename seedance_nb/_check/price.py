@@ -139,12 +139,9 @@ def total_of(requests: Sequence[Priced]) -> Total:
             currency = one.estimate.currency if one.estimate.money is not None else ""
             groups.setdefault((one.spec.provider, one.estimate.unit, currency), []).append(one.estimate)
     several = len({one.spec.provider for one in paid}) > 1
-    return Total(
-        sums=tuple(_sum(group, provider if several else "") for (provider, _, _), group in groups.items()),
-        unknown=tuple(one.spec.name for one in paid if one.estimate.amount is None),
-        simulated=len(requests) - len(paid),
-        paid=len(paid),
-    )
+    sums = tuple(_sum(group, provider if several else "") for (provider, _, _), group in groups.items())
+    unknown = tuple(one.spec.name for one in paid if one.estimate.amount is None)
+    return Total(sums=sums, unknown=unknown, simulated=len(requests) - len(paid), paid=len(paid))
 
 
 def _sum(estimates: Sequence[Estimate], provider: str) -> Estimate:

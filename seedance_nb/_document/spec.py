@@ -127,10 +127,9 @@ def in_document_order(spec: Spec, problems: Iterable[Problem]) -> tuple[Problem,
 def _ranks(spec: Spec) -> tuple[dict[str, tuple[float, ...]], set[str]]:
     """The sort key of each property by its pointer, and the pointers of the objects."""
     ranks: dict[str, tuple[float, ...]] = {"": ()}
-    objects = {to_pointer(path[:-1]) for path, _ in named_fields(spec)}
     for number, (path, _) in enumerate(named_fields(spec)):
         ranks[to_pointer(path)] = (*ranks[to_pointer(path[:-1])], number)
-    return ranks, objects
+    return ranks, {to_pointer(path[:-1]) for path, _ in named_fields(spec)}
 
 
 def _walk(schema: Any, path: JsonPath) -> Iterator[tuple[JsonPath, dict[str, Any]]]:

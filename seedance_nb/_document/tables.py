@@ -120,10 +120,7 @@ class Call:
 
 
 def _arguments(table: dict[str, Any], *without: str) -> dict[str, Any]:
-    """The members of an `x-` table as arguments of its class: names with underscores, lists as tuples.
-
-    The table was validated when the document was read, and the class has the same names.
-    """
+    """The members of a validated `x-` table as arguments of its class: names with underscores, lists as tuples."""
     members = {name.replace("-", "_"): value for name, value in table.items() if name not in without}
     return {name: tuple(value) if isinstance(value, list) else value for name, value in members.items()}
 
@@ -154,14 +151,10 @@ def task_table(root: Table, responses: Table, common: dict[str, str]) -> TaskTab
     if twice := sorted(word for word, count in Counter(word for word, _ in own).items() if count > 1):
         raise root.error(f"these words have two states: {', '.join(twice)}", "x-task", "words")
     return TaskTable(
-        id_pointer=str(expression).removeprefix("$response.body#"),
-        status_path=status_path,
-        id_parameter=parameter if where == ["query"] else "",
-        words=common | dict(own),
-        failed_codes=tuple(map(str, table.get("failed-codes", ()))),
-        **_arguments(table, "follow", "words", "failed-codes", "poll"),
-        **_arguments(table.get("poll", {})),
-    )
+        id_pointer=str(expression).removeprefix("$response.body#"), status_path=status_path, words=common | dict(own),
+        id_parameter=parameter if where == ["query"] else "", failed_codes=tuple(map(str, table.get("failed-codes", ()))),
+        **_arguments(table, "follow", "words", "failed-codes", "poll"), **_arguments(table.get("poll", {})),
+    )  # fmt: skip
 
 
 def error_table(root: Table) -> ErrorTable:

@@ -165,7 +165,6 @@ def label_at(path: str, labels: Mapping[str, str]) -> str:
 
 
 def _short(source: str) -> str:
-    """A source up to its first comma or semicolon."""
     return re.split("[,;]", source, maxsplit=1)[0]
 
 

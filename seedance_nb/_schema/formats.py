@@ -61,13 +61,11 @@ def _date_time(text: str) -> bool:
 
 
 def _email(text: str) -> bool:
-    local, at, domain = text.rpartition("@")
-    if not at or not _LOCAL.fullmatch(local):
-        return False
+    local, _, domain = text.rpartition("@")
+    is_host = _hostname(domain)
     if domain.startswith("[") and domain.endswith("]"):
-        inner = domain[1:-1]
-        return _ipv6(inner[5:]) if inner.upper().startswith("IPV6:") else _ipv4(inner)
-    return _hostname(domain)
+        is_host = _ipv6(domain[6:-1]) if domain.upper().startswith("[IPV6:") else _ipv4(domain[1:-1])
+    return is_host and bool(_LOCAL.fullmatch(local))
 
 
 def _hostname(text: str) -> bool:

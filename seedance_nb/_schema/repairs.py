@@ -44,9 +44,7 @@ def repair(schema: dict[str, Any], report: Report) -> None:
         if schema.get(key) in ("true", "false"):
             report(key, f'{key} is the string "{schema[key]}"; treated as {schema[key]}')
             schema[key] = schema[key] == "true"
-    for key in _TEXTS:
-        if isinstance(schema.get(key), int | float):
-            schema[key] = str(schema[key])
+    schema |= {key: str(schema[key]) for key in _TEXTS if isinstance(schema.get(key), int | float)}
     if isinstance(items := schema.get("examples"), dict):
         schema["examples"] = [item.get("value") if isinstance(item, dict) else item for item in items.values()]
     _repair_type(schema, report)

@@ -35,11 +35,9 @@ def words_of(text: str) -> list[str]:
 def _text(piece: re.Match[str]) -> str:
     text = piece[piece.lastgroup or 0]
     match piece.lastgroup:
-        case "joined":
-            return ""
         case "open":
             raise ValueError(f"the quote {text[-1]} is never closed")
-        case "fills":
+        case "joined" | "fills":
             return _marked(piece)
         case "double":
             return _IN_DOUBLE.sub(lambda one: one["sign"] or _marked(one), text)

@@ -39,13 +39,10 @@ def body_of(spec: Spec, body: Any) -> Any:
 
 def prefilled(spec: Spec, fields: Mapping[str, Any]) -> dict[str, Any]:
     """The body of a form with some fields filled in. *pure*. Raises: InvalidInput for an unknown name or a wrong value."""
-    body = build_body(spec, fields)
+    body, rules = build_body(spec, fields), ("unknown", "type", "json")
     given = (str, int, float, list, type(None))  # fields that are still missing are no problem of these
-    wrong = [
-        p for p in check(spec, body) if p.rule in ("unknown", "type", "json") or isinstance(find(body, p.path), given)
-    ]
-    if wrong:
-        raise InvalidInput(tuple(wrong))
+    if wrong := tuple(p for p in check(spec, body) if p.rule in rules or isinstance(find(body, p.path), given)):
+        raise InvalidInput(wrong)
     return body
 
 
