@@ -193,9 +193,8 @@ def compare(
     >>> sd.compare("A fox", ["crun/seedance-1.0-pro-t2v", "crun/seedance-2.0-i2v"], seconds=4).total.simulated
     2
     """
-    return Comparison(
-        _default(simulate=simulate), names, shared_values(prompt, shared), show=_show, take=take, budget=budget
-    )
+    session, settings = _default(simulate=simulate), shared_values(prompt, shared)
+    return Comparison(session, names, settings, show=_show, take=take, budget=budget)
 
 
 def _show(comparison: Comparison) -> None:

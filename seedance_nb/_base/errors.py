@@ -207,12 +207,10 @@ class InvalidInput(SeedanceError):
     def __init__(self, problems: tuple[Problem, ...]) -> None:
         count = "1 problem" if len(problems) == 1 else f"{len(problems)} problems"
         is_request = any(problem.path[:1] in ("", "/") for problem in problems)  # arguments have no JSON Pointer
-        text = "\n".join(f"  {number}. {problem}" for number, problem in enumerate(problems, 1))
-        super().__init__(
-            f"{count} in the {'request' if is_request else 'arguments'}; nothing was sent:\n{text}",
-            next_step=Step("fix the problems above, then {}"),
-            charged="not charged" if is_request else None,
-        )
+        lines = "".join(f"\n  {number}. {problem}" for number, problem in enumerate(problems, 1))
+        text = f"{count} in the {'request' if is_request else 'arguments'}; nothing was sent:{lines}"
+        step = Step("fix the problems above, then {}")
+        super().__init__(text, next_step=step, charged="not charged" if is_request else None)
         self.args = (problems,)
         self.problems = problems
 

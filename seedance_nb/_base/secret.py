@@ -173,10 +173,8 @@ def _is_in_cell(secret: Secret) -> bool:
 
 
 def _forms(key: str) -> re.Pattern[str]:
-    """A pattern for the key: each character plain, percent-encoded or escaped, in any case; the whole in hex and base64.
-
-    Its time is linear: runs of backslashes and zeros are read without backtracking, and a match begins with at most 64 of them.
-    """
+    """A pattern for the key: each character plain, percent-encoded or escaped, in any case; the whole in hex and base64."""
+    # Its time is linear: runs of backslashes and zeros are read without backtracking, and a match begins with at most 64.
     chars = []
     for char in key:
         code = "".join(f"%{byte:02x}" for byte in _raw(char))

@@ -1,6 +1,7 @@
 """Checks a budget inside the transaction that claims a request."""
 
 import sqlite3
+from typing import Any
 
 from seedance_nb._base.errors import OverBudget
 from seedance_nb._check.price import Estimate
@@ -29,21 +30,18 @@ def require_budget(db: sqlite3.Connection, provider: str, price: Estimate, budge
         WHERE substr(spec, 1, instr(spec || '/', '/') - 1) = ? AND simulated = ? AND state NOT IN ({", ".join("?" * len(free))})""",  # noqa: S608
         (unit, provider, int(simulated), *free),
     ).fetchone()
+    figures: dict[str, Any] = {"budget": budget, "spent": spent, "price": price.amount}
     if unpriced:
         tasks = "1 earlier task" if unpriced == 1 else f"{unpriced} earlier tasks"
         raise OverBudget(
             f"The price of {tasks} of {provider} in this ledger is not known in {unit}, so what is left of the budget of "
             f"{budget:g} {unit} is not known either. Nothing was sent.",
             next_step="start a new ledger with sd.Session(ledger='project.sqlite3', budget=...) or SEEDANCE_LEDGER",
-            budget=budget,
-            spent=spent,
-            price=price.amount,
+            **figures,
         )
     if spent + price.amount > budget:
         raise OverBudget(
             f"This request costs {price.amount:g} {unit}, but only {max(budget - spent, 0):g} of the budget of {budget:g} {unit} "
             f"are left: the tasks of {provider} in this ledger add up to {spent:g} {unit}. Nothing was sent.",
-            budget=budget,
-            spent=spent,
-            price=price.amount,
+            **figures,
         )

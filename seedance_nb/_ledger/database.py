@@ -54,10 +54,7 @@ MIGRATIONS = (
         "DROP INDEX one_task_per_intent",
         f"CREATE UNIQUE INDEX one_task_per_intent ON tasks (intent) WHERE state NOT IN ({_FREE}) AND successor IS NULL",
     ),
-    (
-        "ALTER TABLE tasks ADD COLUMN beside TEXT NOT NULL DEFAULT ''",
-        "ALTER TABLE tasks ADD COLUMN dead REAL",
-    ),
+    ("ALTER TABLE tasks ADD COLUMN beside TEXT NOT NULL DEFAULT ''", "ALTER TABLE tasks ADD COLUMN dead REAL"),
     ("ALTER TABLE tasks ADD COLUMN budget REAL",),
     (  # Where the ledger is, as JSON: path and inode. Programs that do not compare it must refuse this format.
         "ALTER TABLE identity ADD COLUMN home TEXT NOT NULL DEFAULT ''",
@@ -108,14 +105,10 @@ def journal_mode(path: Path) -> str:
 
 
 def connect(path: Path) -> sqlite3.Connection:
-    """A connection to the ledger at `path`, with every page checked. *writes files*: an older format is migrated.
-
-    Only SQLite opens the file: closing it elsewhere in this process would drop SQLite's locks.
-    Raises: sqlite3.Error or OSError for a file that cannot be used, is damaged, or belongs to another program.
-    """
+    """A connection to the ledger at `path`, with every page checked. *writes files*: an older format is migrated. Raises: sqlite3.Error."""
+    # Only SQLite opens the file: closing it elsewhere in this process would drop SQLite's locks.
     if not path.stat().st_size:
-        msg = "it is empty (0 bytes), which a ledger never is"
-        raise sqlite3.DatabaseError(msg)
+        raise sqlite3.DatabaseError("it is empty (0 bytes), which a ledger never is")
     db = open_connection(path)
     try:
         _prepare_retrying(db, path)
@@ -159,8 +152,7 @@ def require_ledger(path: Path) -> None:
         names = {name for (name,) in db.execute("SELECT name FROM sqlite_master WHERE type = 'table'")}
         columns = columns_of(db)
     if (names and "tasks" not in names and not _journal.is_used(path)) or len(columns) > len(known_columns()):
-        msg = "it is a database of another program, or of a newer version of this library"
-        raise ForeignFile(msg)
+        raise ForeignFile("it is a database of another program, or of a newer version of this library")
 
 
 def sync_folder(folder: Path) -> None:
@@ -206,19 +198,16 @@ def _prepare(db: sqlite3.Connection, path: Path) -> None:
     if version == 0 and _journal.is_used(path):
         found = "its format number is missing"
     elif foreign:
-        msg = "it is a database of another program"
-        raise ForeignFile(msg)
+        raise ForeignFile("it is a database of another program")
     if found != "ok":
         raise sqlite3.DatabaseError(found.replace("\n", " "))
     if version > len(MIGRATIONS):
-        msg = f"it was written by a newer version of this library (format {version})"
-        raise ForeignFile(msg)
+        raise ForeignFile(f"it was written by a newer version of this library (format {version})")
     mode = db.execute(f"PRAGMA journal_mode = {journal_mode(path)}").fetchone()[0]
     level = SYNCHRONOUS.get(mode, 3)
     db.execute(f"PRAGMA synchronous = {level}")
     if db.execute("PRAGMA synchronous").fetchone()[0] != level:
-        msg = "SQLite would not write durably here"
-        raise sqlite3.OperationalError(msg)
+        raise sqlite3.OperationalError("SQLite would not write durably here")
     migrate(db)
     adopt_home(db, path)
 

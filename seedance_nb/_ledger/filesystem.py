@@ -31,10 +31,8 @@ def _mount_points(mounts: str) -> Iterator[tuple[Path, str]]:
         fields = line.split(" ")
         if len(fields) >= 3:  # noqa: PLR2004 - device, mount point, type
             escaped = os.fsencode(fields[1])
-            yield (
-                Path(os.fsdecode(re.sub(rb"\\([0-7]{3})", lambda octal: bytes([int(octal[1], 8) & 255]), escaped))),
-                fields[2],
-            )
+            mount = re.sub(rb"\\([0-7]{3})", lambda octal: bytes([int(octal[1], 8) & 255]), escaped)
+            yield Path(os.fsdecode(mount)), fields[2]
 
 
 def is_remote(kind: str) -> bool:

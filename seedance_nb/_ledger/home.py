@@ -69,10 +69,8 @@ def require_one_name(path: Path) -> None:
 
 
 def require_home(db: sqlite3.Connection, path: Path) -> None:
-    """Check that this is not a copy of a ledger that may be in use elsewhere. *reads files*. Raises: Displaced.
-
-    A ledger whose folder was moved, or is mounted at another path, is still the same file, and nothing is left at its old path.
-    """
+    """Check that this is not a copy of a ledger that may be in use elsewhere. *reads files*. Raises: Displaced."""
+    # One whose folder was moved, or is mounted at another path, is still the same file, and nothing is left at its old path.
     home, inode = read_home(db)
     if home in ("", str(path)):
         return
@@ -93,10 +91,8 @@ def require_home(db: sqlite3.Connection, path: Path) -> None:
 
 
 def require_in_place(opened: os.stat_result) -> None:
-    """Check that an open ledger was not moved away from its path. *reads files*. Raises: Displaced.
-
-    The file is asked through its own open descriptors, because closing another one would drop SQLite's locks.
-    """
+    """Check that an open ledger was not moved away from its path. *reads files*. Raises: Displaced."""
+    # Through its own open descriptors, because closing another one would drop SQLite's locks.
     with suppress(FileNotFoundError):
         for number in Path("/dev/fd").iterdir():
             with suppress(OSError, ValueError):

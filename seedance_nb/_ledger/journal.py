@@ -70,13 +70,9 @@ def parse(raw: bytes) -> Entry | None:
         if int(raw[:8], 16) != zlib.crc32(raw[9:]):
             return None
         fields = json.loads(raw[9:])
+        whole, columns = "row" in fields, fields["row"] if "row" in fields else fields["set"]
         return Entry(
-            number=fields["n"],
-            ledger=fields["of"],
-            at=fields["at"],
-            task=fields["task"],
-            whole="row" in fields,
-            columns=fields["row"] if "row" in fields else fields["set"],
+            number=fields["n"], ledger=fields["of"], at=fields["at"], task=fields["task"], whole=whole, columns=columns
         )
     except (ValueError, KeyError, TypeError):
         return None

@@ -34,8 +34,7 @@ _ORPHANED = {
 class Ledger:
     """A SQLite file and its journal, readable only by their owner. Every method is thread-safe; writes are on disk on return.
 
-    A ledger that cannot be written can still be read: `trouble` then says why, "" otherwise.
-    Raises: LedgerError from every method if the files cannot be read or written.
+    Every method raises LedgerError; a ledger that cannot be written can still be read, and `trouble` says why, "" otherwise.
     """
 
     def __init__(self, path: Path, now: Callable[[], float] = time.time) -> None:
@@ -63,9 +62,8 @@ class Ledger:
     ) -> tuple[Row, bool]:
         """The row for this request, and whether it is new, so that the caller must send it. *writes ledger*.
 
-        The same request to the same URL with the same `take` has one row, whichever kernel created it, unless that one certainly
-        never became a task. `budget` is the most that the provider's tasks may cost in total. With `replaces`, the number
-        of a row whose outcome is unknown, a new row replaces it, once. Raises: OverBudget.
+        The same request to the same URL with the same `take` has one row, unless that one certainly never became a task. With
+        `replaces`, the number of a row whose outcome is unknown, a new row replaces it, once. Raises: OverBudget.
         """
         spec, asked = approved.spec, values_by_role(approved.spec, approved.values)
         identity = json.dumps([base_url, spec.method, spec.path, approved.digest, take])
@@ -108,14 +106,11 @@ class Ledger:
     ) -> Row:
         """The row after `changes` to its columns. *writes ledger*; every change is also saved as an event.
 
-        With `only_in`, a row in another state or with a successor is not changed. Raises: LedgerError if the row was not
-        `created` then (Unix seconds), which means another ledger, or if the database cannot be written: the change is still
-        saved in the journal.
+        With `only_in`, a row in another state or with a successor is not changed. Raises: LedgerError, also if the row was not
+        `created` then (Unix seconds), which means another ledger.
         """
-        unknown = set(changes) - CHANGEABLE
-        if unknown:
-            msg = f"not columns that change: {sorted(unknown)}"
-            raise TypeError(msg)
+        if unknown := set(changes) - CHANGEABLE:
+            raise TypeError(f"not columns that change: {sorted(unknown)}")
         columns = {name: to_column(value) for name, value in changes.items()}
 
         def changed(transaction: Transaction) -> Row | None:
@@ -131,16 +126,16 @@ class Ledger:
         try:
             row = self._store.transact(changed)
         except LedgerError as error:
+            where = ""
             if only_in is None and self._store.note_in_journal(seq, columns):
-                error.message += f" The change to #{seq} is saved in its journal and is applied at the next start."
+                where = f"change to #{seq} is saved in its journal"
             elif self._store.rescue(seq, created, columns):
-                error.message += (
-                    f" The task id of #{seq} is saved in {self._store.rescue_file} and is applied at the next start."
-                )
+                where = f"task id of #{seq} is saved in {self._store.rescue_file}"
+            error.message += f" The {where} and is applied at the next start." if where else ""
             raise
         if row is None:
-            msg = f"The ledger {self.path} no longer has this #{seq}: the file was moved or replaced in the meantime."
-            raise LedgerError(msg, file=str(self.path))
+            text = f"The ledger {self.path} no longer has this #{seq}: the file was moved or replaced in the meantime."
+            raise LedgerError(text, file=str(self.path))
         return row
 
     def refreshed(self, row: Row) -> Row:
@@ -163,13 +158,9 @@ class Ledger:
         if numbered:
             found = self._select(f"{SELECT} WHERE seq = ?", int(numbered[1]), each=row_of)
             return next((row for row in found if numbered[2] in (None, row.mark)), None)
-        found = self._select(
-            f"""{SELECT} WHERE task_id != '' AND
-            ? IN (task_id, substr(spec, 1, instr(spec || '/', '/') - 1) || ':' || task_id) ORDER BY seq DESC LIMIT 1""",
-            text,
-            each=row_of,
-        )
-        return found[0] if found else None
+        named = "? IN (task_id, substr(spec, 1, instr(spec || '/', '/') - 1) || ':' || task_id)"
+        query = f"{SELECT} WHERE task_id != '' AND {named} ORDER BY seq DESC LIMIT 1"
+        return next(iter(self._select(query, text, each=row_of)), None)
 
     def other_task(self, row: Row, task_id: str) -> Row | None:
         """Another row whose task certainly has this id at the same provider, None if there is none. *reads files*."""
@@ -187,28 +178,18 @@ class Ledger:
         return self._select("SELECT count(*) FROM tasks", each=lambda found: int(found[0]))[0]
 
     def history(self, row: Row) -> tuple[float, ...]:
-        """Seconds from acceptance to the end of the last 30 finished tasks of the same kind, oldest first.
-
-        Times over a day, or negative, are left out: the clock was changed.
-        """
-        latest = self._select(
-            """SELECT finished - accepted FROM tasks WHERE kind = (SELECT kind FROM tasks WHERE seq = ?)
-            AND state = ? AND finished > accepted AND finished - accepted < ? ORDER BY seq DESC LIMIT 30""",
-            row.seq,
-            str(State.DONE),
-            _LONGEST_S,
-            each=lambda found: float(found[0]),
-        )
+        """Seconds from acceptance to the end of the last 30 finished tasks of the same kind, oldest first. *reads files*."""
+        # Times over a day, or negative, are left out: the clock was changed.
+        query = """SELECT finished - accepted FROM tasks WHERE kind = (SELECT kind FROM tasks WHERE seq = ?)
+            AND state = ? AND finished > accepted AND finished - accepted < ? ORDER BY seq DESC LIMIT 30"""
+        latest = self._select(query, row.seq, str(State.DONE), _LONGEST_S, each=lambda found: float(found[0]))
         return tuple(reversed(latest))
 
     def takes(self, approved: Approved) -> int:
         """The highest take of this request that may be a task, 0 if there is none."""
-        found = self._store.transact(
-            lambda transaction: transaction.db.execute(
-                "SELECT max(take) FROM tasks WHERE digest = ? AND state NOT IN (?, ?)",
-                (approved.digest, *(str(state) for state in FREE_STATES)),
-            ).fetchone()
-        )
+        query = "SELECT max(take) FROM tasks WHERE digest = ? AND state NOT IN (?, ?)"
+        values = (approved.digest, *map(str, FREE_STATES))
+        found = self._store.transact(lambda transaction: transaction.db.execute(query, values).fetchone())
         return int(found[0] or 0)
 
     def close(self) -> None:
@@ -242,10 +223,7 @@ class Ledger:
 
 
 def _is_same(actual: float, expected: float | None) -> bool:
-    return expected is None or actual in (
-        expected,
-        0.0,
-    )  # 0 in a rebuilt ledger if it was lost
+    return expected is None or actual in (expected, 0.0)  # 0 in a rebuilt ledger if it was lost
 
 
 def settle_orphans(transaction: Transaction) -> None:

@@ -10,13 +10,11 @@ QUIET_S = 900
 """Seconds without a change after which a row of a process that is not visible here counts as abandoned: several times the
 longest request. If its owner is alive, it learns this from the ledger before it sends anything."""
 _FIELDS = 6
+_LACKING = (errno.EMFILE, errno.ENFILE, errno.ENOMEM)
 
 
 def this_process() -> str:
-    """Host, machine, its start, process namespace, process id and start time of this process as one text. *reads files*.
-
-    Raises: OSError if there are too many open files to read them.
-    """
+    """Host, machine, its start, process namespace, id and start time of this process as one text. *reads files*. Raises: OSError."""
     return "|".join((*_machine(), str(os.getpid()), _start_time("self")))
 
 
@@ -59,11 +57,7 @@ def _text(path: str) -> str:
     try:
         return Path(path).read_text(encoding="ascii", errors="replace").strip().replace("|", "")
     except OSError as error:
-        if error.errno in (
-            errno.EMFILE,
-            errno.ENFILE,
-            errno.ENOMEM,
-        ):  # a process without a start would look like another
+        if error.errno in _LACKING:  # a process without a start would look like another
             raise
         return ""
 

@@ -13,20 +13,9 @@ from typing import Any
 
 from seedance_nb._base.errors import LedgerError
 from seedance_nb._base.faults import typed
+from seedance_nb._ledger import database as _database
 from seedance_nb._ledger import journal as _journal
-from seedance_nb._ledger.database import (
-    UNREADABLE,
-    ForeignFile,
-    build,
-    default_path,
-    known_columns,
-    logs,
-    migrate,
-    read_only,
-    real_path,
-    require_ledger,
-    sync_folder,
-)
+from seedance_nb._ledger.database import UNREADABLE, ForeignFile, real_path
 from seedance_nb._ledger.journal import Entry
 from seedance_nb._ledger.row import COLUMNS, State, as_row
 from seedance_nb._ledger.store import Store, add_event, insert
@@ -47,18 +36,12 @@ _BLANK: Columns = {
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Salvage:
-    """The rows and events of a ledger by number, and how many came from each file.
-
-    `unreadable` counts damaged lines of the journal; `lost` are the numbers of rows that are in neither file.
-    """
+    """The rows and events of a ledger by number, and the figures of a `Repair` about them."""
 
     ledger: str
     rows: Rows
     events: Events
-    from_database: int
-    from_journal: int
-    unreadable: int
-    lost: tuple[int, ...]
+    figures: dict[str, Any]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -108,7 +91,7 @@ def repair_ledger(path: str | Path | None = None) -> "Repair":
     Rows in the database: 1; in the journal: 1; unreadable journal lines: 0.
     The old files are saved as ...
     """
-    path = real_path(Path(path or default_path()))
+    path = real_path(Path(path or _database.default_path()))
     problem = ""
     try:
         if not path.parent.is_dir():
@@ -128,24 +111,16 @@ def _repair(path: Path) -> "Repair":
     with _journal.locked(journal):
         try:
             old = _source(path)
-            require_ledger(old)
+            _database.require_ledger(old)
             found = salvage(old, journal)
             new = path.with_name(f"{path.name}.rebuilt-{time.time_ns()}")
-            build(new, path, lambda db: write_rows(db, found))
+            _database.build(new, path, lambda db: write_rows(db, found))
         except BaseException:
             if not had_journal and not journal.stat().st_size:
                 journal.unlink()
             raise
         aside = _swap(path, old, new)
-    return Repair(
-        ledger=path,
-        aside=aside,
-        rows=len(found.rows),
-        from_database=found.from_database,
-        from_journal=found.from_journal,
-        unreadable=found.unreadable,
-        lost=found.lost,
-    )
+    return Repair(ledger=path, aside=aside, rows=len(found.rows), **found.figures)
 
 
 def _source(path: Path) -> Path:
@@ -168,14 +143,14 @@ def _swap(path: Path, old: Path, new: Path) -> Path:
             path.rename(aside)
         _move_logs(path, aside)
     new.rename(path)
-    sync_folder(path.parent)
+    _database.sync_folder(path.parent)
     _journal.journal_path(path).rename(_journal.journal_path(aside))
-    sync_folder(path.parent)
+    _database.sync_folder(path.parent)
     return aside
 
 
 def _move_logs(path: Path, aside: Path) -> None:
-    for log, target in zip(logs(path), logs(aside), strict=True):
+    for log, target in zip(_database.logs(path), _database.logs(aside), strict=True):
         if not target.exists():
             with suppress(FileNotFoundError):
                 log.rename(target)
@@ -184,10 +159,9 @@ def _move_logs(path: Path, aside: Path) -> None:
 def salvage(database: Path, journal: Path) -> Salvage:
     """All rows and events in both files, each row in its latest state. *reads files*; neither is changed.
 
-    Journal lines have a checksum and take precedence over the database, unless lines are missing. Every id in either file is
-    included. A row of which only an id, a request or the number is left is `outcome unknown`.
+    Journal lines take precedence over the database, unless lines are missing. Every id in either file is included.
     """
-    ledger, known, events, is_broken = _database(database)
+    ledger, known, events, is_broken = _read_database(database)
     entries, unreadable = _journal.read(journal)
     entries = _renumbered(ledger, known, events, entries)
     lines = {entry.number: entry for entry in entries}
@@ -207,26 +181,21 @@ def salvage(database: Path, journal: Path) -> Salvage:
         rows[seq] = _BLANK | {"error": "this row could not be read from the damaged ledger or its journal"}
     for seq, row in rows.items():
         row.update(seq=seq, intent=row.get("intent") or f"not known, {seq}")
-    return Salvage(
-        ledger=entries[-1].ledger if entries else ledger,
-        rows=dict(sorted(rows.items())),
-        events=every,
-        from_database=len(known) + len(rescued),
-        from_journal=len({entry.task for entry in entries}),
-        unreadable=unreadable,
-        lost=lost,
-    )
+    in_journal = len({entry.task for entry in entries})
+    figures: dict[str, Any] = {"from_database": len(known) + len(rescued), "from_journal": in_journal}
+    figures |= {"unreadable": unreadable, "lost": lost}
+    ledger = entries[-1].ledger if entries else ledger
+    return Salvage(ledger=ledger, rows=dict(sorted(rows.items())), events=every, figures=figures)
 
 
 def write_rows(db: sqlite3.Connection, found: Salvage) -> None:
     """Write the salvaged rows and events to an empty ledger. Raises: ForeignFile if there are none."""
     if not found.rows:
-        msg = "neither file contains a ledger row; to start a new ledger, move it away yourself"
-        raise ForeignFile(msg)
+        raise ForeignFile("neither file contains a ledger row; to start a new ledger, move it away yourself")
     if found.ledger:
         db.execute("UPDATE identity SET id = ?", (found.ledger,))
     for seq, row in found.rows.items():
-        columns = _BLANK | {name: row[name] for name in known_columns() if row.get(name) is not None}
+        columns = _BLANK | {name: row[name] for name in _database.known_columns() if row.get(name) is not None}
         alone = columns | {"intent": f"{columns['intent']}, {seq}"}
         essentials = {name: str(alone[name]) for name in ("intent", "spec", "base_url", "body", "task_id", "outputs")}
         why = "the damaged ledger had invalid values in this row"
@@ -252,7 +221,7 @@ def in_memory(path: Path) -> sqlite3.Connection | None:
     if not found.rows:
         return None
     db = sqlite3.connect(":memory:", isolation_level=None)
-    migrate(db)
+    _database.migrate(db)
     write_rows(db, found)
     return db
 
@@ -292,11 +261,11 @@ def _renumbered(ledger: str, known: Rows, events: Events, entries: list[Entry]) 
     return [replace(e, number=e.number + number, ledger=ledger, task=e.task + seq) for e in entries]
 
 
-def _database(path: Path) -> tuple[str, Rows, Events, bool]:
+def _read_database(path: Path) -> tuple[str, Rows, Events, bool]:
     """The ledger's name, the rows and events that SQLite can read, and whether some rows are unreadable."""
     ledger, rows, events, is_broken = "", Rows(), Events(), True
     for more in ("", "&immutable=1"):  # the second one if no file can be created beside it
-        with suppress(*UNREADABLE), closing(read_only(path, more)) as db:
+        with suppress(*UNREADABLE), closing(_database.read_only(path, more)) as db:
             for identity in _table(db, "identity")[0].values():
                 ledger = str(identity["id"])
             for number, event in _table(db, "events")[0].items():
@@ -315,7 +284,7 @@ def _search(path: Path, rows: Collection[Columns], *, is_broken: bool) -> Iterat
     """One column each for ids and intents in the database's raw bytes that are in none of the rows. *reads files*."""
     # Closing a file drops SQLite's locks on it in this process, so a file that SQLite can still use is not opened.
     raw = b""
-    for file in (*logs(path)[:1], *[path] * is_broken):
+    for file in (*_database.logs(path)[:1], *[path] * is_broken):
         with suppress(OSError):
             raw += file.read_bytes()
     for name, pattern in _TRACES.items():

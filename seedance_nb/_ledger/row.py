@@ -104,11 +104,8 @@ class Row:
     @property
     def charged(self) -> Charged:
         """Whether this row was charged, as far as it is known."""
-        if (
-            self.simulated
-            or self.state in (*FREE_STATES, State.WAITING)
-            or (self.state is State.FAILED and self.credits == 0)
-        ):
+        is_free = self.simulated or self.state in (*FREE_STATES, State.WAITING)
+        if is_free or (self.state is State.FAILED and self.credits == 0):
             return "not charged"
         return "unknown" if self.state in (State.UNKNOWN, State.SENDING, State.FAILED) else "charged"
 
@@ -131,10 +128,8 @@ def as_row(values: Mapping[str, Any]) -> Row:
     """The row with these columns; columns that `Row` does not have are ignored. Raises: sqlite3.DatabaseError for damaged values."""
     try:
         named = {name: values[name] for name in COLUMNS}
-        outputs = tuple(json.loads(named.pop("outputs")))
-        return Row(
-            **{**named, "outputs": outputs, "state": State(named["state"]), "simulated": bool(named["simulated"])}
-        )
+        named |= {"outputs": tuple(json.loads(named["outputs"])), "state": State(named["state"])}
+        return Row(**named | {"simulated": bool(named["simulated"])})
     except (KeyError, TypeError, ValueError):
         message = f"row {values.get('seq')} cannot be read"
     raise sqlite3.DatabaseError(message)

@@ -53,11 +53,8 @@ class Transaction:
         return seq
 
     def change(self, seq: int, changes: dict[str, Any]) -> None:
-        """Change columns of a row, and save the change as an event.
-
-        If a row marked as not sent is a task after all, and its request was sent again, both rows keep their ids.
-        """
-        if "task_id" in changes:
+        """Change columns of a row, and save the change as an event."""
+        if "task_id" in changes:  # marked as not sent, it is a task after all, perhaps after its request was sent again
             changes = _with_own_intent(self.db, seq, changes)
         _set(self.db, seq, changes)
         columns = changes
@@ -98,8 +95,7 @@ def write_entry(db: sqlite3.Connection, entry: Entry) -> None:
     columns = {name: value for name, value in entry.columns.items() if name in known_columns()}
     there = db.execute("SELECT 1 FROM tasks WHERE seq = ?", (entry.task,)).fetchone()
     if not there and not entry.whole:
-        msg = f"row {entry.task} is in its journal but not in the database"
-        raise sqlite3.DatabaseError(msg)
+        raise sqlite3.DatabaseError(f"row {entry.task} is in its journal but not in the database")
     columns = _with_own_intent(db, entry.task, columns)
     if there:
         _set(db, entry.task, columns)
@@ -164,7 +160,7 @@ class Store:
         self._journal = _journal.journal_path(path)
         self.rescue_file = _journal.rescue_path(path)
         self._now = now
-        self._lock = threading.RLock()
+        self.lock = threading.RLock()
         self._journal_lock = _journal.JournalLock(self._journal)
         self._db: sqlite3.Connection | None = None
         self._pid = 0
@@ -173,24 +169,11 @@ class Store:
         self.is_foreign = False
         _ALL.add(self)
 
-    def before_fork(self) -> bool:
-        """Block new transactions until `after_fork`; return whether none is running."""
-        return self._lock.acquire(timeout=_FORK_S)
-
-    def after_fork(self, *, had: bool, is_child: bool) -> None:
-        """Continue. The child gets a new lock, because the thread that holds the old one may not exist there."""
-        if is_child:
-            self._lock = threading.RLock()
-        elif had:
-            self._lock.release()
-
     def transact(self, work: Callable[[Transaction], T]) -> T:
-        """Run `work` with the ledger locked, durably, and return its result. Raises: LedgerError.
-
-        It is one frame without a `with` of our own, so that an interrupt never leaves anything locked or half done.
-        """
+        """Run `work` with the ledger locked, durably, and return its result. *writes ledger*. Raises: LedgerError."""
+        # One frame without a `with` of our own, so that an interrupt never leaves anything locked or half done.
         problem: LedgerError | None = None
-        with self._lock:
+        with self.lock:
             try:
                 transaction = self._begin()
                 done = work(transaction)
@@ -234,28 +217,22 @@ class Store:
 
     def note_in_journal(self, seq: int, changes: dict[str, Any]) -> bool:
         """Save a change that the database rejected in the journal, for the next transaction; return whether it worked."""
-        transaction = self._transaction
-        if transaction is None:
-            return False
-        try:
-            with _journal.locked(self._journal, _SHORT_TURN_S) as journal:
-                number = max(transaction.last, _journal.after(journal, transaction.last)[0]) + 1
-                entry = Entry(
-                    number=number, ledger=transaction.ledger, at=self._now(), task=seq, whole=False, columns=changes
-                )
-                _journal.append(journal, [entry])
-        except OSError:
-            return False
-        return True
+        return self._append(self._journal, seq, changes)
 
     def rescue(self, seq: int, created: float | None, changes: dict[str, Any]) -> bool:
         """Save a task's id in a file beside the ledger, for the next transaction of any process; return whether it worked."""
-        if self._transaction is None or not changes.get("task_id"):
-            return False
         columns = {name: changes[name] for name in _RESCUED if name in changes} | {"created": created}
-        entry = Entry(number=0, ledger=self._transaction.ledger, at=self._now(), task=seq, whole=False, columns=columns)
+        return bool(changes.get("task_id")) and self._append(self.rescue_file, seq, columns)
+
+    def _append(self, path: Path, seq: int, columns: dict[str, Any]) -> bool:
+        """Append a line to the journal, with the next number, or to the rescue file; return whether it worked."""
+        if (known := self._transaction) is None:
+            return False
         try:
-            with _journal.locked(self.rescue_file, _SHORT_TURN_S) as file:
+            with _journal.locked(path, _SHORT_TURN_S) as file:
+                number = max(known.last, _journal.after(file, known.last)[0]) + 1 if path == self._journal else 0
+                at, ledger = self._now(), known.ledger
+                entry = Entry(number=number, ledger=ledger, at=at, task=seq, whole=False, columns=columns)
                 _journal.append(file, [entry])
         except OSError:
             return False
@@ -266,13 +243,10 @@ class Store:
         with _journal.locked(self.rescue_file) as file:
             entries = [entry for entry in _journal.after(file, -1)[1] if entry.ledger == transaction.ledger]
             for entry in entries:
-                found = transaction.db.execute(
-                    "SELECT task_id, created FROM tasks WHERE seq = ?", (entry.task,)
-                ).fetchone()
-                if found == ("", entry.columns.get("created")):
-                    transaction.change(
-                        entry.task, {name: entry.columns[name] for name in _RESCUED if name in entry.columns}
-                    )
+                query = "SELECT task_id, created FROM tasks WHERE seq = ?"
+                if transaction.db.execute(query, (entry.task,)).fetchone() == ("", entry.columns.get("created")):
+                    changes = {name: entry.columns[name] for name in _RESCUED if name in entry.columns}
+                    transaction.change(entry.task, changes)
             if not entries and os.fstat(file).st_size:  # another ledger's
                 return False
             transaction.finish()
@@ -283,7 +257,7 @@ class Store:
 
     def close(self) -> None:
         """Close the file; the next call opens it again."""
-        with self._lock:
+        with self.lock:
             if self._db is not None:
                 close_own(self._db, self._pid)
             self._db = None
@@ -318,12 +292,10 @@ class Store:
         last, ahead = _journal.after(journal, number)
         for entry in ahead:
             if entry.ledger != ledger:
-                msg = "its journal belongs to another ledger"
-                raise sqlite3.DatabaseError(msg)
+                raise sqlite3.DatabaseError("its journal belongs to another ledger")
             write_entry(db, entry)
-        self._transaction = transaction = Transaction(
-            db=db, journal=journal, ledger=ledger, last=max(last, number), now=self._now
-        )
+        transaction = Transaction(db=db, journal=journal, ledger=ledger, last=max(last, number), now=self._now)
+        self._transaction = transaction
         if last < number:
             try:
                 _journal.append(journal, missing(db, ledger, last))
@@ -334,20 +306,23 @@ class Store:
 
 def _before_fork() -> None:
     # A child forked during a transaction would inherit locks, SQLite's too, that nothing in it releases.
-    _FORKING.extend((store, store.before_fork()) for store in list(_ALL))
+    _FORKING.extend((store, store.lock.acquire(timeout=_FORK_S)) for store in list(_ALL))
 
 
 def _after_fork(*, is_child: bool) -> None:
     while _FORKING:
         store, had = _FORKING.pop()
-        store.after_fork(had=had, is_child=is_child)
+        if is_child:  # the thread that holds the old one may not exist there
+            store.lock = threading.RLock()
+        elif had:
+            store.lock.release()
 
 
 @atexit.register
 def _close_all() -> None:
     # The last connection moves the rows in the log into the file itself, where any other name sees them.
     for store in list(_ALL):
-        if store.before_fork():
+        if store.lock.acquire(timeout=_FORK_S):
             store.close()
 
 
@@ -362,8 +337,7 @@ if hasattr(os, "register_at_fork"):
 def _make(path: Path) -> None:
     beside = [path.with_name(path.name + end) for end in ("-wal", "-journal")]
     if _journal.is_used(path) or any(file.exists() and file.stat().st_size for file in beside):
-        msg = "it is missing, but its companion files are still there"
-        raise sqlite3.DatabaseError(msg)
+        raise sqlite3.DatabaseError("it is missing, but its companion files are still there")
     create(path)
 
 

@@ -47,15 +47,12 @@ def require_consent(
     simulated = endpoint.app is not None
     if shown_world and (shown_world == "simulated") is not simulated:
         shown, actual = (spec.provider, "the simulator") if simulated else ("the simulator", spec.provider)
-        raise SeedanceError(
-            f"This form was set up for {shown}, but with the current keys the request would go to {actual}. Nothing was sent.",
-            next_step="run its cell again to see where requests go and what they cost",
-        )
+        text = f"This form was set up for {shown}, but with the current keys the request would go to {actual}. Nothing was sent."
+        raise SeedanceError(text, next_step="run its cell again to see where requests go and what they cost")
     if not simulated and not interactive and budget is None and (why := unattended_reason()):
-        raise SeedanceError(
-            f"This would spend money and no one is here to confirm: {why}. Nothing was sent.",
-            next_step="pass budget=..., the most that all tasks of this provider may cost, or simulate=True to spend nothing",
-        )
+        text = f"This would spend money and no one is here to confirm: {why}. Nothing was sent."
+        step = "pass budget=..., the most that all tasks of this provider may cost, or simulate=True to spend nothing"
+        raise SeedanceError(text, next_step=step)
 
 
 def begin(

@@ -20,10 +20,7 @@ _STUCK = f"it has been so for over {_ODD_AFTER_S // 60} minutes and may never en
 
 
 async def run(flow: TaskRun, row: Row, request: Request | None) -> Row:
-    """The row of a finished task whose file is saved. *network*, *writes ledger*, *writes files*.
-
-    With `request`, it is sent first, once: *spends credits*. Raises: SeedanceError; the ledger records the same facts.
-    """
+    """The row of a finished task; `request` is sent first, once: *spends credits*. *network*, *writes ledger*, *writes files*."""
     try:
         return await _run(flow, row, request)
     except FAULTS as error:

@@ -73,9 +73,7 @@ def player_html(
     if not link:
         image = Html('<img src="{}" alt="first frame of the video" style="{}">').format(picture, style)
         return image if picture else Html()
-    flags = (
-        f"{' loop' if options.loop else ''}{' muted' if options.muted else ''}{' autoplay' if options.autoplay else ''}"
-    )
+    flags = "".join(f" {name}" for name in ("loop", "muted", "autoplay") if getattr(options, name))
     return Html('<video controls playsinline preload="metadata"{} src="{}"{} style="{}">{}</video>').format(
         flags, link, picture and Html(' poster="{}"').format(picture), style, name
     )  # fmt: skip

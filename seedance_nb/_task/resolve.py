@@ -26,23 +26,19 @@ async def resolve(flow_of: Callable[[], TaskRun], ledger: Ledger, row: Row, task
     if not is_id(named):
         raise SeedanceError(f"{named[:60]!r} is not a task id of {row.provider}.", charged=row.charged)
     if (other := flow.ledger.other_task(row, named)) is not None:
-        raise SeedanceError(
+        text = (
             f"{other.name} already belongs to another request in this ledger (number {other.seq}, {other.state}), so it is "
-            f"not the task of {row.name}. Nothing was changed.",
-            next_step="check the id in your account",
-            charged=row.charged,
+            f"not the task of {row.name}. Nothing was changed."
         )
+        raise SeedanceError(text, next_step="check the id in your account", charged=row.charged)
     seen, answer, why = await poll(flow, named)
     if seen is None and taken is False and answer is not None and must_stop(flow, answer, row):
         return mark_not_sent(ledger, row)
     if seen is None:
         reason = why or f"HTTP {answer.status if answer else 0} without a state"
-        raise SeedanceError(
-            f"{row.provider} did not report a state for {named} ({reason}), so the outcome of {row.name} is still unknown. "
-            "Nothing was changed.",
-            next_step=next_steps(row),
-            charged=row.charged,
-        )
+        problem = f"{row.provider} did not report a state for {named} ({reason})"
+        text = f"{problem}, so the outcome of {row.name} is still unknown. Nothing was changed."
+        raise SeedanceError(text, next_step=next_steps(row), charged=row.charged)
     changes = {"task_id": named, "state": State.QUEUED, "accepted": row.created, "error": ""}
     row = await flow.write(row, only_in=(State.UNKNOWN,), **changes)
     return await record_status(flow, row, seen) if row.task_id == named else row

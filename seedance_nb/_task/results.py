@@ -27,21 +27,8 @@ from seedance_nb._media.sniff import sniff
 from seedance_nb._provider.outcome import Answer
 from seedance_nb._provider.status import TaskStatus, other_task, read_status
 from seedance_nb._provider.transport import access_policy, fetch_answer, reach_with_key
-from seedance_nb._task.files import (
-    DoubtfulFile,
-    ExtraResult,
-    SavedVideo,
-    UnusableFile,
-    is_saved,
-    is_video,
-    is_whole,
-    lock_for,
-    part_path,
-    read_extras,
-    save_extra,
-    save_video,
-    write_extras,
-)
+from seedance_nb._task import files as _files
+from seedance_nb._task.files import DoubtfulFile, ExtraResult, SavedVideo, UnusableFile
 from seedance_nb._task.lock import file_lock
 from seedance_nb._task.send import TaskRun
 from seedance_nb._web.download import Bounds, DownloadError, Kind, discard, download
@@ -76,9 +63,9 @@ async def save_results(flow: TaskRun, row: Row) -> Row:
         return row
     problem = ""
     try:
-        async with file_lock(lock_for(flow.folder, row), flow.sleep):
+        async with file_lock(_files.lock_for(flow.folder, row), flow.sleep):
             row = await flow.read(row)  # another process may have saved it meanwhile
-            return await _Saving(flow, row, has_video=await asyncio.to_thread(is_saved, row)).run()
+            return await _Saving(flow, row, has_video=await asyncio.to_thread(_files.is_saved, row)).run()
     except OSError as error:
         problem = f"Cannot save files in {flow.folder} ({on_disk(error)})."
     raise MediaError(problem, task=row.name, charged=row.charged, next_step=_disk_next_step(row))
@@ -86,9 +73,8 @@ async def save_results(flow: TaskRun, row: Row) -> Row:
 
 async def poll(flow: TaskRun, task_id: str) -> tuple[TaskStatus | None, Answer | None, str]:
     """A task's status, None if the response has none; the response; and why there is none. *network*."""
-    answer, why = await fetch_answer(
-        flow.spec, status_request(flow.spec, flow.endpoint.base_url, task_id), flow.endpoint
-    )
+    request = status_request(flow.spec, flow.endpoint.base_url, task_id)
+    answer, why = await fetch_answer(flow.spec, request, flow.endpoint)
     if answer is None or flow.spec.task is None:
         return None, answer, why
     if other := other_task(flow.spec.task, answer.value, task_id):
@@ -120,7 +106,7 @@ class _Saving:
     def __init__(self, flow: TaskRun, row: Row, *, has_video: bool) -> None:
         self.flow, self.row = flow, row
         self._urls_refreshed = False
-        self._extras = {one.place: one for one in read_extras(row.beside)}
+        self._extras = {one.place: one for one in _files.read_extras(row.beside)}
         self._has_video = has_video
         self._requested_s = seconds_of(values_by_role(flow.spec, read_json(row.body)).get("seconds"))
         self._doubtful: set[str] = set()
@@ -189,7 +175,7 @@ class _Saving:
         return absolute_url(self.row.outputs[index], self.flow.endpoint.base_url)
 
     async def _fetch(self, index: int) -> SavedVideo | ExtraResult:
-        flow, part = self.flow, part_path(self.flow.folder, self.row, index)
+        flow, part = self.flow, _files.part_path(self.flow.folder, self.row, index)
         until = self._clock() + flow.bounds.total_s
         fault = DownloadError("dead", f"{self.row.provider} no longer lists it")
         tries = _TRIES if len(self.row.outputs) <= _FEW or index in self._likely else 1
@@ -234,7 +220,7 @@ class _Saving:
             with create(part) as file:
                 file.write(data_bytes(url))
             return
-        whole = functools.partial(is_whole, asked_s=self._requested_s)
+        whole = functools.partial(_files.is_whole, asked_s=self._requested_s)
         reach = functools.partial(reach_with_key, self.flow.spec, self.flow.endpoint, self._policy)
         bounds = replace(bounds, is_whole=whole, reach=reach if self._uses_key and self._is_own(index) else None)
         await download(url, part, self._policy, bounds)
@@ -250,11 +236,11 @@ class _Saving:
         try:
             if await self._is_other_result(part, index):
                 return DownloadError("broken", "the download is another of the results")
-            if not self._has_video and await asyncio.to_thread(is_video, part):
+            if not self._has_video and await asyncio.to_thread(_files.is_video, part):
                 return await asyncio.to_thread(
-                    save_video, part, self.row, self.flow.spec, self._requested_s, self._doubtful
+                    _files.save_video, part, self.row, self.flow.spec, self._requested_s, self._doubtful
                 )
-            return await asyncio.to_thread(save_extra, part, self.row, index, taken)
+            return await asyncio.to_thread(_files.save_extra, part, self.row, index, taken)
         except DoubtfulFile as error:
             self._doubtful.add(error.sha256)  # the same once more is what the provider has
             return DownloadError("broken", f"the download may be incomplete: {error}")
@@ -289,7 +275,7 @@ class _Saving:
             self.row = await record_status(self.flow, self.row, seen)
 
     async def _write(self, **changes: Any) -> None:
-        changes["beside"] = write_extras(self._extras.values())
+        changes["beside"] = _files.write_extras(self._extras.values())
         new = {name: value for name, value in changes.items() if value != getattr(self.row, name)}
         if new:
             self.row = await self.flow.write(self.row, **new)
@@ -324,7 +310,7 @@ def _disk_next_step(row: Row) -> Step:
 
 
 def _is_complete(row: Row) -> bool:
-    return all(one.is_settled for one in read_extras(row.beside)) and is_saved(row)
+    return all(one.is_settled for one in _files.read_extras(row.beside)) and _files.is_saved(row)
 
 
 def likely_videos_first(outputs: Sequence[str]) -> list[int]:

@@ -178,18 +178,16 @@ class Task:
         ...
         """
         row = self.row
-        problem = step = ""
+        problem, step, task = "", "", f"sd.task({row.name!r})"
         if row.state in EARLY_STATES:
             problem = f"is {row.state}: a process on {row.owner.split('|')[0]} may still be working on it"
-            step = f"wait for its outcome with sd.task({row.name!r}).wait()"
+            step = f"wait for its outcome with {task}.wait()"
         elif row.state is not State.UNKNOWN:
             problem = f"is {row.state}: its outcome is known, so it cannot be resubmitted"
-            step = (
-                f"get its video with sd.task({row.name!r}).wait(), or send the request again with take={row.take + 1}"
-            )
+            step = f"get its video with {task}.wait(), or send the request again with take={row.take + 1}"
         elif not confirm:
             problem = "may already be accepted and charged; sending it again may be charged twice"
-            step = f"call sd.task({row.name!r}).resubmit(confirm=True) if that is what you want"
+            step = f"call {task}.resubmit(confirm=True) if that is what you want"
         if problem:
             raise SeedanceError(f"{row.name} {problem}. Nothing was sent.", next_step=step, charged=row.charged)
         flow, limit = self._flow().for_new_task(), row.budget if budget is None else budget
@@ -226,10 +224,8 @@ class Task:
 
     def _still_running(self, waited: float) -> WaitTimeout:
         row = self.row
-        name, trouble = (
-            f"{row.name}{' (SIMULATED)' if row.simulated else ''}",
-            f"; {quote_lines(row.error)}" if row.error else "",
-        )
+        name = f"{row.name}{' (SIMULATED)' if row.simulated else ''}"
+        trouble = f"; {quote_lines(row.error)}" if row.error else ""
         text = f"{name} is still {state_text(row)} after {waited:g} s{trouble}. Stopped waiting; the task itself continues."
         step = f"resume it with sd.task({row.name!r}).wait()"
         return WaitTimeout(text, task=row.name, charged=row.charged, next_step=step)
@@ -331,15 +327,10 @@ class Tasks(Sequence[Row]):
         return zip(self._rows, self._prompts, strict=True)
 
     def _cells(self, row: Row, prompt: str) -> list[str]:
-        return [
-            shorten(prompt, 60, placeholder="…"),
-            row.spec,
-            time.strftime("%Y-%m-%d %H:%M", time.localtime(row.created)),
-            price_after(row),
-            ("⚠ " if row.is_unresolved else "") + state_text(row, 120),
-            row.name,
-            file_text(row) if row.state is not State.UNKNOWN else "",
-        ]
+        short, when = shorten(prompt, 60, placeholder="…"), time.strftime("%Y-%m-%d %H:%M", time.localtime(row.created))
+        state = f"{'⚠ ' if row.is_unresolved else ''}{state_text(row, 120)}"
+        file = file_text(row) if row.state is not State.UNKNOWN else ""
+        return [short, row.spec, when, price_after(row), state, row.name, file]
 
     def __repr__(self) -> str:
         return table_text(self._heads, [self._cells(*pair) for pair in self._pairs()], self._note, self._lead)

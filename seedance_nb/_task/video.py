@@ -20,23 +20,10 @@ from seedance_nb._base.values import read_json
 from seedance_nb._ledger.row import Row, price_after
 from seedance_nb._media.facts import MediaFacts, read_facts
 from seedance_nb._media.frames import copy_as_h264, frames_at
+from seedance_nb._task import player as _player
 from seedance_nb._task.files import ExtraResult, poster_of, read_extras, video_path
 from seedance_nb._task.placement import source_of
-from seedance_nb._task.player import (
-    PlayerOptions,
-    View,
-    badge,
-    differences,
-    download_html,
-    extra_lines,
-    extras_text,
-    pending_html,
-    playback_problem,
-    player_html,
-    requested_text,
-    result_text,
-    still_of,
-)
+from seedance_nb._task.player import PlayerOptions, View, differences, result_text
 from seedance_nb._task.stills import contact_sheet, frame_times, save_gif
 
 if TYPE_CHECKING:
@@ -211,7 +198,7 @@ class Video:
         >>> video.proxy().path == video.path
         True
         """
-        if self.facts is not None and not playback_problem(self.facts):
+        if self.facts is not None and not _player.playback_problem(self.facts):
             return self
         copy = self.path.with_name(f"{self.path.stem}-h264.mp4")
         if not copy.exists():
@@ -234,14 +221,14 @@ class Video:
 def video_of(row: Row, title: str, asked: dict[str, Any]) -> Video:
     """The video of a row whose file is saved. *reads files*."""
     path = Path(row.file)
-    poster = still_of(poster_of(path))
+    poster = _player.still_of(poster_of(path))
     return Video(row=row, title=title, path=path, asked=asked, facts=read_facts(row.facts), poster=poster)
 
 
 def video_view(video: Video) -> View:
     """The video for every viewer: a line of text, the player as HTML, and a thumbnail. *reads files*."""
     html = video_html(video, source_of(video.path, video.player.embed))
-    return View(text=video_text(video), html=html, jpeg=still_of(video.poster, _THUMBNAIL_BYTES))
+    return View(text=video_text(video), html=html, jpeg=_player.still_of(video.poster, _THUMBNAIL_BYTES))
 
 
 def video_text(video: Video) -> str:
@@ -249,14 +236,14 @@ def video_text(video: Video) -> str:
     simulated = "SIMULATED, " if video.simulated else ""
     off = "".join(f"; differs from the request: {one}" for one in differences(video.asked, video.facts))
     remark = f"; {video.facts.remark}" if video.facts and video.facts.remark else ""
-    return f"Video {video.task}: {simulated}{result_text(video.facts)}; {video.path}{off}{remark}{extras_text(video.beside)}"
+    return f"Video {video.task}: {simulated}{result_text(video.facts)}; {video.path}{off}{remark}{_player.extras_text(video.beside)}"
 
 
 def video_html(video: Video, source: str) -> Html:
     """The player with title and facts, as HTML that needs neither scripts nor the kernel. *pure*."""
     off = "; ".join(differences(video.asked, video.facts))
-    requested, remark = requested_text(video.asked), video.facts.remark if video.facts else ""
-    further = [line for line in (remark, *extra_lines(video.task, video.beside, source)) if line]
+    requested, remark = _player.requested_text(video.asked), video.facts.remark if video.facts else ""
+    further = [line for line in (remark, *_player.extra_lines(video.task, video.beside, source)) if line]
     return Html(
         '<figure style="margin:8px 0;max-width:760px;{FONT};{FG}">'
         '<div style="display:flex;flex-wrap:wrap;gap:2px 10px;align-items:center;margin-bottom:6px"><b>{title}</b>'
@@ -265,18 +252,19 @@ def video_html(video: Video, source: str) -> Html:
         '<div style="{DIM}">{asked}{got}</div>{warning}'
         '<div style="{DIM}">{download} · <code style="overflow-wrap:anywhere">{task}</code></div>{beside}</figcaption></figure>'
     ).format(
-        FONT=FONT, FG=FG, DIM=DIM, title=video.title, badge=badge(video.simulated), price="" if video.simulated else price_after(video.row),
+        FONT=FONT, FG=FG, DIM=DIM, title=video.title, badge=_player.badge(video.simulated), price="" if video.simulated else price_after(video.row),
         player=video_player(video, source), prompt=video.asked.get("prompt", ""),
         asked=requested and f"Requested {requested} · Result ", got=result_text(video.facts),
         warning=Html('<div style="color:var(--jp-error-color1,#d32f2f)">Differs from the request: {}</div>').format(off) if off else "",
-        download=download_html(video.path, source, slug(video.asked.get("prompt", ""))), task=video.task,
+        download=_player.download_html(video.path, source, slug(video.asked.get("prompt", ""))), task=video.task,
         beside=Html().join(Html('<div style="{}">{}</div>').format(DIM, line) for line in further),
     )  # fmt: skip
 
 
 def video_player(video: Video, source: str) -> Html:
     """The player alone. *pure*."""
-    return player_html(source, facts=video.facts, still=video.poster, name=video.path.name, options=video.player)
+    name = video.path.name
+    return _player.player_html(source, facts=video.facts, still=video.poster, name=name, options=video.player)
 
 
 def takes_view(videos: Sequence[Video], pending: Row | None = None, folder: Path | None = None) -> View:
@@ -286,7 +274,7 @@ def takes_view(videos: Sequence[Video], pending: Row | None = None, folder: Path
     texts, html = [view.text], view.html
     if pending is not None and folder is not None:
         texts.insert(0, f"Task {pending.name} is {pending.state}.")
-        html = pending_html(pending.name, source_of(video_path(folder, pending))) + html
+        html = _player.pending_html(pending.name, source_of(video_path(folder, pending))) + html
     if earlier:
         texts += map(video_text, reversed(earlier))
         html += Html(
@@ -297,7 +285,7 @@ def takes_view(videos: Sequence[Video], pending: Row | None = None, folder: Path
 
 
 def _strip_html(video: Video) -> Html:
-    still = still_of(video.poster, _THUMBNAIL_BYTES, 2 * _STRIP_WIDTH)
+    still = _player.still_of(video.poster, _THUMBNAIL_BYTES, 2 * _STRIP_WIDTH)
     small = replace(video, poster=still, player=PlayerOptions(width=_STRIP_WIDTH))
     prompt = shorten(str(video.asked.get("prompt", "")), 60, placeholder="…")
     player = video_player(small, source_of(video.path))

@@ -73,7 +73,7 @@ def test_a_child_that_is_forked_where_the_lock_cannot_be_had_does_not_wait_for_i
     claim(ledger)
 
     def hold() -> None:
-        with ledger._store._lock:
+        with ledger._store.lock:
             held.set()
             is_over.wait(PATIENCE_S)
 

@@ -121,23 +121,19 @@ class Comparison:
     def _require_consent(self, *, confirm: bool) -> None:
         left_out = "".join(f"\n{one.name} is left out: {one.error.message}" for one in self.candidates if one.error)
         if not self.ready:
-            raise SeedanceError(
-                f"This request cannot be sent to any of these models.{left_out}",
-                next_step="change the shared settings or the models",
-            )
+            text = f"This request cannot be sent to any of these models.{left_out}"
+            raise SeedanceError(text, next_step="change the shared settings or the models")
         rerouted = [one for one in self.ready if self._session.is_simulated(one.spec) is not one.simulated]
         if rerouted:
-            raise SeedanceError(
-                f"The keys have changed since this comparison was created, so requests for {rerouted[0].name} would now go somewhere else.",
-                next_step="create the comparison again to see where requests go and what they cost",
-            )
+            name, step = rerouted[0].name, "create the comparison again to see where requests go and what they cost"
+            text = f"The keys have changed since this comparison was created, so requests for {name} would now go somewhere else."
+            raise SeedanceError(text, next_step=step)
         paid = [one.name for one in self.ready if not one.simulated]
         if paid and confirm is not True:
             without = "".join(f"\n{text}" for one in self.ready for text in _unsupported_lines(one))
-            raise SeedanceError(
-                f"This sends paid requests to {', '.join(paid)}. Total: {self.total}. Nothing has been sent.{left_out}{without}",
-                next_step="pass confirm=True to send them, or simulate=True in sd.compare to try it for free",
-            )
+            text = f"This sends paid requests to {', '.join(paid)}. Total: {self.total}. Nothing has been sent.{left_out}{without}"
+            step = "pass confirm=True to send them, or simulate=True in sd.compare to try it for free"
+            raise SeedanceError(text, next_step=step)
 
     def _emit_warnings(self) -> None:
         # Before anything is sent, so that it costs nothing if warnings are turned into errors.

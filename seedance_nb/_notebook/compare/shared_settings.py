@@ -34,11 +34,7 @@ NO_FIELD = "not supported by this model"
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ModelRequest:
-    """The request that the shared settings become for one model.
-
-    `fields` are the fields for `sd.submit`, `body` is the request body. `used` are the settings that the model supports,
-    `unsupported` the others, each with the reason. With `problems` nothing is sent; with `warnings` it is.
-    """
+    """The request for one model; `unsupported` are settings with the reason. With `problems` nothing is sent, with `warnings` it is."""
 
     fields: dict[str, Any]
     body: dict[str, Any]
@@ -72,14 +68,10 @@ def request_for(spec: Spec, settings: Mapping[str, Any]) -> ModelRequest:
     used = {name: value for name, value in settings.items() if name not in unsupported}
     for path, value in _values(used, targets):
         fields = _with_value(spec, fields, path, value)
-    body = build_body(spec, fields)
+    body, reasons = build_body(spec, fields), tuple(unsupported.items())
+    problems, limits = check(spec, body), warnings(spec, body)
     return ModelRequest(
-        fields=fields,
-        body=body,
-        used=tuple(used),
-        unsupported=tuple(unsupported.items()),
-        problems=check(spec, body),
-        warnings=warnings(spec, body),
+        fields=fields, body=body, used=tuple(used), unsupported=reasons, problems=problems, warnings=limits
     )
 
 
