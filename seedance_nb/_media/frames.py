@@ -14,8 +14,7 @@ from seedance_nb._media.sandbox import Limits, limit, refuse, run
 if TYPE_CHECKING:
     from PIL.Image import Image
 
-MOST = 200
-"""The most frames of one call: each is a whole image in memory."""
+MOST = 200  # frames of one call: each is a whole image in memory
 _LIMITS = Limits(memory=4 * 1024**3, cpu_s=120, wall_s=180)
 _COPY_LIMITS = Limits(memory=4 * 1024**3, cpu_s=1200, wall_s=900)
 

@@ -14,12 +14,10 @@ from seedance_nb._media.sniff import audio_start, sniff
 from seedance_nb._web.addresses import BlockedURL, Resolver, lookup
 from seedance_nb._web.client import AccessPolicy, Fetch, content_length, content_range, error_text, require_raw
 
-HEAD = 131_072
-"""The bytes read from the start of every file."""
+HEAD = 131_072  # bytes read from the start of every file
 MOST = 4 * 1024**2
 MOST_PICTURE = HEAD + 1024**2
-LARGEST = 512 * 1024**2
-"""Of files larger than this (bytes) only the start is read; none is made this long on disk."""
+LARGEST = 512 * 1024**2  # of larger files only the start is read; none is made longer on disk
 _MORE = 262_144
 _SLICE = 65_536
 _BEFORE = 16_384

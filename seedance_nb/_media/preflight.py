@@ -105,11 +105,7 @@ class _Reading:
 async def preflight(
     spec: Spec, body: Any, *, allowed_origin: str = "", total_s: float = 8.0, resolve: Resolver = lookup
 ) -> Report:
-    """The result of checking every limit on every file in `body`, within `total_s` seconds. *network*, *reads files*.
-
-    No key is used, nothing is saved, and only the origin `allowed_origin` may be plain http or not public. A file or a
-    URL never raises an exception: it is then unchecked, with the reason.
-    """
+    """Every limit checked on every file in `body`, within `total_s` seconds and without a key; a failure is unchecked, with the reason. *network*, *reads files*."""
     fields = tuple(_fields(spec.body, body, (), 0))
     # Of a file in several fields, the first one counts.
     kinds = {source: field.tables[0][0].get("kind", "") for field in reversed(fields) for _, source in field.entries}

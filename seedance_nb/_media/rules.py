@@ -66,10 +66,7 @@ class Finding:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class _Measure:
-    """A measured property: its text ("is 250 px wide") and every value that it may stand for; none if it is unknown.
-
-    `doubt` says why there are several. A value beyond a limit by no more than `near` and its `share` is too close to tell.
-    """
+    """A measured property: its text and every value that it may stand for; one beyond a limit by at most `near` and `share` of it is too close to tell."""
 
     text: str
     unit: str = ""
@@ -80,11 +77,7 @@ class _Measure:
 
 
 def judge(path: str, table: Mapping[str, Any], facts: MediaFacts, source: str = "") -> tuple[Finding, ...]:
-    """One finding for each rule of `table` (an `x-media` object) that applies to a single file, in the table's order. *pure*.
-
-    Rules about URLs (`schemes`, `base64`) and about the whole list (`total_seconds`) are skipped. What the docs leave open
-    is unchecked unless every reading agrees: "MB" may be 10^6 or 2^20 bytes, a rotated image has two widths.
-    """
+    """One finding for each rule of `table` (an `x-media` object) about a single file; unchecked where readings that the docs leave open disagree. *pure*."""
     kind = table.get("kind", facts.kind)
     found = []
     for name, rule in table.items():

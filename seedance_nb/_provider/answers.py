@@ -12,8 +12,7 @@ from typing import Any, Self
 from seedance_nb._base.text import HIDDEN, shorten
 from seedance_nb._base.values import ABSENT, is_empty
 
-MAX_ANSWER = 2 * 1024 * 1024
-"""How much of an answer is looked at, in bytes, before and after decompression."""
+MAX_ANSWER = 2 * 1024 * 1024  # bytes of an answer that are looked at, before and after decompression
 
 _ID_NAMES = ("taskid", "taskids", "jobid", "generationid", "predictionid", "videoid", "task", "job", "uuid", "id")
 """Names under which a task's id may be, likeliest first; case, "_", "-" and what comes before "taskid" do not count."""

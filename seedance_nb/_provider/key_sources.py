@@ -17,8 +17,7 @@ SERVICE = "seedance_nb"
 _ENTERED: dict[str, Secret] = {}
 _CACHE: dict[tuple[str, str], Secret | None] = {}
 """What the environment, Colab and the keyring returned: a key, or None after an error. A missing key is looked up again."""
-_REFUSED = ("keyrings.alt", "keyring.backends.fail", "keyring.backends.null")
-"""Backends that save keys in plain text, or not at all."""
+_REFUSED = ("keyrings.alt", "keyring.backends.fail", "keyring.backends.null")  # plain text, or nothing is saved
 
 
 def find_key(spec: Spec, argument: Secret | None) -> Secret | None:

@@ -6,10 +6,8 @@ from collections.abc import Awaitable, Callable
 from datetime import UTC, datetime
 from email.utils import parsedate_to_datetime
 
-LONGEST_S = 300.0
-"""The longest wait in seconds that a server's `Retry-After` can cause."""
+LONGEST_S = 300.0  # the longest wait that a server's `Retry-After` can cause
 CHANCE = random.Random()  # noqa: S311 - it spreads requests; a generator of its own, so that `random.seed` is not disturbed
-"""The random numbers from 0 to 1 that spread retries."""
 
 _PER_SECOND = 2.0
 _AT_ONCE = 10.0

@@ -27,8 +27,7 @@ from seedance_nb._web.origins import host_of
 _CONNECT_S = 10.0
 _MOST_HOPS = 3
 _SHOWN = 1000
-_LONGEST_KEY = 8192
-"""Characters that are masked before a text is cut to what is shown, so that no part of a key is left at the cut."""
+_LONGEST_KEY = 8192  # characters to mask before a text is cut, so that no part of a key is left at the cut
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

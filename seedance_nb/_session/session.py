@@ -272,10 +272,7 @@ class Session:
         return Tasks(rows, prompts, self.ledger.description, self.ledger.count())
 
     def task(self, name: str | int, /, *, document: Document | None = None) -> Task:
-        """The task with this name in the ledger; nothing is sent. *reads files*.
-
-        It is `sd.task`, in this session. Raises: SeedanceError for a name that is not in the ledger.
-        """
+        """The task with this name in the ledger, as `sd.task`; nothing is sent. *reads files*. Raises: SeedanceError for a name that is not in the ledger."""
         row = self.ledger.row(name)
         if row is None:
             problem = f"No task {safe_name(name)!r} in the ledger {self.ledger.path}."

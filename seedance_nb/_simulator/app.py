@@ -26,8 +26,7 @@ from seedance_nb._simulator.replies import Reply, codes
 from seedance_nb._simulator.side_calls import SideCalls
 from seedance_nb._simulator.store import Simulated, Store
 
-MARK = "x-seedance-simulator"
-"""The header that marks a response of the simulator."""
+MARK = "x-seedance-simulator"  # the header of every response
 
 _REQUESTED_ERROR = re.compile(r"simulate:([a-z_]+|\d{3})")
 _FAULT = "The simulator was asked to fail this task."

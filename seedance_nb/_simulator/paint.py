@@ -21,8 +21,7 @@ _LAST_FRAME = "return_last_frame"
 _MOST_PAINTERS = min(4, os.cpu_count() or 1)
 _UNPAINTED = ("model", "callback_url", "callBackUrl")
 
-Fetch = Callable[[str], Awaitable[bytes]]
-"""Downloads the bytes at a URL, b"" if it cannot."""
+Fetch = Callable[[str], Awaitable[bytes]]  # the bytes at a URL, b"" if it cannot download them
 
 _PAINTERS: WeakKeyDictionary[asyncio.AbstractEventLoop, asyncio.Semaphore] = WeakKeyDictionary()
 

@@ -17,8 +17,7 @@ from PIL.ImageFont import Layout
 from seedance_nb._simulator.job import FPS, Job, Reference, seed
 
 RGB = tuple[int, int, int]
-Box = tuple[int, int, int, int]
-"""Left, top, right and bottom in px."""
+Box = tuple[int, int, int, int]  # left, top, right and bottom in px
 # Two opposite corners, dark enough for white text, and one bright colour.
 _PALETTES = (
     ("#120d2e", "#7a3566", "#ffbd7d"),
@@ -41,8 +40,7 @@ _SHAPELESS = re.compile("[\ufe00-\ufe0f\U0001f3fb-\U0001f3ff]")
 _SIZES = {16: 2, 13: 2, 11: 4, 9.6: 5, 8.4: 5, 7.4: 5, 6.5: 5, 5.7: 6, 5: 99, 4.4: 99, 3.9: 99, 3.4: 99}
 """Font sizes of the prompt, in hundredths of the shorter side, and the most lines that look good in each."""
 _LINE = 1.22
-_MISSING = 0.75
-"""The width of the box that replaces a character no font has, relative to the font size."""
+_MISSING = 0.75  # the width of the box for a character that no font has, relative to the font size
 _SMOOTH = 3
 _ROWS = 2
 _MOST_TILES = 12
