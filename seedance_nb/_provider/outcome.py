@@ -25,10 +25,7 @@ _LIKELY_REFUSED = (401, 403, 404, 405, 413, 415)
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class SendOutcome:
-    """The outcome of the paid POST. After `unsent` and `refused` no task exists; after `unknown` one may.
-
-    `may_pass` is whether a retry may succeed. After `unknown`, `task_id` is a hint, and `text` the start of the response.
-    """
+    """The outcome of the paid POST: after `unsent` and `refused` no task exists (`may_pass`: a retry may succeed); after `unknown` one may, and `task_id` is a hint."""
 
     outcome: Literal["accepted", "refused", "unsent", "unknown"]
     task_id: str = ""
