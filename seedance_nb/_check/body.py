@@ -29,15 +29,13 @@ def build_body(spec: Spec, values: Mapping[str, Any], extra: Mapping[str, Any] |
     for path, _ in named_fields(spec):
         paths.setdefault(path[-1], []).append(path)
     for name in sorted(values, key=lambda name: name not in top):  # a whole `input` first, single fields into it
-        body = _set(body, _path_of(spec, name, paths.get(name, [])), to_json_value(values[name]))
+        every = paths.get(name, [])
+        own = [path for path in every if len(path) == 1 or path[:-1] == spec.inputs]
+        path = own[0] if own else every[0] if len(every) == 1 else (*spec.inputs, name)
+        body = _set(body, path, to_json_value(values[name]))
     for name, value in (extra or {}).items():
         body = _set(body, _extra_path(spec, name), to_json_value(value))
     return dict(_ordered(spec.body, body))
-
-
-def _path_of(spec: Spec, name: str, paths: list[JsonPath]) -> JsonPath:
-    own = [path for path in paths if len(path) == 1 or path[:-1] == spec.inputs]
-    return own[0] if own else paths[0] if len(paths) == 1 else (*spec.inputs, name)
 
 
 def _set(body: dict[str, Any], path: JsonPath, value: Any) -> dict[str, Any]:

@@ -1,6 +1,6 @@
 """Find schema problems: defaults and examples that are not valid, patterns that cannot be compiled."""
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from typing import Any
 
 from seedance_nb._base.errors import SpecError
@@ -27,7 +27,10 @@ def body_schema(root: Table, schema: Any, pointer: str) -> tuple[dict[str, Any],
     normaliser = Normaliser(root.value, root.file)
     body, pointers = normaliser.root(schema, pointer), normaliser.pointers
     if error := schema_error(body):
-        nearest = _nearest(body, list(error.absolute_path), pointers, pointer)
+        at, nearest = body, pointer  # the innermost schema in the document on the way, with the rest of the path
+        for step in error.absolute_path:
+            at = at[step]
+            nearest = pointers.get(id(at), nearest + to_pointer((step,)))
         raise SpecError(error.message[:300], file=root.file, pointer=nearest)
     if not isinstance(body, dict):
         raise SpecError("the schema of a request body must be an object", file=root.file, pointer=pointer)
@@ -45,15 +48,6 @@ def value_error(whole: Any, schema: Any, value: Any) -> str:
         return next((f"{one.path} {one.message}".strip() for one in problems if one.rule != UNCHECKED), "")
     except RecursionError:
         return ""
-
-
-def _nearest(body: Any, path: list[str | int], pointers: Mapping[int, str], pointer: str) -> str:
-    """The pointer in the document of the innermost schema on the way to `path`, with the rest of the path."""
-    at = body
-    for step in path:
-        at = at[step]
-        pointer = pointers.get(id(at), pointer + to_pointer((step,)))
-    return pointer
 
 
 def _subschemas(schema: Any) -> Iterator[dict[str, Any]]:

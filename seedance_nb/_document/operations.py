@@ -102,8 +102,7 @@ def _plain(content_type: str) -> str:
 
 def _rank(content_type: str) -> tuple[bool, bool, int]:
     plain = _plain(content_type)
-    form = _FORMS.index(plain) if plain in _FORMS else len(_FORMS)
-    return plain != "application/json", not is_json(content_type), form
+    return plain != "application/json", not is_json(content_type), [*_FORMS, plain].index(plain)
 
 
 def find_operation(operations: tuple[Operation, ...], name: str, file: str) -> Operation:

@@ -105,7 +105,8 @@ class _Yaml:
     def _value(self, event: Any, path: JsonPath) -> Any:
         self._refuse(event)
         if isinstance(event, yaml.ScalarEvent):
-            return _scalar(event)
+            readers = (read for pattern, read in _CORE if event.style in _PLAIN and pattern.fullmatch(event.value))
+            return next(readers, str)(event.value)
         if len(path) >= MAX_DEPTH:
             raise self._error(_TOO_DEEP, event)
         if isinstance(event, yaml.SequenceStartEvent):
@@ -137,11 +138,6 @@ class _Yaml:
 
     def _error(self, problem: str, event: Any, path: JsonPath = ()) -> SpecError:
         return SpecError(f"line {event.start_mark.line + 1}: {problem}", file=self._file, pointer=to_pointer(path))
-
-
-def _scalar(event: Any) -> Any:
-    readers = (read for pattern, read in _CORE if event.style in _PLAIN and pattern.fullmatch(event.value))
-    return next(readers, str)(event.value)
 
 
 def _bounded(document: Any, file: str) -> None:

@@ -19,9 +19,7 @@ from seedance_nb._check.secrets import masked
 from seedance_nb._document.spec import Spec
 from seedance_nb._form.controls.base import Change, Fold, StaticBox
 from seedance_nb._form.controls.registry import new_factory
-from seedance_nb._form.exchange.curl import read_values
-from seedance_nb._form.exchange.presets import load_preset, save_preset
-from seedance_nb._form.exchange.snippets import to_curl, to_python
+from seedance_nb._form.exchange import curl, presets, snippets
 from seedance_nb._form.labels import labels_of
 from seedance_nb._form.layout import FormLayout
 from seedance_nb._form.model.fields import tree
@@ -93,7 +91,7 @@ class Form:
     @values.setter
     def values(self, values: dict[str, Any] | str) -> None:
         is_object = self._root.kind in ("group", "object", "map")
-        body = values if not isinstance(values, str) else read_values(values) if is_object else read_json(values)
+        body = values if not isinstance(values, str) else curl.read_values(values) if is_object else read_json(values)
         if not isinstance(body, dict) and is_object:
             raise ValueError("values must be an object: a request body, or fields by their names")
         built = body_of(self.spec, body)  # a copy
@@ -136,7 +134,7 @@ class Form:
         >>> form.to_curl().partition(" ")[0]
         'curl'
         """
-        return to_curl(self.spec, self.values)
+        return snippets.to_curl(self.spec, self.values)
 
     def to_python(self) -> str:
         """The request as Python code that calls `sd.generate`. *reads files*.
@@ -148,7 +146,7 @@ class Form:
         >>> form.to_python().splitlines()[-1]
         'video = sd.generate("crun/seedance-1.0-pro-t2v", prompt="A fox")'
         """
-        return to_python(self.spec, self.values)
+        return snippets.to_python(self.spec, self.values)
 
     def save(self, path: str | Path) -> Path:
         """Save the values as a preset: the model's name and the values, without keys and secrets. *writes files*.
@@ -165,7 +163,7 @@ class Form:
         ...     file = form.save(pathlib.Path(folder) / "fox.json")
         ...     form.load(file)
         """
-        return save_preset(path, self.spec, self.values)
+        return presets.save_preset(path, self.spec, self.values)
 
     def load(self, path: str | Path) -> None:
         """Set the values of a preset. *reads files*.
@@ -175,7 +173,7 @@ class Form:
 
         Raises: SeedanceError for a file that is not a preset or is for another model; ValueError as for `values`.
         """
-        self.values = load_preset(path, self.spec)
+        self.values = presets.load_preset(path, self.spec)
 
     def observe(self, callback: Callable[[dict[str, Any]], None]) -> None:
         """Call `callback` with the new values after every change; its exceptions are logged.

@@ -68,11 +68,10 @@ def not_(validator: Any, negated: Any, value: Any, _: Any) -> Errors:
 def if_(validator: Any, condition: Any, value: Any, schema: Any) -> Errors:
     """The errors of a value by `then` if it matches the condition, else by `else`."""
     errors, is_unsure = evaluate(validator, value, condition)
+    branch = "else" if errors else "then"
     if is_unsure:
         yield from errors
-        return
-    branch = "else" if errors else "then"
-    if branch in schema:
+    elif branch in schema:
         yield from validator.descend(value, schema[branch])
 
 
@@ -81,8 +80,7 @@ def contains(validator: Any, part: Any, value: Any, schema: Any) -> Errors:
     if not isinstance(value, list):
         return
     results = [evaluate(validator, item, part) for item in value]
-    sure = sum(not errors for errors, _ in results)
-    unsure = sum(is_unsure for _, is_unsure in results)
+    sure, unsure = sum(not errors for errors, _ in results), sum(is_unsure for _, is_unsure in results)
     least, most = schema.get("minContains", 1), schema.get("maxContains", len(value))
     if sure + unsure < least or sure > most:
         bound = f"at least {are(least)} needed" if sure < least else f"at most {are(most)} allowed"
@@ -188,7 +186,7 @@ def _evaluated(validator: Any, value: Any, schema: Any) -> set[Any]:
 
 
 def _names(value: dict[str, Any], schema: dict[str, Any]) -> Iterator[str]:
-    if "unevaluatedProperties" in schema or "additionalProperties" in schema:  # these report their own errors
+    if {"unevaluatedProperties", "additionalProperties"} & schema.keys():  # these report their own errors
         yield from value
     yield from (name for name in schema.get("properties", ()) if name in value)
     for pattern in schema.get("patternProperties", ()):

@@ -56,10 +56,6 @@ def _time(text: str) -> bool:
     return max(hour, ahead) < _DAY // _HOUR and max(minute, behind) < _HOUR and second < _MINUTE + is_last
 
 
-def _date_time(text: str) -> bool:
-    return text[10:11] in ("T", "t") and _date(text[:10]) and _time(text[11:]) and bool(_OFFSET.search(text))
-
-
 def _email(text: str) -> bool:
     local, _, domain = text.rpartition("@")
     is_host = _hostname(domain)
@@ -92,5 +88,6 @@ _FORMATS: Mapping[str, Callable[[str], bool]] = {
     "regex": lambda text: not pattern_error(text),
     "uuid": lambda text: bool(_UUID.fullmatch(text)),
     "byte": lambda text: _reads(functools.partial(base64.b64decode, validate=True), text),
-    "email": _email, "hostname": _hostname, "ipv4": _ipv4, "ipv6": _ipv6, "date": _date, "time": _time, "date-time": _date_time,
+    "date-time": lambda text: text[10:11] in ("T", "t") and _date(text[:10]) and _time(text[11:]) and bool(_OFFSET.search(text)),
+    "email": _email, "hostname": _hostname, "ipv4": _ipv4, "ipv6": _ipv6, "date": _date, "time": _time,
 }  # fmt: skip

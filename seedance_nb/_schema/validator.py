@@ -13,7 +13,6 @@ from seedance_nb._base.text import HIDDEN
 from seedance_nb._base.values import ABSENT, digest, find, is_empty, to_pointer
 from seedance_nb._schema import applicators
 from seedance_nb._schema.alternatives import UNCHECKED
-from seedance_nb._schema.applicators import unknown_field
 from seedance_nb._schema.dialect import AT_LEAST_ONE, DEFINED_NAMES, is_secret
 from seedance_nb._schema.formats import checker
 from seedance_nb._schema.library import Draft202012Validator, ValidationError, extend
@@ -34,7 +33,7 @@ _MOST = 2_000  # a form needs many of these at once
 
 
 def validator_of(schema: dict[str, Any]) -> Any:
-    """The validator of a schema, with the keywords of this package; never the network."""
+    """The validator of a schema, with the keywords of this package; never the network. It takes some 20 µs."""
     return _Checker(schema, format_checker=checker(), registry=referencing.Registry())
 
 
@@ -64,7 +63,7 @@ def _properties(validator: Any, properties: Any, instance: Any, _: Any) -> Itera
 def _defined_names(_: Any, names: Any, instance: Any, schema: Any) -> Iterator[ValidationError]:
     for name in instance if isinstance(instance, dict) else ():
         if name not in names:
-            yield unknown_field(name, instance[name], names, "unknown", schema)
+            yield applicators.unknown_field(name, instance[name], names, "unknown", schema)
 
 
 def _placeholders(table: dict[str, Any], instance: dict[str, Any], name: str) -> Iterator[ValidationError]:
@@ -214,7 +213,7 @@ def fits(schema: Any, defs: Mapping[str, Any], value: Any) -> bool:
         return schema
     try:
         with bounded(value, _MOST):
-            return next(_validator_with(schema, defs).iter_errors(value), None) is None
+            return next(validator_of({**schema, "$defs": defs}).iter_errors(value), None) is None
     except Spent:
         return False
     except Exception:  # noqa: BLE001 - as in `problems_of`
@@ -226,11 +225,6 @@ def problems_of(schema: Any, defs: Mapping[str, Any], value: Any) -> Iterator[Pr
     if isinstance(schema, bool):
         schema = {} if schema else {"not": {}}
     try:
-        yield from map(problem_of, errors_of(_validator_with(schema, defs), value, _MOST))
+        yield from map(problem_of, errors_of(validator_of({**schema, "$defs": defs}), value, _MOST))
     except Exception:  # noqa: BLE001 - the schema has an invalid reference or pattern
         return
-
-
-def _validator_with(schema: Any, defs: Mapping[str, Any]) -> Any:
-    # Not cached: it takes some 20 µs, and a cache key could confuse two schemas.
-    return validator_of({**schema, "$defs": defs})

@@ -59,8 +59,7 @@ def defined_names(field: Field) -> set[str]:
 def entry_of(field: Field, index: int) -> Field:
     """The field of a list's entry at an index. *pure*."""
     first = field.shape.view.get("prefixItems", ())
-    schema = first[index] if index < len(first) else field.shape.view.get("items", {})
-    child = _inner(field, schema)
+    child = _inner(field, first[index] if index < len(first) else field.shape.view.get("items", {}))
     return replace(child, label=child.label or str(index + 1))
 
 
@@ -78,8 +77,10 @@ def extra_of(field: Field, name: str) -> Field:
 
 def allows_more(field: Field) -> bool:
     """Whether an object may have properties that its schema does not name. *pure*."""
-    more = field.shape.view.get("additionalProperties", False)
-    return bool(field.shape.view.get("patternProperties")) or more is True or isinstance(more, dict)
+    return (
+        bool(field.shape.view.get("patternProperties"))
+        or field.shape.view.get("additionalProperties", False) is not False
+    )
 
 
 def rest_of(field: Field) -> Field:

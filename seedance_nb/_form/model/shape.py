@@ -66,8 +66,9 @@ def shape_of(schema: Any, defs: Mapping[str, Any]) -> Shape:
             # Each branch is complete: it includes what applies to all.
             rules = [{"if": condition, "then": then, "else": otherwise} for condition, then, otherwise in conditions]
             branches = tuple({"allOf": [*branch["allOf"], *rules]} for branch in choice.branches)
-            return replace(choice, types=_types(choice.view), nullable=nullable, branches=branches,
-                           tag=_tag(view), conditions=conditions)  # fmt: skip
+            name = find(view, "/discriminator/propertyName")
+            return replace(choice, types=_types(choice.view), nullable=nullable, branches=branches, conditions=conditions,
+                           tag=name if isinstance(name, str) else "")  # fmt: skip
     if set(types) == {"integer", "number"}:
         types = ("number",)
     several = types if len(types) > 1 and "enum" not in view else ()
@@ -206,11 +207,6 @@ def _bare(base: dict[str, Any], option: dict[str, Any]) -> dict[str, Any]:
     annotations = {"title", "description", "default", "examples"}
     rules = {key: value for key, value in base.items() if key not in annotations | {"discriminator"}}
     return _without(rules, "type") if option.get("type", rules.get("type")) != rules.get("type") else rules
-
-
-def _tag(view: dict[str, Any]) -> str:
-    name = find(view, "/discriminator/propertyName")
-    return name if isinstance(name, str) else ""
 
 
 def _is_null(option: Any) -> bool:
