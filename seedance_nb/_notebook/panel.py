@@ -163,7 +163,6 @@ class Panel:
             if self.form.validate():
                 self._report("")
                 return
-            self._update_button()
             if not self._is_confirmed(values):
                 return
             self._unchecked.value = (
@@ -259,6 +258,7 @@ class Panel:
         if texts <= self._confirmed:
             return True
         self._confirmed = texts
+        self._update_button()
         self._report(status.confirm_html(self.spec, tuple(warnings)))
         return False
 
@@ -269,9 +269,10 @@ class Panel:
         )
 
     def _update_button(self) -> None:
-        """Write the price on Generate, and the number of warnings about what is filled in."""
-        values = self.form.values
-        count = sum(problem.warns and find(values, problem.path) is not ABSENT for problem in self.form.problems)
+        """Write the price on Generate, and the number of warnings about what is filled in, or was asked about."""
+        values, asked = self.form.values, bool(self._confirmed)
+        warnings = [problem for problem in self.form.problems if problem.warns]
+        count = sum(asked or find(values, problem.path) is not ABSENT for problem in warnings)
         words = {0: "", 1: " · 1 warning"}.get(count, f" · {count} warnings")
         self._go.description = f"Generate · {'free' if self._simulated else self._live_price.now}{words}"
 

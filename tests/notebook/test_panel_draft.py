@@ -52,7 +52,7 @@ def test_a_panel_starts_with_the_values_that_it_is_given(tmp_path: Path) -> None
     made = sd.panel(T2V, prompt="A fox", duration=4)
     assert made.form.values["input"] == {"prompt": "A fox", "duration": 4}
     assert not made.form.history, "there is nothing to undo yet"
-    assert panel(tmp_path / "l", R2V, prompt="A fox").form.values["input"] == {"prompt": "A fox"}, (
+    assert panel(tmp_path / "l", R2V, prompt="A [Image1]").form.values["input"] == {"prompt": "A [Image1]"}, (
         "other fields may be missing"
     )
     made.form.reset()
@@ -218,6 +218,7 @@ def test_an_empty_prompt_is_asked_about_once_also_where_nothing_is_charged(
     assert made.task is None
     assert "The prompt is empty." in made._status.value
     assert "Press Generate again to send it anyway." in made._status.value
+    assert made._go.description == "Generate · free · 1 warning"
     made._go.click()
     until(lambda: not made._busy)
     assert made.task is not None
