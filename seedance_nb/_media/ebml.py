@@ -10,17 +10,8 @@ _MOST_ELEMENTS = 200_000
 _LONGEST_HEAD = 12
 
 
-def elements_fault(path: Path) -> str:
-    """Why the file is not a complete WebM by the sizes of its elements, "" if it is. *reads files*."""
-    return _walk(path)[0]
-
-
-def is_open(path: Path) -> bool:
-    """Whether nothing states where the file ends, so that a cut between two frames leaves no trace. *reads files*."""
-    return _walk(path)[1]
-
-
-def _walk(path: Path) -> tuple[str, bool]:
+def elements_fault(path: Path) -> tuple[str, bool]:
+    """Why the file is not a complete WebM by the sizes of its elements, "" if it is; and whether a cut would leave no trace. *reads files*."""
     size, at, last = path.stat().st_size, 0, 0
     with path.open("rb") as file:
         read = reader(file)

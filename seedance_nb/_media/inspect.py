@@ -17,7 +17,6 @@ from seedance_nb._media.integrity import decode_error, media_kind
 from seedance_nb._media.sandbox import Limits, limit, refuse, run
 
 _LIMITS = Limits(memory=2 * 1024**3, cpu_s=20, wall_s=90)
-_FAULTS = {"mov": isobmff.boxes_fault, "matroska": ebml.elements_fault}
 _MOST_PX = 4096 * 2304
 _DECODE_S = 10
 _DECODE_WALL_S = 40
@@ -43,10 +42,9 @@ def inspect(path: Path, poster: Path) -> tuple[MediaFacts | None, str]:
     kind, name = media_kind(path)
     if kind != "video":
         return None, f"it is {name}, not a video" if kind else name
-    if READERS[name] not in _FAULTS:
+    if READERS[name] not in ("mov", "matroska"):
         return None, f"it is {name}, which is not supported"
-    fault = _FAULTS[READERS[name]](path)
-    if fault:
+    if fault := isobmff.boxes_fault(path) if READERS[name] == "mov" else ebml.elements_fault(path)[0]:
         return None, fault
     poster.unlink(missing_ok=True)
     child = run("seedance_nb._media.inspect", path, poster, name, limits=_LIMITS)
@@ -102,7 +100,8 @@ def _main(name: str, poster: str, file_format: str = "mp4") -> int:
     except OSError as error:
         return refuse(f"{error.errno} {error.strerror}", _DISK)
     is_webm = READERS[file_format] == "matroska"
-    facts = replace(facts, size=path.stat().st_size, is_open=(ebml.is_open if is_webm else isobmff.is_open)(path))
+    is_open = ebml.elements_fault(path)[1] if is_webm else isobmff.is_open(path)
+    facts = replace(facts, size=path.stat().st_size, is_open=is_open)
     if is_webm or isobmff.is_fragmented(path):
         fps = facts.fps or (round(count / seconds, 3) if seconds else 0.0)
         facts = replace(facts, seconds=round(seconds, 3), fps=fps)

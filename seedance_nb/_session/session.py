@@ -272,7 +272,10 @@ class Session:
         return Tasks(rows, prompts, self.ledger.description, self.ledger.count())
 
     def task(self, name: str | int, /, *, document: Document | None = None) -> Task:
-        """The task with this name in the ledger, as `sd.task`; nothing is sent. *reads files*. Raises: SeedanceError for a name that is not in the ledger."""
+        """The task with this name in the ledger; nothing is sent. *reads files*.
+
+        It is `sd.task`, in this session. Raises: SeedanceError for a name that is not in the ledger.
+        """
         row = self.ledger.row(name)
         if row is None:
             problem = f"No task {safe_name(name)!r} in the ledger {self.ledger.path}."
@@ -282,7 +285,10 @@ class Session:
         return Task(self.sender, spec, row)
 
     def callback(self, payload: Mapping[str, Any] | str | bytes, /, *, document: Document | None = None) -> Task:
-        """The task that a provider's callback is about, as `sd.callback`, after a status check. *network*, *writes ledger*. Raises: SeedanceError if no task matches; Unauthorized."""
+        """The task that a provider's callback is about, after a status check with the key. *network*, *writes ledger*.
+
+        It is `sd.callback`, in this session. Raises: SeedanceError if no task of the ledger matches; Unauthorized.
+        """
         own, payload = _spec.spec(document) if document is not None else None, mask_keys_in(payload)
         known = [*self.sender.specs.values(), own] if own else [*self.sender.specs.values()]
         row = next(filter(None, map(self.ledger.row, callback_names(payload, known))), None)
