@@ -9,11 +9,13 @@ from typing import TYPE_CHECKING, Any
 from seedance_nb._base.errors import MediaError, SeedanceError
 from seedance_nb._base.faults import typed, typed_class
 from seedance_nb._base.html import DIM, FG, FONT, Html, request_html
-from seedance_nb._base.problem import Problem
+from seedance_nb._base.problem import Problem, Problems
 from seedance_nb._base.public import created_by_package
 from seedance_nb._base.text import NO_QUERY, sanitize, shorten
 from seedance_nb._base.values import json_text, read_json
+from seedance_nb._check.advisory import warnings
 from seedance_nb._check.body import values_by_role
+from seedance_nb._check.check import check
 from seedance_nb._check.price import Estimate
 from seedance_nb._document.load import model_names
 from seedance_nb._document.load import spec as load_spec
@@ -56,7 +58,7 @@ class Clip:
     @property
     def problems(self) -> tuple[Problem, ...]:
         """What the model's schema says of the request today, such as fields that it no longer has. *pure*."""
-        return Session().check(self.spec, **self.request)
+        return Problems(check(self.spec, self.request) + warnings(self.spec, self.request))
 
     def panel(self) -> Panel:
         """A panel with the form filled in; nothing is sent before Generate is pressed."""

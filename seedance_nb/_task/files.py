@@ -13,6 +13,7 @@ from pathlib import Path
 
 from seedance_nb._base.errors import MediaError
 from seedance_nb._document.spec import Spec
+from seedance_nb._ledger.database import sync_folder
 from seedance_nb._ledger.row import FREE_STATES, Row, State
 from seedance_nb._media import inspect as _media
 from seedance_nb._media import integrity as _whole
@@ -137,7 +138,7 @@ def save_video(part: Path, row: Row, spec: Spec, asked_s: float | None, known: C
         facts = replace(facts, size=part.stat().st_size, remark="; ".join(remarks))
         poster_part.replace(poster_of(final))
         part.replace(final)
-        _sync_folder(final.parent)
+        sync_folder(final.parent)
         return SavedVideo(file=final, sha256=hashed, facts=facts)
     finally:
         poster_part.unlink(missing_ok=True)
@@ -167,7 +168,7 @@ def save_extra(part: Path, row: Row, index: int, taken: Collection[str] = ()) ->
     hashed = sha256(part)
     remark = "; ".join(_set_aside(final, hashed))
     part.replace(final)
-    _sync_folder(final.parent)
+    sync_folder(final.parent)
     return ExtraResult(place=index, kind=kind, file=str(final), sha256=hashed, remark=remark)
 
 
@@ -208,7 +209,8 @@ def write_extras(results: Iterable[ExtraResult]) -> str:
 def file_text(row: Row) -> str:
     """The name of the row's file, or why there is none, for the table of tasks. *reads files*: its size, and all of it if that differs."""
     again = f"sd.task({row.name!r}).wait()"
-    if row.file and (is_there(Path(row.file), _size(row)) or is_saved(row)):
+    facts = read_facts(row.facts)  # a list is shown whatever became of the ledger
+    if row.file and (is_there(Path(row.file), (facts and facts.size) or 0) or is_saved(row)):
         return Path(row.file).name
     if row.dead is not None:
         since = time.strftime("%Y-%m-%d %H:%M", time.gmtime(row.dead))
@@ -222,21 +224,6 @@ def file_text(row: Row) -> str:
     return f"not downloaded yet; {again} downloads it" if row.state is State.DONE else "not downloaded yet"
 
 
-def _size(row: Row) -> int:
-    facts = read_facts(row.facts)  # a list is shown whatever became of the ledger
-    return (facts.size if facts else 0) or 0
-
-
 def _stem(row: Row) -> str:
     when = time.strftime("%Y%m%d-%H%M%S", time.gmtime(row.created))
     return f"{when}-{hashlib.sha256(f'{row.base_url}|{row.digest}|{row.take}|{row.created!r}|{row.seq}'.encode('utf-8', 'replace')).hexdigest()[:10]}"
-
-
-def _sync_folder(folder: Path) -> None:
-    if os.name == "nt":  # a folder cannot be opened there
-        return
-    handle = os.open(folder, os.O_RDONLY)
-    try:
-        os.fsync(handle)
-    finally:
-        os.close(handle)

@@ -63,6 +63,8 @@ def test_a_clip_says_what_the_schema_changed_since(video: sd.Video, clip: Path) 
     assert found.panel().form.values == body
     with pytest.raises(sd.InvalidInput, match="duration"):
         found.estimate()
+    rewrite(clip, request={**video.request, "extra": {"camera": 1}})
+    assert [problem.path for problem in sd.open(clip).problems] == ["/extra"]
 
 
 def test_a_price_is_known_though_the_queries_of_urls_are_not_saved(tmp_path: Path) -> None:
