@@ -13,10 +13,7 @@ from seedance_nb._check.price import amount_text
 
 
 class State(StrEnum):
-    """The state of a task. The first three come before a clear response; `other` is a state that the schema does not define.
-
-    While it is `waiting`, nothing was sent; from `sending` on, something may have been.
-    """
+    """The state of a task. While it is `waiting`, nothing was sent; `other` is a state that the schema does not define."""
 
     WAITING = "waiting to be sent"
     SENDING = "sending"

@@ -9,6 +9,7 @@ from seedance_nb._base.errors import InvalidInput, SeedanceError, SpecError
 from seedance_nb._base.faults import FAULTS, local_error
 from seedance_nb._base.log import LOG
 from seedance_nb._base.problem import Problem
+from seedance_nb._base.values import is_number
 from seedance_nb._check.check import Approved
 from seedance_nb._check.price import Estimate
 from seedance_nb._check.request import create_request
@@ -34,8 +35,7 @@ def require_sendable(spec: Spec, take: int, budget: float | None) -> None:
     if type(take) is not int or take < 1:
         message = f"must be a whole number, 1 or more, not {take!r}"
         raise InvalidInput((Problem(path="take", message=message, rule="take", value=take, limit=1),))
-    is_number = isinstance(budget, int | float) and not isinstance(budget, bool)
-    if budget is not None and not (is_number and 0 <= budget < math.inf):
+    if budget is not None and not (is_number(budget) and 0 <= budget < math.inf):
         message = f"must be a number of {spec.price.unit}, 0 or more, not {budget!r}"
         raise InvalidInput((Problem(path="budget", message=message, rule="budget", value=budget, limit=0),))
 

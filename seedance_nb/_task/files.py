@@ -73,10 +73,7 @@ def outputs_folder() -> Path:
 
 
 def part_path(folder: Path, row: Row, index: int) -> Path:
-    """The name under which a task's result is fetched; `place` is its place among the results. *pure*.
-
-    It is the same in every process, so that one can go on with what another left: fetch in turns.
-    """
+    """The name under which a result is fetched, the same in every process, so that one goes on with what another left. *pure*."""
     return folder / f".{_stem(row)}-{index + 1}.part"
 
 

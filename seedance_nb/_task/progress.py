@@ -97,9 +97,8 @@ class TerminalLine:
         self._stream = stream
         self._length = 0
 
-    def show(self, text: str, html: Html) -> None:
+    def show(self, text: str, _html: Html) -> None:
         """Show the line in place of the one before."""
-        del html
         self._stream.write("\r" + text.ljust(self._length))
         self._stream.flush()
         self._length = len(text)

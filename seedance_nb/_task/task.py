@@ -303,9 +303,6 @@ class Tasks(Sequence[Row]):
     def __len__(self) -> int:
         return len(self._rows)
 
-    def __iter__(self) -> Iterator[Row]:
-        return iter(self._rows)
-
     def to_pandas(self) -> Any:
         """The tasks as a pandas DataFrame, with local times and with costs as numbers. *pure*. Raises: ImportError without pandas."""
         return import_module("pandas").DataFrame(

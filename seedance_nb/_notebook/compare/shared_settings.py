@@ -14,19 +14,11 @@ from seedance_nb._check.body import build_body
 from seedance_nb._check.check import check
 from seedance_nb._document.spec import Spec, named_fields
 
-SETTINGS: dict[str, str] = {
-    "prompt": "text: what the video shows",
-    "seconds": "number: the length of the video in seconds",
-    "ratio": 'text: width to height, such as "16:9"; "auto" lets the model choose',
-    "resolution": 'text: such as "720p"',
-    "audio": "True or False: whether the video has sound",
-    "first_frame": "text: the URL of the first frame",
-    "last_frame": "text: the URL of the last frame",
-    "reference_images": "list of image URLs; the first is the prompt's image 1",
-    "reference_videos": "list of video URLs; the first is the prompt's video 1",
-    "reference_audios": "list of audio URLs; the first is the prompt's audio 1",
-}
-"""The shared settings: type, meaning and unit of each."""
+SETTINGS = (
+    "prompt", "seconds", "ratio", "resolution", "audio", "first_frame", "last_frame", "reference_images", "reference_videos",
+    "reference_audios",
+)  # fmt: skip
+"""The shared settings, which `sd.compare` describes."""
 
 _FRAMES = ("first_frame", "last_frame")
 NO_FIELD = "not supported by this model"
@@ -118,4 +110,4 @@ def _with_value(spec: Spec, fields: dict[str, Any], path: JsonPath, value: Any) 
 def _unknown(name: str, value: Any) -> Problem:
     near = difflib.get_close_matches(name, SETTINGS, 1, 0.5)
     message = f"is not a shared setting ({', '.join(SETTINGS)}){f'; did you mean {near[0]!r}?' if near else ''}"
-    return Problem(path=name, message=message, rule="unknown", value=value, limit=tuple(SETTINGS))
+    return Problem(path=name, message=message, rule="unknown", value=value, limit=SETTINGS)
