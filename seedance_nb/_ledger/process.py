@@ -21,8 +21,7 @@ def this_process() -> str:
 def is_gone(owner: str, quiet_s: float = 0) -> bool:
     """Whether the process `owner` has certainly ended, or is not visible here and changed nothing for 15 min. *reads files*.
 
-    `quiet_s` is the time since its last change, in seconds. A process on another host or in another container is not visible;
-    one from before this machine's start has ended. A reused process id has another start time. A damaged text counts as ended.
+    One on another host or in another container is not visible; a damaged text counts as ended.
     """
     if not owner.rpartition("|")[0].rpartition("|")[2].isdecimal():
         return True

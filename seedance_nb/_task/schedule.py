@@ -18,11 +18,8 @@ class PollHistory:
 
 
 def next_poll(polls: PollHistory, elapsed: float) -> float:
-    """Seconds from `elapsed` (seconds since the task was accepted) until the next status check. *pure*.
-
-    Early checks catch quick refusals; then few checks until 0.85 of the fastest of the last 30 tasks of this kind, then one
-    per 2 % of their median. With fewer than three earlier tasks, the schema's interval is used.
-    """
+    """Seconds from `elapsed` (seconds since the task was accepted) until the next status check. *pure*."""
+    # Early checks catch quick refusals; then few until 0.85 of the fastest earlier task, then one per 2 % of their median.
     early = next((at for at in polls.early if at > elapsed + 0.001), None)
     if len(polls.history) < 3:  # noqa: PLR2004
         regular = polls.every

@@ -37,10 +37,7 @@ _STATES = {"accepted": State.QUEUED, "refused": State.REFUSED, "unsent": State.U
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class TaskRun:
-    """What it takes to run one task; `clock` returns monotonic seconds, `now` Unix seconds, `chance` 0 to 1.
-
-    `delivery` says how far the paid request is; `troubled` is set once a failing ledger was reported.
-    """
+    """What it takes to run one task; `clock` returns monotonic seconds, `now` Unix seconds, `chance` 0 to 1."""
 
     spec: Spec
     endpoint: Endpoint
@@ -53,7 +50,7 @@ class TaskRun:
     chance: Callable[[], float] = CHANCE.random
     balance: Callable[[], Awaitable[float | None]] | None = None
     delivery: Delivery = field(default_factory=Delivery)
-    troubled: threading.Event = field(default_factory=threading.Event)
+    troubled: threading.Event = field(default_factory=threading.Event)  # set once a failing ledger was reported
 
     def for_new_task(self) -> "TaskRun":
         """A copy for another task. *pure*."""
