@@ -2,7 +2,6 @@
 
 import functools
 from collections.abc import Iterator
-from contextlib import suppress
 from dataclasses import replace
 from typing import Any
 
@@ -37,11 +36,13 @@ def _exceeded(spec: Spec, body: Any) -> Iterator[Problem]:
 
 
 def _unchecked(spec: Spec, body: Any) -> list[Problem]:
-    with suppress(RecursionError, ValueError):  # reported by the check itself
-        errors = errors_of(validator(spec), body) if _may_be_unchecked(spec) else []
-        problems = [problem_of(error) for error in errors if error.validator == UNCHECKED]
-        return list({problem.path: replace(problem, warns=True) for problem in problems}.values())
-    return []
+    if not _may_be_unchecked(spec):
+        return []
+    try:
+        errors = [error for error in errors_of(validator(spec), body) if error.validator == UNCHECKED]
+    except (RecursionError, ValueError):  # reported by the check itself
+        return []
+    return list({problem.path: replace(problem, warns=True) for problem in map(problem_of, errors)}.values())
 
 
 @functools.lru_cache(maxsize=64)

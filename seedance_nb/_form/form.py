@@ -246,7 +246,7 @@ class Form:
     def _advanced_parts(self) -> list[Any]:
         notes = "; ".join(f"{field.label}: {field.advanced}" for field in self._layout.advanced)
         head = self._factory.html(Html('<span class="sdn-dim">{}</span>').format(notes), "sdn-fold-note")
-        return [head, *self._layout.advanced_widgets()]
+        return [head, *(self._layout.new_control(field).widget for field in self._layout.advanced)]
 
     def _on_edit(self, path: str, change: Change) -> None:
         with self._lock:

@@ -33,7 +33,7 @@ class FormLayout:
         self._on_change = on_change
         self._groups: dict[tuple[str, ...], Field] = {}
         self._slots: list[tuple[str, Slot]] = []
-        self.widgets = self._group(root) if root.kind == "group" else [self._control(root).widget]
+        self.widgets = self._group(root) if root.kind == "group" else [self.new_control(root).widget]
 
     def show(self, values: Any) -> None:
         """Show a whole body without reporting a change."""
@@ -98,10 +98,6 @@ class FormLayout:
         if (owner := self.owner_path(path)) is not None:
             self.controls[owner].focus(pointer_parts(path[len(owner) :]))
 
-    def advanced_widgets(self) -> list[Any]:
-        """The widgets of the fields under "Advanced", new ones."""
-        return [self._control(field).widget for field in self.advanced]
-
     def _group(self, group: Field) -> list[Any]:
         self._groups[group.path] = group
         widgets: list[Any] = []
@@ -113,17 +109,20 @@ class FormLayout:
             elif child.advanced:
                 self.advanced.append(child)
             elif child.kind != "constant":
-                widgets.append(self._control(child).widget)
+                widgets.append(self.new_control(child).widget)
         if group.shape.conditions:
-            slot = Slot(group, lambda field: self._control(replace(field, path=group.path + field.path)), self._factory)
+            slot = Slot(
+                group, lambda field: self.new_control(replace(field, path=group.path + field.path)), self._factory
+            )
             self._slots.append((to_pointer(group.path), slot))
             widgets.append(slot.widget)
             slot.update(find(self._values, to_pointer(group.path)))
         if allows_more(group):
-            widgets.append(self._control(rest_of(group)).widget)
+            widgets.append(self.new_control(rest_of(group)).widget)
         return widgets
 
-    def _control(self, field: Field) -> Control:
+    def new_control(self, field: Field) -> Control:
+        """Create the control of a field, which shows the field's value."""
         path = to_pointer(field.path)
         control = self.controls[path] = self._factory.control(field, lambda change: self._on_change(path, change))
         if (value := find(self._values, path)) is not ABSENT:

@@ -4,6 +4,7 @@ import asyncio
 import threading
 import time
 from collections.abc import Callable
+from functools import partial
 from typing import Any, Literal
 
 import ipywidgets as W  # noqa: N812
@@ -31,7 +32,6 @@ from seedance_nb._notebook.refusals import field_errors
 from seedance_nb._notebook.toolbar import Toolbar, rest
 from seedance_nb._notebook.uploads import ProviderUploads
 from seedance_nb._session.session import Session
-from seedance_nb._task.begin import World
 from seedance_nb._task.engine import ENGINE
 from seedance_nb._task.progress import usual_text
 from seedance_nb._task.task import Task
@@ -50,24 +50,19 @@ class Panel:
     """
 
     def __init__(self, spec: Spec, session: Session, budget: float | None = None, /, **fields: Any) -> None:
-        self.spec = spec
-        self._budget = budget
-        self._fields = fields
+        self.spec, self._session, self._budget, self._fields = spec, session, budget, fields
         self.form = Form(spec, ProviderUploads(lambda: session.advice.account(spec), spec))
         self._draft = Draft(self.form, session.ledger.path)
         if fields:
             self.form.values = prefilled(spec, fields)
             self.form.history.back()  # it is no change to undo
         self.task: Task | None = None
-        self._session = session
         self._host = session.host(spec)
         self._simulated = not self._host
         self._live_price = LivePrice(session, spec, self._priced, simulated=self._simulated)
         self._confirmed: frozenset[str] = frozenset()
-        self._has_refusal = False
         self._lock = threading.Lock()
-        self._busy = False
-        self._watching = True
+        self._busy, self._watching, self._has_refusal = False, True, False
         self._videos: list[Video] = []
         shared = self._shared = WidgetFactory()
         self._top = shared.html(self._head(), "sdn-top")
@@ -75,9 +70,8 @@ class Panel:
         self._stop = shared.make(W.Button, ButtonStyle, "sdn-hidden", description="Stop waiting")
         self._again = shared.make(W.Button, ButtonStyle, "sdn-hidden", description="Another take", icon="repeat")
         self._note = shared.html(escape(price_note(spec, self._live_price.now, simulated=self._simulated)), "sdn-note")
-        self._status = shared.html("", "sdn-status")
-        self._sent = shared.html("", "sdn-status")  # not in the status, which changes every second and would close it
-        self._unchecked = shared.html("", "sdn-status")
+        # Three, because a status that changes every second would close what is unfolded in it.
+        self._status, self._sent, self._unchecked = (shared.html("", "sdn-status") for _ in range(3))
         self._tools = Toolbar(self.form, shared, SETTLE_S)
         foot = shared.box(W.HBox, [self._note, self._stop, self._again, self._go], "sdn-foot")
         # If the simulator was not requested, only a key is missing.
@@ -90,11 +84,8 @@ class Panel:
             [self._top, shared.box(W.HBox, [left, self._output.widget], "sdn-sides")], shared.layout, "sdn", "sdn-panel",
             static=lambda: (repr(self), self._static()),
         )  # fmt: skip
-        for button, act in (
-            (self._go, lambda: self._start(another=False)),
-            (self._again, lambda: self._start(another=True)),
-            (self._stop, self._stop_waiting),
-        ):
+        again = partial(self._start, another=True)
+        for button, act in (self._go, self._start), (self._again, again), (self._stop, self._stop_waiting):
             button.on_click(status.guarded("panel", act, self._report))
         self.form.observe(self._changed)
         self._update_button()
@@ -111,8 +102,7 @@ class Panel:
             self._go.focus()
 
         prompt = values_by_role(self.spec, draft).get("prompt")
-        words = shorten(prompt, 90) if prompt else "without a prompt"
-        text = self._shared.html(Html("<b>Earlier draft</b> {}").format(words))
+        text = self._shared.html(Html("<b>Earlier draft</b> {}").format(shorten(prompt, 90) if prompt else "no prompt"))
         button = self._shared.button(restore, "sdn-add", description="Restore draft", icon="history")
         offer = self._shared.box(W.HBox, [text, button], "sdn-offer")
         return [offer]
@@ -130,9 +120,9 @@ class Panel:
         Raises: SeedanceError if that costs anything, no one is here to confirm, and the panel has no budget.
         """
         self._session.require_consent(self.spec, self._budget)
-        self._start(another=False)
+        self._start()
 
-    def _start(self, *, another: bool) -> None:
+    def _start(self, *, another: bool = False) -> None:
         with self._lock:  # a second click finds it busy
             if self._busy:
                 return
@@ -195,12 +185,11 @@ class Panel:
         takes = await asyncio.to_thread(self._session.ledger.takes, approved) if another else 0
         if self._budget is not None:  # requested here, where waiting for it stops nothing else
             await self._session.advice.price(self.spec, values)
-        world: World = "simulated" if self._simulated else "paid"
         task = self.task = await asyncio.to_thread(
-            self._session.sender.send, approved, take=takes + 1, budget=self._budget, shown_world=world, interactive=True,
+            self._session.sender.send, approved, take=takes + 1, budget=self._budget, interactive=True,
+            shown_world="simulated" if self._simulated else "paid",
         )  # fmt: skip
-        was_done = await asyncio.to_thread(lambda: task.row.state is State.DONE)
-        future = await asyncio.to_thread(task.future)
+        was_done, future = await asyncio.to_thread(lambda: (task.row.state is State.DONE, task.future()))
         self._sent.value = request_html(approved.body)
         toggle(self._stop, shown=True)
         start = time.monotonic()
@@ -271,8 +260,7 @@ class Panel:
     def _update_button(self) -> None:
         """Write the price on Generate, and the number of warnings about what is filled in, or was asked about."""
         values, asked = self.form.values, bool(self._confirmed)
-        warnings = [problem for problem in self.form.problems if problem.warns]
-        count = sum(asked or find(values, problem.path) is not ABSENT for problem in warnings)
+        count = sum(p.warns and (asked or find(values, p.path) is not ABSENT) for p in self.form.problems)
         words = {0: "", 1: " · 1 warning"}.get(count, f" · {count} warnings")
         self._go.description = f"Generate · {'free' if self._simulated else self._live_price.now}{words}"
 
@@ -282,9 +270,7 @@ class LivePrice:
 
     def __init__(self, session: Session, spec: Spec, notify: Callable[[], None], *, simulated: bool) -> None:
         self.now: Estimate = estimate(spec, {})
-        self._session = session
-        self._spec = spec
-        self._notify = notify
+        self._session, self._spec, self._notify = session, spec, notify
         self._has_call = "estimate" in spec.calls and not simulated
         self._latest: object = None
 

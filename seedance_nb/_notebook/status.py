@@ -45,9 +45,8 @@ def left_html(row: Row) -> Html:
 
 def done_html(task: Task, waited: float, *, was_done: bool = True) -> Html:
     """The status of a finished task: its time in seconds and its cost. *pure*. `was_done` is whether it was before Generate."""
-    old = "You already generated this, so here is that video. No charge."
-    if not was_done:
-        old = "Done. You had already sent this request, so its task was resumed. No further charge."
+    resumed = "Done. You had already sent this request, so its task was resumed. No further charge."
+    old = "You already generated this, so here is that video. No charge." if was_done else resumed
     text = (
         f"Done in {duration_text(waited)} · {'free' if task.row.simulated else price_after(task.row)}"
         if task.is_new

@@ -61,9 +61,9 @@ def words_for(rule: str, value: Any, limit: Any, schema: dict[str, Any]) -> str:
         case "items":
             limit = len(schema.get("prefixItems", ()))
     size = len(value) if isinstance(value, str | list | dict) else 0
+    count = are(limit) if isinstance(limit, int | float) else ""
     unit = f" {schema['x-unit']}" if "x-unit" in schema else ""
     template = _MESSAGES.get(rule, "does not satisfy {rule!r}: {shown}")
-    count = are(limit) if "{count}" in template else ""  # only there: an integer may be too large for a float
     return template.format(rule=rule, shown=shown, value=value if isinstance(value, str) else shown, limit=limit, bound=_bare(limit),
                            size=size, count=count, unit=unit, fields="field" if size == 1 else "fields")  # fmt: skip
 

@@ -133,6 +133,34 @@ def test_the_same_request_again_is_shown_and_not_paid(panel: Panel, provider: Pr
     assert len(shown(panel)) == 1, "the same video is shown once"
 
 
+def test_a_running_task_of_ones_own_is_resumed_and_not_called_an_old_video(panel: Panel, provider: Provider) -> None:
+    provider.on_status = ["running"]
+    panel.form.values = GOOD
+    panel._go.click()
+    until(lambda: "Generating" in panel._status.value)
+    panel._stop.click()
+    until(done(panel))
+    panel._go.click()
+    until(lambda: "Generating" in panel._status.value)
+    provider.on_status = ["success"]
+    until(done(panel))
+    assert len(provider.charges) == 1
+    assert "its task was resumed. No further charge." in panel._status.value
+    assert "You already generated this" not in panel._status.value
+
+
+def test_the_simulator_says_nothing_of_files_that_it_does_not_open(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(panel_module, "SETTLE_S", 0.05)
+    free = sd.Session(ledger=tmp_path / "free.sqlite3", outputs=tmp_path / "free", queue_s=0, run_s=0)
+    panel = Panel(sd.spec(MODEL), free, None, **GOOD)
+    panel._go.click()
+    until(done(panel))
+    assert panel.task
+    assert panel._unchecked.value == ""
+
+
 def test_another_take_is_another_task(panel: Panel, provider: Provider) -> None:
     assert "sdn-hidden" in panel._again._dom_classes
     panel.form.values = GOOD

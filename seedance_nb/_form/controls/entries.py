@@ -20,9 +20,8 @@ class Entries(Compound):
     def _frame(self, noun: str, kind: str) -> Any:
         self._entries = []
         self._head = self._new_head()
-        self._add = self._factory.button(
-            lambda: self.press(self.add), "sdn-add", icon="plus", description=f"Add {noun}"
-        )
+        add = {"icon": "plus", "description": f"Add {noun}"}
+        self._add = self._factory.button(lambda: self.press(self.add), "sdn-add", **add)
         return self._factory.box(W.VBox, [self._head, *self._foot()], "sdn-field", kind)
 
     def buttons(self, entry: Any) -> list[Any]:

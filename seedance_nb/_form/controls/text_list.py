@@ -28,9 +28,8 @@ class TextEntry:
     """One entry: its thumbnail, text box and buttons."""
 
     def __init__(self, owner: "ListControl", index: int, value: Any) -> None:
-        self.value = value
+        self.value, self._owner = value, owner
         factory, media, name = owner._factory, owner.field.media, owner.name_of(index)  # noqa: SLF001 - a part of the same control
-        self._owner = owner
         self._rendered: Any = (name, (), plain(value))
         file, picture = owner.uploaded.get(plain(value), ("", ""))
         self.thumbnail = factory.html(thumb_html(picture or plain(value), media), "sdn-thumb")
@@ -219,9 +218,8 @@ class ListControl(Entries):
         if self._buttons is None:
             self._buttons = self._factory.box(W.HBox, parts, "sdn-adds")
         self._buttons.children = parts
-        for button in (self._many, self._files):
-            if button is not None:
-                button.disabled = self._add.disabled
+        for button in filter(None, (self._many, self._files)):
+            button.disabled = self._add.disabled
         return [*paste, self._buttons]
 
 

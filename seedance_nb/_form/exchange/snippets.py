@@ -23,7 +23,8 @@ _WORDS = re.compile(r"[^\n ]*(?:\n| +)|[^\n ]+")
 def to_curl(spec: Spec, body: dict[str, Any]) -> str:
     """A curl command for a POSIX shell that sends exactly this body; the shell fills in the key. *pure*.
 
-    The shell also fills in an undefined base URL, as `$BASE_URL`. Raises: ValueError for values that JSON does not allow.
+    The shell also fills in a base URL that the schema does not define, as `$BASE_URL`. Raises: ValueError for values that JSON
+    does not allow.
     """
     text = json_text(body)
     text.encode()  # raises for half of a surrogate pair, which a shell cannot represent
@@ -45,19 +46,18 @@ def to_curl(spec: Spec, body: dict[str, Any]) -> str:
 def to_python(spec: Spec, body: dict[str, Any]) -> str:
     """Python code for exactly this request, with its fields as keyword arguments where possible. *reads files*.
 
-    It calls `sd.generate`, or `sd.check` without an `x-task` table. Raises: ValueError for values that JSON does not allow.
+    It calls `sd.generate`, or `sd.check` if the schema has no `x-task` table. Raises: ValueError for values that JSON does not
+    allow.
     """
     if not isinstance(body, dict):
         raise ValueError("only a request that is an object can be written as Python")  # noqa: TRY004 - the documented one
     expected = _canonical(body)
     options = [_arguments(spec, body, inner=inner) for inner in (True, False)]
     fields, extra = next((one for one in options if _canonical(build_body(spec, *one)) == expected), options[1])
-    source = spec.name if spec.name in model_names() and load_spec(spec.name) is spec else spec.file
-    comments = [] if source else ["# document: the dict or the text that the form was created from"]
+    source, comments = _source(spec)
     plain = {name: value for name, value in fields.items() if _is_name(name)}
     rest = {name: value for name, value in fields.items() if name not in plain}
-    arguments = [_text(source) if source else "document"]
-    arguments += [f"{name}={_value(value, 4, len(name) + 2)}" for name, value in plain.items()]
+    arguments = [source, *(f"{name}={_value(value, 4, len(name) + 2)}" for name, value in plain.items())]
     arguments += [f"extra={_value(extra, 4, 7)}"] if extra else []
     arguments += [f"**{_value(rest, 4, 3)}"] if rest else []
     call = "video = sd.generate" if spec.task else "problems = sd.check"
@@ -91,6 +91,13 @@ def _has_unique_fields(spec: Spec, name: str) -> bool:
     """Whether an object's fields can be passed by name: no other object has a field with one of these names."""
     own = {field[-1] for field, _ in named_fields(spec) if field[:-1] == (name,)}
     return not own & {field[-1] for field, _ in named_fields(spec) if field[:-1] != (name,)}
+
+
+def _source(spec: Spec) -> tuple[str, list[str]]:
+    """The first argument of the call, and the comment lines about it."""
+    source = spec.name if spec.name in model_names() and load_spec(spec.name) is spec else spec.file
+    comment = "# document: the dict or the text that the form was created from"
+    return (_text(source), []) if source else ("document", [comment])
 
 
 def _canonical(value: Any) -> str:

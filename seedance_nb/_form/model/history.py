@@ -21,7 +21,8 @@ class UndoHistory:
     def add(self, values: dict[str, Any], typed_at: str = "") -> None:
         """Add the values before a change.
 
-        Typing at the same pointer `typed_at` within a second continues the last change; "" starts a new change.
+        Typing continues the last change if `typed_at`, the pointer of what is typed into, is the same and at most a second has
+        passed; "" starts a new change.
         """
         now = self._now()
         if not (typed_at and typed_at == self._typed_at and now - self._when <= BURST_S and self._values):
