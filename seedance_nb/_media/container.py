@@ -28,6 +28,13 @@ def main_stream(container: Any) -> Any:
     return next(videos, None) or container.streams.audio[0]
 
 
+def upright(frame: Any) -> Any:
+    """A decoded frame as an image, turned as the file says that it is displayed. *pure*."""
+    image = frame.to_image()
+    turn = round(getattr(frame, "rotation", 0) / 90) % 4 * 90
+    return image.rotate(turn, expand=True) if turn else image
+
+
 def describe(container: Any, file_format: str) -> MediaFacts:
     """The facts of a container's video and audio. *pure*: nothing is decoded. Raises: IndexError if it has neither."""
     stream = main_stream(container)

@@ -34,6 +34,11 @@ class MediaFacts:
     undecoded: float = 0.0
     remark: str = ""
 
+    @property
+    def shown_size(self) -> tuple[int, int]:
+        """Width and height as displayed, in px. *pure*."""
+        return (self.height, self.width) if self.turned else (self.width, self.height)
+
 
 def write_facts(facts: MediaFacts) -> str:
     """Facts as one JSON text. *pure*."""

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from seedance_nb._base.errors import MediaError
-from seedance_nb._media.container import main_stream, open_container
+from seedance_nb._media.container import main_stream, open_container, upright
 from seedance_nb._media.sandbox import Limits, limit, refuse, run
 
 if TYPE_CHECKING:
@@ -89,13 +89,6 @@ def _write(frame: Any, folder: Path, number: int) -> int:
     if not file.exists():
         upright(frame).save(file, "PNG", compress_level=1)
     return number
-
-
-def upright(frame: Any) -> "Image":
-    """A decoded frame as an image, turned as the file says that it is displayed. *pure*."""
-    image: Image = frame.to_image()
-    turn = round(getattr(frame, "rotation", 0) / 90) % 4 * 90
-    return image.rotate(turn, expand=True) if turn else image
 
 
 def _copy(container: Any, target: str) -> int:

@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from seedance_nb._media import ebml, isobmff
-from seedance_nb._media.container import READERS, describe, main_stream, open_container, seconds_between
+from seedance_nb._media.container import READERS, describe, main_stream, open_container, seconds_between, upright
 from seedance_nb._media.facts import MediaFacts, read_facts, write_facts
 from seedance_nb._media.integrity import decode_error, media_kind
 from seedance_nb._media.sandbox import Limits, limit, refuse, run
@@ -90,7 +90,10 @@ def _main(name: str, poster: str, file_format: str = "mp4") -> int:
         if frame is None:
             return refuse("it has no video frames")
         jpeg = _jpeg(frame)
-        facts = replace(facts, width=frame.width, height=frame.height)
+        is_turned = round(getattr(frame, "rotation", 0) / 90) % 2 == 1
+        facts = replace(
+            facts, width=frame.width, height=frame.height, turned=is_turned, remark=_format_remark(frame, facts.codec)
+        )
     fault, seconds, count = _read_packets(path, file_format)
     if fault:
         return refuse(fault)
@@ -111,8 +114,16 @@ def _main(name: str, poster: str, file_format: str = "mp4") -> int:
     fault, checks = _decode(path, file_format, seconds, count)
     if fault:
         return refuse(fault)
+    checks["remark"] = "; ".join(one for one in (facts.remark, checks["remark"]) if one)
     sys.stdout.write(write_facts(replace(facts, **checks)))
     return 0
+
+
+def _format_remark(frame: Any, codec: str) -> str:
+    """A clause about a pixel format of H.264 that some browsers do not play, "" for the usual one."""
+    name = str(frame.format.name)
+    is_usual = codec != "h264" or name in ("yuv420p", "yuvj420p")
+    return "" if is_usual else f"its pixel format {name} is not played by every browser"
 
 
 def _poster_frame(container: Any, facts: MediaFacts) -> Any:
@@ -173,7 +184,7 @@ def _decode(path: Path, file_format: str, seconds: float, count: int) -> tuple[s
 
 def _jpeg(frame: Any) -> bytes:
     data = io.BytesIO()
-    picture = frame.to_image()
+    picture = upright(frame)
     picture.thumbnail((_POSTER_WIDTH, _POSTER_WIDTH))
     picture.save(data, "JPEG", quality=60, optimize=True)
     return data.getvalue()

@@ -81,9 +81,7 @@ def player_html(
 
 def _shape(facts: MediaFacts | None, width: int | None) -> str:
     """The style of a player: the video's ratio from the start, so that nothing jumps, and no larger than its pixels."""
-    wide, high = (facts.width, facts.height) if facts and facts.height else (16, 9)
-    if facts and facts.turned:
-        wide, high = high, wide
+    wide, high = facts.shown_size if facts and facts.height else (16, 9)
     most = width or (min(_MOST_WIDTH, wide) if facts and facts.height else _MOST_WIDTH)
     return (
         f"display:block;width:100%;max-width:min({most}px,calc(70vh * {wide} / {high}));aspect-ratio:{wide} / {high};"
@@ -149,7 +147,8 @@ def result_text(facts: MediaFacts | None) -> str:
         return "not inspected"
     codec = CODECS.get(facts.codec, facts.codec)
     sound = facts.audio.upper() or "no sound"
-    return f"{facts.width} × {facts.height} · {facts.seconds:g} s · {facts.fps:g} fps · {codec} · {sound}"
+    width, height = facts.shown_size
+    return f"{width} × {height} · {facts.seconds:g} s · {facts.fps:g} fps · {codec} · {sound}"
 
 
 def playback_problem(facts: MediaFacts) -> str:
@@ -164,14 +163,14 @@ def differences(asked: Mapping[str, Any], facts: MediaFacts | None) -> list[str]
     """How the file differs from the request, as clauses. *pure*. Tolerance: 0.5 s, 3 % of the ratio, 5 % of the short side."""
     if facts is None or not facts.height:
         return []
-    found = []
+    found, (width, height) = [], facts.shown_size
     resolution, ratio = str(asked.get("resolution", "")), str(asked.get("ratio", ""))
     seconds = seconds_of(asked.get("seconds"))
     if seconds and abs(facts.seconds - seconds) > 0.5:  # noqa: PLR2004
         found.append(f"requested {seconds:g} s, got {facts.seconds:g} s")
     wide, _, high = ratio.partition(":")
-    if wide.isdecimal() and high.isdecimal() and abs(facts.width / facts.height / (int(wide) / int(high)) - 1) > 0.03:  # noqa: PLR2004
-        found.append(f"requested {ratio}, got {facts.width} × {facts.height}")
+    if wide.isdecimal() and high.isdecimal() and abs(width / height / (int(wide) / int(high)) - 1) > 0.03:  # noqa: PLR2004
+        found.append(f"requested {ratio}, got {width} × {height}")
     if asked.get("audio") is True and not facts.audio:
         found.append("requested sound, got none")
     if problem := playback_problem(facts):

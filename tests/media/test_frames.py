@@ -4,6 +4,7 @@ import math
 from dataclasses import replace
 from pathlib import Path
 
+import av
 import pytest
 from PIL import Image, ImageStat
 from support import media
@@ -120,6 +121,39 @@ def test_a_video_that_is_stored_on_its_side_gives_upright_frames(
     assert difference < 1, "turned to the right, as the matrix says"
     other = upright.transpose(Image.Transpose.ROTATE_90)
     assert abs(brightness(frame.crop((0, 0, 240, 300))) - brightness(other.crop((0, 0, 240, 300)))) > 1, "the control"
+
+
+def test_a_video_on_its_side_is_described_and_shown_as_it_is_displayed(
+    made: tuple[sd.Session, sd.Video], tmp_path: Path
+) -> None:
+    file = tmp_path / "turned.mp4"
+    file.write_bytes(media.turned(made[1].path.read_bytes()))
+    facts, fault = inspection.inspect(file, tmp_path / "p.jpg")
+    assert facts is not None, fault
+    assert facts.shown_size == (480, 854)
+    with Image.open(tmp_path / "p.jpg") as poster:
+        assert poster.height > poster.width
+    video = replace(made[1], path=file, facts=facts, asked={"ratio": "9:16", "resolution": "480p"})
+    assert "480 × 854" in repr(video)
+    assert "differs" not in repr(video)
+    assert "aspect-ratio:480 / 854" in video._repr_mimebundle_()["text/html"]
+    assert "differs" in repr(replace(video, asked={"ratio": "16:9"})), "the control"
+
+
+@pytest.mark.parametrize(("pixels", "is_usual"), [("yuv420p", True), ("yuv444p", False), ("yuv422p", False)])
+def test_a_pixel_format_that_not_every_browser_plays_is_a_remark(tmp_path: Path, pixels: str, is_usual: bool) -> None:
+    file = tmp_path / "v.mp4"
+    with av.open(str(file), "w") as container:
+        stream = container.add_stream("libx264", rate=24)
+        stream.width, stream.height, stream.pix_fmt = 64, 48, pixels
+        for number in range(12):
+            image = Image.effect_noise((64, 48), 50 + number).convert("RGB")
+            container.mux(stream.encode(av.VideoFrame.from_image(image)))  # type: ignore[no-untyped-call]
+        container.mux(stream.encode(None))
+    facts, fault = inspection.inspect(file, tmp_path / "p.jpg")
+    assert facts is not None, fault
+    assert (facts.remark == "") is is_usual
+    assert is_usual or f"its pixel format {pixels} is not played by every browser" in facts.remark
 
 
 def test_a_file_that_is_no_video_is_an_error_and_leaves_nothing(tmp_path: Path) -> None:
