@@ -12,17 +12,10 @@ from seedance_nb._base.faults import typed
 from seedance_nb._base.problem import Oddity
 from seedance_nb._base.text import safe_name, shorten
 from seedance_nb._base.values import ABSENT, find
+from seedance_nb._document import operations as _operations
 from seedance_nb._document.extensions import check_extensions
 from seedance_nb._document.oddities import body_schema, value_error
-from seedance_nb._document.operations import (
-    Operation,
-    auth_of,
-    content_table,
-    find_operation,
-    operations_of,
-    resolve_reference,
-    server_of,
-)
+from seedance_nb._document.operations import Operation
 from seedance_nb._document.providers import SPECS, common_words, packaged, with_shared
 from seedance_nb._document.reader import read_document
 from seedance_nb._document.spec import Spec
@@ -56,7 +49,9 @@ def spec(source: "str | Path | Mapping[str, Any] | Spec | Operation", /, *, oper
     if isinstance(source, Operation):
         return _guarded(dict(source.document), source.file, source)
     if isinstance(source, Spec):
-        return source if operation is None else spec(find_operation(source.operations, operation, source.file))
+        if operation is None:
+            return source
+        return spec(_operations.find_operation(source.operations, operation, source.file))
     if not isinstance(source, str | Path | Mapping):
         raise SpecError(f"expected a model's name, a file, YAML or JSON text, or a dict, not {type(source).__name__}")
     if isinstance(source, str) and "\n" not in source and not source.lstrip().startswith("{"):
@@ -98,19 +93,19 @@ def _read(document: dict[str, Any], file: str, operation: Operation | str | None
     version = root.text("openapi")
     if not version.startswith(("3.0", "3.1")):
         raise root.error(f"OpenAPI {version} is not supported, only 3.0 and 3.1", "openapi")
-    operations = operations_of(root)
+    operations = _operations.operations_of(root)
     if not operations:
         raise root.error("no operation takes a request body", "paths")
     if isinstance(operation, str):
-        operation = find_operation(operations, operation, file)
+        operation = _operations.find_operation(operations, operation, file)
     elif operation is None and len(operations) == 1:
         operation = operations[0]
     return _chosen(root, operations, operation) if operation else _spec_of(root, operations=operations)
 
 
 def _chosen(root: Table, operations: tuple[Operation, ...], chosen: Operation) -> Spec:
-    operation = resolve_reference(root, root.table("paths").table(chosen.path)).table(chosen.method)
-    content = content_table(root, operation, chosen.content_type)
+    operation = _operations.resolve_reference(root, root.table("paths").table(chosen.path)).table(chosen.method)
+    content = _operations.content_table(root, operation, chosen.content_type)
     body, oddities = body_schema(root, content.table("schema").value, f"{content.pointer}/schema")
     example = content.value.get("example", ABSENT)
     if example is not ABSENT and (error := value_error(validator_of(body), body, example)):
@@ -121,10 +116,10 @@ def _chosen(root: Table, operations: tuple[Operation, ...], chosen: Operation) -
     has_task, env = "x-task" in root.value, root.value.get("x-env", {})
     responses = operation.table("responses", optional=True)
     task = task_table(root, responses, common_words()) if has_task else None
-    auth = auth_of(root, operation, oddities, is_sent=has_task)
+    auth = _operations.auth_of(root, operation, oddities, is_sent=has_task)
     return _spec_of(
         root, operations=operations, method=chosen.method, path=chosen.path, schema=body, example=example, auth=auth,
-        content_type=chosen.content_type, server=server_of(root, is_sent=has_task), inputs=inputs,
+        content_type=chosen.content_type, server=_operations.server_of(root, is_sent=has_task), inputs=inputs,
         key_env=env.get("key", ""), base_env=env.get("base_url", ""), task=task, errors=error_table(root) if task else None,
         replies=replies_of(root, responses, task) if task else {}, calls=calls_of(root), callback_id=callback_id(operation),
         oddities=tuple(dict.fromkeys(oddities)),

@@ -15,16 +15,9 @@ from typing import Any, BinaryIO, Literal
 
 import httpx
 
+from seedance_nb._web import client as _client
 from seedance_nb._web.addresses import BlockedURL
-from seedance_nb._web.client import (
-    FAILURES,
-    AccessPolicy,
-    Fetch,
-    content_length,
-    content_range,
-    error_text,
-    is_compressed,
-)
+from seedance_nb._web.client import FAILURES, AccessPolicy, Fetch
 from seedance_nb._web.regular_files import append, create, on_disk, read
 
 Kind = Literal["dead", "broken", "final", "disk"]
@@ -99,7 +92,7 @@ async def download(url: str, part: Path, policy: AccessPolicy, bounds: Bounds) -
         fault = DownloadError("final", f"{fetch.prefix}{fetch.name} {within}")
     except FAILURES as error:
         kind: Kind = "final" if isinstance(error, BlockedURL) else "broken"
-        fault = DownloadError(kind, fetch.prefix + error_text(error, fetch.name))
+        fault = DownloadError(kind, fetch.prefix + _client.error_text(error, fetch.name))
     finally:
         # Also where the kernel stops this: what can be resumed stays.
         if not is_complete and ((fault is not None and fault.kind == "disk") or not _partial(part).have):
@@ -128,7 +121,7 @@ async def _attempt(url: str, part: Path, fetch: Fetch, bounds: Bounds, earlier: 
         resumes = bool(earlier.have) and status == httpx.codes.PARTIAL_CONTENT
         if resumes:
             same = response.headers.get("etag", "") == earlier.etag and where == earlier.where
-            span = content_range(response)
+            span = _client.content_range(response)
             if not same or span is None or (span[0], span[2]) != (start, earlier.size):
                 return False
             if earlier.is_complete:
@@ -141,7 +134,7 @@ async def _attempt(url: str, part: Path, fetch: Fetch, bounds: Bounds, earlier: 
             is_dead = response.is_client_error and status not in _STILL_ALIVE
             why = f"{fetch.prefix}{fetch.name} answered HTTP {status}"
             raise DownloadError("dead" if is_dead else "broken", why, status=status)
-        end, size = (earlier.have, earlier.size) if resumes else (0, content_length(response))
+        end, size = (earlier.have, earlier.size) if resumes else (0, _client.content_length(response))
         _must_fit(part, size, end, bounds)
         with _disk():
             file = append(part) if resumes else _begin(part, response.headers.get("etag", ""), size, where)
@@ -168,14 +161,14 @@ def _is_from_start(response: httpx.Response) -> bool:
     """Whether the body is the file from its first byte to its last, as far as the headers tell. *pure*."""
     if response.status_code != httpx.codes.PARTIAL_CONTENT:
         return response.status_code in (httpx.codes.OK, httpx.codes.NON_AUTHORITATIVE_INFORMATION)
-    span = content_range(response)
+    span = _client.content_range(response)
     return span is None or (span[0] == 0 and span[2] in (None, span[1]))
 
 
 async def _write(response: httpx.Response, part: Path, file: BinaryIO, begin: int, bounds: Bounds) -> int:
     """The number of bytes that arrived; what they are without compression is written to `file`. *writes files*."""
     since, received, arrived, end = bounds.clock(), 0, 0, begin
-    body = _Body(is_start=not begin, is_compressed=is_compressed(response))
+    body = _Body(is_start=not begin, is_compressed=_client.is_compressed(response))
     async for chunk in response.aiter_raw():
         arrived, received = arrived + len(chunk), received + len(chunk)
         for piece in body.pieces(chunk):
