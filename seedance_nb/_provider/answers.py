@@ -16,7 +16,19 @@ MAX_ANSWER = 2 * 1024 * 1024  # bytes of an answer that are looked at, before an
 
 _ID_NAMES = ("taskid", "taskids", "jobid", "generationid", "predictionid", "videoid", "task", "job", "uuid", "id")
 """Names under which a task's id may be, likeliest first; case, "_", "-" and what comes before "taskid" do not count."""
-_WORDS = ("loc", "code", "title", "message", "msg", "detail", "details", "description", "reason", "error", "errors")
+ERROR_NAMES = (
+    "loc",
+    "code",
+    "title",
+    "message",
+    "msg",
+    "detail",
+    "details",
+    "description",
+    "reason",
+    "error",
+    "errors",
+)
 """Names of an error's parts, in the order in which they are quoted."""
 _MOST_STARTS = 8
 _MOST_ITEMS = 20
@@ -30,6 +42,7 @@ _ID_TEXT = re.compile(
     r"(?:\\{0,3}[\"']((?:[^\"'\\\s]|\\{1,3}/){1,1000})\\{0,3}[\"']|(-?[0-9][0-9.eE+-]{0,99})(?=[,}\]\s]))",
     re.IGNORECASE,
 )
+_NO_ID = re.compile(r"null|none|nil|undefined|nan|true|false|-[0-9].*|-?inf.*|0[0.]*", re.IGNORECASE)
 _TITLE = re.compile(r"\btitle\b[^<>]{0,200}>([^<]{0,300})", re.IGNORECASE)
 
 
@@ -136,7 +149,7 @@ def _read(text: str) -> tuple[Any, tuple[str, ...]]:
 def id_text(value: Any) -> str:
     """The value as a task's id, "" if it cannot be one; a number keeps its digits as written. *pure*."""
     text = str(value).strip() if isinstance(value, str | int | float) and not isinstance(value, bool) else ""
-    return text if is_id(text) else ""
+    return text if is_id(text) and not _NO_ID.fullmatch(text) else ""
 
 
 def is_id(text: str) -> bool:
@@ -150,7 +163,7 @@ def find_id(value: Any, text: str = "") -> str:
     found = [(name, id_text(inner)) for name, inner in _ids_in(value)]
     if not any(task_id for _, task_id in found):
         matches = _ID_TEXT.finditer(text.replace("&quot;", '"'))
-        found = [(_plain(match[1]), id_text(re.sub(r"\\{1,3}/", "/", match[2] or match[3]))) for match in matches]
+        found = [(plain_name(match[1]), id_text(re.sub(r"\\{1,3}/", "/", match[2] or match[3]))) for match in matches]
     names = {name: task_id for name, task_id in reversed(found) if task_id}  # the first of each name counts
     return next((names[name] for name in _ID_NAMES if name in names), "")
 
@@ -160,18 +173,36 @@ def has_id(value: Any) -> bool:
     return any(not is_empty(inner) for _, inner in _ids_in(value))
 
 
+def objects_of(value: Any, task_id: str) -> list[dict[str, Any]]:
+    """The objects in an answer that hold this id as a task's. *pure*."""
+    return [item for item in _objects(value) if task_id and task_id in map(id_text, dict(_ids_of(item)).values())]
+
+
 def _ids_in(value: Any) -> Iterator[tuple[str, Any]]:
+    return (named for item in _objects(value) for named in _ids_of(item))
+
+
+def _ids_of(item: dict[str, Any]) -> Iterator[tuple[str, Any]]:
+    """The ids that an object holds: also an only one, in a list or in an object of its own."""
+    for name, inner in item.items():
+        if (plain := plain_name(name)) in _ID_NAMES:
+            yield plain, inner
+
+
+def _objects(value: Any) -> Iterator[dict[str, Any]]:
+    """Every object in an answer, outermost first, also in JSON texts."""
     queue = deque([value])
     while queue:
         item = queue.popleft()
-        for name, inner in item.items() if isinstance(item, dict) else ():
-            if (plain := _plain(name)) in _ID_NAMES:
-                yield plain, inner
-        inside = item.values() if isinstance(item, dict) else item if isinstance(item, list) else ()
-        queue.extend(inner for inner in inside if isinstance(inner, dict | list))
+        if isinstance(item, str):
+            item = _read(item)[0] if item.lstrip()[:1] in ("{", "[") else ABSENT
+        if isinstance(item, dict):
+            yield item
+        queue.extend(item.values() if isinstance(item, dict) else item if isinstance(item, list) else ())
 
 
-def _plain(name: str) -> str:
+def plain_name(name: str) -> str:
+    """A member's name in lower case, without "_" and "-" and without what comes before "taskid". *pure*."""
     plain = name[:_LONG_NAME].lower().replace("_", "").replace("-", "")
     return "taskid" if plain.endswith("taskid") else plain
 
@@ -184,10 +215,10 @@ def words_of(value: Any, depth: int = 4) -> str:
         return ""
     if isinstance(value, list):
         return "; ".join(dict.fromkeys(filter(None, (words_of(item, depth - 1) for item in value[:_MOST_ITEMS]))))
-    named = {_plain(name): item for name, item in value.items()}
+    named = {plain_name(name): item for name, item in value.items()}
     if isinstance(named.get("loc"), list):  # the path of a field
         named["loc"] = ".".join(map(str, named["loc"][:_MOST_ITEMS]))
-    parts = {name: words_of(named[name], depth - 1) for name in _WORDS if name in named}
+    parts = {name: words_of(named[name], depth - 1) for name in ERROR_NAMES if name in named}
     return ": ".join(dict.fromkeys(filter(None, parts.values())))
 
 

@@ -1,14 +1,17 @@
 """Classify a provider's response: accepted, refused or unknown. All functions are pure."""
 
+import re
+from collections import deque
+from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any, Literal
 
 from seedance_nb._base.errors import NoCredits, RateLimited, Refused, SeedanceError, Unauthorized, Unavailable
 from seedance_nb._base.text import sanitize
-from seedance_nb._base.values import find, find_all, pointer_parts
+from seedance_nb._base.values import find, find_all, is_empty, pointer_parts, to_pointer
 from seedance_nb._document.spec import Spec
 from seedance_nb._document.tables import ErrorTable
-from seedance_nb._provider.answers import find_id, has_id, words_of
+from seedance_nb._provider.answers import ERROR_NAMES, find_id, has_id, plain_name, words_of
 from seedance_nb._provider.status import read_id
 
 _REFUSALS: dict[str, type[Refused]] = {
@@ -18,6 +21,14 @@ _REFUSALS: dict[str, type[Refused]] = {
     "rate-limited": RateLimited,
     "unavailable": Unavailable,
 }
+_ASIDE = ("requestid", "traceid", "timestamp", "time", "type", "param", "path", "success", "status", "retryafter")
+"""Names of what stands beside an error's words and is about the call."""
+_FIRST_ERROR = 400
+_TASK_IN_WORDS = re.compile(
+    r"request[ _-]?id\W{0,3}[\w-]+|(\b(?:task|job|generation|prediction|video|run)(?:[ _-]?id\b|[_-][\w-]{0,99}[0-9])"
+    r"|\b[0-9a-f]{8}-[0-9a-f]{4}-|\b(?=[a-f]{0,15}[0-9])[0-9a-f]{16})",
+    re.IGNORECASE,
+)
 _MOST_READ = 20_000
 _LIKELY_REFUSED = (401, 403, 404, 405, 413, 415)
 """HTTP statuses after which most likely no task exists; still, the request is sent again only when a person says so."""
@@ -38,7 +49,7 @@ class SendOutcome:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Answer:
-    """One HTTP response, the key masked; `hint` is what looks like a task's id, and `doubts` say why it is not a clear answer."""
+    """One HTTP response, the key masked; `hint` is what looks like a task's id, `header` one that leads to a task, and `doubts` say why it is not a clear answer."""
 
     status: int
     value: Any
@@ -48,6 +59,7 @@ class Answer:
     text: str = ""
     page: str = ""
     hint: str = ""
+    header: str = ""
     doubts: tuple[str, ...] = ()
 
     @property
@@ -73,21 +85,23 @@ def refusal(spec: Spec, code: str, words: str) -> Refused:
 def classify(spec: Spec, answer: Answer) -> SendOutcome:
     """The outcome that a response to the paid request means. *pure*.
 
-    Accepted: a success with a task id at the documented place. Refused: a documented refusal without an id anywhere.
+    Accepted: a success with a task id at the documented place and no error beside it. Refused: a documented refusal that
+    agrees with its HTTP status and holds nothing that may be a task.
     Everything else is unknown, and what looks like an id in it is a hint.
     """
     hint, task, errors = answer.hint or find_id(answer.value), spec.task, spec.errors
     if task and errors and isinstance(answer.value, dict) and not (answer.doubts or answer.redirect):
         task_id, code = read_id(task, answer.value), _code(errors, answer)
         hint = task_id or hint
-        if task_id and answer.is_success and (not code or str(code) in errors.ok):
+        is_yes = answer.is_success and (not code or str(code) in errors.ok) and not _has_error(answer.value)
+        if task_id and is_yes:
             return SendOutcome(outcome="accepted", task_id=task_id, simulated=answer.simulated)
-        if not (hint or has_id(answer.value)) and (error := refused(spec, answer)):
+        if (error := refused(spec, answer)) and not _contradiction(spec, answer, error):
             return SendOutcome(outcome="refused", why=error.provider_message, error=error)
     why = _reason(spec, answer)
     if hint:
         why += f"; it returned the task id {hint[:200]}"
-    elif answer.status in _LIKELY_REFUSED and (answer.page or not answer.doubts):
+    elif answer.status in _LIKELY_REFUSED and not answer.header and (answer.page or not answer.doubts):
         why += f"; HTTP {answer.status} without a task id most likely means that it was refused and not charged"
     return SendOutcome(outcome="unknown", why=why, task_id=hint, text=answer.text)
 
@@ -105,14 +119,58 @@ def _reason(spec: Spec, answer: Answer) -> str:
     if not isinstance(answer.value, dict) or spec.errors is None:
         return f"the response (HTTP {answer.status}) does not match the schema{quoted}"
     code = _code(spec.errors, answer)
+    if answer.is_success and _has_error(answer.value):
+        return f"the response (HTTP {answer.status}{quoted}) reports an error"
     if answer.is_success and str(code) in spec.errors.ok:
         return "the provider accepted the request but returned no usable task id"
-    if refused(spec, answer):
-        return f"the provider rejected the request ({words!r}) but returned a task id"
+    if error := refused(spec, answer):
+        return f"the provider rejected the request ({words!r}), but {_contradiction(spec, answer, error)}"
     if not code and not words:
         return f"the response (HTTP {answer.status}) has no documented code"
     meaning = spec.errors.unclear.get(str(code or answer.status), "this code is not documented")
     return f"the provider returned {code or answer.status}{quoted}: {meaning}"
+
+
+def _contradiction(spec: Spec, answer: Answer, error: Refused) -> str:
+    """Why a documented refusal is not clear, as a clause; "" if it is."""
+    code, status = str(error.code), answer.status
+    agrees = status == 200 if code.isdecimal() else _FIRST_ERROR <= status < 500  # noqa: PLR2004
+    if not agrees and code != str(status):
+        return f"the HTTP status is {status}"
+    if answer.header:
+        return f"the response has the header {answer.header}"
+    if answer.hint or has_id(answer.value):
+        return "the response names a task"
+    table = spec.errors
+    known = {*table.code, *table.message, *table.details} if table else set[str]()
+    ok = {"200", "0", *(table.ok if table else ())}
+    for path, value in _leaves(answer.value):
+        names = [plain_name(name) for name in path if name != "*"]
+        is_known = to_pointer(path) in known or set(names) <= {*ERROR_NAMES, *_ASIDE}
+        is_words = names[-1] not in _ASIDE and isinstance(value, str)
+        is_yes = names[-1] in ("code", "status") and str(value) in ok
+        if not is_known or value is True or is_yes or (is_words and any(m[1] for m in _TASK_IN_WORDS.finditer(value))):
+            return "the response holds more than a refusal"
+    return ""
+
+
+def _leaves(value: Any) -> Iterator[tuple[tuple[str, ...], Any]]:
+    """Every value in JSON that is not empty and no container, with its path, in which "*" is any item of a list."""
+    queue = deque[tuple[tuple[str, ...], Any]]([((), value)])
+    while queue:
+        path, item = queue.popleft()
+        if isinstance(item, dict | list):
+            inside = item.items() if isinstance(item, dict) else (("*", inner) for inner in item)
+            queue.extend(((*path, name), inner) for name, inner in inside)
+        elif not is_empty(item):
+            yield path, item
+
+
+def _has_error(value: dict[str, Any]) -> bool:
+    """Whether an answer reports an error beside what else it says."""
+    inner = value.get("data")
+    parts = (value, inner if isinstance(inner, dict) else {})
+    return any(part.get("success") is False or part.get("error") not in (None, "", 0, {}, []) for part in parts)
 
 
 def said(spec: Spec, answer: Answer) -> str:

@@ -8,9 +8,17 @@ from seedance_nb._base.text import shorten
 from seedance_nb._base.values import ABSENT, find, find_all, is_empty, is_number
 from seedance_nb._document.tables import ErrorTable, TaskTable
 from seedance_nb._ledger.row import State
-from seedance_nb._provider.answers import find_id, id_text, words_of
+from seedance_nb._provider.answers import id_text, objects_of, plain_name, words_of
 from seedance_nb._provider.outputs import result_urls
 
+_STATES = ("status", "state", "taskstatus", "taskstate")
+_RESULTS = tuple(
+    f"/{name}"
+    for name in (
+        *("video_url", "videoUrl", "video_urls", "media_urls", "result_url", "output_url"),
+        *("result", "results", "output", "outputs", "videos", "video", "url"),
+    )
+)
 _MOST_CREDITS = 10**12
 
 
@@ -26,16 +34,24 @@ class TaskStatus:
     progress: float | None = None
 
 
-def read_status(table: TaskTable, answer: Any, errors: ErrorTable | None = None) -> TaskStatus | None:
-    """The status in a response, None if it has none; `State.OTHER` for an unknown word, and for "done" without a result URL. *pure*."""
-    outputs = result_urls(answer, table.outputs)
-    # Elsewhere, a word without a task or a result may be about the call itself.
-    places = (table.state, *(table.also_state if outputs or find_id(answer) else ()))
-    words = (find(answer, place) for place in places)
+def read_status(
+    table: TaskTable, answer: Any, errors: ErrorTable | None = None, task_id: str = ""
+) -> TaskStatus | None:
+    """The status in a response, None if it has none; `State.OTHER` for an unknown word, and for "done" without a result URL. *pure*.
+
+    At a place that is not documented, a word counts only beside `task_id`, or if it means "done", beside a result URL:
+    without them it may be about the call itself.
+    """
+    outputs, own = result_urls(answer, table.outputs), objects_of(answer, task_id)
+    words = [find(answer, table.state), *(find(answer, place) for place in table.also_state if own or outputs)]
+    words += [item[name] for item in own for name in item if plain_name(name) in _STATES]
     word = next((word for word in words if isinstance(word, str) and word.strip()), "").strip()
     messages = _texts(answer, table.error)
     if word:
-        state = State(table.words.get(word.casefold(), State.OTHER))
+        state = State(table.words.get(re.sub(r"[\s-]", "_", word.casefold()), State.OTHER))
+        if not own and word != str(find(answer, table.state)).strip() and state is not State.DONE:
+            return None
+        outputs = outputs or next(filter(None, (result_urls(item, _RESULTS) for item in own)), ())
     else:
         codes = (str(code) for pointer in (errors.code if errors else ()) for code in find_all(answer, pointer))
         word = next(codes, "")

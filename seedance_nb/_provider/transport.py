@@ -1,6 +1,7 @@
 """HTTP calls to a provider: the paid POST, status checks and free calls. The only module that sends the key."""
 
 import asyncio
+import re
 import time
 from collections.abc import AsyncIterator, Awaitable, Callable, Generator, Mapping
 from contextlib import asynccontextmanager
@@ -12,11 +13,11 @@ import httpx
 from seedance_nb._base.errors import Unreachable
 from seedance_nb._base.faults import FAULTS
 from seedance_nb._base.secret import Secret
-from seedance_nb._base.text import sanitize
+from seedance_nb._base.text import sanitize, strip_queries
 from seedance_nb._base.values import ABSENT
 from seedance_nb._check.request import Request
 from seedance_nb._document.spec import Spec
-from seedance_nb._provider.answers import MAX_ANSWER, find_id, page_words, read_content
+from seedance_nb._provider.answers import MAX_ANSWER, find_id, id_text, page_words, read_content
 from seedance_nb._provider.outcome import Answer, SendOutcome, classify, is_overloaded
 from seedance_nb._provider.rate_limit import RateLimiter, pause_of
 from seedance_nb._web.addresses import BlockedURL, allowed_hosts
@@ -24,6 +25,7 @@ from seedance_nb._web.client import AccessPolicy, Fetch, origin_of
 from seedance_nb._web.network import CA_HINT, ProxyTransport, proxy_for, proxy_problem, trusted_certificates
 from seedance_nb._web.origins import host_of
 
+_TASK_HEADER = re.compile(r"(?:.+-)?location|(?:.+-)?(?:task|job|generation|prediction|video|run|operation)-?id")
 _CONNECT_S = 10.0
 _MOST_HOPS = 3
 _SHOWN = 1000
@@ -187,11 +189,15 @@ def _answer(response: httpx.Response, body: bytearray, endpoint: Endpoint, why: 
     value, doubts = content.value, content.doubts
     if why or len(body) > MAX_ANSWER:
         doubts = (why or f"it is larger than {MAX_ANSWER:,} bytes", *doubts)
+    header = next((name for name in headers if _TASK_HEADER.fullmatch(name)), "")
     hint, text, target = find_id(value, content.text), hide(content.text[:_LONGEST_KEY]), ""
     if "location" in headers:
         target = sanitize(hide(_target(response)))[:_SHOWN]
     if target and not response.is_redirect:
         text = f"Location: {target}\n{text}"
+    elif header and header != "location":
+        hint = hint or ("" if header.endswith("location") else id_text(headers[header]))
+        text = f"{header.title()}: {strip_queries(hide(headers[header]))[:_SHOWN]}\n{text}"
     try:
         value = endpoint.secret.mask_in(value) if endpoint.secret else value  # from here on the key is in no response
     except RecursionError:
@@ -205,6 +211,7 @@ def _answer(response: httpx.Response, body: bytearray, endpoint: Endpoint, why: 
         text=sanitize(text)[:_SHOWN],
         page=sanitize(page_words(text, hide(headers.get("server", "")))) if content.page else "",
         hint=hint if hide(hint) == hint else "",
+        header=header.title(),
         doubts=doubts,
     )
 

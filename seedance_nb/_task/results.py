@@ -80,7 +80,9 @@ async def poll(flow: TaskRun, task_id: str) -> tuple[TaskStatus | None, Answer |
     if other := other_task(flow.spec.task, answer.value, task_id):
         return None, answer, f"the response is about another task, {shorten(other)}"
     problem = f"HTTP {answer.status} without a state: {answer.problem}" if answer.problem else ""
-    return read_status(flow.spec.task, answer.value, flow.spec.errors), answer, problem
+    if not answer.is_success or answer.page:  # it is about the call, whatever it says of a state
+        return None, answer, problem
+    return read_status(flow.spec.task, answer.value, flow.spec.errors, task_id), answer, problem
 
 
 async def record_status(flow: TaskRun, row: Row, seen: TaskStatus) -> Row:

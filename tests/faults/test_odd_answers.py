@@ -54,9 +54,11 @@ def wire(name: str, *parts: bytes, task: str = ID, end: Act | None = None, state
     return Odd(name=name, acts=(*map(raw, parts), *([end] if end else [])), task=task, state=state)
 
 
-def refusal(name: str, value: Any, status: int = 200, task: str = ID, state: State = State.UNKNOWN) -> Odd:
+def refusal(
+    name: str, value: Any, status: int = 200, task: str = ID, state: State = State.UNKNOWN, shape: Shape = CRUN
+) -> Odd:
     odd = body(name, json.dumps(value), task, state, status)
-    return Odd(name=odd.name, acts=odd.acts, task=task, state=state, charged=bool(task))
+    return Odd(name=odd.name, acts=odd.acts, task=task, state=state, shape=shape, charged=bool(task))
 
 
 def deflated(content: bytes) -> bytes:
@@ -70,6 +72,8 @@ def redirected(exchange: Exchange) -> None:
 
 _PAGE = b"<!doctype html><html><head><title>502 Bad Gateway</title></head></html>"
 _NO = {"code": 402, "message": "Insufficient Credits"}
+_SLOW = {"code": 429, "message": "Slow down"}
+_UUID = "0c9b6a52-5d0e-4c1b-9f0e-6f1f7b1c2d3e"
 
 ODD: tuple[Odd, ...] = (
     body("a plain yes", PLAIN, state=State.DONE),
@@ -141,6 +145,30 @@ ODD: tuple[Odd, ...] = (
     refusal("a no with a task", _NO | {"data": {"task": ID}}),
     refusal("a no with a relay's id", _NO | {"upstream_task_id": ID}),
     refusal("a no with an id that is an object", _NO | {"data": {"task_id": {"value": ID}}}),
+    refusal("429 with a list of tasks", _SLOW | {"data": {"tasks": [ID]}}, 429),
+    refusal("429 with an id as its data", _SLOW | {"data": ID}, 429),
+    refusal("429 with a number of a task", _SLOW | {"data": {"taskNo": ID}}, 429),
+    refusal("429 with the id of a run", _SLOW | {"data": {"run_id": ID}}, 429),
+    refusal("429 with a task under its own id", _SLOW | {"data": {ID: {"status": "queued"}}}, 429),
+    refusal("429 with a result", _SLOW | {"data": {"result": {"media_urls": [f"https://a/{ID}.mp4"]}}}, 429),
+    refusal("429 with a queue", _SLOW | {"queue": {"ticket": ID}}, 429),
+    refusal("429 whose words name a task", {"code": 429, "message": f"Slow down: task_id={ID} was queued"}, 429),
+    refusal("429 whose words hold JSON", {"code": 429, "message": f'slow; {{"task_id": "{ID}"}}'}, 429),
+    refusal("429 whose words hold a UUID", {"code": 429, "message": f"queued as {_UUID}"}, 429, _UUID),
+    refusal("429 with a success", _SLOW | {"success": True, "note": ID}, 429),
+    body("429 with the header of a task", json.dumps(_SLOW), status=429, X_Task_Id=ID),
+    body("429 with a location", json.dumps(_SLOW), status=429, Location=f"/tasks/{ID}"),
+    body("429 with another location", json.dumps(_SLOW), status=429, Operation_Location=f"/tasks/{ID}"),
+    *(body(f"{status} that claims {code}", json.dumps({"code": code, "message": "no"}), "", status=status)
+      for status, code in ((504, 429), (500, 429), (502, 422), (503, 402), (202, 429), (422, 429))),
+    refusal("429 that is documented", _SLOW, 429, task="", state=State.REFUSED),
+    refusal("429 in a 200", _SLOW | {"data": None, "success": False}, task="", state=State.REFUSED),
+    refusal("429 with a request's id", _SLOW | {"request_id": "r-7", "timestamp": 17}, 429, task="", state=State.REFUSED),
+    refusal("429 with a relay's words", {"error": {"message": f"busy (request id: {_UUID})", "type": "x", "param": "", "code": None}},
+            429, "", State.REFUSED, VASTNUM),
+    *(with_id(f"the id {value!r}", value, state=State.UNKNOWN) for value in ("null", "None", 0, -1, "undefined")),
+    body("an id beside a failure", json.dumps(YES | {"success": False})),
+    body("an id beside an error", json.dumps(YES | {"error": {"message": "no credit"}})),
     refusal("a documented no", _NO, task="", state=State.REFUSED),
     refusal("a documented no with empty ids", _NO | {"request_id": "r1", "data": {"task_id": None}}, task="", state=State.REFUSED),
     Odd(name="a no that gives two codes", acts=(raw(message(402, b'{"code": 402, "code": 200}')),), task="", state=State.UNKNOWN, charged=False),

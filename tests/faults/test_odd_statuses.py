@@ -2,6 +2,7 @@
 
 import gzip
 import json
+import re
 from pathlib import Path
 from typing import Any
 
@@ -79,6 +80,41 @@ def test_a_failed_call_is_not_a_failed_task(crun: FaultServer, tmp_path: Path) -
     crun.plans[STATUS] = [(says(200, {"status": "failed", "message": "database is down"}),), (tell("done"),)]
     session = child.session_at(crun.url, tmp_path)
     assert session.generate(CRUN.model, timeout=60, **CRUN.fields).path.exists()
+
+
+FAILED_CALLS: list[tuple[int, Any]] = [
+    (429, {"status": "failed", "id": "req_1", "message": "Too many requests"}),
+    (503, {"status": "failed", "error": {"id": "e1", "message": "upstream timeout"}}),
+    (500, {"code": 200, "data": {"task_id": "task_1", "status": "failed"}}),
+    (501, {"code": 501, "message": "Not Implemented"}),
+    (200, {"status": "fail", "error": {"id": "e1", "message": "x"}}),
+    (200, {"state": "failed", "request": {"id": "e1"}}),
+    (200, {"status": "failed", "task_id": None}),
+    (502, b'<html><script>{"data": {"status": "failed", "id": "task_1"}}</script></html>'),
+    (200, b'<html><script>{"data": {"status": "failed", "id": "task_1"}}</script></html>'),
+]
+
+
+@pytest.mark.parametrize(("status", "content"), FAILED_CALLS)
+def test_no_failed_call_ends_a_paid_task(status: int, content: Any, crun: FaultServer, tmp_path: Path) -> None:
+    crun.plans[STATUS] = [(says(status, content),), (tell("done"),)]
+    session = child.session_at(crun.url, tmp_path)
+    assert provider_bytes(session.generate(CRUN.model, timeout=60, **CRUN.fields).path) == crun.video
+    assert len(crun.charges) == 1
+
+
+def test_a_client_that_believes_any_word_gives_each_of_these_tasks_up() -> None:
+    texts = [content.decode() if isinstance(content, bytes) else json.dumps(content) for _, content in FAILED_CALLS]
+    assert all(re.search(r'"(status|state)": "fail|501', text) for text in texts)
+
+
+@pytest.mark.parametrize("status", [401, 403])
+def test_a_key_that_is_not_accepted_is_said_whatever_the_answer_calls_its_state(
+    status: int, crun: FaultServer, tmp_path: Path
+) -> None:
+    crun.plans[STATUS] = [(says(status, {"status": "error", "id": "task_1", "message": "bad key"}),)]
+    with pytest.raises(sd.Unauthorized, match="did not accept the key"):
+        child.session_at(crun.url, tmp_path).generate(CRUN.model, timeout=60, **CRUN.fields)
 
 
 @pytest.mark.parametrize("status", [301, 302, 303, 307, 308])
