@@ -1,6 +1,7 @@
 """Paid AI video from a notebook: a form from the provider's schema, every input checked, sent once, saved as a file."""
 
 from importlib import import_module
+from types import SimpleNamespace
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
@@ -23,6 +24,8 @@ if TYPE_CHECKING:
     from seedance_nb._task.page import export, grid
     from seedance_nb._task.task import Task
     from seedance_nb._task.video import Video
+
+    errors: Any
 
 _HOME = {
     "_api": (
@@ -58,6 +61,8 @@ __all__ = [
 
 def __getattr__(name: str) -> Any:
     """A public name, whose module is imported now: importing the package itself loads no widgets, video or ledger."""
+    if name == "errors":
+        return SimpleNamespace(**{one: __getattr__(one) for one in _HOME["_base.errors"]})
     if name not in _WHERE:
         raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
     value = getattr(import_module(f"{__name__}.{_WHERE[name]}"), name)
@@ -67,4 +72,5 @@ def __getattr__(name: str) -> Any:
 
 
 def __dir__() -> list[str]:
-    return __all__
+    # Tab sorts capital letters first, so the classes would stand before the functions that a person types.
+    return [*(name for name in __all__ if name[0].islower()), "errors"]

@@ -181,6 +181,8 @@ def test_every_public_name_is_there_and_is_listed() -> None:
 
     assert sorted(sd.__all__) == sd.__all__
     assert all(getattr(sd, name) is not None for name in sd.__all__)
-    assert dir(sd) == sd.__all__
+    assert dir(sd) == sorted([*(name for name in sd.__all__ if name[0].islower()), "errors"]), "verbs, and no classes"
+    assert {name: getattr(sd, name) for name in vars(sd.errors)} == vars(sd.errors)
+    assert all(issubclass(error, Exception) for error in vars(sd.errors).values())
     with pytest.raises(AttributeError, match="no attribute 'nothing'"):
         sd.nothing  # noqa: B018
