@@ -3,6 +3,7 @@
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
+from functools import cache
 from typing import Any, Literal
 
 import ipywidgets as W  # noqa: N812 - the name its own documentation uses
@@ -48,13 +49,17 @@ class WidgetFactory:
         self.uploads: Uploads | None = None
         self.depth = 0
         self._control = control
-        self._styles: dict[type, Any] = {}
+        self._style = cache(lambda style: style())
 
-    def make(self, widget: type, style: type, *classes: str, **traits: Any) -> Any:
-        """A widget with the shared layout and the shared style of its kind."""
-        if style not in self._styles:
-            self._styles[style] = style()
-        return widget(layout=self.layout, style=self._styles[style], _dom_classes=list(classes), **traits)
+    def make(
+        self, kind: type, style: type, *classes: str, on: Callable[[Any], object] | None = None, **traits: Any
+    ) -> Any:
+        """A widget with the shared layout and the shared style of its kind, which calls `on` with each new value."""
+        is_html = {"description_allow_html": True} if isinstance(traits.get("description"), Html) else {}
+        widget = kind(layout=self.layout, style=self._style(style), _dom_classes=list(classes), **is_html, **traits)
+        if on is not None:
+            widget.observe(lambda change: on(change["new"]), "value")
+        return widget
 
     def box(self, kind: type, children: Sequence[Any], *classes: str) -> Any:
         """A box with the shared layout."""
@@ -109,17 +114,16 @@ class Control:
 
     live = False
     eager = False
+    value: Any = ABSENT
+    label_widget: Any = None
+    _quiet = False
 
     def __init__(self, field: Field, factory: WidgetFactory, on_change: OnChange) -> None:
         self.field = field
-        self.value: Any = ABSENT
         self._factory = factory
         self._on_change = on_change
-        self._quiet = False
-        self.label_widget: Any = None
         self.widget = self._build()
-        if self.label_widget is None:
-            self.label_widget = self.widget
+        self.label_widget = self.label_widget or self.widget
         self._status = FieldStatus(count=self._count(), brief=self._brief())
 
     def show(self, value: Any) -> None:
@@ -144,9 +148,8 @@ class Control:
         """The problems that explain this one in more detail, itself if there are none. *pure*."""
         return (problem,)
 
-    def focus(self, path: tuple[str, ...]) -> None:
+    def focus(self, path: tuple[str, ...]) -> None:  # noqa: ARG002 - for compound controls
         """Unfold what hides the field at this path below, and put the cursor into it."""
-        del path
         self.label_widget.focus()
 
     def _build(self) -> Any:
@@ -188,15 +191,14 @@ class Control:
             self._on_change(change or Change(live=self.live))
 
     def _make(self, widget: type, style: type, *classes: str, **traits: Any) -> Any:
-        label = label_html(self.field, FieldStatus(count=0 if self.field.kind == "prose" else None))
         if self.field.more:
             traits["tooltip"] = " ".join((self.field.help, *self.field.more))
-        control = self.label_widget = self._factory.make(
-            widget, style, "sdn-field", f"sdn-{self.field.kind}", *classes,
-            description=label, description_allow_html=True, **traits,
+        self.label_widget = self._factory.make(
+            widget, style, "sdn-field", f"sdn-{self.field.kind}", *classes, **traits,
+            description=label_html(self.field, FieldStatus(count=0 if self.field.kind == "prose" else None)),
+            on=lambda shown: None if self._quiet else self._read(shown),
         )  # fmt: skip
-        control.observe(lambda change: None if self._quiet else self._read(change["new"]), "value")
-        return control
+        return self.label_widget
 
     def _read(self, shown: Any) -> None:
         """Read what a user entered into the widget."""
@@ -248,10 +250,7 @@ class Compound(Control):
     def show_problems(self, problems: tuple[Problem, ...]) -> None:
         own, below = split_by_part(problems)
         parts = self.parts()
-        rest: tuple[Problem, ...] = ()
-        for name, inner in below.items():
-            if name not in parts:
-                rest += tuple(replace(problem, path=to_pointer((name,)) + problem.path) for problem in inner)
+        rest = tuple(problem for problem in problems if problem.path and pointer_parts(problem.path)[0] not in parts)
         if REST not in parts:  # no control shows that value, so the head reports it, with its path
             own += tuple(
                 replace(p, path="", message=" › ".join([*pointer_parts(p.path)[:-1], p.message])) for p in rest
@@ -293,12 +292,9 @@ class Compound(Control):
 
 def split_by_part(problems: Sequence[Problem]) -> tuple[tuple[Problem, ...], dict[str, tuple[Problem, ...]]]:
     """The problems of a value itself, and those of its parts by name, with paths from there. *pure*."""
-    own: list[Problem] = []
     below: dict[str, list[Problem]] = {}
     for problem in problems:
-        names = pointer_parts(problem.path)
-        if names:
-            below.setdefault(names[0], []).append(replace(problem, path=to_pointer(names[1:])))
-        else:
-            own.append(problem)
-    return tuple(own), {name: tuple(inner) for name, inner in below.items()}
+        for name in pointer_parts(problem.path)[:1]:
+            below.setdefault(name, []).append(replace(problem, path=to_pointer(pointer_parts(problem.path)[1:])))
+    own = tuple(problem for problem in problems if not problem.path)
+    return own, {name: tuple(inner) for name, inner in below.items()}

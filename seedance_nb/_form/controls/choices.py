@@ -28,16 +28,14 @@ class BranchControl(Control):
         self._branches = branches_of(self.field)
         self._controls: dict[int, Control] = {}
         self._at = _NONE
-        options = [(branch.label, index) for index, branch in enumerate(self._branches)]
-        kind = chooser_for([label for label, _ in options])
+        labels = [branch.label for branch in self._branches]
+        options, classes = list(zip(labels, range(len(labels)), strict=True)), []
         if not self.field.required:
-            options = [("–", _NONE), *options]
-        value = None if self.field.required else _NONE
+            options, classes = [("–", _NONE), *options], ["sdn-optional"]
         self._chooser = self.label_widget = self._factory.make(
-            *kind, "sdn-field", "sdn-choice", *(() if self.field.required else ("sdn-optional",)), options=options, value=value,
-            description=label_html(self.field, FieldStatus()), description_allow_html=True,
+            *chooser_for(labels), "sdn-field", "sdn-choice", *classes, options=options, on=self._on_choice,
+            value=None if self.field.required else _NONE, description=label_html(self.field, FieldStatus()),
         )  # fmt: skip
-        self._chooser.observe(lambda change: self._on_choice(change["new"]), "value")
         return self._factory.box(W.VBox, [self._chooser], "sdn-field", "sdn-branches")
 
     def show_problems(self, problems: tuple[Problem, ...]) -> None:
@@ -74,12 +72,13 @@ class BranchControl(Control):
     def _switch(self, index: int, value: Any) -> None:
         if index != _NONE and index not in self._controls:
             field = self._branches[index].field
+            if field.help == self.field.help:
+                field = replace(field, help="")
             with self._factory.deeper():
                 if field.kind == "object" and not field.nullable:
                     self._controls[index] = BareControl(field, self._factory, self._on_edit)
                 else:
-                    own_help = "" if field.help == self.field.help else field.help
-                    self._controls[index] = self._factory.control(replace(field, help=own_help), self._on_edit)
+                    self._controls[index] = self._factory.control(field, self._on_edit)
         self._at = index
         part = self._controls.get(index)
         if part is not None:
@@ -103,13 +102,11 @@ class NullControl(Control):
     def _build(self) -> Any:
         self._inner = self._factory.control(replace(self.field, nullable=False), self._on_edit)
         self._switch = self._factory.make(
-            W.Checkbox, CheckboxStyle, "sdn-null", description="null", indent=False, value=False,
+            W.Checkbox, CheckboxStyle, "sdn-null", description="null", indent=False, value=False, on=self._set_null,
             tooltip=f"Send null for {self.field.label}",
         )  # fmt: skip
-        self._switch.observe(lambda change: self._set_null(on=change["new"]), "value")
-        return self._factory.box(
-            W.HBox, [self._inner.widget, self._switch], "sdn-nullable", f"sdn-of-{self.field.kind}"
-        )
+        widgets = [self._inner.widget, self._switch]
+        return self._factory.box(W.HBox, widgets, "sdn-nullable", f"sdn-of-{self.field.kind}")
 
     def show_problems(self, problems: tuple[Problem, ...]) -> None:
         self._inner.show_problems(problems)
@@ -130,10 +127,10 @@ class NullControl(Control):
         else:
             self._inner.focus(path)
 
-    def _set_null(self, *, on: bool) -> None:
+    def _set_null(self, is_null: bool) -> None:
         if not self._quiet:
-            mark(self.widget, "sdn-is-null", on=on)
-            self._accept(None if on else self._inner.value)
+            mark(self.widget, "sdn-is-null", on=is_null)
+            self._accept(None if is_null else self._inner.value)
 
     def _on_edit(self, change: Change) -> None:
         if not self._quiet:

@@ -12,6 +12,7 @@ from seedance_nb._form.controls.base import Change, Compound, Control
 class Entries(Compound):
     """A control of many entries. Each entry has a `value`, a `widget`, `show` for another value, and `focus`."""
 
+    entry_class: type[Any]
     fixed = False
     """Whether an entry's index decides its schema, so that entries cannot be moved."""
 
@@ -45,7 +46,7 @@ class Entries(Compound):
 
     def add(self, value: Any = ABSENT) -> None:
         """Add an entry at the end, as a user's change."""
-        self._entries.append(self._new_entry(len(self._entries), value))
+        self._entries.append(self.entry_class(self, len(self._entries), value))
         self._arrange()
         self._accept(self._collect())
 
@@ -70,10 +71,6 @@ class Entries(Compound):
         self._arrange()
         self._accept(self._collect(), Change(order=(*order, *further)))
 
-    def _new_entry(self, index: int, value: Any) -> Any:
-        """A new entry with a value, empty for `ABSENT`."""
-        raise NotImplementedError
-
     def _name(self, entry: Any, index: int) -> None:
         """Label an entry by its index."""
 
@@ -85,7 +82,7 @@ class Entries(Compound):
         items = value if isinstance(value, list) else []
         for entry, item in zip(self._entries, items, strict=False):
             entry.show(item)
-        more = [self._new_entry(index, items[index]) for index in range(len(self._entries), len(items))]
+        more = [self.entry_class(self, index, items[index]) for index in range(len(self._entries), len(items))]
         self._entries = self._entries[: len(items)] + more
         self._arrange()
 

@@ -39,6 +39,8 @@ class _Item:
 class ItemsControl(Entries):
     """A list. A new entry is null until it is filled in, or the only value that the schema allows; entries are never dropped."""
 
+    entry_class = _Item
+
     def _build(self) -> Any:
         self._waiting: list[Any] = []
         self._more: Any = None
@@ -68,14 +70,11 @@ class ItemsControl(Entries):
 
     def focus(self, path: tuple[str, ...]) -> None:
         if path and path[0].isdecimal() and int(path[0]) >= len(self._entries):
-            self._show_more()
+            self._show_waiting()
         if path and path[0] in self.parts():
             super().focus(path)
         else:
             self._add.focus()
-
-    def _new_entry(self, index: int, value: Any) -> _Item:
-        return _Item(self, index, value)
 
     def _name(self, entry: _Item, index: int) -> None:
         if not self.fixed:
@@ -92,11 +91,9 @@ class ItemsControl(Entries):
     def _show_waiting(self) -> None:
         waiting, self._waiting = self._waiting, []
         with self._factory.deeper(2):
-            self._entries += [_Item(self, len(self._entries) + index, item) for index, item in enumerate(waiting)]
-
-    def _show_more(self) -> None:
-        self._show_waiting()
-        self._arrange()
+            self._entries += [_Item(self, index, item) for index, item in enumerate(waiting, len(self._entries))]
+        if waiting:
+            self._arrange()
 
     def _collect(self) -> Any:
         items = [*(entry.value for entry in self._entries), *self._waiting]
@@ -109,6 +106,6 @@ class ItemsControl(Entries):
         if not self._waiting:
             return [self._add]
         if self._more is None:
-            self._more = self._factory.button(self._show_more, "sdn-fold", icon="caret-right")
+            self._more = self._factory.button(self._show_waiting, "sdn-fold", icon="caret-right")
         self._more.description = f"Show {len(self._waiting):,} more"
         return [self._more, self._add]

@@ -26,9 +26,8 @@ class _Entry:
         factory = owner._factory  # noqa: SLF001 - a part of the same control
         self.key = factory.make(
             W.Text, TextStyle, "sdn-field", "sdn-key", value=name, continuous_update=False, placeholder="name",
-            description=_NAME, description_allow_html=True,
+            description=_NAME, on=lambda name: owner.rename(self, name),
         )  # fmt: skip
-        self.key.observe(lambda change: owner.rename(self, change["new"]), "value")
         self.focus = self.key.focus
         [self.gone] = owner.buttons(self)
         self.widget = factory.box(W.HBox, [], "sdn-pair")

@@ -1,7 +1,7 @@
 """The control of a nested object: added, folded and removed as a whole; its fields are created when it is first opened."""
 
 from collections.abc import Callable, Mapping
-from functools import cache
+from functools import cache, partial
 from typing import Any
 
 import ipywidgets as W  # noqa: N812
@@ -28,20 +28,15 @@ class Slot:
         self.controls: dict[str, Control] = {}
         self.widget = factory.box(W.VBox, [], "sdn-slot")
         self._make = make
-        self._shown: tuple[str, ...] = ()
         self._cache: dict[str, Control] = {}
 
     def update(self, value: Any) -> bool:
         """Show the fields that apply to a value. Returns: whether they changed."""
         fields = {field.path[-1]: field for field in conditional_fields(self.field, value) if field.kind != "constant"}
-        names = tuple(fields)
-        if names == self._shown:
+        if list(fields) == list(self.controls):
             return False
-        for name, field in fields.items():
-            if name not in self._cache:
-                self._cache[name] = self._make(field)
-        self._shown = names
-        self.controls = {name: self._cache[name] for name in names}
+        self._cache |= {name: self._make(field) for name, field in fields.items() if name not in self._cache}
+        self.controls = {name: self._cache[name] for name in fields}
         self.widget.children = [control.widget for control in self.controls.values()]
         return True
 
@@ -56,7 +51,7 @@ class ObjectControl(Compound):
         self._advanced: list[Field] = []
         self._body: Any = None
         self._slot: Slot | None = None
-        self._buttons: dict[str, Any] = {}
+        self._button = cache(self._new_button)
         self._open = self.bare or (self.field.required and self._factory.depth < _OPEN_LEVELS)
         self._head = self._new_head()
         return self._factory.box(W.VBox, self._layout(), "sdn-field", "sdn-bare" if self.bare else "sdn-object")
@@ -79,24 +74,17 @@ class ObjectControl(Compound):
     def open(self) -> None:
         """Show the fields."""
         if not self._open:
-            self._open = True
-            self._arrange()
+            self._flip()
 
     def _flip(self) -> None:
         self._open = not self._open
         self._arrange()
-        self._update_head()
 
-    def _add(self) -> None:
-        self._open = True
-        self.show(start_of(self.field))
-        self._accept(self.value)
-        self.focus(())
-
-    def _remove(self) -> None:
-        self._open = self.bare
-        self.show(ABSENT)
-        self._accept(ABSENT)
+    def _set(self, value: Any) -> None:
+        """Add or remove the object, as a user's change."""
+        self._open = self.bare or value is not ABSENT
+        self.show(value)
+        self._accept(value)
         self.focus(())
 
     def _display(self, value: Any) -> None:
@@ -104,7 +92,6 @@ class ObjectControl(Compound):
             self._open = True
         self._show_parts()
         self._arrange()
-        self._update_head()
 
     def _show_parts(self) -> None:
         value = self.value if isinstance(self.value, Mapping) else {}
@@ -122,6 +109,7 @@ class ObjectControl(Compound):
 
     def _arrange(self) -> None:
         self.widget.children = self._layout()
+        self._update_head()
 
     def _layout(self) -> list[Any]:
         body = [self._fields_box()] if self._open else []
@@ -133,16 +121,14 @@ class ObjectControl(Compound):
         fold.icon = "caret-down" if self._open else "caret-right"
         return [self._head, fold, *([] if self.field.required else [self._button("remove")]), *body]
 
-    def _button(self, name: str) -> Any:
-        if name not in self._buttons:
-            label = self.field.label
-            act, kind, traits = {
-                "add": (self._add, "sdn-add", {"icon": "plus", "description": f"Add {label.lower()}"}),
-                "fold": (self._flip, "sdn-icon", {"icon": "caret-right", "tooltip": f"Show or hide {label}"}),
-                "remove": (self._remove, "sdn-icon", {"icon": "times", "tooltip": f"Remove {label}"}),
-            }[name]
-            self._buttons[name] = self._factory.button(act, kind, **traits)
-        return self._buttons[name]
+    def _new_button(self, name: str) -> Any:
+        label, make = self.field.label, self._factory.button
+        if name == "add":
+            add = {"icon": "plus", "description": f"Add {label.lower()}"}
+            return make(lambda: self._set(start_of(self.field)), "sdn-add", **add)
+        if name == "fold":
+            return make(self._flip, "sdn-icon", icon="caret-right", tooltip=f"Show or hide {label}")
+        return make(partial(self._set, ABSENT), "sdn-icon", icon="times", tooltip=f"Remove {label}")
 
     def _fields_box(self) -> Any:
         if self._body is None:
@@ -155,7 +141,7 @@ class ObjectControl(Compound):
                     self._slot = Slot(self.field, self._child, self._factory)
                     parts.append(self._slot.widget)
                 if allows_more(self.field):
-                    self._controls[REST] = self._factory.control(rest_of(self.field), self._accept_rest)
+                    self._controls[REST] = self._factory.control(rest_of(self.field), partial(self._on_edit, REST))
                     parts.append(self._controls[REST].widget)
                 if self._advanced:
                     self._fold = Fold(self._factory, "Advanced", cache(self._open_advanced))
@@ -173,27 +159,21 @@ class ObjectControl(Compound):
         return [control.widget for control in advanced.values()]
 
     def _child(self, field: Field) -> Control:
-        name = field.path[-1]
-        return self._factory.control(field, lambda change: self._accept_part(name, change))
+        return self._factory.control(field, partial(self._on_edit, field.path[-1]))
 
-    def _accept_part(self, name: str, change: Change) -> None:
+    def _on_edit(self, name: str, change: Change) -> None:
         if self._quiet:
             return
-        base = self.value if isinstance(self.value, Mapping) else start_of(self.field)
-        new, names = self.parts()[name].value, tuple(properties_of(self.field.shape.view))
-        absent = self.value is ABSENT and new is ABSENT
-        self._apply(ABSENT if absent else with_name(base, name, new, names), change.below(name))
-
-    def _accept_rest(self, change: Change) -> None:
-        if not self._quiet:
-            self._apply(self._controls[REST].value, change)
-
-    def _apply(self, value: Any, change: Change) -> None:
+        value, rest = self.parts()[name].value, self._controls.get(REST)
+        if name != REST:
+            change = change.below(name)
+            if self.value is not ABSENT or value is not ABSENT:
+                base = self.value if isinstance(self.value, Mapping) else start_of(self.field)
+                value = with_name(base, name, value, tuple(properties_of(self.field.shape.view)))
         self.value = value
         if self._slot is not None and self._slot.update(value):
             self._show_parts()
-        rest = self._controls.get(REST)
-        if rest is not None and change.path[:1] != () and rest.value != value:
+        if rest is not None and name != REST and rest.value != value:
             rest.show(value)
         self._arrange()
         self._accept(value, change)

@@ -146,10 +146,10 @@ class NumberControl(Control):
     """A text box for a number, with a slider where the schema has both bounds. Nothing is clamped."""
 
     _MOST_STEPS = 1000
+    _slider: Any = None
     eager = True
 
     def _build(self) -> Any:
-        self._slider = None
         example = self.field.default if self.field.default is not ABSENT else self.field.example
         hint = "" if example is ABSENT else plain(example)
         self._box = self._make(W.Text, TextStyle, placeholder=hint, continuous_update=False)
@@ -159,9 +159,8 @@ class NumberControl(Control):
         start = self.field.default if type(self.field.default) is int else int(low)
         self._slider = self._factory.make(
             W.IntSlider, SliderStyle, "sdn-slider", min=int(low), max=int(high), value=start, readout=False,
-            description=self.field.label,
+            description=self.field.label, on=self._on_slide,
         )  # fmt: skip
-        self._slider.observe(self._on_slide, "value")
         return self._factory.box(W.HBox, [self._box, self._slider], "sdn-field", "sdn-slid")
 
     def _read(self, shown: str) -> None:
@@ -169,11 +168,11 @@ class NumberControl(Control):
         self._show_slider(value)
         self._accept(value)
 
-    def _on_slide(self, change: dict[str, Any]) -> None:
+    def _on_slide(self, number: int) -> None:
         if not self._quiet:
             with self._silence():
-                self._box.value = str(change["new"])
-            self._accept(change["new"])
+                self._box.value = str(number)
+            self._accept(number)
 
     def _show_slider(self, value: Any) -> None:
         """Move the slider to a value within its range; any other leaves it where it is."""

@@ -1,7 +1,7 @@
 """The control of a list of texts, mostly media URLs: add, remove, move, upload, paste; errors at each entry."""
 
 import re
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import Future
 from functools import partial
 from typing import Any
@@ -28,6 +28,7 @@ class TextEntry:
     """One entry: its thumbnail, text box and buttons."""
 
     def __init__(self, owner: "ListControl", index: int, value: Any) -> None:
+        value = "" if value is ABSENT else value
         self.value, self._owner = value, owner
         factory, media, name = owner._factory, owner.field.media, owner.name_of(index)  # noqa: SLF001 - a part of the same control
         self._rendered: Any = (name, (), plain(value))
@@ -35,9 +36,8 @@ class TextEntry:
         self.thumbnail = factory.html(thumb_html(picture or plain(value), media), "sdn-thumb")
         self.text = factory.make(
             W.Text, TextStyle, "sdn-entry", value=plain(value), placeholder=_HINTS.get(media, ""), continuous_update=False,
-            description=_label(name, (), file), description_allow_html=True,
+            description=_label(name, (), file), on=lambda _: owner.on_edit(self),
         )  # fmt: skip
-        self.text.observe(lambda _: owner.on_edit(self), "value")
         self.text.on_msg(lambda _, content, __: owner.enter(self) if content.get("event") == "submit" else None)
         self.focus = self.text.focus
         more = []
@@ -66,6 +66,7 @@ class TextEntry:
 class ListControl(Entries):
     """A list of texts. No entry is dropped or changed; an empty text is an empty entry, and reported."""
 
+    entry_class = TextEntry
     _files: Any = None
     _state: Any = None
     _box: Any = None
@@ -81,8 +82,8 @@ class ListControl(Entries):
             self._files = self._factory.make(
                 W.FileUpload, ButtonStyle, "sdn-add", "sdn-upload", accept=f"{self.field.media}/*", multiple=True, icon="upload",
                 description=f"Upload {self.field.media}", tooltip="Up to about 10 MB here; use sd.upload in a cell for larger files",
+                on=self._on_files,
             )  # fmt: skip
-            self._files.observe(self._on_files, "value")
         return self._frame(self.field.media or "entry", "sdn-list")
 
     def register(self, entry: TextEntry) -> None:
@@ -97,8 +98,9 @@ class ListControl(Entries):
         if entry in self._entries and entry.text.value == url:
             entry.text.value = asset
 
-    def _on_files(self, _: Any) -> None:
-        files, self._files.value = self._files.value, ()
+    def _on_files(self, files: Sequence[dict[str, Any]]) -> None:
+        if files:
+            self._files.value = ()
         for file in files:
             still = still_of(bytes(file["content"]), 4_000, 120) if self.field.media == "image" else b""
             shown = str(file["name"]), data_url(still, "image/jpeg") if still else ""
@@ -170,19 +172,17 @@ class ListControl(Entries):
         if self._box is None:
             self._box = self._factory.make(
                 W.Textarea, TextStyle, "sdn-field", "sdn-paste", continuous_update=False, placeholder="one per line",
-                description=Html('<span class="sdn-name">{}, one per line</span>').format(self.field.label),
-                description_allow_html=True,
+                description=Html('<span class="sdn-name">{}, one per line</span>').format(self.field.label), on=self._on_paste,
             )  # fmt: skip
-            self._box.observe(self._on_paste, "value")
         toggle(self._box, shown=True)
         self._arrange()
         self._box.focus()
 
-    def _on_paste(self, change: dict[str, Any]) -> None:
-        if change["new"]:
+    def _on_paste(self, text: str) -> None:
+        if text:
             self._box.value = ""
             toggle(self._box, shown=False)
-            self.paste(change["new"])
+            self.paste(text)
 
     def focus(self, path: tuple[str, ...]) -> None:
         here = int(path[0]) if path and path[0].isdecimal() else -1
@@ -196,9 +196,6 @@ class ListControl(Entries):
         self._show_own(own)
         for index, entry in enumerate(self._entries):
             entry.update(self.name_of(index), below.get(str(index), ()))
-
-    def _new_entry(self, index: int, value: Any) -> TextEntry:
-        return TextEntry(self, index, "" if value is ABSENT else value)
 
     def _collect(self) -> Any:
         values = [entry.value for entry in self._entries]
@@ -224,11 +221,10 @@ class ListControl(Entries):
 
 
 def _label(name: str, problems: tuple[Problem, ...], file: str = "") -> Html:
-    wide, shown = (
-        " sdn-wide" if name[:1] == "[" else "",
-        Html('<span class="sdn-help">{}</span>').format(file) if file else "",
+    wide, shown = " sdn-wide" if name[:1] == "[" else "", Html('<span class="sdn-help">{}</span>').format(file)
+    return Html('<span class="sdn-marker{}">{}</span>{}{}').format(
+        wide, name, shown if file else "", error_html(problems)
     )
-    return Html('<span class="sdn-marker{}">{}</span>{}{}').format(wide, name, shown, error_html(problems))
 
 
 def thumb_html(url: str, media: str) -> Html:
