@@ -303,7 +303,9 @@ class Unreachable(SeedanceError):
 class TaskError(SeedanceError):
     """An error about one task. `task` is its name in the ledger, for `sd.task(name)`."""
 
-    def __init__(self, message: str = "", *, task: str = "", next_step: str = "", charged: Charged = "unknown") -> None:
+    def __init__(
+        self, message: str = "", *, task: str = "", next_step: str = "", charged: Charged | None = "unknown"
+    ) -> None:
         super().__init__(message, next_step=next_step, charged=charged)
         self.task = task
 

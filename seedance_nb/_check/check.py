@@ -18,7 +18,7 @@ from seedance_nb._schema.uris import LOCAL
 from seedance_nb._schema.validator import errors_of, problem_of
 
 _KEY = re.compile(r"(?i)(x[-_])?(api[-_]?)?key|authorization|bearer|((access|api)[-_]?)?token|(api[-_]?)?secret")
-_QUOTE_NEAREST = ("unknown", "required", AT_LEAST_ONE)  # with the first sentence of the nearest description
+_QUOTE_NEAREST = ("required", AT_LEAST_ONE)  # with the first sentence of the nearest description
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

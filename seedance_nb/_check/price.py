@@ -29,7 +29,7 @@ class Estimate:
     why: str = ""
 
     def __repr__(self) -> str:
-        source = f"from {self.source}{f', {self.date}' if self.date else ''}" if self.source else ""
+        source = f"from {self.source}{f' (read {self.date})' if self.date else ''}" if self.source else ""
         return "; ".join(part for part in (str(self), self.why, source) if part)
 
     def __str__(self) -> str:

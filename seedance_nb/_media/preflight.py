@@ -26,7 +26,7 @@ _MOST_LEVELS = 60
 _FETCH_S = 6.0
 _FETCHING = 0.75  # of the time that is left; the rest is for reading the downloaded bytes
 _LEAST_S = 0.05
-_NO_FILE = "it is neither a URL nor a file on this computer"
+_NO_FILE = "no such file, and not a URL"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, repr=False)

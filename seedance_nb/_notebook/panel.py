@@ -155,9 +155,8 @@ class Panel:
                 return
             if not self._is_confirmed(values):
                 return
-            self._unchecked.value = (
-                "" if self._simulated else status.unchecked_html(report)
-            )  # the simulator opens no file
+            if not self._simulated:  # the simulator takes any file, so what could not be checked does not matter
+                self._unchecked.value = status.unchecked_html(self.spec, report)
             await self._follow(values, another=another)
         except SeedanceError as error:
             self._report(status.failed_html(error))

@@ -9,7 +9,7 @@ from seedance_nb._base.log import log_unexpected
 from seedance_nb._base.problem import Problem
 from seedance_nb._base.text import duration_text
 from seedance_nb._document.spec import Spec
-from seedance_nb._form.labels import labels_of, sentence
+from seedance_nb._form.labels import label_at, labels_of, sentence
 from seedance_nb._ledger.row import Row, price_after
 from seedance_nb._media.preflight import Report
 from seedance_nb._task.progress import progress_text, trouble_text
@@ -39,7 +39,7 @@ def left_html(row: Row) -> Html:
     """The status after Stop waiting. *pure*."""
     return Html(
         '<div role="status">Stopped waiting; the task is still running, and its video will be saved.<br>'
-        "Press Generate again to resume it, or use <code>sd.task('{}').wait()</code>.</div>"
+        "Press Generate again to wait for it again, or use <code>sd.task('{}').wait()</code>.</div>"
     ).format(row.name)
 
 
@@ -47,11 +47,8 @@ def done_html(task: Task, waited: float, *, was_done: bool = True) -> Html:
     """The status of a finished task: its time in seconds and its cost. *pure*. `was_done` is whether it was before Generate."""
     resumed = "Done. You had already sent this request, so its task was resumed. No further charge."
     old = "You already generated this, so here is that video. No charge." if was_done else resumed
-    text = (
-        f"Done in {duration_text(waited)} · {'free' if task.row.simulated else price_after(task.row)}"
-        if task.is_new
-        else old
-    )
+    price = "free" if task.row.simulated else price_after(task.row)
+    text = f"Done in {duration_text(waited)} · {price}" if task.is_new else old
     return Html('<div role="status">{} {} · <code>{}</code></div>').format(CHECK, text, task.name)
 
 
@@ -60,9 +57,10 @@ def checking_html(values: Any) -> Html:
     return Html('<div class="sdn-dim" role="status">Checking the files…</div>') if "://" in str(values) else Html()
 
 
-def unchecked_html(report: Report) -> Html:
+def unchecked_html(spec: Spec, report: Report) -> Html:
     """The files that could not be fully checked, folded. *pure*."""
-    lines = dict.fromkeys(f"{finding.path.rpartition('/input')[2]}: {finding.message}" for finding in report.unchecked)
+    labels = labels_of(spec)
+    lines = dict.fromkeys(f"{label_at(finding.path, labels)}: {finding.message}" for finding in report.unchecked)
     if not lines:
         return Html()
     count = len({finding.path for finding in report.unchecked})

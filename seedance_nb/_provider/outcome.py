@@ -75,11 +75,12 @@ class Answer:
         return f"it is {self.page}" if self.page else "; ".join(self.doubts)
 
 
-def refusal(spec: Spec, code: str, words: str) -> Refused:
+def refusal(spec: Spec, code: str, words: str, *, simulated: bool) -> Refused:
     """The error for one of the provider's codes or an HTTP status. *pure*."""
     meanings = spec.errors.statuses | spec.errors.refusals if spec.errors else {}
     number = int(code) if code.isdecimal() else code or None
-    return _REFUSALS[meanings.get(code, "refused")](words, code=number, provider=spec.provider)
+    provider = f"The simulator, acting as {spec.provider}," if simulated else spec.provider
+    return _REFUSALS[meanings.get(code, "refused")](words, code=number, provider=provider)
 
 
 def classify(spec: Spec, answer: Answer) -> SendOutcome:
@@ -196,7 +197,7 @@ def refused(spec: Spec, answer: Answer) -> Refused | None:
         for value in find_all(answer.value, pointer)
     ]
     details = [f"- {sanitize(str(line)[:_MOST_READ])[:500]}" for line in lines[:50]]
-    error = refusal(spec, code, "\n".join([words, *details]))
+    error = refusal(spec, code, "\n".join([words, *details]), simulated=answer.simulated)
     if isinstance(error, RateLimited):
         error.retry_after = answer.retry_after
     return error

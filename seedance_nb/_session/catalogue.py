@@ -26,7 +26,7 @@ class Models(Mapping[str, Spec]):
     (5, 'Seedance 2.0')
     """
 
-    _heads = ("model", "description", "runs on", "price", "schema from")
+    _heads = ("model", "description", "runs on", "price", "limits from")
 
     def __init__(self, session: Session) -> None:
         self.names = _spec.model_names()
@@ -47,7 +47,7 @@ class Models(Mapping[str, Spec]):
         try:
             where = self._session.host(spec) or "simulator"
         except SeedanceError:
-            where = "no key"
+            where = "- (no key)"
         return [spec.name, f"{spec.title}: {spec.mode}", where, spec.price.note.split(";")[0], _KNOWN[spec.evidence]]
 
     def __repr__(self) -> str:

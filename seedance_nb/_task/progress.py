@@ -21,7 +21,7 @@ _STATES = {
     State.SENDING: "Sending",
     State.QUEUED: "Queued",
     State.RUNNING: "Generating…",
-    State.OTHER: "In a state that the schema does not define",
+    State.OTHER: "Unknown state",
     State.DONE: "Downloading the video",
 }
 _BAR = (

@@ -292,7 +292,8 @@ class _Saving:
                 f"The video of {row.name} is done, but its URL has not worked since {since} UTC ({fault}); "
                 f"{row.provider} was asked once for a new one, which does not work either."
             )
-            next_step = Step(f"{{}} to ask once more, or contact {row.provider} about the task {row.task_id}", wait)
+            advice = f"{{}} to ask once more, or contact {row.provider} and quote the task id {row.task_id}"
+            next_step = Step(advice, wait)
         if self._may_want_key:
             message += f" {row.provider} may require the key for it."
             advice = f"set {KEY_FOR_RESULTS}=1 to send the key for results at {row.provider}'s own URL, then {{}}"

@@ -241,13 +241,14 @@ def raise_for(spec: Spec, row: Row) -> None:
             step = Step("{} to wait for the request sent in its place", f"call sd.task('#{row.successor}').wait()")
         raise UnknownOutcome(unknown_outcome_text(row), task=row.name, charged=row.charged, next_step=step)
     if row.state is State.FAILED:
-        reason = row.error or f"the state {row.word!r} without a reason"
-        text = f"{row.name} failed. Reason given by {'the simulator' if row.simulated else row.provider}: {quote_lines(reason)}"
+        author = "the simulator" if row.simulated else row.provider
+        words = f". Reason given by {author}: {quote_lines(row.error)}"
+        text = row.name + " failed" + (words if row.error else f"; {author} gave no reason, its state is {row.word!r}.")
         again = "pass take=2 to send the same request again", "press Another take"
         step = Step("change the prompt or the references, or {}", *again)
         raise TaskFailed(text, task=row.name, charged=row.charged, next_step=step)
     if row.state is State.REFUSED:
-        raise refusal(spec, row.word, row.error)
+        raise refusal(spec, row.word, row.error, simulated=row.simulated)
     if row.state is State.UNSENT:
         if "connection" not in row.error:  # marked as never received, or stopped: the network is fine
             raise Unreachable(f"The request was not sent: {row.error}.", Step("{} to send it"))

@@ -133,9 +133,9 @@ class Task:
                     shown.update(self.row)
         except KeyboardInterrupt:
             del future  # it leads to the request that is on its way at this moment
-            message = f"Stopped waiting; the task is still running. Resume it with sd.task({self.name!r}).wait()"
-            shown.end(self.row, "Stopped waiting; the task is still running")
-            raise StoppedWaiting(message) from None
+            text = "Stopped waiting; the task is still running"
+            shown.end(self.row, text)
+            raise StoppedWaiting(f"{text}. Wait for it again with sd.task({self.name!r}).wait()") from None
         shown.end(self.row, "" if done else "Still running")
         if not done:
             del future, done  # as above
@@ -186,7 +186,7 @@ class Task:
             problem = f"is {row.state}: its outcome is known, so it cannot be resubmitted"
             step = f"get its video with {task}.wait(), or send the request again with take={row.take + 1}"
         elif not confirm:
-            problem = "may already be accepted and charged; sending it again may be charged twice"
+            problem = "may already have been accepted and charged; if you send it again, you may be charged twice"
             step = f"call {task}.resubmit(confirm=True) if that is what you want"
         if problem:
             raise SeedanceError(f"{row.name} {problem}. Nothing was sent.", next_step=step, charged=row.charged)
@@ -226,9 +226,10 @@ class Task:
         row = self.row
         name = f"{row.name}{' (SIMULATED)' if row.simulated else ''}"
         trouble = f"; {quote_lines(row.error)}" if row.error else ""
-        text = f"{name} is still {state_text(row)} after {waited:g} s{trouble}. Stopped waiting; the task itself continues."
-        step = f"resume it with sd.task({row.name!r}).wait()"
-        return WaitTimeout(text, task=row.name, charged=row.charged, next_step=step)
+        free = "\nNothing is charged in the simulator." if row.simulated else ""
+        text = f"{name} is still {state_text(row)} after {waited:g} s{trouble}. Stopped waiting; the task itself continues.{free}"
+        step = f"wait for it again with sd.task({row.name!r}).wait()"
+        return WaitTimeout(text, task=row.name, charged=None if free else row.charged, next_step=step)
 
     def __repr__(self) -> str:
         row = self.row

@@ -220,7 +220,7 @@ MAKERS: Mapping[str, Callable[[str], object]] = {
     "_notebook/status:left_html": lambda w: status.left_html(row(w)),
     "_notebook/status:done_html": lambda w: status.done_html(task(w), 1),
     "_notebook/status:checking_html": lambda w: status.checking_html({"a": f"https://{w}"}),
-    "_notebook/status:unchecked_html": lambda w: status.unchecked_html(report(w)),
+    "_notebook/status:unchecked_html": lambda w: status.unchecked_html(spec(w), report(w)),
     "_notebook/status:key_html": lambda w: status.key_html(spec(w)),
     "_notebook/status:confirm_html": lambda w: status.confirm_html(spec(w), (problem(w),)),
     "_notebook/status:failed_html": lambda w: status.failed_html(sd.SeedanceError(w, next_step=w)),

@@ -55,7 +55,9 @@ def test_every_problem_is_told_at_once_with_value_limit_and_sentence() -> None:
         "/input/reference_images/0": "x-media",
         "/input/duration": "maximum",
     }
-    assert all(problem.quote for problem in found)
+    assert [problem.path for problem in found if not problem.quote] == ["/input/promt"], (
+        "no sentence is about an unknown field"
+    )
     duration = next(problem for problem in found if problem.field == "duration")
     assert (duration.value, duration.limit, duration.quote) == (16, 15, "Supports any integer from 4 to 15")
     assert duration.message == "16 s is too large; at most 15 s is allowed"

@@ -219,7 +219,7 @@ def test_only_one_look_asks_for_a_fresh_address(server: MediaServer, tmp_path: P
     assert (server.looks, len(server.asked)) == (2, 4)
     assert told[0] == told[1]  # also the time since when
     assert "The provider may charge for this task" in told[0]
-    assert "contact crun about the task task_1" in told[0]
+    assert "contact crun and quote the task id task_1" in told[0]
     assert job.now.state == "done"
     assert "its URL has not worked since 20" in repr(Tasks([job.now], [""], "here"))
 

@@ -102,8 +102,8 @@ UNCHECKED = {
     "https://127.0.0.1/a.png?token=s3cr3t": "127.0.0.1 is not on the public internet; if you trust it, set SEEDANCE_ALLOW_HOSTS=127.0.0.1",
     "http://example.com/a.png?token=s3cr3t": "its URL does not use https",
     "data:image/png;base64,AAAA": "it is Base64 data, not a URL",
-    "nul/\0": "it is neither a URL nor a file on this computer",
-    "long/" + "x" * 9000: "it is neither a URL nor a file on this computer",
+    "nul/\0": "no such file, and not a URL",
+    "long/" + "x" * 9000: "no such file, and not a URL",
 }
 
 
@@ -131,7 +131,7 @@ NO_FILES = [
 @pytest.mark.parametrize("path", NO_FILES)
 def test_a_path_without_a_file_is_an_error(path: str, crun: Spec) -> None:
     report = look(crun, None, reference_images=[path])
-    said = ("it is neither a URL nor a file on this computer", False)
+    said = ("no such file, and not a URL", False)
     assert [(problem.message, problem.warns) for problem in report.problems] == [said]
     assert report.unchecked == ()
 
@@ -170,7 +170,7 @@ def test_a_local_file_is_checked_in_place_and_reported_as_local(given: str, crun
 def test_a_pipe_is_never_opened(crun: Spec, tmp_path: Path) -> None:
     os.mkfifo(tmp_path / "pipe.png")
     report = look(crun, None, reference_images=[str(tmp_path / "pipe.png")])
-    assert report.problems[0].message == "it is neither a URL nor a file on this computer"
+    assert report.problems[0].message == "no such file, and not a URL"
 
 
 def test_a_slow_server_costs_no_more_than_the_time_and_leaves_the_others_their_answer(crun: Spec, web: Shelf) -> None:

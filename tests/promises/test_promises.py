@@ -70,7 +70,7 @@ def test_stop_ends_the_waiting_at_once_and_not_the_task(provider: Provider) -> N
     child.send_signal(signal.SIGINT)
     assert (
         child.stdout.readline()
-        == "Stopped waiting; the task is still running. Resume it with sd.task('crun:task_1').wait() False\n"
+        == "Stopped waiting; the task is still running. Wait for it again with sd.task('crun:task_1').wait() False\n"
     )
     child.communicate(timeout=60)
 

@@ -147,7 +147,7 @@ def test_stop_is_one_line_and_leaves_the_task(page: Page, monkeypatch: pytest.Mo
     with pytest.raises(StoppedWaiting) as stopped:
         task.wait()
     (line,) = stopped.value._render_traceback_()
-    assert f"Resume it with sd.task({task.name!r}).wait()" in line
+    assert f"Wait for it again with sd.task({task.name!r}).wait()" in line
     assert page.texts[-1].startswith("Stopped waiting; the task is still running")
     assert not task.future().done()
 
