@@ -1,5 +1,6 @@
 """Paid AI video from a notebook: a form from the provider's schema, every input checked, sent once, saved as a file."""
 
+import concurrent.futures.thread  # noqa: F401 - while Python ends, it can no longer be imported
 from importlib import import_module
 from types import SimpleNamespace
 from typing import TYPE_CHECKING, Any

@@ -1,5 +1,6 @@
 """Reports what this computer lacks at the moment (open files, threads, memory, space) as errors of this package."""
 
+import errno
 import functools
 import inspect
 from collections.abc import Callable
@@ -15,6 +16,8 @@ C = TypeVar("C", bound=type)
 FAULTS = (OSError, RuntimeError, MemoryError, ImportError, SystemError)
 """What Python raises where the computer lacks something, or the interpreter is shutting down."""
 
+ENDING = "Python is shutting down"
+TOO_MANY = "too many files are open"
 _SHOWN = ("__init__", "__repr__", "_repr_html_", "_repr_mimebundle_", "_ipython_display_")
 
 
@@ -23,7 +26,11 @@ def local_error(error: Exception, *, charged: Charged | None = None, resume: str
     if isinstance(error, SeedanceError):
         return error
     reason = mask_keys(str(error)) or ("not enough memory" if isinstance(error, MemoryError) else type(error).__name__)
+    if getattr(error, "errno", 0) in (errno.EMFILE, errno.ENFILE):
+        reason = TOO_MANY
     advice = "close what is no longer needed on this computer, or restart the kernel, then {}"
+    if isinstance(error, RuntimeError) and "shut" in reason:
+        reason, advice = ENDING, "call it before the main thread ends, not in an atexit handler"
     step = Step(advice, resume or "run it again")
     own = SeedanceError(f"This computer could not do it: {reason}.", next_step=step, charged=charged)
     for frame in frames_of(error)[-1:]:

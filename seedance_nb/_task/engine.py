@@ -13,7 +13,7 @@ from contextlib import suppress
 from dataclasses import dataclass, field
 from typing import Any, TypeVar
 
-from seedance_nb._base.faults import FAULTS, local_error
+from seedance_nb._base.faults import ENDING, FAULTS, local_error
 from seedance_nb._base.log import THREAD, redact_logs, without_frames
 from seedance_nb._provider.rate_limit import RateLimiter
 
@@ -43,7 +43,7 @@ class Engine:
         self._loop: asyncio.AbstractEventLoop | None = None
         self._following: dict[tuple[str, int], Future[Any]] = {}
         self._unsettled: dict[Delivery, float] = {}
-        self._delays_exit = False
+        self._is_closed = False
         self.is_ending = False
         self._gates: dict[str, RateLimiter] = {}
 
@@ -53,19 +53,20 @@ class Engine:
             return self._gates.setdefault(origin, RateLimiter())
 
     def delay_exit(self, delivery: Delivery, answer_s: float) -> None:
-        """Delay the exit until a request is settled, or for `answer_s`, so that a script's last `submit` is sent and its id saved."""
+        """Delay the exit until a request is settled, or for `answer_s`, so that a script's last `submit` is sent and its id saved.
+
+        Raises: RuntimeError once the exit has waited.
+        """
         with self._lock:
-            if not self._delays_exit:
-                # Before the executors are shut down, which the engine's loop still needs to look up a host.
-                getattr(threading, "_register_atexit", atexit.register)(self._settle)
-                self._delays_exit = True
+            if self._is_closed:
+                raise RuntimeError(ENDING)
             self._unsettled = {one: limit for one, limit in self._unsettled.items() if not one.settled.is_set()}
             self._unsettled[delivery] = answer_s
 
     def _settle(self) -> None:
         begun, is_reported = time.monotonic(), False
         try:
-            while waiting := [one for one in list(self._unsettled) if self._is_awaited(one, time.monotonic() - begun)]:
+            while waiting := self._waiting(time.monotonic() - begun):
                 if not is_reported and time.monotonic() - begun > 1:
                     is_reported = True
                     requests = "a request" if len(waiting) == 1 else f"{len(waiting)} requests"
@@ -73,8 +74,15 @@ class Engine:
                     _report(f"waiting up to {longest:g} s for the response to {requests} (Ctrl-C to stop waiting)")
                 waiting[0].settled.wait(0.1)
         except KeyboardInterrupt:
-            self.is_ending = True
+            self.is_ending = self._is_closed = True
             _report("Stopped waiting. What was sent has an unknown outcome: you may have been charged. See sd.tasks().")
+
+    def _waiting(self, passed: float) -> list[Delivery]:
+        """The requests to wait for; if there are none, no further one is accepted."""
+        with self._lock:
+            waiting = [one for one in self._unsettled if self._is_awaited(one, passed)]
+            self._is_closed = not waiting
+            return waiting
 
     def _is_awaited(self, delivery: Delivery, passed: float) -> bool:
         if delivery.settled.is_set():
@@ -119,10 +127,14 @@ class Engine:
     def start(self) -> asyncio.AbstractEventLoop:
         """The loop, which runs from now on. Raises: OSError or RuntimeError if the computer lacks what it needs."""
         with self._lock:
-            if sys.is_finalizing():  # its thread has stopped for good
-                raise RuntimeError("the interpreter is shutting down")
+            if (
+                self._is_closed or sys.is_finalizing()
+            ):  # nobody waits for a response, or its thread has stopped for good
+                raise RuntimeError(ENDING)
             if self._loop is None:
                 redact_logs()
+                # Before the executors are shut down, which the loop still needs to look up a host.
+                getattr(threading, "_register_atexit", atexit.register)(self._settle)
                 loop = asyncio.new_event_loop()
                 # A first worker now: while the interpreter ends, Python 3.12 starts no new ones, and a request that
                 # is still being sent needs one to look up a host and to write down its answer.

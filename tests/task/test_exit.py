@@ -181,3 +181,75 @@ def test_nothing_is_sent_once_the_exit_has_stopped_waiting(
         session.generate("crun/seedance-2.0-fast-r2v", **FIELDS)
     assert slow.provider.charges == []
     assert [row.state for row in session.tasks()] == [State.UNSENT]
+
+
+LATE = """
+import atexit
+import sys
+import threading
+from pathlib import Path
+import seedance_nb as sd
+
+folder, moment, earlier, kind = Path(sys.argv[2]), *sys.argv[3:6]
+fields = {"reference_images": ["https://example.com/a.png"], "duration": 5}
+setup = {"api_key": "test-key-0123456789", "base_url": sys.argv[1], "ledger": folder / "ledger.sqlite3", "outputs": folder}
+
+
+def submit(prompt):
+    return sd.Session(**setup).submit("crun/seedance-2.0-fast-r2v", prompt=prompt, **fields)
+
+
+def late():
+    if moment == "thread":
+        while not (ENGINE._is_closed if earlier == "earlier" else threading._SHUTTING_DOWN):
+            pass
+    if kind == "naive":
+        ENGINE._is_closed = False
+    try:
+        print(submit("late").name)
+    except sd.SeedanceError as error:
+        print(type(error).__name__, error)
+    print(len(sd.Session(**setup).tasks()))
+
+
+if earlier == "earlier":
+    from seedance_nb._task.engine import ENGINE
+    submit("first")
+if moment == "thread":
+    threading.Thread(target=late).start()
+else:
+    atexit.register(late)
+"""
+
+
+def late(slow: Slow, folder: Path, *how: str) -> str:
+    slow.told.set()
+    done = subprocess.run(
+        [sys.executable, "-c", LATE, slow.provider.url, str(folder), *how],
+        env=os.environ
+        | {"PYTHONPATH": os.pathsep.join([str(Path(__file__).parents[1]), os.environ.get("PYTHONPATH", "")])},
+        capture_output=True,
+        text=True,
+        check=True,
+        timeout=60,
+    )
+    return done.stdout
+
+
+@pytest.mark.parametrize("earlier", ["earlier", "first"])
+@pytest.mark.parametrize("moment", ["atexit", "thread"])
+def test_a_submit_that_nobody_would_wait_for_is_refused_before_it_has_a_row(
+    slow: Slow, tmp_path: Path, moment: str, earlier: str
+) -> None:
+    count = 1 if earlier == "earlier" else 0
+    told = late(slow, tmp_path, moment, earlier, "")
+    assert "Python is shutting down" in told
+    assert "Next: call it before the main thread ends, not in an atexit handler" in told
+    assert told.splitlines()[-1] == str(count)
+    assert len(slow.provider.charges) == count
+    assert len(rows(tmp_path)) == count
+
+
+def test_a_naive_submit_at_exit_has_a_row_that_nobody_waits_for(slow: Slow, tmp_path: Path) -> None:
+    assert late(slow, tmp_path, "atexit", "earlier", "naive").startswith("#2")
+    assert len(rows(tmp_path)) == 2
