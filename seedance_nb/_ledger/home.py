@@ -10,6 +10,7 @@ import sqlite3
 from contextlib import suppress
 from pathlib import Path
 
+from seedance_nb._base.log import LOG
 from seedance_nb._ledger import filesystem as _mounts
 from seedance_nb._ledger import journal as _journal
 
@@ -37,8 +38,15 @@ def write_home(db: sqlite3.Connection, path: Path, inode: int) -> None:
 
 def adopt_home(db: sqlite3.Connection, path: Path) -> None:
     """Write where the ledger is now, unless it is a copy or has other names. *writes ledger*."""
-    if read_home(db) == (str(path), path.stat().st_ino):
+    home, inode = read_home(db)
+    if (home, inode) == (str(path), path.stat().st_ino):
         return
+    if home == str(path):  # no error: a new disk or computer looks the same as an old copy that was put back
+        LOG.warning(
+            "the ledger %s was replaced since it was last used: if an older copy of it was put back, requests that were sent "
+            "since then are not in it and could be sent and charged again; check your account before you run old cells",
+            path,
+        )
     with suppress(Displaced):
         require_one_name(path)
         require_home(db, path)

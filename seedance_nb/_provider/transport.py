@@ -5,7 +5,7 @@ import re
 import time
 from collections.abc import AsyncIterator, Awaitable, Callable, Generator, Mapping
 from contextlib import asynccontextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import httpx
@@ -126,7 +126,7 @@ async def reach_with_key(
             yield response, None
             return
         target = str(response.url.join(response.headers["location"]))
-    async with Fetch(policy).reach(target, headers) as (response, _):
+    async with Fetch(replace(policy, upgrade=True)).reach(target, headers) as (response, _):
         yield response, None
 
 

@@ -6,12 +6,15 @@ import os
 import re
 import socket
 from collections.abc import Awaitable, Callable, Sequence
+from contextlib import suppress
 
 Resolver = Callable[[str, int], Awaitable[list[str]]]
 
 _FAKE = "198.18.0.0/15"  # where VPN and proxy programs make up an address for each host
 # A last label that is a number makes an IP address of the whole.
 _NAME = re.compile(r"(?:\*\.)?(?:[a-z0-9_-]{1,63}\.)*(?!\d+\Z|0x)[a-z0-9_-]{1,63}")
+_SETTING = "SEEDANCE_ALLOW_HOSTS"
+_WITH_PORT = re.compile(r"(\[[^]]*\]|[^:]+):(\d{1,5})")
 _INSIDE = (".localhost", ".local", ".internal", ".intranet", ".lan", ".home", ".corp", ".home.arpa")
 
 # What `is_global` of the Python versions in use wrongly calls global: special registries, the hosts of cloud metadata,
@@ -53,21 +56,42 @@ def matches(rule: str, host: str) -> bool:
         return host == rule or (rule.startswith("*.") and host.endswith(rule[1:]))
 
 
-def allowed_hosts() -> list[str]:
-    """The names, `*.domains`, IP addresses and networks in `SEEDANCE_ALLOW_HOSTS`. Reads the environment. Raises: BlockedURL."""
-    items = [item.strip("[] \t\r\n") for item in os.getenv("SEEDANCE_ALLOW_HOSTS", "").lower().split(",")]
-    for item in filter(None, items):
+def allowed_hosts(port: int | None = None) -> list[str]:
+    """The names, `*.domains`, IP addresses and networks in `SEEDANCE_ALLOW_HOSTS`, those with another port than `port` left out. Reads the environment. Raises: BlockedURL."""
+    found = []
+    for item in filter(None, map(str.strip, os.getenv(_SETTING, "").lower().split(","))):
+        host, only = match.groups() if (match := _WITH_PORT.fullmatch(item)) else (item, port)
+        name = _ascii(re.sub(r"^\.", "*.", host.strip("[]").removesuffix(".")))
         try:
-            _NAME.fullmatch(item) or ipaddress.ip_network(item)
+            _NAME.fullmatch(name) or ipaddress.ip_network(name)
         except ValueError:
             why = f"contains {item!r}, which is no host, IP address or network"
-            raise BlockedURL(f"SEEDANCE_ALLOW_HOSTS {why}, such as cdn.example.com or 198.18.0.0/15") from None
-    return [item for item in items if item]
+            raise BlockedURL(f"{_SETTING} {why}, such as cdn.example.com or 198.18.0.0/15") from None
+        if port is None or int(only or port) == port:
+            found.append(name)
+    return found
 
 
-def check_addresses(host: str, addresses: Sequence[str] = ()) -> None:
+def is_named(host: str, port: int) -> bool:
+    """Whether `SEEDANCE_ALLOW_HOSTS` names a URL's host itself. Reads the environment. Raises: BlockedURL."""
+    return any(matches(rule, host.lower().rstrip(".")) for rule in allowed_hosts(port))
+
+
+def _ascii(host: str) -> str:
+    """A host as it is looked up, with other letters as `xn--`. *pure*."""
+    if host.isascii():
+        return host
+    import httpx  # late, because `check` does not need it
+
+    star = "*." if host.startswith("*.") else ""
+    with suppress(httpx.InvalidURL):
+        return star + httpx.URL(f"//{host.removeprefix(star)}").raw_host.decode()
+    return host
+
+
+def check_addresses(host: str, addresses: Sequence[str] = (), port: int | None = None) -> None:
     """Checks the IP addresses of a host, or its name if a proxy resolves it. Reads the environment. Raises: BlockedURL if one is neither public nor allowed."""
-    host, rules = host.lower().rstrip("."), allowed_hosts()
+    host, rules = host.lower().rstrip("."), allowed_hosts(port)
     is_name = _NAME.fullmatch(host) is not None
     if not addresses and is_name and "." in host and not host.endswith(_INSIDE):
         return
@@ -76,7 +100,8 @@ def check_addresses(host: str, addresses: Sequence[str] = ()) -> None:
             is_fake = matches(_FAKE, address)
             value = _FAKE if is_fake else host if is_name else address.partition("%")[0]
             note = ", for the addresses that VPN and proxy programs make up" if is_fake else ""
-            setting = f"SEEDANCE_ALLOW_HOSTS={','.join([*rules, value])}{note}"
+            before = "".join(os.getenv(_SETTING, "").split()).strip(",")
+            setting = f"{_SETTING}={','.join(filter(None, [before, value]))}{note}"
             raise BlockedURL(f"{host} is not on the public internet; if you trust it, set {setting}")
 
 
@@ -95,5 +120,5 @@ async def checked_addresses(host: str, port: int, resolve: Resolver, *, allow_pr
     if not addresses:
         raise BlockedURL(f"the host {host} cannot be found")
     if not allow_private:
-        check_addresses(host, addresses)
+        check_addresses(host, addresses, port)
     return addresses

@@ -10,7 +10,7 @@ from typing import Any
 
 import httpx
 
-from seedance_nb._web.addresses import BlockedURL, Resolver, check_addresses, lookup
+from seedance_nb._web.addresses import BlockedURL, Resolver, check_addresses, is_named, lookup
 from seedance_nb._web.network import CA_HINT, MOST_PORT, ProxyTransport, proxy_for, proxy_problem, trusted_certificates
 from seedance_nb._web.origins import clean_url, host_of
 
@@ -75,14 +75,15 @@ class Fetch:
     def _checked(self, url: httpx.URL) -> httpx.URL:
         """The URL to request. Raises: BlockedURL."""
         self.prefix, owns = "", self._policy.owns(url)
-        if url.scheme == "http" and self._policy.upgrade and not owns:
+        allowed = owns or (url.scheme == "http" and is_named(url.raw_host.decode(), url.port or 80))
+        if url.scheme == "http" and self._policy.upgrade and not allowed:
             self.prefix, url = "its URL does not use https, and over https ", url.copy_with(scheme="https")
         if not url.host:
             raise BlockedURL("its URL has no host")
         self.name = url.host
         if url.userinfo:
             raise BlockedURL("its URL contains a user name")
-        if url.scheme != "https" and not owns:
+        if url.scheme != "https" and not allowed:
             raise BlockedURL("its URL does not use https")
         if self._policy.app is not None and not owns:
             raise BlockedURL("the simulator serves only its own files")
@@ -97,7 +98,7 @@ class Fetch:
             transport = httpx.ASGITransport(app=policy.app, raise_app_exceptions=False)
         elif proxy := proxy_for(url):
             if not policy.owns(url):
-                check_addresses(url.raw_host.decode())
+                check_addresses(url.raw_host.decode(), port=url.port or (80 if url.scheme == "http" else 443))
             self.name += f" (through the proxy {host_of(str(proxy.url))})"
             transport = ProxyTransport(proxy)
         else:

@@ -190,7 +190,7 @@ def test_a_ca_of_ones_own_is_trusted_only_where_the_environment_names_it(
 BAD = {
     "HTTPS_PROXY": (f"http://user:{PASSWORD}/#@proxy.test:3128", f"http://user:{PASSWORD}@proxy.test:port", "ftp://proxy.test", f"socks5://user:{PASSWORD}@proxy.test", "http://"),
     "SSL_CERT_FILE": ("/no/such/file.pem", __file__),
-    "SEEDANCE_ALLOW_HOSTS": ("https://cdn.test", "cdn.test:443", "198.18.0.1/15", "a b", "*", "cdn.test;other.test", "300.1.1.1"),
+    "SEEDANCE_ALLOW_HOSTS": ("https://cdn.test", "cdn.test:https", "198.18.0.1/15", "a b", "*", "cdn.test;other.test", "300.1.1.1"),
 }  # fmt: skip
 
 

@@ -6,6 +6,7 @@ import gzip
 import itertools
 import json
 import random
+import re
 import time
 import zlib
 from collections.abc import Callable, Iterator
@@ -347,7 +348,40 @@ def test_the_key_goes_to_no_other_origin_and_over_no_redirect(
     assert (
         other.connections == 0
     )  # it is not public; the redirect is followed by the rules for results, without the key
+    monkeypatch.setenv("SEEDANCE_ALLOW_HOSTS", "127.0.0.1")
+    assert provider_bytes(Path(job.fetch().file)) == VIDEO
+    assert not any("x-api-key" in headers for _, headers in other.asked)
     other.stop()
+
+
+def test_a_redirect_from_a_result_behind_the_key_is_requested_over_https(
+    server: MediaServer, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("SEEDANCE_KEY_FOR_RESULTS", "1")
+
+    def elsewhere(x: Exchange) -> None:
+        (ms.to("http://10.0.0.1/v.mp4") if "x-api-key" in x.headers else ms.status(401))(x)
+
+    with pytest.raises(sd.MediaError, match=r"10\.0\.0\.1") as refused:
+        keyed(errand(server, tmp_path, server.put("/v.mp4", VIDEO, elsewhere))).fetch()
+    assert "does not use https" not in str(refused.value).replace("its URL does not use https, and over https", "")
+
+
+@pytest.mark.parametrize("form", ["{host}", "{host}:{port}", "[{host}]:{port}", "other.test, {host}"])
+def test_a_result_on_a_private_host_without_https_is_saved_once_the_setting_that_the_refusal_names_is_there(
+    server: MediaServer, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, form: str
+) -> None:
+    inside = MediaServer()
+    job = keyed(errand(server, tmp_path, inside.put("/v.mp4", VIDEO)))
+    with pytest.raises(sd.MediaError) as refused:
+        job.fetch()
+    named = re.search(r"set SEEDANCE_ALLOW_HOSTS=([0-9.]+[0-9])", str(refused.value))
+    assert named
+    assert inside.connections == 0
+    monkeypatch.setenv("SEEDANCE_ALLOW_HOSTS", form.format(host=named[1], port=inside.port))
+    assert provider_bytes(Path(job.fetch().file)) == VIDEO
+    assert not any("x-api-key" in headers for _, headers in inside.asked)
+    inside.stop()
 
 
 def test_one_video_among_many_results_is_found_by_its_first_bytes(server: MediaServer, tmp_path: Path) -> None:

@@ -218,6 +218,26 @@ def test_a_ledger_that_moved_with_its_folder_is_no_wall(first: Path, move: Calla
     assert claim(Ledger(path), "and another")[1]
 
 
+def test_an_older_copy_that_is_put_back_is_reported_once_because_a_new_disk_looks_the_same(
+    first: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    ledger = Ledger(first)
+    claim(ledger)
+    ledger.close()
+    claim(Ledger(first), "again")
+    sd.repair_ledger(first)
+    claim(Ledger(first), "after a repair")
+    assert caplog.messages == []
+    moved_to_another_file_system(first)
+    for _ in range(2):
+        claim(Ledger(first), "another")
+    (told,) = caplog.messages
+    assert told.startswith(
+        f"the ledger {first} was replaced since it was last used: if an older copy of it was put back"
+    )
+    assert caplog.records[0].levelname == "WARNING"
+
+
 def test_two_spellings_that_the_system_takes_for_one_are_one_ledger(
     first: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

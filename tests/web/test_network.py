@@ -129,6 +129,7 @@ def refusal(host: str, *addresses: str) -> str:
 ALLOWED = {
     "cdn.test": True, "CDN.test": True, "*.test": True, "198.18.0.0/15": True, "198.18.0.7": True, "other.test, cdn.test ,": True,
     "*.cdn.test": False, "dn.test": False, "198.18.0.8": False, "::/0": False, "": False, "test": False,
+    ".test": True, "cdn.test.": True, "cdn.test:443": True, "cdn.test:8443": False, "[198.18.0.7]:443": True, ".cdn.test": False,
 }  # fmt: skip
 
 
@@ -283,3 +284,24 @@ def test_a_redirect_through_a_proxy_is_checked_like_the_first_url(
 @pytest.mark.parametrize("url", ["https://93.184.216.34:70000/v.mp4", f"https://{'a.' * 127}com/v.mp4"])
 def test_a_host_or_port_that_cannot_exist_is_a_malformed_url(url: str) -> None:
     assert fetched(url) == "its URL is malformed"
+
+
+@pytest.mark.parametrize("value", ["bücher.test", "BÜCHER.test.", ".test", "xn--bcher-kva.test:80"])
+def test_an_allowed_host_is_named_as_people_write_it_and_may_answer_without_https(
+    value: str, files: MediaServer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    real = httpcore.AnyIOBackend.connect_tcp
+
+    async def resolve(_: str, __: int) -> list[str]:
+        return ["127.0.0.1"]
+
+    async def connect(self: Any, host: str, _: int, *args: Any, **more: Any) -> Any:
+        return await real(self, host, files.port, *args, **more)
+
+    monkeypatch.setattr(httpcore.AnyIOBackend, "connect_tcp", connect)
+    policy = AccessPolicy(resolve=resolve)
+    assert fetched("http://bücher.test/v.mp4", policy) == "its URL does not use https"
+    monkeypatch.setenv(ALLOW, value)
+    assert fetched("http://bücher.test/v.mp4", policy) == "a video"
+    monkeypatch.setenv(ALLOW, "198.18.0.0/15,127.0.0.0/8")  # networks of addresses name no host
+    assert fetched("http://bücher.test/v.mp4", policy) == "its URL does not use https"
