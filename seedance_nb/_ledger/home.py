@@ -48,8 +48,8 @@ def adopt_home(db: sqlite3.Connection, path: Path) -> None:
             path,
         )
     with suppress(Displaced):
-        require_one_name(path)
-        require_home(db, path)
+        require_single_link(path)
+        require_original_file(db, path)
         write_home(db, path, path.stat().st_ino)
         db.execute("PRAGMA wal_checkpoint(TRUNCATE)")  # into the file itself, where any other name sees it
 
@@ -57,10 +57,10 @@ def adopt_home(db: sqlite3.Connection, path: Path) -> None:
 def require_writable(db: sqlite3.Connection, path: Path) -> None:
     """Check that writing through this name cannot damage what is written through another. *reads files*. Raises: Displaced."""
     if read_home(db)[0] != str(path) or _is_mount_point(path):
-        require_one_name(path)
+        require_single_link(path)
 
 
-def require_one_name(path: Path) -> None:
+def require_single_link(path: Path) -> None:
     """Check that the file has one name only. *reads files*. Raises: Displaced."""
     if _is_mount_point(path):
         raise Displaced(
@@ -76,7 +76,7 @@ def require_one_name(path: Path) -> None:
         )
 
 
-def require_home(db: sqlite3.Connection, path: Path) -> None:
+def require_original_file(db: sqlite3.Connection, path: Path) -> None:
     """Check that this is not a copy of a ledger that may be in use elsewhere. *reads files*. Raises: Displaced."""
     # One whose folder was moved, or is mounted at another path, is still the same file, and nothing is left at its old path.
     home, inode = read_home(db)

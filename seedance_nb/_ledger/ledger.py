@@ -16,14 +16,14 @@ from seedance_nb._check.check import Approved
 from seedance_nb._check.price import Estimate
 from seedance_nb._ledger.budget import require_budget
 from seedance_nb._ledger.database import real_path
-from seedance_nb._ledger.home import require_home, require_one_name
+from seedance_nb._ledger.home import require_original_file, require_single_link
 from seedance_nb._ledger.process import is_gone, this_process
 from seedance_nb._ledger.repair import in_memory
 from seedance_nb._ledger.row import CHANGEABLE, EARLY_STATES, FREE_STATES, SELECT, Row, State, row_at, row_of, to_column
 from seedance_nb._ledger.store import Store, Transaction
 
 _T = TypeVar("_T")
-_LONGEST_S = 86400
+_MAX_DURATION_S = 86400
 _UNRESOLVED = (State.UNKNOWN, State.SENDING)
 _ORPHANED = {
     State.WAITING: (State.UNSENT, "the process that was going to send it ended before anything was sent"),
@@ -34,7 +34,7 @@ _ORPHANED = {
 class Ledger:
     """A SQLite file and its journal, readable only by their owner. Every method is thread-safe; writes are on disk on return.
 
-    Every method raises LedgerError; a ledger that cannot be written can still be read, and `trouble` says why, "" otherwise.
+    Any method can raise LedgerError. If the ledger cannot be written, it can still be read; `trouble` then says why.
     """
 
     def __init__(self, path: Path, now: Callable[[], float] = time.time) -> None:
@@ -45,7 +45,7 @@ class Ledger:
 
     @property
     def description(self) -> str:
-        """Its path, and what was wrong with it when it was last read."""
+        """Its path, followed by `trouble` if there is any."""
         return f"{self.path}; {self.trouble}" if self.trouble else str(self.path)
 
     def claim(
@@ -60,43 +60,43 @@ class Ledger:
         budget: float | None = None,
         replaces: int | None = None,
     ) -> tuple[Row, bool]:
-        """The row for this request, and whether it is new, so that the caller must send it. *writes ledger*.
+        """The row for this request, and whether it is new; if it is, the caller must send it. *writes ledger*.
 
-        The same request to the same URL with the same `take` has one row, unless that one certainly never became a task. With
-        `replaces`, the number of a row whose outcome is unknown, a new row replaces it, once. Raises: OverBudget.
+        The same request to the same URL with the same `take` has one row, unless that one certainly never became a task.
+        `replaces` is the number of a row with an unknown outcome; a new row takes its place, once. Raises: OverBudget.
         """
-        spec, asked = approved.spec, values_by_role(approved.spec, approved.values)
+        spec, by_role = approved.spec, values_by_role(approved.spec, approved.values)
         identity = json.dumps([base_url, spec.method, spec.path, approved.digest, take])
         intent = hashlib.sha256(identity.encode()).hexdigest()
 
         def claimed(transaction: Transaction) -> tuple[Row, bool]:
             settle_orphans(transaction)
             free = [str(state) for state in FREE_STATES]
-            # A row with an unknown outcome blocks the request again if its successor never became a task.
-            there = transaction.db.execute(
+            # A row with an unknown outcome counts again if the request sent in its place never became a task.
+            existing = transaction.db.execute(
                 """SELECT seq, state FROM tasks AS it WHERE intent = ? AND state NOT IN (?, ?) AND (successor IS NULL
                 OR (SELECT state FROM tasks WHERE seq = it.successor) IN (?, ?)) ORDER BY successor IS NULL DESC, seq DESC""",
                 (intent, *free, *free),
             ).fetchone()
-            if there and there != (replaces, str(State.UNKNOWN)):
-                return row_at(transaction.db, there[0]), False
+            if existing and existing != (replaces, str(State.UNKNOWN)):
+                return row_at(transaction.db, existing[0]), False
             if not simulated:
-                require_one_name(self.path)
-                require_home(transaction.db, self.path)
+                require_single_link(self.path)
+                require_original_file(transaction.db, self.path)
             if budget is not None:
                 price = estimate or Estimate(unit=spec.price.unit)
                 require_budget(transaction.db, spec.provider, price, budget, simulated=simulated)
-            if there:
-                transaction.change(there[0], {"successor": 0})
+            if existing:
+                transaction.change(existing[0], {"successor": 0})
             seq = transaction.insert({
-                "intent": intent, "kind": json.dumps([spec.name, simulated, asked.get("resolution"), asked.get("seconds")]),
+                "intent": intent, "kind": json.dumps([spec.name, simulated, by_role.get("resolution"), by_role.get("seconds")]),
                 "key_fingerprint": fingerprint, "spec": spec.name, "base_url": base_url, "simulated": int(simulated),
                 "digest": approved.digest, "take": take, "body": approved.body, "state": str(State.WAITING),
                 "created": self._now(), "owner": this_process(),
                 "estimate": estimate.amount if estimate else None, "unit": spec.price.unit, "budget": budget,
             })  # fmt: skip
-            if there:
-                transaction.change(there[0], {"successor": seq})
+            if existing:
+                transaction.change(existing[0], {"successor": seq})
             return row_at(transaction.db, seq), True
 
         return self._store.transact(claimed)
@@ -106,20 +106,20 @@ class Ledger:
     ) -> Row:
         """The row after `changes` to its columns. *writes ledger*; every change is also saved as an event.
 
-        With `only_in`, a row in another state or with a successor is not changed. Raises: LedgerError, also if the row was not
-        `created` then (Unix seconds), which means another ledger.
+        With `only_in`, the row is changed only in one of these states, and only if no request was sent in its place. Raises:
+        LedgerError, also if the row with this number was not `created` then (Unix seconds): it belongs to another ledger.
         """
         if unknown := set(changes) - CHANGEABLE:
             raise TypeError(f"not columns that change: {sorted(unknown)}")
         columns = {name: to_column(value) for name, value in changes.items()}
 
         def changed(transaction: Transaction) -> Row | None:
-            there = transaction.db.execute("SELECT created FROM tasks WHERE seq = ?", (seq,)).fetchone()
-            if there is None or not _is_same(there[0], created):
+            existing = transaction.db.execute("SELECT created FROM tasks WHERE seq = ?", (seq,)).fetchone()
+            if existing is None or not _is_same(existing[0], created):
                 return None
-            now = row_at(transaction.db, seq)
-            if only_in is not None and (now.state not in only_in or now.successor is not None):
-                return now
+            current = row_at(transaction.db, seq)
+            if only_in is not None and (current.state not in only_in or current.successor is not None):
+                return current
             transaction.change(seq, columns)
             return row_at(transaction.db, seq)
 
@@ -131,25 +131,25 @@ class Ledger:
                 where = f"change to #{seq} is saved in its journal"
             elif self._store.rescue(seq, created, columns):
                 where = f"task id of #{seq} is saved in {self._store.rescue_file}"
-            error.message += f" The {where} and is applied at the next start." if where else ""
+            error.message += f" The {where} and is applied the next time the ledger is opened." if where else ""
             raise
         if row is None:
-            text = f"The ledger {self.path} no longer has this #{seq}: the file was moved or replaced in the meantime."
+            text = f"The ledger {self.path} no longer has task #{seq}: the file was moved or replaced in the meantime."
             raise LedgerError(text, file=str(self.path))
         return row
 
     def refreshed(self, row: Row) -> Row:
-        """The row as it is now, unchanged if this is another ledger by now. *reads files*."""
-        there = self.row(row.seq)
-        return there if there and _is_same(there.created, row.created) else row
+        """The row as it is now in the ledger; unchanged if another ledger is at this path by now. *reads files*."""
+        existing = self.row(row.seq)
+        return existing if existing and _is_same(existing.created, row.created) else row
 
     def contains(self, row: Row) -> bool:
-        """Whether this row is in it, as far as it can be read. *reads files*."""
+        """Whether the ledger still has this row; True if it cannot be read. *reads files*."""
         try:
-            there = self.row(row.seq)
+            existing = self.row(row.seq)
         except LedgerError:
             return True
-        return there is not None and _is_same(there.created, row.created)
+        return existing is not None and _is_same(existing.created, row.created)
 
     def row(self, name: str | int) -> Row | None:
         """The row with this number, `#number-mark`, provider's id, or `provider:id`; None if there is none."""
@@ -182,22 +182,22 @@ class Ledger:
         # Times over a day, or negative, are left out: the clock was changed.
         query = """SELECT finished - accepted FROM tasks WHERE kind = (SELECT kind FROM tasks WHERE seq = ?)
             AND state = ? AND finished > accepted AND finished - accepted < ? ORDER BY seq DESC LIMIT 30"""
-        latest = self._select(query, row.seq, str(State.DONE), _LONGEST_S, each=lambda found: float(found[0]))
+        latest = self._select(query, row.seq, str(State.DONE), _MAX_DURATION_S, each=lambda found: float(found[0]))
         return tuple(reversed(latest))
 
     def takes(self, approved: Approved) -> int:
-        """The highest take of this request that may be a task, 0 if there is none."""
+        """The highest take of this request that may exist at the provider, 0 if there is none."""
         query = "SELECT max(take) FROM tasks WHERE digest = ? AND state NOT IN (?, ?)"
         values = (approved.digest, *map(str, FREE_STATES))
         found = self._store.transact(lambda transaction: transaction.db.execute(query, values).fetchone())
         return int(found[0] or 0)
 
     def close(self) -> None:
-        """Closes the files; the next call opens them again."""
+        """Close the files; the next call opens them again."""
         self._store.close()
 
     def _select(self, statement: str, *values: Any, each: Callable[[Sequence[Any]], _T]) -> list[_T]:
-        """`each` of the rows that the statement finds, from a rescued copy if the ledger is damaged."""
+        """The rows that a statement finds, each converted by `each`; from a rescued copy if the ledger is damaged."""
 
         def select(db: sqlite3.Connection) -> list[_T]:
             return [each(found) for found in db.execute(statement, values)]
@@ -223,7 +223,7 @@ class Ledger:
 
 
 def _is_same(actual: float, expected: float | None) -> bool:
-    return expected is None or actual in (expected, 0.0)  # 0 in a rebuilt ledger if it was lost
+    return expected is None or actual in (expected, 0.0)  # a rebuilt ledger has 0 if the time was lost
 
 
 def settle_orphans(transaction: Transaction) -> None:

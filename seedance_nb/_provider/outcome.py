@@ -36,14 +36,14 @@ _LIKELY_REFUSED = (401, 403, 404, 405, 413, 415)
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class SendOutcome:
-    """The outcome of the paid POST: after `unsent` and `refused` no task exists (`may_pass`: a retry may succeed); after `unknown` one may, and `task_id` is a hint."""
+    """The outcome of the paid POST: after `unsent` and `refused` no task exists (`is_transient`: a retry may succeed); after `unknown` one may, and `task_id` is a hint."""
 
     outcome: Literal["accepted", "refused", "unsent", "unknown"]
     task_id: str = ""
     why: str = ""
     error: SeedanceError | None = None
     simulated: bool = False
-    may_pass: bool = False
+    is_transient: bool = False
     text: str = ""
 
 

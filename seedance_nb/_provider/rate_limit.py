@@ -7,7 +7,7 @@ from datetime import UTC, datetime
 from email.utils import parsedate_to_datetime
 
 LONGEST_S = 300.0  # the longest wait that a server's `Retry-After` can cause
-CHANCE = random.Random()  # noqa: S311 - it spreads requests; a generator of its own, so that `random.seed` is not disturbed
+JITTER = random.Random()  # noqa: S311 - it spreads requests; a generator of its own, so that `random.seed` is not disturbed
 
 _PER_SECOND = 2.0
 _AT_ONCE = 10.0
@@ -39,8 +39,8 @@ class RateLimiter:
     one request per pause (1, 2, 4 … 60 s with jitter, or what `Retry-After` asks for) until a response is good.
     """
 
-    def __init__(self, chance: Callable[[], float] = CHANCE.random) -> None:
-        self._chance = chance
+    def __init__(self, jitter: Callable[[], float] = JITTER.random) -> None:
+        self._jitter = jitter
         self._left = _AT_ONCE
         self._at = 0.0
         self._failed = 0
@@ -87,4 +87,4 @@ class RateLimiter:
 
     def _pause(self) -> float:
         longest = min(_LONGEST_BACKOFF_S, 2.0 ** min(self._failed - 1, 10))
-        return max(1.0, longest * (0.5 + self._chance() / 2))
+        return max(1.0, longest * (0.5 + self._jitter() / 2))

@@ -59,7 +59,7 @@ async def send_once(spec: Spec, request: Request, endpoint: Endpoint) -> SendOut
     if attempt.has_left:
         return SendOutcome(outcome="unknown", why=f"the connection was lost before a clear response arrived ({why})")
     problem = f"Could not connect to {host_of(endpoint.base_url)}{attempt.proxy} ({why})"
-    return SendOutcome(outcome="unsent", why=problem, error=Unreachable(f"{problem}."), may_pass=attempt.may_pass)
+    return SendOutcome(outcome="unsent", why=problem, error=Unreachable(f"{problem}."), is_transient=attempt.transient)
 
 
 async def fetch_answer(spec: Spec, request: Request, endpoint: Endpoint) -> tuple[Answer | None, str]:
@@ -72,7 +72,7 @@ class _Attempt:
 
     def __init__(self, *, has_left: bool) -> None:
         self.has_left = has_left
-        self.may_pass = True
+        self.transient = True
         self.proxy = ""
         self.response: httpx.Response | None = None
         self.body = bytearray()
@@ -94,11 +94,11 @@ async def _exchange(
     except TimeoutError:
         why = f"no response within {endpoint.total:g} s"
     except (httpx.InvalidURL, httpx.UnsupportedProtocol) as error:
-        why, attempt.may_pass = f"invalid URL: {_error_text(error, endpoint)}", False
+        why, attempt.transient = f"invalid URL: {_error_text(error, endpoint)}", False
     except BlockedURL as error:
-        why, attempt.may_pass = str(error), False
+        why, attempt.transient = str(error), False
     except httpx.ProxyError as error:
-        why, attempt.may_pass = proxy_problem(error), not str(error).startswith("4")
+        why, attempt.transient = proxy_problem(error), not str(error).startswith("4")
     except (httpx.HTTPError, ValueError, *FAULTS) as error:
         why = _error_text(error, endpoint)
     if attempt.response is not None and (attempt.body or not why):  # also the part that came before it broke off

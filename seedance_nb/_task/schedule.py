@@ -7,8 +7,8 @@ _LATE_EVERY_S = 60
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class PollHistory:
-    """How often to poll, in seconds; `history` are the durations of earlier tasks, and after `late` it is once a minute."""
+class PollSchedule:
+    """When to poll, in seconds; `history` has the durations of earlier tasks; after `late`, polling slows to once a minute."""
 
     early: tuple[float, ...] = (2, 8)
     every: float = 5
@@ -17,7 +17,7 @@ class PollHistory:
     history: Sequence[float] = field(default=())
 
 
-def next_poll(polls: PollHistory, elapsed: float) -> float:
+def next_poll(polls: PollSchedule, elapsed: float) -> float:
     """Seconds from `elapsed` (seconds since the task was accepted) until the next status check. *pure*."""
     # Early checks catch quick refusals; then few until 0.85 of the fastest earlier task, then one per 2 % of their median.
     early = next((at for at in polls.early if at > elapsed + 0.001), None)

@@ -20,24 +20,24 @@ from seedance_nb._document.spec import Spec
 from seedance_nb._ledger.ledger import Ledger
 from seedance_nb._ledger.row import EARLY_STATES, Row, State
 from seedance_nb._provider.outcome import SendOutcome, refusal
-from seedance_nb._provider.rate_limit import CHANCE
+from seedance_nb._provider.rate_limit import JITTER
 from seedance_nb._provider.transport import Endpoint, acquire_slot, send_once
 from seedance_nb._task.engine import ENGINE, Delivery
-from seedance_nb._task.schedule import PollHistory
+from seedance_nb._task.schedule import PollSchedule
 from seedance_nb._web.download import Bounds
 from seedance_nb._web.origins import host_of
 
-_TRIES = 4
-_SENDINGS = 3
-_LONGEST_PAUSE_S = 60
-_AGAIN_S = 30
+_WRITE_ATTEMPTS = 4
+_SEND_ATTEMPTS = 3
+_MAX_PAUSE_S = 60
+_SAVE_RETRY_S = 30
 LOOPBACK = ("127.0.0.1", "::1", "localhost")
 _STATES = {"accepted": State.QUEUED, "refused": State.REFUSED, "unsent": State.UNSENT, "unknown": State.UNKNOWN}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class TaskRun:
-    """What it takes to run one task; `clock` returns monotonic seconds, `now` Unix seconds, `chance` 0 to 1."""
+    """Everything that is needed to run one task; `clock` returns monotonic seconds, `now` Unix seconds, `jitter` 0 to 1."""
 
     spec: Spec
     endpoint: Endpoint
@@ -47,39 +47,39 @@ class TaskRun:
     clock: Callable[[], float] = time.monotonic
     now: Callable[[], float] = time.time
     bounds: Bounds = field(default_factory=Bounds)
-    chance: Callable[[], float] = CHANCE.random
+    jitter: Callable[[], float] = JITTER.random
     balance: Callable[[], Awaitable[float | None]] | None = None
     delivery: Delivery = field(default_factory=Delivery)
-    troubled: threading.Event = field(default_factory=threading.Event)  # set once a failing ledger was reported
+    ledger_failed: threading.Event = field(default_factory=threading.Event)  # set once a failing ledger was reported
 
     def for_new_task(self) -> "TaskRun":
         """A copy for another task. *pure*."""
-        return replace(self, delivery=Delivery(), troubled=threading.Event())
+        return replace(self, delivery=Delivery(), ledger_failed=threading.Event())
 
     def key(self, row: Row) -> tuple[str, int]:
-        """The engine's key for a row; a ledger that was started anew has its own rows. *pure*."""
-        return f"{self.ledger.path}, made at {row.created!r}", row.seq
+        """The engine's key for a row; rows of another ledger at the same path have other keys. *pure*."""
+        return f"{self.ledger.path}, created {row.created!r}", row.seq
 
     @property
-    def schedule(self) -> PollHistory:
+    def schedule(self) -> PollSchedule:
         """The polling schedule: the schema's, or fast polling for the simulator in this process."""
         table = self.spec.task
         if table is None or self.endpoint.app is not None:
-            return PollHistory(early=(), every=0.25, floor=0.1)
-        return PollHistory(early=table.early, every=table.every, late=table.deadline)
+            return PollSchedule(early=(), every=0.25, floor=0.1)
+        return PollSchedule(early=table.early, every=table.every, late=table.deadline)
 
     async def write(self, row: Row, *, only_in: Collection[State] | None = None, **changes: Any) -> Row:
         """The row after `changes`. *writes ledger*, off the event loop, so that a locked file blocks nothing else."""
         update = functools.partial(self.ledger.update, row.seq, only_in=only_in, created=row.created, **changes)
         try:
-            now = await asyncio.to_thread(update)
+            updated = await asyncio.to_thread(update)
         except LedgerError as error:
             error.charged = row.charged
             raise
-        except RuntimeError:  # no thread is to be had while the interpreter ends
-            now = update()
-        self._log(row, now)
-        return now
+        except RuntimeError:  # no thread can be started while the interpreter shuts down
+            updated = update()
+        self._log(row, updated)
+        return updated
 
     async def read(self, row: Row) -> Row:
         """The row as the ledger has it now, unchanged if the ledger cannot be read. *reads files*."""
@@ -93,33 +93,33 @@ class TaskRun:
         """Log a failing ledger once. Raises: the error if the row is no longer in the ledger."""
         if not await asyncio.to_thread(self.ledger.contains, row):
             raise error
-        if not self.troubled.is_set():
-            self.troubled.set()
+        if not self.ledger_failed.is_set():
+            self.ledger_failed.set()
             text = "%s: still checking its status, which will be saved once the ledger works again: %s"
             LOG.warning(text, row.name, error.message)
 
-    def _log(self, was: Row, now: Row) -> None:
-        if now.task_id != was.task_id:
-            LOG.info("%s is %s at %s", was.name, now.name, host_of(self.endpoint.base_url))
-        if now.state is not was.state:
-            LOG.info("%s is %s", now.name, now.state)
-        if now.file != was.file:
-            LOG.info("%s is saved", now.name)
-        if (now.word, now.error) != (was.word, was.error):
-            LOG.debug("%s: %s %s", now.name, now.word, now.error)
+    def _log(self, before: Row, after: Row) -> None:
+        if after.task_id != before.task_id:
+            LOG.info("%s is %s at %s", before.name, after.name, host_of(self.endpoint.base_url))
+        if after.state is not before.state:
+            LOG.info("%s is %s", after.name, after.state)
+        if after.file != before.file:
+            LOG.info("%s is saved", after.name)
+        if (after.word, after.error) != (before.word, before.error):
+            LOG.debug("%s: %s %s", after.name, after.word, after.error)
 
 
 async def send(flow: TaskRun, row: Row, request: Request) -> Row:
     """Send the request; return the row of the accepted task. *network*, *spends credits*, *writes ledger*.
 
-    A request that certainly did not leave, or was refused temporarily, is sent up to three times in all; any other once.
+    It is tried up to three times if it provably did not leave or was refused temporarily; once it may have arrived, never again.
     Raises: Refused and its subclasses, Unreachable, UnknownOutcome; LedgerError with the id if it cannot be saved.
     """
     sent = SendOutcome(outcome="unsent", why="sending ended before anything was sent")
     try:
         if flow.balance is not None:
             row = await flow.write(row, balance=await flow.balance())
-        for attempt in range(_SENDINGS):
+        for attempt in range(_SEND_ATTEMPTS):
             if flow.endpoint.gate and (pause := flow.endpoint.gate.closed(flow.endpoint.clock())):
                 message = f"{row.provider} is having problems, so the request will be sent in {pause:.0f} s"
                 row = await flow.write(row, error=message)
@@ -128,17 +128,17 @@ async def send(flow: TaskRun, row: Row, request: Request) -> Row:
             if ENGINE.is_ending:
                 break
             row = await flow.write(row, only_in=(State.WAITING,), state=State.SENDING, error="")
-            if row.state is not State.SENDING:  # abandoned meanwhile, and perhaps sent again by another process
+            if row.state is not State.SENDING:  # settled meanwhile, and perhaps sent again, by another process
                 return row
             sent = SendOutcome(outcome="unknown", why="sending was interrupted")
-            sent = await _without_repeat(flow, row, await _try_sending(flow, request))
-            again = _pause(sent, attempt, flow.chance())
-            if again is None:
+            sent = await _reject_duplicate_id(flow, row, await _try_sending(flow, request))
+            retry_in_s = _retry_in_s(sent, attempt, flow.jitter())
+            if retry_in_s is None:
                 break
-            message = f"{sent.why}; retrying in {again:.0f} s"
+            message = f"{sent.why}; retrying in {retry_in_s:.0f} s"
             row = await flow.write(row, only_in=(State.SENDING,), state=State.WAITING, error=message)
             flow.delivery.sending.clear()
-            await flow.sleep(again)
+            await flow.sleep(retry_in_s)
     finally:
         try:
             row = await _settle(flow, row, sent)
@@ -156,8 +156,8 @@ async def _try_sending(flow: TaskRun, request: Request) -> SendOutcome:
         return SendOutcome(outcome="unknown", why=f"an unexpected error while it was sent ({type(error).__name__})")
 
 
-async def _without_repeat(flow: TaskRun, row: Row, sent: SendOutcome) -> SendOutcome:
-    """The outcome, which is unknown if the id belongs to another task in the ledger: its video is not this request's."""
+async def _reject_duplicate_id(flow: TaskRun, row: Row, sent: SendOutcome) -> SendOutcome:
+    """The outcome; unknown if its id belongs to another task in the ledger, whose video would be shown for this one."""
     with suppress(LedgerError, RuntimeError):
         other = await asyncio.to_thread(flow.ledger.other_task, row, sent.task_id) if sent.task_id else None
         if other is not None:
@@ -166,17 +166,17 @@ async def _without_repeat(flow: TaskRun, row: Row, sent: SendOutcome) -> SendOut
     return sent
 
 
-def _pause(sent: SendOutcome, attempt: int, chance: float) -> float | None:
+def _retry_in_s(sent: SendOutcome, attempt: int, jitter: float) -> float | None:
     """The seconds until a request that certainly created no task is retried, None if it is not. *pure*."""
-    if attempt + 1 >= _SENDINGS:
+    if attempt + 1 >= _SEND_ATTEMPTS:
         return None
-    if sent.may_pass:
-        return 2.0**attempt * (0.5 + chance / 2)
+    if sent.is_transient:
+        return 2.0**attempt * (0.5 + jitter / 2)
     if not isinstance(sent.error, RateLimited):
         return None
     after = sent.error.retry_after
-    pause = 2.0 * 2.0**attempt * (0.5 + chance / 2) if after is None else after + chance
-    return pause if pause <= _LONGEST_PAUSE_S else None
+    pause = 2.0 * 2.0**attempt * (0.5 + jitter / 2) if after is None else after + jitter
+    return pause if pause <= _MAX_PAUSE_S else None
 
 
 def _changes(flow: TaskRun, sent: SendOutcome) -> dict[str, Any]:
@@ -195,19 +195,19 @@ def _changes(flow: TaskRun, sent: SendOutcome) -> dict[str, Any]:
 async def _settle(flow: TaskRun, row: Row, sent: SendOutcome) -> Row:
     changes = _changes(flow, sent)
     only_in = None if sent.outcome == "accepted" else EARLY_STATES  # an id is always saved
-    unwritten: LedgerError | None = None
-    for attempt in range(_TRIES):
+    last_error: LedgerError | None = None
+    for attempt in range(_WRITE_ATTEMPTS):
         if attempt:
             await flow.sleep(2 * attempt)
         try:
             return await flow.write(row, only_in=only_in, **changes)
         except LedgerError as error:
-            unwritten = error
+            last_error = error
     if sent.task_id:
         with suppress(*FAULTS):
             ENGINE.submit(_save_later(flow, row, changes))
     message = f"accepted the request as task {sent.task_id}" if sent.task_id else f"answered ({sent.why})"
-    text = f"{row.provider} {message}, but this could not be saved: {unwritten.message if unwritten else ''}"
+    text = f"{row.provider} {message}, but this could not be saved: {last_error.message if last_error else ''}"
     is_free = row.simulated or sent.outcome in ("refused", "unsent")
     raise LedgerError(text, file=str(flow.ledger.path), charged="not charged" if is_free else "unknown")
 
@@ -215,7 +215,7 @@ async def _settle(flow: TaskRun, row: Row, sent: SendOutcome) -> Row:
 async def _save_later(flow: TaskRun, row: Row, changes: dict[str, Any]) -> None:
     """Save the id once the ledger can be written again, as long as this process lives."""
     while True:
-        await asyncio.sleep(_AGAIN_S)
+        await asyncio.sleep(_SAVE_RETRY_S)
         with suppress(LedgerError):
             await flow.write(row, only_in=(*EARLY_STATES, State.UNKNOWN), **changes)
             return
@@ -250,6 +250,6 @@ def raise_for(spec: Spec, row: Row) -> None:
     if row.state is State.REFUSED:
         raise refusal(spec, row.word, row.error, simulated=row.simulated)
     if row.state is State.UNSENT:
-        if "connection" not in row.error:  # marked as never received, or stopped: the network is fine
+        if "connection" not in row.error:  # resolved as not received, or stopped before sending: the network is fine
             raise Unreachable(f"The request was not sent: {row.error}.", Step("{} to send it"))
         raise Unreachable(row.error)

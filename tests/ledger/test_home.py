@@ -45,7 +45,7 @@ import seedance_nb as sd
 from seedance_nb._ledger import home, ledger
 if sys.argv[3] == "naive":
     for module in (home, ledger):
-        module.require_one_name = module.require_home = lambda *_: None
+        module.require_single_link = module.require_original_file = lambda *_: None
 path = Path(sys.argv[2])
 session = sd.Session(api_key="test-key-0123456789", base_url=sys.argv[1], ledger=path, outputs=path.parent)
 fields = {"prompt": "x", "reference_images": ["https://example.com/a.png"], "duration": 5}

@@ -118,7 +118,7 @@ def test_the_process_goes_on_trying_as_long_as_it_lives(
     provider: Provider, ledger: Path, lock: Lock, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(Store, "rescue", lambda *_: False)
-    monkeypatch.setattr(send_module, "_AGAIN_S", 0.01)
+    monkeypatch.setattr(send_module, "_SAVE_RETRY_S", 0.01)
     fail(provider, ledger, monkeypatch)
     lock.release()
 

@@ -61,7 +61,7 @@ class World:
 
 def fifty_tasks(outage_s: float, retry_after: Iterator[float | None], *, gated: bool) -> tuple[list[float], float]:
     """When requests went out while 50 tasks are looked at every 5 s and the host fails at first; and when all had ended."""
-    world, gate, sent = World(), RateLimiter(chance=lambda: 0.5), []
+    world, gate, sent = World(), RateLimiter(jitter=lambda: 0.5), []
 
     async def one() -> None:
         while True:
@@ -109,7 +109,7 @@ def test_two_requests_a_second_go_out_in_good_times() -> None:
 
 
 def test_failures_that_were_under_way_together_count_once() -> None:
-    gate = RateLimiter(chance=lambda: 1.0)
+    gate = RateLimiter(jitter=lambda: 1.0)
     for _ in range(10):
         gate.record(100.0, 101.0, good=False)
     assert gate.closed(101.0) == 1.0
@@ -118,7 +118,7 @@ def test_failures_that_were_under_way_together_count_once() -> None:
 
 
 def test_an_old_good_answer_does_not_open_a_gate_that_closed_since() -> None:
-    gate = RateLimiter(chance=lambda: 1.0)
+    gate = RateLimiter(jitter=lambda: 1.0)
     gate.record(100.0, 101.0, good=False, retry_after=30.0)
     gate.record(99.0, 101.5, good=True)
     assert gate.closed(101.5) == 29.5

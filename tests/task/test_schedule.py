@@ -8,7 +8,7 @@ import pytest
 from seedance_nb import Spec
 from seedance_nb._ledger.row import State
 from seedance_nb._provider.status import read_id, read_status
-from seedance_nb._task.schedule import PollHistory, next_poll
+from seedance_nb._task.schedule import PollSchedule, next_poll
 
 
 def answer(status: Any, result: Any = None, **more: Any) -> dict[str, Any]:
@@ -78,27 +78,27 @@ def test_an_id_is_only_taken_if_it_can_be_asked_for_again(crun: Spec, said: Any,
     assert read_id(crun.task, {"data": {"task_id": said}}) == task_id
 
 
-def schedule(looks: PollHistory, until: float) -> list[float]:
+def schedule(looks: PollSchedule, until: float) -> list[float]:
     times = list(itertools.takewhile(lambda at: at <= until, itertools.accumulate(
         itertools.repeat(0.0), lambda at, _: at + next_poll(looks, at))))  # fmt: skip
     return [round(at, 2) for at in times[1:]]
 
 
 def test_without_history_the_looks_are_early_and_then_regular() -> None:
-    assert schedule(PollHistory(early=(2, 8), every=5), 30) == [2, 7, 8, 13, 18, 23, 28]
+    assert schedule(PollSchedule(early=(2, 8), every=5), 30) == [2, 7, 8, 13, 18, 23, 28]
 
 
 def test_with_history_nothing_is_asked_while_nothing_can_be_done_yet() -> None:
-    looks = PollHistory(early=(2, 8), every=5, history=(100, 110, 120))
+    looks = PollSchedule(early=(2, 8), every=5, history=(100, 110, 120))
     assert schedule(looks, 95) == [2, 8, 38, 68, 85, 87.2, 89.4, 91.6, 93.8]
 
 
 def test_looks_are_never_closer_than_the_floor() -> None:
-    looks = PollHistory(early=(2, 8), every=0.01, history=())
+    looks = PollSchedule(early=(2, 8), every=0.01, history=())
     assert min(b - a for a, b in itertools.pairwise([0.0, *schedule(looks, 20)])) >= 1
 
 
 def test_a_learned_schedule_asks_less_than_a_fixed_one() -> None:
-    learned = schedule(PollHistory(history=tuple(range(270, 300))), 286)
-    fixed = schedule(PollHistory(), 286)
+    learned = schedule(PollSchedule(history=tuple(range(270, 300))), 286)
+    fixed = schedule(PollSchedule(), 286)
     assert len(learned) < 0.7 * len(fixed)
