@@ -78,10 +78,9 @@ class Clip:
         return Session().estimate(self.spec, **read_json(json_text(self.request).replace(NO_QUERY, "")))
 
     def _lines(self) -> tuple[str, str, str]:
-        changed = "" if self.is_original else " · the file was changed after it was saved"
-        facts = (
-            f"{self.model} · take {self.take} · {self.created} · {self.task}{' · SIMULATED' * self.simulated}{changed}"
-        )
+        marks = " · SIMULATED" * self.simulated
+        marks += "" if self.is_original else " · the file was changed after it was saved"
+        facts = f"{self.model} · take {self.take} · {self.created} · {self.task}{marks}"
         return self.path.name, sanitize(facts), sanitize(f"Checked today: {self.problems!r}")
 
     def __repr__(self) -> str:
@@ -90,8 +89,7 @@ class Clip:
 
     def _repr_html_(self) -> str:
         html = Html('<div style="{};{};white-space:pre-wrap"><b>{}</b>\n<span style="{}">{}</span>\n{}\n{}{}</div>')
-        name, facts, problems = self._lines()
-        request = request_html(json_text(self.request))
+        (name, facts, problems), request = self._lines(), request_html(json_text(self.request))
         return str(html.format(FONT, FG, name, DIM, facts, self.prompt, problems, request))
 
 
@@ -119,9 +117,8 @@ def open(path: str | Path, /, *, document: Document | None = None) -> Clip:  # n
         raise MediaError(f"{file} cannot be opened: {why}.", next_step=step, charged="not charged")
     if document is None and values["model"] not in model_names():
         # A name in a file is never a path: only the caller chooses the schema that says where requests go.
-        message = (
-            f"{file} was made with the model {shorten(sanitize(values['model']))}, which this version does not have."
-        )
+        name = shorten(sanitize(values["model"]))
+        message = f"{file} was made with the model {name}, which this version does not have."
         raise SeedanceError(message, next_step="pass its schema: sd.open(path, document=...)", charged=None)
     spec = load_spec(values["model"] if document is None else document)
     return Clip(path=file, spec=spec, is_original=has_bytes(file, values["sha256"]), **values)

@@ -22,17 +22,16 @@ WAYS: Mapping[Viewer, tuple[Mechanism, ...]] = {
     "vscode": ("embed", "still"),  # relative paths are unreliable there (microsoft/vscode-jupyter#7644)
 }
 """The mechanisms of each viewer; the first one that is possible is used."""
-_MARKS: tuple[tuple[Viewer, tuple[str, ...]], ...] = (
-    ("colab", ("COLAB_RELEASE_TAG", "COLAB_GPU")),
-    ("vscode", ("VSCODE_PID", "VSCODE_CWD")),
-)
+_MARKS: Mapping[str, Viewer] = {
+    "COLAB_RELEASE_TAG": "colab", "COLAB_GPU": "colab", "VSCODE_PID": "vscode", "VSCODE_CWD": "vscode",
+}  # fmt: skip
 _MIME = {".webm": "video/webm", ".mov": "video/quicktime", ".gif": "image/gif"}
 
 
 def viewer() -> Viewer:
     """The program that shows this kernel's outputs, as far as the environment tells. Reads the environment."""
-    for name, marks in _MARKS:
-        if any(os.getenv(mark) for mark in marks):
+    for mark, name in _MARKS.items():
+        if os.getenv(mark):
             return name
     if os.getenv("SERVER_SOFTWARE", "").startswith("voila"):
         return "voila"
@@ -45,18 +44,16 @@ def mechanism(name: Viewer, *, is_served: bool, size: int | None, embed: bool | 
     """How a file of `size` bytes (None if there is none) is shown, below the notebook's folder if `is_served`. *pure*."""
     if embed and size is not None:
         return "embed"
-    small = embed is None and size is not None and size <= EMBED_UP_TO
-    possible = {"file": is_served, "embed": small, "still": True}
-    return next(way for way in WAYS[name] if possible[way])
+    is_small = embed is None and size is not None and size <= EMBED_UP_TO
+    return next(way for way in WAYS[name] if {"file": is_served, "embed": is_small, "still": True}[way])
 
 
 def source_of(path: Path, embed: bool | None = None) -> str:
     """The `src` of a file: a path relative to the notebook, a data URL, or "" if neither works. *reads files*, and the environment."""
-    name = viewer()
     notebook = notebook_file()
     folder = notebook.parent if notebook else Path.cwd()
     size = path.stat().st_size if path.is_file() else None
-    way = mechanism(name, is_served=_is_served(path, folder), size=size, embed=embed)
+    way = mechanism(viewer(), is_served=_is_served(path, folder), size=size, embed=embed)
     if way == "file":
         return quote(os.path.relpath(path.resolve(), folder.resolve()).replace(os.sep, "/"))
     return data_url(path.read_bytes(), _MIME.get(path.suffix.casefold(), "video/mp4")) if way == "embed" else ""

@@ -24,9 +24,10 @@ _STATES = {
     State.OTHER: "Unknown state",
     State.DONE: "Downloading the video",
 }
-_BAR = (
-    "display:inline-block;vertical-align:middle;width:120px;height:4px;border-radius:2px;overflow:hidden;"
-    "background:var(--jp-border-color2,#d0d7de)"
+_BAR = Html(
+    '<span style="display:inline-block;vertical-align:middle;width:120px;height:4px;border-radius:2px;overflow:hidden;'
+    'background:var(--jp-border-color2,#d0d7de)"><span style="display:block;height:100%;'
+    'background:var(--jp-brand-color1,#1976d2);width:{:.0f}%"></span></span> '
 )
 
 
@@ -34,9 +35,8 @@ def usual_text(durations: Sequence[float]) -> str:
     """How long tasks like this one usually take, from the durations of earlier ones in seconds; "" for fewer than three. *pure*."""
     if len(durations) < _FEWEST:
         return ""
-    ordered = sorted(durations)
-    low, high = ordered[len(ordered) // 10], ordered[-1 - len(ordered) // 10]
-    texts = dict.fromkeys((duration_text(low), duration_text(high)))
+    ordered, tenth = sorted(durations), len(durations) // 10
+    texts = dict.fromkeys(map(duration_text, (ordered[tenth], ordered[-1 - tenth])))
     return f"usually {' to '.join(texts)}"
 
 
@@ -63,10 +63,7 @@ def end_text(row: Row, waited: float) -> str:
 
 def line_html(text: str, row: Row, trouble: str = "") -> Html:
     """A line of progress with the task's name, and its bar if the provider reports a percentage. *pure*."""
-    bar = Html()
-    if row.progress is not None and row.state in OPEN_STATES:
-        inner = f"display:block;height:100%;background:var(--jp-brand-color1,#1976d2);width:{row.progress:.0f}%"
-        bar = Html('<span style="{}"><span style="{}"></span></span> ').format(_BAR, inner)
+    bar = _BAR.format(row.progress) if row.progress is not None and row.state in OPEN_STATES else Html()
     below = Html('<div style="{}">{}</div>').format(DIM, trouble) if trouble else Html()
     line = Html('<div role="status" style="{};{}">{}{} · <code>{}</code>{}</div>')
     return line.format(FONT, FG, bar, text, row.name, below)
@@ -86,9 +83,6 @@ class CellLine:
         self._publisher.publish(data=data, metadata={}, transient=place, update=self._is_there)
         self._is_there = True
 
-    def end(self) -> None:
-        """Leave the line as it is."""
-
 
 class TerminalLine:
     """A line of a terminal."""
@@ -105,9 +99,8 @@ class TerminalLine:
 
     def end(self) -> None:
         """Leave the line as it is."""
-        if self._length:
-            self._stream.write("\n")
-            self._stream.flush()
+        self._stream.write("\n")
+        self._stream.flush()
 
 
 Line = CellLine | TerminalLine
@@ -116,12 +109,10 @@ Line = CellLine | TerminalLine
 
 def open_line(*, wanted: bool | None) -> Line | None:
     """The line for progress, None where nobody reads it; if `wanted`, also where a program does. Reads the environment."""
-    if wanted is False:
-        return None
-    if publisher := cell_publisher():
+    if wanted is not False and (publisher := cell_publisher()):
         return CellLine(publisher) if wanted or not unattended_reason() else None
     is_terminal = sys.stderr is not None and sys.stderr.isatty() and os.getenv("TERM") != "dumb"
-    return TerminalLine(sys.stderr) if is_terminal else None
+    return TerminalLine(sys.stderr) if is_terminal and wanted is not False else None
 
 
 def cell_publisher() -> Any:
@@ -157,4 +148,5 @@ class Progress:
         if self._line is not None:
             text = text or end_text(row, self._clock() - self._begun)
             self._line.show(f"{text} · {row.name}", line_html(text, row))
+        if isinstance(self._line, TerminalLine):
             self._line.end()
