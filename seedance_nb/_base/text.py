@@ -4,8 +4,7 @@ import json
 import re
 from typing import Any
 
-HIDDEN = "•••"
-"""The mask shown instead of a secret."""
+HIDDEN = "•••"  # mask shown instead of a secret
 NO_QUERY = "?…"
 
 _URL = re.compile(r"((?i:https?)://[^\s?#'\"<>]*+)([?#][^\s'\"<>]*)?")

@@ -112,10 +112,7 @@ def error_html(problems: Sequence[Problem]) -> Html:
 
 
 def sentence(problem: Problem, labels: Mapping[str, str]) -> str:
-    """A problem as a sentence for the screen: with labels where messages in code name parameters. *pure*.
-
-    `labels` are those of `labels_of`. All problems in forms and panels pass through here; a provider's own words stay unchanged.
-    """
+    """A problem as a sentence for the screen, with the labels of `labels_of` for names; a provider's own words stay. *pure*."""
     if problem.rule == AT_LEAST_ONE and all(len(group) == 1 for group in problem.limit):
         fields = [label_at(path, labels) for path in problem.others]
         singular = all(label.endswith("s") for label in fields)

@@ -29,8 +29,7 @@ class State(StrEnum):
 
 EARLY_STATES = (State.WAITING, State.SENDING)
 """States in which a process is about to send the request, or is sending it."""
-OPEN_STATES = (State.QUEUED, State.RUNNING, State.OTHER)
-"""States in which a task is polled."""
+OPEN_STATES = (State.QUEUED, State.RUNNING, State.OTHER)  # states in which a task is polled
 FREE_STATES = (State.REFUSED, State.UNSENT)
 """States in which certainly no task exists, so that the same request can be sent again."""
 

@@ -7,8 +7,7 @@ from seedance_nb._base.values import ABSENT
 from seedance_nb._schema.dialect import SCHEMA_NAME
 from seedance_nb._schema.library import ValidationError
 
-UNCHECKED = "unchecked"
-"""The rule of an error about a value that could not be checked."""
+UNCHECKED = "unchecked"  # rule of an error about a value that could not be checked
 
 _TITLE_LENGTH = 60
 

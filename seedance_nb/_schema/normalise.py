@@ -16,10 +16,8 @@ from seedance_nb._schema.repairs import repair
 _VALUES = ("enum", "const", "default", "example", "examples")
 MAX_DEPTH = 64
 MAX_NODES = 10_000
-SHARED_FROM = 4_000
-"""From this number of schemas on, a referenced schema is copied once and shared by reference."""
-Refs = tuple[tuple[str, Role], ...]
-"""The targets of the `$ref`s followed to reach a schema, each a pointer and a role."""
+SHARED_FROM = 4_000  # from this number of schemas on, a referenced schema is copied once and shared by reference
+Refs = tuple[tuple[str, Role], ...]  # targets of the `$ref`s followed to reach a schema, each a pointer and a role
 _OLD = re.compile(r"draft-0[3-7]")
 
 

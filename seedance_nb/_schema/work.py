@@ -5,8 +5,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any
 
-MOST = 10_000
-"""The number of schemas that one check may evaluate before the rest is reported as unchecked."""
+MOST = 10_000  # number of schemas that one check may evaluate before the rest is reported as unchecked
 
 _FOR_EACH = 40
 

@@ -24,8 +24,7 @@ from seedance_nb._task.placement import shell_with_kernel
 from seedance_nb._task.send import LOOPBACK, TaskRun
 from seedance_nb._web.origins import host_of
 
-World = Literal["", "simulated", "paid"]
-"""Whether requests are simulated or paid, "" if no screen showed it."""
+World = Literal["", "simulated", "paid"]  # whether requests are simulated or paid, "" if no screen showed it
 
 
 def require_sendable(spec: Spec, take: int, budget: float | None) -> None:

@@ -18,8 +18,7 @@ from seedance_nb._base.log import THREAD, redact_logs, without_frames
 from seedance_nb._provider.rate_limit import RateLimiter
 
 T = TypeVar("T")
-_SAVE_S = 90
-"""Seconds in which an answer is saved in a ledger that others use; usually milliseconds."""
+_SAVE_S = 90  # seconds in which an answer is saved in a ledger that others use; usually milliseconds
 
 
 @dataclass(frozen=True, slots=True, eq=False)

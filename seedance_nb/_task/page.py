@@ -15,8 +15,7 @@ from seedance_nb._task.player import PlayerOptions, View, player_html
 from seedance_nb._task.video import Video, video_html, video_player, video_text
 from seedance_nb._web.regular_files import write
 
-EXPORT_UP_TO = 100_000_000
-"""The most bytes of video that one page takes."""
+EXPORT_UP_TO = 100_000_000  # most bytes of video that one page takes
 _COLUMNS = "display:grid;grid-template-columns:repeat(auto-fit,minmax(min(260px,100%),1fr));gap:16px;align-items:start"
 _PAGE = Html(
     '<!DOCTYPE html>\n<html lang="en"><head><meta charset="utf-8"><meta name="viewport" content="width=device-width">'

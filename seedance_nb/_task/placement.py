@@ -11,8 +11,7 @@ from urllib.parse import quote
 Viewer = Literal["jupyter", "script", "headless", "voila", "colab", "vscode"]
 Mechanism = Literal["file", "embed", "still"]
 
-EMBED_UP_TO = 8_000_000
-"""The largest file that is embedded unless that is requested, in bytes."""
+EMBED_UP_TO = 8_000_000  # largest file that is embedded unless that is requested, in bytes
 WAYS: Mapping[Viewer, tuple[Mechanism, ...]] = {
     "jupyter": ("file", "embed", "still"),  # JupyterLab and Notebook 7 deliver what is below the notebook's folder
     "script": ("file", "embed", "still"),

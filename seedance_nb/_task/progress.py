@@ -13,8 +13,7 @@ from seedance_nb._ledger.row import FREE_STATES, OPEN_STATES, Row, State, price_
 from seedance_nb._task.begin import unattended_reason
 from seedance_nb._task.placement import shell_with_kernel
 
-UPDATE_S = 1.0
-"""Seconds between two updates of a line at least, so that many tasks do not flood a page."""
+UPDATE_S = 1.0  # seconds between two updates of a line at least, so that many tasks do not flood a page
 _FEWEST = 3
 _STATES = {
     State.WAITING: "Waiting to be sent",
@@ -103,8 +102,7 @@ class TerminalLine:
         self._stream.flush()
 
 
-Line = CellLine | TerminalLine
-"""Where a line of progress is shown, and replaced by the next one."""
+Line = CellLine | TerminalLine  # where a line of progress is shown, and replaced by the next one
 
 
 def open_line(*, wanted: bool | None) -> Line | None:

@@ -17,8 +17,7 @@ from seedance_nb._form.labels import FieldStatus, label_html
 from seedance_nb._form.model.fields import Field
 from seedance_nb._form.uploads import Uploads
 
-REST = "\0"
-"""The name of the part for properties that the schema does not name; its value is the whole object."""
+REST = "\0"  # name of the part for properties that the schema does not name; its value is the whole object
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,16 +37,12 @@ OnChange = Callable[[Change], None]
 
 
 class WidgetFactory:
-    """Creates widgets that share one layout and one style per kind, so that a form takes few messages to the browser.
-
-    `control` creates the control of a nested field; `uploads` sends files, if set; `depth` is the nesting level of the control
-    that is being created.
-    """
+    """Creates widgets that share one layout and one style per kind, so that a form takes few messages to the browser."""
 
     def __init__(self, control: Callable[[Field, "WidgetFactory", OnChange], "Control"] | None = None) -> None:
         self.layout = W.Layout()
         self.uploads: Uploads | None = None
-        self.depth = 0
+        self.depth = 0  # of the control that is being created
         self._control = control
         self._style = cache(lambda style: style())
 
@@ -107,15 +102,12 @@ class StaticBox(W.VBox):  # type: ignore[misc]
 
 
 class Control:
-    """The control of one field. `value` is what it shows, `ABSENT` while it is untouched; `live` marks typed text.
+    """The control of one field. `value` is what it shows, `ABSENT` while it is untouched."""
 
-    `label_widget` has the label: `widget` itself, or the one from `_make`. An `eager` control updates a shown problem at every key.
-    """
-
-    live = False
-    eager = False
+    live = False  # whether its changes are typed text
+    eager = False  # whether it updates a shown problem at every key
     value: Any = ABSENT
-    label_widget: Any = None
+    label_widget: Any = None  # the one with the label: `widget` itself, or the one from `_make`
     _quiet = False
 
     def __init__(self, field: Field, factory: WidgetFactory, on_change: OnChange) -> None:
@@ -248,8 +240,7 @@ class Compound(Control):
         raise NotImplementedError
 
     def show_problems(self, problems: tuple[Problem, ...]) -> None:
-        own, below = split_by_part(problems)
-        parts = self.parts()
+        (own, below), parts = split_by_part(problems), self.parts()
         rest = tuple(problem for problem in problems if problem.path and pointer_parts(problem.path)[0] not in parts)
         if REST not in parts:  # no control shows that value, so the head reports it, with its path
             own += tuple(

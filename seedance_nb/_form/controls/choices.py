@@ -15,8 +15,7 @@ from seedance_nb._form.labels import FieldStatus, label_html
 from seedance_nb._form.model.parts import branch_for, branches_of, reusable_part
 from seedance_nb._schema.validator import problems_of
 
-ALTERNATIVES = ("oneOf", "anyOf")
-"""The keywords of alternative schemas."""
+ALTERNATIVES = ("oneOf", "anyOf")  # keywords of alternative schemas
 
 _NONE = -1
 

@@ -13,8 +13,7 @@ class Entries(Compound):
     """A control of many entries. Each entry has a `value`, a `widget`, `show` for another value, and `focus`."""
 
     entry_class: type[Any]
-    fixed = False
-    """Whether an entry's index decides its schema, so that entries cannot be moved."""
+    fixed = False  # whether an entry's index decides its schema, so that entries cannot be moved
 
     _entries: list[Any]
 
@@ -104,8 +103,17 @@ class Entries(Compound):
         return [self._add]
 
 
-def value_of(control: Control) -> Any:
-    """The value of an entry's control, which cannot be absent: null if not filled in, "" or false for a text or switch. *pure*."""
-    if control.value is not ABSENT:
-        return control.value
-    return {"text": "", "prose": "", "toggle": False}.get(control.field.kind)
+class ControlEntry:
+    """An entry with a control of its own."""
+
+    control: Control
+
+    @property
+    def value(self) -> Any:
+        """Its value, which cannot be absent: null if not filled in, "" or false for a text or switch. *pure*."""
+        empty = {"text": "", "prose": "", "toggle": False}.get(self.control.field.kind)
+        return empty if self.control.value is ABSENT else self.control.value
+
+    def show(self, value: Any) -> None:
+        """Show a value."""
+        self.control.show(value)

@@ -9,31 +9,24 @@ import ipywidgets as W  # noqa: N812
 
 from seedance_nb._base.values import ABSENT
 from seedance_nb._form.controls.base import Change, Control
-from seedance_nb._form.controls.entries import Entries, value_of
+from seedance_nb._form.controls.entries import ControlEntry, Entries
 from seedance_nb._form.model.fields import Field
 from seedance_nb._form.model.parts import entry_of, start_of
 
-_OPEN_ITEMS = 3
-"""The entries of longer lists are folded."""
+_OPEN_ITEMS = 3  # entries of longer lists are folded
 
-_AT_FIRST = 40
-"""The number of entries shown before "Show more" is pressed."""
+_AT_FIRST = 40  # number of entries shown before "Show more" is pressed
 
 
-class _Item:
+class _Item(ControlEntry):
     """One entry and its buttons."""
 
     def __init__(self, owner: "ItemsControl", index: int, value: Any) -> None:
         factory, field = owner._factory, owner.entry_field(index)  # noqa: SLF001 - a part of the same control
-        self.control: Control = factory.control(field, lambda change: owner.on_edit(self, change))
+        self.control = factory.control(field, lambda change: owner.on_edit(self, change))
         self.show(start_of(field) if value is ABSENT else value)
         self.focus = partial(self.control.focus, ())
         self.widget = factory.box(W.HBox, [self.control.widget, *owner.buttons(self)], "sdn-item")
-
-    def show(self, value: Any) -> None:
-        """Show a value."""
-        self.control.show(value)
-        self.value = value_of(self.control)
 
 
 class ItemsControl(Entries):
@@ -65,7 +58,6 @@ class ItemsControl(Entries):
     def on_edit(self, entry: _Item, change: Change) -> None:
         """Accept an entry's new value."""
         if entry in self._entries and not self._quiet:
-            entry.value = value_of(entry.control)
             self._accept(self._collect(), change.below(str(self._entries.index(entry))))
 
     def focus(self, path: tuple[str, ...]) -> None:

@@ -9,14 +9,14 @@ from ipywidgets.widgets.widget_string import TextStyle
 from seedance_nb._base.html import Html
 from seedance_nb._base.values import ABSENT
 from seedance_nb._form.controls.base import Change, Control
-from seedance_nb._form.controls.entries import Entries, value_of
+from seedance_nb._form.controls.entries import ControlEntry, Entries
 from seedance_nb._form.model.parts import defined_names, extra_of, start_of
 from seedance_nb._schema.validator import fits
 
 _NAME = Html('<span class="sdn-name">Name</span>')
 
 
-class _Entry:
+class _Entry(ControlEntry):
     """A name and its value. `named` is True once a user typed a name or the body has one, even an empty one."""
 
     def __init__(self, owner: "MapControl", name: str, value: Any, *, named: bool) -> None:
@@ -38,11 +38,6 @@ class _Entry:
         self.control = self._owner.value_control(self)
         self.show(value)
         self.widget.children = [self.key, self.control.widget, self.gone]
-
-    def show(self, value: Any) -> None:
-        """Show a value."""
-        self.control.show(value)
-        self.value = value_of(self.control)
 
     def show_error(self, error: str) -> None:
         """Show what is wrong with the name."""
@@ -91,7 +86,6 @@ class MapControl(Entries):
 
     def _on_edit(self, entry: _Entry, change: Change) -> None:
         if not self._quiet and entry in self._entries:
-            entry.value = value_of(entry.control)
             self._accept(self._collect(), change.below(entry.name))
 
     def _by_name(self) -> dict[str, _Entry]:

@@ -16,8 +16,7 @@ from seedance_nb._form.model.fields import Field
 from seedance_nb._form.model.parts import allows_more, conditional_fields, own_fields, rest_of, start_of, with_name
 from seedance_nb._form.model.shape import properties_of
 
-_OPEN_LEVELS = 2
-"""The number of levels of objects that are open at first: a recursive schema would have no end."""
+_OPEN_LEVELS = 2  # number of levels of objects that are open at first: a recursive schema would have no end
 
 
 class Slot:

@@ -32,8 +32,8 @@ class TextControl(Control):
     def _build(self) -> Any:
         prose = self.field.kind in ("prose", "json")
         self.live, self.eager = prose, self.field.kind == "text"
-        json_hint = "json" if self.field.kind == "json" else self.field.format
-        hint = plain(self.field.example) if self.field.example is not ABSENT else _HINTS.get(json_hint, "")
+        hint = _HINTS.get("json" if self.field.kind == "json" else self.field.format, "")
+        hint = hint if self.field.example is ABSENT else plain(self.field.example)
         options = {"options": self.field.suggestions} if self.field.suggestions else {}
         kind = W.Textarea if prose else W.Combobox if options else W.Text
         return self._make(kind, TextStyle, placeholder=hint, continuous_update=prose, **options)
@@ -48,11 +48,9 @@ class TextControl(Control):
         return json_of(text) if is_json else text
 
     def _display(self, value: Any) -> None:
-        # A text that would be read as another value is shown as JSON.
-        is_quoted = self.field.kind == "json" and isinstance(value, str) and self._value_of(value) != value
-        self.widget.value = (
-            "" if value is ABSENT else json.dumps(value, ensure_ascii=False) if is_quoted else plain(value)
-        )
+        if self.field.kind == "json" and isinstance(value, str) and self._value_of(value) != value:
+            value = json.dumps(value, ensure_ascii=False)  # it would be read as another value
+        self.widget.value = "" if value is ABSENT else plain(value)
 
     def _count(self) -> int | None:
         return len(self.widget.value) if self.field.kind == "prose" else None
@@ -63,9 +61,8 @@ class PasswordControl(Control):
 
     def _build(self) -> Any:
         self._box = self._make(W.Password, TextStyle, placeholder="", continuous_update=False)
-        self._forget_button = self._factory.button(
-            self._forget, "sdn-icon", "sdn-hidden", icon="times", tooltip=f"Forget {self.field.label}"
-        )
+        tip = f"Forget {self.field.label}"
+        self._forget_button = self._factory.button(self._forget, "sdn-icon", "sdn-hidden", icon="times", tooltip=tip)
         return self._factory.box(W.HBox, [self._box, self._forget_button], "sdn-nullable")
 
     def _read(self, shown: str) -> None:
@@ -95,12 +92,9 @@ class ChoiceControl(Control):
 
     def _build(self) -> Any:
         choices = self.field.choices
-        alone = [choice for choice in choices if choice is not None and not isinstance(choice, dict | list)]
-        simple = len(set(alone)) == len(alone)
-        self._tokens = [
-            _Token(choice) if not simple or choice is None or isinstance(choice, dict | list) else choice
-            for choice in choices
-        ]
+        usual = [choice for choice in choices if choice is not None and not isinstance(choice, dict | list)]
+        usual = usual if len(set(usual)) == len(usual) else []
+        self._tokens = [choice if choice in usual else _Token(choice) for choice in choices]
         labels = self.field.labels or ("",) * len(choices)
         words = [label or plain(choice) or '""' for label, choice in zip(labels, choices, strict=True)]
         options, classes = list(zip(words, self._tokens, strict=True)), []
@@ -115,12 +109,8 @@ class ChoiceControl(Control):
         value = self.field.default if value is ABSENT else value
         if value is ABSENT:
             return ABSENT if not self.field.required else None
-        same = (
-            token
-            for token, choice in zip(self._tokens, self.field.choices, strict=True)
-            if choice == value and type(choice) is type(value)
-        )
-        return next(same, None)
+        pairs = zip(self._tokens, self.field.choices, strict=True)
+        return next((token for token, choice in pairs if choice == value and type(choice) is type(value)), None)
 
     def _display(self, value: Any) -> None:
         self.widget.value = self._token(value)
@@ -192,9 +182,8 @@ class ConstantControl(Control):
     """A constant as a line of text."""
 
     def _build(self) -> Any:
-        return self._factory.html(
-            label_html(replace(self.field, default=ABSENT), FieldStatus()), "sdn-head", "sdn-field"
-        )
+        label = label_html(replace(self.field, default=ABSENT), FieldStatus())
+        return self._factory.html(label, "sdn-head", "sdn-field")
 
     def _display(self, value: Any) -> None:
         """Do nothing: the label shows the value."""

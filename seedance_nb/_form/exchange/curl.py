@@ -21,8 +21,7 @@ _OTHER_BODIES = {
     "--get": "puts the data into the URL and sends no body",
 }
 _LONG = {"d": "--data", "F": "--form", "T": "--upload-file", "G": "--get"}
-_WITH_VALUE = "AbcCdDeEFhHKmoPQrtTuUwxXyYz"
-"""curl's short options with a value."""
+_WITH_VALUE = "AbcCdDeEFhHKmoPQrtTuUwxXyYz"  # curl's short options with a value
 
 _LONG_WITH_VALUE = frozenset({
     "--request", "--header", "--url", "--user", "--user-agent", "--referer", "--cookie", "--output", "--proxy", "--max-time",

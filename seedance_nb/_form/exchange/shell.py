@@ -3,8 +3,7 @@
 import re
 from itertools import groupby
 
-FILLS = "\0"
-"""The mark before and after a part that a shell would replace, such as `$HOME`."""
+FILLS = "\0"  # mark before and after a part that a shell would replace, such as `$HOME`
 
 _LETTERS = dict(zip("abeEfnrtv\\'\"?", "\a\b\x1b\x1b\f\n\r\t\v\\'\"?", strict=True))
 _ESCAPE = re.compile(

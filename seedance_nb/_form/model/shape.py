@@ -22,8 +22,7 @@ _HINTS = (
 _LOWEST = ("maximum", "exclusiveMaximum", "maxLength", "maxItems", "maxProperties")
 _HIGHEST = ("minimum", "exclusiveMinimum", "minLength", "minItems", "minProperties")
 
-Condition = tuple[Any, Any, Any]
-"""`if`, `then` and `else`."""
+Condition = tuple[Any, Any, Any]  # `if`, `then` and `else`
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -15,8 +15,7 @@ from seedance_nb._form.model.fields import tree
 from seedance_nb._form.model.shape import properties_of
 
 _NUMBER = re.compile(r"-?(?:0|[1-9][0-9]{0,39})((?:\.[0-9]{1,40})?(?:[eE][-+]?[0-9]{1,3})?)")
-_ABOVE = 11
-"""How many levels a request may have around a value that is typed as JSON."""
+_ABOVE = 11  # how many levels a request may have around a value that is typed as JSON
 
 
 def initial_values(spec: Spec) -> Any:

@@ -29,8 +29,7 @@ from seedance_nb._task.engine import ENGINE
 from seedance_nb._task.task import Task
 from seedance_nb._task.video import Video
 
-PAUSE_S = 0.6
-"""Seconds in which the second button ignores a press, because it is the second half of a double click."""
+PAUSE_S = 0.6  # seconds in which the second button ignores a press, because it is the second half of a double click
 _TICK_S = 0.25
 
 
