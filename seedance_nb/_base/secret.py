@@ -176,14 +176,19 @@ def _forms(key: str) -> re.Pattern[str]:
     """A pattern for the key: each character plain, percent-encoded or escaped, in any case; the whole in hex and base64."""
     # Its time is linear: runs of backslashes and zeros are read without backtracking, and a match begins with at most 64.
     chars = []
-    for char in key:
+    for char in re.findall(r"\\+|[^\\]", key):
         code = "".join(f"%{byte:02x}" for byte in _raw(char))
         backslash = "" if char.isalnum() else r"\\?"
         entity = "" if char.isalnum() else f"|{re.escape(escape(char))}"
-        chars.append(rf"(?:{backslash}{re.escape(char)}{entity}|{code}|{_escapes(char)}{_other_case(char)})")
+        one = f"{backslash}{re.escape(char)}{entity}|{code}|{_escapes(char[0])}{_other_case(char)}"
+        if char.startswith("\\"):  # a run of them as one: the ways to read each alone would multiply
+            count = len(char)
+            one = rf"\\{{{count},{2 * count}}}|(?:%5c|{_escapes(char[0])}){{{count}}}"
+        chars.append(f"(?:{one})")
     raw = _raw(key)
     whole = [f"(?i:{raw.hex()})", *map(re.escape, _base64_forms(raw))]
-    chars[0] = chars[0].replace(_RUN, r"\\{1,64}+")
+    count = 2 if key.startswith("\\") else 1
+    chars[:count] = [part.replace(_RUN, r"\\{1,64}+") for part in chars[:count]]
     return re.compile("|".join([f"(?i:{''.join(chars)})", *sorted(whole, key=len, reverse=True)]))
 
 

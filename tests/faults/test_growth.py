@@ -45,6 +45,8 @@ VASTNUM = sd.spec("vastnum/doubao-seedance-2.0")
 KEYS = {
     "letters": secret.Secret("ak_live_" + "aQ3" * 12, "a test"),
     "signs": secret.Secret('ak/"+\\\\=?&quoted>~', "a test"),
+    "backslashes": secret.Secret("\\" * 12 + "/////", "a test"),
+    "letters behind a backslash": secret.Secret("\\abcdefgh", "a test"),
     "one letter": secret.Secret("a" * 40, "a test"),
 }
 

@@ -89,7 +89,7 @@ def test_an_echoed_key_is_masked() -> None:
     assert Secret("any", "x").mask("not for any company") == "not for any company"
 
 
-@pytest.mark.parametrize("key", [KEY, CANARY, 'ak/"+\\\\=?&quoted>~', "0123456789"])
+@pytest.mark.parametrize("key", [KEY, CANARY, 'ak/"+\\\\=?&quoted>~', "0123456789", "\\" * 9 + '"a', "\\u00\\x41"])
 @pytest.mark.parametrize("name", list(spellings(KEY)))
 def test_an_echoed_key_is_masked_in_every_spelling(key: str, name: str) -> None:
     text = f"your key is {spellings(key)[name].decode()} today"
