@@ -3,12 +3,14 @@
 import asyncio
 import socket
 from collections.abc import Callable
-from contextlib import nullcontext
+from collections import deque
+from contextlib import suppress
 from typing import Any
 
 import uvicorn
 from starlette.datastructures import Headers
 from starlette.exceptions import HTTPException
+from starlette.requests import ClientDisconnect
 from starlette.responses import PlainTextResponse
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 from uvicorn.protocols.http.h11_impl import H11Protocol
@@ -43,9 +45,12 @@ def _guarded(app: ASGIApp, hosts: list[str]) -> ASGIApp:
 
     async def answer(scope: Scope, receive: Receive, send: Send) -> None:
         size, headers = 0, Headers(scope=scope)
+        begun: deque[Message] = deque()
 
         async def next_piece() -> Message:
             nonlocal size
+            if begun:
+                return begun.popleft()
             message = await receive()
             size += len(message.get("body", b""))
             if size > MOST_BYTES:
@@ -59,9 +64,16 @@ def _guarded(app: ASGIApp, hosts: list[str]) -> ASGIApp:
             await PlainTextResponse("requests of other web pages are refused", 403)(scope, receive, send)
         elif headers.get("content-length", "0").isdecimal() and int(headers.get("content-length", "0")) > MOST_BYTES:
             await PlainTextResponse("too large", 413)(scope, receive, send)
+        elif scope["method"] in ("GET", "HEAD"):
+            await app(scope, next_piece, send)
         else:
-            async with nullcontext() if scope["method"] in ("GET", "HEAD") else bodies:
-                await app(scope, next_piece, send)
+            # A turn only for who has sent a body, or so much of it that it must be counted: others may never go on.
+            while size <= _MOST_HEAD and (not begun or begun[-1].get("more_body")):
+                begun.append(await receive())
+                size += len(begun[-1].get("body", b""))
+            async with bodies:
+                with suppress(ClientDisconnect):
+                    await app(scope, next_piece, send)
 
     return answer
 

@@ -214,6 +214,43 @@ def test_half_open_requests_keep_nobody_else_out(monkeypatch: pytest.MonkeyPatch
             connection.close()
 
 
+def test_half_open_bodies_keep_no_other_body_out(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(server, "_REQUEST_S", 300)
+    counting = Counting()
+    with listening(counting.app, monkeypatch) as port:
+        many = [socket.create_connection(("127.0.0.1", port), timeout=30) for _ in range(2 * server._BODIES)]
+        for connection in many:
+            connection.sendall(head(port, "Content-Length: 50") + b"half")
+        assert b"200 OK" in send(port, head(port, "Content-Length: 5"), b"12345")
+        for connection in many:
+            connection.close()
+
+
+@pytest.mark.parametrize(
+    ("lines", "body"),
+    [
+        (["Content-Length: 50"], b"half"),
+        (["Content-Length: 90000"], b"x" * 80_000),
+        (["Transfer-Encoding: chunked"], b"10000\r\n" + b"x" * 65_536),
+        (["Transfer-Encoding: chunked"], (b"10000\r\n" + b"x" * 65_536 + b"\r\n") * 8),
+        (["Content-Length: 600000000"], b"x" * 300_000),
+    ],
+)
+def test_a_body_that_is_cut_off_or_refused_prints_nothing(
+    lines: list[str], body: bytes, monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setattr(server, "MOST_BYTES", 300_000)
+    counting = Counting()
+    simulator = Starlette(routes=[Route("/", counting.answer, methods=["GET", "POST"])])
+    with listening(simulator, monkeypatch) as port:
+        for _ in range(3):
+            with socket.create_connection(("127.0.0.1", port), timeout=30) as connection:
+                connection.sendall(head(port, *lines) + body)
+        assert b"200 OK" in send(port, head(port, "Content-Length: 5"), b"12345")
+        until(lambda: not counting.inside)
+    assert capfd.readouterr().err == ""
+
+
 @pytest.mark.parametrize("most", [4, 24])  # the second is the naive control
 def test_few_bodies_are_in_memory_at_once(most: int, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(server, "_BODIES", most)
