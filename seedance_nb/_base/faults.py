@@ -3,6 +3,7 @@
 import errno
 import functools
 import inspect
+import os
 from collections.abc import Callable
 from typing import ParamSpec, TypeVar
 
@@ -17,25 +18,41 @@ FAULTS = (OSError, RuntimeError, MemoryError, ImportError, SystemError)
 """What Python raises where the computer lacks something, or the interpreter is shutting down."""
 
 ENDING = "Python is shutting down"
-TOO_MANY = "too many files are open"
+TOO_MANY = "Too many open files"
+ADVICE = "close what is no longer needed on this computer, or restart the kernel, then {}"
 _SHOWN = ("__init__", "__repr__", "_repr_html_", "_repr_mimebundle_", "_ipython_display_")
 
 
 def local_error(error: Exception, *, charged: Charged | None = None, resume: str = "") -> SeedanceError:
-    """One of FAULTS as an error of this package, with the place where it was raised. *pure*."""
+    """One of FAULTS as an error of this package, with the place where it was raised. *reads files*."""
     if isinstance(error, SeedanceError):
         return error
     reason = mask_keys(str(error)) or ("not enough memory" if isinstance(error, MemoryError) else type(error).__name__)
-    if getattr(error, "errno", 0) in (errno.EMFILE, errno.ENFILE):
+    advice = ADVICE
+    if lacks_files(error):
         reason = TOO_MANY
-    advice = "close what is no longer needed on this computer, or restart the kernel, then {}"
-    if isinstance(error, RuntimeError) and "shut" in reason:
+    elif "home directory" in reason:
+        reason, advice = (
+            "a path begins with ~ and the home folder is not known",
+            "set the whole path instead of ~, then {}",
+        )
+    elif isinstance(error, RuntimeError) and "shut" in reason:
         reason, advice = ENDING, "call it before the main thread ends, not in an atexit handler"
     step = Step(advice, resume or "run it again")
     own = SeedanceError(f"This computer could not do it: {reason}.", next_step=step, charged=charged)
     for frame in frames_of(error)[-1:]:
         own.add_note(f"It was raised at {frame}.")
     return own
+
+
+def lacks_files(error: Exception) -> bool:
+    """Whether the process can open no further file, which libraries report in other words. *reads files*."""
+    too_many = (errno.EMFILE, errno.ENFILE)
+    try:
+        os.close(os.open(os.devnull, os.O_RDONLY))
+    except OSError as now:
+        return now.errno in too_many
+    return getattr(error, "errno", 0) in too_many
 
 
 def typed(function: Callable[P, T]) -> Callable[P, T]:

@@ -17,7 +17,8 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, TypeVar
 
-from seedance_nb._base.errors import LedgerError
+from seedance_nb._base.errors import LedgerError, Step
+from seedance_nb._base.faults import ADVICE, TOO_MANY, lacks_files
 from seedance_nb._ledger import journal as _journal
 from seedance_nb._ledger.database import ForeignFile, close_own, connect, create, known_columns, sync_folder
 from seedance_nb._ledger.home import Displaced, require_in_place
@@ -344,6 +345,9 @@ def _make(path: Path) -> None:
 def _ledger_error(path: Path, error: Exception) -> LedgerError:
     if isinstance(error, Displaced):
         return LedgerError(f"The ledger {path} sends nothing: {error}.", file=str(path), next_step=error.next_step)
+    if lacks_files(error):
+        step = Step(ADVICE, "run it again")
+        return LedgerError(f"The ledger {path} cannot be used: {TOO_MANY}.", file=str(path), next_step=step)
     head = f"The ledger {path} cannot be used: {error}."
     code = getattr(error, "sqlite_errorcode", 11) & 0xFF
     if isinstance(error, OSError | ForeignFile) or (code in _NOT_DAMAGE):

@@ -2,8 +2,8 @@
 
 import asyncio
 import socket
-from collections.abc import Callable
 from collections import deque
+from collections.abc import Callable
 from contextlib import suppress
 from typing import Any
 

@@ -12,6 +12,7 @@ from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 
 from seedance_nb._base.errors import MediaError
+from seedance_nb._base.faults import lacks_files
 from seedance_nb._document.spec import Spec
 from seedance_nb._ledger.database import sync_folder
 from seedance_nb._ledger.row import FREE_STATES, Row, State
@@ -93,6 +94,8 @@ def prepare_folder(folder: Path) -> None:
         with tempfile.TemporaryFile(dir=folder):
             return
     except OSError as error:
+        if lacks_files(error):
+            raise
         problem = f"Cannot write to {folder} ({error.strerror}). Nothing was sent."
     raise MediaError(problem, next_step="set SEEDANCE_OUTPUTS to a writable folder", charged="not charged")
 
