@@ -63,7 +63,7 @@ def _help_html(field: Field) -> Html:
     unsent = "Not sent unless you change it. " if field.kind == "toggle" and field.default is ABSENT else ""
     return _HELP.format(
         default + unsent + _entries_in_words(field),
-        marked(field.help),
+        markdown_html(field.help),
         # Jupyter removes <details> from the labels of other controls.
         _fold_html("Limits" if field.kind == "list" else "More", field.more) if field.kind in _HEADS else _NONE,
         _USUAL.format(field.source, field.elsewhere, _short(field.source)) if field.elsewhere else _NONE,
@@ -73,11 +73,11 @@ def _help_html(field: Field) -> Html:
 @functools.lru_cache(maxsize=512)
 def _fold_html(head: str, lines: tuple[str, ...]) -> Html:
     fold = Html('<details class="sdn-more"><summary>{}</summary><ul>{}</ul></details>')
-    return fold.format(head, Html("<li>{}</li>").each(map(marked, lines))) if lines else _NONE
+    return fold.format(head, Html("<li>{}</li>").each(map(markdown_html, lines))) if lines else _NONE
 
 
 def _any_of(labels: Iterable[str]) -> tuple[str, str]:
-    """The words that all these labels begin with, and the rest of each, joined by "or"."""
+    """The first words, if all labels share them, and the remaining words of each label, joined by "or"."""
     words = [[word if word[1:2].isupper() else word.lower() for word in label.split()] for label in labels]
     shared = 0
     while all(len(label) > shared + 1 and label[shared] == words[0][shared] for label in words):
@@ -112,7 +112,7 @@ def error_html(problems: Sequence[Problem]) -> Html:
 
 
 def sentence(problem: Problem, labels: Mapping[str, str]) -> str:
-    """A problem as a sentence for the screen, with the labels of `labels_of` for names; a provider's own words stay. *pure*."""
+    """A problem as a sentence for forms and panels, its names replaced by `labels`; a provider's own words stay unchanged. *pure*."""
     if problem.rule == AT_LEAST_ONE and all(len(group) == 1 for group in problem.limit):
         fields = [label_at(path, labels) for path in problem.others]
         singular = all(label.endswith("s") for label in fields)
@@ -133,7 +133,7 @@ def sentence(problem: Problem, labels: Mapping[str, str]) -> str:
 
 
 def _with_labels(problem: Problem, labels: Mapping[str, str]) -> str:
-    """A problem's message with labels for names; a name that is an ordinary word stays, because it may be meant as one."""
+    """A problem's message with labels in place of names; a name that is also a word, such as `duration`, stays."""
     names = {pointer_parts(path)[-1]: label for path, label in labels.items() if label}
     if problem.rule != "unknown":
         names = {name: label for name, label in names.items() if label.lower() != name}
@@ -166,21 +166,21 @@ def _short(source: str) -> str:
 
 
 @functools.lru_cache(maxsize=2048)  # the same sentences are needed at every update of a label
-def marked(text: str) -> Html:
+def markdown_html(text: str) -> Html:
     """Markdown's `code`, **bold** and [links](…) as safe HTML; of a link only its text. *pure*."""
-    return _marked(re.sub(r"^#{1,6}\s+", "", re.sub(r"!?\[([^\[\]]+)\]\((?:[^()\s]+)\)", r"\1", text)))
+    return _inline(re.sub(r"^#{1,6}\s+", "", re.sub(r"!?\[([^\[\]]+)\]\((?:[^()\s]+)\)", r"\1", text)))
 
 
 _MARKS = re.compile(r"`(?P<code>[^`]+)`|\*\*(?P<bold>[^*]+)\*\*|(?<![*\w])\*(?P<italic>[^*\s][^*]*)\*(?![*\w])")
 _MARKED = {"code": Html("<code>{}</code>"), "bold": Html("<b>{}</b>"), "italic": Html("<i>{}</i>")}
 
 
-def _marked(text: str) -> Html:
+def _inline(text: str) -> Html:
     parts: list[str] = []
     end = 0
     for mark in _MARKS.finditer(text):
         kind = str(mark.lastgroup)
-        parts += [text[end : mark.start()], _MARKED[kind].format(mark[kind] if kind == "code" else _marked(mark[kind]))]
+        parts += [text[end : mark.start()], _MARKED[kind].format(mark[kind] if kind == "code" else _inline(mark[kind]))]
         end = mark.end()
     return _NONE.join([*parts, text[end:]])
 

@@ -29,7 +29,7 @@ from seedance_nb._notebook import status
 from seedance_nb._notebook.draft import Draft
 from seedance_nb._notebook.output import VideoOutput
 from seedance_nb._notebook.refusals import field_errors
-from seedance_nb._notebook.toolbar import Toolbar, rest
+from seedance_nb._notebook.toolbar import Toolbar, until_unchanged
 from seedance_nb._notebook.uploads import ProviderUploads
 from seedance_nb._session.session import Session
 from seedance_nb._task.engine import ENGINE
@@ -37,9 +37,9 @@ from seedance_nb._task.progress import usual_text
 from seedance_nb._task.task import Task
 from seedance_nb._task.video import Video, takes_view
 
-SETTLE_S = 0.4
+SETTLE_S = 0.4  # how long the form must be unchanged before a click on Generate or Undo takes effect
 _TICK_S = 0.25
-REST_S = 0.8
+REST_S = 0.8  # how long it must be unchanged before the provider's estimate call is sent
 
 
 class Panel:
@@ -71,14 +71,14 @@ class Panel:
         self._again = shared.make(W.Button, ButtonStyle, "sdn-hidden", description="Another take", icon="repeat")
         self._note = shared.html(escape(price_note(spec, self._live_price.now, simulated=self._simulated)), "sdn-note")
         # Three, because a status that changes every second would close what is unfolded in it.
-        self._status, self._sent, self._unchecked = (shared.html("", "sdn-status") for _ in range(3))
+        self._status, self._sent, self._unchecked_view = (shared.html("", "sdn-status") for _ in range(3))
         self._tools = Toolbar(self.form, shared, SETTLE_S)
         foot = shared.box(W.HBox, [self._note, self._stop, self._again, self._go], "sdn-foot")
-        # If the simulator was not requested, only a key is missing.
+        # Offer a key only if the simulator is used because there is no key.
         needs_key = self._simulated and session.simulate is None and spec.vouched
         keys = [shared.html(status.key_html(spec), "sdn-status")] if needs_key else []
         self._output = VideoOutput(shared)
-        below = [*keys, self._tools.widget, self._status, self._unchecked, self._sent, foot]
+        below = [*keys, self._tools.widget, self._status, self._unchecked_view, self._sent, foot]
         left = shared.box(W.VBox, [*self._offer(), self.form.widget, *below], "sdn-left")
         self.widget = StaticBox(
             [self._top, shared.box(W.HBox, [left, self._output.widget], "sdn-sides")], shared.layout, "sdn", "sdn-panel",
@@ -117,7 +117,7 @@ class Panel:
     def generate(self) -> None:
         """Press Generate. *spends credits* if a key is set.
 
-        Raises: SeedanceError if that costs anything, no one is here to confirm, and the panel has no budget.
+        Raises: SeedanceError if the request is paid, no one is here to confirm it, and the panel has no budget.
         """
         self._session.require_consent(self.spec, self._budget)
         self._start()
@@ -137,12 +137,12 @@ class Panel:
     async def _generate(self, *, another: bool) -> None:
         values: dict[str, Any] = {}
         try:
-            self._sent.value = self._unchecked.value = ""
-            await rest(self.form, SETTLE_S)
+            self._sent.value = self._unchecked_view.value = ""
+            await until_unchanged(self.form, SETTLE_S)
             if self._has_refusal:  # an earlier refusal does not forbid this request
                 self._has_refusal = False
                 self.form.show_problems(())
-            values = self.form.values  # what was priced and checked is what is sent, or nothing is
+            values = self.form.values  # exactly these values are checked and sent
             if self.form.validate():
                 self._report("")
                 return
@@ -156,7 +156,7 @@ class Panel:
             if not self._is_confirmed(values):
                 return
             if not self._simulated:  # the simulator takes any file, so what could not be checked does not matter
-                self._unchecked.value = status.unchecked_html(self.spec, report)
+                self._unchecked_view.value = status.unchecked_html(self.spec, report)
             await self._follow(values, another=another)
         except SeedanceError as error:
             self._report(status.failed_html(error))
@@ -182,7 +182,7 @@ class Panel:
         # In threads, because a large body or a locked ledger must not hold up every other task on this loop.
         approved = await asyncio.to_thread(approve, self.spec, values)
         takes = await asyncio.to_thread(self._session.ledger.takes, approved) if another else 0
-        if self._budget is not None:  # requested here, where waiting for it stops nothing else
+        if self._budget is not None:  # requested here, where waiting for it blocks no other task
             await self._session.advice.price(self.spec, values)
         task = self.task = await asyncio.to_thread(
             self._session.sender.send, approved, take=takes + 1, budget=self._budget, interactive=True,
@@ -192,16 +192,16 @@ class Panel:
         self._sent.value = request_html(approved.body)
         toggle(self._stop, shown=True)
         start = time.monotonic()
-        usual = usual_text(await asyncio.to_thread(lambda: self._session.ledger.history(task.row)))
-        if not future.done():  # a reloaded page is not updated, so it must name the file before
+        usual_duration = usual_text(await asyncio.to_thread(lambda: self._session.ledger.history(task.row)))
+        if not future.done():  # a reloaded page gets no updates, so show the future file name now
             pending = await asyncio.to_thread(lambda: takes_view(self._videos, task.row, self._session.outputs))
             self._output.update(pending, live=False)
         while not future.done() and self._watching:
             waited = time.monotonic() - start
-            self._report(status.running_html(await asyncio.to_thread(lambda: task.row), waited, usual))
+            self._report(status.running_html(await asyncio.to_thread(lambda: task.row), waited, usual_duration))
             await asyncio.sleep(_TICK_S)
         if not future.done():
-            self._report(status.left_html(await asyncio.to_thread(lambda: task.row)))
+            self._report(status.stopped_html(await asyncio.to_thread(lambda: task.row)))
             return
         await asyncio.to_thread(self._add_video, task.show(future.result()))
         toggle(self._again, shown=True)
@@ -237,7 +237,7 @@ class Panel:
             )
 
     def _is_confirmed(self, values: dict[str, Any]) -> bool:
-        """Whether what should be asked was asked before: an empty prompt, and the warnings of a paid request; else ask now."""
+        """Whether the user has confirmed an empty prompt and a paid request's warnings; if not, show them and return False."""
         warnings = [problem for problem in self.form.problems if problem.warns and not self._simulated]
         has_prompt = any(schema.get("x-role") == "prompt" for _, schema in named_fields(self.spec))
         if has_prompt and not str(values_by_role(self.spec, values).get("prompt") or "").strip():
@@ -257,15 +257,15 @@ class Panel:
         )
 
     def _update_button(self) -> None:
-        """Write the price on Generate, and the number of warnings about what is filled in, or was asked about."""
-        values, asked = self.form.values, bool(self._confirmed)
-        count = sum(p.warns and (asked or find(values, p.path) is not ABSENT) for p in self.form.problems)
+        """Show the price on Generate, and the number of warnings: of filled fields, or of all once they were shown to confirm."""
+        values, shown = self.form.values, bool(self._confirmed)
+        count = sum(p.warns and (shown or find(values, p.path) is not ABSENT) for p in self.form.problems)
         words = {0: "", 1: " · 1 warning"}.get(count, f" · {count} warnings")
         self._go.description = f"Generate · {'free' if self._simulated else self._live_price.now}{words}"
 
 
 class LivePrice:
-    """The price of a form's request: `now` is what is known, `notify` is called from any thread when it changes."""
+    """The price of a form's request: `now` is the latest one, `notify` is called from any thread when it changes."""
 
     def __init__(self, session: Session, spec: Spec, notify: Callable[[], None], *, simulated: bool) -> None:
         self.now: Estimate = estimate(spec, {})
@@ -274,17 +274,17 @@ class LivePrice:
         self._latest: object = None
 
     def changed(self, values: dict[str, Any], *, can_be_sent: bool) -> None:
-        """Price a form's new values; the provider's estimate call, if any, follows once the form rests. *network*."""
-        mine = self._latest = object()
+        """Price a form's new values; the provider's estimate call, if any, follows after a pause in the changes. *network*."""
+        token = self._latest = object()
         self._set(estimate(self._spec, values))
         if self._has_call and can_be_sent:
-            ENGINE.submit(self._request(values, mine))
+            ENGINE.submit(self._request(values, token))
 
-    async def _request(self, values: dict[str, Any], mine: object) -> None:
+    async def _request(self, values: dict[str, Any], token: object) -> None:
         await asyncio.sleep(REST_S)
-        if mine is self._latest:
+        if token is self._latest:
             price = await self._session.advice.price(self._spec, values)
-            if mine is self._latest:
+            if token is self._latest:
                 self._set(price)
 
     def _set(self, price: Estimate) -> None:

@@ -35,7 +35,7 @@ def running_html(row: Row, waited: float, usual: str = "") -> Html:
     )
 
 
-def left_html(row: Row) -> Html:
+def stopped_html(row: Row) -> Html:
     """The status after Stop waiting. *pure*."""
     return Html(
         '<div role="status">Stopped waiting; the task is still running, and its video will be saved.<br>'
@@ -44,7 +44,7 @@ def left_html(row: Row) -> Html:
 
 
 def done_html(task: Task, waited: float, *, was_done: bool = True) -> Html:
-    """The status of a finished task: its time in seconds and its cost. *pure*. `was_done` is whether it was before Generate."""
+    """The status of a finished task: its time in seconds and its cost. *pure*. `was_done`: whether it had finished before Generate."""
     resumed = "Done. You had already sent this request, so its task was resumed. No further charge."
     old = "You already generated this, so here is that video. No charge." if was_done else resumed
     price = "free" if task.row.simulated else price_after(task.row)
@@ -87,7 +87,7 @@ def confirm_html(spec: Spec, warnings: tuple[Problem, ...]) -> Html:
 
 
 def failed_html(error: SeedanceError) -> Html:
-    """An error with what was charged and the next step, which names buttons instead of cells. *pure*."""
+    """An error, what was charged, and the next step in terms of the panel's buttons. *pure*."""
     step = error.next_step.panel if isinstance(error.next_step, Step) else error.next_step
     text = str(error).removesuffix(error.next_step) + step
     return ERROR.format(Html("<br>").join(text.splitlines()))
@@ -99,7 +99,7 @@ def unexpected_html(error: Exception) -> Html:
 
 
 def guarded(where: str, act: Callable[[], None], show: Callable[[Html], None]) -> Callable[[Any], None]:
-    """`act` as a button's callback: an error is logged and shown, because nobody would see one there."""
+    """A button's callback that calls `act`; an error is logged and shown, because Jupyter does not show it."""
 
     def call(_: Any) -> None:
         try:

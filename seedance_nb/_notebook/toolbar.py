@@ -16,7 +16,7 @@ from seedance_nb._task.engine import ENGINE
 class Toolbar:
     """Show code, Undo and Reset. The code is created when it is first opened, and follows the form while it is open.
 
-    `settle_s` is how long the form must rest after Undo is pressed, in seconds.
+    `settle_s` is how long the form must be unchanged after Undo is pressed, in seconds.
     """
 
     def __init__(self, form: Form, shared: WidgetFactory, settle_s: float) -> None:
@@ -42,7 +42,7 @@ class Toolbar:
 
     async def _undo_last(self) -> None:
         try:
-            await rest(self._form, self._settle_s)
+            await until_unchanged(self._form, self._settle_s)
             self._form.undo()
             if self._undo.disabled:  # a disabled button loses the focus
                 self._reset.focus()
@@ -50,8 +50,8 @@ class Toolbar:
             log_unexpected("undo", error)
 
 
-async def rest(form: Form, settle_s: float) -> None:
-    """Wait until a form has not changed for so many seconds, because a click overtakes values still in the browser."""
+async def until_unchanged(form: Form, settle_s: float) -> None:
+    """Wait until a form has not changed for `settle_s` seconds: a click may arrive before the last values from the browser."""
     clicked = time.monotonic()
     while time.monotonic() - max(clicked, form.last_change) < settle_s:
         await asyncio.sleep(0.05)

@@ -97,7 +97,7 @@ class Task:
         return self.row.state
 
     def future(self) -> "Future[Row]":
-        """The future of the finished row; it starts to follow the task if nothing does. *network*, *writes ledger*, *writes files*."""
+        """A future for the finished row; polling starts if it is not running yet. *network*, *writes ledger*, *writes files*."""
         now = self.row
         raise_for(self._spec, now)
         flow = self._flow()
@@ -112,8 +112,8 @@ class Task:
 
         The parameters:
           timeout: how long to wait, in seconds; None for as long as it takes.
-          progress: False for no progress line, True for one also where a program runs the notebook; None for one in a
-            notebook or terminal that a person reads.
+          progress: whether to show a progress line; None for one if a person reads the notebook or terminal, True also if
+            a program runs it.
         Returns: the video, saved as a file.
         Raises: TaskFailed with the provider's words; UnknownOutcome; Refused and its subclasses; Unreachable; MediaError;
         WaitTimeout after `timeout`, while the task is still running.
@@ -132,7 +132,7 @@ class Task:
                 if shown.is_due:
                     shown.update(self.row)
         except KeyboardInterrupt:
-            del future  # it leads to the request that is on its way at this moment
+            del future  # an error's frames must not lead to the request that is being sent
             text = "Stopped waiting; the task is still running"
             shown.end(self.row, text)
             raise StoppedWaiting(f"{text}. Wait for it again with sd.task({self.name!r}).wait()") from None
@@ -162,7 +162,7 @@ class Task:
     def resubmit(self, *, confirm: bool = False, budget: float | None = None) -> "Task":
         """Send the request of a task with an unknown outcome again, once. *spends credits*, *network*, *writes ledger*.
 
-        The same cell attaches to the new task from then on.
+        Rerunning the first cell then returns the new task.
 
         The parameters:
           confirm: True to accept that both requests may be charged.
@@ -268,7 +268,7 @@ class Task:
 
 
 def state_text(row: Row, width: int = 0) -> str:
-    """A row's state; one that the schema does not define with the provider's word, and `width` characters of its reason. *pure*."""
+    """A row's state; if the schema does not define it, with the provider's word and up to `width` characters of the reason. *pure*."""
     if row.state is not State.OTHER:
         return row.state
     reason = f": {row.error}" if row.error and width else ""

@@ -207,8 +207,8 @@ MAKERS: Mapping[str, Callable[[str], object]] = {
     "_form/labels:_help_html": lambda w: [labels._help_html(field(w, kind)) for kind in ("items", "text", "map")],
     "_form/labels:_fold_html": lambda w: labels._fold_html(w, (w, w)),
     "_form/labels:error_html": lambda w: labels.error_html(said(w).problems),
-    "_form/labels:marked": lambda w: labels.marked(f"# {w} `{w}` **{w}** *{w}* **a `{w}`** [{w}](https://{w})"),
-    "_form/labels:_marked": lambda w: labels._marked(f"{w} `{w}` **{w}** *{w}*"),
+    "_form/labels:markdown_html": lambda w: labels.markdown_html(f"# {w} `{w}` **{w}** *{w}* **a `{w}`** [{w}](https://{w})"),
+    "_form/labels:_inline": lambda w: labels._inline(f"{w} `{w}` **{w}** *{w}*"),
     "_form/summary:_html": lambda w: summary._html(2, [problem(w)]),
     "_form/form:_static": lambda w: form.Form._static(SimpleNamespace(shown=lambda: {w: w}))[1],  # type: ignore[arg-type]
     "_form/form:css": lambda _: form.css(),
@@ -217,7 +217,7 @@ MAKERS: Mapping[str, Callable[[str], object]] = {
     "_form/controls/text_list:_label": lambda w: text_list._label(w, said(w).problems),
     "_form/controls/text_list:thumb_html": lambda w: [text_list.thumb_html(f"https://{w}", "image"), text_list.thumb_html(w, w)],
     "_notebook/status:running_html": lambda w: status.running_html(row(w, progress=5.0), 1),
-    "_notebook/status:left_html": lambda w: status.left_html(row(w)),
+    "_notebook/status:stopped_html": lambda w: status.stopped_html(row(w)),
     "_notebook/status:done_html": lambda w: status.done_html(task(w), 1),
     "_notebook/status:checking_html": lambda w: status.checking_html({"a": f"https://{w}"}),
     "_notebook/status:unchecked_html": lambda w: status.unchecked_html(spec(w), report(w)),
@@ -309,5 +309,5 @@ def test_a_piece_of_html_escapes_what_is_put_into_it_unless_that_is_html(way: st
 
 
 def test_marks_within_marks_are_shown_and_code_is_shown_as_it_is() -> None:
-    assert labels.marked("**a `b`** and *c*") == "<b>a <code>b</code></b> and <i>c</i>"
-    assert labels.marked("`*a*` or `**b`") == "<code>*a*</code> or <code>**b</code>"
+    assert labels.markdown_html("**a `b`** and *c*") == "<b>a <code>b</code></b> and <i>c</i>"
+    assert labels.markdown_html("`*a*` or `**b`") == "<code>*a*</code> or <code>**b</code>"

@@ -196,7 +196,7 @@ FOREIGN: dict[str, Callable[[str], object]] = {
     "follow a pointer": lambda foreign: values.find({"a": [1, {}]}, foreign),
     "quote a description": described,
     "help": messages.help_of,
-    "mark up": labels.marked.__wrapped__,
+    "mark up": labels.markdown_html.__wrapped__,
     "label": lambda foreign: (fields.label_of(foreign), labels.label_at(foreign, {})),
     "word a limit": lambda foreign: [
         messages.words_for(rule, foreign, [foreign] * 2, {}) for rule in ("enum", "const")
@@ -338,7 +338,7 @@ MANY: dict[str, Callable[[str], object]] = {
     "boxes": sidx_boxes,
     "tracks": tracks,
     "parts of a file": parts,
-    "marks in a text": lambda count: labels.marked.__wrapped__("`a` " * len(count)),
+    "marks in a text": lambda count: labels.markdown_html.__wrapped__("`a` " * len(count)),
     "cells of a table": lambda count: html.table_text(["a"], [["x"]] * len(count)),
 }
 

@@ -12,7 +12,7 @@ import pytest
 import seedance_nb as sd
 from seedance_nb._form.controls.text_list import ListControl, thumb_html
 from seedance_nb._form.form import Form
-from seedance_nb._form.labels import marked
+from seedance_nb._form.labels import markdown_html
 from seedance_nb._form.model.fields import Field, label_of, tree
 
 MODEL = "crun/seedance-2.0-fast-r2v"
@@ -303,7 +303,7 @@ def test_a_form_is_few_messages(crun: sd.Spec, comms: list[dict[str, Any]]) -> N
 
 
 def test_markup_from_a_document_is_only_text() -> None:
-    assert marked("<script>alert(1)</script> `a<b` **c** [d](javascript:x)") == (
+    assert markdown_html("<script>alert(1)</script> `a<b` **c** [d](javascript:x)") == (
         "&lt;script&gt;alert(1)&lt;/script&gt; <code>a&lt;b</code> <b>c</b> d")  # fmt: skip
     assert 'src="https://e.com/&quot;onerror=x"' in thumb_html('https://e.com/"onerror=x', "image")
     assert "javascript" not in thumb_html("javascript:alert(1)", "image")

@@ -158,7 +158,7 @@ def test_the_simulator_says_nothing_of_files_that_it_does_not_open(
     panel._go.click()
     until(done(panel))
     assert panel.task
-    assert panel._unchecked.value == ""
+    assert panel._unchecked_view.value == ""
 
 
 def test_another_take_is_another_task(panel: Panel, provider: Provider) -> None:

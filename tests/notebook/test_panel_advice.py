@@ -125,9 +125,9 @@ def test_what_could_not_be_looked_at_is_said_and_stops_nothing(
     panel.form.values = {"prompt": "x", "reference_images": ["https://example.com/a.png", "asset://asset-1"]}
     pressed(panel)
     assert len(provider.charges) == 1
-    assert "2 files could not be fully checked" in panel._unchecked.value
-    assert "an uploaded asset" in panel._unchecked.value
-    assert "<li>Reference images 1: " in panel._unchecked.value, "the label, not the JSON path"
+    assert "2 files could not be fully checked" in panel._unchecked_view.value
+    assert "an uploaded asset" in panel._unchecked_view.value
+    assert "<li>Reference images 1: " in panel._unchecked_view.value, "the label, not the JSON path"
 
 
 def test_a_script_asks_for_the_look_itself(provider: Provider, tmp_path: Path) -> None:
