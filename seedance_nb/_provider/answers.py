@@ -6,6 +6,7 @@ import unicodedata
 import zlib
 from collections import deque
 from collections.abc import Iterator
+from contextlib import suppress
 from dataclasses import dataclass
 from typing import Any, Self
 
@@ -14,21 +15,21 @@ from seedance_nb._base.values import ABSENT, is_empty
 
 MAX_ANSWER = 2 * 1024 * 1024  # bytes of an answer that are looked at, before and after decompression
 
-_ID_NAMES = ("taskid", "taskids", "jobid", "generationid", "predictionid", "videoid", "task", "job", "uuid", "id")
-"""Names under which a task's id may be, likeliest first; case, "_", "-" and what comes before "taskid" do not count."""
-ERROR_NAMES = (
-    "loc",
-    "code",
-    "title",
-    "message",
-    "msg",
-    "detail",
-    "details",
-    "description",
-    "reason",
-    "error",
-    "errors",
+_ID_NAMES = (
+    "taskid",
+    "jobid",
+    "generationid",
+    "predictionid",
+    "videoid",
+    "runid",
+    "taskno",
+    "task",
+    "job",
+    "uuid",
+    "id",
 )
+"""Names under which a task's id may be, likeliest first; case, "_", "-", a plural and what comes before "taskid" do not count."""
+ERROR_NAMES = ("loc", "code", "title", "message", "msg", "detail", "description", "reason", "error")
 """Names of an error's parts, in the order in which they are quoted."""
 _MOST_STARTS = 8
 _MOST_ITEMS = 20
@@ -42,6 +43,15 @@ _ID_TEXT = re.compile(
     r"(?:\\{0,3}[\"']((?:[^\"'\\\s]|\\{1,3}/){1,1000})\\{0,3}[\"']|(-?[0-9][0-9.eE+-]{0,99})(?=[,}\]\s]))",
     re.IGNORECASE,
 )
+_ID_WORD = re.compile(
+    r"([A-Za-z_-]{0,30}(?:task|job|generation|prediction|video)[_-]?id)[\"']?\s{0,9}[=:>]\s{0,9}([\"']?)"
+    r"((?=[\w.-]{0,99}[0-9_-])[A-Za-z0-9][\w.:/+-]{1,200})(?(2)\2|(?=[<&,;}\s]))",
+    re.IGNORECASE,
+)
+_STRING = r'("(?:[^"\\]|\\.)*(?:"|\Z))'
+_NO_JSON = re.compile(rf"{_STRING}|/\*.{{0,200}}?\*/|//[^\n]{{0,2000}}|,(?=\s{{0,200}}[}}\]])", re.DOTALL)
+_MARK = re.compile(rf"{_STRING}|[{{}}\[\],]", re.DOTALL)
+_ESCAPE = re.compile(r'(\\(?:["\\/bfnrt]|u[0-9a-fA-F]{4}))|\\')
 _NO_ID = re.compile(r"null|none|nil|undefined|nan|true|false|-[0-9].*|-?inf.*|0[0.]*", re.IGNORECASE)
 _TITLE = re.compile(r"\btitle\b[^<>]{0,200}>([^<]{0,300})", re.IGNORECASE)
 
@@ -100,12 +110,15 @@ def _decompress(raw: bytes, encoding: str) -> tuple[bytes, tuple[str, ...]]:
 
 def _inflate(raw: bytes, form: int) -> tuple[bytes, bool] | None:
     """The content and whether it is whole; None if it is not compressed in this form."""
-    stream, content, step = zlib.decompressobj(form), bytearray(), max(1, len(raw) // 4096)
+    stream, content, start, step = zlib.decompressobj(form), bytearray(), 0, max(1, len(raw) // 4096)
     try:
-        for start in range(0, len(raw), step):
+        while start < len(raw) and len(content) <= MAX_ANSWER:
+            if stream.eof:  # a second member may follow
+                if raw[start : start + 2] != _GZIP:
+                    break
+                stream = zlib.decompressobj(form)
             content += stream.decompress(raw[start : start + step], MAX_ANSWER - len(content) + 1)
-            if len(content) > MAX_ANSWER or stream.eof:
-                break
+            start = min(start + step, len(raw)) - len(stream.unused_data)
     except zlib.error:
         pass  # what came before the damage counts
     if not content and not stream.eof:
@@ -133,10 +146,11 @@ def _read(text: str) -> tuple[Any, tuple[str, ...]]:
         twice.clear()
         try:
             value, end = decoder.raw_decode(text, start)
-            if "\\u" in text:  # half of a surrogate pair could be neither shown nor saved
-                value = decoder.decode(json.dumps(value, ensure_ascii=False).encode(errors="replace").decode())
+            value = _repaired(value) if "\\u" in text else value
         except (ValueError, RecursionError):
-            pass
+            if not start and text[:1] in ("{", "["):
+                with suppress(ValueError, RecursionError):
+                    return _repaired(decoder.decode(_mended(text))), ("its JSON is damaged or cut off",)
         else:
             before, after = text[:start].strip(), text[end:].strip()
             if isinstance(value, dict | list) or not after:
@@ -144,6 +158,30 @@ def _read(text: str) -> tuple[Any, tuple[str, ...]]:
                 return value, tuple(f"it has {doubt}" for doubt in doubts if doubt)
         start, tries = text.find("{", start + 1), tries + 1
     return ABSENT, ("it is not JSON",)
+
+
+def _repaired(value: Any) -> Any:
+    """The value without halves of surrogate pairs, which could be neither shown nor saved; numbers stay as written."""
+    if isinstance(value, str):
+        return value.encode(errors="replace").decode()
+    if isinstance(value, dict):
+        return {_repaired(name): _repaired(inner) for name, inner in value.items()}
+    return [*map(_repaired, value)] if isinstance(value, list) else value
+
+
+def _mended(text: str) -> str:
+    """A JSON text without comments, unknown escapes and commas before an end; one that is cut off ends after its last whole member."""
+    text = _NO_JSON.sub(lambda match: _ESCAPE.sub(r"\1", match[1]) if match[1] else "", text)
+    text = _NO_JSON.sub(r"\1", text)  # a comma that stood before a comment
+    ends, last = list[str](), (0, "")
+    for token in _MARK.finditer(text):
+        if token[0] in "{[":
+            ends.append("}" if token[0] == "{" else "]")
+        elif token[0] in "}]":
+            del ends[-1:]
+        elif token[0] == "," and len(ends) < _MOST_ITEMS and "]" not in ends:  # of a list, the rest may be missing
+            last = token.start(), "".join(reversed(ends))
+    return text[: last[0]] + last[1] if ends else text
 
 
 def id_text(value: Any) -> str:
@@ -164,6 +202,8 @@ def find_id(value: Any, text: str = "") -> str:
     if not any(task_id for _, task_id in found):
         matches = _ID_TEXT.finditer(text.replace("&quot;", '"'))
         found = [(plain_name(match[1]), id_text(re.sub(r"\\{1,3}/", "/", match[2] or match[3]))) for match in matches]
+        end = "" if "{" in text else "&"  # of a form
+        found += [(plain_name(match[1]), id_text(match[3])) for match in _ID_WORD.finditer(text + end)]
     names = {name: task_id for name, task_id in reversed(found) if task_id}  # the first of each name counts
     return next((names[name] for name in _ID_NAMES if name in names), "")
 
@@ -175,22 +215,23 @@ def has_id(value: Any) -> bool:
 
 def objects_of(value: Any, task_id: str) -> list[dict[str, Any]]:
     """The objects in an answer that hold this id as a task's. *pure*."""
-    return [item for item in _objects(value) if task_id and task_id in map(id_text, dict(_ids_of(item)).values())]
+    return [item for item in objects_in(value) if task_id and task_id in map(id_text, dict(_ids_of(item)).values())]
 
 
 def _ids_in(value: Any) -> Iterator[tuple[str, Any]]:
-    return (named for item in _objects(value) for named in _ids_of(item))
+    return (named for item in objects_in(value) for named in _ids_of(item))
 
 
 def _ids_of(item: dict[str, Any]) -> Iterator[tuple[str, Any]]:
-    """The ids that an object holds: also an only one, in a list or in an object of its own."""
+    """The ids that an object holds; of a list the first."""
     for name, inner in item.items():
         if (plain := plain_name(name)) in _ID_NAMES:
-            yield plain, inner
+            first = inner[0] if inner and isinstance(inner, list) else inner
+            yield plain, first.get("$oid", first) if isinstance(first, dict) else first
 
 
-def _objects(value: Any) -> Iterator[dict[str, Any]]:
-    """Every object in an answer, outermost first, also in JSON texts."""
+def objects_in(value: Any) -> Iterator[dict[str, Any]]:
+    """Every object in an answer, outermost first, also in JSON texts. *pure*."""
     queue = deque([value])
     while queue:
         item = queue.popleft()
@@ -202,8 +243,9 @@ def _objects(value: Any) -> Iterator[dict[str, Any]]:
 
 
 def plain_name(name: str) -> str:
-    """A member's name in lower case, without "_" and "-" and without what comes before "taskid". *pure*."""
+    """A member's name in lower case and the singular, without "_" and "-" and what comes before "taskid". *pure*."""
     plain = name[:_LONG_NAME].lower().replace("_", "").replace("-", "")
+    plain = plain[:-1] if plain.endswith("s") and plain[-2:] not in ("ss", "us") else plain
     return "taskid" if plain.endswith("taskid") else plain
 
 
@@ -215,7 +257,7 @@ def words_of(value: Any, depth: int = 4) -> str:
         return ""
     if isinstance(value, list):
         return "; ".join(dict.fromkeys(filter(None, (words_of(item, depth - 1) for item in value[:_MOST_ITEMS]))))
-    named = {plain_name(name): item for name, item in value.items()}
+    named = {plain_name(name): item for name, item in value.items() if not is_empty(item)}
     if isinstance(named.get("loc"), list):  # the path of a field
         named["loc"] = ".".join(map(str, named["loc"][:_MOST_ITEMS]))
     parts = {name: words_of(named[name], depth - 1) for name in ERROR_NAMES if name in named}

@@ -1,17 +1,15 @@
 """Classify a provider's response: accepted, refused or unknown. All functions are pure."""
 
 import re
-from collections import deque
-from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any, Literal
 
 from seedance_nb._base.errors import NoCredits, RateLimited, Refused, SeedanceError, Unauthorized, Unavailable
 from seedance_nb._base.text import sanitize
-from seedance_nb._base.values import find, find_all, is_empty, pointer_parts, to_pointer
+from seedance_nb._base.values import find, find_all, is_empty, pointer_parts
 from seedance_nb._document.spec import Spec
 from seedance_nb._document.tables import ErrorTable
-from seedance_nb._provider.answers import ERROR_NAMES, find_id, has_id, plain_name, words_of
+from seedance_nb._provider.answers import ERROR_NAMES, find_id, has_id, id_text, objects_in, plain_name, words_of
 from seedance_nb._provider.status import read_id
 
 _REFUSALS: dict[str, type[Refused]] = {
@@ -21,7 +19,7 @@ _REFUSALS: dict[str, type[Refused]] = {
     "rate-limited": RateLimited,
     "unavailable": Unavailable,
 }
-_ASIDE = ("requestid", "traceid", "timestamp", "time", "type", "param", "path", "success", "status", "retryafter")
+_ASIDE = ("requestid", "traceid", "timestamp", "time", "type", "param", "path", "success", "retryafter")
 """Names of what stands beside an error's words and is about the call."""
 _FIRST_ERROR = 400
 _TASK_IN_WORDS = re.compile(
@@ -99,6 +97,9 @@ def classify(spec: Spec, answer: Answer) -> SendOutcome:
             return SendOutcome(outcome="accepted", task_id=task_id, simulated=answer.simulated)
         if (error := refused(spec, answer)) and not _contradiction(spec, answer, error):
             return SendOutcome(outcome="refused", why=error.provider_message, error=error)
+    if answer.is_success and isinstance(answer.value, dict):
+        others = (id_text(answer.value.get(name)) for name in ("request_id", "requestId", "data"))
+        hint = hint or next((text for text in others if re.search(r"[0-9_-]", text)), "")
     why = _reason(spec, answer)
     if hint:
         why += f"; it returned the task id {hint[:200]}"
@@ -128,7 +129,8 @@ def _reason(spec: Spec, answer: Answer) -> str:
         return f"the provider rejected the request ({words!r}), but {_contradiction(spec, answer, error)}"
     if not code and not words:
         return f"the response (HTTP {answer.status}) has no documented code"
-    meaning = spec.errors.unclear.get(str(code or answer.status), "this code is not documented")
+    other = f"but the HTTP status is {answer.status}" if str(code) in spec.errors.ok else "this code is not documented"
+    meaning = spec.errors.unclear.get(str(code or answer.status), other)
     return f"the provider returned {code or answer.status}{quoted}: {meaning}"
 
 
@@ -142,29 +144,21 @@ def _contradiction(spec: Spec, answer: Answer, error: Refused) -> str:
         return f"the response has the header {answer.header}"
     if answer.hint or has_id(answer.value):
         return "the response names a task"
-    table = spec.errors
-    known = {*table.code, *table.message, *table.details} if table else set[str]()
-    ok = {"200", "0", *(table.ok if table else ())}
-    for path, value in _leaves(answer.value):
-        names = [plain_name(name) for name in path if name != "*"]
-        is_known = to_pointer(path) in known or set(names) <= {*ERROR_NAMES, *_ASIDE}
-        is_words = names[-1] not in _ASIDE and isinstance(value, str)
-        is_yes = names[-1] in ("code", "status") and str(value) in ok
-        if not is_known or value is True or is_yes or (is_words and any(m[1] for m in _TASK_IN_WORDS.finditer(value))):
+    table = spec.errors or ErrorTable()
+    pointers = [pointer_parts(pointer.removesuffix("/*")) for pointer in (*table.code, *table.message, *table.details)]
+    names = {*ERROR_NAMES, *_ASIDE, *(parts[-1] for parts in pointers)}
+    members = ((plain_name(name), inner) for item in objects_in(answer.value) for name, inner in item.items())
+    for name, value in ((name, value) for name, inner in members for value in _items(inner) if not is_empty(value)):
+        is_known = name in names or (isinstance(value, dict) and any(name in parts for parts in pointers))
+        is_yes = value is True or (name in ("code", "status") and str(value) in ("0", "200", *table.ok))
+        words = str(value) if isinstance(value, str | list) and name not in _ASIDE else ""
+        if not is_known or is_yes or any(match[1] for match in _TASK_IN_WORDS.finditer(words)):
             return "the response holds more than a refusal"
     return ""
 
 
-def _leaves(value: Any) -> Iterator[tuple[tuple[str, ...], Any]]:
-    """Every value in JSON that is not empty and no container, with its path, in which "*" is any item of a list."""
-    queue = deque[tuple[tuple[str, ...], Any]]([((), value)])
-    while queue:
-        path, item = queue.popleft()
-        if isinstance(item, dict | list):
-            inside = item.items() if isinstance(item, dict) else (("*", inner) for inner in item)
-            queue.extend(((*path, name), inner) for name, inner in inside)
-        elif not is_empty(item):
-            yield path, item
+def _items(value: Any) -> list[Any]:
+    return value if isinstance(value, list) else [value]
 
 
 def _has_error(value: dict[str, Any]) -> bool:

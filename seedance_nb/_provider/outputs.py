@@ -13,6 +13,7 @@ _MOST_DEPTH = 20
 _MOST_URL = 4000
 _MOST_RESULTS = 1000
 _PATH = re.compile(r"//?[^\s/]\S*|[^\s:?#]+\.(mp4|mov|webm|m4v|mkv)(\?\S*)?", re.IGNORECASE)
+_BETWEEN = re.compile(r"[\s,;]{1,9}(?=https?://)", re.IGNORECASE)
 _DATA = re.compile(r"data:(video|image|audio|application/octet-stream)[^,]{0,200},", re.IGNORECASE)
 
 
@@ -30,7 +31,7 @@ def _texts(value: Any, parts: tuple[str, ...], depth: int) -> Iterator[str]:
     if isinstance(value, str):
         inner = _json_in(value)
         if inner is ABSENT:
-            yield value
+            yield from _BETWEEN.split(value)
         elif depth:
             yield from _texts(inner, parts, depth - 1)
     elif isinstance(value, list) and depth:

@@ -12,13 +12,7 @@ from seedance_nb._provider.answers import id_text, objects_of, plain_name, words
 from seedance_nb._provider.outputs import result_urls
 
 _STATES = ("status", "state", "taskstatus", "taskstate")
-_RESULTS = tuple(
-    f"/{name}"
-    for name in (
-        *("video_url", "videoUrl", "video_urls", "media_urls", "result_url", "output_url"),
-        *("result", "results", "output", "outputs", "videos", "video", "url"),
-    )
-)
+_RESULTS = ("/video_url", "/videoUrl", "/media_urls", "/result_url", "/result", "/output", "/videos", "/video", "/url")
 _MOST_CREDITS = 10**12
 
 
@@ -34,15 +28,13 @@ class TaskStatus:
     progress: float | None = None
 
 
-def read_status(
-    table: TaskTable, answer: Any, errors: ErrorTable | None = None, task_id: str = ""
-) -> TaskStatus | None:
+def read_status(table: TaskTable, answer: Any, errors: ErrorTable | None = None, task: str = "") -> TaskStatus | None:
     """The status in a response, None if it has none; `State.OTHER` for an unknown word, and for "done" without a result URL. *pure*.
 
-    At a place that is not documented, a word counts only beside `task_id`, or if it means "done", beside a result URL:
+    At a place that is not documented, a word counts only beside the id `task`, or if it means "done", beside a result URL:
     without them it may be about the call itself.
     """
-    outputs, own = result_urls(answer, table.outputs), objects_of(answer, task_id)
+    outputs, own = result_urls(answer, table.outputs), objects_of(answer, task)
     words = [find(answer, table.state), *(find(answer, place) for place in table.also_state if own or outputs)]
     words += [item[name] for item in own for name in item if plain_name(name) in _STATES]
     word = next((word for word in words if isinstance(word, str) and word.strip()), "").strip()

@@ -7,7 +7,7 @@ from seedance_nb._base.errors import SeedanceError
 from seedance_nb._web.addresses import is_local
 
 _PORTS = {"https": 443, "http": 80}
-_ENDS = "".join(map(chr, range(33)))
+_ENDS = "".join(map(chr, range(33))) + "<>\"'"
 _WITHIN = dict.fromkeys(map(ord, "\t\n\r"))
 
 
@@ -23,8 +23,8 @@ def host_of(url: str) -> str:
 
 
 def clean_url(text: str) -> str:
-    """A URL as browsers read it: without spaces and control characters at its ends, and without line breaks and tabs. *pure*."""
-    return text.strip(_ENDS).translate(_WITHIN)
+    """A URL as browsers read it: without spaces, quotes and control characters at its ends, line breaks and "&amp;". *pure*."""
+    return text.strip(_ENDS).translate(_WITHIN).replace("&amp;", "&")
 
 
 def same_base(url: str) -> str:

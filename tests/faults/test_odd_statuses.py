@@ -3,6 +3,7 @@
 import gzip
 import json
 import re
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -47,6 +48,72 @@ ODD: dict[str, Act] = {
     "a length that is too long": changed(Content_Length="9000"),
     "padding of 3 MB": changed(after=b" " * 3_000_000),
 }
+
+
+def finished(change: Callable[[dict[str, Any], str], Any]) -> Act:
+    """A status answer whose object of the task and URL are changed so, as JSON or as text."""
+
+    def act(exchange: Exchange) -> None:
+        url = f"{exchange.server.url}/outputs/video.mp4"
+        task = {"task_id": exchange.task, "status": "success", "result": {"media_urls": [url]}}
+        value = change(task, url)
+        says(200, value.encode() if isinstance(value, str) else {"code": 200, "message": "success", "data": value})(
+            exchange
+        )
+
+    return act
+
+
+def renamed(name: str, word: str = "success") -> Act:
+    return finished(lambda task, _: {"task_id": task["task_id"], name: word, "result": task["result"]})
+
+
+def text(after: str) -> Act:
+    return finished(lambda task, _: json.dumps({"code": 200, "data": task})[:-2] + after)
+
+
+CRUN_ODD: dict[str, Act] = {
+    "in a list": finished(lambda task, _: [task]),
+    "as JSON text": finished(lambda task, _: json.dumps(task)),
+    "as a flat answer": finished(lambda task, _: json.dumps(task)),
+    "in another object": finished(lambda task, _: {"job": task}),
+    "task_status": renamed("task_status"),
+    "taskStatus": renamed("taskStatus", "SUCCESS"),
+    "state": renamed("state"),
+    "done": renamed("status", "done"),
+    "finished": renamed("status", "Finished"),
+    "video_url": finished(lambda task, url: task | {"result": {"video_url": url}}),
+    "video_url beside it": finished(lambda task, url: task | {"result": None, "video_url": url}),
+    "an unknown escape": text(r""", "param": {"prompt": "it\'s"}}}"""),
+    "a comma before the end": text(', "param": {"list": [1, 2,],},}}'),
+    "a comment": text(', /* "not", this */ "cost": 1 // one\n}}'),
+    "cut in a text": text(', "param": {"prompt": "a, b: {'),
+    "cut in an object": text(', "param": {"duration": 4, "seed"'),
+    "a quoted URL": finished(lambda task, url: task | {"result": {"media_urls": [f"'{url}'"]}}),
+    "a URL in brackets": finished(lambda task, url: task | {"result": {"media_urls": [f"<{url}>"]}}),
+    "a URL from HTML": finished(lambda task, url: task | {"result": {"media_urls": [f"{url}?a=1&amp;b=2"]}}),
+    "two URLs in one": finished(lambda task, url: task | {"result": {"media_urls": f"{url},{url}?2"}}),
+    "two URLs in two lines": finished(lambda task, url: task | {"result": {"media_urls": f"{url}\n{url}?2"}}),
+}
+
+
+@pytest.mark.parametrize("odd", CRUN_ODD)
+def test_a_finished_video_is_saved_wherever_its_state_and_url_stand(
+    odd: str, crun: FaultServer, tmp_path: Path
+) -> None:
+    crun.plans[STATUS] = [(CRUN_ODD[odd],)]
+    session = child.session_at(crun.url, tmp_path)
+    assert provider_bytes(session.generate(CRUN.model, timeout=20, **CRUN.fields).path) == crun.video
+    assert not any("amp;" in path for _, path, _ in crun.requests)
+
+
+@pytest.mark.parametrize(
+    "value", [{"task_id": "task_1", "steps": [{"status": "failed"}]}, {"steps": [{"state": "success"}]}]
+)
+def test_a_state_of_something_else_is_not_the_tasks(value: Any, crun: FaultServer, tmp_path: Path) -> None:
+    crun.plans[STATUS] = [(says(200, {"code": 200, "data": value}),), (tell("done"),)]
+    session = child.session_at(crun.url, tmp_path)
+    assert session.generate(CRUN.model, timeout=60, **CRUN.fields).path.exists()
 
 
 @pytest.mark.parametrize("odd", ODD)
