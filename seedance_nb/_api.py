@@ -63,10 +63,7 @@ _OPTIONS = {
 
 
 def _verb(method: Callable[Concatenate[Session, P], T], *options: str) -> Callable[P, T]:
-    """A method of the default session as a function, which also takes these `options` of `_default`.
-
-    It has the method's parameters and docstring, so that each is written once.
-    """
+    """A method of the default session as a function with its parameters and docstring, and also these `options` of `_default`."""
 
     @functools.wraps(method)
     def verb(*args: P.args, **kwargs: P.kwargs) -> T:

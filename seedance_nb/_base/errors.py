@@ -119,8 +119,7 @@ class SeedanceError(Exception):
 
     def __init__(self, message: str = "", *, next_step: str = "", charged: Charged | None = "not charged") -> None:
         super().__init__(message)
-        self.message = message
-        self.next_step = next_step
+        self.message, self.next_step = message, next_step
         self.charged: Charged = charged or "not charged"
         self._involves_request = charged is not None
 
@@ -163,9 +162,7 @@ class SpecError(SeedanceError):
     ) -> None:
         prefix = f"{file or 'schema'}, {pointer or '/'}: " if file or pointer else ""
         super().__init__(prefix + message, next_step=next_step, charged=None)
-        self.args = (message,)
-        self.file = file
-        self.pointer = pointer
+        self.args, self.file, self.pointer = (message,), file, pointer
 
 
 class OverBudget(SeedanceError):
@@ -187,9 +184,7 @@ class OverBudget(SeedanceError):
         next_step: str = Step("to send it anyway, {} with a larger budget=", "run it again", "open the panel again"),
     ) -> None:
         super().__init__(message, next_step=next_step)
-        self.budget = budget
-        self.spent = spent
-        self.price = price
+        self.budget, self.spent, self.price = budget, spent, price
 
 
 class InvalidInput(SeedanceError):
@@ -211,8 +206,7 @@ class InvalidInput(SeedanceError):
         text = f"{count} in the {'request' if is_request else 'arguments'}; nothing was sent:{lines}"
         step = Step("fix the problems above, then {}")
         super().__init__(text, next_step=step, charged="not charged" if is_request else None)
-        self.args = (problems,)
-        self.problems = problems
+        self.args, self.problems = (problems,), problems
 
 
 class Refused(SeedanceError):
@@ -238,9 +232,7 @@ class Refused(SeedanceError):
     ) -> None:
         intro = "" if code is None else f"{provider} rejected the request ({code}): "
         super().__init__(intro + quote_lines(message), next_step=next_step or self.hint, charged=charged)
-        self.args = (message,)
-        self.provider_message = message
-        self.code = code
+        self.args, self.provider_message, self.code = (message,), message, code
 
 
 class Unauthorized(Refused):

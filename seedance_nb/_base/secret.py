@@ -1,7 +1,4 @@
-"""API keys that are never shown, and masking of keys in texts.
-
-No function here raises while a key is in one of its variables, because tracebacks can show variables.
-"""
+"""API keys that are never shown, and masking of keys. No function raises with a key in a variable: tracebacks show variables."""
 
 import base64
 import hashlib

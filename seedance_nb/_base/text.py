@@ -7,6 +7,7 @@ from typing import Any
 HIDDEN = "•••"  # mask shown instead of a secret
 NO_QUERY = "?…"
 
+_KEY = re.compile(r"(?i)(bearer\s.*|(sk|ak|pk|key)[-_].{8,}|(?=\D*\d)(?=[^a-z]*[a-z])[a-z0-9_+=-]{20,})")
 _URL = re.compile(r"((?i:https?)://[^\s?#'\"<>]*+)([?#][^\s'\"<>]*)?")
 _CONTROL = re.compile("[\x00-\x08\x0b-\x1f\x7f-\x9f\u061c\u200e\u200f\u202a-\u202e\u2066-\u2069]")
 
@@ -14,10 +15,7 @@ _CONTROL = re.compile("[\x00-\x08\x0b-\x1f\x7f-\x9f\u061c\u200e\u200f\u202a-\u20
 def safe_name(text: object) -> str:
     """The name for a message, masked if it looks like a key passed by mistake. *pure*."""
     name = str(text)
-    is_key = re.fullmatch(
-        r"(?i)(bearer\s.*|(sk|ak|pk|key)[-_].{8,}|(?=\D*\d)(?=[^a-z]*[a-z])[a-z0-9_+=-]{20,})", name.strip()
-    )
-    return f"{name.strip()[:2]}{HIDDEN}" if is_key else name
+    return f"{name.strip()[:2]}{HIDDEN}" if _KEY.fullmatch(name.strip()) else name
 
 
 def strip_queries(text: str) -> str:

@@ -105,8 +105,7 @@ def read_json(text: str | bytes) -> Any:
     try:
         return json.loads(text, parse_constant=_no_constant, object_pairs_hook=_unique_keys)
     except RecursionError:
-        problem = "nested too deeply"
-    raise ValueError(problem)
+        raise ValueError("nested too deeply") from None
 
 
 def _no_constant(word: str) -> float:

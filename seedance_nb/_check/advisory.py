@@ -18,10 +18,7 @@ _LONG = 50_000
 
 
 def warnings(spec: Spec, body: Any) -> tuple[Problem, ...]:
-    """The warnings of a request, which do not stop it: exceeded `x-upstream` limits, and what could not be checked. *pure*.
-
-    The former name the source of their limit, the latter have the rule `unchecked`. Raises: SpecError.
-    """
+    """Exceeded `x-upstream` limits, with their source, and, as rule `unchecked`, what could not be checked. *pure*. Raises: SpecError."""
     return in_document_order(spec, [*_exceeded(spec, body), *_unchecked(spec, body)])
 
 

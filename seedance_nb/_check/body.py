@@ -66,10 +66,7 @@ def extra_problem(extra: Any) -> Problem | None:
 
 
 def values_by_role(spec: Spec, body: Mapping[str, Any]) -> dict[str, Any]:
-    """The values of a body by their `x-role` (prompt, seconds, resolution, ratio, audio, ...). *pure*.
-
-    An absent field has its documented default; without one it is omitted.
-    """
+    """The values of a body by their `x-role` (prompt, seconds, ...); an absent field has its documented default, if any. *pure*."""
     roles = {}
     for path, schema in named_fields(spec):
         if "x-role" in schema:

@@ -49,10 +49,7 @@ def tokens(width: int, height: int, frames: int) -> int:
 
 
 def estimate(spec: Spec, body: Any, reference_seconds: Sequence[float] | None = None) -> Estimate:
-    """The price of a request by the documented table (`x-price`). *pure*.
-
-    `reference_seconds` are the lengths of its reference videos, None if they were not measured.
-    """
+    """The price by the table `x-price`; `reference_seconds` are the lengths of reference videos, None if not measured. *pure*."""
     price, roles = spec.price, values_by_role(spec, body)
     seconds = seconds_of(roles.get("seconds"))
     if not price.per_second and not price.sizes:

@@ -32,10 +32,7 @@ def call_request(call: Call, base_url: str, query: Mapping[str, str], body: str 
 
 
 def status_request(spec: Spec, base_url: str, task_id: str) -> Request:
-    """The status request of a task; its id is escaped and cannot change the path. *pure*.
-
-    Raises: SpecError for a schema without an `x-task` table.
-    """
+    """The status request of a task; its id is escaped and cannot change the path. *pure*. Raises: SpecError without `x-task`."""
     task = spec.task
     if task is None:
         raise SpecError("the schema has no x-task table, so a task cannot be tracked", file=spec.file)

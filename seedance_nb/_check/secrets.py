@@ -12,10 +12,7 @@ _DEEP = 60
 
 
 def masked(spec: Spec, body: Any, cover: Any = HIDDEN) -> Any:
-    """A body with `cover` in place of each secret; `ABSENT` omits them. *pure*.
-
-    If finding them takes too much work, the whole body is covered.
-    """
+    """A body with `cover` in place of each secret, or of everything if the search takes too long; `ABSENT` omits them. *pure*."""
     result = masked_in(spec.body, spec.body, body, cover)
     return {} if result is ABSENT and isinstance(body, dict) else result
 

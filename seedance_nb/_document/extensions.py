@@ -106,10 +106,7 @@ _NEAR = 0.8
 
 
 def check_extensions(document: dict[str, Any], file: str) -> None:
-    """Validate the `x-` keys of a document. *pure*.
-
-    Raises: SpecError at the first invalid or misspelled one; the `x-` keys of other tools are ignored.
-    """
+    """Validate the package's own `x-` keys. *pure*. Raises: SpecError at the first invalid or misspelled one."""
     for path, key, value in _keys(document, ()):
         table = FIELD if path else ROOT
         if key in table:

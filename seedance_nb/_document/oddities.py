@@ -20,10 +20,7 @@ _MOST_WORK = 5 * MOST  # for all defaults and examples of a schema together
 
 
 def body_schema(root: Table, schema: Any, pointer: str) -> tuple[dict[str, Any], list[Oddity]]:
-    """A request's schema as JSON Schema 2020-12, without invalid defaults and examples, and its schema problems.
-
-    Raises: SpecError for an invalid schema.
-    """
+    """A request's schema as JSON Schema 2020-12, without invalid defaults and examples, and its problems. Raises: SpecError."""
     normaliser = Normaliser(root.value, root.file)
     body, pointers = normaliser.root(schema, pointer), normaliser.pointers
     if error := schema_error(body):

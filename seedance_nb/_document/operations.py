@@ -63,10 +63,7 @@ def resolve_reference(root: Table, table: Table) -> Table:
 
 
 def operations_of(root: Table) -> tuple[Operation, ...]:
-    """The operations with a request body, in the document's order, without path items marked `x-ours`. *pure*.
-
-    Raises: SpecError for a `$ref` that cannot be followed.
-    """
+    """The operations with a request body, in order, without path items marked `x-ours`. *pure*. Raises: SpecError for a bad `$ref`."""
     operations = []
     paths = root.table("paths", optional=True)
     for path in [path for path, item in paths.value.items() if isinstance(item, dict) and "x-ours" not in item]:
@@ -143,10 +140,7 @@ class Auth:
 
 
 def server_of(root: Table, *, is_sent: bool) -> str:
-    """The URL of the document's first server, "" if it has no absolute one. *pure*.
-
-    Raises: SpecError for a URL that is not https if requests are sent.
-    """
+    """The URL of the first server, "" if it is not absolute. *pure*. Raises: SpecError if requests would be sent without https."""
     url = find(root.value, "/servers/0/url")
     if is_sent and url is not ABSENT and not (isinstance(url, str) and url.startswith("https://")):
         raise SpecError("a server must be an https URL", file=root.file, pointer="/servers/0/url")
@@ -162,10 +156,7 @@ def server_of(root: Table, *, is_sent: bool) -> str:
 
 
 def auth_of(root: Table, operation: Table, oddities: list[Oddity], *, is_sent: bool) -> Auth | None:
-    """How an operation takes its key, None if it takes none; appends schema problems to `oddities`.
-
-    Raises: SpecError for an unsupported security scheme if requests are sent.
-    """
+    """How an operation takes its key, None if not; adds to `oddities`. Raises: SpecError if requests are sent in an unsupported way."""
     security = operation.value.get("security", root.value.get("security"))
     required = security[0] if isinstance(security, list) and security else None
     if not isinstance(required, dict) or not required:

@@ -17,10 +17,7 @@ def providers() -> tuple[str, ...]:
 
 
 def with_shared(document: dict[str, Any], file: str) -> dict[str, Any]:
-    """A document merged with the file of its `x-provider`; the document's own values take precedence. *reads files*.
-
-    Raises: SpecError for an unknown provider, and for a document that changes the provider's server, security or key.
-    """
+    """A document merged over its provider's file. *reads files*. Raises: SpecError for an unknown provider or a server, security or key of its own."""
     name = document.get("x-provider")
     if name is None:
         return document

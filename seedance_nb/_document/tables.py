@@ -105,10 +105,7 @@ class PriceTable:
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
 class Call:
-    """A free call. `value` and `put` are JSON Pointers into its response, whose schema is `reply`.
-
-    `ready` and `failed` are the words of a status call.
-    """
+    """A free call. `value` and `put` point into its response, whose schema is `reply`; `ready` and `failed` are words for states."""
 
     method: str
     path: str
@@ -132,10 +129,7 @@ def price_table(root: Table) -> PriceTable:
 
 
 def task_table(root: Table, responses: Table, common: dict[str, str]) -> TaskTable:
-    """The task table of a document, from `x-task` and the OpenAPI link that it names. *pure*. Raises: SpecError.
-
-    `common` has words for states; the document's own take precedence.
-    """
+    """The task table, from `x-task` and the link that it names; its own words precede those in `common`. *pure*. Raises: SpecError."""
     table = root.value["x-task"]
     link = responses.table("200").table("links").table(table["follow"])
     method, status_path, status = _operation(root, link, "operationId")

@@ -18,10 +18,7 @@ from seedance_nb._form.model.shape import properties_of
 
 
 class FormLayout:
-    """The controls of a form. `widgets` are theirs, in order; `advanced` are the fields under "Advanced"; `labels` as of `labels_of`.
-
-    `on_change` is called with the path of a control and the change after a user changed its value.
-    """
+    """The controls of a form: `widgets`, `advanced` fields, `labels` (`labels_of`); `on_change` gets the path and change of a value."""
 
     def __init__(self, root: Field, factory: WidgetFactory, start: Any, labels: Mapping[str, str],
                  on_change: Callable[[str, Change], None]) -> None:  # fmt: skip

@@ -69,10 +69,10 @@ def parse(raw: bytes) -> Entry | None:
     try:
         if int(raw[:8], 16) != zlib.crc32(raw[9:]):
             return None
-        fields = json.loads(raw[9:])
-        whole, columns = "row" in fields, fields["row"] if "row" in fields else fields["set"]
+        item = json.loads(raw[9:])
+        whole, columns = "row" in item, item["row"] if "row" in item else item["set"]
         return Entry(
-            number=fields["n"], ledger=fields["of"], at=fields["at"], task=fields["task"], whole=whole, columns=columns
+            number=item["n"], ledger=item["of"], at=item["at"], task=item["task"], whole=whole, columns=columns
         )
     except (ValueError, KeyError, TypeError):
         return None

@@ -38,9 +38,7 @@ class Ledger:
     """
 
     def __init__(self, path: Path, now: Callable[[], float] = time.time) -> None:
-        self.path = real_path(path)
-        self.trouble = ""
-        self._now = now
+        self.path, self.trouble, self._now = real_path(path), "", now
         self._store = Store(self.path, now)
 
     @property
@@ -154,8 +152,7 @@ class Ledger:
     def row(self, name: str | int) -> Row | None:
         """The row with this number, `#number-mark`, provider's id, or `provider:id`; None if there is none."""
         text = str(name)
-        numbered = re.fullmatch(r"#?([0-9]{1,18})(?:-([0-9a-f]{4}))?", text)
-        if numbered:
+        if numbered := re.fullmatch(r"#?([0-9]{1,18})(?:-([0-9a-f]{4}))?", text):
             found = self._select(f"{SELECT} WHERE seq = ?", int(numbered[1]), each=row_of)
             return next((row for row in found if numbered[2] in (None, row.mark)), None)
         named = "? IN (task_id, substr(spec, 1, instr(spec || '/', '/') - 1) || ':' || task_id)"

@@ -19,10 +19,7 @@ def this_process() -> str:
 
 
 def is_gone(owner: str, quiet_s: float = 0) -> bool:
-    """Whether the process `owner` has certainly ended, or is not visible here and changed nothing for 15 min. *reads files*.
-
-    One on another host or in another container is not visible; a damaged text counts as ended.
-    """
+    """Whether the process `owner` has ended, or is not visible here and was quiet for 15 min; a damaged text has. *reads files*."""
     if not owner.rpartition("|")[0].rpartition("|")[2].isdecimal():
         return True
     parts = owner.rsplit("|", _FIELDS - 1)

@@ -92,15 +92,12 @@ def repair_ledger(path: str | Path | None = None) -> "Repair":
     The old files are saved as ...
     """
     path = real_path(Path(path or _database.default_path()))
-    problem = ""
     try:
         if not path.parent.is_dir():
             raise FileNotFoundError(path.parent)
         done = _repair(path)
     except (OSError, sqlite3.Error) as error:
-        problem = f"The ledger {path} could not be repaired: {error}."
-    if problem:
-        raise LedgerError(problem, file=str(path))
+        raise LedgerError(f"The ledger {path} could not be repaired: {error}.", file=str(path)) from None
     Store(path, time.time).transact(lambda _: None)  # which writes the new journal
     return done
 
@@ -157,10 +154,7 @@ def _move_logs(path: Path, aside: Path) -> None:
 
 
 def salvage(database: Path, journal: Path) -> Salvage:
-    """All rows and events in both files, each row in its latest state. *reads files*; neither is changed.
-
-    Journal lines take precedence over the database, unless lines are missing. Every id in either file is included.
-    """
+    """All rows and events in both files, unchanged; journal lines win, unless some are missing. *reads files*."""
     ledger, known, events, is_broken = _read_database(database)
     entries, unreadable = _journal.read(journal)
     entries = _renumbered(ledger, known, events, entries)
@@ -181,9 +175,8 @@ def salvage(database: Path, journal: Path) -> Salvage:
         rows[seq] = _BLANK | {"error": "this row could not be read from the damaged ledger or its journal"}
     for seq, row in rows.items():
         row.update(seq=seq, intent=row.get("intent") or f"not known, {seq}")
-    in_journal = len({entry.task for entry in entries})
-    figures: dict[str, Any] = {"from_database": len(known) + len(rescued), "from_journal": in_journal}
-    figures |= {"unreadable": unreadable, "lost": lost}
+    figures: dict[str, Any] = {"unreadable": unreadable, "lost": lost}
+    figures |= {"from_database": len(known) + len(rescued), "from_journal": len({entry.task for entry in entries})}
     ledger = entries[-1].ledger if entries else ledger
     return Salvage(ledger=ledger, rows=dict(sorted(rows.items())), events=every, figures=figures)
 
@@ -229,8 +222,7 @@ def in_memory(path: Path) -> sqlite3.Connection | None:
 def _merged(row: Columns | None, entries: list[Entry], last: int, *, trust: bool) -> Columns:
     """The row after these entries; `row` is the database's, at event `last`."""
     whole = any(entry.whole for entry in entries)
-    folded: Columns = {}
-    later: Columns = {}
+    folded, later = Columns(), Columns()
     for entry in entries:
         folded |= entry.columns
         later |= entry.columns if entry.number > last else {}

@@ -127,8 +127,7 @@ def as_row(values: Mapping[str, Any]) -> Row:
         named |= {"outputs": tuple(json.loads(named["outputs"])), "state": State(named["state"])}
         return Row(**named | {"simulated": bool(named["simulated"])})
     except (KeyError, TypeError, ValueError):
-        message = f"row {values.get('seq')} cannot be read"
-    raise sqlite3.DatabaseError(message)
+        raise sqlite3.DatabaseError(f"row {values.get('seq')} cannot be read") from None
 
 
 def row_of(values: Sequence[Any]) -> Row:

@@ -1,8 +1,7 @@
 """The ledger's two files as one store: every transaction is written to the journal, then to the database.
 
-Both are on disk before the caller continues, so after a power cut the journal is ahead by one unreported transaction at most. A
-file that is behind, after a power cut, a full disk, a lost `-wal` or a restored old copy, catches up from the other one at
-the next transaction.
+Both are on disk before the caller continues: after a power cut the journal is ahead by one unreported transaction at most. A file
+that is behind, after a full disk, a lost `-wal` or a restored old copy too, catches up from the other at the next transaction.
 """
 
 import atexit
@@ -14,6 +13,7 @@ import weakref
 from collections.abc import Callable, Iterator
 from contextlib import suppress
 from dataclasses import dataclass, field
+from functools import partial
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -310,7 +310,7 @@ def _before_fork() -> None:
     _FORKING.extend((store, store.lock.acquire(timeout=_FORK_S)) for store in list(_ALL))
 
 
-def _after_fork(*, is_child: bool) -> None:
+def _after_fork(*, is_child: bool = False) -> None:
     while _FORKING:
         store, had = _FORKING.pop()
         if is_child:  # the thread that holds the old one may not exist there
@@ -328,11 +328,8 @@ def _close_all() -> None:
 
 
 if hasattr(os, "register_at_fork"):
-    os.register_at_fork(
-        before=_before_fork,
-        after_in_parent=lambda: _after_fork(is_child=False),
-        after_in_child=lambda: _after_fork(is_child=True),
-    )
+    in_child = partial(_after_fork, is_child=True)
+    os.register_at_fork(before=_before_fork, after_in_parent=_after_fork, after_in_child=in_child)
 
 
 def _make(path: Path) -> None:

@@ -115,10 +115,7 @@ class Panel:
         return f"Panel for {self.spec.name}; {self.task or 'nothing sent yet'}"
 
     def generate(self) -> None:
-        """Press Generate. *spends credits* if a key is set.
-
-        Raises: SeedanceError if the request is paid, no one is here to confirm it, and the panel has no budget.
-        """
+        """Press Generate. *spends credits* with a key. Raises: SeedanceError if it is paid, and there is no budget and no one to confirm."""
         self._session.require_consent(self.spec, self._budget)
         self._start()
 

@@ -29,10 +29,7 @@ _ROOTS = ("body", "request", "json", "root", "$")
 
 
 def field_errors(spec: Spec, body: dict[str, Any], error: Refused) -> tuple[Problem, ...]:
-    """The problems that a refusal reports about single fields of `body`, in the provider's words. *pure*.
-
-    Only refusals of the request itself are parsed, and only clauses that name exactly one field; the rest stays in the error.
-    """
+    """What a refusal of the request says about single fields of `body`, in the provider's words, if clauses name just one. *pure*."""
     if type(error) is not Refused:
         return ()
     problems: dict[tuple[str, str], Problem] = {}

@@ -14,10 +14,7 @@ from seedance_nb._task.engine import ENGINE
 
 
 class Toolbar:
-    """Show code, Undo and Reset. The code is created when it is first opened, and follows the form while it is open.
-
-    `settle_s` is how long the form must be unchanged after Undo is pressed, in seconds.
-    """
+    """Show code (created when opened, then updated), Undo and Reset; after Undo the form must be unchanged for `settle_s` seconds."""
 
     def __init__(self, form: Form, shared: WidgetFactory, settle_s: float) -> None:
         self._form, self._settle_s = form, settle_s

@@ -12,10 +12,8 @@ class ProviderUploads:
     """Uploads to a model's provider; `account` returns its free calls with the current key."""
 
     def __init__(self, account: Callable[[], Account], spec: Spec) -> None:
-        self._account = account
-        self.provider = spec.provider
-        self.uploads = "upload" in spec.calls
-        self.assets = "asset" in spec.calls
+        self._account, self.provider = account, spec.provider
+        self.uploads, self.assets = "upload" in spec.calls, "asset" in spec.calls
 
     def upload(self, content: bytes, name: str) -> Future[str]:
         """The public URL of the bytes, once they are uploaded. *network*."""

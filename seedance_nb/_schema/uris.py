@@ -38,10 +38,7 @@ def uri_error(text: str) -> str:
 
 
 def media_error(text: str, schemes: list[str]) -> str:
-    """Why `text` is not a media URL with one of these schemes, "" if it is. *pure*.
-
-    An `asset://` URL contains an AssetId; a bare AssetId, a local file and Base64 each have their own message.
-    """
+    """Why `text` is not a media URL with one of these schemes, "" if it is; AssetIds, local files and Base64 are explained. *pure*."""
     if not text:
         return "is empty"
     if text.lower().startswith("data:"):

@@ -22,8 +22,7 @@ class Advice:
     def __init__(
         self, endpoint_of: Callable[[Spec], Endpoint], sleep: Callable[[float], Awaitable[None]] = asyncio.sleep
     ) -> None:
-        self._endpoint_of = endpoint_of
-        self._sleep = sleep
+        self._endpoint_of, self._sleep = endpoint_of, sleep
         self._prices: dict[tuple[str, str], Estimate] = {}
 
     def account(self, spec: Spec) -> Account:

@@ -26,9 +26,7 @@ class Sender:
         self.ledger = ledger
         self.advice = Advice(routing.for_new, routing.sleep)
         self.specs: dict[str, Spec] = {}
-        self._routing = routing
-        self._outputs = outputs
-        self._budget = budget
+        self._routing, self._outputs, self._budget = routing, outputs, budget
 
     @property
     def outputs(self) -> Path:

@@ -48,10 +48,8 @@ class Simulator:
         self, specs: Sequence[Spec], store: Store, fetch: Fetch, timing: Timing, now: Callable[[], float] = time.time
     ) -> None:
         self.specs = {spec.name: spec for spec in specs}
-        self.store = store
+        self.store, self._timing, self._now = store, timing, now
         self._side_calls = SideCalls(store, fetch, timing.queue, now)
-        self._timing = timing
-        self._now = now
         self._painting: dict[str, asyncio.Task[None]] = {}
         routes: dict[tuple[str, str], Any] = {}
         for spec in specs:
@@ -154,13 +152,11 @@ class Simulator:
         return refusal or _replies.free(spec, name, {"credits": estimate(spec, body).amount or 0})
 
     async def _output(self, request: Request) -> Response:
-        match = re.fullmatch(r"(task_[0-9a-f]+)(\.mp4|-last\.png)", request.path_params["name"])
-        if match:
+        if match := re.fullmatch(r"(task_[0-9a-f]+)(\.mp4|-last\.png)", request.path_params["name"]):
             is_video = match[2] == ".mp4"
             path = self.store.output(match[1]) if is_video else self.store.last_frame(match[1])
-            kind = "video/mp4" if is_video else "image/png"
             if path.exists():
-                return FileResponse(path, media_type=kind, headers={MARK: "1"})
+                return FileResponse(path, media_type="video/mp4" if is_video else "image/png", headers={MARK: "1"})
         return Response("not found", status_code=404)
 
     def _paint(self, task: Simulated) -> None:

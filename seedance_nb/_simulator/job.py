@@ -47,8 +47,7 @@ def frame_size(resolution: str, ratio: str) -> tuple[int, int]:
     named, parts = re.fullmatch(r"([0-9]{2,4})p", resolution), re.fullmatch(r"([0-9]{1,4}):([0-9]{1,4})", ratio)
     numbers = [int(number) for number in (named[1], *parts.groups())] if named and parts else [0]
     if not all(numbers):
-        msg = f"no frame size for resolution {resolution!r} and ratio {ratio!r}"
-        raise ValueError(msg)
+        raise ValueError(f"no frame size for resolution {resolution!r} and ratio {ratio!r}")
     short, across, down = numbers
     scale = Fraction(short, min(across, down))
     return round(across * scale / 2) * 2, round(down * scale / 2) * 2

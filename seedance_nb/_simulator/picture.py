@@ -20,13 +20,9 @@ RGB = tuple[int, int, int]
 Box = tuple[int, int, int, int]  # left, top, right and bottom in px
 # Two opposite corners, dark enough for white text, and one bright colour.
 _PALETTES = (
-    ("#120d2e", "#7a3566", "#ffbd7d"),
-    ("#03202e", "#1f6f78", "#ffd98a"),
-    ("#1d0c16", "#8c3b2c", "#ffc96b"),
-    ("#0a0f33", "#4a47a3", "#cfc0ff"),
-    ("#051f1c", "#2f6f4a", "#e3f08c"),
-    ("#07162f", "#2a5f9e", "#9cdcff"),
-)
+    ("#120d2e", "#7a3566", "#ffbd7d"), ("#03202e", "#1f6f78", "#ffd98a"), ("#1d0c16", "#8c3b2c", "#ffc96b"),
+    ("#0a0f33", "#4a47a3", "#cfc0ff"), ("#051f1c", "#2f6f4a", "#e3f08c"), ("#07162f", "#2a5f9e", "#9cdcff"),
+)  # fmt: skip
 _WHITE = (255, 255, 255)
 # Tried where the embedded font lacks a character; the first three look much like it.
 _FONTS = (

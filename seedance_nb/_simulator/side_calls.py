@@ -27,10 +27,7 @@ class SideCalls:
     """Responds to `upload`, `asset`, `asset-info` and `balance`, and saves the files. An asset is ready after `ready_s` seconds."""
 
     def __init__(self, store: Store, fetch: Fetch, ready_s: float, now: Callable[[], float]) -> None:
-        self._store = store
-        self._web = fetch
-        self._ready_s = ready_s
-        self._now = now
+        self._store, self._web, self._ready_s, self._now = store, fetch, ready_s, now
         path = "/uploads/{name}"
         self.routes = [Route(path, self._put, methods=["PUT"]), Route(path, self._get, methods=["GET"])]
 

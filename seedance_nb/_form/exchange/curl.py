@@ -30,10 +30,7 @@ _LONG_WITH_VALUE = frozenset({
 
 
 def read_values(text: str) -> dict[str, Any]:
-    """The object in a JSON text or in the body of a curl command. *pure*: no shell runs, no file is read, headers are ignored.
-
-    Raises: ValueError with the reason for anything else.
-    """
+    """The object in a JSON text or a curl command's body. *pure*: no shell runs, no file is read. Raises: ValueError with the reason."""
     # No line of JSON can start with a command: inside strings a new line is escaped.
     command = _CURL.search(text)
     try:

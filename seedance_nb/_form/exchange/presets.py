@@ -40,10 +40,7 @@ def save_preset(path: str | Path, spec: Spec, values: dict[str, Any]) -> Path:
 
 
 def load_preset(path: str | Path, spec: Spec) -> dict[str, Any]:
-    """The values of a preset of this model. *reads files*.
-
-    Raises: SeedanceError for a file that cannot be read, is not a preset, or is for another model.
-    """
+    """The values of a preset. *reads files*. Raises: SeedanceError if it cannot be read, is no preset, or is for another model."""
     file = Path(path).expanduser()
     preset = _read(file)
     if (name := preset["document"]) != spec.name:

@@ -22,10 +22,7 @@ _PIECE = re.compile(
 
 
 def words_of(text: str) -> list[str]:
-    """The words of the first command of a shell's text. *pure*.
-
-    A new line does not end the command, because web pages drop the backslashes that join lines. Raises: ValueError for an open quote.
-    """
+    """The words of a shell's first command; a new line does not end it: web pages drop the backslash. *pure*. Raises: ValueError."""
     # Not shlex, whose time grows with the square of a word's length: 30 s for 1.6 MB, and a body may hold an image.
     pieces = groupby(_PIECE.finditer(text.replace(FILLS, "")), lambda piece: piece.lastgroup == "space")
     return ["".join(map(_text, word)) for is_space, word in pieces if not is_space]

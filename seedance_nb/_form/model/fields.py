@@ -113,10 +113,7 @@ def kind_of(shape: Shape, *, required: bool = True) -> Kind:
 
 def field_of(schema: Any, defs: Mapping[str, Any], path: tuple[str, ...], *, required: bool, either: tuple[str, ...] = (),
              markers: tuple[str, ...] = (), budget: list[int] | None = None) -> Field:  # fmt: skip
-    """The field of one schema. *pure*. An object becomes a group, shown open, if it is small and plain, or required.
-
-    `budget` has the number of fields that may still be shown open; further ones are opened on demand.
-    """
+    """The field of one schema. *pure*. Groups are open if small and plain, or required, while `budget` (fields to show) lasts."""
     shape = shape_of(schema, defs)
     view, name = shape.view, path[-1] if path else ""
     kind = kind_of(shape, required=required)

@@ -19,11 +19,7 @@ class UndoHistory:
         self._when = 0.0
 
     def add(self, values: dict[str, Any], typed_at: str = "") -> None:
-        """Add the values before a change.
-
-        Typing continues the last change if `typed_at`, the pointer of what is typed into, is the same and at most a second has
-        passed; "" starts a new change.
-        """
+        """Add the values before a change; typing at the same `typed_at` within a second continues the last change, "" never does."""
         now = self._now()
         if not (typed_at and typed_at == self._typed_at and now - self._when <= BURST_S and self._values):
             self._values.append(values)
@@ -39,10 +35,7 @@ class UndoHistory:
 
 
 def typed_at(path: str, was: Any, now: Any) -> str:
-    """The pointer of the text or number that was typed into, "" for a click. *pure*.
-
-    For two lists of the same length that differ in one entry it is that entry; any other change of a list is a click.
-    """
+    """The pointer of the text or number, also in an entry of a list, that was typed into, "" for a click. *pure*."""
     if isinstance(was, list) and isinstance(now, list):
         changed = [index for index, pair in enumerate(zip(was, now, strict=False)) if pair[0] != pair[1]]
         return f"{path}/{changed[0]}" if len(was) == len(now) and len(changed) == 1 else ""

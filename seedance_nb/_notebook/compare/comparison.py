@@ -48,10 +48,7 @@ class Comparison:
         self.settings = validate_settings(settings)
         self.candidates = tuple(candidate(session, spec, self.settings) for spec in specs(documents))
         self.ready = tuple(one for one in self.candidates if one.error is None)
-        self._session = session
-        self._take = take
-        self._budget = budget
-        self._show = show
+        self._session, self._take, self._budget, self._show = session, take, budget, show
 
     @property
     def prompt(self) -> str:
@@ -123,8 +120,7 @@ class Comparison:
         if not self.ready:
             text = f"This request cannot be sent to any of these models.{left_out}"
             raise SeedanceError(text, next_step="change the shared settings or the models")
-        rerouted = [one for one in self.ready if self._session.is_simulated(one.spec) is not one.simulated]
-        if rerouted:
+        if rerouted := [one for one in self.ready if self._session.is_simulated(one.spec) is not one.simulated]:
             name, step = rerouted[0].name, "create the comparison again to see where requests go and what they cost"
             text = f"The keys have changed since this comparison was created, so requests for {name} would now go somewhere else."
             raise SeedanceError(text, next_step=step)

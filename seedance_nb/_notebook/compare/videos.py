@@ -23,8 +23,7 @@ class Videos(Sequence[Result]):
     """The video of each model, or the error in its place, in the models' order. Jupyter shows them side by side."""
 
     def __init__(self, prompt: str, results: Iterable[tuple[Candidate, Result]]) -> None:
-        self._prompt = prompt
-        self._results = tuple(results)
+        self._prompt, self._results = prompt, tuple(results)
 
     def __getitem__(self, index: Any) -> Any:
         return [result for _, result in self._results][index]

@@ -37,10 +37,8 @@ class ComparisonView:
     """A comparison in a cell. Nothing is sent before its button is pressed, and pressed again if it costs credits."""
 
     def __init__(self, comparison: Comparison) -> None:
-        self._comparison = comparison
-        self._total = comparison.total
-        self._lock = threading.Lock()
-        self._busy = False
+        self._comparison, self._total = comparison, comparison.total
+        self._lock, self._busy = threading.Lock(), False
         self._first_press_at: float | None = None
         count = len(comparison.ready)
         videos = f"{count} video{'' if count == 1 else 's'}"
