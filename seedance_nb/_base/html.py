@@ -80,9 +80,7 @@ def table_text(heads: Sequence[str], rows: Sequence[Sequence[str]], note: str = 
     """The same table as aligned plain text, for consoles. *pure*."""
     lines = [list(heads), *map(list, rows)]
     widths = [max(len(line[column]) for line in lines) for column in range(len(heads))]
-    text = "\n".join(
-        "  ".join(word.ljust(width) for word, width in zip(line, widths, strict=True)).rstrip() for line in lines
-    )
+    text = "\n".join("  ".join(map(str.ljust, line, widths)).rstrip() for line in lines)
     return "\n".join(part for part in (lead, text, note) if part)
 
 

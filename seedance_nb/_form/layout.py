@@ -108,9 +108,7 @@ class FormLayout:
             elif child.kind != "constant":
                 widgets.append(self.new_control(child).widget)
         if group.shape.conditions:
-            slot = Slot(
-                group, lambda field: self.new_control(replace(field, path=group.path + field.path)), self._factory
-            )
+            slot = Slot(group, lambda one: self.new_control(replace(one, path=group.path + one.path)), self._factory)
             self._slots.append((to_pointer(group.path), slot))
             widgets.append(slot.widget)
             slot.update(find(self._values, to_pointer(group.path)))

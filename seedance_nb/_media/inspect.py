@@ -91,9 +91,8 @@ def _main(name: str, poster: str, file_format: str = "mp4") -> int:
             return refuse("it has no video frames")
         jpeg = _jpeg(frame)
         is_turned = round(getattr(frame, "rotation", 0) / 90) % 2 == 1
-        facts = replace(
-            facts, width=frame.width, height=frame.height, turned=is_turned, remark=_format_remark(frame, facts.codec)
-        )
+        remark = _format_remark(frame, facts.codec)
+        facts = replace(facts, width=frame.width, height=frame.height, turned=is_turned, remark=remark)
     fault, seconds, count = _read_packets(path, file_format)
     if fault:
         return refuse(fault)

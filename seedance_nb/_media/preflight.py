@@ -179,13 +179,11 @@ def _fields(schema: Any, value: Any, path: JsonPath, depth: int) -> Iterator[_Fi
 
 
 def _tables(schema: Mapping[str, Any]) -> Iterator[tuple[Mapping[str, Any], str]]:
-    own = schema.get("x-media", {})
+    own, upstream = schema.get("x-media", {}), schema.get("x-upstream", {})
     if own:
         yield own, ""
-    upstream = schema.get("x-upstream", {})
     if "x-media" in upstream:
-        kind = {"kind": own["kind"]} if "kind" in own else {}
-        yield {**kind, **upstream["x-media"]}, upstream["source"]
+        yield {**({"kind": own["kind"]} if "kind" in own else {}), **upstream["x-media"]}, upstream["source"]
 
 
 def _file(source: str) -> Path | None:

@@ -113,8 +113,7 @@ def judge_total(
 
 def _format(path: str, rule: Mapping[str, Any], facts: MediaFacts) -> Finding:
     allowed = tuple(str(name) for name in rule.get("any", ()))
-    names = {_ALIASES.get(name.lower(), name.lower()) for name in allowed}
-    fits = facts.format in names
+    fits = facts.format in {_ALIASES.get(name.lower(), name.lower()) for name in allowed}
     message = f"is {facts.format}" if fits else f"is {facts.format}; allowed formats: {', '.join(allowed)}"
     return Finding(path=path, rule="formats", outcome="fits" if fits else "breaks", message=message, value=facts.format,
                    limit=allowed, quote=rule.get("quote", ""))  # fmt: skip

@@ -150,9 +150,8 @@ def _nearest(name: str, names: tuple[str, ...]) -> str:
 
 def unevaluated_properties(validator: Any, rest: Any, value: Any, schema: Any) -> Errors:
     """The errors of the values whose names no part of the schema evaluates."""
-    for name, item in (
-        _unevaluated(validator, value, schema, "unevaluatedProperties") if isinstance(value, dict) else ()
-    ):
+    items = _unevaluated(validator, value, schema, "unevaluatedProperties") if isinstance(value, dict) else ()
+    for name, item in items:
         if rest is False:
             yield unknown_field(name, item, schema.get("properties", {}), "unevaluatedProperties", schema)
         else:

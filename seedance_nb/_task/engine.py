@@ -52,10 +52,7 @@ class Engine:
             return self._gates.setdefault(origin, RateLimiter())
 
     def delay_exit(self, delivery: Delivery, answer_s: float) -> None:
-        """Delay the exit until a request is settled, or for `answer_s`, so that a script's last `submit` is sent and its id saved.
-
-        Raises: RuntimeError once the exit has waited.
-        """
+        """Delay the exit until a request is settled, or for `answer_s`, so that a script's last `submit` is sent and its id saved. Raises: RuntimeError once the exit has waited."""
         with self._lock:
             if self._is_closed:
                 raise RuntimeError(ENDING)

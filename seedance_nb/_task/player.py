@@ -93,10 +93,9 @@ def still_of(poster: Path | bytes, most: int = _STILL_BYTES, width: int = 640) -
     """A picture as a JPEG of at most `most` bytes for notebooks, which save every byte; b"" if there is none. *reads files*."""
     from PIL import Image
 
+    file = io.BytesIO(poster) if isinstance(poster, bytes) else poster
     try:
-        with Image.open(
-            io.BytesIO(poster) if isinstance(poster, bytes) else poster, formats=("JPEG", "PNG", "WEBP")
-        ) as opened:
+        with Image.open(file, formats=("JPEG", "PNG", "WEBP")) as opened:
             picture = opened.convert("RGB")
     except (OSError, SyntaxError, ValueError, Image.DecompressionBombError):
         return b""

@@ -105,10 +105,8 @@ class Fetch:
             transport = Transport(trusted_certificates(), policy.resolve, allow_private=policy.owns(url))
         headers = {"Accept": "*/*", "Accept-Encoding": "identity", "User-Agent": "seedance_nb"}
         timeout = httpx.Timeout(policy.read_s, connect=policy.connect_s)
-        cookies = CookieJar(DefaultCookiePolicy(allowed_domains=()))
-        return httpx.AsyncClient(
-            headers=headers, timeout=timeout, cookies=cookies, trust_env=False, transport=transport
-        )
+        jar = CookieJar(DefaultCookiePolicy(allowed_domains=()))
+        return httpx.AsyncClient(headers=headers, timeout=timeout, cookies=jar, trust_env=False, transport=transport)
 
     def _send(
         self, client: httpx.AsyncClient, method: str, url: httpx.URL, content: bytes | None, headers: Mapping[str, str]

@@ -91,12 +91,13 @@ class ListControl(Entries):
         if self.uploads is None or entry.text.value.startswith("asset://"):
             return
         url = entry.text.value
-        self._show_state(f"Registering {self.name_of(self._entries.index(entry))}…")
-        self._when(self.uploads.asset(url, self.field.media), lambda asset: self._replace(entry, url, asset))
 
-    def _replace(self, entry: TextEntry, url: str, asset: str) -> None:
-        if entry in self._entries and entry.text.value == url:
-            entry.text.value = asset
+        def put(asset: str) -> None:
+            if entry in self._entries and entry.text.value == url:
+                entry.text.value = asset
+
+        self._show_state(f"Registering {self.name_of(self._entries.index(entry))}…")
+        self._when(self.uploads.asset(url, self.field.media), put)
 
     def _on_files(self, files: Sequence[dict[str, Any]]) -> None:
         if files:
@@ -212,8 +213,7 @@ class ListControl(Entries):
         if self._many is None and self._entries:
             self._many = self._factory.button(self._open_paste, "sdn-add", icon="paste", description="Paste URLs")
         parts = [part for part in (self._add, self._many, self._files, self._state) if part is not None]
-        if self._buttons is None:
-            self._buttons = self._factory.box(W.HBox, parts, "sdn-adds")
+        self._buttons = self._buttons or self._factory.box(W.HBox, parts, "sdn-adds")
         self._buttons.children = parts
         for button in filter(None, (self._many, self._files)):
             button.disabled = self._add.disabled
@@ -221,10 +221,9 @@ class ListControl(Entries):
 
 
 def _label(name: str, problems: tuple[Problem, ...], file: str = "") -> Html:
-    wide, shown = " sdn-wide" if name[:1] == "[" else "", Html('<span class="sdn-help">{}</span>').format(file)
-    return Html('<span class="sdn-marker{}">{}</span>{}{}').format(
-        wide, name, shown if file else "", error_html(problems)
-    )
+    wide = " sdn-wide" if name[:1] == "[" else ""
+    note = Html('<span class="sdn-help">{}</span>').format(file) if file else ""
+    return Html('<span class="sdn-marker{}">{}</span>{}{}').format(wide, name, note, error_html(problems))
 
 
 def thumb_html(url: str, media: str) -> Html:
