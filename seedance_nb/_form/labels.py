@@ -40,7 +40,7 @@ def label_html(field: Field, status: FieldStatus) -> Html:
         field.label,
         _STAR if field.required and field.path else _NONE,
         Html(' <span class="sdn-dim">({})</span>').format(field.unit) if field.unit else _NONE,
-        _EITHER.format(_any_of(map(label_of, field.either))[1]) if field.either else _NONE,
+        _EITHER.format(_any_of(map(label_of, field.one_of_required))[1]) if field.one_of_required else _NONE,
         Html('<span class="sdn-tag">deprecated</span>') if field.advanced.startswith("deprecated") else _NONE,
         _count_html(field, status.count),
         Html('<span class="sdn-brief">{}</span>').format(status.brief) if status.brief else _NONE,
@@ -66,7 +66,7 @@ def _help_html(field: Field) -> Html:
         markdown_html(field.help),
         # Jupyter removes <details> from the labels of other controls.
         _fold_html("Limits" if field.kind == "list" else "More", field.more) if field.kind in _HEADS else _NONE,
-        _USUAL.format(field.source, field.elsewhere, _short(field.source)) if field.elsewhere else _NONE,
+        _USUAL.format(field.source, usual, _short(field.source)) if (usual := field.third_party_limits) else _NONE,
     )
 
 

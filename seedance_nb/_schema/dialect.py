@@ -78,8 +78,8 @@ def modernise(schema: dict[str, Any]) -> None:
         schema.pop(key, None)
 
 
-def finish(schema: dict[str, Any], role: Role) -> None:
-    """Convert, in place, what depends on converted subschemas: groups of required names, and `readOnly` fields."""
+def convert_parent(schema: dict[str, Any], role: Role) -> None:
+    """Convert, in place, what needs its subschemas converted first: groups of required names, and `readOnly` fields."""
     branches = schema.get("anyOf", ())
     groups = [_required_names(branch) for branch in branches] if isinstance(branches, list) else []
     if groups and all(groups) and role != "loose":

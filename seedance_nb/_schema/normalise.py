@@ -82,10 +82,10 @@ def _inner(value: Any) -> Iterator[tuple[str | int, Any]]:
 
 
 class Normaliser:
-    """The converter of one document, with limits: a small document cannot expand without end.
+    """The converter of one document, with limits, so that a small document cannot expand without end.
 
-    `oddities` has the schema problems, `pointers` the source of every converted schema by the id of its dict. `old` is
-    whether a `$ref` overrides its siblings, as in OpenAPI 3.0 and JSON Schema up to draft 7.
+    `oddities` has the schema problems; `pointers` has where each converted schema comes from, by the `id()` of its dict. `old`
+    is whether a `$ref` overrides its siblings, as in OpenAPI 3.0 and JSON Schema up to draft 7.
     """
 
     def __init__(self, document: Mapping[str, Any], file: str) -> None:
@@ -106,10 +106,10 @@ class Normaliser:
     def root(self, schema: Any, pointer: str) -> Any:
         """A converted copy of a whole schema, recursive parts under `$defs`. *pure*. Raises: SpecError as `schema` does."""
         copy = self.schema(schema, pointer, ((pointer, "own"),))
-        while left := [(key, name) for key, name in self._shared.items() if name not in self._defs]:
-            (target, role), name = left[0]
+        while remaining := [(key, name) for key, name in self._shared.items() if name not in self._defs]:
+            (target, role), name = remaining[0]
             self._defs[name] = self.schema(find(self.document, target), target, ((target, role),), role)
-        self._refuse_circles()
+        self._reject_circular_refs()
         if self._defs and isinstance(copy, dict):
             copy["$defs"] = self._defs
         return copy
@@ -129,7 +129,7 @@ class Normaliser:
             raise self._error("a schema must be an object", pointer)
         if bad := [key for key in schema if not isinstance(key, str)]:
             raise self._error(f"the key {bad[0]!r} is not text", pointer)
-        copy = (self._resolved if "$ref" in schema else self._whole)(schema, pointer, refs, role)
+        copy = (self._with_ref if "$ref" in schema else self._without_ref)(schema, pointer, refs, role)
         if isinstance(copy, dict):
             if copy.pop("nullable", None) is True:
                 if "type" not in copy and dialect.constraints_of(copy) - {"enum"}:
@@ -142,7 +142,7 @@ class Normaliser:
             self.pointers.setdefault(id(copy), pointer)
         return copy
 
-    def _whole(self, schema: Mapping[str, Any], pointer: str, refs: Refs, role: Role) -> Any:
+    def _without_ref(self, schema: Mapping[str, Any], pointer: str, refs: Refs, role: Role) -> Any:
         copy = dict(schema)
         if "$dynamicRef" in copy or "$recursiveRef" in copy:
             raise self._error("$dynamicRef and $recursiveRef are not supported; use $ref", pointer)
@@ -162,7 +162,7 @@ class Normaliser:
                 copy[key] = self.schema(copy[key], f"{pointer}/{key}", refs, dialect.role_within(key, role))
         if role == "own":
             self._report_missing(copy, pointer)
-        dialect.finish(copy, role)
+        dialect.convert_parent(copy, role)
         return copy
 
     def _merged_single(self, schema: dict[str, Any], only: Any, pointer: str, refs: Refs, role: Role) -> Any:
@@ -172,7 +172,7 @@ class Normaliser:
         is_same = isinstance(inner, dict) and kind in (None, inner.get("type", kind))
         return {**inner, **siblings} if is_same else {**siblings, "allOf": [inner]}
 
-    def _resolved(self, schema: Mapping[str, Any], pointer: str, refs: Refs, role: Role) -> Any:
+    def _with_ref(self, schema: Mapping[str, Any], pointer: str, refs: Refs, role: Role) -> Any:
         siblings = {key: value for key, value in schema.items() if key != "$ref"}
         for key in dialect.constraints_of(siblings) if self.old else ():
             del siblings[key]
@@ -188,7 +188,7 @@ class Normaliser:
             return merged
         if target is False or not extra:
             return target
-        rest = self._whole(siblings, pointer, refs, role)
+        rest = self._without_ref(siblings, pointer, refs, role)
         if target is True:
             return rest
         if extra <= dialect.PLAIN and not extra & target.keys():
@@ -206,7 +206,7 @@ class Normaliser:
         key = (target_pointer, role)
         name = target_pointer.rpartition("/")[2].replace("~1", "/").replace("~0", "~")
         if key in refs or self.nodes > SHARED_FROM:
-            shared = self._shared.setdefault(key, f"again{len(self._shared) + 1}")
+            shared = self._shared.setdefault(key, f"shared{len(self._shared) + 1}")
             return {"$ref": f"#/$defs/{shared}", **({dialect.SCHEMA_NAME: name} if name else {})}
         copy = self.schema(target, target_pointer, (*refs, key), role)
         is_named = re.search(r"/(schemas|\$defs|definitions)/[^/]+$", target_pointer)
@@ -216,7 +216,7 @@ class Normaliser:
         self.pointers[id(named)] = self.pointers.get(id(copy), target_pointer)
         return named
 
-    def _refuse_circles(self) -> None:
+    def _reject_circular_refs(self) -> None:
         """Raises: SpecError for a schema that only refers back to itself."""
         inner = {name: set(_referenced_names(schema)) for name, schema in self._defs.items()}
         while ends := {name for name, names in inner.items() if not names & inner.keys()}:
@@ -239,7 +239,7 @@ class Normaliser:
         self.oddities[Oddity(pointer=pointer, message=message)] = None
 
     def _report_missing(self, schema: dict[str, Any], pointer: str) -> None:
-        """Drop and report required names that no property defines: a request with them would fail as having unknown fields."""
+        """Report and drop required names that no property defines: a request that sets them is rejected for unknown fields."""
         names, required = set(dialect.defined_names(schema)), schema.get("required")
         if names and isinstance(required, list):
             for name in (name for name in required if name not in names):

@@ -64,7 +64,7 @@ def test_each_field_has_its_kind_and_bounds(crun: sd.Spec) -> None:
     assert found["prompt"].required
     assert found["prompt"].max_length == 5000
     assert found["reference_images"].markers == ("[Image{n}]", "[图{n}]")
-    assert found["reference_images"].either == ("reference_images", "reference_videos")
+    assert found["reference_images"].one_of_required == ("reference_images", "reference_videos")
     assert found["return_last_frame"].advanced == "deprecated"
 
 

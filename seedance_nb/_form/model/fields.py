@@ -3,8 +3,7 @@
 import functools
 import re
 from collections.abc import Mapping
-from dataclasses import dataclass
-from dataclasses import field as _with
+from dataclasses import dataclass, field
 from typing import Any, Literal
 
 from seedance_nb._base.values import ABSENT
@@ -32,14 +31,14 @@ _PLAIN = ("prose", "text", "password", "integer", "number", "choice", "toggle", 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Field:
-    """One field. `path` is the path of its value in the body; `minimum` to `most_items` are the schema's limits.
+    """One field of a request. `path` leads to its value in the body; `minimum` to `most_items` are the schema's limits.
 
-    `help` is the start of the description, `more` its other sentences; `advanced` is the reason for showing a field under
-    "Advanced", "" for others; `either` names the fields of which one is required; `markers` are the prompt's names for list
-    entries, `{n}` being their number from 1, and `names` the labels of the first entries. `elsewhere` has limits, and
-    `suggestions` also values, that come from `source` and not from the provider. `labels` belong to the `choices`, "" where the
-    value is its own label; `nullable` allows null; `format` is the schema's, for a hint. `children` are those of a group; the
-    fields of any other come from `shape` on demand, because a recursive schema has no end.
+    `help` is the start of the description, `more` its other sentences. `advanced` says why the field is shown under
+    "Advanced", "" if it is not. Of the fields named in `one_of_required`, one is required. `markers` are the prompt's names
+    for list entries (`{n}` is the number, from 1), `names` the labels of the first entries. `third_party_limits`, and
+    some `suggestions`, come from `source`, not from the provider. `labels` belong to the `choices`, "" where a value is its
+    own label; `nullable` allows null; `format` is the schema's, as a hint. `children` are a group's fields; those of any
+    other field are read from `shape` on demand, because a recursive schema has no end.
     """
 
     path: tuple[str, ...]
@@ -63,14 +62,14 @@ class Field:
     format: str
     nullable: bool
     advanced: str
-    either: tuple[str, ...]
+    one_of_required: tuple[str, ...]
     markers: tuple[str, ...]
     suggestions: tuple[str, ...]
-    elsewhere: str
+    third_party_limits: str
     source: str
     names: tuple[str, ...]
     children: tuple["Field", ...]
-    shape: Shape = _with(repr=False, compare=False)
+    shape: Shape = field(repr=False, compare=False)
 
 
 @functools.lru_cache(maxsize=64)
@@ -111,60 +110,61 @@ def kind_of(shape: Shape, *, required: bool = True) -> Kind:
     return plain.get(shape.types, "json")
 
 
-def field_of(schema: Any, defs: Mapping[str, Any], path: tuple[str, ...], *, required: bool, either: tuple[str, ...] = (),
-             markers: tuple[str, ...] = (), budget: list[int] | None = None) -> Field:  # fmt: skip
-    """The field of one schema. *pure*. Groups are open if small and plain, or required, while `budget` (fields to show) lasts."""
+def field_of(schema: Any, defs: Mapping[str, Any], path: tuple[str, ...], *, required: bool,
+             one_of_required: tuple[str, ...] = (), markers: tuple[str, ...] = (), fields_left: list[int] | None = None) -> Field:  # fmt: skip
+    """The field of one schema. *pure*. A group is open if it is small and plain, or required, while there are `fields_left` to show."""
     shape = shape_of(schema, defs)
     view, name = shape.view, path[-1] if path else ""
     kind = kind_of(shape, required=required)
     children: tuple[Field, ...] = ()
     is_separate = shape.nullable or view.get("deprecated") or view.get("x-advanced")
-    fits = not path or (len(path) < _INLINE_LEVELS and (budget is None or budget[0] > 0))
+    fits = not path or (len(path) < _INLINE_LEVELS and (fields_left is None or fields_left[0] > 0))
     if kind == "object" and fits and not is_separate:
-        inner = children_of(shape, path, budget)
+        inner = children_of(shape, path, fields_left)
         if not path or required or _is_plain(shape, inner):
             kind, children = "group", inner
     choices = _choices(shape) if kind == "choice" else ()
     help_, more = help_of(view.get("description"))
     unit, upstream = str(view.get("x-unit", "")), view.get("x-upstream", {})
     suggestions = (*shape.suggestions, *(upstream.get("enum", ()) if kind == "text" else ()))
-    fixed = [len(view["prefixItems"])] if view.get("items") is False and "prefixItems" in view else []
+    tuple_length = [len(view["prefixItems"])] if view.get("items") is False and "prefixItems" in view else []
     return Field(
-        path=path, kind=kind, required=required, either=either, markers=markers, children=children, shape=shape,
+        path=path, kind=kind, required=required, one_of_required=one_of_required, markers=markers, children=children, shape=shape,
         label=str(view.get("x-label") or view.get("title") or label_of(name) or name), help=help_, more=more,
         default=view.get("default", ABSENT), example=next(iter(view.get("examples", ())), ABSENT),
         choices=choices, labels=shape.labels if len(shape.labels) == len(choices) else (),
         suggestions=tuple(value for value in suggestions if isinstance(value, str)),
         minimum=view.get("minimum"), maximum=view.get("maximum"), unit=unit, max_length=view.get("maxLength"),
         least_items=view.get("minItems"), unique=view.get("uniqueItems") is True,
-        most_items=min((*fixed, view["maxItems"]) if "maxItems" in view else fixed, default=None),
+        most_items=min((*tuple_length, view["maxItems"]) if "maxItems" in view else tuple_length, default=None),
         nullable=shape.nullable and kind not in ("choice", "constant", "json"),
         media=str(view.get("x-media", {}).get("kind", "")), format=str(view.get("format", "")),
         advanced="deprecated" if view.get("deprecated") else str(view.get("x-advanced", "")),
-        elsewhere=limits_in_words(upstream, unit), source=str(upstream.get("source", "")),
+        third_party_limits=limits_in_words(upstream, unit), source=str(upstream.get("source", "")),
         names=_FRAMES if view.get("x-role") == "frames" else (),
     )  # fmt: skip
 
 
-def children_of(shape: Shape, path: tuple[str, ...], budget: list[int] | None = None) -> tuple[Field, ...]:
+def children_of(shape: Shape, path: tuple[str, ...], fields_left: list[int] | None = None) -> tuple[Field, ...]:
     """The fields of an object's own properties, in display order. *pure*."""
     properties = properties_of(shape.view)
-    budget = [_MOST_FIELDS] if budget is None else budget
-    budget[0] -= len(properties)
+    fields_left = [_MOST_FIELDS] if fields_left is None else fields_left
+    fields_left[0] -= len(properties)
     required = set(shape.view.get("required", ()))
-    choices = [name for group in shape.view.get(AT_LEAST_ONE, ()) for name in group]
+    one_required = [name for group in shape.view.get(AT_LEAST_ONE, ()) for name in group]
     placeholders = [child.get("x-placeholders", {}) for child in properties.values() if isinstance(child, dict)]
-    markers = {name: forms for table in placeholders for name, forms in table.items()}
+    markers = {name: patterns for table in placeholders for name, patterns in table.items()}
     return tuple(
         field_of(properties[name], shape.defs, (*path, name), required=name in required,
-                 either=tuple(choices) if name in choices else (), markers=tuple(markers.get(name, ())), budget=budget)
+                 one_of_required=tuple(one_required) if name in one_required else (),
+                 markers=tuple(markers.get(name, ())), fields_left=fields_left)
         for name in shown_order(shape.view)
     )  # fmt: skip
 
 
 def _is_plain(shape: Shape, children: tuple[Field, ...]) -> bool:
-    is_open = isinstance(shape.view.get("additionalProperties"), dict) or shape.view.get("patternProperties")
-    fits = not is_open and not shape.conditions and len(children) <= _INLINE_UP_TO
+    allows_extra_names = isinstance(shape.view.get("additionalProperties"), dict) or shape.view.get("patternProperties")
+    fits = not allows_extra_names and not shape.conditions and len(children) <= _INLINE_UP_TO
     return fits and all(child.kind in _PLAIN and not child.required for child in children)
 
 
