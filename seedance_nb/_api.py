@@ -124,15 +124,9 @@ def form(document: Document, /) -> Form:
 @_with_hidden_key
 @typed
 def panel(
-    document: Document,
-    /,
-    *,
-    budget: float | None = None,
-    api_key: str | None = None,
-    base_url: str | None = None,
-    simulate: bool | None = None,
-    **fields: Any,
-) -> Panel:
+    document: Document, /, *, budget: float | None = None, api_key: str | None = None, base_url: str | None = None,
+    simulate: bool | None = None, **fields: Any,
+) -> Panel:  # fmt: skip
     """Form, price, Generate, progress and the video in one cell. Nothing is paid before Generate is pressed.
 
     Without a key it uses the simulator and shows SIMULATED. With a key it shows where the key goes, and gets the
@@ -159,15 +153,9 @@ def panel(
 
 @typed
 def compare(
-    prompt: str,
-    names: Document | Sequence[Document],
-    /,
-    *,
-    simulate: bool | None = None,
-    take: int = 1,
-    budget: float | None = None,
-    **shared: Any,
-) -> Comparison:
+    prompt: str, names: Document | Sequence[Document], /, *, simulate: bool | None = None, take: int = 1,
+    budget: float | None = None, **shared: Any,
+) -> Comparison:  # fmt: skip
     """One prompt for several models, with their videos side by side. Nothing is sent before you confirm. *reads files*.
 
     In a cell it is a table with the prices (*network*: the free estimate calls) and one button, which asks again if the
@@ -246,14 +234,9 @@ def balance(document: Document, /, *, api_key: str | None = None, base_url: str 
 @_with_hidden_key
 @typed
 def upload(
-    document: Document,
-    file: str | Path | bytes,
-    /,
-    *,
-    name: str = "",
-    api_key: str | None = None,
+    document: Document, file: str | Path | bytes, /, *, name: str = "", api_key: str | None = None,
     base_url: str | None = None,
-) -> str:
+) -> str:  # fmt: skip
     """Upload a local file to the provider. *reads files*, *network*; no credits are spent.
 
     The parameters:
@@ -274,15 +257,9 @@ def upload(
 @_with_hidden_key
 @typed
 def asset(
-    document: Document,
-    address: str,
-    /,
-    *,
-    kind: Literal["image", "video", "audio"] = "image",
-    name: str = "",
-    api_key: str | None = None,
-    base_url: str | None = None,
-) -> str:
+    document: Document, address: str, /, *, kind: Literal["image", "video", "audio"] = "image", name: str = "",
+    api_key: str | None = None, base_url: str | None = None,
+) -> str:  # fmt: skip
     """Register a public URL as an asset and wait until it is ready. *network*; no credits are spent.
 
     The parameters:

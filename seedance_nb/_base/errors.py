@@ -175,14 +175,10 @@ class OverBudget(SeedanceError):
     """
 
     def __init__(
-        self,
-        message: str = "",
-        *,
-        budget: float | None = None,
-        spent: float | None = None,
+        self, message: str = "", *, budget: float | None = None, spent: float | None = None,
         price: float | None = None,
         next_step: str = Step("to send it anyway, {} with a larger budget=", "run it again", "open the panel again"),
-    ) -> None:
+    ) -> None:  # fmt: skip
         super().__init__(message, next_step=next_step)
         self.budget, self.spent, self.price = budget, spent, price
 
@@ -222,14 +218,9 @@ class Refused(SeedanceError):
     hint: str = "read the provider's message above"
 
     def __init__(
-        self,
-        message: str = "",
-        *,
-        code: int | str | None = None,
-        next_step: str = "",
-        charged: Charged = "not charged",
-        provider: str = "The provider",
-    ) -> None:
+        self, message: str = "", *, code: int | str | None = None, next_step: str = "",
+        charged: Charged = "not charged", provider: str = "The provider",
+    ) -> None:  # fmt: skip
         intro = "" if code is None else f"{provider} rejected the request ({code}): "
         super().__init__(intro + quote_lines(message), next_step=next_step or self.hint, charged=charged)
         self.args, self.provider_message, self.code = (message,), message, code

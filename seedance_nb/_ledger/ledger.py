@@ -47,17 +47,9 @@ class Ledger:
         return f"{self.path}; {self.trouble}" if self.trouble else str(self.path)
 
     def claim(
-        self,
-        approved: Approved,
-        *,
-        base_url: str,
-        simulated: bool,
-        take: int = 1,
-        fingerprint: str = "",
-        estimate: Estimate | None = None,
-        budget: float | None = None,
-        replaces: int | None = None,
-    ) -> tuple[Row, bool]:
+        self, approved: Approved, *, base_url: str, simulated: bool, take: int = 1, fingerprint: str = "",
+        estimate: Estimate | None = None, budget: float | None = None, replaces: int | None = None,
+    ) -> tuple[Row, bool]:  # fmt: skip
         """The row for this request, and whether it is new; if it is, the caller must send it. *writes ledger*.
 
         The same request to the same URL with the same `take` has one row, unless that one certainly never became a task.

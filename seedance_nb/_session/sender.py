@@ -38,14 +38,9 @@ class Sender:
         return self._budget if budget is None else budget
 
     def send(
-        self,
-        approved: Approved,
-        *,
-        take: int = 1,
-        budget: float | None = None,
-        shown_world: World = "",
+        self, approved: Approved, *, take: int = 1, budget: float | None = None, shown_world: World = "",
         interactive: bool = False,
-    ) -> Task:
+    ) -> Task:  # fmt: skip
         """The task of an approved request whose warnings were shown, sent only to the `shown_world`. *spends credits*, *network*, *writes ledger*.
 
         `interactive` is whether a person pressed a button, so that no budget is required. Raises: what `Session.submit` raises.

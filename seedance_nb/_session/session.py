@@ -63,21 +63,12 @@ class Session:
     __module__ = "seedance_nb"
 
     def __init__(
-        self,
-        *,
-        api_key: str | Secret | None = None,
-        base_url: str | None = None,
-        simulate: bool | None = None,
-        budget: float | None = None,
-        ledger: str | Path | None = None,
-        outputs: str | Path | None = None,
-        queue_s: float = 0.8,
-        run_s: float = 3.0,
-        answer_s: float = 120,
-        sleep: Callable[[float], Awaitable[None]] = asyncio.sleep,
-        clock: Callable[[], float] = time.monotonic,
+        self, *, api_key: str | Secret | None = None, base_url: str | None = None, simulate: bool | None = None,
+        budget: float | None = None, ledger: str | Path | None = None, outputs: str | Path | None = None,
+        queue_s: float = 0.8, run_s: float = 3.0, answer_s: float = 120,
+        sleep: Callable[[float], Awaitable[None]] = asyncio.sleep, clock: Callable[[], float] = time.monotonic,
         for_one: bool = False,
-    ) -> None:
+    ) -> None:  # fmt: skip
         key = as_secret(api_key)
         del api_key
         self._routing = Routing(
@@ -174,16 +165,9 @@ class Session:
         return ENGINE.run(self.advice.price(spec, approve(spec, fields).values))
 
     def submit(
-        self,
-        document: Document,
-        /,
-        *,
-        take: int = 1,
-        extra: Mapping[str, Any] | None = None,
-        preflight: bool = False,
-        budget: float | None = None,
-        **fields: Any,
-    ) -> Task:
+        self, document: Document, /, *, take: int = 1, extra: Mapping[str, Any] | None = None, preflight: bool = False,
+        budget: float | None = None, **fields: Any,
+    ) -> Task:  # fmt: skip
         """Send a request and return its task at once. *spends credits*, *network*, *writes ledger*.
 
         The same request again returns the same task and costs nothing. A limit from other sources is a `LimitWarning`.
@@ -222,18 +206,9 @@ class Session:
         return self.sender.begin(flow, approved, take, budget)
 
     def generate(
-        self,
-        document: Document,
-        /,
-        *,
-        timeout: float | None = None,
-        progress: bool | None = None,
-        take: int = 1,
-        extra: Mapping[str, Any] | None = None,
-        preflight: bool = False,
-        budget: float | None = None,
-        **fields: Any,
-    ) -> Video:
+        self, document: Document, /, *, timeout: float | None = None, progress: bool | None = None, take: int = 1,
+        extra: Mapping[str, Any] | None = None, preflight: bool = False, budget: float | None = None, **fields: Any,
+    ) -> Video:  # fmt: skip
         """Send a request and wait for its video: `submit` and `wait` in one. *spends credits*, *network*, *writes ledger*, *writes files*.
 
         The parameters:

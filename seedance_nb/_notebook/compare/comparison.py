@@ -36,15 +36,9 @@ class Comparison:
     """
 
     def __init__(
-        self,
-        session: Session,
-        documents: Document | Sequence[Document],
-        settings: Mapping[str, Any],
-        *,
-        show: Callable[["Comparison"], None],
-        take: int = 1,
-        budget: float | None = None,
-    ) -> None:
+        self, session: Session, documents: Document | Sequence[Document], settings: Mapping[str, Any], *,
+        show: Callable[["Comparison"], None], take: int = 1, budget: float | None = None,
+    ) -> None:  # fmt: skip
         self.settings = validate_settings(settings)
         self.candidates = tuple(candidate(session, spec, self.settings) for spec in specs(documents))
         self.ready = tuple(one for one in self.candidates if one.error is None)
