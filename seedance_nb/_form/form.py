@@ -17,8 +17,8 @@ from seedance_nb._check.advisory import warnings
 from seedance_nb._check.check import check, docs_of
 from seedance_nb._check.secrets import masked
 from seedance_nb._document.spec import Spec
-from seedance_nb._form.controls.base import Change, Fold, StaticBox
-from seedance_nb._form.controls.registry import new_factory
+from seedance_nb._form.controls.base import Change, Fold, StaticBox, WidgetFactory
+from seedance_nb._form.controls.registry import control_for
 from seedance_nb._form.exchange import curl, presets, snippets
 from seedance_nb._form.labels import labels_of
 from seedance_nb._form.layout import FormLayout
@@ -51,7 +51,7 @@ class Form:
         self.spec = spec
         self.last_change = 0.0
         self.history = UndoHistory()
-        self._factory = new_factory()
+        self._factory = WidgetFactory(control_for)
         self._factory.uploads = uploads
         self._lock = threading.RLock()
         self._start = initial_values(spec)

@@ -61,8 +61,11 @@ def _help_html(field: Field) -> Html:
     has_default = field.default is not ABSENT and field.kind not in ("toggle", "password")
     default = f"Default: {plain(field.default)}. " if has_default else ""
     unsent = "Not sent unless you change it. " if field.kind == "toggle" and field.default is ABSENT else ""
+    is_list, noun = field.kind in ("items", "list"), "entry" if field.least_items == 1 else "entries"
+    least = f"At least {field.least_items} {noun}. " if is_list and field.least_items else ""
+    unique = "No duplicates. " if is_list and field.unique else ""
     return _HELP.format(
-        default + unsent + _entries_in_words(field),
+        default + unsent + least + unique,
         markdown_html(field.help),
         # Jupyter removes <details> from the labels of other controls.
         _fold_html("Limits" if field.kind == "list" else "More", field.more) if field.kind in _HEADS else _NONE,
@@ -84,12 +87,6 @@ def _any_of(labels: Iterable[str]) -> tuple[str, str]:
         shared += 1
     rests = [" ".join(label[shared:]) for label in words]
     return " ".join(words[0][:shared]), " or ".join([", ".join(rests[:-1]), rests[-1]] if rests[1:] else rests)
-
-
-def _entries_in_words(field: Field) -> str:
-    is_list, noun = field.kind in ("items", "list"), "entry" if field.least_items == 1 else "entries"
-    least = f"At least {field.least_items} {noun}. " if is_list and field.least_items else ""
-    return least + ("No duplicates. " if is_list and field.unique else "")
 
 
 def brief(value: Any) -> str:

@@ -14,6 +14,7 @@ from seedance_nb._form.model.parts import defined_names, extra_of, start_of
 from seedance_nb._schema.validator import fits
 
 _NAME = Html('<span class="sdn-name">Name</span>')
+_WRONG = Html('<span class="sdn-error" role="alert"><span>{}</span></span>')
 
 
 class _Entry(ControlEntry):
@@ -35,14 +36,10 @@ class _Entry(ControlEntry):
 
     def make(self, value: Any) -> None:
         """Create the control for the name's schema and show a value in it."""
-        self.control = self._owner.value_control(self)
+        owner, field = self._owner, extra_of(self._owner.field, self.name)
+        self.control = owner._factory.control(field, lambda change: owner.on_edit(self, change))  # noqa: SLF001
         self.show(value)
         self.widget.children = [self.key, self.control.widget, self.gone]
-
-    def show_error(self, error: str) -> None:
-        """Show what is wrong with the name."""
-        wrong = Html('<span class="sdn-error" role="alert"><span>{}</span></span>')
-        self.key.description = _NAME + wrong.format(error) if error else _NAME
 
 
 class MapControl(Entries):
@@ -56,10 +53,6 @@ class MapControl(Entries):
 
     def parts(self) -> Mapping[str, Control]:
         return {name: entry.control for name, entry in self._by_name().items()}
-
-    def value_control(self, entry: _Entry) -> Control:
-        """The control for an entry's value."""
-        return self._factory.control(extra_of(self.field, entry.name), lambda change: self._on_edit(entry, change))
 
     def add(self, value: Any = ABSENT) -> None:
         """Add an entry without a name; it is sent once it has one."""
@@ -84,7 +77,8 @@ class MapControl(Entries):
         self._check_names()
         self._accept(self._collect(), Change(path=(name,)))
 
-    def _on_edit(self, entry: _Entry, change: Change) -> None:
+    def on_edit(self, entry: _Entry, change: Change) -> None:
+        """Accept an entry's new value."""
         if not self._quiet and entry in self._entries:
             self._accept(self._collect(), change.below(entry.name))
 
@@ -123,7 +117,7 @@ class MapControl(Entries):
         sent = self._by_name()
         for entry in self._entries:
             error = "This name is already used." if entry.named else "Enter a name; without one this is not sent."
-            entry.show_error("" if sent.get(entry.name) is entry else error)
+            entry.key.description = _NAME if sent.get(entry.name) is entry else _NAME + _WRONG.format(error)
 
     def _arrange(self) -> None:
         self._check_names()

@@ -17,11 +17,6 @@ _KINDS: dict[str, type[Control]] = {
 }  # fmt: skip
 
 
-def new_factory() -> WidgetFactory:
-    """A widget factory for a new form."""
-    return WidgetFactory(control_for)
-
-
 def control_for(field: Field, factory: WidgetFactory, on_change: OnChange) -> Control:
     """The control of a field, for null too where the schema allows it."""
     if field.nullable:
