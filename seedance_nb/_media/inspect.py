@@ -34,11 +34,7 @@ _UNHEARD = "its sound could not be decoded here, so it was not checked"
 
 
 def inspect(path: Path, poster: Path) -> tuple[MediaFacts | None, str]:
-    """The facts of an MP4, MOV or WebM, or None and why it is not playable. *reads files*, *writes files*: `poster`, a JPEG.
-
-    Every frame and its sound are decoded, for at most 10 s of processor time (15 s of 1080p take 1 to 3); the rest is
-    `undecoded`. Raises: OSError if the file cannot be read or the poster cannot be written.
-    """
+    """The facts of an MP4, MOV or WebM, or None and why it is not playable. *reads files*, *writes files*: `poster`, a JPEG. Raises: OSError."""
     kind, name = media_kind(path)
     if kind != "video":
         return None, f"it is {name}, not a video" if kind else name

@@ -165,11 +165,9 @@ class Fetched:
 async def fetch_parts(
     url: str, into: Path, *, kind: str, allowed_origin: str = "", total: float = 6.0, resolve: Resolver = lookup
 ) -> tuple[Fetched | None, str]:
-    """Downloads what tells a file's format, size and duration to the sparse file `into`. *network*, *writes files*.
+    """Downloads what tells a file's format, size and duration to the sparse file `into`; what is missing, and why. *network*, *writes files*.
 
-    The second value says what is missing and why, "" if nothing is; the first is None if nothing was learned at all. At
-    most 1.1 MB of an image and 4 MB of anything else are read, in six requests and `total` seconds, without a key. Only
-    public https URLs are requested, and those at the origin `allowed_origin`.
+    Nothing but public https URLs and those at `allowed_origin` is requested, without a key.
     """
     fetch = Fetch(AccessPolicy(origin=allowed_origin, resolve=resolve, connect_s=_CONNECT_S))
     file, why = PartialFile(), ""

@@ -23,11 +23,7 @@ _HIDE = Html(
 
 
 class VideoOutput:
-    """A widget with videos, and a static output of the same cell that the widget hides while its kernel lives.
-
-    A page that was reloaded can no longer be updated, but its widgets can; Voila updates widgets only. Without a kernel there
-    is only the static output. So both always get the same content.
-    """
+    """Videos as a widget, and as a static output that it hides while its kernel lives: Voila and reloaded pages update only widgets."""
 
     def __init__(self, shared: WidgetFactory) -> None:
         self._class = f"sdn-static-{secrets.token_hex(4)}"

@@ -26,13 +26,10 @@ def running_html(row: Row, waited: float, usual: str = "") -> Html:
     bar = Html("<i></i>")
     if row.progress is not None:
         bar = Html('<i style="width: {}%; animation: none"></i>').format(f"{row.progress:.0f}")
-    trouble = trouble_text(row)
-    return Html('<div role="status"><div class="sdn-run">{}</div>{}{}{}</div>').format(
-        bar,
-        progress_text(row, waited, usual),
-        Html(" · <code>{}</code>").format(row.name) if row.task_id else "",
-        Html('<div class="sdn-dim">{}</div>').format(trouble) if trouble else "",
-    )
+    name = Html(" · <code>{}</code>").format(row.name) if row.task_id else ""
+    trouble = Html('<div class="sdn-dim">{}</div>').format(trouble_text(row)) if trouble_text(row) else ""
+    line = Html('<div role="status"><div class="sdn-run">{}</div>{}{}{}</div>')
+    return line.format(bar, progress_text(row, waited, usual), name, trouble)
 
 
 def stopped_html(row: Row) -> Html:

@@ -16,18 +16,8 @@ from seedance_nb._base.values import ABSENT, is_empty
 MAX_ANSWER = 2 * 1024 * 1024  # bytes of an answer that are looked at, before and after decompression
 
 _ID_NAMES = (
-    "taskid",
-    "jobid",
-    "generationid",
-    "predictionid",
-    "videoid",
-    "runid",
-    "taskno",
-    "task",
-    "job",
-    "uuid",
-    "id",
-)
+    "taskid", "jobid", "generationid", "predictionid", "videoid", "runid", "taskno", "task", "job", "uuid", "id",
+)  # fmt: skip
 """Names under which a task's id may be, likeliest first; case, "_", "-", a plural and what comes before "taskid" do not count."""
 ERROR_NAMES = ("loc", "code", "title", "message", "msg", "detail", "description", "reason", "error")
 """Names of an error's parts, in the order in which they are quoted."""

@@ -203,17 +203,12 @@ def _answer(response: httpx.Response, body: bytearray, endpoint: Endpoint, why: 
     except RecursionError:
         value = ABSENT
     return Answer(
-        status=response.status_code,
-        value=value,
-        redirect=target if response.is_redirect else "",
+        status=response.status_code, value=value, redirect=target if response.is_redirect else "",
         retry_after=pause_of(headers.get("retry-after", ""), headers.get("date", ""), time.time()),
-        simulated="x-seedance-simulator" in headers,
-        text=sanitize(text)[:_SHOWN],
+        simulated="x-seedance-simulator" in headers, text=sanitize(text)[:_SHOWN],
         page=sanitize(page_words(text, hide(headers.get("server", "")))) if content.page else "",
-        hint=hint if hide(hint) == hint else "",
-        header=header.title(),
-        doubts=doubts,
-    )
+        hint=hint if hide(hint) == hint else "", header=header.title(), doubts=doubts,
+    )  # fmt: skip
 
 
 def _target(response: httpx.Response) -> str:

@@ -145,10 +145,7 @@ def save_video(part: Path, row: Row, spec: Spec, asked_s: float | None, known: C
 
 
 def save_extra(part: Path, row: Row, index: int, taken: Collection[str] = ()) -> ExtraResult:
-    """Save an additional result under a final name that is not `taken`. *reads files*, *writes files*.
-
-    A file there that was changed is renamed. Raises: UnusableFile if the bytes are not a whole image, sound or video; OSError.
-    """
+    """Save an additional result under a final name that is not `taken`. *reads files*, *writes files*. Raises: UnusableFile; OSError."""
     kind, word = _whole.media_kind(part)
     poster_part = part.with_suffix(".jpgpart")
     if kind is None:

@@ -16,13 +16,9 @@ from seedance_nb._task.placement import shell_with_kernel
 UPDATE_S = 1.0  # seconds between two updates of a line at least, so that many tasks do not flood a page
 _FEWEST = 3
 _STATES = {
-    State.WAITING: "Waiting to be sent",
-    State.SENDING: "Sending",
-    State.QUEUED: "Queued",
-    State.RUNNING: "Generating…",
-    State.OTHER: "Unknown state",
-    State.DONE: "Downloading the video",
-}
+    State.WAITING: "Waiting to be sent", State.SENDING: "Sending", State.QUEUED: "Queued", State.RUNNING: "Generating…",
+    State.OTHER: "Unknown state", State.DONE: "Downloading the video",
+}  # fmt: skip
 _BAR = Html(
     '<span style="display:inline-block;vertical-align:middle;width:120px;height:4px;border-radius:2px;overflow:hidden;'
     'background:var(--jp-border-color2,#d0d7de)"><span style="display:block;height:100%;'

@@ -24,11 +24,7 @@ _TYPES = {"model": str, "request": dict, "take": int, "task": str, "simulated": 
 
 
 def save_request(part: Path, final: Path, spec: Spec, row: Row, digest: str) -> list[str]:
-    """Append a row's request to its checked download, or save it beside `final`; a remark if neither works. *writes files*.
-
-    `digest` is the SHA-256 of the provider's bytes, which stay as they are. Keys, secrets and the queries of URLs are left out.
-    Does nothing if `SEEDANCE_EMBED_REQUEST` is 0. Raises: OSError if the download cannot be restored.
-    """
+    """Append a row's request, without secrets, to its checked download, or save it beside `final`; remarks if neither works. *writes files*. Raises: OSError."""
     if os.getenv("SEEDANCE_EMBED_REQUEST") == "0":
         return []
     body = _shareable(mask_keys_in(masked(spec, read_json(row.body), ABSENT)))

@@ -38,6 +38,7 @@ from seedance_nb._web.transfer import data_bytes, fetch_start
 
 _TRIES = 4
 _MOST_UNFIT = 2
+_AFTER_DISK = "free some space, move what is in the way or set SEEDANCE_OUTPUTS to another folder, then {} to download it; its id and URL are saved in the ledger"
 _PAUSE_S = 2
 _LEAST_S = 0.05
 _LATER = "not downloaded yet"
@@ -55,10 +56,7 @@ KEY_FOR_RESULTS = "SEEDANCE_KEY_FOR_RESULTS"
 
 
 async def save_results(flow: TaskRun, row: Row) -> Row:
-    """The row with its video saved, and the additional results that could be downloaded. *network*, *writes ledger*, *writes files*.
-
-    Saved files are not downloaded again. Raises: MediaError without a video; id, URLs and partial downloads stay.
-    """
+    """The row with its video and the additional results saved, as far as possible. *network*, *writes ledger*, *writes files*. Raises: MediaError without a video."""
     if await asyncio.to_thread(_is_complete, row):
         return row
     problem = ""
@@ -68,7 +66,8 @@ async def save_results(flow: TaskRun, row: Row) -> Row:
             return await _Saving(flow, row, has_video=await asyncio.to_thread(_files.is_saved, row)).run()
     except OSError as error:
         problem = f"Cannot save files in {flow.folder} ({on_disk(error)})."
-    raise MediaError(problem, task=row.name, charged=row.charged, next_step=_disk_next_step(row))
+    step = Step(_AFTER_DISK, f"call sd.task({row.name!r}).wait()")
+    raise MediaError(problem, task=row.name, charged=row.charged, next_step=step)
 
 
 async def poll(flow: TaskRun, task_id: str) -> tuple[TaskStatus | None, Answer | None, str]:
@@ -300,16 +299,8 @@ class _Saving:
             next_step = Step(advice, wait)
         if fault.kind == "disk":
             message = f"The video of {row.name} could not be saved: {fault}."
-            next_step = _disk_next_step(row)
+            next_step = Step(_AFTER_DISK, wait)
         return MediaError(message, task=row.name, charged=row.charged, next_step=next_step)
-
-
-def _disk_next_step(row: Row) -> Step:
-    return Step(
-        "free some space, move what is in the way or set SEEDANCE_OUTPUTS to another folder, then {} to download it; "
-        "its id and URL are saved in the ledger",
-        f"call sd.task({row.name!r}).wait()",
-    )
 
 
 def _is_complete(row: Row) -> bool:
