@@ -102,7 +102,6 @@ FIELD: dict[str, Any] = {
     },
     "x-unchecked": {"type": "array", "items": _object("quote", "reason", quote=_TEXT, reason=_TEXT)},
 }
-_NEAR = 0.8
 
 
 def check_extensions(document: dict[str, Any], file: str) -> None:
@@ -113,7 +112,7 @@ def check_extensions(document: dict[str, Any], file: str) -> None:
             for error in _validator(key, in_field=bool(path)).iter_errors(value):
                 pointer = to_pointer([*path, key, *error.absolute_path])
                 raise SpecError(error.message[:300], file=file, pointer=pointer)
-        elif near := difflib.get_close_matches(key, table, 1, _NEAR):
+        elif near := difflib.get_close_matches(key, table, 1, 0.8):
             problem = f"unknown key {key}; did you mean {near[0]}?"
             raise SpecError(problem, file=file, pointer=to_pointer([*path, key]))
 

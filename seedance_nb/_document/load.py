@@ -65,8 +65,7 @@ def spec(source: "str | Path | Mapping[str, Any] | Spec | Operation", /, *, oper
                 raise SpecError(problem, next_step="check the path of the schema file")
             close = difflib.get_close_matches(source, model_names(), 3, 0.3)
             hint = f" Did you mean {' or '.join(map(repr, close))}?" if close else ""
-            problem = f"No model called {safe_name(source)!r}.{hint}"
-            raise SpecError(problem, next_step="sd.models() lists all models")
+            raise SpecError(f"No model called {safe_name(source)!r}.{hint}", next_step="sd.models() lists all models")
     document, file = read_document(source)
     return _guarded(document, file, operation)
 

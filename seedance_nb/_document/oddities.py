@@ -16,8 +16,6 @@ from seedance_nb._schema.patterns import pattern_error
 from seedance_nb._schema.validator import errors_of, problem_of, validator_of
 from seedance_nb._schema.work import MOST, bounded
 
-_MOST_WORK = 5 * MOST  # for all defaults and examples of a schema together
-
 
 def body_schema(root: Table, schema: Any, pointer: str) -> tuple[dict[str, Any], list[Oddity]]:
     """A request's schema as JSON Schema 2020-12, without invalid defaults and examples, and its problems. Raises: SpecError."""
@@ -32,7 +30,7 @@ def body_schema(root: Table, schema: Any, pointer: str) -> tuple[dict[str, Any],
     if not isinstance(body, dict):
         raise SpecError("the schema of a request body must be an object", file=root.file, pointer=pointer)
     whole = validator_of(body)
-    with bounded(most=_MOST_WORK):
+    with bounded(most=5 * MOST):  # for all defaults and examples together
         pairs = [(part, pointers.get(id(part), pointer)) for part in _subschemas(body)]
         oddities = [oddity for part, at in pairs for oddity in _problems(part, whole, at)]
     return body, [*normaliser.oddities, *oddities]

@@ -30,9 +30,7 @@ _CORE: tuple[tuple[re.Pattern[str], Callable[[str], Any]], ...] = (
 
 
 def read_document(source: "str | Path | Mapping[str, Any]") -> tuple[dict[str, Any], str]:
-    """A document as plain values, and the name of its file ("" if it has none). *reads files*, never the network.
-
-    `source` is a dict, the path of a YAML or JSON file, or its text.
+    """A document (a dict, YAML or JSON text, or its path) as plain values, and its file ("" if none). *reads files*, never the network.
 
     Raises: SpecError with the file and a pointer or line for a document that cannot be read, is not YAML 1.2 or JSON, uses
     aliases, merge keys or a key twice, or exceeds 1 MB, 100 levels or 100,000 values.

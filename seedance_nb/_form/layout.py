@@ -25,9 +25,7 @@ class FormLayout:
         self.labels = labels
         self.controls: dict[str, Control] = {}
         self.advanced: list[Field] = []
-        self._factory = factory
-        self._values = start
-        self._on_change = on_change
+        self._factory, self._values, self._on_change = factory, start, on_change
         self._groups: dict[tuple[str, ...], Field] = {}
         self._slots: list[tuple[str, Slot]] = []
         self.widgets = self._group(root) if root.kind == "group" else [self.new_control(root).widget]

@@ -10,7 +10,6 @@ QUIET_S = 900
 """Seconds without a change after which a row of a process that is not visible here counts as abandoned: several times the
 longest request. If its owner is alive, it learns this from the ledger before it sends anything."""
 _FIELDS = 6
-_LACKING = (errno.EMFILE, errno.ENFILE, errno.ENOMEM)
 
 
 def this_process() -> str:
@@ -53,7 +52,11 @@ def _text(path: str) -> str:
     try:
         return Path(path).read_text(encoding="ascii", errors="replace").strip().replace("|", "")
     except OSError as error:
-        if error.errno in _LACKING:  # a process without a start would look like another
+        if error.errno in (
+            errno.EMFILE,
+            errno.ENFILE,
+            errno.ENOMEM,
+        ):  # a process without a start would look like another
             raise
         return ""
 

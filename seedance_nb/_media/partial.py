@@ -25,7 +25,6 @@ _PIECE = 20
 _FAR = 2**65  # more than any length that a box can state
 _MOST_STEPS = 4_096
 _MOST_REQUESTS = 6
-_CONNECT_S = 2.5
 
 
 class PartialFile:
@@ -169,7 +168,7 @@ async def fetch_parts(
 
     Nothing but public https URLs and those at `allowed_origin` is requested, without a key.
     """
-    fetch = Fetch(AccessPolicy(origin=allowed_origin, resolve=resolve, connect_s=_CONNECT_S))
+    fetch = Fetch(AccessPolicy(origin=allowed_origin, resolve=resolve, connect_s=2.5))
     file, why = PartialFile(), ""
     try:
         async with asyncio.timeout(total):

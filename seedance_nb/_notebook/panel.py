@@ -4,6 +4,7 @@ import asyncio
 import threading
 import time
 from collections.abc import Callable
+from concurrent.futures import Future
 from functools import partial
 from typing import Any, Literal
 
@@ -30,7 +31,7 @@ from seedance_nb._notebook.draft import Draft
 from seedance_nb._notebook.output import VideoOutput
 from seedance_nb._notebook.refusals import field_errors
 from seedance_nb._notebook.toolbar import Toolbar, until_unchanged
-from seedance_nb._notebook.uploads import ProviderUploads
+from seedance_nb._provider.account import Account
 from seedance_nb._session.session import Session
 from seedance_nb._task.engine import ENGINE
 from seedance_nb._task.progress import usual_text
@@ -288,3 +289,19 @@ class LivePrice:
         if price != self.now:
             self.now = price
             self._notify()
+
+
+class ProviderUploads:
+    """Uploads to a model's provider; `account` returns its free calls with the current key."""
+
+    def __init__(self, account: Callable[[], Account], spec: Spec) -> None:
+        self._account, self.provider = account, spec.provider
+        self.uploads, self.assets = "upload" in spec.calls, "asset" in spec.calls
+
+    def upload(self, content: bytes, name: str) -> Future[str]:
+        """The public URL of the bytes, once they are uploaded. *network*."""
+        return ENGINE.submit(self._account().upload(content, name))
+
+    def asset(self, address: str, kind: str) -> Future[str]:
+        """The `asset://` URL of a public URL, once the provider reports that it is ready. *network*."""
+        return ENGINE.submit(self._account().asset(address, kind))

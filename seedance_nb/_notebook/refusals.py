@@ -25,7 +25,6 @@ _LAST = re.compile(
     rf"(?P<words>(?:missing|invalid|unknown|unexpected|unsupported)\b[^:'\"`]*?\b(?:field|parameter|param|property|argument|key|value for))s?:?\s+{_LOCATOR}",
     re.IGNORECASE,
 )
-_ROOTS = ("body", "request", "json", "root", "$")
 
 
 def field_errors(spec: Spec, body: dict[str, Any], error: Refused) -> tuple[Problem, ...]:
@@ -84,7 +83,7 @@ def _path_of(spec: Spec, body: dict[str, Any], locator: str) -> JsonPath | None:
     """The path of the one field that a locator names, None for no field or several."""
     names = [part.strip("'\"") for part in re.split(r"\.|/|\[|\]|->|→|›|>| ", locator) if part.strip("'\" ")]
     is_rooted = locator.startswith("/")
-    if len(names) > 1 and names[0] in _ROOTS:
+    if len(names) > 1 and names[0] in ("body", "request", "json", "root", "$"):
         names, is_rooted = names[1:], True
     index = names.pop() if len(names) > 1 and names[-1].isdecimal() else ""
     # A field with only one value is never wrong, and one that only groups others has no control.

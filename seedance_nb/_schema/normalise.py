@@ -89,9 +89,7 @@ class Normaliser:
     """
 
     def __init__(self, document: Mapping[str, Any], file: str) -> None:
-        self.document = document
-        self.file = file
-        self.nodes = 0
+        self.document, self.file, self.nodes = document, file, 0
         self.oddities: dict[Oddity, None] = {}
         self.pointers: dict[int, str] = {}
         uri = str(document.get("jsonSchemaDialect", document.get("$schema", "")))

@@ -13,8 +13,6 @@ from seedance_nb._media.preflight import Report, preflight
 from seedance_nb._provider.account import Account
 from seedance_nb._provider.transport import Endpoint, access_policy
 
-_FUNDS_S = 5
-
 
 class Advice:
     """Prices and file reports of one session; known prices are saved in the ledger with their tasks."""
@@ -41,7 +39,7 @@ class Advice:
         if not account.has("balance") or account.endpoint.app is not None:
             return None
         try:
-            async with asyncio.timeout(_FUNDS_S):
+            async with asyncio.timeout(5):
                 return await account.balance()
         except (SeedanceError, TimeoutError):
             return None

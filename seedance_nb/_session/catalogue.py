@@ -10,11 +10,8 @@ from seedance_nb._document.spec import Spec
 from seedance_nb._session.session import Session
 
 _KNOWN = {
-    "schema": "provider's schema",
-    "prose": "provider's docs",
-    "example": "examples in provider's docs",
-    "upstream": "other sources",
-}
+    "schema": "provider's schema", "prose": "provider's docs", "example": "examples in provider's docs", "upstream": "other sources",
+}  # fmt: skip
 
 
 @created_by_package

@@ -17,7 +17,6 @@ from seedance_nb._simulator.job import LIMITS, Job, Reference, dump, frame_size
 _USUAL_S = 5
 _LONGEST_S = 30
 _MOST_PX = 2560 * 1440
-_LAST_FRAME = "return_last_frame"
 _MOST_PAINTERS = min(4, os.cpu_count() or 1)
 _UNPAINTED = ("model", "callback_url", "callBackUrl")
 
@@ -64,7 +63,7 @@ def _job(spec: Spec, body: dict[str, Any], output: Path, last_frame: Path, refer
         for name, schema, value in fields
         if isinstance(value, bool | int | float | str) and schema.get("x-role") != "prompt" and name not in _UNPAINTED
     )
-    has_last_frame = any(name == _LAST_FRAME and value is True for name, _, value in fields)
+    has_last_frame = any(name == "return_last_frame" and value is True for name, _, value in fields)
     seconds = min(seconds_of(values.get("seconds")) or _USUAL_S, _LONGEST_S)
     return Job(
         path=str(output), width=width, height=height, seconds=max(1, round(seconds)), audio=bool(values.get("audio")),

@@ -38,7 +38,6 @@ _SIZES = {16: 2, 13: 2, 11: 4, 9.6: 5, 8.4: 5, 7.4: 5, 6.5: 5, 5.7: 6, 5: 99, 4.
 _LINE = 1.22
 _MISSING = 0.75  # the width of the box for a character that no font has, relative to the font size
 _SMOOTH = 3
-_ROWS = 2
 _MOST_TILES = 12
 _MOST_CHARACTERS = 1200
 _MOST_PX = 40_000_000
@@ -154,7 +153,7 @@ def _references(canvas: _Canvas, references: tuple[Reference, ...], room: float,
     small, gap, wide = canvas.small, round(2 * canvas.unit), round(14 * canvas.unit)
     high = round(wide * 0.75)
     step, columns = high + small * 2, max(1, int(room + gap) // (wide + gap))
-    rows = min(_ROWS, int(last - first - 14 * canvas.unit) // step, -(-len(references) // columns))
+    rows = min(2, int(last - first - 14 * canvas.unit) // step, -(-len(references) // columns))
     shown = references[: min(columns * max(0, rows), _MOST_TILES)]
     top = last - gap - rows * step if shown else last
     for number, one in enumerate(shown):

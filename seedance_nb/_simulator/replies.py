@@ -11,12 +11,10 @@ from seedance_nb._document.spec import Spec
 
 _NO_ACCOUNT = {"required": 200, "available": 137, "balance": 137.96}
 _WORDS = {
-    "refused": "The request is not valid",
-    "unauthorized": "The key is missing or is not accepted",
-    "no-credits": "Insufficient credits",
-    "rate-limited": "Too many requests or tasks at once",
+    "refused": "The request is not valid", "unauthorized": "The key is missing or is not accepted",
+    "no-credits": "Insufficient credits", "rate-limited": "Too many requests or tasks at once",
     "unavailable": "The service is not available at present",
-}
+}  # fmt: skip
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

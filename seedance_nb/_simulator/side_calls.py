@@ -18,7 +18,6 @@ from seedance_nb._simulator.paint import Fetch
 from seedance_nb._simulator.replies import Reply
 from seedance_nb._simulator.store import Asset, Store
 
-_BALANCE = 1000
 MOST_BYTES = 64 * 1024**2
 _NAME = re.compile(r"upload_[0-9a-f]{32}\.[a-z0-9]{1,5}")
 
@@ -34,7 +33,7 @@ class SideCalls:
     async def answer(self, spec: Spec, name: str, request: Request) -> Reply:
         """The response to one of the calls. *writes files* for an upload or an asset."""
         if name == "balance":
-            return _replies.free(spec, name, {"balance": _BALANCE})
+            return _replies.free(spec, name, {"balance": 1000})
         if name == "upload":
             ending = request.query_params.get("ext", "").lower().removeprefix(".")
             if not re.fullmatch(r"[a-z0-9]{1,5}", ending) or not request.query_params.get("content_type"):

@@ -8,8 +8,6 @@ import tempfile
 from io import BufferedReader, BufferedWriter
 from pathlib import Path
 
-_CHUNK = 1024**2
-_FULL = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
 # Opening a pipe must not block; Windows has neither flag.
 _PLAIN = getattr(os, "O_NOFOLLOW", 0) | getattr(os, "O_NONBLOCK", 0) | getattr(os, "O_BINARY", 0)
 
@@ -58,7 +56,7 @@ def sha256(path: Path, size: int | None = None) -> str:
     try:
         with read(path) as file:
             left = os.fstat(file.fileno()).st_size if size is None else size
-            while chunk := file.read(min(left, _CHUNK)):
+            while chunk := file.read(min(left, 1024**2)):
                 hashed.update(chunk)
                 left -= len(chunk)
         return hashed.hexdigest()
@@ -68,7 +66,7 @@ def sha256(path: Path, size: int | None = None) -> str:
 
 def on_disk(error: OSError) -> str:
     """An error of the file system as a clause. *pure*."""
-    if error.errno in _FULL:
+    if error.errno in (errno.ENOSPC, errno.EDQUOT, errno.EFBIG):
         return f"the disk is full: {error.strerror}"
     return f"file system error: {error.strerror}{f', {error.filename}' if error.filename else ''}"
 

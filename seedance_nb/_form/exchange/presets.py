@@ -16,8 +16,7 @@ MOST_BYTES = 50_000_000
 def save_preset(path: str | Path, spec: Spec, values: dict[str, Any]) -> Path:
     """Write the values as JSON in UTF-8 and return the file's path. *writes files*: the whole preset, or nothing.
 
-    Secrets (`format: password`, `writeOnly`) are not saved.
-    Raises: SeedanceError where it cannot be written, or would replace a file that is not a preset.
+    Secrets (`password`, `writeOnly`) are not saved. Raises: SeedanceError if it cannot be written or would replace another file.
     """
     file = Path(path).expanduser()
     if not isinstance(values, dict):

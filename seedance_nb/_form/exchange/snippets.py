@@ -23,8 +23,7 @@ _WORDS = re.compile(r"[^\n ]*(?:\n| +)|[^\n ]+")
 def to_curl(spec: Spec, body: dict[str, Any]) -> str:
     """A curl command for a POSIX shell that sends exactly this body; the shell fills in the key. *pure*.
 
-    The shell also fills in a base URL that the schema does not define, as `$BASE_URL`. Raises: ValueError for values that JSON
-    does not allow.
+    A base URL that the schema does not define is `$BASE_URL`. Raises: ValueError for values that JSON does not allow.
     """
     text = json_text(body)
     text.encode()  # raises for half of a surrogate pair, which a shell cannot represent
@@ -46,8 +45,7 @@ def to_curl(spec: Spec, body: dict[str, Any]) -> str:
 def to_python(spec: Spec, body: dict[str, Any]) -> str:
     """Python code for exactly this request, with its fields as keyword arguments where possible. *reads files*.
 
-    It calls `sd.generate`, or `sd.check` if the schema has no `x-task` table. Raises: ValueError for values that JSON does not
-    allow.
+    It calls `sd.generate`, or `sd.check` without an `x-task` table. Raises: ValueError for values that JSON does not allow.
     """
     if not isinstance(body, dict):
         raise ValueError("only a request that is an object can be written as Python")  # noqa: TRY004 - the documented one
