@@ -56,8 +56,7 @@ def checking_html(values: Any) -> Html:
 
 def unchecked_html(spec: Spec, report: Report) -> Html:
     """The files that could not be fully checked, folded. *pure*."""
-    labels = labels_of(spec)
-    lines = dict.fromkeys(f"{label_at(finding.path, labels)}: {finding.message}" for finding in report.unchecked)
+    lines = dict.fromkeys(f"{label_at(one.path, labels_of(spec))}: {one.message}" for one in report.unchecked)
     if not lines:
         return Html()
     count = len({finding.path for finding in report.unchecked})

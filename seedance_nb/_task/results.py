@@ -282,9 +282,8 @@ class _Saving:
             self.row = await self.flow.write(self.row, **new)
 
     def _error(self, fault: DownloadError) -> MediaError:
-        row, wait = self.row, f"call sd.task({self.row.name!r}).wait()"
+        row, advice = self.row, "{} to download it; its URL may expire soon"
         message = f"The video of {row.name} could not be downloaded: {fault}."
-        next_step = Step("{} to download it; its URL may expire soon", wait)
         if fault.kind == "dead":
             since = time.strftime("%Y-%m-%d %H:%M", time.gmtime(row.dead))
             message = (
@@ -292,14 +291,12 @@ class _Saving:
                 f"{row.provider} was asked once for a new one, which does not work either."
             )
             advice = f"{{}} to ask once more, or contact {row.provider} and quote the task id {row.task_id}"
-            next_step = Step(advice, wait)
         if self._may_want_key:
             message += f" {row.provider} may require the key for it."
             advice = f"set {KEY_FOR_RESULTS}=1 to send the key for results at {row.provider}'s own URL, then {{}}"
-            next_step = Step(advice, wait)
         if fault.kind == "disk":
-            message = f"The video of {row.name} could not be saved: {fault}."
-            next_step = Step(_AFTER_DISK, wait)
+            message, advice = f"The video of {row.name} could not be saved: {fault}.", _AFTER_DISK
+        next_step = Step(advice, f"call sd.task({row.name!r}).wait()")
         return MediaError(message, task=row.name, charged=row.charged, next_step=next_step)
 
 

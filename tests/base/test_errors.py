@@ -65,6 +65,17 @@ def test_a_task_that_is_still_waiting_has_not_been_charged_yet() -> None:
     assert "Nothing was charged." in str(sd.TaskFailed("No.", charged="not charged"))
 
 
+def test_the_simulator_is_named_where_it_answers_and_nothing_is_charged_there() -> None:
+    session = sd.Session(queue_s=60, run_s=0)
+    with pytest.raises(sd.NoCredits, match=r"^The simulator, acting as crun, rejected the request \(402\)") as first:
+        session.submit("crun/seedance-1.0-pro-t2v", prompt="simulate:402").wait()
+    assert "Nothing was charged." in str(first.value)
+    with pytest.raises(sd.WaitTimeout, match="Nothing is charged in the simulator") as waiting:
+        session.submit("crun/seedance-1.0-pro-t2v", prompt="still queued").wait(timeout=0)
+    assert waiting.value.charged == "not charged"
+    assert "yet" not in str(waiting.value), "nothing will be charged later either"
+
+
 @pytest.mark.parametrize("error", EXAMPLES, ids=lambda error: type(error).__name__)
 def test_an_error_survives_a_pickle_and_is_equal_by_its_facts(error: sd.SeedanceError) -> None:
     again = pickle.loads(pickle.dumps(error))  # noqa: S301 - our own bytes
