@@ -1,5 +1,7 @@
 """Reads the boxes of MP4, MOV, HEIC and AVIF files by their headers. Nothing is decoded."""
 
+import codecs
+import re
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -12,6 +14,8 @@ MOST_BOXES = 10_000
 _LEAST_BOX = 8
 _LONGEST_HEAD = 16
 _MOST_SIDX = 1024**2
+_MOST_TEXT = 4096
+_TEXT = re.compile(rb"[\t\n\r -~\x80-\xff]+")
 _PROPERTIES = (b"meta", b"iprp", b"ipco")
 
 
@@ -74,6 +78,8 @@ def boxes_fault(path: Path) -> str:
     if not outer:
         return "it is not an MP4 file"
     if max(ends) > size:
+        if (end := span(path)[1]) < size:
+            return f"its last {size - end:,} bytes are text"
         return f"it is cut off: {size:,} of {max(ends):,} bytes are there"
     # Fewer bytes behind the last box than a box has, such as a line break, are no fault.
     least = 0 if b"moof" in kinds else _LEAST_BOX - 1
@@ -83,6 +89,19 @@ def boxes_fault(path: Path) -> str:
         return "it is cut off before the frames of its last fragment"
     missing = {b"moov", b"mdat"} - set(kinds)
     return f"it has no {', '.join(sorted(kind.decode() for kind in missing))} box" if missing else ""
+
+
+def span(path: Path) -> tuple[int, int]:
+    """The start and end of an MP4 or MOV with text around it, such as a byte order mark or a proxy's comment; else of the whole file. *reads files*."""
+    size = path.stat().st_size
+    with path.open("rb") as file:
+        read = reader(file)
+        head = read(0, _LONGEST_HEAD)
+        start = len(head) - len(head.removeprefix(codecs.BOM_UTF8).lstrip())
+        ends = [box.end for box in boxes(read, start, size) if not _TEXT.fullmatch(read(box.start, _MOST_TEXT))]
+        end = max(ends, default=size)
+        rest = read(end, _MOST_TEXT)
+    return start, end if end + len(rest) == size and _TEXT.fullmatch(rest) else size
 
 
 def is_open(path: Path) -> bool:

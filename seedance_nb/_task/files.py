@@ -5,6 +5,7 @@ import itertools
 import json
 import os
 import re
+import shutil
 import tempfile
 import time
 from collections.abc import Collection, Iterable
@@ -19,14 +20,17 @@ from seedance_nb._ledger.row import FREE_STATES, Row, State
 from seedance_nb._media import inspect as _media
 from seedance_nb._media import integrity as _whole
 from seedance_nb._media.facts import MediaFacts, read_facts
+from seedance_nb._media.isobmff import span
 from seedance_nb._task.provenance import has_bytes, save_request
-from seedance_nb._web.regular_files import is_there, sha256
+from seedance_nb._web.regular_files import create, is_there, sha256
 
 _LAST_FRAME = re.compile(r'"return_last_frame":\s*true')
 
 
 class UnusableFile(Exception):
-    """A download that cannot be used; the text is a clause that says why."""
+    """A download that cannot be used; the text is a clause that says why. `file` is set if it is saved nevertheless."""
+
+    file: Path | None = None
 
 
 class DoubtfulFile(Exception):
@@ -124,8 +128,14 @@ def save_video(part: Path, row: Row, spec: Spec, asked_s: float | None, known: C
     poster_part = part.with_suffix(".jpgpart")
     try:
         facts, why = _media.inspect(part, poster_part)
+        trims = facts is None and _trim(part, asked_s)
+        if trims:
+            facts, why = _media.inspect(part, poster_part)
         if facts is None:
-            raise UnusableFile(why)
+            (kind, name), unusable = _whole.media_kind(part), UnusableFile(why)
+            if kind == "video" and name not in _whole.ENDINGS:
+                unusable.file = part.replace(part.parent / f"{_stem(row)}-unsupported.{name}")
+            raise unusable
         hashed = sha256(part)
         doubts = _media.doubts(facts, asked_s)
         if doubts and hashed not in known:
@@ -134,6 +144,7 @@ def save_video(part: Path, row: Row, spec: Spec, asked_s: float | None, known: C
         suffix = f".{facts.format}" if facts.format in ("webm", "mkv") else ".mp4"
         final = part.parent / f"{_stem(row)}{suffix}"
         remarks = [*doubts, *_media.unchecked(facts), *_set_aside(final, hashed)]
+        remarks += ["text before or after the video was removed"] * trims
         remarks += save_request(part, final, spec, row, hashed)
         facts = replace(facts, size=part.stat().st_size, remark="; ".join(remarks))
         poster_part.replace(poster_of(final))
@@ -177,6 +188,24 @@ def _set_aside(final: Path, new: str) -> list[str]:
     aside = next(path for n in numbers if not os.path.lexists(path := final.with_stem(f"{final.stem}-changed-{n}")))
     final.rename(aside)
     return [f"the previous file had been changed and was renamed to {aside.name}"]
+
+
+def _trim(part: Path, asked_s: float | None) -> bool:
+    """Whether text around an MP4 was removed, which leaves a whole video. *reads files*, *writes files*."""
+    start, end = span(part)
+    if (start, end) == (0, part.stat().st_size):
+        return False
+    new = part.with_suffix(".trimpart")
+    new.unlink(missing_ok=True)
+    try:
+        with part.open("rb") as old, create(new) as file:
+            old.seek(start)
+            shutil.copyfileobj(old, file)
+            file.truncate(end - start)
+            os.fsync(file.fileno())
+        return is_whole(new, asked_s) and bool(new.replace(part))
+    finally:
+        new.unlink(missing_ok=True)
 
 
 def is_video(part: Path) -> bool:

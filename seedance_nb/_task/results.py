@@ -113,6 +113,7 @@ class _Saving:
         self._doubtful: set[str] = set()
         self._unfit = Counter[int]()
         self._likely: set[int] = set()
+        self._unsupported: Path | None = None
         self._uses_key = self._may_want_key = False
         self._clock = flow.bounds.clock
         self._policy = access_policy(flow.spec, flow.endpoint)
@@ -247,8 +248,10 @@ class _Saving:
             return DownloadError("broken", f"the download may be incomplete: {error}")
         except UnusableFile as error:
             self._unfit[index] += 1
-            kind: Kind = "broken" if self._unfit[index] < _MOST_UNFIT else "final"
-            return DownloadError(kind, f"the download cannot be used: {error}")
+            self._unsupported = error.file
+            kind: Kind = "broken" if self._unfit[index] < _MOST_UNFIT and not error.file else "final"
+            saved = f"; it is saved as {error.file.name}" if error.file else ""
+            return DownloadError(kind, f"the download cannot be used: {error}{saved}")
         except OSError as error:
             return DownloadError("disk", on_disk(error))
 
@@ -294,6 +297,8 @@ class _Saving:
         if self._may_want_key:
             message += f" {row.provider} may require the key for it."
             advice = f"set {KEY_FOR_RESULTS}=1 to send the key for results at {row.provider}'s own URL, then {{}}"
+        if self._unsupported:
+            advice = f"play or convert {self._unsupported} with another program"
         if fault.kind == "disk":
             message, advice = f"The video of {row.name} could not be saved: {fault}.", _AFTER_DISK
         next_step = Step(advice, f"call sd.task({row.name!r}).wait()")

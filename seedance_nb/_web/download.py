@@ -133,7 +133,9 @@ async def _attempt(url: str, part: Path, fetch: Fetch, bounds: Bounds, earlier: 
                 return True  # there is no other version to get
             is_dead = response.is_client_error and status not in _STILL_ALIVE
             why = f"{fetch.prefix}{fetch.name} answered HTTP {status}"
-            raise DownloadError("dead" if is_dead else "broken", why, status=status)
+            fault = DownloadError("dead" if is_dead else "broken", why, status=status)
+            if earlier.have or not response.is_success or status == httpx.codes.PARTIAL_CONTENT:
+                raise fault
         end, size = (earlier.have, earlier.size) if resumes else (0, _client.content_length(response))
         _must_fit(part, size, end, bounds)
         with _disk():
@@ -162,7 +164,7 @@ def _is_from_start(response: httpx.Response) -> bool:
     if response.status_code != httpx.codes.PARTIAL_CONTENT:
         return response.status_code in (httpx.codes.OK, httpx.codes.NON_AUTHORITATIVE_INFORMATION)
     span = _client.content_range(response)
-    return span is None or (span[0] == 0 and span[2] in (None, span[1]))
+    return span is None or (span[0] == 0 and span[1] >= (span[2] or 0))
 
 
 async def _write(response: httpx.Response, part: Path, file: BinaryIO, begin: int, bounds: Bounds) -> int:
@@ -190,27 +192,32 @@ class _Body:
     """The bytes of a response, decompressed if its first bytes are those of gzip data, or of zlib data where announced."""
 
     def __init__(self, *, is_start: bool, is_compressed: bool) -> None:
-        self.is_packed = False
+        self.is_packed = self._is_over = False
         self._head, self._may_be_zlib = b"" if is_start else None, is_compressed
         self._inflate = zlib.decompressobj(wbits=47)
 
     def pieces(self, chunk: bytes) -> Iterator[bytes]:
         """The next bytes of the file, in pieces of limited size. Raises: DownloadError."""
-        if self._head is not None:
-            chunk = self._head + chunk
-            self._head = chunk if len(chunk) < len(_GZIP) else None
+        while chunk and not self._is_over:
             if self._head is not None:
+                chunk, self._head = self._head + chunk, None
+                if len(chunk) < len(_GZIP):
+                    self._head = chunk
+                    return
+                self._is_over = self.is_packed and not chunk.startswith(_GZIP)  # padding behind the last member
+                is_zlib = self._may_be_zlib and chunk[0] & 15 == 8 and int.from_bytes(chunk[:2]) % 31 == 0  # noqa: PLR2004
+                self.is_packed |= chunk.startswith(_GZIP) or is_zlib
+            elif not self.is_packed:
+                yield chunk
                 return
-            is_zlib = self._may_be_zlib and chunk[0] & 15 == 8 and int.from_bytes(chunk[:2]) % 31 == 0  # noqa: PLR2004
-            self.is_packed = chunk.startswith(_GZIP) or is_zlib
-        try:
-            while chunk and self.is_packed:
-                yield self._inflate.decompress(chunk, _MOST_PIECE)
+            else:
+                try:
+                    yield self._inflate.decompress(chunk, _MOST_PIECE)
+                except zlib.error as error:
+                    raise DownloadError("broken", "its compressed data is damaged") from error
                 chunk = self._inflate.unconsumed_tail
-        except zlib.error as error:
-            raise DownloadError("broken", "its compressed data is damaged") from error
-        if chunk:
-            yield chunk
+                if self._inflate.eof:
+                    chunk, self._head, self._inflate = self._inflate.unused_data, b"", zlib.decompressobj(wbits=47)
 
 
 def _must_fit(part: Path, size: int | None, begin: int, bounds: Bounds) -> None:

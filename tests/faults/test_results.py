@@ -87,7 +87,10 @@ HEADERS: dict[str, Step] = {
     "206 of unknown size": with_headers(206, Content_Range="bytes 0-{last}/*", Content_Length="{n}"),
     "206 without a range": with_headers(206, Content_Length="{n}"),
     "206 with an unreadable range": with_headers(206, Content_Range="0-{last}/{n}"),
-    "203": with_headers(203, Content_Length="{n}"),
+    "206 with an end that is off by one": with_headers(206, Content_Range="bytes 0-{n}/{n}", Content_Length="{n}"),
+    **{str(status): with_headers(status, Content_Length="{n}") for status in (201, 202, 203, 226)},
+    "gzip of two members": with_headers(data=lambda data: gzip.compress(data[:50]) + gzip.compress(data[50:])),
+    "gzip with padding": with_headers(data=lambda data: gzip.compress(data) + bytes(9)),
     "no length": with_headers(),
     "a length that is too long": ms.too_long,
     "chunks without an end": endless_chunk,
@@ -101,6 +104,44 @@ def test_the_bytes_decide_and_not_the_headers(name: str, server: MediaServer, tm
     row = job.fetch()
     assert (provider_bytes(Path(row.file)), len(server.asked)) == (VIDEO, 1)
     assert "Content-Range" not in str(server.asked[0])
+
+
+COMMENT = b"\n<!-- cached -->\n"
+
+
+@pytest.mark.parametrize(
+    ("before", "behind"), [(b"\xef\xbb\xbf", b""), (b"\r\n", b""), (b"", COMMENT), (b"\xef\xbb\xbf\n", COMMENT)]
+)
+def test_text_around_a_whole_video_is_removed_and_reported(
+    before: bytes, behind: bytes, server: MediaServer, tmp_path: Path
+) -> None:
+    row = errand(server, tmp_path, server.put("/v", before + VIDEO + behind)).fetch()
+    assert (provider_bytes(Path(row.file)), len(server.asked)) == (VIDEO, 1)
+    assert "text before or after the video was removed" in row.facts
+
+
+@pytest.mark.parametrize(("before", "behind"), [(b"\r\n", b""), (b"", COMMENT)])
+def test_text_around_half_a_video_makes_no_whole_one_of_it(
+    before: bytes, behind: bytes, server: MediaServer, tmp_path: Path
+) -> None:
+    job = errand(server, tmp_path, server.put("/v", before + VIDEO[: len(VIDEO) // 2] + behind))
+    with pytest.raises(sd.MediaError, match="the download cannot be used"):
+        job.fetch()
+    assert list(tmp_path.rglob("2*")) == []
+
+
+@pytest.mark.parametrize(("form", "name"), [("mpegts", "ts"), ("avi", "avi"), ("flv", "flv")])
+def test_a_video_in_a_format_that_is_not_supported_is_saved_under_a_name_that_says_so(
+    form: str, name: str, server: MediaServer, tmp_path: Path
+) -> None:
+    film = media.film(form, "libx264")
+    job = errand(server, tmp_path, server.put("/v.mp4", film))
+    with pytest.raises(sd.MediaError, match=f"it is {name}, which is not supported; it is saved as") as refused:
+        job.fetch()
+    (file,) = tmp_path.rglob(f"*-unsupported.{name}")
+    assert file.read_bytes() == film
+    assert refused.value.next_step == f"play or convert {file} with another program"
+    assert len(server.asked) == 1
 
 
 def test_a_client_that_believes_headers_loses_most_of_them(server: MediaServer) -> None:
