@@ -112,10 +112,8 @@ async def preflight(
     with tempfile.TemporaryDirectory(prefix="seedance-", ignore_cleanup_errors=True) as folder:
         reader = _Reader(total_s, allowed_origin, resolve)
         async with asyncio.TaskGroup() as group:
-            tasks = {
-                source: group.create_task(reader.read(source, kind, Path(folder, str(number))))
-                for number, (source, kind) in enumerate(kinds.items())
-            }
+            reads = (reader.read(source, kind, Path(folder, str(n))) for n, (source, kind) in enumerate(kinds.items()))
+            tasks = dict(zip(kinds, map(group.create_task, reads), strict=True))
     readings = {source: task.result() for source, task in tasks.items()}
     return Report(findings=tuple(finding for field in fields for finding in _findings(field, readings)))
 

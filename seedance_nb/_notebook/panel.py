@@ -229,10 +229,8 @@ class Panel:
 
     def _require_unchanged(self, values: dict[str, Any]) -> None:
         if self.form.values != values:
-            raise SeedanceError(
-                "The form was changed while its files were being checked, so nothing was sent.",
-                next_step="press Generate again to send the form as it is now",
-            )
+            message = "The form was changed while its files were being checked, so nothing was sent."
+            raise SeedanceError(message, next_step="press Generate again to send the form as it is now")
 
     def _is_confirmed(self, values: dict[str, Any]) -> bool:
         """Whether the user has confirmed an empty prompt and a paid request's warnings; if not, show them and return False."""

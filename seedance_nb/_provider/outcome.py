@@ -13,12 +13,9 @@ from seedance_nb._provider.answers import ERROR_NAMES, find_id, has_id, id_text,
 from seedance_nb._provider.status import read_id
 
 _REFUSALS: dict[str, type[Refused]] = {
-    "refused": Refused,
-    "unauthorized": Unauthorized,
-    "no-credits": NoCredits,
-    "rate-limited": RateLimited,
+    "refused": Refused, "unauthorized": Unauthorized, "no-credits": NoCredits, "rate-limited": RateLimited,
     "unavailable": Unavailable,
-}
+}  # fmt: skip
 _ASIDE = ("requestid", "traceid", "timestamp", "time", "type", "param", "path", "success", "retryafter")
 """Names of what stands beside an error's words and is about the call."""
 _FIRST_ERROR = 400

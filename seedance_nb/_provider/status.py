@@ -58,13 +58,11 @@ def read_status(table: TaskTable, answer: Any, errors: ErrorTable | None = None,
         messages = [f"the provider reports {word[:80]} but no video URL yet{more}"]
     cost = find(answer, table.credits) if table.credits else ABSENT
     return TaskStatus(
-        state=state,
-        word=word[:80],
-        outputs=outputs,
+        state=state, word=word[:80], outputs=outputs,
         error=messages[0][:2000] if messages and state is not State.DONE else "",
         credits=float(cost) if is_number(cost) and 0 <= cost < _MOST_CREDITS else None,
         progress=_progress(table, answer),
-    )
+    )  # fmt: skip
 
 
 def _texts(answer: Any, pointers: tuple[str, ...]) -> list[str]:

@@ -51,11 +51,9 @@ class Routing:
             return _simulated(spec, self.timing)
         base = same_base(row.base_url)
         if base not in (same_base(spec.server), self._base_url(spec)):
-            raise SeedanceError(
-                f"{row.name} was sent to {host_of(row.base_url)}, but keys for {spec.provider} are now sent to another server.",
-                next_step=f"set base_url= or {spec.base_env} to that server to check this task",
-                charged=row.charged,
-            )
+            text = f"{row.name} was sent to {host_of(row.base_url)}, but keys for {spec.provider} are now sent to another server."
+            step = f"set base_url= or {spec.base_env} to that server to check this task"
+            raise SeedanceError(text, next_step=step, charged=row.charged)
         return self._with_key(spec, base, find_key(spec, self.key))
 
     def _base_url(self, spec: Spec) -> str:

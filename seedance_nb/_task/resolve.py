@@ -26,10 +26,8 @@ async def resolve(flow_of: Callable[[], TaskRun], ledger: Ledger, row: Row, task
     if not is_id(named):
         raise SeedanceError(f"{named[:60]!r} is not a task id of {row.provider}.", charged=row.charged)
     if (other := flow.ledger.other_task(row, named)) is not None:
-        text = (
-            f"{other.name} already belongs to another request in this ledger (number {other.seq}, {other.state}), so it is "
-            f"not the task of {row.name}. Nothing was changed."
-        )
+        where = f"another request in this ledger (number {other.seq}, {other.state})"
+        text = f"{other.name} already belongs to {where}, so it is not the task of {row.name}. Nothing was changed."
         raise SeedanceError(text, next_step="check the id in your account", charged=row.charged)
     seen, answer, why = await poll(flow, named)
     if seen is None and taken is False and answer is not None and must_stop(flow, answer, row):
@@ -60,10 +58,8 @@ async def _known_facts(flow: TaskRun, row: Row) -> str:
         before, after, less = (amount_text(each, row.unit) for each in (row.balance, now, row.balance - now))
         price = "" if row.estimate is None else amount_text(row.estimate, row.unit)
         cost = f", and this request would cost {price}" if price else ""
-        known = (
-            f"The account balance was {before} before the request and is {after} now: {less} less{cost}. "
-            "This is a hint, not proof: other requests may have been charged to the account."
-        )
+        known = f"The account balance was {before} before the request and is {after} now: {less} less{cost}. "
+        known += "This is a hint, not proof: other requests may have been charged to the account."
     return f"{unknown_outcome_text(row)}\n{known}"
 
 

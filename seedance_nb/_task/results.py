@@ -88,13 +88,10 @@ async def record_status(flow: TaskRun, row: Row, seen: TaskStatus) -> Row:
     """The row with this status. *writes ledger*."""
     hide = flow.endpoint.secret.mask if flow.endpoint.secret else str
     found: dict[str, Any] = {
-        "state": seen.state,
-        "word": sanitize(hide(seen.word)),
-        "outputs": seen.outputs,
-        "error": sanitize(hide(seen.error)),
-        "credits": seen.credits if seen.credits is not None else row.credits,
+        "state": seen.state, "word": sanitize(hide(seen.word)), "outputs": seen.outputs,
+        "error": sanitize(hide(seen.error)), "credits": seen.credits if seen.credits is not None else row.credits,
         "progress": seen.progress,
-    }
+    }  # fmt: skip
     changes = {name: value for name, value in found.items() if value != getattr(row, name)}
     if seen.state in (State.DONE, State.FAILED):
         changes["finished"] = flow.now()
@@ -289,10 +286,8 @@ class _Saving:
         message = f"The video of {row.name} could not be downloaded: {fault}."
         if fault.kind == "dead":
             since = time.strftime("%Y-%m-%d %H:%M", time.gmtime(row.dead))
-            message = (
-                f"The video of {row.name} is done, but its URL has not worked since {since} UTC ({fault}); "
-                f"{row.provider} was asked once for a new one, which does not work either."
-            )
+            message = f"The video of {row.name} is done, but its URL has not worked since {since} UTC ({fault}); "
+            message += f"{row.provider} was asked once for a new one, which does not work either."
             advice = f"{{}} to ask once more, or contact {row.provider} and quote the task id {row.task_id}"
         if self._may_want_key:
             message += f" {row.provider} may require the key for it."

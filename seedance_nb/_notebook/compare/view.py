@@ -169,10 +169,8 @@ def _row_html(candidate: Candidate, price: Estimate) -> Html:
         title.format(candidate.spec.title, candidate.spec.mode, candidate.name),
         SIMULATED if candidate.simulated and not candidate.fault else candidate.runs_on,
         Html("{}{}").format(", ".join(request.used), sent),
-        Html("<div>{}</div>").each(unsupported_text(request)) or "–",
-        problems or "–",
-        price_text(candidate, price),
-    )
+        Html("<div>{}</div>").each(unsupported_text(request)) or "–", problems or "–", price_text(candidate, price),
+    )  # fmt: skip
     cell = Html('<td data-head="{}"><div>{}</div></td>')
     return Html().join(cell.format(head, inside) for head, inside in zip(HEADS, cells, strict=True))
 
