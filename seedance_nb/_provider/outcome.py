@@ -60,7 +60,7 @@ class Answer:
     @property
     def is_success(self) -> bool:
         """Whether its HTTP status is one of success. *pure*."""
-        return self.status < 300  # noqa: PLR2004
+        return 200 <= self.status < 300  # noqa: PLR2004
 
     @property
     def problem(self) -> str:
@@ -126,7 +126,7 @@ def _reason(spec: Spec, answer: Answer) -> str:
         return f"the provider rejected the request ({words!r}), but {_contradiction(spec, answer, error)}"
     if not code and not words:
         return f"the response (HTTP {answer.status}) has no documented code"
-    other = f"but the HTTP status is {answer.status}" if str(code) in spec.errors.ok else "this code is not documented"
+    other = f"its HTTP status is {answer.status}" if str(code) in spec.errors.ok else "this code is not documented"
     meaning = spec.errors.unclear.get(str(code or answer.status), other)
     return f"the provider returned {code or answer.status}{quoted}: {meaning}"
 

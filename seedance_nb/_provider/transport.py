@@ -4,7 +4,7 @@ import asyncio
 import re
 import time
 from collections.abc import AsyncIterator, Awaitable, Callable, Generator, Mapping
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -28,6 +28,7 @@ from seedance_nb._web.origins import host_of
 _TASK_HEADER = re.compile(r"(?:.+-)?location|(?:.+-)?(?:task|job|generation|prediction|video|run|operation)-?id")
 _CONNECT_S = 10.0
 _MOST_HOPS = 3
+_REST_S = 2.0
 _SHOWN = 1000
 _LONGEST_KEY = 8192  # characters to mask before a text is cut, so that no part of a key is left at the cut
 
@@ -76,12 +77,38 @@ class _Attempt:
         self.proxy = ""
         self.response: httpx.Response | None = None
         self.body = bytearray()
+        self.bytes = bytearray()
+        self._stream: Any = None
 
     async def trace(self, event: str, info: Mapping[str, Any]) -> None:
         """The trace callback of the HTTP library: called at each step."""
         # What asks a proxy for a connection carries nothing of the request.
         is_request = event.endswith("send_request_headers.started") and info["request"].method != b"CONNECT"
         self.has_left = self.has_left or is_request
+        if event.endswith(("connect_tcp.complete", "start_tls.complete")):
+            self._stream = info["return_value"]
+            self._read = self._stream.read
+        if is_request and self._stream:  # not before, for a proxy's own words are no answer
+            self.bytes.clear()
+            self._stream.read = self._recorded
+        is_odd = event.endswith("response_headers.failed") and "Protocol" in type(info["exception"]).__name__
+        if is_odd and self._stream.read == self._recorded:
+            with suppress(Exception):  # what arrived counts
+                while len(self.bytes) < MAX_ANSWER and await self._recorded(MAX_ANSWER, _REST_S):
+                    pass
+
+    async def _recorded(self, size: int, timeout: float | None = None) -> bytes:  # noqa: ASYNC109 - as the HTTP library calls it
+        content: bytes = await self._read(size, timeout)
+        self.bytes += content[: MAX_ANSWER - len(self.bytes)]
+        return content
+
+    def read_despite_head(self) -> None:
+        """Find the body of a response whose head the HTTP library does not accept."""
+        head, end, body = bytes(self.bytes).partition(b"\r\n\r\n")
+        if body or (head and not head.startswith(b"HTTP/")):
+            status = re.search(rb"\s([1-9][0-9]{2})\b", self.bytes[:99])
+            self.response = self.response or httpx.Response(int(status[1]) if status and end else 0)
+            self.body += body or head
 
 
 async def _exchange(
@@ -101,6 +128,8 @@ async def _exchange(
         why, attempt.transient = proxy_problem(error), not str(error).startswith("4")
     except (httpx.HTTPError, ValueError, *FAULTS) as error:
         why = _error_text(error, endpoint)
+    if why and not attempt.body:
+        attempt.read_despite_head()
     if attempt.response is not None and (attempt.body or not why):  # also the part that came before it broke off
         response = _answer(attempt.response, attempt.body, endpoint, why)
     if endpoint.gate:
@@ -189,14 +218,16 @@ def _answer(response: httpx.Response, body: bytearray, endpoint: Endpoint, why: 
     value, doubts = content.value, content.doubts
     if why or len(body) > MAX_ANSWER:
         doubts = (why or f"it is larger than {MAX_ANSWER:,} bytes", *doubts)
-    header = next((name for name in headers if _TASK_HEADER.fullmatch(name)), "")
-    hint, text, target = find_id(value, content.text), hide(content.text[:_LONGEST_KEY]), ""
+    header = max(
+        (name for name in headers if _TASK_HEADER.fullmatch(name)), key=lambda name: name.endswith("id"), default=""
+    )
+    task_id = id_text(headers[header]) if header.endswith("id") else ""
+    hint, text, target = find_id(value, content.text) or task_id, hide(content.text[:_LONGEST_KEY]), ""
     if "location" in headers:
         target = sanitize(hide(_target(response)))[:_SHOWN]
     if target and not response.is_redirect:
         text = f"Location: {target}\n{text}"
     elif header and header != "location":
-        hint = hint or ("" if header.endswith("location") else id_text(headers[header]))
         text = f"{header.title()}: {strip_queries(hide(headers[header]))[:_SHOWN]}\n{text}"
     try:
         value = endpoint.secret.mask_in(value) if endpoint.secret else value  # from here on the key is in no response

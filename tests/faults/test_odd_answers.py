@@ -129,6 +129,11 @@ ODD: tuple[Odd, ...] = (
     with_id("an id that is a number", 9007199254740993),
     body("an id that is a float", b'{"code": 200, "data": {"task_id": 1.0e3}}', "1.0e3", State.DONE),
     body("an escaped slash", rb'{"code": 200, "data": {"task_id": "op\/7"', "op/7"),
+    *(wire(f"a head with {name}", b"HTTP/1.1 200 OK\r\n" + line + b"\r\nContent-Length: %d\r\n\r\n" % len(PLAIN), PLAIN) for name, line in (
+        ("a space in a name", b"X Bad: 1"), ("no colon", b"nonsense"), ("a space after a name", b"X-A : 1"), ("two lengths", b"Content-Length: 5"))),
+    wire("another protocol", b"ICY 200 OK\r\n\r\n", PLAIN),
+    wire("no head at all", PLAIN),
+    wire("an encoding that is no encoding", b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n", PLAIN),
     wire("a length that is too long", HEAD + b"Content-Length: 900\r\n\r\n", PLAIN),
     wire("a chunk without an end", HEAD + b"Transfer-Encoding: chunked\r\n\r\n", b"%x\r\n" % len(PLAIN), PLAIN + b"\r\n"),
     wire("reset after the id", HEAD + b"Content-Length: 900\r\n\r\n", PLAIN[:-2], end=reset),

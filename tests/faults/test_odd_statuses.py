@@ -46,6 +46,7 @@ ODD: dict[str, Act] = {
     "a warning in HTML": changed(b"<br />\n<b>Warning</b>: x\n"),
     "a byte order mark": changed(b"\xef\xbb\xbf"),
     "a length that is too long": changed(Content_Length="9000"),
+    "a space in the name of a header": changed(X_Cache_="HIT"),
     "padding of 3 MB": changed(after=b" " * 3_000_000),
 }
 
