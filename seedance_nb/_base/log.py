@@ -9,7 +9,6 @@ from seedance_nb._base.text import strip_queries
 
 LOG = logging.getLogger("seedance_nb")
 THREAD = "seedance_nb"  # prefix of our thread names; other libraries' records from these threads are about our requests
-
 _HTTP_LOGGERS = (
     "httpx", "httpcore.connection", "httpcore.http11", "httpcore.http2", "httpcore.proxy", "httpcore.socks", "asyncio",
 )  # fmt: skip

@@ -6,7 +6,6 @@ from typing import Any
 
 HIDDEN = "•••"  # mask shown instead of a secret
 NO_QUERY = "?…"
-
 _KEY = re.compile(r"(?i)(bearer\s.*|(sk|ak|pk|key)[-_].{8,}|(?=\D*\d)(?=[^a-z]*[a-z])[a-z0-9_+=-]{20,})")
 _URL = re.compile(r"((?i:https?)://[^\s?#'\"<>]*+)([?#][^\s'\"<>]*)?")
 _CONTROL = re.compile("[\x00-\x08\x0b-\x1f\x7f-\x9f\u061c\u200e\u200f\u202a-\u202e\u2066-\u2069]")

@@ -17,7 +17,6 @@ class Absent(Enum):
 
 
 ABSENT: Final = Absent.ABSENT
-
 JsonPath = tuple[str | int, ...]
 
 

@@ -21,7 +21,6 @@ ROLES = (
 UPSTREAM_KEYWORDS = (
     "enum", "minimum", "maximum", "multipleOf", "minLength", "maxLength", "pattern", "minItems", "maxItems", "required",
 )  # fmt: skip
-
 _TEXT: dict[str, Any] = {"type": "string", "minLength": 1}
 _TEXTS: dict[str, Any] = {"type": "array", "items": _TEXT}
 _POINTER: dict[str, Any] = {"type": "string", "pattern": "^/"}
@@ -45,7 +44,6 @@ def _by_code(meaning: dict[str, Any], pattern: str = ".") -> dict[str, Any]:
 _CALL = {"operation": _TEXT, "value": _POINTER}
 _BOUNDS = {name: {"type": "number"} for name in ("over", "under", "from", "to")}
 _RULE = {**_object("quote", quote=_TEXT, any=_TEXTS, **_BOUNDS), "minProperties": 2}
-
 ROOT: dict[str, Any] = {
     **dict.fromkeys(("x-title", "x-mode", "x-source"), _TEXT),
     "x-evidence": {"enum": ["schema", "prose", "example", "upstream"]},

@@ -9,7 +9,6 @@ from typing import BinaryIO
 
 Read = Callable[[int, int], bytes]
 """Returns the bytes from an offset on, as many as requested or fewer where they are missing."""
-
 MOST_BOXES = 10_000
 _LEAST_BOX = 8
 _LONGEST_HEAD = 16

@@ -16,7 +16,6 @@ _ENVIRONMENT = (
     "USERPROFILE", "APPDATA", "LOCALAPPDATA", "SYSTEMROOT", "TEMP", "TMP", "TMPDIR", "LANG", "LC_ALL",
 )  # fmt: skip
 _MOST_OUTPUT = 65_536
-_MOST_REASON = 200
 _OUT_OF_TIME = [getattr(signal, name) for name in ("SIGXCPU", "SIGALRM") if hasattr(signal, name)]  # not on Windows
 
 
@@ -40,7 +39,7 @@ class Exit:
     @property
     def reason(self) -> str:
         """The end of its last line, for people. *pure*."""
-        return self.answer[-_MOST_REASON:]
+        return self.answer[-200:]
 
 
 def limit(limits: Limits) -> None:

@@ -3,7 +3,6 @@
 from typing import Literal
 
 Kind = Literal["image", "video", "audio"]
-
 _STARTS: tuple[tuple[bytes, Kind, str], ...] = (
     (b"\xff\xd8\xff", "image", "jpeg"), (b"\x89PNG\r\n\x1a\n", "image", "png"), (b"GIF87a", "image", "gif"),
     (b"GIF89a", "image", "gif"), (b"II*\x00", "image", "tiff"), (b"MM\x00*", "image", "tiff"), (b"II+\x00", "image", "tiff"),

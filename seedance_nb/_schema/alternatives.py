@@ -8,7 +8,6 @@ from seedance_nb._schema.dialect import SCHEMA_NAME
 from seedance_nb._schema.library import ValidationError
 
 UNCHECKED = "unchecked"  # rule of an error about a value that could not be checked
-
 _TITLE_LENGTH = 60
 
 

@@ -17,7 +17,6 @@ _SHOWN = 12
 _COMPARED = 1_000
 _LONGEST_NAME = 100
 _TO_COMPARE = 10  # one comparison takes as long as checking so many schemas
-
 Errors = Iterator[ValidationError]
 _IN_PLACE = ("allOf", "anyOf", "oneOf")
 

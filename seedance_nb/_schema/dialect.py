@@ -5,16 +5,12 @@ from typing import Any, Literal
 
 AT_LEAST_ONE = "x-any-given"
 """Internal keyword for `anyOf: [{required: [a]}, {required: [b]}]`: at least one of the groups is present and not empty."""
-
 DEFINED_NAMES = "x-known-names"
 """Internal keyword for an object whose names are all defined: any other name is a problem. Its value lists the names."""
-
 SCHEMA_NAME = "x-from"
 """Internal keyword for the name of a schema in the source: `Cat` for `#/components/schemas/Cat`."""
-
 Role = Literal["own", "branch", "part", "loose"]
 """What a schema describes: a whole value, one of several branches, a part of it, or something that may be negated."""
-
 ANNOTATIONS = {
     "title", "description", "default", "example", "examples", "deprecated", "readOnly", "writeOnly", "nullable", "$comment",
     "externalDocs", "xml", "summary", "id", "$id", "$schema", "$anchor", "$defs", "definitions", "components", "discriminator",
@@ -24,7 +20,6 @@ PLAIN = {
     "pattern", "format", "minItems", "maxItems", "uniqueItems", "minProperties", "maxProperties",
 }  # fmt: skip
 """Keywords that do not change the meaning of other keywords in the same schema."""
-
 LISTS = ("allOf", "anyOf", "oneOf", "prefixItems")
 MAPS = ("properties", "patternProperties", "dependentSchemas")
 ONES = (

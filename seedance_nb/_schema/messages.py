@@ -16,7 +16,6 @@ _FORMATS = {
     "date-time": "a date and time such as 2026-11-21T09:00:00Z", "uuid": "a UUID", "time": "a time such as 09:00:00",
     "byte": "Base64 text", "hostname": "a host name", "ipv4": "an IPv4 address", "ipv6": "an IPv6 address",
 }  # fmt: skip
-
 _MESSAGES = {
     "minLength": "has {size:,} characters; at least {limit:,} are needed",
     "maxLength": "has {size:,} characters; at most {limit:,} are allowed",

@@ -11,7 +11,6 @@ _MAX_LENGTH = 5_000
 _SECONDS = 0.05
 _STRIKES = 3
 _AS_MANY = 4_000  # a timeout takes as long as checking so many schemas
-
 _WORD = "A-Za-z0-9_"
 _SPACE = r"\t\n\v\f\r \xa0\u1680\u2000-\u200a\u2028\u2029\u202f\u205f\u3000\ufeff"
 _SETS = {

@@ -20,7 +20,6 @@ KEYWORDS = frozenset({
 })  # fmt: skip
 """The supported schema keywords, annotations included."""
 _NOT_NULL = KEYWORDS - {"default", "const", "example", "type"}
-
 Report = Callable[[str, str], None]
 """A callback with the name of a keyword, "" for the schema itself, and a message about it."""
 

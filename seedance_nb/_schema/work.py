@@ -6,7 +6,6 @@ from contextlib import contextmanager
 from typing import Any
 
 MOST = 10_000  # number of schemas that one check may evaluate before the rest is reported as unchecked
-
 _FOR_EACH = 40
 
 

@@ -27,7 +27,6 @@ from seedance_nb._simulator.side_calls import SideCalls
 from seedance_nb._simulator.store import Simulated, Store
 
 MARK = "x-seedance-simulator"  # the header of every response
-
 _REQUESTED_ERROR = re.compile(r"simulate:([a-z_]+|\d{3})")
 _FAULT = "The simulator was asked to fail this task."
 _MOST_QUEUED = 64

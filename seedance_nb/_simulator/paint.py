@@ -19,9 +19,7 @@ _LONGEST_S = 30
 _MOST_PX = 2560 * 1440
 _MOST_PAINTERS = min(4, os.cpu_count() or 1)
 _UNPAINTED = ("model", "callback_url", "callBackUrl")
-
 Fetch = Callable[[str], Awaitable[bytes]]  # the bytes at a URL, b"" if it cannot download them
-
 _PAINTERS: WeakKeyDictionary[asyncio.AbstractEventLoop, asyncio.Semaphore] = WeakKeyDictionary()
 
 

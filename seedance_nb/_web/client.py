@@ -18,10 +18,8 @@ _MOST_HOPS = 3
 _MOST_DIGITS = 18
 _MOST_HOST = 253
 _COMPRESSIONS = ("gzip", "deflate", "compress", "br", "zstd", "dcb", "dcz")
-
 Repeat = Callable[[Mapping[str, str]], AbstractAsyncContextManager[httpx.Response]]
 """Sends the same request again with other headers. *network*."""
-
 FAILURES = (BlockedURL, httpx.HTTPError, httpx.InvalidURL, OSError, ValueError)
 """The exceptions of a request, TimeoutError among them; `error_text` puts them into words."""
 

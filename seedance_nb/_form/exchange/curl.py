@@ -22,7 +22,6 @@ _OTHER_BODIES = {
 }
 _LONG = {"d": "--data", "F": "--form", "T": "--upload-file", "G": "--get"}
 _WITH_VALUE = "AbcCdDeEFhHKmoPQrtTuUwxXyYz"  # curl's short options with a value
-
 _LONG_WITH_VALUE = frozenset({
     "--request", "--header", "--url", "--user", "--user-agent", "--referer", "--cookie", "--output", "--proxy", "--max-time",
     "--connect-timeout", "--retry", "--cacert", "--cert", "--key", "--write-out", "--resolve", "--config", "--oauth2-bearer",

@@ -14,7 +14,6 @@ from seedance_nb._document.spec import Spec, named_fields
 WIDTH = 88
 PARAMETERS = frozenset({"timeout", "take", "extra", "preflight", "budget", "progress", "api_key", "base_url", "simulate"})  # fmt: skip
 """The parameters of `sd.generate`: a field with such a name goes into `extra`."""
-
 _VARIABLE = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")
 _UNQUOTED = re.compile(r"[A-Za-z0-9 _.:,/=+-]*")
 _WORDS = re.compile(r"[^\n ]*(?:\n| +)|[^\n ]+")

@@ -77,10 +77,8 @@ def extra_of(field: Field, name: str) -> Field:
 
 def allows_more(field: Field) -> bool:
     """Whether an object may have properties that its schema does not name. *pure*."""
-    return (
-        bool(field.shape.view.get("patternProperties"))
-        or field.shape.view.get("additionalProperties", False) is not False
-    )
+    view = field.shape.view
+    return bool(view.get("patternProperties")) or view.get("additionalProperties", False) is not False
 
 
 def rest_of(field: Field) -> Field:

@@ -21,7 +21,6 @@ _HINTS = (
 )
 _LOWEST = ("maximum", "exclusiveMaximum", "maxLength", "maxItems", "maxProperties")
 _HIGHEST = ("minimum", "exclusiveMinimum", "minLength", "minItems", "minProperties")
-
 Condition = tuple[Any, Any, Any]  # `if`, `then` and `else`
 
 

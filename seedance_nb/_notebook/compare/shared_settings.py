@@ -19,7 +19,6 @@ SETTINGS = (
     "reference_audios",
 )  # fmt: skip
 """The shared settings, which `sd.compare` describes."""
-
 _FRAMES = ("first_frame", "last_frame")
 NO_FIELD = "not supported by this model"
 
