@@ -32,10 +32,8 @@ def local_error(error: Exception, *, charged: Charged | None = None, resume: str
     if lacks_files(error):
         reason = TOO_MANY
     elif "home directory" in reason:
-        reason, advice = (
-            "a path begins with ~ and the home folder is not known",
-            "set the whole path instead of ~, then {}",
-        )
+        reason = "a path begins with ~ and the home folder is not known"
+        advice = "set the whole path instead of ~, then {}"
     elif isinstance(error, RuntimeError) and "shut" in reason:
         reason, advice = ENDING, "call it before the main thread ends, not in an atexit handler"
     step = Step(advice, resume or "run it again")

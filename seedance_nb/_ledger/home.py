@@ -63,17 +63,13 @@ def require_writable(db: sqlite3.Connection, path: Path) -> None:
 def require_single_link(path: Path) -> None:
     """Check that the file has one name only. *reads files*. Raises: Displaced."""
     if _is_mount_point(path):
+        why = "it is mounted as a single file, without the files beside it, so another kernel would not see a request that is sent here and could send it again"
         raise Displaced(
-            "it is mounted as a single file, without the files beside it, so another kernel would not see a request that is sent "
-            "here and could send it again",
-            "mount its folder instead of the file, or set SEEDANCE_LEDGER to a file in a mounted folder",
+            why, "mount its folder instead of the file, or set SEEDANCE_LEDGER to a file in a mounted folder"
         )
     if (names := path.stat().st_nlink) > 1:
-        raise Displaced(
-            f"the file has {names} names (hard links), and a kernel that uses another one would not see a request that is sent "
-            "here and could send it again",
-            f"delete the other name, or run {_confirmation(path)} to make this one a file of its own",
-        )
+        why = f"the file has {names} names (hard links), and a kernel that uses another one would not see a request that is sent here and could send it again"
+        raise Displaced(why, f"delete the other name, or run {_confirmation(path)} to make this one a file of its own")
 
 
 def require_original_file(db: sqlite3.Connection, path: Path) -> None:
@@ -91,11 +87,11 @@ def require_original_file(db: sqlite3.Connection, path: Path) -> None:
         (ledger,) = db.execute("SELECT id FROM identity").fetchone()
         is_left = _journal.owner(there) in ("", ledger)
     if is_left or path.stat().st_ino != inode:
-        raise Displaced(
-            f"it was copied, restored or renamed from {home}, and requests that were sent since then with the other file are not in "
-            "this one, so they could be sent and charged again",
-            f"use the other file (SEEDANCE_LEDGER), or, if only this one is used from now on, run {_confirmation(path)}",
+        why = f"it was copied, restored or renamed from {home}, and requests that were sent since then with the other file are not in this one, so they could be sent and charged again"
+        step = (
+            f"use the other file (SEEDANCE_LEDGER), or, if only this one is used from now on, run {_confirmation(path)}"
         )
+        raise Displaced(why, step)
 
 
 def require_in_place(opened: os.stat_result) -> None:
@@ -109,10 +105,8 @@ def require_in_place(opened: os.stat_result) -> None:
                     break
         else:
             return
-        raise Displaced(
-            "it was moved or renamed while this kernel used it, and a new one would not know what was sent before",
-            "move it back; or restart the kernel and set SEEDANCE_LEDGER to its new path",
-        )
+        why = "it was moved or renamed while this kernel used it, and a new one would not know what was sent before"
+        raise Displaced(why, "move it back; or restart the kernel and set SEEDANCE_LEDGER to its new path")
 
 
 def _is_mount_point(path: Path) -> bool:

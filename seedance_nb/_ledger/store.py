@@ -349,9 +349,6 @@ def _ledger_error(path: Path, error: Exception) -> LedgerError:
     code = getattr(error, "sqlite_errorcode", 11) & 0xFF
     if isinstance(error, OSError | ForeignFile) or (code in _NOT_DAMAGE):
         return LedgerError(head, file=str(path))
-    return LedgerError(
-        f"{head} Nothing is sent without it. The file and its journal, which also has every task, are unchanged; "
-        "sd.tasks() shows what can be read.",
-        file=str(path),
-        next_step="run sd.repair_ledger(): it moves the damaged file aside and rebuilds the ledger from both files",
-    )
+    text = f"{head} Nothing is sent without it. The file and its journal, which also has every task, are unchanged; sd.tasks() shows what can be read."
+    step = "run sd.repair_ledger(): it moves the damaged file aside and rebuilds the ledger from both files"
+    return LedgerError(text, file=str(path), next_step=step)

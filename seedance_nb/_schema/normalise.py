@@ -113,11 +113,7 @@ class Normaliser:
         return copy
 
     def schema(self, schema: Any, pointer: str, refs: Refs = (), role: Role = "own") -> Any:
-        """A copy of `schema` in JSON Schema 2020-12 with local `$ref`s resolved, except recursive ones. *pure*.
-
-        Raises: SpecError for a `$ref` outside the document, to a missing target or only to itself, for a schema that is
-        neither an object nor a boolean, and for one that is too deep or too large.
-        """
+        """A copy of `schema` in JSON Schema 2020-12 with local `$ref`s resolved, except recursive ones. *pure*. Raises: SpecError."""
         self.nodes += 1
         if self.nodes > MAX_NODES or pointer.count("/") > 2 * MAX_DEPTH or len(refs) > MAX_DEPTH:
             raise self._error("the schema is too large or too deep", pointer)
