@@ -350,5 +350,5 @@ def _ledger_error(path: Path, error: Exception) -> LedgerError:
     if isinstance(error, OSError | ForeignFile) or (code in _NOT_DAMAGE):
         return LedgerError(head, file=str(path))
     text = f"{head} Nothing is sent without it. The file and its journal, which also has every task, are unchanged; sd.tasks() shows what can be read."
-    step = "run sd.repair_ledger(): it moves the damaged file aside and rebuilds the ledger from both files"
-    return LedgerError(text, file=str(path), next_step=step)
+    advice = "run sd.repair_ledger(): it moves the damaged file aside and rebuilds the ledger from both files"
+    return LedgerError(text, file=str(path), next_step=advice)

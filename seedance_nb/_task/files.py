@@ -43,11 +43,7 @@ class DoubtfulFile(Exception):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ExtraResult:
-    """An additional result: an image, a sound or another video; `place` is its index among the task's results.
-
-    `file` is "" if there is none, and `fault` says why; `dead` is whether its URL no longer works. `remark` is
-    what a person should know of a file that is there.
-    """
+    """An additional result; `place` is its index. `file` is "" if there is none, and `fault` says why; `dead`: its URL no longer works."""
 
     place: int
     kind: str = ""

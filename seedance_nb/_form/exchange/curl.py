@@ -14,12 +14,10 @@ _WINDOWS = re.compile(r'\^(?:"|[ \t]*\r?\n)')
 _FILLED = re.compile(f"{FILLS}(.+?){FILLS}", re.DOTALL)
 _DATA = ("--data", "--data-ascii", "--data-binary", "--data-raw", "--json")
 _OTHER_BODIES = {
-    "--data-urlencode": "uses the encoding of web forms, not JSON",
-    "--form": "sends a multipart form, not JSON",
-    "--form-string": "sends a multipart form, not JSON",
-    "--upload-file": "sends a file, which is not read here",
+    "--data-urlencode": "uses the encoding of web forms, not JSON", "--form": "sends a multipart form, not JSON",
+    "--form-string": "sends a multipart form, not JSON", "--upload-file": "sends a file, which is not read here",
     "--get": "puts the data into the URL and sends no body",
-}
+}  # fmt: skip
 _LONG = {"d": "--data", "F": "--form", "T": "--upload-file", "G": "--get"}
 _WITH_VALUE = "AbcCdDeEFhHKmoPQrtTuUwxXyYz"  # curl's short options with a value
 _LONG_WITH_VALUE = frozenset({
