@@ -59,8 +59,7 @@ def _simulate(options: argparse.Namespace) -> int:
     from seedance_nb._web.transfer import fetch_small
 
     specs = [spec(name) for name in model_names()]
-    store = Store(default_folder())
-    app = Simulator(specs, store, fetch_small, Timing(queue=options.queue, run=options.seconds)).app
+    app = Simulator(specs, Store(default_folder()), fetch_small, Timing(queue=options.queue, run=options.seconds)).app
     with socket.socket() as listener:
         listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         try:

@@ -190,9 +190,8 @@ def _show(comparison: Comparison) -> None:
 
 @_with_hidden_key
 @typed
-def task(
-    name: str | int, /, *, document: Document | None = None, api_key: str | None = None, base_url: str | None = None
-) -> Task:
+def task(name: str | int, /, *, document: Document | None = None, api_key: str | None = None,
+         base_url: str | None = None) -> Task:  # fmt: skip
     """The task with this name in the ledger; nothing is sent. *reads files*.
 
     The parameters:
@@ -278,9 +277,8 @@ def asset(
     return ENGINE.run(_account(document, api_key, base_url).asset(address, kind, name))
 
 
-def callback(
-    payload: Mapping[str, Any] | str | bytes, /, *, document: Document | None = None, api_key: str | None = None
-) -> Task:
+def callback(payload: Mapping[str, Any] | str | bytes, /, *, document: Document | None = None,
+             api_key: str | None = None) -> Task:  # fmt: skip
     """The task that a provider's callback is about, after a status check with the key. *network*, *writes ledger*.
 
     A callback carries no signature, so nothing else in it is trusted.

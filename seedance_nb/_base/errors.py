@@ -157,9 +157,8 @@ class SpecError(SeedanceError):
     'model.yaml, /x-task: must be text'
     """
 
-    def __init__(
-        self, message: str, *, file: str = "", pointer: str = "", next_step: str = "correct the schema at this path"
-    ) -> None:
+    def __init__(self, message: str, *, file: str = "", pointer: str = "",
+                 next_step: str = "correct the schema at this path") -> None:  # fmt: skip
         prefix = f"{file or 'schema'}, {pointer or '/'}: " if file or pointer else ""
         super().__init__(prefix + message, next_step=next_step, charged=None)
         self.args, self.file, self.pointer = (message,), file, pointer
@@ -286,9 +285,8 @@ class Unreachable(SeedanceError):
 class TaskError(SeedanceError):
     """An error about one task. `task` is its name in the ledger, for `sd.task(name)`."""
 
-    def __init__(
-        self, message: str = "", *, task: str = "", next_step: str = "", charged: Charged | None = "unknown"
-    ) -> None:
+    def __init__(self, message: str = "", *, task: str = "", next_step: str = "",
+                 charged: Charged | None = "unknown") -> None:  # fmt: skip
         super().__init__(message, next_step=next_step, charged=charged)
         self.task = task
 
@@ -344,9 +342,8 @@ class LedgerError(SeedanceError):
     'ledger.sqlite3'
     """
 
-    def __init__(
-        self, message: str = "", *, file: str = "", charged: Charged = "not charged", next_step: str = ""
-    ) -> None:
+    def __init__(self, message: str = "", *, file: str = "", charged: Charged = "not charged",
+                 next_step: str = "") -> None:  # fmt: skip
         usual = f"make {file or 'the ledger'} readable and writable, or set SEEDANCE_LEDGER"
         super().__init__(message, charged=charged, next_step=next_step or usual)
         self.file = file

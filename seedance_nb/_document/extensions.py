@@ -108,8 +108,7 @@ def check_extensions(document: dict[str, Any], file: str) -> None:
         table = FIELD if path else ROOT
         if key in table:
             for error in _validator(key, in_field=bool(path)).iter_errors(value):
-                pointer = to_pointer([*path, key, *error.absolute_path])
-                raise SpecError(error.message[:300], file=file, pointer=pointer)
+                raise SpecError(error.message[:300], file=file, pointer=to_pointer([*path, key, *error.absolute_path]))
         elif near := difflib.get_close_matches(key, table, 1, 0.8):
             problem = f"unknown key {key}; did you mean {near[0]}?"
             raise SpecError(problem, file=file, pointer=to_pointer([*path, key]))

@@ -40,9 +40,9 @@ class Table:
 class TaskTable:
     """How a task is followed: the status call, and JSON Pointers into its response.
 
-    `words` maps the provider's words in lower case to queued, running, done or failed. `early` are the times of the first
-    status checks, `every` the usual interval and `deadline` the time limit, all in seconds. Of `outputs` and `error`, and of a
-    pointer and its `also_` alternatives, the first with a value counts. `failed_codes` are codes of the status call that mean that the task failed. `progress` points
+    `words` maps the provider's words in lower case to queued, running, done or failed. `early` are the times of the first status
+    checks, `every` the usual interval and `deadline` the time limit, all in seconds. Of `outputs` and `error`, and of a pointer and its
+    `also_` alternatives, the first with a value counts. `failed_codes` of the status call mean that the task failed. `progress` points
     to a text such as "50%", "" if there is none.
     """
 

@@ -11,9 +11,8 @@ from seedance_nb._ledger.row import FREE_STATES
 def require_budget(db: sqlite3.Connection, provider: str, price: Estimate, budget: float, *, simulated: bool) -> None:
     """Check that the provider's tasks in this ledger and one more at this price stay within `budget`. *reads files*.
 
-    A finished task counts at its reported cost, else at its estimate; any other at the larger of the two, so that a task with
-    an unknown outcome counts in full. Simulated and paid tasks are counted separately, in the price's unit.
-    Raises: OverBudget, also if a price is not known.
+    A finished task counts at its reported cost, else at its estimate; any other, also one with an unknown outcome, at the larger.
+    Simulated and paid tasks are counted separately, in the price's unit. Raises: OverBudget, also if a price is not known.
     """
     unit, free = price.unit, [str(state) for state in FREE_STATES]
     if price.amount is None or price.at_least:

@@ -91,9 +91,8 @@ class Ledger:
 
         return self._store.transact(claimed)
 
-    def update(
-        self, seq: int, *, only_in: Collection[State] | None = None, created: float | None = None, **changes: Any
-    ) -> Row:
+    def update(self, seq: int, *, only_in: Collection[State] | None = None, created: float | None = None,
+               **changes: Any) -> Row:  # fmt: skip
         """The row after `changes` to its columns. *writes ledger*; every change is also saved as an event.
 
         With `only_in`, the row is changed only in one of these states, and only if no request was sent in its place. Raises:

@@ -84,9 +84,8 @@ def next_range(file: PartialFile) -> tuple[int, int] | None:
     return need[0], need[1] if file.size is None else min(need[1], file.size)
 
 
-def _walk(
-    file: PartialFile, at: int, step: Callable[[bytes], int | None], *, is_sparse: bool = False
-) -> tuple[int, int] | None:
+def _walk(file: PartialFile, at: int, step: Callable[[bytes], int | None], *,
+          is_sparse: bool = False) -> tuple[int, int] | None:  # fmt: skip
     # A decoder reads these parts in sequence, so they are downloaded without gaps, unless it seeks.
     for _ in range(_MOST_STEPS):
         piece = file.read(at, _PIECE)
@@ -114,9 +113,7 @@ def _tiff(file: PartialFile) -> tuple[int, int] | None:
     order: Literal["little", "big"] = "little" if head[:2] == b"II" else "big"
     large = head[2:4] in (b"+\x00", b"\x00+")
     table = int.from_bytes(head[8:16] if large else head[4:8], order)
-    if file.read(table, _PIECE):
-        return None
-    return max(file.end(0), table - _BEFORE), table + HEAD - _BEFORE
+    return None if file.read(table, _PIECE) else (max(file.end(0), table - _BEFORE), table + HEAD - _BEFORE)
 
 
 def _box(file: PartialFile, target: bytes) -> tuple[int, int] | None:
@@ -161,9 +158,8 @@ class Fetched:
     requests: int
 
 
-async def fetch_parts(
-    url: str, into: Path, *, kind: str, allowed_origin: str = "", total: float = 6.0, resolve: Resolver = lookup
-) -> tuple[Fetched | None, str]:
+async def fetch_parts(url: str, into: Path, *, kind: str, allowed_origin: str = "", total: float = 6.0,
+                      resolve: Resolver = lookup) -> tuple[Fetched | None, str]:  # fmt: skip
     """Downloads what tells a file's format, size and duration to the sparse file `into`; what is missing, and why. *network*, *writes files*.
 
     Nothing but public https URLs and those at `allowed_origin` is requested, without a key.

@@ -56,9 +56,8 @@ def _allowed_values(branch: Any) -> dict[str, list[Any]]:
     return found
 
 
-def errors_for_alternatives(
-    schema: dict[str, Any], key: str, branches: Sequence[Any], value: Any, errors: Sequence[Sequence[ValidationError]]
-) -> Iterator[ValidationError]:
+def errors_for_alternatives(schema: dict[str, Any], key: str, branches: Sequence[Any], value: Any,
+                            errors: Sequence[Sequence[ValidationError]]) -> Iterator[ValidationError]:  # fmt: skip
     """The errors to report for a value that matches no branch: those of the most likely one. *pure*."""
     if (index := discriminated(schema, branches, value)) is not None:
         yield from errors[index]

@@ -17,9 +17,8 @@ from seedance_nb._provider.transport import Endpoint, access_policy
 class Advice:
     """Prices and file reports of one session; known prices are saved in the ledger with their tasks."""
 
-    def __init__(
-        self, endpoint_of: Callable[[Spec], Endpoint], sleep: Callable[[float], Awaitable[None]] = asyncio.sleep
-    ) -> None:
+    def __init__(self, endpoint_of: Callable[[Spec], Endpoint],
+                 sleep: Callable[[float], Awaitable[None]] = asyncio.sleep) -> None:  # fmt: skip
         self._endpoint_of, self._sleep = endpoint_of, sleep
         self._prices: dict[tuple[str, str], Estimate] = {}
 

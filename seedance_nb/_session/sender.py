@@ -50,9 +50,8 @@ class Sender:
         flow = self.new_flow(approved.spec, budget, shown_world=shown_world, interactive=interactive)
         return self.begin(flow, approved, take, budget)
 
-    def new_flow(
-        self, spec: Spec, budget: float | None, *, shown_world: World = "", interactive: bool = False
-    ) -> TaskRun:
+    def new_flow(self, spec: Spec, budget: float | None, *, shown_world: World = "",
+                 interactive: bool = False) -> TaskRun:  # fmt: skip
         """What it takes to run a new request. Raises: SeedanceError if no one consented to spend money there."""
         self.specs[spec.name] = spec
         endpoint = self._routing.for_new(spec)
@@ -63,9 +62,8 @@ class Sender:
         """What it takes to follow a task of the ledger. Raises: SeedanceError if its status cannot be checked from here."""
         return self._flow(spec, self._routing.for_row(spec, row))
 
-    def begin(
-        self, flow: TaskRun, approved: Approved, take: int, budget: float | None, replaces: int | None = None
-    ) -> Task:
+    def begin(self, flow: TaskRun, approved: Approved, take: int, budget: float | None,
+              replaces: int | None = None) -> Task:  # fmt: skip
         """The task of a request, which is priced if it has a budget, and sent if it is new. *writes ledger*, *network*, *spends credits*."""
         price = self.advice.known_price(flow.spec, approved)
         if budget is not None and price.amount is None and not ENGINE.is_here:

@@ -103,9 +103,8 @@ class Session:
         spec = _spec.spec(document)
         require_consent(spec, self._routing.for_new(spec), self.sender.limit(budget))
 
-    def check(
-        self, document: Document, /, *, extra: Mapping[str, Any] | None = None, **fields: Any
-    ) -> tuple[Problem, ...]:
+    def check(self, document: Document, /, *, extra: Mapping[str, Any] | None = None,
+              **fields: Any) -> tuple[Problem, ...]:  # fmt: skip
         """Every problem of these fields at once. *pure*: nothing is sent or recorded.
 
         The parameters:

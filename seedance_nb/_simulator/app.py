@@ -43,9 +43,8 @@ class Timing:
 class Simulator:
     """The simulator of some models. Pass `.app` to an ASGI server or to httpx. `fetch` downloads reference images."""
 
-    def __init__(
-        self, specs: Sequence[Spec], store: Store, fetch: Fetch, timing: Timing, now: Callable[[], float] = time.time
-    ) -> None:
+    def __init__(self, specs: Sequence[Spec], store: Store, fetch: Fetch, timing: Timing,
+                 now: Callable[[], float] = time.time) -> None:  # fmt: skip
         self.specs = {spec.name: spec for spec in specs}
         self.store, self._timing, self._now = store, timing, now
         self._side_calls = SideCalls(store, fetch, timing.queue, now)

@@ -54,9 +54,8 @@ class Fetch:
         self.prefix = ""
 
     @asynccontextmanager
-    async def reach(
-        self, url: str, headers: Mapping[str, str], *, method: str = "GET", content: bytes | None = None
-    ) -> AsyncIterator[tuple[httpx.Response, Repeat]]:
+    async def reach(self, url: str, headers: Mapping[str, str], *, method: str = "GET",
+                    content: bytes | None = None) -> AsyncIterator[tuple[httpx.Response, Repeat]]:  # fmt: skip
         """The response to a request, its body not yet read, after at most three redirects of a GET; and a function that repeats it. *network*. Raises: BlockedURL; httpx's errors."""
         target = parse_url(url)
         for _ in range(_MOST_HOPS + 1):
@@ -106,9 +105,8 @@ class Fetch:
         jar = CookieJar(DefaultCookiePolicy(allowed_domains=()))
         return httpx.AsyncClient(headers=headers, timeout=timeout, cookies=jar, trust_env=False, transport=transport)
 
-    def _send(
-        self, client: httpx.AsyncClient, method: str, url: httpx.URL, content: bytes | None, headers: Mapping[str, str]
-    ) -> AbstractAsyncContextManager[httpx.Response]:
+    def _send(self, client: httpx.AsyncClient, method: str, url: httpx.URL, content: bytes | None,
+              headers: Mapping[str, str]) -> AbstractAsyncContextManager[httpx.Response]:  # fmt: skip
         self.requests += 1
         return client.stream(method, url, headers=headers, content=content)
 

@@ -197,9 +197,8 @@ def note_html(comparison: Comparison) -> Html:
     return escape(f"{text}{left}".strip())
 
 
-def progress_html(
-    candidates: Sequence[Candidate], tasks: Sequence[Task | Exception], results: Sequence[Result], waited: float
-) -> Html:
+def progress_html(candidates: Sequence[Candidate], tasks: Sequence[Task | Exception], results: Sequence[Result],
+                  waited: float) -> Html:  # fmt: skip
     """The progress of each model, `waited` seconds after the button was pressed. *reads files*."""
     lines = Html()
     for candidate, task, result in zip(candidates, tasks, results, strict=True):
