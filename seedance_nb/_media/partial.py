@@ -160,10 +160,7 @@ class Fetched:
 
 async def fetch_parts(url: str, into: Path, *, kind: str, allowed_origin: str = "", total: float = 6.0,
                       resolve: Resolver = lookup) -> tuple[Fetched | None, str]:  # fmt: skip
-    """Downloads what tells a file's format, size and duration to the sparse file `into`; what is missing, and why. *network*, *writes files*.
-
-    Nothing but public https URLs and those at `allowed_origin` is requested, without a key.
-    """
+    """Downloads what tells a file's format, size and duration to the sparse file `into`, without a key. Returns also why it is incomplete. *network*, *writes files*."""
     fetch = Fetch(AccessPolicy(origin=allowed_origin, resolve=resolve, connect_s=2.5))
     file, why = PartialFile(), ""
     try:

@@ -116,11 +116,7 @@ def poster_of(file: Path) -> Path:
 
 
 def save_video(part: Path, row: Row, spec: Spec, asked_s: float | None, known: Collection[str] = ()) -> SavedVideo:
-    """Save the video under its final name, with its request in it and a poster beside it. *reads files*, *writes files*.
-
-    A file there that was changed is renamed. Raises: UnusableFile if the bytes are not a whole video; DoubtfulFile if they may
-    not be and their hash is not in `known`; OSError. No file has the final name then.
-    """
+    """Save the video under its final name, with its request in it and a poster beside it. *reads files*, *writes files*. Raises: UnusableFile; DoubtfulFile if its hash is not in `known`; OSError."""
     poster_part = part.with_suffix(".jpgpart")
     try:
         facts, why = _media.inspect(part, poster_part)
