@@ -19,8 +19,7 @@ _RUN = r"\\++"
 _SHORT, _LONG = 8, 512
 """A shorter key is never sent: it could be an ordinary word, so it would not be masked in texts."""
 
-# The keys are here and not in the objects, so that no traceback, debugger or serialiser that follows attributes and slots
-# reaches one.
+# Not in the objects: no traceback, debugger or serialiser that follows attributes and slots reaches a key here.
 _KEYS: dict[int, str] = {}
 _PATTERNS: dict[str, re.Pattern[str]] = {}
 _NUMBERS = itertools.count(1)

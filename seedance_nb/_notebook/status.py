@@ -60,9 +60,8 @@ def unchecked_html(spec: Spec, report: Report) -> Html:
     if not lines:
         return Html()
     count = len({finding.path for finding in report.unchecked})
-    return Html(
-        '<details class="sdn-dim"><summary>{} could not be fully checked</summary><ul>{}</ul></details>'
-    ).format("1 file" if count == 1 else f"{count} files", Html("<li>{}</li>").each(lines))
+    fold = Html('<details class="sdn-dim"><summary>{} could not be fully checked</summary><ul>{}</ul></details>')
+    return fold.format("1 file" if count == 1 else f"{count} files", Html("<li>{}</li>").each(lines))
 
 
 def key_html(spec: Spec) -> Html:

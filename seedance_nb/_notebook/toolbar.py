@@ -20,9 +20,8 @@ class Toolbar:
         self._form, self._settle_s = form, settle_s
         self._code = shared.html("", "sdn-code")
         self._fold = Fold(shared, "Show code", self._current_code)
-        self._undo = shared.button(
-            lambda: ENGINE.submit(self._undo_last()), "sdn-tool", description="Undo", icon="undo", disabled=True
-        )
+        undo: dict[str, Any] = {"description": "Undo", "icon": "undo", "disabled": True}
+        self._undo = shared.button(lambda: ENGINE.submit(self._undo_last()), "sdn-tool", **undo)
         self._reset = shared.button(form.reset, "sdn-tool", description="Reset", icon="eraser")
         row = shared.box(W.HBox, [self._fold.button, self._undo, self._reset], "sdn-tools")
         self.widget = shared.box(W.VBox, [row, self._fold.box], "sdn-below")

@@ -75,10 +75,8 @@ class Routing:
                 f"No key for {spec.provider} was found; requests would go to {host_of(base)}.",
                 next_step=f"enter one with sd.ask_key({spec.provider!r}), set {spec.key_env}, or leave out base_url and simulate to use the simulator",
             )
-        gate = ENGINE.rate_limiter(base)
-        return Endpoint(
-            base_url=base, secret=secret, total=self.answer_s, gate=gate, sleep=self.sleep, clock=self.clock
-        )
+        gate, sleep, clock = ENGINE.rate_limiter(base), self.sleep, self.clock
+        return Endpoint(base_url=base, secret=secret, total=self.answer_s, gate=gate, sleep=sleep, clock=clock)
 
 
 def _host(spec: Spec) -> str:

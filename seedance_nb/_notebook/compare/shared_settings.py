@@ -59,11 +59,11 @@ def request_for(spec: Spec, settings: Mapping[str, Any]) -> ModelRequest:
     used = {name: value for name, value in settings.items() if name not in unsupported}
     for path, value in _values(used, targets):
         fields = _with_value(spec, fields, path, value)
-    body, reasons = build_body(spec, fields), tuple(unsupported.items())
-    problems, limits = check(spec, body), warnings(spec, body)
+    body = build_body(spec, fields)
     return ModelRequest(
-        fields=fields, body=body, used=tuple(used), unsupported=reasons, problems=problems, warnings=limits
-    )
+        fields=fields, body=body, used=tuple(used), unsupported=tuple(unsupported.items()),
+        problems=check(spec, body), warnings=warnings(spec, body),
+    )  # fmt: skip
 
 
 Targets = dict[str, tuple[JsonPath, dict[str, Any]]]
