@@ -9,7 +9,7 @@ from faults.server import Act, Exchange, message, page, raw, reset, says
 from faults.shapes import CRUN
 
 ACTS = (
-    "words", "code", "details", "id", "unauthorized", "moved", "page", "half", "first-line", "header", "reset", "yes",
+    "words", "code", "refused", "details", "id", "unauthorized", "moved", "page", "half", "first-line", "header", "reset", "yes",
     "word", "fails", "addresses", "look-moved", "look-unauthorized", "file-moved", "file-refused", "never", "fine",
 )  # fmt: skip
 
@@ -34,6 +34,7 @@ def create(exchange: Exchange) -> None:
     answers: dict[str, Any] = {
         "words": (200, {"code": 402, "message": f"no credits for {every(key)} at {signed(exchange, key)}"}),
         "code": (200, {"code": key, "message": "no"}),
+        "refused": (200, {"code": 422, "message": f"invalid: {every(key)}"}),
         "details": (200, {"code": 422, "message": "invalid", "errors": [every(key), {key: [key]}, signed(exchange, key)]}),
         "id": (200, CRUN.taken(key)),
         "unauthorized": (401, {"code": 401, "message": f"the key {key} is unknown"}),
