@@ -60,16 +60,16 @@ def words_for(rule: str, value: Any, limit: Any, schema: dict[str, Any]) -> str:
         case "items":
             limit = len(schema.get("prefixItems", ()))
     size = len(value) if isinstance(value, str | list | dict) else 0
-    count = are(limit) if isinstance(limit, int | float) else ""
     unit = f" {schema['x-unit']}" if "x-unit" in schema else ""
     template = _MESSAGES.get(rule, "does not satisfy {rule!r}: {shown}")
+    count = are(limit) if "{count}" in template else ""
     return template.format(rule=rule, shown=shown, value=value if isinstance(value, str) else shown, limit=limit, bound=_bare(limit),
                            size=size, count=count, unit=unit, fields="field" if size == 1 else "fields")  # fmt: skip
 
 
 def are(count: float) -> str:
     """A number with its verb: `1 is`, `2 are`. *pure*."""
-    return f"{count:.16g} {'is' if count == 1 else 'are'}"
+    return f"{count if isinstance(count, int) else f'{count:.16g}'} {'is' if count == 1 else 'are'}"
 
 
 def quote_for(rule: str, value: Any, limit: Any, schema: dict[str, Any]) -> str:
