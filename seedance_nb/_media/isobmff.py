@@ -99,7 +99,7 @@ def span(path: Path) -> tuple[int, int]:
         start = len(head) - len(head.removeprefix(codecs.BOM_UTF8).lstrip())
         ends = [box.end for box in boxes(read, start, size) if not _TEXT.fullmatch(read(box.start, _MOST_TEXT))]
         end = max(ends, default=size)
-        rest = read(end, _MOST_TEXT)
+        rest = read(min(end, size), _MOST_TEXT)
     return start, end if end + len(rest) == size and _TEXT.fullmatch(rest) else size
 
 

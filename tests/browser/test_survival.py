@@ -14,7 +14,7 @@ from support.lab import PLAYS, Book, Lab
 OPEN = """session = sd.Session(queue_s=0.5, run_s=6)
 from seedance_nb._notebook.panel import Panel
 panel = Panel(sd.spec('crun/seedance-1.0-pro-t2v'), session)
-panel.form.values = {'prompt': 'A fox'}
+panel.form.values = {'prompt': 'PROMPT'}
 panel"""
 MAKE = "session.generate('crun/seedance-1.0-pro-t2v', prompt='A boat', resolution='480p', duration=4)"
 CODE = ("import seedance_nb as sd", OPEN, MAKE)
@@ -25,7 +25,7 @@ PANEL, VIDEO = 1, 2
 def book(browser: Any, lab: Lab, request: pytest.FixtureRequest) -> Iterator[Book]:
     name = f"{request.node.name}.ipynb"
     kernel = {"kernelspec": {"name": "python3", "display_name": "Python 3", "language": "python"}}
-    cells = [nbformat.v4.new_code_cell(code) for code in CODE]
+    cells = [nbformat.v4.new_code_cell(code.replace("PROMPT", name)) for code in CODE]
     nbformat.write(nbformat.v4.new_notebook(cells=cells, metadata=kernel), lab.root / name)
     page = browser.new_page()
     opened = Book(page, lab, name)

@@ -21,7 +21,8 @@ from seedance_nb._ledger.row import State
 
 NAME = "ledger.sqlite3"
 TESTS = str(Path(__file__).parents[1])
-ENVIRONMENT = os.environ | {"PYTHONPATH": os.pathsep.join([TESTS, os.environ.get("PYTHONPATH", "")])}
+# A person is here to confirm, also where the tests themselves run unattended.
+ENVIRONMENT = os.environ | {"CI": "", "PYTHONPATH": os.pathsep.join([TESTS, os.environ.get("PYTHONPATH", "")])}
 
 
 @pytest.fixture
@@ -75,7 +76,11 @@ def run_all(provider: Provider) -> Iterator[Callable[..., str]]:
         )
         kernels.append(kernel)
         assert kernel.stdout is not None
-        return "".join(iter(kernel.stdout.readline, "end\n"))
+        said = ""
+        while (line := kernel.stdout.readline()) != "end\n":
+            assert line, f"the kernel ended early: {said}"
+            said += line
+        return said
 
     yield run
     for kernel in kernels:
