@@ -201,7 +201,7 @@ class Panel:
         if not future.done():
             self._report(status.stopped_html(await asyncio.to_thread(lambda: task.row)))
             return
-        await asyncio.to_thread(self._add_video, task.show(future.result()))
+        await asyncio.to_thread(lambda: self._add_video(task.show(future.result())))
         toggle(self._again, shown=True)
         self._report(await asyncio.to_thread(status.done_html, task, time.monotonic() - start, was_done=was_done))
 
@@ -221,7 +221,8 @@ class Panel:
         self._live_price.changed(values, can_be_sent=self.form.is_valid)
         self._tools.changed()
         self._update_button()
-        ENGINE.submit(self._draft.save_soon())
+        if self._draft.file:
+            ENGINE.submit(self._draft.save_soon())
 
     def _priced(self) -> None:
         self._update_button()
@@ -254,8 +255,9 @@ class Panel:
 
     def _update_button(self) -> None:
         """Show the price on Generate, and the number of warnings: of filled fields, or of all once they were shown to confirm."""
-        values, shown = self.form.values, bool(self._confirmed)
-        count = sum(p.warns and (shown or find(values, p.path) is not ABSENT) for p in self.form.problems)
+        warnings = [problem for problem in self.form.problems if problem.warns]
+        values = {} if self._confirmed or not warnings else self.form.values  # a copy, so not at every key
+        count = sum(bool(self._confirmed) or find(values, problem.path) is not ABSENT for problem in warnings)
         words = {0: "", 1: " · 1 warning"}.get(count, f" · {count} warnings")
         self._go.description = f"Generate · {'free' if self._simulated else self._live_price.now}{words}"
 

@@ -122,8 +122,11 @@ class ComparisonView:
     async def _follow(self, tasks: tuple[Task | Exception, ...]) -> None:
         futures = [one if isinstance(one, Exception) else await asyncio.to_thread(attempt, one.future) for one in tasks]
         shown, clock = -1, time.monotonic()
+        results: list[Result] = [None] * len(tasks)
         while True:
-            results = [_result(task, future) for task, future in zip(tasks, futures, strict=True)]
+            for index, (task, future) in enumerate(zip(tasks, futures, strict=True)):
+                if results[index] is None:  # once each and in a thread, because its poster is decoded
+                    results[index] = await asyncio.to_thread(_result, task, future)
             done = len(results) - results.count(None)
             if done > shown:
                 videos = self._comparison.videos(results)
