@@ -8,7 +8,7 @@ from typing import Any
 
 from seedance_nb._base.secret import mask_keys
 from seedance_nb._base.text import strip_queries
-from seedance_nb._base.values import digest
+from seedance_nb._base.values import digest, map_leaves
 from seedance_nb._form.exchange.presets import load_preset, save_preset
 from seedance_nb._form.form import Form
 from seedance_nb._task.placement import notebook_file, viewer
@@ -54,15 +54,11 @@ class Draft:
                 self.file.unlink(missing_ok=True)
             elif self.file:
                 self.file.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
-                save_preset(self.file, self._form.spec, _public(self._form.values))
+                save_preset(self.file, self._form.spec, map_leaves(self._form.values, _public))
 
 
 def _public(value: Any) -> Any:
-    """A value without what may be secret in its URLs (queries, user names), and without embedded files. *pure*."""
-    if isinstance(value, dict):
-        return {name: _public(item) for name, item in value.items()}
-    if isinstance(value, list):
-        return [_public(item) for item in value]
+    """A text without what may be secret in its URLs (queries, user names), "" for an embedded file; or any other value. *pure*."""
     if not isinstance(value, str):
         return value
     is_private = value[:5].lower() == "data:" or ("@" in value.partition("://")[2] and " " not in value)

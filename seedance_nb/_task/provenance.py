@@ -10,7 +10,7 @@ from typing import Any
 from seedance_nb._base.problem import Problem
 from seedance_nb._base.secret import mask_keys_in
 from seedance_nb._base.text import strip_queries
-from seedance_nb._base.values import ABSENT, json_text, read_json
+from seedance_nb._base.values import ABSENT, json_text, map_leaves, read_json
 from seedance_nb._check.body import sound, to_json_value
 from seedance_nb._check.secrets import masked
 from seedance_nb._document.spec import Spec
@@ -27,7 +27,7 @@ def save_request(part: Path, final: Path, spec: Spec, row: Row, digest: str) -> 
     """Append a row's request, without secrets, to its checked download, or save it beside `final`; remarks if neither works. *writes files*. Raises: OSError."""
     if os.getenv("SEEDANCE_EMBED_REQUEST") == "0":
         return []
-    body = _shareable(mask_keys_in(masked(spec, read_json(row.body), ABSENT)))
+    body = map_leaves(mask_keys_in(masked(spec, read_json(row.body), ABSENT)), _shareable)
     created = time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime(row.created))
     facts = (row.spec, body, row.take, row.name, row.simulated, created, digest)
     content = json.dumps({"version": 1} | dict(zip(_TYPES, facts, strict=True))).encode()
@@ -51,7 +51,7 @@ def save_request(part: Path, final: Path, spec: Spec, row: Row, digest: str) -> 
 
 def has_bytes(path: Path, digest: str) -> bool:
     """Whether a file has the provider's bytes with this SHA-256, alone or with a request behind them. *reads files*."""
-    return bool(digest) and any(sha256(path, size) == digest for size in (_box(path)[0], None))
+    return bool(digest) and any(sha256(path, size) == digest for size in dict.fromkeys((_box(path)[0], None)))
 
 
 def saved_request(path: Path) -> tuple[dict[str, Any], str]:
@@ -74,11 +74,7 @@ def saved_request(path: Path) -> tuple[dict[str, Any], str]:
 
 
 def _shareable(value: Any) -> Any:
-    """A value without the queries of its URLs."""
-    if isinstance(value, dict):
-        return {name: _shareable(item) for name, item in value.items()}
-    if isinstance(value, list):
-        return [_shareable(item) for item in value]
+    """A text without the queries of its URLs, or any other value."""
     return strip_queries(value) if isinstance(value, str) else value
 
 
