@@ -16,7 +16,8 @@ from seedance_nb._task.video import Video, video_html, video_player, video_text
 from seedance_nb._web.regular_files import write
 
 EXPORT_UP_TO = 100_000_000  # most bytes of video that one page takes
-_COLUMNS = "display:grid;grid-template-columns:repeat(auto-fit,minmax(min(260px,100%),1fr));gap:16px;align-items:start"
+COLUMNS = "display:grid;grid-template-columns:repeat(auto-fit,minmax(min(260px,100%),1fr));gap:16px;align-items:start"
+"""Videos side by side, not narrower than a player's own buttons need."""
 _PAGE = Html(
     '<!DOCTYPE html>\n<html lang="en"><head><meta charset="utf-8"><meta name="viewport" content="width=device-width">'
     "<meta http-equiv=\"Content-Security-Policy\" content=\"default-src 'none'; img-src data:; media-src data:; style-src 'unsafe-inline'\">"
@@ -56,7 +57,7 @@ def grid(videos: Video | Iterable[Video], /) -> View:
         still += _TILE.format(picture, *caption)
         playing = replace(video, player=PlayerOptions(loop=True, muted=True, autoplay=True))
         player += _TILE.format(video_player(playing, source_of(video.path, video.player.embed)), *caption)
-    html = _GRID.format(font=FONT, fg=FG, columns=_COLUMNS, stills=still, players=player)
+    html = _GRID.format(font=FONT, fg=FG, columns=COLUMNS, stills=still, players=player)
     return View(text="\n".join(map(video_text, listed)), html=html)
 
 
@@ -94,7 +95,7 @@ def export(
     for video in listed:  # without the folders of this computer
         here = replace(video, path=Path(video.path.name), row=replace(video.row, beside=""))
         page += video_html(here, source_of(video.path, embed=True))
-    write(target, _PAGE.format(title=title, font=FONT, columns=_COLUMNS, videos=page).encode())
+    write(target, _PAGE.format(title=title, font=FONT, columns=COLUMNS, videos=page).encode())
     return target
 
 

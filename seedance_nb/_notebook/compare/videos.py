@@ -7,13 +7,13 @@ from seedance_nb._base.html import DIM, FG, FONT, LINE, Html
 from seedance_nb._base.text import slug
 from seedance_nb._ledger.row import price_after
 from seedance_nb._notebook.compare.candidate import Candidate
+from seedance_nb._task.page import COLUMNS
 from seedance_nb._task.placement import source_of
 from seedance_nb._task.player import View, badge, differences, download_html, result_text
 from seedance_nb._task.video import Video, video_player, video_text
 
 _CODE = "overflow-wrap:anywhere;font-size:12px;background:none;padding:0;color:inherit"
 _BOX = f"{LINE};border-radius:8px;padding:12px;min-height:120px;overflow-wrap:anywhere"
-_COLUMNS = "repeat(auto-fit,minmax(min(260px,100%),1fr))"  # not narrower than a player's own buttons need
 Result = Video | Exception | None
 """The result of a model: its video, or the error in its place; None while it is generating."""
 _BAD = "color:var(--jp-error-color1,var(--vscode-errorForeground,#d32f2f))"
@@ -43,10 +43,10 @@ class Videos(Sequence[Result]):
         grid = Html(
             '<div style="{};{};margin:8px 0;max-width:1180px">'
             '<div style="white-space:pre-wrap;overflow-wrap:anywhere;max-height:4.5em;overflow:auto;margin-bottom:8px">{}</div>'
-            '<div style="display:grid;grid-template-columns:{};gap:16px;align-items:start">{}</div></div>'
+            '<div style="{}">{}</div></div>'
         )
         tiles = Html().join(_tile(*one) for one in self._results)
-        return View(text=repr(self), html=grid.format(FONT, FG, self._prompt, _COLUMNS, tiles))
+        return View(text=repr(self), html=grid.format(FONT, FG, self._prompt, COLUMNS, tiles))
 
 
 def _line(result: Result) -> str:
