@@ -5,11 +5,10 @@ import re
 import shutil
 from collections.abc import Iterator
 from contextlib import contextmanager
-from pathlib import Path
 from typing import Any
 
 import pytest
-from support.lab import ARGUMENTS, HOW, NOTEBOOKS, Book, Lab
+from support.lab import ARGUMENTS, HOW, NOTEBOOKS, Book, Lab, opened
 
 
 @pytest.fixture(scope="session")
@@ -52,9 +51,5 @@ def five_systems(browser: Any, lab: Lab, request: pytest.FixtureRequest) -> Iter
 def _opened(notebook: str, browser: Any, lab: Lab, test: str) -> Iterator[Book]:
     name = f"{re.sub(r'[^a-z0-9]+', '_', test.lower())}.ipynb"
     shutil.copy(NOTEBOOKS / notebook, lab.root / name)
-    page = browser.new_page()
-    book = Book(page, lab, name)
-    yield book
-    book.picture(f"last_{Path(name).stem}")
-    book.end_kernel()
-    page.close()
+    with opened(browser, lab, name) as book:
+        yield book

@@ -45,14 +45,6 @@ def picture() -> Iterator[str]:
     thread.join()
 
 
-def opened(book: Book) -> Any:
-    book.run(0)
-    book.run(PANEL)
-    panel = book.output(PANEL)
-    panel.get_by_role("button", name="Generate").wait_for()
-    return panel
-
-
 def fill_in(book: Book, panel: Any, picture: str) -> None:
     prompt = panel.get_by_label("Prompt")
     prompt.click()
@@ -78,7 +70,7 @@ def playing(panel: Any, book: Book) -> dict[str, Any]:
 
 
 def test_a_person_fills_in_the_form_and_watches_the_video(first_video: Book, picture: str) -> None:
-    book, panel = first_video, opened(first_video)
+    book, panel = first_video, first_video.panel(PANEL)
     fill_in(book, panel, picture)
     panel.get_by_role("button", name="Generate").click()
     played = playing(panel, book)
@@ -112,7 +104,7 @@ def test_a_person_fills_in_the_form_and_watches_the_video(first_video: Book, pic
 
 
 def test_an_error_comes_when_a_field_is_left_and_goes_when_it_is_mended(first_video: Book) -> None:
-    book, panel = first_video, opened(first_video)
+    book, panel = first_video, first_video.panel(PANEL)
     panel.get_by_role("button", name="Add image").click()
     entry = panel.locator(".sdn-entry input")
     entry.wait_for()
@@ -128,7 +120,7 @@ def test_an_error_comes_when_a_field_is_left_and_goes_when_it_is_mended(first_vi
 
 
 def test_generate_with_an_empty_form_says_what_is_missing_and_sends_nothing(first_video: Book) -> None:
-    book, panel = first_video, opened(first_video)
+    book, panel = first_video, first_video.panel(PANEL)
     book.run(TASKS)
     before = book.output(TASKS).inner_text().splitlines()[1:]
     panel.get_by_role("button", name="Generate").click()
@@ -141,7 +133,7 @@ def test_generate_with_an_empty_form_says_what_is_missing_and_sends_nothing(firs
 
 
 def test_a_click_right_after_typing_sends_what_the_screen_shows(first_video: Book, picture: str) -> None:
-    book, panel = first_video, opened(first_video)
+    book, panel = first_video, first_video.panel(PANEL)
     fill_in(book, panel, picture)
     prompt = panel.get_by_label("Prompt")
     prompt.fill("")
@@ -159,7 +151,7 @@ def test_a_click_right_after_typing_sends_what_the_screen_shows(first_video: Boo
 
 
 def test_a_double_click_is_one_task(first_video: Book, picture: str) -> None:
-    book, panel = first_video, opened(first_video)
+    book, panel = first_video, first_video.panel(PANEL)
     fill_in(book, panel, picture)
     prompt = panel.get_by_label("Prompt")
     prompt.fill("pressed twice")
@@ -171,7 +163,7 @@ def test_a_double_click_is_one_task(first_video: Book, picture: str) -> None:
 
 
 def test_the_panel_fits_a_narrow_window(first_video: Book) -> None:
-    book, panel = first_video, opened(first_video)
+    book, panel = first_video, first_video.panel(PANEL)
     book.command("application:toggle-left-area")
     book.page.set_viewport_size({"width": 420, "height": 900})
     panel.get_by_role("button", name="Add image").click()

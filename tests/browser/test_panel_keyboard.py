@@ -3,9 +3,8 @@
 from collections.abc import Iterator
 from typing import Any
 
-import nbformat
 import pytest
-from support.lab import Book, Lab
+from support.lab import Book, Lab, opened
 from support.waiting import until
 
 CELLS = (
@@ -19,23 +18,8 @@ BUTTON = "document.activeElement.closest('button')?.textContent"
 
 @pytest.fixture
 def book(browser: Any, lab: Lab) -> Iterator[Book]:
-    kernel = {"kernelspec": {"name": "python3", "display_name": "Python 3", "language": "python"}}
-    notebook = nbformat.v4.new_notebook(cells=[*map(nbformat.v4.new_code_cell, CELLS)], metadata=kernel)
-    nbformat.write(notebook, lab.root / "keyboard.ipynb")
-    page = browser.new_page()
-    opened = Book(page, lab, "keyboard.ipynb")
-    yield opened
-    opened.picture("last_keyboard")
-    opened.end_kernel()
-    page.close()
-
-
-def shown(book: Book, cell: int) -> Any:
-    book.run(0)
-    book.run(cell)
-    panel = book.output(cell)
-    panel.get_by_role("button", name="Generate").wait_for()
-    return panel
+    with opened(browser, lab, "keyboard.ipynb", *CELLS) as book:
+        yield book
 
 
 def focused(book: Book, what: str, expected: str) -> None:
@@ -43,7 +27,7 @@ def focused(book: Book, what: str, expected: str) -> None:
 
 
 def test_the_keyboard_alone_reaches_everything_and_a_draft_outlives_the_kernel(book: Book, lab: Lab) -> None:
-    panel, keys = shown(book, 1), book.page.keyboard
+    panel, keys = book.panel(1), book.page.keyboard
     panel.get_by_label("Prompt").focus()
     keys.type("A red fox")
     for _ in range(2):  # past the limits of the images
@@ -65,11 +49,11 @@ def test_the_keyboard_alone_reaches_everything_and_a_draft_outlives_the_kernel(b
 
     book.end_kernel()
     book.open()
-    panel = shown(book, 1)
+    panel = book.panel(1)
     assert panel.get_by_label("Prompt").input_value() == ""
     assert panel.get_by_text("A red fox").is_visible()
     panel.get_by_role("button", name="Restore draft").press("Enter")
     book.page.wait_for_function("() => document.activeElement.textContent.includes('Generate')")
     assert panel.get_by_label("Prompt").input_value() == "A red fox"
     assert panel.locator(".sdn-entry input").count() == 3
-    assert shown(book, 2).get_by_label("Prompt").input_value() == "A crow"
+    assert book.panel(2).get_by_label("Prompt").input_value() == "A crow"

@@ -5,11 +5,10 @@ from io import BytesIO
 from pathlib import Path
 from typing import Any
 
-import nbformat
 import pytest
 from nbconvert import HTMLExporter
 from PIL import Image, ImageStat
-from support.lab import PLAYS, Book, Lab
+from support.lab import PLAYS, Book, Lab, opened
 
 OPEN = """session = sd.Session(queue_s=0.5, run_s=6)
 from seedance_nb._notebook.panel import Panel
@@ -24,15 +23,8 @@ PANEL, VIDEO = 1, 2
 @pytest.fixture
 def book(browser: Any, lab: Lab, request: pytest.FixtureRequest) -> Iterator[Book]:
     name = f"{request.node.name}.ipynb"
-    kernel = {"kernelspec": {"name": "python3", "display_name": "Python 3", "language": "python"}}
-    cells = [nbformat.v4.new_code_cell(code.replace("PROMPT", name)) for code in CODE]
-    nbformat.write(nbformat.v4.new_notebook(cells=cells, metadata=kernel), lab.root / name)
-    page = browser.new_page()
-    opened = Book(page, lab, name)
-    yield opened
-    opened.picture(f"last_{request.node.name}")
-    opened.end_kernel()
-    page.close()
+    with opened(browser, lab, name, *(code.replace("PROMPT", name) for code in CODE)) as book:
+        yield book
 
 
 def reload(book: Book) -> Any:

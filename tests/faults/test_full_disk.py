@@ -69,22 +69,23 @@ os._exit(0)  # as a kernel that is killed
 """
 
 
-def ran(case: str, folder: Path) -> tuple[dict[str, Any], list[Any]]:
-    """What the child said, and the rows that a later start finds."""
-    tests = str(Path(__file__).parents[1])
+def printed(*command: str) -> str:
+    """What a child that can import the tests prints."""
+    path = os.pathsep.join([str(Path(__file__).parents[1]), os.environ.get("PYTHONPATH", "")])
     done = subprocess.run(
-        [sys.executable, "-c", CHILD, case, str(folder)],
-        env=os.environ | {"PYTHONPATH": os.pathsep.join([tests, os.environ.get("PYTHONPATH", "")])},
-        capture_output=True,
-        text=True,
-        check=False,
-        timeout=60,
+        command, env=os.environ | {"PYTHONPATH": path}, capture_output=True, text=True, check=False, timeout=60
     )
     assert done.returncode == 0, done.stderr
+    return done.stdout
+
+
+def ran(case: str, folder: Path) -> tuple[dict[str, Any], list[Any]]:
+    """What the child said, and the rows that a later start finds."""
+    said = printed(sys.executable, "-c", CHILD, case, str(folder))
     ledger = Ledger(folder / LEDGER)
     rows = ledger.rows(1000)
     assert not ledger.trouble
-    return json.loads(done.stdout), rows
+    return json.loads(said), rows
 
 
 @pytest.mark.parametrize("size", ["nothing fits", "the journal fits"])
@@ -264,17 +265,9 @@ def test_a_ledger_that_was_begun_on_a_full_disk_works_once_there_is_room(tmp_pat
     alone = ["unshare", "-m", "sh", "-c", 'mount -t tmpfs none "$1" && umount "$1"', "sh", str(tmp_path)]
     if not shutil.which("unshare") or subprocess.run(alone, capture_output=True, check=False).returncode:
         pytest.skip("this machine lets nobody mount a small disk")
-    tests = str(Path(__file__).parents[1])
-    done = subprocess.run(
-        ["unshare", "-m", sys.executable, "-c", ROOM, str(tmp_path)],
-        env=os.environ | {"PYTHONPATH": os.pathsep.join([tests, os.environ.get("PYTHONPATH", "")])},
-        capture_output=True,
-        text=True,
-        check=False,
-        timeout=60,
-    )
-    assert done.returncode == 0, done.stderr
-    assert 5 < int(done.stdout) < 15  # the control: on some of the disks there was room, on some there was none
+    assert (
+        5 < int(printed("unshare", "-m", sys.executable, "-c", ROOM, str(tmp_path))) < 15
+    )  # the control: on some of the disks there was room, on some there was none
 
 
 def test_a_new_ledger_is_written_without_a_log_that_a_full_disk_could_cut(tmp_path: Path) -> None:

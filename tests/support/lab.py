@@ -11,8 +11,12 @@ import sys
 import time
 import urllib.error
 import urllib.request
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
+
+import nbformat
 
 NOTEBOOKS = Path(__file__).parents[2] / "notebooks"
 ARTIFACTS = Path(__file__).parents[1] / "artifacts"
@@ -111,6 +115,21 @@ class Lab:
         file.write_text(json.dumps(values))
 
 
+@contextmanager
+def opened(browser: Any, lab: "Lab", name: str, *cells: str) -> Iterator["Book"]:
+    """A notebook in a page of its own: the file of this name, or a new one with these code cells."""
+    if cells:
+        kernel = {"kernelspec": {"name": "python3", "display_name": "Python 3", "language": "python"}}
+        notebook = nbformat.v4.new_notebook(cells=[*map(nbformat.v4.new_code_cell, cells)], metadata=kernel)
+        nbformat.write(notebook, lab.root / name)
+    page = browser.new_page()
+    book = Book(page, lab, name)
+    yield book
+    book.picture(f"last_{Path(name).stem}")
+    book.end_kernel()
+    page.close()
+
+
 class Book:
     """A notebook that is open in a page. Things are found by role or label inside a cell's output area."""
 
@@ -146,6 +165,14 @@ class Book:
           book.activeCellIndex = codes[number][1];
           const done = window.jupyterapp.commands.execute('notebook:run-cell'); return wait ? done.then(() => null) : null }"""
         self.page.evaluate(script, [cell, wait])
+
+    def panel(self, cell: int) -> Any:
+        """The output of a cell that shows a panel, once its button is there; the first cell imports the package."""
+        self.run(0)
+        self.run(cell)
+        panel = self.output(cell)
+        panel.get_by_role("button", name="Generate").wait_for()
+        return panel
 
     def output(self, cell: int) -> Any:
         return self.page.locator(".jp-Notebook .jp-CodeCell").nth(cell).locator(".jp-Cell-outputArea").first
