@@ -159,7 +159,7 @@ def after(file: int, number: int) -> tuple[int, Iterator[Entry]]:
         end -= size
         os.lseek(file, end, os.SEEK_SET)
         rest, *lines = (_read(file, size) + rest).split(b"\n")
-        if not end:  # nothing stands before this line
+        if not end:  # this is the first line
             rest, lines = b"", [rest, *lines]
         for raw in reversed(lines):
             entry = parse(raw)

@@ -17,7 +17,7 @@ _REFUSALS: dict[str, type[Refused]] = {
     "unavailable": Unavailable,
 }  # fmt: skip
 _ASIDE = ("requestid", "traceid", "timestamp", "time", "type", "param", "path", "success", "retryafter")
-"""Names of what stands beside an error's words and is about the call."""
+"""Names of members that describe the call, in an answer with an error."""
 _FIRST_ERROR = 400
 _TASK_IN_WORDS = re.compile(
     r"request[ _-]?id\W{0,3}[\w-]+|(\b(?:task|job|generation|prediction|video|run)(?:[ _-]?id\b|[_-][\w-]{0,99}[0-9])"

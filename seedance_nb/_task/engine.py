@@ -123,9 +123,8 @@ class Engine:
     def start(self) -> asyncio.AbstractEventLoop:
         """The loop, which runs from now on. Raises: OSError or RuntimeError if the computer lacks what it needs."""
         with self._lock:
-            if (
-                self._is_closed or sys.is_finalizing()
-            ):  # nobody waits for a response, or its thread has stopped for good
+            # Nobody waits for a response any more, or its thread has stopped for good.
+            if self._is_closed or sys.is_finalizing():
                 raise RuntimeError(ENDING)
             if self._loop is None:
                 redact_logs()

@@ -69,7 +69,7 @@ def is_path(source: str) -> bool:
 
 
 def shell_with_kernel() -> Any:
-    """IPython's shell in a Jupyter kernel, which is never imported for this; None elsewhere."""
+    """IPython's shell in a Jupyter kernel, which is never imported for this; None outside a kernel."""
     module: Any = sys.modules.get("IPython")
     shell = module.get_ipython() if module else None
     return shell if getattr(shell, "kernel", None) is not None else None
