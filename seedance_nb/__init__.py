@@ -22,9 +22,9 @@ if TYPE_CHECKING:
     from seedance_nb._provider.key_sources import ask_key
     from seedance_nb._session.session import Session
     from seedance_nb._task.engine import nest_asyncio
-    from seedance_nb._task.page import export, grid
+    from seedance_nb._task.display.page import export, grid
     from seedance_nb._task.task import Task
-    from seedance_nb._task.video import Video
+    from seedance_nb._task.display.video import Video
 
     errors: Any
 
@@ -34,8 +34,8 @@ _HOME = {
     ),
     "_notebook.compare.comparison": ("Comparison",),
     "_notebook.clip": ("open",),
-    "_task.page": ("export", "grid"),
-    "_task.video": ("Video",),
+    "_task.display.page": ("export", "grid"),
+    "_task.display.video": ("Video",),
     "_task.engine": ("nest_asyncio",),
     "_base.errors": (
         "InvalidInput", "KeyWarning", "LedgerError", "LimitWarning", "MediaError", "MediaWarning", "NoCredits", "OverBudget", "RateLimited", "Refused", "SeedanceError",

@@ -11,7 +11,7 @@ from seedance_nb._base.text import strip_queries
 from seedance_nb._base.values import digest, map_leaves
 from seedance_nb._form.exchange.presets import load_preset, save_preset
 from seedance_nb._form.form import Form
-from seedance_nb._task.placement import notebook_file, viewer
+from seedance_nb._task.display.placement import notebook_file, viewer
 
 REST_S = 1.0
 MOST_S = 30 * 86400

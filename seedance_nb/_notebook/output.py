@@ -8,7 +8,7 @@ from IPython.display import DisplayHandle, display
 
 from seedance_nb._base.html import Html
 from seedance_nb._form.controls.base import WidgetFactory
-from seedance_nb._task.player import View
+from seedance_nb._task.display.player import View
 
 _STATIC = Html(
     "<style>.jp-OutputArea:has(.{0}) .jp-OutputArea-output.jupyter-widgets:not(:has(*)){{display:none}}</style>"

@@ -33,10 +33,10 @@ from seedance_nb._notebook.refusals import field_errors
 from seedance_nb._notebook.toolbar import Toolbar, until_unchanged
 from seedance_nb._provider.account import Account
 from seedance_nb._session.session import Session
+from seedance_nb._task.display.progress import usual_text
+from seedance_nb._task.display.video import Video, takes_view
 from seedance_nb._task.engine import ENGINE
-from seedance_nb._task.progress import usual_text
 from seedance_nb._task.task import Task
-from seedance_nb._task.video import Video, takes_view
 
 SETTLE_S = 0.4  # how long the form must be unchanged before a click on Generate or Undo takes effect
 _TICK_S = 0.25

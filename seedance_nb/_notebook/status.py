@@ -12,7 +12,7 @@ from seedance_nb._document.spec import Spec
 from seedance_nb._form.labels import label_at, labels_of, sentence
 from seedance_nb._ledger.row import Row, price_after
 from seedance_nb._media.preflight import Report
-from seedance_nb._task.progress import progress_text, trouble_text
+from seedance_nb._task.display.progress import progress_text, trouble_text
 from seedance_nb._task.task import Task
 from seedance_nb._web.origins import host_of
 

@@ -28,10 +28,10 @@ from seedance_nb._media.preflight import Report
 from seedance_nb._session.routing import Routing
 from seedance_nb._session.sender import Sender
 from seedance_nb._task.begin import require_consent, require_sendable
+from seedance_nb._task.display.video import Video
 from seedance_nb._task.engine import ENGINE
 from seedance_nb._task.follow import poll_once
 from seedance_nb._task.task import Task, Tasks
-from seedance_nb._task.video import Video
 from seedance_nb._web.origins import host_of
 
 _MOST_ROWS = 100_000

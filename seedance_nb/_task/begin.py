@@ -17,10 +17,10 @@ from seedance_nb._document.spec import Spec
 from seedance_nb._ledger.row import Row, State
 from seedance_nb._provider.transport import Endpoint
 from seedance_nb._schema.uris import SIMULATED_ASSET, SIMULATED_HOST
+from seedance_nb._task.display.placement import shell_with_kernel
 from seedance_nb._task.engine import ENGINE
 from seedance_nb._task.files import prepare_folder
 from seedance_nb._task.follow import run
-from seedance_nb._task.placement import shell_with_kernel
 from seedance_nb._task.send import LOOPBACK, TaskRun
 from seedance_nb._web.origins import host_of
 

@@ -24,15 +24,15 @@ from seedance_nb._document.spec import Spec
 from seedance_nb._ledger.ledger import Ledger
 from seedance_nb._ledger.row import EARLY_STATES, FREE_STATES, Row, State, price_after
 from seedance_nb._task.begin import require_consent
+from seedance_nb._task.display.placement import source_of
+from seedance_nb._task.display.player import badge
+from seedance_nb._task.display.progress import Line, Progress, TerminalLine, open_line, usual_text
+from seedance_nb._task.display.video import Video, video_of, video_view
 from seedance_nb._task.engine import ENGINE
 from seedance_nb._task.files import file_text, poster_of
 from seedance_nb._task.follow import run
-from seedance_nb._task.placement import source_of
-from seedance_nb._task.player import badge
-from seedance_nb._task.progress import Line, Progress, TerminalLine, open_line, usual_text
 from seedance_nb._task.resolve import resolve
 from seedance_nb._task.send import TaskRun, raise_for
-from seedance_nb._task.video import Video, video_of, video_view
 
 _TICK_S = 0.1
 

@@ -33,8 +33,8 @@ from seedance_nb._notebook.compare import view as compare
 from seedance_nb._notebook.compare.candidate import Candidate
 from seedance_nb._notebook.compare.shared_settings import ModelRequest
 from seedance_nb._session.catalogue import Models
-from seedance_nb._task import page, player, progress, video
 from seedance_nb._task import task as task_module
+from seedance_nb._task.display import page, player, progress, video
 from seedance_nb._task.files import ExtraResult, write_extras
 from seedance_nb._task.task import Task, Tasks
 
@@ -179,26 +179,26 @@ MAKERS: Mapping[str, Callable[[str], object]] = {
     "_base/html:table_html": lambda w: table_html([w], [[w]], w, w),
     "_base/html:_cell": cell_html,
     "_base/html:request_html": lambda w: request_html(json.dumps({w: w}), w),
-    "_task/video:video_html": lambda w: video.video_html(clip(w), name(w)),
-    "_task/video:takes_view": lambda w: [
+    "_task/display/video:video_html": lambda w: video.video_html(clip(w), name(w)),
+    "_task/display/video:takes_view": lambda w: [
         video.takes_view([clip(w)] * 2).html, video.takes_view([], row(w, task_id="x", file=""), Path("videos")).html,
     ],
-    "_task/video:video_view": lambda w: video.video_view(clip(w)).html,
-    "_task/video:video_player": lambda w: video.video_player(clip(w), w),
+    "_task/display/video:video_view": lambda w: video.video_view(clip(w)).html,
+    "_task/display/video:video_player": lambda w: video.video_player(clip(w), w),
     "_notebook/clip:_repr_html_": lambda w: opened(w)._repr_html_(),
     "_notebook/panel:_static": lambda w: panel.Panel._static(seen(w)),
     "_notebook/compare/videos:view": lambda w: videos.Videos(w, [(candidate(w), clip(w))]).view().html,
     "_task/task:_still_html": lambda w: task_module._still_html(row(w, file=f"/{name(w)}")),
     "_base/problem:_repr_html_": lambda w: [Problems([problem(w)])._repr_html_(), Problems()._repr_html_()],
-    "_task/progress:line_html": lambda w: progress.line_html(w, row(w), w),
+    "_task/display/progress:line_html": lambda w: progress.line_html(w, row(w), w),
     "_task/task:_html": lambda w: task(w)._html(row(w)),
-    "_task/video:_strip_html": lambda w: video._strip_html(clip(w)),
-    "_task/page:grid": lambda w: page.grid([clip(w)] * 2).html,
-    "_task/player:player_html": lambda w: [player.player_html(w, facts=None, still=b"x", name=w), player.player_html("", facts=None, still=b"x", name=w)],
-    "_task/player:pending_html": lambda w: player.pending_html(w, w),
-    "_task/player:download_html": lambda w: [player.download_html(Path(w), w, w), player.download_html(Path(w), "")],
-    "_task/player:badge": lambda _: player.badge(simulated=True),
-    "_task/player:extra_lines": lambda w: [player.extra_lines(w, clip(w).beside, source) for source in ("a", "")],
+    "_task/display/video:_strip_html": lambda w: video._strip_html(clip(w)),
+    "_task/display/page:grid": lambda w: page.grid([clip(w)] * 2).html,
+    "_task/display/player:player_html": lambda w: [player.player_html(w, facts=None, still=b"x", name=w), player.player_html("", facts=None, still=b"x", name=w)],
+    "_task/display/player:pending_html": lambda w: player.pending_html(w, w),
+    "_task/display/player:download_html": lambda w: [player.download_html(Path(w), w, w), player.download_html(Path(w), "")],
+    "_task/display/player:badge": lambda _: player.badge(simulated=True),
+    "_task/display/player:extra_lines": lambda w: [player.extra_lines(w, clip(w).beside, source) for source in ("a", "")],
     "_task/task:_repr_html_": lambda w: [task(w)._repr_html_(), Tasks([row(w, state=State.UNKNOWN)], [w], w)._repr_html_()],
     "_session/catalogue:_repr_html_": lambda w: models(w)._repr_html_(),
     "_media/preflight:_repr_html_": lambda w: report(w)._repr_html_(),
@@ -244,7 +244,7 @@ MAKERS: Mapping[str, Callable[[str], object]] = {
 }  # fmt: skip
 # What shows none of the texts that it is given.
 WORDLESS = {
-    "_task/player:badge", "_form/labels:_count_html", "_form/form:css", "_notebook/status:checking_html",
+    "_task/display/player:badge", "_form/labels:_count_html", "_form/form:css", "_notebook/status:checking_html",
     "_notebook/compare/view:done_html",
 }  # fmt: skip
 

@@ -22,9 +22,9 @@ from support.waiting import until
 
 import seedance_nb as sd
 from seedance_nb._media.facts import read_facts
+from seedance_nb._task.display.video import video_html, video_of
 from seedance_nb._task.files import read_extras
 from seedance_nb._task.task import Tasks
-from seedance_nb._task.video import video_html, video_of
 from seedance_nb._web import download as download_module
 
 VIDEO = media.longer(media.video(frames=96), 300_000)

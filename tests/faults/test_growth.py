@@ -37,7 +37,8 @@ from seedance_nb._provider import answers, outcome, outputs, rate_limit, status,
 from seedance_nb._schema import formats, messages, patterns, uris
 from seedance_nb._session import session
 from seedance_nb._simulator import picture
-from seedance_nb._task import player, results
+from seedance_nb._task import results
+from seedance_nb._task.display import player
 from seedance_nb._web import addresses, client, origins, transfer
 
 CRUN = sd.spec("crun/seedance-2.0-fast-r2v")

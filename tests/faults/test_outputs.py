@@ -18,10 +18,10 @@ from support.clips import provider_bytes
 
 import seedance_nb as sd
 from seedance_nb._media import inspect
+from seedance_nb._task.display.video import video_of
 from seedance_nb._task.files import lock_for, part_path, read_extras
 from seedance_nb._task.results import match_urls
 from seedance_nb._task.task import Tasks
-from seedance_nb._task.video import video_of
 
 VIDEO = media.video(frames=96)
 PICTURE = media.picture(64, 48)

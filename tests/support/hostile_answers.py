@@ -22,8 +22,8 @@ from seedance_nb._notebook.status import failed_html, running_html, stopped_html
 from seedance_nb._provider.outcome import SendOutcome, classify, free_value
 from seedance_nb._provider.status import read_status
 from seedance_nb._provider.transport import Endpoint, fetch_answer, send_once
+from seedance_nb._task.display.video import Video, video_html
 from seedance_nb._task.task import Task, Tasks
-from seedance_nb._task.video import Video, video_html
 
 SCRIPT = "<script>alert(1)</script><img src=x onerror=alert(1)>\"' onmouseover='x' javascript:alert(1)"
 EVIL: tuple[Any, ...] = (

@@ -15,8 +15,8 @@ import seedance_nb as sd
 from seedance_nb._base.errors import StoppedWaiting
 from seedance_nb._base.text import duration_text
 from seedance_nb._ledger.row import Row, State
-from seedance_nb._task import progress
-from seedance_nb._task.progress import CellLine, Progress, TerminalLine, open_line, progress_text, usual_text
+from seedance_nb._task.display import progress
+from seedance_nb._task.display.progress import CellLine, Progress, TerminalLine, open_line, progress_text, usual_text
 
 ROW = Row(
     seq=1, spec="crun/x", base_url="https://example.com", simulated=False, digest="d", take=1, body="{}",

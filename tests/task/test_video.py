@@ -19,11 +19,11 @@ from seedance_nb._base.html import table_html, table_text
 from seedance_nb._media import inspect
 from seedance_nb._media.facts import MediaFacts, read_facts
 from seedance_nb._media.isobmff import boxes_fault
-from seedance_nb._task import placement
+from seedance_nb._task.display import placement
+from seedance_nb._task.display.placement import EMBED_UP_TO, WAYS, Viewer, mechanism, source_of
+from seedance_nb._task.display.player import differences, still_of
+from seedance_nb._task.display.video import video_html
 from seedance_nb._task.files import ExtraResult, write_extras
-from seedance_nb._task.placement import EMBED_UP_TO, WAYS, Viewer, mechanism, source_of
-from seedance_nb._task.player import differences, still_of
-from seedance_nb._task.video import video_html
 
 FACTS = MediaFacts(width=1280, height=720, seconds=5.0, fps=24.0, codec="h264", audio="aac")
 ASKED = {"resolution": "720p", "ratio": "16:9", "seconds": 5, "audio": True}

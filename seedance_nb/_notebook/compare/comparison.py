@@ -16,9 +16,9 @@ from seedance_nb._notebook.compare.shared_settings import validate_settings
 from seedance_nb._notebook.compare.videos import Result, Videos
 from seedance_nb._session.session import Document, Session
 from seedance_nb._task.begin import World
+from seedance_nb._task.display.video import Video
 from seedance_nb._task.engine import ENGINE, wait_for
 from seedance_nb._task.task import Task
-from seedance_nb._task.video import Video
 
 T = TypeVar("T")
 

@@ -7,10 +7,10 @@ from seedance_nb._base.html import DIM, FG, FONT, LINE, Html
 from seedance_nb._base.text import slug
 from seedance_nb._ledger.row import price_after
 from seedance_nb._notebook.compare.candidate import Candidate
-from seedance_nb._task.page import COLUMNS
-from seedance_nb._task.placement import source_of
-from seedance_nb._task.player import View, badge, differences, download_html, result_text
-from seedance_nb._task.video import Video, video_player, video_text
+from seedance_nb._task.display.page import COLUMNS
+from seedance_nb._task.display.placement import source_of
+from seedance_nb._task.display.player import View, badge, differences, download_html, result_text
+from seedance_nb._task.display.video import Video, video_player, video_text
 
 _CODE = "overflow-wrap:anywhere;font-size:12px;background:none;padding:0;color:inherit"
 _BOX = f"{LINE};border-radius:8px;padding:12px;min-height:120px;overflow-wrap:anywhere"

@@ -25,9 +25,9 @@ from seedance_nb._notebook.compare.comparison import Comparison, attempt
 from seedance_nb._notebook.compare.videos import Result
 from seedance_nb._notebook.output import VideoOutput
 from seedance_nb._notebook.status import CHECK, SIMULATED, failed_html, guarded, running_html, unexpected_html
+from seedance_nb._task.display.video import Video
 from seedance_nb._task.engine import ENGINE
 from seedance_nb._task.task import Task
-from seedance_nb._task.video import Video
 
 PAUSE_S = 0.6  # seconds in which the second button ignores a press, because it is the second half of a double click
 _TICK_S = 0.25

@@ -11,8 +11,8 @@ from urllib.parse import quote
 from seedance_nb._base.html import DIM, FG, FONT, Html, escape, safe_url
 from seedance_nb._check.body import seconds_of
 from seedance_nb._media.facts import MediaFacts
+from seedance_nb._task.display.placement import data_url, is_path
 from seedance_nb._task.files import ExtraResult
-from seedance_nb._task.placement import data_url, is_path
 
 _BADGE = (
     "display:inline-block;padding:0 7px;border-radius:9px;font-size:11px;font-weight:600;letter-spacing:.04em;"

@@ -10,9 +10,9 @@ from seedance_nb._base.errors import InvalidInput, MediaError
 from seedance_nb._base.faults import typed
 from seedance_nb._base.html import DIM, FG, FONT, Html
 from seedance_nb._base.problem import Problem
-from seedance_nb._task.placement import source_of
-from seedance_nb._task.player import PlayerOptions, View, player_html
-from seedance_nb._task.video import Video, video_html, video_player, video_text
+from seedance_nb._task.display.placement import source_of
+from seedance_nb._task.display.player import PlayerOptions, View, player_html
+from seedance_nb._task.display.video import Video, video_html, video_player, video_text
 from seedance_nb._web.regular_files import write
 
 EXPORT_UP_TO = 100_000_000  # most bytes of video that one page takes

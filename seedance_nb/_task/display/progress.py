@@ -11,7 +11,7 @@ from seedance_nb._base.html import DIM, FG, FONT, Html
 from seedance_nb._base.text import duration_text
 from seedance_nb._ledger.row import FREE_STATES, OPEN_STATES, Row, State, price_after
 from seedance_nb._task.begin import unattended_reason
-from seedance_nb._task.placement import shell_with_kernel
+from seedance_nb._task.display.placement import shell_with_kernel
 
 UPDATE_S = 1.0  # seconds between two updates of a line at least, so that many tasks do not flood a page
 _FEWEST = 3

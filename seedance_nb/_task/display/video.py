@@ -20,11 +20,11 @@ from seedance_nb._base.values import read_json
 from seedance_nb._ledger.row import Row, price_after
 from seedance_nb._media.facts import MediaFacts, read_facts
 from seedance_nb._media.frames import copy_as_h264, frames_at
-from seedance_nb._task import player as _player
+from seedance_nb._task.display import player as _player
+from seedance_nb._task.display.placement import source_of
+from seedance_nb._task.display.player import PlayerOptions, View, differences, result_text
+from seedance_nb._task.display.stills import contact_sheet, frame_times, save_gif
 from seedance_nb._task.files import ExtraResult, poster_of, read_extras, video_path
-from seedance_nb._task.placement import source_of
-from seedance_nb._task.player import PlayerOptions, View, differences, result_text
-from seedance_nb._task.stills import contact_sheet, frame_times, save_gif
 
 if TYPE_CHECKING:
     from PIL.Image import Image
