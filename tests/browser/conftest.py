@@ -3,12 +3,13 @@
 import os
 import re
 import shutil
-from collections.abc import Iterator
+import threading
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import Any
 
 import pytest
-from support.lab import ARGUMENTS, HOW, NOTEBOOKS, Book, Lab, opened
+from support.lab import HOW, NOTEBOOKS, Book, Lab, at_everyones_priority, end_browsers, found, launch, opened
 
 
 @pytest.fixture(scope="session")
@@ -19,18 +20,34 @@ def lab(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Lab]:
 
 
 @pytest.fixture(scope="session")
-def browser() -> Iterator[Any]:
-    found = os.environ.get("SEEDANCE_CHROMIUM") or shutil.which("chromium") or shutil.which("chromium-browser")
-    if not found:
+def chromium() -> Iterator[Callable[[], Any]]:
+    """Returns the one Chromium of the run, and starts another if that one was ended."""
+    if not found():
         (pytest.fail if os.environ.get("CI") == "true" else pytest.skip)(HOW)
     from playwright.sync_api import sync_playwright
 
+    at_everyones_priority()
     with sync_playwright() as playwright:
-        launched = playwright.chromium.launch(executable_path=found, args=list(ARGUMENTS))
-        context = launched.new_context(viewport={"width": 1180, "height": 1000})
-        context.set_default_timeout(30_000)
-        yield context
-        launched.close()
+        contexts: list[Any] = []
+
+        def running() -> Any:
+            if not contexts or not contexts[-1].browser.is_connected():
+                contexts.append(launch(playwright.chromium).new_context(viewport={"width": 1180, "height": 1000}))
+                contexts[-1].set_default_timeout(30_000)
+            return contexts[-1]
+
+        yield running
+        contexts[-1].browser.close()
+
+
+@pytest.fixture
+def browser(chromium: Callable[[], Any]) -> Iterator[Any]:
+    """A browser's context; a test that takes longer than any should loses it, and so comes to an end."""
+    limit = threading.Timer(180, end_browsers)
+    limit.daemon = True
+    limit.start()
+    yield chromium()
+    limit.cancel()
 
 
 @pytest.fixture

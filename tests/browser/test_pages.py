@@ -1,13 +1,11 @@
 """What is written for browsers without a kernel plays there: a grid with one button, and an exported page that was moved."""
 
-import os
-import shutil
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 import pytest
-from support.lab import ARGUMENTS
+from support.lab import ARGUMENTS, launch
 
 import seedance_nb as sd
 
@@ -18,9 +16,8 @@ PLAYING = "() => [...document.querySelectorAll('video')].every(v => v.currentTim
 @pytest.fixture
 def page(browser: Any) -> Iterator[Any]:
     """A page of a browser with the rules of any person's: what is hidden does not play by itself."""
-    found = shutil.which("chromium") or shutil.which("chromium-browser") or os.environ["SEEDANCE_CHROMIUM"]
-    own = [argument for argument in ARGUMENTS if not argument.startswith("--autoplay-policy")]
-    launched = browser.browser.browser_type.launch(executable_path=found, args=own)
+    own = tuple(argument for argument in ARGUMENTS if not argument.startswith("--autoplay-policy"))
+    launched = launch(browser.browser.browser_type, own)
     yield launched.new_page()
     launched.close()
 

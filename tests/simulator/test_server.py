@@ -4,7 +4,7 @@ import asyncio
 import socket
 import threading
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any
 
@@ -81,8 +81,9 @@ def _nothing() -> Iterator[None]:
 def send(port: int, *pieces: bytes) -> bytes:
     """Everything that is answered until the connection is closed."""
     with socket.create_connection(("127.0.0.1", port), timeout=30) as connection:
-        for piece in pieces:
-            connection.sendall(piece)
+        with suppress(ConnectionError):  # an answer may come before all is sent
+            for piece in pieces:
+                connection.sendall(piece)
         return rest(connection)
 
 
@@ -144,7 +145,8 @@ def test_a_body_beyond_the_limit_is_refused_while_it_is_read(way: str, monkeypat
     counting = Counting()
     with listening(counting.app, monkeypatch) as port:
         if way == "chunked":
-            chunks = [b"10000\r\n" + b"x" * 65_536 + b"\r\n" for _ in range(8)]
+            # The last byte is the one too many: what a server has not read when it closes may cost its answer.
+            chunks = [b"%x\r\n" % size + b"x" * size + b"\r\n" for size in (100_000, 100_000, 100_001)]
             answer = send(port, head(port, "Transfer-Encoding: chunked"), *chunks)  # its end is never sent
             assert answer.startswith(b"HTTP/1.1 413")
         elif way == "announced":

@@ -1,9 +1,11 @@
 """JupyterLab in Debian's headless Chromium: a real server, a real kernel, a real page; loopback is all it can reach."""
 
+import ctypes
 import json
 import os
 import re
 import secrets
+import shutil
 import signal
 import socket
 import subprocess
@@ -12,7 +14,7 @@ import time
 import urllib.error
 import urllib.request
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any
 
@@ -38,6 +40,34 @@ PLAYS = """async video => {
   await new Promise(done => setTimeout(done, 700)); video.pause();
   return {ready: video.readyState, advanced: video.currentTime - from, width: video.videoWidth,
           sound: video.webkitAudioDecodedByteCount || 0, source: video.getAttribute('src')}; }"""
+
+
+MARK = {"SEEDANCE_TEST_BROWSER": secrets.token_hex(8)}  # in the environment of each Chromium that this process starts
+
+
+def found() -> str | None:
+    """The path of Debian's Chromium, or of the one that a person named."""
+    return os.environ.get("SEEDANCE_CHROMIUM") or shutil.which("chromium") or shutil.which("chromium-browser")
+
+
+def at_everyones_priority() -> None:
+    """Keep what this thread starts from raising its priority: as root, Chromium's threads would, and where they spin, nothing else runs."""
+    if sys.platform == "linux":
+        ctypes.CDLL(None).prctl(24, 23)  # PR_CAPBSET_DROP, CAP_SYS_NICE
+
+
+def launch(browser_type: Any, arguments: tuple[str, ...] = ARGUMENTS) -> Any:
+    """A Chromium that `end_browsers` finds."""
+    return browser_type.launch(executable_path=found(), args=list(arguments), env={**os.environ, **MARK})
+
+
+def end_browsers() -> None:
+    """End each Chromium of this process by force, so that a test that waits for one fails instead of waiting."""
+    mark = "=".join(*MARK.items()).encode()
+    for process in Path("/proc").glob("[0-9]*"):
+        with suppress(OSError):
+            if mark in (process / "environ").read_bytes().split(b"\0"):
+                os.kill(int(process.name), signal.SIGKILL)
 
 
 class Lab:
