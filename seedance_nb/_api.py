@@ -12,8 +12,8 @@ from typing import TYPE_CHECKING, Any, Concatenate, Literal, ParamSpec, TypeVar
 from seedance_nb._base.faults import typed
 from seedance_nb._base.secret import Secret, as_secret, mask_keys_in
 from seedance_nb._document.load import spec
+from seedance_nb._notebook.compare.candidate import shared_values
 from seedance_nb._notebook.compare.comparison import Comparison
-from seedance_nb._notebook.compare.shared_settings import shared_values
 from seedance_nb._provider.account import Account
 from seedance_nb._session.catalogue import Models
 from seedance_nb._session.session import Document, Session

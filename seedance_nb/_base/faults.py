@@ -1,11 +1,11 @@
-"""Reports what this computer lacks at the moment (open files, threads, memory, space) as errors of this package."""
+"""What public functions and classes share: how they look in `help()`, and what this computer lacks reported as our errors."""
 
 import errno
 import functools
 import inspect
 import os
 from collections.abc import Callable
-from typing import ParamSpec, TypeVar
+from typing import Any, ParamSpec, TypeVar
 
 from seedance_nb._base.errors import Charged, SeedanceError, Step
 from seedance_nb._base.log import frames_of
@@ -16,7 +16,6 @@ T = TypeVar("T")
 C = TypeVar("C", bound=type)
 FAULTS = (OSError, RuntimeError, MemoryError, ImportError, SystemError)
 """What Python raises where the computer lacks something, or the interpreter is shutting down."""
-
 ENDING = "Python is shutting down"
 TOO_MANY = "Too many open files"
 ADVICE = "close what is no longer needed on this computer, or restart the kernel, then {}"
@@ -79,3 +78,12 @@ def typed_class(kind: C) -> C:
         elif inspect.isfunction(member) and (not name.startswith("_") or name in _SHOWN):
             setattr(kind, name, typed(member))
     return kind
+
+
+def created_by_package(cls: Any) -> Any:
+    """The class, as one of `seedance_nb` and without constructor parameters in `help()`, because only the package calls it."""
+    own = inspect.Parameter("self", inspect.Parameter.POSITIONAL_OR_KEYWORD)
+    cls.__module__ = "seedance_nb"
+    cls.__signature__ = inspect.Signature()
+    cls.__init__.__signature__ = inspect.Signature([own])
+    return cls

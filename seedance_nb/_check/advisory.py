@@ -9,7 +9,7 @@ from seedance_nb._base.problem import Problem
 from seedance_nb._base.values import json_text
 from seedance_nb._document.extensions import UPSTREAM_KEYWORDS
 from seedance_nb._document.spec import Spec, in_document_order, validator
-from seedance_nb._schema.alternatives import UNCHECKED
+from seedance_nb._schema.applicators import UNCHECKED
 from seedance_nb._schema.validator import errors_of, problem_of, validator_of
 
 _SOURCE = "x-source"

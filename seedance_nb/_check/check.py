@@ -1,20 +1,22 @@
-"""Checks of requests: every problem at once, each with the documented sentence. Nothing is changed."""
+"""Checks of requests: every problem at once, each with the documented sentence; and HTTP requests, without the key."""
 
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from typing import Any
+from urllib.parse import quote, urlencode
 
-from seedance_nb._base.errors import InvalidInput
+from seedance_nb._base.errors import InvalidInput, SpecError
 from seedance_nb._base.problem import Problem
 from seedance_nb._base.text import HIDDEN
 from seedance_nb._base.values import ABSENT, digest, find, json_text, pointer_parts, read_json, set_at, to_pointer
 from seedance_nb._check.body import build_body, extra_paths, extra_problem, sound, to_json_value
 from seedance_nb._document.spec import Spec, in_document_order, validator
-from seedance_nb._schema.alternatives import UNCHECKED
+from seedance_nb._document.tables import Call
+from seedance_nb._schema.applicators import UNCHECKED
 from seedance_nb._schema.dialect import AT_LEAST_ONE
+from seedance_nb._schema.formats import LOCAL
 from seedance_nb._schema.messages import sentences
-from seedance_nb._schema.uris import LOCAL
 from seedance_nb._schema.validator import errors_of, problem_of
 
 _KEY = re.compile(r"(?i)(x[-_])?(api[-_]?)?key|authorization|bearer|((access|api)[-_]?)?token|(api[-_]?)?secret")
@@ -127,3 +129,36 @@ def approve_again(spec: Spec, text: str) -> Approved:
         raise InvalidInput(other)
     undocumented = tuple(problem.path for problem in problems)
     return Approved(spec=spec, body=text, digest=digest(body), values=body, extra=undocumented)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Request:
+    """One HTTP request, without the key, so that no repr, log or ledger row can show it."""
+
+    method: str
+    url: str
+    body: str = ""
+
+
+def create_request(approved: Approved, base_url: str) -> Request:
+    """The one request that spends credits; its body is the approved text itself. *pure*."""
+    spec = approved.spec
+    return Request(method=spec.method.upper(), url=base_url + spec.path, body=approved.body)
+
+
+def call_request(call: Call, base_url: str, query: Mapping[str, str], body: str = "") -> Request:
+    """The request of a free call, its query escaped. *pure*."""
+    parameters = f"?{urlencode(query)}" if query else ""
+    return Request(method=call.method.upper(), url=f"{base_url}{call.path}{parameters}", body=body)
+
+
+def status_request(spec: Spec, base_url: str, task_id: str) -> Request:
+    """The status request of a task; its id is escaped and cannot change the path. *pure*. Raises: SpecError without `x-task`."""
+    task = spec.task
+    if task is None:
+        raise SpecError("the schema has no x-task table, so a task cannot be tracked", file=spec.file)
+    safe = quote(task_id, safe="")
+    if task.id_parameter:
+        return Request(method="GET", url=f"{base_url}{task.status_path}?{task.id_parameter}={safe}")
+    name = task.status_path[task.status_path.index("{") : task.status_path.index("}") + 1]
+    return Request(method="GET", url=base_url + task.status_path.replace(name, safe))

@@ -1,16 +1,18 @@
-"""Read an untrusted document from a file, text or a dict, within limits."""
+"""Read an untrusted document from a file, text or a dict, within limits, and merge it with the file of its provider."""
 
+import functools
 import math
 import re
 import stat
 from collections.abc import Callable, Iterable, Iterator, Mapping
+from importlib.resources import files
 from pathlib import Path
 from typing import Any
 
 import yaml
 
 from seedance_nb._base.errors import SpecError
-from seedance_nb._base.values import JsonPath, read_json, to_pointer
+from seedance_nb._base.values import ABSENT, JsonPath, find, read_json, to_pointer
 
 MAX_BYTES = 1_000_000
 MAX_DEPTH = 100
@@ -18,7 +20,6 @@ MAX_VALUES = 100_000
 _TOO_DEEP = f"nested deeper than {MAX_DEPTH} levels"
 _TOO_MANY = f"the document has more than {MAX_VALUES:,} values"
 _PLAIN = (None, "")  # the style of a scalar without quotes
-
 # The scalars of YAML 1.2's core schema. In YAML 1.1, PyYAML's default, 16:9 is the number 969 and `no` is False.
 _CORE: tuple[tuple[re.Pattern[str], Callable[[str], Any]], ...] = (
     (re.compile("~|null|Null|NULL|"), lambda _: None),
@@ -27,6 +28,7 @@ _CORE: tuple[tuple[re.Pattern[str], Callable[[str], Any]], ...] = (
     (re.compile("0o[0-7]{1,4000}|0x[0-9a-fA-F]{1,4000}"), lambda text: int(text, 0)),
     (re.compile(r"[-+]?(?:\.[0-9]+|[0-9]+(?:\.[0-9]*)?)(?:[eE][-+]?[0-9]+)?"), float),
 )
+SPECS = files("seedance_nb") / "specs"
 
 
 def read_document(source: "str | Path | Mapping[str, Any]") -> tuple[dict[str, Any], str]:
@@ -152,3 +154,61 @@ def _bounded(document: Any, file: str) -> None:
             raise SpecError(f"{value} is not a number that JSON can store", file=file)
         if isinstance(value, Mapping | list | tuple):
             here += [(item, depth + 1) for item in (value.values() if isinstance(value, Mapping) else value)]
+
+
+def providers() -> tuple[str, ...]:
+    """The valid values of `x-provider`, sorted. *reads files*."""
+    return tuple(sorted(file.name.removesuffix(".yaml") for file in (SPECS / "_providers").iterdir()))
+
+
+def with_shared(document: dict[str, Any], file: str) -> dict[str, Any]:
+    """A document merged over its provider's file. *reads files*. Raises: SpecError for an unknown provider or a server, security or key of its own."""
+    name = document.get("x-provider")
+    if name is None:
+        return document
+    if name not in providers():
+        known = f"known are {', '.join(providers())}; leave x-provider out for any other"
+        raise SpecError(f"unknown provider {name!r}, {known}", file=file, pointer="/x-provider")
+    shared = packaged(f"_providers/{name}")
+    scheme = f"/components/securitySchemes/{next(iter(shared['security'][0]))}"
+    for pointer in ("/servers", "/security", "/x-env", scheme):
+        _check_same(find(shared, pointer), find(document, pointer), pointer, file)
+    for path, item in _objects(document.get("paths")):
+        for method, operation in _objects(item):
+            pointer = to_pointer(["paths", path, method, "security"])
+            _check_same(shared["security"], operation.get("security", ABSENT), pointer, file)
+    return dict(_merged(shared, document))
+
+
+def _objects(value: Any) -> list[tuple[str, dict[str, Any]]]:
+    inner = value.items() if isinstance(value, dict) else ()
+    return [(str(name), item) for name, item in inner if isinstance(item, dict)]
+
+
+def _check_same(shared: Any, own: Any, pointer: str, file: str) -> None:
+    if pointer == "/servers" and own is not ABSENT:  # only the URL of the first one counts
+        shared, own = find(shared, "/0/url"), find(own, "/0/url")
+    elif own is ABSENT:
+        return
+    if _merged(shared, own) != shared:
+        problem = "a schema with x-provider cannot change where the provider's key goes; remove this, or remove x-provider and pass the key of your own server as api_key="
+        raise SpecError(problem, file=file, pointer=pointer)
+
+
+@functools.cache
+def common_words() -> dict[str, str]:
+    """The state for each word that video APIs commonly use, in lower case. *reads files*."""
+    return {word.casefold(): state for state, words in packaged("_words").items() for word in words}
+
+
+@functools.cache
+def packaged(name: str) -> dict[str, Any]:
+    """A packaged document as in its own file, not to be changed. *reads files*."""
+    return read_document((SPECS / f"{name}.yaml").read_text(encoding="utf-8"))[0]
+
+
+def _merged(shared: Any, own: Any) -> Any:
+    if not (isinstance(shared, dict) and isinstance(own, dict)):
+        return own
+    rest = {name: value for name, value in shared.items() if name not in own}
+    return {name: _merged(shared.get(name), value) for name, value in own.items()} | rest

@@ -7,8 +7,8 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from seedance_nb._base.errors import SpecError
+from seedance_nb._base.faults import created_by_package
 from seedance_nb._base.problem import Oddity, Problem
-from seedance_nb._base.public import created_by_package
 from seedance_nb._base.values import ABSENT, JsonPath, to_pointer
 from seedance_nb._document.operations import Auth, Operation, is_json, operations_text
 from seedance_nb._document.tables import Call, ErrorTable, PriceTable, TaskTable

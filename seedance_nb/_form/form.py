@@ -17,16 +17,13 @@ from seedance_nb._check.advisory import warnings
 from seedance_nb._check.check import check, docs_of
 from seedance_nb._check.secrets import masked
 from seedance_nb._document.spec import Spec
-from seedance_nb._form.controls.base import Change, Fold, StaticBox, WidgetFactory
+from seedance_nb._form.controls.base import Change, Fold, StaticBox, Uploads, WidgetFactory
 from seedance_nb._form.controls.registry import control_for
 from seedance_nb._form.exchange import curl, presets, snippets
 from seedance_nb._form.labels import labels_of
-from seedance_nb._form.layout import FormLayout
+from seedance_nb._form.layout import FormLayout, Summary
 from seedance_nb._form.model.fields import tree
-from seedance_nb._form.model.history import UndoHistory, typed_at
-from seedance_nb._form.model.values import body_of, initial_values, moved_paths
-from seedance_nb._form.summary import Summary
-from seedance_nb._form.uploads import Uploads
+from seedance_nb._form.model.values import UndoHistory, body_of, initial_values, moved_paths, typed_at
 
 _EVIDENCE = {
     "example": "{} does not document limits for this model. The limits shown come from other sources; if you exceed one, you get a warning and can still generate.",

@@ -18,7 +18,7 @@ from seedance_nb._media.partial import fetch_parts
 from seedance_nb._media.probe import probe
 from seedance_nb._media.rules import Finding, judge, judge_total
 from seedance_nb._media.sniff import NO_MEDIA, UNKNOWN
-from seedance_nb._schema.uris import LOCAL, media_error
+from seedance_nb._schema.formats import LOCAL, media_error
 from seedance_nb._web.addresses import Resolver, lookup
 
 _AT_ONCE = 4

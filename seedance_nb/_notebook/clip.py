@@ -7,10 +7,9 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from seedance_nb._base.errors import MediaError, SeedanceError
-from seedance_nb._base.faults import typed, typed_class
+from seedance_nb._base.faults import created_by_package, typed, typed_class
 from seedance_nb._base.html import DIM, FG, FONT, Html, request_html
 from seedance_nb._base.problem import Problem, Problems
-from seedance_nb._base.public import created_by_package
 from seedance_nb._base.text import NO_QUERY, sanitize, shorten
 from seedance_nb._base.values import json_text, read_json
 from seedance_nb._check.advisory import warnings

@@ -9,12 +9,12 @@ from typing import Any
 
 from seedance_nb._base.errors import SeedanceError, Unauthorized
 from seedance_nb._base.values import find, is_number, json_text
+from seedance_nb._check.check import call_request
 from seedance_nb._check.price import Estimate, estimate, with_money
-from seedance_nb._check.request import call_request
 from seedance_nb._document.spec import Spec
 from seedance_nb._provider.outcome import Answer, free_value
 from seedance_nb._provider.transport import Endpoint, access_policy, fetch_answer
-from seedance_nb._schema.uris import media_error
+from seedance_nb._schema.formats import media_error
 from seedance_nb._web.origins import host_of
 from seedance_nb._web.transfer import put_bytes
 

@@ -1,4 +1,4 @@
-"""Checks of the `format` keyword. Unknown formats, `binary` and `password` accept everything."""
+"""Checks of URLs, and of the `format` keyword: unknown formats, `binary` and `password` accept everything."""
 
 import base64
 import functools
@@ -6,10 +6,10 @@ import ipaddress
 import re
 from collections.abc import Callable, Mapping
 from datetime import date
+from urllib.parse import urlsplit
 
 from seedance_nb._schema.library import FormatChecker
 from seedance_nb._schema.patterns import pattern_error
-from seedance_nb._schema.uris import STRAY, uri_error
 
 _DATE = re.compile(r"[0-9]{4}-[0-9]{2}-[0-9]{2}")
 _TIME = re.compile(r"([0-9]{2}):([0-9]{2}):([0-9]{2})(?:\.[0-9]+)?(?:[Zz]|([+-])([0-9]{2}):([0-9]{2}))?")
@@ -25,6 +25,15 @@ _DURATION = re.compile(
 _POINTER = re.compile(r"(?:/(?:[^~/]|~[01])*)*")
 _DAY, _HOUR, _MINUTE = 24 * 60, 60, 60  # in minutes, and a minute in seconds
 _LONGEST_NAME = 253
+STRAY = re.compile(r"[^A-Za-z0-9\-._~:/?#\[\]@!$&'()*+,;=%]|%(?![0-9A-Fa-f]{2})")
+"""Characters that RFC 3986 does not allow: all but unreserved, reserved and percent-encoded ones."""
+_SCHEME = re.compile(r"^([A-Za-z][A-Za-z0-9+.-]*):")
+_ASSET = re.compile(r"^asset://[A-Za-z0-9][A-Za-z0-9._-]*$")
+_BARE_ASSET = re.compile(r"^asset[-_][A-Za-z0-9._-]+$")
+SIMULATED_HOST = ".simulator.invalid"
+SIMULATED_ASSET = "asset://simulated-"
+LOCAL = "looks like a local file"
+_LOCAL_FILE = re.compile(r"^(?:file:|~|\.{0,2}[/\\]|[A-Za-z]:[/\\]|[^:/?#\s]+\.[A-Za-z0-9]{2,4}$)")
 
 
 @functools.cache
@@ -91,3 +100,47 @@ _FORMATS: Mapping[str, Callable[[str], bool]] = {
     "date-time": lambda text: text[10:11] in ("T", "t") and _date(text[:10]) and _time(text[11:]) and bool(_OFFSET.search(text)),
     "email": _email, "hostname": _hostname, "ipv4": _ipv4, "ipv6": _ipv6, "date": _date, "time": _time,
 }  # fmt: skip
+
+
+def uri_error(text: str) -> str:
+    """Why `text` is not an absolute URI by RFC 3986, "" if it is one. *pure*."""
+    scheme, stray = _SCHEME.match(text), STRAY.search(text)
+    if not text:
+        return "is empty"
+    if text != text.strip():
+        return "has a space before or after the URL"
+    if not scheme:
+        return "is not a URL: it has no scheme such as https://"
+    if stray:
+        return f"is not a URL: {stray.group()!r} must be percent-encoded"
+    if scheme.end() == len(text):
+        return "is not a URL"
+    if not text.lower().startswith(("http:", "https:")):
+        return ""
+    try:
+        parts = urlsplit(text)
+        host, _ = parts.hostname, parts.port
+    except ValueError:
+        return "is not a URL: the host or port is malformed"
+    return "" if host and text.lower().startswith(f"{parts.scheme}://") else "is not a URL: it has no host"
+
+
+def media_error(text: str, schemes: list[str]) -> str:
+    """Why `text` is not a media URL with one of these schemes, "" if it is; AssetIds, local files and Base64 are explained. *pure*."""
+    if not text:
+        return "is empty"
+    if text.lower().startswith("data:"):
+        return "is Base64 data; use a public URL instead"
+    if "asset" in schemes and _BARE_ASSET.match(text):
+        return f"is an AssetId without its scheme; write asset://{text}"
+    if _LOCAL_FILE.match(text):
+        return f"{LOCAL}, but this provider accepts only public URLs; upload it to a web host and pass its URL"
+    scheme = _SCHEME.match(text)
+    if scheme and scheme.group(1).lower() not in schemes:
+        return f"starts with {scheme.group()}; allowed: {', '.join(f'{name}://' for name in schemes)}"
+    if text.lower().startswith("asset:"):
+        return "" if _ASSET.match(text) else "is not an asset URL; write asset:// and the AssetId"
+    error = uri_error(text)
+    if not error and urlsplit(text).username is not None:
+        return "has a user name before the host, which the provider would see"
+    return error

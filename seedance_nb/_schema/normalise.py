@@ -10,8 +10,7 @@ from seedance_nb._base.errors import SpecError
 from seedance_nb._base.problem import Oddity
 from seedance_nb._base.values import ABSENT, find, to_pointer
 from seedance_nb._schema import dialect
-from seedance_nb._schema.dialect import Role
-from seedance_nb._schema.repairs import repair
+from seedance_nb._schema.dialect import Role, repair
 
 _VALUES = ("enum", "const", "default", "example", "examples")
 MAX_DEPTH = 64

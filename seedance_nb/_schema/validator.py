@@ -1,5 +1,7 @@
 """Validate values: one generator for each keyword of JSON Schema or of this package; they yield errors and never raise."""
 
+import functools
+import json
 import re
 from collections.abc import Iterator, Mapping
 from contextlib import suppress
@@ -7,18 +9,18 @@ from fractions import Fraction
 from typing import Any
 
 import referencing
+from jsonschema_specifications import REGISTRY
 
 from seedance_nb._base.problem import Problem
 from seedance_nb._base.text import HIDDEN
 from seedance_nb._base.values import ABSENT, digest, find, is_empty, to_pointer
 from seedance_nb._schema import applicators
-from seedance_nb._schema.alternatives import UNCHECKED
+from seedance_nb._schema.applicators import UNCHECKED
 from seedance_nb._schema.dialect import AT_LEAST_ONE, DEFINED_NAMES, is_secret
-from seedance_nb._schema.formats import checker
+from seedance_nb._schema.formats import checker, media_error
 from seedance_nb._schema.library import Draft202012Validator, ValidationError, extend
 from seedance_nb._schema.messages import quote_for, words_for
 from seedance_nb._schema.patterns import pattern_error, search
-from seedance_nb._schema.uris import media_error
 from seedance_nb._schema.work import MOST, Spent, bounded, spend
 
 _PER_ERROR = 5  # one message takes as long as checking so many schemas
@@ -30,6 +32,7 @@ _OWN_MESSAGE = {
 _WITHOUT_VALUE = ("minLength", "maxLength", "minItems", "maxItems", "pattern", "required", UNCHECKED)
 _WITHOUT_LIMIT = ("unknown", "additionalProperties", "unevaluatedProperties", UNCHECKED)
 _MOST = 2_000  # a form needs many of these at once
+_WHOLE = Draft202012Validator.META_SCHEMA["$id"]
 
 
 def validator_of(schema: dict[str, Any]) -> Any:
@@ -228,3 +231,32 @@ def problems_of(schema: Any, defs: Mapping[str, Any], value: Any) -> Iterator[Pr
         yield from map(problem_of, errors_of(validator_of({**schema, "$defs": defs}), value, _MOST))
     except Exception:  # noqa: BLE001 - the schema has an invalid reference or pattern
         return
+
+
+def schema_error(schema: Any) -> ValidationError | None:
+    """The first error of a schema in JSON Schema 2020-12, None if it is valid. *pure*."""
+    error: ValidationError | None = next(_checker().iter_errors(schema), None)
+    return error
+
+
+@functools.cache
+def _checker() -> Any:
+    kind = extend(Draft202012Validator, {"$ref": _ref})
+    kind.descend = descend
+    return kind(_merged())
+
+
+def _ref(validator: Any, ref: str, value: Any, _: Any) -> Iterator[ValidationError]:
+    whole = validator.schema
+    yield from validator.descend(value, whole if ref == "#" else whole["$defs"][ref.rpartition("/")[2]])
+
+
+def _merged() -> dict[str, Any]:
+    """The vocabularies merged into one schema; their references to the whole metaschema mean this one."""
+    metaschema: dict[str, Any] = {"type": ["object", "boolean"], "properties": {}, "$defs": {}}
+    for part in REGISTRY.contents(_WHOLE)["allOf"]:
+        text = json.dumps(REGISTRY.resolver(_WHOLE).lookup(part["$ref"]).contents)
+        vocabulary = json.loads(text.replace('"$dynamicRef": "#meta"', '"$ref": "#"'))
+        for key in ("properties", "$defs"):
+            metaschema[key] |= vocabulary.get(key, {})
+    return metaschema

@@ -3,8 +3,8 @@
 from collections.abc import Iterator, Mapping
 
 from seedance_nb._base.errors import SeedanceError
+from seedance_nb._base.faults import created_by_package
 from seedance_nb._base.html import Html, safe_url, table_html, table_text
-from seedance_nb._base.public import created_by_package
 from seedance_nb._document import load as _spec
 from seedance_nb._document.spec import Spec
 from seedance_nb._session.session import Session

@@ -16,7 +16,7 @@ from seedance_nb._document.spec import Spec
 from seedance_nb._ledger.row import Row
 from seedance_nb._provider.key_sources import find_key
 from seedance_nb._provider.transport import Endpoint
-from seedance_nb._schema.uris import SIMULATED_HOST
+from seedance_nb._schema.formats import SIMULATED_HOST
 from seedance_nb._simulator import store as _store
 from seedance_nb._task.engine import ENGINE
 from seedance_nb._web.origins import base_of, host_of, same_base

@@ -10,13 +10,12 @@ from seedance_nb._base.faults import FAULTS, local_error
 from seedance_nb._base.log import LOG
 from seedance_nb._base.problem import Problem
 from seedance_nb._base.values import is_number
-from seedance_nb._check.check import Approved
+from seedance_nb._check.check import Approved, create_request
 from seedance_nb._check.price import Estimate
-from seedance_nb._check.request import create_request
 from seedance_nb._document.spec import Spec
 from seedance_nb._ledger.row import Row, State
 from seedance_nb._provider.transport import Endpoint
-from seedance_nb._schema.uris import SIMULATED_ASSET, SIMULATED_HOST
+from seedance_nb._schema.formats import SIMULATED_ASSET, SIMULATED_HOST
 from seedance_nb._task.display.placement import shell_with_kernel
 from seedance_nb._task.engine import ENGINE
 from seedance_nb._task.files import prepare_folder

@@ -6,7 +6,7 @@ from dataclasses import replace
 
 from seedance_nb._base.errors import Charged, LedgerError, Refused, Step, Unauthorized
 from seedance_nb._base.faults import FAULTS, local_error
-from seedance_nb._check.request import Request
+from seedance_nb._check.check import Request
 from seedance_nb._ledger.process import this_process
 from seedance_nb._ledger.row import EARLY_STATES, OPEN_STATES, Row, State
 from seedance_nb._provider.outcome import Answer, refused

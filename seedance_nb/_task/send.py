@@ -15,7 +15,7 @@ from seedance_nb._base.errors import LedgerError, RateLimited, Refused, Step, Ta
 from seedance_nb._base.faults import FAULTS
 from seedance_nb._base.log import LOG
 from seedance_nb._base.text import quote_lines
-from seedance_nb._check.request import Request
+from seedance_nb._check.check import Request
 from seedance_nb._document.spec import Spec
 from seedance_nb._ledger.ledger import Ledger
 from seedance_nb._ledger.row import EARLY_STATES, Row, State

@@ -18,7 +18,7 @@ from seedance_nb._base.html import Html, escape, request_html, safe_url, table_h
 from seedance_nb._base.html import _cell as cell_html
 from seedance_nb._base.problem import Problem, Problems
 from seedance_nb._check.price import Estimate, Total
-from seedance_nb._form import form, labels, summary
+from seedance_nb._form import form, labels, layout
 from seedance_nb._form.controls import base, objects, text_list
 from seedance_nb._form.labels import FieldStatus
 from seedance_nb._form.model.fields import Field
@@ -28,10 +28,9 @@ from seedance_nb._media.preflight import Report
 from seedance_nb._media.rules import Finding
 from seedance_nb._notebook import panel, status, toolbar
 from seedance_nb._notebook.clip import Clip
-from seedance_nb._notebook.compare import videos
+from seedance_nb._notebook.compare import comparison as compared
 from seedance_nb._notebook.compare import view as compare
-from seedance_nb._notebook.compare.candidate import Candidate
-from seedance_nb._notebook.compare.shared_settings import ModelRequest
+from seedance_nb._notebook.compare.candidate import Candidate, ModelRequest
 from seedance_nb._session.catalogue import Models
 from seedance_nb._task import task as task_module
 from seedance_nb._task.display import page, player, progress, video
@@ -187,7 +186,7 @@ MAKERS: Mapping[str, Callable[[str], object]] = {
     "_task/display/video:video_player": lambda w: video.video_player(clip(w), w),
     "_notebook/clip:_repr_html_": lambda w: opened(w)._repr_html_(),
     "_notebook/panel:_static": lambda w: panel.Panel._static(seen(w)),
-    "_notebook/compare/videos:view": lambda w: videos.Videos(w, [(candidate(w), clip(w))]).view().html,
+    "_notebook/compare/comparison:view": lambda w: compared.Videos(w, [(candidate(w), clip(w))]).view().html,
     "_task/task:_still_html": lambda w: task_module._still_html(row(w, file=f"/{name(w)}")),
     "_base/problem:_repr_html_": lambda w: [Problems([problem(w)])._repr_html_(), Problems()._repr_html_()],
     "_task/display/progress:line_html": lambda w: progress.line_html(w, row(w), w),
@@ -209,7 +208,7 @@ MAKERS: Mapping[str, Callable[[str], object]] = {
     "_form/labels:error_html": lambda w: labels.error_html(said(w).problems),
     "_form/labels:markdown_html": lambda w: labels.markdown_html(f"# {w} `{w}` **{w}** *{w}* **a `{w}`** [{w}](https://{w})"),
     "_form/labels:_inline": lambda w: labels._inline(f"{w} `{w}` **{w}** *{w}*"),
-    "_form/summary:_html": lambda w: summary._html(2, [problem(w)]),
+    "_form/layout:_summary_html": lambda w: layout._summary_html(2, [problem(w)]),
     "_form/form:_static": lambda w: form.Form._static(SimpleNamespace(shown=lambda: {w: w}))[1],  # type: ignore[arg-type]
     "_form/form:css": lambda _: form.css(),
     "_form/controls/base:_head_html": lambda w: base.Compound._head_html(holding(w), said(w)),
@@ -235,12 +234,12 @@ MAKERS: Mapping[str, Callable[[str], object]] = {
         [candidate(w)] * 3, [task(w)] * 3, [None, ValueError(w), clip(w)], 1
     ),
     "_notebook/compare/view:done_html": lambda w: compare.done_html([task(w)], [clip(w)]),
-    "_notebook/compare/videos:_repr_html_": lambda w: [
-        videos.Videos(w, [(candidate(w), result)])._repr_html_() for result in (clip(w), ValueError(w))
+    "_notebook/compare/comparison:_repr_html_": lambda w: [
+        compared.Videos(w, [(candidate(w), result)])._repr_html_() for result in (clip(w), ValueError(w))
     ],
-    "_notebook/compare/videos:_tile": lambda w: videos._tile(candidate(w), clip(w)),
-    "_notebook/compare/videos:_video_html": lambda w: videos._video_html(clip(w)),
-    "_notebook/compare/videos:_placeholder_html": lambda w: [videos._placeholder_html(sd.SeedanceError(w)), videos._placeholder_html(None)],
+    "_notebook/compare/comparison:_tile": lambda w: compared._tile(candidate(w), clip(w)),
+    "_notebook/compare/comparison:_video_html": lambda w: compared._video_html(clip(w)),
+    "_notebook/compare/comparison:_placeholder_html": lambda w: [compared._placeholder_html(sd.SeedanceError(w)), compared._placeholder_html(None)],
 }  # fmt: skip
 # What shows none of the texts that it is given.
 WORDLESS = {

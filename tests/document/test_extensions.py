@@ -11,7 +11,7 @@ import pytest
 import seedance_nb as sd
 from seedance_nb._document.extensions import FIELD, ROOT
 from seedance_nb._document.load import model_names
-from seedance_nb._document.providers import packaged, providers
+from seedance_nb._document.reader import packaged, providers
 
 PACKAGE = Path(sd.__file__).parent
 CONTRIBUTING = Path(__file__).parents[2] / "CONTRIBUTING.md"

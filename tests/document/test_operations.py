@@ -93,8 +93,7 @@ def test_a_body_that_is_no_json_is_checked_and_not_sent() -> None:
 
 
 def test_a_body_that_is_no_json_is_not_sent_even_with_a_task_table() -> None:
-    from seedance_nb._document.providers import SPECS, with_shared
-    from seedance_nb._document.reader import read_document
+    from seedance_nb._document.reader import SPECS, read_document, with_shared
 
     name = "crun/seedance-1.0-pro-t2v"
     whole = with_shared(read_document((SPECS / f"{name}.yaml").read_text(encoding="utf-8"))[0], "")

@@ -34,7 +34,7 @@ from seedance_nb._ledger import filesystem, journal, repair
 from seedance_nb._media import isobmff, partial, sniff
 from seedance_nb._notebook import refusals
 from seedance_nb._provider import answers, outcome, outputs, rate_limit, status, transport
-from seedance_nb._schema import formats, messages, patterns, uris
+from seedance_nb._schema import formats, messages, patterns
 from seedance_nb._session import session
 from seedance_nb._simulator import picture
 from seedance_nb._task import results
@@ -205,7 +205,7 @@ FOREIGN: dict[str, Callable[[str], object]] = {
     "translate a pattern": patterns.translated,
     # requests, typed or pasted
     **{f"check the format {name}": fits for name, fits in formats._FORMATS.items() if name != "regex"},
-    "check a URL": lambda foreign: uris.media_error(f"https://{foreign}", ["https", "asset"]),
+    "check a URL": lambda foreign: formats.media_error(f"https://{foreign}", ["https", "asset"]),
     "check a request": checked,
     "build a request": lambda foreign: bodies.build_body(CRUN, {"prompt": foreign, foreign: 1}, {f"a{foreign}": 1}),
     "read seconds": bodies.seconds_of,

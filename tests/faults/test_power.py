@@ -17,8 +17,7 @@ from support.provider import Provider
 
 import seedance_nb as sd
 from seedance_nb._base.secret import Secret
-from seedance_nb._check.check import Approved, approve
-from seedance_nb._check.request import create_request
+from seedance_nb._check.check import Approved, approve, create_request
 from seedance_nb._ledger import database, journal
 from seedance_nb._ledger.ledger import Ledger
 from seedance_nb._ledger.repair import salvage
@@ -185,7 +184,7 @@ from seedance_nb._check.check import approve
 from seedance_nb._task.send import TaskRun, send
 from seedance_nb._base.secret import Secret
 from seedance_nb._ledger.ledger import Ledger
-from seedance_nb._check.request import create_request
+from seedance_nb._check.check import create_request
 
 folder, kills = Path(sys.argv[1]), int(sys.argv[2])
 told = {}

@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 import seedance_nb as sd
-from seedance_nb._form.controls.maps import MapControl
+from seedance_nb._form.controls.entries import MapControl
 
 SECRET = {"type": "string", "writeOnly": True}
 DEEP = {

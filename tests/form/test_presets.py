@@ -11,7 +11,7 @@ import seedance_nb as sd
 from seedance_nb._form.controls.text_list import ListControl
 from seedance_nb._form.exchange import presets as presets_module
 from seedance_nb._form.form import Form
-from seedance_nb._form.model.history import MOST_CHANGES, UndoHistory
+from seedance_nb._form.model.values import MOST_CHANGES, UndoHistory
 
 MODEL, OTHER = "crun/seedance-2.0-fast-r2v", "crun/seedance-2.0-i2v"
 IMAGES = [f"https://example.com/{number}.png" for number in range(4)]

@@ -16,8 +16,8 @@ from seedance_nb._check.price import Estimate, Priced, Total, total_of
 from seedance_nb._document.extensions import ROLES
 from seedance_nb._document.load import model_names
 from seedance_nb._notebook.compare import view as view_module
+from seedance_nb._notebook.compare.candidate import SETTINGS, ModelRequest, request_for
 from seedance_nb._notebook.compare.comparison import Comparison
-from seedance_nb._notebook.compare.shared_settings import SETTINGS, ModelRequest, request_for
 from seedance_nb._notebook.compare.view import ComparisonView
 
 T2V, R2V, I2V = "crun/seedance-1.0-pro-t2v", "crun/seedance-2.0-fast-r2v", "crun/seedance-2.0-i2v"

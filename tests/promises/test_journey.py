@@ -11,8 +11,7 @@ from support.provider import Provider
 
 import seedance_nb as sd
 from seedance_nb._check.body import build_body, values_by_role
-from seedance_nb._check.check import approve
-from seedance_nb._check.request import create_request
+from seedance_nb._check.check import approve, create_request
 from seedance_nb._form.form import Form
 
 MODEL = "crun/seedance-2.0-fast-r2v"

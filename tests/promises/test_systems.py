@@ -18,7 +18,7 @@ from support.waiting import serving, short
 import seedance_nb as sd
 from seedance_nb._check.check import check
 from seedance_nb._document.load import model_names, spec
-from seedance_nb._document.providers import SPECS
+from seedance_nb._document.reader import SPECS
 from seedance_nb._simulator.replies import codes
 
 QUICK = {"resolution": "480p", "duration": 4}

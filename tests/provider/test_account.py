@@ -12,7 +12,7 @@ from support.waiting import serving
 
 import seedance_nb as sd
 from seedance_nb._document.load import spec
-from seedance_nb._document.providers import SPECS
+from seedance_nb._document.reader import SPECS
 from seedance_nb._provider import account as account_module
 from seedance_nb._provider.account import Account
 from seedance_nb._provider.outcome import Answer

@@ -15,8 +15,7 @@ from support.audit import executable
 
 import seedance_nb as sd
 from seedance_nb._base.secret import Secret
-from seedance_nb._check.check import approve
-from seedance_nb._check.request import create_request, status_request
+from seedance_nb._check.check import approve, create_request, status_request
 from seedance_nb._ledger.row import Row, State
 from seedance_nb._notebook.status import failed_html, running_html, stopped_html
 from seedance_nb._provider.outcome import SendOutcome, classify, free_value

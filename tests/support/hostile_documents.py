@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 import seedance_nb as sd
-from seedance_nb._document import oddities  # noqa: F401 - loaded before the children are forked
+from seedance_nb._document import load  # noqa: F401 - loaded before the children are forked
 from seedance_nb._form import form as form_module  # noqa: F401 - loaded before the children are forked
 from seedance_nb._schema import validator  # noqa: F401 - loaded before the children are forked
 

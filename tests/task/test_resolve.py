@@ -14,7 +14,7 @@ from faults.shapes import CRUN, PRO
 from support.clips import provider_bytes
 
 import seedance_nb as sd
-from seedance_nb._check.request import create_request
+from seedance_nb._check.check import create_request
 from seedance_nb._ledger.row import State
 
 

@@ -10,9 +10,8 @@ from support.waiting import short, shown
 
 import seedance_nb as sd
 from seedance_nb import _api
-from seedance_nb._check.request import Request
-from seedance_nb._document.providers import SPECS, with_shared
-from seedance_nb._document.reader import read_document
+from seedance_nb._check.check import Request
+from seedance_nb._document.reader import SPECS, read_document, with_shared
 from seedance_nb._notebook.panel import Panel
 from seedance_nb._provider.transport import access_policy, fetch_answer
 from seedance_nb._web.origins import base_of, host_of, same_base

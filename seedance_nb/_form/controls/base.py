@@ -1,10 +1,11 @@
 """The base classes of a form's controls: shared widget models, the value that a control shows, and its problems."""
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from concurrent.futures import Future
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from functools import cache
-from typing import Any, Literal
+from typing import Any, Literal, Protocol
 
 import ipywidgets as W  # noqa: N812 - the name its own documentation uses
 from ipywidgets.widgets.widget_button import ButtonStyle
@@ -15,7 +16,6 @@ from seedance_nb._base.problem import Problem
 from seedance_nb._base.values import ABSENT, pointer_parts, to_pointer
 from seedance_nb._form.labels import FieldStatus, label_html
 from seedance_nb._form.model.fields import Field
-from seedance_nb._form.uploads import Uploads
 
 REST = "\0"  # name of the part for properties that the schema does not name; its value is the whole object
 
@@ -289,3 +289,17 @@ def split_by_part(problems: Sequence[Problem]) -> tuple[tuple[Problem, ...], dic
             below.setdefault(name, []).append(replace(problem, path=to_pointer(pointer_parts(problem.path)[1:])))
     own = tuple(problem for problem in problems if not problem.path)
     return own, {name: tuple(inner) for name, inner in below.items()}
+
+
+class Uploads(Protocol):
+    """The uploads of a model's provider: `uploads` is whether it accepts files, `assets` whether it registers URLs as assets."""
+
+    provider: str
+    uploads: bool
+    assets: bool
+
+    def upload(self, content: bytes, name: str) -> Future[str]:
+        """The public URL of a file's content, once uploaded. *network*."""
+
+    def asset(self, url: str, kind: str) -> Future[str]:
+        """The `asset://` URL of a public URL, once the provider reports that the asset is ready. *network*."""

@@ -12,7 +12,7 @@ from seedance_nb._form.controls.base import Change, Control, mark
 from seedance_nb._form.controls.objects import BareControl
 from seedance_nb._form.controls.scalars import chooser_for
 from seedance_nb._form.labels import FieldStatus, label_html
-from seedance_nb._form.model.parts import branch_for, branches_of, reusable_part
+from seedance_nb._form.model.fields import branch_for, branches_of, reusable_part
 from seedance_nb._schema.validator import problems_of
 
 ALTERNATIVES = ("oneOf", "anyOf")  # keywords of alternative schemas

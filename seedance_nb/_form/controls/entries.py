@@ -1,12 +1,23 @@
-"""The base of the controls of lists and maps: entries that a user adds, moves and removes."""
+"""The controls of lists and maps: entries that a user adds, moves and removes, each with a control of its own kind."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
+from dataclasses import replace
+from functools import partial
 from typing import Any
 
 import ipywidgets as W  # noqa: N812
+from ipywidgets.widgets.widget_string import TextStyle
 
+from seedance_nb._base.html import Html
 from seedance_nb._base.values import ABSENT
 from seedance_nb._form.controls.base import Change, Compound, Control
+from seedance_nb._form.model.fields import Field, defined_names, entry_of, extra_of, start_of
+from seedance_nb._schema.validator import fits
+
+_OPEN_ITEMS = 3  # entries of longer lists are folded
+_AT_FIRST = 40  # number of entries shown before "Show more" is pressed
+_NAME = Html('<span class="sdn-name">Name</span>')
+_WRONG = Html('<span class="sdn-error" role="alert"><span>{}</span></span>')
 
 
 class Entries(Compound):
@@ -117,3 +128,196 @@ class ControlEntry:
     def show(self, value: Any) -> None:
         """Show a value."""
         self.control.show(value)
+
+
+class _Item(ControlEntry):
+    """One entry and its buttons."""
+
+    def __init__(self, owner: "ItemsControl", index: int, value: Any) -> None:
+        factory, field = owner._factory, owner.entry_field(index)  # noqa: SLF001 - a part of the same control
+        self.control = factory.control(field, lambda change: owner.on_edit(self, change))
+        self.show(start_of(field) if value is ABSENT else value)
+        self.focus = partial(self.control.focus, ())
+        self.widget = factory.box(W.HBox, [self.control.widget, *owner.buttons(self)], "sdn-item")
+
+
+class ItemsControl(Entries):
+    """A list. A new entry is null until it is filled in, or the only value that the schema allows; entries are never dropped."""
+
+    entry_class = _Item
+
+    def _build(self) -> Any:
+        self._waiting: list[Any] = []
+        self._more: Any = None
+        self.fixed = "prefixItems" in self.field.shape.view
+        self._first = entry_of(self.field, 0)
+        self._noun = "" if self.fixed or self._first.label == "1" else self._first.label
+        return self._frame(self._noun.lower() or "entry", "sdn-items")
+
+    def parts(self) -> Mapping[str, Control]:
+        return {str(index): entry.control for index, entry in enumerate(self._entries)}
+
+    def entry_field(self, index: int) -> Field:
+        """The field of the entry at an index, labelled by its number. *pure*."""
+        if self.fixed:
+            return entry_of(self.field, index)
+        return replace(self._first, label=f"{self._noun} {index + 1}".strip())
+
+    def add(self, value: Any = ABSENT) -> None:
+        self._show_waiting()
+        super().add(value)
+
+    def on_edit(self, entry: _Item, change: Change) -> None:
+        """Accept an entry's new value."""
+        if entry in self._entries and not self._quiet:
+            self._accept(self._collect(), change.below(str(self._entries.index(entry))))
+
+    def focus(self, path: tuple[str, ...]) -> None:
+        if path and path[0].isdecimal() and int(path[0]) >= len(self._entries):
+            self._show_waiting()
+        if path and path[0] in self.parts():
+            super().focus(path)
+        else:
+            self._add.focus()
+
+    def _name(self, entry: _Item, index: int) -> None:
+        if not self.fixed:
+            entry.control.relabel(self.entry_field(index).label)
+
+    def _display(self, value: Any) -> None:
+        items = value if isinstance(value, list) else []
+        self._waiting = items[_AT_FIRST:]
+        if self.fixed:
+            self._entries = []
+        with self._factory.deeper(0 if len(items) <= _OPEN_ITEMS else 2):
+            super()._display(items[:_AT_FIRST])
+
+    def _show_waiting(self) -> None:
+        waiting, self._waiting = self._waiting, []
+        with self._factory.deeper(2):
+            self._entries += [_Item(self, index, item) for index, item in enumerate(waiting, len(self._entries))]
+        if waiting:
+            self._arrange()
+
+    def _collect(self) -> Any:
+        items = [*(entry.value for entry in self._entries), *self._waiting]
+        return items if items or self.field.required else ABSENT
+
+    def _count(self) -> int | None:
+        return len(self._entries) + len(self._waiting)
+
+    def _foot(self) -> list[Any]:
+        if not self._waiting:
+            return [self._add]
+        if self._more is None:
+            self._more = self._factory.button(self._show_waiting, "sdn-fold", icon="caret-right")
+        self._more.description = f"Show {len(self._waiting):,} more"
+        return [self._more, self._add]
+
+
+class _Entry(ControlEntry):
+    """A name and its value. `named` is True once a user typed a name or the body has one, even an empty one."""
+
+    def __init__(self, owner: "MapControl", name: str, value: Any, *, named: bool) -> None:
+        self._owner = owner
+        self.name = name
+        self.named = named
+        factory = owner._factory  # noqa: SLF001 - a part of the same control
+        self.key = factory.make(
+            W.Text, TextStyle, "sdn-field", "sdn-key", value=name, continuous_update=False, placeholder="name",
+            description=_NAME, on=lambda name: owner.rename(self, name),
+        )  # fmt: skip
+        self.focus = self.key.focus
+        [self.gone] = owner.buttons(self)
+        self.widget = factory.box(W.HBox, [], "sdn-pair")
+        self.make(value)
+
+    def make(self, value: Any) -> None:
+        """Create the control for the name's schema and show a value in it."""
+        owner, field = self._owner, extra_of(self._owner.field, self.name)
+        self.control = owner._factory.control(field, lambda change: owner.on_edit(self, change))  # noqa: SLF001
+        self.show(value)
+        self.widget.children = [self.key, self.control.widget, self.gone]
+
+
+class MapControl(Entries):
+    """The properties of an object that its schema does not name. Entries without a name or with a duplicate name are not sent."""
+
+    fixed = True
+
+    def _build(self) -> Any:
+        self._defined = defined_names(self.field)
+        return self._frame("field", "sdn-map")
+
+    def parts(self) -> Mapping[str, Control]:
+        return {name: entry.control for name, entry in self._by_name().items()}
+
+    def add(self, value: Any = ABSENT) -> None:
+        """Add an entry without a name; it is sent once it has one."""
+        start = start_of(extra_of(self.field, "")) if value is ABSENT else value
+        self._entries.append(_Entry(self, "", start, named=False))
+        self._arrange()
+
+    def remove(self, entry: _Entry) -> None:
+        if entry in self._entries:
+            self._entries.remove(entry)
+            self._arrange()
+            self._accept(self._collect())
+
+    def rename(self, entry: _Entry, name: str) -> None:
+        """Rename an entry, as a user's change; its position stays."""
+        if self._quiet or entry not in self._entries:
+            return
+        old, new = (extra_of(self.field, each).shape for each in (entry.name, name))
+        entry.name, entry.named = name, bool(name)
+        if old.view != new.view:
+            entry.make(entry.value if fits(new.view, new.defs, entry.value) else None)
+        self._check_names()
+        self._accept(self._collect(), Change(path=(name,)))
+
+    def on_edit(self, entry: _Entry, change: Change) -> None:
+        """Accept an entry's new value."""
+        if not self._quiet and entry in self._entries:
+            self._accept(self._collect(), change.below(entry.name))
+
+    def _by_name(self) -> dict[str, _Entry]:
+        """The entries that are sent, by name."""
+        entries: dict[str, _Entry] = {}
+        for entry in self._entries:
+            if entry.named and entry.name not in self._defined:
+                entries.setdefault(entry.name, entry)
+        return entries
+
+    def _collect(self) -> Any:
+        sent = {name: entry.value for name, entry in self._by_name().items()}
+        old = self.value if isinstance(self.value, dict) else {}
+        # Existing names keep their positions; a new name comes last.
+        ordered = {name: sent.get(name, item) for name, item in old.items() if name in self._defined or name in sent}
+        result = ordered | sent
+        if list(sent) != [name for name in result if name in sent]:
+            result = {name: item for name, item in old.items() if name in self._defined} | sent
+        return result if result or self.field.required or self._defined else ABSENT
+
+    def _display(self, value: Any) -> None:
+        items = value.items() if isinstance(value, dict) else ()
+        extra = {name: item for name, item in items if name not in self._defined}
+        if [entry.name for entry in self._entries] == list(extra):
+            for entry, item in zip(self._entries, extra.values(), strict=True):
+                entry.show(item)
+        else:
+            self._entries = [_Entry(self, name, item, named=True) for name, item in extra.items()]
+        self._arrange()
+
+    def _count(self) -> int | None:
+        return len(self._entries) or None
+
+    def _check_names(self) -> None:
+        sent = self._by_name()
+        for entry in self._entries:
+            error = "This name is already used." if entry.named else "Enter a name; without one this is not sent."
+            entry.key.description = _NAME if sent.get(entry.name) is entry else _NAME + _WRONG.format(error)
+
+    def _arrange(self) -> None:
+        self._check_names()
+        super()._arrange()
+        self._update_head()

@@ -12,9 +12,8 @@ from seedance_nb._base.values import ABSENT
 from seedance_nb._check.secrets import masked_in
 from seedance_nb._form.controls.base import REST, Change, Compound, Control, Fold, WidgetFactory
 from seedance_nb._form.labels import FieldStatus, brief, error_html
-from seedance_nb._form.model.fields import Field
-from seedance_nb._form.model.parts import allows_more, conditional_fields, own_fields, rest_of, start_of, with_name
-from seedance_nb._form.model.shape import properties_of
+from seedance_nb._form.model.fields import Field, allows_more, conditional_fields, own_fields, rest_of, start_of
+from seedance_nb._form.model.shape import with_property
 
 _OPEN_LEVELS = 2  # number of levels of objects that are open at first: a recursive schema would have no end
 
@@ -168,7 +167,7 @@ class ObjectControl(Compound):
             change = change.below(name)
             if self.value is not ABSENT or value is not ABSENT:
                 base = self.value if isinstance(self.value, Mapping) else start_of(self.field)
-                value = with_name(base, name, value, tuple(properties_of(self.field.shape.view)))
+                value = with_property(self.field.shape.view, base, name, value)
         self.value = value
         if self._slot is not None and self._slot.update(value):
             self._show_parts()

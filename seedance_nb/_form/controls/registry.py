@@ -3,8 +3,7 @@
 from seedance_nb._form.controls import scalars
 from seedance_nb._form.controls.base import Control, OnChange, WidgetFactory
 from seedance_nb._form.controls.choices import BranchControl, NullControl
-from seedance_nb._form.controls.items import ItemsControl
-from seedance_nb._form.controls.maps import MapControl
+from seedance_nb._form.controls.entries import ItemsControl, MapControl
 from seedance_nb._form.controls.objects import ObjectControl
 from seedance_nb._form.controls.text_list import ListControl
 from seedance_nb._form.model.fields import Field

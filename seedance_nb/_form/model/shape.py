@@ -93,6 +93,17 @@ def properties_of(view: dict[str, Any]) -> dict[str, Any]:
     return properties
 
 
+def with_property(view: dict[str, Any], value: Mapping[str, Any], name: str, new: Any) -> dict[str, Any]:
+    """An object with `new` under a name; `ABSENT` removes it, and a new name goes before those that follow it in the schema. *pure*."""
+    if new is ABSENT or name in value:
+        return {key: new if key == name else item for key, item in value.items() if key != name or new is not ABSENT}
+    names = list(properties_of(view))
+    later = set(names[names.index(name) + 1 :]) if name in names else set()
+    at = next((position for position, key in enumerate(value) if key in later), len(value))
+    items = list(value.items())
+    return dict([*items[:at], (name, new), *items[at:]])
+
+
 def shown_order(view: dict[str, Any]) -> tuple[str, ...]:
     """The names of an object's properties in display order: by the schema's order hints, else as listed. *pure*."""
     properties = properties_of(view)

@@ -1,20 +1,124 @@
-"""One model of a comparison: its request, where it would go, and its row of the table as text."""
+"""One model of a comparison: the shared settings in its own fields, where its request would go, and its row of the table.
 
-from collections.abc import Mapping, Sequence
+What a model does not support is reported, never dropped silently.
+"""
+
+import difflib
+import math
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from seedance_nb._base.errors import InvalidInput, SeedanceError
 from seedance_nb._base.problem import Problem
+from seedance_nb._base.values import ABSENT, JsonPath, find, is_number, set_at, to_pointer
+from seedance_nb._check.advisory import warnings
+from seedance_nb._check.body import build_body
+from seedance_nb._check.check import check
 from seedance_nb._check.price import Estimate
-from seedance_nb._document import load as _spec
+from seedance_nb._document import load
 from seedance_nb._document.operations import Operation
-from seedance_nb._document.spec import Spec
-from seedance_nb._notebook.compare.shared_settings import NO_FIELD, ModelRequest, request_for
+from seedance_nb._document.spec import Spec, named_fields
 from seedance_nb._session.session import Document, Session
 
 HEADS = ("model", "runs on", "used", "not supported", "problems", "price")
+SETTINGS = (
+    "prompt", "seconds", "ratio", "resolution", "audio", "first_frame", "last_frame", "reference_images", "reference_videos",
+    "reference_audios",
+)  # fmt: skip
+"""The shared settings, which `sd.compare` describes."""
+_FRAMES = ("first_frame", "last_frame")
+NO_FIELD = "not supported by this model"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ModelRequest:
+    """The request for one model; `unsupported` are settings with the reason. With `problems` nothing is sent, with `warnings` it is."""
+
+    fields: dict[str, Any]
+    body: dict[str, Any]
+    used: tuple[str, ...]
+    unsupported: tuple[tuple[str, str], ...]
+    problems: tuple[Problem, ...]
+    warnings: tuple[Problem, ...]
+
+
+def validate_settings(settings: Mapping[str, Any]) -> dict[str, Any]:
+    """The shared settings that are not None, in the order of `SETTINGS`. *pure*. Raises: InvalidInput for unknown settings."""
+    if unknown := tuple(_unknown(name, value) for name, value in settings.items() if name not in SETTINGS):
+        raise InvalidInput(unknown)
+    return {name: settings[name] for name in SETTINGS if settings.get(name) is not None}
+
+
+def shared_values(prompt: str, shared: Mapping[str, Any]) -> dict[str, Any]:
+    """The prompt and the other shared settings. *pure*. Raises: InvalidInput if the prompt is passed twice."""
+    if "prompt" in shared:
+        message = "was passed twice, as the first argument and by name"
+        raise InvalidInput((Problem(path="prompt", message=message, rule="prompt", value=shared["prompt"]),))
+    return {"prompt": prompt, **shared}
+
+
+def request_for(spec: Spec, settings: Mapping[str, Any]) -> ModelRequest:
+    """The shared settings as the fields of one model; a value that it does not allow is a problem. *pure*. Raises: InvalidInput."""
+    settings = validate_settings(settings)
+    targets = {schema["x-role"]: (path, schema) for path, schema in reversed(named_fields(spec)) if "x-role" in schema}
+    fields: dict[str, Any] = {}
+    unsupported = dict(_unsupported(settings, targets))
+    used = {name: value for name, value in settings.items() if name not in unsupported}
+    for path, value in _values(used, targets):
+        fields = _with_value(spec, fields, path, value)
+    body = build_body(spec, fields)
+    return ModelRequest(
+        fields=fields, body=body, used=tuple(used), unsupported=tuple(unsupported.items()),
+        problems=check(spec, body), warnings=warnings(spec, body),
+    )  # fmt: skip
+
+
+Targets = dict[str, tuple[JsonPath, dict[str, Any]]]
+
+
+def _unsupported(settings: dict[str, Any], targets: Targets) -> Iterator[tuple[str, str]]:
+    for name in settings:
+        if name in targets:
+            continue
+        if name not in _FRAMES or "frames" not in targets:
+            yield name, NO_FIELD
+        elif name == "last_frame" and "first_frame" not in settings:
+            yield name, "this model takes a last frame only together with a first frame"
+
+
+def _values(used: dict[str, Any], targets: Targets) -> Iterator[tuple[JsonPath, Any]]:
+    for name, value in used.items():
+        if name in targets:
+            path, schema = targets[name]
+            is_whole = name == "seconds" and isinstance(value, float) and value.is_integer()
+            yield path, _encoded(schema, int(value) if is_whole else value)
+    if frames := [used[name] for name in _FRAMES if name in used and name not in targets]:
+        yield targets["frames"][0], frames
+
+
+def _encoded(schema: dict[str, Any], value: Any) -> Any:
+    """The value as the model writes it: its own word, or a number as text. *pure*."""
+    if isinstance(value, str):
+        return schema.get("x-words", {}).get(value, value)
+    if is_number(value) and math.isfinite(value) and "x-format" in schema:
+        return str(schema["x-format"]).replace("{n}", str(value))
+    return value
+
+
+def _with_value(spec: Spec, fields: dict[str, Any], path: JsonPath, value: Any) -> dict[str, Any]:
+    # The field's name alone if that is enough, because that is how a person would write it.
+    name = str(path[-1])
+    target = path if find(build_body(spec, {name: value}), to_pointer(path)) is ABSENT else (name,)
+    result: dict[str, Any] = set_at(fields, target, value)
+    return result
+
+
+def _unknown(name: str, value: Any) -> Problem:
+    near = difflib.get_close_matches(name, SETTINGS, 1, 0.5)
+    message = f"is not a shared setting ({', '.join(SETTINGS)}){f'; did you mean {near[0]!r}?' if near else ''}"
+    return Problem(path=name, message=message, rule="unknown", value=value, limit=SETTINGS)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -79,7 +183,7 @@ def cells(candidate: Candidate, price: Estimate) -> list[str]:
 def specs(documents: Document | Sequence[Document]) -> tuple[Spec, ...]:
     """The models of a comparison. *reads files*. Raises: InvalidInput for no model, or one that is listed twice; SpecError."""
     several = (documents,) if isinstance(documents, str | Path | Mapping | Spec | Operation) else documents
-    models = tuple(map(_spec.spec, several))
+    models = tuple(map(load.spec, several))
     names = [spec.name for spec in models]
     twice = next((name for name in names if names.count(name) > 1), None)
     fault = f"lists {twice} more than once" if twice else "" if names else "lists no model"

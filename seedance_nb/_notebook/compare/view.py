@@ -21,8 +21,7 @@ from seedance_nb._form.controls.base import StaticBox, WidgetFactory, toggle
 from seedance_nb._form.form import css
 from seedance_nb._form.labels import labels_of, sentence
 from seedance_nb._notebook.compare.candidate import HEADS, Candidate, price_text, unsupported_text
-from seedance_nb._notebook.compare.comparison import Comparison, attempt
-from seedance_nb._notebook.compare.videos import Result
+from seedance_nb._notebook.compare.comparison import Comparison, Result, attempt
 from seedance_nb._notebook.output import VideoOutput
 from seedance_nb._notebook.status import CHECK, SIMULATED, failed_html, guarded, running_html, unexpected_html
 from seedance_nb._task.display.video import Video

@@ -12,9 +12,8 @@ from textwrap import shorten
 from typing import TYPE_CHECKING, Any
 
 from seedance_nb._base.errors import MediaError
-from seedance_nb._base.faults import typed_class
+from seedance_nb._base.faults import created_by_package, typed_class
 from seedance_nb._base.html import DIM, FG, FONT, Html
-from seedance_nb._base.public import created_by_package
 from seedance_nb._base.text import slug
 from seedance_nb._base.values import read_json
 from seedance_nb._ledger.row import Row, price_after
