@@ -6,7 +6,7 @@ from dataclasses import replace
 import ipywidgets as W  # noqa: N812
 from IPython.display import DisplayHandle, display
 
-from seedance_nb._base.html import Html
+from seedance_nb._base.html import DIM, FONT, Html
 from seedance_nb._form.controls.base import WidgetFactory
 from seedance_nb._task.display.player import View
 
@@ -17,9 +17,11 @@ _STATIC = Html(
 """The static output; without a kernel it hides the words that JupyterLab shows in place of the widget."""
 _HIDE = Html(
     "<style>.jp-OutputArea:has(.{0}-live:not(.jupyter-widgets-disconnected)) .{0},"
-    ".{0}-live.jupyter-widgets-disconnected{{display:none}}</style>"
+    ".jp-OutputArea:has(.{0}-live:is(:has(video),:has(img))) .{0}:not(:has(video)):not(:has(img)),"
+    ".jp-OutputArea:has(.{0}:is(:has(video),:has(img))) .{0}-live.jupyter-widgets-disconnected{{display:none}}</style>"
 )
-"""Hides the static output while the widget has a kernel, and the widget when it has none: a saved one shows what was."""
+"""Hides the static output while the widget has a kernel or the only videos, and otherwise a widget without a kernel."""
+_EMPTY = Html('<div style="{};{}">This page has no video of this cell. <code>sd.tasks()</code> lists all videos.</div>')
 
 
 class VideoOutput:
@@ -34,9 +36,9 @@ class VideoOutput:
         self.widget = shared.box(W.VBox, [style, self._videos], "sdn-videos", f"{self._class}-live")
 
     def display(self) -> None:
-        """Display the static output, empty, in the running cell. Call it once, after the widget is displayed."""
+        """Display the static output, without a video, in the running cell. Call it once, after the widget is displayed."""
         # Created now, so that it belongs to this cell; a thread may update it later but must never display by itself.
-        self._handle = display(self._static(View()), raw=True, display_id=True)
+        self._handle = display(self._static(View(html=_EMPTY.format(FONT, DIM))), raw=True, display_id=True)
 
     def update(self, view: View, *, live: bool = True) -> None:
         """Show a view; with `live` False in the static output only, for what a page must already have when it is reloaded."""

@@ -79,10 +79,10 @@ class Panel:
         needs_key = self._simulated and session.simulate is None and spec.vouched
         keys = [shared.html(status.key_html(spec), "sdn-status")] if needs_key else []
         self._output = VideoOutput(shared)
-        below = [*keys, self._tools.widget, self._status, self._unchecked_view, self._sent, foot]
+        below = [*keys, self._tools.widget, self._status, self._unchecked_view, self._sent]
         left = shared.box(W.VBox, [*self._offer(), self.form.widget, *below], "sdn-left")
         self.widget = StaticBox(
-            [self._top, shared.box(W.HBox, [left, self._output.widget], "sdn-sides")], shared.layout, "sdn", "sdn-panel",
+            [self._top, shared.box(W.HBox, [left, foot, self._output.widget], "sdn-sides")], shared.layout, "sdn", "sdn-panel",
             static=lambda: (repr(self), self._static()),
         )  # fmt: skip
         again = partial(self._start, another=True)

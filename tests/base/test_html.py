@@ -227,7 +227,7 @@ MAKERS: Mapping[str, Callable[[str], object]] = {
     "_notebook/toolbar:code_html": lambda w: toolbar.code_html(code(w)),
     "_notebook/panel:_head": lambda w: panel.Panel._head(seen(w)),
     "_notebook/compare/view:models_html": lambda w: compare.models_html(comparison(w)),
-    "_notebook/compare/view:_row_html": lambda w: compare._row_html(candidate(w), Estimate(unit=w, why=w)),
+    "_notebook/compare/view:_row_html": lambda w: compare._row_html(candidate(w), Estimate(unit=w, why=w), w),
     "_notebook/compare/view:head_html": lambda w: compare.head_html(comparison(w)),
     "_notebook/compare/view:note_html": lambda w: compare.note_html(comparison(w)),
     "_notebook/compare/view:progress_html": lambda w: compare.progress_html(

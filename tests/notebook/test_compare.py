@@ -19,6 +19,7 @@ from seedance_nb._notebook.compare import view as view_module
 from seedance_nb._notebook.compare.candidate import SETTINGS, ModelRequest, request_for
 from seedance_nb._notebook.compare.comparison import Comparison
 from seedance_nb._notebook.compare.view import ComparisonView
+from seedance_nb._task.files import video_path
 
 T2V, R2V, I2V = "crun/seedance-1.0-pro-t2v", "crun/seedance-2.0-fast-r2v", "crun/seedance-2.0-i2v"
 PRO, VAST = "seedance2-pro/seedance-20-i2v", "vastnum/doubao-seedance-2.0"
@@ -353,6 +354,25 @@ def test_without_keys_everything_is_simulated_and_one_name_is_enough() -> None:
     comparison = sd.compare("A fox", T2V, seconds=4)
     assert [one.runs_on for one in comparison.candidates] == ["simulator"]
     assert str(comparison.total) == "simulated (free)"
+    _, head, table, *_ = (getattr(child, "value", "") for child in ComparisonView(comparison).widget.children)
+    assert (head.count("SIMULATED"), table.count("SIMULATED"), table.count("simulator")) == (1, 0, 1)
+
+
+def test_what_is_simulated_beside_what_is_paid_is_marked(session: sd.Session, paying: Provider) -> None:
+    paying.on_estimate = [12]
+    _, head, table, *_ = ComparisonView(compared(session, [T2V, VAST])).widget.children
+    assert (head.value.count("SIMULATED"), table.value.count("SIMULATED")) == (0, 1)
+
+
+@pytest.mark.usefixtures("paying")
+def test_a_page_that_is_reloaded_before_they_end_names_the_future_files(session: sd.Session) -> None:
+    comparison = compared(session, [VAST])
+    tasks = comparison.submit()
+    later = comparison.videos([None], tasks).view()
+    name = video_path(session.outputs, tasks[0].row).stem
+    assert [f"/{name}.{kind}" in later.html for kind in ("mp4", "webm")] == [True, True]
+    assert later.text == f"{VAST}: generating…"
+    assert "<video" not in comparison.videos([None]).view().html
 
 
 @pytest.fixture

@@ -69,6 +69,6 @@ def test_a_grid_shows_stills_and_one_button_that_plays_all(made: tuple[sd.Sessio
     opened, _, closed = text.partition("</details>")
     assert (closed.count("<img "), closed.count("<video "), closed.count("Play all")) == (3, 0, 0)
     assert (opened.count("<img "), opened.count("<video "), opened.count(" loop muted autoplay ")) == (0, 3, 3)
-    assert opened.count("<summary") == opened.count("Play all") == 1
+    assert opened.count("<summary") == opened.count("Play all") == opened.count("Stop all") == 1
     assert len(repr(shown).splitlines()) == 3
     assert not re.search(r"<script|\bon\w+=", text)

@@ -3,6 +3,7 @@
 import base64
 import os
 import random
+import re
 from dataclasses import replace
 from io import BytesIO
 from pathlib import Path
@@ -21,7 +22,7 @@ from seedance_nb._media.facts import MediaFacts, read_facts
 from seedance_nb._media.isobmff import boxes_fault
 from seedance_nb._task.display import placement
 from seedance_nb._task.display.placement import EMBED_UP_TO, WAYS, Viewer, mechanism, source_of
-from seedance_nb._task.display.player import differences, still_of
+from seedance_nb._task.display.player import differences, pending_html, still_of
 from seedance_nb._task.display.video import video_html
 from seedance_nb._task.files import ExtraResult, write_extras
 
@@ -128,6 +129,14 @@ def test_a_video_is_referenced_where_it_is_served_and_embedded_up_to_a_limit_els
         assert way == "file"
     else:
         assert way == ("embed" if embed is None and size is not None and size <= EMBED_UP_TO else "still")
+
+
+def test_before_it_is_saved_a_player_names_the_file_in_either_container() -> None:
+    assert re.findall(r'<source src="([^"]+)">', pending_html("crun:task_1", "clips/a.mp4")) == [
+        "clips/a.mp4",
+        "clips/a.webm",
+    ]
+    assert "<video" not in pending_html("crun:task_1", "")
 
 
 def test_a_linked_folder_is_the_folder_that_it_leads_to(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -17,16 +17,17 @@ from seedance_nb._session.session import Document, Session
 from seedance_nb._task.begin import World
 from seedance_nb._task.display.page import COLUMNS
 from seedance_nb._task.display.placement import source_of
-from seedance_nb._task.display.player import View, badge, differences, download_html, result_text
+from seedance_nb._task.display.player import View, badge, differences, download_html, pending_html, result_text
 from seedance_nb._task.display.video import Video, video_player, video_text
 from seedance_nb._task.engine import ENGINE, wait_for
+from seedance_nb._task.files import video_path
 from seedance_nb._task.task import Task
 
 T = TypeVar("T")
 _CODE = "overflow-wrap:anywhere;font-size:12px;background:none;padding:0;color:inherit"
 _BOX = f"{LINE};border-radius:8px;padding:12px;min-height:120px;overflow-wrap:anywhere"
-Result = Video | Exception | None
-"""The result of a model: its video, or the error in its place; None while it is generating."""
+Result = Video | Exception | Html | None
+"""The result of a model: its video, or the error in its place; while it is generating None, or what to show instead."""
 _BAD = "color:var(--jp-error-color1,var(--vscode-errorForeground,#d32f2f))"
 
 
@@ -104,9 +105,12 @@ class Comparison:
             self._emit_warnings()
         return tuple(one.error or self._task(one, interactive=interactive) for one in self.candidates)
 
-    def videos(self, results: Sequence[Result]) -> "Videos":
-        """The results with their models. *pure*."""
-        return Videos(self.prompt, zip(self.candidates, results, strict=True))
+    def videos(self, results: Sequence[Result], tasks: Sequence[Task | Exception] = ()) -> "Videos":
+        """The results with their models, and with `tasks` the future files of those that have none yet. *reads files*."""
+        files = [isinstance(one, Task) and video_path(self._session.outputs, one.row) for one in tasks]
+        pending = [pending_html(path.name, source_of(path)) if path else None for path in files]
+        shown = [one or later for one, later in zip(results, pending, strict=True)] if tasks else results
+        return Videos(self.prompt, zip(self.candidates, shown, strict=True))
 
     def __repr__(self) -> str:
         if not hasattr(self, "_show"):  # a traceback shows an object whose creation failed
@@ -207,7 +211,7 @@ class Videos(Sequence[Result]):
 def _line(result: Result) -> str:
     if isinstance(result, Exception):
         return " ".join(error_text(result).splitlines())
-    return video_text(result) if result else "generating…"
+    return video_text(result) if isinstance(result, Video) else "generating…"
 
 
 def error_text(error: Exception) -> str:
@@ -224,7 +228,7 @@ def _tile(candidate: Candidate, result: Result) -> Html:
         '<div style="{};margin-bottom:6px"><code style="{}">{}</code></div>{}</figure>'
     ).format(
         candidate.spec.title, badge(video.simulated if video else candidate.simulated), DIM, _CODE, candidate.name,
-        _video_html(video) if video else _placeholder_html(result),
+        _video_html(result) if isinstance(result, Video) else _placeholder_html(result),
     )  # fmt: skip
 
 
@@ -245,8 +249,8 @@ def _video_html(video: Video) -> Html:
     )  # fmt: skip
 
 
-def _placeholder_html(result: Result) -> Html:
+def _placeholder_html(result: Exception | Html | None) -> Html:
     if not isinstance(result, Exception):
-        return Html('<div style="{};{}">Generating…</div>').format(_BOX, DIM)
+        return result or Html('<div style="{};{}">Generating…</div>').format(_BOX, DIM)
     lines = Html("<br>").join(error_text(result).splitlines())
     return Html('<div role="alert" style="{};{}">{}</div>').format(_BOX, _BAD, lines)

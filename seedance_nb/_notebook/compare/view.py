@@ -128,8 +128,10 @@ class ComparisonView:
                     results[index] = await asyncio.to_thread(_result, task, future)
             done = len(results) - results.count(None)
             if done > shown:
-                videos = self._comparison.videos(results)
-                self._output.update(await asyncio.to_thread(videos.view))
+                self._output.update(await asyncio.to_thread(self._comparison.videos(results).view))
+                if done < len(results):  # a page that is reloaded now gets no updates, so it names the future files
+                    pending = await asyncio.to_thread(self._comparison.videos, results, tasks)
+                    self._output.update(await asyncio.to_thread(pending.view), live=False)
             if done == len(results):
                 self._report(done_html(tasks, results))
                 return
@@ -153,13 +155,14 @@ def _result(task: Task | Exception, future: Future[Any] | Exception) -> Result:
 def models_html(comparison: Comparison) -> Html:
     """The table of the models, whose rows become blocks where it is narrow. *network*, the first time."""
     pairs = zip(comparison.candidates, comparison.estimates, strict=True)
+    mark = "simulator" if all(one.simulated for one in comparison.candidates) else SIMULATED  # else the head has it
     return Html("<table><thead><tr>{}</tr></thead><tbody>{}</tbody></table>").format(
         Html('<th scope="col">{}</th>').each(HEADS),
-        Html("<tr>{}</tr>").each(_row_html(candidate, price) for candidate, price in pairs),
+        Html("<tr>{}</tr>").each(_row_html(candidate, price, mark) for candidate, price in pairs),
     )
 
 
-def _row_html(candidate: Candidate, price: Estimate) -> Html:
+def _row_html(candidate: Candidate, price: Estimate, mark: str) -> Html:
     request, labels = candidate.request, labels_of(candidate.spec)
     title = Html('<b>{}</b> <span class="sdn-dim">{}</span><code>{}</code>')
     sent = "" if candidate.error else request_html(json_text(request.body))
@@ -169,7 +172,7 @@ def _row_html(candidate: Candidate, price: Estimate) -> Html:
         problems += Html('<div class="{}">{}</div>').format(kind, sentence(problem, labels))
     cells = (
         title.format(candidate.spec.title, candidate.spec.mode, candidate.name),
-        SIMULATED if candidate.simulated and not candidate.fault else candidate.runs_on,
+        mark if candidate.simulated and not candidate.fault else candidate.runs_on,
         Html("{}{}").format(", ".join(request.used), sent),
         Html("<div>{}</div>").each(unsupported_text(request)) or "–", problems or "–", price_text(candidate, price),
     )  # fmt: skip

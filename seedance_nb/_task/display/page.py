@@ -28,8 +28,10 @@ _PAGE = Html(
 )
 # Opening makes all videos visible, and so starts them at the same moment: browsers play what is muted without a script.
 _GRID = Html(
-    '<style>.sdn-grid[open]+div{{display:none!important}}</style><div style="{font};{fg};max-width:1180px"><details class="sdn-grid">'
-    '<summary style="cursor:pointer;font-weight:600;margin:4px 0">Play all</summary><div style="{columns}">{players}</div></details>'
+    "<style>.sdn-grid[open]+div,.sdn-grid[open]>summary>:first-child{{display:none!important}}"
+    '.sdn-grid[open]>summary>:last-child{{display:inline!important}}</style><div style="{font};{fg};max-width:1180px"><details class="sdn-grid">'
+    '<summary style="display:inline-block;cursor:pointer;font-weight:600;margin:4px 0;padding:4px 14px;border:1px solid currentColor;border-radius:6px">'
+    '<span>▶ Play all</span><span style="display:none">■ Stop all</span></summary><div style="{columns}">{players}</div></details>'
     '<div style="{columns}">{stills}</div></div>'
 )
 _TILE = Html(
