@@ -45,7 +45,8 @@ class VideoOutput:
         if self._handle is not None:
             self._handle.update(self._static(view), raw=True)
         if live:
-            self._videos.outputs = ({"output_type": "display_data", "data": view.bundle, "metadata": {}},)
+            data = replace(view, jpeg=b"").bundle  # a page with widgets has no use for it
+            self._videos.outputs = ({"output_type": "display_data", "data": data, "metadata": {}},)
 
     def _static(self, view: View) -> dict[str, str]:
         return replace(view, html=_STATIC.format(self._class, view.html)).bundle

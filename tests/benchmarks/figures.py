@@ -143,6 +143,98 @@ def browser() -> None:
         lab.stop()
 
 
+OPEN = """import seedance_nb as sd
+from seedance_nb._notebook.panel import Panel
+session = sd.Session(queue_s=0, run_s=1)"""
+SHOWS = {  # by what a cell shows: its code, and how many videos
+    "a panel": ("Panel(sd.spec('crun/seedance-1.0-pro-t2v'), session, prompt='A fox')", 1),
+    "sd.generate": ("video = session.generate('crun/seedance-1.0-pro-t2v', prompt='A boat on a lake'); video", 1),
+    "sd.grid": ("sd.grid([video] * 5)", 5),
+}
+WATCH = """() => { window.seen = {}; new MutationObserver(() => {
+  for (const video of document.querySelectorAll('.jp-OutputArea video[poster]')) {
+    if (video.watched || !video.checkVisibility()) continue;
+    video.watched = true; const now = seen, still = new Image(); still.src = video.poster;
+    still.decode().then(() => requestAnimationFrame(() => requestAnimationFrame(() => { now.picture ??= Date.now() })));
+    video.addEventListener('canplay', () => { now.canplay ??= Date.now() }); }
+}).observe(document.body, {childList: true, subtree: true}) }"""
+
+
+def shown() -> None:
+    """Milliseconds from a saved file to its picture and to `canplay`, and what a video adds to the notebook, in JupyterLab."""
+    import shutil
+
+    from playwright.sync_api import sync_playwright
+    from support.lab import ARGUMENTS, Lab, opened
+
+    lab = Lab(Path(tempfile.mkdtemp()))
+    try:
+        with sync_playwright() as playwright:
+            chromium = playwright.chromium.launch(executable_path=shutil.which("chromium"), args=list(ARGUMENTS))
+            with opened(chromium, lab, "shown.ipynb", OPEN, *(code for code, _ in SHOWS.values())) as book:
+                panel, size = book.panel(1), _size(book)
+                book.page.evaluate(WATCH)
+                delays: dict[str, list[float]] = {"picture": [], "canplay": []}
+                for take in range(7):
+                    panel.get_by_label("Prompt").fill(f"A fox, number {take}")
+                    book.page.evaluate("seen = {}")
+                    panel.get_by_role("button", name="Generate").click()
+                    book.page.wait_for_function("() => seen.picture && seen.canplay", timeout=60_000)
+                    files = (lab.root / "seedance_outputs").glob("*.mp4")
+                    ready = max(file.stat().st_ctime for file in files) * 1000  # the rename to its final name
+                    for event, moment in book.page.evaluate("seen").items():
+                        delays[event].append(moment - ready)
+                    if take in (0, 6):
+                        panel.get_by_text("Done in").wait_for()
+                        print(f"a panel with {take + 1} takes: {(_size(book) - size) / (take + 1):,.0f} bytes a video")
+                for event, took in delays.items():
+                    print(f"file to {event}: median {statistics.median(took):.0f} ms of {[round(one) for one in took]}")
+                for cell, (name, (_, videos)) in enumerate(list(SHOWS.items())[1:], 2):
+                    size = _size(book)
+                    book.run(cell)
+                    print(f"{name}: {(_size(book) - size) / videos:,.0f} bytes a video")
+            chromium.close()
+    finally:
+        lab.stop()
+
+
+def _size(book: Any) -> int:
+    """Bytes of the saved notebook, with the widgets' state."""
+    book.idle()
+    book.save()
+    return int((book.lab.root / book.name).stat().st_size)
+
+
+def messages(tasks: int = 20, seconds: float = 15) -> None:
+    """Comm messages a second while so many panels follow a task, between the first second and the last."""
+    import comm
+    from comm.base_comm import BaseComm
+
+    import seedance_nb as sd
+    from seedance_nb._notebook.panel import Panel
+
+    said: list[float] = []
+
+    class Recorded(BaseComm):
+        def publish_msg(self, *_: Any, **__: Any) -> None:
+            said.append(time.monotonic())
+
+    comm.create_comm = Recorded
+    with tempfile.TemporaryDirectory() as folder:
+        session = sd.Session(ledger=f"{folder}/ledger.sqlite3", outputs=folder, queue_s=2, run_s=seconds)
+        panels = [Panel(sd.spec("crun/seedance-1.0-pro-t2v"), session, prompt=f"Fox {n}") for n in range(tasks)]
+        begun = time.monotonic()
+        for panel in panels:
+            panel.generate()
+        while not all(panel.task for panel in panels):
+            time.sleep(0.1)
+        first, last = time.monotonic(), begun + seconds
+        while any(panel._busy for panel in panels):
+            time.sleep(0.1)
+    while_running = sum(first < moment < last for moment in said)
+    print(f"{tasks} panels at once: {while_running / (last - first):.1f} comm messages a second, {len(said)} in all")
+
+
 def lines() -> None:
     """Lines of each module."""
     sizes = {
@@ -160,5 +252,7 @@ if __name__ == "__main__":
     imports()
     first_check()
     forms()
+    messages()
     if "--browser" in sys.argv:
         browser()
+        shown()

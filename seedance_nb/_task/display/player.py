@@ -19,8 +19,8 @@ _BADGE = (
     "line-height:18px;background:var(--jp-warn-color2,#ffb74d);color:#3b2600"
 )
 _MOST_WIDTH = 760
-_STILL_BYTES = 8_200
-_THUMBNAIL = 320
+_STILL_BYTES = 6_400  # twice in a notebook that saves widgets, which gets at most 25 kB for a video
+_THUMBNAIL, _QUALITIES = 320, (70, 55, 40, 28)
 CODECS = {
     "h264": "H.264", "hevc": "H.265", "av1": "AV1", "libdav1d": "AV1", "libaom-av1": "AV1", "vp8": "VP8", "vp9": "VP9",
     "mpeg4": "MPEG-4 Part 2", "prores": "ProRes", "mjpeg": "Motion JPEG", "mpeg2video": "MPEG-2",
@@ -101,10 +101,10 @@ def still_of(poster: Path | bytes, most: int = _STILL_BYTES, width: int = 640) -
         return b""
     while True:
         picture.thumbnail((width, width))
-        for quality in (70, 55, 40, 28):
+        for quality in _QUALITIES:
             jpeg = io.BytesIO()
             picture.save(jpeg, "JPEG", quality=quality, optimize=True)
-            if jpeg.tell() <= most or width < _THUMBNAIL:
+            if jpeg.tell() <= most or (width < _THUMBNAIL and quality == _QUALITIES[-1]):
                 return jpeg.getvalue()
         width = width * 4 // 5
 

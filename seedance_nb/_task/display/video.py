@@ -28,7 +28,7 @@ from seedance_nb._task.files import ExtraResult, poster_of, read_extras, video_p
 if TYPE_CHECKING:
     from PIL.Image import Image
 
-_THUMBNAIL_BYTES = 4_000
+_THUMBNAIL_BYTES = 2_800
 _STRIP_WIDTH = 200
 
 
