@@ -32,6 +32,7 @@ def build_body(spec: Spec, values: Mapping[str, Any], extra: Mapping[str, Any] |
         every = paths.get(name, [])
         own = [path for path in every if len(path) == 1 or path[:-1] == spec.inputs]
         path = own[0] if own else every[0] if len(every) == 1 else (*spec.inputs, name)
+        path = path if find(body, to_pointer(path)) is ABSENT else (name,)  # given twice: both stay, to be reported
         body = _set(body, path, to_json_value(values[name]))
     for name, value in (extra or {}).items():
         body = _set(body, _extra_path(spec, name), to_json_value(value))

@@ -11,7 +11,7 @@ from seedance_nb._base.errors import SpecError
 from seedance_nb._base.faults import typed
 from seedance_nb._base.problem import Oddity
 from seedance_nb._base.text import safe_name, shorten
-from seedance_nb._base.values import ABSENT, find, to_pointer
+from seedance_nb._base.values import ABSENT, find, json_text, read_json, to_pointer
 from seedance_nb._document import operations as _operations
 from seedance_nb._document.extensions import check_extensions
 from seedance_nb._document.operations import Operation
@@ -184,10 +184,21 @@ def _subschemas(schema: Any) -> Iterator[dict[str, Any]]:
         yield from _subschemas(child)
 
 
+def _alike(value: Any) -> Iterator[Any]:
+    """What a default of another type most likely means: 5 for "5", and "5" for 5."""
+    with suppress(ValueError):
+        yield read_json(value) if isinstance(value, str) else json_text(value)
+
+
 def _problems(schema: dict[str, Any], whole: Any, pointer: str) -> Iterator[Oddity]:
     if "default" in schema and (error := value_error(whole, schema, schema["default"])):
-        default = shorten(schema.pop("default"), 30)
-        yield Oddity(pointer=f"{pointer}/default", message=f"the default {default} is invalid: {error}; ignored")
+        default = schema.pop("default")
+        alike = next((value for value in _alike(default) if not value_error(whole, schema, value)), ABSENT)
+        use = "ignored" if alike is ABSENT else f"{shorten(alike, 30)} is used"
+        schema |= {} if alike is ABSENT else {"default": alike}
+        yield Oddity(
+            pointer=f"{pointer}/default", message=f"the default {shorten(default, 30)} is invalid: {error}; {use}"
+        )
     errors = [(example, value_error(whole, schema, example)) for example in schema.get("examples", ())]
     for example, error in errors:
         if error:

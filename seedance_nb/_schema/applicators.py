@@ -10,7 +10,7 @@ from collections.abc import Iterable, Iterator, Sequence
 from typing import Any
 
 from seedance_nb._base.values import ABSENT
-from seedance_nb._schema.dialect import SCHEMA_NAME
+from seedance_nb._schema.dialect import READ_ONLY, SCHEMA_NAME, allowed_values
 from seedance_nb._schema.library import ValidationError
 from seedance_nb._schema.messages import are, words_for
 from seedance_nb._schema.patterns import search
@@ -63,7 +63,8 @@ def not_(validator: Any, negated: Any, value: Any, _: Any) -> Errors:
     if is_unsure:
         yield from errors
     elif not errors:
-        has_names = isinstance(negated, dict) and set(negated) <= {"required", "type"} and bool(negated.get("required"))
+        is_rule = isinstance(negated, dict) and set(negated) <= {"required", "type"} and bool(negated.get("required"))
+        has_names = is_rule and isinstance(value, dict)
         *others, name = negated["required"] if has_names else [""]
         message = f"cannot be used together with {' and '.join(others)}" if others else "is not allowed here"
         yield ValidationError(message, instance=value[name] if has_names else value, path=[name] if has_names else ())
@@ -128,7 +129,8 @@ def additional_properties(validator: Any, rest: Any, value: Any, schema: Any) ->
     """The errors of the values whose names are not defined."""
     properties, patterns = schema.get("properties", {}), schema.get("patternProperties", {})
     for name, item in value.items() if isinstance(value, dict) else ():
-        fits = [True] if name in properties else [search(pattern, str(name)) for pattern in patterns]
+        is_defined = name in properties or name in schema.get(READ_ONLY, ())
+        fits = [True] if is_defined else [search(pattern, str(name)) for pattern in patterns]
         if True in fits or None in fits:  # patternProperties reports what could not be checked
             continue
         if rest is False:
@@ -191,7 +193,7 @@ def _evaluated(validator: Any, value: Any, schema: Any) -> set[Any]:
 def _names(value: dict[str, Any], schema: dict[str, Any]) -> Iterator[str]:
     if {"unevaluatedProperties", "additionalProperties"} & schema.keys():  # these report their own errors
         yield from value
-    yield from (name for name in schema.get("properties", ()) if name in value)
+    yield from (name for key in ("properties", READ_ONLY) for name in schema.get(key, ()) if name in value)
     for pattern in schema.get("patternProperties", ()):
         yield from (name for name in value if search(pattern, str(name)) is not False)
 
@@ -237,40 +239,22 @@ def _name(branch: Any, number: int) -> str:
     return next((str(text) for text in names if text not in (None, "")), str(kinds or f"choice {number}"))
 
 
-def discriminated(schema: dict[str, Any], branches: Sequence[Any], value: Any) -> int | None:
-    """The index of the branch that `discriminator` or a constant field selects; None if none does. *pure*."""
+def discriminated(branches: Sequence[Any], value: Any) -> int | None:
+    """The index of the branch that a constant field selects; None if none does. *pure*."""
     if not isinstance(value, dict):
         return None
-    table = schema.get("discriminator")
-    if isinstance(table, dict) and isinstance(name := value.get(str(table.get("propertyName"))), str):
-        mapping = table.get("mapping")
-        target = str(mapping.get(name, name) if isinstance(mapping, dict) else name).rpartition("/")[2]
-        names = [branch.get(SCHEMA_NAME) if isinstance(branch, dict) else None for branch in branches]
-        if target in names:
-            return names.index(target)
-    fixed = [_allowed_values(branch) for branch in branches]
-    for name in [name for name in fixed[0] if name in value and all(name in other for other in fixed)]:
-        fitting = [position for position, other in enumerate(fixed) if value[name] in other[name]]
+    fixed = {index: allowed_values(branch) for index, branch in enumerate(branches) if branch != {"type": "null"}}
+    for name in [name for name in value if all(name in other for other in fixed.values())]:
+        fitting = [index for index, other in fixed.items() if value[name] in other[name]]
         if len(fitting) == 1:
             return fitting[0]
     return None
 
 
-def _allowed_values(branch: Any) -> dict[str, list[Any]]:
-    """The allowed values of each field of a branch that has `const` or `enum`."""
-    found: dict[str, list[Any]] = {}
-    for part in branch.get("allOf", ()) if isinstance(branch, dict) else ():
-        found |= _allowed_values(part)
-    for name, child in branch.get("properties", {}).items() if isinstance(branch, dict) else ():
-        if isinstance(child, dict) and (values := child.get("enum", [child["const"]] if "const" in child else [])):
-            found[name] = values
-    return found
-
-
 def errors_for_alternatives(schema: dict[str, Any], key: str, branches: Sequence[Any], value: Any,
                             errors: Sequence[Sequence[ValidationError]]) -> Iterator[ValidationError]:  # fmt: skip
     """The errors to report for a value that matches no branch: those of the most likely one. *pure*."""
-    if (index := discriminated(schema, branches, value)) is not None:
+    if (index := discriminated(branches, value)) is not None:
         yield from errors[index]
         return
     candidates = [found for found in errors if not any(_here(error, "type") for error in found)]
@@ -280,8 +264,13 @@ def errors_for_alternatives(schema: dict[str, Any], key: str, branches: Sequence
     elif (values := _common_limits(candidates, "enum", "const")) is not None:
         yield ValidationError("", validator="enum", validator_value=values, instance=value, schema=schema)
     elif key == "oneOf" and isinstance(value, dict) and all(groups):
-        message, path = f"exactly one of {', '.join(map(' with '.join, groups))} is required", [groups[0][0]]
-        yield ValidationError(message, validator=key, validator_value=groups, instance=ABSENT, schema=schema, path=path)
+        shared = set.intersection(*map(set, groups))
+        yield from (error for error in errors[0] if error.path[0] in shared)
+        if all(groups := [[name for name in group if name not in shared] for group in groups]):
+            message, path = f"exactly one of {', '.join(map(' with '.join, groups))} is required", [groups[0][0]]
+            yield ValidationError(
+                message, validator=key, validator_value=groups, instance=ABSENT, schema=schema, path=path
+            )
     else:
         yield from min(candidates, key=lambda found: _badness(found, value))
 

@@ -11,6 +11,8 @@ AT_LEAST_ONE = "x-any-given"
 """Internal keyword for `anyOf: [{required: [a]}, {required: [b]}]`: at least one of the groups is present and not empty."""
 DEFINED_NAMES = "x-known-names"
 """Internal keyword for an object whose names are all defined: any other name is a problem. Its value lists the names."""
+READ_ONLY = "x-read-only"
+"""Internal keyword for the names of an object's `readOnly` fields, which only the server sets."""
 SCHEMA_NAME = "x-from"
 """Internal keyword for the name of a schema in the source: `Cat` for `#/components/schemas/Cat`."""
 Role = Literal["own", "branch", "part", "loose"]
@@ -107,8 +109,24 @@ def convert_parent(schema: dict[str, Any], role: Role) -> None:
         items = schema["properties"].items()
         hidden = {name for name, child in items if isinstance(child, dict) and child.get("readOnly")}
         schema["properties"] = {name: child for name, child in items if name not in hidden}
-        if hidden and isinstance(schema.get("required"), list):
-            schema["required"] = [name for name in schema["required"] if name not in hidden]
+        schema |= {READ_ONLY: sorted(hidden)} if hidden else {}
+
+
+def hide_read_only(schema: dict[str, Any]) -> None:
+    """Note, in place, the `readOnly` names of all parts of a whole schema, and require none of them anywhere."""
+    every = list(_wholes(schema))
+    names = {name for part in every for name in part.get(READ_ONLY, ())}
+    if names := names - {name for part in every for name in part.get("properties", ())}:
+        schema[READ_ONLY] = sorted(names)
+        for part in [part for part in every if isinstance(part.get("required"), list)]:
+            part["required"] = [name for name in part["required"] if name not in names]
+
+
+def _wholes(schema: Any) -> Iterator[dict[str, Any]]:
+    if isinstance(schema, dict):
+        yield schema
+        for part, _ in parts(schema):
+            yield from _wholes(part)
 
 
 def or_null(schema: dict[str, Any]) -> dict[str, Any]:
@@ -165,6 +183,17 @@ def _is_object(schema: Any) -> bool:
         return True
     branches = [part for key in ("anyOf", "oneOf") for part in schema.get(key, ()) if part != {"type": "null"}]
     return bool(branches) and all(map(_is_object, branches))
+
+
+def allowed_values(branch: Any) -> dict[str, list[Any]]:
+    """The allowed values of each field of a branch that has `const` or `enum`. *pure*."""
+    found: dict[str, list[Any]] = {}
+    for part in branch.get("allOf", ()) if isinstance(branch, dict) else ():
+        found |= allowed_values(part)
+    for name, child in branch.get("properties", {}).items() if isinstance(branch, dict) else ():
+        if isinstance(child, dict) and (values := child.get("enum", [child["const"]] if "const" in child else [])):
+            found[name] = values
+    return found
 
 
 def _required_names(branch: Any) -> list[str] | None:

@@ -8,9 +8,9 @@ from urllib.parse import unquote, urldefrag, urljoin
 
 from seedance_nb._base.errors import SpecError
 from seedance_nb._base.problem import Oddity
-from seedance_nb._base.values import ABSENT, find, to_pointer
+from seedance_nb._base.values import ABSENT, find, find_all, to_pointer
 from seedance_nb._schema import dialect
-from seedance_nb._schema.dialect import Role, repair
+from seedance_nb._schema.dialect import Role, allowed_values, repair
 
 _VALUES = ("enum", "const", "default", "example", "examples")
 MAX_DEPTH = 64
@@ -129,6 +129,7 @@ class Normaliser:
                     self._report(f"{pointer}/nullable", "nullable is set without a type; null is allowed anyway")
                 copy = dialect.or_null(copy)
             if role == "own":
+                dialect.hide_read_only(copy)
                 copy.pop(dialect.DEFINED_NAMES, None)
                 if names := dialect.defined_names(copy):
                     copy[dialect.DEFINED_NAMES] = names
@@ -153,10 +154,45 @@ class Normaliser:
         for key in dialect.ONES:
             if key in copy:
                 copy[key] = self.schema(copy[key], f"{pointer}/{key}", refs, dialect.role_within(key, role))
+        self._add_tags(copy)
         if role == "own":
             self._report_missing(copy, pointer)
         dialect.convert_parent(copy, role)
         return copy
+
+    def _add_tags(self, schema: dict[str, Any]) -> None:
+        """Give each branch the values of its discriminator, in place: what chooses a branch is a rule like any other."""
+        name, mapping = (find(schema.get("discriminator"), f"/{key}") for key in ("propertyName", "mapping"))
+        targets = {str(value): str(target) for value, target in mapping.items()} if isinstance(mapping, dict) else {}
+        for key in ("anyOf", "oneOf") if isinstance(name, str) else ():
+            for index, branch in enumerate(schema.get(key, ())):
+                own = find(branch, f"/{dialect.SCHEMA_NAME}")
+                if own is not ABSENT and name not in allowed_values(branch):
+                    values = [value for value, target in targets.items() if target.rpartition("/")[2] == own] or [own]
+                    notes = {
+                        note: branch[note] for note in ("title", "description", dialect.SCHEMA_NAME) if note in branch
+                    }
+                    schema[key][index] = {**notes, "allOf": [branch, {"properties": {name: {"enum": values}}}]}
+
+    @functools.cached_property
+    def _heirs(self) -> dict[str, list[str]]:
+        """The references of the component schemas whose `allOf` has a reference, by that reference."""
+        heirs: dict[str, list[str]] = {}
+        for place in ("/components/schemas", "/definitions"):
+            schemas = find(self.document, place)
+            for name, schema in schemas.items() if isinstance(schemas, Mapping) else ():
+                for base in find_all(schema, "/allOf/*/$ref"):
+                    heirs.setdefault(str(base), []).append(f"#{place}{to_pointer((name,))}")
+        return heirs
+
+    def _subtypes(self, base: str, pointer: str) -> list[str]:
+        """The references of the schemas built from a base with a discriminator; none where one of them names its base."""
+        target: Any = find(self.document, base[1:]) if base in self._heirs else ABSENT
+        is_base = isinstance(find(target, "/discriminator"), dict) and not {"anyOf", "oneOf"} & target.keys()
+        heirs = list(self._heirs.get(base, ())) if is_base else []
+        for heir in heirs:  # and theirs
+            heirs += [one for one in self._heirs.get(heir, ()) if one not in heirs]
+        return [] if f"#{pointer.rpartition('/allOf/')[0]}" in heirs else heirs
 
     def _merged_single(self, schema: dict[str, Any], only: Any, pointer: str, refs: Refs, role: Role) -> Any:
         """The only schema of an `allOf` merged with its siblings, which are often just a description."""
@@ -171,6 +207,10 @@ class Normaliser:
             del siblings[key]
             message = f"{key} next to a $ref has no effect in this version of the standard; ignored"
             self._report(f"{pointer}/{key}", message)
+        if heirs := self._subtypes(str(schema["$ref"]), pointer):
+            tag = find(self.document, f"{schema['$ref'][1:]}/discriminator")
+            choice = {**siblings, "discriminator": tag, "oneOf": [{"$ref": heir} for heir in heirs]}
+            return self._without_ref(choice, pointer, refs, role)
         extra = dialect.constraints_of(siblings)
         target = self._target(schema["$ref"], pointer, refs, "part" if extra and role != "loose" else role)
         if not extra and isinstance(target, dict):

@@ -16,7 +16,7 @@ from seedance_nb._base.text import HIDDEN
 from seedance_nb._base.values import ABSENT, digest, find, is_empty, to_pointer
 from seedance_nb._schema import applicators
 from seedance_nb._schema.applicators import UNCHECKED
-from seedance_nb._schema.dialect import AT_LEAST_ONE, DEFINED_NAMES, is_secret
+from seedance_nb._schema.dialect import AT_LEAST_ONE, DEFINED_NAMES, READ_ONLY, is_secret
 from seedance_nb._schema.formats import checker, media_error
 from seedance_nb._schema.library import Draft202012Validator, ValidationError, extend
 from seedance_nb._schema.messages import quote_for, words_for
@@ -31,6 +31,7 @@ _OWN_MESSAGE = {
 }  # fmt: skip
 _WITHOUT_VALUE = ("minLength", "maxLength", "minItems", "maxItems", "pattern", "required", UNCHECKED)
 _WITHOUT_LIMIT = ("unknown", "additionalProperties", "unevaluatedProperties", UNCHECKED)
+_CHOICES = ("anyOf", "oneOf", "not", "if")
 _MOST = 2_000  # a form needs many of these at once
 _WHOLE = Draft202012Validator.META_SCHEMA["$id"]
 
@@ -65,8 +66,16 @@ def _properties(validator: Any, properties: Any, instance: Any, _: Any) -> Itera
 
 def _defined_names(_: Any, names: Any, instance: Any, schema: Any) -> Iterator[ValidationError]:
     for name in instance if isinstance(instance, dict) else ():
-        if name not in names:
+        if name not in names and name not in schema.get(READ_ONLY, ()):
             yield applicators.unknown_field(name, instance[name], names, "unknown", schema)
+
+
+def _read_only(_: Any, names: Any, instance: Any, __: Any) -> Iterator[ValidationError]:
+    for name in names if isinstance(instance, dict) else ():
+        if name in instance:
+            yield ValidationError(
+                "is set only by the server", validator="unknown", path=[name], instance=instance[name]
+            )
 
 
 def _placeholders(table: dict[str, Any], instance: dict[str, Any], name: str) -> Iterator[ValidationError]:
@@ -95,18 +104,22 @@ def _required(_: Any, names: Any, instance: Any, schema: Any) -> Iterator[Valida
 
 def _at_least_one(_: Any, groups: Any, instance: Any, schema: Any) -> Iterator[ValidationError]:
     if isinstance(instance, dict):
-        given = {name for name, value in instance.items() if not is_empty(value)}
+        # An empty list of media is no media; anywhere else, present is present.
+        fields = {name: child for name, child in schema.get("properties", {}).items() if isinstance(child, dict)}
+        given = {
+            name for name, value in instance.items() if not ("x-media" in fields.get(name, ()) and is_empty(value))
+        }
         if not any(given.issuperset(group) for group in groups):
-            first, words = groups[0][0], _group_words(groups, schema.get("properties", {}))
+            first, words = groups[0][0], _group_words(groups, fields)
             yield ValidationError(words, path=[first], instance=instance.get(first, ABSENT), schema=schema)
 
 
 def _group_words(groups: list[list[str]], properties: dict[str, Any]) -> str:
-    if all(len(group) == 1 and properties.get(group[0], {}).get("type") == "array" for group in groups):
+    if all(len(group) == 1 and "x-media" in properties.get(group[0], ()) for group in groups):
         first, *others = (_noun(group[0], 1) for group in groups)
         others = [other.removeprefix(f"{first.split()[0]} ") for other in others]  # "reference image or video"
         return f"add at least one {' or '.join([first, *others])}"
-    return f"at least one of {', '.join(' with '.join(group) for group in groups)} is required and must not be empty"
+    return f"at least one of {', '.join(' with '.join(group) for group in groups)} is required"
 
 
 def _noun(field: str, count: int) -> str:
@@ -159,8 +172,15 @@ _Checker = extend(Draft202012Validator, {
     "contains": applicators.contains, "propertyNames": applicators.property_names, "unevaluatedItems": applicators.unevaluated_items,
     "dependentRequired": applicators.dependent_required, "patternProperties": applicators.pattern_properties,
     "additionalProperties": applicators.additional_properties, "unevaluatedProperties": applicators.unevaluated_properties,
-    AT_LEAST_ONE: _at_least_one, DEFINED_NAMES: _defined_names, "x-media": _media, "x-needs": _needs,
+    AT_LEAST_ONE: _at_least_one, DEFINED_NAMES: _defined_names, READ_ONLY: _read_only, "x-media": _media, "x-needs": _needs,
 })  # fmt: skip
+
+
+def _has_type(validator: Any, instance: Any, schema: dict[str, Any]) -> bool:
+    kinds = schema.get("type", ())
+    return kinds == () or any(
+        validator.is_type(instance, kind) for kind in ([kinds] if isinstance(kinds, str) else kinds)
+    )
 
 
 def descend(self: Any, instance: Any, schema: Any, path: Any = None, **_: Any) -> Iterator[ValidationError]:
@@ -173,7 +193,8 @@ def descend(self: Any, instance: Any, schema: Any, path: Any = None, **_: Any) -
         return
     spend()
     for key, value in schema.items():
-        check = self.VALIDATORS.get(key)
+        # A value of another type is no branch of an object: its type alone is said.
+        check = self.VALIDATORS.get(key) if key not in _CHOICES or _has_type(self, instance, schema) else None
         for error in () if check is None else check(self, value, instance, schema) or ():
             error._set(  # noqa: SLF001 - as the library's own loop does
                 validator=key, validator_value=value, instance=instance, schema=schema, type_checker=self.TYPE_CHECKER

@@ -97,6 +97,14 @@ def test_an_undocumented_field_is_sent_only_knowingly(crun: sd.Spec) -> None:
     assert approved.extra == ("/input/seed", "/priority")
 
 
+def test_a_field_that_is_given_twice_is_reported_and_replaces_nothing(crun: sd.Spec) -> None:
+    both: dict[str, Any] = {"input": {"prompt": "keep me"}, "prompt": "other"}
+    assert build_body(crun, both)["input"] == {"prompt": "keep me"}
+    assert "/prompt" in [problem.path for problem in sd.check(MODEL, **both)]
+    bare = {"type": "object", "properties": {"input": {"type": "object", "properties": {"prompt": {"type": "string"}}}}}
+    assert build_body(sd.spec(bare), both) == both
+
+
 def test_checking_changes_nothing(crun: sd.Spec) -> None:
     body = {
         "model": "bytedance/seedance2-0-fast-r2v",

@@ -60,8 +60,19 @@ def test_an_odd_document_opens_and_says_once_what_is_odd(case: str) -> None:
 
 
 def test_a_default_and_an_example_that_do_not_fit_are_not_in_the_body() -> None:
-    made = sd.spec(one({"type": "integer", "default": "5", "examples": ["6", 7]}))
+    made = sd.spec(one({"type": "integer", "default": "five", "examples": ["6", 7]}))
     assert made.body["properties"]["a"] == {"type": "integer", "examples": [7]}
+
+
+def test_a_default_of_another_type_is_used_as_what_it_means_and_told() -> None:
+    for schema, default in (
+        ({"type": "integer", "enum": [5, 10], "default": "5"}, 5), ({"enum": ["5", "8"], "default": 5}, "5"),
+        ({"type": "boolean", "default": "true"}, True), ({"type": "number", "default": "0.5"}, 0.5),
+    ):  # fmt: skip
+        made = sd.spec(one(schema))
+        assert made.body["properties"]["a"]["default"] is default or made.body["properties"]["a"]["default"] == default
+        assert made.oddities[0].message.endswith("is used")
+    assert "default" not in sd.spec(one({"type": "integer", "enum": [5], "default": "6"})).body["properties"]["a"]
 
 
 def test_a_key_that_is_called_bearer_travels_as_one() -> None:

@@ -35,6 +35,12 @@ NODE: dict[str, Any] = {
 }  # fmt: skip
 
 
+USER = {"type": "object", "properties": {"kind": TEXT, "name": TEXT}}
+DEFS = {"node": NODE, "CreateUser": USER, "CreateBot": USER}
+TAGGED = {"oneOf": [{"$ref": "#/$defs/CreateUser"}, {"$ref": "#/$defs/CreateBot"}], "discriminator": {
+    "propertyName": "kind", "mapping": {"user": "#/$defs/CreateUser", "robot": "#/$defs/CreateBot"}}}  # fmt: skip
+
+
 def one(schema: Any, **more: Any) -> dict[str, Any]:
     """A document with one field, `x`."""
     return {"type": "object", "properties": {"x": schema}, **more}
@@ -101,7 +107,7 @@ PROBES: list[tuple[str, Any, str, list[Any], list[tuple[Any, str]]]] = [
 
 
 def form_of(schema: Any) -> Form:
-    return sd.form(one(schema, **{"$defs": {"node": NODE}}) if "node" in json.dumps(schema) else one(schema))
+    return sd.form(one(schema, **{"$defs": DEFS}) if "$defs" in json.dumps(schema) else one(schema))
 
 
 def at(form: Form, path: str) -> Any:
@@ -260,9 +266,21 @@ def test_a_map_takes_names_and_keeps_their_order() -> None:
     ({"oneOf": [{"type": "object", "properties": {"a": TEXT, "c": TEXT}}, {"type": "object", "properties": {"b_c": TEXT, "c": TEXT}}]}, ["With a", "With b c"]),
     ({"oneOf": [TEXT, {"type": "array", "items": WHOLE}, {"type": "boolean"}]}, ["Text", "List of whole number", "Yes or no"]),
     ({"oneOf": [{"type": "object"}, {"type": "object", "additionalProperties": WHOLE}]}, ["Fields 1", "Fields 2"]),
+    ({"anyOf": [TEXT, {"type": "array", "items": TEXT}, {}]}, ["Text", "List of text", "Anything (JSON)"]),
+    ({"oneOf": [{"$ref": "#/$defs/CreateUser"}, {"$ref": "#/$defs/CreateBot"}]}, ["Create user", "Create bot"]),
+    (TAGGED, ["User", "Robot"]),
 ])  # fmt: skip
 def test_branches_have_names_that_can_be_read(schema: Any, labels: list[str]) -> None:
     assert [branch.label for branch in at(form_of(schema), "/x")._branches] == labels
+
+
+def test_a_chosen_branch_has_its_tag() -> None:
+    form = form_of(TAGGED)
+    at(form, "/x")._chooser.value = 1
+    assert form.values == {"x": {"kind": "robot"}}
+    assert form.is_valid
+    form.values = {"x": {"kind": "user", "name": "b"}}
+    assert at(form, "/x")._at == 0
 
 
 def test_another_branch_keeps_what_fits_both() -> None:

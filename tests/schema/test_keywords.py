@@ -36,6 +36,15 @@ NAMED = {
     "oneOf": [{"$ref": "#/components/schemas/Cat"}, {"$ref": "#/components/schemas/Dog"}],
     "discriminator": {"propertyName": "kind", "mapping": {"dog": "#/components/schemas/Dog"}},
 }
+PET = {name: {"type": "object", "properties": {"petType": {"type": "string"}, own: {}}, "additionalProperties": False}
+       for name, own in (("Cat", "meow"), ("Dog", "bark"))}  # fmt: skip
+PETS = {"oneOf": [{"$ref": "#/components/schemas/Cat"}, {"$ref": "#/components/schemas/Dog"}], "discriminator": {
+    "propertyName": "petType", "mapping": {"kitty": "#/components/schemas/Cat", "doggo": "#/components/schemas/Dog"}}}  # fmt: skip
+HEIRS = {"Base": {"type": "object", "properties": {"petType": {"type": "string"}, "friend": {"$ref": "#/components/schemas/Base"}},
+                  "discriminator": {"propertyName": "petType"}, "required": ["petType"]},
+         "Cat": {"allOf": [{"$ref": "#/components/schemas/Base"}, {"type": "object", "properties": {"meow": {"type": "string"}}}]},
+         "Kitten": {"allOf": [{"$ref": "#/components/schemas/Cat"}]},
+         "Dog": {"allOf": [{"$ref": "#/components/schemas/Base"}], "type": "object", "properties": {"bark": {"type": "string"}}}}  # fmt: skip
 SIZE = {"type": "object", "properties": {"unit": {"enum": ["px", "part"]}, "value": {"type": "number"}},
         "if": {"properties": {"unit": {"const": "part"}}, "required": ["unit"]},
         "then": {"properties": {"value": {"maximum": 1}}}, "else": {"properties": {"value": {"multipleOf": 1}}}}  # fmt: skip
@@ -149,6 +158,18 @@ PROBES: dict[str, tuple[Any, list[Any], list[tuple[Any, str]]]] = {
         {"$id": "https://example.com/root.json", **one({"$ref": "n.json"}), "$defs": {"N": {"$id": "n.json", "type": "integer"}}}, a(1), at("/a", "1")),
     "readOnly and required": (one({"type": "string"}, required=["a", "id"]) | {"properties": {
         "a": {"type": "string"}, "id": {"type": "string", "readOnly": True}}}, a("x"), [({"a": "x", "id": "1"}, "/id")]),
+    "a tag from a mapping": (api("3.1.0", one(PETS), **{name: {**pet, "additionalProperties": True} for name, pet in PET.items()}),
+                             a({"petType": "kitty", "meow": "x"}), at("/a/petType", {"petType": "Cat"})),
+    "schemas built from a base": (
+        api("3.0.0", one({"$ref": "#/components/schemas/Base"}), **HEIRS),
+        a({"petType": "Cat", "meow": "x", "friend": {"petType": "Dog", "bark": "x"}}, {"petType": "Kitten", "meow": "x"}),
+        [*at("/a/petType", {"petType": "Cow"}), *at("/a/petType", {"meow": "x"}), *at("/a/friend/bark", {"petType": "Cat", "friend": {"petType": "Dog", "bark": 5}})]),
+    "readOnly in parts and branches": (
+        one({"allOf": [{"type": "object", "properties": {"id": {"readOnly": True}}, "required": ["id"]}, {"required": ["id"]},
+                       {"anyOf": [{"properties": {"at": {"readOnly": True}, "x": {}}}, {"properties": {"y": {}}}]}]}),
+        a({}, {"x": 1}), [*at("/a/id", {"id": 1}), *at("/a/at", {"at": 1})]),
+    "one of two lists, present and empty": (
+        {"properties": {"a": {"type": "array"}, "b": {"type": "string"}}, "anyOf": [{"required": ["a"]}, {"required": ["b"]}]}, [{"a": []}, {"b": ""}], [({}, "/a")]),
     "draft 4": ({"$schema": "http://json-schema.org/draft-04/schema#", **one({"minimum": 1, "exclusiveMinimum": True})}, a(2), at("/a", 1)),
     "a name that is not written down": (one({"type": "string"}), [{}], [({"aa": 1}, "/aa"), ({"a": "x", "b": 1}, "/b")]),
 }  # fmt: skip
@@ -195,6 +216,14 @@ MESSAGES: dict[str, tuple[Any, Any, str]] = {
     "a typo where nothing else may be": ({"properties": {"prompt": {}}, "additionalProperties": False}, {"promt": 1},
                                          "unknown field; did you mean 'prompt'?"),
     "two that exclude each other": ({"not": {"required": ["a", "b"]}}, {"a": 1, "b": 1}, "cannot be used together with a"),
+    "another type beside rules about names": (one({"type": "object", "not": {"required": ["u", "v"]}, "oneOf": [CAT, DOG]}), {"a": "x"},
+                                              'must be an object, not text "x"'),
+    "a name that every branch needs": (one({"oneOf": [{"required": ["t", "p"]}, {"required": ["q", "t"]}]}), {"a": {"p": 1}}, "is required"),
+    "a value that only the server sets": (one({"type": "string", "readOnly": True}), {"a": "x"}, "is set only by the server"),
+    "a name of the branch of another tag": (api("3.1.0", one(PETS), **PET), {"a": {"petType": "doggo", "meow": 1}}, "unknown field; the fields are petType, bark"),
+    "a tag that is none": (api("3.1.0", one({"$ref": "#/components/schemas/Base"}), **HEIRS), {"a": {"petType": "Cow"}}, 'must be Cat; got "Cow"'),
+    "one of two names, of any kind": ({"properties": {"a": True, "b": {}}, "anyOf": [{"required": ["a"]}, {"required": ["b"]}]}, {},
+                                      "at least one of a, b is required"),
     "a tuple that is too long": (one({"prefixItems": [{}], "items": False}), {"a": [1, 2]}, "has 2 entries; at most 1 is allowed"),
 }  # fmt: skip
 

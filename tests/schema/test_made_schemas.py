@@ -147,7 +147,7 @@ def chaos() -> st.SearchStrategy[Any]:
         "uniqueItems": FLAG, "minItems": SOME, "maxProperties": SOME, "properties": named, "required": names | st.just(value=True),
         "additionalProperties": INNER, "patternProperties": st.dictionaries(PATTERNS, INNER, max_size=2), "propertyNames": INNER,
         "dependentRequired": st.dictionaries(st.sampled_from(NAMES), names, max_size=2), "dependencies": named, "items": INNER | few,
-        "prefixItems": few, "additionalItems": INNER, "contains": INNER, "allOf": few, "anyOf": few, "oneOf": few, "not": INNER, "if": INNER,
+        "prefixItems": few, "additionalItems": INNER, "contains": INNER, "allOf": few, "anyOf": few, "oneOf": few, "not": INNER | names.map(lambda names: {"required": names}), "if": INNER,
         "then": INNER, "else": INNER, "unevaluatedProperties": INNER, "unevaluatedItems": INNER, "$ref": REFS, "$defs": named,
         "$anchor": st.just("x"), "discriminator": st.just({"propertyName": "a", "mapping": {"x": "#/$defs/b"}}) | st.just("a"),
     }  # fmt: skip

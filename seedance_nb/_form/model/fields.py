@@ -11,7 +11,7 @@ from seedance_nb._base.values import ABSENT
 from seedance_nb._check.body import only_value
 from seedance_nb._document.spec import Spec
 from seedance_nb._form.model.shape import Shape, properties_of, shape_of, shown_order
-from seedance_nb._schema.dialect import AT_LEAST_ONE, is_secret
+from seedance_nb._schema.dialect import AT_LEAST_ONE, SCHEMA_NAME, is_secret
 from seedance_nb._schema.messages import help_of, limits_in_words
 from seedance_nb._schema.patterns import search
 from seedance_nb._schema.validator import fits
@@ -330,6 +330,8 @@ def _label(shape: Shape, tag: str, shared: set[str]) -> str:
     constants = _constants(shape, properties)
     if (constant := constants.get(tag, next(iter(constants.values()), ABSENT))) is not ABSENT:
         return label_of(constant) if isinstance(constant, str) else str(constant)
+    if SCHEMA_NAME in view:
+        return label_of(str(view[SCHEMA_NAME]))
     if properties:
         names = [name for name in properties if name not in shared] or list(properties)
         return "With " + ", ".join(label_of(name).lower() for name in names[:3])
@@ -338,7 +340,7 @@ def _label(shape: Shape, tag: str, shared: set[str]) -> str:
     if shape.types == ("array",) and isinstance(view.get("items"), dict):
         inner = shape_of(view["items"], shape.defs)
         return f"List of {(str(inner.view.get('title') or '') or _TYPES.get(''.join(inner.types), 'entries')).lower()}"
-    return " or ".join(_TYPES.get(name, name) for name in shape.types) or "Anything"
+    return " or ".join(_TYPES.get(name, name) for name in shape.types) or "Anything (JSON)"
 
 
 def _nearness(field: Field, tag: str, value: Any) -> tuple[int, int, int]:

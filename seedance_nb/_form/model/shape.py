@@ -9,6 +9,7 @@ from typing import Any
 
 from seedance_nb._base.values import ABSENT, find
 from seedance_nb._check.body import only_value
+from seedance_nb._schema.dialect import SCHEMA_NAME, constraints_of
 
 _MOST_HOPS = 12
 _MOST_PARTS = 1_000
@@ -188,7 +189,9 @@ def _types(view: dict[str, Any]) -> tuple[str, ...]:
 
 def _alternatives(view: dict[str, Any], key: str, defs: Mapping[str, Any]) -> Shape | None:
     """The shape of `oneOf` or `anyOf`: branches, labels or suggestions; None if these are rules and not a choice."""
-    if not all(isinstance(option, dict) and _SHAPED & set(option) for option in view[key]):
+    if not all(
+        isinstance(option, dict) and (_SHAPED & set(option) or not constraints_of(option)) for option in view[key]
+    ):
         return None
     base = _without(view, key)
     options = [_merged(option, defs)[0] for option in view[key]]
@@ -214,7 +217,7 @@ def _alternatives(view: dict[str, Any], key: str, defs: Mapping[str, Any]) -> Sh
 
 def _bare(base: dict[str, Any], option: dict[str, Any]) -> dict[str, Any]:
     annotations = {"title", "description", "default", "examples"}
-    rules = {key: value for key, value in base.items() if key not in annotations | {"discriminator"}}
+    rules = {key: value for key, value in base.items() if key not in annotations | {"discriminator", SCHEMA_NAME}}
     return _without(rules, "type") if option.get("type", rules.get("type")) != rules.get("type") else rules
 
 
