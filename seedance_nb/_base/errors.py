@@ -24,12 +24,14 @@ import inspect
 import os
 import traceback
 import warnings
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from textwrap import shorten
 from types import TracebackType
 from typing import ClassVar, Literal, Self
 
+from seedance_nb._base.html import FG, FONT, WARN, Html, cell_publisher
 from seedance_nb._base.problem import Problem
 from seedance_nb._base.text import quote_lines
 
@@ -68,8 +70,27 @@ def emit_warnings(messages: Iterable[object], category: type[Warning]) -> None:
     level, frame = 1, inspect.currentframe()
     while frame is not None and frame.f_code.co_filename.startswith(_PACKAGE):
         level, frame = level + 1, frame.f_back
-    for message in messages:
-        warnings.warn(str(message), category, stacklevel=level)
+    with calm_warnings():
+        for message in messages:
+            warnings.warn(str(message), category, stacklevel=level)
+
+
+@contextmanager
+def calm_warnings() -> Iterator[None]:
+    """Within the block, a notebook shows a warning as a line of its own; Python's is red and names files of ipykernel."""
+    publisher, was = cell_publisher(), warnings.formatwarning
+
+    def show(message: object, category: type[Warning], *_: object) -> str:
+        html = Html('<div style="{};{};{}">{}</div>').format(FONT, FG, WARN, message)
+        publisher.publish(data={"text/plain": f"{category.__name__}: {message}", "text/html": str(html)})
+        return ""  # what Python writes to stderr
+
+    if publisher and warnings.showwarning.__module__.endswith("warnings"):  # nobody else shows them
+        warnings.formatwarning = show  # type: ignore[assignment]
+    try:
+        yield
+    finally:
+        warnings.formatwarning = was
 
 
 def caller_line(traceback_: TracebackType | None) -> str:

@@ -1,8 +1,9 @@
-"""HTML that is safe by construction: every text is escaped, and only `Html` is not."""
+"""HTML that is safe by construction: every text is escaped, and only `Html` is not. And the notebook that shows it."""
 
 import html
 import json
 import re
+import sys
 from collections.abc import Iterable, Sequence
 from typing import Any, Self
 
@@ -90,3 +91,15 @@ def request_html(body: str, head: str = "Request body") -> Html:
         '<details style="{}"><summary style="cursor:pointer">{}</summary>'
         '<pre style="white-space:pre-wrap;overflow-wrap:anywhere;max-height:16em;overflow:auto;font-size:12px;margin:4px 0">{}</pre></details>'
     ).format(DIM, head, json.dumps(json.loads(body), ensure_ascii=False, indent=2))
+
+
+def shell_with_kernel() -> Any:
+    """IPython's shell in a Jupyter kernel, which is never imported for this; None outside a kernel."""
+    module: Any = sys.modules.get("IPython")
+    shell = module.get_ipython() if module else None
+    return shell if getattr(shell, "kernel", None) is not None else None
+
+
+def cell_publisher() -> Any:
+    """What shows outputs in the running cell, None outside a kernel."""
+    return getattr(shell_with_kernel(), "display_pub", None)

@@ -11,7 +11,7 @@ import weakref
 from collections.abc import Mapping
 from typing import Any, Never
 
-from seedance_nb._base.errors import KeyWarning
+from seedance_nb._base.errors import KeyWarning, calm_warnings
 from seedance_nb._base.html import escape
 from seedance_nb._base.text import HIDDEN
 
@@ -100,12 +100,10 @@ def warn_if_in_cell(secret: Secret) -> None:
     if not _is_in_cell(secret) or secret.fingerprint() in _WARNED:
         return
     _WARNED.add(secret.fingerprint())
-    warnings.warn(
-        f"The key from {secret.source} is in a cell, so it is saved in the notebook and in IPython's history. Remove it, "
-        "create a new key at the provider, and set that one with sd.ask_key(provider) or the environment.",
-        KeyWarning,
-        stacklevel=1,  # Python shows the line that it points at, and the caller's line contains the key
-    )
+    text = f"The key from {secret.source} is in a cell, so it is saved in the notebook and in IPython's history. Remove it, "
+    text += "create a new key at the provider, and set that one with sd.ask_key(provider) or the environment."
+    with calm_warnings():  # Python shows the line that it points at, and the caller's line contains the key
+        warnings.warn(text, KeyWarning, stacklevel=1)
 
 
 def mask_keys(text: str) -> str:

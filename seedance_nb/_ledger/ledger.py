@@ -127,6 +127,11 @@ class Ledger:
             raise LedgerError(text, file=str(self.path))
         return row
 
+    def forget(self, row: Row, *, files: bool) -> None:
+        """Remove a row's request, and the names of its `files`, from every file of the ledger. *writes ledger*."""
+        self.update(row.seq, created=row.created, error="")  # raises if another ledger is at this path by now
+        self._store.forget(row.seq, files=files)
+
     def refreshed(self, row: Row) -> Row:
         """The row as it is now in the ledger; unchanged if another ledger is at this path by now. *reads files*."""
         existing = self.row(row.seq)

@@ -6,10 +6,12 @@ import sqlite3
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, fields
 from enum import StrEnum
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-from seedance_nb._base.errors import Charged
 from seedance_nb._check.price import amount_text
+
+if TYPE_CHECKING:  # with its Literal, Tab shows nothing for a row (jedi 0.20)
+    from seedance_nb._base.errors import Charged
 
 
 class State(StrEnum):
@@ -32,6 +34,10 @@ EARLY_STATES = (State.WAITING, State.SENDING)
 OPEN_STATES = (State.QUEUED, State.RUNNING, State.OTHER)  # states in which a task is polled
 FREE_STATES = (State.REFUSED, State.UNSENT)
 """States in which certainly no task exists, so that the same request can be sent again."""
+
+FORGOTTEN = {"body": '""', "outputs": "[]", "error": "", "word": ""}
+FORGOTTEN_FILES = {"file": "", "sha256": "", "facts": "", "beside": ""}
+"""The columns of a row whose request, and whose files, were removed: the body is a text, which no request is."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, repr=False)
@@ -93,12 +99,17 @@ class Row:
         return hashlib.sha256(f"{self.base_url}|{self.digest}|{self.take}|{self.created!r}".encode()).hexdigest()[:4]
 
     @property
+    def is_forgotten(self) -> bool:
+        """Whether its request was removed. The rest stays, so that the same request is not sent and paid again by itself."""
+        return self.body == FORGOTTEN["body"]
+
+    @property
     def is_unresolved(self) -> bool:
         """Whether it needs a person: it may have been charged, and nothing more is known."""
         return self.state in (State.UNKNOWN, State.SENDING) and self.successor is None
 
     @property
-    def charged(self) -> Charged:
+    def charged(self) -> "Charged":
         """Whether this row was charged, as far as it is known."""
         is_free = self.simulated or self.state in (*FREE_STATES, State.WAITING)
         if is_free or (self.state is State.FAILED and self.credits == 0):

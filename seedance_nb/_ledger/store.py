@@ -23,7 +23,7 @@ from seedance_nb._ledger import journal as _journal
 from seedance_nb._ledger.database import ForeignFile, close_own, connect, create, known_columns, sync_folder
 from seedance_nb._ledger.home import Displaced, require_in_place
 from seedance_nb._ledger.journal import Entry
-from seedance_nb._ledger.row import FREE_STATES
+from seedance_nb._ledger.row import FORGOTTEN, FORGOTTEN_FILES, FREE_STATES
 
 _SHORT_TURN_S = 1
 _IDENTIFYING = ("intent", "spec", "base_url", "simulated", "digest", "take", "unit", "created")
@@ -215,6 +215,28 @@ class Store:
         except sqlite3.Error:
             self.close()  # which undoes it as well
         self._journal_lock.release()
+
+    def forget(self, seq: int, *, files: bool) -> None:
+        """Remove a row's request, and the names of its `files`, from both files. *writes ledger*. Raises: LedgerError."""
+        blank = FORGOTTEN | (FORGOTTEN_FILES if files else {})
+
+        def scrub(transaction: Transaction) -> None:
+            db, journal = transaction.db, transaction.journal
+            for number, changes in db.execute("SELECT rowid, changes FROM events WHERE task = ?", (seq,)).fetchall():
+                known = json.loads(changes)
+                columns = json.dumps(known | {name: blank[name] for name in known.keys() & blank}, ensure_ascii=False)
+                db.execute("UPDATE events SET changes = ? WHERE rowid = ?", (columns, number))
+            transaction.change(seq, blank)
+            transaction.finish()
+            transaction.entries.clear()
+            db.execute("VACUUM")  # SQLite keeps what was overwritten, in free pages and in its log
+            if db.execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchone()[0]:
+                raise sqlite3.OperationalError("another program is reading it")
+            db.execute("BEGIN IMMEDIATE")
+            _journal.cut(journal, 0)  # from here to the next line the database alone has the rows
+            _journal.append(journal, missing(db, transaction.ledger, 0))
+
+        self.transact(scrub)
 
     def note_in_journal(self, seq: int, changes: dict[str, Any]) -> bool:
         """Save a change that the database rejected in the journal, for the next transaction; return whether it worked."""

@@ -12,7 +12,7 @@ import ipywidgets as W  # noqa: N812
 from IPython.display import display
 from ipywidgets.widgets.widget_button import ButtonStyle
 
-from seedance_nb._base.errors import Refused, SeedanceError, TaskFailed
+from seedance_nb._base.errors import Refused, SeedanceError
 from seedance_nb._base.html import FONT, Html, escape, request_html
 from seedance_nb._base.log import log_unexpected
 from seedance_nb._base.problem import Problem
@@ -159,7 +159,7 @@ class Panel:
         except SeedanceError as error:
             self._report(status.failed_html(error))
             self._show_at_fields(values, error)
-            toggle(self._again, shown=isinstance(error, TaskFailed))
+            toggle(self._again, shown="Another take" in getattr(error.next_step, "panel", ""))
         except Exception as error:  # noqa: BLE001 - a callback's exception would be seen nowhere
             log_unexpected("panel", error)
             self._report(status.unexpected_html(error))

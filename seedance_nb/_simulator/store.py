@@ -76,6 +76,15 @@ class Store:
         with self._db() as db:
             db.execute("UPDATE tasks SET fault = ? WHERE id = ?", (fault, task_id))
 
+    def remove(self, task_id: str) -> None:
+        """Deletes a task, its files, and what SQLite keeps of it. *writes files*."""
+        self.output(task_id).unlink(missing_ok=True)
+        self.last_frame(task_id).unlink(missing_ok=True)
+        with self._db() as db:
+            db.execute("DELETE FROM tasks WHERE id = ?", (task_id,))
+            db.commit()
+            db.execute("VACUUM")
+
     def add_asset(self, asset: Asset) -> None:
         """Saves an asset. *writes files*."""
         with self._db() as db:

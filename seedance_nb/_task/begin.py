@@ -7,6 +7,7 @@ from urllib.parse import urlsplit
 
 from seedance_nb._base.errors import InvalidInput, SeedanceError, SpecError
 from seedance_nb._base.faults import FAULTS, local_error
+from seedance_nb._base.html import shell_with_kernel
 from seedance_nb._base.log import LOG
 from seedance_nb._base.problem import Problem
 from seedance_nb._base.values import is_number
@@ -16,7 +17,6 @@ from seedance_nb._document.spec import Spec
 from seedance_nb._ledger.row import Row, State
 from seedance_nb._provider.transport import Endpoint
 from seedance_nb._schema.formats import SIMULATED_ASSET, SIMULATED_HOST
-from seedance_nb._task.display.placement import shell_with_kernel
 from seedance_nb._task.engine import ENGINE
 from seedance_nb._task.files import prepare_folder
 from seedance_nb._task.follow import run

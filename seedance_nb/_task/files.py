@@ -75,13 +75,13 @@ def outputs_folder() -> Path:
 
 def part_path(folder: Path, row: Row, index: int) -> Path:
     """The name under which a result is fetched, the same in every process, so that one goes on with what another left. *pure*."""
-    return folder / f".{_stem(row)}-{index + 1}.part"
+    return folder / f".{stem_of(row)}-{index + 1}.part"
 
 
 def lock_for(folder: Path, row: Row) -> Path:
     """What the process that fetches a task's results holds meanwhile. *writes files*: the folder. Raises: OSError."""
     folder.mkdir(parents=True, exist_ok=True)
-    lock = folder / f".{_stem(row)}.lock"
+    lock = folder / f".{stem_of(row)}.lock"
     if lock.is_symlink():  # not created by us
         lock.unlink()
     return lock
@@ -102,7 +102,7 @@ def prepare_folder(folder: Path) -> None:
 
 def video_path(folder: Path, row: Row) -> Path:
     """The final name of a row's video, known from the moment the row is claimed, unless it turns out to be WebM. *pure*."""
-    return Path(row.file) if row.file else folder / f"{_stem(row)}.mp4"
+    return Path(row.file) if row.file else folder / f"{stem_of(row)}.mp4"
 
 
 def is_saved(row: Row) -> bool:
@@ -126,7 +126,7 @@ def save_video(part: Path, row: Row, spec: Spec, asked_s: float | None, known: C
         if facts is None:
             (kind, name), unusable = _whole.media_kind(part), UnusableFile(why)
             if kind == "video" and name not in _whole.ENDINGS:
-                unusable.file = part.replace(part.parent / f"{_stem(row)}-unsupported.{name}")
+                unusable.file = part.replace(part.parent / f"{stem_of(row)}-unsupported.{name}")
             raise unusable
         hashed = sha256(part)
         doubts = _media.doubts(facts, asked_s)
@@ -134,7 +134,7 @@ def save_video(part: Path, row: Row, spec: Spec, asked_s: float | None, known: C
             raise DoubtfulFile("; ".join(doubts), hashed)
         # A QuickTime file plays in more browsers as MP4, and that name is in the notebook already.
         suffix = f".{facts.format}" if facts.format in ("webm", "mkv") else ".mp4"
-        final = part.parent / f"{_stem(row)}{suffix}"
+        final = part.parent / f"{stem_of(row)}{suffix}"
         remarks = [*doubts, *_media.unchecked(facts), *_set_aside(final, hashed)]
         remarks += ["text before or after the video was removed"] * trims
         remarks += save_request(part, final, spec, row, hashed)
@@ -162,9 +162,9 @@ def save_extra(part: Path, row: Row, index: int, taken: Collection[str] = ()) ->
     if fault:
         raise UnusableFile(fault)
     what = "last-frame" if kind == "image" and _LAST_FRAME.search(row.body) else str(index + 1)
-    final = part.parent / f"{_stem(row)}-{what}{_whole.ENDINGS[word]}"
+    final = part.parent / f"{stem_of(row)}-{what}{_whole.ENDINGS[word]}"
     if str(final) in taken:  # a second image
-        final = part.parent / f"{_stem(row)}-{index + 1}{_whole.ENDINGS[word]}"
+        final = part.parent / f"{stem_of(row)}-{index + 1}{_whole.ENDINGS[word]}"
     hashed = sha256(part)
     remark = "; ".join(_set_aside(final, hashed))
     part.replace(final)
@@ -230,6 +230,8 @@ def file_text(row: Row) -> str:
     facts = read_facts(row.facts)  # a list is shown whatever became of the ledger
     if row.file and (is_there(Path(row.file), (facts and facts.size) or 0) or is_saved(row)):
         return Path(row.file).name
+    if row.is_forgotten:
+        return "forgotten"
     if row.dead is not None:
         since = time.strftime("%Y-%m-%d %H:%M", time.gmtime(row.dead))
         return f"not downloaded: its URL has not worked since {since} UTC; {again} asks for a new one"
@@ -242,6 +244,7 @@ def file_text(row: Row) -> str:
     return f"not downloaded yet; {again} downloads it" if row.state is State.DONE else "not downloaded yet"
 
 
-def _stem(row: Row) -> str:
+def stem_of(row: Row) -> str:
+    """How the names of all files of a row begin. *pure*."""
     when = time.strftime("%Y%m%d-%H%M%S", time.gmtime(row.created))
     return f"{when}-{hashlib.sha256(f'{row.base_url}|{row.digest}|{row.take}|{row.created!r}|{row.seq}'.encode('utf-8', 'replace')).hexdigest()[:10]}"

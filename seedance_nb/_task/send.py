@@ -23,6 +23,7 @@ from seedance_nb._provider.outcome import SendOutcome, refusal
 from seedance_nb._provider.rate_limit import JITTER
 from seedance_nb._provider.transport import Endpoint, acquire_slot, send_once
 from seedance_nb._task.engine import ENGINE, Delivery
+from seedance_nb._task.forget import require_remembered
 from seedance_nb._task.schedule import PollSchedule
 from seedance_nb._web.download import Bounds
 from seedance_nb._web.origins import host_of
@@ -232,6 +233,7 @@ def unknown_outcome_text(row: Row) -> str:
 
 def raise_for(spec: Spec, row: Row) -> None:
     """Raise the error that a row's state means, if any. *pure*."""
+    require_remembered(row)
     if row.state is State.UNKNOWN:
         advice = "look up the task that the response names" if row.task_id else "see what is known and what you can do"
         step = f"{advice} with sd.task({row.name!r}).resolve()"

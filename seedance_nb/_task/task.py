@@ -11,7 +11,7 @@ from pathlib import Path
 from textwrap import shorten
 from typing import Any, Protocol
 
-from seedance_nb._base.errors import Charged, SeedanceError, StoppedWaiting, WaitTimeout
+from seedance_nb._base.errors import Charged, SeedanceError, StoppedWaiting, WaitTimeout, emit_warnings
 from seedance_nb._base.faults import created_by_package, typed_class
 from seedance_nb._base.html import FG, FONT, Html, safe_url, table_html, table_text
 from seedance_nb._base.log import log_unexpected
@@ -30,6 +30,7 @@ from seedance_nb._task.display.video import Video, video_of, video_view
 from seedance_nb._task.engine import ENGINE
 from seedance_nb._task.files import file_text, poster_of
 from seedance_nb._task.follow import run
+from seedance_nb._task.forget import forget
 from seedance_nb._task.resolve import resolve
 from seedance_nb._task.send import TaskRun, raise_for
 
@@ -40,6 +41,10 @@ class Context(Protocol):
     """What a task needs from its session."""
 
     ledger: Ledger
+
+    @property
+    def outputs(self) -> Path:
+        """The folder for videos."""
 
     def flow_of(self, spec: Spec, row: Row) -> TaskRun:
         """What it takes to follow a task of the ledger. Raises: SeedanceError if its status cannot be checked from here."""
@@ -94,6 +99,24 @@ class Task:
     def state(self) -> State:
         """The state at the last status check. *reads files*."""
         return self.row.state
+
+    @property
+    def cost(self) -> str:
+        """What it costs, as far as it is known, such as "200 credits". *reads files*."""
+        return price_after(self.row)
+
+    @property
+    def progress(self) -> float | None:
+        """The provider's percentage, None if it reports none. *reads files*."""
+        return self.row.progress
+
+    @property
+    def seconds(self) -> float:
+        """The time since it was submitted, or until it ended, in seconds. *reads files*."""
+        return (self.row.finished or time.time()) - self.row.created
+
+    def __dir__(self) -> list[str]:  # for Tab: without what only this package needs
+        return [name for name in (*vars(Task), "is_new") if name[0] != "_" and name not in ("future", "row", "show")]
 
     def future(self) -> "Future[Row]":
         """A future for the finished row; polling starts if it is not running yet. *network*, *writes ledger*, *writes files*."""
@@ -193,6 +216,30 @@ class Task:
         require_consent(self._spec, flow.endpoint, limit)
         return self._context.begin(flow, approve_again(self._spec, row.body), row.take, limit, row.seq)
 
+    def forget(self, *, files: bool = False) -> None:
+        """Remove the prompt and the rest of the request from the ledger, for good. *writes ledger*, *writes files*.
+
+        Number, time, model, cost and the provider's id stay, so that budgets count and the same request is not paid again
+        by itself. Copies elsewhere stay too: in notebooks, exported pages, files of `video.save`, and at the provider.
+
+        The parameters:
+          files: whether the video, its poster and every other file of the task, and drafts with its prompt, are deleted as
+            well. Without it, the video still plays and has its request in it.
+        Raises: SeedanceError for a task that is not finished or not downloaded; LedgerError. Call it again after an error.
+
+        >>> task = sd.Session(queue_s=0, run_s=0).submit("crun/seedance-1.0-pro-t2v", prompt="A fox")
+        >>> video = task.wait()
+        >>> task.forget(files=True)
+        >>> video.path.exists()
+        False
+        """
+        row, ledger = self.row, self._context.ledger
+        prompt = values_by_role(self._spec, read_json(row.body)).get("prompt", "")
+        ENGINE.run(forget(ledger, self._context.outputs, row, str(prompt), files=files))
+        if any(ledger.path.parent.glob(f"{ledger.path.name}.damaged-*")):
+            copies = f"Old files of a repair may still have the request. Delete them if you no longer need them: {ledger.path}.damaged-*"
+            emit_warnings((copies,), UserWarning)
+
     def _flow(self) -> TaskRun:
         """What it takes to follow the task, looked up when it is needed."""
         return self._cached_flow or self._context.flow_of(self._spec, self._row)
@@ -269,7 +316,7 @@ class Task:
 def state_text(row: Row, width: int = 0) -> str:
     """A row's state; if the schema does not define it, with the provider's word and up to `width` characters of the reason. *pure*."""
     if row.state is not State.OTHER:
-        return row.state
+        return f"{row.state}, forgotten" if row.is_forgotten else row.state
     reason = f": {row.error}" if row.error and width else ""
     return f"{row.state} ({shorten(f'{row.word}{reason}', width or 100, placeholder='…')})"
 

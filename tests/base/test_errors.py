@@ -1,7 +1,11 @@
 """Errors carry facts, are equal by them, and read like help."""
 
+import json
 import pickle
 import pydoc
+import subprocess
+import sys
+import warnings
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -118,3 +122,74 @@ def test_an_invalid_input_lists_every_problem_with_its_sentence() -> None:
         "Nothing was charged.\n"
         "Next: fix the problems above, then run the cell again"
     )
+
+
+class Front:
+    """Stands for the output of a cell."""
+
+    def __init__(self) -> None:
+        self.shown: list[dict[str, str]] = []
+
+    def publish(self, data: dict[str, str]) -> None:
+        self.shown.append(data)
+
+
+def said_in_a_notebook(monkeypatch: pytest.MonkeyPatch) -> Front:
+    front = Front()
+    monkeypatch.setattr(errors, "cell_publisher", lambda: front)
+    return front
+
+
+def outside_pytest(act: Callable[[], object], filters: str = "always") -> None:
+    """Act with Python's own way of showing warnings, which pytest replaces."""
+    with warnings.catch_warnings():
+        warnings.simplefilter(filters)  # type: ignore[arg-type]
+        act()
+
+
+def emit(*messages: str) -> None:
+    errors.emit_warnings(messages, sd.LimitWarning)
+
+
+NOTEBOOK = """
+import json, sys
+import seedance_nb as sd
+from seedance_nb._base import errors
+
+class Front:
+    def publish(self, data):
+        print(json.dumps(data))
+
+errors.cell_publisher = {front}
+errors.emit_warnings(["1 s is <b>short</b>", "another"], sd.LimitWarning)
+"""
+
+
+@pytest.mark.parametrize("is_notebook", [True, False])
+def test_a_warning_is_a_calm_line_in_a_notebook(*, is_notebook: bool) -> None:
+    code = NOTEBOOK.format(front="Front" if is_notebook else "lambda: None")
+    child = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True, timeout=60)
+    shown = [json.loads(line) for line in child.stdout.splitlines()]
+    if is_notebook:
+        assert child.stderr == ""
+        assert [data["text/plain"] for data in shown] == ["LimitWarning: 1 s is <b>short</b>", "LimitWarning: another"]
+        assert "1 s is &lt;b&gt;short&lt;/b&gt;" in shown[0]["text/html"]
+    else:
+        assert "<string>:11: LimitWarning: 1 s is <b>short</b>" in child.stderr
+        assert shown == []
+
+
+def test_a_notebook_can_ignore_record_and_raise_warnings_as_ever(monkeypatch: pytest.MonkeyPatch) -> None:
+    front = said_in_a_notebook(monkeypatch)
+    outside_pytest(lambda: emit("ignored"), "ignore")
+    with warnings.catch_warnings(record=True) as recorded:
+        warnings.simplefilter("always")
+        emit("recorded")
+    assert [str(one.message) for one in recorded] == ["recorded"]
+    with pytest.raises(sd.LimitWarning, match="raised"):
+        outside_pytest(lambda: emit("raised"), "error")
+    shown: list[str] = []
+    monkeypatch.setattr(warnings, "showwarning", lambda message, *_, **__: shown.append(str(message)))
+    outside_pytest(lambda: emit("shown by another"))
+    assert shown == ["shown by another"]
+    assert front.shown == []

@@ -2,11 +2,12 @@
 
 import base64
 import os
-import sys
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any, Literal
+from typing import Literal
 from urllib.parse import quote
+
+from seedance_nb._base.html import shell_with_kernel
 
 Viewer = Literal["jupyter", "script", "headless", "voila", "colab", "vscode"]
 Mechanism = Literal["file", "embed", "still"]
@@ -66,13 +67,6 @@ def data_url(content: bytes, mime: str) -> str:
 def is_path(source: str) -> bool:
     """Whether a `src` is a relative path. *pure*."""
     return bool(source) and not source.startswith("data:")
-
-
-def shell_with_kernel() -> Any:
-    """IPython's shell in a Jupyter kernel, which is never imported for this; None outside a kernel."""
-    module: Any = sys.modules.get("IPython")
-    shell = module.get_ipython() if module else None
-    return shell if getattr(shell, "kernel", None) is not None else None
 
 
 def notebook_file() -> Path | None:

@@ -7,11 +7,10 @@ import time
 from collections.abc import Sequence
 from typing import Any
 
-from seedance_nb._base.html import DIM, FG, FONT, Html
+from seedance_nb._base.html import DIM, FG, FONT, Html, cell_publisher
 from seedance_nb._base.text import duration_text
 from seedance_nb._ledger.row import FREE_STATES, OPEN_STATES, Row, State, price_after
 from seedance_nb._task.begin import unattended_reason
-from seedance_nb._task.display.placement import shell_with_kernel
 
 UPDATE_S = 1.0  # seconds between two updates of a line at least, so that many tasks do not flood a page
 _FEWEST = 3
@@ -108,11 +107,6 @@ def open_line(*, wanted: bool | None) -> Line | None:
         return CellLine(publisher) if wanted or not unattended_reason() else None
     is_terminal = sys.stderr is not None and sys.stderr.isatty() and os.getenv("TERM") != "dumb"
     return TerminalLine(sys.stderr) if is_terminal and wanted is not False else None
-
-
-def cell_publisher() -> Any:
-    """What shows outputs in the running cell, None outside a kernel."""
-    return getattr(shell_with_kernel(), "display_pub", None)
 
 
 class Progress:
