@@ -111,13 +111,15 @@ def still_of(poster: Path | bytes, most: int = _STILL_BYTES, width: int = 640) -
 
 def pending_html(name: str, source: str) -> Html:
     """A player that names the file of a task before it exists, for a page that cannot be updated later. *pure*."""
-    paths = [source.removesuffix(".mp4") + suffix for suffix in (".mp4", ".webm")] if is_path(source) else []
-    sources = Html('<source src="{}">').each(map(safe_url, paths))  # known once it is saved; a browser tries both
-    player = Html('<video controls playsinline preload="metadata" style="{}">{}{}</video>') if paths else Html()
+    player = player_html(source, facts=None, still=b"", name=name) if is_path(source) else Html()
+    # No second <source>: JupyterLab resolves its path too late, or removes it.
+    webm = Html(' (if it is WebM: <a href="{}" download>Download</a>)') if player else Html()
     return Html(
-        '<figure style="margin:8px 0;max-width:760px;{FONT};{FG}">{player}<figcaption style="{DIM}">The video was still '
-        "being generated when this page was last updated; it plays here once it is saved. <code>{name}</code></figcaption></figure>"
-    ).format(FONT=FONT, FG=FG, DIM=DIM, player=player.format(_shape(None, None), sources, name), name=name)
+        '<figure style="margin:8px 0;max-width:760px;{FONT};{FG}">{player}<figcaption style="{DIM}">The video was still being generated '
+        "when this page was last updated; it plays here once it is saved{webm}. <code>{name}</code></figcaption></figure>"
+    ).format(
+        FONT=FONT, FG=FG, DIM=DIM, player=player, name=name, webm=webm.format(safe_url(f"{source.removesuffix('.mp4')}.webm"))
+    )  # fmt: skip
 
 
 def download_html(file: Path, source: str, title: str = "") -> Html:
