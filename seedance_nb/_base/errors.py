@@ -370,6 +370,12 @@ class LedgerError(SeedanceError):
         self.file = file
 
 
+def error_text(error: Exception) -> str:
+    """The text of an error, with its type if the error is unexpected or has no text. *pure*."""
+    is_known = isinstance(error, SeedanceError) and str(error)
+    return str(error) if is_known else f"Something unexpected happened: {error!r}"
+
+
 for _class in [*vars().values()]:
     # Public classes say where users find them: in tracebacks, in `help()` and in pickles.
     if isinstance(_class, type) and issubclass(_class, SeedanceError | UserWarning):

@@ -2,7 +2,7 @@
 
 import hashlib
 import json
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from enum import Enum
 from typing import Any, Final, TypeGuard
 
@@ -25,7 +25,7 @@ def pointer_parts(pointer: str) -> tuple[str, ...]:
     return tuple(part.replace("~1", "/").replace("~0", "~") for part in pointer.split("/")[1:])
 
 
-def to_pointer(path: JsonPath | list[str | int]) -> str:
+def to_pointer(path: Iterable[str | int]) -> str:
     """The JSON Pointer of a path. *pure*."""
     return "".join("/" + str(part).replace("~", "~0").replace("/", "~1") for part in path)
 

@@ -64,12 +64,8 @@ def _documented(spec: Spec, problem: Problem) -> Problem:
     if "upload" in spec.calls and message.startswith(LOCAL):
         message = f"{LOCAL}, but this provider accepts only URLs; sd.upload uploads it and returns its URL"
     quote = problem.quote or (_nearest_sentence(spec, problem.path) if problem.rule in _QUOTE_NEAREST else "")
-    return replace(problem, message=message, quote=quote, origin=docs_of(spec) if quote else "")
-
-
-def docs_of(spec: Spec) -> str:
-    """What the quotes of a model's problems are from. *pure*."""
-    return f"{spec.provider}'s docs" if spec.vouched else "the schema"
+    origin = f"{spec.provider}'s docs" if spec.vouched else "the schema"
+    return replace(problem, message=message, quote=quote, origin=origin if quote else "")
 
 
 def _keys_in(spec: Spec, body: Any) -> list[tuple[str, ...]]:

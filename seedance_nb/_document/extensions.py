@@ -51,33 +51,24 @@ ROOT: dict[str, Any] = {
     "x-env": _object(key=_TEXT, base_url=_TEXT),
     "x-price": _object(
         **dict.fromkeys(("unit", "note", "quote", "source", "date", "currency"), _TEXT),
-        **dict.fromkeys(("each", "per_second"), _SECONDS),
-        tokens=_object("fps", "sizes", fps=_SECONDS, sizes=_SIZES),
+        **dict.fromkeys(("each", "per_second"), _SECONDS), tokens=_object("fps", "sizes", fps=_SECONDS, sizes=_SIZES),
     ),
     "x-calls": _object(
-        **dict.fromkeys(("estimate", "balance", "asset"), _object(*_CALL, **_CALL)),
-        upload=_object(*_CALL, "put", **_CALL, put=_POINTER),
+        **dict.fromkeys(("estimate", "balance", "asset"), _object(*_CALL, **_CALL)), upload=_object(*_CALL, "put", **_CALL, put=_POINTER),
         **{"asset-info": _object(*_CALL, "ready", **_CALL, ready=_TEXTS, failed=_TEXTS)},
     ),
     "x-task": _object(
-        *("follow", "state", "outputs"),
-        follow=_TEXT,
-        words=_object(**{state: {**_TEXTS, "minItems": 1} for state in STATES}),
-        **dict.fromkeys(("state", "credits", "progress"), _POINTER),
+        *("follow", "state", "outputs"), follow=_TEXT, words=_object(**{state: {**_TEXTS, "minItems": 1} for state in STATES}),
+        **dict.fromkeys(("state", "credits", "progress"), _POINTER), **{"failed-codes": _CODES},
         **dict.fromkeys(("outputs", "error", "also-id", "also-state"), _POINTERS),
-        **{"failed-codes": _CODES},
         poll=_object(early={"type": "array", "items": _SECONDS}, every=_SECONDS, deadline=_SECONDS),
     ),
     "x-errors": _object(
-        **{name: {"anyOf": [_POINTER, _POINTERS]} for name in ("code", "message", "details")},
-        ok={**_CODES, "minItems": 1},
-        invalid=_CODE,
-        **dict.fromkeys(("gone", "in-body"), _CODES),
-        refusals=_by_code({"enum": list(REFUSALS)}),
-        statuses=_by_code({"enum": list(REFUSALS)}, "^4[0-9]{2}$"),
-        unclear=_by_code(_TEXT),
+        **{name: {"anyOf": [_POINTER, _POINTERS]} for name in ("code", "message", "details")}, ok={**_CODES, "minItems": 1},
+        invalid=_CODE, **dict.fromkeys(("gone", "in-body"), _CODES), unclear=_by_code(_TEXT),
+        refusals=_by_code({"enum": list(REFUSALS)}), statuses=_by_code({"enum": list(REFUSALS)}, "^4[0-9]{2}$"),
     ),
-}
+}  # fmt: skip
 FIELD: dict[str, Any] = {
     **dict.fromkeys(("x-label", "x-unit", "x-advanced", "x-fill", "x-ours"), _TEXT),
     "x-role": {"enum": list(ROLES)},

@@ -177,7 +177,7 @@ def with_shared(document: dict[str, Any], file: str) -> dict[str, Any]:
         for method, operation in _objects(item):
             pointer = to_pointer(["paths", path, method, "security"])
             _check_same(shared["security"], operation.get("security", ABSENT), pointer, file)
-    return dict(_merged(shared, document))
+    return dict(merged(shared, document))
 
 
 def _objects(value: Any) -> list[tuple[str, dict[str, Any]]]:
@@ -190,7 +190,7 @@ def _check_same(shared: Any, own: Any, pointer: str, file: str) -> None:
         shared, own = find(shared, "/0/url"), find(own, "/0/url")
     elif own is ABSENT:
         return
-    if _merged(shared, own) != shared:
+    if merged(shared, own) != shared:
         problem = "a schema with x-provider cannot change where the provider's key goes; remove this, or remove x-provider and pass the key of your own server as api_key="
         raise SpecError(problem, file=file, pointer=pointer)
 
@@ -207,8 +207,9 @@ def packaged(name: str) -> dict[str, Any]:
     return read_document((SPECS / f"{name}.yaml").read_text(encoding="utf-8"))[0]
 
 
-def _merged(shared: Any, own: Any) -> Any:
+def merged(shared: Any, own: Any) -> Any:
+    """A JSON value over another one: objects are merged, anything else is replaced. *pure*."""
     if not (isinstance(shared, dict) and isinstance(own, dict)):
         return own
     rest = {name: value for name, value in shared.items() if name not in own}
-    return {name: _merged(shared.get(name), value) for name, value in own.items()} | rest
+    return {name: merged(shared.get(name), value) for name, value in own.items()} | rest

@@ -14,7 +14,7 @@ from seedance_nb._base.log import LOG
 from seedance_nb._base.problem import Problem
 from seedance_nb._base.values import find, json_text, read_json, to_pointer
 from seedance_nb._check.advisory import warnings
-from seedance_nb._check.check import check, docs_of
+from seedance_nb._check.check import check
 from seedance_nb._check.secrets import masked
 from seedance_nb._document.spec import Spec
 from seedance_nb._form.controls.base import Change, Fold, StaticBox, Uploads, WidgetFactory
@@ -233,7 +233,7 @@ class Form:
 
     def _problems(self) -> tuple[Problem, ...]:
         still = tuple(problem for problem, value in self._reports if find(self._values, problem.path) == value)
-        return self._layout.refined(self._check(), docs_of(self.spec)) + still
+        return self._check() + still
 
     def open_advanced(self) -> None:
         """Show the fields under "Advanced": deprecated ones and those a notebook has little use for."""

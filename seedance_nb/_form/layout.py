@@ -12,7 +12,6 @@ from seedance_nb._base.html import Html
 from seedance_nb._base.problem import Problem
 from seedance_nb._base.values import ABSENT, find, pointer_parts, to_pointer
 from seedance_nb._form.controls.base import Change, Control, WidgetFactory
-from seedance_nb._form.controls.choices import ALTERNATIVES
 from seedance_nb._form.controls.entries import MapControl
 from seedance_nb._form.controls.objects import Slot
 from seedance_nb._form.labels import FieldStatus, label_at, label_html, sentence
@@ -70,18 +69,6 @@ class FormLayout:
         for path, control in self.controls.items():
             control.show_problems(tuple(_from(problem, path) for problem in at.get(path, ())))
         return [problem for path, problem in paths if path is not None], at.get(None, [])
-
-    def refined(self, problems: Sequence[Problem], origin: str) -> tuple[Problem, ...]:
-        """The problems, those of `oneOf` and `anyOf` replaced by those of the chosen branch, quoted from `origin`. *pure*."""
-        result: list[Problem] = []
-        for problem in problems:
-            path = self.owner_path(problem.path) if problem.rule in ALTERNATIVES else None
-            if path is None:
-                result.append(problem)
-                continue
-            parts = self.controls[path].refine(_from(problem, path))
-            result += [replace(part, path=path + part.path, origin=origin if part.quote else "") for part in parts]
-        return tuple(result)
 
     def owner_path(self, path: str) -> str | None:
         """The path of the control that shows the value at a path, None if none does. *pure*."""

@@ -3,14 +3,11 @@
 import asyncio
 import threading
 import time
-from collections.abc import Callable
-from concurrent.futures import Future
 from functools import partial
 from typing import Any, Literal
 
 import ipywidgets as W  # noqa: N812
 from IPython.display import display
-from ipywidgets.widgets.widget_button import ButtonStyle
 
 from seedance_nb._base.errors import Refused, SeedanceError
 from seedance_nb._base.html import FONT, Html, escape, request_html
@@ -21,8 +18,9 @@ from seedance_nb._base.values import ABSENT, find
 from seedance_nb._check.body import build_body, values_by_role
 from seedance_nb._check.check import approve
 from seedance_nb._check.price import Estimate, estimate, price_note
+from seedance_nb._document.reader import merged
 from seedance_nb._document.spec import Spec, named_fields
-from seedance_nb._form.controls.base import StaticBox, WidgetFactory, toggle
+from seedance_nb._form.controls.base import Fold, StaticBox, Uploads, WidgetFactory, toggle
 from seedance_nb._form.form import Form
 from seedance_nb._form.model.values import prefilled
 from seedance_nb._ledger.row import State
@@ -30,8 +28,6 @@ from seedance_nb._notebook import status
 from seedance_nb._notebook.draft import Draft
 from seedance_nb._notebook.output import VideoOutput
 from seedance_nb._notebook.refusals import field_errors
-from seedance_nb._notebook.toolbar import Toolbar, until_unchanged
-from seedance_nb._provider.account import Account
 from seedance_nb._session.session import Session
 from seedance_nb._task.display.progress import usual_text
 from seedance_nb._task.display.video import Video, takes_view
@@ -51,8 +47,8 @@ class Panel:
     """
 
     def __init__(self, spec: Spec, session: Session, budget: float | None = None, /, **fields: Any) -> None:
-        self.spec, self._session, self._budget, self._fields = spec, session, budget, fields
-        self.form = Form(spec, ProviderUploads(lambda: session.advice.account(spec), spec))
+        self.spec, self._session, self._budget = spec, session, budget
+        self.form = Form(spec, Uploads(lambda: session.advice.account(spec), spec))
         self._draft = Draft(self.form, session.ledger.path)
         if fields:
             self.form.values = prefilled(spec, fields)
@@ -60,20 +56,22 @@ class Panel:
         self.task: Task | None = None
         self._host = session.host(spec)
         self._simulated = not self._host
-        self._live_price = LivePrice(session, spec, self._priced, simulated=self._simulated)
+        self._price, self._latest = estimate(spec, {}), object()
         self._confirmed: frozenset[str] = frozenset()
         self._lock = threading.Lock()
         self._busy, self._watching, self._has_refusal = False, True, False
         self._videos: list[Video] = []
         shared = self._shared = WidgetFactory()
         self._top = shared.html(self._head(), "sdn-top")
-        self._go = shared.make(W.Button, ButtonStyle, "sdn-go", icon="play")
-        self._stop = shared.make(W.Button, ButtonStyle, "sdn-hidden", description="Stop waiting")
-        self._again = shared.make(W.Button, ButtonStyle, "sdn-hidden", description="Another take", icon="repeat")
-        self._note = shared.html(escape(price_note(spec, self._live_price.now, simulated=self._simulated)), "sdn-note")
+        reported = status.reported("panel", self._report)
+        self._go = shared.button(reported(self._start), "sdn-go", icon="play")
+        self._stop = shared.button(reported(self._stop_waiting), "sdn-hidden", description="Stop waiting")
+        take = reported(partial(self._start, another=True))
+        self._again = shared.button(take, "sdn-hidden", description="Another take", icon="repeat")
+        self._note = shared.html(escape(price_note(spec, self._price, simulated=self._simulated)), "sdn-note")
         # Three, because a status that changes every second would close what is unfolded in it.
         self._status, self._sent, self._unchecked_view = (shared.html("", "sdn-status") for _ in range(3))
-        self._tools = Toolbar(self.form, shared, SETTLE_S)
+        self._tools = Toolbar(self.form, shared)
         foot = shared.box(W.HBox, [self._note, self._stop, self._again, self._go], "sdn-foot")
         # Offer a key only if the simulator is used because there is no key.
         needs_key = self._simulated and session.simulate is None and spec.vouched
@@ -85,16 +83,13 @@ class Panel:
             [self._top, shared.box(W.HBox, [left, foot, self._output.widget], "sdn-sides")], shared.layout, "sdn", "sdn-panel",
             static=lambda: (repr(self), self._static()),
         )  # fmt: skip
-        again = partial(self._start, another=True)
-        for button, act in (self._go, self._start), (self._again, again), (self._stop, self._stop_waiting):
-            button.on_click(status.guarded("panel", act, self._report))
         self.form.observe(self._changed)
         self._update_button()
 
     def _offer(self) -> list[Any]:
         """The offer to restore the draft of an earlier panel, if there is one. *reads files*."""
         draft = self._draft.read()
-        if draft is None or (body := build_body(self.spec, {**draft, **self._fields})) == self.form.values:
+        if draft is None or (body := build_body(self.spec, merged(draft, self.form.values))) == self.form.values:
             return []
 
         def restore() -> None:
@@ -136,7 +131,7 @@ class Panel:
         values: dict[str, Any] = {}
         try:
             self._sent.value = self._unchecked_view.value = ""
-            await until_unchanged(self.form, SETTLE_S)
+            await until_unchanged(self.form)
             if self._has_refusal:  # an earlier refusal does not forbid this request
                 self._has_refusal = False
                 self.form.show_problems(())
@@ -162,7 +157,7 @@ class Panel:
             toggle(self._again, shown="Another take" in getattr(error.next_step, "panel", ""))
         except Exception as error:  # noqa: BLE001 - a callback's exception would be seen nowhere
             log_unexpected("panel", error)
-            self._report(status.unexpected_html(error))
+            self._report(status.failed_html(error))
         finally:
             toggle(self._stop, shown=False)
             self._go.disabled = self._again.disabled = False
@@ -218,15 +213,29 @@ class Panel:
 
     def _changed(self, values: dict[str, Any]) -> None:
         toggle(self._again, shown=False)
-        self._live_price.changed(values, can_be_sent=self.form.is_valid)
+        latest = self._latest = object()
+        self._set_price(estimate(self.spec, values))
+        if "estimate" in self.spec.calls and not self._simulated and self.form.is_valid:
+            ENGINE.submit(self._request_price(values, latest))
         self._tools.changed()
         self._update_button()
         if self._draft.file:
             ENGINE.submit(self._draft.save_soon())
 
-    def _priced(self) -> None:
+    async def _request_price(self, values: dict[str, Any], latest: object) -> None:
+        """Get the price of values from the provider's estimate call, unless they change before it is sent or answered. *network*."""
+        await asyncio.sleep(REST_S)
+        if latest is self._latest:
+            price = await self._session.advice.price(self.spec, values)
+            if latest is self._latest:
+                self._set_price(price)
+
+    def _set_price(self, price: Estimate) -> None:
+        if price == self._price:
+            return
+        self._price = price
         self._update_button()
-        self._note.value = escape(price_note(self.spec, self._live_price.now, simulated=self._simulated))
+        self._note.value = escape(price_note(self.spec, self._price, simulated=self._simulated))
 
     def _require_unchanged(self, values: dict[str, Any]) -> None:
         if self.form.values != values:
@@ -259,49 +268,55 @@ class Panel:
         values = {} if self._confirmed or not warnings else self.form.values  # a copy, so not at every key
         count = sum(bool(self._confirmed) or find(values, problem.path) is not ABSENT for problem in warnings)
         words = {0: "", 1: " · 1 warning"}.get(count, f" · {count} warnings")
-        self._go.description = f"Generate · {'free' if self._simulated else self._live_price.now}{words}"
+        self._go.description = f"Generate · {'free' if self._simulated else self._price}{words}"
 
 
-class LivePrice:
-    """The price of a form's request: `now` is the latest one, `notify` is called from any thread when it changes."""
+class Toolbar:
+    """Show code (created when opened, then updated), Undo and Reset."""
 
-    def __init__(self, session: Session, spec: Spec, notify: Callable[[], None], *, simulated: bool) -> None:
-        self.now: Estimate = estimate(spec, {})
-        self._session, self._spec, self._notify = session, spec, notify
-        self._has_call = "estimate" in spec.calls and not simulated
-        self._latest: object = None
+    def __init__(self, form: Form, shared: WidgetFactory) -> None:
+        self._form = form
+        self._code = shared.html("", "sdn-code")
+        self._fold = Fold(shared, "Show code", self._current_code)
+        undo: dict[str, Any] = {"description": "Undo", "icon": "undo", "disabled": True}
+        self._undo = shared.button(lambda: ENGINE.submit(self._undo_last()), "sdn-tool", **undo)
+        self._reset = shared.button(form.reset, "sdn-tool", description="Reset", icon="eraser")
+        row = shared.box(W.HBox, [self._fold.button, self._undo, self._reset], "sdn-tools")
+        self.widget = shared.box(W.VBox, [row, self._fold.box], "sdn-below")
 
-    def changed(self, values: dict[str, Any], *, can_be_sent: bool) -> None:
-        """Price a form's new values; the provider's estimate call, if any, follows after a pause in the changes. *network*."""
-        token = self._latest = object()
-        self._set(estimate(self._spec, values))
-        if self._has_call and can_be_sent:
-            ENGINE.submit(self._request(values, token))
+    def changed(self) -> None:
+        """Update the buttons and the code after a change of the form."""
+        self._undo.disabled = not self._form.history
+        if self._fold.is_open:
+            self._current_code()
 
-    async def _request(self, values: dict[str, Any], token: object) -> None:
-        await asyncio.sleep(REST_S)
-        if token is self._latest:
-            price = await self._session.advice.price(self._spec, values)
-            if token is self._latest:
-                self._set(price)
+    def _current_code(self) -> list[Any]:
+        self._code.value = code_html(self._form)
+        return [self._code]
 
-    def _set(self, price: Estimate) -> None:
-        if price != self.now:
-            self.now = price
-            self._notify()
+    async def _undo_last(self) -> None:
+        try:
+            await until_unchanged(self._form)
+            self._form.undo()
+            if self._undo.disabled:  # a disabled button loses the focus
+                self._reset.focus()
+        except Exception as error:  # noqa: BLE001 - on the engine's thread it would be seen nowhere
+            log_unexpected("undo", error)
 
 
-class ProviderUploads:
-    """Uploads to a model's provider; `account` returns its free calls with the current key."""
+async def until_unchanged(form: Form) -> None:
+    """Wait until a form has not changed for `SETTLE_S` seconds: a click may arrive before the last values from the browser."""
+    clicked = time.monotonic()
+    while time.monotonic() - max(clicked, form.last_change) < SETTLE_S:
+        await asyncio.sleep(0.05)
 
-    def __init__(self, account: Callable[[], Account], spec: Spec) -> None:
-        self._account, self.provider = account, spec.provider
-        self.uploads, self.assets = "upload" in spec.calls, "asset" in spec.calls
 
-    def upload(self, content: bytes, name: str) -> Future[str]:
-        """The public URL of the bytes, once they are uploaded. *network*."""
-        return ENGINE.submit(self._account().upload(content, name))
-
-    def asset(self, address: str, kind: str) -> Future[str]:
-        """The `asset://` URL of a public URL, once the provider reports that it is ready. *network*."""
-        return ENGINE.submit(self._account().asset(address, kind))
+def code_html(form: Form) -> Html:
+    """The form's request as Python and as a curl command, or the reason why not. *reads files*."""
+    try:
+        python, curl = form.to_python(), form.to_curl()
+    except ValueError as error:
+        return Html('<div class="sdn-error">These values have no code: {}.</div>').format(error)
+    snippet = Html('<div class="sdn-dim">{}</div><pre tabindex="0">{}</pre>')
+    note = f"calls {form.spec.provider} directly and is billed" if form.spec.task else "for a POSIX shell"
+    return snippet.format("Python", python) + snippet.format(f"curl ({note})", curl)

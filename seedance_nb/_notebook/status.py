@@ -1,9 +1,10 @@
 """The status lines of a panel: progress, results, warnings and errors, as HTML."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from typing import Any
 
-from seedance_nb._base.errors import SeedanceError, Step
+from seedance_nb._base.errors import SeedanceError, Step, error_text
 from seedance_nb._base.html import Html
 from seedance_nb._base.log import log_unexpected
 from seedance_nb._base.problem import Problem
@@ -81,26 +82,19 @@ def confirm_html(spec: Spec, warnings: tuple[Problem, ...]) -> Html:
     ).format(Html("<li>{}</li>").each(sentence(problem, labels_of(spec)) for problem in warnings))
 
 
-def failed_html(error: SeedanceError) -> Html:
+def failed_html(error: Exception) -> Html:
     """An error, what was charged, and the next step in terms of the panel's buttons. *pure*."""
-    step = error.next_step.panel if isinstance(error.next_step, Step) else error.next_step
-    text = str(error).removesuffix(error.next_step) + step
+    step = getattr(error, "next_step", "")
+    text = error_text(error).removesuffix(step) + (step.panel if isinstance(step, Step) else step)
     return ERROR.format(Html("<br>").join(text.splitlines()))
 
 
-def unexpected_html(error: Exception) -> Html:
-    """An unexpected error. *pure*."""
-    return ERROR.format(f"Something unexpected happened: {error!r}")
-
-
-def guarded(where: str, act: Callable[[], None], show: Callable[[Html], None]) -> Callable[[Any], None]:
-    """A button's callback that calls `act`; an error is logged and shown, because Jupyter does not show it."""
-
-    def call(_: Any) -> None:
-        try:
-            act()
-        except Exception as error:  # noqa: BLE001 - it is shown
+@contextmanager
+def reported(where: str, show: Callable[[Html], None]) -> Iterator[None]:
+    """Show an error of the block or function, because Jupyter does not; an unexpected one is logged too."""
+    try:
+        yield
+    except Exception as error:  # noqa: BLE001 - it is shown
+        if not isinstance(error, SeedanceError):
             log_unexpected(where, error)
-            show(unexpected_html(error))
-
-    return call
+        show(failed_html(error))

@@ -6,7 +6,7 @@ If a part could not be checked, the whole is unchecked, neither valid nor invali
 import difflib
 import functools
 import itertools
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from typing import Any
 
 from seedance_nb._base.values import ABSENT
@@ -154,30 +154,25 @@ def _nearest(name: str, names: tuple[str, ...]) -> str:
     return next(iter(difflib.get_close_matches(name, names, 1)), "")
 
 
-def unevaluated_properties(validator: Any, rest: Any, value: Any, schema: Any) -> Errors:
-    """The errors of the values whose names no part of the schema evaluates."""
-    items = _unevaluated(validator, value, schema, "unevaluatedProperties") if isinstance(value, dict) else ()
-    for name, item in items:
-        if rest is False:
-            yield unknown_field(name, item, schema.get("properties", {}), "unevaluatedProperties", schema)
-        else:
-            yield from validator.descend(item, rest, path=name)
+def unevaluated(key: str, kind: Any) -> Callable[[Any, Any, Any, Any], Errors]:
+    """The check of `unevaluatedProperties` or `unevaluatedItems`: errors of the values that no part of the schema evaluates."""
 
+    def errors(validator: Any, rest: Any, value: Any, schema: Any) -> Errors:
+        if not isinstance(value, kind):
+            return
+        evaluated = _evaluated(validator, value, {word: part for word, part in schema.items() if word != key})
+        items = value.items() if isinstance(value, dict) else enumerate(value)
+        for at, item in items:
+            if at in evaluated:
+                continue
+            if rest is not False:
+                yield from validator.descend(item, rest, path=at)
+            elif kind is dict:
+                yield unknown_field(at, item, schema.get("properties", {}), key, schema)
+            else:
+                yield ValidationError("is an extra entry", validator=key, path=[at], instance=item)
 
-def unevaluated_items(validator: Any, rest: Any, value: Any, schema: Any) -> Errors:
-    """The errors of the entries that no part of the schema evaluates."""
-    for index, item in _unevaluated(validator, value, schema, "unevaluatedItems") if isinstance(value, list) else ():
-        if rest is False:
-            yield ValidationError("is an extra entry", validator="unevaluatedItems", path=[index], instance=item)
-        else:
-            yield from validator.descend(item, rest, path=index)
-
-
-def _unevaluated(validator: Any, value: Any, schema: dict[str, Any], key: str) -> list[tuple[Any, Any]]:
-    """The names or indexes with their values that no keyword of a schema except `key` evaluates."""
-    evaluated = _evaluated(validator, value, {word: part for word, part in schema.items() if word != key})
-    items = value.items() if isinstance(value, dict) else enumerate(value)
-    return [(index, item) for index, item in items if index not in evaluated]
+    return errors
 
 
 def _evaluated(validator: Any, value: Any, schema: Any) -> set[Any]:

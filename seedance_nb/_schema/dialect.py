@@ -21,10 +21,12 @@ ANNOTATIONS = {
     "title", "description", "default", "example", "examples", "deprecated", "readOnly", "writeOnly", "nullable", "$comment",
     "externalDocs", "xml", "summary", "id", "$id", "$schema", "$anchor", "$defs", "definitions", "components", "discriminator",
 }  # fmt: skip
-PLAIN = {
-    "type", "enum", "const", "minimum", "maximum", "exclusiveMinimum", "exclusiveMaximum", "multipleOf", "minLength", "maxLength",
-    "pattern", "format", "minItems", "maxItems", "uniqueItems", "minProperties", "maxProperties",
-}  # fmt: skip
+_NUMBERS = (
+    "minimum", "maximum", "exclusiveMinimum", "exclusiveMaximum", "multipleOf", "minLength", "maxLength", "minItems", "maxItems",
+    "minProperties", "maxProperties",
+)  # fmt: skip
+_COUNTS = ("minContains", "maxContains")
+PLAIN = {"type", "enum", "const", "pattern", "format", "uniqueItems", *_NUMBERS}
 """Keywords that do not change the meaning of other keywords in the same schema."""
 LISTS = ("allOf", "anyOf", "oneOf", "prefixItems")
 MAPS = ("properties", "patternProperties", "dependentSchemas")
@@ -34,17 +36,11 @@ ONES = (
 )  # fmt: skip
 _CLOSING = {"allOf", "anyOf", "oneOf", "not", "const", "$ref", "if"}
 TYPES = ("string", "integer", "number", "boolean", "array", "object", "null")
-_NUMBERS = (
-    "minimum", "maximum", "exclusiveMinimum", "exclusiveMaximum", "multipleOf", "minLength", "maxLength", "minItems", "maxItems",
-    "minProperties", "maxProperties", "minContains", "maxContains",
-)  # fmt: skip
 _FLAGS = ("readOnly", "writeOnly", "deprecated", "uniqueItems", "nullable")
 _TEXTS = ("title", "description")
 _LISTS = ("anyOf", "oneOf", "allOf", "enum")
 KEYWORDS = frozenset({
-    *_NUMBERS, *_FLAGS, *_TEXTS, *_LISTS, "type", "required", "properties", "items", "prefixItems", "additionalItems", "contains",
-    "uniqueItems", "additionalProperties", "patternProperties", "propertyNames", "dependentRequired", "dependentSchemas",
-    "dependencies", "unevaluatedProperties", "unevaluatedItems", "not", "if", "then", "else", "const", "pattern", "format",
+    *PLAIN, *_COUNTS, *LISTS, *MAPS, *ONES, *_FLAGS, *_TEXTS, "required", "additionalItems", "dependentRequired", "dependencies",
     "default", "example", "examples", "discriminator", "$ref",
 })  # fmt: skip
 """The supported schema keywords, annotations included."""
@@ -215,7 +211,7 @@ def repair(schema: dict[str, Any], report: Report) -> None:
     for key in [key for key in _LISTS if schema.get(key) == []]:
         report(key, f"{key} is empty, so no value could match; ignored")
         del schema[key]
-    for key in _NUMBERS:
+    for key in (*_NUMBERS, *_COUNTS):
         if isinstance(schema.get(key), str) and (number := _number(schema[key])) is not None:
             report(key, f'{key} is the string "{schema[key]}"; treated as the number {number}')
             schema[key] = number

@@ -145,15 +145,8 @@ class Normaliser:
         single = copy.get("allOf")
         if isinstance(single, list) and len(single) == 1 and dialect.constraints_of(copy) <= {"allOf", "type"}:
             return self._merged_single(copy, single[0], pointer, refs, role)
-        for key in dialect.LISTS:
-            if key in copy:
-                copy[key] = self._list(key, copy[key], pointer, refs, role)
-        for key in dialect.MAPS:
-            if key in copy:
-                copy[key] = self._map(copy[key], f"{pointer}/{key}", refs, dialect.role_within(key, role))
-        for key in dialect.ONES:
-            if key in copy:
-                copy[key] = self.schema(copy[key], f"{pointer}/{key}", refs, dialect.role_within(key, role))
+        for key in [key for key in (*dialect.LISTS, *dialect.MAPS, *dialect.ONES) if key in copy]:
+            copy[key] = self._subschemas(key, copy[key], f"{pointer}/{key}", refs, role)
         self._add_tags(copy)
         if role == "own":
             self._report_missing(copy, pointer)
@@ -257,16 +250,19 @@ class Normaliser:
         for target in [target for (target, _), name in self._shared.items() if name in inner]:
             raise self._error(f"$ref '#{target}' only refers to itself", target)
 
-    def _list(self, key: str, items: Any, pointer: str, refs: Refs, role: Role) -> list[Any]:
-        if not isinstance(items, list):
-            raise self._error("must be a list of schemas", f"{pointer}/{key}")
-        inner = dialect.role_within(key, role, len([item for item in items if item != {"type": "null"}]))
-        return [self.schema(item, f"{pointer}/{key}/{position}", refs, inner) for position, item in enumerate(items)]
-
-    def _map(self, items: Any, pointer: str, refs: Refs, role: Role) -> dict[str, Any]:
-        if not isinstance(items, Mapping):
+    def _subschemas(self, key: str, value: Any, pointer: str, refs: Refs, role: Role) -> Any:
+        """The converted schemas under a keyword: a list or an object of them, or a single one."""
+        if key in dialect.LISTS:
+            if not isinstance(value, list):
+                raise self._error("must be a list of schemas", pointer)
+            role = dialect.role_within(key, role, len([item for item in value if item != {"type": "null"}]))
+            return [self.schema(item, f"{pointer}/{position}", refs, role) for position, item in enumerate(value)]
+        role = dialect.role_within(key, role)
+        if key in dialect.ONES:
+            return self.schema(value, pointer, refs, role)
+        if not isinstance(value, Mapping):
             raise self._error("must be an object of schemas", pointer)
-        return {name: self.schema(item, pointer + to_pointer((name,)), refs, role) for name, item in items.items()}
+        return {name: self.schema(item, pointer + to_pointer((name,)), refs, role) for name, item in value.items()}
 
     def _report(self, pointer: str, message: str) -> None:
         self.oddities[Oddity(pointer=pointer, message=message)] = None

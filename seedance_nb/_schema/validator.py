@@ -169,9 +169,10 @@ def _media(_: Any, table: Any, instance: Any, schema: Any) -> Iterator[Validatio
 _Checker = extend(Draft202012Validator, {
     "properties": _properties, "required": _required, "pattern": _pattern, "multipleOf": _multiple_of, "uniqueItems": _unique,
     "anyOf": applicators.any_of, "oneOf": applicators.one_of, "not": applicators.not_, "if": applicators.if_,
-    "contains": applicators.contains, "propertyNames": applicators.property_names, "unevaluatedItems": applicators.unevaluated_items,
+    "contains": applicators.contains, "propertyNames": applicators.property_names, "unevaluatedItems": applicators.unevaluated("unevaluatedItems", list),
     "dependentRequired": applicators.dependent_required, "patternProperties": applicators.pattern_properties,
-    "additionalProperties": applicators.additional_properties, "unevaluatedProperties": applicators.unevaluated_properties,
+    "additionalProperties": applicators.additional_properties,
+    "unevaluatedProperties": applicators.unevaluated("unevaluatedProperties", dict),
     AT_LEAST_ONE: _at_least_one, DEFINED_NAMES: _defined_names, READ_ONLY: _read_only, "x-media": _media, "x-needs": _needs,
 })  # fmt: skip
 
@@ -240,18 +241,8 @@ def fits(schema: Any, defs: Mapping[str, Any], value: Any) -> bool:
             return next(validator_of({**schema, "$defs": defs}).iter_errors(value), None) is None
     except Spent:
         return False
-    except Exception:  # noqa: BLE001 - as in `problems_of`
-        return True
-
-
-def problems_of(schema: Any, defs: Mapping[str, Any], value: Any) -> Iterator[Problem]:
-    """The problems of a value under one schema, with paths from the value itself; none if the schema is invalid. *pure*."""
-    if isinstance(schema, bool):
-        schema = {} if schema else {"not": {}}
-    try:
-        yield from map(problem_of, errors_of(validator_of({**schema, "$defs": defs}), value, _MOST))
     except Exception:  # noqa: BLE001 - the schema has an invalid reference or pattern
-        return
+        return True
 
 
 def schema_error(schema: Any) -> ValidationError | None:

@@ -26,11 +26,11 @@ from seedance_nb._ledger.row import Row, State
 from seedance_nb._media.facts import MediaFacts
 from seedance_nb._media.preflight import Report
 from seedance_nb._media.rules import Finding
-from seedance_nb._notebook import panel, status, toolbar
+from seedance_nb._notebook import panel, status
 from seedance_nb._notebook.clip import Clip
 from seedance_nb._notebook.compare import comparison as compared
 from seedance_nb._notebook.compare import view as compare
-from seedance_nb._notebook.compare.candidate import Candidate, ModelRequest
+from seedance_nb._notebook.compare.candidate import Candidate
 from seedance_nb._session.catalogue import Models
 from seedance_nb._task import task as task_module
 from seedance_nb._task.display import page, player, progress, video
@@ -127,9 +127,8 @@ def said(word: str) -> FieldStatus:
 
 
 def candidate(word: str, fault: str = "") -> Candidate:
-    request = ModelRequest(fields={}, body={word: word}, used=(word,), unsupported=((word, word),),
-                      problems=(problem(word),) if fault else (), warnings=(problem(word, warns=True),))  # fmt: skip
-    return Candidate(spec=spec(word), request=request, simulated=True, fault=fault)
+    return Candidate(spec=spec(word), fields={}, body={word: word}, used=(word,), unsupported=((word, word),), simulated=True, fault=fault,
+                     problems=(problem(word),) if fault else (), warnings=(problem(word, warns=True),))  # fmt: skip
 
 
 def comparison(word: str) -> Any:
@@ -222,9 +221,10 @@ MAKERS: Mapping[str, Callable[[str], object]] = {
     "_notebook/status:unchecked_html": lambda w: status.unchecked_html(spec(w), report(w)),
     "_notebook/status:key_html": lambda w: status.key_html(spec(w)),
     "_notebook/status:confirm_html": lambda w: status.confirm_html(spec(w), (problem(w),)),
-    "_notebook/status:failed_html": lambda w: status.failed_html(sd.SeedanceError(w, next_step=w)),
-    "_notebook/status:unexpected_html": lambda w: status.unexpected_html(ValueError(w)),
-    "_notebook/toolbar:code_html": lambda w: toolbar.code_html(code(w)),
+    "_notebook/status:failed_html": lambda w: [
+        status.failed_html(sd.SeedanceError(w, next_step=w)), status.failed_html(ValueError(w)),
+    ],
+    "_notebook/panel:code_html": lambda w: panel.code_html(code(w)),
     "_notebook/panel:_head": lambda w: panel.Panel._head(seen(w)),
     "_notebook/compare/view:models_html": lambda w: compare.models_html(comparison(w)),
     "_notebook/compare/view:_row_html": lambda w: compare._row_html(candidate(w), Estimate(unit=w, why=w), w),

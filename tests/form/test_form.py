@@ -10,6 +10,7 @@ import ipywidgets as widgets
 import pytest
 
 import seedance_nb as sd
+from seedance_nb._form.controls.base import Uploads
 from seedance_nb._form.controls.text_list import ListControl, thumb_html
 from seedance_nb._form.form import Form
 from seedance_nb._form.labels import markdown_html
@@ -157,17 +158,18 @@ def test_no_more_entries_than_the_document_allows_can_be_added(form: Form) -> No
     assert "9 / 9" in listed._head.value
 
 
-class AssetsOnly:
+class AssetsOnly(Uploads):
     """A provider that registers addresses and takes no files."""
 
-    provider, uploads, assets = "somebody", False, True
+    def __init__(self) -> None:
+        self.provider, self.uploads, self.assets = "somebody", False, True
 
     def upload(self, content: bytes, name: str) -> Future[str]:
         raise NotImplementedError
 
-    def asset(self, address: str, kind: str) -> Future[str]:
+    def asset(self, url: str, kind: str) -> Future[str]:
         done: Future[str] = Future()
-        done.set_result(f"asset://{kind}-of-{address.rpartition('/')[2]}")
+        done.set_result(f"asset://{kind}-of-{url.rpartition('/')[2]}")
         return done
 
 

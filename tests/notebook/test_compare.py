@@ -16,7 +16,7 @@ from seedance_nb._check.price import Estimate, Priced, Total, total_of
 from seedance_nb._document.extensions import ROLES
 from seedance_nb._document.load import model_names
 from seedance_nb._notebook.compare import view as view_module
-from seedance_nb._notebook.compare.candidate import SETTINGS, ModelRequest, request_for
+from seedance_nb._notebook.compare.candidate import SETTINGS, Candidate, request_for
 from seedance_nb._notebook.compare.comparison import Comparison
 from seedance_nb._notebook.compare.view import ComparisonView
 from seedance_nb._task.files import video_path
@@ -54,7 +54,7 @@ LEFT = {
 }
 
 
-def model_request(name: str, **words: Any) -> ModelRequest:
+def model_request(name: str, **words: Any) -> Candidate:
     return request_for(sd.spec(name), {"prompt": "A fox", **words})
 
 

@@ -5,17 +5,18 @@ from concurrent.futures import Future
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from functools import cache
-from typing import Any, Literal, Protocol
+from typing import Any, Literal
 
 import ipywidgets as W  # noqa: N812 - the name its own documentation uses
-from ipywidgets.widgets.widget_button import ButtonStyle
-from ipywidgets.widgets.widget_string import HTMLStyle
 
 from seedance_nb._base.html import Html
 from seedance_nb._base.problem import Problem
 from seedance_nb._base.values import ABSENT, pointer_parts, to_pointer
+from seedance_nb._document.spec import Spec
 from seedance_nb._form.labels import FieldStatus, label_html
 from seedance_nb._form.model.fields import Field
+from seedance_nb._provider.account import Account
+from seedance_nb._task.engine import ENGINE
 
 REST = "\0"  # name of the part for properties that the schema does not name; its value is the whole object
 
@@ -36,22 +37,41 @@ class Change:
 OnChange = Callable[[Change], None]
 
 
+class Uploads:
+    """The uploads of a model's provider: `uploads` is whether it accepts files, `assets` whether it registers URLs as assets.
+
+    `account` returns its free calls with the current key.
+    """
+
+    def __init__(self, account: Callable[[], Account], spec: Spec) -> None:
+        self._account, self.provider = account, spec.provider
+        self.uploads, self.assets = "upload" in spec.calls, "asset" in spec.calls
+
+    def upload(self, content: bytes, name: str) -> Future[str]:
+        """The public URL of a file's content, once uploaded. *network*."""
+        return ENGINE.submit(self._account().upload(content, name))
+
+    def asset(self, url: str, kind: str) -> Future[str]:
+        """The `asset://` URL of a public URL, once the provider reports that the asset is ready. *network*."""
+        return ENGINE.submit(self._account().asset(url, kind))
+
+
 class WidgetFactory:
     """Creates widgets that share one layout and one style per kind, so that a form takes few messages to the browser."""
 
-    def __init__(self, control: Callable[[Field, "WidgetFactory", OnChange], "Control"] | None = None) -> None:
+    def __init__(self, control: Any = None) -> None:
         self.layout = W.Layout()
         self.uploads: Uploads | None = None
         self.depth = 0  # of the control that is being created
         self._control = control
         self._style = cache(lambda style: style())
 
-    def make(
-        self, kind: type, style: type, *classes: str, on: Callable[[Any], object] | None = None, **traits: Any
-    ) -> Any:
+    def make(self, kind: Any, *classes: str, on: Callable[[Any], object] | None = None, **traits: Any) -> Any:
         """A widget with the shared layout and the shared style of its kind, which calls `on` with each new value."""
         is_html = {"description_allow_html": True} if isinstance(traits.get("description"), Html) else {}
-        widget = kind(layout=self.layout, style=self._style(style), _dom_classes=list(classes), **is_html, **traits)
+        widget = kind(
+            layout=self.layout, style=self._style(kind.style.klass), _dom_classes=list(classes), **is_html, **traits
+        )
         if on is not None:
             widget.observe(lambda change: on(change["new"]), "value")
         return widget
@@ -62,20 +82,18 @@ class WidgetFactory:
 
     def html(self, text: Html | Literal[""], *classes: str) -> Any:
         """A widget that shows a piece of HTML."""
-        return self.make(W.HTML, HTMLStyle, *classes, value=text)
+        return self.make(W.HTML, *classes, value=text)
 
     def button(self, act: Callable[[], object], *classes: str, **traits: Any) -> Any:
         """A button that calls `act`."""
-        button = self.make(W.Button, ButtonStyle, *classes, **traits)
+        button = self.make(W.Button, *classes, **traits)
         button.on_click(lambda _: act())
         return button
 
     def control(self, field: Field, on_change: OnChange) -> "Control":
         """The control of a field inside another one."""
-        if self._control is None:
-            msg = "this factory belongs to no form"
-            raise RuntimeError(msg)
-        return self._control(field, self, on_change)
+        control: Control = self._control(field, self, on_change)
+        return control
 
     @contextmanager
     def deeper(self, levels: int = 1) -> Iterator[None]:
@@ -136,10 +154,6 @@ class Control:
             self.field = replace(self.field, label=label)
             self._write(self._status)
 
-    def refine(self, problem: Problem) -> tuple[Problem, ...]:
-        """The problems that explain this one in more detail, itself if there are none. *pure*."""
-        return (problem,)
-
     def focus(self, path: tuple[str, ...]) -> None:  # noqa: ARG002 - for compound controls
         """Unfold what hides the field at this path below, and put the cursor into it."""
         self.label_widget.focus()
@@ -182,11 +196,11 @@ class Control:
             self.value = value
             self._on_change(change or Change(live=self.live))
 
-    def _make(self, widget: type, style: type, *classes: str, **traits: Any) -> Any:
+    def _make(self, widget: type, *classes: str, **traits: Any) -> Any:
         if self.field.more:
             traits["tooltip"] = " ".join((self.field.help, *self.field.more))
         self.label_widget = self._factory.make(
-            widget, style, "sdn-field", f"sdn-{self.field.kind}", *classes, **traits,
+            widget, "sdn-field", f"sdn-{self.field.kind}", *classes, **traits,
             description=label_html(self.field, FieldStatus(count=0 if self.field.kind == "prose" else None)),
             on=lambda shown: None if self._quiet else self._read(shown),
         )  # fmt: skip
@@ -235,38 +249,34 @@ class Compound(Control):
 
     _head: Any
 
-    def parts(self) -> Mapping[str, Control]:
+    def parts(self) -> Mapping[str, Any]:
         """The nested controls created so far, by the names or indexes of their values."""
         raise NotImplementedError
 
     def show_problems(self, problems: tuple[Problem, ...]) -> None:
-        (own, below), parts = split_by_part(problems), self.parts()
-        rest = tuple(problem for problem in problems if problem.path and pointer_parts(problem.path)[0] not in parts)
+        parts = self.parts()
+        own, rest, below = [], [], dict[str, list[Problem]]()
+        for problem in problems:
+            name, *inner = pointer_parts(problem.path) or ("",)
+            if not problem.path:
+                own.append(problem)
+            elif name in parts:
+                below.setdefault(name, []).append(replace(problem, path=to_pointer(inner)))
+            else:
+                rest.append(problem)
         if REST not in parts:  # no control shows that value, so the head reports it, with its path
-            own += tuple(
-                replace(p, path="", message=" › ".join([*pointer_parts(p.path)[:-1], p.message])) for p in rest
-            )
+            own += [replace(p, path="", message=" › ".join([*pointer_parts(p.path)[:-1], p.message])) for p in rest]
         for name, part in parts.items():
-            part.show_problems(rest if name == REST else below.get(name, ()))
-        self._show_own(own)
-
-    def refine(self, problem: Problem) -> tuple[Problem, ...]:
-        name, part, path = self._part(pointer_parts(problem.path))
-        if part is None:
-            return (problem,)
-        found = part.refine(replace(problem, path=to_pointer(path)))
-        return tuple(replace(one, path=to_pointer(name) + one.path) for one in found)
+            part.show_problems(tuple(rest if name == REST else below.get(name, ())))
+        self._show_own(tuple(own))
 
     def focus(self, path: tuple[str, ...]) -> None:
-        _, part, rest = self._part(path or tuple(self.parts())[:1])
-        if part is not None:
-            part.focus(rest)
-
-    def _part(self, path: tuple[str, ...]) -> tuple[tuple[str, ...], Control | None, tuple[str, ...]]:
         parts = self.parts()
-        if path and path[0] in parts:
-            return path[:1], parts[path[0]], path[1:]
-        return (), parts.get(REST) if path else None, path
+        name, *inner = path or [*parts][:1] or ("",)
+        if name in parts:
+            parts[name].focus(tuple(inner))
+        elif REST in parts:
+            parts[REST].focus(path)
 
     def _write(self, status: FieldStatus) -> None:
         self._head.value = self._head_html(status)
@@ -279,27 +289,3 @@ class Compound(Control):
 
     def _update_head(self) -> None:
         self._show_own(self._status.problems)
-
-
-def split_by_part(problems: Sequence[Problem]) -> tuple[tuple[Problem, ...], dict[str, tuple[Problem, ...]]]:
-    """The problems of a value itself, and those of its parts by name, with paths from there. *pure*."""
-    below: dict[str, list[Problem]] = {}
-    for problem in problems:
-        for name in pointer_parts(problem.path)[:1]:
-            below.setdefault(name, []).append(replace(problem, path=to_pointer(pointer_parts(problem.path)[1:])))
-    own = tuple(problem for problem in problems if not problem.path)
-    return own, {name: tuple(inner) for name, inner in below.items()}
-
-
-class Uploads(Protocol):
-    """The uploads of a model's provider: `uploads` is whether it accepts files, `assets` whether it registers URLs as assets."""
-
-    provider: str
-    uploads: bool
-    assets: bool
-
-    def upload(self, content: bytes, name: str) -> Future[str]:
-        """The public URL of a file's content, once uploaded. *network*."""
-
-    def asset(self, url: str, kind: str) -> Future[str]:
-        """The `asset://` URL of a public URL, once the provider reports that the asset is ready. *network*."""

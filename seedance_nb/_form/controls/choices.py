@@ -4,7 +4,6 @@ from dataclasses import replace
 from typing import Any
 
 import ipywidgets as W  # noqa: N812
-from ipywidgets.widgets.widget_bool import CheckboxStyle
 
 from seedance_nb._base.problem import Problem
 from seedance_nb._base.values import ABSENT
@@ -13,7 +12,6 @@ from seedance_nb._form.controls.objects import BareControl
 from seedance_nb._form.controls.scalars import chooser_for
 from seedance_nb._form.labels import FieldStatus, label_html
 from seedance_nb._form.model.fields import branch_for, branches_of, reusable_part
-from seedance_nb._schema.validator import problems_of
 
 ALTERNATIVES = ("oneOf", "anyOf")  # keywords of alternative schemas
 
@@ -32,7 +30,7 @@ class BranchControl(Control):
         if not self.field.required:
             options, classes = [("–", _NONE), *options], ["sdn-optional"]
         self._chooser = self.label_widget = self._factory.make(
-            *chooser_for(labels), "sdn-field", "sdn-choice", *classes, options=options, on=self._on_choice,
+            chooser_for(labels), "sdn-field", "sdn-choice", *classes, options=options, on=self._on_choice,
             value=None if self.field.required else _NONE, description=label_html(self.field, FieldStatus()),
         )  # fmt: skip
         return self._factory.box(W.VBox, [self._chooser], "sdn-field", "sdn-branches")
@@ -44,16 +42,6 @@ class BranchControl(Control):
             part.show_problems(tuple(p for p in problems if p not in own))
         super().show_problems(own)
 
-    def refine(self, problem: Problem) -> tuple[Problem, ...]:
-        part = self._controls.get(self._at)
-        if part is None or self.value is ABSENT:
-            return (problem,)
-        if problem.path or problem.rule not in ALTERNATIVES:
-            return part.refine(problem)
-        found = tuple(problems_of(self.field.shape.branches[self._at], self.field.shape.defs, self.value))
-        inner = tuple(one for error in found for one in part.refine(error))
-        return _once(inner) or (problem,)
-
     def focus(self, path: tuple[str, ...]) -> None:
         part = self._controls.get(self._at)
         if part is None or not path:
@@ -64,13 +52,13 @@ class BranchControl(Control):
     def _on_choice(self, index: int | None) -> None:
         if self._quiet or index is None:
             return
-        value = ABSENT if index == _NONE else reusable_part(self._branches[index].field, self.value)
+        value = ABSENT if index == _NONE else reusable_part(self._branches[index], self.value)
         self._switch(index, value)
         self._accept(value)
 
     def _switch(self, index: int, value: Any) -> None:
         if index != _NONE and index not in self._controls:
-            field = self._branches[index].field
+            field = self._branches[index]
             if field.help == self.field.help:
                 field = replace(field, help="")
             with self._factory.deeper():
@@ -101,7 +89,7 @@ class NullControl(Control):
     def _build(self) -> Any:
         self._inner = self._factory.control(replace(self.field, nullable=False), self._on_edit)
         self._switch = self._factory.make(
-            W.Checkbox, CheckboxStyle, "sdn-null", description="null", indent=False, value=False, on=self._set_null,
+            W.Checkbox, "sdn-null", description="null", indent=False, value=False, on=self._set_null,
             tooltip=f"Send null for {self.field.label}",
         )  # fmt: skip
         widgets = [self._inner.widget, self._switch]
@@ -113,12 +101,6 @@ class NullControl(Control):
     def relabel(self, label: str) -> None:
         self.field = replace(self.field, label=label)
         self._inner.relabel(label)
-
-    def refine(self, problem: Problem) -> tuple[Problem, ...]:
-        found = self._inner.refine(problem)
-        if found != (problem,) or problem.path or problem.rule not in ALTERNATIVES or self.value is None:
-            return found
-        return _once(tuple(problems_of(self.field.shape.view, self.field.shape.defs, self.value))) or found
 
     def focus(self, path: tuple[str, ...]) -> None:
         if self.value is None:
@@ -142,7 +124,3 @@ class NullControl(Control):
         self._switch.value = value is None
         mark(self.widget, "sdn-is-null", on=value is None)
         self._inner.show(ABSENT if value is None else value)
-
-
-def _once(problems: tuple[Problem, ...]) -> tuple[Problem, ...]:
-    return tuple({(problem.path, problem.rule): problem for problem in reversed(problems)}.values())[::-1]

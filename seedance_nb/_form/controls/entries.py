@@ -6,7 +6,6 @@ from functools import partial
 from typing import Any
 
 import ipywidgets as W  # noqa: N812
-from ipywidgets.widgets.widget_string import TextStyle
 
 from seedance_nb._base.html import Html
 from seedance_nb._base.values import ABSENT
@@ -34,6 +33,15 @@ class Entries(Compound):
         add = {"icon": "plus", "description": f"Add {noun}"}
         self._add = self._factory.button(lambda: self.press(self.add), "sdn-add", **add)
         return self._factory.box(W.VBox, [self._head, *self._foot()], "sdn-field", kind)
+
+    def parts(self) -> Mapping[str, Any]:
+        return {str(index): getattr(entry, "control", entry) for index, entry in enumerate(self._entries)}
+
+    def focus(self, path: tuple[str, ...]) -> None:
+        if path and path[0] in self.parts():
+            super().focus(path)
+        else:
+            self._add.focus()
 
     def buttons(self, entry: Any) -> list[Any]:
         """The buttons that move an entry, unless `fixed`, and the one that removes it."""
@@ -154,9 +162,6 @@ class ItemsControl(Entries):
         self._noun = "" if self.fixed or self._first.label == "1" else self._first.label
         return self._frame(self._noun.lower() or "entry", "sdn-items")
 
-    def parts(self) -> Mapping[str, Control]:
-        return {str(index): entry.control for index, entry in enumerate(self._entries)}
-
     def entry_field(self, index: int) -> Field:
         """The field of the entry at an index, labelled by its number. *pure*."""
         if self.fixed:
@@ -175,10 +180,7 @@ class ItemsControl(Entries):
     def focus(self, path: tuple[str, ...]) -> None:
         if path and path[0].isdecimal() and int(path[0]) >= len(self._entries):
             self._show_waiting()
-        if path and path[0] in self.parts():
-            super().focus(path)
-        else:
-            self._add.focus()
+        super().focus(path)
 
     def _name(self, entry: _Item, index: int) -> None:
         if not self.fixed:
@@ -224,7 +226,7 @@ class _Entry(ControlEntry):
         self.named = named
         factory = owner._factory  # noqa: SLF001 - a part of the same control
         self.key = factory.make(
-            W.Text, TextStyle, "sdn-field", "sdn-key", value=name, continuous_update=False, placeholder="name",
+            W.Text, "sdn-field", "sdn-key", value=name, continuous_update=False, placeholder="name",
             description=_NAME, on=lambda name: owner.rename(self, name),
         )  # fmt: skip
         self.focus = self.key.focus

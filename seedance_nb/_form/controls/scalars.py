@@ -6,11 +6,6 @@ from dataclasses import replace
 from typing import Any
 
 import ipywidgets as W  # noqa: N812 - the name its own documentation uses
-from ipywidgets.widgets.widget_bool import CheckboxStyle
-from ipywidgets.widgets.widget_description import DescriptionStyle
-from ipywidgets.widgets.widget_int import SliderStyle
-from ipywidgets.widgets.widget_selection import ToggleButtonsStyle
-from ipywidgets.widgets.widget_string import TextStyle
 
 from seedance_nb._base.values import ABSENT
 from seedance_nb._form.controls.base import Control, toggle
@@ -36,7 +31,7 @@ class TextControl(Control):
         hint = hint if self.field.example is ABSENT else plain(self.field.example)
         options = {"options": self.field.suggestions} if self.field.suggestions else {}
         kind = W.Textarea if prose else W.Combobox if options else W.Text
-        return self._make(kind, TextStyle, placeholder=hint, continuous_update=prose, **options)
+        return self._make(kind, placeholder=hint, continuous_update=prose, **options)
 
     def _read(self, shown: str) -> None:
         self._accept(self._value_of(shown))
@@ -60,7 +55,7 @@ class PasswordControl(Control):
     """A secret. The text box is cleared as soon as it is typed, so that a saved notebook never contains it."""
 
     def _build(self) -> Any:
-        self._box = self._make(W.Password, TextStyle, placeholder="", continuous_update=False)
+        self._box = self._make(W.Password, placeholder="", continuous_update=False)
         tip = f"Forget {self.field.label}"
         self._forget_button = self._factory.button(self._forget, "sdn-icon", "sdn-hidden", icon="times", tooltip=tip)
         return self._factory.box(W.HBox, [self._box, self._forget_button], "sdn-nullable")
@@ -100,7 +95,7 @@ class ChoiceControl(Control):
         options, classes = list(zip(words, self._tokens, strict=True)), []
         if not self.field.required and self.field.default is ABSENT:
             options, classes = [("–", ABSENT), *options], ["sdn-optional"]  # clears the choice
-        return self._make(*chooser_for(words), *classes, options=options, value=self._token(ABSENT))
+        return self._make(chooser_for(words), *classes, options=options, value=self._token(ABSENT))
 
     def _read(self, shown: Any) -> None:
         self._accept(ABSENT if shown is None else shown.value if isinstance(shown, _Token) else shown)
@@ -116,17 +111,18 @@ class ChoiceControl(Control):
         self.widget.value = self._token(value)
 
 
-def chooser_for(labels: Sequence[str]) -> tuple[type, type]:
-    """The widget and style of a chooser: buttons for a few short labels, else a dropdown. *pure*."""
+def chooser_for(labels: Sequence[str]) -> type:
+    """The widget of a chooser: buttons for a few short labels, else a dropdown. *pure*."""
     few = len(labels) <= _FEW and sum(map(len, labels)) <= _FEW_CHARACTERS
-    return (W.ToggleButtons, ToggleButtonsStyle) if few else (W.Dropdown, DescriptionStyle)
+    kind: type = W.ToggleButtons if few else W.Dropdown
+    return kind
 
 
 class ToggleControl(Control):
     """A switch; absent until it is changed."""
 
     def _build(self) -> Any:
-        return self._make(W.Checkbox, CheckboxStyle, indent=False, value=self.field.default is True)
+        return self._make(W.Checkbox, indent=False, value=self.field.default is True)
 
     def _display(self, value: Any) -> None:
         self.widget.value = value is True or (value is ABSENT and self.field.default is True)
@@ -142,13 +138,13 @@ class NumberControl(Control):
     def _build(self) -> Any:
         example = self.field.default if self.field.default is not ABSENT else self.field.example
         hint = "" if example is ABSENT else plain(example)
-        self._box = self._make(W.Text, TextStyle, placeholder=hint, continuous_update=False)
+        self._box = self._make(W.Text, placeholder=hint, continuous_update=False)
         low, high = self.field.minimum, self.field.maximum
         if self.field.kind != "integer" or low is None or high is None or not 0 < high - low <= self._MOST_STEPS:
             return self._box
         start = self.field.default if type(self.field.default) is int else int(low)
         self._slider = self._factory.make(
-            W.IntSlider, SliderStyle, "sdn-slider", min=int(low), max=int(high), value=start, readout=False,
+            W.IntSlider, "sdn-slider", min=int(low), max=int(high), value=start, readout=False,
             description=self.field.label, on=self._on_slide,
         )  # fmt: skip
         return self._factory.box(W.HBox, [self._box, self._slider], "sdn-field", "sdn-slid")

@@ -1,20 +1,18 @@
 """The control of a list of texts, mostly media URLs: add, remove, move, upload, paste; errors at each entry."""
 
 import re
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from concurrent.futures import Future
 from functools import partial
 from typing import Any
 
 import ipywidgets as W  # noqa: N812
-from ipywidgets.widgets.widget_button import ButtonStyle
-from ipywidgets.widgets.widget_string import TextStyle
 
-from seedance_nb._base.errors import SeedanceError
+from seedance_nb._base.errors import error_text
 from seedance_nb._base.html import Html, safe_url
 from seedance_nb._base.problem import Problem
 from seedance_nb._base.values import ABSENT
-from seedance_nb._form.controls.base import Change, Control, mark_bad, split_by_part, toggle
+from seedance_nb._form.controls.base import Change, mark_bad, toggle
 from seedance_nb._form.controls.entries import Entries
 from seedance_nb._form.labels import error_html, plain
 from seedance_nb._task.display.placement import data_url
@@ -29,17 +27,16 @@ class TextEntry:
 
     def __init__(self, owner: "ListControl", index: int, value: Any) -> None:
         value = "" if value is ABSENT else value
-        self.value, self._owner = value, owner
-        factory, media, name = owner._factory, owner.field.media, owner.name_of(index)  # noqa: SLF001 - a part of the same control
-        self._rendered: Any = (name, (), plain(value))
+        self.value, self.name, self._owner = value, owner.name_of(index), owner
+        factory, media = owner._factory, owner.field.media  # noqa: SLF001 - a part of the same control
+        self._rendered: Any = (self.name, (), plain(value))
         file, picture = owner.uploaded.get(plain(value), ("", ""))
         self.thumbnail = factory.html(thumb_html(picture or plain(value), media), "sdn-thumb")
         self.text = factory.make(
-            W.Text, TextStyle, "sdn-entry", value=plain(value), placeholder=_HINTS.get(media, ""), continuous_update=False,
-            description=_label(name, (), file), on=lambda _: owner.on_edit(self),
+            W.Text, "sdn-entry", value=plain(value), placeholder=_HINTS.get(media, ""), continuous_update=False,
+            description=_label(self.name, (), file), on=lambda _: owner.on_edit(self),
         )  # fmt: skip
         self.text.on_msg(lambda _, content, __: owner.enter(self) if content.get("event") == "submit" else None)
-        self.focus = self.text.focus
         more = []
         if owner.uploads is not None and owner.uploads.assets:
             tip = f"Register as an asset at {owner.uploads.provider} (recommended for images of real faces)"
@@ -51,13 +48,17 @@ class TextEntry:
         self.value = value
         self.text.value = plain(value)
 
-    def update(self, name: str, problems: tuple[Problem, ...]) -> None:
-        """Update the entry's label, errors and thumbnail."""
-        state = (name, problems, self.text.value)
+    def focus(self, _: tuple[str, ...] = ()) -> None:
+        """Put the cursor into it."""
+        self.text.focus()
+
+    def show_problems(self, problems: tuple[Problem, ...]) -> None:
+        """Show these problems, and the entry's name and thumbnail as they are now."""
+        state = (self.name, problems, self.text.value)
         if self._rendered != state:
             self._rendered = state
             file, picture = self._owner.uploaded.get(self.text.value, ("", ""))
-            self.text.description = _label(name, problems, file)
+            self.text.description = _label(self.name, problems, file)
             self.thumbnail.value = thumb_html("" if problems else picture or self.text.value, self._owner.field.media)
             self.text.continuous_update = bool(problems)
             mark_bad(self.widget, problems)
@@ -80,7 +81,7 @@ class ListControl(Entries):
             self._state = self._factory.html("", "sdn-state")
         if self.uploads is not None and self.uploads.uploads:
             self._files = self._factory.make(
-                W.FileUpload, ButtonStyle, "sdn-add", "sdn-upload", accept=f"{self.field.media}/*", multiple=True, icon="upload",
+                W.FileUpload, "sdn-add", "sdn-upload", accept=f"{self.field.media}/*", multiple=True, icon="upload",
                 description=f"Upload {self.field.media}", tooltip="Up to about 10 MB here; use sd.upload in a cell for larger files",
                 on=self._on_files,
             )  # fmt: skip
@@ -117,10 +118,8 @@ class ListControl(Entries):
         def finish(future: Future[str]) -> None:
             try:
                 then(future.result())
-            except SeedanceError as error:
-                self._show_state(str(error), bad=True)
             except Exception as error:  # noqa: BLE001 - a callback would hide it
-                self._show_state(f"Something unexpected happened: {error!r}", bad=True)
+                self._show_state(error_text(error), bad=True)
             else:
                 self._show_state("")
 
@@ -172,7 +171,7 @@ class ListControl(Entries):
     def _open_paste(self) -> None:
         if self._box is None:
             self._box = self._factory.make(
-                W.Textarea, TextStyle, "sdn-field", "sdn-paste", continuous_update=False, placeholder="one per line",
+                W.Textarea, "sdn-field", "sdn-paste", continuous_update=False, placeholder="one per line",
                 description=Html('<span class="sdn-name">{}, one per line</span>').format(self.field.label), on=self._on_paste,
             )  # fmt: skip
         toggle(self._box, shown=True)
@@ -185,18 +184,8 @@ class ListControl(Entries):
             toggle(self._box, shown=False)
             self.paste(text)
 
-    def focus(self, path: tuple[str, ...]) -> None:
-        here = int(path[0]) if path and path[0].isdecimal() else -1
-        (self._entries[here] if 0 <= here < len(self._entries) else self._add).focus()
-
-    def parts(self) -> Mapping[str, Control]:
-        return {}
-
-    def show_problems(self, problems: tuple[Problem, ...]) -> None:
-        own, below = split_by_part(problems)
-        self._show_own(own)
-        for index, entry in enumerate(self._entries):
-            entry.update(self.name_of(index), below.get(str(index), ()))
+    def _name(self, entry: TextEntry, index: int) -> None:
+        entry.name = self.name_of(index)
 
     def _collect(self) -> Any:
         values = [entry.value for entry in self._entries]

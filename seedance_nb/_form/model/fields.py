@@ -192,14 +192,6 @@ def _choices(shape: Shape) -> tuple[Any, ...]:
     return (*values, None) if shape.nullable and None not in values else values
 
 
-@dataclass(frozen=True, slots=True)
-class Branch:
-    """One of the alternatives of a field: its label and its field."""
-
-    label: str
-    field: Field
-
-
 def own_fields(field: Field) -> tuple[Field, ...]:
     """The fields of an object's own properties. *pure*."""
     return tuple(_as_object(child) for child in children_of(field.shape, ()))
@@ -259,8 +251,8 @@ def rest_of(field: Field) -> Field:
     )  # fmt: skip
 
 
-def branches_of(field: Field) -> tuple[Branch, ...]:
-    """The alternatives of a field, each with a distinct label. *pure*."""
+def branches_of(field: Field) -> tuple[Field, ...]:
+    """The alternatives of a field as fields, each with a distinct label. *pure*."""
     tag = field.shape.tag
     shapes = [_with_tag(shape_of(schema, field.shape.defs), tag) for schema in field.shape.branches]
     names = [set(properties_of(shape.view)) for shape in shapes]
@@ -271,15 +263,15 @@ def branches_of(field: Field) -> tuple[Branch, ...]:
         numbers[name] += 1
         label = f"{name} {numbers[name]}" if totals[name] > 1 else name
         whole = {**shape.view, "allOf": [schema]} if tag and shape.types == ("object",) else schema
-        branches.append(Branch(label, replace(_inner(field, whole, required=field.required), label=label)))
+        branches.append(replace(_inner(field, whole, required=field.required), label=label))
     return tuple(branches)
 
 
-def branch_for(field: Field, branches: tuple[Branch, ...], value: Any) -> int | None:
+def branch_for(field: Field, branches: tuple[Field, ...], value: Any) -> int | None:
     """The index of the branch that a value belongs to: one that it fits, else the nearest; None for none. *pure*."""
     if value is ABSENT:
         return None
-    nearness = [_nearness(branch.field, field.shape.tag, value) for branch in branches]
+    nearness = [_nearness(branch, field.shape.tag, value) for branch in branches]
     near = nearness.index(max(nearness))
     by_tag, by_type, _ = nearness[near]
     if by_tag:

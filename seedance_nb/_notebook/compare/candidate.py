@@ -6,7 +6,7 @@ What a model does not support is reported, never dropped silently.
 import difflib
 import math
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -33,15 +33,39 @@ NO_FIELD = "not supported by this model"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class ModelRequest:
-    """The request for one model; `unsupported` are settings with the reason. With `problems` nothing is sent, with `warnings` it is."""
+class Candidate:
+    """One model of a comparison, and its request as `fields` and as `body`.
 
+    `unsupported` are settings with the reason. With `problems` nothing is sent, with `warnings` it is. `simulated` is whether
+    the simulator gets it, and `fault` why no request can be sent, "" if one can.
+    """
+
+    spec: Spec
     fields: dict[str, Any]
     body: dict[str, Any]
     used: tuple[str, ...]
     unsupported: tuple[tuple[str, str], ...]
     problems: tuple[Problem, ...]
     warnings: tuple[Problem, ...]
+    simulated: bool = False
+    fault: str = ""
+
+    @property
+    def name(self) -> str:
+        """The name that `sd.models()` lists."""
+        return self.spec.name
+
+    @property
+    def error(self) -> SeedanceError | None:
+        """Why its request cannot be sent, None if it can. *pure*."""
+        if self.problems:
+            return InvalidInput(self.problems)
+        return SeedanceError(self.fault) if self.fault else None
+
+    @property
+    def runs_on(self) -> str:
+        """The provider, "simulator", or "nowhere" if nothing can be sent. *pure*."""
+        return "nowhere" if self.fault else "simulator" if self.simulated else self.spec.provider
 
 
 def validate_settings(settings: Mapping[str, Any]) -> dict[str, Any]:
@@ -59,7 +83,7 @@ def shared_values(prompt: str, shared: Mapping[str, Any]) -> dict[str, Any]:
     return {"prompt": prompt, **shared}
 
 
-def request_for(spec: Spec, settings: Mapping[str, Any]) -> ModelRequest:
+def request_for(spec: Spec, settings: Mapping[str, Any]) -> Candidate:
     """The shared settings as the fields of one model; a value that it does not allow is a problem. *pure*. Raises: InvalidInput."""
     settings = validate_settings(settings)
     targets = {schema["x-role"]: (path, schema) for path, schema in reversed(named_fields(spec)) if "x-role" in schema}
@@ -69,8 +93,8 @@ def request_for(spec: Spec, settings: Mapping[str, Any]) -> ModelRequest:
     for path, value in _values(used, targets):
         fields = _with_value(spec, fields, path, value)
     body = build_body(spec, fields)
-    return ModelRequest(
-        fields=fields, body=body, used=tuple(used), unsupported=tuple(unsupported.items()),
+    return Candidate(
+        spec=spec, fields=fields, body=body, used=tuple(used), unsupported=tuple(unsupported.items()),
         problems=check(spec, body), warnings=warnings(spec, body),
     )  # fmt: skip
 
@@ -121,43 +145,16 @@ def _unknown(name: str, value: Any) -> Problem:
     return Problem(path=name, message=message, rule="unknown", value=value, limit=SETTINGS)
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Candidate:
-    """One model of a comparison: its request, whether the simulator gets it, and why no request can be sent, "" if one can."""
-
-    spec: Spec
-    request: ModelRequest
-    simulated: bool
-    fault: str
-
-    @property
-    def name(self) -> str:
-        """The name that `sd.models()` lists."""
-        return self.spec.name
-
-    @property
-    def error(self) -> SeedanceError | None:
-        """Why its request cannot be sent, None if it can. *pure*."""
-        if self.request.problems:
-            return InvalidInput(self.request.problems)
-        return SeedanceError(self.fault) if self.fault else None
-
-    @property
-    def runs_on(self) -> str:
-        """The provider, "simulator", or "nowhere" if nothing can be sent. *pure*."""
-        return "nowhere" if self.fault else "simulator" if self.simulated else self.spec.provider
-
-
 def brief(problem: Problem) -> str:
     """A problem as one line, with the name of its field. *pure*."""
     text = f"{problem.field}: {problem.message}" if problem.field else problem.message
     return f"warning: {text} (according to {problem.source})" if problem.warns else text
 
 
-def unsupported_text(request: ModelRequest) -> list[str]:
+def unsupported_text(candidate: Candidate) -> list[str]:
     """The settings that a model does not support, grouped by reason. *pure*."""
     settings: dict[str, list[str]] = {}
-    for setting, reason in request.unsupported:
+    for setting, reason in candidate.unsupported:
         settings.setdefault(reason, []).append(setting)
     return [", ".join(group) + (f": {reason}" if reason != NO_FIELD else "") for reason, group in settings.items()]
 
@@ -173,10 +170,9 @@ def price_text(candidate: Candidate, price: Estimate) -> str:
 
 def cells(candidate: Candidate, price: Estimate) -> list[str]:
     """A model's row of the table, as text. *pure*."""
-    request = candidate.request
-    unsupported = "; ".join(unsupported_text(request))
-    problems = "; ".join(filter(None, (candidate.fault, *map(brief, (*request.problems, *request.warnings)))))
-    used = ", ".join(request.used)
+    unsupported = "; ".join(unsupported_text(candidate))
+    problems = "; ".join(filter(None, (candidate.fault, *map(brief, (*candidate.problems, *candidate.warnings)))))
+    used = ", ".join(candidate.used)
     return [candidate.name, candidate.runs_on, used, unsupported, problems, price_text(candidate, price)]
 
 
@@ -199,4 +195,4 @@ def candidate(session: Session, spec: Spec, settings: Mapping[str, Any]) -> Cand
         simulated = session.is_simulated(spec)
     except SeedanceError as error:
         fault = fault or error.message
-    return Candidate(spec=spec, request=request_for(spec, settings), simulated=simulated, fault=fault)
+    return replace(request_for(spec, settings), simulated=simulated, fault=fault)

@@ -5,7 +5,7 @@ import time
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Any, TypeVar
 
-from seedance_nb._base.errors import LimitWarning, SeedanceError, emit_warnings
+from seedance_nb._base.errors import LimitWarning, SeedanceError, emit_warnings, error_text
 from seedance_nb._base.faults import created_by_package, typed_class
 from seedance_nb._base.html import DIM, FG, FONT, LINE, Html, table_text
 from seedance_nb._base.text import slug
@@ -139,22 +139,22 @@ class Comparison:
     def _emit_warnings(self) -> None:
         # Before anything is sent, so that it costs nothing if warnings are turned into errors.
         for one in self.ready:
-            emit_warnings((f"{one.name}, {problem}" for problem in one.request.warnings), LimitWarning)
+            emit_warnings((f"{one.name}, {problem}" for problem in one.warnings), LimitWarning)
             emit_warnings(_unsupported_lines(one), UserWarning)
 
     def _task(self, candidate: Candidate, *, interactive: bool) -> Task | Exception:
         world: World = "simulated" if candidate.simulated else "paid"
         options: dict[str, Any] = {"take": self._take, "budget": self._budget, "interactive": interactive}
-        fields = candidate.request.fields
+        fields = candidate.fields
         return attempt(lambda: self._session.sender.send(approve(candidate.spec, fields), shown_world=world, **options))
 
     async def _estimate(self, candidate: Candidate) -> Estimate:
         if candidate.error:
             return Estimate(unit=candidate.spec.price.unit, why="it cannot be sent")
         if candidate.simulated:
-            return estimate(candidate.spec, candidate.request.body)
+            return estimate(candidate.spec, candidate.body)
         try:
-            return await self._session.advice.price(candidate.spec, candidate.request.body)
+            return await self._session.advice.price(candidate.spec, candidate.body)
         except SeedanceError as error:
             return Estimate(unit=candidate.spec.price.unit, why=error.message)
 
@@ -169,7 +169,7 @@ def attempt(act: Callable[[], T]) -> T | Exception:
 
 def _unsupported_lines(candidate: Candidate) -> list[str]:
     name = candidate.name
-    return [f"{name} is sent without {setting}: {reason}" for setting, reason in candidate.request.unsupported]
+    return [f"{name} is sent without {setting}: {reason}" for setting, reason in candidate.unsupported]
 
 
 def _result(task: Task | Exception, end: float | None) -> Video | Exception:
@@ -212,12 +212,6 @@ def _line(result: Result) -> str:
     if isinstance(result, Exception):
         return " ".join(error_text(result).splitlines())
     return video_text(result) if isinstance(result, Video) else "generating…"
-
-
-def error_text(error: Exception) -> str:
-    """The text of an error, with its type if the error is unexpected or has no text. *pure*."""
-    is_known = hasattr(error, "next_step") and str(error)
-    return str(error) if is_known else f"Something unexpected happened: {error!r}"
 
 
 def _tile(candidate: Candidate, result: Result) -> Html:

@@ -9,11 +9,8 @@ from typing import Any
 
 import ipywidgets as W  # noqa: N812
 from IPython.display import display
-from ipywidgets.widgets.widget_button import ButtonStyle
 
-from seedance_nb._base.errors import SeedanceError
 from seedance_nb._base.html import Html, escape, request_html, table_html
-from seedance_nb._base.log import log_unexpected
 from seedance_nb._base.text import shorten
 from seedance_nb._base.values import json_text
 from seedance_nb._check.price import Estimate
@@ -23,7 +20,7 @@ from seedance_nb._form.labels import labels_of, sentence
 from seedance_nb._notebook.compare.candidate import HEADS, Candidate, price_text, unsupported_text
 from seedance_nb._notebook.compare.comparison import Comparison, Result, attempt
 from seedance_nb._notebook.output import VideoOutput
-from seedance_nb._notebook.status import CHECK, SIMULATED, failed_html, guarded, running_html, unexpected_html
+from seedance_nb._notebook.status import CHECK, SIMULATED, reported, running_html
 from seedance_nb._task.display.video import Video
 from seedance_nb._task.engine import ENGINE
 from seedance_nb._task.task import Task
@@ -45,10 +42,10 @@ class ComparisonView:
         style = shared.html(css(), "sdn-style")
         self._table = shared.html(models_html(comparison), "sdn-models")
         first, second = f"Generate {videos} · {self._total.brief}", f"Really generate {videos} for {self._total.brief}?"
-        self._go = shared.make(W.Button, ButtonStyle, "sdn-go", description=first, icon="play")
-        self._yes = shared.make(W.Button, ButtonStyle, "sdn-go", "sdn-hidden", description=second)
-        self._cancel = shared.make(W.Button, ButtonStyle, "sdn-hidden", description="Cancel")
-        self._go.disabled = not count
+        guard = reported("comparison", self._report)
+        self._go = shared.button(guard(self._press), "sdn-go", description=first, icon="play", disabled=not count)
+        self._yes = shared.button(guard(self._confirm), "sdn-go", "sdn-hidden", description=second)
+        self._cancel = shared.button(guard(self._cancel_confirmation), "sdn-hidden", description="Cancel")
         self._note = shared.html(note_html(comparison), "sdn-note")
         self._status = shared.html("", "sdn-status")
         foot = shared.box(W.HBox, [self._note, self._go, self._yes, self._cancel], "sdn-foot")
@@ -58,9 +55,6 @@ class ComparisonView:
             [style, head, self._table, self._status, foot, self._output.widget], shared.layout, "sdn", "sdn-panel", "sdn-comparison",
             static=lambda: (repr(comparison), table_html(HEADS, comparison.cells(), str(comparison.total))),
         )  # fmt: skip
-        acts = {self._go: self._press, self._yes: self._confirm, self._cancel: self._cancel_confirmation}
-        for button, act in acts.items():
-            button.on_click(guarded("comparison", act, self._report))
 
     def show(self) -> None:
         """Display it in the running cell."""
@@ -105,15 +99,11 @@ class ComparisonView:
 
     async def _generate(self) -> None:
         try:
-            # Free requests were not confirmed, so a key that was set later must not be charged for them.
-            # In a thread, because a locked ledger must not hold up every other task on this loop.
-            begin, confirm = self._comparison.begin, self._total.paid > 0
-            await self._follow(await asyncio.to_thread(begin, confirm=confirm, interactive=True))
-        except SeedanceError as error:
-            self._report(failed_html(error))
-        except Exception as error:  # noqa: BLE001 - a callback's exception would be seen nowhere
-            log_unexpected("comparison", error)
-            self._report(unexpected_html(error))
+            with reported("comparison", self._report):
+                # Free requests were not confirmed, so a key that was set later must not be charged for them.
+                # In a thread, because a locked ledger must not hold up every other task on this loop.
+                begin, confirm = self._comparison.begin, self._total.paid > 0
+                await self._follow(await asyncio.to_thread(begin, confirm=confirm, interactive=True))
         finally:
             self._go.disabled = False
             self._busy = False
@@ -163,18 +153,18 @@ def models_html(comparison: Comparison) -> Html:
 
 
 def _row_html(candidate: Candidate, price: Estimate, mark: str) -> Html:
-    request, labels = candidate.request, labels_of(candidate.spec)
+    labels = labels_of(candidate.spec)
     title = Html('<b>{}</b> <span class="sdn-dim">{}</span><code>{}</code>')
-    sent = "" if candidate.error else request_html(json_text(request.body))
+    sent = "" if candidate.error else request_html(json_text(candidate.body))
     problems = Html("<div>{}</div>").format(candidate.fault) if candidate.fault else Html()
-    for problem in (*request.problems, *request.warnings):
+    for problem in (*candidate.problems, *candidate.warnings):
         kind = "sdn-warn" if problem.warns else "sdn-error"
         problems += Html('<div class="{}">{}</div>').format(kind, sentence(problem, labels))
     cells = (
         title.format(candidate.spec.title, candidate.spec.mode, candidate.name),
         mark if candidate.simulated and not candidate.fault else candidate.runs_on,
-        Html("{}{}").format(", ".join(request.used), sent),
-        Html("<div>{}</div>").each(unsupported_text(request)) or "–", problems or "–", price_text(candidate, price),
+        Html("{}{}").format(", ".join(candidate.used), sent),
+        Html("<div>{}</div>").each(unsupported_text(candidate)) or "–", problems or "–", price_text(candidate, price),
     )  # fmt: skip
     cell = Html('<td data-head="{}"><div>{}</div></td>')
     return Html().join(cell.format(head, inside) for head, inside in zip(HEADS, cells, strict=True))
