@@ -4,6 +4,7 @@ import difflib
 import functools
 from collections.abc import Iterator, Mapping
 from contextlib import suppress
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -16,6 +17,7 @@ from seedance_nb._document import operations as _operations
 from seedance_nb._document.extensions import check_extensions
 from seedance_nb._document.operations import Operation
 from seedance_nb._document.reader import SPECS, common_words, packaged, read_document, with_shared
+from seedance_nb._document.roles import with_roles
 from seedance_nb._document.spec import Spec
 from seedance_nb._document.tables import Table, callback_id, calls_of, error_table, price_table, replies_of, task_table
 from seedance_nb._schema.applicators import UNCHECKED
@@ -35,30 +37,42 @@ def model_names() -> tuple[str, ...]:
 
 
 @typed
-def spec(source: "str | Path | Mapping[str, Any] | Spec | Operation", /, *, operation: str | None = None) -> "Spec":
+def spec(
+    source: "str | Path | Mapping[str, Any] | Spec | Operation",
+    /,
+    *,
+    operation: str | None = None,
+    roles: Mapping[str, str | None] | None = None,
+) -> "Spec":
     """Read a model or an OpenAPI or JSON Schema of your own. *reads files*, never the network.
 
     The parameters:
       source: a name from `sd.models()`, the path of a YAML or JSON file, its text, a dict, or one of `.operations`.
       operation: which of several operations, by its operationId or by method and path ("POST /videos").
+      roles: the fields of roles that the schema does not mark and `.roles` shows guessed wrongly, by name or JSON Pointer; None for no field.
 
     Returns: the `Spec`; without `operation`, no one of several is chosen.
-    Raises: SpecError with the file and a JSON Pointer for a schema that cannot be used or has no such operation.
+    Raises: SpecError with the file and a JSON Pointer for a schema that cannot be used or has no such operation, role or field.
 
     >>> sd.spec("crun/seedance-2.0-i2v").title
     'Seedance 2.0'
     """
+    found = _find(source, operation)
+    return replace(found, schema=with_roles(found.body, roles, found.file)) if roles else found
+
+
+def _find(source: "str | Path | Mapping[str, Any] | Spec | Operation", operation: str | None) -> "Spec":
     if isinstance(source, Operation):
         return _guarded(dict(source.document), source.file, source)
     if isinstance(source, Spec):
         if operation is None:
             return source
-        return spec(_operations.find_operation(source.operations, operation, source.file))
+        return _find(_operations.find_operation(source.operations, operation, source.file), None)
     if not isinstance(source, str | Path | Mapping):
         raise SpecError(f"expected a model's name, a file, YAML or JSON text, or a dict, not {type(source).__name__}")
     if isinstance(source, str) and "\n" not in source and not source.lstrip().startswith("{"):
         if source in model_names():
-            return spec(_packaged(source), operation=operation)
+            return _find(_packaged(source), operation)
         with suppress(OSError, ValueError):  # too long for a file name, or with invalid characters
             source = Path(source) if Path(source).exists() else source
         if isinstance(source, str) and ": " not in source:  # one line of YAML
@@ -119,7 +133,7 @@ def _chosen(root: Table, operations: tuple[Operation, ...], chosen: Operation) -
     task = task_table(root, responses, common_words()) if has_task else None
     auth = _operations.auth_of(root, operation, oddities, is_sent=has_task)
     return _spec_of(
-        root, operations=operations, method=chosen.method, path=chosen.path, schema=body, example=example, auth=auth,
+        root, operations=operations, method=chosen.method, path=chosen.path, schema=with_roles(body, {}, root.file), example=example, auth=auth,
         content_type=chosen.content_type, server=_operations.server_of(root, is_sent=has_task), inputs=inputs,
         key_env=env.get("key", ""), base_env=env.get("base_url", ""), task=task, errors=error_table(root) if task else None,
         replies=replies_of(root, responses, task) if task else {}, calls=calls_of(root), callback_id=callback_id(operation),
@@ -131,7 +145,12 @@ def _bare(root: Table) -> Spec:
     if not {*KEYWORDS, "$schema", "$id", "$defs"} & set(root.value):
         raise root.error("neither an OpenAPI document nor a JSON Schema")
     body, oddities = body_schema(root, root.value, "")
-    return _spec_of(root, schema=body, oddities=tuple(dict.fromkeys(oddities)), content_type="application/json")
+    return _spec_of(
+        root,
+        schema=with_roles(body, {}, root.file),
+        oddities=tuple(dict.fromkeys(oddities)),
+        content_type="application/json",
+    )
 
 
 def _spec_of(root: Table, **parts: Any) -> Spec:

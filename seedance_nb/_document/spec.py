@@ -2,7 +2,7 @@
 
 import functools
 import math
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -11,6 +11,7 @@ from seedance_nb._base.faults import created_by_package
 from seedance_nb._base.problem import Oddity, Problem
 from seedance_nb._base.values import ABSENT, JsonPath, to_pointer
 from seedance_nb._document.operations import Auth, Operation, is_json, operations_text
+from seedance_nb._document.roles import fields_of
 from seedance_nb._document.tables import Call, ErrorTable, PriceTable, TaskTable
 from seedance_nb._schema.validator import validator_of
 
@@ -88,6 +89,11 @@ class Spec:
         return "" if is_json(self.content_type) else reason
 
     @property
+    def roles(self) -> dict[str, str]:
+        """The JSON Pointer of the field of each role. *pure*. Raises: SpecError if no operation is chosen."""
+        return {schema["x-role"]: to_pointer(path) for path, schema in named_fields(self) if "x-role" in schema}
+
+    @property
     def provider(self) -> str:
         """The provider: the part of the name before the slash. *pure*."""
         return self.name.split("/", 1)[0]
@@ -107,7 +113,7 @@ def validator(spec: Spec) -> Any:
 @functools.lru_cache(maxsize=64)
 def named_fields(spec: Spec) -> tuple[tuple[JsonPath, dict[str, Any]], ...]:
     """Path and schema of every property of a request, nested ones included, in the schema's order. *pure*."""
-    return tuple(_walk(spec.body, ()))
+    return tuple(fields_of(spec.body))
 
 
 def in_document_order(spec: Spec, problems: Iterable[Problem]) -> tuple[Problem, ...]:
@@ -130,10 +136,3 @@ def _ranks(spec: Spec) -> tuple[dict[str, tuple[float, ...]], set[str]]:
     for number, (path, _) in enumerate(named_fields(spec)):
         ranks[to_pointer(path)] = (*ranks[to_pointer(path[:-1])], number)
     return ranks, {to_pointer(path[:-1]) for path, _ in named_fields(spec)}
-
-
-def _walk(schema: Any, path: JsonPath) -> Iterator[tuple[JsonPath, dict[str, Any]]]:
-    for name, child in schema.get("properties", {}).items() if isinstance(schema, dict) else ():
-        if isinstance(child, dict):
-            yield (*path, name), child
-            yield from _walk(child, (*path, name))

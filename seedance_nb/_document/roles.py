@@ -1,0 +1,74 @@
+"""The role of each field of a video request: marked in the document, given by a person, or guessed from names and types."""
+
+import re
+from collections.abc import Iterable, Iterator, Mapping
+from typing import Any
+
+from seedance_nb._base.errors import SpecError
+from seedance_nb._base.values import ABSENT, JsonPath, set_at, to_pointer
+from seedance_nb._document.extensions import ROLES
+from seedance_nb._document.reader import packaged
+
+Fields = Iterable[tuple[JsonPath, dict[str, Any]]]
+
+
+def fields_of(schema: Any, path: JsonPath = ()) -> Iterator[tuple[JsonPath, dict[str, Any]]]:
+    """Path and schema of every property, nested ones included, in the schema's order. *pure*."""
+    for name, child in schema.get("properties", {}).items() if isinstance(schema, dict) else ():
+        if isinstance(child, dict):
+            yield (*path, name), child
+            yield from fields_of(child, (*path, name))
+
+
+def with_roles(body: dict[str, Any], given: Mapping[str, str | None], file: str) -> dict[str, Any]:
+    """The body with an `x-role` at each field whose role is given (None: no field has it) or, beside a prompt, guessed. *reads files*.
+
+    Raises: SpecError for a role or a field that does not exist.
+    """
+    fields = list(fields_of(body))
+    if unknown := [role for role in given if role not in ROLES]:
+        raise SpecError(f"{unknown[0]!r} is not a role; the roles are {', '.join(ROLES)}", file=file)
+    chosen = {role: _named(fields, name, file) for role, name in given.items() if name is not None}
+    marked = {schema["x-role"]: path for path, schema in fields if "x-role" in schema}
+    taken = {path for role, path in marked.items() if role not in given} | set(chosen.values())
+    free = [(path, schema) for path, schema in fields if path not in taken]
+    guesses = {role: path for role in ROLES if role not in {*given, *marked} and (path := _guess(role, free))}
+    if "prompt" not in {*guesses, *marked, *chosen}:
+        guesses = {}
+    for role in set(given) & set(marked):
+        body = _mark(body, marked[role], "x-role", ABSENT)
+    for role, path in (guesses | chosen).items():
+        body = _mark(body, path, "x-role", role)
+        if (kind := packaged("_roles").get(role, {}).get("kind")) and "x-media" not in dict(fields)[path]:
+            body = _mark(body, path, "x-media", {"kind": kind})
+    return body
+
+
+def _named(fields: Fields, name: str, file: str) -> JsonPath:
+    """The path of the field of this name or JSON Pointer; the outermost of several."""
+    matching = [path for path, _ in fields if name in (path[-1], to_pointer(path))]
+    if not matching:
+        raise SpecError(f"no field is called {name!r}", file=file)
+    return min(matching, key=len)
+
+
+def _guess(role: str, fields: Fields) -> JsonPath | None:
+    """The outermost field with a name and a type that the role usually has; of several, the one with the most usual name."""
+    table = packaged("_roles").get(role, {"names": [], "types": []})
+    names = {
+        path: re.sub(r"[\W_]", "", str(path[-1])).lower()
+        for path, schema in fields
+        if _types(schema) & {*table["types"]}
+    }
+    found = [path for path, name in names.items() if name in table["names"]]
+    return min(found, key=lambda path: (len(path), table["names"].index(names[path])), default=None)
+
+
+def _types(schema: Mapping[str, Any]) -> set[str]:
+    own = schema.get("type", [])
+    return {own} if isinstance(own, str) else {*own}
+
+
+def _mark(body: dict[str, Any], path: JsonPath, key: str, value: Any) -> dict[str, Any]:
+    marked: dict[str, Any] = set_at(body, (*(step for name in path for step in ("properties", name)), key), value)
+    return marked

@@ -1,0 +1,96 @@
+"""Which field is the prompt, the duration, the first frame: marked, given, or guessed."""
+
+from typing import Any
+
+import pytest
+
+import seedance_nb as sd
+from seedance_nb._check.body import values_by_role
+from seedance_nb._document.reader import packaged
+
+GUESSED = (
+    "prompt",
+    "seconds",
+    "resolution",
+    "ratio",
+    "audio",
+    "reference_images",
+    "reference_videos",
+    "reference_audios",
+)
+PAGE: dict[str, Any] = {
+    "type": "object",
+    "properties": {
+        "input": {
+            "type": "object",
+            "properties": {
+                "prompt": {"type": "string"}, "text": {"type": "string"}, "aspectRatio": {"type": "string"},
+                "video_length": {"type": "integer"}, "start_image": {"type": "string"}, "image_urls": {"type": "array", "items": {"type": "string"}},
+            },
+        },
+        "resolution": {"enum": ["480p", "720p"], "type": "string"},
+        "sound": {"type": "string"},
+    },
+}  # fmt: skip
+
+
+def without_roles(value: Any) -> Any:
+    if isinstance(value, dict):
+        return {key: without_roles(item) for key, item in value.items() if key != "x-role"}
+    return [without_roles(item) for item in value] if isinstance(value, list) else value
+
+
+@pytest.mark.parametrize("name", list(sd.models()))
+def test_the_roles_of_a_packaged_page_are_guessed_as_a_person_marked_them(name: str) -> None:
+    marked = sd.spec(name).roles
+    guessed = sd.spec(without_roles(packaged(name))).roles
+    assert guessed == {role: field for role, field in marked.items() if role in GUESSED}
+    assert "prompt" in guessed
+
+
+def test_names_are_compared_without_case_and_punctuation_and_types_count() -> None:
+    assert sd.spec(PAGE).roles == {
+        "prompt": "/input/prompt", "seconds": "/input/video_length", "resolution": "/resolution", "ratio": "/input/aspectRatio",
+        "first_frame": "/input/start_image", "reference_images": "/input/image_urls",
+    }  # fmt: skip
+
+
+def test_a_document_without_a_prompt_is_no_video_request() -> None:
+    assert (
+        sd.spec({"type": "object", "properties": {"duration": {"type": "integer"}, "image": {"type": "string"}}}).roles
+        == {}
+    )
+
+
+def test_a_person_corrects_a_guess() -> None:
+    spec = sd.spec(PAGE, roles={"prompt": "text", "first_frame": None, "last_frame": "/input/start_image"})
+    assert spec.roles["prompt"] == "/input/text"
+    assert spec.roles["last_frame"] == "/input/start_image"
+    assert "first_frame" not in spec.roles
+    assert values_by_role(spec, {"input": {"text": "A fox"}}) == {"prompt": "A fox"}
+    assert sd.spec(PAGE).roles["prompt"] == "/input/prompt"
+
+
+def test_a_correction_moves_a_role_that_a_page_marks() -> None:
+    name = "vastnum/doubao-seedance-2.0"
+    assert sd.spec(name, roles={"prompt": "resolution"}).roles["prompt"] == "/metadata/resolution"
+    assert sd.spec(name).roles["prompt"] == "/prompt"
+
+
+@pytest.mark.parametrize(
+    ("roles", "said"), [({"promt": "text"}, "'promt' is not a role"), ({"prompt": "txt"}, "no field is called 'txt'")]
+)
+def test_an_unknown_role_or_field_is_refused(roles: dict[str, str], said: str) -> None:
+    with pytest.raises(sd.errors.SpecError, match=said):
+        sd.spec(PAGE, roles=roles)
+
+
+def test_the_reference_in_two_places_gets_a_role_in_one() -> None:
+    image = {"$ref": "#/$defs/Image"}
+    page = {"$defs": {"Image": {"type": "string"}}, "type": "object",
+            "properties": {"prompt": {"type": "string"}, "first_frame": image, "last_frame": image}}  # fmt: skip
+    assert sd.spec(page).roles == {"prompt": "/prompt", "first_frame": "/first_frame", "last_frame": "/last_frame"}
+
+
+def test_what_a_request_asks_for_is_known_without_marks() -> None:
+    assert sd.check(sd.spec(PAGE), prompt="A fox", start_image="./fox.png")[0].rule == "x-media"
