@@ -1,4 +1,4 @@
-"""The command line: `python -m seedance_nb simulate` serves the simulator, `ledger repair` rebuilds a damaged ledger."""
+"""The command line: `simulate` serves the simulator, `new-model` reads a page, `ledger repair` rebuilds a damaged ledger."""
 
 import argparse
 import re
@@ -9,7 +9,7 @@ from pathlib import Path
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
-    """The exit code. *network*: `simulate` listens on loopback until it is stopped; *writes ledger*: `ledger repair`."""
+    """The exit code. *network*: `simulate` listens on loopback; *reads files*, `new-model` writes one; *writes ledger*: `ledger repair`."""
     parser = argparse.ArgumentParser(prog="python -m seedance_nb", description="Command line tools of seedance_nb.")
     commands = parser.add_subparsers(dest="command", required=True)
     simulate = commands.add_parser("simulate", help="serve the simulator on 127.0.0.1")
@@ -19,11 +19,22 @@ def main(arguments: Sequence[str] | None = None) -> int:
         ("--seconds", _seconds, 3, "minimum seconds a task runs"),
     ):
         simulate.add_argument(name, type=kind, default=usual, help=f"{text} (default: {usual})")
+    document = "also serve the model in this YAML or JSON file; may be given more than once"
+    simulate.add_argument("--document", type=Path, action="append", default=[], help=document)
+    new = commands.add_parser("new-model", help="write a model's file from a provider's page, and say what is missing")
+    new.add_argument("page", type=Path, help="the provider's OpenAPI document, a YAML or JSON file")
+    new.add_argument("target", type=Path, help="the file to write")
+    new.add_argument(
+        "--provider", default="", help="a packaged provider (default: the one whose server the page names)"
+    )
+    new.add_argument("--operation", help="which of several operations, by its operationId, or method and path")
     ledger = commands.add_parser("ledger", help="manage the ledger, the record of sent and paid tasks")
     rebuild = "rebuild a damaged ledger; the old files are saved as a backup"
     ledger.add_argument("what", choices=["repair"], help=rebuild)
     ledger.add_argument("path", nargs="?", type=Path, help="path of the ledger, if not the default one")
     chosen = parser.parse_args(arguments)
+    if chosen.command == "new-model":
+        return _new_model(chosen)
     return _simulate(chosen) if chosen.command == "simulate" else _repair(chosen.path)
 
 
@@ -39,6 +50,18 @@ def _seconds(text: str) -> float:
     return float(text)
 
 
+def _new_model(options: argparse.Namespace) -> int:
+    from seedance_nb._base.errors import SpecError
+    from seedance_nb._document.new_model import new_model
+
+    try:
+        print("\n".join(new_model(options.page, options.target, options.provider, options.operation)))
+    except (SpecError, OSError) as error:
+        print(error)
+        return 1
+    return 0
+
+
 def _repair(path: Path | None) -> int:
     from seedance_nb._base.errors import LedgerError
     from seedance_nb._ledger.repair import repair_ledger
@@ -52,14 +75,21 @@ def _repair(path: Path | None) -> int:
 
 
 def _simulate(options: argparse.Namespace) -> int:
+    from seedance_nb._base.errors import SpecError
     from seedance_nb._document.load import model_names, spec
     from seedance_nb._simulator.app import Simulator, Timing
     from seedance_nb._simulator.server import serve
     from seedance_nb._simulator.store import Store, default_folder
     from seedance_nb._web.transfer import fetch_small
 
-    specs = [spec(name) for name in model_names()]
-    app = Simulator(specs, Store(default_folder()), fetch_small, Timing(queue=options.queue, run=options.seconds)).app
+    try:
+        specs = [spec(source) for source in (*model_names(), *options.document)]
+        app = Simulator(
+            specs, Store(default_folder()), fetch_small, Timing(queue=options.queue, run=options.seconds)
+        ).app
+    except SpecError as error:
+        print(error)
+        return 1
     with socket.socket() as listener:
         listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         try:

@@ -145,7 +145,7 @@ def task_table(root: Table, responses: Table, common: dict[str, str]) -> TaskTab
     if twice := sorted(word for word, count in Counter(word for word, _ in own).items() if count > 1):
         raise root.error(f"these words have two states: {', '.join(twice)}", "x-task", "words")
     return TaskTable(
-        id_pointer=str(expression).removeprefix("$response.body#"), status_path=status_path, words=common | dict(own),
+        id_pointer=str(expression).removeprefix("$response.body#"), status_path=status_path, words=dict(own) | common | dict(own),
         id_parameter=parameter if where == ["query"] else "", failed_codes=tuple(map(str, table.get("failed-codes", ()))),
         **_arguments(table, "follow", "words", "failed-codes", "poll"), **_arguments(table.get("poll", {})),
     )  # fmt: skip

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any
 
-from seedance_nb._base.values import ABSENT, find, pointer_parts, set_at
+from seedance_nb._base.values import ABSENT, find, find_all, pointer_parts, set_at
 from seedance_nb._document.spec import Spec
 
 _NO_ACCOUNT = {"required": 200, "available": 137, "balance": 137.96}
@@ -82,7 +82,7 @@ def status_reply(spec: Spec, state: str, facts: dict[str, Any]) -> Reply:
     assert table is not None  # noqa: S101
     schema = spec.replies["status"]
     value = set_at(shape(schema, facts), pointer_parts(table.state), _word(spec, state))
-    if state == "done" and not any(find(value, pointer) for pointer in table.outputs):
+    if state == "done" and not any(any(find_all(value, pointer)) for pointer in table.outputs):
         value = _put_first(value, table.outputs[0], facts["output"])
     if state == "failed" and table.error and find(value, table.error[0]) in (ABSENT, None, ""):
         value = _put_first(value, table.error[0], facts["fault"])

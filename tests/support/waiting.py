@@ -26,9 +26,21 @@ def until(true: Callable[[], Any]) -> None:
 
 
 @contextmanager
-def serving(**environment: str) -> Iterator[str]:
+def serving(*options: str, **environment: str) -> Iterator[str]:
     """The address of `python -m seedance_nb simulate`, in a process of its own."""
-    command = [sys.executable, "-m", "seedance_nb", "simulate", "--port", "0", "--queue", "0", "--seconds", "0"]
+    command = [
+        sys.executable,
+        "-m",
+        "seedance_nb",
+        "simulate",
+        "--port",
+        "0",
+        "--queue",
+        "0",
+        "--seconds",
+        "0",
+        *options,
+    ]
     child = subprocess.Popen(command, env=dict(os.environ) | environment, stdout=subprocess.PIPE, text=True)
     assert child.stdout is not None
     said = child.stdout.readline()

@@ -1,0 +1,54 @@
+"""A model from a provider's page: the file to keep, what was found in the page, and what is missing."""
+
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import yaml
+
+from seedance_nb._base.errors import SpecError
+from seedance_nb._base.values import find, json_text, read_json
+from seedance_nb._document.extensions import ROLES
+from seedance_nb._document.load import spec
+from seedance_nb._document.reader import packaged, providers, read_document
+from seedance_nb._document.spec import Spec, named_fields
+
+
+def new_model(page: Path, target: Path, provider: str = "", operation: str | None = None) -> tuple[str, ...]:
+    """Write a page with the name of its provider to `target`; the lines of a report. *reads files*, writes one.
+
+    Raises: SpecError if the page cannot be read, has several operations of which none is chosen, or if `target` exists; OSError.
+    """
+    document, _ = read_document(page)
+    if name := provider or document.get("x-provider") or _provider_of(document):
+        document |= {"x-provider": name}
+    if operation:  # the file is one model
+        chosen = spec(document, operation=operation)
+        document["paths"] = {chosen.path: {chosen.method: find(document, "/paths")[chosen.path][chosen.method]}}
+    named_fields(spec(document))  # raises before anything is written
+    if target.exists():
+        raise SpecError("this file exists and stays as it is", file=str(target), next_step="choose another target")
+    with target.open("x", encoding="utf-8") as file:
+        yaml.safe_dump(read_json(json_text(document)), file, sort_keys=False, allow_unicode=True, width=120)
+    return tuple(_report(spec(target), target))
+
+
+def _provider_of(document: dict[str, Any]) -> str:
+    own = find(document, "/servers/0/url")
+    return next((name for name in providers() if find(packaged(f"_providers/{name}"), "/servers/0/url") == own), "")
+
+
+def _report(model: Spec, target: Path) -> Iterator[str]:
+    missing = [role for role in ROLES if role not in model.roles]
+    price = f"in {model.price.unit}" if model.price.per_second or model.price.sizes else model.price.note
+    yield f"Model: {model.name}, {model.method.upper()} {model.server}{model.path}, {len(named_fields(model))} fields"
+    if model.unsendable:
+        yield f"Provider: none of {', '.join(providers())}. Forms and checks work; to send, add x-task and x-errors (see CONTRIBUTING.md)"
+    else:
+        yield f"Provider: {model.provider}; the key, the task table and the errors are known"
+    yield f"Roles: {', '.join(f'{role} is {field}' for role, field in model.roles.items()) or 'none'}"
+    yield f"No field for: {', '.join(missing) or 'none'}. If there is one, mark it with x-role"
+    yield f"Price: {price}"
+    yield from (f"Schema problem: {oddity}" for oddity in model.oddities)
+    serve = "" if model.unsendable else f"python -m seedance_nb simulate --document {target}, or "
+    yield f"Written to {target}. Try it: {serve}sd.panel({str(target)!r}) in a notebook"

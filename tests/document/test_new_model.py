@@ -1,0 +1,139 @@
+"""From a provider's page to a model that runs, without a line of Python."""
+
+import copy
+import json
+from pathlib import Path
+from typing import Any
+
+import pytest
+from support.waiting import serving
+
+import seedance_nb as sd
+from seedance_nb.__main__ import main
+
+CREATE: dict[str, Any] = {
+    "openapi": "3.0.3",
+    "info": {"title": "Films of Ours", "version": "1"},
+    "servers": [{"url": "https://films.example.com"}],
+    "paths": {
+        "/v2/films": {
+            "post": {
+                "operationId": "makeFilm",
+                "requestBody": {"content": {"application/json": {"schema": {
+                    "type": "object", "required": ["text_prompt"],
+                    "properties": {
+                        "text_prompt": {"type": "string", "maxLength": 200}, "seconds": {"type": "integer", "minimum": 2, "maximum": 4},
+                        "resolution": {"type": "string", "enum": ["480p", "720p"], "default": "480p"},
+                    },
+                }}}},
+                "responses": {"200": {"description": "made", "content": {"application/json": {"schema": {
+                    "type": "object", "properties": {"film": {"type": "object", "properties": {"id": {"type": "string", "x-fill": "id"}}}},
+                }}}}},
+            }
+        }
+    },
+}  # fmt: skip
+# What a page does not say in a form that a program reads: one YAML makes a provider.
+PROVIDER: dict[str, Any] = {
+    "security": [{"Key": []}],
+    "components": {"securitySchemes": {"Key": {"type": "http", "scheme": "bearer"}}},
+    "x-task": {
+        "follow": "FilmState", "state": "/film/state", "outputs": ["/film/files/*"], "error": ["/film/reason"],
+        "words": {"queued": ["asked"], "running": ["shooting"], "done": ["cut"], "failed": ["lost"]},
+    },
+    "x-errors": {"code": "/problem/code", "message": "/problem/text", "invalid": "bad", "refusals": {"bad": "refused", "broke": "no-credits"}},
+}  # fmt: skip
+STATUS: dict[str, Any] = {
+    "get": {
+        "operationId": "filmState",
+        "parameters": [{"name": "film", "in": "path", "required": True, "schema": {"type": "string"}}],
+        "responses": {"200": {"description": "state", "content": {"application/json": {"schema": {
+            "type": "object", "properties": {"film": {"type": "object", "properties": {
+                "id": {"type": "string", "x-fill": "id"}, "state": {"type": "string"}, "reason": {"type": "string"},
+                "files": {"type": "array", "items": {"type": "string", "format": "uri"}},
+            }}},
+        }}}}},
+    }
+}  # fmt: skip
+
+
+def own_provider() -> dict[str, Any]:
+    page = copy.deepcopy(CREATE) | copy.deepcopy(PROVIDER)
+    page["paths"]["/v2/films/{film}"] = STATUS
+    links = {"FilmState": {"operationId": "filmState", "parameters": {"film": "$response.body#/film/id"}}}
+    page["paths"]["/v2/films"]["post"]["responses"]["200"]["links"] = links
+    return page
+
+
+def crun_page() -> dict[str, Any]:
+    """A page of a packaged provider without a key of ours, as a person would download it."""
+    page = copy.deepcopy(CREATE)
+    page["servers"] = [{"url": "https://api.crun.ai"}]
+    operation = page["paths"].pop("/v2/films")["post"]
+    schema = operation["requestBody"]["content"]["application/json"]["schema"]
+    operation["requestBody"]["content"]["application/json"]["schema"] = {
+        "type": "object", "required": ["model", "input"],
+        "properties": {"model": {"type": "string", "enum": ["films/ours"]}, "input": schema | {"x-inputs": True}},
+    }  # fmt: skip
+    del operation["responses"]
+    page["paths"]["/api/v1/client/job/CreateTask"] = {"post": operation}
+    return page
+
+
+def written(tmp_path: Path, page: dict[str, Any], name: str = "page.yaml") -> Path:
+    (tmp_path / name).write_text(json.dumps(page), encoding="utf-8")
+    return tmp_path / name
+
+
+def generated(tmp_path: Path, file: Path) -> sd.Video:
+    """A video of the simulator that serves this file, asked for over HTTP with a key."""
+    with serving("--document", str(file), SEEDANCE_SIMULATOR=str(tmp_path / "served")) as url:
+        session = sd.Session(
+            base_url=url, api_key="films-0123456789", ledger=tmp_path / "own.sqlite3", outputs=tmp_path / "films"
+        )
+        return session.generate(sd.spec(file), timeout=60, text_prompt="A paper boat", seconds=2, resolution="480p")
+
+
+def test_a_page_of_a_known_provider_runs_after_one_command(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    page = written(tmp_path, crun_page())
+    assert main(["new-model", str(page), str(tmp_path / "films.yaml")]) == 0
+    report = capsys.readouterr().out
+    assert "Provider: crun" in report
+    assert "prompt is /input/text_prompt, seconds is /input/seconds, resolution is /input/resolution" in report
+    video = generated(tmp_path, tmp_path / "films.yaml")
+    assert (video.prompt, video.path.suffix) == ("A paper boat", ".mp4")
+
+
+def test_a_new_provider_is_one_file(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    file = written(tmp_path, own_provider())
+    assert generated(tmp_path, file).path.stat().st_size > 1000
+    assert main(["new-model", str(file), str(tmp_path / "copy.yaml")]) == 0
+    assert "Provider: none of" not in capsys.readouterr().out
+
+
+def test_what_cannot_be_sent_is_said(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["new-model", str(written(tmp_path, CREATE)), str(tmp_path / "films.yaml")]) == 0
+    assert "to send, add x-task and x-errors" in capsys.readouterr().out
+    assert main(["simulate", "--document", str(tmp_path / "films.yaml")]) == 1
+    assert "cannot be simulated" in capsys.readouterr().out
+
+
+def test_no_file_is_replaced_and_no_bad_one_is_written(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    page = written(tmp_path, CREATE)
+    before = page.read_bytes()
+    assert main(["new-model", str(page), str(page)]) == 1
+    assert "this file exists" in capsys.readouterr().out
+    assert page.read_bytes() == before
+    bad = written(tmp_path, CREATE | {"x-provider": "nobody"}, "bad.yaml")
+    assert main(["new-model", str(bad), str(tmp_path / "new.yaml")]) == 1
+    assert not (tmp_path / "new.yaml").exists()
+
+
+def test_one_of_several_operations_is_chosen_by_its_name(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    page = copy.deepcopy(CREATE)
+    page["paths"]["/v2/sounds"] = {"post": {**page["paths"]["/v2/films"]["post"], "operationId": "makeSound"}}
+    file = written(tmp_path, page)
+    assert main(["new-model", str(file), str(tmp_path / "one.yaml")]) == 1
+    assert "makeSound" in capsys.readouterr().out
+    assert main(["new-model", str(file), str(tmp_path / "one.yaml"), "--operation", "makeSound"]) == 0
+    assert sd.spec(tmp_path / "one.yaml").path == "/v2/sounds"
