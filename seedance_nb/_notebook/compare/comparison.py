@@ -105,7 +105,7 @@ class Comparison:
             self._emit_warnings()
         return tuple(one.error or self._task(one, interactive=interactive) for one in self.candidates)
 
-    def videos(self, results: Sequence[Result], tasks: Sequence[Task | Exception] = ()) -> "Videos":
+    def videos(self, results: "Sequence[Result]", tasks: Sequence[Task | Exception] = ()) -> "Videos":
         """The results with their models, and with `tasks` the future files of those that have none yet. *reads files*."""
         files = [isinstance(one, Task) and video_path(self._session.outputs, one.row) for one in tasks]
         pending = [pending_html(path.name, source_of(path)) if path else None for path in files]
