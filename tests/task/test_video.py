@@ -84,6 +84,33 @@ def test_what_came_with_the_video_is_linked_or_said_to_be_missing(made: tuple[sd
     assert "; additional results: v-last-frame.png, result 3 missing (<b> answered HTTP 404)" in repr(video)
 
 
+def test_pictures_that_came_with_the_video_are_shown_by_their_file_or_embedded_small(
+    made: tuple[sd.Session, sd.Video],
+) -> None:
+    folder, noise = made[1].path.parent, random.Random(1)
+    frame, sound = folder / "v-last-frame.png", folder / "v-3.mp3"
+    Image.frombytes("RGB", (1280, 720), noise.randbytes(1280 * 720 * 3)).save(frame, "PNG")
+    sound.write_bytes(b"sound")
+    beside = [
+        ExtraResult(place=1, kind="image", file=str(frame), sha256="x"),
+        ExtraResult(place=2, kind="image", file=str(folder / "gone.png"), sha256="x"),
+        ExtraResult(place=3, kind="audio", file=str(sound), sha256="x"),
+    ]
+    video = replace(made[1], row=replace(made[1].row, beside=write_extras(beside)))
+    served = video_html(video, "outputs/v.mp4")
+    assert re.findall('<img src="([^"]*)" alt="([^"]*)"', served) == [
+        ("outputs/v-last-frame.png", "Last frame"), ("outputs/gone.png", "Additional result"),
+    ]  # fmt: skip
+    assert 'Last frame: <a href="outputs/v-last-frame.png"' in served
+    assert 'Additional result: <a href="outputs/v-3.mp3"' in served
+    elsewhere = video_html(video, "data:video/mp4;base64,AA")
+    ((picture, what),) = re.findall('<img src="data:image/jpeg;base64,([^"]*)" alt="(Last[^"]*)"', elsewhere)
+    assert (max(Image.open(BytesIO(base64.b64decode(picture))).size), what) <= (320, "Last frame")
+    assert len(picture) < 12_000 < frame.stat().st_size, "noise, which JPEG cannot make small"
+    unplayable = video_html(video, "")
+    assert (unplayable.count('alt="Last'), f"<code>{frame}</code>" in unplayable) == (0, True), "nothing large is saved"
+
+
 def test_the_link_stands_outside_the_player_too(made: tuple[sd.Session, sd.Video]) -> None:
     shown = video_html(made[1], "v.mp4")
     assert shown.split("</video>")[1].count('href="v.mp4"') == 1

@@ -21,6 +21,9 @@ _BADGE = (
 _MOST_WIDTH = 760
 _STILL_BYTES = 6_400  # twice in a notebook that saves widgets, which gets at most 25 kB for a video
 _THUMBNAIL, _QUALITIES = 320, (70, 55, 40, 28)
+_EXTRA = Html(
+    '<img src="{}" alt="{}" style="display:block;margin-top:6px;max-width:min(240px,100%);border-radius:8px">'
+)
 CODECS = {
     "h264": "H.264", "hevc": "H.265", "av1": "AV1", "libdav1d": "AV1", "libaom-av1": "AV1", "vp8": "VP8", "vp9": "VP9",
     "mpeg4": "MPEG-4 Part 2", "prores": "ProRes", "mjpeg": "Motion JPEG", "mpeg2video": "MPEG-2",
@@ -185,19 +188,25 @@ def differences(asked: Mapping[str, Any], facts: MediaFacts | None) -> list[str]
 
 
 def extra_lines(task: str, beside: Sequence[ExtraResult], source: str) -> list[Html]:
-    """A line of HTML for each additional result beside the video's `source`: a link, its path, or why there is none. *pure*."""
+    """Each additional result beside the video's `source`: its picture, embedded only where the video is, and link, or why there is none. *reads files*."""
     lines = []
     for one in beside:
         name, remark = Path(one.file).name, f" ({one.remark})" if one.remark else ""
         if not one.file:
             again = "" if one.dead else f"; sd.task({task!r}).wait() tries again"
             lines.append(escape(f"result {one.place + 1} is missing: {one.fault}{again}"))
-        elif is_path(source):
-            link = safe_url(str(PurePosixPath(source).with_name(quote(name))))
-            linked = Html('<a href="{}" download="{}">{}</a>').format(link, name, name)
-            lines.append(Html("Additional result: {}{}").format(linked, remark))
-        else:
-            lines.append(Html("Additional result: <code>{}</code>{}").format(one.file, remark))
+            continue
+        what, is_image = "Last frame" if "-last-frame." in name else "Additional result", one.kind == "image"
+        link = safe_url(str(PurePosixPath(source).with_name(quote(name)))) if is_path(source) else Html()
+        linked = Html('<a href="{}" download="{}">{}</a>').format(link, name, name)
+        still = still_of(Path(one.file), width=_THUMBNAIL) if is_image and source and not link else b""
+        shown = safe_url(data_url(still, "image/jpeg")) if still else link
+        picture = _EXTRA.format(shown, what) if is_image and shown else Html()
+        lines.append(
+            Html("{}{}: {}{}").format(
+                picture, what, linked if link else Html("<code>{}</code>").format(one.file), remark
+            )
+        )
     return lines
 
 
