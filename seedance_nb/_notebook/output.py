@@ -11,7 +11,7 @@ from seedance_nb._form.controls.base import WidgetFactory
 from seedance_nb._task.display.player import View
 
 _STATIC = Html(
-    "<style>.jp-OutputArea:has(.{0}) .jp-OutputArea-output.jupyter-widgets:not(:has(*)){{display:none}}</style>"
+    "<style>.jp-OutputArea:has(.{0}) .jp-OutputArea-output.lm-Panel:not(:has(*)){{display:none}}</style>"
     '<div class="{0}">{1}</div>'
 )
 """The static output; without a kernel it hides the words that JupyterLab shows in place of the widget."""

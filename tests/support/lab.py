@@ -15,10 +15,13 @@ import urllib.error
 import urllib.request
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
+from io import BytesIO
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 import nbformat
+from PIL import Image, ImageStat
+from support.waiting import until
 
 NOTEBOOKS = Path(__file__).parents[2] / "notebooks"
 ARTIFACTS = Path(__file__).parents[1] / "artifacts"
@@ -42,6 +45,7 @@ PLAYS = """async video => {
           sound: video.webkitAudioDecodedByteCount || 0, source: video.getAttribute('src')}; }"""
 
 
+App = Literal["lab", "notebooks"]  # JupyterLab and Notebook 7, by the first word of their addresses
 MARK = {"SEEDANCE_TEST_BROWSER": secrets.token_hex(8)}  # in the environment of each Chromium that this process starts
 
 
@@ -70,10 +74,32 @@ def end_browsers() -> None:
                 os.kill(int(process.name), signal.SIGKILL)
 
 
-class Lab:
-    """A JupyterLab server of our own, with its own home, settings and token."""
+def colours(video: Any) -> float:
+    """How much the pixels of a player differ, away from its buttons; 0 for a black bar, and for one that another replaces."""
+    from playwright.sync_api import TimeoutError as TookTooLong
 
-    def __init__(self, folder: Path) -> None:
+    try:
+        picture = video.screenshot(timeout=5_000)
+    except TookTooLong:
+        return 0.0
+    with Image.open(BytesIO(picture)) as shot:
+        return float(ImageStat.Stat(shot.convert("L").crop((0, 0, shot.width, shot.height // 2))).stddev[0])
+
+
+def seen(video: Any, shape: float) -> None:
+    """Wait until a player's picture is on the screen, in its own shape, without having been played."""
+    video.wait_for(timeout=60_000)
+    until(lambda: colours(video) > 5)
+    until(lambda: video.evaluate("video => video.offsetHeight"))
+    paused, at, ratio = video.evaluate("one => [one.paused, one.currentTime, one.offsetWidth / one.offsetHeight]")
+    assert (paused, at) == (True, 0)
+    assert abs(ratio / shape - 1) < 0.02, ratio
+
+
+class Lab:
+    """A Jupyter server of our own, with its own home, settings and token: JupyterLab, Notebook 7 and Voila are pages of it."""
+
+    def __init__(self, folder: Path, base_url: str = "/", *, save_state: bool = True) -> None:
         self.root = folder / "work"
         self.home = folder / "home"
         self.root.mkdir()
@@ -85,18 +111,19 @@ class Lab:
             fetchNews="false",
             doNotDisturbMode=True,
         )
-        self._settings("@jupyter-widgets/jupyterlab-manager/plugin", saveState=True)
+        self._settings("@jupyter-widgets/jupyterlab-manager/plugin", saveState=save_state)
         with socket.socket() as free:
             free.bind(("127.0.0.1", 0))
             self.port = free.getsockname()[1]
-        self.url = f"http://127.0.0.1:{self.port}"
+        self.url = f"http://127.0.0.1:{self.port}{base_url}".rstrip("/")
         kept = {name: os.environ[name] for name in ("PATH", "LANG", "LC_ALL", "PYTHONPATH") if name in os.environ}
         home = {f"JUPYTER_{name}_DIR": str(self.home / name.lower()) for name in ("CONFIG", "DATA", "RUNTIME")}
         lab = {f"JUPYTERLAB_{name}_DIR": str(self.home / name.lower()) for name in ("SETTINGS", "WORKSPACES")}
         command = [
             sys.executable, "-m", "jupyterlab", "--no-browser", "--allow-root", "--ip=127.0.0.1", f"--port={self.port}",
             "--ServerApp.port_retries=0", f"--IdentityProvider.token={self.token}", f"--ServerApp.root_dir={self.root}",
-            "--LabApp.expose_app_in_browser=True",
+            "--LabApp.expose_app_in_browser=True", "--JupyterNotebookApp.expose_app_in_browser=True",
+            f"--ServerApp.base_url={base_url}",
         ]  # fmt: skip
         self._log = (folder / "lab.log").open("w")
         self._process = subprocess.Popen(
@@ -146,14 +173,14 @@ class Lab:
 
 
 @contextmanager
-def opened(browser: Any, lab: "Lab", name: str, *cells: str) -> Iterator["Book"]:
+def opened(browser: Any, lab: "Lab", name: str, *cells: str, app: App = "lab") -> Iterator["Book"]:
     """A notebook in a page of its own: the file of this name, or a new one with these code cells."""
     if cells:
         kernel = {"kernelspec": {"name": "python3", "display_name": "Python 3", "language": "python"}}
         notebook = nbformat.v4.new_notebook(cells=[*map(nbformat.v4.new_code_cell, cells)], metadata=kernel)
         nbformat.write(notebook, lab.root / name)
     page = browser.new_page()
-    book = Book(page, lab, name)
+    book = Book(page, lab, name, app)
     yield book
     book.picture(f"last_{Path(name).stem}")
     book.end_kernel()
@@ -163,8 +190,8 @@ def opened(browser: Any, lab: "Lab", name: str, *cells: str) -> Iterator["Book"]
 class Book:
     """A notebook that is open in a page. Things are found by role or label inside a cell's output area."""
 
-    def __init__(self, page: Any, lab: Lab, name: str) -> None:
-        self.page, self.lab, self.name = page, lab, name
+    def __init__(self, page: Any, lab: Lab, name: str, app: App = "lab") -> None:
+        self.page, self.lab, self.name, self.app = page, lab, name, app
         ARTIFACTS.mkdir(exist_ok=True)
         self.outside: list[str] = []
         own = re.compile(r"(https?|wss?)://127\.0\.0\.1[:/]|data:|blob:")
@@ -172,8 +199,17 @@ class Book:
         self.open()
 
     def open(self) -> None:
-        workspace = f"w{secrets.token_hex(4)}"
-        self.page.goto(f"{self.lab.url}/lab/workspaces/{workspace}/tree/{self.name}?token={self.lab.token}&reset")
+        where = f"lab/workspaces/w{secrets.token_hex(4)}/tree" if self.app == "lab" else self.app
+        self.page.goto(f"{self.lab.url}/{where}/{self.name}?token={self.lab.token}&reset")
+        self.loaded()
+
+    def reload(self) -> None:
+        """What a person does with F5, after saving."""
+        self.save()
+        self.page.reload()
+        self.loaded()
+
+    def loaded(self) -> None:
         self.page.wait_for_selector(".jp-Notebook .jp-CodeCell")
         self.idle()
 
@@ -218,9 +254,16 @@ class Book:
         return saved
 
     def end_kernel(self) -> None:
-        for session in self.lab.api("sessions"):
-            if session["path"] == self.name:
-                self.lab.api(f"sessions/{session['id']}", "DELETE")
+        for session in self._sessions():
+            self.lab.api(f"sessions/{session['id']}", "DELETE")
+
+    def restart_kernel(self) -> None:
+        for session in self._sessions():
+            self.lab.api(f"kernels/{session['kernel']['id']}/restart", "POST")
+        self.idle()
+
+    def _sessions(self) -> list[dict[str, Any]]:
+        return [session for session in self.lab.api("sessions") if session["path"] == self.name]
 
     def picture(self, name: str) -> Path:
         self.page.screenshot(path=ARTIFACTS / f"{name}.png")
