@@ -100,15 +100,19 @@ def _guarded(document: dict[str, Any], file: str, operation: Operation | str | N
 
 def _read(document: dict[str, Any], file: str, operation: Operation | str | None) -> Spec:
     check_extensions(document, file)
+    document = _operations.upgraded(document) if str(document.get("swagger", "")).startswith("2") else document
     root = Table(value=with_shared(document, file), file=file, pointer="")
     if "openapi" not in document:
         if isinstance(operation, str):
             raise root.error("a JSON Schema has no operations to choose from")
         return _bare(root)
     version = root.text("openapi")
-    if not version.startswith(("3.0", "3.1")):
-        raise root.error(f"OpenAPI {version} is not supported, only 3.0 and 3.1", "openapi")
+    if not version.startswith(("3.0", "3.1", "3.2")):
+        raise root.error(f"OpenAPI {version} is not supported, only 2.0 and 3.0 to 3.2", "openapi")
     operations = _operations.operations_of(root)
+    if not operations and (components := root.table("components", optional=True).table("schemas", optional=True).value):
+        root = replace(root, value=root.value | {"paths": _operations.paths_of_components(components)})
+        operations = _operations.operations_of(root)
     if not operations:
         raise root.error("no operation takes a request body", "paths")
     if isinstance(operation, str):
@@ -121,7 +125,7 @@ def _read(document: dict[str, Any], file: str, operation: Operation | str | None
 def _chosen(root: Table, operations: tuple[Operation, ...], chosen: Operation) -> Spec:
     operation = _operations.resolve_reference(root, root.table("paths").table(chosen.path)).table(chosen.method)
     content = _operations.content_table(root, operation, chosen.content_type)
-    body, oddities = body_schema(root, content.table("schema").value, f"{content.pointer}/schema")
+    body, oddities = body_schema(root, content.value.get("schema", {}), f"{content.pointer}/schema")
     example = content.value.get("example", ABSENT)
     if example is not ABSENT and (error := value_error(validator_of(body), body, example)):
         message = f"the example {shorten(example, 30)} is invalid: {error}"

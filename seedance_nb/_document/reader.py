@@ -14,11 +14,12 @@ import yaml
 from seedance_nb._base.errors import SpecError
 from seedance_nb._base.values import ABSENT, JsonPath, find, read_json, to_pointer
 
-MAX_BYTES = 1_000_000
+MAX_BYTES = 16_000_000
 MAX_DEPTH = 100
-MAX_VALUES = 100_000
+MAX_VALUES = 250_000
 _TOO_DEEP = f"nested deeper than {MAX_DEPTH} levels"
 _TOO_MANY = f"the document has more than {MAX_VALUES:,} values"
+_LESS = "pass only the operations that you need, as a dict or a smaller file"
 _PLAIN = (None, "")  # the style of a scalar without quotes
 # The scalars of YAML 1.2's core schema. In YAML 1.1, PyYAML's default, 16:9 is the number 969 and `no` is False.
 _CORE: tuple[tuple[re.Pattern[str], Callable[[str], Any]], ...] = (
@@ -28,21 +29,25 @@ _CORE: tuple[tuple[re.Pattern[str], Callable[[str], Any]], ...] = (
     (re.compile("0o[0-7]{1,4000}|0x[0-9a-fA-F]{1,4000}"), lambda text: int(text, 0)),
     (re.compile(r"[-+]?(?:\.[0-9]+|[0-9]+(?:\.[0-9]*)?)(?:[eE][-+]?[0-9]+)?"), float),
 )
+_FIRST = frozenset(["", *"~nNtTfF-+.0123456789"])
 SPECS = files("seedance_nb") / "specs"
 
 
 def read_document(source: "str | Path | Mapping[str, Any]") -> tuple[dict[str, Any], str]:
     """A document (a dict, YAML or JSON text, or its path) as plain values, and its file ("" if none). *reads files*, never the network.
 
-    Raises: SpecError with the file and a pointer or line for a document that cannot be read, is not YAML 1.2 or JSON, uses
-    aliases, merge keys or a key twice, or exceeds 1 MB, 100 levels or 100,000 values.
+    Files in the folder of a path and below it are read too, if references name them, and are then under `x-files`.
+    Raises: SpecError with the file and a pointer or line for a document that cannot be read, is not YAML 1.2 or JSON, has a
+    key twice, or exceeds 16 MB, 100 levels or 250,000 values, those of aliases and merge keys counted wherever they are used.
     """
     if isinstance(source, Mapping):
         _bounded(source, "")
         return dict(source), ""
     file, text = (str(source), _text_of(source)) if isinstance(source, Path) else ("", source)
     if len(text) > MAX_BYTES:
-        raise SpecError(f"the document has {len(text):,} characters; at most {MAX_BYTES:,} are allowed", file=file)
+        raise SpecError(
+            f"the document has {len(text):,} characters; at most {MAX_BYTES:,} are allowed", file=file, next_step=_LESS
+        )
     value = (_json if text.lstrip().startswith(("{", "[")) else _yaml)(text, file)
     if not isinstance(value, dict):
         raise SpecError("the document must be an object", file=file)
@@ -55,7 +60,9 @@ def _text_of(path: Path) -> str:
         if not stat.S_ISREG(path.stat().st_mode):
             raise SpecError("not a regular file", file=str(path))
         if (size := path.stat().st_size) > MAX_BYTES:
-            raise SpecError(f"the file has {size:,} bytes; at most {MAX_BYTES:,} are allowed", file=str(path))
+            raise SpecError(
+                f"the file has {size:,} bytes; at most {MAX_BYTES:,} are allowed", file=str(path), next_step=_LESS
+            )
         return path.read_text(encoding="utf-8")
     except (OSError, ValueError) as error:
         raise SpecError(f"the file cannot be read: {getattr(error, 'strerror', error)}", file=str(path)) from None
@@ -83,7 +90,8 @@ class _Yaml:
     """Builds values from a parser's events one by one, so that the first unsupported one ends the parsing."""
 
     def __init__(self, events: Iterable[Any], file: str) -> None:
-        self._events = self._counted(events)
+        self._events, self._left = self._counted(events), 2 * MAX_VALUES
+        self._anchors: dict[str, Any] = {}
         self._file = file
 
     def document(self) -> Any:
@@ -97,16 +105,30 @@ class _Yaml:
         return value
 
     def _counted(self, events: Iterable[Any]) -> Iterator[Any]:
-        for count, event in enumerate(events):
-            if count > 2 * MAX_VALUES:
+        for event in events:
+            self._left -= 1
+            if self._left < 0:
                 raise self._error(_TOO_MANY, event)
             yield event
 
     def _value(self, event: Any, path: JsonPath) -> Any:
-        self._refuse(event)
-        if isinstance(event, yaml.ScalarEvent):
-            readers = (read for pattern, read in _CORE if event.style in _PLAIN and pattern.fullmatch(event.value))
-            return next(readers, str)(event.value)
+        if isinstance(event, yaml.AliasEvent):
+            if event.anchor not in self._anchors:
+                raise self._error(f"no value before this one has the anchor {event.anchor!r}", event, path)
+            return self._anchors[event.anchor]
+        if event.tag not in (None, "!"):
+            raise self._error(f"the tag {event.tag} is not supported; write the value out", event)
+        value = self._scalar(event) if isinstance(event, yaml.ScalarEvent) else self._items(event, path)
+        if event.anchor:
+            self._anchors[event.anchor] = value
+        return value
+
+    @staticmethod
+    def _scalar(event: Any) -> Any:
+        is_plain = event.style in _PLAIN and event.value[:1] in _FIRST
+        return next((read for pattern, read in _CORE if is_plain and pattern.fullmatch(event.value)), str)(event.value)
+
+    def _items(self, event: Any, path: JsonPath) -> Any:
         if len(path) >= MAX_DEPTH:
             raise self._error(_TOO_DEEP, event)
         if isinstance(event, yaml.SequenceStartEvent):
@@ -115,26 +137,22 @@ class _Yaml:
                 items.append(self._value(event, (*path, len(items))))
             return items
         mapping: dict[str, Any] = {}
+        merged: dict[str, Any] = {}
         while not isinstance(event := next(self._events), yaml.MappingEndEvent):
-            key = self._key(event, path)
+            if not isinstance(event, yaml.ScalarEvent) or event.tag not in (None, "!"):
+                raise self._error("a key must be plain text", event, path)
+            key, is_merge = str(event.value), event.value == "<<" and event.style in _PLAIN
             if key in mapping:
                 raise self._error(f"the key {key!r} is given twice", event, (*path, key))
-            mapping[key] = self._value(next(self._events), (*path, key))
-        return mapping
-
-    def _key(self, event: Any, path: JsonPath) -> str:
-        self._refuse(event)
-        if not isinstance(event, yaml.ScalarEvent):
-            raise self._error("a key must be plain text", event, path)
-        if event.value == "<<" and event.style in _PLAIN:
-            raise self._error("merge keys are not supported; write the values out", event, path)
-        return str(event.value)
-
-    def _refuse(self, event: Any) -> None:
-        if isinstance(event, yaml.AliasEvent) or event.anchor:
-            raise self._error("anchors and aliases are not supported; write the value out", event)
-        if event.tag not in (None, "!"):
-            raise self._error(f"the tag {event.tag} is not supported; write the value out", event)
+            value = self._value(next(self._events), (*path, key))
+            if not is_merge:
+                mapping[key] = value
+            for one in (value if isinstance(value, list) else [value]) if is_merge else ():
+                if not isinstance(one, dict):
+                    raise self._error("only an object can be merged", event, path)
+                self._left -= len(one)
+                merged = {**one, **merged}
+        return {**merged, **mapping}
 
     def _error(self, problem: str, event: Any, path: JsonPath = ()) -> SpecError:
         return SpecError(f"line {event.start_mark.line + 1}: {problem}", file=self._file, pointer=to_pointer(path))
@@ -147,7 +165,7 @@ def _bounded(document: Any, file: str) -> None:
         value, depth = here.pop()
         count += 1
         if count > MAX_VALUES:
-            raise SpecError(_TOO_MANY, file=file)
+            raise SpecError(_TOO_MANY, file=file, next_step=_LESS)
         if depth > MAX_DEPTH:
             raise SpecError(_TOO_DEEP, file=file)
         if isinstance(value, float) and not math.isfinite(value):

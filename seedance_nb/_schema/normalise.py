@@ -122,6 +122,12 @@ class Normaliser:
             raise self._error("a schema must be an object", pointer)
         if bad := [key for key in schema if not isinstance(key, str)]:
             raise self._error(f"the key {bad[0]!r} is not text", pointer)
+        for key in [key for key in ("$dynamicRef", "$recursiveRef") if key in schema]:
+            schema, ref = {name: value for name, value in schema.items() if name != key}, str(schema[key])
+            if self._references.find(ref, pointer)[1] is not ABSENT:
+                schema["$ref"] = ref
+            else:
+                self._report(f"{pointer}/{key}", f"{key} {ref!r} names no anchor of this document; not checked")
         copy = (self._with_ref if "$ref" in schema else self._without_ref)(schema, pointer, refs, role)
         if isinstance(copy, dict):
             if copy.pop("nullable", None) is True:
@@ -138,8 +144,6 @@ class Normaliser:
 
     def _without_ref(self, schema: Mapping[str, Any], pointer: str, refs: Refs, role: Role) -> Any:
         copy = dict(schema)
-        if "$dynamicRef" in copy or "$recursiveRef" in copy:
-            raise self._error("$dynamicRef and $recursiveRef are not supported; use $ref", pointer)
         repair(copy, lambda key, message: self._report(pointer + to_pointer((key,) if key else ()), message))
         dialect.modernise(copy)
         single = copy.get("allOf")

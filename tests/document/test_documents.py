@@ -216,16 +216,31 @@ def test_scalars_have_their_yaml_1_2_meaning(tmp_path: Path) -> None:
     assert name == str(file)
 
 
+def test_aliases_and_merge_keys_are_their_values() -> None:
+    text = "a: &a {b: 1, c: [x]}\nd: *a\ne: {b: 2, <<: *a}\nf: {<<: [{b: 3, g: 4}, *a]}\nh: {'<<': *a}\n"
+    values, _ = read_document(text)
+    assert values["d"] == values["a"] == {"b": 1, "c": ["x"]}
+    assert values["e"] == {"b": 2, "c": ["x"]}
+    assert values["f"] == {"b": 3, "g": 4, "c": ["x"]}
+    assert values["h"] == {"<<": values["a"]}
+
+
+def test_a_document_of_several_megabytes_opens() -> None:
+    long = {"type": "object", "properties": {"a": {"type": "string", "description": "x" * 5_000_000}}}
+    assert spec(json.dumps(long)).body["properties"]["a"]["type"] == "string"
+
+
 WRONG_TEXTS = {
-    "an alias": ("a: &x {b: 1}\nc: *x\n", "anchors and aliases"),
-    "a merge key": ("a:\n  <<: {b: 1}\n", "merge keys"),
+    "an alias of nothing": ("a: *x\n", "has the anchor 'x'"),
+    "an alias within its own value": ("a: &x [*x]\n", "has the anchor 'x'"),
+    "a merge of a number": ("a:\n  <<: 5\n", "only an object can be merged"),
     "a key given twice": ("a:\n  b: 1\n  b: 2\n", "'b' is given twice"),
     "a JSON key given twice": ('{"a": 1, "a": 2}', "'a' is given twice"),
     "NaN": ('{"a": NaN}', "NaN is not JSON"),
     "broken YAML": ("a: [1, 2\n", "line 2"),
     "no object": ("- 1\n- 2\n", "must be an object"),
     "too deep": ("a: " + "[" * 150 + "]" * 150 + "\n", "nested deeper than 100"),
-    "too large": ("a: " + "x" * 1_000_001 + "\n", "at most 1,000,000"),
+    "too large": ("a: " + "x" * 16_000_001 + "\n", "at most 16,000,000"),
 }
 
 
@@ -238,7 +253,9 @@ def test_a_text_that_cannot_be_read_is_refused(case: str) -> None:
 
 def test_a_refusal_names_file_and_pointer(tmp_path: Path) -> None:
     file = tmp_path / "mine.yaml"
-    file.write_text("openapi: 3.0.0\npaths:\n  /a:\n    post: {requestBody: {content: {application/json: {}}}}\n")
+    file.write_text(
+        "openapi: 3.0.0\npaths:\n  /a:\n    post: {requestBody: {content: {application/json: {schema: 5}}}}\n"
+    )
     with pytest.raises(SpecError) as refused:
         spec(file)
     assert refused.value.file == str(file)

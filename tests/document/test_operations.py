@@ -4,6 +4,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from support.schemas import api
 
 import seedance_nb as sd
 from seedance_nb._check.check import check
@@ -123,6 +124,47 @@ def test_a_body_that_lies_elsewhere_is_refused_and_never_fetched(ref: str, words
     with pytest.raises(sd.SpecError, match=words) as refused:
         sd.spec(document(paths={"/a": {"post": {"requestBody": {"$ref": ref}}}}))
     assert refused.value.pointer.endswith("/$ref")
+
+
+SWAGGER: dict[str, Any] = {
+    "swagger": "2.0", "info": {"title": "t", "version": "1"}, "host": "api.example.com", "basePath": "/v1",
+    "definitions": {"Pet": {"type": "object", "required": ["name"], "properties": {"name": {"type": "string"}}}},
+    "parameters": {"Pet": {"in": "body", "name": "body", "schema": {"$ref": "#/definitions/Pet"}}},
+    "paths": {"/pets": {"post": {"operationId": "add", "parameters": [{"$ref": "#/parameters/Pet"}], "responses": {}}},
+              "/form": {"put": {"operationId": "send", "responses": {}, "parameters": [
+                  {"in": "formData", "name": "file", "type": "file", "required": True}, {"in": "formData", "name": "n", "type": "integer"}]}},
+              "/get": {"get": {"parameters": [{"in": "query", "name": "q", "type": "string"}], "responses": {}}}},
+}  # fmt: skip
+
+
+def test_swagger_2_is_read_too() -> None:
+    add, send = (sd.spec(SWAGGER, operation=name) for name in ("add", "send"))
+    assert (add.server, add.path, add.content_type) == ("https://api.example.com/v1", "/pets", "application/json")
+    assert [problem.path for problem in sd.check(add)] == ["/name"]
+    assert send.content_type == "multipart/form-data"
+    assert [problem.path for problem in sd.check(send, n="x")] == ["/file", "/n"]
+    assert len(add.operations) == 2
+
+
+def test_openapi_3_2_and_a_body_without_a_schema_are_read() -> None:
+    document = api("3.2.0", {"type": "object"})
+    del document["paths"]["/make"]["post"]["requestBody"]["content"]["application/json"]["schema"]
+    document["paths"]["/make"]["query"] = document["paths"]["/make"].pop("post")
+    assert sd.spec(document).method == "query"
+    assert sd.check(document, anything=1) == ()
+
+
+def test_a_path_item_of_another_document_does_not_block_the_others() -> None:
+    document = api("3.1.0", {"type": "object"})
+    document["paths"]["/other"] = {"$ref": "other.yaml#/x"}
+    assert [operation.path for operation in sd.spec(document).operations] == ["/make"]
+
+
+def test_the_components_of_a_document_without_paths_are_offered() -> None:
+    schemas = {"Cat": {"type": "object", "properties": {"lives": {"type": "integer"}}}, "Dog": {"type": "object"}}
+    document = {"openapi": "3.1.0", "info": {"title": "t", "version": "1"}, "components": {"schemas": schemas}}
+    assert [operation.name for operation in sd.spec(document).operations] == ["Cat", "Dog"]
+    assert [problem.path for problem in sd.check(sd.spec(document, operation="Cat"), lives="9")] == ["/lives"]
 
 
 @pytest.mark.parametrize("address", ["http://localhost:5000", "/api/v3", "https://{region}.example.com"])

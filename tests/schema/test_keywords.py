@@ -170,6 +170,10 @@ PROBES: dict[str, tuple[Any, list[Any], list[tuple[Any, str]]]] = {
         a({}, {"x": 1}), [*at("/a/id", {"id": 1}), *at("/a/at", {"at": 1})]),
     "one of two lists, present and empty": (
         {"properties": {"a": {"type": "array"}, "b": {"type": "string"}}, "anyOf": [{"required": ["a"]}, {"required": ["b"]}]}, [{"a": []}, {"b": ""}], [({}, "/a")]),
+    "a recursive reference of 2019-09": (
+        {"$recursiveAnchor": True, **one({"type": "array", "items": {"$recursiveRef": "#"}})}, a([], [{"a": [{}]}]), at("/a/0/a", [{"a": 5}])),
+    "a dynamic reference": (
+        {"$dynamicAnchor": "node", **one({"type": "array", "items": {"$dynamicRef": "#node"}})}, a([], [{"a": [{}]}]), at("/a/0/a", [{"a": 5}])),
     "draft 4": ({"$schema": "http://json-schema.org/draft-04/schema#", **one({"minimum": 1, "exclusiveMinimum": True})}, a(2), at("/a", 1)),
     "a name that is not written down": (one({"type": "string"}), [{}], [({"aa": 1}, "/aa"), ({"a": "x", "b": 1}, "/b")]),
 }  # fmt: skip

@@ -87,9 +87,9 @@ class ChoiceControl(Control):
 
     def _build(self) -> Any:
         choices = self.field.choices
-        usual = [choice for choice in choices if choice is not None and not isinstance(choice, dict | list)]
-        usual = usual if len(set(usual)) == len(usual) else []
-        self._tokens = [choice if choice in usual else _Token(choice) for choice in choices]
+        simple = [choice for choice in choices if choice is not None and not isinstance(choice, dict | list)]
+        usual = set(map(id, simple)) if len(set(simple)) == len(simple) else set()
+        self._tokens = [choice if id(choice) in usual else _Token(choice) for choice in choices]
         labels = self.field.labels or ("",) * len(choices)
         words = [label or plain(choice) or '""' for label, choice in zip(labels, choices, strict=True)]
         options, classes = list(zip(words, self._tokens, strict=True)), []
