@@ -49,8 +49,8 @@ STATUS: dict[str, Any] = {
         "parameters": [{"name": "film", "in": "path", "required": True, "schema": {"type": "string"}}],
         "responses": {"200": {"description": "state", "content": {"application/json": {"schema": {
             "type": "object", "properties": {"film": {"type": "object", "properties": {
-                "id": {"type": "string", "x-fill": "id"}, "state": {"type": "string"}, "reason": {"type": "string"},
-                "files": {"type": "array", "items": {"type": "string", "format": "uri"}},
+                "id": {"type": "string", "example": "f-1"}, "state": {"type": "string"}, "reason": {"type": "string"},
+                "files": {"type": "array", "items": {"type": "string", "format": "uri"}, "example": ["https://films.example.com/1.mp4"]},
             }}},
         }}}}},
     }
