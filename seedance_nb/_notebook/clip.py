@@ -87,7 +87,9 @@ class Clip:
         return f"Clip {name}: {facts}\n{sanitize(shorten(self.prompt))}\n{problems}"
 
     def _repr_html_(self) -> str:
-        html = Html('<div style="{};{};white-space:pre-wrap"><b>{}</b>\n<span style="{}">{}</span>\n{}\n{}{}</div>')
+        html = Html(
+            '<div style="{};{};white-space:pre-wrap;overflow-wrap:anywhere"><b>{}</b>\n<span style="{}">{}</span>\n{}\n{}{}</div>'
+        )
         (name, facts, problems), request = self._lines(), request_html(json_text(self.request))
         return str(html.format(FONT, FG, name, DIM, facts, self.prompt, problems, request))
 

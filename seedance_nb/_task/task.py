@@ -307,7 +307,9 @@ class Task:
     def _html(self, row: Row) -> Html:
         error = Html("<div>{}</div>").format(row.error) if row.error else ""
         shown = (FONT, FG, row.name, badge(row.simulated), state_text(row), row.spec, price_after(row), error)
-        return Html('<div style="{};{}"><code>{}</code> {} <b>{}</b> · {} · {}{}</div>').format(*shown)
+        return Html('<div style="{};{};overflow-wrap:anywhere"><code>{}</code> {} <b>{}</b> · {} · {}{}</div>').format(
+            *shown
+        )
 
     def _repr_html_(self) -> str:
         return str(self._html(self.row))

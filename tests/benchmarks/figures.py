@@ -143,6 +143,20 @@ def browser() -> None:
         lab.stop()
 
 
+def mechanisms() -> None:
+    """How each viewer shows a file, by its size and by whether it is below the notebook's folder."""
+    from seedance_nb._task.display.placement import EMBED_UP_TO, WAYS, mechanism
+
+    sizes = {f"up to {EMBED_UP_TO / 1e6:g} MB": EMBED_UP_TO, "larger": EMBED_UP_TO + 1, "no file": None}
+    for viewer in WAYS:
+        ways = [
+            f"{name} {mechanism(viewer, is_served=served, size=size)}{'' if served else ' (elsewhere)'}"
+            for served in (True, False)
+            for name, size in sizes.items()
+        ]
+        print(f"{viewer}: {', '.join(ways)}")
+
+
 OPEN = """import seedance_nb as sd
 from seedance_nb._notebook.panel import Panel
 session = sd.Session(queue_s=0, run_s=1)"""
@@ -253,6 +267,7 @@ if __name__ == "__main__":
     first_check()
     forms()
     messages()
+    mechanisms()
     if "--browser" in sys.argv:
         browser()
         shown()

@@ -1,6 +1,7 @@
 """The picture is seen before it is played: behind a hub's address, in two windows, without saved widgets, in Notebook 7, in Voila."""
 
 from collections.abc import Iterator
+from importlib.resources import files
 from typing import Any
 
 import nbformat
@@ -12,7 +13,16 @@ CELLS = (
     "Panel(sd.spec('crun/seedance-1.0-pro-t2v'), session, prompt='PROMPT', resolution='480p', duration=4, aspect_ratio='9:16')",
     "session.generate('crun/seedance-1.0-pro-t2v', prompt='A boat', resolution='480p', duration=4)",
 )
-PANEL, VIDEO = 1, 2
+MORE = (
+    "sd.grid([session.generate('crun/seedance-1.0-pro-t2v', prompt='A boat', resolution='480p', duration=4)] * 2)",
+    "sd.compare('A boat', ['crun/seedance-1.0-pro-t2v', 'vastnum/doubao-seedance-2.0'], seconds=4, resolution='480p')",
+)
+PANEL, VIDEO, GRID, COMPARE = 1, 2, 3, 4
+AXE = """() => window.axe.run({include: ['.jp-Cell-outputArea']}, {resultTypes: ['violations']}).then(found => found.violations
+  .filter(one => ['serious', 'critical'].includes(one.impact)).flatMap(one => one.nodes.map(node => `${one.id}: ${node.html.slice(0, 200)}`)))"""
+WIDE_ONES = """() => [...document.querySelectorAll('.jp-Cell-outputArea')].flatMap(area => { const edge = area.getBoundingClientRect().right + 1;
+  return [...area.querySelectorAll('video, img, button, input, textarea, figcaption, summary')].filter(one =>
+    one.checkVisibility() && one.getBoundingClientRect().right > edge).map(one => one.outerHTML.slice(0, 120)) })"""
 TALL, WIDE = 9 / 16, 16 / 9
 
 
@@ -55,6 +65,37 @@ def test_behind_a_hub_two_windows_show_it_and_a_restart_takes_nothing_away(brows
         assert book.output(PANEL).get_by_text("sd.tasks()").is_visible(), "the page was saved before there was a video"
         assert not book.output(PANEL).get_by_text("widget").first.is_visible(), "nothing is said of widgets"
         seen(book.output(VIDEO).locator("video"), WIDE)
+        assert book.outside == []
+
+
+def test_what_cells_show_is_whole_and_accessible_at_either_width_in_either_theme(browser: Any, hub: Lab) -> None:
+    with opened(browser, hub, "all.ipynb", *cells("Without a mouse"), *MORE) as book:
+        page, panel = book.page, book.panel(PANEL)
+        panel.get_by_role("button", name="Generate").focus()
+        page.keyboard.press("Enter")
+        seen(panel.locator("video:visible"), TALL)
+        for cell in (VIDEO, GRID, COMPARE):
+            book.run(cell)
+        book.output(COMPARE).get_by_role("button", name="Generate 2").press("Enter")
+        book.output(COMPARE).get_by_text("2 of 2 done").wait_for(timeout=60_000)
+        page.evaluate(files("axe_playwright_python").joinpath("axe.min.js").read_text(encoding="utf-8"))
+        book.command("application:toggle-left-area")
+        for width in (1400, 360):
+            page.set_viewport_size({"width": width, "height": 1000})
+            for theme in ("Dark", "Light"):
+                book.theme(theme)
+                assert (page.evaluate(AXE), page.evaluate(WIDE_ONES)) == ([], []), (width, theme)
+                for cell in (PANEL, VIDEO, GRID, COMPARE):
+                    book.output(cell).evaluate("output => output.scrollIntoView()")
+                    book.picture(f"viewers_{cell}_{width}_{theme.lower()}")
+        page.set_viewport_size({"width": 1180, "height": 1000})
+        panel.get_by_role("button", name="Generate").focus()
+        for _ in range(9):
+            page.keyboard.press("Tab")
+            if page.evaluate("document.activeElement.tagName") == "VIDEO":
+                break
+        page.keyboard.press("Space")
+        page.wait_for_function("() => document.activeElement.currentTime > 0.2")
         assert book.outside == []
 
 

@@ -60,7 +60,7 @@ def line_html(text: str, row: Row, trouble: str = "") -> Html:
     """A line of progress with the task's name, and its bar if the provider reports a percentage. *pure*."""
     bar = _BAR.format(row.progress) if row.progress is not None and row.state in OPEN_STATES else Html()
     below = Html('<div style="{}">{}</div>').format(DIM, trouble) if trouble else Html()
-    line = Html('<div role="status" style="{};{}">{}{} · <code>{}</code>{}</div>')
+    line = Html('<div role="status" style="{};{};overflow-wrap:anywhere">{}{} · <code>{}</code>{}</div>')
     return line.format(FONT, FG, bar, text, row.name, below)
 
 
