@@ -80,7 +80,7 @@ def _simulate(options: argparse.Namespace) -> int:
     from seedance_nb._simulator.app import Simulator, Timing
     from seedance_nb._simulator.server import serve
     from seedance_nb._simulator.store import Store, default_folder
-    from seedance_nb._web.transfer import fetch_small
+    from seedance_nb._web.client import fetch_small
 
     try:
         specs = [spec(source) for source in (*model_names(), *options.document)]

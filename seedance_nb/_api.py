@@ -40,17 +40,17 @@ def _default(*, api_key: str | None = None, base_url: str | None = None, simulat
 
 
 def _account(document: Document, api_key: str | None, base_url: str | None) -> Account:
-    return _default(api_key=api_key, base_url=base_url).advice.account(spec(document))
+    return _default(api_key=api_key, base_url=base_url).sender.account(spec(document))
 
 
 def _with_hidden_key(function: Callable[P, T]) -> Callable[P, T]:
-    """`function` with its key masked, because a traceback can show variables."""
+    """`function`, `typed` and with its key masked, because a traceback can show variables."""
 
     @functools.wraps(function)
     def call(*args: P.args, **kwargs: P.kwargs) -> T:
         if "api_key" in kwargs:
             kwargs["api_key"] = as_secret(kwargs.pop("api_key"))
-        return function(*args, **kwargs)
+        return typed(function)(*args, **kwargs)
 
     return call
 
@@ -122,7 +122,6 @@ def form(document: Document, /) -> Form:
 
 
 @_with_hidden_key
-@typed
 def panel(
     document: Document, /, *, budget: float | None = None, api_key: str | None = None, base_url: str | None = None,
     simulate: bool | None = None, **fields: Any,
@@ -189,7 +188,6 @@ def _show(comparison: Comparison) -> None:
 
 
 @_with_hidden_key
-@typed
 def task(name: str | int, /, *, document: Document | None = None, api_key: str | None = None,
          base_url: str | None = None) -> Task:  # fmt: skip
     """The task with this name in the ledger; nothing is sent. *reads files*.
@@ -210,7 +208,6 @@ def task(name: str | int, /, *, document: Document | None = None, api_key: str |
 
 
 @_with_hidden_key
-@typed
 def balance(document: Document, /, *, api_key: str | None = None, base_url: str | None = None) -> float:
     """The balance of your account. *network*; no credits are spent.
 
@@ -231,7 +228,6 @@ def balance(document: Document, /, *, api_key: str | None = None, base_url: str 
 
 
 @_with_hidden_key
-@typed
 def upload(
     document: Document, file: str | Path | bytes, /, *, name: str = "", api_key: str | None = None,
     base_url: str | None = None,
@@ -254,7 +250,6 @@ def upload(
 
 
 @_with_hidden_key
-@typed
 def asset(
     document: Document, address: str, /, *, kind: Literal["image", "video", "audio"] = "image", name: str = "",
     api_key: str | None = None, base_url: str | None = None,

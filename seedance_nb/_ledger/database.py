@@ -109,14 +109,24 @@ def connect(path: Path) -> sqlite3.Connection:
     # Only SQLite opens the file: closing it elsewhere in this process would drop SQLite's locks.
     if not path.stat().st_size:
         raise sqlite3.DatabaseError("it is empty (0 bytes), which a ledger never is")
-    db = open_connection(path)
+    db, end = open_connection(path), time.monotonic() + _TURN_S
     try:
-        _prepare_retrying(db, path)
-        path.chmod(0o600)  # only now that it is known to be a ledger
+        while True:
+            try:
+                _prepare(db, path)
+                path.chmod(0o600)  # only now that it is known to be a ledger
+                return db
+            except sqlite3.OperationalError as error:
+                if db.in_transaction:
+                    db.execute("ROLLBACK")
+                if "locked" not in str(error) or time.monotonic() > end:
+                    raise
+                time.sleep(
+                    0.02
+                )  # SQLite does not wait by itself while another process turns a file to write-ahead logging
     except BaseException:
         db.close()
         raise
-    return db
 
 
 def create(path: Path) -> None:
@@ -169,22 +179,6 @@ def close_own(db: sqlite3.Connection, pid: int) -> None:
     """Close a connection that this process opened."""
     if pid == os.getpid():  # a forked child that closed it would drop its parent's locks
         db.close()
-
-
-def _prepare_retrying(db: sqlite3.Connection, path: Path) -> None:
-    # SQLite does not wait by itself while another process turns a file to write-ahead logging.
-    end = time.monotonic() + _TURN_S
-    while True:
-        try:
-            _prepare(db, path)
-        except sqlite3.OperationalError as error:
-            if db.in_transaction:
-                db.execute("ROLLBACK")
-            if "locked" not in str(error) or time.monotonic() > end:
-                raise
-            time.sleep(0.02)
-        else:
-            return
 
 
 def _prepare(db: sqlite3.Connection, path: Path) -> None:

@@ -64,9 +64,8 @@ def require_single_link(path: Path) -> None:
     """Check that the file has one name only. *reads files*. Raises: Displaced."""
     if _is_mount_point(path):
         why = "it is mounted as a single file, without the files beside it, so another kernel would not see a request that is sent here and could send it again"
-        raise Displaced(
-            why, "mount its folder instead of the file, or set SEEDANCE_LEDGER to a file in a mounted folder"
-        )
+        step = "mount its folder instead of the file, or set SEEDANCE_LEDGER to a file in a mounted folder"
+        raise Displaced(why, step)
     if (names := path.stat().st_nlink) > 1:
         why = f"the file has {names} names (hard links), and a kernel that uses another one would not see a request that is sent here and could send it again"
         raise Displaced(why, f"delete the other name, or run {_confirmation(path)} to make this one a file of its own")
@@ -88,10 +87,8 @@ def require_original_file(db: sqlite3.Connection, path: Path) -> None:
         is_left = _journal.owner(there) in ("", ledger)
     if is_left or path.stat().st_ino != inode:
         why = f"it was copied, restored or renamed from {home}, and requests that were sent since then with the other file are not in this one, so they could be sent and charged again"
-        step = (
-            f"use the other file (SEEDANCE_LEDGER), or, if only this one is used from now on, run {_confirmation(path)}"
-        )
-        raise Displaced(why, step)
+        step = "use the other file (SEEDANCE_LEDGER), or, if only this one is used from now on, run "
+        raise Displaced(why, step + _confirmation(path))
 
 
 def require_in_place(opened: os.stat_result) -> None:

@@ -69,11 +69,9 @@ def parse(raw: bytes) -> Entry | None:
     try:
         if int(raw[:8], 16) != zlib.crc32(raw[9:]):
             return None
-        item = json.loads(raw[9:])
-        whole, columns = "row" in item, item["row"] if "row" in item else item["set"]
-        return Entry(
-            number=item["n"], ledger=item["of"], at=item["at"], task=item["task"], whole=whole, columns=columns
-        )
+        one = json.loads(raw[9:])
+        whole, columns = "row" in one, one["row"] if "row" in one else one["set"]
+        return Entry(number=one["n"], ledger=one["of"], at=one["at"], task=one["task"], whole=whole, columns=columns)
     except (ValueError, KeyError, TypeError):
         return None
 
@@ -172,13 +170,9 @@ def after(file: int, number: int) -> tuple[int, Iterator[Entry]]:
 
 
 def _entries(file: int, begin: int) -> Iterator[Entry]:
-    rest, more = b"", b"\n"
-    while more:
-        os.lseek(file, begin, os.SEEK_SET)
-        more = os.read(file, _PIECE)
-        begin += len(more)
-        *lines, rest = (rest + (more or b"\n")).split(b"\n")
-        yield from filter(None, map(parse, lines))
+    with os.fdopen(os.dup(file), "rb") as lines:
+        lines.seek(begin)
+        yield from filter(None, (parse(raw.rstrip(b"\n")) for raw in lines))
 
 
 def owner(path: Path) -> str:

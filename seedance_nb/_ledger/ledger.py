@@ -10,11 +10,10 @@ from contextlib import closing, suppress
 from pathlib import Path
 from typing import Any, TypeVar
 
-from seedance_nb._base.errors import LedgerError
+from seedance_nb._base.errors import LedgerError, OverBudget
 from seedance_nb._check.body import values_by_role
 from seedance_nb._check.check import Approved
 from seedance_nb._check.price import Estimate
-from seedance_nb._ledger.budget import require_budget
 from seedance_nb._ledger.database import real_path
 from seedance_nb._ledger.home import require_original_file, require_single_link
 from seedance_nb._ledger.process import is_gone, this_process
@@ -23,8 +22,6 @@ from seedance_nb._ledger.row import CHANGEABLE, EARLY_STATES, FREE_STATES, SELEC
 from seedance_nb._ledger.store import Store, Transaction
 
 _T = TypeVar("_T")
-_MAX_DURATION_S = 86400
-_UNRESOLVED = (State.UNKNOWN, State.SENDING)
 _ORPHANED = {
     State.WAITING: (State.UNSENT, "the process that was going to send it ended before anything was sent"),
     State.SENDING: (State.UNKNOWN, "the process that sent it ended before it received the response"),
@@ -164,7 +161,8 @@ class Ledger:
     def rows(self, limit: int = 100) -> list[Row]:
         """The latest rows, unresolved ones first, then newest first."""
         order = "state IN (?, ?) AND successor IS NULL DESC, seq DESC"
-        return self._select(f"{SELECT} ORDER BY {order} LIMIT ?", *map(str, _UNRESOLVED), limit, each=row_of)
+        unresolved = str(State.UNKNOWN), str(State.SENDING)
+        return self._select(f"{SELECT} ORDER BY {order} LIMIT ?", *unresolved, limit, each=row_of)
 
     def count(self) -> int:
         """How many rows there are."""
@@ -174,16 +172,14 @@ class Ledger:
         """Seconds from acceptance to the end of the last 30 finished tasks of the same kind, oldest first. *reads files*."""
         # Times over a day, or negative, are left out: the clock was changed.
         query = """SELECT finished - accepted FROM tasks WHERE kind = (SELECT kind FROM tasks WHERE seq = ?)
-            AND state = ? AND finished > accepted AND finished - accepted < ? ORDER BY seq DESC LIMIT 30"""
-        latest = self._select(query, row.seq, str(State.DONE), _MAX_DURATION_S, each=lambda found: float(found[0]))
+            AND state = ? AND finished > accepted AND finished - accepted < 86400 ORDER BY seq DESC LIMIT 30"""
+        latest = self._select(query, row.seq, str(State.DONE), each=lambda found: float(found[0]))
         return tuple(reversed(latest))
 
     def takes(self, approved: Approved) -> int:
         """The highest take of this request that may exist at the provider, 0 if there is none."""
-        query = "SELECT max(take) FROM tasks WHERE digest = ? AND state NOT IN (?, ?)"
-        values = (approved.digest, *map(str, FREE_STATES))
-        found = self._store.transact(lambda transaction: transaction.db.execute(query, values).fetchone())
-        return int(found[0] or 0)
+        query, free = "SELECT max(take) FROM tasks WHERE digest = ? AND state NOT IN (?, ?)", map(str, FREE_STATES)
+        return self._select(query, approved.digest, *free, each=lambda found: int(found[0] or 0))[0]
 
     def close(self) -> None:
         """Close the files; the next call opens them again."""
@@ -222,12 +218,40 @@ def _is_same(actual: float, expected: float | None) -> bool:
 def settle_orphans(transaction: Transaction) -> None:
     """Set the state of each row whose process ended before it received a response."""
     # A process that died before the response may have sent the request: it must not be sent again.
-    early = transaction.db.execute(
-        """SELECT seq, owner, state, coalesce((SELECT max(at) FROM events WHERE task = seq), created) FROM tasks
-        WHERE state IN (?, ?)""",
-        [*map(str, EARLY_STATES)],
-    )
-    for seq, owner, state, last in early.fetchall():
+    query = """SELECT seq, owner, state, coalesce((SELECT max(at) FROM events WHERE task = seq), created) FROM tasks
+        WHERE state IN (?, ?)"""
+    for seq, owner, state, last in transaction.db.execute(query, [*map(str, EARLY_STATES)]).fetchall():
         if is_gone(owner, transaction.now() - last):
             after, why = _ORPHANED[State(state)]
             transaction.change(seq, {"state": str(after), "error": why})
+
+
+def require_budget(db: sqlite3.Connection, provider: str, price: Estimate, budget: float, *, simulated: bool) -> None:
+    """Check that the provider's tasks in this ledger and one more at this price stay within `budget`. *reads files*.
+
+    A finished task counts at its reported cost, else at its estimate; any other, also one with an unknown outcome, at the larger.
+    Simulated and paid tasks are counted separately, in the price's unit. Raises: OverBudget, also if a price is not known.
+    """
+    unit, free = price.unit, [str(state) for state in FREE_STATES]
+    if price.amount is None or price.at_least:
+        why = price.why.rstrip(".") or ("only a minimum is known" if price.at_least else "no price is published")
+        text = f"The price of this request is not known ({why}), so it cannot be checked against the budget of {budget:g} {unit}. Nothing was sent."
+        step = "see what is known with sd.estimate(...), or leave out budget= to send it at any price"
+        raise OverBudget(text, budget=budget, next_step=step)
+    spent, unpriced = db.execute(
+        f"""SELECT coalesce(sum(CASE WHEN finished IS NULL THEN coalesce(max(credits, estimate), estimate, credits)
+        ELSE coalesce(credits, estimate) END), 0), sum((credits IS NULL AND estimate IS NULL) OR unit != ?) FROM tasks
+        WHERE substr(spec, 1, instr(spec || '/', '/') - 1) = ? AND simulated = ? AND state NOT IN ({", ".join("?" * len(free))})""",  # noqa: S608
+        (unit, provider, int(simulated), *free),
+    ).fetchone()
+    figures: dict[str, Any] = {"budget": budget, "spent": spent, "price": price.amount}
+    if unpriced:
+        tasks = "1 earlier task" if unpriced == 1 else f"{unpriced} earlier tasks"
+        text = f"The price of {tasks} of {provider} in this ledger is not known in {unit}, so what is left of the budget of "
+        text += f"{budget:g} {unit} is not known either. Nothing was sent."
+        step = "start a new ledger with sd.Session(ledger='project.sqlite3', budget=...) or SEEDANCE_LEDGER"
+        raise OverBudget(text, next_step=step, **figures)
+    if spent + price.amount > budget:
+        text = f"This request costs {price.amount:g} {unit}, but only {max(budget - spent, 0):g} of the budget of {budget:g} {unit} "
+        text += f"are left: the tasks of {provider} in this ledger add up to {spent:g} {unit}. Nothing was sent."
+        raise OverBudget(text, **figures)

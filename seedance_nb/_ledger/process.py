@@ -52,11 +52,8 @@ def _text(path: str) -> str:
     try:
         return Path(path).read_text(encoding="ascii", errors="replace").strip().replace("|", "")
     except OSError as error:
-        if error.errno in (
-            errno.EMFILE,
-            errno.ENFILE,
-            errno.ENOMEM,
-        ):  # a process without a start would look like another
+        # A process without a start would look like another.
+        if error.errno in (errno.EMFILE, errno.ENFILE, errno.ENOMEM):
             raise
         return ""
 

@@ -168,9 +168,10 @@ def salvage(database: Path, journal: Path) -> Salvage:
     rows = {seq: _merged(known.get(seq), by_task.get(seq, []), last, trust=trust) for seq in {*known, *by_task}}
     rescued = list(_search(database, rows.values(), is_broken=is_broken))
     free = (seq for seq in itertools.count(1) if seq not in rows)
-    for row in rescued:
-        rows[next(free)] = _BLANK | row
-    lost = tuple(seq for seq in _numbers(rows) if seq not in rows)
+    rows |= {next(free): _BLANK | row for row in rescued}
+    most = max(rows, default=0)
+    expected = most if most < 10 * len(rows) + 1000 else 0  # damage can look like a row of any number
+    lost = tuple(seq for seq in range(1, expected + 1) if seq not in rows)
     for seq in lost:
         rows[seq] = _BLANK | {"error": "this row could not be read from the damaged ledger or its journal"}
     for seq, row in rows.items():
@@ -285,12 +286,6 @@ def _search(path: Path, rows: Collection[Columns], *, is_broken: bool) -> Iterat
             with suppress(ValueError):
                 if (value := json.loads(b'"%s"' % text)) not in known:
                     yield {name: value, "error": f"only its {name} could be read from the damaged ledger"}
-
-
-def _numbers(rows: Rows) -> range:
-    """The numbers that rows should have, unless they are implausible: damage can look like a row of any number."""
-    most = max(rows, default=0)
-    return range(1, most + 1 if most < 10 * len(rows) + 1000 else 1)
 
 
 def _table(db: sqlite3.Connection, name: str) -> tuple[Rows, bool]:

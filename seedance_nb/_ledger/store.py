@@ -102,8 +102,7 @@ def write_entry(db: sqlite3.Connection, entry: Entry) -> None:
         _set(db, entry.task, columns)
     else:
         insert(db, columns | {"seq": entry.task})
-    changes = {"state": columns.get("state")} if entry.whole else columns
-    add_event(db, entry.at, entry.task, changes, entry.number)
+    add_event(db, entry.at, entry.task, {"state": columns.get("state")} if entry.whole else columns, entry.number)
 
 
 def insert(db: sqlite3.Connection, columns: dict[str, Any]) -> int:
@@ -131,21 +130,16 @@ def _with_own_intent(db: sqlite3.Connection, seq: int, changes: dict[str, Any]) 
     free = [str(state) for state in FREE_STATES]
     if after["state"] in free or after["successor"] is not None:
         return changes
-    other = db.execute(
-        "SELECT 1 FROM tasks WHERE intent = ? AND seq != ? AND state NOT IN (?, ?) AND successor IS NULL",
-        (after["intent"], seq, *free),
-    ).fetchone()
-    return changes | {"intent": f"{after['intent']}, {seq}"} if other else changes
+    query = "SELECT 1 FROM tasks WHERE intent = ? AND seq != ? AND state NOT IN (?, ?) AND successor IS NULL"
+    is_taken = db.execute(query, (after["intent"], seq, *free)).fetchone()
+    return changes | {"intent": f"{after['intent']}, {seq}"} if is_taken else changes
 
 
 def missing(db: sqlite3.Connection, ledger: str, after: int) -> Iterator[Entry]:
     """Entries for the events that are not in the journal; the first of a task has its whole row as it is now."""
-    events = db.execute(
-        """SELECT rowid, at, task, changes, rowid = (SELECT min(rowid) FROM events WHERE task = it.task) FROM events AS it
-        WHERE rowid > ? ORDER BY rowid""",
-        (after,),
-    )
-    for number, at, task, changes, is_first in events:
+    query = """SELECT rowid, at, task, changes, rowid = (SELECT min(rowid) FROM events WHERE task = it.task) FROM events AS it
+        WHERE rowid > ? ORDER BY rowid"""
+    for number, at, task, changes, is_first in db.execute(query, (after,)):
         columns = json.loads(changes)
         if is_first:
             row = db.execute("SELECT * FROM tasks WHERE seq = ?", (task,)).fetchone()
@@ -197,14 +191,19 @@ class Store:
     def _begin(self) -> Transaction:
         if self._db is not None and self._file is not None and self._pid == os.getpid() and not self.path.exists():
             require_in_place(self._file)
-        journal = self._lock_journal()
+        is_new = not self._journal.exists()
+        if is_new and self.path.exists():
+            self._open()  # first, so that no journal is created for another program's file
+        elif is_new:
+            self.path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+        journal = self._journal_lock.acquire()
+        if is_new:
+            sync_folder(self.path.parent)
         db = self._open()
         if db.in_transaction:  # interrupts prevented the last rollback
             db.execute("ROLLBACK")
-        db.execute("BEGIN IMMEDIATE")
         transaction = self._synced(db, journal)
         if self.rescue_file.exists() and self._apply_rescued(transaction):
-            db.execute("BEGIN IMMEDIATE")
             transaction = self._synced(db, journal)
         return transaction
 
@@ -285,17 +284,6 @@ class Store:
                 close_own(self._db, self._pid)
             self._db = None
 
-    def _lock_journal(self) -> int:
-        is_new = not self._journal.exists()
-        if is_new and self.path.exists():
-            self._open()  # first, so that no journal is created for another program's file
-        elif is_new:
-            self.path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
-        file = self._journal_lock.acquire()
-        if is_new:
-            sync_folder(self.path.parent)
-        return file
-
     def _open(self) -> sqlite3.Connection:
         there = self.path.stat() if self.path.exists() else None
         if self._db is not None and self._pid == os.getpid():
@@ -304,12 +292,16 @@ class Store:
             # A repair replaced the file. SQLite sees that its own was moved and leaves the new one's logs alone.
             self.close()
         if there is None:
-            _make(self.path)
+            files = [self.path.with_name(self.path.name + end) for end in ("-wal", "-journal")]
+            if _journal.is_used(self.path) or any(file.exists() and file.stat().st_size for file in files):
+                raise sqlite3.DatabaseError("it is missing, but its companion files are still there")
+            create(self.path)
         self._db, self._pid, self._file = connect(self.path), os.getpid(), self.path.stat()
         weakref.finalize(self, close_own, self._db, self._pid).atexit = False
         return self._db
 
     def _synced(self, db: sqlite3.Connection, journal: int) -> Transaction:
+        db.execute("BEGIN IMMEDIATE")
         (ledger,) = db.execute("SELECT id FROM identity").fetchone()
         (number,) = db.execute("SELECT coalesce(max(rowid), 0) FROM events").fetchone()
         last, ahead = _journal.after(journal, number)
@@ -354,13 +346,6 @@ if hasattr(os, "register_at_fork"):
     os.register_at_fork(before=_before_fork, after_in_parent=_after_fork, after_in_child=in_child)
 
 
-def _make(path: Path) -> None:
-    beside = [path.with_name(path.name + end) for end in ("-wal", "-journal")]
-    if _journal.is_used(path) or any(file.exists() and file.stat().st_size for file in beside):
-        raise sqlite3.DatabaseError("it is missing, but its companion files are still there")
-    create(path)
-
-
 def _ledger_error(path: Path, error: Exception) -> LedgerError:
     if isinstance(error, Displaced):
         return LedgerError(f"The ledger {path} sends nothing: {error}.", file=str(path), next_step=error.next_step)
@@ -369,7 +354,7 @@ def _ledger_error(path: Path, error: Exception) -> LedgerError:
         return LedgerError(f"The ledger {path} cannot be used: {TOO_MANY}.", file=str(path), next_step=step)
     head = f"The ledger {path} cannot be used: {error}."
     code = getattr(error, "sqlite_errorcode", 11) & 0xFF
-    if isinstance(error, OSError | ForeignFile) or (code in _NOT_DAMAGE):
+    if isinstance(error, OSError | ForeignFile) or code in _NOT_DAMAGE:
         return LedgerError(head, file=str(path))
     text = f"{head} Nothing is sent without it. The file and its journal, which also has every task, are unchanged; sd.tasks() shows what can be read."
     advice = "run sd.repair_ledger(): it moves the damaged file aside and rebuilds the ledger from both files"

@@ -1,27 +1,25 @@
-"""Decodes a downloaded video in a child process with limits, because its bytes are untrusted."""
+"""Decodes a downloaded video, image or audio file in a child process with limits, because its bytes are untrusted."""
 
 import io
 import math
 import sys
 import time
+import warnings
 from collections import deque
 from dataclasses import replace
 from itertools import islice
 from pathlib import Path
 from typing import Any
 
-from seedance_nb._media import ebml, isobmff
+from seedance_nb._media import isobmff
 from seedance_nb._media.container import READERS, describe, main_stream, open_container, seconds_between, upright
 from seedance_nb._media.facts import MediaFacts, read_facts, write_facts
-from seedance_nb._media.integrity import decode_error, media_kind
-from seedance_nb._media.sandbox import Limits, limit, refuse, run
+from seedance_nb._media.sandbox import Exit, Limits, limit, refuse, run
+from seedance_nb._media.sniff import Kind, sniff
 
 _LIMITS = Limits(memory=2 * 1024**3, cpu_s=20, wall_s=90)
 _MOST_PX = 4096 * 2304
 _DECODE_S = 10
-_DECODE_WALL_S = 40
-_POSTER_AT_S = 1.0
-_POSTER_WIDTH = 640
 _MOST_FRAMES = 40
 _LONGEST_S = 24 * 3600
 _MOST_FPS = 1000
@@ -31,19 +29,29 @@ _LEAST_SHOWN = 0.9
 _LEAST_LENGTH = 0.75
 _DISK = 3
 _UNHEARD = "its sound could not be decoded here, so it was not checked"
+_WHOLE_LIMITS = Limits(memory=1024**3, cpu_s=15, wall_s=20)
+_MOST_PICTURE_PX = 6000 * 6000
+_HEAD = 4096
+_TAIL = 65_536
+_PICTURES = ("jpeg", "png", "webp")
+_VIDEOS = ("mp4", "mov", "3gp", "webm", "mkv")
+_SOUNDS = ("mp3", "wav", "m4a", "aac", "flac", "ogg")
+ENDINGS = {name: f".{name}" for name in (*_VIDEOS, *_PICTURES, *_SOUNDS)} | {"jpeg": ".jpg", "3gp": ".mp4"}
+"""The file extensions of the formats that are saved; no other format is."""
 
 
-def inspect(path: Path, poster: Path) -> tuple[MediaFacts | None, str]:
+def inspect(path: Path, poster: Path | None = None) -> tuple[MediaFacts | None, str]:
     """The facts of an MP4, MOV or WebM, or None and why it is not playable. *reads files*, *writes files*: `poster`, a JPEG. Raises: OSError."""
     kind, name = media_kind(path)
     if kind != "video":
         return None, f"it is {name}, not a video" if kind else name
-    if READERS[name] not in ("mov", "matroska"):
+    if name not in _VIDEOS:
         return None, f"it is {name}, which is not supported"
-    if fault := isobmff.boxes_fault(path) if READERS[name] == "mov" else ebml.elements_fault(path)[0]:
+    if fault := isobmff.boxes_fault(path) if READERS[name] == "mov" else isobmff.elements_fault(path)[0]:
         return None, fault
-    poster.unlink(missing_ok=True)
-    child = run("seedance_nb._media.inspect", path, poster, name, limits=_LIMITS)
+    if poster:
+        poster.unlink(missing_ok=True)
+    child = run("seedance_nb._media.inspect", path, poster or "", name, limits=_LIMITS)
     if child.code == _DISK:
         number, _, text = child.answer.partition(" ")
         raise OSError(int(number), text, str(poster))
@@ -76,31 +84,37 @@ def unchecked(facts: MediaFacts) -> list[str]:
 
 
 def _main(name: str, poster: str, file_format: str = "mp4") -> int:
-    limit(_LIMITS)
     path = Path(name)
+    limit(_LIMITS if file_format in _VIDEOS else _WHOLE_LIMITS)
+    if file_format not in _VIDEOS:
+        return _whole(path, file_format)
     with open_container(path, file_format) as container:
         facts = describe(container, file_format)
         if facts.width * facts.height > _MOST_PX:
             return refuse("its frames are larger than 4096 x 2304")
-        frame = _poster_frame(container, facts) if facts.kind == "video" else None
+        number = min(_MOST_FRAMES, math.ceil(facts.fps) or _MOST_FRAMES)  # of the frame about one second into the video
+        frames = islice(container.decode(main_stream(container)), number + 1) if facts.kind == "video" else ()
+        frame: Any = next(iter(deque(frames, maxlen=1)), None)
         if frame is None:
             return refuse("it has no video frames")
         jpeg = _jpeg(frame)
         is_turned = round(getattr(frame, "rotation", 0) / 90) % 2 == 1
-        remark = _format_remark(frame, facts.codec)
+        is_odd = facts.codec == "h264" and frame.format.name not in ("yuv420p", "yuvj420p")
+        remark = f"its pixel format {frame.format.name} is not played by every browser" if is_odd else ""
         facts = replace(facts, width=frame.width, height=frame.height, turned=is_turned, remark=remark)
     fault, seconds, count = _read_packets(path, file_format)
     if fault:
         return refuse(fault)
     try:
-        with Path(poster).open("xb") as file:
-            file.write(jpeg)
+        if poster:
+            with Path(poster).open("xb") as file:
+                file.write(jpeg)
     except OSError as error:
         return refuse(f"{error.errno} {error.strerror}", _DISK)
-    is_webm = READERS[file_format] == "matroska"
-    is_open = ebml.elements_fault(path)[1] if is_webm else isobmff.is_open(path)
+    is_mov = READERS[file_format] == "mov"
+    in_parts, is_open = isobmff.fragments(path) if is_mov else (True, isobmff.elements_fault(path)[1])
     facts = replace(facts, size=path.stat().st_size, is_open=is_open)
-    if is_webm or isobmff.is_fragmented(path):
+    if in_parts:
         fps = facts.fps or (round(count / seconds, 3) if seconds else 0.0)
         facts = replace(facts, seconds=round(seconds, 3), fps=fps)
     # The answer if this process is stopped while it decodes.
@@ -112,20 +126,6 @@ def _main(name: str, poster: str, file_format: str = "mp4") -> int:
     checks["remark"] = "; ".join(one for one in (facts.remark, checks["remark"]) if one)
     sys.stdout.write(write_facts(replace(facts, **checks)))
     return 0
-
-
-def _format_remark(frame: Any, codec: str) -> str:
-    """A clause about a pixel format of H.264 that some browsers do not play, "" for the usual one."""
-    name = str(frame.format.name)
-    is_usual = codec != "h264" or name in ("yuv420p", "yuvj420p")
-    return "" if is_usual else f"its pixel format {name} is not played by every browser"
-
-
-def _poster_frame(container: Any, facts: MediaFacts) -> Any:
-    """The frame about one second into a video, or its last before that; None without frames."""
-    number = min(_MOST_FRAMES, math.ceil(facts.fps * _POSTER_AT_S) or _MOST_FRAMES)
-    frames = islice(container.decode(main_stream(container)), number + 1)
-    return next(iter(deque(frames, maxlen=1)), None)
 
 
 def _read_packets(path: Path, file_format: str) -> tuple[str, float, int]:
@@ -152,7 +152,7 @@ def _decode(path: Path, file_format: str, seconds: float, count: int) -> tuple[s
     from av.error import FFmpegError
 
     frames, damaged, decoded, begin, left = 0, 0, 0.0, None, 0.0
-    cpu, wall = time.process_time() + _DECODE_S, time.monotonic() + _DECODE_WALL_S
+    cpu, wall = time.process_time() + _DECODE_S, time.monotonic() + 40
     with open_container(path, file_format, ignore_editlist="1") as container:
         video, sounds = main_stream(container), container.streams.audio
         unheard = {stream.index for stream in sounds if stream.codec_context is None}
@@ -180,9 +180,59 @@ def _decode(path: Path, file_format: str, seconds: float, count: int) -> tuple[s
 def _jpeg(frame: Any) -> bytes:
     data = io.BytesIO()
     picture = upright(frame)
-    picture.thumbnail((_POSTER_WIDTH, _POSTER_WIDTH))
+    picture.thumbnail((640, 640))
     picture.save(data, "JPEG", quality=60, optimize=True)
     return data.getvalue()
+
+
+def media_kind(path: Path) -> tuple[Kind | None, str]:
+    """The kind and format of a file by its first bytes; or None and what it is instead. *reads files*. Raises: OSError."""
+    with path.open("rb") as file:
+        return sniff(file.read(_HEAD))
+
+
+def whole_fault(path: Path, file_format: str) -> str:
+    """Why a file in a format of `ENDINGS` is damaged, "" if it is not. *reads files*. Raises: OSError."""
+    if media_kind(path)[0] == "video":
+        return inspect(path)[1]
+    if _is_cut(path, file_format):
+        return "it is cut off"
+    child = run("seedance_nb._media.inspect", path, "", file_format, limits=_WHOLE_LIMITS)
+    return decode_error(child) if child.code else ""
+
+
+def decode_error(child: Exit) -> str:
+    """Why a child could not decode a file, as a clause. *pure*."""
+    reason = f"it cannot be decoded ({child.reason or 'the decoder crashed'})"
+    return f"the process that reads it {child.fault}" if child.fault else reason
+
+
+def _is_cut(path: Path, file_format: str) -> bool:
+    # Decoders accept a missing end, so the markers at the end are checked.
+    size = path.stat().st_size
+    with path.open("rb") as file:
+        head = file.read(12)
+        file.seek(max(0, size - _TAIL))
+        tail = file.read()
+    if file_format == "jpeg":
+        return b"\xff\xd9" not in tail
+    if file_format == "png":
+        return b"IEND\xaeB`\x82" not in tail
+    return file_format in ("webp", "wav") and head[:4] == b"RIFF" and size < 8 + int.from_bytes(head[4:8], "little")
+
+
+def _whole(path: Path, file_format: str) -> int:
+    if file_format in _PICTURES:
+        from PIL import Image
+
+        warnings.simplefilter("error")
+        Image.MAX_IMAGE_PIXELS = _MOST_PICTURE_PX  # a larger image is a warning, here an error
+        with Image.open(path, formats=(file_format.upper(),)) as picture:
+            picture.load()
+        return 0
+    with open_container(path, file_format) as container:
+        packets = [packet for packet in container.demux(container.streams.audio[0]) if packet.size]
+    return 1 if not packets or any(packet.is_corrupt for packet in packets) else 0
 
 
 if __name__ == "__main__":

@@ -1,4 +1,4 @@
-"""Reads the boxes of MP4, MOV, HEIC and AVIF files by their headers. Nothing is decoded."""
+"""Reads the boxes of MP4, MOV, HEIC and AVIF files, and the elements of WebM, by their headers. Nothing is decoded."""
 
 import codecs
 import re
@@ -12,10 +12,11 @@ Read = Callable[[int, int], bytes]
 MOST_BOXES = 10_000
 _LEAST_BOX = 8
 _LONGEST_HEAD = 16
-_MOST_SIDX = 1024**2
 _MOST_TEXT = 4096
 _TEXT = re.compile(rb"[\t\n\r -~\x80-\xff]+")
 _PROPERTIES = (b"meta", b"iprp", b"ipco")
+_SEGMENT = 0x18538067
+_AFTER_LAST_FRAME = (0x1C53BB6B, 0x1254C367)  # Cues and Tags: writers put them behind the last cluster
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -62,8 +63,7 @@ def within(read: Read, kinds: tuple[bytes, ...], start: int, end: int) -> Iterat
         if len(kinds) == 1:
             yield inner
         else:
-            versioned = 4 if box.kind == b"meta" else 0
-            yield from within(read, kinds[1:], inner.content + versioned, inner.end)
+            yield from within(read, kinds[1:], inner.content + (4 if box.kind == b"meta" else 0), inner.end)
 
 
 def boxes_fault(path: Path) -> str:
@@ -103,23 +103,17 @@ def span(path: Path) -> tuple[int, int]:
     return start, end if end + len(rest) == size and _TEXT.fullmatch(rest) else size
 
 
-def is_open(path: Path) -> bool:
-    """Whether the file is fragmented and does not mark its last fragment, so that a cut between two leaves no trace. *reads files*."""
-    with path.open("rb") as file:
-        is_ended = any(within(reader(file), (b"mfra",), 0, path.stat().st_size))
-    return is_fragmented(path) and not is_ended
-
-
-def is_fragmented(path: Path) -> bool:
-    """Whether the frames are listed in fragments, of which any number may be missing. *reads files*."""
+def fragments(path: Path) -> tuple[bool, bool]:
+    """Whether the frames are listed in fragments; and whether the last is not marked, so that a cut between two leaves no trace. *reads files*."""
     with path.open("rb") as file:
         read, end = reader(file), path.stat().st_size
-        return any(within(read, (b"moof",), 0, end)) or any(within(read, (b"moov", b"mvex"), 0, end))
+        is_fragmented = any(within(read, (b"moof",), 0, end)) or any(within(read, (b"moov", b"mvex"), 0, end))
+        return is_fragmented, is_fragmented and not any(within(read, (b"mfra",), 0, end))
 
 
 def _sidx_end(read: Read, sidx: Box) -> int:
     """The end of the fragments whose sizes a `sidx` box lists."""
-    data = _content(read, sidx, _MOST_SIDX)
+    data = _content(read, sidx, 1024**2)
     wide = 8 if data[:1] != b"\0" else 4
     at = 12 + wide
     first, count = int.from_bytes(data[at : at + wide]), int.from_bytes(data[at + wide + 2 : at + wide + 4])
@@ -159,3 +153,33 @@ def _is_rotated(tkhd: bytes) -> bool:
 
 def _content(read: Read, box: Box, most: int) -> bytes:
     return read(box.content, min(most, box.end - box.content))
+
+
+def elements_fault(path: Path) -> tuple[str, bool]:
+    """Why the file is not a complete WebM by the sizes of its elements, "" if it is; and whether a cut would leave no trace. *reads files*."""
+    size, at, last = path.stat().st_size, 0, 0
+    with path.open("rb") as file:
+        read = reader(file)
+        for _ in range(200_000):
+            if at >= size:
+                return "", last not in _AFTER_LAST_FRAME
+            last, content, length = _head(read, at)
+            if not last:
+                return f"it is cut off or damaged after {at:,} of {size:,} bytes", False
+            # The elements of a live recording, of unknown length, follow one after the other.
+            at = content + (length or 0)
+            if at > size:
+                return f"it is cut off: {size:,} of {at:,} bytes are there", False
+            if last == _SEGMENT and length is not None:
+                return "", False
+    return "", True
+
+
+def _head(read: Read, at: int) -> tuple[int, int, int | None]:
+    """The id of the element at an offset (0 if there is none), where its content begins, and its length, None if unknown."""
+    data = read(at, 12)
+    wide = 9 - data[0].bit_length()
+    long = 9 - data[wide].bit_length() if len(data) > wide else 0
+    length, most = int.from_bytes(data[wide : wide + long]) & ((1 << 7 * long) - 1), (1 << 7 * long) - 1
+    is_valid = wide <= 4 and 0 < long <= 8 and len(data) >= wide + long  # noqa: PLR2004
+    return int.from_bytes(data[:wide]) if is_valid else 0, at + wide + long, None if length == most else length

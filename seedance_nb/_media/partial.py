@@ -3,7 +3,6 @@
 import asyncio
 import os
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
 
@@ -18,20 +17,18 @@ HEAD = 131_072  # bytes read from the start of every file
 MOST = 4 * 1024**2
 MOST_PICTURE = HEAD + 1024**2
 LARGEST = 512 * 1024**2  # of larger files only the start is read; none is made longer on disk
-_MORE = 262_144
 _SLICE = 65_536
 _BEFORE = 16_384
 _PIECE = 20
 _FAR = 2**65  # more than any length that a box can state
-_MOST_STEPS = 4_096
 _MOST_REQUESTS = 6
 
 
 class PartialFile:
-    """The downloaded parts of a file, each at its offset. `size` is the file's total size in bytes, None if unknown."""
+    """The downloaded parts of a file, each at its offset. `size` is its total size in bytes, None if unknown; it took some `requests`."""
 
     def __init__(self, size: int | None = None) -> None:
-        self.size = size
+        self.size, self.requests = size, 0
         self._parts: list[tuple[int, bytearray]] = []
 
     def add(self, at: int, data: bytes) -> None:
@@ -87,11 +84,11 @@ def next_range(file: PartialFile) -> tuple[int, int] | None:
 def _walk(file: PartialFile, at: int, step: Callable[[bytes], int | None], *,
           is_sparse: bool = False) -> tuple[int, int] | None:  # fmt: skip
     # A decoder reads these parts in sequence, so they are downloaded without gaps, unless it seeks.
-    for _ in range(_MOST_STEPS):
+    for _ in range(4_096):
         piece = file.read(at, _PIECE)
         if len(piece) < _PIECE:
             start = file.end(at if is_sparse else 0)
-            return start, max(at + _PIECE, start + _MORE)
+            return start, max(at + _PIECE, start + 262_144)
         ahead = step(piece)
         if ahead is None:
             return None
@@ -111,8 +108,7 @@ def _jpeg(piece: bytes) -> int | None:
 def _tiff(file: PartialFile) -> tuple[int, int] | None:
     head = file.read(0, 16)
     order: Literal["little", "big"] = "little" if head[:2] == b"II" else "big"
-    large = head[2:4] in (b"+\x00", b"\x00+")
-    table = int.from_bytes(head[8:16] if large else head[4:8], order)
+    table = int.from_bytes(head[8:16] if head[2:4] in (b"+\x00", b"\x00+") else head[4:8], order)
     return None if file.read(table, _PIECE) else (max(file.end(0), table - _BEFORE), table + HEAD - _BEFORE)
 
 
@@ -149,18 +145,9 @@ _STEPS: Mapping[str, Callable[[PartialFile], tuple[int, int] | None]] = {
 }
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Fetched:
-    """The result of a partial download: bytes `read`, `requests` sent, and the total `size` that the server stated, if any."""
-
-    size: int | None
-    read: int
-    requests: int
-
-
 async def fetch_parts(url: str, into: Path, *, kind: str, allowed_origin: str = "", total: float = 6.0,
-                      resolve: Resolver = lookup) -> tuple[Fetched | None, str]:  # fmt: skip
-    """Downloads what tells a file's format, size and duration to the sparse file `into`, without a key. Returns also why it is incomplete. *network*, *writes files*."""
+                      resolve: Resolver = lookup) -> tuple[PartialFile | None, str]:  # fmt: skip
+    """Downloads what tells a file's format, size and duration to the sparse file `into`, without a key: its parts, None without any, and why it is incomplete. *network*, *writes files*."""
     fetch = Fetch(AccessPolicy(origin=allowed_origin, resolve=resolve, connect_s=2.5))
     file, why = PartialFile(), ""
     try:
@@ -174,9 +161,8 @@ async def fetch_parts(url: str, into: Path, *, kind: str, allowed_origin: str = 
         file.write(into)
     except OSError as error:
         return None, f"it could not be saved for checking ({error.strerror})"
-    if not file.count and file.size is None:
-        return None, why
-    return Fetched(size=file.size, read=file.count, requests=fetch.requests), why
+    file.requests = fetch.requests
+    return None if not file.count and file.size is None else file, why
 
 
 async def _search(fetch: Fetch, url: str, file: PartialFile, most: int) -> None:

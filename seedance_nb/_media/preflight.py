@@ -21,7 +21,6 @@ from seedance_nb._media.sniff import NO_MEDIA, UNKNOWN
 from seedance_nb._schema.formats import LOCAL, media_error
 from seedance_nb._web.addresses import Resolver, lookup
 
-_AT_ONCE = 4
 _MOST_LEVELS = 60
 _FETCH_S = 6.0
 _FETCHING = 0.75  # of the time that is left; the rest is for reading the downloaded bytes
@@ -102,43 +101,28 @@ class _Reading:
     is_local: bool = False
 
 
-async def preflight(
-    spec: Spec, body: Any, *, allowed_origin: str = "", total_s: float = 8.0, resolve: Resolver = lookup
-) -> Report:
+async def preflight(spec: Spec, body: Any, *, allowed_origin: str = "", total_s: float = 8.0,
+                    resolve: Resolver = lookup) -> Report:  # fmt: skip
     """Every limit checked on every file in `body`, within `total_s` seconds and without a key; a failure is unchecked, with the reason. *network*, *reads files*."""
     fields = tuple(_fields(spec.body, body, (), 0))
     # Of a file in several fields, the first one counts.
     kinds = {source: field.tables[0][0].get("kind", "") for field in reversed(fields) for _, source in field.entries}
-    with tempfile.TemporaryDirectory(prefix="seedance-", ignore_cleanup_errors=True) as folder:
-        reader = _Reader(total_s, allowed_origin, resolve)
-        async with asyncio.TaskGroup() as group:
-            reads = (reader.read(source, kind, Path(folder, str(n))) for n, (source, kind) in enumerate(kinds.items()))
-            tasks = dict(zip(kinds, map(group.create_task, reads), strict=True))
-    readings = {source: task.result() for source, task in tasks.items()}
-    return Report(findings=tuple(finding for field in fields for finding in _findings(field, readings)))
+    loop, limit = asyncio.get_running_loop(), asyncio.Semaphore(4)
+    until = loop.time() + total_s
 
-
-class _Reader:
-    """Reads the files of one request, a few at once, within `total_s` seconds in all."""
-
-    def __init__(self, total_s: float, allowed_origin: str, resolve: Resolver) -> None:
-        self._total_s, self._origin, self._resolve = total_s, allowed_origin, resolve
-        self._until = asyncio.get_running_loop().time() + total_s
-        self._limit = asyncio.Semaphore(_AT_ONCE)
-
-    async def read(self, source: str, kind: str, into: Path) -> _Reading:
+    async def read(source: str, kind: str, into: Path) -> _Reading:
         """What could be read of a file; that of a URL is downloaded to `into`. *network*, *reads files*, *writes files*."""
         lower = source.lower()
         try:
-            async with asyncio.timeout_at(self._until), self._limit:
+            async with asyncio.timeout_at(until), limit:
                 if lower.startswith("asset:"):
                     return _Reading(why="it is an uploaded asset, which the provider checked when it was uploaded")
                 if lower.startswith("data:"):
                     return _Reading(why="it is Base64 data, not a URL")
                 if lower.startswith(("http:", "https:")):
                     fetched, why = await fetch_parts(
-                        source, into, kind=kind, allowed_origin=self._origin, resolve=self._resolve,
-                        total=min(_FETCH_S, self._left_s() * _FETCHING),
+                        source, into, kind=kind, allowed_origin=allowed_origin, resolve=resolve,
+                        total=min(_FETCH_S, max(until - loop.time(), _LEAST_S) * _FETCHING),
                     )  # fmt: skip
                     if fetched is None or why:
                         return _Reading(size=fetched.size if fetched else None, why=why)
@@ -147,15 +131,19 @@ class _Reader:
                     path, size = local, local.stat().st_size
                 else:
                     return _Reading(why=_NO_FILE)
-                facts, why = await asyncio.to_thread(probe, path, size, self._left_s())
+                facts, why = await asyncio.to_thread(probe, path, size, max(until - loop.time(), _LEAST_S))
                 return _Reading(facts=facts, size=size, why=why, is_local=path is not into)
         except TimeoutError:
-            return _Reading(why=f"there was no time left to check it ({self._total_s:g} s for all files)")
+            return _Reading(why=f"there was no time left to check it ({total_s:g} s for all files)")
         except OSError as error:
             return _Reading(why=f"it cannot be read ({error.strerror})")
 
-    def _left_s(self) -> float:
-        return max(self._until - asyncio.get_running_loop().time(), _LEAST_S)
+    with tempfile.TemporaryDirectory(prefix="seedance-", ignore_cleanup_errors=True) as folder:
+        async with asyncio.TaskGroup() as group:
+            reads = (read(source, kind, Path(folder, str(n))) for n, (source, kind) in enumerate(kinds.items()))
+            tasks = dict(zip(kinds, map(group.create_task, reads), strict=True))
+    readings = {source: task.result() for source, task in tasks.items()}
+    return Report(findings=tuple(finding for field in fields for finding in _findings(field, readings)))
 
 
 def _fields(schema: Any, value: Any, path: JsonPath, depth: int) -> Iterator[_Field]:

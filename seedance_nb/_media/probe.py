@@ -14,9 +14,8 @@ from seedance_nb._media.sniff import audio_start, sniff, webp_size
 
 LIMITS = Limits(memory=1024**3, cpu_s=4, wall_s=5.0)
 _HEAD = 131_072
-_ROTATED = (5, 6, 7, 8)  # of Exif's eight orientations
 _EXIF_ORIENTATION = 0x0112
-_FRAMES_TO_COMPARE = 60
+_ROTATED = (5, 6, 7, 8)  # of Exif's eight orientations
 _RELIABLE = ("mp4", "mov", "wav", "mp3")
 _HEIFS = ("heic", "heif", "avif")
 _SIZED = ("webp", *_HEIFS, "jpeg", "png", "gif", "bmp", "tiff")
@@ -80,7 +79,14 @@ def _stream(path: Path, file_format: str) -> MediaFacts:
         if READERS[file_format] == "mov":
             facts = _add_index(path, facts, container)
         if file_format == "mp3":
-            facts = replace(facts, estimated=not _stores_length(path) and _has_variable_rate(container, stream))
+            with path.open("rb") as file:
+                file.seek(audio_start(file.read(10)))
+                frame = file.read(1024)
+            stores_length = any(tag in frame for tag in (b"Xing", b"Info", b"VBRI"))
+            # At a constant bit rate all frames have one size, give or take one byte of padding.
+            packets = () if stores_length else islice(container.demux(stream), 60)
+            sizes = [packet.size for packet in packets if packet.size]
+            facts = replace(facts, estimated=bool(sizes) and max(sizes) - min(sizes) > 1)
     return facts
 
 
@@ -102,19 +108,6 @@ def _add_index(path: Path, facts: MediaFacts, container: Any) -> MediaFacts:
         return replace(facts, fps=0.0)
     # The codec knows better than the index, which is all there is if no frame could be read.
     return replace(facts, width=facts.width or width, height=facts.height or height, turned=turned)
-
-
-def _stores_length(path: Path) -> bool:
-    with path.open("rb") as file:
-        file.seek(audio_start(file.read(10)))
-        frame = file.read(1024)
-    return any(tag in frame for tag in (b"Xing", b"Info", b"VBRI"))
-
-
-def _has_variable_rate(container: Any, stream: Any) -> bool:
-    # At a constant bit rate all frames have one size, give or take one byte of padding.
-    sizes = [packet.size for packet in islice(container.demux(stream), _FRAMES_TO_COMPARE) if packet.size]
-    return bool(sizes) and max(sizes) - min(sizes) > 1
 
 
 if __name__ == "__main__":

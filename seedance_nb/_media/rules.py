@@ -15,7 +15,6 @@ Outcome = Literal["fits", "breaks", "unchecked"]
 
 _BOUNDS = {"over": "more than", "from": "at least", "under": "less than", "to": "at most"}
 _NEAR_SECONDS = Fraction(1, 10)
-_NEAR_FPS = Fraction(2, 1000)
 _MB = (1_000_000, 1_048_576)
 _ALIASES = {"jpg": "jpeg", "tif": "tiff", "quicktime": "mov", "wave": "wav"}
 _KINDS = {"image": "an image", "video": "a video", "audio": "audio"}
@@ -91,9 +90,8 @@ def judge(path: str, table: Mapping[str, Any], facts: MediaFacts, source: str = 
     return tuple(replace(finding, source=source) for finding in found)
 
 
-def judge_total(
-    path: str, table: Mapping[str, Any], entries: Sequence[MediaFacts | None], source: str = ""
-) -> tuple[Finding, ...]:
+def judge_total(path: str, table: Mapping[str, Any], entries: Sequence[MediaFacts | None],
+                source: str = "") -> tuple[Finding, ...]:  # fmt: skip
     """The finding for `total_seconds` in `table` about a list of files (None for one that could not be read); () without that rule. *pure*."""
     rule = table.get("total_seconds")
     if not rule or not entries:
@@ -196,7 +194,7 @@ def _fps(facts: MediaFacts) -> _Measure:
     if not facts.fps:
         return _Measure(text="its frame rate could not be read")
     exact, unit = _exact(facts.fps), "frames per second"
-    return _Measure(text=f"has {_number(exact)} {unit}", unit=unit, readings=(exact,), share=_NEAR_FPS)
+    return _Measure(text=f"has {_number(exact)} {unit}", unit=unit, readings=(exact,), share=Fraction(2, 1000))
 
 
 _MEASURES: Mapping[str, Callable[[MediaFacts], _Measure]] = {

@@ -48,7 +48,7 @@ class Panel:
 
     def __init__(self, spec: Spec, session: Session, budget: float | None = None, /, **fields: Any) -> None:
         self.spec, self._session, self._budget = spec, session, budget
-        self.form = Form(spec, Uploads(lambda: session.advice.account(spec), spec))
+        self.form = Form(spec, Uploads(lambda: session.sender.account(spec), spec))
         self._draft = Draft(self.form, session.ledger.path)
         if fields:
             self.form.values = prefilled(spec, fields)
@@ -140,7 +140,7 @@ class Panel:
                 self._report("")
                 return
             self._report(status.checking_html(values))
-            report = await self._session.advice.preflight(self.spec, values)
+            report = await self._session.sender.preflight(self.spec, values)
             self._require_unchanged(values)
             self.form.show_problems(report.problems)
             if self.form.validate():
@@ -176,7 +176,7 @@ class Panel:
         approved = await asyncio.to_thread(approve, self.spec, values)
         takes = await asyncio.to_thread(self._session.ledger.takes, approved) if another else 0
         if self._budget is not None:  # requested here, where waiting for it blocks no other task
-            await self._session.advice.price(self.spec, values)
+            await self._session.sender.price(self.spec, values)
         task = self.task = await asyncio.to_thread(
             self._session.sender.send, approved, take=takes + 1, budget=self._budget, interactive=True,
             shown_world="simulated" if self._simulated else "paid",
@@ -226,7 +226,7 @@ class Panel:
         """Get the price of values from the provider's estimate call, unless they change before it is sent or answered. *network*."""
         await asyncio.sleep(REST_S)
         if latest is self._latest:
-            price = await self._session.advice.price(self.spec, values)
+            price = await self._session.sender.price(self.spec, values)
             if latest is self._latest:
                 self._set_price(price)
 

@@ -15,8 +15,8 @@ from seedance_nb._document.spec import Spec
 from seedance_nb._provider.outcome import Answer, free_value
 from seedance_nb._provider.transport import Endpoint, access_policy, fetch_answer
 from seedance_nb._schema.formats import media_error
+from seedance_nb._web.client import put_bytes
 from seedance_nb._web.origins import host_of
-from seedance_nb._web.transfer import put_bytes
 
 MOST_BYTES = 200 * 1024**2
 _ASSET_S = 300
@@ -28,20 +28,13 @@ _KINDS = {"image": "Image", "video": "Video", "audio": "Audio"}
 class Account:
     """The free calls of one model's provider. None of them creates a task; each may need the key."""
 
-    def __init__(
-        self, spec: Spec, endpoint: Endpoint, sleep: Callable[[float], Awaitable[None]] = asyncio.sleep
-    ) -> None:
-        self.spec = spec
-        self.endpoint = endpoint
-        self._sleep = sleep
-
-    def has(self, name: str) -> bool:
-        """Whether the provider offers the call: estimate, balance, upload or asset. *pure*."""
-        return name in self.spec.calls
+    def __init__(self, spec: Spec, endpoint: Endpoint,
+                 sleep: Callable[[float], Awaitable[None]] = asyncio.sleep) -> None:  # fmt: skip
+        self.spec, self.endpoint, self._sleep = spec, endpoint, sleep
 
     async def estimate(self, body: dict[str, Any]) -> Estimate:
         """The price from the provider's estimate call or else its price table; without an amount, `why` has the reason. *network*."""
-        if not self.has("estimate") or self.endpoint.app is not None:
+        if "estimate" not in self.spec.calls or self.endpoint.app is not None:
             return estimate(self.spec, body)
         unit = self.spec.price.unit
         try:
@@ -57,7 +50,7 @@ class Account:
 
     async def balance(self) -> float:
         """The account balance in the provider's unit. *network*. Raises: Refused and its subclasses, SeedanceError."""
-        if self.has("balance") and self.endpoint.app is not None:
+        if "balance" in self.spec.calls and self.endpoint.app is not None:
             problem = f"There is no key for {self.spec.provider}, so there is no account balance."
             raise SeedanceError(problem, next_step=f"set {self.spec.key_env}")
         value = await self._value("balance")
@@ -67,7 +60,7 @@ class Account:
 
     async def upload(self, file: str | Path | bytes, name: str = "") -> str:
         """Upload a file (a path, or bytes with a `name`); its URL at the provider. *reads files*, *network*. Raises: SeedanceError; Refused."""
-        if not self.has("upload"):
+        if "upload" not in self.spec.calls:
             next_step = "upload the file to a web host and pass its https URL"
             raise self._unsupported("does not accept file uploads, only public URLs", next_step)
         content, name = await asyncio.to_thread(_content, file, name)
@@ -86,7 +79,7 @@ class Account:
 
     async def asset(self, url: str, kind: str = "image", name: str = "") -> str:
         """Register a public URL as an asset and wait up to 300 s until it is ready; its `asset://` URL. *network*. Raises: SeedanceError; Refused."""
-        if not self.has("asset"):
+        if "asset" not in self.spec.calls:
             raise self._unsupported("does not support assets", "pass the file's public URL")
         if kind not in _KINDS:
             problem = f"kind must be 'image', 'video' or 'audio', not {kind!r}."
@@ -120,7 +113,7 @@ class Account:
         return SeedanceError(f"{self.spec.provider} {problem}.", next_step=next_step)
 
     async def _value(self, name: str, *, body: Any = None, query: dict[str, str] | None = None) -> Any:
-        if not self.has(name):
+        if name not in self.spec.calls:
             raise self._unsupported(f"has no {name} call", "check the account on the provider's website")
         answer = await self._answer(name, body=body, query=query)
         return find(answer.value, self.spec.calls[name].value)

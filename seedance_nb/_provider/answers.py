@@ -23,10 +23,8 @@ ERROR_NAMES = ("loc", "code", "title", "message", "msg", "detail", "description"
 """Names of an error's parts, in the order in which they are quoted."""
 _MOST_STARTS = 8
 _MOST_ITEMS = 20
-_LONG_NAME = 40
 _LONG_ID = 1000
 _LONG_NUMBER = 300
-_ROUNDS = 3
 _GZIP = b"\x1f\x8b"
 _ID_TEXT = re.compile(
     r"[\"']([A-Za-z_-]{0,12}id)\\{0,3}[\"']\s{0,99}:\s{0,99}"
@@ -88,7 +86,7 @@ def read_content(raw: bytes, encoding: str = "") -> Content:
 def _decompress(raw: bytes, encoding: str) -> tuple[bytes, tuple[str, ...]]:
     """The body without compression, as far as it can be read, and doubts."""
     doubts: tuple[str, ...] = ()
-    for number in range(_ROUNDS):
+    for number in range(3):
         forms = [31] if raw[:2] == _GZIP else [15, -15] if "deflate" in encoding and not number else []
         opened = next(filter(None, (_inflate(raw, form) for form in forms)), None)
         if opened is None:
@@ -234,7 +232,7 @@ def objects_in(value: Any) -> Iterator[dict[str, Any]]:
 
 def plain_name(name: str) -> str:
     """A member's name in lower case and the singular, without "_" and "-" and what comes before "taskid". *pure*."""
-    plain = name[:_LONG_NAME].lower().replace("_", "").replace("-", "")
+    plain = name[:40].lower().replace("_", "").replace("-", "")
     plain = plain[:-1] if plain.endswith("s") and plain[-2:] not in ("ss", "us") else plain
     return "taskid" if plain.endswith("taskid") else plain
 

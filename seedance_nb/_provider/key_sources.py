@@ -49,7 +49,11 @@ def ask_key(document: "str | Path | Spec", /, *, keep: bool = False) -> "Secret"
     >>> sd.ask_key("crun")
     <key from sd.ask_key>
     """
-    spec = _spec_with_key(document)
+    names = [name for name in _spec.model_names() if name.split("/")[0] == document]
+    spec = _spec.spec(names[0] if names else document)
+    if not (spec.key_env and spec.vouched):
+        problem = f"{spec.name} has no x-provider, so its key is used only together with the schema."
+        raise SeedanceError(problem, next_step="pass the key as api_key=", charged=None)
     name = spec.key_env
     secret = _stored(name) or (None if keep else _from_keyring(name))
     if secret is not None:
@@ -72,15 +76,6 @@ def _sendable(secret: Secret) -> Secret:
         next_step = "copy the key again, without spaces, line breaks or dots that stand for hidden characters"
         raise Unauthorized(problem, next_step=next_step)
     return secret
-
-
-def _spec_with_key(document: str | Path | Spec) -> Spec:
-    names = [name for name in _spec.model_names() if name.split("/")[0] == document]
-    spec = _spec.spec(names[0] if names else document)
-    if not (spec.key_env and spec.vouched):
-        problem = f"{spec.name} has no x-provider, so its key is used only together with the schema."
-        raise SeedanceError(problem, next_step="pass the key as api_key=", charged=None)
-    return spec
 
 
 def _typed(provider: str) -> Secret:

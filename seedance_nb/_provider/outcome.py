@@ -145,17 +145,14 @@ def _contradiction(spec: Spec, answer: Answer, error: Refused) -> str:
     pointers = [pointer_parts(pointer.removesuffix("/*")) for pointer in (*table.code, *table.message, *table.details)]
     names = {*ERROR_NAMES, *_ASIDE, *(parts[-1] for parts in pointers)}
     members = ((plain_name(name), inner) for item in objects_in(answer.value) for name, inner in item.items())
-    for name, value in ((name, value) for name, inner in members for value in _items(inner) if not is_empty(value)):
+    lists = ((name, inner if isinstance(inner, list) else [inner]) for name, inner in members)
+    for name, value in ((name, value) for name, values in lists for value in values if not is_empty(value)):
         is_known = name in names or (isinstance(value, dict) and any(name in parts for parts in pointers))
         is_yes = value is True or (name in ("code", "status") and str(value) in ("0", "200", *table.ok))
         words = str(value) if isinstance(value, str | list) and name not in _ASIDE else ""
         if not is_known or is_yes or any(match[1] for match in _TASK_IN_WORDS.finditer(words)):
             return "the response holds more than a refusal"
     return ""
-
-
-def _items(value: Any) -> list[Any]:
-    return value if isinstance(value, list) else [value]
 
 
 def _has_error(value: dict[str, Any]) -> bool:
@@ -182,11 +179,8 @@ def refused(spec: Spec, answer: Answer) -> Refused | None:
         if not words or code in table.unclear or status not in table.statuses:
             return None
         code = status
-    lines = [
-        value if pointer.endswith("/*") else f"{pointer_parts(pointer)[-1]}: {value}"
-        for pointer in table.details
-        for value in find_all(answer.value, pointer)
-    ]
+    found = [(pointer, value) for pointer in table.details for value in find_all(answer.value, pointer)]
+    lines = [value if pointer.endswith("/*") else f"{pointer_parts(pointer)[-1]}: {value}" for pointer, value in found]
     details = [f"- {sanitize(str(line)[:_MOST_READ])[:500]}" for line in lines[:50]]
     error = refusal(spec, code, "\n".join([words, *details]), simulated=answer.simulated)
     if isinstance(error, RateLimited):

@@ -11,7 +11,6 @@ JITTER = random.Random()  # noqa: S311 - it spreads requests; a generator of its
 
 _PER_SECOND = 2.0
 _AT_ONCE = 10.0
-_LONGEST_BACKOFF_S = 60.0
 
 
 def pause_of(header: str, date: str, now: float) -> float | None:
@@ -86,5 +85,5 @@ class RateLimiter:
         self._closed_until = max(self._closed_until, now + max(self._pause(), retry_after or 0.0))
 
     def _pause(self) -> float:
-        longest = min(_LONGEST_BACKOFF_S, 2.0 ** min(self._failed - 1, 10))
+        longest = min(60.0, 2.0 ** min(self._failed - 1, 10))
         return max(1.0, longest * (0.5 + self._jitter() / 2))

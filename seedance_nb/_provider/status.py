@@ -1,19 +1,27 @@
-"""Read a task's status from a status response, and its id from a create response. All functions are pure."""
+"""Read a task's status and result URLs from a status response, and its id from a create response. All functions are pure."""
 
+import json
 import re
+from collections.abc import Iterator
+from contextlib import suppress
 from dataclasses import dataclass
 from typing import Any
+from urllib.parse import urlsplit
 
 from seedance_nb._base.text import shorten
-from seedance_nb._base.values import ABSENT, find, find_all, is_empty, is_number
+from seedance_nb._base.values import ABSENT, find, find_all, is_empty, is_number, pointer_parts
 from seedance_nb._document.tables import ErrorTable, TaskTable
 from seedance_nb._ledger.row import State
 from seedance_nb._provider.answers import id_text, objects_of, plain_name, words_of
-from seedance_nb._provider.outputs import result_urls
+from seedance_nb._web.origins import clean_url
 
 _STATES = ("status", "state", "taskstatus", "taskstate")
 _RESULTS = ("/video_url", "/videoUrl", "/media_urls", "/result_url", "/result", "/output", "/videos", "/video", "/url")
 _MOST_CREDITS = 10**12
+_MOST_URL = 4000
+_PATH = re.compile(r"//?[^\s/]\S*|[^\s:?#]+\.(mp4|mov|webm|m4v|mkv)(\?\S*)?", re.IGNORECASE)
+_BETWEEN = re.compile(r"[\s,;]{1,9}(?=https?://)", re.IGNORECASE)
+_DATA = re.compile(r"data:(video|image|audio|application/octet-stream)[^,]{0,200},", re.IGNORECASE)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -86,3 +94,50 @@ def other_task(table: TaskTable, answer: Any, task_id: str) -> str:
     named = {id_text(find(answer, place + name)) for place in ("", "/data") for name in ("/task_id", "/taskId")}
     named |= {id_text(find(answer, table.id_pointer))}
     return "" if task_id in named else max(named)
+
+
+def result_urls(answer: Any, pointers: tuple[str, ...]) -> tuple[str, ...]:
+    """The result URLs, data URLs and paths at the first pointer that has any, also in nested lists, objects and JSON text. *pure*."""
+    for pointer in pointers:
+        texts = map(clean_url, _strings(answer, pointer_parts(pointer), 20))
+        urls = dict.fromkeys(text for text in texts if _is_url(text))
+        if urls:
+            return tuple(urls)[:1000]
+    return ()
+
+
+def _strings(value: Any, parts: tuple[str, ...], depth: int) -> Iterator[str]:
+    if isinstance(value, str):
+        inner: Any = ABSENT
+        if value.lstrip()[:1] in ("[", "{", '"'):
+            with suppress(ValueError, RecursionError):
+                inner = json.loads(value)
+        if inner is ABSENT:
+            yield from _BETWEEN.split(value)
+        elif depth:
+            yield from _strings(inner, parts, depth - 1)
+    elif isinstance(value, list) and depth:
+        is_index = bool(parts) and parts[0].isdecimal()
+        rest = parts[1:] if is_index or parts[:1] == ("*",) else parts
+        for item in value[int(parts[0]) :][:1] if is_index else value:
+            yield from _strings(item, rest, depth - 1)
+    elif isinstance(value, dict) and depth:
+        if parts and (parts[0] in value or parts[0] == "*"):
+            yield from _strings(value.get(parts[0], value), parts[1:], depth - 1)
+        elif not parts:
+            for name in sorted(value, key=lambda name: "video" not in name.lower()):
+                yield from _strings(value[name], (), depth - 1)
+
+
+def _is_url(text: str) -> bool:
+    is_data = _DATA.match(text) is not None
+    if is_data or len(text) > _MOST_URL:
+        return is_data and text.isascii()
+    try:
+        text.encode()  # half of a surrogate pair could not be saved
+        parts = urlsplit(text)
+    except ValueError:
+        return False
+    if parts.scheme in ("http", "https"):
+        return bool(parts.hostname)
+    return not parts.scheme and _PATH.fullmatch(text) is not None

@@ -26,9 +26,7 @@ from seedance_nb._web.network import CA_HINT, ProxyTransport, proxy_for, proxy_p
 from seedance_nb._web.origins import host_of
 
 _TASK_HEADER = re.compile(r"(?:.+-)?location|(?:.+-)?(?:task|job|generation|prediction|video|run|operation)-?id")
-_CONNECT_S = 10.0
 _MOST_HOPS = 3
-_REST_S = 2.0
 _SHOWN = 1000
 _LONGEST_KEY = 8192  # characters to mask before a text is cut, so that no part of a key is left at the cut
 
@@ -94,7 +92,7 @@ class _Attempt:
         is_odd = event.endswith("response_headers.failed") and "Protocol" in type(info["exception"]).__name__
         if is_odd and self._stream.read == self._recorded:
             with suppress(Exception):  # what arrived counts
-                while len(self.bytes) < MAX_ANSWER and await self._recorded(MAX_ANSWER, _REST_S):
+                while len(self.bytes) < MAX_ANSWER and await self._recorded(MAX_ANSWER, 2.0):
                     pass
 
     async def _recorded(self, size: int, timeout: float | None = None) -> bytes:  # noqa: ASYNC109 - as the HTTP library calls it
@@ -111,9 +109,8 @@ class _Attempt:
             self.body += body or head
 
 
-async def _exchange(
-    spec: Spec, request: Request, endpoint: Endpoint, sent: float, attempt: _Attempt
-) -> tuple[Answer | None, str]:
+async def _exchange(spec: Spec, request: Request, endpoint: Endpoint, sent: float,
+                    attempt: _Attempt) -> tuple[Answer | None, str]:  # fmt: skip
     """The response, or None and the reason; the rate limiter records both. `sent` is when the request went out."""
     response, why = None, ""
     try:
@@ -145,9 +142,8 @@ def access_policy(spec: Spec, endpoint: Endpoint) -> AccessPolicy:
 
 
 @asynccontextmanager
-async def reach_with_key(
-    spec: Spec, endpoint: Endpoint, policy: AccessPolicy, url: str, headers: Mapping[str, str]
-) -> AsyncIterator[tuple[httpx.Response, Any]]:
+async def reach_with_key(spec: Spec, endpoint: Endpoint, policy: AccessPolicy, url: str,
+                         headers: Mapping[str, str]) -> AsyncIterator[tuple[httpx.Response, Any]]:  # fmt: skip
     """The response for a result at the provider's own origin, requested with the key; a redirect is followed without it. *network*."""
     client = _client(spec, endpoint, _Attempt(has_left=True))
     async with client, client.stream("GET", url, headers=headers) as response:
@@ -182,7 +178,7 @@ def _client(spec: Spec, endpoint: Endpoint, attempt: _Attempt) -> httpx.AsyncCli
         attempt.proxy = f" through the proxy {host_of(str(proxy.url))}" if proxy else ""
         transport = ProxyTransport(proxy) if proxy else httpx.AsyncHTTPTransport(verify=trusted_certificates())
     # trust_env is off: no .netrc may replace the key, and `proxy_for` uses no proxy that could see it.
-    timeout = httpx.Timeout(60, connect=min(_CONNECT_S, endpoint.total))
+    timeout = httpx.Timeout(60, connect=min(10.0, endpoint.total))
     headers, auth = {"Accept-Encoding": "identity", "User-Agent": "seedance_nb"}, _KeyAuth(spec, endpoint)
     return httpx.AsyncClient(transport=transport, auth=auth, timeout=timeout, headers=headers, trust_env=False)
 
@@ -218,9 +214,8 @@ def _answer(response: httpx.Response, body: bytearray, endpoint: Endpoint, why: 
     value, doubts = content.value, content.doubts
     if why or len(body) > MAX_ANSWER:
         doubts = (why or f"it is larger than {MAX_ANSWER:,} bytes", *doubts)
-    header = max(
-        (name for name in headers if _TASK_HEADER.fullmatch(name)), key=lambda name: name.endswith("id"), default=""
-    )
+    names = filter(_TASK_HEADER.fullmatch, headers)
+    header = max(names, key=lambda name: name.endswith("id"), default="")
     task_id = id_text(headers[header]) if header.endswith("id") else ""
     hint, text, target = find_id(value, content.text) or task_id, hide(content.text[:_LONGEST_KEY]), ""
     if "location" in headers:

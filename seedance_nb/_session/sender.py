@@ -1,31 +1,102 @@
-"""Sends the requests of one session, within its budget, and returns their tasks."""
+"""Where the requests of one session go; their prices and files; sends them within its budget and returns their tasks."""
 
+import asyncio
 import functools
+import os
+import time
+from collections.abc import Awaitable, Callable
+from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
+from urllib.parse import urlsplit
 
 from seedance_nb._base.errors import SeedanceError
+from seedance_nb._base.secret import Secret
+from seedance_nb._base.values import digest, to_pointer
 from seedance_nb._check.check import Approved
+from seedance_nb._check.price import Estimate, estimate
 from seedance_nb._document import load as _spec
-from seedance_nb._document.spec import Spec
+from seedance_nb._document.spec import Spec, named_fields
 from seedance_nb._ledger.ledger import Ledger
 from seedance_nb._ledger.row import Row
-from seedance_nb._provider.transport import Endpoint
-from seedance_nb._session.advice import Advice
-from seedance_nb._session.routing import Routing
+from seedance_nb._media.preflight import Report, preflight
+from seedance_nb._provider.account import Account
+from seedance_nb._provider.key_sources import find_key
+from seedance_nb._provider.transport import Endpoint, access_policy
+from seedance_nb._schema.formats import SIMULATED_HOST
+from seedance_nb._simulator import store as _store
 from seedance_nb._task.begin import World, begin, require_consent, require_sendable
 from seedance_nb._task.engine import ENGINE
 from seedance_nb._task.files import outputs_folder
 from seedance_nb._task.send import TaskRun
 from seedance_nb._task.task import Task
+from seedance_nb._web.client import fetch_small
+from seedance_nb._web.origins import base_of, host_of, same_base
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Routing:
+    """Where a session's requests go; `for_one` is whether the key was passed together with one schema, and `timing` the simulator's queue and run times."""
+
+    key: Secret | None = None
+    for_one: bool = False
+    base_url: str = ""
+    simulate: bool | None = None
+    timing: tuple[float, float] = (0.8, 3.0)
+    answer_s: float = 120
+    sleep: Callable[[float], Awaitable[None]] = asyncio.sleep
+    clock: Callable[[], float] = time.monotonic
+
+    def for_new(self, spec: Spec) -> Endpoint:
+        """Where a new request goes: the simulator if requested, or without a key and a base URL. Reads the environment. Raises: SeedanceError; Unauthorized."""
+        if self.simulate:
+            return _simulated(spec, self.timing)
+        base, secret = self._base_url(spec), find_key(spec, self.key)
+        if secret is None and self.simulate is None and not base:
+            return _simulated(spec, self.timing)
+        return self._with_key(spec, base or same_base(spec.server), secret)
+
+    def for_row(self, spec: Spec, row: Row) -> Endpoint:
+        """Where a task of the ledger was sent. Reads the environment. Raises: SeedanceError if that is not possible with the present key and URL."""
+        if urlsplit(row.base_url).hostname == _host(spec):
+            return _simulated(spec, self.timing)
+        base = same_base(row.base_url)
+        if base not in (same_base(spec.server), self._base_url(spec)):
+            text = f"{row.name} was sent to {host_of(row.base_url)}, but keys for {spec.provider} are now sent to another server."
+            step = f"set base_url= or {spec.base_env} to that server to check this task"
+            raise SeedanceError(text, next_step=step, charged=row.charged)
+        return self._with_key(spec, base, find_key(spec, self.key))
+
+    def _base_url(self, spec: Spec) -> str:
+        """The base URL set for this model's provider, "" if none."""
+        if self.base_url:
+            return base_of(self.base_url, "base_url=")
+        url = os.getenv(spec.base_env, "") if spec.vouched and spec.base_env else ""
+        return base_of(url, spec.base_env) if url else ""
+
+    def _with_key(self, spec: Spec, base: str, secret: Secret | None) -> Endpoint:
+        if not spec.vouched and (secret is None or not (self.for_one or self.base_url)):
+            raise SeedanceError(
+                f"{spec.file or spec.name} is not from a supported provider, so no key is sent to {host_of(base)}.",
+                next_step="pass api_key= in the same call as the schema (or use a Session with api_key= and base_url=) if you "
+                "trust that host, or simulate=True",
+            )
+        if secret is None:
+            raise SeedanceError(
+                f"No key for {spec.provider} was found; requests would go to {host_of(base)}.",
+                next_step=f"enter one with sd.ask_key({spec.provider!r}), set {spec.key_env}, or leave out base_url and simulate to use the simulator",
+            )
+        gate, sleep, clock = ENGINE.rate_limiter(base), self.sleep, self.clock
+        return Endpoint(base_url=base, secret=secret, total=self.answer_s, gate=gate, sleep=sleep, clock=clock)
 
 
 class Sender:
-    """Turns approved requests into tasks. `outputs` and `budget` are those of `Session`."""
+    """Turns approved requests into tasks; known prices are saved with them. `outputs` and `budget` are those of `Session`."""
 
     def __init__(self, routing: Routing, ledger: Ledger, outputs: Path | None, budget: float | None) -> None:
         self.ledger = ledger
-        self.advice = Advice(routing.for_new, routing.sleep)
         self.specs: dict[str, Spec] = {}
+        self._prices: dict[tuple[str, str], Estimate] = {}
         self._routing, self._outputs, self._budget = routing, outputs, budget
 
     @property
@@ -37,6 +108,34 @@ class Sender:
         """The budget of one request: its own, else the session's."""
         return self._budget if budget is None else budget
 
+    def account(self, spec: Spec) -> Account:
+        """The free calls of the model's provider. Reads the environment."""
+        return Account(spec, self._routing.for_new(spec), self._routing.sleep)
+
+    async def price(self, spec: Spec, body: dict[str, Any]) -> Estimate:
+        """The price of a request, as far as it is known. *network*."""
+        account = self.account(spec)
+        price = self._prices[account.endpoint.base_url, digest(body)] = await account.estimate(body)
+        return price
+
+    def known_price(self, spec: Spec, approved: Approved) -> Estimate:
+        """The price from an earlier estimate or the schema. *pure*."""
+        if approved.extra:
+            return Estimate(unit=spec.price.unit, why="fields that are not in the schema may change the price")
+        base_url = self._routing.for_new(spec).base_url
+        return self._prices.get((base_url, approved.digest)) or estimate(spec, approved.values)
+
+    async def preflight(self, spec: Spec, body: dict[str, Any]) -> Report:
+        """The files of a request checked against the model's limits. *network*, *reads files*."""
+        endpoint = self._routing.for_new(spec)
+        allowed_origin = access_policy(spec, endpoint).origin if endpoint.app is None else ""
+        report = await preflight(spec, body, allowed_origin=allowed_origin)
+        by_role = {schema.get("x-role"): to_pointer(path) for path, schema in named_fields(spec)}
+        videos = by_role.get("reference_videos", "")
+        if spec.price.sizes and videos:  # tokens are counted for the frames of reference videos too
+            self._prices[endpoint.base_url, digest(body)] = estimate(spec, body, report.seconds(videos))
+        return report
+
     def send(
         self, approved: Approved, *, take: int = 1, budget: float | None = None, shown_world: World = "",
         interactive: bool = False,
@@ -45,18 +144,12 @@ class Sender:
 
         `interactive` is whether a person pressed a button, so that no budget is required. Raises: what `Session.submit` raises.
         """
-        budget = self.limit(budget)
-        require_sendable(approved.spec, take, budget)
-        flow = self.new_flow(approved.spec, budget, shown_world=shown_world, interactive=interactive)
-        return self.begin(flow, approved, take, budget)
-
-    def new_flow(self, spec: Spec, budget: float | None, *, shown_world: World = "",
-                 interactive: bool = False) -> TaskRun:  # fmt: skip
-        """What it takes to run a new request. Raises: SeedanceError if no one consented to spend money there."""
-        self.specs[spec.name] = spec
+        spec, budget = approved.spec, self.limit(budget)
+        require_sendable(spec, take, budget)
         endpoint = self._routing.for_new(spec)
         require_consent(spec, endpoint, budget, shown_world=shown_world, interactive=interactive)
-        return self._flow(spec, endpoint)
+        self.specs[spec.name] = spec
+        return self.begin(self._flow(spec, endpoint), approved, take, budget)
 
     def flow_of(self, spec: Spec, row: Row) -> TaskRun:
         """What it takes to follow a task of the ledger. Raises: SeedanceError if its status cannot be checked from here."""
@@ -65,9 +158,9 @@ class Sender:
     def begin(self, flow: TaskRun, approved: Approved, take: int, budget: float | None,
               replaces: int | None = None) -> Task:  # fmt: skip
         """The task of a request, which is priced if it has a budget, and sent if it is new. *writes ledger*, *network*, *spends credits*."""
-        price = self.advice.known_price(flow.spec, approved)
+        price = self.known_price(flow.spec, approved)
         if budget is not None and price.amount is None and not ENGINE.is_here:
-            price = ENGINE.run(self.advice.price(flow.spec, approved.values))
+            price = ENGINE.run(self.price(flow.spec, approved.values))
         row, is_new = begin(flow, approved, take, price, budget=budget, replaces=replaces)
         return Task(self, flow.spec, row, flow, is_new=is_new)
 
@@ -88,8 +181,31 @@ class Sender:
 
     def _flow(self, spec: Spec, endpoint: Endpoint) -> TaskRun:
         has_account = endpoint.app is None and "balance" in spec.calls
-        balance = functools.partial(self.advice.balance, spec) if has_account else None
         return TaskRun(
             spec=spec, endpoint=endpoint, ledger=self.ledger, folder=self.outputs, sleep=self._routing.sleep,
-            clock=self._routing.clock, balance=balance,
+            clock=self._routing.clock, balance=functools.partial(self._balance, spec) if has_account else None,
         )  # fmt: skip
+
+    async def _balance(self, spec: Spec) -> float | None:
+        """The account balance, None if it is not known within 5 s. *network*."""
+        try:
+            async with asyncio.timeout(5):
+                return await self.account(spec).balance()
+        except (SeedanceError, TimeoutError):
+            return None
+
+
+def _host(spec: Spec) -> str:
+    return f"{spec.provider}{SIMULATED_HOST}"
+
+
+def _simulated(spec: Spec, timing: tuple[float, float]) -> Endpoint:
+    app = _simulator(spec, _store.default_folder(), timing)
+    return Endpoint(base_url=f"http://{_host(spec)}", secret=Secret("no-key-is-needed-here", "the simulator"), app=app)
+
+
+@functools.lru_cache(maxsize=16)
+def _simulator(spec: Spec, folder: Path, timing: tuple[float, float]) -> Any:
+    from seedance_nb._simulator.app import Simulator, Timing
+
+    return Simulator([spec], _store.Store(folder), fetch_small, Timing(queue=timing[0], run=timing[1])).app

@@ -25,9 +25,8 @@ from seedance_nb._ledger import database as _database
 from seedance_nb._ledger.ledger import Ledger
 from seedance_nb._ledger.row import Row
 from seedance_nb._media.preflight import Report
-from seedance_nb._session.routing import Routing
-from seedance_nb._session.sender import Sender
-from seedance_nb._task.begin import require_consent, require_sendable
+from seedance_nb._session.sender import Routing, Sender
+from seedance_nb._task.begin import require_consent
 from seedance_nb._task.display.video import Video
 from seedance_nb._task.engine import ENGINE
 from seedance_nb._task.follow import poll_once
@@ -77,7 +76,6 @@ class Session:
         )  # fmt: skip
         self.ledger = Ledger(Path(ledger).expanduser() if ledger else _database.default_path())
         self.sender = Sender(self._routing, self.ledger, Path(outputs) if outputs else None, budget)
-        self.advice = self.sender.advice
 
     @property
     def outputs(self) -> Path:
@@ -143,7 +141,7 @@ class Session:
         body = build_body(spec, fields)
         if wrong := tuple(p for p in check(spec, body) if p.rule in ("unknown", "type", "json")):
             raise InvalidInput(wrong)
-        return ENGINE.run(self.advice.preflight(spec, body))
+        return ENGINE.run(self.sender.preflight(spec, body))
 
     def estimate(self, document: Document, /, **fields: Any) -> Estimate:
         """The price of a request, as far as it is known; nothing is bought. *network*.
@@ -161,7 +159,7 @@ class Session:
         200.0
         """
         spec = _spec.spec(document)
-        return ENGINE.run(self.advice.price(spec, approve(spec, fields).values))
+        return ENGINE.run(self.sender.price(spec, approve(spec, fields).values))
 
     def submit(
         self, document: Document, /, *, take: int = 1, extra: Mapping[str, Any] | None = None, preflight: bool = False,
@@ -189,20 +187,17 @@ class Session:
         '.mp4'
         """
         spec = _spec.spec(document)
-        budget = self.sender.limit(budget)
-        require_sendable(spec, take, budget)
         approved = approve(spec, fields, extra)
-        flow = self.sender.new_flow(spec, budget)
         limit_warnings = warnings(spec, approved.values)
         if preflight:
-            report = ENGINE.run(self.advice.preflight(spec, approved.values))
+            report = ENGINE.run(self.sender.preflight(spec, approved.values))
             if errors := tuple(problem for problem in report.problems if not problem.warns):
                 raise InvalidInput(errors)
             limit_warnings += report.problems
             emit_warnings(report.unchecked, MediaWarning)
         # Before anything is sent, so that it costs nothing if warnings are errors.
         emit_warnings(limit_warnings, LimitWarning)
-        return self.sender.begin(flow, approved, take, budget)
+        return self.sender.send(approved, take=take, budget=budget)
 
     def generate(
         self, document: Document, /, *, timeout: float | None = None, progress: bool | None = None, take: int = 1,
@@ -289,8 +284,7 @@ def callback_names(payload: Mapping[str, Any] | str | bytes, more: Iterable[Spec
     if not isinstance(body, dict):
         raise SeedanceError("The callback is not a JSON object.", next_step="pass its body unchanged", charged=None)
     specs = [*map(_spec.spec, _spec.model_names()), *more]
-    pointers = {(spec.provider, spec.callback_id) for spec in specs if spec.callback_id}
-    for provider, pointer in sorted(pointers):
+    for provider, pointer in sorted({(spec.provider, spec.callback_id) for spec in specs if spec.callback_id}):
         name = find(body, pointer)
         if isinstance(name, str) and name:
             yield f"{provider}:{name}"

@@ -2,12 +2,18 @@
 
 import asyncio
 import functools
+import os
 import re
 import secrets
+import tempfile
 import time
 from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass
+from datetime import UTC, datetime
+from pathlib import Path
 from typing import Any
+from urllib.parse import urlsplit
+from weakref import WeakKeyDictionary
 
 from starlette.applications import Starlette
 from starlette.requests import Request
@@ -15,21 +21,28 @@ from starlette.responses import FileResponse, JSONResponse, Response
 from starlette.routing import Route
 
 from seedance_nb._base.errors import SpecError
-from seedance_nb._base.values import find, json_text, read_json
+from seedance_nb._base.values import ABSENT, find, json_text, read_json, to_pointer
 from seedance_nb._check.body import only_value, seconds_of, values_by_role
 from seedance_nb._check.check import check
 from seedance_nb._check.price import estimate
-from seedance_nb._document.spec import Spec
+from seedance_nb._document.spec import Spec, named_fields
+from seedance_nb._media.sandbox import run_async
 from seedance_nb._simulator import replies as _replies
-from seedance_nb._simulator.paint import Fetch, paint, painter, size_of
+from seedance_nb._simulator.job import LIMITS, Job, Reference, dump, frame_size
 from seedance_nb._simulator.replies import Reply, codes
-from seedance_nb._simulator.side_calls import SideCalls
-from seedance_nb._simulator.store import Simulated, Store
+from seedance_nb._simulator.store import Asset, Simulated, Store
 
 MARK = "x-seedance-simulator"  # the header of every response
 _REQUESTED_ERROR = re.compile(r"simulate:([a-z_]+|\d{3})")
 _FAULT = "The simulator was asked to fail this task."
 _MOST_QUEUED = 64
+_UPLOAD = re.compile(r"upload_[0-9a-f]{32}\.[a-z0-9]{1,5}")
+MOST_BYTES = 64 * 1024**2
+_MOST_PX = 2560 * 1440
+_MOST_PAINTERS = min(4, os.cpu_count() or 1)
+_UNPAINTED = ("model", "callback_url", "callBackUrl")
+Fetch = Callable[[str], Awaitable[bytes]]  # the bytes at a URL, b"" if it cannot download them
+_PAINTERS: WeakKeyDictionary[asyncio.AbstractEventLoop, asyncio.Semaphore] = WeakKeyDictionary()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -46,8 +59,7 @@ class Simulator:
     def __init__(self, specs: Sequence[Spec], store: Store, fetch: Fetch, timing: Timing,
                  now: Callable[[], float] = time.time) -> None:  # fmt: skip
         self.specs = {spec.name: spec for spec in specs}
-        self.store, self._timing, self._now = store, timing, now
-        self._side_calls = SideCalls(store, fetch, timing.queue, now)
+        self.store, self._fetch, self._timing, self._now = store, fetch, timing, now
         self._painting: dict[str, asyncio.Task[None]] = {}
         routes: dict[tuple[str, str], Any] = {}
         for spec in specs:
@@ -59,7 +71,11 @@ class Simulator:
                 side_call = functools.partial(self._side_call, name)
                 routes.setdefault((call.path, call.method), self._endpoint(spec, side_call))
         served = [Route(path, handler, methods=[method.upper()]) for (path, method), handler in routes.items()]
-        self.app = Starlette(routes=[*served, *self._side_calls.routes, Route("/outputs/{name}", self._output)])
+        uploads = [
+            Route("/uploads/{name}", self._put, methods=["PUT"]),
+            Route("/uploads/{name}", self._get, methods=["GET"]),
+        ]
+        self.app = Starlette(routes=[*served, *uploads, Route("/outputs/{name}", self._output)])
 
     def _endpoint(self, spec: Spec, handler: Callable[[Spec, Request], Awaitable[Reply]]) -> Any:
         async def respond(request: Request) -> Response:
@@ -144,10 +160,67 @@ class Simulator:
         }  # fmt: skip
 
     async def _side_call(self, name: str, spec: Spec, request: Request) -> Reply:
-        if name != "estimate":
-            return await self._side_calls.answer(spec, name, request)
-        spec, body, refusal = await self._read(spec, request)
-        return refusal or _replies.free(spec, name, {"credits": estimate(spec, body).amount or 0})
+        """The response to a free call: estimate, balance, upload, asset or asset-info. *writes files* for an upload or an asset."""
+        if name == "estimate":
+            spec, body, refusal = await self._read(spec, request)
+            return refusal or _replies.free(spec, name, {"credits": estimate(spec, body).amount or 0})
+        if name == "balance":
+            return _replies.free(spec, name, {"balance": 1000})
+        if name == "upload":
+            ending = request.query_params.get("ext", "").lower().removeprefix(".")
+            if not re.fullmatch(r"[a-z0-9]{1,5}", ending) or not request.query_params.get("content_type"):
+                return _replies.invalid(spec, ["content_type and ext are required"])
+            url = f"{str(request.base_url).rstrip('/')}/uploads/upload_{secrets.token_hex(16)}.{ending}"
+            return _replies.free(spec, name, {"put": f"{url}?signature=simulated", "url": url})
+        if name == "asset":
+            return await self._asset(spec, request)
+        asset = await asyncio.to_thread(self.store.asset, request.query_params.get("asset_id", ""))
+        if asset is None:
+            return _replies.missing(spec)
+        status = "Active" if self._now() - asset.created >= self._timing.queue else "Processing"
+        stamps = dict.fromkeys(("created-iso", "now-iso"), _replies.iso(asset.created))
+        facts = {"asset": asset.id, "name": asset.name, "kind": asset.kind, "status": status}
+        return _replies.free(spec, name, facts | stamps)
+
+    async def _reference(self, url: str) -> bytes:
+        """The bytes at a URL in a request: an upload or asset of the simulator, else from the web. *network*."""
+        if url.startswith("asset://"):
+            asset = await asyncio.to_thread(self.store.asset, url.removeprefix("asset://"))
+            url = asset.url if asset else url
+        name = urlsplit(url).path.rsplit("/", 1)[-1]
+        if _UPLOAD.fullmatch(name) and self.store.upload(name).exists():
+            return await asyncio.to_thread(self.store.upload(name).read_bytes)
+        return await self._fetch(url)
+
+    async def _asset(self, spec: Spec, request: Request) -> Reply:
+        try:
+            body = read_json(await request.body())
+        except ValueError as error:
+            return _replies.invalid(spec, [f"body: {error}"])
+        name, kind, url = (str(find(body, pointer)) for pointer in ("/name", "/asset_type", "/asset_url"))
+        if kind not in ("Image", "Video", "Audio") or not url.startswith(("http://", "https://")):
+            problem = "asset_type must be Image, Video or Audio; asset_url must be an http or https URL"
+            return _replies.invalid(spec, [problem])
+        stamp = datetime.fromtimestamp(self._now(), UTC).strftime("%Y%m%d%H%M%S")
+        asset_id = f"simulated-{stamp}-{secrets.token_hex(3)}"
+        asset = Asset(id=asset_id, name=name, kind=kind, url=url, created=self._now())
+        await asyncio.to_thread(self.store.add_asset, asset)
+        return _replies.free(spec, "asset", {"asset": asset.id})
+
+    async def _put(self, request: Request) -> Response:
+        name = request.path_params["name"]
+        if not _UPLOAD.fullmatch(name) or request.query_params.get("signature") != "simulated":
+            return Response("invalid signature", status_code=403)
+        content = await request.body()
+        if len(content) > MOST_BYTES:
+            return Response("too large", status_code=413)
+        await asyncio.to_thread(self.store.save_upload, name, content)
+        return Response()
+
+    async def _get(self, request: Request) -> Response:
+        path = self.store.upload(request.path_params["name"])
+        is_there = _UPLOAD.fullmatch(path.name) and path.exists()
+        return FileResponse(path) if is_there else Response("not found", status_code=404)
 
     async def _output(self, request: Request) -> Response:
         if match := re.fullmatch(r"(task_[0-9a-f]+)(\.mp4|-last\.png)", request.path_params["name"]):
@@ -171,7 +244,7 @@ class Simulator:
             task = await asyncio.to_thread(self.store.get, task_id)
             if task is None or output.exists():
                 return
-            fault = await paint(self.specs[task.spec], task.body, output, last, self._side_calls.fetch)
+            fault = await paint(self.specs[task.spec], task.body, output, last, self._reference)
         if fault:
             await asyncio.to_thread(self.store.fail, task_id, fault)
 
@@ -185,3 +258,68 @@ class Simulator:
         match = _REQUESTED_ERROR.search(json_text(body)) if isinstance(body, dict) else None
         in_body = match[1] if match and match[1] in ("fail", *codes(spec)) else ""
         return request.headers.get("x-simulate", "") or in_body
+
+
+def painter() -> asyncio.Semaphore:
+    """What a loop's jobs enter before they render, so that only a few child processes run at once."""
+    return _PAINTERS.setdefault(asyncio.get_running_loop(), asyncio.Semaphore(_MOST_PAINTERS))
+
+
+async def paint(spec: Spec, body: dict[str, Any], output: Path, last_frame: Path, fetch: Fetch) -> str:
+    """Why the video (and its last frame, if requested) could not be rendered, "" on success. *network* for reference images, *writes files*."""
+    output.parent.mkdir(parents=True, exist_ok=True)
+    with tempfile.TemporaryDirectory(prefix="seedance-") as folder:
+        references = await _references(spec, body, Path(folder), fetch)
+        job = _job(spec, body, output, last_frame, references)
+        order = Path(folder) / "job.json"
+        order.write_text(dump(job), encoding="utf-8")
+        ended = await run_async("seedance_nb._simulator.encode", order, limits=LIMITS)
+    if ended.code or not output.exists():
+        return f"The simulator could not render this video: {f'it {ended.fault}' if ended.fault else ended.reason}"
+    return ""
+
+
+def size_of(values: dict[str, Any]) -> tuple[int, int]:
+    """Width and height in px of the video for a request's values by role; 720p and 16:9 by default. *pure*."""
+    ratio = str(values.get("ratio", ""))
+    try:
+        width, height = frame_size(str(values.get("resolution", "720p")), ratio if ":" in ratio else "16:9")
+    except ValueError:
+        return frame_size("720p", "16:9")
+    return (width, height) if width * height <= _MOST_PX else frame_size("1080p", "16:9")
+
+
+def _job(spec: Spec, body: dict[str, Any], output: Path, last_frame: Path, references: tuple[Reference, ...]) -> Job:
+    values = values_by_role(spec, body)
+    width, height = size_of(values)
+    fields = [(path[-1], schema, find(body, to_pointer(path))) for path, schema in named_fields(spec)]
+    settings = tuple(
+        (str(name), "on" if value is True else "off" if value is False else str(value))
+        for name, schema, value in fields
+        if isinstance(value, bool | int | float | str) and schema.get("x-role") != "prompt" and name not in _UNPAINTED
+    )
+    has_last_frame = any(name == "return_last_frame" and value is True for name, _, value in fields)
+    seconds = min(seconds_of(values.get("seconds")) or 5, 30)
+    return Job(
+        path=str(output), width=width, height=height, seconds=max(1, round(seconds)), audio=bool(values.get("audio")),
+        prompt=str(values.get("prompt", "")), model=str(body.get("model", spec.name)), settings=settings, references=references,
+        last_frame=str(last_frame) if has_last_frame else "",
+    )  # fmt: skip
+
+
+async def _references(spec: Spec, body: dict[str, Any], folder: Path, fetch: Fetch) -> tuple[Reference, ...]:
+    pending: list[Awaitable[Reference]] = []
+    for path, schema in named_fields(spec):
+        kind = schema.get("x-media", {}).get("kind")
+        urls = find(body, to_pointer(path)) if kind else ABSENT
+        if urls is not ABSENT:
+            for number, url in enumerate([urls] if isinstance(urls, str) else urls, 1):
+                pending.append(_reference(f"[{kind.title()}{number}]", kind, url, folder / str(len(pending)), fetch))
+    return tuple(await asyncio.gather(*pending))
+
+
+async def _reference(label: str, kind: str, url: str, path: Path, fetch: Fetch) -> Reference:
+    content = await fetch(url) if kind == "image" and url.startswith(("http://", "https://", "asset://")) else b""
+    if content:
+        path.write_bytes(content)
+    return Reference(label=label, url=url, file=str(path) if content else None)

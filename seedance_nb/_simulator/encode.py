@@ -16,7 +16,6 @@ from seedance_nb._simulator.picture import Box, frames
 
 _RATE = 48_000
 _FADE = _RATE // 2
-_LOUD = 900
 _CHORDS = ((1, 1.25, 1.5, 1.875), (1, 1.2, 1.5, 1.8), (1, 1.5, 2, 2.5), (1, 1.3333, 1.5, 2))
 
 
@@ -66,7 +65,7 @@ def tune(prompt: str, seconds: int) -> "array[int]":
     root = 130.8 * 2 ** (dice[1] % 8 / 12)
     # Whole Hz only, so that one second is a loop without a seam.
     chord = [math.tau * round(root * step) / _RATE for step in _CHORDS[dice[2] % len(_CHORDS)]]
-    second = array("h", (round(_LOUD * sum(math.sin(step * index) for step in chord)) for index in range(_RATE)))
+    second = array("h", (round(900 * sum(math.sin(step * index) for step in chord)) for index in range(_RATE)))
     whole = array("h", bytes(4 * _RATE * seconds))
     whole[::2] = whole[1::2] = second * seconds
     for index in range(_FADE):

@@ -62,8 +62,7 @@ def load(text: str) -> Job:
     """The job that `dump` wrote. *pure*."""
     raw: dict[str, Any] = json.loads(text)
     settings = tuple((name, value) for name, value in raw.pop("settings"))
-    references = tuple(Reference(**one) for one in raw.pop("references"))
-    return Job(settings=settings, references=references, **raw)
+    return Job(settings=settings, references=tuple(Reference(**one) for one in raw.pop("references")), **raw)
 
 
 def seed(prompt: str) -> bytes:

@@ -39,7 +39,6 @@ _LINE = 1.22
 _MISSING = 0.75  # the width of the box for a character that no font has, relative to the font size
 _SMOOTH = 3
 _MOST_TILES = 12
-_MOST_CHARACTERS = 1200
 _MOST_PX = 40_000_000
 _AROUND_HOST = re.compile(r"^[a-z]+://(?:[^/?#]*@)?|[/?#].*", re.DOTALL)
 
@@ -108,7 +107,7 @@ def _still(job: Job) -> tuple[_Canvas, Box]:
     _head(canvas, job.model)
     first, last = margin + round(small * 2.2 + 5 * unit), _foot(canvas, job, beside)
     last = _references(canvas, job.references, room, first, last if is_wide else min(last, top))
-    _prompt(canvas, clean(job.prompt, _MOST_CHARACTERS), room, first, last - round(4 * unit))
+    _prompt(canvas, clean(job.prompt, 1200), room, first, last - round(4 * unit))
     return canvas, clock
 
 

@@ -15,23 +15,21 @@ from starlette.responses import PlainTextResponse
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 from uvicorn.protocols.http.h11_impl import H11Protocol
 
-from seedance_nb._simulator.side_calls import MOST_BYTES
+from seedance_nb._simulator.app import MOST_BYTES
 
-_MOST_ANSWERED = 128
 _MOST_CONNECTIONS = 192
 _MOST_HEAD = 16_384
 _BODIES = 4
 _REQUEST_S = 10.0
 _RESPONSE_S = 60.0
-_EXIT_S = 2
 
 
 def serve(app: ASGIApp, listener: socket.socket, on_start: Callable[[], None]) -> None:
     """Serves `app` on a bound socket of 127.0.0.1 until interrupted; `on_start` is called once it listens. *network*."""
     hosts = [f"{name}:{listener.getsockname()[1]}" for name in ("127.0.0.1", "localhost")]
     config = uvicorn.Config(
-        _guarded(app, hosts), http=_Protocol, ws="none", lifespan="off", log_level="error", limit_concurrency=_MOST_ANSWERED,
-        h11_max_incomplete_event_size=_MOST_HEAD, timeout_graceful_shutdown=_EXIT_S,
+        _guarded(app, hosts), http=_Protocol, ws="none", lifespan="off", log_level="error", limit_concurrency=128,
+        h11_max_incomplete_event_size=_MOST_HEAD, timeout_graceful_shutdown=2,
     )  # fmt: skip
     server = uvicorn.Server(config)
     listener.listen()  # from now on, connections wait for the server

@@ -4,8 +4,8 @@ import json
 import os
 import sqlite3
 import time
-from collections.abc import Iterator
-from contextlib import closing, contextmanager
+from collections.abc import Sequence
+from contextlib import closing
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
@@ -53,49 +53,39 @@ class Store:
 
     def add(self, task: Simulated) -> None:
         """Saves a task and deletes old ones. *writes files*."""
-        with self._db() as db:
-            expired = db.execute(
-                """DELETE FROM tasks WHERE created < ? OR id IN
-                (SELECT id FROM tasks ORDER BY created DESC LIMIT -1 OFFSET ?) RETURNING id""",
-                (time.time() - _KEEP_S, _MOST_TASKS - 1),
-            )
-            for (old,) in expired.fetchall():
-                self.output(old).unlink(missing_ok=True)
-                self.last_frame(old).unlink(missing_ok=True)
-            values = asdict(task) | {"body": json.dumps(task.body)}
-            db.execute("INSERT INTO tasks VALUES (:id, :spec, :body, :created, :fault)", values)
+        expired = """DELETE FROM tasks WHERE created < ? OR id IN
+            (SELECT id FROM tasks ORDER BY created DESC LIMIT -1 OFFSET ?) RETURNING id"""
+        for (old,) in self._run(expired, (time.time() - _KEEP_S, _MOST_TASKS - 1)):
+            self.output(old).unlink(missing_ok=True)
+            self.last_frame(old).unlink(missing_ok=True)
+        values = asdict(task) | {"body": json.dumps(task.body)}
+        self._run("INSERT INTO tasks VALUES (:id, :spec, :body, :created, :fault)", values)
 
     def get(self, task_id: str) -> Simulated | None:
         """The task with this id, None if there is none. *reads files*."""
-        with self._db() as db:
-            found = db.execute("SELECT * FROM tasks WHERE id = ?", (task_id,)).fetchone()
-        return Simulated(**dict(found) | {"body": json.loads(found["body"])}) if found else None
+        found = self._run("SELECT * FROM tasks WHERE id = ?", (task_id,))
+        return Simulated(**dict(found[0]) | {"body": json.loads(found[0]["body"])}) if found else None
 
     def fail(self, task_id: str, fault: str) -> None:
         """Saves why a task failed. *writes files*."""
-        with self._db() as db:
-            db.execute("UPDATE tasks SET fault = ? WHERE id = ?", (fault, task_id))
+        self._run("UPDATE tasks SET fault = ? WHERE id = ?", (fault, task_id))
 
     def remove(self, task_id: str) -> None:
         """Deletes a task, its files, and what SQLite keeps of it. *writes files*."""
         self.output(task_id).unlink(missing_ok=True)
         self.last_frame(task_id).unlink(missing_ok=True)
-        with self._db() as db:
-            db.execute("DELETE FROM tasks WHERE id = ?", (task_id,))
-            db.commit()
-            db.execute("VACUUM")
+        self._run("DELETE FROM tasks WHERE id = ?", (task_id,))
+        self._run("VACUUM", ())
 
     def add_asset(self, asset: Asset) -> None:
         """Saves an asset. *writes files*."""
-        with self._db() as db:
-            db.execute("DELETE FROM assets WHERE created < ?", (time.time() - _KEEP_S,))
-            db.execute("INSERT INTO assets VALUES (:id, :name, :kind, :url, :created)", asdict(asset))
+        self._run("DELETE FROM assets WHERE created < ?", (time.time() - _KEEP_S,))
+        self._run("INSERT INTO assets VALUES (:id, :name, :kind, :url, :created)", asdict(asset))
 
     def asset(self, asset_id: str) -> Asset | None:
         """The asset with this id, None if there is none. *reads files*."""
-        with self._db() as db:
-            found = db.execute("SELECT * FROM assets WHERE id = ?", (asset_id,)).fetchone()
-        return Asset(**found) if found else None
+        found = self._run("SELECT * FROM assets WHERE id = ?", (asset_id,))
+        return Asset(**found[0]) if found else None
 
     def save_upload(self, name: str, content: bytes) -> None:
         """Saves an uploaded file and deletes old ones. *writes files*."""
@@ -119,8 +109,7 @@ class Store:
         """The path of the last frame of a task's video, if it was requested. *pure*."""
         return self.folder / "outputs" / f"{task_id}-last.png"
 
-    @contextmanager
-    def _db(self) -> Iterator[sqlite3.Connection]:
+    def _run(self, statement: str, values: Sequence[Any] | dict[str, Any]) -> list[sqlite3.Row]:
         (self.folder / "outputs").mkdir(mode=0o700, parents=True, exist_ok=True)
         with closing(sqlite3.connect(self.folder / "tasks.sqlite3", timeout=10)) as db, db:
             db.row_factory = sqlite3.Row
@@ -128,4 +117,4 @@ class Store:
                 body TEXT NOT NULL, created REAL NOT NULL, fault TEXT NOT NULL)""")
             db.execute("""CREATE TABLE IF NOT EXISTS assets (id TEXT PRIMARY KEY, name TEXT NOT NULL,
                 kind TEXT NOT NULL, url TEXT NOT NULL, created REAL NOT NULL)""")
-            yield db
+            return db.execute(statement, values).fetchall()

@@ -38,9 +38,8 @@ def require_sendable(spec: Spec, take: int, budget: float | None) -> None:
         raise InvalidInput((Problem(path="budget", message=message, rule="budget", value=budget, limit=0),))
 
 
-def require_consent(
-    spec: Spec, endpoint: Endpoint, budget: float | None, *, shown_world: World = "", interactive: bool = False
-) -> None:
+def require_consent(spec: Spec, endpoint: Endpoint, budget: float | None, *, shown_world: World = "",
+                    interactive: bool = False) -> None:  # fmt: skip
     """Check that a request is free, has a budget, or someone is here to confirm. Reads the environment. Raises: SeedanceError."""
     simulated = endpoint.app is not None
     if shown_world and (shown_world == "simulated") is not simulated:
@@ -53,9 +52,8 @@ def require_consent(
         raise SeedanceError(text, next_step=step)
 
 
-def begin(
-    flow: TaskRun, approved: Approved, take: int, price: Estimate, *, budget: float | None = None, replaces: int | None = None
-) -> tuple[Row, bool]:  # fmt: skip
+def begin(flow: TaskRun, approved: Approved, take: int, price: Estimate, *, budget: float | None = None,
+          replaces: int | None = None) -> tuple[Row, bool]:  # fmt: skip
     """The row of this request, and whether it is new; only a new one is sent. *writes ledger*, *network*, *spends credits*. Raises, before that: MediaError, LedgerError, OverBudget."""
     is_remote = flow.endpoint.app is None and urlsplit(flow.endpoint.base_url).hostname not in LOOPBACK
     if is_remote and (SIMULATED_HOST in approved.body or SIMULATED_ASSET in approved.body):

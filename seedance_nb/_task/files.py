@@ -1,14 +1,17 @@
-"""Saves videos and additional results under final names, only after a check and never in part."""
+"""Saves videos and additional results under final names, only after a check, never in part, and by one process at a time."""
 
+import asyncio
 import hashlib
 import itertools
 import json
 import os
 import re
 import shutil
+import sys
 import tempfile
 import time
-from collections.abc import Collection, Iterable
+from collections.abc import AsyncIterator, Awaitable, Callable, Collection, Iterable
+from contextlib import asynccontextmanager, suppress
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 
@@ -18,11 +21,15 @@ from seedance_nb._document.spec import Spec
 from seedance_nb._ledger.database import sync_folder
 from seedance_nb._ledger.row import FREE_STATES, Row, State
 from seedance_nb._media import inspect as _media
-from seedance_nb._media import integrity as _whole
 from seedance_nb._media.facts import MediaFacts, read_facts
 from seedance_nb._media.isobmff import span
 from seedance_nb._task.provenance import has_bytes, save_request
 from seedance_nb._web.regular_files import create, is_there, sha256
+
+if sys.platform == "win32":
+    import msvcrt
+else:
+    import fcntl
 
 _LAST_FRAME = re.compile(r'"return_last_frame":\s*true')
 
@@ -124,8 +131,8 @@ def save_video(part: Path, row: Row, spec: Spec, asked_s: float | None, known: C
         if trims:
             facts, why = _media.inspect(part, poster_part)
         if facts is None:
-            (kind, name), unusable = _whole.media_kind(part), UnusableFile(why)
-            if kind == "video" and name not in _whole.ENDINGS:
+            (kind, name), unusable = _media.media_kind(part), UnusableFile(why)
+            if kind == "video" and name not in _media.ENDINGS:
                 unusable.file = part.replace(part.parent / f"{stem_of(row)}-unsupported.{name}")
             raise unusable
         hashed = sha256(part)
@@ -149,22 +156,17 @@ def save_video(part: Path, row: Row, spec: Spec, asked_s: float | None, known: C
 
 def save_extra(part: Path, row: Row, index: int, taken: Collection[str] = ()) -> ExtraResult:
     """Save an additional result under a final name that is not `taken`. *reads files*, *writes files*. Raises: UnusableFile; OSError."""
-    kind, word = _whole.media_kind(part)
-    poster_part = part.with_suffix(".jpgpart")
+    kind, word = _media.media_kind(part)
     if kind is None:
         raise UnusableFile(word)
-    if word not in _whole.ENDINGS:
+    if word not in _media.ENDINGS:
         raise UnusableFile(f"it is {word}, which is not supported")
-    try:
-        fault = _media.inspect(part, poster_part)[1] if kind == "video" else _whole.whole_fault(part, word)
-    finally:
-        poster_part.unlink(missing_ok=True)
-    if fault:
+    if fault := _media.whole_fault(part, word):
         raise UnusableFile(fault)
     what = "last-frame" if kind == "image" and _LAST_FRAME.search(row.body) else str(index + 1)
-    final = part.parent / f"{stem_of(row)}-{what}{_whole.ENDINGS[word]}"
+    final = part.parent / f"{stem_of(row)}-{what}{_media.ENDINGS[word]}"
     if str(final) in taken:  # a second image
-        final = part.parent / f"{stem_of(row)}-{index + 1}{_whole.ENDINGS[word]}"
+        final = part.parent / f"{stem_of(row)}-{index + 1}{_media.ENDINGS[word]}"
     hashed = sha256(part)
     remark = "; ".join(_set_aside(final, hashed))
     part.replace(final)
@@ -202,14 +204,12 @@ def _trim(part: Path, asked_s: float | None) -> bool:
 
 def is_video(part: Path) -> bool:
     """Whether a file may be the video: False if it certainly is an image or a sound. *reads files*."""
-    return _whole.media_kind(part)[0] not in ("image", "audio")
+    return _media.media_kind(part)[0] not in ("image", "audio")
 
 
 def is_whole(part: Path, asked_s: float | None) -> bool:
-    """Whether a file is certainly a whole video, every frame decoded. *reads files*, *writes files*: a poster. Raises: OSError."""
-    poster_part = part.with_suffix(".jpgpart")
-    facts = _media.inspect(part, poster_part)[0]
-    poster_part.unlink(missing_ok=True)
+    """Whether a file is certainly a whole video, every frame decoded. *reads files*. Raises: OSError."""
+    facts = _media.inspect(part)[0]
     return facts is not None and not [*_media.doubts(facts, asked_s), *_media.unchecked(facts)]
 
 
@@ -248,3 +248,45 @@ def stem_of(row: Row) -> str:
     """How the names of all files of a row begin. *pure*."""
     when = time.strftime("%Y%m%d-%H%M%S", time.gmtime(row.created))
     return f"{when}-{hashlib.sha256(f'{row.base_url}|{row.digest}|{row.take}|{row.created!r}|{row.seq}'.encode('utf-8', 'replace')).hexdigest()[:10]}"
+
+
+@asynccontextmanager
+async def file_lock(path: Path, sleep: Callable[[float], Awaitable[None]] = asyncio.sleep) -> AsyncIterator[None]:
+    """Hold the lock file `path`, waiting for other holders. *writes files*: `path`, removed at the end. Raises: OSError."""
+    while (handle := _open_locked(path)) is None:
+        await sleep(0.5)
+        await asyncio.sleep(0)  # the holder may be on this very loop
+    try:
+        yield
+    finally:
+        with suppress(OSError):
+            path.unlink()
+        os.close(handle)
+        if os.name == "nt":  # an open file cannot be removed there
+            with suppress(OSError):
+                path.unlink()
+
+
+def _open_locked(path: Path) -> int | None:
+    handle = os.open(path, os.O_CREAT | os.O_RDWR | getattr(os, "O_NOFOLLOW", 0), 0o600)
+    try:
+        _lock(handle)
+        # Whoever held it before has removed the file, perhaps only after it was opened here.
+        if os.path.samestat(os.fstat(handle), path.stat()):
+            return handle
+    except (BlockingIOError, PermissionError, FileNotFoundError):
+        pass
+    os.close(handle)
+    return None
+
+
+def _lock(handle: int) -> None:
+    if sys.platform == "win32":
+        msvcrt.locking(handle, msvcrt.LK_NBLCK, 1)
+        return
+    try:
+        fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError:
+        raise
+    except OSError:  # a file system without locks; there, two kernels may download the same video
+        return

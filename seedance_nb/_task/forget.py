@@ -10,8 +10,7 @@ from seedance_nb._base.text import strip_queries
 from seedance_nb._ledger.ledger import Ledger
 from seedance_nb._ledger.row import FREE_STATES, Row, State
 from seedance_nb._simulator.store import Store, default_folder
-from seedance_nb._task.files import lock_for, poster_of, stem_of
-from seedance_nb._task.lock import file_lock
+from seedance_nb._task.files import file_lock, lock_for, poster_of, stem_of
 
 
 def require_remembered(row: Row) -> None:

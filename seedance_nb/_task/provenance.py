@@ -27,7 +27,8 @@ def save_request(part: Path, final: Path, spec: Spec, row: Row, digest: str) -> 
     """Append a row's request, without secrets, to its checked download, or save it beside `final`; remarks if neither works. *writes files*. Raises: OSError."""
     if os.getenv("SEEDANCE_EMBED_REQUEST") == "0":
         return []
-    body = map_leaves(mask_keys_in(masked(spec, read_json(row.body), ABSENT)), _shareable)
+    body = mask_keys_in(masked(spec, read_json(row.body), ABSENT))
+    body = map_leaves(body, lambda value: strip_queries(value) if isinstance(value, str) else value)
     created = time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime(row.created))
     facts = (row.spec, body, row.take, row.name, row.simulated, created, digest)
     content = json.dumps({"version": 1} | dict(zip(_TYPES, facts, strict=True))).encode()
@@ -71,11 +72,6 @@ def saved_request(path: Path) -> tuple[dict[str, Any], str]:
     except (ValueError, TypeError, LookupError):
         pass
     return {}, "the request saved with it is damaged"
-
-
-def _shareable(value: Any) -> Any:
-    """A text without the queries of its URLs, or any other value."""
-    return strip_queries(value) if isinstance(value, str) else value
 
 
 def _takes_box(path: Path, size: int) -> bool:

@@ -28,28 +28,23 @@ from seedance_nb._provider.outcome import Answer
 from seedance_nb._provider.status import TaskStatus, other_task, read_status
 from seedance_nb._provider.transport import access_policy, fetch_answer, reach_with_key
 from seedance_nb._task import files as _files
-from seedance_nb._task.files import DoubtfulFile, ExtraResult, SavedVideo, UnusableFile
-from seedance_nb._task.lock import file_lock
+from seedance_nb._task.files import DoubtfulFile, ExtraResult, SavedVideo, UnusableFile, file_lock
 from seedance_nb._task.send import TaskRun
+from seedance_nb._web.client import data_bytes, fetch_start
 from seedance_nb._web.download import Bounds, DownloadError, Kind, discard, download
 from seedance_nb._web.origins import clean_url, host_of
 from seedance_nb._web.regular_files import create, on_disk, sha256
-from seedance_nb._web.transfer import data_bytes, fetch_start
 
 _TRIES = 4
 _MOST_UNFIT = 2
 _AFTER_DISK = "free some space, move what is in the way or set SEEDANCE_OUTPUTS to another folder, then {} to download it; its id and URL are saved in the ledger"
 _PAUSE_S = 2
-_LEAST_S = 0.05
-_LATER = "not downloaded yet"
 _PATIENCE_S = 60.0  # after "done", a file may appear at its URL a little later
 _FRESH_S = 3600
 _NOT_YET = (202, 204, 404, 425)
 _NO_ACCESS = (401, 403)
 _HOST = re.compile(r"[\w-]+(\.[\w-]+)*\.[a-z]{2,}(:\d+)?/", re.IGNORECASE)
 _FEW = 4
-_AT_ONCE = 16
-_LOOK_S = 20
 _SEARCH_S = 60
 KEY_FOR_RESULTS = "SEEDANCE_KEY_FOR_RESULTS"
 """The environment variable with which results at the provider's own origin are requested with the key."""
@@ -57,7 +52,8 @@ KEY_FOR_RESULTS = "SEEDANCE_KEY_FOR_RESULTS"
 
 async def save_results(flow: TaskRun, row: Row) -> Row:
     """The row with its video and the additional results saved, as far as possible. *network*, *writes ledger*, *writes files*. Raises: MediaError without a video."""
-    if await asyncio.to_thread(_is_complete, row):
+    extras = _files.read_extras(row.beside)
+    if await asyncio.to_thread(lambda: all(one.is_settled for one in extras) and _files.is_saved(row)):
         return row
     problem = ""
     try:
@@ -139,7 +135,7 @@ class _Saving:
             if isinstance(got, SavedVideo):
                 self._has_video, self._patience = True, 0.0
                 self._extras.pop(index, None)
-                later = {other: ExtraResult(place=other, fault=_LATER) for other in indexes[number + 1 :]}
+                later = {other: ExtraResult(place=other, fault="not downloaded yet") for other in indexes[number + 1 :]}
                 self._extras = later | self._extras
                 until = self._clock() + limit
                 await self._write(file=str(got.file), sha256=got.sha256, facts=write_facts(got.facts), dead=None)
@@ -157,14 +153,14 @@ class _Saving:
         order = likely_videos_first(self.row.outputs)
         if len(order) <= _FEW:
             return order
-        starts, turns = dict[int, bytes](), asyncio.Semaphore(_AT_ONCE)
+        starts, turns = dict[int, bytes](), asyncio.Semaphore(16)
 
         async def start(index: int) -> None:
             async with turns:
                 starts[index] = await fetch_start(self._url(index), self._policy)
 
         with suppress(TimeoutError):
-            async with asyncio.timeout(_LOOK_S):
+            async with asyncio.timeout(20):
                 await asyncio.gather(*(start(index) for index in order))
         kinds = {index: sniff(data)[0] for index, data in starts.items() if data}
         self._likely = {index for index, kind in kinds.items() if kind == "video"}
@@ -181,7 +177,7 @@ class _Saving:
         for number in itertools.count(1):
             if index >= len(self.row.outputs):
                 break
-            bounds = replace(flow.bounds, total_s=max(_LEAST_S, until - self._clock()))
+            bounds = replace(flow.bounds, total_s=max(0.05, until - self._clock()))
             try:
                 await self._download(index, part, bounds)
             except DownloadError as error:
@@ -269,7 +265,6 @@ class _Saving:
         return True
 
     async def _refresh_urls(self) -> None:
-        """Ask the provider for new URLs."""
         seen, _, _ = await poll(self.flow, self.row.task_id)
         if seen and seen.state is State.DONE:
             seen = replace(seen, outputs=match_urls(self.row.outputs, seen.outputs))
@@ -300,10 +295,6 @@ class _Saving:
         return MediaError(message, task=row.name, charged=row.charged, next_step=next_step)
 
 
-def _is_complete(row: Row) -> bool:
-    return all(one.is_settled for one in _files.read_extras(row.beside)) and _files.is_saved(row)
-
-
 def likely_videos_first(outputs: Sequence[str]) -> list[int]:
     """The indexes of the results, likely videos first and other known kinds last, by their names. *pure*."""
     return sorted(range(len(outputs)), key=lambda index: _rank(outputs[index]))
@@ -317,9 +308,8 @@ def _rank(url: str) -> int:
 def absolute_url(url: str, base_url: str) -> str:
     """A result's URL; a path is one at the provider's origin, and a host needs no scheme. *pure*."""
     url = clean_url(url)
-    return (
-        f"https://{url}" if _HOST.match(url) else url if ":" in url.partition("/")[0] else urljoin(f"{base_url}/", url)
-    )
+    is_whole = ":" in url.partition("/")[0]
+    return f"https://{url}" if _HOST.match(url) else url if is_whole else urljoin(f"{base_url}/", url)
 
 
 def match_urls(known: Sequence[str], fresh: Sequence[str]) -> tuple[str, ...]:

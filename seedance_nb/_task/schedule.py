@@ -3,8 +3,6 @@
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 
-_LATE_EVERY_S = 60
-
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class PollSchedule:
@@ -30,6 +28,6 @@ def next_poll(polls: PollSchedule, elapsed: float) -> float:
         if elapsed < due:
             regular = min(30.0, max(due - elapsed, polls.floor))
     if elapsed > polls.late:
-        regular = max(regular, _LATE_EVERY_S)
+        regular = max(regular, 60)
     wait = min(regular, early - elapsed) if early is not None else regular
     return max(wait, polls.floor)

@@ -180,7 +180,7 @@ def _retry_in_s(sent: SendOutcome, attempt: int, jitter: float) -> float | None:
     return pause if pause <= _MAX_PAUSE_S else None
 
 
-def _changes(flow: TaskRun, sent: SendOutcome) -> dict[str, Any]:
+async def _settle(flow: TaskRun, row: Row, sent: SendOutcome) -> Row:
     changes: dict[str, Any] = {"state": _STATES[sent.outcome], "task_id": sent.task_id, "error": sent.why}
     if sent.outcome == "accepted":
         changes["accepted"] = flow.now()
@@ -190,11 +190,6 @@ def _changes(flow: TaskRun, sent: SendOutcome) -> dict[str, Any]:
         changes["word"] = sent.text
     if sent.simulated and urlsplit(flow.endpoint.base_url).hostname in LOOPBACK:
         changes["simulated"] = True  # the response says so, which is trusted from this machine only
-    return changes
-
-
-async def _settle(flow: TaskRun, row: Row, sent: SendOutcome) -> Row:
-    changes = _changes(flow, sent)
     only_in = None if sent.outcome == "accepted" else EARLY_STATES  # an id is always saved
     last_error: LedgerError | None = None
     for attempt in range(_WRITE_ATTEMPTS):

@@ -3,7 +3,7 @@
 import asyncio
 import concurrent.futures
 import time
-from collections.abc import Generator, Iterator, Sequence
+from collections.abc import Generator, Sequence
 from concurrent.futures import Future
 from datetime import datetime
 from importlib import import_module
@@ -29,9 +29,8 @@ from seedance_nb._task.display.progress import Line, Progress, TerminalLine, ope
 from seedance_nb._task.display.video import Video, video_of, video_view
 from seedance_nb._task.engine import ENGINE
 from seedance_nb._task.files import file_text, poster_of
-from seedance_nb._task.follow import run
+from seedance_nb._task.follow import resolve, run
 from seedance_nb._task.forget import forget
-from seedance_nb._task.resolve import resolve
 from seedance_nb._task.send import TaskRun, raise_for
 
 _TICK_S = 0.1
@@ -49,9 +48,8 @@ class Context(Protocol):
     def flow_of(self, spec: Spec, row: Row) -> TaskRun:
         """What it takes to follow a task of the ledger. Raises: SeedanceError if its status cannot be checked from here."""
 
-    def begin(
-        self, flow: TaskRun, approved: Approved, take: int, budget: float | None, replaces: int | None = None
-    ) -> "Task":
+    def begin(self, flow: TaskRun, approved: Approved, take: int, budget: float | None,
+              replaces: int | None = None) -> "Task":  # fmt: skip
         """The task of a request, which is sent if it is new. *writes ledger*, *network*, *spends credits*."""
 
 
@@ -71,14 +69,10 @@ class Task:
     Task crun:task_...: SIMULATED, done; crun/seedance-1.0-pro-t2v; simulated (free)
     """
 
-    def __init__(
-        self, context: Context, spec: Spec, row: Row, flow: TaskRun | None = None, *, is_new: bool = False
-    ) -> None:
-        self.is_new = is_new
-        self._context = context
-        self._spec = spec
-        self._row = row
-        self._cached_flow = flow
+    def __init__(self, context: Context, spec: Spec, row: Row, flow: TaskRun | None = None, *,
+                 is_new: bool = False) -> None:  # fmt: skip
+        self.is_new, self._context = is_new, context
+        self._spec, self._row, self._cached_flow = spec, row, flow
 
     @property
     def _charged(self) -> Charged:
@@ -335,16 +329,16 @@ class Tasks(Sequence[Row]):
     _heads = ("prompt", "model", "created", "cost", "state", "task", "file")
 
     def __init__(self, rows: Sequence[Row], prompts: Sequence[str], where: str, count: int = 0) -> None:
-        order = sorted(range(len(rows)), key=lambda index: (not rows[index].is_unresolved, index))
-        self._rows = [rows[index] for index in order]
-        self._prompts = [prompts[index] for index in order]
+        self._pairs = sorted(zip(rows, prompts, strict=True), key=lambda pair: not pair[0].is_unresolved)
+        self._rows = [row for row, _ in self._pairs]
         more = f"Showing {len(rows):,} of {count:,} tasks; sd.tasks({count}) shows all. " if len(rows) < count else ""
         self._note = f"{more}Ledger: {where}"
-        unclear = [row for row in self._rows if row.is_unresolved and row.state is State.UNKNOWN]
-        several = f"{len(unclear):,} requests have unknown outcomes"
-        number = "1 request has an unknown outcome" if len(unclear) == 1 else several
-        step = f"sd.task({unclear[0].name!r}).resolve()" if unclear else ""
-        self._lead = f"{number} and may have been charged: {step} shows what to do" if unclear else ""
+        self._lead = ""
+        if unclear := [row for row in self._rows if row.is_unresolved and row.state is State.UNKNOWN]:
+            several = f"{len(unclear):,} requests have unknown outcomes"
+            number = "1 request has an unknown outcome" if len(unclear) == 1 else several
+            step = f"sd.task({unclear[0].name!r}).resolve()"
+            self._lead = f"{number} and may have been charged: {step} shows what to do"
 
     def __getitem__(self, index: Any) -> Any:
         return self._rows[index]
@@ -356,21 +350,11 @@ class Tasks(Sequence[Row]):
         """The tasks as a pandas DataFrame, with local times and with costs as numbers. *pure*. Raises: ImportError without pandas."""
         return import_module("pandas").DataFrame(
             {
-                "task": row.name,
-                "state": str(row.state),
-                "model": row.spec,
-                "prompt": prompt,
+                "task": row.name, "state": str(row.state), "model": row.spec, "prompt": prompt,
                 "created": datetime.fromtimestamp(row.created),  # noqa: DTZ006 - a person's own time
-                "cost": 0.0 if row.simulated else row.credits,
-                "unit": row.unit,
-                "simulated": row.simulated,
-                "file": row.file,
-            }
-            for row, prompt in self._pairs()
-        )
-
-    def _pairs(self) -> Iterator[tuple[Row, str]]:
-        return zip(self._rows, self._prompts, strict=True)
+                "cost": 0.0 if row.simulated else row.credits, "unit": row.unit, "simulated": row.simulated, "file": row.file,
+            } for row, prompt in self._pairs
+        )  # fmt: skip
 
     def _cells(self, row: Row, prompt: str) -> list[str]:
         short, when = shorten(prompt, 60, placeholder="…"), time.strftime("%Y-%m-%d %H:%M", time.localtime(row.created))
@@ -379,11 +363,11 @@ class Tasks(Sequence[Row]):
         return [short, row.spec, when, price_after(row), state, row.name, file]
 
     def __repr__(self) -> str:
-        return table_text(self._heads, [self._cells(*pair) for pair in self._pairs()], self._note, self._lead)
+        return table_text(self._heads, [self._cells(*pair) for pair in self._pairs], self._note, self._lead)
 
     def _repr_html_(self) -> str:
         rows = []
-        for row, prompt in self._pairs():
+        for row, prompt in self._pairs:
             *cells, file = self._cells(row, prompt)
             rows.append([_still_html(row), *cells] if file and Path(row.file).name == file else [file, *cells])
         return str(table_html(("video", *self._heads[:-1]), rows, self._note, self._lead))

@@ -25,8 +25,7 @@ class _Backend(httpcore.AnyIOBackend):
 
     async def connect_tcp(self, host: str, port: int, *args: Any, **kwargs: Any) -> httpcore.AsyncNetworkStream:
         """A connection to the first of at most three IP addresses that accepts one. *network*. Raises: BlockedURL; httpcore's errors."""
-        addresses = await checked_addresses(host, port, self._resolve, allow_private=self._allow_private)
-        *others, last = addresses[:3]
+        *others, last = (await checked_addresses(host, port, self._resolve, allow_private=self._allow_private))[:3]
         for address in others:
             with suppress(httpcore.ConnectError, httpcore.ConnectTimeout):
                 return await super().connect_tcp(address, port, *args, **kwargs)

@@ -24,9 +24,7 @@ Kind = Literal["dead", "broken", "final", "disk"]
 Reach = Callable[[str, Mapping[str, str]], AbstractAsyncContextManager[tuple[httpx.Response, Any]]]
 """Sends a GET request to a URL with headers; the response, its body not yet read. *network*."""
 _STILL_ALIVE = (408, 425, 429)
-_MOST_NOTE = 10_000
 _GZIP = b"\x1f\x8b\x08"
-_MOST_PIECE = 1024**2
 
 
 class DownloadError(Exception):
@@ -212,7 +210,7 @@ class _Body:
                 return
             else:
                 try:
-                    yield self._inflate.decompress(chunk, _MOST_PIECE)
+                    yield self._inflate.decompress(chunk, 1024**2)
                 except zlib.error as error:
                     raise DownloadError("broken", "its compressed data is damaged") from error
                 chunk = self._inflate.unconsumed_tail
@@ -260,7 +258,7 @@ def _partial(part: Path) -> _Partial:
     """An earlier try that can be resumed, else an empty one. *reads files*."""
     try:
         with read(_note_of(part)) as note, read(part) as file:
-            found = _Partial(**json.loads(note.read(_MOST_NOTE)), have=os.fstat(file.fileno()).st_size)
+            found = _Partial(**json.loads(note.read(10_000)), have=os.fstat(file.fileno()).st_size)
         usable = found.etag.startswith('"') and found.etag.isascii() and found.etag.isprintable()
         return found if usable and 0 < found.have <= found.size else _Partial()
     except (OSError, ValueError, TypeError, AttributeError):

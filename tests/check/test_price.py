@@ -73,9 +73,9 @@ def test_tokens_go_by_these_frame_sizes(resolution: str) -> None:
 
 def test_undocumented_fields_leave_the_price_unknown() -> None:
     fields = {"prompt": "x", "resolution": "480p", "ratio": "1:1", "duration": 4}
-    advice, document = sd.Session().advice, spec(VASTNUM)
-    assert advice.known_price(document, approve(document, fields)).amount == 38_400
-    more = advice.known_price(document, approve(document, fields, {"/duration": 15}))
+    sender, document = sd.Session().sender, spec(VASTNUM)
+    assert sender.known_price(document, approve(document, fields)).amount == 38_400
+    more = sender.known_price(document, approve(document, fields, {"/duration": 15}))
     assert (more.amount, bool(more.why)) == (None, True)
 
 

@@ -20,10 +20,9 @@ from support.tricks import HOSTS, naive, system
 import seedance_nb as sd
 from seedance_nb._document.load import spec
 from seedance_nb._provider.transport import Endpoint, access_policy
-from seedance_nb._web import transfer
-from seedance_nb._web.client import AccessPolicy, Fetch
+from seedance_nb._web import client
+from seedance_nb._web.client import AccessPolicy, Fetch, fetch_small, put_bytes
 from seedance_nb._web.download import Bounds, DownloadError, download
-from seedance_nb._web.transfer import fetch_small, put_bytes
 
 VIDEO = media.longer(media.video(frames=24), 20_000)
 WAY_OUT = "if you trust it, set SEEDANCE_ALLOW_HOSTS"
@@ -80,7 +79,7 @@ def test_no_way_of_writing_an_address_leads_inside(what: str, scheme: str, insid
 def test_no_picture_of_a_request_is_fetched_from_inside_for_the_simulator(
     inside: MediaServer, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(transfer, "AccessPolicy", lambda **more: AccessPolicy(resolve=system, **more))
+    monkeypatch.setattr(client, "AccessPolicy", lambda **more: AccessPolicy(resolve=system, **more))
     for host in HOSTS:
         for scheme in ("https", "http"):
             assert asyncio.run(fetch_small(f"{scheme}://{host}:{inside.port}/secret", total=1)) == b""

@@ -90,7 +90,7 @@ task = sd.submit(MODEL, prompt="act:fine", **FIELDS)
 for name, value in {
     "session": session, "task": task, "tasks": sd.tasks(), "row": task.row, "video": task.wait(20), "spec": sd.spec(MODEL), "panel": panels[0],
     "form": panels[0].form, "models": sd.models(), "comparison": sd.compare("x", [MODEL]), "key": session._key, "simulated": simulated,
-    "estimate": sd.estimate(MODEL, prompt="x", **FIELDS), "problem": sd.check(MODEL, prompt=3)[0], "package": vars(sd), "advice": session.advice,
+    "estimate": sd.estimate(MODEL, prompt="x", **FIELDS), "problem": sd.check(MODEL, prompt=3)[0], "package": vars(sd), "sender": session.sender,
     "place": session._place(sd.spec(MODEL)), "entered": sd.ask_key("vastnum"), "ledger": session.ledger,
 }.items():
     gathering.gather_object(name, value)

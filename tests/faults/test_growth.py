@@ -36,13 +36,13 @@ from seedance_nb._form.model import values as form_values
 from seedance_nb._ledger import filesystem, journal, repair
 from seedance_nb._media import isobmff, partial, sniff
 from seedance_nb._notebook import refusals
-from seedance_nb._provider import answers, outcome, outputs, rate_limit, status, transport
+from seedance_nb._provider import answers, outcome, rate_limit, status, transport
 from seedance_nb._schema import formats, messages, patterns
 from seedance_nb._session import session
 from seedance_nb._simulator import picture
 from seedance_nb._task import results
 from seedance_nb._task.display import player
-from seedance_nb._web import addresses, client, origins, transfer
+from seedance_nb._web import addresses, client, origins
 
 CRUN = sd.spec("crun/seedance-2.0-fast-r2v")
 VASTNUM = sd.spec("vastnum/doubao-seedance-2.0")
@@ -152,7 +152,7 @@ FOREIGN: dict[str, Callable[[str], object]] = {
     "quote an error": lambda foreign: answers.words_of({"error": [foreign, {"message": foreign, foreign: 1}]}),
     "describe a page": lambda foreign: answers.page_words(foreign, foreign),
     "describe a page's title": lambda foreign: answers.page_words(f"<title{foreign}", ""),
-    "look for results": lambda foreign: outputs.result_urls({"a": [foreign, f"data:video/mp4,{foreign}"]}, ("/a",)),
+    "look for results": lambda foreign: status.result_urls({"a": [foreign, f"data:video/mp4,{foreign}"]}, ("/a",)),
     "read Retry-After": lambda foreign: rate_limit.pause_of(foreign, foreign, 0.0),
     "word an error of the network": lambda foreign: transport._error_text(
         ValueError(foreign), transport.Endpoint(base_url="", secret=KEYS["letters"])
@@ -175,7 +175,7 @@ FOREIGN: dict[str, Callable[[str], object]] = {
         httpx.Response(206, headers=[(b"content-range", raw(foreign)), (b"content-length", raw(foreign))])
     ),
     "find a path": lambda foreign: results.absolute_url(origins.clean_url(foreign), "https://a.example/b"),
-    "read a data URL": lambda foreign: transfer.data_bytes(f"data:video/mp4;base64,{foreign}"),
+    "read a data URL": lambda foreign: client.data_bytes(f"data:video/mp4;base64,{foreign}"),
     "sort results": lambda foreign: results.likely_videos_first([foreign, f"https://a.example/{foreign}"]),
     "match results": lambda foreign: results.match_urls([foreign], [foreign + "?"]),
     "sniff": lambda foreign: (sniff.sniff(raw(foreign)), sniff.sniff(b"<" + raw(foreign))),

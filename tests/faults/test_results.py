@@ -25,14 +25,13 @@ from support.clips import provider_bytes
 import seedance_nb as sd
 from seedance_nb._base.secret import Secret
 from seedance_nb._base.values import find_all
-from seedance_nb._provider.outputs import result_urls
+from seedance_nb._provider.status import result_urls
 from seedance_nb._provider.transport import access_policy
 from seedance_nb._task.display.video import video_of
 from seedance_nb._task.files import read_extras
 from seedance_nb._task.results import absolute_url, likely_videos_first, save_results
-from seedance_nb._web.client import parse_url
+from seedance_nb._web.client import data_bytes, parse_url
 from seedance_nb._web.download import Bounds, DownloadError, download
-from seedance_nb._web.transfer import data_bytes
 
 VIDEO = media.video(frames=96)
 PICTURE = media.picture(64, 48)

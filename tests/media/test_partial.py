@@ -16,7 +16,7 @@ from support.tricks import HOSTS, NAMES, naive, system
 from support.tunnel import Authority
 
 from seedance_nb._media.facts import MediaFacts
-from seedance_nb._media.partial import Fetched, PartialFile, fetch_parts, next_range
+from seedance_nb._media.partial import PartialFile, fetch_parts, next_range
 from seedance_nb._media.probe import probe
 from seedance_nb._web import addresses
 from seedance_nb._web.addresses import is_public, lookup
@@ -30,13 +30,13 @@ def web() -> Iterator[Shelf]:
         yield made
 
 
-def fetch(url: str, into: Path, kind: str = "video", origin: str = "", **more: Any) -> tuple[Fetched | None, str]:
+def fetch(url: str, into: Path, kind: str = "video", origin: str = "", **more: Any) -> tuple[PartialFile | None, str]:
     got = asyncio.run(fetch_parts(url + SECRET, into, kind=kind, allowed_origin=origin, **more))
     assert "s3cr3t" not in got[1]
     return got
 
 
-def taken(web: Shelf, path: str, into: Path, kind: str = "video") -> tuple[Fetched, MediaFacts | None]:
+def taken(web: Shelf, path: str, into: Path, kind: str = "video") -> tuple[PartialFile, MediaFacts | None]:
     """What was fetched without a fault, and what the probe makes of it."""
     got, why = fetch(web.origin + path, into, kind, web.origin)
     assert got, why
@@ -49,7 +49,7 @@ def test_the_front_of_a_picture_is_enough(form: str, kind: str, web: Shelf, tmp_
     data = media.picture(900, 700, form)
     web.put("/front", data + bytes(3_000_000))
     got, facts = taken(web, "/front", tmp_path / "a", kind)
-    assert got == Fetched(size=len(data) + 3_000_000, read=131_072, requests=1)
+    assert (got.size, got.count, got.requests) == (len(data) + 3_000_000, 131_072, 1)
     assert facts
     assert (facts.width, facts.height, facts.size) == (900, 700, got.size)
 
@@ -61,7 +61,7 @@ def test_a_photo_with_much_before_its_size_is_read_on(web: Shelf, tmp_path: Path
     got, facts = taken(web, "/noted", tmp_path / "a", "image")
     assert facts
     assert facts.width == 900
-    assert got.read < 700_000
+    assert got.count < 700_000
 
 
 def test_more_than_a_megabyte_before_a_size_is_given_up(web: Shelf, tmp_path: Path) -> None:
@@ -71,7 +71,7 @@ def test_more_than_a_megabyte_before_a_size_is_given_up(web: Shelf, tmp_path: Pa
     got, why = fetch(url, tmp_path / "a", "image", web.origin)
     assert got
     assert why.startswith("its header was not found in ")
-    assert got.read <= 131_072 + 1024**2
+    assert got.count <= 131_072 + 1024**2
     assert got.requests <= 6
 
 
@@ -98,7 +98,7 @@ def test_a_tiff_with_its_table_at_the_end_is_found_there(web: Shelf, tmp_path: P
     got, facts = taken(web, "/tiff", tmp_path / "a", "image")
     assert facts
     assert (facts.format, facts.width, facts.height) == ("tiff", 900, 700)
-    assert got.read < 300_000
+    assert got.count < 300_000
 
 
 def test_the_index_at_the_end_of_twenty_megabytes_is_found_in_two_requests(web: Shelf, tmp_path: Path) -> None:
@@ -109,7 +109,7 @@ def test_the_index_at_the_end_of_twenty_megabytes_is_found_in_two_requests(web: 
         kind="video", format="mp4", size=len(data), width=320, height=240, seconds=2.0, fps=25.0, codec="mpeg4"
     )
     assert got.requests == 2
-    assert got.read < 140_000
+    assert got.count < 140_000
     assert (tmp_path / "a").stat().st_size == len(data)
     assert web.ranges("/end")[0] == "bytes=0-131071"
 
@@ -117,7 +117,7 @@ def test_the_index_at_the_end_of_twenty_megabytes_is_found_in_two_requests(web: 
 def test_an_index_in_front_needs_one_request(web: Shelf, tmp_path: Path) -> None:
     web.put("/start", media.video(frames=50, movflags="faststart") + media.box(b"free", bytes(9_000_000)))
     got, facts = taken(web, "/start", tmp_path / "a")
-    assert (got.requests, got.read) == (1, 131_072)
+    assert (got.requests, got.count) == (1, 131_072)
     assert facts
     assert facts.seconds
 
@@ -139,7 +139,7 @@ def test_audio_is_recognised_by_its_beginning(how: str, web: Shelf, tmp_path: Pa
     got, facts = taken(web, "/wav", tmp_path / "a", "audio")
     assert facts
     assert facts.seconds == 20
-    assert got.read <= 131_072
+    assert got.count <= 131_072
 
 
 def test_a_cover_picture_before_a_sound_is_stepped_over(web: Shelf, tmp_path: Path) -> None:
@@ -150,7 +150,7 @@ def test_a_cover_picture_before_a_sound_is_stepped_over(web: Shelf, tmp_path: Pa
     got, facts = taken(web, "/cover", tmp_path / "a", "audio")
     assert facts
     assert facts.seconds == pytest.approx(6.0, abs=0.1)
-    assert got.read < 200_000
+    assert got.count < 200_000
 
 
 @pytest.mark.parametrize("how", ["whole", "unsized"])
@@ -159,7 +159,7 @@ def test_a_server_without_ranges_gives_the_front_and_is_left(how: str, web: Shel
     web.put("/plain", data, how)
     got, facts = taken(web, "/plain", tmp_path / "a", "image")
     assert got.size == (len(data) if how == "whole" else None)
-    assert got.read < 300_000
+    assert got.count < 300_000
     assert facts
     assert facts.width == 900
 
@@ -169,7 +169,7 @@ def test_a_small_file_without_ranges_is_read_whole(how: str, web: Shelf, tmp_pat
     data = media.video()
     web.put("/small", data, how)
     got, facts = taken(web, "/small", tmp_path / "a")
-    assert got == Fetched(size=len(data), read=len(data), requests=1)
+    assert (got.size, got.count, got.requests) == (len(data), len(data), 1)
     assert facts
 
 
@@ -178,7 +178,7 @@ def test_without_ranges_an_index_behind_four_megabytes_is_not_looked_for(web: Sh
     got, why = fetch(web.put("/far", data, "whole"), tmp_path / "a", origin=web.origin)
     assert got
     assert got.size == len(data)
-    assert got.read <= 4 * 1024**2
+    assert got.count <= 4 * 1024**2
     assert why == "127.0.0.1 cannot send parts of files, and its header is not in the first 4.2 MB"
     near = media.longer(media.video(), 2_000_000)
     web.put("/near", near, "whole")
@@ -190,7 +190,7 @@ def test_an_answer_without_end_is_left(web: Shelf, tmp_path: Path) -> None:
     got, why = fetch(web.put("/endless", head + bytes(60_000), "endless"), tmp_path / "a", origin=web.origin)
     assert got
     assert got.size is None
-    assert got.read <= 4 * 1024**2
+    assert got.count <= 4 * 1024**2
     assert "cannot send parts" in why
 
 
@@ -210,7 +210,7 @@ def test_dripping_ends_with_the_time(web: Shelf, tmp_path: Path) -> None:
     got, why = fetch(url, tmp_path / "a", origin=web.origin, total=0.3)
     assert why == "127.0.0.1 did not send it within 0.3 s"
     assert got
-    assert 0 < got.read < 100
+    assert 0 < got.count < 100
 
 
 FAULTS = {

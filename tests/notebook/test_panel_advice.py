@@ -222,13 +222,13 @@ def test_a_form_that_changes_while_its_media_are_looked_at_sends_nothing(
 ) -> None:
     panel = panel_for(PRO)
     panel.form.values = {"urls": ["https://example.com/a.png"], "prompt": "x", "duration": "4s"}
-    look = panel._session.advice.preflight
+    look = panel._session.sender.preflight
 
     async def changing(*given: Any) -> Any:
         panel.form.values = {"urls": ["https://example.com/b.png"], "prompt": "x", "duration": "15s"}
         return await look(*given)
 
-    monkeypatch.setattr(panel._session.advice, "preflight", changing)
+    monkeypatch.setattr(panel._session.sender, "preflight", changing)
     assert "was changed while" in pressed(panel)
     assert provider.charges == []
 

@@ -46,7 +46,7 @@ def paying(provider: Provider, tmp_path: Path) -> sd.Session:
 def test_an_uploaded_file_gets_an_address_that_a_request_can_use(session: sd.Session, tmp_path: Path) -> None:
     file = tmp_path / "fox.png"
     file.write_bytes(PICTURE)
-    desk = session.advice.account(spec(CRUN))
+    desk = session.sender.account(spec(CRUN))
     url = wait_for(ENGINE.submit(desk.upload(file)))
     assert url.endswith(".png")
     assert sd.check(CRUN, **FIELDS | {"img_urls": [url]}) == ()
@@ -62,7 +62,7 @@ def test_an_asset_is_waited_for_until_it_is_active(tmp_path: Path) -> None:
         await asyncio.sleep(0.1)
 
     slow = sd.Session(queue_s=0.25, run_s=0, ledger=tmp_path / "l.sqlite3", sleep=count)
-    address = wait_for(ENGINE.submit(slow.advice.account(spec(CRUN)).asset("https://example.com/a.png")))
+    address = wait_for(ENGINE.submit(slow.sender.account(spec(CRUN)).asset("https://example.com/a.png")))
     assert address.startswith("asset://simulated-")
     assert set(waits) == {3}
     assert sd.check(CRUN, **FIELDS | {"img_urls": [address]}) == ()
@@ -98,7 +98,7 @@ def test_only_a_regular_file_is_uploaded_and_nothing_else_is_opened(
     path = tmp_path / "a.png"
     {"pipe": os.mkfifo, "device": lambda at: at.symlink_to("/dev/zero"), "folder": Path.mkdir}[kind](path)
     with pytest.raises(sd.SeedanceError, match="not a regular file"):
-        ENGINE.submit(session.advice.account(spec(CRUN)).upload(path)).result(5)
+        ENGINE.submit(session.sender.account(spec(CRUN)).upload(path)).result(5)
 
 
 def test_a_file_is_read_to_the_limit_and_no_further(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -135,7 +135,7 @@ def test_the_served_simulator_has_a_balance_and_names_no_price(tmp_path: Path) -
 
 
 def test_what_only_the_simulator_has_is_never_sent_to_a_provider(session: sd.Session, tmp_path: Path) -> None:
-    desk = session.advice.account(spec(CRUN))
+    desk = session.sender.account(spec(CRUN))
     url = wait_for(ENGINE.submit(desk.upload(PICTURE, "a.png")))
     asset = wait_for(ENGINE.submit(desk.asset(url)))
     real = sd.Session(api_key="a-key-for-tests", ledger=tmp_path / "real.sqlite3")
@@ -155,7 +155,7 @@ def test_one_failed_look_loses_no_asset(paying: sd.Session, monkeypatch: pytest.
         return step
 
     monkeypatch.setattr(Account, "_value", value)
-    desk = paying.advice.account(spec(CRUN))
+    desk = paying.sender.account(spec(CRUN))
     assert wait_for(ENGINE.submit(desk.asset("https://example.com/a.png"))) == "asset://asset-777"
 
 
@@ -202,7 +202,7 @@ def test_an_estimate_call_that_does_not_answer_leaves_the_price_unknown(
 
 
 def test_the_key_does_not_go_to_an_upload_address(paying: sd.Session, monkeypatch: pytest.MonkeyPatch) -> None:
-    desk = paying.advice.account(spec(CRUN))
+    desk = paying.sender.account(spec(CRUN))
     put = Provider()
     try:
 

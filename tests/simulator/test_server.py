@@ -19,7 +19,6 @@ from support.waiting import until
 
 import seedance_nb as sd
 from seedance_nb._simulator import app as application
-from seedance_nb._simulator import paint as painting
 from seedance_nb._simulator import server
 from seedance_nb._simulator import store as storage
 from seedance_nb._simulator.app import Simulator, Timing
@@ -329,7 +328,7 @@ def test_a_hundred_creates_are_rendered_a_few_at_a_time(
     asyncio.run(everything())
     assert painters["all"] == 100, "each is rendered once, those beyond the queue after a status call"
     assert max(queued) <= application._MOST_QUEUED
-    assert (painters["most"] <= painting._MOST_PAINTERS) is bounded
+    assert (painters["most"] <= application._MOST_PAINTERS) is bounded
 
 
 def test_old_tasks_and_uploads_make_room(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

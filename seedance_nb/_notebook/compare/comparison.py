@@ -154,7 +154,7 @@ class Comparison:
         if candidate.simulated:
             return estimate(candidate.spec, candidate.body)
         try:
-            return await self._session.advice.price(candidate.spec, candidate.body)
+            return await self._session.sender.price(candidate.spec, candidate.body)
         except SeedanceError as error:
             return Estimate(unit=candidate.spec.price.unit, why=error.message)
 
