@@ -47,10 +47,15 @@ def check(spec: Spec, body: Any, extra: tuple[str, ...] = ()) -> tuple[Problem, 
     problems: list[Problem] = []
     clean = sound(body, (), problems)
     invalid = {problem.path for problem in problems}
+    examples = (spec.example, *spec.body.get("examples", ()))
     unique: dict[tuple[str, str], Problem] = {}  # two parts of a schema may set the same limit
     for problem in _problems(spec, clean):
         if problem.path not in invalid and not (problem.rule == "unknown" and problem.path in extra):
-            unique.setdefault((problem.path, problem.message), problem)
+            # A typo costs money: not where nothing is paid for, and not in a name that an example has too.
+            is_free = spec.task is None or any(find(one, problem.path) is not ABSENT for one in examples)
+            unique.setdefault(
+                (problem.path, problem.message), replace(problem, warns=problem.rule == "unknown" and is_free)
+            )
     problems += unique.values()
     media = {problem.path for problem in problems if problem.rule == "x-media"}
     keys = _keys_in(spec, body)
@@ -112,7 +117,7 @@ def approve(spec: Spec, values: Mapping[str, Any], extra: Mapping[str, Any] | No
     if problem := extra_problem(extra):
         raise InvalidInput((problem,))
     body, undocumented = build_body(spec, values, extra), extra_paths(spec, extra)
-    if problems := check(spec, body, undocumented):
+    if problems := tuple(problem for problem in check(spec, body, undocumented) if not problem.warns):
         raise InvalidInput(problems)
     return Approved(spec=spec, body=json_text(body), digest=digest(body), values=body, extra=undocumented)
 

@@ -192,7 +192,9 @@ def value_error(whole: Any, schema: Any, value: Any) -> str:
     """Why a default or an example is not valid, "" if it is. *pure*."""
     try:
         problems = map(problem_of, errors_of(whole.evolve(schema=schema), value))
-        return next((f"{one.path} {one.message}".strip() for one in problems if one.rule != UNCHECKED), "")
+        return next(
+            (f"{one.path} {one.message}".strip() for one in problems if one.rule not in (UNCHECKED, "unknown")), ""
+        )
     except RecursionError:
         return ""
 

@@ -5,6 +5,7 @@ import re
 from collections.abc import Callable, Mapping
 from urllib.parse import urlsplit
 
+from seedance_nb._base.values import is_number
 from seedance_nb._schema.library import FormatChecker
 from seedance_nb._schema.patterns import pattern_error
 
@@ -39,6 +40,9 @@ def checker() -> FormatChecker:
     formats = FormatChecker(formats=("date", "ipv4", "ipv6"))  # the library's own
     for name, fits in _FORMATS.items():
         formats.checks(name)(lambda value, fits=fits: not isinstance(value, str) or fits(value))
+    for bits in (32, 64):
+        limit = 2 ** (bits - 1)
+        formats.checks(f"int{bits}")(lambda value, limit=limit: not is_number(value) or -limit <= value < limit)
     return formats
 
 

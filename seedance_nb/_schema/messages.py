@@ -14,7 +14,7 @@ _TYPES = {
 _FORMATS = {
     "uri": "a URL such as https://example.com/image.png", "email": "an e-mail address", "date": "a date such as 2026-11-21",
     "date-time": "a date and time such as 2026-11-21T09:00:00Z", "uuid": "a UUID", "time": "a time such as 09:00:00",
-    "byte": "Base64 text", "hostname": "a host name", "ipv4": "an IPv4 address", "ipv6": "an IPv6 address",
+    "int32": "a whole number between -2^31 and 2^31 - 1", "int64": "a whole number between -2^63 and 2^63 - 1", "byte": "Base64 text", "hostname": "a host name", "ipv4": "an IPv4 address", "ipv6": "an IPv6 address",
 }  # fmt: skip
 _MESSAGES = {
     "minLength": "has {size:,} characters; at least {limit:,} are needed",
@@ -34,6 +34,7 @@ _MESSAGES = {
     "false": "is not allowed here",
 }
 _HELP_UP_TO = 270
+_MOST_SHOWN, _SHOWN = 40, 12  # of allowed values
 _MOST_NAMED = 100  # no sentence lists more
 _LONGEST = 100  # nor a longer limit
 
@@ -52,6 +53,7 @@ def words_for(rule: str, value: Any, limit: Any, schema: dict[str, Any]) -> str:
             is_alike = any(not isinstance(item, type(value)) and _bare(item) == _bare(value) for item in allowed)
             parts = _series(allowed, shorten if is_alike else _bare)
             is_list = 1 < len(parts) == len(allowed)
+            parts = parts if len(parts) <= _MOST_SHOWN else [*parts[:_SHOWN], f"{len(parts) - _SHOWN} more"]
             return f"must be {'one of ' + ', '.join(parts) if is_list else _either(parts)}; got {shown}"
         case "minLength" if not value:
             return "is empty"

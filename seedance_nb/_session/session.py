@@ -139,7 +139,7 @@ class Session:
         """
         spec = _spec.spec(document)
         body = build_body(spec, fields)
-        if wrong := tuple(p for p in check(spec, body) if p.rule in ("unknown", "type", "json")):
+        if wrong := tuple(p for p in check(spec, body) if p.rule in ("unknown", "type", "json") and not p.warns):
             raise InvalidInput(wrong)
         return ENGINE.run(self.sender.preflight(spec, body))
 

@@ -2,6 +2,7 @@
 
 import json
 import math
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -103,6 +104,19 @@ def test_a_field_that_is_given_twice_is_reported_and_replaces_nothing(crun: sd.S
     assert "/prompt" in [problem.path for problem in sd.check(MODEL, **both)]
     bare = {"type": "object", "properties": {"input": {"type": "object", "properties": {"prompt": {"type": "string"}}}}}
     assert build_body(sd.spec(bare), both) == both
+
+
+def test_an_unknown_name_refuses_a_paid_request_and_warns_elsewhere(crun: sd.Spec) -> None:
+    schema = {"type": "object", "properties": {"prompt": {"type": "string"}}}
+    (problem,) = sd.check(schema, promt="x")
+    assert (problem.warns, problem.message) == (True, "unknown field; did you mean 'prompt'?")
+    assert not next(problem for problem in sd.check(crun, prompt="x", seed=7) if problem.path == "/input/seed").warns
+    with pytest.raises(sd.InvalidInput, match="unknown field"):
+        approve(crun, {"prompt": "x", "reference_images": [IMAGE], "seed": 7})
+    named = replace(crun, example={"input": {"seed": 1}})
+    (problem,) = check(named, build_body(named, {"prompt": "x", "reference_images": [IMAGE], "seed": 7}))
+    assert (problem.path, problem.warns) == ("/input/seed", True)
+    assert approve(named, {"prompt": "x", "reference_images": [IMAGE], "seed": 7}).body
 
 
 def test_checking_changes_nothing(crun: sd.Spec) -> None:

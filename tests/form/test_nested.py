@@ -274,6 +274,31 @@ def test_branches_have_names_that_can_be_read(schema: Any, labels: list[str]) ->
     assert [branch.label for branch in at(form_of(schema), "/x")._branches] == labels
 
 
+def test_a_body_that_is_set_is_read_back_as_it_is_valid_or_not() -> None:
+    schema = {
+        "type": "object",
+        "required": ["kind", "n"],
+        "properties": {"kind": {"const": "k"}, "n": WHOLE, "t": TEXT},
+    }
+    form = sd.form(schema)
+    for values in ({"t": "x", "n": "5", "kind": "k"}, {"t": "x"}, {"n": "5"}, {"zz": 1, "t": "x", "n": 5, "kind": "k"}):
+        form.values = dict(values)
+        assert json.dumps(form.values) == json.dumps(values)
+    form.values = {"n": 5}
+    assert form.values == {"kind": "k", "n": 5}
+
+
+def test_choices_that_read_the_same_look_different() -> None:
+    choices = at(form_of({"enum": ["1", 1, "", "a"]}), "/x").widget.options
+    assert [label for label, _ in choices if label != "–"] == ['"1"', "1", '""', "a"]
+
+
+def test_a_whole_number_may_be_typed_with_an_exponent() -> None:
+    form = sd.form(one(WHOLE))
+    at(form, "/x")._box.value = "1e3"
+    assert json.dumps(form.values) == '{"x": 1000}'
+
+
 def test_a_chosen_branch_has_its_tag() -> None:
     form = form_of(TAGGED)
     at(form, "/x")._chooser.value = 1

@@ -102,6 +102,8 @@ PROBES: dict[str, tuple[Any, list[Any], list[tuple[Any, str]]]] = {
         "a": {"type": "string", "format": "binary"}, "b": {"type": "string", "format": "password"}}},
         [{"a": "\u0000ÿ", "b": ""}, {"b": "p w"}], [({"b": 1}, "/b")]),
     "byte": (api("3.0.0", one({"type": "string", "format": "byte"})), a("aGk=", ""), at("/a", "aGk", "?!")),
+    "int32 and int64": (one({"format": "int32"}) | {"properties": {"a": {"type": "integer", "format": "int32"}, "b": {"format": "int64"}}},
+                        [{"a": 2**31 - 1, "b": -(2**63)}], [({"a": 2**31}, "/a"), ({"a": -(2**31) - 1}, "/a"), ({"b": 2**63}, "/b")]),
     "a format nobody knows": (one({"type": "string", "format": "colour"}), a("x"), at("/a", 1)),
     "items": (one({"items": {"type": "integer"}}), a([], [1, 2], "x"), at("/a/1", [1, "2"])),
     "items as a list": (one({"items": [{"type": "string"}, {"type": "integer"}], "additionalItems": False}), a(["x"], ["x", 1]),
@@ -236,6 +238,14 @@ MESSAGES: dict[str, tuple[Any, Any, str]] = {
 def test_a_broken_rule_is_told_in_words(case: str) -> None:
     schema, instance, message = MESSAGES[case]
     assert [problem.message for problem in check(spec(schema), instance)] == [message]
+
+
+def test_a_message_stays_short_however_many_values_are_allowed() -> None:
+    words = [f"word{n * n}" for n in range(300)]
+    (problem,) = check(spec(one({"enum": words})), {"a": "other"})
+    assert len(problem.message) < 250
+    assert problem.message.startswith("must be ")
+    assert "288 more" in problem.message
 
 
 def test_a_typo_in_one_part_of_a_whole_is_seen_and_parts_do_not_refuse_each_others_names() -> None:

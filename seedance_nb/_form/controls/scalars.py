@@ -1,6 +1,7 @@
 """The controls of single values, with plain ipywidgets; label, help and errors are in the widget's own label."""
 
 import json
+from collections import Counter
 from collections.abc import Sequence
 from dataclasses import replace
 from typing import Any
@@ -91,7 +92,12 @@ class ChoiceControl(Control):
         usual = set(map(id, simple)) if len(set(simple)) == len(simple) else set()
         self._tokens = [choice if id(choice) in usual else _Token(choice) for choice in choices]
         labels = self.field.labels or ("",) * len(choices)
-        words = [label or plain(choice) or '""' for label, choice in zip(labels, choices, strict=True)]
+        counts = Counter(map(plain, choices))  # 1 and "1" must look different
+        texts = [
+            plain(choice) if choice != "" and counts[plain(choice)] == 1 else json.dumps(choice, ensure_ascii=False)
+            for choice in choices
+        ]
+        words = [label or text for label, text in zip(labels, texts, strict=True)]
         options, classes = list(zip(words, self._tokens, strict=True)), []
         if not self.field.required and self.field.default is ABSENT:
             options, classes = [("–", ABSENT), *options], ["sdn-optional"]  # clears the choice
@@ -151,6 +157,9 @@ class NumberControl(Control):
 
     def _read(self, shown: str) -> None:
         value = number_of(shown)
+        value = (
+            int(value) if self.field.kind == "integer" and isinstance(value, float) and value.is_integer() else value
+        )
         self._show_slider(value)
         self._accept(value)
 

@@ -37,7 +37,9 @@ def body_of(spec: Spec, body: Any) -> Any:
     if _same(built) == _same(body):
         return _ordered(built, body)
     is_misplaced = any(name in properties_of(tree(spec).shape.view) and name not in built for name in body)
-    return copy.deepcopy(body) if is_misplaced or not check(spec, body) else built
+    is_whole = is_misplaced or set(body) == set(built) or _is_valid(spec, body)
+    is_partial = spec.task is None and set(body) < set(built) and not _is_valid(spec, built)
+    return copy.deepcopy(body) if is_whole or is_partial else built
 
 
 def prefilled(spec: Spec, fields: Mapping[str, Any]) -> dict[str, Any]:
@@ -45,9 +47,15 @@ def prefilled(spec: Spec, fields: Mapping[str, Any]) -> dict[str, Any]:
     body, rules = build_body(spec, fields), ("unknown", "type", "json")
     given = (str, int, float, list, type(None))  # what is still missing, or mentioned, is no problem of these fields
     problems = (problem for problem in check(spec, body) if problem.rule != "x-placeholders")
-    if wrong := tuple(p for p in problems if p.rule in rules or isinstance(find(body, p.path), given)):
+    if wrong := tuple(
+        p for p in problems if not p.warns and (p.rule in rules or isinstance(find(body, p.path), given))
+    ):
         raise InvalidInput(wrong)
     return body
+
+
+def _is_valid(spec: Spec, body: Any) -> bool:
+    return all(problem.warns for problem in check(spec, body))
 
 
 def _same(value: Any) -> str:
