@@ -9,11 +9,8 @@ from seedance_nb._base.text import strip_queries
 
 LOG = logging.getLogger("seedance_nb")
 THREAD = "seedance_nb"  # prefix of our thread names; other libraries' records from these threads are about our requests
-_HTTP_LOGGERS = (
-    "httpx", "httpcore.connection", "httpcore.http11", "httpcore.http2", "httpcore.proxy", "httpcore.socks", "asyncio",
-)  # fmt: skip
+_HTTP_LOGGERS = ("httpx", "httpcore.connection", "httpcore.http11", "httpcore.http2", "httpcore.proxy", "httpcore.socks", "asyncio")  # fmt: skip
 _HEADERS = re.compile(r"\[\(b['\"].*", re.DOTALL)
-_QUERY = re.compile(r"\?[^\s'\"]+")
 
 
 class _RedactingFilter(logging.Filter):
@@ -23,7 +20,7 @@ class _RedactingFilter(logging.Filter):
         own = record.name == LOG.name
         if own or (record.threadName or "").startswith(THREAD):
             text = strip_queries(mask_keys(record.getMessage()))
-            record.msg = text if own else _QUERY.sub("?…", _HEADERS.sub("[headers]", text))
+            record.msg = text if own else re.sub(r"\?[^\s'\"]+", "?…", _HEADERS.sub("[headers]", text))
             record.args = ()
         if own and record.exc_info:
             record.exc_text, record.exc_info = mask_keys(logging.Formatter().formatException(record.exc_info)), None

@@ -6,7 +6,7 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 from seedance_nb._base.values import find, to_pointer
-from seedance_nb._check.body import seconds_of, values_by_role
+from seedance_nb._check.check import seconds_of, values_by_role
 from seedance_nb._document.spec import Spec
 
 SIMULATED = "simulated (free)"

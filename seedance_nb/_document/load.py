@@ -22,8 +22,8 @@ from seedance_nb._document.spec import Spec
 from seedance_nb._document.tables import Table, callback_id, calls_of, error_table, price_table, replies_of, task_table
 from seedance_nb._schema.applicators import UNCHECKED
 from seedance_nb._schema.dialect import KEYWORDS, LISTS, MAPS, ONES
+from seedance_nb._schema.formats import pattern_error
 from seedance_nb._schema.normalise import Normaliser
-from seedance_nb._schema.patterns import pattern_error
 from seedance_nb._schema.validator import errors_of, problem_of, schema_error, validator_of
 from seedance_nb._schema.work import MOST, bounded
 

@@ -13,13 +13,12 @@ from seedance_nb._base.html import Html, escape, request_html
 from seedance_nb._base.log import LOG
 from seedance_nb._base.problem import Problem
 from seedance_nb._base.values import find, json_text, read_json, to_pointer
-from seedance_nb._check.advisory import warnings
-from seedance_nb._check.check import check
+from seedance_nb._check.check import check, warnings
 from seedance_nb._check.secrets import masked
 from seedance_nb._document.spec import Spec
+from seedance_nb._form import exchange
 from seedance_nb._form.controls.base import Change, Fold, StaticBox, Uploads, WidgetFactory
 from seedance_nb._form.controls.registry import control_for
-from seedance_nb._form.exchange import curl, presets, snippets
 from seedance_nb._form.labels import labels_of
 from seedance_nb._form.layout import FormLayout, Summary
 from seedance_nb._form.model.fields import tree
@@ -88,7 +87,9 @@ class Form:
     @values.setter
     def values(self, values: dict[str, Any] | str) -> None:
         is_object = self._root.kind in ("group", "object", "map")
-        body = values if not isinstance(values, str) else curl.read_values(values) if is_object else read_json(values)
+        body = (
+            values if not isinstance(values, str) else exchange.read_values(values) if is_object else read_json(values)
+        )
         if not isinstance(body, dict) and is_object:
             raise ValueError("values must be an object: a request body, or fields by their names")
         built = body_of(self.spec, body)  # a copy
@@ -131,7 +132,7 @@ class Form:
         >>> form.to_curl().partition(" ")[0]
         'curl'
         """
-        return snippets.to_curl(self.spec, self.values)
+        return exchange.to_curl(self.spec, self.values)
 
     def to_python(self) -> str:
         """The request as Python code that calls `sd.generate`. *reads files*.
@@ -143,7 +144,7 @@ class Form:
         >>> form.to_python().splitlines()[-1]
         'video = sd.generate("crun/seedance-1.0-pro-t2v", prompt="A fox")'
         """
-        return snippets.to_python(self.spec, self.values)
+        return exchange.to_python(self.spec, self.values)
 
     def save(self, path: str | Path) -> Path:
         """Save the values as a preset: the model's name and the values, without keys and secrets. *writes files*.
@@ -160,7 +161,7 @@ class Form:
         ...     file = form.save(pathlib.Path(folder) / "fox.json")
         ...     form.load(file)
         """
-        return presets.save_preset(path, self.spec, self.values)
+        return exchange.save_preset(path, self.spec, self.values)
 
     def load(self, path: str | Path) -> None:
         """Set the values of a preset. *reads files*.
@@ -170,7 +171,7 @@ class Form:
 
         Raises: SeedanceError for a file that is not a preset or is for another model; ValueError as for `values`.
         """
-        self.values = presets.load_preset(path, self.spec)
+        self.values = exchange.load_preset(path, self.spec)
 
     def observe(self, callback: Callable[[dict[str, Any]], None]) -> None:
         """Call `callback` with the new values after every change; its exceptions are logged.

@@ -18,9 +18,6 @@ _HEADS = ("list", "items", "object", "map", "branches", "constant")
 _BRIEF = 90
 _VERBS = re.compile("(is|are|has|must|does|needs|mentions|looks|begins|starts|breaks|could|cannot)( |$)")
 _NONE = Html()
-_LABEL = Html('<span class="sdn-name">{}{}{}{}{}</span>{}{}{}{}')
-_HELP = Html('<span class="sdn-help">{}{}{}{}</span>')
-_STAR = Html('<i class="sdn-star" title="required">*</i>')
 _EITHER = Html('<span class="sdn-tag">{} required</span>')
 _USUAL = Html('<span class="sdn-elsewhere" title="{}">Usually {} ({})</span>')
 
@@ -36,9 +33,9 @@ class FieldStatus:
 
 def label_html(field: Field, status: FieldStatus) -> Html:
     """The HTML of a field's label. *pure*."""
-    return _LABEL.format(
+    return Html('<span class="sdn-name">{}{}{}{}{}</span>{}{}{}{}').format(
         field.label,
-        _STAR if field.required and field.path else _NONE,
+        Html('<i class="sdn-star" title="required">*</i>') if field.required and field.path else _NONE,
         Html(' <span class="sdn-dim">({})</span>').format(field.unit) if field.unit else _NONE,
         _EITHER.format(_any_of(map(label_of, field.one_of_required))[1]) if field.one_of_required else _NONE,
         Html('<span class="sdn-tag">deprecated</span>') if field.advanced.startswith("deprecated") else _NONE,
@@ -64,7 +61,7 @@ def _help_html(field: Field) -> Html:
     is_list, noun = field.kind in ("items", "list"), "entry" if field.least_items == 1 else "entries"
     least = f"At least {field.least_items} {noun}. " if is_list and field.least_items else ""
     unique = "No duplicates. " if is_list and field.unique else ""
-    return _HELP.format(
+    return Html('<span class="sdn-help">{}{}{}{}</span>').format(
         default + unsent + least + unique,
         markdown_html(field.help),
         # Jupyter removes <details> from the labels of other controls.

@@ -67,7 +67,7 @@ class FormLayout:
         for path, problem in paths:
             at.setdefault(path, []).append(problem)
         for path, control in self.controls.items():
-            control.show_problems(tuple(_from(problem, path) for problem in at.get(path, ())))
+            control.show_problems(tuple(replace(one, path=one.path[len(path) :]) for one in at.get(path, ())))
         return [problem for path, problem in paths if path is not None], at.get(None, [])
 
     def owner_path(self, path: str) -> str | None:
@@ -123,10 +123,6 @@ class FormLayout:
             new = self._put(inner, path[1:], new, (*at, path[0]))
         base = old if isinstance(old, dict) else start_of(group)
         return with_property(group.shape.view, base, path[0], new)
-
-
-def _from(problem: Problem, path: str) -> Problem:
-    return replace(problem, path=problem.path[len(path) :]) if path else problem
 
 
 class Summary:

@@ -11,8 +11,7 @@ from pathlib import Path
 from typing import Any, TypeVar
 
 from seedance_nb._base.errors import LedgerError, OverBudget
-from seedance_nb._check.body import values_by_role
-from seedance_nb._check.check import Approved
+from seedance_nb._check.check import Approved, values_by_role
 from seedance_nb._check.price import Estimate
 from seedance_nb._ledger.database import real_path
 from seedance_nb._ledger.home import require_original_file, require_single_link

@@ -12,14 +12,11 @@ from seedance_nb._base.html import DIM, FG, FONT, Html, request_html
 from seedance_nb._base.problem import Problem, Problems
 from seedance_nb._base.text import NO_QUERY, sanitize, shorten
 from seedance_nb._base.values import json_text, read_json
-from seedance_nb._check.advisory import warnings
-from seedance_nb._check.body import values_by_role
-from seedance_nb._check.check import check
+from seedance_nb._check.check import check, values_by_role, warnings
 from seedance_nb._check.price import Estimate
-from seedance_nb._document.load import model_names
-from seedance_nb._document.load import spec as load_spec
+from seedance_nb._document import load
 from seedance_nb._document.spec import Spec
-from seedance_nb._form.exchange.snippets import to_python
+from seedance_nb._form.exchange import to_python
 from seedance_nb._session.session import Document, Session
 from seedance_nb._task.provenance import has_bytes, saved_request
 from seedance_nb._web.regular_files import is_there
@@ -116,10 +113,10 @@ def open(path: str | Path, /, *, document: Document | None = None) -> Clip:  # n
         why = why if is_there(file) else "there is no such file, or it is empty"
         step = "open the file that was saved, together with the .request.json file beside it if there is one"
         raise MediaError(f"{file} cannot be opened: {why}.", next_step=step, charged="not charged")
-    if document is None and values["model"] not in model_names():
+    if document is None and values["model"] not in load.model_names():
         # A name in a file is never a path: only the caller chooses the schema that says where requests go.
         name = shorten(sanitize(values["model"]))
         message = f"{file} was made with the model {name}, which this version does not have."
         raise SeedanceError(message, next_step="pass its schema: sd.open(path, document=...)", charged=None)
-    spec = load_spec(values["model"] if document is None else document)
+    spec = load.spec(values["model"] if document is None else document)
     return Clip(path=file, spec=spec, is_original=has_bytes(file, values["sha256"]), **values)

@@ -9,7 +9,7 @@ from typing import Any
 from seedance_nb._base.secret import mask_keys
 from seedance_nb._base.text import strip_queries
 from seedance_nb._base.values import digest, map_leaves
-from seedance_nb._form.exchange.presets import load_preset, save_preset
+from seedance_nb._form.exchange import load_preset, save_preset
 from seedance_nb._form.form import Form
 from seedance_nb._task.display.placement import notebook_file, viewer
 

@@ -15,8 +15,7 @@ from seedance_nb._base.log import log_unexpected
 from seedance_nb._base.problem import Problem
 from seedance_nb._base.text import shorten
 from seedance_nb._base.values import ABSENT, find
-from seedance_nb._check.body import build_body, values_by_role
-from seedance_nb._check.check import approve
+from seedance_nb._check.check import approve, build_body, values_by_role
 from seedance_nb._check.price import Estimate, estimate, price_note
 from seedance_nb._document.reader import merged
 from seedance_nb._document.spec import Spec, named_fields

@@ -9,7 +9,7 @@ from typing import Any
 from seedance_nb._base.errors import Refused
 from seedance_nb._base.problem import Problem
 from seedance_nb._base.values import ABSENT, JsonPath, find, to_pointer
-from seedance_nb._check.body import only_value
+from seedance_nb._check.check import only_value
 from seedance_nb._document.spec import Spec, named_fields
 
 _HEAD = re.compile(r"^(?:Value error, )?(?:Invalid input for model [^\s:]+: )?")

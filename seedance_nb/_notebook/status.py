@@ -19,7 +19,6 @@ from seedance_nb._web.origins import host_of
 
 CHECK = Html('<span class="sdn-done">✓</span>')
 SIMULATED = Html('<span class="sdn-badge">SIMULATED</span>')
-ERROR = Html('<div class="sdn-error" role="alert">{}</div>')
 
 
 def running_html(row: Row, waited: float, usual: str = "") -> Html:
@@ -86,7 +85,8 @@ def failed_html(error: Exception) -> Html:
     """An error, what was charged, and the next step in terms of the panel's buttons. *pure*."""
     step = getattr(error, "next_step", "")
     text = error_text(error).removesuffix(step) + (step.panel if isinstance(step, Step) else step)
-    return ERROR.format(Html("<br>").join(text.splitlines()))
+    html = Html('<div class="sdn-error" role="alert">{}</div>')
+    return html.format(Html("<br>").join(text.splitlines()))
 
 
 @contextmanager

@@ -1,7 +1,4 @@
-"""Keywords that apply subschemas, and the errors of the most likely branch of `oneOf` or `anyOf`.
-
-If a part could not be checked, the whole is unchecked, neither valid nor invalid.
-"""
+"""Keywords that apply subschemas: the errors of the most likely branch; what cannot be checked is unchecked, not invalid."""
 
 import difflib
 import functools
@@ -11,9 +8,9 @@ from typing import Any
 
 from seedance_nb._base.values import ABSENT
 from seedance_nb._schema.dialect import READ_ONLY, SCHEMA_NAME, allowed_values
+from seedance_nb._schema.formats import search
 from seedance_nb._schema.library import ValidationError
 from seedance_nb._schema.messages import are, words_for
-from seedance_nb._schema.patterns import search
 from seedance_nb._schema.work import spend
 
 _SHOWN = 12
@@ -21,7 +18,6 @@ _COMPARED = 1_000
 _LONGEST_NAME = 100
 _TO_COMPARE = 10  # one comparison takes as long as checking so many schemas
 Errors = Iterator[ValidationError]
-_IN_PLACE = ("allOf", "anyOf", "oneOf")
 UNCHECKED = "unchecked"  # rule of an error about a value that could not be checked
 _TITLE_LENGTH = 60
 
@@ -49,7 +45,8 @@ def one_of(validator: Any, branches: Any, value: Any, schema: Any) -> Errors:
     fits = [not errors for errors, _ in results]
     unsure = [errors for errors, is_unsure in results if is_unsure]
     if sum(fits) > 1:
-        several = ", ".join(itertools.compress(branch_names(branches), fits))
+        names = (_name(branch, number) for number, branch in enumerate(branches, 1))
+        several = ", ".join(itertools.compress(names, fits))
         yield ValidationError(f"must match exactly one of these, and matches several: {several}", instance=value)
     elif unsure:
         yield from unsure[0]
@@ -203,7 +200,7 @@ def _indexes(validator: Any, value: list[Any], schema: dict[str, Any]) -> Iterat
 
 def _matching(validator: Any, value: Any, schema: dict[str, Any]) -> Iterator[Any]:
     """The subschemas for the same value that it matches."""
-    for key in _IN_PLACE:
+    for key in ("allOf", "anyOf", "oneOf"):
         yield from (part for part in schema.get(key, ()) if _fits(validator, value, part))
     if isinstance(value, dict):
         yield from (part for name, part in schema.get("dependentSchemas", {}).items() if name in value)
@@ -219,12 +216,8 @@ def _fits(validator: Any, value: Any, schema: Any) -> bool:
     return not evaluate(validator, value, schema)[0]
 
 
-def branch_names(branches: Sequence[Any]) -> tuple[str, ...]:
-    """A readable name for each branch: its title, its name in the schema, its only value, or its type. *pure*."""
-    return tuple(_name(branch, number) for number, branch in enumerate(branches, 1))
-
-
 def _name(branch: Any, number: int) -> str:
+    """A readable name for a branch: its title, its name in the schema, its only value, or its type."""
     branch = branch if isinstance(branch, dict) else {}
     values = [branch["const"]] if "const" in branch else branch.get("enum", ())
     kinds = branch.get("type")

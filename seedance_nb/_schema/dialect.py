@@ -1,7 +1,4 @@
-"""Conversion of one schema of any dialect to the keywords of JSON Schema 2020-12, and repairs of small mistakes.
-
-Each repair is reported as a schema problem.
-"""
+"""Conversion of one schema of any dialect to JSON Schema 2020-12, with repairs of small mistakes, which are reported."""
 
 from collections.abc import Callable, Iterator
 from contextlib import suppress
@@ -34,11 +31,9 @@ ONES = (
     "items", "not", "if", "then", "else", "additionalProperties", "contains", "propertyNames", "unevaluatedItems",
     "unevaluatedProperties",
 )  # fmt: skip
-_CLOSING = {"allOf", "anyOf", "oneOf", "not", "const", "$ref", "if"}
 TYPES = ("string", "integer", "number", "boolean", "array", "object", "null")
 _FLAGS = ("readOnly", "writeOnly", "deprecated", "uniqueItems", "nullable")
 _TEXTS = ("title", "description")
-_LISTS = ("anyOf", "oneOf", "allOf", "enum")
 KEYWORDS = frozenset({
     *PLAIN, *_COUNTS, *LISTS, *MAPS, *ONES, *_FLAGS, *_TEXTS, "required", "additionalItems", "dependentRequired", "dependencies",
     "default", "example", "examples", "discriminator", "$ref",
@@ -128,7 +123,7 @@ def _wholes(schema: Any) -> Iterator[dict[str, Any]]:
 def or_null(schema: dict[str, Any]) -> dict[str, Any]:
     """The schema, also allowing null. *pure*."""
     limits, null = constraints_of(schema), {"type": "null"}
-    if not _CLOSING & schema.keys():
+    if not {"allOf", "anyOf", "oneOf", "not", "const", "$ref", "if"} & schema.keys():
         result, kinds = dict(schema), schema.get("type")
         types = [kinds] if isinstance(kinds, str) else kinds
         if isinstance(types, list) and "null" not in types:
@@ -208,7 +203,7 @@ def repair(schema: dict[str, Any], report: Report) -> None:
     for key in [key for key in schema if key in _NOT_NULL and schema[key] is None]:
         report(key, f"{key} is null; ignored")
         del schema[key]
-    for key in [key for key in _LISTS if schema.get(key) == []]:
+    for key in [key for key in ("anyOf", "oneOf", "allOf", "enum") if schema.get(key) == []]:
         report(key, f"{key} is empty, so no value could match; ignored")
         del schema[key]
     for key in (*_NUMBERS, *_COUNTS):

@@ -17,7 +17,6 @@ MAX_DEPTH = 64
 MAX_NODES = 10_000
 SHARED_FROM = 4_000  # from this number of schemas on, a referenced schema is copied once and shared by reference
 Refs = tuple[tuple[str, Role], ...]  # targets of the `$ref`s followed to reach a schema, each a pointer and a role
-_OLD = re.compile(r"draft-0[3-7]")
 
 
 class _References:
@@ -92,7 +91,7 @@ class Normaliser:
         self.oddities: dict[Oddity, None] = {}
         self.pointers: dict[int, str] = {}
         uri = str(document.get("jsonSchemaDialect", document.get("$schema", "")))
-        self.old = str(document.get("openapi", "")).startswith("3.0") or bool(_OLD.search(uri))
+        self.old = str(document.get("openapi", "")).startswith("3.0") or bool(re.search("draft-0[3-7]", uri))
         self._shared: dict[tuple[str, Role], str] = {}
         self._defs: dict[str, Any] = {}
 

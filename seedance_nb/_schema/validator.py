@@ -17,10 +17,9 @@ from seedance_nb._base.values import ABSENT, digest, find, is_empty, to_pointer
 from seedance_nb._schema import applicators
 from seedance_nb._schema.applicators import UNCHECKED
 from seedance_nb._schema.dialect import AT_LEAST_ONE, DEFINED_NAMES, READ_ONLY, is_secret
-from seedance_nb._schema.formats import checker, media_error
+from seedance_nb._schema.formats import checker, media_error, pattern_error, search
 from seedance_nb._schema.library import Draft202012Validator, ValidationError, extend
 from seedance_nb._schema.messages import quote_for, words_for
-from seedance_nb._schema.patterns import pattern_error, search
 from seedance_nb._schema.work import MOST, Spent, bounded, spend
 
 _PER_ERROR = 5  # one message takes as long as checking so many schemas
@@ -30,7 +29,6 @@ _OWN_MESSAGE = {
     "anyOf", "oneOf", "not", "contains", "propertyNames", "dependentRequired", UNCHECKED,
 }  # fmt: skip
 _WITHOUT_VALUE = ("minLength", "maxLength", "minItems", "maxItems", "pattern", "required", UNCHECKED)
-_WITHOUT_LIMIT = ("unknown", "additionalProperties", "unevaluatedProperties", UNCHECKED)
 _CHOICES = ("anyOf", "oneOf", "not", "if")
 _MOST = 2_000  # a form needs many of these at once
 _WHOLE = Draft202012Validator.META_SCHEMA["$id"]
@@ -217,7 +215,7 @@ def problem_of(error: ValidationError) -> Problem:
     if rule == "x-placeholders":
         table = schema["properties"][error.path[-1]]["x-placeholders"]
         value, limit, quote = find(value, to_pointer(list(error.path)[-1:])), None, table.get("quote", "")
-    elif rule in _WITHOUT_LIMIT:
+    elif rule in ("unknown", "additionalProperties", "unevaluatedProperties", UNCHECKED):
         limit, quote = None, ""
     else:
         quote = quote_for(rule, value, limit, schema)

@@ -14,9 +14,7 @@ from seedance_nb._base.problem import Problem, Problems
 from seedance_nb._base.secret import Secret, as_secret, mask_keys_in
 from seedance_nb._base.text import safe_name
 from seedance_nb._base.values import find, read_json
-from seedance_nb._check.advisory import warnings
-from seedance_nb._check.body import build_body, extra_paths, extra_problem, values_by_role
-from seedance_nb._check.check import approve, check
+from seedance_nb._check.check import approve, build_body, check, extra_paths, extra_problem, values_by_role, warnings
 from seedance_nb._check.price import Estimate
 from seedance_nb._document import load as _spec
 from seedance_nb._document.operations import Operation

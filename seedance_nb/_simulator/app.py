@@ -22,8 +22,7 @@ from starlette.routing import Route
 
 from seedance_nb._base.errors import SpecError
 from seedance_nb._base.values import ABSENT, find, json_text, read_json, to_pointer
-from seedance_nb._check.body import only_value, seconds_of, values_by_role
-from seedance_nb._check.check import check
+from seedance_nb._check.check import check, only_value, seconds_of, values_by_role
 from seedance_nb._check.price import estimate
 from seedance_nb._document.spec import Spec, named_fields
 from seedance_nb._media.sandbox import run_async

@@ -19,8 +19,7 @@ from urllib.parse import urljoin, urlsplit
 from seedance_nb._base.errors import MediaError, Step
 from seedance_nb._base.text import sanitize, shorten
 from seedance_nb._base.values import read_json
-from seedance_nb._check.body import seconds_of, values_by_role
-from seedance_nb._check.check import status_request
+from seedance_nb._check.check import seconds_of, status_request, values_by_role
 from seedance_nb._ledger.row import Row, State
 from seedance_nb._media.facts import write_facts
 from seedance_nb._media.sniff import sniff

@@ -17,8 +17,7 @@ from seedance_nb._base.html import FG, FONT, Html, safe_url, table_html, table_t
 from seedance_nb._base.log import log_unexpected
 from seedance_nb._base.text import quote_lines
 from seedance_nb._base.values import read_json
-from seedance_nb._check.body import values_by_role
-from seedance_nb._check.check import Approved, approve_again
+from seedance_nb._check.check import Approved, approve_again, values_by_role
 from seedance_nb._document.spec import Spec
 from seedance_nb._ledger.ledger import Ledger
 from seedance_nb._ledger.row import EARLY_STATES, FREE_STATES, Row, State, price_after

@@ -10,9 +10,7 @@ import pytest
 
 import seedance_nb as sd
 from seedance_nb._base.values import to_pointer
-from seedance_nb._check.advisory import warnings
-from seedance_nb._check.body import build_body
-from seedance_nb._check.check import approve, check
+from seedance_nb._check.check import approve, build_body, check, warnings
 from seedance_nb._document.load import model_names
 
 CORPORA = Path(__file__).parents[1] / "corpora"

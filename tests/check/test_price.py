@@ -5,8 +5,7 @@ from typing import Any
 import pytest
 
 import seedance_nb as sd
-from seedance_nb._check.body import build_body
-from seedance_nb._check.check import approve
+from seedance_nb._check.check import approve, build_body
 from seedance_nb._check.price import Estimate, estimate, tokens
 from seedance_nb._document.load import spec
 from seedance_nb._ledger.row import Row, State, price_after

@@ -5,7 +5,7 @@ from typing import Any
 import pytest
 
 import seedance_nb as sd
-from seedance_nb._check.body import values_by_role
+from seedance_nb._check.check import values_by_role
 from seedance_nb._document.reader import packaged
 
 GUESSED = (

@@ -21,23 +21,21 @@ import seedance_nb as sd
 from seedance_nb._base import html, secret, text, values
 from seedance_nb._base.log import _FILTER
 from seedance_nb._base.problem import Problem
-from seedance_nb._check import advisory
-from seedance_nb._check import body as bodies
+from seedance_nb._check import check as bodies
 from seedance_nb._check.check import check
 from seedance_nb._document import extensions, operations, reader
 from seedance_nb._document.prose import text as prose
 from seedance_nb._document.prose.reader import read_rules
 from seedance_nb._document.tables import Table
-from seedance_nb._form import labels
+from seedance_nb._form import exchange, labels
 from seedance_nb._form.controls import text_list
-from seedance_nb._form.exchange import curl, snippets
 from seedance_nb._form.model import fields
 from seedance_nb._form.model import values as form_values
 from seedance_nb._ledger import filesystem, journal, repair
 from seedance_nb._media import isobmff, partial, sniff
 from seedance_nb._notebook import refusals
 from seedance_nb._provider import answers, outcome, rate_limit, status, transport
-from seedance_nb._schema import formats, messages, patterns
+from seedance_nb._schema import formats, messages
 from seedance_nb._session import session
 from seedance_nb._simulator import picture
 from seedance_nb._task import results
@@ -98,7 +96,7 @@ def faults_of(foreign: str) -> None:
 
 
 def curl_with(begin: str, end: str = "") -> Callable[[str], object]:
-    return lambda foreign: curl.read_values(f"curl -d {begin}{foreign}{end}")
+    return lambda foreign: exchange.read_values(f"curl -d {begin}{foreign}{end}")
 
 
 def wrapped(foreign: str) -> None:
@@ -109,7 +107,7 @@ def wrapped(foreign: str) -> None:
 def checked(foreign: str) -> None:
     inner = {"prompt": foreign, "reference_images": [foreign], "duration": foreign, foreign: 1}
     check(CRUN, {"model": "x", "input": inner, foreign: 1})
-    advisory.warnings(CRUN, {"model": "x", "input": inner})
+    bodies.warnings(CRUN, {"model": "x", "input": inner})
 
 
 def described(foreign: str) -> None:
@@ -209,7 +207,7 @@ FOREIGN: dict[str, Callable[[str], object]] = {
     "word a limit": lambda foreign: [
         messages.words_for(rule, foreign, [foreign] * 2, {}) for rule in ("enum", "const")
     ],
-    "translate a pattern": patterns.translated,
+    "translate a pattern": formats.translated,
     # requests, typed or pasted
     **{f"check the format {name}": fits for name, fits in formats._FORMATS.items() if name != "regex"},
     "check a URL": lambda foreign: formats.media_error(f"https://{foreign}", ["https", "asset"]),
@@ -218,14 +216,14 @@ FOREIGN: dict[str, Callable[[str], object]] = {
     "read seconds": bodies.seconds_of,
     "read a number": form_values.number_of,
     "read JSON": form_values.json_of,
-    "read pasted values": curl.read_values,
+    "read pasted values": exchange.read_values,
     "read a pasted command": curl_with(""),
     "read double quotes": curl_with('"', '"'),
     "read single quotes": curl_with("'", "'"),
     "read dollar quotes": curl_with("$'", "'"),
     "paste URLs": text_list.urls_in,
-    "write Python": lambda foreign: snippets.to_python(CRUN, {"model": "x", "input": {"prompt": foreign, foreign: 1}}),
-    "write a command": lambda foreign: snippets.to_curl(CRUN, {"input": {"prompt": foreign}}),
+    "write Python": lambda foreign: exchange.to_python(CRUN, {"model": "x", "input": {"prompt": foreign, foreign: 1}}),
+    "write a command": lambda foreign: exchange.to_curl(CRUN, {"input": {"prompt": foreign}}),
     "word a problem": lambda foreign: labels.sentence(
         Problem(path="/input/prompt", message=foreign, rule="pattern"), labels.labels_of(CRUN)
     ),
@@ -334,11 +332,11 @@ MANY: dict[str, Callable[[str], object]] = {
         CRUN, {"input": {"prompt": "".join(f"[Image{n}]" for n in numbers(count))}}
     ),
     "fields of a request": lambda count: bodies.build_body(CRUN, many_fields(count), many_fields(count)),
-    "fields in Python": lambda count: snippets.to_python(CRUN, {"model": "x", "input": many_fields(count)}),
+    "fields in Python": lambda count: exchange.to_python(CRUN, {"model": "x", "input": many_fields(count)}),
     "problems": lambda count: sd.InvalidInput(
         tuple(Problem(path=f"/{n}", message="m", rule="r") for n in numbers(count))
     ),
-    "options of a command": lambda count: curl.read_values("curl " + "-d '{\"a\": 1}' -H 'x: y' " * len(count)),
+    "options of a command": lambda count: exchange.read_values("curl " + "-d '{\"a\": 1}' -H 'x: y' " * len(count)),
     "variables of a server": server,
     "keys of YAML": lambda count: reader.read_document("\n".join(f"k{n}: 1" for n in numbers(count))),
     "choices": lambda count: messages.limits_in_words({"enum": [*numbers(count), *reversed(numbers(count))]}),

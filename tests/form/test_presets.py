@@ -8,8 +8,8 @@ from typing import Any
 import pytest
 
 import seedance_nb as sd
+from seedance_nb._form import exchange as presets_module
 from seedance_nb._form.controls.text_list import ListControl
-from seedance_nb._form.exchange import presets as presets_module
 from seedance_nb._form.form import Form
 from seedance_nb._form.model.values import MOST_CHANGES, UndoHistory
 

@@ -8,9 +8,7 @@ import pytest
 
 import seedance_nb as sd
 from seedance_nb._base.problem import Problem
-from seedance_nb._check.advisory import warnings
-from seedance_nb._check.body import build_body
-from seedance_nb._check.check import check
+from seedance_nb._check.check import build_body, check, warnings
 from seedance_nb._document.load import model_names
 from seedance_nb._form.labels import error_html, labels_of, sentence
 from seedance_nb._form.model.fields import Field, tree

@@ -16,9 +16,8 @@ from support.pages import bodies_on, page_of
 
 import seedance_nb as sd
 from seedance_nb._base.values import json_text
-from seedance_nb._check.body import build_body
-from seedance_nb._form.exchange.curl import read_values
-from seedance_nb._form.exchange.snippets import PARAMETERS, WIDTH, to_curl, to_python
+from seedance_nb._check.check import build_body
+from seedance_nb._form.exchange import PARAMETERS, WIDTH, read_values, to_curl, to_python
 from seedance_nb._form.form import Form
 from seedance_nb._session.session import Session
 

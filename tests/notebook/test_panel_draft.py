@@ -11,7 +11,7 @@ import pytest
 from support.waiting import until
 
 import seedance_nb as sd
-from seedance_nb._form.exchange.presets import save_preset
+from seedance_nb._form.exchange import save_preset
 from seedance_nb._form.form import Form
 from seedance_nb._notebook import draft as draft_module
 from seedance_nb._notebook import panel as panel_module

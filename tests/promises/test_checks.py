@@ -36,7 +36,7 @@ class Count:
             return errors_of(*given)
 
         monkeypatch.setattr("seedance_nb._check.check.errors_of", checking)
-        monkeypatch.setattr("seedance_nb._check.advisory.errors_of", advising)
+        monkeypatch.setattr("seedance_nb._check.check.errors_of", advising)
 
     def of(self, act: Callable[[], Any]) -> tuple[int, int]:
         self.checks = self.warnings = 0

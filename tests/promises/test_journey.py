@@ -10,8 +10,7 @@ from pathlib import Path
 from support.provider import Provider
 
 import seedance_nb as sd
-from seedance_nb._check.body import build_body, values_by_role
-from seedance_nb._check.check import approve, create_request
+from seedance_nb._check.check import approve, build_body, create_request, values_by_role
 from seedance_nb._form.form import Form
 
 MODEL = "crun/seedance-2.0-fast-r2v"

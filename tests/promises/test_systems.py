@@ -246,7 +246,7 @@ def test_what_a_provider_shares_stands_once() -> None:
 
 
 def test_a_name_inside_an_object_of_the_body_finds_its_place() -> None:
-    from seedance_nb._check.body import build_body
+    from seedance_nb._check.check import build_body
 
     body = build_body(
         spec("vastnum/doubao-seedance-2.0"),

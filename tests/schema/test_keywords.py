@@ -9,8 +9,7 @@ from jsonschema import Draft202012Validator
 from support.schemas import api, one
 
 from seedance_nb import spec
-from seedance_nb._check.advisory import warnings
-from seedance_nb._check.check import check
+from seedance_nb._check.check import check, warnings
 
 
 def a(*values: Any) -> list[Any]:

@@ -9,8 +9,7 @@ from hypothesis import strategies as st
 from support.schemas import api
 
 import seedance_nb as sd
-from seedance_nb._check.advisory import warnings
-from seedance_nb._check.check import check
+from seedance_nb._check.check import check, warnings
 
 quick = settings(
     derandomize=True, database=None, deadline=None, max_examples=120, suppress_health_check=[HealthCheck.too_slow, HealthCheck.data_too_large]

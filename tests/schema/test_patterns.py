@@ -5,7 +5,7 @@ import time
 import pytest
 
 import seedance_nb as sd
-from seedance_nb._schema.patterns import pattern_error, search
+from seedance_nb._schema.formats import pattern_error, search
 
 MEANINGS = [
     ("^a$", "a", True), ("^a$", "a\n", False), ("b", "abc", True), (r"^\d+$", "٣", False), (r"^\w$", "é", False),

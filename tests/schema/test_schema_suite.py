@@ -16,8 +16,7 @@ from typing import Any
 import pytest
 
 import seedance_nb as sd
-from seedance_nb._check.advisory import warnings
-from seedance_nb._check.check import check
+from seedance_nb._check.check import check, warnings
 
 SUITE = Path(os.environ.get("JSON_SCHEMA_TEST_SUITE", "nowhere"))
 DRAFTS = {"draft4": "http://json-schema.org/draft-04/schema#", "draft2020-12": ""}

@@ -13,7 +13,7 @@ from support.claims import claim
 from support.provider import Provider
 
 import seedance_nb as sd
-from seedance_nb._form.exchange.presets import save_preset
+from seedance_nb._form.exchange import save_preset
 from seedance_nb._ledger import database, journal
 from seedance_nb._ledger.ledger import Ledger
 from seedance_nb._ledger.row import FORGOTTEN, State

@@ -18,7 +18,6 @@ from seedance_nb._form.labels import error_html, plain
 from seedance_nb._task.display.placement import data_url
 from seedance_nb._task.display.player import still_of
 
-_URL = re.compile(r"(?:https?|asset)://\S")
 _HINTS = {"image": "https://… or asset://…", "video": "https://….mp4 or asset://…", "audio": "https://….mp3 or asset://…"}  # fmt: skip
 
 
@@ -226,4 +225,4 @@ def thumb_html(url: str, media: str) -> Html:
 def urls_in(text: str) -> list[str]:
     """The URLs of a text that consists of several, else []: a text with spaces stays one entry. *pure*."""
     parts = text.split()
-    return parts if len(parts) > 1 and all(map(_URL.match, parts)) else []
+    return parts if len(parts) > 1 and all(re.match(r"(?:https?|asset)://\S", part) for part in parts) else []

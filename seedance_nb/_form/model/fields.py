@@ -8,12 +8,13 @@ from dataclasses import dataclass, field, replace
 from typing import Any, Literal
 
 from seedance_nb._base.values import ABSENT
-from seedance_nb._check.body import only_value
+from seedance_nb._check.check import only_value
 from seedance_nb._document.spec import Spec
 from seedance_nb._form.model.shape import Shape, properties_of, shape_of, shown_order
 from seedance_nb._schema.dialect import AT_LEAST_ONE, SCHEMA_NAME, is_secret
+from seedance_nb._schema.formats import search
+from seedance_nb._schema.library import Draft202012Validator
 from seedance_nb._schema.messages import help_of, limits_in_words
-from seedance_nb._schema.patterns import search
 from seedance_nb._schema.validator import fits
 
 Kind = Literal[
@@ -21,7 +22,6 @@ Kind = Literal[
     "branches", "constant", "json",
 ]  # fmt: skip
 _PROSE_FROM = 200  # a text with a larger `maxLength` gets a text area
-_FRAMES = ("first", "last")
 _INLINE_UP_TO = 20  # a nested object of at most this many plain fields is shown open, a larger one folded
 _INLINE_LEVELS = 3
 _MOST_FIELDS = 500  # an object of more fields is edited as JSON
@@ -30,10 +30,6 @@ _TYPES = {
     "string": "Text", "integer": "Whole number", "number": "Number", "boolean": "Yes or no", "array": "List",
     "object": "Fields", "null": "Null",
 }  # fmt: skip
-_PYTHON: tuple[tuple[type | tuple[type, ...], tuple[str, ...]], ...] = (
-    (bool, ("boolean",)), (int, ("integer", "number")), (float, ("number", "integer")), (str, ("string",)),
-    (list, ("array",)), (dict, ("object",)),
-)  # fmt: skip
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -148,7 +144,7 @@ def field_of(schema: Any, defs: Mapping[str, Any], path: tuple[str, ...], *, req
         media=str(view.get("x-media", {}).get("kind", "")), format=str(view.get("format", "")),
         advanced="deprecated" if view.get("deprecated") else str(view.get("x-advanced", "")),
         third_party_limits=limits_in_words(upstream, unit), source=str(upstream.get("source", "")),
-        names=_FRAMES if view.get("x-role") == "frames" else (),
+        names=("first", "last") if view.get("x-role") == "frames" else (),
     )  # fmt: skip
 
 
@@ -338,8 +334,8 @@ def _label(shape: Shape, tag: str, shared: set[str]) -> str:
 def _nearness(field: Field, tag: str, value: Any) -> tuple[int, int, int]:
     """How near a value is to this field: by the tag, by the type, and by the number of common names."""
     properties = properties_of(field.shape.view)
-    types = next((names for kind, names in _PYTHON if isinstance(value, kind)), ("null",))
-    by_type = int(bool(set(types) & set(field.shape.types)))
+    types = {"number" if name == "integer" else name for name in field.shape.types}
+    by_type = int(any(Draft202012Validator.TYPE_CHECKER.is_type(value, name) for name in types))
     if not isinstance(value, Mapping):
         return 0, by_type, 0
     constants = _constants(field.shape, value)

@@ -8,7 +8,7 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 from seedance_nb._base.values import ABSENT, find
-from seedance_nb._check.body import only_value
+from seedance_nb._check.check import only_value
 from seedance_nb._schema.dialect import SCHEMA_NAME, constraints_of
 
 _MOST_HOPS = 12
@@ -20,8 +20,6 @@ _HINTS = (
     ("string", {"minLength", "maxLength", "pattern", "format"}),
     ("number", {"minimum", "maximum", "exclusiveMinimum", "exclusiveMaximum", "multipleOf"}),
 )
-_LOWEST = ("maximum", "exclusiveMaximum", "maxLength", "maxItems", "maxProperties")
-_HIGHEST = ("minimum", "exclusiveMinimum", "minLength", "minItems", "minProperties")
 Condition = tuple[Any, Any, Any]  # `if`, `then` and `else`
 
 
@@ -159,9 +157,9 @@ def _both(one: dict[str, Any], two: dict[str, Any]) -> dict[str, Any]:
             result[key] = [value for value in a if value in b] or a
         elif key == "type":
             result[key] = _narrower(a, b)
-        elif key in _LOWEST:
+        elif key in ("maximum", "exclusiveMaximum", "maxLength", "maxItems", "maxProperties"):
             result[key] = min(a, b)
-        elif key in _HIGHEST:
+        elif key in ("minimum", "exclusiveMinimum", "minLength", "minItems", "minProperties"):
             result[key] = max(a, b)
         elif key in ("deprecated", "writeOnly"):
             result[key] = a or b

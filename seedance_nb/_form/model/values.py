@@ -10,8 +10,7 @@ from typing import Any
 
 from seedance_nb._base.errors import InvalidInput
 from seedance_nb._base.values import ABSENT, digest, find, json_text, read_json
-from seedance_nb._check.body import build_body, to_json_value
-from seedance_nb._check.check import check
+from seedance_nb._check.check import build_body, check, to_json_value
 from seedance_nb._document.spec import Spec
 from seedance_nb._form.model.fields import tree
 from seedance_nb._form.model.shape import properties_of

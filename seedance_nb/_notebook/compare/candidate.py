@@ -1,7 +1,4 @@
-"""One model of a comparison: the shared settings in its own fields, where its request would go, and its row of the table.
-
-What a model does not support is reported, never dropped silently.
-"""
+"""One model of a comparison: the shared settings in its own fields; what it does not support is reported, never dropped."""
 
 import difflib
 import math
@@ -13,20 +10,16 @@ from typing import Any
 from seedance_nb._base.errors import InvalidInput, SeedanceError
 from seedance_nb._base.problem import Problem
 from seedance_nb._base.values import ABSENT, JsonPath, find, is_number, set_at, to_pointer
-from seedance_nb._check.advisory import warnings
-from seedance_nb._check.body import build_body
-from seedance_nb._check.check import check
+from seedance_nb._check.check import build_body, check, warnings
 from seedance_nb._check.price import Estimate
 from seedance_nb._document import load
+from seedance_nb._document.extensions import ROLES
 from seedance_nb._document.operations import Operation
 from seedance_nb._document.spec import Spec, named_fields
 from seedance_nb._session.session import Document, Session
 
 HEADS = ("model", "runs on", "used", "not supported", "problems", "price")
-SETTINGS = (
-    "prompt", "seconds", "ratio", "resolution", "audio", "first_frame", "last_frame", "reference_images", "reference_videos",
-    "reference_audios",
-)  # fmt: skip
+SETTINGS = tuple(role for role in ROLES if role != "frames")
 """The shared settings, which `sd.compare` describes."""
 _FRAMES = ("first_frame", "last_frame")
 NO_FIELD = "not supported by this model"

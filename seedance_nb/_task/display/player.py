@@ -9,7 +9,7 @@ from typing import Any
 from urllib.parse import quote
 
 from seedance_nb._base.html import DIM, FG, FONT, Html, escape, safe_url
-from seedance_nb._check.body import seconds_of
+from seedance_nb._check.check import seconds_of
 from seedance_nb._media.facts import MediaFacts
 from seedance_nb._task.display.placement import data_url, is_path
 from seedance_nb._task.files import ExtraResult

@@ -1,0 +1,345 @@
+"""A form's values as curl, Python or a preset file, without the key; and read from a preset, JSON text or a curl command."""
+
+import json
+import keyword
+import re
+from collections.abc import Iterator
+from itertools import groupby
+from pathlib import Path
+from typing import Any
+
+from seedance_nb._base.errors import SeedanceError
+from seedance_nb._base.text import shorten
+from seedance_nb._base.values import ABSENT, json_text, read_json, to_pointer
+from seedance_nb._check.check import build_body, only_value
+from seedance_nb._check.secrets import masked
+from seedance_nb._document import load
+from seedance_nb._document.spec import Spec, named_fields
+from seedance_nb._web.regular_files import write
+
+FILLS = "\0"  # mark before and after a part that a shell would replace, such as `$HOME`
+_CURL = re.compile(r"^[ \t]*(?:[$%][ \t]+)?(curl(?:\.exe)?)(?=\s|\^|\\)", re.MULTILINE)
+_APART = re.compile(r"\\.|'[^']*'", re.DOTALL)
+_WINDOWS = re.compile(r'\^(?:"|[ \t]*\r?\n)')
+_FILLED = re.compile(f"{FILLS}(.+?){FILLS}", re.DOTALL)
+_DATA = ("--data", "--data-ascii", "--data-binary", "--data-raw", "--json")
+_OTHER_BODIES = {
+    "--data-urlencode": "uses the encoding of web forms, not JSON", "--form": "sends a multipart form, not JSON",
+    "--form-string": "sends a multipart form, not JSON", "--upload-file": "sends a file, which is not read here",
+    "--get": "puts the data into the URL and sends no body",
+}  # fmt: skip
+_LONG = {"d": "--data", "F": "--form", "T": "--upload-file", "G": "--get"}
+_WITH_VALUE = "AbcCdDeEFhHKmoPQrtTuUwxXyYz"  # curl's short options with a value
+_LONG_WITH_VALUE = frozenset({
+    "--request", "--header", "--url", "--user", "--user-agent", "--referer", "--cookie", "--output", "--proxy", "--max-time",
+    "--connect-timeout", "--retry", "--cacert", "--cert", "--key", "--write-out", "--resolve", "--config", "--oauth2-bearer",
+})  # fmt: skip
+_LETTERS = dict(zip("abeEfnrtv\\'\"?", "\a\b\x1b\x1b\f\n\r\t\v\\'\"?", strict=True))
+_ESCAPE = re.compile(
+    r"(?P<bytes>(?:\\x[0-9a-fA-F]{1,2}|\\[0-7]{1,3})+)|\\u(?P<short>[0-9a-fA-F]{1,4})|\\U(?P<long>[0-9a-fA-F]{1,8})|\\(?P<letter>.)",
+    re.DOTALL,
+)
+# What is never closed goes on to the end of the text: looking for an end again at each `${` would take quadratic time.
+_FILLS = r"(?P<fills>\$(?:\w+|\{[^}]*+(?:\}|\Z)|\([^)]*+(?:\)|\Z)|[?@*#$!-])|`[^`]*`)"
+_IN_DOUBLE = re.compile(rf'\\(?P<sign>[$`"\\])|\\\r?\n|{_FILLS}')
+_PIECE = re.compile(
+    rf"""(?P<space>(?:\A|\s)(?:\s|\\\r?\n)*(?:\#[^\n]*)? | [;|&<>].* | \\\Z) | (?P<joined>\\\r?\n) | \\(?P<sign>.) | {_FILLS}
+    | '(?P<single>[^']*)' | \$'(?P<ansi>(?:[^'\\]|\\.)*+)' | "(?P<double>(?:[^"\\]|\\.)*+)" | (?P<open>\$'|['"]).*
+    | (?P<plain>[^\s\\'"$`;|&<>]+ | .)""",
+    re.DOTALL | re.VERBOSE,
+)
+WIDTH = 88
+PARAMETERS = frozenset({"timeout", "take", "extra", "preflight", "budget", "progress", "api_key", "base_url", "simulate"})  # fmt: skip
+"""The parameters of `sd.generate`: a field with such a name goes into `extra`."""
+_VARIABLE = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")
+_UNQUOTED = re.compile(r"[A-Za-z0-9 _.:,/=+-]*")
+MOST_BYTES = 50_000_000
+
+
+def read_values(text: str) -> dict[str, Any]:
+    """The object in a JSON text or a curl command's body. *pure*: no shell runs, no file is read. Raises: ValueError with the reason."""
+    # No line of JSON can start with a command: inside strings a new line is escaped.
+    command = _CURL.search(text)
+    try:
+        value = _of_curl(text[command.end(1) :]) if command else read_json(text)
+    except ValueError as error:
+        raise (error if command else ValueError(f"neither JSON nor a curl command: {error}")) from None
+    if not isinstance(value, dict):
+        raise ValueError("values must be an object: a request body, or fields by their names")  # noqa: TRY004 - as for text
+    return value
+
+
+def _of_curl(text: str) -> Any:
+    if _WINDOWS.search(_APART.sub("", text)):
+        raise ValueError("this looks like a Windows cmd command; use 'Copy as cURL (bash)' in the browser")
+    options = list(_options(words_of(text)))
+    for name, _ in options:
+        if name in _OTHER_BODIES:
+            raise ValueError(f"curl's {name} {_OTHER_BODIES[name]}")
+    pieces = [_data_of(name, word) for name, word in options if name in _DATA]
+    if not pieces:
+        raise ValueError("this curl command sends no body; add it with --data, -d or --json")
+    body = ("" if all(name == "--json" for name, _ in options if name in _DATA) else "&").join(pieces)
+    try:
+        return read_json(body)
+    except ValueError as error:
+        several = f" ({len(pieces)} data options, joined as curl joins them)" if len(pieces) > 1 else ""
+        raise ValueError(f"the body of this curl command is not JSON ({error}): {shorten(body)}{several}") from None
+
+
+def _data_of(name: str, word: str) -> str:
+    if substitution := _FILLED.search(word):
+        raise ValueError(
+            f"the body has {substitution[1][:60]}, which a shell would replace; write the value itself, or put the body in single quotes"
+        )
+    if word.startswith("@") and name != "--data-raw":
+        source = "standard input" if word == "@-" else f"the file {word[1:]!r}"
+        raise ValueError(f"the body of this curl command is {source}, which is not read here; paste its text instead")
+    return word
+
+
+def _options(words: list[str]) -> Iterator[tuple[str, str]]:
+    """The long name and value of every option; combined short options are separated."""
+    rest = iter(words)
+    for word in rest:
+        if word == "curl":
+            raise ValueError("this is more than one curl command; paste one of them")
+        if word.startswith("--"):
+            has_value = word in _DATA or (word in _OTHER_BODIES and word != "--get") or word in _LONG_WITH_VALUE
+            yield word, next(rest, "") if has_value else ""
+        elif word.startswith("-"):
+            for end, letter in enumerate(word[1:], 2):
+                takes = letter in _WITH_VALUE
+                yield _LONG.get(letter, f"-{letter}"), (word[end:] or next(rest, "")) if takes else ""
+                if takes:
+                    break
+
+
+def words_of(text: str) -> list[str]:
+    """The words of a shell's first command; a new line does not end it: web pages drop the backslash. *pure*. Raises: ValueError."""
+    # Not shlex, whose time grows with the square of a word's length: 30 s for 1.6 MB, and a body may hold an image.
+    pieces = groupby(_PIECE.finditer(text.replace(FILLS, "")), lambda piece: piece.lastgroup == "space")
+    return ["".join(map(_piece_text, word)) for is_space, word in pieces if not is_space]
+
+
+def _piece_text(piece: re.Match[str]) -> str:
+    text = piece[piece.lastgroup or 0]
+    match piece.lastgroup:
+        case "open":
+            raise ValueError(f"the quote {text[-1]} is never closed")
+        case "joined" | "fills":
+            return _marked(piece)
+        case "double":
+            return _IN_DOUBLE.sub(lambda one: one["sign"] or _marked(one), text)
+        case "ansi":
+            # Browsers write characters above U+FFFF as two surrogates.
+            halves = _ESCAPE.sub(_character, text).encode("utf-16-le", "surrogatepass")
+            return halves.decode("utf-16-le", "surrogatepass")
+    return text
+
+
+def _marked(piece: re.Match[str]) -> str:
+    return f"{FILLS}{piece['fills']}{FILLS}" if piece["fills"] else ""
+
+
+def _character(escape: re.Match[str]) -> str:
+    """The text of an escape within `$'…'`."""
+    if escape["bytes"]:
+        raw = bytes(int(one[1:], 16) if one[0] == "x" else int(one, 8) & 255 for one in escape["bytes"].split("\\")[1:])
+        try:
+            return raw.decode()
+        except UnicodeDecodeError:  # Firefox writes é as \xe9
+            return raw.decode("latin-1")
+    if code := escape["short"] or escape["long"]:
+        return chr(min(int(code, 16), 0x10FFFF))
+    return _LETTERS.get(escape["letter"], escape[0])
+
+
+def to_curl(spec: Spec, body: dict[str, Any]) -> str:
+    """A curl command for a POSIX shell that sends exactly this body; the shell fills in the key. *pure*.
+
+    A base URL that the schema does not define is `$BASE_URL`. Raises: ValueError for values that JSON does not allow.
+    """
+    text = json_text(body)
+    text.encode()  # raises for half of a surrogate pair, which a shell cannot represent
+    url = _quoted(spec.server + spec.path)
+    if not spec.server:
+        url = f'"${_variable(spec.base_env, "BASE_URL")}"{_quoted(spec.path) if spec.path else ""}'
+    lines = [f"curl --request {_quoted(spec.method.upper(), bare=True)} {url}"]
+    if re.search(r"[\[{]", spec.server + spec.path):
+        lines.append("--globoff")
+    if spec.auth is not None:
+        head = f"{spec.auth.header}: {spec.auth.prefix}"
+        variable = f"${_variable(spec.key_env, 'API_KEY')}"
+        quoted = f'"{head}{variable}"' if _UNQUOTED.fullmatch(head) else f'{_quoted(head)}"{variable}"'
+        lines.append(f"--header {quoted}")
+    lines += ["--header 'Content-Type: application/json'", f"--data-raw {_quoted(text)}"]
+    return " \\\n  ".join(lines)
+
+
+def to_python(spec: Spec, body: dict[str, Any]) -> str:
+    """Python code for exactly this request, with its fields as keyword arguments where possible. *reads files*.
+
+    It calls `sd.generate`, or `sd.check` without an `x-task` table. Raises: ValueError for values that JSON does not allow.
+    """
+    if not isinstance(body, dict):
+        raise ValueError("only a request that is an object can be written as Python")  # noqa: TRY004 - the documented one
+    expected = _canonical(body)
+    options = [_arguments(spec, body, inner=inner) for inner in (True, False)]
+    fields, extra = next((one for one in options if _canonical(build_body(spec, *one)) == expected), options[1])
+    source, comments = _source(spec)
+    plain = {name: value for name, value in fields.items() if _is_name(name)}
+    rest = {name: value for name, value in fields.items() if name not in plain}
+    arguments = [source, *(f"{name}={_value(value, 4, len(name) + 2)}" for name, value in plain.items())]
+    arguments += [f"extra={_value(extra, 4, 7)}"] if extra else []
+    arguments += [f"**{_value(rest, 4, 3)}"] if rest else []
+    call = "video = sd.generate" if spec.task else "problems = sd.check"
+    line = f"{call}({', '.join(arguments)})"
+    if len(line) > WIDTH or "\n" in line:
+        line = "\n".join([f"{call}(", *(f"    {argument}," for argument in arguments), ")"])
+    if spec.task and _VARIABLE.fullmatch(spec.key_env):
+        comments.append(f"# The key is read from {spec.key_env}; without one this runs on the simulator.")
+    return "\n".join(["import seedance_nb as sd", "", *comments, line])
+
+
+def _arguments(spec: Spec, body: dict[str, Any], *, inner: bool) -> tuple[dict[str, Any], dict[str, Any]]:
+    """The fields to pass by name, and the `extra` ones by JSON Pointer: undefined fields and those named like a parameter."""
+    fields: dict[str, Any] = {}
+    extra: dict[str, Any] = {}
+    for name, value in body.items():
+        schema = spec.body.get("properties", {}).get(name)
+        if schema is None or name in PARAMETERS:
+            extra[to_pointer((name,))] = value
+        elif only_value(schema) is not ABSENT and only_value(schema) == value and name in spec.body.get("required", ()):
+            continue
+        elif inner and isinstance(value, dict) and not set(value) & PARAMETERS and _has_unique_fields(spec, name):
+            if value or not (isinstance(schema, dict) and "x-inputs" in schema):
+                fields |= value or {name: value}
+        else:
+            fields[name] = value
+    return fields, extra
+
+
+def _has_unique_fields(spec: Spec, name: str) -> bool:
+    """Whether an object's fields can be passed by name: no other object has a field with one of these names."""
+    own = {field[-1] for field, _ in named_fields(spec) if field[:-1] == (name,)}
+    return not own & {field[-1] for field, _ in named_fields(spec) if field[:-1] != (name,)}
+
+
+def _source(spec: Spec) -> tuple[str, list[str]]:
+    """The first argument of the call, and the comment lines about it."""
+    source = spec.name if spec.name in load.model_names() and load.spec(spec.name) is spec else spec.file
+    comment = "# document: the dict or the text that the form was created from"
+    return (_text(source), []) if source else ("document", [comment])
+
+
+def _canonical(value: Any) -> str:
+    return json.dumps(value, sort_keys=True, allow_nan=False)
+
+
+def _variable(name: str, default: str) -> str:
+    return name if _VARIABLE.fullmatch(name) else default
+
+
+def _quoted(text: str, *, bare: bool = False) -> str:
+    return text if bare and text.isalpha() else "'" + text.replace("'", "'\\''") + "'"
+
+
+def _is_name(name: str) -> bool:
+    return name.isidentifier() and name.isascii() and not keyword.iskeyword(name) and not name.startswith("__")
+
+
+def _value(value: Any, indent: int, used: int) -> str:
+    """A literal at an indent, over several lines if it is long; `used` characters of the first line are not available."""
+    line = _literal(value)
+    if indent + used + len(line) <= WIDTH or not value or isinstance(value, bool | int | float):
+        return line
+    if isinstance(value, str):
+        return _wrapped(value, indent) or line
+    inner = indent + 4
+    if isinstance(value, dict):
+        parts = [f"{_text(key)}: {_value(item, inner, len(_text(key)) + 3)}" for key, item in value.items()]
+    else:
+        parts = [_value(item, inner, 1) for item in value]
+    start, end = "{}" if isinstance(value, dict) else "[]"
+    return "\n".join([start, *(f"{' ' * inner}{part}," for part in parts), f"{' ' * indent}{end}"])
+
+
+def _wrapped(text: str, indent: int) -> str:
+    """A long text as several adjacent literals, split after new lines and spaces; "" if it has none."""
+    lines: list[str] = []
+    for piece in re.findall(r"[^\n ]*(?:\n| +)|[^\n ]+", text):
+        if lines and not lines[-1].endswith("\n") and len(_text(lines[-1] + piece)) <= WIDTH - indent - 4:
+            lines[-1] += piece
+        else:
+            lines.append(piece)
+    whole = "\n".join(["(", *(f"{' ' * indent}    {_text(line)}" for line in lines), f"{' ' * indent})"])
+    return whole if lines[1:] else ""
+
+
+def _literal(value: Any) -> str:
+    if isinstance(value, dict):
+        return "{" + ", ".join(f"{_text(key)}: {_literal(item)}" for key, item in value.items()) + "}"
+    if isinstance(value, list):
+        return "[" + ", ".join(map(_literal, value)) + "]"
+    return _text(value) if isinstance(value, str) else repr(value)
+
+
+def _text(text: str) -> str:
+    """A Python literal in double quotes; invisible characters are escaped."""
+    quoted = json.dumps(text, ensure_ascii=False)
+    return "".join(char if char.isprintable() else char.encode("unicode_escape").decode() for char in quoted)
+
+
+def save_preset(path: str | Path, spec: Spec, values: dict[str, Any]) -> Path:
+    """Write the values as JSON in UTF-8 and return the file's path. *writes files*: the whole preset, or nothing.
+
+    Secrets (`password`, `writeOnly`) are not saved. Raises: SeedanceError if it cannot be written or would replace another file.
+    """
+    file = Path(path).expanduser()
+    if not isinstance(values, dict):
+        raise SeedanceError("Only a request that is an object can be saved as a preset.")
+    try:
+        json_text(values).encode()
+        preset = {"document": spec.name, "values": masked(spec, values, ABSENT)}
+        if file.exists():
+            _read_preset(file)
+        write(file, (json.dumps(preset, ensure_ascii=False, indent=2) + "\n").encode())
+    except (ValueError, TypeError) as error:
+        problem = f"These values cannot be saved: {error}."
+    except SeedanceError:
+        problem = f"{file} exists and is not a preset, so it was not replaced."
+    except OSError as error:
+        problem = f"The preset {file} could not be written ({error.strerror})."
+    else:
+        return file
+    raise SeedanceError(problem, next_step="save it under another name", charged=None)
+
+
+def load_preset(path: str | Path, spec: Spec) -> dict[str, Any]:
+    """The values of a preset. *reads files*. Raises: SeedanceError if it cannot be read, is no preset, or is for another model."""
+    file = Path(path).expanduser()
+    preset = _read_preset(file)
+    if (name := preset["document"]) != spec.name:
+        problem = f"The preset {file} is for {name}, but this form is for {spec.name}."
+        next_step = f"load it into sd.form({name!r}), or set the values that fit here with form.values"
+        raise SeedanceError(problem, next_step=next_step, charged=None)
+    return dict(preset["values"])
+
+
+def _read_preset(file: Path) -> dict[str, Any]:
+    try:
+        if file.stat().st_size > MOST_BYTES:
+            problem = f"has more than {MOST_BYTES:,} bytes"
+        else:
+            preset = read_json(file.read_bytes().decode("utf-8-sig"))
+            is_preset = isinstance(preset, dict) and set(preset) == {"document", "values"}
+            if is_preset and isinstance(preset["document"], str) and isinstance(preset["values"], dict):
+                return {**preset}
+            problem = 'is not {"document": name, "values": {…}}'
+    except OSError as error:
+        problem = f"cannot be read ({error.strerror})"
+    except ValueError as error:
+        problem = f"is not JSON in UTF-8 ({error})"
+    next_step = "load a file that form.save(path) wrote"
+    raise SeedanceError(f"{file} is not a preset: it {problem}.", next_step=next_step, charged=None)

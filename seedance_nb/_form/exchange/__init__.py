@@ -1,1 +1,0 @@
-"""A form's values as curl, Python or a preset file, and back."""
