@@ -17,8 +17,8 @@ _STATIC = Html(
 """The static output; without a kernel it hides the words that JupyterLab shows in place of the widget."""
 _HIDE = Html(
     "<style>.jp-OutputArea:has(.{0}-live:not(.jupyter-widgets-disconnected)) .{0},"
-    ".jp-OutputArea:has(.{0}-live:is(:has(video),:has(img))) .{0}:not(:has(video)):not(:has(img)),"
-    ".jp-OutputArea:has(.{0}:is(:has(video),:has(img))) .{0}-live.jupyter-widgets-disconnected{{display:none}}</style>"
+    ".jp-OutputArea:has(.{0}-live video,.{0}-live img) .{0}:not(:has(video,img)),"
+    ".jp-OutputArea:has(.{0} video,.{0} img) .{0}-live.jupyter-widgets-disconnected{{display:none}}</style>"
 )
 """Hides the static output while the widget has a kernel or the only videos, and otherwise a widget without a kernel."""
 _EMPTY = Html('<div style="{};{}">This page has no video of this cell. <code>sd.tasks()</code> lists all videos.</div>')

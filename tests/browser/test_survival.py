@@ -49,6 +49,7 @@ def test_a_run_that_a_reload_interrupts_leaves_a_page_that_plays_without_a_kerne
     video.wait_for(timeout=60_000)
     book.page.wait_for_function("video => video.readyState >= 2", arg=video.element_handle())
     assert video.evaluate(PLAYS)["advanced"] > 0.3
+    assert video.count() == 1, "once, though the widget was saved too"
 
 
 def test_an_exported_page_that_is_moved_still_shows_the_still(book: Book, tmp_path: Path) -> None:

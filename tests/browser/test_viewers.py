@@ -61,6 +61,7 @@ def test_behind_a_hub_two_windows_show_it_and_a_restart_takes_nothing_away(brows
 
         book.restart_kernel()
         seen(book.output(PANEL).locator("video:visible"), TALL)
+        assert not book.output(PANEL).get_by_text("This page has no video").is_visible()
         book.reload()
         assert book.output(PANEL).get_by_text("sd.tasks()").is_visible(), "the page was saved before there was a video"
         assert not book.output(PANEL).get_by_text("widget").first.is_visible(), "nothing is said of widgets"
