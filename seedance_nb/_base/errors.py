@@ -81,7 +81,8 @@ def calm_warnings() -> Iterator[None]:
     publisher, was = cell_publisher(), warnings.formatwarning
 
     def show(message: object, category: type[Warning], *_: object) -> str:
-        html = Html('<div style="{};{};{}">{}</div>').format(FONT, FG, WARN, message)
+        style = f"{FONT};{FG};{WARN};font-weight:400;white-space:pre-line"
+        html = Html('<div style="{}">{}</div>').format(style, message)
         publisher.publish(data={"text/plain": f"{category.__name__}: {message}", "text/html": str(html)})
         return ""  # what Python writes to stderr
 

@@ -232,6 +232,8 @@ def require_budget(db: sqlite3.Connection, provider: str, price: Estimate, budge
     Simulated and paid tasks are counted separately, in the price's unit. Raises: OverBudget, also if a price is not known.
     """
     unit, free = price.unit, [str(state) for state in FREE_STATES]
+    if simulated and price.amount is None:
+        return  # nothing is charged, and no estimate call could answer
     if price.amount is None or price.at_least:
         why = price.why.rstrip(".") or ("only a minimum is known" if price.at_least else "no price is published")
         text = f"The price of this request is not known ({why}), so it cannot be checked against the budget of {budget:g} {unit}. Nothing was sent."
@@ -244,7 +246,7 @@ def require_budget(db: sqlite3.Connection, provider: str, price: Estimate, budge
         (unit, provider, int(simulated), *free),
     ).fetchone()
     figures: dict[str, Any] = {"budget": budget, "spent": spent, "price": price.amount}
-    if unpriced:
+    if unpriced and not simulated:
         tasks = "1 earlier task" if unpriced == 1 else f"{unpriced} earlier tasks"
         text = f"The price of {tasks} of {provider} in this ledger is not known in {unit}, so what is left of the budget of "
         text += f"{budget:g} {unit} is not known either. Nothing was sent."

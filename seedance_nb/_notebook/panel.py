@@ -25,7 +25,7 @@ from seedance_nb._form.model.values import prefilled
 from seedance_nb._ledger.row import State
 from seedance_nb._notebook import status
 from seedance_nb._notebook.draft import Draft
-from seedance_nb._notebook.output import VideoOutput
+from seedance_nb._notebook.output import Frames, VideoOutput
 from seedance_nb._notebook.refusals import field_errors
 from seedance_nb._session.session import Session
 from seedance_nb._task.display.progress import usual_text
@@ -75,7 +75,8 @@ class Panel:
         # Offer a key only if the simulator is used because there is no key.
         needs_key = self._simulated and session.simulate is None and spec.vouched
         keys = [shared.html(status.key_html(spec), "sdn-status")] if needs_key else []
-        self._output = VideoOutput(shared)
+        self._output, self._frames = VideoOutput(shared), Frames(shared, self._show_videos)
+        self._output.widget.children += (self._frames.widget,)
         below = [*keys, self._tools.widget, self._status, self._unchecked_view, self._sent]
         left = shared.box(W.VBox, [*self._offer(), self.form.widget, *below], "sdn-left")
         self.widget = StaticBox(
@@ -201,7 +202,11 @@ class Panel:
 
     def _add_video(self, video: Video) -> None:
         self._videos = [*(old for old in self._videos if old.task != video.task), video]
-        self._output.update(takes_view(self._videos))
+        self._show_videos()
+
+    def _show_videos(self) -> None:
+        *earlier, newest = self._videos
+        self._output.update(takes_view([*earlier, self._frames.show(newest)]))
 
     def _static(self) -> Html:
         """What a viewer without widgets shows in place of the panel. *pure*."""

@@ -25,7 +25,7 @@ async def forget(ledger: Ledger, folder: Path, row: Row, prompt: str, *, files: 
 
     async def refuse(_: float = 0) -> None:
         text = f"{row.name} is {row.state} and its video is not downloaded, so it cannot be forgotten yet. Nothing was removed."
-        raise SeedanceError(text, next_step=f"call sd.task({row.name!r}).wait() first", charged=None)
+        raise SeedanceError(text, next_step=Step("{} first", f"call sd.task({row.name!r}).wait()"), charged=None)
 
     was_tried = row.file or row.beside or row.is_forgotten
     if row.state not in (State.FAILED, *FREE_STATES) and not (row.state is State.DONE and was_tried):

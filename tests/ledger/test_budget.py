@@ -121,6 +121,19 @@ def test_simulated_tasks_have_a_budget_of_their_own(session: sd.Session, tmp_pat
         rehearsal.submit(PRO.model, take=2, budget=PRICE, **PRO.fields)
 
 
+def test_a_rehearsal_without_a_known_price_costs_nothing_and_is_sent(tmp_path: Path, server: FaultServer) -> None:
+    rehearsal = sd.Session(ledger=tmp_path / "l", outputs=tmp_path / "o", queue_s=0, run_s=0)
+    assert rehearsal.submit("crun/seedance-1.0-pro-t2v", prompt="A fox", budget=1).is_new
+    assert rehearsal.submit(
+        "crun/seedance-2.0-i2v", prompt="A fox", img_urls=["https://example.com/a.png"], budget=1
+    ).is_new
+    paid = child.session_at(server.url, tmp_path)
+    server.plans["other"] = [(says(500, {}),)]  # the estimate call
+    with pytest.raises(sd.OverBudget, match="price of this request is not known"):
+        paid.submit("crun/seedance-1.0-pro-t2v", prompt="A fox", budget=1)
+    assert server.count(CREATE) == 0
+
+
 def test_in_ci_a_request_that_costs_anything_needs_a_budget(
     session: sd.Session, server: FaultServer, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -17,7 +17,15 @@ from seedance_nb._session.session import Document, Session
 from seedance_nb._task.begin import World
 from seedance_nb._task.display.page import COLUMNS
 from seedance_nb._task.display.placement import source_of
-from seedance_nb._task.display.player import View, badge, differences, download_html, pending_html, result_text
+from seedance_nb._task.display.player import (
+    View,
+    badge,
+    differences,
+    download_html,
+    pending_html,
+    result_text,
+    still_of,
+)
 from seedance_nb._task.display.video import Video, video_player, video_text
 from seedance_nb._task.engine import ENGINE, wait_for
 from seedance_nb._task.files import video_path
@@ -196,6 +204,9 @@ class Videos(Sequence[Result]):
     def _repr_html_(self) -> str:
         return str(self.view().html)
 
+    def _repr_mimebundle_(self, **_: Any) -> dict[str, str]:
+        return self.view().bundle
+
     def view(self) -> View:
         """The videos side by side, for every viewer. *reads files*."""
         # A grid that wraps, which needs neither scripts nor the kernel.
@@ -205,7 +216,8 @@ class Videos(Sequence[Result]):
             '<div style="{}">{}</div></div>'
         )
         tiles = Html().join(_tile(*one) for one in self._results)
-        return View(text=repr(self), html=grid.format(FONT, FG, self._prompt, COLUMNS, tiles))
+        jpeg = next((still_of(result.poster, 2_800) for result in self if isinstance(result, Video)), b"")
+        return View(text=repr(self), html=grid.format(FONT, FG, self._prompt, COLUMNS, tiles), jpeg=jpeg)
 
 
 def _line(result: Result) -> str:

@@ -75,6 +75,8 @@ class Video:
     ) -> Video:
         """The same video with other settings of its player, for the last line of a cell or `display`. *pure*.
 
+        The playback speed is in the browser's own menu: ⋮ in the player, or a right click on it (with Shift in JupyterLab).
+
         The parameters:
           embed: True to put the file into the notebook whatever its size, so that it plays anywhere; False never to;
             None to reference the file if a server delivers it, and else to embed up to 8 MB.
