@@ -15,8 +15,9 @@ from seedance_nb._schema.dialect import Role, allowed_values, repair
 _VALUES = ("enum", "const", "default", "example", "examples")
 MAX_DEPTH = 64
 MAX_NODES = 10_000
-SHARED_FROM = 4_000  # from this number of schemas on, a referenced schema is copied once and shared by reference
+SHARED_FROM = 1_000  # from this number of schemas on, and from `_SHARED_BELOW` references on, a schema is shared
 Refs = tuple[tuple[str, Role], ...]  # targets of the `$ref`s followed to reach a schema, each a pointer and a role
+_SHARED_BELOW = 12
 
 
 class _References:
@@ -234,7 +235,7 @@ class Normaliser:
             raise self._error(f"$ref {ref!r} {'does not exist' if ref.startswith('#') else outside}", pointer)
         key = (target_pointer, role)
         name = target_pointer.rpartition("/")[2].replace("~1", "/").replace("~0", "~")
-        if key in refs or self.nodes > SHARED_FROM:
+        if key in refs or self.nodes > SHARED_FROM or len(refs) > _SHARED_BELOW:
             shared = self._shared.setdefault(key, f"shared{len(self._shared) + 1}")
             return {"$ref": f"#/$defs/{shared}", **({dialect.SCHEMA_NAME: name} if name else {})}
         copy = self.schema(target, target_pointer, (*refs, key), role)

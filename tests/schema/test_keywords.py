@@ -9,6 +9,7 @@ from jsonschema import Draft202012Validator
 from support.schemas import api, one
 
 from seedance_nb import spec
+from seedance_nb._base.values import json_text
 from seedance_nb._check.check import check, warnings
 
 
@@ -282,6 +283,15 @@ def test_a_document_that_grows_without_end_when_written_out_stays_small() -> Non
     for _ in range(30):
         inner = {"left": inner}
     assert [problem.path for problem in check(made, {"a": inner})] == ["/a" + "/left" * 30]
+
+
+def test_a_long_chain_of_references_through_choices_opens_and_stays_small() -> None:
+    schemas = {f"C{n}": {"type": "object", "properties": {"kind": {"enum": [n]}, "inner": {"type": "array", "items": {
+        "oneOf": [{"$ref": f"#/components/schemas/C{(7 * n + step) % 60}"} for step in range(6)]}}}} for n in range(60)}  # fmt: skip
+    made = spec(api("3.1.0", one({"$ref": "#/components/schemas/C0"}), **schemas))
+    assert len(json_text(made.body)) < 200_000
+    assert check(made, {"a": {"kind": 0, "inner": [{"kind": 3, "inner": [{"kind": 22}]}]}}) == ()
+    assert check(made, {"a": {"kind": 0, "inner": [{"kind": 3, "inner": [{"kind": 5}]}]}})
 
 
 def test_the_entries_of_a_long_list_are_not_compared_each_with_each() -> None:
