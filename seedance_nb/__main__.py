@@ -24,9 +24,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
     new = commands.add_parser("new-model", help="write a model's file from a provider's page, and say what is missing")
     new.add_argument("page", type=Path, help="the provider's OpenAPI document, a YAML or JSON file")
     new.add_argument("target", type=Path, help="the file to write")
-    new.add_argument(
-        "--provider", default="", help="a packaged provider (default: the one whose server the page names)"
-    )
+    packaged = "a packaged provider (default: the one whose server the page names)"
+    new.add_argument("--provider", default="", help=packaged)
     new.add_argument("--operation", help="which of several operations, by its operationId, or method and path")
     ledger = commands.add_parser("ledger", help="manage the ledger, the record of sent and paid tasks")
     rebuild = "rebuild a damaged ledger; the old files are saved as a backup"
@@ -84,9 +83,8 @@ def _simulate(options: argparse.Namespace) -> int:
 
     try:
         specs = [spec(source) for source in (*model_names(), *options.document)]
-        app = Simulator(
-            specs, Store(default_folder()), fetch_small, Timing(queue=options.queue, run=options.seconds)
-        ).app
+        timing = Timing(queue=options.queue, run=options.seconds)
+        app = Simulator(specs, Store(default_folder()), fetch_small, timing).app
     except SpecError as error:
         print(error)
         return 1

@@ -121,9 +121,8 @@ def connect(path: Path) -> sqlite3.Connection:
                     db.execute("ROLLBACK")
                 if "locked" not in str(error) or time.monotonic() > end:
                     raise
-                time.sleep(
-                    0.02
-                )  # SQLite does not wait by itself while another process turns a file to write-ahead logging
+                # SQLite does not wait by itself while another process turns a file to write-ahead logging.
+                time.sleep(0.02)
     except BaseException:
         db.close()
         raise

@@ -42,11 +42,11 @@ def adopt_home(db: sqlite3.Connection, path: Path) -> None:
     if (home, inode) == (str(path), path.stat().st_ino):
         return
     if home == str(path):  # no error: a new disk or computer looks the same as an old copy that was put back
-        LOG.warning(
-            "the ledger %s was replaced since it was last used: if an older copy of it was put back, requests that were sent "
-            "since then are not in it and could be sent and charged again; check your account before you run old cells",
-            path,
+        text = "the ledger %s was replaced since it was last used: if an older copy of it was put back, requests that were sent "
+        text += (
+            "since then are not in it and could be sent and charged again; check your account before you run old cells"
         )
+        LOG.warning(text, path)
     with suppress(Displaced):
         require_single_link(path)
         require_original_file(db, path)

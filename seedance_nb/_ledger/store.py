@@ -151,17 +151,12 @@ class Store:
     """Database and journal of one ledger, opened on demand, and again after a fork or a repair."""
 
     def __init__(self, path: Path, now: Callable[[], float]) -> None:
-        self.path = path
-        self._journal = _journal.journal_path(path)
-        self.rescue_file = _journal.rescue_path(path)
-        self._now = now
-        self.lock = threading.RLock()
-        self._journal_lock = _journal.JournalLock(self._journal)
+        self.path, self._now, self._pid, self.is_foreign = path, now, 0, False
+        self._journal, self.rescue_file = _journal.journal_path(path), _journal.rescue_path(path)
+        self.lock, self._journal_lock = threading.RLock(), _journal.JournalLock(self._journal)
         self._db: sqlite3.Connection | None = None
-        self._pid = 0
         self._file: os.stat_result | None = None
         self._transaction: Transaction | None = None
-        self.is_foreign = False
         _ALL.add(self)
 
     def transact(self, work: Callable[[Transaction], T]) -> T:

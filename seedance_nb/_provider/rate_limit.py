@@ -40,11 +40,8 @@ class RateLimiter:
 
     def __init__(self, jitter: Callable[[], float] = JITTER.random) -> None:
         self._jitter = jitter
-        self._left = _AT_ONCE
-        self._at = 0.0
-        self._failed = 0
-        self._failed_at = 0.0
-        self._closed_until = 0.0
+        self._left, self._at = _AT_ONCE, 0.0
+        self._failed, self._failed_at, self._closed_until = 0, 0.0, 0.0
 
     def closed(self, now: float) -> float:
         """The seconds until the next request may go out while the host is failing, else 0."""

@@ -70,12 +70,9 @@ class _Attempt:
     """Whether any byte of a request may have left, whether a retry may succeed, through which proxy, and what arrived."""
 
     def __init__(self, *, has_left: bool) -> None:
-        self.has_left = has_left
-        self.transient = True
-        self.proxy = ""
+        self.has_left, self.transient, self.proxy = has_left, True, ""
         self.response: httpx.Response | None = None
-        self.body = bytearray()
-        self.bytes = bytearray()
+        self.body, self.bytes = bytearray(), bytearray()
         self._stream: Any = None
 
     async def trace(self, event: str, info: Mapping[str, Any]) -> None:
@@ -214,7 +211,7 @@ def _answer(response: httpx.Response, body: bytearray, endpoint: Endpoint, why: 
     value, doubts = content.value, content.doubts
     if why or len(body) > MAX_ANSWER:
         doubts = (why or f"it is larger than {MAX_ANSWER:,} bytes", *doubts)
-    names = filter(_TASK_HEADER.fullmatch, headers)
+    names = (name for name in headers if _TASK_HEADER.fullmatch(name))
     header = max(names, key=lambda name: name.endswith("id"), default="")
     task_id = id_text(headers[header]) if header.endswith("id") else ""
     hint, text, target = find_id(value, content.text) or task_id, hide(content.text[:_LONGEST_KEY]), ""

@@ -76,16 +76,13 @@ class Routing:
 
     def _with_key(self, spec: Spec, base: str, secret: Secret | None) -> Endpoint:
         if not spec.vouched and (secret is None or not (self.for_one or self.base_url)):
-            raise SeedanceError(
-                f"{spec.file or spec.name} is not from a supported provider, so no key is sent to {host_of(base)}.",
-                next_step="pass api_key= in the same call as the schema (or use a Session with api_key= and base_url=) if you "
-                "trust that host, or simulate=True",
-            )
+            text = f"{spec.file or spec.name} is not from a supported provider, so no key is sent to {host_of(base)}."
+            step = "pass api_key= in the same call as the schema (or use a Session with api_key= and base_url=) if you trust that host, or simulate=True"
+            raise SeedanceError(text, next_step=step)
         if secret is None:
-            raise SeedanceError(
-                f"No key for {spec.provider} was found; requests would go to {host_of(base)}.",
-                next_step=f"enter one with sd.ask_key({spec.provider!r}), set {spec.key_env}, or leave out base_url and simulate to use the simulator",
-            )
+            text = f"No key for {spec.provider} was found; requests would go to {host_of(base)}."
+            step = f"enter one with sd.ask_key({spec.provider!r}), set {spec.key_env}, or leave out base_url and simulate to use the simulator"
+            raise SeedanceError(text, next_step=step)
         gate, sleep, clock = ENGINE.rate_limiter(base), self.sleep, self.clock
         return Endpoint(base_url=base, secret=secret, total=self.answer_s, gate=gate, sleep=sleep, clock=clock)
 

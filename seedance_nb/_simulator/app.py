@@ -1,7 +1,6 @@
 """The simulator: an ASGI app built from schemas, which validates requests and responds as the provider documents it."""
 
 import asyncio
-import functools
 import os
 import re
 import secrets
@@ -10,6 +9,7 @@ import time
 from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
+from functools import partial
 from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
@@ -60,21 +60,16 @@ class Simulator:
         self.specs = {spec.name: spec for spec in specs}
         self.store, self._fetch, self._timing, self._now = store, fetch, timing, now
         self._painting: dict[str, asyncio.Task[None]] = {}
-        routes: dict[tuple[str, str], Any] = {}
+        routes = [Route("/outputs/{name}", self._output), Route("/uploads/{name}", self._put, methods=["PUT"])]
+        routes += [Route("/uploads/{name}", self._get, methods=["GET"])]
         for spec in specs:
             if spec.task is None or spec.errors is None or not spec.errors.message:
                 raise SpecError("a schema without x-task and x-errors tables cannot be simulated", file=spec.file)
-            routes.setdefault((spec.path, spec.method), self._endpoint(spec, self._create))
-            routes.setdefault((spec.task.status_path, "get"), self._endpoint(spec, self._status))
-            for name, call in spec.calls.items():
-                side_call = functools.partial(self._side_call, name)
-                routes.setdefault((call.path, call.method), self._endpoint(spec, side_call))
-        served = [Route(path, handler, methods=[method.upper()]) for (path, method), handler in routes.items()]
-        uploads = [
-            Route("/uploads/{name}", self._put, methods=["PUT"]),
-            Route("/uploads/{name}", self._get, methods=["GET"]),
-        ]
-        self.app = Starlette(routes=[*served, *uploads, Route("/outputs/{name}", self._output)])
+            calls = [(spec.path, spec.method, self._create), (spec.task.status_path, "get", self._status)]
+            calls += [(one.path, one.method, partial(self._side_call, name)) for name, one in spec.calls.items()]
+            # Of two models with one path, the first serves both.
+            routes += [Route(path, self._endpoint(spec, call), methods=[verb.upper()]) for path, verb, call in calls]
+        self.app = Starlette(routes=routes)
 
     def _endpoint(self, spec: Spec, handler: Callable[[Spec, Request], Awaitable[Reply]]) -> Any:
         async def respond(request: Request) -> Response:

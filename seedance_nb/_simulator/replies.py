@@ -84,9 +84,8 @@ def status_reply(spec: Spec, state: str, facts: dict[str, Any]) -> Reply:
     value = set_at(shape(schema, facts), pointer_parts(table.state), _word(spec, state))
     if find(value, table.id_pointer) is not ABSENT:  # an example of a page without x-fill would be another task's
         value = set_at(value, pointer_parts(table.id_pointer), facts["id"])
-    if state == "done" and facts["output"] not in [
-        one for pointer in table.outputs for one in find_all(value, pointer)
-    ]:
+    outputs = [one for pointer in table.outputs for one in find_all(value, pointer)]
+    if state == "done" and facts["output"] not in outputs:
         value = _put_first(value, table.outputs[0], facts["output"])
     if state == "failed" and table.error and find(value, table.error[0]) in (ABSENT, None, ""):
         value = _put_first(value, table.error[0], facts["fault"])

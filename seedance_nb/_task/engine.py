@@ -42,8 +42,7 @@ class Engine:
         self._loop: asyncio.AbstractEventLoop | None = None
         self._following: dict[tuple[str, int], Future[Any]] = {}
         self._unsettled: dict[Delivery, float] = {}
-        self._is_closed = False
-        self.is_ending = False
+        self._is_closed = self.is_ending = False
         self._gates: dict[str, RateLimiter] = {}
 
     def rate_limiter(self, origin: str) -> RateLimiter:

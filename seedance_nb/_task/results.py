@@ -231,9 +231,8 @@ class _Saving:
             if await self._is_other_result(part, index):
                 return DownloadError("broken", "the download is another of the results")
             if not self._has_video and await asyncio.to_thread(_files.is_video, part):
-                return await asyncio.to_thread(
-                    _files.save_video, part, self.row, self.flow.spec, self._requested_s, self._doubtful
-                )
+                facts = self.flow.spec, self._requested_s, self._doubtful
+                return await asyncio.to_thread(_files.save_video, part, self.row, *facts)
             return await asyncio.to_thread(_files.save_extra, part, self.row, index, taken)
         except DoubtfulFile as error:
             self._doubtful.add(error.sha256)  # the same once more is what the provider has

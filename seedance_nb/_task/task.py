@@ -2,6 +2,7 @@
 
 import asyncio
 import concurrent.futures
+import math
 import time
 from collections.abc import Generator, Sequence
 from concurrent.futures import Future
@@ -138,12 +139,10 @@ class Task:
         '.mp4'
         """
         future, shown = self.future(), self._progress(progress)
-        end = None if timeout is None else time.monotonic() + timeout
+        end = math.inf if timeout is None else time.monotonic() + timeout
         try:
             # In short steps, because an interrupt does not wake a longer wait on every platform.
-            while not (done := concurrent.futures.wait([future], timeout=_TICK_S).done) and (
-                end is None or time.monotonic() < end
-            ):
+            while not (done := concurrent.futures.wait([future], timeout=_TICK_S).done) and time.monotonic() < end:
                 if shown.is_due:
                     shown.update(self.row)
         except KeyboardInterrupt:
@@ -300,9 +299,8 @@ class Task:
     def _html(self, row: Row) -> Html:
         error = Html("<div>{}</div>").format(row.error) if row.error else ""
         shown = (FONT, FG, row.name, badge(row.simulated), state_text(row), row.spec, price_after(row), error)
-        return Html('<div style="{};{};overflow-wrap:anywhere"><code>{}</code> {} <b>{}</b> · {} · {}{}</div>').format(
-            *shown
-        )
+        line = Html('<div style="{};{};overflow-wrap:anywhere"><code>{}</code> {} <b>{}</b> · {} · {}{}</div>')
+        return line.format(*shown)
 
     def _repr_html_(self) -> str:
         return str(self._html(self.row))
@@ -378,6 +376,7 @@ def _still_html(row: Row) -> Html:
     link, poster = safe_url(source), safe_url(source_of(poster_of(Path(row.file)), embed=False))
     if not link:
         return Html("<code>{}</code>").format(row.file)
-    return Html(
-        '<a href="{}"><img src="{}" alt="play the video" loading="lazy" style="width:112px;border-radius:4px"></a>'
-    ).format(link, poster)
+    still = Html('<img src="{}" alt="play the video" loading="lazy" style="width:112px;border-radius:4px">').format(
+        poster
+    )
+    return Html('<a href="{}">{}</a>').format(link, still)

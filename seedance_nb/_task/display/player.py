@@ -202,11 +202,8 @@ def extra_lines(task: str, beside: Sequence[ExtraResult], source: str) -> list[H
         still = still_of(Path(one.file), width=_THUMBNAIL) if is_image and source and not link else b""
         shown = safe_url(data_url(still, "image/jpeg")) if still else link
         picture = _EXTRA.format(shown, what) if is_image and shown else Html()
-        lines.append(
-            Html("{}{}: {}{}").format(
-                picture, what, linked if link else Html("<code>{}</code>").format(one.file), remark
-            )
-        )
+        target = linked if link else Html("<code>{}</code>").format(one.file)
+        lines.append(Html("{}{}: {}{}").format(picture, what, target, remark))
     return lines
 
 
