@@ -1,13 +1,14 @@
 """Paid AI video from a notebook: a form from the provider's schema, every input checked, sent once, saved as a file."""
 
 import concurrent.futures.thread  # noqa: F401 - while Python ends, it can no longer be imported
+import sys
 from importlib import import_module
 from types import SimpleNamespace
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from seedance_nb._api import (  # noqa: I001 - packed like the tables below
-        asset, balance, callback, check, compare, estimate, form, generate, models, panel, preflight, submit, task, tasks, upload,
+        asset, balance, callback, check, compare, estimate, form, generate, model, models, panel, preflight, submit, task, tasks, upload,
     )  # fmt: skip
     from seedance_nb._base.errors import (
         InvalidInput, KeyWarning, LedgerError, LimitWarning, MediaError, MediaWarning, NoCredits, OverBudget, RateLimited, Refused, SeedanceError,
@@ -30,7 +31,7 @@ if TYPE_CHECKING:
 
 _HOME = {
     "_api": (
-        "asset", "balance", "callback", "check", "compare", "estimate", "form", "generate", "models", "panel", "preflight", "submit", "task", "tasks", "upload",
+        "asset", "balance", "callback", "check", "compare", "estimate", "form", "generate", "model", "models", "panel", "preflight", "submit", "task", "tasks", "upload",
     ),
     "_notebook.compare.comparison": ("Comparison",),
     "_notebook.clip": ("open",),
@@ -55,7 +56,7 @@ __version__ = "0.1.0"
 __all__ = [
     "Comparison", "InvalidInput", "KeyWarning", "LedgerError", "LimitWarning", "MediaError", "MediaWarning", "NoCredits", "OverBudget", "Problem", "RateLimited", "Refused", "SeedanceError",
     "Session", "Spec", "SpecError", "Task", "TaskFailed", "Unauthorized", "Unavailable", "UnknownOutcome", "Unreachable",
-    "Video", "WaitTimeout", "ask_key", "asset", "balance", "callback", "check", "compare", "estimate", "export", "form", "generate", "grid", "models", "nest_asyncio",
+    "Video", "WaitTimeout", "ask_key", "asset", "balance", "callback", "check", "compare", "estimate", "export", "form", "generate", "grid", "model", "models", "nest_asyncio",
     "open", "panel", "preflight", "repair_ledger", "spec", "submit", "task", "tasks", "upload",
 ]  # fmt: skip
 
@@ -75,3 +76,13 @@ def __getattr__(name: str) -> Any:
 def __dir__() -> list[str]:
     # Tab sorts capital letters first, so the classes would stand before the functions that a person types.
     return [*(name for name in __all__ if name[0].islower()), "errors"]
+
+
+def _complete(context: Any) -> Any:
+    return import_module(f"{__name__}._notebook.completion").complete(context)  # with the first Tab
+
+
+_complete.matcher_api_version = 2  # type: ignore[attr-defined]
+if hasattr(sys.modules.get("IPython.core.completer"), "CompletionContext"):  # since IPython 8.6
+    _completer = getattr(sys.modules["IPython"].get_ipython(), "Completer", None)
+    getattr(_completer, "custom_matchers", []).append(_complete)

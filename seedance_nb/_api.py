@@ -26,6 +26,7 @@ T = TypeVar("T")
 if TYPE_CHECKING:
     from seedance_nb._form.form import Form
     from seedance_nb._notebook.panel import Panel
+    from seedance_nb._task.display.video import Video
 
 
 @functools.lru_cache(maxsize=8)
@@ -99,6 +100,25 @@ def models() -> Models:
     'crun/seedance-1.0-pro-t2v'
     """
     return Models(_default())
+
+
+@typed
+def model(document: Document, /) -> Callable[..., Video]:
+    """A function that calls `sd.generate` for one model and completes its fields with Tab. *reads files*.
+
+    The parameters:
+      document: a name from `sd.models()`, a schema file, a dict or a `Spec`.
+    Returns: the function: its signature has the fields with their values and defaults, its docstring the provider's words.
+    Raises: SpecError for a schema that cannot be used.
+
+    >>> seedance = sd.model("crun/seedance-1.0-pro-t2v")
+    >>> seedance(prompt="A fox", duration=4).facts.seconds
+    4.0
+    """
+    from seedance_nb._notebook.completion import function_for
+
+    chosen = spec(document)
+    return function_for(chosen, lambda **fields: generate(chosen, **fields))  # type: ignore[no-any-return]
 
 
 @typed

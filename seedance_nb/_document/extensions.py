@@ -76,6 +76,7 @@ FIELD: dict[str, Any] = {
     "x-upstream": _object(
         "source",
         source=_TEXT,
+        examples={"type": "array"},
         needs={"type": "object", "additionalProperties": {**_TEXTS, "minItems": 1}},
         **{"x-media": _object(**dict.fromkeys(MEDIA_RULES, _RULE)), **dict.fromkeys(UPSTREAM_KEYWORDS, True)},
     ),

@@ -58,6 +58,7 @@ def _help_html(field: Field) -> Html:
     has_default = field.default is not ABSENT and field.kind not in ("toggle", "password")
     default = f"Default: {plain(field.default)}. " if has_default else ""
     unsent = "Not sent unless you change it. " if field.kind == "toggle" and field.default is ABSENT else ""
+    usual = "one of these" if field.likely and field.kind == "choice" and field.source else field.third_party_limits
     is_list, noun = field.kind in ("items", "list"), "entry" if field.least_items == 1 else "entries"
     least = f"At least {field.least_items} {noun}. " if is_list and field.least_items else ""
     unique = "No duplicates. " if is_list and field.unique else ""
@@ -66,7 +67,7 @@ def _help_html(field: Field) -> Html:
         markdown_html(field.help),
         # Jupyter removes <details> from the labels of other controls.
         _fold_html("Limits" if field.kind == "list" else "More", field.more) if field.kind in _HEADS else _NONE,
-        _USUAL.format(field.source, usual, _short(field.source)) if (usual := field.third_party_limits) else _NONE,
+        _USUAL.format(field.source, usual, _short(field.source)) if usual else _NONE,
     )
 
 

@@ -113,9 +113,10 @@ def field(word: str, kind: Any = "items") -> Field:
         "most_items": 2,
         "unique": True,
         "advanced": f"deprecated {word}",
-        **dict.fromkeys(("example", "minimum", "maximum", "max_length", "least_items", "shape")),
+        **dict.fromkeys(("example", "max_length", "least_items", "shape")),
         "choices": (),
         "children": (),
+        "likely": (),
         "nullable": False,
     }
     made: Field = full(Field, word, **many)

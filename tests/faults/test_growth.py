@@ -29,11 +29,11 @@ from seedance_nb._document.prose.reader import read_rules
 from seedance_nb._document.tables import Table
 from seedance_nb._form import exchange, labels
 from seedance_nb._form.controls import text_list
-from seedance_nb._form.model import fields
+from seedance_nb._form.model import fields, likely, shape
 from seedance_nb._form.model import values as form_values
 from seedance_nb._ledger import filesystem, journal, repair
 from seedance_nb._media import isobmff, partial, sniff
-from seedance_nb._notebook import refusals
+from seedance_nb._notebook import completion, refusals
 from seedance_nb._provider import answers, outcome, rate_limit, status, transport
 from seedance_nb._schema import formats, messages
 from seedance_nb._session import session
@@ -120,6 +120,11 @@ def described(foreign: str) -> None:
         messages.quote_for(rule, "x", limit, {"description": foreign})
 
 
+def offered(foreign: str) -> None:
+    for description in (foreign, f"Supports {foreign}", f"Supports 480p, {foreign}"):
+        likely.likely_values("a", shape.Shape(view={"type": "string", "description": description}, defs={}), "text")
+
+
 def document(foreign: str) -> None:
     for whole in (foreign, "{" + foreign, f'a: "{foreign}"', f"a: [{foreign}]", f"{foreign}: a"):
         with suppress(sd.SeedanceError):
@@ -147,6 +152,11 @@ FOREIGN: dict[str, Callable[[str], object]] = {
     "read results": lambda foreign: status_of(foreign, "success"),
     "read an id": answers.is_id,
     "look for an id": lambda foreign: answers.find_id({foreign: foreign}, foreign),
+    "offer values": offered,
+    "complete code": lambda foreign: [
+        completion.proposals(f"{code}{foreign}", {"sd": sd})
+        for code in ("", "sd.check(", "sd.spec('", "sd.check('x', a='")
+    ],
     "quote an error": lambda foreign: answers.words_of({"error": [foreign, {"message": foreign, foreign: 1}]}),
     "describe a page": lambda foreign: answers.page_words(foreign, foreign),
     "describe a page's title": lambda foreign: answers.page_words(f"<title{foreign}", ""),

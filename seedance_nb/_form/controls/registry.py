@@ -20,4 +20,5 @@ def control_for(field: Field, factory: WidgetFactory, on_change: OnChange) -> Co
     """The control of a field, for null too where the schema allows it."""
     if field.nullable:
         return NullControl(field, factory, on_change)
-    return _KINDS[field.kind](field, factory, on_change)
+    has_choices = field.likely and not isinstance(field.likely, range)
+    return (scalars.LikelyControl if has_choices else _KINDS[field.kind])(field, factory, on_change)

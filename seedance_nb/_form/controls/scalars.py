@@ -8,11 +8,12 @@ from typing import Any
 
 import ipywidgets as W  # noqa: N812 - the name its own documentation uses
 
-from seedance_nb._base.values import ABSENT
+from seedance_nb._base.values import ABSENT, is_number
 from seedance_nb._form.controls.base import Control, toggle
 from seedance_nb._form.labels import FieldStatus, label_html, plain
 from seedance_nb._form.model.values import json_of, number_of
 
+_OTHER = type("Other", (str,), {"__eq__": object.__eq__, "__hash__": object.__hash__})("Other…")  # equals no value
 _FEW = 4
 _FEW_CHARACTERS = 56
 _HINTS = {
@@ -30,9 +31,7 @@ class TextControl(Control):
         self.live, self.eager = prose, self.field.kind == "text"
         hint = _HINTS.get("json" if self.field.kind == "json" else self.field.format, "")
         hint = hint if self.field.example is ABSENT else plain(self.field.example)
-        options = {"options": self.field.suggestions} if self.field.suggestions else {}
-        kind = W.Textarea if prose else W.Combobox if options else W.Text
-        return self._make(kind, placeholder=hint, continuous_update=prose, **options)
+        return self._make(W.Textarea if prose else W.Text, placeholder=hint, continuous_update=prose)
 
     def _read(self, shown: str) -> None:
         self._accept(self._value_of(shown))
@@ -114,7 +113,31 @@ class ChoiceControl(Control):
         return next((token for token, choice in pairs if choice == value and type(choice) is type(value)), None)
 
     def _display(self, value: Any) -> None:
-        self.widget.value = self._token(value)
+        self.label_widget.value = self._token(value)
+
+
+class LikelyControl(ChoiceControl):
+    """Buttons or a dropdown of likely values, and "Other…" for the field's own box, because any value may be sent."""
+
+    def _build(self) -> Any:
+        own = replace(self.field, label=f"Other {self.field.label.lower()}", required=False, help="", more=(), unit="", likely=(),
+                      third_party_limits="", default=ABSENT)  # fmt: skip
+        self._box = self._factory.control(own, lambda change: self._accept(self._box.value, change))
+        self.field = replace(self.field, kind="choice", choices=(*self.field.likely, _OTHER))
+        toggle(self._box.widget, shown=False)
+        return self._factory.box(W.VBox, [super()._build(), self._box.widget], "sdn-field", "sdn-likely")
+
+    def _read(self, shown: Any) -> None:
+        toggle(self._box.widget, shown=shown is _OTHER)
+        if shown is _OTHER:
+            self._box.focus(())
+        super()._read(self._box.value if shown is _OTHER else shown)
+
+    def _display(self, value: Any) -> None:
+        is_other = value is not ABSENT and self._token(value) is None
+        super()._display(_OTHER if is_other else value)
+        self._box.show(value if is_other else ABSENT)
+        toggle(self._box.widget, shown=is_other)
 
 
 def chooser_for(labels: Sequence[str]) -> type:
@@ -135,9 +158,8 @@ class ToggleControl(Control):
 
 
 class NumberControl(Control):
-    """A text box for a number, with a slider where the schema has both bounds. Nothing is clamped."""
+    """A text box for a number, with a slider over the likely ones. Nothing is clamped."""
 
-    _MOST_STEPS = 1000
     _slider: Any = None
     eager = True
 
@@ -145,12 +167,12 @@ class NumberControl(Control):
         example = self.field.default if self.field.default is not ABSENT else self.field.example
         hint = "" if example is ABSENT else plain(example)
         self._box = self._make(W.Text, placeholder=hint, continuous_update=False)
-        low, high = self.field.minimum, self.field.maximum
-        if self.field.kind != "integer" or low is None or high is None or not 0 < high - low <= self._MOST_STEPS:
+        likely = self.field.likely
+        if not likely:
             return self._box
-        start = self.field.default if type(self.field.default) is int else int(low)
+        self._start = example if example in likely else likely[0]
         self._slider = self._factory.make(
-            W.IntSlider, "sdn-slider", min=int(low), max=int(high), value=start, readout=False,
+            W.IntSlider, "sdn-slider", min=likely[0], max=likely[-1], value=self._start, readout=False,
             description=self.field.label, on=self._on_slide,
         )  # fmt: skip
         return self._factory.box(W.HBox, [self._box, self._slider], "sdn-field", "sdn-slid")
@@ -171,12 +193,9 @@ class NumberControl(Control):
 
     def _show_slider(self, value: Any) -> None:
         """Move the slider to a value within its range; any other leaves it where it is."""
-        number = self.field.default if value is ABSENT else value
-        if isinstance(number, float) and number.is_integer():
-            number = int(number)
-        if self._slider is not None and type(number) is int and self._slider.min <= number <= self._slider.max:
+        if self._slider is not None and (value is ABSENT or (is_number(value) and value in self.field.likely)):
             with self._silence():
-                self._slider.value = number
+                self._slider.value = self._start if value is ABSENT else int(value)
 
     def _display(self, value: Any) -> None:
         self._box.value = "" if value is ABSENT else json.dumps(value) if not isinstance(value, str) else f'"{value}"'

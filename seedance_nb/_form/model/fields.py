@@ -3,13 +3,14 @@
 import functools
 import re
 from collections import Counter
-from collections.abc import Container, Mapping
+from collections.abc import Container, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any, Literal
 
 from seedance_nb._base.values import ABSENT
 from seedance_nb._check.check import only_value
 from seedance_nb._document.spec import Spec
+from seedance_nb._form.model.likely import body_with_siblings, likely_values
 from seedance_nb._form.model.shape import Shape, properties_of, shape_of, shown_order
 from seedance_nb._schema.dialect import AT_LEAST_ONE, SCHEMA_NAME, is_secret
 from seedance_nb._schema.formats import search
@@ -34,14 +35,14 @@ _TYPES = {
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Field:
-    """One field of a request. `path` leads to its value in the body; `minimum` to `most_items` are the schema's limits.
+    """One field of a request. `path` leads to its value in the body; `max_length` to `most_items` are the schema's limits.
 
     `help` is the start of the description, `more` its other sentences. `advanced` says why the field is shown under
     "Advanced", "" if it is not. Of the fields named in `one_of_required`, one is required. `markers` are the prompt's names
-    for list entries (`{n}` is the number, from 1), `names` the labels of the first entries. `third_party_limits`, and
-    some `suggestions`, come from `source`, not from the provider. `labels` belong to the `choices`, "" where a value is its
-    own label; `nullable` allows null; `format` is the schema's, as a hint. `children` are a group's fields; those of any
-    other field are read from `shape` on demand, because a recursive schema has no end.
+    for list entries (`{n}` is the number, from 1), `names` the labels of the first entries. `third_party_limits` come from
+    `source`, not from the provider; `likely` values are offered, and others are possible. `labels` belong to the `choices`, ""
+    where a value is its own label; `nullable` allows null; `format` is the schema's, as a hint. `children` are a group's fields;
+    those of any other field are read from `shape` on demand, because a recursive schema has no end.
     """
 
     path: tuple[str, ...]
@@ -54,8 +55,6 @@ class Field:
     example: Any
     choices: tuple[Any, ...]
     labels: tuple[str, ...]
-    minimum: float | None
-    maximum: float | None
     max_length: int | None
     least_items: int | None
     most_items: int | None
@@ -67,7 +66,7 @@ class Field:
     advanced: str
     one_of_required: tuple[str, ...]
     markers: tuple[str, ...]
-    suggestions: tuple[str, ...]
+    likely: Sequence[Any]
     third_party_limits: str
     source: str
     names: tuple[str, ...]
@@ -77,8 +76,8 @@ class Field:
 
 @functools.lru_cache(maxsize=64)
 def tree(spec: Spec) -> Field:
-    """The root field of a model's request. *pure*."""
-    return field_of(spec.body, spec.body.get("$defs", {}), (), required=True)
+    """The root field of a model's request. *reads files*."""
+    return field_of(body_with_siblings(spec), spec.body.get("$defs", {}), (), required=True)
 
 
 def label_of(name: str) -> str:
@@ -129,15 +128,14 @@ def field_of(schema: Any, defs: Mapping[str, Any], path: tuple[str, ...], *, req
     choices = _choices(shape) if kind == "choice" else ()
     help_, more = help_of(view.get("description"))
     unit, upstream = str(view.get("x-unit", "")), view.get("x-upstream", {})
-    suggestions = (*shape.suggestions, *(upstream.get("enum", ()) if kind == "text" else ()))
     tuple_length = [len(view["prefixItems"])] if view.get("items") is False and "prefixItems" in view else []
     return Field(
         path=path, kind=kind, required=required, one_of_required=one_of_required, markers=markers, children=children, shape=shape,
         label=str(view.get("x-label") or view.get("title") or label_of(name) or name), help=help_, more=more,
         default=view.get("default", ABSENT), example=next(iter(view.get("examples", ())), ABSENT),
         choices=choices, labels=shape.labels if len(shape.labels) == len(choices) else (),
-        suggestions=tuple(value for value in suggestions if isinstance(value, str)),
-        minimum=view.get("minimum"), maximum=view.get("maximum"), unit=unit, max_length=view.get("maxLength"),
+        likely=likely_values(name, shape, kind),
+        unit=unit, max_length=view.get("maxLength"),
         least_items=view.get("minItems"), unique=view.get("uniqueItems") is True,
         most_items=min((*tuple_length, view["maxItems"]) if "maxItems" in view else tuple_length, default=None),
         nullable=shape.nullable and kind not in ("choice", "constant", "json"),

@@ -1,0 +1,107 @@
+"""A model's fields as parameters: of the function that `sd.model` returns, and for Tab completion in IPython."""
+
+import ast
+import re
+from collections.abc import Iterable, Mapping
+from contextlib import suppress
+from inspect import Parameter, Signature, signature
+from keyword import iskeyword
+from typing import Any, Literal
+
+from seedance_nb._document.load import model_names, spec
+from seedance_nb._document.spec import Spec
+from seedance_nb._form.model.fields import Field, tree
+
+_TYPES = {"string": str, "integer": int, "number": float, "boolean": bool, "array": list, "object": dict}
+_CALL = re.compile(r"""(?:\b(\w+)\s*\.\s*)?\b(\w+)\((?:\s*(["'][^"'\n]*["'])\s*\)\s*\()?""")  # also sd.model("name")(
+_PART = re.compile(r"""(?:"{3}.*?(?:"{3}|\Z))|"(?:\\.|[^"\\\n])*"?|'(?:\\.|[^'\\\n])*'?|\#[^\n]*|.""", re.DOTALL)
+
+
+def fields_by_name(document: Spec) -> dict[str, Field]:
+    """The fields that functions take by name, those under "Advanced" last. *reads files*."""
+    fields, ahead = dict[str, Field](), [tree(document)]
+    for field in ahead:
+        ahead += field.children
+        name = field.path[-1] if field.path and field.kind not in ("group", "constant") else ""
+        if name.isidentifier() and not iskeyword(name):
+            fields.setdefault(name, field)
+    return dict(sorted(fields.items(), key=lambda item: bool(item[1].advanced)))
+
+
+def function_for(document: Spec, call: Any) -> Any:
+    """`call` with a model's fields as its signature, and the words of its docs as its docstring. *reads files*."""
+    name, parameters = document.name, []
+    lines = [f"{document.title}, {document.mode}: `sd.generate({name!r}, …)`, which *spends credits*.", ""]
+    for key, field in fields_by_name(document).items():
+        kind: Any = _TYPES.get("".join(field.shape.types), Any)
+        kind = Literal.__getitem__(field.choices) if field.choices else kind
+        default = Parameter.empty if field.required else field.default
+        parameters.append(Parameter(key, Parameter.KEYWORD_ONLY, default=default, annotation=kind))
+        usual = f"Usually {field.third_party_limits} ({field.source})." if field.third_party_limits else ""
+        lines.append(f"  {key}: {' '.join(filter(None, (field.help, *field.more, usual))) or field.label}")
+    call.__doc__ = "\n".join([*lines, "", f"It also takes the options of `sd.generate`. Source: {document.source}"])
+    call.spec, call.__signature__, call.__module__ = document, Signature(parameters), "seedance_nb"
+    call.__name__ = call.__qualname__ = re.sub(r"\W", "_", name)
+    return call
+
+
+def complete(context: Any) -> dict[str, Any]:
+    """The matches for IPython's completer; none if anything fails, because Tab must not. *reads files*."""
+    from IPython import get_ipython
+    from IPython.core.completer import SimpleCompletion
+
+    texts, fragment = list[str](), context.token
+    with suppress(Exception):
+        *lines, line = context.full_text.split("\n")[: context.cursor_line + 1]
+        texts, fragment = proposals("\n".join([*lines, line[: context.cursor_position]]), get_ipython().user_ns)
+    completions = [SimpleCompletion(text, type="param") for text in texts]
+    return {"completions": completions, "matched_fragment": fragment, "suppress": bool(texts), "ordered": True}
+
+
+def proposals(code: str, namespace: Mapping[str, Any]) -> tuple[list[str], str]:
+    """What may stand in place of the last part of the code before the cursor, and that part. *reads files*."""
+    for call in reversed([*_CALL.finditer(code)]):
+        owner, name, literal = call.groups()
+        function = namespace.get(owner or name)
+        function = getattr(function, name, None) if owner and _is_ours(function) else function
+        if not callable(function) or not _is_ours(function) or not (arguments := _arguments(code, call.end())):
+            continue
+        *before, last = arguments
+        parameters = signature(function).parameters
+        model = getattr(function, "spec", None) or (literal and ast.literal_eval(literal))
+        if not model and next(iter(parameters), "") in ("document", "source"):
+            if not before:
+                return _starting(model_names(), last)
+            model = ast.literal_eval(before[0]) if before[0][:1] in "\"'" else namespace.get(before[0].strip())
+        fields = fields_by_name(spec(model))
+        key, equals, value = last.partition("=")
+        if equals and (field := fields.get(key.strip())):
+            values = (True, False) if field.kind == "toggle" else field.choices or field.likely
+            return _starting(values, value.lstrip())
+        names = [*fields, *sorted(key for key, one in parameters.items() if one.kind is one.KEYWORD_ONLY)]
+        given = {argument.partition("=")[0].strip() for argument in before}
+        return [f"{key}=" for key in dict.fromkeys(names) if key not in given and key.startswith(last)], last
+    return [], ""
+
+
+def _is_ours(value: Any) -> bool:
+    return str(getattr(value, "__module__", None) or getattr(value, "__name__", "")).startswith("seedance_nb")
+
+
+def _starting(values: Iterable[Any], typed: str) -> tuple[list[str], str]:
+    """The values that begin with what is typed, as Python code; within quotes, as text."""
+    if typed.startswith(("'", '"')):
+        return [value for value in values if isinstance(value, str) and value.startswith(typed[1:])], typed[1:]
+    return [text for text in map(repr, values) if text.startswith(typed)], typed
+
+
+def _arguments(code: str, start: int) -> list[str]:
+    """The arguments of a call up to the cursor, [] if it ends before, or another bracket is open there."""
+    arguments, depth = [""], 0
+    for part in (found[0] for found in _PART.finditer(code, start)):
+        depth += (part in ("(", "[", "{")) - (part in (")", "]", "}"))
+        if depth < 0:
+            break
+        arguments += [""] if part == "," and not depth else []
+        arguments[-1] += "" if part.startswith("#") or (part == "," and not depth) else part
+    return [] if depth else [argument.lstrip() for argument in arguments]
