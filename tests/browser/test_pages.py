@@ -1,13 +1,18 @@
 """What is written for browsers without a kernel plays there: a grid with one button, and an exported page that was moved."""
 
+import itertools
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
+import av
 import pytest
-from support.lab import ARGUMENTS, launch
+from support.lab import ARGUMENTS, colours, launch, seen
 
 import seedance_nb as sd
+from seedance_nb._task.display.placement import source_of
+from seedance_nb._task.display.video import video_html, video_player
 
 STATES = "[...document.querySelectorAll('video')].map(v => [v.paused, v.currentTime, v.error])"
 PLAYING = "() => [...document.querySelectorAll('video')].every(v => v.currentTime > 0.5)"
@@ -35,8 +40,36 @@ def test_play_all_starts_every_video_of_a_grid_at_once(
     times = [at for _, at, _ in page.evaluate(STATES)]
     assert max(times) - min(times) < 0.2
     assert not any(still.is_visible() for still in page.locator("img").all())
-    page.get_by_text("Play all").click()
+    page.get_by_text("Stop all").click()
     page.wait_for_function("() => [...document.querySelectorAll('video')].every(v => v.paused)")
+
+
+def test_each_mechanism_shows_a_picture_in_the_videos_own_shape(
+    page: Any, made: tuple[sd.Session, sd.Video], tmp_path: Path
+) -> None:
+    video = made[1]
+    (tmp_path / "clip.mp4").write_bytes(video.path.read_bytes())
+    with av.open(str(video.path)) as source, av.open(str(tmp_path / "new.mp4"), "w") as file:
+        stream = file.add_stream("libx265", rate=24, options={"preset": "ultrafast", "x265-params": "log-level=none"})
+        stream.width, stream.height = 854, 480
+        for frame in itertools.islice(source.decode(video=0), 6):
+            file.mux(stream.encode(frame.reformat(format="yuv420p")))
+        file.mux(stream.encode(None))
+    assert video.facts
+    hevc = replace(video, path=tmp_path / "new.mp4", facts=replace(video.facts, codec="hevc"))
+    embedded = {"embed": video, "proxy": hevc.proxy(), "not played": hevc}
+    players = [video_player(video, "clip.mp4"), video_player(video, "")]
+    players += [video_player(one, source_of(one.path, embed=True)) for one in embedded.values()]
+    body = "".join(map(str, [*players, video_player(replace(video, poster=b""), "gone.mp4")]))
+    (tmp_path / "page.html").write_text(f"<!DOCTYPE html><meta charset=utf-8><body>{body}", encoding="utf-8")
+    page.goto(f"file://{tmp_path}/page.html")
+    *shown, black = page.locator("video, img").all()
+    assert len(shown) == len(players)
+    for player in shown:
+        seen(player, 854 / 480)
+    assert colours(black) < 5, "the control"
+    page.wait_for_function("() => [...document.querySelectorAll('video')].slice(0, 3).every(v => v.videoWidth === 854)")
+    assert "H.265, which many browsers cannot play" in video_html(hevc, "")
 
 
 def test_an_exported_page_plays_in_another_folder_without_a_network(
