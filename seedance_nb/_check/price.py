@@ -77,13 +77,8 @@ def with_money(spec: Spec, amount: float, *, at_least: bool = False, source: str
     )  # fmt: skip
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Priced:
-    """One request of several: its model, its estimate, and whether it runs in the simulator, which is free."""
-
-    spec: Spec
-    estimate: Estimate
-    simulated: bool
+Priced = tuple[Spec, Estimate, bool]
+"""One request of several: its model, its estimate, and whether it runs in the simulator, which is free."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -129,15 +124,15 @@ class Total:
 
 def total_of(requests: Sequence[Priced]) -> Total:
     """The price of these requests together. *pure*."""
-    paid = [one for one in requests if not one.simulated]
+    paid = [(spec, one) for spec, one, simulated in requests if not simulated]
     groups: dict[tuple[str, str, str], list[Estimate]] = {}
-    for one in paid:
-        if one.estimate.amount is not None:
-            currency = one.estimate.currency if one.estimate.money is not None else ""
-            groups.setdefault((one.spec.provider, one.estimate.unit, currency), []).append(one.estimate)
-    several = len({one.spec.provider for one in paid}) > 1
+    for spec, one in paid:
+        if one.amount is not None:
+            currency = one.currency if one.money is not None else ""
+            groups.setdefault((spec.provider, one.unit, currency), []).append(one)
+    several = len({spec.provider for spec, _ in paid}) > 1
     sums = tuple(_sum(group, provider if several else "") for (provider, _, _), group in groups.items())
-    unknown = tuple(one.spec.name for one in paid if one.estimate.amount is None)
+    unknown = tuple(spec.name for spec, one in paid if one.amount is None)
     return Total(sums=sums, unknown=unknown, simulated=len(requests) - len(paid), paid=len(paid))
 
 

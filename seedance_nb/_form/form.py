@@ -9,8 +9,8 @@ from importlib.resources import files
 from pathlib import Path
 from typing import Any
 
+from seedance_nb._base.faults import LOG
 from seedance_nb._base.html import Html, escape, request_html
-from seedance_nb._base.log import LOG
 from seedance_nb._base.problem import Problem
 from seedance_nb._base.values import find, json_text, read_json, to_pointer
 from seedance_nb._check.check import check, warnings

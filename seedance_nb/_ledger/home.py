@@ -10,7 +10,7 @@ import sqlite3
 from contextlib import suppress
 from pathlib import Path
 
-from seedance_nb._base.log import LOG
+from seedance_nb._base.faults import LOG
 from seedance_nb._ledger import filesystem as _mounts
 from seedance_nb._ledger import journal as _journal
 

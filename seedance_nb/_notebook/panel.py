@@ -3,31 +3,35 @@
 import asyncio
 import threading
 import time
+from contextlib import suppress
 from functools import partial
+from pathlib import Path
 from typing import Any, Literal
 
 import ipywidgets as W  # noqa: N812
 from IPython.display import display
 
 from seedance_nb._base.errors import Refused, SeedanceError
+from seedance_nb._base.faults import log_unexpected
 from seedance_nb._base.html import FONT, Html, escape, request_html
-from seedance_nb._base.log import log_unexpected
 from seedance_nb._base.problem import Problem
-from seedance_nb._base.text import shorten
-from seedance_nb._base.values import ABSENT, find
+from seedance_nb._base.secret import mask_keys
+from seedance_nb._base.text import shorten, strip_queries
+from seedance_nb._base.values import ABSENT, digest, find, map_leaves
 from seedance_nb._check.check import approve, build_body, values_by_role
 from seedance_nb._check.price import Estimate, estimate, price_note
 from seedance_nb._document.reader import merged
 from seedance_nb._document.spec import Spec, named_fields
 from seedance_nb._form.controls.base import Fold, StaticBox, Uploads, WidgetFactory, toggle
+from seedance_nb._form.exchange import load_preset, save_preset
 from seedance_nb._form.form import Form
 from seedance_nb._form.model.values import prefilled
 from seedance_nb._ledger.row import State
 from seedance_nb._notebook import status
-from seedance_nb._notebook.draft import Draft
 from seedance_nb._notebook.output import Frames, VideoOutput
 from seedance_nb._notebook.refusals import field_errors
 from seedance_nb._session.session import Session
+from seedance_nb._task.display.placement import notebook_file, viewer
 from seedance_nb._task.display.progress import usual_text
 from seedance_nb._task.display.video import Video, takes_view
 from seedance_nb._task.engine import ENGINE
@@ -36,6 +40,8 @@ from seedance_nb._task.task import Task
 SETTLE_S = 0.4  # how long the form must be unchanged before a click on Generate or Undo takes effect
 _TICK_S = 0.25
 REST_S = 0.8  # how long it must be unchanged before the provider's estimate call is sent
+DRAFT_REST_S = 1.0
+DRAFT_MOST_S = 30 * 86400
 
 
 class Panel:
@@ -324,3 +330,51 @@ def code_html(form: Form) -> Html:
     snippet = Html('<div class="sdn-dim">{}</div><pre tabindex="0">{}</pre>')
     note = f"calls {form.spec.provider} directly and is billed" if form.spec.task else "for a POSIX shell"
     return snippet.format("Python", python) + snippet.format(f"curl ({note})", curl)
+
+
+class Draft:
+    """The draft of an empty form, for its notebook and model; none where the notebook is unknown, or shared as in Voila."""
+
+    def __init__(self, form: Form, ledger: Path) -> None:
+        book = None if viewer() == "voila" else notebook_file()
+        name = digest([str(book), form.spec.name])[:32]
+        self.file = ledger.with_name(f"{ledger.name}-drafts") / f"{name}.json" if book else None
+        self._form, self._start, self._waits = form, form.values, False
+
+    def read(self) -> dict[str, Any] | None:
+        """The values of the last draft, None if there is none. *reads files*; removes drafts older than 30 days."""
+        if self.file is None:
+            return None
+        with suppress(Exception):  # a panel opens without its draft too
+            for old in self.file.parent.glob("*.json"):
+                if time.time() - old.stat().st_mtime > DRAFT_MOST_S:
+                    old.unlink()
+            return load_preset(self.file, self._form.spec)
+        with suppress(OSError):  # nothing could be saved in place of what is no draft
+            self.file.unlink()
+        return None
+
+    async def save_soon(self) -> None:
+        """Save the form's values once it rests, at most once a second and in a thread. *writes files*."""
+        if self.file is not None and not self._waits:
+            self._waits = True
+            await asyncio.sleep(DRAFT_REST_S)
+            self._waits = False
+            await asyncio.to_thread(self.save)
+
+    def save(self) -> None:
+        """Save the form's values without secrets and signed URLs; an empty form has no draft. *writes files*."""
+        with suppress(Exception):  # a form that cannot be saved can still be sent
+            if self.file and self._form.values == self._start:
+                self.file.unlink(missing_ok=True)
+            elif self.file:
+                self.file.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+                save_preset(self.file, self._form.spec, map_leaves(self._form.values, _public))
+
+
+def _public(value: Any) -> Any:
+    """A text without what may be secret in its URLs (queries, user names), "" for an embedded file; or any other value. *pure*."""
+    if not isinstance(value, str):
+        return value
+    is_private = value[:5].lower() == "data:" or ("@" in value.partition("://")[2] and " " not in value)
+    return "" if is_private else mask_keys(strip_queries(value))

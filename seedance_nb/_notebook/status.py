@@ -5,8 +5,8 @@ from contextlib import contextmanager
 from typing import Any
 
 from seedance_nb._base.errors import SeedanceError, Step, error_text
+from seedance_nb._base.faults import log_unexpected
 from seedance_nb._base.html import Html
-from seedance_nb._base.log import log_unexpected
 from seedance_nb._base.problem import Problem
 from seedance_nb._base.text import duration_text
 from seedance_nb._document.spec import Spec

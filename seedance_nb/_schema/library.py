@@ -9,7 +9,6 @@ import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 from types import ModuleType
-from typing import Any
 
 _GRAMMAR = "rfc3987_syntax"
 
@@ -30,13 +29,12 @@ def _grammar_on_first_use() -> Iterator[None]:
         leave()
         return importlib.import_module(_GRAMMAR)
 
-    def is_valid_syntax(term: str, value: str) -> bool:
-        return bool(loaded().is_valid_syntax(term, value))
-
-    def of_the_grammar(name: str) -> Any:  # another thread may import the real module meanwhile and use anything in it
-        return getattr(loaded(), name)
-
-    vars(stand_in).update(is_valid_syntax=is_valid_syntax, __getattr__=of_the_grammar)
+    vars(stand_in).update(
+        is_valid_syntax=lambda term, value: loaded().is_valid_syntax(term, value),
+        __getattr__=lambda name: getattr(
+            loaded(), name
+        ),  # another thread may use anything in the real module meanwhile
+    )
     try:
         yield
     finally:

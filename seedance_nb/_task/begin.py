@@ -6,9 +6,8 @@ from typing import Literal
 from urllib.parse import urlsplit
 
 from seedance_nb._base.errors import InvalidInput, SeedanceError, SpecError
-from seedance_nb._base.faults import FAULTS, local_error
+from seedance_nb._base.faults import FAULTS, LOG, local_error
 from seedance_nb._base.html import shell_with_kernel
-from seedance_nb._base.log import LOG
 from seedance_nb._base.problem import Problem
 from seedance_nb._base.values import is_number
 from seedance_nb._check.check import Approved, create_request

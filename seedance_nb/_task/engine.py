@@ -13,8 +13,7 @@ from contextlib import suppress
 from dataclasses import dataclass, field
 from typing import Any, TypeVar
 
-from seedance_nb._base.faults import ENDING, FAULTS, local_error
-from seedance_nb._base.log import THREAD, redact_logs, without_frames
+from seedance_nb._base.faults import ENDING, FAULTS, THREAD, local_error, redact_logs, without_frames
 from seedance_nb._provider.rate_limit import RateLimiter
 
 T = TypeVar("T")

@@ -13,9 +13,8 @@ from textwrap import shorten
 from typing import Any, Protocol
 
 from seedance_nb._base.errors import Charged, SeedanceError, StoppedWaiting, WaitTimeout, emit_warnings
-from seedance_nb._base.faults import created_by_package, typed_class
+from seedance_nb._base.faults import created_by_package, log_unexpected, typed_class
 from seedance_nb._base.html import FG, FONT, Html, safe_url, table_html, table_text
-from seedance_nb._base.log import log_unexpected
 from seedance_nb._base.text import quote_lines
 from seedance_nb._base.values import read_json
 from seedance_nb._check.check import Approved, approve_again, values_by_role

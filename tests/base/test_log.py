@@ -14,7 +14,7 @@ from faults.shapes import CRUN, PROMPT
 from support.waiting import short
 
 import seedance_nb as sd
-from seedance_nb._base import log as log_module
+from seedance_nb._base import faults as log_module
 from seedance_nb._form.form import Form
 from seedance_nb._task.engine import ENGINE
 

@@ -144,7 +144,7 @@ def test_a_list_of_models_that_is_none_is_refused(given: list[str], told: str) -
 def priced(name: str, amount: float | None, *, simulated: bool = False, **more: Any) -> Priced:
     spec = sd.spec(name)
     estimate = Estimate(unit=spec.price.unit, amount=amount, **more)
-    return Priced(spec=spec, estimate=estimate, simulated=simulated)
+    return spec, estimate, simulated
 
 
 TOTALS: list[tuple[list[Priced], str, str]] = [

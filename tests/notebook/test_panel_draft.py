@@ -13,10 +13,9 @@ from support.waiting import until
 import seedance_nb as sd
 from seedance_nb._form.exchange import save_preset
 from seedance_nb._form.form import Form
-from seedance_nb._notebook import draft as draft_module
+from seedance_nb._notebook import panel as draft_module
 from seedance_nb._notebook import panel as panel_module
-from seedance_nb._notebook.draft import MOST_S, Draft
-from seedance_nb._notebook.panel import Panel
+from seedance_nb._notebook.panel import DRAFT_MOST_S, Draft, Panel
 from seedance_nb._task.engine import ENGINE
 
 T2V, R2V = "crun/seedance-1.0-pro-t2v", "crun/seedance-2.0-fast-r2v"
@@ -157,7 +156,7 @@ def test_a_burst_of_changes_is_one_write_and_the_last_values_count(
 
     monkeypatch.setattr(draft_module, "save_preset", counted)
     form = sd.form(T2V)
-    monkeypatch.setattr(draft_module, "REST_S", 0.2)
+    monkeypatch.setattr(draft_module, "DRAFT_REST_S", 0.2)
     draft = Draft(form, tmp_path / "l.sqlite3")
     for length in range(1, 40):
         form.values = {"prompt": "x" * length}
@@ -179,7 +178,7 @@ def test_a_draft_goes_when_the_form_is_empty_or_it_is_old(tmp_path: Path) -> Non
     assert not draft.file.exists()
     form.values = {"prompt": "A fox"}
     draft.save()
-    for age, is_there in ((MOST_S - 900, True), (MOST_S + 900, False)):
+    for age, is_there in ((DRAFT_MOST_S - 900, True), (DRAFT_MOST_S + 900, False)):
         os.utime(draft.file, times=(time.time() - age,) * 2)
         assert (Draft(sd.form(T2V), tmp_path / "l.sqlite3").read() is not None) is is_there
     assert not draft.file.exists()

@@ -10,7 +10,7 @@ from seedance_nb._base.faults import created_by_package, typed_class
 from seedance_nb._base.html import DIM, FG, FONT, LINE, Html, table_text
 from seedance_nb._base.text import slug
 from seedance_nb._check.check import approve
-from seedance_nb._check.price import Estimate, Priced, Total, estimate, total_of
+from seedance_nb._check.price import Estimate, Total, estimate, total_of
 from seedance_nb._ledger.row import price_after
 from seedance_nb._notebook.compare.candidate import HEADS, Candidate, candidate, cells, specs, validate_settings
 from seedance_nb._session.session import Document, Session
@@ -74,8 +74,7 @@ class Comparison:
     def total(self) -> Total:
         """The price of all requests that can be sent. *network*, the first time."""
         pairs = zip(self.candidates, self.estimates, strict=True)
-        ready = [(one, price) for one, price in pairs if not one.error]
-        return total_of([Priced(spec=one.spec, estimate=price, simulated=one.simulated) for one, price in ready])
+        return total_of([(one.spec, price, one.simulated) for one, price in pairs if not one.error])
 
     def cells(self) -> list[list[str]]:
         """The rows of the table, as text. *network*, the first time."""
