@@ -182,7 +182,7 @@ def compare(
 
     The parameters:
       prompt: the prompt for every model.
-      names: a model or a list of models, as other functions take them.
+      names: a model or a list of models, as other functions take them; one that is listed twice generates two takes.
       simulate: True for the simulator even if a key is set; a model without a key always uses it.
       take: 2 for a second video of each request, and so on.
       budget: the most that the tasks of each provider in the ledger may cost in total, in its unit.

@@ -118,8 +118,10 @@ class Task:
         flow = self._flow()
         return ENGINE.follow(flow.key(now), lambda: run(flow, now, None))
 
-    def show(self, done: "Row") -> Video:
-        """The video of a row whose file is saved. *reads files*."""
+    def show(self, done: "Row | None" = None) -> Video:
+        """The video of a row whose file is saved; without a row, that of this task once it is. *reads files*."""
+        if done is None:
+            return self.wait()
         return video_of(done, self._spec.title, values_by_role(self._spec, read_json(done.body)))
 
     def wait(self, timeout: float | None = None, *, progress: bool | None = None) -> Video:

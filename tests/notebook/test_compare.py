@@ -135,10 +135,21 @@ def test_an_unknown_setting_is_refused_with_the_nearest_and_all_there_are() -> N
         sd.compare("A fox", [T2V], prompt="A hen")
 
 
-@pytest.mark.parametrize(("given", "told"), [([], "lists no model"), ([T2V, T2V], f"lists {T2V} more than once")])
-def test_a_list_of_models_that_is_none_is_refused(given: list[str], told: str) -> None:
-    with pytest.raises(sd.InvalidInput, match=told):
-        sd.compare("A fox", given)
+def test_a_list_without_models_is_refused() -> None:
+    with pytest.raises(sd.InvalidInput, match="lists no model"):
+        sd.compare("A fox", [])
+
+
+def test_a_model_that_is_listed_twice_generates_two_takes_each_at_its_price() -> None:
+    comparison = sd.compare("A fox", [T2V, T2V], seconds=4, resolution="480p")
+    assert comparison.total.simulated == 2
+    first, second = tasks = comparison.submit()
+    assert [task.row.take for task in tasks] == [1, 2]
+    assert first.name != second.name
+    assert [task.name for task in comparison.submit()] == [first.name, second.name], "again, they are the same"
+    shown = comparison.generate()._repr_html_()
+    assert shown.count("<video") == 2
+    assert "· take 2" in shown
 
 
 def priced(name: str, amount: float | None, *, simulated: bool = False, **more: Any) -> Priced:

@@ -40,6 +40,7 @@ def test_tab_of_a_task_shows_what_a_person_uses(values: dict[str, Any]) -> None:
 def test_a_task_says_what_it_cost_and_how_long_it_took(values: dict[str, Any]) -> None:
     task, row = values["task"], values["row"]
     assert (task.cost, task.seconds) == ("simulated (free)", row.finished - row.created)
+    assert task.show().path == values["video"].path, "also what Tab does not show works as a person expects"
     assert task.progress is None or 0 <= task.progress <= 100
 
 

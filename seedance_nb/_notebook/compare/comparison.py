@@ -17,15 +17,7 @@ from seedance_nb._session.session import Document, Session
 from seedance_nb._task.begin import World
 from seedance_nb._task.display.page import COLUMNS
 from seedance_nb._task.display.placement import source_of
-from seedance_nb._task.display.player import (
-    View,
-    badge,
-    differences,
-    download_html,
-    pending_html,
-    result_text,
-    still_of,
-)
+from seedance_nb._task.display.player import View, badge, differences, download_html, pending_html, result_text
 from seedance_nb._task.display.video import Video, video_player, video_text
 from seedance_nb._task.engine import ENGINE, wait_for
 from seedance_nb._task.files import video_path
@@ -110,7 +102,10 @@ class Comparison:
         self._require_consent(confirm=confirm)
         if not interactive:
             self._emit_warnings()
-        return tuple(one.error or self._task(one, interactive=interactive) for one in self.candidates)
+        names = [one.name for one in self.candidates]
+        takes = [self._take + names[:index].count(name) for index, name in enumerate(names)]
+        pairs = zip(self.candidates, takes, strict=True)
+        return tuple(one.error or self._task(one, take, interactive=interactive) for one, take in pairs)
 
     def videos(self, results: "Sequence[Result]", tasks: Sequence[Task | Exception] = ()) -> "Videos":
         """The results with their models, and with `tasks` the future files of those that have none yet. *reads files*."""
@@ -149,9 +144,9 @@ class Comparison:
             emit_warnings((f"{one.name}, {problem}" for problem in one.warnings), LimitWarning)
             emit_warnings(_unsupported_lines(one), UserWarning)
 
-    def _task(self, candidate: Candidate, *, interactive: bool) -> Task | Exception:
+    def _task(self, candidate: Candidate, take: int, *, interactive: bool) -> Task | Exception:
         world: World = "simulated" if candidate.simulated else "paid"
-        options: dict[str, Any] = {"take": self._take, "budget": self._budget, "interactive": interactive}
+        options: dict[str, Any] = {"take": take, "budget": self._budget, "interactive": interactive}
         fields = candidate.fields
         return attempt(lambda: self._session.sender.send(approve(candidate.spec, fields), shown_world=world, **options))
 
@@ -215,7 +210,7 @@ class Videos(Sequence[Result]):
             '<div style="{}">{}</div></div>'
         )
         tiles = Html().join(_tile(*one) for one in self._results)
-        jpeg = next((still_of(result.poster, 2_800) for result in self if isinstance(result, Video)), b"")
+        jpeg = next((result.poster for result in self if isinstance(result, Video)), b"")
         return View(text=repr(self), html=grid.format(FONT, FG, self._prompt, COLUMNS, tiles), jpeg=jpeg)
 
 
@@ -232,7 +227,8 @@ def _tile(candidate: Candidate, result: Result) -> Html:
         '<div style="display:flex;flex-wrap:wrap;gap:2px 10px;align-items:center"><b>{}</b>{}</div>'
         '<div style="{};margin-bottom:6px"><code style="{}">{}</code></div>{}</figure>'
     ).format(
-        candidate.spec.title, badge(video.simulated if video else candidate.simulated), DIM, _CODE, candidate.name,
+        candidate.spec.title, badge(video.simulated if video else candidate.simulated), DIM, _CODE,
+        f"{candidate.name}{f' · take {video.row.take}' if video and video.row.take > 1 else ''}",
         _video_html(result) if isinstance(result, Video) else _placeholder_html(result),
     )  # fmt: skip
 
