@@ -21,7 +21,7 @@ from seedance_nb._document.roles import with_roles
 from seedance_nb._document.spec import Spec
 from seedance_nb._document.tables import Table, callback_id, calls_of, error_table, price_table, replies_of, task_table
 from seedance_nb._schema.applicators import UNCHECKED
-from seedance_nb._schema.dialect import KEYWORDS, LISTS, MAPS, ONES
+from seedance_nb._schema.dialect import DEFINED_NAMES, KEYWORDS, LISTS, MAPS, ONES
 from seedance_nb._schema.formats import pattern_error
 from seedance_nb._schema.normalise import Normaliser
 from seedance_nb._schema.validator import errors_of, problem_of, schema_error, validator_of
@@ -42,6 +42,7 @@ def spec(
     /,
     *,
     operation: str | None = None,
+    media_type: str | None = None,
     roles: Mapping[str, str | None] | None = None,
 ) -> "Spec":
     """Read a model or an OpenAPI or JSON Schema of your own. *reads files*, never the network.
@@ -49,6 +50,7 @@ def spec(
     The parameters:
       source: a name from `sd.models()`, the path of a YAML or JSON file, its text, a dict, or one of `.operations`.
       operation: which of several operations, by its operationId or by method and path ("POST /videos").
+      media_type: which of the operation's media types; without it JSON, else form data, else the first.
       roles: the fields of roles that the schema does not mark and `.roles` shows guessed wrongly, by name or JSON Pointer; None for no field.
 
     Returns: the `Spec`; without `operation`, no one of several is chosen.
@@ -58,6 +60,12 @@ def spec(
     'Seedance 2.0'
     """
     found = _find(source, operation)
+    if media_type is not None:
+        chosen = [one for one in found.operations if (one.method, one.path) == (found.method, found.path)]
+        kinds = [kind for one in chosen for kind in one.content_types]
+        if media_type not in kinds:
+            raise SpecError(f"no media type {media_type!r} here, only {', '.join(kinds) or 'JSON'}", file=found.file)
+        found = _find(replace(chosen[0], content_type=media_type), None)
     return replace(found, schema=with_roles(found.body, roles, found.file)) if roles else found
 
 
@@ -123,7 +131,8 @@ def _read(document: dict[str, Any], file: str, operation: Operation | str | None
 
 
 def _chosen(root: Table, operations: tuple[Operation, ...], chosen: Operation) -> Spec:
-    operation = _operations.resolve_reference(root, root.table("paths").table(chosen.path)).table(chosen.method)
+    item = _operations.resolve_reference(root, root.table("paths").table(chosen.path))
+    operation = item.table(chosen.method)
     content = _operations.content_table(root, operation, chosen.content_type)
     body, oddities = body_schema(root, content.value.get("schema", {}), f"{content.pointer}/schema")
     example = content.value.get("example", ABSENT)
@@ -133,6 +142,14 @@ def _chosen(root: Table, operations: tuple[Operation, ...], chosen: Operation) -
     properties = body.get("properties", {}).items()
     inputs = tuple(name for name, child in properties if isinstance(child, dict) and "x-inputs" in child)[:1]
     has_task, env = "x-task" in root.value, root.value.get("x-env", {})
+    if not has_task and body.get("type") == "object":  # in the URL, and fields like the body's
+        parameters, _ = body_schema(root, _operations.parameters_of(root, item, operation), operation.pointer)
+        names = {
+            name: child for name, child in parameters["properties"].items() if name not in body.get("properties", {})
+        }
+        body["properties"] = names | body.get("properties", {})
+        body["required"] = [*filter(names.get, parameters["required"]), *body.get("required", ())]
+        body |= {DEFINED_NAMES: [*names, *body[DEFINED_NAMES]]} if DEFINED_NAMES in body else {}
     responses = operation.table("responses", optional=True)
     task = task_table(root, responses, common_words()) if has_task else None
     auth = _operations.auth_of(root, operation, oddities, is_sent=has_task)

@@ -12,7 +12,7 @@ from seedance_nb._base.values import ABSENT, find, to_pointer
 from seedance_nb._document.tables import Table
 
 METHODS = ("post", "put", "patch", "delete", "query")
-_FORMS = ("multipart/form-data", "application/x-www-form-urlencoded")
+FORMS = ("multipart/form-data", "application/x-www-form-urlencoded")
 _MOST_HOPS = 20
 _MOST_LISTED = 12
 _LONGEST = 2_000
@@ -74,6 +74,16 @@ def operations_of(root: Table) -> tuple[Operation, ...]:
     return tuple(operations)
 
 
+def parameters_of(root: Table, *tables: Table) -> dict[str, Any]:
+    """The path and query parameters of a path item and its operation as the schema of an object, each marked `x-in`. *pure*."""
+    every = [one for table in tables for one in table.value.get("parameters", ())]
+    every = [find(root.value, one["$ref"][1:]) if "$ref" in one else one for one in every]
+    own = {one["name"]: one for one in every if one["in"] in ("path", "query")}
+    fields = {name: {"description": one.get("description", ""), **(one.get("schema") or {"type": one.get("type", "string")}), "x-in": one["in"]}
+              for name, one in own.items()}  # fmt: skip
+    return {"type": "object", "properties": fields, "required": [name for name in own if own[name].get("required")]}
+
+
 def paths_of_components(schemas: Mapping[str, Any]) -> dict[str, Any]:
     """The paths of a document that has only components: each of them is the body of an operation of its own name. *pure*."""
     return {ref: {"post": {"operationId": name, "requestBody": {"content": {"application/json": {"schema": {"$ref": ref}}}}}}
@@ -94,7 +104,7 @@ def upgraded(document: Mapping[str, Any]) -> dict[str, Any]:
         required = [name for name, each in fields.items() if each.get("required")]
         form = {"type": "object", "properties": plain | files, "required": required}
         schemas = [each.get("schema", {}) for each in every if each["in"] == "body"] + [form] * bool(fields)
-        usual = ("application/json", _FORMS[not files])[bool(fields)]
+        usual = ("application/json", FORMS[not files])[bool(fields)]
         kinds = one.get("consumes") or document.get("consumes") or [usual]
         return {"requestBody": {"content": {kind: {"schema": schemas[0]} for kind in kinds}}} if schemas else {}
 
@@ -132,7 +142,7 @@ def _plain(content_type: str) -> str:
 
 def _rank(content_type: str) -> tuple[bool, bool, int]:
     plain = _plain(content_type)
-    return plain != "application/json", not is_json(content_type), [*_FORMS, plain].index(plain)
+    return plain != "application/json", not is_json(content_type), [*FORMS, plain].index(plain)
 
 
 def find_operation(operations: tuple[Operation, ...], name: str, file: str) -> Operation:

@@ -7,13 +7,15 @@ from collections.abc import Iterator
 from itertools import groupby
 from pathlib import Path
 from typing import Any
+from urllib.parse import quote, urlencode
 
 from seedance_nb._base.errors import SeedanceError
 from seedance_nb._base.text import shorten
-from seedance_nb._base.values import ABSENT, json_text, read_json, to_pointer
+from seedance_nb._base.values import ABSENT, find, json_text, read_json, to_pointer
 from seedance_nb._check.check import build_body, only_value
 from seedance_nb._check.secrets import masked
 from seedance_nb._document import load
+from seedance_nb._document.operations import FORMS, is_json
 from seedance_nb._document.spec import Spec, named_fields
 from seedance_nb._web.regular_files import write
 
@@ -160,21 +162,56 @@ def to_curl(spec: Spec, body: dict[str, Any]) -> str:
 
     A base URL that the schema does not define is `$BASE_URL`. Raises: ValueError for values that JSON does not allow.
     """
-    text = json_text(body)
-    text.encode()  # raises for half of a surrogate pair, which a shell cannot represent
-    url = _quoted(spec.server + spec.path)
+    json_text(body).encode()  # raises for half of a surrogate pair, which a shell cannot represent
+    fields = spec.body.get("properties", {}) if isinstance(body, dict) else {}
+    inside = {
+        name: _form_text(body[name])
+        for name, child in fields.items()
+        if name in body and find(child, "/x-in") is not ABSENT
+    }
+    body = {name: value for name, value in body.items() if name not in inside} if inside else body
+    path = re.sub(
+        r"\{([^{}]*)\}", lambda name: quote(inside.pop(name[1]), safe="") if name[1] in inside else name[0], spec.path
+    )
+    path += f"?{urlencode(inside)}" if inside else ""
+    url = _quoted(spec.server + path)
     if not spec.server:
-        url = f'"${_variable(spec.base_env, "BASE_URL")}"{_quoted(spec.path) if spec.path else ""}'
+        url = f'"${_variable(spec.base_env, "BASE_URL")}"{_quoted(path) if path else ""}'
     lines = [f"curl --request {_quoted(spec.method.upper(), bare=True)} {url}"]
-    if re.search(r"[\[{]", spec.server + spec.path):
+    if re.search(r"[\[{]", spec.server + path):
         lines.append("--globoff")
     if spec.auth is not None:
         head = f"{spec.auth.header}: {spec.auth.prefix}"
         variable = f"${_variable(spec.key_env, 'API_KEY')}"
         quoted = f'"{head}{variable}"' if _UNQUOTED.fullmatch(head) else f'{_quoted(head)}"{variable}"'
         lines.append(f"--header {quoted}")
-    lines += ["--header 'Content-Type: application/json'", f"--data-raw {_quoted(text)}"]
-    return " \\\n  ".join(lines)
+    return " \\\n  ".join([*lines, *_body_options(spec, body)])
+
+
+def _body_options(spec: Spec, body: Any) -> Iterator[str]:
+    """The options of curl for a body of the request's media type. Raises: ValueError for one that has none."""
+    kind = spec.content_type.partition(";")[0].strip().lower()
+    if is_json(kind) or (isinstance(body, str) and kind not in FORMS):
+        yield f"--header {_quoted('Content-Type: ' + ('application/json' if '*' in kind else kind))}"
+        is_file = not is_json(kind) and spec.body.get("format") == "binary"
+        yield (
+            f"--data-binary {_quoted(f'@{body}')}"
+            if is_file
+            else f"--data-raw {_quoted(json_text(body) if is_json(kind) else body)}"
+        )
+    elif kind in FORMS and isinstance(body, dict):
+        for name, value in body.items():
+            schema = find(spec.body, f"/properties{to_pointer((name,))}")
+            mark = "@" if "binary" in (find(schema, "/format"), find(schema, "/items/format")) else ""
+            option = "--data-urlencode" if kind == FORMS[1] else "--form" if mark else "--form-string"
+            for one in value if isinstance(value, list) else [value]:
+                yield f"{option} {_quoted(f'{name}={mark}{_form_text(one)}')}"
+    else:
+        raise ValueError(f"a body of {kind} cannot be written here: only JSON, forms and text")
+
+
+def _form_text(value: Any) -> str:
+    return value if isinstance(value, str) else json_text(value)
 
 
 def to_python(spec: Spec, body: dict[str, Any]) -> str:

@@ -374,3 +374,55 @@ def test_a_picture_of_megabytes_in_a_pasted_body_is_read_at_once() -> None:
     begun = time.process_time()
     assert read_values(f'curl https://e.com -d \'{{"image": "{picture}"}}\'') == {"image": picture}
     assert time.process_time() - begun < 2, "shlex takes minutes"
+
+
+TEXT = {"type": "string"}
+FILE = {
+    "type": "object",
+    "properties": {"file": {"type": "string", "format": "binary"}, "n": TEXT, "tags": {"type": "array", "items": TEXT}},
+}
+KINDS = {"application/json": {"type": "object", "properties": {"n": TEXT}}, "multipart/form-data": FILE, "application/x-www-form-urlencoded": FILE,
+         "text/plain": TEXT, "application/octet-stream": {"type": "string", "format": "binary"}, "application/xml": FILE}  # fmt: skip
+PLACES = [
+    {"in": "path", "name": "id", "required": True, "schema": TEXT},
+    {"in": "query", "name": "dry", "schema": {"type": "boolean"}},
+]
+OPERATION = {
+    "parameters": PLACES,
+    "requestBody": {"content": {kind: {"schema": schema} for kind, schema in KINDS.items()}},
+    "responses": {},
+}
+SEVERAL = {
+    "openapi": "3.1.0",
+    "info": {"title": "t", "version": "1"},
+    "servers": [{"url": "https://api.example.com"}],
+    "paths": {"/a/{id}": {"put": OPERATION}},
+}
+SENT: dict[str, tuple[Any, list[str]]] = {
+    "application/json": ({"n": "x"}, ["--header 'Content-Type: application/json'", """--data-raw '{"n":"x"}'"""]),
+    "multipart/form-data": ({"n": "@x", "file": "it's.png", "tags": ["a", "b"]},
+                            ["--form-string 'n=@x'", "--form 'file=@it'\\''s.png'", "--form-string 'tags=a'", "--form-string 'tags=b'"]),
+    "application/x-www-form-urlencoded": ({"n": "a&b"}, ["--data-urlencode 'n=a&b'"]),
+    "text/plain": ("hi", ["--header 'Content-Type: text/plain'", "--data-raw 'hi'"]),
+    "application/octet-stream": ("a.png", ["--header 'Content-Type: application/octet-stream'", "--data-binary '@a.png'"]),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("kind", SENT)
+def test_a_curl_command_matches_the_media_type_of_the_body(kind: str) -> None:
+    values, options = SENT[kind]
+    found = sd.spec(SEVERAL, media_type=kind)
+    fields = {"id": "a/b {c}", "dry": True} if isinstance(values, dict) else {}
+    assert not fields or [problem.path for problem in sd.check(found, **values)] == ["/id"]
+    first, *others = to_curl(found, values | fields if isinstance(values, dict) else values).split(" \\\n  ")
+    assert first == f"curl --request PUT 'https://api.example.com/a/{'a%2Fb%20%7Bc%7D?dry=true' if fields else '{id}'}'"
+    assert [line for line in others if line != "--globoff"] == options
+
+
+def test_a_body_that_curl_is_not_written_for_is_refused_and_not_written_wrongly() -> None:
+    with pytest.raises(ValueError, match="application/xml"):
+        to_curl(sd.spec(SEVERAL, media_type="application/xml"), {"n": "x"})
+    with pytest.raises(sd.SpecError, match="no media type 'a/b' here, only application/json"):
+        sd.spec(SEVERAL, media_type="a/b")
+    with pytest.raises(sd.SpecError, match="no media type"):
+        sd.spec({"type": "object"}, media_type="a/b")

@@ -18,7 +18,7 @@ _FEW = 4
 _FEW_CHARACTERS = 56
 _HINTS = {
     "date": "2026-11-21", "date-time": "2026-11-21T09:00:00Z", "time": "09:00:00Z", "duration": "P1DT2H",
-    "email": "name@example.com", "uuid": "8-4-4-4-12 hex digits", "byte": "Base64 text", "binary": "Base64 text",
+    "email": "name@example.com", "uuid": "8-4-4-4-12 hex digits", "byte": "Base64 text", "binary": "path of a file",
     "hostname": "example.com", "ipv4": "192.0.2.1", "ipv6": "2001:db8::1", "json": "JSON",
 }  # fmt: skip
 
