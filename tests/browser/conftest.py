@@ -37,7 +37,8 @@ def chromium() -> Iterator[Callable[[], Any]]:
             return contexts[-1]
 
         yield running
-        contexts[-1].browser.close()
+        for context in contexts[-1:]:
+            context.browser.close()
 
 
 @pytest.fixture

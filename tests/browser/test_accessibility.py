@@ -21,13 +21,16 @@ FOCUSED = """() => { const one = document.activeElement, style = getComputedStyl
           seen: style.outlineStyle !== 'none' && parseFloat(style.outlineWidth) >= 1} }"""
 
 
+pytestmark = pytest.mark.usefixtures("browser")  # which ends a test that hangs
+
+
 @pytest.fixture(scope="module")
-def book(browser: Any, lab: Lab) -> Iterator[Book]:
+def book(chromium: Callable[[], Any], lab: Lab) -> Iterator[Book]:
     """One page for all tests of this file: each makes its form anew."""
     codes = ("import seedance_nb as sd", f"sd.form({MODEL!r})", f"sd.panel({MODEL!r})")
     cells = [nbformat.v4.new_code_cell(code) for code in codes]
     nbformat.write(nbformat.v4.new_notebook(cells=cells, metadata=KERNEL), lab.root / "accessibility.ipynb")
-    page = browser.new_page()
+    page = chromium().new_page()
     made = Book(page, lab, "accessibility.ipynb")
     made.run(0)
     page.evaluate(files("axe_playwright_python").joinpath("axe.min.js").read_text(encoding="utf-8"))
