@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from seedance_nb._api import (  # noqa: I001 - packed like the tables below
-        asset, balance, callback, check, compare, estimate, form, generate, model, models, panel, preflight, submit, task, tasks, upload,
+        asset, balance, callback, check, compare, estimate, form, gallery, generate, model, models, panel, preflight, submit, task, tasks, upload,
     )  # fmt: skip
     from seedance_nb._base.errors import (
         InvalidInput, KeyWarning, LedgerError, LimitWarning, MediaError, MediaWarning, NoCredits, OverBudget, RateLimited, Refused, SeedanceError,
@@ -31,7 +31,7 @@ if TYPE_CHECKING:
 
 _HOME = {
     "_api": (
-        "asset", "balance", "callback", "check", "compare", "estimate", "form", "generate", "model", "models", "panel", "preflight", "submit", "task", "tasks", "upload",
+        "asset", "balance", "callback", "check", "compare", "estimate", "form", "gallery", "generate", "model", "models", "panel", "preflight", "submit", "task", "tasks", "upload",
     ),
     "_notebook.compare.comparison": ("Comparison",),
     "_notebook.clip": ("open",),
@@ -56,7 +56,7 @@ __version__ = "0.1.0"
 __all__ = [
     "Comparison", "InvalidInput", "KeyWarning", "LedgerError", "LimitWarning", "MediaError", "MediaWarning", "NoCredits", "OverBudget", "Problem", "RateLimited", "Refused", "SeedanceError",
     "Session", "Spec", "SpecError", "Task", "TaskFailed", "Unauthorized", "Unavailable", "UnknownOutcome", "Unreachable",
-    "Video", "WaitTimeout", "ask_key", "asset", "balance", "callback", "check", "compare", "estimate", "export", "form", "generate", "grid", "model", "models", "nest_asyncio",
+    "Video", "WaitTimeout", "ask_key", "asset", "balance", "callback", "check", "compare", "estimate", "export", "form", "gallery", "generate", "grid", "model", "models", "nest_asyncio",
     "open", "panel", "preflight", "repair_ledger", "spec", "submit", "task", "tasks", "upload",
 ]  # fmt: skip
 

@@ -25,6 +25,7 @@ T = TypeVar("T")
 
 if TYPE_CHECKING:
     from seedance_nb._form.form import Form
+    from seedance_nb._notebook.gallery import Gallery
     from seedance_nb._notebook.panel import Panel
     from seedance_nb._task.display.video import Video
 
@@ -168,6 +169,26 @@ def panel(
     from seedance_nb._notebook.panel import Panel
 
     return Panel(spec(document), _default(api_key=api_key, base_url=base_url, simulate=simulate), budget, **fields)
+
+
+@typed
+def gallery(search: str = "", /) -> Gallery:
+    """The ledger's tasks as pictures: search, filter, play, keep or reject, use again. *reads files*; marks: *writes ledger*.
+
+    "Continue from last frame" fetches or uploads that frame (*network*, free). Nothing is paid before Generate is pressed in a panel.
+
+    The parameters:
+      search: words of the prompt, in any order and case.
+
+    Returns: the gallery; a table where there are no widgets.
+
+    >>> video = sd.Session(queue_s=0, run_s=0).generate("crun/seedance-1.0-pro-t2v", prompt="A red fox")
+    >>> sd.gallery("fox")
+    Tasks 1 to 1 of 1
+    """
+    from seedance_nb._notebook.gallery import Gallery
+
+    return Gallery(_default(), search)
 
 
 @typed

@@ -73,7 +73,8 @@ def table_html(heads: Sequence[str], rows: Sequence[Sequence[str]], note: str = 
 
 
 def _cell(text: str) -> Html:
-    width = "white-space:nowrap" if len(text) <= _SHORT_CELL else "min-width:13em"
+    shown = text.striptags() if isinstance(text, Html) else text
+    width = "white-space:nowrap" if len(shown) <= _SHORT_CELL else "min-width:13em"
     return Html('<td style="{};{}">{}</td>').format(_CELL, width, text)
 
 

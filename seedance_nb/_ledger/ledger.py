@@ -5,7 +5,7 @@ import json
 import re
 import sqlite3
 import time
-from collections.abc import Callable, Collection, Sequence
+from collections.abc import Callable, Collection
 from contextlib import closing, suppress
 from pathlib import Path
 from typing import Any, TypeVar
@@ -18,6 +18,7 @@ from seedance_nb._ledger.home import require_original_file, require_single_link
 from seedance_nb._ledger.process import is_gone, this_process
 from seedance_nb._ledger.repair import in_memory
 from seedance_nb._ledger.row import CHANGEABLE, EARLY_STATES, FREE_STATES, SELECT, Row, State, row_at, row_of, to_column
+from seedance_nb._ledger.search import Found, search_statement
 from seedance_nb._ledger.store import Store, Transaction
 
 _T = TypeVar("_T")
@@ -167,6 +168,18 @@ class Ledger:
         """How many rows there are."""
         return self._select("SELECT count(*) FROM tasks", each=lambda found: int(found[0]))[0]
 
+    def search(self, prompt: Callable[[str, str], str], limit: int, offset: int, **wanted: Any) -> list[Found]:
+        """Rows that `search_statement` finds; `prompt` is that of a model's body. *reads files*."""
+        statement, values = search_statement(**wanted)
+        each = lambda one: Found(row := row_of(one[:-2]), prompt(row.spec, row.body), *one[-2:])  # noqa: E731
+        return self._select(statement, *values, limit, offset, each=each, prompt=prompt)
+
+    def set_mark(self, row: Row, mark: str) -> None:
+        """Save a person's mark of a row: "keep", "reject" or "". *writes ledger*."""
+        # With a column that stays as it is, because a version without marks applies the columns that it knows.
+        changes = {"created": row.created, "review": mark}
+        self._store.transact(lambda transaction: transaction.change(row.seq, changes))
+
     def history(self, row: Row) -> tuple[float, ...]:
         """Seconds from acceptance to the end of the last 30 finished tasks of the same kind, oldest first. *reads files*."""
         # Times over a day, or negative, are left out: the clock was changed.
@@ -184,10 +197,12 @@ class Ledger:
         """Close the files; the next call opens them again."""
         self._store.close()
 
-    def _select(self, statement: str, *values: Any, each: Callable[[Sequence[Any]], _T]) -> list[_T]:
+    def _select(self, statement: str, *values: Any, each: Callable[[Any], _T], prompt: Any = None) -> list[_T]:
         """The rows that a statement finds, each converted by `each`; from a rescued copy if the ledger is damaged."""
 
         def select(db: sqlite3.Connection) -> list[_T]:
+            if prompt:
+                db.create_function("prompt", 2, lambda *of: prompt(*of).casefold())
             return [each(found) for found in db.execute(statement, values)]
 
         def settled(transaction: Transaction) -> list[_T]:

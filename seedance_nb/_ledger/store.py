@@ -102,7 +102,8 @@ def write_entry(db: sqlite3.Connection, entry: Entry) -> None:
         _set(db, entry.task, columns)
     else:
         insert(db, columns | {"seq": entry.task})
-    add_event(db, entry.at, entry.task, {"state": columns.get("state")} if entry.whole else columns, entry.number)
+    changes = {"state": columns.get("state")} if entry.whole else entry.columns | columns
+    add_event(db, entry.at, entry.task, changes, entry.number)
 
 
 def insert(db: sqlite3.Connection, columns: dict[str, Any]) -> int:
@@ -118,7 +119,8 @@ def add_event(db: sqlite3.Connection, at: float, task: int, changes: dict[str, A
     return int(db.execute("INSERT INTO events (rowid, at, task, changes) VALUES (?, ?, ?, ?)", values).lastrowid or 0)
 
 
-def _set(db: sqlite3.Connection, seq: int, columns: dict[str, Any]) -> None:
+def _set(db: sqlite3.Connection, seq: int, changes: dict[str, Any]) -> None:
+    columns = {name: value for name, value in changes.items() if name in known_columns()}  # a mark is in events only
     sets = ", ".join(f"{name} = ?" for name in columns)
     db.execute(f"UPDATE tasks SET {sets} WHERE seq = ?", (*columns.values(), seq))  # noqa: S608
 

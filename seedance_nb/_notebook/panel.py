@@ -21,7 +21,7 @@ from seedance_nb._base.values import ABSENT, digest, find, map_leaves
 from seedance_nb._check.check import approve, build_body, values_by_role
 from seedance_nb._check.price import Estimate, estimate, price_note
 from seedance_nb._document.reader import merged
-from seedance_nb._document.spec import Spec, named_fields
+from seedance_nb._document.spec import Spec
 from seedance_nb._form.controls.base import Fold, StaticBox, Uploads, WidgetFactory, toggle
 from seedance_nb._form.exchange import load_preset, save_preset
 from seedance_nb._form.form import Form
@@ -255,8 +255,8 @@ class Panel:
     def _is_confirmed(self, values: dict[str, Any]) -> bool:
         """Whether the user has confirmed an empty prompt and a paid request's warnings; if not, show them and return False."""
         warnings = [problem for problem in self.form.problems if problem.warns and not self._simulated]
-        has_prompt = any(schema.get("x-role") == "prompt" for _, schema in named_fields(self.spec))
-        if has_prompt and not str(values_by_role(self.spec, values).get("prompt") or "").strip():
+        prompt = str(values_by_role(self.spec, values).get("prompt") or "")
+        if "prompt" in self.spec.roles and not prompt.strip():
             warnings.insert(0, Problem(path="", message="the prompt is empty", rule="required", warns=True))
         texts = frozenset(map(str, warnings))
         if texts <= self._confirmed:

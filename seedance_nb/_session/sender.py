@@ -12,11 +12,11 @@ from urllib.parse import urlsplit
 
 from seedance_nb._base.errors import SeedanceError
 from seedance_nb._base.secret import Secret
-from seedance_nb._base.values import digest, to_pointer
+from seedance_nb._base.values import digest
 from seedance_nb._check.check import Approved
 from seedance_nb._check.price import Estimate, estimate
 from seedance_nb._document import load as _spec
-from seedance_nb._document.spec import Spec, named_fields
+from seedance_nb._document.spec import Spec
 from seedance_nb._ledger.ledger import Ledger
 from seedance_nb._ledger.row import Row
 from seedance_nb._media.preflight import Report, preflight
@@ -127,8 +127,7 @@ class Sender:
         endpoint = self._routing.for_new(spec)
         allowed_origin = access_policy(spec, endpoint).origin if endpoint.app is None else ""
         report = await preflight(spec, body, allowed_origin=allowed_origin)
-        by_role = {schema.get("x-role"): to_pointer(path) for path, schema in named_fields(spec)}
-        videos = by_role.get("reference_videos", "")
+        videos = spec.roles.get("reference_videos", "")
         if spec.price.sizes and videos:  # tokens are counted for the frames of reference videos too
             self._prices[endpoint.base_url, digest(body)] = estimate(spec, body, report.seconds(videos))
         return report
@@ -163,10 +162,8 @@ class Sender:
 
     def spec_of(self, row: Row) -> Spec:
         """A task's model: one used in this session, or a built-in one. *reads files*. Raises: SeedanceError otherwise."""
-        if row.spec in self.specs:
-            return self.specs[row.spec]
-        if row.spec in _spec.model_names():
-            return _spec.spec(row.spec)
+        if (known := self.known_spec(row.spec)) is not None:
+            return known
         if row.spec:
             problem = f"{row.name} was created with {row.spec}, which is not one of the built-in models."
             next_step = "pass its schema: sd.task(name, document=…) or sd.callback(payload, document=…)"
@@ -175,6 +172,10 @@ class Sender:
             about = f" for the task {row.task_id}" if row.task_id else ""
             next_step = f"check the provider accounts that you used{about}"
         raise SeedanceError(problem, next_step=next_step, charged=row.charged)
+
+    def known_spec(self, name: str) -> Spec | None:
+        """The model with this name, if it was used in this session or is built in. *reads files*."""
+        return self.specs.get(name) or (_spec.spec(name) if name in _spec.model_names() else None)
 
     def _flow(self, spec: Spec, endpoint: Endpoint) -> TaskRun:
         has_account = endpoint.app is None and "balance" in spec.calls

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import time
 from collections.abc import Awaitable, Callable, Iterable, Iterator, Mapping
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -13,15 +14,14 @@ from seedance_nb._base.faults import typed_class
 from seedance_nb._base.problem import Problem, Problems
 from seedance_nb._base.secret import Secret, as_secret, mask_keys_in
 from seedance_nb._base.text import safe_name
-from seedance_nb._base.values import find, read_json
-from seedance_nb._check.check import approve, build_body, check, extra_paths, extra_problem, values_by_role, warnings
+from seedance_nb._base.values import ABSENT, find, read_json
+from seedance_nb._check.check import approve, build_body, check, extra_paths, extra_problem, warnings
 from seedance_nb._check.price import Estimate
 from seedance_nb._document import load as _spec
 from seedance_nb._document.operations import Operation
 from seedance_nb._document.spec import Spec
 from seedance_nb._ledger import database as _database
 from seedance_nb._ledger.ledger import Ledger
-from seedance_nb._ledger.row import Row
 from seedance_nb._media.preflight import Report
 from seedance_nb._session.sender import Routing, Sender
 from seedance_nb._task.begin import require_consent
@@ -235,7 +235,7 @@ class Session:
             message = f"must be a whole number from 1 to {_MOST_ROWS:,}, not {limit!r}"
             raise InvalidInput((Problem(path="limit", message=message, rule="limit", value=limit, limit=1),))
         rows = self.ledger.rows(limit)
-        prompts = [str(self._requested(row).get("prompt", "")) for row in rows]
+        prompts = [self.prompt_of(row.spec, row.body) for row in rows]
         return Tasks(rows, prompts, self.ledger.description, self.ledger.count())
 
     def task(self, name: str | int, /, *, document: Document | None = None) -> Task:
@@ -266,11 +266,12 @@ class Session:
         problem = "The callback does not match a task in this ledger, so it was ignored."
         raise SeedanceError(problem, next_step="list the tasks with sd.tasks()", charged=None)
 
-    def _requested(self, row: Row) -> dict[str, Any]:
-        try:
-            return values_by_role(self.sender.spec_of(row), read_json(row.body))
-        except SeedanceError:
-            return {}
+    def prompt_of(self, model: str, body: str) -> str:
+        """The prompt in a model's request body, "" if there is none. *reads files*."""
+        spec, value = self.sender.known_spec(model), ABSENT
+        with suppress(ValueError):
+            value = find(read_json(body), spec.roles.get("prompt", "/?")) if spec else ABSENT
+        return "" if value is ABSENT else str(value)
 
 
 def callback_names(payload: Mapping[str, Any] | str | bytes, more: Iterable[Spec] = ()) -> Iterator[str]:

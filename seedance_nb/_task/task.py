@@ -22,8 +22,8 @@ from seedance_nb._document.spec import Spec
 from seedance_nb._ledger.ledger import Ledger
 from seedance_nb._ledger.row import EARLY_STATES, FREE_STATES, Row, State, price_after
 from seedance_nb._task.begin import require_consent
-from seedance_nb._task.display.placement import source_of
-from seedance_nb._task.display.player import badge
+from seedance_nb._task.display.placement import data_url, source_of
+from seedance_nb._task.display.player import badge, still_of
 from seedance_nb._task.display.progress import Line, Progress, TerminalLine, open_line, usual_text
 from seedance_nb._task.display.video import Video, video_of, video_view
 from seedance_nb._task.engine import ENGINE
@@ -33,6 +33,7 @@ from seedance_nb._task.forget import forget
 from seedance_nb._task.send import TaskRun, raise_for
 
 _TICK_S = 0.1
+_STILLS_BYTES, _STILL_WIDTH = 150_000, 112  # of the stills in one table together; the later ones are left out
 
 
 class Context(Protocol):
@@ -315,6 +316,14 @@ def state_text(row: Row, width: int = 0) -> str:
     return f"{row.state} ({shorten(f'{row.word}{reason}', width or 100, placeholder='…')})"
 
 
+def cells_of(row: Row, prompt: str) -> list[str]:
+    """What tables of tasks say of a row: prompt, model, local time, cost, state, name and file, or why there is none. *reads files*."""
+    short, when = shorten(prompt, 60, placeholder="…"), time.strftime("%Y-%m-%d %H:%M", time.localtime(row.created))
+    state = f"{'⚠ ' if row.is_unresolved else ''}{state_text(row, 120)}"
+    file = file_text(row) if row.state is not State.UNKNOWN else ""
+    return [short, row.spec, when, price_after(row), state, row.name, file]
+
+
 class Tasks(Sequence[Row]):
     """Rows of the ledger as a table, unresolved ones first, then newest first. `sd.tasks` returns it.
 
@@ -354,30 +363,25 @@ class Tasks(Sequence[Row]):
             } for row, prompt in self._pairs
         )  # fmt: skip
 
-    def _cells(self, row: Row, prompt: str) -> list[str]:
-        short, when = shorten(prompt, 60, placeholder="…"), time.strftime("%Y-%m-%d %H:%M", time.localtime(row.created))
-        state = f"{'⚠ ' if row.is_unresolved else ''}{state_text(row, 120)}"
-        file = file_text(row) if row.state is not State.UNKNOWN else ""
-        return [short, row.spec, when, price_after(row), state, row.name, file]
-
     def __repr__(self) -> str:
-        return table_text(self._heads, [self._cells(*pair) for pair in self._pairs], self._note, self._lead)
+        return table_text(self._heads, [cells_of(*pair) for pair in self._pairs], self._note, self._lead)
 
     def _repr_html_(self) -> str:
-        rows = []
+        rows, left = list[list[str]](), _STILLS_BYTES
         for row, prompt in self._pairs:
-            *cells, file = self._cells(row, prompt)
-            rows.append([_still_html(row), *cells] if file and Path(row.file).name == file else [file, *cells])
+            *cells, file = cells_of(row, prompt)
+            if file and Path(row.file).name == file:
+                still = still_of(poster_of(Path(row.file)), width=_STILL_WIDTH) if left > 0 else b""
+                left, file = left - len(still), _still_html(row, still)
+            rows.append([file, *cells])
         return str(table_html(("video", *self._heads[:-1]), rows, self._note, self._lead))
 
 
-def _still_html(row: Row) -> Html:
-    """The poster of a row's video, which links to it; the file's path where no server delivers it. *reads files*."""
-    source = source_of(Path(row.file), embed=False)
-    link, poster = safe_url(source), safe_url(source_of(poster_of(Path(row.file)), embed=False))
+def _still_html(row: Row, still: bytes) -> Html:
+    """The still of a row's video, which links to it, or has the file's path below it where no server delivers it. *reads files*."""
+    link = safe_url(source_of(Path(row.file), embed=False))
+    html = Html('<img src="{}" alt="{}" style="display:block;width:112px;min-width:112px;border-radius:4px">')
+    image = html.format(safe_url(data_url(still, "image/jpeg")), "play the video" if link else "") if still else Html()
     if not link:
-        return Html("<code>{}</code>").format(row.file)
-    still = Html('<img src="{}" alt="play the video" loading="lazy" style="width:112px;border-radius:4px">').format(
-        poster
-    )
-    return Html('<a href="{}">{}</a>').format(link, still)
+        return image + Html('<code style="overflow-wrap:anywhere">{}</code>').format(row.file)
+    return Html('<a href="{}">{}</a>').format(link, image or "play")

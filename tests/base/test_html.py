@@ -187,7 +187,7 @@ MAKERS: Mapping[str, Callable[[str], object]] = {
     "_notebook/clip:_repr_html_": lambda w: opened(w)._repr_html_(),
     "_notebook/panel:_static": lambda w: panel.Panel._static(seen(w)),
     "_notebook/compare/comparison:view": lambda w: compared.Videos(w, [(candidate(w), clip(w))]).view().html,
-    "_task/task:_still_html": lambda w: task_module._still_html(row(w, file=f"/{name(w)}")),
+    "_task/task:_still_html": lambda w: [task_module._still_html(row(w, file=f"/{name(w)}"), still) for still in (b"x", b"")],
     "_base/problem:_repr_html_": lambda w: [Problems([problem(w)])._repr_html_(), Problems()._repr_html_()],
     "_task/display/progress:line_html": lambda w: progress.line_html(w, row(w), w),
     "_task/task:_html": lambda w: task(w)._html(row(w)),

@@ -249,6 +249,53 @@ def messages(tasks: int = 20, seconds: float = 15) -> None:
     print(f"{tasks} panels at once: {while_running / (last - first):.1f} comm messages a second, {len(said)} in all")
 
 
+GALLERY = """
+import resource, sys, time
+import seedance_nb as sd
+from seedance_nb._notebook import gallery as module
+session = sd.Session(ledger=sys.argv[1])
+session.ledger.count()
+def used():
+    return int(open("/proc/self/statm").read().split()[1]) * resource.getpagesize() / 1e6
+before, begun, took = used(), time.process_time(), {}
+def lap(name):
+    global begun
+    took[name], begun = round(time.process_time() - begun, 2), time.process_time()
+shown = module.Gallery(session); lap("shown")
+shown._turn(module.PAGE); lap("next page")
+shown._turn(-2 * module.PAGE); lap("last page")
+shown._filters["words"].value = "fox 77"; lap("search")
+shown._filters["mark"].value = "no mark"; lap("search and mark")
+print(f"gallery of {session.ledger.count():,} rows, CPU seconds: {took}; kernel {used() - before:.0f} MB more, {before:.0f} MB before")
+"""
+
+
+def gallery(count: int = 10_000) -> None:
+    """CPU seconds to show a gallery of many rows, to turn its page and to search, and the kernel's memory for it."""
+    import json
+
+    import seedance_nb as sd
+
+    with tempfile.TemporaryDirectory() as folder:
+        path = Path(folder) / "ledger.sqlite3"
+        session = sd.Session(ledger=path, outputs=folder, queue_s=0, run_s=0)
+        video = session.generate(MODEL, prompt="A fox", reference_images=["https://example.com/a.png"], duration=4)
+
+        def fill(transaction: Any) -> None:
+            columns = {"kind": "[]", "key_fingerprint": "", "spec": MODEL, "base_url": "https://api.crun.ai", "simulated": 0, "take": 1,
+                       "state": "done", "owner": "", "file": str(video.path), "sha256": video.sha256, "facts": video.row.facts}  # fmt: skip
+            for n in range(count):
+                body = json.dumps({"input": {"prompt": f"A fox number {n} in the snow, slow camera, golden light"}})
+                own = {"intent": f"{n}", "digest": f"{n}", "body": body, "created": 1.79e9 + n, "credits": float(n)}
+                seq = transaction.insert(columns | own)
+                for state in ("queued", "running", "done"):
+                    transaction.change(seq, {"state": state})
+
+        session.ledger._store.transact(fill)
+        session.ledger.close()
+        subprocess.run([sys.executable, "-c", GALLERY, str(path)], check=True)
+
+
 def lines() -> None:
     """Lines of each module."""
     sizes = {
@@ -268,6 +315,7 @@ if __name__ == "__main__":
     forms()
     messages()
     mechanisms()
+    gallery()
     if "--browser" in sys.argv:
         browser()
         shown()

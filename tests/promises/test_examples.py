@@ -41,6 +41,7 @@ RETURNED = {
     "Clip",
     "Estimate",
     "Form",
+    "Gallery",
     "Models",
     "Operation",
     "Panel",

@@ -99,6 +99,7 @@ def still_of(poster: Path | bytes, most: int = _STILL_BYTES, width: int = 640) -
     file = io.BytesIO(poster) if isinstance(poster, bytes) else poster
     try:
         with Image.open(file, formats=("JPEG", "PNG", "WEBP")) as opened:
+            opened.draft("RGB", (width, width))  # which decodes a large JPEG at a fraction of its size
             picture = opened.convert("RGB")
     except (OSError, SyntaxError, ValueError, Image.DecompressionBombError):
         return b""
