@@ -135,7 +135,10 @@ SAYS_NOTHING: dict[str, dict[str, Any]] = {
     "what the schema refuses": TEXT | {"pattern": "^x", "description": "Supports `a`, `b`"},
     "another type": WHOLE | {"description": "Supports `a`, `b`"},
     "addresses": TEXT | {"format": "uri", "description": "Supports `a`, `b`"},
-    "too wide a range": WHOLE | {"minimum": 0, "maximum": 10**9},
+    "too wide a range": WHOLE | {"minimum": 0, "maximum": 10**30},
+    "bounds that are no numbers": WHOLE | {"x-upstream": {"source": "a", "minimum": "4", "maximum": [8]}},
+    "bounds that exclude themselves": WHOLE | {"minimum": 4, "maximum": 8, "exclusiveMinimum": 4},
+    "steps": WHOLE | {"minimum": 4, "maximum": 8, "multipleOf": 4},
     "no bound": WHOLE | {"minimum": 0},
 }
 

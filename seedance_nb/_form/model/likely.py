@@ -6,7 +6,7 @@ import re
 from collections.abc import Sequence
 from typing import Any
 
-from seedance_nb._base.values import set_at
+from seedance_nb._base.values import is_number, set_at
 from seedance_nb._document.load import model_names
 from seedance_nb._document.load import spec as _spec
 from seedance_nb._document.prose.reader import read_rules
@@ -30,9 +30,10 @@ def likely_values(name: str, shape: Shape, kind: str) -> Sequence[Any]:
         if not rule.when and (rule.kind == "enum" or not rule.values):
             low, high = rule.bounds.get("from", low), rule.bounds.get("to", high)
             values += rule.values if kind == "text" else [json.loads(one) for one in rule.values if one.isdecimal()]
-    if kind == "integer" and low is not None and high is not None and "multipleOf" not in view and not values:
+    is_bounded = is_number(low) and is_number(high) and 0 < high - low <= _MOST
+    if kind == "integer" and is_bounded and "multipleOf" not in view and not values:
         whole = range(math.ceil(low), math.floor(high) + 1)
-        return whole if 1 < len(whole) <= _MOST and all(fits(view, shape.defs, whole[end]) for end in (0, -1)) else ()
+        return whole if len(whole) > 1 and all(fits(view, shape.defs, whole[end]) for end in (0, -1)) else ()
     if values or view.get("x-role") in _FEW_VALUES:
         values += [view.get("default"), *view.get("examples", ())]
     start, _, end = str(view.get("x-format", "{n}")).partition("{n}")
