@@ -8,6 +8,7 @@ from collections.abc import Callable, Iterable, Iterator, Mapping
 from importlib.resources import files
 from pathlib import Path
 from typing import Any
+from urllib.parse import unquote
 
 import yaml
 
@@ -20,6 +21,7 @@ MAX_VALUES = 250_000
 _TOO_DEEP = f"nested deeper than {MAX_DEPTH} levels"
 _TOO_MANY = f"the document has more than {MAX_VALUES:,} values"
 _LESS = "pass only the operations that you need, as a dict or a smaller file"
+_MOST_FILES, _LONGEST = 200, 200  # of other files, and of a reference to one
 _PLAIN = (None, "")  # the style of a scalar without quotes
 # The scalars of YAML 1.2's core schema. In YAML 1.1, PyYAML's default, 16:9 is the number 969 and `no` is False.
 _CORE: tuple[tuple[re.Pattern[str], Callable[[str], Any]], ...] = (
@@ -43,6 +45,13 @@ def read_document(source: "str | Path | Mapping[str, Any]") -> tuple[dict[str, A
     if isinstance(source, Mapping):
         _bounded(source, "")
         return dict(source), ""
+    value, file = _value_of(source)
+    if isinstance(source, Path):
+        _bounded(value := _with_files(value, source), file)
+    return value, file
+
+
+def _value_of(source: str | Path) -> tuple[dict[str, Any], str]:
     file, text = (str(source), _text_of(source)) if isinstance(source, Path) else ("", source)
     if len(text) > MAX_BYTES:
         raise SpecError(
@@ -53,6 +62,32 @@ def read_document(source: "str | Path | Mapping[str, Any]") -> tuple[dict[str, A
         raise SpecError("the document must be an object", file=file)
     _bounded(value, file)
     return value, file
+
+
+def _with_files(document: dict[str, Any], path: Path) -> dict[str, Any]:
+    """A document with the files in its folder that its references name, and theirs, under `x-files`; the references lead there."""
+    folder, files = path.parent.resolve(), dict[str, Any]()
+
+    def joined(value: Any, name: str) -> Any:
+        if isinstance(value, list):
+            return [joined(item, name) for item in value]
+        if not isinstance(value, dict):
+            return value
+        ref = value.get("$ref")
+        is_path = isinstance(ref, str) and len(ref) < _LONGEST and "://" not in ref
+        if isinstance(ref, str) and is_path and (name != path.name or not ref.startswith("#")):
+            url, _, fragment = ref.partition("#")
+            target = ((folder / name).parent / unquote(url) if url else folder / name).resolve()
+            key = target.relative_to(folder).as_posix() if target.is_relative_to(folder) and target.is_file() else ""
+            if key and key != path.name and key not in files and len(files) < _MOST_FILES:
+                files[key] = {}
+                files[key] = joined(_value_of(target)[0], key)
+            if key in (path.name, *files):
+                value = value | {"$ref": f"#{to_pointer(('x-files', key)) if key != path.name else ''}{fragment}"}
+        return {key: joined(item, name) for key, item in value.items()}
+
+    document = joined(document, path.name)
+    return document | ({"x-files": files} if files else {})
 
 
 def _text_of(path: Path) -> str:

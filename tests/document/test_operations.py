@@ -195,3 +195,28 @@ def test_a_file_with_several_operations_is_read_by_its_path(tmp_path: Path) -> N
     made = sd.spec(file, operation="create")
     assert (made.file, made.name, made.title) == (str(file), "many", "Many")
     assert sd.spec(made.operations[2]).file == str(file)
+
+
+def test_references_to_files_beside_a_file_are_followed_within_its_folder(tmp_path: Path) -> None:
+    (tmp_path / "docs" / "parts").mkdir(parents=True)
+    main, outside = tmp_path / "docs" / "main.yaml", tmp_path / "secret.yaml"
+    head = "openapi: 3.1.0\ninfo: {title: t, version: '1'}\npaths:\n"
+    main.write_text(
+        head + "  /a: {$ref: 'parts/a.yaml#/item'}\n  /b: {$ref: '../secret.yaml#/item'}\n  /c: {$ref: 'gone.yaml'}\n"
+    )
+    body = "{content: {application/json: {schema: {$ref: '%s'}}}}"
+    (tmp_path / "docs" / "parts" / "a.yaml").write_text(
+        f"item:\n  post: {{requestBody: {body % '#/Pet'}}}\nPet: {{type: object, properties: {{n: {{$ref: './n.json'}}, p: {{$ref: 'a.yaml#/Pet'}}, t: {{$ref: '../main.yaml#/x-t'}}}}}}\n"
+    )
+    (tmp_path / "docs" / "parts" / "n.json").write_text('{"type": "integer"}')
+    main.write_text(main.read_text() + "x-t: {type: string}\n")
+    outside.write_text(f"item:\n  post: {{requestBody: {body % '#/Pet'}}}\nPet: {{type: object}}\n")
+    made = sd.spec(main)
+    assert [operation.path for operation in made.operations] == ["/a"]
+    assert [problem.path for problem in sd.check(made, n="x", p={"n": "y", "t": 5})] == ["/n", "/p/n", "/p/t"]
+    outside.rename(tmp_path / "docs" / "real.yaml")
+    outside.symlink_to(tmp_path / "docs" / "real.yaml")
+    (tmp_path / "docs" / "gone.yaml").symlink_to("/etc/hostname")
+    assert [operation.path for operation in sd.spec(str(main)).operations] == ["/a", "/b"]
+    with pytest.raises(sd.SpecError, match="no operation"):
+        sd.spec(main.read_text())
