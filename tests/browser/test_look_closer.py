@@ -1,6 +1,7 @@
 """Below a panel's video a person looks at its frames one by one, with the keyboard too, and plays it in a loop."""
 
 from collections.abc import Iterator
+from importlib.resources import files
 from typing import Any
 
 import pytest
@@ -11,6 +12,8 @@ panel = Panel(sd.spec('crun/seedance-1.0-pro-t2v'), sd.Session(queue_s=0, run_s=
 panel.form.values = {'prompt': 'A paper boat', 'resolution': '480p', 'duration': 4}
 panel"""
 PANEL = 1
+AXE = """() => window.axe.run({include: ['.sdn-look']}, {resultTypes: ['violations']}).then(found => found.violations
+  .filter(one => ['serious', 'critical'].includes(one.impact)).flatMap(one => one.nodes.map(node => `${one.id}: ${node.html}`)))"""
 SHOWN = "number => document.querySelector('.sdn-look img')?.alt.startsWith(`Frame ${number} of 96 ·`)"
 
 
@@ -45,6 +48,8 @@ def test_frames_are_stepped_through_with_the_keyboard_alone_and_after_a_reload(b
     number.fill("40")
     keys.press("Enter")
     shows(book, 40)
+    book.page.evaluate(files("axe_playwright_python").joinpath("axe.min.js").read_text(encoding="utf-8"))
+    assert book.page.evaluate(AXE) == []
     panel.get_by_label("Loop").check()
     book.page.wait_for_function("() => document.querySelector('.sdn-videos video').loop", timeout=30_000)
     book.save()

@@ -133,6 +133,24 @@ def test_the_same_request_again_is_shown_and_not_paid(panel: Panel, provider: Pr
     assert len(shown(panel)) == 1, "the same video is shown once"
 
 
+def test_a_forgotten_request_is_paid_again_only_by_another_take(panel: Panel, provider: Provider) -> None:
+    panel.form.values = GOOD
+    panel._go.click()
+    until(done(panel))
+    assert panel.task
+    panel.task.forget(files=True)
+    panel._go.click()
+    until(done(panel))
+    assert len(provider.charges) == 1
+    assert "was forgotten, and its video was removed" in panel._status.value
+    assert "press Another take to send the request again" in panel._status.value
+    assert "sdn-hidden" not in panel._again._dom_classes
+    panel._again.click()
+    until(done(panel))
+    assert len(provider.charges) == 2
+    assert "Done in" in panel._status.value
+
+
 def test_a_running_task_of_ones_own_is_resumed_and_not_called_an_old_video(panel: Panel, provider: Provider) -> None:
     provider.on_status = ["running"]
     panel.form.values = GOOD
