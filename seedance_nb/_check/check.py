@@ -17,8 +17,9 @@ from seedance_nb._document.extensions import UPSTREAM_KEYWORDS
 from seedance_nb._document.spec import Spec, in_document_order, named_fields, validator
 from seedance_nb._document.tables import Call
 from seedance_nb._schema.applicators import UNCHECKED
-from seedance_nb._schema.dialect import AT_LEAST_ONE
+from seedance_nb._schema.dialect import AT_LEAST_ONE, is_secret
 from seedance_nb._schema.formats import LOCAL
+from seedance_nb._schema.library import Spent, bounded, spend
 from seedance_nb._schema.messages import sentences
 from seedance_nb._schema.validator import errors_of, problem_of, validator_of
 
@@ -27,7 +28,6 @@ _LONGEST = 10_000
 _MOST_LEVELS = 60
 _KEY = re.compile(r"(?i)(x[-_])?(api[-_]?)?key|authorization|bearer|((access|api)[-_]?)?token|(api[-_]?)?secret")
 _QUOTE_NEAREST = ("required", AT_LEAST_ONE)  # with the first sentence of the nearest description
-_SOURCE = "x-source"
 _LONG = 50_000
 
 
@@ -204,7 +204,7 @@ def check(spec: Spec, body: Any, extra: tuple[str, ...] = ()) -> tuple[Problem, 
     media = {problem.path for problem in problems if problem.rule == "x-media"}
     keys = _keys_in(spec, body)
     relevant = (problem for problem in problems if not (problem.rule == "format" and problem.path in media))
-    return in_document_order(spec, (_masked(_documented(spec, problem), keys) for problem in relevant))
+    return in_document_order(spec, (_without_keys(_documented(spec, problem), keys) for problem in relevant))
 
 
 def _documented(spec: Spec, problem: Problem) -> Problem:
@@ -229,7 +229,7 @@ def _keys_in(spec: Spec, body: Any) -> list[tuple[str, ...]]:
     return paths
 
 
-def _masked(problem: Problem, keys: list[tuple[str, ...]]) -> Problem:
+def _without_keys(problem: Problem, keys: list[tuple[str, ...]]) -> Problem:
     for key in keys:
         path = pointer_parts(problem.path)
         if key[: len(path)] == path and problem.value is not ABSENT:
@@ -321,7 +321,7 @@ def _exceeded(spec: Spec, body: Any) -> Iterator[Problem]:
             limiting = _schema(spec.body)
             for part in list(error.absolute_path)[:-1]:
                 limiting = limiting["properties"][part]
-        yield replace(problem_of(error), warns=True, quote="", source=str(limiting.get(_SOURCE, "")))
+        yield replace(problem_of(error), warns=True, quote="", source=str(limiting.get("x-source", "")))
 
 
 def _unchecked(spec: Spec, body: Any) -> list[Problem]:
@@ -351,7 +351,58 @@ def _schema(schema: Any) -> dict[str, Any]:
     upstream = schema.get("x-upstream", {})
     limits = {name: upstream[name] for name in UPSTREAM_KEYWORDS if name in upstream}
     limits |= {"x-needs": upstream["needs"]} if "needs" in upstream else {}
-    limits |= {_SOURCE: upstream["source"]} if limits else {}
+    limits |= {"x-source": upstream["source"]} if limits else {}
     limits |= {"x-unit": schema["x-unit"]} if "x-unit" in schema else {}
     inner = {name: _schema(child) for name, child in schema.get("properties", {}).items()}
     return limits | ({"properties": inner} if any(inner.values()) else {})
+
+
+def masked(spec: Spec, body: Any, cover: Any = HIDDEN) -> Any:
+    """A body with `cover` in place of each secret, or of everything if the search takes too long; `ABSENT` omits them. *pure*."""
+    result = masked_in(spec.body, spec.body, body, cover)
+    return {} if result is ABSENT and isinstance(body, dict) else result
+
+
+def masked_in(root: Any, schema: Any, value: Any, cover: Any = HIDDEN) -> Any:
+    """A part of a body and its schema, with secrets covered. *pure*; `root` has the `$defs`."""
+    try:
+        with bounded(value):
+            return _masked(root, schema, value, cover, 0)
+    except Spent:
+        return cover
+
+
+def _masked(root: Any, schema: Any, value: Any, cover: Any, depth: int) -> Any:
+    spend()
+    if not isinstance(schema, dict) or value is ABSENT:
+        return value
+    if "$ref" in schema:
+        target = find(root, str(schema["$ref"]).removeprefix("#"))
+        if depth < _MOST_LEVELS and target is not ABSENT:
+            value = _masked(root, target, value, cover, depth + 1)
+    if is_secret(schema) or depth >= _MOST_LEVELS:
+        return cover
+    parts = [part for key in ("allOf", "anyOf", "oneOf") for part in schema.get(key) or ()]
+    for part in (*parts, schema.get("then"), schema.get("else"), *(schema.get("dependentSchemas") or {}).values()):
+        value = _masked(root, part, value, cover, depth + 1)
+    if isinstance(value, dict):
+        return _members(root, schema, value, cover, depth)
+    if isinstance(value, list):
+        first, rest = schema.get("prefixItems") or [], schema.get("items", schema.get("unevaluatedItems"))
+        schemas = [*first, *[rest] * (len(value) - len(first))]
+        inner = [_masked(root, child, item, cover, depth + 1) for child, item in zip(schemas, value, strict=False)]
+        return [item for item in inner if item is not ABSENT]
+    return value
+
+
+def _members(root: Any, schema: dict[str, Any], value: dict[str, Any], cover: Any, depth: int) -> dict[str, Any]:
+    properties = schema.get("properties") or {}
+    patterns = (schema.get("patternProperties") or {}).values()
+    further = (*patterns, schema.get("additionalProperties"), schema.get("unevaluatedProperties"))
+    members = {}
+    for name, item in value.items():
+        for child in (properties[name],) if name in properties else further:
+            item = _masked(root, child, item, cover, depth + 1)  # noqa: PLW2901 - each part covers its own secrets
+        if item is not ABSENT:
+            members[name] = item
+    return members

@@ -74,20 +74,15 @@ FIELD: dict[str, Any] = {
     "x-evidence": ROOT["x-evidence"],
     "x-media": _object("kind", kind={"enum": ["image", "video", "audio"]}, **dict.fromkeys(MEDIA_RULES, _RULE)),
     "x-upstream": _object(
-        "source",
-        source=_TEXT,
-        examples={"type": "array"},
-        needs={"type": "object", "additionalProperties": {**_TEXTS, "minItems": 1}},
+        "source", source=_TEXT, examples={"type": "array"}, needs={"type": "object", "additionalProperties": {**_TEXTS, "minItems": 1}},
         **{"x-media": _object(**dict.fromkeys(MEDIA_RULES, _RULE)), **dict.fromkeys(UPSTREAM_KEYWORDS, True)},
     ),
     "x-placeholders": {
-        "type": "object",
-        "required": ["quote"],
-        "properties": {"quote": _TEXT},
+        "type": "object", "required": ["quote"], "properties": {"quote": _TEXT},
         "additionalProperties": {"type": "array", "items": {"type": "string", "pattern": r"\{n\}"}, "minItems": 1},
     },
     "x-unchecked": {"type": "array", "items": _object("quote", "reason", quote=_TEXT, reason=_TEXT)},
-}
+}  # fmt: skip
 
 
 def check_extensions(document: dict[str, Any], file: str) -> None:

@@ -23,9 +23,9 @@ from seedance_nb._document.tables import Table, callback_id, calls_of, error_tab
 from seedance_nb._schema.applicators import UNCHECKED
 from seedance_nb._schema.dialect import DEFINED_NAMES, KEYWORDS, LISTS, MAPS, ONES
 from seedance_nb._schema.formats import pattern_error
+from seedance_nb._schema.library import MOST, bounded
 from seedance_nb._schema.normalise import Normaliser
 from seedance_nb._schema.validator import errors_of, problem_of, schema_error, validator_of
-from seedance_nb._schema.work import MOST, bounded
 
 
 @functools.cache

@@ -12,8 +12,7 @@ from urllib.parse import quote, urlencode
 from seedance_nb._base.errors import SeedanceError
 from seedance_nb._base.text import shorten
 from seedance_nb._base.values import ABSENT, find, json_text, read_json, to_pointer
-from seedance_nb._check.check import build_body, only_value
-from seedance_nb._check.secrets import masked
+from seedance_nb._check.check import build_body, masked, only_value
 from seedance_nb._document import load
 from seedance_nb._document.operations import FORMS, is_json
 from seedance_nb._document.spec import Spec, named_fields
@@ -224,10 +223,12 @@ def to_python(spec: Spec, body: dict[str, Any]) -> str:
     expected = _canonical(body)
     options = [_arguments(spec, body, inner=inner) for inner in (True, False)]
     fields, extra = next((one for one in options if _canonical(build_body(spec, *one)) == expected), options[1])
-    source, comments = _source(spec)
+    name = spec.name if spec.name in load.model_names() and load.spec(spec.name) is spec else spec.file
+    comments = [] if name else ["# document: the dict or the text that the form was created from"]
     plain = {name: value for name, value in fields.items() if _is_name(name)}
     rest = {name: value for name, value in fields.items() if name not in plain}
-    arguments = [source, *(f"{name}={_value(value, 4, len(name) + 2)}" for name, value in plain.items())]
+    arguments = [_text(name) if name else "document"]
+    arguments += [f"{key}={_value(value, 4, len(key) + 2)}" for key, value in plain.items()]
     arguments += [f"extra={_value(extra, 4, 7)}"] if extra else []
     arguments += [f"**{_value(rest, 4, 3)}"] if rest else []
     call = "video = sd.generate" if spec.task else "problems = sd.check"
@@ -261,13 +262,6 @@ def _has_unique_fields(spec: Spec, name: str) -> bool:
     """Whether an object's fields can be passed by name: no other object has a field with one of these names."""
     own = {field[-1] for field, _ in named_fields(spec) if field[:-1] == (name,)}
     return not own & {field[-1] for field, _ in named_fields(spec) if field[:-1] != (name,)}
-
-
-def _source(spec: Spec) -> tuple[str, list[str]]:
-    """The first argument of the call, and the comment lines about it."""
-    source = spec.name if spec.name in load.model_names() and load.spec(spec.name) is spec else spec.file
-    comment = "# document: the dict or the text that the form was created from"
-    return (_text(source), []) if source else ("document", [comment])
 
 
 def _canonical(value: Any) -> str:

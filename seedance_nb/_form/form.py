@@ -13,15 +13,17 @@ from seedance_nb._base.faults import LOG
 from seedance_nb._base.html import Html, escape, request_html
 from seedance_nb._base.problem import Problem
 from seedance_nb._base.values import find, json_text, read_json, to_pointer
-from seedance_nb._check.check import check, warnings
-from seedance_nb._check.secrets import masked
+from seedance_nb._check.check import check, masked, warnings
 from seedance_nb._document.spec import Spec
 from seedance_nb._form import exchange
-from seedance_nb._form.controls.base import Change, Fold, StaticBox, Uploads, WidgetFactory
-from seedance_nb._form.controls.registry import control_for
+from seedance_nb._form.controls import scalars
+from seedance_nb._form.controls.base import Change, Control, Fold, OnChange, StaticBox, Uploads, WidgetFactory
+from seedance_nb._form.controls.entries import ItemsControl, MapControl
+from seedance_nb._form.controls.objects import ObjectControl
+from seedance_nb._form.controls.text_list import ListControl
 from seedance_nb._form.labels import labels_of
 from seedance_nb._form.layout import FormLayout, Summary
-from seedance_nb._form.model.fields import tree
+from seedance_nb._form.model.fields import Field, tree
 from seedance_nb._form.model.values import UndoHistory, body_of, initial_values, moved_paths, typed_at
 
 _EVIDENCE = {
@@ -30,6 +32,12 @@ _EVIDENCE = {
 }
 # The rules whose problems are shown while the user types; others are shown when the field loses focus.
 _AT_ONCE = ("maxLength", "x-placeholders")
+_KINDS: dict[str, type[Control]] = {
+    **dict.fromkeys(("prose", "text", "json"), scalars.TextControl), **dict.fromkeys(("integer", "number"), scalars.NumberControl),
+    "choice": scalars.ChoiceControl, "toggle": scalars.ToggleControl, "password": scalars.PasswordControl,
+    "constant": scalars.ConstantControl, "list": ListControl, "object": ObjectControl, "items": ItemsControl,
+    "map": MapControl, "branches": scalars.BranchControl,
+}  # fmt: skip
 
 
 class Form:
@@ -47,8 +55,7 @@ class Form:
         self.spec = spec
         self.last_change = 0.0
         self.history = UndoHistory()
-        self._factory = WidgetFactory(control_for)
-        self._factory.uploads = uploads
+        self._factory = WidgetFactory(control_for, uploads)
         self._lock = threading.RLock()
         self._start = initial_values(spec)
         self._values: Any = copy.deepcopy(self._start)
@@ -298,3 +305,11 @@ def css() -> Html:
     """The style sheet of forms and panels. *reads files*."""
     text = (files("seedance_nb") / "static" / "form.css").read_text(encoding="utf-8")
     return Html("<style>{}</style>").format(Html(text))  # noqa: S704 - a packaged file
+
+
+def control_for(field: Field, factory: WidgetFactory, on_change: OnChange) -> Control:
+    """The control of a field, for null too where the schema allows it."""
+    if field.nullable:
+        return scalars.NullControl(field, factory, on_change)
+    has_choices = field.likely and not isinstance(field.likely, range)
+    return (scalars.LikelyControl if has_choices else _KINDS[field.kind])(field, factory, on_change)

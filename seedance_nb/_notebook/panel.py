@@ -29,7 +29,7 @@ from seedance_nb._form.model.values import prefilled
 from seedance_nb._ledger.row import State
 from seedance_nb._notebook import status
 from seedance_nb._notebook.output import Frames, VideoOutput
-from seedance_nb._notebook.refusals import field_errors
+from seedance_nb._notebook.status import field_errors
 from seedance_nb._session.session import Session
 from seedance_nb._task.display.placement import notebook_file, viewer
 from seedance_nb._task.display.progress import usual_text

@@ -9,9 +9,8 @@ from typing import Any
 from seedance_nb._base.values import ABSENT
 from seedance_nb._schema.dialect import READ_ONLY, SCHEMA_NAME, allowed_values
 from seedance_nb._schema.formats import search
-from seedance_nb._schema.library import ValidationError
+from seedance_nb._schema.library import ValidationError, spend
 from seedance_nb._schema.messages import are, words_for
-from seedance_nb._schema.work import spend
 
 _SHOWN = 12
 _COMPARED = 1_000

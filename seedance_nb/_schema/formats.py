@@ -8,8 +8,7 @@ from typing import Any
 from urllib.parse import urlsplit
 
 from seedance_nb._base.values import is_number
-from seedance_nb._schema.library import FormatChecker
-from seedance_nb._schema.work import spend
+from seedance_nb._schema.library import FormatChecker, spend
 
 _TIME = re.compile(r"([0-9]{2}):([0-9]{2}):([0-9]{2})(?:\.[0-9]+)?(?:[Zz]|([+-])([0-9]{2}):([0-9]{2}))?")
 _OFFSET = re.compile(r"[Zz]$|[+-][0-9]{2}:[0-9]{2}$")

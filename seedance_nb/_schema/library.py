@@ -1,16 +1,21 @@
-"""Import jsonschema without the grammar of two formats, which takes ten times as long as everything else in it.
+"""Import jsonschema without the grammar of two formats, ten times as slow as the rest of it; and limit the work of one check.
 
-Wherever JupyterLab is installed, jsonschema imports `rfc3987_syntax` for `iri` and `iri-reference`, which nothing here uses.
-A stand-in replaces it during the import and loads it on first use, so that nothing changes for other users of jsonschema.
+The limit is a count and not a time, so that no schema blocks the kernel and results are repeatable. Wherever JupyterLab
+is installed, jsonschema imports `rfc3987_syntax` for `iri` and `iri-reference`, which nothing here uses. A stand-in replaces
+it during the import and loads it on first use, so that nothing changes for other users of jsonschema.
 """
 
 import importlib.util
 import sys
+import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
 from types import ModuleType
+from typing import Any
 
 _GRAMMAR = "rfc3987_syntax"
+MOST = 10_000  # number of schemas that one check may evaluate before the rest is reported as unchecked
+_FOR_EACH = 40
 
 
 @contextmanager
@@ -29,11 +34,10 @@ def _grammar_on_first_use() -> Iterator[None]:
         leave()
         return importlib.import_module(_GRAMMAR)
 
+    # Another thread may import the real module meanwhile and use anything in it.
     vars(stand_in).update(
         is_valid_syntax=lambda term, value: loaded().is_valid_syntax(term, value),
-        __getattr__=lambda name: getattr(
-            loaded(), name
-        ),  # another thread may use anything in the real module meanwhile
+        __getattr__=lambda name: getattr(loaded(), name),
     )
     try:
         yield
@@ -46,3 +50,46 @@ with _grammar_on_first_use():
     from jsonschema.validators import extend
 
 __all__ = ["Draft202012Validator", "FormatChecker", "ValidationError", "extend"]
+
+
+class Spent(Exception):
+    """The limit is exceeded. Callers of `bounded` catch it."""
+
+
+class _Limit(threading.local):
+    left: int | None = None
+
+
+_LIMIT = _Limit()
+
+
+@contextmanager
+def bounded(value: Any = None, most: int = MOST) -> Iterator[None]:
+    """Limit the work within the block to `most` plus 40 for each part of a value; a nested block counts for the outer one."""
+    if _LIMIT.left is not None:
+        yield
+        return
+    _LIMIT.left = most + _FOR_EACH * _size(value, most)
+    try:
+        yield
+    finally:
+        _LIMIT.left = None
+
+
+def spend(count: int = 1) -> None:
+    """Count work against the limit, if there is one. Raises: Spent."""
+    left = _LIMIT.left
+    if left is not None:
+        _LIMIT.left = left = left - count
+        if left < 0:
+            raise Spent
+
+
+def _size(value: Any, most: int) -> int:
+    count, here = 0, [value]
+    while here and count < most:
+        item = here.pop()
+        if isinstance(item, dict | list):
+            count += len(item)
+            here += item.values() if isinstance(item, dict) else item
+    return count

@@ -19,11 +19,8 @@ _FORMATS = {
 _MESSAGES = {
     "minLength": "has {size:,} characters; at least {limit:,} are needed",
     "maxLength": "has {size:,} characters; at most {limit:,} are allowed",
-    "minItems": "has {size} entries; at least {count} needed",
-    "maxItems": "has {size} entries; at most {count} allowed",
-    "items": "has {size} entries; at most {count} allowed",
-    "minProperties": "has {size} {fields}; at least {count} needed",
-    "maxProperties": "has {size} {fields}; at most {count} allowed",
+    **dict.fromkeys(("minItems", "minProperties"), "has {size} {members}; at least {count} needed"),
+    **dict.fromkeys(("maxItems", "maxProperties", "items"), "has {size} {members}; at most {count} allowed"),
     "minimum": "{value}{unit} is too small; at least {bound}{unit} is allowed",
     "maximum": "{value}{unit} is too large; at most {bound}{unit} is allowed",
     "exclusiveMinimum": "must be more than {bound}{unit}; got {value}",
@@ -35,8 +32,7 @@ _MESSAGES = {
 }
 _HELP_UP_TO = 270
 _MOST_SHOWN, _SHOWN = 40, 12  # of allowed values
-_MOST_NAMED = 100  # no sentence lists more
-_LONGEST = 100  # nor a longer limit
+_LONGEST = 100  # no sentence lists more names, nor a longer limit
 
 
 def words_for(rule: str, value: Any, limit: Any, schema: dict[str, Any]) -> str:
@@ -65,8 +61,9 @@ def words_for(rule: str, value: Any, limit: Any, schema: dict[str, Any]) -> str:
     unit = f" {schema['x-unit']}" if "x-unit" in schema else ""
     template = _MESSAGES.get(rule, "does not satisfy {rule!r}: {shown}")
     count = are(limit) if "{count}" in template else ""
+    members = "entries" if isinstance(value, list) else "field" if size == 1 else "fields"
     return template.format(rule=rule, shown=shown, value=value if isinstance(value, str) else shown, limit=limit, bound=_bare(limit),
-                           size=size, count=count, unit=unit, fields="field" if size == 1 else "fields")  # fmt: skip
+                           size=size, count=count, unit=unit, members=members)  # fmt: skip
 
 
 def are(count: float) -> str:
@@ -83,7 +80,7 @@ def quote_for(rule: str, value: Any, limit: Any, schema: dict[str, Any]) -> str:
     if not described:
         return ""
     if isinstance(limit, list):
-        groups = [group if isinstance(group, list) else [group] for group in limit[:_MOST_NAMED]]
+        groups = [group if isinstance(group, list) else [group] for group in limit[:_LONGEST]]
         names = [str(name) for group in groups for name in group]
         quotes = [sentence for sentence in described if all(name in sentence for name in names)]
     else:

@@ -18,9 +18,8 @@ from seedance_nb._schema import applicators
 from seedance_nb._schema.applicators import UNCHECKED
 from seedance_nb._schema.dialect import AT_LEAST_ONE, DEFINED_NAMES, READ_ONLY, is_secret
 from seedance_nb._schema.formats import checker, media_error, pattern_error, search
-from seedance_nb._schema.library import Draft202012Validator, ValidationError, extend
+from seedance_nb._schema.library import MOST, Draft202012Validator, Spent, ValidationError, bounded, extend, spend
 from seedance_nb._schema.messages import quote_for, words_for
-from seedance_nb._schema.work import MOST, Spent, bounded, spend
 
 _PER_ERROR = 5  # one message takes as long as checking so many schemas
 _INCOMPLETE = "could not be fully checked: there are too many combinations of alternatives"

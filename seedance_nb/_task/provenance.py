@@ -11,8 +11,7 @@ from seedance_nb._base.problem import Problem
 from seedance_nb._base.secret import mask_keys_in
 from seedance_nb._base.text import strip_queries
 from seedance_nb._base.values import ABSENT, json_text, map_leaves, read_json
-from seedance_nb._check.check import sound, to_json_value
-from seedance_nb._check.secrets import masked
+from seedance_nb._check.check import masked, sound, to_json_value
 from seedance_nb._document.spec import Spec
 from seedance_nb._ledger.row import Row
 from seedance_nb._media.isobmff import MOST_BOXES, boxes, reader

@@ -33,7 +33,8 @@ from seedance_nb._form.model import fields, likely, shape
 from seedance_nb._form.model import values as form_values
 from seedance_nb._ledger import filesystem, journal, repair
 from seedance_nb._media import isobmff, partial, sniff
-from seedance_nb._notebook import completion, refusals
+from seedance_nb._notebook import completion
+from seedance_nb._notebook import status as refusals
 from seedance_nb._provider import answers, outcome, rate_limit, status, transport
 from seedance_nb._schema import formats, messages
 from seedance_nb._session import session

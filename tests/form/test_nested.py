@@ -7,9 +7,9 @@ import pytest
 
 import seedance_nb as sd
 from seedance_nb._form.controls.base import Control
-from seedance_nb._form.controls.choices import BranchControl, NullControl
 from seedance_nb._form.controls.entries import ItemsControl, MapControl
 from seedance_nb._form.controls.objects import ObjectControl
+from seedance_nb._form.controls.scalars import BranchControl, NullControl
 from seedance_nb._form.form import Form
 from seedance_nb._form.model.fields import tree
 

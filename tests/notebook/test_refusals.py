@@ -11,7 +11,7 @@ from support.waiting import short, until
 import seedance_nb as sd
 from seedance_nb._notebook import panel as panel_module
 from seedance_nb._notebook.panel import Panel
-from seedance_nb._notebook.refusals import field_errors
+from seedance_nb._notebook.status import field_errors
 from seedance_nb._provider.outcome import Answer, classify
 
 CRUN, PRO, VASTNUM = "crun/seedance-2.0-fast-r2v", "seedance2-pro/seedance-20-i2v", "vastnum/doubao-seedance-2.0"

@@ -59,9 +59,9 @@ class Uploads:
 class WidgetFactory:
     """Creates widgets that share one layout and one style per kind, so that a form takes few messages to the browser."""
 
-    def __init__(self, control: Any = None) -> None:
+    def __init__(self, control: Any = None, uploads: Uploads | None = None) -> None:
         self.layout = W.Layout()
-        self.uploads: Uploads | None = None
+        self.uploads = uploads
         self.depth = 0  # of the control that is being created
         self._control = control
         self._style = cache(lambda style: style())

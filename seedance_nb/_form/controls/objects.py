@@ -9,7 +9,7 @@ import ipywidgets as W  # noqa: N812
 from seedance_nb._base.html import Html
 from seedance_nb._base.problem import Problem
 from seedance_nb._base.values import ABSENT
-from seedance_nb._check.secrets import masked_in
+from seedance_nb._check.check import masked_in
 from seedance_nb._form.controls.base import REST, Change, Compound, Control, Fold, WidgetFactory
 from seedance_nb._form.labels import FieldStatus, brief, error_html
 from seedance_nb._form.model.fields import Field, allows_more, conditional_fields, own_fields, rest_of, start_of
