@@ -2,6 +2,7 @@
 
 import asyncio
 import io
+from collections.abc import Callable
 from dataclasses import replace
 from functools import partial
 from pathlib import Path
@@ -63,16 +64,17 @@ class Gallery:
         for widget in self._filters.values():
             widget.observe(lambda _: self.guard(self.refresh)(), "value")
             widget.add_class("sdn-field")
-        acts = {
+        acts: dict[str, Callable[[], object]] = {
             "Previous": lambda: self._turn(-PAGE), "Next": lambda: self._turn(PAGE),
-            "Use these settings": self._use_settings, "Continue from last frame": self._continue_in_thread,
+            "Use these settings": lambda: self._show_panel(self._spec(self._row), read_json(self._row.body)),
+            "Continue from last frame": lambda: ENGINE.submit(asyncio.to_thread(self.guard(self._continue), self._row)),
         }  # fmt: skip
         buttons = [shared.button(self.guard(act), "sdn-add", description=label) for label, act in acts.items()]
         self._turns = shared.box(W.HBox, buttons[:2], "sdn-adds")
         self._player = W.Output()  # which resolves a relative `src` as the notebook does
         self._mark = W.ToggleButtons(options=[*_MARKS.items()], _dom_classes=["sdn-choice"])
         self._mark.observe(lambda _: self.guard(self._save_mark)(), "value")
-        actions, self._continue = [self._mark, *buttons[2:]], buttons[3]
+        actions, self._continuing = [self._mark, *buttons[2:]], buttons[3]
         self._bench, self._grid = shared.box(W.VBox, []), shared.box(W.Box, [], "sdn-cards")
         details = [self._player, shared.box(W.HBox, actions, "sdn-adds"), self._status, self._bench]
         self._details, self._static = shared.box(W.VBox, details, "sdn-details"), VideoOutput(shared)
@@ -121,12 +123,12 @@ class Gallery:
         self._report(Html())
         if card and card is not before:
             self._row, self._mark.value = card.found.row, card.found.mark
-            task = self._task()
+            task = self._task(self._row)
             view = View(html=Html(task._repr_html_()))  # noqa: S704
             if card.has_video:
                 view = video_view(replace(task.show(self._row), player=PlayerOptions(autoplay=True)))
             self._player.outputs = ({"output_type": "display_data", "data": view.bundle, "metadata": {}},)
-            toggle(self._continue, shown=card.has_video)
+            toggle(self._continuing, shown=card.has_video)
             self._open = card
             card.show(card.found, self._details)
 
@@ -135,47 +137,44 @@ class Gallery:
             self._session.ledger.set_mark(self._row, self._mark.value)
             self._open.show(self._open.found._replace(mark=self._mark.value), self._details)
 
-    def _task(self) -> Task:
-        return Task(self._session.sender, self._session.sender.spec_of(self._row), self._row)
+    def _spec(self, row: Row) -> Spec:
+        return self._session.sender.spec_of(row)
 
-    def _use_settings(self) -> None:
-        self._show_panel(self._session.sender.spec_of(self._row), read_json(self._row.body))
+    def _task(self, row: Row) -> Task:
+        return Task(self._session.sender, self._spec(row), row)
 
     def _show_panel(self, spec: Spec, body: dict[str, Any]) -> None:
         self.panel = Panel(spec, self._session)
         self.panel.form.values = body
         self._bench.children = [self.panel.widget]
 
-    def _continue_in_thread(self) -> None:
+    def _continue(self, row: Row) -> None:
         self._report(Html('<div role="status">Looking for the last frame…</div>'))
-        ENGINE.submit(asyncio.to_thread(self.guard(self._continue_video)))
-
-    def _continue_video(self) -> None:
-        row, own, frames = self._row, self._session.sender.spec_of(self._row), {"frames", "first_frame"}
+        own, frames = self._spec(row), {"frames", "first_frame"}
         specs = (spec for spec in (own, *map(load_spec, model_names())) if spec.provider == row.provider)
         spec = next((spec for spec in specs if frames & {*spec.roles}), None)
         if spec is None:
             raise SeedanceError(f"{row.provider} has no model here that starts from an image.", charged=None)
         asked = values_by_role(own, read_json(row.body))
-        asked |= {"seconds": seconds_of(asked.get("seconds")), "first_frame": self._last_frame_url(spec)}
+        asked |= {"seconds": seconds_of(asked.get("seconds")), "first_frame": self._last_frame_url(spec, row)}
         names = ("prompt", "seconds", "ratio", "resolution", "audio", "first_frame")
         self._show_panel(spec, request_for(spec, {name: asked.get(name) for name in names}).body)
         self._report(Html())
 
-    def _last_frame_url(self, spec: Spec) -> str:
+    def _last_frame_url(self, spec: Spec, row: Row) -> str:
         """The URL of a row's last frame: the provider's own if it still works, else that of an upload. *network*, *reads files*. Raises: SeedanceError."""
-        row, account = self._row, self._session.sender.account(spec)
         frames = (one.place for one in read_extras(row.beside) if "-last-frame" in Path(one.file).name)
         url = next((row.outputs[place] for place in frames if place < len(row.outputs)), "")
-        if url and sniff(ENGINE.run(fetch_small(url)))[0] == "image":
-            return url
-        if "upload" not in spec.calls:
+        can_upload = "upload" in spec.calls
+        if url and not ("?" in url and can_upload) and sniff(ENGINE.run(fetch_small(url)))[0] == "image":
+            return url  # a signed one only where it must be: a notebook may save its widgets
+        if not can_upload:
             text = f"{row.provider} accepts no uploads, and gave no URL of the last frame that still works."
             step = f"put sd.task({row.name!r}).wait().last_frame on a web host and use its URL as the first frame"
             raise SeedanceError(text, next_step=step, charged=None)
         content = io.BytesIO()
-        self._task().show(row).last_frame.save(content, "PNG")
-        return ENGINE.run(account.upload(content.getvalue(), "last-frame.png"))
+        self._task(row).show(row).last_frame.save(content, "PNG")
+        return ENGINE.run(self._session.sender.account(spec).upload(content.getvalue(), "last-frame.png"))
 
 
 class _Card:

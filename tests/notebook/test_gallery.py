@@ -390,6 +390,35 @@ def test_it_continues_from_the_providers_own_last_frame_while_its_url_works(
     assert session.ledger.count() == 1, "nothing was sent"
 
 
+def test_a_signed_url_of_the_provider_stays_out_of_the_form(
+    session: sd.Session, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    video = session.generate(MODELS[0], prompt="A fox", resolution="480p", duration=4, return_last_frame=True)
+    signed = tuple(f"{url}?signature=31337" for url in video.row.outputs)
+    session.ledger.update(video.row.seq, outputs=signed)
+    monkeypatch.setattr(gallery_module, "fetch_small", lambda _: pytest.fail("it is not even asked"))
+    values = continued(Gallery(session), "A fox")
+    assert isinstance(values, dict)
+    assert "31337" not in str(values)
+    assert "/uploads/" in values["input"]["img_urls"][0]
+
+
+def test_it_continues_the_video_that_was_open_when_it_was_pressed(
+    session: sd.Session, videos: list[sd.Video], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    gallery, asked = Gallery(session), list[str]()
+
+    def frame(_: Gallery, __: Any, row: Row) -> str:
+        press(gallery, f'Play "{videos[1].prompt}')  # meanwhile
+        asked.append(row.name)
+        return "https://example.com/a.png"
+
+    monkeypatch.setattr(Gallery, "_last_frame_url", frame)
+    values = continued(gallery, videos[0].prompt)
+    assert isinstance(values, dict)
+    assert (asked, values["input"]["prompt"]) == ([videos[0].task], videos[0].prompt)
+
+
 @pytest.mark.parametrize(
     ("model", "fields", "reason"),
     [
