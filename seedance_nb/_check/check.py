@@ -197,9 +197,8 @@ def check(spec: Spec, body: Any, extra: tuple[str, ...] = ()) -> tuple[Problem, 
         if problem.path not in invalid and not (problem.rule == "unknown" and problem.path in extra):
             # A typo costs money: not where nothing is paid for, and not in a name that an example has too.
             is_free = spec.task is None or any(find(one, problem.path) is not ABSENT for one in examples)
-            unique.setdefault(
-                (problem.path, problem.message), replace(problem, warns=problem.rule == "unknown" and is_free)
-            )
+            warns = problem.rule == "unknown" and is_free
+            unique.setdefault((problem.path, problem.message), replace(problem, warns=warns))
     problems += unique.values()
     media = {problem.path for problem in problems if problem.rule == "x-media"}
     keys = _keys_in(spec, body)

@@ -165,13 +165,9 @@ def _chosen(root: Table, operations: tuple[Operation, ...], chosen: Operation) -
 def _bare(root: Table) -> Spec:
     if not {*KEYWORDS, "$schema", "$id", "$defs"} & set(root.value):
         raise root.error("neither an OpenAPI document nor a JSON Schema")
-    body, oddities = body_schema(root, root.value, "")
-    return _spec_of(
-        root,
-        schema=with_roles(body, {}, root.file),
-        oddities=tuple(dict.fromkeys(oddities)),
-        content_type="application/json",
-    )
+    body, found = body_schema(root, root.value, "")
+    schema, oddities = with_roles(body, {}, root.file), tuple(dict.fromkeys(found))
+    return _spec_of(root, schema=schema, oddities=oddities, content_type="application/json")
 
 
 def _spec_of(root: Table, **parts: Any) -> Spec:
@@ -209,9 +205,8 @@ def value_error(whole: Any, schema: Any, value: Any) -> str:
     """Why a default or an example is not valid, "" if it is. *pure*."""
     try:
         problems = map(problem_of, errors_of(whole.evolve(schema=schema), value))
-        return next(
-            (f"{one.path} {one.message}".strip() for one in problems if one.rule not in (UNCHECKED, "unknown")), ""
-        )
+        found = (one for one in problems if one.rule not in (UNCHECKED, "unknown"))
+        return next((f"{one.path} {one.message}".strip() for one in found), "")
     except RecursionError:
         return ""
 
@@ -238,9 +233,8 @@ def _problems(schema: dict[str, Any], whole: Any, pointer: str) -> Iterator[Oddi
         alike = next((value for value in _alike(default) if not value_error(whole, schema, value)), ABSENT)
         use = "ignored" if alike is ABSENT else f"{shorten(alike, 30)} is used"
         schema |= {} if alike is ABSENT else {"default": alike}
-        yield Oddity(
-            pointer=f"{pointer}/default", message=f"the default {shorten(default, 30)} is invalid: {error}; {use}"
-        )
+        message = f"the default {shorten(default, 30)} is invalid: {error}; {use}"
+        yield Oddity(pointer=f"{pointer}/default", message=message)
     errors = [(example, value_error(whole, schema, example)) for example in schema.get("examples", ())]
     for example, error in errors:
         if error:

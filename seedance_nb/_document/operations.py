@@ -97,9 +97,8 @@ def upgraded(document: Mapping[str, Any]) -> dict[str, Any]:
         every = [*item.get("parameters", ()), *one.get("parameters", ())]
         every = [find(document, each["$ref"][1:]) if "$ref" in each else each for each in every]
         fields = {each["name"]: each for each in every if each["in"] == "formData"}
-        files = {
-            name: {"type": "string", "format": "binary"} for name, each in fields.items() if each.get("type") == "file"
-        }
+        file = {"type": "string", "format": "binary"}
+        files = {name: dict(file) for name, each in fields.items() if each.get("type") == "file"}
         plain = {name: {key: each[key] for key in each if key != "required"} for name, each in fields.items()}
         required = [name for name, each in fields.items() if each.get("required")]
         form = {"type": "object", "properties": plain | files, "required": required}

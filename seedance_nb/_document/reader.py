@@ -54,9 +54,8 @@ def read_document(source: "str | Path | Mapping[str, Any]") -> tuple[dict[str, A
 def _value_of(source: str | Path) -> tuple[dict[str, Any], str]:
     file, text = (str(source), _text_of(source)) if isinstance(source, Path) else ("", source)
     if len(text) > MAX_BYTES:
-        raise SpecError(
-            f"the document has {len(text):,} characters; at most {MAX_BYTES:,} are allowed", file=file, next_step=_LESS
-        )
+        problem = f"the document has {len(text):,} characters; at most {MAX_BYTES:,} are allowed"
+        raise SpecError(problem, file=file, next_step=_LESS)
     value = (_json if text.lstrip().startswith(("{", "[")) else _yaml)(text, file)
     if not isinstance(value, dict):
         raise SpecError("the document must be an object", file=file)
@@ -95,9 +94,8 @@ def _text_of(path: Path) -> str:
         if not stat.S_ISREG(path.stat().st_mode):
             raise SpecError("not a regular file", file=str(path))
         if (size := path.stat().st_size) > MAX_BYTES:
-            raise SpecError(
-                f"the file has {size:,} bytes; at most {MAX_BYTES:,} are allowed", file=str(path), next_step=_LESS
-            )
+            problem = f"the file has {size:,} bytes; at most {MAX_BYTES:,} are allowed"
+            raise SpecError(problem, file=str(path), next_step=_LESS)
         return path.read_text(encoding="utf-8")
     except (OSError, ValueError) as error:
         raise SpecError(f"the file cannot be read: {getattr(error, 'strerror', error)}", file=str(path)) from None

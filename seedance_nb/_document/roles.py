@@ -55,11 +55,8 @@ def _named(fields: Fields, name: str, file: str) -> JsonPath:
 def _guess(role: str, fields: Fields) -> JsonPath | None:
     """The outermost field with a name and a type that the role usually has; of several, the one with the most usual name."""
     table = packaged("_roles").get(role, {"names": [], "types": []})
-    names = {
-        path: re.sub(r"[\W_]", "", str(path[-1])).lower()
-        for path, schema in fields
-        if _types(schema) & {*table["types"]}
-    }
+    paths = [path for path, schema in fields if _types(schema) & {*table["types"]}]
+    names = {path: re.sub(r"[\W_]", "", str(path[-1])).lower() for path in paths}
     found = [path for path, name in names.items() if name in table["names"]]
     return min(found, key=lambda path: (len(path), table["names"].index(names[path])), default=None)
 

@@ -94,9 +94,8 @@ class Form:
     @values.setter
     def values(self, values: dict[str, Any] | str) -> None:
         is_object = self._root.kind in ("group", "object", "map")
-        body = (
-            values if not isinstance(values, str) else exchange.read_values(values) if is_object else read_json(values)
-        )
+        read = exchange.read_values if is_object else read_json
+        body = read(values) if isinstance(values, str) else values
         if not isinstance(body, dict) and is_object:
             raise ValueError("values must be an object: a request body, or fields by their names")
         built = body_of(self.spec, body)  # a copy

@@ -13,7 +13,7 @@ from urllib.parse import quote
 import platformdirs
 
 from seedance_nb._base.errors import LedgerError
-from seedance_nb._ledger import filesystem as _mounts
+from seedance_nb._ledger import home as _home
 from seedance_nb._ledger import journal as _journal
 from seedance_nb._ledger.home import adopt_home, require_writable, write_home
 from seedance_nb._ledger.row import FREE_STATES
@@ -101,7 +101,7 @@ def read_only(path: Path, more: str = "") -> sqlite3.Connection:
 
 def journal_mode(path: Path) -> str:
     """SQLite's journal mode for a file at this path. *reads files*."""
-    return "DELETE" if _mounts.is_remote(_mounts.filesystem(path.resolve(), _mounts.mounts())) else "WAL"
+    return "DELETE" if _home.is_remote(_home.filesystem(path.resolve(), _home.mounts())) else "WAL"
 
 
 def connect(path: Path) -> sqlite3.Connection:

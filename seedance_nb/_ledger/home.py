@@ -1,4 +1,4 @@
-"""The path and inode of a ledger, written in it, so that a copy or a second name is noticed before it sends.
+"""The path, inode and file system of a ledger. The first two are written in it, so that a copy or a second name is noticed before it sends.
 
 SQLite's log and the journal are found by the file's name: through another name their rows are not seen, and the same request
 would be charged again.
@@ -6,13 +6,19 @@ would be charged again.
 
 import json
 import os
+import re
 import sqlite3
+from collections.abc import Iterator
 from contextlib import suppress
 from pathlib import Path
 
 from seedance_nb._base.faults import LOG
-from seedance_nb._ledger import filesystem as _mounts
 from seedance_nb._ledger import journal as _journal
+
+_SHARED = re.compile(
+    "9p|afs|beegfs|ceph|cifs|coda|davfs|drive|drivefs|drvfs|gfs2|glusterfs|gpfs|lustre|ncpfs|nfs[34]?|ocfs2|orangefs"
+    r"|prl_fs|pvfs2|smb3|smbfs|vboxsf|virtiofs|vmhgfs|fuse|fuse\.(?!fuse-overlayfs$).*"
+)
 
 
 class Displaced(sqlite3.OperationalError):
@@ -43,10 +49,8 @@ def adopt_home(db: sqlite3.Connection, path: Path) -> None:
         return
     if home == str(path):  # no error: a new disk or computer looks the same as an old copy that was put back
         text = "the ledger %s was replaced since it was last used: if an older copy of it was put back, requests that were sent "
-        text += (
-            "since then are not in it and could be sent and charged again; check your account before you run old cells"
-        )
-        LOG.warning(text, path)
+        text += "since then are not in it and could be sent and charged again; check your account before you run "
+        LOG.warning(text + "old cells", path)
     with suppress(Displaced):
         require_single_link(path)
         require_original_file(db, path)
@@ -107,8 +111,45 @@ def require_in_place(opened: os.stat_result) -> None:
 
 
 def _is_mount_point(path: Path) -> bool:
-    return os.path.ismount(path) or _mounts.is_mount_point(path, _mounts.mounts())
+    return os.path.ismount(path) or is_mount_point(path, mounts())
 
 
 def _confirmation(path: Path) -> str:
     return f"sd.repair_ledger({str(path)!r})"
+
+
+def filesystem(path: Path, mounts: str) -> str:
+    """The type of the file system of `path` (absolute, without links), "" if `mounts` (/proc/mounts) does not list it. *pure*."""
+    kind, longest = "", -1
+    for mount, its_kind in _mount_points(mounts):
+        # Of two mounts at one path, the later one covers the earlier.
+        if path.is_relative_to(mount) and len(mount.parts) >= longest:
+            kind, longest = its_kind, len(mount.parts)
+    return kind
+
+
+def is_mount_point(path: Path, mounts: str) -> bool:
+    """Whether `mounts` lists `path` itself, as for a single file that a container mounts. *pure*."""
+    return any(path == mount for mount, _ in _mount_points(mounts))
+
+
+def _mount_points(mounts: str) -> Iterator[tuple[Path, str]]:
+    for line in mounts.splitlines():
+        fields = line.split(" ")
+        if len(fields) >= 3:  # noqa: PLR2004 - device, mount point, type
+            escaped = os.fsencode(fields[1])
+            mount = re.sub(rb"\\([0-7]{3})", lambda octal: bytes([int(octal[1], 8) & 255]), escaped)
+            yield Path(os.fsdecode(mount)), fields[2]
+
+
+def is_remote(kind: str) -> bool:
+    """Whether write-ahead logging, which needs shared memory, is unsafe on this type, as on most FUSE file systems. *pure*."""
+    return _SHARED.fullmatch(kind) is not None
+
+
+def mounts() -> str:
+    """The text of /proc/mounts, "" if there is none. *reads files*."""
+    try:
+        return os.fsdecode(Path("/proc/mounts").read_bytes())
+    except OSError:
+        return ""

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from seedance_nb._base.errors import MediaError
-from seedance_nb._media.container import main_stream, open_container, upright
+from seedance_nb._media.inspect import main_stream, open_container, upright
 from seedance_nb._media.sandbox import Limits, limit, refuse, run
 
 if TYPE_CHECKING:

@@ -166,9 +166,8 @@ class Normaliser:
                 own = find(branch, f"/{dialect.SCHEMA_NAME}")
                 if own is not ABSENT and name not in allowed_values(branch):
                     values = [value for value, target in targets.items() if target.rpartition("/")[2] == own] or [own]
-                    notes = {
-                        note: branch[note] for note in ("title", "description", dialect.SCHEMA_NAME) if note in branch
-                    }
+                    names = ("title", "description", dialect.SCHEMA_NAME)
+                    notes = {note: branch[note] for note in names if note in branch}
                     schema[key][index] = {**notes, "allOf": [branch, {"properties": {name: {"enum": values}}}]}
 
     @functools.cached_property

@@ -70,9 +70,8 @@ def _defined_names(_: Any, names: Any, instance: Any, schema: Any) -> Iterator[V
 def _read_only(_: Any, names: Any, instance: Any, __: Any) -> Iterator[ValidationError]:
     for name in names if isinstance(instance, dict) else ():
         if name in instance:
-            yield ValidationError(
-                "is set only by the server", validator="unknown", path=[name], instance=instance[name]
-            )
+            message = "is set only by the server"
+            yield ValidationError(message, validator="unknown", path=[name], instance=instance[name])
 
 
 def _placeholders(table: dict[str, Any], instance: dict[str, Any], name: str) -> Iterator[ValidationError]:
@@ -103,9 +102,8 @@ def _at_least_one(_: Any, groups: Any, instance: Any, schema: Any) -> Iterator[V
     if isinstance(instance, dict):
         # An empty list of media is no media; anywhere else, present is present.
         fields = {name: child for name, child in schema.get("properties", {}).items() if isinstance(child, dict)}
-        given = {
-            name for name, value in instance.items() if not ("x-media" in fields.get(name, ()) and is_empty(value))
-        }
+        media = {name for name, child in fields.items() if "x-media" in child}
+        given = {name for name, value in instance.items() if not (name in media and is_empty(value))}
         if not any(given.issuperset(group) for group in groups):
             first, words = groups[0][0], _group_words(groups, fields)
             yield ValidationError(words, path=[first], instance=instance.get(first, ABSENT), schema=schema)
@@ -176,9 +174,8 @@ _Checker = extend(Draft202012Validator, {
 
 def _has_type(validator: Any, instance: Any, schema: dict[str, Any]) -> bool:
     kinds = schema.get("type", ())
-    return kinds == () or any(
-        validator.is_type(instance, kind) for kind in ([kinds] if isinstance(kinds, str) else kinds)
-    )
+    kinds = [kinds] if isinstance(kinds, str) else kinds
+    return kinds == () or any(validator.is_type(instance, kind) for kind in kinds)
 
 
 def descend(self: Any, instance: Any, schema: Any, path: Any = None, **_: Any) -> Iterator[ValidationError]:
@@ -224,9 +221,8 @@ def problem_of(error: ValidationError) -> Problem:
     if is_secret(schema):  # no message may show it
         value = HIDDEN
         message = message if rule in _WITHOUT_VALUE else "is not an allowed value"
-    return Problem(
-        path=to_pointer(path), message=message, rule=rule, value=value, limit=limit, quote=quote, others=others
-    )
+    pointer = to_pointer(path)
+    return Problem(path=pointer, message=message, rule=rule, value=value, limit=limit, quote=quote, others=others)
 
 
 def fits(schema: Any, defs: Mapping[str, Any], value: Any) -> bool:

@@ -13,7 +13,7 @@ import pytest
 
 import seedance_nb as sd
 from seedance_nb._check.check import Approved, approve
-from seedance_nb._ledger import database, filesystem
+from seedance_nb._ledger import database, home
 from seedance_nb._ledger import journal as journal_module
 from seedance_nb._ledger.ledger import Ledger
 from seedance_nb._ledger.row import State
@@ -214,13 +214,13 @@ overlay /var/overlay overlay rw 0 0
     ],
 )
 def test_a_network_file_system_is_known_by_its_mount(path: str, kind: str, *, remote: bool) -> None:
-    assert filesystem.filesystem(Path(path), TABLE) == kind
-    assert filesystem.is_remote(kind) is remote
+    assert home.filesystem(Path(path), TABLE) == kind
+    assert home.is_remote(kind) is remote
 
 
 def test_a_system_without_a_list_of_mounts_counts_as_local() -> None:
-    assert filesystem.filesystem(Path("/x"), "") == ""
-    assert not filesystem.is_remote("")
+    assert home.filesystem(Path("/x"), "") == ""
+    assert not home.is_remote("")
 
 
 def test_a_ledger_on_a_network_file_system_is_kept_without_shared_memory(
@@ -228,7 +228,7 @@ def test_a_ledger_on_a_network_file_system_is_kept_without_shared_memory(
 ) -> None:
     path = tmp_path / LEDGER
     Ledger(path).claim(approved("x"), base_url=BASE, simulated=False)  # made on a local disk, then mounted elsewhere
-    monkeypatch.setattr(filesystem, "mounts", lambda: f"server:/x {tmp_path} nfs rw 0 0")
+    monkeypatch.setattr(home, "mounts", lambda: f"server:/x {tmp_path} nfs rw 0 0")
     ledger = Ledger(path)
     ledger.claim(approved("y"), base_url=BASE, simulated=False)
     assert len(ledger.rows()) == 2

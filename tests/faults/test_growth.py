@@ -31,7 +31,7 @@ from seedance_nb._form import exchange, labels
 from seedance_nb._form.controls import text_list
 from seedance_nb._form.model import fields, likely, shape
 from seedance_nb._form.model import values as form_values
-from seedance_nb._ledger import filesystem, journal, repair
+from seedance_nb._ledger import home, journal, repair
 from seedance_nb._media import isobmff, partial, sniff
 from seedance_nb._notebook import completion
 from seedance_nb._notebook import status as refusals
@@ -243,8 +243,8 @@ FOREIGN: dict[str, Callable[[str], object]] = {
     "clean a prompt": lambda foreign: picture.clean(foreign, len(foreign)),
     # files
     "read a journal": line,
-    "read mounts": lambda foreign: filesystem.filesystem(Path("/a/b"), f"dev {foreign} ext4\ndev / {foreign}"),
-    "know a file system": filesystem.is_remote,
+    "read mounts": lambda foreign: home.filesystem(Path("/a/b"), f"dev {foreign} ext4\ndev / {foreign}"),
+    "know a file system": home.is_remote,
 }
 
 

@@ -14,7 +14,7 @@ from support.claims import claim
 from support.provider import Provider
 
 import seedance_nb as sd
-from seedance_nb._ledger import filesystem
+from seedance_nb._ledger import home
 from seedance_nb._ledger import ledger as ledger_module
 from seedance_nb._ledger.ledger import Ledger
 from seedance_nb._ledger.row import State
@@ -326,13 +326,13 @@ MOUNTED = """
      ("/data/ledger", False), ("/ledger.sqlite3", False)],
 )  # fmt: skip
 def test_a_file_that_is_mounted_alone_is_known_by_the_list_of_mounts(path: str, *, alone: bool) -> None:
-    assert filesystem.is_mount_point(Path(path), MOUNTED) is alone
+    assert home.is_mount_point(Path(path), MOUNTED) is alone
 
 
 def test_a_file_that_a_container_mounts_alone_sends_nothing(first: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     ledger = Ledger(first)
     claim(ledger)
-    monkeypatch.setattr(filesystem, "mounts", lambda: f"/dev/sda1 {first} ext4 rw 0 0")
+    monkeypatch.setattr(home, "mounts", lambda: f"/dev/sda1 {first} ext4 rw 0 0")
     with pytest.raises(sd.LedgerError, match=r"mounted as a single file[\s\S]*mount its folder"):
         claim(Ledger(first))
     with pytest.raises(sd.LedgerError, match="mounted as a single file"):

@@ -6,8 +6,7 @@ import av
 import pytest
 from support import media
 
-from seedance_nb._media.inspect import inspect
-from seedance_nb._media.probe import probe
+from seedance_nb._media.inspect import inspect, probe
 
 
 def foreign(data: bytes, entry: bytes) -> bytes:

@@ -15,8 +15,8 @@ from support.shelf import Shelf, shelf
 
 from seedance_nb import Spec, spec
 from seedance_nb._media import preflight as preflight_module
+from seedance_nb._media.inspect import probe
 from seedance_nb._media.preflight import Report, preflight
-from seedance_nb._media.probe import probe
 
 
 @pytest.fixture(scope="module")

@@ -12,9 +12,9 @@ import pytest
 from PIL import Image
 from support import media
 
-from seedance_nb._media import probe as probe_module
+from seedance_nb._media import inspect as probe_module
 from seedance_nb._media.facts import MediaFacts
-from seedance_nb._media.probe import probe
+from seedance_nb._media.inspect import probe
 
 
 def look(tmp_path: Path, data: bytes, held: int | None = None) -> tuple[MediaFacts | None, str]:
@@ -206,14 +206,14 @@ def test_the_child_has_limits_and_gets_no_key(tmp_path: Path, monkeypatch: pytes
     spy.mkdir(parents=True)
     (spy.parent / "__init__.py").write_text("")
     (spy / "__init__.py").write_text("")
-    (spy / "probe.py").write_text(
+    (spy / "inspect.py").write_text(
         "import json, os, sys\nsys.stderr.write('KEY' if 'CRUN_API_KEY' in os.environ else 'none')\nsys.exit(1)\n"
     )
     monkeypatch.setenv("CRUN_API_KEY", "k")
     monkeypatch.setenv("PYTHONPATH", str(tmp_path))
     assert os.environ["CRUN_API_KEY"] == "k"
     assert probe(tmp_path / "x", 1) == (None, "none")
-    script = "from seedance_nb._media import probe as _probe; import resource as r, json; _probe.limit(_probe.LIMITS); print(json.dumps([r.getrlimit(n)[0] for n in (r.RLIMIT_AS, r.RLIMIT_CPU, r.RLIMIT_CORE)]))"
+    script = "from seedance_nb._media import inspect as _child; import resource as r, json; _child.limit(_child.PROBE_LIMITS); print(json.dumps([r.getrlimit(n)[0] for n in (r.RLIMIT_AS, r.RLIMIT_CPU, r.RLIMIT_CORE)]))"
     monkeypatch.setenv("PYTHONPATH", str(Path(probe_module.__file__).parents[2]))
     done = subprocess.run([sys.executable, "-P", "-c", script], capture_output=True, check=True)
     assert json.loads(done.stdout) == [1024**3, 4, 0]

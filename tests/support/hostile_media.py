@@ -15,7 +15,7 @@ import av  # noqa: F401 - loaded before the children are forked
 from PIL import Image
 from support import media
 
-from seedance_nb._media import inspect, probe
+from seedance_nb._media import inspect
 from seedance_nb._simulator.picture import picture
 
 SMALL = (64, 48)
@@ -82,7 +82,7 @@ def child(name: str, poster: str) -> str:
 
 def look(seed: int, first: int, count: int) -> dict[str, int]:
     """How many mutants came to what in the functions that the children run, one after the other in this process."""
-    inspect.limit = probe.limit = lambda *_: None  # type: ignore[attr-defined]
+    inspect.limit = lambda *_: None  # type: ignore[attr-defined]
     whole = (media.video(*SMALL, frames=6), media.video(*SMALL, frames=6, sound=True, movflags="faststart"))
     ends: dict[str, int] = {}
     with tempfile.TemporaryDirectory() as folder:
@@ -96,7 +96,7 @@ def look(seed: int, first: int, count: int) -> dict[str, int]:
                 contextlib.redirect_stderr(io.StringIO()),
                 contextlib.suppress(SystemExit),
             ):
-                probe._main(str(path))
+                inspect._probe(str(path))
             assert path.read_bytes() == before
             ends[end] = ends.get(end, 0) + 1
     return ends
@@ -155,7 +155,7 @@ def really(name: str) -> dict[str, Any]:
     path = Path(name)
     made = path.read_bytes()
     facts, why = inspect.inspect(path, path.with_suffix(".jpg"))
-    probed, doubt = probe.probe(path, len(made))
+    probed, doubt = inspect.probe(path, len(made))
     shown = picture(name, (640, 360))
     return {
         "facts": facts is not None, "why": why, "probed": [probed.width, probed.height] if probed else None, "doubt": doubt,

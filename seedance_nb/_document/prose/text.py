@@ -65,10 +65,8 @@ def pattern(text: str) -> re.Pattern[str]:
 
 def _word(word: str) -> str:
     """A word as a pattern: Latin letters as a whole word, a space as any run of them."""
-    left, right = (
-        edge if word[-at].isascii() and word[-at].isalpha() else ""
-        for at, edge in enumerate((r"(?<![a-z])", r"(?![a-z\d])"))
-    )
+    edges = enumerate((r"(?<![a-z])", r"(?![a-z\d])"))
+    left, right = (edge if word[-at].isascii() and word[-at].isalpha() else "" for at, edge in edges)
     return left + re.escape(word).replace(r"\ ", " {1,4}") + right
 
 

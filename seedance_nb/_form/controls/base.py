@@ -69,9 +69,8 @@ class WidgetFactory:
     def make(self, kind: Any, *classes: str, on: Callable[[Any], object] | None = None, **traits: Any) -> Any:
         """A widget with the shared layout and the shared style of its kind, which calls `on` with each new value."""
         is_html = {"description_allow_html": True} if isinstance(traits.get("description"), Html) else {}
-        widget = kind(
-            layout=self.layout, style=self._style(kind.style.klass), _dom_classes=list(classes), **is_html, **traits
-        )
+        style = self._style(kind.style.klass)
+        widget = kind(layout=self.layout, style=style, _dom_classes=list(classes), **is_html, **traits)
         if on is not None:
             widget.observe(lambda change: on(change["new"]), "value")
         return widget

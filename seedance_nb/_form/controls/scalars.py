@@ -182,9 +182,8 @@ class NumberControl(Control):
 
     def _read(self, shown: str) -> None:
         value = number_of(shown)
-        value = (
-            int(value) if self.field.kind == "integer" and isinstance(value, float) and value.is_integer() else value
-        )
+        if self.field.kind == "integer" and isinstance(value, float) and value.is_integer():
+            value = int(value)
         self._show_slider(value)
         self._accept(value)
 

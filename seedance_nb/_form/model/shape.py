@@ -187,9 +187,8 @@ def _types(view: dict[str, Any]) -> tuple[str, ...]:
 
 def _alternatives(view: dict[str, Any], key: str, defs: Mapping[str, Any]) -> Shape | None:
     """The shape of `oneOf` or `anyOf`: branches, labels or suggestions; None if these are rules and not a choice."""
-    if not all(
-        isinstance(option, dict) and (_SHAPED & set(option) or not constraints_of(option)) for option in view[key]
-    ):
+    objects = [option for option in view[key] if isinstance(option, dict)]
+    if len(objects) < len(view[key]) or any(not _SHAPED & set(one) and constraints_of(one) for one in objects):
         return None
     base = _without(view, key)
     options = [_merged(option, defs)[0] for option in view[key]]

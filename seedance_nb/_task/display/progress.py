@@ -38,9 +38,8 @@ def progress_text(row: Row, waited: float, usual: str = "") -> str:
     """The state of an unfinished task, the provider's percentage and the time, in one line. *pure*. `waited` is in seconds."""
     word = f" ({row.word})" if row.word and row.state is State.OTHER else ""
     percent = f"{row.progress:.0f} %" if row.progress is not None else ""
-    return " · ".join(
-        filter(None, (f"{_STATES.get(row.state, row.state)}{word}", percent, duration_text(waited), usual))
-    )
+    parts = (f"{_STATES.get(row.state, row.state)}{word}", percent, duration_text(waited), usual)
+    return " · ".join(filter(None, parts))
 
 
 def trouble_text(row: Row) -> str:
