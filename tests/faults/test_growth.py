@@ -29,7 +29,7 @@ from seedance_nb._document.prose.reader import read_rules
 from seedance_nb._document.tables import Table
 from seedance_nb._form import exchange, labels
 from seedance_nb._form.controls import text_list
-from seedance_nb._form.model import fields, likely, shape
+from seedance_nb._form.model import fields, shape
 from seedance_nb._form.model import values as form_values
 from seedance_nb._ledger import home, journal, repair
 from seedance_nb._media import isobmff, partial, sniff
@@ -123,7 +123,7 @@ def described(foreign: str) -> None:
 
 def offered(foreign: str) -> None:
     for description in (foreign, f"Supports {foreign}", f"Supports 480p, {foreign}"):
-        likely.likely_values("a", shape.Shape(view={"type": "string", "description": description}, defs={}), "text")
+        shape.likely_values("a", shape.Shape(view={"type": "string", "description": description}, defs={}), "text")
 
 
 def document(foreign: str) -> None:

@@ -10,8 +10,7 @@ from typing import Any, Literal
 from seedance_nb._base.values import ABSENT
 from seedance_nb._check.check import only_value
 from seedance_nb._document.spec import Spec
-from seedance_nb._form.model.likely import body_with_siblings, likely_values
-from seedance_nb._form.model.shape import Shape, properties_of, shape_of, shown_order
+from seedance_nb._form.model.shape import Shape, body_with_siblings, likely_values, properties_of, shape_of, shown_order
 from seedance_nb._schema.dialect import AT_LEAST_ONE, SCHEMA_NAME, is_secret
 from seedance_nb._schema.formats import search
 from seedance_nb._schema.library import Draft202012Validator

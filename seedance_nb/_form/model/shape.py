@@ -1,15 +1,22 @@
-"""Prepare schemas for display: references followed, parts merged, null and branches separated. Checks do not use it.
+"""Prepare schemas for display (references followed, parts merged, null and branches separated) and find likely values.
 
 A schema in a `Spec` is valid: standard keywords have values of the right type, unknown ones anything.
 """
 
-from collections.abc import Mapping
+import json
+import math
+import re
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
-from seedance_nb._base.values import ABSENT, find
+from seedance_nb._base.values import ABSENT, find, is_number, set_at
 from seedance_nb._check.check import only_value
+from seedance_nb._document import load
+from seedance_nb._document.prose.reader import read_rules
+from seedance_nb._document.spec import Spec, named_fields
 from seedance_nb._schema.dialect import SCHEMA_NAME, constraints_of
+from seedance_nb._schema.validator import fits
 
 _MOST_HOPS = 12
 _MOST_PARTS = 1_000
@@ -21,6 +28,10 @@ _HINTS = (
     ("number", {"minimum", "maximum", "exclusiveMinimum", "exclusiveMaximum", "multipleOf"}),
 )
 Condition = tuple[Any, Any, Any]  # `if`, `then` and `else`
+_MOST = 1000
+_FEW_VALUES = ("resolution", "ratio", "seconds")  # roles of fields whose examples are some of few usual values
+_LIMITS = ("enum", "minimum", "maximum")
+_TYPES = {"text": "string", "integer": "integer", "number": "number"}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -224,3 +235,42 @@ def _is_null(option: Any) -> bool:
 
 def _without(schema: dict[str, Any], *keys: str) -> dict[str, Any]:
     return {key: value for key, value in schema.items() if key not in keys}
+
+
+def likely_values(name: str, shape: Shape, kind: str) -> Sequence[Any]:
+    """Valid values from other sources, the description, default and examples: a `range` between bounds, else a tuple. *pure*."""
+    view, upstream, description = shape.view, shape.view.get("x-upstream", {}), str(shape.view.get("description", ""))
+    low, high = (view.get(bound, upstream.get(bound)) for bound in ("minimum", "maximum"))
+    values = [*upstream.get("enum", ()), *upstream.get("examples", ()), *shape.suggestions]
+    is_open = kind in _TYPES and not values and (low is None or high is None) and not {"format", "x-media"} & set(view)
+    for rule in read_rules(name, _TYPES[kind], description) if is_open and re.search(r"[\d`'\"]", description) else ():
+        if not rule.when and (rule.kind == "enum" or not rule.values):
+            low, high = rule.bounds.get("from", low), rule.bounds.get("to", high)
+            values += rule.values if kind == "text" else [json.loads(one) for one in rule.values if one.isdecimal()]
+    is_bounded = is_number(low) and is_number(high) and 0 < high - low <= _MOST
+    if kind == "integer" and is_bounded and "multipleOf" not in view and not values:
+        whole = range(math.ceil(low), math.floor(high) + 1)
+        return whole if len(whole) > 1 and all(fits(view, shape.defs, whole[end]) for end in (0, -1)) else ()
+    if values or view.get("x-role") in _FEW_VALUES:
+        values += [view.get("default"), *view.get("examples", ())]
+    start, _, end = str(view.get("x-format", "{n}")).partition("{n}")
+    texts = {str(value): value for value in values if isinstance(value, str) is (kind == "text")}
+    own = [value for text, value in texts.items() if text.startswith(start) and text.endswith(end)]
+    likely = tuple(value for value in own if fits(view, shape.defs, value))
+    return likely if len(likely) > 1 and kind in _TYPES else ()
+
+
+def body_with_siblings(spec: Spec) -> dict[str, Any]:
+    """The request schema, with the limits that the provider's other models document for a field that has none. *reads files*."""
+    body = spec.body
+    siblings = sorted({name for name in load.model_names() if name.startswith(f"{spec.provider}/")} - {spec.name})
+    for path, schema in named_fields(spec):
+        upstream = schema.get("x-upstream", {})
+        is_open = schema.get("x-role") in _FEW_VALUES and not {*_LIMITS} & {*schema, *upstream}
+        for other in map(load.spec, siblings if is_open else ()):
+            twin = dict(named_fields(other)).get(path, {})
+            if limits := {key: twin[key] for key in _LIMITS if key in twin}:
+                limits["source"] = f"{spec.provider}'s docs for {other.title}"
+                place = tuple(part for name in path for part in ("properties", name))
+                body = set_at(body, place, {**schema, "x-upstream": {**upstream, **limits}})
+    return body
