@@ -33,7 +33,7 @@ from seedance_nb._task.display.player import PlayerOptions, View, player_html, s
 from seedance_nb._task.display.video import video_view
 from seedance_nb._task.engine import ENGINE
 from seedance_nb._task.files import poster_of, read_extras
-from seedance_nb._task.task import Task, Tasks, cells_of
+from seedance_nb._task.task import Tasks, cells_of
 from seedance_nb._web.client import fetch_small
 
 PAGE = 24  # tasks on a page; only their posters are read
@@ -54,7 +54,7 @@ class Gallery:
         self._status, self._place = shared.html("", "sdn-status"), shared.html("", "sdn-note")
         self._report = partial(setattr, self._status, "value")
         self.guard = reported("gallery", self._report)
-        models = [*model_names(), *session.sender.specs]
+        models = [*dict.fromkeys((*model_names(), *session.sender.specs))]
         options = {"model": models, "state": [*State], "cost": [*COSTS], "mark": [*MARKS]}
         pairs = {name: [(f"Any {name}", ""), *zip(each, each, strict=True)] for name, each in options.items()}
         pairs["sort"] = [(f"{name.capitalize()} first", name) for name in SORTS]
@@ -123,7 +123,7 @@ class Gallery:
         self._report(Html())
         if card and card is not before:
             self._row, self._mark.value = card.found.row, card.found.mark
-            task = self._task(self._row)
+            task = self._session.task(self._row.seq)
             view = View(html=Html(task._repr_html_()))  # noqa: S704
             if card.has_video:
                 view = video_view(replace(task.show(self._row), player=PlayerOptions(autoplay=True)))
@@ -139,9 +139,6 @@ class Gallery:
 
     def _spec(self, row: Row) -> Spec:
         return self._session.sender.spec_of(row)
-
-    def _task(self, row: Row) -> Task:
-        return Task(self._session.sender, self._spec(row), row)
 
     def _show_panel(self, spec: Spec, body: dict[str, Any]) -> None:
         self.panel = Panel(spec, self._session)
@@ -173,7 +170,7 @@ class Gallery:
             step = f"put sd.task({row.name!r}).wait().last_frame on a web host and use its URL as the first frame"
             raise SeedanceError(text, next_step=step, charged=None)
         content = io.BytesIO()
-        self._task(row).show(row).last_frame.save(content, "PNG")
+        self._session.task(row.seq).show(row).last_frame.save(content, "PNG")
         return ENGINE.run(self._session.sender.account(spec).upload(content.getvalue(), "last-frame.png"))
 
 

@@ -287,6 +287,12 @@ def player(gallery: Gallery) -> str:
     return "".join(output["data"]["text/html"] for output in gallery._player.outputs)
 
 
+def test_each_model_is_offered_once(session: sd.Session, videos: list[sd.Video]) -> None:
+    labels = [label for label, _ in Gallery(session)._filters["model"].options]
+    assert videos[0].row.spec in labels
+    assert len(labels) == len(set(labels))
+
+
 def test_a_click_plays_the_video_in_its_place_and_another_closes_it(
     session: sd.Session, videos: list[sd.Video]
 ) -> None:
