@@ -140,7 +140,9 @@ class Gallery:
     def _spec(self, row: Row) -> Spec:
         return self._session.sender.spec_of(row)
 
-    def _show_panel(self, spec: Spec, body: dict[str, Any]) -> None:
+    def _show_panel(self, spec: Spec, body: Any) -> None:
+        if not isinstance(body, dict):
+            raise SeedanceError("The request of this task was forgotten.", charged=None)
         self.panel = Panel(spec, self._session)
         self.panel.form.values = body
         self._bench.children = [self.panel.widget]

@@ -362,6 +362,19 @@ def test_settings_of_an_unknown_model_are_refused_in_words(session: sd.Session) 
     assert gallery.panel is None
 
 
+def test_a_forgotten_task_keeps_its_mark_and_has_no_settings(session: sd.Session, videos: list[sd.Video]) -> None:
+    session.ledger.set_mark(videos[0].row, "keep")
+    session.task(videos[0].task).forget(files=True)
+    gallery = Gallery(session)
+    assert "A fox 1" not in shown(gallery)
+    assert sorted(card.found.mark for card in gallery._cards) == ["", "keep"]
+    press(gallery, "Details of")
+    assert "done, forgotten" in player(gallery)
+    press(gallery, "Use these settings")
+    assert "was forgotten" in gallery._status.value
+    assert gallery.panel is None
+
+
 def continued(gallery: Gallery, prompt: str) -> dict[str, Any] | str:
     """The form's values after Continue from last frame, or the reason why there is no form."""
     press(gallery, f'Play "{prompt}')

@@ -52,6 +52,7 @@ def spread(session: sd.Session, folder: Path) -> Task:
     task = session.submit(MODEL, prompt=PROMPT, **SMALL)
     video = task.wait()
     session.ledger.update(task.row.seq, error=f"the provider says {PROMPT!r}", word=PROMPT, outputs=(f"a?{PROMPT}",))
+    session.ledger.set_mark(task.row, "keep")
     for _ in range(3):  # what was overwritten stays in free pages
         session.ledger.update(task.row.seq, error="short")
         session.ledger.update(task.row.seq, error=f"{PROMPT} " * 400)
