@@ -238,8 +238,7 @@ def _without_keys(problem: Problem, keys: list[tuple[str, ...]]) -> Problem:
 
 def _problems(spec: Spec, body: Any) -> list[Problem]:
     try:
-        errors = errors_of(validator(spec), body)
-        return [problem_of(error) for error in errors if error.validator != UNCHECKED]
+        return [problem_of(error) for error in errors_of(validator(spec), body) if error.validator != UNCHECKED]
     except RecursionError:
         return [Problem(path="", message="is nested too deeply to be checked", rule="json", value=body)]
 

@@ -12,10 +12,8 @@ from seedance_nb._schema.library import Draft202012Validator
 STATES = ("queued", "running", "done", "failed")
 REFUSALS = ("refused", "unauthorized", "no-credits", "rate-limited", "unavailable")
 MEDIA_RULES = ("schemes", "base64", "formats", "width", "height", "ratio", "seconds", "total_seconds", "megabytes", "fps", "pixels")  # fmt: skip
-ROLES = (
-    "prompt", "seconds", "ratio", "resolution", "audio", "frames", "first_frame", "last_frame",
-    "reference_images", "reference_videos", "reference_audios",
-)  # fmt: skip
+ROLES = ("prompt", "seconds", "ratio", "resolution", "audio", "frames", "first_frame", "last_frame", "reference_images",
+         "reference_videos", "reference_audios")  # fmt: skip
 UPSTREAM_KEYWORDS = ("enum", "minimum", "maximum", "multipleOf", "minLength", "maxLength", "pattern", "minItems", "maxItems", "required")  # fmt: skip
 _TEXT: dict[str, Any] = {"type": "string", "minLength": 1}
 _TEXTS: dict[str, Any] = {"type": "array", "items": _TEXT}

@@ -200,5 +200,4 @@ def _operation(root: Table, table: Table, key: str) -> tuple[str, str, Table]:
 
 def _reply(root: Table, responses: Table) -> Any:
     content = responses.table("200").table("content").table("application/json")
-    pointer = f"{content.pointer}/schema"
-    return Normaliser(root.value, root.file).schema(content.table("schema").value, pointer)
+    return Normaliser(root.value, root.file).schema(content.table("schema").value, f"{content.pointer}/schema")

@@ -103,8 +103,7 @@ def failed_html(error: Exception) -> Html:
     """An error, what was charged, and the next step in terms of the panel's buttons. *pure*."""
     step = getattr(error, "next_step", "")
     text = error_text(error).removesuffix(step) + (step.panel if isinstance(step, Step) else step)
-    html = Html('<div class="sdn-error" role="alert">{}</div>')
-    return html.format(Html("<br>").join(text.splitlines()))
+    return Html('<div class="sdn-error" role="alert">{}</div>').format(Html("<br>").join(text.splitlines()))
 
 
 @contextmanager

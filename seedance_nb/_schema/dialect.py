@@ -18,19 +18,15 @@ ANNOTATIONS = {
     "title", "description", "default", "example", "examples", "deprecated", "readOnly", "writeOnly", "nullable", "$comment",
     "externalDocs", "xml", "summary", "id", "$id", "$schema", "$anchor", "$defs", "definitions", "components", "discriminator",
 }  # fmt: skip
-_NUMBERS = (
-    "minimum", "maximum", "exclusiveMinimum", "exclusiveMaximum", "multipleOf", "minLength", "maxLength", "minItems", "maxItems",
-    "minProperties", "maxProperties",
-)  # fmt: skip
+_NUMBERS = ("minimum", "maximum", "exclusiveMinimum", "exclusiveMaximum", "multipleOf", "minLength", "maxLength",
+            "minItems", "maxItems", "minProperties", "maxProperties")  # fmt: skip
 _COUNTS = ("minContains", "maxContains")
 PLAIN = {"type", "enum", "const", "pattern", "format", "uniqueItems", *_NUMBERS}
 """Keywords that do not change the meaning of other keywords in the same schema."""
 LISTS = ("allOf", "anyOf", "oneOf", "prefixItems")
 MAPS = ("properties", "patternProperties", "dependentSchemas")
-ONES = (
-    "items", "not", "if", "then", "else", "additionalProperties", "contains", "propertyNames", "unevaluatedItems",
-    "unevaluatedProperties",
-)  # fmt: skip
+ONES = ("items", "not", "if", "then", "else", "additionalProperties", "contains", "propertyNames", "unevaluatedItems",
+        "unevaluatedProperties")  # fmt: skip
 TYPES = ("string", "integer", "number", "boolean", "array", "object", "null")
 _FLAGS = ("readOnly", "writeOnly", "deprecated", "uniqueItems", "nullable")
 _TEXTS = ("title", "description")

@@ -7,10 +7,8 @@ from typing import Any
 from seedance_nb._base.text import shorten
 from seedance_nb._base.values import ABSENT
 
-_TYPES = {
-    "string": "text", "integer": "a whole number", "number": "a number", "boolean": "true or false", "array": "a list",
-    "object": "an object", "null": "null",
-}  # fmt: skip
+_TYPES = {"string": "text", "integer": "a whole number", "number": "a number", "boolean": "true or false",
+          "array": "a list", "object": "an object", "null": "null"}  # fmt: skip
 _FORMATS = {
     "uri": "a URL such as https://example.com/image.png", "email": "an e-mail address", "date": "a date such as 2026-11-21",
     "date-time": "a date and time such as 2026-11-21T09:00:00Z", "uuid": "a UUID", "time": "a time such as 09:00:00",

@@ -17,19 +17,15 @@ from seedance_nb._schema.library import Draft202012Validator
 from seedance_nb._schema.messages import help_of, limits_in_words
 from seedance_nb._schema.validator import fits
 
-Kind = Literal[
-    "prose", "text", "password", "integer", "number", "choice", "toggle", "list", "items", "group", "object", "map",
-    "branches", "constant", "json",
-]  # fmt: skip
+Kind = Literal["prose", "text", "password", "integer", "number", "choice", "toggle", "list", "items", "group", "object",
+               "map", "branches", "constant", "json"]  # fmt: skip
 _PROSE_FROM = 200  # a text with a larger `maxLength` gets a text area
 _INLINE_UP_TO = 20  # a nested object of at most this many plain fields is shown open, a larger one folded
 _INLINE_LEVELS = 3
 _MOST_FIELDS = 500  # an object of more fields is edited as JSON
 _PLAIN = ("prose", "text", "password", "integer", "number", "choice", "toggle", "list", "constant")
-_TYPES = {
-    "string": "Text", "integer": "Whole number", "number": "Number", "boolean": "Yes or no", "array": "List",
-    "object": "Fields", "null": "Null",
-}  # fmt: skip
+_TYPES = {"string": "Text", "integer": "Whole number", "number": "Number", "boolean": "Yes or no", "array": "List",
+          "object": "Fields", "null": "Null"}  # fmt: skip
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -170,8 +170,7 @@ def attempt(act: Callable[[], T]) -> T | Exception:
 
 
 def _unsupported_lines(candidate: Candidate) -> list[str]:
-    name = candidate.name
-    return [f"{name} is sent without {setting}: {reason}" for setting, reason in candidate.unsupported]
+    return [f"{candidate.name} is sent without {setting}: {reason}" for setting, reason in candidate.unsupported]
 
 
 def _result(task: Task | Exception, end: float | None) -> Video | Exception:
