@@ -15,6 +15,7 @@ from seedance_nb._base.text import safe_name, shorten
 from seedance_nb._base.values import ABSENT, find, json_text, read_json, to_pointer
 from seedance_nb._document import operations as _operations
 from seedance_nb._document.extensions import check_extensions
+from seedance_nb._document.limits import with_limits
 from seedance_nb._document.operations import Operation
 from seedance_nb._document.reader import SPECS, common_words, packaged, read_document, with_shared
 from seedance_nb._document.roles import with_roles
@@ -154,7 +155,7 @@ def _chosen(root: Table, operations: tuple[Operation, ...], chosen: Operation) -
     task = task_table(root, responses, common_words()) if has_task else None
     auth = _operations.auth_of(root, operation, oddities, is_sent=has_task)
     return _spec_of(
-        root, operations=operations, method=chosen.method, path=chosen.path, schema=with_roles(body, {}, root.file), example=example, auth=auth,
+        root, operations=operations, method=chosen.method, path=chosen.path, **with_limits(with_roles(body, {}, root.file)), example=example, auth=auth,
         content_type=chosen.content_type, server=_operations.server_of(root, is_sent=has_task), inputs=inputs,
         key_env=env.get("key", ""), base_env=env.get("base_url", ""), task=task, errors=error_table(root) if task else None,
         replies=replies_of(root, responses, task) if task else {}, calls=calls_of(root), callback_id=callback_id(operation),
@@ -166,8 +167,8 @@ def _bare(root: Table) -> Spec:
     if not {*KEYWORDS, "$schema", "$id", "$defs"} & set(root.value):
         raise root.error("neither an OpenAPI document nor a JSON Schema")
     body, found = body_schema(root, root.value, "")
-    schema, oddities = with_roles(body, {}, root.file), tuple(dict.fromkeys(found))
-    return _spec_of(root, schema=schema, oddities=oddities, content_type="application/json")
+    parts, oddities = with_limits(with_roles(body, {}, root.file)), tuple(dict.fromkeys(found))
+    return _spec_of(root, **parts, oddities=oddities, content_type="application/json")
 
 
 def _spec_of(root: Table, **parts: Any) -> Spec:

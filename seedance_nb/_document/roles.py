@@ -40,7 +40,7 @@ def with_roles(body: dict[str, Any], given: Mapping[str, str | None], file: str)
     for role, path in (guesses | chosen).items():
         body = _mark(body, path, "x-role", role)
         if (kind := packaged("_roles").get(role, {}).get("kind")) and "x-media" not in dict(fields)[path]:
-            body = _mark(body, path, "x-media", {"kind": kind})
+            body = _mark(body, path, "x-media", {"kind": kind, "schemes": {"any": []}})  # a guess refuses nothing
     return body
 
 

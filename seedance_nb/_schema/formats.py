@@ -124,16 +124,18 @@ def uri_error(text: str) -> str:
 
 
 def media_error(text: str, schemes: list[str]) -> str:
-    """Why `text` is not a media URL with one of these schemes, "" if it is; AssetIds, local files and Base64 are explained. *pure*."""
+    """Why `text` is not a media URL with one of these schemes (none: they are unknown), "" if it is; what else it is is explained. *pure*."""
     if not text:
         return "is empty"
-    if text.lower().startswith("data:"):
+    if text.lower().startswith("data:") and schemes and "data" not in schemes:
         return "is Base64 data; use a public URL instead"
     if "asset" in schemes and re.match("asset[-_][A-Za-z0-9._-]+$", text):
         return f"is an AssetId without its scheme; write asset://{text}"
     if _LOCAL_FILE.match(text):
         return f"{LOCAL}, but this provider accepts only public URLs; upload it to a web host and pass its URL"
     scheme = _SCHEME.match(text)
+    if not schemes or text.lower().startswith("data:"):
+        return ""
     if scheme and scheme.group(1).lower() not in schemes:
         return f"starts with {scheme.group()}; allowed: {', '.join(f'{name}://' for name in schemes)}"
     if text.lower().startswith("asset:"):

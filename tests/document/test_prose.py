@@ -6,15 +6,22 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+import seedance_nb as sd
+from seedance_nb._check.check import check
 from seedance_nb._document.load import model_names
 from seedance_nb._document.prose.reader import Rule, read_rules
 from seedance_nb._document.reader import packaged
+from seedance_nb._document.spec import named_fields
+
+
+def limit_of(rule: Rule) -> tuple[Any, ...]:
+    return (*((name, bound) for name, bound in rule.limit.items() if name != "any"), *rule.limit.get("any", ()))
 
 
 def said(description: str, name: str = "image_url", kind: str = "string") -> set[tuple[Any, ...]]:
     """The certain rules of a description: kind, then bounds or values, and the condition if there is one."""
     return {
-        (rule.kind, *rule.bounds.items(), *rule.values, *([f"when {rule.when}"] if rule.when else []))
+        (rule.kind, *limit_of(rule), *([f"when {rule.when}"] if rule.when else []))
         for rule in read_rules(name, kind, description)
         if rule.kind != "unclear" and not rule.hint
     }
@@ -33,7 +40,8 @@ def said(description: str, name: str = "image_url", kind: str = "string") -> set
         ("Only PNG, JPEG and WebP are taken", ("formats", "png", "jpeg", "webp")),
         ("Sending base64 is not supported: Base64 is not supported", ("base64",)),
         ("文件大小不超过8MB", ("megabytes", ("to", 8))),
-        ("图片宽高比在 1:3 到 3:1 之间", ("ratio", ("from", 1 / 3), ("to", 3))),
+        ("图片宽高比在 1:3 到 4:3 之间", ("ratio", ("from", 0.333333), ("to", 1.333334))),
+        ("Aspect ratio greater than 2:3 and less than 4:3", ("ratio", ("over", 0.666667), ("under", 1.333333))),
         ("宽高均不小于 200 像素", ("height", ("from", 200))),
         ("格式：jpg、png", ("formats", "jpg", "png")),
     ],
@@ -97,7 +105,7 @@ def test_advice_examples_and_what_the_service_does_are_no_rules(sentence: str, n
 
 def test_advice_is_kept_as_a_hint() -> None:
     (hint,) = (rule for rule in read_rules("prompt", "string", "Best with at most 300 characters") if rule.hint)
-    assert (hint.kind, hint.bounds) == ("chars", {"to": 300})
+    assert (hint.kind, hint.limit) == ("chars", {"to": 300})
 
 
 def test_a_condition_stays_with_its_rule() -> None:
@@ -112,60 +120,114 @@ def test_what_was_not_understood_is_told() -> None:
     ]
 
 
-def hand_written() -> list[tuple[str, dict[str, Any], str, dict[str, Any]]]:
-    """Every rule of a packaged schema's `x-media` with its field, its schema and its kind."""
+SCHEMES = {"any": ["https", "http", "asset"], "quote": "Input method: public URL or active uploaded AssetId only"}
+SIDES = {"from": 300, "to": 6000, "quote": "Width and height: 300 to 6000 px"}
+BASE64 = {"any": [], "quote": "Base64 is not supported"}
+# What a person once wrote for the pages by hand: every rule of the files, with its sentence.
+BY_HAND: dict[str, dict[str, dict[str, Any]]] = {
+    "reference_images": {
+        "schemes": SCHEMES, "base64": BASE64, "width": SIDES, "height": SIDES,
+        "formats": {"any": ["jpeg", "png", "webp", "bmp", "tiff", "gif", "heic", "heif"], "quote": "Formats: jpeg, png, webp, bmp, tiff, gif, heic, heif"},
+        "ratio": {"over": 0.4, "under": 2.5, "quote": "Aspect ratio (width/height): greater than 0.4 and less than 2.5"},
+        "megabytes": {"under": 30, "quote": "File size: less than 30 MB per image"},
+    },
+    "reference_videos": {
+        "schemes": SCHEMES, "base64": BASE64, "width": SIDES, "height": SIDES,
+        "formats": {"any": ["mp4", "mov"], "quote": "Formats: mp4, mov"},
+        "seconds": {"from": 2, "to": 15, "quote": "Duration: 2 to 15 seconds per video"},
+        "total_seconds": {"to": 15, "quote": "total reference video duration must not exceed 15 seconds"},
+        "ratio": {"from": 0.4, "to": 2.5, "quote": "Aspect ratio (width/height): 0.4 to 2.5"},
+        "pixels": {"from": 409600, "to": 927408, "quote": "Total pixel count (width x height): 409600 to 927408"},
+        "megabytes": {"to": 50, "quote": "File size: up to 50 MB per video"},
+        "fps": {"from": 24, "to": 60, "quote": "Frame rate: 24 to 60 FPS"},
+    },
+    "reference_audios": {
+        "schemes": SCHEMES, "base64": BASE64, "formats": {"any": ["wav", "mp3"], "quote": "Formats: wav, mp3"},
+        "seconds": {"from": 2, "to": 15, "quote": "Duration: 2 to 15 seconds per clip"},
+        "total_seconds": {"to": 15, "quote": "total reference audio duration must not exceed 15 seconds"},
+        "megabytes": {"to": 15, "quote": "File size: up to 15 MB per clip"},
+    },
+    "img_urls": {
+        "base64": {"any": [], "quote": "For uploaded image materials, only URL upload is supported and Base64 is not supported"},
+        "schemes": {"any": ["https", "http", "asset"], "quote": "Seedance 2.0 image-to-video supports your own uploaded assets."},
+    },
+}  # fmt: skip
+PLACEHOLDERS = {"reference_images": ["[Image{n}]", "[图{n}]"], "reference_videos": ["[Video{n}]", "[视频{n}]"],
+                "reference_audios": ["[Audio{n}]", "[音频{n}]"]}  # fmt: skip
 
-    def within(value: Any, name: str = "") -> Any:
-        if isinstance(value, dict):
-            for kind, rule in value.get("x-media", {}).items() if "description" in value else ():
-                if kind != "kind":
-                    yield name, value, kind, rule
-            for key, item in value.items():
-                yield from within(item, key)
 
-    return [found for model in model_names() for found in within(packaged(model)["paths"])]
-
-
-def fits(kind: str, written: dict[str, Any], rule: Rule) -> bool:
-    bounds = {name: bound for name, bound in written.items() if name in ("over", "under", "from", "to")}
-    return (
-        rule.kind == kind
-        and not rule.when
-        and rule.bounds == bounds
-        and set(rule.values) == set(written.get("any", ()))
-    )
+def test_the_pages_say_all_the_limits_of_files_that_a_person_once_wrote_for_them() -> None:
+    fields = {path[-1]: schema for name in model_names() for path, schema in named_fields(sd.spec(name))}
+    written = {(field, kind): rule for field, rules in BY_HAND.items() for kind, rule in rules.items()}
+    assert {(field, kind): fields[field]["x-media"].get(kind) for field, kind in written} == written
+    by_hand = [rule for name in model_names() for rule in sd.spec(name).rules if rule.origin == "x-media"]
+    assert [(rule.path, rule.kind) for rule in by_hand] == [("/input/img_urls", "schemes")]
+    assert len(by_hand) < len(written) / 10, "nine of ten are read"
 
 
-def test_nearly_every_rule_that_a_person_wrote_for_the_pages_is_read_from_them() -> None:
-    missed = [
-        (name, kind)
-        for name, schema, kind, written in hand_written()
-        if not any(fits(kind, written, rule) for rule in read_rules(name, schema["type"], schema["description"]))
-    ]
-    assert len(hand_written()) > 20
-    assert missed == [("img_urls", "schemes")], "that the page takes asset:// is only shown"
+def test_the_names_of_files_in_a_prompt_are_read_from_its_page() -> None:
+    fields = named_fields(sd.spec("crun/seedance-2.0-fast-r2v"))
+    (table,) = (schema["x-placeholders"] for _, schema in fields if "x-placeholders" in schema)
+    assert {field: forms for field, forms in table.items() if field != "quote"} == PLACEHOLDERS
+    assert "x-placeholders" not in str(packaged("crun/seedance-2.0-fast-r2v")), "it is no longer written by hand"
 
 
 def test_nothing_is_invented_on_the_pages() -> None:
-    def within(value: Any, name: str = "") -> Any:
-        if isinstance(value, dict):
-            if isinstance(value.get("description"), str) and "type" in value:
-                yield name, value
-            for key, item in value.items():
-                yield from within(item, key)
-
-    found = {
-        (model, name, rule.kind): rule
-        for model in model_names()
-        for name, schema in within(packaged(model)["paths"])
-        for rule in read_rules(name, schema["type"], schema["description"])
-        if rule.kind != "unclear"
+    other = {
+        (rule.path.rpartition("/")[2], rule.kind, *limit_of(rule))
+        for name in model_names()
+        for rule in sd.spec(name).rules
+        if rule.kind not in BY_HAND.get(rule.path.rpartition("/")[2], ()) and rule.path != "/model"
     }
-    other = {key: rule for key, rule in found.items() if key[2] not in {kind for _, _, kind, _ in hand_written()}}
-    assert {(name, kind) for _, name, kind in other} == {
-        ("model", "enum"), ("input", "required_any"), ("prompt", "placeholder"), ("reference_videos", "count"),
-        ("reference_audios", "count"), ("duration", "range"), ("duration", "price"),
+    assert {rule for rule in other if rule[1] != "placeholder"} == {
+        ("input", "required_any", "reference_images", "reference_videos"), ("duration", "range", ("from", 4), ("to", 15)),
+        ("reference_videos", "count", ("to", 3)), ("reference_audios", "count", ("to", 3)), ("duration", "price", "40"),
     }  # fmt: skip
+
+
+def test_what_a_page_binds_and_the_reader_cannot_say_is_listed() -> None:
+    unchecked = [(rule.path, rule.quote) for rule in sd.spec("crun/seedance-2.0-fast-r2v").unchecked]
+    sentence = "Each item must be either a public image URL or an uploaded AssetId whose status is Active"
+    assert ("/input/reference_images", sentence) in unchecked
+    assert len(unchecked) == 3
+
+
+FIELDS: dict[str, Any] = {
+    "prompt": {"type": "string", "description": "At most 20 characters. Use a picture as [Image1]."},
+    "images": {
+        "type": "array", "items": {"type": "string"},
+        "description": "Up to 2 images. Formats: png, jpeg. Base64 is not supported. Recommended: at most 1 MB each.",
+    },
+    "mode": {"type": "string", "description": "Must be one of `slow`, `quick`. If `steps` is 3, must be one of `quick`, `odd`."},
+    "steps": {"type": "integer", "maximum": 90, "description": "Between 1 and 50."},
+    "size": {"type": "integer", "default": 7, "description": "Between 1 and 5."},
+}  # fmt: skip
+PAGE = {"type": "object", "properties": FIELDS}
+
+
+@pytest.mark.parametrize(
+    ("values", "broken"),
+    [
+        ({"prompt": "a fox"}, {}),
+        ({"prompt": "a fox that runs over the hill"}, {"/prompt": "maxLength"}),
+        ({"prompt": "[Image3]", "images": ["https://a.example/a.png"]}, {"/prompt": "x-placeholders"}),
+        ({"prompt": "a", "images": ["https://a.example/a.png"] * 3}, {"/images": "maxItems"}),
+        ({"prompt": "a", "images": ["data:image/png;base64,AAAA"]}, {"/images/0": "x-media"}),
+        ({"prompt": "a", "mode": "odd"}, {"/mode": "enum"}),
+        ({"prompt": "a", "steps": 0}, {"/steps": "minimum"}),
+        ({"prompt": "a", "steps": 60}, {}),
+        ({"prompt": "a", "size": 7}, {}),
+    ],
+)
+def test_a_page_alone_is_enough_to_refuse_what_it_refuses(values: dict[str, Any], broken: dict[str, str]) -> None:
+    problems = check(sd.spec(PAGE), values)
+    assert {problem.path: problem.rule for problem in problems} == broken, "keys and examples win over words"
+    assert all(problem.quote and problem.quote in str(PAGE) for problem in problems)
+
+
+def test_a_request_without_a_prompt_is_not_read() -> None:
+    assert sd.spec({"type": "object", "properties": {**FIELDS, "prompt": {}}}).rules == ()
+    assert sd.spec(PAGE).rules != ()
 
 
 @given(
@@ -212,7 +274,7 @@ WORDS = st.sampled_from(
 def test_no_words_of_limits_in_any_order_break_the_reader(description: str) -> None:
     for rule in read_rules("image_urls", "array", description):
         low, high = (
-            rule.bounds.get(names[0], rule.bounds.get(names[1])) for names in (("from", "over"), ("to", "under"))
+            rule.limit.get(names[0], rule.limit.get(names[1])) for names in (("from", "over"), ("to", "under"))
         )
         assert low is None or high is None or low <= high
         assert rule.quote in description

@@ -1,5 +1,6 @@
 """Numbers with their units, comparators and subjects in a clause: the bounds that it sets."""
 
+import math
 import re
 from typing import NamedTuple
 
@@ -35,6 +36,12 @@ def _amounts(token: re.Match[str], like: re.Match[str]) -> tuple[float, float]:
     scale = factors.get((token["scale"] or "").strip().lower(), 1)
     unit = " ".join((token["unit"] or like["unit"] or "").casefold().split())
     return ((words("counts").get(text) or float(text)) * scale * factors.get(unit, 1),) * 2
+
+
+def _bound(name: str, value: float) -> float:
+    """A bound as a whole number or with six decimals, on the side where 4/3 itself fits or does not."""
+    step = math.ceil if name in ("to", "over") else math.floor
+    return int(value) if value == int(value) else step(round(value * 1e6, 3)) / 1e6
 
 
 def _linked(value: str, first: re.Match[str], second: re.Match[str], comparator: str) -> tuple[str, ...]:
@@ -95,7 +102,7 @@ def quantities(value: str, subject: str = "") -> tuple[list[Quantity], str]:
         signs = (one for one in ("size", "ratio", "item") if last[one])
         kind = meaning("units", last["unit"] or token["unit"] or "") or next(signs, "")
         total = pattern("{total}").search(value, previous, token.start()) or pattern("{total}").match(value, end + 4)
-        bounds, heights = ({name: pair[at] for name, pair in pairs} for at in (0, 1))
+        bounds, heights = ({name: _bound(name, pair[at]) for name, pair in pairs} for at in (0, 1))
         if found and not found[-1].unit and found[-1].subject == subject:  # the unit stands only behind the last
             found[-1] = found[-1]._replace(unit=kind)
         found.append(Quantity(token.start(), end, kind, subject, bounds, heights, bool(total), is_range))

@@ -1,34 +1,39 @@
 """Reads a field's description: every limit as a rule with its quote, and what looks like a limit but was not understood."""
 
+import functools
 import re
 from collections.abc import Iterator
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, replace
 from typing import Any, NamedTuple
 
+from seedance_nb._base.faults import created_by_package
 from seedance_nb._document.prose.quantities import Quantity, quantities
 from seedance_nb._document.prose.text import Clause, blank, clauses, meaning, normalised, pattern, words
 
 RELATIONS = ("exclusive", "required_one", "required_any", "required_when", "requires", "only_when")
 _MANY = (*RELATIONS, "placeholder", "unclear")  # may stand more than once with other values
 _MORE = {"required_any": "required_one", "only_when": "requires"}  # the second says all that the first does
-_ALWAYS = (*RELATIONS, "base64", "public_url")  # a condition beside them is part of them
+_ALWAYS = (*RELATIONS, "base64", "public_url", "placeholder")  # a condition beside them is part of them
 _LOW, _HIGH = {"from", "over"}, {"to", "under"}
 _QUOTES = "`\"' "
 
 
+@created_by_package
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Rule:
-    """A limit read from a description: its kind, its bounds or values, the exact words, and the condition under which it holds.
+    """A limit of a field at the JSON Pointer `path`: its kind, and the exact words of the document.
 
-    A `hint` is advice. The kind "unclear" is a sentence that looks like a limit and was not understood.
+    `limit` has bounds by from, over, to and under, or the values or names of other fields as `any`. `when` is the condition under which it holds; then it is not checked, and neither is a `hint`, which is advice. The kind
+    "unclear" is a sentence that looks like a limit and was not understood. `origin` is "prose", or the key that a person wrote.
     """
 
     kind: str
     quote: str
-    bounds: dict[str, float] = field(default_factory=dict)
-    values: tuple[str, ...] = ()
+    limit: dict[str, Any]
     when: str = ""
     hint: bool = False
+    path: str = ""
+    origin: str = "prose"
 
 
 class _Reading(NamedTuple):
@@ -39,10 +44,12 @@ class _Reading(NamedTuple):
     text: str
     original: str
 
-    def rule(self, kind: str, start: int, end: int, **more: Any) -> Rule:
-        return Rule(kind=kind, quote=self.original[start:end].strip(" \t-*•"), **more)
+    def rule(self, kind: str, clause: Clause, begin: int = 0, **more: Any) -> Rule:
+        quote = self.original[clause.start + begin : clause.start + len(clause.value)]
+        return Rule(kind=kind, quote=quote.strip(" \t-*•"), **more)
 
 
+@functools.lru_cache(maxsize=512)
 def read_rules(name: str, kind: str | None, description: str) -> tuple[Rule, ...]:
     """The rules that a description states about the field of a name and a JSON type, in order. *pure*."""
     reading = _Reading(name, _roles(name, kind), normalised(description), description)
@@ -67,7 +74,7 @@ def _roles(name: str, kind: str | None) -> set[str]:
 
 def _clause(reading: _Reading, clause: Clause, subject: str) -> tuple[list[Rule], str]:
     """The rules of a clause, and its last subject."""
-    value, at, condition = clause.value, clause.start, pattern("{condition}")
+    value, condition, rules = clause.value, pattern("{condition}"), list[Rule]()
     outer, spans = ([*condition.finditer(text)] for text in (clause.outer, value))
     tail, bare = len(value.rstrip(" .")), blank(condition, value)  # a number in a condition binds nothing
 
@@ -79,22 +86,21 @@ def _clause(reading: _Reading, clause: Clause, subject: str) -> tuple[list[Rule]
     advice = (max(value.rfind(sign, 0, one.start()) for sign in ",(") for one in pattern("{hedges}").finditer(value))
     advised = min(advice, default=len(value)) + 1
     example = min((match.start() for match in pattern("{examples}").finditer(value)), default=len(value))
-    rules = []
     for kind, match, values in _stated(reading, clause, min(example, advised)):
         here = "" if kind in _ALWAYS else when(*match.span()) or match.groupdict().get("when") or ""
         inside = any(one.start() <= match.start() < one.end() for one in spans)
         if kind in _ALWAYS or not (inside or (here and kind == "default")):
-            rules.append(reading.rule(kind, at, at + len(value), values=values, when=here))
-    needs = any(rule.kind == "requires" for rule in rules)
+            verbs = pattern("{naming}").finditer(value, 0, match.start() if kind == "placeholder" else 0)
+            begin = max((verb.start() for verb in verbs), default=0)
+            rules.append(reading.rule(kind, clause, begin, limit={"any": [*values]}, when=here))
     found, last = quantities(bare, subject)
     for quantity in found:
         start, end, here = quantity.start, quantity.end, when(quantity.start, quantity.end)
         phrase = bare[max(bare.rfind(sign, 0, start) for sign in ",:") + 1 : end + 40]
-        for kind, bounds in _kinds(reading.roles, quantity, phrase) if start < example and not (needs and here) else ():
-            hint = start >= advised
-            rules.append(reading.rule(kind, at, at + len(value), bounds=bounds, when=here, hint=hint))
+        for kind, bounds in _kinds(reading.roles, quantity, phrase) if start < example else ():
+            rules.append(reading.rule(kind, clause, limit=bounds, when=here, hint=start >= advised))
     if not rules and value[tail - 1 : tail] != ":" and pattern("{limits}").search(value, 0, min(example, advised)):
-        rules.append(reading.rule("unclear", at, at + len(value), values=(value.strip(),)))
+        rules.append(reading.rule("unclear", clause, limit={"any": [value.strip()]}))
     return rules, last
 
 
@@ -104,7 +110,8 @@ def _stated(reading: _Reading, clause: Clause, end: int) -> Iterator[tuple[str, 
     for key, entry in words("patterns").items():
         kind = key.split()[0]
         fits = entry["of"] in reading.roles and pattern(entry.get("needs", "")).search(clause.value, 0, end)
-        matches = (one for find in entry["find"] for one in pattern(find).finditer(clause.value, 0, end))
+        up_to = len(clause.value) if kind == "placeholder" else end  # such as [Image1]
+        matches = (one for find in entry["find"] for one in pattern(find).finditer(clause.value, 0, up_to))
         for match in matches if fits else ():
             around = clause.value[max(0, match.start() - 60) : match.end() + 30]
             again = kind in RELATIONS and seen & {kind, _MORE.get(kind, "")}
@@ -120,6 +127,8 @@ def _values(reading: _Reading, kind: str, match: re.Match[str], at: int) -> tupl
     groups = {name: found for name, found in match.groupdict().items() if found}
     if kind in RELATIONS:
         return _names(reading, kind, groups.get("names") or groups["words"], in_words="words" in groups)
+    if kind == "placeholder":
+        return (match[0],)
     if "run" in groups:
         run = pattern("{mime}").sub("", groups["run"].lower())
         return tuple(dict.fromkeys(pattern("{format_names}|{scheme_names}").findall(run)))
@@ -156,22 +165,16 @@ def plain(value: str) -> str:
 
 
 def _anywhere(reading: _Reading) -> Iterator[Rule]:
-    """What is read over the whole text: the value marked as default, a price, values line by line, names of files in a prompt."""
-    table, text, seen = words("anywhere"), reading.text, set[str]()
-    for match in pattern(table["default"]).finditer(text):
-        yield reading.rule("default", *match.span(), values=(plain(match["value"]),))
-    for match in pattern(table["price"]).finditer(text):
-        numbers = pattern(r"(?<![\w.])\d[\d,]*(?:\.\d+)?(?!\w)").findall(match[0])
-        yield reading.rule("price", *match.span(), values=tuple(one.replace(",", "") for one in numbers))
-    lines = [*pattern(table["described"]).finditer(text)]
-    if len(lines) > 1 and "text" in reading.roles:
-        values = tuple(plain(line["value"]) for line in lines)
-        yield reading.rule("enum", lines[0].start(), lines[-1].end(), values=values)
-    for match in pattern(table["placeholder"]).finditer(text):
-        name = pattern(r"[\d\s]").sub("", match[0])
-        if name not in seen and pattern(table["naming"]).search(text, max(0, match.start() - 100), match.end() + 60):
-            seen.add(name)
-            yield reading.rule("placeholder", *match.span(), values=(match[0],))
+    """What is read over the whole text: the value marked as default, a price, values explained line by line."""
+    found = {kind: [*pattern(one).finditer(reading.text)] for kind, one in words("anywhere").items()}
+    for match in found["default"] + found["price"]:
+        price, value = match.re == pattern(words("anywhere")["price"]), match[0].replace(",", "")
+        values = pattern(r"(?<![\w.])\d+(?:\.\d+)?(?!\w)").findall(value) if price else [plain(match["value"])]
+        yield reading.rule("price" if price else "default", Clause(match.start(), match[0]), limit={"any": values})
+    if len(found["enum"]) > 1 and "text" in reading.roles:
+        start, end = found["enum"][0].start(), found["enum"][-1].end()
+        limit = {"any": [plain(line["value"]) for line in found["enum"]]}
+        yield reading.rule("enum", Clause(start, reading.text[start:end]), limit=limit)
 
 
 def _kinds(roles: set[str], quantity: Quantity, phrase: str) -> Iterator[tuple[str, dict[str, float]]]:
@@ -201,11 +204,11 @@ def _merged(rules: list[Rule]) -> Iterator[Rule]:
     """Rules once each, a lower and an upper bound of one thing as one rule; of two different bounds the first one."""
     found: dict[tuple[object, ...], Rule] = {}
     for rule in rules:
-        key = (rule.kind, rule.when, rule.hint, rule.values if rule.kind in _MANY else ())
+        key = (rule.kind, rule.when, rule.hint, str(rule.limit) if rule.kind in _MANY else "")
         old = found.setdefault(key, rule)
-        if not any({*old.bounds} & side and {*rule.bounds} & side for side in (_LOW, _HIGH)):
-            found[key] = replace(old, bounds=old.bounds | rule.bounds)
+        if not any({*old.limit} & side and {*rule.limit} & side for side in (_LOW, _HIGH)):
+            found[key] = replace(old, limit=old.limit | rule.limit | old.limit)
     for rule in found.values():
-        low, high = ([bound for name, bound in rule.bounds.items() if name in side] for side in (_LOW, _HIGH))
-        if not low or not high or low < high or (low == high and {*rule.bounds} == {"from", "to"}):
+        low, high = ([bound for name, bound in rule.limit.items() if name in side] for side in (_LOW, _HIGH))
+        if not low or not high or low < high or (low == high and {*rule.limit} == {"from", "to"}):
             yield rule

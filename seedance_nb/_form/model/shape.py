@@ -244,9 +244,10 @@ def likely_values(name: str, shape: Shape, kind: str) -> Sequence[Any]:
     values = [*upstream.get("enum", ()), *upstream.get("examples", ()), *shape.suggestions]
     is_open = kind in _TYPES and not values and (low is None or high is None) and not {"format", "x-media"} & set(view)
     for rule in read_rules(name, _TYPES[kind], description) if is_open and re.search(r"[\d`'\"]", description) else ():
-        if not rule.when and (rule.kind == "enum" or not rule.values):
-            low, high = rule.bounds.get("from", low), rule.bounds.get("to", high)
-            values += rule.values if kind == "text" else [json.loads(one) for one in rule.values if one.isdecimal()]
+        listed = rule.limit.get("any", ())
+        if not rule.when and (rule.kind == "enum" or not listed):
+            low, high = rule.limit.get("from", low), rule.limit.get("to", high)
+            values += listed if kind == "text" else [json.loads(one) for one in listed if one.isdecimal()]
     is_bounded = is_number(low) and is_number(high) and 0 < high - low <= _MOST
     if kind == "integer" and is_bounded and "multipleOf" not in view and not values:
         whole = range(math.ceil(low), math.floor(high) + 1)
