@@ -27,6 +27,7 @@ _SECONDS = re.compile(r"[0-9]{1,4}(\.[0-9]{1,3})?s?", re.ASCII)
 _LONGEST = 10_000
 _MOST_LEVELS = 60
 _KEY = re.compile(r"(?i)(x[-_])?(api[-_]?)?key|authorization|bearer|((access|api)[-_]?)?token|(api[-_]?)?secret")
+_OTHER_SCHEME = re.compile("(?i)data:|asset:")
 _QUOTE_NEAREST = ("required", AT_LEAST_ONE)  # with the first sentence of the nearest description
 _LONG = 50_000
 
@@ -197,7 +198,9 @@ def check(spec: Spec, body: Any, extra: tuple[str, ...] = ()) -> tuple[Problem, 
         if problem.path not in invalid and not (problem.rule == "unknown" and problem.path in extra):
             # A typo costs money: not where nothing is paid for, and not in a name that an example has too.
             is_free = spec.task is None or any(find(one, problem.path) is not ABSENT for one in examples)
-            warns = problem.rule == "unknown" and is_free
+            is_open = problem.rule == "unknown" and is_free
+            has_scheme = problem.rule == "x-media" and bool(_OTHER_SCHEME.match(str(problem.value)))
+            warns = is_open or (has_scheme and not problem.quote)
             unique.setdefault((problem.path, problem.message), replace(problem, warns=warns))
     problems += unique.values()
     media = {problem.path for problem in problems if problem.rule == "x-media"}
@@ -211,6 +214,10 @@ def _documented(spec: Spec, problem: Problem) -> Problem:
     message = problem.message
     if "upload" in spec.calls and message.startswith(LOCAL):
         message = f"{LOCAL}, but this provider accepts only URLs; sd.upload uploads it and returns its URL"
+    if problem.rule == "unknown" and "did you mean" not in message:
+        plain = {str(path[-1]).replace("_", "").lower(): path[-1] for path, _ in named_fields(spec)}
+        if alike := plain.get(problem.field.replace("_", "").lower()):
+            message = f"unknown field; did you mean {alike!r}?"
     quote = problem.quote or (_nearest_sentence(spec, problem.path) if problem.rule in _QUOTE_NEAREST else "")
     origin = f"{spec.provider}'s docs" if spec.vouched else "the schema"
     return replace(problem, message=message, quote=quote, origin=origin if quote else "")

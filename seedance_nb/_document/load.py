@@ -88,6 +88,9 @@ def _find(source: "str | Path | Mapping[str, Any] | Spec | Operation", operation
             if Path(source).suffix in (".yaml", ".yml", ".json"):
                 problem = f"There is no file {safe_name(source)!r}."
                 raise SpecError(problem, next_step="check the path of the schema file")
+            ids = {find(_packaged(name).example, "/model"): name for name in model_names()}
+            if source in ids:
+                return _find(_packaged(ids[source]), operation)
             close = difflib.get_close_matches(source, model_names(), 3, 0.3)
             hint = f" Did you mean {' or '.join(map(repr, close))}?" if close else ""
             raise SpecError(f"No model called {safe_name(source)!r}.{hint}", next_step="sd.models() lists all models")

@@ -5,7 +5,7 @@ from collections.abc import Callable
 from typing import Any
 
 from seedance_nb._base.text import shorten
-from seedance_nb._base.values import ABSENT
+from seedance_nb._base.values import ABSENT, json_text
 
 _TYPES = {"string": "text", "integer": "a whole number", "number": "a number", "boolean": "true or false",
           "array": "a list", "object": "an object", "null": "null"}  # fmt: skip
@@ -40,7 +40,9 @@ def words_for(rule: str, value: Any, limit: Any, schema: dict[str, Any]) -> str:
         case "type":
             allowed = [limit] if isinstance(limit, str) else limit
             names = " or ".join(_TYPES.get(name, name) for name in allowed)
-            return f"must be {names}, not {kind_of(value)} {shown}".rstrip()
+            usual = schema.get("x-upstream", {}).get("enum", ()) if isinstance(value, int) else ()
+            hint = next((f"; write {json_text(item)}" for item in usual if item in (f"{value}s", str(value))), "")
+            return f"must be {names}, not {kind_of(value)} {shown}".rstrip() + hint
         case "enum" | "const":
             allowed = limit if rule == "enum" else [limit]
             # 5 and "5" must look different if one is used instead of the other.

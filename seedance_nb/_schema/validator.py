@@ -149,7 +149,7 @@ def _unique(validator: Any, unique: Any, instance: Any, __: Any) -> Iterator[Val
 
 def _needs(_: Any, table: Any, instance: Any, __: Any) -> Iterator[ValidationError]:
     for name, others in table.items() if isinstance(instance, dict) else ():
-        if not is_empty(instance.get(name, ABSENT)) and all(is_empty(instance.get(other, ABSENT)) for other in others):
+        if not is_empty(instance.get(name, ABSENT)) and all(is_empty(instance.get(other) or None) for other in others):
             yield ValidationError(f"also needs {' or '.join(others)}", path=[name], instance=instance[name])
 
 

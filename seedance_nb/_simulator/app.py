@@ -103,8 +103,8 @@ class Simulator:
             return spec, None, _replies.invalid(spec, [f"body: {error}"])
         spec = self._for(spec, body)
         if self._requested_error(spec, request, body) in ("", "fail"):
-            model = only_value(spec.body.get("properties", {}).get("model", {}))
-            head = f"Value error, Invalid input for model {model}: "
+            model = find(body, "/model")
+            head = f"Value error, Invalid input for model {model if isinstance(model, str) else ''}: "
             wrong = [f"{head}{problem.field}: {problem.message}" for problem in check(spec, body) if not problem.warns]
             return spec, body, _replies.invalid(spec, wrong) if wrong else None
         return spec, body, None
@@ -136,7 +136,7 @@ class Simulator:
         values, ended = values_by_role(spec, task.body), state in ("done", "failed")
         created, now = int(task.created), int(self._now())
         end = int(task.created + self._timing.queue + self._timing.run) if ended else None
-        width, height = size_of(values)
+        width, height = size_of(spec, values)
         share = min(0.99, max(0.0, (self._now() - task.created) / (self._timing.queue + self._timing.run or 1)))
         price = estimate(spec, task.body)
         model = find(task.body, "/model")
@@ -273,10 +273,14 @@ async def paint(spec: Spec, body: dict[str, Any], output: Path, last_frame: Path
     return ""
 
 
-def size_of(values: dict[str, Any]) -> tuple[int, int]:
-    """Width and height in px of the video for a request's values by role; 720p and 16:9 by default. *pure*."""
+def size_of(spec: Spec, values: dict[str, Any]) -> tuple[int, int]:
+    """Width and height in px of the video for a request's values by role, from the price table first; 720p and 16:9 by default. *pure*."""
     ratio = str(values.get("ratio", ""))
     try:
+        if documented := spec.price.sizes.get(str(values.get("resolution", "720p")), {}).get(
+            ratio if ":" in ratio else "16:9"
+        ):
+            return documented[0], documented[1]
         width, height = frame_size(str(values.get("resolution", "720p")), ratio if ":" in ratio else "16:9")
     except ValueError:
         return frame_size("720p", "16:9")
@@ -285,7 +289,7 @@ def size_of(values: dict[str, Any]) -> tuple[int, int]:
 
 def _job(spec: Spec, body: dict[str, Any], output: Path, last_frame: Path, references: tuple[Reference, ...]) -> Job:
     values = values_by_role(spec, body)
-    width, height = size_of(values)
+    width, height = size_of(spec, values)
     fields = [(path[-1], schema, find(body, to_pointer(path))) for path, schema in named_fields(spec)]
     settings = tuple(
         (str(name), "on" if value is True else "off" if value is False else str(value))

@@ -117,6 +117,41 @@ def test_an_unknown_name_refuses_a_paid_request_and_warns_elsewhere(crun: sd.Spe
     assert approve(named, {"prompt": "x", "reference_images": [IMAGE], "seed": 7}).body
 
 
+def test_what_no_sentence_forbids_is_warned_of() -> None:
+    for model, field in (("seedance2-pro/seedance-20-i2v", "urls"), ("vastnum/doubao-seedance-2.0", "images")):
+        for value in ("data:image/png;base64,aGk=", "asset://asset-1"):
+            fields: dict[str, Any] = {"prompt": "x", field: [value]}
+            (problem,) = sd.check(model, **fields)
+            assert problem.warns
+            assert approve(sd.spec(model), fields)
+        assert not next(iter(sd.check(model, **(fields | {field: ["./a.png"]})))).warns
+    (problem,) = sd.check(MODEL, prompt="x", reference_images=["data:image/png;base64,aGk="])
+    assert (problem.warns, problem.quote) == (False, "Base64 is not supported")
+
+
+def test_a_message_says_what_the_provider_calls_it() -> None:
+    fields: dict[str, Any] = {"prompt": "x", "urls": [IMAGE]}
+    (problem,) = sd.check("seedance2-pro/seedance-20-i2v", callback_url="https://example.com/x", **fields)
+    assert problem.message == "unknown field; did you mean 'callBackUrl'?"
+    assert sd.check("seedance2-pro/seedance-20-i2v", callBackUrl="https://example.com/x", **fields) == ()
+    problem, *_ = sd.check("seedance2-pro/seedance-20-i2v", duration=5, **fields)
+    assert problem.message == 'must be text, not the number 5; write "5s"'
+
+
+def test_a_reference_audio_without_sound_in_the_result_is_warned_of() -> None:
+    fields: dict[str, Any] = {
+        "prompt": "x",
+        "reference_images": [IMAGE],
+        "reference_audios": ["https://example.com/a.mp3"],
+    }
+    off: dict[str, Any] = {"audio": False}
+    for given in (fields, fields | off):
+        (problem,) = sd.check(MODEL, **given)
+        assert (problem.warns, problem.path) == (True, "/input/reference_audios")
+        assert "set the audio field to true" in problem.source
+    assert sd.check(MODEL, **fields, audio=True) == ()
+
+
 def test_checking_changes_nothing(crun: sd.Spec) -> None:
     body = {
         "model": "bytedance/seedance2-0-fast-r2v",

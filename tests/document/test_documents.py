@@ -320,6 +320,11 @@ def test_a_reference_out_of_the_document_is_never_followed(reference: str) -> No
         spec({"type": "object", "properties": {"a": {"$ref": reference}}})
 
 
+def test_the_id_of_a_model_on_its_providers_page_is_a_name_too() -> None:
+    assert spec("doubao-seedance-2-0-260128").name == "vastnum/doubao-seedance-2.0"
+    assert spec("bytedance/seedance2-0-fast-r2v").name == "crun/seedance-2.0-fast-r2v"
+
+
 def test_a_wrong_name_gets_the_nearest_ones() -> None:
     with pytest.raises(SpecError, match=f"Did you mean {MODEL!r}"):
         spec("crun/seedance-2.0-fast")

@@ -123,7 +123,7 @@ def test_a_naive_client_fails_the_same_count(provider: Provider) -> None:
 
 REFUSED: dict[int, tuple[type[sd.Refused], int]] = {
     401: (sd.Unauthorized, 401), 402: (sd.NoCredits, 200), 404: (sd.Refused, 404), 422: (sd.Refused, 422),
-    429: (sd.RateLimited, 429), 455: (sd.Unavailable, 200), 505: (sd.Unavailable, 200),
+    429: (sd.RateLimited, 429), 455: (sd.Unavailable, 200), 505: (sd.Refused, 200),
 }  # fmt: skip
 
 

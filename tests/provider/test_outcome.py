@@ -19,7 +19,7 @@ OUTCOMES: list[tuple[str, int, Any, str, Any]] = [
     (CRUN, 200, {"code": 422, "message": "Missing Params or Type Error", "errors": ["prompt: wrong"]}, "Refused", 422),
     (CRUN, 200, {"code": 429, "message": "Rate Limited"}, "RateLimited", 429),
     (CRUN, 200, {"code": 455, "message": "maintenance"}, "Unavailable", 455),
-    (CRUN, 200, {"code": 505, "message": "disabled"}, "Unavailable", 505),
+    (CRUN, 200, {"code": 505, "message": "disabled"}, "Refused", 505),
     (CRUN, 200, {"code": 403, "message": "API key disabled", "data": None}, "Unauthorized", 403),
     (CRUN, 200, {"code": 501, "message": "Generation failed"}, "unknown", None),
     (CRUN, 500, {"code": 500, "message": "oops"}, "unknown", None),
