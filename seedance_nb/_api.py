@@ -15,8 +15,7 @@ from seedance_nb._document.load import spec
 from seedance_nb._notebook.compare.candidate import shared_values
 from seedance_nb._notebook.compare.comparison import Comparison
 from seedance_nb._provider.account import Account
-from seedance_nb._session.catalogue import Models
-from seedance_nb._session.session import Document, Session
+from seedance_nb._session.session import Document, Models, Session
 from seedance_nb._task.engine import ENGINE
 from seedance_nb._task.task import Task
 

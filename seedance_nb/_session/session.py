@@ -1,4 +1,4 @@
-"""Sessions: check, submit and follow requests, with one ledger and one output folder. It knows no widgets."""
+"""Sessions: check, submit and follow requests, with one ledger and one output folder; and the table of models. It knows no widgets."""
 
 from __future__ import annotations
 
@@ -10,7 +10,8 @@ from pathlib import Path
 from typing import Any
 
 from seedance_nb._base.errors import InvalidInput, LimitWarning, MediaWarning, SeedanceError, emit_warnings
-from seedance_nb._base.faults import typed_class
+from seedance_nb._base.faults import created_by_package, typed_class
+from seedance_nb._base.html import Html, safe_url, table_html, table_text
 from seedance_nb._base.problem import Problem, Problems
 from seedance_nb._base.secret import Secret, as_secret, mask_keys_in
 from seedance_nb._base.text import safe_name
@@ -33,6 +34,9 @@ from seedance_nb._web.origins import host_of
 
 _MOST_ROWS = 100_000
 Document = str | Path | Mapping[str, Any] | Spec | Operation
+_KNOWN = {
+    "schema": "provider's schema", "prose": "provider's docs", "example": "examples in provider's docs", "upstream": "other sources",
+}  # fmt: skip
 
 
 @typed_class
@@ -287,3 +291,48 @@ def callback_names(payload: Mapping[str, Any] | str | bytes, more: Iterable[Spec
         name = find(body, pointer)
         if isinstance(name, str) and name:
             yield f"{provider}:{name}"
+
+
+@created_by_package
+class Models(Mapping[str, Spec]):
+    """The built-in models by name, as a table in a cell; `names` are what every function takes. `sd.models` returns it.
+
+    >>> models = sd.models()
+    >>> len(models), models["crun/seedance-2.0-i2v"].title
+    (5, 'Seedance 2.0')
+    """
+
+    _heads = ("model", "description", "runs on", "price", "limits from")
+
+    def __init__(self, session: Session) -> None:
+        self.names = _spec.model_names()
+        self._session = session
+
+    def __getitem__(self, name: str) -> Spec:
+        if name not in self.names:
+            raise KeyError(name)
+        return _spec.spec(name)
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(self.names)
+
+    def __len__(self) -> int:
+        return len(self.names)
+
+    def _cells(self, spec: Spec) -> list[str]:
+        try:
+            where = self._session.host(spec) or "simulator"
+        except SeedanceError:
+            where = "- (no key)"
+        return [spec.name, f"{spec.title}: {spec.mode}", where, spec.price.note.split(";")[0], _KNOWN[spec.evidence]]
+
+    def __repr__(self) -> str:
+        return table_text(self._heads, [self._cells(spec) for spec in self.values()])
+
+    def _repr_html_(self) -> str:
+        rows = []
+        for spec in self.values():
+            *cells, known = self._cells(spec)
+            page = safe_url(f"https://{spec.source.split(',')[0]}")
+            rows.append([*cells, Html('<a href="{}">{}</a>').format(page, known)])
+        return str(table_html(self._heads, rows))

@@ -31,7 +31,7 @@ from seedance_nb._notebook.clip import Clip
 from seedance_nb._notebook.compare import comparison as compared
 from seedance_nb._notebook.compare import view as compare
 from seedance_nb._notebook.compare.candidate import Candidate
-from seedance_nb._session.catalogue import Models
+from seedance_nb._session.session import Models
 from seedance_nb._task import task as task_module
 from seedance_nb._task.display import page, player, progress, video
 from seedance_nb._task.files import ExtraResult, write_extras
@@ -199,7 +199,7 @@ MAKERS: Mapping[str, Callable[[str], object]] = {
     "_task/display/player:badge": lambda _: player.badge(simulated=True),
     "_task/display/player:extra_lines": lambda w: [player.extra_lines(w, clip(w).beside, source) for source in ("a", "")],
     "_task/task:_repr_html_": lambda w: [task(w)._repr_html_(), Tasks([row(w, state=State.UNKNOWN)], [w], w)._repr_html_()],
-    "_session/catalogue:_repr_html_": lambda w: models(w)._repr_html_(),
+    "_session/session:_repr_html_": lambda w: models(w)._repr_html_(),
     "_media/preflight:_repr_html_": lambda w: report(w)._repr_html_(),
     "_form/labels:label_html": lambda w: labels.label_html(field(w), said(w)),
     "_form/labels:_count_html": lambda w: labels._count_html(field(w), 3),

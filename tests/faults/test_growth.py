@@ -38,7 +38,7 @@ from seedance_nb._notebook import status as refusals
 from seedance_nb._provider import answers, outcome, rate_limit, status, transport
 from seedance_nb._schema import formats, messages
 from seedance_nb._session import session
-from seedance_nb._simulator import picture
+from seedance_nb._simulator import encode
 from seedance_nb._task import results
 from seedance_nb._task.display import player
 from seedance_nb._web import addresses, client, origins
@@ -101,8 +101,8 @@ def curl_with(begin: str, end: str = "") -> Callable[[str], object]:
 
 
 def wrapped(foreign: str) -> None:
-    picture.width.cache_clear()
-    picture.wrap(picture.clean(foreign, len(foreign)), 12, 100)
+    encode.width.cache_clear()
+    encode.wrap(encode.clean(foreign, len(foreign)), 12, 100)
 
 
 def checked(foreign: str) -> None:
@@ -240,7 +240,7 @@ FOREIGN: dict[str, Callable[[str], object]] = {
     ),
     "brief": lambda foreign: labels.brief({"a": [foreign], foreign: 1}),
     "draw a prompt": wrapped,
-    "clean a prompt": lambda foreign: picture.clean(foreign, len(foreign)),
+    "clean a prompt": lambda foreign: encode.clean(foreign, len(foreign)),
     # files
     "read a journal": line,
     "read mounts": lambda foreign: home.filesystem(Path("/a/b"), f"dev {foreign} ext4\ndev / {foreign}"),

@@ -10,7 +10,7 @@ import pytest
 from support.examples import examples, failures
 
 import seedance_nb as sd
-from seedance_nb._session.catalogue import Models
+from seedance_nb._session.session import Models
 from seedance_nb._task.task import Context, Tasks
 
 FUNCTIONS = sorted(name for name in sd.__all__ if inspect.isfunction(getattr(sd, name)))

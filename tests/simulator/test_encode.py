@@ -10,10 +10,9 @@ import av
 import pytest
 from PIL import Image, ImageChops, ImageStat
 
-from seedance_nb._simulator import picture as picture_module
-from seedance_nb._simulator.encode import render, tune
+from seedance_nb._simulator import encode as picture_module
+from seedance_nb._simulator.encode import Box, clean, fit, frames, render, tune, width, wrap
 from seedance_nb._simulator.job import Job, Reference, dump, frame_size, load
-from seedance_nb._simulator.picture import Box, clean, fit, frames, width, wrap
 
 
 def job(path: Path, prompt: str = "A fox", **changes: Any) -> Job:

@@ -16,7 +16,7 @@ from PIL import Image
 from support import media
 
 from seedance_nb._media import inspect
-from seedance_nb._simulator.picture import picture
+from seedance_nb._simulator.encode import picture
 
 SMALL = (64, 48)
 
