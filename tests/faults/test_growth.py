@@ -29,7 +29,7 @@ from seedance_nb._document.prose.reader import read_rules
 from seedance_nb._document.tables import Table
 from seedance_nb._form import exchange, labels
 from seedance_nb._form.controls import text_list
-from seedance_nb._form.model import fields, shape
+from seedance_nb._form.model import fields
 from seedance_nb._form.model import values as form_values
 from seedance_nb._ledger import home, journal, repair
 from seedance_nb._media import isobmff, partial, sniff
@@ -121,11 +121,6 @@ def described(foreign: str) -> None:
         messages.quote_for(rule, "x", limit, {"description": foreign})
 
 
-def offered(foreign: str) -> None:
-    for description in (foreign, f"Supports {foreign}", f"Supports 480p, {foreign}"):
-        shape.likely_values("a", shape.Shape(view={"type": "string", "description": description}, defs={}), "text")
-
-
 def document(foreign: str) -> None:
     for whole in (foreign, "{" + foreign, f'a: "{foreign}"', f"a: [{foreign}]", f"{foreign}: a"):
         with suppress(sd.SeedanceError):
@@ -153,7 +148,6 @@ FOREIGN: dict[str, Callable[[str], object]] = {
     "read results": lambda foreign: status_of(foreign, "success"),
     "read an id": answers.is_id,
     "look for an id": lambda foreign: answers.find_id({foreign: foreign}, foreign),
-    "offer values": offered,
     "complete code": lambda foreign: [
         completion.proposals(f"{code}{foreign}", {"sd": sd})
         for code in ("", "sd.check(", "sd.spec('", "sd.check('x', a='")

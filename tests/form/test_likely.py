@@ -116,11 +116,7 @@ def test_other_has_the_cursor_when_it_is_opened(monkeypatch: pytest.MonkeyPatch)
 
 TEXT, WHOLE = {"type": "string"}, {"type": "integer"}
 SAYS: dict[str, tuple[dict[str, Any], tuple[Any, ...]]] = {
-    "supports": (TEXT | {"description": "The size. Supports 480p, 720p"}, ("480p", "720p")),
-    "one of, quoted": (TEXT | {"description": "Must be one of: `low`, `high`, or `auto`."}, ("low", "high", "auto")),
-    "a default beside them": (TEXT | {"description": "Supports 480p, 720p", "default": "4k"}, ("480p", "720p", "4k")),
-    "numbers in prose": (WHOLE | {"description": "Frames per second. Supports 24, 30 and 60."}, (24, 30, 60)),
-    "bounds in prose": (WHOLE | {"description": "Supports any integer from 4 to 7"}, (4, 5, 6, 7)),
+    "a default beside them": (TEXT | {"x-upstream": {"source": "a", "enum": ["1", "2"]}, "default": "3"}, ("1", "2", "3")),
     "numbers": (WHOLE | {"x-upstream": {"source": "a", "enum": [24, 30, 60]}}, (24, 30, 60)),
     "decimals": ({"type": "number", "x-upstream": {"source": "a", "enum": [0.5, 1.0]}, "default": 2}, (0.5, 1.0, 2)),
     "other sources": (TEXT | {"x-upstream": {"source": "a blog", "examples": ["a", "b"]}}, ("a", "b")),
@@ -130,11 +126,9 @@ SAYS: dict[str, tuple[dict[str, Any], tuple[Any, ...]]] = {
 }  # fmt: skip
 SAYS_NOTHING: dict[str, dict[str, Any]] = {
     "examples of any text": TEXT | {"examples": ["Ann", "Bob"]},
-    "one value is no choice": TEXT | {"description": "Supports `a`", "default": "a"},
-    "a sentence": TEXT | {"description": "The text, images and sound of 1 video, in 2 lines"},
-    "what the schema refuses": TEXT | {"pattern": "^x", "description": "Supports `a`, `b`"},
-    "another type": WHOLE | {"description": "Supports `a`, `b`"},
-    "addresses": TEXT | {"format": "uri", "description": "Supports `a`, `b`"},
+    "one value is no choice": TEXT | {"x-upstream": {"source": "a", "enum": ["a"]}, "default": "a"},
+    "what the schema refuses": TEXT | {"pattern": "^x", "x-upstream": {"source": "a", "enum": ["a", "b"]}},
+    "another type": WHOLE | {"x-upstream": {"source": "a", "enum": ["a", "b"]}},
     "too wide a range": WHOLE | {"minimum": 0, "maximum": 10**30},
     "bounds that are no numbers": WHOLE | {"x-upstream": {"source": "a", "minimum": "4", "maximum": [8]}},
     "bounds that exclude themselves": WHOLE | {"minimum": 4, "maximum": 8, "exclusiveMinimum": 4},
@@ -143,8 +137,19 @@ SAYS_NOTHING: dict[str, dict[str, Any]] = {
 }
 
 
+def test_the_values_that_a_page_states_in_a_sentence_are_offered_too() -> None:
+    described = {
+        "a": TEXT | {"description": "Supports 480p, 720p"},
+        "b": WHOLE | {"description": "Any integer from 4 to 7"},
+    }
+    form = Form(sd.spec({"type": "object", "properties": {"prompt": TEXT, **described}}))
+    controls: Any = form._controls
+    assert [value for _, value in controls["/a"].label_widget.options[1:]] == ["480p", "720p"]
+    assert (controls["/b"]._slider.min, controls["/b"]._slider.max) == (4, 7)
+
+
 @pytest.mark.parametrize("case", SAYS)
-def test_values_are_read_from_other_sources_and_from_prose(case: str) -> None:
+def test_values_are_read_from_other_sources(case: str) -> None:
     schema, values = SAYS[case]
     assert tuple(read(schema).likely) == values
 

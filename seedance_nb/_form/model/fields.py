@@ -129,7 +129,7 @@ def field_of(schema: Any, defs: Mapping[str, Any], path: tuple[str, ...], *, req
         label=str(view.get("x-label") or view.get("title") or label_of(name) or name), help=help_, more=more,
         default=view.get("default", ABSENT), example=next(iter(view.get("examples", ())), ABSENT),
         choices=choices, labels=shape.labels if len(shape.labels) == len(choices) else (),
-        likely=likely_values(name, shape, kind),
+        likely=likely_values(shape, kind),
         unit=unit, max_length=view.get("maxLength"),
         least_items=view.get("minItems"), unique=view.get("uniqueItems") is True,
         most_items=min((*tuple_length, view["maxItems"]) if "maxItems" in view else tuple_length, default=None),

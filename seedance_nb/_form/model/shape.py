@@ -3,9 +3,7 @@
 A schema in a `Spec` is valid: standard keywords have values of the right type, unknown ones anything.
 """
 
-import json
 import math
-import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
@@ -13,7 +11,6 @@ from typing import Any
 from seedance_nb._base.values import ABSENT, find, is_number, set_at
 from seedance_nb._check.check import only_value
 from seedance_nb._document import load
-from seedance_nb._document.prose.reader import read_rules
 from seedance_nb._document.spec import Spec, named_fields
 from seedance_nb._schema.dialect import SCHEMA_NAME, constraints_of
 from seedance_nb._schema.validator import fits
@@ -31,7 +28,6 @@ Condition = tuple[Any, Any, Any]  # `if`, `then` and `else`
 _MOST = 1000
 _FEW_VALUES = ("resolution", "ratio", "seconds")  # roles of fields whose examples are some of few usual values
 _LIMITS = ("enum", "minimum", "maximum")
-_TYPES = {"text": "string", "integer": "integer", "number": "number"}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -237,17 +233,11 @@ def _without(schema: dict[str, Any], *keys: str) -> dict[str, Any]:
     return {key: value for key, value in schema.items() if key not in keys}
 
 
-def likely_values(name: str, shape: Shape, kind: str) -> Sequence[Any]:
-    """Valid values from other sources, the description, default and examples: a `range` between bounds, else a tuple. *pure*."""
-    view, upstream, description = shape.view, shape.view.get("x-upstream", {}), str(shape.view.get("description", ""))
+def likely_values(shape: Shape, kind: str) -> Sequence[Any]:
+    """Valid values from other sources, the default and examples: a `range` between bounds, else a tuple. *pure*."""
+    view, upstream = shape.view, shape.view.get("x-upstream", {})
     low, high = (view.get(bound, upstream.get(bound)) for bound in ("minimum", "maximum"))
     values = [*upstream.get("enum", ()), *upstream.get("examples", ()), *shape.suggestions]
-    is_open = kind in _TYPES and not values and (low is None or high is None) and not {"format", "x-media"} & set(view)
-    for rule in read_rules(name, _TYPES[kind], description) if is_open and re.search(r"[\d`'\"]", description) else ():
-        listed = rule.limit.get("any", ())
-        if not rule.when and (rule.kind == "enum" or not listed):
-            low, high = rule.limit.get("from", low), rule.limit.get("to", high)
-            values += listed if kind == "text" else [json.loads(one) for one in listed if one.isdecimal()]
     is_bounded = is_number(low) and is_number(high) and 0 < high - low <= _MOST
     if kind == "integer" and is_bounded and "multipleOf" not in view and not values:
         whole = range(math.ceil(low), math.floor(high) + 1)
@@ -258,7 +248,7 @@ def likely_values(name: str, shape: Shape, kind: str) -> Sequence[Any]:
     texts = {str(value): value for value in values if isinstance(value, str) is (kind == "text")}
     own = [value for text, value in texts.items() if text.startswith(start) and text.endswith(end)]
     likely = tuple(value for value in own if fits(view, shape.defs, value))
-    return likely if len(likely) > 1 and kind in _TYPES else ()
+    return likely if len(likely) > 1 and kind in ("text", "integer", "number") else ()
 
 
 def body_with_siblings(spec: Spec) -> dict[str, Any]:
