@@ -23,7 +23,7 @@ from seedance_nb._check.check import seconds_of, status_request, values_by_role
 from seedance_nb._ledger.row import Row, State
 from seedance_nb._media.facts import write_facts
 from seedance_nb._media.sniff import sniff
-from seedance_nb._provider.outcome import Answer
+from seedance_nb._provider.outcome import Answer, said
 from seedance_nb._provider.status import TaskStatus, other_task, read_status
 from seedance_nb._provider.transport import access_policy, fetch_answer, reach_with_key
 from seedance_nb._task import files as _files
@@ -73,7 +73,8 @@ async def poll(flow: TaskRun, task_id: str) -> tuple[TaskStatus | None, Answer |
         return None, answer, why
     if other := other_task(flow.spec.task, answer.value, task_id):
         return None, answer, f"the response is about another task, {shorten(other)}"
-    problem = f"HTTP {answer.status} without a state: {answer.problem}" if answer.problem else ""
+    words = answer.problem or (flow.endpoint.secret.mask if flow.endpoint.secret else str)(said(flow.spec, answer))
+    problem = f"HTTP {answer.status} without a state: {words}" if words else ""
     if not answer.is_success or answer.page:  # it is about the call, whatever it says of a state
         return None, answer, problem
     return read_status(flow.spec.task, answer.value, flow.spec.errors, task_id), answer, problem

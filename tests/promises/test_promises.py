@@ -194,6 +194,13 @@ def test_a_provider_that_gives_no_answer_is_named_while_a_person_waits(session: 
     assert "last status check" not in str(waited.value)
 
 
+def test_what_a_provider_says_in_place_of_a_state_is_told(session: sd.Session, provider: Provider) -> None:
+    provider.on_status = [(200, {"code": 404, "message": "Task not found"})]
+    task = session.submit(MODEL, **FIELDS)
+    with pytest.raises(sd.WaitTimeout, match="HTTP 200 without a state: Task not found"):
+        task.wait(1)
+
+
 def test_a_file_that_was_changed_is_fetched_again(session: sd.Session, provider: Provider) -> None:
     video = session.generate(MODEL, timeout=60, **FIELDS)
     for spoil in (lambda: video.path.write_bytes(b""), video.path.unlink):

@@ -10,6 +10,8 @@ from support.schemas import api
 
 import seedance_nb as sd
 from seedance_nb._check.check import check, warnings
+from seedance_nb._form.exchange import to_curl
+from seedance_nb._form.model.fields import branches_of, own_fields, tree
 
 quick = settings(
     derandomize=True, database=None, deadline=None, max_examples=120, suppress_health_check=[HealthCheck.too_slow, HealthCheck.data_too_large]
@@ -148,7 +150,7 @@ def chaos() -> st.SearchStrategy[Any]:
         "dependentRequired": st.dictionaries(st.sampled_from(NAMES), names, max_size=2), "dependencies": named, "items": INNER | few,
         "prefixItems": few, "additionalItems": INNER, "contains": INNER, "allOf": few, "anyOf": few, "oneOf": few, "not": INNER | names.map(lambda names: {"required": names}), "if": INNER,
         "then": INNER, "else": INNER, "unevaluatedProperties": INNER, "unevaluatedItems": INNER, "$ref": REFS, "$defs": named,
-        "$anchor": st.just("x"), "discriminator": st.just({"propertyName": "a", "mapping": {"x": "#/$defs/b"}}) | st.just("a"),
+        "$anchor": st.just("x"), "$dynamicRef": REFS, "$recursiveRef": REFS, "x-media": st.just({"kind": "image"}), "discriminator": st.just({"propertyName": "a", "mapping": {"x": "#/$defs/b"}}) | st.just("a"),
     }  # fmt: skip
     return st.lists(st.sampled_from(sorted(table)), max_size=4, unique=True).flatmap(
         lambda words: st.fixed_dictionaries({word: table[word] for word in words})
@@ -172,3 +174,32 @@ def test_any_document_is_refused_or_works(schema: dict[str, Any], instance: Any)
         warnings(made, value)
     assert json.dumps(schema) == before
     json.dumps(made.body)
+
+
+@settings(quick, max_examples=150)
+@given(chaos(), chaos(), JSON, st.sampled_from(["2.0", "3.0.3", "3.1.0", "3.2.0", "none"]))
+def test_any_document_with_components_is_refused_or_works(
+    schema: dict[str, Any], other: dict[str, Any], instance: Any, version: str
+) -> None:
+    b = {"allOf": [{"$ref": "#/components/schemas/a"}, other]}
+    document = api(version, {"$ref": "#/components/schemas/a"}, a=schema, b=b)
+    parameters = [
+        {"in": "body", "name": "a", "schema": {"$ref": "#/components/schemas/a"}},
+        {"in": "formData", "name": "f", "type": "file"},
+        other,
+    ]
+    document |= {"swagger": "2.0", "paths": {"/a": {"post": {"parameters": parameters}}}} if version == "2.0" else {}
+    document |= {"paths": {}} if version == "none" else {}
+    document["openapi"] = "3.1.0" if version == "none" else version
+    try:
+        made = sd.spec(document, operation="a" if version == "none" else None)
+    except sd.SpecError:
+        return
+    for value in (instance, {"a": instance}, [instance]):
+        check(made, value)
+        warnings(made, value)
+    root = tree(made)
+    for field in (root, *(own_fields(root) if root.kind in ("object", "group") else ())):
+        for branch in branches_of(field) if field.kind == "branches" else ():
+            assert branch.label
+    to_curl(made, {"a": 1})

@@ -18,7 +18,7 @@ from support.waiting import serving
 import seedance_nb as sd
 from seedance_nb.__main__ import main
 from seedance_nb._document.load import spec
-from seedance_nb._simulator.app import Simulator, Timing
+from seedance_nb._simulator.app import Simulator, Timing, size_of
 from seedance_nb._simulator.replies import shape
 from seedance_nb._simulator.store import Simulated, Store
 
@@ -259,3 +259,16 @@ def test_a_requested_last_frame_is_saved_beside_the_video(name: str, tmp_path: P
         off = ImageStat.Stat(ImageChops.difference(picture.convert("RGB"), shown)).mean
     assert max(off) < 8
     assert f"{video.path.stem}-last-frame.png" in video._repr_mimebundle_()["text/html"]
+
+
+def test_a_model_that_is_not_served_is_named_by_its_own_id(ask: Any) -> None:
+    status, value = ask("POST", CREATE, {"model": "bytedance/seedance9", "input": {}})
+    assert status == 422
+    assert "seedance9" in json.dumps(value)
+    assert "seedance2-0-fast" not in json.dumps(value).partition("model: ")[0]
+
+
+def test_a_frame_has_the_documented_size_of_its_price() -> None:
+    vastnum, crun = sd.spec("vastnum/doubao-seedance-2.0"), sd.spec(MODEL)
+    values = {"resolution": "480p", "ratio": "4:3"}
+    assert (size_of(vastnum, values), size_of(crun, values)) == ((752, 560), (640, 480))
