@@ -127,7 +127,6 @@ def form(document: Document, /) -> Form:
 
     The parameters:
       document: a name from `sd.models()`, a schema file, a dict or a `Spec`.
-
     Returns: the form; `form.values` is the request body, `form.problems` what is wrong with it.
     Raises: SpecError with file and JSON Pointer for a schema that cannot be used.
 
@@ -156,7 +155,6 @@ def panel(
       budget: the most that this provider's tasks in the ledger may cost in total, in its unit (credits, tokens).
       api_key, base_url, simulate: as in `sd.submit`.
       fields: the values that the form starts with, by the names that `sd.submit` takes, such as `prompt`.
-
     Returns: the panel; `panel.form` is the form, `panel.task` the latest task.
     Raises: SpecError; InvalidInput for a field that the model does not have, or a value that it does not allow.
 
@@ -178,7 +176,6 @@ def gallery(search: str = "", /) -> Gallery:
 
     The parameters:
       search: words of the prompt, in any order and case.
-
     Returns: the gallery; a table where there are no widgets.
 
     >>> video = sd.Session(queue_s=0, run_s=0).generate("crun/seedance-1.0-pro-t2v", prompt="A red fox")
@@ -210,7 +207,6 @@ def compare(
         model choose), `resolution` ("720p"), `audio` (True or False), `first_frame` and `last_frame` (URL of an image),
         `reference_images`, `reference_videos` and `reference_audios` (lists of URLs). The table shows what a model does
         not support or allow; nothing is clamped or rounded.
-
     Returns: the comparison.
     Raises: InvalidInput for an unknown setting; SpecError.
 
@@ -236,7 +232,6 @@ def task(name: str | int, /, *, document: Document | None = None, api_key: str |
       name: the name or number that `sd.tasks()` shows.
       document: a name from `sd.models()`, a schema file, a dict or a `Spec`; required if the task's model came from a file or a dict.
       api_key, base_url: as in `sd.submit`.
-
     Returns: the task; `wait` resumes it.
     Raises: SeedanceError for a name that is not in the ledger.
 
@@ -254,7 +249,6 @@ def balance(document: Document, /, *, api_key: str | None = None, base_url: str 
     The parameters:
       document: a name from `sd.models()`, a schema file, a dict or a `Spec`.
       api_key, base_url: as in `sd.submit`.
-
     Returns: the balance in the provider's unit (credits, tokens).
     Raises: SeedanceError if the provider does not offer this call or does not answer; Refused and its subclasses.
 
@@ -279,7 +273,6 @@ def upload(
       file: a path, or the bytes of the file.
       name: the file name with its extension, required for bytes.
       api_key, base_url: as in `sd.submit`.
-
     Returns: the public URL of the file.
     Raises: SeedanceError if the provider accepts no files, or this one cannot be read or sent; Refused and its subclasses.
 
@@ -302,7 +295,6 @@ def asset(
       kind: the kind of file: "image", "video" or "audio".
       name: a name for the asset.
       api_key, base_url: as in `sd.submit`.
-
     Returns: the `asset://` URL.
     Raises: SeedanceError if the provider does not support assets, rejects this one or takes longer than 300 s; Refused and its subclasses.
 
@@ -322,7 +314,6 @@ def callback(payload: Mapping[str, Any] | str | bytes, /, *, document: Document 
       payload: the body of the callback, unchanged.
       document: a name from `sd.models()`, a schema file, a dict or a `Spec`; required if the task's model came from a file or a dict.
       api_key: as in `sd.submit`.
-
     Returns: the task.
     Raises: SeedanceError if no task of the ledger matches; Unauthorized.
 

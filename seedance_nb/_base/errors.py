@@ -34,6 +34,7 @@ from typing import ClassVar, Literal, Self
 from seedance_nb._base.html import FG, FONT, WARN, Html, cell_publisher
 from seedance_nb._base.problem import Problem
 from seedance_nb._base.text import quote_lines
+from seedance_nb._base.values import ABSENT
 
 Charged = Literal["not charged", "charged", "unknown"]
 
@@ -224,6 +225,13 @@ class InvalidInput(SeedanceError):
         step = Step("fix the problems above, then {}")
         super().__init__(text, next_step=step, charged="not charged" if is_request else None)
         self.args, self.problems = (problems,), problems
+
+
+def argument_error(
+    name: str, message: str, value: object = ABSENT, limit: object = None, rule: str = ""
+) -> InvalidInput:
+    """The error for one argument of a function. *pure*."""
+    return InvalidInput((Problem(path=name, message=message, rule=rule or name, value=value, limit=limit),))
 
 
 class Refused(SeedanceError):

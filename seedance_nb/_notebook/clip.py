@@ -98,7 +98,6 @@ def open(path: str | Path, /, *, document: Document | None = None) -> Clip:  # n
     The parameters:
       path: a video that this package saved.
       document: the model's schema, required if it came from a file or a dict.
-
     Returns: a clip: `panel()` and `code()` repeat its request, `estimate()` is what it costs today, and `problems` what the
     model's schema no longer allows.
     Raises: MediaError for a file without a request; SeedanceError for an unknown model.

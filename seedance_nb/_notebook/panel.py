@@ -6,7 +6,7 @@ import time
 from contextlib import suppress
 from functools import partial
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any
 
 import ipywidgets as W  # noqa: N812
 from IPython.display import display
@@ -61,21 +61,23 @@ class Panel:
         self.task: Task | None = None
         self._host = session.host(spec)
         self._simulated = not self._host
-        self._price, self._latest = estimate(spec, {}), object()
+        self._latest = object()
         self._confirmed: frozenset[str] = frozenset()
         self._lock = threading.Lock()
         self._busy, self._watching, self._has_refusal = False, True, False
         self._videos: list[Video] = []
         shared = self._shared = WidgetFactory()
         self._top = shared.html(self._head(), "sdn-top")
-        reported = status.reported("panel", self._report)
-        self._go = shared.button(reported(self._start), "sdn-go", icon="play")
-        self._stop = shared.button(reported(self._stop_waiting), "sdn-hidden", description="Stop waiting")
-        take = reported(partial(self._start, another=True))
-        self._again = shared.button(take, "sdn-hidden", description="Another take", icon="repeat")
-        self._note = shared.html(escape(price_note(spec, self._price, simulated=self._simulated)), "sdn-note")
         # Three, because a status that changes every second would close what is unfolded in it.
         self._status, self._sent, self._unchecked_view = (shared.html("", "sdn-status") for _ in range(3))
+        self._report = partial(setattr, self._status, "value")
+        reported = status.reported("panel", self._report)
+        self._go = shared.button(reported(self._start), "sdn-go", icon="play")
+        self._stop = shared.button(self._stop_waiting, "sdn-hidden", description="Stop waiting")
+        take = reported(partial(self._start, another=True))
+        self._again = shared.button(take, "sdn-hidden", description="Another take", icon="repeat")
+        self._note = shared.html("", "sdn-note")
+        self._set_price(estimate(spec, {}))
         self._tools = Toolbar(self.form, shared)
         foot = shared.box(W.HBox, [self._note, self._stop, self._again, self._go], "sdn-foot")
         # Offer a key only if the simulator is used because there is no key.
@@ -87,7 +89,7 @@ class Panel:
         left = shared.box(W.VBox, [*self._offer(), self.form.widget, *below], "sdn-left")
         self.widget = StaticBox(
             [self._top, shared.box(W.HBox, [left, foot, self._output.widget], "sdn-sides")], shared.layout, "sdn", "sdn-panel",
-            static=lambda: (repr(self), self._static()),
+            static=lambda: (repr(self), Html('<div style="{}">{}</div>').format(FONT, self._head())),
         )  # fmt: skip
         self.form.observe(self._changed)
         self._update_button()
@@ -202,24 +204,14 @@ class Panel:
         if not future.done():
             self._report(status.stopped_html(await asyncio.to_thread(lambda: task.row)))
             return
-        await asyncio.to_thread(lambda: self._add_video(task.show(future.result())))
+        await asyncio.to_thread(lambda: self._show_videos(task.show(future.result())))
         toggle(self._again, shown=True)
         self._report(await asyncio.to_thread(status.done_html, task, time.monotonic() - start, was_done=was_done))
 
-    def _add_video(self, video: Video) -> None:
-        self._videos = [*(old for old in self._videos if old.task != video.task), video]
-        self._show_videos()
-
-    def _show_videos(self) -> None:
+    def _show_videos(self, *new: Video) -> None:
+        self._videos = [*(old for old in self._videos if old.task not in [one.task for one in new]), *new]
         *earlier, newest = self._videos
         self._output.update(takes_view([*earlier, self._frames.show(newest)]))
-
-    def _static(self) -> Html:
-        """What a viewer without widgets shows in place of the panel. *pure*."""
-        return Html('<div style="{}">{}</div>').format(FONT, self._head())
-
-    def _report(self, text: Html | Literal[""]) -> None:
-        self._status.value = text
 
     def _changed(self, values: dict[str, Any]) -> None:
         toggle(self._again, shown=False)
@@ -239,13 +231,11 @@ class Panel:
             price = await self._session.sender.price(self.spec, values)
             if latest is self._latest:
                 self._set_price(price)
+                self._update_button()
 
     def _set_price(self, price: Estimate) -> None:
-        if price == self._price:
-            return
         self._price = price
-        self._update_button()
-        self._note.value = escape(price_note(self.spec, self._price, simulated=self._simulated))
+        self._note.value = escape(price_note(self.spec, price, simulated=self._simulated))
 
     def _require_unchanged(self, values: dict[str, Any]) -> None:
         if self.form.values != values:

@@ -5,10 +5,9 @@ import os
 from typing import Literal
 from urllib.parse import urlsplit
 
-from seedance_nb._base.errors import InvalidInput, SeedanceError, SpecError
+from seedance_nb._base.errors import SeedanceError, SpecError, argument_error
 from seedance_nb._base.faults import FAULTS, LOG, local_error
 from seedance_nb._base.html import shell_with_kernel
-from seedance_nb._base.problem import Problem
 from seedance_nb._base.values import is_number
 from seedance_nb._check.check import Approved, create_request
 from seedance_nb._check.price import Estimate
@@ -30,11 +29,9 @@ def require_sendable(spec: Spec, take: int, budget: float | None) -> None:
     if spec.unsendable:
         raise SpecError(spec.unsendable, file=spec.file)
     if type(take) is not int or take < 1:
-        message = f"must be a whole number, 1 or more, not {take!r}"
-        raise InvalidInput((Problem(path="take", message=message, rule="take", value=take, limit=1),))
+        raise argument_error("take", f"must be a whole number, 1 or more, not {take!r}", take, 1)
     if budget is not None and not (is_number(budget) and 0 <= budget < math.inf):
-        message = f"must be a number of {spec.price.unit}, 0 or more, not {budget!r}"
-        raise InvalidInput((Problem(path="budget", message=message, rule="budget", value=budget, limit=0),))
+        raise argument_error("budget", f"must be a number of {spec.price.unit}, 0 or more, not {budget!r}", budget, 0)
 
 
 def require_consent(spec: Spec, endpoint: Endpoint, budget: float | None, *, shown_world: World = "",
@@ -57,7 +54,7 @@ def begin(flow: TaskRun, approved: Approved, take: int, price: Estimate, *, budg
     is_remote = flow.endpoint.app is None and urlsplit(flow.endpoint.base_url).hostname not in LOOPBACK
     if is_remote and (SIMULATED_HOST in approved.body or SIMULATED_ASSET in approved.body):
         message = "uses a file that exists only in the simulator, so the provider cannot reach it; upload it again with the key"
-        raise InvalidInput((Problem(path="", message=message, rule="simulated"),))
+        raise argument_error("", message, rule="simulated")
     prepare_folder(flow.folder)
     ENGINE.start()  # before there is a row that it could not send
     with ENGINE.claiming:  # until it is sent, no other flow may treat the row as abandoned

@@ -15,8 +15,7 @@ from seedance_nb._ledger.row import EARLY_STATES, OPEN_STATES, Row, State
 from seedance_nb._provider.answers import is_id
 from seedance_nb._provider.outcome import Answer, refused
 from seedance_nb._task.results import poll, record_status, save_results
-from seedance_nb._task.schedule import next_poll
-from seedance_nb._task.send import TaskRun, raise_for, send, unknown_outcome_text
+from seedance_nb._task.send import TaskRun, next_poll, raise_for, send, unknown_outcome_text
 
 _GONE_AFTER_S = 60
 _ODD_AFTER_S = 600

@@ -1,10 +1,10 @@
-"""Sends a paid request at most once and records its outcome, whatever happens."""
+"""Sends a paid request at most once and records its outcome, whatever happens; and when its status is checked."""
 
 import asyncio
 import functools
 import threading
 import time
-from collections.abc import Awaitable, Callable, Collection
+from collections.abc import Awaitable, Callable, Collection, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field, replace
 from pathlib import Path
@@ -22,8 +22,7 @@ from seedance_nb._provider.outcome import SendOutcome, refusal
 from seedance_nb._provider.rate_limit import JITTER
 from seedance_nb._provider.transport import Endpoint, acquire_slot, send_once
 from seedance_nb._task.engine import ENGINE, Delivery
-from seedance_nb._task.forget import require_remembered
-from seedance_nb._task.schedule import PollSchedule
+from seedance_nb._task.files import require_remembered
 from seedance_nb._web.download import Bounds
 from seedance_nb._web.origins import host_of
 
@@ -33,6 +32,35 @@ _MAX_PAUSE_S = 60
 _SAVE_RETRY_S = 30
 LOOPBACK = ("127.0.0.1", "::1", "localhost")
 _STATES = {"accepted": State.QUEUED, "refused": State.REFUSED, "unsent": State.UNSENT, "unknown": State.UNKNOWN}
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PollSchedule:
+    """When to poll, in seconds; `history` has the durations of earlier tasks; after `late`, polling slows to once a minute."""
+
+    early: tuple[float, ...] = (2, 8)
+    every: float = 5
+    floor: float = 1
+    late: float = 7200
+    history: Sequence[float] = field(default=())
+
+
+def next_poll(polls: PollSchedule, elapsed: float) -> float:
+    """Seconds from `elapsed` (seconds since the task was accepted) until the next status check. *pure*."""
+    # Early checks catch quick refusals; then few until 0.85 of the fastest earlier task, then one per 2 % of their median.
+    early = next((at for at in polls.early if at > elapsed + 0.001), None)
+    if len(polls.history) < 3:  # noqa: PLR2004
+        regular = polls.every
+    else:
+        durations = sorted(polls.history[-30:])
+        due = 0.85 * durations[0]
+        regular = max(0.02 * durations[len(durations) // 2], polls.floor)
+        if elapsed < due:
+            regular = min(30.0, max(due - elapsed, polls.floor))
+    if elapsed > polls.late:
+        regular = max(regular, 60)
+    wait = min(regular, early - elapsed) if early is not None else regular
+    return max(wait, polls.floor)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

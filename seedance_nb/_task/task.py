@@ -27,9 +27,8 @@ from seedance_nb._task.display.player import badge, still_of
 from seedance_nb._task.display.progress import Line, Progress, TerminalLine, open_line, usual_text
 from seedance_nb._task.display.video import Video, video_of, video_view
 from seedance_nb._task.engine import ENGINE
-from seedance_nb._task.files import file_text, poster_of
+from seedance_nb._task.files import file_text, forget, poster_of
 from seedance_nb._task.follow import resolve, run
-from seedance_nb._task.forget import forget
 from seedance_nb._task.send import TaskRun, raise_for
 
 _TICK_S = 0.1

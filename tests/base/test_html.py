@@ -185,7 +185,6 @@ MAKERS: Mapping[str, Callable[[str], object]] = {
     "_task/display/video:video_view": lambda w: video.video_view(clip(w)).html,
     "_task/display/video:video_player": lambda w: video.video_player(clip(w), w),
     "_notebook/clip:_repr_html_": lambda w: opened(w)._repr_html_(),
-    "_notebook/panel:_static": lambda w: panel.Panel._static(seen(w)),
     "_notebook/compare/comparison:view": lambda w: compared.Videos(w, [(candidate(w), clip(w))]).view().html,
     "_task/task:_still_html": lambda w: [task_module._still_html(row(w, file=f"/{name(w)}"), still) for still in (b"x", b"")],
     "_base/problem:_repr_html_": lambda w: [Problems([problem(w)])._repr_html_(), Problems()._repr_html_()],

@@ -20,8 +20,7 @@ from seedance_nb._ledger.row import FORGOTTEN, State
 from seedance_nb._ledger.store import Store
 from seedance_nb._task import files
 from seedance_nb._task.engine import ENGINE
-from seedance_nb._task.files import file_lock
-from seedance_nb._task.forget import forget
+from seedance_nb._task.files import file_lock, forget
 from seedance_nb._task.task import Task
 
 MODEL = "crun/seedance-1.0-pro-t2v"

@@ -8,7 +8,7 @@ import pytest
 from seedance_nb import Spec
 from seedance_nb._ledger.row import State
 from seedance_nb._provider.status import read_id, read_status
-from seedance_nb._task.schedule import PollSchedule, next_poll
+from seedance_nb._task.send import PollSchedule, next_poll
 
 
 def answer(status: Any, result: Any = None, **more: Any) -> dict[str, Any]:

@@ -7,7 +7,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
-from seedance_nb._base.errors import InvalidInput, SeedanceError
+from seedance_nb._base.errors import InvalidInput, SeedanceError, argument_error
 from seedance_nb._base.problem import Problem
 from seedance_nb._base.values import ABSENT, JsonPath, find, is_number, set_at, to_pointer
 from seedance_nb._check.check import build_body, check, warnings
@@ -71,8 +71,7 @@ def validate_settings(settings: Mapping[str, Any]) -> dict[str, Any]:
 def shared_values(prompt: str, shared: Mapping[str, Any]) -> dict[str, Any]:
     """The prompt and the other shared settings. *pure*. Raises: InvalidInput if the prompt is passed twice."""
     if "prompt" in shared:
-        message = "was passed twice, as the first argument and by name"
-        raise InvalidInput((Problem(path="prompt", message=message, rule="prompt", value=shared["prompt"]),))
+        raise argument_error("prompt", "was passed twice, as the first argument and by name", shared["prompt"])
     return {"prompt": prompt, **shared}
 
 
@@ -174,7 +173,7 @@ def specs(documents: Document | Sequence[Document]) -> tuple[Spec, ...]:
     several = (documents,) if isinstance(documents, str | Path | Mapping | Spec | Operation) else documents
     models = tuple(map(load.spec, several))
     if not models:
-        raise InvalidInput((Problem(path="names", message="lists no model", rule="names", value=[]),))
+        raise argument_error("names", "lists no model", [])
     return models
 
 

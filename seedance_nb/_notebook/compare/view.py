@@ -5,6 +5,7 @@ import threading
 import time
 from collections.abc import Sequence
 from concurrent.futures import Future
+from functools import partial
 from typing import Any
 
 import ipywidgets as W  # noqa: N812
@@ -42,12 +43,15 @@ class ComparisonView:
         style = shared.html(css(), "sdn-style")
         self._table = shared.html(models_html(comparison), "sdn-models")
         first, second = f"Generate {videos} · {self._total.brief}", f"Really generate {videos} for {self._total.brief}?"
+        self._status = shared.html("", "sdn-status")
+        self._report = partial(setattr, self._status, "value")
         guard = reported("comparison", self._report)
         self._go = shared.button(guard(self._press), "sdn-go", description=first, icon="play", disabled=not count)
         self._yes = shared.button(guard(self._confirm), "sdn-go", "sdn-hidden", description=second)
-        self._cancel = shared.button(guard(self._cancel_confirmation), "sdn-hidden", description="Cancel")
+        self._cancel = shared.button(
+            guard(partial(self._show_buttons, asking=False)), "sdn-hidden", description="Cancel"
+        )
         self._note = shared.html(note_html(comparison), "sdn-note")
-        self._status = shared.html("", "sdn-status")
         foot = shared.box(W.HBox, [self._note, self._go, self._yes, self._cancel], "sdn-foot")
         head = shared.html(head_html(comparison), "sdn-top")
         self._output = VideoOutput(shared)
@@ -62,26 +66,14 @@ class ComparisonView:
         self._output.display()
 
     def _press(self) -> None:
-        if self._total.paid:
-            with self._lock:
-                if self._busy or self._first_press_at is not None:
-                    return
-                self._first_press_at = time.monotonic()
-            self._show_buttons(asking=True)
-        else:
+        if not self._total.paid:
             self._start()
+        elif not self._busy and self._first_press_at is None:
+            self._show_buttons(asking=True)
 
     def _confirm(self) -> None:
-        with self._lock:
-            if self._first_press_at is None or time.monotonic() - self._first_press_at < PAUSE_S:
-                return
-            self._first_press_at = None
-        self._start()
-
-    def _cancel_confirmation(self) -> None:
-        with self._lock:
-            self._first_press_at = None
-        self._show_buttons(asking=False)
+        if self._first_press_at is not None and time.monotonic() - self._first_press_at >= PAUSE_S:
+            self._start()
 
     def _start(self) -> None:
         with self._lock:  # a second press finds it busy
@@ -93,6 +85,7 @@ class ComparisonView:
         ENGINE.submit(self._generate())
 
     def _show_buttons(self, *, asking: bool) -> None:
+        self._first_press_at = time.monotonic() if asking else None
         toggle(self._go, shown=not asking)
         toggle(self._yes, shown=asking)
         toggle(self._cancel, shown=asking)
@@ -130,13 +123,8 @@ class ComparisonView:
             self._report(await asyncio.to_thread(progress_html, self._comparison.candidates, tasks, results, waited))
             await asyncio.sleep(_TICK_S)
 
-    def _report(self, text: Html) -> None:
-        self._status.value = text
 
-
-def _result(task: Task | Exception, future: Future[Any] | Exception) -> Result:
-    if isinstance(task, Exception):
-        return task
+def _result(task: Any, future: Future[Any] | Exception) -> Result:
     if isinstance(future, Exception):
         return future
     return attempt(lambda: task.show(future.result())) if future.done() else None

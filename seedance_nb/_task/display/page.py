@@ -6,10 +6,9 @@ from dataclasses import replace
 from pathlib import Path
 from textwrap import shorten
 
-from seedance_nb._base.errors import InvalidInput, MediaError
+from seedance_nb._base.errors import MediaError, argument_error
 from seedance_nb._base.faults import typed
 from seedance_nb._base.html import DIM, FG, FONT, Html
-from seedance_nb._base.problem import Problem
 from seedance_nb._task.display.placement import source_of
 from seedance_nb._task.display.player import PlayerOptions, View, player_html
 from seedance_nb._task.display.video import Video, video_html, video_player, video_text
@@ -45,7 +44,6 @@ def grid(videos: Video | Iterable[Video], /) -> View:
 
     The parameters:
       videos: a video or several.
-
     Raises: InvalidInput for anything else.
 
     >>> video = sd.Session(queue_s=0, run_s=0).generate("crun/seedance-1.0-pro-t2v", prompt="A fox")
@@ -74,7 +72,6 @@ def export(
       path: the new file.
       title: the page's title.
       overwrite: whether a file there is replaced.
-
     Returns: the file's path.
     Raises: InvalidInput for anything but videos; MediaError if they are too large or missing, or the file exists; SeedanceError.
 
@@ -105,4 +102,4 @@ def _videos(videos: Video | Iterable[Video]) -> list[Video]:
     listed = [videos] if isinstance(videos, Video) else [*videos] if isinstance(videos, Iterable) else []
     if listed and all(isinstance(video, Video) for video in listed):
         return listed
-    raise InvalidInput((Problem(path="videos", message="must be a video or several", rule="type"),))
+    raise argument_error("videos", "must be a video or several", rule="type")

@@ -11,10 +11,9 @@ from pathlib import Path
 from textwrap import shorten
 from typing import TYPE_CHECKING, Any
 
-from seedance_nb._base.errors import InvalidInput, MediaError
+from seedance_nb._base.errors import MediaError, argument_error
 from seedance_nb._base.faults import created_by_package, typed_class
 from seedance_nb._base.html import DIM, FG, FONT, Html
-from seedance_nb._base.problem import Problem
 from seedance_nb._base.text import slug
 from seedance_nb._base.values import read_json
 from seedance_nb._ledger.row import Row, price_after
@@ -303,22 +302,18 @@ def _strip_html(video: Video) -> Html:
 def frame_times(facts: MediaFacts, n: int | None, every: float | None) -> list[float]:
     """The times of `n` frames from the first to the last, or of one `every` so many seconds. *pure*. Raises: InvalidInput."""
     if (n is None) is (every is None):
-        raise _invalid("n", "give either n or every", n)
+        raise argument_error("n", "give either n or every", n)
     if every is not None:
         if not 0 < every < math.inf:
-            raise _invalid("every", f"must be a number of seconds above 0, not {every!r}", every)
+            raise argument_error("every", f"must be a number of seconds above 0, not {every!r}", every)
         count = math.floor(facts.seconds / every) + 1
         if count > MOST:
-            raise _invalid("every", f"gives {count:,} frames; at most {MOST} at once", every)
+            raise argument_error("every", f"gives {count:,} frames; at most {MOST} at once", every)
         return [index * every for index in range(count) if not index or index * every < facts.seconds]
     if type(n) is not int or not 1 <= n <= MOST:
-        raise _invalid("n", f"must be a whole number from 1 to {MOST}, not {n!r}", n)
+        raise argument_error("n", f"must be a whole number from 1 to {MOST}, not {n!r}", n)
     last = max(0.0, facts.seconds - (1 / facts.fps if facts.fps else 0))
     return [last * index / (n - 1) for index in range(n)] if n > 1 else [0.0]
-
-
-def _invalid(name: str, message: str, value: object) -> InvalidInput:
-    return InvalidInput((Problem(path=name, message=message, rule=name, value=value),))
 
 
 def contact_sheet(images: Sequence[Image], width: int) -> Image:
