@@ -26,41 +26,27 @@ UNREADABLE = (sqlite3.Error, UnicodeDecodeError)
 SYNCHRONOUS = {"wal": 2, "delete": 3}
 _FREE = ", ".join(f"'{state}'" for state in FREE_STATES)
 MIGRATIONS = (
-    (
-        """CREATE TABLE tasks (
-        seq INTEGER PRIMARY KEY, intent TEXT NOT NULL, kind TEXT NOT NULL, key_fingerprint TEXT NOT NULL,
+    f"""CREATE TABLE tasks (seq INTEGER PRIMARY KEY, intent TEXT NOT NULL, kind TEXT NOT NULL, key_fingerprint TEXT NOT NULL,
         spec TEXT NOT NULL, base_url TEXT NOT NULL, simulated INTEGER NOT NULL, digest TEXT NOT NULL,
         take INTEGER NOT NULL, body TEXT NOT NULL, state TEXT NOT NULL, word TEXT NOT NULL DEFAULT '',
         task_id TEXT NOT NULL DEFAULT '', outputs TEXT NOT NULL DEFAULT '[]', error TEXT NOT NULL DEFAULT '',
         credits REAL, file TEXT NOT NULL DEFAULT '', sha256 TEXT NOT NULL DEFAULT '', facts TEXT NOT NULL DEFAULT '',
-        created REAL NOT NULL, accepted REAL, finished REAL, owner TEXT NOT NULL) STRICT""",
-        f"CREATE UNIQUE INDEX one_task_per_intent ON tasks (intent) WHERE state NOT IN ({_FREE})",
-        "CREATE INDEX by_task_id ON tasks (task_id)",
-        """CREATE TABLE events (at REAL NOT NULL, task INTEGER NOT NULL REFERENCES tasks (seq),
-        changes TEXT NOT NULL) STRICT""",
-    ),
-    (
-        "ALTER TABLE tasks ADD COLUMN estimate REAL",
-        "ALTER TABLE tasks ADD COLUMN unit TEXT NOT NULL DEFAULT 'credits'",
-        "ALTER TABLE tasks ADD COLUMN progress REAL",
-    ),
-    (  # The ledger's name in its journal. Programs that write no journal must refuse this format.
-        "CREATE TABLE identity (id TEXT NOT NULL) STRICT",
-        "INSERT INTO identity VALUES (lower(hex(randomblob(4))))",
-    ),
-    (
-        "ALTER TABLE tasks ADD COLUMN successor INTEGER",
-        "ALTER TABLE tasks ADD COLUMN balance REAL",
-        "DROP INDEX one_task_per_intent",
-        f"CREATE UNIQUE INDEX one_task_per_intent ON tasks (intent) WHERE state NOT IN ({_FREE}) AND successor IS NULL",
-    ),
-    ("ALTER TABLE tasks ADD COLUMN beside TEXT NOT NULL DEFAULT ''", "ALTER TABLE tasks ADD COLUMN dead REAL"),
-    ("ALTER TABLE tasks ADD COLUMN budget REAL",),
-    (  # Where the ledger is, as JSON: path and inode. Programs that do not compare it must refuse this format.
-        "ALTER TABLE identity ADD COLUMN home TEXT NOT NULL DEFAULT ''",
-        "CREATE INDEX by_intent ON tasks (intent)",
-        "CREATE INDEX events_by_task ON events (task)",
-    ),
+        created REAL NOT NULL, accepted REAL, finished REAL, owner TEXT NOT NULL) STRICT;
+    CREATE UNIQUE INDEX one_task_per_intent ON tasks (intent) WHERE state NOT IN ({_FREE});
+    CREATE INDEX by_task_id ON tasks (task_id);
+    CREATE TABLE events (at REAL NOT NULL, task INTEGER NOT NULL REFERENCES tasks (seq), changes TEXT NOT NULL) STRICT""",
+    """ALTER TABLE tasks ADD COLUMN estimate REAL; ALTER TABLE tasks ADD COLUMN unit TEXT NOT NULL DEFAULT 'credits';
+    ALTER TABLE tasks ADD COLUMN progress REAL""",
+    # The ledger's name in its journal. Programs that write no journal must refuse this format.
+    "CREATE TABLE identity (id TEXT NOT NULL) STRICT; INSERT INTO identity VALUES (lower(hex(randomblob(4))))",
+    f"""ALTER TABLE tasks ADD COLUMN successor INTEGER; ALTER TABLE tasks ADD COLUMN balance REAL;
+    DROP INDEX one_task_per_intent;
+    CREATE UNIQUE INDEX one_task_per_intent ON tasks (intent) WHERE state NOT IN ({_FREE}) AND successor IS NULL""",
+    "ALTER TABLE tasks ADD COLUMN beside TEXT NOT NULL DEFAULT ''; ALTER TABLE tasks ADD COLUMN dead REAL",
+    "ALTER TABLE tasks ADD COLUMN budget REAL",
+    # Where the ledger is, as JSON: path and inode. Programs that do not compare it must refuse this format.
+    """ALTER TABLE identity ADD COLUMN home TEXT NOT NULL DEFAULT ''; CREATE INDEX by_intent ON tasks (intent);
+    CREATE INDEX events_by_task ON events (task)""",
 )
 """The statements that migrate each format to the next; a format's number is how many migrations were run."""
 
@@ -211,7 +197,7 @@ def migrate(db: sqlite3.Connection) -> None:
         db.execute("BEGIN IMMEDIATE")
         version = db.execute("PRAGMA user_version").fetchone()[0]
         for number, step in enumerate(MIGRATIONS[version:], version + 1):
-            for statement in step:
+            for statement in step.split(";"):
                 db.execute(statement)
             db.execute(f"PRAGMA user_version = {number}")
         db.execute("COMMIT")

@@ -60,19 +60,21 @@ def adopt_home(db: sqlite3.Connection, path: Path) -> None:
 
 def require_writable(db: sqlite3.Connection, path: Path) -> None:
     """Check that writing through this name cannot damage what is written through another. *reads files*. Raises: Displaced."""
-    if read_home(db)[0] != str(path) or _is_mount_point(path):
+    if read_home(db)[0] != str(path) or is_mount_point(path, mounts()):
         require_single_link(path)
 
 
 def require_single_link(path: Path) -> None:
     """Check that the file has one name only. *reads files*. Raises: Displaced."""
-    if _is_mount_point(path):
+    if is_mount_point(path, mounts()):
         why = "it is mounted as a single file, without the files beside it, so another kernel would not see a request that is sent here and could send it again"
         step = "mount its folder instead of the file, or set SEEDANCE_LEDGER to a file in a mounted folder"
         raise Displaced(why, step)
     if (names := path.stat().st_nlink) > 1:
         why = f"the file has {names} names (hard links), and a kernel that uses another one would not see a request that is sent here and could send it again"
-        raise Displaced(why, f"delete the other name, or run {_confirmation(path)} to make this one a file of its own")
+        raise Displaced(
+            why, f"delete the other name, or run sd.repair_ledger({str(path)!r}) to make this one a file of its own"
+        )
 
 
 def require_original_file(db: sqlite3.Connection, path: Path) -> None:
@@ -92,7 +94,7 @@ def require_original_file(db: sqlite3.Connection, path: Path) -> None:
     if is_left or path.stat().st_ino != inode:
         why = f"it was copied, restored or renamed from {home}, and requests that were sent since then with the other file are not in this one, so they could be sent and charged again"
         step = "use the other file (SEEDANCE_LEDGER), or, if only this one is used from now on, run "
-        raise Displaced(why, step + _confirmation(path))
+        raise Displaced(why, f"{step}sd.repair_ledger({str(path)!r})")
 
 
 def require_in_place(opened: os.stat_result) -> None:
@@ -110,27 +112,16 @@ def require_in_place(opened: os.stat_result) -> None:
         raise Displaced(why, "move it back; or restart the kernel and set SEEDANCE_LEDGER to its new path")
 
 
-def _is_mount_point(path: Path) -> bool:
-    return os.path.ismount(path) or is_mount_point(path, mounts())
-
-
-def _confirmation(path: Path) -> str:
-    return f"sd.repair_ledger({str(path)!r})"
-
-
 def filesystem(path: Path, mounts: str) -> str:
     """The type of the file system of `path` (absolute, without links), "" if `mounts` (/proc/mounts) does not list it. *pure*."""
-    kind, longest = "", -1
-    for mount, its_kind in _mount_points(mounts):
-        # Of two mounts at one path, the later one covers the earlier.
-        if path.is_relative_to(mount) and len(mount.parts) >= longest:
-            kind, longest = its_kind, len(mount.parts)
-    return kind
+    above = [(mount, kind) for mount, kind in _mount_points(mounts) if path.is_relative_to(mount)]
+    # Of two mounts at one path, the later one covers the earlier.
+    return max(reversed(above), key=lambda mount: len(mount[0].parts), default=("", ""))[1]
 
 
 def is_mount_point(path: Path, mounts: str) -> bool:
-    """Whether `mounts` lists `path` itself, as for a single file that a container mounts. *pure*."""
-    return any(path == mount for mount, _ in _mount_points(mounts))
+    """Whether `path` itself is mounted or in `mounts`, as a single file that a container mounts. *reads files*."""
+    return os.path.ismount(path) or any(path == mount for mount, _ in _mount_points(mounts))
 
 
 def _mount_points(mounts: str) -> Iterator[tuple[Path, str]]:
@@ -149,7 +140,6 @@ def is_remote(kind: str) -> bool:
 
 def mounts() -> str:
     """The text of /proc/mounts, "" if there is none. *reads files*."""
-    try:
+    with suppress(OSError):
         return os.fsdecode(Path("/proc/mounts").read_bytes())
-    except OSError:
-        return ""
+    return ""

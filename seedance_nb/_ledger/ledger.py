@@ -58,14 +58,13 @@ class Ledger:
 
         def claimed(transaction: Transaction) -> tuple[Row, bool]:
             settle_orphans(transaction)
-            free = [str(state) for state in FREE_STATES]
             # A row with an unknown outcome counts again if the request sent in its place never became a task.
             existing = transaction.db.execute(
                 """SELECT seq, state FROM tasks AS it WHERE intent = ? AND state NOT IN (?, ?) AND (successor IS NULL
                 OR (SELECT state FROM tasks WHERE seq = it.successor) IN (?, ?)) ORDER BY successor IS NULL DESC, seq DESC""",
-                (intent, *free, *free),
+                (intent, *FREE_STATES, *FREE_STATES),
             ).fetchone()
-            if existing and existing != (replaces, str(State.UNKNOWN)):
+            if existing and existing != (replaces, State.UNKNOWN):
                 return row_at(transaction.db, existing[0]), False
             if not simulated:
                 require_single_link(self.path)
@@ -78,7 +77,7 @@ class Ledger:
             seq = transaction.insert({
                 "intent": intent, "kind": json.dumps([spec.name, simulated, by_role.get("resolution"), by_role.get("seconds")]),
                 "key_fingerprint": fingerprint, "spec": spec.name, "base_url": base_url, "simulated": int(simulated),
-                "digest": approved.digest, "take": take, "body": approved.body, "state": str(State.WAITING),
+                "digest": approved.digest, "take": take, "body": approved.body, "state": State.WAITING,
                 "created": self._now(), "owner": this_process(),
                 "estimate": estimate.amount if estimate else None, "unit": spec.price.unit, "budget": budget,
             })  # fmt: skip
@@ -100,10 +99,9 @@ class Ledger:
         columns = {name: to_column(value) for name, value in changes.items()}
 
         def changed(transaction: Transaction) -> Row | None:
-            existing = transaction.db.execute("SELECT created FROM tasks WHERE seq = ?", (seq,)).fetchone()
-            if existing is None or not _is_same(existing[0], created):
+            found = transaction.db.execute(f"{SELECT} WHERE seq = ?", (seq,)).fetchone()
+            if found is None or not _is_same((current := row_of(found)).created, created):
                 return None
-            current = row_at(transaction.db, seq)
             if only_in is not None and (current.state not in only_in or current.successor is not None):
                 return current
             transaction.change(seq, columns)
@@ -155,14 +153,13 @@ class Ledger:
     def other_task(self, row: Row, task_id: str) -> Row | None:
         """Another row whose task certainly has this id at the same provider, None if there is none. *reads files*."""
         where = "task_id = ? AND base_url = ? AND seq != ? AND state != ? LIMIT 1"
-        found = self._select(f"{SELECT} WHERE {where}", task_id, row.base_url, row.seq, str(State.UNKNOWN), each=row_of)
+        found = self._select(f"{SELECT} WHERE {where}", task_id, row.base_url, row.seq, State.UNKNOWN, each=row_of)
         return next(iter(found), None)
 
     def rows(self, limit: int = 100) -> list[Row]:
         """The latest rows, unresolved ones first, then newest first."""
-        order = "state IN (?, ?) AND successor IS NULL DESC, seq DESC"
-        unresolved = str(State.UNKNOWN), str(State.SENDING)
-        return self._select(f"{SELECT} ORDER BY {order} LIMIT ?", *unresolved, limit, each=row_of)
+        query = f"{SELECT} ORDER BY state IN (?, ?) AND successor IS NULL DESC, seq DESC LIMIT ?"
+        return self._select(query, State.UNKNOWN, State.SENDING, limit, each=row_of)
 
     def count(self) -> int:
         """How many rows there are."""
@@ -185,13 +182,13 @@ class Ledger:
         # Times over a day, or negative, are left out: the clock was changed.
         query = """SELECT finished - accepted FROM tasks WHERE kind = (SELECT kind FROM tasks WHERE seq = ?)
             AND state = ? AND finished > accepted AND finished - accepted < 86400 ORDER BY seq DESC LIMIT 30"""
-        latest = self._select(query, row.seq, str(State.DONE), each=lambda found: float(found[0]))
+        latest = self._select(query, row.seq, State.DONE, each=lambda found: float(found[0]))
         return tuple(reversed(latest))
 
     def takes(self, approved: Approved) -> int:
         """The highest take of this request that may exist at the provider, 0 if there is none."""
-        query, free = "SELECT max(take) FROM tasks WHERE digest = ? AND state NOT IN (?, ?)", map(str, FREE_STATES)
-        return self._select(query, approved.digest, *free, each=lambda found: int(found[0] or 0))[0]
+        query = "SELECT max(take) FROM tasks WHERE digest = ? AND state NOT IN (?, ?)"
+        return self._select(query, approved.digest, *FREE_STATES, each=lambda found: int(found[0] or 0))[0]
 
     def close(self) -> None:
         """Close the files; the next call opens them again."""
@@ -234,10 +231,10 @@ def settle_orphans(transaction: Transaction) -> None:
     # A process that died before the response may have sent the request: it must not be sent again.
     query = """SELECT seq, owner, state, coalesce((SELECT max(at) FROM events WHERE task = seq), created) FROM tasks
         WHERE state IN (?, ?)"""
-    for seq, owner, state, last in transaction.db.execute(query, [*map(str, EARLY_STATES)]).fetchall():
+    for seq, owner, state, last in transaction.db.execute(query, EARLY_STATES).fetchall():
         if is_gone(owner, transaction.now() - last):
             after, why = _ORPHANED[State(state)]
-            transaction.change(seq, {"state": str(after), "error": why})
+            transaction.change(seq, {"state": after, "error": why})
 
 
 def require_budget(db: sqlite3.Connection, provider: str, price: Estimate, budget: float, *, simulated: bool) -> None:
@@ -246,7 +243,7 @@ def require_budget(db: sqlite3.Connection, provider: str, price: Estimate, budge
     A finished task counts at its reported cost, else at its estimate; any other, also one with an unknown outcome, at the larger.
     Simulated and paid tasks are counted separately, in the price's unit. Raises: OverBudget, also if a price is not known.
     """
-    unit, free = price.unit, [str(state) for state in FREE_STATES]
+    unit = price.unit
     if simulated and price.amount is None:
         return  # nothing is charged, and no estimate call could answer
     if price.amount is None or price.at_least:
@@ -255,10 +252,10 @@ def require_budget(db: sqlite3.Connection, provider: str, price: Estimate, budge
         step = "see what is known with sd.estimate(...), or leave out budget= to send it at any price"
         raise OverBudget(text, budget=budget, next_step=step)
     spent, unpriced = db.execute(
-        f"""SELECT coalesce(sum(CASE WHEN finished IS NULL THEN coalesce(max(credits, estimate), estimate, credits)
+        """SELECT coalesce(sum(CASE WHEN finished IS NULL THEN coalesce(max(credits, estimate), estimate, credits)
         ELSE coalesce(credits, estimate) END), 0), sum((credits IS NULL AND estimate IS NULL) OR unit != ?) FROM tasks
-        WHERE substr(spec, 1, instr(spec || '/', '/') - 1) = ? AND simulated = ? AND state NOT IN ({", ".join("?" * len(free))})""",  # noqa: S608
-        (unit, provider, int(simulated), *free),
+        WHERE substr(spec, 1, instr(spec || '/', '/') - 1) = ? AND simulated = ? AND state NOT IN (?, ?)""",
+        (unit, provider, int(simulated), *FREE_STATES),
     ).fetchone()
     figures: dict[str, Any] = {"budget": budget, "spent": spent, "price": price.amount}
     if unpriced and not simulated:

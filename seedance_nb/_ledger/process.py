@@ -4,6 +4,7 @@ import errno
 import hashlib
 import os
 import platform
+from contextlib import suppress
 from pathlib import Path
 
 QUIET_S = 900
@@ -33,15 +34,19 @@ def is_gone(owner: str, quiet_s: float = 0) -> bool:
         return started != _start_time("self")
     if os.name == "nt":  # os.kill(pid, 0) would end the process there
         return quiet_s > QUIET_S
-    return not _alive(int(pid)) or started != _start_time(pid)
+    with suppress(PermissionError, OverflowError):
+        try:
+            os.kill(int(pid), 0)
+        except ProcessLookupError:
+            return True
+    return started != _start_time(pid)
 
 
 def _machine() -> tuple[str, str, str, str]:
     """Host, machine id, boot id and process namespace; "" for each that the system does not provide."""
-    try:
+    namespace = ""
+    with suppress(OSError):
         namespace = str(Path("/proc/self/ns/pid").readlink())
-    except OSError:
-        namespace = ""
     # Hashed, because systemd asks programs not to hand the id itself on.
     machine = _text("/etc/machine-id")
     machine_hash = hashlib.sha256(machine.encode()).hexdigest()[:12] if machine else ""
@@ -56,14 +61,6 @@ def _text(path: str) -> str:
         if error.errno in (errno.EMFILE, errno.ENFILE, errno.ENOMEM):
             raise
         return ""
-
-
-def _alive(pid: int) -> bool:
-    try:
-        os.kill(pid, 0)
-    except (ProcessLookupError, PermissionError, OverflowError) as error:
-        return not isinstance(error, ProcessLookupError)
-    return True
 
 
 def _start_time(pid: str) -> str:

@@ -207,11 +207,8 @@ def write_rows(db: sqlite3.Connection, found: Salvage) -> None:
 
 
 def in_memory(path: Path) -> sqlite3.Connection | None:
-    """A ledger in memory with everything readable at `path`, None if that is nothing. *reads files*."""
-    try:
-        found = salvage(path, _journal.journal_path(path))
-    except OSError:
-        return None
+    """A ledger in memory with everything readable at `path`, None if that is nothing. *reads files*. Raises: OSError; sqlite3.Error."""
+    found = salvage(path, _journal.journal_path(path))
     if not found.rows:
         return None
     db = sqlite3.connect(":memory:", isolation_level=None)

@@ -129,11 +129,10 @@ def _with_own_intent(db: sqlite3.Connection, seq: int, changes: dict[str, Any]) 
     """The changes, with an intent of its own if another row has the same one: one intent is one task."""
     now = db.execute("SELECT intent, state, successor FROM tasks WHERE seq = ?", (seq,)).fetchone() or ("", "", None)
     after = dict(zip(("intent", "state", "successor"), now, strict=True)) | changes
-    free = [str(state) for state in FREE_STATES]
-    if after["state"] in free or after["successor"] is not None:
+    if after["state"] in FREE_STATES or after["successor"] is not None:
         return changes
     query = "SELECT 1 FROM tasks WHERE intent = ? AND seq != ? AND state NOT IN (?, ?) AND successor IS NULL"
-    is_taken = db.execute(query, (after["intent"], seq, *free)).fetchone()
+    is_taken = db.execute(query, (after["intent"], seq, *FREE_STATES)).fetchone()
     return changes | {"intent": f"{after['intent']}, {seq}"} if is_taken else changes
 
 

@@ -60,10 +60,9 @@ class WidgetFactory:
     """Creates widgets that share one layout and one style per kind, so that a form takes few messages to the browser."""
 
     def __init__(self, control: Any = None, uploads: Uploads | None = None) -> None:
-        self.layout = W.Layout()
-        self.uploads = uploads
+        self.layout, self.uploads = W.Layout(), uploads
         self.depth = 0  # of the control that is being created
-        self._control = control
+        self._control: Callable[..., Control] = control
         self._style = cache(lambda style: style())
 
     def make(self, kind: Any, *classes: str, on: Callable[[Any], object] | None = None, **traits: Any) -> Any:
@@ -91,8 +90,7 @@ class WidgetFactory:
 
     def control(self, field: Field, on_change: OnChange) -> "Control":
         """The control of a field inside another one."""
-        control: Control = self._control(field, self, on_change)
-        return control
+        return self._control(field, self, on_change)
 
     @contextmanager
     def deeper(self, levels: int = 1) -> Iterator[None]:
@@ -128,9 +126,7 @@ class Control:
     _quiet = False
 
     def __init__(self, field: Field, factory: WidgetFactory, on_change: OnChange) -> None:
-        self.field = field
-        self._factory = factory
-        self._on_change = on_change
+        self.field, self._factory, self._on_change = field, factory, on_change
         self.widget = self._build()
         self.label_widget = self.label_widget or self.widget
         self._status = FieldStatus(count=self._count(), brief=self._brief())
@@ -285,6 +281,3 @@ class Compound(Control):
 
     def _new_head(self) -> Any:
         return self._factory.html(self._head_html(FieldStatus(count=self._count(), brief=self._brief())), "sdn-head")
-
-    def _update_head(self) -> None:
-        self._show_own(self._status.problems)

@@ -62,6 +62,11 @@ class Entries(Compound):
             entry = self._entries[min(here, len(self._entries) - 1)]
         (entry if self._entries else self._add).focus()
 
+    def on_edit(self, entry: Any, change: Change) -> None:
+        """Accept an entry's new value, unless the entry was removed: the browser may still send its events."""
+        if entry in self._entries and not self._quiet:
+            self._accept(self._collect(), change.below(getattr(entry, "name", str(self._entries.index(entry)))))
+
     def add(self, value: Any = ABSENT) -> None:
         """Add an entry at the end, as a user's change."""
         self._entries.append(self.entry_class(self, len(self._entries), value))
@@ -172,11 +177,6 @@ class ItemsControl(Entries):
         self._show_waiting()
         super().add(value)
 
-    def on_edit(self, entry: _Item, change: Change) -> None:
-        """Accept an entry's new value."""
-        if entry in self._entries and not self._quiet:
-            self._accept(self._collect(), change.below(str(self._entries.index(entry))))
-
     def focus(self, path: tuple[str, ...]) -> None:
         if path and path[0].isdecimal() and int(path[0]) >= len(self._entries):
             self._show_waiting()
@@ -221,9 +221,7 @@ class _Entry(ControlEntry):
     """A name and its value. `named` is True once a user typed a name or the body has one, even an empty one."""
 
     def __init__(self, owner: "MapControl", name: str, value: Any, *, named: bool) -> None:
-        self._owner = owner
-        self.name = name
-        self.named = named
+        self._owner, self.name, self.named = owner, name, named
         factory = owner._factory  # noqa: SLF001 - a part of the same control
         self.key = factory.make(
             W.Text, "sdn-field", "sdn-key", value=name, continuous_update=False, placeholder="name",
@@ -277,11 +275,6 @@ class MapControl(Entries):
         self._check_names()
         self._accept(self._collect(), Change(path=(name,)))
 
-    def on_edit(self, entry: _Entry, change: Change) -> None:
-        """Accept an entry's new value."""
-        if not self._quiet and entry in self._entries:
-            self._accept(self._collect(), change.below(entry.name))
-
     def _by_name(self) -> dict[str, _Entry]:
         """The entries that are sent, by name."""
         entries: dict[str, _Entry] = {}
@@ -322,4 +315,4 @@ class MapControl(Entries):
     def _arrange(self) -> None:
         self._check_names()
         super()._arrange()
-        self._update_head()
+        self._show_own(self._status.problems)

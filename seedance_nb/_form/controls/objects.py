@@ -107,7 +107,7 @@ class ObjectControl(Compound):
 
     def _arrange(self) -> None:
         self.widget.children = self._layout()
-        self._update_head()
+        self._show_own(self._status.problems)
 
     def _layout(self) -> list[Any]:
         body = [self._fields_box()] if self._open else []

@@ -25,15 +25,15 @@ class TextEntry:
     """One entry: its thumbnail, text box and buttons."""
 
     def __init__(self, owner: "ListControl", index: int, value: Any) -> None:
-        value = "" if value is ABSENT else value
-        self.value, self.name, self._owner = value, owner.name_of(index), owner
+        self.value, self.name, self._owner = "" if value is ABSENT else value, owner.name_of(index), owner
         factory, media = owner._factory, owner.field.media  # noqa: SLF001 - a part of the same control
-        self._rendered: Any = (self.name, (), plain(value))
-        file, picture = owner.uploaded.get(plain(value), ("", ""))
-        self.thumbnail = factory.html(thumb_html(picture or plain(value), media), "sdn-thumb")
+        text = plain(self.value)
+        self._rendered: Any = (self.name, (), text)
+        file, picture = owner.uploaded.get(text, ("", ""))
+        self.thumbnail = factory.html(thumb_html(picture or text, media), "sdn-thumb")
         self.text = factory.make(
-            W.Text, "sdn-entry", value=plain(value), placeholder=_HINTS.get(media, ""), continuous_update=False,
-            description=_label(self.name, (), file), on=lambda _: owner.on_edit(self),
+            W.Text, "sdn-entry", value=text, placeholder=_HINTS.get(media, ""), continuous_update=False,
+            description=_label(self.name, (), file), on=lambda _: owner.on_edit(self, Change()),
         )  # fmt: skip
         self.text.on_msg(lambda _, content, __: owner.enter(self) if content.get("event") == "submit" else None)
         more = []
@@ -134,9 +134,8 @@ class ListControl(Entries):
             return self.field.names[index]
         return self.field.markers[0].replace("{n}", str(index + 1)) if self.field.markers else str(index + 1)
 
-    def on_edit(self, entry: TextEntry) -> None:
-        """Accept an entry's new text."""
-        if entry in self._entries and not self._quiet:  # the browser may still send events of a removed entry
+    def on_edit(self, entry: TextEntry, change: Change) -> None:
+        if entry in self._entries and not self._quiet:
             here = self._entries.index(entry)
             several = urls_in(entry.text.value)
             if len(several) > 1:  # several were pasted into one
@@ -145,7 +144,7 @@ class ListControl(Entries):
                 self._entries[here + 1 : here + 1] = [TextEntry(self, here, text) for text in several[1:]]
                 self._arrange()
             entry.value = entry.text.value
-            self._accept(self._collect(), Change(path=(str(here),)))
+            self._accept(self._collect(), change.below(str(here)))
 
     def enter(self, entry: TextEntry) -> None:
         """Focus the next entry after Enter. After the last one it is a new one, which counts once something is typed."""
