@@ -38,14 +38,8 @@ def model_names() -> tuple[str, ...]:
 
 
 @typed
-def spec(
-    source: "str | Path | Mapping[str, Any] | Spec | Operation",
-    /,
-    *,
-    operation: str | None = None,
-    media_type: str | None = None,
-    roles: Mapping[str, str | None] | None = None,
-) -> "Spec":
+def spec(source: "str | Path | Mapping[str, Any] | Spec | Operation", /, *, operation: str | None = None,
+         media_type: str | None = None, roles: Mapping[str, str | None] | None = None) -> "Spec":  # fmt: skip
     """Read a model or an OpenAPI or JSON Schema of your own. *reads files*, never the network.
 
     The parameters:
@@ -148,10 +142,9 @@ def _chosen(root: Table, operations: tuple[Operation, ...], chosen: Operation) -
     has_task, env = "x-task" in root.value, root.value.get("x-env", {})
     if not has_task and body.get("type") == "object":  # in the URL, and fields like the body's
         parameters, _ = body_schema(root, _operations.parameters_of(root, item, operation), operation.pointer)
-        names = {
-            name: child for name, child in parameters["properties"].items() if name not in body.get("properties", {})
-        }
-        body["properties"] = names | body.get("properties", {})
+        own = body.get("properties", {})
+        names = {name: child for name, child in parameters["properties"].items() if name not in own}
+        body["properties"] = names | own
         body["required"] = [*filter(names.get, parameters["required"]), *body.get("required", ())]
         body |= {DEFINED_NAMES: [*names, *body[DEFINED_NAMES]]} if DEFINED_NAMES in body else {}
     responses = operation.table("responses", optional=True)

@@ -97,8 +97,9 @@ def upgraded(document: Mapping[str, Any]) -> dict[str, Any]:
         every = [*item.get("parameters", ()), *one.get("parameters", ())]
         every = [find(document, each["$ref"][1:]) if "$ref" in each else each for each in every]
         fields = {each["name"]: each for each in every if each["in"] == "formData"}
-        file = {"type": "string", "format": "binary"}
-        files = {name: dict(file) for name, each in fields.items() if each.get("type") == "file"}
+        files = {
+            name: {"type": "string", "format": "binary"} for name, each in fields.items() if each.get("type") == "file"
+        }
         plain = {name: {key: each[key] for key in each if key != "required"} for name, each in fields.items()}
         required = [name for name, each in fields.items() if each.get("required")]
         form = {"type": "object", "properties": plain | files, "required": required}
@@ -110,9 +111,9 @@ def upgraded(document: Mapping[str, Any]) -> dict[str, Any]:
     paths = {path: {method: one | body(item, one) if method in METHODS else one for method, one in item.items()}
              for path, item in document.get("paths", {}).items()}  # fmt: skip
     server = f"{(document.get('schemes') or ['https'])[0]}://{document.get('host')}{document.get('basePath', '')}"
-    security = {"securitySchemes": document.get("securityDefinitions", {})}
-    servers = [{"url": server}] if "host" in document else []
-    return {**document, "openapi": "3.0.0", "servers": servers, "paths": paths, "components": security}
+    components = {"securitySchemes": document.get("securityDefinitions", {})}
+    servers = [{"url": server}] * ("host" in document)
+    return {**document, "openapi": "3.0.0", "servers": servers, "paths": paths, "components": components}
 
 
 def _operation(root: Table, path: str, method: str, operation: dict[str, Any]) -> Operation:
