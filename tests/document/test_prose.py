@@ -44,6 +44,8 @@ def said(description: str, name: str = "image_url", kind: str = "string") -> set
         ("Aspect ratio greater than 2:3 and less than 4:3", ("ratio", ("over", 0.666667), ("under", 1.333333))),
         ("宽高均不小于 200 像素", ("height", ("from", 200))),
         ("格式：jpg、png", ("formats", "jpg", "png")),
+        ("Width/height (px): [64, 640]", ("width", ("from", 64), ("to", 640))),
+        ("At most 900 pixels tall", ("height", ("to", 900))),
     ],
 )
 def test_a_sentence_about_a_file_is_a_rule(sentence: str, rule: tuple[Any, ...]) -> None:
@@ -96,11 +98,17 @@ def test_a_sentence_about_a_value_is_a_rule(name: str, kind: str, sentence: str,
         "480p costs 2 credits per second",
         "Generated clips are up to 10 seconds long",
         "The task takes up to 5 minutes",
+        "Model 2 supports up to 4 images",
     ],
 )
 @pytest.mark.parametrize(("name", "kind"), [("image_url", "string"), ("prompt", "string"), ("style", "string")])
 def test_advice_examples_and_what_the_service_does_are_no_rules(sentence: str, name: str, kind: str) -> None:
     assert said(sentence, name, kind) == set()
+
+
+def test_a_field_that_takes_no_file_has_no_length() -> None:
+    assert said("At most 8 seconds at 720p", "resolution") == set()
+    assert said("At most 8 seconds at 720p", "video_url") == {("seconds", ("to", 8))}
 
 
 def test_advice_is_kept_as_a_hint() -> None:
