@@ -90,9 +90,8 @@ def _of_curl(text: str) -> Any:
 
 def _data_of(name: str, word: str) -> str:
     if substitution := _FILLED.search(word):
-        raise ValueError(
-            f"the body has {substitution[1][:60]}, which a shell would replace; write the value itself, or put the body in single quotes"
-        )
+        part = f"the body has {substitution[1][:60]}, which a shell would replace"
+        raise ValueError(f"{part}; write the value itself, or put the body in single quotes")
     if word.startswith("@") and name != "--data-raw":
         source = "standard input" if word == "@-" else f"the file {word[1:]!r}"
         raise ValueError(f"the body of this curl command is {source}, which is not read here; paste its text instead")
@@ -163,11 +162,8 @@ def to_curl(spec: Spec, body: dict[str, Any]) -> str:
     """
     json_text(body).encode()  # raises for half of a surrogate pair, which a shell cannot represent
     fields = spec.body.get("properties", {}) if isinstance(body, dict) else {}
-    inside = {
-        name: _form_text(body[name])
-        for name, child in fields.items()
-        if name in body and find(child, "/x-in") is not ABSENT
-    }
+    outside = [name for name, child in fields.items() if name in body and find(child, "/x-in") is not ABSENT]
+    inside = {name: _form_text(body[name]) for name in outside}
     body = {name: value for name, value in body.items() if name not in inside} if inside else body
     path = re.sub(
         r"\{([^{}]*)\}", lambda name: quote(inside.pop(name[1]), safe="") if name[1] in inside else name[0], spec.path
@@ -193,11 +189,8 @@ def _body_options(spec: Spec, body: Any) -> Iterator[str]:
     if is_json(kind) or (isinstance(body, str) and kind not in FORMS):
         yield f"--header {_quoted('Content-Type: ' + ('application/json' if '*' in kind else kind))}"
         is_file = not is_json(kind) and spec.body.get("format") == "binary"
-        yield (
-            f"--data-binary {_quoted(f'@{body}')}"
-            if is_file
-            else f"--data-raw {_quoted(json_text(body) if is_json(kind) else body)}"
-        )
+        text = json_text(body) if is_json(kind) else body
+        yield f"--data-binary {_quoted(f'@{text}')}" if is_file else f"--data-raw {_quoted(text)}"
     elif kind in FORMS and isinstance(body, dict):
         for name, value in body.items():
             schema = find(spec.body, f"/properties{to_pointer((name,))}")
@@ -242,8 +235,7 @@ def to_python(spec: Spec, body: dict[str, Any]) -> str:
 
 def _arguments(spec: Spec, body: dict[str, Any], *, inner: bool) -> tuple[dict[str, Any], dict[str, Any]]:
     """The fields to pass by name, and the `extra` ones by JSON Pointer: undefined fields and those named like a parameter."""
-    fields: dict[str, Any] = {}
-    extra: dict[str, Any] = {}
+    fields, extra = dict[str, Any](), dict[str, Any]()
     for name, value in body.items():
         schema = spec.body.get("properties", {}).get(name)
         if schema is None or name in PARAMETERS:

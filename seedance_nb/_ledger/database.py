@@ -15,7 +15,7 @@ import platformdirs
 from seedance_nb._base.errors import LedgerError
 from seedance_nb._ledger import home as _home
 from seedance_nb._ledger import journal as _journal
-from seedance_nb._ledger.home import adopt_home, require_writable, write_home
+from seedance_nb._ledger.home import adopt_home, write_home
 from seedance_nb._ledger.row import FREE_STATES
 
 _TURN_S = 30
@@ -167,7 +167,9 @@ def close_own(db: sqlite3.Connection, pid: int) -> None:
 
 
 def _prepare(db: sqlite3.Connection, path: Path) -> None:
-    require_writable(db, path)
+    # Writing through this name must not damage what is written through another.
+    if _home.read_home(db)[0] != str(path) or _home.is_mount_point(path, _home.mounts()):
+        _home.require_single_link(path)
     db.execute("BEGIN")  # one snapshot for both queries, because another process may be creating the tables
     version = db.execute("PRAGMA user_version").fetchone()[0]
     foreign = version == 0 and db.execute("SELECT 1 FROM sqlite_master").fetchone()

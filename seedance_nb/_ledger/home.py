@@ -22,11 +22,7 @@ _SHARED = re.compile(
 
 
 class Displaced(sqlite3.OperationalError):
-    """A ledger under a second name, a copy of one, or one that was moved while in use. `next_step` is what to do."""
-
-    def __init__(self, message: str, next_step: str) -> None:
-        super().__init__(message)
-        self.next_step = next_step
+    """A ledger under a second name, a copy of one, or one that was moved while in use; created from why, and what to do."""
 
 
 def read_home(db: sqlite3.Connection) -> tuple[str, int]:
@@ -48,20 +44,13 @@ def adopt_home(db: sqlite3.Connection, path: Path) -> None:
     if (home, inode) == (str(path), path.stat().st_ino):
         return
     if home == str(path):  # no error: a new disk or computer looks the same as an old copy that was put back
-        text = "the ledger %s was replaced since it was last used: if an older copy of it was put back, requests that were sent "
-        text += "since then are not in it and could be sent and charged again; check your account before you run "
-        LOG.warning(text + "old cells", path)
+        text = "the ledger %s was replaced since it was last used: if an older copy of it was put back, requests that were sent since then are not in it and could be sent and charged again; check your account before you run old cells"
+        LOG.warning(text, path)
     with suppress(Displaced):
         require_single_link(path)
         require_original_file(db, path)
         write_home(db, path, path.stat().st_ino)
         db.execute("PRAGMA wal_checkpoint(TRUNCATE)")  # into the file itself, where any other name sees it
-
-
-def require_writable(db: sqlite3.Connection, path: Path) -> None:
-    """Check that writing through this name cannot damage what is written through another. *reads files*. Raises: Displaced."""
-    if read_home(db)[0] != str(path) or is_mount_point(path, mounts()):
-        require_single_link(path)
 
 
 def require_single_link(path: Path) -> None:
@@ -72,9 +61,8 @@ def require_single_link(path: Path) -> None:
         raise Displaced(why, step)
     if (names := path.stat().st_nlink) > 1:
         why = f"the file has {names} names (hard links), and a kernel that uses another one would not see a request that is sent here and could send it again"
-        raise Displaced(
-            why, f"delete the other name, or run sd.repair_ledger({str(path)!r}) to make this one a file of its own"
-        )
+        step = f"delete the other name, or run sd.repair_ledger({str(path)!r}) to make this one a file of its own"
+        raise Displaced(why, step)
 
 
 def require_original_file(db: sqlite3.Connection, path: Path) -> None:

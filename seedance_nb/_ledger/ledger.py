@@ -134,11 +134,10 @@ class Ledger:
 
     def contains(self, row: Row) -> bool:
         """Whether the ledger still has this row; True if it cannot be read. *reads files*."""
-        try:
+        with suppress(LedgerError):
             existing = self.row(row.seq)
-        except LedgerError:
-            return True
-        return existing is not None and _is_same(existing.created, row.created)
+            return existing is not None and _is_same(existing.created, row.created)
+        return True
 
     def row(self, name: str | int) -> Row | None:
         """The row with this number, `#number-mark`, provider's id, or `provider:id`; None if there is none."""
@@ -182,8 +181,7 @@ class Ledger:
         # Times over a day, or negative, are left out: the clock was changed.
         query = """SELECT finished - accepted FROM tasks WHERE kind = (SELECT kind FROM tasks WHERE seq = ?)
             AND state = ? AND finished > accepted AND finished - accepted < 86400 ORDER BY seq DESC LIMIT 30"""
-        latest = self._select(query, row.seq, State.DONE, each=lambda found: float(found[0]))
-        return tuple(reversed(latest))
+        return tuple(reversed(self._select(query, row.seq, State.DONE, each=lambda found: float(found[0]))))
 
     def takes(self, approved: Approved) -> int:
         """The highest take of this request that may exist at the provider, 0 if there is none."""
@@ -207,7 +205,8 @@ class Ledger:
             return select(transaction.db)
 
         try:
-            seen = self._store.transact(settled)
+            seen, self.trouble = self._store.transact(settled), ""
+            return seen
         except LedgerError as error:
             rescued = None
             with suppress(OSError, sqlite3.Error):  # as without file descriptors; the error from before says more
@@ -215,9 +214,6 @@ class Ledger:
             if rescued is None:
                 raise
             self.trouble = error.message
-        else:
-            self.trouble = ""
-            return seen
         with closing(rescued) as db:
             return select(db)
 
@@ -260,11 +256,9 @@ def require_budget(db: sqlite3.Connection, provider: str, price: Estimate, budge
     figures: dict[str, Any] = {"budget": budget, "spent": spent, "price": price.amount}
     if unpriced and not simulated:
         tasks = "1 earlier task" if unpriced == 1 else f"{unpriced} earlier tasks"
-        text = f"The price of {tasks} of {provider} in this ledger is not known in {unit}, so what is left of the budget of "
-        text += f"{budget:g} {unit} is not known either. Nothing was sent."
+        text = f"The price of {tasks} of {provider} in this ledger is not known in {unit}, so what is left of the budget of {budget:g} {unit} is not known either. Nothing was sent."
         step = "start a new ledger with sd.Session(ledger='project.sqlite3', budget=...) or SEEDANCE_LEDGER"
         raise OverBudget(text, next_step=step, **figures)
     if spent + price.amount > budget:
-        text = f"This request costs {price.amount:g} {unit}, but only {max(budget - spent, 0):g} of the budget of {budget:g} {unit} "
-        text += f"are left: the tasks of {provider} in this ledger add up to {spent:g} {unit}. Nothing was sent."
+        text = f"This request costs {price.amount:g} {unit}, but only {max(budget - spent, 0):g} of the budget of {budget:g} {unit} are left: the tasks of {provider} in this ledger add up to {spent:g} {unit}. Nothing was sent."
         raise OverBudget(text, **figures)

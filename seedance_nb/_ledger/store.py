@@ -344,7 +344,8 @@ if hasattr(os, "register_at_fork"):
 
 def _ledger_error(path: Path, error: Exception) -> LedgerError:
     if isinstance(error, Displaced):
-        return LedgerError(f"The ledger {path} sends nothing: {error}.", file=str(path), next_step=error.next_step)
+        why, step = error.args
+        return LedgerError(f"The ledger {path} sends nothing: {why}.", file=str(path), next_step=step)
     if lacks_files(error):
         step = Step(ADVICE, "run it again")
         return LedgerError(f"The ledger {path} cannot be used: {TOO_MANY}.", file=str(path), next_step=step)

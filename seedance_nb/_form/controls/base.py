@@ -105,9 +105,7 @@ class WidgetFactory:
 class StaticBox(W.VBox):  # type: ignore[misc]
     """A box that viewers without widgets see as the text and HTML of `static`."""
 
-    def __init__(
-        self, children: Sequence[Any], layout: Any, *classes: str, static: Callable[[], tuple[str, Html]]
-    ) -> None:
+    def __init__(self, children: list[Any], layout: Any, *classes: str, static: Callable[[], tuple[str, Html]]) -> None:
         super().__init__(children, layout=layout, _dom_classes=["widget-box", *classes])
         self._static = static
 

@@ -60,18 +60,14 @@ class PasswordControl(Control):
 
     def _build(self) -> Any:
         self._box = self._make(W.Password, placeholder="", continuous_update=False)
-        tip = f"Forget {self.field.label}"
-        self._forget_button = self._factory.button(self._forget, "sdn-icon", "sdn-hidden", icon="times", tooltip=tip)
+        icon = {"icon": "times", "tooltip": f"Forget {self.field.label}"}
+        self._forget_button = self._factory.button(lambda: self._read(ABSENT), "sdn-icon", "sdn-hidden", **icon)
         return self._factory.box(W.HBox, [self._box, self._forget_button], "sdn-nullable")
 
-    def _read(self, shown: str) -> None:
-        if shown:
+    def _read(self, shown: Any) -> None:
+        if shown != "":
             self.show(shown)
             self._accept(shown)
-
-    def _forget(self) -> None:
-        self.show(ABSENT)
-        self._accept(ABSENT)
 
     def _display(self, value: Any) -> None:
         self._box.value = ""
@@ -94,13 +90,12 @@ class ChoiceControl(Control):
         simple = [choice for choice in choices if choice is not None and not isinstance(choice, dict | list)]
         usual = set(map(id, simple)) if len(set(simple)) == len(simple) else set()
         self._tokens = [choice if id(choice) in usual else _Token(choice) for choice in choices]
-        labels = self.field.labels or ("",) * len(choices)
         counts = Counter(map(plain, choices))  # 1 and "1" must look different
         texts = [
             plain(choice) if choice != "" and counts[plain(choice)] == 1 else json.dumps(choice, ensure_ascii=False)
             for choice in choices
         ]
-        words = [label or text for label, text in zip(labels, texts, strict=True)]
+        words = [label or text for label, text in zip(self.field.labels or texts, texts, strict=True)]
         options, classes = list(zip(words, self._tokens, strict=True)), []
         if not self.field.required and self.field.default is ABSENT:
             options, classes = [("–", ABSENT), *options], ["sdn-optional"]  # clears the choice

@@ -45,10 +45,8 @@ def prefilled(spec: Spec, fields: Mapping[str, Any]) -> dict[str, Any]:
     """The body of a form with some fields filled in. *pure*. Raises: InvalidInput for an unknown name or a wrong value."""
     body, rules = build_body(spec, fields), ("unknown", "type", "json")
     given = (str, int, float, list, type(None))  # what is still missing, or mentioned, is no problem of these fields
-    problems = (problem for problem in check(spec, body) if problem.rule != "x-placeholders")
-    if wrong := tuple(
-        p for p in problems if not p.warns and (p.rule in rules or isinstance(find(body, p.path), given))
-    ):
+    problems = [problem for problem in check(spec, body) if problem.rule != "x-placeholders" and not problem.warns]
+    if wrong := tuple(p for p in problems if p.rule in rules or isinstance(find(body, p.path), given)):
         raise InvalidInput(wrong)
     return body
 
