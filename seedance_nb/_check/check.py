@@ -214,10 +214,11 @@ def _documented(spec: Spec, problem: Problem) -> Problem:
     message = problem.message
     if "upload" in spec.calls and message.startswith(LOCAL):
         message = f"{LOCAL}, but this provider accepts only URLs; sd.upload uploads it and returns its URL"
-    if problem.rule == "unknown" and "did you mean" not in message:
-        plain = {str(path[-1]).replace("_", "").lower(): path[-1] for path, _ in named_fields(spec)}
-        if alike := plain.get(problem.field.replace("_", "").lower()):
-            message = f"unknown field; did you mean {alike!r}?"
+    if message.startswith("unknown field") and "did you mean" not in message:
+        alike = {str(path[-1]).replace("_", "").lower(): path for path, _ in named_fields(spec)}
+        if path := alike.get(problem.field.replace("_", "").lower()):
+            parent = f"it belongs in {path[-2]!r}" if path[1:] else "it belongs at the top level"
+            message = f"unknown field here; {parent if path[-1] == problem.field else f'did you mean {path[-1]!r}?'}"
     quote = problem.quote or (_nearest_sentence(spec, problem.path) if problem.rule in _QUOTE_NEAREST else "")
     origin = f"{spec.provider}'s docs" if spec.vouched else "the schema"
     return replace(problem, message=message, quote=quote, origin=origin if quote else "")

@@ -102,6 +102,7 @@ def test_a_field_that_is_given_twice_is_reported_and_replaces_nothing(crun: sd.S
     assert "/prompt" in [problem.path for problem in sd.check(MODEL, **both)]
     bare = {"type": "object", "properties": {"input": {"type": "object", "properties": {"prompt": {"type": "string"}}}}}
     assert build_body(sd.spec(bare), both) == both
+    assert [problem.message for problem in sd.check(bare, **both)] == ["unknown field here; it belongs in 'input'"]
 
 
 def test_an_unknown_name_refuses_a_paid_request_and_warns_elsewhere(crun: sd.Spec) -> None:
@@ -132,7 +133,7 @@ def test_what_no_sentence_forbids_is_warned_of() -> None:
 def test_a_message_says_what_the_provider_calls_it() -> None:
     fields: dict[str, Any] = {"prompt": "x", "urls": [IMAGE]}
     (problem,) = sd.check("seedance2-pro/seedance-20-i2v", callback_url="https://example.com/x", **fields)
-    assert problem.message == "unknown field; did you mean 'callBackUrl'?"
+    assert problem.message == "unknown field here; did you mean 'callBackUrl'?"
     assert sd.check("seedance2-pro/seedance-20-i2v", callBackUrl="https://example.com/x", **fields) == ()
     problem, *_ = sd.check("seedance2-pro/seedance-20-i2v", duration=5, **fields)
     assert problem.message == 'must be text, not the number 5; write "5s"'
