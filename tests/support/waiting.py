@@ -45,9 +45,11 @@ def serving(*options: str, **environment: str) -> Iterator[str]:
     assert child.stdout is not None
     said = child.stdout.readline()
     assert "Simulating" in said
-    yield said.split(" at ")[1].split()[0]  # it listens, so nobody has to try until it does
-    child.send_signal(signal.SIGINT)
-    child.communicate(timeout=20)
+    try:
+        yield said.split(" at ")[1].split()[0]  # it listens, so nobody has to try until it does
+    finally:
+        child.send_signal(signal.SIGINT)
+        child.communicate(timeout=20)
 
 
 def shown(panel: Any) -> str:
