@@ -30,7 +30,7 @@ class Html(Markup):
 
     def format(self, *parts: Any, **named: Any) -> Self:
         """The HTML with escaped texts in its placeholders. *pure*; twice as fast as markupsafe's own, which counts at every keystroke."""
-        texts = [part if isinstance(part, Html) else self.escape(part) for part in parts]
+        texts = [part if isinstance(part, Html | int | float) else self.escape(part) for part in parts]
         by_name = {name: self.escape(part) for name, part in named.items()}
         return str.__new__(type(self), str.format(self, *texts, **by_name))
 

@@ -85,6 +85,25 @@ def test_generate_shows_one_line_that_ends_with_time_and_cost(page: Page) -> Non
     assert page.texts[-1].endswith(f"simulated (free) · {video.task}")
 
 
+def test_a_percentage_of_the_provider_is_a_bar(page: Page) -> None:
+    Progress(CellLine(page)).update(replace(ROW, progress=49.4))
+    assert "width:49%" in list(page.shown.values())[-1]
+    assert "49 %" in page.texts[0]
+
+
+def test_a_line_that_cannot_be_shown_does_not_end_the_wait(page: Page, monkeypatch: pytest.MonkeyPatch) -> None:
+    tried: list[Any] = []
+
+    def publish(**message: Any) -> None:
+        tried.append(message)
+        raise BrokenPipeError
+
+    monkeypatch.setattr(page, "publish", publish)
+    session = sd.Session(queue_s=0, run_s=0)
+    assert session.generate("crun/seedance-1.0-pro-t2v", prompt="A fox", resolution="480p").path.exists()
+    assert len(tried) == 1, "a line that is gone is not tried again"
+
+
 def test_without_progress_nothing_is_shown(page: Page, task: sd.Task) -> None:
     task.wait(progress=False)
     assert page.shown == {}

@@ -125,16 +125,18 @@ class Progress:
 
     def update(self, row: Row) -> None:
         """Show the state of the row."""
-        if self._line is None:
-            return
         self._next = self._clock() + UPDATE_S
-        text, trouble = progress_text(row, self._clock() - self._begun, self._usual), trouble_text(row)
-        self._line.show(f"{text} · {row.name}", line_html(text, row, trouble))
+        self._show(progress_text(row, self._clock() - self._begun, self._usual), row, trouble_text(row))
 
     def end(self, row: Row, text: str = "") -> None:
         """Show how it ended."""
-        if self._line is not None:
-            text = text or end_text(row, self._clock() - self._begun)
-            self._line.show(f"{text} · {row.name}", line_html(text, row))
+        self._show(text or end_text(row, self._clock() - self._begun), row)
         if isinstance(self._line, TerminalLine):
             self._line.end()
+
+    def _show(self, text: str, row: Row, trouble: str = "") -> None:
+        try:
+            if self._line is not None:
+                self._line.show(f"{text} · {row.name}", line_html(text, row, trouble))
+        except Exception:  # noqa: BLE001 - whatever happens to the line, the wait for a paid task goes on
+            self._line = None
