@@ -16,11 +16,9 @@ _UNKNOWN: dict[str, Any] = {"any": []}  # the schemes of addresses where no sent
 
 
 def with_limits(body: dict[str, Any]) -> dict[str, Any]:
-    """The parts of a Spec that its descriptions state: the schema with their certain limits, all rules, and what is unclear. *reads files*.
-
-    Keys win over words. Only a request with a prompt is read, and only up to 20,000 characters.
-    """
+    """The parts of a Spec that its descriptions state: the schema with their certain limits, all rules, and what is unclear. *reads files*."""
     rules, fields = list[Rule](), [schema for _, schema in fields_of(body)]
+    # Keys win over words, and only a request with a prompt is read.
     size = sum(len(str(schema.get("description", ""))) for schema in fields)
     if size <= MAX_READ and any(schema.get("x-role") == "prompt" for schema in fields):
         body = _limited(body, (), rules)

@@ -10,11 +10,7 @@ _OPPOSITE = {"over": "to", "under": "from", "to": "over", "from": "under"}
 
 
 class Quantity(NamedTuple):
-    """A quantity of a clause: its bounds by over, from, under and to; its unit's kind and its subject, "" if none.
-
-    `unit` may also be item for a noun that is counted, ratio, or size for width x height, the bounds of the height in `heights`.
-    `total` says that the clause sums over several.
-    """
+    """A quantity of a clause: the kind of its unit (or item, ratio, size), its subject, its bounds; `heights` those of a size's height."""
 
     start: int
     end: int
@@ -52,15 +48,12 @@ def _linked(value: str, first: re.Match[str], second: re.Match[str], comparator:
     low = {"(": "over", "[": "from"}.get(value[max(0, first.start() - 2) : first.start()].strip(" `")[-1:])
     high = {")": "under", "]": "to"}.get(value[closing : closing + 3].strip(" `")[:1])
     both = comparator == "between" or "之间" in value[second.end() : second.end() + 4]
-    match link[1].lower() if link else "":
-        case ",":
-            return (low, high) if low and high else ()
-        case "or" | "或" | "或者":  # less than 1:4 or 4:1
-            return ("over", "under") if first["ratio"] and comparator == "under?" else ()
-        case "":
-            return ()
-        case sign:
-            return ("from", "to") if both or sign not in ("and", "与", "和") else ()
+    sign = link[1].lower() if link else ""
+    if sign == ",":
+        return (low, high) if low and high else ()
+    if sign in ("or", "或", "或者"):  # less than 1:4 or 4:1
+        return ("over", "under") if first["ratio"] and comparator == "under?" else ()
+    return ("from", "to") if sign and (both or sign not in ("and", "与", "和")) else ()
 
 
 def quantities(value: str, subject: str = "") -> tuple[list[Quantity], str]:
