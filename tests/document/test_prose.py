@@ -78,6 +78,7 @@ def test_a_sentence_about_a_file_is_a_rule(sentence: str, rule: tuple[Any, ...])
         ("a", "string", "Requires `b_c`.", ("requires", "b_c")),
         ("a", "string", "需配合 `b` 一起使用", ("requires", "b")),
         ("a", "string", "Deprecated, use `b` instead", ("deprecated", "b")),
+        ("a", "string", "Deprecated: prefer `b`", ("deprecated", "b")),
         ("prompt", "string", "Refer to the pictures as [Image1], [Image2].", ("placeholder", "[Image1]")),
         ("duration", "string", "Formula: seconds x 12 credits", ("price", "12")),
     ],

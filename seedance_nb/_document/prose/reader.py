@@ -109,8 +109,8 @@ def _stated(reading: _Reading, clause: Clause, end: int) -> Iterator[tuple[str, 
     seen: set[str] = set()
     for key, entry in words("patterns").items():
         kind = key.split()[0]
-        fits = entry["of"] in reading.roles and pattern(entry.get("needs", "")).search(clause.value, 0, end)
-        up_to = len(clause.value) if kind == "placeholder" else end  # such as [Image1]
+        up_to = len(clause.value) if kind in ("placeholder", "deprecated") else end  # such as [Image1]; prefer another
+        fits = entry["of"] in reading.roles and pattern(entry.get("needs", "")).search(clause.value, 0, up_to)
         matches = (one for find in entry["find"] for one in pattern(find).finditer(clause.value, 0, up_to))
         for match in matches if fits else ():
             around = clause.value[max(0, match.start() - 60) : match.end() + 30]
