@@ -151,12 +151,13 @@ def test_a_burst_of_changes_is_one_write_and_the_last_values_count(
     writes: list[str] = []
 
     def counted(path: Path, spec: sd.Spec, values: dict[str, Any]) -> Path:
-        writes.append(values["input"]["prompt"])
+        if path.is_relative_to(tmp_path):  # a panel of another test may still save its own
+            writes.append(values["input"]["prompt"])
         return save_preset(path, spec, values)
 
     monkeypatch.setattr(draft_module, "save_preset", counted)
     form = sd.form(T2V)
-    monkeypatch.setattr(draft_module, "DRAFT_REST_S", 0.2)
+    monkeypatch.setattr(draft_module, "DRAFT_REST_S", 1.0)
     draft = Draft(form, tmp_path / "l.sqlite3")
     for length in range(1, 40):
         form.values = {"prompt": "x" * length}
