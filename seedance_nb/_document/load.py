@@ -15,7 +15,6 @@ from seedance_nb._base.text import safe_name, shorten
 from seedance_nb._base.values import ABSENT, find, json_text, read_json, to_pointer
 from seedance_nb._document import operations as _operations
 from seedance_nb._document.extensions import check_extensions
-from seedance_nb._document.limits import with_limits
 from seedance_nb._document.operations import Operation
 from seedance_nb._document.reader import SPECS, common_words, packaged, read_document, with_shared
 from seedance_nb._document.roles import with_roles
@@ -141,9 +140,7 @@ def _chosen(root: Table, operations: tuple[Operation, ...], chosen: Operation) -
     inputs = tuple(name for name, child in properties if isinstance(child, dict) and "x-inputs" in child)[:1]
     has_task, env = "x-task" in root.value, root.value.get("x-env", {})
     if not has_task and body.get("type") == "object":  # in the URL, and fields like the body's
-        parameters: dict[str, Any] = {"properties": {}, "required": []}
-        with suppress(SpecError):  # a bad parameter does not block the body
-            parameters, _ = body_schema(root, _operations.parameters_of(root, item, operation), operation.pointer)
+        parameters, _ = body_schema(root, _operations.parameters_of(root, item, operation), operation.pointer)
         own = body.get("properties", {})
         names = {name: child for name, child in parameters["properties"].items() if name not in own}
         body["properties"] = names | own
@@ -153,7 +150,7 @@ def _chosen(root: Table, operations: tuple[Operation, ...], chosen: Operation) -
     task = task_table(root, responses, common_words()) if has_task else None
     auth = _operations.auth_of(root, operation, oddities, is_sent=has_task)
     return _spec_of(
-        root, operations=operations, method=chosen.method, path=chosen.path, **with_limits(with_roles(body, {}, root.file)), example=example, auth=auth,
+        root, operations=operations, method=chosen.method, path=chosen.path, schema=with_roles(body, {}, root.file), example=example, auth=auth,
         content_type=chosen.content_type, server=_operations.server_of(root, is_sent=has_task), inputs=inputs,
         key_env=env.get("key", ""), base_env=env.get("base_url", ""), task=task, errors=error_table(root) if task else None,
         replies=replies_of(root, responses, task) if task else {}, calls=calls_of(root), callback_id=callback_id(operation),
@@ -165,8 +162,8 @@ def _bare(root: Table) -> Spec:
     if not {*KEYWORDS, "$schema", "$id", "$defs"} & set(root.value):
         raise root.error("neither an OpenAPI document nor a JSON Schema")
     body, found = body_schema(root, root.value, "")
-    parts, oddities = with_limits(with_roles(body, {}, root.file)), tuple(dict.fromkeys(found))
-    return _spec_of(root, **parts, oddities=oddities, content_type="application/json")
+    schema, oddities = with_roles(body, {}, root.file), tuple(dict.fromkeys(found))
+    return _spec_of(root, schema=schema, oddities=oddities, content_type="application/json")
 
 
 def _spec_of(root: Table, **parts: Any) -> Spec:

@@ -48,7 +48,6 @@ def _report(model: Spec, target: Path) -> Iterator[str]:
         yield f"Provider: {model.provider}; the key, the task table and the errors are known"
     yield f"Roles: {', '.join(f'{role} is {field}' for role, field in model.roles.items()) or 'none'}"
     yield f"No field for: {', '.join(missing) or 'none'}. If there is one, mark it with x-role"
-    yield f"Limits: {len(model.rules)} read from its sentences; {len(model.unchecked)} sentences were not understood"
     yield f"Price: {price}"
     yield from (f"Schema problem: {oddity}" for oddity in model.oddities)
     serve = "" if model.unsendable else f"python -m seedance_nb simulate --document {target}, or "

@@ -11,7 +11,6 @@ from seedance_nb._base.faults import created_by_package
 from seedance_nb._base.problem import Oddity, Problem
 from seedance_nb._base.values import ABSENT, JsonPath, to_pointer
 from seedance_nb._document.operations import Auth, Operation, is_json, operations_text
-from seedance_nb._document.prose.reader import Rule
 from seedance_nb._document.roles import fields_of
 from seedance_nb._document.tables import Call, ErrorTable, PriceTable, TaskTable
 from seedance_nb._schema.validator import validator_of
@@ -30,8 +29,6 @@ class Spec:
       body: the request schema in JSON Schema 2020-12, without invalid defaults and examples; not to be changed.
       example: the provider's own example of a request.
       inputs: the path of the object that has the fields, () if they are at the top level.
-      rules: every limit of the request in words, from its descriptions ("prose") or a key of a person, with the exact sentence.
-      unchecked: what looks like a limit in its descriptions and was not understood.
       operations: all operations of the document; with several, `is_chosen` is False until one is chosen.
       oddities: the schema problems, and how each is handled.
       task, errors: how a task is followed and what each code means; None without `x-task`: then nothing can be sent.
@@ -61,8 +58,6 @@ class Spec:
     oddities: tuple[Oddity, ...] = ()
     example: Any = ABSENT
     inputs: tuple[str, ...] = ()
-    rules: tuple[Rule, ...] = ()
-    unchecked: tuple[Rule, ...] = ()
     auth: "Auth | None" = None
     key_env: str = ""
     base_env: str = ""

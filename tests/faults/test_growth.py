@@ -1,6 +1,5 @@
 """No foreign text takes time that grows faster than the text: neither deadlines nor Stop reach into a pattern or a loop in C."""
 
-import functools
 import gzip
 import inspect
 import json
@@ -24,8 +23,6 @@ from seedance_nb._base.problem import Problem
 from seedance_nb._check import check as bodies
 from seedance_nb._check.check import check
 from seedance_nb._document import extensions, operations, reader
-from seedance_nb._document.prose import text as prose
-from seedance_nb._document.prose.reader import read_rules
 from seedance_nb._document.tables import Table
 from seedance_nb._form import exchange, labels
 from seedance_nb._form.controls import text_list
@@ -203,10 +200,6 @@ FOREIGN: dict[str, Callable[[str], object]] = {
     "follow a pointer": lambda foreign: values.find({"a": [1, {}]}, foreign),
     "quote a description": described,
     "help": messages.help_of,
-    **{
-        f"read limits of {name}": functools.partial(read_rules, name, kind)
-        for name, kind in (("image_urls", "array"), ("prompt", "string"), ("n", "integer"))
-    },
     "mark up": labels.markdown_html.__wrapped__,
     "label": lambda foreign: (fields.label_of(foreign), labels.label_at(foreign, {})),
     "word a limit": lambda foreign: [
@@ -381,20 +374,6 @@ def written() -> dict[str, Pattern]:
 def test_no_pattern_of_the_package_is_slow_on_any_text(written: dict[str, Pattern]) -> None:
     slow = [slow_texts(place, *pattern) for place, pattern in written.items()]
     assert [one for one in slow if one] == []
-
-
-def test_no_pattern_of_the_words_of_limits_is_slow_on_a_clause() -> None:
-    texts = [text for entry in prose.words("patterns").values() for text in [*entry["find"], entry.get("needs", "")]]
-    texts += [f"{{{name}}}" for name in (*prose.words("macros"), "hedges", "limits", "examples", "outputs", "total")]
-    patterns_of_texts = [prose.pattern(text) for text in [*texts, *prose.words("anywhere").values()]]
-    slow = [
-        (pattern.pattern[:80], shape, fault)
-        for pattern in patterns_of_texts
-        for shape, make in pumped(pattern).items()
-        if (fault := growth(functools.partial(call, pattern, "finditer"), make, up_to=prose.MAX_CLAUSE))
-    ]
-    assert len(patterns_of_texts) > 80
-    assert slow == []
 
 
 def test_every_pattern_is_found_wherever_it_is_written(written: dict[str, Pattern]) -> None:

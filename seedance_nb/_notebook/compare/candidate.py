@@ -63,15 +63,16 @@ class Candidate:
 
 def validate_settings(settings: Mapping[str, Any]) -> dict[str, Any]:
     """The shared settings that are not None, in the order of `SETTINGS`. *pure*. Raises: InvalidInput for unknown settings."""
-    unknown: list[Problem] = []
-    for name, value in settings.items():
-        if name not in SETTINGS:
-            near = difflib.get_close_matches(name, SETTINGS, 1, 0.5)
-            message = f"is not a shared setting ({', '.join(SETTINGS)}){f'; did you mean {near[0]!r}?' if near else ''}"
-            unknown.append(Problem(path=name, message=message, rule="unknown", value=value, limit=SETTINGS))
-    if unknown:
-        raise InvalidInput(tuple(unknown))
+    if unknown := tuple(_unknown(name, value) for name, value in settings.items() if name not in SETTINGS):
+        raise InvalidInput(unknown)
     return {name: settings[name] for name in SETTINGS if settings.get(name) is not None}
+
+
+def shared_values(prompt: str, shared: Mapping[str, Any]) -> dict[str, Any]:
+    """The prompt and the other shared settings. *pure*. Raises: InvalidInput if the prompt is passed twice."""
+    if "prompt" in shared:
+        raise argument_error("prompt", "was passed twice, as the first argument and by name", shared["prompt"])
+    return {"prompt": prompt, **shared}
 
 
 def request_for(spec: Spec, settings: Mapping[str, Any]) -> Candidate:
@@ -82,9 +83,7 @@ def request_for(spec: Spec, settings: Mapping[str, Any]) -> Candidate:
     unsupported = dict(_unsupported(settings, targets))
     used = {name: value for name, value in settings.items() if name not in unsupported}
     for path, value in _values(used, targets):
-        name = str(path[-1])  # alone if that is enough, because that is how a person would write it
-        is_enough = find(build_body(spec, {name: value}), to_pointer(path)) is not ABSENT
-        fields = set_at(fields, (name,) if is_enough else path, value)
+        fields = _with_value(spec, fields, path, value)
     body = build_body(spec, fields)
     return Candidate(
         spec=spec, fields=fields, body=body, used=tuple(used), unsupported=tuple(unsupported.items()),
@@ -122,6 +121,20 @@ def _encoded(schema: dict[str, Any], value: Any) -> Any:
     if is_number(value) and math.isfinite(value) and "x-format" in schema:
         return str(schema["x-format"]).replace("{n}", str(value))
     return value
+
+
+def _with_value(spec: Spec, fields: dict[str, Any], path: JsonPath, value: Any) -> dict[str, Any]:
+    # The field's name alone if that is enough, because that is how a person would write it.
+    name = str(path[-1])
+    target = path if find(build_body(spec, {name: value}), to_pointer(path)) is ABSENT else (name,)
+    result: dict[str, Any] = set_at(fields, target, value)
+    return result
+
+
+def _unknown(name: str, value: Any) -> Problem:
+    near = difflib.get_close_matches(name, SETTINGS, 1, 0.5)
+    message = f"is not a shared setting ({', '.join(SETTINGS)}){f'; did you mean {near[0]!r}?' if near else ''}"
+    return Problem(path=name, message=message, rule="unknown", value=value, limit=SETTINGS)
 
 
 def brief(problem: Problem) -> str:

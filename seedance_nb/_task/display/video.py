@@ -20,13 +20,13 @@ from seedance_nb._ledger.row import Row, price_after
 from seedance_nb._media.facts import MediaFacts, read_facts
 from seedance_nb._media.frames import MOST, copy_as_h264, frames_at
 from seedance_nb._task.display import player as _player
-from seedance_nb._task.display.player import PlayerOptions, View, differences, result_text, source_of
+from seedance_nb._task.display.placement import source_of
+from seedance_nb._task.display.player import PlayerOptions, View, differences, result_text
 from seedance_nb._task.files import ExtraResult, poster_of, read_extras, video_path
 
 if TYPE_CHECKING:
     from PIL.Image import Image
 
-ERROR = "color:var(--jp-error-color1,var(--vscode-errorForeground,#d32f2f))"
 _THUMBNAIL_BYTES = 2_800
 _STRIP_WIDTH = 200
 if TYPE_CHECKING:
@@ -245,31 +245,22 @@ def video_text(video: Video) -> str:
 
 def video_html(video: Video, source: str) -> Html:
     """The player with title and facts, as HTML that needs neither scripts nor the kernel. *pure*."""
-    requested, extras = _player.requested_text(video.asked), _player.extra_lines(video.task, video.beside, source)
+    off = "; ".join(differences(video.asked, video.facts))
+    requested, remark = _player.requested_text(video.asked), video.facts.remark if video.facts else ""
+    further = [line for line in (remark, *_player.extra_lines(video.task, video.beside, source)) if line]
     return Html(
         '<figure style="margin:8px 0;max-width:760px;{FONT};{FG}">'
         '<div style="display:flex;flex-wrap:wrap;gap:2px 10px;align-items:center;margin-bottom:6px"><b>{title}</b>'
         '{badge}<span style="{DIM}">{price}</span></div>{player}'
         '<figcaption style="margin-top:6px"><div style="white-space:pre-wrap;overflow-wrap:anywhere;max-height:4.5em;overflow:auto">{prompt}</div>'
-        "{facts}</figcaption></figure>"
+        '<div style="{DIM}">{asked}{got}</div>{warning}'
+        '<div style="{DIM}">{download} · <code style="overflow-wrap:anywhere">{task}</code></div>{beside}</figcaption></figure>'
     ).format(
         FONT=FONT, FG=FG, DIM=DIM, title=video.title, badge=_player.badge(video.simulated), price="" if video.simulated else price_after(video.row),
         player=video_player(video, source), prompt=video.asked.get("prompt", ""),
-        facts=facts_html(video, source, requested and f"Requested {requested} · Result ", extras),
-    )  # fmt: skip
-
-
-def facts_html(video: Video, source: str, requested: str = "", extras: Sequence[Html] = ()) -> Html:
-    """What a file is, how it differs from the request, its name and task, and lines about what is beside it. *pure*."""
-    off = "; ".join(differences(video.asked, video.facts))
-    further = [line for line in (video.facts.remark if video.facts else "", *extras) if line]
-    return Html(
-        '<div style="{DIM}">{asked}{got}</div>{warning}'
-        '<div style="{DIM}">{download} · <code style="overflow-wrap:anywhere">{task}</code></div>{beside}'
-    ).format(
-        DIM=DIM, asked=requested, got=result_text(video.facts), task=video.task,
-        warning=Html('<div style="{}">Differs from the request: {}</div>').format(ERROR, off) if off else "",
-        download=_player.download_html(video.path, source, slug(video.asked.get("prompt", ""))),
+        asked=requested and f"Requested {requested} · Result ", got=result_text(video.facts),
+        warning=Html('<div style="color:var(--jp-error-color1,#d32f2f)">Differs from the request: {}</div>').format(off) if off else "",
+        download=_player.download_html(video.path, source, slug(video.asked.get("prompt", ""))), task=video.task,
         beside=Html().join(Html('<div style="{}">{}</div>').format(DIM, line) for line in further),
     )  # fmt: skip
 
