@@ -10,7 +10,7 @@ from seedance_nb._base.errors import SpecError
 from seedance_nb._base.problem import Oddity
 from seedance_nb._base.values import ABSENT, find, find_all, to_pointer
 from seedance_nb._schema import dialect
-from seedance_nb._schema.dialect import Role, allowed_values, repair
+from seedance_nb._schema.dialect import Role, repair
 
 _VALUES = ("enum", "const", "default", "example", "examples")
 MAX_DEPTH = 64
@@ -18,6 +18,7 @@ MAX_NODES = 10_000
 SHARED_FROM = 1_000  # from this number of schemas on, and from `_SHARED_BELOW` references on, a schema is shared
 Refs = tuple[tuple[str, Role], ...]  # targets of the `$ref`s followed to reach a schema, each a pointer and a role
 _SHARED_BELOW = 12
+_DECIDED = {"enum", "const", "$ref", "allOf", "anyOf", "oneOf"}
 
 
 class _References:
@@ -164,11 +165,24 @@ class Normaliser:
         for key in ("anyOf", "oneOf") if isinstance(name, str) else ():
             for index, branch in enumerate(schema.get(key, ())):
                 own = find(branch, f"/{dialect.SCHEMA_NAME}")
-                if own is not ABSENT and name not in allowed_values(branch):
+                tags = self._fields(branch, name) if own is not ABSENT else []
+                if tags and all(find(tag, "/type") in ("string", ABSENT) and not _DECIDED & tag.keys() for tag in tags):
                     values = [value for value, target in targets.items() if target.rpartition("/")[2] == own] or [own]
                     names = ("title", "description", dialect.SCHEMA_NAME)
                     notes = {note: branch[note] for note in names if note in branch}
                     schema[key][index] = {**notes, "allOf": [branch, {"properties": {name: {"enum": values}}}]}
+
+    def _fields(self, schema: Any, name: str, depth: int = 0) -> list[dict[str, Any]]:
+        """The schemas of a field in a schema, in what it refers to and in the parts of its `allOf`."""
+        if not isinstance(schema, Mapping) or depth > _SHARED_BELOW:
+            return []
+        shared = {f"#/$defs/{number}": f"#{target}" for (target, _), number in self._shared.items()}
+        target = (
+            find(self.document, shared.get(ref := str(schema.get("$ref", "")), ref)[1:]) if "$ref" in schema else ABSENT
+        )
+        own = find(schema, f"/properties{to_pointer((name,))}")
+        inner = [one for part in (target, *find_all(schema, "/allOf/*")) for one in self._fields(part, name, depth + 1)]
+        return [own, *inner] if isinstance(own, dict) else inner
 
     @functools.cached_property
     def _heirs(self) -> dict[str, list[str]]:

@@ -294,6 +294,29 @@ def test_a_long_chain_of_references_through_choices_opens_and_stays_small() -> N
     assert check(made, {"a": {"kind": 0, "inner": [{"kind": 3, "inner": [{"kind": 5}]}]}})
 
 
+TAGS: list[tuple[Any, Any]] = [
+    ({"type": "integer", "enum": [0]}, 0),
+    ({"type": "integer"}, 0),
+    ({"$ref": "#/components/schemas/Kind"}, "k"),
+    ({"const": "k"}, "k"),
+]
+
+
+@pytest.mark.parametrize(("tag", "value"), [*TAGS, (None, None)], ids=str)
+def test_a_tag_with_rules_of_its_own_gets_no_other_also_where_schemas_are_shared(tag: Any, value: Any) -> None:
+    fields = {"inner": {"$ref": "#/components/schemas/Any"}} | ({"kind": tag} if tag else {})
+    part = {"type": "object", "properties": fields, "additionalProperties": False}
+    choice = {
+        "anyOf": [{"$ref": "#/components/schemas/A"}, {"$ref": "#/components/schemas/B"}],
+        "discriminator": {"propertyName": "kind"},
+    }
+    kind = {"type": "string", "enum": ["k"]}
+    made = spec(api("3.1.0", one({"$ref": "#/components/schemas/Any"}), Any=choice, A=part, B=part, Kind=kind))
+    own = {"kind": value} if tag else {}
+    assert check(made, {"a": {**own, "inner": {**own, "inner": own}}}) == ()
+    assert check(made, {"a": {**own, "inner": {"kind": "other", "inner": own}}})
+
+
 def test_the_entries_of_a_long_list_are_not_compared_each_with_each() -> None:
     schema = one({"uniqueItems": True})
     many = {"a": [{"n": n} for n in range(600)]}
