@@ -2,23 +2,23 @@
 
 import hashlib
 import json
+import math
 import re
 import sqlite3
 import time
 from collections.abc import Callable, Collection
 from contextlib import closing, suppress
+from datetime import date, datetime, timedelta
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import Any, NamedTuple, TypeVar
 
 from seedance_nb._base.errors import LedgerError, OverBudget
 from seedance_nb._check.check import Approved, values_by_role
 from seedance_nb._check.price import Estimate
-from seedance_nb._ledger.database import real_path
-from seedance_nb._ledger.home import require_original_file, require_single_link
+from seedance_nb._ledger.database import real_path, require_original_file, require_single_link
 from seedance_nb._ledger.process import is_gone, this_process
 from seedance_nb._ledger.repair import in_memory
-from seedance_nb._ledger.row import CHANGEABLE, EARLY_STATES, FREE_STATES, SELECT, Row, State, row_at, row_of, to_column
-from seedance_nb._ledger.search import Found, search_statement
+from seedance_nb._ledger.row import CHANGEABLE, COLUMNS, EARLY_STATES, FREE_STATES, SELECT, Row, State, row_at, row_of
 from seedance_nb._ledger.store import Store, Transaction
 
 _T = TypeVar("_T")
@@ -26,6 +26,26 @@ _ORPHANED = {
     State.WAITING: (State.UNSENT, "the process that was going to send it ended before anything was sent"),
     State.SENDING: (State.UNKNOWN, "the process that sent it ended before it received the response"),
 }
+
+
+_NEVER_SENT = ", ".join(f"'{state}'" for state in (*FREE_STATES, State.WAITING))
+_FREE = f"(simulated OR state IN ({_NEVER_SENT}) OR (state = '{State.FAILED}' AND credits IS 0))"
+_COST = f"iif({_FREE}, 0, coalesce(credits, estimate, 0))"
+_MARK = """coalesce((SELECT json_extract(changes, '$.review') FROM events
+    WHERE task = seq AND instr(changes, '"review"') ORDER BY events.rowid DESC LIMIT 1), '')"""
+COSTS = {"free": _FREE, "paid": f"NOT {_FREE}", "100 or more": f"{_COST} >= 100", "500 or more": f"{_COST} >= 500"}
+_MARKS = {"kept": "= 'keep'", "rejected": "= 'reject'", "not rejected": "!= 'reject'", "no mark": "= ''"}
+MARKS = {name: f"{_MARK} {condition}" for name, condition in _MARKS.items()}
+SORTS = {"newest": "seq DESC", "oldest": "seq", "most expensive": f"{_COST} DESC, seq DESC"}
+
+
+class Found(NamedTuple):
+    """A row that was found, with its prompt and mark; `total` is how many rows the search has."""
+
+    row: Row
+    prompt: str
+    mark: str
+    total: int
 
 
 class Ledger:
@@ -96,7 +116,7 @@ class Ledger:
         """
         if unknown := set(changes) - CHANGEABLE:
             raise TypeError(f"not columns that change: {sorted(unknown)}")
-        columns = {name: to_column(value) for name, value in changes.items()}
+        columns = {name: _to_column(value) for name, value in changes.items()}
 
         def changed(transaction: Transaction) -> Row | None:
             found = transaction.db.execute(f"{SELECT} WHERE seq = ?", (seq,)).fetchone()
@@ -222,6 +242,15 @@ def _is_same(actual: float, expected: float | None) -> bool:
     return expected is None or actual in (expected, 0.0)  # a rebuilt ledger has 0 if the time was lost
 
 
+def _to_column(value: Any) -> Any:
+    """The value as stored in a column."""
+    if isinstance(value, tuple | list):
+        return json.dumps(list(value))
+    if isinstance(value, str):  # half of a surrogate pair cannot be written; a provider's words may hold one
+        return str(value).encode("utf-8", "replace").decode()
+    return int(value) if isinstance(value, bool) else value
+
+
 def settle_orphans(transaction: Transaction) -> None:
     """Set the state of each row whose process ended before it received a response."""
     # A process that died before the response may have sent the request: it must not be sent again.
@@ -262,3 +291,23 @@ def require_budget(db: sqlite3.Connection, provider: str, price: Estimate, budge
     if spent + price.amount > budget:
         text = f"This request costs {price.amount:g} {unit}, but only {max(budget - spent, 0):g} of the budget of {budget:g} {unit} are left: the tasks of {provider} in this ledger add up to {spent:g} {unit}. Nothing was sent."
         raise OverBudget(text, **figures)
+
+
+def search_statement(
+    *, words: str = "", model: str = "", state: str = "", day: date | None = None, cost: str = "", mark: str = "",
+    sort: str = "newest",
+) -> tuple[str, list[Any]]:  # fmt: skip
+    """The statement that finds rows, their marks and the number of all, and its values but limit and offset. *pure*.
+
+    `words` are parts of what the SQL function `prompt` returns; `day` is a local one; "" and None are any.
+    """
+    start = datetime.combine(day, datetime.min.time()) if day else None
+    parts = [("spec = ?", model)] * bool(model) + [("state = ?", state)] * bool(state)
+    parts += [("instr(prompt(spec, body), ?)", word) for word in words.casefold().split()]
+    days = [start.timestamp(), (start + timedelta(days=1)).timestamp()] if start else [0, math.inf]
+    conditions = [COSTS.get(cost, "1"), MARKS.get(mark, "1"), *(condition for condition, _ in parts)]
+    statement = f"""WITH hits AS MATERIALIZED (SELECT seq FROM tasks WHERE created >= ? AND created < ?
+        AND {" AND ".join(conditions)})
+        SELECT {", ".join(COLUMNS)}, {_MARK}, (SELECT count(*) FROM hits) FROM tasks
+        WHERE seq IN hits ORDER BY {SORTS[sort]} LIMIT ? OFFSET ?"""  # noqa: S608 - texts of our own
+    return statement, [*days, *(value for _, value in parts)]

@@ -122,15 +122,6 @@ CHANGEABLE = frozenset(COLUMNS[7:]) - {"created", "estimate", "unit", "successor
 SELECT = f"SELECT {', '.join(COLUMNS)} FROM tasks"  # noqa: S608 - names of our own
 
 
-def to_column(value: Any) -> Any:
-    """The value as stored in a column."""
-    if isinstance(value, tuple | list):
-        return json.dumps(list(value))
-    if isinstance(value, str):  # half of a surrogate pair cannot be written; a provider's words may hold one
-        return str(value).encode("utf-8", "replace").decode()
-    return int(value) if isinstance(value, bool) else value
-
-
 def as_row(values: Mapping[str, Any]) -> Row:
     """The row with these columns; columns that `Row` does not have are ignored. Raises: sqlite3.DatabaseError for damaged values."""
     try:

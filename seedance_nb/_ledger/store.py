@@ -19,9 +19,9 @@ from typing import Any, TypeVar
 
 from seedance_nb._base.errors import LedgerError, Step
 from seedance_nb._base.faults import ADVICE, TOO_MANY, lacks_files
+from seedance_nb._ledger import database as _database
 from seedance_nb._ledger import journal as _journal
-from seedance_nb._ledger.database import ForeignFile, close_own, connect, create, known_columns, sync_folder
-from seedance_nb._ledger.home import Displaced, require_in_place
+from seedance_nb._ledger.database import Displaced, ForeignFile, close_own, known_columns
 from seedance_nb._ledger.journal import Entry
 from seedance_nb._ledger.row import FORGOTTEN, FORGOTTEN_FILES, FREE_STATES
 
@@ -186,7 +186,7 @@ class Store:
 
     def _begin(self) -> Transaction:
         if self._db is not None and self._file is not None and self._pid == os.getpid() and not self.path.exists():
-            require_in_place(self._file)
+            _database.require_in_place(self._file)
         is_new = not self._journal.exists()
         if is_new and self.path.exists():
             self._open()  # first, so that no journal is created for another program's file
@@ -194,7 +194,7 @@ class Store:
             self.path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
         journal = self._journal_lock.acquire()
         if is_new:
-            sync_folder(self.path.parent)
+            _database.sync_folder(self.path.parent)
         db = self._open()
         if db.in_transaction:  # interrupts prevented the last rollback
             db.execute("ROLLBACK")
@@ -291,8 +291,8 @@ class Store:
             files = [self.path.with_name(self.path.name + end) for end in ("-wal", "-journal")]
             if _journal.is_used(self.path) or any(file.exists() and file.stat().st_size for file in files):
                 raise sqlite3.DatabaseError("it is missing, but its companion files are still there")
-            create(self.path)
-        self._db, self._pid, self._file = connect(self.path), os.getpid(), self.path.stat()
+            _database.create(self.path)
+        self._db, self._pid, self._file = _database.connect(self.path), os.getpid(), self.path.stat()
         weakref.finalize(self, close_own, self._db, self._pid).atexit = False
         return self._db
 

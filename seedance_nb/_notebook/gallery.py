@@ -21,8 +21,8 @@ from seedance_nb._document.load import spec as load_spec
 from seedance_nb._document.spec import Spec
 from seedance_nb._form.controls.base import StaticBox, WidgetFactory, mark, toggle
 from seedance_nb._form.form import css
+from seedance_nb._ledger.ledger import COSTS, MARKS, SORTS, Found
 from seedance_nb._ledger.row import Row, State
-from seedance_nb._ledger.search import COSTS, MARKS, SORTS, Found
 from seedance_nb._media.sniff import sniff
 from seedance_nb._notebook.compare.candidate import request_for
 from seedance_nb._notebook.output import VideoOutput

@@ -13,7 +13,8 @@ import pytest
 
 import seedance_nb as sd
 from seedance_nb._check.check import Approved, approve
-from seedance_nb._ledger import database, home
+from seedance_nb._ledger import database
+from seedance_nb._ledger import database as home
 from seedance_nb._ledger import journal as journal_module
 from seedance_nb._ledger.ledger import Ledger
 from seedance_nb._ledger.row import State

@@ -28,7 +28,8 @@ from seedance_nb._form import exchange, labels
 from seedance_nb._form.controls import text_list
 from seedance_nb._form.model import fields
 from seedance_nb._form.model import values as form_values
-from seedance_nb._ledger import home, journal, repair
+from seedance_nb._ledger import database as home
+from seedance_nb._ledger import journal, repair
 from seedance_nb._media import isobmff, partial, sniff
 from seedance_nb._notebook import completion
 from seedance_nb._notebook import status as refusals

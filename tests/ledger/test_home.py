@@ -14,7 +14,7 @@ from support.claims import claim
 from support.provider import Provider
 
 import seedance_nb as sd
-from seedance_nb._ledger import home
+from seedance_nb._ledger import database as home
 from seedance_nb._ledger import ledger as ledger_module
 from seedance_nb._ledger.ledger import Ledger
 from seedance_nb._ledger.row import State
@@ -43,7 +43,7 @@ KERNEL = """
 import sys
 from pathlib import Path
 import seedance_nb as sd
-from seedance_nb._ledger import home, ledger
+from seedance_nb._ledger import database as home, ledger
 if sys.argv[3] == "naive":
     for module in (home, ledger):
         module.require_single_link = module.require_original_file = lambda *_: None
