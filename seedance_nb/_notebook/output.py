@@ -43,18 +43,20 @@ class VideoOutput:
     def __init__(self, shared: WidgetFactory) -> None:
         self._class = f"sdn-static-{secrets.token_hex(4)}"
         self._handle: DisplayHandle | None = None
+        self.latest = View(html=_EMPTY.format(FONT, DIM)), False
         style = shared.html(_HIDE.format(self._class))
         # The output widget resolves a relative `src` as the notebook does; an HTML widget would not.
         self._videos = W.Output()
         self.widget = shared.box(W.VBox, [style, self._videos], "sdn-videos", f"{self._class}-live")
 
     def display(self) -> None:
-        """Display the static output, without a video, in the running cell. Call it once, after the widget is displayed."""
+        """Display the static output in the running cell, after the widget."""
         # Created now, so that it belongs to this cell; a thread may update it later but must never display by itself.
-        self._handle = display(self._static(View(html=_EMPTY.format(FONT, DIM))), raw=True, display_id=True)
+        self._handle = display(self._static(self.latest[0]), raw=True, display_id=True)
 
-    def update(self, view: View, *, live: bool = True) -> None:
+    def update(self, view: View, live: bool = True) -> None:
         """Show a view; with `live` False in the static output only, for what a page must already have when it is reloaded."""
+        self.latest = view, live
         if self._handle is not None:
             self._handle.update(self._static(view), raw=True)
         if live:

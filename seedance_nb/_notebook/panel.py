@@ -13,7 +13,7 @@ from IPython.display import display
 
 from seedance_nb._base.errors import Refused, SeedanceError
 from seedance_nb._base.faults import log_unexpected
-from seedance_nb._base.html import FONT, Html, escape, request_html
+from seedance_nb._base.html import FONT, Html, escape, request_html, running_cell
 from seedance_nb._base.problem import Problem
 from seedance_nb._base.secret import mask_keys
 from seedance_nb._base.text import shorten, strip_queries
@@ -42,6 +42,9 @@ _TICK_S = 0.25
 REST_S = 0.8  # how long it must be unchanged before the provider's estimate call is sent
 DRAFT_REST_S = 1.0
 DRAFT_MOST_S = 30 * 86400
+_LATEST: dict[
+    tuple[str, str], "Panel"
+] = {}  # the panel of each cell and model, so that running the cell again hides no task
 
 
 class Panel:
@@ -112,8 +115,35 @@ class Panel:
         return [offer]
 
     def _ipython_display_(self) -> None:
+        cell = running_cell(), self.spec.name
+        before, _LATEST[cell] = _LATEST.get(cell, self), self
         display(self.widget)
         self._output.display()
+        if before is not self and before._busy:  # noqa: SLF001 - a panel too
+            self._busy = self._go.disabled = True
+            toggle(self._stop, shown=True)
+            ENGINE.submit(self._follow_panel(before))
+        elif before is not self and not self.task:
+            self._copy(before)
+
+    async def _follow_panel(self, before: "Panel") -> None:
+        with status.reported("panel", self._report):
+            while before._busy:  # noqa: SLF001
+                before._watching &= self._watching  # noqa: SLF001
+                await asyncio.to_thread(self._copy, before)
+                await asyncio.sleep(_TICK_S)
+            await asyncio.to_thread(self._copy, before)
+        toggle(self._stop, shown=False)
+        self._go.disabled = self._busy = False
+
+    def _copy(self, before: "Panel") -> None:
+        """Show the task and the videos of the panel before this one in the cell, as they are now."""
+        status, sent, output, videos = before._status, before._sent, before._output, before._videos  # noqa: SLF001
+        self.task, self._status.value, self._sent.value = before.task, status.value, sent.value
+        if self._output.latest != output.latest:
+            if videos:
+                self._show_videos(*videos)
+            self._output.update(*output.latest)
 
     def __repr__(self) -> str:
         return f"Panel for {self.spec.name}; {self.task or 'nothing sent yet'}"

@@ -309,3 +309,73 @@ def test_a_failed_task_names_the_button_that_tries_again(panel: Panel, provider:
 
 def test_a_providers_words_are_shown_in_a_panel_as_they_are() -> None:
     assert "run the cell again" in failed_html(sd.Refused("run the cell again", code=422))
+
+
+@pytest.fixture
+def again(panel: Panel, monkeypatch: pytest.MonkeyPatch) -> Callable[..., Panel]:
+    """The cell run again: a new panel of the same model and session, displayed in the cell with this id."""
+    cells: list[str] = []
+    monkeypatch.setattr(panel_module, "_LATEST", {})
+    monkeypatch.setattr(panel_module, "running_cell", lambda: cells[-1])
+
+    def run(new: Panel | None = None, cell: str = "a") -> Panel:
+        cells.append(cell)
+        new = new or Panel(panel.spec, panel._session)
+        new._ipython_display_()
+        return new
+
+    run(panel)
+    return run
+
+
+def test_running_the_cell_again_shows_the_videos_of_the_panel_before(
+    panel: Panel, again: Callable[..., Panel], provider: Provider
+) -> None:
+    panel.form.values = GOOD
+    for button in (panel._go, panel._again):
+        button.click()
+        until(done(panel))
+    new = again()
+    assert (new.task, len(shown(new)), new._status.value) == (panel.task, 2, panel._status.value)
+    assert new._output.latest == panel._output.latest
+    assert shown(again()) == shown(panel)
+    elsewhere = again(cell="b")
+    assert (elsewhere.task, shown(elsewhere), elsewhere._status.value) == (None, [], "")
+    assert len(provider.charges) == 2
+
+
+def test_running_the_cell_again_follows_the_running_task(
+    panel: Panel, again: Callable[..., Panel], provider: Provider
+) -> None:
+    provider.on_status = ["running"]
+    panel.form.values = GOOD
+    panel._go.click()
+    until(lambda: panel.task is not None and bool(panel._status.value))
+    new, newest = again(), again()
+    until(lambda: newest.task is not None and newest._output.latest[0].text.startswith("Task "))
+    assert newest._go.disabled
+    assert "sdn-hidden" not in newest._stop._dom_classes
+    newest._go.click()
+    provider.on_status = ["success"]
+    for one in (panel, new, newest):
+        until(done(one))
+    assert [len(shown(one)) for one in (panel, new, newest)] == [1, 1, 1]
+    assert "Done in" in newest._status.value
+    assert not newest._go.disabled
+    assert len(provider.charges) == 1
+
+
+def test_stop_waiting_works_in_the_panel_of_the_cell_run_again(
+    panel: Panel, again: Callable[..., Panel], provider: Provider
+) -> None:
+    provider.on_status = ["running"]
+    panel.form.values = GOOD
+    panel._go.click()
+    until(lambda: panel.task is not None)
+    new = again()
+    new._stop.click()
+    until(done(new))
+    until(done(panel))
+    assert "sdn-hidden" in new._stop._dom_classes
+    assert new._status.value == panel._status.value
+    provider.on_status = ["success"]
