@@ -30,13 +30,12 @@ class _References:
         self._roots = {"": ""}
         self._bases = {"": ""}
         self._anchors: dict[tuple[str, str], str] = {}
+        self._dynamic: set[tuple[str, str]] = set()
         self._read(document, (), "")
 
     def find(self, ref: str, pointer: str) -> tuple[str, Any]:
         """The target pointer of a `$ref` at `pointer` and its value, `ABSENT` if there is none. *pure*."""
-        while pointer and pointer not in self._bases:
-            pointer = pointer.rpartition("/")[0]
-        base = self._bases.get(pointer, "")
+        base = self._base(pointer)
         try:
             url, fragment = urldefrag(ref if ref.startswith("#") else urljoin(base, ref))
         except ValueError:
@@ -48,6 +47,17 @@ class _References:
         found = ((target, find(self.document, target)) for target in targets)
         return next((one for one in found if one[1] is not ABSENT), ("", ABSENT))
 
+    def outermost(self, ref: str, scope: list[str]) -> str:
+        """What a dynamic reference means: its anchor in the first of the documents on the way to it that has one. *pure*."""
+        anchor = find(self.find(ref, scope[-1])[1], "/$dynamicAnchor")
+        bases = map(self._base, scope) if anchor == ref.rpartition("#")[2] else ()
+        return next((f"{base}#{anchor}" for base in bases if (base, anchor) in self._dynamic), ref)
+
+    def _base(self, pointer: str) -> str:
+        while pointer and pointer not in self._bases:
+            pointer = pointer.rpartition("/")[0]
+        return self._bases.get(pointer, "")
+
     def _read(self, value: Any, path: tuple[str | int, ...], base: str) -> None:
         if len(path) > 200:  # noqa: PLR2004 - reported where the schema is read
             return
@@ -56,6 +66,8 @@ class _References:
             if isinstance(identifier, str) and not (self._id == "id" and "$ref" in value):
                 base = self._add_id(identifier, path, base)
             anchor = value.get("$anchor", value.get("$dynamicAnchor"))
+            if isinstance(value.get("$dynamicAnchor"), str):
+                self._dynamic.add((base, value["$dynamicAnchor"]))
             if isinstance(anchor, str):
                 self._anchors[base, anchor] = to_pointer(path)
         for name, child in _inner(value):
@@ -126,7 +138,7 @@ class Normaliser:
         for key in [key for key in ("$dynamicRef", "$recursiveRef") if key in schema]:
             schema, ref = {name: value for name, value in schema.items() if name != key}, str(schema[key])
             if self._references.find(ref, pointer)[1] is not ABSENT:
-                schema["$ref"] = ref
+                schema["$ref"] = self._references.outermost(ref, [*(target for target, _ in refs), pointer])
             else:
                 self._report(f"{pointer}/{key}", f"{key} {ref!r} names no anchor of this document; not checked")
         copy = (self._with_ref if "$ref" in schema else self._without_ref)(schema, pointer, refs, role)

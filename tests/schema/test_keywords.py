@@ -176,6 +176,10 @@ PROBES: dict[str, tuple[Any, list[Any], list[tuple[Any, str]]]] = {
         {"$recursiveAnchor": True, **one({"type": "array", "items": {"$recursiveRef": "#"}})}, a([], [{"a": [{}]}]), at("/a/0/a", [{"a": 5}])),
     "a dynamic reference": (
         {"$dynamicAnchor": "node", **one({"type": "array", "items": {"$dynamicRef": "#node"}})}, a([], [{"a": [{}]}]), at("/a/0/a", [{"a": 5}])),
+    "a dynamic reference from a base to what uses it": (
+        {"$id": "https://example.com/strict", "$dynamicAnchor": "node", "$ref": "tree", "unevaluatedProperties": False, "$defs": {
+            "tree": {"$id": "tree", "$dynamicAnchor": "node", "properties": {"a": {"type": "array", "items": {"$dynamicRef": "#node"}}}}}},
+        a([], [{"a": []}]), [({"b": 1}, "/b"), *at("/a/0/b", [{"b": 1}])]),
     "draft 4": ({"$schema": "http://json-schema.org/draft-04/schema#", **one({"minimum": 1, "exclusiveMinimum": True})}, a(2), at("/a", 1)),
     "a name that is not written down": (one({"type": "string"}), [{}], [({"aa": 1}, "/aa"), ({"a": "x", "b": 1}, "/b")]),
 }  # fmt: skip
