@@ -184,10 +184,9 @@ def owner(path: Path) -> str:
 
 def read(path: Path) -> tuple[list[Entry], int]:
     """Every readable entry in order, and the number of unreadable lines; none for a missing journal. *reads files*."""
-    try:
+    lines = list[bytes]()
+    with suppress(FileNotFoundError):
         lines = [raw for raw in path.read_bytes().split(b"\n") if raw]
-    except FileNotFoundError:
-        return [], 0
     entries = [entry for raw in lines if (entry := parse(raw)) is not None]
     return entries, len(lines) - len(entries)
 

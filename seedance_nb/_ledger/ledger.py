@@ -184,11 +184,23 @@ class Ledger:
         """How many rows there are."""
         return self._select("SELECT count(*) FROM tasks", each=lambda found: int(found[0]))[0]
 
-    def search(self, prompt: Callable[[str, str], str], limit: int, offset: int, **wanted: Any) -> list[Found]:
-        """Rows that `search_statement` finds; `prompt` is that of a model's body. *reads files*."""
-        statement, values = search_statement(**wanted)
+    def search(
+        self, prompt: Callable[[str, str], str], limit: int, offset: int, *, words: str = "", model: str = "", state: str = "",
+        day: date | None = None, cost: str = "", mark: str = "", sort: str = "newest",
+    ) -> list[Found]:  # fmt: skip
+        """The rows with these `words` in what `prompt` returns for model and body; `day` is a local one; "" and None are any."""
+        start = datetime.combine(day, datetime.min.time()) if day else None
+        days = [start.timestamp(), (start + timedelta(days=1)).timestamp()] if start else [0, math.inf]
+        parts = [("spec = ?", model)] * bool(model) + [("state = ?", state)] * bool(state)
+        parts += [("instr(prompt(spec, body), ?)", word) for word in words.casefold().split()]
+        conditions = [COSTS.get(cost, "1"), MARKS.get(mark, "1"), *(condition for condition, _ in parts)]
+        statement = f"""WITH hits AS MATERIALIZED (SELECT seq FROM tasks WHERE created >= ? AND created < ?
+            AND {" AND ".join(conditions)})
+            SELECT {", ".join(COLUMNS)}, {_MARK}, (SELECT count(*) FROM hits) FROM tasks
+            WHERE seq IN hits ORDER BY {SORTS[sort]} LIMIT ? OFFSET ?"""  # noqa: S608 - texts of our own
+        values = [*days, *(value for _, value in parts), limit, offset]
         each = lambda one: Found(row := row_of(one[:-2]), prompt(row.spec, row.body), *one[-2:])  # noqa: E731
-        return self._select(statement, *values, limit, offset, each=each, prompt=prompt)
+        return self._select(statement, *values, each=each, prompt=prompt)
 
     def set_mark(self, row: Row, mark: str) -> None:
         """Save a person's mark of a row: "keep", "reject" or "". *writes ledger*."""
@@ -291,23 +303,3 @@ def require_budget(db: sqlite3.Connection, provider: str, price: Estimate, budge
     if spent + price.amount > budget:
         text = f"This request costs {price.amount:g} {unit}, but only {max(budget - spent, 0):g} of the budget of {budget:g} {unit} are left: the tasks of {provider} in this ledger add up to {spent:g} {unit}. Nothing was sent."
         raise OverBudget(text, **figures)
-
-
-def search_statement(
-    *, words: str = "", model: str = "", state: str = "", day: date | None = None, cost: str = "", mark: str = "",
-    sort: str = "newest",
-) -> tuple[str, list[Any]]:  # fmt: skip
-    """The statement that finds rows, their marks and the number of all, and its values but limit and offset. *pure*.
-
-    `words` are parts of what the SQL function `prompt` returns; `day` is a local one; "" and None are any.
-    """
-    start = datetime.combine(day, datetime.min.time()) if day else None
-    parts = [("spec = ?", model)] * bool(model) + [("state = ?", state)] * bool(state)
-    parts += [("instr(prompt(spec, body), ?)", word) for word in words.casefold().split()]
-    days = [start.timestamp(), (start + timedelta(days=1)).timestamp()] if start else [0, math.inf]
-    conditions = [COSTS.get(cost, "1"), MARKS.get(mark, "1"), *(condition for condition, _ in parts)]
-    statement = f"""WITH hits AS MATERIALIZED (SELECT seq FROM tasks WHERE created >= ? AND created < ?
-        AND {" AND ".join(conditions)})
-        SELECT {", ".join(COLUMNS)}, {_MARK}, (SELECT count(*) FROM hits) FROM tasks
-        WHERE seq IN hits ORDER BY {SORTS[sort]} LIMIT ? OFFSET ?"""  # noqa: S608 - texts of our own
-    return statement, [*days, *(value for _, value in parts)]

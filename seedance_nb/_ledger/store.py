@@ -246,15 +246,12 @@ class Store:
         """Append a line to the journal, with the next number, or to the rescue file; return whether it worked."""
         if (known := self._transaction) is None:
             return False
-        try:
-            with _journal.locked(path, _SHORT_TURN_S) as file:
-                number = max(known.last, _journal.after(file, known.last)[0]) + 1 if path == self._journal else 0
-                at, ledger = self._now(), known.ledger
-                entry = Entry(number=number, ledger=ledger, at=at, task=seq, whole=False, columns=columns)
-                _journal.append(file, [entry])
-        except OSError:
-            return False
-        return True
+        with suppress(OSError), _journal.locked(path, _SHORT_TURN_S) as file:
+            number = max(known.last, _journal.after(file, known.last)[0]) + 1 if path == self._journal else 0
+            at, ledger = self._now(), known.ledger
+            _journal.append(file, [Entry(number=number, ledger=ledger, at=at, task=seq, whole=False, columns=columns)])
+            return True
+        return False
 
     def _apply_rescued(self, transaction: Transaction) -> bool:
         """Commit the ids in the rescue file and remove it; return whether there were any."""

@@ -129,8 +129,7 @@ def field_of(schema: Any, defs: Mapping[str, Any], path: tuple[str, ...], *, req
         label=str(view.get("x-label") or view.get("title") or label_of(name) or name), help=help_, more=more,
         default=view.get("default", ABSENT), example=next(iter(view.get("examples", ())), ABSENT),
         choices=choices, labels=shape.labels if len(shape.labels) == len(choices) else (),
-        likely=likely_values(shape, kind),
-        unit=unit, max_length=view.get("maxLength"),
+        likely=likely_values(shape, kind), unit=unit, max_length=view.get("maxLength"),
         least_items=view.get("minItems"), unique=view.get("uniqueItems") is True,
         most_items=min((*tuple_length, view["maxItems"]) if "maxItems" in view else tuple_length, default=None),
         nullable=shape.nullable and kind not in ("choice", "constant", "json"),
@@ -234,10 +233,8 @@ def allows_more(field: Field) -> bool:
 
 def rest_of(field: Field) -> Field:
     """The field of the properties that an object's schema does not name. *pure*."""
-    return replace(
-        field, kind="map", label="Other fields", help="", more=(), required=False, nullable=False, children=(),
-        default=ABSENT, example=ABSENT,
-    )  # fmt: skip
+    return replace(field, kind="map", label="Other fields", help="", more=(), required=False, nullable=False, children=(),
+                   default=ABSENT, example=ABSENT)  # fmt: skip
 
 
 def branches_of(field: Field) -> tuple[Field, ...]:
