@@ -23,6 +23,7 @@ DRAFTS = {"draft4": "http://json-schema.org/draft-04/schema#", "draft2020-12": "
 
 # What the suite calls invalid and is accepted here, by file, with the reason.
 ACCEPTED = {
+    "dynamicRef.json": "a document that is entered by its $id in `then`, not by a reference, is not on the way of a dynamic reference (1 case)",
     "optional/zeroTerminatedFloats.json": "1.0 and 1 are one number here, as they are in every later draft",
     "optional/format/ecmascript-regex.json": "a needless escape is read as the sign itself, as browsers do",
     "optional/format/idn-email.json": "this format is not known here, and no document of a video service has it",
@@ -38,7 +39,7 @@ ACCEPTED = {
 REFUSED = ("outside the document", "must be an object", "neither an OpenAPI")
 # What the suite calls valid and is refused here.
 STRICTER = {
-    "dynamicRef.json": "a document that is entered by its $id in `then`, not by a reference, is not on the way of a dynamic reference (1 case)",
+    "dynamicRef.json": ACCEPTED["dynamicRef.json"],
     "format.json": "a format is checked, where the standard leaves that open",
     "vocabulary.json": "a document cannot switch off checks by a metaschema of its own",
     "optional/unknownKeyword.json": ACCEPTED["optional/unknownKeyword.json"],
