@@ -9,10 +9,10 @@ from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Concatenate, Literal, ParamSpec, TypeVar
 
+from seedance_nb._base.errors import argument_error
 from seedance_nb._base.faults import typed
 from seedance_nb._base.secret import Secret, as_secret, mask_keys_in
 from seedance_nb._document.load import spec
-from seedance_nb._notebook.compare.candidate import shared_values
 from seedance_nb._notebook.compare.comparison import Comparison
 from seedance_nb._provider.account import Account
 from seedance_nb._session.session import Document, Models, Session
@@ -213,8 +213,10 @@ def compare(
     >>> sd.compare("A fox", ["crun/seedance-1.0-pro-t2v", "crun/seedance-2.0-i2v"], seconds=4).total.simulated
     2
     """
-    session, settings = _default(simulate=simulate), shared_values(prompt, shared)
-    return Comparison(session, names, settings, show=_show, take=take, budget=budget)
+    if "prompt" in shared:
+        raise argument_error("prompt", "was passed twice, as the first argument and by name", shared["prompt"])
+    settings = {"prompt": prompt, **shared}
+    return Comparison(_default(simulate=simulate), names, settings, show=_show, take=take, budget=budget)
 
 
 def _show(comparison: Comparison) -> None:

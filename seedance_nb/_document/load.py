@@ -46,7 +46,6 @@ def spec(source: "str | Path | Mapping[str, Any] | Spec | Operation", /, *, oper
       operation: which of several operations, by its operationId or by method and path ("POST /videos").
       media_type: which of the operation's media types; without it JSON, else form data, else the first.
       roles: the fields of roles that the schema does not mark and `.roles` shows guessed wrongly, by name or JSON Pointer; None for no field.
-
     Returns: the `Spec`; without `operation`, no one of several is chosen.
     Raises: SpecError with the file and a JSON Pointer for a schema that cannot be used or has no such operation, role or field.
 

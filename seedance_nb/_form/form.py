@@ -157,7 +157,6 @@ class Form:
 
         The parameters:
           path: the file, replaced if it is a preset.
-
         Returns: the file's path.
         Raises: SeedanceError where it cannot be written, or would replace a file that is not a preset.
 
@@ -174,7 +173,6 @@ class Form:
 
         The parameters:
           path: a file that `save` wrote.
-
         Raises: SeedanceError for a file that is not a preset or is for another model; ValueError as for `values`.
         """
         self.values = exchange.load_preset(path, self.spec)

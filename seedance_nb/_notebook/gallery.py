@@ -66,7 +66,7 @@ class Gallery:
             widget.add_class("sdn-field")
         acts: dict[str, Callable[[], object]] = {
             "Previous": lambda: self._turn(-PAGE), "Next": lambda: self._turn(PAGE),
-            "Use these settings": lambda: self._show_panel(self._spec(self._row), read_json(self._row.body)),
+            "Use these settings": lambda: self._show_panel(session.sender.spec_of(self._row), read_json(self._row.body)),
             "Continue from last frame": lambda: ENGINE.submit(asyncio.to_thread(self.guard(self._continue), self._row)),
         }  # fmt: skip
         buttons = [shared.button(self.guard(act), "sdn-add", description=label) for label, act in acts.items()]
@@ -137,9 +137,6 @@ class Gallery:
             self._session.ledger.set_mark(self._row, self._mark.value)
             self._open.show(self._open.found._replace(mark=self._mark.value), self._details)
 
-    def _spec(self, row: Row) -> Spec:
-        return self._session.sender.spec_of(row)
-
     def _show_panel(self, spec: Spec, body: Any) -> None:
         if not isinstance(body, dict):
             raise SeedanceError("The request of this task was forgotten.", charged=None)
@@ -149,7 +146,7 @@ class Gallery:
 
     def _continue(self, row: Row) -> None:
         self._report(Html('<div role="status">Looking for the last frame…</div>'))
-        own, frames = self._spec(row), {"frames", "first_frame"}
+        own, frames = self._session.sender.spec_of(row), {"frames", "first_frame"}
         specs = (spec for spec in (own, *map(load_spec, model_names())) if spec.provider == row.provider)
         spec = next((spec for spec in specs if frames & {*spec.roles}), None)
         if spec is None:

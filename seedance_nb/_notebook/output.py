@@ -16,8 +16,7 @@ from seedance_nb._base.html import DIM, FONT, Html
 from seedance_nb._form.controls.base import Fold, WidgetFactory, toggle
 from seedance_nb._media.frames import frames_at
 from seedance_nb._notebook.status import reported
-from seedance_nb._task.display.placement import data_url
-from seedance_nb._task.display.player import View
+from seedance_nb._task.display.player import View, data_url
 from seedance_nb._task.display.video import Video
 from seedance_nb._task.engine import ENGINE
 

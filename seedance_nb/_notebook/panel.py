@@ -31,7 +31,7 @@ from seedance_nb._notebook import status
 from seedance_nb._notebook.output import Frames, VideoOutput
 from seedance_nb._notebook.status import field_errors
 from seedance_nb._session.session import Session
-from seedance_nb._task.display.placement import notebook_file, viewer
+from seedance_nb._task.display.player import notebook_file, viewer
 from seedance_nb._task.display.progress import usual_text
 from seedance_nb._task.display.video import Video, takes_view
 from seedance_nb._task.engine import ENGINE
@@ -42,9 +42,9 @@ _TICK_S = 0.25
 REST_S = 0.8  # how long it must be unchanged before the provider's estimate call is sent
 DRAFT_REST_S = 1.0
 DRAFT_MOST_S = 30 * 86400
-_LATEST: dict[
-    tuple[str, str], "Panel"
-] = {}  # the panel of each cell and model, so that running the cell again hides no task
+_CHECKING = Html('<div class="sdn-dim" role="status">Checking the files…</div>')
+# The panel of each cell and model, so that running the cell again hides no task.
+_LATEST: dict[tuple[str, str], "Panel"] = {}
 
 
 class Panel:
@@ -177,7 +177,7 @@ class Panel:
             if self.form.validate():
                 self._report("")
                 return
-            self._report(status.checking_html(values))
+            self._report(_CHECKING if "://" in str(values) else "")
             report = await self._session.sender.preflight(self.spec, values)
             self._require_unchanged(values)
             self.form.show_problems(report.problems)

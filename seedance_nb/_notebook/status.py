@@ -67,11 +67,6 @@ def done_html(task: Task, waited: float, *, was_done: bool = True) -> Html:
     return Html('<div role="status">{} {} · <code>{}</code></div>').format(CHECK, text, task.name)
 
 
-def checking_html(values: Any) -> Html:
-    """The status while the files behind the URLs are checked. *pure*."""
-    return Html('<div class="sdn-dim" role="status">Checking the files…</div>') if "://" in str(values) else Html()
-
-
 def unchecked_html(spec: Spec, report: Report) -> Html:
     """The files that could not be fully checked, folded. *pure*."""
     lines = dict.fromkeys(f"{label_at(one.path, labels_of(spec))}: {one.message}" for one in report.unchecked)

@@ -42,7 +42,6 @@ def ask_key(document: "str | Path | Spec", /, *, keep: bool = False) -> "Secret"
     The parameters:
       document: a provider ("crun"), a model or a schema.
       keep: save the key in the system's keyring, in place of one that is there; needs `seedance_nb[keyring]`.
-
     Returns: the key, masked.
     Raises: Unauthorized for a key that cannot be sent; SeedanceError if no prompt or no keyring is available.
 

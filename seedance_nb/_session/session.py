@@ -111,7 +111,6 @@ class Session:
           document: a name from `sd.models()`, a schema file, a dict or a `Spec`.
           extra: fields that the schema does not have, to be sent anyway.
           fields: the model's fields, such as `prompt`.
-
         Returns: errors first, then warnings (`warns` is True), which stop nothing; () if there is no problem.
         Raises: SpecError.
 
@@ -132,7 +131,6 @@ class Session:
         The parameters:
           document: a name from `sd.models()`, a schema file, a dict or a `Spec`.
           fields: the model's fields, some of which name files.
-
         Returns: a report: each file is ok, breaks a limit, or could not be fully checked and why.
         Raises: SpecError; InvalidInput for an unknown field or one of the wrong type.
 
@@ -153,7 +151,6 @@ class Session:
         The parameters:
           document: a name from `sd.models()`, a schema file, a dict or a `Spec`.
           fields: the model's fields.
-
         Returns: `amount` in `unit` (credits, tokens), None if unknown, and `money` in `currency`.
         Raises: InvalidInput with every problem; SpecError.
 
@@ -179,7 +176,6 @@ class Session:
           budget: the most that this provider's tasks in the ledger may cost in total, this one included, in its unit
             (credits, tokens). Required for a paid request if no one is here to confirm (papermill, nbconvert, CI).
           fields: the model's fields.
-
         Returns: the task, which is recorded before it is sent; `wait` reports the provider's answer.
         Raises, before anything is sent: InvalidInput with every problem; SpecError; Unauthorized for a key that cannot be
         sent; OverBudget; LedgerError if the ledger cannot be written; MediaError if the output folder cannot.
@@ -213,7 +209,6 @@ class Session:
           progress: as in `Task.wait`.
           take, extra, preflight, budget: as in `submit`.
           fields: the model's fields.
-
         Returns: the video, saved as a file.
         Raises: what `submit` and `Task.wait` raise.
 
@@ -228,7 +223,6 @@ class Session:
 
         The parameters:
           limit: the most tasks to list.
-
         Returns: a table of ledger rows.
         Raises: InvalidInput.
 

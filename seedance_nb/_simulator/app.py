@@ -101,7 +101,9 @@ class Simulator:
             body = read_json(await request.body())
         except ValueError as error:
             return spec, None, _replies.invalid(spec, [f"body: {error}"])
-        spec = self._for(spec, body)
+        model, same = find(body, "/model"), [other for other in self.specs.values() if other.path == spec.path]
+        models = {only_value(other.body.get("properties", {}).get("model", {})): other for other in same}
+        spec = models.get(model, spec) if isinstance(model, str) else spec
         if self._requested_error(spec, request, body) in ("", "fail"):
             model = find(body, "/model")
             head = f"Value error, Invalid input for model {model if isinstance(model, str) else ''}: "
@@ -116,9 +118,7 @@ class Simulator:
         task = await asyncio.to_thread(self.store.get, str(parameters.get(name, "")))
         if task is None or task.spec not in self.specs:
             return _replies.missing(spec)
-        return self._status_reply(self.specs[task.spec], task, str(request.base_url).rstrip("/"))
-
-    def _status_reply(self, spec: Spec, task: Simulated, base: str) -> Reply:
+        spec, base = self.specs[task.spec], str(request.base_url).rstrip("/")
         waited, ready = self._now() - task.created, self.store.output(task.id).exists()
         over = waited >= self._timing.queue + self._timing.run
         state = "queued" if waited < self._timing.queue else "running"
@@ -241,12 +241,6 @@ class Simulator:
             fault = await paint(self.specs[task.spec], task.body, output, last, self._reference)
         if fault:
             await asyncio.to_thread(self.store.fail, task_id, fault)
-
-    def _for(self, spec: Spec, body: Any) -> Spec:
-        model = find(body, "/model")
-        same = [other for other in self.specs.values() if other.path == spec.path]
-        models = {only_value(other.body.get("properties", {}).get("model", {})): other for other in same}
-        return models.get(model, spec) if isinstance(model, str) else spec
 
     def _requested_error(self, spec: Spec, request: Request, body: Any) -> str:
         match = _REQUESTED_ERROR.search(json_text(body)) if isinstance(body, dict) else None

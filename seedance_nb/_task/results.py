@@ -99,17 +99,13 @@ class _Saving:
 
     def __init__(self, flow: TaskRun, row: Row, *, has_video: bool) -> None:
         self.flow, self.row = flow, row
-        self._urls_refreshed = False
+        self._urls_refreshed = self._uses_key = self._may_want_key = False
         self._extras = {one.place: one for one in _files.read_extras(row.beside)}
         self._has_video = has_video
         self._requested_s = seconds_of(values_by_role(flow.spec, read_json(row.body)).get("seconds"))
-        self._doubtful: set[str] = set()
-        self._unfit = Counter[int]()
-        self._likely: set[int] = set()
+        self._doubtful, self._unfit, self._likely = set[str](), Counter[int](), set[int]()
         self._unsupported: Path | None = None
-        self._uses_key = self._may_want_key = False
-        self._clock = flow.bounds.clock
-        self._policy = access_policy(flow.spec, flow.endpoint)
+        self._clock, self._policy = flow.bounds.clock, access_policy(flow.spec, flow.endpoint)
         was_dead = row.dead or (row.finished and flow.now() - row.finished > _FRESH_S)
         self._patience = 0.0 if has_video or was_dead else _PATIENCE_S
 
@@ -296,12 +292,13 @@ class _Saving:
 
 def likely_videos_first(outputs: Sequence[str]) -> list[int]:
     """The indexes of the results, likely videos first and other known kinds last, by their names. *pure*."""
-    return sorted(range(len(outputs)), key=lambda index: _rank(outputs[index]))
 
+    def rank(index: int) -> int:
+        url = outputs[index].lower()
+        kind = url[5:] if url.startswith("data:") else mimetypes.guess_type(f"a{_ending(url)}")[0] or ""
+        return 0 if kind.startswith("video/") else 2 if kind.startswith(("image/", "audio/", "text/")) else 1
 
-def _rank(url: str) -> int:
-    kind = url.lower()[5:] if url.lower().startswith("data:") else mimetypes.guess_type(f"a{_ending(url)}")[0] or ""
-    return 0 if kind.startswith("video/") else 2 if kind.startswith(("image/", "audio/", "text/")) else 1
+    return sorted(range(len(outputs)), key=rank)
 
 
 def absolute_url(url: str, base_url: str) -> str:
@@ -314,7 +311,7 @@ def absolute_url(url: str, base_url: str) -> str:
 def match_urls(known: Sequence[str], fresh: Sequence[str]) -> tuple[str, ...]:
     """New URLs in the order of the known ones, matched by their names; a known URL without a match stays. *pure*."""
     left, found = dict(enumerate(fresh)), dict[int, str]()
-    for alike in (_path, _ending, lambda _: ""):
+    for alike in (lambda url: url.partition("?")[0], _ending, lambda _: ""):
         numbers: dict[str, list[int]] = {}
         for number in reversed(left):
             numbers.setdefault(alike(left[number]), []).append(number)
@@ -322,10 +319,6 @@ def match_urls(known: Sequence[str], fresh: Sequence[str]) -> tuple[str, ...]:
             if index not in found and (same := numbers.get(alike(old))):
                 found[index] = left.pop(same.pop())
     return (*(found.get(index, known[index]) for index in range(max(found, default=-1) + 1)), *left.values())
-
-
-def _path(url: str) -> str:
-    return url.partition("?")[0]
 
 
 def _ending(url: str) -> str:

@@ -138,11 +138,7 @@ class TaskRun:
 
 
 async def send(flow: TaskRun, row: Row, request: Request) -> Row:
-    """Send the request; return the row of the accepted task. *network*, *spends credits*, *writes ledger*.
-
-    It is tried up to three times if it provably did not leave or was refused temporarily; once it may have arrived, never again.
-    Raises: Refused and its subclasses, Unreachable, UnknownOutcome; LedgerError with the id if it cannot be saved.
-    """
+    """The row of the accepted task; its request is tried again only if it provably did not leave or was refused temporarily. *network*, *spends credits*, *writes ledger*. Raises: Refused; Unreachable; UnknownOutcome; LedgerError with the id if it cannot be saved."""
     sent = SendOutcome(outcome="unsent", why="sending ended before anything was sent")
     try:
         if flow.balance is not None:

@@ -22,8 +22,7 @@ from seedance_nb._document.spec import Spec
 from seedance_nb._ledger.ledger import Ledger
 from seedance_nb._ledger.row import EARLY_STATES, FREE_STATES, Row, State, price_after
 from seedance_nb._task.begin import require_consent
-from seedance_nb._task.display.placement import data_url, source_of
-from seedance_nb._task.display.player import badge, still_of
+from seedance_nb._task.display.player import badge, data_url, source_of, still_of
 from seedance_nb._task.display.progress import Line, Progress, TerminalLine, open_line, usual_text
 from seedance_nb._task.display.video import Video, video_of, video_view
 from seedance_nb._task.engine import ENGINE

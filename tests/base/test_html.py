@@ -179,6 +179,7 @@ MAKERS: Mapping[str, Callable[[str], object]] = {
     "_base/html:_cell": cell_html,
     "_base/html:request_html": lambda w: request_html(json.dumps({w: w}), w),
     "_task/display/video:video_html": lambda w: video.video_html(clip(w), name(w)),
+    "_task/display/video:facts_html": lambda w: video.facts_html(clip(w), w),
     "_task/display/video:takes_view": lambda w: [
         video.takes_view([clip(w)] * 2).html, video.takes_view([], row(w, task_id="x", file=""), Path("videos")).html,
     ],
@@ -217,7 +218,6 @@ MAKERS: Mapping[str, Callable[[str], object]] = {
     "_notebook/status:running_html": lambda w: status.running_html(row(w, progress=5.0), 1),
     "_notebook/status:stopped_html": lambda w: status.stopped_html(row(w)),
     "_notebook/status:done_html": lambda w: status.done_html(task(w), 1),
-    "_notebook/status:checking_html": lambda w: status.checking_html({"a": f"https://{w}"}),
     "_notebook/status:unchecked_html": lambda w: status.unchecked_html(spec(w), report(w)),
     "_notebook/status:key_html": lambda w: status.key_html(spec(w)),
     "_notebook/status:confirm_html": lambda w: status.confirm_html(spec(w), (problem(w),)),
@@ -243,7 +243,7 @@ MAKERS: Mapping[str, Callable[[str], object]] = {
 }  # fmt: skip
 # What shows none of the texts that it is given.
 WORDLESS = {
-    "_task/display/player:badge", "_form/labels:_count_html", "_form/form:css", "_notebook/status:checking_html",
+    "_task/display/player:badge", "_form/labels:_count_html", "_form/form:css",
     "_notebook/compare/view:done_html",
 }  # fmt: skip
 

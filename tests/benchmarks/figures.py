@@ -145,7 +145,7 @@ def browser() -> None:
 
 def mechanisms() -> None:
     """How each viewer shows a file, by its size and by whether it is below the notebook's folder."""
-    from seedance_nb._task.display.placement import EMBED_UP_TO, WAYS, mechanism
+    from seedance_nb._task.display.player import EMBED_UP_TO, WAYS, mechanism
 
     sizes = {f"up to {EMBED_UP_TO / 1e6:g} MB": EMBED_UP_TO, "larger": EMBED_UP_TO + 1, "no file": None}
     for viewer in WAYS:

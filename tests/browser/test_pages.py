@@ -11,7 +11,7 @@ import pytest
 from support.lab import ARGUMENTS, colours, launch, seen
 
 import seedance_nb as sd
-from seedance_nb._task.display.placement import source_of
+from seedance_nb._task.display.player import source_of
 from seedance_nb._task.display.video import video_html, video_player
 
 STATES = "[...document.querySelectorAll('video')].map(v => [v.paused, v.currentTime, v.error])"

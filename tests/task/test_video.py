@@ -20,9 +20,17 @@ from seedance_nb._base.html import table_html, table_text
 from seedance_nb._media import inspect
 from seedance_nb._media.facts import MediaFacts, read_facts
 from seedance_nb._media.isobmff import boxes_fault
-from seedance_nb._task.display import placement
-from seedance_nb._task.display.placement import EMBED_UP_TO, WAYS, Viewer, mechanism, source_of
-from seedance_nb._task.display.player import differences, pending_html, still_of
+from seedance_nb._task.display import player
+from seedance_nb._task.display.player import (
+    EMBED_UP_TO,
+    WAYS,
+    Viewer,
+    differences,
+    mechanism,
+    pending_html,
+    source_of,
+    still_of,
+)
 from seedance_nb._task.display.video import video_html
 from seedance_nb._task.files import ExtraResult, write_extras
 
@@ -179,7 +187,7 @@ def test_a_notebook_that_was_moved_while_its_kernel_runs_gets_the_bytes(
 ) -> None:
     (tmp_path / "v.mp4").write_bytes(b"video")
     monkeypatch.setenv("JPY_SESSION_NAME", str(tmp_path / "n.ipynb"))
-    monkeypatch.setattr(placement, "shell_with_kernel", object)
+    monkeypatch.setattr(player, "shell_with_kernel", object)
     assert source_of(tmp_path / "v.mp4").startswith("data:video/mp4;base64,")
     (tmp_path / "n.ipynb").touch()
     assert source_of(tmp_path / "v.mp4") == "v.mp4"

@@ -15,8 +15,7 @@ from seedance_nb._base.values import ABSENT
 from seedance_nb._form.controls.base import Change, mark_bad, toggle
 from seedance_nb._form.controls.entries import Entries
 from seedance_nb._form.labels import error_html, plain
-from seedance_nb._task.display.placement import data_url
-from seedance_nb._task.display.player import still_of
+from seedance_nb._task.display.player import data_url, still_of
 
 _HINTS = {"image": "https://… or asset://…", "video": "https://….mp4 or asset://…", "audio": "https://….mp3 or asset://…"}  # fmt: skip
 

@@ -63,16 +63,15 @@ class Candidate:
 
 def validate_settings(settings: Mapping[str, Any]) -> dict[str, Any]:
     """The shared settings that are not None, in the order of `SETTINGS`. *pure*. Raises: InvalidInput for unknown settings."""
-    if unknown := tuple(_unknown(name, value) for name, value in settings.items() if name not in SETTINGS):
-        raise InvalidInput(unknown)
+    unknown: list[Problem] = []
+    for name, value in settings.items():
+        if name not in SETTINGS:
+            near = difflib.get_close_matches(name, SETTINGS, 1, 0.5)
+            message = f"is not a shared setting ({', '.join(SETTINGS)}){f'; did you mean {near[0]!r}?' if near else ''}"
+            unknown.append(Problem(path=name, message=message, rule="unknown", value=value, limit=SETTINGS))
+    if unknown:
+        raise InvalidInput(tuple(unknown))
     return {name: settings[name] for name in SETTINGS if settings.get(name) is not None}
-
-
-def shared_values(prompt: str, shared: Mapping[str, Any]) -> dict[str, Any]:
-    """The prompt and the other shared settings. *pure*. Raises: InvalidInput if the prompt is passed twice."""
-    if "prompt" in shared:
-        raise argument_error("prompt", "was passed twice, as the first argument and by name", shared["prompt"])
-    return {"prompt": prompt, **shared}
 
 
 def request_for(spec: Spec, settings: Mapping[str, Any]) -> Candidate:
@@ -83,7 +82,9 @@ def request_for(spec: Spec, settings: Mapping[str, Any]) -> Candidate:
     unsupported = dict(_unsupported(settings, targets))
     used = {name: value for name, value in settings.items() if name not in unsupported}
     for path, value in _values(used, targets):
-        fields = _with_value(spec, fields, path, value)
+        name = str(path[-1])  # alone if that is enough, because that is how a person would write it
+        is_enough = find(build_body(spec, {name: value}), to_pointer(path)) is not ABSENT
+        fields = set_at(fields, (name,) if is_enough else path, value)
     body = build_body(spec, fields)
     return Candidate(
         spec=spec, fields=fields, body=body, used=tuple(used), unsupported=tuple(unsupported.items()),
@@ -123,26 +124,6 @@ def _encoded(schema: dict[str, Any], value: Any) -> Any:
     return value
 
 
-def _with_value(spec: Spec, fields: dict[str, Any], path: JsonPath, value: Any) -> dict[str, Any]:
-    # The field's name alone if that is enough, because that is how a person would write it.
-    name = str(path[-1])
-    target = path if find(build_body(spec, {name: value}), to_pointer(path)) is ABSENT else (name,)
-    result: dict[str, Any] = set_at(fields, target, value)
-    return result
-
-
-def _unknown(name: str, value: Any) -> Problem:
-    near = difflib.get_close_matches(name, SETTINGS, 1, 0.5)
-    message = f"is not a shared setting ({', '.join(SETTINGS)}){f'; did you mean {near[0]!r}?' if near else ''}"
-    return Problem(path=name, message=message, rule="unknown", value=value, limit=SETTINGS)
-
-
-def brief(problem: Problem) -> str:
-    """A problem as one line, with the name of its field. *pure*."""
-    text = f"{problem.field}: {problem.message}" if problem.field else problem.message
-    return f"warning: {text} (according to {problem.source})" if problem.warns else text
-
-
 def unsupported_text(candidate: Candidate) -> list[str]:
     """The settings that a model does not support, grouped by reason. *pure*."""
     settings: dict[str, list[str]] = {}
@@ -162,10 +143,12 @@ def price_text(candidate: Candidate, price: Estimate) -> str:
 
 def cells(candidate: Candidate, price: Estimate) -> list[str]:
     """A model's row of the table, as text. *pure*."""
-    unsupported = "; ".join(unsupported_text(candidate))
-    problems = "; ".join(filter(None, (candidate.fault, *map(brief, (*candidate.problems, *candidate.warnings)))))
+    unsupported, faults = "; ".join(unsupported_text(candidate)), [candidate.fault] if candidate.fault else []
+    for problem in (*candidate.problems, *candidate.warnings):
+        text = f"{problem.field}: {problem.message}" if problem.field else problem.message
+        faults.append(f"warning: {text} (according to {problem.source})" if problem.warns else text)
     used = ", ".join(candidate.used)
-    return [candidate.name, candidate.runs_on, used, unsupported, problems, price_text(candidate, price)]
+    return [candidate.name, candidate.runs_on, used, unsupported, "; ".join(faults), price_text(candidate, price)]
 
 
 def specs(documents: Document | Sequence[Document]) -> tuple[Spec, ...]:

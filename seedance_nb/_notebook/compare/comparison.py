@@ -8,7 +8,6 @@ from typing import Any, TypeVar
 from seedance_nb._base.errors import LimitWarning, SeedanceError, emit_warnings, error_text
 from seedance_nb._base.faults import created_by_package, typed_class
 from seedance_nb._base.html import DIM, FG, FONT, LINE, Html, table_text
-from seedance_nb._base.text import slug
 from seedance_nb._check.check import approve
 from seedance_nb._check.price import Estimate, Total, estimate, total_of
 from seedance_nb._ledger.row import price_after
@@ -16,9 +15,8 @@ from seedance_nb._notebook.compare.candidate import HEADS, Candidate, candidate,
 from seedance_nb._session.session import Document, Session
 from seedance_nb._task.begin import World
 from seedance_nb._task.display.page import COLUMNS
-from seedance_nb._task.display.placement import source_of
-from seedance_nb._task.display.player import View, badge, differences, download_html, pending_html, result_text
-from seedance_nb._task.display.video import Video, video_player, video_text
+from seedance_nb._task.display.player import View, badge, pending_html, source_of
+from seedance_nb._task.display.video import ERROR, Video, facts_html, video_player, video_text
 from seedance_nb._task.engine import ENGINE, wait_for
 from seedance_nb._task.files import video_path
 from seedance_nb._task.task import Task
@@ -28,7 +26,6 @@ _CODE = "overflow-wrap:anywhere;font-size:12px;background:none;padding:0;color:i
 _BOX = f"{LINE};border-radius:8px;padding:12px;min-height:120px;overflow-wrap:anywhere"
 Result = Video | Exception | Html | None
 """The result of a model: its video, or the error in its place; while it is generating None, or what to show instead."""
-_BAD = "color:var(--jp-error-color1,var(--vscode-errorForeground,#d32f2f))"
 
 
 @created_by_package
@@ -95,7 +92,11 @@ class Comparison:
         the tasks go on after it. Warns and raises as `submit` does.
         """
         end = None if timeout is None else time.monotonic() + timeout
-        return self.videos([_result(one, end) for one in self.begin(confirm=confirm)])
+        results: list[Result] = []
+        for task in self.begin(confirm=confirm):
+            left = None if end is None else max(0.0, end - time.monotonic())
+            results.append(task if isinstance(task, Exception) else attempt(functools.partial(task.wait, left)))
+        return self.videos(results)
 
     def begin(self, *, confirm: bool = False, interactive: bool = False) -> tuple[Task | Exception, ...]:
         """The task of each model, or the error in its place. *spends credits*, *network*, *writes ledger*. Raises as `submit` does."""
@@ -173,12 +174,6 @@ def _unsupported_lines(candidate: Candidate) -> list[str]:
     return [f"{candidate.name} is sent without {setting}: {reason}" for setting, reason in candidate.unsupported]
 
 
-def _result(task: Task | Exception, end: float | None) -> Video | Exception:
-    if isinstance(task, Exception):
-        return task
-    return attempt(lambda: task.wait(None if end is None else max(0.0, end - time.monotonic())))
-
-
 class Videos(Sequence[Result]):
     """The video of each model, or the error in its place, in the models' order. Jupyter shows them side by side."""
 
@@ -233,24 +228,15 @@ def _tile(candidate: Candidate, result: Result) -> Html:
 
 
 def _video_html(video: Video) -> Html:
-    source = source_of(video.path)
     seconds = (video.row.finished or 0) - video.row.created
     cost = f"generated in {seconds:.0f} s · {price_after(video.row)}" if seconds > 0 else price_after(video.row)
-    mismatch = "; ".join(differences(video.asked, video.facts))
-    remark = video.facts.remark if video.facts else ""
-    return Html(
-        '{player}<figcaption style="margin-top:6px;overflow-wrap:anywhere"><div>{cost}</div><div style="{DIM}">{got}</div>{mismatch}{remark}'
-        '<div style="{DIM}">{download}<br><code style="{CODE}">{task}</code></div></figcaption>'
-    ).format(
-        DIM=DIM, CODE=_CODE, player=video_player(video, source), cost=cost, got=result_text(video.facts),
-        mismatch=Html('<div style="{}">Differs from the request: {}</div>').format(_BAD, mismatch) if mismatch else "",
-        remark=Html('<div style="{}">{}</div>').format(DIM, remark) if remark else "",
-        download=download_html(video.path, source, slug(video.asked.get("prompt", ""))), task=video.task,
-    )  # fmt: skip
+    source = source_of(video.path)
+    caption = Html('{}<figcaption style="margin-top:6px;overflow-wrap:anywhere"><div>{}</div>{}</figcaption>')
+    return caption.format(video_player(video, source), cost, facts_html(video, source))
 
 
 def _placeholder_html(result: Exception | Html | None) -> Html:
     if not isinstance(result, Exception):
         return result or Html('<div style="{};{}">Generating…</div>').format(_BOX, DIM)
     lines = Html("<br>").join(error_text(result).splitlines())
-    return Html('<div role="alert" style="{};{}">{}</div>').format(_BOX, _BAD, lines)
+    return Html('<div role="alert" style="{};{}">{}</div>').format(_BOX, ERROR, lines)

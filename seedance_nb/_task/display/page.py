@@ -9,8 +9,7 @@ from textwrap import shorten
 from seedance_nb._base.errors import MediaError, argument_error
 from seedance_nb._base.faults import typed
 from seedance_nb._base.html import DIM, FG, FONT, Html
-from seedance_nb._task.display.placement import source_of
-from seedance_nb._task.display.player import PlayerOptions, View, player_html
+from seedance_nb._task.display.player import PlayerOptions, View, player_html, source_of
 from seedance_nb._task.display.video import Video, video_html, video_player, video_text
 from seedance_nb._web.regular_files import write
 

@@ -1,19 +1,36 @@
-"""Videos as HTML that needs neither scripts nor the kernel: one player for every view."""
+"""How a viewer reaches a video (as a file that a server delivers, embedded, or as a still), and one player for every view."""
 
 import base64
 import io
+import os
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path, PurePosixPath
-from typing import Any
+from typing import Any, Literal
 from urllib.parse import quote
 
-from seedance_nb._base.html import DIM, FG, FONT, Html, escape, safe_url
+from seedance_nb._base.html import DIM, FG, FONT, Html, escape, safe_url, shell_with_kernel
 from seedance_nb._check.check import seconds_of
 from seedance_nb._media.facts import MediaFacts
-from seedance_nb._task.display.placement import data_url, is_path
 from seedance_nb._task.files import ExtraResult
 
+Viewer = Literal["jupyter", "script", "headless", "voila", "colab", "vscode"]
+Mechanism = Literal["file", "embed", "still"]
+
+EMBED_UP_TO = 8_000_000  # largest file that is embedded unless that is requested, in bytes
+WAYS: Mapping[Viewer, tuple[Mechanism, ...]] = {
+    "jupyter": ("file", "embed", "still"),  # JupyterLab and Notebook 7 deliver what is below the notebook's folder
+    "script": ("file", "embed", "still"),
+    "headless": ("embed", "still"),  # nbclient, papermill: the notebook may be written to any folder
+    "voila": ("embed", "still"),  # it delivers no MP4 by default
+    "colab": ("embed", "still"),  # it delivers no files
+    "vscode": ("embed", "still"),  # relative paths are unreliable there (microsoft/vscode-jupyter#7644)
+}
+"""The mechanisms of each viewer; the first one that is possible is used."""
+_MARKS: Mapping[str, Viewer] = {
+    "COLAB_RELEASE_TAG": "colab", "COLAB_GPU": "colab", "VSCODE_PID": "vscode", "VSCODE_CWD": "vscode",
+}  # fmt: skip
+_MIME = {".webm": "video/webm", ".mov": "video/quicktime", ".gif": "image/gif"}
 _BADGE = (
     "display:inline-block;padding:0 7px;border-radius:9px;font-size:11px;font-weight:600;letter-spacing:.04em;"
     "line-height:18px;background:var(--jp-warn-color2,#ffb74d);color:#3b2600"
@@ -30,6 +47,55 @@ CODECS = {
 }  # fmt: skip
 """The names that people use for FFmpeg's names of codecs."""
 _PLAYABLE = {"h264", "av1", "libdav1d", "libaom-av1", "vp8", "vp9", "libvpx", "libvpx-vp9"}
+
+
+def viewer() -> Viewer:
+    """The program that shows this kernel's outputs, as far as the environment tells. Reads the environment."""
+    for mark, name in _MARKS.items():
+        if os.getenv(mark):
+            return name
+    if os.getenv("SERVER_SOFTWARE", "").startswith("voila"):
+        return "voila"
+    if notebook_file() is not None:
+        return "jupyter"
+    return "headless" if shell_with_kernel() else "script"
+
+
+def mechanism(name: Viewer, *, is_served: bool, size: int | None, embed: bool | None = None) -> Mechanism:
+    """How a file of `size` bytes (None if there is none) is shown, below the notebook's folder if `is_served`. *pure*."""
+    if embed and size is not None:
+        return "embed"
+    is_small = embed is None and size is not None and size <= EMBED_UP_TO
+    return next(way for way in WAYS[name] if {"file": is_served, "embed": is_small, "still": True}[way])
+
+
+def source_of(path: Path, embed: bool | None = None) -> str:
+    """The `src` of a file: a path relative to the notebook, a data URL, or "" if neither works. *reads files*, and the environment."""
+    notebook, size = notebook_file(), path.stat().st_size if path.is_file() else None
+    file, folder = path.resolve(), (notebook.parent if notebook else Path.cwd()).resolve()
+    inner = file.relative_to(folder) if file.is_relative_to(folder) else Path()
+    # Jupyter serves nothing from a folder whose name begins with a dot.
+    is_served = bool(inner.parts) and not any(part[0] == "." for part in inner.parts)
+    way = mechanism(viewer(), is_served=is_served, size=size, embed=embed)
+    if way == "file":
+        return quote(inner.as_posix())
+    return data_url(path.read_bytes(), _MIME.get(path.suffix.casefold(), "video/mp4")) if way == "embed" else ""
+
+
+def data_url(content: bytes, mime: str) -> str:
+    """The bytes as a data URL. *pure*."""
+    return f"data:{mime};base64,{base64.b64encode(content).decode()}"
+
+
+def is_path(source: str) -> bool:
+    """Whether a `src` is a relative path. *pure*."""
+    return bool(source) and not source.startswith("data:")
+
+
+def notebook_file() -> Path | None:
+    """The notebook's file as the server named it when it started the kernel; None if it was moved since or is unknown."""
+    named = Path(os.getenv("JPY_SESSION_NAME", ""))
+    return named if named.is_absolute() and (named.exists() or (named.parent.is_dir() and not named.suffix)) else None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -67,9 +67,7 @@ class CellLine:
     """A line in the output of the running cell."""
 
     def __init__(self, publisher: Any) -> None:
-        self._publisher = publisher
-        self._id = secrets.token_hex(8)
-        self._is_there = False
+        self._publisher, self._id, self._is_there = publisher, secrets.token_hex(8), False
 
     def show(self, text: str, html: Html) -> None:
         """Show the line in place of the one before."""
@@ -82,8 +80,7 @@ class TerminalLine:
     """A line of a terminal."""
 
     def __init__(self, stream: Any) -> None:
-        self._stream = stream
-        self._length = 0
+        self._stream, self._length = stream, 0
 
     def show(self, text: str, _html: Html) -> None:
         """Show the line in place of the one before."""
@@ -112,11 +109,8 @@ class Progress:
     """The progress of one task in a line, at most once a second and once at the end."""
 
     def __init__(self, line: Line | None, usual: str = "", clock: Any = time.monotonic) -> None:
-        self._line = line
-        self._usual = usual
-        self._clock = clock
-        self._begun = clock()
-        self._next = self._begun
+        self._line, self._usual, self._clock = line, usual, clock
+        self._begun = self._next = clock()
 
     @property
     def is_due(self) -> bool:

@@ -20,13 +20,13 @@ from seedance_nb._ledger.row import Row, price_after
 from seedance_nb._media.facts import MediaFacts, read_facts
 from seedance_nb._media.frames import MOST, copy_as_h264, frames_at
 from seedance_nb._task.display import player as _player
-from seedance_nb._task.display.placement import source_of
-from seedance_nb._task.display.player import PlayerOptions, View, differences, result_text
+from seedance_nb._task.display.player import PlayerOptions, View, differences, result_text, source_of
 from seedance_nb._task.files import ExtraResult, poster_of, read_extras, video_path
 
 if TYPE_CHECKING:
     from PIL.Image import Image
 
+ERROR = "color:var(--jp-error-color1,var(--vscode-errorForeground,#d32f2f))"
 _THUMBNAIL_BYTES = 2_800
 _STRIP_WIDTH = 200
 if TYPE_CHECKING:
@@ -126,7 +126,10 @@ class Video:
         >>> [image.size for image in video.frames(2)]
         [(1280, 720), (1280, 720)]
         """
-        return frames_at(self.path, frame_times(self._known_facts(), n, every))
+        if self.facts is None:
+            message, step = f"The duration of {self.path.name} is not known.", "use first_frame or last_frame"
+            raise MediaError(message, next_step=step, charged="not charged")
+        return frames_at(self.path, frame_times(self.facts, n, every))
 
     @property
     def first_frame(self) -> Image:
@@ -150,7 +153,18 @@ class Video:
         >>> video.contact_sheet(4, width=600).width
         600
         """
-        return contact_sheet(self.frames(n), width)
+        from PIL import Image
+
+        images = self.frames(n)
+        columns = math.ceil(math.sqrt(len(images)))
+        wide = max(1, (width - _GAP * (columns - 1)) // columns)
+        high = max(1, round(wide * images[0].height / images[0].width))
+        rows = math.ceil(len(images) / columns)
+        sheet = Image.new("RGB", (columns * (wide + _GAP) - _GAP, rows * (high + _GAP) - _GAP), "white")
+        for index, image in enumerate(images):
+            row, column = divmod(index, columns)
+            sheet.paste(image.resize((wide, high)), (column * (wide + _GAP), row * (high + _GAP)))
+        return sheet
 
     def save(self, path: str | Path) -> Path:
         """Copy the file. *reads files*, *writes files*.
@@ -189,7 +203,13 @@ class Video:
         '.gif'
         """
         target = Path(path).expanduser() if path else self.path.with_suffix(".gif")
-        save_gif(self.path, target, self._known_facts(), width, fps)
+        images = self.frames(every=1 / fps if fps > 0 else 0)
+        for image in images:
+            image.thumbnail((width, width * 4))
+        first, *others = (image.quantize(128) for image in images)
+        first.save(
+            target, "GIF", save_all=True, append_images=others, duration=round(1000 / fps), loop=0, optimize=True
+        )
         return target
 
     def proxy(self) -> Video:
@@ -208,12 +228,6 @@ class Video:
         if not copy.exists():
             copy_as_h264(self.path, copy)
         return replace(self, path=copy)
-
-    def _known_facts(self) -> MediaFacts:
-        if self.facts is None:
-            message, step = f"The duration of {self.path.name} is not known.", "use first_frame or last_frame"
-            raise MediaError(message, next_step=step, charged="not charged")
-        return self.facts
 
     def __repr__(self) -> str:
         return video_text(self)
@@ -245,22 +259,31 @@ def video_text(video: Video) -> str:
 
 def video_html(video: Video, source: str) -> Html:
     """The player with title and facts, as HTML that needs neither scripts nor the kernel. *pure*."""
-    off = "; ".join(differences(video.asked, video.facts))
-    requested, remark = _player.requested_text(video.asked), video.facts.remark if video.facts else ""
-    further = [line for line in (remark, *_player.extra_lines(video.task, video.beside, source)) if line]
+    requested, extras = _player.requested_text(video.asked), _player.extra_lines(video.task, video.beside, source)
     return Html(
         '<figure style="margin:8px 0;max-width:760px;{FONT};{FG}">'
         '<div style="display:flex;flex-wrap:wrap;gap:2px 10px;align-items:center;margin-bottom:6px"><b>{title}</b>'
         '{badge}<span style="{DIM}">{price}</span></div>{player}'
         '<figcaption style="margin-top:6px"><div style="white-space:pre-wrap;overflow-wrap:anywhere;max-height:4.5em;overflow:auto">{prompt}</div>'
-        '<div style="{DIM}">{asked}{got}</div>{warning}'
-        '<div style="{DIM}">{download} · <code style="overflow-wrap:anywhere">{task}</code></div>{beside}</figcaption></figure>'
+        "{facts}</figcaption></figure>"
     ).format(
         FONT=FONT, FG=FG, DIM=DIM, title=video.title, badge=_player.badge(video.simulated), price="" if video.simulated else price_after(video.row),
         player=video_player(video, source), prompt=video.asked.get("prompt", ""),
-        asked=requested and f"Requested {requested} · Result ", got=result_text(video.facts),
-        warning=Html('<div style="color:var(--jp-error-color1,#d32f2f)">Differs from the request: {}</div>').format(off) if off else "",
-        download=_player.download_html(video.path, source, slug(video.asked.get("prompt", ""))), task=video.task,
+        facts=facts_html(video, source, requested and f"Requested {requested} · Result ", extras),
+    )  # fmt: skip
+
+
+def facts_html(video: Video, source: str, requested: str = "", extras: Sequence[Html] = ()) -> Html:
+    """What a file is, how it differs from the request, its name and task, and lines about what is beside it. *pure*."""
+    off = "; ".join(differences(video.asked, video.facts))
+    further = [line for line in (video.facts.remark if video.facts else "", *extras) if line]
+    return Html(
+        '<div style="{DIM}">{asked}{got}</div>{warning}'
+        '<div style="{DIM}">{download} · <code style="overflow-wrap:anywhere">{task}</code></div>{beside}'
+    ).format(
+        DIM=DIM, asked=requested, got=result_text(video.facts), task=video.task,
+        warning=Html('<div style="{}">Differs from the request: {}</div>').format(ERROR, off) if off else "",
+        download=_player.download_html(video.path, source, slug(video.asked.get("prompt", ""))),
         beside=Html().join(Html('<div style="{}">{}</div>').format(DIM, line) for line in further),
     )  # fmt: skip
 
@@ -314,27 +337,3 @@ def frame_times(facts: MediaFacts, n: int | None, every: float | None) -> list[f
         raise argument_error("n", f"must be a whole number from 1 to {MOST}, not {n!r}", n)
     last = max(0.0, facts.seconds - (1 / facts.fps if facts.fps else 0))
     return [last * index / (n - 1) for index in range(n)] if n > 1 else [0.0]
-
-
-def contact_sheet(images: Sequence[Image], width: int) -> Image:
-    """The images in a grid of `width` px, row by row. *pure*."""
-    from PIL import Image
-
-    columns = math.ceil(math.sqrt(len(images)))
-    wide = max(1, (width - _GAP * (columns - 1)) // columns)
-    high = max(1, round(wide * images[0].height / images[0].width))
-    rows = math.ceil(len(images) / columns)
-    sheet = Image.new("RGB", (columns * (wide + _GAP) - _GAP, rows * (high + _GAP) - _GAP), "white")
-    for index, image in enumerate(images):
-        row, column = divmod(index, columns)
-        sheet.paste(image.resize((wide, high)), (column * (wide + _GAP), row * (high + _GAP)))
-    return sheet
-
-
-def save_gif(path: Path, target: Path, facts: MediaFacts, width: int, fps: float) -> None:
-    """Write the video as an animated GIF of `width` px. *reads files*, *writes files*. Raises: InvalidInput; MediaError; OSError."""
-    images = frames_at(path, frame_times(facts, None, 1 / fps if fps > 0 else 0))
-    for image in images:
-        image.thumbnail((width, width * 4))
-    first, *others = (image.quantize(128) for image in images)
-    first.save(target, "GIF", save_all=True, append_images=others, duration=round(1000 / fps), loop=0, optimize=True)
