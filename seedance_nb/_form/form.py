@@ -19,10 +19,9 @@ from seedance_nb._form import exchange
 from seedance_nb._form.controls import scalars
 from seedance_nb._form.controls.base import Change, Control, Fold, OnChange, StaticBox, Uploads, WidgetFactory
 from seedance_nb._form.controls.entries import ItemsControl, MapControl
-from seedance_nb._form.controls.objects import ObjectControl
+from seedance_nb._form.controls.objects import FormLayout, ObjectControl, Summary
 from seedance_nb._form.controls.text_list import ListControl
 from seedance_nb._form.labels import labels_of
-from seedance_nb._form.layout import FormLayout, Summary
 from seedance_nb._form.model.fields import Field, tree
 from seedance_nb._form.model.values import UndoHistory, body_of, initial_values, moved_paths, typed_at
 

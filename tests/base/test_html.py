@@ -18,7 +18,7 @@ from seedance_nb._base.html import Html, escape, request_html, safe_url, table_h
 from seedance_nb._base.html import _cell as cell_html
 from seedance_nb._base.problem import Problem, Problems
 from seedance_nb._check.price import Estimate, Total
-from seedance_nb._form import form, labels, layout
+from seedance_nb._form import form, labels
 from seedance_nb._form.controls import base, objects, text_list
 from seedance_nb._form.labels import FieldStatus
 from seedance_nb._form.model.fields import Field
@@ -208,7 +208,7 @@ MAKERS: Mapping[str, Callable[[str], object]] = {
     "_form/labels:error_html": lambda w: labels.error_html(said(w).problems),
     "_form/labels:markdown_html": lambda w: labels.markdown_html(f"# {w} `{w}` **{w}** *{w}* **a `{w}`** [{w}](https://{w})"),
     "_form/labels:_inline": lambda w: labels._inline(f"{w} `{w}` **{w}** *{w}*"),
-    "_form/layout:_summary_html": lambda w: layout._summary_html(2, [problem(w)]),
+    "_form/controls/objects:_summary_html": lambda w: objects._summary_html(2, [problem(w)]),
     "_form/form:_static": lambda w: form.Form._static(SimpleNamespace(shown=lambda: {w: w}))[1],  # type: ignore[arg-type]
     "_form/form:css": lambda _: form.css(),
     "_form/controls/base:_head_html": lambda w: base.Compound._head_html(holding(w), said(w)),
