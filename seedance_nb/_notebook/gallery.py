@@ -150,7 +150,7 @@ class Gallery:
         specs = (spec for spec in (own, *map(load_spec, model_names())) if spec.provider == row.provider)
         spec = next((spec for spec in specs if frames & {*spec.roles}), None)
         if spec is None:
-            raise SeedanceError(f"{row.provider} has no model here that starts from an image.", charged=None)
+            raise SeedanceError(f"{row.provider} has no packaged model that starts from an image.", charged=None)
         asked = values_by_role(own, read_json(row.body))
         asked |= {"seconds": seconds_of(asked.get("seconds")), "first_frame": self._last_frame_url(spec, row)}
         names = ("prompt", "seconds", "ratio", "resolution", "audio", "first_frame")

@@ -140,7 +140,7 @@ class Normaliser:
             if self._references.find(ref, pointer)[1] is not ABSENT:
                 schema["$ref"] = self._references.outermost(ref, [*(target for target, _ in refs), pointer])
             else:
-                self._report(f"{pointer}/{key}", f"{key} {ref!r} names no anchor of this document; not checked")
+                self._report(f"{pointer}/{key}", f"{key} {ref!r} is not an anchor of this document; not checked")
         copy = (self._with_ref if "$ref" in schema else self._without_ref)(schema, pointer, refs, role)
         if isinstance(copy, dict):
             if copy.pop("nullable", None) is True:

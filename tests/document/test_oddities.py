@@ -41,7 +41,7 @@ ODD: dict[str, tuple[dict[str, Any], str, str, Any, Any]] = {
         api("3.0.0", one({"$ref": "#/components/schemas/S", "maxLength": 1}), S={"type": "string"}), "/maxLength", "maxLength next to a $ref has no effect",
         {"a": "xyz"}, {"a": 5}),
     "a key that is called bearer": (BEARER, "/components/securitySchemes/Key/type", "treated as type http with scheme bearer", {"a": "x"}, {"a": 5}),
-    "a dynamic reference to nothing": (one({"$dynamicRef": "#gone"}), "/properties/a/$dynamicRef", "names no anchor", {"a": 5}, None),
+    "a dynamic reference to nothing": (one({"$dynamicRef": "#gone"}), "/properties/a/$dynamicRef", "is not an anchor", {"a": 5}, None),
     "a pattern that nobody can read": (one({"pattern": "((("}), "/properties/a", "is invalid", {"a": "x"}, None),
 }  # fmt: skip
 

@@ -442,7 +442,7 @@ def test_it_continues_the_video_that_was_open_when_it_was_pressed(
     ("model", "fields", "reason"),
     [
         ("seedance2-pro/seedance-20-i2v", {"urls": ["https://example.com/a.png"], "duration": "5s"}, "seedance2-pro accepts no uploads"),
-        ("vastnum/doubao-seedance-2.0", {}, "vastnum has no model here that starts from an image."),
+        ("vastnum/doubao-seedance-2.0", {}, "vastnum has no packaged model that starts from an image."),
     ],
 )  # fmt: skip
 def test_where_it_cannot_continue_it_says_why(

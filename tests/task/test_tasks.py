@@ -24,9 +24,9 @@ def served(made: tuple[sd.Session, sd.Video], monkeypatch: pytest.MonkeyPatch) -
 def test_the_table_shows_a_still_that_leads_to_the_video(served: sd.Session) -> None:
     shown = served.tasks()._repr_html_()
     row = served.tasks()[0]
-    assert f'<a href="outputs/{Path(row.file).name}"><img src="outputs/{Path(row.file).stem}.jpg"' in shown
+    assert f'<a href="outputs/{Path(row.file).name}"><img src="data:image/jpeg;base64,' in shown
     assert shown.index(">video</th>") < shown.index(">prompt</th>")
-    assert len(shown) < 5_000, "files are referenced, never embedded"
+    assert len(shown) < 15_000, "the video is referenced, and only a small still of it embedded"
 
 
 def test_times_are_a_persons_own(served: sd.Session, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -46,7 +46,8 @@ def test_where_no_server_delivers_the_file_its_path_is_shown(
 ) -> None:
     monkeypatch.chdir(tmp_path)
     shown = made[0].tasks()._repr_html_()
-    assert "<img" not in shown
+    assert "<a href" not in shown
+    assert '<img src="data:image/jpeg;base64,' in shown
     assert str(made[1].path) in shown
 
 
