@@ -71,8 +71,7 @@ class Frames:
 
     def __init__(self, shared: WidgetFactory, redraw: Callable[[], None]) -> None:
         self._video: Any = None
-        self._pictures: dict[int, bytes] = {}
-        self._is_loading = False
+        self._pictures, self._is_loading = dict[int, bytes](), False
         loop: Any = {"description": "Loop", "indent": False, "value": False}
         self._loop = shared.make(W.Checkbox, "sdn-loop", on=lambda _: redraw(), **loop)
         # The slider is for pointers, because its handle has no accessible name; the box and the buttons are for everybody.

@@ -63,12 +63,9 @@ class Panel:
             self.form.history.back()  # it is no change to undo
         self.task: Task | None = None
         self._host = session.host(spec)
-        self._simulated = not self._host
-        self._latest = object()
-        self._confirmed: frozenset[str] = frozenset()
-        self._lock = threading.Lock()
+        self._simulated, self._latest, self._lock = not self._host, object(), threading.Lock()
         self._busy, self._watching, self._has_refusal = False, True, False
-        self._videos: list[Video] = []
+        self._confirmed, self._videos = frozenset[str](), list[Video]()
         shared = self._shared = WidgetFactory()
         self._top = shared.html(self._head(), "sdn-top")
         # Three, because a status that changes every second would close what is unfolded in it.

@@ -27,7 +27,6 @@ from seedance_nb._schema.formats import SIMULATED_HOST
 from seedance_nb._simulator import store as _store
 from seedance_nb._task.begin import World, begin, require_consent, require_sendable
 from seedance_nb._task.engine import ENGINE
-from seedance_nb._task.files import outputs_folder
 from seedance_nb._task.send import TaskRun
 from seedance_nb._task.task import Task
 from seedance_nb._web.client import fetch_small
@@ -98,8 +97,8 @@ class Sender:
 
     @property
     def outputs(self) -> Path:
-        """The folder for videos. Reads the environment."""
-        return self._outputs.expanduser().absolute() if self._outputs else outputs_folder()
+        """The folder for videos: the session's, else `SEEDANCE_OUTPUTS`, else `seedance_outputs` in the working folder. Reads the environment."""
+        return Path(self._outputs or os.getenv("SEEDANCE_OUTPUTS") or "seedance_outputs").expanduser().absolute()
 
     def limit(self, budget: float | None) -> float | None:
         """The budget of one request: its own, else the session's."""

@@ -29,12 +29,13 @@ from seedance_nb._media.sandbox import run_async
 from seedance_nb._simulator import replies as _replies
 from seedance_nb._simulator.job import LIMITS, Job, Reference, dump, frame_size
 from seedance_nb._simulator.replies import Reply, codes
-from seedance_nb._simulator.store import Asset, Simulated, Store
+from seedance_nb._simulator.store import LAST_FRAME, Asset, Simulated, Store
 
 MARK = "x-seedance-simulator"  # the header of every response
 _REQUESTED_ERROR = re.compile(r"simulate:([a-z_]+|\d{3})")
 _FAULT = "The simulator was asked to fail this task."
 _MOST_QUEUED = 64
+_TYPES = {".mp4": "video/mp4", ".png": "image/png"}
 _UPLOAD = re.compile(r"upload_[0-9a-f]{32}\.[a-z0-9]{1,5}")
 MOST_BYTES = 64 * 1024**2
 _MOST_PX = 2560 * 1440
@@ -128,7 +129,9 @@ class Simulator:
             self._paint(task)  # a task that another kernel left unfinished
         output = f"{base}/outputs/{task.id}.mp4" if state == "done" else None
         fault = task.fault if state == "failed" else None
-        last = [f"{base}/outputs/{task.id}-last.png"] if output and self.store.last_frame(task.id).exists() else []
+        last = (
+            [f"{base}/outputs/{task.id}-last.png"] if output and self.store.output(task.id, LAST_FRAME).exists() else []
+        )
         facts = self._facts(spec, task, state) | {"output": output, "more": last, "fault": fault}
         return _replies.status_reply(spec, state, facts)
 
@@ -218,10 +221,9 @@ class Simulator:
 
     async def _output(self, request: Request) -> Response:
         if match := re.fullmatch(r"(task_[0-9a-f]+)(\.mp4|-last\.png)", request.path_params["name"]):
-            is_video = match[2] == ".mp4"
-            path = self.store.output(match[1]) if is_video else self.store.last_frame(match[1])
+            path = self.store.output(*match.groups())
             if path.exists():
-                return FileResponse(path, media_type="video/mp4" if is_video else "image/png", headers={MARK: "1"})
+                return FileResponse(path, media_type=_TYPES[path.suffix], headers={MARK: "1"})
         return Response("not found", status_code=404)
 
     def _paint(self, task: Simulated) -> None:
@@ -233,7 +235,7 @@ class Simulator:
             self._painting[task.id] = loop.create_task(self._run_paint(task.id))
 
     async def _run_paint(self, task_id: str) -> None:
-        output, last = self.store.output(task_id), self.store.last_frame(task_id)
+        output, last = self.store.output(task_id), self.store.output(task_id, LAST_FRAME)
         async with painter():
             task = await asyncio.to_thread(self.store.get, task_id)
             if task is None or output.exists():

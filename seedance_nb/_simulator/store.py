@@ -15,6 +15,7 @@ import platformdirs
 _KEEP_S = 7 * 24 * 3600
 _MOST_TASKS = 1000
 _MOST_UPLOADS = 50
+LAST_FRAME = "-last.png"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -57,7 +58,7 @@ class Store:
             (SELECT id FROM tasks ORDER BY created DESC LIMIT -1 OFFSET ?) RETURNING id"""
         for (old,) in self._run(expired, (time.time() - _KEEP_S, _MOST_TASKS - 1)):
             self.output(old).unlink(missing_ok=True)
-            self.last_frame(old).unlink(missing_ok=True)
+            self.output(old, LAST_FRAME).unlink(missing_ok=True)
         values = asdict(task) | {"body": json.dumps(task.body)}
         self._run("INSERT INTO tasks VALUES (:id, :spec, :body, :created, :fault)", values)
 
@@ -73,7 +74,7 @@ class Store:
     def remove(self, task_id: str) -> None:
         """Deletes a task, its files, and what SQLite keeps of it. *writes files*."""
         self.output(task_id).unlink(missing_ok=True)
-        self.last_frame(task_id).unlink(missing_ok=True)
+        self.output(task_id, LAST_FRAME).unlink(missing_ok=True)
         self._run("DELETE FROM tasks WHERE id = ?", (task_id,))
         self._run("VACUUM", ())
 
@@ -101,13 +102,9 @@ class Store:
         """The path of an uploaded file. *pure*."""
         return self.folder / "uploads" / Path(name).name
 
-    def output(self, task_id: str) -> Path:
-        """The path of a task's video once it is rendered. *pure*."""
-        return self.folder / "outputs" / f"{task_id}.mp4"
-
-    def last_frame(self, task_id: str) -> Path:
-        """The path of the last frame of a task's video, if it was requested. *pure*."""
-        return self.folder / "outputs" / f"{task_id}-last.png"
+    def output(self, task_id: str, ending: str = ".mp4") -> Path:
+        """The path of a task's video once it is rendered, or with `LAST_FRAME` of its last frame, if that was requested. *pure*."""
+        return self.folder / "outputs" / f"{task_id}{ending}"
 
     def _run(self, statement: str, values: Sequence[Any] | dict[str, Any]) -> list[sqlite3.Row]:
         (self.folder / "outputs").mkdir(mode=0o700, parents=True, exist_ok=True)

@@ -79,11 +79,6 @@ class SavedVideo:
     facts: MediaFacts
 
 
-def outputs_folder() -> Path:
-    """The folder for videos: `SEEDANCE_OUTPUTS`, else `seedance_outputs` in the working folder. Reads the environment."""
-    return Path(os.getenv("SEEDANCE_OUTPUTS") or "seedance_outputs").expanduser().absolute()
-
-
 def part_path(folder: Path, row: Row, index: int) -> Path:
     """The name under which a result is fetched, the same in every process, so that one goes on with what another left. *pure*."""
     return folder / f".{stem_of(row)}-{index + 1}.part"
@@ -206,11 +201,6 @@ def _trim(part: Path, asked_s: float | None) -> bool:
         new.unlink(missing_ok=True)
 
 
-def is_video(part: Path) -> bool:
-    """Whether a file may be the video: False if it certainly is an image or a sound. *reads files*."""
-    return _media.media_kind(part)[0] not in ("image", "audio")
-
-
 def is_whole(part: Path, asked_s: float | None) -> bool:
     """Whether a file is certainly a whole video, every frame decoded. *reads files*. Raises: OSError."""
     facts = _media.inspect(part)[0]
@@ -290,10 +280,11 @@ def _lock(handle: int) -> None:
         return
     try:
         fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
-    except BlockingIOError:
-        raise
-    except OSError:  # a file system without locks; there, two kernels may download the same video
-        return
+    except OSError as error:
+        if isinstance(
+            error, BlockingIOError
+        ):  # else a file system without locks: two kernels may download the same video
+            raise
 
 
 def require_remembered(row: Row) -> None:

@@ -22,6 +22,7 @@ from seedance_nb._base.values import read_json
 from seedance_nb._check.check import seconds_of, status_request, values_by_role
 from seedance_nb._ledger.row import Row, State
 from seedance_nb._media.facts import write_facts
+from seedance_nb._media.inspect import media_kind
 from seedance_nb._media.sniff import sniff
 from seedance_nb._provider.outcome import Answer, said
 from seedance_nb._provider.status import TaskStatus, other_task, read_status
@@ -227,7 +228,7 @@ class _Saving:
         try:
             if await self._is_other_result(part, index):
                 return DownloadError("broken", "the download is another of the results")
-            if not self._has_video and await asyncio.to_thread(_files.is_video, part):
+            if not self._has_video and (await asyncio.to_thread(media_kind, part))[0] not in ("image", "audio"):
                 facts = self.flow.spec, self._requested_s, self._doubtful
                 return await asyncio.to_thread(_files.save_video, part, self.row, *facts)
             return await asyncio.to_thread(_files.save_extra, part, self.row, index, taken)

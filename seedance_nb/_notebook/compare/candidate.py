@@ -154,10 +154,9 @@ def cells(candidate: Candidate, price: Estimate) -> list[str]:
 def specs(documents: Document | Sequence[Document]) -> tuple[Spec, ...]:
     """The models of a comparison. *reads files*. Raises: InvalidInput for no model; SpecError."""
     several = (documents,) if isinstance(documents, str | Path | Mapping | Spec | Operation) else documents
-    models = tuple(map(load.spec, several))
-    if not models:
-        raise argument_error("names", "lists no model", [])
-    return models
+    if models := tuple(map(load.spec, several)):
+        return models
+    raise argument_error("names", "lists no model", [])
 
 
 def candidate(session: Session, spec: Spec, settings: Mapping[str, Any]) -> Candidate:
