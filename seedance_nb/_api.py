@@ -189,7 +189,7 @@ def gallery(search: str = "", /) -> Gallery:
 
 @typed
 def compare(
-    prompt: str, names: Document | Sequence[Document], /, *, simulate: bool | None = None, take: int = 1,
+    prompt: str, names: Document | Sequence[Document] = (), /, *, simulate: bool | None = None, take: int = 1,
     budget: float | None = None, **shared: Any,
 ) -> Comparison:  # fmt: skip
     """One prompt for several models, with their videos side by side. Nothing is sent before you confirm. *reads files*.
@@ -213,6 +213,8 @@ def compare(
     >>> sd.compare("A fox", ["crun/seedance-1.0-pro-t2v", "crun/seedance-2.0-i2v"], seconds=4).total.simulated
     2
     """
+    if names == ():
+        raise argument_error("names", 'the prompt comes first, then the models: sd.compare("A fox", [...])', names)
     if "prompt" in shared:
         raise argument_error("prompt", "was passed twice, as the first argument and by name", shared["prompt"])
     settings = {"prompt": prompt, **shared}

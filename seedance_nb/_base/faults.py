@@ -8,6 +8,7 @@ import os
 import re
 import traceback
 from collections.abc import Callable
+from pathlib import Path
 from typing import Any, ParamSpec, TypeVar
 
 from seedance_nb._base.errors import Charged, SeedanceError, Step
@@ -19,6 +20,7 @@ T = TypeVar("T")
 C = TypeVar("C", bound=type)
 FAULTS = (OSError, RuntimeError, MemoryError, ImportError, SystemError)
 """What Python raises where the computer lacks something, or the interpreter is shutting down."""
+_PATH_FAULTS = (FileNotFoundError, FileExistsError, IsADirectoryError, NotADirectoryError, PermissionError)
 ENDING = "Python is shutting down"
 TOO_MANY = "Too many open files"
 ADVICE = "close what is no longer needed on this computer, or restart the kernel, then {}"
@@ -37,6 +39,12 @@ def local_error(error: Exception, *, charged: Charged | None = None, resume: str
     advice = ADVICE
     if lacks_files(error):
         reason = TOO_MANY
+    elif isinstance(error, ModuleNotFoundError) and error.name:
+        reason, advice = f"{error.name} is not installed", f"run %pip install {error.name}, then {{}}"
+    elif isinstance(error, _PATH_FAULTS) and isinstance(error.filename, str):
+        folder, advice = Path(error.filename).parent, "correct this path, then {}"
+        if isinstance(error, FileNotFoundError) and not folder.is_dir():
+            reason, advice = mask_keys(f"the folder {folder} does not exist"), "create it or choose another, then {}"
     elif "home directory" in reason:
         reason = "a path begins with ~ and the home folder is not known"
         advice = "set the whole path instead of ~, then {}"

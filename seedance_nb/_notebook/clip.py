@@ -107,7 +107,7 @@ def open(path: str | Path, /, *, document: Document | None = None) -> Clip:  # n
     'A fox'
     """
     file = Path(path).expanduser()
-    values, why = saved_request(file)
+    values, why = saved_request(file) if file.name else ({}, "")  # "." has no name
     if not values:
         why = why if is_there(file) else "there is no such file, or it is empty"
         step = "open the file that was saved, together with the .request.json file beside it if there is one"

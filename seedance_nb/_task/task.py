@@ -322,6 +322,7 @@ def cells_of(row: Row, prompt: str) -> list[str]:
     return [short, row.spec, when, price_after(row), state, row.name, file]
 
 
+@typed_class
 class Tasks(Sequence[Row]):
     """Rows of the ledger as a table, unresolved ones first, then newest first. `sd.tasks` returns it.
 
@@ -352,7 +353,7 @@ class Tasks(Sequence[Row]):
         return len(self._rows)
 
     def to_pandas(self) -> Any:
-        """The tasks as a pandas DataFrame, with local times and with costs as numbers. *pure*. Raises: ImportError without pandas."""
+        """The tasks as a pandas DataFrame, with local times and with costs as numbers. *pure*. Raises: SeedanceError without pandas."""
         return import_module("pandas").DataFrame(
             {
                 "task": row.name, "state": str(row.state), "model": row.spec, "prompt": prompt,

@@ -1,7 +1,7 @@
 """What this computer lacks is said as it is, with a next step that helps."""
 
 import os
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
@@ -45,6 +45,21 @@ def test_too_many_open_files_are_named_whatever_a_library_says(tmp_path: Path) -
             call()
         assert refused.value.next_step.startswith("close what is no longer needed")
         assert refused.value.charged == "not charged"
+
+
+@pytest.mark.parametrize("name", ["fox.mp4", "fox.gif", "fox.html"])
+def test_a_folder_that_does_not_exist_is_named(made: tuple[sd.Session, sd.Video], tmp_path: Path, name: str) -> None:
+    video, path = made[1], tmp_path / "missing" / name
+    calls: dict[str, Callable[[Path], object]] = {
+        ".mp4": video.save, ".gif": lambda path: video.to_gif(path, fps=1), ".html": lambda path: sd.export(video, path),
+    }  # fmt: skip
+    with pytest.raises(sd.SeedanceError, match="missing does not exist") as refused:
+        calls[path.suffix](path)
+    assert refused.value.next_step == "create it or choose another, then run it again"
+    (tmp_path / "file").touch()
+    with pytest.raises(sd.SeedanceError) as refused:
+        calls[path.suffix](tmp_path / "file" / name)
+    assert refused.value.next_step == "correct this path, then run it again"
 
 
 def test_another_fault_is_not_taken_for_open_files() -> None:

@@ -12,6 +12,7 @@ from types import SimpleNamespace
 from typing import Any, get_type_hints
 
 import pytest
+from PIL import Image
 
 import seedance_nb as sd
 from seedance_nb._base.html import Html, escape, request_html, safe_url, table_html
@@ -191,6 +192,7 @@ MAKERS: Mapping[str, Callable[[str], object]] = {
     "_base/problem:_repr_html_": lambda w: [Problems([problem(w)])._repr_html_(), Problems()._repr_html_()],
     "_task/display/progress:line_html": lambda w: progress.line_html(w, row(w), w),
     "_task/task:_html": lambda w: task(w)._html(row(w)),
+    "_task/display/video:_repr_html_": lambda _: video.Frames([Image.new("RGB", (8, 8))])._repr_html_(),
     "_task/display/video:_strip_html": lambda w: video._strip_html(clip(w)),
     "_task/display/page:grid": lambda w: page.grid([clip(w)] * 2).html,
     "_task/display/player:player_html": lambda w: [player.player_html(w, facts=None, still=b"x", name=w), player.player_html("", facts=None, still=b"x", name=w)],
@@ -244,7 +246,7 @@ MAKERS: Mapping[str, Callable[[str], object]] = {
 # What shows none of the texts that it is given.
 WORDLESS = {
     "_task/display/player:badge", "_form/labels:_count_html", "_form/form:css",
-    "_notebook/compare/view:done_html",
+    "_notebook/compare/view:done_html", "_task/display/video:_repr_html_",
 }  # fmt: skip
 
 

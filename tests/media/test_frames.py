@@ -1,11 +1,15 @@
 """Frames and copies of a saved video, made in a child process."""
 
 import math
+import re
+from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import av
 import pytest
+from IPython.core.formatters import DisplayFormatter
 from PIL import Image, ImageStat
 from support import media
 
@@ -46,14 +50,16 @@ def test_a_frame_is_the_one_that_is_shown_at_that_time(made: tuple[sd.Session, s
         ({"n": 201}, "must be a whole number from 1 to 200"),
         ({"every": 0}, "must be a number of seconds above 0"),
         ({"every": math.nan}, "must be a number of seconds above 0"),
+        ({"every": "1s"}, "must be a number of seconds above 0, not '1s'"),
+        ({"every": True}, "must be a number of seconds above 0"),
         ({"every": 0.001}, "gives 4,0"),
     ],
 )
 def test_a_wrong_number_of_frames_is_refused(
-    made: tuple[sd.Session, sd.Video], fields: dict[str, float], message: str
+    made: tuple[sd.Session, sd.Video], fields: dict[str, Any], message: str
 ) -> None:
     with pytest.raises(sd.InvalidInput, match=message):
-        made[1].frames(**fields)  # type: ignore[arg-type]
+        made[1].frames(**fields)
 
 
 def test_a_contact_sheet_holds_every_frame(made: tuple[sd.Session, sd.Video]) -> None:
@@ -164,3 +170,66 @@ def test_a_file_that_is_no_video_is_an_error_and_leaves_nothing(tmp_path: Path) 
     with pytest.raises(sd.MediaError, match=r"broken\.mp4 could not be decoded"):
         copy_as_h264(file, tmp_path / "copy.mp4")
     assert [one.name for one in tmp_path.iterdir()] == ["broken.mp4"]
+
+
+@pytest.mark.parametrize(
+    ("call", "message"),
+    [
+        (lambda video: video.to_gif(width=0), "width: must be a whole number of px from 1 to 10,000, not 0"),
+        (lambda video: video.to_gif(width="wide"), "width: must be a whole number of px"),
+        (lambda video: video.to_gif(fps="8"), "fps: must be a number above 0, not '8'"),
+        (lambda video: video.to_gif(fps=0), "fps: must be a number above 0, not 0"),
+        (lambda video: video.contact_sheet(4, width=-1), "width: must be a whole number of px"),
+        (lambda video: video.show(width=-5), "width: must be a whole number of px"),
+        (lambda video: video.show(width=0), "width: must be a whole number of px"),
+        (lambda video: video.show(width="100%"), "width: must be a whole number of px"),
+        (lambda video: video.show(embed="yes"), "embed: must be True or False, not 'yes'"),
+        (lambda video: video.show(loop=1), "loop: must be True or False, not 1"),
+        (lambda video: video.show(muted="no"), "muted: must be True or False, not 'no'"),
+    ],
+    ids=range(11),
+)
+def test_a_wrong_argument_is_named_and_speaks_of_no_request(
+    made: tuple[sd.Session, sd.Video], call: Callable[[sd.Video], object], message: str
+) -> None:
+    with pytest.raises(sd.InvalidInput, match=re.escape(message)) as refused:
+        call(made[1])
+    assert "sent" not in str(refused.value)
+    assert "charged" not in str(refused.value)
+
+
+def formatted(value: object) -> dict[str, Any]:
+    """What a notebook saves for the last line of a cell."""
+    bundle: dict[str, Any] = DisplayFormatter().format(value)[0]
+    return bundle
+
+
+def test_frames_are_a_list_that_a_cell_shows_as_few_kilobytes_of_pictures(made: tuple[sd.Session, sd.Video]) -> None:
+    frames = made[1].frames(30)
+    assert isinstance(frames, list)
+    html = formatted(frames)["text/html"]
+    assert html.count('src="data:image/jpeg;base64,') == 24
+    assert html.endswith("and 6 more")
+    assert len(html) < 24 * 6_000
+    assert "more" not in formatted(made[1].frames(2))["text/html"]
+
+
+@pytest.mark.parametrize(
+    "image_of",
+    [
+        lambda video: video.contact_sheet(6),
+        lambda video: video.first_frame,
+        lambda video: video.last_frame,
+        lambda video: video.frames(1)[0],
+    ],
+    ids=["sheet", "first", "last", "one"],
+)
+def test_an_image_is_saved_in_a_cell_as_a_small_jpeg(
+    made: tuple[sd.Session, sd.Video], image_of: Callable[[sd.Video], Image.Image]
+) -> None:
+    image = image_of(made[1])
+    assert isinstance(image, Image.Image)
+    shown = formatted(image)
+    assert set(shown) == {"text/plain", "image/jpeg"}
+    assert len(shown["image/jpeg"]) <= 60_000
+    assert "image/png" in formatted(image.copy())

@@ -119,3 +119,9 @@ def test_a_file_that_is_not_there_is_reported(tmp_path: Path) -> None:
     for path in (tmp_path / "none.mp4", tmp_path):
         with pytest.raises(sd.MediaError, match="cannot be opened: there is no such file"):
             sd.open(path)
+
+
+@pytest.mark.parametrize("name", [".", "/"])
+def test_a_folder_is_not_opened_as_a_clip(name: str) -> None:
+    with pytest.raises(sd.MediaError, match="cannot be opened: there is no such file"):
+        sd.open(name)

@@ -552,3 +552,10 @@ def test_a_locked_ledger_would_hold_up_no_other_task_while_a_comparison_waits_fo
     until(lambda: not view._busy)
     assert any("claim" in what for what, _ in on_the_loop)
     assert not [what for what, is_held_up in on_the_loop if is_held_up]
+
+
+def test_the_order_of_prompt_and_models_is_said() -> None:
+    compare: Any = sd.compare
+    for arguments, named in ((([T2V],), {"prompt": "A fox"}), (("A fox",), {})):
+        with pytest.raises(sd.InvalidInput, match=r'names: .* sd\.compare\("A fox", \[...\]\)'):
+            compare(*arguments, **named)

@@ -83,6 +83,10 @@ def test_a_data_frame_has_a_persons_columns(served: sd.Session, monkeypatch: pyt
     tables: list[list[dict[str, Any]]] = []
     monkeypatch.setitem(sys.modules, "pandas", SimpleNamespace(DataFrame=lambda rows: tables.append(list(rows))))
     served.tasks().to_pandas()
+    monkeypatch.setitem(sys.modules, "pandas", None)
+    with pytest.raises(sd.SeedanceError, match="pandas is not installed") as refused:
+        served.tasks().to_pandas()
+    assert refused.value.next_step == "run %pip install pandas, then run it again"
     (row,) = tables[0]
     assert list(row) == ["task", "state", "model", "prompt", "created", "cost", "unit", "simulated", "file"]
     assert (row["cost"], row["state"], row["created"].year) == (0.0, "done", time.localtime().tm_year)

@@ -6,13 +6,17 @@ import os
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path, PurePosixPath
-from typing import Any, Literal
+from typing import TYPE_CHECKING, Any, Literal
 from urllib.parse import quote
 
+from seedance_nb._base.errors import argument_error
 from seedance_nb._base.html import DIM, FG, FONT, Html, escape, safe_url, shell_with_kernel
 from seedance_nb._check.check import seconds_of
 from seedance_nb._media.facts import MediaFacts
 from seedance_nb._task.files import ExtraResult
+
+if TYPE_CHECKING:
+    from PIL.Image import Image
 
 Viewer = Literal["jupyter", "script", "headless", "voila", "colab", "vscode"]
 Mechanism = Literal["file", "embed", "still"]
@@ -35,7 +39,7 @@ _BADGE = (
     "display:inline-block;padding:0 7px;border-radius:9px;font-size:11px;font-weight:600;letter-spacing:.04em;"
     "line-height:18px;background:var(--jp-warn-color2,#ffb74d);color:#3b2600"
 )
-_MOST_WIDTH = 760
+_MOST_WIDTH, MOST_PX = 760, 10_000
 _STILL_BYTES = 6_400  # twice in a notebook that saves widgets, which gets at most 25 kB for a video
 _THUMBNAIL, _QUALITIES = 320, (70, 55, 40, 28)
 _EXTRA = Html(
@@ -108,6 +112,19 @@ class PlayerOptions:
     muted: bool = False
     autoplay: bool = False
 
+    def __post_init__(self) -> None:
+        require_width(1 if self.width is None else self.width)
+        for name, value in {"embed": self.embed or False, "loop": self.loop, "muted": self.muted}.items():
+            if type(value) is not bool:
+                raise argument_error(name, f"must be True or False, not {value!r}", value)
+
+
+def require_width(width: int) -> int:
+    """The width in px. *pure*. Raises: InvalidInput for anything else."""
+    if type(width) is not int or not 1 <= width <= MOST_PX:
+        raise argument_error("width", f"must be a whole number of px from 1 to {MOST_PX:,}, not {width!r}", width)
+    return width
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class View:
@@ -166,9 +183,14 @@ def still_of(poster: Path | bytes, most: int = _STILL_BYTES, width: int = 640) -
     try:
         with Image.open(file, formats=("JPEG", "PNG", "WEBP")) as opened:
             opened.draft("RGB", (width, width))  # which decodes a large JPEG at a fraction of its size
-            picture = opened.convert("RGB")
+            return jpeg_of(opened, most, width)
     except (OSError, SyntaxError, ValueError, Image.DecompressionBombError):
         return b""
+
+
+def jpeg_of(image: "Image", most: int, width: int) -> bytes:
+    """An image as a JPEG of at most `most` bytes and `width` px, smaller until it fits. *pure*."""
+    picture = image.convert("RGB")
     while True:
         picture.thumbnail((width, width))
         for quality in _QUALITIES:

@@ -15,12 +15,12 @@ from seedance_nb._base.errors import MediaError, argument_error
 from seedance_nb._base.faults import created_by_package, typed_class
 from seedance_nb._base.html import DIM, FG, FONT, Html
 from seedance_nb._base.text import slug
-from seedance_nb._base.values import read_json
+from seedance_nb._base.values import is_number, read_json
 from seedance_nb._ledger.row import Row, price_after
 from seedance_nb._media.facts import MediaFacts, read_facts
 from seedance_nb._media.frames import MOST, copy_as_h264, frames_at
 from seedance_nb._task.display import player as _player
-from seedance_nb._task.display.player import PlayerOptions, View, differences, result_text, source_of
+from seedance_nb._task.display.player import PlayerOptions, View, differences, require_width, result_text, source_of
 from seedance_nb._task.files import ExtraResult, poster_of, read_extras, video_path
 
 if TYPE_CHECKING:
@@ -29,9 +29,6 @@ if TYPE_CHECKING:
 ERROR = "color:var(--jp-error-color1,var(--vscode-errorForeground,#d32f2f))"
 _THUMBNAIL_BYTES = 2_800
 _STRIP_WIDTH = 200
-if TYPE_CHECKING:
-    from PIL.Image import Image
-
 _GAP = 8
 
 
@@ -119,7 +116,7 @@ class Video:
         The parameters:
           n: how many, evenly from the first to the last; at most 200.
           every: one frame every so many seconds, instead of `n`.
-        Returns: the images, in order.
+        Returns: the images, in order; a cell shows the first 24 of the list.
         Raises: InvalidInput; MediaError if the file cannot be decoded.
 
         >>> video = sd.Session(queue_s=0, run_s=0).generate("crun/seedance-1.0-pro-t2v", prompt="A fox")
@@ -129,17 +126,17 @@ class Video:
         if self.facts is None:
             message, step = f"The duration of {self.path.name} is not known.", "use first_frame or last_frame"
             raise MediaError(message, next_step=step, charged="not charged")
-        return frames_at(self.path, frame_times(self.facts, n, every))
+        return Frames(map(with_small_face, frames_at(self.path, frame_times(self.facts, n, every))))
 
     @property
     def first_frame(self) -> Image:
         """The first frame as a PIL image. *reads files*. Raises: MediaError."""
-        return frames_at(self.path, [0.0])[0]
+        return with_small_face(frames_at(self.path, [0.0])[0])
 
     @property
     def last_frame(self) -> Image:
         """The last frame as a PIL image, for example to continue from. *reads files*. Raises: MediaError."""
-        return frames_at(self.path, [math.inf])[0]
+        return with_small_face(frames_at(self.path, [math.inf])[0])
 
     def contact_sheet(self, n: int = 9, *, width: int = 1200) -> Image:
         """Frames in one image, row by row. *reads files*.
@@ -155,6 +152,7 @@ class Video:
         """
         from PIL import Image
 
+        require_width(width)
         images = self.frames(n)
         columns = math.ceil(math.sqrt(len(images)))
         wide = max(1, (width - _GAP * (columns - 1)) // columns)
@@ -164,7 +162,7 @@ class Video:
         for index, image in enumerate(images):
             row, column = divmod(index, columns)
             sheet.paste(image.resize((wide, high)), (column * (wide + _GAP), row * (high + _GAP)))
-        return sheet
+        return with_small_face(sheet)
 
     def save(self, path: str | Path) -> Path:
         """Copy the file. *reads files*, *writes files*.
@@ -203,7 +201,10 @@ class Video:
         '.gif'
         """
         target = Path(path).expanduser() if path else self.path.with_suffix(".gif")
-        images = self.frames(every=1 / fps if fps > 0 else 0)
+        if not is_number(fps) or not 0 < fps < math.inf:
+            raise argument_error("fps", f"must be a number above 0, not {fps!r}", fps)
+        require_width(width)
+        images = self.frames(every=1 / fps)
         for image in images:
             image.thumbnail((width, width * 4))
         first, *others = (image.quantize(128) for image in images)
@@ -234,6 +235,21 @@ class Video:
 
     def _repr_mimebundle_(self, **_: Any) -> dict[str, str]:
         return video_view(self).bundle
+
+
+class Frames(list["Image"]):
+    """Frames of a video: a list of PIL images, of which a cell shows the first 24."""
+
+    def _repr_html_(self) -> str:
+        urls = (_player.data_url(_player.jpeg_of(image, 4_000, 2 * _STRIP_WIDTH), "image/jpeg") for image in self[:24])
+        shown = Html('<img src="{}" alt="frame" style="width:200px;margin:0 8px 8px 0;border-radius:6px">').each(urls)
+        return str(shown + (f"and {len(self) - 24} more" if len(self) > 24 else ""))  # noqa: PLR2004
+
+
+def with_small_face(image: Image) -> Image:
+    """The image, which a cell shows as a JPEG of at most 60 kB instead of a PNG."""
+    vars(image).update(_repr_png_=None, _repr_jpeg_=lambda: _player.jpeg_of(image, 60_000, 1200))
+    return image
 
 
 def video_of(row: Row, title: str, asked: dict[str, Any]) -> Video:
@@ -327,7 +343,7 @@ def frame_times(facts: MediaFacts, n: int | None, every: float | None) -> list[f
     if (n is None) is (every is None):
         raise argument_error("n", "give either n or every", n)
     if every is not None:
-        if not 0 < every < math.inf:
+        if not is_number(every) or not 0 < every < math.inf:
             raise argument_error("every", f"must be a number of seconds above 0, not {every!r}", every)
         count = math.floor(facts.seconds / every) + 1
         if count > MOST:
