@@ -197,8 +197,7 @@ class OverBudget(SeedanceError):
     """
 
     def __init__(
-        self, message: str = "", *, budget: float | None = None, spent: float | None = None,
-        price: float | None = None,
+        self, message: str = "", *, budget: float | None = None, spent: float | None = None, price: float | None = None,
         next_step: str = Step("to send it anyway, {} with a larger budget=", "run it again", "open the panel again"),
     ) -> None:  # fmt: skip
         super().__init__(message, next_step=next_step)

@@ -84,11 +84,10 @@ class Clip:
         return f"Clip {name}: {facts}\n{sanitize(shorten(self.prompt))}\n{problems}"
 
     def _repr_html_(self) -> str:
-        html = Html(
-            '<div style="{};{};white-space:pre-wrap;overflow-wrap:anywhere"><b>{}</b>\n<span style="{}">{}</span>\n{}\n{}{}</div>'
-        )
         (name, facts, problems), request = self._lines(), request_html(json_text(self.request))
-        return str(html.format(FONT, FG, name, DIM, facts, self.prompt, problems, request))
+        head = Html('<b>{}</b>\n<span style="{}">{}</span>\n{}').format(name, DIM, facts, self.prompt)
+        html = Html('<div style="{};{};white-space:pre-wrap;overflow-wrap:anywhere">{}\n{}{}</div>')
+        return str(html.format(FONT, FG, head, problems, request))
 
 
 @typed

@@ -285,9 +285,9 @@ class Panel:
 
     def _head(self) -> Html:
         host = Html('<span class="sdn-dim">the key goes to {}</span>').format(self._host) if self._host else ""
-        return Html('<b>{}</b><span class="sdn-dim">{}</span>{}<code>{}</code>{}').format(
-            self.spec.title, self.spec.mode, status.SIMULATED if self._simulated else "", self.spec.name, host
-        )
+        spec, badge = self.spec, status.SIMULATED if self._simulated else ""
+        head = Html('<b>{}</b><span class="sdn-dim">{}</span>{}<code>{}</code>{}')
+        return head.format(spec.title, spec.mode, badge, spec.name, host)
 
     def _update_button(self) -> None:
         """Show the price on Generate, and the number of warnings: of filled fields, or of all once they were shown to confirm."""

@@ -101,8 +101,9 @@ class Comparison:
     def begin(self, *, confirm: bool = False, interactive: bool = False) -> tuple[Task | Exception, ...]:
         """The task of each model, or the error in its place. *spends credits*, *network*, *writes ledger*. Raises as `submit` does."""
         self._require_consent(confirm=confirm)
-        if not interactive:
-            self._emit_warnings()
+        for one in self.ready if not interactive else ():  # before anything is sent: warnings may be turned into errors
+            emit_warnings((f"{one.name}, {problem}" for problem in one.warnings), LimitWarning)
+            emit_warnings(_unsupported_lines(one), UserWarning)
         names = [one.name for one in self.candidates]
         takes = [self._take + names[:index].count(name) for index, name in enumerate(names)]
         pairs = zip(self.candidates, takes, strict=True)
@@ -139,17 +140,15 @@ class Comparison:
             step = "pass confirm=True to send them, or simulate=True in sd.compare to try it for free"
             raise SeedanceError(text, next_step=step)
 
-    def _emit_warnings(self) -> None:
-        # Before anything is sent, so that it costs nothing if warnings are turned into errors.
-        for one in self.ready:
-            emit_warnings((f"{one.name}, {problem}" for problem in one.warnings), LimitWarning)
-            emit_warnings(_unsupported_lines(one), UserWarning)
-
     def _task(self, candidate: Candidate, take: int, *, interactive: bool) -> Task | Exception:
         world: World = "simulated" if candidate.simulated else "paid"
-        options: dict[str, Any] = {"take": take, "budget": self._budget, "interactive": interactive}
-        fields = candidate.fields
-        return attempt(lambda: self._session.sender.send(approve(candidate.spec, fields), shown_world=world, **options))
+        options: dict[str, Any] = {
+            "take": take,
+            "budget": self._budget,
+            "interactive": interactive,
+            "shown_world": world,
+        }
+        return attempt(lambda: self._session.sender.send(approve(candidate.spec, candidate.fields), **options))
 
     async def _estimate(self, candidate: Candidate) -> Estimate:
         if candidate.error:

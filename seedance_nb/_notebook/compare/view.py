@@ -48,9 +48,8 @@ class ComparisonView:
         guard = reported("comparison", self._report)
         self._go = shared.button(guard(self._press), "sdn-go", description=first, icon="play", disabled=not count)
         self._yes = shared.button(guard(self._confirm), "sdn-go", "sdn-hidden", description=second)
-        self._cancel = shared.button(
-            guard(partial(self._show_buttons, asking=False)), "sdn-hidden", description="Cancel"
-        )
+        cancel = guard(partial(self._show_buttons, asking=False))
+        self._cancel = shared.button(cancel, "sdn-hidden", description="Cancel")
         self._note = shared.html(note_html(comparison), "sdn-note")
         foot = shared.box(W.HBox, [self._note, self._go, self._yes, self._cancel], "sdn-foot")
         head = shared.html(head_html(comparison), "sdn-top")
@@ -134,10 +133,9 @@ def models_html(comparison: Comparison) -> Html:
     """The table of the models, whose rows become blocks where it is narrow. *network*, the first time."""
     pairs = zip(comparison.candidates, comparison.estimates, strict=True)
     mark = "simulator" if all(one.simulated for one in comparison.candidates) else SIMULATED  # else the head has it
-    return Html("<table><thead><tr>{}</tr></thead><tbody>{}</tbody></table>").format(
-        Html('<th scope="col">{}</th>').each(HEADS),
-        Html("<tr>{}</tr>").each(_row_html(candidate, price, mark) for candidate, price in pairs),
-    )
+    rows = Html("<tr>{}</tr>").each(_row_html(candidate, price, mark) for candidate, price in pairs)
+    table = Html("<table><thead><tr>{}</tr></thead><tbody>{}</tbody></table>")
+    return table.format(Html('<th scope="col">{}</th>').each(HEADS), rows)
 
 
 def _row_html(candidate: Candidate, price: Estimate, mark: str) -> Html:

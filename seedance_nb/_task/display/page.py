@@ -61,9 +61,8 @@ def grid(videos: Video | Iterable[Video], /) -> View:
 
 
 @typed
-def export(
-    videos: Video | Iterable[Video], path: str | Path, /, *, title: str = "Videos", overwrite: bool = False
-) -> Path:
+def export(videos: Video | Iterable[Video], path: str | Path, /, *, title: str = "Videos",
+           overwrite: bool = False) -> Path:  # fmt: skip
     """Write one HTML page with the videos in it, which plays in any folder and without a network. *reads files*, *writes files*.
 
     The parameters:

@@ -149,9 +149,8 @@ class View:
         return {"text/plain": self.text, "text/html": str(self.html), **image}
 
 
-def player_html(
-    source: str, *, facts: MediaFacts | None, still: bytes, name: str, options: PlayerOptions = PlayerOptions()
-) -> Html:
+def player_html(source: str, *, facts: MediaFacts | None, still: bytes, name: str,
+                options: PlayerOptions = PlayerOptions()) -> Html:  # fmt: skip
     """The player in the video's own shape, with the still before it plays; the still alone if there is no source. *pure*."""
     # Embedded, because JupyterLab resolves relative paths in `src` but not in `poster`.
     link, picture = safe_url(source), safe_url(data_url(still, "image/jpeg")) if still else Html()

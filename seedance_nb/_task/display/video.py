@@ -70,9 +70,8 @@ class Video:
         """Additional results, such as the last frame: each has a `file`, or a `fault` that says why there is none."""
         return read_extras(self.row.beside)
 
-    def show(
-        self, *, embed: bool | None = None, width: int | None = None, loop: bool = False, muted: bool = False
-    ) -> Video:
+    def show(self, *, embed: bool | None = None, width: int | None = None, loop: bool = False,
+             muted: bool = False) -> Video:  # fmt: skip
         """The same video with other settings of its player, for the last line of a cell or `display`. *pure*.
 
         The playback speed is in the browser's own menu: ⋮ in the player, or a right click on it (with Shift in JupyterLab).
@@ -208,9 +207,8 @@ class Video:
         for image in images:
             image.thumbnail((width, width * 4))
         first, *others = (image.quantize(128) for image in images)
-        first.save(
-            target, "GIF", save_all=True, append_images=others, duration=round(1000 / fps), loop=0, optimize=True
-        )
+        each_ms = round(1000 / fps)
+        first.save(target, "GIF", save_all=True, append_images=others, duration=each_ms, loop=0, optimize=True)
         return target
 
     def proxy(self) -> Video:
