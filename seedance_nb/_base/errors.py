@@ -220,8 +220,7 @@ class InvalidInput(SeedanceError):
         count = "1 problem" if len(problems) == 1 else f"{len(problems)} problems"
         is_request = any(problem.path[:1] in ("", "/") for problem in problems)  # arguments have no JSON Pointer
         lines = "".join(f"\n  {number}. {problem}" for number, problem in enumerate(problems, 1))
-        where = "request; nothing was sent" if is_request else "arguments; nothing was done"
-        text = f"{count} in the {where}:{lines}"
+        text = f"{count} in the {'request; nothing was sent' if is_request else 'arguments; nothing was done'}:{lines}"
         step = Step("fix the problems above, then {}")
         super().__init__(text, next_step=step, charged="not charged" if is_request else None)
         self.args, self.problems = (problems,), problems

@@ -116,12 +116,13 @@ class Panel:
         before, _LATEST[cell] = _LATEST.get(cell, self), self
         display(self.widget)
         self._output.display()
-        if before is not self and before._busy:  # noqa: SLF001 - a panel too
+        if before is self or self.task or self._busy:
+            return
+        self._copy(before)
+        if before._busy:  # noqa: SLF001 - a panel too
             self._busy = self._go.disabled = True
             toggle(self._stop, shown=True)
             ENGINE.submit(self._follow_panel(before))
-        elif before is not self and not self.task:
-            self._copy(before)
 
     async def _follow_panel(self, before: "Panel") -> None:
         with status.reported("panel", self._report):

@@ -6,7 +6,7 @@ import os
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path, PurePosixPath
-from typing import TYPE_CHECKING, Any, Literal
+from typing import Any, Literal
 from urllib.parse import quote
 
 from seedance_nb._base.errors import argument_error
@@ -14,9 +14,6 @@ from seedance_nb._base.html import DIM, FG, FONT, Html, escape, safe_url, shell_
 from seedance_nb._check.check import seconds_of
 from seedance_nb._media.facts import MediaFacts
 from seedance_nb._task.files import ExtraResult
-
-if TYPE_CHECKING:
-    from PIL.Image import Image
 
 Viewer = Literal["jupyter", "script", "headless", "voila", "colab", "vscode"]
 Mechanism = Literal["file", "embed", "still"]
@@ -187,7 +184,7 @@ def still_of(poster: Path | bytes, most: int = _STILL_BYTES, width: int = 640) -
         return b""
 
 
-def jpeg_of(image: "Image", most: int, width: int) -> bytes:
+def jpeg_of(image: Any, most: int, width: int) -> bytes:
     """An image as a JPEG of at most `most` bytes and `width` px, smaller until it fits. *pure*."""
     picture = image.convert("RGB")
     while True:
