@@ -76,8 +76,7 @@ def render(job: Job) -> None:
                 image.save(job.last_frame, "PNG")
             out.mux(video.encode(None))
             if audio:
-                out.mux(audio.encode(_sound(job)))
-                out.mux(audio.encode(None))
+                out.mux([*audio.encode(_sound(job)), *audio.encode(None)])
         part.replace(job.path)
     finally:
         part.unlink(missing_ok=True)

@@ -298,9 +298,8 @@ class Task:
 
     def _html(self, row: Row) -> Html:
         error = Html("<div>{}</div>").format(row.error) if row.error else ""
-        shown = (FONT, FG, row.name, badge(row.simulated), state_text(row), row.spec, price_after(row), error)
         line = Html('<div style="{};{};overflow-wrap:anywhere"><code>{}</code> {} <b>{}</b> · {} · {}{}</div>')
-        return line.format(*shown)
+        return line.format(FONT, FG, row.name, badge(row.simulated), state_text(row), row.spec, price_after(row), error)
 
     def _repr_html_(self) -> str:
         return str(self._html(self.row))
