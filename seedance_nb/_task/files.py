@@ -10,15 +10,18 @@ import shutil
 import sys
 import tempfile
 import time
-from collections.abc import AsyncIterator, Awaitable, Callable, Collection, Iterable
+from collections.abc import AsyncIterator, Awaitable, Callable, Collection
 from contextlib import asynccontextmanager, suppress
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
+from typing import Any
 
 from seedance_nb._base.errors import MediaError, SeedanceError, Step
 from seedance_nb._base.faults import lacks_files
 from seedance_nb._base.secret import mask_keys
 from seedance_nb._base.text import strip_queries
+from seedance_nb._base.values import pointer_parts, read_json
+from seedance_nb._check.check import values_by_role
 from seedance_nb._document.spec import Spec
 from seedance_nb._ledger.database import sync_folder
 from seedance_nb._ledger.ledger import Ledger
@@ -28,13 +31,18 @@ from seedance_nb._media.facts import MediaFacts, read_facts
 from seedance_nb._media.isobmff import span
 from seedance_nb._simulator.store import Store, default_folder
 from seedance_nb._task.provenance import has_bytes, save_request
-from seedance_nb._web.regular_files import create, is_there, sha256
+from seedance_nb._web.regular_files import create, is_there, read, sha256
 
 if sys.platform == "win32":
     import msvcrt
 else:
     import fcntl
 
+_OWN_NAMES = (  # beginning with `stem_of`, as the functions here, `provenance`, `_web.download`, `to_gif` and `proxy` name files
+    r"\.%s(-[0-9]+\.(part(\.json)?|jpgpart|trimpart)|-h264\.mp4\.part|\.(mp4|webm|mkv)\.request\.json\.\w+\.part)"
+    r"|%s((-changed-[0-9]+)?\.(mp4|webm|mkv)|\.(mp4|webm|mkv)\.request\.json|\.jpg|(-h264)?(-[0-9]+)?\.gif|-h264\.mp4|-unsupported\.(ogv|avi|flv|ts|mpeg|wmv)"
+    rf"|-([0-9]+|last-frame)(-changed-[0-9]+)?({'|'.join(map(re.escape, _media.ENDINGS.values()))}))"
+)
 _LAST_FRAME = re.compile(r'"return_last_frame":\s*true')
 
 
@@ -177,9 +185,8 @@ def _set_aside(final: Path, new: str) -> list[str]:
     """Rename a different file that has the final name; return a remark with its new name, or []."""
     if not os.path.lexists(final) or has_bytes(final, new) or (final.is_file() and not final.stat().st_size):
         return []
-    numbers = itertools.count(1)
-    aside = next(path for n in numbers if not os.path.lexists(path := final.with_stem(f"{final.stem}-changed-{n}")))
-    final.rename(aside)
+    names = (final.with_stem(f"{final.stem}-changed-{number}") for number in itertools.count(1))
+    aside = final.rename(next(path for path in names if not os.path.lexists(path)))
     return [f"the previous file had been changed and was renamed to {aside.name}"]
 
 
@@ -212,10 +219,9 @@ def read_extras(text: str) -> tuple[ExtraResult, ...]:
     return tuple(ExtraResult(**one) for one in json.loads(text)) if text else ()
 
 
-def write_extras(results: Iterable[ExtraResult]) -> str:
+def write_extras(results: Collection[ExtraResult]) -> str:
     """Results as JSON for the `beside` column, by index. *pure*."""
-    listed = [asdict(one) for one in sorted(results, key=lambda one: one.place)]
-    return json.dumps(listed) if listed else ""
+    return json.dumps([asdict(one) for one in sorted(results, key=lambda one: one.place)]) if results else ""
 
 
 def file_text(row: Row) -> str:
@@ -233,9 +239,8 @@ def file_text(row: Row) -> str:
         return f"{Path(row.file).name} was changed; {again} renames it and downloads the video again"
     if row.file:
         return f"file is missing or empty; {again} downloads it again"
-    if row.state in (*FREE_STATES, State.FAILED):
-        return ""
-    return f"not downloaded yet; {again} downloads it" if row.state is State.DONE else "not downloaded yet"
+    later = f"; {again} downloads it" if row.state is State.DONE else ""
+    return "" if row.state in (*FREE_STATES, State.FAILED) else f"not downloaded yet{later}"
 
 
 def stem_of(row: Row) -> str:
@@ -263,28 +268,20 @@ async def file_lock(path: Path, sleep: Callable[[float], Awaitable[None]] = asyn
 
 def _open_locked(path: Path) -> int | None:
     handle = os.open(path, os.O_CREAT | os.O_RDWR | getattr(os, "O_NOFOLLOW", 0), 0o600)
-    try:
-        _lock(handle)
+    with suppress(BlockingIOError, PermissionError, FileNotFoundError):
+        if sys.platform == "win32":
+            msvcrt.locking(handle, msvcrt.LK_NBLCK, 1)
+        else:
+            try:
+                fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            except OSError as error:  # else a file system without locks; there, two kernels may download the same video
+                if isinstance(error, BlockingIOError):
+                    raise
         # Whoever held it before has removed the file, perhaps only after it was opened here.
         if os.path.samestat(os.fstat(handle), path.stat()):
             return handle
-    except (BlockingIOError, PermissionError, FileNotFoundError):
-        pass
     os.close(handle)
     return None
-
-
-def _lock(handle: int) -> None:
-    if sys.platform == "win32":
-        msvcrt.locking(handle, msvcrt.LK_NBLCK, 1)
-        return
-    try:
-        fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
-    except OSError as error:
-        if isinstance(
-            error, BlockingIOError
-        ):  # else a file system without locks: two kernels may download the same video
-            raise
 
 
 def require_remembered(row: Row) -> None:
@@ -294,7 +291,17 @@ def require_remembered(row: Row) -> None:
         raise SeedanceError(f"{row.name} was forgotten, and its video was removed.", next_step=step, charged=None)
 
 
-async def forget(ledger: Ledger, folder: Path, row: Row, prompt: str, *, files: bool) -> None:
+def files_of(folder: Path, row: Row) -> list[Path]:
+    """The regular files that this package wrote for a row: those in the ledger, and those with a name that it gives. *reads files*."""
+    found = {Path(name) for name in (row.file, *(one.file for one in read_extras(row.beside))) if name}
+    own = re.compile(_OWN_NAMES.replace("%s", stem_of(row)), re.ASCII)
+    found |= {*map(poster_of, found)}
+    for at in {folder, *(one.parent for one in found)}:
+        found |= {one for one in at.glob(f"*{stem_of(row)}*") if own.fullmatch(one.name)}
+    return [one for one in found if one.is_file() and not one.is_symlink()]
+
+
+async def forget(ledger: Ledger, folder: Path, spec: Spec, row: Row, *, files: bool) -> None:
     """Remove a row's request from the ledger, drafts with its prompt, and its files. *writes ledger*, *writes files*. Raises: SeedanceError."""
 
     async def refuse(_: float = 0) -> None:
@@ -304,16 +311,18 @@ async def forget(ledger: Ledger, folder: Path, row: Row, prompt: str, *, files: 
     was_tried = row.file or row.beside or row.is_forgotten
     if row.state not in (State.FAILED, *FREE_STATES) and not (row.state is State.DONE and was_tried):
         await refuse()
-    text = json.dumps(mask_keys(strip_queries(prompt)), ensure_ascii=False)[1:-1].strip()  # as a draft has it
+    prompt = mask_keys(strip_queries(str(values_by_role(spec, read_json(row.body)).get("prompt", "")))).strip()
     async with file_lock(lock_for(folder, row), refuse):
         if files:  # before the ledger, which has their names
-            drafts = ledger.path.with_name(f"{ledger.path.name}-drafts").glob("*.json")
-            found = [one for one in drafts if text and text in one.read_text(encoding="utf-8", errors="replace")]
-            found += [Path(row.file), poster_of(Path(row.file))] if row.file else []
-            for place in {folder, *Path(row.file).parents[:1]}:
-                found += place.glob(f"*{stem_of(row)}*")
-            for file in found:
-                file.unlink(missing_ok=True)
+            for one in files_of(folder, row):
+                one.unlink(missing_ok=True)
+            names = {"prompt", *pointer_parts(spec.roles.get("prompt", ""))[-1:]}
+            for draft in ledger.path.with_name(f"{ledger.path.name}-drafts").glob("*.json"):
+                pairs: list[tuple[str, Any]] = []
+                with suppress(OSError, ValueError, RecursionError), read(draft) as file:  # what is no draft stays
+                    json.load(file, object_pairs_hook=pairs.extend)
+                if prompt and any(name in names and mask_keys(str(text)).strip() == prompt for name, text in pairs):
+                    draft.unlink(missing_ok=True)
             if row.simulated:
                 Store(default_folder()).remove(row.task_id)
         await asyncio.to_thread(ledger.forget, row, files=files)

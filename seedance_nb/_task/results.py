@@ -195,7 +195,10 @@ class _Saving:
             is_new = fault.kind == "dead" and not self._urls_refreshed
             if is_new:
                 self._urls_refreshed = True
-                await self._refresh_urls()
+                seen, _, _ = await poll(self.flow, self.row.task_id)
+                if seen and seen.state is State.DONE:
+                    seen = replace(seen, outputs=match_urls(self.row.outputs, seen.outputs))
+                    self.row = await record_status(self.flow, self.row, seen)
             pause = float(_PAUSE_S * number)
             if fault.status in _NOT_YET and self._patience:
                 pause = min(_PAUSE_S * 2.0 ** (number - 1), self._patience)
@@ -259,12 +262,6 @@ class _Saving:
         outputs[index], outputs[other] = outputs[other], outputs[index]
         await self._write(outputs=tuple(outputs))
         return True
-
-    async def _refresh_urls(self) -> None:
-        seen, _, _ = await poll(self.flow, self.row.task_id)
-        if seen and seen.state is State.DONE:
-            seen = replace(seen, outputs=match_urls(self.row.outputs, seen.outputs))
-            self.row = await record_status(self.flow, self.row, seen)
 
     async def _write(self, **changes: Any) -> None:
         changes["beside"] = _files.write_extras(self._extras.values())

@@ -215,8 +215,8 @@ class Task:
         by itself. Copies elsewhere stay too: in notebooks, exported pages, files of `video.save`, and at the provider.
 
         The parameters:
-          files: whether the video, its poster and every other file of the task, and drafts with its prompt, are deleted as
-            well. Without it, the video still plays and has its request in it.
+          files: whether every file that was saved for the task, and drafts with its prompt, are deleted as well. Files that
+            you named stay. Without it, the video still plays and has its request in it.
         Raises: SeedanceError for a task that is not finished or not downloaded; LedgerError. Call it again after an error.
 
         >>> task = sd.Session(queue_s=0, run_s=0).submit("crun/seedance-1.0-pro-t2v", prompt="A fox")
@@ -226,8 +226,7 @@ class Task:
         False
         """
         row, ledger = self.row, self._context.ledger
-        prompt = values_by_role(self._spec, read_json(row.body)).get("prompt", "")
-        ENGINE.run(forget(ledger, self._context.outputs, row, str(prompt), files=files))
+        ENGINE.run(forget(ledger, self._context.outputs, self._spec, row, files=files))
         if any(ledger.path.parent.glob(f"{ledger.path.name}.damaged-*")):
             copies = f"Old files of a repair may still have the request. Delete them if you no longer need them: {ledger.path}.damaged-*"
             emit_warnings((copies,), UserWarning)

@@ -4,6 +4,7 @@ import json
 import sqlite3
 from collections.abc import Callable
 from contextlib import closing
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -13,6 +14,7 @@ from support.claims import claim
 from support.provider import Provider
 
 import seedance_nb as sd
+from seedance_nb._base.text import strip_queries
 from seedance_nb._form.exchange import save_preset
 from seedance_nb._ledger import database, journal
 from seedance_nb._ledger.ledger import Ledger
@@ -167,7 +169,7 @@ def test_a_task_that_is_being_downloaded_is_not_forgotten(session: sd.Session) -
 
     async def meanwhile() -> None:
         async with file_lock(files.lock_for(session.outputs, task.row)):
-            await forget(session.ledger, session.outputs, task.row, PROMPT, files=True)
+            await forget(session.ledger, session.outputs, sd.spec(MODEL), task.row, files=True)
 
     with pytest.raises(sd.SeedanceError, match="cannot be forgotten yet"):
         ENGINE.run(meanwhile())
@@ -256,3 +258,96 @@ def test_a_forgotten_task_says_so_wherever_it_is_listed(session: sd.Session) -> 
     assert shown.splitlines()[1].split()[-1] == "forgotten"
     assert "forgotten" in session.tasks()._repr_html_()
     assert json.loads(task.row.body) == ""
+
+
+NEAR = (
+    "{0}", "{0}.txt", "{0}.png", "{0}.mov", "{0}.mp4.bak", "{0} copy.mp4", "{0}-mine.mp4", "{0}-h264-cut.mp4", "{0}-changed.mp4",
+    "{0}-edit.gif", "{0}-1.txt", "{0}-2-changed-.png", "{0}-last-frame.psd", "{0}-unsupported.txt", "{0}.request.json", "{0}0.mp4",
+    "x{0}.mp4", ".{0}.mp4", ".{0}-x.part", "{0}-1.part", ".{0}-1.parts", "{0}.MP4.jpg", "{0}.mp4\n",
+)  # fmt: skip
+OWN = (
+    "{0}.webm", "{0}.mkv", "{0}.webm.request.json", ".{0}.mp4.request.json.x_1abcde.part", "{0}-changed-1.mp4", "{0}-changed-12.webm",
+    "{0}-last-frame.png", "{0}-2.jpg", "{0}-3.wav", "{0}-last-frame-changed-1.png", "{0}.gif", "{0}-2.gif", "{0}-h264.gif", "{0}-h264.mp4",
+    ".{0}-h264.mp4.part", ".{0}-1.part", ".{0}-1.part.json", ".{0}-2.jpgpart", ".{0}-1.trimpart", "{0}-unsupported.avi",
+)  # fmt: skip
+
+
+@pytest.mark.parametrize("session", ["WAL"], indirect=True)
+def test_of_a_folder_of_alike_names_only_files_that_the_package_names_go(session: sd.Session, tmp_path: Path) -> None:
+    task = session.submit(MODEL, prompt=PROMPT, **SMALL)
+    folder, stem = task.wait().path.parent, files.stem_of(task.row)
+    mine = {name.format(stem) for name in NEAR}
+    ours = {name.format(stem) for name in OWN}
+    for name in mine | ours:
+        (folder / name).write_text("a person's")
+    (folder / f"{stem}_frames").mkdir()
+    (folder / f"{stem}_frames" / f"{stem}.mp4").write_text("a person's")
+    (folder / f"{stem}-7.png").mkdir()  # our name, and no file
+    (tmp_path / "elsewhere.jpg").write_text("a person's")
+    (folder / f"{stem}-8.png").symlink_to(tmp_path / "elsewhere.jpg")
+    kept = mine | {f"{stem}_frames", f"{stem}-7.png", f"{stem}-8.png"}
+    naive = {path.name for path in folder.glob(f"*{stem}*")}
+    assert {path.name for path in files.files_of(folder, task.row)} == ours | {f"{stem}.mp4", f"{stem}.jpg"}
+    assert kept < naive, "the control: the stem alone takes them all"
+    task.forget(files=True)
+    assert {path.name for path in folder.iterdir()} == kept
+    assert (folder / f"{stem}_frames" / f"{stem}.mp4").is_file()
+    assert (tmp_path / "elsewhere.jpg").is_file()
+    assert task.row.is_forgotten
+    task.forget(files=True)
+
+
+@pytest.mark.parametrize("session", ["WAL"], indirect=True)
+def test_what_the_package_writes_beside_a_video_is_known_as_its_own(session: sd.Session) -> None:
+    task = session.submit(MODEL, prompt=PROMPT, **SMALL)
+    video = task.wait()
+    video.to_gif(width=64, fps=1)
+    video.to_gif(width=80, fps=1)
+    copy = replace(video, facts=replace(video.facts, codec="mpeg4")).proxy() if video.facts else video
+    copy.to_gif(width=64, fps=1)
+    video.path.write_text("changed")
+    task.wait()
+    (folder := video.path.parent).joinpath("mine.mp4").write_text("mine")
+    written = {path.name for path in folder.iterdir()}
+    assert len(written) == 8
+    assert {path.name for path in files.files_of(folder, task.row)} == written - {"mine.mp4"}
+
+
+@pytest.mark.parametrize("session", ["WAL"], indirect=True)
+def test_results_in_the_folder_of_an_earlier_setting_go_as_well(session: sd.Session, tmp_path: Path) -> None:
+    task = session.submit(MODEL, prompt=PROMPT, **SMALL)
+    task.wait()
+    (earlier := tmp_path / "earlier").mkdir()
+    one = earlier / f"{files.stem_of(task.row)}-2.png"
+    for file in (one, one.with_name("mine.png")):
+        file.write_text(PROMPT)
+    session.ledger.update(task.row.seq, beside=files.write_extras([files.ExtraResult(place=1, file=str(one))]))
+    task.forget(files=True)
+    assert [path.name for path in earlier.iterdir()] == ["mine.png"]
+
+
+@pytest.mark.parametrize("session", ["WAL"], indirect=True)
+@pytest.mark.parametrize(
+    "prompt", ["a", "values", "480p", 'say "hi" \\ there\n雪', "see https://a.example/f.png?sig=abc now"]
+)
+def test_only_drafts_whose_prompt_is_the_same_go(session: sd.Session, tmp_path: Path, prompt: str) -> None:
+    task = session.submit(MODEL, prompt=prompt, **SMALL)
+    task.wait()
+    (drafts := tmp_path / "home" / "ledger.sqlite3-drafts").mkdir()
+    saved = prompt.replace("?sig=abc", "?…") if "sig" in prompt else prompt
+    assert strip_queries(prompt) == saved
+    for name, text in {"same": saved, "longer": f"{saved} cat", "other": "another", "upper": f"{saved}X"}.items():
+        save_preset(drafts / f"{name}.json", sd.spec(MODEL), {"input": {"prompt": text, "resolution": "480p"}})
+    save_preset(drafts / "model.json", sd.spec("vastnum/doubao-seedance-2.0"), {"prompt": saved})
+    for name, text in {
+        "list": "[]",
+        "damaged": f'{{"prompt": "{prompt}"',
+        "deep": "[" * 99_999,
+        "number": '{"prompt": 5}',
+    }.items():
+        (drafts / f"{name}.json").write_text(text, encoding="utf-8")
+    (drafts / "folder.json").mkdir()
+    task.forget(files=True)
+    left = {path.stem for path in drafts.iterdir()}
+    assert left == {"longer", "other", "upper", "list", "damaged", "deep", "number", "folder"}
+    assert task.row.is_forgotten

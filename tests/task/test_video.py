@@ -367,3 +367,51 @@ def test_a_decoder_alone_takes_cut_files_for_whole(tmp_path: Path) -> None:
         with av.open(str(tmp_path / "v.mp4")) as container:
             played += next(container.decode(video=0)) is not None
     assert played == 5
+
+
+@pytest.fixture
+def video(made: tuple[sd.Session, sd.Video], tmp_path: Path) -> sd.Video:
+    """The video with a copy of its own, beside which tests may write."""
+    (file := tmp_path / "clip.mp4").write_bytes(made[1].path.read_bytes())
+    return replace(made[1], path=file)
+
+
+@pytest.mark.parametrize(
+    "name", ["clip.mp4", "mine.gif", "mine.txt", "new.mp4", "new.png", "new", "link.gif", "new.gif.mp4"]
+)
+def test_no_gif_is_written_over_a_file_or_under_another_suffix(video: sd.Video, tmp_path: Path, name: str) -> None:
+    for one in ("mine.gif", "mine.txt"):
+        (tmp_path / one).write_text("mine")
+    (tmp_path / "link.gif").symlink_to(tmp_path / "gone.gif")
+    before = {path: path.read_bytes() for path in tmp_path.iterdir() if path.is_file()}
+    with pytest.raises(
+        sd.MediaError, match=r"so nothing was written\.\nNothing was charged\.\nNext: choose another name"
+    ):
+        video.to_gif(tmp_path / name, width=64, fps=1)
+    assert {path: path.read_bytes() for path in tmp_path.iterdir() if path.is_file()} == before
+
+
+def test_a_gif_beside_the_video_takes_a_free_name_and_is_written_once(video: sd.Video, tmp_path: Path) -> None:
+    (tmp_path / "clip.gif").write_text("mine")
+    (tmp_path / "clip-2.gif").mkdir()
+    small, large = (video.to_gif(width=width, fps=1) for width in (64, 80))
+    assert (small.name, large.name) == ("clip-3.gif", "clip-4.gif")
+    assert [video.to_gif(width=width, fps=1) for width in (64, 80)] == [small, large]
+    assert (tmp_path / "clip.gif").read_text() == "mine"
+    assert len(list(tmp_path.iterdir())) == 5
+
+
+def test_a_gif_in_a_folder_is_named_after_the_prompt(video: sd.Video, tmp_path: Path) -> None:
+    (folder := tmp_path / "gifs").mkdir()
+    assert video.to_gif(folder, width=64, fps=1).name == video.save(folder).with_suffix(".gif").name
+    assert video.to_gif(tmp_path / "A.GIF", width=64, fps=1).name == "A.GIF"
+
+
+@pytest.mark.parametrize("name", ["a.webm", "a.mov", "a.gif", "a", "a.mp4.txt"])
+def test_a_copy_keeps_the_suffix_of_its_container(video: sd.Video, tmp_path: Path, name: str) -> None:
+    with pytest.raises(sd.MediaError, match=r"does not end in \.mp4, so nothing was written"):
+        video.save(tmp_path / name)
+    assert [path.name for path in tmp_path.iterdir()] == ["clip.mp4"]
+    webm = replace(video, path=video.path.rename(tmp_path / "clip.webm"))
+    assert webm.save(tmp_path / "b.webm").is_file()
+    assert webm.save(tmp_path / "b.WEBM").is_file()

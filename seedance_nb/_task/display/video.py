@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import itertools
 import math
 import os
 import shutil
 from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
+from io import BytesIO
 from pathlib import Path
 from textwrap import shorten
 from typing import TYPE_CHECKING, Any
@@ -27,9 +29,7 @@ if TYPE_CHECKING:
     from PIL.Image import Image
 
 ERROR = "color:var(--jp-error-color1,var(--vscode-errorForeground,#d32f2f))"
-_THUMBNAIL_BYTES = 2_800
-_STRIP_WIDTH = 200
-_GAP = 8
+_THUMBNAIL_BYTES, _STRIP_WIDTH, _GAP = 2_800, 200, 8
 
 
 @created_by_package
@@ -159,28 +159,22 @@ class Video:
         rows = math.ceil(len(images) / columns)
         sheet = Image.new("RGB", (columns * (wide + _GAP) - _GAP, rows * (high + _GAP) - _GAP), "white")
         for index, image in enumerate(images):
-            row, column = divmod(index, columns)
-            sheet.paste(image.resize((wide, high)), (column * (wide + _GAP), row * (high + _GAP)))
+            sheet.paste(image.resize((wide, high)), (index % columns * (wide + _GAP), index // columns * (high + _GAP)))
         return with_small_face(sheet)
 
     def save(self, path: str | Path) -> Path:
         """Copy the file. *reads files*, *writes files*.
 
         The parameters:
-          path: the new file, or a folder for a file named after the prompt; nothing is overwritten.
-        Returns: the new file.
-        Raises: MediaError if the file exists; SeedanceError if it cannot be written.
+          path: the new file, with the video's own suffix, or a folder for a file named after the prompt.
+        Returns: the new file; nothing is overwritten.
+        Raises: MediaError if the file exists or has another suffix; SeedanceError if it cannot be written.
 
         >>> video = sd.Session(queue_s=0, run_s=0).generate("crun/seedance-1.0-pro-t2v", prompt="A fox")
         >>> video.save(video.path.with_name("fox.mp4")).name
         'fox.mp4'
         """
-        target = Path(path).expanduser()
-        if target.is_dir():
-            target /= f"{slug(self.prompt) or self.path.stem}{self.path.suffix}"
-        if os.path.lexists(target):
-            message = f"{target} exists already, so nothing was written."
-            raise MediaError(message, next_step="choose another name", charged="not charged")
+        target = self._new_file(path, self.path.suffix)
         with self.path.open("rb") as source, target.open("xb") as copy:
             shutil.copyfileobj(source, copy)
         return target
@@ -189,26 +183,31 @@ class Video:
         """Write an animated GIF, for pages that show no video. *reads files*, *writes files*.
 
         The parameters:
-          path: the new file; None for one beside the video.
+          path: the new file, or a folder, as for `save`; None for one beside the video.
           width: its width in px.
           fps: its frames per second.
-        Returns: the new file.
-        Raises: InvalidInput for more than 200 frames; MediaError; SeedanceError if it cannot be written.
+        Returns: the file; nothing is overwritten, and an equal file beside the video is not written again.
+        Raises: InvalidInput for more than 200 frames; MediaError as `save` does; SeedanceError if it cannot be written.
 
         >>> video = sd.Session(queue_s=0, run_s=0).generate("crun/seedance-1.0-pro-t2v", prompt="A fox")
         >>> video.to_gif(width=160, fps=2).suffix
         '.gif'
         """
-        target = Path(path).expanduser() if path else self.path.with_suffix(".gif")
+        target = self._new_file(path, ".gif") if path else self.path.with_suffix(".gif")
         if not is_number(fps) or not 0 < fps < math.inf:
             raise argument_error("fps", f"must be a number above 0, not {fps!r}", fps)
         require_width(width)
         images = self.frames(every=1 / fps)
         for image in images:
             image.thumbnail((width, width * 4))
-        first, *others = (image.quantize(128) for image in images)
-        each_ms = round(1000 / fps)
-        first.save(target, "GIF", save_all=True, append_images=others, duration=each_ms, loop=0, optimize=True)
+        (first, *others), gif, numbers = (image.quantize(128) for image in images), BytesIO(), itertools.count(2)
+        first.save(gif, "GIF", save_all=True, append_images=others, duration=round(1000 / fps), loop=0, optimize=True)
+        while not path and os.path.lexists(target):
+            if target.is_file() and target.read_bytes() == gif.getvalue():
+                return target
+            target = self.path.with_name(f"{self.path.stem}-{next(numbers)}.gif")
+        with target.open("xb") as file:
+            file.write(gif.getvalue())
         return target
 
     def proxy(self) -> Video:
@@ -227,6 +226,15 @@ class Video:
         if not copy.exists():
             copy_as_h264(self.path, copy)
         return replace(self, path=copy)
+
+    def _new_file(self, path: str | Path, suffix: str) -> Path:
+        """The file of this name, or named after the prompt in this folder. *reads files*. Raises: MediaError if it may not be written."""
+        target = Path(path).expanduser()
+        target /= f"{slug(self.prompt) or self.path.stem}{suffix}" if target.is_dir() else ""
+        if not (ends := target.suffix.casefold() == suffix) or os.path.lexists(target):
+            message = f"{target} {'exists already' if ends else f'does not end in {suffix}'}, so nothing was written."
+            raise MediaError(message, next_step="choose another name", charged="not charged")
+        return target
 
     def __repr__(self) -> str:
         return video_text(self)
@@ -304,8 +312,9 @@ def facts_html(video: Video, source: str, requested: str = "", extras: Sequence[
 
 def video_player(video: Video, source: str) -> Html:
     """The player alone. *pure*."""
-    name = video.path.name
-    return _player.player_html(source, facts=video.facts, still=video.poster, name=name, options=video.player)
+    return _player.player_html(
+        source, facts=video.facts, still=video.poster, name=video.path.name, options=video.player
+    )
 
 
 def takes_view(videos: Sequence[Video], pending: Row | None = None, folder: Path | None = None) -> View:
