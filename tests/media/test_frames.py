@@ -209,7 +209,7 @@ def test_frames_are_a_list_that_a_cell_shows_as_few_kilobytes_of_pictures(made: 
     assert isinstance(frames, list)
     html = formatted(frames)["text/html"]
     assert html.count('src="data:image/jpeg;base64,') == 24
-    assert html.endswith("and 6 more")
+    assert html.endswith("and 6 more</div>")
     assert len(html) < 24 * 6_000
     assert "more" not in formatted(made[1].frames(2))["text/html"]
 

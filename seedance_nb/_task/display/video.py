@@ -248,8 +248,9 @@ class Frames(list["Image"]):
 
     def _repr_html_(self) -> str:
         urls = (_player.data_url(_player.jpeg_of(image, 4_000, 2 * _STRIP_WIDTH), "image/jpeg") for image in self[:24])
-        shown = Html('<img src="{}" alt="frame" style="width:200px;margin:0 8px 8px 0;border-radius:6px">').each(urls)
-        return str(shown + (f"and {len(self) - 24} more" if len(self) > 24 else ""))  # noqa: PLR2004
+        pictures = Html('<img src="{}" alt="frame" style="width:200px;border-radius:6px">').each(urls)
+        more = f"and {len(self) - 24} more" if len(self) > 24 else ""  # noqa: PLR2004
+        return str(Html('<div style="display:flex;flex-wrap:wrap;gap:8px;{}">{}{}</div>').format(FG, pictures, more))
 
 
 def with_small_face(image: Image) -> Image:
