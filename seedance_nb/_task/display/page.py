@@ -32,9 +32,7 @@ _GRID = Html(
     '<span>▶ Play all</span><span style="display:none">■ Stop all</span></summary><div style="{columns}">{players}</div></details>'
     '<div style="{columns}">{stills}</div></div>'
 )
-_TILE = Html(
-    '<figure style="margin:8px 0 0;min-width:0">{}<figcaption style="{};overflow-wrap:anywhere">{}</figcaption></figure>'
-)
+_TILE = Html('<figure style="margin:8px 0 0;min-width:0">{}<figcaption style="{};overflow-wrap:anywhere">{}</figcaption></figure>')  # fmt: skip
 
 
 @typed

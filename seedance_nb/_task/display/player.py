@@ -39,9 +39,7 @@ _BADGE = (
 _MOST_WIDTH, MOST_PX = 760, 10_000
 _STILL_BYTES = 6_400  # twice in a notebook that saves widgets, which gets at most 25 kB for a video
 _THUMBNAIL, _QUALITIES = 320, (70, 55, 40, 28)
-_EXTRA = Html(
-    '<img src="{}" alt="{}" style="display:block;margin-top:6px;max-width:min(240px,100%);border-radius:8px">'
-)
+_EXTRA = Html('<img src="{}" alt="{}" style="display:block;margin-top:6px;max-width:min(240px,100%);border-radius:8px">')  # fmt: skip
 CODECS = {
     "h264": "H.264", "hevc": "H.265", "av1": "AV1", "libdav1d": "AV1", "libaom-av1": "AV1", "vp8": "VP8", "vp9": "VP9",
     "mpeg4": "MPEG-4 Part 2", "prores": "ProRes", "mjpeg": "Motion JPEG", "mpeg2video": "MPEG-2",
