@@ -184,10 +184,11 @@ def test_a_file_that_is_no_video_is_an_error_and_leaves_nothing(tmp_path: Path) 
         (lambda video: video.show(width=0), "width: must be a whole number of px"),
         (lambda video: video.show(width="100%"), "width: must be a whole number of px"),
         (lambda video: video.show(embed="yes"), "embed: must be True or False, not 'yes'"),
+        (lambda video: video.show(embed=0), "embed: must be True or False, not 0"),
         (lambda video: video.show(loop=1), "loop: must be True or False, not 1"),
         (lambda video: video.show(muted="no"), "muted: must be True or False, not 'no'"),
     ],
-    ids=range(11),
+    ids=range(12),
 )
 def test_a_wrong_argument_is_named_and_speaks_of_no_request(
     made: tuple[sd.Session, sd.Video], call: Callable[[sd.Video], object], message: str

@@ -109,16 +109,15 @@ class PlayerOptions:
 
     def __post_init__(self) -> None:
         require_width(1 if self.width is None else self.width)
-        for name, value in {"embed": self.embed or False, "loop": self.loop, "muted": self.muted}.items():
-            if type(value) is not bool:
+        for name, value in {"embed": self.embed, "loop": self.loop, "muted": self.muted}.items():
+            if type(value) is not bool and (name != "embed" or value is not None):
                 raise argument_error(name, f"must be True or False, not {value!r}", value)
 
 
-def require_width(width: int) -> int:
-    """The width in px. *pure*. Raises: InvalidInput for anything else."""
+def require_width(width: int) -> None:
+    """*Pure*. Raises: InvalidInput for what is no width in px."""
     if type(width) is not int or not 1 <= width <= MOST_PX:
         raise argument_error("width", f"must be a whole number of px from 1 to {MOST_PX:,}, not {width!r}", width)
-    return width
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
