@@ -14,6 +14,7 @@ from seedance_nb._document.load import model_names
 from seedance_nb._document.reader import packaged, providers
 
 PACKAGE = Path(sd.__file__).parent
+READ = re.compile(r"os\.(getenv|environ\.get)\(.")
 CONTRIBUTING = Path(__file__).parents[2] / "CONTRIBUTING.md"
 ENVIRONMENT, KEYS = (
     dict(re.findall(rf"^\| `({name})` \| (.+) \|$", CONTRIBUTING.read_text(encoding="utf-8"), re.MULTILINE))
@@ -43,6 +44,13 @@ def test_each_key_of_a_packaged_schema_has_its_sentence(name: str) -> None:
     assert used - set(KEYS) == set()
 
 
+def by_variable(node: ast.AST) -> bool:
+    """Whether this is a read of an environment variable whose name is in a variable."""
+    if not isinstance(node, ast.Call) or not READ.match(ast.unparse(node)):
+        return False
+    return any(isinstance(one, ast.Name) for one in node.args[:1])
+
+
 def variables(source: str) -> set[str]:
     """The names of environment variables in a module: literals that it reads, and those of tables if it reads by a variable."""
     tree = ast.parse(source)
@@ -51,8 +59,14 @@ def variables(source: str) -> set[str]:
         for node in ast.walk(tree)
         if isinstance(node, ast.expr) and re.search(r"os\.(getenv|environ)\b", ast.unparse(node))
     ]
-    by_variable = any(isinstance(node, ast.Call) and node.args and isinstance(node.args[0], ast.Name) for node in reads)
-    tables = [node for node in tree.body if isinstance(node, ast.Assign | ast.AnnAssign)] if by_variable else []
+    readers = [
+        one
+        for one in ast.walk(tree)
+        if isinstance(one, ast.FunctionDef | ast.For) and any(map(by_variable, ast.walk(one)))
+    ]
+    used = {node.id for reader in readers for node in ast.walk(reader) if isinstance(node, ast.Name)}
+    assigned = [node for node in tree.body if isinstance(node, ast.Assign | ast.AnnAssign)]
+    tables = [node for node in assigned if used & {one.id for one in ast.walk(node) if isinstance(one, ast.Name)}]
     texts = {part.value for node in (*reads, *tables) for part in ast.walk(node) if isinstance(part, ast.Constant)}
     return {text for text in texts if isinstance(text, str) and re.fullmatch("[A-Z][A-Z0-9_]+", text)}
 

@@ -186,18 +186,26 @@ def texts_of(value: Any) -> list[str]:
 
 
 def linking(code: str) -> set[str]:
-    """What is written into `href`, `src` and `poster` by a file's templates, as code; "?" where that is done elsewhere."""
-    calls = [node for node in ast.walk(ast.parse(code)) if isinstance(node, ast.Call)]
-    filled = {
-        id(node.func.value): node
-        for node in calls
-        if isinstance(node.func, ast.Attribute) and node.func.attr == "format"
+    """What is written into `href`, `src` and `poster` by a file's templates, as code; "?" where that cannot be seen."""
+    tree = ast.parse(code)
+    names = {
+        one.id: node.value.body if isinstance(node.value, ast.IfExp) else node.value
+        for node in ast.walk(tree)
+        if isinstance(node, ast.Assign)
+        for one in node.targets
+        if isinstance(one, ast.Name)
     }
+    calls = [node for node in ast.walk(tree) if isinstance(node, ast.Call)]
+    filled: dict[int, list[ast.Call]] = {}
+    for node in calls:
+        if isinstance(node.func, ast.Attribute) and node.func.attr in ("format", "each"):
+            owner = node.func.value
+            filled.setdefault(id(names.get(owner.id) if isinstance(owner, ast.Name) else owner), []).append(node)
     found = set()
     for node in calls:
         template = node.args[0] if ast.unparse(node.func) == "Html" and node.args else None
-        if isinstance(template, ast.Constant):
-            call = filled.get(id(node))
+        for call in filled.get(id(node), [None]) if isinstance(template, ast.Constant) else ():
+            assert isinstance(template, ast.Constant)
             named = {one.arg: one.value for one in call.keywords} if call else {}
             parts = iter(call.args if call else ())
             for before, name, _, _ in string.Formatter().parse(str(template.value)):
@@ -211,9 +219,11 @@ def test_no_module_writes_an_address_into_html_that_it_has_not_looked_at() -> No
     package = Path(sd.__file__).parent
     made = {(path.stem, one) for path in package.rglob("*.py") for one in linking(path.read_text(encoding="utf-8"))}
     checked = {
-        "player": ("link", "picture"),
-        "task": ("link", "poster"),
-        "catalogue": ("page",),
+        "player": ("link", "shown", "picture", """safe_url(f"{source.removesuffix('.mp4')}.webm")"""),
+        "output": ("data_url(self._pictures[number], 'image/jpeg')",),
+        "task": ("link", "safe_url(data_url(still, 'image/jpeg'))"),
+        "video": ("urls",),
+        "session": ("page",),
         "text_list": ("safe_url(url)",),
     }
     assert made == {(file, one) for file, names in checked.items() for one in names}
@@ -223,3 +233,4 @@ def test_an_address_that_is_written_by_any_other_name_is_noticed() -> None:
     assert linking("""Html('<b>{}</b><img alt="{}" src="{}">').format(a, b, url)""") == {"url"}
     assert linking("""Html('<a href="{to}">{name}</a>').format(name=name, to=address(url))""") == {"address(url)"}
     assert linking("""made = Html('<a href="{}">x</a>')""") == {"?"}
+    assert linking("""made = Html('<a href="{}">x</a>')\nmade.format(url)\nmade.each(others)""") == {"url", "others"}

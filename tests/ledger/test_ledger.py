@@ -345,7 +345,7 @@ def test_a_ledger_without_file_descriptors_raises_its_own_error_and_works_afterw
 
     with monkeypatch.context() as patch:
         patch.setattr(os, "open", exhausted)
-        patch.setattr("seedance_nb._ledger.store.connect", exhausted_reading)
+        patch.setattr("seedance_nb._ledger.database.connect", exhausted_reading)
         patch.setattr("seedance_nb._ledger.journal.read", exhausted_reading)
         for call in (ledger.rows, ledger.count, lambda: ledger.row(row.seq), lambda: ledger.update(row.seq, error="x")):
             with pytest.raises(LedgerError, match="Too many open files"):
