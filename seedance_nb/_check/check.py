@@ -184,10 +184,7 @@ class Approved:
 
 
 def check(spec: Spec, body: Any, extra: tuple[str, ...] = ()) -> tuple[Problem, ...]:
-    """Every problem of a request body, () if it may be sent. *pure*: nothing is sent, recorded or changed.
-
-    `extra` are JSON Pointers of undocumented fields to allow; see also `warnings`. Raises: SpecError if no operation is chosen.
-    """
+    """Every problem of a request body, () if it may be sent; `extra` are JSON Pointers of undocumented fields to allow. *pure*. Raises: SpecError if no operation is chosen."""
     body = to_json_value(body)
     problems: list[Problem] = []
     clean = sound(body, (), problems)

@@ -15,10 +15,7 @@ from seedance_nb._document.spec import Spec, named_fields
 
 
 def new_model(page: Path, target: Path, provider: str = "", operation: str | None = None) -> tuple[str, ...]:
-    """Write a page with the name of its provider to `target`; the lines of a report. *reads files*, writes one.
-
-    Raises: SpecError if the page cannot be read, has several operations of which none is chosen, or if `target` exists; OSError.
-    """
+    """Write a page with the name of its provider to `target`; the lines of a report. *reads files*, *writes files*. Raises: SpecError, also if `target` exists; OSError."""
     document, _ = read_document(page)
     if name := provider or document.get("x-provider") or _provider_of(document):
         document |= {"x-provider": name}

@@ -21,10 +21,7 @@ def fields_of(schema: Any, path: JsonPath = ()) -> Iterator[tuple[JsonPath, dict
 
 
 def with_roles(body: dict[str, Any], given: Mapping[str, str | None], file: str) -> dict[str, Any]:
-    """The body with an `x-role` at each field whose role is given (None: no field has it) or, beside a prompt, guessed. *reads files*.
-
-    Raises: SpecError for a role or a field that does not exist.
-    """
+    """The body with an `x-role` at each field whose role is given (None: no field has it) or, beside a prompt, guessed. *reads files*. Raises: SpecError for an unknown role or field."""
     fields = list(fields_of(body))
     if unknown := [role for role in given if role not in ROLES]:
         raise SpecError(f"{unknown[0]!r} is not a role; the roles are {', '.join(ROLES)}", file=file)
@@ -55,15 +52,11 @@ def _named(fields: Fields, name: str, file: str) -> JsonPath:
 def _guess(role: str, fields: Fields) -> JsonPath | None:
     """The outermost field with a name and a type that the role usually has; of several, the one with the most usual name."""
     table = packaged("_roles").get(role, {"names": [], "types": []})
-    paths = [path for path, schema in fields if _types(schema) & {*table["types"]}]
+    types = {path: schema.get("type", []) for path, schema in fields}
+    paths = [path for path, own in types.items() if {*table["types"]} & ({own} if isinstance(own, str) else {*own})]
     names = {path: re.sub(r"[\W_]", "", str(path[-1])).lower() for path in paths}
     found = [path for path, name in names.items() if name in table["names"]]
     return min(found, key=lambda path: (len(path), table["names"].index(names[path])), default=None)
-
-
-def _types(schema: Mapping[str, Any]) -> set[str]:
-    own = schema.get("type", [])
-    return {own} if isinstance(own, str) else {*own}
 
 
 def _mark(body: dict[str, Any], path: JsonPath, key: str, value: Any) -> dict[str, Any]:

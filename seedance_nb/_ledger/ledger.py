@@ -49,10 +49,7 @@ class Found(NamedTuple):
 
 
 class Ledger:
-    """A SQLite file and its journal, readable only by their owner. Every method is thread-safe; writes are on disk on return.
-
-    Any method can raise LedgerError. If the ledger cannot be written, it can still be read; `trouble` then says why.
-    """
+    """A SQLite file and its journal, private to their owner. Methods are thread-safe, writes on disk on return; `trouble` says why it can only be read. Any method can raise LedgerError."""
 
     def __init__(self, path: Path, now: Callable[[], float] = time.time) -> None:
         self.path, self.trouble, self._now = real_path(path), "", now

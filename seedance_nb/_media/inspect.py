@@ -12,10 +12,9 @@ from pathlib import Path
 from typing import Any
 
 from seedance_nb._media import isobmff
-from seedance_nb._media.facts import MediaFacts, read_facts, write_facts
 from seedance_nb._media.isobmff import boxes, heif_size, reader, track_size, within
 from seedance_nb._media.sandbox import Exit, Limits, limit, refuse, run
-from seedance_nb._media.sniff import Kind, audio_start, sniff, webp_size
+from seedance_nb._media.sniff import Kind, MediaFacts, audio_start, read_facts, sniff, webp_size, write_facts
 
 _LIMITS = Limits(memory=2 * 1024**3, cpu_s=20, wall_s=90)
 _MOST_PX = 4096 * 2304

@@ -13,11 +13,10 @@ from seedance_nb._base.html import table_html
 from seedance_nb._base.problem import Problem
 from seedance_nb._base.values import ABSENT, JsonPath, pointer_parts, to_pointer
 from seedance_nb._document.spec import Spec
-from seedance_nb._media.facts import MediaFacts
 from seedance_nb._media.inspect import probe
 from seedance_nb._media.partial import fetch_parts
 from seedance_nb._media.rules import Finding, judge, judge_total
-from seedance_nb._media.sniff import NO_MEDIA, UNKNOWN
+from seedance_nb._media.sniff import NO_MEDIA, UNKNOWN, MediaFacts
 from seedance_nb._schema.formats import LOCAL, media_error
 from seedance_nb._web.addresses import Resolver, lookup
 

@@ -9,7 +9,7 @@ from typing import Any, Literal
 
 from seedance_nb._base.problem import Problem
 from seedance_nb._base.values import ABSENT
-from seedance_nb._media.facts import MediaFacts
+from seedance_nb._media.sniff import MediaFacts
 
 Outcome = Literal["fits", "breaks", "unchecked"]
 

@@ -20,7 +20,7 @@ from seedance_nb._ledger.row import Row, price_after
 from seedance_nb._media.preflight import Report
 from seedance_nb._task.display.progress import progress_text, trouble_text
 from seedance_nb._task.task import Task
-from seedance_nb._web.origins import host_of
+from seedance_nb._web.addresses import host_of
 
 CHECK = Html('<span class="sdn-done">✓</span>')
 SIMULATED = Html('<span class="sdn-badge">SIMULATED</span>')

@@ -15,8 +15,8 @@ from seedance_nb._document.spec import Spec
 from seedance_nb._provider.outcome import Answer, free_value
 from seedance_nb._provider.transport import Endpoint, access_policy, fetch_answer
 from seedance_nb._schema.formats import media_error
+from seedance_nb._web.addresses import host_of
 from seedance_nb._web.client import put_bytes
-from seedance_nb._web.origins import host_of
 
 MOST_BYTES = 200 * 1024**2
 _ASSET_S = 300

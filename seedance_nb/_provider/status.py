@@ -13,7 +13,7 @@ from seedance_nb._base.values import ABSENT, find, find_all, is_empty, is_number
 from seedance_nb._document.tables import ErrorTable, TaskTable
 from seedance_nb._ledger.row import State
 from seedance_nb._provider.answers import id_text, objects_of, plain_name, words_of
-from seedance_nb._web.origins import clean_url
+from seedance_nb._web.addresses import clean_url
 
 _STATES = ("status", "state", "taskstatus", "taskstate")
 _RESULTS = ("/video_url", "/videoUrl", "/media_urls", "/result_url", "/result", "/output", "/videos", "/video", "/url")

@@ -20,10 +20,9 @@ from seedance_nb._document.spec import Spec
 from seedance_nb._provider.answers import MAX_ANSWER, find_id, id_text, page_words, read_content
 from seedance_nb._provider.outcome import Answer, SendOutcome, classify, is_overloaded
 from seedance_nb._provider.rate_limit import RateLimiter, pause_of
-from seedance_nb._web.addresses import BlockedURL, allowed_hosts
+from seedance_nb._web.addresses import BlockedURL, allowed_hosts, host_of
 from seedance_nb._web.client import AccessPolicy, Fetch, origin_of
 from seedance_nb._web.network import CA_HINT, ProxyTransport, proxy_for, proxy_problem, trusted_certificates
-from seedance_nb._web.origins import host_of
 
 _TASK_HEADER = re.compile(r"(?:.+-)?location|(?:.+-)?(?:task|job|generation|prediction|video|run|operation)-?id")
 _MOST_HOPS = 3

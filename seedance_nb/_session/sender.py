@@ -29,8 +29,8 @@ from seedance_nb._task.begin import World, begin, require_consent, require_senda
 from seedance_nb._task.engine import ENGINE
 from seedance_nb._task.send import TaskRun
 from seedance_nb._task.task import Task
+from seedance_nb._web.addresses import base_of, host_of, same_base
 from seedance_nb._web.client import fetch_small
-from seedance_nb._web.origins import base_of, host_of, same_base
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -135,10 +135,7 @@ class Sender:
         self, approved: Approved, *, take: int = 1, budget: float | None = None, shown_world: World = "",
         interactive: bool = False,
     ) -> Task:  # fmt: skip
-        """The task of an approved request whose warnings were shown, sent only to the `shown_world`. *spends credits*, *network*, *writes ledger*.
-
-        `interactive` is whether a person pressed a button, so that no budget is required. Raises: what `Session.submit` raises.
-        """
+        """The task of an approved request, sent only to the `shown_world`; without a budget if a person pressed a button (`interactive`). *spends credits*, *network*, *writes ledger*. Raises as `submit` does."""
         spec, budget = approved.spec, self.limit(budget)
         require_sendable(spec, take, budget)
         endpoint = self._routing.for_new(spec)

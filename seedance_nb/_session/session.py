@@ -30,7 +30,7 @@ from seedance_nb._task.display.video import Video
 from seedance_nb._task.engine import ENGINE
 from seedance_nb._task.follow import poll_once
 from seedance_nb._task.task import Task, Tasks
-from seedance_nb._web.origins import host_of
+from seedance_nb._web.addresses import host_of
 
 _MOST_ROWS = 100_000
 Document = str | Path | Mapping[str, Any] | Spec | Operation

@@ -19,7 +19,7 @@ from seedance_nb._task.engine import ENGINE
 from seedance_nb._task.files import prepare_folder
 from seedance_nb._task.follow import run
 from seedance_nb._task.send import LOOPBACK, TaskRun
-from seedance_nb._web.origins import host_of
+from seedance_nb._web.addresses import host_of
 
 World = Literal["", "simulated", "paid"]  # whether requests are simulated or paid, "" if no screen showed it
 

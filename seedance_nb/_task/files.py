@@ -27,8 +27,8 @@ from seedance_nb._ledger.database import sync_folder
 from seedance_nb._ledger.ledger import Ledger
 from seedance_nb._ledger.row import FREE_STATES, Row, State
 from seedance_nb._media import inspect as _media
-from seedance_nb._media.facts import MediaFacts, read_facts
 from seedance_nb._media.isobmff import span
+from seedance_nb._media.sniff import MediaFacts, read_facts
 from seedance_nb._simulator.store import Store, default_folder
 from seedance_nb._task.provenance import has_bytes, save_request
 from seedance_nb._web.regular_files import create, is_there, read, sha256

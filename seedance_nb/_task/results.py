@@ -21,18 +21,17 @@ from seedance_nb._base.text import sanitize, shorten
 from seedance_nb._base.values import read_json
 from seedance_nb._check.check import seconds_of, status_request, values_by_role
 from seedance_nb._ledger.row import Row, State
-from seedance_nb._media.facts import write_facts
 from seedance_nb._media.inspect import media_kind
-from seedance_nb._media.sniff import sniff
+from seedance_nb._media.sniff import sniff, write_facts
 from seedance_nb._provider.outcome import Answer, said
 from seedance_nb._provider.status import TaskStatus, other_task, read_status
 from seedance_nb._provider.transport import access_policy, fetch_answer, reach_with_key
 from seedance_nb._task import files as _files
 from seedance_nb._task.files import DoubtfulFile, ExtraResult, SavedVideo, UnusableFile, file_lock
 from seedance_nb._task.send import TaskRun
+from seedance_nb._web.addresses import clean_url, host_of
 from seedance_nb._web.client import data_bytes, fetch_start
 from seedance_nb._web.download import Bounds, DownloadError, Kind, discard, download
-from seedance_nb._web.origins import clean_url, host_of
 from seedance_nb._web.regular_files import create, on_disk, sha256
 
 _TRIES = 4

@@ -23,8 +23,8 @@ from seedance_nb._provider.rate_limit import JITTER
 from seedance_nb._provider.transport import Endpoint, acquire_slot, send_once
 from seedance_nb._task.engine import ENGINE, Delivery
 from seedance_nb._task.files import require_remembered
+from seedance_nb._web.addresses import host_of
 from seedance_nb._web.download import Bounds
-from seedance_nb._web.origins import host_of
 
 _WRITE_ATTEMPTS = 4
 _SEND_ATTEMPTS = 3

@@ -16,9 +16,8 @@ from urllib.parse import unquote_to_bytes
 
 import httpx
 
-from seedance_nb._web.addresses import BlockedURL, Resolver, check_addresses, is_named, lookup
+from seedance_nb._web.addresses import BlockedURL, Resolver, check_addresses, clean_url, host_of, is_named, lookup
 from seedance_nb._web.network import CA_HINT, MOST_PORT, ProxyTransport, proxy_for, proxy_problem, trusted_certificates
-from seedance_nb._web.origins import clean_url, host_of
 
 _MOST_HOPS = 3
 _MOST_DIGITS = 18

@@ -24,9 +24,9 @@ from seedance_nb._form.controls import base, objects, text_list
 from seedance_nb._form.labels import FieldStatus
 from seedance_nb._form.model.fields import Field
 from seedance_nb._ledger.row import Row, State
-from seedance_nb._media.facts import MediaFacts
 from seedance_nb._media.preflight import Report
 from seedance_nb._media.rules import Finding
+from seedance_nb._media.sniff import MediaFacts
 from seedance_nb._notebook import panel, status
 from seedance_nb._notebook.clip import Clip
 from seedance_nb._notebook.compare import comparison as compared

@@ -21,7 +21,7 @@ from support.clips import provider_bytes
 from support.waiting import until
 
 import seedance_nb as sd
-from seedance_nb._media.facts import read_facts
+from seedance_nb._media.sniff import read_facts
 from seedance_nb._task.display.video import video_html, video_of
 from seedance_nb._task.files import read_extras
 from seedance_nb._task.task import Tasks

@@ -4,7 +4,7 @@ import json
 
 import pytest
 
-from seedance_nb._media.facts import MediaFacts, read_facts, write_facts
+from seedance_nb._media.sniff import MediaFacts, read_facts, write_facts
 
 FIRST = '{"width": 1280, "height": 720, "seconds": 5.0, "fps": 24.0, "codec": "h264", "audio": "aac"}'
 BEFORE = (

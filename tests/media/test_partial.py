@@ -15,9 +15,9 @@ from support.shelf import Shelf, shelf
 from support.tricks import HOSTS, NAMES, naive, system
 from support.tunnel import Authority
 
-from seedance_nb._media.facts import MediaFacts
 from seedance_nb._media.inspect import probe
 from seedance_nb._media.partial import PartialFile, fetch_parts, next_range
+from seedance_nb._media.sniff import MediaFacts
 from seedance_nb._web import addresses
 from seedance_nb._web.addresses import is_public, lookup
 

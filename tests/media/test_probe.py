@@ -13,8 +13,8 @@ from PIL import Image
 from support import media
 
 from seedance_nb._media import inspect as probe_module
-from seedance_nb._media.facts import MediaFacts
 from seedance_nb._media.inspect import probe
+from seedance_nb._media.sniff import MediaFacts
 
 
 def look(tmp_path: Path, data: bytes, held: int | None = None) -> tuple[MediaFacts | None, str]:

@@ -7,8 +7,8 @@ import pytest
 
 from seedance_nb import Spec
 from seedance_nb._base.values import find
-from seedance_nb._media.facts import MediaFacts
 from seedance_nb._media.rules import Finding, judge, judge_total
+from seedance_nb._media.sniff import MediaFacts
 
 PICTURE = MediaFacts(kind="image", format="png", size=1_000_000, width=1200, height=800)
 VIDEO = MediaFacts(

@@ -15,8 +15,8 @@ from av.stream import Disposition
 from support import media
 
 import seedance_nb
-from seedance_nb._media.facts import MediaFacts
 from seedance_nb._media.inspect import doubts, inspect, unchecked
+from seedance_nb._media.sniff import MediaFacts
 
 SECONDS = 2.0
 PIECES = "frag_keyframe+empty_moov+default_base_moof"

@@ -18,8 +18,8 @@ from support import media
 import seedance_nb as sd
 from seedance_nb._base.html import table_html, table_text
 from seedance_nb._media import inspect
-from seedance_nb._media.facts import MediaFacts, read_facts
 from seedance_nb._media.isobmff import boxes_fault
+from seedance_nb._media.sniff import MediaFacts, read_facts
 from seedance_nb._task.display import player
 from seedance_nb._task.display.player import (
     EMBED_UP_TO,

@@ -14,7 +14,7 @@ from seedance_nb._check.check import Request
 from seedance_nb._document.reader import SPECS, read_document, with_shared
 from seedance_nb._notebook.panel import Panel
 from seedance_nb._provider.transport import access_policy, fetch_answer
-from seedance_nb._web.origins import base_of, host_of, same_base
+from seedance_nb._web.addresses import base_of, host_of, same_base
 
 MODEL = "crun/seedance-2.0-fast-r2v"
 EVIL = "https://collector.evil.example"

@@ -38,10 +38,7 @@ OnChange = Callable[[Change], None]
 
 
 class Uploads:
-    """The uploads of a model's provider: `uploads` is whether it accepts files, `assets` whether it registers URLs as assets.
-
-    `account` returns its free calls with the current key.
-    """
+    """The uploads of a model's provider: whether it accepts files (`uploads`) and registers URLs (`assets`); `account` returns its free calls with the current key."""
 
     def __init__(self, account: Callable[[], Account], spec: Spec) -> None:
         self._account, self.provider = account, spec.provider

@@ -12,7 +12,7 @@ from urllib.parse import quote
 from seedance_nb._base.errors import argument_error
 from seedance_nb._base.html import DIM, FG, FONT, Html, escape, safe_url, shell_with_kernel
 from seedance_nb._check.check import seconds_of
-from seedance_nb._media.facts import MediaFacts
+from seedance_nb._media.sniff import MediaFacts
 from seedance_nb._task.files import ExtraResult
 
 Viewer = Literal["jupyter", "script", "headless", "voila", "colab", "vscode"]

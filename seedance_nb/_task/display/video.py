@@ -19,8 +19,8 @@ from seedance_nb._base.html import DIM, FG, FONT, Html
 from seedance_nb._base.text import slug
 from seedance_nb._base.values import is_number, read_json
 from seedance_nb._ledger.row import Row, price_after
-from seedance_nb._media.facts import MediaFacts, read_facts
 from seedance_nb._media.frames import MOST, copy_as_h264, frames_at
+from seedance_nb._media.sniff import MediaFacts, read_facts
 from seedance_nb._task.display import player as _player
 from seedance_nb._task.display.player import PlayerOptions, View, differences, require_width, result_text, source_of
 from seedance_nb._task.files import ExtraResult, poster_of, read_extras, video_path
