@@ -42,6 +42,16 @@ class Html(Markup):
 escape = Html.escape
 
 
+class Readable:
+    """A value whose text a cell shows in the font of the page."""
+
+    __module__ = "seedance_nb"
+    __slots__ = ()
+
+    def _repr_html_(self) -> str:
+        return str(Html('<div style="{};{};white-space:pre-wrap">{}</div>').format(FONT, FG, repr(self)))
+
+
 def safe_url(url: str) -> Html:
     """The URL for `href` or `src` if it is http(s), relative, or an embedded JPEG or MP4; "" for any other. *pure*."""
     if not url.startswith(_SAFE_STARTS):

@@ -5,6 +5,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
+from seedance_nb._base.html import Readable
 from seedance_nb._base.values import find, to_pointer
 from seedance_nb._check.check import seconds_of, values_by_role
 from seedance_nb._document.spec import Spec
@@ -13,7 +14,7 @@ SIMULATED = "simulated (free)"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, repr=False)
-class Estimate:
+class Estimate(Readable):
     """A price before it is paid. `amount` is in `unit` (credits, tokens), None if unknown; `money` is in `currency`.
 
     `at_least` is True for a minimum. `source` and `date` say where the numbers come from, `why` what is missing.
@@ -42,8 +43,7 @@ class Estimate:
 def tokens(width: int, height: int, frames: int) -> int:
     """The tokens of a video: floor(width x height x frames / 1024), with the frames of reference videos. *pure*.
 
-    The formula is that of third-party price tables. vastnum's docs have one figure to compare, 99,111 for 752 x 560 px: that
-    is 241 frames, 120 generated and, by inference, 121 of the reference video.
+    The formula is that of third-party price tables. The one figure of vastnum's docs, 99,111 for 752 x 560 px, is 241 frames: 120 generated and, by inference, 121 of the reference video.
     """
     return width * height * frames // 1024
 
@@ -83,11 +83,7 @@ Priced = tuple[Spec, Estimate, bool]
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Total:
-    """The price of several requests together.
-
-    `sums` has one estimate per provider and unit, because credits of different providers do not add up. `unknown` are the
-    models without a known price; `simulated` and `paid` count the requests.
-    """
+    """The price of several requests: one estimate per provider and unit (`sums`), the models without a known price (`unknown`), and how many are `simulated` or `paid`."""
 
     sums: tuple[Estimate, ...] = ()
     unknown: tuple[str, ...] = ()

@@ -8,6 +8,7 @@ from typing import Any
 
 from seedance_nb._base.errors import SpecError
 from seedance_nb._base.faults import created_by_package
+from seedance_nb._base.html import Readable
 from seedance_nb._base.problem import Oddity, Problem
 from seedance_nb._base.values import ABSENT, JsonPath, to_pointer
 from seedance_nb._document.operations import Auth, Operation, is_json, operations_text
@@ -18,7 +19,7 @@ from seedance_nb._schema.validator import validator_of
 
 @created_by_package
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
-class Spec:
+class Spec(Readable):
     """A model: one operation of a provider, as read from its schema by `sd.spec`.
 
     The attributes:

@@ -8,6 +8,7 @@ from dataclasses import dataclass, fields
 from enum import StrEnum
 from typing import TYPE_CHECKING, Any
 
+from seedance_nb._base.html import Readable
 from seedance_nb._check.price import amount_text
 
 if TYPE_CHECKING:  # with its Literal, Tab shows nothing for a row (jedi 0.20)
@@ -41,7 +42,7 @@ FORGOTTEN_FILES = {"file": "", "sha256": "", "facts": "", "beside": ""}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, repr=False)
-class Row:
+class Row(Readable):
     """One task in the ledger. Times are Unix seconds; unknown numbers are None.
 
     `credits` is the cost that the provider reported, `estimate` the price before, `balance` the account's balance before the

@@ -94,11 +94,7 @@ def _inner(value: Any) -> Iterator[tuple[str | int, Any]]:
 
 
 class Normaliser:
-    """The converter of one document, with limits, so that a small document cannot expand without end.
-
-    `oddities` has the schema problems; `pointers` has where each converted schema comes from, by the `id()` of its dict. `old`
-    is whether a `$ref` overrides its siblings, as in OpenAPI 3.0 and JSON Schema up to draft 7.
-    """
+    """The converter of one document in bounded work. `oddities` are its problems, `pointers` where each result is from (by `id()`), `old` whether a `$ref` overrides its siblings, as up to OpenAPI 3.0 and draft 7."""
 
     def __init__(self, document: Mapping[str, Any], file: str) -> None:
         self.document, self.file, self.nodes = document, file, 0

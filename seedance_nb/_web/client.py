@@ -31,11 +31,7 @@ FAILURES = (BlockedURL, httpx.HTTPError, httpx.InvalidURL, OSError, ValueError)
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class AccessPolicy:
-    """Which URLs may be requested: public https URLs, and any URL at `origin`, which the user has set.
-
-    `app` serves the origin within this process; then nothing else is allowed. `connect_s` and `read_s` limit the wait for a
-    connection and for the next bytes, in seconds. With `upgrade`, an http URL is requested over https.
-    """
+    """Which URLs may be requested: public https ones (with `upgrade`, http ones over https), and any at `origin`, which the user has set; with `app`, which serves it in this process, no others. Waits are in seconds."""
 
     origin: str = ""
     app: Callable[..., Any] | None = None

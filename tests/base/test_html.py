@@ -202,6 +202,7 @@ MAKERS: Mapping[str, Callable[[str], object]] = {
     "_task/display/player:extra_lines": lambda w: [player.extra_lines(w, clip(w).beside, source) for source in ("a", "")],
     "_task/task:_repr_html_": lambda w: [task(w)._repr_html_(), Tasks([row(w, state=State.UNKNOWN)], [w], w)._repr_html_()],
     "_session/session:_repr_html_": lambda w: models(w)._repr_html_(),
+    "_base/html:_repr_html_": lambda w: full(Estimate, w)._repr_html_(),
     "_media/preflight:_repr_html_": lambda w: report(w)._repr_html_(),
     "_form/labels:label_html": lambda w: labels.label_html(field(w), said(w)),
     "_form/labels:_count_html": lambda w: labels._count_html(field(w), 3),

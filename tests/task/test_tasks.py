@@ -9,6 +9,7 @@ from typing import Any
 import pytest
 
 import seedance_nb as sd
+from seedance_nb._base.html import escape
 from seedance_nb._base.problem import Problems
 
 MODEL = "crun/seedance-1.0-pro-t2v"
@@ -69,6 +70,12 @@ def test_an_estimate_reads_as_a_price_with_its_source() -> None:
     price = sd.estimate("seedance2-pro/seedance-20-i2v", urls=["https://example.com/fox.png"], duration="5s")
     assert repr(price).startswith("200 credits ($1.00); from ")
     assert repr(sd.estimate(MODEL, prompt="A fox")).startswith("price unknown; ")
+
+
+def test_rows_prices_and_models_show_their_text_in_a_cell(made: tuple[sd.Session, sd.Video]) -> None:
+    price = sd.estimate("seedance2-pro/seedance-20-i2v", urls=["https://example.com/fox.png"], duration="5s")
+    for value in (made[1].row, price, sd.spec(MODEL)):
+        assert escape(repr(value)) in value._repr_html_()
 
 
 def test_models_are_a_mapping_of_names() -> None:
