@@ -294,10 +294,11 @@ def require_remembered(row: Row) -> None:
 def files_of(folder: Path, row: Row) -> list[Path]:
     """The regular files that this package wrote for a row: those in the ledger, and those with a name that it gives. *reads files*."""
     found = {Path(name) for name in (row.file, *(one.file for one in read_extras(row.beside))) if name}
-    own = re.compile(_OWN_NAMES.replace("%s", stem_of(row)), re.ASCII)
+    stem = stem_of(row)
+    own = re.compile(_OWN_NAMES.replace("%s", stem), re.ASCII)
     found |= {*map(poster_of, found)}
     for at in {folder, *(one.parent for one in found)}:
-        found |= {one for one in at.glob(f"*{stem_of(row)}*") if own.fullmatch(one.name)}
+        found |= {one for one in at.glob(f"*{stem}*") if own.fullmatch(one.name)}
     return [one for one in found if one.is_file() and not one.is_symlink()]
 
 

@@ -39,7 +39,7 @@ from seedance_nb._session import session
 from seedance_nb._simulator import encode
 from seedance_nb._task import results
 from seedance_nb._task.display import player
-from seedance_nb._web import addresses, client, origins
+from seedance_nb._web import addresses, client
 
 CRUN = sd.spec("crun/seedance-2.0-fast-r2v")
 VASTNUM = sd.spec("vastnum/doubao-seedance-2.0")
@@ -169,13 +169,13 @@ FOREIGN: dict[str, Callable[[str], object]] = {
     "parse a URL": client.parse_url,
     "parse a host": lambda foreign: client.parse_url(f"https://{foreign}"),
     "follow a redirect": lambda foreign: httpx.URL("https://a.example/b").join(client.parse_url(foreign)),
-    "name a host": lambda foreign: origins.host_of(f"https://{foreign}"),
-    "check a base URL": lambda foreign: origins.base_of(f"https://{foreign}", "x"),
+    "name a host": lambda foreign: addresses.host_of(f"https://{foreign}"),
+    "check a base URL": lambda foreign: addresses.base_of(f"https://{foreign}", "x"),
     "check an IP address": addresses.is_public,
     "read Content-Range": lambda foreign: client.content_range(
         httpx.Response(206, headers=[(b"content-range", raw(foreign)), (b"content-length", raw(foreign))])
     ),
-    "find a path": lambda foreign: results.absolute_url(origins.clean_url(foreign), "https://a.example/b"),
+    "find a path": lambda foreign: results.absolute_url(addresses.clean_url(foreign), "https://a.example/b"),
     "read a data URL": lambda foreign: client.data_bytes(f"data:video/mp4;base64,{foreign}"),
     "sort results": lambda foreign: results.likely_videos_first([foreign, f"https://a.example/{foreign}"]),
     "match results": lambda foreign: results.match_urls([foreign], [foreign + "?"]),
