@@ -139,7 +139,9 @@ def _chosen(root: Table, operations: tuple[Operation, ...], chosen: Operation) -
     inputs = tuple(name for name, child in properties if isinstance(child, dict) and "x-inputs" in child)[:1]
     has_task, env = "x-task" in root.value, root.value.get("x-env", {})
     if not has_task and body.get("type") == "object":  # in the URL, and fields like the body's
-        parameters, _ = body_schema(root, _operations.parameters_of(root, item, operation), operation.pointer)
+        parameters: dict[str, Any] = {"properties": {}, "required": []}
+        with suppress(SpecError):  # a bad parameter does not block the body
+            parameters, _ = body_schema(root, _operations.parameters_of(root, item, operation), operation.pointer)
         own = body.get("properties", {})
         names = {name: child for name, child in parameters["properties"].items() if name not in own}
         body["properties"] = names | own

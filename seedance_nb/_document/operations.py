@@ -76,12 +76,23 @@ def operations_of(root: Table) -> tuple[Operation, ...]:
 
 def parameters_of(root: Table, *tables: Table) -> dict[str, Any]:
     """The path and query parameters of a path item and its operation as the schema of an object, each marked `x-in`. *pure*."""
-    every = [one for table in tables for one in table.value.get("parameters", ())]
-    every = [find(root.value, one["$ref"][1:]) if "$ref" in one else one for one in every]
+    every = [one for table in tables for one in _parameters(root.value, table.value)]
     own = {one["name"]: one for one in every if one["in"] in ("path", "query")}
-    fields = {name: {"description": one.get("description", ""), **(one.get("schema") or {"type": one.get("type", "string")}), "x-in": one["in"]}
-              for name, one in own.items()}  # fmt: skip
+    typed = {
+        name: one["schema"] if isinstance(one.get("schema"), dict) else {"type": one.get("type", "string")}
+        for name, one in own.items()
+    }
+    fields = {
+        name: {"description": own[name].get("description", ""), **typed[name], "x-in": own[name]["in"]} for name in own
+    }
     return {"type": "object", "properties": fields, "required": [name for name in own if own[name].get("required")]}
+
+
+def _parameters(document: Mapping[str, Any], item: Any) -> list[dict[str, Any]]:
+    """The parameters of a path item or an operation that can be read; a bad one does not block the others."""
+    listed = item.get("parameters") if isinstance(item, dict) else ()
+    found = [find(document, str(ref)[1:]) if (ref := find(one, "/$ref")) is not ABSENT else one for one in listed or ()]
+    return [one for one in found if isinstance(one, dict) and isinstance(one.get("name"), str) and "in" in one]
 
 
 def paths_of_components(schemas: Mapping[str, Any]) -> dict[str, Any]:
@@ -94,8 +105,7 @@ def upgraded(document: Mapping[str, Any]) -> dict[str, Any]:
     """A Swagger 2.0 document as OpenAPI 3.0, as far as its requests go; the targets of references stay where they are. *pure*."""
 
     def body(item: dict[str, Any], one: dict[str, Any]) -> dict[str, Any]:
-        every = [*item.get("parameters", ()), *one.get("parameters", ())]
-        every = [find(document, each["$ref"][1:]) if "$ref" in each else each for each in every]
+        every = [*_parameters(document, item), *_parameters(document, one)]
         fields = {each["name"]: each for each in every if each["in"] == "formData"}
         files = {
             name: {"type": "string", "format": "binary"} for name, each in fields.items() if each.get("type") == "file"

@@ -1,5 +1,6 @@
 """A document may have many request bodies: all are listed, one is chosen by name, and its form and checks work."""
 
+import copy
 from pathlib import Path
 from typing import Any
 
@@ -144,6 +145,21 @@ def test_swagger_2_is_read_too() -> None:
     assert send.content_type == "multipart/form-data"
     assert [problem.path for problem in sd.check(send, n="x")] == ["/file", "/n"]
     assert len(add.operations) == 2
+
+
+BAD_PARAMETERS = [5, {"$ref": "other.yaml#/p"}, {"$ref": 7}, {"in": "query"}, {"name": "n", "in": 5}, {"in": "body", "name": "b", "schema": []},
+                  {"in": "query", "name": "q", "schema": {"minimum": []}}, {"in": "query", "name": "r", "schema": 5}]  # fmt: skip
+
+
+@pytest.mark.parametrize("parameter", BAD_PARAMETERS, ids=str)
+def test_a_parameter_that_cannot_be_read_does_not_block_the_others(parameter: Any) -> None:
+    new = api("3.1.0", {"type": "object", "properties": {"n": {"type": "integer"}}})
+    new["paths"]["/make"]["post"]["parameters"] = [parameter]
+    assert [problem.path for problem in sd.check(new, n="x")] == ["/n"]
+    old = copy.deepcopy(SWAGGER)
+    old["paths"]["/get"]["get"]["parameters"] += [parameter]
+    old["paths"]["/pets"]["post"]["parameters"] += [parameter]
+    assert [problem.path for problem in sd.check(sd.spec(old, operation="add"))] == ["/name"]
 
 
 def test_openapi_3_2_and_a_body_without_a_schema_are_read() -> None:
