@@ -106,11 +106,7 @@ class Ledger:
 
     def update(self, seq: int, *, only_in: Collection[State] | None = None, created: float | None = None,
                **changes: Any) -> Row:  # fmt: skip
-        """The row after `changes` to its columns. *writes ledger*; every change is also saved as an event.
-
-        With `only_in`, the row is changed only in one of these states, and only if no request was sent in its place. Raises:
-        LedgerError, also if the row with this number was not `created` then (Unix seconds): it belongs to another ledger.
-        """
+        """The row after `changes` to its columns, saved as an event too; with `only_in`, only in one of these states and if no request was sent in its place. *writes ledger*. Raises: LedgerError, also if it was not `created` then (Unix seconds): it is another ledger's row."""
         if unknown := set(changes) - CHANGEABLE:
             raise TypeError(f"not columns that change: {sorted(unknown)}")
         columns = {name: _to_column(value) for name, value in changes.items()}

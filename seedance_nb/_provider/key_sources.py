@@ -21,11 +21,7 @@ _REFUSED = ("keyrings.alt", "keyring.backends.fail", "keyring.backends.null")  #
 
 
 def find_key(spec: Spec, argument: Secret | None) -> Secret | None:
-    """The key for a provider, None if there is none; does not prompt. Reads the environment and the keyring.
-
-    Keys are looked up only for the package's own providers: no other schema can request a key by name.
-    Raises: Unauthorized for a key that is empty or not valid in a header; the message does not show the key.
-    """
+    """The key for one of the package's providers, None if there is none: no other schema can request a key by name. Reads the environment and the keyring; never asks. Raises: Unauthorized, without the key, for one that cannot be sent."""
     name = spec.key_env if spec.vouched else ""
     secret = argument or (_stored(name) or _from_keyring(name) or _ENTERED.get(name) if name else None)
     return _sendable(secret) if secret is not None else None

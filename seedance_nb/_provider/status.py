@@ -37,11 +37,7 @@ class TaskStatus:
 
 
 def read_status(table: TaskTable, answer: Any, errors: ErrorTable | None = None, task: str = "") -> TaskStatus | None:
-    """The status in a response, None if it has none; `State.OTHER` for an unknown word, and for "done" without a result URL. *pure*.
-
-    At a place that is not documented, a word counts only beside the id `task`, or if it means "done", beside a result URL:
-    without them it may be about the call itself.
-    """
+    """The status in a response, None if it has none; `State.OTHER` for an unknown word, and for "done" without a result URL. At an undocumented place a word counts only beside the id `task`, or "done" beside a result URL: it may be about the call itself. *pure*."""
     outputs, own = result_urls(answer, table.outputs), objects_of(answer, task)
     words = [find(answer, table.state), *(find(answer, place) for place in table.also_state if own or outputs)]
     words += [item[name] for item in own for name in item if plain_name(name) in _STATES]
