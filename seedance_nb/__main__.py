@@ -4,8 +4,10 @@ import argparse
 import re
 import socket
 import sys
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
+
+from seedance_nb._base.errors import SeedanceError
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -32,9 +34,13 @@ def main(arguments: Sequence[str] | None = None) -> int:
     ledger.add_argument("what", choices=["repair"], help=rebuild)
     ledger.add_argument("path", nargs="?", type=Path, help="path of the ledger, if not the default one")
     chosen = parser.parse_args(arguments)
-    if chosen.command == "new-model":
-        return _new_model(chosen)
-    return _simulate(chosen) if chosen.command == "simulate" else _repair(chosen.path)
+    run: Callable[[argparse.Namespace], int | None]
+    run = {"simulate": _simulate, "new-model": _new_model, "ledger": _repair}[chosen.command]
+    try:
+        return run(chosen) or 0
+    except SeedanceError as error:
+        print(error)
+        return 1
 
 
 def _port(text: str) -> int:
@@ -49,45 +55,27 @@ def _seconds(text: str) -> float:
     return float(text)
 
 
-def _new_model(options: argparse.Namespace) -> int:
-    from seedance_nb._base.errors import SpecError
+def _new_model(options: argparse.Namespace) -> None:
     from seedance_nb._document.new_model import new_model
 
-    try:
-        print("\n".join(new_model(options.page, options.target, options.provider, options.operation)))
-    except (SpecError, OSError) as error:
-        print(error)
-        return 1
-    return 0
+    print("\n".join(new_model(options.page, options.target, options.provider, options.operation)))
 
 
-def _repair(path: Path | None) -> int:
-    from seedance_nb._base.errors import LedgerError
+def _repair(options: argparse.Namespace) -> None:
     from seedance_nb._ledger.repair import repair_ledger
 
-    try:
-        print(repair_ledger(path))
-    except LedgerError as error:
-        print(error)
-        return 1
-    return 0
+    print(repair_ledger(options.path))
 
 
 def _simulate(options: argparse.Namespace) -> int:
-    from seedance_nb._base.errors import SpecError
     from seedance_nb._document.load import model_names, spec
     from seedance_nb._simulator.app import Simulator, Timing
     from seedance_nb._simulator.server import serve
     from seedance_nb._simulator.store import Store, default_folder
     from seedance_nb._web.client import fetch_small
 
-    try:
-        specs = [spec(source) for source in (*model_names(), *options.document)]
-        timing = Timing(queue=options.queue, run=options.seconds)
-        app = Simulator(specs, Store(default_folder()), fetch_small, timing).app
-    except SpecError as error:
-        print(error)
-        return 1
+    specs = [spec(source) for source in (*model_names(), *options.document)]
+    app = Simulator(specs, Store(default_folder()), fetch_small, Timing(queue=options.queue, run=options.seconds)).app
     with socket.socket() as listener:
         listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         try:

@@ -34,6 +34,7 @@ def _session(api_key: Secret | None, base_url: str | None, simulate: bool | None
     return Session(api_key=api_key, base_url=base_url, simulate=simulate, for_one=True)
 
 
+@typed
 def _default(*, api_key: str | None = None, base_url: str | None = None, simulate: bool | None = None) -> Session:
     """The session of these functions: one for each key, base URL, ledger and folder. Reads the environment."""
     places = os.getenv("SEEDANCE_LEDGER", ""), os.getenv("SEEDANCE_OUTPUTS", "")
@@ -46,12 +47,13 @@ def _account(document: Document, api_key: str | None, base_url: str | None) -> A
 
 def _with_hidden_key(function: Callable[P, T]) -> Callable[P, T]:
     """`function`, `typed` and with its key masked, because a traceback can show variables."""
+    checked = typed(function)
 
     @functools.wraps(function)
     def call(*args: P.args, **kwargs: P.kwargs) -> T:
         if "api_key" in kwargs:
             kwargs["api_key"] = as_secret(kwargs.pop("api_key"))
-        return typed(function)(*args, **kwargs)
+        return checked(*args, **kwargs)
 
     return call
 
@@ -69,7 +71,7 @@ def _verb(method: Callable[Concatenate[Session, P], T], *options: str) -> Callab
     @functools.wraps(method)
     def verb(*args: P.args, **kwargs: P.kwargs) -> T:
         chosen: dict[str, Any] = {name: kwargs.pop(name) for name in options if name in kwargs}
-        return method(typed(_default)(**chosen), *args, **kwargs)
+        return method(_default(**chosen), *args, **kwargs)
 
     _, *own = inspect.signature(method).parameters.values()
     more = [inspect.signature(_default).parameters[name] for name in options]

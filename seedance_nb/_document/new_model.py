@@ -7,21 +7,25 @@ from typing import Any
 import yaml
 
 from seedance_nb._base.errors import SpecError
-from seedance_nb._base.values import find, json_text, read_json
+from seedance_nb._base.faults import typed
+from seedance_nb._base.values import ABSENT, find, json_text, read_json, set_at
 from seedance_nb._document.extensions import ROLES
 from seedance_nb._document.load import spec
 from seedance_nb._document.reader import packaged, providers, read_document
 from seedance_nb._document.spec import Spec, named_fields
 
 
+@typed
 def new_model(page: Path, target: Path, provider: str = "", operation: str | None = None) -> tuple[str, ...]:
-    """Write a page with the name of its provider to `target`; the lines of a report. *reads files*, *writes files*. Raises: SpecError, also if `target` exists; OSError."""
+    """Write a page with the name of its provider to `target`; the lines of a report. *reads files*, *writes files*. Raises: SpecError, also if `target` exists; SeedanceError if it cannot be written."""
     document, _ = read_document(page)
     if name := provider or document.get("x-provider") or _provider_of(document):
         document |= {"x-provider": name}
     if operation:  # the file is one model
         chosen = spec(document, operation=operation)
-        document["paths"] = {chosen.path: {chosen.method: find(document, "/paths")[chosen.path][chosen.method]}}
+        for one in chosen.operations:  # what is no request, such as the status call, stays
+            if (one.path, one.method) != (chosen.path, chosen.method):
+                document = set_at(document, ("paths", one.path, one.method), ABSENT)
     named_fields(spec(document))  # raises before anything is written
     if target.exists():
         raise SpecError("this file exists and stays as it is", file=str(target), next_step="choose another target")

@@ -50,6 +50,11 @@ def rescue_path(ledger: Path) -> Path:
     return ledger.with_name(f"{ledger.name}.rescue.jsonl")
 
 
+def drafts_path(ledger: Path) -> Path:
+    """The folder of the drafts of requests beside a ledger. *pure*."""
+    return ledger.with_name(f"{ledger.name}-drafts")
+
+
 def is_used(ledger: Path) -> bool:
     """Whether the journal of this ledger has any content. *reads files*."""
     path = journal_path(ledger)

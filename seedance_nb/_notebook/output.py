@@ -66,7 +66,7 @@ class VideoOutput:
         return replace(view, html=_STATIC.format(self._class, view.html)).bundle
 
 
-class Frames:
+class FrameViewer:
     """Below a video: Loop, and Look closer, which shows its frames one by one. Hidden until `show`."""
 
     def __init__(self, shared: WidgetFactory, redraw: Callable[[], None]) -> None:

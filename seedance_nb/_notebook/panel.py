@@ -26,9 +26,10 @@ from seedance_nb._form.controls.base import Fold, StaticBox, Uploads, WidgetFact
 from seedance_nb._form.exchange import load_preset, save_preset
 from seedance_nb._form.form import Form
 from seedance_nb._form.model.values import prefilled
+from seedance_nb._ledger.journal import drafts_path
 from seedance_nb._ledger.row import State
 from seedance_nb._notebook import status
-from seedance_nb._notebook.output import Frames, VideoOutput
+from seedance_nb._notebook.output import FrameViewer, VideoOutput
 from seedance_nb._notebook.status import field_errors
 from seedance_nb._session.session import Session
 from seedance_nb._task.display.player import notebook_file, viewer
@@ -83,7 +84,7 @@ class Panel:
         # Offer a key only if the simulator is used because there is no key.
         needs_key = self._simulated and session.simulate is None and spec.vouched
         keys = [shared.html(status.key_html(spec), "sdn-status")] if needs_key else []
-        self._output, self._frames = VideoOutput(shared), Frames(shared, self._show_videos)
+        self._output, self._frames = VideoOutput(shared), FrameViewer(shared, self._show_videos)
         self._output.widget.children += (self._frames.widget,)
         below = [*keys, self._tools.widget, self._status, self._unchecked_view, self._sent]
         left = shared.box(W.VBox, [*self._offer(), self.form.widget, *below], "sdn-left")
@@ -136,8 +137,8 @@ class Panel:
 
     def _copy(self, before: "Panel") -> None:
         """Show the task and the videos of the panel before this one in the cell, as they are now."""
-        status, sent, output, videos = before._status, before._sent, before._output, before._videos  # noqa: SLF001
-        self.task, self._status.value, self._sent.value = before.task, status.value, sent.value
+        line, sent, output, videos = before._status, before._sent, before._output, before._videos  # noqa: SLF001
+        self.task, self._status.value, self._sent.value = before.task, line.value, sent.value
         if self._output.latest != output.latest:
             if videos:
                 self._show_videos(*videos)
@@ -356,7 +357,7 @@ class Draft:
     def __init__(self, form: Form, ledger: Path) -> None:
         book = None if viewer() == "voila" else notebook_file()
         name = digest([str(book), form.spec.name])[:32]
-        self.file = ledger.with_name(f"{ledger.name}-drafts") / f"{name}.json" if book else None
+        self.file = drafts_path(ledger) / f"{name}.json" if book else None
         self._form, self._start, self._waits = form, form.values, False
 
     def read(self) -> dict[str, Any] | None:

@@ -24,6 +24,7 @@ from seedance_nb._base.values import pointer_parts, read_json
 from seedance_nb._check.check import values_by_role
 from seedance_nb._document.spec import Spec
 from seedance_nb._ledger.database import sync_folder
+from seedance_nb._ledger.journal import drafts_path
 from seedance_nb._ledger.ledger import Ledger
 from seedance_nb._ledger.row import FREE_STATES, Row, State
 from seedance_nb._media import inspect as _media
@@ -318,7 +319,7 @@ async def forget(ledger: Ledger, folder: Path, spec: Spec, row: Row, *, files: b
             for one in files_of(folder, row):
                 one.unlink(missing_ok=True)
             names = {"prompt", *pointer_parts(spec.roles.get("prompt", ""))[-1:]}
-            for draft in ledger.path.with_name(f"{ledger.path.name}-drafts").glob("*.json"):
+            for draft in drafts_path(ledger.path).glob("*.json"):
                 pairs: list[tuple[str, Any]] = []
                 with suppress(OSError, ValueError, RecursionError), read(draft) as file:  # what is no draft stays
                     json.load(file, object_pairs_hook=pairs.extend)

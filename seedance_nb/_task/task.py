@@ -212,7 +212,7 @@ class Task:
         """Remove the prompt and the rest of the request from the ledger, for good. *writes ledger*, *writes files*.
 
         Number, time, model, cost and the provider's id stay, so that budgets count and the same request is not paid again
-        by itself. Copies elsewhere stay too: in notebooks, exported pages, files of `video.save`, and at the provider.
+        by itself. Other copies stay: in notebooks, exported pages, files of `video.save`, and at the provider.
 
         The parameters:
           files: whether every file that was saved for the task, and drafts with its prompt, are deleted as well. Files that

@@ -137,3 +137,19 @@ def test_one_of_several_operations_is_chosen_by_its_name(tmp_path: Path, capsys:
     assert "makeSound" in capsys.readouterr().out
     assert main(["new-model", str(file), str(tmp_path / "one.yaml"), "--operation", "makeSound"]) == 0
     assert sd.spec(tmp_path / "one.yaml").path == "/v2/sounds"
+
+
+def test_what_the_chosen_operation_needs_beside_it_stays(tmp_path: Path) -> None:
+    page = own_provider()
+    other = {**page["paths"]["/v2/films"]["post"], "operationId": "makeSound"}
+    page["paths"]["/v2/sounds"] = {"post": other, "parameters": [{"name": "team", "in": "query"}]}
+    file = written(tmp_path, page)
+    assert main(["new-model", str(file), str(tmp_path / "one.yaml"), "--operation", "makeFilm"]) == 0
+    spec = sd.spec(tmp_path / "one.yaml")
+    assert (spec.path, spec.task and spec.task.status_path) == ("/v2/films", "/v2/films/{film}")
+
+
+def test_a_file_that_cannot_be_written_is_said(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    page = written(tmp_path, CREATE)
+    assert main(["new-model", str(page), str(tmp_path / "no" / "films.yaml")]) == 1
+    assert "the folder" in capsys.readouterr().out

@@ -15,7 +15,7 @@ import seedance_nb as sd
 from seedance_nb._form.controls.base import WidgetFactory
 from seedance_nb._media.frames import frames_at
 from seedance_nb._notebook import output
-from seedance_nb._notebook.output import Frames
+from seedance_nb._notebook.output import FrameViewer
 
 
 @pytest.fixture
@@ -36,14 +36,14 @@ def decoded(monkeypatch: pytest.MonkeyPatch) -> list[int]:
     return counts
 
 
-def opened(video: sd.Video) -> Frames:
-    frames = Frames(WidgetFactory(), lambda: None)
+def opened(video: sd.Video) -> FrameViewer:
+    frames = FrameViewer(WidgetFactory(), lambda: None)
     frames.show(video)
     frames._fold.button.click()
     return frames
 
 
-def shows(frames: Frames, number: int) -> str:
+def shows(frames: FrameViewer, number: int) -> str:
     """The HTML of a frame, once it is shown."""
     until(lambda: f'alt="Frame {number} of ' in frames._picture.value)
     return str(frames._picture.value)
@@ -101,7 +101,7 @@ def test_a_burst_of_steps_is_few_decodings_of_few_frames(video: sd.Video, decode
 def test_nothing_is_decoded_before_it_is_opened_or_for_a_file_without_frames(
     video: sd.Video, decoded: list[int]
 ) -> None:
-    frames = Frames(WidgetFactory(), lambda: None)
+    frames = FrameViewer(WidgetFactory(), lambda: None)
     assert "sdn-hidden" in frames.widget._dom_classes
     frames.show(replace(video, facts=None))
     assert "sdn-hidden" in frames.widget._dom_classes
