@@ -109,6 +109,8 @@ def patterns_of(module: ModuleType) -> dict[str, Pattern]:
     in_variables = {
         node for part in tree.body if isinstance(part, ast.Assign | ast.AnnAssign) for node in ast.walk(part)
     }
+    for function in (node for node in tuple(in_variables) if isinstance(node, ast.Lambda)):
+        in_variables -= {*ast.walk(function)}  # it is written there, and no variable
     for node in filter(_is_re_call, ast.walk(tree)):
         assert isinstance(node, ast.Call)
         assert isinstance(node.func, ast.Attribute)
