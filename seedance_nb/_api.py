@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any, Concatenate, Literal, ParamSpec, TypeVar
 
 from seedance_nb._base.errors import argument_error
 from seedance_nb._base.faults import typed
-from seedance_nb._base.secret import Secret, as_secret, mask_keys_in
+from seedance_nb._base.secret import Secret, as_secret, mask_keys
 from seedance_nb._document.load import spec
 from seedance_nb._notebook.compare.comparison import Comparison
 from seedance_nb._provider.account import Account
@@ -329,6 +329,6 @@ def callback(payload: Mapping[str, Any] | str | bytes, /, *, document: Document 
     <State.DONE: 'done'>
     """
     key: Any = as_secret(api_key)
-    payload = mask_keys_in(payload)
+    payload = mask_keys(payload)
     del api_key  # a traceback can show variables, those of a function around this one, too: so it has none
     return _default(api_key=key).callback(payload, document=document)

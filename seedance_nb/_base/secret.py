@@ -8,7 +8,6 @@ import re
 import sys
 import warnings
 import weakref
-from collections.abc import Mapping
 from typing import Any, Never
 
 from seedance_nb._base.errors import KeyWarning, calm_warnings
@@ -46,13 +45,9 @@ class Secret:
         """8 hex digits that identify the key and do not reveal it. *pure*."""
         return hashlib.blake2b(_raw(self.reveal()), digest_size=4, person=b"seedance_nb").hexdigest()
 
-    def mask(self, text: str) -> str:
-        """`text` with the key masked, also where it is escaped for a URL, JSON or HTML, or in base64 or hex. *pure*."""
-        return _mask(self.reveal(), text)
-
-    def mask_in(self, value: Any) -> Any:
-        """A JSON value with the key masked in every text, name and number. *pure*. Raises: RecursionError."""
-        return _mask_in(self.reveal(), value)
+    def mask(self, value: Any) -> Any:
+        """A text or JSON value with the key masked, also where it is escaped for a URL, JSON or HTML, or in base64 or hex. *pure*. Raises: RecursionError."""
+        return _mask(self.reveal(), value)
 
     def fault(self) -> str:
         """Why this key cannot be sent in a header, "" if it can; the text does not contain the key. *pure*."""
@@ -97,7 +92,11 @@ def as_secret(api_key: object) -> Secret | None:
 
 def warn_if_in_cell(secret: Secret) -> None:
     """Issues a `KeyWarning` once if the key is written in a cell of the notebook."""
-    if not _is_in_cell(secret) or secret.fingerprint() in _WARNED:
+    ipython = sys.modules.get("IPython")  # never imported for this: without it there is no cell
+    shell = ipython.get_ipython() if ipython else None
+    cells = [cell for cell in shell.user_ns.get("In", ()) if isinstance(cell, str)] if shell else []
+    is_in_cell = len(secret.reveal()) >= _SHORT and any(secret.reveal() in cell for cell in cells)
+    if not is_in_cell or secret.fingerprint() in _WARNED:
         return
     _WARNED.add(secret.fingerprint())
     text = f"The key from {secret.source} is in a cell, so it is saved in the notebook and in IPython's history. Remove it, "
@@ -106,64 +105,38 @@ def warn_if_in_cell(secret: Secret) -> None:
         warnings.warn(text, KeyWarning, stacklevel=1)
 
 
-def mask_keys(text: str) -> str:
-    """`text` with every key of this process masked. *pure* except for the set of keys."""
-    for key in _all_keys():
-        text = _mask(key, text)
-    return text
-
-
-def mask_keys_in(body: Mapping[str, Any] | str | bytes) -> Mapping[str, Any] | str | bytes:
-    """A response body (parsed, text or bytes) with every key masked; {} if it is nested too deeply."""
+def mask_keys(body: Any) -> Any:
+    """A text, bytes or a JSON object with every key of this process masked; {} if it is nested too deeply."""
     if isinstance(body, bytes):
         return mask_keys(body.decode("utf-8", "surrogateescape")).encode("utf-8", "surrogateescape")
-    if isinstance(body, str):
-        return mask_keys(body)
-    masked = dict(body)
-    for key in _all_keys():
+    masked = body if isinstance(body, str) else dict(body)
+    # Longest first: masking a key that is the prefix of another would leave the rest of that one visible.
+    for key in sorted(set(_KEYS.values()), key=len, reverse=True):
         try:
-            masked = _mask_in(key, masked)
+            masked = _mask(key, masked)
         except RecursionError:
             return {}
     return masked
 
 
-def _all_keys() -> list[str]:
-    # Longest first: masking a key that is the prefix of another would leave the rest of that one visible.
-    return sorted(set(_KEYS.values()), key=len, reverse=True)
-
-
-def _mask(key: str, text: str) -> str:
+def _mask(key: str, value: Any) -> Any:
     if len(key) < _SHORT:
-        return text
+        return value
+    if isinstance(value, dict):
+        return {_mask(key, name): _mask(key, item) for name, item in value.items()}
+    if isinstance(value, list):
+        return [_mask(key, item) for item in value]
     pattern = _PATTERNS.get(key) or _forms(key)
     if key in _KEYS.values():  # cached as long as the key exists
         _PATTERNS[key] = pattern
-    return pattern.sub(HIDDEN, text)
+    masked = pattern.sub(HIDDEN, str(value))
+    return value if masked == str(value) else masked if isinstance(value, str) else HIDDEN
 
 
 def _forget(number: int) -> None:
     key = _KEYS.pop(number, "")
     if key not in _KEYS.values():
         _PATTERNS.pop(key, None)
-
-
-def _mask_in(key: str, value: Any) -> Any:
-    if isinstance(value, str):
-        return _mask(key, value)
-    if isinstance(value, dict):
-        return {_mask_in(key, name): _mask_in(key, item) for name, item in value.items()}
-    if isinstance(value, list):
-        return [_mask_in(key, item) for item in value]
-    number = repr(value) if isinstance(value, int | float) else ""
-    return value if _mask(key, number) == number else HIDDEN
-
-
-def _is_in_cell(secret: Secret) -> bool:
-    ipython = sys.modules.get("IPython")  # never imported for this: without it there is no cell
-    shell = ipython.get_ipython() if ipython else None
-    cells = shell.user_ns.get("In", ()) if shell else ()
-    return len(secret.reveal()) >= _SHORT and any(secret.reveal() in cell for cell in cells if isinstance(cell, str))
 
 
 def _forms(key: str) -> re.Pattern[str]:

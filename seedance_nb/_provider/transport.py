@@ -221,7 +221,7 @@ def _answer(response: httpx.Response, body: bytearray, endpoint: Endpoint, why: 
     elif header and header != "location":
         text = f"{header.title()}: {strip_queries(hide(headers[header]))[:_SHOWN]}\n{text}"
     try:
-        value = endpoint.secret.mask_in(value) if endpoint.secret else value  # from here on the key is in no response
+        value = endpoint.secret.mask(value) if endpoint.secret else value  # from here on the key is in no response
     except RecursionError:
         value = ABSENT
     return Answer(

@@ -21,26 +21,19 @@ UNCHECKED = "unchecked"  # rule of an error about a value that could not be chec
 _TITLE_LENGTH = 60
 
 
-def evaluate(validator: Any, value: Any, schema: Any) -> tuple[list[ValidationError], bool]:
-    """The errors of a value under a schema, and whether all of them are about something unchecked. *pure*."""
+def _errors(validator: Any, value: Any, schema: Any) -> tuple[list[ValidationError], bool]:
+    """The errors of a value under a schema, and whether all of them are about something unchecked."""
     errors = list(validator.descend(value, schema))
     return errors, bool(errors) and all(error.validator == UNCHECKED for error in errors)
 
 
-def any_of(validator: Any, branches: Any, value: Any, schema: Any) -> Errors:
-    """The errors of a value that matches no branch."""
+def _branches(key: str, validator: Any, branches: Any, value: Any, schema: Any) -> Errors:
+    """The errors of a value that matches no branch of an `anyOf`, or not exactly one of a `oneOf`."""
     results: list[tuple[list[ValidationError], bool]] = []
     for branch in branches:
-        results.append(evaluate(validator, value, branch))
-        if not results[-1][0]:
+        results.append(_errors(validator, value, branch))
+        if key == "anyOf" and not results[-1][0]:
             return
-    unsure = next((errors for errors, is_unsure in results if is_unsure), None)
-    yield from unsure or errors_for_alternatives(schema, "anyOf", branches, value, [errors for errors, _ in results])
-
-
-def one_of(validator: Any, branches: Any, value: Any, schema: Any) -> Errors:
-    """The errors of a value that does not match exactly one branch."""
-    results = [evaluate(validator, value, branch) for branch in branches]
     fits = [not errors for errors, _ in results]
     unsure = [errors for errors, is_unsure in results if is_unsure]
     if sum(fits) > 1:
@@ -50,12 +43,11 @@ def one_of(validator: Any, branches: Any, value: Any, schema: Any) -> Errors:
     elif unsure:
         yield from unsure[0]
     elif not any(fits):
-        yield from errors_for_alternatives(schema, "oneOf", branches, value, [errors for errors, _ in results])
+        yield from _nearest_errors(schema, key, branches, value, [errors for errors, _ in results])
 
 
-def not_(validator: Any, negated: Any, value: Any, _: Any) -> Errors:
-    """The errors of a value that matches the negated schema."""
-    errors, is_unsure = evaluate(validator, value, negated)
+def _not(validator: Any, negated: Any, value: Any, _: Any) -> Errors:
+    errors, is_unsure = _errors(validator, value, negated)
     if is_unsure:
         yield from errors
     elif not errors:
@@ -66,21 +58,15 @@ def not_(validator: Any, negated: Any, value: Any, _: Any) -> Errors:
         yield ValidationError(message, instance=value[name] if has_names else value, path=[name] if has_names else ())
 
 
-def if_(validator: Any, condition: Any, value: Any, schema: Any) -> Errors:
-    """The errors of a value by `then` if it matches the condition, else by `else`."""
-    errors, is_unsure = evaluate(validator, value, condition)
-    branch = "else" if errors else "then"
-    if is_unsure:
-        yield from errors
-    elif branch in schema:
-        yield from validator.descend(value, schema[branch])
+def _if(validator: Any, condition: Any, value: Any, schema: Any) -> Errors:
+    errors, is_unsure = _errors(validator, value, condition)
+    yield from errors if is_unsure else validator.descend(value, schema.get("else" if errors else "then", True))
 
 
-def contains(validator: Any, part: Any, value: Any, schema: Any) -> Errors:
-    """The errors of a list with too few or too many matching entries."""
+def _contains(validator: Any, part: Any, value: Any, schema: Any) -> Errors:
     if not isinstance(value, list):
         return
-    results = [evaluate(validator, item, part) for item in value]
+    results = [_errors(validator, item, part) for item in value]
     sure, unsure = sum(not errors for errors, _ in results), sum(is_unsure for _, is_unsure in results)
     least, most = schema.get("minContains", 1), schema.get("maxContains", len(value))
     if sure + unsure < least or sure > most:
@@ -90,8 +76,7 @@ def contains(validator: Any, part: Any, value: Any, schema: Any) -> Errors:
         yield from next(errors for errors, is_unsure in results if is_unsure)
 
 
-def property_names(validator: Any, names: Any, value: Any, _: Any) -> Errors:
-    """The errors of the names in an object, each at its own path."""
+def _property_names(validator: Any, names: Any, value: Any, _: Any) -> Errors:
     for name in value if isinstance(value, dict) else ():
         for error in validator.descend(name, names):
             unsure = error.validator == UNCHECKED
@@ -100,17 +85,20 @@ def property_names(validator: Any, names: Any, value: Any, _: Any) -> Errors:
             yield ValidationError(f"its name {words}", validator=rule, path=[name], instance=name)
 
 
-def dependent_required(_: Any, table: Any, value: Any, schema: Any) -> Errors:
-    """The errors of names that others require, each at its own path."""
+def _required(_: Any, names: Any, value: Any, schema: Any, why: str = "") -> Errors:
+    for name in names if isinstance(value, dict) else ():
+        if name not in value:
+            child = schema.get("properties", {}).get(name, {})
+            yield ValidationError(f"is required{why}", path=[name], instance=ABSENT, schema=child)
+
+
+def _dependent_required(validator: Any, table: Any, value: Any, schema: Any) -> Errors:
     for name, needed in table.items() if isinstance(value, dict) else ():
-        for other in needed if name in value else ():
-            if other not in value:
-                child = schema.get("properties", {}).get(other, {})
-                yield ValidationError(f"is required with {name}", path=[other], instance=ABSENT, schema=child)
+        if name in value:
+            yield from _required(validator, needed, value, schema, f" with {name}")
 
 
-def pattern_properties(validator: Any, patterns: Any, value: Any, _: Any) -> Errors:
-    """The errors of the values whose names match a pattern."""
+def _pattern_properties(validator: Any, patterns: Any, value: Any, _: Any) -> Errors:
     for pattern, child in patterns.items() if isinstance(value, dict) else ():
         for name, item in value.items():
             fits = search(pattern, str(name))
@@ -121,8 +109,7 @@ def pattern_properties(validator: Any, patterns: Any, value: Any, _: Any) -> Err
                 yield ValidationError(message, validator=UNCHECKED, validator_value=pattern, path=[name], instance=item)
 
 
-def additional_properties(validator: Any, rest: Any, value: Any, schema: Any) -> Errors:
-    """The errors of the values whose names are not defined."""
+def _additional_properties(validator: Any, rest: Any, value: Any, schema: Any) -> Errors:
     properties, patterns = schema.get("properties", {}), schema.get("patternProperties", {})
     for name, item in value.items() if isinstance(value, dict) else ():
         is_defined = name in properties or name in schema.get(READ_ONLY, ())
@@ -150,69 +137,52 @@ def _nearest(name: str, names: tuple[str, ...]) -> str:
     return next(iter(difflib.get_close_matches(name, names, 1)), "")
 
 
-def unevaluated(key: str, kind: Any) -> Callable[[Any, Any, Any, Any], Errors]:
-    """The check of `unevaluatedProperties` or `unevaluatedItems`: errors of the values that no part of the schema evaluates."""
-
-    def errors(validator: Any, rest: Any, value: Any, schema: Any) -> Errors:
-        if not isinstance(value, kind):
-            return
-        evaluated = _evaluated(validator, value, {word: part for word, part in schema.items() if word != key})
-        items = value.items() if isinstance(value, dict) else enumerate(value)
-        for at, item in items:
-            if at in evaluated:
-                continue
-            if rest is not False:
-                yield from validator.descend(item, rest, path=at)
-            elif kind is dict:
-                yield unknown_field(at, item, schema.get("properties", {}), key, schema)
-            else:
-                yield ValidationError("is an extra entry", validator=key, path=[at], instance=item)
-
-    return errors
+def _unevaluated(key: str, kind: Any, validator: Any, rest: Any, value: Any, schema: Any) -> Errors:
+    """The errors of the names or entries of an object or a list (`kind`) that no part of the schema evaluates."""
+    if not isinstance(value, kind):
+        return
+    evaluated = _evaluated(validator, value, {word: part for word, part in schema.items() if word != key})
+    for at, item in value.items() if isinstance(value, dict) else enumerate(value):
+        if at in evaluated:
+            continue
+        if rest is not False:
+            yield from validator.descend(item, rest, path=at)
+        elif kind is dict:
+            yield unknown_field(at, item, schema.get("properties", {}), key, schema)
+        else:
+            yield ValidationError("is an extra entry", validator=key, path=[at], instance=item)
 
 
 def _evaluated(validator: Any, value: Any, schema: Any) -> set[Any]:
     """The names or indexes of a value that a schema and its matching parts evaluate."""
     if not isinstance(schema, dict):
         return set()
-    found = set(_names(value, schema) if isinstance(value, dict) else _indexes(validator, value, schema))
-    for part in _matching(validator, value, schema):
-        found |= _evaluated(validator, value, part)
-    return found
-
-
-def _names(value: dict[str, Any], schema: dict[str, Any]) -> Iterator[str]:
-    if {"unevaluatedProperties", "additionalProperties"} & schema.keys():  # these report their own errors
-        yield from value
-    yield from (name for key in ("properties", READ_ONLY) for name in schema.get(key, ()) if name in value)
-    for pattern in schema.get("patternProperties", ()):
-        yield from (name for name in value if search(pattern, str(name)) is not False)
-
-
-def _indexes(validator: Any, value: list[Any], schema: dict[str, Any]) -> Iterator[int]:
-    if "items" in schema or "unevaluatedItems" in schema:
-        yield from range(len(value))
-    yield from range(min(len(value), len(schema.get("prefixItems", ()))))
-    if "contains" in schema:
-        yield from (index for index, item in enumerate(value) if _fits(validator, item, schema["contains"]))
-
-
-def _matching(validator: Any, value: Any, schema: dict[str, Any]) -> Iterator[Any]:
-    """The subschemas for the same value that it matches."""
-    for key in ("allOf", "anyOf", "oneOf"):
-        yield from (part for part in schema.get(key, ()) if _fits(validator, value, part))
+    found: set[Any] = set()
+    matching = [
+        part for key in ("allOf", "anyOf", "oneOf") for part in schema.get(key, ()) if _fits(validator, value, part)
+    ]
     if isinstance(value, dict):
-        yield from (part for name, part in schema.get("dependentSchemas", {}).items() if name in value)
+        if {"unevaluatedProperties", "additionalProperties"} & schema.keys():  # these report their own errors
+            found.update(value)
+        found |= {name for key in ("properties", READ_ONLY) for name in schema.get(key, ())}
+        patterns = schema.get("patternProperties", ())
+        found |= {name for name in value for pattern in patterns if search(pattern, str(name)) is not False}
+        matching += [part for name, part in schema.get("dependentSchemas", {}).items() if name in value]
+    else:
+        is_whole = "items" in schema or "unevaluatedItems" in schema
+        found.update(range(len(value) if is_whole else len(schema.get("prefixItems", ()))))
+        part = schema.get("contains", False)
+        found |= {index for index, item in enumerate(value) if _fits(validator, item, part)}
     if "if" in schema:
         fits = _fits(validator, value, schema["if"])
-        yield from ([schema["if"]] if fits else [])
-        yield schema.get("then" if fits else "else", True)
+        matching += [schema["if"], schema.get("then")] if fits else [schema.get("else")]
     if "$ref" in schema:
-        yield validator._resolver.lookup(schema["$ref"]).contents  # noqa: SLF001 - the library has no other way to one's own reference
+        matching.append(validator._resolver.lookup(schema["$ref"]).contents)  # noqa: SLF001 - the library has no other way to one's own reference
+    return found.union(*(_evaluated(validator, value, part) for part in matching))
 
 
 def _fits(validator: Any, value: Any, schema: Any) -> bool:
-    return not evaluate(validator, value, schema)[0]
+    return next(validator.descend(value, schema), None) is None
 
 
 def _name(branch: Any, number: int) -> str:
@@ -238,9 +208,9 @@ def discriminated(branches: Sequence[Any], value: Any) -> int | None:
     return None
 
 
-def errors_for_alternatives(schema: dict[str, Any], key: str, branches: Sequence[Any], value: Any,
-                            errors: Sequence[Sequence[ValidationError]]) -> Iterator[ValidationError]:  # fmt: skip
-    """The errors to report for a value that matches no branch: those of the most likely one. *pure*."""
+def _nearest_errors(schema: dict[str, Any], key: str, branches: Sequence[Any], value: Any,
+                    errors: Sequence[Sequence[ValidationError]]) -> Errors:  # fmt: skip
+    """The errors to report for a value that matches no branch: those of the most likely one."""
     if (index := discriminated(branches, value)) is not None:
         yield from errors[index]
         return
@@ -270,23 +240,18 @@ def _common_limits(errors: Iterable[Sequence[ValidationError]], *rules: str) -> 
     """The allowed values of all branches, if each rejects the value itself by one of these rules; else None."""
     allowed: list[Any] = []
     for found in errors:
-        here = [error for error in found if _here(error, *rules)]
-        if not here:
+        here = next((error for error in found if _here(error, *rules)), None)
+        if here is None:
             return None
-        limit = here[0].validator_value
-        allowed += limit if isinstance(limit, list) and here[0].validator != "const" else [limit]
-    unique: list[Any] = []
-    for item in allowed:
-        if not any(item == other and type(item) is type(other) for other in unique):
-            unique.append(item)
-    return unique or None
+        limit = here.validator_value
+        allowed += limit if isinstance(limit, list) and here.validator != "const" else [limit]
+    return list({repr(item): item for item in allowed}.values()) or None
 
 
 def _missing(errors: Sequence[ValidationError]) -> list[str]:
     """The missing fields, if nothing else is wrong; else []."""
-    if not all(error.validator == "required" and len(error.path) == 1 for error in errors):
-        return []
-    return [str(error.path[0]) for error in errors]
+    is_all = all(error.validator == "required" and len(error.path) == 1 for error in errors)
+    return [str(error.path[0]) for error in errors] if is_all else []
 
 
 def _badness(errors: Sequence[ValidationError], value: Any) -> tuple[int, int, int]:
@@ -294,3 +259,13 @@ def _badness(errors: Sequence[ValidationError], value: Any) -> tuple[int, int, i
     strange = sum(error.validator in ("unknown", "additionalProperties", "required") for error in errors)
     about = sum(isinstance(value, dict) and bool(error.path) and error.path[0] in value for error in errors)
     return wrong_choice, strange + len(errors), -about
+
+
+APPLICATORS: dict[str, Callable[..., Errors]] = {
+    "anyOf": functools.partial(_branches, "anyOf"), "oneOf": functools.partial(_branches, "oneOf"), "not": _not, "if": _if,
+    "contains": _contains, "required": _required, "dependentRequired": _dependent_required, "propertyNames": _property_names,
+    "patternProperties": _pattern_properties, "additionalProperties": _additional_properties,
+    "unevaluatedProperties": functools.partial(_unevaluated, "unevaluatedProperties", dict),
+    "unevaluatedItems": functools.partial(_unevaluated, "unevaluatedItems", list),
+}  # fmt: skip
+"""The check of each keyword: errors of a value, by the keyword's own value and its schema."""

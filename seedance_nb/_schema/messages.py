@@ -2,32 +2,15 @@
 
 import re
 from collections.abc import Callable
+from pathlib import Path
 from typing import Any
+
+import yaml
 
 from seedance_nb._base.text import shorten
 from seedance_nb._base.values import ABSENT, json_text
 
-_TYPES = {"string": "text", "integer": "a whole number", "number": "a number", "boolean": "true or false",
-          "array": "a list", "object": "an object", "null": "null"}  # fmt: skip
-_FORMATS = {
-    "uri": "a URL such as https://example.com/image.png", "email": "an e-mail address", "date": "a date such as 2026-11-21",
-    "date-time": "a date and time such as 2026-11-21T09:00:00Z", "uuid": "a UUID", "time": "a time such as 09:00:00",
-    "int32": "a whole number between -2^31 and 2^31 - 1", "int64": "a whole number between -2^63 and 2^63 - 1", "byte": "Base64 text", "hostname": "a host name", "ipv4": "an IPv4 address", "ipv6": "an IPv6 address",
-}  # fmt: skip
-_MESSAGES = {
-    "minLength": "has {size:,} characters; at least {limit:,} are needed",
-    "maxLength": "has {size:,} characters; at most {limit:,} are allowed",
-    **dict.fromkeys(("minItems", "minProperties"), "has {size} {members}; at least {count} needed"),
-    **dict.fromkeys(("maxItems", "maxProperties", "items"), "has {size} {members}; at most {count} allowed"),
-    "minimum": "{value}{unit} is too small; at least {bound}{unit} is allowed",
-    "maximum": "{value}{unit} is too large; at most {bound}{unit} is allowed",
-    "exclusiveMinimum": "must be more than {bound}{unit}; got {value}",
-    "exclusiveMaximum": "must be less than {bound}{unit}; got {value}",
-    "multipleOf": "must be a multiple of {bound}; got {value}",
-    "pattern": "does not match the pattern {limit}",
-    "uniqueItems": "has the same entry twice",
-    "false": "is not allowed here",
-}
+_WORDS: dict[str, dict[str, str]] = yaml.safe_load(Path(__file__).with_suffix(".yaml").read_text("utf-8"))
 _HELP_UP_TO = 270
 _MOST_SHOWN, _SHOWN = 40, 12  # of allowed values
 _LONGEST = 100  # no sentence lists more names, nor a longer limit
@@ -39,7 +22,7 @@ def words_for(rule: str, value: Any, limit: Any, schema: dict[str, Any]) -> str:
     match rule:
         case "type":
             allowed = [limit] if isinstance(limit, str) else limit
-            names = " or ".join(_TYPES.get(name, name) for name in allowed)
+            names = " or ".join(_WORDS["types"].get(name, name) for name in allowed)
             usual = schema.get("x-upstream", {}).get("enum", ()) if isinstance(value, int) else ()
             hint = next((f"; write {json_text(item)}" for item in usual if item in (f"{value}s", str(value))), "")
             return f"must be {names}, not {kind_of(value)} {shown}".rstrip() + hint
@@ -54,12 +37,12 @@ def words_for(rule: str, value: Any, limit: Any, schema: dict[str, Any]) -> str:
         case "minLength" if not value:
             return "is empty"
         case "format":
-            return f"is not {_FORMATS.get(limit, f'in the format {limit}')}"
+            return f"is not {_WORDS['formats'].get(limit, f'in the format {limit}')}"
         case "items":
             limit = len(schema.get("prefixItems", ()))
     size = len(value) if isinstance(value, str | list | dict) else 0
     unit = f" {schema['x-unit']}" if "x-unit" in schema else ""
-    template = _MESSAGES.get(rule, "does not satisfy {rule!r}: {shown}")
+    template = _WORDS["keywords"].get(rule, "does not satisfy {rule!r}: {shown}")
     count = are(limit) if "{count}" in template else ""
     members = "entries" if isinstance(value, list) else "field" if size == 1 else "fields"
     return template.format(rule=rule, shown=shown, value=value if isinstance(value, str) else shown, limit=limit, bound=_bare(limit),

@@ -13,7 +13,7 @@ from seedance_nb._base.errors import InvalidInput, LimitWarning, MediaWarning, S
 from seedance_nb._base.faults import created_by_package, typed_class
 from seedance_nb._base.html import Html, safe_url, table_html, table_text
 from seedance_nb._base.problem import Problem, Problems
-from seedance_nb._base.secret import Secret, as_secret, mask_keys_in
+from seedance_nb._base.secret import Secret, as_secret, mask_keys
 from seedance_nb._base.text import safe_name
 from seedance_nb._base.values import ABSENT, find, read_json
 from seedance_nb._check.check import approve, build_body, check, extra_paths, extra_problem, warnings
@@ -254,7 +254,7 @@ class Session:
 
         It is `sd.callback`, in this session. Raises: SeedanceError if no task of the ledger matches; Unauthorized.
         """
-        own, payload = _spec.spec(document) if document is not None else None, mask_keys_in(payload)
+        own, payload = _spec.spec(document) if document is not None else None, mask_keys(payload)
         known = [*self.sender.specs.values(), own] if own else [*self.sender.specs.values()]
         row = next(filter(None, map(self.ledger.row, callback_names(payload, known))), None)
         if row is not None:

@@ -135,8 +135,8 @@ def line(foreign: str) -> None:
 FOREIGN: dict[str, Callable[[str], object]] = {
     # what a provider answers
     **{f"mask a key of {name}": key.mask for name, key in KEYS.items()},
-    "mask names": lambda foreign: KEYS["letters"].mask_in({foreign: [foreign]}),
-    "mask bytes": lambda foreign: secret.mask_keys_in(raw(foreign)),
+    "mask names": lambda foreign: KEYS["letters"].mask({foreign: [foreign]}),
+    "mask bytes": lambda foreign: secret.mask_keys(raw(foreign)),
     "read an answer": lambda foreign: answers.read_content(raw(foreign)),
     "read the text of an answer": lambda foreign: answers.read_content(json.dumps({"a": foreign}).encode()),
     "read an answer with text around it": lambda foreign: answers.read_content(raw(foreign + '{"a": 1}' + foreign)),
@@ -322,7 +322,7 @@ MANY: dict[str, Callable[[str], object]] = {
     "details of a refusal": lambda count: outcome.classify(
         VASTNUM, outcome.Answer(status=400, value={"message": "m", "detail": [*many_fields(count)]})
     ),
-    "values to mask": lambda count: KEYS["letters"].mask_in({name: [n] for name, n in many_fields(count).items()}),
+    "values to mask": lambda count: KEYS["letters"].mask({name: [n] for name, n in many_fields(count).items()}),
     "unknown fields": lambda count: check(CRUN, {"model": "x", "input": many_fields(count)}),
     "entries": lambda count: check(
         CRUN, {"model": "x", "input": {"prompt": "x", "reference_images": ["x", 1] * len(count)}}

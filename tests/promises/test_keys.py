@@ -114,10 +114,10 @@ def test_a_key_is_masked_behind_runs_of_any_length(key: str, run: int) -> None:
 
 def test_an_answer_is_masked_in_every_text_name_and_number() -> None:
     secret = Secret("0123456789", "x")
-    assert secret.mask_in({"a 0123456789": ["0123456789!", 1, True, None, {"b": 1.5}]}) == {
+    assert secret.mask({"a 0123456789": ["0123456789!", 1, True, None, {"b": 1.5}]}) == {
         "a •••": ["•••!", 1, True, None, {"b": 1.5}]
     }
-    assert Secret("9123456789", "x").mask_in([9123456789, 91234567890]) == ["•••", "•••"]
+    assert Secret("9123456789", "x").mask([9123456789, 91234567890]) == ["•••", "•••"]
 
 
 class Ring(KeyringBackend):
@@ -532,4 +532,4 @@ def test_a_key_that_another_begins_with_leaves_nothing_of_that_one() -> None:
     held = [Secret(CANARY + "_and_more" * length, "a test") for length in range(5)]
     for secret in held:
         assert secret_module.mask_keys(f"<{secret.reveal()}>") == "<•••>"
-        assert secret_module.mask_keys_in({"said": secret.reveal()}) == {"said": "•••"}
+        assert secret_module.mask_keys({"said": secret.reveal()}) == {"said": "•••"}
