@@ -24,11 +24,8 @@ def frames_at(path: Path, times: Sequence[float]) -> "list[Image]":
     from PIL import Image
 
     with tempfile.TemporaryDirectory(prefix="seedance-frames-") as folder:
-        child = run("seedance_nb._media.frames", "frames", path, Path(folder), json.dumps(list(times)), limits=_LIMITS)
-        if child.code:
-            raise _error(path, child.fault or child.reason)
         images = []
-        for number in json.loads(child.answer):
+        for number in json.loads(_run("frames", path, Path(folder), json.dumps(list(times)), limits=_LIMITS)):
             with Image.open(Path(folder) / f"{number}.png", formats=("PNG",)) as image:
                 images.append(image.convert("RGB"))
         return images
@@ -38,20 +35,21 @@ def copy_as_h264(path: Path, copy: Path) -> None:
     """Write a copy that every browser plays: H.264 and AAC in an MP4. *reads files*, *writes files*. Raises: MediaError; OSError."""
     part = copy.with_name(f".{copy.name}.part")
     try:
-        child = run("seedance_nb._media.frames", "copy", path, part, limits=_COPY_LIMITS)
-        if child.code:
-            raise _error(path, child.fault or child.reason)
+        _run("copy", path, part, limits=_COPY_LIMITS)
         part.replace(copy)
     finally:
         part.unlink(missing_ok=True)
 
 
-def _error(path: Path, reason: str) -> MediaError:
-    problem = f"{path.name} could not be decoded: {reason or 'the decoder crashed'}."
-    return MediaError(problem, next_step="check the file with another player", charged="not charged")
+def _run(command: str, path: Path, *arguments: str | Path, limits: Limits) -> str:
+    child = run("seedance_nb._media.frames", command, path, *arguments, limits=limits)
+    if child.code:
+        problem = f"{path.name} could not be decoded: {child.fault or child.reason or 'the decoder crashed'}."
+        raise MediaError(problem, next_step="check the file with another player", charged="not charged")
+    return child.answer
 
 
-def _main(command: str, name: str, target: str, times: str = "[]") -> int:
+def _main(command: str, name: str, target: str, times: str = "[]") -> None:
     from av.error import FFmpegError
 
     limit(_LIMITS if command == "frames" else _COPY_LIMITS)
@@ -59,39 +57,30 @@ def _main(command: str, name: str, target: str, times: str = "[]") -> int:
     try:
         with open_container(path, path.suffix[1:].casefold()) as container:
             if command == "copy":
-                return _copy(container, target)
-            return _write_frames(container, Path(target), json.loads(times))
+                _copy(container, target)
+            else:
+                _write_frames(container, Path(target), json.loads(times))
     except (FFmpegError, OSError, ValueError, KeyError, IndexError) as error:
-        return refuse(f"{type(error).__name__}: {error}")
+        refuse(f"{type(error).__name__}: {error}")
 
 
-def _write_frames(container: Any, folder: Path, times: list[float]) -> int:
+def _write_frames(container: Any, folder: Path, times: list[float]) -> None:
     """Write each frame that is shown at one of the times once, and print its number for each time."""
     shown: list[int] = []
-    number, latest = 0, None
-    for frame in container.decode(main_stream(container)):
-        # A frame is shown until the next one begins.
-        while latest is not None and len(shown) < len(times) and (frame.time or 0.0) > times[len(shown)] + 1e-6:
-            shown.append(_write(latest, folder, number))
-        if len(shown) == len(times):
-            break
-        number, latest = number + 1, frame
-    if latest is None:
-        return refuse("it has no video frames")
+    frames = container.decode(main_stream(container))
+    number, latest = 0, next(frames, None) or refuse("it has no video frames")
     while len(shown) < len(times):
-        shown.append(_write(latest, folder, number))
+        following = next(frames, None)
+        # A frame is shown until the next one begins.
+        now = [at for at in times[len(shown) :] if following is None or (following.time or 0.0) > at + 1e-6]
+        if now:
+            upright(latest).save(folder / f"{number}.png", "PNG", compress_level=1)
+        shown += [number] * len(now)
+        number, latest = number + 1, following
     sys.stdout.write(json.dumps(shown))
-    return 0
 
 
-def _write(frame: Any, folder: Path, number: int) -> int:
-    file = folder / f"{number}.png"
-    if not file.exists():
-        upright(frame).save(file, "PNG", compress_level=1)
-    return number
-
-
-def _copy(container: Any, target: str) -> int:
+def _copy(container: Any, target: str) -> None:
     import av
 
     source = main_stream(container)
@@ -115,12 +104,11 @@ def _copy(container: Any, target: str) -> int:
             copied.pts, copied.time_base = frame.pts, frame.time_base
             output.mux(video.encode(copied))
         if is_first:
-            return refuse("it has no video frames")
+            refuse("it has no video frames")
         output.mux(video.encode(None))
         if audio is not None:
             output.mux(audio.encode(None))
-    return 0
 
 
 if __name__ == "__main__":
-    sys.exit(_main(*sys.argv[1:5]))
+    _main(*sys.argv[1:5])

@@ -10,6 +10,7 @@ from concurrent.futures import Future
 from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
+from typing import NoReturn
 
 _ENVIRONMENT = (
     "PATH", "PYTHONPATH", "PYTHONHOME", "PYTHONUSERBASE", "VIRTUAL_ENV", "LD_LIBRARY_PATH", "DYLD_LIBRARY_PATH", "HOME",
@@ -55,10 +56,10 @@ def limit(limits: Limits) -> None:
             resource.setrlimit(kind, (value, value))
 
 
-def refuse(reason: str, code: int = 1) -> int:
-    """The exit code of a child that failed; the reason is printed as its last line."""
+def refuse(reason: str, code: int = 1) -> NoReturn:
+    """Ends a child that failed; the reason is printed as its last line."""
     sys.stderr.write(f"\n{reason}")
-    return code
+    sys.exit(code)
 
 
 def run(module: str, *arguments: str | Path, limits: Limits) -> Exit:

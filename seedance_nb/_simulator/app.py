@@ -29,18 +29,15 @@ from seedance_nb._media.sandbox import run_async
 from seedance_nb._simulator import replies as _replies
 from seedance_nb._simulator.job import LIMITS, Job, Reference, dump, frame_size
 from seedance_nb._simulator.replies import Reply, codes
-from seedance_nb._simulator.store import LAST_FRAME, Asset, Simulated, Store
+from seedance_nb._simulator.store import LAST_FRAME, Simulated, Store
 
 MARK = "x-seedance-simulator"  # the header of every response
 _REQUESTED_ERROR = re.compile(r"simulate:([a-z_]+|\d{3})")
-_FAULT = "The simulator was asked to fail this task."
 _MOST_QUEUED = 64
-_TYPES = {".mp4": "video/mp4", ".png": "image/png"}
 _UPLOAD = re.compile(r"upload_[0-9a-f]{32}\.[a-z0-9]{1,5}")
 MOST_BYTES = 64 * 1024**2
 _MOST_PX = 2560 * 1440
 _MOST_PAINTERS = min(4, os.cpu_count() or 1)
-_UNPAINTED = ("model", "callback_url", "callBackUrl")
 Fetch = Callable[[str], Awaitable[bytes]]  # the bytes at a URL, b"" if it cannot download them
 _PAINTERS: WeakKeyDictionary[asyncio.AbstractEventLoop, asyncio.Semaphore] = WeakKeyDictionary()
 
@@ -61,8 +58,8 @@ class Simulator:
         self.specs = {spec.name: spec for spec in specs}
         self.store, self._fetch, self._timing, self._now = store, fetch, timing, now
         self._painting: dict[str, asyncio.Task[None]] = {}
-        routes = [Route("/outputs/{name}", self._output), Route("/uploads/{name}", self._put, methods=["PUT"])]
-        routes += [Route("/uploads/{name}", self._get, methods=["GET"])]
+        routes = [Route(path, self._get, methods=["GET"]) for path in ("/outputs/{name}", "/uploads/{name}")]
+        routes.append(Route("/uploads/{name}", self._put, methods=["PUT"]))
         for spec in specs:
             if spec.task is None or spec.errors is None or not spec.errors.message:
                 raise SpecError("a schema without x-task and x-errors tables cannot be simulated", file=spec.file)
@@ -91,7 +88,7 @@ class Simulator:
             return _replies.invalid(spec, [f"x-simulate: use {', '.join(codes(spec))} or fail"])
         task = Simulated(
             id=f"task_{secrets.token_hex(16)[:31]}", spec=spec.name, body=body, created=self._now(),
-            fault=_FAULT if error_code else "",
+            fault="The simulator was asked to fail this task." if error_code else "",
         )  # fmt: skip
         await asyncio.to_thread(self.store.add, task)
         self._paint(task)
@@ -103,14 +100,14 @@ class Simulator:
         except ValueError as error:
             return spec, None, _replies.invalid(spec, [f"body: {error}"])
         model, same = find(body, "/model"), [other for other in self.specs.values() if other.path == spec.path]
+        model = model if isinstance(model, str) else ""
         models = {only_value(other.body.get("properties", {}).get("model", {})): other for other in same}
-        spec = models.get(model, spec) if isinstance(model, str) else spec
-        if self._requested_error(spec, request, body) in ("", "fail"):
-            model = find(body, "/model")
-            head = f"Value error, Invalid input for model {model if isinstance(model, str) else ''}: "
-            wrong = [f"{head}{problem.field}: {problem.message}" for problem in check(spec, body) if not problem.warns]
-            return spec, body, _replies.invalid(spec, wrong) if wrong else None
-        return spec, body, None
+        spec = models.get(model, spec)
+        if self._requested_error(spec, request, body) not in ("", "fail"):
+            return spec, body, None
+        head = f"Value error, Invalid input for model {model}: "
+        wrong = [f"{head}{problem.field}: {problem.message}" for problem in check(spec, body) if not problem.warns]
+        return spec, body, _replies.invalid(spec, wrong) if wrong else None
 
     async def _status(self, spec: Spec, request: Request) -> Reply:
         assert spec.task is not None  # noqa: S101
@@ -127,12 +124,11 @@ class Simulator:
             state = "failed" if task.fault else "done"
         elif not ready and not task.fault:
             self._paint(task)  # a task that another kernel left unfinished
-        output = f"{base}/outputs/{task.id}.mp4" if state == "done" else None
-        fault = task.fault if state == "failed" else None
-        last = (
-            [f"{base}/outputs/{task.id}-last.png"] if output and self.store.output(task.id, LAST_FRAME).exists() else []
-        )
-        facts = self._facts(spec, task, state) | {"output": output, "more": last, "fault": fault}
+        facts = self._facts(spec, task, state)
+        if state == "done":
+            last = self.store.output(task.id, LAST_FRAME)
+            facts["output"] = f"{base}/outputs/{task.id}.mp4"
+            facts["more"] = [f"{base}/outputs/{last.name}"] if last.exists() else []
         return _replies.status_reply(spec, state, facts)
 
     def _facts(self, spec: Spec, task: Simulated, state: str) -> dict[str, Any]:
@@ -151,8 +147,8 @@ class Simulator:
             "percent": "100%" if ended else f"{share:.0%}", "credits": int(price.amount or 0) if state == "done" else 0,
             "width": width, "height": height, "seconds": int(seconds_of(values.get("seconds")) or 5),
             "resolution": values.get("resolution", ""), "ratio": values.get("ratio", ""), "audio": bool(values.get("audio")),
-            "code": 501 if state == "failed" else 200, "said": task.fault if state == "failed" else "success",
-            "fail-reason": "task failed" if state == "failed" else "",
+            "code": 501 if state == "failed" else 200, "said": task.fault if state == "failed" else "success", "output": None,
+            "fault": task.fault if state == "failed" else None, "fail-reason": "task failed" if state == "failed" else "",
             "upstream-word": {"done": "succeeded"}.get(state, state), "middle-word": {"done": "succeed"}.get(state, state),
         }  # fmt: skip
 
@@ -171,19 +167,18 @@ class Simulator:
             return _replies.free(spec, name, {"put": f"{url}?signature=simulated", "url": url})
         if name == "asset":
             return await self._asset(spec, request)
-        asset = await asyncio.to_thread(self.store.asset, request.query_params.get("asset_id", ""))
-        if asset is None:
+        asset = await asyncio.to_thread(self.store.get, request.query_params.get("asset_id", ""))
+        if asset is None or asset.spec:
             return _replies.missing(spec)
         status = "Active" if self._now() - asset.created >= self._timing.queue else "Processing"
-        stamps = dict.fromkeys(("created-iso", "now-iso"), _replies.iso(asset.created))
-        facts = {"asset": asset.id, "name": asset.name, "kind": asset.kind, "status": status}
-        return _replies.free(spec, name, facts | stamps)
+        facts = {"asset": asset.id, "name": asset.body["name"], "kind": asset.body["asset_type"], "status": status}
+        return _replies.free(spec, name, facts | dict.fromkeys(("created-iso", "now-iso"), _replies.iso(asset.created)))
 
     async def _reference(self, url: str) -> bytes:
         """The bytes at a URL in a request: an upload or asset of the simulator, else from the web. *network*."""
         if url.startswith("asset://"):
-            asset = await asyncio.to_thread(self.store.asset, url.removeprefix("asset://"))
-            url = asset.url if asset else url
+            asset = await asyncio.to_thread(self.store.get, url.removeprefix("asset://"))
+            url = asset.body["asset_url"] if asset and not asset.spec else url
         name = urlsplit(url).path.rsplit("/", 1)[-1]
         if _UPLOAD.fullmatch(name) and self.store.upload(name).exists():
             return await asyncio.to_thread(self.store.upload(name).read_bytes)
@@ -194,15 +189,16 @@ class Simulator:
             body = read_json(await request.body())
         except ValueError as error:
             return _replies.invalid(spec, [f"body: {error}"])
-        name, kind, url = (str(find(body, pointer)) for pointer in ("/name", "/asset_type", "/asset_url"))
-        if kind not in ("Image", "Video", "Audio") or not url.startswith(("http://", "https://")):
+        asset = {name: str(find(body, f"/{name}")) for name in ("name", "asset_type", "asset_url")}
+        is_web = asset["asset_url"].startswith(("http://", "https://"))
+        if asset["asset_type"] not in ("Image", "Video", "Audio") or not is_web:
             problem = "asset_type must be Image, Video or Audio; asset_url must be an http or https URL"
             return _replies.invalid(spec, [problem])
         stamp = datetime.fromtimestamp(self._now(), UTC).strftime("%Y%m%d%H%M%S")
         asset_id = f"simulated-{stamp}-{secrets.token_hex(3)}"
-        asset = Asset(id=asset_id, name=name, kind=kind, url=url, created=self._now())
-        await asyncio.to_thread(self.store.add_asset, asset)
-        return _replies.free(spec, "asset", {"asset": asset.id})
+        added = Simulated(id=asset_id, spec="", body=asset, created=self._now(), fault="")
+        await asyncio.to_thread(self.store.add, added)
+        return _replies.free(spec, "asset", {"asset": asset_id})
 
     async def _put(self, request: Request) -> Response:
         name = request.path_params["name"]
@@ -215,16 +211,11 @@ class Simulator:
         return Response()
 
     async def _get(self, request: Request) -> Response:
-        path = self.store.upload(request.path_params["name"])
-        is_there = _UPLOAD.fullmatch(path.name) and path.exists()
-        return FileResponse(path) if is_there else Response("not found", status_code=404)
-
-    async def _output(self, request: Request) -> Response:
-        if match := re.fullmatch(r"(task_[0-9a-f]+)(\.mp4|-last\.png)", request.path_params["name"]):
-            path = self.store.output(*match.groups())
-            if path.exists():
-                return FileResponse(path, media_type=_TYPES[path.suffix], headers={MARK: "1"})
-        return Response("not found", status_code=404)
+        name = request.path_params["name"]
+        output = re.fullmatch(r"(task_[0-9a-f]+)(\.mp4|-last\.png)", name)
+        path = self.store.output(*output.groups()) if output else self.store.upload(name)
+        is_there = (output or _UPLOAD.fullmatch(name)) and path.exists()
+        return FileResponse(path, headers={MARK: "1"}) if is_there else Response("not found", status_code=404)
 
     def _paint(self, task: Simulated) -> None:
         loop = asyncio.get_running_loop()
@@ -260,9 +251,8 @@ async def paint(spec: Spec, body: dict[str, Any], output: Path, last_frame: Path
     output.parent.mkdir(parents=True, exist_ok=True)
     with tempfile.TemporaryDirectory(prefix="seedance-") as folder:
         references = await _references(spec, body, Path(folder), fetch)
-        job = _job(spec, body, output, last_frame, references)
         order = Path(folder) / "job.json"
-        order.write_text(dump(job), encoding="utf-8")
+        order.write_text(dump(_job(spec, body, output, last_frame, references)), encoding="utf-8")
         ended = await run_async("seedance_nb._simulator.encode", order, limits=LIMITS)
     if ended.code or not output.exists():
         return f"The simulator could not render this video: {f'it {ended.fault}' if ended.fault else ended.reason}"
@@ -271,13 +261,12 @@ async def paint(spec: Spec, body: dict[str, Any], output: Path, last_frame: Path
 
 def size_of(spec: Spec, values: dict[str, Any]) -> tuple[int, int]:
     """Width and height in px of the video for a request's values by role, from the price table first; 720p and 16:9 by default. *pure*."""
-    ratio = str(values.get("ratio", ""))
+    resolution, ratio = str(values.get("resolution", "720p")), str(values.get("ratio", ""))
+    ratio = ratio if ":" in ratio else "16:9"
+    if documented := spec.price.sizes.get(resolution, {}).get(ratio):
+        return documented[0], documented[1]
     try:
-        if documented := spec.price.sizes.get(str(values.get("resolution", "720p")), {}).get(
-            ratio if ":" in ratio else "16:9"
-        ):
-            return documented[0], documented[1]
-        width, height = frame_size(str(values.get("resolution", "720p")), ratio if ":" in ratio else "16:9")
+        width, height = frame_size(resolution, ratio)
     except ValueError:
         return frame_size("720p", "16:9")
     return (width, height) if width * height <= _MOST_PX else frame_size("1080p", "16:9")
@@ -290,7 +279,8 @@ def _job(spec: Spec, body: dict[str, Any], output: Path, last_frame: Path, refer
     settings = tuple(
         (str(name), "on" if value is True else "off" if value is False else str(value))
         for name, schema, value in fields
-        if isinstance(value, bool | int | float | str) and schema.get("x-role") != "prompt" and name not in _UNPAINTED
+        if isinstance(value, bool | int | float | str) and schema.get("x-role") != "prompt"
+        if name not in ("model", "callback_url", "callBackUrl")
     )
     has_last_frame = any(name == "return_last_frame" and value is True for name, _, value in fields)
     seconds = min(seconds_of(values.get("seconds")) or 5, 30)

@@ -27,7 +27,6 @@ from seedance_nb._media.sandbox import limit
 from seedance_nb._simulator.job import FPS, LIMITS, Job, Reference, load, seed
 
 _RATE = 48_000
-_FADE = _RATE // 2
 _CHORDS = ((1, 1.25, 1.5, 1.875), (1, 1.2, 1.5, 1.8), (1, 1.5, 2, 2.5), (1, 1.3333, 1.5, 2))
 RGB = tuple[int, int, int]
 Box = tuple[int, int, int, int]  # left, top, right and bottom in px
@@ -45,15 +44,10 @@ _FONTS = (
 )  # fmt: skip
 _CJK = "\u2e80-\u9fff\uac00-\ud7af\uff00-\uffef"
 _WORDS = re.compile(rf"[{_CJK}][,.!?:;)、。，．！？：；）」』】》]*| +|[^ {_CJK}]+")  # no line begins with a full stop
-_SHAPELESS = re.compile("[\ufe00-\ufe0f\U0001f3fb-\U0001f3ff]")
-_SIZES = {16: 2, 13: 2, 11: 4, 9.6: 5, 8.4: 5, 7.4: 5, 6.5: 5, 5.7: 6, 5: 99, 4.4: 99, 3.9: 99, 3.4: 99}
-"""Font sizes of the prompt, in hundredths of the shorter side, and the most lines that look good in each."""
 _LINE = 1.22
 _MISSING = 0.75  # the width of the box for a character that no font has, relative to the font size
 _SMOOTH = 3
-_MOST_TILES = 12
 _MOST_PX = 40_000_000
-_AROUND_HOST = re.compile(r"^[a-z]+://(?:[^/?#]*@)?|[/?#].*", re.DOTALL)
 
 
 def render(job: Job) -> None:
@@ -76,7 +70,11 @@ def render(job: Job) -> None:
                 image.save(job.last_frame, "PNG")
             out.mux(video.encode(None))
             if audio:
-                out.mux([*audio.encode(_sound(job)), *audio.encode(None)])
+                samples = tune(job.prompt, job.seconds).tobytes()
+                sound = av.AudioFrame(format="s16", layout="stereo", samples=len(samples) // 4)
+                sound.planes[0].update(samples.ljust(sound.planes[0].buffer_size, b"\0"))
+                sound.sample_rate, sound.pts, sound.time_base = _RATE, 0, Fraction(1, _RATE)
+                out.mux([*audio.encode(sound), *audio.encode(None)])
         part.replace(job.path)
     finally:
         part.unlink(missing_ok=True)
@@ -104,25 +102,10 @@ def tune(prompt: str, seconds: int) -> "array[int]":
     second = array("h", (round(900 * sum(math.sin(step * index) for step in chord)) for index in range(_RATE)))
     whole = array("h", bytes(4 * _RATE * seconds))
     whole[::2] = whole[1::2] = second * seconds
-    for index in range(_FADE):
+    for index in range(fade := _RATE // 2):
         for at in (2 * index, 2 * index + 1, -1 - 2 * index, -2 - 2 * index):
-            whole[at] = whole[at] * index // _FADE
+            whole[at] = whole[at] * index // fade
     return whole
-
-
-def _sound(job: Job) -> av.AudioFrame:
-    samples = tune(job.prompt, job.seconds).tobytes()
-    frame = av.AudioFrame(format="s16", layout="stereo", samples=len(samples) // 4)
-    frame.planes[0].update(samples.ljust(frame.planes[0].buffer_size, b"\0"))
-    frame.sample_rate, frame.pts, frame.time_base = _RATE, 0, Fraction(1, _RATE)
-    return frame
-
-
-def main(arguments: list[str]) -> int:
-    """The exit code; the only argument is the file of a job. *reads files*, *writes files*."""
-    limit(LIMITS)
-    render(load(Path(arguments[0]).read_text(encoding="utf-8")))
-    return 0
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -141,14 +124,15 @@ class _Canvas:
         """Draws one line of text; `x` and `y` are the left end of its baseline."""
         pen = ImageDraw.Draw(self.image)
         for face, run in _runs(text, size):
-            for index in range(0 if face else len(run)):
-                left = x + (_MISSING * index + 0.06) * size
-                box = (left, y - 0.68 * size, left + (_MISSING - 0.12) * size, y)
-                pen.rounded_rectangle(box, size * 0.1, outline=self.soft, width=max(1, size // 18))
             if face:
                 way = None if face.layout_engine == Layout.BASIC else "rtl" if _is_rtl(text) else "ltr"
                 pen.text((x, y), run, fill, face, anchor="ls", direction=way, stroke_width=bold)
-            x += _length(face, run, size)
+                x += face.getlength(run)
+                continue
+            for _ in run:
+                box = (x + 0.06 * size, y - 0.68 * size, x + (_MISSING - 0.06) * size, y)
+                pen.rounded_rectangle(box, size * 0.1, outline=self.soft, width=max(1, size // 18))
+                x += _MISSING * size
 
     def box(self, box: Box, radius: float, fill: RGB | Image.Image, alpha: int = 255) -> None:
         """Draws a box with rounded corners, filled with a colour or an image."""
@@ -235,14 +219,15 @@ def _references(canvas: _Canvas, references: tuple[Reference, ...], room: float,
     high = round(wide * 0.75)
     step, columns = high + small * 2, max(1, int(room + gap) // (wide + gap))
     rows = min(2, int(last - first - 14 * canvas.unit) // step, -(-len(references) // columns))
-    shown = references[: min(columns * max(0, rows), _MOST_TILES)]
+    shown = references[: min(columns * max(0, rows), 12)]
     top = last - gap - rows * step if shown else last
     for number, one in enumerate(shown):
         x, y = canvas.margin + number % columns * (wide + gap), top + number // columns * step
         is_rest = number == len(shown) - 1 and len(shown) < len(references)
         thumbnail = None if is_rest else picture(one.file, (wide, high))
         canvas.box((x, y, x + wide, y + high), 1.2 * canvas.unit, thumbnail or _WHITE, 255 if thumbnail else 28)
-        name = f"+{len(references) - number}" if is_rest else "" if thumbnail else _AROUND_HOST.sub("", one.url)
+        host = re.sub(r"^[a-z]+://(?:[^/?#]*@)?|[/?#].*", "", one.url, flags=re.DOTALL)
+        name = f"+{len(references) - number}" if is_rest else "" if thumbnail else host
         name = fit(clean(name, 60), small, wide - small)
         canvas.text(x + (wide - width(name, small)) / 2, y + high / 2 + small * 0.35, name, small, canvas.soft)
         label = "" if is_rest else fit(clean(one.label, 40), small, wide)
@@ -253,7 +238,9 @@ def _references(canvas: _Canvas, references: tuple[Reference, ...], room: float,
 def _prompt(canvas: _Canvas, prompt: str, room: float, first: int, last: int) -> None:
     """Draws the prompt between two heights, in the largest font that breaks no word."""
     lines, size, most = [""], 1, 1
-    for share, calm in _SIZES.items():
+    # Font sizes in hundredths of the shorter side, and the most lines that look good in each.
+    sizes = {16: 2, 13: 2, 11: 4, 9.6: 5, 8.4: 5, 7.4: 5, 6.5: 5, 5.7: 6, 5: 99, 4.4: 99, 3.9: 99, 3.4: 99}
+    for share, calm in sizes.items():
         size = max(canvas.small, round(canvas.unit * share))
         lines, most = wrap(prompt, size, room), int((last - first) / (size * _LINE))
         if len(lines) <= min(most, calm) and all(width(word, size) <= room for word in _WORDS.findall(prompt)):
@@ -332,20 +319,18 @@ def _runs(text: str, size: int) -> Iterator[tuple[Any, str]]:
         yield None if number is None else _face(number, size, layout), run
 
 
-def _length(face: Any, run: str, size: int) -> float:
-    return float(face.getlength(run)) if face else _MISSING * size * len(run)
-
-
 @functools.lru_cache(maxsize=10_000)
 def width(text: str, size: int) -> float:
     """The width of a line in px."""
-    return sum(_length(face, run, size) for face, run in _runs(text, size))
+    return sum(face.getlength(run) if face else _MISSING * size * len(run) for face, run in _runs(text, size))
 
 
 def clean(text: str, most: int) -> str:
     """The text on one line of at most `most` characters, without invisible ones. *pure*."""
-    spaced = (" " if char.isspace() else char for char in unicodedata.normalize("NFC", text[: most * 4]))
-    shown = (char for char in spaced if unicodedata.category(char) not in ("Cc", "Cf") and not _SHAPELESS.match(char))
+    # Variation selectors and skin colours have no shape of their own.
+    plain = re.sub("[\ufe00-\ufe0f\U0001f3fb-\U0001f3ff]", "", unicodedata.normalize("NFC", text[: most * 4]))
+    spaced = (" " if char.isspace() else char for char in plain)
+    shown = (char for char in spaced if unicodedata.category(char) not in ("Cc", "Cf"))
     flat = " ".join("".join("\ufffc" if unicodedata.category(char) == "Cs" else char for char in shown).split())
     return flat if len(flat) <= most else flat[:most] + "…"
 
@@ -377,4 +362,5 @@ def _is_rtl(text: str) -> bool:
 
 
 if __name__ == "__main__":
-    sys.exit(main(sys.argv[1:]))
+    limit(LIMITS)
+    render(load(Path(sys.argv[1]).read_text(encoding="utf-8")))
