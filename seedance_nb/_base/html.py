@@ -5,6 +5,8 @@ import json
 import re
 import sys
 from collections.abc import Iterable, Sequence
+from functools import cache
+from importlib.resources import files
 from typing import Any, Self
 
 from markupsafe import Markup
@@ -68,6 +70,15 @@ WARN = "border-left:4px solid var(--jp-warn-color1,#f57c00);padding:2px 10px;fon
 _CELL = f"padding:5px 10px;text-align:left;vertical-align:top;{LINE};border-width:0 0 1px"
 _SHORT_CELL = 30
 FONT = "font-family:var(--jp-ui-font-family,system-ui,sans-serif);font-size:13px;line-height:1.5"
+
+
+@cache
+def piece(name: str) -> Html:
+    """A packaged piece of HTML by its name, with placeholders for texts; `{FONT}`, `{FG}` and `{DIM}` are filled in. *reads files*."""
+    text = (files("seedance_nb") / "static" / "pieces.html").read_text(encoding="utf-8")
+    start, end = Html('<template id="{}">').format(name), Html("</template>")
+    lines = text.partition(start)[2].partition(end)[0].splitlines()
+    return Html("".join(lines).replace("{FONT}", FONT).replace("{FG}", FG).replace("{DIM}", DIM))  # noqa: S704 - a packaged file
 
 
 def table_html(heads: Sequence[str], rows: Sequence[Sequence[str]], note: str = "", lead: str = "") -> Html:

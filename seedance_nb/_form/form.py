@@ -298,13 +298,11 @@ class Form:
 
 @cache
 def css() -> Html:
-    """The style sheet of forms and panels. *reads files*."""
     text = (files("seedance_nb") / "static" / "form.css").read_text(encoding="utf-8")
     return Html("<style>{}</style>").format(Html(text))  # noqa: S704 - a packaged file
 
 
 def control_for(field: Field, factory: WidgetFactory, on_change: OnChange) -> Control:
-    """The control of a field, for null too where the schema allows it."""
     if field.nullable:
         return scalars.NullControl(field, factory, on_change)
     has_choices = field.likely and not isinstance(field.likely, range)

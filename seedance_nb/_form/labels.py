@@ -32,7 +32,6 @@ class FieldStatus:
 
 
 def label_html(field: Field, status: FieldStatus) -> Html:
-    """The HTML of a field's label. *pure*."""
     return Html('<span class="sdn-name">{}{}{}{}{}</span>{}{}{}{}').format(
         field.label,
         Html('<i class="sdn-star" title="required">*</i>') if field.required and field.path else _NONE,

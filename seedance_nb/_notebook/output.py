@@ -12,7 +12,7 @@ from typing import Any
 import ipywidgets as W  # noqa: N812
 from IPython.display import DisplayHandle, display
 
-from seedance_nb._base.html import DIM, FONT, Html
+from seedance_nb._base.html import DIM, FONT, Html, piece
 from seedance_nb._form.controls.base import Fold, WidgetFactory, toggle
 from seedance_nb._media.frames import frames_at
 from seedance_nb._notebook.status import reported
@@ -20,17 +20,6 @@ from seedance_nb._task.display.player import View, data_url
 from seedance_nb._task.display.video import Video
 from seedance_nb._task.engine import ENGINE
 
-_STATIC = Html(
-    "<style>.jp-OutputArea:has(.{0}) .jp-OutputArea-output.lm-Panel:not(:has(*)){{display:none}}</style>"
-    '<div class="{0}">{1}</div>'
-)
-"""The static output; without a kernel it hides the words that JupyterLab shows in place of the widget."""
-_HIDE = Html(
-    "<style>.jp-OutputArea:has(.{0}-live:not(.jupyter-widgets-disconnected)) .{0},"
-    ".jp-OutputArea:has(.{0}-live video,.{0}-live img) .{0}:not(:has(video,img)),"
-    ".jp-OutputArea:has(.{0} video,.{0} img) .{0}-live.jupyter-widgets-disconnected{{display:none}}</style>"
-)
-"""Hides the static output while the widget has a kernel or the only videos, and otherwise a widget without a kernel."""
 _EMPTY = Html('<div style="{};{}">This page has no video of this cell. <code>sd.tasks()</code> lists all videos.</div>')
 _FRAME = Html('<img src="{}" alt="{}" style="width:100%;border-radius:8px"><div class="sdn-dim">{}</div>')
 _DECODED = 64_000_000  # bytes of images in memory while frames are decoded
@@ -43,7 +32,7 @@ class VideoOutput:
         self._class = f"sdn-static-{secrets.token_hex(4)}"
         self._handle: DisplayHandle | None = None
         self.latest = View(html=_EMPTY.format(FONT, DIM)), False
-        style = shared.html(_HIDE.format(self._class))
+        style = shared.html(piece("live").format(self._class))
         # The output widget resolves a relative `src` as the notebook does; an HTML widget would not.
         self._videos = W.Output()
         self.widget = shared.box(W.VBox, [style, self._videos], "sdn-videos", f"{self._class}-live")
@@ -63,7 +52,7 @@ class VideoOutput:
             self._videos.outputs = ({"output_type": "display_data", "data": data, "metadata": {}},)
 
     def _static(self, view: View) -> dict[str, str]:
-        return replace(view, html=_STATIC.format(self._class, view.html)).bundle
+        return replace(view, html=piece("static").format(self._class, view.html)).bundle
 
 
 class FrameViewer:

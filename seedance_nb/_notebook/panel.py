@@ -314,7 +314,6 @@ class Toolbar:
         self.widget = shared.box(W.VBox, [row, self._fold.box], "sdn-below")
 
     def changed(self) -> None:
-        """Update the buttons and the code after a change of the form."""
         self._undo.disabled = not self._form.history
         if self._fold.is_open:
             self._current_code()

@@ -9,7 +9,7 @@ from typing import Any
 
 from seedance_nb._base.errors import Refused, SeedanceError, Step, error_text
 from seedance_nb._base.faults import log_unexpected
-from seedance_nb._base.html import Html
+from seedance_nb._base.html import Html, piece
 from seedance_nb._base.problem import Problem
 from seedance_nb._base.text import duration_text
 from seedance_nb._base.values import ABSENT, JsonPath, find, to_pointer
@@ -51,11 +51,7 @@ def running_html(row: Row, waited: float, usual: str = "") -> Html:
 
 
 def stopped_html(row: Row) -> Html:
-    """The status after Stop waiting. *pure*."""
-    return Html(
-        '<div role="status">Stopped waiting; the task is still running, and its video will be saved.<br>'
-        "Press Generate again to wait for it again, or use <code>sd.task('{}').wait()</code>.</div>"
-    ).format(row.name)
+    return piece("stopped").format(row.name)
 
 
 def done_html(task: Task, waited: float, *, was_done: bool = True) -> Html:
@@ -73,25 +69,17 @@ def unchecked_html(spec: Spec, report: Report) -> Html:
     if not lines:
         return Html()
     count = len({finding.path for finding in report.unchecked})
-    fold = Html('<details class="sdn-dim"><summary>{} could not be fully checked</summary><ul>{}</ul></details>')
-    return fold.format("1 file" if count == 1 else f"{count} files", Html("<li>{}</li>").each(lines))
+    files = "1 file" if count == 1 else f"{count} files"
+    return piece("unchecked").format(files, Html("<li>{}</li>").each(lines))
 
 
 def key_html(spec: Spec) -> Html:
     """How to set a key. No widget asks for it, because widgets are saved with the notebook. *pure*."""
-    return Html(
-        '<details class="sdn-dim"><summary>Use a key</summary>Run <code>{}</code> in a new cell: it prompts for the key, hides '
-        "it, and does not save it. Then run the cell of this panel again. The key goes to {}, and the button shows "
-        "the price.</details>"
-    ).format(f'sd.ask_key("{spec.provider}")', host_of(spec.server))
+    return piece("key").format(f'sd.ask_key("{spec.provider}")', host_of(spec.server))
 
 
 def confirm_html(spec: Spec, warnings: tuple[Problem, ...]) -> Html:
-    """The warnings to confirm before a paid request is sent. *pure*."""
-    return Html(
-        '<div class="sdn-warn" role="alert">Nothing has been sent. Check these warnings first:'
-        "<ul>{}</ul>Press Generate again to send it anyway.</div>"
-    ).format(Html("<li>{}</li>").each(sentence(problem, labels_of(spec)) for problem in warnings))
+    return piece("confirm").format(Html("<li>{}</li>").each(sentence(one, labels_of(spec)) for one in warnings))
 
 
 def failed_html(error: Exception) -> Html:

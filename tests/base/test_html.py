@@ -15,7 +15,7 @@ import pytest
 from PIL import Image
 
 import seedance_nb as sd
-from seedance_nb._base.html import Html, escape, request_html, safe_url, table_html
+from seedance_nb._base.html import Html, escape, piece, request_html, safe_url, table_html
 from seedance_nb._base.html import _cell as cell_html
 from seedance_nb._base.problem import Problem, Problems
 from seedance_nb._check.price import Estimate, Total
@@ -178,6 +178,7 @@ MAKERS: Mapping[str, Callable[[str], object]] = {
     "_base/html:safe_url": lambda w: Html('<a href="{}">x</a>').format(safe_url(w)),
     "_base/html:table_html": lambda w: table_html([w], [[w]], w, w),
     "_base/html:_cell": cell_html,
+    "_base/html:piece": lambda _: [piece(name) for name in ("page", "grid", "video", "key")],
     "_base/html:request_html": lambda w: request_html(json.dumps({w: w}), w),
     "_task/display/video:video_html": lambda w: video.video_html(clip(w), name(w)),
     "_task/display/video:facts_html": lambda w: video.facts_html(clip(w), w),
@@ -193,7 +194,7 @@ MAKERS: Mapping[str, Callable[[str], object]] = {
     "_task/display/progress:line_html": lambda w: progress.line_html(w, row(w), w),
     "_task/task:_html": lambda w: task(w)._html(row(w)),
     "_task/display/video:_repr_html_": lambda _: video.Frames([Image.new("RGB", (8, 8))])._repr_html_(),
-    "_task/display/video:_strip_html": lambda w: video._strip_html(clip(w)),
+    "_task/display/video:_take_html": lambda w: video._take_html(clip(w)),
     "_task/display/page:grid": lambda w: page.grid([clip(w)] * 2).html,
     "_task/display/player:player_html": lambda w: [player.player_html(w, facts=None, still=b"x", name=w), player.player_html("", facts=None, still=b"x", name=w)],
     "_task/display/player:pending_html": lambda w: player.pending_html(w, w),
@@ -247,7 +248,7 @@ MAKERS: Mapping[str, Callable[[str], object]] = {
 # What shows none of the texts that it is given.
 WORDLESS = {
     "_task/display/player:badge", "_form/labels:_count_html", "_form/form:css",
-    "_notebook/compare/view:done_html", "_task/display/video:_repr_html_",
+    "_notebook/compare/view:done_html", "_task/display/video:_repr_html_", "_base/html:piece",
 }  # fmt: skip
 
 

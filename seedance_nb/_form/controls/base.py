@@ -30,7 +30,6 @@ class Change:
     order: tuple[int, ...] | None = None
 
     def below(self, name: str) -> "Change":
-        """The same change with its path from one level up. *pure*."""
         return replace(self, path=(name, *self.path))
 
 
@@ -72,26 +71,21 @@ class WidgetFactory:
         return widget
 
     def box(self, kind: type, children: Sequence[Any], *classes: str) -> Any:
-        """A box with the shared layout."""
         return kind(children, layout=self.layout, _dom_classes=["widget-box", *classes])
 
     def html(self, text: Html | Literal[""], *classes: str) -> Any:
-        """A widget that shows a piece of HTML."""
         return self.make(W.HTML, *classes, value=text)
 
     def button(self, act: Callable[[], object], *classes: str, **traits: Any) -> Any:
-        """A button that calls `act`."""
         button = self.make(W.Button, *classes, **traits)
         button.on_click(lambda _: act())
         return button
 
     def control(self, field: Field, on_change: OnChange) -> "Control":
-        """The control of a field inside another one."""
         return self._control(field, self, on_change)
 
     @contextmanager
     def deeper(self, levels: int = 1) -> Iterator[None]:
-        """Add to `depth` within the block."""
         self.depth += levels
         try:
             yield
@@ -139,7 +133,6 @@ class Control:
             self.label_widget.continuous_update = bool(problems)
 
     def relabel(self, label: str) -> None:
-        """Change the field's label."""
         if self.field.label != label:
             self.field = replace(self.field, label=label)
             self._write(self._status)
@@ -161,7 +154,6 @@ class Control:
         return ""
 
     def _show_own(self, own: tuple[Problem, ...]) -> None:
-        """Update the label with the problems of the value itself."""
         status = FieldStatus(problems=own, count=self._count(), brief=self._brief())
         if self._status != status:
             self._status = status
@@ -181,7 +173,6 @@ class Control:
             self._quiet = was
 
     def _accept(self, value: Any, change: Change | None = None) -> None:
-        """Set the value and report a user's change."""
         if not self._quiet:
             self.value = value
             self._on_change(change or Change(live=self.live))
@@ -197,22 +188,18 @@ class Control:
         return self.label_widget
 
     def _read(self, shown: Any) -> None:
-        """Read what a user entered into the widget."""
         self._accept(shown)
 
 
 def mark(widget: Any, name: str, *, on: bool) -> None:
-    """Add a CSS class to a widget, or remove it."""
     (widget.add_class if on else widget.remove_class)(name)
 
 
 def mark_bad(widget: Any, problems: Sequence[Problem]) -> None:
-    """Mark a widget as wrong if one of these problems is an error."""
     mark(widget, "sdn-bad", on=any(not problem.warns for problem in problems))
 
 
 def toggle(widget: Any, *, shown: bool) -> None:
-    """Show or hide a widget."""
     mark(widget, "sdn-hidden", on=not shown)
 
 
@@ -226,7 +213,6 @@ class Fold:
         self._make = make
 
     def flip(self) -> None:
-        """Open it, or close it."""
         self.is_open = not self.is_open
         self.button.icon = "caret-down" if self.is_open else "caret-right"
         if self.is_open:

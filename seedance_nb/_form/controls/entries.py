@@ -68,7 +68,6 @@ class Entries(Compound):
             self._accept(self._collect(), change.below(getattr(entry, "name", str(self._entries.index(entry)))))
 
     def add(self, value: Any = ABSENT) -> None:
-        """Add an entry at the end, as a user's change."""
         self._entries.append(self.entry_class(self, len(self._entries), value))
         self._arrange()
         self._accept(self._collect())
@@ -79,7 +78,6 @@ class Entries(Compound):
             self._reorder([index for index, other in enumerate(self._entries) if other is not entry])
 
     def move(self, entry: Any, by: int) -> None:
-        """Move an entry up (-1) or down (1), as a user's change."""
         order = list(range(len(self._entries)))
         here = self._entries.index(entry) if entry in self._entries else -1
         if here in order and here + by in order:
@@ -139,7 +137,6 @@ class ControlEntry:
         return empty if self.control.value is ABSENT else self.control.value
 
     def show(self, value: Any) -> None:
-        """Show a value."""
         self.control.show(value)
 
 
@@ -233,7 +230,6 @@ class _Entry(ControlEntry):
         self.make(value)
 
     def make(self, value: Any) -> None:
-        """Create the control for the name's schema and show a value in it."""
         owner, field = self._owner, extra_of(self._owner.field, self.name)
         self.control = owner._factory.control(field, lambda change: owner.on_edit(self, change))  # noqa: SLF001
         self.show(value)
@@ -253,7 +249,6 @@ class MapControl(Entries):
         return {name: entry.control for name, entry in self._by_name().items()}
 
     def add(self, value: Any = ABSENT) -> None:
-        """Add an entry without a name; it is sent once it has one."""
         start = start_of(extra_of(self.field, "")) if value is ABSENT else value
         self._entries.append(_Entry(self, "", start, named=False))
         self._arrange()
@@ -276,7 +271,6 @@ class MapControl(Entries):
         self._accept(self._collect(), Change(path=(name,)))
 
     def _by_name(self) -> dict[str, _Entry]:
-        """The entries that are sent, by name."""
         entries: dict[str, _Entry] = {}
         for entry in self._entries:
             if entry.named and entry.name not in self._defined:

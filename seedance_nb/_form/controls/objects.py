@@ -74,7 +74,6 @@ class ObjectControl(Compound):
             super().focus(path)
 
     def open(self) -> None:
-        """Show the fields."""
         if not self._open:
             self._flip()
 
@@ -83,7 +82,6 @@ class ObjectControl(Compound):
         self._arrange()
 
     def _set(self, value: Any) -> None:
-        """Add or remove the object, as a user's change."""
         self._open = self.bare or value is not ABSENT
         self.show(value)
         self._accept(value)
@@ -304,7 +302,6 @@ class Summary:
 
     @property
     def value(self) -> str:
-        """The lines as HTML."""
         return str(self.widgets[0].value)
 
     def show_problems(self, at_fields: Sequence[Problem], rest: Sequence[Problem]) -> None:

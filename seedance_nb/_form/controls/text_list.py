@@ -42,12 +42,10 @@ class TextEntry:
         self.widget = factory.box(W.HBox, [self.thumbnail, self.text, *more, *owner.buttons(self)], "sdn-list-item")
 
     def show(self, value: Any) -> None:
-        """Show a value."""
         self.value = value
         self.text.value = plain(value)
 
     def focus(self, _: tuple[str, ...] = ()) -> None:
-        """Put the cursor into it."""
         self.text.focus()
 
     def show_problems(self, problems: tuple[Problem, ...]) -> None:

@@ -71,7 +71,6 @@ class Field:
 
 @functools.lru_cache(maxsize=64)
 def tree(spec: Spec) -> Field:
-    """The root field of a model's request. *reads files*."""
     return field_of(body_with_siblings(spec), spec.body.get("$defs", {}), (), required=True)
 
 
@@ -83,7 +82,6 @@ def label_of(name: str) -> str:
 
 
 def kind_of(shape: Shape, *, required: bool = True) -> Kind:
-    """The kind of control for a shape. *pure*; "json" where no other fits."""
     schema = shape.view
     if (only := only_value(schema)) is not ABSENT and not shape.nullable:
         return "constant" if required else "json" if isinstance(only, dict | list) else "choice"
@@ -181,7 +179,6 @@ def _choices(shape: Shape) -> tuple[Any, ...]:
 
 
 def own_fields(field: Field) -> tuple[Field, ...]:
-    """The fields of an object's own properties. *pure*."""
     return tuple(_as_object(child) for child in children_of(field.shape, ()))
 
 

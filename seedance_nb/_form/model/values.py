@@ -22,7 +22,6 @@ BURST_S = 1.0
 
 
 def initial_values(spec: Spec) -> Any:
-    """The values of an untouched form. *pure*."""
     empty = {"list": [], "items": [], "text": "", "prose": "", "password": "", "toggle": False}
     kind = tree(spec).kind
     return build_body(spec, {}) if kind in ("group", "object", "map", "branches", "json") else empty.get(kind)

@@ -8,7 +8,7 @@ from textwrap import shorten
 
 from seedance_nb._base.errors import MediaError, argument_error
 from seedance_nb._base.faults import typed
-from seedance_nb._base.html import DIM, FG, FONT, Html
+from seedance_nb._base.html import DIM, Html, piece
 from seedance_nb._task.display.player import PlayerOptions, View, player_html, source_of
 from seedance_nb._task.display.video import Video, video_html, video_player, video_text
 from seedance_nb._web.regular_files import write
@@ -16,22 +16,6 @@ from seedance_nb._web.regular_files import write
 EXPORT_UP_TO = 100_000_000  # most bytes of video that one page takes
 COLUMNS = "display:grid;grid-template-columns:repeat(auto-fit,minmax(min(260px,100%),1fr));gap:16px;align-items:start"
 """Videos side by side, not narrower than a player's own buttons need."""
-_PAGE = Html(
-    '<!DOCTYPE html>\n<html lang="en"><head><meta charset="utf-8"><meta name="viewport" content="width=device-width">'
-    "<meta http-equiv=\"Content-Security-Policy\" content=\"default-src 'none'; img-src data:; media-src data:; style-src 'unsafe-inline'\">"
-    "<title>{title}</title><style>:root{{color-scheme:light dark;--jp-ui-font-color1:CanvasText;--jp-ui-font-color2:#595959}}"
-    "@media (prefers-color-scheme:dark){{:root{{--jp-ui-font-color2:#b0b0b0;--jp-error-color1:#ff8a80}}}}"
-    "body{{margin:24px auto;max-width:1180px;padding:0 16px;{font}}}</style></head>"
-    '<body><h1>{title}</h1><main style="{columns}">{videos}</main></body></html>\n'
-)
-# Opening makes all videos visible, and so starts them at the same moment: browsers play what is muted without a script.
-_GRID = Html(
-    "<style>.sdn-grid[open]+div,.sdn-grid[open]>summary>:first-child{{display:none!important}}"
-    '.sdn-grid[open]>summary>:last-child{{display:inline!important}}</style><div style="{font};{fg};max-width:1180px"><details class="sdn-grid">'
-    '<summary style="display:inline-block;cursor:pointer;font-weight:600;margin:4px 0;padding:4px 14px;border:1px solid currentColor;border-radius:6px">'
-    '<span>▶ Play all</span><span style="display:none">■ Stop all</span></summary><div style="{columns}">{players}</div></details>'
-    '<div style="{columns}">{stills}</div></div>'
-)
 _TILE = Html('<figure style="margin:8px 0 0;min-width:0">{}<figcaption style="{};overflow-wrap:anywhere">{}</figcaption></figure>')  # fmt: skip
 
 
@@ -54,7 +38,7 @@ def grid(videos: Video | Iterable[Video], /) -> View:
         still += _TILE.format(picture, *caption)
         playing = replace(video, player=PlayerOptions(loop=True, muted=True, autoplay=True))
         player += _TILE.format(video_player(playing, source_of(video.path, video.player.embed)), *caption)
-    html = _GRID.format(font=FONT, fg=FG, columns=COLUMNS, stills=still, players=player)
+    html = piece("grid").format(columns=COLUMNS, stills=still, players=player)
     return View(text="\n".join(map(video_text, listed)), html=html)
 
 
@@ -90,7 +74,7 @@ def export(videos: Video | Iterable[Video], path: str | Path, /, *, title: str =
     for video in listed:  # without the folders of this computer
         here = replace(video, path=Path(video.path.name), row=replace(video.row, beside=""))
         page += video_html(here, source_of(video.path, embed=True))
-    write(target, _PAGE.format(title=title, font=FONT, columns=COLUMNS, videos=page).encode())
+    write(target, piece("page").format(title=title, columns=COLUMNS, videos=page).encode())
     return target
 
 

@@ -10,7 +10,7 @@ from typing import Any, Literal
 from urllib.parse import quote
 
 from seedance_nb._base.errors import argument_error
-from seedance_nb._base.html import DIM, FG, FONT, Html, escape, safe_url, shell_with_kernel
+from seedance_nb._base.html import Html, escape, piece, safe_url, shell_with_kernel
 from seedance_nb._check.check import seconds_of
 from seedance_nb._media.sniff import MediaFacts
 from seedance_nb._task.files import ExtraResult
@@ -82,7 +82,6 @@ def source_of(path: Path, embed: bool | None = None) -> str:
 
 
 def data_url(content: bytes, mime: str) -> str:
-    """The bytes as a data URL. *pure*."""
     return f"data:{mime};base64,{base64.b64encode(content).decode()}"
 
 
@@ -148,24 +147,20 @@ def player_html(source: str, *, facts: MediaFacts | None, still: bytes, name: st
     """The player in the video's own shape, with the still before it plays; the still alone if there is no source. *pure*."""
     # Embedded, because JupyterLab resolves relative paths in `src` but not in `poster`.
     link, picture = safe_url(source), safe_url(data_url(still, "image/jpeg")) if still else Html()
-    style = _shape(facts, options.width)
+    # The video's ratio from the start, so that nothing jumps, and no larger than its pixels.
+    wide, high = facts.shown_size if facts and facts.height else (16, 9)
+    most = options.width or (min(_MOST_WIDTH, wide) if facts and facts.height else _MOST_WIDTH)
+    style = Html(
+        "display:block;width:100%;max-width:min({0}px,calc(70vh * {1} / {2}));aspect-ratio:{1} / {2};"
+        "height:auto;border-radius:8px;background:#000"
+    ).format(most, wide, high)
     if not link:
         image = Html('<img src="{}" alt="first frame of the video" style="{}">').format(picture, style)
         return image if picture else Html()
     flags = "".join(f" {name}" for name in ("loop", "muted", "autoplay") if getattr(options, name))
-    return Html('<video controls playsinline preload="metadata"{} src="{}"{} style="{}">{}</video>').format(
-        flags, link, picture and Html(' poster="{}"').format(picture), style, name
-    )  # fmt: skip
-
-
-def _shape(facts: MediaFacts | None, width: int | None) -> str:
-    """The style of a player: the video's ratio from the start, so that nothing jumps, and no larger than its pixels."""
-    wide, high = facts.shown_size if facts and facts.height else (16, 9)
-    most = width or (min(_MOST_WIDTH, wide) if facts and facts.height else _MOST_WIDTH)
-    return (
-        f"display:block;width:100%;max-width:min({most}px,calc(70vh * {wide} / {high}));aspect-ratio:{wide} / {high};"
-        "height:auto;border-radius:8px;background:#000"
-    )
+    poster = picture and Html(' poster="{}"').format(picture)
+    video = Html('<video controls playsinline preload="metadata"{} src="{}"{} style="{}">{}</video>')
+    return video.format(flags, link, poster, style, name)
 
 
 def still_of(poster: Path | bytes, most: int = _STILL_BYTES, width: int = 640) -> bytes:
@@ -199,12 +194,8 @@ def pending_html(name: str, source: str) -> Html:
     player = player_html(source, facts=None, still=b"", name=name) if is_path(source) else Html()
     # No second <source>: JupyterLab resolves its path too late, or removes it.
     webm = Html(' (if it is WebM: <a href="{}" download>Download</a>)') if player else Html()
-    return Html(
-        '<figure style="margin:8px 0;max-width:760px;{FONT};{FG}">{player}<figcaption style="{DIM}">The video was still being generated '
-        "when this page was last updated; it plays here once it is saved{webm}. <code>{name}</code></figcaption></figure>"
-    ).format(
-        FONT=FONT, FG=FG, DIM=DIM, player=player, name=name, webm=webm.format(safe_url(f"{source.removesuffix('.mp4')}.webm"))
-    )  # fmt: skip
+    link = safe_url(f"{source.removesuffix('.mp4')}.webm")
+    return piece("pending").format(player=player, name=name, webm=webm.format(link))
 
 
 def download_html(file: Path, source: str, title: str = "") -> Html:
@@ -216,7 +207,6 @@ def download_html(file: Path, source: str, title: str = "") -> Html:
 
 
 def badge(simulated: bool) -> Html:
-    """The SIMULATED badge, "" for the real service. *pure*."""
     return Html('<span style="{}">SIMULATED</span>').format(_BADGE) if simulated else Html()
 
 
@@ -230,7 +220,6 @@ def requested_text(asked: Mapping[str, Any]) -> str:
 
 
 def result_text(facts: MediaFacts | None) -> str:
-    """Size, length, frame rate and codecs of the file. *pure*."""
     if facts is None:
         return "not inspected"
     codec = CODECS.get(facts.codec, facts.codec)

@@ -7,7 +7,7 @@ import time
 from collections.abc import Sequence
 from typing import Any
 
-from seedance_nb._base.html import DIM, FG, FONT, Html, cell_publisher
+from seedance_nb._base.html import DIM, FG, FONT, Html, cell_publisher, piece
 from seedance_nb._base.text import duration_text
 from seedance_nb._ledger.row import FREE_STATES, OPEN_STATES, Row, State, price_after
 from seedance_nb._task.begin import unattended_reason
@@ -18,11 +18,6 @@ _STATES = {
     State.WAITING: "Waiting to be sent", State.SENDING: "Sending", State.QUEUED: "Queued", State.RUNNING: "Generating…",
     State.OTHER: "Unknown state", State.DONE: "Downloading the video",
 }  # fmt: skip
-_BAR = Html(
-    '<span style="display:inline-block;vertical-align:middle;width:120px;height:4px;border-radius:2px;overflow:hidden;'
-    'background:var(--jp-border-color2,#d0d7de)"><span style="display:block;height:100%;'
-    'background:var(--jp-brand-color1,#1976d2);width:{:.0f}%"></span></span> '
-)
 
 
 def usual_text(durations: Sequence[float]) -> str:
@@ -47,17 +42,10 @@ def trouble_text(row: Row) -> str:
     return row.error if row.state in (*OPEN_STATES, State.WAITING) else ""
 
 
-def end_text(row: Row, waited: float) -> str:
-    """The last line of a task that ended. *pure*. `waited` is in seconds."""
-    if row.state is State.DONE:
-        return f"Done in {duration_text(waited)} · {price_after(row)}"
-    paid = "Nothing was charged" if row.state in FREE_STATES else price_after(row)
-    return f"No video: {row.state} · {paid}"
-
-
 def line_html(text: str, row: Row, trouble: str = "") -> Html:
     """A line of progress with the task's name, and its bar if the provider reports a percentage. *pure*."""
-    bar = _BAR.format(row.progress) if row.progress is not None and row.state in OPEN_STATES else Html()
+    has_bar = row.progress is not None and row.state in OPEN_STATES
+    bar = piece("bar").format(row.progress) + " " if has_bar else Html()
     below = Html('<div style="{}">{}</div>').format(DIM, trouble) if trouble else Html()
     line = Html('<div role="status" style="{};{};overflow-wrap:anywhere">{}{} · <code>{}</code>{}</div>')
     return line.format(FONT, FG, bar, text, row.name, below)
@@ -70,7 +58,6 @@ class CellLine:
         self._publisher, self._id, self._is_there = publisher, secrets.token_hex(8), False
 
     def show(self, text: str, html: Html) -> None:
-        """Show the line in place of the one before."""
         data, place = {"text/plain": text, "text/html": str(html)}, {"display_id": self._id}
         self._publisher.publish(data=data, metadata={}, transient=place, update=self._is_there)
         self._is_there = True
@@ -83,13 +70,11 @@ class TerminalLine:
         self._stream, self._length = stream, 0
 
     def show(self, text: str, _html: Html) -> None:
-        """Show the line in place of the one before."""
         self._stream.write("\r" + text.ljust(self._length))
         self._stream.flush()
         self._length = len(text)
 
     def end(self) -> None:
-        """Leave the line as it is."""
         self._stream.write("\n")
         self._stream.flush()
 
@@ -114,17 +99,18 @@ class Progress:
 
     @property
     def is_due(self) -> bool:
-        """Whether the line may be updated now."""
         return self._line is not None and self._clock() >= self._next
 
     def update(self, row: Row) -> None:
-        """Show the state of the row."""
         self._next = self._clock() + UPDATE_S
         self._show(progress_text(row, self._clock() - self._begun, self._usual), row, trouble_text(row))
 
     def end(self, row: Row, text: str = "") -> None:
-        """Show how it ended."""
-        self._show(text or end_text(row, self._clock() - self._begun), row)
+        price = price_after(row)
+        if row.state is State.DONE:
+            text = text or f"Done in {duration_text(self._clock() - self._begun)} · {price}"
+        paid = "Nothing was charged" if row.state in FREE_STATES else price
+        self._show(text or f"No video: {row.state} · {paid}", row)
         if isinstance(self._line, TerminalLine):
             self._line.end()
 

@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any
 
 from seedance_nb._base.errors import MediaError, argument_error
 from seedance_nb._base.faults import created_by_package, typed_class
-from seedance_nb._base.html import DIM, FG, FONT, Html
+from seedance_nb._base.html import DIM, FG, Html, piece
 from seedance_nb._base.text import slug
 from seedance_nb._base.values import is_number, read_json
 from seedance_nb._ledger.row import Row, price_after
@@ -260,7 +260,6 @@ def with_small_face(image: Image) -> Image:
 
 
 def video_of(row: Row, title: str, asked: dict[str, Any]) -> Video:
-    """The video of a row whose file is saved. *reads files*."""
     path = Path(row.file)
     poster = _player.still_of(poster_of(path))
     return Video(row=row, title=title, path=path, asked=asked, facts=read_facts(row.facts), poster=poster)
@@ -283,14 +282,8 @@ def video_text(video: Video) -> str:
 def video_html(video: Video, source: str) -> Html:
     """The player with title and facts, as HTML that needs neither scripts nor the kernel. *pure*."""
     requested, extras = _player.requested_text(video.asked), _player.extra_lines(video.task, video.beside, source)
-    return Html(
-        '<figure style="margin:8px 0;max-width:760px;{FONT};{FG}">'
-        '<div style="display:flex;flex-wrap:wrap;gap:2px 10px;align-items:center;margin-bottom:6px"><b>{title}</b>'
-        '{badge}<span style="{DIM}">{price}</span></div>{player}'
-        '<figcaption style="margin-top:6px"><div style="white-space:pre-wrap;overflow-wrap:anywhere;max-height:4.5em;overflow:auto">{prompt}</div>'
-        "{facts}</figcaption></figure>"
-    ).format(
-        FONT=FONT, FG=FG, DIM=DIM, title=video.title, badge=_player.badge(video.simulated), price="" if video.simulated else price_after(video.row),
+    return piece("video").format(
+        title=video.title, badge=_player.badge(video.simulated), price="" if video.simulated else video.cost,
         player=video_player(video, source), prompt=video.asked.get("prompt", ""),
         facts=facts_html(video, source, requested and f"Requested {requested} · Result ", extras),
     )  # fmt: skip
@@ -300,11 +293,8 @@ def facts_html(video: Video, source: str, requested: str = "", extras: Sequence[
     """What a file is, how it differs from the request, its name and task, and lines about what is beside it. *pure*."""
     off = "; ".join(differences(video.asked, video.facts))
     further = [line for line in (video.facts.remark if video.facts else "", *extras) if line]
-    return Html(
-        '<div style="{DIM}">{asked}{got}</div>{warning}'
-        '<div style="{DIM}">{download} · <code style="overflow-wrap:anywhere">{task}</code></div>{beside}'
-    ).format(
-        DIM=DIM, asked=requested, got=result_text(video.facts), task=video.task,
+    return piece("facts").format(
+        asked=requested, got=result_text(video.facts), task=video.task,
         warning=Html('<div style="{}">Differs from the request: {}</div>').format(ERROR, off) if off else "",
         download=_player.download_html(video.path, source, slug(video.asked.get("prompt", ""))),
         beside=Html().join(Html('<div style="{}">{}</div>').format(DIM, line) for line in further),
@@ -312,10 +302,8 @@ def facts_html(video: Video, source: str, requested: str = "", extras: Sequence[
 
 
 def video_player(video: Video, source: str) -> Html:
-    """The player alone. *pure*."""
-    return _player.player_html(
-        source, facts=video.facts, still=video.poster, name=video.path.name, options=video.player
-    )
+    still, name = video.poster, video.path.name
+    return _player.player_html(source, facts=video.facts, still=still, name=name, options=video.player)
 
 
 def takes_view(videos: Sequence[Video], pending: Row | None = None, folder: Path | None = None) -> View:
@@ -328,22 +316,15 @@ def takes_view(videos: Sequence[Video], pending: Row | None = None, folder: Path
         html = _player.pending_html(pending.name, source_of(video_path(folder, pending))) + html
     if earlier:
         texts += map(video_text, reversed(earlier))
-        html += Html(
-            '<div style="display:flex;gap:12px;overflow-x:auto;align-items:flex-start;max-width:760px" role="list"'
-            ' aria-label="earlier videos">{}</div>'
-        ).format(Html().join(map(_strip_html, reversed(earlier))))
+        html += piece("earlier").format(Html().join(map(_take_html, reversed(earlier))))
     return View(text="\n".join(texts), html=html, jpeg=view.jpeg)
 
 
-def _strip_html(video: Video) -> Html:
+def _take_html(video: Video) -> Html:
     still = _player.still_of(video.poster, _THUMBNAIL_BYTES, 2 * _STRIP_WIDTH)
     small = replace(video, poster=still, player=PlayerOptions(width=_STRIP_WIDTH))
-    prompt = shorten(str(video.asked.get("prompt", "")), 60, placeholder="…")
-    player = video_player(small, source_of(video.path))
-    return Html(
-        '<figure role="listitem" style="margin:0;flex:0 0 {}px;{FONT};{FG}">{}<figcaption style="{DIM}">Take {} · '
-        '<span style="overflow-wrap:anywhere">{}</span></figcaption></figure>'
-    ).format(_STRIP_WIDTH, player, video.row.take, prompt, FONT=FONT, FG=FG, DIM=DIM)
+    prompt, player = shorten(video.prompt, 60, placeholder="…"), video_player(small, source_of(video.path))
+    return piece("take").format(width=_STRIP_WIDTH, player=player, take=video.row.take, prompt=prompt)
 
 
 def frame_times(facts: MediaFacts, n: int | None, every: float | None) -> list[float]:
