@@ -186,7 +186,7 @@ def is_id(text: str) -> bool:
 
 def find_id(value: Any, text: str = "") -> str:
     """What looks like a task's id anywhere in an answer, or else in its `text`; "" if nothing does: a hint only. *pure*."""
-    found = [(name, id_text(inner)) for name, inner in _ids_in(value)]
+    found = [(name, id_text(inner)) for name, inner in ids_in(value)]
     if not any(task_id for _, task_id in found):
         matches = _ID_TEXT.finditer(text.replace("&quot;", '"'))
         found = [(plain_name(match[1]), id_text(re.sub(r"\\{1,3}/", "/", match[2] or match[3]))) for match in matches]
@@ -196,17 +196,13 @@ def find_id(value: Any, text: str = "") -> str:
     return next((names[name] for name in _ID_NAMES if name in names), "")
 
 
-def has_id(value: Any) -> bool:
-    """Whether anything in an answer is named like a task's id and is not empty, even if it cannot be an id. *pure*."""
-    return any(not is_empty(inner) for _, inner in _ids_in(value))
-
-
 def objects_of(value: Any, task_id: str) -> list[dict[str, Any]]:
     """The objects in an answer that hold this id as a task's. *pure*."""
     return [item for item in objects_in(value) if task_id and task_id in map(id_text, dict(_ids_of(item)).values())]
 
 
-def _ids_in(value: Any) -> Iterator[tuple[str, Any]]:
+def ids_in(value: Any) -> Iterator[tuple[str, Any]]:
+    """What is named like a task's id anywhere in an answer, even if it cannot be one. *pure*."""
     return (named for item in objects_in(value) for named in _ids_of(item))
 
 

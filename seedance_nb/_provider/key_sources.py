@@ -4,6 +4,7 @@ import getpass
 import os
 import threading
 import warnings
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -57,7 +58,14 @@ def ask_key(document: "str | Path | Spec", /, *, keep: bool = False) -> "Secret"
         problem = "No secure keyring is available, so the key was not requested."
         next_step = f"pip install 'seedance_nb[keyring]' on a system with a keyring, or omit keep, or set {name}"
         raise SeedanceError(problem, next_step=next_step, charged=None)
-    secret = _sendable(_typed(spec.provider))
+    typed = None
+    with suppress(EOFError, OSError, NotImplementedError, getpass.GetPassWarning), warnings.catch_warnings():
+        warnings.simplefilter("error", getpass.GetPassWarning)  # it would show the input
+        typed = Secret(getpass.getpass(f"Key for {spec.provider}: "), "sd.ask_key")
+    if typed is None:
+        next_step = "set it in the environment before starting Python"
+        raise SeedanceError("Cannot prompt for a key here.", next_step=next_step, charged=None)
+    secret = _sendable(typed)
     _ENTERED[name] = secret
     if keep:
         _save(name, secret)
@@ -71,17 +79,6 @@ def _sendable(secret: Secret) -> Secret:
         next_step = "copy the key again, without spaces, line breaks or dots that stand for hidden characters"
         raise Unauthorized(problem, next_step=next_step)
     return secret
-
-
-def _typed(provider: str) -> Secret:
-    try:
-        with warnings.catch_warnings():
-            warnings.simplefilter("error", getpass.GetPassWarning)  # it would show the input
-            return Secret(getpass.getpass(f"Key for {provider}: "), "sd.ask_key")
-    except (EOFError, OSError, NotImplementedError, getpass.GetPassWarning):
-        pass
-    next_step = "set it in the environment before starting Python"
-    raise SeedanceError("Cannot prompt for a key here.", next_step=next_step, charged=None)
 
 
 def _stored(name: str) -> Secret | None:

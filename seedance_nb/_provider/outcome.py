@@ -9,7 +9,7 @@ from seedance_nb._base.text import sanitize
 from seedance_nb._base.values import find, find_all, is_empty, pointer_parts
 from seedance_nb._document.spec import Spec
 from seedance_nb._document.tables import ErrorTable
-from seedance_nb._provider.answers import ERROR_NAMES, find_id, has_id, id_text, objects_in, plain_name, words_of
+from seedance_nb._provider.answers import ERROR_NAMES, find_id, id_text, ids_in, objects_in, plain_name, words_of
 from seedance_nb._provider.status import read_id
 
 _REFUSALS: dict[str, type[Refused]] = {
@@ -139,7 +139,7 @@ def _contradiction(spec: Spec, answer: Answer, error: Refused) -> str:
         return f"the HTTP status is {status}"
     if answer.header:
         return f"the response has the header {answer.header}"
-    if answer.hint or has_id(answer.value):
+    if answer.hint or any(not is_empty(inner) for _, inner in ids_in(answer.value)):
         return "the response names a task"
     table = spec.errors or ErrorTable()
     pointers = [pointer_parts(pointer.removesuffix("/*")) for pointer in (*table.code, *table.message, *table.details)]

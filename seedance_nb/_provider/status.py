@@ -61,23 +61,19 @@ def read_status(table: TaskTable, answer: Any, errors: ErrorTable | None = None,
         more = f" ({messages[0][:500]})" if messages else ""
         messages = [f"the provider reports {word[:80]} but no video URL yet{more}"]
     cost = find(answer, table.credits) if table.credits else ABSENT
+    progress = str(find(answer, table.progress)).strip() if table.progress else ""
+    percent = re.fullmatch(r"([0-9]{1,3}(?:\.[0-9]{1,9})?)\s*%?", progress)
     return TaskStatus(
         state=state, word=word[:80], outputs=outputs,
         error=messages[0][:2000] if messages and state is not State.DONE else "",
         credits=float(cost) if is_number(cost) and 0 <= cost < _MOST_CREDITS else None,
-        progress=_progress(table, answer),
+        progress=min(100.0, float(percent[1])) if percent else None,
     )  # fmt: skip
 
 
 def _texts(answer: Any, pointers: tuple[str, ...]) -> list[str]:
     values = [value for pointer in pointers for value in find_all(answer, pointer) if not is_empty(value)]
     return [words_of(value) or shorten(value, 200) for value in values if isinstance(value, str | list | dict)]
-
-
-def _progress(table: TaskTable, answer: Any) -> float | None:
-    text = str(find(answer, table.progress)) if table.progress else ""
-    percent = re.fullmatch(r"([0-9]{1,3}(?:\.[0-9]{1,9})?)\s*%?", text.strip())
-    return min(100.0, float(percent[1])) if percent else None
 
 
 def read_id(table: TaskTable, answer: Any) -> str:

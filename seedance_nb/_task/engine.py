@@ -74,17 +74,13 @@ class Engine:
     def _waiting(self, passed: float) -> list[Delivery]:
         """The requests to wait for; if there are none, no further one is accepted."""
         with self._lock:
-            waiting = [one for one in self._unsettled if self._is_awaited(one, passed)]
+            unsettled = {one: limit for one, limit in self._unsettled.items() if not one.settled.is_set()}
+            if any(passed > limit for limit in unsettled.values()):
+                self.is_ending = True  # from now on nothing more is sent, so only what is being sent is waited for
+            longest = {one: 2 * limit + _SAVE_S if one.sending.is_set() else limit for one, limit in unsettled.items()}
+            waiting = [one for one, limit in longest.items() if passed <= limit]
             self._is_closed = not waiting
             return waiting
-
-    def _is_awaited(self, delivery: Delivery, passed: float) -> bool:
-        if delivery.settled.is_set():
-            return False
-        answer_s = self._unsettled[delivery]
-        if passed > answer_s:
-            self.is_ending = True  # from now on nothing more is sent, so only what is being sent is waited for
-        return passed <= (2 * answer_s + _SAVE_S if delivery.sending.is_set() else answer_s)
 
     @property
     def is_here(self) -> bool:

@@ -36,7 +36,11 @@ def save_request(part: Path, final: Path, spec: Spec, row: Row, digest: str) -> 
     try:
         if len(box) > _MOST:
             return ["its request is too long to be saved with it"]
-        if not _takes_box(part, size):
+        with read(part) as file:  # an MP4 or MOV that a box may follow is one whose last box states its end
+            outer = list(boxes(reader(file), 0, size))
+            file.seek(outer[-1].start if outer else 0)
+            is_bounded = file.read(4) != bytes(4) and len(outer) < MOST_BOXES
+        if not is_bounded or [box.kind for box in outer[:1]] != [b"ftyp"] or outer[-1].end != size:
             write(_beside(final), content)
             return []
         with append(part) as file:
@@ -71,15 +75,6 @@ def saved_request(path: Path) -> tuple[dict[str, Any], str]:
     except (ValueError, TypeError, LookupError):
         pass
     return {}, "the request saved with it is damaged"
-
-
-def _takes_box(path: Path, size: int) -> bool:
-    """Whether it is an MP4 or MOV that a box may follow: one whose last box states its end."""
-    with read(path) as file:
-        outer = list(boxes(reader(file), 0, size))
-        file.seek(outer[-1].start if outer else 0)
-        is_bounded = file.read(4) != bytes(4) and len(outer) < MOST_BOXES
-    return is_bounded and [box.kind for box in outer[:1]] == [b"ftyp"] and outer[-1].end == size
 
 
 def _box(path: Path) -> tuple[int | None, bytes]:

@@ -106,7 +106,14 @@ class TaskRun:
             raise
         except RuntimeError:  # no thread can be started while the interpreter shuts down
             updated = update()
-        self._log(row, updated)
+        if updated.task_id != row.task_id:
+            LOG.info("%s is %s at %s", row.name, updated.name, host_of(self.endpoint.base_url))
+        if updated.state is not row.state:
+            LOG.info("%s is %s", updated.name, updated.state)
+        if updated.file != row.file:
+            LOG.info("%s is saved", updated.name)
+        if (updated.word, updated.error) != (row.word, row.error):
+            LOG.debug("%s: %s %s", updated.name, updated.word, updated.error)
         return updated
 
     async def read(self, row: Row) -> Row:
@@ -125,16 +132,6 @@ class TaskRun:
             self.ledger_failed.set()
             text = "%s: still checking its status, which will be saved once the ledger works again: %s"
             LOG.warning(text, row.name, error.message)
-
-    def _log(self, before: Row, after: Row) -> None:
-        if after.task_id != before.task_id:
-            LOG.info("%s is %s at %s", before.name, after.name, host_of(self.endpoint.base_url))
-        if after.state is not before.state:
-            LOG.info("%s is %s", after.name, after.state)
-        if after.file != before.file:
-            LOG.info("%s is saved", after.name)
-        if (after.word, after.error) != (before.word, before.error):
-            LOG.debug("%s: %s %s", after.name, after.word, after.error)
 
 
 async def send(flow: TaskRun, row: Row, request: Request) -> Row:
@@ -155,7 +152,7 @@ async def send(flow: TaskRun, row: Row, request: Request) -> Row:
             if row.state is not State.SENDING:  # settled meanwhile, and perhaps sent again, by another process
                 return row
             sent = SendOutcome(outcome="unknown", why="sending was interrupted")
-            sent = await _reject_duplicate_id(flow, row, await _try_sending(flow, request))
+            sent = await _send_once(flow, row, request)
             retry_in_s = _retry_in_s(sent, attempt, flow.jitter())
             if retry_in_s is None:
                 break
@@ -173,15 +170,12 @@ async def send(flow: TaskRun, row: Row, request: Request) -> Row:
     return row
 
 
-async def _try_sending(flow: TaskRun, request: Request) -> SendOutcome:
+async def _send_once(flow: TaskRun, row: Row, request: Request) -> SendOutcome:
+    """The outcome; unknown if its id belongs to another task in the ledger, whose video would be shown for this one."""
     try:
-        return await send_once(flow.spec, request, flow.endpoint)
+        sent = await send_once(flow.spec, request, flow.endpoint)
     except Exception as error:  # noqa: BLE001 - whatever it was, the request may have left
         return SendOutcome(outcome="unknown", why=f"an unexpected error while it was sent ({type(error).__name__})")
-
-
-async def _reject_duplicate_id(flow: TaskRun, row: Row, sent: SendOutcome) -> SendOutcome:
-    """The outcome; unknown if its id belongs to another task in the ledger, whose video would be shown for this one."""
     with suppress(LedgerError, RuntimeError):
         other = await asyncio.to_thread(flow.ledger.other_task, row, sent.task_id) if sent.task_id else None
         if other is not None:

@@ -166,7 +166,7 @@ def test_what_is_being_sent_is_waited_for_longer_than_what_still_waits(
     engine.delay_exit(delivery, 120)
     for event in [delivery.sending] * sending + [delivery.settled] * settled:
         event.set()
-    assert engine._is_awaited(delivery, passed) is awaited
+    assert (delivery in engine._waiting(passed)) is awaited
     assert engine.is_ending is (passed > 120 and not settled)  # then nothing more is sent
 
 
