@@ -220,13 +220,7 @@ def compare(
     if "prompt" in shared:
         raise argument_error("prompt", "was passed twice, as the first argument and by name", shared["prompt"])
     settings = {"prompt": prompt, **shared}
-    return Comparison(_default(simulate=simulate), names, settings, show=_show, take=take, budget=budget)
-
-
-def _show(comparison: Comparison) -> None:
-    from seedance_nb._notebook.compare.view import ComparisonView
-
-    ComparisonView(comparison).show()
+    return Comparison(_default(simulate=simulate), names, settings, take=take, budget=budget)
 
 
 @_with_hidden_key

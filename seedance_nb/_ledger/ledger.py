@@ -213,6 +213,11 @@ class Ledger:
         query = "SELECT max(take) FROM tasks WHERE digest = ? AND state NOT IN (?, ?)"
         return self._select(query, approved.digest, *FREE_STATES, each=lambda found: int(found[0] or 0))[0]
 
+    def of_requests(self, digests: Collection[str]) -> list[Row]:
+        """The rows of these requests that may exist at a provider, oldest first. *reads files*."""
+        where = "digest IN (SELECT value FROM json_each(?)) AND state NOT IN (?, ?) AND successor IS NULL"
+        return self._select(f"{SELECT} WHERE {where} ORDER BY seq", json.dumps([*digests]), *FREE_STATES, each=row_of)
+
     def close(self) -> None:
         """Close the files; the next call opens them again."""
         self._store.close()

@@ -12,7 +12,7 @@ from urllib.parse import urlsplit
 
 from seedance_nb._base.errors import SeedanceError
 from seedance_nb._base.secret import Secret
-from seedance_nb._base.values import digest
+from seedance_nb._base.values import ABSENT, digest, pointer_parts, set_at
 from seedance_nb._check.check import Approved
 from seedance_nb._check.price import Estimate, estimate
 from seedance_nb._document import load as _spec
@@ -111,15 +111,20 @@ class Sender:
     async def price(self, spec: Spec, body: dict[str, Any]) -> Estimate:
         """The price of a request, as far as it is known. *network*."""
         account = self.account(spec)
-        price = self._prices[account.endpoint.base_url, digest(body)] = await account.estimate(body)
+        price = self._prices[self.price_key(spec, account.endpoint.base_url, body)] = await account.estimate(body)
         return price
+
+    def price_key(self, spec: Spec, base_url: str, body: dict[str, Any]) -> tuple[str, str]:
+        """What a price is known by: the server and the request without its prompt, which changes no price. *pure*."""
+        return base_url, digest(set_at(body, pointer_parts(spec.roles.get("prompt", "/?")), ABSENT))
 
     def known_price(self, spec: Spec, approved: Approved) -> Estimate:
         """The price from an earlier estimate or the schema. *pure*."""
         if approved.extra:
             return Estimate(unit=spec.price.unit, why="fields that are not in the schema may change the price")
         base_url = self._routing.for_new(spec).base_url
-        return self._prices.get((base_url, approved.digest)) or estimate(spec, approved.values)
+        known = self._prices.get(self.price_key(spec, base_url, approved.values))
+        return known or estimate(spec, approved.values)
 
     async def preflight(self, spec: Spec, body: dict[str, Any]) -> Report:
         """The files of a request checked against the model's limits. *network*, *reads files*."""
@@ -128,7 +133,8 @@ class Sender:
         report = await preflight(spec, body, allowed_origin=allowed_origin)
         videos = spec.roles.get("reference_videos", "")
         if spec.price.sizes and videos:  # tokens are counted for the frames of reference videos too
-            self._prices[endpoint.base_url, digest(body)] = estimate(spec, body, report.seconds(videos))
+            price = estimate(spec, body, report.seconds(videos))
+            self._prices[self.price_key(spec, endpoint.base_url, body)] = price
         return report
 
     def send(

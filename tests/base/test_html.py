@@ -18,7 +18,7 @@ import seedance_nb as sd
 from seedance_nb._base.html import Html, escape, piece, request_html, safe_url, table_html
 from seedance_nb._base.html import _cell as cell_html
 from seedance_nb._base.problem import Problem, Problems
-from seedance_nb._check.price import Estimate, Total
+from seedance_nb._check.price import Estimate
 from seedance_nb._form import form, labels
 from seedance_nb._form.controls import base, objects, text_list
 from seedance_nb._form.labels import FieldStatus
@@ -27,11 +27,10 @@ from seedance_nb._ledger.row import Row, State
 from seedance_nb._media.preflight import Report
 from seedance_nb._media.rules import Finding
 from seedance_nb._media.sniff import MediaFacts
-from seedance_nb._notebook import panel, status
+from seedance_nb._notebook import panel, results, status
 from seedance_nb._notebook.clip import Clip
-from seedance_nb._notebook.compare import comparison as compared
-from seedance_nb._notebook.compare import view as compare
-from seedance_nb._notebook.compare.candidate import Candidate
+from seedance_nb._notebook.compare.comparison import Comparison
+from seedance_nb._session.batch import Item
 from seedance_nb._session.session import Models
 from seedance_nb._task import task as task_module
 from seedance_nb._task.display import page, player, progress, video
@@ -128,16 +127,20 @@ def said(word: str) -> FieldStatus:
     return FieldStatus(problems=(problem(word), problem(word, warns=True)), count=3, brief=word)
 
 
-def candidate(word: str, fault: str = "") -> Candidate:
-    return Candidate(spec=spec(word), fields={}, body={word: word}, used=(word,), unsupported=((word, word),), simulated=True, fault=fault,
-                     problems=(problem(word),) if fault else (), warnings=(problem(word, warns=True),))  # fmt: skip
+def item(word: str, fault: str = "") -> Item:
+    labels = {"used": word, word: word}
+    made: Item = full(Item, word, spec=spec(word), fields={}, body={word: word}, labels=labels, unsupported=((word, word),), simulated=True, fault=fault,
+                      problems=(problem(word),) if fault else (), warnings=(problem(word, warns=True),))  # fmt: skip
+    return made
 
 
-def comparison(word: str) -> Any:
-    several = (candidate(word), candidate(word, fault=word))
-    prices = (full(Estimate, word, amount=1.0, money=1.0),) * 2
-    return SimpleNamespace(candidates=several, estimates=prices, ready=several, settings={"prompt": word, word: word},
-                           prompt=word, total=Total(unknown=(word,), paid=1))  # fmt: skip
+def batch(word: str) -> Any:
+    several = (item(word), item(word, fault=word), item(word), item(word))
+    prices = (full(Estimate, word, amount=1.0, money=1.0),) * 4
+    tasks, outcomes = [task(word), several[1].error, task(name(word)), None], [clip(word), several[1].error, None, None]
+    session, rows = SimpleNamespace(outputs=Path(name(word))), [row(word), None, row(word), None]
+    return SimpleNamespace(items=several, estimates=prices, tasks=tasks, results=outcomes, rows=lambda: rows, is_stopped=True,
+                           prompt=word, _session=session)  # fmt: skip
 
 
 def task(word: str) -> Any:
@@ -188,7 +191,10 @@ MAKERS: Mapping[str, Callable[[str], object]] = {
     "_task/display/video:video_view": lambda w: video.video_view(clip(w)).html,
     "_task/display/video:video_player": lambda w: video.video_player(clip(w), w),
     "_notebook/clip:_repr_html_": lambda w: opened(w)._repr_html_(),
-    "_notebook/compare/comparison:view": lambda w: compared.Videos(w, [(candidate(w), clip(w))]).view().html,
+    "_notebook/results:view": lambda w: [
+        results.Videos(w, [(item(w), clip(w))], axes).view().html for axes in ((), ("used", w))
+    ],
+    "_notebook/compare/comparison:_output": lambda w: Comparison._output(batch(w), pending=True).html,
     "_task/task:_still_html": lambda w: [task_module._still_html(row(w, file=f"/{name(w)}"), still) for still in (b"x", b"")],
     "_base/problem:_repr_html_": lambda w: [Problems([problem(w)])._repr_html_(), Problems()._repr_html_()],
     "_task/display/progress:line_html": lambda w: progress.line_html(w, row(w), w),
@@ -230,25 +236,24 @@ MAKERS: Mapping[str, Callable[[str], object]] = {
     ],
     "_notebook/panel:code_html": lambda w: panel.code_html(code(w)),
     "_notebook/panel:_head": lambda w: panel.Panel._head(seen(w)),
-    "_notebook/compare/view:models_html": lambda w: compare.models_html(comparison(w)),
-    "_notebook/compare/view:_row_html": lambda w: compare._row_html(candidate(w), Estimate(unit=w, why=w), w),
-    "_notebook/compare/view:head_html": lambda w: compare.head_html(comparison(w)),
-    "_notebook/compare/view:note_html": lambda w: compare.note_html(comparison(w)),
-    "_notebook/compare/view:progress_html": lambda w: compare.progress_html(
-        [candidate(w)] * 3, [task(w)] * 3, [None, ValueError(w), clip(w)], 1
-    ),
-    "_notebook/compare/view:done_html": lambda w: compare.done_html([task(w)], [clip(w)]),
-    "_notebook/compare/comparison:_repr_html_": lambda w: [
-        compared.Videos(w, [(candidate(w), result)])._repr_html_() for result in (clip(w), ValueError(w))
+    "_notebook/results:title_html": lambda w: results.title_html(w, w, [item(w)], w, w),
+    "_notebook/results:batch_table": lambda w: results.batch_table(batch(w), ("model", "runs on", "problems", "price", w)),
+    "_notebook/results:_cells_html": lambda w: results._cells_html(batch(w), ("model", w), 0, row(w)),
+    "_notebook/results:_problems_html": lambda w: results._problems_html(item(w, w)),
+    "_notebook/results:_progress_html": lambda w: [results._progress_html(one, row(w)) for one in (clip(w), ValueError(w), None)],
+    "_notebook/results:counts_html": lambda w: results.counts_html(batch(w)),
+    "_notebook/results:_repr_html_": lambda w: [
+        results.Videos(w, [(item(w), result)])._repr_html_() for result in (clip(w), ValueError(w), escape(w), None)
     ],
-    "_notebook/compare/comparison:_tile": lambda w: compared._tile(candidate(w), clip(w)),
-    "_notebook/compare/comparison:_video_html": lambda w: compared._video_html(clip(w)),
-    "_notebook/compare/comparison:_placeholder_html": lambda w: [compared._placeholder_html(sd.SeedanceError(w)), compared._placeholder_html(None)],
+    "_notebook/results:_matrix_html": lambda w: results._matrix_html([item(w)], [escape(w)], ("used", w)),
+    "_notebook/results:_tile": lambda w: results._tile(item(w), clip(w), w),
+    "_notebook/results:_video_html": lambda w: results._video_html(clip(w), w),
+    "_notebook/results:_placeholder_html": lambda w: [results._placeholder_html(sd.SeedanceError(w)), results._placeholder_html(None)],
 }  # fmt: skip
 # What shows none of the texts that it is given.
 WORDLESS = {
     "_task/display/player:badge", "_form/labels:_count_html", "_form/form:css",
-    "_notebook/compare/view:done_html", "_task/display/video:_repr_html_", "_base/html:piece",
+    "_notebook/results:counts_html", "_task/display/video:_repr_html_", "_base/html:piece",
 }  # fmt: skip
 
 

@@ -15,10 +15,11 @@ import seedance_nb as sd
 from seedance_nb._check.price import Estimate, Priced, Total, total_of
 from seedance_nb._document.extensions import ROLES
 from seedance_nb._document.load import model_names
-from seedance_nb._notebook.compare import view as view_module
-from seedance_nb._notebook.compare.candidate import SETTINGS, Candidate, request_for
+from seedance_nb._notebook import batch as view_module
+from seedance_nb._notebook.batch import BatchView
+from seedance_nb._notebook.compare.candidate import SETTINGS, request_for
 from seedance_nb._notebook.compare.comparison import Comparison
-from seedance_nb._notebook.compare.view import ComparisonView
+from seedance_nb._session.batch import Item
 from seedance_nb._task.files import video_path
 
 T2V, R2V, I2V = "crun/seedance-1.0-pro-t2v", "crun/seedance-2.0-fast-r2v", "crun/seedance-2.0-i2v"
@@ -54,7 +55,7 @@ LEFT = {
 }
 
 
-def model_request(name: str, **words: Any) -> Candidate:
+def model_request(name: str, **words: Any) -> Item:
     return request_for(sd.spec(name), {"prompt": "A fox", **words})
 
 
@@ -70,7 +71,7 @@ def test_every_setting_goes_to_its_field_and_the_rest_is_reported(name: str) -> 
     assert json.dumps(made.body) == json.dumps(BODIES[name]), "the same values, types and order"
     assert {word for word, _ in made.unsupported} == LEFT[name]
     assert {why for _, why in made.unsupported} == {"not supported by this model"}
-    assert set(made.used) == set(SETTINGS) - LEFT[name]
+    assert set(made.labels["used"].split(", ")) == set(SETTINGS) - LEFT[name]
     assert made.problems == ()
     assert sd.check(name, **made.fields) == made.warnings, "the fields are what sd.submit takes"
 
@@ -210,7 +211,7 @@ def paying(provider: Provider, monkeypatch: pytest.MonkeyPatch) -> Provider:
 
 
 def compared(session: sd.Session, documents: Any, *, take: int = 1, **words: Any) -> Comparison:
-    return Comparison(session, documents, SHORT | words, show=lambda _: None, take=take)
+    return Comparison(session, documents, SHORT | words, take=take)
 
 
 def models(provider: Provider) -> list[str]:
@@ -305,7 +306,7 @@ def test_where_no_model_can_be_sent_anything_it_says_why(session: sd.Session, pa
     assert "no x-task table" in str(caught.value)
     assert str(comparison.total) == "nothing to send"
     assert paying.headers == []
-    assert ComparisonView(comparison)._go.disabled
+    assert comparison._view()._go.disabled
 
 
 def test_a_model_that_fails_loses_no_other_one(session: sd.Session, paying: Provider) -> None:
@@ -366,13 +367,13 @@ def test_without_keys_everything_is_simulated_and_one_name_is_enough() -> None:
     comparison = sd.compare("A fox", T2V, seconds=4)
     assert [one.runs_on for one in comparison.candidates] == ["simulator"]
     assert str(comparison.total) == "simulated (free)"
-    _, head, table, *_ = (getattr(child, "value", "") for child in ComparisonView(comparison).widget.children)
+    _, head, table, *_ = (getattr(child, "value", "") for child in made(comparison).widget.children)
     assert (head.count("SIMULATED"), table.count("SIMULATED"), table.count("simulator")) == (1, 0, 1)
 
 
 def test_what_is_simulated_beside_what_is_paid_is_marked(session: sd.Session, paying: Provider) -> None:
     paying.on_estimate = [12]
-    _, head, table, *_ = ComparisonView(compared(session, [T2V, VAST])).widget.children
+    _, head, table, *_ = made(compared(session, [T2V, VAST])).widget.children
     assert (head.value.count("SIMULATED"), table.value.count("SIMULATED")) == (0, 1)
 
 
@@ -380,26 +381,27 @@ def test_what_is_simulated_beside_what_is_paid_is_marked(session: sd.Session, pa
 def test_a_page_that_is_reloaded_before_they_end_names_the_future_files(session: sd.Session) -> None:
     comparison = compared(session, [VAST])
     tasks = comparison.submit()
-    later = comparison.videos([None], tasks).view()
+    later = comparison._output(pending=True)
     name = video_path(session.outputs, tasks[0].row).stem
     assert [f"/{name}.{kind}" in later.html for kind in ("mp4", "webm")] == [True, True]
     assert later.text == f"{VAST}: generating…"
-    assert "<video" not in comparison.videos([None]).view().html
+    assert "<video" not in comparison._output().html
 
 
 @pytest.fixture
-def view(session: sd.Session, paying: Provider, monkeypatch: pytest.MonkeyPatch) -> ComparisonView:
+def view(session: sd.Session, paying: Provider, monkeypatch: pytest.MonkeyPatch) -> BatchView:
     paying.on_estimate = [12]
     monkeypatch.setattr(view_module, "PAUSE_S", 0)
     monkeypatch.setattr(view_module, "_TICK_S", 0.005)
     return made(compared(session, [T2V, I2V], first_frame=FIRST, prompt="A <b>fox</b>"))
 
 
-def made(comparison: Comparison) -> ComparisonView:
-    return ComparisonView(comparison)
+def made(comparison: Comparison) -> BatchView:
+    view: BatchView = comparison._view()
+    return view
 
 
-def shown(view: ComparisonView) -> str:
+def shown(view: BatchView) -> str:
     """The HTML of the videos in the view."""
     html: str = view._output._videos.outputs[0]["data"]["text/html"]
     return html
@@ -416,7 +418,7 @@ def hidden(widget: Any) -> bool:
     return "sdn-hidden" in widget._dom_classes
 
 
-def test_the_button_asks_once_with_the_total_and_then_sends(view: ComparisonView, paying: Provider) -> None:
+def test_the_button_asks_once_with_the_total_and_then_sends(view: BatchView, paying: Provider) -> None:
     assert view._go.description == "Generate 2 videos · 24 credits"
     view._go.click()
     assert (hidden(view._go), hidden(view._yes), hidden(view._cancel)) == (True, False, False)
@@ -431,7 +433,7 @@ def test_the_button_asks_once_with_the_total_and_then_sends(view: ComparisonView
 
 
 def test_a_double_click_asks_and_does_not_answer(
-    view: ComparisonView, paying: Provider, monkeypatch: pytest.MonkeyPatch
+    view: BatchView, paying: Provider, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(view_module, "PAUSE_S", 60)
     view._go.click()
@@ -442,7 +444,7 @@ def test_a_double_click_asks_and_does_not_answer(
     assert not hidden(view._yes)
 
 
-def test_a_double_click_on_the_answer_is_one_submission_each(view: ComparisonView, paying: Provider) -> None:
+def test_a_double_click_on_the_answer_is_one_submission_each(view: BatchView, paying: Provider) -> None:
     view._go.click()
     for _ in range(3):
         view._yes.click()
@@ -451,7 +453,7 @@ def test_a_double_click_on_the_answer_is_one_submission_each(view: ComparisonVie
     assert models(paying) == BOTH
 
 
-def test_cancel_sends_nothing_and_the_button_can_be_pressed_again(view: ComparisonView, paying: Provider) -> None:
+def test_cancel_sends_nothing_and_the_button_can_be_pressed_again(view: BatchView, paying: Provider) -> None:
     view._go.click()
     view._cancel.click()
     view._yes.click()
@@ -461,7 +463,7 @@ def test_cancel_sends_nothing_and_the_button_can_be_pressed_again(view: Comparis
     assert not hidden(view._yes)
 
 
-def test_to_press_again_shows_the_same_videos_and_pays_nothing(view: ComparisonView, paying: Provider) -> None:
+def test_to_press_again_shows_the_same_videos_and_pays_nothing(view: BatchView, paying: Provider) -> None:
     for _ in range(2):
         view._go.click()
         view._yes.click()
@@ -484,14 +486,15 @@ def test_where_all_are_simulated_there_is_no_question(session: sd.Session, monke
     assert "1 of 2 done; the errors are below." in view._status.value
 
 
-def test_progress_names_each_model_until_its_video_or_error_is_there(view: ComparisonView, paying: Provider) -> None:
+def test_progress_names_each_model_until_its_video_or_error_is_there(view: BatchView, paying: Provider) -> None:
     paying.on_create = [(200, {"code": 402, "message": "<i>none</i>"}), "ok"]
     paying.on_status = ["running"]
     view._go.click()
     view._yes.click()
-    until(lambda: "No video; see the error below" in view._status.value and "Generating" in view._status.value)
-    assert T2V in view._status.value
-    assert I2V in view._status.value
+    until(lambda: "No video; see the error below" in view._table.value and "Generating" in view._table.value)
+    assert T2V in view._table.value
+    assert I2V in view._table.value
+    assert "0 of 2 done · 1 running" in view._status.value
     assert ">Generating…<" in shown(view)
     paying.on_status = ["success"]
     until(lambda: not view._busy)
@@ -499,8 +502,8 @@ def test_progress_names_each_model_until_its_video_or_error_is_there(view: Compa
     assert "1 of 2 done" in view._status.value
 
 
-def test_what_is_unexpected_is_shown_in_the_cell(view: ComparisonView, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(view._comparison, "begin", lambda **_: 1 / 0)
+def test_what_is_unexpected_is_shown_in_the_cell(view: BatchView, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(view._batch, "send", lambda **_: 1 / 0)
     view._go.click()
     view._yes.click()
     until(lambda: not view._busy)
@@ -511,11 +514,11 @@ def test_what_is_unexpected_is_shown_in_the_cell(view: ComparisonView, monkeypat
     assert "KeyError(&#x27;&lt;b&gt;&#x27;)" in view._status.value
 
 
-def test_no_text_becomes_html(view: ComparisonView, session: sd.Session) -> None:
+def test_no_text_becomes_html(view: BatchView, session: sd.Session) -> None:
     view._go.click()
     view._yes.click()
     until(lambda: not view._busy)
-    odd = ComparisonView(compared(session, [PRO], prompt="<b>x</b>", resolution="<i>", first_frame="<u>"))
+    odd = made(compared(session, [PRO], prompt="<b>x</b>", resolution="<i>", first_frame="<u>"))
     for text in (shown(view), *(child.value for child in odd.widget.children[1:4])):
         assert "<b>fox" not in text
         assert "<b>x" not in text
@@ -528,11 +531,11 @@ def test_no_text_becomes_html(view: ComparisonView, session: sd.Session) -> None
 def test_showing_it_in_a_cell_sends_nothing(
     session: sd.Session, paying: Provider, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    comparison = Comparison(session, [T2V], SHORT, show=lambda one: ComparisonView(one).show())
+    comparison = Comparison(session, [T2V], SHORT)
     comparison._ipython_display_()
     assert (paying.charges, len(paying.estimates)) == ([], 1)
-    assert "sdn-comparison" in ComparisonView(comparison).widget._dom_classes
-    bundle = ComparisonView(comparison).widget._repr_mimebundle_()
+    assert "sdn-comparison" in made(comparison).widget._dom_classes
+    bundle = made(comparison).widget._repr_mimebundle_()
     assert "1 of 1 can be sent: 12 credits" in bundle["text/plain"]
     assert "12 credits" in bundle["text/html"]
     assert capsys.readouterr()
@@ -546,7 +549,7 @@ def test_a_comparison_whose_creation_failed_can_still_be_shown_in_a_traceback() 
 
 
 def test_a_locked_ledger_would_hold_up_no_other_task_while_a_comparison_waits_for_it(
-    view: ComparisonView, on_the_loop: list[tuple[str, bool]]
+    view: BatchView, on_the_loop: list[tuple[str, bool]]
 ) -> None:
     view._go.click()
     view._yes.click()

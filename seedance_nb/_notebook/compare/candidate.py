@@ -3,62 +3,25 @@
 import difflib
 import math
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
-from seedance_nb._base.errors import InvalidInput, SeedanceError, argument_error
+from seedance_nb._base.errors import InvalidInput, argument_error
 from seedance_nb._base.problem import Problem
 from seedance_nb._base.values import ABSENT, JsonPath, find, is_number, set_at, to_pointer
-from seedance_nb._check.check import build_body, check, warnings
-from seedance_nb._check.price import Estimate
+from seedance_nb._check.check import build_body
 from seedance_nb._document import load
 from seedance_nb._document.extensions import ROLES
 from seedance_nb._document.operations import Operation
 from seedance_nb._document.spec import Spec, named_fields
-from seedance_nb._session.session import Document, Session
+from seedance_nb._session.batch import Item, item_of
+from seedance_nb._session.session import Document
 
 HEADS = ("model", "runs on", "used", "not supported", "problems", "price")
 SETTINGS = tuple(role for role in ROLES if role != "frames")
 """The shared settings, which `sd.compare` describes."""
 _FRAMES = ("first_frame", "last_frame")
 NO_FIELD = "not supported by this model"
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Candidate:
-    """One model of a comparison, and its request as `fields` and as `body`.
-
-    `unsupported` are settings with the reason. With `problems` nothing is sent, with `warnings` it is. `simulated` is whether
-    the simulator gets it, and `fault` why no request can be sent, "" if one can.
-    """
-
-    spec: Spec
-    fields: dict[str, Any]
-    body: dict[str, Any]
-    used: tuple[str, ...]
-    unsupported: tuple[tuple[str, str], ...]
-    problems: tuple[Problem, ...]
-    warnings: tuple[Problem, ...]
-    simulated: bool = False
-    fault: str = ""
-
-    @property
-    def name(self) -> str:
-        """The name that `sd.models()` lists."""
-        return self.spec.name
-
-    @property
-    def error(self) -> SeedanceError | None:
-        """Why its request cannot be sent, None if it can. *pure*."""
-        if self.problems:
-            return InvalidInput(self.problems)
-        return SeedanceError(self.fault) if self.fault else None
-
-    @property
-    def runs_on(self) -> str:
-        """The provider, "simulator", or "nowhere" if nothing can be sent. *pure*."""
-        return "nowhere" if self.fault else "simulator" if self.simulated else self.spec.provider
 
 
 def validate_settings(settings: Mapping[str, Any]) -> dict[str, Any]:
@@ -74,7 +37,7 @@ def validate_settings(settings: Mapping[str, Any]) -> dict[str, Any]:
     return {name: settings[name] for name in SETTINGS if settings.get(name) is not None}
 
 
-def request_for(spec: Spec, settings: Mapping[str, Any]) -> Candidate:
+def request_for(spec: Spec, settings: Mapping[str, Any], **more: Any) -> Item:
     """The shared settings as the fields of one model; a value that it does not allow is a problem. *pure*. Raises: InvalidInput."""
     settings = validate_settings(settings)
     targets = {schema["x-role"]: (path, schema) for path, schema in reversed(named_fields(spec)) if "x-role" in schema}
@@ -85,11 +48,12 @@ def request_for(spec: Spec, settings: Mapping[str, Any]) -> Candidate:
         name = str(path[-1])  # alone if that is enough, because that is how a person would write it
         is_enough = find(build_body(spec, {name: value}), to_pointer(path)) is not ABSENT
         fields = set_at(fields, (name,) if is_enough else path, value)
-    body = build_body(spec, fields)
-    return Candidate(
-        spec=spec, fields=fields, body=body, used=tuple(used), unsupported=tuple(unsupported.items()),
-        problems=check(spec, body), warnings=warnings(spec, body),
-    )  # fmt: skip
+    reasons: dict[str, list[str]] = {}
+    for setting, reason in unsupported.items():
+        reasons.setdefault(reason, []).append(setting)
+    lines = (", ".join(group) + (f": {reason}" if reason != NO_FIELD else "") for reason, group in reasons.items())
+    labels = {"used": ", ".join(used), "not supported": "; ".join(lines)}
+    return item_of(spec, fields, unsupported=tuple(unsupported.items()), labels=labels, title=spec.title, **more)
 
 
 Targets = dict[str, tuple[JsonPath, dict[str, Any]]]
@@ -124,46 +88,9 @@ def _encoded(schema: dict[str, Any], value: Any) -> Any:
     return value
 
 
-def unsupported_text(candidate: Candidate) -> list[str]:
-    """The settings that a model does not support, grouped by reason. *pure*."""
-    settings: dict[str, list[str]] = {}
-    for setting, reason in candidate.unsupported:
-        settings.setdefault(reason, []).append(setting)
-    return [", ".join(group) + (f": {reason}" if reason != NO_FIELD else "") for reason, group in settings.items()]
-
-
-def price_text(candidate: Candidate, price: Estimate) -> str:
-    """The price of one model's request. *pure*."""
-    if candidate.error:
-        return "not sent"
-    if candidate.simulated:
-        return f"Simulated (free){f'. With a key: {price}' if price.amount is not None else ''}"
-    return f"{price}{f'; {price.why}' if price.why else ''}"
-
-
-def cells(candidate: Candidate, price: Estimate) -> list[str]:
-    """A model's row of the table, as text. *pure*."""
-    unsupported, faults = "; ".join(unsupported_text(candidate)), [candidate.fault] if candidate.fault else []
-    for problem in (*candidate.problems, *candidate.warnings):
-        text = f"{problem.field}: {problem.message}" if problem.field else problem.message
-        faults.append(f"warning: {text} (according to {problem.source})" if problem.warns else text)
-    used = ", ".join(candidate.used)
-    return [candidate.name, candidate.runs_on, used, unsupported, "; ".join(faults), price_text(candidate, price)]
-
-
 def specs(documents: Document | Sequence[Document]) -> tuple[Spec, ...]:
     """The models of a comparison. *reads files*. Raises: InvalidInput for no model; SpecError."""
     several = (documents,) if isinstance(documents, str | Path | Mapping | Spec | Operation) else documents
     if models := tuple(map(load.spec, several)):
         return models
     raise argument_error("names", "lists no model", [])
-
-
-def candidate(session: Session, spec: Spec, settings: Mapping[str, Any]) -> Candidate:
-    """One model with the shared settings. Reads the environment. Raises: InvalidInput for unknown settings."""
-    fault, simulated = spec.unsendable, False
-    try:
-        simulated = session.is_simulated(spec)
-    except SeedanceError as error:
-        fault = fault or error.message
-    return replace(request_for(spec, settings), simulated=simulated, fault=fault)
