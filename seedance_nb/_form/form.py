@@ -4,6 +4,8 @@ import copy
 import threading
 import time
 from collections.abc import Callable, Iterable, Sequence
+from contextlib import ExitStack
+from dataclasses import replace
 from functools import cache
 from importlib.resources import files
 from pathlib import Path
@@ -12,17 +14,18 @@ from typing import Any
 from seedance_nb._base.faults import LOG
 from seedance_nb._base.html import Html, escape, request_html
 from seedance_nb._base.problem import Problem
-from seedance_nb._base.values import find, json_text, read_json, to_pointer
+from seedance_nb._base.values import ABSENT, find, json_text, pointer_parts, read_json, to_pointer
 from seedance_nb._check.check import check, masked, warnings
 from seedance_nb._document.spec import Spec
 from seedance_nb._form import exchange
 from seedance_nb._form.controls import scalars
 from seedance_nb._form.controls.base import Change, Control, Fold, OnChange, StaticBox, Uploads, WidgetFactory
 from seedance_nb._form.controls.entries import ItemsControl, MapControl
-from seedance_nb._form.controls.objects import FormLayout, ObjectControl, Summary
+from seedance_nb._form.controls.objects import ObjectControl, Slot, Summary
 from seedance_nb._form.controls.text_list import ListControl
-from seedance_nb._form.labels import labels_of
-from seedance_nb._form.model.fields import Field, tree
+from seedance_nb._form.labels import FieldStatus, label_html, labels_of, sentence
+from seedance_nb._form.model.fields import Field, allows_more, rest_of, start_of, tree
+from seedance_nb._form.model.shape import with_property
 from seedance_nb._form.model.values import UndoHistory, body_of, initial_values, moved_paths, typed_at
 
 _EVIDENCE = {
@@ -62,16 +65,19 @@ class Form:
         self._checked: tuple[Problem, ...] | None = None
         self._reports: tuple[tuple[Problem, Any], ...] = ()
         self._observers: list[Callable[[dict[str, Any]], None]] = []
-        self._root = tree(spec)
-        self._layout = FormLayout(self._root, self._factory, self._start, labels_of(spec), self._on_edit)
-        self._controls = self._layout.controls
+        self._root, self._labels = tree(spec), labels_of(spec)
+        self._controls: dict[str, Control] = {}
+        self._groups: dict[tuple[str, ...], Field] = {}
+        self._slots: list[tuple[str, Slot]] = []
+        self._advanced: list[Field] = []
+        fields = self._add_group(self._root) if self._root.kind == "group" else [self._add(self._root)]
         self._fold = Fold(self._factory, "Advanced", cache(self._advanced_parts))
-        self._summary = Summary(self._factory, labels_of(spec), self._focus)
+        self._summary = Summary(self._factory, self._labels, self._focus)
         notice = escape(_EVIDENCE.get(spec.evidence, "").format(spec.provider or "the provider"))
         notices = [self._factory.html(notice, "sdn-known")] if notice else []
-        fold = [self._fold.button, self._fold.box] if self._layout.advanced else []
+        fold = [self._fold.button, self._fold.box] if self._advanced else []
         style = self._factory.html(css(), "sdn-style")
-        parts = [style, *notices, *self._layout.widgets, *fold, *self._summary.widgets]
+        parts = [style, *notices, *fields, *fold, *self._summary.widgets]
         self.widget = StaticBox(parts, self._factory.layout, "sdn", "sdn-form", static=self._static)
         self._refresh()
 
@@ -106,8 +112,12 @@ class Form:
                 self.history.add(self._values)
             self._values, self._checked = built, checked + warnings(self.spec, built)
             self._touched = set()
-            with self._layout.hold_sync():  # a control's value and its label are sent as one message
-                self._layout.show(self._values)
+            with ExitStack() as stack:  # a control's value and its label are sent as one message
+                for control in self._controls.values():
+                    stack.enter_context(control.label_widget.hold_sync())
+                self._update_conditions()
+                for path, control in self._controls.items():
+                    control.show(find(built, path))
                 self._refresh()
         self._notify()
 
@@ -205,7 +215,7 @@ class Form:
             if previous is None:
                 return False
             self._values, self._checked = previous, None
-            self._layout.update_conditions(previous)
+            self._update_conditions()
             for path, control in list(self._controls.items()):
                 if repr(find(current, path)) != repr(find(previous, path)):
                     control.show(find(previous, path))
@@ -245,15 +255,45 @@ class Form:
             self._fold.flip()
 
     def _advanced_parts(self) -> list[Any]:
-        notes = "; ".join(f"{field.label}: {field.advanced}" for field in self._layout.advanced)
+        notes = "; ".join(f"{field.label}: {field.advanced}" for field in self._advanced)
         head = self._factory.html(Html('<span class="sdn-dim">{}</span>').format(notes), "sdn-fold-note")
-        return [head, *(self._layout.new_control(field).widget for field in self._layout.advanced)]
+        return [head, *map(self._add, self._advanced)]
+
+    def _add_group(self, group: Field) -> list[Any]:
+        """The widgets of new controls for a group's fields, and for those of the groups inside."""
+        self._groups[group.path] = group
+        widgets: list[Any] = []
+        if group.path and "x-inputs" not in group.shape.view:
+            widgets.append(self._factory.html(label_html(group, FieldStatus()), "sdn-head", "sdn-section"))
+        for child in group.children:
+            if child.kind == "group":
+                widgets += self._add_group(child)
+            elif child.advanced:
+                self._advanced.append(child)
+            elif child.kind != "constant":
+                widgets.append(self._add(child))
+        if group.shape.conditions:
+            slot = Slot(group, lambda one: self._new_control(replace(one, path=group.path + one.path)), self._factory)
+            self._slots.append((to_pointer(group.path), slot))
+            widgets.append(slot.widget)
+            slot.update(find(self._values, to_pointer(group.path)))
+        return [*widgets, self._add(rest_of(group))] if allows_more(group) else widgets
+
+    def _new_control(self, field: Field) -> Control:
+        path = to_pointer(field.path)
+        control = self._controls[path] = control_for(field, self._factory, lambda change: self._on_edit(path, change))
+        if (value := find(self._values, path)) is not ABSENT:
+            control.show(value)
+        return control
+
+    def _add(self, field: Field) -> Any:
+        return self._new_control(field).widget
 
     def _on_edit(self, path: str, change: Change) -> None:
         with self._lock:
             self.last_change = time.monotonic()
             previous, control = self._values, self._controls[path]
-            self._values, self._checked = self._layout.put(self._values, path), None
+            self._values, self._checked = self._put(previous, control.field.path, control.value), None
             here = path + to_pointer(change.path)
             is_click = control.field.kind in ("choice", "toggle")
             place = "" if is_click else typed_at(here, find(previous, here), find(self._values, here))
@@ -262,16 +302,44 @@ class Form:
                 self._touched = moved_paths(self._touched, here, change.order)
             if not change.live:
                 self._touched |= {path, here}
-            self._layout.update_conditions(self._values)
+            self._update_conditions()
             self._refresh()
         self._notify()
 
+    def _put(self, old: Any, path: tuple[str, ...], new: Any, at: tuple[str, ...] = ()) -> Any:
+        """The value of the group at a path with a new one at a path below; nothing else is changed or moved. *pure*."""
+        if not path:
+            return {} if new is ABSENT else new
+        inner = old.get(path[0], ABSENT) if isinstance(old, dict) else ABSENT
+        if len(path) > 1 and (new is not ABSENT or inner is not ABSENT):
+            new = self._put(inner, path[1:], new, (*at, path[0]))
+        base = old if isinstance(old, dict) else start_of(self._groups[at])
+        return with_property(self._groups[at].shape.view, base, path[0], new)
+
+    def _update_conditions(self) -> None:
+        """Show and hide the fields that depend on others, and update the maps of other fields."""
+        for path, control in self._controls.items():
+            if isinstance(control, MapControl) and isinstance(body := find(self._values, path), dict):
+                control.value = body
+        for path, slot in self._slots:
+            if slot.update(find(self._values, path)):
+                for name, control in slot.controls.items():
+                    control.show(find(self._values, path + to_pointer((name,))))
+
+    def _owner(self, path: str) -> str | None:
+        """The path of the control that shows the value at a path, None if none does. *pure*."""
+        while path and path not in self._controls:
+            path = path.rpartition("/")[0]
+        return path if path in self._controls else None
+
     def _focus(self, path: str) -> None:
+        """Unfold what hides the field at a path, and put the cursor into it."""
         self._open_for((path,))
-        self._layout.focus(path)
+        if (owner := self._owner(path)) is not None:
+            self._controls[owner].focus(pointer_parts(path[len(owner) :]))
 
     def _open_for(self, paths: Iterable[str]) -> None:
-        if any(path.startswith(to_pointer(field.path)) for path in paths for field in self._layout.advanced):
+        if any(path.startswith(to_pointer(field.path)) for path in paths for field in self._advanced):
             self.open_advanced()
 
     def _notify(self) -> None:
@@ -282,9 +350,16 @@ class Form:
                 LOG.exception("an observer of a form")
 
     def _refresh(self) -> None:
-        problems = self._problems()
-        shown = [p for p in problems if self._touched & {p.path, *p.others} or p.rule in _AT_ONCE]
-        self._summary.show_problems(*self._layout.show_problems(shown))
+        """Show each problem at its field or below the form, as a sentence."""
+        shown = [p for p in self._problems() if self._touched & {p.path, *p.others} or p.rule in _AT_ONCE]
+        shown = [replace(problem, message=sentence(problem, self._labels)) for problem in shown]
+        at: dict[str | None, list[Problem]] = {}
+        for problem in shown:
+            at.setdefault(self._owner(problem.path), []).append(problem)
+        for path, control in self._controls.items():
+            control.show_problems(tuple(replace(one, path=one.path[len(path) :]) for one in at.get(path, ())))
+        at_fields = [problem for problem in shown if self._owner(problem.path) is not None]
+        self._summary.show_problems(at_fields, at.get(None, []))
 
     def _static(self) -> tuple[str, Html]:
         return repr(self), request_html(json_text(self.shown()))
