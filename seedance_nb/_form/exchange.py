@@ -3,6 +3,7 @@
 import json
 import keyword
 import re
+from collections import Counter
 from collections.abc import Iterator
 from itertools import groupby
 from pathlib import Path
@@ -50,8 +51,10 @@ _PIECE = re.compile(
     re.DOTALL | re.VERBOSE,
 )
 WIDTH = 88
+_ONE_LINE = -(10**9)  # an indent at which everything fits
 PARAMETERS = frozenset({"timeout", "take", "extra", "preflight", "budget", "progress", "api_key", "base_url", "simulate"})  # fmt: skip
 """The parameters of `sd.generate`: a field with such a name goes into `extra`."""
+_NAME = re.compile(r"(?!__)[A-Za-z_][A-Za-z0-9_]*")
 _VARIABLE = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")
 _UNQUOTED = re.compile(r"[A-Za-z0-9 _.:,/=+-]*")
 MOST_BYTES = 50_000_000
@@ -218,7 +221,7 @@ def to_python(spec: Spec, body: dict[str, Any]) -> str:
     fields, extra = next((one for one in options if _canonical(build_body(spec, *one)) == expected), options[1])
     name = spec.name if spec.name in load.model_names() and load.spec(spec.name) is spec else spec.file
     comments = [] if name else ["# document: the dict or the text that the form was created from"]
-    plain = {name: value for name, value in fields.items() if _is_name(name)}
+    plain = {name: value for name, value in fields.items() if _NAME.fullmatch(name) and not keyword.iskeyword(name)}
     rest = {name: value for name, value in fields.items() if name not in plain}
     arguments = [_text(name) if name else "document"]
     arguments += [f"{key}={_value(value, 4, len(key) + 2)}" for key, value in plain.items()]
@@ -236,24 +239,21 @@ def to_python(spec: Spec, body: dict[str, Any]) -> str:
 def _arguments(spec: Spec, body: dict[str, Any], *, inner: bool) -> tuple[dict[str, Any], dict[str, Any]]:
     """The fields to pass by name, and the `extra` ones by JSON Pointer: undefined fields and those named like a parameter."""
     fields, extra = dict[str, Any](), dict[str, Any]()
+    paths = [path for path, _ in named_fields(spec)]
+    counts = Counter(path[-1] for path in paths)
+    ambiguous = {path[:-1] for path in paths if counts[path[-1]] > 1}
     for name, value in body.items():
         schema = spec.body.get("properties", {}).get(name)
         if schema is None or name in PARAMETERS:
             extra[to_pointer((name,))] = value
         elif only_value(schema) is not ABSENT and only_value(schema) == value and name in spec.body.get("required", ()):
             continue
-        elif inner and isinstance(value, dict) and not set(value) & PARAMETERS and _has_unique_fields(spec, name):
+        elif inner and isinstance(value, dict) and not set(value) & PARAMETERS and (name,) not in ambiguous:
             if value or not (isinstance(schema, dict) and "x-inputs" in schema):
                 fields |= value or {name: value}
         else:
             fields[name] = value
     return fields, extra
-
-
-def _has_unique_fields(spec: Spec, name: str) -> bool:
-    """Whether an object's fields can be passed by name: no other object has a field with one of these names."""
-    own = {field[-1] for field, _ in named_fields(spec) if field[:-1] == (name,)}
-    return not own & {field[-1] for field, _ in named_fields(spec) if field[:-1] != (name,)}
 
 
 def _canonical(value: Any) -> str:
@@ -268,24 +268,25 @@ def _quoted(text: str, *, bare: bool = False) -> str:
     return text if bare and text.isalpha() else "'" + text.replace("'", "'\\''") + "'"
 
 
-def _is_name(name: str) -> bool:
-    return name.isidentifier() and name.isascii() and not keyword.iskeyword(name) and not name.startswith("__")
-
-
 def _value(value: Any, indent: int, used: int) -> str:
     """A literal at an indent, over several lines if it is long; `used` characters of the first line are not available."""
-    line = _literal(value)
-    if indent + used + len(line) <= WIDTH or not value or isinstance(value, bool | int | float):
-        return line
     if isinstance(value, str):
-        return _wrapped(value, indent) or line
-    inner = indent + 4
-    if isinstance(value, dict):
-        parts = [f"{_text(key)}: {_value(item, inner, len(_text(key)) + 3)}" for key, item in value.items()]
-    else:
-        parts = [_value(item, inner, 1) for item in value]
+        line = _text(value)
+        return line if indent + used + len(line) <= WIDTH else _wrapped(value, indent) or line
+    if not isinstance(value, dict | list):
+        return repr(value)
+    items = (
+        [(f"{_text(key)}: ", item) for key, item in value.items()]
+        if isinstance(value, dict)
+        else [("", item) for item in value]
+    )
     start, end = "{}" if isinstance(value, dict) else "[]"
-    return "\n".join([start, *(f"{' ' * inner}{part}," for part in parts), f"{' ' * indent}{end}"])
+    line = start + ", ".join(key + _value(item, _ONE_LINE, 0) for key, item in items) + end
+    if indent + used + len(line) <= WIDTH or not value:
+        return line
+    inner = indent + 4
+    parts = [f"{' ' * inner}{key}{_value(item, inner, len(key) + 1)}," for key, item in items]
+    return "\n".join([start, *parts, " " * indent + end])
 
 
 def _wrapped(text: str, indent: int) -> str:
@@ -298,14 +299,6 @@ def _wrapped(text: str, indent: int) -> str:
             lines.append(piece)
     whole = "\n".join(["(", *(f"{' ' * indent}    {_text(line)}" for line in lines), f"{' ' * indent})"])
     return whole if lines[1:] else ""
-
-
-def _literal(value: Any) -> str:
-    if isinstance(value, dict):
-        return "{" + ", ".join(f"{_text(key)}: {_literal(item)}" for key, item in value.items()) + "}"
-    if isinstance(value, list):
-        return "[" + ", ".join(map(_literal, value)) + "]"
-    return _text(value) if isinstance(value, str) else repr(value)
 
 
 def _text(text: str) -> str:

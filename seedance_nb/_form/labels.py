@@ -17,6 +17,8 @@ from seedance_nb._schema.dialect import AT_LEAST_ONE
 _HEADS = ("list", "items", "object", "map", "branches", "constant")
 _BRIEF = 90
 _VERBS = re.compile("(is|are|has|must|does|needs|mentions|looks|begins|starts|breaks|could|cannot)( |$)")
+_MARKS = re.compile(r"`(?P<code>[^`]+)`|\*\*(?P<bold>[^*]+)\*\*|(?<![*\w])\*(?P<italic>[^*\s][^*]*)\*(?![*\w])")
+_MARKED = {"code": Html("<code>{}</code>"), "bold": Html("<b>{}</b>"), "italic": Html("<i>{}</i>")}
 _NONE = Html()
 _EITHER = Html('<span class="sdn-tag">{} required</span>')
 _USUAL = Html('<span class="sdn-elsewhere" title="{}">Usually {} ({})</span>')
@@ -57,7 +59,8 @@ def _help_html(field: Field) -> Html:
     has_default = field.default is not ABSENT and field.kind not in ("toggle", "password")
     default = f"Default: {plain(field.default)}. " if has_default else ""
     unsent = "Not sent unless you change it. " if field.kind == "toggle" and field.default is ABSENT else ""
-    usual = "one of these" if field.likely and field.kind == "choice" and field.source else field.third_party_limits
+    usual, source = field.third_party_limits, re.split("[,;]", field.source, maxsplit=1)[0]
+    usual = "one of these" if field.likely and field.kind == "choice" and field.source else usual
     is_list, noun = field.kind in ("items", "list"), "entry" if field.least_items == 1 else "entries"
     least = f"At least {field.least_items} {noun}. " if is_list and field.least_items else ""
     unique = "No duplicates. " if is_list and field.unique else ""
@@ -66,7 +69,7 @@ def _help_html(field: Field) -> Html:
         markdown_html(field.help),
         # Jupyter removes <details> from the labels of other controls.
         _fold_html("Limits" if field.kind == "list" else "More", field.more) if field.kind in _HEADS else _NONE,
-        _USUAL.format(field.source, usual, _short(field.source)) if usual else _NONE,
+        _USUAL.format(field.source, usual, source) if usual else _NONE,
     )
 
 
@@ -113,7 +116,13 @@ def sentence(problem: Problem, labels: Mapping[str, str]) -> str:
         words = " ".join(_any_of(label[:-1] if singular else label for label in fields)).strip()
         text = f"Add at least one {words}" if singular else f"Fill in {words}"
     else:
-        text = problem.message if problem.rule == "server" else _with_labels(problem, labels)
+        text = problem.message
+        if problem.rule != "server":
+            names = {pointer_parts(path)[-1]: label for path, label in labels.items() if label}
+            if problem.rule != "unknown":  # a name that is also a word, such as `duration`, stays
+                names = {name: label for name, label in names.items() if label.lower() != name}
+            pattern = "|".join(map(re.escape, sorted(names, key=len, reverse=True)))
+            text = re.sub(rf'(?<![\w"/.])(?:{pattern})(?![\w"/])', lambda name: names.get(name[0], ""), text)
         subject = problem.field if problem.rule == "unknown" else label_at(problem.path, labels)
         if subject and _VERBS.match(text):
             text = f"{subject} {text}"
@@ -122,17 +131,8 @@ def sentence(problem: Problem, labels: Mapping[str, str]) -> str:
         else:
             text = text[:1].upper() + text[1:]
     if problem.warns and problem.source:
-        text += f" (according to {_short(problem.source)})"
+        text += f" (according to {re.split('[,;]', problem.source, maxsplit=1)[0]})"
     return text if text.endswith((".", "?")) else f"{text}."
-
-
-def _with_labels(problem: Problem, labels: Mapping[str, str]) -> str:
-    """A problem's message with labels in place of names; a name that is also a word, such as `duration`, stays."""
-    names = {pointer_parts(path)[-1]: label for path, label in labels.items() if label}
-    if problem.rule != "unknown":
-        names = {name: label for name, label in names.items() if label.lower() != name}
-    pattern = "|".join(map(re.escape, sorted(names, key=len, reverse=True)))
-    return re.sub(rf'(?<![\w"/.])(?:{pattern})(?![\w"/])', lambda name: names.get(name[0], ""), problem.message)
 
 
 @functools.lru_cache(maxsize=64)
@@ -155,26 +155,15 @@ def label_at(path: str, labels: Mapping[str, str]) -> str:
     return labels.get(path, label_of(name) or name)
 
 
-def _short(source: str) -> str:
-    return re.split("[,;]", source, maxsplit=1)[0]
-
-
 @functools.lru_cache(maxsize=2048)  # the same sentences are needed at every update of a label
 def markdown_html(text: str) -> Html:
     """Markdown's `code`, **bold** and [links](…) as safe HTML; of a link only its text. *pure*."""
-    return _inline(re.sub(r"^#{1,6}\s+", "", re.sub(r"!?\[([^\[\]]+)\]\((?:[^()\s]+)\)", r"\1", text)))
-
-
-_MARKS = re.compile(r"`(?P<code>[^`]+)`|\*\*(?P<bold>[^*]+)\*\*|(?<![*\w])\*(?P<italic>[^*\s][^*]*)\*(?![*\w])")
-_MARKED = {"code": Html("<code>{}</code>"), "bold": Html("<b>{}</b>"), "italic": Html("<i>{}</i>")}
-
-
-def _inline(text: str) -> Html:
-    parts: list[str] = []
-    end = 0
+    text = re.sub(r"^#{1,6}\s+", "", re.sub(r"!?\[([^\[\]]+)\]\((?:[^()\s]+)\)", r"\1", text))
+    parts, end = list[str](), 0
     for mark in _MARKS.finditer(text):
         kind = str(mark.lastgroup)
-        parts += [text[end : mark.start()], _MARKED[kind].format(mark[kind] if kind == "code" else _inline(mark[kind]))]
+        inner = mark[kind] if kind == "code" else markdown_html(mark[kind])
+        parts += [text[end : mark.start()], _MARKED[kind].format(inner)]
         end = mark.end()
     return _NONE.join([*parts, text[end:]])
 

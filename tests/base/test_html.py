@@ -217,8 +217,6 @@ MAKERS: Mapping[str, Callable[[str], object]] = {
     "_form/labels:_fold_html": lambda w: labels._fold_html(w, (w, w)),
     "_form/labels:error_html": lambda w: labels.error_html(said(w).problems),
     "_form/labels:markdown_html": lambda w: labels.markdown_html(f"# {w} `{w}` **{w}** *{w}* **a `{w}`** [{w}](https://{w})"),
-    "_form/labels:_inline": lambda w: labels._inline(f"{w} `{w}` **{w}** *{w}*"),
-    "_form/controls/objects:_summary_html": lambda w: objects._summary_html(2, [problem(w)]),
     "_form/form:_static": lambda w: form.Form._static(SimpleNamespace(shown=lambda: {w: w}))[1],  # type: ignore[arg-type]
     "_form/form:css": lambda _: form.css(),
     "_form/controls/base:_head_html": lambda w: base.Compound._head_html(holding(w), said(w)),

@@ -200,7 +200,10 @@ class Summary:
     def show_problems(self, at_fields: Sequence[Problem], rest: Sequence[Problem]) -> None:
         """Show the problems to fix, those of `rest` in full."""
         count = sum(not problem.warns and problem.rule != "server" for problem in (*at_fields, *rest))
-        self.widgets[0].value = _summary_html(count, [problem for problem in rest if not problem.warns])
+        lines = Html("<li>{}</li>").each(problem.message for problem in rest if not problem.warns)
+        words = "1 problem" if count == 1 else f"{count} problems"
+        html = Html('<div class="sdn-error" role="status">Fix {} to generate:<ul>{}</ul></div>').format(words, lines)
+        self.widgets[0].value = html if count else ""
         paths = list(dict.fromkeys(problem.path for problem in at_fields if not problem.warns))[:_MOST_BUTTONS]
         for path in paths:
             if path not in self._buttons:
@@ -214,11 +217,3 @@ def in_words(path: str, labels: Mapping[str, str]) -> str:
     parts = pointer_parts(path)
     ends = [end for end in range(1, len(parts) + 1) if not "".join(parts[end : end + 1]).isdecimal()]
     return " › ".join(filter(None, (label_at(to_pointer(parts[:end]), labels) for end in ends)))
-
-
-def _summary_html(total: int, rest: list[Problem]) -> Html:
-    if not total:
-        return Html()
-    lines = Html("<li>{}</li>").each(problem.message for problem in rest)
-    count = "1 problem" if total == 1 else f"{total} problems"
-    return Html('<div class="sdn-error" role="status">Fix {} to generate:<ul>{}</ul></div>').format(count, lines)

@@ -93,7 +93,12 @@ def kind_of(shape: Shape, *, required: bool = True) -> Kind:
         is_long = schema.get("x-role") == "prompt" or schema.get("maxLength", 0) > _PROSE_FROM
         return "password" if is_secret(schema) else "prose" if is_long and not schema.get("x-words") else "text"
     if shape.types == ("array",):
-        return _kind_of_list(shape)
+        items = schema.get("items")
+        if "prefixItems" not in schema and (not isinstance(items, dict) or not items):
+            return "json"
+        entry = None if "prefixItems" in schema else shape_of(items, shape.defs)
+        is_text = entry and kind_of(entry) in ("text", "prose") and not entry.nullable and not entry.suggestions
+        return "list" if is_text else "items"
     if shape.types == ("object",):
         if properties_of(schema) or shape.conditions:
             return "object" if len(properties_of(schema)) <= _MOST_FIELDS else "json"
@@ -109,16 +114,23 @@ def field_of(schema: Any, defs: Mapping[str, Any], path: tuple[str, ...], *, req
              one_of_required: tuple[str, ...] = (), markers: tuple[str, ...] = (), fields_left: list[int] | None = None) -> Field:  # fmt: skip
     """The field of one schema. *pure*. A group is open if it is small and plain, or required, while there are `fields_left` to show."""
     shape = shape_of(schema, defs)
-    view, name = shape.view, path[-1] if path else ""
+    view, name, choices = shape.view, path[-1] if path else "", tuple[Any, ...]()
     kind = kind_of(shape, required=required)
     children: tuple[Field, ...] = ()
     is_separate = shape.nullable or view.get("deprecated") or view.get("x-advanced")
     fits = not path or (len(path) < _INLINE_LEVELS and (fields_left is None or fields_left[0] > 0))
     if kind == "object" and fits and not is_separate:
         inner = children_of(shape, path, fields_left)
-        if not path or required or _is_plain(shape, inner):
+        is_open = (
+            isinstance(view.get("additionalProperties"), dict) or view.get("patternProperties") or shape.conditions
+        )
+        is_plain = not is_open and all(child.kind in _PLAIN and not child.required for child in inner)
+        if not path or required or (is_plain and len(inner) <= _INLINE_UP_TO):
             kind, children = "group", inner
-    choices = _choices(shape) if kind == "choice" else ()
+    if kind == "choice":
+        only = (True, False) if "const" not in view else (view["const"],)
+        choices = tuple(view["enum"]) if "enum" in view else only
+        choices += (None,) if shape.nullable and None not in choices else ()
     help_, more = help_of(view.get("description"))
     unit, upstream = str(view.get("x-unit", "")), view.get("x-upstream", {})
     tuple_length = [len(view["prefixItems"])] if view.get("items") is False and "prefixItems" in view else []
@@ -153,29 +165,6 @@ def children_of(shape: Shape, path: tuple[str, ...], fields_left: list[int] | No
                  markers=tuple(markers.get(name, ())), fields_left=fields_left)
         for name in shown_order(shape.view)
     )  # fmt: skip
-
-
-def _is_plain(shape: Shape, children: tuple[Field, ...]) -> bool:
-    allows_extra_names = isinstance(shape.view.get("additionalProperties"), dict) or shape.view.get("patternProperties")
-    fits = not allows_extra_names and not shape.conditions and len(children) <= _INLINE_UP_TO
-    return fits and all(child.kind in _PLAIN and not child.required for child in children)
-
-
-def _kind_of_list(shape: Shape) -> Kind:
-    items = shape.view.get("items")
-    if "prefixItems" in shape.view:
-        return "items"
-    if not isinstance(items, dict) or not items:
-        return "json"
-    entry = shape_of(items, shape.defs)
-    return "list" if kind_of(entry) in ("text", "prose") and not entry.nullable and not entry.suggestions else "items"
-
-
-def _choices(shape: Shape) -> tuple[Any, ...]:
-    if shape.types == ("boolean",) and "enum" not in shape.view and "const" not in shape.view:
-        return (True, False, None)
-    values = tuple(shape.view["enum"]) if "enum" in shape.view else (shape.view["const"],)
-    return (*values, None) if shape.nullable and None not in values else values
 
 
 def own_fields(field: Field) -> tuple[Field, ...]:
@@ -237,7 +226,7 @@ def rest_of(field: Field) -> Field:
 def branches_of(field: Field) -> tuple[Field, ...]:
     """The alternatives of a field as fields, each with a distinct label. *pure*."""
     tag = field.shape.tag
-    shapes = [_with_tag(shape_of(schema, field.shape.defs), tag) for schema in field.shape.branches]
+    shapes = [shape_of(schema, field.shape.defs) for schema in field.shape.branches]
     names = [set(properties_of(shape.view)) for shape in shapes]
     shared = set.intersection(*filter(None, names)) if any(names) else set()
     labels = [_label(shape, tag, shared) for shape in shapes]
@@ -245,7 +234,8 @@ def branches_of(field: Field) -> tuple[Field, ...]:
     for schema, shape, name in zip(field.shape.branches, shapes, labels, strict=True):
         numbers[name] += 1
         label = f"{name} {numbers[name]}" if totals[name] > 1 else name
-        whole = {**shape.view, "allOf": [schema]} if tag and shape.types == ("object",) else schema
+        needs_tag = {**shape.view, "required": [*shape.view.get("required", ()), tag], "allOf": [schema]}
+        whole = needs_tag if tag and shape.types == ("object",) else schema
         branches.append(replace(_inner(field, whole, required=field.required), label=label))
     return tuple(branches)
 
@@ -290,11 +280,6 @@ def _inner(field: Field, schema: Any, *, required: bool = True) -> Field:
 
 def _as_object(field: Field) -> Field:
     return replace(field, kind="object", children=()) if field.kind == "group" else field
-
-
-def _with_tag(shape: Shape, tag: str) -> Shape:
-    required = dict.fromkeys([*shape.view.get("required", ()), tag])
-    return replace(shape, view={**shape.view, "required": list(required)}) if tag else shape
 
 
 def _label(shape: Shape, tag: str, shared: set[str]) -> str:

@@ -54,7 +54,9 @@ def shape_of(schema: Any, defs: Mapping[str, Any]) -> Shape:
     view, conditions = _merged(schema, defs)
     nullable = False
     for key in ("oneOf", "anyOf"):
-        options = [option for option in view.get(key, ()) if not _is_null(option)]
+        nulls = (None, "null", ["null"])
+        options = [one for one in view.get(key, ()) if not isinstance(one, dict)
+                   or (one.get("type", "") not in nulls and only_value(one) is not None)]  # fmt: skip
         nullable = nullable or len(options) < len(view.get(key, ()))
         if len(options) == 1 and (nullable or len(view[key]) == 1):
             inner = shape_of({"allOf": [_without(view, key), options[0]]}, defs)
@@ -223,10 +225,6 @@ def _bare(base: dict[str, Any], option: dict[str, Any]) -> dict[str, Any]:
     annotations = {"title", "description", "default", "examples"}
     rules = {key: value for key, value in base.items() if key not in annotations | {"discriminator", SCHEMA_NAME}}
     return _without(rules, "type") if option.get("type", rules.get("type")) != rules.get("type") else rules
-
-
-def _is_null(option: Any) -> bool:
-    return isinstance(option, dict) and (option.get("type") in ("null", ["null"]) or only_value(option) is None)
 
 
 def _without(schema: dict[str, Any], *keys: str) -> dict[str, Any]:
