@@ -16,6 +16,7 @@ from seedance_nb._base.values import ABSENT, find, json_text, read_json, to_poin
 from seedance_nb._check.check import build_body, masked, only_value
 from seedance_nb._document import load
 from seedance_nb._document.operations import FORMS, is_json
+from seedance_nb._document.reader import packaged
 from seedance_nb._document.spec import Spec, named_fields
 from seedance_nb._web.regular_files import write
 
@@ -24,18 +25,7 @@ _CURL = re.compile(r"^[ \t]*(?:[$%][ \t]+)?(curl(?:\.exe)?)(?=\s|\^|\\)", re.MUL
 _APART = re.compile(r"\\.|'[^']*'", re.DOTALL)
 _WINDOWS = re.compile(r'\^(?:"|[ \t]*\r?\n)')
 _FILLED = re.compile(f"{FILLS}(.+?){FILLS}", re.DOTALL)
-_DATA = ("--data", "--data-ascii", "--data-binary", "--data-raw", "--json")
-_OTHER_BODIES = {
-    "--data-urlencode": "uses the encoding of web forms, not JSON", "--form": "sends a multipart form, not JSON",
-    "--form-string": "sends a multipart form, not JSON", "--upload-file": "sends a file, which is not read here",
-    "--get": "puts the data into the URL and sends no body",
-}  # fmt: skip
-_LONG = {"d": "--data", "F": "--form", "T": "--upload-file", "G": "--get"}
-_WITH_VALUE = "AbcCdDeEFhHKmoPQrtTuUwxXyYz"  # curl's short options with a value
-_LONG_WITH_VALUE = frozenset({
-    "--request", "--header", "--url", "--user", "--user-agent", "--referer", "--cookie", "--output", "--proxy", "--max-time",
-    "--connect-timeout", "--retry", "--cacert", "--cert", "--key", "--write-out", "--resolve", "--config", "--oauth2-bearer",
-})  # fmt: skip
+_OPTIONS = packaged("_curl")
 _LETTERS = dict(zip("abeEfnrtv\\'\"?", "\a\b\x1b\x1b\f\n\r\t\v\\'\"?", strict=True))
 _ESCAPE = re.compile(
     r"(?P<bytes>(?:\\x[0-9a-fA-F]{1,2}|\\[0-7]{1,3})+)|\\u(?P<short>[0-9a-fA-F]{1,4})|\\U(?P<long>[0-9a-fA-F]{1,8})|\\(?P<letter>.)",
@@ -78,12 +68,12 @@ def _of_curl(text: str) -> Any:
         raise ValueError("this looks like a Windows cmd command; use 'Copy as cURL (bash)' in the browser")
     options = list(_options(words_of(text)))
     for name, _ in options:
-        if name in _OTHER_BODIES:
-            raise ValueError(f"curl's {name} {_OTHER_BODIES[name]}")
-    pieces = [_data_of(name, word) for name, word in options if name in _DATA]
+        if name in _OPTIONS["other_bodies"]:
+            raise ValueError(f"curl's {name} {_OPTIONS['other_bodies'][name]}")
+    pieces = [_data_of(name, word) for name, word in options if name in _OPTIONS["data"]]
     if not pieces:
         raise ValueError("this curl command sends no body; add it with --data, -d or --json")
-    body = ("" if all(name == "--json" for name, _ in options if name in _DATA) else "&").join(pieces)
+    body = ("" if all(name == "--json" for name, _ in options if name in _OPTIONS["data"]) else "&").join(pieces)
     try:
         return read_json(body)
     except ValueError as error:
@@ -108,12 +98,12 @@ def _options(words: list[str]) -> Iterator[tuple[str, str]]:
         if word == "curl":
             raise ValueError("this is more than one curl command; paste one of them")
         if word.startswith("--"):
-            has_value = word in _DATA or (word in _OTHER_BODIES and word != "--get") or word in _LONG_WITH_VALUE
+            has_value = word in {*_OPTIONS["data"], *_OPTIONS["other_bodies"], *_OPTIONS["long_with_value"]} - {"--get"}
             yield word, next(rest, "") if has_value else ""
         elif word.startswith("-"):
             for end, letter in enumerate(word[1:], 2):
-                takes = letter in _WITH_VALUE
-                yield _LONG.get(letter, f"-{letter}"), (word[end:] or next(rest, "")) if takes else ""
+                takes = letter in _OPTIONS["short_with_value"]
+                yield _OPTIONS["short"].get(letter, f"-{letter}"), (word[end:] or next(rest, "")) if takes else ""
                 if takes:
                     break
 
@@ -275,12 +265,9 @@ def _value(value: Any, indent: int, used: int) -> str:
         return line if indent + used + len(line) <= WIDTH else _wrapped(value, indent) or line
     if not isinstance(value, dict | list):
         return repr(value)
-    items = (
-        [(f"{_text(key)}: ", item) for key, item in value.items()]
-        if isinstance(value, dict)
-        else [("", item) for item in value]
-    )
-    start, end = "{}" if isinstance(value, dict) else "[]"
+    (start, end), items = "[]", [("", item) for item in value]
+    if isinstance(value, dict):
+        (start, end), items = "{}", [(f"{_text(key)}: ", item) for key, item in value.items()]
     line = start + ", ".join(key + _value(item, _ONE_LINE, 0) for key, item in items) + end
     if indent + used + len(line) <= WIDTH or not value:
         return line

@@ -16,6 +16,7 @@ from seedance_nb._base.html import Html, escape, request_html
 from seedance_nb._base.problem import Problem
 from seedance_nb._base.values import ABSENT, find, json_text, pointer_parts, read_json, to_pointer
 from seedance_nb._check.check import check, masked, warnings
+from seedance_nb._document.reader import packaged
 from seedance_nb._document.spec import Spec
 from seedance_nb._form import exchange
 from seedance_nb._form.controls import scalars
@@ -28,10 +29,6 @@ from seedance_nb._form.model.fields import Field, allows_more, rest_of, start_of
 from seedance_nb._form.model.shape import with_property
 from seedance_nb._form.model.values import UndoHistory, body_of, initial_values, moved_paths, typed_at
 
-_EVIDENCE = {
-    "example": "{} does not document limits for this model. The limits shown come from other sources; if you exceed one, you get a warning and can still generate.",
-    "prose": "Limits that {} does not document come from other sources and name them; if you exceed one, you get a warning and can still generate.",
-}
 # The rules whose problems are shown while the user types; others are shown when the field loses focus.
 _AT_ONCE = ("maxLength", "x-placeholders")
 _KINDS: dict[str, type[Control]] = {
@@ -73,7 +70,7 @@ class Form:
         fields = self._add_group(self._root) if self._root.kind == "group" else [self._add(self._root)]
         self._fold = Fold(self._factory, "Advanced", cache(self._advanced_parts))
         self._summary = Summary(self._factory, self._labels, self._focus)
-        notice = escape(_EVIDENCE.get(spec.evidence, "").format(spec.provider or "the provider"))
+        notice = escape(packaged("_form")["evidence"].get(spec.evidence, "").format(spec.provider or "the provider"))
         notices = [self._factory.html(notice, "sdn-known")] if notice else []
         fold = [self._fold.button, self._fold.box] if self._advanced else []
         style = self._factory.html(css(), "sdn-style")

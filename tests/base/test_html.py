@@ -20,7 +20,7 @@ from seedance_nb._base.html import _cell as cell_html
 from seedance_nb._base.problem import Problem, Problems
 from seedance_nb._check.price import Estimate
 from seedance_nb._form import form, labels
-from seedance_nb._form.controls import base, objects, text_list
+from seedance_nb._form.controls import text_list
 from seedance_nb._form.labels import FieldStatus
 from seedance_nb._form.model.fields import Field
 from seedance_nb._ledger.row import Row, State
@@ -173,10 +173,6 @@ def seen(word: str) -> Any:
     )
 
 
-def holding(word: str) -> Any:
-    return SimpleNamespace(field=field(word))
-
-
 MAKERS: Mapping[str, Callable[[str], object]] = {
     "_base/html:safe_url": lambda w: Html('<a href="{}">x</a>').format(safe_url(w)),
     "_base/html:table_html": lambda w: table_html([w], [[w]], w, w),
@@ -219,8 +215,6 @@ MAKERS: Mapping[str, Callable[[str], object]] = {
     "_form/labels:markdown_html": lambda w: labels.markdown_html(f"# {w} `{w}` **{w}** *{w}* **a `{w}`** [{w}](https://{w})"),
     "_form/form:_static": lambda w: form.Form._static(SimpleNamespace(shown=lambda: {w: w}))[1],  # type: ignore[arg-type]
     "_form/form:css": lambda _: form.css(),
-    "_form/controls/base:_head_html": lambda w: base.Compound._head_html(holding(w), said(w)),
-    "_form/controls/objects:_head_html": lambda w: objects.BareControl._head_html(holding(w), said(w)),
     "_form/controls/text_list:_label": lambda w: text_list._label(w, said(w).problems),
     "_form/controls/text_list:thumb_html": lambda w: [text_list.thumb_html(f"https://{w}", "image"), text_list.thumb_html(w, w)],
     "_notebook/status:running_html": lambda w: status.running_html(row(w, progress=5.0), 1),

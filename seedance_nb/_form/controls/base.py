@@ -58,7 +58,7 @@ class WidgetFactory:
     def __init__(self, control: Any = None, uploads: Uploads | None = None) -> None:
         self.layout, self.uploads = W.Layout(), uploads
         self.depth = 0  # of the control that is being created
-        self._control: Callable[..., Control] = control
+        self.control: Callable[[Field, OnChange], Control] = lambda field, on_change: control(field, self, on_change)
         self._style = cache(lambda style: style())
 
     def make(self, kind: Any, *classes: str, on: Callable[[Any], object] | None = None, **traits: Any) -> Any:
@@ -80,9 +80,6 @@ class WidgetFactory:
         button = self.make(W.Button, *classes, **traits)
         button.on_click(lambda _: act())
         return button
-
-    def control(self, field: Field, on_change: OnChange) -> "Control":
-        return self._control(field, self, on_change)
 
     @contextmanager
     def deeper(self, levels: int = 1) -> Iterator[None]:
@@ -128,7 +125,11 @@ class Control:
 
     def show_problems(self, problems: tuple[Problem, ...]) -> None:
         """Show these problems, whose paths start at this field; nothing is sent to the browser if nothing changed."""
-        self._show_own(problems)
+        status = FieldStatus(problems=problems, count=self._count(), brief=self._brief())
+        if self._status != status:
+            self._status = status
+            self._write(status)
+            mark_bad(self.widget, problems)
         if self.eager:
             self.label_widget.continuous_update = bool(problems)
 
@@ -152,13 +153,6 @@ class Control:
 
     def _brief(self) -> str:
         return ""
-
-    def _show_own(self, own: tuple[Problem, ...]) -> None:
-        status = FieldStatus(problems=own, count=self._count(), brief=self._brief())
-        if self._status != status:
-            self._status = status
-            self._write(status)
-            mark_bad(self.widget, own)
 
     def _write(self, status: FieldStatus) -> None:
         self.label_widget.description = label_html(self.field, status)
@@ -224,6 +218,7 @@ class Compound(Control):
     """A control with nested controls. Its head shows its label and its own problems; each part shows those of the part."""
 
     _head: Any
+    _html: Callable[[Field, FieldStatus], Html] = staticmethod(label_html)
 
     def parts(self) -> Mapping[str, Any]:
         """The nested controls created so far, by the names or indexes of their values."""
@@ -244,7 +239,7 @@ class Compound(Control):
             own += [replace(p, path="", message=" › ".join([*pointer_parts(p.path)[:-1], p.message])) for p in rest]
         for name, part in parts.items():
             part.show_problems(tuple(rest if name == REST else below.get(name, ())))
-        self._show_own(tuple(own))
+        Control.show_problems(self, tuple(own))
 
     def focus(self, path: tuple[str, ...]) -> None:
         parts = self.parts()
@@ -255,10 +250,8 @@ class Compound(Control):
             parts[REST].focus(path)
 
     def _write(self, status: FieldStatus) -> None:
-        self._head.value = self._head_html(status)
-
-    def _head_html(self, status: FieldStatus) -> Html:
-        return label_html(self.field, status)
+        self._head.value = self._html(self.field, status)
 
     def _new_head(self) -> Any:
-        return self._factory.html(self._head_html(FieldStatus(count=self._count(), brief=self._brief())), "sdn-head")
+        status = FieldStatus(count=self._count(), brief=self._brief())
+        return self._factory.html(self._html(self.field, status), "sdn-head")

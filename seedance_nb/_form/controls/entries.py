@@ -309,4 +309,4 @@ class MapControl(Entries):
     def _arrange(self) -> None:
         self._check_names()
         super()._arrange()
-        self._show_own(self._status.problems)
+        Control.show_problems(self, self._status.problems)

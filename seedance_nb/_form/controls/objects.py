@@ -11,7 +11,7 @@ from seedance_nb._base.problem import Problem
 from seedance_nb._base.values import ABSENT, pointer_parts, to_pointer
 from seedance_nb._check.check import masked_in
 from seedance_nb._form.controls.base import REST, Change, Compound, Control, Fold, WidgetFactory
-from seedance_nb._form.labels import FieldStatus, brief, error_html, label_at
+from seedance_nb._form.labels import brief, error_html, label_at
 from seedance_nb._form.model.fields import Field, allows_more, conditional_fields, own_fields, rest_of, start_of
 from seedance_nb._form.model.shape import with_property
 
@@ -106,7 +106,7 @@ class ObjectControl(Compound):
 
     def _arrange(self) -> None:
         self.widget.children = self._layout()
-        self._show_own(self._status.problems)
+        Control.show_problems(self, self._status.problems)
 
     def _layout(self) -> list[Any]:
         body = [self._fields_box()] if self._open else []
@@ -180,9 +180,7 @@ class BareControl(ObjectControl):
     """An object without a heading of its own: only its fields, always open."""
 
     bare = True
-
-    def _head_html(self, status: FieldStatus) -> Html:
-        return error_html(status.problems)
+    _html = staticmethod(lambda _, status: error_html(status.problems))
 
 
 class Summary:

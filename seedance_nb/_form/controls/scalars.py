@@ -10,6 +10,7 @@ import ipywidgets as W  # noqa: N812 - the name its own documentation uses
 
 from seedance_nb._base.problem import Problem
 from seedance_nb._base.values import ABSENT, is_number
+from seedance_nb._document.reader import packaged
 from seedance_nb._form.controls.base import Change, Control, mark, toggle
 from seedance_nb._form.controls.objects import BareControl
 from seedance_nb._form.labels import FieldStatus, label_html, plain
@@ -19,11 +20,6 @@ from seedance_nb._form.model.values import json_of, number_of
 _OTHER = type("Other", (str,), {"__eq__": object.__eq__, "__hash__": object.__hash__})("Other…")  # equals no value
 _FEW = 4
 _FEW_CHARACTERS = 56
-_HINTS = {
-    "date": "2026-11-21", "date-time": "2026-11-21T09:00:00Z", "time": "09:00:00Z", "duration": "P1DT2H",
-    "email": "name@example.com", "uuid": "8-4-4-4-12 hex digits", "byte": "Base64 text", "binary": "path of a file",
-    "hostname": "example.com", "ipv4": "192.0.2.1", "ipv6": "2001:db8::1", "json": "JSON",
-}  # fmt: skip
 _NONE = -1
 
 
@@ -33,7 +29,7 @@ class TextControl(Control):
     def _build(self) -> Any:
         prose = self.field.kind in ("prose", "json")
         self.live, self.eager = prose, self.field.kind == "text"
-        hint = _HINTS.get("json" if self.field.kind == "json" else self.field.format, "")
+        hint = packaged("_form")["hints"].get("json" if self.field.kind == "json" else self.field.format, "")
         hint = hint if self.field.example is ABSENT else plain(self.field.example)
         return self._make(W.Textarea if prose else W.Text, placeholder=hint, continuous_update=prose)
 

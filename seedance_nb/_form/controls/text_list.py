@@ -12,12 +12,11 @@ from seedance_nb._base.errors import error_text
 from seedance_nb._base.html import Html, safe_url
 from seedance_nb._base.problem import Problem
 from seedance_nb._base.values import ABSENT
+from seedance_nb._document.reader import packaged
 from seedance_nb._form.controls.base import Change, mark_bad, toggle
 from seedance_nb._form.controls.entries import Entries
 from seedance_nb._form.labels import error_html, plain
 from seedance_nb._task.display.player import data_url, still_of
-
-_HINTS = {"image": "https://… or asset://…", "video": "https://….mp4 or asset://…", "audio": "https://….mp3 or asset://…"}  # fmt: skip
 
 
 class TextEntry:
@@ -31,7 +30,7 @@ class TextEntry:
         file, picture = owner.uploaded.get(text, ("", ""))
         self.thumbnail = factory.html(thumb_html(picture or text, media), "sdn-thumb")
         self.text = factory.make(
-            W.Text, "sdn-entry", value=text, placeholder=_HINTS.get(media, ""), continuous_update=False,
+            W.Text, "sdn-entry", value=text, placeholder=packaged("_form")["media"].get(media, ""), continuous_update=False,
             description=_label(self.name, (), file), on=lambda _: owner.on_edit(self, Change()),
         )  # fmt: skip
         self.text.on_msg(lambda _, content, __: owner.enter(self) if content.get("event") == "submit" else None)

@@ -9,6 +9,7 @@ from typing import Any, Literal
 
 from seedance_nb._base.values import ABSENT
 from seedance_nb._check.check import only_value
+from seedance_nb._document.reader import packaged
 from seedance_nb._document.spec import Spec
 from seedance_nb._form.model.shape import Shape, body_with_siblings, likely_values, properties_of, shape_of, shown_order
 from seedance_nb._schema.dialect import AT_LEAST_ONE, SCHEMA_NAME, is_secret
@@ -24,8 +25,6 @@ _INLINE_UP_TO = 20  # a nested object of at most this many plain fields is shown
 _INLINE_LEVELS = 3
 _MOST_FIELDS = 500  # an object of more fields is edited as JSON
 _PLAIN = ("prose", "text", "password", "integer", "number", "choice", "toggle", "list", "constant")
-_TYPES = {"string": "Text", "integer": "Whole number", "number": "Number", "boolean": "Yes or no", "array": "List",
-          "object": "Fields", "null": "Null"}  # fmt: skip
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -297,10 +296,11 @@ def _label(shape: Shape, tag: str, shared: set[str]) -> str:
         return "With " + ", ".join(label_of(name).lower() for name in names[:3])
     if (value := only_value(view)) is not ABSENT:
         return str(value)
+    types = packaged("_form")["types"]
     if shape.types == ("array",) and isinstance(view.get("items"), dict):
         inner = shape_of(view["items"], shape.defs)
-        return f"List of {(str(inner.view.get('title') or '') or _TYPES.get(''.join(inner.types), 'entries')).lower()}"
-    return " or ".join(_TYPES.get(name, name) for name in shape.types) or "Anything (JSON)"
+        return f"List of {(str(inner.view.get('title') or '') or types.get(''.join(inner.types), 'entries')).lower()}"
+    return " or ".join(types.get(name, name) for name in shape.types) or "Anything (JSON)"
 
 
 def _nearness(field: Field, tag: str, value: Any) -> tuple[int, int, int]:

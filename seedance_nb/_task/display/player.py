@@ -12,6 +12,7 @@ from urllib.parse import quote
 from seedance_nb._base.errors import argument_error
 from seedance_nb._base.html import Html, escape, piece, safe_url, shell_with_kernel
 from seedance_nb._check.check import seconds_of
+from seedance_nb._document.reader import packaged
 from seedance_nb._media.sniff import MediaFacts
 from seedance_nb._task.files import ExtraResult
 
@@ -32,27 +33,16 @@ _MARKS: Mapping[str, Viewer] = {
     "COLAB_RELEASE_TAG": "colab", "COLAB_GPU": "colab", "VSCODE_PID": "vscode", "VSCODE_CWD": "vscode",
 }  # fmt: skip
 _MIME = {".webm": "video/webm", ".mov": "video/quicktime", ".gif": "image/gif"}
-_BADGE = (
-    "display:inline-block;padding:0 7px;border-radius:9px;font-size:11px;font-weight:600;letter-spacing:.04em;"
-    "line-height:18px;background:var(--jp-warn-color2,#ffb74d);color:#3b2600"
-)
 _MOST_WIDTH, MOST_PX = 760, 10_000
 _STILL_BYTES = 6_400  # twice in a notebook that saves widgets, which gets at most 25 kB for a video
 _THUMBNAIL, _QUALITIES = 320, (70, 55, 40, 28)
 _EXTRA = Html('<img src="{}" alt="{}" style="display:block;margin-top:6px;max-width:min(240px,100%);border-radius:8px">')  # fmt: skip
-CODECS = {
-    "h264": "H.264", "hevc": "H.265", "av1": "AV1", "libdav1d": "AV1", "libaom-av1": "AV1", "vp8": "VP8", "vp9": "VP9",
-    "mpeg4": "MPEG-4 Part 2", "prores": "ProRes", "mjpeg": "Motion JPEG", "mpeg2video": "MPEG-2",
-}  # fmt: skip
-"""The names that people use for FFmpeg's names of codecs."""
-_PLAYABLE = {"h264", "av1", "libdav1d", "libaom-av1", "vp8", "vp9", "libvpx", "libvpx-vp9"}
 
 
 def viewer() -> Viewer:
     """The program that shows this kernel's outputs, as far as the environment tells. Reads the environment."""
-    for mark, name in _MARKS.items():
-        if os.getenv(mark):
-            return name
+    if marked := next((name for mark, name in _MARKS.items() if os.getenv(mark)), None):
+        return marked
     if os.getenv("SERVER_SOFTWARE", "").startswith("voila"):
         return "voila"
     if notebook_file() is not None:
@@ -150,17 +140,13 @@ def player_html(source: str, *, facts: MediaFacts | None, still: bytes, name: st
     # The video's ratio from the start, so that nothing jumps, and no larger than its pixels.
     wide, high = facts.shown_size if facts and facts.height else (16, 9)
     most = options.width or (min(_MOST_WIDTH, wide) if facts and facts.height else _MOST_WIDTH)
-    style = Html(
-        "display:block;width:100%;max-width:min({0}px,calc(70vh * {1} / {2}));aspect-ratio:{1} / {2};"
-        "height:auto;border-radius:8px;background:#000"
-    ).format(most, wide, high)
+    style = piece("shape").format(most, wide, high)
     if not link:
         image = Html('<img src="{}" alt="first frame of the video" style="{}">').format(picture, style)
         return image if picture else Html()
     flags = "".join(f" {name}" for name in ("loop", "muted", "autoplay") if getattr(options, name))
     poster = picture and Html(' poster="{}"').format(picture)
-    video = Html('<video controls playsinline preload="metadata"{} src="{}"{} style="{}">{}</video>')
-    return video.format(flags, link, poster, style, name)
+    return piece("player").format(flags, link, poster, style, name)
 
 
 def still_of(poster: Path | bytes, most: int = _STILL_BYTES, width: int = 640) -> bytes:
@@ -207,7 +193,7 @@ def download_html(file: Path, source: str, title: str = "") -> Html:
 
 
 def badge(simulated: bool) -> Html:
-    return Html('<span style="{}">SIMULATED</span>').format(_BADGE) if simulated else Html()
+    return piece("badge") if simulated else Html()
 
 
 def requested_text(asked: Mapping[str, Any]) -> str:
@@ -222,7 +208,7 @@ def requested_text(asked: Mapping[str, Any]) -> str:
 def result_text(facts: MediaFacts | None) -> str:
     if facts is None:
         return "not inspected"
-    codec = CODECS.get(facts.codec, facts.codec)
+    codec = packaged("_codecs")["names"].get(facts.codec, facts.codec)
     sound = facts.audio.upper() or "no sound"
     width, height = facts.shown_size
     return f"{width} × {height} · {facts.seconds:g} s · {facts.fps:g} fps · {codec} · {sound}"
@@ -230,19 +216,18 @@ def result_text(facts: MediaFacts | None) -> str:
 
 def playback_problem(facts: MediaFacts) -> str:
     """Why some or all browsers do not play this video, as a clause; "" for codecs that every browser plays. *pure*."""
-    codec = CODECS.get(facts.codec, facts.codec)
-    if facts.codec == "hevc":
-        return f"{codec}, which many browsers cannot play"
-    return "" if facts.codec in _PLAYABLE else f"{codec}, which browsers cannot play"
+    codecs = packaged("_codecs")
+    browsers = "many browsers" if facts.codec == "hevc" else "browsers"
+    text = f"{codecs['names'].get(facts.codec, facts.codec)}, which {browsers} cannot play"
+    return "" if facts.codec in codecs["playable"] else text
 
 
 def differences(asked: Mapping[str, Any], facts: MediaFacts | None) -> list[str]:
     """How the file differs from the request, as clauses. *pure*. Tolerance: 0.5 s, 3 % of the ratio, 5 % of the short side."""
     if facts is None or not facts.height:
         return []
-    found, (width, height) = [], facts.shown_size
+    found, (width, height), seconds = [], facts.shown_size, seconds_of(asked.get("seconds"))
     resolution, ratio = str(asked.get("resolution", "")), str(asked.get("ratio", ""))
-    seconds = seconds_of(asked.get("seconds"))
     if seconds and abs(facts.seconds - seconds) > 0.5:  # noqa: PLR2004
         found.append(f"requested {seconds:g} s, got {facts.seconds:g} s")
     wide, _, high = ratio.partition(":")

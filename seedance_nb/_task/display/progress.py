@@ -7,7 +7,7 @@ import time
 from collections.abc import Sequence
 from typing import Any
 
-from seedance_nb._base.html import DIM, FG, FONT, Html, cell_publisher, piece
+from seedance_nb._base.html import DIM, Html, cell_publisher, piece
 from seedance_nb._base.text import duration_text
 from seedance_nb._ledger.row import FREE_STATES, OPEN_STATES, Row, State, price_after
 from seedance_nb._task.begin import unattended_reason
@@ -47,8 +47,7 @@ def line_html(text: str, row: Row, trouble: str = "") -> Html:
     has_bar = row.progress is not None and row.state in OPEN_STATES
     bar = piece("bar").format(row.progress) + " " if has_bar else Html()
     below = Html('<div style="{}">{}</div>').format(DIM, trouble) if trouble else Html()
-    line = Html('<div role="status" style="{};{};overflow-wrap:anywhere">{}{} · <code>{}</code>{}</div>')
-    return line.format(FONT, FG, bar, text, row.name, below)
+    return piece("line").format(bar, text, row.name, below)
 
 
 class CellLine:
