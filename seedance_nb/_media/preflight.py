@@ -21,8 +21,6 @@ from seedance_nb._schema.formats import LOCAL, media_error
 from seedance_nb._web.addresses import Resolver, lookup
 
 _MOST_LEVELS = 60
-_FETCH_S = 6.0
-_FETCHING = 0.75  # of the time that is left; the rest is for reading the downloaded bytes
 _LEAST_S = 0.05
 _NO_FILE = "no such file, and not a URL"
 
@@ -64,7 +62,12 @@ class Report:
     __repr__ = __str__
 
     def _repr_html_(self) -> str:
-        rows = [[_last(f.path), f.word, f.message, f.quote or f.source] for f in self.findings]
+        rows = []
+        for one in self.findings:
+            # The name of a field and the number of the entry in it, counted from 1.
+            *_, field, number = ("", "", *pointer_parts(one.path))
+            name = f"{field} {int(number) + 1}" if number.isdecimal() else number
+            rows.append([name, one.word, one.message, one.quote or one.source])
         return str(table_html(("file", "result", "details", "docs"), rows, str(self).split("\n", 1)[0]))
 
     def seconds(self, path: str) -> list[float] | None:
@@ -72,12 +75,6 @@ class Report:
         entries = [finding for finding in self.findings if finding.path.startswith(f"{path}/")]
         lengths = {f.path: float(f.value) for f in entries if f.rule == "seconds" and f.value is not ABSENT}
         return list(lengths.values()) if len(lengths) == len({f.path for f in entries}) else None
-
-
-def _last(path: str) -> str:
-    """The name of a field and the number of the entry in it, counted from 1. *pure*."""
-    *_, field, number = ("", "", *pointer_parts(path))
-    return f"{field} {int(number) + 1}" if number.isdecimal() else number
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -110,7 +107,6 @@ async def preflight(spec: Spec, body: Any, *, allowed_origin: str = "", total_s:
     until = loop.time() + total_s
 
     async def read(source: str, kind: str, into: Path) -> _Reading:
-        """What could be read of a file; that of a URL is downloaded to `into`. *network*, *reads files*, *writes files*."""
         lower = source.lower()
         try:
             async with asyncio.timeout_at(until), limit:
@@ -119,10 +115,10 @@ async def preflight(spec: Spec, body: Any, *, allowed_origin: str = "", total_s:
                 if lower.startswith("data:"):
                     return _Reading(why="it is Base64 data, not a URL")
                 if lower.startswith(("http:", "https:")):
-                    fetched, why = await fetch_parts(
-                        source, into, kind=kind, allowed_origin=allowed_origin, resolve=resolve,
-                        total=min(_FETCH_S, max(until - loop.time(), _LEAST_S) * _FETCHING),
-                    )  # fmt: skip
+                    # The rest of the time is for reading the downloaded bytes.
+                    total = min(6.0, max(until - loop.time(), _LEAST_S) * 0.75)
+                    fetched, why = await fetch_parts(source, into, kind=kind, allowed_origin=allowed_origin,
+                                                     resolve=resolve, total=total)  # fmt: skip
                     if fetched is None or why:
                         return _Reading(size=fetched.size if fetched else None, why=why)
                     path, size = into, fetched.size
@@ -151,9 +147,13 @@ def _fields(schema: Any, value: Any, path: JsonPath, depth: int) -> Iterator[_Fi
     is_list = isinstance(value, list | tuple)
     items = [((*path, number), item) for number, item in enumerate(value)] if is_list else [(path, value)]
     entries = tuple((at, str(item)) for at, item in items if isinstance(item, str | Path) and str(item))
-    tables = tuple(_tables(schema))
+    own, upstream = schema.get("x-media", {}), schema.get("x-upstream", {})
+    tables = [(own, "")] if own else []
+    if "x-media" in upstream:
+        kind = {"kind": own["kind"]} if "kind" in own else {}
+        tables.append(({**kind, **upstream["x-media"]}, upstream["source"]))
     if tables and entries:
-        yield _Field(path=path, tables=tables, entries=entries, is_list=is_list)
+        yield _Field(path=path, tables=tuple(tables), entries=entries, is_list=is_list)
     for part in schema.get("allOf", ()):
         yield from _fields(part, value, path, depth + 1)
     for name, child in schema.get("properties", {}).items():
@@ -161,14 +161,6 @@ def _fields(schema: Any, value: Any, path: JsonPath, depth: int) -> Iterator[_Fi
             yield from _fields(child, value[name], (*path, name), depth + 1)
     for at, item in items if is_list else ():
         yield from _fields(schema.get("items"), item, at, depth + 1)
-
-
-def _tables(schema: Mapping[str, Any]) -> Iterator[tuple[Mapping[str, Any], str]]:
-    own, upstream = schema.get("x-media", {}), schema.get("x-upstream", {})
-    if own:
-        yield own, ""
-    if "x-media" in upstream:
-        yield {**({"kind": own["kind"]} if "kind" in own else {}), **upstream["x-media"]}, upstream["source"]
 
 
 def _file(source: str) -> Path | None:

@@ -1,8 +1,6 @@
 """Checks the facts of a media file against a schema's limits. Nothing is guessed: too close to tell is not a failure."""
 
-import functools
-import operator
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from fractions import Fraction
 from typing import Any, Literal
@@ -15,7 +13,15 @@ Outcome = Literal["fits", "breaks", "unchecked"]
 
 _BOUNDS = {"over": "more than", "from": "at least", "under": "less than", "to": "at most"}
 _NEAR_SECONDS = Fraction(1, 10)
-_MB = (1_000_000, 1_048_576)
+_OF_SIZE = {
+    "width": ("is {0} px wide", "px"), "height": ("is {0} px high", "px"),
+    "ratio": ("has the aspect ratio {0} ({1} x {2} px)", ""), "pixels": ("has {0} pixels ({1} x {2})", "pixels"),
+}  # fmt: skip
+_UNKNOWN = {
+    "width": "its width could not be read", "height": "its height could not be read", "ratio": "its aspect ratio could not be read",
+    "pixels": "its number of pixels could not be read", "megabytes": "its file size is unknown",
+    "seconds": "its duration could not be read", "fps": "its frame rate could not be read",
+}  # fmt: skip
 _ALIASES = {"jpg": "jpeg", "tif": "tiff", "quicktime": "mov", "wave": "wav"}
 _KINDS = {"image": "an image", "video": "a video", "audio": "audio"}
 
@@ -81,9 +87,13 @@ def judge(path: str, table: Mapping[str, Any], facts: MediaFacts, source: str = 
     found = []
     for name, rule in table.items():
         if name == "formats":
-            found.append(_format(path, rule, facts))
-        elif name == "megabytes" or (name in _MEASURES and kind == facts.kind):
-            found.append(_bounded(path, name, rule, _MEASURES[name](facts)))
+            allowed = tuple(str(word) for word in rule.get("any", ()))
+            fits = facts.format in {_ALIASES.get(word.lower(), word.lower()) for word in allowed}
+            message = f"is {facts.format}" if fits else f"is {facts.format}; allowed formats: {', '.join(allowed)}"
+            found.append(Finding(path=path, rule=name, outcome="fits" if fits else "breaks", message=message,
+                                 value=facts.format, limit=allowed, quote=rule.get("quote", "")))  # fmt: skip
+        elif name == "megabytes" or (name in _UNKNOWN and kind == facts.kind):
+            found.append(_bounded(path, name, rule, _measure(name, facts)))
     if kind != facts.kind and not any(finding.rule == "formats" and finding.outcome == "breaks" for finding in found):
         message = f"is {_KINDS[facts.kind]}, but the limits are for {_KINDS[kind]}"
         found.append(Finding(path=path, rule="", outcome="unchecked", message=message, value=facts.kind))
@@ -107,14 +117,6 @@ def judge_total(path: str, table: Mapping[str, Any], entries: Sequence[MediaFact
         message = f"the duration of {missing} of {len(entries)} file{'s' if len(entries) > 1 else ''} is unknown"
         finding = least if least.outcome == "breaks" else replace(finding, outcome="unchecked", message=message)
     return (replace(finding, source=source),)
-
-
-def _format(path: str, rule: Mapping[str, Any], facts: MediaFacts) -> Finding:
-    allowed = tuple(str(name) for name in rule.get("any", ()))
-    fits = facts.format in {_ALIASES.get(name.lower(), name.lower()) for name in allowed}
-    message = f"is {facts.format}" if fits else f"is {facts.format}; allowed formats: {', '.join(allowed)}"
-    return Finding(path=path, rule="formats", outcome="fits" if fits else "breaks", message=message, value=facts.format,
-                   limit=allowed, quote=rule.get("quote", ""))  # fmt: skip
 
 
 def _bounded(path: str, name: str, rule: Mapping[str, Any], measure: _Measure) -> Finding:
@@ -160,49 +162,27 @@ def _number(value: Fraction, places: int = 4) -> str:
     return f"{float(value):,.{places}f}".rstrip("0").rstrip(".") if value.denominator != 1 else f"{int(value):,}"
 
 
-def _size(noun: str, text: str, unit: str, measure: Callable[[int, int], Any], facts: MediaFacts) -> _Measure:
-    """A property of width and height, read both ways where the file is displayed rotated."""
-    stored = (facts.width, facts.height)
-    if not all(stored):
-        return _Measure(text=f"its {noun} could not be read")
-    sizes = (stored, stored[::-1]) if facts.turned else (stored,)
-    readings = tuple(Fraction(measure(*size)) for size in sizes)
-    texts = [text.format(_number(value), *size) for value, size in zip(readings, sizes, strict=True)]
-    doubt = f"its metadata rotates it: as displayed it {texts[-1]}, and the docs do not say which counts"
-    return _Measure(text=texts[0], unit=unit, readings=readings, doubt=doubt)
-
-
-def _megabytes(facts: MediaFacts) -> _Measure:
-    if facts.size is None:
-        return _Measure(text="its file size is unknown")
-    by_ten, by_two = (Fraction(facts.size, unit) for unit in _MB)
-    doubt = f"that is {_number(by_two, 3)} MB of 1,048,576 bytes each, and the docs do not say which they mean"
-    return _Measure(text=f"is {_number(by_ten, 3)} MB", unit="MB", readings=(by_ten, by_two), doubt=doubt)
-
-
-def _seconds(facts: MediaFacts) -> _Measure:
-    if not facts.seconds:
-        return _Measure(text="its duration could not be read")
-    if facts.estimated:
+def _measure(name: str, facts: MediaFacts) -> _Measure:
+    """The property that a rule is about. What depends on width and height is read both ways where the file is displayed rotated."""
+    if name == "megabytes" and facts.size is not None:
+        by_ten, by_two = (Fraction(facts.size, unit) for unit in (1_000_000, 1_048_576))
+        doubt = f"that is {_number(by_two, 3)} MB of 1,048,576 bytes each, and the docs do not say which they mean"
+        return _Measure(text=f"is {_number(by_ten, 3)} MB", unit="MB", readings=(by_ten, by_two), doubt=doubt)
+    if name == "seconds" and facts.estimated and facts.seconds:
         about = f"lasts about {facts.seconds:.1f} s judging by its bit rate"
         return _Measure(text=f"{about}; it does not store its exact duration")
-    exact = _exact(facts.seconds)
-    return _Measure(text=f"lasts {_number(exact)} s", unit="s", readings=(exact,), near=_NEAR_SECONDS)
-
-
-def _fps(facts: MediaFacts) -> _Measure:
-    if not facts.fps:
-        return _Measure(text="its frame rate could not be read")
-    exact, unit = _exact(facts.fps), "frames per second"
-    return _Measure(text=f"has {_number(exact)} {unit}", unit=unit, readings=(exact,), share=Fraction(2, 1000))
-
-
-_MEASURES: Mapping[str, Callable[[MediaFacts], _Measure]] = {
-    "width": functools.partial(_size, "width", "is {0} px wide", "px", lambda width, _: width),
-    "height": functools.partial(_size, "height", "is {0} px high", "px", lambda _, height: height),
-    "ratio": functools.partial(_size, "aspect ratio", "has the aspect ratio {0} ({1} x {2} px)", "", Fraction),
-    "pixels": functools.partial(_size, "number of pixels", "has {0} pixels ({1} x {2})", "pixels", operator.mul),
-    "megabytes": _megabytes,
-    "seconds": _seconds,
-    "fps": _fps,
-}
+    if name == "seconds" and facts.seconds:
+        exact = _exact(facts.seconds)
+        return _Measure(text=f"lasts {_number(exact)} s", unit="s", readings=(exact,), near=_NEAR_SECONDS)
+    if name == "fps" and facts.fps:
+        exact, unit = _exact(facts.fps), "frames per second"
+        return _Measure(text=f"has {_number(exact)} {unit}", unit=unit, readings=(exact,), share=Fraction(2, 1000))
+    if name not in _OF_SIZE or not (facts.width and facts.height):
+        return _Measure(text=_UNKNOWN[name])
+    (text, unit), readings, texts = _OF_SIZE[name], list[Fraction](), list[str]()
+    for width, height in ((facts.width, facts.height), (facts.height, facts.width))[: 1 + facts.turned]:
+        values: dict[str, Any] = {"width": width, "height": height, "pixels": width * height}
+        readings.append(Fraction(width, height) if name == "ratio" else Fraction(values[name]))
+        texts.append(text.format(_number(readings[-1]), width, height))
+    doubt = f"its metadata rotates it: as displayed it {texts[-1]}, and the docs do not say which counts"
+    return _Measure(text=texts[0], unit=unit, readings=tuple(readings), doubt=doubt)

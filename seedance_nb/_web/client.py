@@ -1,7 +1,4 @@
-"""Requests URLs that others chose: only on the public internet, each checked before it is requested, redirects included, without a key or cookie.
-
-It downloads small files and beginnings of files, reads data URLs, and sends uploads.
-"""
+"""Requests URLs that others chose: only on the public internet, each checked before it is requested, redirects included, without a key or cookie."""
 
 import asyncio
 import base64
@@ -19,12 +16,9 @@ import httpx
 from seedance_nb._web.addresses import BlockedURL, Resolver, check_addresses, clean_url, host_of, is_named, lookup
 from seedance_nb._web.network import CA_HINT, MOST_PORT, ProxyTransport, proxy_for, proxy_problem, trusted_certificates
 
-_MOST_HOPS = 3
-_MOST_DIGITS = 18
 _MOST_HOST = 253
 _COMPRESSIONS = ("gzip", "deflate", "compress", "br", "zstd", "dcb", "dcz")
 Repeat = Callable[[Mapping[str, str]], AbstractAsyncContextManager[httpx.Response]]
-"""Sends the same request again with other headers. *network*."""
 FAILURES = (BlockedURL, httpx.HTTPError, httpx.InvalidURL, OSError, ValueError)
 """The exceptions of a request, TimeoutError among them; `error_text` puts them into words."""
 
@@ -41,7 +35,6 @@ class AccessPolicy:
     upgrade: bool = False
 
     def owns(self, url: httpx.URL) -> bool:
-        """Whether a URL is at `origin`. *pure*."""
         return bool(self.origin) and origin_of(url) == origin_of(httpx.URL(self.origin))
 
 
@@ -49,17 +42,14 @@ class Fetch:
     """One download with its redirects; `name` is the host requested last, and `prefix` says for errors what was done to its URL."""
 
     def __init__(self, policy: AccessPolicy) -> None:
-        self._policy = policy
-        self.name = "the URL"
-        self.requests = 0
-        self.prefix = ""
+        self._policy, self.name, self.prefix, self.requests = policy, "the URL", "", 0
 
     @asynccontextmanager
     async def reach(self, url: str, headers: Mapping[str, str], *, method: str = "GET",
                     content: bytes | None = None) -> AsyncIterator[tuple[httpx.Response, Repeat]]:  # fmt: skip
         """The response to a request, its body not yet read, after at most three redirects of a GET; and a function that repeats it. *network*. Raises: BlockedURL; httpx's errors."""
         target = parse_url(url)
-        for _ in range(_MOST_HOPS + 1):
+        for _ in range(1 + 3):
             target = self._checked(target)
             async with self._client(target) as client:
                 repeat = functools.partial(self._send, client, method, target, content)
@@ -71,7 +61,6 @@ class Fetch:
         raise BlockedURL(f"{self.name} redirects too many times")
 
     def _checked(self, url: httpx.URL) -> httpx.URL:
-        """The URL to request. Raises: BlockedURL."""
         self.prefix, owns = "", self._policy.owns(url)
         allowed = owns or (url.scheme == "http" and is_named(url.raw_host.decode(), url.port or 80))
         if url.scheme == "http" and self._policy.upgrade and not allowed:
@@ -124,26 +113,16 @@ def is_compressed(response: httpx.Response) -> bool:
     return any(word.strip().removeprefix("x-") in _COMPRESSIONS for word in words)
 
 
-async def read_start(response: httpx.Response, count: int, data: bytearray) -> None:
-    """Adds the beginning of a body to `data`: about `count` bytes, at least as many if there are. *network*. Raises: httpx's errors."""
-    async for chunk in response.aiter_raw():
-        data += chunk
-        if len(data) >= count:
-            return
-
-
 def content_length(response: httpx.Response) -> int | None:
     """The size in bytes in the `Content-Length` header, None without one. *pure*."""
     text = response.headers.get("content-length", "")
-    return int(text) if text.isdecimal() and len(text) <= _MOST_DIGITS else None
-
-
-_SPAN = re.compile(r"bytes (\d{1,18})-(\d{1,18})/(\d{1,18}|\*)")
+    return int(text) if re.fullmatch(r"\d{1,18}", text) else None
 
 
 def content_range(response: httpx.Response) -> tuple[int, int, int | None] | None:
     """Start, end and total size by the `Content-Range` header, None without one. *pure*."""
-    match = _SPAN.fullmatch(response.headers.get("content-range", "").strip())
+    text = response.headers.get("content-range", "").strip()
+    match = re.fullmatch(r"bytes (\d{1,18})-(\d{1,18})/(\d{1,18}|\*)", text)
     if match is None or int(match[2]) < int(match[1]):
         return None
     return int(match[1]), int(match[2]) + 1, None if match[3] == "*" else int(match[3])
@@ -179,24 +158,29 @@ def origin_of(url: httpx.URL) -> tuple[str, bytes, int | None]:
 
 async def fetch_small(url: str, limit: int = 10_000_000, total: float = 3) -> bytes:
     """The bytes at a public https URL, b"" if they do not arrive within `total` seconds or exceed `limit` bytes. *network*."""
-    data, reach = bytearray(), Fetch(AccessPolicy(connect_s=total)).reach(url, {})
-    with suppress(*FAILURES):
-        async with asyncio.timeout(total), reach as (response, _):
-            require_raw(response)
-            if response.status_code == httpx.codes.OK:
-                await read_start(response, limit + 1, data)
-            return bytes(data) if len(data) <= limit else b""
-    return b""
+    data, is_complete = await _receive(url, {}, AccessPolicy(connect_s=total), limit + 1, total)
+    return data if is_complete and len(data) <= limit else b""
 
 
 async def fetch_start(url: str, policy: AccessPolicy, count: int = 4096, total: float = 5) -> bytes:
     """The first bytes at a URL, about `count`, or as many as arrive within `total` seconds. *network*."""
-    data, headers = bytearray(), {"Range": f"bytes=0-{count - 1}"}
+    headers = {"Range": f"bytes=0-{count - 1}"}
+    return (await _receive(url, headers, replace(policy, upgrade=True), count, total))[0]
+
+
+async def _receive(url: str, headers: Mapping[str, str], policy: AccessPolicy, count: int,
+                   total: float) -> tuple[bytes, bool]:  # fmt: skip
+    """The first bytes at a URL, and whether all, or at least `count`, arrived as they are in time. *network*."""
+    data = bytearray()
     with suppress(*FAILURES):
-        async with asyncio.timeout(total), Fetch(replace(policy, upgrade=True)).reach(url, headers) as (response, _):
+        async with asyncio.timeout(total), Fetch(policy).reach(url, headers) as (response, _):
             if response.status_code in (httpx.codes.OK, httpx.codes.PARTIAL_CONTENT):
-                await read_start(response, count, data)
-    return bytes(data)
+                async for chunk in response.aiter_raw():
+                    data += chunk
+                    if len(data) >= count:
+                        break
+            return bytes(data), response.status_code == httpx.codes.OK and not is_compressed(response)
+    return bytes(data), False
 
 
 def data_bytes(url: str) -> bytes:

@@ -22,8 +22,6 @@ from seedance_nb._web.regular_files import append, create, on_disk, read
 
 Kind = Literal["dead", "broken", "final", "disk"]
 Reach = Callable[[str, Mapping[str, str]], AbstractAsyncContextManager[tuple[httpx.Response, Any]]]
-"""Sends a GET request to a URL with headers; the response, its body not yet read. *network*."""
-_STILL_ALIVE = (408, 425, 429)
 _GZIP = b"\x1f\x8b\x08"
 
 
@@ -32,8 +30,7 @@ class DownloadError(Exception):
 
     def __init__(self, kind: Kind, why: str, status: int = 0) -> None:
         super().__init__(why)
-        self.kind: Kind = kind
-        self.status = status
+        self.kind, self.status = kind, status
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -116,35 +113,41 @@ async def _attempt(url: str, part: Path, fetch: Fetch, bounds: Bounds, earlier: 
         status, plain = response.status_code, response.url.copy_with(query=None, fragment=None)
         where = hashlib.sha256(str(plain).encode()).hexdigest()  # a new URL of the same file has another signature
         fetch.name = response.url.host if bounds.reach else fetch.name
-        resumes = bool(earlier.have) and status == httpx.codes.PARTIAL_CONTENT
+        is_part, span = status == httpx.codes.PARTIAL_CONTENT, _client.content_range(response)
+        is_from_start = span is None or (span[0] == 0 and span[1] >= (span[2] or 0))  # as far as the headers tell
+        is_whole = is_from_start if is_part else status in (httpx.codes.OK, httpx.codes.NON_AUTHORITATIVE_INFORMATION)
+        resumes = bool(earlier.have) and is_part
         if resumes:
             same = response.headers.get("etag", "") == earlier.etag and where == earlier.where
-            span = _client.content_range(response)
             if not same or span is None or (span[0], span[2]) != (start, earlier.size):
                 return False
             if earlier.is_complete:
                 return True
         elif earlier.have and status == httpx.codes.REQUESTED_RANGE_NOT_SATISFIABLE:
             return False
-        elif not _is_from_start(response):
+        elif not is_whole:
             if earlier.is_complete and where == earlier.where:
                 return True  # there is no other version to get
-            is_dead = response.is_client_error and status not in _STILL_ALIVE
+            is_dead = response.is_client_error and status not in (408, 425, 429)
             why = f"{fetch.prefix}{fetch.name} answered HTTP {status}"
             fault = DownloadError("dead" if is_dead else "broken", why, status=status)
-            if earlier.have or not response.is_success or status == httpx.codes.PARTIAL_CONTENT:
+            if earlier.have or not response.is_success or is_part:
                 raise fault
         end, size = (earlier.have, earlier.size) if resumes else (0, _client.content_length(response))
-        _must_fit(part, size, end, bounds)
+        if size is not None:
+            _check_size(size, bounds)
+            with _disk():
+                free = bounds.free(part.parent)
+            if free < 2 * (size - end):
+                only = f"only {_megabytes(free)} are free in {part.parent}"
+                raise DownloadError("disk", f"it is {_megabytes(size)}, and {only}")
         with _disk():
             file = append(part) if resumes else _begin(part, response.headers.get("etag", ""), size, where)
         with file:
             try:
                 end += await _write(response, part, file, end, bounds)
-            except httpx.TransportError as error:
-                fault = error
-            except DownloadError as error:
-                if error.kind != "broken":
+            except (httpx.TransportError, DownloadError) as error:
+                if isinstance(error, DownloadError) and error.kind != "broken":
                     raise
                 fault = error
             with _disk():
@@ -155,14 +158,6 @@ async def _attempt(url: str, part: Path, fetch: Fetch, bounds: Bounds, earlier: 
     if fault is not None and not await asyncio.to_thread(bounds.is_whole, part):
         raise fault
     return True
-
-
-def _is_from_start(response: httpx.Response) -> bool:
-    """Whether the body is the file from its first byte to its last, as far as the headers tell. *pure*."""
-    if response.status_code != httpx.codes.PARTIAL_CONTENT:
-        return response.status_code in (httpx.codes.OK, httpx.codes.NON_AUTHORITATIVE_INFORMATION)
-    span = _client.content_range(response)
-    return span is None or (span[0] == 0 and span[1] >= (span[2] or 0))
 
 
 async def _write(response: httpx.Response, part: Path, file: BinaryIO, begin: int, bounds: Bounds) -> int:
@@ -216,16 +211,6 @@ class _Body:
                 chunk = self._inflate.unconsumed_tail
                 if self._inflate.eof:
                     chunk, self._head, self._inflate = self._inflate.unused_data, b"", zlib.decompressobj(wbits=47)
-
-
-def _must_fit(part: Path, size: int | None, begin: int, bounds: Bounds) -> None:
-    if size is None:
-        return
-    _check_size(size, bounds)
-    with _disk():
-        free = bounds.free(part.parent)
-    if free < 2 * (size - begin):
-        raise DownloadError("disk", f"it is {_megabytes(size)}, and only {_megabytes(free)} are free in {part.parent}")
 
 
 def _check_size(size: int, bounds: Bounds) -> None:

@@ -46,7 +46,6 @@ class ProxyTransport(httpx.AsyncHTTPTransport):
         super().__init__(verify=trusted_certificates(), proxy=proxy)
 
     async def handle_async_request(self, request: httpx.Request) -> httpx.Response:
-        """The response to a request. *network*. Raises: httpx's errors."""
         try:
             return await super().handle_async_request(request)
         except (httpx.HTTPError, OSError):
