@@ -28,10 +28,11 @@ _TICK_S = 1.0  # seconds between two updates of the table at least, however many
 class BatchView:
     """A batch in a cell. Nothing is sent before its button is pressed, and pressed again if it costs credits.
 
-    `batch` is a `Batch`, or anything that has of it: `due` (the requests that the button sends), `total` (their price), `run`,
-    `stop`, `is_sending`, `is_stopped`, `tasks`, `results` and a repr. What it looks like is up to the caller: `head` is the
-    title row; `table` returns what stands below it, at most once a second while it runs; `output` the videos, with
-    `pending=True` as a page must have them before it is reloaded: with the future files. Both are called in threads, too.
+    `batch` is a `Batch`, or anything that has of it: `due` (the requests that the button sends), `total` (their price), the
+    coroutine `perform`, `stop`, `is_sending`, `is_stopped`, `tasks`, `results` and a repr. What it looks like is up to the
+    caller: `head` is the title row; `table` returns what stands below it, at most once a second while it runs; `output` the
+    videos, with `pending=True` as a page must have them before it is reloaded: with the future files. Both are called in
+    threads, too.
     """
 
     def __init__(self, batch: Any, head: Html, table: Callable[[], Html], output: Callable[..., View]) -> None:
@@ -117,7 +118,7 @@ class BatchView:
     async def _generate(self) -> None:
         try:
             with reported("batch", self._report):
-                await self._follow(asyncio.ensure_future(self._batch.run(interactive=True)))
+                await self._follow(asyncio.ensure_future(self._batch.perform(interactive=True)))
         finally:
             toggle(self._stop, shown=False)
             self._go.disabled = self._busy = False

@@ -136,7 +136,7 @@ class Batch:
 
     @property
     def due(self) -> list[int]:
-        """The items that have no task in the ledger yet, so that `run` sends them; equal ones count once. *reads files*."""
+        """The items that have no task in the ledger yet, so that `perform` sends them; equal ones count once. *reads files*."""
         rows, first = self.rows(), dict[Any, int]()
         for index, item in enumerate(self.items):
             if item.error is None and rows[index] is None:
@@ -159,7 +159,7 @@ class Batch:
         """Send nothing further. What was sent is still followed."""
         self.is_stopped = True
 
-    async def run(self, *, interactive: bool = False) -> None:
+    async def perform(self, *, interactive: bool = False) -> None:
         """Send what has no task yet, and wait for every result. *spends credits*, *network*, *writes ledger*, *writes files*."""
         sending = asyncio.ensure_future(self.send(interactive=interactive))
         while self._futures or not sending.done():
@@ -204,7 +204,7 @@ class Batch:
             self.is_sending = False
 
     def wait(self, work: Coroutine[Any, Any, None], show: Callable[[], None] = lambda: None) -> None:
-        """Wait for `send` or `run`, calling `show` from time to time. An interrupt stops the sending, not the tasks."""
+        """Wait for `send` or `perform`, calling `show` from time to time. An interrupt stops the sending, not the tasks."""
         self.is_stopped, future = False, ENGINE.submit(work)
         try:
             while not concurrent.futures.wait([future], timeout=_TICK_S).done:
