@@ -45,19 +45,6 @@ def _account(document: Document, api_key: str | None, base_url: str | None) -> A
     return _default(api_key=api_key, base_url=base_url).sender.account(spec(document))
 
 
-def _with_hidden_key(function: Callable[P, T]) -> Callable[P, T]:
-    """`function`, `typed` and with its key masked, because a traceback can show variables."""
-    checked = typed(function)
-
-    @functools.wraps(function)
-    def call(*args: P.args, **kwargs: P.kwargs) -> T:
-        if "api_key" in kwargs:
-            kwargs["api_key"] = as_secret(kwargs.pop("api_key"))
-        return checked(*args, **kwargs)
-
-    return call
-
-
 _OPTIONS = {
     "api_key": "the key, instead of one from the environment or another source",
     "base_url": "where to send requests, instead of the provider's own URL",
@@ -76,12 +63,11 @@ def _verb(method: Callable[Concatenate[Session, P], T], *options: str) -> Callab
     _, *own = inspect.signature(method).parameters.values()
     more = [inspect.signature(_default).parameters[name] for name in options]
     fields = [own.pop()] if own[-1].kind is inspect.Parameter.VAR_KEYWORD else []
-    function: Any = _with_hidden_key(verb) if "api_key" in options else verb
-    function.__signature__ = inspect.signature(method).replace(parameters=[*own, *more, *fields])
-    function.__qualname__ = method.__name__
     lines = "".join(f"          {name}: {_OPTIONS[name]}.\n" for name in options)
-    function.__doc__ = str(method.__doc__).replace("          fields:", f"{lines}          fields:")
-    return function  # type: ignore[no-any-return]
+    vars(verb)["__signature__"] = inspect.signature(method).replace(parameters=[*own, *more, *fields])
+    verb.__qualname__ = method.__name__
+    verb.__doc__ = str(method.__doc__).replace("          fields:", f"{lines}          fields:")
+    return typed(verb)
 
 
 check = _verb(Session.check)
@@ -142,7 +128,7 @@ def form(document: Document, /) -> Form:
     return Form(spec(document))
 
 
-@_with_hidden_key
+@typed
 def panel(
     document: Document, /, *, budget: float | None = None, api_key: str | None = None, base_url: str | None = None,
     simulate: bool | None = None, **fields: Any,
@@ -223,7 +209,7 @@ def compare(
     return Comparison(_default(simulate=simulate), names, settings, take=take, budget=budget)
 
 
-@_with_hidden_key
+@typed
 def task(name: str | int, /, *, document: Document | None = None, api_key: str | None = None,
          base_url: str | None = None) -> Task:  # fmt: skip
     """The task with this name in the ledger; nothing is sent. *reads files*.
@@ -242,7 +228,7 @@ def task(name: str | int, /, *, document: Document | None = None, api_key: str |
     return _default(api_key=api_key, base_url=base_url).task(name, document=document)
 
 
-@_with_hidden_key
+@typed
 def balance(document: Document, /, *, api_key: str | None = None, base_url: str | None = None) -> float:
     """The balance of your account. *network*; no credits are spent.
 
@@ -261,7 +247,7 @@ def balance(document: Document, /, *, api_key: str | None = None, base_url: str 
     return ENGINE.run(_account(document, api_key, base_url).balance())
 
 
-@_with_hidden_key
+@typed
 def upload(
     document: Document, file: str | Path | bytes, /, *, name: str = "", api_key: str | None = None,
     base_url: str | None = None,
@@ -282,7 +268,7 @@ def upload(
     return ENGINE.run(_account(document, api_key, base_url).upload(file, name))
 
 
-@_with_hidden_key
+@typed
 def asset(
     document: Document, address: str, /, *, kind: Literal["image", "video", "audio"] = "image", name: str = "",
     api_key: str | None = None, base_url: str | None = None,

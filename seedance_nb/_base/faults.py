@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Any, ParamSpec, TypeVar
 
 from seedance_nb._base.errors import Charged, SeedanceError, Step
-from seedance_nb._base.secret import mask_keys
+from seedance_nb._base.secret import as_secret, mask_keys
 from seedance_nb._base.text import strip_queries
 
 P = ParamSpec("P")
@@ -69,14 +69,17 @@ def lacks_files(error: Exception) -> bool:
 
 def typed(function: Callable[P, T]) -> Callable[P, T]:
     """`function`, which raises SeedanceError in place of FAULTS. The first argument's `_charged` says what is known of money."""
+    has_key = "api_key" in inspect.signature(function).parameters
 
     @functools.wraps(function)
     def call(*args: P.args, **kwargs: P.kwargs) -> T:
+        if has_key and "api_key" in kwargs:  # a traceback can show variables
+            kwargs["api_key"] = as_secret(kwargs.pop("api_key"))
         try:
             return function(*args, **kwargs)
         except BaseException as error:
             charged = getattr(args[0] if args else None, "_charged", None)
-            del args, kwargs  # a traceback can show variables
+            del args, kwargs
             if not isinstance(error, FAULTS) or isinstance(error, SeedanceError):
                 raise
             own = local_error(error, charged=charged)

@@ -3,7 +3,8 @@
 import functools
 import math
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
+from contextlib import suppress
 from dataclasses import dataclass, replace
 from pathlib import PurePath
 from typing import Any
@@ -26,6 +27,7 @@ from seedance_nb._schema.validator import errors_of, problem_of, validator_of
 _SECONDS = re.compile(r"[0-9]{1,4}(\.[0-9]{1,3})?s?", re.ASCII)
 _LONGEST = 10_000
 _MOST_LEVELS = 60
+_TOO_DEEP = object()  # in place of a value that is nested too deeply or contains itself
 _KEY = re.compile(r"(?i)(x[-_])?(api[-_]?)?key|authorization|bearer|((access|api)[-_]?)?token|(api[-_]?)?secret")
 _OTHER_SCHEME = re.compile("(?i)data:|asset:")
 _QUOTE_NEAREST = ("required", AT_LEAST_ONE)  # with the first sentence of the nearest description
@@ -50,8 +52,8 @@ def build_body(spec: Spec, values: Mapping[str, Any], extra: Mapping[str, Any] |
         path = own[0] if own else every[0] if len(every) == 1 else (*spec.inputs, name)
         path = path if find(body, to_pointer(path)) is ABSENT else (name,)  # given twice: both stay, to be reported
         body = _set(body, path, to_json_value(values[name]))
-    for name, value in (extra or {}).items():
-        body = _set(body, _extra_path(spec, name), to_json_value(value))
+    for pointer, value in zip(extra_paths(spec, extra), (extra or {}).values(), strict=True):
+        body = _set(body, pointer_parts(pointer), to_json_value(value))
     return dict(_ordered(spec.body, body))
 
 
@@ -65,13 +67,9 @@ def _set(body: dict[str, Any], path: tuple[str | int, ...], value: Any) -> dict[
     return result
 
 
-def _extra_path(spec: Spec, name: str) -> tuple[str | int, ...]:
-    return pointer_parts(name) if name.startswith("/") else (*spec.inputs, name)
-
-
 def extra_paths(spec: Spec, extra: Mapping[str, Any] | None) -> tuple[str, ...]:
     """The JSON Pointers of extra fields; a plain name is one of the input fields. *pure*."""
-    return tuple(to_pointer(_extra_path(spec, name)) for name in extra or {})
+    return tuple(name if name.startswith("/") else to_pointer((*spec.inputs, name)) for name in extra or {})
 
 
 def extra_problem(extra: Any) -> Problem | None:
@@ -143,7 +141,7 @@ def _scalar_error(value: Any) -> str:
     """Why a scalar value cannot be written as JSON, "" if it can."""
     if isinstance(value, float) and not math.isfinite(value):
         return f"{value} is not a JSON number"
-    if isinstance(value, TooDeep):
+    if value is _TOO_DEEP:
         return "is nested too deeply, or contains itself"
     if isinstance(value, int) and abs(value) > 10**300:
         return "is too large a number for JSON"
@@ -153,14 +151,10 @@ def _scalar_error(value: Any) -> str:
     return "" if is_json else f"a {type(value).__name__} cannot be written as JSON"
 
 
-class TooDeep:
-    """A placeholder for values that are nested too deeply or contain themselves."""
-
-
 def to_json_value(value: Any, depth: int = 0) -> Any:
     """The value with mappings, tuples and paths converted to dicts, lists and strings. *pure*."""
     if depth > _MOST_LEVELS:
-        return TooDeep()
+        return _TOO_DEEP
     if isinstance(value, tuple | list):
         return [to_json_value(item, depth + 1) for item in value]
     if isinstance(value, PurePath):  # reported as a local file, not as invalid JSON
@@ -191,7 +185,11 @@ def check(spec: Spec, body: Any, extra: tuple[str, ...] = ()) -> tuple[Problem, 
     invalid = {problem.path for problem in problems}
     examples = (spec.example, *spec.body.get("examples", ()))
     unique: dict[tuple[str, str], Problem] = {}  # two parts of a schema may set the same limit
-    for problem in _problems(spec, clean):
+    try:
+        found = [problem_of(error) for error in errors_of(validator(spec), clean) if error.validator != UNCHECKED]
+    except RecursionError:
+        found = [Problem(path="", message="is nested too deeply to be checked", rule="json", value=clean)]
+    for problem in found:
         if problem.path not in invalid and not (problem.rule == "unknown" and problem.path in extra):
             # A typo costs money: not where nothing is paid for, and not in a name that an example has too.
             is_free = spec.task is None or any(find(one, problem.path) is not ABSENT for one in examples)
@@ -239,13 +237,6 @@ def _without_keys(problem: Problem, keys: list[tuple[str, ...]]) -> Problem:
         if key[: len(path)] == path and problem.value is not ABSENT:
             problem = replace(problem, value=set_at(problem.value, key[len(path) :], HIDDEN))
     return problem
-
-
-def _problems(spec: Spec, body: Any) -> list[Problem]:
-    try:
-        return [problem_of(error) for error in errors_of(validator(spec), body) if error.validator != UNCHECKED]
-    except RecursionError:
-        return [Problem(path="", message="is nested too deeply to be checked", rule="json", value=body)]
 
 
 def _nearest_sentence(spec: Spec, path: str) -> str:
@@ -314,27 +305,19 @@ def status_request(spec: Spec, base_url: str, task_id: str) -> Request:
 
 def warnings(spec: Spec, body: Any) -> tuple[Problem, ...]:
     """Exceeded `x-upstream` limits, with their source, and, as rule `unchecked`, what could not be checked. *pure*. Raises: SpecError."""
-    return in_document_order(spec, [*_exceeded(spec, body), *_unchecked(spec, body)])
-
-
-def _exceeded(spec: Spec, body: Any) -> Iterator[Problem]:
-    for error in errors_of(_validator(spec), body):
+    found = []
+    for error in errors_of(_upstream_validator(spec), body):
         limiting: Any = error.schema
         if error.validator == "required":  # its schema is that of the missing field; the limit is in the parent
-            limiting = _schema(spec.body)
+            limiting = _upstream(spec.body)
             for part in list(error.absolute_path)[:-1]:
                 limiting = limiting["properties"][part]
-        yield replace(problem_of(error), warns=True, quote="", source=str(limiting.get("x-source", "")))
-
-
-def _unchecked(spec: Spec, body: Any) -> list[Problem]:
-    if not _may_be_unchecked(spec):
-        return []
-    try:
-        errors = [error for error in errors_of(validator(spec), body) if error.validator == UNCHECKED]
-    except (RecursionError, ValueError):  # reported by the check itself
-        return []
-    return list({problem.path: replace(problem, warns=True) for problem in map(problem_of, errors)}.values())
+        found.append(replace(problem_of(error), warns=True, quote="", source=str(limiting.get("x-source", ""))))
+    with suppress(RecursionError, ValueError):  # reported by the check itself
+        errors = errors_of(validator(spec), body) if _may_be_unchecked(spec) else []
+        unchecked = [problem_of(error) for error in errors if error.validator == UNCHECKED]
+        found += {problem.path: replace(problem, warns=True) for problem in unchecked}.values()
+    return in_document_order(spec, found)
 
 
 @functools.lru_cache(maxsize=64)
@@ -344,11 +327,11 @@ def _may_be_unchecked(spec: Spec) -> bool:
 
 
 @functools.lru_cache(maxsize=64)
-def _validator(spec: Spec) -> Any:
-    return validator_of(_schema(spec.body))
+def _upstream_validator(spec: Spec) -> Any:
+    return validator_of(_upstream(spec.body))
 
 
-def _schema(schema: Any) -> dict[str, Any]:
+def _upstream(schema: Any) -> dict[str, Any]:
     if not isinstance(schema, dict):
         return {}
     upstream = schema.get("x-upstream", {})
@@ -356,7 +339,7 @@ def _schema(schema: Any) -> dict[str, Any]:
     limits |= {"x-needs": upstream["needs"]} if "needs" in upstream else {}
     limits |= {"x-source": upstream["source"]} if limits else {}
     limits |= {"x-unit": schema["x-unit"]} if "x-unit" in schema else {}
-    inner = {name: _schema(child) for name, child in schema.get("properties", {}).items()}
+    inner = {name: _upstream(child) for name, child in schema.get("properties", {}).items()}
     return limits | ({"properties": inner} if any(inner.values()) else {})
 
 
@@ -388,24 +371,19 @@ def _masked(root: Any, schema: Any, value: Any, cover: Any, depth: int) -> Any:
     parts = [part for key in ("allOf", "anyOf", "oneOf") for part in schema.get(key) or ()]
     for part in (*parts, schema.get("then"), schema.get("else"), *(schema.get("dependentSchemas") or {}).values()):
         value = _masked(root, part, value, cover, depth + 1)
+    if not isinstance(value, dict | list):
+        return value
     if isinstance(value, dict):
-        return _members(root, schema, value, cover, depth)
-    if isinstance(value, list):
-        first, rest = schema.get("prefixItems") or [], schema.get("items", schema.get("unevaluatedItems"))
-        schemas = [*first, *[rest] * (len(value) - len(first))]
-        inner = [_masked(root, child, item, cover, depth + 1) for child, item in zip(schemas, value, strict=False)]
-        return [item for item in inner if item is not ABSENT]
-    return value
-
-
-def _members(root: Any, schema: dict[str, Any], value: dict[str, Any], cover: Any, depth: int) -> dict[str, Any]:
-    properties = schema.get("properties") or {}
-    patterns = (schema.get("patternProperties") or {}).values()
-    further = (*patterns, schema.get("additionalProperties"), schema.get("unevaluatedProperties"))
-    members = {}
-    for name, item in value.items():
-        for child in (properties[name],) if name in properties else further:
+        members, own = value, schema.get("properties") or {}
+        patterns = (schema.get("patternProperties") or {}).values()
+        further = (*patterns, schema.get("additionalProperties"), schema.get("unevaluatedProperties"))
+    else:
+        members, own = dict(enumerate(value)), dict(enumerate(schema.get("prefixItems") or ()))
+        further = (schema.get("items", schema.get("unevaluatedItems")),)
+    masked = {}
+    for at, item in members.items():
+        for child in (own[at],) if at in own else further:
             item = _masked(root, child, item, cover, depth + 1)  # noqa: PLW2901 - each part covers its own secrets
         if item is not ABSENT:
-            members[name] = item
-    return members
+            masked[at] = item
+    return masked if isinstance(value, dict) else [*masked.values()]

@@ -4,6 +4,8 @@ from collections.abc import Callable, Iterator
 from contextlib import suppress
 from typing import Any, Literal
 
+from seedance_nb._base.values import is_number, read_json
+
 AT_LEAST_ONE = "x-any-given"
 """Internal keyword for `anyOf: [{required: [a]}, {required: [b]}]`: at least one of the groups is present and not empty."""
 DEFINED_NAMES = "x-known-names"
@@ -30,6 +32,7 @@ ONES = ("items", "not", "if", "then", "else", "additionalProperties", "contains"
 TYPES = ("string", "integer", "number", "boolean", "array", "object", "null")
 _FLAGS = ("readOnly", "writeOnly", "deprecated", "uniqueItems", "nullable")
 _TEXTS = ("title", "description")
+_LONGEST = 20  # digits of a limit
 KEYWORDS = frozenset({
     *PLAIN, *_COUNTS, *LISTS, *MAPS, *ONES, *_FLAGS, *_TEXTS, "required", "additionalItems", "dependentRequired", "dependencies",
     "default", "example", "examples", "discriminator", "$ref",
@@ -120,13 +123,14 @@ def or_null(schema: dict[str, Any]) -> dict[str, Any]:
     """The schema, also allowing null. *pure*."""
     limits, null = constraints_of(schema), {"type": "null"}
     if not {"allOf", "anyOf", "oneOf", "not", "const", "$ref", "if"} & schema.keys():
-        result, kinds = dict(schema), schema.get("type")
-        types = [kinds] if isinstance(kinds, str) else kinds
-        if isinstance(types, list) and "null" not in types:
-            result["type"] = [*types, "null"]
-        if isinstance(schema.get("enum"), list) and None not in schema["enum"]:
-            result["enum"] = [*schema["enum"], None]
-        return result
+        types, values = schema.get("type"), schema.get("enum")
+        types = [types] if isinstance(types, str) else types
+        more = {"type": [*types, "null"]} if isinstance(types, list) and "null" not in types else {}
+        return {
+            **schema,
+            **more,
+            **({"enum": [*values, None]} if isinstance(values, list) and None not in values else {}),
+        }
     if limits == {"anyOf"}:
         return schema if null in schema["anyOf"] else {**schema, "anyOf": [*schema["anyOf"], null]}
     rest = {key: value for key, value in schema.items() if key in limits}
@@ -202,10 +206,12 @@ def repair(schema: dict[str, Any], report: Report) -> None:
     for key in [key for key in ("anyOf", "oneOf", "allOf", "enum") if schema.get(key) == []]:
         report(key, f"{key} is empty, so no value could match; ignored")
         del schema[key]
-    for key in (*_NUMBERS, *_COUNTS):
-        if isinstance(schema.get(key), str) and (number := _number(schema[key])) is not None:
-            report(key, f'{key} is the string "{schema[key]}"; treated as the number {number}')
-            schema[key] = number
+    texts = [key for key in (*_NUMBERS, *_COUNTS) if isinstance(schema.get(key), str)]
+    for key in [key for key in texts if len(schema[key]) < _LONGEST]:
+        with suppress(ValueError):
+            if is_number(number := read_json(schema[key])):
+                report(key, f'{key} is the string "{schema[key]}"; treated as the number {number}')
+                schema[key] = number
     for key in _FLAGS:
         if schema.get(key) in ("true", "false"):
             report(key, f'{key} is the string "{schema[key]}"; treated as {schema[key]}')
@@ -215,13 +221,6 @@ def repair(schema: dict[str, Any], report: Report) -> None:
         schema["examples"] = [item.get("value") if isinstance(item, dict) else item for item in items.values()]
     _repair_type(schema, report)
     _repair_names(schema, report)
-
-
-def _number(text: str) -> float | None:
-    for read in (int, float) if len(text) < 20 and text.isascii() else ():  # noqa: PLR2004 - as long as any limit
-        with suppress(ValueError):
-            return read(text)
-    return None
 
 
 def _repair_type(schema: dict[str, Any], report: Report) -> None:

@@ -4,8 +4,11 @@ import functools
 import re
 import string
 from collections.abc import Callable, Mapping
+from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
+
+import yaml
 
 from seedance_nb._base.values import is_number
 from seedance_nb._schema.library import FormatChecker, spend
@@ -15,15 +18,9 @@ _OFFSET = re.compile(r"[Zz]$|[+-][0-9]{2}:[0-9]{2}$")
 _ATOM = r"[A-Za-z0-9!#$%&'*+/=?^_`{|}~-]+"
 _LOCAL = re.compile(rf'{_ATOM}(?:\.{_ATOM})*|"(?:[ !#-\[\]-~]|\\[ -~])*"')
 _LABEL = re.compile(r"[A-Za-z0-9](?:[A-Za-z0-9-]{0,61}[A-Za-z0-9])?")
-_DURATION = re.compile(
-    r"P(?!$)(?:[0-9]+W|(?:[0-9]+Y(?:[0-9]+M(?:[0-9]+D)?)?|[0-9]+M(?:[0-9]+D)?|[0-9]+D)?"
-    r"(?:T(?:[0-9]+H(?:[0-9]+M(?:[0-9]+S)?)?|[0-9]+M(?:[0-9]+S)?|[0-9]+S))?)"
-)
-_BASE64 = re.compile("(?:[A-Za-z0-9+/]{4})*(?:[A-Za-z0-9+/]{2}==|[A-Za-z0-9+/]{3}=)?")
 _DAY, _HOUR, _MINUTE = 24 * 60, 60, 60  # in minutes, and a minute in seconds
 _LONGEST_NAME = 253
-STRAY = re.compile(r"[^A-Za-z0-9\-._~:/?#\[\]@!$&'()*+,;=%]|%(?![0-9A-Fa-f]{2})")
-"""Characters that RFC 3986 does not allow: all but unreserved, reserved and percent-encoded ones."""
+_STRAY = re.compile(r"[^A-Za-z0-9\-._~:/?#\[\]@!$&'()*+,;=%]|%(?![0-9A-Fa-f]{2})")
 _SCHEME = re.compile(r"^([A-Za-z][A-Za-z0-9+.-]*):")
 _ASSET = re.compile(r"^asset://[A-Za-z0-9][A-Za-z0-9._-]*$")
 SIMULATED_HOST = ".simulator.invalid"
@@ -34,22 +31,11 @@ _MAX_LENGTH = 5_000
 _SECONDS = 0.05
 _STRIKES = 3
 _AS_MANY = 4_000  # a timeout takes as long as checking so many schemas
-_WORD = "A-Za-z0-9_"
-_SPACE = r"\t\n\v\f\r \xa0\u1680\u2000-\u200a\u2028\u2029\u202f\u205f\u3000\ufeff"
-_SETS = {
-    "d": "0-9", "w": _WORD, "s": _SPACE,
-    # The complements, written out so that they can be used within brackets.
-    "D": r"\x00-/:-\U0010ffff",
-    "W": r"\x00-/:-@\[-\^`{-\U0010ffff",
-    "S": r"\x00-\x08\x0e-\x1f!-\x9f\xa1-\u167f\u1681-\u1fff\u200b-\u2027\u202a-\u202e\u2030-\u205e\u2060-\u2fff\u3001-\ufefe\uff00-\U0010ffff",
-}  # fmt: skip
-_EDGE = rf"(?:(?<=[{_WORD}])(?![{_WORD}])|(?<![{_WORD}])(?=[{_WORD}]))"
-_NO_EDGE = rf"(?:(?<=[{_WORD}])(?=[{_WORD}])|(?<![{_WORD}])(?![{_WORD}]))"
-_OUTSIDE = {char: f"[{signs}]" for char, signs in _SETS.items()} | {
-    "b": _EDGE, "B": _NO_EDGE, "A": r"\A", "Z": r"\Z", "z": r"\Z",
-}  # fmt: skip
+_TABLES: dict[str, dict[str, str]] = yaml.safe_load(Path(__file__).with_suffix(".yaml").read_text("utf-8"))
+_PATTERNS = {name: re.compile(pattern) for name, pattern in _TABLES["formats"].items()}
+_SETS, _PLAIN = _TABLES["sets"], _TABLES["plain"]
+_OUTSIDE = {char: f"[{signs}]" for char, signs in _SETS.items()} | _TABLES["anchors"]
 _NO_ESCAPES = set(string.ascii_letters) - set("tnrfv")
-_PLAIN = {"$": r"\Z", ".": r"[^\n\r\u2028\u2029]", "{": r"\{", "(?<": "(?P<"}
 _ESCAPE = r"""\\(?:(?P<property>[pP]\{[^}]{0,99}\})
     |u(?P<high>[Dd][89ABab][0-9A-Fa-f]{2})\\u(?P<low>[Dd][C-Fc-f][0-9A-Fa-f]{2})
     |(?P<hex>u\{[0-9A-Fa-f]{1,6}\}|u[0-9A-Fa-f]{4}|x[0-9A-Fa-f]{2})|c(?P<control>[A-Za-z])|(?P<char>.?))"""
@@ -97,14 +83,9 @@ def _hostname(text: str) -> bool:
     return len(text) <= _LONGEST_NAME and all(_LABEL.fullmatch(label) for label in text.split("."))
 
 
-_FORMATS: Mapping[str, Callable[[str], bool]] = {
-    "uri": lambda text: not uri_error(text),
-    "uri-reference": lambda text: not STRAY.search(text),
-    "duration": lambda text: bool(_DURATION.fullmatch(text)),
-    "json-pointer": lambda text: bool(re.fullmatch("(?:/(?:[^~/]|~[01])*)*", text)),
-    "regex": lambda text: not pattern_error(text),
-    "uuid": lambda text: bool(re.fullmatch("[0-9A-Fa-f]{8}(?:-[0-9A-Fa-f]{4}){3}-[0-9A-Fa-f]{12}", text)),
-    "byte": lambda text: bool(_BASE64.fullmatch(text)),
+_FORMATS: Mapping[str, Callable[[str], object]] = {
+    **{name: pattern.fullmatch for name, pattern in _PATTERNS.items()},
+    "uri": lambda text: not uri_error(text), "regex": lambda text: not pattern_error(text),
     "date-time": lambda text: text[10:11] in ("T", "t") and checker().conforms(text[:10], "date") and _time(text[11:]) and bool(_OFFSET.search(text)),
     "email": _email, "hostname": _hostname, "time": _time,
 }  # fmt: skip
@@ -112,7 +93,7 @@ _FORMATS: Mapping[str, Callable[[str], bool]] = {
 
 def uri_error(text: str) -> str:
     """Why `text` is not an absolute URI by RFC 3986, "" if it is one. *pure*."""
-    scheme, stray = _SCHEME.match(text), STRAY.search(text)
+    scheme, stray = _SCHEME.match(text), _STRAY.search(text)
     if not text:
         return "is empty"
     if text != text.strip():

@@ -7,15 +7,16 @@ it during the import and loads it on first use, so that nothing changes for othe
 
 import importlib.util
 import sys
-import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
+from contextvars import ContextVar
 from types import ModuleType
 from typing import Any
 
 _GRAMMAR = "rfc3987_syntax"
 MOST = 10_000  # number of schemas that one check may evaluate before the rest is reported as unchecked
 _FOR_EACH = 40
+_LEFT: ContextVar[int | None] = ContextVar("left", default=None)
 
 
 @contextmanager
@@ -56,32 +57,25 @@ class Spent(Exception):
     """The limit is exceeded. Callers of `bounded` catch it."""
 
 
-class _Limit(threading.local):
-    left: int | None = None
-
-
-_LIMIT = _Limit()
-
-
 @contextmanager
 def bounded(value: Any = None, most: int = MOST) -> Iterator[None]:
     """Limit the work within the block to `most` plus 40 for each part of a value; a nested block counts for the outer one."""
-    if _LIMIT.left is not None:
+    if _LEFT.get() is not None:
         yield
         return
-    _LIMIT.left = most + _FOR_EACH * _size(value, most)
+    _LEFT.set(most + _FOR_EACH * _size(value, most))
     try:
         yield
     finally:
-        _LIMIT.left = None
+        _LEFT.set(None)
 
 
 def spend(count: int = 1) -> None:
     """Count work against the limit, if there is one. Raises: Spent."""
-    left = _LIMIT.left
+    left = _LEFT.get()
     if left is not None:
-        _LIMIT.left = left = left - count
-        if left < 0:
+        _LEFT.set(left - count)
+        if left < count:
             raise Spent
 
 

@@ -2,7 +2,8 @@
 
 import functools
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
+from contextlib import suppress
 from typing import Any
 from urllib.parse import unquote, urldefrag, urljoin
 
@@ -25,72 +26,55 @@ class _References:
     """The ids and anchors of a document. `old` reads `id` for `$id`, as in draft 4."""
 
     def __init__(self, document: Mapping[str, Any], *, old: bool) -> None:
-        self.document = document
-        self._id = "id" if old else "$id"
-        self._roots = {"": ""}
-        self._bases = {"": ""}
-        self._anchors: dict[tuple[str, str], str] = {}
-        self._dynamic: set[tuple[str, str]] = set()
+        self.document, self._id = document, "id" if old else "$id"
+        self._bases = {"": ""}  # the URL of each pointer that has one
+        self._places = {"": ""}  # and the pointer of each URL, with its anchor if it has one
+        self._dynamic: set[str] = set()
         self._read(document, (), "")
 
     def find(self, ref: str, pointer: str) -> tuple[str, Any]:
         """The target pointer of a `$ref` at `pointer` and its value, `ABSENT` if there is none. *pure*."""
         base = self._base(pointer)
         try:
-            url, fragment = urldefrag(ref if ref.startswith("#") else urljoin(base, ref))
+            url, fragment = urldefrag(base + ref if ref.startswith("#") else urljoin(base, ref))
         except ValueError:
             return "", ABSENT
-        url = base if ref.startswith("#") else url
-        targets = [self._roots[url] + text for text in (fragment, unquote(fragment))] if url in self._roots else []
-        if fragment and not fragment.startswith("/"):
-            targets = [self._anchors[url, fragment]] if (url, fragment) in self._anchors else []
+        is_anchor = bool(fragment) and not fragment.startswith("/")
+        place = self._places.get(f"{url}#{fragment}" if is_anchor else url)
+        targets = [] if place is None else [place] if is_anchor else [place + fragment, place + unquote(fragment)]
         found = ((target, find(self.document, target)) for target in targets)
         return next((one for one in found if one[1] is not ABSENT), ("", ABSENT))
 
     def outermost(self, ref: str, scope: list[str]) -> str:
         """What a dynamic reference means: its anchor in the first of the documents on the way to it that has one. *pure*."""
         anchor = find(self.find(ref, scope[-1])[1], "/$dynamicAnchor")
-        bases = map(self._base, scope) if anchor == ref.rpartition("#")[2] else ()
-        return next((f"{base}#{anchor}" for base in bases if (base, anchor) in self._dynamic), ref)
+        targets = [f"{self._base(pointer)}#{anchor}" for pointer in scope] if anchor == ref.rpartition("#")[2] else ()
+        return next((target for target in targets if target in self._dynamic), ref)
 
     def _base(self, pointer: str) -> str:
         while pointer and pointer not in self._bases:
             pointer = pointer.rpartition("/")[0]
-        return self._bases.get(pointer, "")
+        return self._bases[pointer]
 
     def _read(self, value: Any, path: tuple[str | int, ...], base: str) -> None:
         if len(path) > 200:  # noqa: PLR2004 - reported where the schema is read
             return
         if isinstance(value, Mapping):
-            identifier = value.get(self._id)
-            if isinstance(identifier, str) and not (self._id == "id" and "$ref" in value):
-                base = self._add_id(identifier, path, base)
-            anchor = value.get("$anchor", value.get("$dynamicAnchor"))
-            if isinstance(value.get("$dynamicAnchor"), str):
-                self._dynamic.add((base, value["$dynamicAnchor"]))
-            if isinstance(anchor, str):
-                self._anchors[base, anchor] = to_pointer(path)
-        for name, child in _inner(value):
-            self._read(child, (*path, name), base)
-
-    def _add_id(self, name: str, path: tuple[str | int, ...], base: str) -> str:
-        try:
-            url, fragment = urldefrag(urljoin(base, name))
-        except ValueError:
-            return base
-        if fragment:  # an anchor in draft 4 to 7
-            self._anchors[url, fragment] = to_pointer(path)
-            return base
-        self._roots[url] = to_pointer(path)
-        self._bases[to_pointer(path)] = url
-        return url
-
-
-def _inner(value: Any) -> Iterator[tuple[str | int, Any]]:
-    if isinstance(value, Mapping):
-        yield from ((name, child) for name, child in value.items() if name not in _VALUES)
-    elif isinstance(value, list):
-        yield from enumerate(value)
+            identifier, pointer = value.get(self._id), to_pointer(path)
+            with suppress(ValueError):  # a malformed URL
+                if isinstance(identifier, str) and not (self._id == "id" and "$ref" in value):
+                    url = urljoin(base, identifier)
+                    self._places[url] = pointer
+                    if not urldefrag(url).fragment:  # else an anchor in draft 4 to 7
+                        base = self._bases[pointer] = urldefrag(url).url
+                        self._places[base] = pointer
+            for key in [key for key in ("$anchor", "$dynamicAnchor") if isinstance(value.get(key), str)]:
+                self._places[f"{base}#{value[key]}"] = pointer
+                self._dynamic |= {f"{base}#{value[key]}"} if key == "$dynamicAnchor" else set()
+        inner = value.items() if isinstance(value, Mapping) else enumerate(value) if isinstance(value, list) else ()
+        for name, child in inner:
+            if name not in _VALUES:
+                self._read(child, (*path, name), base)
 
 
 class Normaliser:
@@ -115,7 +99,11 @@ class Normaliser:
         while remaining := [(key, name) for key, name in self._shared.items() if name not in self._defs]:
             (target, role), name = remaining[0]
             self._defs[name] = self.schema(find(self.document, target), target, ((target, role),), role)
-        self._reject_circular_refs()
+        inner = {name: set(_referenced_names(schema)) for name, schema in self._defs.items()}
+        while ends := {name for name, names in inner.items() if not names & inner.keys()}:
+            inner = {name: names for name, names in inner.items() if name not in ends}
+        for target in [target for (target, _), name in self._shared.items() if name in inner]:
+            raise self._error(f"$ref '#{target}' only refers to itself", target)
         if self._defs and isinstance(copy, dict):
             copy["$defs"] = self._defs
         return copy
@@ -155,14 +143,20 @@ class Normaliser:
         copy = dict(schema)
         repair(copy, lambda key, message: self._report(pointer + to_pointer((key,) if key else ()), message))
         dialect.modernise(copy)
-        single = copy.get("allOf")
+        single, kind = copy.get("allOf"), copy.get("type")
         if isinstance(single, list) and len(single) == 1 and dialect.constraints_of(copy) <= {"allOf", "type"}:
-            return self._merged_single(copy, single[0], pointer, refs, role)
+            inner = self.schema(single[0], f"{pointer}/allOf/0", refs, role)
+            del copy["allOf"]  # merged with its siblings, which are often just a description
+            is_same = isinstance(inner, dict) and kind in (None, inner.get("type", kind))
+            return {**inner, **copy} if is_same else {**copy, "allOf": [inner]}
         for key in [key for key in (*dialect.LISTS, *dialect.MAPS, *dialect.ONES) if key in copy]:
             copy[key] = self._subschemas(key, copy[key], f"{pointer}/{key}", refs, role)
         self._add_tags(copy)
-        if role == "own":
-            self._report_missing(copy, pointer)
+        names, required = set(dialect.defined_names(copy)) if role == "own" else set(), copy.get("required")
+        if names and isinstance(required, list):  # a request that sets any other is rejected for an unknown field
+            for name in (name for name in required if name not in names):
+                self._report(f"{pointer}/required", f"{name!r} is required, but properties does not define it; ignored")
+            copy["required"] = [name for name in required if name in names]
         dialect.convert_parent(copy, role)
         return copy
 
@@ -212,13 +206,6 @@ class Normaliser:
             heirs += [one for one in self._heirs.get(heir, ()) if one not in heirs]
         return [] if f"#{pointer.rpartition('/allOf/')[0]}" in heirs else heirs
 
-    def _merged_single(self, schema: dict[str, Any], only: Any, pointer: str, refs: Refs, role: Role) -> Any:
-        """The only schema of an `allOf` merged with its siblings, which are often just a description."""
-        inner = self.schema(only, f"{pointer}/allOf/0", refs, role)
-        siblings, kind = {key: value for key, value in schema.items() if key != "allOf"}, schema.get("type")
-        is_same = isinstance(inner, dict) and kind in (None, inner.get("type", kind))
-        return {**inner, **siblings} if is_same else {**siblings, "allOf": [inner]}
-
     def _with_ref(self, schema: Mapping[str, Any], pointer: str, refs: Refs, role: Role) -> Any:
         siblings = {key: value for key, value in schema.items() if key != "$ref"}
         for key in dialect.constraints_of(siblings) if self.old else ():
@@ -267,14 +254,6 @@ class Normaliser:
         self.pointers[id(named)] = self.pointers.get(id(copy), target_pointer)
         return named
 
-    def _reject_circular_refs(self) -> None:
-        """Raises: SpecError for a schema that only refers back to itself."""
-        inner = {name: set(_referenced_names(schema)) for name, schema in self._defs.items()}
-        while ends := {name for name, names in inner.items() if not names & inner.keys()}:
-            inner = {name: names for name, names in inner.items() if name not in ends}
-        for target in [target for (target, _), name in self._shared.items() if name in inner]:
-            raise self._error(f"$ref '#{target}' only refers to itself", target)
-
     def _subschemas(self, key: str, value: Any, pointer: str, refs: Refs, role: Role) -> Any:
         """The converted schemas under a keyword: a list or an object of them, or a single one."""
         if key in dialect.LISTS:
@@ -291,14 +270,6 @@ class Normaliser:
 
     def _report(self, pointer: str, message: str) -> None:
         self.oddities[Oddity(pointer=pointer, message=message)] = None
-
-    def _report_missing(self, schema: dict[str, Any], pointer: str) -> None:
-        """Report and drop required names that no property defines: a request that sets them is rejected for unknown fields."""
-        names, required = set(dialect.defined_names(schema)), schema.get("required")
-        if names and isinstance(required, list):
-            for name in (name for name in required if name not in names):
-                self._report(f"{pointer}/required", f"{name!r} is required, but properties does not define it; ignored")
-            schema["required"] = [name for name in required if name in names]
 
     def _error(self, problem: str, pointer: str) -> SpecError:
         return SpecError(problem, file=self.file, pointer=pointer)

@@ -29,7 +29,7 @@ class Count:
         self.warnings = 0
 
         def counted(*given: Any) -> Any:
-            if sys._getframe(1).f_code.co_name == "_problems":
+            if sys._getframe(1).f_code.co_name == "check":
                 self.checks += 1
             else:
                 self.warnings += 1
