@@ -69,13 +69,14 @@ def _repair(options: argparse.Namespace) -> None:
 
 def _simulate(options: argparse.Namespace) -> int:
     from seedance_nb._document.load import model_names, spec
-    from seedance_nb._simulator.app import Simulator, Timing
+    from seedance_nb._simulator.app import Simulator
     from seedance_nb._simulator.server import serve
     from seedance_nb._simulator.store import Store, default_folder
     from seedance_nb._web.client import fetch_small
 
     specs = [spec(source) for source in (*model_names(), *options.document)]
-    app = Simulator(specs, Store(default_folder()), fetch_small, Timing(queue=options.queue, run=options.seconds)).app
+    store = Store(default_folder())
+    app = Simulator(specs, store, fetch_small, queue=options.queue, run=options.seconds).app
     with socket.socket() as listener:
         listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         try:

@@ -14,7 +14,7 @@ from typing import Any
 from seedance_nb._media import isobmff
 from seedance_nb._media.isobmff import boxes, heif_size, reader, track_size, within
 from seedance_nb._media.sandbox import Exit, Limits, limit, refuse, run
-from seedance_nb._media.sniff import Kind, MediaFacts, audio_start, read_facts, sniff, webp_size, write_facts
+from seedance_nb._media.sniff import FORMATS, Kind, MediaFacts, audio_start, read_facts, sniff, webp_size, write_facts
 
 _LIMITS = Limits(memory=2 * 1024**3, cpu_s=20, wall_s=90)
 _MOST_PX = 4096 * 2304
@@ -28,19 +28,9 @@ _LEAST_SHOWN = 0.9
 _LEAST_LENGTH = 0.75
 _DISK = 3
 _WHOLE_LIMITS = Limits(memory=1024**3, cpu_s=15, wall_s=20)
-_PICTURES = ("jpeg", "png", "webp")
-_VIDEOS = ("mp4", "mov", "3gp", "webm", "mkv")
-_SOUNDS = ("mp3", "wav", "m4a", "aac", "flac", "ogg")
-ENDINGS = {name: f".{name}" for name in (*_VIDEOS, *_PICTURES, *_SOUNDS)} | {"jpeg": ".jpg", "3gp": ".mp4"}
+ENDINGS = {name: one["ending"] for name, one in FORMATS.items() if "ending" in one}
 """The file extensions of the formats that are saved; no other format is."""
 PROBE_LIMITS = Limits(memory=1024**3, cpu_s=4, wall_s=5.0)
-_HEIFS = ("heic", "heif", "avif")
-_SIZED = ("webp", *_HEIFS, "jpeg", "png", "gif", "bmp", "tiff")
-READERS = {
-    "mp4": "mov", "mov": "mov", "m4a": "mov", "3gp": "mov", "wav": "wav", "mp3": "mp3", "flac": "flac", "ogg": "ogg",
-    "ogv": "ogg", "aac": "aac", "amr": "amr", "aiff": "aiff", "webm": "matroska", "mkv": "matroska", "avi": "avi",
-    "flv": "flv", "ts": "mpegts", "mpeg": "mpeg", "wmv": "asf",
-}  # fmt: skip
 
 
 def inspect(path: Path, poster: Path | None = None) -> tuple[MediaFacts | None, str]:
@@ -48,9 +38,9 @@ def inspect(path: Path, poster: Path | None = None) -> tuple[MediaFacts | None, 
     kind, name = media_kind(path)
     if kind != "video":
         return None, f"it is {name}, not a video" if kind else name
-    if name not in _VIDEOS:
+    if name not in ENDINGS:
         return None, f"it is {name}, which is not supported"
-    if fault := isobmff.boxes_fault(path) if READERS[name] == "mov" else isobmff.elements_fault(path)[0]:
+    if fault := isobmff.boxes_fault(path) if FORMATS[name]["reader"] == "mov" else isobmff.elements_fault(path)[0]:
         return None, fault
     if poster:
         poster.unlink(missing_ok=True)
@@ -88,7 +78,7 @@ def unchecked(facts: MediaFacts) -> list[str]:
 
 def _main(name: str, poster: str, file_format: str = "mp4") -> None:
     path = Path(name)
-    if file_format not in _VIDEOS:
+    if FORMATS[file_format]["kind"] != "video":
         _whole(path, file_format)
         return
     limit(_LIMITS)
@@ -113,7 +103,7 @@ def _main(name: str, poster: str, file_format: str = "mp4") -> None:
                 file.write(jpeg.getvalue())
     except OSError as error:
         refuse(f"{error.errno} {error.strerror}", _DISK)
-    is_mov = READERS[file_format] == "mov"
+    is_mov = FORMATS[file_format]["reader"] == "mov"
     in_parts, is_open = isobmff.fragments(path) if is_mov else (True, isobmff.elements_fault(path)[1])
     facts = replace(facts, size=path.stat().st_size, is_open=is_open)
     if in_parts:
@@ -205,7 +195,7 @@ def decode_error(child: Exit) -> str:
 
 def _whole(path: Path, file_format: str) -> None:
     limit(_WHOLE_LIMITS)
-    if file_format in _PICTURES:
+    if FORMATS[file_format]["kind"] == "image":
         from PIL import Image
 
         warnings.simplefilter("error")
@@ -246,19 +236,20 @@ def _probe(name: str) -> None:
         if file_format in ("mp4", "mov", "wav", "mp3") or kind == "image":
             refuse(f"it looks like {file_format} but cannot be read ({type(error).__name__})")
         facts = MediaFacts(kind=kind, format=file_format)
-    if file_format in _SIZED and not (facts.width and facts.height):
+    if "size" in FORMATS[file_format] and not (facts.width and facts.height):
         refuse(f"it looks like {file_format} but does not state its width and height")
     sys.stdout.write(write_facts(facts))
 
 
 def _picture(path: Path, head: bytes, file_format: str) -> MediaFacts:
     width, height, turned = 0, 0, False
-    if file_format == "webp":
+    source = FORMATS[file_format].get("size")
+    if source == "header":
         width, height = webp_size(head)
-    elif file_format in _HEIFS:
+    elif source == "boxes":
         with path.open("rb") as file:
             width, height, turned = heif_size(reader(file), path.stat().st_size)
-    elif file_format in _SIZED:
+    elif source:
         from PIL import ExifTags, Image
 
         # Opening reads only the header; a large image is no danger here, because it is never decoded.
@@ -282,7 +273,7 @@ def _stream(path: Path, file_format: str) -> MediaFacts:
             packets = () if stores_length else islice(container.demux(stream), 60)
             sizes = [packet.size for packet in packets if packet.size]
             return replace(facts, estimated=bool(sizes) and max(sizes) - min(sizes) > 1)
-        if READERS[file_format] != "mov":
+        if FORMATS[file_format]["reader"] != "mov":
             return facts
         # The boxes of an MP4 or MOV state some facts more exactly than the decoder.
         read, end = reader(file), path.stat().st_size
@@ -301,10 +292,10 @@ def _stream(path: Path, file_format: str) -> MediaFacts:
 
 
 def open_container(path: Path, file_format: str, **options: str) -> Any:
-    """The container of a file in a format of `READERS`, a context manager; it opens no other file. *reads files*. Raises: PyAV's errors."""
+    """The container of a file with a `reader` in `FORMATS`, a context manager; it opens no other file. *reads files*. Raises: PyAV's errors."""
     import av
 
-    return av.open(str(path), format=READERS[file_format], options={"protocol_whitelist": "file", **options})
+    return av.open(str(path), format=FORMATS[file_format]["reader"], options={"protocol_whitelist": "file", **options})
 
 
 def main_stream(container: Any) -> Any:

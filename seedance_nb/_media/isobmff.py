@@ -10,13 +10,11 @@ from typing import BinaryIO
 Read = Callable[[int, int], bytes]
 """Returns the bytes from an offset on, as many as requested or fewer where they are missing."""
 MOST_BOXES = 10_000
-_LEAST_BOX = 8
 _LONGEST_HEAD = 16
 _MOST_TEXT = 4096
 _TEXT = re.compile(rb"[\t\n\r -~\x80-\xff]+")
 _PROPERTIES = (b"meta", b"iprp", b"ipco")
 _SEGMENT = 0x18538067
-_AFTER_LAST_FRAME = (0x1C53BB6B, 0x1254C367)  # Cues and Tags: writers put them behind the last cluster
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -81,7 +79,7 @@ def boxes_fault(path: Path) -> str:
             return f"its last {size - end:,} bytes are text"
         return f"it is cut off: {size:,} of {max(ends):,} bytes are there"
     # Fewer bytes behind the last box than a box has, such as a line break, are no fault.
-    least = 0 if b"moof" in kinds else _LEAST_BOX - 1
+    least = 0 if b"moof" in kinds else 7
     if outer[-1].end + least < size and len(outer) < MOST_BOXES:
         return f"it is cut off or damaged after {outer[-1].end:,} of {size:,} bytes"
     if kinds[-1] == b"moof":
@@ -141,14 +139,10 @@ def track_size(read: Read, end: int) -> tuple[int, int, bool]:
             entry = _content(read, stsd, 44)
             if len(entry) == 44:  # noqa: PLR2004
                 headers = [_content(read, box, 60) for box in within(read, (b"tkhd",), trak.content, trak.end)]
-                return int.from_bytes(entry[40:42]), int.from_bytes(entry[42:44]), any(map(_is_rotated, headers))
+                matrices = [tkhd[52 if tkhd[:1] == b"\x01" else 40 :][:8] for tkhd in headers]
+                is_rotated = any(len(one) == 8 and one[:4] == bytes(4) != one[4:] for one in matrices)  # noqa: PLR2004
+                return int.from_bytes(entry[40:42]), int.from_bytes(entry[42:44]), is_rotated
     return 0, 0, False
-
-
-def _is_rotated(tkhd: bytes) -> bool:
-    matrix = 52 if tkhd[:1] == b"\x01" else 40
-    across, down = tkhd[matrix : matrix + 4], tkhd[matrix + 4 : matrix + 8]
-    return across == bytes(4) and len(down) == 4 and down != bytes(4)  # noqa: PLR2004
 
 
 def _content(read: Read, box: Box, most: int) -> bytes:
@@ -162,7 +156,7 @@ def elements_fault(path: Path) -> tuple[str, bool]:
         read = reader(file)
         for _ in range(200_000):
             if at >= size:
-                return "", last not in _AFTER_LAST_FRAME
+                return "", last not in (0x1C53BB6B, 0x1254C367)  # Cues and Tags stand behind the last cluster
             last, content, length = _head(read, at)
             if not last:
                 return f"it is cut off or damaged after {at:,} of {size:,} bytes", False

@@ -2,22 +2,19 @@
 
 import asyncio
 import os
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from pathlib import Path
 from typing import Literal
 
 import httpx
 
 from seedance_nb._media.isobmff import boxes
-from seedance_nb._media.sniff import audio_start, sniff
+from seedance_nb._media.sniff import FORMATS, audio_start, sniff
 from seedance_nb._web.addresses import BlockedURL, Resolver, lookup
 from seedance_nb._web.client import AccessPolicy, Fetch, content_length, content_range, error_text, require_raw
 
 HEAD = 131_072  # bytes read from the start of every file
-MOST = 4 * 1024**2
-MOST_PICTURE = HEAD + 1024**2
 LARGEST = 512 * 1024**2  # of larger files only the start is read; none is made longer on disk
-_SLICE = 65_536
 _BEFORE = 16_384
 _PIECE = 20
 _FAR = 2**65  # more than any length that a box can state
@@ -71,14 +68,24 @@ class PartialFile:
 
 def next_range(file: PartialFile) -> tuple[int, int] | None:
     """Start and end of the bytes to download next; None if there are enough, or none that would help. *pure*."""
-    head = file.read(0, HEAD)
-    if not head:
-        return None
-    step = _STEPS.get(sniff(head)[1])
-    need = step(file) if step else None
-    if need is None or (file.size is not None and need[0] >= file.size):
-        return None
-    return need[0], need[1] if file.size is None else min(need[1], file.size)
+    name, end = sniff(file.read(0, HEAD))[1], _FAR if file.size is None else file.size
+    need = None
+    if name == "jpeg":
+        need = _walk(file, 2, _jpeg)
+    elif name == "png":
+        need = _walk(file, 8, lambda piece: None if piece[4:8] == b"IDAT" else 12 + int.from_bytes(piece[:4]))
+    elif name == "wav":
+        need = _walk(file, 12, _wav, is_sparse=True)
+    elif name == "tiff":
+        need = _tiff(file)
+    elif name == "mp3":
+        start = audio_start(file.read(0, 10))
+        need = (file.end(start), start + 65_536) if file.end(start) < start + _BEFORE else None
+    elif name in ("heic", "heif", "avif"):
+        need = _box(file, b"meta")
+    elif FORMATS.get(name, {}).get("reader") == "mov":
+        need = _box(file, b"moov")
+    return (need[0], min(need[1], end)) if need and need[0] < end else None
 
 
 def _walk(file: PartialFile, at: int, step: Callable[[bytes], int | None], *,
@@ -105,6 +112,11 @@ def _jpeg(piece: bytes) -> int | None:
     return 2 if mark == b"\x01" or b"\xd0" <= mark <= b"\xd8" else 2 + int.from_bytes(piece[2:4])
 
 
+def _wav(piece: bytes) -> int | None:
+    length = int.from_bytes(piece[4:8], "little")
+    return None if piece[:4] == b"data" else 8 + length + length % 2
+
+
 def _tiff(file: PartialFile) -> tuple[int, int] | None:
     head = file.read(0, 16)
     order: Literal["little", "big"] = "little" if head[:2] == b"II" else "big"
@@ -123,28 +135,6 @@ def _box(file: PartialFile, target: bytes) -> tuple[int, int] | None:
     return (file.end(at), file.end(at) + HEAD) if is_short else None
 
 
-def _wav(piece: bytes) -> int | None:
-    length = int.from_bytes(piece[4:8], "little")
-    return None if piece[:4] == b"data" else 8 + length + length % 2
-
-
-def _mp3(file: PartialFile) -> tuple[int, int] | None:
-    start = audio_start(file.read(0, 10))
-    end = file.end(start)
-    return (end, start + _SLICE) if end < start + _BEFORE else None
-
-
-_STEPS: Mapping[str, Callable[[PartialFile], tuple[int, int] | None]] = {
-    "jpeg": lambda file: _walk(file, 2, _jpeg),
-    "png": lambda file: _walk(file, 8, lambda piece: None if piece[4:8] == b"IDAT" else 12 + int.from_bytes(piece[:4])),
-    "wav": lambda file: _walk(file, 12, _wav, is_sparse=True),
-    "tiff": _tiff,
-    "mp3": _mp3,
-    **dict.fromkeys(("heic", "heif", "avif"), lambda file: _box(file, b"meta")),
-    **dict.fromkeys(("mp4", "mov", "m4a", "3gp"), lambda file: _box(file, b"moov")),
-}
-
-
 async def fetch_parts(url: str, into: Path, *, kind: str, allowed_origin: str = "", total: float = 6.0,
                       resolve: Resolver = lookup) -> tuple[PartialFile | None, str]:  # fmt: skip
     """Downloads what tells a file's format, size and duration to the sparse file `into`, without a key: its parts, None without any, and why it is incomplete. *network*, *writes files*."""
@@ -152,7 +142,7 @@ async def fetch_parts(url: str, into: Path, *, kind: str, allowed_origin: str = 
     file, why = PartialFile(), ""
     try:
         async with asyncio.timeout(total):
-            await _search(fetch, url, file, MOST_PICTURE if kind == "image" else MOST)
+            await _search(fetch, url, file, HEAD + 1024**2 if kind == "image" else 4 * 1024**2)
     except TimeoutError:
         why = f"{fetch.name} did not send it within {total:g} s"
     except Exception as error:  # noqa: BLE001  # whatever a foreign server causes, the file is only not checked
@@ -167,17 +157,14 @@ async def fetch_parts(url: str, into: Path, *, kind: str, allowed_origin: str = 
 
 async def _search(fetch: Fetch, url: str, file: PartialFile, most: int) -> None:
     """Downloads what is needed, `most` bytes at most. *network*. Raises: BlockedURL, also beyond a limit; httpx's errors."""
-    async with fetch.reach(url, _range(0, HEAD)) as (response, repeat):
+    async with fetch.reach(url, {"Range": f"bytes=0-{HEAD - 1}"}) as (response, repeat):
         require_raw(response)
-        if response.status_code == httpx.codes.PARTIAL_CONTENT:
-            await _read_part(fetch, response, file, 0, HEAD)
-        elif response.status_code == httpx.codes.REQUESTED_RANGE_NOT_SATISFIABLE:
+        if response.status_code == httpx.codes.REQUESTED_RANGE_NOT_SATISFIABLE:
             raise BlockedURL("it is empty, or its server cannot send parts of files")
-        elif response.status_code != httpx.codes.OK:
-            raise BlockedURL(f"{fetch.name} answered HTTP {response.status_code}")
-        else:
-            file.size = content_length(response)
+        if response.status_code == httpx.codes.OK:
             await _read_front(fetch, response, file, most)
+        else:
+            await _read_part(fetch, response, file, 0, HEAD)
         await response.aclose()
         while file.count != file.size and (need := next_range(file)) is not None:
             start, end = need[0], min(need[1], need[0] + most - file.count)
@@ -185,16 +172,14 @@ async def _search(fetch: Fetch, url: str, file: PartialFile, most: int) -> None:
                 raise BlockedURL(f"it is too large ({(file.size or start) / 1e6:,.0f} MB) to look for its header")
             if fetch.requests >= _MOST_REQUESTS or start >= end:
                 raise BlockedURL(f"its header was not found in {file.count / 1e6:.1f} MB and {fetch.requests} requests")
-            async with repeat(_range(start, end)) as part:
+            async with repeat({"Range": f"bytes={start}-{end - 1}"}) as part:
                 require_raw(part)
-                if part.status_code != httpx.codes.PARTIAL_CONTENT:
-                    raise BlockedURL(f"{fetch.name} answered HTTP {part.status_code} to a request for a part of it")
                 await _read_part(fetch, part, file, start, end)
 
 
 async def _read_front(fetch: Fetch, response: httpx.Response, file: PartialFile, most: int) -> None:
     """Reads a file that is sent whole, until there is enough of it."""
-    goal = HEAD
+    file.size, goal = content_length(response), HEAD
     async for chunk in response.aiter_raw():
         file.add(file.count, chunk[: most - file.count])
         while file.count >= goal:
@@ -211,6 +196,9 @@ async def _read_front(fetch: Fetch, response: httpx.Response, file: PartialFile,
 
 async def _read_part(fetch: Fetch, response: httpx.Response, file: PartialFile, start: int, end: int) -> None:
     """Reads the part from `start` on, up to `end` at most."""
+    if response.status_code != httpx.codes.PARTIAL_CONTENT:
+        what = " to a request for a part of it" if start else ""
+        raise BlockedURL(f"{fetch.name} answered HTTP {response.status_code}{what}")
     span = content_range(response)
     if span is None or span[0] != start:
         raise BlockedURL(f"{fetch.name} sent another part of it than the one requested")
@@ -223,7 +211,3 @@ async def _read_part(fetch: Fetch, response: httpx.Response, file: PartialFile, 
         if at >= end:
             return
     raise BlockedURL(f"{fetch.name} sent fewer bytes of it than announced")
-
-
-def _range(start: int, end: int) -> dict[str, str]:
-    return {"Range": f"bytes={start}-{end - 1}"}

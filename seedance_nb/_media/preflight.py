@@ -3,7 +3,7 @@
 import asyncio
 import tempfile
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
@@ -65,8 +65,8 @@ class Report:
         rows = []
         for one in self.findings:
             # The name of a field and the number of the entry in it, counted from 1.
-            *_, field, number = ("", "", *pointer_parts(one.path))
-            name = f"{field} {int(number) + 1}" if number.isdecimal() else number
+            *_, name, number = ("", "", *pointer_parts(one.path))
+            name = f"{name} {int(number) + 1}" if number.isdecimal() else number
             rows.append([name, one.word, one.message, one.quote or one.source])
         return str(table_html(("file", "result", "details", "docs"), rows, str(self).split("\n", 1)[0]))
 
@@ -82,17 +82,15 @@ class _Field:
     """A media field in the body: its limits, each table with its source ("" for the provider), and its entries."""
 
     path: JsonPath
-    tables: tuple[tuple[Mapping[str, Any], str], ...]
-    entries: tuple[tuple[JsonPath, str], ...]
-    is_list: bool
+    tables: list[tuple[Mapping[str, Any], str]]
+    entries: list[tuple[JsonPath, str]]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class _Reading:
-    """What could be read of one file: its facts; or, without them, `why` not, and its size if that is known."""
+    """The facts of one file; or only its size, if that is known, and `why` not the others."""
 
-    facts: MediaFacts | None = None
-    size: int | None = None
+    facts: MediaFacts = field(default_factory=MediaFacts)
     why: str = ""
     is_local: bool = False
 
@@ -100,9 +98,9 @@ class _Reading:
 async def preflight(spec: Spec, body: Any, *, allowed_origin: str = "", total_s: float = 8.0,
                     resolve: Resolver = lookup) -> Report:  # fmt: skip
     """Every limit checked on every file in `body`, within `total_s` seconds and without a key; a failure is unchecked, with the reason. *network*, *reads files*."""
-    fields = tuple(_fields(spec.body, body, (), 0))
+    fields = list(_fields(spec.body, body, (), 0))
     # Of a file in several fields, the first one counts.
-    kinds = {source: field.tables[0][0].get("kind", "") for field in reversed(fields) for _, source in field.entries}
+    kinds = {source: one.tables[0][0].get("kind", "") for one in reversed(fields) for _, source in one.entries}
     loop, limit = asyncio.get_running_loop(), asyncio.Semaphore(4)
     until = loop.time() + total_s
 
@@ -120,14 +118,14 @@ async def preflight(spec: Spec, body: Any, *, allowed_origin: str = "", total_s:
                     fetched, why = await fetch_parts(source, into, kind=kind, allowed_origin=allowed_origin,
                                                      resolve=resolve, total=total)  # fmt: skip
                     if fetched is None or why:
-                        return _Reading(size=fetched.size if fetched else None, why=why)
+                        return _Reading(facts=MediaFacts(size=fetched.size if fetched else None), why=why)
                     path, size = into, fetched.size
                 elif local := _file(source):
                     path, size = local, local.stat().st_size
                 else:
                     return _Reading(why=_NO_FILE)
                 facts, why = await asyncio.to_thread(probe, path, size, max(until - loop.time(), _LEAST_S))
-                return _Reading(facts=facts, size=size, why=why, is_local=path is not into)
+                return _Reading(facts=facts or MediaFacts(size=size), why=why, is_local=path is not into)
         except TimeoutError:
             return _Reading(why=f"there was no time left to check it ({total_s:g} s for all files)")
         except OSError as error:
@@ -138,7 +136,7 @@ async def preflight(spec: Spec, body: Any, *, allowed_origin: str = "", total_s:
             reads = (read(source, kind, Path(folder, str(n))) for n, (source, kind) in enumerate(kinds.items()))
             tasks = dict(zip(kinds, map(group.create_task, reads), strict=True))
     readings = {source: task.result() for source, task in tasks.items()}
-    return Report(findings=tuple(finding for field in fields for finding in _findings(field, readings)))
+    return Report(findings=tuple(finding for one in fields for finding in _findings(one, readings)))
 
 
 def _fields(schema: Any, value: Any, path: JsonPath, depth: int) -> Iterator[_Field]:
@@ -146,14 +144,14 @@ def _fields(schema: Any, value: Any, path: JsonPath, depth: int) -> Iterator[_Fi
         return
     is_list = isinstance(value, list | tuple)
     items = [((*path, number), item) for number, item in enumerate(value)] if is_list else [(path, value)]
-    entries = tuple((at, str(item)) for at, item in items if isinstance(item, str | Path) and str(item))
+    entries = [(at, str(item)) for at, item in items if isinstance(item, str | Path) and str(item)]
     own, upstream = schema.get("x-media", {}), schema.get("x-upstream", {})
     tables = [(own, "")] if own else []
     if "x-media" in upstream:
         kind = {"kind": own["kind"]} if "kind" in own else {}
         tables.append(({**kind, **upstream["x-media"]}, upstream["source"]))
     if tables and entries:
-        yield _Field(path=path, tables=tuple(tables), entries=entries, is_list=is_list)
+        yield _Field(path=path, tables=tables, entries=entries)
     for part in schema.get("allOf", ()):
         yield from _fields(part, value, path, depth + 1)
     for name, child in schema.get("properties", {}).items():
@@ -179,27 +177,25 @@ def _file(source: str) -> Path | None:
         return None
 
 
-def _findings(field: _Field, readings: Mapping[str, _Reading]) -> Iterator[Finding]:
-    for position, source in field.entries:
+def _findings(found: _Field, readings: Mapping[str, _Reading]) -> Iterator[Finding]:
+    for position, source in found.entries:
         path, reading = to_pointer(position), readings[source]
         if reading.is_local:
-            quote = field.tables[0][0].get("schemes", {}).get("quote", "")
+            quote = found.tables[0][0].get("schemes", {}).get("quote", "")
             message = "is a file on this computer: it was checked here, but the provider cannot reach it"
             yield Finding(path=path, rule="", outcome="unchecked", message=message, quote=quote)
-        if reading.facts is None and reading.why.endswith(NO_MEDIA) and UNKNOWN not in reading.why:
+        if reading.why.endswith(NO_MEDIA) and UNKNOWN not in reading.why:
             # A warning only: the server may send the provider something else than this computer.
             yield Finding(path=path, rule="formats", outcome="breaks", message=reading.why.removeprefix("it "),
                           source="the response to this computer")  # fmt: skip
             continue
-        if reading.facts is None:
+        if reading.why:
             is_wrong = reading.why == _NO_FILE and media_error(source, []).startswith(LOCAL)
             yield Finding(path=path, rule="", outcome="breaks" if is_wrong else "unchecked", message=reading.why)
-        for table, origin in field.tables:
-            rules, facts = table, reading.facts
-            if facts is None:  # its size may be known all the same
-                rules = {name: rule for name, rule in table.items() if name == "megabytes" and reading.size is not None}
-                facts = MediaFacts(size=reading.size)
-            yield from judge(path, rules, facts, origin)
-    for table, origin in field.tables if field.is_list else ():
-        all_facts = [readings[source].facts for _, source in field.entries]
-        yield from judge_total(to_pointer(field.path), table, all_facts, origin)
+        known = {"megabytes"} if reading.facts.size is not None else set()
+        for table, origin in found.tables:
+            rules = {name: rule for name, rule in table.items() if not reading.why or name in known}
+            yield from judge(path, rules, reading.facts, origin)
+    for table, origin in found.tables if found.path != found.entries[0][0] else ():
+        all_facts = [None if readings[source].why else readings[source].facts for _, source in found.entries]
+        yield from judge_total(to_pointer(found.path), table, all_facts, origin)

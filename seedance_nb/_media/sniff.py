@@ -3,42 +3,28 @@
 import json
 import re
 from dataclasses import asdict, dataclass
-from typing import Literal
+from pathlib import Path
+from typing import Any, Literal
+
+import yaml
 
 Kind = Literal["image", "video", "audio"]
 UNKNOWN = "unrecognized data"
 NO_MEDIA = ", not an image, video or audio file"
 _HEIC = {b"heic", b"heix", b"heim", b"heis", b"hevc", b"hevx"}
 _HEIF = {b"mif1", b"msf1", b"mif2"}
-_STARTS: tuple[tuple[bytes, Kind | None, str], ...] = (
-    (rb"\xff\xd8\xff", "image", "jpeg"), (rb"\x89PNG\r\n\x1a\n", "image", "png"), (rb"GIF8[79]a", "image", "gif"),
-    (rb"II[*+]\x00|MM\x00[*+]", "image", "tiff"), (rb"8BPS", "image", "psd"), (rb"\x00\x00\x01\x00", "image", "ico"),
-    (rb"\xff\n|\x00{3}\x0cJXL ", "image", "jxl"), (rb"\x00{3}\x0cjP  ", "image", "jp2"), (rb"fLaC", "audio", "flac"),
-    (rb"ID3", "audio", "mp3"), (rb"#!AMR", "audio", "amr"), (rb"FLV\x01", "video", "flv"),
-    (rb"0&\xb2u\x8ef\xcf\x11", "video", "wmv"), (rb"\x00\x00\x01\xba", "video", "mpeg"),
-    (rb"(RIFF|RF64|RIFX).{4}WEBP", "image", "webp"), (rb"(RIFF|RF64|RIFX).{4}WAVE", "audio", "wav"),
-    (rb"(RIFF|RF64|RIFX).{4}AVI ", "video", "avi"), (rb".{4}ftyp", "video", "by brand"),
-    (rb".{4}(moov|mdat|wide|free|skip|pnot)", "video", "mov"),
-    (rb"BM.{12}[\x0c\x10(48@l|]\x00{3}", "image", "bmp"), (rb"FORM.{4}AIF[FC]", "audio", "aiff"),
-    (rb"OggS.{,501}\x80theora", "video", "ogv"), (rb"OggS", "audio", "ogg"),
-    (rb"\x1aE\xdf\xa3.{,120}webm", "video", "webm"), (rb"\x1aE\xdf\xa3", "video", "mkv"),
-    (rb"G.{187}G.{187}G", "video", "ts"),
-    # A frame of MPEG audio starts with eleven set bits; the layer tells MP3 from AAC, and 15 is no bit rate.
-    (rb"\xff[\xf0\xf1\xf8\xf9]..", "audio", "aac"), (rb"\xff[\xe2\xe3\xea\xeb\xf2\xf3\xfa\xfb][\x00-\xef].", "audio", "mp3"),
-    (rb"%PDF", None, "a PDF"), (rb"PK\x03\x04", None, "a ZIP archive"), (rb"\x1f\x8b", None, "a gzip archive"),
-    (rb"7z\xbc\xaf", None, "an archive"), (rb"\x7fELF|MZ", None, "a program"), (rb"#EXTM3U", None, "a playlist"),
-    (rb"%!PS", None, "a PostScript file"),
-)  # fmt: skip
+FORMATS: dict[str, dict[str, Any]] = yaml.safe_load(Path(__file__).with_name("formats.yaml").read_text("utf-8"))
+_STARTS = [(re.compile(one["start"].encode(), re.DOTALL), name) for name, one in FORMATS.items() if "start" in one]
 
 
 def sniff(head: bytes) -> tuple[Kind | None, str]:
     """The kind and format of a file, named as in schemas; or None and what it is instead. A file with sound only may be an MP4 video here. *pure*."""
     if not head:
         return None, "it is empty"
-    found = ((kind, name) for start, kind, name in _STARTS if re.match(start, head, re.DOTALL))
-    kind, name = next(found, (None, ""))
-    if name == "by brand":
+    name = next((name for pattern, name in _STARTS if pattern.match(head)), "")
+    if name == "mp4":
         return _by_brand(head)
+    kind = FORMATS.get(name, {}).get("kind")
     return (kind, name) if kind else (None, f"it is {name or _text(head)}{NO_MEDIA}")
 
 

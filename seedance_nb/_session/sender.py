@@ -206,6 +206,6 @@ def _simulated(spec: Spec, timing: tuple[float, float]) -> Endpoint:
 
 @functools.lru_cache(maxsize=16)
 def _simulator(spec: Spec, folder: Path, timing: tuple[float, float]) -> Any:
-    from seedance_nb._simulator.app import Simulator, Timing
+    from seedance_nb._simulator.app import Simulator
 
-    return Simulator([spec], _store.Store(folder), fetch_small, Timing(queue=timing[0], run=timing[1])).app
+    return Simulator([spec], _store.Store(folder), fetch_small, queue=timing[0], run=timing[1]).app

@@ -7,7 +7,6 @@ import secrets
 import tempfile
 import time
 from collections.abc import Awaitable, Callable, Sequence
-from dataclasses import dataclass
 from datetime import UTC, datetime
 from functools import partial
 from pathlib import Path
@@ -17,7 +16,7 @@ from weakref import WeakKeyDictionary
 
 from starlette.applications import Starlette
 from starlette.requests import Request
-from starlette.responses import FileResponse, JSONResponse, Response
+from starlette.responses import FileResponse, Response
 from starlette.routing import Route
 
 from seedance_nb._base.errors import SpecError
@@ -28,7 +27,7 @@ from seedance_nb._document.spec import Spec, named_fields
 from seedance_nb._media.sandbox import run_async
 from seedance_nb._simulator import replies as _replies
 from seedance_nb._simulator.job import LIMITS, Job, Reference, dump, frame_size
-from seedance_nb._simulator.replies import Reply, codes
+from seedance_nb._simulator.replies import codes
 from seedance_nb._simulator.store import LAST_FRAME, Simulated, Store
 
 MARK = "x-seedance-simulator"  # the header of every response
@@ -42,21 +41,16 @@ Fetch = Callable[[str], Awaitable[bytes]]  # the bytes at a URL, b"" if it canno
 _PAINTERS: WeakKeyDictionary[asyncio.AbstractEventLoop, asyncio.Semaphore] = WeakKeyDictionary()
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Timing:
-    """How long a simulated task waits and runs, in seconds; rendering the video may take longer."""
-
-    queue: float = 0.8
-    run: float = 3.0
-
-
 class Simulator:
-    """The simulator of some models. Pass `.app` to an ASGI server or to httpx. `fetch` downloads reference images."""
+    """The simulator of some models. Pass `.app` to an ASGI server or to httpx. `fetch` downloads reference images.
 
-    def __init__(self, specs: Sequence[Spec], store: Store, fetch: Fetch, timing: Timing,
+    A task waits `queue` and runs `run` seconds; rendering its video may take longer.
+    """
+
+    def __init__(self, specs: Sequence[Spec], store: Store, fetch: Fetch, *, queue: float, run: float,
                  now: Callable[[], float] = time.time) -> None:  # fmt: skip
         self.specs = {spec.name: spec for spec in specs}
-        self.store, self._fetch, self._timing, self._now = store, fetch, timing, now
+        self.store, self._fetch, self._queue, self._run, self._now = store, fetch, queue, run, now
         self._painting: dict[str, asyncio.Task[None]] = {}
         routes = [Route(path, self._get, methods=["GET"]) for path in ("/outputs/{name}", "/uploads/{name}")]
         routes.append(Route("/uploads/{name}", self._put, methods=["PUT"]))
@@ -69,15 +63,16 @@ class Simulator:
             routes += [Route(path, self._endpoint(spec, call), methods=[verb.upper()]) for path, verb, call in calls]
         self.app = Starlette(routes=routes)
 
-    def _endpoint(self, spec: Spec, handler: Callable[[Spec, Request], Awaitable[Reply]]) -> Any:
+    def _endpoint(self, spec: Spec, handler: Callable[[Spec, Request], Awaitable[Response]]) -> Any:
         async def respond(request: Request) -> Response:
             has_key = spec.auth is None or len(request.headers.get(spec.auth.header, "")) > len(spec.auth.prefix)
             reply = await handler(spec, request) if has_key else _replies.refused(spec, "401")
-            return JSONResponse(reply.value, status_code=reply.status, headers={MARK: "1", **dict(reply.headers)})
+            reply.headers[MARK] = "1"
+            return reply
 
         return respond
 
-    async def _create(self, spec: Spec, request: Request) -> Reply:
+    async def _create(self, spec: Spec, request: Request) -> Response:
         spec, body, refusal = await self._read(spec, request)
         if refusal is not None:
             return refusal
@@ -94,7 +89,7 @@ class Simulator:
         self._paint(task)
         return _replies.accepted(spec, task.id)
 
-    async def _read(self, spec: Spec, request: Request) -> tuple[Spec, Any, Reply | None]:
+    async def _read(self, spec: Spec, request: Request) -> tuple[Spec, Any, Response | None]:
         try:
             body = read_json(await request.body())
         except ValueError as error:
@@ -109,7 +104,7 @@ class Simulator:
         wrong = [f"{head}{problem.field}: {problem.message}" for problem in check(spec, body) if not problem.warns]
         return spec, body, _replies.invalid(spec, wrong) if wrong else None
 
-    async def _status(self, spec: Spec, request: Request) -> Reply:
+    async def _status(self, spec: Spec, request: Request) -> Response:
         assert spec.task is not None  # noqa: S101
         parameters = request.query_params if spec.task.id_parameter else request.path_params
         name = spec.task.id_parameter or next(iter(parameters), "")
@@ -118,8 +113,8 @@ class Simulator:
             return _replies.missing(spec)
         spec, base = self.specs[task.spec], str(request.base_url).rstrip("/")
         waited, ready = self._now() - task.created, self.store.output(task.id).exists()
-        over = waited >= self._timing.queue + self._timing.run
-        state = "queued" if waited < self._timing.queue else "running"
+        over = waited >= self._queue + self._run
+        state = "queued" if waited < self._queue else "running"
         if over and (ready or task.fault):
             state = "failed" if task.fault else "done"
         elif not ready and not task.fault:
@@ -134,16 +129,16 @@ class Simulator:
     def _facts(self, spec: Spec, task: Simulated, state: str) -> dict[str, Any]:
         values, ended = values_by_role(spec, task.body), state in ("done", "failed")
         created, now = int(task.created), int(self._now())
-        end = int(task.created + self._timing.queue + self._timing.run) if ended else None
+        end = int(task.created + self._queue + self._run) if ended else None
         width, height = size_of(spec, values)
-        share = min(0.99, max(0.0, (self._now() - task.created) / (self._timing.queue + self._timing.run or 1)))
+        share = min(0.99, max(0.0, (self._now() - task.created) / (self._queue + self._run or 1)))
         price = estimate(spec, task.body)
         model = find(task.body, "/model")
         return {
             "id": task.id, "body": task.body, "model": model, "relay-model": f"simulated/{model}", "upstream-id": f"sim-{task.id}",
             "created": created, "created-ms": created * 1000, "created-iso": _replies.iso(created), "now": now, "now-iso": _replies.iso(now),
-            "started": int(task.created + self._timing.queue) if state != "queued" else 0,
-            "finished": end, "finished-ms": end * 1000 if end else None, "ran": int(self._timing.run) if ended else None,
+            "started": int(task.created + self._queue) if state != "queued" else 0,
+            "finished": end, "finished-ms": end * 1000 if end else None, "ran": int(self._run) if ended else None,
             "percent": "100%" if ended else f"{share:.0%}", "credits": int(price.amount or 0) if state == "done" else 0,
             "width": width, "height": height, "seconds": int(seconds_of(values.get("seconds")) or 5),
             "resolution": values.get("resolution", ""), "ratio": values.get("ratio", ""), "audio": bool(values.get("audio")),
@@ -152,7 +147,7 @@ class Simulator:
             "upstream-word": {"done": "succeeded"}.get(state, state), "middle-word": {"done": "succeed"}.get(state, state),
         }  # fmt: skip
 
-    async def _side_call(self, name: str, spec: Spec, request: Request) -> Reply:
+    async def _side_call(self, name: str, spec: Spec, request: Request) -> Response:
         """The response to a free call: estimate, balance, upload, asset or asset-info. *writes files* for an upload or an asset."""
         if name == "estimate":
             spec, body, refusal = await self._read(spec, request)
@@ -170,7 +165,7 @@ class Simulator:
         asset = await asyncio.to_thread(self.store.get, request.query_params.get("asset_id", ""))
         if asset is None or asset.spec:
             return _replies.missing(spec)
-        status = "Active" if self._now() - asset.created >= self._timing.queue else "Processing"
+        status = "Active" if self._now() - asset.created >= self._queue else "Processing"
         facts = {"asset": asset.id, "name": asset.body["name"], "kind": asset.body["asset_type"], "status": status}
         return _replies.free(spec, name, facts | dict.fromkeys(("created-iso", "now-iso"), _replies.iso(asset.created)))
 
@@ -184,7 +179,7 @@ class Simulator:
             return await asyncio.to_thread(self.store.upload(name).read_bytes)
         return await self._fetch(url)
 
-    async def _asset(self, spec: Spec, request: Request) -> Reply:
+    async def _asset(self, spec: Spec, request: Request) -> Response:
         try:
             body = read_json(await request.body())
         except ValueError as error:

@@ -2,9 +2,10 @@
 
 import re
 from collections.abc import Sequence
-from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any
+
+from starlette.responses import JSONResponse
 
 from seedance_nb._base.values import ABSENT, find, find_all, pointer_parts, set_at
 from seedance_nb._document.spec import Spec
@@ -17,38 +18,31 @@ _WORDS = {
 }  # fmt: skip
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Reply:
-    """One response: its HTTP status, its JSON, and further headers."""
-
-    status: int
-    value: Any
-    headers: tuple[tuple[str, str], ...] = ()
-
-
 def codes(spec: Spec) -> tuple[str, ...]:
     """The error codes and HTTP statuses of the schema that can be requested. *pure*."""
     table = spec.errors
     return tuple(dict.fromkeys((*table.refusals, *table.statuses, *table.unclear))) if table else ()
 
 
-def invalid(spec: Spec, details: Sequence[str]) -> Reply:
-    """The error response to an invalid request. *pure*."""
+def invalid(spec: Spec, details: Sequence[str]) -> JSONResponse:
     return refused(spec, spec.errors.invalid if spec.errors else "422", details)
 
 
-def missing(spec: Spec) -> Reply:
+def missing(spec: Spec) -> JSONResponse:
     """The error response to an unknown id. *pure*."""
     gone = [code for code in (spec.errors.gone if spec.errors else ()) if code in codes(spec)]
     return refused(spec, gone[-1] if gone else "404", ["task not found"])
 
 
-def refused(spec: Spec, code: str, details: Sequence[str] = ()) -> Reply:
+def refused(spec: Spec, code: str, details: Sequence[str] = ()) -> JSONResponse:
     """The error response for one of the schema's codes. *pure*."""
     table = spec.errors
     assert table is not None  # noqa: S101 - checked by `Simulator`
     by_status = code in table.statuses and code not in table.refusals
-    text = _meaning(spec, code)
+    meaning = (table.statuses | table.refusals).get(code, "")
+    # The schema's text for a code, from the list in the description of its field.
+    listed = re.search(rf"\*\*{re.escape(code)}\*\*: (.+?)(?:\\n|'|$)", str(spec.replies["create"]))
+    text = listed.group(1) if listed else _WORDS.get(meaning, "An error requested from the simulator")
     lists = [pointer for pointer in table.details if pointer.endswith("/*")]
     is_invalid = code == table.invalid
     if details and not (lists and is_invalid):
@@ -60,28 +54,29 @@ def refused(spec: Spec, code: str, details: Sequence[str] = ()) -> Reply:
     value = set_at(value, pointer_parts(table.message[-1 if by_status else 0]), text)
     if lists and is_invalid:
         value = set_at(value, pointer_parts(lists[0])[:-1], list(details) or ["simulate: requested error"])
-    meaning = (table.statuses | table.refusals).get(code, "")
     for pointer in table.details if meaning == "no-credits" else ():
         if pointer not in lists:
             value = set_at(value, pointer_parts(pointer), _NO_ACCOUNT.get(pointer_parts(pointer)[-1], 0))
     status = int(code) if code.isdecimal() else 400 if meaning else 500
-    headers = (("Retry-After", "1"),) if meaning == "rate-limited" else ()
-    return Reply(status=200 if code in table.in_body else status, value=value, headers=headers)
+    headers = {"Retry-After": "1"} if meaning == "rate-limited" else {}
+    return JSONResponse(value, 200 if code in table.in_body else status, headers)
 
 
-def accepted(spec: Spec, task_id: str) -> Reply:
+def accepted(spec: Spec, task_id: str) -> JSONResponse:
     """The response to an accepted create request. *pure*."""
     assert spec.task is not None  # noqa: S101
-    value = set_at(shape(spec.replies["create"], {}), pointer_parts(spec.task.id_pointer), task_id)
-    return Reply(status=200, value=value)
+    return JSONResponse(set_at(shape(spec.replies["create"], {}), pointer_parts(spec.task.id_pointer), task_id))
 
 
-def status_reply(spec: Spec, state: str, facts: dict[str, Any]) -> Reply:
+def status_reply(spec: Spec, state: str, facts: dict[str, Any]) -> JSONResponse:
     """The response to a status request; `facts` are the values for `x-fill`, `output` and `fault` among them. *pure*."""
     table = spec.task
     assert table is not None  # noqa: S101
     schema = spec.replies["status"]
-    value = set_at(shape(schema, facts), pointer_parts(table.state), _word(spec, state))
+    # The provider's word for the state: one that the response documents, else any with this meaning.
+    words = [*_enum(schema, pointer_parts(table.state)), *table.words]
+    word = next(str(word) for word in words if table.words.get(str(word).casefold()) == state)
+    value = set_at(shape(schema, facts), pointer_parts(table.state), word)
     if find(value, table.id_pointer) is not ABSENT:  # an example of a page without x-fill would be another task's
         value = set_at(value, pointer_parts(table.id_pointer), facts["id"])
     outputs = [one for pointer in table.outputs for one in find_all(value, pointer)]
@@ -89,12 +84,12 @@ def status_reply(spec: Spec, state: str, facts: dict[str, Any]) -> Reply:
         value = _put_first(value, table.outputs[0], facts["output"])
     if state == "failed" and table.error and find(value, table.error[0]) in (ABSENT, None, ""):
         value = _put_first(value, table.error[0], facts["fault"])
-    return Reply(status=200, value=value)
+    return JSONResponse(value)
 
 
-def free(spec: Spec, name: str, facts: dict[str, Any]) -> Reply:
+def free(spec: Spec, name: str, facts: dict[str, Any]) -> JSONResponse:
     """The response to a free call; `facts` are the values for its `x-fill`. *pure*."""
-    return Reply(status=200, value=shape(spec.calls[name].reply, facts))
+    return JSONResponse(shape(spec.calls[name].reply, facts))
 
 
 def iso(seconds: float) -> str:
@@ -124,14 +119,6 @@ def shape(schema: Any, facts: dict[str, Any]) -> Any:
     return next(iter([*schema.get("examples", ()), *schema.get("enum", ())]), None)
 
 
-def _word(spec: Spec, state: str) -> str:
-    """The provider's word for a state: one that the response documents, else any with this meaning."""
-    assert spec.task is not None  # noqa: S101
-    named = _enum(spec.replies["status"], pointer_parts(spec.task.state))
-    known = [word for word in named if spec.task.words.get(str(word).casefold()) == state]
-    return str(next(iter([*known, *(word for word, meaning in spec.task.words.items() if meaning == state)])))
-
-
 def _enum(schema: Any, parts: tuple[str, ...]) -> list[Any]:
     if not isinstance(schema, dict):
         return []
@@ -139,15 +126,6 @@ def _enum(schema: Any, parts: tuple[str, ...]) -> list[Any]:
         return list(schema.get("enum", ()))
     inner = _enum(schema.get("properties", {}).get(parts[0]), parts[1:])
     return inner or [word for part in schema.get("allOf", ()) for word in _enum(part, parts)]
-
-
-def _meaning(spec: Spec, code: str) -> str:
-    """The schema's text for a code, from the list in the description of its field."""
-    table = spec.errors
-    listed = re.search(rf"\*\*{re.escape(code)}\*\*: (.+?)(?:\\n|'|$)", str(spec.replies["create"]))
-    if listed or table is None:
-        return listed.group(1) if listed else code
-    return _WORDS.get((table.statuses | table.refusals).get(code, ""), "An error requested from the simulator")
 
 
 def _put_first(answer: Any, pointer: str, value: Any) -> Any:

@@ -17,7 +17,6 @@ _FAKE = "198.18.0.0/15"  # where VPN and proxy programs make up an address for e
 # A last label that is a number makes an IP address of the whole.
 _NAME = re.compile(r"(?:\*\.)?(?:[a-z0-9_-]{1,63}\.)*(?!\d+\Z|0x)[a-z0-9_-]{1,63}")
 _SETTING = "SEEDANCE_ALLOW_HOSTS"
-_WITH_PORT = re.compile(r"(\[[^]]*\]|[^:]+):(\d{1,5})")
 _INSIDE = (".localhost", ".local", ".internal", ".intranet", ".lan", ".home", ".corp", ".home.arpa")
 
 # What `is_global` of the Python versions in use wrongly calls global: special registries, the hosts of cloud metadata,
@@ -35,20 +34,21 @@ class BlockedURL(Exception):
 
 def is_public(address: str) -> bool:
     """Whether a text is a public IP address of one host: none that is private, reserved or multicast, or contains another one. *pure*."""
-    try:
-        ip = ipaddress.ip_address(address)
-    except ValueError:
-        return False
-    is_plain = isinstance(ip, ipaddress.IPv4Address) or (ip.scope_id is None and ip in _PUBLIC_6)
-    return is_plain and ip.is_global and not any(ip in net for net in _NOT_PUBLIC)
+    ip = _ip(address)
+    is_plain = isinstance(ip, ipaddress.IPv4Address) or (ip and ip.scope_id is None and ip in _PUBLIC_6)
+    return bool(ip and is_plain and ip.is_global and not any(ip in net for net in _NOT_PUBLIC))
 
 
 def is_local(host: str) -> bool:
     """Whether a host is this computer, by its name or IP address. *pure*."""
-    try:
-        return ipaddress.ip_address(host).is_loopback
-    except ValueError:
-        return f".{host}".endswith(".localhost")
+    ip = _ip(host)
+    return ip.is_loopback if ip else f".{host}".endswith(".localhost")
+
+
+def _ip(text: str) -> ipaddress.IPv4Address | ipaddress.IPv6Address | None:
+    with suppress(ValueError):
+        return ipaddress.ip_address(text)
+    return None
 
 
 def matches(rule: str, host: str) -> bool:
@@ -63,7 +63,8 @@ def allowed_hosts(port: int | None = None) -> list[str]:
     """The names, `*.domains`, IP addresses and networks in `SEEDANCE_ALLOW_HOSTS`, those with another port than `port` left out. Reads the environment. Raises: BlockedURL."""
     found = []
     for item in filter(None, map(str.strip, os.getenv(_SETTING, "").lower().split(","))):
-        host, only = match.groups() if (match := _WITH_PORT.fullmatch(item)) else (item, port)
+        match = re.fullmatch(r"(\[[^]]*\]|[^:]+):(\d{1,5})", item)
+        host, only = match.groups() if match else (item, port)
         name = _ascii(re.sub(r"^\.", "*.", host.strip("[]").removesuffix(".")))
         try:
             _NAME.fullmatch(name) or ipaddress.ip_network(name)
@@ -128,8 +129,6 @@ async def checked_addresses(host: str, port: int, resolve: Resolver, *, allow_pr
 
 
 _PORTS = {"https": 443, "http": 80}
-_ENDS = "".join(map(chr, range(33))) + "<>\"'"
-_WITHIN = dict.fromkeys(map(ord, "\t\n\r"))
 
 
 def host_of(url: str) -> str:
@@ -145,7 +144,8 @@ def host_of(url: str) -> str:
 
 def clean_url(text: str) -> str:
     """A URL as browsers read it: without spaces, quotes and control characters at its ends, line breaks and "&amp;". *pure*."""
-    return text.strip(_ENDS).translate(_WITHIN).replace("&amp;", "&")
+    ends = "".join(map(chr, range(33))) + "<>\"'"
+    return re.sub("[\t\n\r]", "", text.strip(ends)).replace("&amp;", "&")
 
 
 def same_base(url: str) -> str:
@@ -158,29 +158,19 @@ def same_base(url: str) -> str:
 
 def base_of(url: str, source: str) -> str:
     """A user's base URL, set in `source`, normalized. *pure*. Raises: SeedanceError, which shows no more than its host, if it is unfit for a key."""
-    problem, host = "", ""
-    try:
+    problem, host = "is malformed", ""
+    with suppress(ValueError):
         parts = urlsplit(url)
-        host, _ = parts.hostname or "", parts.port
-    except ValueError:
-        problem = "is malformed"
+        host, _, problem = parts.hostname or "", parts.port, ""
     if problem or parts.scheme not in _PORTS or not host:
         problem = problem or "is not an http or https URL"
     elif parts.username is not None or parts.password is not None:
         problem = "contains a user name"
     elif parts.query or parts.fragment:
         problem = "has a query or a fragment"
-    elif parts.scheme == "http" and not _is_near(host):
+    elif parts.scheme == "http" and not ((ip := _ip(host)) and ip.is_private) and not is_local(host):
         problem = f"would send the key in clear text over a public network to {host}"
     if problem:
         next_step = f"set {source} to https://host, or to http://host on this machine or a private network"
         raise SeedanceError(f"The base URL from {source} {problem}, so nothing was sent.", next_step=next_step)
     return same_base(url)
-
-
-def _is_near(host: str) -> bool:
-    try:
-        ip = ipaddress.ip_address(host)
-    except ValueError:
-        return is_local(host)
-    return ip.is_private or ip.is_loopback or ip.is_link_local

@@ -18,7 +18,7 @@ from support.waiting import serving
 import seedance_nb as sd
 from seedance_nb.__main__ import main
 from seedance_nb._document.load import spec
-from seedance_nb._simulator.app import Simulator, Timing, size_of
+from seedance_nb._simulator.app import Simulator, size_of
 from seedance_nb._simulator.replies import shape
 from seedance_nb._simulator.store import Simulated, Store
 
@@ -55,7 +55,7 @@ def store(tmp_path: Path) -> Store:
 def ask(store: Store, clock: Clock, crun: sd.Spec, monkeypatch: pytest.MonkeyPatch) -> Any:
     """Asks the app once and gives status and JSON; nothing is painted."""
     monkeypatch.setattr(Simulator, "_paint", lambda *_: None)
-    app = Simulator([crun], store, nothing, Timing(queue=1, run=10), clock).app
+    app = Simulator([crun], store, nothing, queue=1, run=10, now=clock).app
 
     def asked(method: str, path: str, body: Any = None, headers: dict[str, str] | None = None) -> tuple[int, Any]:
         import asyncio

@@ -21,7 +21,7 @@ import seedance_nb as sd
 from seedance_nb._simulator import app as application
 from seedance_nb._simulator import server
 from seedance_nb._simulator import store as storage
-from seedance_nb._simulator.app import Simulator, Timing
+from seedance_nb._simulator.app import Simulator
 from seedance_nb._simulator.store import Simulated, Store
 
 CREATE, STATUS = "/api/v1/client/job/CreateTask", "/api/v1/client/job/TaskInfo"
@@ -311,7 +311,7 @@ def test_a_hundred_creates_are_rendered_a_few_at_a_time(
     if not bounded:  # the naive control
         monkeypatch.setattr(application, "painter", lambda: asyncio.Semaphore(1000))
     store = Store(tmp_path)
-    simulator = Simulator([crun], store, none, Timing(queue=0, run=0))
+    simulator = Simulator([crun], store, none, queue=0, run=0)
     queued: list[int] = []
 
     async def everything() -> None:
