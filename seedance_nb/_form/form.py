@@ -6,31 +6,34 @@ import time
 from collections.abc import Callable, Iterable, Sequence
 from contextlib import ExitStack
 from dataclasses import replace
-from functools import cache
+from functools import cache, partial
 from importlib.resources import files
 from pathlib import Path
 from typing import Any
+
+import ipywidgets as W  # noqa: N812 - the name its own documentation uses
 
 from seedance_nb._base.faults import LOG
 from seedance_nb._base.html import Html, escape, request_html
 from seedance_nb._base.problem import Problem
 from seedance_nb._base.values import ABSENT, find, json_text, pointer_parts, read_json, to_pointer
-from seedance_nb._check.check import check, masked, warnings
+from seedance_nb._check.check import build_body, check, masked, warnings
 from seedance_nb._document.reader import packaged
 from seedance_nb._document.spec import Spec
 from seedance_nb._form import exchange
 from seedance_nb._form.controls import scalars
 from seedance_nb._form.controls.base import Change, Control, Fold, OnChange, StaticBox, Uploads, WidgetFactory
 from seedance_nb._form.controls.entries import ItemsControl, MapControl
-from seedance_nb._form.controls.objects import ObjectControl, Slot, Summary
+from seedance_nb._form.controls.objects import ObjectControl, Slot
 from seedance_nb._form.controls.text_list import ListControl
-from seedance_nb._form.labels import FieldStatus, label_html, labels_of, sentence
+from seedance_nb._form.labels import FieldStatus, in_words, label_html, labels_of, sentence
 from seedance_nb._form.model.fields import Field, allows_more, rest_of, start_of, tree
 from seedance_nb._form.model.shape import with_property
-from seedance_nb._form.model.values import UndoHistory, body_of, initial_values, moved_paths, typed_at
+from seedance_nb._form.model.values import UndoHistory, body_of, moved_paths, typed_at
 
 # The rules whose problems are shown while the user types; others are shown when the field loses focus.
 _AT_ONCE = ("maxLength", "x-placeholders")
+_MOST_BUTTONS = 8
 _KINDS: dict[str, type[Control]] = {
     **dict.fromkeys(("prose", "text", "json"), scalars.TextControl), **dict.fromkeys(("integer", "number"), scalars.NumberControl),
     "choice": scalars.ChoiceControl, "toggle": scalars.ToggleControl, "password": scalars.PasswordControl,
@@ -51,30 +54,35 @@ class Form:
     """
 
     def __init__(self, spec: Spec, uploads: Uploads | None = None) -> None:
-        self.spec = spec
+        self.spec, self._root, self._labels = spec, tree(spec), labels_of(spec)
         self.last_change = 0.0
         self.history = UndoHistory()
         self._factory = WidgetFactory(control_for, uploads)
         self._lock = threading.RLock()
-        self._start = initial_values(spec)
+        empty = {"list": [], "items": [], "text": "", "prose": "", "password": "", "toggle": False}
+        is_built = self._root.kind in ("group", "object", "map", "branches", "json")
+        self._start = build_body(spec, {}) if is_built else empty.get(self._root.kind)
         self._values: Any = copy.deepcopy(self._start)
         self._touched: set[str] = set()
         self._checked: tuple[Problem, ...] | None = None
         self._reports: tuple[tuple[Problem, Any], ...] = ()
         self._observers: list[Callable[[dict[str, Any]], None]] = []
-        self._root, self._labels = tree(spec), labels_of(spec)
         self._controls: dict[str, Control] = {}
         self._groups: dict[tuple[str, ...], Field] = {}
         self._slots: list[tuple[str, Slot]] = []
         self._advanced: list[Field] = []
         fields = self._add_group(self._root) if self._root.kind == "group" else [self._add(self._root)]
         self._fold = Fold(self._factory, "Advanced", cache(self._advanced_parts))
-        self._summary = Summary(self._factory, self._labels, self._focus)
+        self._summary, self._jump_box = (
+            self._factory.html("", "sdn-summary"),
+            self._factory.box(W.HBox, [], "sdn-jumps"),
+        )
+        self._jumps: dict[str, Any] = {}  # buttons that go to the field at a path
         notice = escape(packaged("_form")["evidence"].get(spec.evidence, "").format(spec.provider or "the provider"))
         notices = [self._factory.html(notice, "sdn-known")] if notice else []
         fold = [self._fold.button, self._fold.box] if self._advanced else []
         style = self._factory.html(css(), "sdn-style")
-        parts = [style, *notices, *fields, *fold, *self._summary.widgets]
+        parts = [style, *notices, *fields, *fold, self._summary, self._jump_box]
         self.widget = StaticBox(parts, self._factory.layout, "sdn", "sdn-form", static=self._static)
         self._refresh()
 
@@ -122,7 +130,8 @@ class Form:
     def problems(self) -> tuple[Problem, ...]:
         """Everything wrong with `values`, also what is not shown yet: first what refuses, then the warnings. *pure*."""
         with self._lock:
-            return self._problems()
+            reports = tuple(one for one, value in self._reports if find(self._values, one.path) == value)
+            return self._check() + reports
 
     @property
     def is_valid(self) -> bool:
@@ -223,7 +232,7 @@ class Form:
     def validate(self) -> tuple[Problem, ...]:
         """Show all problems and warnings, each at its field. Returns: the problems that prevent sending."""
         with self._lock:
-            problems = self._problems()
+            problems = self.problems
             self._touched |= {problem.path for problem in problems}
             self._open_for(problem.path for problem in problems)
             self._refresh()
@@ -241,10 +250,6 @@ class Form:
         if self._checked is None:
             self._checked = check(self.spec, self._values) + warnings(self.spec, self._values)
         return self._checked
-
-    def _problems(self) -> tuple[Problem, ...]:
-        still = tuple(problem for problem, value in self._reports if find(self._values, problem.path) == value)
-        return self._check() + still
 
     def open_advanced(self) -> None:
         """Show the fields under "Advanced": deprecated ones and those a notebook has little use for."""
@@ -348,15 +353,25 @@ class Form:
 
     def _refresh(self) -> None:
         """Show each problem at its field or below the form, as a sentence."""
-        shown = [p for p in self._problems() if self._touched & {p.path, *p.others} or p.rule in _AT_ONCE]
+        shown = [p for p in self.problems if self._touched & {p.path, *p.others} or p.rule in _AT_ONCE]
         shown = [replace(problem, message=sentence(problem, self._labels)) for problem in shown]
         at: dict[str | None, list[Problem]] = {}
         for problem in shown:
             at.setdefault(self._owner(problem.path), []).append(problem)
         for path, control in self._controls.items():
             control.show_problems(tuple(replace(one, path=one.path[len(path) :]) for one in at.get(path, ())))
-        at_fields = [problem for problem in shown if self._owner(problem.path) is not None]
-        self._summary.show_problems(at_fields, at.get(None, []))
+        count = sum(not problem.warns and problem.rule != "server" for problem in shown)
+        lines = Html("<li>{}</li>").each(problem.message for problem in at.get(None, ()) if not problem.warns)
+        words = "1 problem" if count == 1 else f"{count} problems"
+        html = Html('<div class="sdn-error" role="status">Fix {} to generate:<ul>{}</ul></div>').format(words, lines)
+        self._summary.value = html if count else ""
+        paths = [problem.path for problem in shown if not problem.warns and self._owner(problem.path) is not None]
+        paths = list(dict.fromkeys(paths))[:_MOST_BUTTONS]
+        for path in paths:
+            if path not in self._jumps:
+                traits = {"tooltip": "Go to this field", "description": in_words(path, self._labels)}
+                self._jumps[path] = self._factory.button(partial(self._focus, path), "sdn-jump", **traits)
+        self._jump_box.children = [self._jumps[path] for path in paths]
 
     def _static(self) -> tuple[str, Html]:
         return repr(self), request_html(json_text(self.shown()))

@@ -155,6 +155,13 @@ def label_at(path: str, labels: Mapping[str, str]) -> str:
     return labels.get(path, label_of(name) or name)
 
 
+def in_words(path: str, labels: Mapping[str, str]) -> str:
+    """A path in a body as text for people: `/input/shots/1/text` is "Input › Shots 2 › Text". *pure*."""
+    parts = pointer_parts(path)
+    ends = [end for end in range(1, len(parts) + 1) if not "".join(parts[end : end + 1]).isdecimal()]
+    return " › ".join(filter(None, (label_at(to_pointer(parts[:end]), labels) for end in ends)))
+
+
 @functools.lru_cache(maxsize=2048)  # the same sentences are needed at every update of a label
 def markdown_html(text: str) -> Html:
     """Markdown's `code`, **bold** and [links](…) as safe HTML; of a link only its text. *pure*."""

@@ -79,14 +79,20 @@ class Panel:
         self._again = shared.button(take, "sdn-hidden", description="Another take", icon="repeat")
         self._note = shared.html("", "sdn-note")
         self._set_price(estimate(spec, {}))
-        self._tools = Toolbar(self.form, shared)
+        self._code = shared.html("", "sdn-code")
+        fold = self._fold = Fold(shared, "Show code", self._current_code)
+        undo: dict[str, Any] = {"description": "Undo", "icon": "undo", "disabled": True}
+        self._undo = shared.button(lambda: ENGINE.submit(self._undo_last()), "sdn-tool", **undo)
+        self._reset = shared.button(self.form.reset, "sdn-tool", description="Reset", icon="eraser")
+        row = shared.box(W.HBox, [fold.button, self._undo, self._reset], "sdn-tools")
+        tools = shared.box(W.VBox, [row, fold.box], "sdn-below")
         foot = shared.box(W.HBox, [self._note, self._stop, self._again, self._go], "sdn-foot")
         # Offer a key only if the simulator is used because there is no key.
         needs_key = self._simulated and session.simulate is None and spec.vouched
         keys = [shared.html(status.key_html(spec), "sdn-status")] if needs_key else []
         self._output, self._frames = VideoOutput(shared), FrameViewer(shared, self._show_videos)
         self._output.widget.children += (self._frames.widget,)
-        below = [*keys, self._tools.widget, self._status, self._unchecked_view, self._sent]
+        below = [*keys, tools, self._status, self._unchecked_view, self._sent]
         left = shared.box(W.VBox, [*self._offer(), self.form.widget, *below], "sdn-left")
         self.widget = StaticBox(
             [self._top, shared.box(W.HBox, [left, foot, self._output.widget], "sdn-sides")], shared.layout, "sdn", "sdn-panel",
@@ -248,7 +254,9 @@ class Panel:
         self._set_price(estimate(self.spec, values))
         if "estimate" in self.spec.calls and not self._simulated and self.form.is_valid:
             ENGINE.submit(self._request_price(values, latest))
-        self._tools.changed()
+        self._undo.disabled = not self.form.history
+        if self._fold.is_open:
+            self._current_code()
         self._update_button()
         if self._draft.file:
             ENGINE.submit(self._draft.save_soon())
@@ -299,33 +307,14 @@ class Panel:
         words = {0: "", 1: " · 1 warning"}.get(count, f" · {count} warnings")
         self._go.description = f"Generate · {'free' if self._simulated else self._price}{words}"
 
-
-class Toolbar:
-    """Show code (created when opened, then updated), Undo and Reset."""
-
-    def __init__(self, form: Form, shared: WidgetFactory) -> None:
-        self._form = form
-        self._code = shared.html("", "sdn-code")
-        self._fold = Fold(shared, "Show code", self._current_code)
-        undo: dict[str, Any] = {"description": "Undo", "icon": "undo", "disabled": True}
-        self._undo = shared.button(lambda: ENGINE.submit(self._undo_last()), "sdn-tool", **undo)
-        self._reset = shared.button(form.reset, "sdn-tool", description="Reset", icon="eraser")
-        row = shared.box(W.HBox, [self._fold.button, self._undo, self._reset], "sdn-tools")
-        self.widget = shared.box(W.VBox, [row, self._fold.box], "sdn-below")
-
-    def changed(self) -> None:
-        self._undo.disabled = not self._form.history
-        if self._fold.is_open:
-            self._current_code()
-
     def _current_code(self) -> list[Any]:
-        self._code.value = code_html(self._form)
+        self._code.value = code_html(self.form)
         return [self._code]
 
     async def _undo_last(self) -> None:
         try:
-            await until_unchanged(self._form)
-            self._form.undo()
+            await until_unchanged(self.form)
+            self.form.undo()
             if self._undo.disabled:  # a disabled button loses the focus
                 self._reset.focus()
         except Exception as error:  # noqa: BLE001 - on the engine's thread it would be seen nowhere

@@ -212,8 +212,8 @@ def test_a_problem_stands_at_the_innermost_field_and_opens_what_is_folded() -> N
     form.validate()
     assert "at most 9" in at(form, "/x/x/x/seconds")._box.description
     assert "sdn-error" not in at(form, "/x")._head.value
-    assert list(form._summary._buttons) == ["/x/x/x/seconds"]
-    assert [button.description for button in form._summary.widgets[1].children] == ["X › X › X › Seconds"]
+    assert list(form._jumps) == ["/x/x/x/seconds"]
+    assert [button.description for button in form._jump_box.children] == ["X › X › X › Seconds"]
 
 
 def test_rows_are_added_moved_and_removed_and_their_errors_go_with_them() -> None:

@@ -211,7 +211,7 @@ def test_what_has_changed_since_is_not_blamed(
 
 
 def test_undo_reset_and_code_stand_below_the_fields(panel: Panel) -> None:
-    tools: Any = panel._tools
+    tools: Any = panel
     assert tools._undo.disabled
     assert tools._fold.box.children == ()
     panel.form.values = {"prompt": "a <b>fox</b>"}
@@ -237,5 +237,5 @@ def test_undo_reset_and_code_stand_below_the_fields(panel: Panel) -> None:
 
 def test_values_that_cannot_be_sent_have_no_code_but_a_reason(panel: Panel) -> None:
     panel.form._controls["/input/prompt"].widget.value = "half \ud83d"
-    panel._tools._fold.button.click()
-    assert "These values have no code" in panel._tools._code.value
+    panel._fold.button.click()
+    assert "These values have no code" in panel._code.value

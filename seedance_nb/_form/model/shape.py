@@ -4,7 +4,7 @@ A schema in a `Spec` is valid: standard keywords have values of the right type, 
 """
 
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -148,35 +148,6 @@ def _merged(schema: Any, defs: Mapping[str, Any]) -> tuple[dict[str, Any], tuple
     return merged(schema, 0), tuple(conditions)
 
 
-def _both(one: dict[str, Any], two: dict[str, Any]) -> dict[str, Any]:
-    result = {**two, **one}
-    for key in one.keys() & two.keys():
-        a, b = one[key], two[key]
-        if key in ("properties", "patternProperties"):
-            result[key] = {**a, **b, **{name: _joined(a[name], b[name]) for name in a if name in b}}
-        elif key == "required":
-            result[key] = [*a, *(name for name in b if name not in a)]
-        elif key == "items":
-            result[key] = _joined(a, b)
-        elif key == "additionalProperties" and isinstance(b, dict):
-            result[key] = _joined(a, b) if isinstance(a, dict) else b
-        elif key in ("oneOf", "anyOf"):
-            result["allOf"] = [*one.get("allOf", ()), {key: b}]
-        elif key == "enum":
-            result[key] = [value for value in a if value in b] or a
-        elif key == "type":
-            result[key] = _narrower(a, b)
-        elif key in ("maximum", "exclusiveMaximum", "maxLength", "maxItems", "maxProperties"):
-            result[key] = min(a, b)
-        elif key in ("minimum", "exclusiveMinimum", "minLength", "minItems", "minProperties"):
-            result[key] = max(a, b)
-        elif key in ("deprecated", "writeOnly"):
-            result[key] = a or b
-        elif key in ("title", "description") and not a:
-            result[key] = b
-    return result
-
-
 def _joined(one: Any, two: Any) -> Any:
     return two if one in ({}, True) else one if two in ({}, True) or one == two else {"allOf": [one, two]}
 
@@ -186,6 +157,30 @@ def _narrower(one: Any, two: Any) -> Any:
     wide = {*second, *(("integer",) if "number" in second else ())}
     common = [kind for kind in first if kind in wide] or [kind for kind in second if "number" in first or kind in first]
     return (common[0] if len(common) == 1 else common) or one
+
+
+_MERGES: dict[str, Callable[[Any, Any], Any]] = {
+    **dict.fromkeys(("maximum", "exclusiveMaximum", "maxLength", "maxItems", "maxProperties"), min),
+    **dict.fromkeys(("minimum", "exclusiveMinimum", "minLength", "minItems", "minProperties"), max),
+    **dict.fromkeys(("deprecated", "writeOnly", "title", "description"), lambda one, two: one or two),
+    **dict.fromkeys(("properties", "patternProperties"), lambda one, two: {
+        **one, **two, **{name: _joined(one[name], two[name]) for name in one if name in two}}),
+    "required": lambda one, two: [*one, *(name for name in two if name not in one)],
+    "additionalProperties": lambda one, two: _joined(one, two) if isinstance(one, dict) and isinstance(two, dict)
+    else two if isinstance(two, dict) else one,
+    "enum": lambda one, two: [value for value in one if value in two] or one,
+    "items": _joined, "type": _narrower,
+}  # fmt: skip
+"""How two values of a keyword become one; of any other keyword, the first counts."""
+
+
+def _both(one: dict[str, Any], two: dict[str, Any]) -> dict[str, Any]:
+    shared = [key for key in one if key in two]
+    result = {**two, **one, **{key: _MERGES[key](one[key], two[key]) for key in shared if key in _MERGES}}
+    for key in ("oneOf", "anyOf"):
+        if key in shared:
+            result["allOf"] = [*one.get("allOf", ()), {key: two[key]}]
+    return result
 
 
 def _types(view: dict[str, Any]) -> tuple[str, ...]:

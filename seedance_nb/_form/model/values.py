@@ -21,12 +21,6 @@ MOST_CHANGES = 100
 BURST_S = 1.0
 
 
-def initial_values(spec: Spec) -> Any:
-    empty = {"list": [], "items": [], "text": "", "prose": "", "password": "", "toggle": False}
-    kind = tree(spec).kind
-    return build_body(spec, {}) if kind in ("group", "object", "map", "branches", "json") else empty.get(kind)
-
-
 def body_of(spec: Spec, body: Any) -> Any:
     """A copy of a whole body in its own order, or a body from fields by their names. *pure*."""
     if not isinstance(body, dict):
@@ -101,10 +95,8 @@ class UndoHistory:
     """The values before each of the last 100 changes. `now` returns the time in seconds."""
 
     def __init__(self, now: Callable[[], float] = time.monotonic) -> None:
-        self._now = now
+        self._now, self._typed_at, self._when = now, "", 0.0
         self._values: deque[dict[str, Any]] = deque(maxlen=MOST_CHANGES)
-        self._typed_at = ""
-        self._when = 0.0
 
     def add(self, values: dict[str, Any], typed_at: str = "") -> None:
         """Add the values before a change; typing at the same `typed_at` within a second continues the last change, "" never does."""
