@@ -67,28 +67,26 @@ def _of_curl(text: str) -> Any:
     if _WINDOWS.search(_APART.sub("", text)):
         raise ValueError("this looks like a Windows cmd command; use 'Copy as cURL (bash)' in the browser")
     options = list(_options(words_of(text)))
-    for name, _ in options:
-        if name in _OPTIONS["other_bodies"]:
-            raise ValueError(f"curl's {name} {_OPTIONS['other_bodies'][name]}")
-    pieces = [_data_of(name, word) for name, word in options if name in _OPTIONS["data"]]
+    if other := next((name for name, _ in options if name in _OPTIONS["other_bodies"]), None):
+        raise ValueError(f"curl's {other} {_OPTIONS['other_bodies'][other]}")
+    pieces = [(name, word) for name, word in options if name in _OPTIONS["data"]]
+    for name, word in pieces:
+        if filled := _FILLED.search(word):
+            part = f"the body has {filled[1][:60]}, which a shell would replace"
+            raise ValueError(f"{part}; write the value itself, or put the body in single quotes")
+        if word.startswith("@") and name != "--data-raw":
+            source = "standard input" if word == "@-" else f"the file {word[1:]!r}"
+            raise ValueError(
+                f"the body of this curl command is {source}, which is not read here; paste its text instead"
+            )
     if not pieces:
         raise ValueError("this curl command sends no body; add it with --data, -d or --json")
-    body = ("" if all(name == "--json" for name, _ in options if name in _OPTIONS["data"]) else "&").join(pieces)
+    body = ("" if all(name == "--json" for name, _ in pieces) else "&").join(word for _, word in pieces)
     try:
         return read_json(body)
     except ValueError as error:
         several = f" ({len(pieces)} data options, joined as curl joins them)" if len(pieces) > 1 else ""
         raise ValueError(f"the body of this curl command is not JSON ({error}): {shorten(body)}{several}") from None
-
-
-def _data_of(name: str, word: str) -> str:
-    if substitution := _FILLED.search(word):
-        part = f"the body has {substitution[1][:60]}, which a shell would replace"
-        raise ValueError(f"{part}; write the value itself, or put the body in single quotes")
-    if word.startswith("@") and name != "--data-raw":
-        source = "standard input" if word == "@-" else f"the file {word[1:]!r}"
-        raise ValueError(f"the body of this curl command is {source}, which is not read here; paste its text instead")
-    return word
 
 
 def _options(words: list[str]) -> Iterator[tuple[str, str]]:

@@ -34,25 +34,21 @@ class FieldStatus:
 
 
 def label_html(field: Field, status: FieldStatus) -> Html:
+    most, count = field.max_length if field.max_length is not None else field.most_items, _NONE
+    if status.count is not None and (most is not None or field.kind in ("items", "map")):
+        over, of = (" sdn-over" if status.count > most else "", f" / {most:,}") if most is not None else ("", "")
+        count = Html('<span class="sdn-count{}">{}{}</span>').format(over, f"{status.count:,}", of)
     return Html('<span class="sdn-name">{}{}{}{}{}</span>{}{}{}{}').format(
         field.label,
         Html('<i class="sdn-star" title="required">*</i>') if field.required and field.path else _NONE,
         Html(' <span class="sdn-dim">({})</span>').format(field.unit) if field.unit else _NONE,
         _EITHER.format(_any_of(map(label_of, field.one_of_required))[1]) if field.one_of_required else _NONE,
         Html('<span class="sdn-tag">deprecated</span>') if field.advanced.startswith("deprecated") else _NONE,
-        _count_html(field, status.count),
+        count,
         Html('<span class="sdn-brief">{}</span>').format(status.brief) if status.brief else _NONE,
         _help_html(field),
         error_html(status.problems),
     )
-
-
-def _count_html(field: Field, count: int | None) -> Html:
-    most = field.max_length if field.max_length is not None else field.most_items
-    if count is None or (most is None and field.kind not in ("items", "map")):
-        return _NONE
-    over, of = (" sdn-over" if count > most else "", f" / {most:,}") if most is not None else ("", "")
-    return Html('<span class="sdn-count{}">{}{}</span>').format(over, f"{count:,}", of)
 
 
 def _help_html(field: Field) -> Html:

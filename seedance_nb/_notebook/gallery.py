@@ -16,8 +16,7 @@ from seedance_nb._base.html import Html, escape
 from seedance_nb._base.text import shorten
 from seedance_nb._base.values import read_json
 from seedance_nb._check.check import seconds_of, values_by_role
-from seedance_nb._document.load import model_names
-from seedance_nb._document.load import spec as load_spec
+from seedance_nb._document import load
 from seedance_nb._document.spec import Spec
 from seedance_nb._form.controls.base import StaticBox, WidgetFactory, mark, toggle
 from seedance_nb._form.form import css
@@ -54,7 +53,7 @@ class Gallery:
         self._status, self._place = shared.html("", "sdn-status"), shared.html("", "sdn-note")
         self._report = partial(setattr, self._status, "value")
         self.guard = reported("gallery", self._report)
-        models = [*dict.fromkeys((*model_names(), *session.sender.specs))]
+        models = [*dict.fromkeys((*load.model_names(), *session.sender.specs))]
         options = {"model": models, "state": [*State], "cost": [*COSTS], "mark": [*MARKS]}
         pairs = {name: [(f"Any {name}", ""), *zip(each, each, strict=True)] for name, each in options.items()}
         pairs["sort"] = [(f"{name.capitalize()} first", name) for name in SORTS]
@@ -147,7 +146,7 @@ class Gallery:
     def _continue(self, row: Row) -> None:
         self._report(Html('<div role="status">Looking for the last frame…</div>'))
         own, frames = self._session.sender.spec_of(row), {"frames", "first_frame"}
-        specs = (spec for spec in (own, *map(load_spec, model_names())) if spec.provider == row.provider)
+        specs = (spec for spec in (own, *map(load.spec, load.model_names())) if spec.provider == row.provider)
         spec = next((spec for spec in specs if frames & {*spec.roles}), None)
         if spec is None:
             raise SeedanceError(f"{row.provider} has no packaged model that starts from an image.", charged=None)

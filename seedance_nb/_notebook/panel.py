@@ -13,7 +13,7 @@ from IPython.display import display
 
 from seedance_nb._base.errors import Refused, SeedanceError
 from seedance_nb._base.faults import log_unexpected
-from seedance_nb._base.html import FONT, Html, escape, request_html, running_cell
+from seedance_nb._base.html import FONT, Html, escape, piece, request_html, running_cell
 from seedance_nb._base.problem import Problem
 from seedance_nb._base.secret import mask_keys
 from seedance_nb._base.text import shorten, strip_queries
@@ -25,18 +25,19 @@ from seedance_nb._document.spec import Spec
 from seedance_nb._form.controls.base import Fold, StaticBox, Uploads, WidgetFactory, toggle
 from seedance_nb._form.exchange import load_preset, save_preset
 from seedance_nb._form.form import Form
+from seedance_nb._form.labels import labels_of, sentence
 from seedance_nb._form.model.values import prefilled
 from seedance_nb._ledger.journal import drafts_path
 from seedance_nb._ledger.row import State
 from seedance_nb._notebook import status
 from seedance_nb._notebook.output import FrameViewer, VideoOutput
-from seedance_nb._notebook.status import field_errors
 from seedance_nb._session.session import Session
 from seedance_nb._task.display.player import notebook_file, viewer
 from seedance_nb._task.display.progress import usual_text
 from seedance_nb._task.display.video import Video, takes_view
 from seedance_nb._task.engine import ENGINE
 from seedance_nb._task.task import Task
+from seedance_nb._web.addresses import host_of
 
 SETTLE_S = 0.4  # how long the form must be unchanged before a click on Generate or Undo takes effect
 _TICK_S = 0.25
@@ -89,7 +90,11 @@ class Panel:
         foot = shared.box(W.HBox, [self._note, self._stop, self._again, self._go], "sdn-foot")
         # Offer a key only if the simulator is used because there is no key.
         needs_key = self._simulated and session.simulate is None and spec.vouched
-        keys = [shared.html(status.key_html(spec), "sdn-status")] if needs_key else []
+        keys = (
+            [shared.html(piece("key").format(f'sd.ask_key("{spec.provider}")', host_of(spec.server)), "sdn-status")]
+            if needs_key
+            else []
+        )
         self._output, self._frames = VideoOutput(shared), FrameViewer(shared, self._show_videos)
         self._output.widget.children += (self._frames.widget,)
         below = [*keys, tools, self._status, self._unchecked_view, self._sent]
@@ -208,7 +213,7 @@ class Panel:
 
     def _show_at_fields(self, sent: dict[str, Any], error: SeedanceError) -> None:
         """Show a refusal at the fields that it names, unless they have changed since."""
-        problems = field_errors(self.spec, sent, error) if isinstance(error, Refused) else ()
+        problems = status.field_errors(self.spec, sent, error) if isinstance(error, Refused) else ()
         now = self.form.values
         if current := [problem for problem in problems if find(now, problem.path) == problem.value]:
             self._has_refusal = True
@@ -237,7 +242,7 @@ class Panel:
             self._report(status.running_html(await asyncio.to_thread(lambda: task.row), waited, usual_duration))
             await asyncio.sleep(_TICK_S)
         if not future.done():
-            self._report(status.stopped_html(await asyncio.to_thread(lambda: task.row)))
+            self._report(piece("stopped").format(await asyncio.to_thread(lambda: task.name)))
             return
         await asyncio.to_thread(lambda: self._show_videos(task.show(future.result())))
         toggle(self._again, shown=True)
@@ -290,7 +295,8 @@ class Panel:
             return True
         self._confirmed = texts
         self._update_button()
-        self._report(status.confirm_html(self.spec, tuple(warnings)))
+        words = (sentence(problem, labels_of(self.spec)) for problem in warnings)
+        self._report(piece("confirm").format(Html("<li>{}</li>").each(words)))
         return False
 
     def _head(self) -> Html:

@@ -15,12 +15,11 @@ from seedance_nb._base.text import duration_text
 from seedance_nb._base.values import ABSENT, JsonPath, find, to_pointer
 from seedance_nb._check.check import only_value
 from seedance_nb._document.spec import Spec, named_fields
-from seedance_nb._form.labels import label_at, labels_of, sentence
+from seedance_nb._form.labels import label_at, labels_of
 from seedance_nb._ledger.row import Row, price_after
 from seedance_nb._media.preflight import Report
 from seedance_nb._task.display.progress import progress_text, trouble_text
 from seedance_nb._task.task import Task
-from seedance_nb._web.addresses import host_of
 
 CHECK = Html('<span class="sdn-done">✓</span>')
 SIMULATED = Html('<span class="sdn-badge">SIMULATED</span>')
@@ -50,10 +49,6 @@ def running_html(row: Row, waited: float, usual: str = "") -> Html:
     return line.format(bar, progress_text(row, waited, usual), name, trouble)
 
 
-def stopped_html(row: Row) -> Html:
-    return piece("stopped").format(row.name)
-
-
 def done_html(task: Task, waited: float, *, was_done: bool = True) -> Html:
     """The status of a finished task: its time in seconds and its cost. *pure*. `was_done`: whether it had finished before Generate."""
     resumed = "Done. You had already sent this request, so its task was resumed. No further charge."
@@ -71,15 +66,6 @@ def unchecked_html(spec: Spec, report: Report) -> Html:
     count = len({finding.path for finding in report.unchecked})
     files = "1 file" if count == 1 else f"{count} files"
     return piece("unchecked").format(files, Html("<li>{}</li>").each(lines))
-
-
-def key_html(spec: Spec) -> Html:
-    """How to set a key. No widget asks for it, because widgets are saved with the notebook. *pure*."""
-    return piece("key").format(f'sd.ask_key("{spec.provider}")', host_of(spec.server))
-
-
-def confirm_html(spec: Spec, warnings: tuple[Problem, ...]) -> Html:
-    return piece("confirm").format(Html("<li>{}</li>").each(sentence(one, labels_of(spec)) for one in warnings))
 
 
 def failed_html(error: Exception) -> Html:

@@ -33,7 +33,7 @@ from seedance_nb._notebook.compare.comparison import Comparison
 from seedance_nb._session.batch import Item
 from seedance_nb._session.session import Models
 from seedance_nb._task import task as task_module
-from seedance_nb._task.display import page, player, progress, video
+from seedance_nb._task.display import page, player, video
 from seedance_nb._task.files import ExtraResult, write_extras
 from seedance_nb._task.task import Task, Tasks
 
@@ -193,10 +193,8 @@ MAKERS: Mapping[str, Callable[[str], object]] = {
     "_notebook/compare/comparison:_output": lambda w: Comparison._output(batch(w), pending=True).html,
     "_task/task:_still_html": lambda w: [task_module._still_html(row(w, file=f"/{name(w)}"), still) for still in (b"x", b"")],
     "_base/problem:_repr_html_": lambda w: [Problems([problem(w)])._repr_html_(), Problems()._repr_html_()],
-    "_task/display/progress:line_html": lambda w: progress.line_html(w, row(w), w),
     "_task/task:_html": lambda w: task(w)._html(row(w)),
     "_task/display/video:_repr_html_": lambda _: video.Frames([Image.new("RGB", (8, 8))])._repr_html_(),
-    "_task/display/video:_take_html": lambda w: video._take_html(clip(w)),
     "_task/display/page:grid": lambda w: page.grid([clip(w)] * 2).html,
     "_task/display/player:player_html": lambda w: [player.player_html(w, facts=None, still=b"x", name=w), player.player_html("", facts=None, still=b"x", name=w)],
     "_task/display/player:pending_html": lambda w: player.pending_html(w, w),
@@ -208,7 +206,6 @@ MAKERS: Mapping[str, Callable[[str], object]] = {
     "_base/html:_repr_html_": lambda w: full(Estimate, w)._repr_html_(),
     "_media/preflight:_repr_html_": lambda w: report(w)._repr_html_(),
     "_form/labels:label_html": lambda w: labels.label_html(field(w), said(w)),
-    "_form/labels:_count_html": lambda w: labels._count_html(field(w), 3),
     "_form/labels:_help_html": lambda w: [labels._help_html(field(w, kind)) for kind in ("items", "text", "map")],
     "_form/labels:_fold_html": lambda w: labels._fold_html(w, (w, w)),
     "_form/labels:error_html": lambda w: labels.error_html(said(w).problems),
@@ -218,11 +215,8 @@ MAKERS: Mapping[str, Callable[[str], object]] = {
     "_form/controls/text_list:_label": lambda w: text_list._label(w, said(w).problems),
     "_form/controls/text_list:thumb_html": lambda w: [text_list.thumb_html(f"https://{w}", "image"), text_list.thumb_html(w, w)],
     "_notebook/status:running_html": lambda w: status.running_html(row(w, progress=5.0), 1),
-    "_notebook/status:stopped_html": lambda w: status.stopped_html(row(w)),
     "_notebook/status:done_html": lambda w: status.done_html(task(w), 1),
     "_notebook/status:unchecked_html": lambda w: status.unchecked_html(spec(w), report(w)),
-    "_notebook/status:key_html": lambda w: status.key_html(spec(w)),
-    "_notebook/status:confirm_html": lambda w: status.confirm_html(spec(w), (problem(w),)),
     "_notebook/status:failed_html": lambda w: [
         status.failed_html(sd.SeedanceError(w, next_step=w)), status.failed_html(ValueError(w)),
     ],
@@ -244,7 +238,7 @@ MAKERS: Mapping[str, Callable[[str], object]] = {
 }  # fmt: skip
 # What shows none of the texts that it is given.
 WORDLESS = {
-    "_task/display/player:badge", "_form/labels:_count_html", "_form/form:css",
+    "_task/display/player:badge", "_form/form:css",
     "_notebook/results:counts_html", "_task/display/video:_repr_html_", "_base/html:piece",
 }  # fmt: skip
 

@@ -14,10 +14,11 @@ from faults.shapes import CRUN, SHAPES, Shape
 from support.audit import executable
 
 import seedance_nb as sd
+from seedance_nb._base.html import piece
 from seedance_nb._base.secret import Secret
 from seedance_nb._check.check import approve, create_request, status_request
 from seedance_nb._ledger.row import Row, State
-from seedance_nb._notebook.status import failed_html, running_html, stopped_html
+from seedance_nb._notebook.status import failed_html, running_html
 from seedance_nb._provider.outcome import SendOutcome, classify, free_value
 from seedance_nb._provider.status import read_status
 from seedance_nb._provider.transport import Endpoint, fetch_answer, send_once
@@ -239,7 +240,12 @@ class Reader:
             asked={"prompt": row.error, "seconds": row.word},
             facts=None,
         )
-        for shown in (running_html(row, 1.0), stopped_html(row), video_html(video, "a.mp4"), _html_of(row)):
+        for shown in (
+            running_html(row, 1.0),
+            piece("stopped").format(row.name),
+            video_html(video, "a.mp4"),
+            _html_of(row),
+        ):
             self._shown(shown, repr(row))
 
     def _shown(self, text: str, said: str) -> None:

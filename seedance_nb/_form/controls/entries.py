@@ -2,7 +2,6 @@
 
 from collections.abc import Callable, Mapping
 from dataclasses import replace
-from functools import partial
 from typing import Any
 
 import ipywidgets as W  # noqa: N812
@@ -65,7 +64,7 @@ class Entries(Compound):
     def on_edit(self, entry: Any, change: Change) -> None:
         """Accept an entry's new value, unless the entry was removed: the browser may still send its events."""
         if entry in self._entries and not self._quiet:
-            self._accept(self._collect(), change.below(getattr(entry, "name", str(self._entries.index(entry)))))
+            self._accept(self._collect(), change.below(entry.name if entry.key else str(self._entries.index(entry))))
 
     def add(self, value: Any = ABSENT) -> None:
         self._entries.append(self.entry_class(self, len(self._entries), value))
@@ -125,10 +124,28 @@ class Entries(Compound):
         return [self._add]
 
 
-class ControlEntry:
-    """An entry with a control of its own."""
+class Entry:
+    """An entry with a control of its own. In a map it has a `name`, `named` once a user typed one or the body has one, even an empty one."""
 
-    control: Control
+    def __init__(
+        self, owner: "ItemsControl | MapControl", place: Any, value: Any = ABSENT, *, named: bool = True
+    ) -> None:
+        self.owner, self.name, self.named, factory = owner, place, named, owner._factory  # noqa: SLF001 - a part of the same control
+        self.key: Any = None
+        if isinstance(owner, MapControl):
+            self.key = factory.make(
+                W.Text, "sdn-field", "sdn-key", value=place, continuous_update=False, placeholder="name", description=_NAME,
+                on=lambda name: owner.rename(self, name),
+            )  # fmt: skip
+        self.buttons = owner.buttons(self)
+        self.widget = factory.box(W.HBox, self.make(value), "sdn-pair" if self.key else "sdn-item")
+
+    def make(self, value: Any) -> list[Any]:
+        """Create the control that shows a value, and return all widgets."""
+        field, owner = self.owner.entry_field(self.name), self.owner
+        self.control = owner._factory.control(field, lambda change: owner.on_edit(self, change))  # noqa: SLF001
+        self.control.show(start_of(field) if value is ABSENT else value)
+        return [*([self.key] if self.key else []), self.control.widget, *self.buttons]
 
     @property
     def value(self) -> Any:
@@ -139,22 +156,17 @@ class ControlEntry:
     def show(self, value: Any) -> None:
         self.control.show(value)
 
-
-class _Item(ControlEntry):
-    """One entry and its buttons."""
-
-    def __init__(self, owner: "ItemsControl", index: int, value: Any) -> None:
-        factory, field = owner._factory, owner.entry_field(index)  # noqa: SLF001 - a part of the same control
-        self.control = factory.control(field, lambda change: owner.on_edit(self, change))
-        self.show(start_of(field) if value is ABSENT else value)
-        self.focus = partial(self.control.focus, ())
-        self.widget = factory.box(W.HBox, [self.control.widget, *owner.buttons(self)], "sdn-item")
+    def focus(self) -> None:
+        if self.key:
+            self.key.focus()
+        else:
+            self.control.focus(())
 
 
 class ItemsControl(Entries):
     """A list. A new entry is null until it is filled in, or the only value that the schema allows; entries are never dropped."""
 
-    entry_class = _Item
+    entry_class = Entry
 
     def _build(self) -> Any:
         self._waiting: list[Any] = []
@@ -179,7 +191,7 @@ class ItemsControl(Entries):
             self._show_waiting()
         super().focus(path)
 
-    def _name(self, entry: _Item, index: int) -> None:
+    def _name(self, entry: Entry, index: int) -> None:
         if not self.fixed:
             entry.control.relabel(self.entry_field(index).label)
 
@@ -194,7 +206,7 @@ class ItemsControl(Entries):
     def _show_waiting(self) -> None:
         waiting, self._waiting = self._waiting, []
         with self._factory.deeper(2):
-            self._entries += [_Item(self, index, item) for index, item in enumerate(waiting, len(self._entries))]
+            self._entries += [Entry(self, index, item) for index, item in enumerate(waiting, len(self._entries))]
         if waiting:
             self._arrange()
 
@@ -214,28 +226,6 @@ class ItemsControl(Entries):
         return [self._more, self._add]
 
 
-class _Entry(ControlEntry):
-    """A name and its value. `named` is True once a user typed a name or the body has one, even an empty one."""
-
-    def __init__(self, owner: "MapControl", name: str, value: Any, *, named: bool) -> None:
-        self._owner, self.name, self.named = owner, name, named
-        factory = owner._factory  # noqa: SLF001 - a part of the same control
-        self.key = factory.make(
-            W.Text, "sdn-field", "sdn-key", value=name, continuous_update=False, placeholder="name",
-            description=_NAME, on=lambda name: owner.rename(self, name),
-        )  # fmt: skip
-        self.focus = self.key.focus
-        [self.gone] = owner.buttons(self)
-        self.widget = factory.box(W.HBox, [], "sdn-pair")
-        self.make(value)
-
-    def make(self, value: Any) -> None:
-        owner, field = self._owner, extra_of(self._owner.field, self.name)
-        self.control = owner._factory.control(field, lambda change: owner.on_edit(self, change))  # noqa: SLF001
-        self.show(value)
-        self.widget.children = [self.key, self.control.widget, self.gone]
-
-
 class MapControl(Entries):
     """The properties of an object that its schema does not name. Entries without a name or with a duplicate name are not sent."""
 
@@ -245,33 +235,35 @@ class MapControl(Entries):
         self._defined = defined_names(self.field)
         return self._frame("field", "sdn-map")
 
+    def entry_field(self, name: str) -> Field:
+        return extra_of(self.field, name)
+
     def parts(self) -> Mapping[str, Control]:
         return {name: entry.control for name, entry in self._by_name().items()}
 
     def add(self, value: Any = ABSENT) -> None:
-        start = start_of(extra_of(self.field, "")) if value is ABSENT else value
-        self._entries.append(_Entry(self, "", start, named=False))
+        self._entries.append(Entry(self, "", value, named=False))
         self._arrange()
 
-    def remove(self, entry: _Entry) -> None:
+    def remove(self, entry: Entry) -> None:
         if entry in self._entries:
             self._entries.remove(entry)
             self._arrange()
             self._accept(self._collect())
 
-    def rename(self, entry: _Entry, name: str) -> None:
+    def rename(self, entry: Entry, name: str) -> None:
         """Rename an entry, as a user's change; its position stays."""
         if self._quiet or entry not in self._entries:
             return
-        old, new = (extra_of(self.field, each).shape for each in (entry.name, name))
+        old, new = (self.entry_field(each).shape for each in (entry.name, name))
         entry.name, entry.named = name, bool(name)
         if old.view != new.view:
-            entry.make(entry.value if fits(new.view, new.defs, entry.value) else None)
+            entry.widget.children = entry.make(entry.value if fits(new.view, new.defs, entry.value) else None)
         self._check_names()
         self._accept(self._collect(), Change(path=(name,)))
 
-    def _by_name(self) -> dict[str, _Entry]:
-        entries: dict[str, _Entry] = {}
+    def _by_name(self) -> dict[str, Entry]:
+        entries: dict[str, Entry] = {}
         for entry in self._entries:
             if entry.named and entry.name not in self._defined:
                 entries.setdefault(entry.name, entry)
@@ -294,7 +286,7 @@ class MapControl(Entries):
             for entry, item in zip(self._entries, extra.values(), strict=True):
                 entry.show(item)
         else:
-            self._entries = [_Entry(self, name, item, named=True) for name, item in extra.items()]
+            self._entries = [Entry(self, name, item) for name, item in extra.items()]
         self._arrange()
 
     def _count(self) -> int | None:

@@ -42,14 +42,6 @@ def trouble_text(row: Row) -> str:
     return row.error if row.state in (*OPEN_STATES, State.WAITING) else ""
 
 
-def line_html(text: str, row: Row, trouble: str = "") -> Html:
-    """A line of progress with the task's name, and its bar if the provider reports a percentage. *pure*."""
-    has_bar = row.progress is not None and row.state in OPEN_STATES
-    bar = piece("bar").format(row.progress) + " " if has_bar else Html()
-    below = Html('<div style="{}">{}</div>').format(DIM, trouble) if trouble else Html()
-    return piece("line").format(bar, text, row.name, below)
-
-
 class CellLine:
     """A line in the output of the running cell."""
 
@@ -116,6 +108,9 @@ class Progress:
     def _show(self, text: str, row: Row, trouble: str = "") -> None:
         try:
             if self._line is not None:
-                self._line.show(f"{text} · {row.name}", line_html(text, row, trouble))
+                has_bar = row.progress is not None and row.state in OPEN_STATES
+                bar = piece("bar").format(row.progress) + " " if has_bar else Html()
+                below = Html('<div style="{}">{}</div>').format(DIM, trouble) if trouble else Html()
+                self._line.show(f"{text} · {row.name}", piece("line").format(bar, text, row.name, below))
         except Exception:  # noqa: BLE001 - whatever happens to the line, the wait for a paid task goes on
             self._line = None

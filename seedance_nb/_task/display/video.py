@@ -316,15 +316,14 @@ def takes_view(videos: Sequence[Video], pending: Row | None = None, folder: Path
         html = _player.pending_html(pending.name, source_of(video_path(folder, pending))) + html
     if earlier:
         texts += map(video_text, reversed(earlier))
-        html += piece("earlier").format(Html().join(map(_take_html, reversed(earlier))))
+        takes = Html()
+        for video in reversed(earlier):
+            still = _player.still_of(video.poster, _THUMBNAIL_BYTES, 2 * _STRIP_WIDTH)
+            small = replace(video, poster=still, player=PlayerOptions(width=_STRIP_WIDTH))
+            prompt, player = shorten(video.prompt, 60, placeholder="…"), video_player(small, source_of(video.path))
+            takes += piece("take").format(width=_STRIP_WIDTH, player=player, take=video.row.take, prompt=prompt)
+        html += piece("earlier").format(takes)
     return View(text="\n".join(texts), html=html, jpeg=view.jpeg)
-
-
-def _take_html(video: Video) -> Html:
-    still = _player.still_of(video.poster, _THUMBNAIL_BYTES, 2 * _STRIP_WIDTH)
-    small = replace(video, poster=still, player=PlayerOptions(width=_STRIP_WIDTH))
-    prompt, player = shorten(video.prompt, 60, placeholder="…"), video_player(small, source_of(video.path))
-    return piece("take").format(width=_STRIP_WIDTH, player=player, take=video.row.take, prompt=prompt)
 
 
 def frame_times(facts: MediaFacts, n: int | None, every: float | None) -> list[float]:
