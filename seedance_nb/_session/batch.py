@@ -185,23 +185,25 @@ class Batch:
                     await asyncio.sleep(_TICK_S)
                 if self.is_stopped:
                     return
-                if item.approved is None or item.error:
-                    continue
-                send: Any = functools.partial(self._session.sender.send, item.approved, take=item.take, budget=budget)
-                world = "simulated" if item.simulated else "paid"
-                task = await asyncio.to_thread(
-                    attempt, functools.partial(send, interactive=interactive, shown_world=world)
-                )
-                future = task if isinstance(task, Exception) else await asyncio.to_thread(attempt, task.future)
-                self.tasks[index] = task
-                if isinstance(future, Exception):
-                    self.results[index] = future
-                else:
-                    self._futures[index] = future
+                if item.error is None:
+                    await self._start(index, item, budget, interactive=interactive)
                 # Over budget, the others only get the tasks that they have already.
-                budget = 0 if isinstance(task, OverBudget) else budget
+                budget = 0 if isinstance(self.tasks[index], OverBudget) else budget
         finally:
             self.is_sending = False
+
+    async def _start(self, index: int, item: Item, budget: float | None, *, interactive: bool) -> None:
+        """Send one item, unless the ledger has it, and follow its task. *spends credits*, *network*, *writes ledger*."""
+        assert item.approved  # noqa: S101
+        send: Any = functools.partial(self._session.sender.send, item.approved, take=item.take, budget=budget)
+        world = "simulated" if item.simulated else "paid"
+        task = await asyncio.to_thread(attempt, functools.partial(send, interactive=interactive, shown_world=world))
+        future = task if isinstance(task, Exception) else await asyncio.to_thread(attempt, task.future)
+        self.tasks[index] = task
+        if isinstance(future, Exception):
+            self.results[index] = future
+        else:
+            self._futures[index] = future
 
     def wait(self, work: Coroutine[Any, Any, None], show: Callable[[], None] = lambda: None) -> None:
         """Wait for `send` or `perform`, calling `show` from time to time. An interrupt stops the sending, not the tasks."""
