@@ -94,13 +94,16 @@ def provider(made: tuple[Session, Video]) -> Iterator[Provider]:
 def on_the_loop(monkeypatch: pytest.MonkeyPatch) -> list[tuple[str, bool]]:
     """Each use of the ledger, and whether it held up the loop that follows every task."""
     seen: list[tuple[str, bool]] = []
-    real = Store.transact
 
-    def transact(self: Store, work: Any) -> Any:
-        seen.append((work.__qualname__, ENGINE.is_here))
-        return real(self, work)
+    def watched(real: Any) -> Any:
+        def use(self: Store, work: Any, *more: Any, **options: Any) -> Any:
+            seen.append((work.__qualname__, ENGINE.is_here))
+            return real(self, work, *more, **options)
 
-    monkeypatch.setattr(Store, "transact", transact)
+        return use
+
+    for name in ("transact", "read"):
+        monkeypatch.setattr(Store, name, watched(getattr(Store, name)))
     return seen
 
 

@@ -21,7 +21,6 @@ import platformdirs
 from seedance_nb._base.errors import LedgerError
 from seedance_nb._base.faults import LOG
 from seedance_nb._ledger import journal as _journal
-from seedance_nb._ledger.row import FREE_STATES
 
 _TURN_S = 30
 _SHARED = re.compile(
@@ -33,31 +32,12 @@ UNREADABLE = (sqlite3.Error, UnicodeDecodeError)
 
 # FULL; or EXTRA, which also waits for the folder, where removing the rollback journal is the commit.
 SYNCHRONOUS = {"wal": 2, "delete": 3}
-_FREE = ", ".join(f"'{state}'" for state in FREE_STATES)
-MIGRATIONS = (
-    f"""CREATE TABLE tasks (seq INTEGER PRIMARY KEY, intent TEXT NOT NULL, kind TEXT NOT NULL, key_fingerprint TEXT NOT NULL,
-        spec TEXT NOT NULL, base_url TEXT NOT NULL, simulated INTEGER NOT NULL, digest TEXT NOT NULL,
-        take INTEGER NOT NULL, body TEXT NOT NULL, state TEXT NOT NULL, word TEXT NOT NULL DEFAULT '',
-        task_id TEXT NOT NULL DEFAULT '', outputs TEXT NOT NULL DEFAULT '[]', error TEXT NOT NULL DEFAULT '',
-        credits REAL, file TEXT NOT NULL DEFAULT '', sha256 TEXT NOT NULL DEFAULT '', facts TEXT NOT NULL DEFAULT '',
-        created REAL NOT NULL, accepted REAL, finished REAL, owner TEXT NOT NULL) STRICT;
-    CREATE UNIQUE INDEX one_task_per_intent ON tasks (intent) WHERE state NOT IN ({_FREE});
-    CREATE INDEX by_task_id ON tasks (task_id);
-    CREATE TABLE events (at REAL NOT NULL, task INTEGER NOT NULL REFERENCES tasks (seq), changes TEXT NOT NULL) STRICT""",
-    """ALTER TABLE tasks ADD COLUMN estimate REAL; ALTER TABLE tasks ADD COLUMN unit TEXT NOT NULL DEFAULT 'credits';
-    ALTER TABLE tasks ADD COLUMN progress REAL""",
-    # The ledger's name in its journal. Programs that write no journal must refuse this format.
-    "CREATE TABLE identity (id TEXT NOT NULL) STRICT; INSERT INTO identity VALUES (lower(hex(randomblob(4))))",
-    f"""ALTER TABLE tasks ADD COLUMN successor INTEGER; ALTER TABLE tasks ADD COLUMN balance REAL;
-    DROP INDEX one_task_per_intent;
-    CREATE UNIQUE INDEX one_task_per_intent ON tasks (intent) WHERE state NOT IN ({_FREE}) AND successor IS NULL""",
-    "ALTER TABLE tasks ADD COLUMN beside TEXT NOT NULL DEFAULT ''; ALTER TABLE tasks ADD COLUMN dead REAL",
-    "ALTER TABLE tasks ADD COLUMN budget REAL",
-    # Where the ledger is, as JSON: path and inode. Programs that do not compare it must refuse this format.
-    """ALTER TABLE identity ADD COLUMN home TEXT NOT NULL DEFAULT ''; CREATE INDEX by_intent ON tasks (intent);
-    CREATE INDEX events_by_task ON events (task)""",
+_SCHEMA = (Path(__file__).parent / "sqlite.sql").read_text(encoding="utf-8")
+*MIGRATIONS, _ADDITIONS = (
+    part.strip().split("\n\n") for part in re.split(r"(?:^--.*\n)+", _SCHEMA, flags=re.MULTILINE)[1:]
 )
 """The statements that migrate each format to the next; a format's number is how many migrations were run."""
+_CHECKED_AT_ONCE = 16_000_000  # bytes; a larger file is checked while it is used already
 
 
 class ForeignFile(sqlite3.OperationalError):
@@ -104,7 +84,7 @@ def journal_mode(path: Path) -> str:
 
 
 def connect(path: Path) -> sqlite3.Connection:
-    """A connection to the ledger at `path`, with every page checked. *writes files*: an older format is migrated. Raises: sqlite3.Error."""
+    """A connection to the ledger at `path`, with every page checked unless it is large. *writes files*: an older format is migrated. Raises: sqlite3.Error."""
     # Only SQLite opens the file: closing it elsewhere in this process would drop SQLite's locks.
     if not path.stat().st_size:
         raise sqlite3.DatabaseError("it is empty (0 bytes), which a ledger never is")
@@ -186,8 +166,7 @@ def _prepare(db: sqlite3.Connection, path: Path) -> None:
     db.execute("BEGIN")  # one snapshot for both queries, because another process may be creating the tables
     version = db.execute("PRAGMA user_version").fetchone()[0]
     foreign = version == 0 and db.execute("SELECT 1 FROM sqlite_master").fetchone()
-    # It also compares indexes and rows, so a changed character in the column that prevents a second payment is found.
-    found = db.execute("PRAGMA integrity_check(1)").fetchone()[0]
+    found = "ok" if is_large(path) else damage_of(db)
     db.execute("COMMIT")
     if version == 0 and _journal.is_used(path):
         found = "its format number is missing"
@@ -206,15 +185,29 @@ def _prepare(db: sqlite3.Connection, path: Path) -> None:
     adopt_home(db, path)
 
 
+def is_large(path: Path) -> bool:
+    """Whether the file is too large to be checked in full before it is used. *reads files*."""
+    return path.stat().st_size > _CHECKED_AT_ONCE
+
+
+def damage_of(db: sqlite3.Connection) -> str:
+    """The first damage that SQLite finds, "ok" if there is none. *reads files*."""
+    # It also compares indexes and rows, so a changed character in the column that prevents a second payment is found.
+    return str(db.execute("PRAGMA integrity_check(1)").fetchone()[0])
+
+
 def migrate(db: sqlite3.Connection) -> None:
     """Migrate the tables to the current format from any older one, or create them."""
     try:
         db.execute("BEGIN IMMEDIATE")
         version = db.execute("PRAGMA user_version").fetchone()[0]
         for number, step in enumerate(MIGRATIONS[version:], version + 1):
-            for statement in step.split(";"):
+            for statement in step:
                 db.execute(statement)
             db.execute(f"PRAGMA user_version = {number}")
+        if not db.execute("SELECT 1 FROM sqlite_master WHERE name = 'extras'").fetchone():
+            for statement in _ADDITIONS:
+                db.execute(statement)
         db.execute("COMMIT")
     except BaseException:
         if db.in_transaction:

@@ -8,11 +8,13 @@ a whole row's columns, `set` changed ones. Lines are added and never changed, so
 
 import json
 import os
+import random
 import time
 import zlib
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -24,6 +26,7 @@ except ImportError:  # Windows; SQLite's own lock keeps two writers apart there
 TURN_S = 30
 _FLAGS = os.O_RDWR | os.O_APPEND | getattr(os, "O_BINARY", 0) | getattr(os, "O_CLOEXEC", 0)
 _BLOCK = 8192
+_PAUSE_S, _MAX_PAUSE_S = 0.002, 0.05
 _PIECE = 1024 * 1024
 _flush = getattr(os, "fdatasync", os.fsync)
 
@@ -196,6 +199,12 @@ def read(path: Path) -> tuple[list[Entry], int]:
     return entries, len(lines) - len(entries)
 
 
+def count(path: Path) -> int:
+    """How many lines a journal has. *reads files*. Raises: OSError."""
+    with path.open("rb") as file:
+        return sum(piece.count(b"\n") for piece in iter(partial(file.read, _PIECE), b""))
+
+
 def _write(file: int, data: bytearray) -> None:
     view = memoryview(bytes(data))
     while view:
@@ -211,13 +220,16 @@ def _read(file: int, size: int) -> bytes:
 
 
 def _lock(file: int, end: float) -> None:
+    pause = _PAUSE_S
     while fcntl:
         try:
             fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError:
             if time.monotonic() > end:
                 raise
-            time.sleep(0.002)
+            # Longer and longer, so that many kernels that wait do not keep the one that writes from the processor.
+            time.sleep(pause * random.random())  # noqa: S311 - so that they do not all ask at once
+            pause = min(2 * pause, _MAX_PAUSE_S)
         except OSError:  # a file system without such locks; SQLite's own keeps two writers apart there
             return
         else:

@@ -7,7 +7,7 @@ import re
 import sqlite3
 import time
 from collections.abc import Callable, Collection
-from contextlib import closing, suppress
+from contextlib import suppress
 from datetime import date, datetime, timedelta
 from pathlib import Path
 from typing import Any, NamedTuple, TypeVar
@@ -16,26 +16,23 @@ from seedance_nb._base.errors import LedgerError, OverBudget
 from seedance_nb._check.check import Approved, values_by_role
 from seedance_nb._check.price import Estimate
 from seedance_nb._ledger.database import real_path, require_original_file, require_single_link
-from seedance_nb._ledger.process import is_gone, this_process
+from seedance_nb._ledger.process import this_process
 from seedance_nb._ledger.repair import in_memory
-from seedance_nb._ledger.row import CHANGEABLE, COLUMNS, EARLY_STATES, FREE_STATES, SELECT, Row, State, row_at, row_of
+from seedance_nb._ledger.row import CHANGEABLE, COLUMNS, FORGOTTEN, FREE_STATES, SELECT, Row, State, row_at, row_of
 from seedance_nb._ledger.store import Store, Transaction
 
 _T = TypeVar("_T")
-_ORPHANED = {
-    State.WAITING: (State.UNSENT, "the process that was going to send it ended before anything was sent"),
-    State.SENDING: (State.UNKNOWN, "the process that sent it ended before it received the response"),
-}
-
-
 _NEVER_SENT = ", ".join(f"'{state}'" for state in (*FREE_STATES, State.WAITING))
-_FREE = f"(simulated OR state IN ({_NEVER_SENT}) OR (state = '{State.FAILED}' AND credits IS 0))"
-_COST = f"iif({_FREE}, 0, coalesce(credits, estimate, 0))"
-_MARK = """coalesce((SELECT json_extract(changes, '$.review') FROM events
-    WHERE task = seq AND instr(changes, '"review"') ORDER BY events.rowid DESC LIMIT 1), '')"""
+_FREE = f"(simulated = 1 OR state IN ({_NEVER_SENT}) OR (state = '{State.FAILED}' AND coalesce(credits, 1) = 0))"
+_COST = f"CASE WHEN {_FREE} THEN 0 ELSE coalesce(credits, estimate, 0) END"
 COSTS = {"free": _FREE, "paid": f"NOT {_FREE}", "100 or more": f"{_COST} >= 100", "500 or more": f"{_COST} >= 500"}
-_MARKS = {"kept": "= 'keep'", "rejected": "= 'reject'", "not rejected": "!= 'reject'", "no mark": "= ''"}
-MARKS = {name: f"{_MARK} {condition}" for name, condition in _MARKS.items()}
+_MARKED = "IN (SELECT seq FROM extras WHERE review"
+MARKS = {
+    "kept": f"seq {_MARKED} = 'keep')", "rejected": f"seq {_MARKED} = 'reject')",
+    "not rejected": f"seq NOT {_MARKED} = 'reject')", "no mark": f"seq NOT {_MARKED} > '')",
+}  # fmt: skip
+_SET_WORDS = f"""UPDATE extras SET words = ? WHERE seq = ?
+    AND seq IN (SELECT seq FROM tasks WHERE body != '{FORGOTTEN["body"]}')"""  # noqa: S608 - texts of our own
 SORTS = {"newest": "seq DESC", "oldest": "seq", "most expensive": f"{_COST} DESC, seq DESC"}
 
 
@@ -52,8 +49,13 @@ class Ledger:
     """A SQLite file and its journal, private to their owner. Methods are thread-safe, writes on disk on return; `trouble` says why it can only be read. Any method can raise LedgerError."""
 
     def __init__(self, path: Path, now: Callable[[], float] = time.time) -> None:
-        self.path, self.trouble, self._now = real_path(path), "", now
-        self._store = Store(self.path, now)
+        self.path, self._now = real_path(path), now
+        self._store = Store(self.path, now, in_memory)
+
+    @property
+    def trouble(self) -> str:
+        """Why the ledger could not be read in full the last time, "" if it could."""
+        return self._store.trouble
 
     @property
     def description(self) -> str:
@@ -74,7 +76,7 @@ class Ledger:
         intent = hashlib.sha256(identity.encode()).hexdigest()
 
         def claimed(transaction: Transaction) -> tuple[Row, bool]:
-            settle_orphans(transaction)
+            transaction.settle()
             # A row with an unknown outcome counts again if the request sent in its place never became a task.
             existing = transaction.db.execute(
                 """SELECT seq, state FROM tasks AS it WHERE intent = ? AND state NOT IN (?, ?) AND (successor IS NULL
@@ -97,7 +99,7 @@ class Ledger:
                 "digest": approved.digest, "take": take, "body": approved.body, "state": State.WAITING,
                 "created": self._now(), "owner": this_process(),
                 "estimate": estimate.amount if estimate else None, "unit": spec.price.unit, "budget": budget,
-            })  # fmt: skip
+            }, words=str(by_role.get("prompt", "")).casefold())  # fmt: skip
             if existing:
                 transaction.change(existing[0], {"successor": seq})
             return row_at(transaction.db, seq), True
@@ -158,9 +160,10 @@ class Ledger:
         if numbered := re.fullmatch(r"#?([0-9]{1,18})(?:-([0-9a-f]{4}))?", text):
             found = self._select(f"{SELECT} WHERE seq = ?", int(numbered[1]), each=row_of)
             return next((row for row in found if numbered[2] in (None, row.mark)), None)
-        named = "? IN (task_id, substr(spec, 1, instr(spec || '/', '/') - 1) || ':' || task_id)"
-        query = f"{SELECT} WHERE task_id != '' AND {named} ORDER BY seq DESC LIMIT 1"
-        return next(iter(self._select(query, text, each=row_of)), None)
+        provider, _, task_id = text.partition(":")
+        query = f"""{SELECT} WHERE task_id != '' AND (task_id = ? OR (task_id = ? AND spec >= ? AND spec < ?))
+            ORDER BY seq DESC LIMIT 1"""
+        return next(iter(self._select(query, text, task_id, *models_of(provider), each=row_of)), None)
 
     def other_task(self, row: Row, task_id: str) -> Row | None:
         """Another row whose task certainly has this id at the same provider, None if there is none. *reads files*."""
@@ -170,8 +173,12 @@ class Ledger:
 
     def rows(self, limit: int = 100) -> list[Row]:
         """The latest rows, unresolved ones first, then newest first."""
-        query = f"{SELECT} ORDER BY state IN (?, ?) AND successor IS NULL DESC, seq DESC LIMIT ?"
-        return self._select(query, State.UNKNOWN, State.SENDING, limit, each=row_of)
+        lost = "state IN (?, ?) AND successor IS NULL"
+        query = f"""{SELECT} WHERE seq IN (SELECT seq FROM (SELECT seq FROM tasks WHERE {lost} ORDER BY seq DESC LIMIT ?) AS lost
+            UNION SELECT seq FROM (SELECT seq FROM tasks ORDER BY seq DESC LIMIT ?) AS latest)
+            ORDER BY {lost} DESC, seq DESC LIMIT ?"""  # noqa: S608 - texts of our own
+        states = (State.UNKNOWN, State.SENDING)
+        return self._select(query, *states, limit, limit, *states, limit, each=row_of)
 
     def count(self) -> int:
         """How many rows there are."""
@@ -185,15 +192,40 @@ class Ledger:
         start = datetime.combine(day, datetime.min.time()) if day else None
         days = [start.timestamp(), (start + timedelta(days=1)).timestamp()] if start else [0, math.inf]
         parts = [("spec = ?", model)] * bool(model) + [("state = ?", state)] * bool(state)
-        parts += [("instr(prompt(spec, body), ?)", word) for word in words.casefold().split()]
-        conditions = [COSTS.get(cost, "1"), MARKS.get(mark, "1"), *(condition for condition, _ in parts)]
-        statement = f"""WITH hits AS MATERIALIZED (SELECT seq FROM tasks WHERE created >= ? AND created < ?
-            AND {" AND ".join(conditions)})
-            SELECT {", ".join(COLUMNS)}, {_MARK}, (SELECT count(*) FROM hits) FROM tasks
-            WHERE seq IN hits ORDER BY {SORTS[sort]} LIMIT ? OFFSET ?"""  # noqa: S608 - texts of our own
-        values = [*days, *(value for _, value in parts), limit, offset]
-        each = lambda one: Found(row := row_of(one[:-2]), prompt(row.spec, row.body), *one[-2:])  # noqa: E731
-        return self._select(statement, *values, each=each, prompt=prompt)
+        found = [("instr(words, ?) > 0", word) for word in words.casefold().split()]
+        having = " AND ".join(condition for condition, _ in found) or "1 = 0"
+        conditions = [
+            "created >= ? AND created < ?",
+            COSTS.get(cost),
+            MARKS.get(mark),
+            *(condition for condition, _ in parts),
+        ]
+        conditions += ["seq IN (SELECT seq FROM found)"] * bool(found)
+        hits = f"FROM tasks WHERE {' AND '.join(filter(None, conditions))}"
+        statement = f"""WITH found AS MATERIALIZED (SELECT seq FROM extras WHERE {having}),
+            page AS (SELECT seq {hits} ORDER BY {SORTS[sort]} LIMIT ? OFFSET ?)
+            SELECT {", ".join(COLUMNS)}, coalesce((SELECT review FROM extras WHERE extras.seq = tasks.seq), ''), (SELECT count(*) {hits})
+            FROM tasks WHERE seq IN (SELECT seq FROM page) ORDER BY {SORTS[sort]}"""  # noqa: S608 - texts of our own
+        if cost or day or model or found:
+            statement = statement.replace("BY seq", "BY +seq")  # so that an index is read instead of every whole row
+        values = [*days, *(value for _, value in parts)]
+        values = [*(word for _, word in found), *values, limit, offset, *values]
+
+        def unread(db: sqlite3.Connection) -> list[tuple[str, int]]:
+            rows = db.execute(
+                "SELECT spec, body, seq FROM tasks WHERE seq IN (SELECT seq FROM extras WHERE words IS NULL)"
+            )
+            return [(text.casefold(), seq) for spec, body, seq in rows if (text := prompt(spec, body))]
+
+        def look(db: sqlite3.Connection) -> list[Found]:
+            if found and self.trouble:  # the copy in memory of a damaged ledger
+                db.executemany(_SET_WORDS, unread(db))
+            rows = db.execute(statement, values)
+            return [Found(row := row_of(one[:-2]), prompt(row.spec, row.body), *one[-2:]) for one in rows]
+
+        if found and (older := self._store.read(unread)) and not self.trouble:  # from a version that saves none
+            self._store.transact(lambda transaction: transaction.db.executemany(_SET_WORDS, older))
+        return self._store.read(look)
 
     def set_mark(self, row: Row, mark: str) -> None:
         """Save a person's mark of a row: "keep", "reject" or "". *writes ledger*."""
@@ -222,30 +254,9 @@ class Ledger:
         """Close the files; the next call opens them again."""
         self._store.close()
 
-    def _select(self, statement: str, *values: Any, each: Callable[[Any], _T], prompt: Any = None) -> list[_T]:
-        """The rows that a statement finds, each converted by `each`; from a rescued copy if the ledger is damaged."""
-
-        def select(db: sqlite3.Connection) -> list[_T]:
-            if prompt:
-                db.create_function("prompt", 2, lambda *of: prompt(*of).casefold())
-            return [each(found) for found in db.execute(statement, values)]
-
-        def settled(transaction: Transaction) -> list[_T]:
-            settle_orphans(transaction)
-            return select(transaction.db)
-
-        try:
-            seen, self.trouble = self._store.transact(settled), ""
-            return seen
-        except LedgerError as error:
-            rescued = None
-            with suppress(OSError, sqlite3.Error):  # as without file descriptors; the error from before says more
-                rescued = None if self._store.is_foreign else in_memory(self.path)
-            if rescued is None:
-                raise
-            self.trouble = error.message
-        with closing(rescued) as db:
-            return select(db)
+    def _select(self, statement: str, *values: Any, each: Callable[[Any], _T]) -> list[_T]:
+        """The rows that a statement finds, each converted by `each`."""
+        return self._store.read(lambda db: [each(found) for found in db.execute(statement, values)])
 
 
 def _is_same(actual: float, expected: float | None) -> bool:
@@ -261,15 +272,9 @@ def _to_column(value: Any) -> Any:
     return int(value) if isinstance(value, bool) else value
 
 
-def settle_orphans(transaction: Transaction) -> None:
-    """Set the state of each row whose process ended before it received a response."""
-    # A process that died before the response may have sent the request: it must not be sent again.
-    query = """SELECT seq, owner, state, coalesce((SELECT max(at) FROM events WHERE task = seq), created) FROM tasks
-        WHERE state IN (?, ?)"""
-    for seq, owner, state, last in transaction.db.execute(query, EARLY_STATES).fetchall():
-        if is_gone(owner, transaction.now() - last):
-            after, why = _ORPHANED[State(state)]
-            transaction.change(seq, {"state": after, "error": why})
+def models_of(provider: str) -> tuple[str, str]:
+    """The bounds between which the names of a provider's models are. *pure*."""
+    return f"{provider}/", f"{provider}0"  # the character after the slash
 
 
 def require_budget(db: sqlite3.Connection, provider: str, price: Estimate, budget: float, *, simulated: bool) -> None:
@@ -287,10 +292,11 @@ def require_budget(db: sqlite3.Connection, provider: str, price: Estimate, budge
         step = "see what is known with sd.estimate(...), or leave out budget= to send it at any price"
         raise OverBudget(text, budget=budget, next_step=step)
     spent, unpriced = db.execute(
-        """SELECT coalesce(sum(CASE WHEN finished IS NULL THEN coalesce(max(credits, estimate), estimate, credits)
-        ELSE coalesce(credits, estimate) END), 0), sum((credits IS NULL AND estimate IS NULL) OR unit != ?) FROM tasks
-        WHERE substr(spec, 1, instr(spec || '/', '/') - 1) = ? AND simulated = ? AND state NOT IN (?, ?)""",
-        (unit, provider, int(simulated), *FREE_STATES),
+        """SELECT coalesce(sum(CASE WHEN finished IS NOT NULL THEN coalesce(credits, estimate)
+            WHEN credits > estimate OR estimate IS NULL THEN credits ELSE estimate END), 0),
+        coalesce(sum(CASE WHEN (credits IS NULL AND estimate IS NULL) OR unit != ? THEN 1 ELSE 0 END), 0) FROM tasks
+        WHERE spec >= ? AND spec < ? AND simulated = ? AND state NOT IN (?, ?)""",
+        (unit, *models_of(provider), int(simulated), *FREE_STATES),
     ).fetchone()
     figures: dict[str, Any] = {"budget": budget, "spent": spent, "price": price.amount}
     if unpriced and not simulated:

@@ -159,7 +159,8 @@ def salvage(database: Path, journal: Path) -> Salvage:
     entries, unreadable = _journal.read(journal)
     entries = _renumbered(ledger, known, events, entries)
     lines = {entry.number: entry for entry in entries}
-    trust = not unreadable and events.keys() <= lines.keys()
+    newest = {entry.task: entry.number for entry in entries if entry.whole}  # a compacted line stands for all before it
+    trust = not unreadable and all(n in lines or n < newest.get(events[n].task, 0) for n in events)
     every = dict(sorted((events | lines).items()))
     by_task: dict[int, list[Entry]] = {}
     for entry in every.values():

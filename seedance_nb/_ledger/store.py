@@ -11,7 +11,7 @@ import sqlite3
 import threading
 import weakref
 from collections.abc import Callable, Iterator
-from contextlib import suppress
+from contextlib import closing, contextmanager, suppress
 from dataclasses import dataclass, field
 from functools import partial
 from pathlib import Path
@@ -23,14 +23,22 @@ from seedance_nb._ledger import database as _database
 from seedance_nb._ledger import journal as _journal
 from seedance_nb._ledger.database import Displaced, ForeignFile, close_own, known_columns
 from seedance_nb._ledger.journal import Entry
-from seedance_nb._ledger.row import FORGOTTEN, FORGOTTEN_FILES, FREE_STATES
+from seedance_nb._ledger.process import QUIET_S, is_gone
+from seedance_nb._ledger.row import EARLY_STATES, FORGOTTEN, FORGOTTEN_FILES, FREE_STATES, State
 
 _SHORT_TURN_S = 1
 _IDENTIFYING = ("intent", "spec", "base_url", "simulated", "digest", "take", "unit", "created")
 _RESCUED = ("state", "task_id", "accepted", "simulated")
 T = TypeVar("T")
+_FAULTS = (sqlite3.Error, OSError, UnicodeDecodeError, json.JSONDecodeError)
 _NOT_DAMAGE = {3, 5, 6, 7, 8, 9, 10, 13, 14, 15}  # SQLite's codes for places and moments: permission, busy, full, ...
 _FORK_S = 2
+_COMPACTED_FROM = 16_000_000  # bytes of a journal
+_SPARE_LINES = 10_000
+_ORPHANED = {
+    State.WAITING: (State.UNSENT, "the process that was going to send it ended before anything was sent"),
+    State.SENDING: (State.UNKNOWN, "the process that sent it ended before it received the response"),
+}
 _ALL: weakref.WeakSet["Store"] = weakref.WeakSet()
 _FORKING: list[tuple["Store", bool]] = []
 
@@ -47,11 +55,20 @@ class Transaction:
     entries: list[Entry] = field(default_factory=list)
     journal_error: OSError | None = None
 
-    def insert(self, values: dict[str, Any]) -> int:
+    def insert(self, values: dict[str, Any], person: str = "", words: str | None = None) -> int:
         """Insert a row with these columns; return its number."""
-        seq = insert(self.db, values)
-        self._event(seq, {"state": values["state"]}, values, whole=True)
+        seq, more = insert(self.db, values), {"person": person} if person else {}
+        self._event(seq, {"state": values["state"], **more}, values | more, whole=True)
+        if words is not None:
+            self.db.execute("UPDATE extras SET words = ? WHERE seq = ?", (words, seq))
         return seq
+
+    def settle(self) -> None:
+        """Set the state of each row whose process ended before it received a response."""
+        # A process that died before the response may have sent the request: it must not be sent again.
+        for seq, state in orphans(self.db, self.now()):
+            after, why = _ORPHANED[state]
+            self.change(seq, {"state": after, "error": why})
 
     def change(self, seq: int, changes: dict[str, Any]) -> None:
         """Change columns of a row, and save the change as an event."""
@@ -91,6 +108,18 @@ class Transaction:
             raise self.journal_error
 
 
+def orphans(db: sqlite3.Connection, now: float) -> list[tuple[int, State]]:
+    """The rows whose process ended before it received a response, with their states. *reads files*."""
+    found = list[tuple[int, State]]()
+    for (owner,) in db.execute("SELECT DISTINCT owner FROM tasks WHERE state IN (?, ?)", EARLY_STATES).fetchall():
+        if is_gone(owner, 2 * QUIET_S):  # at least if its rows were quiet for long
+            query = """SELECT seq, state, coalesce((SELECT max(at) FROM events WHERE task = seq), created) FROM tasks
+                WHERE state IN (?, ?) AND owner = ?"""
+            rows = db.execute(query, (*EARLY_STATES, owner)).fetchall()
+            found += [(seq, State(state)) for seq, state, last in rows if is_gone(owner, now - last)]
+    return found
+
+
 def write_entry(db: sqlite3.Connection, entry: Entry) -> None:
     """Write a journal entry to the database."""
     columns = {name: value for name, value in entry.columns.items() if name in known_columns()}
@@ -102,7 +131,8 @@ def write_entry(db: sqlite3.Connection, entry: Entry) -> None:
         _set(db, entry.task, columns)
     else:
         insert(db, columns | {"seq": entry.task})
-    changes = {"state": columns.get("state")} if entry.whole else entry.columns | columns
+    more = {name: value for name, value in entry.columns.items() if name not in known_columns()}
+    changes = {"state": columns.get("state"), **more} if entry.whole else entry.columns | columns
     add_event(db, entry.at, entry.task, changes, entry.number)
 
 
@@ -144,34 +174,122 @@ def missing(db: sqlite3.Connection, ledger: str, after: int) -> Iterator[Entry]:
         columns = json.loads(changes)
         if is_first:
             row = db.execute("SELECT * FROM tasks WHERE seq = ?", (task,)).fetchone()
-            columns = dict(zip(known_columns(), row, strict=True))
+            columns |= dict(zip(known_columns(), row, strict=True))
         yield Entry(number=number, ledger=ledger, at=at, task=task, whole=bool(is_first), columns=columns)
+
+
+def compacted(db: sqlite3.Connection, ledger: str) -> Iterator[Entry]:
+    """One entry for each row, as it is now, with the number of its last event."""
+    query = """SELECT max(events.rowid) AS number, max(at), person, review, tasks.* FROM events JOIN tasks ON task = tasks.seq
+        LEFT JOIN extras ON extras.seq = task GROUP BY task ORDER BY number"""
+    for number, at, person, review, *row in db.execute(query):
+        more = {name: value for name, value in (("person", person), ("review", review)) if value}
+        columns = dict(zip(known_columns(), row, strict=True)) | more
+        yield Entry(number=number, ledger=ledger, at=at, task=columns["seq"], whole=True, columns=columns)
 
 
 class Store:
     """Database and journal of one ledger, opened on demand, and again after a fork or a repair."""
 
-    def __init__(self, path: Path, now: Callable[[], float]) -> None:
-        self.path, self._now, self._pid, self.is_foreign = path, now, 0, False
+    def __init__(self, path: Path, now: Callable[[], float],
+                 salvage: Callable[[Path], sqlite3.Connection | None] = lambda _: None) -> None:  # fmt: skip
+        self.path, self.trouble, self._now, self._pid, self._damage = path, "", now, 0, ""
+        self._error: Exception | None = None  # the latest one
+        self._salvage = salvage
         self._journal, self.rescue_file = _journal.journal_path(path), _journal.rescue_path(path)
+        self._draft = self._journal.with_name(f"{self._journal.name}.new")
         self.lock, self._journal_lock = threading.RLock(), _journal.JournalLock(self._journal)
+        self.reading = threading.Lock()  # taken after `lock` where both are
         self._db: sqlite3.Connection | None = None
+        self._reader: sqlite3.Connection | None = None
         self._file: os.stat_result | None = None
         self._transaction: Transaction | None = None
         _ALL.add(self)
 
-    def transact(self, work: Callable[[Transaction], T]) -> T:
+    def read(self, work: Callable[[sqlite3.Connection], T]) -> T:
+        """The result of `work`, which runs one query; it waits for no writer. *reads files*. Raises: LedgerError.
+
+        If the ledger is damaged, what is left of it is read, and `trouble` says why.
+        """
+        try:
+            self._refresh()
+            with self.reading:
+                if self._reader is None or self._damage:
+                    raise sqlite3.DatabaseError(self._damage or "it was closed meanwhile")
+                seen, self.trouble = work(self._reader), ""
+                return seen
+        except LedgerError as error:
+            problem = error
+        except _FAULTS as error:
+            problem = self._problem(error)
+        rescued = None
+        with suppress(OSError, sqlite3.Error):  # as without file descriptors; the error from before says more
+            rescued = None if isinstance(self._error, ForeignFile) else self._salvage(self.path)
+        if rescued is None:
+            raise problem
+        self.trouble = problem.message
+        with closing(rescued):
+            return work(rescued)
+
+    def _refresh(self) -> None:
+        """Open the ledger where necessary; settle and catch up if this process may write right now."""
+        with self.reading:
+            db, is_open = self._reader, self._is_open() and not self._damage
+            if db is not None and is_open:
+                (number,) = db.execute("SELECT coalesce(max(rowid), 0) FROM events").fetchone()
+                if not orphans(db, self._now()) and not self.rescue_file.exists() and self._journal_ends_with(number):
+                    return
+        if not is_open:
+            self.transact(Transaction.settle)
+        elif self.lock.acquire(blocking=False):  # else another thread writes, and catches up itself
+            try:
+                self.transact(Transaction.settle, turn_s=0)
+            except LedgerError:
+                if not isinstance(self._error, BlockingIOError):  # another process writes, and catches up itself
+                    raise
+            finally:
+                self.lock.release()
+
+    def _problem(self, error: Exception) -> LedgerError:
+        path, self._error = self.path, error
+        if isinstance(error, Displaced):
+            why, step = error.args
+            return LedgerError(f"The ledger {path} sends nothing: {why}.", file=str(path), next_step=step)
+        if lacks_files(error):
+            step = Step(ADVICE, "run it again")
+            return LedgerError(f"The ledger {path} cannot be used: {TOO_MANY}.", file=str(path), next_step=step)
+        head = f"The ledger {path} cannot be used: {error}."
+        code = getattr(error, "sqlite_errorcode", 11) & 0xFF
+        if isinstance(error, OSError | ForeignFile) or code in _NOT_DAMAGE:
+            return LedgerError(head, file=str(path))
+        text = f"{head} Nothing is sent without it. The file and its journal, which also has every task, are unchanged; sd.tasks() shows what can be read."
+        advice = "run sd.repair_ledger(): it moves the damaged file aside and rebuilds the ledger from both files"
+        return LedgerError(text, file=str(path), next_step=advice)
+
+    def _is_open(self) -> bool:
+        if self._db is None or self._pid != os.getpid() or not self._journal.exists():
+            return False
+        return self.path.exists() and os.path.samestat(self.path.stat(), self._file or os.stat_result(range(10)))
+
+    def _journal_ends_with(self, number: int) -> bool:
+        file = os.open(self._journal, os.O_RDONLY)
+        try:
+            return _journal.after(file, number)[0] == number
+        finally:
+            os.close(file)
+
+    def transact(self, work: Callable[[Transaction], T], turn_s: float | None = None) -> T:
         """Run `work` with the ledger locked, durably, and return its result. *writes ledger*. Raises: LedgerError."""
         # One frame without a `with` of our own, so that an interrupt never leaves anything locked or half done.
         problem: LedgerError | None = None
         with self.lock:
             try:
-                transaction = self._begin()
+                transaction = self._begin(turn_s)
                 done = work(transaction)
                 transaction.finish()
                 return done
-            except (sqlite3.Error, OSError, UnicodeDecodeError, json.JSONDecodeError) as error:
-                problem, self.is_foreign = _ledger_error(self.path, error), isinstance(error, ForeignFile)
+            except _FAULTS as error:
+                problem = self._problem(error)
             finally:
                 stop: KeyboardInterrupt | None = None
                 while True:
@@ -184,7 +302,7 @@ class Store:
                     raise stop
         raise problem
 
-    def _begin(self) -> Transaction:
+    def _begin(self, turn_s: float | None) -> Transaction:
         if self._db is not None and self._file is not None and self._pid == os.getpid() and not self.path.exists():
             _database.require_in_place(self._file)
         is_new = not self._journal.exists()
@@ -192,10 +310,12 @@ class Store:
             self._open()  # first, so that no journal is created for another program's file
         elif is_new:
             self.path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
-        journal = self._journal_lock.acquire()
+        journal = self._journal_lock.acquire(turn_s)
         if is_new:
             _database.sync_folder(self.path.parent)
         db = self._open()
+        if self._damage:
+            raise sqlite3.DatabaseError(self._damage)
         if db.in_transaction:  # interrupts prevented the last rollback
             db.execute("ROLLBACK")
         transaction = self._synced(db, journal)
@@ -231,7 +351,8 @@ class Store:
             _journal.cut(journal, 0)  # from here to the next line the database alone has the rows
             _journal.append(journal, missing(db, transaction.ledger, 0))
 
-        self.transact(scrub)
+        with self._drafting():  # a journal that is compacted meanwhile would bring the request back
+            self.transact(scrub)
 
     def note_in_journal(self, seq: int, changes: dict[str, Any]) -> bool:
         """Save a change that the database rejected in the journal, for the next transaction; return whether it worked."""
@@ -272,10 +393,10 @@ class Store:
 
     def close(self) -> None:
         """Close the file; the next call opens it again."""
-        with self.lock:
-            if self._db is not None:
-                close_own(self._db, self._pid)
-            self._db = None
+        with self.lock, self.reading:
+            for db in filter(None, (self._db, self._reader)):
+                close_own(db, self._pid)
+            self._db = self._reader = None
 
     def _open(self) -> sqlite3.Connection:
         there = self.path.stat() if self.path.exists() else None
@@ -289,8 +410,15 @@ class Store:
             if _journal.is_used(self.path) or any(file.exists() and file.stat().st_size for file in files):
                 raise sqlite3.DatabaseError("it is missing, but its companion files are still there")
             _database.create(self.path)
-        self._db, self._pid, self._file = _database.connect(self.path), os.getpid(), self.path.stat()
-        weakref.finalize(self, close_own, self._db, self._pid).atexit = False
+        self._db, self._pid, self._file, self._damage = _database.connect(self.path), os.getpid(), self.path.stat(), ""
+        self._reader = _database.open_connection(self.path)
+        self._reader.execute("PRAGMA query_only = 1")
+        for db in (self._db, self._reader):
+            weakref.finalize(self, close_own, db, self._pid).atexit = False
+        if _database.is_large(self.path):
+            threading.Thread(
+                target=_maintain, args=(weakref.ref(self),), name="seedance_nb ledger", daemon=True
+            ).start()
         return self._db
 
     def _synced(self, db: sqlite3.Connection, journal: int) -> Transaction:
@@ -311,6 +439,50 @@ class Store:
                 transaction.journal_error = error
         return transaction
 
+    def maintain(self) -> None:
+        """Check every page of a large file, after which a damaged one sends nothing; then compact its journal. *writes files*. Raises: sqlite3.Error; OSError; LedgerError."""
+        file = self._file
+        with closing(_database.read_only(self.path)) as db:
+            db.execute("BEGIN")
+            found = _database.damage_of(db)
+            if found != "ok" and file is self._file:
+                self._damage = found.replace("\n", " ")
+            (rows,) = db.execute("SELECT count(*) FROM tasks").fetchone()
+            lines = _journal.count(self._journal) if self._journal.stat().st_size > _COMPACTED_FROM else 0
+            if found == "ok" and lines > 2 * rows + _SPARE_LINES:
+                self._compact(db)
+
+    def _compact(self, db: sqlite3.Connection) -> None:
+        """Rewrite the journal with one line for each row in `db`, and with those that were added meanwhile, atomically."""
+        (ledger,) = db.execute("SELECT id FROM identity").fetchone()
+        (number,) = db.execute("SELECT max(rowid) FROM events").fetchone()
+        with self._drafting() as file:
+            _journal.append(file, compacted(db, ledger))
+
+            def replace(transaction: Transaction) -> None:
+                _journal.append(file, missing(transaction.db, ledger, number))
+                if transaction.ledger == ledger and transaction.last >= number:
+                    self._draft.replace(self._journal)
+                    _database.sync_folder(self.path.parent)
+
+            self.transact(replace)
+
+    @contextmanager
+    def _drafting(self) -> Iterator[int]:
+        """The file that becomes the compacted journal, locked and empty; it is removed unless it was renamed. *writes files*."""
+        with _journal.locked(self._draft) as file:
+            try:
+                _journal.cut(file, 0)
+                yield file
+            finally:
+                self._draft.unlink(missing_ok=True)
+
+
+def _maintain(store: "weakref.ref[Store]") -> None:
+    with suppress(LedgerError, *_FAULTS):
+        if (found := store()) is not None:
+            found.maintain()
+
 
 def _before_fork() -> None:
     # A child forked during a transaction would inherit locks, SQLite's too, that nothing in it releases.
@@ -321,7 +493,7 @@ def _after_fork(*, is_child: bool = False) -> None:
     while _FORKING:
         store, had = _FORKING.pop()
         if is_child:  # the thread that holds the old one may not exist there
-            store.lock = threading.RLock()
+            store.lock, store.reading = threading.RLock(), threading.Lock()
         elif had:
             store.lock.release()
 
@@ -337,19 +509,3 @@ def _close_all() -> None:
 if hasattr(os, "register_at_fork"):
     in_child = partial(_after_fork, is_child=True)
     os.register_at_fork(before=_before_fork, after_in_parent=_after_fork, after_in_child=in_child)
-
-
-def _ledger_error(path: Path, error: Exception) -> LedgerError:
-    if isinstance(error, Displaced):
-        why, step = error.args
-        return LedgerError(f"The ledger {path} sends nothing: {why}.", file=str(path), next_step=step)
-    if lacks_files(error):
-        step = Step(ADVICE, "run it again")
-        return LedgerError(f"The ledger {path} cannot be used: {TOO_MANY}.", file=str(path), next_step=step)
-    head = f"The ledger {path} cannot be used: {error}."
-    code = getattr(error, "sqlite_errorcode", 11) & 0xFF
-    if isinstance(error, OSError | ForeignFile) or code in _NOT_DAMAGE:
-        return LedgerError(head, file=str(path))
-    text = f"{head} Nothing is sent without it. The file and its journal, which also has every task, are unchanged; sd.tasks() shows what can be read."
-    advice = "run sd.repair_ledger(): it moves the damaged file aside and rebuilds the ledger from both files"
-    return LedgerError(text, file=str(path), next_step=advice)

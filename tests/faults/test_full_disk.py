@@ -247,7 +247,7 @@ import seedance_nb as sd
 from seedance_nb._ledger.ledger import Ledger
 
 disk, failed = sys.argv[1], 0
-for size in range(8, 128, 8):
+for size in range(8, 248, 16):
     subprocess.run(["mount", "-t", "tmpfs", "-o", f"size={size}k", "none", disk], check=True)
     ledger = Ledger(Path(disk) / "folder" / "ledger.sqlite3")
     try:
