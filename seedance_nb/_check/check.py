@@ -14,8 +14,7 @@ from seedance_nb._base.errors import InvalidInput, SpecError
 from seedance_nb._base.problem import Problem
 from seedance_nb._base.text import HIDDEN
 from seedance_nb._base.values import ABSENT, digest, find, json_text, pointer_parts, read_json, set_at, to_pointer
-from seedance_nb._document.extensions import UPSTREAM_KEYWORDS
-from seedance_nb._document.spec import Spec, in_document_order, named_fields, validator
+from seedance_nb._document.spec import Spec, fields_by_role, in_document_order, named_fields, validator
 from seedance_nb._document.tables import Call
 from seedance_nb._schema.applicators import UNCHECKED
 from seedance_nb._schema.dialect import AT_LEAST_ONE, is_secret
@@ -82,12 +81,11 @@ def extra_problem(extra: Any) -> Problem | None:
 
 def values_by_role(spec: Spec, body: Mapping[str, Any]) -> dict[str, Any]:
     """The values of a body by their `x-role` (prompt, seconds, ...); an absent field has its documented default, if any. *pure*."""
-    roles = {}
-    for path, schema in named_fields(spec):
-        if "x-role" in schema:
-            value = find(body, to_pointer(path))
-            roles[schema["x-role"]] = schema.get("default", ABSENT) if value is ABSENT else value
-    return {role: value for role, value in roles.items() if value is not ABSENT}
+    fields = {role: (find(body, to_pointer(path)), schema) for role, (path, schema) in fields_by_role(spec).items()}
+    values = {
+        role: field.get("default", ABSENT) if value is ABSENT else value for role, (value, field) in fields.items()
+    }
+    return {role: value for role, value in values.items() if value is not ABSENT}
 
 
 def seconds_of(value: Any) -> float | None:
@@ -335,7 +333,7 @@ def _upstream(schema: Any) -> dict[str, Any]:
     if not isinstance(schema, dict):
         return {}
     upstream = schema.get("x-upstream", {})
-    limits = {name: upstream[name] for name in UPSTREAM_KEYWORDS if name in upstream}
+    limits = {name: upstream[name] for name in upstream if name not in ("source", "examples", "needs", "x-media")}
     limits |= {"x-needs": upstream["needs"]} if "needs" in upstream else {}
     limits |= {"x-source": upstream["source"]} if limits else {}
     limits |= {"x-unit": schema["x-unit"]} if "x-unit" in schema else {}

@@ -15,8 +15,9 @@ from seedance_nb._base.text import safe_name, shorten
 from seedance_nb._base.values import ABSENT, find, json_text, read_json, to_pointer
 from seedance_nb._document import operations as _operations
 from seedance_nb._document.extensions import check_extensions
+from seedance_nb._document.limits import with_limits
 from seedance_nb._document.operations import Operation
-from seedance_nb._document.reader import SPECS, common_words, packaged, read_document, with_shared
+from seedance_nb._document.reader import SPECS, packaged, read_document, with_shared
 from seedance_nb._document.roles import with_roles
 from seedance_nb._document.spec import Spec
 from seedance_nb._document.tables import Table, callback_id, calls_of, error_table, price_table, replies_of, task_table
@@ -109,13 +110,21 @@ def _read(document: dict[str, Any], file: str, operation: Operation | str | None
     if "openapi" not in document:
         if isinstance(operation, str):
             raise root.error("a JSON Schema has no operations to choose from")
-        return _bare(root)
+        if not {*KEYWORDS, "$schema", "$id", "$defs"} & set(root.value):
+            raise root.error("neither an OpenAPI document nor a JSON Schema")
+        body, found = body_schema(root, root.value, "")
+        parts, oddities = with_limits(with_roles(body, {}, root.file)), tuple(dict.fromkeys(found))
+        return _spec_of(root, **parts, oddities=oddities, content_type="application/json")
     version = root.text("openapi")
     if not version.startswith(("3.0", "3.1", "3.2")):
         raise root.error(f"OpenAPI {version} is not supported, only 2.0 and 3.0 to 3.2", "openapi")
     operations = _operations.operations_of(root)
-    if not operations and (components := root.table("components", optional=True).table("schemas", optional=True).value):
-        root = replace(root, value=root.value | {"paths": _operations.paths_of_components(components)})
+    if not operations:  # each component is the body of an operation of its own name
+        names = root.table("components", optional=True).table("schemas", optional=True).value
+        bodies = {name: {"schema": {"$ref": f"#/components/schemas{to_pointer((name,))}"}} for name in names}
+        paths = {body["schema"]["$ref"]: {"post": {"operationId": name, "requestBody": {"content": {"application/json": body}}}}
+                 for name, body in bodies.items()}  # fmt: skip
+        root = replace(root, value=root.value | {"paths": paths}) if names else root
         operations = _operations.operations_of(root)
     if not operations:
         raise root.error("no operation takes a request body", "paths")
@@ -129,7 +138,10 @@ def _read(document: dict[str, Any], file: str, operation: Operation | str | None
 def _chosen(root: Table, operations: tuple[Operation, ...], chosen: Operation) -> Spec:
     item = _operations.resolve_reference(root, root.table("paths").table(chosen.path))
     operation = item.table(chosen.method)
-    content = _operations.content_table(root, operation, chosen.content_type)
+    contents = _operations.resolve_reference(root, operation.table("requestBody")).table("content")
+    if not chosen.content_type:
+        raise contents.error("the request body has no media type")
+    content = contents.table(chosen.content_type)
     body, oddities = body_schema(root, content.value.get("schema", {}), f"{content.pointer}/schema")
     example = content.value.get("example", ABSENT)
     if example is not ABSENT and (error := value_error(validator_of(body), body, example)):
@@ -148,23 +160,15 @@ def _chosen(root: Table, operations: tuple[Operation, ...], chosen: Operation) -
         body["required"] = [*filter(names.get, parameters["required"]), *body.get("required", ())]
         body |= {DEFINED_NAMES: [*names, *body[DEFINED_NAMES]]} if DEFINED_NAMES in body else {}
     responses = operation.table("responses", optional=True)
-    task = task_table(root, responses, common_words()) if has_task else None
+    task = task_table(root, responses) if has_task else None
     auth = _operations.auth_of(root, operation, oddities, is_sent=has_task)
     return _spec_of(
-        root, operations=operations, method=chosen.method, path=chosen.path, schema=with_roles(body, {}, root.file), example=example, auth=auth,
+        root, operations=operations, method=chosen.method, path=chosen.path, **with_limits(with_roles(body, {}, root.file)), example=example, auth=auth,
         content_type=chosen.content_type, server=_operations.server_of(root, is_sent=has_task), inputs=inputs,
         key_env=env.get("key", ""), base_env=env.get("base_url", ""), task=task, errors=error_table(root) if task else None,
         replies=replies_of(root, responses, task) if task else {}, calls=calls_of(root), callback_id=callback_id(operation),
         oddities=tuple(dict.fromkeys(oddities)),
     )  # fmt: skip
-
-
-def _bare(root: Table) -> Spec:
-    if not {*KEYWORDS, "$schema", "$id", "$defs"} & set(root.value):
-        raise root.error("neither an OpenAPI document nor a JSON Schema")
-    body, found = body_schema(root, root.value, "")
-    schema, oddities = with_roles(body, {}, root.file), tuple(dict.fromkeys(found))
-    return _spec_of(root, schema=schema, oddities=oddities, content_type="application/json")
 
 
 def _spec_of(root: Table, **parts: Any) -> Spec:
@@ -218,16 +222,12 @@ def _subschemas(schema: Any) -> Iterator[dict[str, Any]]:
         yield from _subschemas(child)
 
 
-def _alike(value: Any) -> Iterator[Any]:
-    """What a default of another type most likely means: 5 for "5", and "5" for 5."""
-    with suppress(ValueError):
-        yield read_json(value) if isinstance(value, str) else json_text(value)
-
-
 def _problems(schema: dict[str, Any], whole: Any, pointer: str) -> Iterator[Oddity]:
     if "default" in schema and (error := value_error(whole, schema, schema["default"])):
-        default = schema.pop("default")
-        alike = next((value for value in _alike(default) if not value_error(whole, schema, value)), ABSENT)
+        default = alike = schema.pop("default")
+        with suppress(ValueError):  # most likely 5 for "5", and "5" for 5
+            alike = read_json(default) if isinstance(default, str) else json_text(default)
+        alike = ABSENT if value_error(whole, schema, alike) else alike
         use = "ignored" if alike is ABSENT else f"{shorten(alike, 30)} is used"
         schema |= {} if alike is ABSENT else {"default": alike}
         message = f"the default {shorten(default, 30)} is invalid: {error}; {use}"

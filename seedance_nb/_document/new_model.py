@@ -2,7 +2,6 @@
 
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
 
 import yaml
 
@@ -19,7 +18,8 @@ from seedance_nb._document.spec import Spec, named_fields
 def new_model(page: Path, target: Path, provider: str = "", operation: str | None = None) -> tuple[str, ...]:
     """Write a page with the name of its provider to `target`; the lines of a report. *reads files*, *writes files*. Raises: SpecError, also if `target` exists; SeedanceError if it cannot be written."""
     document, _ = read_document(page)
-    if name := provider or document.get("x-provider") or _provider_of(document):
+    urls = {find(packaged(f"_providers/{one}"), "/servers/0/url"): one for one in providers()}
+    if name := provider or document.get("x-provider") or urls.get(str(find(document, "/servers/0/url"))):
         document |= {"x-provider": name}
     if operation:  # the file is one model
         chosen = spec(document, operation=operation)
@@ -34,21 +34,16 @@ def new_model(page: Path, target: Path, provider: str = "", operation: str | Non
     return tuple(_report(spec(target), target))
 
 
-def _provider_of(document: dict[str, Any]) -> str:
-    own = find(document, "/servers/0/url")
-    return next((name for name in providers() if find(packaged(f"_providers/{name}"), "/servers/0/url") == own), "")
-
-
 def _report(model: Spec, target: Path) -> Iterator[str]:
     missing = [role for role in ROLES if role not in model.roles]
     price = f"in {model.price.unit}" if model.price.per_second or model.price.sizes else model.price.note
     yield f"Model: {model.name}, {model.method.upper()} {model.server}{model.path}, {len(named_fields(model))} fields"
-    if model.unsendable:
-        yield f"Provider: none of {', '.join(providers())}. Forms and checks work; to send, add x-task and x-errors (see CONTRIBUTING.md)"
-    else:
-        yield f"Provider: {model.provider}; the key, the task table and the errors are known"
+    known = f"{model.provider}; the key, the task table and the errors are known"
+    no_task = f"none of {', '.join(providers())}. Forms and checks work; to send, add x-task and x-errors (see CONTRIBUTING.md)"
+    yield f"Provider: {no_task if model.unsendable else known}"
     yield f"Roles: {', '.join(f'{role} is {field}' for role, field in model.roles.items()) or 'none'}"
     yield f"No field for: {', '.join(missing) or 'none'}. If there is one, mark it with x-role"
+    yield f"Limits: {len(model.rules)} read from its sentences; {len(model.unchecked)} sentences were not understood"
     yield f"Price: {price}"
     yield from (f"Schema problem: {oddity}" for oddity in model.oddities)
     serve = "" if model.unsendable else f"python -m seedance_nb simulate --document {target}, or "

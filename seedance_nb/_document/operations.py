@@ -8,7 +8,7 @@ from typing import Any
 
 from seedance_nb._base.errors import SpecError
 from seedance_nb._base.problem import Oddity
-from seedance_nb._base.values import ABSENT, find, to_pointer
+from seedance_nb._base.values import ABSENT, find
 from seedance_nb._document.tables import Table
 
 METHODS = ("post", "put", "patch", "delete", "query")
@@ -95,12 +95,6 @@ def _parameters(document: Mapping[str, Any], item: Any) -> list[dict[str, Any]]:
     return [one for one in found if isinstance(one, dict) and isinstance(one.get("name"), str) and "in" in one]
 
 
-def paths_of_components(schemas: Mapping[str, Any]) -> dict[str, Any]:
-    """The paths of a document that has only components: each of them is the body of an operation of its own name. *pure*."""
-    return {ref: {"post": {"operationId": name, "requestBody": {"content": {"application/json": {"schema": {"$ref": ref}}}}}}
-            for name in schemas for ref in [f"#/components/schemas{to_pointer((name,))}"]}  # fmt: skip
-
-
 def upgraded(document: Mapping[str, Any]) -> dict[str, Any]:
     """A Swagger 2.0 document as OpenAPI 3.0, as far as its requests go; the targets of references stay where they are. *pure*."""
 
@@ -142,17 +136,13 @@ def _operation(root: Table, path: str, method: str, operation: dict[str, Any]) -
 
 def is_json(content_type: str) -> bool:
     """Whether a media type is JSON. *pure*."""
-    plain = _plain(content_type)
-    return plain in ("application/json", "application/*", "*/*", "text/json") or plain.endswith("+json")
-
-
-def _plain(content_type: str) -> str:
-    return content_type.split(";", maxsplit=1)[0].strip().lower()
+    return not _rank(content_type)[1]
 
 
 def _rank(content_type: str) -> tuple[bool, bool, int]:
-    plain = _plain(content_type)
-    return plain != "application/json", not is_json(content_type), [*FORMS, plain].index(plain)
+    plain = content_type.split(";", maxsplit=1)[0].strip().lower()
+    is_json = plain in ("application/json", "application/*", "*/*", "text/json") or plain.endswith("+json")
+    return plain != "application/json", not is_json, [*FORMS, plain].index(plain)
 
 
 def find_operation(operations: tuple[Operation, ...], name: str, file: str) -> Operation:
@@ -176,14 +166,6 @@ def operations_text(operations: tuple[Operation, ...]) -> str:
     return (", ".join(map(str, operations[:_MOST_LISTED])) or "none") + more
 
 
-def content_table(root: Table, operation: Table, content_type: str) -> Table:
-    """The table of an operation's request body for one media type. *pure*. Raises: SpecError."""
-    content = resolve_reference(root, operation.table("requestBody")).table("content")
-    if not content_type:
-        raise content.error("the request body has no media type")
-    return content.table(content_type)
-
-
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Auth:
     """How a key is sent: the name of a header and the text before the key."""
@@ -201,9 +183,8 @@ def server_of(root: Table, *, is_sent: bool) -> str:
         return ""
     variables = find(root.value, "/servers/0/variables")
     items = variables.items() if isinstance(variables, dict) and len(url) <= _LONGEST else ()
-    texts = {str(name): str(find(variable, "/default")) for name, variable in items}
     # Once, and short ones only: a default that names other variables could grow without end.
-    short = {name: text for name, text in texts.items() if len(text) <= _LONGEST}
+    short = {name: text for name, one in items if len(text := str(find(one, "/default"))) <= _LONGEST}
     url = re.sub(r"\{([^{}]*)\}", lambda name: short.get(name[1], name[0]), url)
     return url.rstrip("/") if url.startswith(("https://", "http://")) else ""
 

@@ -13,7 +13,7 @@ from urllib.parse import unquote
 import yaml
 
 from seedance_nb._base.errors import SpecError
-from seedance_nb._base.values import ABSENT, JsonPath, find, read_json, to_pointer
+from seedance_nb._base.values import JsonPath, find, read_json, to_pointer
 
 MAX_BYTES = 16_000_000
 MAX_DEPTH = 100
@@ -56,7 +56,10 @@ def _value_of(source: str | Path) -> tuple[dict[str, Any], str]:
     if len(text) > MAX_BYTES:
         problem = f"the document has {len(text):,} characters; at most {MAX_BYTES:,} are allowed"
         raise SpecError(problem, file=file, next_step=_LESS)
-    value = (_json if text.lstrip().startswith(("{", "[")) else _yaml)(text, file)
+    try:
+        value = read_json(text) if text.lstrip().startswith(("{", "[")) else _yaml(text, file)
+    except ValueError as error:
+        raise SpecError(f"not JSON: {error}", file=file) from None
     if not isinstance(value, dict):
         raise SpecError("the document must be an object", file=file)
     _bounded(value, file)
@@ -99,13 +102,6 @@ def _text_of(path: Path) -> str:
         return path.read_text(encoding="utf-8")
     except (OSError, ValueError) as error:
         raise SpecError(f"the file cannot be read: {getattr(error, 'strerror', error)}", file=str(path)) from None
-
-
-def _json(text: str, file: str) -> Any:
-    try:
-        return read_json(text)
-    except ValueError as error:
-        raise SpecError(f"not JSON: {error}", file=file) from None
 
 
 def _yaml(text: str, file: str) -> Any:
@@ -221,35 +217,26 @@ def with_shared(document: dict[str, Any], file: str) -> dict[str, Any]:
         known = f"known are {', '.join(providers())}; leave x-provider out for any other"
         raise SpecError(f"unknown provider {name!r}, {known}", file=file, pointer="/x-provider")
     shared = packaged(f"_providers/{name}")
-    scheme = f"/components/securitySchemes/{next(iter(shared['security'][0]))}"
-    for pointer in ("/servers", "/security", "/x-env", scheme):
-        _check_same(find(shared, pointer), find(document, pointer), pointer, file)
+    whole = dict(merged(shared, document))
+    places = [
+        "/servers/0/url",
+        "/security",
+        "/x-env",
+        f"/components/securitySchemes/{next(iter(shared['security'][0]))}",
+    ]
+    wrong = [pointer for pointer in places if find(whole, pointer) != find(shared, pointer)]
     for path, item in _objects(document.get("paths")):
-        for method, operation in _objects(item):
-            pointer = to_pointer(["paths", path, method, "security"])
-            _check_same(shared["security"], operation.get("security", ABSENT), pointer, file)
-    return dict(merged(shared, document))
+        own = {to_pointer(["paths", path, method, "security"]): operation for method, operation in _objects(item)}
+        wrong += [pointer for pointer in own if own[pointer].get("security", shared["security"]) != shared["security"]]
+    if wrong:
+        problem = "a schema with x-provider cannot change where the provider's key goes; remove this, or remove x-provider and pass the key of your own server as api_key="
+        raise SpecError(problem, file=file, pointer=wrong[0].removesuffix("/0/url"))
+    return whole
 
 
 def _objects(value: Any) -> list[tuple[str, dict[str, Any]]]:
     inner = value.items() if isinstance(value, dict) else ()
     return [(str(name), item) for name, item in inner if isinstance(item, dict)]
-
-
-def _check_same(shared: Any, own: Any, pointer: str, file: str) -> None:
-    if pointer == "/servers" and own is not ABSENT:  # only the URL of the first one counts
-        shared, own = find(shared, "/0/url"), find(own, "/0/url")
-    elif own is ABSENT:
-        return
-    if merged(shared, own) != shared:
-        problem = "a schema with x-provider cannot change where the provider's key goes; remove this, or remove x-provider and pass the key of your own server as api_key="
-        raise SpecError(problem, file=file, pointer=pointer)
-
-
-@functools.cache
-def common_words() -> dict[str, str]:
-    """The state for each word that video APIs commonly use, in lower case. *reads files*."""
-    return {word.casefold(): state for state, words in packaged("_words").items() for word in words}
 
 
 @functools.cache

@@ -25,7 +25,12 @@ def with_roles(body: dict[str, Any], given: Mapping[str, str | None], file: str)
     fields = list(fields_of(body))
     if unknown := [role for role in given if role not in ROLES]:
         raise SpecError(f"{unknown[0]!r} is not a role; the roles are {', '.join(ROLES)}", file=file)
-    chosen = {role: _named(fields, name, file) for role, name in given.items() if name is not None}
+    chosen = dict[str, JsonPath]()
+    for role, name in given.items():
+        if named := [path for path, _ in fields if name in (path[-1], to_pointer(path))]:
+            chosen[role] = min(named, key=len)  # the outermost of several
+        elif name is not None:
+            raise SpecError(f"no field is called {name!r}", file=file)
     marked = {schema["x-role"]: path for path, schema in fields if "x-role" in schema}
     taken = {path for role, path in marked.items() if role not in given} | set(chosen.values())
     free = [(path, schema) for path, schema in fields if path not in taken]
@@ -33,20 +38,12 @@ def with_roles(body: dict[str, Any], given: Mapping[str, str | None], file: str)
     if "prompt" not in {*guesses, *marked, *chosen}:
         guesses = {}
     for role in set(given) & set(marked):
-        body = _mark(body, marked[role], "x-role", ABSENT)
+        body = mark(body, marked[role], "x-role", ABSENT)
     for role, path in (guesses | chosen).items():
-        body = _mark(body, path, "x-role", role)
+        body = mark(body, path, "x-role", role)
         if (kind := packaged("_roles").get(role, {}).get("kind")) and "x-media" not in dict(fields)[path]:
-            body = _mark(body, path, "x-media", {"kind": kind, "schemes": {"any": []}})  # a guess refuses nothing
+            body = mark(body, path, "x-media", {"kind": kind, "schemes": {"any": []}})  # a guess refuses nothing
     return body
-
-
-def _named(fields: Fields, name: str, file: str) -> JsonPath:
-    """The path of the field of this name or JSON Pointer; the outermost of several."""
-    matching = [path for path, _ in fields if name in (path[-1], to_pointer(path))]
-    if not matching:
-        raise SpecError(f"no field is called {name!r}", file=file)
-    return min(matching, key=len)
 
 
 def _guess(role: str, fields: Fields) -> JsonPath | None:
@@ -59,6 +56,6 @@ def _guess(role: str, fields: Fields) -> JsonPath | None:
     return min(found, key=lambda path: (len(path), table["names"].index(names[path])), default=None)
 
 
-def _mark(body: dict[str, Any], path: JsonPath, key: str, value: Any) -> dict[str, Any]:
+def mark(body: dict[str, Any], path: JsonPath, key: str, value: Any) -> dict[str, Any]:
     marked: dict[str, Any] = set_at(body, (*(step for name in path for step in ("properties", name)), key), value)
     return marked

@@ -12,6 +12,7 @@ from seedance_nb._base.html import Readable
 from seedance_nb._base.problem import Oddity, Problem
 from seedance_nb._base.values import ABSENT, JsonPath, to_pointer
 from seedance_nb._document.operations import Auth, Operation, is_json, operations_text
+from seedance_nb._document.prose import Rule
 from seedance_nb._document.roles import fields_of
 from seedance_nb._document.tables import Call, ErrorTable, PriceTable, TaskTable
 from seedance_nb._schema.validator import validator_of
@@ -30,6 +31,8 @@ class Spec(Readable):
       body: the request schema in JSON Schema 2020-12, without invalid defaults and examples; not to be changed.
       example: the provider's own example of a request.
       inputs: the path of the object that has the fields, () if they are at the top level.
+      rules: every limit of the request in words, from its descriptions ("prose") or a key of a person, with the exact sentence.
+      unchecked: what its descriptions bind and no check tests: limits under a condition, between fields, or not understood.
       operations: all operations of the document; with several, `is_chosen` is False until one is chosen.
       oddities: the schema problems, and how each is handled.
       task, errors: how a task is followed and what each code means; None without `x-task`: then nothing can be sent.
@@ -59,6 +62,8 @@ class Spec(Readable):
     oddities: tuple[Oddity, ...] = ()
     example: Any = ABSENT
     inputs: tuple[str, ...] = ()
+    rules: tuple[Rule, ...] = ()
+    unchecked: tuple[Rule, ...] = ()
     auth: "Auth | None" = None
     key_env: str = ""
     base_env: str = ""
@@ -92,7 +97,7 @@ class Spec(Readable):
     @property
     def roles(self) -> dict[str, str]:
         """The JSON Pointer of the field of each role. *pure*. Raises: SpecError if no operation is chosen."""
-        return {schema["x-role"]: to_pointer(path) for path, schema in named_fields(self) if "x-role" in schema}
+        return {role: to_pointer(path) for role, (path, _) in fields_by_role(self).items()}
 
     @property
     def provider(self) -> str:
@@ -115,6 +120,13 @@ def validator(spec: Spec) -> Any:
 def named_fields(spec: Spec) -> tuple[tuple[JsonPath, dict[str, Any]], ...]:
     """Path and schema of every property of a request, nested ones included, in the schema's order. *pure*."""
     return tuple(fields_of(spec.body))
+
+
+@functools.lru_cache(maxsize=64)
+def fields_by_role(spec: Spec) -> dict[str, tuple[JsonPath, dict[str, Any]]]:
+    """Path and schema of the field of each `x-role`, not to be changed; of several fields the first. *pure*."""
+    found = {schema["x-role"]: (path, schema) for path, schema in reversed(named_fields(spec)) if "x-role" in schema}
+    return dict(reversed(found.items()))
 
 
 def in_document_order(spec: Spec, problems: Iterable[Problem]) -> tuple[Problem, ...]:

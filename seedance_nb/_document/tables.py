@@ -6,6 +6,7 @@ from typing import Any
 
 from seedance_nb._base.errors import SpecError
 from seedance_nb._base.values import ABSENT, find, find_all, to_pointer
+from seedance_nb._document.reader import packaged
 from seedance_nb._schema.normalise import Normaliser
 
 
@@ -128,8 +129,8 @@ def price_table(root: Table) -> PriceTable:
     return PriceTable(**_arguments(price, "tokens", "quote"), **price.get("tokens", {}))
 
 
-def task_table(root: Table, responses: Table, common: dict[str, str]) -> TaskTable:
-    """The task table, from `x-task` and the link that it names; its own words precede those in `common`. *pure*. Raises: SpecError."""
+def task_table(root: Table, responses: Table) -> TaskTable:
+    """The task table, from `x-task` and the link that it names; its own words precede the usual ones. *reads files*. Raises: SpecError."""
     table = root.value["x-task"]
     link = responses.table("200").table("links").table(table["follow"])
     method, status_path, status = _operation(root, link, "operationId")
@@ -141,11 +142,12 @@ def task_table(root: Table, responses: Table, common: dict[str, str]) -> TaskTab
     where = [find(item, "/in") for item in find_all(status.value, "/parameters/*") if find(item, "/name") == parameter]
     if where not in (["query"], ["path"]):
         raise status.error(f"the status call has no query or path parameter {parameter!r}", "parameters")
-    own = [(word.casefold(), state) for state, words in table.get("words", {}).items() for word in words]
+    common, own = ([(word.casefold(), state) for state, words in one.items() for word in words]
+                   for one in (packaged("_words"), table.get("words", {})))  # fmt: skip
     if twice := sorted(word for word, count in Counter(word for word, _ in own).items() if count > 1):
         raise root.error(f"these words have two states: {', '.join(twice)}", "x-task", "words")
     return TaskTable(
-        id_pointer=str(expression).removeprefix("$response.body#"), status_path=status_path, words=dict(own) | common | dict(own),
+        id_pointer=str(expression).removeprefix("$response.body#"), status_path=status_path, words=dict([*own, *common, *own]),
         id_parameter=parameter if where == ["query"] else "", failed_codes=tuple(map(str, table.get("failed-codes", ()))),
         **_arguments(table, "follow", "words", "failed-codes", "poll"), **_arguments(table.get("poll", {})),
     )  # fmt: skip
@@ -165,8 +167,8 @@ def calls_of(root: Table) -> dict[str, Call]:
     calls = {}
     for name, table in root.value.get("x-calls", {}).items():
         method, path, operation = _operation(root, root.table("x-calls").table(name), "operation")
-        arguments = _arguments(table, "operation")
-        calls[name] = Call(method=method, path=path, reply=_reply(root, operation.table("responses")), **arguments)
+        reply = _reply(root, operation.table("responses"))
+        calls[name] = Call(method=method, path=path, reply=reply, **_arguments(table, "operation"))
     return calls
 
 

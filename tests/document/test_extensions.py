@@ -9,7 +9,6 @@ from typing import Any
 import pytest
 
 import seedance_nb as sd
-from seedance_nb._document.extensions import FIELD, ROOT
 from seedance_nb._document.load import model_names
 from seedance_nb._document.reader import packaged, providers
 
@@ -34,7 +33,7 @@ def keys(value: Any) -> Iterator[str]:
 
 
 def test_each_key_that_is_read_has_its_sentence_and_no_other_has_one() -> None:
-    assert set(KEYS) == set(ROOT) | set(FIELD)
+    assert set(KEYS) == {*packaged("_extensions")["root"], *packaged("_extensions")["field"]}
 
 
 @pytest.mark.parametrize("name", [*model_names(), *(f"_providers/{name}" for name in providers())])

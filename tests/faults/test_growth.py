@@ -1,5 +1,6 @@
 """No foreign text takes time that grows faster than the text: neither deadlines nor Stop reach into a pattern or a loop in C."""
 
+import functools
 import gzip
 import inspect
 import json
@@ -22,7 +23,8 @@ from seedance_nb._base.faults import _FILTER
 from seedance_nb._base.problem import Problem
 from seedance_nb._check import check as bodies
 from seedance_nb._check.check import check
-from seedance_nb._document import extensions, operations, reader
+from seedance_nb._document import extensions, operations, prose, reader
+from seedance_nb._document.prose import read_rules
 from seedance_nb._document.tables import Table
 from seedance_nb._form import exchange, labels
 from seedance_nb._form.controls import text_list
@@ -201,6 +203,10 @@ FOREIGN: dict[str, Callable[[str], object]] = {
     "follow a pointer": lambda foreign: values.find({"a": [1, {}]}, foreign),
     "quote a description": described,
     "help": messages.help_of,
+    **{
+        f"read limits of {name}": functools.partial(read_rules, name, kind)
+        for name, kind in (("image_urls", "array"), ("prompt", "string"), ("n", "integer"))
+    },
     "mark up": labels.markdown_html.__wrapped__,
     "label": lambda foreign: (fields.label_of(foreign), labels.label_at(foreign, {})),
     "word a limit": lambda foreign: [
@@ -375,6 +381,24 @@ def written() -> dict[str, Pattern]:
 def test_no_pattern_of_the_package_is_slow_on_any_text(written: dict[str, Pattern]) -> None:
     slow = [slow_texts(place, *pattern) for place, pattern in written.items()]
     assert [one for one in slow if one] == []
+
+
+def test_no_pattern_of_the_words_of_limits_is_slow_on_a_clause() -> None:
+    texts = [
+        text
+        for entry in prose.WORDS["patterns"].values()
+        for text in [*entry["find"], entry.get("needs", ""), entry.get("item", "")]
+    ]
+    texts += [f"{{{name}}}" for name in (*prose.WORDS["macros"], "hedges", "limits", "outputs", "total")]
+    patterns_of_texts = [prose.pattern(text) for text in texts]
+    slow = [
+        (pattern.pattern[:80], shape, fault)
+        for pattern in patterns_of_texts
+        for shape, make in pumped(pattern).items()
+        if (fault := growth(functools.partial(call, pattern, "finditer"), make, up_to=prose.MAX_CLAUSE))
+    ]
+    assert len(patterns_of_texts) > 80
+    assert slow == []
 
 
 def test_every_pattern_is_found_wherever_it_is_written(written: dict[str, Pattern]) -> None:

@@ -137,6 +137,17 @@ SAYS_NOTHING: dict[str, dict[str, Any]] = {
 }
 
 
+def test_the_values_that_a_page_states_in_a_sentence_are_offered_too() -> None:
+    described = {
+        "a": TEXT | {"description": "Supports 480p, 720p"},
+        "b": WHOLE | {"description": "Any integer from 4 to 7"},
+    }
+    form = Form(sd.spec({"type": "object", "properties": {"prompt": TEXT, **described}}))
+    controls: Any = form._controls
+    assert [value for _, value in controls["/a"].label_widget.options[1:]] == ["480p", "720p"]
+    assert (controls["/b"]._slider.min, controls["/b"]._slider.max) == (4, 7)
+
+
 @pytest.mark.parametrize("case", SAYS)
 def test_values_are_read_from_other_sources(case: str) -> None:
     schema, values = SAYS[case]

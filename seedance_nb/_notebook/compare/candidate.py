@@ -13,7 +13,7 @@ from seedance_nb._check.check import build_body
 from seedance_nb._document import load
 from seedance_nb._document.extensions import ROLES
 from seedance_nb._document.operations import Operation
-from seedance_nb._document.spec import Spec, named_fields
+from seedance_nb._document.spec import Spec, fields_by_role
 from seedance_nb._session.batch import Item, item_of
 from seedance_nb._session.session import Document
 
@@ -40,7 +40,7 @@ def validate_settings(settings: Mapping[str, Any]) -> dict[str, Any]:
 def request_for(spec: Spec, settings: Mapping[str, Any], **more: Any) -> Item:
     """The shared settings as the fields of one model; a value that it does not allow is a problem. *pure*. Raises: InvalidInput."""
     settings = validate_settings(settings)
-    targets = {schema["x-role"]: (path, schema) for path, schema in reversed(named_fields(spec)) if "x-role" in schema}
+    targets = fields_by_role(spec)
     fields: dict[str, Any] = {}
     unsupported = dict(_unsupported(settings, targets))
     used = {name: value for name, value in settings.items() if name not in unsupported}

@@ -1,0 +1,362 @@
+"""Reads a field's description in English or Chinese: every limit as a rule with its quote, and what was not understood."""
+
+import functools
+import math
+import operator
+import re
+import unicodedata
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass, replace
+from typing import Any, NamedTuple
+
+from seedance_nb._base.faults import created_by_package
+from seedance_nb._document.reader import packaged
+
+WORDS: dict[str, Any] = packaged("_prose")
+MAX_LENGTH, MAX_CLAUSE = 20_000, 1_000
+_LIKE = str.maketrans("、–—−〜∼×‘’“”「」【】•·…", ',~~-~~x\'\'""""[]--.')
+_LOW, _HIGH = {"from", "over"}, {"to", "under"}
+_QUOTES = "`\"' "
+
+
+@created_by_package
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Rule:
+    """A limit of a field at the JSON Pointer `path`: its kind, and the exact words of the document.
+
+    `limit` has bounds by from, over, to and under, or the values or names of other fields as `any`. `when` is the condition under which it holds; then it is not checked, and neither is a `hint`, which is advice. The kind
+    "unclear" is a sentence that looks like a limit and was not understood. `origin` is "prose", or the key that a person wrote.
+    """
+
+    kind: str
+    quote: str
+    limit: dict[str, Any]
+    when: str = ""
+    hint: bool = False
+    path: str = ""
+    origin: str = "prose"
+
+
+class Clause(NamedTuple):
+    """A sentence with spaces for its brackets, or the inside of a bracket with `outer`, what stands before it; `start` is its place."""
+
+    start: int
+    value: str
+    outer: str = ""
+
+
+class Quantity(NamedTuple):
+    """A quantity of a clause: the kind of its unit (or item, ratio, size), its subject, its bounds, each twice or as width and height."""
+
+    start: int
+    end: int
+    unit: str
+    subject: str
+    bounds: dict[str, tuple[float, float]]
+    total: bool
+    is_range: bool
+
+
+class _Reading(NamedTuple):
+    """A description that is being read, as it is and normalised, and what its field is."""
+
+    name: str
+    roles: set[str]
+    text: str
+    original: str
+
+    def rule(self, kind: str, clause: Clause, begin: int = 0, **more: Any) -> Rule:
+        quote = self.original[clause.start + begin : clause.start + len(clause.value)]
+        return Rule(kind=kind, quote=quote.strip(" \t-*•"), **more)
+
+
+@functools.lru_cache(maxsize=512)
+def read_rules(name: str, kind: str | None, description: str) -> tuple[Rule, ...]:
+    """The rules that a description states about the field of a name and a JSON type, in order. *pure*."""
+    text = normalised(description)
+    reading = _Reading(name, _roles(name, kind, f"{name}\n{text[:80]}"), text, description)
+    found, subject = list[Rule](), ""
+    for stated, match, values in _stated(reading, Clause(0, reading.text)):
+        found.append(reading.rule(stated, Clause(match.start(), match[0]), limit={"any": values}))
+    for clause in clauses(reading.text):
+        named = pattern("{subjects}").findall(clause.outer)  # a bracket is about what stands before it
+        rules, last = _clause(reading, clause, meaning("subjects", named[-1]) if named else subject)
+        subject = subject if clause.outer else last.replace("other", "")
+        found += rules
+    return tuple(_merged(found[:500]))
+
+
+def _roles(name: str, kind: str | None, text: str) -> set[str]:
+    """What a field is, by its name, type and first words: any, number, text, list, media or plain (no file), shape."""
+    texts = {what: text if what in WORDS["said"] else name for what in WORDS["fields"]}
+    says = {what for what, found in WORDS["fields"].items() if pattern(found).search(texts[what])}
+    number = kind in ("integer", "number") or (kind == "string" and "numeric" in says)
+    named = says & {"media", "told"} and ("surely_media" in says or "not_media" not in says) and kind != "boolean"
+    media = kind in ("image", "video", "audio") or (named and not number)
+    roles = {
+        "any",
+        "media" if media else "plain",
+        "list" if kind == "array" else "any",
+        *(says & {"shape", "ms", "minutes"}),
+    }
+    return roles | {"number" if number else "any" if roles & {"media", "list"} else "text"}
+
+
+def _clause(reading: _Reading, clause: Clause, subject: str) -> tuple[list[Rule], str]:
+    """The rules of a clause, and its last subject."""
+    value, rules = clause.value, list[Rule]()
+    outer, spans = ([*pattern("{condition}").finditer(text)] for text in (clause.outer, value))
+    bare = pattern("{condition}").sub(lambda match: " " * len(match[0]), value)  # a number in a condition binds nothing
+    tail = len(value.rstrip(" ."))
+
+    def when(start: int, end: int) -> str:
+        """The condition before a place or right behind its end, or one at the end of the clause."""
+        behind = [one for one in spans if one.start() >= end]
+        near = [one for one in behind if one.end() >= tail or not value[end : one.start()].strip()]
+        here = [*outer, *(one for one in spans if one.start() <= start + 2), *near]
+        return here[-1][0].strip() if here else ""
+
+    advice = (max(value.rfind(sign, 0, one.start()) for sign in ",(") for one in pattern("{hedges}").finditer(value))
+    advised = min(advice, default=len(value)) + 1
+    example = min((match.start() for match in pattern("{examples}").finditer(value)), default=len(value))
+    for kind, match, values in _stated(reading, clause, min(example, advised)):
+        here = "" if kind in WORDS["unconditional"] else when(*match.span()) or match.groupdict().get("when") or ""
+        inside = any(one.start() <= match.start() < one.end() for one in spans)
+        if kind in WORDS["unconditional"] or not (inside or (here and kind == "default")):
+            verbs = pattern("{naming}").finditer(value, 0, match.start() if kind == "placeholder" else 0)
+            begin = max((verb.start() for verb in verbs), default=0)
+            rules.append(reading.rule(kind, clause, begin, limit={"any": values}, when=here))
+    found, last = quantities(bare, subject)
+    for quantity in found:
+        start, end, here = quantity.start, quantity.end, when(quantity.start, quantity.end)
+        alone = not (value[:start] + value[end:]).strip() and pattern("(?:{items}) ?$").search(clause.outer)
+        phrase = bare[max(bare.rfind(sign, 0, start) for sign in ",:") + 1 : end + 40]
+        kinds = _kinds(reading.roles | ({"alone"} if alone else set()), quantity, phrase) if start < example else ()
+        rules += [reading.rule(kind, clause, limit=limit, when=here, hint=start >= advised) for kind, limit in kinds]
+    if not rules and value[tail - 1 : tail] != ":" and pattern("{limits}").search(value, 0, min(example, advised)):
+        rules.append(reading.rule("unclear", clause, limit={"any": [value.strip()]}))
+    return rules, last
+
+
+def _stated(
+    reading: _Reading, clause: Clause, end: int | None = None
+) -> Iterator[tuple[str, re.Match[str], list[str]]]:
+    """What a clause says in words up to `end`, or the whole text: lists, relations between fields, the default."""
+    seen: set[str] = set()
+    for key, entry in WORDS["patterns"].items():
+        kind, value = key.split()[0], clause.value
+        up_to = len(value) if end is None or kind in ("placeholder", "deprecated") else end  # such as [Image1]
+        here = (end is None) == ("whole" in entry) and entry["of"] in reading.roles
+        finds = entry["find"] if here and pattern(entry.get("needs", "")).search(value, 0, up_to) else ()
+        for match in (one for find in finds for one in pattern(find).finditer(value, 0, up_to)):
+            around = value[max(0, match.start() - 60) : match.end() + 30]
+            again = kind in WORDS["relations"] and seen & {kind, WORDS["more"].get(kind, "")}
+            if not again and not pattern(entry.get("unless", "(?!)")).search(around):
+                values = entry.get("values") or _values(reading, kind, entry, match, clause.start)
+                if values is not None:
+                    seen.add(kind)
+                    yield kind, match, [*values]
+
+
+def _values(reading: _Reading, kind: str, entry: dict[str, Any], match: re.Match[str], at: int) -> Iterable[str] | None:
+    """The values of a match, None for one that says nothing about the field."""
+    groups = {name: found for name, found in match.groupdict().items() if found}
+    if kind in WORDS["relations"]:
+        return _names(reading, kind, groups)
+    if kind == "placeholder":
+        return (match[0],)
+    if "item" in entry:
+        return [plain(one).replace(",", "") for one in pattern(entry["item"]).findall(groups.get("lines", match[0]))]
+    if "run" in groups:
+        run = pattern("{mime}").sub("", groups["run"].lower())
+        return dict.fromkeys(pattern("{format_names}|{scheme_names}").findall(run))
+    if kind == "enum":  # a single value must be quoted, a number or the only one
+        listed = pattern("{list}{stop}").match(reading.text, at + match.end())
+        items = pattern("{item}").findall(listed[0]) if listed else []
+        found = [plain(item) for item in items if item not in ("and", "or")]
+        numbers = [pattern(r"-?\d+(?:\.\d+)?").fullmatch(one) for one in found]
+        wrong = {*map(str.lower, found)} & {*WORDS["no_values"]} or ("number" in reading.roles and not all(numbers))
+        quoted = items and items[0][0] in _QUOTES
+        named = found and pattern(r"(?=.*\d)\w+[/-][\w./-]+").fullmatch(found[0])
+        sure = found and (quoted or numbers[0] or named or pattern("only|仅|只|固定").search(match[0]))
+        return found if not wrong and ((sure and "strong" in groups) or len(found) > 1) else None
+    values = [plain(groups[name]) for name in ("value", "word") if name in groups]
+    return None if kind == "default" and {*values} <= {*WORDS["no_values"]} else values
+
+
+def _names(reading: _Reading, kind: str, groups: dict[str, str]) -> list[str] | None:
+    """The names of fields in a match, which look like code, or stand in a list or alone; None for too few."""
+    named, several = groups.get("names") or groups["words"], kind in ("exclusive", "required_one", "required_any")
+    before_chinese = pattern(r"^`?([a-z]\w*)(?=[^ -~])").findall(named)
+    named = named if several else re.split(r" (?:is|are) |=", named)[0]
+    names = before_chinese or pattern("{name}").findall(named)
+    if "words" in groups and (several or (not names and pattern(r"\w+").fullmatch(named))):
+        names = re.split(r",| or | and |/|或者|或|和|与", named)
+    clean = [pattern(r"^(?:the|or) | fields$").sub("", name.strip(_QUOTES)) for name in names]
+    few = several and kind != "exclusive" and len(clean) == 1 and "one" not in groups
+    return None if few else [name for name in clean if name not in ("", reading.name)]
+
+
+def plain(value: str) -> str:
+    """A value without its quotation marks, its unit and what stands in brackets behind it. *pure*."""
+    inner = pattern(r" ?\([^()]*\)$").sub("", value).strip(_QUOTES).rstrip(".,")
+    return pattern(r"(?<=\d)\s?(?:s|sec|seconds|秒|fps|帧|px|ms)\.?$").sub("", inner)
+
+
+def _kinds(roles: set[str], quantity: Quantity, phrase: str) -> Iterator[tuple[str, dict[str, float]]]:
+    """The kinds of rule that a quantity is, with the bounds of each."""
+    unit, subject, bounds = quantity.unit, quantity.subject, quantity.bounds
+    values = [pair[0] for pair in bounds.values()]
+    marks = {
+        "exact": "media" in roles and len(bounds) > 1 and values[0] == values[1],
+        "file": "shape" in roles or ("media" in roles and not pattern("{outputs}").search(phrase)),
+        "range": quantity.is_range and pattern("range|取值").search(phrase),
+        "large": max(values) > 20_000,  # noqa: PLR2004
+        "side": min(values) > 8,  # noqa: PLR2004
+        "total": quantity.total and (unit == "item" or "image" in phrase),
+    }
+    here = roles | {mark for mark, fits in marks.items() if fits}
+    rows = (row for row in WORDS["kinds"] if {*row["of"].split()} <= here and unit in row.get("unit", [unit]))
+    for kind in next((row["kind"] for row in rows if subject in row.get("subject", [subject])), ()):
+        name = {"unit": unit, "subject": subject}.get(kind, kind)
+        name = "total_" * (quantity.total and name in ("seconds", "megabytes", "count", "chars")) + name
+        value = math.prod if name == "pixels" and unit == "size" else operator.itemgetter(name == "height")
+        own = math.prod(WORDS["factors"][one] for one in roles & {"ms", "minutes"}) if name == "range" else 1
+        yield name, {one: _bound(one, value(pair) / own) for one, pair in bounds.items()}
+
+
+def _bound(name: str, value: float) -> float:
+    """A bound as a whole number or with six decimals, on the side where 4/3 itself fits or does not."""
+    step = math.ceil if name in ("to", "over") else math.floor
+    return int(value) if value == int(value) else step(round(value * 1e6, 3)) / 1e6
+
+
+def _merged(rules: list[Rule]) -> Iterator[Rule]:
+    """Rules once each, a lower and an upper bound of one thing as one rule; of two different bounds the first one."""
+    found: dict[tuple[object, ...], Rule] = {}
+    for rule in rules:
+        key = (rule.kind, rule.when, rule.hint, str(rule.limit) if rule.kind in WORDS["repeated"] else "")
+        old = found.setdefault(key, rule)
+        if not any({*old.limit} & side and {*rule.limit} & side for side in (_LOW, _HIGH)):
+            found[key] = replace(old, limit=old.limit | rule.limit | old.limit)
+    for rule in found.values():
+        low, high = ([bound for name, bound in rule.limit.items() if name in side] for side in (_LOW, _HIGH))
+        if not low or not high or low < high or (low == high and {*rule.limit} == {"from", "to"}):
+            yield rule
+
+
+def _amounts(token: re.Match[str], like: re.Match[str]) -> tuple[float, float]:
+    """The value of a token in the base unit, twice or as width and height; `like` has the unit if the token has none."""
+    if token["size"]:
+        return float(token["width"]), float(token["height"])
+    if token["ratio"]:
+        return (float(token["left"]) / (float(token["right"]) or 1),) * 2
+    text, factors = token["number"].lower().replace(",", ""), WORDS["factors"]
+    scale = factors.get((token["scale"] or "").strip().lower(), 1)
+    unit = " ".join((token["unit"] or like["unit"] or "").casefold().split())
+    return ((WORDS["counts"].get(text) or float(text)) * scale * factors.get(unit, 1),) * 2
+
+
+def _linked(value: str, first: re.Match[str], second: re.Match[str], comparator: str) -> tuple[str, ...]:
+    """The names of the bounds of two values that make a range, () if they make none."""
+    start = first.end("number") if first["number"] and not first["unit"] else first.end()
+    link = pattern("{range_link}").fullmatch(value, start, second.start())
+    closing = second.end("number") if second["number"] else second.end()
+    low = {"(": "over", "[": "from"}.get(value[max(0, first.start() - 2) : first.start()].strip(" `")[-1:])
+    high = {")": "under", "]": "to"}.get(value[closing : closing + 3].strip(" `")[:1])
+    both = comparator == "between" or "之间" in value[second.end() : second.end() + 4]
+    sign = link[1].lower() if link else ""
+    if sign in (",", "or", "或", "或者"):  # [2, 5]; less than 1:4 or 4:1
+        is_or = sign != "," and first["ratio"] and comparator == "under?"
+        return ("over", "under") if is_or else (low, high) if sign == "," and low and high else ()
+    return ("from", "to") if sign and (both or sign not in ("and", "与", "和")) else ()
+
+
+def quantities(value: str, subject: str = "") -> tuple[list[Quantity], str]:
+    """The bounded quantities of a clause in order, and its last subject; `subject` is the one before the clause. *pure*."""
+    found: list[Quantity] = []
+    tokens, comparator, index = [*pattern("{token}").finditer(value), None], "", 0
+    while token := tokens[index]:
+        index += 1
+        if token["subject"]:
+            subject = meaning("subjects", token["subject"])
+            continue
+        if token["comparator"]:
+            comparator = meaning("comparators", token["comparator"]) or comparator
+            negated = pattern("{negated}").search(value, max(0, token.start() - 12), token.start())
+            if comparator in WORDS["opposite"] and negated:
+                comparator = WORDS["opposite"][comparator]
+            elif comparator in ("over", "under"):
+                comparator += "?"  # unless what is beyond it is only said to be handled
+            continue
+        second, previous = tokens[index], found[-1].end if found else 0
+        other = second if second and not second["subject"] and not second["comparator"] else None
+        names = _linked(value, token, other, comparator) if other else ()
+        last, is_range = (other, True) if other and names else (token, False)
+        end = last.end()
+        after = meaning("after", second["comparator"] or "") if second else ""
+        if is_range or (token["size"] and other and other["size"]):  # or one of several sizes
+            index += 1
+        elif second and after and not value[end : second.start()].strip(" `)"):
+            names, index, end = (after,), index + 1, second.end()
+        elif comparator == "range" and second and meaning("comparators", second["comparator"] or "") == "to":
+            names = ("from",)  # from 2 up to 5
+        elif comparator == "between":  # the other end of the range was not understood
+            break
+        elif comparator not in ("", "range"):
+            handled = comparator[-1] == "?" and pattern("{handled}").match(value, end)
+            names = () if handled else ("from", "to") if comparator == "exactly" else (comparator.removesuffix("?"),)
+        elif found and (token["unit"] or token["size"]) and pattern("{same}").fullmatch(value, previous, token.start()):
+            names = () if found[-1].is_range or comparator else tuple(found[-1].bounds)[:1]
+        comparator = ""
+        bounds = dict(zip(names, (_amounts(token, last), _amounts(last, last)), strict=False))
+        signs = (one for one in ("size", "ratio", "item") if last[one])
+        unit = meaning("units", last["unit"] or token["unit"] or "") or next(signs, "")
+        total = pattern("{total}").search(value, previous, token.start()) or pattern("{total}").match(value, end + 4)
+        if found and not found[-1].unit and found[-1].subject == subject:  # the unit stands only behind the last
+            found[-1] = found[-1]._replace(unit=unit)
+        found.append(Quantity(token.start(), end, unit, subject, bounds, bool(total), is_range))
+    return [quantity for quantity in found if quantity.bounds], subject
+
+
+def normalised(original: str) -> str:
+    """The first 20,000 characters of a description, each at its place, without markup and with each sign in one form. *pure*."""
+    plain = pattern("{marks}").sub(lambda mark: ("\n" if mark["tag"] else " ") * len(mark[0]), original[:MAX_LENGTH])
+    forms = ((sign, unicodedata.normalize("NFKC", sign)) for sign in plain.translate(_LIKE))
+    return "".join(form if len(form) == 1 else sign for sign, form in forms).translate(_LIKE)
+
+
+def clauses(text: str) -> Iterator[Clause]:
+    """The clauses of a normalised text in order: each sentence, and after it its brackets. *pure*."""
+    start = 0
+    for end, after in [*(match.span() for match in pattern("{sentence}").finditer(text)), (len(text), len(text))]:
+        for begin in range(start, end, MAX_CLAUSE):
+            sentence = text[begin : min(end, begin + MAX_CLAUSE)]
+            yield Clause(begin, pattern("{bracket}").sub(lambda match: " " * len(match[0]), sentence))
+            for match in pattern("{bracket}").finditer(sentence):
+                yield Clause(begin + match.start(1), match[1], sentence[: match.start()][-80:] or " ")
+        start = after
+
+
+@functools.cache
+def pattern(text: str) -> re.Pattern[str]:
+    """A pattern with its {macros} and {lists of words} written out; only Latin letters are letters in it. *pure*."""
+    for name, macro in reversed(WORDS["macros"].items()):
+        text = text.replace(f"{{{name}}}", macro if isinstance(macro, str) else f"(?:{'|'.join(macro)})")
+    for name, group in WORDS.items():
+        if f"{{{name}}}" in text:
+            listed = group if isinstance(group, list) else [word for one in group.values() for word in one]
+            text = text.replace(f"{{{name}}}", "|".join(map(_word, sorted(listed, key=len, reverse=True))))
+    return re.compile(text, re.IGNORECASE | re.ASCII)
+
+
+def _word(word: str) -> str:
+    """A word as a pattern: Latin letters as a whole word, a space as any run of them."""
+    left, right = (one.isascii() and one.isalpha() for one in (word[0], word[-1]))
+    return r"(?<![a-z])" * left + re.escape(word).replace(r"\ ", " {1,4}") + r"(?![a-z\d])" * right
+
+
+def meaning(name: str, word: str) -> str:
+    """The key of a table of the vocabulary for a word as it stands in a text, "" if it has none. *pure*."""
+    plain = " ".join(word.casefold().split())
+    return next((key for key, group in WORDS[name].items() if plain in group), "")

@@ -1,0 +1,317 @@
+"""Limits are read from the sentences of a description, each with its exact words; what is not certain is told as unclear."""
+
+from typing import Any
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+import seedance_nb as sd
+from seedance_nb._check.check import check
+from seedance_nb._document.load import model_names
+from seedance_nb._document.prose import Rule, read_rules
+from seedance_nb._document.reader import packaged
+from seedance_nb._document.spec import named_fields
+
+
+def limit_of(rule: Rule) -> tuple[Any, ...]:
+    return (*((name, bound) for name, bound in rule.limit.items() if name != "any"), *rule.limit.get("any", ()))
+
+
+def said(description: str, name: str = "image_url", kind: str = "string") -> set[tuple[Any, ...]]:
+    """The certain rules of a description: kind, then bounds or values, and the condition if there is one."""
+    return {
+        (rule.kind, *limit_of(rule), *([f"when {rule.when}"] if rule.when else []))
+        for rule in read_rules(name, kind, description)
+        if rule.kind != "unclear" and not rule.hint
+    }
+
+
+@pytest.mark.parametrize(
+    ("sentence", "rule"),
+    [
+        ("The picture may weigh up to 12 MB.", ("megabytes", ("to", 12))),
+        ("Keep the upload smaller than 500 KB", ("megabytes", ("under", 0.5))),
+        ("Each side at least 320 px", ("width", ("from", 320))),
+        ("Shorter side no less than 320 pixels", ("height", ("from", 320))),
+        ("Aspect ratio between 1:4 and 4:1", ("ratio", ("from", 0.25), ("to", 4))),
+        ("Aspect ratio (width/height): (0.5, 2)", ("ratio", ("over", 0.5), ("under", 2))),
+        ("Total pixels must not exceed 2,000,000", ("pixels", ("to", 2_000_000))),
+        ("Only PNG, JPEG and WebP are taken", ("formats", "png", "jpeg", "webp")),
+        ("Sending base64 is not supported: Base64 is not supported", ("base64",)),
+        ("文件大小不超过8MB", ("megabytes", ("to", 8))),
+        ("图片宽高比在 1:3 到 4:3 之间", ("ratio", ("from", 0.333333), ("to", 1.333334))),
+        ("Aspect ratio greater than 2:3 and less than 4:3", ("ratio", ("over", 0.666667), ("under", 1.333333))),
+        ("宽高均不小于 200 像素", ("height", ("from", 200))),
+        ("格式：jpg、png", ("formats", "jpg", "png")),
+        ("Width/height (px): [64, 640]", ("width", ("from", 64), ("to", 640))),
+        ("At most 900 pixels tall", ("height", ("to", 900))),
+    ],
+)
+def test_a_sentence_about_a_file_is_a_rule(sentence: str, rule: tuple[Any, ...]) -> None:
+    assert rule in said(sentence)
+
+
+@pytest.mark.parametrize(
+    ("name", "kind", "sentence", "rule"),
+    [
+        ("video_url", "string", "The clip must be 3 to 20 seconds long", ("seconds", ("from", 3), ("to", 20))),
+        ("video_url", "string", "At most 2 minutes", ("seconds", ("to", 120))),
+        ("video_urls", "array", "all clips together at most 40 s in total", ("total_seconds", ("to", 40))),
+        ("video_url", "string", "Frame rate: 20-50 FPS", ("fps", ("from", 20), ("to", 50))),
+        ("image_urls", "array", "Up to six images", ("count", ("to", 6))),
+        ("image_urls", "array", "最多上传 5 张图片", ("count", ("to", 5))),
+        ("prompt", "string", "No more than 900 characters", ("chars", ("to", 900))),
+        ("prompt", "string", "长度不超过 700 个字符", ("chars", ("to", 700))),
+        ("seed", "integer", "A number from 0 to 99", ("range", ("from", 0), ("to", 99))),
+        ("strength", "number", "取值范围：(0, 1]", ("range", ("over", 0), ("to", 1))),
+        ("width", "integer", "Must be divisible by 8", ("multiple", "8")),
+        ("mode", "string", "Must be one of `slow`, `quick`", ("enum", "slow", "quick")),
+        ("mode", "string", "可选值：`slow`、`quick`", ("enum", "slow", "quick")),
+        ("duration", "integer", "Allowed values: 5, 10", ("enum", "5", "10")),
+        ("mode", "string", "Default: `slow`", ("default", "slow")),
+        ("mode", "string", "默认值为 slow", ("default", "slow")),
+        ("a", "string", "Cannot be used together with `b`.", ("exclusive", "b")),
+        ("a", "string", "At least one of `b` or `c` must be given", ("required_any", "b", "c")),
+        ("a", "string", "Exactly one of `b` or `c`", ("required_one", "b", "c")),
+        ("a", "string", "Required when `b` is `x`", ("required_when", "b")),
+        ("a", "string", "Requires `b_c`.", ("requires", "b_c")),
+        ("a", "string", "需配合 `b` 一起使用", ("requires", "b")),
+        ("a", "string", "Deprecated, use `b` instead", ("deprecated", "b")),
+        ("a", "string", "Deprecated: prefer `b`", ("deprecated", "b")),
+        ("prompt", "string", "Refer to the pictures as [Image1], [Image2].", ("placeholder", "[Image1]")),
+        ("duration", "string", "Formula: seconds x 12 credits", ("price", "12")),
+        ("length_ms", "integer", "Between 2 seconds and 9000 ms", ("range", ("from", 2000), ("to", 9000))),
+        ("length", "integer", "Length in minutes, at most 1 hour", ("range", ("to", 60))),
+        ("seed", "integer", "Whole numbers from 2 up to 12", ("range", ("from", 2), ("to", 12))),
+        ("count", "integer", "How many to return (1, 2 or 4).", ("enum", "1", "2", "4")),
+        ("mode", "string", "取值说明：\nslow：慢；\nquick：快。", ("enum", "slow", "quick")),
+        ("mode", "string", "可选值：`slow`（慢）、`quick`（快）", ("enum", "slow", "quick")),
+        ("mode", "string", "取值范围 slow/quick/odd", ("enum", "slow", "quick", "odd")),
+        ("mode", "boolean", "`true`（默认值）：快", ("default", "true")),
+        ("steps", "integer", "Any whole number; 5 if omitted", ("default", "5")),
+        ("images", "array", "Pictures (1-4).", ("count", ("from", 1), ("to", 4))),
+        ("prompt", "string", "Minimum characters: 3", ("chars", ("from", 3))),
+        ("prompt", "string", "最多支持 80 个 utf-8 字符", ("chars", ("to", 80))),
+        ("a", "string", "At least one of a or b must be given", ("required_any", "b")),
+        ("a", "string", "Either this or `b` must be given", ("required_any", "b")),
+        ("a", "string", "描述（与 b_c 二选一）", ("required_any", "b_c")),
+        ("a", "string", "Can only be used with `b`.", ("requires", "b")),
+        ("voice", "string", "Audio URL. Formats: MP3, WAV", ("formats", "mp3", "wav")),
+    ],
+)
+def test_a_sentence_about_a_value_is_a_rule(name: str, kind: str, sentence: str, rule: tuple[Any, ...]) -> None:
+    assert rule in said(sentence, name, kind)
+
+
+@pytest.mark.parametrize(
+    "sentence",
+    [
+        "For best results use a picture of up to 5 MB",
+        "Recommended: at most 10 seconds",
+        "建议不超过 300 个字符",
+        "for example at most 3 MB",
+        "Pictures larger than 4096 px are resized",
+        "The link is valid for 24 hours",
+        "480p costs 2 credits per second",
+        "Generated clips are up to 10 seconds long",
+        "The task takes up to 5 minutes",
+        "Model 2 supports up to 4 images",
+        "Common values are 16000 and 24000",
+        "Values are rounded to multiples of 32",
+        "若文本大于 300 个字符，推荐分段",
+    ],
+)
+@pytest.mark.parametrize(("name", "kind"), [("image_url", "string"), ("prompt", "string"), ("style", "string")])
+def test_advice_examples_and_what_the_service_does_are_no_rules(sentence: str, name: str, kind: str) -> None:
+    assert said(sentence, name, kind) == set()
+
+
+def test_a_field_that_takes_no_file_has_no_length() -> None:
+    assert said("At most 8 seconds at 720p", "resolution") == set()
+    assert said("At most 8 seconds at 720p", "video_url") == {("seconds", ("to", 8))}
+
+
+def test_advice_is_kept_as_a_hint() -> None:
+    (hint,) = (rule for rule in read_rules("prompt", "string", "Best with at most 300 characters") if rule.hint)
+    assert (hint.kind, hint.limit) == ("chars", {"to": 300})
+
+
+def test_a_condition_stays_with_its_rule() -> None:
+    rules = said("At most 9 images. When `mode` is set to quick, at most 3 images", "images", "array")
+    assert rules == {("count", ("to", 9)), ("count", ("to", 3), "when When `mode` is set to quick")}
+
+
+def test_what_was_not_understood_is_told() -> None:
+    sentence = "The face must look into the camera."
+    assert [(rule.kind, rule.quote) for rule in read_rules("image_url", "string", sentence)] == [
+        ("unclear", sentence[:-1])
+    ]
+
+
+SCHEMES = {"any": ["https", "http", "asset"], "quote": "Input method: public URL or active uploaded AssetId only"}
+SIDES = {"from": 300, "to": 6000, "quote": "Width and height: 300 to 6000 px"}
+BASE64 = {"any": [], "quote": "Base64 is not supported"}
+# What a person once wrote for the pages by hand: every rule of the files, with its sentence.
+BY_HAND: dict[str, dict[str, dict[str, Any]]] = {
+    "reference_images": {
+        "schemes": SCHEMES, "base64": BASE64, "width": SIDES, "height": SIDES,
+        "formats": {"any": ["jpeg", "png", "webp", "bmp", "tiff", "gif", "heic", "heif"], "quote": "Formats: jpeg, png, webp, bmp, tiff, gif, heic, heif"},
+        "ratio": {"over": 0.4, "under": 2.5, "quote": "Aspect ratio (width/height): greater than 0.4 and less than 2.5"},
+        "megabytes": {"under": 30, "quote": "File size: less than 30 MB per image"},
+    },
+    "reference_videos": {
+        "schemes": SCHEMES, "base64": BASE64, "width": SIDES, "height": SIDES,
+        "formats": {"any": ["mp4", "mov"], "quote": "Formats: mp4, mov"},
+        "seconds": {"from": 2, "to": 15, "quote": "Duration: 2 to 15 seconds per video"},
+        "total_seconds": {"to": 15, "quote": "total reference video duration must not exceed 15 seconds"},
+        "ratio": {"from": 0.4, "to": 2.5, "quote": "Aspect ratio (width/height): 0.4 to 2.5"},
+        "pixels": {"from": 409600, "to": 927408, "quote": "Total pixel count (width x height): 409600 to 927408"},
+        "megabytes": {"to": 50, "quote": "File size: up to 50 MB per video"},
+        "fps": {"from": 24, "to": 60, "quote": "Frame rate: 24 to 60 FPS"},
+    },
+    "reference_audios": {
+        "schemes": SCHEMES, "base64": BASE64, "formats": {"any": ["wav", "mp3"], "quote": "Formats: wav, mp3"},
+        "seconds": {"from": 2, "to": 15, "quote": "Duration: 2 to 15 seconds per clip"},
+        "total_seconds": {"to": 15, "quote": "total reference audio duration must not exceed 15 seconds"},
+        "megabytes": {"to": 15, "quote": "File size: up to 15 MB per clip"},
+    },
+    "img_urls": {
+        "base64": {"any": [], "quote": "For uploaded image materials, only URL upload is supported and Base64 is not supported"},
+        "schemes": {"any": ["https", "http", "asset"], "quote": "Seedance 2.0 image-to-video supports your own uploaded assets."},
+    },
+}  # fmt: skip
+PLACEHOLDERS = {"reference_images": ["[Image{n}]", "[图{n}]"], "reference_videos": ["[Video{n}]", "[视频{n}]"],
+                "reference_audios": ["[Audio{n}]", "[音频{n}]"]}  # fmt: skip
+
+
+def test_the_pages_say_all_the_limits_of_files_that_a_person_once_wrote_for_them() -> None:
+    fields = {path[-1]: schema for name in model_names() for path, schema in named_fields(sd.spec(name))}
+    written = {(field, kind): rule for field, rules in BY_HAND.items() for kind, rule in rules.items()}
+    assert {(field, kind): fields[field]["x-media"].get(kind) for field, kind in written} == written
+    by_hand = [rule for name in model_names() for rule in sd.spec(name).rules if rule.origin == "x-media"]
+    assert [(rule.path, rule.kind) for rule in by_hand] == [("/input/img_urls", "schemes")]
+    assert len(by_hand) < len(written) / 10, "nine of ten are read"
+
+
+def test_the_names_of_files_in_a_prompt_are_read_from_its_page() -> None:
+    fields = named_fields(sd.spec("crun/seedance-2.0-fast-r2v"))
+    (table,) = (schema["x-placeholders"] for _, schema in fields if "x-placeholders" in schema)
+    assert {field: forms for field, forms in table.items() if field != "quote"} == PLACEHOLDERS
+    assert "x-placeholders" not in str(packaged("crun/seedance-2.0-fast-r2v")), "it is no longer written by hand"
+
+
+def test_nothing_is_invented_on_the_pages() -> None:
+    other = {
+        (rule.path.rpartition("/")[2], rule.kind, *limit_of(rule))
+        for name in model_names()
+        for rule in sd.spec(name).rules
+        if rule.kind not in BY_HAND.get(rule.path.rpartition("/")[2], ()) and rule.path != "/model"
+    }
+    assert {rule for rule in other if rule[1] != "placeholder"} == {
+        ("input", "required_any", "reference_images", "reference_videos"), ("duration", "range", ("from", 4), ("to", 15)),
+        ("reference_videos", "count", ("to", 3)), ("reference_audios", "count", ("to", 3)), ("duration", "price", "40"),
+    }  # fmt: skip
+
+
+def test_what_a_page_binds_and_the_reader_cannot_say_is_listed() -> None:
+    unchecked = [(rule.path, rule.quote) for rule in sd.spec("crun/seedance-2.0-fast-r2v").unchecked]
+    sentence = "Each item must be either a public image URL or an uploaded AssetId whose status is Active"
+    assert ("/input/reference_images", sentence) in unchecked
+    assert len(unchecked) == 3
+
+
+FIELDS: dict[str, Any] = {
+    "prompt": {"type": "string", "description": "At most 20 characters. Use a picture as [Image1]."},
+    "images": {
+        "type": "array", "items": {"type": "string"},
+        "description": "Up to 2 images. Formats: png, jpeg. Base64 is not supported. Recommended: at most 1 MB each.",
+    },
+    "mode": {"type": "string", "description": "Must be one of `slow`, `quick`. If `steps` is 3, must be one of `quick`, `odd`."},
+    "steps": {"type": "integer", "maximum": 90, "description": "Between 1 and 50."},
+    "size": {"type": "integer", "default": 7, "description": "Between 1 and 5."},
+}  # fmt: skip
+PAGE = {"type": "object", "properties": FIELDS}
+
+
+@pytest.mark.parametrize(
+    ("values", "broken"),
+    [
+        ({"prompt": "a fox"}, {}),
+        ({"prompt": "a fox that runs over the hill"}, {"/prompt": "maxLength"}),
+        ({"prompt": "[Image3]", "images": ["https://a.example/a.png"]}, {"/prompt": "x-placeholders"}),
+        ({"prompt": "a", "images": ["https://a.example/a.png"] * 3}, {"/images": "maxItems"}),
+        ({"prompt": "a", "images": ["data:image/png;base64,AAAA"]}, {"/images/0": "x-media"}),
+        ({"prompt": "a", "mode": "odd"}, {"/mode": "enum"}),
+        ({"prompt": "a", "steps": 0}, {"/steps": "minimum"}),
+        ({"prompt": "a", "steps": 60}, {}),
+        ({"prompt": "a", "size": 7}, {}),
+    ],
+)
+def test_a_page_alone_is_enough_to_refuse_what_it_refuses(values: dict[str, Any], broken: dict[str, str]) -> None:
+    problems = check(sd.spec(PAGE), values)
+    assert {problem.path: problem.rule for problem in problems} == broken, "keys and examples win over words"
+    assert all(problem.quote and problem.quote in str(PAGE) for problem in problems)
+
+
+def test_what_binds_under_a_condition_or_between_fields_is_listed_as_unchecked() -> None:
+    tied = {"type": "integer", "description": "Requires `mode`. If `mode` is slow, at most 3."}
+    unchecked = sd.spec({"type": "object", "properties": {**FIELDS, "depth": tied}}).unchecked
+    assert [(rule.kind, rule.when) for rule in unchecked if rule.path == "/depth"] == [
+        ("requires", ""), ("range", "If `mode` is slow"),
+    ]  # fmt: skip
+
+
+def test_a_request_without_a_prompt_is_not_read() -> None:
+    assert sd.spec({"type": "object", "properties": {**FIELDS, "prompt": {}}}).rules == ()
+    assert sd.spec(PAGE).rules != ()
+
+
+@given(
+    st.text(max_size=300),
+    st.sampled_from(["image_url", "prompt", "n"]),
+    st.sampled_from(["string", "array", "integer", None]),
+)
+def test_any_text_is_read_and_quoted_exactly(description: str, name: str, kind: str | None) -> None:
+    rules = read_rules(name, kind, description)
+    assert all(rule.quote in description for rule in rules)
+    assert rules == read_rules(name, kind, description)
+
+
+WORDS = st.sampled_from(
+    [
+        "at most",
+        "up to",
+        "5",
+        "10 MB",
+        "(",
+        ")",
+        "[",
+        "]",
+        "image",
+        "must",
+        "be",
+        "one of",
+        "`a`",
+        ",",
+        ".",
+        "\n",
+        "默认",
+        "不超过",
+        "张",
+        "between",
+        "and",
+        "1:2",
+        "if x is y",
+    ]
+)
+
+
+@given(st.lists(WORDS, max_size=40).map(" ".join))
+def test_no_words_of_limits_in_any_order_break_the_reader(description: str) -> None:
+    for rule in read_rules("image_urls", "array", description):
+        low, high = (
+            rule.limit.get(names[0], rule.limit.get(names[1])) for names in (("from", "over"), ("to", "under"))
+        )
+        assert low is None or high is None or low <= high
+        assert rule.quote in description
