@@ -73,16 +73,13 @@ class Form:
         self._advanced: list[Field] = []
         fields = self._add_group(self._root) if self._root.kind == "group" else [self._add(self._root)]
         self._fold = Fold(self._factory, "Advanced", cache(self._advanced_parts))
-        self._summary, self._jump_box = (
-            self._factory.html("", "sdn-summary"),
-            self._factory.box(W.HBox, [], "sdn-jumps"),
-        )
+        self._summary = self._factory.html("", "sdn-summary")
+        self._jump_box = self._factory.box(W.HBox, [], "sdn-jumps")
         self._jumps: dict[str, Any] = {}  # buttons that go to the field at a path
         notice = escape(packaged("_form")["evidence"].get(spec.evidence, "").format(spec.provider or "the provider"))
         notices = [self._factory.html(notice, "sdn-known")] if notice else []
         fold = [self._fold.button, self._fold.box] if self._advanced else []
-        style = self._factory.html(css(), "sdn-style")
-        parts = [style, *notices, *fields, *fold, self._summary, self._jump_box]
+        parts = [self._factory.html(css(), "sdn-style"), *notices, *fields, *fold, self._summary, self._jump_box]
         self.widget = StaticBox(parts, self._factory.layout, "sdn", "sdn-form", static=self._static)
         self._refresh()
 

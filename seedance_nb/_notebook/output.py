@@ -1,12 +1,10 @@
 """The videos of a cell, shown twice and seen once: in a widget while its kernel lives, and as a static output that stays."""
 
 import asyncio
-import io
 import secrets
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from dataclasses import replace
 from functools import partial
-from pathlib import Path
 from typing import Any
 
 import ipywidgets as W  # noqa: N812
@@ -16,7 +14,7 @@ from seedance_nb._base.html import DIM, FONT, Html, piece
 from seedance_nb._form.controls.base import Fold, WidgetFactory, toggle
 from seedance_nb._media.frames import frames_at
 from seedance_nb._notebook.status import reported
-from seedance_nb._task.display.player import View, data_url
+from seedance_nb._task.display.player import View, data_url, jpeg_of
 from seedance_nb._task.display.video import Video
 from seedance_nb._task.engine import ENGINE
 
@@ -109,16 +107,8 @@ class FrameViewer:
                 numbers = range(max(1, number - count // 4), number + count)
                 # In the middle of each frame, because its first moment may be rounded to the one before.
                 times = [(one - 0.5) / facts.fps for one in numbers]
-                pictures.update(zip(numbers, await asyncio.to_thread(_jpegs, video.path, times), strict=True))
+                decoded = asyncio.to_thread(lambda: [jpeg_of(one, 10**9, 1280) for one in frames_at(video.path, times)])  # noqa: B023 - awaited at once
+                pictures.update(zip(numbers, await decoded, strict=True))
         self._is_loading = False
         if self._slider.value in self._pictures:
             self._choose(self._slider.value)
-
-
-def _jpegs(path: Path, times: Sequence[float]) -> list[bytes]:
-    files = []
-    for image in frames_at(path, times):
-        image.thumbnail((1280, 1280))
-        image.save(file := io.BytesIO(), "JPEG", quality=80)
-        files.append(file.getvalue())
-    return files

@@ -214,8 +214,8 @@ class Panel:
     def _show_at_fields(self, sent: dict[str, Any], error: SeedanceError) -> None:
         """Show a refusal at the fields that it names, unless they have changed since."""
         problems = status.field_errors(self.spec, sent, error) if isinstance(error, Refused) else ()
-        now = self.form.values
-        if current := [problem for problem in problems if find(now, problem.path) == problem.value]:
+        values = self.form.values
+        if current := [problem for problem in problems if find(values, problem.path) == problem.value]:
             self._has_refusal = True
             self.form.show_problems(current)
 
@@ -318,13 +318,11 @@ class Panel:
         return [self._code]
 
     async def _undo_last(self) -> None:
-        try:
+        with status.reported("undo", self._report):
             await until_unchanged(self.form)
             self.form.undo()
             if self._undo.disabled:  # a disabled button loses the focus
                 self._reset.focus()
-        except Exception as error:  # noqa: BLE001 - on the engine's thread it would be seen nowhere
-            log_unexpected("undo", error)
 
 
 async def until_unchanged(form: Form) -> None:

@@ -64,8 +64,7 @@ def unchecked_html(spec: Spec, report: Report) -> Html:
     if not lines:
         return Html()
     count = len({finding.path for finding in report.unchecked})
-    files = "1 file" if count == 1 else f"{count} files"
-    return piece("unchecked").format(files, Html("<li>{}</li>").each(lines))
+    return piece("unchecked").format("1 file" if count == 1 else f"{count} files", Html("<li>{}</li>").each(lines))
 
 
 def failed_html(error: Exception) -> Html:

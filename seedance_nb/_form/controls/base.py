@@ -146,7 +146,7 @@ class Control:
         raise NotImplementedError
 
     def _display(self, value: Any) -> None:
-        raise NotImplementedError
+        """Show the value in the widgets."""
 
     def _count(self) -> int | None:
         return None

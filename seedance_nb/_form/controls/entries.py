@@ -110,11 +110,10 @@ class Entries(Compound):
         return len(self._entries)
 
     def _arrange(self) -> None:
-        last = len(self._entries) - 1
         for index, entry in enumerate(self._entries):
             self._name(entry, index)
             if not self.fixed:
-                entry.up.disabled, entry.down.disabled = index == 0, index == last
+                entry.up.disabled, entry.down.disabled = index == 0, index == len(self._entries) - 1
         most = None if self.field.kind == "map" else self.field.most_items
         self._add.disabled = most is not None and (self._count() or 0) >= most
         # Last: updating a text box after it is shown would lose what a user has typed.

@@ -196,14 +196,9 @@ class NumberControl(Control):
 
 
 class ConstantControl(Control):
-    """A constant as a line of text."""
-
     def _build(self) -> Any:
         label = label_html(replace(self.field, default=ABSENT), FieldStatus())
         return self._factory.html(label, "sdn-head", "sdn-field")
-
-    def _display(self, value: Any) -> None:
-        """Do nothing: the label shows the value."""
 
     def _brief(self) -> str:
         return "" if self.value is ABSENT else plain(self.value)

@@ -20,8 +20,6 @@ from seedance_nb._task.display.player import data_url, still_of
 
 
 class TextEntry:
-    """One entry: its thumbnail, text box and buttons."""
-
     def __init__(self, owner: "ListControl", index: int, value: Any) -> None:
         self.value, self.name, self._owner = "" if value is ABSENT else value, owner.name_of(index), owner
         factory, media = owner._factory, owner.field.media  # noqa: SLF001 - a part of the same control

@@ -192,7 +192,6 @@ def defined_names(field: Field) -> set[str]:
 
 
 def entry_of(field: Field, index: int) -> Field:
-    """The field of a list's entry at an index. *pure*."""
     first = field.shape.view.get("prefixItems", ())
     child = _inner(field, first[index] if index < len(first) else field.shape.view.get("items", {}))
     return replace(child, label=child.label or str(index + 1))

@@ -27,7 +27,7 @@ def body_of(spec: Spec, body: Any) -> Any:
         return copy.deepcopy(body)
     built = build_body(spec, body)
     if _same(built) == _same(body):
-        return _ordered(built, body)
+        return to_json_value(body)
     is_misplaced = any(name in properties_of(tree(spec).shape.view) and name not in built for name in body)
     is_whole = is_misplaced or set(body) == set(built) or _is_valid(spec, body)
     is_partial = spec.task is None and set(body) < set(built) and not _is_valid(spec, built)
@@ -53,15 +53,6 @@ def _same(value: Any) -> str:
         return digest(value)
     except (TypeError, ValueError, RecursionError):
         return ""
-
-
-def _ordered(value: Any, like: Any) -> Any:
-    """A value with its keys in the order of an equal one."""
-    if isinstance(value, dict) and isinstance(like, dict):
-        return {name: _ordered(value[name], item) for name, item in like.items() if name in value}
-    if isinstance(value, list) and isinstance(like, list | tuple):
-        return [_ordered(*pair) for pair in zip(value, like, strict=True)]
-    return value
 
 
 def moved_paths(touched: set[str], path: str, order: tuple[int, ...]) -> set[str]:

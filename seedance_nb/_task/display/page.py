@@ -34,8 +34,7 @@ def grid(videos: Video | Iterable[Video], /) -> View:
     listed, still, player = _videos(videos), Html(), Html()
     for video in listed:
         caption = (DIM, shorten(f"Take {video.row.take} · {video.title} · {video.prompt}", 120, placeholder="…"))
-        picture = player_html("", facts=video.facts, still=video.poster, name="")
-        still += _TILE.format(picture, *caption)
+        still += _TILE.format(player_html("", facts=video.facts, still=video.poster, name=""), *caption)
         playing = replace(video, player=PlayerOptions(loop=True, muted=True, autoplay=True))
         player += _TILE.format(video_player(playing, source_of(video.path, video.player.embed)), *caption)
     html = piece("grid").format(columns=COLUMNS, stills=still, players=player)

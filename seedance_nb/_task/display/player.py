@@ -35,7 +35,7 @@ _MARKS: Mapping[str, Viewer] = {
 _MIME = {".webm": "video/webm", ".mov": "video/quicktime", ".gif": "image/gif"}
 _MOST_WIDTH, MOST_PX = 760, 10_000
 _STILL_BYTES = 6_400  # twice in a notebook that saves widgets, which gets at most 25 kB for a video
-_THUMBNAIL, _QUALITIES = 320, (70, 55, 40, 28)
+_THUMBNAIL, _QUALITIES = 320, (80, 70, 55, 40, 28)
 _EXTRA = Html('<img src="{}" alt="{}" style="display:block;margin-top:6px;max-width:min(240px,100%);border-radius:8px">')  # fmt: skip
 
 
@@ -145,8 +145,7 @@ def player_html(source: str, *, facts: MediaFacts | None, still: bytes, name: st
         image = Html('<img src="{}" alt="first frame of the video" style="{}">').format(picture, style)
         return image if picture else Html()
     flags = "".join(f" {name}" for name in ("loop", "muted", "autoplay") if getattr(options, name))
-    poster = picture and Html(' poster="{}"').format(picture)
-    return piece("player").format(flags, link, poster, style, name)
+    return piece("player").format(flags, link, picture and Html(' poster="{}"').format(picture), style, name)
 
 
 def still_of(poster: Path | bytes, most: int = _STILL_BYTES, width: int = 640) -> bytes:

@@ -43,8 +43,6 @@ def trouble_text(row: Row) -> str:
 
 
 class CellLine:
-    """A line in the output of the running cell."""
-
     def __init__(self, publisher: Any) -> None:
         self._publisher, self._id, self._is_there = publisher, secrets.token_hex(8), False
 
@@ -55,8 +53,6 @@ class CellLine:
 
 
 class TerminalLine:
-    """A line of a terminal."""
-
     def __init__(self, stream: Any) -> None:
         self._stream, self._length = stream, 0
 

@@ -45,6 +45,12 @@ class Video:
     >>> video = sd.Session(queue_s=0, run_s=0).generate("crun/seedance-1.0-pro-t2v", prompt="A fox", duration=5)
     >>> video.asked, video.facts.seconds, video.path.suffix
     ({'prompt': 'A fox', 'seconds': 5}, 5.0, '.mp4')
+    >>> video.show(width=320, loop=True), video.proxy().path == video.path
+    (Video crun:task_..., True)
+    >>> [image.size for image in video.frames(2)], video.contact_sheet(4, width=600).width
+    ([(1280, 720), (1280, 720)], 600)
+    >>> video.save(video.path.with_name("fox.mp4")).name, video.to_gif(width=160, fps=2).suffix
+    ('fox.mp4', '.gif')
     """
 
     row: Row
@@ -82,10 +88,6 @@ class Video:
           width: the player's greatest width in px; None for the video's own, at most 760.
           loop: whether it starts again at its end.
           muted: whether it starts without sound.
-
-        >>> video = sd.Session(queue_s=0, run_s=0).generate("crun/seedance-1.0-pro-t2v", prompt="A fox")
-        >>> video.show(width=320, loop=True)
-        Video crun:task_...
         """
         return replace(self, player=PlayerOptions(embed=embed, width=width, loop=loop, muted=muted))
 
@@ -117,10 +119,6 @@ class Video:
           every: one frame every so many seconds, instead of `n`.
         Returns: the images, in order; a cell shows the first 24 of the list.
         Raises: InvalidInput; MediaError if the file cannot be decoded.
-
-        >>> video = sd.Session(queue_s=0, run_s=0).generate("crun/seedance-1.0-pro-t2v", prompt="A fox")
-        >>> [image.size for image in video.frames(2)]
-        [(1280, 720), (1280, 720)]
         """
         if self.facts is None:
             message, step = f"The duration of {self.path.name} is not known.", "use first_frame or last_frame"
@@ -144,10 +142,6 @@ class Video:
           n: how many frames, evenly from the first to the last.
           width: the width of the image in px.
         Raises: InvalidInput; MediaError.
-
-        >>> video = sd.Session(queue_s=0, run_s=0).generate("crun/seedance-1.0-pro-t2v", prompt="A fox")
-        >>> video.contact_sheet(4, width=600).width
-        600
         """
         from PIL import Image
 
@@ -169,10 +163,6 @@ class Video:
           path: the new file, with the video's own suffix, or a folder for a file named after the prompt.
         Returns: the new file; nothing is overwritten.
         Raises: MediaError if the file exists or has another suffix; SeedanceError if it cannot be written.
-
-        >>> video = sd.Session(queue_s=0, run_s=0).generate("crun/seedance-1.0-pro-t2v", prompt="A fox")
-        >>> video.save(video.path.with_name("fox.mp4")).name
-        'fox.mp4'
         """
         target = self._new_file(path, self.path.suffix)
         with self.path.open("rb") as source, target.open("xb") as copy:
@@ -188,10 +178,6 @@ class Video:
           fps: its frames per second.
         Returns: the file; nothing is overwritten, and an equal file beside the video is not written again.
         Raises: InvalidInput for more than 200 frames; MediaError as `save` does; SeedanceError if it cannot be written.
-
-        >>> video = sd.Session(queue_s=0, run_s=0).generate("crun/seedance-1.0-pro-t2v", prompt="A fox")
-        >>> video.to_gif(width=160, fps=2).suffix
-        '.gif'
         """
         target = self._new_file(path, ".gif") if path else self.path.with_suffix(".gif")
         if not is_number(fps) or not 0 < fps < math.inf:
@@ -215,10 +201,6 @@ class Video:
 
         Returns: this video with the path of the copy, or itself if its codec plays everywhere.
         Raises: MediaError if the file cannot be decoded; SeedanceError if the copy cannot be written.
-
-        >>> video = sd.Session(queue_s=0, run_s=0).generate("crun/seedance-1.0-pro-t2v", prompt="A fox")
-        >>> video.proxy().path == video.path
-        True
         """
         if self.facts is not None and not _player.playback_problem(self.facts):
             return self
