@@ -28,7 +28,6 @@ from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from textwrap import shorten
-from types import TracebackType
 from typing import ClassVar, Literal, Self
 
 from seedance_nb._base.html import FG, FONT, WARN, Html, cell_publisher
@@ -95,17 +94,6 @@ def calm_warnings() -> Iterator[None]:
         warnings.formatwarning = was
 
 
-def caller_line(traceback_: TracebackType | None) -> str:
-    """The caller's own line of code that led to an error, with its number; "" if it is not known. *reads files*."""
-    frames = [frame for frame in traceback.extract_tb(traceback_) if not frame.filename.startswith(_PACKAGE)]
-    cells = [frame for frame in frames if "ipykernel" in frame.filename or frame.filename.startswith("<ipython")]
-    frame = cells[-1] if cells else frames[0] if frames else None
-    if frame is None or not frame.line:
-        return ""
-    code = "" if "key" in frame.line.casefold() else f":  {shorten(frame.line, 90, placeholder=' …')}"
-    return f"line {frame.lineno}{code}"
-
-
 _PACKAGE = f"{Path(__file__).parents[1]}{os.sep}"
 _MONEY: dict[Charged, str] = {
     "not charged": "Nothing was charged.",
@@ -153,8 +141,14 @@ class SeedanceError(Exception):
 
     def _render_traceback_(self) -> list[str]:
         # IPython shows this instead of a traceback: the caller's own line and the message; `%debug` still has all frames.
-        line = caller_line(self.__traceback__)
-        return [f"\x1b[31m{type(self).__name__}\x1b[0m{f' at {line}' if line else ''}", "", *str(self).splitlines()]
+        frames = [(one.filename, one.lineno, one.line) for one in traceback.extract_tb(self.__traceback__) if one.line]
+        frames = [frame for frame in frames if not frame[0].startswith(_PACKAGE)]
+        cells = [frame for frame in frames if "ipykernel" in frame[0] or frame[0].startswith("<ipython")]
+        place = ""
+        for _, number, line in (cells[-1:] or frames)[:1]:
+            code = "" if "key" in line.casefold() else f":  {shorten(line, 90, placeholder=' …')}"
+            place = f" at line {number}{code}"
+        return [f"\x1b[31m{type(self).__name__}\x1b[0m{place}", "", *str(self).splitlines()]
 
     def __eq__(self, other: object) -> bool:
         return type(self) is type(other) and vars(self) == vars(other)

@@ -99,12 +99,12 @@ def typed_class(kind: C) -> C:
 
 
 def created_by_package(cls: Any) -> Any:
-    """The class, as one of `seedance_nb` and without constructor parameters in `help()`, because only the package calls it."""
+    """The class, `typed`, as one of `seedance_nb` and without constructor parameters in `help()`, because only the package calls it."""
     own = inspect.Parameter("self", inspect.Parameter.POSITIONAL_OR_KEYWORD)
     cls.__module__ = "seedance_nb"
     cls.__signature__ = inspect.Signature()
     cls.__init__.__signature__ = inspect.Signature([own])
-    return cls
+    return typed_class(cls)
 
 
 class _RedactingFilter(logging.Filter):

@@ -87,10 +87,7 @@ def table_html(heads: Sequence[str], rows: Sequence[Sequence[str]], note: str = 
     lines = (Html().join(map(_cell, row)) for row in rows)
     above = Html('<div role="alert" style="{};margin-bottom:6px">{}</div>').format(WARN, lead) if lead else ""
     below = Html('<div style="{};margin-top:4px;overflow-wrap:anywhere">{}</div>').format(DIM, note) if note else ""
-    return Html(
-        '<div style="overflow-x:auto;{};{}">{}<table style="border-collapse:collapse;margin:0">'
-        "<thead><tr>{}</tr></thead><tbody>{}</tbody></table>{}</div>"
-    ).format(FONT, FG, above, Html().join(head), Html("<tr>{}</tr>").each(lines), below)
+    return piece("table").format(above, Html().join(head), Html("<tr>{}</tr>").each(lines), below)
 
 
 def _cell(text: str) -> Html:
@@ -109,10 +106,7 @@ def table_text(heads: Sequence[str], rows: Sequence[Sequence[str]], note: str = 
 
 def request_html(body: str, head: str = "Request body") -> Html:
     """A collapsed block with the request body as indented JSON. *pure*."""
-    return Html(
-        '<details style="{}"><summary style="cursor:pointer">{}</summary>'
-        '<pre style="white-space:pre-wrap;overflow-wrap:anywhere;max-height:16em;overflow:auto;font-size:12px;margin:4px 0">{}</pre></details>'
-    ).format(DIM, head, json.dumps(json.loads(body), ensure_ascii=False, indent=2))
+    return piece("request").format(head, json.dumps(json.loads(body), ensure_ascii=False, indent=2))
 
 
 def shell_with_kernel() -> Any:

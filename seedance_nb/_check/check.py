@@ -123,13 +123,11 @@ def sound(value: Any, path: tuple[str | int, ...], problems: list[Problem]) -> A
     if isinstance(value, list):
         return [sound(item, (*path, position), problems) for position, item in enumerate(value)]
     if isinstance(value, dict):
-        result = {}
-        for key, item in value.items():
-            result[key] = sound(item, (*path, str(key)), problems)
-            if not isinstance(key, str):
-                pointer = to_pointer((*path, str(key)))
-                problems.append(Problem(path=pointer, message="a key must be text", rule="json", value=key))
-        return result
+        wrong = {to_pointer((*path, str(key))): key for key in value if not isinstance(key, str)}
+        problems += [
+            Problem(path=at, message="a key must be text", rule="json", value=key) for at, key in wrong.items()
+        ]
+        return {key: sound(item, (*path, str(key)), problems) for key, item in value.items()}
     if error := _scalar_error(value):
         problems.append(Problem(path=to_pointer(path), message=error, rule="json", value=value))
     return None if error and isinstance(value, int | float) else value

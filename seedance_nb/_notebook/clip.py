@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from seedance_nb._base.errors import MediaError, SeedanceError
-from seedance_nb._base.faults import created_by_package, typed, typed_class
+from seedance_nb._base.faults import created_by_package, typed
 from seedance_nb._base.html import DIM, FG, FONT, Html, request_html
 from seedance_nb._base.problem import Problem, Problems
 from seedance_nb._base.text import NO_QUERY, sanitize, shorten
@@ -26,7 +26,6 @@ if TYPE_CHECKING:
 
 
 @created_by_package
-@typed_class
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Clip:
     """A video file with the request that made it, as saved with it. `sd.open` returns one.

@@ -147,10 +147,9 @@ def _unevaluated(key: str, kind: Any, validator: Any, rest: Any, value: Any, sch
             continue
         if rest is not False:
             yield from validator.descend(item, rest, path=at)
-        elif kind is dict:
-            yield unknown_field(at, item, schema.get("properties", {}), key, schema)
         else:
-            yield ValidationError("is an extra entry", validator=key, path=[at], instance=item)
+            extra = ValidationError("is an extra entry", validator=key, path=[at], instance=item)
+            yield extra if kind is list else unknown_field(at, item, schema.get("properties", {}), key, schema)
 
 
 def _evaluated(validator: Any, value: Any, schema: Any) -> set[Any]:

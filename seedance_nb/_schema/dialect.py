@@ -2,7 +2,10 @@
 
 from collections.abc import Callable, Iterator
 from contextlib import suppress
+from pathlib import Path
 from typing import Any, Literal
+
+import yaml
 
 from seedance_nb._base.values import is_number, read_json
 
@@ -16,28 +19,16 @@ SCHEMA_NAME = "x-from"
 """Internal keyword for the name of a schema in the source: `Cat` for `#/components/schemas/Cat`."""
 Role = Literal["own", "branch", "part", "loose"]
 """What a schema describes: a whole value, one of several branches, a part of it, or something that may be negated."""
-ANNOTATIONS = {
-    "title", "description", "default", "example", "examples", "deprecated", "readOnly", "writeOnly", "nullable", "$comment",
-    "externalDocs", "xml", "summary", "id", "$id", "$schema", "$anchor", "$defs", "definitions", "components", "discriminator",
-}  # fmt: skip
-_NUMBERS = ("minimum", "maximum", "exclusiveMinimum", "exclusiveMaximum", "multipleOf", "minLength", "maxLength",
-            "minItems", "maxItems", "minProperties", "maxProperties")  # fmt: skip
-_COUNTS = ("minContains", "maxContains")
-PLAIN = {"type", "enum", "const", "pattern", "format", "uniqueItems", *_NUMBERS}
-"""Keywords that do not change the meaning of other keywords in the same schema."""
-LISTS = ("allOf", "anyOf", "oneOf", "prefixItems")
-MAPS = ("properties", "patternProperties", "dependentSchemas")
-ONES = ("items", "not", "if", "then", "else", "additionalProperties", "contains", "propertyNames", "unevaluatedItems",
-        "unevaluatedProperties")  # fmt: skip
-TYPES = ("string", "integer", "number", "boolean", "array", "object", "null")
-_FLAGS = ("readOnly", "writeOnly", "deprecated", "uniqueItems", "nullable")
-_TEXTS = ("title", "description")
-_LONGEST = 20  # digits of a limit
-KEYWORDS = frozenset({
-    *PLAIN, *_COUNTS, *LISTS, *MAPS, *ONES, *_FLAGS, *_TEXTS, "required", "additionalItems", "dependentRequired", "dependencies",
-    "default", "example", "examples", "discriminator", "$ref",
-})  # fmt: skip
+_KEYS: dict[str, list[str]] = yaml.safe_load(Path(__file__).with_suffix(".yaml").read_text("utf-8"))
+ANNOTATIONS = set(_KEYS.pop("annotations"))
+KEYWORDS = frozenset(name for names in _KEYS.values() for name in names)
 """The supported schema keywords, annotations included."""
+LISTS, MAPS, ONES = _KEYS["lists"], _KEYS["maps"], _KEYS["ones"]
+PLAIN = {"uniqueItems", *_KEYS["values"], *_KEYS["numbers"]}
+"""Keywords that do not change the meaning of other keywords in the same schema."""
+_REQUIRED_ALONE = {"required", "title", "description"}
+_TYPES = ("string", "integer", "number", "boolean", "array", "object", "null")
+_LONGEST = 20  # digits of a limit
 _NOT_NULL = KEYWORDS - {"default", "const", "example", "type"}
 Report = Callable[[str, str], None]
 """A callback with the name of a keyword, "" for the schema itself, and a message about it."""
@@ -90,8 +81,11 @@ def modernise(schema: dict[str, Any]) -> None:
 def convert_parent(schema: dict[str, Any], role: Role) -> None:
     """Convert, in place, what needs its subschemas converted first: groups of required names, and `readOnly` fields."""
     branches = schema.get("anyOf", ())
-    groups = [_required_names(branch) for branch in branches] if isinstance(branches, list) else []
-    if groups and all(groups) and role != "loose":
+    alone = [branch for branch in branches if isinstance(branch, dict) and branch.keys() <= _REQUIRED_ALONE]
+    groups = [
+        names for branch in alone if isinstance(names := branch.get("required"), list) and {*map(type, names)} == {str}
+    ]
+    if groups and len(groups) == len(branches) and role != "loose":
         schema.pop("anyOf")
         schema[AT_LEAST_ONE] = groups
     if isinstance(schema.get("properties"), dict):
@@ -187,14 +181,6 @@ def allowed_values(branch: Any) -> dict[str, list[Any]]:
     return found
 
 
-def _required_names(branch: Any) -> list[str] | None:
-    if isinstance(branch, dict) and set(branch) <= {"required", "title", "description"}:
-        names = branch.get("required")
-        if isinstance(names, list) and names and all(isinstance(name, str) for name in names):
-            return names
-    return None
-
-
 def repair(schema: dict[str, Any], report: Report) -> None:
     """Repair one schema in place, without its subschemas: fix what has a clear intent, drop what has no meaning."""
     for key in [key for key in schema if key != key.strip() and key.strip() in KEYWORDS - schema.keys()]:
@@ -206,17 +192,17 @@ def repair(schema: dict[str, Any], report: Report) -> None:
     for key in [key for key in ("anyOf", "oneOf", "allOf", "enum") if schema.get(key) == []]:
         report(key, f"{key} is empty, so no value could match; ignored")
         del schema[key]
-    texts = [key for key in (*_NUMBERS, *_COUNTS) if isinstance(schema.get(key), str)]
+    texts = [key for key in (*_KEYS["numbers"], *_KEYS["counts"]) if isinstance(schema.get(key), str)]
     for key in [key for key in texts if len(schema[key]) < _LONGEST]:
         with suppress(ValueError):
             if is_number(number := read_json(schema[key])):
                 report(key, f'{key} is the string "{schema[key]}"; treated as the number {number}')
                 schema[key] = number
-    for key in _FLAGS:
+    for key in _KEYS["flags"]:
         if schema.get(key) in ("true", "false"):
             report(key, f'{key} is the string "{schema[key]}"; treated as {schema[key]}')
             schema[key] = schema[key] == "true"
-    schema |= {key: str(schema[key]) for key in _TEXTS if isinstance(schema.get(key), int | float)}
+    schema |= {key: str(schema[key]) for key in _KEYS["texts"] if isinstance(schema.get(key), int | float)}
     if isinstance(items := schema.get("examples"), dict):
         schema["examples"] = [item.get("value") if isinstance(item, dict) else item for item in items.values()]
     _repair_type(schema, report)
@@ -229,12 +215,12 @@ def _repair_type(schema: dict[str, Any], report: Report) -> None:
         schema["type"] = "null"
     types = schema.get("type")
     names = types if isinstance(types, list) else [types]
-    if unknown := [name for name in names if isinstance(name, str) and name not in TYPES]:
+    if unknown := [name for name in names if isinstance(name, str) and name not in _TYPES]:
         report("type", f"{unknown[0]!r} is not a JSON Schema type; types are not checked here")
         del schema["type"]
     elif isinstance(types, list) and (types == [] or len({str(name) for name in types}) < len(types)):
         report("type", "the list of types is empty or has duplicates")
-        schema["type"] = list(dict.fromkeys(str(name) for name in types)) or list(TYPES)
+        schema["type"] = list(dict.fromkeys(str(name) for name in types)) or list(_TYPES)
 
 
 def _repair_names(schema: dict[str, Any], report: Report) -> None:

@@ -1,8 +1,7 @@
-"""Import jsonschema without the grammar of two formats, ten times as slow as the rest of it; and limit the work of one check.
+"""Import jsonschema without a grammar ten times as slow as the rest of it; and limit the work of one check, by a count that is repeatable.
 
-The limit is a count and not a time, so that no schema blocks the kernel and results are repeatable. Wherever JupyterLab
-is installed, jsonschema imports `rfc3987_syntax` for `iri` and `iri-reference`, which nothing here uses. A stand-in replaces
-it during the import and loads it on first use, so that nothing changes for other users of jsonschema.
+Wherever JupyterLab is installed, jsonschema imports `rfc3987_syntax` for `iri` and `iri-reference`, which nothing here uses.
+A stand-in replaces it during the import and loads it on first use, so that nothing changes for other users of jsonschema.
 """
 
 import importlib.util
@@ -10,7 +9,6 @@ import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 from contextvars import ContextVar
-from types import ModuleType
 from typing import Any
 
 _GRAMMAR = "rfc3987_syntax"
@@ -31,15 +29,12 @@ def _grammar_on_first_use() -> Iterator[None]:
         if sys.modules.get(_GRAMMAR) is stand_in:
             del sys.modules[_GRAMMAR]
 
-    def loaded() -> ModuleType:
+    def real() -> Any:
         leave()
         return importlib.import_module(_GRAMMAR)
 
-    # Another thread may import the real module meanwhile and use anything in it.
-    vars(stand_in).update(
-        is_valid_syntax=lambda term, value: loaded().is_valid_syntax(term, value),
-        __getattr__=lambda name: getattr(loaded(), name),
-    )
+    vars(stand_in)["is_valid_syntax"] = lambda *given: real().is_valid_syntax(*given)
+    vars(stand_in)["__getattr__"] = lambda name: getattr(real(), name)  # for another thread that imports it meanwhile
     try:
         yield
     finally:

@@ -179,9 +179,8 @@ class Normaliser:
         if not isinstance(schema, Mapping) or depth > _SHARED_BELOW:
             return []
         shared = {f"#/$defs/{number}": f"#{target}" for (target, _), number in self._shared.items()}
-        target = (
-            find(self.document, shared.get(ref := str(schema.get("$ref", "")), ref)[1:]) if "$ref" in schema else ABSENT
-        )
+        ref = str(schema.get("$ref", "#/"))  # a name that no document has
+        target = find(self.document, shared.get(ref, ref)[1:])
         own = find(schema, f"/properties{to_pointer((name,))}")
         inner = [one for part in (target, *find_all(schema, "/allOf/*")) for one in self._fields(part, name, depth + 1)]
         return [own, *inner] if isinstance(own, dict) else inner

@@ -21,13 +21,12 @@ from seedance_nb._schema.library import MOST, Draft202012Validator, Spent, Valid
 from seedance_nb._schema.messages import quote_for, words_for
 
 _PER_ERROR = 5  # one message takes as long as checking so many schemas
-_INCOMPLETE = "could not be fully checked: there are too many combinations of alternatives"
 _OWN_MESSAGE = {
     "unknown", "additionalProperties", "unevaluatedProperties", "unevaluatedItems", "x-placeholders", "required", AT_LEAST_ONE, "x-media", "x-needs",
     "anyOf", "oneOf", "not", "contains", "propertyNames", "dependentRequired", UNCHECKED,
 }  # fmt: skip
 _WITHOUT_VALUE = ("minLength", "maxLength", "minItems", "maxItems", "pattern", "required", UNCHECKED)
-_CHOICES = ("anyOf", "oneOf", "not", "if")
+_CHOICES = {"anyOf", "oneOf", "not", "if"}
 _MOST = 2_000  # a form needs many of these at once
 _WHOLE = Draft202012Validator.META_SCHEMA["$id"]
 
@@ -46,14 +45,13 @@ def errors_of(validator: Any, value: Any, most: int = MOST) -> list[ValidationEr
                 found.append(error)
                 spend(_PER_ERROR)
     except Spent:
-        found.append(ValidationError(_INCOMPLETE, validator=UNCHECKED, instance=value, schema=True))
+        message = "could not be fully checked: there are too many combinations of alternatives"
+        found.append(ValidationError(message, validator=UNCHECKED, instance=value, schema=True))
     return found
 
 
 def _properties(validator: Any, properties: Any, instance: Any, _: Any) -> Errors:
-    if not isinstance(instance, dict):
-        return
-    for name, child in properties.items():
+    for name, child in properties.items() if isinstance(instance, dict) else ():
         if name in instance:
             yield from validator.descend(instance[name], child, path=name)
             if isinstance(child, dict) and "x-placeholders" in child and isinstance(instance[name], str):
@@ -167,14 +165,11 @@ def descend(self: Any, instance: Any, schema: Any, path: Any = None, **_: Any) -
         yield ValidationError("is not allowed", validator="false", instance=instance, schema=schema, path=at)
         return
     spend()
+    # A value of another type is no branch of an object: its type alone is said.
+    has_choices = "type" in schema and not _CHOICES.isdisjoint(schema)
+    is_other = has_choices and any(self.VALIDATORS["type"](self, schema["type"], instance, schema))
     for key, value in schema.items():
-        if (
-            key in _CHOICES
-            and "type" in schema
-            and any(self.VALIDATORS["type"](self, schema["type"], instance, schema))
-        ):
-            continue  # a value of another type is no branch of an object: its type alone is said
-        check = self.VALIDATORS.get(key)
+        check = None if is_other and key in _CHOICES else self.VALIDATORS.get(key)
         for error in () if check is None else check(self, value, instance, schema) or ():
             error._set(  # noqa: SLF001 - as the library's own loop does
                 validator=key, validator_value=value, instance=instance, schema=schema, type_checker=self.TYPE_CHECKER
@@ -192,7 +187,6 @@ def problem_of(error: ValidationError) -> Problem:
     rule, path = str(error.validator), list(error.absolute_path)
     value: Any = error.instance
     limit: Any = error.validator_value
-    others: tuple[str, ...] = ()
     if rule == "x-placeholders":
         table = schema["properties"][error.path[-1]]["x-placeholders"]
         value, limit, quote = find(value, to_pointer(list(error.path)[-1:])), None, table.get("quote", "")
@@ -200,8 +194,8 @@ def problem_of(error: ValidationError) -> Problem:
         limit, quote = None, ""
     else:
         quote = quote_for(rule, value, limit, schema)
-    if rule == AT_LEAST_ONE or (rule == "oneOf" and value is ABSENT):
-        others = tuple(to_pointer([*path[:-1], name]) for group in limit for name in group)
+    groups = limit if rule == AT_LEAST_ONE or (rule == "oneOf" and value is ABSENT) else ()
+    others = tuple(to_pointer([*path[:-1], name]) for group in groups for name in group)
     message = error.message if rule in _OWN_MESSAGE else words_for(rule, value, limit, schema)
     if is_secret(schema):  # no message may show it
         value = HIDDEN
@@ -237,8 +231,7 @@ def _metavalidator() -> Any:
         vocabulary = json.loads(text.replace('"$dynamicRef": "#meta"', '"$ref": "#"'))
         for key in ("properties", "$defs"):
             metaschema[key] |= vocabulary.get(key, {})
-    kind = extend(
-        Draft202012Validator, {"$ref": lambda own, ref, value, _: own.descend(value, find(own.schema, ref[1:]))}
-    )
+    reference = {"$ref": lambda own, ref, value, _: own.descend(value, find(own.schema, ref[1:]))}
+    kind = extend(Draft202012Validator, reference)
     kind.descend = descend
     return kind(metaschema)

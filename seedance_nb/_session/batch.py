@@ -11,7 +11,7 @@ from dataclasses import dataclass, field
 from typing import Any, TypeVar
 
 from seedance_nb._base.errors import InvalidInput, OverBudget, SeedanceError, argument_error
-from seedance_nb._base.faults import created_by_package, typed_class
+from seedance_nb._base.faults import created_by_package
 from seedance_nb._base.problem import Problem
 from seedance_nb._check.check import Approved, approve, build_body, warnings
 from seedance_nb._check.price import Estimate, Total, estimate, total_of
@@ -104,7 +104,6 @@ def attempt(act: Callable[[], T]) -> T | Exception:
 
 
 @created_by_package
-@typed_class
 class Batch:
     """Several requests, sent in order. `tasks` and `results` have one entry per item: None is not sent, or not ended, yet."""
 

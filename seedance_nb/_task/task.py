@@ -52,7 +52,6 @@ class Context(Protocol):
 
 
 @created_by_package
-@typed_class
 class Task:
     """A request in the ledger, and a way to its video. `sd.submit` and `sd.task` return one.
 

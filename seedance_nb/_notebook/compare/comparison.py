@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from seedance_nb._base.errors import LimitWarning, SeedanceError, emit_warnings
-from seedance_nb._base.faults import created_by_package, typed_class
+from seedance_nb._base.faults import created_by_package
 from seedance_nb._base.html import table_text
 from seedance_nb._base.text import shorten
 from seedance_nb._notebook.compare.candidate import HEADS, request_for, specs, validate_settings
@@ -18,7 +18,6 @@ from seedance_nb._task.task import Task
 
 
 @created_by_package
-@typed_class
 class Comparison(Batch):
     """One prompt for several models, created by `sd.compare`, which describes the parameters. Nothing is sent yet.
 

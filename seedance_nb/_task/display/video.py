@@ -14,7 +14,7 @@ from textwrap import shorten
 from typing import TYPE_CHECKING, Any
 
 from seedance_nb._base.errors import MediaError, argument_error
-from seedance_nb._base.faults import created_by_package, typed_class
+from seedance_nb._base.faults import created_by_package
 from seedance_nb._base.html import DIM, FG, Html, piece
 from seedance_nb._base.text import slug
 from seedance_nb._base.values import is_number, read_json
@@ -33,7 +33,6 @@ _THUMBNAIL_BYTES, _STRIP_WIDTH, _GAP = 2_800, 200, 8
 
 
 @created_by_package
-@typed_class
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Video:
     """A video saved as a file, which Jupyter shows as a player. `sd.generate` and `task.wait` return one.
