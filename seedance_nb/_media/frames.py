@@ -105,9 +105,8 @@ def _copy(container: Any, target: str) -> None:
             output.mux(video.encode(copied))
         if is_first:
             refuse("it has no video frames")
-        output.mux(video.encode(None))
-        if audio is not None:
-            output.mux(audio.encode(None))
+        for stream in filter(None, (video, audio)):
+            output.mux(stream.encode(None))
 
 
 if __name__ == "__main__":

@@ -17,15 +17,9 @@ from seedance_nb._media.sandbox import Exit, Limits, limit, refuse, run
 from seedance_nb._media.sniff import FORMATS, Kind, MediaFacts, audio_start, read_facts, sniff, webp_size, write_facts
 
 _LIMITS = Limits(memory=2 * 1024**3, cpu_s=20, wall_s=90)
-_MOST_PX = 4096 * 2304
 _DECODE_S = 10
-_MOST_FRAMES = 40
-_LONGEST_S = 24 * 3600
 _MOST_FPS = 1000
-_MOST_SHORT_S = 0.01
 _LEAST_S = 0.001
-_LEAST_SHOWN = 0.9
-_LEAST_LENGTH = 0.75
 _DISK = 3
 _WHOLE_LIMITS = Limits(memory=1024**3, cpu_s=15, wall_s=20)
 ENDINGS = {name: one["ending"] for name, one in FORMATS.items() if "ending" in one}
@@ -51,7 +45,7 @@ def inspect(path: Path, poster: Path | None = None) -> tuple[MediaFacts | None, 
     facts = read_facts(child.answer) if child.fault or not child.code else None
     if facts is None:
         return None, decode_error(child) if child.code else "the process that reads it returned nothing"
-    if min(facts.width, facts.height) > 0 and 0 <= facts.seconds < _LONGEST_S and 0 <= facts.fps < _MOST_FPS:
+    if min(facts.width, facts.height) > 0 and 0 <= facts.seconds < 24 * 3600 and 0 <= facts.fps < _MOST_FPS:
         return facts, ""
     claim = f"{facts.width} x {facts.height}, {facts.seconds} s, {facts.fps} fps"
     return None, f"its metadata is not plausible: {claim}"
@@ -60,10 +54,10 @@ def inspect(path: Path, poster: Path | None = None) -> tuple[MediaFacts | None, 
 def doubts(facts: MediaFacts, asked_s: float | None) -> list[str]:
     """Why a playable file may be incomplete, each as a clause; `asked_s` seconds were requested. *pure*."""
     found = []
-    if asked_s and facts.seconds < _LEAST_LENGTH * asked_s:
+    if asked_s and facts.seconds < 0.75 * asked_s:
         found.append(f"it is {facts.seconds:g} s long instead of the requested {asked_s:g} s")
     # Only what was decoded is there: what a header says of the rest proves nothing.
-    if facts.is_open and not (asked_s and facts.seconds - facts.undecoded > asked_s - _MOST_SHORT_S):
+    if facts.is_open and not (asked_s and facts.seconds - facts.undecoded > asked_s - 0.01):
         found.append("it does not mark its last fragment, so the end may be missing")
     if facts.damaged:
         found.append(f"{facts.damaged} of its frames were damaged and had to be repaired")
@@ -84,9 +78,9 @@ def _main(name: str, poster: str, file_format: str = "mp4") -> None:
     limit(_LIMITS)
     with open_container(path, file_format) as container:
         facts = describe(container, file_format)
-        if facts.width * facts.height > _MOST_PX:
+        if facts.width * facts.height > 4096 * 2304:
             refuse("its frames are larger than 4096 x 2304")
-        number = min(_MOST_FRAMES, math.ceil(facts.fps) or _MOST_FRAMES)  # of the frame about one second into the video
+        number = min(40, math.ceil(facts.fps) or 40)  # of the frame about one second into the video
         frames = islice(container.decode(main_stream(container)), number + 1) if facts.kind == "video" else ()
         frame: Any = next(iter(deque(frames, maxlen=1)), None) or refuse("it has no video frames")
         jpeg, picture = io.BytesIO(), upright(frame)
@@ -158,7 +152,7 @@ def _decode(path: Path, facts: MediaFacts, seconds: float, count: int) -> MediaF
                 damaged += bool(frame.is_corrupt)
                 begin = frame.time if begin is None else begin
                 decoded = max(decoded, (frame.time or 0.0) - (begin or 0.0))
-    if not left and frames < _LEAST_SHOWN * count:
+    if not left and frames < 0.9 * count:
         refuse(f"only {frames} of its {count} frames can be decoded")
     remarks = [facts.remark, "its sound could not be decoded here, so it was not checked" if unheard else ""]
     return replace(facts, damaged=damaged, undecoded=left, remark="; ".join(filter(None, remarks)))

@@ -38,16 +38,12 @@ class PartialFile:
 
     def read(self, at: int, count: int) -> bytes:
         """At most `count` bytes from the offset `at` on, fewer where they are missing. *pure*."""
-        start, part = self._part(at)
-        return bytes(part[at - start : at - start + count])
+        inside = ((at - start, part) for start, part in self._parts if start <= at < start + len(part))
+        return next((bytes(part[begin : begin + count]) for begin, part in inside), b"")
 
     def end(self, at: int) -> int:
         """The end of the bytes that are there from the offset `at` on; `at` itself if there are none. *pure*."""
-        start, part = self._part(at)
-        return start + len(part)
-
-    def _part(self, at: int) -> tuple[int, bytearray]:
-        return next((part for part in self._parts if part[0] <= at < part[0] + len(part[1])), (at, bytearray()))
+        return next((start + len(part) for start, part in self._parts if start <= at < start + len(part)), at)
 
     def write(self, into: Path) -> None:
         """Writes every part at its offset, and makes the file `size` bytes long where that helps. *writes files*. Raises: OSError."""
@@ -62,7 +58,6 @@ class PartialFile:
 
     @property
     def count(self) -> int:
-        """The number of bytes that are there. *pure*."""
         return sum(len(part) for _, part in self._parts)
 
 
@@ -77,7 +72,10 @@ def next_range(file: PartialFile) -> tuple[int, int] | None:
     elif name == "wav":
         need = _walk(file, 12, _wav, is_sparse=True)
     elif name == "tiff":
-        need = _tiff(file)
+        head = file.read(0, 16)
+        order: Literal["little", "big"] = "little" if head[:2] == b"II" else "big"
+        table = int.from_bytes(head[8:16] if head[2:4] in (b"+\x00", b"\x00+") else head[4:8], order)
+        need = None if file.read(table, _PIECE) else (max(file.end(0), table - _BEFORE), table + HEAD - _BEFORE)
     elif name == "mp3":
         start = audio_start(file.read(0, 10))
         need = (file.end(start), start + 65_536) if file.end(start) < start + _BEFORE else None
@@ -115,13 +113,6 @@ def _jpeg(piece: bytes) -> int | None:
 def _wav(piece: bytes) -> int | None:
     length = int.from_bytes(piece[4:8], "little")
     return None if piece[:4] == b"data" else 8 + length + length % 2
-
-
-def _tiff(file: PartialFile) -> tuple[int, int] | None:
-    head = file.read(0, 16)
-    order: Literal["little", "big"] = "little" if head[:2] == b"II" else "big"
-    table = int.from_bytes(head[8:16] if head[2:4] in (b"+\x00", b"\x00+") else head[4:8], order)
-    return None if file.read(table, _PIECE) else (max(file.end(0), table - _BEFORE), table + HEAD - _BEFORE)
 
 
 def _box(file: PartialFile, target: bytes) -> tuple[int, int] | None:

@@ -18,7 +18,6 @@ from seedance_nb._media.partial import fetch_parts
 from seedance_nb._media.rules import Finding, judge, judge_total
 from seedance_nb._media.sniff import NO_MEDIA, UNKNOWN, MediaFacts
 from seedance_nb._schema.formats import LOCAL, media_error
-from seedance_nb._web.addresses import Resolver, lookup
 
 _MOST_LEVELS = 60
 _LEAST_S = 0.05
@@ -95,8 +94,7 @@ class _Reading:
     is_local: bool = False
 
 
-async def preflight(spec: Spec, body: Any, *, allowed_origin: str = "", total_s: float = 8.0,
-                    resolve: Resolver = lookup) -> Report:  # fmt: skip
+async def preflight(spec: Spec, body: Any, *, allowed_origin: str = "", total_s: float = 8.0) -> Report:
     """Every limit checked on every file in `body`, within `total_s` seconds and without a key; a failure is unchecked, with the reason. *network*, *reads files*."""
     fields = list(_fields(spec.body, body, (), 0))
     # Of a file in several fields, the first one counts.
@@ -116,7 +114,7 @@ async def preflight(spec: Spec, body: Any, *, allowed_origin: str = "", total_s:
                     # The rest of the time is for reading the downloaded bytes.
                     total = min(6.0, max(until - loop.time(), _LEAST_S) * 0.75)
                     fetched, why = await fetch_parts(source, into, kind=kind, allowed_origin=allowed_origin,
-                                                     resolve=resolve, total=total)  # fmt: skip
+                                                     total=total)  # fmt: skip
                     if fetched is None or why:
                         return _Reading(facts=MediaFacts(size=fetched.size if fetched else None), why=why)
                     path, size = into, fetched.size

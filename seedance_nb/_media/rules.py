@@ -3,7 +3,10 @@
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from fractions import Fraction
+from pathlib import Path
 from typing import Any, Literal
+
+import yaml
 
 from seedance_nb._base.problem import Problem
 from seedance_nb._base.values import ABSENT
@@ -11,19 +14,8 @@ from seedance_nb._media.sniff import MediaFacts
 
 Outcome = Literal["fits", "breaks", "unchecked"]
 
-_BOUNDS = {"over": "more than", "from": "at least", "under": "less than", "to": "at most"}
 _NEAR_SECONDS = Fraction(1, 10)
-_OF_SIZE = {
-    "width": ("is {0} px wide", "px"), "height": ("is {0} px high", "px"),
-    "ratio": ("has the aspect ratio {0} ({1} x {2} px)", ""), "pixels": ("has {0} pixels ({1} x {2})", "pixels"),
-}  # fmt: skip
-_UNKNOWN = {
-    "width": "its width could not be read", "height": "its height could not be read", "ratio": "its aspect ratio could not be read",
-    "pixels": "its number of pixels could not be read", "megabytes": "its file size is unknown",
-    "seconds": "its duration could not be read", "fps": "its frame rate could not be read",
-}  # fmt: skip
-_ALIASES = {"jpg": "jpeg", "tif": "tiff", "quicktime": "mov", "wave": "wav"}
-_KINDS = {"image": "an image", "video": "a video", "audio": "audio"}
+_WORDS: dict[str, Any] = yaml.safe_load(Path(__file__).with_name("rules.yaml").read_text("utf-8"))
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -88,14 +80,14 @@ def judge(path: str, table: Mapping[str, Any], facts: MediaFacts, source: str = 
     for name, rule in table.items():
         if name == "formats":
             allowed = tuple(str(word) for word in rule.get("any", ()))
-            fits = facts.format in {_ALIASES.get(word.lower(), word.lower()) for word in allowed}
+            fits = facts.format in {_WORDS["aliases"].get(word.lower(), word.lower()) for word in allowed}
             message = f"is {facts.format}" if fits else f"is {facts.format}; allowed formats: {', '.join(allowed)}"
             found.append(Finding(path=path, rule=name, outcome="fits" if fits else "breaks", message=message,
                                  value=facts.format, limit=allowed, quote=rule.get("quote", "")))  # fmt: skip
-        elif name == "megabytes" or (name in _UNKNOWN and kind == facts.kind):
+        elif name == "megabytes" or (name in _WORDS["unknown"] and kind == facts.kind):
             found.append(_bounded(path, name, rule, _measure(name, facts)))
     if kind != facts.kind and not any(finding.rule == "formats" and finding.outcome == "breaks" for finding in found):
-        message = f"is {_KINDS[facts.kind]}, but the limits are for {_KINDS[kind]}"
+        message = f"is {_WORDS['kinds'][facts.kind]}, but the limits are for {_WORDS['kinds'][kind]}"
         found.append(Finding(path=path, rule="", outcome="unchecked", message=message, value=facts.kind))
     return tuple(replace(finding, source=source) for finding in found)
 
@@ -120,7 +112,7 @@ def judge_total(path: str, table: Mapping[str, Any], entries: Sequence[MediaFact
 
 
 def _bounded(path: str, name: str, rule: Mapping[str, Any], measure: _Measure) -> Finding:
-    limit = {key: rule[key] for key in _BOUNDS if key in rule}
+    limit = {key: rule[key] for key in _WORDS["bounds"] if key in rule}
     broken = [_broken_bound(reading, limit, measure) for reading in measure.readings]
     outcome: Outcome = "unchecked"
     message = measure.text
@@ -129,7 +121,7 @@ def _bounded(path: str, name: str, rule: Mapping[str, Any], measure: _Measure) -
     elif broken and all(bound and not near for bound, near in broken):
         outcome = "breaks"
         bound = broken[0][0]
-        message += f"; must be {_BOUNDS[bound]} {_number(_exact(limit[bound]))} {measure.unit}".rstrip()
+        message += f"; must be {_WORDS['bounds'][bound]} {_number(_exact(limit[bound]))} {measure.unit}".rstrip()
     elif any(near for _, near in broken):
         message += ", too close to the limit to be sure: the provider may measure it differently"
     elif broken:
@@ -177,9 +169,9 @@ def _measure(name: str, facts: MediaFacts) -> _Measure:
     if name == "fps" and facts.fps:
         exact, unit = _exact(facts.fps), "frames per second"
         return _Measure(text=f"has {_number(exact)} {unit}", unit=unit, readings=(exact,), share=Fraction(2, 1000))
-    if name not in _OF_SIZE or not (facts.width and facts.height):
-        return _Measure(text=_UNKNOWN[name])
-    (text, unit), readings, texts = _OF_SIZE[name], list[Fraction](), list[str]()
+    if name not in _WORDS["sizes"] or not (facts.width and facts.height):
+        return _Measure(text=_WORDS["unknown"][name])
+    (text, unit), readings, texts = _WORDS["sizes"][name], list[Fraction](), list[str]()
     for width, height in ((facts.width, facts.height), (facts.height, facts.width))[: 1 + facts.turned]:
         values: dict[str, Any] = {"width": width, "height": height, "pixels": width * height}
         readings.append(Fraction(width, height) if name == "ratio" else Fraction(values[name]))

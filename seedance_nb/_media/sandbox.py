@@ -6,6 +6,7 @@ import signal
 import subprocess
 import sys
 import threading
+import time
 from concurrent.futures import Future
 from contextlib import suppress
 from dataclasses import dataclass
@@ -99,14 +100,7 @@ def _start(module: str, arguments: tuple[str | Path, ...]) -> "subprocess.Popen[
 
 
 def _wait(child: "subprocess.Popen[bytes]", wall_s: float) -> Exit:
-    is_late = threading.Event()
-
-    def stop() -> None:
-        is_late.set()
-        child.kill()
-
-    timer = threading.Timer(wall_s, stop)
-    output = b""
+    timer, output, end = threading.Timer(wall_s, child.kill), b"", time.monotonic() + wall_s
     assert child.stdout  # noqa: S101
     with child.stdout as pipe:
         try:
@@ -119,6 +113,6 @@ def _wait(child: "subprocess.Popen[bytes]", wall_s: float) -> Exit:
             child.kill()
             child.wait()
     lines = output.decode(errors="replace").strip().splitlines()
-    is_stopped = is_late.is_set() or -child.returncode in _OUT_OF_TIME
+    is_stopped = time.monotonic() >= end or -child.returncode in _OUT_OF_TIME
     fault = f"took longer than {wall_s:.1f} s" if child.returncode and is_stopped else ""
     return Exit(code=child.returncode, answer=lines[-1] if lines else "", fault=fault)

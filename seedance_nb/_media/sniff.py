@@ -2,6 +2,7 @@
 
 import json
 import re
+from contextlib import suppress
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any, Literal
@@ -114,7 +115,6 @@ class MediaFacts:
 
 
 def write_facts(facts: MediaFacts) -> str:
-    """Facts as one JSON text. *pure*."""
     # These keys came later than the others, so a row in the ledger has them only where they differ from the default.
     default = asdict(MediaFacts())
     values = asdict(facts).items()
@@ -123,7 +123,6 @@ def write_facts(facts: MediaFacts) -> str:
 
 def read_facts(text: str) -> MediaFacts | None:
     """The facts in a text by `write_facts`, None for any other text. *pure*."""
-    try:
+    with suppress(ValueError, TypeError):
         return MediaFacts(**json.loads(text))
-    except (ValueError, TypeError):
-        return None
+    return None

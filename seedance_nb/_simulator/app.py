@@ -31,11 +31,9 @@ from seedance_nb._simulator.replies import codes
 from seedance_nb._simulator.store import LAST_FRAME, Simulated, Store
 
 MARK = "x-seedance-simulator"  # the header of every response
-_REQUESTED_ERROR = re.compile(r"simulate:([a-z_]+|\d{3})")
 _MOST_QUEUED = 64
 _UPLOAD = re.compile(r"upload_[0-9a-f]{32}\.[a-z0-9]{1,5}")
 MOST_BYTES = 64 * 1024**2
-_MOST_PX = 2560 * 1440
 _MOST_PAINTERS = min(4, os.cpu_count() or 1)
 Fetch = Callable[[str], Awaitable[bytes]]  # the bytes at a URL, b"" if it cannot download them
 _PAINTERS: WeakKeyDictionary[asyncio.AbstractEventLoop, asyncio.Semaphore] = WeakKeyDictionary()
@@ -60,17 +58,16 @@ class Simulator:
             calls = [(spec.path, spec.method, self._create), (spec.task.status_path, "get", self._status)]
             calls += [(one.path, one.method, partial(self._side_call, name)) for name, one in spec.calls.items()]
             # Of two models with one path, the first serves both.
-            routes += [Route(path, self._endpoint(spec, call), methods=[verb.upper()]) for path, verb, call in calls]
+            for path, method, call in calls:
+                routes.append(Route(path, partial(self._respond, spec, call), methods=[method.upper()]))
         self.app = Starlette(routes=routes)
 
-    def _endpoint(self, spec: Spec, handler: Callable[[Spec, Request], Awaitable[Response]]) -> Any:
-        async def respond(request: Request) -> Response:
-            has_key = spec.auth is None or len(request.headers.get(spec.auth.header, "")) > len(spec.auth.prefix)
-            reply = await handler(spec, request) if has_key else _replies.refused(spec, "401")
-            reply.headers[MARK] = "1"
-            return reply
-
-        return respond
+    async def _respond(self, spec: Spec, call: Callable[[Spec, Request], Awaitable[Response]],
+                       request: Request) -> Response:  # fmt: skip
+        has_key = spec.auth is None or len(request.headers.get(spec.auth.header, "")) > len(spec.auth.prefix)
+        reply = await call(spec, request) if has_key else _replies.refused(spec, "401")
+        reply.headers[MARK] = "1"
+        return reply
 
     async def _create(self, spec: Spec, request: Request) -> Response:
         spec, body, refusal = await self._read(spec, request)
@@ -231,7 +228,7 @@ class Simulator:
             await asyncio.to_thread(self.store.fail, task_id, fault)
 
     def _requested_error(self, spec: Spec, request: Request, body: Any) -> str:
-        match = _REQUESTED_ERROR.search(json_text(body)) if isinstance(body, dict) else None
+        match = re.search(r"simulate:([a-z_]+|\d{3})", json_text(body)) if isinstance(body, dict) else None
         in_body = match[1] if match and match[1] in ("fail", *codes(spec)) else ""
         return request.headers.get("x-simulate", "") or in_body
 
@@ -245,9 +242,8 @@ async def paint(spec: Spec, body: dict[str, Any], output: Path, last_frame: Path
     """Why the video (and its last frame, if requested) could not be rendered, "" on success. *network* for reference images, *writes files*."""
     output.parent.mkdir(parents=True, exist_ok=True)
     with tempfile.TemporaryDirectory(prefix="seedance-") as folder:
-        references = await _references(spec, body, Path(folder), fetch)
         order = Path(folder) / "job.json"
-        order.write_text(dump(_job(spec, body, output, last_frame, references)), encoding="utf-8")
+        order.write_text(dump(await _job(spec, body, output, last_frame, Path(folder), fetch)), encoding="utf-8")
         ended = await run_async("seedance_nb._simulator.encode", order, limits=LIMITS)
     if ended.code or not output.exists():
         return f"The simulator could not render this video: {f'it {ended.fault}' if ended.fault else ended.reason}"
@@ -264,37 +260,30 @@ def size_of(spec: Spec, values: dict[str, Any]) -> tuple[int, int]:
         width, height = frame_size(resolution, ratio)
     except ValueError:
         return frame_size("720p", "16:9")
-    return (width, height) if width * height <= _MOST_PX else frame_size("1080p", "16:9")
+    return (width, height) if width * height <= 2560 * 1440 else frame_size("1080p", "16:9")
 
 
-def _job(spec: Spec, body: dict[str, Any], output: Path, last_frame: Path, references: tuple[Reference, ...]) -> Job:
+async def _job(spec: Spec, body: dict[str, Any], output: Path, last_frame: Path, folder: Path, fetch: Fetch) -> Job:
+    """The video to render; its references are downloaded to `folder`. *network*, *writes files*."""
     values = values_by_role(spec, body)
     width, height = size_of(spec, values)
-    fields = [(path[-1], schema, find(body, to_pointer(path))) for path, schema in named_fields(spec)]
-    settings = tuple(
-        (str(name), "on" if value is True else "off" if value is False else str(value))
-        for name, schema, value in fields
-        if isinstance(value, bool | int | float | str) and schema.get("x-role") != "prompt"
-        if name not in ("model", "callback_url", "callBackUrl")
-    )
-    has_last_frame = any(name == "return_last_frame" and value is True for name, _, value in fields)
+    settings: list[tuple[str, str]] = []
+    pending: list[Awaitable[Reference]] = []
+    for path, schema in named_fields(spec):
+        name, value, kind = str(path[-1]), find(body, to_pointer(path)), schema.get("x-media", {}).get("kind")
+        is_shown = schema.get("x-role") != "prompt" and name not in ("model", "callback_url", "callBackUrl")
+        if isinstance(value, bool | int | float | str) and is_shown:
+            settings.append((name, "on" if value is True else "off" if value is False else str(value)))
+        urls = [] if not kind or value is ABSENT else [value] if isinstance(value, str) else value
+        for number, url in enumerate(urls, 1):
+            pending.append(_reference(f"[{kind.title()}{number}]", kind, url, folder / str(len(pending)), fetch))
     seconds = min(seconds_of(values.get("seconds")) or 5, 30)
     return Job(
         path=str(output), width=width, height=height, seconds=max(1, round(seconds)), audio=bool(values.get("audio")),
-        prompt=str(values.get("prompt", "")), model=str(body.get("model", spec.name)), settings=settings, references=references,
-        last_frame=str(last_frame) if has_last_frame else "",
+        prompt=str(values.get("prompt", "")), model=str(body.get("model", spec.name)), settings=tuple(settings),
+        references=tuple(await asyncio.gather(*pending)),
+        last_frame=str(last_frame) if ("return_last_frame", "on") in settings else "",
     )  # fmt: skip
-
-
-async def _references(spec: Spec, body: dict[str, Any], folder: Path, fetch: Fetch) -> tuple[Reference, ...]:
-    pending: list[Awaitable[Reference]] = []
-    for path, schema in named_fields(spec):
-        kind = schema.get("x-media", {}).get("kind")
-        urls = find(body, to_pointer(path)) if kind else ABSENT
-        if urls is not ABSENT:
-            for number, url in enumerate([urls] if isinstance(urls, str) else urls, 1):
-                pending.append(_reference(f"[{kind.title()}{number}]", kind, url, folder / str(len(pending)), fetch))
-    return tuple(await asyncio.gather(*pending))
 
 
 async def _reference(label: str, kind: str, url: str, path: Path, fetch: Fetch) -> Reference:

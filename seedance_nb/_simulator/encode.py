@@ -20,6 +20,7 @@ from pathlib import Path
 from typing import Any
 
 import av
+import yaml
 from PIL import Image, ImageColor, ImageDraw, ImageFont, ImageOps
 from PIL.ImageFont import Layout
 
@@ -27,21 +28,11 @@ from seedance_nb._media.sandbox import limit
 from seedance_nb._simulator.job import FPS, LIMITS, Job, Reference, load, seed
 
 _RATE = 48_000
-_CHORDS = ((1, 1.25, 1.5, 1.875), (1, 1.2, 1.5, 1.8), (1, 1.5, 2, 2.5), (1, 1.3333, 1.5, 2))
+_LOOK = yaml.safe_load(Path(__file__).with_name("look.yaml").read_text("utf-8"))
+_PALETTES, _FONTS = _LOOK["palettes"], _LOOK["fonts"]
 RGB = tuple[int, int, int]
 Box = tuple[int, int, int, int]  # left, top, right and bottom in px
-# Two opposite corners, dark enough for white text, and one bright colour.
-_PALETTES = (
-    ("#120d2e", "#7a3566", "#ffbd7d"), ("#03202e", "#1f6f78", "#ffd98a"), ("#1d0c16", "#8c3b2c", "#ffc96b"),
-    ("#0a0f33", "#4a47a3", "#cfc0ff"), ("#051f1c", "#2f6f4a", "#e3f08c"), ("#07162f", "#2a5f9e", "#9cdcff"),
-)  # fmt: skip
 _WHITE = (255, 255, 255)
-# Tried where the embedded font lacks a character; the first three look much like it.
-_FONTS = (
-    "LiberationSans-Regular.ttf", "Helvetica.ttc", "C:/Windows/Fonts/arial.ttf", "DejaVuSans.ttf", "NotoSansCJK-Regular.ttc",
-    "wqy-zenhei.ttc", "PingFang.ttc", "Arial Unicode.ttf", "NotoEmoji-Regular.ttf", "C:/Windows/Fonts/msyh.ttc",
-    "C:/Windows/Fonts/malgun.ttf", "C:/Windows/Fonts/Nirmala.ttc", "C:/Windows/Fonts/seguisym.ttf",
-)  # fmt: skip
 _CJK = "\u2e80-\u9fff\uac00-\ud7af\uff00-\uffef"
 _WORDS = re.compile(rf"[{_CJK}][,.!?:;)、。，．！？：；）」』】》]*| +|[^ {_CJK}]+")  # no line begins with a full stop
 _LINE = 1.22
@@ -98,7 +89,7 @@ def tune(prompt: str, seconds: int) -> "array[int]":
     dice = seed(prompt)
     root = 130.8 * 2 ** (dice[1] % 8 / 12)
     # Whole Hz only, so that one second is a loop without a seam.
-    chord = [math.tau * round(root * step) / _RATE for step in _CHORDS[dice[2] % len(_CHORDS)]]
+    chord = [math.tau * round(root * step) / _RATE for step in _LOOK["chords"][dice[2] % len(_LOOK["chords"])]]
     second = array("h", (round(900 * sum(math.sin(step * index) for step in chord)) for index in range(_RATE)))
     whole = array("h", bytes(4 * _RATE * seconds))
     whole[::2] = whole[1::2] = second * seconds
@@ -116,7 +107,6 @@ class _Canvas:
     unit: float
     margin: int
     small: int
-    dark: RGB
     soft: RGB
     accent: RGB
 
@@ -135,7 +125,6 @@ class _Canvas:
                 x += _MISSING * size
 
     def box(self, box: Box, radius: float, fill: RGB | Image.Image, alpha: int = 255) -> None:
-        """Draws a box with rounded corners, filled with a colour or an image."""
         mask, edge = _mask(box)
         ImageDraw.Draw(mask).rounded_rectangle(edge, radius * _SMOOTH, fill=alpha)
         self.image.paste(fill, box, mask.reduce(_SMOOTH))
@@ -143,16 +132,6 @@ class _Canvas:
 
 def frames(job: Job) -> Iterator[tuple[Image.Image, Box]]:
     """The image of each frame, drawn over the one before, and the box in which they differ, with even edges. *reads files*."""
-    canvas, clock = _still(job)
-    ground = canvas.image.crop(clock)
-    for number in range(job.seconds * FPS):
-        canvas.image.paste(ground, clock)
-        _clock(canvas, clock, number, job.seconds)
-        yield canvas.image, clock if number else (0, 0, job.width, job.height)
-
-
-def _still(job: Job) -> tuple[_Canvas, Box]:
-    """The image without the clock, and the clock's box. *reads files*."""
     dark, light, accent = (ImageColor.getrgb(colour)[:3] for colour in _PALETTES[seed(job.prompt)[0] % len(_PALETTES)])
     unit = min(job.width, job.height) / 100
     margin, small = round(6 * unit), max(9, round(2.7 * unit))
@@ -160,7 +139,7 @@ def _still(job: Job) -> tuple[_Canvas, Box]:
     corners.putdata([dark, _mix(dark, light, 0.45), _mix(dark, light, 0.4), light])
     image = corners.resize((job.width, job.height), Image.Resampling.BILINEAR, box=(0.5, 0.5, 1.5, 1.5))
     soft = _mix(light, _WHITE, 0.74)
-    canvas = _Canvas(image=image, unit=unit, margin=margin, small=small, dark=dark, soft=soft, accent=accent)
+    canvas = _Canvas(image=image, unit=unit, margin=margin, small=small, soft=soft, accent=accent)
     # Beside the text where the frame is wide, else in the corner below it.
     is_wide = job.width > 1.2 * job.height
     across = round((17 if is_wide else 11) * unit) * 2
@@ -170,11 +149,20 @@ def _still(job: Job) -> tuple[_Canvas, Box]:
     canvas.box(clock, across / 2, _WHITE, 34)
     beside = left - margin - (6 if is_wide else 4) * unit
     room = beside if is_wide else job.width - 2 * margin
-    _head(canvas, job.model)
-    first, last = margin + round(small * 2.2 + 5 * unit), _foot(canvas, job, beside)
+    # The badge stands on the left, the model's name on the right.
+    badge = (margin, margin, margin + round(width("SIMULATED", small) + small * 2), margin + round(small * 2.2))
+    canvas.box(badge, small * 1.1, accent)
+    canvas.text(margin + small, margin + small * 1.46, "SIMULATED", small, dark, small / 50)
+    name = fit(clean(job.model, 90), small, job.width - margin - badge[2] - 2 * unit)
+    canvas.text(job.width - margin - width(name, small), margin + small * 1.46, name, small, soft)
+    first, last = badge[3] + round(5 * unit), _foot(canvas, job, beside)
     last = _references(canvas, job.references, room, first, last if is_wide else min(last, top))
     _prompt(canvas, clean(job.prompt, 1200), room, first, last - round(4 * unit))
-    return canvas, clock
+    ground = image.crop(clock)
+    for number in range(job.seconds * FPS):
+        image.paste(ground, clock)
+        _clock(canvas, clock, number, job.seconds)
+        yield image, clock if number else (0, 0, job.width, job.height)
 
 
 def _clock(canvas: _Canvas, box: Box, number: int, seconds: int) -> None:
@@ -189,16 +177,6 @@ def _clock(canvas: _Canvas, box: Box, number: int, seconds: int) -> None:
     for text, share, base in ((str(number // FPS), 0.42, 0.56), (f"of {seconds} s", 0.11, 0.74)):
         size = max(1, round((right - left) * share))
         canvas.text((left + right - width(text, size)) / 2, top + (right - left) * base, text, size)
-
-
-def _head(canvas: _Canvas, model: str) -> None:
-    """Draws the badge on the left and the model's name on the right."""
-    small, margin, badge = canvas.small, canvas.margin, "SIMULATED"
-    across, base = round(width(badge, small) + small * 2), margin + small * 1.46
-    canvas.box((margin, margin, margin + across, margin + round(small * 2.2)), small * 1.1, canvas.accent)
-    canvas.text(margin + small, base, badge, small, canvas.dark, small / 50)
-    name = fit(clean(model, 90), small, canvas.image.width - 2 * margin - across - 2 * canvas.unit)
-    canvas.text(canvas.image.width - margin - width(name, small), base, name, small, canvas.soft)
 
 
 def _foot(canvas: _Canvas, job: Job, room: float) -> int:
@@ -238,9 +216,7 @@ def _references(canvas: _Canvas, references: tuple[Reference, ...], room: float,
 def _prompt(canvas: _Canvas, prompt: str, room: float, first: int, last: int) -> None:
     """Draws the prompt between two heights, in the largest font that breaks no word."""
     lines, size, most = [""], 1, 1
-    # Font sizes in hundredths of the shorter side, and the most lines that look good in each.
-    sizes = {16: 2, 13: 2, 11: 4, 9.6: 5, 8.4: 5, 7.4: 5, 6.5: 5, 5.7: 6, 5: 99, 4.4: 99, 3.9: 99, 3.4: 99}
-    for share, calm in sizes.items():
+    for share, calm in _LOOK["sizes"].items():
         size = max(canvas.small, round(canvas.unit * share))
         lines, most = wrap(prompt, size, room), int((last - first) / (size * _LINE))
         if len(lines) <= min(most, calm) and all(width(word, size) <= room for word in _WORDS.findall(prompt)):
@@ -321,7 +297,6 @@ def _runs(text: str, size: int) -> Iterator[tuple[Any, str]]:
 
 @functools.lru_cache(maxsize=10_000)
 def width(text: str, size: int) -> float:
-    """The width of a line in px."""
     return sum(face.getlength(run) if face else _MISSING * size * len(run) for face, run in _runs(text, size))
 
 

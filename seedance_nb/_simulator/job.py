@@ -54,17 +54,14 @@ def frame_size(resolution: str, ratio: str) -> tuple[int, int]:
 
 
 def dump(job: Job) -> str:
-    """The job as ASCII JSON, for `load`. *pure*."""
     return json.dumps(asdict(job))
 
 
 def load(text: str) -> Job:
-    """The job that `dump` wrote. *pure*."""
     raw: dict[str, Any] = json.loads(text)
     settings = tuple((name, value) for name, value in raw.pop("settings"))
     return Job(settings=settings, references=tuple(Reference(**one) for one in raw.pop("references")), **raw)
 
 
 def seed(prompt: str) -> bytes:
-    """A hash of the prompt, 8 bytes. *pure*."""
     return hashlib.shake_256(prompt.encode("utf-8", "surrogatepass")).digest(8)

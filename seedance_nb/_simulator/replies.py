@@ -29,7 +29,6 @@ def invalid(spec: Spec, details: Sequence[str]) -> JSONResponse:
 
 
 def missing(spec: Spec) -> JSONResponse:
-    """The error response to an unknown id. *pure*."""
     gone = [code for code in (spec.errors.gone if spec.errors else ()) if code in codes(spec)]
     return refused(spec, gone[-1] if gone else "404", ["task not found"])
 
@@ -63,7 +62,6 @@ def refused(spec: Spec, code: str, details: Sequence[str] = ()) -> JSONResponse:
 
 
 def accepted(spec: Spec, task_id: str) -> JSONResponse:
-    """The response to an accepted create request. *pure*."""
     assert spec.task is not None  # noqa: S101
     return JSONResponse(set_at(shape(spec.replies["create"], {}), pointer_parts(spec.task.id_pointer), task_id))
 
@@ -93,7 +91,6 @@ def free(spec: Spec, name: str, facts: dict[str, Any]) -> JSONResponse:
 
 
 def iso(seconds: float) -> str:
-    """Unix seconds as ISO 8601 in UTC. *pure*."""
     return datetime.fromtimestamp(seconds, UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
 
 

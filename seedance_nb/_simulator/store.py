@@ -54,7 +54,6 @@ class Store:
         return None
 
     def fail(self, task_id: str, fault: str) -> None:
-        """Saves why a task failed. *writes files*."""
         if task := self.get(task_id):
             self.add(replace(task, fault=fault))
 
@@ -68,7 +67,6 @@ class Store:
         self._save(self.upload(name), content, time.time(), _MOST_UPLOADS)
 
     def upload(self, name: str) -> Path:
-        """The path of an uploaded file. *pure*."""
         return self.folder / "uploads" / Path(name).name
 
     def output(self, task_id: str, ending: str = ".mp4") -> Path:

@@ -150,10 +150,9 @@ def clean_url(text: str) -> str:
 
 def same_base(url: str) -> str:
     """A base URL, normalized: scheme and host in lower case, no default port, no slash at the end. *pure*."""
-    try:
+    with suppress(ValueError):
         return (host_of(url) + urlsplit(url).path).rstrip("/")
-    except ValueError:
-        return url
+    return url
 
 
 def base_of(url: str, source: str) -> str:

@@ -21,7 +21,6 @@ from seedance_nb._web.client import FAILURES, AccessPolicy, Fetch
 from seedance_nb._web.regular_files import append, create, on_disk, read
 
 Kind = Literal["dead", "broken", "final", "disk"]
-Reach = Callable[[str, Mapping[str, str]], AbstractAsyncContextManager[tuple[httpx.Response, Any]]]
 _GZIP = b"\x1f\x8b\x08"
 
 
@@ -48,7 +47,7 @@ class Bounds:
     clock: Callable[[], float] = time.monotonic
     free: Callable[[Path], int] = lambda folder: shutil.disk_usage(folder).free
     is_whole: Callable[[Path], bool] = lambda _: False
-    reach: Reach | None = None
+    reach: Callable[[str, Mapping[str, str]], AbstractAsyncContextManager[tuple[httpx.Response, Any]]] | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -60,17 +59,12 @@ class _Partial:
     size: int = 0
     where: str = ""
 
-    @property
-    def is_complete(self) -> bool:
-        return 0 < self.have == self.size
-
 
 async def download(url: str, part: Path, policy: AccessPolicy, bounds: Bounds) -> None:
-    """Downloads the whole file to `part`, resuming an earlier try if possible. *network*, *writes files*.
+    """Downloads the whole file to `part`, resuming an earlier try of the same version if possible. *network*, *writes files*. Raises: DownloadError.
 
     The bytes decide, not the headers; what is gzip or zlib data is decompressed within the limits. An interrupted download
-    stays if the server sent a version to resume from, and a complete one until `discard`. Bytes of two versions are never
-    joined: another version, size or URL starts again from the beginning. Raises: DownloadError.
+    stays if the server sent a version to resume from, and a complete one until `discard`.
     """
     fault: DownloadError | None = None
     fetch, is_complete = Fetch(replace(policy, read_s=bounds.over_s, upgrade=True)), False
@@ -108,6 +102,7 @@ async def _attempt(url: str, part: Path, fetch: Fetch, bounds: Bounds, earlier: 
     # Of a complete file the last byte is requested, to learn whether it is still the same file.
     start = min(earlier.have, earlier.size - 1)
     headers = {"Range": f"bytes={start}-", "If-Range": earlier.etag} if earlier.have else {}
+    is_complete = 0 < earlier.have == earlier.size
     fault: httpx.TransportError | DownloadError | None = None
     async with (bounds.reach or fetch.reach)(url, headers) as (response, _):
         status, plain = response.status_code, response.url.copy_with(query=None, fragment=None)
@@ -121,12 +116,12 @@ async def _attempt(url: str, part: Path, fetch: Fetch, bounds: Bounds, earlier: 
             same = response.headers.get("etag", "") == earlier.etag and where == earlier.where
             if not same or span is None or (span[0], span[2]) != (start, earlier.size):
                 return False
-            if earlier.is_complete:
+            if is_complete:
                 return True
         elif earlier.have and status == httpx.codes.REQUESTED_RANGE_NOT_SATISFIABLE:
             return False
         elif not is_whole:
-            if earlier.is_complete and where == earlier.where:
+            if is_complete and where == earlier.where:
                 return True  # there is no other version to get
             is_dead = response.is_client_error and status not in (408, 425, 429)
             why = f"{fetch.prefix}{fetch.name} answered HTTP {status}"
@@ -135,7 +130,8 @@ async def _attempt(url: str, part: Path, fetch: Fetch, bounds: Bounds, earlier: 
                 raise fault
         end, size = (earlier.have, earlier.size) if resumes else (0, _client.content_length(response))
         if size is not None:
-            _check_size(size, bounds)
+            if size > bounds.most:
+                raise DownloadError("final", f"it is larger than {_megabytes(bounds.most)}")
             with _disk():
                 free = bounds.free(part.parent)
             if free < 2 * (size - end):
@@ -170,7 +166,8 @@ async def _write(response: httpx.Response, part: Path, file: BinaryIO, begin: in
             with _disk():
                 file.write(piece)
             end += len(piece)
-            _check_size(end, bounds)
+            if end > bounds.most:
+                raise DownloadError("final", f"it is larger than {_megabytes(bounds.most)}")
         if body.is_packed:  # the rest could not be joined to it later
             with _disk():
                 _note_of(part).unlink(missing_ok=True)
@@ -213,11 +210,6 @@ class _Body:
                     chunk, self._head, self._inflate = self._inflate.unused_data, b"", zlib.decompressobj(wbits=47)
 
 
-def _check_size(size: int, bounds: Bounds) -> None:
-    if size > bounds.most:
-        raise DownloadError("final", f"it is larger than {_megabytes(bounds.most)}")
-
-
 def _megabytes(size: int) -> str:
     return f"{size / 1e6:,.1f} MB"
 
@@ -241,13 +233,11 @@ def _begin(part: Path, etag: str, size: int | None, where: str) -> BinaryIO:
 
 def _partial(part: Path) -> _Partial:
     """An earlier try that can be resumed, else an empty one. *reads files*."""
-    try:
-        with read(_note_of(part)) as note, read(part) as file:
-            found = _Partial(**json.loads(note.read(10_000)), have=os.fstat(file.fileno()).st_size)
+    with suppress(OSError, ValueError, TypeError, AttributeError), read(_note_of(part)) as note, read(part) as file:
+        found = _Partial(**json.loads(note.read(10_000)), have=os.fstat(file.fileno()).st_size)
         usable = found.etag.startswith('"') and found.etag.isascii() and found.etag.isprintable()
         return found if usable and 0 < found.have <= found.size else _Partial()
-    except (OSError, ValueError, TypeError, AttributeError):
-        return _Partial()
+    return _Partial()
 
 
 def _note_of(part: Path) -> Path:

@@ -63,11 +63,9 @@ def proxy_problem(error: httpx.ProxyError) -> str:
 
 def _is_excluded(host: str, port: int, rules: str) -> bool:
     """Whether NO_PROXY lists a host, a domain above it, its IP address or network, with or without the port. *pure*."""
-    for rule in re.split(r"[,\s]+", rules.lower()):
-        name = re.sub(rf"^([^:]+|\[.*\]):{port}$", r"\1", rule).strip("[]*.")
-        if rule == "*" or matches(name, host) or matches(f"*.{name}", host):
-            return True
-    return False
+    listed = re.split(r"[,\s]+", rules.lower())
+    names = [re.sub(rf"^([^:]+|\[.*\]):{port}$", r"\1", rule).strip("[]*.") for rule in listed]
+    return "*" in listed or any(matches(name, host) or matches(f"*.{name}", host) for name in names)
 
 
 def trusted_certificates() -> ssl.SSLContext:

@@ -5,6 +5,7 @@ import hashlib
 import os
 import stat
 import tempfile
+from contextlib import suppress
 from io import BufferedReader, BufferedWriter
 from pathlib import Path
 
@@ -29,11 +30,10 @@ def create(path: Path) -> BufferedWriter:
 
 def is_there(path: Path, size: int = 0) -> bool:
     """Whether a regular file of `size` bytes exists; with 0, one of any size but empty. *reads files*: only its metadata."""
-    try:
+    with suppress(OSError, ValueError):
         found = path.lstat()
-    except (OSError, ValueError):
-        return False
-    return stat.S_ISREG(found.st_mode) and (found.st_size == size if size else found.st_size > 0)
+        return stat.S_ISREG(found.st_mode) and (found.st_size == size if size else found.st_size > 0)
+    return False
 
 
 def write(path: Path, content: bytes) -> None:
@@ -53,15 +53,13 @@ def write(path: Path, content: bytes) -> None:
 def sha256(path: Path, size: int | None = None) -> str:
     """The SHA-256 of a regular file, or of its first `size` bytes, as 64 hex digits; "" without one. *reads files*."""
     hashed = hashlib.sha256()
-    try:
-        with read(path) as file:
-            left = os.fstat(file.fileno()).st_size if size is None else size
-            while chunk := file.read(min(left, 1024**2)):
-                hashed.update(chunk)
-                left -= len(chunk)
+    with suppress(OSError, ValueError), read(path) as file:
+        left = os.fstat(file.fileno()).st_size if size is None else size
+        while chunk := file.read(min(left, 1024**2)):
+            hashed.update(chunk)
+            left -= len(chunk)
         return hashed.hexdigest()
-    except (OSError, ValueError):
-        return ""
+    return ""
 
 
 def on_disk(error: OSError) -> str:
