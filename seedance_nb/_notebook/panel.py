@@ -201,7 +201,11 @@ class Panel:
             await self._follow(values, another=another)
         except SeedanceError as error:
             self._report(status.failed_html(error))
-            self._show_at_fields(values, error)
+            problems = status.field_errors(self.spec, values, error) if isinstance(error, Refused) else ()
+            now = self.form.values  # a refusal is not shown at fields that have changed since
+            if current := [problem for problem in problems if find(now, problem.path) == problem.value]:
+                self._has_refusal = True
+                self.form.show_problems(current)
             toggle(self._again, shown="Another take" in getattr(error.next_step, "panel", ""))
         except Exception as error:  # noqa: BLE001 - a callback's exception would be seen nowhere
             log_unexpected("panel", error)
@@ -210,14 +214,6 @@ class Panel:
             toggle(self._stop, shown=False)
             self._go.disabled = self._again.disabled = False
             self._busy = False
-
-    def _show_at_fields(self, sent: dict[str, Any], error: SeedanceError) -> None:
-        """Show a refusal at the fields that it names, unless they have changed since."""
-        problems = status.field_errors(self.spec, sent, error) if isinstance(error, Refused) else ()
-        values = self.form.values
-        if current := [problem for problem in problems if find(values, problem.path) == problem.value]:
-            self._has_refusal = True
-            self.form.show_problems(current)
 
     async def _follow(self, values: dict[str, Any], *, another: bool) -> None:
         # In threads, because a large body or a locked ledger must not hold up every other task on this loop.

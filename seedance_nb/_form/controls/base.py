@@ -110,6 +110,7 @@ class Control:
     value: Any = ABSENT
     label_widget: Any = None  # the one with the label: `widget` itself, or the one from `_make`
     _quiet = False
+    _build: Callable[[], Any]  # creates the widget
 
     def __init__(self, field: Field, factory: WidgetFactory, on_change: OnChange) -> None:
         self.field, self._factory, self._on_change = field, factory, on_change
@@ -141,9 +142,6 @@ class Control:
     def focus(self, path: tuple[str, ...]) -> None:  # noqa: ARG002 - for compound controls
         """Unfold what hides the field at this path below, and put the cursor into it."""
         self.label_widget.focus()
-
-    def _build(self) -> Any:
-        raise NotImplementedError
 
     def _display(self, value: Any) -> None:
         """Show the value in the widgets."""
@@ -218,11 +216,10 @@ class Compound(Control):
     """A control with nested controls. Its head shows its label and its own problems; each part shows those of the part."""
 
     _head: Any
+    parts: Callable[
+        [], Mapping[str, Any]
+    ]  # the nested controls created so far, by the names or indexes of their values
     _html: Callable[[Field, FieldStatus], Html] = staticmethod(label_html)
-
-    def parts(self) -> Mapping[str, Any]:
-        """The nested controls created so far, by the names or indexes of their values."""
-        raise NotImplementedError
 
     def show_problems(self, problems: tuple[Problem, ...]) -> None:
         parts = self.parts()

@@ -25,6 +25,7 @@ class Entries(Compound):
     fixed = False  # whether an entry's index decides its schema, so that entries cannot be moved
 
     _entries: list[Any]
+    _collect: Callable[[], Any]  # the value of all entries together
 
     def _frame(self, noun: str, kind: str) -> Any:
         self._entries = []
@@ -93,10 +94,6 @@ class Entries(Compound):
 
     def _name(self, entry: Any, index: int) -> None:
         """Label an entry by its index."""
-
-    def _collect(self) -> Any:
-        """The value of all entries together."""
-        raise NotImplementedError
 
     def _display(self, value: Any) -> None:
         items = value if isinstance(value, list) else []

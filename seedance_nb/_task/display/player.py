@@ -76,7 +76,6 @@ def data_url(content: bytes, mime: str) -> str:
 
 
 def is_path(source: str) -> bool:
-    """Whether a `src` is a relative path. *pure*."""
     return bool(source) and not source.startswith("data:")
 
 
@@ -196,7 +195,6 @@ def badge(simulated: bool) -> Html:
 
 
 def requested_text(asked: Mapping[str, Any]) -> str:
-    """The requested resolution, ratio, seconds and sound. *pure*."""
     audio = asked.get("audio")
     sound = "with sound" if audio is True else "no sound" if audio is False else ""
     length = seconds_of(asked.get("seconds"))
@@ -260,12 +258,3 @@ def extra_lines(task: str, beside: Sequence[ExtraResult], source: str) -> list[H
         target = linked if link else Html("<code>{}</code>").format(one.file)
         lines.append(Html("{}{}: {}{}").format(picture, what, target, remark))
     return lines
-
-
-def extras_text(beside: Sequence[ExtraResult]) -> str:
-    """The additional results in one clause, "" if there are none. *pure*."""
-    texts = []
-    for one in beside:
-        remark = f" ({one.remark})" if one.remark else ""
-        texts.append(f"{Path(one.file).name}{remark}" if one.file else f"result {one.place + 1} missing ({one.fault})")
-    return f"; additional results: {', '.join(texts)}" if texts else ""

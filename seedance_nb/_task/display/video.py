@@ -256,8 +256,13 @@ def video_text(video: Video) -> str:
     """One line for consoles and static viewers. *pure*."""
     simulated = "SIMULATED, " if video.simulated else ""
     off = "".join(f"; differs from the request: {one}" for one in differences(video.asked, video.facts))
-    remark = f"; {video.facts.remark}" if video.facts and video.facts.remark else ""
-    return f"Video {video.task}: {simulated}{result_text(video.facts)}; {video.path}{off}{remark}{_player.extras_text(video.beside)}"
+    text = f"Video {video.task}: {simulated}{result_text(video.facts)}; {video.path}{off}"
+    text += f"; {video.facts.remark}" if video.facts and video.facts.remark else ""
+    for at, one in enumerate(video.beside):
+        found = f"{Path(one.file).name}{f' ({one.remark})' if one.remark else ''}"
+        missing = f"result {one.place + 1} missing ({one.fault})"
+        text += f"{', ' if at else '; additional results: '}{found if one.file else missing}"
+    return text
 
 
 def video_html(video: Video, source: str) -> Html:
