@@ -3,7 +3,7 @@
 import copy
 import threading
 import time
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from contextlib import ExitStack
 from dataclasses import replace
 from functools import cache, partial
@@ -24,11 +24,10 @@ from seedance_nb._form import exchange
 from seedance_nb._form.controls import scalars
 from seedance_nb._form.controls.base import Change, Control, Fold, OnChange, StaticBox, Uploads, WidgetFactory
 from seedance_nb._form.controls.entries import ItemsControl, MapControl
-from seedance_nb._form.controls.objects import ObjectControl, Slot
+from seedance_nb._form.controls.objects import GroupControl, ObjectControl
 from seedance_nb._form.controls.text_list import ListControl
-from seedance_nb._form.labels import FieldStatus, in_words, label_html, labels_of, sentence
-from seedance_nb._form.model.fields import Field, allows_more, rest_of, start_of, tree
-from seedance_nb._form.model.shape import with_property
+from seedance_nb._form.labels import in_words, labels_of, sentence
+from seedance_nb._form.model.fields import Field, tree
 from seedance_nb._form.model.values import UndoHistory, body_of, moved_paths, typed_at
 
 # The rules whose problems are shown while the user types; others are shown when the field loses focus.
@@ -37,7 +36,7 @@ _MOST_BUTTONS = 8
 _KINDS: dict[str, type[Control]] = {
     **dict.fromkeys(("prose", "text", "json"), scalars.TextControl), **dict.fromkeys(("integer", "number"), scalars.NumberControl),
     "choice": scalars.ChoiceControl, "toggle": scalars.ToggleControl, "password": scalars.PasswordControl,
-    "constant": scalars.ConstantControl, "list": ListControl, "object": ObjectControl, "items": ItemsControl,
+    "constant": scalars.ConstantControl, "list": ListControl, "group": GroupControl, "object": ObjectControl, "items": ItemsControl,
     "map": MapControl, "branches": scalars.BranchControl,
 }  # fmt: skip
 
@@ -67,11 +66,11 @@ class Form:
         self._checked: tuple[Problem, ...] | None = None
         self._reports: tuple[tuple[Problem, Any], ...] = ()
         self._observers: list[Callable[[dict[str, Any]], None]] = []
-        self._controls: dict[str, Control] = {}
-        self._groups: dict[tuple[str, ...], Field] = {}
-        self._slots: list[tuple[str, Slot]] = []
-        self._advanced: list[Field] = []
-        fields = self._add_group(self._root) if self._root.kind == "group" else [self._add(self._root)]
+        self._tree: Any = control_for(self._root, self._factory, self._on_edit)
+        group = self._tree if isinstance(self._tree, GroupControl) else None
+        fields = group.widgets if group else [self._tree.widget]
+        self._advanced: list[tuple[ObjectControl, Field]] = group.advanced if group else []
+        self._tree.show(self._start)
         self._fold = Fold(self._factory, "Advanced", cache(self._advanced_parts))
         self._summary = self._factory.html("", "sdn-summary")
         self._jump_box = self._factory.box(W.HBox, [], "sdn-jumps")
@@ -117,9 +116,7 @@ class Form:
             with ExitStack() as stack:  # a control's value and its label are sent as one message
                 for control in self._controls.values():
                     stack.enter_context(control.label_widget.hold_sync())
-                self._update_conditions()
-                for path, control in self._controls.items():
-                    control.show(find(built, path))
+                self._tree.show(built)
                 self._refresh()
         self._notify()
 
@@ -214,14 +211,11 @@ class Form:
         (True, False)
         """
         with self._lock:
-            current, previous = self._values, self.history.back()
+            previous = self.history.back()
             if previous is None:
                 return False
             self._values, self._checked = previous, None
-            self._update_conditions()
-            for path, control in list(self._controls.items()):
-                if repr(find(current, path)) != repr(find(previous, path)):
-                    control.show(find(previous, path))
+            self._tree.show(previous)
             self._refresh()
         self._notify()
         return True
@@ -254,91 +248,39 @@ class Form:
             self._fold.flip()
 
     def _advanced_parts(self) -> list[Any]:
-        notes = "; ".join(f"{field.label}: {field.advanced}" for field in self._advanced)
+        notes = "; ".join(f"{field.label}: {field.advanced}" for _, field in self._advanced)
         head = self._factory.html(Html('<span class="sdn-dim">{}</span>').format(notes), "sdn-fold-note")
-        return [head, *map(self._add, self._advanced)]
+        return [head, *self._tree.open_advanced()]
 
-    def _add_group(self, group: Field) -> list[Any]:
-        """The widgets of new controls for a group's fields, and for those of the groups inside."""
-        self._groups[group.path] = group
-        widgets: list[Any] = []
-        if group.path and "x-inputs" not in group.shape.view:
-            widgets.append(self._factory.html(label_html(group, FieldStatus()), "sdn-head", "sdn-section"))
-        for child in group.children:
-            if child.kind == "group":
-                widgets += self._add_group(child)
-            elif child.advanced:
-                self._advanced.append(child)
-            elif child.kind != "constant":
-                widgets.append(self._add(child))
-        if group.shape.conditions:
-            slot = Slot(group, lambda one: self._new_control(replace(one, path=group.path + one.path)), self._factory)
-            self._slots.append((to_pointer(group.path), slot))
-            widgets.append(slot.widget)
-            slot.update(find(self._values, to_pointer(group.path)))
-        return [*widgets, self._add(rest_of(group))] if allows_more(group) else widgets
+    @property
+    def _controls(self) -> dict[str, Control]:
+        return self._tree.leaves() if self._root.kind == "group" else {"": self._tree}
 
-    def _new_control(self, field: Field) -> Control:
-        path = to_pointer(field.path)
-        control = self._controls[path] = control_for(field, self._factory, lambda change: self._on_edit(path, change))
-        if (value := find(self._values, path)) is not ABSENT:
-            control.show(value)
-        return control
-
-    def _add(self, field: Field) -> Any:
-        return self._new_control(field).widget
-
-    def _on_edit(self, path: str, change: Change) -> None:
+    def _on_edit(self, change: Change) -> None:
         with self._lock:
             self.last_change = time.monotonic()
-            previous, control = self._values, self._controls[path]
-            self._values, self._checked = self._put(previous, control.field.path, control.value), None
-            here = path + to_pointer(change.path)
-            is_click = control.field.kind in ("choice", "toggle")
+            previous, here, controls = self._values, to_pointer(change.path), self._controls
+            path = owner_path(here, controls) or ""
+            self._values, self._checked = ({} if self._tree.value is ABSENT else self._tree.value), None
+            is_click = controls[path].field.kind in ("choice", "toggle")
             place = "" if is_click else typed_at(here, find(previous, here), find(self._values, here))
             self.history.add(previous, place)
             if change.order is not None:
                 self._touched = moved_paths(self._touched, here, change.order)
             if not change.live:
                 self._touched |= {path, here}
-            self._update_conditions()
             self._refresh()
         self._notify()
-
-    def _put(self, old: Any, path: tuple[str, ...], new: Any, at: tuple[str, ...] = ()) -> Any:
-        """The value of the group at a path with a new one at a path below; nothing else is changed or moved. *pure*."""
-        if not path:
-            return {} if new is ABSENT else new
-        inner = old.get(path[0], ABSENT) if isinstance(old, dict) else ABSENT
-        if len(path) > 1 and (new is not ABSENT or inner is not ABSENT):
-            new = self._put(inner, path[1:], new, (*at, path[0]))
-        base = old if isinstance(old, dict) else start_of(self._groups[at])
-        return with_property(self._groups[at].shape.view, base, path[0], new)
-
-    def _update_conditions(self) -> None:
-        """Show and hide the fields that depend on others, and update the maps of other fields."""
-        for path, control in self._controls.items():
-            if isinstance(control, MapControl) and isinstance(body := find(self._values, path), dict):
-                control.value = body
-        for path, slot in self._slots:
-            if slot.update(find(self._values, path)):
-                for name, control in slot.controls.items():
-                    control.show(find(self._values, path + to_pointer((name,))))
-
-    def _owner(self, path: str) -> str | None:
-        """The path of the control that shows the value at a path, None if none does. *pure*."""
-        while path and path not in self._controls:
-            path = path.rpartition("/")[0]
-        return path if path in self._controls else None
 
     def _focus(self, path: str) -> None:
         """Unfold what hides the field at a path, and put the cursor into it."""
         self._open_for((path,))
-        if (owner := self._owner(path)) is not None:
-            self._controls[owner].focus(pointer_parts(path[len(owner) :]))
+        controls = self._controls
+        if (owner := owner_path(path, controls)) is not None:
+            controls[owner].focus(pointer_parts(path[len(owner) :]))
 
     def _open_for(self, paths: Iterable[str]) -> None:
-        if any(path.startswith(to_pointer(field.path)) for path in paths for field in self._advanced):
+        if any(path.startswith(to_pointer(field.path)) for path in paths for _, field in self._advanced):
             self.open_advanced()
 
     def _notify(self) -> None:
@@ -352,17 +294,19 @@ class Form:
         """Show each problem at its field or below the form, as a sentence."""
         shown = [p for p in self.problems if self._touched & {p.path, *p.others} or p.rule in _AT_ONCE]
         shown = [replace(problem, message=sentence(problem, self._labels)) for problem in shown]
-        at: dict[str | None, list[Problem]] = {}
+        at, controls = dict[str | None, list[Problem]](), self._controls
         for problem in shown:
-            at.setdefault(self._owner(problem.path), []).append(problem)
-        for path, control in self._controls.items():
+            at.setdefault(owner_path(problem.path, controls), []).append(problem)
+        for path, control in controls.items():
             control.show_problems(tuple(replace(one, path=one.path[len(path) :]) for one in at.get(path, ())))
         count = sum(not problem.warns and problem.rule != "server" for problem in shown)
         lines = Html("<li>{}</li>").each(problem.message for problem in at.get(None, ()) if not problem.warns)
         words = "1 problem" if count == 1 else f"{count} problems"
         html = Html('<div class="sdn-error" role="status">Fix {} to generate:<ul>{}</ul></div>').format(words, lines)
         self._summary.value = html if count else ""
-        paths = [problem.path for problem in shown if not problem.warns and self._owner(problem.path) is not None]
+        paths = [
+            problem.path for problem in shown if not problem.warns and owner_path(problem.path, controls) is not None
+        ]
         paths = list(dict.fromkeys(paths))[:_MOST_BUTTONS]
         for path in paths:
             if path not in self._jumps:
@@ -384,6 +328,13 @@ class Form:
 def css() -> Html:
     text = (files("seedance_nb") / "static" / "form.css").read_text(encoding="utf-8")
     return Html("<style>{}</style>").format(Html(text))  # noqa: S704 - a packaged file
+
+
+def owner_path(path: str, controls: Mapping[str, Control]) -> str | None:
+    """The path of the control that shows the value at a path, None if none does. *pure*."""
+    while path and path not in controls:
+        path = path.rpartition("/")[0]
+    return path if path in controls else None
 
 
 def control_for(field: Field, factory: WidgetFactory, on_change: OnChange) -> Control:

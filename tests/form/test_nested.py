@@ -10,7 +10,7 @@ from seedance_nb._form.controls.base import Control
 from seedance_nb._form.controls.entries import ItemsControl, MapControl
 from seedance_nb._form.controls.objects import ObjectControl
 from seedance_nb._form.controls.scalars import BranchControl, NullControl
-from seedance_nb._form.form import Form
+from seedance_nb._form.form import Form, owner_path
 from seedance_nb._form.model.fields import tree
 
 TEXT: dict[str, Any] = {"type": "string"}
@@ -112,7 +112,7 @@ def form_of(schema: Any) -> Form:
 
 def at(form: Form, path: str) -> Any:
     """The control that shows a place."""
-    home = form._owner(path) or ""
+    home = owner_path(path, form._controls) or ""
     found: Any = form._controls[home]
     for part in path[len(home) :].split("/")[1:]:
         while isinstance(found, BranchControl | NullControl):
@@ -342,11 +342,11 @@ def test_fields_of_a_condition_come_and_go_and_keep_what_was_given() -> None:
     form = sd.form({**schema, "properties": {**schema["properties"], "last": TEXT}})
     assert list(form._controls) == ["/mode", "/last", "/name"]
     form._controls["/mode"].widget.value = "a"
-    assert [control.field.label for control in form._slots[0][1].controls.values()] == ["Size"]
+    assert [control.field.label for control in form._tree._shown.values()] == ["Size"]
     form._controls["/size"]._box.value = "5"  # type: ignore[attr-defined]
     form._controls["/mode"].widget.value = "b"
     assert form.values == {"mode": "b", "size": 5}
-    assert [control.field.label for control in form._slots[0][1].controls.values()] == ["Size", "Name"]
+    assert [control.field.label for control in form._tree._shown.values()] == ["Size", "Name"]
 
 
 def test_what_refers_to_itself_is_made_when_it_is_opened() -> None:

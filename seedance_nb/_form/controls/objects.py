@@ -1,60 +1,43 @@
 """The controls of objects: a nested one, added, folded and removed as a whole; and a whole request, with the problems below it."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Iterable, Mapping
 from functools import cache, partial
 from typing import Any
 
 import ipywidgets as W  # noqa: N812
 
 from seedance_nb._base.problem import Problem
-from seedance_nb._base.values import ABSENT
+from seedance_nb._base.values import ABSENT, to_pointer
 from seedance_nb._check.check import masked_in
-from seedance_nb._form.controls.base import REST, Change, Compound, Control, Fold, WidgetFactory
-from seedance_nb._form.labels import brief, error_html
+from seedance_nb._form.controls.base import REST, Change, Compound, Control, Fold, OnChange, WidgetFactory
+from seedance_nb._form.labels import FieldStatus, brief, error_html, label_html
 from seedance_nb._form.model.fields import Field, allows_more, conditional_fields, own_fields, rest_of, start_of
 from seedance_nb._form.model.shape import with_property
 
 _OPEN_LEVELS = 2  # number of levels of objects that are open at first: a recursive schema would have no end
 
 
-class Slot:
-    """The conditional fields (`if`, `dependentSchemas`) in a box of their own, so that no other field is redrawn."""
-
-    def __init__(self, field: Field, make: Callable[[Field], Control], factory: WidgetFactory) -> None:
-        self.field = field
-        self.controls: dict[str, Control] = {}
-        self.widget = factory.box(W.VBox, [], "sdn-slot")
-        self._make = make
-        self._cache: dict[str, Control] = {}
-
-    def update(self, value: Any) -> bool:
-        """Show the fields that apply to a value. Returns: whether they changed."""
-        fields = {field.path[-1]: field for field in conditional_fields(self.field, value) if field.kind != "constant"}
-        if list(fields) == list(self.controls):
-            return False
-        self._cache |= {name: self._make(field) for name, field in fields.items() if name not in self._cache}
-        self.controls = {name: self._cache[name] for name in fields}
-        self.widget.children = [control.widget for control in self.controls.values()]
-        return True
-
-
 class ObjectControl(Compound):
     """An object with a heading. An optional one is absent until it is added, and can be removed again."""
 
     bare = False
+    levels = 1  # how much deeper its fields are
+    _slot: Any = None  # a box of the conditional fields (`if`, `dependentSchemas`), so that no other field is redrawn
+    _body: Any = None
+
+    def __init__(self, field: Field, factory: WidgetFactory, on_change: OnChange) -> None:
+        self._controls, self._shown, self._conditional = dict[str, Any](), dict[str, Any](), dict[str, Any]()
+        self.advanced: list[tuple[ObjectControl, Field]] = []
+        super().__init__(field, factory, on_change)
 
     def _build(self) -> Any:
-        self._controls: dict[str, Control] = {}
-        self._advanced: list[Field] = []
-        self._body: Any = None
-        self._slot: Slot | None = None
         self._button = cache(self._new_button)
         self._open = self.bare or (self.field.required and self._factory.depth < _OPEN_LEVELS)
         self._head = self._new_head()
         return self._factory.box(W.VBox, self._layout(), "sdn-field", "sdn-bare" if self.bare else "sdn-object")
 
     def parts(self) -> Mapping[str, Control]:
-        return self._controls if self._slot is None else {**self._controls, **self._slot.controls}
+        return {**self._controls, **self._shown}
 
     def show_problems(self, problems: tuple[Problem, ...]) -> None:
         if not self._open and any(problem.path and not problem.warns for problem in problems):
@@ -89,12 +72,20 @@ class ObjectControl(Compound):
         self._arrange()
 
     def _show_parts(self) -> None:
-        value = self.value if isinstance(self.value, Mapping) else {}
-        with self._factory.deeper():
-            if self._slot is not None:
-                self._slot.update(value)
+        """Show what has changed, in the conditional fields that apply and in all others."""
+        body = self.value if isinstance(self.value, Mapping) else {}
+        with self._factory.deeper(self.levels):
+            applying = conditional_fields(self.field, self.value) if self._slot is not None else ()
+            fields = {field.path[-1]: field for field in applying if field.kind != "constant"}
+            if list(fields) != list(self._shown):
+                new = {name: self._child(field) for name, field in fields.items() if name not in self._conditional}
+                self._conditional |= new
+                self._shown = {name: self._conditional[name] for name in fields}
+                self._slot.children = [control.widget for control in self._shown.values()]
             for name, control in self.parts().items():
-                control.show(self.value if name == REST else value.get(name, ABSENT))
+                value = self.value if name == REST else body.get(name, ABSENT)
+                if control.value is not value and repr(control.value) != repr(value):
+                    control.show(value)
 
     def _brief(self) -> str:
         if self.value is ABSENT or (self._open and isinstance(self.value, Mapping)):
@@ -128,32 +119,45 @@ class ObjectControl(Compound):
     def _fields_box(self) -> Any:
         if self._body is None:
             with self._factory.deeper():
-                fields = [field for field in own_fields(self.field) if field.kind != "constant"]
-                self._controls = {field.path[-1]: self._child(field) for field in fields if not field.advanced}
-                self._advanced = [field for field in fields if field.advanced]
-                parts = [control.widget for control in self._controls.values()]
-                if self.field.shape.conditions:
-                    self._slot = Slot(self.field, self._child, self._factory)
-                    parts.append(self._slot.widget)
-                if allows_more(self.field):
-                    self._controls[REST] = self._factory.control(rest_of(self.field), partial(self._on_edit, REST))
-                    parts.append(self._controls[REST].widget)
-                if self._advanced:
-                    self._fold = Fold(self._factory, "Advanced", cache(self._open_advanced))
-                    parts += [self._fold.button, self._fold.box]
+                parts = self._add(own_fields(self.field))
+            if self.advanced:
+                self._fold = Fold(self._factory, "Advanced", cache(self.open_advanced))
+                parts += [self._fold.button, self._fold.box]
             self._body = self._factory.box(W.VBox, parts, "sdn-fields")
             self._show_parts()
-            if any(isinstance(self.value, Mapping) and field.path[-1] in self.value for field in self._advanced):
+            if any(isinstance(self.value, Mapping) and field.path[-1] in self.value for _, field in self.advanced):
                 self._fold.flip()
         return self._body
 
-    def _open_advanced(self) -> list[Any]:
-        advanced = {field.path[-1]: self._child(field) for field in self._advanced}
-        self._controls = {**self._controls, **advanced}
-        self._show_parts()
-        return [control.widget for control in advanced.values()]
+    def _add(self, fields: Iterable[Field]) -> list[Any]:
+        """The widgets of new controls for the fields, the conditional ones and the rest, without the `advanced` ones."""
+        widgets: list[Any] = []
+        for field in fields:
+            if field.advanced and field.kind != "group":
+                self.advanced.append((self, field))
+            elif field.kind != "constant":
+                control = self._controls[field.path[-1]] = self._child(field)
+                is_group = isinstance(control, GroupControl)
+                widgets += control.widgets if is_group else [control.widget]
+                self.advanced += control.advanced if is_group else []
+        if self.field.shape.conditions:
+            self._slot = self._factory.box(W.VBox, [], "sdn-slot")
+            widgets.append(self._slot)
+        if allows_more(self.field):
+            self._controls[REST] = self._factory.control(rest_of(self.field), partial(self._on_edit, REST))
+            widgets.append(self._controls[REST].widget)
+        return widgets
 
-    def _child(self, field: Field) -> Control:
+    def open_advanced(self) -> list[Any]:
+        """The widgets of new controls for the `advanced` fields."""
+        controls = []
+        for group, field in self.advanced:
+            controls.append(group._child(field))  # noqa: SLF001 - one of its own kind
+            group._controls[field.path[-1]] = controls[-1]  # noqa: SLF001
+        self._show_parts()
+        return [control.widget for control in controls]
+
+    def _child(self, field: Field) -> Any:
         return self._factory.control(field, partial(self._on_edit, field.path[-1]))
 
     def _on_edit(self, name: str, change: Change) -> None:
@@ -166,12 +170,34 @@ class ObjectControl(Compound):
                 base = self.value if isinstance(self.value, Mapping) else start_of(self.field)
                 value = with_property(self.field.shape.view, base, name, value)
         self.value = value
-        if self._slot is not None and self._slot.update(value):
-            self._show_parts()
-        if rest is not None and name != REST and rest.value != value:
-            rest.show(value)
+        if rest is not None:
+            rest.value = value
+        self._show_parts()
         self._arrange()
         self._accept(value, change)
+
+
+class GroupControl(ObjectControl):
+    """An object whose fields stand open among those of the form, as `widgets`, without a box around them."""
+
+    levels = 0
+
+    def _build(self) -> None:
+        self.widgets = self._add(self.field.children)
+        if self.field.path and "x-inputs" not in self.field.shape.view:
+            head = self._factory.html(label_html(self.field, FieldStatus()), "sdn-head", "sdn-section")
+            self.widgets.insert(0, head)
+
+    def leaves(self) -> dict[str, Control]:
+        """The controls by the JSON Pointer of their values, those of the groups inside too."""
+        found: dict[str, Control] = {}
+        for name, control in self.parts().items():
+            path = to_pointer(self.field.path if name == REST else (*self.field.path, name))
+            found |= control.leaves() if isinstance(control, GroupControl) else {path: control}
+        return found
+
+    def _arrange(self) -> None:
+        """Do nothing: it has no box and no label that changes."""
 
 
 class BareControl(ObjectControl):
