@@ -28,7 +28,7 @@ from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from textwrap import shorten
-from typing import ClassVar, Literal, Self
+from typing import Any, ClassVar, Literal, Self
 
 from seedance_nb._base.html import FG, FONT, WARN, Html, cell_publisher
 from seedance_nb._base.problem import Problem
@@ -220,9 +220,7 @@ class InvalidInput(SeedanceError):
         self.args, self.problems = (problems,), problems
 
 
-def argument_error(
-    name: str, message: str, value: object = ABSENT, limit: object = None, rule: str = ""
-) -> InvalidInput:
+def argument_error(name: str, message: str, value: Any = ABSENT, limit: Any = None, rule: str = "") -> InvalidInput:
     """The error for one argument of a function. *pure*."""
     return InvalidInput((Problem(path=name, message=message, rule=rule or name, value=value, limit=limit),))
 

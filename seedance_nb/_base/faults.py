@@ -25,10 +25,6 @@ ENDING = "Python is shutting down"
 TOO_MANY = "Too many open files"
 ADVICE = "close what is no longer needed on this computer, or restart the kernel, then {}"
 _SHOWN = ("__init__", "__repr__", "_repr_html_", "_repr_mimebundle_", "_ipython_display_")
-LOG = logging.getLogger("seedance_nb")
-THREAD = "seedance_nb"  # prefix of our thread names; other libraries' records from these threads are about our requests
-_HTTP_LOGGERS = ("httpx", "httpcore.connection", "httpcore.http11", "httpcore.http2", "httpcore.proxy", "httpcore.socks", "asyncio")  # fmt: skip
-_HEADERS = re.compile(r"\[\(b['\"].*", re.DOTALL)
 
 
 def local_error(error: Exception, *, charged: Charged | None = None, resume: str = "") -> SeedanceError:
@@ -107,27 +103,28 @@ def created_by_package(cls: Any) -> Any:
     return typed_class(cls)
 
 
-class _RedactingFilter(logging.Filter):
-    """Removes keys, queries and headers from records about our requests; the user's own requests are logged as usual."""
-
-    def filter(self, record: logging.LogRecord) -> bool:
-        own = record.name == LOG.name
-        if own or (record.threadName or "").startswith(THREAD):
-            text = strip_queries(mask_keys(record.getMessage()))
-            record.msg = text if own else re.sub(r"\?[^\s'\"]+", "?…", _HEADERS.sub("[headers]", text))
-            record.args = ()
-        if own and record.exc_info:
-            record.exc_text, record.exc_info = mask_keys(logging.Formatter().formatException(record.exc_info)), None
-        return True
+LOG = logging.getLogger("seedance_nb")
+THREAD = "seedance_nb"  # prefix of our thread names; other libraries' records from these threads are about our requests
+_HTTP_LOGGERS = ("httpx", "httpcore.connection", "httpcore.http11", "httpcore.http2", "httpcore.proxy", "httpcore.socks", "asyncio")  # fmt: skip
+_HEADERS = re.compile(r"\[\(b['\"].*", re.DOTALL)
 
 
-_FILTER = _RedactingFilter()
+def _redact(record: logging.LogRecord) -> bool:
+    """Remove keys, queries and headers from a record about our requests; the user's own requests are logged as usual."""
+    own = record.name == LOG.name
+    if own or (record.threadName or "").startswith(THREAD):
+        text = strip_queries(mask_keys(record.getMessage()))
+        record.msg = text if own else re.sub(r"\?[^\s'\"]+", "?…", _HEADERS.sub("[headers]", text))
+        record.args = ()
+    if own and record.exc_info:
+        record.exc_text, record.exc_info = mask_keys(logging.Formatter().formatException(record.exc_info)), None
+    return True
 
 
 def redact_logs() -> None:
     """Installs the filter that keeps keys, queries and headers out of every record about our requests."""
     for name in (LOG.name, *_HTTP_LOGGERS):
-        logging.getLogger(name).addFilter(_FILTER)
+        logging.getLogger(name).addFilter(_redact)
 
 
 def log_unexpected(where: str, error: BaseException) -> None:

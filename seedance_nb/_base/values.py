@@ -32,24 +32,22 @@ def to_pointer(path: Iterable[str | int]) -> str:
 
 def find_all(value: Any, pointer: str) -> Iterator[Any]:
     """Every value at `pointer`, where a part `*` matches each item of a list. *pure*."""
-    return _walk(value, pointer_parts(pointer))
+    found = [value]
+    for part in pointer_parts(pointer):
+        parents, found = found, []
+        for parent in parents:
+            if part == "*" and isinstance(parent, list):
+                found += parent
+            elif isinstance(parent, Mapping) and part in parent:
+                found.append(parent[part])
+            elif isinstance(parent, list) and part.isdecimal() and int(part) < len(parent):
+                found.append(parent[int(part)])
+    return iter(found)
 
 
 def find(value: Any, pointer: str) -> Any:
     """The first value at `pointer`, or `ABSENT`. *pure*."""
     return next(find_all(value, pointer), ABSENT)
-
-
-def _walk(value: Any, parts: tuple[str, ...]) -> Iterator[Any]:
-    if not parts:
-        yield value
-    elif parts[0] == "*" and isinstance(value, list):
-        for item in value:
-            yield from _walk(item, parts[1:])
-    elif isinstance(value, Mapping) and parts[0] in value:
-        yield from _walk(value[parts[0]], parts[1:])
-    elif isinstance(value, list) and parts[0].isdecimal() and int(parts[0]) < len(value):
-        yield from _walk(value[int(parts[0])], parts[1:])
 
 
 def set_at(value: Any, path: JsonPath, new: Any) -> Any:

@@ -126,19 +126,13 @@ def total_of(requests: Sequence[Priced]) -> Total:
         if one.amount is not None:
             currency = one.currency if one.money is not None else ""
             groups.setdefault((spec.provider, one.unit, currency), []).append(one)
-    several = len({spec.provider for spec, _ in paid}) > 1
-    sums = tuple(_sum(group, provider if several else "") for (provider, _, _), group in groups.items())
+    several, sums = len({spec.provider for spec, _ in paid}) > 1, list[Estimate]()
+    for (provider, unit, currency), group in groups.items():
+        amount, money = (math.fsum(getattr(one, name) or 0 for one in group) for name in ("amount", "money"))
+        named, at_least = f"{provider} {unit}" if several else unit, any(one.at_least for one in group)
+        sums.append(replace(group[0], unit=named, amount=amount, money=money if currency else None, at_least=at_least))
     unknown = tuple(spec.name for spec, one in paid if one.amount is None)
-    return Total(sums=sums, unknown=unknown, simulated=len(requests) - len(paid), paid=len(paid))
-
-
-def _sum(estimates: Sequence[Estimate], provider: str) -> Estimate:
-    first = estimates[0]
-    amount, money = (math.fsum(getattr(one, name) or 0 for one in estimates) for name in ("amount", "money"))
-    return replace(
-        first, unit=f"{provider} {first.unit}".strip(), amount=amount, money=money if first.money is not None else None,
-        at_least=any(one.at_least for one in estimates),
-    )  # fmt: skip
+    return Total(sums=tuple(sums), unknown=unknown, simulated=len(requests) - len(paid), paid=len(paid))
 
 
 def price_note(spec: Spec, price: Estimate, *, simulated: bool) -> str:

@@ -57,11 +57,9 @@ def role_within(key: str, role: Role, branches: int = 0) -> Role:
 
 def modernise(schema: dict[str, Any]) -> None:
     """Rename keywords of older dialects, in place."""
+    rest = {"items": schema.pop("additionalItems")} if "additionalItems" in schema else {}
     if isinstance(schema.get("items"), list):
-        schema["prefixItems"] = schema.pop("items")
-        if "additionalItems" in schema:
-            schema["items"] = schema["additionalItems"]
-    schema.pop("additionalItems", None)
+        schema |= {"prefixItems": schema.pop("items"), **rest}
     if schema.get("prefixItems") == []:
         del schema["prefixItems"]
     dependencies = schema.pop("dependencies", None)
@@ -82,10 +80,9 @@ def convert_parent(schema: dict[str, Any], role: Role) -> None:
     """Convert, in place, what needs its subschemas converted first: groups of required names, and `readOnly` fields."""
     branches = schema.get("anyOf", ())
     alone = [branch for branch in branches if isinstance(branch, dict) and branch.keys() <= _REQUIRED_ALONE]
-    groups = [
-        names for branch in alone if isinstance(names := branch.get("required"), list) and {*map(type, names)} == {str}
-    ]
-    if groups and len(groups) == len(branches) and role != "loose":
+    groups = [branch.get("required") for branch in alone]
+    are_names = all(isinstance(group, list) and {*map(type, group)} == {str} for group in groups)
+    if groups and len(groups) == len(branches) and are_names and role != "loose":
         schema.pop("anyOf")
         schema[AT_LEAST_ONE] = groups
     if isinstance(schema.get("properties"), dict):
@@ -98,19 +95,14 @@ def convert_parent(schema: dict[str, Any], role: Role) -> None:
 
 def hide_read_only(schema: dict[str, Any]) -> None:
     """Note, in place, the `readOnly` names of all parts of a whole schema, and require none of them anywhere."""
-    every = list(_wholes(schema))
+    every = [schema]
+    for whole in every:  # and its parts
+        every += [part for part, _ in parts(whole) if isinstance(part, dict)]
     names = {name for part in every for name in part.get(READ_ONLY, ())}
     if names := names - {name for part in every for name in part.get("properties", ())}:
         schema[READ_ONLY] = sorted(names)
         for part in [part for part in every if isinstance(part.get("required"), list)]:
             part["required"] = [name for name in part["required"] if name not in names]
-
-
-def _wholes(schema: Any) -> Iterator[dict[str, Any]]:
-    if isinstance(schema, dict):
-        yield schema
-        for part, _ in parts(schema):
-            yield from _wholes(part)
 
 
 def or_null(schema: dict[str, Any]) -> dict[str, Any]:

@@ -63,8 +63,7 @@ def quote_for(rule: str, value: Any, limit: Any, schema: dict[str, Any]) -> str:
     if not described:
         return ""
     if isinstance(limit, list):
-        groups = [group if isinstance(group, list) else [group] for group in limit[:_LONGEST]]
-        names = [str(name) for group in groups for name in group]
+        names = [str(name) for one in limit[:_LONGEST] for name in (one if isinstance(one, list) else [one])]
         quotes = [sentence for sentence in described if all(name in sentence for name in names)]
     else:
         number = rf"(?<![\w.]){re.escape(str(limit)[:_LONGEST])}(?![\w.])"

@@ -174,16 +174,15 @@ class Normaliser:
                     notes = {note: branch[note] for note in names if note in branch}
                     schema[key][index] = {**notes, "allOf": [branch, {"properties": {name: {"enum": values}}}]}
 
-    def _fields(self, schema: Any, name: str, depth: int = 0) -> list[dict[str, Any]]:
+    def _fields(self, schema: Any, name: str) -> list[dict[str, Any]]:
         """The schemas of a field in a schema, in what it refers to and in the parts of its `allOf`."""
-        if not isinstance(schema, Mapping) or depth > _SHARED_BELOW:
-            return []
         shared = {f"#/$defs/{number}": f"#{target}" for (target, _), number in self._shared.items()}
-        ref = str(schema.get("$ref", "#/"))  # a name that no document has
-        target = find(self.document, shared.get(ref, ref)[1:])
-        own = find(schema, f"/properties{to_pointer((name,))}")
-        inner = [one for part in (target, *find_all(schema, "/allOf/*")) for one in self._fields(part, name, depth + 1)]
-        return [own, *inner] if isinstance(own, dict) else inner
+        every = [schema]
+        for part in every:
+            ref = find(part, "/$ref")
+            target = find(self.document, shared.get(ref, ref)[1:]) if isinstance(ref, str) else ABSENT
+            every += [one for one in (target, *find_all(part, "/allOf/*")) if not any(one is other for other in every)]
+        return [own for part in every if isinstance(own := find(part, f"/properties{to_pointer((name,))}"), dict)]
 
     @functools.cached_property
     def _heirs(self) -> dict[str, list[str]]:

@@ -19,7 +19,7 @@ from support.growth import Pattern, call, growth, modules, patterns_of, pumped, 
 
 import seedance_nb as sd
 from seedance_nb._base import html, secret, text, values
-from seedance_nb._base.faults import _FILTER
+from seedance_nb._base.faults import _redact
 from seedance_nb._base.problem import Problem
 from seedance_nb._check import check as bodies
 from seedance_nb._check.check import check
@@ -62,7 +62,7 @@ def logged(foreign: str) -> None:
     for name in ("seedance_nb", "httpx"):
         record = logging.LogRecord(name, logging.INFO, "file", 1, foreign, (), None)
         record.threadName = "seedance_nb"
-        _FILTER.filter(record)
+        _redact(record)
 
 
 def refused(foreign: str) -> None:
