@@ -37,8 +37,7 @@ class Report:
     @property
     def problems(self) -> tuple[Problem, ...]:
         """The failed limits: first those that stop the request, then warnings. *pure*."""
-        found = [problem for finding in self.findings if (problem := finding.problem)]
-        return tuple(sorted(found, key=lambda problem: problem.warns))
+        return tuple(sorted(filter(None, (one.problem for one in self.findings)), key=lambda problem: problem.warns))
 
     @property
     def unchecked(self) -> tuple[Finding, ...]:

@@ -65,7 +65,13 @@ def allowed_hosts(port: int | None = None) -> list[str]:
     for item in filter(None, map(str.strip, os.getenv(_SETTING, "").lower().split(","))):
         match = re.fullmatch(r"(\[[^]]*\]|[^:]+):(\d{1,5})", item)
         host, only = match.groups() if match else (item, port)
-        name = _ascii(re.sub(r"^\.", "*.", host.strip("[]").removesuffix(".")))
+        name = re.sub(r"^\.", "*.", host.strip("[]").removesuffix("."))
+        if not name.isascii():  # it is looked up with other letters as `xn--`
+            import httpx  # late, because `check` does not need it
+
+            star = "*." if name.startswith("*.") else ""
+            with suppress(httpx.InvalidURL):
+                name = star + httpx.URL(f"//{name.removeprefix(star)}").raw_host.decode()
         try:
             _NAME.fullmatch(name) or ipaddress.ip_network(name)
         except ValueError:
@@ -79,18 +85,6 @@ def allowed_hosts(port: int | None = None) -> list[str]:
 def is_named(host: str, port: int) -> bool:
     """Whether `SEEDANCE_ALLOW_HOSTS` names a URL's host itself. Reads the environment. Raises: BlockedURL."""
     return any(matches(rule, host.lower().rstrip(".")) for rule in allowed_hosts(port))
-
-
-def _ascii(host: str) -> str:
-    """A host as it is looked up, with other letters as `xn--`. *pure*."""
-    if host.isascii():
-        return host
-    import httpx  # late, because `check` does not need it
-
-    star = "*." if host.startswith("*.") else ""
-    with suppress(httpx.InvalidURL):
-        return star + httpx.URL(f"//{host.removeprefix(star)}").raw_host.decode()
-    return host
 
 
 def check_addresses(host: str, addresses: Sequence[str] = (), port: int | None = None) -> None:
