@@ -5,7 +5,7 @@ from collections.abc import Iterator
 from dataclasses import replace
 from typing import Any
 
-from seedance_nb._base.values import JsonPath, to_pointer
+from seedance_nb._base.values import find, to_pointer
 from seedance_nb._document.extensions import MEDIA_RULES
 from seedance_nb._document.prose import WORDS, Rule, read_rules
 from seedance_nb._document.roles import fields_of, mark
@@ -39,7 +39,19 @@ def with_limits(body: dict[str, Any]) -> dict[str, Any]:
                 body = mark(body, path, key, value)
     for path in [path for path, field in fields if "x-placeholders" not in field]:
         named = [rule for rule in rules if rule.kind == "placeholder" and rule.path == to_pointer(path)]
-        if table := _placeholders([one for one in fields_of(body) if one[0][:-1] == path[:-1]], named):
+        table = {}  # by the one list of such files beside it
+        for kind, word in WORDS["named"].items() if named else ():
+            near = [
+                (at[-1], one)
+                for at, one in fields_of(body)
+                if at[:-1] == path[:-1] and find(one, "/x-media/kind") == kind
+            ]
+            values = [rule.limit["any"][0] for rule in named if re.search(word, rule.limit["any"][0], re.IGNORECASE)]
+            if values and len(near) == 1 and near[0][1].get("type") == "array":
+                table[str(near[0][0])] = [
+                    *dict.fromkeys(re.sub(r"\d|\(n\)", "{n}", value, count=1) for value in values)
+                ]
+        if table:
             body = mark(body, path, "x-placeholders", {"quote": named[0].quote} | table)
     return {
         "schema": body,
@@ -58,14 +70,3 @@ def _keys(name: str, field: dict[str, Any], own: dict[str, Any], rules: dict[str
     if found and len(kinds) == 1:
         unknown = {} if {"schemes", "base64"} & (found.keys() | own.keys()) else {"schemes": _UNKNOWN}
         yield "x-media", {"kind": kinds.pop()} | unknown | found | own
-
-
-def _placeholders(fields: list[tuple[JsonPath, dict[str, Any]]], named: list[Rule]) -> dict[str, list[str]]:
-    """The names of files in a prompt, by the one list of such files beside it."""
-    table = {}
-    for kind, word in WORDS["named"].items():
-        lists = [(path[-1], field) for path, field in fields if field.get("x-media", {}).get("kind") == kind]
-        values = [rule.limit["any"][0] for rule in named if re.search(word, rule.limit["any"][0], re.IGNORECASE)]
-        if values and len(lists) == 1 and lists[0][1].get("type") == "array":
-            table[str(lists[0][0])] = [*dict.fromkeys(re.sub(r"\d|\(n\)", "{n}", value, count=1) for value in values)]
-    return table

@@ -20,7 +20,7 @@ from seedance_nb._document.operations import Operation
 from seedance_nb._document.reader import SPECS, packaged, read_document, with_shared
 from seedance_nb._document.roles import with_roles
 from seedance_nb._document.spec import Spec
-from seedance_nb._document.tables import Table, callback_id, calls_of, error_table, price_table, replies_of, task_table
+from seedance_nb._document.tables import Table, callback_id, calls_of, error_table, price_table, reply_of, task_table
 from seedance_nb._schema.applicators import UNCHECKED
 from seedance_nb._schema.dialect import DEFINED_NAMES, KEYWORDS, LISTS, MAPS, ONES
 from seedance_nb._schema.formats import pattern_error
@@ -137,7 +137,7 @@ def _read(document: dict[str, Any], file: str, operation: Operation | str | None
 
 def _chosen(root: Table, operations: tuple[Operation, ...], chosen: Operation) -> Spec:
     item = _operations.resolve_reference(root, root.table("paths").table(chosen.path))
-    operation = item.table(chosen.method)
+    operation = (item if chosen.method in item.value else item.table("additionalOperations")).table(chosen.method)
     contents = _operations.resolve_reference(root, operation.table("requestBody")).table("content")
     if not chosen.content_type:
         raise contents.error("the request body has no media type")
@@ -147,8 +147,7 @@ def _chosen(root: Table, operations: tuple[Operation, ...], chosen: Operation) -
     if example is not ABSENT and (error := value_error(validator_of(body), body, example)):
         message = f"the example {shorten(example, 30)} is invalid: {error}"
         oddities.append(Oddity(pointer=f"{content.pointer}/example", message=message))
-    properties = body.get("properties", {}).items()
-    inputs = tuple(name for name, child in properties if isinstance(child, dict) and "x-inputs" in child)[:1]
+    inputs = tuple(name for name, child in body.get("properties", {}).items() if find(child, "/x-inputs") is True)[:1]
     has_task, env = "x-task" in root.value, root.value.get("x-env", {})
     if not has_task and body.get("type") == "object":  # in the URL, and fields like the body's
         parameters: dict[str, Any] = {"properties": {}, "required": []}
@@ -160,13 +159,16 @@ def _chosen(root: Table, operations: tuple[Operation, ...], chosen: Operation) -
         body["required"] = [*filter(names.get, parameters["required"]), *body.get("required", ())]
         body |= {DEFINED_NAMES: [*names, *body[DEFINED_NAMES]]} if DEFINED_NAMES in body else {}
     responses = operation.table("responses", optional=True)
-    task = task_table(root, responses) if has_task else None
+    task, replies = task_table(root, responses) if has_task else None, {}
+    if task:
+        status = root.table("paths").table(task.status_path).table("get").table("responses")
+        replies = {"create": reply_of(root, responses), "status": reply_of(root, status)}
     auth = _operations.auth_of(root, operation, oddities, is_sent=has_task)
     return _spec_of(
         root, operations=operations, method=chosen.method, path=chosen.path, **with_limits(with_roles(body, {}, root.file)), example=example, auth=auth,
         content_type=chosen.content_type, server=_operations.server_of(root, is_sent=has_task), inputs=inputs,
         key_env=env.get("key", ""), base_env=env.get("base_url", ""), task=task, errors=error_table(root) if task else None,
-        replies=replies_of(root, responses, task) if task else {}, calls=calls_of(root), callback_id=callback_id(operation),
+        replies=replies, calls=calls_of(root), callback_id=callback_id(operation),
         oddities=tuple(dict.fromkeys(oddities)),
     )  # fmt: skip
 

@@ -35,14 +35,13 @@ def new_model(page: Path, target: Path, provider: str = "", operation: str | Non
 
 
 def _report(model: Spec, target: Path) -> Iterator[str]:
-    missing = [role for role in ROLES if role not in model.roles]
     price = f"in {model.price.unit}" if model.price.per_second or model.price.sizes else model.price.note
     yield f"Model: {model.name}, {model.method.upper()} {model.server}{model.path}, {len(named_fields(model))} fields"
     known = f"{model.provider}; the key, the task table and the errors are known"
     no_task = f"none of {', '.join(providers())}. Forms and checks work; to send, add x-task and x-errors (see CONTRIBUTING.md)"
     yield f"Provider: {no_task if model.unsendable else known}"
     yield f"Roles: {', '.join(f'{role} is {field}' for role, field in model.roles.items()) or 'none'}"
-    yield f"No field for: {', '.join(missing) or 'none'}. If there is one, mark it with x-role"
+    yield f"No field for: {', '.join(role for role in ROLES if role not in model.roles) or 'none'}. If there is one, mark it with x-role"
     yield f"Limits: {len(model.rules)} read from its sentences; {len(model.unchecked)} sentences were not understood"
     yield f"Price: {price}"
     yield from (f"Schema problem: {oddity}" for oddity in model.oddities)

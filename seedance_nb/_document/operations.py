@@ -13,9 +13,8 @@ from seedance_nb._document.tables import Table
 
 METHODS = ("post", "put", "patch", "delete", "query")
 FORMS = ("multipart/form-data", "application/x-www-form-urlencoded")
-_MOST_HOPS = 20
-_MOST_LISTED = 12
-_LONGEST = 2_000
+_MOST_HOPS, _MOST_LISTED, _LONGEST = 20, 12, 2_000
+_NO_PARAMETERS = ("accept", "content-type", "authorization")  # headers that the request has anyway
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
@@ -69,22 +68,23 @@ def operations_of(root: Table) -> tuple[Operation, ...]:
     for path in [path for path, item in paths.value.items() if isinstance(item, dict) and "x-ours" not in item]:
         if str(paths.value[path].get("$ref", "#")).startswith("#"):  # another document's does not block the others
             value = resolve_reference(root, paths.table(path)).value
-            inner = [(method, one) for method in METHODS if isinstance(one := value.get(method), dict)]
+            more = more if isinstance(more := value.get("additionalOperations"), dict) else {}  # of OpenAPI 3.2
+            inner = [
+                (method, one) for method in (*METHODS, *more) if isinstance(one := (more | value).get(method), dict)
+            ]
             operations += [_operation(root, str(path), method, one) for method, one in inner if "requestBody" in one]
     return tuple(operations)
 
 
 def parameters_of(root: Table, *tables: Table) -> dict[str, Any]:
-    """The path and query parameters of a path item and its operation as the schema of an object, each marked `x-in`. *pure*."""
+    """The parameters of a path item and its operation as the schema of an object, each marked `x-in`. *pure*."""
     every = [one for table in tables for one in _parameters(root.value, table.value)]
-    own = {one["name"]: one for one in every if one["in"] in ("path", "query")}
-    typed = {
-        name: one["schema"] if isinstance(one.get("schema"), dict) else {"type": one.get("type", "string")}
-        for name, one in own.items()
-    }
-    fields = {
-        name: {"description": own[name].get("description", ""), **typed[name], "x-in": own[name]["in"]} for name in own
-    }
+    places = ("path", "query", "header", "cookie")
+    own = {one["name"]: one for one in every if one["in"] in places and one["name"].lower() not in _NO_PARAMETERS}
+    fields = {}
+    for name, one in own.items():
+        schema = one["schema"] if isinstance(one.get("schema"), dict) else {"type": one.get("type", "string")}
+        fields[name] = {"description": one.get("description", ""), **schema, "x-in": one["in"]}
     return {"type": "object", "properties": fields, "required": [name for name in own if own[name].get("required")]}
 
 

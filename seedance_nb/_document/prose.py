@@ -83,7 +83,13 @@ def read_rules(name: str, kind: str | None, description: str) -> tuple[Rule, ...
         rules, last = _clause(reading, clause, meaning("subjects", named[-1]) if named else subject)
         subject = subject if clause.outer else last.replace("other", "")
         found += rules
-    return tuple(_merged(found[:500]))
+    merged: dict[tuple[object, ...], Rule] = {}  # each once, with both bounds; of two different bounds the first one
+    for rule in found[:500]:
+        key = (rule.kind, rule.when, rule.hint, str(rule.limit) if rule.kind in WORDS["repeated"] else "")
+        old = merged.setdefault(key, rule)
+        if not any({*old.limit} & side and {*rule.limit} & side for side in (_LOW, _HIGH)):
+            merged[key] = replace(old, limit=old.limit | rule.limit | old.limit)
+    return tuple(rule for rule in merged.values() if _is_possible(rule.limit))
 
 
 def _roles(name: str, kind: str | None, text: str) -> set[str]:
@@ -129,7 +135,8 @@ def _clause(reading: _Reading, clause: Clause, subject: str) -> tuple[list[Rule]
     found, last = quantities(bare, subject)
     for quantity in found:
         start, end, here = quantity.start, quantity.end, when(quantity.start, quantity.end)
-        alone = not (value[:start] + value[end:]).strip() and pattern("(?:{items}) ?$").search(clause.outer)
+        rest = pattern("{comparators}").sub("", value[:start]) + value[end:]
+        alone = not rest.strip() and pattern("(?:{items}) ?$").search(clause.outer)
         phrase = bare[max(bare.rfind(sign, 0, start) for sign in ",:") + 1 : end + 40]
         kinds = _kinds(reading.roles | ({"alone"} if alone else set()), quantity, phrase) if start < example else ()
         rules += [reading.rule(kind, clause, limit=limit, when=here, hint=start >= advised) for kind, limit in kinds]
@@ -222,27 +229,16 @@ def _kinds(roles: set[str], quantity: Quantity, phrase: str) -> Iterator[tuple[s
         name = "total_" * (quantity.total and name in ("seconds", "megabytes", "count", "chars")) + name
         value = math.prod if name == "pixels" and unit == "size" else operator.itemgetter(name == "height")
         own = math.prod(WORDS["factors"][one] for one in roles & {"ms", "minutes"}) if name == "range" else 1
-        yield name, {one: _bound(one, value(pair) / own) for one, pair in bounds.items()}
+        limit = {one: value(pair) / own for one, pair in bounds.items()}
+        for one, bound in limit.items():  # whole, or with six decimals on the side where 4/3 itself fits or does not
+            step = math.ceil if one in ("to", "over") else math.floor
+            limit[one] = int(bound) if bound == int(bound) else step(round(bound * 1e6, 3)) / 1e6
+        yield name, limit
 
 
-def _bound(name: str, value: float) -> float:
-    """A bound as a whole number or with six decimals, on the side where 4/3 itself fits or does not."""
-    step = math.ceil if name in ("to", "over") else math.floor
-    return int(value) if value == int(value) else step(round(value * 1e6, 3)) / 1e6
-
-
-def _merged(rules: list[Rule]) -> Iterator[Rule]:
-    """Rules once each, a lower and an upper bound of one thing as one rule; of two different bounds the first one."""
-    found: dict[tuple[object, ...], Rule] = {}
-    for rule in rules:
-        key = (rule.kind, rule.when, rule.hint, str(rule.limit) if rule.kind in WORDS["repeated"] else "")
-        old = found.setdefault(key, rule)
-        if not any({*old.limit} & side and {*rule.limit} & side for side in (_LOW, _HIGH)):
-            found[key] = replace(old, limit=old.limit | rule.limit | old.limit)
-    for rule in found.values():
-        low, high = ([bound for name, bound in rule.limit.items() if name in side] for side in (_LOW, _HIGH))
-        if not low or not high or low < high or (low == high and {*rule.limit} == {"from", "to"}):
-            yield rule
+def _is_possible(limit: dict[str, Any]) -> bool:
+    low, high = ([bound for name, bound in limit.items() if name in side] for side in (_LOW, _HIGH))
+    return not low or not high or low < high or (low == high and {*limit} == {"from", "to"})
 
 
 def _amounts(token: re.Match[str], like: re.Match[str]) -> tuple[float, float]:
@@ -304,13 +300,14 @@ def quantities(value: str, subject: str = "") -> tuple[list[Quantity], str]:
         elif comparator == "between":  # the other end of the range was not understood
             break
         elif comparator not in ("", "range"):
-            handled = comparator[-1] == "?" and pattern("{handled}").match(value, end)
+            mixed = "{mixed}" if comparator == "from" and token["item"] else "(?!)"  # at least one picture or film
+            handled = pattern("{handled}" if comparator[-1] == "?" else mixed).match(value, end)
             names = () if handled else ("from", "to") if comparator == "exactly" else (comparator.removesuffix("?"),)
         elif found and (token["unit"] or token["size"]) and pattern("{same}").fullmatch(value, previous, token.start()):
             names = () if found[-1].is_range or comparator else tuple(found[-1].bounds)[:1]
         comparator = ""
         bounds = dict(zip(names, (_amounts(token, last), _amounts(last, last)), strict=False))
-        signs = (one for one in ("size", "ratio", "item") if last[one])
+        signs = (one for one in ("size", "ratio", "item", "noun") if last[one])
         unit = meaning("units", last["unit"] or token["unit"] or "") or next(signs, "")
         total = pattern("{total}").search(value, previous, token.start()) or pattern("{total}").match(value, end + 4)
         if found and not found[-1].unit and found[-1].subject == subject:  # the unit stands only behind the last

@@ -52,9 +52,18 @@ def read_document(source: "str | Path | Mapping[str, Any]") -> tuple[dict[str, A
 
 
 def _value_of(source: str | Path) -> tuple[dict[str, Any], str]:
-    file, text = (str(source), _text_of(source)) if isinstance(source, Path) else ("", source)
+    file, text = (str(source) if isinstance(source, Path) else ""), str(source)
+    if isinstance(source, Path):
+        try:
+            if not stat.S_ISREG(source.stat().st_mode):
+                raise SpecError("not a regular file", file=file)
+            with source.open(encoding="utf-8") as stream:
+                text = stream.read(MAX_BYTES + 1)
+        except (OSError, ValueError) as error:
+            problem = f"the file cannot be read: {getattr(error, 'strerror', error)}"
+            raise SpecError(problem, file=file) from None
     if len(text) > MAX_BYTES:
-        problem = f"the document has {len(text):,} characters; at most {MAX_BYTES:,} are allowed"
+        problem = f"the document is too large: at most {MAX_BYTES:,} characters are allowed"
         raise SpecError(problem, file=file, next_step=_LESS)
     try:
         value = read_json(text) if text.lstrip().startswith(("{", "[")) else _yaml(text, file)
@@ -90,18 +99,6 @@ def _with_files(document: dict[str, Any], path: Path) -> dict[str, Any]:
 
     document = joined(document, path.name)
     return document | ({"x-files": files} if files else {})
-
-
-def _text_of(path: Path) -> str:
-    try:
-        if not stat.S_ISREG(path.stat().st_mode):
-            raise SpecError("not a regular file", file=str(path))
-        if (size := path.stat().st_size) > MAX_BYTES:
-            problem = f"the file has {size:,} bytes; at most {MAX_BYTES:,} are allowed"
-            raise SpecError(problem, file=str(path), next_step=_LESS)
-        return path.read_text(encoding="utf-8")
-    except (OSError, ValueError) as error:
-        raise SpecError(f"the file cannot be read: {getattr(error, 'strerror', error)}", file=str(path)) from None
 
 
 def _yaml(text: str, file: str) -> Any:

@@ -157,7 +157,6 @@ def error_table(root: Table) -> ErrorTable:
     """The table of a provider's codes, `x-errors`. *pure*. Raises: SpecError if there is none."""
     table = root.table("x-errors").value
     single = {name: [table[name]] for name in ("code", "message", "details") if isinstance(table.get(name), str)}
-    # Codes may be numbers.
     texts = {key: [*map(str, value)] if isinstance(value, list) else value for key, value in (table | single).items()}
     return ErrorTable(**_arguments(texts | ({"invalid": str(table["invalid"])} if "invalid" in table else {})))
 
@@ -167,15 +166,9 @@ def calls_of(root: Table) -> dict[str, Call]:
     calls = {}
     for name, table in root.value.get("x-calls", {}).items():
         method, path, operation = _operation(root, root.table("x-calls").table(name), "operation")
-        reply = _reply(root, operation.table("responses"))
+        reply = reply_of(root, operation.table("responses"))
         calls[name] = Call(method=method, path=path, reply=reply, **_arguments(table, "operation"))
     return calls
-
-
-def replies_of(root: Table, responses: Table, task: TaskTable) -> dict[str, Any]:
-    """The schemas of the responses to the paid call and the status call. *pure*. Raises: SpecError."""
-    status = root.table("paths").table(task.status_path).table("get").table("responses")
-    return {"create": _reply(root, responses), "status": _reply(root, status)}
 
 
 def callback_id(operation: Table) -> str:
@@ -200,6 +193,7 @@ def _operation(root: Table, table: Table, key: str) -> tuple[str, str, Table]:
     raise table.error(f"no operation has the operationId {name!r}", key)
 
 
-def _reply(root: Table, responses: Table) -> Any:
+def reply_of(root: Table, responses: Table) -> Any:
+    """The schema of a successful response. *pure*. Raises: SpecError."""
     content = responses.table("200").table("content").table("application/json")
     return Normaliser(root.value, root.file).schema(content.table("schema").value, f"{content.pointer}/schema")

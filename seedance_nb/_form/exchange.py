@@ -40,6 +40,7 @@ _PIECE = re.compile(
     | (?P<plain>[^\s\\'"$`;|&<>]+ | .)""",
     re.DOTALL | re.VERBOSE,
 )
+_SIGNS = {"header": ": ", "cookie": "="}  # of a parameter that is not in the URL
 WIDTH = 88
 _ONE_LINE = -(10**9)  # an indent at which everything fits
 PARAMETERS = frozenset({"timeout", "take", "extra", "preflight", "budget", "progress", "api_key", "base_url", "simulate"})  # fmt: skip
@@ -153,9 +154,14 @@ def to_curl(spec: Spec, body: dict[str, Any]) -> str:
     """
     json_text(body).encode()  # raises for half of a surrogate pair, which a shell cannot represent
     fields = spec.body.get("properties", {}) if isinstance(body, dict) else {}
-    outside = [name for name, child in fields.items() if name in body and find(child, "/x-in") is not ABSENT]
-    inside = {name: _form_text(body[name]) for name in outside}
+    places = {
+        name: place for name, child in fields.items() if name in body and (place := find(child, "/x-in")) is not ABSENT
+    }
+    inside = {name: _form_text(body[name]) for name in places}
     body = {name: value for name, value in body.items() if name not in inside} if inside else body
+    texts = [
+        f"--{at} {_quoted(f'{name}{_SIGNS[at]}{inside.pop(name)}')}" for name, at in places.items() if at in _SIGNS
+    ]
     path = re.sub(
         r"\{([^{}]*)\}", lambda name: quote(inside.pop(name[1]), safe="") if name[1] in inside else name[0], spec.path
     )
@@ -171,7 +177,7 @@ def to_curl(spec: Spec, body: dict[str, Any]) -> str:
         variable = f"${_variable(spec.key_env, 'API_KEY')}"
         quoted = f'"{head}{variable}"' if _UNQUOTED.fullmatch(head) else f'{_quoted(head)}"{variable}"'
         lines.append(f"--header {quoted}")
-    return " \\\n  ".join([*lines, *_body_options(spec, body)])
+    return " \\\n  ".join([*lines, *texts, *_body_options(spec, body)])
 
 
 def _body_options(spec: Spec, body: Any) -> Iterator[str]:
@@ -211,7 +217,11 @@ def to_python(spec: Spec, body: dict[str, Any]) -> str:
     comments = [] if name else ["# document: the dict or the text that the form was created from"]
     plain = {name: value for name, value in fields.items() if _NAME.fullmatch(name) and not keyword.iskeyword(name)}
     rest = {name: value for name, value in fields.items() if name not in plain}
-    arguments = [_text(name) if name else "document"]
+    source, here = _text(name) if name else "document", (spec.method, spec.path)
+    choice = f", operation={_text(f'{spec.method.upper()} {spec.path}')}" if len(spec.operations) > 1 else ""
+    if any(spec.content_type != one.content_type for one in spec.operations if (one.method, one.path) == here):
+        choice += f", media_type={_text(spec.content_type)}"
+    arguments = [f"sd.spec({source}{choice})" if choice else source]
     arguments += [f"{key}={_value(value, 4, len(key) + 2)}" for key, value in plain.items()]
     arguments += [f"extra={_value(extra, 4, 7)}"] if extra else []
     arguments += [f"**{_value(rest, 4, 3)}"] if rest else []

@@ -170,6 +170,16 @@ def test_openapi_3_2_and_a_body_without_a_schema_are_read() -> None:
     assert sd.check(document, anything=1) == ()
 
 
+def test_a_method_of_its_own_name_is_an_operation_of_openapi_3_2() -> None:
+    document = api("3.2.0", {"type": "object", "properties": {"n": {"type": "integer"}}})
+    document["paths"]["/make"] = {"additionalOperations": {"COPY": document["paths"]["/make"].pop("post")}}
+    assert sd.spec(document).method == "COPY"
+    assert [problem.path for problem in sd.check(document, n="x")] == ["/n"]
+    document["paths"]["/make"]["additionalOperations"] = 5
+    with pytest.raises(sd.errors.SpecError, match="no operation"):
+        sd.spec(document)
+
+
 def test_a_path_item_of_another_document_does_not_block_the_others() -> None:
     document = api("3.1.0", {"type": "object"})
     document["paths"]["/other"] = {"$ref": "other.yaml#/x"}

@@ -13,6 +13,7 @@ from typing import Any
 
 import pytest
 from support.pages import bodies_on, page_of
+from support.schemas import api
 
 import seedance_nb as sd
 from seedance_nb._base.values import json_text
@@ -417,6 +418,40 @@ def test_a_curl_command_matches_the_media_type_of_the_body(kind: str) -> None:
     first, *others = to_curl(found, values | fields if isinstance(values, dict) else values).split(" \\\n  ")
     assert first == f"curl --request PUT 'https://api.example.com/a/{'a%2Fb%20%7Bc%7D?dry=true' if fields else '{id}'}'"
     assert [line for line in others if line != "--globoff"] == options
+
+
+GIVEN_OUTSIDE = [
+    ("path", "id", "a b"),
+    ("query", "q", "1&2"),
+    ("header", "X-Trace", "it's"),
+    ("cookie", "session", "s1"),
+]
+
+
+def test_the_parameters_of_a_request_are_fields_and_stand_where_the_document_says() -> None:
+    document = api("3.1.0", {"type": "object", "properties": {}})
+    document["paths"] = {"/make/{id}": document["paths"].pop(next(iter(document["paths"])))}
+    listed = [{"name": name, "in": place, "schema": {"type": "string"}} for place, name, _ in GIVEN_OUTSIDE]
+    listed += [{"name": "Accept", "in": "header", "schema": {"type": "string"}}]
+    document["paths"]["/make/{id}"]["post"]["parameters"] = listed
+    form = Form(sd.spec(document))
+    form.values = {name: value for _, name, value in GIVEN_OUTSIDE}
+    command = to_curl(form.spec, form.values)
+    assert "/make/a%20b?q=1%262'" in command
+    assert "--header 'X-Trace: it'\\''s'" in command
+    assert "--cookie 'session=s1'" in command
+    assert "Accept" not in form.spec.body["properties"]
+
+
+def test_python_names_the_operation_and_the_media_type_that_were_chosen() -> None:
+    document = api("3.1.0", {"type": "object", "properties": {}})
+    (path,) = document["paths"]
+    content = document["paths"][path]["post"]["requestBody"]["content"]
+    content["multipart/form-data"] = content["application/json"]
+    document["paths"]["/other"] = document["paths"][path]
+    spec = sd.spec(document, operation="POST /other", media_type="multipart/form-data")
+    assert 'sd.spec(document, operation="POST /other", media_type="multipart/form-data")' in to_python(spec, {})
+    assert 'sd.spec(document, operation="POST /other")' in to_python(sd.spec(document, operation="POST /other"), {})
 
 
 def test_a_body_that_curl_is_not_written_for_is_refused_and_not_written_wrongly() -> None:
