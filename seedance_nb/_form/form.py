@@ -1,7 +1,6 @@
 """The form for one model's request. What it shows is what is sent; nothing is clamped or trimmed."""
 
 import copy
-import threading
 import time
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from contextlib import ExitStack
@@ -57,7 +56,7 @@ class Form:
         self.last_change = 0.0
         self.history = UndoHistory()
         self._factory = WidgetFactory(control_for, uploads)
-        self._lock = threading.RLock()
+        self._lock = self._factory.lock
         empty = {"list": [], "items": [], "text": "", "prose": "", "password": "", "toggle": False}
         is_built = self._root.kind in ("group", "object", "map", "branches", "json")
         self._start = build_body(spec, {}) if is_built else empty.get(self._root.kind)

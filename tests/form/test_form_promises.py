@@ -1,6 +1,7 @@
 """What a document calls secret stands in no notebook, message or preset; and other promises of a form."""
 
 import json
+import threading
 import time
 from pathlib import Path
 from typing import Any
@@ -126,3 +127,27 @@ def test_what_is_no_document_at_all_is_told_so(source: Any) -> None:
 
 def test_one_line_of_yaml_is_a_document() -> None:
     assert [problem.path for problem in sd.check("properties: {n: {type: integer}}", n="x")] == ["/n"]
+
+
+def test_an_edit_while_another_thread_sets_the_values_is_added_to_them() -> None:
+    form = sd.form("crun/seedance-1.0-pro-t2v")
+    prompt, switch = form._controls["/input/prompt"], form._controls["/input/camera_fixed"]
+    is_showing, may_end, show = threading.Event(), threading.Event(), switch.show
+
+    def wait(value: Any) -> None:
+        is_showing.set()
+        assert may_end.wait(10)
+        show(value)
+
+    switch.show = wait  # type: ignore[method-assign]
+    setter = threading.Thread(target=setattr, args=(form, "values", {"prompt": "A fox", "camera_fixed": True}))
+    typist = threading.Thread(target=setattr, args=(prompt.widget, "value", "A fox and a hare"))
+    setter.start()
+    assert is_showing.wait(10)
+    typist.start()
+    typist.join(0.05)  # without a lock it is done by now, and lost
+    may_end.set()
+    setter.join(10)
+    typist.join(10)
+    assert form.values["input"] == {"prompt": "A fox and a hare", "camera_fixed": True}
+    assert (prompt.value, switch.value) == ("A fox and a hare", True)

@@ -1,5 +1,6 @@
 """The base classes of a form's controls: shared widget models, the value that a control shows, and its problems."""
 
+import threading
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import Future
 from contextlib import contextmanager
@@ -56,7 +57,7 @@ class WidgetFactory:
     """Creates widgets that share one layout and one style per kind, so that a form takes few messages to the browser."""
 
     def __init__(self, control: Any = None, uploads: Uploads | None = None) -> None:
-        self.layout, self.uploads = W.Layout(), uploads
+        self.layout, self.uploads, self.lock = W.Layout(), uploads, threading.RLock()
         self.depth = 0  # of the control that is being created
         self.control: Callable[[Field, OnChange], Control] = lambda field, on_change: control(field, self, on_change)
         self._style = cache(lambda style: style())

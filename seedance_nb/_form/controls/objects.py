@@ -161,20 +161,21 @@ class ObjectControl(Compound):
         return self._factory.control(field, partial(self._on_edit, field.path[-1]))
 
     def _on_edit(self, name: str, change: Change) -> None:
-        if self._quiet:
-            return
-        value, rest = self.parts()[name].value, self._controls.get(REST)
-        if name != REST:
-            change = change.below(name)
-            if self.value is not ABSENT or value is not ABSENT:
-                base = self.value if isinstance(self.value, Mapping) else start_of(self.field)
-                value = with_property(self.field.shape.view, base, name, value)
-        self.value = value
-        if rest is not None:
-            rest.value = value
-        self._show_parts()
-        self._arrange()
-        self._accept(value, change)
+        with self._factory.lock:  # a form's values may be set in another thread
+            if self._quiet:
+                return
+            value, rest = self.parts()[name].value, self._controls.get(REST)
+            if name != REST:
+                change = change.below(name)
+                if self.value is not ABSENT or value is not ABSENT:
+                    base = self.value if isinstance(self.value, Mapping) else start_of(self.field)
+                    value = with_property(self.field.shape.view, base, name, value)
+            self.value = value
+            if rest is not None:
+                rest.value = value
+            self._show_parts()
+            self._arrange()
+        self._on_change(change)
 
 
 class GroupControl(ObjectControl):

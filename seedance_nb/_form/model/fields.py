@@ -93,10 +93,12 @@ def kind_of(shape: Shape, *, required: bool = True) -> Kind:
         return "password" if is_secret(schema) else "prose" if is_long and not schema.get("x-words") else "text"
     if shape.types == ("array",):
         items = schema.get("items")
-        if "prefixItems" not in schema and (not isinstance(items, dict) or not items):
+        if "prefixItems" in schema:
+            return "items"
+        if not isinstance(items, dict) or not items:
             return "json"
-        entry = None if "prefixItems" in schema else shape_of(items, shape.defs)
-        is_text = entry and kind_of(entry) in ("text", "prose") and not entry.nullable and not entry.suggestions
+        entry = shape_of(items, shape.defs)
+        is_text = kind_of(entry) in ("text", "prose") and not entry.nullable and not entry.suggestions
         return "list" if is_text else "items"
     if shape.types == ("object",):
         if properties_of(schema) or shape.conditions:
