@@ -210,9 +210,9 @@ def to_python(spec: Spec, body: dict[str, Any]) -> str:
     """
     if not isinstance(body, dict):
         raise ValueError("only a request that is an object can be written as Python")  # noqa: TRY004 - the documented one
-    expected = _canonical(body)
+    json_text(body)  # raises
     options = [_arguments(spec, body, inner=inner) for inner in (True, False)]
-    fields, extra = next((one for one in options if _canonical(build_body(spec, *one)) == expected), options[1])
+    fields, extra = next((one for one in options if build_body(spec, *one) == body), options[1])
     name = spec.name if spec.name in load.model_names() and load.spec(spec.name) is spec else spec.file
     comments = [] if name else ["# document: the dict or the text that the form was created from"]
     plain = {name: value for name, value in fields.items() if _NAME.fullmatch(name) and not keyword.iskeyword(name)}
@@ -252,10 +252,6 @@ def _arguments(spec: Spec, body: dict[str, Any], *, inner: bool) -> tuple[dict[s
         else:
             fields[name] = value
     return fields, extra
-
-
-def _canonical(value: Any) -> str:
-    return json.dumps(value, sort_keys=True, allow_nan=False)
 
 
 def _variable(name: str, default: str) -> str:

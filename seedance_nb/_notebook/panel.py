@@ -19,7 +19,7 @@ from seedance_nb._base.secret import mask_keys
 from seedance_nb._base.text import shorten, strip_queries
 from seedance_nb._base.values import ABSENT, digest, find, map_leaves
 from seedance_nb._check.check import approve, build_body, values_by_role
-from seedance_nb._check.price import Estimate, estimate, price_note
+from seedance_nb._check.price import estimate, price_note
 from seedance_nb._document.reader import merged
 from seedance_nb._document.spec import Spec
 from seedance_nb._form.controls.base import Fold, StaticBox, Uploads, WidgetFactory, toggle
@@ -79,7 +79,7 @@ class Panel:
         take = reported(partial(self._start, another=True))
         self._again = shared.button(take, "sdn-hidden", description="Another take", icon="repeat")
         self._note = shared.html("", "sdn-note")
-        self._set_price(estimate(spec, {}))
+        self._price = estimate(spec, {})
         self._code = shared.html("", "sdn-code")
         fold = self._fold = Fold(shared, "Show code", self._current_code)
         undo: dict[str, Any] = {"description": "Undo", "icon": "undo", "disabled": True}
@@ -252,7 +252,7 @@ class Panel:
     def _changed(self, values: dict[str, Any]) -> None:
         toggle(self._again, shown=False)
         latest = self._latest = object()
-        self._set_price(estimate(self.spec, values))
+        self._price = estimate(self.spec, values)
         if "estimate" in self.spec.calls and not self._simulated and self.form.is_valid:
             ENGINE.submit(self._request_price(values, latest))
         self._undo.disabled = not self.form.history
@@ -268,12 +268,8 @@ class Panel:
         if latest is self._latest:
             price = await self._session.sender.price(self.spec, values)
             if latest is self._latest:
-                self._set_price(price)
+                self._price = price
                 self._update_button()
-
-    def _set_price(self, price: Estimate) -> None:
-        self._price = price
-        self._note.value = escape(price_note(self.spec, price, simulated=self._simulated))
 
     def _require_unchanged(self, values: dict[str, Any]) -> None:
         if self.form.values != values:
@@ -302,7 +298,8 @@ class Panel:
         return head.format(spec.title, spec.mode, badge, spec.name, host)
 
     def _update_button(self) -> None:
-        """Show the price on Generate, and the number of warnings: of filled fields, or of all once they were shown to confirm."""
+        """Show the price, on Generate too, and the number of warnings: of filled fields, or of all once they were shown to confirm."""
+        self._note.value = escape(price_note(self.spec, self._price, simulated=self._simulated))
         warnings = [problem for problem in self.form.problems if problem.warns]
         values = {} if self._confirmed or not warnings else self.form.values  # a copy, so not at every key
         count = sum(bool(self._confirmed) or find(values, problem.path) is not ABSENT for problem in warnings)

@@ -116,7 +116,7 @@ def at(form: Form, path: str) -> Any:
     found: Any = form._controls[home]
     for part in path[len(home) :].split("/")[1:]:
         while isinstance(found, BranchControl | NullControl):
-            found = found._controls[found._at] if isinstance(found, BranchControl) else found._inner
+            found = found._part if isinstance(found, BranchControl) else found._inner
         found = found.parts()[part]
     return found
 
@@ -305,7 +305,7 @@ def test_a_chosen_branch_has_its_tag() -> None:
     assert form.values == {"x": {"kind": "robot"}}
     assert form.is_valid
     form.values = {"x": {"kind": "user", "name": "b"}}
-    assert at(form, "/x")._at == 0
+    assert at(form, "/x")._part is at(form, "/x")._controls[0]
 
 
 def test_another_branch_keeps_what_fits_both() -> None:

@@ -213,7 +213,7 @@ class BranchControl(Control):
     def _build(self) -> Any:
         self._branches = branches_of(self.field)
         self._controls: dict[int, Control] = {}
-        self._at = _NONE
+        self._part: Control | None = None
         labels = [branch.label for branch in self._branches]
         options, classes = list(zip(labels, range(len(labels)), strict=True)), []
         if not self.field.required:
@@ -225,18 +225,16 @@ class BranchControl(Control):
         return self._factory.box(W.VBox, [self._chooser], "sdn-field", "sdn-branches")
 
     def show_problems(self, problems: tuple[Problem, ...]) -> None:
-        part = self._controls.get(self._at)
-        own = problems if part is None else tuple(p for p in problems if p.path == "" and p.rule in ("oneOf", "anyOf"))
-        if part is not None:
-            part.show_problems(tuple(p for p in problems if p not in own))
+        own = tuple(p for p in problems if not self._part or (p.path == "" and p.rule in ("oneOf", "anyOf")))
+        if self._part:
+            self._part.show_problems(tuple(p for p in problems if p not in own))
         super().show_problems(own)
 
     def focus(self, path: tuple[str, ...]) -> None:
-        part = self._controls.get(self._at)
-        if part is None or not path:
-            self._chooser.focus()
+        if self._part and path:
+            self._part.focus(path)
         else:
-            part.focus(path)
+            self._chooser.focus()
 
     def _on_choice(self, index: int | None) -> None:
         if self._quiet or index is None:
@@ -255,15 +253,14 @@ class BranchControl(Control):
                     self._controls[index] = BareControl(field, self._factory, self._on_edit)
                 else:
                     self._controls[index] = self._factory.control(field, self._on_edit)
-        self._at = index
-        part = self._controls.get(index)
-        if part is not None:
-            part.show(value)
-        self.widget.children = [self._chooser] if part is None else [self._chooser, part.widget]
+        self._part = self._controls.get(index)
+        if self._part:
+            self._part.show(value)
+        self.widget.children = [self._chooser, self._part.widget] if self._part else [self._chooser]
 
     def _on_edit(self, change: Change) -> None:
-        if not self._quiet and self._at in self._controls:
-            self._accept(self._controls[self._at].value, change)
+        if self._part:
+            self._accept(self._part.value, change)
 
     def _display(self, value: Any) -> None:
         branch = branch_for(self.field, self._branches, value)

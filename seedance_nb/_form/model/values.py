@@ -9,7 +9,7 @@ from collections.abc import Callable, Mapping
 from typing import Any
 
 from seedance_nb._base.errors import InvalidInput
-from seedance_nb._base.values import ABSENT, digest, find, json_text, read_json
+from seedance_nb._base.values import ABSENT, find, json_text, read_json
 from seedance_nb._check.check import build_body, check, to_json_value
 from seedance_nb._document.spec import Spec
 from seedance_nb._form.model.fields import tree
@@ -26,8 +26,8 @@ def body_of(spec: Spec, body: Any) -> Any:
     if not isinstance(body, dict):
         return copy.deepcopy(body)
     built = build_body(spec, body)
-    if _same(built) == _same(body):
-        return to_json_value(body)
+    if built == (whole := to_json_value(body)):
+        return whole
     is_misplaced = any(name in properties_of(tree(spec).shape.view) and name not in built for name in body)
     is_whole = is_misplaced or set(body) == set(built) or _is_valid(spec, body)
     is_partial = spec.task is None and set(body) < set(built) and not _is_valid(spec, built)
@@ -46,13 +46,6 @@ def prefilled(spec: Spec, fields: Mapping[str, Any]) -> dict[str, Any]:
 
 def _is_valid(spec: Spec, body: Any) -> bool:
     return all(problem.warns for problem in check(spec, body))
-
-
-def _same(value: Any) -> str:
-    try:
-        return digest(value)
-    except (TypeError, ValueError, RecursionError):
-        return ""
 
 
 def moved_paths(touched: set[str], path: str, order: tuple[int, ...]) -> set[str]:
