@@ -15,7 +15,8 @@ from support import media
 
 import seedance_nb as sd
 from seedance_nb._media import inspect as inspection
-from seedance_nb._media.frames import copy_as_h264, frames_at
+from seedance_nb._media.frames import frames_at
+from seedance_nb._media.join import join
 
 
 def brightness(image: Image.Image) -> float:
@@ -107,7 +108,7 @@ def test_a_codec_that_browsers_do_not_play_is_named_and_gets_a_copy_that_they_pl
 
 
 def test_a_copy_keeps_the_sound(made: tuple[sd.Session, sd.Video], tmp_path: Path) -> None:
-    copy_as_h264(made[1].path, tmp_path / "copy.mp4")
+    join([made[1].path], tmp_path / "copy.mp4", encode=True)
     facts, fault = inspection.inspect(tmp_path / "copy.mp4", tmp_path / "p.jpg")
     assert facts is not None, fault
     assert facts.audio == "aac"
@@ -168,7 +169,7 @@ def test_a_file_that_is_no_video_is_an_error_and_leaves_nothing(tmp_path: Path) 
     with pytest.raises(sd.MediaError, match=r"broken\.mp4 could not be decoded"):
         frames_at(file, [0])
     with pytest.raises(sd.MediaError, match=r"broken\.mp4 could not be decoded"):
-        copy_as_h264(file, tmp_path / "copy.mp4")
+        join([file], tmp_path / "copy.mp4", encode=True)
     assert [one.name for one in tmp_path.iterdir()] == ["broken.mp4"]
 
 

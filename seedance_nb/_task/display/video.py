@@ -19,7 +19,8 @@ from seedance_nb._base.html import DIM, FG, Html, piece
 from seedance_nb._base.text import slug
 from seedance_nb._base.values import is_number, read_json
 from seedance_nb._ledger.row import Row, price_after
-from seedance_nb._media.frames import MOST, copy_as_h264, frames_at
+from seedance_nb._media.frames import MOST, frames_at
+from seedance_nb._media.join import join
 from seedance_nb._media.sniff import MediaFacts, read_facts
 from seedance_nb._task.display import player as _player
 from seedance_nb._task.display.player import PlayerOptions, View, differences, require_width, result_text, source_of
@@ -205,7 +206,7 @@ class Video:
             return self
         copy = self.path.with_name(f"{self.path.stem}-h264.mp4")
         if not copy.exists():
-            copy_as_h264(self.path, copy)
+            join([self.path], copy, encode=True)
         return replace(self, path=copy)
 
     def _new_file(self, path: str | Path, suffix: str) -> Path:
