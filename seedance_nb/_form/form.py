@@ -116,6 +116,9 @@ class Form:
                 for control in self._controls.values():
                     stack.enter_context(control.label_widget.hold_sync())
                 self._tree.show(built)
+                for control in self._controls.values():
+                    if control.field.kind == "map":  # what has no name yet is cleared too
+                        control.show(control.value)
                 self._refresh()
         self._notify()
 
@@ -123,8 +126,7 @@ class Form:
     def problems(self) -> tuple[Problem, ...]:
         """Everything wrong with `values`, also what is not shown yet: first what refuses, then the warnings. *pure*."""
         with self._lock:
-            reports = tuple(one for one, value in self._reports if find(self._values, one.path) == value)
-            return self._check() + reports
+            return self._check() + tuple(one for one, value in self._reports if find(self._values, one.path) == value)
 
     @property
     def is_valid(self) -> bool:
@@ -303,9 +305,7 @@ class Form:
         words = "1 problem" if count == 1 else f"{count} problems"
         html = Html('<div class="sdn-error" role="status">Fix {} to generate:<ul>{}</ul></div>').format(words, lines)
         self._summary.value = html if count else ""
-        paths = [
-            problem.path for problem in shown if not problem.warns and owner_path(problem.path, controls) is not None
-        ]
+        paths = [one.path for one in shown if not one.warns and owner_path(one.path, controls) is not None]
         paths = list(dict.fromkeys(paths))[:_MOST_BUTTONS]
         for path in paths:
             if path not in self._jumps:

@@ -341,8 +341,7 @@ class Draft:
 
     def __init__(self, form: Form, ledger: Path) -> None:
         book = None if viewer() == "voila" else notebook_file()
-        name = digest([str(book), form.spec.name])[:32]
-        self.file = drafts_path(ledger) / f"{name}.json" if book else None
+        self.file = drafts_path(ledger) / f"{digest([str(book), form.spec.name])[:32]}.json" if book else None
         self._form, self._start, self._waits = form, form.values, False
 
     def read(self) -> dict[str, Any] | None:

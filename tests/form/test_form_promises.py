@@ -151,3 +151,25 @@ def test_an_edit_while_another_thread_sets_the_values_is_added_to_them() -> None
     typist.join(10)
     assert form.values["input"] == {"prompt": "A fox and a hare", "camera_fixed": True}
     assert (prompt.value, switch.value) == ("A fox and a hare", True)
+
+
+def test_a_field_under_advanced_shows_the_value_that_it_had_before_it_was_opened() -> None:
+    old = {"type": "string", "deprecated": True}
+    inner = {"type": "object", "properties": {"a": {"type": "string"}, "old": old}}
+    form = sd.form({"type": "object", "required": ["inner"], "properties": {"inner": inner, "old": old}})
+    form.values = {"inner": {"a": "x", "old": "y"}, "old": "z"}
+    form.open_advanced()
+    assert [form._controls[path].widget.value for path in ("/inner/a", "/inner/old", "/old")] == ["x", "y", "z"]
+    form._controls["/inner/old"].widget.value = "w"
+    assert form.values == {"inner": {"a": "x", "old": "w"}, "old": "z"}
+
+
+def test_reset_clears_an_entry_that_has_no_name_yet() -> None:
+    form = sd.form(
+        {"type": "object", "properties": {"a": {"type": "string"}}, "additionalProperties": {"type": "string"}}
+    )
+    rest: Any = form._controls[""]
+    rest.add()
+    assert len(rest._entries) == 1
+    form.reset()
+    assert rest._entries == []

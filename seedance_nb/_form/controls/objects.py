@@ -150,12 +150,12 @@ class ObjectControl(Compound):
 
     def open_advanced(self) -> list[Any]:
         """The widgets of new controls for the `advanced` fields."""
-        controls = []
+        widgets = []
         for group, field in self.advanced:
-            controls.append(group._child(field))  # noqa: SLF001 - one of its own kind
-            group._controls[field.path[-1]] = controls[-1]  # noqa: SLF001
-        self._show_parts()
-        return [control.widget for control in controls]
+            control = group._controls[field.path[-1]] = group._child(field)  # noqa: SLF001 - one of its own kind
+            widgets.append(control.widget)
+            group._show_parts()  # noqa: SLF001
+        return widgets
 
     def _child(self, field: Field) -> Any:
         return self._factory.control(field, partial(self._on_edit, field.path[-1]))

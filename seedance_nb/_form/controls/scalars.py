@@ -137,8 +137,7 @@ class LikelyControl(ChoiceControl):
 
 def chooser_for(labels: Sequence[str]) -> Any:
     """The widget of a chooser: buttons for a few short labels, else a dropdown. *pure*."""
-    few = len(labels) <= _FEW and sum(map(len, labels)) <= _FEW_CHARACTERS
-    return W.ToggleButtons if few else W.Dropdown
+    return W.ToggleButtons if len(labels) <= _FEW and sum(map(len, labels)) <= _FEW_CHARACTERS else W.Dropdown
 
 
 class ToggleControl(Control):
