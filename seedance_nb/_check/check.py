@@ -82,10 +82,8 @@ def extra_problem(extra: Any) -> Problem | None:
 def values_by_role(spec: Spec, body: Mapping[str, Any]) -> dict[str, Any]:
     """The values of a body by their `x-role` (prompt, seconds, ...); an absent field has its documented default, if any. *pure*."""
     fields = {role: (find(body, to_pointer(path)), schema) for role, (path, schema) in fields_by_role(spec).items()}
-    values = {
-        role: field.get("default", ABSENT) if value is ABSENT else value for role, (value, field) in fields.items()
-    }
-    return {role: value for role, value in values.items() if value is not ABSENT}
+    found = {role: one.get("default", ABSENT) if value is ABSENT else value for role, (value, one) in fields.items()}
+    return {role: value for role, value in found.items() if value is not ABSENT}
 
 
 def seconds_of(value: Any) -> float | None:
@@ -124,9 +122,8 @@ def sound(value: Any, path: tuple[str | int, ...], problems: list[Problem]) -> A
         return [sound(item, (*path, position), problems) for position, item in enumerate(value)]
     if isinstance(value, dict):
         wrong = {to_pointer((*path, str(key))): key for key in value if not isinstance(key, str)}
-        problems += [
-            Problem(path=at, message="a key must be text", rule="json", value=key) for at, key in wrong.items()
-        ]
+        text = "a key must be text"
+        problems += [Problem(path=at, message=text, rule="json", value=key) for at, key in wrong.items()]
         return {key: sound(item, (*path, str(key)), problems) for key, item in value.items()}
     if error := _scalar_error(value):
         problems.append(Problem(path=to_pointer(path), message=error, rule="json", value=value))

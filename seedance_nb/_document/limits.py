@@ -41,23 +41,16 @@ def with_limits(body: dict[str, Any]) -> dict[str, Any]:
         named = [rule for rule in rules if rule.kind == "placeholder" and rule.path == to_pointer(path)]
         table = {}  # by the one list of such files beside it
         for kind, word in WORDS["named"].items() if named else ():
-            near = [
-                (at[-1], one)
-                for at, one in fields_of(body)
-                if at[:-1] == path[:-1] and find(one, "/x-media/kind") == kind
-            ]
+            beside = [(at[-1], one) for at, one in fields_of(body) if at[:-1] == path[:-1]]
+            near = [(name, one) for name, one in beside if find(one, "/x-media/kind") == kind]
             values = [rule.limit["any"][0] for rule in named if re.search(word, rule.limit["any"][0], re.IGNORECASE)]
             if values and len(near) == 1 and near[0][1].get("type") == "array":
-                table[str(near[0][0])] = [
-                    *dict.fromkeys(re.sub(r"\d|\(n\)", "{n}", value, count=1) for value in values)
-                ]
+                numbered = (re.sub(r"\d|\(n\)", "{n}", value, count=1) for value in values)
+                table[str(near[0][0])] = [*dict.fromkeys(numbered)]
         if table:
             body = mark(body, path, "x-placeholders", {"quote": named[0].quote} | table)
-    return {
-        "schema": body,
-        "rules": tuple(rule for rule in rules if rule.kind != "unclear"),
-        "unchecked": (*unchecked,),
-    }
+    clear = tuple(rule for rule in rules if rule.kind != "unclear")
+    return {"schema": body, "rules": clear, "unchecked": (*unchecked,)}
 
 
 def _keys(name: str, field: dict[str, Any], own: dict[str, Any], rules: dict[str, Rule]) -> Iterator[tuple[str, Any]]:

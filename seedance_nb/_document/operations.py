@@ -69,9 +69,8 @@ def operations_of(root: Table) -> tuple[Operation, ...]:
         if str(paths.value[path].get("$ref", "#")).startswith("#"):  # another document's does not block the others
             value = resolve_reference(root, paths.table(path)).value
             more = more if isinstance(more := value.get("additionalOperations"), dict) else {}  # of OpenAPI 3.2
-            inner = [
-                (method, one) for method in (*METHODS, *more) if isinstance(one := (more | value).get(method), dict)
-            ]
+            every = more | value
+            inner = [(method, one) for method in (*METHODS, *more) if isinstance(one := every.get(method), dict)]
             operations += [_operation(root, str(path), method, one) for method, one in inner if "requestBody" in one]
     return tuple(operations)
 
@@ -101,9 +100,8 @@ def upgraded(document: Mapping[str, Any]) -> dict[str, Any]:
     def body(item: dict[str, Any], one: dict[str, Any]) -> dict[str, Any]:
         every = [*_parameters(document, item), *_parameters(document, one)]
         fields = {each["name"]: each for each in every if each["in"] == "formData"}
-        files = {
-            name: {"type": "string", "format": "binary"} for name, each in fields.items() if each.get("type") == "file"
-        }
+        file = {"type": "string", "format": "binary"}
+        files = {name: dict(file) for name, each in fields.items() if each.get("type") == "file"}
         plain = {name: {key: each[key] for key in each if key != "required"} for name, each in fields.items()}
         required = [name for name, each in fields.items() if each.get("required")]
         form = {"type": "object", "properties": plain | files, "required": required}

@@ -99,12 +99,8 @@ def _roles(name: str, kind: str | None, text: str) -> set[str]:
     number = kind in ("integer", "number") or (kind == "string" and "numeric" in says)
     named = says & {"media", "told"} and ("surely_media" in says or "not_media" not in says) and kind != "boolean"
     media = kind in ("image", "video", "audio") or (named and not number)
-    roles = {
-        "any",
-        "media" if media else "plain",
-        "list" if kind == "array" else "any",
-        *(says & {"shape", "ms", "minutes"}),
-    }
+    roles = {"any", "media" if media else "plain", "list" if kind == "array" else "any"}
+    roles |= says & {"shape", "ms", "minutes"}
     return roles | {"number" if number else "any" if roles & {"media", "list"} else "text"}
 
 

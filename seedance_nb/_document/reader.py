@@ -215,12 +215,8 @@ def with_shared(document: dict[str, Any], file: str) -> dict[str, Any]:
         raise SpecError(f"unknown provider {name!r}, {known}", file=file, pointer="/x-provider")
     shared = packaged(f"_providers/{name}")
     whole = dict(merged(shared, document))
-    places = [
-        "/servers/0/url",
-        "/security",
-        "/x-env",
-        f"/components/securitySchemes/{next(iter(shared['security'][0]))}",
-    ]
+    scheme = next(iter(shared["security"][0]))
+    places = ["/servers/0/url", "/security", "/x-env", f"/components/securitySchemes/{scheme}"]
     wrong = [pointer for pointer in places if find(whole, pointer) != find(shared, pointer)]
     for path, item in _objects(document.get("paths")):
         own = {to_pointer(["paths", path, method, "security"]): operation for method, operation in _objects(item)}

@@ -77,9 +77,7 @@ def _of_curl(text: str) -> Any:
             raise ValueError(f"{part}; write the value itself, or put the body in single quotes")
         if word.startswith("@") and name != "--data-raw":
             source = "standard input" if word == "@-" else f"the file {word[1:]!r}"
-            raise ValueError(
-                f"the body of this curl command is {source}, which is not read here; paste its text instead"
-            )
+            raise ValueError(f"this command's body is {source}, which is not read here; paste its text instead")
     if not pieces:
         raise ValueError("this curl command sends no body; add it with --data, -d or --json")
     body = ("" if all(name == "--json" for name, _ in pieces) else "&").join(word for _, word in pieces)
@@ -154,17 +152,14 @@ def to_curl(spec: Spec, body: dict[str, Any]) -> str:
     """
     json_text(body).encode()  # raises for half of a surrogate pair, which a shell cannot represent
     fields = spec.body.get("properties", {}) if isinstance(body, dict) else {}
-    places = {
-        name: place for name, child in fields.items() if name in body and (place := find(child, "/x-in")) is not ABSENT
-    }
+    found = {name: find(child, "/x-in") for name, child in fields.items() if name in body}
+    places = {name: place for name, place in found.items() if place is not ABSENT}
     inside = {name: _form_text(body[name]) for name in places}
     body = {name: value for name, value in body.items() if name not in inside} if inside else body
-    texts = [
-        f"--{at} {_quoted(f'{name}{_SIGNS[at]}{inside.pop(name)}')}" for name, at in places.items() if at in _SIGNS
-    ]
-    path = re.sub(
-        r"\{([^{}]*)\}", lambda name: quote(inside.pop(name[1]), safe="") if name[1] in inside else name[0], spec.path
-    )
+    signs = {name: at for name, at in places.items() if at in _SIGNS}
+    texts = [f"--{at} {_quoted(f'{name}{_SIGNS[at]}{inside.pop(name)}')}" for name, at in signs.items()]
+    value: Any = lambda name: quote(inside.pop(name[1]), safe="") if name[1] in inside else name[0]  # noqa: E731
+    path = re.sub(r"\{([^{}]*)\}", value, spec.path)
     path += f"?{urlencode(inside)}" if inside else ""
     url = _quoted(spec.server + path)
     if not spec.server:

@@ -33,9 +33,8 @@ UNREADABLE = (sqlite3.Error, UnicodeDecodeError)
 # FULL; or EXTRA, which also waits for the folder, where removing the rollback journal is the commit.
 SYNCHRONOUS = {"wal": 2, "delete": 3}
 _SCHEMA = (Path(__file__).parent / "sqlite.sql").read_text(encoding="utf-8")
-*MIGRATIONS, _ADDITIONS = (
-    part.strip().split("\n\n") for part in re.split(r"(?:^--.*\n)+", _SCHEMA, flags=re.MULTILINE)[1:]
-)
+_PARTS = re.split(r"(?:^--.*\n)+", _SCHEMA, flags=re.MULTILINE)[1:]
+*MIGRATIONS, _ADDITIONS = (part.strip().split("\n\n") for part in _PARTS)
 """The statements that migrate each format to the next; a format's number is how many migrations were run."""
 _CHECKED_AT_ONCE = 16_000_000  # bytes; a larger file is checked while it is used already
 

@@ -194,12 +194,8 @@ class Ledger:
         parts = [("spec = ?", model)] * bool(model) + [("state = ?", state)] * bool(state)
         found = [("instr(words, ?) > 0", word) for word in words.casefold().split()]
         having = " AND ".join(condition for condition, _ in found) or "1 = 0"
-        conditions = [
-            "created >= ? AND created < ?",
-            COSTS.get(cost),
-            MARKS.get(mark),
-            *(condition for condition, _ in parts),
-        ]
+        texts = [condition for condition, _ in parts]
+        conditions = ["created >= ? AND created < ?", COSTS.get(cost), MARKS.get(mark), *texts]
         conditions += ["seq IN (SELECT seq FROM found)"] * bool(found)
         hits = f"FROM tasks WHERE {' AND '.join(filter(None, conditions))}"
         statement = f"""WITH found AS MATERIALIZED (SELECT seq FROM extras WHERE {having}),
@@ -212,9 +208,8 @@ class Ledger:
         values = [*(word for _, word in found), *values, limit, offset, *values]
 
         def unread(db: sqlite3.Connection) -> list[tuple[str, int]]:
-            rows = db.execute(
-                "SELECT spec, body, seq FROM tasks WHERE seq IN (SELECT seq FROM extras WHERE words IS NULL)"
-            )
+            where = "seq IN (SELECT seq FROM extras WHERE words IS NULL)"
+            rows = db.execute(f"SELECT spec, body, seq FROM tasks WHERE {where}")  # noqa: S608 - texts of our own
             return [(text.casefold(), seq) for spec, body, seq in rows if (text := prompt(spec, body))]
 
         def look(db: sqlite3.Connection) -> list[Found]:

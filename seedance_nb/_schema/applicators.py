@@ -157,9 +157,8 @@ def _evaluated(validator: Any, value: Any, schema: Any) -> set[Any]:
     if not isinstance(schema, dict):
         return set()
     found: set[Any] = set()
-    matching = [
-        part for key in ("allOf", "anyOf", "oneOf") for part in schema.get(key, ()) if _fits(validator, value, part)
-    ]
+    parts = (part for key in ("allOf", "anyOf", "oneOf") for part in schema.get(key, ()))
+    matching = [part for part in parts if _fits(validator, value, part)]
     if isinstance(value, dict):
         if {"unevaluatedProperties", "additionalProperties"} & schema.keys():  # these report their own errors
             found.update(value)
@@ -224,9 +223,8 @@ def _nearest_errors(schema: dict[str, Any], key: str, branches: Sequence[Any], v
         yield from (error for error in errors[0] if error.path[0] in shared)
         if all(groups := [[name for name in group if name not in shared] for group in groups]):
             message, path = f"exactly one of {', '.join(map(' with '.join, groups))} is required", [groups[0][0]]
-            yield ValidationError(
-                message, validator=key, validator_value=groups, instance=ABSENT, schema=schema, path=path
-            )
+            found: Any = {"validator": key, "validator_value": groups, "instance": ABSENT, "path": path}
+            yield ValidationError(message, schema=schema, **found)
     else:
         yield from min(candidates, key=lambda found: _badness(found, value))
 

@@ -112,11 +112,8 @@ def or_null(schema: dict[str, Any]) -> dict[str, Any]:
         types, values = schema.get("type"), schema.get("enum")
         types = [types] if isinstance(types, str) else types
         more = {"type": [*types, "null"]} if isinstance(types, list) and "null" not in types else {}
-        return {
-            **schema,
-            **more,
-            **({"enum": [*values, None]} if isinstance(values, list) and None not in values else {}),
-        }
+        choices = {"enum": [*values, None]} if isinstance(values, list) and None not in values else {}
+        return {**schema, **more, **choices}
     if limits == {"anyOf"}:
         return schema if null in schema["anyOf"] else {**schema, "anyOf": [*schema["anyOf"], null]}
     rest = {key: value for key, value in schema.items() if key in limits}

@@ -123,9 +123,8 @@ class Entries(Compound):
 class Entry:
     """An entry with a control of its own. In a map it has a `name`, `named` once a user typed one or the body has one, even an empty one."""
 
-    def __init__(
-        self, owner: "ItemsControl | MapControl", place: Any, value: Any = ABSENT, *, named: bool = True
-    ) -> None:
+    def __init__(self, owner: "ItemsControl | MapControl", place: Any, value: Any = ABSENT, *,
+                 named: bool = True) -> None:  # fmt: skip
         self.owner, self.name, self.named, factory = owner, place, named, owner._factory  # noqa: SLF001 - a part of the same control
         self.key: Any = None
         if isinstance(owner, MapControl):

@@ -122,9 +122,8 @@ def field_of(schema: Any, defs: Mapping[str, Any], path: tuple[str, ...], *, req
     fits = not path or (len(path) < _INLINE_LEVELS and (fields_left is None or fields_left[0] > 0))
     if kind == "object" and fits and not is_separate:
         inner = children_of(shape, path, fields_left)
-        is_open = (
-            isinstance(view.get("additionalProperties"), dict) or view.get("patternProperties") or shape.conditions
-        )
+        takes_more = isinstance(view.get("additionalProperties"), dict)
+        is_open = takes_more or view.get("patternProperties") or shape.conditions
         is_plain = not is_open and all(child.kind in _PLAIN and not child.required for child in inner)
         if not path or required or (is_plain and len(inner) <= _INLINE_UP_TO):
             kind, children = "group", inner
