@@ -86,11 +86,12 @@ def test_the_reading_for_odd_words_finds_them() -> None:
     assert [odd(text) for text in found] == [["elsewhere"]]
 
 
-def test_no_odd_word_stands_in_the_readme_the_changelog_or_the_notebooks() -> None:
+def test_no_odd_word_stands_in_the_readme_the_changelog_the_notebooks_or_the_docs() -> None:
     texts = [
         README,
         CONTRIBUTING,
         CHANGELOG,
         *(book.read_text(encoding="utf-8") for book in ROOT.glob("notebooks/*.ipynb")),
+        *(page.read_text(encoding="utf-8") for page in ROOT.glob("notebooks/docs/*.md")),
     ]
     assert [odd(text) for text in texts] == [[]] * len(texts)

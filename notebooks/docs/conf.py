@@ -1,0 +1,122 @@
+"""The documentation site: `python -m sphinx -W -c notebooks/docs notebooks build/docs`, in seconds and without a network.
+
+The pages beside this file include README and CONTRIBUTING where those say it already; the guides are the notebooks, which are
+not run. Function texts are the docstrings, command texts are argparse's help.
+"""
+
+import contextlib
+import io
+import os
+import re
+import sys
+from pathlib import Path
+from typing import Any
+from unittest.mock import patch
+
+sys.path.insert(0, str(Path(__file__).parents[2]))
+
+import seedance_nb as sd
+from seedance_nb.__main__ import main
+
+project = "seedance_nb"
+version = release = sd.__version__
+root_doc = "docs/index"
+include_patterns = ["[0-9]*.ipynb", "docs/*.md"]
+extensions = ["myst_nb", "sphinx.ext.autodoc"]
+nb_execution_mode = "off"
+myst_heading_anchors = 3
+default_role = "literal"
+add_module_names = False
+autodoc_typehints = "none"
+autodoc_member_order = "bysource"
+python_use_unqualified_type_names = True
+pygments_style, pygments_dark_style = "sas", "monokai"
+html_theme = "furo"
+html_title = f"seedance_nb {release}"
+html_copy_source = html_show_copyright = False
+
+NAMES = re.compile(r"```\{names\}\n(.*?)```", re.DOTALL)
+COMMANDS = "```{commands}\n```\n"
+PART = re.compile(r"The (?P<list>parameters|attributes):|(?P<field>Returns|Raises)(?P<more>[^:]{0,40}): (?P<text>.+)")
+
+
+def help_of(*command: str) -> str:
+    """What `python -m seedance_nb … --help` prints."""
+    printed = io.StringIO()
+    with (
+        patch.dict(os.environ, COLUMNS="88", NO_COLOR="1"),
+        contextlib.redirect_stdout(printed),
+        contextlib.suppress(SystemExit),
+    ):
+        main([*command, "--help"])
+    return printed.getvalue()
+
+
+def commands() -> list[str]:
+    """The names of all commands."""
+    return re.findall(r"^ {4}(\w[\w-]*)", help_of(), re.MULTILINE)
+
+
+def command_section(name: str) -> str:
+    """The section about one command, as Markdown."""
+    return f"## {name}\n\n```text\n{help_of(name)}```\n"
+
+
+def entries(text: str, listed: set[str]) -> str:
+    """The entries for lines such as `Task wait resolve`: a name, and those of its members that a person uses."""
+    entry = []
+    for line in text.splitlines() if text.strip() != "*" else [name for name in sd.__all__ if name not in listed]:
+        name, *members = line.split()
+        value = getattr(sd, name)
+        kind = "function" if not isinstance(value, type) else "exception" if issubclass(value, Exception) else "class"
+        entry += [f".. auto{kind}:: seedance_nb.{name}", *([f"   :members: {', '.join(members)}"] if members else [])]
+        listed.add(name)
+    return "```{eval-rst}\n" + "\n".join(entry) + "\n```"
+
+
+def generate(_: Any, page: str, source: list[str]) -> None:
+    """Puts what is generated into a page: entries of names, and the help of commands."""
+    listed: set[str] = set()
+    text = NAMES.sub(lambda match: entries(match[1], listed), source[0]) if page.startswith("docs/") else source[0]
+    source[0] = text.replace(COMMANDS, "\n".join(map(command_section, commands())))
+
+
+def linked(text: str) -> str:
+    """The text with links to the public names in it."""
+    errors = "|".join(name for name in sd.__all__ if name[0].isupper())
+    text = re.sub(r"`sd\.(\w+)(\(\))?`", lambda one: _link(one[0].strip("`"), one[1]), text)
+    return re.sub(rf"(?<![\w.`<])`?({errors})`?(?![\w`>])", lambda one: _link(one[1], one[1]), text)
+
+
+def _link(text: str, name: str) -> str:
+    return f":py:obj:`{text} <seedance_nb.{name}>`" if name in sd.__all__ else f"`{text}`"
+
+
+def write_fields(_app: Any, _what: str, _name: str, _value: Any, _options: Any, lines: list[str]) -> None:
+    """Turns the parts of a docstring, which are written for `help()`, into reStructuredText's lists."""
+    text, is_list = list[str](), False
+    for line in lines:
+        part = PART.fullmatch(line)
+        is_item = is_list and re.match(r"  \w[\w, ]*: ", line)
+        is_list = bool(part and part["list"]) or (is_list and line.startswith("  "))
+        if line.startswith((">>>", "...")):
+            text += [line]
+        elif part and part["list"]:
+            text += ["", f":{part['list'].capitalize()}:"]
+        elif part:
+            text += ["", f":{part['field']}{part['more']}: {linked(part['text'])}"]
+        elif is_item:
+            names, _, rest = line.strip().partition(": ")
+            text += ["    " + ", ".join(f"``{one}``" for one in names.split(", ")), f"        {linked(rest)}"]
+        elif is_list:
+            text += [f"        {linked(line.strip())}"]
+        else:
+            is_continued = text and text[-1].startswith((":Returns", ":Raises", "    ")) and line.strip()
+            text += [f"    {linked(line)}" if is_continued else linked(line)]
+    lines[:] = [*text, ""]
+
+
+def setup(app: Any) -> None:
+    """Connects the above to Sphinx."""
+    app.connect("source-read", generate)
+    app.connect("autodoc-process-docstring", write_fields)
