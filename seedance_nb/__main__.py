@@ -1,46 +1,130 @@
-"""The command line: `simulate` serves the simulator, `new-model` reads a page, `ledger repair` rebuilds a damaged ledger."""
+"""The command line: `seedance`, or `python -m seedance_nb`."""
 
 import argparse
+import concurrent.futures
+import json
+import os
 import re
+import shlex
 import socket
 import sys
-from collections.abc import Callable, Sequence
-from pathlib import Path
+import warnings
+from collections.abc import Sequence
+from typing import Any
 
-from seedance_nb._base.errors import SeedanceError
+import seedance_nb as sd
+from seedance_nb._api import _default
+from seedance_nb._base.faults import typed
+from seedance_nb._document.reader import packaged
+from seedance_nb._ledger.row import EARLY_STATES
+from seedance_nb._notebook.words import TYPES, add_options, request_of
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
-    """The exit code. *network*: `simulate` listens on loopback; *reads files*, `new-model` writes one; *writes ledger*: `ledger repair`."""
-    parser = argparse.ArgumentParser(prog="python -m seedance_nb", description="Command line tools of seedance_nb.")
-    commands = parser.add_subparsers(dest="command", required=True)
-    simulate = commands.add_parser("simulate", help="serve the simulator on 127.0.0.1")
-    for name, kind, usual, text in (
-        ("--port", _port, 8765, "port on 127.0.0.1; 0 picks a free one"),
-        ("--queue", _seconds, 0.8, "seconds a task waits in the queue"),
-        ("--seconds", _seconds, 3, "minimum seconds a task runs"),
-    ):
-        simulate.add_argument(name, type=kind, default=usual, help=f"{text} (default: {usual})")
-    document = "also serve the model in this YAML or JSON file; may be given more than once"
-    simulate.add_argument("--document", type=Path, action="append", default=[], help=document)
-    new = commands.add_parser("new-model", help="write a model's file from a provider's page, and say what is missing")
-    new.add_argument("page", type=Path, help="the provider's OpenAPI document, a YAML or JSON file")
-    new.add_argument("target", type=Path, help="the file to write")
-    packaged = "a packaged provider (default: the one whose server the page names)"
-    new.add_argument("--provider", default="", help=packaged)
-    new.add_argument("--operation", help="which of several operations, by its operationId, or method and path")
-    ledger = commands.add_parser("ledger", help="manage the ledger, the record of sent and paid tasks")
-    rebuild = "rebuild a damaged ledger; the old files are saved as a backup"
-    ledger.add_argument("what", choices=["repair"], help=rebuild)
-    ledger.add_argument("path", nargs="?", type=Path, help="path of the ledger, if not the default one")
-    chosen = parser.parse_args(arguments)
-    run: Callable[[argparse.Namespace], int | None]
-    run = {"simulate": _simulate, "new-model": _new_model, "ledger": _repair}[chosen.command]
+    """The exit code. *network*: `simulate` listens on loopback; *spends credits*: `submit`; *writes files*, *writes ledger*."""
+    table, words = packaged("_commands"), [*(sys.argv[1:] if arguments is None else arguments)]
+    own: dict[str, Any] = {"allow_abbrev": False, "formatter_class": argparse.RawDescriptionHelpFormatter}
+    parser = argparse.ArgumentParser(prog="seedance", description=table["about"], epilog=table["help"], **own)
+    parser.add_argument("--version", action="version", version=f"seedance {sd.__version__}")
+    commands = parser.add_subparsers(dest="command", required=True, metavar="COMMAND")
+    for name, settings in table["commands"].items():
+        command = commands.add_parser(name, help=settings["help"], description=settings["help"], **own)
+        rest = {option: more for option, more in settings.items() if option != "help"}
+        add_options(command, rest, TYPES | {"port": _port, "seconds": _seconds})
+    chosen = parser.parse_args(words)
+    run = {"models": _models, "check": _check, "submit": _submit, "watch": _watch, "tasks": _tasks,
+           "simulate": _simulate, "new-model": _new_model, "ledger": _repair}[chosen.command]  # fmt: skip
     try:
-        return run(chosen) or 0
-    except SeedanceError as error:
-        print(error)
-        return 1
+        with warnings.catch_warnings():
+            warnings.showwarning = lambda message, *_, **__: print(message, file=sys.stderr)
+            return typed(run)(chosen) or 0
+    except sd.SeedanceError as error:
+        text, members = str(error), _members(error, "message", "charged", "next_step")
+        for pattern, replacement in table["in_a_terminal"].items():
+            text = re.sub(pattern, replacement, text)
+        if "--json" in words:
+            _print({"error": type(error).__name__, **members}, as_json=True)
+        print(text, file=sys.stderr)
+        code = 3 if isinstance(error, sd.InvalidInput) else 5 if isinstance(error, sd.WaitTimeout) else 1
+        return 4 if code == 1 and error.charged == "unknown" else code
+    except KeyboardInterrupt as stop:
+        print(stop or "Stopped.", file=sys.stderr)
+        return 130
+
+
+def _print(value: Any, *, as_json: bool = False) -> None:
+    try:
+        print(json.dumps(value, indent=2, ensure_ascii=False) if as_json else value, flush=True)
+    except BrokenPipeError:  # whoever read this has ended, as `head` does
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+
+
+def _members(value: Any, *names: str) -> dict[str, Any]:
+    return {name: getattr(value, name) for name in names}
+
+
+def _models(options: Any) -> None:
+    models, names = sd.models(), ("name", "title", "mode", "source", "key_env")
+    facts = [_members(spec, *names) for spec in models.values()]
+    _print(facts if options.json else models, as_json=options.json)
+
+
+def _check(options: Any) -> int:
+    spec, chosen, fields = request_of("check", "seedance check", [options.model, *options.words])
+    problems, names = sd.check(spec, **fields), ("path", "message", "rule", "quote", "source", "warns")
+    facts = [_members(problem, *names) for problem in problems]
+    _print(facts if chosen.json else problems, as_json=chosen.json)
+    return 0 if all(problem.warns for problem in problems) else 3
+
+
+def _submit(options: Any) -> None:
+    spec, chosen, fields = request_of("submit", "seedance submit", [options.model, *options.words])
+    simulate = True if chosen.simulate else None
+    session = _default(simulate=simulate)
+    if chosen.budget is None and not session.is_simulated(spec):
+        session.require_consent(spec, why="" if sys.stdin.isatty() else "the input is not a terminal")
+        question = f"{session.estimate(spec, **fields)} at {session.host(spec)}. Send it? [y/N] "
+        print(question, end="", flush=True, file=sys.stderr)
+        if sys.stdin.readline().strip().casefold() not in ("y", "yes"):
+            raise sd.SeedanceError("You did not confirm, so nothing was sent.")
+    task = sd.submit(
+        spec, take=chosen.take, budget=chosen.budget, preflight=chosen.preflight, simulate=simulate, **fields
+    )
+    if chosen.wait:
+        _follow(task, chosen)
+        return
+    future = task.future()
+    while not concurrent.futures.wait([future], timeout=0.1).done and task.row.state in EARLY_STATES:
+        pass
+    if future.done():
+        future.result()  # raises what the provider answered
+    _print(_facts(task.row) if chosen.json else task, as_json=chosen.json)
+
+
+def _watch(options: Any) -> None:
+    _follow(sd.task(options.name, document=options.document), options)
+
+
+def _follow(task: sd.Task, options: Any) -> None:
+    """Wait for a task's video, and print its file."""
+    print(task, file=sys.stderr)
+    try:
+        video = task.wait(options.timeout)
+    except KeyboardInterrupt:
+        text = f"Stopped waiting; the task is still running. Go on with: seedance watch {shlex.quote(task.name)}"
+        raise KeyboardInterrupt(text) from None
+    _print(_facts(task.row) if options.json else video.path, as_json=options.json)
+
+
+def _tasks(options: Any) -> None:
+    tasks = sd.tasks(options.limit)
+    _print([*map(_facts, tasks)] if options.json else tasks, as_json=options.json)
+
+
+def _facts(row: Any) -> dict[str, Any]:
+    """A row of the ledger without its request and its URLs."""
+    names = ("state", "charged", "simulated", "take", "credits", "estimate", "unit", "created", "file", "error")
+    return {"task": row.name, "model": row.spec, **_members(row, *names)}
 
 
 def _port(text: str) -> int:
@@ -58,16 +142,16 @@ def _seconds(text: str) -> float:
 def _new_model(options: argparse.Namespace) -> None:
     from seedance_nb._document.new_model import new_model
 
-    print("\n".join(new_model(options.page, options.target, options.provider, options.operation)))
+    _print("\n".join(new_model(options.page, options.target, options.provider, options.operation)))
 
 
 def _repair(options: argparse.Namespace) -> None:
     from seedance_nb._ledger.repair import repair_ledger
 
-    print(repair_ledger(options.path))
+    _print(repair_ledger(options.path))
 
 
-def _simulate(options: argparse.Namespace) -> int:
+def _simulate(options: argparse.Namespace) -> None:
     from seedance_nb._document.load import model_names, spec
     from seedance_nb._simulator.app import Simulator
     from seedance_nb._simulator.server import serve
@@ -82,12 +166,11 @@ def _simulate(options: argparse.Namespace) -> int:
         try:
             listener.bind(("127.0.0.1", options.port))
         except OSError as error:
-            print(f"Port {options.port} on 127.0.0.1 cannot be used: {error.strerror}. Choose another one with --port.")
-            return 1
+            text = f"Port {options.port} on 127.0.0.1 cannot be used: {error.strerror}."
+            raise sd.SeedanceError(text, next_step="choose another one with --port", charged=None) from None
         url = f"http://127.0.0.1:{listener.getsockname()[1]}"
         message = f"Simulating {', '.join(one.name for one in specs)} at {url} (any key of 8 or more characters works)"
         serve(app, listener, lambda: print(message, flush=True))
-    return 0
 
 
 if __name__ == "__main__":

@@ -27,7 +27,7 @@ _SECONDS = re.compile(r"[0-9]{1,4}(\.[0-9]{1,3})?s?", re.ASCII)
 _LONGEST = 10_000
 _MOST_LEVELS = 60
 _TOO_DEEP = object()  # in place of a value that is nested too deeply or contains itself
-_KEY = re.compile(r"(?i)(x[-_])?(api[-_]?)?key|authorization|bearer|((access|api)[-_]?)?token|(api[-_]?)?secret")
+KEY_NAME = re.compile(r"(?i)(x[-_])?(api[-_]?)?key|authorization|bearer|((access|api)[-_]?)?token|(api[-_]?)?secret")
 _OTHER_SCHEME = re.compile("(?i)data:|asset:")
 _QUOTE_NEAREST = ("required", AT_LEAST_ONE)  # with the first sentence of the nearest description
 _LONG = 50_000
@@ -220,7 +220,7 @@ def _keys_in(spec: Spec, body: Any) -> list[tuple[str, ...]]:
         at = to_pointer(tuple(part for name in parent for part in ("properties", name)))
         properties = find(spec.body, at).get("properties") or {}
         names = map(str, value if isinstance(value, dict) else ())
-        paths += [(*parent, name) for name in names if _KEY.fullmatch(name) and name not in properties]
+        paths += [(*parent, name) for name in names if KEY_NAME.fullmatch(name) and name not in properties]
     return paths
 
 

@@ -28,6 +28,12 @@ def fields_by_name(document: Spec) -> dict[str, Field]:
     return dict(sorted(fields.items(), key=lambda item: bool(item[1].advanced)))
 
 
+def description(field: Field) -> str:
+    """A field in the provider's words, with the limits from other sources. *pure*."""
+    usual = f"Usually {field.third_party_limits} ({field.source})." if field.third_party_limits else ""
+    return " ".join(filter(None, (field.help, *field.more, usual))) or field.label
+
+
 def function_for(document: Spec, call: Any) -> Any:
     """`call` with a model's fields as its signature, and the words of its docs as its docstring. *reads files*."""
     name, parameters = document.name, []
@@ -37,8 +43,7 @@ def function_for(document: Spec, call: Any) -> Any:
         kind = Literal.__getitem__(field.choices) if field.choices else kind
         default = Parameter.empty if field.required else field.default
         parameters.append(Parameter(key, Parameter.KEYWORD_ONLY, default=default, annotation=kind))
-        usual = f"Usually {field.third_party_limits} ({field.source})." if field.third_party_limits else ""
-        lines.append(f"  {key}: {' '.join(filter(None, (field.help, *field.more, usual))) or field.label}")
+        lines.append(f"  {key}: {description(field)}")
     call.__doc__ = "\n".join([*lines, "", f"It also takes the options of `sd.generate`. Source: {document.source}"])
     call.spec, call.__signature__, call.__module__ = document, Signature(parameters), "seedance_nb"
     call.__name__ = call.__qualname__ = re.sub(r"\W", "_", name)

@@ -98,10 +98,10 @@ class Session:
         endpoint = self._routing.for_new(_spec.spec(document))
         return "" if endpoint.app else host_of(endpoint.base_url)
 
-    def require_consent(self, document: Document, budget: float | None = None) -> None:
-        """Check that a request may be paid: it is free, has a budget, or someone is here to confirm. Raises: SeedanceError."""
+    def require_consent(self, document: Document, budget: float | None = None, *, why: str = "") -> None:
+        """Check that a request may be paid: it is free, has a budget, or someone is here to confirm (`why` says that nobody is). Raises: SeedanceError."""
         spec = _spec.spec(document)
-        require_consent(spec, self._routing.for_new(spec), self.sender.limit(budget))
+        require_consent(spec, self._routing.for_new(spec), self.sender.limit(budget), why=why)
 
     def check(self, document: Document, /, *, extra: Mapping[str, Any] | None = None,
               **fields: Any) -> tuple[Problem, ...]:  # fmt: skip

@@ -35,14 +35,14 @@ def require_sendable(spec: Spec, take: int, budget: float | None) -> None:
 
 
 def require_consent(spec: Spec, endpoint: Endpoint, budget: float | None, *, shown_world: World = "",
-                    interactive: bool = False) -> None:  # fmt: skip
+                    interactive: bool = False, why: str = "") -> None:  # fmt: skip
     """Check that a request is free, has a budget, or someone is here to confirm. Reads the environment. Raises: SeedanceError."""
     simulated = endpoint.app is not None
     if shown_world and (shown_world == "simulated") is not simulated:
         shown, actual = (spec.provider, "the simulator") if simulated else ("the simulator", spec.provider)
         text = f"This form was set up for {shown}, but with the current keys the request would go to {actual}. Nothing was sent."
         raise SeedanceError(text, next_step="run its cell again to see where requests go and what they cost")
-    if not simulated and not interactive and budget is None and (why := unattended_reason()):
+    if not simulated and not interactive and budget is None and (why := why or unattended_reason()):
         text = f"This would spend money and no one is here to confirm: {why}. Nothing was sent."
         step = "pass budget=..., the most that all tasks of this provider may cost, or simulate=True to spend nothing"
         raise SeedanceError(text, next_step=step)

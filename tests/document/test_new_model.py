@@ -115,14 +115,14 @@ def test_what_cannot_be_sent_is_said(tmp_path: Path, capsys: pytest.CaptureFixtu
     assert main(["new-model", str(written(tmp_path, CREATE)), str(tmp_path / "films.yaml")]) == 0
     assert "to send, add x-task and x-errors" in capsys.readouterr().out
     assert main(["simulate", "--document", str(tmp_path / "films.yaml")]) == 1
-    assert "cannot be simulated" in capsys.readouterr().out
+    assert "cannot be simulated" in capsys.readouterr().err
 
 
 def test_no_file_is_replaced_and_no_bad_one_is_written(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     page = written(tmp_path, CREATE)
     before = page.read_bytes()
     assert main(["new-model", str(page), str(page)]) == 1
-    assert "this file exists" in capsys.readouterr().out
+    assert "this file exists" in capsys.readouterr().err
     assert page.read_bytes() == before
     bad = written(tmp_path, CREATE | {"x-provider": "nobody"}, "bad.yaml")
     assert main(["new-model", str(bad), str(tmp_path / "new.yaml")]) == 1
@@ -134,7 +134,7 @@ def test_one_of_several_operations_is_chosen_by_its_name(tmp_path: Path, capsys:
     page["paths"]["/v2/sounds"] = {"post": {**page["paths"]["/v2/films"]["post"], "operationId": "makeSound"}}
     file = written(tmp_path, page)
     assert main(["new-model", str(file), str(tmp_path / "one.yaml")]) == 1
-    assert "makeSound" in capsys.readouterr().out
+    assert "makeSound" in capsys.readouterr().err
     assert main(["new-model", str(file), str(tmp_path / "one.yaml"), "--operation", "makeSound"]) == 0
     assert sd.spec(tmp_path / "one.yaml").path == "/v2/sounds"
 
@@ -152,4 +152,4 @@ def test_what_the_chosen_operation_needs_beside_it_stays(tmp_path: Path) -> None
 def test_a_file_that_cannot_be_written_is_said(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     page = written(tmp_path, CREATE)
     assert main(["new-model", str(page), str(tmp_path / "no" / "films.yaml")]) == 1
-    assert "the folder" in capsys.readouterr().out
+    assert "the folder" in capsys.readouterr().err

@@ -491,4 +491,4 @@ def test_a_terminal_repairs_it_too(kept: Path, tmp_path: Path, capsys: pytest.Ca
     assert main(["ledger", "repair", str(tmp_path / "l" / LEDGER)]) == 0
     assert f"was repaired and has {TASKS} rows" in capsys.readouterr().out
     assert main(["ledger", "repair", str(tmp_path / "nothing" / LEDGER)]) == 1
-    assert "could not be repaired" in capsys.readouterr().out
+    assert "could not be repaired" in capsys.readouterr().err

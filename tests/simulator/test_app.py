@@ -136,7 +136,7 @@ def test_a_busy_port_is_reported_in_one_line(capsys: pytest.CaptureFixture[str])
         busy.bind(("127.0.0.1", 0))
         busy.listen()
         assert main(["simulate", "--port", str(busy.getsockname()[1])]) == 1
-    assert "cannot be used" in capsys.readouterr().out
+    assert "cannot be used" in capsys.readouterr().err
 
 
 def test_a_failed_task_can_be_requested(ask: Any, crun: sd.Spec, clock: Clock) -> None:

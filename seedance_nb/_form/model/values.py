@@ -5,7 +5,7 @@ import math
 import re
 import time
 from collections import deque
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 from seedance_nb._base.errors import InvalidInput
@@ -73,6 +73,16 @@ def json_of(text: str) -> Any:
     except (ValueError, TypeError, RecursionError):
         return text
     return value
+
+
+def from_text(text: str, types: Sequence[str]) -> Any:
+    """The value of a text that has no type of its own, in one of these types of JSON; unchanged if it is in none. *pure*."""
+    if "string" in types:
+        return text
+    if "boolean" in types:
+        return {"true": True, "false": False}.get(text.casefold(), text)
+    value = json_of(text) if {"array", "object"} & {*types} else number_of(text)
+    return [value] if value == text and "array" in types else value
 
 
 class UndoHistory:

@@ -1,0 +1,281 @@
+"""The command line: what it prints and where, with which exit code, and that it pays for nothing that nobody agreed to."""
+
+import concurrent.futures
+import inspect
+import io
+import json
+import os
+import re
+import subprocess
+import sys
+import tomllib
+from importlib import import_module
+from pathlib import Path
+from typing import Any
+
+import pytest
+from support.provider import Provider
+from support.waiting import short
+
+import seedance_nb as sd
+from seedance_nb import _api
+from seedance_nb.__main__ import main
+from seedance_nb._document.reader import packaged
+from seedance_nb._notebook.completion import fields_by_name
+from seedance_nb._notebook.words import request_of
+
+MODEL = "crun/seedance-1.0-pro-t2v"
+FOX = [MODEL, "--prompt", "A fox", "--resolution", "480p", "--duration", "4"]
+KEY = "ak_canary_0123456789abcdefghijklmnop"
+Out = pytest.CaptureFixture[str]
+
+
+@pytest.fixture(autouse=True)
+def quick(monkeypatch: pytest.MonkeyPatch) -> None:
+    defaults: Any = inspect.unwrap(sd.Session.__init__).__kwdefaults__
+    for option, value in {"queue_s": 0, "run_s": 0, "sleep": short}.items():
+        monkeypatch.setitem(defaults, option, value)
+    _api._session.cache_clear()
+
+
+@pytest.fixture
+def paid(provider: Provider, monkeypatch: pytest.MonkeyPatch) -> Provider:
+    monkeypatch.setenv("CRUN_BASE_URL", provider.url)
+    monkeypatch.setenv("CRUN_API_KEY", KEY)
+    return provider
+
+
+class Terminal(io.StringIO):
+    def isatty(self) -> bool:
+        return True
+
+
+def test_the_console_script_is_this_command() -> None:
+    project = tomllib.loads((Path(__file__).parents[1] / "pyproject.toml").read_text("utf-8"))["project"]
+    module, _, name = project["scripts"]["seedance"].partition(":")
+    assert getattr(import_module(module), name) is main
+
+
+def test_python_runs_it_as_a_module_and_says_its_version() -> None:
+    done = subprocess.run(
+        [sys.executable, "-m", "seedance_nb", "--version"], capture_output=True, text=True, check=True
+    )
+    assert done.stdout == f"seedance {sd.__version__}\n"
+
+
+def test_help_names_every_command_and_exit_code_and_its_examples_are_understood(capsys: Out) -> None:
+    with pytest.raises(SystemExit) as ended:
+        main(["--help"])
+    text = capsys.readouterr().out
+    assert ended.value.code == 0
+    assert all(name in text for name in packaged("_commands")["commands"])
+    assert re.findall(r"^  (\d+) ", text, re.MULTILINE) == ["0", "1", "2", "3", "4", "5", "130"]
+    for kind, words in re.findall(r"^  seedance (check|submit) (.+?)(?:   .*)?$", text, re.MULTILINE):
+        if "--help" not in words:
+            request_of(kind, "seedance", [word.strip('"') for word in re.findall(r'"[^"]+"|\S+', words)])
+
+
+def test_a_request_is_sent_once_and_its_file_is_the_only_output(capsys: Out) -> None:
+    assert main(["submit", *FOX, "--wait"]) == 0
+    first = capsys.readouterr()
+    assert Path(first.out.strip()).read_bytes()[4:8] == b"ftyp"
+    assert "SIMULATED" in first.err
+    assert main(["submit", *FOX, "--wait"]) == 0
+    assert capsys.readouterr().out == first.out
+    assert len(sd.tasks()) == 1
+    assert sd.submit(MODEL, prompt="A fox", resolution="480p", duration=4).is_new is False, "code knows it as the same"
+
+
+def test_a_submitted_task_can_be_watched_by_its_name(capsys: Out) -> None:
+    assert main(["submit", *FOX, "--json"]) == 0
+    task = json.loads(capsys.readouterr().out)
+    assert (task["model"], task["simulated"], task["charged"]) == (MODEL, True, "not charged")
+    assert re.fullmatch(r"crun:task_\w+", task["task"])
+    assert main(["watch", task["task"], "--json"]) == 0
+    done = json.loads(capsys.readouterr().out)
+    assert (done["task"], done["state"], Path(done["file"]).is_file()) == (task["task"], "done", True)
+    assert main(["tasks", "--json"]) == 0
+    assert json.loads(capsys.readouterr().out) == [done]
+    assert main(["tasks"]) == 0
+    assert capsys.readouterr().out == f"{sd.tasks()}\n"
+
+
+def test_models_are_listed_as_in_python(capsys: Out) -> None:
+    assert main(["models"]) == 0
+    assert capsys.readouterr().out == f"{sd.models()}\n"
+    assert main(["models", "--json"]) == 0
+    assert [one["name"] for one in json.loads(capsys.readouterr().out)] == [*sd.models()]
+
+
+def test_the_check_lists_what_python_lists(capsys: Out) -> None:
+    words = [MODEL, "--promt", "A fox", "--camera-fixed", "perhaps", "--duration=99"]
+    assert main(["check", *words]) == 3
+    assert capsys.readouterr().out == f"{sd.check(MODEL, promt='A fox', camera_fixed='perhaps', duration=99)}\n"
+    assert main(["check", *words, "--json"]) == 3
+    problems = json.loads(capsys.readouterr().out)
+    assert [one["path"] for one in problems if not one["warns"]] == ["/input/camera_fixed", "/input/promt"]
+    assert main(["check", *FOX, "--duration", "99"]) == 3, "a field that is given twice is a list"
+    assert main(["check", *FOX]) == 0
+    assert capsys.readouterr().out.endswith("No problems.\n")
+
+
+def test_values_have_the_types_of_their_fields(tmp_path: Path) -> None:
+    words = [
+        "crun/seedance-2.0-fast-r2v", "--prompt", "12", "--duration", "5", "--audio", "--return-last-frame", "false",
+        "--reference-images", "https://a.example/1.png", "--reference-images", '["https://a.example/2.png"]',
+    ]  # fmt: skip
+    _, _, body = request_of("check", "seedance", words)
+    assert body["input"] == {
+        "prompt": "12", "duration": 5, "audio": True, "return_last_frame": False,
+        "reference_images": ["https://a.example/1.png", "https://a.example/2.png"],
+    }  # fmt: skip
+    (tmp_path / "body.json").write_text(json.dumps({"duration": 6, "prompt": "old"}))
+    _, _, body = request_of("check", "seedance", [MODEL, "--body", str(tmp_path / "body.json"), "--prompt", "new"])
+    assert body["input"] == {"duration": 6, "prompt": "new"}
+    (tmp_path / "whole.json").write_text(json.dumps(body))
+    assert request_of("check", "seedance", [MODEL, "--body", str(tmp_path / "whole.json")])[2] == body
+
+
+@pytest.mark.parametrize("name", [*sd.models()])
+def test_help_of_a_model_lists_its_fields(name: str, capsys: Out) -> None:
+    with pytest.raises(SystemExit) as ended:
+        main(["submit", name, "--help"])
+    assert ended.value.code == 0
+    text = capsys.readouterr().out
+    assert all(f"--{field}" in text for field in fields_by_name(sd.spec(name)))
+
+
+USAGE: tuple[list[str], ...] = (["fly"], [], ["submit"], ["submit", "--prompt", "x"], ["submit", *FOX, "--budget", "much"], ["submit", *FOX, "lost"],
+         ["tasks", "--limit", "x"], ["check", *FOX, "--body", "none.json\0"], ["models", "--js"])  # fmt: skip
+
+
+@pytest.mark.parametrize("words", USAGE, ids=" ".join)
+def test_words_of_no_use_end_with_2_or_an_error_and_never_a_traceback(words: list[str], capsys: Out) -> None:
+    try:
+        code: Any = main(words)
+    except SystemExit as ended:
+        code = ended.code
+    assert code in (1, 2)
+    assert capsys.readouterr().err
+    assert len(sd.tasks()) == 0
+
+
+@pytest.mark.parametrize("option", ["--api-key", "--api_key", "--key", "--token", "--authorization", "--api-key="])
+def test_a_key_is_never_an_option_and_is_not_repeated(option: str, capsys: Out) -> None:
+    words = [f"{option}{KEY}"] if option.endswith("=") else [option, KEY]
+    with pytest.raises(SystemExit) as ended:
+        main(["submit", *FOX, *words])
+    said = capsys.readouterr()
+    assert ended.value.code == 2
+    assert "environment variable" in said.err
+    assert KEY not in said.out + said.err
+    table = packaged("_commands")
+    names = {*table["request"], *(option for command in table["commands"].values() for option in command)}
+    assert not {name for name in names if re.search("key|token|secret|auth", name)}
+
+
+@pytest.mark.parametrize("name", ["extra", "base_url", "progress", "api_url"])
+def test_a_parameter_of_python_that_is_no_option_is_an_unknown_field(name: str, paid: Provider, capsys: Out) -> None:
+    assert main(["submit", *FOX, "--budget", "100", f"--{name}", "x"]) == 3
+    assert f"/input/{name}: unknown field" in capsys.readouterr().err
+    assert paid.charges == []
+
+
+@pytest.mark.parametrize("stdin", [io.StringIO("y\n"), Terminal("n\n"), Terminal(""), Terminal("\n")])
+def test_nothing_is_paid_without_a_budget_or_a_yes_in_a_terminal(
+    stdin: io.StringIO, paid: Provider, monkeypatch: pytest.MonkeyPatch, capsys: Out
+) -> None:
+    monkeypatch.setattr(sys, "stdin", stdin)
+    assert main(["submit", *FOX, "--wait"]) == 1
+    assert "othing was sent" in capsys.readouterr().err
+    assert (paid.charges, len(sd.tasks())) == ([], 0)
+
+
+def test_a_yes_in_a_terminal_pays_once_after_the_price_was_shown(
+    paid: Provider, monkeypatch: pytest.MonkeyPatch, capsys: Out
+) -> None:
+    monkeypatch.setattr(sys, "stdin", Terminal("y\n"))
+    assert main(["submit", *FOX, "--wait"]) == 0
+    said = capsys.readouterr()
+    assert "12 credits" in said.err
+    assert f"at {paid.url}. Send it? [y/N]" in said.err
+    assert (len(paid.charges), Path(said.out.strip()).is_file()) == (1, True)
+
+
+def test_where_ci_is_set_even_a_terminal_cannot_agree(
+    paid: Provider, monkeypatch: pytest.MonkeyPatch, capsys: Out
+) -> None:
+    monkeypatch.setenv("CI", "true")
+    monkeypatch.setattr(sys, "stdin", Terminal("y\n"))
+    assert main(["submit", *FOX]) == 1
+    assert "CI is set" in capsys.readouterr().err
+    assert main(["submit", *FOX, "--budget", "5"]) == 1
+    assert "with a larger --budget" in capsys.readouterr().err
+    assert paid.charges == []
+    assert main(["submit", *FOX, "--budget", "50"]) == 0
+    assert len(paid.charges) == 1
+
+
+def test_the_simulator_is_used_when_it_is_wanted_whatever_keys_are_set(paid: Provider, capsys: Out) -> None:
+    assert main(["submit", *FOX, "--simulate", "--json"]) == 0
+    assert json.loads(capsys.readouterr().out)["simulated"] is True
+    assert (paid.charges, paid.estimates) == ([], [])
+
+
+def test_a_lost_answer_ends_with_4_and_is_not_sent_again(paid: Provider, capsys: Out) -> None:
+    paid.on_create = ["close"]
+    for _ in range(2):
+        assert main(["submit", *FOX, "--budget", "50", "--json"]) == 4
+        said = capsys.readouterr()
+        assert json.loads(said.out)["charged"] == "unknown"
+        assert "It is not known whether crun accepted this request" in said.err
+    assert len(paid.charges) == 1
+
+
+def test_a_refusal_ends_with_1_and_names_the_command_not_the_cell(paid: Provider, capsys: Out) -> None:
+    paid.on_create = [(200, {"code": 402, "message": "Insufficient Credits"})]
+    assert main(["submit", *FOX, "--budget", "50", "--wait"]) == 1
+    assert "top up the account, then run the command again" in capsys.readouterr().err
+
+
+def test_a_task_that_outlasts_its_timeout_ends_with_5(paid: Provider, capsys: Out) -> None:
+    paid.on_status = ["processing"]
+    assert main(["submit", *FOX, "--budget", "50", "--wait", "--timeout", "0.2"]) == 5
+    assert "Next: wait for it again with seedance watch 'crun:task_" in capsys.readouterr().err
+
+
+def test_ctrl_c_ends_the_waiting_in_one_line_that_says_how_to_go_on(
+    paid: Provider, monkeypatch: pytest.MonkeyPatch, capsys: Out
+) -> None:
+    paid.on_status = ["processing"]
+    assert main(["submit", *FOX, "--budget", "50"]) == 0
+    name = sd.tasks()[0].name
+    capsys.readouterr()
+
+    def interrupted(*_: Any, **__: Any) -> Any:
+        raise KeyboardInterrupt
+
+    with monkeypatch.context() as patch:
+        patch.setattr(concurrent.futures, "wait", interrupted)
+        assert main(["watch", name]) == 130
+    *_, last = capsys.readouterr().err.splitlines()
+    assert last == f"Stopped waiting; the task is still running. Go on with: seedance watch {name}"
+    paid.on_status = ["success"]
+    assert main(["watch", name]) == 0
+    assert len(paid.charges) == 1
+
+
+@pytest.mark.filterwarnings("default")
+def test_warnings_are_one_line_each_without_a_place_in_the_code(capsys: Out) -> None:
+    assert main(["submit", *FOX[:-1], "99", "--json"]) == 0
+    (line,) = [line for line in capsys.readouterr().err.splitlines() if "99 s is too large" in line]
+    assert line == "warning: /input/duration: 99 s is too large; at most 12 s is allowed"
+
+
+def test_a_reader_that_ends_early_is_no_error() -> None:
+    program = f"{sys.executable} -c 'import sys; from seedance_nb.__main__ import main; sys.exit(main([\"models\"]))'"
+    done = subprocess.run(
+        ["bash", "-c", f"set -o pipefail; (sleep 0; {program}) | true"], capture_output=True, text=True, check=False,
+        env=dict(os.environ),
+    )  # fmt: skip
+    assert (done.returncode, done.stderr) == (0, "")
