@@ -64,15 +64,15 @@ def _help_html(field: Field) -> Html:
         default + unsent + least + unique,
         markdown_html(field.help),
         # Jupyter removes <details> from the labels of other controls.
-        _fold_html("Limits" if field.kind == "list" else "More", field.more) if field.kind in _HEADS else _NONE,
+        _fold_html(field.more) if field.kind in _HEADS else _NONE,
         _USUAL.format(field.source, usual, source) if usual else _NONE,
     )
 
 
 @functools.lru_cache(maxsize=512)
-def _fold_html(head: str, lines: tuple[str, ...]) -> Html:
-    fold = Html('<details class="sdn-more"><summary>{}</summary><ul>{}</ul></details>')
-    return fold.format(head, Html("<li>{}</li>").each(map(markdown_html, lines))) if lines else _NONE
+def _fold_html(lines: tuple[str, ...]) -> Html:
+    fold = Html('<details class="sdn-more"><summary>More</summary><ul>{}</ul></details>')
+    return fold.format(Html("<li>{}</li>").each(map(markdown_html, lines))) if lines else _NONE
 
 
 def _any_of(labels: Iterable[str]) -> tuple[str, str]:

@@ -13,7 +13,7 @@ from urllib.parse import urlsplit
 from seedance_nb._base.errors import SeedanceError
 from seedance_nb._base.secret import Secret
 from seedance_nb._base.values import ABSENT, digest, pointer_parts, set_at
-from seedance_nb._check.check import Approved
+from seedance_nb._check.check import Approved, values_by_role
 from seedance_nb._check.price import Estimate, estimate
 from seedance_nb._document import load as _spec
 from seedance_nb._document.spec import Spec
@@ -57,7 +57,7 @@ class Routing:
 
     def for_row(self, spec: Spec, row: Row) -> Endpoint:
         """Where a task of the ledger was sent. Reads the environment. Raises: SeedanceError if that is not possible with the present key and URL."""
-        if urlsplit(row.base_url).hostname == _host(spec):
+        if urlsplit(row.base_url).hostname == f"{spec.provider}{SIMULATED_HOST}":
             return _simulated(spec, self.timing)
         base = same_base(row.base_url)
         if base not in (same_base(spec.server), self._base_url(spec)):
@@ -93,16 +93,12 @@ class Sender:
         self.ledger = ledger
         self.specs: dict[str, Spec] = {}
         self._prices: dict[tuple[str, str], Estimate] = {}
-        self._routing, self._outputs, self._budget = routing, outputs, budget
+        self._routing, self._outputs, self.budget = routing, outputs, budget
 
     @property
     def outputs(self) -> Path:
         """The folder for videos: the session's, else `SEEDANCE_OUTPUTS`, else `seedance_outputs` in the working folder. Reads the environment."""
         return Path(self._outputs or os.getenv("SEEDANCE_OUTPUTS") or "seedance_outputs").expanduser().absolute()
-
-    def limit(self, budget: float | None) -> float | None:
-        """The budget of one request: its own, else the session's."""
-        return self._budget if budget is None else budget
 
     def account(self, spec: Spec) -> Account:
         """The free calls of the model's provider. Reads the environment."""
@@ -111,8 +107,12 @@ class Sender:
     async def price(self, spec: Spec, body: dict[str, Any]) -> Estimate:
         """The price of a request, as far as it is known. *network*."""
         account = self.account(spec)
-        price = self._prices[self.price_key(spec, account.endpoint.base_url, body)] = await account.estimate(body)
-        return price
+        key = self.price_key(spec, account.endpoint.base_url, body)
+        if spec.price.sizes and values_by_role(spec, body).get("reference_videos"):  # they count, so they are measured
+            await self.preflight(spec, body)
+        else:
+            self._prices[key] = await account.estimate(body)
+        return self._prices[key]
 
     def price_key(self, spec: Spec, base_url: str, body: dict[str, Any]) -> tuple[str, str]:
         """What a price is known by: the server and the request without its prompt, which changes no price. *pure*."""
@@ -126,11 +126,11 @@ class Sender:
         known = self._prices.get(self.price_key(spec, base_url, approved.values))
         return known or estimate(spec, approved.values)
 
-    async def preflight(self, spec: Spec, body: dict[str, Any]) -> Report:
-        """The files of a request checked against the model's limits. *network*, *reads files*."""
+    async def preflight(self, spec: Spec, body: dict[str, Any], total_s: float = 8) -> Report:
+        """The files of a request checked against the model's limits, within `total_s` seconds. *network*, *reads files*."""
         endpoint = self._routing.for_new(spec)
         allowed_origin = access_policy(spec, endpoint).origin if endpoint.app is None else ""
-        report = await preflight(spec, body, allowed_origin=allowed_origin)
+        report = await preflight(spec, body, allowed_origin=allowed_origin, total_s=total_s)
         videos = spec.roles.get("reference_videos", "")
         if spec.price.sizes and videos:  # tokens are counted for the frames of reference videos too
             price = estimate(spec, body, report.seconds(videos))
@@ -142,7 +142,7 @@ class Sender:
         interactive: bool = False,
     ) -> Task:  # fmt: skip
         """The task of an approved request, sent only to the `shown_world`; without a budget if a person pressed a button (`interactive`). *spends credits*, *network*, *writes ledger*. Raises as `submit` does."""
-        spec, budget = approved.spec, self.limit(budget)
+        spec, budget = approved.spec, self.budget if budget is None else budget
         require_sendable(spec, take, budget)
         endpoint = self._routing.for_new(spec)
         require_consent(spec, endpoint, budget, shown_world=shown_world, interactive=interactive)
@@ -195,13 +195,10 @@ class Sender:
             return None
 
 
-def _host(spec: Spec) -> str:
-    return f"{spec.provider}{SIMULATED_HOST}"
-
-
 def _simulated(spec: Spec, timing: tuple[float, float]) -> Endpoint:
     app = _simulator(spec, _store.default_folder(), timing)
-    return Endpoint(base_url=f"http://{_host(spec)}", secret=Secret("no-key-is-needed-here", "the simulator"), app=app)
+    secret = Secret("no-key-is-needed-here", "the simulator")
+    return Endpoint(base_url=f"http://{spec.provider}{SIMULATED_HOST}", secret=secret, app=app)
 
 
 @functools.lru_cache(maxsize=16)

@@ -101,7 +101,7 @@ class Session:
     def require_consent(self, document: Document, budget: float | None = None, *, why: str = "") -> None:
         """Check that a request may be paid: it is free, has a budget, or someone is here to confirm (`why` says that nobody is). Raises: SeedanceError."""
         spec = _spec.spec(document)
-        require_consent(spec, self._routing.for_new(spec), self.sender.limit(budget), why=why)
+        require_consent(spec, self._routing.for_new(spec), self.sender.budget if budget is None else budget, why=why)
 
     def check(self, document: Document, /, *, extra: Mapping[str, Any] | None = None,
               **fields: Any) -> tuple[Problem, ...]:  # fmt: skip
@@ -161,7 +161,7 @@ class Session:
         return ENGINE.run(self.sender.price(spec, approve(spec, fields).values))
 
     def submit(
-        self, document: Document, /, *, take: int = 1, extra: Mapping[str, Any] | None = None, preflight: bool = False,
+        self, document: Document, /, *, take: int = 1, extra: Mapping[str, Any] | None = None, preflight: bool | None = None,
         budget: float | None = None, **fields: Any,
     ) -> Task:  # fmt: skip
         """Send a request and return its task at once. *spends credits*, *network*, *writes ledger*.
@@ -172,7 +172,7 @@ class Session:
           document: a name from `sd.models()`, a schema file, a dict or a `Spec`.
           take: 2 for a second video of the same request, and so on.
           extra: fields that the schema does not have, to be sent anyway.
-          preflight: whether to check the files first, for at most 8 s; one that breaks a limit stops the request.
+          preflight: whether to check the files first, at most 8 s, by default 2 s if new and paid; a broken limit stops it.
           budget: the most that this provider's tasks in the ledger may cost in total, this one included, in its unit
             (credits, tokens). Required for a paid request if no one is here to confirm (papermill, nbconvert, CI).
           fields: the model's fields.
@@ -187,19 +187,20 @@ class Session:
         spec = _spec.spec(document)
         approved = approve(spec, fields, extra)
         limit_warnings = warnings(spec, approved.values)
-        if preflight:
-            report = ENGINE.run(self.sender.preflight(spec, approved.values))
+        is_paid = preflight is None and spec.task and not self.is_simulated(spec) and self.ledger.takes(approved) < take
+        if preflight or is_paid:
+            report = ENGINE.run(self.sender.preflight(spec, approved.values, 8 if preflight else 2))
             if errors := tuple(problem for problem in report.problems if not problem.warns):
                 raise InvalidInput(errors)
             limit_warnings += report.problems
-            emit_warnings(report.unchecked, MediaWarning)
+            emit_warnings(report.unchecked if preflight else (), MediaWarning)
         # Before anything is sent, so that it costs nothing if warnings are errors.
         emit_warnings(limit_warnings, LimitWarning)
         return self.sender.send(approved, take=take, budget=budget)
 
     def generate(
         self, document: Document, /, *, timeout: float | None = None, progress: bool | None = None, take: int = 1,
-        extra: Mapping[str, Any] | None = None, preflight: bool = False, budget: float | None = None, **fields: Any,
+        extra: Mapping[str, Any] | None = None, preflight: bool | None = None, budget: float | None = None, **fields: Any,
     ) -> Video:  # fmt: skip
         """Send a request and wait for its video: `submit` and `wait` in one. *spends credits*, *network*, *writes ledger*, *writes files*.
 

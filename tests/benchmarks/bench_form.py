@@ -1,4 +1,4 @@
-"""Our form beside other ways to make one, in one interleaved run: `python tests/benchmarks/bench_form.py [--browser]`.
+"""Our form beside other ways to make one, in one interleaved run: `python tests/benchmarks/bench_form.py [--browser] [--documents DIR]`.
 
 The other form libraries are no dependencies of this project. Those that are installed take part:
 
@@ -13,6 +13,7 @@ import copy
 import gc
 import importlib
 import json
+import random
 import shutil
 import statistics
 import sys
@@ -334,6 +335,87 @@ def kernel(rounds: int) -> None:
     )
 
 
+def generated(number: int) -> dict[str, Any]:
+    """A request body of up to twelve fields of all usual kinds, the same in every run."""
+    chance = random.Random(number)
+
+    def field(depth: int) -> dict[str, Any]:
+        kinds: list[Callable[[], dict[str, Any]]] = [
+            lambda: {"type": "string", "maxLength": chance.randint(1, 500)},
+            lambda: {"type": "string", "enum": [f"choice {one}" for one in range(chance.randint(2, 9))]},
+            lambda: {"type": "integer", "minimum": 0, "maximum": chance.randint(1, 99), "default": 1},
+            lambda: {"type": "number", "minimum": 0, "maximum": 1, "default": 0.5},
+            lambda: {"type": "boolean", "default": chance.random() > 0.5},
+            lambda: {"type": "array", "items": {"type": "string"}, "maxItems": chance.randint(1, 9)},
+            lambda: {"type": "object", "properties": {f"inner_{one}": field(depth + 1) for one in range(3)}},
+            lambda: {"type": "array", "items": {"type": "object", "properties": {"a": field(depth + 1)}}},
+        ]
+        return chance.choice(kinds[: 6 if depth > 1 else 8])() | {"description": f"What it is for. {chance.random()}"}
+
+    fields = {f"field_{one}": field(0) for one in range(chance.randint(1, 12))}
+    return {"type": "object", "title": f"Body {number}", "properties": fields}
+
+
+def bodies(folder: Path | None, count: int) -> None:
+    """Build many different bodies with each library; compared where both build, in time of this process."""
+    schemas = [generated(number) for number in range(count)]
+    for file in sorted(folder.rglob("*.json")) if folder else ():
+        document = json.loads(file.read_text(encoding="utf-8"))
+        schema = document.get("schema", document) if isinstance(document, dict) else None
+        if isinstance(schema, dict) and schema.get("type") == "object":
+            schemas.append(schema)
+    found, spent = contenders(), dict[str, dict[int, float]]()
+    for number, schema in enumerate([*schemas[:5], *schemas]):  # the first ones pay for caches and imports
+        for one in found:
+            own = copy.deepcopy(schema)
+            gc.collect()
+            begun = time.process_time()
+            try:
+                one.widget(one.build(sd.spec(own) if type(one) is Ours else own))
+            except Exception:  # noqa: BLE001, S112 - it cannot build this one
+                continue
+            if number >= 5:
+                spent.setdefault(one.name, {})[number] = time.process_time() - begun
+    ours = spent[Ours.name]
+    print(f"{len(schemas)} bodies, {count} of them generated; seedance_nb builds {len(ours)}")
+    for name, theirs in spent.items():
+        both = ours.keys() & theirs.keys()
+        if name != Ours.name and both:
+            shares = [ours[number] / max(theirs[number], 1e-6) for number in both]
+            whole = sum(ours[number] for number in both) / sum(theirs[number] for number in both)
+            slower = sum(share > 1 for share in shares)
+            print(
+                f"  {name}: builds {len(theirs)}; ours / it: {whole:.2f} in all, median {statistics.median(shares):.2f}, slower in {slower}"
+            )
+    print()
+
+
+def large(megabytes: float) -> None:
+    """The time to read a document of many operations, as JSON and as YAML."""
+    schemas = {f"Body{number}": generated(number) for number in range(40)}
+    paths: dict[str, Any] = {}
+    text = ""
+    while len(text) < megabytes * 1e6:
+        for _ in range(100):
+            body = {
+                "content": {"application/json": {"schema": {"$ref": f"#/components/schemas/Body{len(paths) % 40}"}}}
+            }
+            more = "What this operation does, in a sentence or two. " * 20
+            paths[f"/path/{len(paths)}"] = {"post": {"requestBody": body, "description": more}}
+        document = {
+            "openapi": "3.1.0",
+            "info": {"title": "t", "version": "1"},
+            "paths": paths,
+            "components": {"schemas": schemas},
+        }
+        text = json.dumps(document)
+    dumped = yaml.dump(document, Dumper=getattr(yaml, "CSafeDumper", yaml.SafeDumper))
+    for kind, one in (("JSON", text), ("YAML", dumped)):
+        took = milliseconds(lambda one=one: sd.spec(one, operation="POST /path/7"))  # type: ignore[misc]
+        print(f"a document of {len(one) / 1e6:.1f} MB, {len(paths)} operations, as {kind}: {took:.0f} ms")
+    print()
+
+
 def shown(name: str, what: int) -> Any:
     """What a cell of the browser's notebook displays."""
     one = next(kind() for kind in KINDS if kind.name == name)
@@ -406,8 +488,13 @@ def _drawn(times: list[dict[str, float]]) -> str:
 if __name__ == "__main__":
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--browser", action="store_true", help="also draw the forms in JupyterLab")
-    parser.add_argument("--rounds", type=int, default=15, help="rounds with the seed document")
+    parser.add_argument("--rounds", type=int, default=15, help="rounds with the seed document, 0 for the bodies alone")
+    parser.add_argument("--documents", type=Path, help="a folder of further JSON Schemas")
+    parser.add_argument("--bodies", type=int, default=300, help="how many bodies to generate")
     given = parser.parse_args()
-    kernel(given.rounds)
+    if given.rounds:
+        kernel(given.rounds)
+    bodies(given.documents, given.bodies)
+    large(3)
     if given.browser:
         browser(3)

@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from support.media import picture
+from support.media import picture, video
 from support.provider import Provider
 from support.waiting import short, until
 
@@ -146,7 +146,37 @@ def test_a_script_asks_for_the_look_itself(provider: Provider, tmp_path: Path) -
     report = session.preflight(R2V, **fields)
     assert [problem.path for problem in report.problems] == [f"{IMAGES}/0"] * len(report.problems)
     assert "reference_images 1" in report._repr_html_()
-    assert session.generate(R2V, timeout=60, **fields).path.exists(), "without being asked, nothing is looked at"
+    assert session.generate(R2V, timeout=60, preflight=False, **fields).path.exists()
+
+
+def test_the_files_of_a_new_paid_request_are_checked_without_being_asked(provider: Provider, tmp_path: Path) -> None:
+    provider.files = {"/small.png": picture(200, 200)}
+    session = sd.Session(
+        api_key="a-key-of-tests",
+        base_url=provider.url,
+        ledger=tmp_path / "l.sqlite3",
+        outputs=tmp_path / "o",
+        sleep=short,
+    )
+    fields: dict[str, Any] = {"prompt": "x", "reference_images": [f"{provider.url}/small.png"]}
+    with pytest.raises(sd.InvalidInput, match="200 px"):
+        session.submit(R2V, **fields)
+    assert (provider.charges, list(session.tasks())) == ([], [])
+    session.submit(R2V, preflight=False, **fields).wait()
+    assert session.submit(R2V, **fields).row.task_id, "a request that was sent already is not checked again"
+    assert len(provider.charges) == 1
+    simulated = sd.Session(simulate=True, ledger=tmp_path / "s.sqlite3", outputs=tmp_path / "s", queue_s=0, run_s=0)
+    assert simulated.generate(R2V, timeout=60, **fields).simulated, "what costs nothing is not checked"
+
+
+def test_a_reference_video_is_measured_for_its_price(provider: Provider, tmp_path: Path) -> None:
+    provider.files = {"/clip.mp4": video(width=640, height=640, frames=96)}
+    session = sd.Session(api_key="a-key-of-tests", base_url=provider.url, ledger=tmp_path / "l.sqlite3")
+    fields: dict[str, Any] = {"prompt": "x", "resolution": "480p", "ratio": "4:3", "duration": 5}
+    alone = session.estimate("vastnum/doubao-seedance-2.0", **fields)
+    price = session.estimate("vastnum/doubao-seedance-2.0", videos=[f"{provider.url}/clip.mp4"], **fields)
+    assert price.amount and alone.amount and price.amount > alone.amount  # noqa: PT018
+    assert not price.at_least
 
 
 def test_a_local_file_is_looked_at_where_it_is(tmp_path: Path) -> None:
