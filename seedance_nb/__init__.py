@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from seedance_nb._document.spec import Spec
     from seedance_nb._ledger.repair import repair_ledger
     from seedance_nb._notebook.clip import open  # noqa: A004
-    from seedance_nb._notebook.compare.comparison import Comparison
+    from seedance_nb._notebook.compare import Comparison
     from seedance_nb._provider.key_sources import ask_key
     from seedance_nb._session.session import Session
     from seedance_nb._task.engine import nest_asyncio
@@ -33,7 +33,7 @@ _HOME = {
     "_api": (
         "asset", "balance", "callback", "check", "compare", "estimate", "form", "gallery", "generate", "model", "models", "panel", "preflight", "submit", "task", "tasks", "upload",
     ),
-    "_notebook.compare.comparison": ("Comparison",),
+    "_notebook.compare": ("Comparison",),
     "_notebook.clip": ("open",),
     "_task.display.page": ("export", "grid"),
     "_task.display.video": ("Video",),

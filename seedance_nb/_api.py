@@ -13,7 +13,7 @@ from seedance_nb._base.errors import argument_error
 from seedance_nb._base.faults import typed
 from seedance_nb._base.secret import Secret, as_secret, mask_keys
 from seedance_nb._document.load import spec
-from seedance_nb._notebook.compare.comparison import Comparison
+from seedance_nb._notebook.compare import Comparison
 from seedance_nb._provider.account import Account
 from seedance_nb._session.session import Document, Models, Session
 from seedance_nb._task.engine import ENGINE

@@ -45,6 +45,12 @@ class Found(NamedTuple):
     total: int
 
 
+def intent_of(approved: Approved, base_url: str, take: int) -> str:
+    """What the ledger knows a request by, as 64 hex digits: where it goes, what it says, and which take it is. *pure*."""
+    identity = json.dumps([base_url, approved.spec.method, approved.spec.path, approved.digest, take])
+    return hashlib.sha256(identity.encode()).hexdigest()
+
+
 class Ledger:
     """A SQLite file and its journal, private to their owner. Methods are thread-safe, writes on disk on return; `trouble` says why it can only be read. Any method can raise LedgerError."""
 
@@ -72,8 +78,7 @@ class Ledger:
         `replaces` is the number of a row with an unknown outcome; a new row takes its place, once. Raises: OverBudget.
         """
         spec, by_role = approved.spec, values_by_role(approved.spec, approved.values)
-        identity = json.dumps([base_url, spec.method, spec.path, approved.digest, take])
-        intent = hashlib.sha256(identity.encode()).hexdigest()
+        intent = intent_of(approved, base_url, take)
 
         def claimed(transaction: Transaction) -> tuple[Row, bool]:
             transaction.settle()
@@ -240,10 +245,12 @@ class Ledger:
         query = "SELECT max(take) FROM tasks WHERE digest = ? AND state NOT IN (?, ?)"
         return self._select(query, approved.digest, *FREE_STATES, each=lambda found: int(found[0] or 0))[0]
 
-    def of_requests(self, digests: Collection[str]) -> list[Row]:
-        """The rows of these requests that may exist at a provider, oldest first. *reads files*."""
-        where = "digest IN (SELECT value FROM json_each(?)) AND state NOT IN (?, ?) AND successor IS NULL"
-        return self._select(f"{SELECT} WHERE {where} ORDER BY seq", json.dumps([*digests]), *FREE_STATES, each=row_of)
+    def of_intents(self, intents: Collection[str]) -> dict[str, Row]:
+        """The row of each of these requests that has one which may exist at a provider. *reads files*."""
+        where = "intent IN (SELECT value FROM json_each(?)) AND state NOT IN (?, ?) AND successor IS NULL ORDER BY seq"
+        query = f"SELECT {', '.join(COLUMNS)}, intent FROM tasks WHERE {where}"  # noqa: S608 - texts of our own
+        found = self._select(query, json.dumps([*intents]), *FREE_STATES, each=lambda one: (one[-1], row_of(one[:-1])))
+        return dict(found)
 
     def close(self) -> None:
         """Close the files; the next call opens them again."""

@@ -22,6 +22,7 @@ from seedance_nb._task.display.player import View
 from seedance_nb._task.engine import ENGINE
 
 PAUSE_S = 0.6  # seconds in which the second button ignores a press, because it is the second half of a double click
+_CHANGED = Html('<div role="alert">This has changed since it was shown. Check the price and press again.</div>')
 _TICK_S = 1.0  # seconds between two updates of the table at least, however many requests it has
 
 
@@ -29,7 +30,7 @@ class BatchView:
     """A batch in a cell. Nothing is sent before its button is pressed, and pressed again if it costs credits.
 
     `batch` is a `Batch`, or anything that has of it: `due` (the requests that the button sends), `total` (their price), the
-    coroutine `perform`, `stop`, `is_sending`, `is_stopped`, `tasks`, `results` and a repr. What it looks like is up to the
+    coroutine `perform`, `reset` before it, `stop`, `is_stopped`, `tasks`, `results` and a repr. What it looks like is up to the
     caller: `head` is the title row; `table` returns what stands below it, at most once a second while it runs; `output` the
     videos, with `pending=True` as a page must have them before it is reloaded: with the future files. Both are called in
     threads, too.
@@ -77,9 +78,8 @@ class BatchView:
         self._yes.description = f"Really generate {videos} for {total.brief}?"
         free = "Simulated: nothing is sent to a provider and nothing is charged." if shown and total.simulated else ""
         note = f"Total: {total}. You confirm once more before anything is sent." if total.paid else free
-        note += (
-            f" {shown - count} cost nothing: they have a task already, or repeat another one." if shown > count else ""
-        )
+        old = f" {shown - count} cost nothing: they have a task already, or repeat another one."
+        note += old if shown > count else ""
         note += f" {self._left_out} left out: see the problems." if self._left_out else ""
         self._note.value = escape(note.strip())
         return before == self._offer
@@ -88,9 +88,7 @@ class BatchView:
         if self._busy or self._first_press_at is not None:
             return
         if not self._show_price():
-            self._report(
-                Html('<div role="alert">This has changed since it was shown. Check the price and press again.</div>')
-            )
+            self._report(_CHANGED)
         elif self._offer[1].paid:
             self._show_buttons(asking=True)
         else:
@@ -106,7 +104,8 @@ class BatchView:
                 return
             self._busy = True
         self._show_buttons(asking=False)
-        self._go.disabled, self._batch.is_stopped = True, False
+        self._go.disabled = True
+        self._batch.reset()
         ENGINE.submit(self._generate())
 
     def _show_buttons(self, *, asking: bool) -> None:
@@ -119,6 +118,7 @@ class BatchView:
         try:
             with reported("batch", self._report):
                 await self._follow(asyncio.ensure_future(self._batch.perform(interactive=True)))
+                await asyncio.to_thread(self._show_price)
         finally:
             toggle(self._stop, shown=False)
             self._go.disabled = self._busy = False
@@ -131,7 +131,7 @@ class BatchView:
             if is_over := work.done():
                 work.result()
             done, now = sum(one is not None for one in self._batch.results), time.monotonic()
-            toggle(self._stop, shown=self._batch.is_sending and not self._batch.is_stopped)
+            toggle(self._stop, shown=None in self._batch.tasks and not self._batch.is_stopped)
             self._table.value = await asyncio.to_thread(self._make_table)
             self._report(counts_html(self._batch))
             if done > shown and (is_over or now >= due_at):

@@ -23,7 +23,7 @@ from seedance_nb._form.form import css
 from seedance_nb._ledger.ledger import COSTS, MARKS, SORTS, Found
 from seedance_nb._ledger.row import Row, State
 from seedance_nb._media.sniff import sniff
-from seedance_nb._notebook.compare.candidate import request_for
+from seedance_nb._notebook.compare import request_for
 from seedance_nb._notebook.output import VideoOutput
 from seedance_nb._notebook.panel import Panel
 from seedance_nb._notebook.status import reported

@@ -6,24 +6,22 @@ from pathlib import Path
 from typing import Any
 
 from seedance_nb._base.errors import OverBudget, error_text
-from seedance_nb._base.html import DIM, FG, FONT, LINE, Html, request_html
+from seedance_nb._base.html import Html, piece, request_html
 from seedance_nb._base.values import json_text
 from seedance_nb._check.price import Estimate
 from seedance_nb._form.labels import labels_of, sentence
-from seedance_nb._ledger.row import Row, price_after
+from seedance_nb._ledger.row import Row, State, price_after
 from seedance_nb._notebook.status import CHECK, SIMULATED, running_html
 from seedance_nb._session.batch import Batch, Item, Result
 from seedance_nb._task.display.page import COLUMNS
 from seedance_nb._task.display.player import View, badge, pending_html, source_of
-from seedance_nb._task.display.video import ERROR, Video, facts_html, video_player, video_text
+from seedance_nb._task.display.video import Video, facts_html, video_player, video_text
 from seedance_nb._task.files import video_path
 from seedance_nb._task.task import Task
 
 MOST_SHOWN = 200  # rows of a table; those with problems come first
 _WITH_REQUESTS = 12  # most rows of a table that shows the request of each
 _EMBEDDED = 50_000_000  # bytes of videos in one output; the others are shown as stills
-_CODE = "overflow-wrap:anywhere;font-size:12px;background:none;padding:0;color:inherit"
-_BOX = f"{LINE};border-radius:8px;padding:12px;min-height:120px;overflow-wrap:anywhere"
 
 
 def cell_text(head: str, item: Item, price: Estimate) -> str:
@@ -43,15 +41,13 @@ def cell_text(head: str, item: Item, price: Estimate) -> str:
 
 def title_html(title: str, noun: str, items: Sequence[Item], text: str, settings: str) -> Html:
     """The title row of a batch: how many it has of what, and what they all share. *pure*."""
-    count = f"{len(items)} {noun}{'' if len(items) == 1 else 's'}"
     badge = SIMULATED if all(item.simulated for item in items) else ""
-    lines = Html('<div class="sdn-said">{}</div><div class="sdn-said sdn-dim">{}</div>').format(text, settings)
-    return Html('<b>{}</b><span class="sdn-dim">{}</span>{}{}').format(title, count, badge, lines)
+    return piece("title").format(title, len(items), f"{noun}{'s' * (len(items) != 1)}", badge, text, settings)
 
 
 def batch_table(batch: Batch, heads: Sequence[str]) -> Html:
     """The table of a batch as it is now, whose rows become blocks where it is narrow. *reads files*, *network* the first time."""
-    rows, heads = batch.rows() if any(batch.tasks) else [None] * len(batch.items), (*heads, "progress")
+    rows, heads = batch.rows(), (*heads, "progress")
     order = sorted(range(len(rows)), key=lambda at: len(rows) > MOST_SHOWN and not batch.items[at].problems)
     lines = Html("<tr>{}</tr>").each(_cells_html(batch, heads, at, rows[at]) for at in order[:MOST_SHOWN])
     more = Html('<div class="sdn-dim">and {:,} more</div>').format(len(rows) - MOST_SHOWN) if order[MOST_SHOWN:] else ""
@@ -63,15 +59,18 @@ def _cells_html(batch: Batch, heads: Sequence[str], at: int, row: Row | None) ->
     item, cells = batch.items[at], Html()
     for head in heads:
         if head == "model":
-            title = Html('<b>{}</b> <span class="sdn-dim">{}</span><code>{}</code>')
             is_shown = not item.error and len(batch.items) <= _WITH_REQUESTS
             sent = request_html(json_text(item.body)) if is_shown else ""
-            cell: str = title.format(item.spec.title, item.spec.mode, item.name) + sent
+            title = Html('<b>{}</b> <span class="sdn-dim">{}</span><code>{}</code>{}')
+            cell: str = title.format(item.spec.title, item.spec.mode, item.name, sent)
         elif head == "runs on":  # the head of the view has the badge where all are simulated
             is_mixed = item.simulated and not item.fault and not all(one.simulated for one in batch.items)
             cell = SIMULATED if is_mixed else item.runs_on
         elif head == "problems":
-            cell = _problems_html(item)
+            cell = Html("<div>{}</div>").format(item.fault) if item.fault else Html()
+            for problem in (*item.problems, *item.warnings):
+                kind, words = "sdn-warn" if problem.warns else "sdn-error", sentence(problem, labels_of(item.spec))
+                cell += Html('<div class="{}">{}</div>').format(kind, words)
         elif head == "progress":
             cell = "" if item.error else _progress_html(batch.results[at], row)
         else:
@@ -80,20 +79,12 @@ def _cells_html(batch: Batch, heads: Sequence[str], at: int, row: Row | None) ->
     return cells
 
 
-def _problems_html(item: Item) -> Html:
-    problems = Html("<div>{}</div>").format(item.fault) if item.fault else Html()
-    for problem in (*item.problems, *item.warnings):
-        kind = "sdn-warn" if problem.warns else "sdn-error"
-        problems += Html('<div class="{}">{}</div>').format(kind, sentence(problem, labels_of(item.spec)))
-    return problems
-
-
 def _progress_html(result: Result, row: Row | None) -> Html:
-    if isinstance(result, Exception):
+    if isinstance(result, Exception) or (row and row.state is State.FAILED):
         text = "Not sent: over budget" if isinstance(result, OverBudget) else "No video; see the error below."
         return Html('<span class="sdn-over">{}</span>').format(text)
-    if isinstance(result, Video):
-        return Html("{} Done · {}").format(CHECK, price_after(result.row))
+    if row and row.state is State.DONE and row.file:
+        return Html("{} Done · {}").format(CHECK, price_after(row))
     return running_html(row, max(0.0, time.time() - row.created)) if row else Html()
 
 
@@ -125,10 +116,12 @@ class Videos(Sequence[Result]):
         return len(self._results)
 
     def __repr__(self) -> str:
-        return "\n".join(f"{caption(item)}: {_line(result)}" for item, result in self._results)
-
-    def _repr_html_(self) -> str:
-        return str(self.view().html)
+        lines = []
+        for item, result in self._results:
+            text = video_text(result) if isinstance(result, Video) else "generating…"
+            text = error_text(result) if isinstance(result, Exception) else text
+            lines.append(f"{caption(item)}: {' '.join(text.splitlines())}")
+        return "\n".join(lines)
 
     def _repr_mimebundle_(self, **_: Any) -> dict[str, str]:
         return self.view().bundle
@@ -140,84 +133,53 @@ class Videos(Sequence[Result]):
             source = source_of(result.path) if isinstance(result, Video) else ""
             left -= len(source)
             tiles.append(_tile(item, result, source if left > 0 else "", self._axes))
-        html = Html(
-            '<div style="{};{};margin:8px 0;max-width:1180px">'
-            '<div style="white-space:pre-wrap;overflow-wrap:anywhere;max-height:4.5em;overflow:auto;margin-bottom:8px">{}</div>{}</div>'
-        ).format(FONT, FG, self._prompt, _matrix_html([item for item, _ in self._results], tiles, self._axes))
+        content = Html('<div style="{}">{}</div>').format(COLUMNS, Html().join(tiles))
+        content = _matrix_html([item for item, _ in self._results], tiles, self._axes) if self._axes else content
         jpeg = next((result.poster for result in self if isinstance(result, Video)), b"")
-        return View(text=repr(self), html=html, jpeg=jpeg)
+        return View(text=repr(self), html=piece("videos").format(self._prompt, content), jpeg=jpeg)
 
 
 def _matrix_html(items: Sequence[Item], tiles: Sequence[Html], axes: tuple[str, ...]) -> Html:
-    """Tiles in a grid that wraps, or as a table with the values of the two axes at its rows and columns."""
-    if not axes:
-        return Html('<div style="{}">{}</div>').format(COLUMNS, Html().join(tiles))
-    cells: dict[tuple[str, str], Html] = {}
+    """Tiles in a table with the values of the two axes at its rows and columns."""
+    cells: dict[tuple[str, ...], Html] = {}
     for item, tile in zip(items, tiles, strict=True):
-        place = str(item.labels.get(axes[0], "")), str(item.labels.get(axes[1], ""))
+        place = tuple(str(item.labels.get(axis, "")) for axis in axes)
         cells[place] = cells.get(place, Html()) + tile
-    head = Html('<th scope="{}" style="text-align:left;vertical-align:top;padding:6px;border:0;min-width:110px;white-space:normal">'
-                '<span style="{};font-weight:400">{}</span> {}</th>')  # fmt: skip
-    cell = Html('<td style="vertical-align:top;text-align:left;padding:6px;min-width:240px;border:0">{}</td>')
-    columns, lines = dict.fromkeys(column for _, column in cells), Html()
+    head, cell, lines = piece("matrix-head"), piece("matrix-cell"), Html()
+    columns = dict.fromkeys(column for _, column in cells)
     for row in dict.fromkeys(row for row, _ in cells):
         content = cell.each(cells.get((row, column), "–") for column in columns)
-        lines += Html("<tr>{}{}</tr>").format(head.format("row", DIM, axes[0], row), content)
-    heads = Html().join(head.format("col", DIM, axes[1], column) for column in columns)
-    table = Html(
-        '<div style="overflow-x:auto"><table style="border-collapse:collapse;margin:0"><tr><td style="border:0"></td>{}</tr>{}</table></div>'
-    )
-    return table.format(heads, lines)
+        lines += piece("matrix-row").format(head.format("row", axes[0], row), content)
+    return piece("matrix").format(Html().join(head.format("col", axes[1], column) for column in columns), lines)
 
 
 def caption(item: Item, axes: Sequence[str] = ()) -> str:
     """What tells an item from the others: its model, or the values that vary, without those of `axes`. *pure*."""
-    return (
-        item.name
-        if item.title
-        else " · ".join(f"{name} {value}" for name, value in item.labels.items() if name not in axes)
-    )
-
-
-def _line(result: Result | Html) -> str:
-    if isinstance(result, Exception):
-        return " ".join(error_text(result).splitlines())
-    return video_text(result) if isinstance(result, Video) else "generating…"
+    values = (f"{name} {value}" for name, value in item.labels.items() if name not in axes)
+    return item.name if item.title else " · ".join(values)
 
 
 def _tile(item: Item, result: Result | Html, source: str, axes: Sequence[str] = ()) -> Html:
-    video = result if isinstance(result, Video) else None
-    take = f" · take {video.row.take}" if item.title and video and video.row.take > 1 else ""
-    name = Html('<code style="{}">{}{}</code>').format(_CODE, item.name, take) if item.title else ""
-    return Html(
-        '<figure style="margin:0;min-width:0">'
-        '<div style="display:flex;flex-wrap:wrap;gap:2px 10px;align-items:center"><b>{}</b>{}</div>'
-        '<div style="{};margin-bottom:6px">{}</div>{}</figure>'
-    ).format(
-        item.title or caption(item, axes), badge(video.simulated if video else item.simulated), DIM, name,
-        _video_html(result, source) if isinstance(result, Video) else _placeholder_html(result),
-    )  # fmt: skip
-
-
-def _video_html(video: Video, source: str) -> Html:
-    seconds = (video.row.finished or 0) - video.row.created
-    cost = f"generated in {seconds:.0f} s · {price_after(video.row)}" if seconds > 0 else price_after(video.row)
-    figure = Html('{}<figcaption style="margin-top:6px;overflow-wrap:anywhere"><div>{}</div>{}</figcaption>')
-    return figure.format(video_player(video, source), cost, facts_html(video, source))
-
-
-def _placeholder_html(result: Exception | Html | None) -> Html:
-    if not isinstance(result, Exception):
-        return result or Html('<div style="{};{}">Generating…</div>').format(_BOX, DIM)
-    lines = Html("<br>").join(error_text(result).splitlines())
-    return Html('<div role="alert" style="{};{}">{}</div>').format(_BOX, ERROR, lines)
+    simulated, take, content = item.simulated, "", result or piece("no-video-yet").format("Generating…")
+    if isinstance(result, Video):
+        row, simulated = result.row, result.simulated
+        take = f" · take {row.take}" if row.take > 1 else ""
+        seconds = f"generated in {row.finished - row.created:.0f} s · " if row.finished else ""
+        player, facts = video_player(result, source), facts_html(result, source)
+        content = piece("tile-video").format(player, f"{seconds}{price_after(row)}", facts)
+    elif isinstance(result, Exception):
+        content = piece("tile-error").format(Html("<br>").join(error_text(result).splitlines()))
+    title = Html("<b>{}</b>").each(filter(None, [item.title or caption(item, axes)]))
+    return piece("tile").format(title, badge(simulated), f"{item.name}{take}" if item.title else "", content)
 
 
 def batch_videos(batch: Batch, prompt: str, outputs: Path | None = None, axes: tuple[str, ...] = ()) -> Videos:
     """The results of a batch; for tasks that have none yet, players of their future files in the folder `outputs`, if given. *reads files*."""
     shown = list[Result | Html](batch.results)
-    for at, task in enumerate(batch.tasks if outputs else ()):
-        if isinstance(task, Task) and shown[at] is None and outputs:
+    for at, task in enumerate(batch.tasks):
+        if task is None:
+            shown[at] = piece("no-video-yet").format("Not sent")
+        elif isinstance(task, Task) and shown[at] is None and outputs:
             path = video_path(outputs, task.row)
             shown[at] = pending_html(path.name, source_of(path))
     return Videos(prompt, zip(batch.items, shown, strict=True), axes)

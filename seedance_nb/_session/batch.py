@@ -5,9 +5,10 @@ from __future__ import annotations
 import asyncio
 import concurrent.futures
 import functools
-from collections.abc import Callable, Coroutine, Iterable, Mapping
+import math
+from collections.abc import Callable, Coroutine, Iterable, Iterator, Mapping
 from concurrent.futures import Future
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any, TypeVar
 
 from seedance_nb._base.errors import InvalidInput, OverBudget, SeedanceError, argument_error
@@ -16,7 +17,9 @@ from seedance_nb._base.problem import Problem
 from seedance_nb._check.check import Approved, approve, build_body, warnings
 from seedance_nb._check.price import Estimate, Total, estimate, total_of
 from seedance_nb._document.spec import Spec
-from seedance_nb._ledger.row import Row
+from seedance_nb._ledger.ledger import intent_of
+from seedance_nb._ledger.row import Row, State
+from seedance_nb._session.rehearsal import Clip, Rehearsal, outcomes_of, rehearse, size_of
 from seedance_nb._session.session import Session
 from seedance_nb._task.begin import require_sendable
 from seedance_nb._task.display.video import Video
@@ -27,6 +30,7 @@ T = TypeVar("T")
 Result = Video | Exception | None
 """The result of a request: its video, or the error in its place; None as long as there is neither."""
 _TICK_S = 0.1
+_PAUSE_S = 1.0  # seconds between two paid requests, as the rate limits of providers allow them
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -69,9 +73,9 @@ class Item:
         return "nowhere" if self.fault else "simulator" if self.simulated else self.spec.provider
 
     @property
-    def key(self) -> tuple[str, str, str, int]:
-        """What the ledger knows its task by: items with the same key have the same task. *pure*."""
-        return self.name, self.base_url, self.approved.digest if self.approved else "", self.take
+    def intent(self) -> str:
+        """What the ledger knows its task by, the same for equal items, "" if it cannot be sent. *pure*."""
+        return intent_of(self.approved, self.base_url, self.take) if self.approved and not self.fault else ""
 
 
 def item_of(spec: Spec, fields: dict[str, Any], **more: Any) -> Item:
@@ -107,40 +111,50 @@ def attempt(act: Callable[[], T]) -> T | Exception:
 class Batch:
     """Several requests, sent in order. `tasks` and `results` have one entry per item: None is not sent, or not ended, yet."""
 
-    def __init__(
-        self, session: Session, items: Iterable[Item], *, budget: float | None = None, concurrency: int | None = None
-    ) -> None:
+    def __init__(self, session: Session, items: Iterable[Item], *, budget: float | None = None,
+                 concurrency: int | None = None) -> None:  # fmt: skip
         self.items = tuple(items)
         self.ready = tuple(item for item in self.items if item.error is None)
         for item in self.ready:
             require_sendable(item.spec, item.take, budget)
         if concurrency is not None and (type(concurrency) is not int or concurrency < 1):
-            message = f"must be a whole number of tasks, 1 or more, not {concurrency!r}"
+            message = f"must be a whole number, 1 or more, not {concurrency!r}"
             raise argument_error("concurrency", message, concurrency, 1)
-        self.is_sending = self.is_stopped = False
+        self._session, self._budget, self._concurrency = session, budget, concurrency
+        self.reset()
+
+    def reset(self) -> None:
+        """Forget the tasks and results, before all is sent again."""
+        self.is_stopped = False
         self.tasks: list[Task | Exception | None] = [item.error for item in self.items]
         self.results: list[Result] = [item.error for item in self.items]
         self._futures: dict[int, Future[Row]] = {}
-        self._session, self._budget, self._concurrency = session, budget, concurrency
 
     @functools.cached_property
     def estimates(self) -> tuple[Estimate, ...]:
         """The price of each item, in their order; requested at the same time, once for all that differ in their prompt only. *network*."""
         sender, asked, keys = self._session.sender, dict[Any, Future[Estimate]](), []
         for item in self.items:
-            key = item.name, item.error is None and sender.price_key(item.spec, item.base_url, item.body)
-            asked[key] = asked.get(key) or ENGINE.submit(self._estimate(item))
-            keys.append(key)
+            keys.append((item.name, item.error is None and sender.price_key(item.spec, item.base_url, item.body)))
+            asked[keys[-1]] = asked.get(keys[-1]) or ENGINE.submit(self._estimate(item))
         return tuple(wait_for(asked[key]) for key in keys)
+
+    async def _estimate(self, item: Item) -> Estimate:
+        if item.simulated and not item.error:
+            return estimate(item.spec, item.body)
+        try:
+            return Estimate(unit="") if item.error else await self._session.sender.price(item.spec, item.body)
+        except SeedanceError as error:
+            return Estimate(unit=item.spec.price.unit, why=error.message)
 
     @property
     def due(self) -> list[int]:
         """The items that have no task in the ledger yet, so that `perform` sends them; equal ones count once. *reads files*."""
-        rows, first = self.rows(), dict[Any, int]()
-        for index, item in enumerate(self.items):
-            if item.error is None and rows[index] is None:
-                first.setdefault(item.key, index)
-        return list(first.values())
+        rows, new = self.rows(), dict[str, int]()
+        for at, item in enumerate(self.items):
+            if item.error is None and rows[at] is None:
+                new.setdefault(item.intent, at)
+        return [*new.values()]
 
     @property
     def total(self) -> Total:
@@ -149,10 +163,16 @@ class Batch:
 
     def rows(self) -> list[Row | None]:
         """The row of each item in the ledger, None if its request was never sent. *reads files*."""
-        digests = {item.approved.digest for item in self.items if item.approved}
-        rows = self._session.ledger.of_requests(digests)
-        found = {(row.spec, row.base_url, row.digest, row.take): row for row in rows}
-        return [found.get(item.key) for item in self.items]
+        intents = [item.intent for item in self.items]
+        return [*map(self._session.ledger.of_intents(intents).get, intents)]
+
+    def load(self) -> None:
+        """Take over the videos and errors that the ledger has of requests that were not sent from here. *reads files*."""
+        for at, row in enumerate(self.rows()):
+            if row is not None and self.tasks[at] is None:
+                task = self.tasks[at] = Task(self._session.sender, self.items[at].spec, row)
+                if row.state in (State.DONE, State.FAILED, State.UNKNOWN):
+                    self.results[at] = attempt(functools.partial(task.wait, progress=False))
 
     def stop(self) -> None:
         """Send nothing further. What was sent is still followed."""
@@ -163,57 +183,54 @@ class Batch:
         sending = asyncio.ensure_future(self.send(interactive=interactive))
         while self._futures or not sending.done():
             await asyncio.sleep(_TICK_S)
-            for index, future in [*self._futures.items()]:
-                if future.done():  # once each and in a thread, because its poster is decoded
-                    self.results[index] = await asyncio.to_thread(_result, self.tasks[index], future)
-                    del self._futures[index]
+            for at in [at for at, future in self._futures.items() if future.done()]:  # in a thread: posters are decoded
+                self.results[at] = await asyncio.to_thread(_result, self.tasks[at], self._futures.pop(at))
         await sending
 
     async def send(self, *, interactive: bool = False) -> None:
-        """Send each item in order, at most `concurrency` unfinished at once; what is in the ledger keeps its task. *spends credits*, *network*, *writes ledger*.
+        """Send each item in order, at most `concurrency` unfinished at once; what has a task keeps it. *spends credits*, *network*, *writes ledger*.
 
         An error takes the place of its item's task and stops no other. Over budget, nothing further is sent.
         """
-        self.tasks, self._futures, self.is_sending = [item.error for item in self.items], {}, True
-        self.results, budget = [item.error for item in self.items], self._budget
-        try:
-            # In threads, because a locked ledger must not hold up every other task on this loop.
-            await asyncio.to_thread(self.require_same_places)
-            for index, item in enumerate(self.items):
-                while self._concurrency and self._unfinished >= self._concurrency and not self.is_stopped:
-                    await asyncio.sleep(_TICK_S)
-                if self.is_stopped:
-                    return
-                if item.error is None:
-                    await self._start(index, item, budget, interactive=interactive)
-                # Over budget, the others only get the tasks that they have already.
-                budget = 0 if isinstance(self.tasks[index], OverBudget) else budget
-        finally:
-            self.is_sending = False
+        # In threads, because a locked ledger must not hold up every other task on this loop.
+        await asyncio.to_thread(self.require_same_places)
+        budget, most = self._budget, self._concurrency or math.inf
+        for at, item in enumerate(self.items):
+            while sum(not future.done() for future in self._futures.values()) >= most and not self.is_stopped:
+                await asyncio.sleep(_TICK_S)
+            if item.error is None and not self.is_stopped:
+                await self._start(at, item, budget, interactive=interactive)
+            # Over budget, the others only get the tasks that they have already.
+            budget = 0 if isinstance(self.tasks[at], OverBudget) else budget
 
-    async def _start(self, index: int, item: Item, budget: float | None, *, interactive: bool) -> None:
+    async def _start(self, at: int, item: Item, budget: float | None, *, interactive: bool) -> None:
         """Send one item, unless the ledger has it, and follow its task. *spends credits*, *network*, *writes ledger*."""
-        assert item.approved  # noqa: S101
-        send: Any = functools.partial(self._session.sender.send, item.approved, take=item.take, budget=budget)
         world = "simulated" if item.simulated else "paid"
-        task = await asyncio.to_thread(attempt, functools.partial(send, interactive=interactive, shown_world=world))
+        options: Any = {"take": item.take, "budget": budget, "interactive": interactive, "shown_world": world}
+        send: Any = functools.partial(self._session.sender.send, item.approved, **options)  # type: ignore[arg-type]
+        self.tasks[at] = task = await asyncio.to_thread(attempt, send)
         future = task if isinstance(task, Exception) else await asyncio.to_thread(attempt, task.future)
-        self.tasks[index] = task
         if isinstance(future, Exception):
-            self.results[index] = future
+            self.results[at] = future
         else:
-            self._futures[index] = future
+            self._futures[at] = future
 
-    def wait(self, work: Coroutine[Any, Any, None], show: Callable[[], None] = lambda: None) -> None:
-        """Wait for `send` or `perform`, calling `show` from time to time. An interrupt stops the sending, not the tasks."""
-        self.is_stopped, future = False, ENGINE.submit(work)
+    def wait(self, work: Coroutine[Any, Any, None]) -> None:
+        """Wait for `send` or `perform`. An interrupt stops the sending, not the tasks."""
+        for _ in self.waiting(work):
+            pass
+
+    def waiting(self, work: Coroutine[Any, Any, None]) -> Iterator[bool]:
+        """Wait for `send` or `perform`: False from time to time, and True at the end. Whoever leaves the loop stops the sending."""
+        self.reset()
+        future = ENGINE.submit(work)
         try:
             while not concurrent.futures.wait([future], timeout=_TICK_S).done:
-                show()
-        except BaseException:
+                yield False
+            future.result()
+            yield True
+        finally:
             self.stop()
-            raise
-        future.result()
 
     def require_same_places(self) -> None:
         """Check that requests still go where they went when they were priced. Raises: SeedanceError."""
@@ -223,19 +240,25 @@ class Batch:
                 step = "run its cell again to see where requests go and what they cost"
                 raise SeedanceError(f"{text} Nothing was sent.", next_step=step)
 
-    @property
-    def _unfinished(self) -> int:
-        return sum(not future.done() for future in self._futures.values())
+    def rehearse(self) -> Rehearsal:
+        """What would happen if it was sent now: price, time, refusals and balance, and what that rests on. *reads files*, *network*.
 
-    async def _estimate(self, item: Item) -> Estimate:
-        if item.error:
-            return Estimate(unit=item.spec.price.unit, why="it cannot be sent")
-        if item.simulated:
-            return estimate(item.spec, item.body)
-        try:
-            return await self._session.sender.price(item.spec, item.body)
-        except SeedanceError as error:
-            return Estimate(unit=item.spec.price.unit, why=error.message)
+        Nothing is sent: prices and balances are asked with free calls.
+        """
+        sender, clips, balances, basis = self._session.sender, list[Clip](), dict[str, float](), dict[str, None]()
+        outcomes = functools.cache(functools.partial(outcomes_of, self._session.ledger, sum(sender.routing.timing)))
+        for item, price in [(self.items[at], self.estimates[at]) for at in self.due]:
+            earlier, source = outcomes(item.spec, size_of(item.spec, item.body), item.simulated)
+            clips.append(Clip(item.spec.provider, 0 if item.simulated else price.amount or 0, earlier))
+            basis[source] = None
+            if not item.simulated and item.spec.provider not in balances and "balance" in item.spec.calls:
+                left = ENGINE.run(sender.balance(item.spec))
+                balances[item.spec.provider] = math.inf if left is None else left
+        pause_s = 0.0 if all(item.simulated for item in self.items) else _PAUSE_S
+        played = rehearse(clips, concurrency=self._concurrency, pause_s=pause_s, balances=balances)
+        known = [f"{name}: the balance is {left:,.10g} now" for name, left in balances.items() if left < math.inf]
+        pace = f"{f'at most {self._concurrency}' if self._concurrency else 'all'} at a time, {pause_s:g} s apart"
+        return replace(played, cost=str(self.total), basis=(*basis, *known, pace))
 
 
 def _result(task: Any, future: Future[Row]) -> Result:

@@ -93,7 +93,7 @@ class Sender:
         self.ledger = ledger
         self.specs: dict[str, Spec] = {}
         self._prices: dict[tuple[str, str], Estimate] = {}
-        self._routing, self._outputs, self.budget = routing, outputs, budget
+        self.routing, self._outputs, self.budget = routing, outputs, budget
 
     @property
     def outputs(self) -> Path:
@@ -102,7 +102,7 @@ class Sender:
 
     def account(self, spec: Spec) -> Account:
         """The free calls of the model's provider. Reads the environment."""
-        return Account(spec, self._routing.for_new(spec), self._routing.sleep)
+        return Account(spec, self.routing.for_new(spec), self.routing.sleep)
 
     async def price(self, spec: Spec, body: dict[str, Any]) -> Estimate:
         """The price of a request, as far as it is known. *network*."""
@@ -122,13 +122,13 @@ class Sender:
         """The price from an earlier estimate or the schema. *pure*."""
         if approved.extra:
             return Estimate(unit=spec.price.unit, why="fields that are not in the schema may change the price")
-        base_url = self._routing.for_new(spec).base_url
+        base_url = self.routing.for_new(spec).base_url
         known = self._prices.get(self.price_key(spec, base_url, approved.values))
         return known or estimate(spec, approved.values)
 
     async def preflight(self, spec: Spec, body: dict[str, Any], total_s: float = 8) -> Report:
         """The files of a request checked against the model's limits, within `total_s` seconds. *network*, *reads files*."""
-        endpoint = self._routing.for_new(spec)
+        endpoint = self.routing.for_new(spec)
         allowed_origin = access_policy(spec, endpoint).origin if endpoint.app is None else ""
         report = await preflight(spec, body, allowed_origin=allowed_origin, total_s=total_s)
         videos = spec.roles.get("reference_videos", "")
@@ -144,14 +144,14 @@ class Sender:
         """The task of an approved request, sent only to the `shown_world`; without a budget if a person pressed a button (`interactive`). *spends credits*, *network*, *writes ledger*. Raises as `submit` does."""
         spec, budget = approved.spec, self.budget if budget is None else budget
         require_sendable(spec, take, budget)
-        endpoint = self._routing.for_new(spec)
+        endpoint = self.routing.for_new(spec)
         require_consent(spec, endpoint, budget, shown_world=shown_world, interactive=interactive)
         self.specs[spec.name] = spec
         return self.begin(self._flow(spec, endpoint), approved, take, budget)
 
     def flow_of(self, spec: Spec, row: Row) -> TaskRun:
         """What it takes to follow a task of the ledger. Raises: SeedanceError if its status cannot be checked from here."""
-        return self._flow(spec, self._routing.for_row(spec, row))
+        return self._flow(spec, self.routing.for_row(spec, row))
 
     def begin(self, flow: TaskRun, approved: Approved, take: int, budget: float | None,
               replaces: int | None = None) -> Task:  # fmt: skip
@@ -182,11 +182,11 @@ class Sender:
     def _flow(self, spec: Spec, endpoint: Endpoint) -> TaskRun:
         has_account = endpoint.app is None and "balance" in spec.calls
         return TaskRun(
-            spec=spec, endpoint=endpoint, ledger=self.ledger, folder=self.outputs, sleep=self._routing.sleep,
-            clock=self._routing.clock, balance=functools.partial(self._balance, spec) if has_account else None,
+            spec=spec, endpoint=endpoint, ledger=self.ledger, folder=self.outputs, sleep=self.routing.sleep,
+            clock=self.routing.clock, balance=functools.partial(self.balance, spec) if has_account else None,
         )  # fmt: skip
 
-    async def _balance(self, spec: Spec) -> float | None:
+    async def balance(self, spec: Spec) -> float | None:
         """The account balance, None if it is not known within 5 s. *network*."""
         try:
             async with asyncio.timeout(5):

@@ -27,9 +27,8 @@ from seedance_nb._ledger.row import Row, State
 from seedance_nb._media.preflight import Report
 from seedance_nb._media.rules import Finding
 from seedance_nb._media.sniff import MediaFacts
-from seedance_nb._notebook import panel, results, status
+from seedance_nb._notebook import compare, panel, results, status
 from seedance_nb._notebook.clip import Clip
-from seedance_nb._notebook.compare.comparison import Comparison
 from seedance_nb._session.batch import Item
 from seedance_nb._session.session import Models
 from seedance_nb._task import task as task_module
@@ -140,7 +139,7 @@ def batch(word: str) -> Any:
     tasks, outcomes = [task(word), several[1].error, task(name(word)), None], [clip(word), several[1].error, None, None]
     session, rows = SimpleNamespace(outputs=Path(name(word))), [row(word), None, row(word), None]
     return SimpleNamespace(items=several, estimates=prices, tasks=tasks, results=outcomes, rows=lambda: rows, is_stopped=True,
-                           prompt=word, _session=session)  # fmt: skip
+                           load=lambda: None, _title=(word,) * 4, _axes=(), _session=session)  # fmt: skip
 
 
 def task(word: str) -> Any:
@@ -188,9 +187,11 @@ MAKERS: Mapping[str, Callable[[str], object]] = {
     "_task/display/video:video_player": lambda w: video.video_player(clip(w), w),
     "_notebook/clip:_repr_html_": lambda w: opened(w)._repr_html_(),
     "_notebook/results:view": lambda w: [
-        results.Videos(w, [(item(w), clip(w))], axes).view().html for axes in ((), ("used", w))
+        results.Videos(w, [(item(w), one) for one in (clip(w), ValueError(w), escape(w), None)], axes).view().html
+        for axes in ((), ("used", w))
     ],
-    "_notebook/compare/comparison:_output": lambda w: Comparison._output(batch(w), pending=True).html,
+    "_notebook/compare:_output": lambda w: compare.ShownBatch._output(batch(w), pending=True).html,
+    "_notebook/compare:grid": lambda w: compare.ShownBatch.grid(batch(w), "used", w).html,
     "_task/task:_still_html": lambda w: [task_module._still_html(row(w, file=f"/{name(w)}"), still) for still in (b"x", b"")],
     "_base/problem:_repr_html_": lambda w: [Problems([problem(w)])._repr_html_(), Problems()._repr_html_()],
     "_task/task:_html": lambda w: task(w)._html(row(w)),
@@ -224,17 +225,11 @@ MAKERS: Mapping[str, Callable[[str], object]] = {
     "_notebook/panel:_head": lambda w: panel.Panel._head(seen(w)),
     "_notebook/results:title_html": lambda w: results.title_html(w, w, [item(w)], w, w),
     "_notebook/results:batch_table": lambda w: results.batch_table(batch(w), ("model", "runs on", "problems", "price", w)),
-    "_notebook/results:_cells_html": lambda w: results._cells_html(batch(w), ("model", w), 0, row(w)),
-    "_notebook/results:_problems_html": lambda w: results._problems_html(item(w, w)),
+    "_notebook/results:_cells_html": lambda w: [results._cells_html(batch(w), ("model", "problems", w), at, row(w)) for at in (0, 1)],
     "_notebook/results:_progress_html": lambda w: [results._progress_html(one, row(w)) for one in (clip(w), ValueError(w), None)],
     "_notebook/results:counts_html": lambda w: results.counts_html(batch(w)),
-    "_notebook/results:_repr_html_": lambda w: [
-        results.Videos(w, [(item(w), result)])._repr_html_() for result in (clip(w), ValueError(w), escape(w), None)
-    ],
     "_notebook/results:_matrix_html": lambda w: results._matrix_html([item(w)], [escape(w)], ("used", w)),
-    "_notebook/results:_tile": lambda w: results._tile(item(w), clip(w), w),
-    "_notebook/results:_video_html": lambda w: results._video_html(clip(w), w),
-    "_notebook/results:_placeholder_html": lambda w: [results._placeholder_html(sd.SeedanceError(w)), results._placeholder_html(None)],
+    "_notebook/results:_tile": lambda w: [results._tile(item(w), one, w) for one in (clip(w), sd.SeedanceError(w), None)],
 }  # fmt: skip
 # What shows none of the texts that it is given.
 WORDLESS = {

@@ -17,8 +17,7 @@ from seedance_nb._document.extensions import ROLES
 from seedance_nb._document.load import model_names
 from seedance_nb._notebook import batch as view_module
 from seedance_nb._notebook.batch import BatchView
-from seedance_nb._notebook.compare.candidate import SETTINGS, request_for
-from seedance_nb._notebook.compare.comparison import Comparison
+from seedance_nb._notebook.compare import SETTINGS, Comparison, request_for
 from seedance_nb._session.batch import Item
 from seedance_nb._task.files import video_path
 
@@ -149,7 +148,7 @@ def test_a_model_that_is_listed_twice_generates_two_takes_each_at_its_price() ->
     rows = [first.row.seq, second.row.seq]  # a name changes when the provider's id arrives
     assert rows[0] != rows[1]
     assert [task.row.seq for task in comparison.submit()] == rows, "again, they are the same"
-    shown = comparison.generate()._repr_html_()
+    shown = comparison.generate().view().html
     assert shown.count("<video") == 2
     assert "· take 2" in shown
 
@@ -315,7 +314,7 @@ def test_a_model_that_fails_loses_no_other_one(session: sd.Session, paying: Prov
     assert isinstance(videos[0], sd.NoCredits)
     assert isinstance(videos[1], sd.Video)
     assert videos[1].simulated
-    shown = videos._repr_html_()
+    shown = videos.view().html
     assert "Insufficient &lt;b&gt;Credits&lt;/b&gt;" in shown
     assert "<b>Credits" not in shown
     assert shown.count("<video") == 1

@@ -11,7 +11,7 @@ from support.waiting import short, until
 
 import seedance_nb as sd
 from seedance_nb._notebook import panel as panel_module
-from seedance_nb._notebook.compare.comparison import Comparison
+from seedance_nb._notebook.compare import Comparison
 from seedance_nb._notebook.panel import Panel
 from seedance_nb._schema.validator import errors_of
 

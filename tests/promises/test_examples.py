@@ -47,6 +47,7 @@ RETURNED = {
     "Panel",
     "Report",
     "Repair",
+    "Rehearsal",
     "Row",
     "Secret",
     "Tasks",
@@ -59,7 +60,7 @@ OWN = {
     for path in Path(sd.__file__).parent.rglob("*.py")
     for name in re.findall(r"^class (\w+)", path.read_text(encoding="utf-8"), re.MULTILINE)
 }
-PRIVATE = OWN - RETURNED - {*sd.__all__} - {"TaskError", "Batch"}  # they are bases of public classes
+PRIVATE = OWN - RETURNED - {*sd.__all__} - {"TaskError", "Batch", "ShownBatch"}  # they are bases of public classes
 
 
 def private_types(text: str) -> set[str]:

@@ -1,1 +1,0 @@
-"""One prompt for several models: shared settings, one confirmation of the price, videos side by side."""
