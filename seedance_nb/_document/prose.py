@@ -134,22 +134,22 @@ def _clause(reading: _Reading, clause: Clause, subject: str) -> tuple[list[Rule]
         rest = pattern("{comparators}").sub("", value[:start]) + value[end:]
         alone = not rest.strip() and pattern("(?:{items}) ?$").search(clause.outer)
         phrase = bare[max(bare.rfind(sign, 0, start) for sign in ",:") + 1 : end + 40]
-        kinds = _kinds(reading.roles | ({"alone"} if alone else set()), quantity, phrase) if start < example else ()
+        mine, said = ({*pattern("image|video|audio").findall(text)} for text in (reading.name, value[start:end]))
+        own = start < example and not (mine and said and not mine & said)  # at least one image, beside audio
+        kinds = _kinds(reading.roles | ({"alone"} if alone else set()), quantity, phrase) if own else ()
         rules += [reading.rule(kind, clause, limit=limit, when=here, hint=start >= advised) for kind, limit in kinds]
     if not rules and value[tail - 1 : tail] != ":" and pattern("{limits}").search(value, 0, min(example, advised)):
         rules.append(reading.rule("unclear", clause, limit={"any": [value.strip()]}))
     return rules, last
 
 
-def _stated(
-    reading: _Reading, clause: Clause, end: int | None = None
-) -> Iterator[tuple[str, re.Match[str], list[str]]]:
+def _stated(reading: _Reading, clause: Clause, end: int = -1) -> Iterator[tuple[str, re.Match[str], list[str]]]:
     """What a clause says in words up to `end`, or the whole text: lists, relations between fields, the default."""
     seen: set[str] = set()
     for key, entry in WORDS["patterns"].items():
         kind, value = key.split()[0], clause.value
-        up_to = len(value) if end is None or kind in ("placeholder", "deprecated") else end  # such as [Image1]
-        here = (end is None) == ("whole" in entry) and entry["of"] in reading.roles
+        up_to = len(value) if end < 0 or kind in ("placeholder", "deprecated") else end  # such as [Image1]
+        here = (end < 0) == ("whole" in entry) and entry["of"] in reading.roles
         finds = entry["find"] if here and pattern(entry.get("needs", "")).search(value, 0, up_to) else ()
         for match in (one for find in finds for one in pattern(find).finditer(value, 0, up_to)):
             around = value[max(0, match.start() - 60) : match.end() + 30]
@@ -224,7 +224,7 @@ def _kinds(roles: set[str], quantity: Quantity, phrase: str) -> Iterator[tuple[s
         name = {"unit": unit, "subject": subject}.get(kind, kind)
         name = "total_" * (quantity.total and name in ("seconds", "megabytes", "count", "chars")) + name
         value = math.prod if name == "pixels" and unit == "size" else operator.itemgetter(name == "height")
-        own = math.prod(WORDS["factors"][one] for one in roles & {"ms", "minutes"}) if name == "range" else 1
+        own = math.prod(WORDS["factors"][one] for one in roles & {"ms", "minutes"} if name + unit == "rangeseconds")
         limit = {one: value(pair) / own for one, pair in bounds.items()}
         for one, bound in limit.items():  # whole, or with six decimals on the side where 4/3 itself fits or does not
             step = math.ceil if one in ("to", "over") else math.floor

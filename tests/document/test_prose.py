@@ -83,6 +83,8 @@ def test_a_sentence_about_a_file_is_a_rule(sentence: str, rule: tuple[Any, ...])
         ("duration", "string", "Formula: seconds x 12 credits", ("price", "12")),
         ("length_ms", "integer", "Between 2 seconds and 9000 ms", ("range", ("from", 2000), ("to", 9000))),
         ("length", "integer", "Length in minutes, at most 1 hour", ("range", ("to", 60))),
+        ("timeout", "integer", "Wait in milliseconds (max 7000)", ("range", ("to", 7000))),
+        ("audio_file", "string", "支持.mp3.ogg格式", ("formats", "mp3", "ogg")),
         ("seed", "integer", "Whole numbers from 2 up to 12", ("range", ("from", 2), ("to", 12))),
         ("count", "integer", "How many to return (1, 2 or 4).", ("enum", "1", "2", "4")),
         ("mode", "string", "取值说明：\nslow：慢；\nquick：快。", ("enum", "slow", "quick")),
@@ -130,6 +132,12 @@ def test_advice_examples_and_what_the_service_does_are_no_rules(sentence: str, n
 def test_a_field_that_takes_no_file_has_no_length() -> None:
     assert said("At most 8 seconds at 720p", "resolution") == set()
     assert said("At most 8 seconds at 720p", "video_url") == {("seconds", ("to", 8))}
+
+
+def test_a_count_of_another_kind_of_file_is_not_one_of_the_field() -> None:
+    sentence = "Up to 2 audio clips, and at least one image must be given"
+    assert ("count", ("to", 2)) in said(sentence, "audio_urls", "array")
+    assert not [rule for rule in said(sentence, "audio_urls", "array") if ("from", 1) in rule]
 
 
 def test_advice_is_kept_as_a_hint() -> None:
