@@ -4,30 +4,7 @@ import concurrent.futures.thread  # noqa: F401 - while Python ends, it can no lo
 import sys
 from importlib import import_module
 from types import SimpleNamespace
-from typing import TYPE_CHECKING, Any
-
-if TYPE_CHECKING:
-    from seedance_nb._api import (  # noqa: I001 - packed like the tables below
-        asset, balance, callback, check, compare, estimate, form, gallery, generate, model, models, panel, preflight, submit, task, tasks, upload,
-    )  # fmt: skip
-    from seedance_nb._base.errors import (
-        InvalidInput, KeyWarning, LedgerError, LimitWarning, MediaError, MediaWarning, NoCredits, OverBudget, RateLimited, Refused, SeedanceError,
-        SpecError, TaskFailed, Unauthorized, Unavailable, UnknownOutcome, Unreachable, WaitTimeout,
-    )  # fmt: skip
-    from seedance_nb._base.problem import Problem
-    from seedance_nb._document.load import spec
-    from seedance_nb._document.spec import Spec
-    from seedance_nb._ledger.repair import repair_ledger
-    from seedance_nb._notebook.clip import open  # noqa: A004
-    from seedance_nb._notebook.compare import Comparison
-    from seedance_nb._provider.key_sources import ask_key
-    from seedance_nb._session.session import Session
-    from seedance_nb._task.engine import nest_asyncio
-    from seedance_nb._task.display.page import export, grid
-    from seedance_nb._task.task import Task
-    from seedance_nb._task.display.video import Video
-
-    errors: Any
+from typing import Any
 
 _HOME = {
     "_api": (
@@ -53,12 +30,7 @@ _HOME = {
 _WHERE = {name: module for module, names in _HOME.items() for name in names}
 
 __version__ = "0.1.0"
-__all__ = [
-    "Comparison", "InvalidInput", "KeyWarning", "LedgerError", "LimitWarning", "MediaError", "MediaWarning", "NoCredits", "OverBudget", "Problem", "RateLimited", "Refused", "SeedanceError",
-    "Session", "Spec", "SpecError", "Task", "TaskFailed", "Unauthorized", "Unavailable", "UnknownOutcome", "Unreachable",
-    "Video", "WaitTimeout", "ask_key", "asset", "balance", "callback", "check", "compare", "estimate", "export", "form", "gallery", "generate", "grid", "model", "models", "nest_asyncio",
-    "open", "panel", "preflight", "repair_ledger", "spec", "submit", "task", "tasks", "upload",
-]  # fmt: skip
+__all__ = [*sorted(_WHERE)]  # noqa: PLE0604 - their types are in __init__.pyi, which tests/typing/stub.py writes
 
 
 def __getattr__(name: str) -> Any:
@@ -76,6 +48,11 @@ def __getattr__(name: str) -> Any:
 def __dir__() -> list[str]:
     # Tab sorts capital letters first, so the classes would stand before the functions that a person types.
     return [*(name for name in __all__ if name[0].islower()), "errors"]
+
+
+def load_ipython_extension(shell: Any) -> None:
+    """Add the magic `%%seedance` to IPython: `%load_ext seedance_nb`."""
+    shell.register_magic_function(import_module(f"{__name__}._magics").seedance, "line_cell")
 
 
 def _complete(context: Any) -> Any:

@@ -222,6 +222,14 @@ def test_the_simulator_is_used_when_it_is_wanted_whatever_keys_are_set(paid: Pro
     assert (paid.charges, paid.estimates) == ([], [])
 
 
+def test_files_are_checked_unless_that_is_not_wanted() -> None:
+    chosen = [
+        request_of("submit", "seedance", [*FOX, *more])[1].preflight
+        for more in ([], ["--preflight"], ["--no-preflight"])
+    ]
+    assert chosen == [None, True, False]
+
+
 def test_a_lost_answer_ends_with_4_and_is_not_sent_again(paid: Provider, capsys: Out) -> None:
     paid.on_create = ["close"]
     for _ in range(2):

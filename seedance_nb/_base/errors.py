@@ -146,7 +146,8 @@ class SeedanceError(Exception):
         cells = [frame for frame in frames if "ipykernel" in frame[0] or frame[0].startswith("<ipython")]
         place = ""
         for _, number, line in (cells[-1:] or frames)[:1]:
-            code = "" if "key" in line.casefold() else f":  {shorten(line, 90, placeholder=' …')}"
+            is_hidden = "key" in line.casefold() or line.startswith("get_ipython()")  # what IPython makes of a magic
+            code = "" if is_hidden else f":  {shorten(line, 90, placeholder=' …')}"
             place = f" at line {number}{code}"
         return [f"\x1b[31m{type(self).__name__}\x1b[0m{place}", "", *str(self).splitlines()]
 

@@ -9,7 +9,7 @@ import re
 import traceback
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any, ParamSpec, TypeVar
+from typing import Any, ParamSpec, TypeVar, cast
 
 from seedance_nb._base.errors import Charged, SeedanceError, Step
 from seedance_nb._base.secret import as_secret, mask_keys
@@ -94,12 +94,11 @@ def typed_class(kind: C) -> C:
     return kind
 
 
-def created_by_package(cls: Any) -> Any:
+def created_by_package(cls: C) -> C:
     """The class, `typed`, as one of `seedance_nb` and without constructor parameters in `help()`, because only the package calls it."""
-    own = inspect.Parameter("self", inspect.Parameter.POSITIONAL_OR_KEYWORD)
-    cls.__module__ = "seedance_nb"
-    cls.__signature__ = inspect.Signature()
-    cls.__init__.__signature__ = inspect.Signature([own])
+    own, shown = inspect.Parameter("self", inspect.Parameter.POSITIONAL_OR_KEYWORD), cast("Any", cls)
+    shown.__module__, shown.__signature__ = "seedance_nb", inspect.Signature()
+    shown.__init__.__signature__ = inspect.Signature([own])
     return typed_class(cls)
 
 

@@ -9,11 +9,13 @@ from keyword import iskeyword
 from typing import Any, Literal
 
 from seedance_nb._document.load import model_names, spec
+from seedance_nb._document.reader import packaged
 from seedance_nb._document.spec import Spec
 from seedance_nb._form.model.fields import Field, tree
 
 _TYPES = {"string": str, "integer": int, "number": float, "boolean": bool, "array": list, "object": dict}
 _CALL = re.compile(r"""(?:\b(\w+)\s*\.\s*)?\b(\w+)\((?:\s*(["'][^"'\n]*["'])\s*\)\s*\()?""")  # also sd.model("name")(
+_MAGIC = re.compile(r"[ \t]*%%?seedance[ \t]+(.*)")
 _PART = re.compile(r"""(?:"{3}.*?(?:"{3}|\Z))|"(?:\\.|[^"\\\n])*"?|'(?:\\.|[^'\\\n])*'?|\#[^\n]*|.""", re.DOTALL)
 
 
@@ -65,6 +67,8 @@ def complete(context: Any) -> dict[str, Any]:
 
 def proposals(code: str, namespace: Mapping[str, Any]) -> tuple[list[str], str]:
     """What may stand in place of the last part of the code before the cursor, and that part. *reads files*."""
+    if magic := _MAGIC.fullmatch(code.rpartition("\n")[2]):
+        return _words(magic[1].split(" "))
     for call in reversed([*_CALL.finditer(code)]):
         owner, name, literal = call.groups()
         function = namespace.get(owner or name)
@@ -87,6 +91,21 @@ def proposals(code: str, namespace: Mapping[str, Any]) -> tuple[list[str], str]:
         given = {argument.partition("=")[0].strip() for argument in before}
         return [f"{key}=" for key in dict.fromkeys(names) if key not in given and key.startswith(last)], last
     return [], ""
+
+
+def _words(words: list[str]) -> tuple[list[str], str]:
+    """What may stand in place of the last of these words of the magic's line, and that word."""
+    *before, last = words
+    if not before:
+        return [name for name in model_names() if name.startswith(last)], last
+    fields, (name, equals, value) = fields_by_name(spec(before[0])), last.partition("=")
+    name, value = (name, value) if equals else (before[-1], last)
+    field = fields.get(name.removeprefix("--").replace("-", "_")) if name.startswith("--") else None
+    if field and not value.startswith("-"):
+        values = map(str, ("true", "false") if field.kind == "toggle" else field.choices or field.likely)
+        return [text for text in values if text.startswith(value)], value
+    flags = [f"--{name.replace('_', '-')}" for name in (*fields, *packaged("_commands")["magic"])]
+    return [flag for flag in flags if flag.startswith(last) and flag not in before], last
 
 
 def _is_ours(value: Any) -> bool:

@@ -1,7 +1,7 @@
 """A request in words, `MODEL --field value …`: those of a command in a terminal, or of the magic's line."""
 
 import re
-from argparse import SUPPRESS, ArgumentParser
+from argparse import SUPPRESS, ArgumentParser, BooleanOptionalAction
 from collections.abc import Sequence
 from itertools import chain
 from pathlib import Path
@@ -22,6 +22,7 @@ _NAME = re.compile(r"--([A-Za-z][\w-]{0,99})(?:=.*)?", re.DOTALL)
 
 def add_options(parser: Any, options: dict[str, dict[str, Any]], types: dict[str, Any]) -> None:
     """Add the options of a table, as `_commands.yaml` has them, to a parser."""
+    parser.register("action", "switch", BooleanOptionalAction)
     for name, settings in options.items():
         parser.add_argument(name, **settings | {"type": types[settings["type"]]} if "type" in settings else settings)
 
@@ -36,7 +37,7 @@ def request_of(kind: str, prog: str, words: Sequence[str]) -> tuple[Spec, Any, d
     group = parser.add_argument_group("fields", "for a list, give an option more than once, or JSON")
     known = {name: field for name, field in fields_by_name(model).items() if f"--{name}" not in options}
     found = [name[1].replace("-", "_") for name in map(_NAME.fullmatch, words[1:]) if name]
-    found = [name for name in found if f"--{name.replace('_', '-')}" not in (*options, "--help")]
+    found = [name for name in found if f"--{name.replace('_', '-').removeprefix('no-')}" not in (*options, "--help")]
     types = dict[str, Sequence[str]]()
     for name in dict.fromkeys([*known, *found]):  # also unknown ones, which the check explains better
         field = known.get(name)

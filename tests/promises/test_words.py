@@ -162,6 +162,6 @@ def test_a_type_checker_knows_what_the_functions_take_and_give(provider: Provide
     assert_type(task, sd.Task)
     assert_type(sd.task(task.name, api_key="a-key-of-tests", base_url=provider.url), sd.Task)
     with pytest.raises(sd.InvalidInput, match="must be a whole number, 1 or more"):
-        sd.submit(CRUN.model, take="two", **fields)  # type: ignore[arg-type]
+        sd.submit(CRUN.model, take="two", **fields)  # type: ignore[call-overload]
     with pytest.raises(sd.InvalidInput, match="must be a whole number from 1 to"):
         sd.tasks("all")  # type: ignore[arg-type]
