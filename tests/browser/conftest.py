@@ -8,6 +8,7 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import Any
 
+import nbformat
 import pytest
 from support.lab import HOW, NOTEBOOKS, Book, Lab, at_everyones_priority, end_browsers, found, launch, opened
 
@@ -58,10 +59,23 @@ def first_video(browser: Any, lab: Lab, request: pytest.FixtureRequest) -> Itera
         yield book
 
 
+SYSTEMS = (
+    "import seedance_nb as sd",
+    """panel = sd.panel("seedance2-pro/seedance-20-i2v")
+panel.form.values = {"urls": ["https://example.com/first-frame.png"], "prompt": "The fox looks up", "duration": "5s"}
+panel""",
+    """url = sd.upload("crun/seedance-2.0-i2v", b"...", name="frame.png")
+models = ["crun/seedance-1.0-pro-t2v", "crun/seedance-2.0-i2v", "vastnum/doubao-seedance-2.0"]
+sd.compare("A paper boat", models, seconds=4, resolution="480p", ratio="16:9", first_frame=url)""",
+    next(cell.source for cell in nbformat.read(NOTEBOOKS / "07_any_document.ipynb", 4).cells if cell.id == "sixth"),
+)
+
+
 @pytest.fixture
 def five_systems(browser: Any, lab: Lab, request: pytest.FixtureRequest) -> Iterator[Book]:
-    """Notebook 02 in a page of its own, with its own copy of the file."""
-    with _opened("02_five_systems.ipynb", browser, lab, request.node.name) as book:
+    """Cells for several providers in a page of their own; the last is one of notebook 07."""
+    name = f"{re.sub(r'[^a-z0-9]+', '_', request.node.name.lower())}.ipynb"
+    with opened(browser, lab, name, *SYSTEMS) as book:
         yield book
 
 

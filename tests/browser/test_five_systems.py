@@ -1,11 +1,11 @@
-"""Notebook 02 as a person meets it: another provider's form, a file that is uploaded, three videos side by side."""
+"""Several providers as a person meets them: another provider's form, a file that is uploaded, three videos side by side."""
 
 from typing import Any
 
 from support.lab import Book
 
-# The code cells of the notebook, counted from 0.
-MODELS, PANEL, COMPARE, SIXTH = 0, 1, 6, 8
+# The cells of the notebook, counted from 0.
+MODELS, PANEL, COMPARE, SIXTH = 0, 1, 2, 3
 
 
 def test_another_providers_form_makes_a_video_and_says_what_the_real_one_costs(five_systems: Book) -> None:
@@ -63,7 +63,7 @@ def test_a_chosen_file_becomes_an_address_in_the_list(five_systems: Book, tmp_pa
 
 def test_one_press_makes_three_videos_side_by_side(five_systems: Book) -> None:
     book = five_systems
-    for cell in (MODELS, 4, 5, COMPARE):
+    for cell in (MODELS, COMPARE):
         book.run(cell)
     book.page.set_viewport_size({"width": 1900, "height": 1000})
     shown = book.output(COMPARE)
