@@ -134,7 +134,7 @@ def _clause(reading: _Reading, clause: Clause, subject: str) -> tuple[list[Rule]
         rest = pattern("{comparators}").sub("", value[:start]) + value[end:]
         alone = not rest.strip() and pattern("(?:{items}) ?$").search(clause.outer)
         phrase = bare[max(bare.rfind(sign, 0, start) for sign in ",:") + 1 : end + 40]
-        mine, said = ({*pattern("image|video|audio").findall(text)} for text in (reading.name, value[start:end]))
+        mine, said = ({*pattern("image|video|audio").findall(one.lower())} for one in (reading.name, value[start:end]))
         own = start < example and not (mine and said and not mine & said)  # at least one image, beside audio
         kinds = _kinds(reading.roles | ({"alone"} if alone else set()), quantity, phrase) if own else ()
         rules += [reading.rule(kind, clause, limit=limit, when=here, hint=start >= advised) for kind, limit in kinds]
@@ -191,7 +191,7 @@ def _names(reading: _Reading, kind: str, groups: dict[str, str]) -> list[str] | 
     """The names of fields in a match, which look like code, or stand in a list or alone; None for too few."""
     named, several = groups.get("names") or groups["words"], kind in ("exclusive", "required_one", "required_any")
     before_chinese = pattern(r"^`?([a-z]\w*)(?=[^ -~])").findall(named)
-    named = named if several else re.split(r" (?:is|are) |=", named)[0]
+    named = named if several else re.split(r" (?:is|are) |=|[为是]", named)[0]
     names = before_chinese or pattern("{name}").findall(named)
     if "words" in groups and (several or (not names and pattern(r"\w+").fullmatch(named))):
         names = re.split(r",| or | and |/|或者|或|和|与", named)

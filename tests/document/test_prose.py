@@ -100,6 +100,11 @@ def test_a_sentence_about_a_file_is_a_rule(sentence: str, rule: tuple[Any, ...])
         ("a", "string", "描述（与 b_c 二选一）", ("required_any", "b_c")),
         ("a", "string", "Can only be used with `b`.", ("requires", "b")),
         ("voice", "string", "Audio URL. Formats: MP3, WAV", ("formats", "mp3", "wav")),
+        ("seed", "integer", "取值 3 或更大", ("range", ("from", 3))),
+        ("masks", "array", "最多可配置 4 组", ("count", ("to", 4))),
+        ("a_b", "string", "`a_b` 参数与 `c_d` 参数至少二选一", ("required_any", "c_d")),
+        ("mode", "string", "当 `type` 为 `plain` 时必填", ("required_when", "type")),
+        ("start", "string", "Source image. Up to 9MB or 12 megapixels", ("pixels", ("to", 12_000_000))),
     ],
 )
 def test_a_sentence_about_a_value_is_a_rule(name: str, kind: str, sentence: str, rule: tuple[Any, ...]) -> None:
@@ -137,6 +142,7 @@ def test_a_field_that_takes_no_file_has_no_length() -> None:
 def test_a_count_of_another_kind_of_file_is_not_one_of_the_field() -> None:
     sentence = "Up to 2 audio clips, and at least one image must be given"
     assert ("count", ("to", 2)) in said(sentence, "audio_urls", "array")
+    assert ("count", ("to", 4)) in said("Up to 4 images", "referenceImages", "array")
     assert not [rule for rule in said(sentence, "audio_urls", "array") if ("from", 1) in rule]
 
 
