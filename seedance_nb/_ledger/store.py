@@ -416,8 +416,8 @@ class Store:
         for db in (self._db, self._reader):
             weakref.finalize(self, close_own, db, self._pid).atexit = False
         if _database.is_large(self.path):
-            work: dict[str, Any] = {"target": _maintain, "args": (weakref.ref(self),)}
-            threading.Thread(**work, name="seedance_nb ledger", daemon=True).start()
+            with suppress(RuntimeError):  # no thread can be started, as while the interpreter ends
+                threading.Thread(target=_maintain, args=(weakref.ref(self),), daemon=True).start()
         return self._db
 
     def _synced(self, db: sqlite3.Connection, journal: int) -> Transaction:

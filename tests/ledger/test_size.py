@@ -325,6 +325,19 @@ def test_damage_to_a_large_file_is_found_while_it_is_used(ledger: Ledger, monkey
     assert claim(opened, "new")[1]
 
 
+def test_a_large_file_is_used_where_no_thread_can_be_started_to_check_it(
+    ledger: Ledger, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def fail(_: threading.Thread) -> None:
+        raise RuntimeError("can't start new thread")
+
+    monkeypatch.setattr(database, "_CHECKED_AT_ONCE", 0)
+    ledger.close()
+    with monkeypatch.context() as patch:
+        patch.setattr(threading.Thread, "start", fail)
+        assert claim(Ledger(ledger.path), "new")[1]
+
+
 @pytest.mark.parametrize("index", ["one_task_per_intent", "by_intent"])
 def test_damage_to_one_index_lets_nothing_be_paid_twice_before_it_is_found(
     ledger: Ledger, monkeypatch: pytest.MonkeyPatch, index: str
