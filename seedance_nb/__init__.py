@@ -8,10 +8,11 @@ from typing import Any
 
 _HOME = {
     "_api": (
-        "asset", "balance", "callback", "check", "compare", "estimate", "form", "gallery", "generate", "model", "models", "panel", "preflight", "submit", "task", "tasks", "upload",
+        "asset", "balance", "callback", "check", "compare", "estimate", "form", "gallery", "generate", "model", "models", "panel", "preflight", "storyboard", "submit", "task", "tasks", "upload",
     ),
     "_notebook.compare": ("Comparison",),
     "_notebook.clip": ("open",),
+    "_notebook.storyboard": ("Storyboard",),
     "_task.display.page": ("export", "grid"),
     "_task.display.video": ("Video",),
     "_task.engine": ("nest_asyncio",),

@@ -14,6 +14,7 @@ from seedance_nb._base.faults import typed
 from seedance_nb._base.secret import Secret, as_secret, mask_keys
 from seedance_nb._document.load import spec
 from seedance_nb._notebook.compare import Comparison
+from seedance_nb._notebook.storyboard import Storyboard
 from seedance_nb._provider.account import Account
 from seedance_nb._session.session import Document, Models, Session
 from seedance_nb._task.engine import ENGINE
@@ -207,6 +208,32 @@ def compare(
         raise argument_error("prompt", "was passed twice, as the first argument and by name", shared["prompt"])
     settings = {"prompt": prompt, **shared}
     return Comparison(_default(simulate=simulate), names, settings, take=take, budget=budget)
+
+
+@typed
+def storyboard(shots: Sequence[Mapping[str, Any]], /, model: Document | None = None, *, simulate: bool | None = None,
+               budget: float | None = None, **shared: Any) -> Storyboard:  # fmt: skip
+    """Shots of one film, each of which continues from the last frame of the one before. Nothing is sent yet. *reads files*.
+
+    That frame is the provider's own where it returns one, else it is extracted and uploaded. Run the same storyboard again,
+    also after a crash or an edit: what is there costs nothing, and only what changed is generated, with what continues it.
+
+    The parameters:
+      shots: a dict for each, with settings of `sd.compare` and `prompt`; its `model`; `take`, 2 for another try; `chain`, False
+        for a shot that does not continue the one before; and fields of the model, such as `return_last_frame`.
+      model: the model of the shots that have none of their own.
+      simulate, budget: as in `sd.compare`.
+      shared: settings of the shots that have none of their own.
+    Returns: the storyboard: `plan`, `generate`, `replace`, `film` and `rehearse`.
+    Raises: InvalidInput for a shot without a model; SpecError. Problems of shots are in the table, and raised by `generate`.
+
+    >>> shots = [{"prompt": "A fox wakes"}, {"prompt": "It runs", "chain": False}]
+    >>> sd.storyboard(shots, model="crun/seedance-1.0-pro-t2v", seconds=4).total.simulated
+    2
+    """
+    if not isinstance(shots, Sequence) or not shots or not all(isinstance(shot, Mapping) for shot in shots):
+        raise argument_error("shots", "must be a list of dicts, one for each shot", shots)
+    return Storyboard(_default(simulate=simulate), [{"model": model, **shared, **shot} for shot in shots], budget)
 
 
 @typed

@@ -41,10 +41,8 @@ class Estimate(Readable):
 
 
 def tokens(width: int, height: int, frames: int) -> int:
-    """The tokens of a video: floor(width x height x frames / 1024), with the frames of reference videos. *pure*.
-
-    The formula is that of third-party price tables. The one figure of vastnum's docs, 99,111 for 752 x 560 px, is 241 frames: 120 generated and, by inference, 121 of the reference video.
-    """
+    """The tokens of a video by the formula of third-party price tables; `frames` are also those of reference videos. *pure*."""
+    # The one figure of vastnum's docs, 99,111 for 752 x 560 px, is 241 frames: 120 generated and, by inference, 121 of the reference.
     return width * height * frames // 1024
 
 

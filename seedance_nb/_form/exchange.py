@@ -146,10 +146,7 @@ def _character(escape: re.Match[str]) -> str:
 
 
 def to_curl(spec: Spec, body: dict[str, Any]) -> str:
-    """A curl command for a POSIX shell that sends exactly this body; the shell fills in the key. *pure*.
-
-    A base URL that the schema does not define is `$BASE_URL`. Raises: ValueError for values that JSON does not allow.
-    """
+    """A curl command for a POSIX shell that sends exactly this body; the shell fills in the key, and `$BASE_URL` if the schema has no URL. *pure*. Raises: ValueError for values that JSON does not allow."""
     json_text(body).encode()  # raises for half of a surrogate pair, which a shell cannot represent
     fields = spec.body.get("properties", {}) if isinstance(body, dict) else {}
     found = {name: find(child, "/x-in") for name, child in fields.items() if name in body}
@@ -199,10 +196,7 @@ def _form_text(value: Any) -> str:
 
 
 def to_python(spec: Spec, body: dict[str, Any]) -> str:
-    """Python code for exactly this request, with its fields as keyword arguments where possible. *reads files*.
-
-    It calls `sd.generate`, or `sd.check` without an `x-task` table. Raises: ValueError for values that JSON does not allow.
-    """
+    """Python code that calls `sd.generate` with exactly this request, or `sd.check` without an `x-task` table. *reads files*. Raises: ValueError for values that JSON does not allow."""
     if not isinstance(body, dict):
         raise ValueError("only a request that is an object can be written as Python")  # noqa: TRY004 - the documented one
     json_text(body)  # raises
@@ -294,10 +288,7 @@ def _text(text: str) -> str:
 
 
 def save_preset(path: str | Path, spec: Spec, values: dict[str, Any]) -> Path:
-    """Write the values as JSON in UTF-8 and return the file's path. *writes files*: the whole preset, or nothing.
-
-    Secrets (`password`, `writeOnly`) are not saved. Raises: SeedanceError if it cannot be written or would replace another file.
-    """
+    """The path of the file with the values as JSON, but without secrets. *writes files*: the whole preset, or nothing. Raises: SeedanceError if it cannot be written or would replace another file."""
     file = Path(path).expanduser()
     if not isinstance(values, dict):
         raise SeedanceError("Only a request that is an object can be saved as a preset.")

@@ -227,11 +227,17 @@ class Ledger:
             self._store.transact(lambda transaction: transaction.db.executemany(_SET_WORDS, older))
         return self._store.read(look)
 
-    def set_mark(self, row: Row, mark: str) -> None:
-        """Save a person's mark of a row: "keep", "reject" or "". *writes ledger*."""
+    def set_mark(self, row: Row, mark: str | list[str], name: str = "review") -> None:
+        """Save a person's mark of a row: "keep", "reject" or ""; or texts without a column: the `frame`'s URLs, or the SHA-256 of each `film`. *writes ledger*."""
         # With a column that stays as it is, because a version without marks applies the columns that it knows.
-        changes = {"created": row.created, "review": mark}
+        changes = {"created": row.created, name: mark}
         self._store.transact(lambda transaction: transaction.change(row.seq, changes))
+
+    def marks(self, row: Row, name: str) -> list[str]:
+        """The texts that `set_mark` saved last under this name. *reads files*."""
+        query = "SELECT json_extract(changes, ?) FROM events WHERE task = ? AND instr(changes, ?) ORDER BY rowid DESC LIMIT 1"
+        found = self._select(query, f"$.{name}", row.seq, f'"{name}"', each=lambda found: found[0])
+        return list(map(str, json.loads(found[0]))) if found and found[0] else []
 
     def history(self, row: Row) -> tuple[float, ...]:
         """Seconds from acceptance to the end of the last 30 finished tasks of the same kind, oldest first. *reads files*."""
@@ -266,7 +272,6 @@ def _is_same(actual: float, expected: float | None) -> bool:
 
 
 def _to_column(value: Any) -> Any:
-    """The value as stored in a column."""
     if isinstance(value, tuple | list):
         return json.dumps(list(value))
     if isinstance(value, str):  # half of a surrogate pair cannot be written; a provider's words may hold one

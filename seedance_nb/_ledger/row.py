@@ -36,7 +36,7 @@ OPEN_STATES = (State.QUEUED, State.RUNNING, State.OTHER)  # states in which a ta
 FREE_STATES = (State.REFUSED, State.UNSENT)
 """States in which certainly no task exists, so that the same request can be sent again."""
 
-FORGOTTEN = {"body": '""', "outputs": "[]", "error": "", "word": ""}
+FORGOTTEN = {"body": '""', "outputs": "[]", "error": "", "word": "", "frame": ""}
 FORGOTTEN_FILES = {"file": "", "sha256": "", "facts": "", "beside": ""}
 """The columns of a row whose request, and whose files, were removed: the body is a text, which no request is."""
 

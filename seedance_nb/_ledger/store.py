@@ -180,10 +180,11 @@ def missing(db: sqlite3.Connection, ledger: str, after: int) -> Iterator[Entry]:
 
 def compacted(db: sqlite3.Connection, ledger: str) -> Iterator[Entry]:
     """One entry for each row, as it is now, with the number of its last event."""
-    query = """SELECT max(events.rowid) AS number, max(at), person, review, tasks.* FROM events JOIN tasks ON task = tasks.seq
-        LEFT JOIN extras ON extras.seq = task GROUP BY task ORDER BY number"""
-    for number, at, person, review, *row in db.execute(query):
-        more = {name: value for name, value in (("person", person), ("review", review)) if value}
+    query = """SELECT max(events.rowid) AS number, max(at), person, review, (SELECT json_extract(changes, '$.frame') FROM events
+        WHERE task = tasks.seq AND instr(changes, '"frame"') ORDER BY rowid DESC LIMIT 1), tasks.* FROM events
+        JOIN tasks ON task = tasks.seq LEFT JOIN extras ON extras.seq = task GROUP BY task ORDER BY number"""
+    for number, at, person, review, frame, *row in db.execute(query):
+        more = {name: value for name, value in (("person", person), ("review", review), ("frame", frame)) if value}
         columns = dict(zip(known_columns(), row, strict=True)) | more
         yield Entry(number=number, ledger=ledger, at=at, task=columns["seq"], whole=True, columns=columns)
 
@@ -207,10 +208,7 @@ class Store:
         _ALL.add(self)
 
     def read(self, work: Callable[[sqlite3.Connection], T]) -> T:
-        """The result of `work`, which runs one query; it waits for no writer. *reads files*. Raises: LedgerError.
-
-        If the ledger is damaged, what is left of it is read, and `trouble` says why.
-        """
+        """The result of `work`, one query that waits for no writer; of a damaged ledger what is left is read, and `trouble` says why. *reads files*. Raises: LedgerError."""
         try:
             self._refresh()
             with self.reading:

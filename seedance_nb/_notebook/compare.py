@@ -152,7 +152,6 @@ class ShownBatch(Batch):
         self._view().show()
 
     def _view(self) -> Any:
-        """The batch as widgets. *network*."""
         from seedance_nb._notebook.batch import BatchView
 
         title, noun, *shared = self._title

@@ -1,7 +1,6 @@
 """The gallery: every task of the ledger as a picture, to be found, played, reviewed and used again."""
 
 import asyncio
-import io
 from collections.abc import Callable
 from dataclasses import replace
 from functools import partial
@@ -22,18 +21,17 @@ from seedance_nb._form.controls.base import StaticBox, WidgetFactory, mark, togg
 from seedance_nb._form.form import css
 from seedance_nb._ledger.ledger import COSTS, MARKS, SORTS, Found
 from seedance_nb._ledger.row import Row, State
-from seedance_nb._media.sniff import sniff
 from seedance_nb._notebook.compare import request_for
 from seedance_nb._notebook.output import VideoOutput
 from seedance_nb._notebook.panel import Panel
 from seedance_nb._notebook.status import reported
+from seedance_nb._notebook.storyboard import last_frame_url
 from seedance_nb._session.session import Session
 from seedance_nb._task.display.player import PlayerOptions, View, player_html, still_of
 from seedance_nb._task.display.video import video_view
 from seedance_nb._task.engine import ENGINE
-from seedance_nb._task.files import poster_of, read_extras
+from seedance_nb._task.files import poster_of
 from seedance_nb._task.task import Tasks, cells_of
-from seedance_nb._web.client import fetch_small
 
 PAGE = 24  # tasks on a page; only their posters are read
 _STILL = 6_000, 320  # bytes and px of a picture
@@ -151,25 +149,10 @@ class Gallery:
         if spec is None:
             raise SeedanceError(f"{row.provider} has no packaged model that starts from an image.", charged=None)
         asked = values_by_role(own, read_json(row.body))
-        asked |= {"seconds": seconds_of(asked.get("seconds")), "first_frame": self._last_frame_url(spec, row)}
+        asked |= {"seconds": seconds_of(asked.get("seconds")), "first_frame": last_frame_url(self._session, spec, row)}
         names = ("prompt", "seconds", "ratio", "resolution", "audio", "first_frame")
         self._show_panel(spec, request_for(spec, {name: asked.get(name) for name in names}).body)
         self._report(Html())
-
-    def _last_frame_url(self, spec: Spec, row: Row) -> str:
-        """The URL of a row's last frame: the provider's own if it still works, else that of an upload. *network*, *reads files*. Raises: SeedanceError."""
-        frames = (one.place for one in read_extras(row.beside) if "-last-frame" in Path(one.file).name)
-        url = next((row.outputs[place] for place in frames if place < len(row.outputs)), "")
-        can_upload = "upload" in spec.calls
-        if url and not ("?" in url and can_upload) and sniff(ENGINE.run(fetch_small(url)))[0] == "image":
-            return url  # a signed one only where it must be: a notebook may save its widgets
-        if not can_upload:
-            text = f"{row.provider} accepts no uploads, and gave no URL of the last frame that still works."
-            step = f"put sd.task({row.name!r}).wait().last_frame on a web host and use its URL as the first frame"
-            raise SeedanceError(text, next_step=step, charged=None)
-        content = io.BytesIO()
-        self._session.task(row.seq).show(row).last_frame.save(content, "PNG")
-        return ENGINE.run(self._session.sender.account(spec).upload(content.getvalue(), "last-frame.png"))
 
 
 class _Card:

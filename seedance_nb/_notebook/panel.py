@@ -90,11 +90,8 @@ class Panel:
         foot = shared.box(W.HBox, [self._note, self._stop, self._again, self._go], "sdn-foot")
         # Offer a key only if the simulator is used because there is no key.
         needs_key = self._simulated and session.simulate is None and spec.vouched
-        keys = (
-            [shared.html(piece("key").format(f'sd.ask_key("{spec.provider}")', host_of(spec.server)), "sdn-status")]
-            if needs_key
-            else []
-        )
+        key = piece("key").format(f'sd.ask_key("{spec.provider}")', host_of(spec.server))
+        keys = [shared.html(key, "sdn-status")] if needs_key else []
         self._output, self._frames = VideoOutput(shared), FrameViewer(shared, self._show_videos)
         self._output.widget.children += (self._frames.widget,)
         below = [*keys, tools, self._status, self._unchecked_view, self._sent]

@@ -72,7 +72,7 @@ def _cells_html(batch: Batch, heads: Sequence[str], at: int, row: Row | None) ->
                 kind, words = "sdn-warn" if problem.warns else "sdn-error", sentence(problem, labels_of(item.spec))
                 cell += Html('<div class="{}">{}</div>').format(kind, words)
         elif head == "progress":
-            cell = "" if item.error else _progress_html(batch.results[at], row)
+            cell = "" if item.error else _progress_html(batch.results[at], row) or str(item.labels.get("state", ""))
         else:
             cell = cell_text(head, item, batch.estimates[at])
         cells += Html('<td data-head="{}"><div>{}</div></td>').format(head, cell or "–")

@@ -189,11 +189,8 @@ def _inside(part: re.Match[str]) -> str:
     if not text.startswith("\\"):
         return text if text.isalnum() or text == "-" else f"\\{text}"
     is_set = part["property"] or char in _SETS  # a range cannot begin with one
-    return (
-        (_SETS.get(char) or r"\x08" * (char == "b") or _character(part))
-        + ("\\" if is_set and part["dash"] else "")
-        + part["dash"]
-    )
+    inside = _SETS.get(char) or r"\x08" * (char == "b") or _character(part)
+    return inside + ("\\" if is_set and part["dash"] else "") + part["dash"]
 
 
 def _character(part: re.Match[str]) -> str:

@@ -85,9 +85,8 @@ def outcomes_of(ledger: Ledger, simulator_s: float, spec: Spec, size: Any, simul
     if len(rows) >= _FEWEST:
         times = [(row.finished or 0) - (row.accepted or row.finished or 0) for row in rows]
         ends = [(row.state is State.DONE, row.charged != "not charged") for row in rows]
-        return [
-            (time, *end) for time, end in zip(times, ends, strict=True)
-        ], f"{spec.name}: {len(rows)} earlier tasks of {kind}"
+        outcomes = [(time, *end) for time, end in zip(times, ends, strict=True)]
+        return outcomes, f"{spec.name}: {len(rows)} earlier tasks of {kind}"
     text = f"{spec.name}: no earlier tasks in the ledger, so times are the simulator's"
     return [(simulator_s, True, True)], text + ("" if simulated else "; real ones usually take minutes")
 

@@ -40,10 +40,7 @@ _PAINTERS: WeakKeyDictionary[asyncio.AbstractEventLoop, asyncio.Semaphore] = Wea
 
 
 class Simulator:
-    """The simulator of some models. Pass `.app` to an ASGI server or to httpx. `fetch` downloads reference images.
-
-    A task waits `queue` and runs `run` seconds; rendering its video may take longer.
-    """
+    """The simulator of some models; `app` is for an ASGI server or httpx. A task waits `queue` and runs `run` seconds, or longer; `fetch` downloads reference images."""
 
     def __init__(self, specs: Sequence[Spec], store: Store, fetch: Fetch, *, queue: float, run: float,
                  now: Callable[[], float] = time.time) -> None:  # fmt: skip

@@ -44,7 +44,7 @@ _OWN_NAMES = (  # beginning with `stem_of`, as the functions here, `provenance`,
     r"|%s((-changed-[0-9]+)?\.(mp4|webm|mkv)|\.(mp4|webm|mkv)\.request\.json|\.jpg|(-h264)?(-[0-9]+)?\.gif|-h264\.mp4|-unsupported\.(ogv|avi|flv|ts|mpeg|wmv)"
     rf"|-([0-9]+|last-frame)(-changed-[0-9]+)?({'|'.join(map(re.escape, _media.ENDINGS.values()))}))"
 )
-_LAST_FRAME = re.compile(r'"return_last_frame":\s*true')
+LAST_FRAME = re.compile(r'"return_last_frame":\s*true')
 
 
 class UnusableFile(Exception):
@@ -171,7 +171,7 @@ def save_extra(part: Path, row: Row, index: int, taken: Collection[str] = ()) ->
         raise UnusableFile(f"it is {word}, which is not supported")
     if fault := _media.whole_fault(part, word):
         raise UnusableFile(fault)
-    what = "last-frame" if kind == "image" and _LAST_FRAME.search(row.body) else str(index + 1)
+    what = "last-frame" if kind == "image" and LAST_FRAME.search(row.body) else str(index + 1)
     final = part.parent / f"{stem_of(row)}-{what}{_media.ENDINGS[word]}"
     if str(final) in taken:  # a second image
         final = part.parent / f"{stem_of(row)}-{index + 1}{_media.ENDINGS[word]}"

@@ -10,6 +10,7 @@ from html.parser import HTMLParser
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any, get_type_hints
+from unittest import mock
 
 import pytest
 from PIL import Image
@@ -27,7 +28,7 @@ from seedance_nb._ledger.row import Row, State
 from seedance_nb._media.preflight import Report
 from seedance_nb._media.rules import Finding
 from seedance_nb._media.sniff import MediaFacts
-from seedance_nb._notebook import compare, panel, results, status
+from seedance_nb._notebook import compare, panel, results, status, storyboard
 from seedance_nb._notebook.clip import Clip
 from seedance_nb._session.batch import Item
 from seedance_nb._session.session import Models
@@ -147,6 +148,38 @@ def task(word: str) -> Any:
     return Task(context, spec(word), row(word), is_new=True)
 
 
+def board(word: str, **more: Any) -> Any:
+    story, shot = object.__new__(storyboard.Storyboard), item(word)
+    shot = replace(shot, labels={**shot.labels, "state": word})
+    one: dict[str, Any] = {
+        "items": (shot,),
+        "estimates": (full(Estimate, word),),
+        "rows": lambda: [None],
+        "tasks": [task(name(word))],
+    }
+    vars(story).update(
+        vars(batch(word)) | one | {"_heads": ("model", word), "_chained": [], "results": [clip(word)]} | more
+    )
+    return story
+
+
+def film(word: str) -> Any:
+    ledger = SimpleNamespace(marks=lambda *_: [], set_mark=lambda *_: None)
+    story = board(
+        word, rows=lambda: [row(word, state=State.DONE)], _session=SimpleNamespace(sender=None, ledger=ledger)
+    )
+    waiting = SimpleNamespace(wait=lambda **_: clip(word))
+    with mock.patch.multiple(storyboard, Task=lambda *_: waiting, join=lambda *_: True):
+        return story.film(f"{name(word)}.mp4").html
+
+
+def shots(word: str) -> Any:
+    def broken() -> None:
+        raise ValueError(word)
+
+    return [board(word)._output(pending=True).html, board(word, film=broken)._output().html]
+
+
 def report(word: str) -> Report:
     outcomes: Any = ("fits", "breaks", "unchecked")
     return Report(findings=tuple(full(Finding, word, outcome=outcome) for outcome in outcomes))
@@ -192,6 +225,9 @@ MAKERS: Mapping[str, Callable[[str], object]] = {
     ],
     "_notebook/compare:_output": lambda w: compare.ShownBatch._output(batch(w), pending=True).html,
     "_notebook/compare:grid": lambda w: compare.ShownBatch.grid(batch(w), "used", w).html,
+    "_notebook/storyboard:_output": shots,
+    "_notebook/storyboard:film": film,
+    "_notebook/storyboard:plan": lambda w: board(w).plan().html,
     "_task/task:_still_html": lambda w: [task_module._still_html(row(w, file=f"/{name(w)}"), still) for still in (b"x", b"")],
     "_base/problem:_repr_html_": lambda w: [Problems([problem(w)])._repr_html_(), Problems()._repr_html_()],
     "_task/task:_html": lambda w: task(w)._html(row(w)),

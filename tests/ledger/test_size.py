@@ -209,9 +209,11 @@ def test_a_compacted_journal_has_a_line_a_row_and_rebuilds_the_ledger_alone(ledg
     row = ledger.row(5)
     assert row
     ledger.set_mark(row, "keep")
+    for frames in (["https://a/1.png"], ["https://a/2.png", "https://a/1.png"]):
+        ledger.set_mark(row, frames, "frame")
     ledger.update(6, error="why", progress=50.0)
     before = as_read(ledger)
-    assert len(lines(ledger)) == 82
+    assert len(lines(ledger)) == 84
     ledger._store.maintain()
     assert [entry.task for entry in lines(ledger)] == [*(seq for seq in range(1, 41) if seq not in (5, 6)), 5, 6]
     assert as_read(ledger) == before
@@ -223,6 +225,8 @@ def test_a_compacted_journal_has_a_line_a_row_and_rebuilds_the_ledger_alone(ledg
     done = sd.repair_ledger(ledger.path)
     assert (done.rows, done.from_journal, done.lost) == (40, 40, ())
     assert as_read(ledger) == after
+    assert ledger.marks(row, "frame") == frames, "what was sent with these frames is found again, and not paid again"
+    assert ledger.marks(row, "film") == []
 
 
 @pytest.mark.usefixtures("compacting")

@@ -24,6 +24,7 @@ from seedance_nb._ledger.database import MIGRATIONS, known_columns
 from seedance_nb._ledger.ledger import Ledger
 from seedance_nb._ledger.row import Row, State
 from seedance_nb._notebook import gallery as gallery_module
+from seedance_nb._notebook import storyboard as storyboard_module
 from seedance_nb._notebook.gallery import PAGE, Gallery
 from seedance_nb._task import task as task_module
 
@@ -394,7 +395,7 @@ def test_it_continues_from_the_providers_own_last_frame_while_its_url_works(
         asked.append(url)
         return media.picture() if len(asked) == 1 else b"<html>expired"
 
-    monkeypatch.setattr(gallery_module, "fetch_small", fetch)
+    monkeypatch.setattr(storyboard_module, "fetch_small", fetch)
     values = continued(Gallery(session), "A fox")
     assert isinstance(values, dict)
     assert asked == [video.row.outputs[video.beside[0].place]]
@@ -416,7 +417,7 @@ def test_a_signed_url_of_the_provider_stays_out_of_the_form(
     video = session.generate(MODELS[0], prompt="A fox", resolution="480p", duration=4, return_last_frame=True)
     signed = tuple(f"{url}?signature=31337" for url in video.row.outputs)
     session.ledger.update(video.row.seq, outputs=signed)
-    monkeypatch.setattr(gallery_module, "fetch_small", lambda _: pytest.fail("it is not even asked"))
+    monkeypatch.setattr(storyboard_module, "fetch_small", lambda _: pytest.fail("it is not even asked"))
     values = continued(Gallery(session), "A fox")
     assert isinstance(values, dict)
     assert "31337" not in str(values)
@@ -428,12 +429,12 @@ def test_it_continues_the_video_that_was_open_when_it_was_pressed(
 ) -> None:
     gallery, asked = Gallery(session), list[str]()
 
-    def frame(_: Gallery, __: Any, row: Row) -> str:
+    def frame(_: sd.Session, __: Any, row: Row) -> str:
         press(gallery, f'Play "{videos[1].prompt}')  # meanwhile
         asked.append(row.name)
         return "https://example.com/a.png"
 
-    monkeypatch.setattr(Gallery, "_last_frame_url", frame)
+    monkeypatch.setattr(gallery_module, "last_frame_url", frame)
     values = continued(gallery, videos[0].prompt)
     assert isinstance(values, dict)
     assert (asked, values["input"]["prompt"]) == ([videos[0].task], videos[0].prompt)

@@ -33,6 +33,7 @@ class Provider:
         self.on_estimate: list[Any] = [12]
         self.on_video: list[Any] = ["ok"]
         self.when_charged: Callable[[], None] = lambda: None
+        self.uploads: list[bytes] = []
         outer = self
 
         class Handler(BaseHTTPRequestHandler):
@@ -43,6 +44,11 @@ class Provider:
 
             def do_POST(self) -> None:
                 (outer._create if self.path == CREATE else outer._free)(self)
+
+            def do_PUT(self) -> None:
+                outer.uploads.append(self.rfile.read(int(self.headers["Content-Length"])))
+                outer.files[self.path.partition("?")[0]] = outer.uploads[-1]
+                outer._send(self, 200, b"", "text/plain")
 
             def do_GET(self) -> None:
                 if self.path in outer.files:
@@ -88,6 +94,11 @@ class Provider:
         self._json(handler, *(step if isinstance(step, tuple) else (200, told)))
 
     def _status(self, handler: BaseHTTPRequestHandler) -> None:
+        if "/upload-url" in handler.path:
+            url = f"{self.url}/uploads/{len(self.uploads)}.png"  # a new one each time, as providers do
+            both = {"presigned_url": f"{url}?signature=1", "file_url": url}
+            self._json(handler, 200, {"code": 200, "message": "success", "data": both})
+            return
         if handler.path.endswith("/balance"):
             self._json(handler, 200, {"code": 200, "message": "success", "data": {"balance": self.balance}})
             return

@@ -87,10 +87,9 @@ class ChoiceControl(Control):
         usual = set(map(id, simple)) if len(set(simple)) == len(simple) else set()
         self._tokens = [choice if id(choice) in usual else _Token(choice) for choice in choices]
         counts = Counter(map(plain, choices))  # 1 and "1" must look different
-        texts = [
-            plain(choice) if choice != "" and counts[plain(choice)] == 1 else json.dumps(choice, ensure_ascii=False)
-            for choice in choices
-        ]
+        is_clear = [choice != "" and counts[plain(choice)] == 1 for choice in choices]
+        pairs = zip(choices, is_clear, strict=True)
+        texts = [plain(choice) if clear else json.dumps(choice, ensure_ascii=False) for choice, clear in pairs]
         words = [label or text for label, text in zip(self.field.labels or texts, texts, strict=True)]
         options, classes = list(zip(words, self._tokens, strict=True)), []
         if not self.field.required and self.field.default is ABSENT:
