@@ -11,8 +11,10 @@ from urllib.parse import unquote, urldefrag
 
 import pytest
 from bs4 import BeautifulSoup
+from compatibility import ROWS
 
 import seedance_nb as sd
+from seedance_nb.__main__ import main
 from seedance_nb._document.load import model_names
 from seedance_nb._document.reader import packaged
 
@@ -87,15 +89,15 @@ def test_a_dead_link_is_found(tmp_path: Path) -> None:
     assert dead({tmp_path / "a.html": page}) == [("a.html", "#there"), ("a.html", "none.png")]
 
 
-def test_every_page_is_reached_from_the_first(pages: dict[Path, BeautifulSoup]) -> None:
-    start = next(path for path in pages if path.name == "index.html")
+def test_every_page_is_reached_from_the_first(site: Path, pages: dict[Path, BeautifulSoup]) -> None:
+    start = site / "index.html"
     reached, ahead = {start}, [start]
     while ahead:
         path = ahead.pop()
         links = {Path(os.path.normpath(path.parent / urldefrag(one)[0])) for one in addresses(pages[path])}
         ahead += [page for page in links & pages.keys() if page not in reached]
         reached |= links & pages.keys()
-    assert {path.name for path in pages.keys() - reached} == set()
+    assert pages.keys() - reached == set()
 
 
 def test_every_public_name_has_its_entry_with_its_example(pages: dict[Path, BeautifulSoup]) -> None:
@@ -119,16 +121,21 @@ def test_every_key_variable_and_model_is_named(pages: dict[Path, BeautifulSoup])
     assert {name for name in variables if name not in text(pages, "environment")} == set()
 
 
-def test_every_command_has_its_help(pages: dict[Path, BeautifulSoup]) -> None:
-    def help_of(*command: str) -> str:
-        line = [sys.executable, "-m", "seedance_nb", *command, "--help"]
-        environment = {**os.environ, "PYTHONPATH": str(ROOT), "COLUMNS": "88"}
-        return subprocess.run(line, env=environment, capture_output=True, text=True, check=True).stdout
+def test_every_command_has_its_help(
+    pages: dict[Path, BeautifulSoup], monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setenv("COLUMNS", "88")
+    for command in ([], *([name] for name in packaged("_commands")["commands"])):
+        with pytest.raises(SystemExit):
+            main([*command, "--help"])
+        assert capsys.readouterr().out.strip() in text(pages, "command_line")
 
-    names = re.search(r"\{([\w,-]+)\}", help_of())
-    assert names
-    for name in names[1].split(","):
-        assert help_of(name).strip() in text(pages, "command_line")
+
+def test_the_table_of_versions_is_what_its_script_prints(pages: dict[Path, BeautifulSoup]) -> None:
+    soup = next(soup for path, soup in pages.items() if path.name == "compatibility.html")
+    rows = [[cell.get_text() for cell in row.select("td")] for row in soup.select("tbody tr")]
+    assert [row[0] for row in rows] == [row.name for row in ROWS]
+    assert {result for *_, result in rows} == {"works"}, "a row that fails is explained below the table, and here"
 
 
 def test_no_page_has_a_key_or_a_path_of_this_computer(site: Path) -> None:

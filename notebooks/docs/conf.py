@@ -33,7 +33,7 @@ python_use_unqualified_type_names = True
 pygments_style, pygments_dark_style = "sas", "monokai"
 html_theme = "furo"
 html_title = f"seedance_nb {release}"
-html_copy_source = html_show_copyright = False
+html_copy_source = html_show_copyright = smartquotes = False  # "--execute" stays as it is
 
 NAMES = re.compile(r"```\{names\}\n(.*?)```", re.DOTALL)
 COMMANDS = "```{commands}\n```\n"
@@ -63,22 +63,26 @@ def command_section(name: str) -> str:
 
 
 def entries(text: str, listed: set[str]) -> str:
-    """The entries for lines such as `Task wait resolve`: a name, and those of its members that a person uses."""
-    entry = []
-    for line in text.splitlines() if text.strip() != "*" else [name for name in sd.__all__ if name not in listed]:
+    """The entries for lines such as `Task wait resolve`: a name, and those of its members that a person uses; `*` is all other names."""
+    lines, entry = text.splitlines(), list[str]()
+    is_rest = lines == ["*"]
+    for line in [name for name in sd.__all__ if name not in listed] if is_rest else lines:
         name, *members = line.split()
         value = getattr(sd, name)
         kind = "function" if not isinstance(value, type) else "exception" if issubclass(value, Exception) else "class"
         entry += [f".. auto{kind}:: seedance_nb.{name}", *([f"   :members: {', '.join(members)}"] if members else [])]
         listed.add(name)
-    return "```{eval-rst}\n" + "\n".join(entry) + "\n```"
+    directives = "```{eval-rst}\n" + "\n".join(entry) + "\n```"
+    return f"## More\n\n{directives}" if is_rest and entry else directives if entry else ""
 
 
 def generate(_: Any, page: str, source: list[str]) -> None:
     """Puts what is generated into a page: entries of names, and the help of commands."""
     listed: set[str] = set()
     text = NAMES.sub(lambda match: entries(match[1], listed), source[0]) if page.startswith("docs/") else source[0]
-    source[0] = text.replace(COMMANDS, "\n".join(map(command_section, commands())))
+    if COMMANDS in text:
+        text = text.replace(COMMANDS, f"```text\n{help_of()}```\n\n" + "\n".join(map(command_section, commands())))
+    source[0] = text
 
 
 def linked(text: str) -> str:
@@ -116,7 +120,15 @@ def write_fields(_app: Any, _what: str, _name: str, _value: Any, _options: Any, 
     lines[:] = [*text, ""]
 
 
+def write_entrance(app: Any, error: Exception | None) -> None:
+    """Writes the site's first page, which leads to Start: the root of the pages is the folder of the notebooks."""
+    if not error and app.builder.format == "html":
+        page = '<!doctype html><meta http-equiv="refresh" content="0; url=docs/index.html"><a href="docs/index.html">Start</a>'
+        (Path(app.outdir) / "index.html").write_text(page, encoding="utf-8")
+
+
 def setup(app: Any) -> None:
     """Connects the above to Sphinx."""
     app.connect("source-read", generate)
     app.connect("autodoc-process-docstring", write_fields)
+    app.connect("build-finished", write_entrance)

@@ -5,7 +5,7 @@ import re
 from pathlib import Path
 
 import pytest
-from support.examples import examples, failures
+from support.examples import failures, quickstart
 
 import seedance_nb as sd
 
@@ -34,8 +34,7 @@ def test_the_readme_is_short() -> None:
 
 @pytest.mark.usefixtures("quick")
 def test_the_code_of_the_readme_shows_what_it_says() -> None:
-    code = "\n".join(re.findall(r"```pycon\n(.*?)```", README, re.DOTALL))
-    test = examples("README", code)
+    test = quickstart()
     assert len(test.examples) > 5
     assert failures(test) == ""
 
