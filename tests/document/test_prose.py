@@ -102,6 +102,15 @@ def test_a_sentence_about_a_file_is_a_rule(sentence: str, rule: tuple[Any, ...])
         ("voice", "string", "Audio URL. Formats: MP3, WAV", ("formats", "mp3", "wav")),
         ("seed", "integer", "取值 3 或更大", ("range", ("from", 3))),
         ("masks", "array", "最多可配置 4 组", ("count", ("to", 4))),
+        ("format", "string", "支持的格式有 aa, bb 和 cc。", ("enum", "aa", "bb", "cc")),
+        ("weight", "number", "How strong, 0.0–2.0; 0.7 by default.", ("default", "0.7")),
+        (
+            "speed",
+            "number",
+            "Values below 0.7 may cause noise. Must be between 0.4 and 3.",
+            ("range", ("from", 0.4), ("to", 3)),
+        ),
+        ("size", "string", "Only 640x360 is supported.", ("enum", "640x360")),
         ("a_b", "string", "`a_b` 参数与 `c_d` 参数至少二选一", ("required_any", "c_d")),
         ("mode", "string", "当 `type` 为 `plain` 时必填", ("required_when", "type")),
         ("start", "string", "Source image. Up to 9MB or 12 megapixels", ("pixels", ("to", 12_000_000))),
@@ -232,7 +241,8 @@ def test_what_a_page_binds_and_the_reader_cannot_say_is_listed() -> None:
     unchecked = [(rule.path, rule.quote) for rule in sd.spec("crun/seedance-2.0-fast-r2v").unchecked]
     sentence = "Each item must be either a public image URL or an uploaded AssetId whose status is Active"
     assert ("/input/reference_images", sentence) in unchecked
-    assert len(unchecked) == 3
+    assert ("/input/reference_videos", "Resolution: 480p or 720p") in unchecked
+    assert len(unchecked) == 4
 
 
 FIELDS: dict[str, Any] = {
