@@ -8,9 +8,10 @@ from typing import Any
 
 _HOME = {
     "_api": (
-        "asset", "balance", "callback", "check", "compare", "estimate", "form", "gallery", "generate", "model", "models", "panel", "preflight", "storyboard", "submit", "task", "tasks", "upload",
+        "asset", "balance", "callback", "check", "compare", "estimate", "form", "gallery", "generate", "model", "models", "panel", "preflight", "storyboard", "submit", "sweep", "takes", "task", "tasks", "upload",
     ),
     "_notebook.compare": ("Comparison",),
+    "_notebook.sweep": ("as_completed",),
     "_notebook.clip": ("open",),
     "_notebook.storyboard": ("Storyboard",),
     "_task.display.page": ("export", "grid"),

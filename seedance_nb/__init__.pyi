@@ -2,7 +2,7 @@
 from collections.abc import Mapping
 from typing import Any, Literal, TypedDict, Unpack, overload
 
-from seedance_nb._api import asset as asset, balance as balance, callback as callback, compare as compare, form as form, gallery as gallery, model as model, models as models, storyboard as storyboard, task as task, tasks as tasks, upload as upload
+from seedance_nb._api import asset as asset, balance as balance, callback as callback, compare as compare, form as form, gallery as gallery, model as model, models as models, storyboard as storyboard, sweep as sweep, takes as takes, task as task, tasks as tasks, upload as upload
 from seedance_nb._base.errors import InvalidInput as InvalidInput, KeyWarning as KeyWarning, LedgerError as LedgerError, LimitWarning as LimitWarning, MediaError as MediaError, MediaWarning as MediaWarning, NoCredits as NoCredits, OverBudget as OverBudget, RateLimited as RateLimited, Refused as Refused, SeedanceError as SeedanceError, SpecError as SpecError, TaskFailed as TaskFailed, Unauthorized as Unauthorized, Unavailable as Unavailable, UnknownOutcome as UnknownOutcome, Unreachable as Unreachable, WaitTimeout as WaitTimeout
 from seedance_nb._base.problem import Problem as Problem
 from seedance_nb._check.price import Estimate
@@ -14,6 +14,7 @@ from seedance_nb._notebook.clip import open as open
 from seedance_nb._notebook.compare import Comparison as Comparison
 from seedance_nb._notebook.panel import Panel
 from seedance_nb._notebook.storyboard import Storyboard as Storyboard
+from seedance_nb._notebook.sweep import as_completed as as_completed
 from seedance_nb._provider.key_sources import ask_key as ask_key
 from seedance_nb._session.session import Document, Session as Session
 from seedance_nb._task.display.page import export as export, grid as grid

@@ -12,9 +12,11 @@ from typing import TYPE_CHECKING, Any, Concatenate, Literal, ParamSpec, TypeVar
 from seedance_nb._base.errors import argument_error
 from seedance_nb._base.faults import typed
 from seedance_nb._base.secret import Secret, as_secret, mask_keys
+from seedance_nb._base.values import read_json
 from seedance_nb._document.load import spec
 from seedance_nb._notebook.compare import Comparison
 from seedance_nb._notebook.storyboard import Storyboard
+from seedance_nb._notebook.sweep import Sweep
 from seedance_nb._provider.account import Account
 from seedance_nb._session.session import Document, Models, Session
 from seedance_nb._task.engine import ENGINE
@@ -234,6 +236,58 @@ def storyboard(shots: Sequence[Mapping[str, Any]], /, model: Document | None = N
     if not isinstance(shots, Sequence) or not shots or not all(isinstance(shot, Mapping) for shot in shots):
         raise argument_error("shots", "must be a list of dicts, one for each shot", shots)
     return Storyboard(_default(simulate=simulate), [{"model": model, **shared, **shot} for shot in shots], budget)
+
+
+@typed
+def sweep(document: Document | Sequence[Document], table: Any, /, *, budget: float | None = None,
+          concurrency: int | None = None, simulate: bool | None = None, **shared: Any) -> Sweep:  # fmt: skip
+    """Many requests at once: every combination of values, or every row of a table. All are checked, nothing is sent. *reads files*.
+
+    A cell shows them as a table with one price and one button; in a script, `sweep.run()` or `sd.as_completed(sweep)` sends
+    them. The same call again, also in a new kernel, sends only what was never sent.
+
+    The parameters:
+      document: a model, or a list of models, as other functions take them.
+      table: a dict of lists, such as `{"prompt": ["A fox", "A hen"], "duration": [4, 8]}`, for every combination; or rows: a
+        list of dicts, a pandas DataFrame, or the path of a CSV file, whose empty cells are left out. Names are the model's
+        fields, and `take`: equal rows are one task, unless their takes differ.
+      budget: as in `sd.submit`.
+      concurrency: the most tasks that are unfinished at the same time; None for no limit.
+      simulate: True for the simulator even if a key is set.
+      shared: fields that are the same in all requests.
+    Returns: the sweep, with `run`, `failed`, `grid("prompt", "duration")`, `to_pandas` and `rehearse`.
+    Raises: InvalidInput for a table that cannot be read; SpecError. `run` raises the problems of the rows.
+
+    >>> sd.sweep("crun/seedance-1.0-pro-t2v", {"prompt": ["A fox", "A hen"], "duration": [4, 8]}).total.simulated
+    4
+    """
+    return Sweep(_default(simulate=simulate), document, table, shared, budget=budget, concurrency=concurrency)
+
+
+@typed
+def takes(source: Task | Document, n: int, /, *, budget: float | None = None, concurrency: int | None = None,
+          simulate: bool | None = None, **fields: Any) -> Sweep:  # fmt: skip
+    """The same request `n` times, to choose from. Nothing is sent yet, and takes that exist are not sent again. *reads files*.
+
+    The parameters:
+      source: a task, or a model for a request with `fields`.
+      n: the number of takes, with those that exist already.
+      budget, concurrency, simulate: as in `sd.sweep`.
+      fields: the model's fields.
+    Returns: a sweep.
+    Raises: InvalidInput; SpecError.
+
+    >>> task = sd.submit("crun/seedance-1.0-pro-t2v", prompt="A fox", resolution="480p", duration=4)
+    >>> len(sd.takes(task, 3).run())
+    3
+    """
+    if type(n) is not int or n < 1:
+        raise argument_error("n", f"must be a whole number, 1 or more, not {n!r}", n, 1)
+    if isinstance(source, Task):
+        row = source.row
+        source, fields = _default(simulate=simulate).sender.spec_of(row), {**read_json(row.body), **fields}
+    options: Any = {"budget": budget, "concurrency": concurrency, "simulate": simulate}
+    return sweep(source, {"take": range(1, n + 1)}, **options, **fields)
 
 
 @typed

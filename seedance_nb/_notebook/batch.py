@@ -29,11 +29,9 @@ _TICK_S = 1.0  # seconds between two updates of the table at least, however many
 class BatchView:
     """A batch in a cell. Nothing is sent before its button is pressed, and pressed again if it costs credits.
 
-    `batch` is a `Batch`, or anything that has of it: `due` (the requests that the button sends), `total` (their price), the
-    coroutine `perform`, `reset` before it, `stop`, `is_stopped`, `tasks`, `results` and a repr. What it looks like is up to the
-    caller: `head` is the title row; `table` returns what stands below it, at most once a second while it runs; `output` the
-    videos, with `pending=True` as a page must have them before it is reloaded: with the future files. Both are called in
-    threads, too.
+    `batch` is a `Batch`, or has its `due`, `total`, `perform`, `reset`, `stop`, `is_stopped`, `tasks`, `results` and a repr. `head`
+    is the title row; `table` returns what stands below it, at most once a second while it runs; `output` the videos, with
+    `pending=True` as a page must have them before it is reloaded: with the future files. Both are called in threads, too.
     """
 
     def __init__(self, batch: Any, head: Html, table: Callable[[], Html], output: Callable[..., View]) -> None:

@@ -121,10 +121,7 @@ class ShownBatch(Batch):
         return tuple((dict(item.labels), result) for item, result in pairs if isinstance(result, Exception))
 
     def grid(self, rows: str, columns: str, /) -> View:
-        """The videos as a table with the values of one name at its rows and of another at its columns. *reads files*.
-
-        It needs neither scripts nor the kernel. Raises: InvalidInput for a name that is not one of what was chosen.
-        """
+        """The videos as a table with the values of one name at its rows and of another at its columns. *reads files*. Raises: InvalidInput."""
         for name in (rows, columns):
             if not any(name in item.labels for item in self.items):
                 raise argument_error("rows", f"there is no {name!r}, only {', '.join(self.items[0].labels)}", name)

@@ -35,10 +35,9 @@ _PAUSE_S = 1.0  # seconds between two paid requests, as the rate limits of provi
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Item:
-    """One request of several, with its `fields` and `body`; `approved` unless it has `problems`, and `labels` for its columns in a table.
+    """One request of several; `approved` unless it has `problems`. `labels` are its columns in a table, `title` its name, if any.
 
-    `unsupported` are settings with the reason. With `problems` nothing is sent, with `warnings` it is. It goes to `base_url`,
-    which is `simulated` or not; `fault` is why no request can be sent, "" if one can. `title` is its name, if it has one.
+    `unsupported` are settings with the reason, and `fault` is why no request can be sent to `base_url`, "" if one can.
     """
 
     spec: Spec
@@ -188,10 +187,7 @@ class Batch:
         await sending
 
     async def send(self, *, interactive: bool = False) -> None:
-        """Send each item in order, at most `concurrency` unfinished at once; what has a task keeps it. *spends credits*, *network*, *writes ledger*.
-
-        An error takes the place of its item's task and stops no other. Over budget, nothing further is sent.
-        """
+        """Send each item in order, at most `concurrency` unfinished at once; what has a task keeps it. *spends credits*, *network*, *writes ledger*. An error takes the place of a task and stops no other."""
         # In threads, because a locked ledger must not hold up every other task on this loop.
         await asyncio.to_thread(self.require_same_places)
         budget, most = self._budget, self._concurrency or math.inf
@@ -241,10 +237,7 @@ class Batch:
                 raise SeedanceError(f"{text} Nothing was sent.", next_step=step)
 
     def rehearse(self) -> Rehearsal:
-        """What would happen if it was sent now: price, time, refusals and balance, and what that rests on. *reads files*, *network*.
-
-        Nothing is sent: prices and balances are asked with free calls.
-        """
+        """What would happen if it was sent now: price, time, refusals and balance. *reads files*, *network*: free calls only."""
         sender, clips, balances, basis = self._session.sender, list[Clip](), dict[str, float](), dict[str, None]()
         outcomes = functools.cache(functools.partial(outcomes_of, self._session.ledger, sum(sender.routing.timing)))
         for item, price in [(self.items[at], self.estimates[at]) for at in self.due]:

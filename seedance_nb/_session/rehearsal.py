@@ -30,11 +30,7 @@ class Clip(NamedTuple):
 
 @dataclass(frozen=True, slots=True, kw_only=True, repr=False)
 class Rehearsal(Readable):
-    """What would happen if a batch was sent now; nothing was.
-
-    `seconds` is the range of 8 in 10 runs, `refusals` how many clips would have no video, `runs_out` the number of the clip
-    that the balance does not pay for, None if there is none, `basis` what this rests on.
-    """
+    """What would happen if a batch was sent: `seconds` is the range of 8 in 10 runs, `refusals` how many clips would have no video, `runs_out` the number of the clip that the balance does not pay for, if any, `basis` what this rests on."""
 
     clips: int
     seconds: tuple[float, float]

@@ -50,6 +50,7 @@ RETURNED = {
     "Rehearsal",
     "Row",
     "Secret",
+    "Sweep",
     "Tasks",
     "Videos",
     "View",

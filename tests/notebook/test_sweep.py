@@ -1,0 +1,549 @@
+"""Many requests at once: all are checked and priced first, each is paid once whatever happens, and every video or error is shown."""
+
+import json
+import os
+import signal
+import subprocess
+import sys
+import threading
+import time
+from collections.abc import Callable
+from html.parser import HTMLParser
+from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
+
+import pytest
+from support.provider import CREATE, Provider
+from support.waiting import short, until
+
+import seedance_nb as sd
+from seedance_nb._ledger.row import State
+from seedance_nb._notebook import batch as view_module
+from seedance_nb._notebook.sweep import Sweep
+
+MODEL, OTHER = "crun/seedance-1.0-pro-t2v", "vastnum/doubao-seedance-2.0"
+PROMPTS = ["A fox", "A hen", "A hare"]
+SHARED: dict[str, Any] = {"resolution": "480p", "duration": 4}
+
+
+@pytest.fixture
+def session(tmp_path: Path) -> sd.Session:
+    return sd.Session(ledger=tmp_path / "l.sqlite3", outputs=tmp_path / "o", queue_s=0, run_s=0, sleep=short)
+
+
+@pytest.fixture
+def paying(provider: Provider, monkeypatch: pytest.MonkeyPatch) -> Provider:
+    monkeypatch.setenv("CRUN_API_KEY", "a-key-of-crun")
+    monkeypatch.setenv("CRUN_BASE_URL", provider.url)
+    provider.on_estimate = [12]
+    return provider
+
+
+def swept(session: sd.Session, table: Any = None, *models: Any, budget: float | None = None,
+          concurrency: int | None = None, **shared: Any) -> Sweep:  # fmt: skip
+    table = {"prompt": PROMPTS} if table is None else table
+    options = {"budget": budget, "concurrency": concurrency}
+    return Sweep(session, models or MODEL, table, shared or SHARED, **options)
+
+
+def inputs(sweep: Sweep) -> list[Any]:
+    return [item.body["input"] for item in sweep.items]
+
+
+def prompts(provider: Provider) -> list[str]:
+    return [json.loads(body)["input"]["prompt"] for body in provider.charges]
+
+
+def test_a_dict_of_lists_is_every_combination_in_order(session: sd.Session) -> None:
+    made = swept(
+        session, {"prompt": ["A fox", "A hen"], "duration": range(4, 6), "resolution": "480p"}, camera_fixed=True
+    )
+    assert inputs(made) == [
+        {"prompt": prompt, "resolution": "480p", "duration": seconds, "camera_fixed": True}
+        for prompt in ("A fox", "A hen")
+        for seconds in (4, 5)
+    ]
+    assert [item.labels["duration"] for item in made.items] == [4, 5, 4, 5]
+
+
+def test_rows_and_several_models_are_taken_as_they_are(session: sd.Session) -> None:
+    made = swept(session, [{"prompt": "A fox", "duration": "4"}, {"prompt": None}], MODEL, OTHER, resolution="480p")
+    assert [(item.name, item.labels["model"]) for item in made.items] == [(MODEL, MODEL)] * 2 + [(OTHER, OTHER)] * 2
+    assert made.items[0].body["input"]["duration"] == "4", "a Python value is never converted"
+    assert [problem.path for item in made.items[:2] for problem in item.problems] == [
+        "/input/duration",
+        "/input/prompt",
+    ]
+
+
+def test_cells_of_a_file_become_the_types_of_their_fields_and_empty_ones_are_absent(
+    session: sd.Session, tmp_path: Path
+) -> None:
+    file = tmp_path / "shots.csv"
+    file.write_text(
+        '\ufeffprompt,duration,camera_fixed,take\n007,4,TRUE,\n"A hen, white",4.5,no,2\n\nA hare,,,\n', encoding="utf-8"
+    )
+    made = swept(session, file, resolution="480p")
+    assert inputs(made) == [
+        {"prompt": "007", "resolution": "480p", "duration": 4, "camera_fixed": True},
+        {"prompt": "A hen, white", "resolution": "480p", "duration": 4.5, "camera_fixed": "no"},
+        {"prompt": "A hare", "resolution": "480p"},
+    ]
+    assert [item.take for item in made.items] == [1, 2, 1]
+    assert [[problem.path for problem in item.problems] for item in made.items] == [
+        [],
+        ["/input/duration", "/input/camera_fixed"],
+        [],
+    ], "what is no value of the type is a problem, and changed by nobody"
+
+
+def test_a_file_of_models_with_lists_takes_json_or_one_url(session: sd.Session, tmp_path: Path) -> None:
+    (tmp_path / "a.csv").write_text(
+        'images,duration\nhttps://example.com/a.png,5\n"[""https://example.com/a.png"", ""https://example.com/b.png""]",5\n'
+    )
+    made = swept(session, str(tmp_path / "a.csv"), OTHER, prompt="A fox")
+    assert [item.body["images"] for item in made.items] == [
+        ["https://example.com/a.png"],
+        ["https://example.com/a.png", "https://example.com/b.png"],
+    ]
+
+
+class Frame:
+    """What a sweep uses of a pandas DataFrame, whose missing cells are NaN."""
+
+    def __init__(self, rows: list[dict[str, Any]]) -> None:
+        self.rows = rows
+
+    def notna(self) -> "Frame":
+        return self
+
+    def astype(self, _: Any) -> "Frame":
+        return self
+
+    def where(self, _: Any, other: None) -> "Frame":
+        return Frame([{name: other if one != one else one for name, one in row.items()} for row in self.rows])  # noqa: PLR0124
+
+    def to_dict(self, _: str) -> list[dict[str, Any]]:
+        return self.rows
+
+
+def test_cells_of_a_data_frame_become_the_types_of_their_fields(session: sd.Session) -> None:
+    nan = float("nan")
+    made = swept(
+        session, Frame([{"prompt": 7, "duration": 4.0}, {"prompt": "A hen", "duration": nan}]), resolution="480p"
+    )
+    assert inputs(made) == [
+        {"prompt": "7", "resolution": "480p", "duration": 4},
+        {"prompt": "A hen", "resolution": "480p"},
+    ]
+    assert type(made.items[0].body["input"]["duration"]) is int
+
+
+def test_a_number_of_numpy_is_a_number(session: sd.Session) -> None:
+    number = SimpleNamespace(shape=(), item=lambda: 5)
+    assert inputs(swept(session, {"duration": [number]}, prompt="A fox"))[0]["duration"] == 5
+
+
+@pytest.mark.parametrize(
+    ("table", "words"),
+    [
+        ([], "has no rows"),
+        ({"prompt": []}, "has no rows"),
+        ({"prompt": ["x"] * 101, "duration": range(100)}, "more than 10,000"),
+        ({"resolution": ["480p"]}, "was passed twice"),
+    ],
+)
+def test_a_table_that_makes_no_sense_is_refused_at_once(session: sd.Session, table: Any, words: str) -> None:
+    with pytest.raises(sd.InvalidInput, match=words):
+        swept(session, table)
+
+
+def test_a_row_with_too_many_cells_is_refused_with_its_number(session: sd.Session, tmp_path: Path) -> None:
+    (tmp_path / "a.csv").write_text("prompt\nA fox\nA hen, white\n")
+    with pytest.raises(sd.InvalidInput, match="row 2 has more cells"):
+        swept(session, tmp_path / "a.csv")
+    with pytest.raises(sd.SeedanceError, match="No such file"):
+        sd.sweep(MODEL, "nothing.csv")
+
+
+@pytest.mark.parametrize("options", [{"concurrency": 0}, {"concurrency": True}, {"budget": -1}])
+def test_options_that_make_no_sense_are_refused_at_once(session: sd.Session, options: Any) -> None:
+    with pytest.raises(sd.InvalidInput):
+        swept(session, **options)
+
+
+def test_a_mistake_in_any_row_is_shown_with_its_rows_before_a_cent(session: sd.Session, paying: Provider) -> None:
+    made = swept(session, {"prompt": PROMPTS, "duration": [4, "x"]}, resolution="480p", seed=1, budget=100)
+    for act in (made.run, lambda: list(sd.as_completed(made))):
+        with pytest.raises(sd.InvalidInput) as caught:
+            act()
+        assert [problem.path for problem in caught.value.problems] == ["/input/seed", "/input/duration"]
+        assert "(row 1, 2, 3, 4, 5, 6)" in str(caught.value)
+        assert "(row 2, 4, 6)" in str(caught.value)
+    assert (paying.charges, session.ledger.rows()) == ([], [])
+
+
+def test_all_is_priced_together_and_a_prompt_changes_no_price(session: sd.Session, paying: Provider) -> None:
+    made = swept(session, {"prompt": PROMPTS, "duration": [4, 5]}, resolution="480p", budget=100)
+    assert str(made.total) == "72 credits"
+    assert len(paying.estimates) == 2, "one for each length"
+    made.run()
+    assert [row.estimate for row in session.ledger.rows()] == [12] * 6, "and each row has its price"
+
+
+@pytest.mark.usefixtures("paying")
+def test_only_what_was_never_sent_has_a_price(session: sd.Session) -> None:
+    swept(session, {"prompt": PROMPTS[:2]}, budget=100).run()
+    more = swept(session, budget=100)
+    assert (more.due, str(more.total)) == ([2], "12 credits")
+    assert str(swept(session, {"prompt": PROMPTS[:2]}).total) == "nothing to send"
+    assert str(swept(session, {"prompt": ["A cat", "A cat", "A fox"]}).total) == "12 credits", "equal rows are one task"
+
+
+def test_the_same_call_again_sends_nothing_and_returns_the_same_videos(session: sd.Session, paying: Provider) -> None:
+    first, second = ([*swept(session, budget=100).run()] for _ in range(2))
+    assert sorted(prompts(paying)) == sorted(PROMPTS)
+    assert [isinstance(one, sd.Video) and one.path for one in first] == [
+        isinstance(one, sd.Video) and one.path for one in second
+    ]
+
+
+def test_equal_rows_are_one_task_and_takes_are_several(session: sd.Session, paying: Provider) -> None:
+    equal = swept(session, [{"prompt": "A fox"}] * 2, budget=100)
+    equal.run()
+    assert len(paying.charges) == 1
+    assert len({row.seq for row in equal.rows() if row}) == 1
+    swept(session, {"take": [1, 2, 3]}, prompt="A fox", budget=100, **SHARED).run()
+    assert len(paying.charges) == 3
+
+
+def test_takes_of_a_task_or_a_model_begin_with_those_that_exist(session: sd.Session) -> None:
+    task = sd.submit(MODEL, prompt="A fox", **SHARED)
+    task.wait()
+    for source, fields in ((task, {}), (MODEL, {"prompt": "A fox", **SHARED})):
+        takes = sd.takes(source, 3, **fields)
+        assert [(item.take, item.approved and item.approved.body) for item in takes.items] == [
+            (take, task.row.body) for take in (1, 2, 3)
+        ]
+        assert takes.due == [1, 2]
+    for wrong in (0, True, 1.5, "3"):
+        with pytest.raises(sd.InvalidInput):
+            sd.takes(task, wrong)  # type: ignore[arg-type]
+    del session
+
+
+def test_a_failure_takes_the_place_of_its_video_and_cancels_nothing(session: sd.Session, paying: Provider) -> None:
+    paying.on_create = ["ok", (200, {"code": 402, "message": "Insufficient <b>Credits</b>"}), "ok"]
+    made = swept(session, budget=100)
+    results = made.run()
+    assert [type(one) for one in results] == [sd.Video, sd.NoCredits, sd.Video]
+    ((chosen, error),) = made.failed
+    assert (chosen, type(error)) == ({"prompt": "A hen"}, sd.NoCredits)
+    assert "Insufficient &lt;b&gt;" in results.view().html
+    swept(session, budget=100).run()
+    assert prompts(paying).count("A hen") == 1, "what was refused is sent again, and only that"
+    assert len(paying.charges) == 3
+
+
+def test_over_budget_nothing_further_is_sent_and_it_says_what_was_not(session: sd.Session, paying: Provider) -> None:
+    made = swept(session, budget=30)
+    with pytest.warns(UserWarning, match="2 of 3 done · 1 not sent, because that would exceed the budget"):
+        results = made.run()
+    assert [type(one) for one in results] == [sd.Video, sd.Video, sd.OverBudget]
+    assert len(paying.charges) == 2
+    swept(session, budget=40).run()
+    assert sorted(prompts(paying)) == sorted(PROMPTS)
+
+
+def test_over_budget_what_exists_is_still_shown_and_nothing_cheaper_is_sent(
+    session: sd.Session, paying: Provider
+) -> None:
+    swept(session, {"prompt": ["A hare"]}, budget=100).run()
+    paying.on_estimate = [12, 1]
+    table = [
+        {"prompt": "A fox", "duration": 8},
+        {"prompt": "A hen", "duration": 4},
+        {"prompt": "A hare", "duration": 4},
+    ]
+    with pytest.warns(UserWarning, match="2 not sent, because that would exceed"):
+        results = swept(session, table, resolution="480p", budget=13).run()
+    assert [type(one) for one in results] == [sd.OverBudget, sd.OverBudget, sd.Video]
+    assert prompts(paying) == ["A hare"]
+
+
+def test_nothing_is_paid_where_no_one_is_here_to_confirm_and_there_is_no_budget(
+    session: sd.Session, paying: Provider, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("CI", "true")
+    with pytest.raises(sd.SeedanceError, match="no one is here to confirm"):
+        swept(session).run()
+    assert paying.charges == []
+    swept(session, budget=100).run()
+    assert len(paying.charges) == 3
+
+
+def test_keys_that_come_later_are_not_spent(session: sd.Session, provider: Provider, monkeypatch: Any) -> None:
+    made = swept(session)
+    monkeypatch.setenv("CRUN_API_KEY", "a-key-of-crun")
+    monkeypatch.setenv("CRUN_BASE_URL", provider.url)
+    with pytest.raises(sd.SeedanceError, match="The keys have changed"):
+        made.run()
+    assert provider.headers == []
+
+
+class Slow:
+    """A provider whose tasks end when the test says so, with the most that were unfinished at once."""
+
+    def __init__(self, provider: Provider) -> None:
+        self.provider, self.most, self._done = provider, 0, 0
+        provider.on_status = ["running"]
+        provider.when_charged = self._count
+
+    def _count(self) -> None:
+        self.most = max(self.most, len(self.provider.charges) - self._done)
+
+    def finish(self) -> None:
+        self._done = len(self.provider.charges)
+        self.provider.on_status = ["success"]
+
+
+def test_no_more_than_concurrency_are_unfinished_at_once(session: sd.Session, paying: Provider) -> None:
+    slow = Slow(paying)
+    made = swept(session, {"prompt": [*PROMPTS, "A cat"]}, budget=100, concurrency=2)
+    running = threading.Thread(target=made.run)
+    running.start()
+    until(lambda: len(paying.charges) == 2)
+    time.sleep(0.4)
+    assert len(paying.charges) == 2
+    assert made.tasks.count(None) == 2
+    slow.finish()
+    running.join(30)
+    assert len(paying.charges) == 4
+    control = swept(session, {"prompt": ["A dog", "A cow", "An ox"]}, budget=200)
+    slow = Slow(paying)
+    threading.Thread(target=control.run, daemon=True).start()
+    until(lambda: slow.most >= 3)
+    slow.finish()
+
+
+def interrupt_when(true: Callable[[], Any]) -> None:
+    def watch() -> None:
+        until(true)
+        os.kill(os.getpid(), signal.SIGINT)
+
+    threading.Thread(target=watch, daemon=True).start()
+
+
+def test_stop_sends_nothing_further_and_what_was_sent_is_still_followed(session: sd.Session, paying: Provider) -> None:
+    slow, made = Slow(paying), swept(session, budget=100, concurrency=1)
+    interrupt_when(lambda: len(paying.charges) == 1 and isinstance(made.tasks[0], sd.Task))
+    with pytest.raises(KeyboardInterrupt, match=r"0 of 3 done · 1 running · 2 not sent.*Nothing further is sent"):
+        made.run()
+    slow.finish()
+    first = made.tasks[0]
+    assert isinstance(first, sd.Task)
+    until(lambda: first.state is State.DONE)
+    assert prompts(paying) == ["A fox"]
+    swept(session, budget=100).run()
+    assert sorted(prompts(paying)) == sorted(PROMPTS)
+
+
+def test_tasks_come_as_they_end_and_to_leave_the_loop_stops_the_sending(session: sd.Session, paying: Provider) -> None:
+    made = swept(session, budget=100, concurrency=1)
+    for task in sd.as_completed(made):
+        assert task.wait().path.exists()
+        break
+    until(lambda: made.is_stopped)
+    sent = len(paying.charges)
+    assert sent < 3
+    names = [task.name for task in sd.as_completed(swept(session, budget=100))]
+    assert len(set(names)) == 3
+    assert sorted(prompts(paying)) == sorted(PROMPTS)
+
+
+CHILD = """
+import sys, seedance_nb as sd
+sd.sweep({model!r}, {{"prompt": {prompts!r}}}, budget=100, concurrency=1, resolution="480p", duration=4).run()
+"""
+NAIVE = """
+import httpx
+for prompt in {prompts!r}:
+    httpx.post({url!r}, json={{"input": {{"prompt": prompt}}}}, timeout=9)
+"""
+
+
+def killed_at(provider: Provider, code: str, number: int) -> None:
+    """Run code in a process that is killed when the provider has taken its request of this number, before it answers."""
+    child = subprocess.Popen([sys.executable, "-c", code], env={**os.environ, "CRUN_API_KEY": "a-key-of-crun"})
+
+    def kill() -> None:
+        if len(provider.charges) == number:
+            child.kill()
+            child.wait()
+
+    provider.when_charged = kill
+    child.wait(60)
+    assert child.returncode == -signal.SIGKILL
+    provider.when_charged = lambda: None
+
+
+def test_a_sweep_that_is_killed_twice_and_run_again_pays_for_each_request_once(
+    session: sd.Session, paying: Provider, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("SEEDANCE_LEDGER", str(session.ledger.path))
+    many = [*PROMPTS, "A cat", "A dog"]
+    for number in (2, 4):
+        killed_at(paying, CHILD.format(model=MODEL, prompts=many), number)
+    made = swept(session, {"prompt": many}, budget=100)
+    results = made.run()
+    assert sorted(prompts(paying)) == sorted(many), "one request each"
+    kinds = [type(one) for one in results]
+    assert (kinds.count(sd.Video), kinds.count(sd.UnknownOutcome)) == (3, 2), (
+        "those that were on their way are not sent again"
+    )
+    assert [row.state for row in made.rows() if row].count(State.UNKNOWN) == 2
+
+
+def test_a_naive_loop_that_is_killed_and_run_again_pays_twice(paying: Provider) -> None:
+    code = NAIVE.format(prompts=PROMPTS, url=paying.url + CREATE)
+    killed_at(paying, code, 2)
+    subprocess.run([sys.executable, "-c", code], check=True)
+    assert sorted(prompts(paying)) == sorted([*PROMPTS, *PROMPTS[:2]])
+
+
+class Table(HTMLParser):
+    """The rows of a table, each cell as its texts."""
+
+    def __init__(self, html: str) -> None:
+        super().__init__()
+        self.rows: list[list[str]] = []
+        self.feed(str(html))
+
+    def handle_starttag(self, tag: str, _: Any) -> None:
+        if tag == "tr":
+            self.rows.append([])
+        if tag in ("td", "th"):
+            self.rows[-1].append("")
+        if tag == "video":
+            self.rows[-1][-1] += "▶"
+
+    def handle_data(self, data: str) -> None:
+        if self.rows and self.rows[-1]:
+            self.rows[-1][-1] += data
+
+
+def test_the_grid_is_a_labelled_matrix_of_players_also_in_a_new_kernel(session: sd.Session) -> None:
+    table = {"prompt": ["A <b>fox</b>", "A hen"], "duration": [4, 5], "take": [1, 2]}
+    swept(session, table, resolution="480p").run()
+    later = swept(session, {**table, "duration": [4, 5, 6]}, resolution="480p")
+    html = later.grid("duration", "prompt").html
+    rows = Table(html).rows
+    assert rows[0] == ["", "promptA <b>fox</b>", "promptA hen"]
+    assert [row[0] for row in rows[1:]] == ["duration4", "duration5", "duration6"]
+    assert [[cell.count("▶") for cell in row[1:]] for row in rows[1:]] == [[2, 2], [2, 2], [0, 0]]
+    assert "<script" not in html
+    assert "take 2" in rows[1][1]
+    assert len(session.ledger.rows()) == 8, "looking at it sends nothing"
+    with pytest.raises(sd.InvalidInput, match="there is no 'seed', only prompt, duration, take"):
+        later.grid("seed", "prompt")
+
+
+def test_a_data_frame_of_the_results_has_a_row_for_each(
+    session: sd.Session, paying: Provider, monkeypatch: Any
+) -> None:
+    tables: list[Any] = []
+    monkeypatch.setitem(sys.modules, "pandas", SimpleNamespace(DataFrame=lambda rows: tables.append([*rows])))
+    paying.on_create = ["ok", (200, {"code": 402, "message": "Insufficient"})]
+    made = swept(session, {"prompt": PROMPTS[:2]}, budget=100)
+    made.run()
+    made.to_pandas()
+    first, second = tables[0]
+    assert {**first, "file": "", "task": ""} == {
+        "model": MODEL, "prompt": "A fox", "state": "done", "task": "", "cost": 12.5, "unit": "credits", "file": "", "error": "",
+    }  # fmt: skip
+    assert (second["prompt"], second["state"], "Insufficient" in second["error"]) == ("A hen", "not sent", True)
+    monkeypatch.setitem(sys.modules, "pandas", None)
+    with pytest.raises(sd.SeedanceError, match="pandas is not installed"):
+        made.to_pandas()
+
+
+@pytest.fixture
+def view(session: sd.Session, paying: Provider, monkeypatch: pytest.MonkeyPatch) -> Any:
+    del paying
+    monkeypatch.setattr(view_module, "PAUSE_S", 0)
+    monkeypatch.setattr(view_module, "_TICK_S", 0.01)
+    return swept(session, {"prompt": PROMPTS, "duration": [4, 99, "x"]}, resolution="480p", concurrency=1)._view()
+
+
+def test_a_cell_asks_once_about_the_whole_price_and_sends_what_has_no_problem(view: Any, paying: Provider) -> None:
+    assert view._go.description == "Generate 6 videos · 72 credits"
+    assert "3 left out: see the problems." in view._note.value
+    assert view._table.value.count("sdn-error") == 3
+    assert view._table.value.count("sdn-warn") == 3
+    view._go.click()
+    assert paying.charges == []
+    view._yes.click()
+    until(lambda: not view._busy)
+    assert len(paying.charges) == 6
+    assert "6 of 9 done; the errors are below." in view._status.value
+    assert view._table.value.count("Done") == 6
+    assert (view._go.description, view._note.value.count("6 cost nothing")) == ("Show 6 videos · no charge", 1)
+    view._go.click()
+    until(lambda: not view._busy)
+    assert len(paying.charges) == 6
+    assert "You already generated 6 of them" in view._status.value
+
+
+def test_the_stop_button_sends_nothing_further(view: Any, paying: Provider) -> None:
+    slow = Slow(paying)
+    view._go.click()
+    view._yes.click()
+    until(lambda: len(paying.charges) == 1 and "sdn-hidden" not in view._stop._dom_classes)
+    view._stop.click()
+    slow.finish()
+    until(lambda: not view._busy)
+    assert "1 of 9 done · 5 not sent" in view._status.value
+    assert "Press the button again" in view._status.value
+    assert view._go.description == "Generate 5 videos · 60 credits"
+
+
+def test_a_price_that_changed_is_shown_and_asked_about_again(view: Any, session: sd.Session, paying: Provider) -> None:
+    swept(session, {"prompt": PROMPTS[:1]}, budget=100).run()
+    view._go.click()
+    assert "This has changed since it was shown" in view._status.value
+    assert view._go.description == "Generate 5 videos · 60 credits"
+    assert "sdn-hidden" in view._yes._dom_classes
+    assert len(paying.charges) == 1
+
+
+def test_a_table_of_many_shows_problems_first_and_counts_the_rest(
+    session: sd.Session, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from seedance_nb._notebook import results
+
+    monkeypatch.setattr(results, "MOST_SHOWN", 2)
+    made = swept(session, {"duration": [4, 5, 6, "x"]}, prompt="A fox")
+    rows = Table(results.batch_table(made, made._heads)).rows
+    assert [row[0] for row in rows[1:]] == ["x", "4"]
+    assert "and 2 more" in results.batch_table(made, made._heads)
+
+
+def test_videos_beyond_a_limit_are_stills_so_that_a_notebook_stays_small(
+    session: sd.Session, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from seedance_nb._notebook import results
+
+    monkeypatch.setattr(results, "source_of", lambda _: "data:video/mp4;base64," + "A" * 30_000_000)
+    shown = swept(session).run().view().html
+    assert (shown.count("<video"), shown.count("first frame of the video")) == (1, 2)
+
+
+def test_a_sweep_sends_nothing_when_it_is_made_shown_or_printed(
+    session: sd.Session, paying: Provider, capsys: Any
+) -> None:
+    made = swept(session)
+    made._ipython_display_()
+    assert "3 of 3 can be sent: 36 credits" in repr(made)
+    assert capsys.readouterr()
+    assert paying.charges == []
