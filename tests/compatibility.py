@@ -139,7 +139,7 @@ ROWS = (
     *(Row(name=f"ipykernel {version}", runner=NBCLIENT, pins=("nbclient", f"ipykernel=={version}")) for version in ("6.29.5", "7.0.1", "7.4.0")),
     Row(name="nbconvert --execute", runner=NBCONVERT, pins=("nbconvert",)),
     Row(name="papermill", runner=PAPERMILL, pins=("papermill",)),
-    Row(name="JupyterLab 4.4, as in Binder's image", runner=LAB, pins=("jupyterlab==4.4.*", "ipykernel==7.0.1")),
+    Row(name="JupyterLab 4.4, ipykernel 7.0", runner=LAB, pins=("jupyterlab==4.4.*", "ipykernel==7.0.1")),
     Row(name="JupyterLab, ipykernel 6.29", runner=LAB, pins=("jupyterlab", "ipykernel==6.29.5")),
     Row(name="JupyterLab, newest", runner=LAB, python="3.13", pins=("jupyterlab",)),
     Row(name="Notebook 7", runner=NOTEBOOK, pins=("notebook>=7", "jupyterlab")),

@@ -14,6 +14,7 @@ from bs4 import BeautifulSoup
 from compatibility import ROWS
 
 import seedance_nb as sd
+from seedance_nb import _magics
 from seedance_nb.__main__ import main
 from seedance_nb._document.load import model_names
 from seedance_nb._document.reader import packaged
@@ -121,7 +122,7 @@ def test_every_key_variable_and_model_is_named(pages: dict[Path, BeautifulSoup])
     assert {name for name in variables if name not in text(pages, "environment")} == set()
 
 
-def test_every_command_has_its_help(
+def test_the_magic_and_every_command_have_their_help(
     pages: dict[Path, BeautifulSoup], monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     monkeypatch.setenv("COLUMNS", "88")
@@ -129,6 +130,9 @@ def test_every_command_has_its_help(
         with pytest.raises(SystemExit):
             main([*command, "--help"])
         assert capsys.readouterr().out.strip() in text(pages, "command_line")
+    example = [line for line in (inspect.getdoc(_magics.seedance) or "").splitlines() if line.startswith("    ")]
+    assert example
+    assert "\n".join(line[4:] for line in example) in text(pages, "command_line")
 
 
 def test_the_table_of_versions_is_what_its_script_prints(pages: dict[Path, BeautifulSoup]) -> None:

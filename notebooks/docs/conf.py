@@ -5,6 +5,7 @@ not run. Function texts are the docstrings, command texts are argparse's help.
 """
 
 import contextlib
+import inspect
 import io
 import os
 import re
@@ -16,6 +17,7 @@ from unittest.mock import patch
 sys.path.insert(0, str(Path(__file__).parents[2]))
 
 import seedance_nb as sd
+from seedance_nb import _magics
 from seedance_nb.__main__ import main
 
 project = "seedance_nb"
@@ -36,7 +38,7 @@ html_title = f"seedance_nb {release}"
 html_copy_source = html_show_copyright = smartquotes = False  # "--execute" stays as it is
 
 NAMES = re.compile(r"```\{names\}\n(.*?)```", re.DOTALL)
-COMMANDS = "```{commands}\n```\n"
+COMMANDS, MAGIC = "```{commands}\n```\n", "```{magic}\n```\n"
 PART = re.compile(r"The (?P<list>parameters|attributes):|(?P<field>Returns|Raises)(?P<more>[^:]{0,40}): (?P<text>.+)")
 
 
@@ -59,7 +61,7 @@ def commands() -> list[str]:
 
 def command_section(name: str) -> str:
     """The section about one command, as Markdown."""
-    return f"## {name}\n\n```text\n{help_of(name)}```\n"
+    return f"### {name}\n\n```text\n{help_of(name)}```\n"
 
 
 def entries(text: str, listed: set[str]) -> str:
@@ -81,6 +83,7 @@ def generate(_: Any, page: str, source: list[str]) -> None:
     listed: set[str] = set()
     text = NAMES.sub(lambda match: entries(match[1], listed), source[0]) if page.startswith("docs/") else source[0]
     if COMMANDS in text:
+        text = text.replace(MAGIC, inspect.getdoc(_magics.seedance) or "")
         text = text.replace(COMMANDS, f"```text\n{help_of()}```\n\n" + "\n".join(map(command_section, commands())))
     source[0] = text
 
