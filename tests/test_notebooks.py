@@ -75,10 +75,8 @@ def text_of(output: Any) -> str:
 
 
 def code_of(book: Any) -> dict[str, str]:
-    """The code cells in Python by their names."""
-    return {
-        cell.id: cell.source for cell in book.cells if cell.cell_type == "code" and not cell.source.startswith("%%")
-    }
+    """The code cells in Python, those without magics, by their names."""
+    return {cell.id: cell.source for cell in book.cells if cell.cell_type == "code" and not cell.source.startswith("%")}
 
 
 def prose_of(book: Any) -> str:
@@ -242,24 +240,32 @@ PAID = ("generate", "submit", "takes", "sweep", "storyboard", "compare")
 
 def careless(source: str) -> list[str]:
     """The calls of a cell that would be paid if a person has set a key."""
-    calls = [node for node in ast.walk(ast.parse(source)) if isinstance(node, ast.Call)]
-    names = {ast.unparse(call.func): call for call in calls}
+    if source.startswith("%%seedance"):
+        return [] if "--dry-run" in source else ["%%seedance"]
+    python = "\n".join(source.splitlines()[source.startswith("%") :])
+    calls = [node for node in ast.walk(ast.parse(python)) if isinstance(node, ast.Call)]
     return [
         name
-        for name, call in names.items()
+        for name, call in ((ast.unparse(call.func), call) for call in calls)
         if name.removeprefix("sd.") in PAID and not any(one.arg in ("simulate", None) for one in call.keywords)
     ]
 
 
 def test_run_all_pays_nothing_even_with_a_key(committed: Any) -> None:
-    code = "\n".join(code_of(committed).values())
-    assert [name for source in code_of(committed).values() for name in careless(source)] == []
-    if "**same" in code:
-        assert '"simulate": True' in code
+    sources = [cell.source for cell in committed.cells if cell.cell_type == "code"]
+    assert [name for source in sources for name in careless(source)] == []
+    if any("**same" in source for source in sources):
+        assert any('same = {"simulate": True' in source for source in sources)
+    for source in sources:
+        assert "sd.Session(" not in source or re.search(r"simulate=True|\*\*account|127\.0\.0\.1", source)
+    if any("**account" in source for source in sources):
+        assert any('account = {"simulate": True' in source for source in sources)
 
 
-def test_the_search_for_paid_calls_finds_one() -> None:
+def test_the_search_for_paid_calls_finds_them() -> None:
     assert careless('video = sd.generate("m", prompt="A fox")\nsd.submit("m", simulate=True)') == ["sd.generate"]
+    assert careless("%%script python\nsd.submit('m')") == ["sd.submit"]
+    assert careless("%%seedance m\nA fox") == ["%%seedance"]
 
 
 def test_each_file_that_a_notebook_or_the_readme_names_exists() -> None:
