@@ -7,7 +7,6 @@ not seen, and the same request would be charged again.
 import json
 import os
 import re
-import secrets
 import sqlite3
 import time
 from collections.abc import Callable, Iterator
@@ -36,7 +35,7 @@ _SCHEMA = (Path(__file__).parent / "sqlite.sql").read_text(encoding="utf-8")
 _PARTS = re.split(r"(?:^--.*\n)+", _SCHEMA, flags=re.MULTILINE)[1:]
 *MIGRATIONS, _ADDITIONS = (part.strip().split("\n\n") for part in _PARTS)
 """The statements that migrate each format to the next; a format's number is how many migrations were run."""
-_CHECKED_AT_ONCE = 16_000_000  # bytes; a larger file is checked while it is used already
+CHECKED_AT_ONCE = 16_000_000  # bytes; a larger file is checked while it is used already
 
 
 class ForeignFile(sqlite3.OperationalError):
@@ -106,14 +105,6 @@ def connect(path: Path) -> sqlite3.Connection:
         raise
 
 
-def create(path: Path) -> None:
-    """Create an empty ledger at `path`, atomically; its journal must be locked. *writes files*."""
-    new = path.with_name(f"{path.name}.{secrets.token_hex(4)}.new")
-    build(new, path)
-    new.rename(path)
-    sync_folder(path.parent)
-
-
 def build(new: Path, path: Path, fill: Callable[[sqlite3.Connection], None] = lambda _: None) -> None:
     """Create a ledger file, to be renamed to `path`, with the rows that `fill` writes, durably. *writes files*."""
     os.close(os.open(new, os.O_CREAT | os.O_EXCL | os.O_RDWR, 0o600))
@@ -165,7 +156,7 @@ def _prepare(db: sqlite3.Connection, path: Path) -> None:
     db.execute("BEGIN")  # one snapshot for both queries, because another process may be creating the tables
     version = db.execute("PRAGMA user_version").fetchone()[0]
     foreign = version == 0 and db.execute("SELECT 1 FROM sqlite_master").fetchone()
-    found = "ok" if is_large(path) else damage_of(db)
+    found = "ok" if path.stat().st_size > CHECKED_AT_ONCE else damage_of(db)
     db.execute("COMMIT")
     if version == 0 and _journal.is_used(path):
         found = "its format number is missing"
@@ -182,11 +173,6 @@ def _prepare(db: sqlite3.Connection, path: Path) -> None:
         raise sqlite3.OperationalError("SQLite would not write durably here")
     migrate(db)
     adopt_home(db, path)
-
-
-def is_large(path: Path) -> bool:
-    """Whether the file is too large to be checked in full before it is used. *reads files*."""
-    return path.stat().st_size > _CHECKED_AT_ONCE
 
 
 def damage_of(db: sqlite3.Connection) -> str:

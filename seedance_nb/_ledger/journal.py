@@ -14,7 +14,6 @@ import zlib
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
-from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -163,8 +162,9 @@ def after(file: int, number: int) -> tuple[int, Iterator[Entry]]:
     while end:
         size = min(block, end)
         end -= size
-        os.lseek(file, end, os.SEEK_SET)
-        rest, *lines = (_read(file, size) + rest).split(b"\n")
+        with open(file, "rb", closefd=False) as piece:
+            piece.seek(end)
+            rest, *lines = (piece.read(size) + rest).split(b"\n")
         if not end:  # this is the first line
             rest, lines = b"", [rest, *lines]
         for raw in reversed(lines):
@@ -199,24 +199,10 @@ def read(path: Path) -> tuple[list[Entry], int]:
     return entries, len(lines) - len(entries)
 
 
-def count(path: Path) -> int:
-    """How many lines a journal has. *reads files*. Raises: OSError."""
-    with path.open("rb") as file:
-        return sum(piece.count(b"\n") for piece in iter(partial(file.read, _PIECE), b""))
-
-
 def _write(file: int, data: bytearray) -> None:
     view = memoryview(bytes(data))
     while view:
         view = view[os.write(file, view) :]
-
-
-def _read(file: int, size: int) -> bytes:
-    parts = []
-    while size > 0 and (part := os.read(file, size)):
-        parts.append(part)
-        size -= len(part)
-    return b"".join(parts)
 
 
 def _lock(file: int, end: float) -> None:

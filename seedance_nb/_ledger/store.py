@@ -7,6 +7,7 @@ that is behind, after a full disk, a lost `-wal` or a restored old copy too, cat
 import atexit
 import json
 import os
+import secrets
 import sqlite3
 import threading
 import weakref
@@ -407,13 +408,16 @@ class Store:
             files = [self.path.with_name(self.path.name + end) for end in ("-wal", "-journal")]
             if _journal.is_used(self.path) or any(file.exists() and file.stat().st_size for file in files):
                 raise sqlite3.DatabaseError("it is missing, but its companion files are still there")
-            _database.create(self.path)
+            new = self.path.with_name(f"{self.path.name}.{secrets.token_hex(4)}.new")
+            _database.build(new, self.path)
+            new.rename(self.path)
+            _database.sync_folder(self.path.parent)
         self._db, self._pid, self._file, self._damage = _database.connect(self.path), os.getpid(), self.path.stat(), ""
         self._reader = _database.open_connection(self.path)
         self._reader.execute("PRAGMA query_only = 1")
         for db in (self._db, self._reader):
             weakref.finalize(self, close_own, db, self._pid).atexit = False
-        if _database.is_large(self.path):
+        if self._file.st_size > _database.CHECKED_AT_ONCE:
             with suppress(RuntimeError):  # no thread can be started, as while the interpreter ends
                 threading.Thread(target=_maintain, args=(weakref.ref(self),), daemon=True).start()
         return self._db
@@ -445,7 +449,10 @@ class Store:
             if found != "ok" and file is self._file:
                 self._damage = found.replace("\n", " ")
             (rows,) = db.execute("SELECT count(*) FROM tasks").fetchone()
-            lines = _journal.count(self._journal) if self._journal.stat().st_size > _COMPACTED_FROM else 0
+            lines = 0
+            if self._journal.stat().st_size > _COMPACTED_FROM:
+                with self._journal.open("rb") as file_of_lines:
+                    lines = sum(1 for _ in file_of_lines)
             if found == "ok" and lines > 2 * rows + _SPARE_LINES:
                 self._compact(db)
 

@@ -313,7 +313,7 @@ def test_a_journal_that_is_short_is_not_compacted(ledger: Ledger) -> None:
 
 
 def test_damage_to_a_large_file_is_found_while_it_is_used(ledger: Ledger, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(database, "_CHECKED_AT_ONCE", 0)
+    monkeypatch.setattr(database, "CHECKED_AT_ONCE", 0)
     ledger.close()
     content = ledger.path.read_bytes()
     where = content.index(b"task_39")  # in an index or the table, but not in both
@@ -335,7 +335,7 @@ def test_a_large_file_is_used_where_no_thread_can_be_started_to_check_it(
     def fail(_: threading.Thread) -> None:
         raise RuntimeError("can't start new thread")
 
-    monkeypatch.setattr(database, "_CHECKED_AT_ONCE", 0)
+    monkeypatch.setattr(database, "CHECKED_AT_ONCE", 0)
     ledger.close()
     with monkeypatch.context() as patch:
         patch.setattr(threading.Thread, "start", fail)
@@ -346,7 +346,7 @@ def test_a_large_file_is_used_where_no_thread_can_be_started_to_check_it(
 def test_damage_to_one_index_lets_nothing_be_paid_twice_before_it_is_found(
     ledger: Ledger, monkeypatch: pytest.MonkeyPatch, index: str
 ) -> None:
-    monkeypatch.setattr(database, "_CHECKED_AT_ONCE", 0)
+    monkeypatch.setattr(database, "CHECKED_AT_ONCE", 0)
     monkeypatch.setattr(store_module, "_maintain", lambda _: None)
     row, is_new = claim(ledger, "paid", estimate=PRICE)
     assert is_new
