@@ -60,8 +60,10 @@ def spec(source: "str | Path | Mapping[str, Any] | Spec | Operation", /, *, oper
         if media_type not in kinds:
             raise SpecError(f"no media type {media_type!r} here, only {', '.join(kinds) or 'JSON'}", file=found.file)
         found = _find(replace(chosen[0], content_type=media_type), None)
-    body = with_roles(found.body, roles or {}, found.file) if roles else found.schema
-    return replace(found, **(with_limits(body) if roles and body and not found.rules else {"schema": body}))
+    if not roles:
+        return found
+    body = with_roles(found.body, roles, found.file)
+    return replace(found, **(with_limits(body) if body and not found.rules else {"schema": body}))
 
 
 def _find(source: "str | Path | Mapping[str, Any] | Spec | Operation", operation: str | None) -> "Spec":

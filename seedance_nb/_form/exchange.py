@@ -7,6 +7,7 @@ from collections import Counter
 from collections.abc import Iterator
 from itertools import groupby
 from pathlib import Path
+from pprint import pformat
 from typing import Any
 from urllib.parse import quote, urlencode
 
@@ -42,7 +43,6 @@ _PIECE = re.compile(
 )
 _SIGNS = {"header": ": ", "cookie": "="}  # of a parameter that is not in the URL
 WIDTH = 88
-_ONE_LINE = -(10**9)  # an indent at which everything fits
 PARAMETERS = frozenset({"timeout", "take", "extra", "preflight", "budget", "progress", "api_key", "base_url", "simulate"})  # fmt: skip
 """The parameters of `sd.generate`: a field with such a name goes into `extra`."""
 _NAME = re.compile(r"(?!__)[A-Za-z_][A-Za-z0-9_]*")
@@ -206,14 +206,15 @@ def to_python(spec: Spec, body: dict[str, Any]) -> str:
     comments = [] if name else ["# document: the dict or the text that the form was created from"]
     plain = {name: value for name, value in fields.items() if _NAME.fullmatch(name) and not keyword.iskeyword(name)}
     rest = {name: value for name, value in fields.items() if name not in plain}
-    source, here = _text(name) if name else "document", (spec.method, spec.path)
-    choice = f", operation={_text(f'{spec.method.upper()} {spec.path}')}" if len(spec.operations) > 1 else ""
+    source, here = repr(name) if name else "document", (spec.method, spec.path)
+    chosen = f"{spec.method.upper()} {spec.path}"
+    choice = f", operation={chosen!r}" if len(spec.operations) > 1 else ""
     if any(spec.content_type != one.content_type for one in spec.operations if (one.method, one.path) == here):
-        choice += f", media_type={_text(spec.content_type)}"
+        choice += f", media_type={spec.content_type!r}"
     arguments = [f"sd.spec({source}{choice})" if choice else source]
-    arguments += [f"{key}={_value(value, 4, len(key) + 2)}" for key, value in plain.items()]
-    arguments += [f"extra={_value(extra, 4, 7)}"] if extra else []
-    arguments += [f"**{_value(rest, 4, 3)}"] if rest else []
+    arguments += [f"{key}={_value(value, len(key) + 5)}" for key, value in plain.items()]
+    arguments += [f"extra={_value(extra, 10)}"] if extra else []
+    arguments += [f"**{_value(rest, 6)}"] if rest else []
     call = "video = sd.generate" if spec.task else "problems = sd.check"
     line = f"{call}({', '.join(arguments)})"
     if len(line) > WIDTH or "\n" in line:
@@ -251,40 +252,9 @@ def _quoted(text: str, *, bare: bool = False) -> str:
     return text if bare and text.isalpha() else "'" + text.replace("'", "'\\''") + "'"
 
 
-def _value(value: Any, indent: int, used: int) -> str:
-    """A literal at an indent, over several lines if it is long; `used` characters of the first line are not available."""
-    if isinstance(value, str):
-        line = _text(value)
-        return line if indent + used + len(line) <= WIDTH else _wrapped(value, indent) or line
-    if not isinstance(value, dict | list):
-        return repr(value)
-    (start, end), items = "[]", [("", item) for item in value]
-    if isinstance(value, dict):
-        (start, end), items = "{}", [(f"{_text(key)}: ", item) for key, item in value.items()]
-    line = start + ", ".join(key + _value(item, _ONE_LINE, 0) for key, item in items) + end
-    if indent + used + len(line) <= WIDTH or not value:
-        return line
-    inner = indent + 4
-    parts = [f"{' ' * inner}{key}{_value(item, inner, len(key) + 1)}," for key, item in items]
-    return "\n".join([start, *parts, " " * indent + end])
-
-
-def _wrapped(text: str, indent: int) -> str:
-    """A long text as several adjacent literals, split after new lines and spaces; "" if it has none."""
-    lines: list[str] = []
-    for piece in re.findall(r"[^\n ]*(?:\n| +)|[^\n ]+", text):
-        if lines and not lines[-1].endswith("\n") and len(_text(lines[-1] + piece)) <= WIDTH - indent - 4:
-            lines[-1] += piece
-        else:
-            lines.append(piece)
-    whole = "\n".join(["(", *(f"{' ' * indent}    {_text(line)}" for line in lines), f"{' ' * indent})"])
-    return whole if lines[1:] else ""
-
-
-def _text(text: str) -> str:
-    """A Python literal in double quotes; invisible characters are escaped."""
-    quoted = json.dumps(text, ensure_ascii=False)
-    return "".join(char if char.isprintable() else char.encode("unicode_escape").decode() for char in quoted)
+def _value(value: Any, used: int) -> str:
+    """A literal for a line of which `used` characters are not available, over several lines if it is long."""
+    return pformat(value, width=WIDTH - used, sort_dicts=False).replace("\n", "\n" + " " * used)
 
 
 def save_preset(path: str | Path, spec: Spec, values: dict[str, Any]) -> Path:
