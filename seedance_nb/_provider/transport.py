@@ -1,6 +1,7 @@
 """HTTP calls to a provider: the paid POST, status checks and free calls. The only module that sends the key."""
 
 import asyncio
+import math
 import re
 import time
 from collections.abc import AsyncIterator, Awaitable, Callable, Generator, Mapping
@@ -27,25 +28,27 @@ from seedance_nb._web.network import CA_HINT, ProxyTransport, proxy_for, proxy_p
 _TASK_HEADER = re.compile(r"(?:.+-)?location|(?:.+-)?(?:task|job|generation|prediction|video|run|operation)-?id")
 _MOST_HOPS = 3
 _SHOWN = 1000
+_Fetched = tuple[Answer | None, str]  # the response, or None and the reason
 _LONGEST_KEY = 8192  # characters to mask before a text is cut, so that no part of a key is left at the cut
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Endpoint:
-    """Where requests go: `app` is the simulator, None for a provider; `gate` the host's rate limiter, and `total` the seconds that one call may take."""
+    """Where requests go: `app` is the simulator, None for a provider; `gate` returns the host's rate limiter, and `total` the seconds that one call may take."""
 
     base_url: str
     secret: Secret | None
     app: Callable[..., Any] | None = None
     total: float = 120
-    gate: RateLimiter | None = None
+    gate: "Callable[[], RateLimiter] | None" = None
     sleep: Callable[[float], Awaitable[None]] = asyncio.sleep
     clock: Callable[[], float] = time.monotonic
 
 
-async def acquire_slot(endpoint: Endpoint) -> float:
-    """Wait for the rate limit; the time at which the request may go out, by the endpoint's clock."""
-    return await endpoint.gate.acquire(endpoint.clock, endpoint.sleep) if endpoint.gate else endpoint.clock()
+async def acquire_slot(endpoint: Endpoint, due: float = -math.inf) -> float:
+    """Wait for the rate limit, behind what was due earlier; the time at which the request may go out, by the endpoint's clock."""
+    gate = endpoint.gate() if endpoint.gate else None
+    return await gate.acquire(endpoint.clock, endpoint.sleep, due) if gate else endpoint.clock()
 
 
 async def send_once(spec: Spec, request: Request, endpoint: Endpoint) -> SendOutcome:
@@ -60,9 +63,9 @@ async def send_once(spec: Spec, request: Request, endpoint: Endpoint) -> SendOut
     return SendOutcome(outcome="unsent", why=problem, error=Unreachable(f"{problem}."), is_transient=attempt.transient)
 
 
-async def fetch_answer(spec: Spec, request: Request, endpoint: Endpoint) -> tuple[Answer | None, str]:
+async def fetch_answer(spec: Spec, request: Request, endpoint: Endpoint, due: float = -math.inf) -> _Fetched:
     """The response to a free request, or None and the reason; waits for the rate limit. *network*."""
-    return await _exchange(spec, request, endpoint, await acquire_slot(endpoint), _Attempt(has_left=True))
+    return await _exchange(spec, request, endpoint, await acquire_slot(endpoint, due), _Attempt(has_left=True))
 
 
 class _Attempt:
@@ -127,7 +130,8 @@ async def _exchange(spec: Spec, request: Request, endpoint: Endpoint, sent: floa
         response = _answer(attempt.response, attempt.body, endpoint, why)
     if endpoint.gate:
         good = response is not None and not why and not is_overloaded(spec, response)
-        endpoint.gate.record(sent, endpoint.clock(), good=good, retry_after=response.retry_after if response else None)
+        pause = response.retry_after if response else None
+        endpoint.gate().record(sent, endpoint.clock(), good=good, retry_after=pause)
     return response, why
 
 

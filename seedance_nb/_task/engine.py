@@ -42,12 +42,13 @@ class Engine:
         self._following: dict[tuple[str, int], Future[Any]] = {}
         self._unsettled: dict[Delivery, float] = {}
         self._is_closed = self.is_ending = False
-        self._gates: dict[str, RateLimiter] = {}
+        self._gates: dict[tuple[str, str], RateLimiter] = {}
+        self.results = asyncio.Semaphore(8)  # those that are saved: each a connection, a file and a child process
 
-    def rate_limiter(self, origin: str) -> RateLimiter:
-        """The rate limiter of a host, shared by all sessions; used on the engine's loop."""
+    def rate_limiter(self, origin: str, key: str) -> RateLimiter:
+        """The rate limiter of an origin and a key (its fingerprint), shared by all sessions."""
         with self._lock:
-            return self._gates.setdefault(origin, RateLimiter())
+            return self._gates.setdefault((origin, key), RateLimiter())
 
     def delay_exit(self, delivery: Delivery, answer_s: float) -> None:
         """Delay the exit until a request is settled, or for `answer_s`, so that a script's last `submit` is sent and its id saved. Raises: RuntimeError once the exit has waited."""

@@ -18,6 +18,7 @@ from support.tunnel import Authority, Front, Proxy, running
 
 import seedance_nb as sd
 from seedance_nb._ledger.row import State
+from seedance_nb._task.engine import ENGINE
 
 KEY = "a-key-that-no-proxy-may-see"
 PASSWORD = "pa55word-of-the-proxy"
@@ -60,6 +61,7 @@ def office(
         running(Front(authority.context("api.test", "cdn.test", "minio", "127.0.0.1"), port)) as front,
         running(Proxy({"api.test": front.port, "cdn.test": front.port, "minio": front.port})) as proxy,
     ):
+        ENGINE._gates.clear()  # as in a new process
         provider.url = "https://cdn.test"  # of results
         monkeypatch.setenv("HTTPS_PROXY", proxy.url.replace("//", f"//user:{PASSWORD}@"))
         monkeypatch.setenv("SSL_CERT_FILE", str(authority.file))

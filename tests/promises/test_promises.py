@@ -60,7 +60,7 @@ def test_stop_ends_the_waiting_at_once_and_not_the_task(provider: Provider) -> N
         f"task = sd.submit({MODEL!r}, base_url={provider.url!r}, api_key='a-key-for-the-test', **{FIELDS!r})\n"
         "print('waiting', flush=True)\n"
         "try:\n    task.wait()\n"
-        "except KeyboardInterrupt as stop:\n    print(stop, task.future().done(), flush=True)\n"
+        "except KeyboardInterrupt as stop:\n    print(stop, task.following().done(), flush=True)\n"
     )
     child = subprocess.Popen([sys.executable, "-c", script], stdout=subprocess.PIPE, text=True)
     assert child.stdout is not None
@@ -80,14 +80,14 @@ def test_a_cancelled_cell_leaves_the_task(session: sd.Session, provider: Provide
     task = session.submit(MODEL, **FIELDS)
 
     async def cell() -> None:
-        waiting = asyncio.ensure_future(task._awaited())
+        waiting = asyncio.ensure_future(task)
         await asyncio.sleep(0.05)
         waiting.cancel()
         await asyncio.gather(waiting, return_exceptions=True)
         assert waiting.cancelled()
 
     asyncio.run(cell())
-    assert not task.future().done()
+    assert not task.following().done()
     provider.on_status = ["success"]
     assert task.wait(60).path.exists()
 
