@@ -233,10 +233,14 @@ class Store:
     def _refresh(self) -> None:
         """Open the ledger where necessary; settle and catch up if this process may write right now."""
         with self.reading:
-            db, is_open = self._reader, self._is_open() and not self._damage
-            if db is not None and is_open:
+            db, file, is_open = self._reader, self._file, False
+            if db and file and self._pid == os.getpid() and self._journal.exists() and self.path.exists():
+                is_open = os.path.samestat(self.path.stat(), file) and not self._damage
+            if db and is_open:
                 (number,) = db.execute("SELECT coalesce(max(rowid), 0) FROM events").fetchone()
-                if not orphans(db, self._now()) and not self.rescue_file.exists() and self._journal_ends_with(number):
+                with self._journal.open("rb") as journal:
+                    has_all = _journal.after(journal.fileno(), number)[0] == number
+                if has_all and not orphans(db, self._now()) and not self.rescue_file.exists():
                     return
         if not is_open:
             self.transact(Transaction.settle)
@@ -264,18 +268,6 @@ class Store:
         text = f"{head} Nothing is sent without it. The file and its journal, which also has every task, are unchanged; sd.tasks() shows what can be read."
         advice = "run sd.repair_ledger(): it moves the damaged file aside and rebuilds the ledger from both files"
         return LedgerError(text, file=str(path), next_step=advice)
-
-    def _is_open(self) -> bool:
-        if self._db is None or self._pid != os.getpid() or not self._journal.exists():
-            return False
-        return self.path.exists() and os.path.samestat(self.path.stat(), self._file or os.stat_result(range(10)))
-
-    def _journal_ends_with(self, number: int) -> bool:
-        file = os.open(self._journal, os.O_RDONLY)
-        try:
-            return _journal.after(file, number)[0] == number
-        finally:
-            os.close(file)
 
     def transact(self, work: Callable[[Transaction], T], turn_s: float | None = None) -> T:
         """Run `work` with the ledger locked, durably, and return its result. *writes ledger*. Raises: LedgerError."""
