@@ -15,6 +15,7 @@ from typing import Any
 import seedance_nb as sd
 from seedance_nb._api import _default
 from seedance_nb._base.faults import typed
+from seedance_nb._document.new_model import new_model
 from seedance_nb._document.reader import packaged
 from seedance_nb._ledger.row import EARLY_STATES
 from seedance_nb._notebook.words import TYPES, add_options, request_of
@@ -26,7 +27,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     own: dict[str, Any] = {"allow_abbrev": False, "formatter_class": argparse.RawDescriptionHelpFormatter}
     parser = argparse.ArgumentParser(prog="seedance", description=table["about"], epilog=table["help"], **own)
     parser.add_argument("--version", action="version", version=f"seedance {sd.__version__}")
-    commands = parser.add_subparsers(dest="command", required=True, metavar="COMMAND")
+    commands = parser.add_subparsers(dest="command", required=True)
     for name, settings in table["commands"].items():
         command = commands.add_parser(name, help=settings["help"], description=settings["help"], **own)
         rest = {option: more for option, more in settings.items() if option != "help"}
@@ -39,11 +40,11 @@ def main(arguments: Sequence[str] | None = None) -> int:
             warnings.showwarning = lambda message, *_, **__: print(message, file=sys.stderr)
             return typed(run)(chosen) or 0
     except sd.SeedanceError as error:
-        text, members = str(error), _members(error, "message", "charged", "next_step")
+        text = str(error)
         for pattern, replacement in table["in_a_terminal"].items():
             text = re.sub(pattern, replacement, text)
         if "--json" in words:
-            _print({"error": type(error).__name__, **members}, as_json=True)
+            _print({"error": type(error).__name__, **_members(error, "message", "charged", "next_step")}, as_json=True)
         print(text, file=sys.stderr)
         code = 3 if isinstance(error, sd.InvalidInput) else 5 if isinstance(error, sd.WaitTimeout) else 1
         return 4 if code == 1 and error.charged == "unknown" else code
@@ -91,7 +92,8 @@ def _submit(options: Any) -> None:
         spec, take=chosen.take, budget=chosen.budget, preflight=chosen.preflight, simulate=simulate, **fields
     )
     if chosen.wait:
-        _follow(task, chosen)
+        chosen.name, chosen.document = task.name, spec
+        _watch(chosen)
         return
     future = task.following()
     while not concurrent.futures.wait([future], timeout=0.1).done and task.row.state in EARLY_STATES:
@@ -102,11 +104,7 @@ def _submit(options: Any) -> None:
 
 
 def _watch(options: Any) -> None:
-    _follow(sd.task(options.name, document=options.document), options)
-
-
-def _follow(task: sd.Task, options: Any) -> None:
-    """Wait for a task's video, and print its file."""
+    task = sd.task(options.name, document=options.document)
     print(task, file=sys.stderr)
     try:
         video = task.wait(options.timeout)
@@ -122,7 +120,6 @@ def _tasks(options: Any) -> None:
 
 
 def _facts(row: Any) -> dict[str, Any]:
-    """A row of the ledger without its request and its URLs."""
     names = ("state", "charged", "simulated", "take", "credits", "estimate", "unit", "created", "file", "error")
     return {"task": row.name, "model": row.spec, **_members(row, *names)}
 
@@ -140,34 +137,27 @@ def _seconds(text: str) -> float:
 
 
 def _new_model(options: argparse.Namespace) -> None:
-    from seedance_nb._document.new_model import new_model
-
     _print("\n".join(new_model(options.page, options.target, options.provider, options.operation)))
 
 
 def _repair(options: argparse.Namespace) -> None:
-    from seedance_nb._ledger.repair import repair_ledger
-
-    _print(repair_ledger(options.path))
+    _print(sd.repair_ledger(options.path))
 
 
 def _simulate(options: argparse.Namespace) -> None:
-    from seedance_nb._document.load import model_names, spec
     from seedance_nb._simulator.app import Simulator
     from seedance_nb._simulator.server import serve
     from seedance_nb._simulator.store import Store, default_folder
     from seedance_nb._web.client import fetch_small
 
-    specs = [spec(source) for source in (*model_names(), *options.document)]
-    store = Store(default_folder())
-    app = Simulator(specs, store, fetch_small, queue=options.queue, run=options.seconds).app
-    with socket.socket() as listener:
-        listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-        try:
-            listener.bind(("127.0.0.1", options.port))
-        except OSError as error:
-            text = f"Port {options.port} on 127.0.0.1 cannot be used: {error.strerror}."
-            raise sd.SeedanceError(text, next_step="choose another one with --port", charged=None) from None
+    specs = [sd.spec(source) for source in (*sd.models(), *options.document)]
+    app = Simulator(specs, Store(default_folder()), fetch_small, queue=options.queue, run=options.seconds).app
+    try:
+        listener = socket.create_server(("127.0.0.1", options.port))
+    except OSError as error:
+        text = f"Port {options.port} on 127.0.0.1 cannot be used: {error.strerror}."
+        raise sd.SeedanceError(text, next_step="choose another one with --port", charged=None) from None
+    with listener:
         url = f"http://127.0.0.1:{listener.getsockname()[1]}"
         message = f"Simulating {', '.join(one.name for one in specs)} at {url} (any key of 8 or more characters works)"
         serve(app, listener, lambda: print(message, flush=True))

@@ -5,7 +5,11 @@ from __future__ import annotations
 import functools
 import inspect
 import os
-from collections.abc import Callable, Mapping, Sequence
+import re
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from contextvars import ContextVar
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Concatenate, Literal, ParamSpec, TypeVar
 
@@ -32,6 +36,9 @@ if TYPE_CHECKING:
     from seedance_nb._task.display.video import Video
 
 
+_LESSON: ContextVar[Session | None] = ContextVar("lesson", default=None)
+
+
 @functools.lru_cache(maxsize=8)
 def _session(api_key: Secret | None, base_url: str | None, simulate: bool | None, _places: tuple[str, str]) -> Session:
     return Session(api_key=api_key, base_url=base_url, simulate=simulate, for_one=True)
@@ -41,7 +48,7 @@ def _session(api_key: Secret | None, base_url: str | None, simulate: bool | None
 def _default(*, api_key: str | None = None, base_url: str | None = None, simulate: bool | None = None) -> Session:
     """The session of these functions: one for each key, base URL, ledger and folder. Reads the environment."""
     places = os.getenv("SEEDANCE_LEDGER", ""), os.getenv("SEEDANCE_OUTPUTS", "")
-    return _session(as_secret(api_key), base_url, simulate, places)
+    return _LESSON.get() or _session(as_secret(api_key), base_url, simulate, places)
 
 
 def _account(document: Document, api_key: str | None, base_url: str | None) -> Account:
@@ -69,7 +76,7 @@ def _verb(method: Callable[Concatenate[Session, P], T], *options: str) -> Callab
     lines = "".join(f"          {name}: {_OPTIONS[name]}.\n" for name in options)
     vars(verb)["__signature__"] = inspect.signature(method).replace(parameters=[*own, *more, *fields])
     verb.__qualname__ = method.__name__
-    verb.__doc__ = str(method.__doc__).replace("          fields:", f"{lines}          fields:")
+    verb.__doc__ = re.sub("(?=          fields:|        Returns:)", lines, str(method.__doc__), count=1)
     return typed(verb)
 
 
@@ -78,7 +85,39 @@ submit = _verb(Session.submit, "api_key", "base_url", "simulate")
 generate = _verb(Session.generate, "api_key", "base_url", "simulate")
 preflight = _verb(Session.preflight, "base_url")
 estimate = _verb(Session.estimate, "api_key", "base_url")
+task = _verb(Session.task, "api_key", "base_url")
 tasks = _verb(Session.tasks)
+
+
+@contextmanager
+def simulate(*, speed: float = 1, faults: str = "", seed: int = 0) -> Iterator[Session]:
+    """Within the block, functions of this thread or task use the simulator whatever keys are set. A lesson goes the same way each time.
+
+    The parameters:
+      speed: 10 for tasks that are done ten times as fast.
+      faults: what requests get, in order and joined by "then": an error code such as 402, "fail", "lost answer" or "ok".
+      seed: a number for another look; the same request with the same seed is the same video, byte by byte.
+    Returns: a context manager for the session of the block.
+
+    >>> with sd.simulate(speed=10, faults="402 then ok"):
+    ...     sd.generate("crun/seedance-1.0-pro-t2v", prompt="A fox", duration=4)
+    Traceback (most recent call last):
+    seedance_nb.NoCredits: The simulator, acting as crun, rejected the request (402): ...
+    ...
+    """
+    words = [" ".join(word.split()) for word in re.split(r"\bthen\b", faults) if faults]
+    for word in words:
+        if not re.fullmatch(r"ok|fail|lost answer|[45][0-9]{2}", word):
+            raise argument_error("faults", f"must be ok, fail, lost answer or a code such as 402, not {word!r}", faults)
+    if not speed > 0:
+        raise argument_error("speed", f"must be a number above 0, not {speed!r}", speed)
+    session = Session(simulate=True, queue_s=0.8 / speed, run_s=3 / speed)
+    session.sender.routing = replace(session.sender.routing, lesson=(iter(words), seed))
+    token = _LESSON.set(session)
+    try:
+        yield session
+    finally:
+        _LESSON.reset(token)
 
 
 @typed
@@ -288,25 +327,6 @@ def takes(source: Task | Document, n: int, /, *, budget: float | None = None, co
         source, fields = _default(simulate=simulate).sender.spec_of(row), {**read_json(row.body), **fields}
     options: Any = {"budget": budget, "concurrency": concurrency, "simulate": simulate}
     return sweep(source, {"take": range(1, n + 1)}, **options, **fields)
-
-
-@typed
-def task(name: str | int, /, *, document: Document | None = None, api_key: str | None = None,
-         base_url: str | None = None) -> Task:  # fmt: skip
-    """The task with this name in the ledger; nothing is sent. *reads files*.
-
-    The parameters:
-      name: the name or number that `sd.tasks()` shows.
-      document: a name from `sd.models()`, a schema file, a dict or a `Spec`; required if the task's model came from a file or a dict.
-      api_key, base_url: as in `sd.submit`.
-    Returns: the task; `wait` resumes it.
-    Raises: SeedanceError for a name that is not in the ledger.
-
-    >>> sent = sd.submit("crun/seedance-1.0-pro-t2v", prompt="A fox", resolution="480p", duration=4)
-    >>> sd.task(sent.name).wait().simulated
-    True
-    """
-    return _default(api_key=api_key, base_url=base_url).task(name, document=document)
 
 
 @typed

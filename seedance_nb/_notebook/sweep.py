@@ -12,7 +12,7 @@ from typing import Any
 from seedance_nb._base import errors
 from seedance_nb._base.faults import created_by_package
 from seedance_nb._check.check import values_by_role
-from seedance_nb._form.model.values import json_of, number_of
+from seedance_nb._form.model.values import from_text
 from seedance_nb._notebook.compare import ShownBatch, specs
 from seedance_nb._notebook.completion import fields_by_name
 from seedance_nb._notebook.results import Videos, batch_videos, counts_html
@@ -44,11 +44,8 @@ def rows_of(table: Any) -> list[dict[str, Any]]:
 
 def typed(value: Any, types: Sequence[str]) -> Any:
     """A cell of a file or DataFrame, which has no types of its own, in one of these types of JSON; unchanged if it is in none. *pure*."""
-    if isinstance(value, str) and "string" not in types:
-        if "boolean" in types:
-            return {"true": True, "false": False}.get(value.casefold(), value)
-        other = json_of(value) if {"array", "object"} & {*types} else number_of(value)
-        return [value] if other == value and "array" in types else other
+    if isinstance(value, str):
+        return from_text(value, types)
     if isinstance(value, float) and value.is_integer() and "number" not in types:
         value = int(value)
     return str(value) if type(value) is int and [*types] == ["string"] else value

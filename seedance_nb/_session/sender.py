@@ -35,13 +35,14 @@ from seedance_nb._web.client import fetch_small
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Routing:
-    """Where a session's requests go; `for_one` is whether the key was passed together with one schema, and `timing` the simulator's queue and run times."""
+    """Where a session's requests go; `for_one` is whether the key was passed together with one schema, `timing` the simulator's queue and run times, and `lesson` its faults and seed."""
 
     key: Secret | None = None
     for_one: bool = False
     base_url: str = ""
     simulate: bool | None = None
     timing: tuple[float, float] = (0.8, 3.0)
+    lesson: tuple[Any, int] = ((), 0)
     answer_s: float = 120
     sleep: Callable[[float], Awaitable[None]] = asyncio.sleep
     clock: Callable[[], float] = time.monotonic
@@ -198,13 +199,14 @@ class Sender:
 
 
 def _simulated(spec: Spec, routing: Routing) -> Endpoint:
-    app, base_url = _simulator(spec, _store.default_folder(), routing.timing), f"http://{spec.provider}{SIMULATED_HOST}"
+    app = _simulator(spec, _store.default_folder(), *routing.timing, *routing.lesson)
+    base_url = f"http://{spec.provider}{SIMULATED_HOST}"
     secret = Secret("no-key-is-needed-here", "the simulator")
     return Endpoint(base_url=base_url, secret=secret, app=app, sleep=routing.sleep, clock=routing.clock)
 
 
 @functools.lru_cache(maxsize=16)
-def _simulator(spec: Spec, folder: Path, timing: tuple[float, float]) -> Any:
+def _simulator(spec: Spec, folder: Path, queue: float, run: float, faults: Any, seed: int) -> Any:
     from seedance_nb._simulator.app import Simulator
 
-    return Simulator([spec], _store.Store(folder), fetch_small, queue=timing[0], run=timing[1]).app
+    return Simulator([spec], _store.Store(folder), fetch_small, queue=queue, run=run, faults=faults, seed=seed).app

@@ -72,12 +72,12 @@ class Session:
     ) -> None:  # fmt: skip
         key = as_secret(api_key)
         del api_key
-        self._routing = Routing(
+        routing = Routing(
             key=key, for_one=for_one, base_url=base_url or "", simulate=simulate, timing=(queue_s, run_s), answer_s=answer_s,
             sleep=sleep, clock=clock,
         )  # fmt: skip
         self.ledger = Ledger(Path(ledger).expanduser() if ledger else _database.default_path())
-        self.sender = Sender(self._routing, self.ledger, Path(outputs) if outputs else None, budget)
+        self.sender = Sender(routing, self.ledger, Path(outputs) if outputs else None, budget)
 
     @property
     def outputs(self) -> Path:
@@ -87,7 +87,7 @@ class Session:
     @property
     def simulate(self) -> bool | None:
         """True for the simulator, False for the provider, None if this depends on whether there is a key."""
-        return self._routing.simulate
+        return self.sender.routing.simulate
 
     def is_simulated(self, document: Document) -> bool:
         """Whether requests of this model go to the built-in simulator, which charges nothing. Reads the environment."""
@@ -95,13 +95,13 @@ class Session:
 
     def host(self, document: Document) -> str:
         """Scheme and host that requests of this model and the key are sent to, "" for the simulator. Reads the environment."""
-        endpoint = self._routing.for_new(_spec.spec(document))
+        endpoint = self.sender.routing.for_new(_spec.spec(document))
         return "" if endpoint.app else host_of(endpoint.base_url)
 
     def require_consent(self, document: Document, budget: float | None = None, *, why: str = "") -> None:
         """Check that a request may be paid: it is free, has a budget, or someone is here to confirm (`why` says that nobody is). Raises: SeedanceError."""
-        spec = _spec.spec(document)
-        require_consent(spec, self._routing.for_new(spec), self.sender.budget if budget is None else budget, why=why)
+        spec, limit = _spec.spec(document), self.sender.budget if budget is None else budget
+        require_consent(spec, self.sender.routing.for_new(spec), limit, why=why)
 
     def check(self, document: Document, /, *, extra: Mapping[str, Any] | None = None,
               **fields: Any) -> tuple[Problem, ...]:  # fmt: skip
@@ -240,7 +240,15 @@ class Session:
     def task(self, name: str | int, /, *, document: Document | None = None) -> Task:
         """The task with this name in the ledger; nothing is sent. *reads files*.
 
-        It is `sd.task`, in this session. Raises: SeedanceError for a name that is not in the ledger.
+        The parameters:
+          name: the name or number that `sd.tasks()` shows.
+          document: a name from `sd.models()`, a schema file, a dict or a `Spec`; required if the task's model came from a file or a dict.
+        Returns: the task; `wait` resumes it.
+        Raises: SeedanceError for a name that is not in the ledger.
+
+        >>> sent = sd.submit("crun/seedance-1.0-pro-t2v", prompt="A fox", resolution="480p", duration=4)
+        >>> sd.task(sent.name).wait().simulated
+        True
         """
         row = self.ledger.row(name)
         if row is None:
@@ -251,10 +259,7 @@ class Session:
         return Task(self.sender, spec, row)
 
     def callback(self, payload: Mapping[str, Any] | str | bytes, /, *, document: Document | None = None) -> Task:
-        """The task that a provider's callback is about, after a status check with the key. *network*, *writes ledger*.
-
-        It is `sd.callback`, in this session. Raises: SeedanceError if no task of the ledger matches; Unauthorized.
-        """
+        """The task that a callback is about, as `sd.callback` in this session. *network*, *writes ledger*. Raises: SeedanceError; Unauthorized."""
         own, payload = _spec.spec(document) if document is not None else None, mask_keys(payload)
         known = [*self.sender.specs.values(), own] if own else [*self.sender.specs.values()]
         row = next(filter(None, map(self.ledger.row, callback_names(payload, known))), None)

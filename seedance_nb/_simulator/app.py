@@ -6,7 +6,8 @@ import re
 import secrets
 import tempfile
 import time
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Awaitable, Callable, Iterable, Sequence
+from dataclasses import replace
 from datetime import UTC, datetime
 from functools import partial
 from pathlib import Path
@@ -40,11 +41,11 @@ _PAINTERS: WeakKeyDictionary[asyncio.AbstractEventLoop, asyncio.Semaphore] = Wea
 
 
 class Simulator:
-    """The simulator of some models; `app` is for an ASGI server or httpx. A task waits `queue` and runs `run` seconds, or longer; `fetch` downloads reference images."""
+    """The simulator of some models; `app` is for an ASGI server or httpx. A task waits `queue` and runs `run` seconds, or longer; `fetch` downloads reference images. Requests get `faults` in order (an error code, "fail", "lost answer" or "ok"), and `seed` changes the look."""
 
     def __init__(self, specs: Sequence[Spec], store: Store, fetch: Fetch, *, queue: float, run: float,
-                 now: Callable[[], float] = time.time) -> None:  # fmt: skip
-        self.specs = {spec.name: spec for spec in specs}
+                 now: Callable[[], float] = time.time, faults: Iterable[str] = (), seed: int = 0) -> None:  # fmt: skip
+        self.specs, self._faults, self._seed = {spec.name: spec for spec in specs}, iter(faults), seed
         self.store, self._fetch, self._queue, self._run, self._now = store, fetch, queue, run, now
         self._painting: dict[str, asyncio.Task[None]] = {}
         routes = [Route(path, self._get, methods=["GET"]) for path in ("/outputs/{name}", "/uploads/{name}")]
@@ -70,18 +71,18 @@ class Simulator:
         spec, body, refusal = await self._read(spec, request)
         if refusal is not None:
             return refusal
-        error_code = self._requested_error(spec, request, body)
-        if error_code in codes(spec):
-            return _replies.refused(spec, error_code)
+        error_code, fault = self._requested_error(spec, request, body), next(self._faults, "ok")
+        if error_code in codes(spec) or fault.isdecimal():
+            return _replies.refused(spec, error_code or fault)
         if error_code not in ("", "fail"):
             return _replies.invalid(spec, [f"x-simulate: use {', '.join(codes(spec))} or fail"])
         task = Simulated(
             id=f"task_{secrets.token_hex(16)[:31]}", spec=spec.name, body=body, created=self._now(),
-            fault="The simulator was asked to fail this task." if error_code else "",
+            fault="The simulator was asked to fail this task." if "fail" in (error_code, fault) else "",
         )  # fmt: skip
         await asyncio.to_thread(self.store.add, task)
         self._paint(task)
-        return _replies.accepted(spec, task.id)
+        return Response(status_code=504) if fault == "lost answer" else _replies.accepted(spec, task.id)
 
     async def _read(self, spec: Spec, request: Request) -> tuple[Spec, Any, Response | None]:
         try:
@@ -220,9 +221,9 @@ class Simulator:
             task = await asyncio.to_thread(self.store.get, task_id)
             if task is None or output.exists():
                 return
-            fault = await paint(self.specs[task.spec], task.body, output, last, self._reference)
+            fault = await paint(self.specs[task.spec], task.body, output, last, self._reference, self._seed)
         if fault:
-            await asyncio.to_thread(self.store.fail, task_id, fault)
+            await asyncio.to_thread(self.store.add, replace(task, fault=fault))
 
     def _requested_error(self, spec: Spec, request: Request, body: Any) -> str:
         match = re.search(r"simulate:([a-z_]+|\d{3})", json_text(body)) if isinstance(body, dict) else None
@@ -235,12 +236,12 @@ def painter() -> asyncio.Semaphore:
     return _PAINTERS.setdefault(asyncio.get_running_loop(), asyncio.Semaphore(_MOST_PAINTERS))
 
 
-async def paint(spec: Spec, body: dict[str, Any], output: Path, last_frame: Path, fetch: Fetch) -> str:
+async def paint(spec: Spec, body: dict[str, Any], output: Path, last_frame: Path, fetch: Fetch, seed: int = 0) -> str:
     """Why the video (and its last frame, if requested) could not be rendered, "" on success. *network* for reference images, *writes files*."""
     output.parent.mkdir(parents=True, exist_ok=True)
     with tempfile.TemporaryDirectory(prefix="seedance-") as folder:
         order = Path(folder) / "job.json"
-        order.write_text(dump(await _job(spec, body, output, last_frame, Path(folder), fetch)), encoding="utf-8")
+        order.write_text(dump(await _job(spec, body, output, last_frame, Path(folder), fetch, seed)), encoding="utf-8")
         ended = await run_async("seedance_nb._simulator.encode", order, limits=LIMITS)
     if ended.code or not output.exists():
         return f"The simulator could not render this video: {f'it {ended.fault}' if ended.fault else ended.reason}"
@@ -260,7 +261,8 @@ def size_of(spec: Spec, values: dict[str, Any]) -> tuple[int, int]:
     return (width, height) if width * height <= 2560 * 1440 else frame_size("1080p", "16:9")
 
 
-async def _job(spec: Spec, body: dict[str, Any], output: Path, last_frame: Path, folder: Path, fetch: Fetch) -> Job:
+async def _job(spec: Spec, body: dict[str, Any], output: Path, last_frame: Path, folder: Path, fetch: Fetch,
+               seed: int) -> Job:  # fmt: skip
     """The video to render; its references are downloaded to `folder`. *network*, *writes files*."""
     values = values_by_role(spec, body)
     width, height = size_of(spec, values)
@@ -279,7 +281,7 @@ async def _job(spec: Spec, body: dict[str, Any], output: Path, last_frame: Path,
         path=str(output), width=width, height=height, seconds=max(1, round(seconds)), audio=bool(values.get("audio")),
         prompt=str(values.get("prompt", "")), model=str(body.get("model", spec.name)), settings=tuple(settings),
         references=tuple(await asyncio.gather(*pending)),
-        last_frame=str(last_frame) if ("return_last_frame", "on") in settings else "",
+        seed=seed, last_frame=str(last_frame) if ("return_last_frame", "on") in settings else "",
     )  # fmt: skip
 
 

@@ -132,7 +132,8 @@ class _Canvas:
 
 def frames(job: Job) -> Iterator[tuple[Image.Image, Box]]:
     """The image of each frame, drawn over the one before, and the box in which they differ, with even edges. *reads files*."""
-    dark, light, accent = (ImageColor.getrgb(colour)[:3] for colour in _PALETTES[seed(job.prompt)[0] % len(_PALETTES)])
+    palette = _PALETTES[(seed(job.prompt)[0] + job.seed) % len(_PALETTES)]
+    dark, light, accent = (ImageColor.getrgb(colour)[:3] for colour in palette)
     unit = min(job.width, job.height) / 100
     margin, small = round(6 * unit), max(9, round(2.7 * unit))
     corners = Image.new("RGB", (2, 2))

@@ -25,7 +25,7 @@ class Reference:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Job:
-    """One video to render to `path`: `width` and `height` in px (even); its last frame goes to `last_frame`, "" for none."""
+    """One video to render to `path`: `width` and `height` in px (even); its last frame goes to `last_frame`, "" for none. Colours depend on the prompt and `seed`."""
 
     path: str
     width: int
@@ -37,6 +37,7 @@ class Job:
     settings: tuple[tuple[str, str], ...]
     references: tuple[Reference, ...]
     last_frame: str = ""
+    seed: int = 0
 
 
 def frame_size(resolution: str, ratio: str) -> tuple[int, int]:

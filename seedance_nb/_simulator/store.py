@@ -4,7 +4,7 @@ import json
 import os
 import time
 from contextlib import suppress
-from dataclasses import asdict, dataclass, replace
+from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
@@ -52,10 +52,6 @@ class Store:
         with suppress(OSError, ValueError):
             return Simulated(**json.loads(self._record(task_id).read_bytes()))
         return None
-
-    def fail(self, task_id: str, fault: str) -> None:
-        if task := self.get(task_id):
-            self.add(replace(task, fault=fault))
 
     def remove(self, task_id: str) -> None:
         """Deletes a task and its files. *writes files*."""

@@ -111,7 +111,7 @@ def test_an_unexpected_error_is_logged_by_its_place_and_not_its_words(caplog: py
 def test_an_observer_that_fails_is_logged_with_its_words_but_no_key(
     crun: sd.Spec, caplog: pytest.LogCaptureFixture
 ) -> None:
-    secret = sd.Session(api_key=KEY)._routing.key
+    secret = sd.Session(api_key=KEY).sender.routing.key
     ENGINE.submit(asyncio.sleep(0)).result()
     form = Form(crun)
 

@@ -9,12 +9,13 @@ from seedance_nb._form.model.fields import Field
 from seedance_nb._notebook.completion import fields_by_name
 
 STUB = Path(sd.__file__).with_suffix(".pyi")
+PLAIN = ("task", "tasks")
 VERBS = ("check", "estimate", "generate", "panel", "preflight", "submit")
 TYPES = {
     "string": "str", "integer": "int", "number": "float", "boolean": "bool", "array": "list[Any]", "object": "dict[str, Any]",
 }  # fmt: skip
 IMPORTS = {
-    "Document": "_session.session", "Estimate": "_check.price", "Panel": "_notebook.panel", "Report": "_media.preflight",
+    "Document": "_session.session", "Estimate": "_check.price", "Panel": "_notebook.panel", "Report": "_media.preflight", "Tasks": "_task.task",
 }  # fmt: skip
 
 
@@ -43,7 +44,7 @@ def signature(verb: str, document: str, fields: str) -> str:
         for one in shown.parameters.values()
     ]  # fmt: skip
     text = str(shown.replace(parameters=parameters)).replace("'", "").replace("Ellipsis", "...")
-    return f"@overload\ndef {verb}{text}: ..."
+    return f"def {verb}{text}: ..."
 
 
 def stub() -> str:
@@ -54,7 +55,7 @@ def stub() -> str:
     ]  # fmt: skip
     modules: dict[str, list[str]] = {}
     for name, module in {**sd._WHERE, **IMPORTS}.items():
-        if name not in VERBS:
+        if name not in (*VERBS, *PLAIN):
             modules.setdefault(module, []).append(name if name in IMPORTS else f"{name} as {name}")
     lines += [
         f"from seedance_nb.{module} import {', '.join(sorted(names))}" for module, names in sorted(modules.items())
@@ -66,8 +67,11 @@ def stub() -> str:
         lines += ["", f"class {class_of(name)}(TypedDict, total=False):", *fields]
     for verb in VERBS:
         lines.append("")
-        lines += [signature(verb, f'Literal["{name}"]', f"Unpack[{class_of(name)}]") for name in sd.models()]
-        lines.append(signature(verb, "Document", "Any"))
+        lines += [
+            "@overload\n" + signature(verb, f'Literal["{name}"]', f"Unpack[{class_of(name)}]") for name in sd.models()
+        ]
+        lines.append("@overload\n" + signature(verb, "Document", "Any"))
+    lines += ["", *(signature(verb, "Document | None", "Any") for verb in PLAIN)]
     return "\n".join(lines) + "\n"
 
 

@@ -170,15 +170,15 @@ def test_a_base_address_on_this_machine_a_private_network_or_https_is_taken(base
 def test_another_spelling_of_the_provider_is_the_provider(base: str, wire: Seen, crun: sd.Spec) -> None:
     assert sd.balance(MODEL, base_url=base) == 5
     assert wire == [("https://api.crun.ai", KEY)], "the key goes with it"
-    place = sd.Session(base_url=base)._routing.for_new(crun)
+    place = sd.Session(base_url=base).sender.routing.for_new(crun)
     assert place.base_url == "https://api.crun.ai"
     assert access_policy(crun, place).origin == "", "so its files must have public addresses"
-    named = sd.Session(base_url="http://127.0.0.1:1")._routing.for_new(crun)
+    named = sd.Session(base_url="http://127.0.0.1:1").sender.routing.for_new(crun)
     assert access_policy(crun, named).origin == "http://127.0.0.1:1", "the control"
 
 
 def test_a_request_to_another_origin_has_no_key(wire: Seen, crun: sd.Spec) -> None:
-    place = sd.Session()._routing.for_new(crun)
+    place = sd.Session().sender.routing.for_new(crun)
     for url in ("https://api.crun.ai:443/a", "https://api.crun.ai.evil.example/a", "https://api.crun.ai:444/a"):
         asyncio.run(fetch_answer(crun, Request(method="GET", url=url, body=""), place))
     assert [key for _, key in wire] == [KEY, "", ""]

@@ -1,0 +1,123 @@
+"""A lesson in the simulator: the same videos and the same faults each time, whatever keys are set, and nothing of it afterwards."""
+
+import threading
+from collections.abc import Callable
+from contextlib import suppress
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+import pytest
+from support.provider import Provider
+
+import seedance_nb as sd
+
+MODEL = "crun/seedance-1.0-pro-t2v"
+FAST = 1000
+FIELDS: dict[str, Any] = {"resolution": "480p", "duration": 4}
+
+
+@pytest.fixture
+def paid(provider: Provider, monkeypatch: pytest.MonkeyPatch) -> Provider:
+    monkeypatch.setenv("CRUN_BASE_URL", provider.url)
+    monkeypatch.setenv("CRUN_API_KEY", "ak_canary_0123456789abcdefghijklmnop")
+    return provider
+
+
+def outcome(work: Callable[[], Any]) -> str:
+    try:
+        work()
+    except sd.SeedanceError as error:
+        return type(error).__name__
+    return "ok"
+
+
+def outcomes(faults: str, count: int, model: str = MODEL, **fields: Any) -> list[str]:
+    """What so many different requests in a lesson end with."""
+    with sd.simulate(speed=FAST, faults=faults):
+        return [outcome(partial(sd.generate, model, take=take, **fields)) for take in range(1, count + 1)]
+
+
+def test_whatever_keys_are_set_nothing_in_the_block_is_paid_and_afterwards_all_is_as_before(paid: Provider) -> None:
+    with sd.simulate(speed=FAST):
+        assert sd.generate(MODEL, prompt="A fox", **FIELDS).simulated
+        assert (
+            sd.submit(MODEL, prompt="A hen", simulate=False, api_key="ak_0123456789abcdef", **FIELDS).wait().simulated
+        )
+        assert sd.compare("A cat", [MODEL]).total.simulated == 1
+        assert outcome(lambda: sd.balance(MODEL)) == "SeedanceError", "the simulator has no account"
+        panel = sd.panel(MODEL, prompt="A dog", **FIELDS)
+    assert (paid.charges, paid.estimates, paid.headers) == ([], [], [])
+    assert panel._simulated, "its button stays in the simulator"
+    assert not sd.generate(MODEL, prompt="A fox", budget=100, **FIELDS).simulated
+    assert len(paid.charges) == 1
+
+
+def test_the_block_ends_with_an_error_too_and_an_inner_one_gives_back_the_outer_one() -> None:
+    outside = sd.models()._session
+    with suppress(ZeroDivisionError), sd.simulate() as outer:
+        with sd.simulate(seed=2) as inner:
+            assert sd.models()._session is inner
+        assert sd.models()._session is outer
+        raise ZeroDivisionError
+    assert sd.models()._session is outside
+
+
+def test_another_thread_is_not_in_the_lesson() -> None:
+    seen = []
+    with sd.simulate() as session:
+        thread = threading.Thread(target=lambda: seen.append(sd.models()._session))
+        thread.start()
+        thread.join()
+    assert seen[0] is not session
+
+
+def test_requests_get_their_faults_in_order_and_then_all_goes_well() -> None:
+    assert outcomes("402 then fail then lost answer then ok", 5, prompt="A fox", **FIELDS) == [
+        "NoCredits", "TaskFailed", "UnknownOutcome", "ok", "ok",
+    ]  # fmt: skip
+
+
+def test_a_rate_limit_is_waited_for_as_it_would_be_with_a_provider() -> None:
+    assert outcomes("429 then ok", 1, prompt="A fox", **FIELDS) == ["ok"]
+
+
+EXAMPLES: dict[str, dict[str, Any]] = {
+    "crun/seedance-2.0-fast-r2v": {"prompt": "A fox", "reference_images": ["https://example.com/a.png"]},
+    "crun/seedance-2.0-i2v": {"prompt": "A fox", "img_urls": ["https://example.com/a.png"], "duration": 4},
+    "seedance2-pro/seedance-20-i2v": {"prompt": "A fox", "urls": ["https://example.com/a.png"], "duration": "4s"},
+    "vastnum/doubao-seedance-2.0": {"prompt": "A fox"},
+}
+
+
+@pytest.mark.parametrize("model", EXAMPLES)
+def test_every_model_knows_the_faults(model: str) -> None:
+    found = outcomes("401 then 402 then 403 then lost answer then fail", 5, model, **EXAMPLES[model])
+    assert found == ["Unauthorized", "NoCredits", "Unauthorized", "UnknownOutcome", "TaskFailed"]
+
+
+@pytest.mark.parametrize(
+    ("faults", "word"), [("402 then okay", "okay"), ("402, ok", "402, ok"), ("200", "200"), ("then", "")]
+)
+def test_a_word_that_is_unknown_is_named(faults: str, word: str) -> None:
+    with pytest.raises(sd.InvalidInput, match=f"not {word!r}"), sd.simulate(faults=faults):
+        pytest.fail("the lesson began")
+
+
+@pytest.mark.parametrize("speed", [0, -1, float("nan")])
+def test_a_speed_that_makes_no_sense_is_refused(speed: float) -> None:
+    with pytest.raises(sd.InvalidInput, match="speed"), sd.simulate(speed=speed):
+        pytest.fail("the lesson began")
+
+
+def test_the_same_seed_is_the_same_video_byte_by_byte_and_another_one_is_not(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    found = []
+    for lesson, seed in enumerate((7, 7, 8)):
+        monkeypatch.setenv("SEEDANCE_LEDGER", str(tmp_path / f"{lesson}.sqlite3"))
+        monkeypatch.setenv("SEEDANCE_SIMULATOR", str(tmp_path / f"{lesson}"))
+        with sd.simulate(speed=FAST, seed=seed):
+            found.append(sd.generate(MODEL, prompt="A fox", **FIELDS).sha256)
+    same, again, other = found
+    assert same == again != other
