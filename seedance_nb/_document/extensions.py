@@ -21,8 +21,7 @@ def check_extensions(document: dict[str, Any], file: str) -> None:
             for error in Draft202012Validator(packaged("_extensions")[table][key]).iter_errors(value):
                 raise SpecError(error.message[:300], file=file, pointer=to_pointer([*path, key, *error.absolute_path]))
         elif near := difflib.get_close_matches(key, packaged("_extensions")[table], 1, 0.8):
-            problem = f"unknown key {key}; did you mean {near[0]}?"
-            raise SpecError(problem, file=file, pointer=to_pointer([*path, key]))
+            raise SpecError(f"unknown key {key}; did you mean {near[0]}?", file=file, pointer=to_pointer([*path, key]))
 
 
 def _keys(value: Any, path: tuple[str | int, ...]) -> Iterator[tuple[tuple[str | int, ...], str, Any]]:

@@ -133,7 +133,6 @@ def _operation(root: Table, path: str, method: str, operation: dict[str, Any]) -
 
 
 def is_json(content_type: str) -> bool:
-    """Whether a media type is JSON. *pure*."""
     return not _rank(content_type)[1]
 
 
@@ -159,7 +158,6 @@ def find_operation(operations: tuple[Operation, ...], name: str, file: str) -> O
 
 
 def operations_text(operations: tuple[Operation, ...]) -> str:
-    """The operations as a list for a message, at most 12 of them. *pure*."""
     more = f" and {len(operations) - _MOST_LISTED} more" if len(operations) > _MOST_LISTED else ""
     return (", ".join(map(str, operations[:_MOST_LISTED])) or "none") + more
 

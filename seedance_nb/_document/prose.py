@@ -105,7 +105,6 @@ def _roles(name: str, kind: str | None, text: str) -> set[str]:
 
 
 def _clause(reading: _Reading, clause: Clause, subject: str) -> tuple[list[Rule], str]:
-    """The rules of a clause, and its last subject."""
     value, rules = clause.value, list[Rule]()
     outer, spans = ([*pattern("{condition}").finditer(text)] for text in (clause.outer, value))
     bare = pattern("{condition}").sub(lambda match: " " * len(match[0]), value)  # a number in a condition binds nothing

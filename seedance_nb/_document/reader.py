@@ -15,9 +15,7 @@ import yaml
 from seedance_nb._base.errors import SpecError
 from seedance_nb._base.values import JsonPath, find, read_json, to_pointer
 
-MAX_BYTES = 16_000_000
-MAX_DEPTH = 100
-MAX_VALUES = 250_000
+MAX_BYTES, MAX_DEPTH, MAX_VALUES = 16_000_000, 100, 250_000
 _TOO_DEEP = f"nested deeper than {MAX_DEPTH} levels"
 _TOO_MANY = f"the document has more than {MAX_VALUES:,} values"
 _LESS = "pass only the operations that you need, as a dict or a smaller file"

@@ -9,8 +9,6 @@ from seedance_nb._base.values import ABSENT, JsonPath, set_at, to_pointer
 from seedance_nb._document.extensions import ROLES
 from seedance_nb._document.reader import packaged
 
-Fields = Iterable[tuple[JsonPath, dict[str, Any]]]
-
 
 def fields_of(schema: Any, path: JsonPath = ()) -> Iterator[tuple[JsonPath, dict[str, Any]]]:
     """Path and schema of every property, nested ones included, in the schema's order. *pure*."""
@@ -46,7 +44,7 @@ def with_roles(body: dict[str, Any], given: Mapping[str, str | None], file: str)
     return body
 
 
-def _guess(role: str, fields: Fields) -> JsonPath | None:
+def _guess(role: str, fields: Iterable[tuple[JsonPath, dict[str, Any]]]) -> JsonPath | None:
     """The outermost field with a name and a type that the role usually has; of several, the one with the most usual name."""
     table = packaged("_roles").get(role, {"names": [], "types": []})
     types = {path: schema.get("type", []) for path, schema in fields}

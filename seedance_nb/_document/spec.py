@@ -118,7 +118,6 @@ def validator(spec: Spec) -> Any:
 
 @functools.lru_cache(maxsize=64)
 def named_fields(spec: Spec) -> tuple[tuple[JsonPath, dict[str, Any]], ...]:
-    """Path and schema of every property of a request, nested ones included, in the schema's order. *pure*."""
     return tuple(fields_of(spec.body))
 
 

@@ -19,7 +19,6 @@ class Table:
     pointer: str
 
     def error(self, problem: str, *names: str) -> SpecError:
-        """A SpecError at this object or at a member of it. *pure*."""
         return SpecError(problem, file=self.file, pointer=self.pointer + to_pointer(names))
 
     def table(self, name: str, *, optional: bool = False) -> "Table":
@@ -124,7 +123,6 @@ def _arguments(table: dict[str, Any], *without: str) -> dict[str, Any]:
 
 
 def price_table(root: Table) -> PriceTable:
-    """The price table of a document, `x-price`; an empty one if there is none. *pure*."""
     price = root.value.get("x-price", {})
     return PriceTable(**_arguments(price, "tokens", "quote"), **price.get("tokens", {}))
 

@@ -17,10 +17,7 @@ from seedance_nb._media.sandbox import Exit, Limits, limit, refuse, run
 from seedance_nb._media.sniff import FORMATS, Kind, MediaFacts, audio_start, read_facts, sniff, webp_size, write_facts
 
 _LIMITS = Limits(memory=2 * 1024**3, cpu_s=20, wall_s=90)
-_DECODE_S = 10
-_MOST_FPS = 1000
-_LEAST_S = 0.001
-_DISK = 3
+_DECODE_S, _MOST_FPS, _LEAST_S, _DISK = 10, 1000, 0.001, 3
 _WHOLE_LIMITS = Limits(memory=1024**3, cpu_s=15, wall_s=20)
 ENDINGS = {name: one["ending"] for name, one in FORMATS.items() if "ending" in one}
 """The file extensions of the formats that are saved; no other format is."""

@@ -9,9 +9,7 @@ from typing import BinaryIO
 
 Read = Callable[[int, int], bytes]
 """Returns the bytes from an offset on, as many as requested or fewer where they are missing."""
-MOST_BOXES = 10_000
-_LONGEST_HEAD = 16
-_MOST_TEXT = 4096
+MOST_BOXES, _LONGEST_HEAD, _MOST_TEXT = 10_000, 16, 4096
 _TEXT = re.compile(rb"[\t\n\r -~\x80-\xff]+")
 _PROPERTIES = (b"meta", b"iprp", b"ipco")
 _SEGMENT = 0x18538067

@@ -15,10 +15,8 @@ from seedance_nb._web.client import AccessPolicy, Fetch, content_length, content
 
 HEAD = 131_072  # bytes read from the start of every file
 LARGEST = 512 * 1024**2  # of larger files only the start is read; none is made longer on disk
-_BEFORE = 16_384
-_PIECE = 20
+_BEFORE, _PIECE, _MOST_REQUESTS = 16_384, 20, 6
 _FAR = 2**65  # more than any length that a box can state
-_MOST_REQUESTS = 6
 
 
 class PartialFile:
@@ -122,8 +120,7 @@ def _box(file: PartialFile, target: bytes) -> tuple[int, int] | None:
             return (file.end(box.start), box.end) if file.end(box.start) < box.end < _FAR else None
         at = box.end
     # The walk ended at a header that is incomplete or invalid.
-    is_short = at < end and len(file.read(at, _PIECE)) < _PIECE
-    return (file.end(at), file.end(at) + HEAD) if is_short else None
+    return (file.end(at), file.end(at) + HEAD) if at < end and len(file.read(at, _PIECE)) < _PIECE else None
 
 
 async def fetch_parts(url: str, into: Path, *, kind: str, allowed_origin: str = "", total: float = 6.0,

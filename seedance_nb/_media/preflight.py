@@ -19,8 +19,7 @@ from seedance_nb._media.rules import Finding, judge, judge_total
 from seedance_nb._media.sniff import NO_MEDIA, UNKNOWN, MediaFacts
 from seedance_nb._schema.formats import LOCAL, media_error
 
-_MOST_LEVELS = 60
-_LEAST_S = 0.05
+_MOST_LEVELS, _LEAST_S = 60, 0.05
 _NO_FILE = "no such file, and not a URL"
 
 

@@ -12,49 +12,22 @@ import yaml
 Kind = Literal["image", "video", "audio"]
 UNKNOWN = "unrecognized data"
 NO_MEDIA = ", not an image, video or audio file"
-_HEIC = {b"heic", b"heix", b"heim", b"heis", b"hevc", b"hevx"}
-_HEIF = {b"mif1", b"msf1", b"mif2"}
 FORMATS: dict[str, dict[str, Any]] = yaml.safe_load(Path(__file__).with_name("formats.yaml").read_text("utf-8"))
-_STARTS = [(re.compile(one["start"].encode(), re.DOTALL), name) for name, one in FORMATS.items() if "start" in one]
+_STARTS, _BRANDS = ([(re.compile(one[key].encode(), re.DOTALL), name) for name, one in FORMATS.items() if key in one]
+                    for key in ("start", "brands"))  # fmt: skip
 
 
 def sniff(head: bytes) -> tuple[Kind | None, str]:
     """The kind and format of a file, named as in schemas; or None and what it is instead. A file with sound only may be an MP4 video here. *pure*."""
     if not head:
         return None, "it is empty"
-    name = next((name for pattern, name in _STARTS if pattern.match(head)), "")
+    name = next((name for pattern, name in _STARTS if pattern.match(head)), UNKNOWN)
     if name == "mp4":
-        return _by_brand(head)
+        end = min(max(int.from_bytes(head[:4]), 16), 256)
+        brands = head[8:12] + head[16 : end + 3]  # also one that begins before the end
+        name = next((name for pattern, name in _BRANDS if pattern.match(brands)), name)
     kind = FORMATS.get(name, {}).get("kind")
-    return (kind, name) if kind else (None, f"it is {name or _text(head)}{NO_MEDIA}")
-
-
-def _by_brand(head: bytes) -> tuple[Kind, str]:
-    end = min(max(int.from_bytes(head[:4]), 16), 256)
-    major = head[8:12]
-    brands = {major} | {head[at : at + 4] for at in range(16, end, 4)}
-    if brands & {b"avif", b"avis"}:
-        return "image", "avif"
-    if brands & _HEIC and (major in _HEIC | _HEIF):
-        return "image", "heic"
-    if major in _HEIF:
-        return "image", "heif"
-    if major == b"qt  ":
-        return "video", "mov"
-    if major in (b"M4A ", b"M4B ", b"M4P "):
-        return "audio", "m4a"
-    return "video", "3gp" if major[:3] in (b"3gp", b"3g2") else "mp4"
-
-
-def _text(head: bytes) -> str:
-    text = head[:4096].removeprefix(b"\xef\xbb\xbf").lstrip().lower()
-    if text.startswith(b"<"):
-        if b"<svg" in text:
-            return "an SVG drawing"
-        return "an HTML page" if b"<html" in text or text.startswith((b"<!doctype html", b"<head")) else "XML text"
-    if text.startswith((b"{", b"[")):
-        return "JSON text"
-    return "text" if text and not any(byte < 9 for byte in text) and b"\xff" not in text else UNKNOWN  # noqa: PLR2004
+    return (kind, name) if kind else (None, f"it is {name}{NO_MEDIA}")
 
 
 def webp_size(head: bytes) -> tuple[int, int]:

@@ -164,8 +164,7 @@ async def fetch_small(url: str, limit: int = 10_000_000, total: float = 3) -> by
 
 async def fetch_start(url: str, policy: AccessPolicy, count: int = 4096, total: float = 5) -> bytes:
     """The first bytes at a URL, about `count`, or as many as arrive within `total` seconds. *network*."""
-    headers = {"Range": f"bytes=0-{count - 1}"}
-    return (await _receive(url, headers, replace(policy, upgrade=True), count, total))[0]
+    return (await _receive(url, {"Range": f"bytes=0-{count - 1}"}, replace(policy, upgrade=True), count, total))[0]
 
 
 async def _receive(url: str, headers: Mapping[str, str], policy: AccessPolicy, count: int,

@@ -131,7 +131,7 @@ class Control:
         if self._status != status:
             self._status = status
             self._write(status)
-            mark_bad(self.widget, problems)
+            mark(self.widget, "sdn-bad", on=any(not problem.warns for problem in problems))
         if self.eager:
             self.label_widget.continuous_update = bool(problems)
 
@@ -188,10 +188,6 @@ def mark(widget: Any, name: str, *, on: bool) -> None:
     (widget.add_class if on else widget.remove_class)(name)
 
 
-def mark_bad(widget: Any, problems: Sequence[Problem]) -> None:
-    mark(widget, "sdn-bad", on=any(not problem.warns for problem in problems))
-
-
 def toggle(widget: Any, *, shown: bool) -> None:
     mark(widget, "sdn-hidden", on=not shown)
 
@@ -217,9 +213,7 @@ class Compound(Control):
     """A control with nested controls. Its head shows its label and its own problems; each part shows those of the part."""
 
     _head: Any
-    parts: Callable[
-        [], Mapping[str, Any]
-    ]  # the nested controls created so far, by the names or indexes of their values
+    parts: Callable[[], Mapping[str, Any]]  # the nested controls so far, by the names or indexes of their values
     _html: Callable[[Field, FieldStatus], Html] = staticmethod(label_html)
 
     def show_problems(self, problems: tuple[Problem, ...]) -> None:

@@ -11,7 +11,7 @@ from seedance_nb._base.values import ABSENT, to_pointer
 from seedance_nb._check.check import masked_in
 from seedance_nb._form.controls.base import REST, Change, Compound, Control, Fold, OnChange, WidgetFactory
 from seedance_nb._form.labels import FieldStatus, brief, error_html, label_html
-from seedance_nb._form.model.fields import Field, allows_more, conditional_fields, own_fields, rest_of, start_of
+from seedance_nb._form.model.fields import Field, conditional_fields, own_fields, rest_of, start_of
 from seedance_nb._form.model.shape import with_property
 
 _OPEN_LEVELS = 2  # number of levels of objects that are open at first: a recursive schema would have no end
@@ -143,8 +143,8 @@ class ObjectControl(Compound):
         if self.field.shape.conditions:
             self._slot = self._factory.box(W.VBox, [], "sdn-slot")
             widgets.append(self._slot)
-        if allows_more(self.field):
-            self._controls[REST] = self._factory.control(rest_of(self.field), partial(self._on_edit, REST))
+        if rest := rest_of(self.field):
+            self._controls[REST] = self._factory.control(rest, partial(self._on_edit, REST))
             widgets.append(self._controls[REST].widget)
         return widgets
 
@@ -186,8 +186,7 @@ class GroupControl(ObjectControl):
     def _build(self) -> None:
         self.widgets = self._add(self.field.children)
         if self.field.path and "x-inputs" not in self.field.shape.view:
-            head = self._factory.html(label_html(self.field, FieldStatus()), "sdn-head", "sdn-section")
-            self.widgets.insert(0, head)
+            self.widgets.insert(0, self._factory.html(label_html(self.field, FieldStatus()), "sdn-head", "sdn-section"))
 
     def leaves(self) -> dict[str, Control]:
         """The controls by the JSON Pointer of their values, those of the groups inside too."""

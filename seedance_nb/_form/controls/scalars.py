@@ -18,9 +18,7 @@ from seedance_nb._form.model.fields import branch_for, branches_of, reusable_par
 from seedance_nb._form.model.values import json_of, number_of
 
 _OTHER = type("Other", (str,), {"__eq__": object.__eq__, "__hash__": object.__hash__})("Other…")  # equals no value
-_FEW = 4
-_FEW_CHARACTERS = 56
-_NONE = -1
+_FEW, _FEW_CHARACTERS, _NONE = 4, 56, -1
 
 
 class TextControl(Control):
@@ -29,7 +27,9 @@ class TextControl(Control):
     def _build(self) -> Any:
         prose = self.field.kind in ("prose", "json")
         self.live, self.eager = prose, self.field.kind == "text"
-        hint = packaged("_form")["hints"].get("json" if self.field.kind == "json" else self.field.format, "")
+        hint = packaged("_form")["hints"].get(
+            "json" if self.field.kind == "json" else self.field.shape.view.get("format"), ""
+        )
         hint = hint if self.field.example is ABSENT else plain(self.field.example)
         return self._make(W.Textarea if prose else W.Text, placeholder=hint, continuous_update=prose)
 
@@ -135,7 +135,6 @@ class LikelyControl(ChoiceControl):
 
 
 def chooser_for(labels: Sequence[str]) -> Any:
-    """The widget of a chooser: buttons for a few short labels, else a dropdown. *pure*."""
     return W.ToggleButtons if len(labels) <= _FEW and sum(map(len, labels)) <= _FEW_CHARACTERS else W.Dropdown
 
 
@@ -157,8 +156,7 @@ class NumberControl(Control):
 
     def _build(self) -> Any:
         example = self.field.default if self.field.default is not ABSENT else self.field.example
-        hint = "" if example is ABSENT else plain(example)
-        self._box = self._make(W.Text, placeholder=hint, continuous_update=False)
+        self._box = self._make(W.Text, placeholder="" if example is ABSENT else plain(example), continuous_update=False)
         likely = self.field.likely
         if not likely:
             return self._box

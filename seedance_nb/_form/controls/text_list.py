@@ -13,7 +13,7 @@ from seedance_nb._base.html import Html, safe_url
 from seedance_nb._base.problem import Problem
 from seedance_nb._base.values import ABSENT
 from seedance_nb._document.reader import packaged
-from seedance_nb._form.controls.base import Change, mark_bad, toggle
+from seedance_nb._form.controls.base import Change, mark, toggle
 from seedance_nb._form.controls.entries import Entries
 from seedance_nb._form.labels import error_html, plain
 from seedance_nb._task.display.player import data_url, still_of
@@ -54,7 +54,7 @@ class TextEntry:
             self.text.description = _label(self.name, problems, file)
             self.thumbnail.value = thumb_html("" if problems else picture or self.text.value, self._owner.field.media)
             self.text.continuous_update = bool(problems)
-            mark_bad(self.widget, problems)
+            mark(self.widget, "sdn-bad", on=any(not problem.warns for problem in problems))
 
 
 class ListControl(Entries):
@@ -123,7 +123,6 @@ class ListControl(Entries):
         self._state.value = Html('<span class="{}" role="status">{}</span>').format(kind, text) if text else ""
 
     def name_of(self, index: int) -> str:
-        """The name of an entry in the prompt by its index. *pure*."""
         if index < len(self.field.names):
             return self.field.names[index]
         return self.field.markers[0].replace("{n}", str(index + 1)) if self.field.markers else str(index + 1)
@@ -211,8 +210,7 @@ def thumb_html(url: str, media: str) -> Html:
     """A thumbnail of an image URL, or a tile with the kind of media. *pure*."""
     if media == "image" and url.startswith(("https://", "http://", "data:image/jpeg;")):
         return Html('<img src="{}" alt="" loading="lazy" referrerpolicy="no-referrer">').format(safe_url(url))
-    kind = "asset" if url.startswith("asset://") else media or "text"
-    return Html('<span class="sdn-tile">{}</span>').format(kind)
+    return Html('<span class="sdn-tile">{}</span>').format("asset" if url.startswith("asset://") else media or "text")
 
 
 def urls_in(text: str) -> list[str]:

@@ -35,7 +35,7 @@ class Field:
     "Advanced", "" if it is not. Of the fields named in `one_of_required`, one is required. `markers` are the prompt's names
     for list entries (`{n}` is the number, from 1), `names` the labels of the first entries. `third_party_limits` come from
     `source`, not from the provider; `likely` values are offered, and others are possible. `labels` belong to the `choices`, ""
-    where a value is its own label; `nullable` allows null; `format` is the schema's, as a hint. `children` are a group's fields;
+    where a value is its own label; `nullable` allows null. `children` are a group's fields;
     those of any other field are read from `shape` on demand, because a recursive schema has no end.
     """
 
@@ -52,10 +52,8 @@ class Field:
     max_length: int | None
     least_items: int | None
     most_items: int | None
-    unique: bool
     unit: str
     media: str
-    format: str
     nullable: bool
     advanced: str
     one_of_required: tuple[str, ...]
@@ -140,10 +138,10 @@ def field_of(schema: Any, defs: Mapping[str, Any], path: tuple[str, ...], *, req
         default=view.get("default", ABSENT), example=next(iter(view.get("examples", ())), ABSENT),
         choices=choices, labels=shape.labels if len(shape.labels) == len(choices) else (),
         likely=likely_values(shape, kind), unit=unit, max_length=view.get("maxLength"),
-        least_items=view.get("minItems"), unique=view.get("uniqueItems") is True,
+        least_items=view.get("minItems"),
         most_items=min((*tuple_length, view["maxItems"]) if "maxItems" in view else tuple_length, default=None),
         nullable=shape.nullable and kind not in ("choice", "constant", "json"),
-        media=str(view.get("x-media", {}).get("kind", "")), format=str(view.get("format", "")),
+        media=str(view.get("x-media", {}).get("kind", "")),
         advanced="deprecated" if view.get("deprecated") else str(view.get("x-advanced", "")),
         third_party_limits=limits_in_words(upstream, unit), source=str(upstream.get("source", "")),
         names=("first", "last") if view.get("x-role") == "frames" else (),
@@ -151,7 +149,6 @@ def field_of(schema: Any, defs: Mapping[str, Any], path: tuple[str, ...], *, req
 
 
 def children_of(shape: Shape, path: tuple[str, ...], fields_left: list[int] | None = None) -> tuple[Field, ...]:
-    """The fields of an object's own properties, in display order. *pure*."""
     properties = properties_of(shape.view)
     fields_left = [_MOST_FIELDS] if fields_left is None else fields_left
     fields_left[0] -= len(properties)
@@ -186,7 +183,6 @@ def conditional_fields(field: Field, value: Any) -> tuple[Field, ...]:
 
 
 def defined_names(field: Field) -> set[str]:
-    """The property names that an object's schema defines, also conditionally. *pure*."""
     schemas = [schema for _, then, other in field.shape.conditions for schema in (then, other)]
     views = [field.shape.view, *(shape_of(schema, field.shape.defs).view for schema in schemas)]
     return {name for view in views for name in properties_of(view)}
@@ -210,14 +206,11 @@ def extra_of(field: Field, name: str) -> Field:
     return replace(_inner(field, schema), label=label_of(name) or "Value")
 
 
-def allows_more(field: Field) -> bool:
-    """Whether an object may have properties that its schema does not name. *pure*."""
+def rest_of(field: Field) -> Field | None:
+    """The field of the properties that an object's schema does not name, None if it allows none. *pure*."""
     view = field.shape.view
-    return bool(view.get("patternProperties")) or view.get("additionalProperties", False) is not False
-
-
-def rest_of(field: Field) -> Field:
-    """The field of the properties that an object's schema does not name. *pure*."""
+    if not view.get("patternProperties") and view.get("additionalProperties", False) is False:
+        return None
     return replace(field, kind="map", label="Other fields", help="", more=(), required=False, nullable=False, children=(),
                    default=ABSENT, example=ABSENT)  # fmt: skip
 
@@ -268,9 +261,7 @@ def start_of(field: Field) -> Any:
     """The value of a new, empty field: an object's constants, an empty list, or `ABSENT`. *pure*."""
     if field.kind in ("object", "group"):
         return _constants(field.shape, set(field.shape.view.get("required", ())))
-    if field.kind == "map":
-        return {}
-    return [] if field.kind in ("items", "list") else only_value(field.shape.view)
+    return {} if field.kind == "map" else [] if field.kind in ("items", "list") else only_value(field.shape.view)
 
 
 def _inner(field: Field, schema: Any, *, required: bool = True) -> Field:

@@ -11,21 +11,14 @@ from typing import Any
 from seedance_nb._base.values import ABSENT, find, is_number, set_at
 from seedance_nb._check.check import only_value
 from seedance_nb._document import load
+from seedance_nb._document.reader import packaged
 from seedance_nb._document.spec import Spec, named_fields
 from seedance_nb._schema.dialect import SCHEMA_NAME, constraints_of
 from seedance_nb._schema.validator import fits
 
-_MOST_HOPS = 12
-_MOST_PARTS = 1_000
+_MOST_HOPS, _MOST_PARTS, _MOST = 12, 1_000, 1_000
 _SHAPED = {"type", "properties", "$ref", "enum", "const", "items", "prefixItems", "oneOf", "anyOf", "allOf"}
-_HINTS = (
-    ("object", {"properties", "additionalProperties", "patternProperties", "required", "minProperties"}),
-    ("array", {"items", "prefixItems", "minItems", "maxItems", "uniqueItems"}),
-    ("string", {"minLength", "maxLength", "pattern", "format"}),
-    ("number", {"minimum", "maximum", "exclusiveMinimum", "exclusiveMaximum", "multipleOf"}),
-)
 Condition = tuple[Any, Any, Any]  # `if`, `then` and `else`
-_MOST = 1000
 _FEW_VALUES = ("resolution", "ratio", "seconds")  # roles of fields whose examples are some of few usual values
 _LIMITS = ("enum", "minimum", "maximum")
 
@@ -186,7 +179,7 @@ def _both(one: dict[str, Any], two: dict[str, Any]) -> dict[str, Any]:
 def _types(view: dict[str, Any]) -> tuple[str, ...]:
     if "type" in view:
         return (view["type"],) if isinstance(view["type"], str) else tuple(view["type"])
-    return next(((name,) for name, hints in _HINTS if hints & set(view)), ())
+    return next(((name,) for name, keywords in packaged("_form")["keywords"].items() if {*keywords} & set(view)), ())
 
 
 def _alternatives(view: dict[str, Any], key: str, defs: Mapping[str, Any]) -> Shape | None:

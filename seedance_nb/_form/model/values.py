@@ -17,8 +17,7 @@ from seedance_nb._form.model.shape import properties_of
 
 _NUMBER = re.compile(r"-?(?:0|[1-9][0-9]{0,39})((?:\.[0-9]{1,40})?(?:[eE][-+]?[0-9]{1,3})?)")
 _ABOVE = 11  # how many levels a request may have around a value that is typed as JSON
-MOST_CHANGES = 100
-BURST_S = 1.0
+MOST_CHANGES, BURST_S = 100, 1.0
 
 
 def body_of(spec: Spec, body: Any) -> Any:
