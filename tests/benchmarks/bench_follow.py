@@ -361,7 +361,7 @@ def virtual(tasks: int, sigma: float, allowed: int) -> None:
                 200 if is_free else 429, headers=told, stream=httpx.ByteStream(json.dumps(said).encode())
             )
 
-    mock.patch.object(transport, "_transport", side_effect=lambda *_: Made()).start()
+    mock.patch.object(transport, "_client", side_effect=lambda *_: httpx.AsyncClient(transport=Made())).start()
     with tempfile.TemporaryDirectory() as folder:
         here = session("http://127.0.0.1:9", Path(folder), clock=loop.time, answer_s=120)
         for number in range(tasks):

@@ -96,7 +96,7 @@ def test_no_netrc_and_no_proxy_of_the_environment_is_used(
         monkeypatch.setenv("NETRC", str(netrc))
         for name in ("HTTP_PROXY", "http_proxy", "HTTPS_PROXY", "https_proxy", "ALL_PROXY", "all_proxy"):
             monkeypatch.setenv(name, proxy.url)
-        sd.Session(api_key=KEY, base_url=own.url, sleep=short).generate(PRO.model, **PRO.fields)
+        sd.Session(api_key=KEY, base_url=own.url, sleep=short).generate(PRO.model, preflight=False, **PRO.fields)
         assert proxy.requests == []
         sent = {headers.get("authorization") for _, _, headers in own.requests}
         assert sent == {f"Bearer {KEY}", None}, "the key itself, and nothing at all for the file"
