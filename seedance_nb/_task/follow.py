@@ -18,7 +18,6 @@ from seedance_nb._task.results import poll, record_status, save_results
 from seedance_nb._task.send import TaskRun, next_poll, raise_for, send, unknown_outcome_text
 
 _GONE_AFTER_S, _ODD_AFTER_S = 60, 600
-_SPARSE_S = 300  # by which looks before a task can be done let others go first
 _STUCK = f"it has been so for over {_ODD_AFTER_S // 60} minutes and may never end: check it in your account"
 
 
@@ -71,7 +70,7 @@ async def _follow(flow: TaskRun, row: Row) -> Row:
     while row.state in OPEN_STATES:
         passed = flow.clock() - begun
         await flow.sleep(wait := next_poll(polls, passed))
-        due = begun + passed + wait + (_SPARSE_S if passed + wait < polls.sparse_until else 0)
+        due = begun + max(passed + wait, polls.sparse_until)  # before it can be done, others go first
         seen, answer, why = await poll(flow, row.task_id, due)
         gone = seen is None and answer is not None and must_stop(flow, answer, row)
         missing_since = (missing_since or flow.clock()) if gone else None
