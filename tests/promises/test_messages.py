@@ -105,7 +105,7 @@ SHOWN: dict[str, Callable[[sd.Session, FaultServer], Any]] = {
     "MediaError": dead_address,
     "SeedanceError": no_balance,
 }
-IN_README = ("InvalidInput", "NoCredits", "UnknownOutcome", "MediaError", "OverBudget")
+IN_README = ("UnknownOutcome", "OverBudget")
 CHARGED = {"not charged": "no", "charged": "maybe", "unknown": "unknown"}
 
 
