@@ -177,7 +177,6 @@ def _chosen(root: Table, operations: tuple[Operation, ...], chosen: Operation) -
 
 
 def _spec_of(root: Table, **parts: Any) -> Spec:
-    """A Spec with the parts that every schema has, and `parts`."""
     document, name = root.value, Path(root.file).stem or "document"
     provider = document.get("x-provider", "")
     titles = (document.get("x-title"), find(document, "/info/title"), document.get("title"), name)

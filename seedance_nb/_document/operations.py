@@ -63,8 +63,7 @@ def resolve_reference(root: Table, table: Table) -> Table:
 
 def operations_of(root: Table) -> tuple[Operation, ...]:
     """The operations with a request body, in order, without path items marked `x-ours`. *pure*. Raises: SpecError for a bad `$ref`."""
-    operations = []
-    paths = root.table("paths", optional=True)
+    operations, paths = [], root.table("paths", optional=True)
     for path in [path for path, item in paths.value.items() if isinstance(item, dict) and "x-ours" not in item]:
         if str(paths.value[path].get("$ref", "#")).startswith("#"):  # another document's does not block the others
             value = resolve_reference(root, paths.table(path)).value

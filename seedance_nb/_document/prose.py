@@ -15,8 +15,7 @@ from seedance_nb._document.reader import packaged
 WORDS: dict[str, Any] = packaged("_prose")
 MAX_LENGTH, MAX_CLAUSE = 20_000, 1_000
 _LIKE = str.maketrans("、–—−〜∼×‘’“”「」【】•·…", ',~~-~~x\'\'""""[]--.')
-_LOW, _HIGH = {"from", "over"}, {"to", "under"}
-_QUOTES = "`\"' "
+_LOW, _HIGH, _QUOTES = {"from", "over"}, {"to", "under"}, "`\"' "
 
 
 @created_by_package
@@ -58,8 +57,6 @@ class Quantity(NamedTuple):
 
 
 class _Reading(NamedTuple):
-    """A description that is being read, as it is and normalised, and what its field is."""
-
     name: str
     roles: set[str]
     text: str
@@ -161,7 +158,6 @@ def _stated(reading: _Reading, clause: Clause, end: int = -1) -> Iterator[tuple[
 
 
 def _values(reading: _Reading, kind: str, entry: dict[str, Any], match: re.Match[str], at: int) -> Iterable[str] | None:
-    """The values of a match, None for one that says nothing about the field."""
     groups = {name: found for name, found in match.groupdict().items() if found}
     if kind in WORDS["relations"]:
         return _names(reading, kind, groups)
@@ -206,7 +202,6 @@ def plain(value: str) -> str:
 
 
 def _kinds(roles: set[str], quantity: Quantity, phrase: str) -> Iterator[tuple[str, dict[str, float]]]:
-    """The kinds of rule that a quantity is, with the bounds of each."""
     unit, subject, bounds = quantity.unit, quantity.subject, quantity.bounds
     values = [pair[0] for pair in bounds.values()]
     marks = {

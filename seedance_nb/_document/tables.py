@@ -182,8 +182,7 @@ def callback_id(operation: Table) -> str:
 
 def _operation(root: Table, table: Table, key: str) -> tuple[str, str, Table]:
     """Method, path and table of the operation whose operationId is at `key` of a table."""
-    name = table.text(key)
-    paths = root.table("paths")
+    name, paths = table.text(key), root.table("paths")
     for path, item in paths.value.items():
         for method, operation in item.items() if isinstance(item, dict) else ():
             if find(operation, "/operationId") == name:

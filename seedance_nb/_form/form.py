@@ -53,8 +53,7 @@ class Form:
 
     def __init__(self, spec: Spec, uploads: Uploads | None = None) -> None:
         self.spec, self._root, self._labels = spec, tree(spec), labels_of(spec)
-        self.last_change = 0.0
-        self.history = UndoHistory()
+        self.last_change, self.history = 0.0, UndoHistory()
         self._factory = WidgetFactory(control_for, uploads)
         self._lock = self._factory.lock
         empty = {"list": [], "items": [], "text": "", "prose": "", "password": "", "toggle": False}
@@ -110,8 +109,7 @@ class Form:
         with self._lock:
             if repr(built) != repr(self._values):
                 self.history.add(self._values)
-            self._values, self._checked = built, checked + warnings(self.spec, built)
-            self._touched = set()
+            self._values, self._checked, self._touched = built, checked + warnings(self.spec, built), set()
             with ExitStack() as stack:  # a control's value and its label are sent as one message
                 for control in self._controls.values():
                     stack.enter_context(control.label_widget.hold_sync())

@@ -62,7 +62,6 @@ def doubts(facts: MediaFacts, asked_s: float | None) -> list[str]:
 
 
 def unchecked(facts: MediaFacts) -> list[str]:
-    """What could not be checked, as clauses. *pure*."""
     late = [f"its last {facts.undecoded:g} s were not checked: decoding took too long"] if facts.undecoded else []
     return [*late, facts.remark] if facts.remark else late
 
@@ -179,7 +178,6 @@ def whole_fault(path: Path, file_format: str) -> str:
 
 
 def decode_error(child: Exit) -> str:
-    """Why a child could not decode a file, as a clause. *pure*."""
     reason = f"it cannot be decoded ({child.reason or 'the decoder crashed'})"
     return f"the process that reads it {child.fault}" if child.fault else reason
 
@@ -233,8 +231,7 @@ def _probe(name: str) -> None:
 
 
 def _picture(path: Path, head: bytes, file_format: str) -> MediaFacts:
-    width, height, turned = 0, 0, False
-    source = FORMATS[file_format].get("size")
+    width, height, turned, source = 0, 0, False, FORMATS[file_format].get("size")
     if source == "header":
         width, height = webp_size(head)
     elif source == "boxes":

@@ -108,7 +108,6 @@ def fragments(path: Path) -> tuple[bool, bool]:
 
 
 def _sidx_end(read: Read, sidx: Box) -> int:
-    """The end of the fragments whose sizes a `sidx` box lists."""
     data = _content(read, sidx, 1024**2)
     wide = 8 if data[:1] != b"\0" else 4
     at = 12 + wide

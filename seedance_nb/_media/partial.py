@@ -166,7 +166,6 @@ async def _search(fetch: Fetch, url: str, file: PartialFile, most: int) -> None:
 
 
 async def _read_front(fetch: Fetch, response: httpx.Response, file: PartialFile, most: int) -> None:
-    """Reads a file that is sent whole, until there is enough of it."""
     file.size, goal = content_length(response), HEAD
     async for chunk in response.aiter_raw():
         file.add(file.count, chunk[: most - file.count])
@@ -183,7 +182,6 @@ async def _read_front(fetch: Fetch, response: httpx.Response, file: PartialFile,
 
 
 async def _read_part(fetch: Fetch, response: httpx.Response, file: PartialFile, start: int, end: int) -> None:
-    """Reads the part from `start` on, up to `end` at most."""
     if response.status_code != httpx.codes.PARTIAL_CONTENT:
         what = " to a request for a part of it" if start else ""
         raise BlockedURL(f"{fetch.name} answered HTTP {response.status_code}{what}")

@@ -19,8 +19,9 @@ from seedance_nb._media.rules import Finding, judge, judge_total
 from seedance_nb._media.sniff import NO_MEDIA, UNKNOWN, MediaFacts
 from seedance_nb._schema.formats import LOCAL, media_error
 
-_MOST_LEVELS, _LEAST_S = 60, 0.05
-_NO_FILE = "no such file, and not a URL"
+_MOST_LEVELS, _LEAST_S, _NO_FILE = 60, 0.05, "no such file, and not a URL"
+_Field = tuple[JsonPath, list[tuple[Mapping[str, Any], str]], list[tuple[JsonPath, str]]]
+"""The path of a media field in the body, its limits, each table with its source ("" for the provider), and its entries."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, repr=False)
@@ -75,15 +76,6 @@ class Report:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class _Field:
-    """A media field in the body: its limits, each table with its source ("" for the provider), and its entries."""
-
-    path: JsonPath
-    tables: list[tuple[Mapping[str, Any], str]]
-    entries: list[tuple[JsonPath, str]]
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
 class _Reading:
     """The facts of one file; or only its size, if that is known, and `why` not the others."""
 
@@ -96,7 +88,7 @@ async def preflight(spec: Spec, body: Any, *, allowed_origin: str = "", total_s:
     """Every limit checked on every file in `body`, within `total_s` seconds and without a key; a failure is unchecked, with the reason. *network*, *reads files*."""
     fields = list(_fields(spec.body, body, (), 0))
     # Of a file in several fields, the first one counts.
-    kinds = {source: one.tables[0][0].get("kind", "") for one in reversed(fields) for _, source in one.entries}
+    kinds = {source: tables[0][0].get("kind", "") for _, tables, entries in reversed(fields) for _, source in entries}
     loop, limit = asyncio.get_running_loop(), asyncio.Semaphore(4)
     until = loop.time() + total_s
 
@@ -111,11 +103,10 @@ async def preflight(spec: Spec, body: Any, *, allowed_origin: str = "", total_s:
                 if lower.startswith(("http:", "https:")):
                     # The rest of the time is for reading the downloaded bytes.
                     total = min(6.0, max(until - loop.time(), _LEAST_S) * 0.75)
-                    fetched, why = await fetch_parts(source, into, kind=kind, allowed_origin=allowed_origin,
-                                                     total=total)  # fmt: skip
-                    if fetched is None or why:
-                        return _Reading(facts=MediaFacts(size=fetched.size if fetched else None), why=why)
-                    path, size = into, fetched.size
+                    got, why = await fetch_parts(source, into, kind=kind, allowed_origin=allowed_origin, total=total)
+                    if got is None or why:
+                        return _Reading(facts=MediaFacts(size=got.size if got else None), why=why)
+                    path, size = into, got.size
                 elif local := _file(source):
                     path, size = local, local.stat().st_size
                 else:
@@ -147,7 +138,7 @@ def _fields(schema: Any, value: Any, path: JsonPath, depth: int) -> Iterator[_Fi
         kind = {"kind": own["kind"]} if "kind" in own else {}
         tables.append(({**kind, **upstream["x-media"]}, upstream["source"]))
     if tables and entries:
-        yield _Field(path=path, tables=tables, entries=entries)
+        yield path, tables, entries
     for part in schema.get("allOf", ()):
         yield from _fields(part, value, path, depth + 1)
     for name, child in schema.get("properties", {}).items():
@@ -174,10 +165,11 @@ def _file(source: str) -> Path | None:
 
 
 def _findings(found: _Field, readings: Mapping[str, _Reading]) -> Iterator[Finding]:
-    for position, source in found.entries:
+    place, tables, entries = found
+    for position, source in entries:
         path, reading = to_pointer(position), readings[source]
         if reading.is_local:
-            quote = found.tables[0][0].get("schemes", {}).get("quote", "")
+            quote = tables[0][0].get("schemes", {}).get("quote", "")
             message = "is a file on this computer: it was checked here, but the provider cannot reach it"
             yield Finding(path=path, rule="", outcome="unchecked", message=message, quote=quote)
         if reading.why.endswith(NO_MEDIA) and UNKNOWN not in reading.why:
@@ -189,9 +181,9 @@ def _findings(found: _Field, readings: Mapping[str, _Reading]) -> Iterator[Findi
             is_wrong = reading.why == _NO_FILE and media_error(source, []).startswith(LOCAL)
             yield Finding(path=path, rule="", outcome="breaks" if is_wrong else "unchecked", message=reading.why)
         known = {"megabytes"} if reading.facts.size is not None else set()
-        for table, origin in found.tables:
+        for table, origin in tables:
             rules = {name: rule for name, rule in table.items() if not reading.why or name in known}
             yield from judge(path, rules, reading.facts, origin)
-    for table, origin in found.tables if found.path != found.entries[0][0] else ():
-        all_facts = [None if readings[source].why else readings[source].facts for _, source in found.entries]
-        yield from judge_total(to_pointer(found.path), table, all_facts, origin)
+    for table, origin in tables if place != entries[0][0] else ():
+        all_facts = [None if readings[source].why else readings[source].facts for _, source in entries]
+        yield from judge_total(to_pointer(place), table, all_facts, origin)

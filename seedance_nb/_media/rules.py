@@ -13,7 +13,6 @@ from seedance_nb._base.values import ABSENT
 from seedance_nb._media.sniff import MediaFacts
 
 Outcome = Literal["fits", "breaks", "unchecked"]
-
 _NEAR_SECONDS = Fraction(1, 10)
 _WORDS: dict[str, Any] = yaml.safe_load(Path(__file__).with_name("rules.yaml").read_text("utf-8"))
 
@@ -75,8 +74,7 @@ class _Measure:
 
 def judge(path: str, table: Mapping[str, Any], facts: MediaFacts, source: str = "") -> tuple[Finding, ...]:
     """One finding for each rule of `table` (an `x-media` object) about a single file; unchecked where readings that the docs leave open disagree. *pure*."""
-    kind = table.get("kind", facts.kind)
-    found = []
+    kind, found = table.get("kind", facts.kind), []
     for name, rule in table.items():
         if name == "formats":
             allowed = tuple(str(word) for word in rule.get("any", ()))
@@ -126,10 +124,8 @@ def _bounded(path: str, name: str, rule: Mapping[str, Any], measure: _Measure) -
         message += ", too close to the limit to be sure: the provider may measure it differently"
     elif broken:
         message += f"; {measure.doubt}"
-    value: Any = ABSENT
-    if measure.readings:
-        exact = measure.readings[0]
-        value = int(exact) if exact.denominator == 1 else float(exact)
+    exact = next(iter(measure.readings), None)
+    value = ABSENT if exact is None else int(exact) if exact.denominator == 1 else float(exact)
     return Finding(path=path, rule=name, outcome=outcome, message=message, value=value, limit=limit,
                    quote=rule.get("quote", ""))  # fmt: skip
 

@@ -10,8 +10,8 @@ from typing import Any, Literal
 import yaml
 
 Kind = Literal["image", "video", "audio"]
-UNKNOWN = "unrecognized data"
-NO_MEDIA = ", not an image, video or audio file"
+UNKNOWN, NO_MEDIA = "unrecognized data", ", not an image, video or audio file"
+_OPTIONAL = ("kind", "format", "turned", "estimated")
 FORMATS: dict[str, dict[str, Any]] = yaml.safe_load(Path(__file__).with_name("formats.yaml").read_text("utf-8"))
 _STARTS, _BRANDS = ([(re.compile(one[key].encode(), re.DOTALL), name) for name, one in FORMATS.items() if key in one]
                     for key in ("start", "brands"))  # fmt: skip
@@ -50,9 +50,6 @@ def audio_start(head: bytes) -> int:
     if head[:3] != b"ID3" or len(head) < 10:  # noqa: PLR2004
         return 0
     return 10 + sum((byte & 0x7F) << shift for byte, shift in zip(head[6:10], (21, 14, 7, 0), strict=True))
-
-
-_OPTIONAL = ("kind", "format", "turned", "estimated")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -12,13 +12,12 @@ from urllib.parse import urlsplit
 from seedance_nb._base.errors import SeedanceError
 
 Resolver = Callable[[str, int], Awaitable[list[str]]]
-
+_PORTS = {"https": 443, "http": 80}
 _FAKE = "198.18.0.0/15"  # where VPN and proxy programs make up an address for each host
 # A last label that is a number makes an IP address of the whole.
 _NAME = re.compile(r"(?:\*\.)?(?:[a-z0-9_-]{1,63}\.)*(?!\d+\Z|0x)[a-z0-9_-]{1,63}")
 _SETTING = "SEEDANCE_ALLOW_HOSTS"
 _INSIDE = (".localhost", ".local", ".internal", ".intranet", ".lan", ".home", ".corp", ".home.arpa")
-
 # What `is_global` of the Python versions in use wrongly calls global: special registries, the hosts of cloud metadata,
 # and IPv6 addresses that contain an IPv4 one.
 _NOT_PUBLIC = tuple(map(ipaddress.ip_network, (
@@ -40,7 +39,6 @@ def is_public(address: str) -> bool:
 
 
 def is_local(host: str) -> bool:
-    """Whether a host is this computer, by its name or IP address. *pure*."""
     ip = _ip(host)
     return ip.is_loopback if ip else f".{host}".endswith(".localhost")
 
@@ -120,9 +118,6 @@ async def checked_addresses(host: str, port: int, resolve: Resolver, *, allow_pr
     if not allow_private:
         check_addresses(host, addresses, port)
     return addresses
-
-
-_PORTS = {"https": 443, "http": 80}
 
 
 def host_of(url: str) -> str:

@@ -114,7 +114,6 @@ def is_compressed(response: httpx.Response) -> bool:
 
 
 def content_length(response: httpx.Response) -> int | None:
-    """The size in bytes in the `Content-Length` header, None without one. *pure*."""
     text = response.headers.get("content-length", "")
     return int(text) if re.fullmatch(r"\d{1,18}", text) else None
 

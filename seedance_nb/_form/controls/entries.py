@@ -29,8 +29,7 @@ class Entries(Compound):
 
     def _frame(self, noun: str, kind: str) -> Any:
         self._entries = []
-        self._head = self._new_head()
-        add = {"icon": "plus", "description": f"Add {noun}"}
+        self._head, add = self._new_head(), {"icon": "plus", "description": f"Add {noun}"}
         self._add = self._factory.button(lambda: self.press(self.add), "sdn-add", **add)
         return self._factory.box(W.VBox, [self._head, *self._foot()], "sdn-field", kind)
 
@@ -44,7 +43,6 @@ class Entries(Compound):
             self._add.focus()
 
     def buttons(self, entry: Any) -> list[Any]:
-        """The buttons that move an entry, unless `fixed`, and the one that removes it."""
         button = self._factory.button
         remove = button(lambda: self.press(self.remove, entry), "sdn-icon", icon="times", tooltip="Remove")
         if self.fixed:
@@ -136,7 +134,6 @@ class Entry:
         self.widget = factory.box(W.HBox, self.make(value), "sdn-pair" if self.key else "sdn-item")
 
     def make(self, value: Any) -> list[Any]:
-        """Create the control that shows a value, and return all widgets."""
         field, owner = self.owner.entry_field(self.name), self.owner
         self.control = owner._factory.control(field, lambda change: owner.on_edit(self, change))  # noqa: SLF001
         self.control.show(start_of(field) if value is ABSENT else value)
@@ -172,7 +169,6 @@ class ItemsControl(Entries):
         return self._frame(self._noun.lower() or "entry", "sdn-items")
 
     def entry_field(self, index: int) -> Field:
-        """The field of the entry at an index, labelled by its number. *pure*."""
         if self.fixed:
             return entry_of(self.field, index)
         return replace(self._first, label=f"{self._noun} {index + 1}".strip())
@@ -247,7 +243,6 @@ class MapControl(Entries):
             self._accept(self._collect())
 
     def rename(self, entry: Entry, name: str) -> None:
-        """Rename an entry, as a user's change; its position stays."""
         if self._quiet or entry not in self._entries:
             return
         old, new = (self.entry_field(each).shape for each in (entry.name, name))

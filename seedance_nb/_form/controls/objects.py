@@ -149,7 +149,6 @@ class ObjectControl(Compound):
         return widgets
 
     def open_advanced(self) -> list[Any]:
-        """The widgets of new controls for the `advanced` fields."""
         widgets = []
         for group, field in self.advanced:
             control = group._controls[field.path[-1]] = group._child(field)  # noqa: SLF001 - one of its own kind

@@ -86,10 +86,8 @@ class ChoiceControl(Control):
         simple = [choice for choice in choices if choice is not None and not isinstance(choice, dict | list)]
         usual = set(map(id, simple)) if len(set(simple)) == len(simple) else set()
         self._tokens = [choice if id(choice) in usual else _Token(choice) for choice in choices]
-        counts = Counter(map(plain, choices))  # 1 and "1" must look different
-        is_clear = [choice != "" and counts[plain(choice)] == 1 for choice in choices]
-        pairs = zip(choices, is_clear, strict=True)
-        texts = [plain(choice) if clear else json.dumps(choice, ensure_ascii=False) for choice, clear in pairs]
+        counts = Counter(["", *map(plain, choices)])  # "" must be seen, and 1 and "1" must look different
+        texts = [plain(one) if counts[plain(one)] == 1 else json.dumps(one, ensure_ascii=False) for one in choices]
         words = [label or text for label, text in zip(self.field.labels or texts, texts, strict=True)]
         options, classes = list(zip(words, self._tokens, strict=True)), []
         if not self.field.required and self.field.default is ABSENT:
@@ -139,8 +137,6 @@ def chooser_for(labels: Sequence[str]) -> Any:
 
 
 class ToggleControl(Control):
-    """A switch; absent until it is changed."""
-
     def _build(self) -> Any:
         return self._make(W.Checkbox, indent=False, value=self.field.default is True)
 

@@ -46,7 +46,6 @@ class TextEntry:
         self.text.focus()
 
     def show_problems(self, problems: tuple[Problem, ...]) -> None:
-        """Show these problems, and the entry's name and thumbnail as they are now."""
         state = (self.name, problems, self.text.value)
         if self._rendered != state:
             self._rendered = state
@@ -129,8 +128,7 @@ class ListControl(Entries):
 
     def on_edit(self, entry: TextEntry, change: Change) -> None:
         if entry in self._entries and not self._quiet:
-            here = self._entries.index(entry)
-            several = urls_in(entry.text.value)
+            here, several = self._entries.index(entry), urls_in(entry.text.value)
             if len(several) > 1:  # several were pasted into one
                 with self._silence():
                     entry.text.value = several[0]
@@ -207,7 +205,6 @@ def _label(name: str, problems: tuple[Problem, ...], file: str = "") -> Html:
 
 
 def thumb_html(url: str, media: str) -> Html:
-    """A thumbnail of an image URL, or a tile with the kind of media. *pure*."""
     if media == "image" and url.startswith(("https://", "http://", "data:image/jpeg;")):
         return Html('<img src="{}" alt="" loading="lazy" referrerpolicy="no-referrer">').format(safe_url(url))
     return Html('<span class="sdn-tile">{}</span>').format("asset" if url.startswith("asset://") else media or "text")

@@ -134,17 +134,14 @@ def field_of(schema: Any, defs: Mapping[str, Any], path: tuple[str, ...], *, req
     tuple_length = [len(view["prefixItems"])] if view.get("items") is False and "prefixItems" in view else []
     return Field(
         path=path, kind=kind, required=required, one_of_required=one_of_required, markers=markers, children=children, shape=shape,
-        label=str(view.get("x-label") or view.get("title") or label_of(name) or name), help=help_, more=more,
-        default=view.get("default", ABSENT), example=next(iter(view.get("examples", ())), ABSENT),
-        choices=choices, labels=shape.labels if len(shape.labels) == len(choices) else (),
-        likely=likely_values(shape, kind), unit=unit, max_length=view.get("maxLength"),
-        least_items=view.get("minItems"),
+        label=str(view.get("x-label") or view.get("title") or label_of(name) or name), help=help_, more=more, unit=unit,
+        default=view.get("default", ABSENT), example=next(iter(view.get("examples", ())), ABSENT), choices=choices,
+        labels=shape.labels if len(shape.labels) == len(choices) else (), likely=likely_values(shape, kind),
+        max_length=view.get("maxLength"), least_items=view.get("minItems"), media=str(view.get("x-media", {}).get("kind", "")),
         most_items=min((*tuple_length, view["maxItems"]) if "maxItems" in view else tuple_length, default=None),
-        nullable=shape.nullable and kind not in ("choice", "constant", "json"),
-        media=str(view.get("x-media", {}).get("kind", "")),
+        nullable=shape.nullable and kind not in ("choice", "constant", "json"), source=str(upstream.get("source", "")),
         advanced="deprecated" if view.get("deprecated") else str(view.get("x-advanced", "")),
-        third_party_limits=limits_in_words(upstream, unit), source=str(upstream.get("source", "")),
-        names=("first", "last") if view.get("x-role") == "frames" else (),
+        third_party_limits=limits_in_words(upstream, unit), names=("first", "last") if view.get("x-role") == "frames" else (),
     )  # fmt: skip
 
 
@@ -216,7 +213,6 @@ def rest_of(field: Field) -> Field | None:
 
 
 def branches_of(field: Field) -> tuple[Field, ...]:
-    """The alternatives of a field as fields, each with a distinct label. *pure*."""
     tag = field.shape.tag
     shapes = [shape_of(schema, field.shape.defs) for schema in field.shape.branches]
     names = [set(properties_of(shape.view)) for shape in shapes]
@@ -308,7 +304,6 @@ def _nearness(field: Field, tag: str, value: Any) -> tuple[int, int, int]:
 
 
 def _constants(shape: Shape, names: Container[str]) -> dict[str, Any]:
-    """The only possible values of an object's properties with these names, where they have one."""
     properties = {name: child for name, child in properties_of(shape.view).items() if name in names}
     values = {name: only_value(shape_of(child, shape.defs).view) for name, child in properties.items()}
     return {name: value for name, value in values.items() if value is not ABSENT}

@@ -8,10 +8,11 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
-from seedance_nb._base.values import ABSENT, find, is_number, set_at
+from seedance_nb._base.values import ABSENT, find, is_number
 from seedance_nb._check.check import only_value
 from seedance_nb._document import load
 from seedance_nb._document.reader import packaged
+from seedance_nb._document.roles import mark
 from seedance_nb._document.spec import Spec, named_fields
 from seedance_nb._schema.dialect import SCHEMA_NAME, constraints_of
 from seedance_nb._schema.validator import fits
@@ -44,8 +45,7 @@ class Shape:
 
 def shape_of(schema: Any, defs: Mapping[str, Any]) -> Shape:
     """The shape of a schema whose references point into `defs`. *pure*; one level only, because schemas may be recursive."""
-    view, conditions = _merged(schema, defs)
-    nullable = False
+    (view, conditions), nullable = _merged(schema, defs), False
     for key in ("oneOf", "anyOf"):
         nulls = (None, "null", ["null"])
         options = [one for one in view.get(key, ()) if not isinstance(one, dict)
@@ -89,7 +89,6 @@ def follow(schema: Any, defs: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def properties_of(view: dict[str, Any]) -> dict[str, Any]:
-    """The properties of a merged schema; {} where it has none. *pure*."""
     properties: dict[str, Any] = view.get("properties", {})
     return properties
 
@@ -248,6 +247,5 @@ def body_with_siblings(spec: Spec) -> dict[str, Any]:
             twin = dict(named_fields(other)).get(path, {})
             if limits := {key: twin[key] for key in _LIMITS if key in twin}:
                 limits["source"] = f"{spec.provider}'s docs for {other.title}"
-                place = tuple(part for name in path for part in ("properties", name))
-                body = set_at(body, place, {**schema, "x-upstream": {**upstream, **limits}})
+                body = mark(body, path, "x-upstream", {**upstream, **limits})
     return body

@@ -48,7 +48,6 @@ def _is_valid(spec: Spec, body: Any) -> bool:
 
 
 def moved_paths(touched: set[str], path: str, order: tuple[int, ...]) -> set[str]:
-    """The touched paths after the entries of a list were reordered. *pure*."""
     inside = f"{path}/"
     paths = {other for other in touched if not other.startswith(inside)}
     for new, old in enumerate(order):
