@@ -32,7 +32,7 @@ MARKS = {
     "not rejected": f"seq NOT {_MARKED} = 'reject')", "no mark": f"seq NOT {_MARKED} > '')",
 }  # fmt: skip
 _SET_WORDS = f"""UPDATE extras SET words = ? WHERE seq = ?
-    AND seq IN (SELECT seq FROM tasks WHERE body != '{FORGOTTEN["body"]}')"""  # noqa: S608 - texts of our own
+    AND (SELECT body FROM tasks WHERE tasks.seq = extras.seq) != '{FORGOTTEN["body"]}'"""  # noqa: S608 - texts of our own
 SORTS = {"newest": "seq DESC", "oldest": "seq", "most expensive": f"{_COST} DESC, seq DESC"}
 
 
