@@ -25,7 +25,6 @@ from seedance_nb._task.task import Task as Task, Tasks
 errors: Any
 __version__: str
 __all__: list[str]
-def __getattr__(name: str) -> Any: ...
 def load_ipython_extension(shell: Any) -> None: ...
 
 class _CrunSeedance10ProT2V(TypedDict, total=False):

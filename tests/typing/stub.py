@@ -54,13 +54,13 @@ def stub() -> str:
         "from collections.abc import Mapping", "from typing import Any, Literal, TypedDict, Unpack, overload", "",
     ]  # fmt: skip
     modules: dict[str, list[str]] = {}
-    for name, module in {**sd._WHERE, **IMPORTS}.items():
+    for name, module in {**vars(sd)["_WHERE"], **IMPORTS}.items():
         if name not in (*VERBS, *PLAIN):
             modules.setdefault(module, []).append(name if name in IMPORTS else f"{name} as {name}")
     lines += [
         f"from seedance_nb.{module} import {', '.join(sorted(names))}" for module, names in sorted(modules.items())
     ]
-    lines += ["", "errors: Any", "__version__: str", "__all__: list[str]", "def __getattr__(name: str) -> Any: ...",
+    lines += ["", "errors: Any", "__version__: str", "__all__: list[str]",
               "def load_ipython_extension(shell: Any) -> None: ..."]  # fmt: skip
     for name, spec in sd.models().items():
         fields = [f"    {key}: {type_of(field)}" for key, field in fields_by_name(spec).items()]
