@@ -289,4 +289,4 @@ async def _reference(label: str, kind: str, url: str, path: Path, fetch: Fetch) 
     content = await fetch(url) if kind == "image" and url.startswith(("http://", "https://", "asset://")) else b""
     if content:
         path.write_bytes(content)
-    return Reference(label=label, url=url, file=str(path) if content else None)
+    return Reference(label=label, file=str(path) if content else None)

@@ -19,7 +19,6 @@ class Reference:
     """One reference file of a request; `file` contains untrusted bytes, None if it could not be downloaded."""
 
     label: str
-    url: str
     file: str | None
 
 

@@ -102,17 +102,18 @@ def test_every_frame_differs_from_the_one_before_and_only_in_the_box_that_it_nam
 
 
 def test_the_video_shows_what_was_drawn(tmp_path: Path, painted: Path) -> None:
+    moving = [box for _, box in frames(job(tmp_path / "v"))][1]
     with av.open(str(painted)) as video:
         for (drawn, _), frame in zip(frames(job(tmp_path / "v")), video.decode(video=0), strict=True):
             shown = frame.to_image()  # type: ignore[no-untyped-call]
             assert max(ImageStat.Stat(ImageChops.difference(drawn, shown)).mean) < 4
-            hands = [image.crop((230, 50, 320, 130)) for image in (drawn, shown)]
-            assert max(ImageStat.Stat(ImageChops.difference(*hands)).mean) < 8
+            bars = [image.crop(moving) for image in (drawn, shown)]
+            assert max(ImageStat.Stat(ImageChops.difference(*bars)).mean) < 8
     start, middle = (
         picture.copy() for number, (picture, _) in enumerate(frames(job(tmp_path / "v"))) if number in (0, 20)
     )
-    control = ImageChops.difference(start.crop((230, 50, 320, 130)), middle.crop((230, 50, 320, 130)))
-    assert max(ImageStat.Stat(control).mean) > 8, "a clock that stands still would be seen"
+    control = ImageChops.difference(start.crop(moving), middle.crop(moving))
+    assert max(ImageStat.Stat(control).mean) > 8, "a bar that stands still would be seen"
 
 
 def test_the_same_request_looks_the_same_and_another_prompt_does_not(tmp_path: Path) -> None:
@@ -135,24 +136,24 @@ def test_the_same_request_looks_the_same_and_another_prompt_does_not(tmp_path: P
 )
 @pytest.mark.usefixtures("one_palette")
 def test_any_prompt_fits_into_any_shape(tmp_path: Path, size: tuple[int, int], prompt: str) -> None:
-    few = tuple(Reference(label=f"[Image{n}]", url="asset://a-1", file=None) for n in range(1, 3))
-    many = tuple(Reference(label=f"[Image{n}]", url="asset://a-1", file=None) for n in range(1, 16))
+    few = tuple(Reference(label=f"[Image{n}]", file=None) for n in range(1, 3))
+    many = tuple(Reference(label=f"[Image{n}]", file=None) for n in range(1, 16))
     margin = min(size) // 20
     blank = first(job(tmp_path / "v", "", width=size[0], height=size[1]))
     for references in ((), few, many):
         work = job(tmp_path / "v", prompt, width=size[0], height=size[1], references=references)
         pictures = frames(work)
         shown = next(pictures)[0].copy()
-        clock = next(pictures)[1]
+        moving = next(pictures)[1]
         assert shown.size == size
         without = first(job(tmp_path / "v", "", width=size[0], height=size[1], references=references))
         words = changed(without, shown)
         assert margin <= words[0] < words[2] <= size[0] - margin
         assert words[1] >= 2 * margin, "the badge stands above"
-        assert words[2] <= clock[0] or words[3] <= clock[1]
+        assert words[3] <= moving[1]
         if references:
             tiles = changed(blank, without)
-            assert tiles[3] <= size[1] - margin
+            assert tiles[3] <= moving[1] <= moving[3] <= size[1] - margin
             assert margin <= tiles[0] < tiles[2] <= size[0] - margin
             assert words[3] <= tiles[1]
 
@@ -160,7 +161,7 @@ def test_any_prompt_fits_into_any_shape(tmp_path: Path, size: tuple[int, int], p
 def test_no_more_than_twelve_pictures_are_opened(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     opened: list[str | None] = []
     monkeypatch.setattr(picture_module, "picture", lambda file, _: opened.append(file))
-    many = tuple(Reference(label=f"[Image{n}]", url="asset://a-1", file=str(n)) for n in range(500))
+    many = tuple(Reference(label=f"[Image{n}]", file=str(n)) for n in range(500))
     for size in ((854, 480), (480, 854), (2560, 480)):
         opened.clear()
         first(job(tmp_path / "v", width=size[0], height=size[1], references=many))
@@ -193,9 +194,9 @@ def no_system_fonts(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
 def test_characters_that_no_font_has_are_boxes_of_their_own_width(tmp_path: Path) -> None:
     blank = first(job(tmp_path / "v", ""))
     one, two = (changed(blank, first(job(tmp_path / "v", text))) for text in ("雪", "雪雪"))
-    assert one[2] - one[0] > 10
+    assert one[2] - one[0] > 7
     assert one[2] < two[2]
-    assert (width("雪", 20), width("雪雪", 20)) == (15, 30)
+    assert width("雪雪", 20) == 2 * width("雪", 20) > 10
 
 
 @pytest.mark.parametrize("number", range(6))
@@ -213,7 +214,7 @@ def test_white_words_stand_out_from_the_brightest_corner_and_the_badge_from_its_
 
 
 def reference(path: Path) -> tuple[Reference, ...]:
-    return (Reference(label="[Image1]", url="https://example.com/a.png", file=str(path)),)
+    return (Reference(label="[Image1]", file=str(path)),)
 
 
 def test_a_reference_picture_is_shown(tmp_path: Path) -> None:
@@ -263,7 +264,7 @@ def test_a_job_travels_as_text(tmp_path: Path) -> None:
 
 def test_a_tune_is_as_long_as_the_video_and_begins_and_ends_softly() -> None:
     samples = tune("A fox", 3)
-    assert len(samples) == 2 * 48_000 * 3
+    assert len(samples) == 48_000 * 3
     assert max(map(abs, samples[:200])) < 20
     assert max(map(abs, samples[-200:])) < 20
     assert max(map(abs, samples)) > 500
