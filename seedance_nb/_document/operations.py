@@ -99,8 +99,9 @@ def upgraded(document: Mapping[str, Any]) -> dict[str, Any]:
     def body(item: dict[str, Any], one: dict[str, Any]) -> dict[str, Any]:
         every = [*_parameters(document, item), *_parameters(document, one)]
         fields = {each["name"]: each for each in every if each["in"] == "formData"}
-        file = {"type": "string", "format": "binary"}
-        files = {name: dict(file) for name, each in fields.items() if each.get("type") == "file"}
+        files = {
+            name: {"type": "string", "format": "binary"} for name, each in fields.items() if each.get("type") == "file"
+        }
         plain = {name: {key: each[key] for key in each if key != "required"} for name, each in fields.items()}
         required = [name for name, each in fields.items() if each.get("required")]
         form = {"type": "object", "properties": plain | files, "required": required}
@@ -125,10 +126,9 @@ def _operation(root: Table, path: str, method: str, operation: dict[str, Any]) -
     kinds = sorted(map(str, content), key=_rank) if isinstance(content, dict) else []
     texts = [operation.get(key) for key in ("operationId", "summary")]
     name, summary = (text if isinstance(text, str) else "" for text in texts)
-    return Operation(
-        method=method, path=path, id=name, summary=summary, content_type=kinds[0] if kinds else "", content_types=tuple(kinds),
-        deprecated=operation.get("deprecated") is True, document=root.value, file=root.file,
-    )  # fmt: skip
+    return Operation(method=method, path=path, id=name, summary=summary, content_type=kinds[0] if kinds else "",
+                     content_types=tuple(kinds), deprecated=operation.get("deprecated") is True, document=root.value,
+                     file=root.file)  # fmt: skip
 
 
 def is_json(content_type: str) -> bool:

@@ -4,7 +4,7 @@ import functools
 import math
 import re
 import stat
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from importlib.resources import files
 from pathlib import Path
 from typing import Any
@@ -63,10 +63,15 @@ def _value_of(source: str | Path) -> tuple[dict[str, Any], str]:
     if len(text) > MAX_BYTES:
         problem = f"the document is too large: at most {MAX_BYTES:,} characters are allowed"
         raise SpecError(problem, file=file, next_step=_LESS)
+    loader = yaml.CSafeLoader if yaml.__with_libyaml__ else yaml.SafeLoader
+    is_json = text.lstrip().startswith(("{", "["))
     try:
-        value = read_json(text) if text.lstrip().startswith(("{", "[")) else _yaml(text, file)
-    except ValueError as error:
-        raise SpecError(f"not JSON: {error}", file=file) from None
+        value = read_json(text) if is_json else _Yaml(yaml.parse(text, Loader=loader), file).document()
+    except yaml.MarkedYAMLError as error:
+        line = error.problem_mark.line + 1 if error.problem_mark else "?"
+        raise SpecError(f"line {line}: {error.problem}", file=file) from None
+    except (yaml.YAMLError, ValueError) as error:
+        raise SpecError(f"not {'JSON' if isinstance(error, ValueError) else 'YAML'}: {error}", file=file) from None
     if not isinstance(value, dict):
         raise SpecError("the document must be an object", file=file)
     _bounded(value, file)
@@ -99,22 +104,11 @@ def _with_files(document: dict[str, Any], path: Path) -> dict[str, Any]:
     return document | ({"x-files": files} if files else {})
 
 
-def _yaml(text: str, file: str) -> Any:
-    loader = yaml.CSafeLoader if yaml.__with_libyaml__ else yaml.SafeLoader
-    try:
-        return _Yaml(yaml.parse(text, Loader=loader), file).document()
-    except yaml.MarkedYAMLError as error:
-        line = error.problem_mark.line + 1 if error.problem_mark else "?"
-        raise SpecError(f"line {line}: {error.problem}", file=file) from None
-    except yaml.YAMLError as error:
-        raise SpecError(f"not YAML: {error}", file=file) from None
-
-
 class _Yaml:
     """Builds values from a parser's events one by one, so that the first unsupported one ends the parsing."""
 
     def __init__(self, events: Iterable[Any], file: str) -> None:
-        self._events, self._left = self._counted(events), 2 * MAX_VALUES
+        self._events, self._left = iter(events), 2 * MAX_VALUES
         self._anchors: dict[str, Any] = {}
         self._file = file
 
@@ -128,14 +122,10 @@ class _Yaml:
             value = self._value(event, ()) if isinstance(event, yaml.NodeEvent) else value
         return value
 
-    def _counted(self, events: Iterable[Any]) -> Iterator[Any]:
-        for event in events:
-            self._left -= 1
-            if self._left < 0:
-                raise self._error(_TOO_MANY, event)
-            yield event
-
     def _value(self, event: Any, path: JsonPath) -> Any:
+        self._left -= 1
+        if self._left < 0:
+            raise self._error(_TOO_MANY, event)
         if isinstance(event, yaml.AliasEvent):
             if event.anchor not in self._anchors:
                 raise self._error(f"no value before this one has the anchor {event.anchor!r}", event, path)
@@ -212,8 +202,7 @@ def with_shared(document: dict[str, Any], file: str) -> dict[str, Any]:
         known = f"known are {', '.join(providers())}; leave x-provider out for any other"
         raise SpecError(f"unknown provider {name!r}, {known}", file=file, pointer="/x-provider")
     shared = packaged(f"_providers/{name}")
-    whole = dict(merged(shared, document))
-    scheme = next(iter(shared["security"][0]))
+    whole, scheme = dict(merged(shared, document)), next(iter(shared["security"][0]))
     places = ["/servers/0/url", "/security", "/x-env", f"/components/securitySchemes/{scheme}"]
     wrong = [pointer for pointer in places if find(whole, pointer) != find(shared, pointer)]
     for path, item in _objects(document.get("paths")):
@@ -237,7 +226,6 @@ def packaged(name: str) -> dict[str, Any]:
 
 
 def merged(shared: Any, own: Any) -> Any:
-    """A JSON value over another one: objects are merged, anything else is replaced. *pure*."""
     if not (isinstance(shared, dict) and isinstance(own, dict)):
         return own
     rest = {name: value for name, value in shared.items() if name not in own}

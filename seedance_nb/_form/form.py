@@ -272,7 +272,6 @@ class Form:
         self._notify()
 
     def _focus(self, path: str) -> None:
-        """Unfold what hides the field at a path, and put the cursor into it."""
         self._open_for((path,))
         controls = self._controls
         if (owner := owner_path(path, controls)) is not None:
@@ -290,7 +289,6 @@ class Form:
                 LOG.exception("an observer of a form")
 
     def _refresh(self) -> None:
-        """Show each problem at its field or below the form, as a sentence."""
         shown = [p for p in self.problems if self._touched & {p.path, *p.others} or p.rule in _AT_ONCE]
         shown = [replace(problem, message=sentence(problem, self._labels)) for problem in shown]
         at, controls = dict[str | None, list[Problem]](), self._controls

@@ -14,8 +14,7 @@ from seedance_nb._document.spec import Spec
 from seedance_nb._form.model.fields import Field, label_of, tree
 from seedance_nb._schema.dialect import AT_LEAST_ONE
 
-_HEADS = ("list", "items", "object", "map", "branches", "constant")
-_BRIEF = 90
+_HEADS, _BRIEF = ("list", "items", "object", "map", "branches", "constant"), 90
 _VERBS = re.compile("(is|are|has|must|does|needs|mentions|looks|begins|starts|breaks|could|cannot)( |$)")
 _MARKS = re.compile(r"`(?P<code>[^`]+)`|\*\*(?P<bold>[^*]+)\*\*|(?<![*\w])\*(?P<italic>[^*\s][^*]*)\*(?![*\w])")
 _MARKED = {"code": Html("<code>{}</code>"), "bold": Html("<b>{}</b>"), "italic": Html("<i>{}</i>")}
@@ -172,5 +171,4 @@ def markdown_html(text: str) -> Html:
 
 
 def plain(value: Any) -> str:
-    """A value as text: a string without quotes, anything else as JSON. *pure*."""
     return value if isinstance(value, str) else json.dumps(value, ensure_ascii=False)

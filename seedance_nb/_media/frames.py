@@ -24,11 +24,8 @@ def frames_at(path: Path, times: Sequence[float]) -> "list[Image]":
 
     with tempfile.TemporaryDirectory(prefix="seedance-frames-") as folder:
         child = run("seedance_nb._media.frames", path, Path(folder), json.dumps(list(times)), limits=_LIMITS)
-        images = []
-        for number in json.loads(require_answer(child, path)):
-            with Image.open(Path(folder) / f"{number}.png", formats=("PNG",)) as image:
-                images.append(image.convert("RGB"))
-        return images
+        paths = [Path(folder) / f"{number}.png" for number in json.loads(require_answer(child, path))]
+        return [Image.open(one, formats=("PNG",)).convert("RGB") for one in paths]
 
 
 def require_answer(child: Exit, path: Path) -> str:

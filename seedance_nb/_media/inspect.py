@@ -296,8 +296,7 @@ def main_stream(container: Any) -> Any:
 
 def upright(frame: Any) -> Any:
     """A decoded frame as an image, turned as the file says that it is displayed. *pure*."""
-    image = frame.to_image()
-    turn = round(getattr(frame, "rotation", 0) / 90) % 4 * 90
+    image, turn = frame.to_image(), round(getattr(frame, "rotation", 0) / 90) % 4 * 90
     return image.rotate(turn, expand=True) if turn else image
 
 

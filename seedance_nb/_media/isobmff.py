@@ -11,8 +11,7 @@ Read = Callable[[int, int], bytes]
 """Returns the bytes from an offset on, as many as requested or fewer where they are missing."""
 MOST_BOXES, _LONGEST_HEAD, _MOST_TEXT = 10_000, 16, 4096
 _TEXT = re.compile(rb"[\t\n\r -~\x80-\xff]+")
-_PROPERTIES = (b"meta", b"iprp", b"ipco")
-_SEGMENT = 0x18538067
+_PROPERTIES, _SEGMENT = (b"meta", b"iprp", b"ipco"), 0x18538067
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

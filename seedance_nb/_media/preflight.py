@@ -3,9 +3,9 @@
 import asyncio
 import tempfile
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 from urllib.parse import urlsplit
 from urllib.request import url2pathname
 
@@ -48,9 +48,8 @@ class Report:
         if not self.findings:
             return "media: no files to check"
         passed: dict[str, list[str]] = {}
-        for finding in self.findings:
-            if finding.outcome == "fits":
-                passed.setdefault(finding.path, []).append(finding.message)
+        for finding in (one for one in self.findings if one.outcome == "fits"):
+            passed.setdefault(finding.path, []).append(finding.message)
         failed, unchecked = len(self.problems), len(self.unchecked)
         lines = [f"media: {failed} failed, {unchecked} unchecked, {len(self.findings) - failed - unchecked} ok"]
         lines += [str(finding) for finding in self.findings if finding.outcome != "fits"]
@@ -75,11 +74,10 @@ class Report:
         return list(lengths.values()) if len(lengths) == len({f.path for f in entries}) else None
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class _Reading:
+class _Reading(NamedTuple):
     """The facts of one file; or only its size, if that is known, and `why` not the others."""
 
-    facts: MediaFacts = field(default_factory=MediaFacts)
+    facts: MediaFacts = MediaFacts()
     why: str = ""
     is_local: bool = False
 

@@ -4,7 +4,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from fractions import Fraction
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any, Literal, NamedTuple
 
 import yaml
 
@@ -51,8 +51,7 @@ class Finding:
     @property
     def word(self) -> str:
         """The outcome in a word: ok, failed, warning or not checked. *pure*."""
-        failed = "warning" if self.warns else "failed"
-        return {"fits": "ok", "breaks": failed, "unchecked": "not checked"}[self.outcome]
+        return {"fits": "ok", "breaks": "warning" if self.warns else "failed", "unchecked": "not checked"}[self.outcome]
 
     def __str__(self) -> str:
         label = f"According to {self.source}" if self.warns else "From the provider's docs"
@@ -60,8 +59,7 @@ class Finding:
         return f"{self.path or '/'}: {self.word}: {self.message}{quote}"
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class _Measure:
+class _Measure(NamedTuple):
     """A measured property: its text and every value that it may stand for; one beyond a limit by at most `near` and `share` of it is too close to tell."""
 
     text: str

@@ -86,13 +86,11 @@ class MediaFacts:
 
 def write_facts(facts: MediaFacts) -> str:
     # These keys came later than the others, so a row in the ledger has them only where they differ from the default.
-    default = asdict(MediaFacts())
-    values = asdict(facts).items()
+    default, values = asdict(MediaFacts()), asdict(facts).items()
     return json.dumps({name: value for name, value in values if name not in _OPTIONAL or value != default[name]})
 
 
 def read_facts(text: str) -> MediaFacts | None:
-    """The facts in a text by `write_facts`, None for any other text. *pure*."""
     with suppress(ValueError, TypeError):
         return MediaFacts(**json.loads(text))
     return None

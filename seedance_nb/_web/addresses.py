@@ -133,8 +133,7 @@ def host_of(url: str) -> str:
 
 def clean_url(text: str) -> str:
     """A URL as browsers read it: without spaces, quotes and control characters at its ends, line breaks and "&amp;". *pure*."""
-    ends = "".join(map(chr, range(33))) + "<>\"'"
-    return re.sub("[\t\n\r]", "", text.strip(ends)).replace("&amp;", "&")
+    return re.sub("[\t\n\r]", "", text.strip("".join(map(chr, range(33))) + "<>\"'")).replace("&amp;", "&")
 
 
 def same_base(url: str) -> str:

@@ -16,8 +16,7 @@ import httpx
 from seedance_nb._web.addresses import BlockedURL, Resolver, check_addresses, clean_url, host_of, is_named, lookup
 from seedance_nb._web.network import CA_HINT, MOST_PORT, ProxyTransport, proxy_for, proxy_problem, trusted_certificates
 
-_MOST_HOST = 253
-_COMPRESSIONS = ("gzip", "deflate", "compress", "br", "zstd", "dcb", "dcz")
+_MOST_HOST, _COMPRESSIONS = 253, ("gzip", "deflate", "compress", "br", "zstd", "dcb", "dcz")
 Repeat = Callable[[Mapping[str, str]], AbstractAsyncContextManager[httpx.Response]]
 FAILURES = (BlockedURL, httpx.HTTPError, httpx.InvalidURL, OSError, ValueError)
 """The exceptions of a request, TimeoutError among them; `error_text` puts them into words."""

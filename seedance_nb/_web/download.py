@@ -11,7 +11,7 @@ from collections.abc import Callable, Iterator, Mapping
 from contextlib import AbstractAsyncContextManager, contextmanager, suppress
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any, BinaryIO, Literal
+from typing import Any, BinaryIO, Literal, NamedTuple
 
 import httpx
 
@@ -50,8 +50,7 @@ class Bounds:
     reach: Callable[[str, Mapping[str, str]], AbstractAsyncContextManager[tuple[httpx.Response, Any]]] | None = None
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class _Partial:
+class _Partial(NamedTuple):
     """An interrupted download: the first `have` bytes of a file, its strong ETag, its size in bytes, a hash of its URL."""
 
     have: int = 0

@@ -126,10 +126,8 @@ class Entry:
         self.owner, self.name, self.named, factory = owner, place, named, owner._factory  # noqa: SLF001 - a part of the same control
         self.key: Any = None
         if isinstance(owner, MapControl):
-            self.key = factory.make(
-                W.Text, "sdn-field", "sdn-key", value=place, continuous_update=False, placeholder="name", description=_NAME,
-                on=lambda name: owner.rename(self, name),
-            )  # fmt: skip
+            self.key = factory.make(W.Text, "sdn-field", "sdn-key", value=place, continuous_update=False, placeholder="name",
+                                    description=_NAME, on=lambda name: owner.rename(self, name))  # fmt: skip
         self.buttons = owner.buttons(self)
         self.widget = factory.box(W.HBox, self.make(value), "sdn-pair" if self.key else "sdn-item")
 

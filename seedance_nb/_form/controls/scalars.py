@@ -157,10 +157,8 @@ class NumberControl(Control):
         if not likely:
             return self._box
         self._start = example if example in likely else likely[0]
-        self._slider = self._factory.make(
-            W.IntSlider, "sdn-slider", min=likely[0], max=likely[-1], value=self._start, readout=False,
-            description=self.field.label, on=self._on_slide,
-        )  # fmt: skip
+        self._slider = self._factory.make(W.IntSlider, "sdn-slider", min=likely[0], max=likely[-1], value=self._start,
+                                          readout=False, description=self.field.label, on=self._on_slide)  # fmt: skip
         return self._factory.box(W.HBox, [self._box, self._slider], "sdn-field", "sdn-slid")
 
     def _read(self, shown: str) -> None:
@@ -266,10 +264,8 @@ class NullControl(Control):
 
     def _build(self) -> Any:
         self._inner = self._factory.control(replace(self.field, nullable=False), self._on_edit)
-        self._switch = self._factory.make(
-            W.Checkbox, "sdn-null", description="null", indent=False, value=False, on=self._set_null,
-            tooltip=f"Send null for {self.field.label}",
-        )  # fmt: skip
+        self._switch = self._factory.make(W.Checkbox, "sdn-null", description="null", indent=False, value=False,
+                                          on=self._set_null, tooltip=f"Send null for {self.field.label}")  # fmt: skip
         widgets = [self._inner.widget, self._switch]
         return self._factory.box(W.HBox, widgets, "sdn-nullable", f"sdn-of-{self.field.kind}")
 
@@ -287,18 +283,15 @@ class NullControl(Control):
             self._inner.focus(path)
 
     def _set_null(self, is_null: bool) -> None:
-        if not self._quiet:
-            mark(self.widget, "sdn-is-null", on=is_null)
-            self._accept(None if is_null else self._inner.value)
+        mark(self.widget, "sdn-is-null", on=is_null)
+        self._accept(None if is_null else self._inner.value)
 
     def _on_edit(self, change: Change) -> None:
         if not self._quiet:
             with self._silence():
                 self._switch.value = False
-            mark(self.widget, "sdn-is-null", on=False)
             self._accept(self._inner.value, change)
 
     def _display(self, value: Any) -> None:
         self._switch.value = value is None
-        mark(self.widget, "sdn-is-null", on=value is None)
         self._inner.show(ABSENT if value is None else value)

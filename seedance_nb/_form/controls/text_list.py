@@ -27,10 +27,9 @@ class TextEntry:
         self._rendered: Any = (self.name, (), text)
         file, picture = owner.uploaded.get(text, ("", ""))
         self.thumbnail = factory.html(thumb_html(picture or text, media), "sdn-thumb")
-        self.text = factory.make(
-            W.Text, "sdn-entry", value=text, placeholder=packaged("_form")["media"].get(media, ""), continuous_update=False,
-            description=_label(self.name, (), file), on=lambda _: owner.on_edit(self, Change()),
-        )  # fmt: skip
+        self.text = factory.make(W.Text, "sdn-entry", value=text, placeholder=packaged("_form")["media"].get(media, ""),
+                                 continuous_update=False, description=_label(self.name, (), file),
+                                 on=lambda _: owner.on_edit(self, Change()))  # fmt: skip
         self.text.on_msg(lambda _, content, __: owner.enter(self) if content.get("event") == "submit" else None)
         more = []
         if owner.uploads is not None and owner.uploads.assets:
@@ -39,8 +38,7 @@ class TextEntry:
         self.widget = factory.box(W.HBox, [self.thumbnail, self.text, *more, *owner.buttons(self)], "sdn-list-item")
 
     def show(self, value: Any) -> None:
-        self.value = value
-        self.text.value = plain(value)
+        self.value, self.text.value = value, plain(value)
 
     def focus(self, _: tuple[str, ...] = ()) -> None:
         self.text.focus()
@@ -72,11 +70,10 @@ class ListControl(Entries):
         if self.uploads is not None:
             self._state = self._factory.html("", "sdn-state")
         if self.uploads is not None and self.uploads.uploads:
-            self._files = self._factory.make(
-                W.FileUpload, "sdn-add", "sdn-upload", accept=f"{self.field.media}/*", multiple=True, icon="upload",
-                description=f"Upload {self.field.media}", tooltip="Up to about 10 MB here; use sd.upload in a cell for larger files",
-                on=self._on_files,
-            )  # fmt: skip
+            tip = "Up to about 10 MB here; use sd.upload in a cell for larger files"
+            self._files = self._factory.make(W.FileUpload, "sdn-add", "sdn-upload", accept=f"{self.field.media}/*",
+                                             multiple=True, tooltip=tip, icon="upload", on=self._on_files,
+                                             description=f"Upload {self.field.media}")  # fmt: skip
         return self._frame(self.field.media or "entry", "sdn-list")
 
     def register(self, entry: TextEntry) -> None:
@@ -159,10 +156,9 @@ class ListControl(Entries):
 
     def _open_paste(self) -> None:
         if self._box is None:
-            self._box = self._factory.make(
-                W.Textarea, "sdn-field", "sdn-paste", continuous_update=False, placeholder="one per line",
-                description=Html('<span class="sdn-name">{}, one per line</span>').format(self.field.label), on=self._on_paste,
-            )  # fmt: skip
+            head = Html('<span class="sdn-name">{}, one per line</span>').format(self.field.label)
+            self._box = self._factory.make(W.Textarea, "sdn-field", "sdn-paste", continuous_update=False, description=head,
+                                           placeholder="one per line", on=self._on_paste)  # fmt: skip
         toggle(self._box, shown=True)
         self._arrange()
         self._box.focus()

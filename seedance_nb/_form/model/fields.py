@@ -150,15 +150,12 @@ def children_of(shape: Shape, path: tuple[str, ...], fields_left: list[int] | No
     fields_left = [_MOST_FIELDS] if fields_left is None else fields_left
     fields_left[0] -= len(properties)
     required = set(shape.view.get("required", ()))
-    one_required = [name for group in shape.view.get(AT_LEAST_ONE, ()) for name in group]
+    one_required = tuple(name for group in shape.view.get(AT_LEAST_ONE, ()) for name in group)
     placeholders = [child.get("x-placeholders", {}) for child in properties.values() if isinstance(child, dict)]
     markers = {name: patterns for table in placeholders for name, patterns in table.items()}
-    return tuple(
-        field_of(properties[name], shape.defs, (*path, name), required=name in required,
-                 one_of_required=tuple(one_required) if name in one_required else (),
-                 markers=tuple(markers.get(name, ())), fields_left=fields_left)
-        for name in shown_order(shape.view)
-    )  # fmt: skip
+    return tuple(field_of(properties[name], shape.defs, (*path, name), required=name in required, fields_left=fields_left,
+                          one_of_required=one_required if name in one_required else (), markers=tuple(markers.get(name, ())))
+                 for name in shown_order(shape.view))  # fmt: skip
 
 
 def own_fields(field: Field) -> tuple[Field, ...]:

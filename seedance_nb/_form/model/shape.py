@@ -70,8 +70,7 @@ def shape_of(schema: Any, defs: Mapping[str, Any]) -> Shape:
                            tag=name if isinstance(name, str) else "")  # fmt: skip
     if set(types) == {"integer", "number"}:
         types = ("number",)
-    several = types if len(types) > 1 and "enum" not in view else ()
-    each = tuple({**view, "type": name, "title": ""} for name in several)
+    each = tuple({**view, "type": name, "title": ""} for name in types if len(types) > 1 and "enum" not in view)
     return Shape(view=view, defs=defs, types=types, nullable=nullable, branches=each, conditions=conditions)
 
 
@@ -186,8 +185,7 @@ def _alternatives(view: dict[str, Any], key: str, defs: Mapping[str, Any]) -> Sh
     objects = [option for option in view[key] if isinstance(option, dict)]
     if len(objects) < len(view[key]) or any(not _SHAPED & set(one) and constraints_of(one) for one in objects):
         return None
-    base = _without(view, key)
-    options = [_merged(option, defs)[0] for option in view[key]]
+    base, options = _without(view, key), [_merged(option, defs)[0] for option in view[key]]
     values = [[only] if (only := only_value(option)) is not ABSENT else option.get("enum") for option in options]
     if all(isinstance(some, list) for some in values) and not any(option.get("properties") for option in options):
         titles = [str(option.get("title", "")) for option in options]
