@@ -58,7 +58,7 @@ def _help_html(field: Field) -> Html:
     usual = "one of these" if field.likely and field.kind == "choice" and field.source else usual
     is_list, noun = field.kind in ("items", "list"), "entry" if field.least_items == 1 else "entries"
     least = f"At least {field.least_items} {noun}. " if is_list and field.least_items else ""
-    unique = "No duplicates. " if is_list and field.shape.view.get("uniqueItems") is True else ""
+    unique = "No duplicates. " if is_list and field.unique else ""
     return Html('<span class="sdn-help">{}{}{}{}</span>').format(
         default + unsent + least + unique,
         markdown_html(field.help),

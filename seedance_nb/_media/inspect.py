@@ -164,8 +164,7 @@ def whole_fault(path: Path, file_format: str) -> str:
     """Why a file in a format of `ENDINGS` is damaged, "" if it is not. *reads files*. Raises: OSError."""
     if media_kind(path)[0] == "video":
         return inspect(path)[1]
-    # Decoders accept a missing end, so the markers at the end are checked.
-    size = path.stat().st_size
+    size = path.stat().st_size  # decoders accept a missing end, so the markers at the end are checked
     with path.open("rb") as file:
         head = file.read(12)
         file.seek(max(0, size - 65_536))
@@ -240,8 +239,7 @@ def _picture(path: Path, head: bytes, file_format: str) -> MediaFacts:
     elif source:
         from PIL import ExifTags, Image
 
-        # Opening reads only the header; a large image is no danger here, because it is never decoded.
-        Image.MAX_IMAGE_PIXELS = None
+        Image.MAX_IMAGE_PIXELS = None  # only the header is read: a large image, never decoded, is no danger here
         with Image.open(path, formats=(file_format.upper(), "MPO")) as picture:
             width, height = picture.size
             # Other formats would have to be decoded for it. Of the eight orientations, the last four are on the side.
@@ -263,11 +261,9 @@ def _stream(path: Path, file_format: str) -> MediaFacts:
             return replace(facts, estimated=bool(sizes) and max(sizes) - min(sizes) > 1)
         if FORMATS[file_format]["reader"] != "mov":
             return facts
-        # The boxes of an MP4 or MOV state some facts more exactly than the decoder.
-        read, end = reader(file), path.stat().st_size
+        read, end = reader(file), path.stat().st_size  # its boxes state some facts more exactly than the decoder
         if any(within(read, (b"moov", b"mvex"), 0, end)):
-            # Its index lists no frames: they must be counted, which needs all of them.
-            *_, last = boxes(read, 0, end)
+            *_, last = boxes(read, 0, end)  # its index lists no frames: they must be counted, which needs all of them
             packets = container.demux(stream) if last.end == end and last.kind != bytes(4) else ()
             times = [(packet.pts, packet.duration or 0) for packet in packets if packet.pts is not None]
             seconds = seconds_between(times, stream)

@@ -75,8 +75,7 @@ def boxes_fault(path: Path) -> str:
         if (end := span(path)[1]) < size:
             return f"its last {size - end:,} bytes are text"
         return f"it is cut off: {size:,} of {max(ends):,} bytes are there"
-    # Fewer bytes behind the last box than a box has, such as a line break, are no fault.
-    least = 0 if b"moof" in kinds else 7
+    least = 0 if b"moof" in kinds else 7  # fewer bytes than a box has, such as a line break, are no fault
     if outer[-1].end + least < size and len(outer) < MOST_BOXES:
         return f"it is cut off or damaged after {outer[-1].end:,} of {size:,} bytes"
     if kinds[-1] == b"moof":
@@ -156,8 +155,7 @@ def elements_fault(path: Path) -> tuple[str, bool]:
             last, content, length = _head(read, at)
             if not last:
                 return f"it is cut off or damaged after {at:,} of {size:,} bytes", False
-            # The elements of a live recording, of unknown length, follow one after the other.
-            at = content + (length or 0)
+            at = content + (length or 0)  # elements of a live recording, of unknown length, follow one another
             if at > size:
                 return f"it is cut off: {size:,} of {at:,} bytes are there", False
             if last == _SEGMENT and length is not None:

@@ -86,8 +86,7 @@ def next_range(file: PartialFile) -> tuple[int, int] | None:
 
 def _walk(file: PartialFile, at: int, step: Callable[[bytes], int | None], *,
           is_sparse: bool = False) -> tuple[int, int] | None:  # fmt: skip
-    # A decoder reads these parts in sequence, so they are downloaded without gaps, unless it seeks.
-    for _ in range(4_096):
+    for _ in range(4_096):  # a decoder reads these parts in sequence, so there are no gaps, unless it seeks
         piece = file.read(at, _PIECE)
         if len(piece) < _PIECE:
             start = file.end(at if is_sparse else 0)

@@ -140,8 +140,7 @@ def _broken_bound(value: Fraction, limit: Mapping[str, Any], measure: _Measure) 
 
 
 def _exact(value: float) -> Fraction:
-    # 0.4 in a schema is two fifths, not the nearest binary number.
-    return Fraction(str(value))
+    return Fraction(str(value))  # 0.4 in a schema is two fifths, not the nearest binary number
 
 
 def _number(value: Fraction, places: int = 4) -> str:

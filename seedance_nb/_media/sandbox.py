@@ -13,10 +13,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import NoReturn
 
-_ENVIRONMENT = (
-    "PATH", "PYTHONPATH", "PYTHONHOME", "PYTHONUSERBASE", "VIRTUAL_ENV", "LD_LIBRARY_PATH", "DYLD_LIBRARY_PATH", "HOME",
-    "USERPROFILE", "APPDATA", "LOCALAPPDATA", "SYSTEMROOT", "TEMP", "TMP", "TMPDIR", "LANG", "LC_ALL",
-)  # fmt: skip
+_ENVIRONMENT = ("PATH", "PYTHONPATH", "PYTHONHOME", "PYTHONUSERBASE", "VIRTUAL_ENV", "LD_LIBRARY_PATH", "DYLD_LIBRARY_PATH",
+                "HOME", "USERPROFILE", "APPDATA", "LOCALAPPDATA", "SYSTEMROOT", "TEMP", "TMP", "TMPDIR", "LANG", "LC_ALL")  # fmt: skip
 _MOST_OUTPUT = 65_536
 _OUT_OF_TIME = [getattr(signal, name) for name in ("SIGXCPU", "SIGALRM") if hasattr(signal, name)]  # not on Windows
 
@@ -88,8 +86,7 @@ async def run_async(module: str, *arguments: str | Path, limits: Limits) -> Exit
 def _start(module: str, arguments: tuple[str | Path, ...]) -> "subprocess.Popen[bytes] | Exit":
     texts = [str(one.absolute()) if isinstance(one, Path) else one for one in arguments]
     environment = {name: value for name, value in os.environ.items() if name.upper() in _ENVIRONMENT}
-    # A process group of its own: interrupting the kernel must not end what the kernel waits for.
-    try:
+    try:  # a process group of its own: interrupting the kernel must not end what the kernel waits for
         return subprocess.Popen(  # noqa: S603 - our own module
             [sys.executable, "-P", "-m", module, *texts], stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, bufsize=0,
             stderr=subprocess.STDOUT, env=environment, start_new_session=True,

@@ -127,8 +127,7 @@ def content_range(response: httpx.Response) -> tuple[int, int, int | None] | Non
 
 
 def error_text(error: Exception, name: str) -> str:
-    """Why a request to the host `name` failed, as a clause. *pure*."""
-    # Never the error's own text: it may contain the URL, and signed URLs are secrets.
+    """Why a request to the host `name` failed, as a clause, without an error's own text: a signed URL in it is a secret. *pure*."""
     if isinstance(error, BlockedURL):
         return str(error)
     if isinstance(error, httpx.ProxyError):

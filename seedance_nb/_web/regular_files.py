@@ -63,7 +63,6 @@ def sha256(path: Path, size: int | None = None) -> str:
 
 
 def on_disk(error: OSError) -> str:
-    """An error of the file system as a clause. *pure*."""
     if error.errno in (errno.ENOSPC, errno.EDQUOT, errno.EFBIG):
         return f"the disk is full: {error.strerror}"
     return f"file system error: {error.strerror}{f', {error.filename}' if error.filename else ''}"

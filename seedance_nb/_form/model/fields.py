@@ -52,6 +52,7 @@ class Field:
     max_length: int | None
     least_items: int | None
     most_items: int | None
+    unique: bool
     unit: str
     media: str
     nullable: bool
@@ -133,15 +134,16 @@ def field_of(schema: Any, defs: Mapping[str, Any], path: tuple[str, ...], *, req
     unit, upstream = str(view.get("x-unit", "")), view.get("x-upstream", {})
     tuple_length = [len(view["prefixItems"])] if view.get("items") is False and "prefixItems" in view else []
     return Field(
-        path=path, kind=kind, required=required, one_of_required=one_of_required, markers=markers, children=children, shape=shape,
+        path=path, kind=kind, required=required, one_of_required=one_of_required, markers=markers, children=children,
         label=str(view.get("x-label") or view.get("title") or label_of(name) or name), help=help_, more=more, unit=unit,
         default=view.get("default", ABSENT), example=next(iter(view.get("examples", ())), ABSENT), choices=choices,
         labels=shape.labels if len(shape.labels) == len(choices) else (), likely=likely_values(shape, kind),
-        max_length=view.get("maxLength"), least_items=view.get("minItems"), media=str(view.get("x-media", {}).get("kind", "")),
+        max_length=view.get("maxLength"), least_items=view.get("minItems"), unique=view.get("uniqueItems") is True,
         most_items=min((*tuple_length, view["maxItems"]) if "maxItems" in view else tuple_length, default=None),
         nullable=shape.nullable and kind not in ("choice", "constant", "json"), source=str(upstream.get("source", "")),
         advanced="deprecated" if view.get("deprecated") else str(view.get("x-advanced", "")),
-        third_party_limits=limits_in_words(upstream, unit), names=("first", "last") if view.get("x-role") == "frames" else (),
+        media=str(view.get("x-media", {}).get("kind", "")), third_party_limits=limits_in_words(upstream, unit),
+        names=("first", "last") if view.get("x-role") == "frames" else (), shape=shape,
     )  # fmt: skip
 
 
@@ -153,8 +155,9 @@ def children_of(shape: Shape, path: tuple[str, ...], fields_left: list[int] | No
     one_required = tuple(name for group in shape.view.get(AT_LEAST_ONE, ()) for name in group)
     placeholders = [child.get("x-placeholders", {}) for child in properties.values() if isinstance(child, dict)]
     markers = {name: patterns for table in placeholders for name, patterns in table.items()}
-    return tuple(field_of(properties[name], shape.defs, (*path, name), required=name in required, fields_left=fields_left,
-                          one_of_required=one_required if name in one_required else (), markers=tuple(markers.get(name, ())))
+    return tuple(field_of(properties[name], shape.defs, (*path, name), required=name in required,
+                          one_of_required=one_required if name in one_required else (),
+                          markers=tuple(markers.get(name, ())), fields_left=fields_left)
                  for name in shown_order(shape.view))  # fmt: skip
 
 
