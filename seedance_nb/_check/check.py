@@ -225,8 +225,8 @@ def _keys_in(spec: Spec, body: Any) -> list[tuple[str, ...]]:
 
 
 def _without_keys(problem: Problem, keys: list[tuple[str, ...]]) -> Problem:
+    path = pointer_parts(problem.path)
     for key in keys:
-        path = pointer_parts(problem.path)
         if key[: len(path)] == path and problem.value is not ABSENT:
             problem = replace(problem, value=set_at(problem.value, key[len(path) :], HIDDEN))
     return problem
@@ -274,8 +274,7 @@ class Request:
 
 def create_request(approved: Approved, base_url: str) -> Request:
     """The one request that spends credits; its body is the approved text itself. *pure*."""
-    spec = approved.spec
-    return Request(method=spec.method.upper(), url=base_url + spec.path, body=approved.body)
+    return Request(method=approved.spec.method.upper(), url=base_url + approved.spec.path, body=approved.body)
 
 
 def call_request(call: Call, base_url: str, query: Mapping[str, str], body: str = "") -> Request:

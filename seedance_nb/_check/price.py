@@ -75,8 +75,7 @@ def with_money(spec: Spec, amount: float, *, at_least: bool = False, source: str
     )  # fmt: skip
 
 
-Priced = tuple[Spec, Estimate, bool]
-"""One request of several: its model, its estimate, and whether it runs in the simulator, which is free."""
+Priced = tuple[Spec, Estimate, bool]  # of one request: its model, its estimate, and whether it is simulated, so free
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

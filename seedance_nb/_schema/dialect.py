@@ -9,29 +9,23 @@ import yaml
 
 from seedance_nb._base.values import is_number, read_json
 
-AT_LEAST_ONE = "x-any-given"
-"""Internal keyword for `anyOf: [{required: [a]}, {required: [b]}]`: at least one of the groups is present and not empty."""
-DEFINED_NAMES = "x-known-names"
-"""Internal keyword for an object whose names are all defined: any other name is a problem. Its value lists the names."""
-READ_ONLY = "x-read-only"
-"""Internal keyword for the names of an object's `readOnly` fields, which only the server sets."""
-SCHEMA_NAME = "x-from"
-"""Internal keyword for the name of a schema in the source: `Cat` for `#/components/schemas/Cat`."""
+# Internal keywords:
+AT_LEAST_ONE = "x-any-given"  # for an anyOf of required names: at least one of these groups is present and not empty
+DEFINED_NAMES = "x-known-names"  # the names of an object that defines all of them: any other is a problem
+READ_ONLY = "x-read-only"  # the names of an object's `readOnly` fields, which only the server sets
+SCHEMA_NAME = "x-from"  # the name of a schema in the source: `Cat` for `#/components/schemas/Cat`
+# What a schema describes: a whole value, one of several branches, a part of it, or something that may be negated.
 Role = Literal["own", "branch", "part", "loose"]
-"""What a schema describes: a whole value, one of several branches, a part of it, or something that may be negated."""
 _KEYS: dict[str, list[str]] = yaml.safe_load(Path(__file__).with_suffix(".yaml").read_text("utf-8"))
 ANNOTATIONS = set(_KEYS.pop("annotations"))
-KEYWORDS = frozenset(name for names in _KEYS.values() for name in names)
-"""The supported schema keywords, annotations included."""
+KEYWORDS = frozenset(name for names in _KEYS.values() for name in names)  # all that are supported
 LISTS, MAPS, ONES = _KEYS["lists"], _KEYS["maps"], _KEYS["ones"]
-PLAIN = {"uniqueItems", *_KEYS["values"], *_KEYS["numbers"]}
-"""Keywords that do not change the meaning of other keywords in the same schema."""
+PLAIN = {"uniqueItems", *_KEYS["values"], *_KEYS["numbers"]}  # they do not change what the keywords beside them mean
 _REQUIRED_ALONE = {"required", "title", "description"}
 _TYPES = ("string", "integer", "number", "boolean", "array", "object", "null")
 _LONGEST = 20  # digits of a limit
 _NOT_NULL = KEYWORDS - {"default", "const", "example", "type"}
-Report = Callable[[str, str], None]
-"""A callback with the name of a keyword, "" for the schema itself, and a message about it."""
+Report = Callable[[str, str], None]  # of the name of a keyword, "" for the schema itself, and a message about it
 
 
 def is_secret(schema: Any) -> bool:

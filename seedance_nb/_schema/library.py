@@ -58,7 +58,13 @@ def bounded(value: Any = None, most: int = MOST) -> Iterator[None]:
     if _LEFT.get() is not None:
         yield
         return
-    _LEFT.set(most + _FOR_EACH * _size(value, most))
+    count, here = 0, [value]
+    while here and count < most:
+        item = here.pop()
+        if isinstance(item, dict | list):
+            count += len(item)
+            here += item.values() if isinstance(item, dict) else item
+    _LEFT.set(most + _FOR_EACH * count)
     try:
         yield
     finally:
@@ -72,13 +78,3 @@ def spend(count: int = 1) -> None:
         _LEFT.set(left - count)
         if left < count:
             raise Spent
-
-
-def _size(value: Any, most: int) -> int:
-    count, here = 0, [value]
-    while here and count < most:
-        item = here.pop()
-        if isinstance(item, dict | list):
-            count += len(item)
-            here += item.values() if isinstance(item, dict) else item
-    return count

@@ -253,7 +253,6 @@ class Normaliser:
         return named
 
     def _subschemas(self, key: str, value: Any, pointer: str, refs: Refs, role: Role) -> Any:
-        """The converted schemas under a keyword: a list or an object of them, or a single one."""
         if key in dialect.LISTS:
             if not isinstance(value, list):
                 raise self._error("must be a list of schemas", pointer)

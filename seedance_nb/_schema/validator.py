@@ -94,16 +94,13 @@ def _at_least_one(_: Any, groups: Any, instance: Any, schema: Any) -> Errors:
         media = {name for name, child in fields.items() if "x-media" in child}
         given = {name for name, value in instance.items() if not (name in media and is_empty(value))}
         if not any(given.issuperset(group) for group in groups):
-            first, words = groups[0][0], _group_words(groups, fields)
+            words = f"at least one of {', '.join(' with '.join(group) for group in groups)} is required"
+            if all(len(group) == 1 and group[0] in media for group in groups):
+                noun, *others = (_noun(group[0], 1) for group in groups)
+                others = [other.removeprefix(f"{noun.split()[0]} ") for other in others]  # "reference image or video"
+                words = f"add at least one {' or '.join([noun, *others])}"
+            first = groups[0][0]
             yield ValidationError(words, path=[first], instance=instance.get(first, ABSENT), schema=schema)
-
-
-def _group_words(groups: list[list[str]], properties: dict[str, Any]) -> str:
-    if all(len(group) == 1 and "x-media" in properties.get(group[0], ()) for group in groups):
-        first, *others = (_noun(group[0], 1) for group in groups)
-        others = [other.removeprefix(f"{first.split()[0]} ") for other in others]  # "reference image or video"
-        return f"add at least one {' or '.join([first, *others])}"
-    return f"at least one of {', '.join(' with '.join(group) for group in groups)} is required"
 
 
 def _noun(field: str, count: int) -> str:
