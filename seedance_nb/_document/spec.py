@@ -143,7 +143,6 @@ def in_document_order(spec: Spec, problems: Iterable[Problem]) -> tuple[Problem,
 
 @functools.lru_cache(maxsize=64)
 def _ranks(spec: Spec) -> tuple[dict[str, tuple[float, ...]], set[str]]:
-    """The sort key of each property by its pointer, and the pointers of the objects."""
     ranks: dict[str, tuple[float, ...]] = {"": ()}
     for number, (path, _) in enumerate(named_fields(spec)):
         ranks[to_pointer(path)] = (*ranks[to_pointer(path[:-1])], number)

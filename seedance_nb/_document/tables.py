@@ -144,11 +144,10 @@ def task_table(root: Table, responses: Table) -> TaskTable:
                    for one in (packaged("_words"), table.get("words", {})))  # fmt: skip
     if twice := sorted(word for word, count in Counter(word for word, _ in own).items() if count > 1):
         raise root.error(f"these words have two states: {', '.join(twice)}", "x-task", "words")
-    return TaskTable(
-        id_pointer=str(expression).removeprefix("$response.body#"), status_path=status_path, words=dict([*own, *common, *own]),
-        id_parameter=parameter if where == ["query"] else "", failed_codes=tuple(map(str, table.get("failed-codes", ()))),
-        **_arguments(table, "follow", "words", "failed-codes", "poll"), **_arguments(table.get("poll", {})),
-    )  # fmt: skip
+    rest = _arguments(table, "follow", "words", "failed-codes", "poll") | _arguments(table.get("poll", {}))
+    return TaskTable(id_pointer=str(expression).removeprefix("$response.body#"), status_path=status_path, **rest,
+                     id_parameter=parameter if where == ["query"] else "", words=dict([*own, *common, *own]),
+                     failed_codes=tuple(map(str, table.get("failed-codes", ()))))  # fmt: skip
 
 
 def error_table(root: Table) -> ErrorTable:
@@ -181,7 +180,6 @@ def callback_id(operation: Table) -> str:
 
 
 def _operation(root: Table, table: Table, key: str) -> tuple[str, str, Table]:
-    """Method, path and table of the operation whose operationId is at `key` of a table."""
     name, paths = table.text(key), root.table("paths")
     for path, item in paths.value.items():
         for method, operation in item.items() if isinstance(item, dict) else ():

@@ -53,8 +53,7 @@ class Form:
 
     def __init__(self, spec: Spec, uploads: Uploads | None = None) -> None:
         self.spec, self._root, self._labels = spec, tree(spec), labels_of(spec)
-        self.last_change, self.history = 0.0, UndoHistory()
-        self._factory = WidgetFactory(control_for, uploads)
+        self.last_change, self.history, self._factory = 0.0, UndoHistory(), WidgetFactory(control_for, uploads)
         self._lock = self._factory.lock
         empty = {"list": [], "items": [], "text": "", "prose": "", "password": "", "toggle": False}
         is_built = self._root.kind in ("group", "object", "map", "branches", "json")

@@ -55,7 +55,6 @@ class ProxyTransport(httpx.AsyncHTTPTransport):
 
 
 def proxy_problem(error: httpx.ProxyError) -> str:
-    """Why a proxy made no connection, as a clause without its own words. *pure*."""
     status = str(error)[:3]
     hint = "; set its user and password in HTTPS_PROXY" if status == "407" else ""
     return f"the proxy answered HTTP {status}{hint}" if status.isdecimal() else "the proxy made no connection"

@@ -161,8 +161,7 @@ class ItemsControl(Entries):
     def _build(self) -> Any:
         self._waiting: list[Any] = []
         self._more: Any = None
-        self.fixed = "prefixItems" in self.field.shape.view
-        self._first = entry_of(self.field, 0)
+        self.fixed, self._first = "prefixItems" in self.field.shape.view, entry_of(self.field, 0)
         self._noun = "" if self.fixed or self._first.label == "1" else self._first.label
         return self._frame(self._noun.lower() or "entry", "sdn-items")
 

@@ -200,7 +200,5 @@ class GroupControl(ObjectControl):
 
 
 class BareControl(ObjectControl):
-    """An object without a heading of its own: only its fields, always open."""
-
     bare = True
     _html = staticmethod(lambda _, status: error_html(status.problems))

@@ -148,8 +148,7 @@ def field_of(schema: Any, defs: Mapping[str, Any], path: tuple[str, ...], *, req
 
 
 def children_of(shape: Shape, path: tuple[str, ...], fields_left: list[int] | None = None) -> tuple[Field, ...]:
-    properties = properties_of(shape.view)
-    fields_left = [_MOST_FIELDS] if fields_left is None else fields_left
+    properties, fields_left = properties_of(shape.view), [_MOST_FIELDS] if fields_left is None else fields_left
     fields_left[0] -= len(properties)
     required = set(shape.view.get("required", ()))
     one_required = tuple(name for group in shape.view.get(AT_LEAST_ONE, ()) for name in group)
