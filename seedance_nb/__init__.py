@@ -10,12 +10,10 @@ _HOME = {
     "_api": (
         "asset", "balance", "callback", "check", "compare", "estimate", "form", "gallery", "generate", "model", "models", "panel", "preflight", "simulate", "storyboard", "submit", "sweep", "takes", "task", "tasks", "upload",
     ),
-    "_notebook.compare": ("Comparison",),
-    "_notebook.sweep": ("as_completed",),
+    "_notebook.compare": ("Comparison", "as_completed"),
     "_notebook.clip": ("open",),
     "_notebook.storyboard": ("Storyboard",),
-    "_task.display.page": ("export", "grid"),
-    "_task.display.video": ("Video",),
+    "_task.display.video": ("Video", "export", "grid"),
     "_task.engine": ("nest_asyncio",),
     "_base.errors": (
         "InvalidInput", "KeyWarning", "LedgerError", "LimitWarning", "MediaError", "MediaWarning", "NoCredits", "OverBudget", "RateLimited", "Refused", "SeedanceError",

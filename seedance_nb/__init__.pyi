@@ -11,14 +11,12 @@ from seedance_nb._document.spec import Spec as Spec
 from seedance_nb._ledger.repair import repair_ledger as repair_ledger
 from seedance_nb._media.preflight import Report
 from seedance_nb._notebook.clip import open as open
-from seedance_nb._notebook.compare import Comparison as Comparison
+from seedance_nb._notebook.compare import Comparison as Comparison, as_completed as as_completed
 from seedance_nb._notebook.panel import Panel
 from seedance_nb._notebook.storyboard import Storyboard as Storyboard
-from seedance_nb._notebook.sweep import as_completed as as_completed
 from seedance_nb._provider.key_sources import ask_key as ask_key
 from seedance_nb._session.session import Document, Session as Session
-from seedance_nb._task.display.page import export as export, grid as grid
-from seedance_nb._task.display.video import Video as Video
+from seedance_nb._task.display.video import Video as Video, export as export, grid as grid
 from seedance_nb._task.engine import nest_asyncio as nest_asyncio
 from seedance_nb._task.task import Task as Task, Tasks
 

@@ -18,9 +18,8 @@ from seedance_nb._base.faults import typed
 from seedance_nb._base.secret import Secret, as_secret, mask_keys
 from seedance_nb._base.values import read_json
 from seedance_nb._document.load import spec
-from seedance_nb._notebook.compare import Comparison
+from seedance_nb._notebook.compare import Comparison, Sweep
 from seedance_nb._notebook.storyboard import Storyboard
-from seedance_nb._notebook.sweep import Sweep
 from seedance_nb._provider.account import Account
 from seedance_nb._session.session import Document, Models, Session
 from seedance_nb._task.engine import ENGINE

@@ -1,36 +1,39 @@
-"""One prompt for several models: what each supports, what they cost together, and every video or error side by side."""
+"""Several requests: one prompt for several models, every combination of values, every row of a table, or several takes of one request."""
 
+import csv
 import difflib
+import itertools
 import math
+import textwrap
 import time
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import replace
 from functools import partial
-from importlib import import_module
 from pathlib import Path
 from typing import Any
 
-from seedance_nb._base.errors import InvalidInput, LimitWarning, SeedanceError, argument_error, emit_warnings
+from seedance_nb._base import errors
 from seedance_nb._base.faults import created_by_package
-from seedance_nb._base.html import table_text
 from seedance_nb._base.problem import Problem
 from seedance_nb._base.text import shorten
-from seedance_nb._base.values import ABSENT, JsonPath, find, is_number, set_at, to_pointer
-from seedance_nb._check.check import build_body
+from seedance_nb._base.values import ABSENT, find, is_number, set_at, to_pointer
+from seedance_nb._check.check import build_body, values_by_role
 from seedance_nb._document import load
 from seedance_nb._document.extensions import ROLES
 from seedance_nb._document.operations import Operation
 from seedance_nb._document.spec import Spec, fields_by_role
-from seedance_nb._ledger.row import State
-from seedance_nb._notebook.results import Videos, batch_table, batch_videos, cell_text, title_html
-from seedance_nb._session.batch import Batch, Item, Result, attempt, destination, item_of
+from seedance_nb._form.model.values import from_text
+from seedance_nb._notebook.completion import fields_by_name
+from seedance_nb._notebook.results import ShownBatch, Videos, counts_html
+from seedance_nb._session.batch import Item, Result, attempt, destination, item_of
 from seedance_nb._session.session import Document, Session
-from seedance_nb._task.display.player import View
+from seedance_nb._task.display.progress import UPDATE_S, TerminalLine, open_line
 from seedance_nb._task.task import Task
 
 SETTINGS = tuple(role for role in ROLES if role != "frames")
 """The shared settings, which `sd.compare` describes."""
-_FRAMES = ("first_frame", "last_frame")
-NO_FIELD = "not supported by this model"
+_MOST = 10_000  # requests of one sweep
+_NO_FIELD = "not supported by this model"
 
 
 def validate_settings(settings: Mapping[str, Any]) -> dict[str, Any]:
@@ -42,59 +45,38 @@ def validate_settings(settings: Mapping[str, Any]) -> dict[str, Any]:
             message = f"is not a shared setting ({', '.join(SETTINGS)}){f'; did you mean {near[0]!r}?' if near else ''}"
             unknown.append(Problem(path=name, message=message, rule="unknown", value=value, limit=SETTINGS))
     if unknown:
-        raise InvalidInput(tuple(unknown))
+        raise errors.InvalidInput(tuple(unknown))
     return {name: settings[name] for name in SETTINGS if settings.get(name) is not None}
 
 
 def request_for(spec: Spec, settings: Mapping[str, Any], **more: Any) -> Item:
     """The shared settings as the fields of one model; a value that it does not allow is a problem. *pure*. Raises: InvalidInput."""
-    settings = validate_settings(settings)
-    targets = fields_by_role(spec)
-    fields: dict[str, Any] = {}
-    unsupported = dict(_unsupported(settings, targets))
-    used = {name: value for name, value in settings.items() if name not in unsupported}
-    for path, value in _values(used, targets):
-        name = str(path[-1])  # alone if that is enough, because that is how a person would write it
-        is_enough = find(build_body(spec, {name: value}), to_pointer(path)) is not ABSENT
-        fields = set_at(fields, (name,) if is_enough else path, value)
+    settings, targets, fields = validate_settings(settings), fields_by_role(spec), dict[str, Any]()
+    unsupported, used, frames = dict[str, str](), list[str](), list[Any]()
+    for setting, value in settings.items():
+        is_frame = setting in ("first_frame", "last_frame") and setting not in targets and "frames" in targets
+        if setting not in targets and not is_frame:
+            unsupported[setting] = _NO_FIELD
+        elif is_frame and "first_frame" not in settings:
+            unsupported[setting] = "this model takes a last frame only together with a first frame"
+        else:
+            path, schema = targets["frames" if is_frame else setting]
+            frames += [value] * is_frame
+            is_whole = setting == "seconds" and isinstance(value, float) and value.is_integer()
+            own: Any = schema.get("x-words", {}).get(value, value) if isinstance(value, str) else value
+            own = int(value) if is_whole else own
+            if is_number(own) and math.isfinite(own) and "x-format" in schema:  # a number as text
+                own = str(schema["x-format"]).replace("{n}", str(own))
+            sent = [*frames] if is_frame else own
+            name = str(path[-1])  # alone if that is enough, because that is how a person would write it
+            is_enough = find(build_body(spec, {name: sent}), to_pointer(path)) is not ABSENT
+            fields, used = set_at(fields, (name,) if is_enough else path, sent), [*used, setting]
     reasons: dict[str, list[str]] = {}
     for setting, reason in unsupported.items():
         reasons.setdefault(reason, []).append(setting)
-    lines = (", ".join(group) + (f": {reason}" if reason != NO_FIELD else "") for reason, group in reasons.items())
+    lines = (", ".join(group) + (f": {reason}" if reason != _NO_FIELD else "") for reason, group in reasons.items())
     labels = {"used": ", ".join(used), "not supported": "; ".join(lines)}
     return item_of(spec, fields, unsupported=tuple(unsupported.items()), labels=labels, title=spec.title, **more)
-
-
-Targets = dict[str, tuple[JsonPath, dict[str, Any]]]
-
-
-def _unsupported(settings: dict[str, Any], targets: Targets) -> Iterator[tuple[str, str]]:
-    for name in settings:
-        if name in targets:
-            continue
-        if name not in _FRAMES or "frames" not in targets:
-            yield name, NO_FIELD
-        elif name == "last_frame" and "first_frame" not in settings:
-            yield name, "this model takes a last frame only together with a first frame"
-
-
-def _values(used: dict[str, Any], targets: Targets) -> Iterator[tuple[JsonPath, Any]]:
-    for name, value in used.items():
-        if name in targets:
-            path, schema = targets[name]
-            is_whole = name == "seconds" and isinstance(value, float) and value.is_integer()
-            yield path, _encoded(schema, int(value) if is_whole else value)
-    if frames := [used[name] for name in _FRAMES if name in used and name not in targets]:
-        yield targets["frames"][0], frames
-
-
-def _encoded(schema: dict[str, Any], value: Any) -> Any:
-    """The value as the model writes it: its own word, or a number as text. *pure*."""
-    if isinstance(value, str):
-        return schema.get("x-words", {}).get(value, value)
-    if is_number(value) and math.isfinite(value) and "x-format" in schema:
-        return str(schema["x-format"]).replace("{n}", str(value))
-    return value
 
 
 def specs(documents: Document | Sequence[Document]) -> tuple[Spec, ...]:
@@ -102,61 +84,7 @@ def specs(documents: Document | Sequence[Document]) -> tuple[Spec, ...]:
     several = (documents,) if isinstance(documents, str | Path | Mapping | Spec | Operation) else documents
     if models := tuple(map(load.spec, several)):
         return models
-    raise argument_error("names", "lists no model", [])
-
-
-@created_by_package
-class ShownBatch(Batch):
-    """A batch that a cell shows as a table with one button. `_title` has a title, what it is a number of, and what all share."""
-
-    _title: tuple[str, str, str, str]
-    _heads: tuple[str, ...]
-    _axes: tuple[str, ...] = ()
-
-    @property
-    def failed(self) -> tuple[tuple[dict[str, Any], Exception], ...]:
-        """What was chosen, and the error, of each request that has no video. *reads files*."""
-        self.load()
-        pairs = zip(self.items, self.results, strict=True)
-        return tuple((dict(item.labels), result) for item, result in pairs if isinstance(result, Exception))
-
-    def grid(self, rows: str, columns: str, /) -> View:
-        """The videos as a table with the values of one name at its rows and of another at its columns. *reads files*. Raises: InvalidInput."""
-        for name in (rows, columns):
-            if not any(name in item.labels for item in self.items):
-                raise argument_error("rows", f"there is no {name!r}, only {', '.join(self.items[0].labels)}", name)
-        self.load()
-        return batch_videos(self, "", self._session.outputs, (rows, columns)).view()
-
-    def to_pandas(self) -> Any:
-        """What was chosen, with task, state, cost, file and error, as a pandas DataFrame. *reads files*. Raises: SeedanceError without pandas."""
-        return import_module("pandas").DataFrame(
-            {
-                "model": item.name, **item.labels, "state": str(row.state if row else State.UNSENT), "task": row and row.name,
-                "cost": row and (0.0 if row.simulated else row.credits), "unit": row and row.unit, "file": row and row.file,
-                "error": str(result) if isinstance(result, Exception) else row and row.error,
-            } for item, row, result in zip(self.items, self.rows(), self.results, strict=True)
-        )  # fmt: skip
-
-    def __repr__(self) -> str:
-        if "_heads" not in vars(self):  # a traceback shows an object whose creation failed
-            return f"{type(self).__name__} (not created)"
-        pairs = zip(self.items, self.estimates, strict=True)
-        rows = [[cell_text(head, *pair) for head in self._heads] for pair in pairs]
-        return table_text(self._heads, rows, f"{len(self.due)} of {len(self.items)} can be sent: {self.total}")
-
-    def _ipython_display_(self) -> None:
-        self._view().show()
-
-    def _view(self) -> Any:
-        from seedance_nb._notebook.batch import BatchView
-
-        title, noun, *shared = self._title
-        head = title_html(title, noun, self.items, *shared)
-        return BatchView(self, head, lambda: batch_table(self, self._heads), self._output)
-
-    def _output(self, *, pending: bool = False) -> View:
-        return batch_videos(self, self._title[2], self._session.outputs if pending else None, self._axes).view()
+    raise errors.argument_error("names", "lists no model", [])
 
 
 @created_by_package
@@ -210,7 +138,7 @@ class Comparison(ShownBatch):
         left_out = [(f"{one.name} is left out: {error}", error) for one, error in pairs if isinstance(error, Exception)]
         if not tasks:
             raise left_out[0][1]
-        emit_warnings((text for text, _ in left_out), UserWarning)
+        errors.emit_warnings((text for text, _ in left_out), UserWarning)
         return tasks
 
     def generate(self, *, confirm: bool = False, timeout: float | None = None) -> "Videos":
@@ -232,15 +160,134 @@ class Comparison(ShownBatch):
         left_out = "".join(f"\n{one.name} is left out: {one.error.message}" for one in self.items if one.error)
         if not self.ready:
             text = f"This request cannot be sent to any of these models.{left_out}"
-            raise SeedanceError(text, next_step="change the shared settings or the models")
+            raise errors.SeedanceError(text, next_step="change the shared settings or the models")
         self.require_same_places()
-        without = [f"{one.name} is sent without {name}: {why}" for one in self.ready for name, why in one.unsupported]
-        paid = [one.name for one in self.ready if not one.simulated]
-        if paid and confirm is not True:
-            text = f"This sends paid requests to {', '.join(paid)}. Total: {self.total}. Nothing has been sent."
-            step = "pass confirm=True to send them, or simulate=True in sd.compare to try it for free"
-            raise SeedanceError("\n".join([f"{text}{left_out}", *without]), next_step=step)
-        # Before anything is sent: warnings may be turned into errors.
-        emit_warnings((f"{one.name}, {problem}" for one in self.ready for problem in one.warnings), LimitWarning)
-        emit_warnings(without, UserWarning)
+        whom = f"to {', '.join(one.name for one in self.ready if not one.simulated)}"
+        step = ", or simulate=True in sd.compare to try it for free"
+        self._require_confirmed(whom, step, left_out, confirm=confirm)
         self.wait(self.send())
+
+
+def rows_of(table: Any) -> list[dict[str, Any]]:
+    """Every combination of a dict's lists, or the rows of a list, a DataFrame or a CSV file, without their empty cells. *reads files*."""
+    if isinstance(table, Mapping):
+        one = (str, Mapping)
+        lists = [[it] if isinstance(it, one) or not isinstance(it, Iterable) else [*it] for it in table.values()]
+        return [dict(zip(table, each, strict=True)) for each in itertools.islice(itertools.product(*lists), _MOST + 1)]
+    if isinstance(table, str | Path):
+        with Path(table).expanduser().open(newline="", encoding="utf-8-sig") as file:
+            rows: list[dict[str, Any]] = list(csv.DictReader(file))
+        if wide := [number for number, row in enumerate(rows, 1) if None in row]:
+            raise errors.argument_error("table", f"row {wide[0]} has more cells than the first line has names", table)
+    elif hasattr(table, "notna"):  # a DataFrame
+        rows = table.astype(object).where(table.notna(), None).to_dict("records")
+    else:
+        return [dict(row) for row in table]
+    return [{name: value for name, value in row.items() if value not in ("", None)} for row in rows]
+
+
+def typed(value: Any, types: Sequence[str]) -> Any:
+    """A cell of a file or DataFrame, which has no types of its own, in one of these types of JSON; unchanged if it is in none. *pure*."""
+    if isinstance(value, str):
+        return from_text(value, types)
+    if isinstance(value, float) and value.is_integer() and "number" not in types:
+        value = int(value)
+    return str(value) if type(value) is int and [*types] == ["string"] else value
+
+
+@created_by_package
+class Sweep(ShownBatch):
+    """Requests that differ in what you chose, created and checked by `sd.sweep` or `sd.takes`. Nothing is sent yet.
+
+    A cell shows their table, with one button for all; `run` and `sd.as_completed` send them too. What was sent before, also by
+    an earlier kernel, is not sent again. `items` are the requests, `results` their videos or errors.
+
+    >>> sweep = sd.sweep("crun/seedance-1.0-pro-t2v", {"duration": [4, 5]}, prompt="A fox", resolution="480p")
+    >>> [video.facts.seconds for video in sweep.run()]
+    [4.0, 5.0]
+    """
+
+    def __init__(self, session: Session, documents: Document | Sequence[Document], table: Any, shared: Mapping[str, Any],
+                 **options: Any) -> None:  # fmt: skip
+        rows, models, items = rows_of(table), specs(documents), list[Item]()
+        if not 1 <= len(rows) * len(models) <= _MOST:
+            raise errors.argument_error("table", f"has more than {_MOST:,} requests" if rows else "has no rows")
+        if twice := [name for row in rows for name in row if name in shared]:
+            raise errors.argument_error(twice[0], "was passed twice, in the table and by name", shared[twice[0]])
+        for spec in models:
+            place, fields = destination(session, spec), fields_by_name(spec)
+            types = {"take": ("integer",), **{name: field.shape.types for name, field in fields.items()}}
+            for row in rows:
+                values = {name: one.item() if getattr(one, "shape", None) == () else one for name, one in row.items()}
+                if isinstance(table, str | Path) or hasattr(table, "notna"):
+                    values = {name: typed(value, types.get(name, ("string",))) for name, value in values.items()}
+                labels, request = {"model": spec.name, **values} if models[1:] else values, {**shared, **values}
+                items.append(item_of(spec, request, labels=labels, take=request.pop("take", 1), **place))
+        super().__init__(session, items, **options)
+        names = dict.fromkeys(name for item in items for name in item.labels)
+        varying = [name for name in names if len({str(item.labels.get(name)) for item in items}) > 1] or [*names]
+        first, fixed = self.items[0], (*varying, "prompt")
+        prompt = "" if "prompt" in varying else values_by_role(first.spec, first.body).get("prompt", "")
+        others = (pair for pair in first.fields.items() if pair[0] not in fixed and not isinstance(pair[1], dict))
+        same = [f"{name} {one}" for name, one in others]
+        self._title = "Sweep", "request", str(prompt), " · ".join([*[first.name] * (not models[1:]), *same])
+        problems = ["problems"] * any(item.error or item.warnings for item in self.items)
+        self._heads = (*varying, *problems, "price")
+        self._axes = (*varying[:2],) if isinstance(table, Mapping) and varying[1:] else ()
+
+    def run(self) -> "Videos":
+        """Send what was never sent, and wait for every video or error. *spends credits*, *network*, *writes ledger*, *writes files*.
+
+        An error takes the place of its video and stops no other. Stop ends the sending; the same call sends the rest. Raises, before
+        that: InvalidInput with the problems of every row; SeedanceError if it is paid, without a budget and anyone to confirm.
+        """
+        line, due_at = open_line(wanted=None), 0.0
+        for is_over in self.progress():
+            if line and (is_over or time.monotonic() >= due_at):
+                due_at, html = time.monotonic() + UPDATE_S, counts_html(self)
+                line.show(html.striptags(), html)
+        if isinstance(line, TerminalLine):
+            line.end()
+        return self._videos(axes=self._axes)
+
+    def progress(self) -> Iterator[bool]:
+        """Check everything, then send it as `waiting` does. *spends credits*. Raises as `run` does."""
+        if faults := [item.fault for item in self.items if item.fault]:
+            raise errors.SeedanceError(faults[0])
+        pairs = [(number, problem) for number, item in enumerate(self.items, 1) for problem in item.problems]
+        problems = {(problem.path, problem.message): problem for _, problem in pairs}
+        for (path, message), problem in problems.items():
+            rows = ", ".join(str(number) for number, one in pairs if (one.path, one.message) == (path, message))
+            text = f"{message} (row {textwrap.shorten(rows, 60, placeholder=' …')})"
+            problems[path, message] = replace(problem, message=text)
+        if problems:
+            raise errors.InvalidInput(tuple(problems.values()))
+        for item in {item.name: item for item in self.items}.values():
+            self._session.require_consent(item.spec, self._budget)
+        warnings = dict.fromkeys(str(problem) for item in self.items for problem in item.warnings)
+        errors.emit_warnings(warnings, errors.LimitWarning)
+        try:
+            yield from self.waiting(self.perform())
+        except KeyboardInterrupt:
+            text = "Nothing further is sent. What was sent is still running; run the same cell again for the rest."
+            raise errors.StoppedWaiting(f"{counts_html(self).striptags()} {text}") from None
+        if over := next((one for one in self.results if isinstance(one, errors.OverBudget)), None):
+            errors.emit_warnings([f"{counts_html(self).striptags()} {over.message}"], UserWarning)
+
+
+def as_completed(sweep: "Sweep", /) -> Iterator[Task]:
+    """Send a sweep, and yield its tasks as they end. *spends credits*, *network*, *writes ledger*, *writes files*.
+
+    The parameters:
+      sweep: what `sd.sweep` or `sd.takes` returned.
+    Returns: an iterator; to leave its loop stops the sending, and what was sent goes on. Raises: as `sweep.run` does.
+
+    >>> sweep = sd.sweep("crun/seedance-1.0-pro-t2v", {"duration": [4, 5]}, prompt="A fox", resolution="480p")
+    >>> sorted(task.wait().facts.seconds for task in sd.as_completed(sweep))
+    [4.0, 5.0]
+    """
+    seen = set[int]()
+    for _ in sweep.progress():
+        new = [at for at, result in enumerate(sweep.results) if result is not None and at not in seen]
+        seen.update(new)
+        yield from (task for task in map(sweep.tasks.__getitem__, new) if isinstance(task, Task))

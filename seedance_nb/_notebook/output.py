@@ -1,7 +1,10 @@
-"""The videos of a cell, shown twice and seen once: in a widget while its kernel lives, and as a static output that stays."""
+"""The videos of a cell, shown twice and seen once: in a widget while its kernel lives, and as a static output that stays. And several requests in one cell."""
 
 import asyncio
+import math
 import secrets
+import threading
+import time
 from collections.abc import Callable
 from dataclasses import replace
 from functools import partial
@@ -10,10 +13,13 @@ from typing import Any
 import ipywidgets as W  # noqa: N812
 from IPython.display import DisplayHandle, display
 
-from seedance_nb._base.html import DIM, FONT, Html, piece
-from seedance_nb._form.controls.base import Fold, WidgetFactory, toggle
+from seedance_nb._base.html import DIM, FONT, Html, escape, piece
+from seedance_nb._check.price import Total
+from seedance_nb._form.controls.base import Fold, StaticBox, WidgetFactory, toggle
+from seedance_nb._form.form import css
 from seedance_nb._media.frames import frames_at
 from seedance_nb._notebook.status import reported
+from seedance_nb._session.batch import Batch
 from seedance_nb._task.display.player import View, data_url, jpeg_of
 from seedance_nb._task.display.video import Video
 from seedance_nb._task.engine import ENGINE
@@ -21,6 +27,9 @@ from seedance_nb._task.engine import ENGINE
 _EMPTY = Html('<div style="{};{}">This page has no video of this cell. <code>sd.tasks()</code> lists all videos.</div>')
 _FRAME = Html('<img src="{}" alt="{}" style="width:100%;border-radius:8px"><div class="sdn-dim">{}</div>')
 _DECODED = 64_000_000  # bytes of images in memory while frames are decoded
+PAUSE_S = 0.6  # seconds in which the second button ignores a press, because it is the second half of a double click
+_CHANGED = Html('<div role="alert">This has changed since it was shown. Check the price and press again.</div>')
+_UPDATE_S = 1.0  # seconds between two updates of the table at least, however many requests it has
 
 
 class VideoOutput:
@@ -112,3 +121,118 @@ class FrameViewer:
         self._is_loading = False
         if self._slider.value in self._pictures:
             self._choose(self._slider.value)
+
+
+class BatchView:
+    """A batch in a cell. Nothing is sent before its button is pressed, and pressed again if it costs credits.
+
+    `head` is the title row. In threads, `table` returns what stands below it, and `output` the videos, with `pending=True` those of the future too.
+    """
+
+    def __init__(self, batch: Batch, head: Html, table: Callable[[], Html], output: Callable[..., View],
+                 counts: Callable[[], Html]) -> None:  # fmt: skip
+        self._batch, self._make_table, self._make_output, self._make_counts = batch, table, output, counts
+        self._lock, self._busy = threading.Lock(), False
+        self._first_press_at: float | None = None
+        self._offer: tuple[int, Total] = 0, Total()
+        self._left_out = sum(isinstance(one, Exception) for one in batch.tasks)
+        shared = WidgetFactory()
+        style, top = shared.html(css(), "sdn-style"), shared.html(head, "sdn-top")
+        self._table, self._status = shared.html("", "sdn-models"), shared.html("", "sdn-status")
+        self._report = partial(setattr, self._status, "value")
+        guard = reported("batch", self._report)
+        self._go = shared.button(guard(self._press), "sdn-go", icon="play")
+        self._yes = shared.button(guard(self._confirm), "sdn-go", "sdn-hidden")
+        cancel = guard(partial(self._show_buttons, asking=False))
+        self._cancel = shared.button(cancel, "sdn-hidden", description="Cancel")
+        self._stop = shared.button(batch.stop, "sdn-hidden", description="Stop sending", icon="stop")
+        self._note = shared.html("", "sdn-note")
+        foot = shared.box(W.HBox, [self._note, self._go, self._yes, self._cancel, self._stop], "sdn-foot")
+        self._output = VideoOutput(shared)
+        self.widget = StaticBox(
+            [style, top, self._table, self._status, foot, self._output.widget], shared.layout, "sdn", "sdn-panel", "sdn-comparison",
+            static=lambda: (repr(batch), self._table.value),
+        )  # fmt: skip
+        self._table.value = table()
+        self._show_price()
+
+    def show(self) -> None:
+        """Display it in the running cell."""
+        display(self.widget)
+        self._output.display()
+
+    def _show_price(self) -> bool:
+        """Show what would be sent now, and its price; whether this is what was shown before."""
+        before, count, total = self._offer, len(self._batch.due), self._batch.total
+        videos, shown = "1 video" if count == 1 else f"{count} videos", len(self._batch.tasks) - self._left_out
+        self._offer = count, total
+        self._go.description, self._go.disabled = f"Generate {videos} · {total.brief}", not shown
+        if shown and not count:
+            self._go.description = f"Show {'1 video' if shown == 1 else f'{shown} videos'} · no charge"
+        self._yes.description = f"Really generate {videos} for {total.brief}?"
+        free = "Simulated: nothing is sent to a provider and nothing is charged." if shown and total.simulated else ""
+        note = f"Total: {total}. You confirm once more before anything is sent." if total.paid else free
+        old = f" {shown - count} cost nothing: they have a task already, or repeat another one."
+        note += old if shown > count else ""
+        note += f" {self._left_out} left out: see the problems." if self._left_out else ""
+        self._note.value = escape(note.strip())
+        return before == self._offer
+
+    def _press(self) -> None:
+        if self._busy or self._first_press_at is not None:
+            return
+        if not self._show_price():
+            self._report(_CHANGED)
+        elif self._offer[1].paid:
+            self._show_buttons(asking=True)
+        else:
+            self._start()
+
+    def _confirm(self) -> None:
+        if self._first_press_at is not None and time.monotonic() - self._first_press_at >= PAUSE_S:
+            self._start()
+
+    def _start(self) -> None:
+        with self._lock:  # a second press finds it busy
+            if self._busy:
+                return
+            self._busy = True
+        self._show_buttons(asking=False)
+        self._go.disabled = True
+        self._batch.reset()
+        ENGINE.submit(self._generate())
+
+    def _show_buttons(self, *, asking: bool) -> None:
+        self._first_press_at = time.monotonic() if asking else None
+        toggle(self._go, shown=not asking)
+        toggle(self._yes, shown=asking)
+        toggle(self._cancel, shown=asking)
+
+    async def _generate(self) -> None:
+        try:
+            with reported("batch", self._report):
+                await self._follow(asyncio.ensure_future(self._batch.perform(interactive=True)))
+                await asyncio.to_thread(self._show_price)
+        finally:
+            toggle(self._stop, shown=False)
+            self._go.disabled = self._busy = False
+
+    async def _follow(self, work: asyncio.Future[None]) -> None:
+        shown, due_at, pause = -1, -math.inf, _UPDATE_S / 10
+        while True:
+            await asyncio.wait([work], timeout=pause)
+            pause = _UPDATE_S
+            if is_over := work.done():
+                work.result()
+            done, now = sum(one is not None for one in self._batch.results), time.monotonic()
+            toggle(self._stop, shown=None in self._batch.tasks and not self._batch.is_stopped)
+            self._table.value = await asyncio.to_thread(self._make_table)
+            self._report(self._make_counts())
+            if done > shown and (is_over or now >= due_at):
+                # The more videos there are, the rarer: each update sends them all and stops those that play.
+                shown, due_at = done, now + max(_UPDATE_S, _UPDATE_S * done / 10)
+                self._output.update(await asyncio.to_thread(self._make_output))
+                if not is_over:  # a page that is reloaded now gets no updates, so it names the future files
+                    self._output.update(await asyncio.to_thread(self._make_output, pending=True), live=False)
+            if is_over:
+                return

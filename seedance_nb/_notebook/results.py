@@ -2,20 +2,21 @@
 
 import time
 from collections.abc import Iterable, Sequence
-from pathlib import Path
+from functools import partial
+from importlib import import_module
 from typing import Any
 
-from seedance_nb._base.errors import OverBudget, error_text
-from seedance_nb._base.html import Html, piece, request_html
+from seedance_nb._base.errors import LimitWarning, OverBudget, SeedanceError, argument_error, emit_warnings, error_text
+from seedance_nb._base.faults import created_by_package
+from seedance_nb._base.html import Html, piece, request_html, table_text
 from seedance_nb._base.values import json_text
 from seedance_nb._check.price import Estimate
 from seedance_nb._form.labels import labels_of, sentence
 from seedance_nb._ledger.row import Row, State, price_after
 from seedance_nb._notebook.status import CHECK, SIMULATED, running_html
 from seedance_nb._session.batch import Batch, Item, Result
-from seedance_nb._task.display.page import COLUMNS
 from seedance_nb._task.display.player import View, badge, pending_html, source_of
-from seedance_nb._task.display.video import Video, facts_html, video_player, video_text
+from seedance_nb._task.display.video import COLUMNS, Video, facts_html, video_player, video_text
 from seedance_nb._task.files import video_path
 from seedance_nb._task.task import Task
 
@@ -39,56 +40,7 @@ def cell_text(head: str, item: Item, price: Estimate) -> str:
     return "; ".join(faults)
 
 
-def title_html(title: str, noun: str, items: Sequence[Item], text: str, settings: str) -> Html:
-    """The title row of a batch: how many it has of what, and what they all share. *pure*."""
-    badge = SIMULATED if all(item.simulated for item in items) else ""
-    return piece("title").format(title, len(items), f"{noun}{'s' * (len(items) != 1)}", badge, text, settings)
-
-
-def batch_table(batch: Batch, heads: Sequence[str]) -> Html:
-    """The table of a batch as it is now, whose rows become blocks where it is narrow. *reads files*, *network* the first time."""
-    rows, heads = batch.rows(), (*heads, "progress")
-    order = sorted(range(len(rows)), key=lambda at: len(rows) > MOST_SHOWN and not batch.items[at].problems)
-    lines = Html("<tr>{}</tr>").each(_cells_html(batch, heads, at, rows[at]) for at in order[:MOST_SHOWN])
-    more = Html('<div class="sdn-dim">and {:,} more</div>').format(len(rows) - MOST_SHOWN) if order[MOST_SHOWN:] else ""
-    table = Html("<table><thead><tr>{}</tr></thead><tbody>{}</tbody></table>{}")
-    return table.format(Html('<th scope="col">{}</th>').each(heads), lines, more)
-
-
-def _cells_html(batch: Batch, heads: Sequence[str], at: int, row: Row | None) -> Html:
-    item, cells = batch.items[at], Html()
-    for head in heads:
-        if head == "model":
-            is_shown = not item.error and len(batch.items) <= _WITH_REQUESTS
-            sent = request_html(json_text(item.body)) if is_shown else ""
-            title = Html('<b>{}</b> <span class="sdn-dim">{}</span><code>{}</code>{}')
-            cell: str = title.format(item.spec.title, item.spec.mode, item.name, sent)
-        elif head == "runs on":  # the head of the view has the badge where all are simulated
-            is_mixed = item.simulated and not item.fault and not all(one.simulated for one in batch.items)
-            cell = SIMULATED if is_mixed else item.runs_on
-        elif head == "problems":
-            cell = Html("<div>{}</div>").format(item.fault) if item.fault else Html()
-            for problem in (*item.problems, *item.warnings):
-                kind, words = "sdn-warn" if problem.warns else "sdn-error", sentence(problem, labels_of(item.spec))
-                cell += Html('<div class="{}">{}</div>').format(kind, words)
-        elif head == "progress":
-            cell = "" if item.error else _progress_html(batch.results[at], row) or str(item.labels.get("state", ""))
-        else:
-            cell = cell_text(head, item, batch.estimates[at])
-        cells += Html('<td data-head="{}"><div>{}</div></td>').format(head, cell or "–")
-    return cells
-
-
-def _progress_html(result: Result, row: Row | None) -> Html:
-    if isinstance(result, Exception) or (row and row.state is State.FAILED):
-        text = "Not sent: over budget" if isinstance(result, OverBudget) else "No video; see the error below."
-        return Html('<span class="sdn-over">{}</span>').format(text)
-    if row and row.state is State.DONE and row.file:
-        return Html("{} Done · {}").format(CHECK, price_after(row))
-    return running_html(row, max(0.0, time.time() - row.created)) if row else Html()
-
-
-def counts_html(batch: Any) -> Html:
+def counts_html(batch: Batch) -> Html:
     """How many requests of a batch have a video, an error or neither, and what to do about those that were not sent. *pure*."""
     over, left = sum(isinstance(one, OverBudget) for one in batch.results), batch.tasks.count(None)
     done, running = sum(isinstance(one, Video) for one in batch.results), batch.results.count(None) - left
@@ -103,22 +55,18 @@ def counts_html(batch: Any) -> Html:
     return Html('<div role="status">{}{}</div>').format(CHECK + " " if done else "", text)
 
 
-class Videos(Sequence[Result]):
+class Videos(list[Result]):
     """The video of each request, or the error in its place, in their order. Jupyter shows them side by side, or as a matrix with `axes`."""
 
-    def __init__(self, prompt: str, results: Iterable[tuple[Item, Result | Html]], axes: tuple[str, ...] = ()) -> None:
+    def __init__(self, prompt: str, results: Iterable[tuple[Item, Result | str]], axes: tuple[str, ...] = ()) -> None:
         self._prompt, self._results, self._axes = prompt, tuple(results), axes
-
-    def __getitem__(self, index: Any) -> Any:
-        return [result for _, result in self._results][index]
-
-    def __len__(self) -> int:
-        return len(self._results)
+        super().__init__(result for _, result in self._results)  # type: ignore[misc]
 
     def __repr__(self) -> str:
         lines = []
         for item, result in self._results:
-            text = video_text(result) if isinstance(result, Video) else "generating…"
+            text = str(result).lower() if result and not isinstance(result, Html) else "generating…"
+            text = video_text(result) if isinstance(result, Video) else text
             text = error_text(result) if isinstance(result, Exception) else text
             lines.append(f"{caption(item)}: {' '.join(text.splitlines())}")
         return "\n".join(lines)
@@ -159,8 +107,9 @@ def caption(item: Item, axes: Sequence[str] = ()) -> str:
     return item.name if item.title else " · ".join(values)
 
 
-def _tile(item: Item, result: Result | Html, source: str, axes: Sequence[str] = ()) -> Html:
-    simulated, take, content = item.simulated, "", result or piece("no-video-yet").format("Generating…")
+def _tile(item: Item, result: Result | str, source: str, axes: Sequence[str] = ()) -> Html:
+    simulated, take = item.simulated, ""
+    content = result if isinstance(result, Html) else piece("no-video-yet").format(result or "Generating…")
     if isinstance(result, Video):
         row, simulated = result.row, result.simulated
         take = f" · take {row.take}" if row.take > 1 else ""
@@ -173,13 +122,122 @@ def _tile(item: Item, result: Result | Html, source: str, axes: Sequence[str] = 
     return piece("tile").format(title, badge(simulated), f"{item.name}{take}" if item.title else "", content)
 
 
-def batch_videos(batch: Batch, prompt: str, outputs: Path | None = None, axes: tuple[str, ...] = ()) -> Videos:
-    """The results of a batch; for tasks that have none yet, players of their future files in the folder `outputs`, if given. *reads files*."""
-    shown = list[Result | Html](batch.results)
-    for at, task in enumerate(batch.tasks):
-        if task is None:
-            shown[at] = piece("no-video-yet").format("Not sent")
-        elif isinstance(task, Task) and shown[at] is None and outputs:
-            path = video_path(outputs, task.row)
-            shown[at] = pending_html(path.name, source_of(path))
-    return Videos(prompt, zip(batch.items, shown, strict=True), axes)
+def _progress_html(result: Result, row: Row | None) -> Html:
+    if isinstance(result, Exception) or (row and row.state is State.FAILED):
+        text = "Not sent: over budget" if isinstance(result, OverBudget) else "No video; see the error below."
+        return Html('<span class="sdn-over">{}</span>').format(text)
+    if row and row.state is State.DONE and row.file:
+        return Html("{} Done · {}").format(CHECK, price_after(row))
+    return running_html(row, max(0.0, time.time() - row.created)) if row else Html()
+
+
+@created_by_package
+class ShownBatch(Batch):
+    """A batch that a cell shows as a table with one button. `_title` has a title, what it is a number of, and what all share."""
+
+    _title: tuple[str, str, str, str]
+    _heads: tuple[str, ...]
+    _axes: tuple[str, ...] = ()
+    _by = "name"  # what warnings call an item
+
+    @property
+    def failed(self) -> tuple[tuple[dict[str, Any], Exception], ...]:
+        """What was chosen, and the error, of each request that has no video. *reads files*."""
+        self.load()
+        pairs = zip(self.items, self.results, strict=True)
+        return tuple((dict(item.labels), result) for item, result in pairs if isinstance(result, Exception))
+
+    def grid(self, rows: str, columns: str, /) -> View:
+        """The videos as a table with the values of one name at its rows and of another at its columns. *reads files*. Raises: InvalidInput."""
+        for name in (rows, columns):
+            if not any(name in item.labels for item in self.items):
+                raise argument_error("rows", f"there is no {name!r}, only {', '.join(self.items[0].labels)}", name)
+        self.load()
+        return self._videos("", (rows, columns), pending=True).view()
+
+    def to_pandas(self) -> Any:
+        """What was chosen, with task, state, cost, file and error, as a pandas DataFrame. *reads files*. Raises: SeedanceError without pandas."""
+        return import_module("pandas").DataFrame(
+            {
+                "model": item.name, **item.labels, "state": str(row.state if row else State.UNSENT), "task": row and row.name,
+                "cost": row and (0.0 if row.simulated else row.credits), "unit": row and row.unit, "file": row and row.file,
+                "error": str(result) if isinstance(result, Exception) else row and row.error,
+            } for item, row, result in zip(self.items, self.rows(), self.results, strict=True)
+        )  # fmt: skip
+
+    def _require_confirmed(self, whom: str, step: str, left_out: str = "", *, confirm: bool) -> None:
+        """Warn of limits and of what is not supported, before anything is sent. Raises: SeedanceError if it is paid and not confirmed."""
+        named = [(getattr(one, self._by), one) for one in self.ready]
+        without = [f"{name} is sent without {field}: {why}" for name, one in named for field, why in one.unsupported]
+        if confirm is not True and self.total.paid:
+            text = f"This sends paid requests {whom}. Total: {self.total}. Nothing has been sent.{left_out}"
+            raise SeedanceError("\n".join([text, *without]), next_step=f"pass confirm=True to send them{step}")
+        # Before anything is sent: warnings may be turned into errors.
+        emit_warnings((f"{name}, {problem}" for name, one in named for problem in one.warnings), LimitWarning)
+        emit_warnings(without, UserWarning)
+
+    def __repr__(self) -> str:
+        if "_heads" not in vars(self):  # a traceback shows an object whose creation failed
+            return f"{type(self).__name__} (not created)"
+        pairs = zip(self.items, self.estimates, strict=True)
+        rows = [[cell_text(head, *pair) for head in self._heads] for pair in pairs]
+        return table_text(self._heads, rows, f"{len(self.due)} of {len(self.items)} can be sent: {self.total}")
+
+    def _ipython_display_(self) -> None:
+        self._view().show()
+
+    def _view(self) -> Any:
+        from seedance_nb._notebook.output import BatchView
+
+        title, noun, *shared = self._title
+        badge, number = SIMULATED if all(item.simulated for item in self.items) else "", len(self.items)
+        head = piece("title").format(title, number, f"{noun}{'s' * (number != 1)}", badge, *shared)
+        return BatchView(self, head, self._table, self._output, partial(counts_html, self))
+
+    def _output(self, *, pending: bool = False) -> View:
+        return self._videos(self._title[2], self._axes, pending=pending).view()
+
+    def _videos(self, prompt: str = "", axes: tuple[str, ...] = (), *, pending: bool = False) -> Videos:
+        """The results; for tasks that have none yet, players of their future files if `pending`. *reads files*."""
+        shown = list[Result | str](self.results)
+        for at, task in enumerate(self.tasks):
+            if task is None:
+                shown[at] = "Not sent"
+            elif isinstance(task, Task) and shown[at] is None and pending:
+                path = video_path(self._session.outputs, task.row)
+                shown[at] = pending_html(path.name, source_of(path))
+        return Videos(prompt, zip(self.items, shown, strict=True), axes)
+
+    def _table(self) -> Html:
+        """What is sent and how far it is, whose rows become blocks where it is narrow. *reads files*, *network* the first time."""
+        rows = self.rows()
+        order = sorted(range(len(rows)), key=lambda at: len(rows) > MOST_SHOWN and not self.items[at].problems)
+        lines = Html("<tr>{}</tr>").each(self._cells_html(at, rows[at]) for at in order[:MOST_SHOWN])
+        more = Html('<div class="sdn-dim">and {:,} more</div>').each(
+            [len(rows) - MOST_SHOWN] * (len(rows) > MOST_SHOWN)
+        )
+        table = Html("<table><thead><tr>{}</tr></thead><tbody>{}</tbody></table>{}")
+        return table.format(Html('<th scope="col">{}</th>').each((*self._heads, "progress")), lines, more)
+
+    def _cells_html(self, at: int, row: Row | None) -> Html:
+        item, cells = self.items[at], Html()
+        for head in (*self._heads, "progress"):
+            if head == "model":
+                is_shown = not item.error and len(self.items) <= _WITH_REQUESTS
+                sent = request_html(json_text(item.body)) if is_shown else ""
+                title = Html('<b>{}</b> <span class="sdn-dim">{}</span><code>{}</code>{}')
+                cell: str = title.format(item.spec.title, item.spec.mode, item.name, sent)
+            elif head == "runs on":  # the head of the view has the badge where all are simulated
+                is_mixed = item.simulated and not item.fault and not all(one.simulated for one in self.items)
+                cell = SIMULATED if is_mixed else item.runs_on
+            elif head == "problems":
+                cell = Html("<div>{}</div>").format(item.fault) if item.fault else Html()
+                for problem in (*item.problems, *item.warnings):
+                    kind, words = "sdn-warn" if problem.warns else "sdn-error", sentence(problem, labels_of(item.spec))
+                    cell += Html('<div class="{}">{}</div>').format(kind, words)
+            elif head == "progress":
+                cell = "" if item.error else _progress_html(self.results[at], row) or str(item.labels.get("state", ""))
+            else:
+                cell = cell_text(head, item, self.estimates[at])
+            cells += Html('<td data-head="{}"><div>{}</div></td>').format(head, cell or "–")
+        return cells

@@ -21,8 +21,8 @@ from seedance_nb._document.spec import Spec
 from seedance_nb._ledger.row import Row, State, price_after
 from seedance_nb._media.join import join
 from seedance_nb._media.sniff import sniff
-from seedance_nb._notebook.compare import SETTINGS, ShownBatch, request_for
-from seedance_nb._notebook.results import Videos, batch_videos, cell_text
+from seedance_nb._notebook.compare import SETTINGS, request_for
+from seedance_nb._notebook.results import ShownBatch, Videos, cell_text
 from seedance_nb._session.batch import Batch, Item, Result, attempt, destination, item_of
 from seedance_nb._session.session import Session
 from seedance_nb._task.display.player import View, download_html, pending_html, player_html, source_of
@@ -50,6 +50,8 @@ class Storyboard(ShownBatch):
     >>> board.replace(1, prompt="It sleeps").total.simulated
     1
     """
+
+    _by = "title"
 
     def __init__(self, session: Session, shots: Sequence[Mapping[str, Any]], budget: float | None = None) -> None:
         self.shots, self._session = tuple(map(dict, shots)), session
@@ -88,15 +90,9 @@ class Storyboard(ShownBatch):
         if not self.ready:
             wrong = (errors.InvalidInput(one.problems) for one in self.items if one.problems)
             raise next(wrong, errors.SeedanceError(self.items[0].fault))
-        if self.total.paid and confirm is not True:
-            text = f"This sends paid requests for {len(self.due)} shots. Total: {self.total}. Nothing has been sent."
-            raise errors.SeedanceError(text, next_step="pass confirm=True to send them")
-        limits = [f"{one.title}, {problem}" for one in self.items for problem in one.warnings]
-        without = [f"{one.title} is sent without {name}: {why}" for one in self.items for name, why in one.unsupported]
-        errors.emit_warnings(limits, errors.LimitWarning)  # before anything is sent: warnings may be errors
-        errors.emit_warnings(without, UserWarning)
+        self._require_confirmed(f"for {len(self.due)} shots", "", confirm=confirm)
         self.wait(self.perform())
-        return batch_videos(self, "")
+        return self._videos()
 
     def rows(self) -> list[Row | None]:
         """The row of each shot in the ledger, None if it must be generated. *reads files*."""

@@ -1,25 +1,28 @@
-"""Several requests at once: checked when they are created, priced together, and sent in order with the ledger as their queue."""
+"""Several requests at once: checked when they are created, priced together, rehearsed, and sent in order with the ledger as their queue."""
 
 from __future__ import annotations
 
 import asyncio
 import concurrent.futures
 import functools
+import heapq
 import math
-from collections.abc import Callable, Coroutine, Iterable, Iterator, Mapping
+import random
+from collections.abc import Callable, Coroutine, Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import Future
 from dataclasses import dataclass, field, replace
 from typing import Any, TypeVar
 
 from seedance_nb._base.errors import InvalidInput, OverBudget, SeedanceError, argument_error
 from seedance_nb._base.faults import created_by_package
+from seedance_nb._base.html import Readable
 from seedance_nb._base.problem import Problem
-from seedance_nb._check.check import Approved, approve, build_body, warnings
+from seedance_nb._base.values import read_json
+from seedance_nb._check.check import Approved, approve, build_body, values_by_role, warnings
 from seedance_nb._check.price import Estimate, Total, estimate, total_of
 from seedance_nb._document.spec import Spec
-from seedance_nb._ledger.ledger import intent_of
+from seedance_nb._ledger.ledger import Ledger, intent_of
 from seedance_nb._ledger.row import Row, State
-from seedance_nb._session.rehearsal import Clip, Rehearsal, outcomes_of, rehearse, size_of
 from seedance_nb._session.session import Session
 from seedance_nb._task.begin import require_sendable
 from seedance_nb._task.display.video import Video
@@ -29,16 +32,18 @@ from seedance_nb._task.task import Task
 T = TypeVar("T")
 Result = Video | Exception | None
 """The result of a request: its video, or the error in its place; None as long as there is neither."""
+_RUNS, _EARLIER, _FEWEST = 200, 200, 3
+Outcomes = list[tuple[float, bool, bool]]
+Clip = tuple[str, float, Outcomes]
+"""A request: its provider, its price there, and how tasks like it ended: after how many seconds, whether with a video, and whether charged."""
+_INNER = ("reset", "load", "perform", "send", "wait", "waiting", "require_same_places")
 _TICK_S = 0.1
 _PAUSE_S = 1.0  # seconds between two paid requests, as the rate limits of providers allow them
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Item:
-    """One request of several; `approved` unless it has `problems`. `labels` are its columns in a table, `title` its name, if any.
-
-    `unsupported` are settings with the reason, and `fault` is why no request can be sent to `base_url`, "" if one can.
-    """
+    """One request of several; `approved` unless it has `problems`. `labels` are its columns in a table, `title` its name, if any; `unsupported` are settings with the reason, and `fault` is why no request can be sent to `base_url`, "" if one can."""
 
     spec: Spec
     fields: dict[str, Any]
@@ -122,6 +127,9 @@ class Batch:
         self._session, self._budget, self._concurrency = session, budget, concurrency
         self.reset()
 
+    def __dir__(self) -> list[str]:  # what Tab proposes
+        return [name for name in super().__dir__() if name not in _INNER]
+
     def reset(self) -> None:
         """Forget the tasks and results, before all is sent again."""
         self.is_stopped = False
@@ -183,7 +191,8 @@ class Batch:
         while self._futures or not sending.done():
             await asyncio.sleep(_TICK_S)
             for at in [at for at, future in self._futures.items() if future.done()]:  # in a thread: posters are decoded
-                self.results[at] = await asyncio.to_thread(_result, self.tasks[at], self._futures.pop(at))
+                task, future = self.tasks[at], self._futures.pop(at)
+                self.results[at] = await asyncio.to_thread(attempt, lambda: task.show(future.result()))  # type: ignore[union-attr] # noqa: B023 - awaited at once
         await sending
 
     async def send(self, *, interactive: bool = False) -> None:
@@ -242,7 +251,7 @@ class Batch:
         outcomes = functools.cache(functools.partial(outcomes_of, self._session.ledger, sum(sender.routing.timing)))
         for item, price in [(self.items[at], self.estimates[at]) for at in self.due]:
             earlier, source = outcomes(item.spec, size_of(item.spec, item.body), item.simulated)
-            clips.append(Clip(item.spec.provider, 0 if item.simulated else price.amount or 0, earlier))
+            clips.append((item.spec.provider, 0 if item.simulated else price.amount or 0, earlier))
             basis[source] = None
             if not item.simulated and item.spec.provider not in balances and "balance" in item.spec.calls:
                 left = ENGINE.run(sender.balance(item.spec))
@@ -254,5 +263,67 @@ class Batch:
         return replace(played, cost=str(self.total), basis=(*basis, *known, pace))
 
 
-def _result(task: Any, future: Future[Row]) -> Result:
-    return attempt(lambda: task.show(future.result()))
+@dataclass(frozen=True, slots=True, kw_only=True, repr=False)
+class Rehearsal(Readable):
+    """What would happen if a batch was sent: `seconds` is the range of 8 in 10 runs, `refusals` how many clips would have no video, `runs_out` the number of the clip that the balance does not pay for, if any, `basis` what this rests on."""
+
+    clips: int
+    seconds: tuple[float, float]
+    refusals: float
+    runs_out: int | None = None
+    cost: str = ""
+    basis: tuple[str, ...] = ()
+
+    def __repr__(self) -> str:
+        span = " to ".join(dict.fromkeys(map(_span_text, self.seconds)))
+        out = f"balance runs out at clip {self.runs_out}" if self.runs_out else ""
+        parts = filter(None, (self.cost, span, f"about {self.refusals:.0f} refusals", out))
+        return "\n".join([f"{self.clips:,} clip{'s' * (self.clips != 1)}: {', '.join(parts)}", *self.basis])
+
+
+def _span_text(seconds: float) -> str:
+    minutes = round(seconds / 60)
+    hours = f"{minutes // 60} h {minutes % 60} min" if minutes >= 60 else f"{minutes} min"  # noqa: PLR2004
+    return hours if minutes > 1 else f"{seconds:.0f} s"
+
+
+def rehearse(clips: Sequence[Clip], *, concurrency: int | None = None, pause_s: float = 0.0,
+             balances: Mapping[str, float] | None = None) -> Rehearsal:  # fmt: skip
+    """The clips in order, at most `concurrency` at once and `pause_s` apart, 200 times over with outcomes drawn anew. *pure*."""
+    draw, ends, outs, refusals = random.Random(0), list[float](), list[float](), 0  # noqa: S311 - no secret
+    for _ in range(_RUNS):
+        running, at, left, out = list[float](), -pause_s, dict(balances or {}), math.inf
+        for number, (provider, price, outcomes) in enumerate(clips, 1):
+            at = max(at + pause_s, heapq.heappop(running) if len(running) == concurrency else 0.0)
+            seconds, has_video, is_charged = draw.choice(outcomes)
+            heapq.heappush(running, at + seconds)
+            refusals += not has_video
+            left[provider] = left.get(provider, math.inf) - price * is_charged
+            out = min(out, number if left[provider] < 0 else math.inf)
+        ends.append(max(running, default=0.0))
+        outs.append(out)
+    low, high, out = sorted(ends)[_RUNS // 10], sorted(ends)[-_RUNS // 10], sorted(outs)[_RUNS // 2]
+    runs_out = None if out == math.inf else int(out)
+    return Rehearsal(clips=len(clips), seconds=(low, high), refusals=refusals / _RUNS, runs_out=runs_out)
+
+
+def outcomes_of(ledger: Ledger, simulator_s: float, spec: Spec, size: Any, simulated: bool) -> tuple[Outcomes, str]:
+    """How earlier tasks of this size ended, or of any, or one of the simulator; and which. *reads files*."""
+    found = ledger.search(lambda *_: "", _EARLIER, 0, model=spec.name)
+    ended = State.DONE, State.FAILED, State.REFUSED
+    every = [one.row for one in found if one.row.simulated is simulated and one.row.state in ended]
+    same = [row for row in every if size_of(spec, read_json(row.body)) == size]
+    rows, kind = (same, "the same size and length") if len(same) >= _FEWEST else (every, "any size and length")
+    if len(rows) >= _FEWEST:
+        times = [(row.finished or 0) - (row.accepted or row.finished or 0) for row in rows]
+        ends = [(row.state is State.DONE, row.charged != "not charged") for row in rows]
+        outcomes = [(time, *end) for time, end in zip(times, ends, strict=True)]
+        return outcomes, f"{spec.name}: {len(rows)} earlier tasks of {kind}"
+    text = f"{spec.name}: no earlier tasks in the ledger, so times are the simulator's"
+    return [(simulator_s, True, True)], text + ("" if simulated else "; real ones usually take minutes")
+
+
+def size_of(spec: Spec, body: Any) -> tuple[str, str]:
+    """What the time of a task depends on: the resolution and the length that a request sets. *pure*."""
+    roles = values_by_role(spec, body)
+    return str(roles.get("resolution")), str(roles.get("seconds"))

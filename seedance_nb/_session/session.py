@@ -294,7 +294,7 @@ def callback_names(payload: Mapping[str, Any] | str | bytes, more: Iterable[Spec
 
 
 @created_by_package
-class Models(Mapping[str, Spec]):
+class Models(dict[str, Spec]):
     """The built-in models by name, as a table in a cell; `names` are what every function takes. `sd.models` returns it.
 
     >>> models = sd.models()
@@ -305,19 +305,8 @@ class Models(Mapping[str, Spec]):
     _heads = ("model", "description", "runs on", "price", "limits from")
 
     def __init__(self, session: Session) -> None:
-        self.names = _spec.model_names()
-        self._session = session
-
-    def __getitem__(self, name: str) -> Spec:
-        if name not in self.names:
-            raise KeyError(name)
-        return _spec.spec(name)
-
-    def __iter__(self) -> Iterator[str]:
-        return iter(self.names)
-
-    def __len__(self) -> int:
-        return len(self.names)
+        self.names, self._session = _spec.model_names(), session
+        super().__init__(zip(self.names, map(_spec.spec, self.names), strict=True))
 
     def _cells(self, spec: Spec) -> list[str]:
         try:

@@ -28,12 +28,12 @@ from seedance_nb._ledger.row import Row, State
 from seedance_nb._media.preflight import Report
 from seedance_nb._media.rules import Finding
 from seedance_nb._media.sniff import MediaFacts
-from seedance_nb._notebook import compare, panel, results, status, storyboard
+from seedance_nb._notebook import panel, results, status, storyboard
 from seedance_nb._notebook.clip import Clip
 from seedance_nb._session.batch import Item
 from seedance_nb._session.session import Models
 from seedance_nb._task import task as task_module
-from seedance_nb._task.display import page, player, video
+from seedance_nb._task.display import player, video
 from seedance_nb._task.files import ExtraResult, write_extras
 from seedance_nb._task.task import Task, Tasks
 
@@ -139,8 +139,11 @@ def batch(word: str) -> Any:
     prices = (full(Estimate, word, amount=1.0, money=1.0),) * 4
     tasks, outcomes = [task(word), several[1].error, task(name(word)), None], [clip(word), several[1].error, None, None]
     session, rows = SimpleNamespace(outputs=Path(name(word))), [row(word), None, row(word), None]
-    return SimpleNamespace(items=several, estimates=prices, tasks=tasks, results=outcomes, rows=lambda: rows, is_stopped=True,
-                           load=lambda: None, _title=(word,) * 4, _axes=(), _session=session)  # fmt: skip
+    made = object.__new__(results.ShownBatch)
+    vars(made).update(items=several, estimates=prices, tasks=tasks, results=outcomes, rows=lambda: rows, is_stopped=True,
+                      load=lambda: None, _title=(word,) * 4, _axes=(), _session=session,
+                      _heads=("model", "runs on", "problems", "price", word))  # fmt: skip
+    return made
 
 
 def task(word: str) -> Any:
@@ -186,7 +189,7 @@ def report(word: str) -> Report:
 
 
 def models(word: str) -> Any:
-    listed: Any = object.__new__(Models)
+    listed: Any = Models.__new__(Models)
     listed.values, listed._cells = lambda: [SimpleNamespace(source=word)], lambda _: [word] * 5
     return listed
 
@@ -223,8 +226,8 @@ MAKERS: Mapping[str, Callable[[str], object]] = {
         results.Videos(w, [(item(w), one) for one in (clip(w), ValueError(w), escape(w), None)], axes).view().html
         for axes in ((), ("used", w))
     ],
-    "_notebook/compare:_output": lambda w: compare.ShownBatch._output(batch(w), pending=True).html,
-    "_notebook/compare:grid": lambda w: compare.ShownBatch.grid(batch(w), "used", w).html,
+    "_notebook/results:_output": lambda w: batch(w)._output(pending=True).html,
+    "_notebook/results:grid": lambda w: batch(w).grid("used", w).html,
     "_notebook/storyboard:_output": shots,
     "_notebook/storyboard:film": film,
     "_notebook/storyboard:plan": lambda w: board(w).plan().html,
@@ -232,7 +235,7 @@ MAKERS: Mapping[str, Callable[[str], object]] = {
     "_base/problem:_repr_html_": lambda w: [Problems([problem(w)])._repr_html_(), Problems()._repr_html_()],
     "_task/task:_html": lambda w: task(w)._html(row(w)),
     "_task/display/video:_repr_html_": lambda _: video.Frames([Image.new("RGB", (8, 8))])._repr_html_(),
-    "_task/display/page:grid": lambda w: page.grid([clip(w)] * 2).html,
+    "_task/display/video:grid": lambda w: video.grid([clip(w)] * 2).html,
     "_task/display/player:player_html": lambda w: [player.player_html(w, facts=None, still=b"x", name=w), player.player_html("", facts=None, still=b"x", name=w)],
     "_task/display/player:pending_html": lambda w: player.pending_html(w, w),
     "_task/display/player:download_html": lambda w: [player.download_html(Path(w), w, w), player.download_html(Path(w), "")],
@@ -259,9 +262,8 @@ MAKERS: Mapping[str, Callable[[str], object]] = {
     ],
     "_notebook/panel:code_html": lambda w: panel.code_html(code(w)),
     "_notebook/panel:_head": lambda w: panel.Panel._head(seen(w)),
-    "_notebook/results:title_html": lambda w: results.title_html(w, w, [item(w)], w, w),
-    "_notebook/results:batch_table": lambda w: results.batch_table(batch(w), ("model", "runs on", "problems", "price", w)),
-    "_notebook/results:_cells_html": lambda w: [results._cells_html(batch(w), ("model", "problems", w), at, row(w)) for at in (0, 1)],
+    "_notebook/results:_table": lambda w: batch(w)._table(),
+    "_notebook/results:_cells_html": lambda w: [batch(w)._cells_html(at, row(w)) for at in (0, 1)],
     "_notebook/results:_progress_html": lambda w: [results._progress_html(one, row(w)) for one in (clip(w), ValueError(w), None)],
     "_notebook/results:counts_html": lambda w: results.counts_html(batch(w)),
     "_notebook/results:_matrix_html": lambda w: results._matrix_html([item(w)], [escape(w)], ("used", w)),

@@ -15,9 +15,9 @@ import seedance_nb as sd
 from seedance_nb._check.price import Estimate, Priced, Total, total_of
 from seedance_nb._document.extensions import ROLES
 from seedance_nb._document.load import model_names
-from seedance_nb._notebook import batch as view_module
-from seedance_nb._notebook.batch import BatchView
+from seedance_nb._notebook import output as view_module
 from seedance_nb._notebook.compare import SETTINGS, Comparison, request_for
+from seedance_nb._notebook.output import BatchView
 from seedance_nb._session.batch import Item
 from seedance_nb._task.files import video_path
 
@@ -391,7 +391,7 @@ def test_a_page_that_is_reloaded_before_they_end_names_the_future_files(session:
 def view(session: sd.Session, paying: Provider, monkeypatch: pytest.MonkeyPatch) -> BatchView:
     paying.on_estimate = [12]
     monkeypatch.setattr(view_module, "PAUSE_S", 0)
-    monkeypatch.setattr(view_module, "_TICK_S", 0.005)
+    monkeypatch.setattr(view_module, "_UPDATE_S", 0.005)
     return made(compared(session, [T2V, I2V], first_frame=FIRST, prompt="A <b>fox</b>"))
 
 
@@ -472,7 +472,7 @@ def test_to_press_again_shows_the_same_videos_and_pays_nothing(view: BatchView, 
 
 
 def test_where_all_are_simulated_there_is_no_question(session: sd.Session, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(view_module, "_TICK_S", 0.005)
+    monkeypatch.setattr(view_module, "_UPDATE_S", 0.005)
     view = made(compared(session, [VAST, R2V]))
     assert view._go.description == "Generate 1 video · simulated (free)"
     assert "1 left out" in view._note.value

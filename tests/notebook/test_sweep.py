@@ -19,8 +19,8 @@ from support.waiting import short, until
 
 import seedance_nb as sd
 from seedance_nb._ledger.row import State
-from seedance_nb._notebook import batch as view_module
-from seedance_nb._notebook.sweep import Sweep
+from seedance_nb._notebook import output as view_module
+from seedance_nb._notebook.compare import Sweep
 
 MODEL, OTHER = "crun/seedance-1.0-pro-t2v", "vastnum/doubao-seedance-2.0"
 PROMPTS = ["A fox", "A hen", "A hare"]
@@ -472,7 +472,7 @@ def test_a_data_frame_of_the_results_has_a_row_for_each(
 def view(session: sd.Session, paying: Provider, monkeypatch: pytest.MonkeyPatch) -> Any:
     del paying
     monkeypatch.setattr(view_module, "PAUSE_S", 0)
-    monkeypatch.setattr(view_module, "_TICK_S", 0.01)
+    monkeypatch.setattr(view_module, "_UPDATE_S", 0.01)
     return swept(session, {"prompt": PROMPTS, "duration": [4, 99, "x"]}, resolution="480p", concurrency=1)._view()
 
 
@@ -524,9 +524,9 @@ def test_a_table_of_many_shows_problems_first_and_counts_the_rest(
 
     monkeypatch.setattr(results, "MOST_SHOWN", 2)
     made = swept(session, {"duration": [4, 5, 6, "x"]}, prompt="A fox")
-    rows = Table(results.batch_table(made, made._heads)).rows
+    rows = Table(made._table()).rows
     assert [row[0] for row in rows[1:]] == ["x", "4"]
-    assert "and 2 more" in results.batch_table(made, made._heads)
+    assert "and 2 more" in made._table()
 
 
 def test_videos_beyond_a_limit_are_stills_so_that_a_notebook_stays_small(

@@ -37,6 +37,11 @@ def test_tab_of_a_task_shows_what_a_person_uses(values: dict[str, Any]) -> None:
     assert all(hasattr(values["task"], name) for name in PERSONS)
 
 
+def test_tab_of_several_requests_shows_no_helpers(values: dict[str, Any]) -> None:
+    assert not {"perform", "reset", "load", "send", "waiting"} & tab(values["comparison"])
+    assert {"submit", "generate", "total", "ready"} <= tab(values["comparison"])
+
+
 def test_a_task_says_what_it_cost_and_how_long_it_took(values: dict[str, Any]) -> None:
     task, row = values["task"], values["row"]
     assert (task.cost, task.seconds) == ("simulated (free)", row.finished - row.created)

@@ -10,8 +10,7 @@ from support.waiting import short
 
 import seedance_nb as sd
 from seedance_nb._ledger.row import State
-from seedance_nb._session.batch import Batch, destination, item_of
-from seedance_nb._session.rehearsal import Clip, Rehearsal, rehearse
+from seedance_nb._session.batch import Batch, Rehearsal, destination, item_of, rehearse
 
 MODEL = "crun/seedance-1.0-pro-t2v"
 COUNT, AT_ONCE, PAUSE_S, PRICE, BALANCE = 120, 8, 1.0, 40.0, 3_800.0
@@ -42,7 +41,7 @@ def truth(chance: random.Random) -> tuple[float, int, int | None]:
 def test_what_a_rehearsal_says_holds_against_the_simulated_truth() -> None:
     history = [outcome(random.Random(number)) for number in range(200)]
     said = rehearse(
-        [Clip("crun", PRICE, history)] * COUNT, concurrency=AT_ONCE, pause_s=PAUSE_S, balances={"crun": BALANCE}
+        [("crun", PRICE, history)] * COUNT, concurrency=AT_ONCE, pause_s=PAUSE_S, balances={"crun": BALANCE}
     )
     days = [truth(random.Random(f"day {number}")) for number in range(60)]
     within = [said.seconds[0] <= seconds <= said.seconds[1] for seconds, _, _ in days]
@@ -61,7 +60,7 @@ def test_a_naive_forecast_does_not_hold() -> None:
 
 
 def test_the_same_rehearsal_says_the_same_and_nothing_to_do_takes_no_time() -> None:
-    clips = [Clip("crun", 1, [(1.0, True, True), (9.0, False, True)])] * 9
+    clips = [("crun", 1, [(1.0, True, True), (9.0, False, True)])] * 9
     assert rehearse(clips, concurrency=2) == rehearse(clips, concurrency=2)
     assert rehearse([]) == Rehearsal(clips=0, seconds=(0.0, 0.0), refusals=0.0)
 
@@ -77,12 +76,12 @@ def test_the_same_rehearsal_says_the_same_and_nothing_to_do_takes_no_time() -> N
     ],
 )
 def test_concurrency_and_rate_count(options: Any, seconds: float) -> None:
-    assert rehearse([Clip("crun", 0, [(10.0, True, True)])] * 6, **options).seconds == (seconds, seconds)
+    assert rehearse([("crun", 0, [(10.0, True, True)])] * 6, **options).seconds == (seconds, seconds)
 
 
 def test_each_provider_has_its_own_balance_and_what_is_not_charged_costs_none() -> None:
     paid, free = [(1.0, True, True)], [(1.0, False, False)]
-    clips = [Clip("a", 10, free), Clip("a", 10, paid), Clip("b", 99, paid), Clip("a", 10, paid), Clip("a", 10, paid)]
+    clips = [("a", 10, free), ("a", 10, paid), ("b", 99, paid), ("a", 10, paid), ("a", 10, paid)]
     assert rehearse(clips, balances={"a": 20}).runs_out == 5
     assert rehearse(clips, balances={"a": 30}).runs_out is None
     assert rehearse(clips).runs_out is None

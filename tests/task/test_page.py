@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 import seedance_nb as sd
-from seedance_nb._task.display import page
+from seedance_nb._task.display import video as page
 
 
 def test_a_page_has_every_video_in_it_and_reaches_for_nothing(

@@ -6,7 +6,7 @@ import os
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path, PurePosixPath
-from typing import Any, Literal
+from typing import Any, Literal, get_args
 from urllib.parse import quote
 
 from seedance_nb._base.errors import argument_error
@@ -20,15 +20,9 @@ Viewer = Literal["jupyter", "script", "headless", "voila", "colab", "vscode"]
 Mechanism = Literal["file", "embed", "still"]
 
 EMBED_UP_TO = 8_000_000  # largest file that is embedded unless that is requested, in bytes
-WAYS: Mapping[Viewer, tuple[Mechanism, ...]] = {
-    "jupyter": ("file", "embed", "still"),  # JupyterLab and Notebook 7 deliver what is below the notebook's folder
-    "script": ("file", "embed", "still"),
-    "headless": ("embed", "still"),  # nbclient, papermill: the notebook may be written to any folder
-    "voila": ("embed", "still"),  # it delivers no MP4 by default
-    "colab": ("embed", "still"),  # it delivers no files
-    "vscode": ("embed", "still"),  # relative paths are unreliable there (microsoft/vscode-jupyter#7644)
-}
-"""The mechanisms of each viewer; the first one that is possible is used."""
+WAYS: dict[Viewer, tuple[Mechanism, ...]] = dict.fromkeys(get_args(Viewer), ("embed", "still"))
+"""The mechanisms of each viewer; the first one that is possible is used. JupyterLab and Notebook 7 deliver what is below the notebook's folder; Voila delivers no MP4, Colab nothing, and VS Code resolves no relative path reliably (microsoft/vscode-jupyter#7644)."""
+WAYS |= dict.fromkeys(("jupyter", "script"), ("file", "embed", "still"))
 _MARKS: Mapping[str, Viewer] = {
     "COLAB_RELEASE_TAG": "colab", "COLAB_GPU": "colab", "VSCODE_PID": "vscode", "VSCODE_CWD": "vscode",
 }  # fmt: skip

@@ -1,4 +1,4 @@
-"""A saved video, as a value that Jupyter shows as a player."""
+"""A saved video, as a value that Jupyter shows as a player; several side by side, and as one HTML file that works anywhere."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ import itertools
 import math
 import os
 import shutil
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field, replace
 from io import BytesIO
 from pathlib import Path
@@ -14,7 +14,7 @@ from textwrap import shorten
 from typing import TYPE_CHECKING, Any
 
 from seedance_nb._base.errors import MediaError, argument_error
-from seedance_nb._base.faults import created_by_package
+from seedance_nb._base.faults import created_by_package, typed
 from seedance_nb._base.html import DIM, FG, Html, piece
 from seedance_nb._base.text import slug
 from seedance_nb._base.values import is_number, read_json
@@ -25,11 +25,16 @@ from seedance_nb._media.sniff import MediaFacts, read_facts
 from seedance_nb._task.display import player as _player
 from seedance_nb._task.display.player import PlayerOptions, View, differences, require_width, result_text, source_of
 from seedance_nb._task.files import ExtraResult, poster_of, read_extras, video_path
+from seedance_nb._web.regular_files import write
 
 if TYPE_CHECKING:
     from PIL.Image import Image
 
 ERROR = "color:var(--jp-error-color1,var(--vscode-errorForeground,#d32f2f))"
+EXPORT_UP_TO = 100_000_000  # most bytes of video that one page takes
+COLUMNS = "display:grid;grid-template-columns:repeat(auto-fit,minmax(min(260px,100%),1fr));gap:16px;align-items:start"
+"""Videos side by side, not narrower than a player's own buttons need."""
+_TILE = Html('<figure style="margin:8px 0 0;min-width:0">{}<figcaption style="{};overflow-wrap:anywhere">{}</figcaption></figure>')  # fmt: skip
 _THUMBNAIL_BYTES, _STRIP_WIDTH, _GAP = 2_800, 200, 8
 
 
@@ -123,7 +128,22 @@ class Video:
         if self.facts is None:
             message, step = f"The duration of {self.path.name} is not known.", "use first_frame or last_frame"
             raise MediaError(message, next_step=step, charged="not charged")
-        return Frames(map(with_small_face, frames_at(self.path, frame_times(self.facts, n, every))))
+        if (n is None) is (every is None):
+            raise argument_error("n", "give either n or every", n)
+        seconds, fps = self.facts.seconds, self.facts.fps
+        if every is not None:
+            if not is_number(every) or not 0 < every < math.inf:
+                raise argument_error("every", f"must be a number of seconds above 0, not {every!r}", every)
+            count = math.floor(seconds / every) + 1
+            if count > MOST:
+                raise argument_error("every", f"gives {count:,} frames; at most {MOST} at once", every)
+            times = [index * every for index in range(count) if not index or index * every < seconds]
+        elif type(n) is not int or not 1 <= n <= MOST:
+            raise argument_error("n", f"must be a whole number from 1 to {MOST}, not {n!r}", n)
+        else:
+            last = max(0.0, seconds - (1 / fps if fps else 0))
+            times = [last * index / max(1, n - 1) for index in range(n)]
+        return Frames(map(with_small_face, frames_at(self.path, times)))
 
     @property
     def first_frame(self) -> Image:
@@ -313,18 +333,66 @@ def takes_view(videos: Sequence[Video], pending: Row | None = None, folder: Path
     return View(text="\n".join(texts), html=html, jpeg=view.jpeg)
 
 
-def frame_times(facts: MediaFacts, n: int | None, every: float | None) -> list[float]:
-    """The times of `n` frames from the first to the last, or of one `every` so many seconds. *pure*. Raises: InvalidInput."""
-    if (n is None) is (every is None):
-        raise argument_error("n", "give either n or every", n)
-    if every is not None:
-        if not is_number(every) or not 0 < every < math.inf:
-            raise argument_error("every", f"must be a number of seconds above 0, not {every!r}", every)
-        count = math.floor(facts.seconds / every) + 1
-        if count > MOST:
-            raise argument_error("every", f"gives {count:,} frames; at most {MOST} at once", every)
-        return [index * every for index in range(count) if not index or index * every < facts.seconds]
-    if type(n) is not int or not 1 <= n <= MOST:
-        raise argument_error("n", f"must be a whole number from 1 to {MOST}, not {n!r}", n)
-    last = max(0.0, facts.seconds - (1 / facts.fps if facts.fps else 0))
-    return [last * index / (n - 1) for index in range(n)] if n > 1 else [0.0]
+@typed
+def grid(videos: Video | Iterable[Video], /) -> View:
+    """Videos side by side in a cell, with one Play all for all of them, muted and in a loop. *reads files*.
+
+    The parameters:
+      videos: a video or several.
+    Raises: InvalidInput for anything else.
+
+    >>> video = sd.Session(queue_s=0, run_s=0).generate("crun/seedance-1.0-pro-t2v", prompt="A fox")
+    >>> sd.grid([video, video])
+    Video crun:task_...
+    """
+    listed, still, player = _videos(videos), Html(), Html()
+    for video in listed:
+        caption = (DIM, shorten(f"Take {video.row.take} · {video.title} · {video.prompt}", 120, placeholder="…"))
+        still += _TILE.format(_player.player_html("", facts=video.facts, still=video.poster, name=""), *caption)
+        playing = replace(video, player=PlayerOptions(loop=True, muted=True, autoplay=True))
+        player += _TILE.format(video_player(playing, source_of(video.path, video.player.embed)), *caption)
+    html = piece("grid").format(columns=COLUMNS, stills=still, players=player)
+    return View(text="\n".join(map(video_text, listed)), html=html)
+
+
+@typed
+def export(videos: Video | Iterable[Video], path: str | Path, /, *, title: str = "Videos",
+           overwrite: bool = False) -> Path:  # fmt: skip
+    """Write one HTML page with the videos in it, which plays in any folder and without a network. *reads files*, *writes files*.
+
+    The parameters:
+      videos: a video or several, together at most 100 MB.
+      path: the new file.
+      title: the page's title.
+      overwrite: whether a file there is replaced.
+    Returns: the file's path.
+    Raises: InvalidInput for anything but videos; MediaError if they are too large or missing, or the file exists; SeedanceError.
+
+    >>> video = sd.Session(queue_s=0, run_s=0).generate("crun/seedance-1.0-pro-t2v", prompt="A fox")
+    >>> sd.export([video], "fox.html").name
+    'fox.html'
+    """
+    target, listed = Path(path).expanduser(), _videos(videos)
+    total = sum(video.path.stat().st_size for video in listed if video.path.is_file())
+    fault, step = "", "choose another name, or pass overwrite=True"
+    if missing := [video for video in listed if not video.path.is_file()]:
+        fault, step = f"{missing[0].path} is missing", f"download it again with sd.task({missing[0].task!r}).wait()"
+    elif total > EXPORT_UP_TO:
+        fault, step = f"the videos have {total / 1e6:.1f} MB, and a page takes at most 100 MB", "export fewer at once"
+    elif os.path.lexists(target) and not overwrite:
+        fault = f"{target} exists already"
+    if fault:
+        raise MediaError(f"Nothing was written: {fault}.", next_step=step, charged="not charged")
+    page = Html()
+    for video in listed:  # without the folders of this computer
+        here = replace(video, path=Path(video.path.name), row=replace(video.row, beside=""))
+        page += video_html(here, source_of(video.path, embed=True))
+    write(target, piece("page").format(title=title, columns=COLUMNS, videos=page).encode())
+    return target
+
+
+def _videos(videos: Video | Iterable[Video]) -> list[Video]:
+    listed = [videos] if isinstance(videos, Video) else [*videos] if isinstance(videos, Iterable) else []
+    if listed and all(isinstance(video, Video) for video in listed):
+        return listed
+    raise argument_error("videos", "must be a video or several", rule="type")
