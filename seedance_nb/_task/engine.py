@@ -98,7 +98,7 @@ class Engine:
         except BaseException:
             work.close()
             raise
-        return asyncio.run_coroutine_threadsafe(_without_frames(work), loop)
+        return _begun(work, loop)
 
     def run(self, work: Coroutine[Any, Any, T]) -> T:
         """Run `work` on the engine's loop, wait for it, and return its result."""
@@ -112,7 +112,7 @@ class Engine:
             if there is None or there.done():
                 # Finished futures are dropped: they would keep their ledgers open.
                 self._following = {other: future for other, future in self._following.items() if not future.done()}
-                there = self._following[key] = asyncio.run_coroutine_threadsafe(_without_frames(start()), loop)
+                there = self._following[key] = _begun(start(), loop)
             return there
 
     def start(self) -> asyncio.AbstractEventLoop:
@@ -144,6 +144,13 @@ def _report(message: str) -> None:
     with suppress(OSError, ValueError, AttributeError):  # closed, or none, as under pythonw
         sys.stderr.write(f"seedance_nb: {message}\n")
         sys.stderr.flush()
+
+
+def _begun(work: Coroutine[Any, Any, T], loop: asyncio.AbstractEventLoop) -> Future[T]:
+    future = asyncio.run_coroutine_threadsafe(_without_frames(work), loop)
+    # Else an error would lead to the loop, and to requests that are under way.
+    future.add_done_callback(lambda done: vars(done).update(_done_callbacks=[]))
+    return future
 
 
 async def _without_frames(work: Coroutine[Any, Any, T]) -> T:

@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from faults.gathering import walk
 from support.provider import Provider
 from support.waiting import until
 
@@ -165,3 +166,12 @@ def test_the_future_of_a_failed_task_has_its_error(session: sd.Session, host: Co
     task = session.submit(MODEL, prompt="A fox")
     assert isinstance(task.future.exception(60), sd.TaskFailed)
     assert isinstance(task.future.exception(60), sd.TaskFailed)
+
+
+def test_an_error_does_not_lead_to_the_loop_where_requests_are_under_way(session: sd.Session, host: Counting) -> None:
+    host.on_status = ["failed"]
+    task = session.submit(MODEL, prompt="A fox")
+    with pytest.raises(sd.TaskFailed) as failed:
+        task.wait(60)
+    assert [kind for kind in walk(failed.value) if "EventLoop" in kind] == []
+    assert "EventLoop" in str([*walk({"loop": ENGINE.start()})]), "the control"
