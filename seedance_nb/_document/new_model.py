@@ -45,5 +45,5 @@ def _report(model: Spec, target: Path) -> Iterator[str]:
     yield f"Limits: {len(model.rules)} read from its sentences; {len(model.unchecked)} sentences were not understood"
     yield f"Price: {price}"
     yield from (f"Schema problem: {oddity}" for oddity in model.oddities)
-    serve = "" if model.unsendable else f"python -m seedance_nb simulate --document {target}, or "
-    yield f"Written to {target}. Try it: {serve}sd.panel({str(target)!r}) in a notebook"
+    tries = f"python -m seedance_nb simulate --document {target}, or sd.panel({str(target)!r}) in a notebook"
+    yield f"Written to {target}. Try it: {f'sd.form({str(target)!r}) in a notebook' if model.unsendable else tries}"

@@ -22,6 +22,7 @@ from seedance_nb._ledger.row import CHANGEABLE, COLUMNS, FORGOTTEN, FREE_STATES,
 from seedance_nb._ledger.store import Store, Transaction
 
 _T = TypeVar("_T")
+_OF_PROVIDER = "(spec = ? OR (spec >= ? AND spec < ?))"
 _NEVER_SENT = ", ".join(f"'{state}'" for state in (*FREE_STATES, State.WAITING))
 _FREE = f"(simulated = 1 OR state IN ({_NEVER_SENT}) OR (state = '{State.FAILED}' AND coalesce(credits, 1) = 0))"
 _COST = f"CASE WHEN {_FREE} THEN 0 ELSE coalesce(credits, estimate, 0) END"
@@ -166,7 +167,7 @@ class Ledger:
             found = self._select(f"{SELECT} WHERE seq = ?", int(numbered[1]), each=row_of)
             return next((row for row in found if numbered[2] in (None, row.mark)), None)
         provider, _, task_id = text.partition(":")
-        query = f"""{SELECT} WHERE task_id != '' AND (task_id = ? OR (task_id = ? AND spec >= ? AND spec < ?))
+        query = f"""{SELECT} WHERE task_id != '' AND (task_id = ? OR (task_id = ? AND {_OF_PROVIDER}))
             ORDER BY seq DESC LIMIT 1"""
         return next(iter(self._select(query, text, task_id, *models_of(provider), each=row_of)), None)
 
@@ -279,9 +280,9 @@ def _to_column(value: Any) -> Any:
     return int(value) if isinstance(value, bool) else value
 
 
-def models_of(provider: str) -> tuple[str, str]:
-    """The bounds between which the names of a provider's models are. *pure*."""
-    return f"{provider}/", f"{provider}0"  # the character after the slash
+def models_of(provider: str) -> tuple[str, str, str]:
+    """The values for `_OF_PROVIDER`: a model of one's own has no slash in its name, which is its provider's too. *pure*."""
+    return provider, f"{provider}/", f"{provider}0"  # the character after the slash
 
 
 def require_budget(db: sqlite3.Connection, provider: str, price: Estimate, budget: float, *, simulated: bool) -> None:
@@ -299,10 +300,10 @@ def require_budget(db: sqlite3.Connection, provider: str, price: Estimate, budge
         step = "see what is known with sd.estimate(...), or leave out budget= to send it at any price"
         raise OverBudget(text, budget=budget, next_step=step)
     spent, unpriced = db.execute(
-        """SELECT coalesce(sum(CASE WHEN finished IS NOT NULL THEN coalesce(credits, estimate)
+        f"""SELECT coalesce(sum(CASE WHEN finished IS NOT NULL THEN coalesce(credits, estimate)
             WHEN credits > estimate OR estimate IS NULL THEN credits ELSE estimate END), 0),
         coalesce(sum(CASE WHEN (credits IS NULL AND estimate IS NULL) OR unit != ? THEN 1 ELSE 0 END), 0) FROM tasks
-        WHERE spec >= ? AND spec < ? AND simulated = ? AND state NOT IN (?, ?)""",
+        WHERE {_OF_PROVIDER} AND simulated = ? AND state NOT IN (?, ?)""",  # noqa: S608 - a text of our own
         (unit, *models_of(provider), int(simulated), *FREE_STATES),
     ).fetchone()
     figures: dict[str, Any] = {"budget": budget, "spent": spent, "price": price.amount}

@@ -4,9 +4,11 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+import yaml
 from faults import child
 from faults.server import CREATE, STATUS, FaultServer, charge, refuse, says, serving, tell
 from faults.shapes import CRUN, PRO
+from support.waiting import until
 
 import seedance_nb as sd
 
@@ -176,3 +178,16 @@ def test_amounts_in_another_unit_are_not_added_up(session: sd.Session) -> None:
 def test_ci_that_is_off_is_off(session: sd.Session, monkeypatch: pytest.MonkeyPatch, word: str) -> None:
     monkeypatch.setenv("CI", word)
     assert submit(session).is_new
+
+
+def test_tasks_of_a_model_of_ones_own_are_counted_and_found_by_name(server: FaultServer, tmp_path: Path) -> None:
+    document = yaml.safe_load((Path(sd.__file__).parent / "specs" / f"{PRO.model}.yaml").read_text(encoding="utf-8"))
+    (tmp_path / "mine.yaml").write_text(yaml.safe_dump(document), encoding="utf-8")
+    session = child.session_at(server.url, tmp_path)
+    mine = str(tmp_path / "mine.yaml")
+    task = session.submit(mine, budget=PRICE, **PRO.fields)
+    until(lambda: task.row.task_id)
+    assert session.task(task.name, document=mine).row.seq == 1
+    with pytest.raises(sd.OverBudget, match="add up to 200 credits"):
+        session.submit(mine, take=2, budget=2 * PRICE - 1, **PRO.fields)
+    assert server.count(CREATE) == 1
