@@ -263,7 +263,7 @@ def storyboard(shots: Sequence[Mapping[str, Any]], /, model: Document | None = N
         for a shot that does not continue the one before; and fields of the model, such as `return_last_frame`.
       model: the model of the shots that have none of their own.
       simulate, budget: as in `sd.compare`.
-      shared: settings of the shots that have none of their own.
+      shared: settings of the shots that have none of their own; `first_frame` is the first shot's.
     Returns: the storyboard: `plan`, `generate`, `replace`, `film` and `rehearse`.
     Raises: InvalidInput for a shot without a model; SpecError. Problems of shots are in the table, and raised by `generate`.
 
@@ -273,7 +273,9 @@ def storyboard(shots: Sequence[Mapping[str, Any]], /, model: Document | None = N
     """
     if not isinstance(shots, Sequence) or not shots or not all(isinstance(shot, Mapping) for shot in shots):
         raise argument_error("shots", "must be a list of dicts, one for each shot", shots)
-    return Storyboard(_default(simulate=simulate), [{"model": model, **shared, **shot} for shot in shots], budget)
+    later = {name: value for name, value in shared.items() if name != "first_frame"}  # they continue from another frame
+    each = [{"model": model, **(later if at else shared), **shot} for at, shot in enumerate(shots)]
+    return Storyboard(_default(simulate=simulate), each, budget)
 
 
 @typed

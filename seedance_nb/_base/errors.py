@@ -32,8 +32,7 @@ from typing import Any, ClassVar, Literal, Self
 
 from seedance_nb._base.html import FG, FONT, WARN, Html, cell_publisher
 from seedance_nb._base.problem import Problem
-from seedance_nb._base.text import quote_lines
-from seedance_nb._base.values import ABSENT
+from seedance_nb._base.values import ABSENT, quote_lines
 
 Charged = Literal["not charged", "charged", "unknown"]
 

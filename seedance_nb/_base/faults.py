@@ -13,7 +13,7 @@ from typing import Any, ParamSpec, TypeVar, cast
 
 from seedance_nb._base.errors import Charged, SeedanceError, Step
 from seedance_nb._base.secret import as_secret, mask_keys
-from seedance_nb._base.text import strip_queries
+from seedance_nb._base.values import strip_queries
 
 P = ParamSpec("P")
 T = TypeVar("T")

@@ -12,7 +12,7 @@ from typing import Any, Never
 
 from seedance_nb._base.errors import KeyWarning, calm_warnings
 from seedance_nb._base.html import escape
-from seedance_nb._base.text import HIDDEN
+from seedance_nb._base.values import HIDDEN
 
 _RUN = r"\\++"
 _SHORT, _LONG = 8, 512

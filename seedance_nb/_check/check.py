@@ -12,8 +12,17 @@ from urllib.parse import quote, urlencode
 
 from seedance_nb._base.errors import InvalidInput, SpecError
 from seedance_nb._base.problem import Problem
-from seedance_nb._base.text import HIDDEN
-from seedance_nb._base.values import ABSENT, digest, find, json_text, pointer_parts, read_json, set_at, to_pointer
+from seedance_nb._base.values import (
+    ABSENT,
+    HIDDEN,
+    digest,
+    find,
+    json_text,
+    pointer_parts,
+    read_json,
+    set_at,
+    to_pointer,
+)
 from seedance_nb._document.spec import Spec, fields_by_role, in_document_order, named_fields, validator
 from seedance_nb._document.tables import Call
 from seedance_nb._schema.applicators import UNCHECKED

@@ -11,8 +11,7 @@ from typing import Any
 from seedance_nb._base.errors import SpecError
 from seedance_nb._base.faults import typed
 from seedance_nb._base.problem import Oddity
-from seedance_nb._base.text import safe_name, shorten
-from seedance_nb._base.values import ABSENT, find, json_text, read_json, to_pointer
+from seedance_nb._base.values import ABSENT, find, json_text, read_json, safe_name, shorten, to_pointer
 from seedance_nb._document import operations as _operations
 from seedance_nb._document.extensions import check_extensions
 from seedance_nb._document.limits import with_limits

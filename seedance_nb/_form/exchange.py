@@ -12,8 +12,7 @@ from typing import Any
 from urllib.parse import quote, urlencode
 
 from seedance_nb._base.errors import SeedanceError
-from seedance_nb._base.text import shorten
-from seedance_nb._base.values import ABSENT, find, json_text, read_json, to_pointer
+from seedance_nb._base.values import ABSENT, find, json_text, read_json, shorten, to_pointer
 from seedance_nb._check.check import build_body, masked, only_value
 from seedance_nb._document import load
 from seedance_nb._document.operations import FORMS, is_json

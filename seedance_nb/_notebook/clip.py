@@ -10,8 +10,7 @@ from seedance_nb._base.errors import MediaError, SeedanceError
 from seedance_nb._base.faults import created_by_package, typed
 from seedance_nb._base.html import DIM, FG, FONT, Html, request_html
 from seedance_nb._base.problem import Problem, Problems
-from seedance_nb._base.text import NO_QUERY, sanitize, shorten
-from seedance_nb._base.values import json_text, read_json
+from seedance_nb._base.values import NO_QUERY, json_text, read_json, sanitize, shorten
 from seedance_nb._check.check import check, values_by_role, warnings
 from seedance_nb._check.price import Estimate
 from seedance_nb._document import load

@@ -15,8 +15,7 @@ from typing import Any
 from seedance_nb._base import errors
 from seedance_nb._base.faults import created_by_package
 from seedance_nb._base.problem import Problem
-from seedance_nb._base.text import shorten
-from seedance_nb._base.values import ABSENT, find, is_number, set_at, to_pointer
+from seedance_nb._base.values import ABSENT, find, is_number, set_at, shorten, to_pointer
 from seedance_nb._check.check import build_body, values_by_role
 from seedance_nb._document import load
 from seedance_nb._document.extensions import ROLES
@@ -175,15 +174,22 @@ def rows_of(table: Any) -> list[dict[str, Any]]:
         lists = [[it] if isinstance(it, one) or not isinstance(it, Iterable) else [*it] for it in table.values()]
         return [dict(zip(table, each, strict=True)) for each in itertools.islice(itertools.product(*lists), _MOST + 1)]
     if isinstance(table, str | Path):
-        with Path(table).expanduser().open(newline="", encoding="utf-8-sig") as file:
-            rows: list[dict[str, Any]] = list(csv.DictReader(file))
+        try:
+            with Path(table).expanduser().open(newline="", encoding="utf-8-sig") as file:
+                reader = csv.DictReader(file, strict=True)
+                rows: list[dict[str, Any]] = list(reader)
+        except (UnicodeDecodeError, csv.Error) as error:
+            raise errors.argument_error("table", f"is no CSV file in UTF-8 ({error})", str(table)) from None
+        if len({*(names := reader.fieldnames or ())}) < len(names):
+            raise errors.argument_error("table", "has two columns with the same name", str(table))
         if wide := [number for number, row in enumerate(rows, 1) if None in row]:
             raise errors.argument_error("table", f"row {wide[0]} has more cells than the first line has names", table)
     elif hasattr(table, "notna"):  # a DataFrame
         rows = table.astype(object).where(table.notna(), None).to_dict("records")
     else:
         return [dict(row) for row in table]
-    return [{name: value for name, value in row.items() if value not in ("", None)} for row in rows]
+    filled = ({name: value for name, value in row.items() if value not in ("", None)} for row in rows)
+    return [row for row in filled if row]
 
 
 def typed(value: Any, types: Sequence[str]) -> Any:
@@ -212,6 +218,10 @@ class Sweep(ShownBatch):
         rows, models, items = rows_of(table), specs(documents), list[Item]()
         if not 1 <= len(rows) * len(models) <= _MOST:
             raise errors.argument_error("table", f"has more than {_MOST:,} requests" if rows else "has no rows")
+        if any("api_key" in one for one in (shared, *rows)):
+            raise errors.argument_error(
+                "api_key", "is not taken here: set the key's environment variable, or use sd.ask_key"
+            )
         if twice := [name for row in rows for name in row if name in shared]:
             raise errors.argument_error(twice[0], "was passed twice, in the table and by name", shared[twice[0]])
         for spec in models:
@@ -235,14 +245,14 @@ class Sweep(ShownBatch):
         self._heads = (*varying, *problems, "price")
         self._axes = (*varying[:2],) if isinstance(table, Mapping) and varying[1:] else ()
 
-    def run(self) -> "Videos":
+    def run(self, *, confirm: bool = False) -> "Videos":
         """Send what was never sent, and wait for every video or error. *spends credits*, *network*, *writes ledger*, *writes files*.
 
         An error takes the place of its video and stops no other. Stop ends the sending; the same call sends the rest. Raises, before
-        that: InvalidInput with the problems of every row; SeedanceError if it is paid, without a budget and anyone to confirm.
+        that: InvalidInput with the problems of every row; SeedanceError with the total if it is paid, without a budget or `confirm`.
         """
         line, due_at = open_line(wanted=None), 0.0
-        for is_over in self.progress():
+        for is_over in self.progress(confirm=confirm):
             if line and (is_over or time.monotonic() >= due_at):
                 due_at, html = time.monotonic() + UPDATE_S, counts_html(self)
                 line.show(html.striptags(), html)
@@ -250,7 +260,7 @@ class Sweep(ShownBatch):
             line.end()
         return self._videos(axes=self._axes)
 
-    def progress(self) -> Iterator[bool]:
+    def progress(self, *, confirm: bool = False) -> Iterator[bool]:
         """Check everything, then send it as `waiting` does. *spends credits*. Raises as `run` does."""
         if faults := [item.fault for item in self.items if item.fault]:
             raise errors.SeedanceError(faults[0])
@@ -264,6 +274,9 @@ class Sweep(ShownBatch):
             raise errors.InvalidInput(tuple(problems.values()))
         for item in {item.name: item for item in self.items}.values():
             self._session.require_consent(item.spec, self._budget)
+        if confirm is not True and (self._budget, self._session.sender.budget) == (None, None) and self.total.paid:
+            text = f"This sends {len(self.due)} paid requests. Total: {self.total}. Nothing has been sent."
+            raise errors.SeedanceError(text, next_step="pass confirm=True to send them, or create it with budget=")
         warnings = dict.fromkeys(str(problem) for item in self.items for problem in item.warnings)
         errors.emit_warnings(warnings, errors.LimitWarning)
         try:
@@ -275,11 +288,12 @@ class Sweep(ShownBatch):
             errors.emit_warnings([f"{counts_html(self).striptags()} {over.message}"], UserWarning)
 
 
-def as_completed(sweep: "Sweep", /) -> Iterator[Task]:
+def as_completed(sweep: "Sweep", /, *, confirm: bool = False) -> Iterator[Task]:
     """Send a sweep, and yield its tasks as they end. *spends credits*, *network*, *writes ledger*, *writes files*.
 
     The parameters:
       sweep: what `sd.sweep` or `sd.takes` returned.
+      confirm: True to send paid requests without a budget.
     Returns: an iterator; to leave its loop stops the sending, and what was sent goes on. Raises: as `sweep.run` does.
 
     >>> sweep = sd.sweep("crun/seedance-1.0-pro-t2v", {"duration": [4, 5]}, prompt="A fox", resolution="480p")
@@ -287,7 +301,7 @@ def as_completed(sweep: "Sweep", /) -> Iterator[Task]:
     [4.0, 5.0]
     """
     seen = set[int]()
-    for _ in sweep.progress():
+    for _ in sweep.progress(confirm=confirm):
         new = [at for at, result in enumerate(sweep.results) if result is not None and at not in seen]
         seen.update(new)
         yield from (task for task in map(sweep.tasks.__getitem__, new) if isinstance(task, Task))

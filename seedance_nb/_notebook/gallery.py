@@ -12,8 +12,7 @@ from IPython.display import display
 
 from seedance_nb._base.errors import SeedanceError
 from seedance_nb._base.html import Html, escape
-from seedance_nb._base.text import shorten
-from seedance_nb._base.values import read_json
+from seedance_nb._base.values import read_json, shorten
 from seedance_nb._check.check import seconds_of, values_by_role
 from seedance_nb._document import load
 from seedance_nb._document.spec import Spec

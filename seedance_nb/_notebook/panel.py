@@ -16,8 +16,7 @@ from seedance_nb._base.faults import log_unexpected
 from seedance_nb._base.html import FONT, Html, escape, piece, request_html, running_cell
 from seedance_nb._base.problem import Problem
 from seedance_nb._base.secret import mask_keys
-from seedance_nb._base.text import shorten, strip_queries
-from seedance_nb._base.values import ABSENT, digest, find, map_leaves
+from seedance_nb._base.values import ABSENT, digest, find, map_leaves, shorten, strip_queries
 from seedance_nb._check.check import approve, build_body, values_by_role
 from seedance_nb._check.price import estimate, price_note
 from seedance_nb._document.reader import merged

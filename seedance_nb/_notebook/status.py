@@ -11,8 +11,7 @@ from seedance_nb._base.errors import Refused, SeedanceError, Step, error_text
 from seedance_nb._base.faults import log_unexpected
 from seedance_nb._base.html import Html, piece
 from seedance_nb._base.problem import Problem
-from seedance_nb._base.text import duration_text
-from seedance_nb._base.values import ABSENT, JsonPath, find, to_pointer
+from seedance_nb._base.values import ABSENT, JsonPath, duration_text, find, to_pointer
 from seedance_nb._check.check import only_value
 from seedance_nb._document.spec import Spec, named_fields
 from seedance_nb._form.labels import label_at, labels_of

@@ -15,7 +15,7 @@ from typing import Any
 from seedance_nb._base import errors
 from seedance_nb._base.faults import created_by_package, typed_class
 from seedance_nb._base.html import Html, table_html, table_text
-from seedance_nb._base.text import shorten
+from seedance_nb._base.values import shorten
 from seedance_nb._document.load import spec as load_spec
 from seedance_nb._document.spec import Spec
 from seedance_nb._ledger.row import Row, State, price_after
@@ -172,7 +172,7 @@ class Storyboard(ShownBatch):
                 self.tasks[at] = self.results[at] = item
             elif not item.error and not self.is_stopped:
                 await self._estimate(item)
-                await self._start(at, item, self._budget, interactive=interactive)
+                await self._start(at, item, interactive=interactive)
         self.is_stopped |= isinstance(self.tasks[at], errors.OverBudget)
 
     def _after(self, at: int, before: Result) -> Item:

@@ -10,8 +10,7 @@ from contextlib import suppress
 from dataclasses import dataclass
 from typing import Any, Self
 
-from seedance_nb._base.text import HIDDEN, shorten
-from seedance_nb._base.values import ABSENT, is_empty
+from seedance_nb._base.values import ABSENT, HIDDEN, is_empty, shorten
 
 MAX_ANSWER = 2 * 1024 * 1024  # bytes of an answer that are looked at, before and after decompression
 

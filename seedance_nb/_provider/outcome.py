@@ -5,8 +5,7 @@ from dataclasses import dataclass
 from typing import Any, Literal
 
 from seedance_nb._base.errors import NoCredits, RateLimited, Refused, SeedanceError, Unauthorized, Unavailable
-from seedance_nb._base.text import sanitize
-from seedance_nb._base.values import find, find_all, is_empty, pointer_parts
+from seedance_nb._base.values import find, find_all, is_empty, pointer_parts, sanitize
 from seedance_nb._document.spec import Spec
 from seedance_nb._document.tables import ErrorTable
 from seedance_nb._provider.answers import ERROR_NAMES, find_id, id_text, ids_in, objects_in, plain_name, words_of

@@ -8,8 +8,7 @@ from dataclasses import dataclass
 from typing import Any
 from urllib.parse import urlsplit
 
-from seedance_nb._base.text import shorten
-from seedance_nb._base.values import ABSENT, find, find_all, is_empty, is_number, pointer_parts
+from seedance_nb._base.values import ABSENT, find, find_all, is_empty, is_number, pointer_parts, shorten
 from seedance_nb._document.tables import ErrorTable, TaskTable
 from seedance_nb._ledger.row import State
 from seedance_nb._provider.answers import id_text, objects_of, plain_name, words_of

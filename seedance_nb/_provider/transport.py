@@ -14,8 +14,7 @@ import httpx
 from seedance_nb._base.errors import Unreachable
 from seedance_nb._base.faults import FAULTS
 from seedance_nb._base.secret import Secret
-from seedance_nb._base.text import sanitize, strip_queries
-from seedance_nb._base.values import ABSENT
+from seedance_nb._base.values import ABSENT, sanitize, strip_queries
 from seedance_nb._check.check import Request
 from seedance_nb._document.spec import Spec
 from seedance_nb._provider.answers import MAX_ANSWER, find_id, id_text, page_words, read_content

@@ -7,8 +7,7 @@ from typing import Any
 
 import yaml
 
-from seedance_nb._base.text import shorten
-from seedance_nb._base.values import ABSENT, json_text
+from seedance_nb._base.values import ABSENT, json_text, shorten
 
 _WORDS: dict[str, dict[str, str]] = yaml.safe_load(Path(__file__).with_suffix(".yaml").read_text("utf-8"))
 _HELP_UP_TO = 270

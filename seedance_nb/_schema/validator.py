@@ -12,8 +12,7 @@ import referencing
 from jsonschema_specifications import REGISTRY
 
 from seedance_nb._base.problem import Problem
-from seedance_nb._base.text import HIDDEN
-from seedance_nb._base.values import ABSENT, digest, find, is_empty, to_pointer
+from seedance_nb._base.values import ABSENT, HIDDEN, digest, find, is_empty, to_pointer
 from seedance_nb._schema.applicators import APPLICATORS, UNCHECKED, Errors, unknown_field
 from seedance_nb._schema.dialect import AT_LEAST_ONE, DEFINED_NAMES, READ_ONLY, is_secret
 from seedance_nb._schema.formats import checker, media_error, pattern_error, search

@@ -199,19 +199,21 @@ class Batch:
         """Send each item in order, at most `concurrency` unfinished at once; what has a task keeps it. *spends credits*, *network*, *writes ledger*. An error takes the place of a task and stops no other."""
         # In threads, because a locked ledger must not hold up every other task on this loop.
         await asyncio.to_thread(self.require_same_places)
-        budget, most = self._budget, self._concurrency or math.inf
+        most, rows, over = self._concurrency or math.inf, await asyncio.to_thread(self.rows), dict[str, OverBudget]()
         for at, item in enumerate(self.items):
             while sum(not future.done() for future in self._futures.values()) >= most and not self.is_stopped:
                 await asyncio.sleep(_TICK_S)
-            if item.error is None and not self.is_stopped:
-                await self._start(at, item, budget, interactive=interactive)
-            # Over budget, the others only get the tasks that they have already.
-            budget = 0 if isinstance(self.tasks[at], OverBudget) else budget
+            if item.spec.provider in over and rows[at] is None and item.error is None:
+                self.tasks[at] = self.results[at] = over[item.spec.provider]
+            elif item.error is None and not self.is_stopped:
+                await self._start(at, item, interactive=interactive)
+            if isinstance(task := self.tasks[at], OverBudget):
+                over[item.spec.provider] = task
 
-    async def _start(self, at: int, item: Item, budget: float | None, *, interactive: bool) -> None:
+    async def _start(self, at: int, item: Item, *, interactive: bool) -> None:
         """Send one item, unless the ledger has it, and follow its task. *spends credits*, *network*, *writes ledger*."""
         world = "simulated" if item.simulated else "paid"
-        options: Any = {"take": item.take, "budget": budget, "interactive": interactive, "shown_world": world}
+        options: Any = {"take": item.take, "budget": self._budget, "interactive": interactive, "shown_world": world}
         send: Any = functools.partial(self._session.sender.send, item.approved, **options)  # type: ignore[arg-type]
         self.tasks[at] = task = await asyncio.to_thread(attempt, send)
         future = task if isinstance(task, Exception) else await asyncio.to_thread(attempt, task.following)

@@ -14,8 +14,7 @@ from seedance_nb._base.faults import created_by_package, typed_class
 from seedance_nb._base.html import Html, safe_url, table_html, table_text
 from seedance_nb._base.problem import Problem, Problems
 from seedance_nb._base.secret import Secret, as_secret, mask_keys
-from seedance_nb._base.text import safe_name
-from seedance_nb._base.values import ABSENT, find, read_json
+from seedance_nb._base.values import ABSENT, find, read_json, safe_name
 from seedance_nb._check.check import approve, build_body, check, extra_paths, extra_problem, warnings
 from seedance_nb._check.price import Estimate
 from seedance_nb._document import load as _spec

@@ -17,8 +17,7 @@ from typing import Any
 
 from seedance_nb._base.errors import SeedanceError, Step
 from seedance_nb._base.secret import mask_keys
-from seedance_nb._base.text import strip_queries
-from seedance_nb._base.values import pointer_parts, read_json
+from seedance_nb._base.values import pointer_parts, read_json, strip_queries
 from seedance_nb._check.check import values_by_role
 from seedance_nb._document.spec import Spec
 from seedance_nb._ledger.database import sync_folder

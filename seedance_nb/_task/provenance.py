@@ -9,8 +9,7 @@ from typing import Any
 
 from seedance_nb._base.problem import Problem
 from seedance_nb._base.secret import mask_keys
-from seedance_nb._base.text import strip_queries
-from seedance_nb._base.values import ABSENT, json_text, map_leaves, read_json
+from seedance_nb._base.values import ABSENT, json_text, map_leaves, read_json, strip_queries
 from seedance_nb._check.check import masked, sound, to_json_value
 from seedance_nb._document.spec import Spec
 from seedance_nb._ledger.row import Row

@@ -17,8 +17,7 @@ from typing import Any
 from urllib.parse import urljoin, urlsplit
 
 from seedance_nb._base.errors import MediaError, Step
-from seedance_nb._base.text import sanitize, shorten
-from seedance_nb._base.values import read_json
+from seedance_nb._base.values import read_json, sanitize, shorten
 from seedance_nb._check.check import seconds_of, status_request, values_by_role
 from seedance_nb._ledger.row import Row, State
 from seedance_nb._media.inspect import media_kind

@@ -13,7 +13,7 @@ from urllib.parse import urlsplit
 
 from seedance_nb._base.errors import LedgerError, RateLimited, Refused, Step, TaskFailed, UnknownOutcome, Unreachable
 from seedance_nb._base.faults import FAULTS, LOG
-from seedance_nb._base.text import quote_lines
+from seedance_nb._base.values import quote_lines
 from seedance_nb._check.check import Request
 from seedance_nb._document.spec import Spec
 from seedance_nb._ledger.ledger import Ledger

@@ -17,8 +17,7 @@ from typing import Any, Protocol
 from seedance_nb._base.errors import Charged, SeedanceError, StoppedWaiting, WaitTimeout, emit_warnings
 from seedance_nb._base.faults import created_by_package, log_unexpected, typed_class
 from seedance_nb._base.html import FG, FONT, Html, safe_url, table_html, table_text
-from seedance_nb._base.text import quote_lines
-from seedance_nb._base.values import read_json
+from seedance_nb._base.values import quote_lines, read_json
 from seedance_nb._check.check import Approved, approve_again, values_by_role
 from seedance_nb._document.spec import Spec
 from seedance_nb._ledger.ledger import Ledger

@@ -18,7 +18,7 @@ import pytest
 from support.growth import Pattern, call, growth, modules, patterns_of, pumped, repeated, shapes
 
 import seedance_nb as sd
-from seedance_nb._base import html, secret, text, values
+from seedance_nb._base import html, secret, values
 from seedance_nb._base.faults import _redact
 from seedance_nb._base.problem import Problem
 from seedance_nb._check import check as bodies
@@ -183,10 +183,10 @@ FOREIGN: dict[str, Callable[[str], object]] = {
     "match results": lambda foreign: results.match_urls([foreign], [foreign + "?"]),
     "sniff": lambda foreign: (sniff.sniff(raw(foreign)), sniff.sniff(b"<" + raw(foreign))),
     # what is shown and logged
-    "sanitize": text.sanitize,
-    "quote": text.quote_lines,
-    "shorten": lambda foreign: text.shorten([foreign]),
-    "show a name": text.safe_name,
+    "sanitize": values.sanitize,
+    "quote": values.quote_lines,
+    "shorten": lambda foreign: values.shorten([foreign]),
+    "show a name": values.safe_name,
     "escape": html.escape,
     "link": html.safe_url,
     "show a request": lambda foreign: html.request_html(json.dumps({"a": foreign})),
@@ -412,7 +412,7 @@ def test_every_pattern_is_found_wherever_it_is_written(written: dict[str, Patter
     )
     assert len(written) >= calls > 60
     found = " ".join(written)
-    assert "_base.text:_URL[0].sub" in found, "in a variable"
+    assert "_base.values:_URL[0].sub" in found, "in a variable"
     assert re.search(r"_web\.network:\d+:\d+\.sub", found), "in a function"
     assert "_document.reader:_CORE[4].fullmatch" in found, "in a table"
 

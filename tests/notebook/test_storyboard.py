@@ -453,3 +453,12 @@ def test_shots_that_are_no_shots_are_refused() -> None:
         sd.storyboard([{"prompt": "A fox"}])
     with pytest.raises(sd.InvalidInput, match="take"):
         sd.storyboard([{"prompt": "A fox", "take": 0}], T2V)
+
+
+def test_a_shared_first_frame_begins_the_first_shot_and_the_second_continues_it() -> None:
+    shots = [{"prompt": "A fox wakes"}, {"prompt": "It runs away"}]
+    fox = "https://example.com/fox.png"
+    board = sd.storyboard(shots, model="crun/seedance-2.0-i2v", first_frame=fox, seconds=4, simulate=True)
+    first, second = (item.body["input"]["img_urls"] for item in board.items)
+    assert first == [fox]
+    assert "last-frame-of-shot-1" in second[0]

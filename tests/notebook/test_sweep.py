@@ -167,6 +167,38 @@ def test_a_row_with_too_many_cells_is_refused_with_its_number(session: sd.Sessio
         sd.sweep(MODEL, "nothing.csv")
 
 
+@pytest.mark.parametrize(
+    ("content", "words"),
+    [
+        (b'prompt,duration\n"A fox,4\nA hen,5\n', "no CSV file"),
+        (b"prompt\n\xc4 fox\n", "no CSV file"),
+        (b"prompt,prompt\nA fox,A hen\n", "two columns with the same name"),
+    ],
+)
+def test_a_file_that_is_not_what_it_seems_is_refused(
+    session: sd.Session, tmp_path: Path, content: bytes, words: str
+) -> None:
+    (tmp_path / "a.csv").write_bytes(content)
+    with pytest.raises(sd.InvalidInput, match=words):
+        swept(session, tmp_path / "a.csv")
+
+
+def test_empty_lines_of_a_file_are_no_requests(session: sd.Session, tmp_path: Path) -> None:
+    (tmp_path / "a.csv").write_text("prompt,duration\nA fox,4\n,\nA hen,5\n,\n")
+    assert [one["prompt"] for one in inputs(swept(session, tmp_path / "a.csv", resolution="480p"))] == [
+        "A fox",
+        "A hen",
+    ]
+
+
+def test_a_key_is_refused_and_not_repeated(session: sd.Session) -> None:
+    for table, name in (({"prompt": PROMPTS}, "api_key"), ({"api_key": ["a-key-of-crun-2"]}, "prompt")):
+        shared: dict[str, Any] = {name: "a-key-of-crun-2"}
+        with pytest.raises(sd.InvalidInput, match="api_key: is not taken here") as refused:
+            swept(session, table, **shared)
+        assert "a-key-of-crun-2" not in str(refused.value)
+
+
 @pytest.mark.parametrize("options", [{"concurrency": 0}, {"concurrency": True}, {"budget": -1}])
 def test_options_that_make_no_sense_are_refused_at_once(session: sd.Session, options: Any) -> None:
     with pytest.raises(sd.InvalidInput):
@@ -254,6 +286,27 @@ def test_over_budget_nothing_further_is_sent_and_it_says_what_was_not(session: s
     assert len(paying.charges) == 2
     swept(session, budget=40).run()
     assert sorted(prompts(paying)) == sorted(PROMPTS)
+
+
+@pytest.mark.usefixtures("paying")
+def test_over_budget_every_refusal_names_the_real_budget(session: sd.Session) -> None:
+    made = swept(session, {"prompt": [*PROMPTS, "A pig", "A cow"]}, budget=30)
+    with pytest.warns(UserWarning, match="3 not sent"):
+        refused = [one for one in made.run() if isinstance(one, sd.OverBudget)]
+    assert [one.budget for one in refused] == [30, 30, 30]
+    assert all("of the budget of 30 credits" in str(one) for one in refused)
+
+
+def test_a_paid_sweep_without_a_budget_is_confirmed_as_a_whole(session: sd.Session, paying: Provider) -> None:
+    with pytest.raises(sd.SeedanceError, match=r"3 paid requests\. Total: 36 credits") as refused:
+        swept(session).run()
+    assert "confirm=True" in str(refused.value)
+    with pytest.raises(sd.SeedanceError, match="confirm=True"):
+        list(sd.as_completed(swept(session)))
+    assert paying.charges == []
+    assert len(swept(session).run(confirm=True)) == len(paying.charges) == 3
+    swept(session).run()  # nothing is left to pay
+    assert len(paying.charges) == 3
 
 
 def test_over_budget_what_exists_is_still_shown_and_nothing_cheaper_is_sent(

@@ -14,7 +14,7 @@ from support.claims import claim
 from support.provider import Provider
 
 import seedance_nb as sd
-from seedance_nb._base.text import strip_queries
+from seedance_nb._base.values import strip_queries
 from seedance_nb._form.exchange import save_preset
 from seedance_nb._ledger import database, journal
 from seedance_nb._ledger.ledger import Ledger

@@ -13,7 +13,7 @@ from support.waiting import until
 
 import seedance_nb as sd
 from seedance_nb._base.errors import StoppedWaiting
-from seedance_nb._base.text import duration_text
+from seedance_nb._base.values import duration_text
 from seedance_nb._ledger.row import Row, State
 from seedance_nb._task.display import progress
 from seedance_nb._task.display.progress import CellLine, Progress, TerminalLine, open_line, progress_text, usual_text

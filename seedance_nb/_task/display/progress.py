@@ -8,7 +8,7 @@ from collections.abc import Sequence
 from typing import Any
 
 from seedance_nb._base.html import DIM, Html, cell_publisher, piece
-from seedance_nb._base.text import duration_text
+from seedance_nb._base.values import duration_text
 from seedance_nb._ledger.row import FREE_STATES, OPEN_STATES, Row, State, price_after
 from seedance_nb._task.begin import unattended_reason
 

@@ -16,8 +16,7 @@ from typing import TYPE_CHECKING, Any
 from seedance_nb._base.errors import MediaError, argument_error
 from seedance_nb._base.faults import created_by_package, typed
 from seedance_nb._base.html import DIM, FG, Html, piece
-from seedance_nb._base.text import slug
-from seedance_nb._base.values import is_number, read_json
+from seedance_nb._base.values import is_number, read_json, slug
 from seedance_nb._ledger.row import Row, price_after
 from seedance_nb._media.frames import MOST, frames_at
 from seedance_nb._media.join import join
