@@ -111,6 +111,7 @@ def field(word: str, kind: Any = "items") -> Field:
         "required": True,
         "default": word,
         "most_items": 2,
+        "unique": True,
         "advanced": f"deprecated {word}",
         **dict.fromkeys(("example", "max_length", "least_items", "shape")),
         "choices": (),
