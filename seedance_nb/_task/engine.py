@@ -102,7 +102,9 @@ class Engine:
 
     def run(self, work: Coroutine[Any, Any, T]) -> T:
         """Run `work` on the engine's loop, wait for it, and return its result."""
-        return wait_for(self.submit(work))
+        future = self.submit(work)
+        del self, work  # an error's frames must not lead to the loop
+        return wait_for(future)
 
     def follow(self, key: tuple[str, int], start: Callable[[], Coroutine[Any, Any, T]]) -> Future[T]:
         """The future of the flow with this `key` (ledger and row), which is started if none is running."""

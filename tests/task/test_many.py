@@ -173,5 +173,7 @@ def test_an_error_does_not_lead_to_the_loop_where_requests_are_under_way(session
     task = session.submit(MODEL, prompt="A fox")
     with pytest.raises(sd.TaskFailed) as failed:
         task.wait(60)
-    assert [kind for kind in walk(failed.value) if "EventLoop" in kind] == []
+    with pytest.raises(sd.SeedanceError) as asked:
+        ENGINE.run(session.sender.account(task._spec).upload(b"", "empty.png"))
+    assert [kind for error in (failed, asked) for kind in walk(error.value) if "EventLoop" in kind] == []
     assert "EventLoop" in str([*walk({"loop": ENGINE.start()})]), "the control"
