@@ -25,7 +25,16 @@ from seedance_nb._ledger import journal as _journal
 from seedance_nb._ledger.database import Displaced, ForeignFile, close_own, known_columns
 from seedance_nb._ledger.journal import Entry
 from seedance_nb._ledger.process import QUIET_S, is_gone
-from seedance_nb._ledger.row import EARLY_STATES, FORGOTTEN, FORGOTTEN_FILES, FREE_STATES, State
+from seedance_nb._ledger.row import (
+    EARLY_STATES,
+    FORGOTTEN,
+    FORGOTTEN_FILES,
+    ORPHANED,
+    SELECT,
+    State,
+    own_intent,
+    row_of,
+)
 
 _SHORT_TURN_S = 1
 _IDENTIFYING = ("intent", "spec", "base_url", "simulated", "digest", "take", "unit", "created")
@@ -36,10 +45,6 @@ _NOT_DAMAGE = {3, 5, 6, 7, 8, 9, 10, 13, 14, 15}  # SQLite's codes for places an
 _FORK_S = 2
 _COMPACTED_FROM = 16_000_000  # bytes of a journal
 _SPARE_LINES = 10_000
-_ORPHANED = {
-    State.WAITING: (State.UNSENT, "the process that was going to send it ended before anything was sent"),
-    State.SENDING: (State.UNKNOWN, "the process that sent it ended before it received the response"),
-}
 _ALL: weakref.WeakSet["Store"] = weakref.WeakSet()
 _FORKING: list[tuple["Store", bool]] = []
 
@@ -48,6 +53,7 @@ _FORKING: list[tuple["Store", bool]] = []
 class Transaction:
     """One transaction: the database, and the entries for the journal at its end; `last` is its last event."""
 
+    path: Path
     db: sqlite3.Connection
     journal: int
     ledger: str
@@ -56,25 +62,37 @@ class Transaction:
     entries: list[Entry] = field(default_factory=list)
     journal_error: OSError | None = None
 
+    def row(self, seq: int) -> Any:
+        """The row with this number, None if there is none."""
+        found = self.db.execute(f"{SELECT} WHERE seq = ?", (seq,)).fetchone()
+        return row_of(found) if found else None
+
+    def is_own(self, _: int) -> bool:
+        """Never: what was committed was returned too."""
+        return False
+
     def insert(self, values: dict[str, Any], person: str = "", words: str | None = None) -> int:
-        """Insert a row with these columns; return its number."""
+        """Insert a row with these columns; return its number. Raises: Displaced if another copy of the ledger may be in use."""
+        if not values["simulated"]:
+            _database.require_single_link(self.path)
+            _database.require_original_file(self.db, self.path)
         seq, more = insert(self.db, values), {"person": person} if person else {}
         self._event(seq, {"state": values["state"], **more}, values | more, whole=True)
         if words is not None:
             self.db.execute("UPDATE extras SET words = ? WHERE seq = ?", (words, seq))
         return seq
 
-    def settle(self) -> None:
+    def settle(self, _account: str = "") -> None:
         """Set the state of each row whose process ended before it received a response."""
         # A process that died before the response may have sent the request: it must not be sent again.
         for seq, state in orphans(self.db, self.now()):
-            after, why = _ORPHANED[state]
+            after, why = ORPHANED[state]
             self.change(seq, {"state": after, "error": why})
 
     def change(self, seq: int, changes: dict[str, Any]) -> None:
         """Change columns of a row, and save the change as an event."""
         if "task_id" in changes:  # marked as not sent, it is a task after all, perhaps after its request was sent again
-            changes = _with_own_intent(self.db, seq, changes)
+            changes = own_intent(self.db, seq, changes)
         _set(self.db, seq, changes)
         columns = changes
         if changes.get("task_id"):  # the line with the provider's id must be useful on its own
@@ -127,7 +145,7 @@ def write_entry(db: sqlite3.Connection, entry: Entry) -> None:
     there = db.execute("SELECT 1 FROM tasks WHERE seq = ?", (entry.task,)).fetchone()
     if not there and not entry.whole:
         raise sqlite3.DatabaseError(f"row {entry.task} is in its journal but not in the database")
-    columns = _with_own_intent(db, entry.task, columns)
+    columns = own_intent(db, entry.task, columns)
     if there:
         _set(db, entry.task, columns)
     else:
@@ -154,17 +172,6 @@ def _set(db: sqlite3.Connection, seq: int, changes: dict[str, Any]) -> None:
     columns = {name: value for name, value in changes.items() if name in known_columns()}  # a mark is in events only
     sets = ", ".join(f"{name} = ?" for name in columns)
     db.execute(f"UPDATE tasks SET {sets} WHERE seq = ?", (*columns.values(), seq))  # noqa: S608
-
-
-def _with_own_intent(db: sqlite3.Connection, seq: int, changes: dict[str, Any]) -> dict[str, Any]:
-    """The changes, with an intent of its own if another row has the same one: one intent is one task."""
-    now = db.execute("SELECT intent, state, successor FROM tasks WHERE seq = ?", (seq,)).fetchone() or ("", "", None)
-    after = dict(zip(("intent", "state", "successor"), now, strict=True)) | changes
-    if after["state"] in FREE_STATES or after["successor"] is not None:
-        return changes
-    query = "SELECT 1 FROM tasks WHERE intent = ? AND seq != ? AND state NOT IN (?, ?) AND successor IS NULL"
-    is_taken = db.execute(query, (after["intent"], seq, *FREE_STATES)).fetchone()
-    return changes | {"intent": f"{after['intent']}, {seq}"} if is_taken else changes
 
 
 def missing(db: sqlite3.Connection, ledger: str, after: int) -> Iterator[Entry]:
@@ -195,7 +202,7 @@ class Store:
 
     def __init__(self, path: Path, now: Callable[[], float],
                  salvage: Callable[[Path], sqlite3.Connection | None] = lambda _: None) -> None:  # fmt: skip
-        self.path, self.trouble, self._now, self._pid, self._damage = path, "", now, 0, ""
+        self.place, self.path, self.trouble, self._now, self._pid, self._damage = str(path), path, "", now, 0, ""
         self._error: Exception | None = None  # the latest one
         self._salvage = salvage
         self._journal, self.rescue_file = _journal.journal_path(path), _journal.rescue_path(path)
@@ -345,9 +352,15 @@ class Store:
         with self._drafting():  # a journal that is compacted meanwhile would bring the request back
             self.transact(scrub)
 
-    def note_in_journal(self, seq: int, changes: dict[str, Any]) -> bool:
-        """Save a change that the database rejected in the journal, for the next transaction; return whether it worked."""
-        return self._append(self._journal, seq, changes)
+    def may_send(self, _: int) -> bool:
+        """Always: other kernels see that this process lives."""
+        return True
+
+    def save_elsewhere(self, seq: int, created: float | None, changes: dict[str, Any], *, is_certain: bool) -> str:
+        """Save a change that the database rejected in the journal if `is_certain`, else its task id beside it; return where."""
+        if is_certain and self._append(self._journal, seq, changes):
+            return f"change to #{seq} is saved in its journal"
+        return f"task id of #{seq} is saved in {self.rescue_file}" if self.rescue(seq, created, changes) else ""
 
     def rescue(self, seq: int, created: float | None, changes: dict[str, Any]) -> bool:
         """Save a task's id in a file beside the ledger, for the next transaction of any process; return whether it worked."""
@@ -423,8 +436,8 @@ class Store:
             if entry.ledger != ledger:
                 raise sqlite3.DatabaseError("its journal belongs to another ledger")
             write_entry(db, entry)
-        transaction = Transaction(db=db, journal=journal, ledger=ledger, last=max(last, number), now=self._now)
-        self._transaction = transaction
+        known: dict[str, Any] = {"journal": journal, "ledger": ledger, "last": max(last, number)}
+        transaction = self._transaction = Transaction(path=self.path, db=db, now=self._now, **known)
         if last < number:
             try:
                 _journal.append(journal, missing(db, ledger, last))
