@@ -21,10 +21,7 @@ _ID_NAMES = (
 """Names under which a task's id may be, likeliest first; case, "_", "-", a plural and what comes before "taskid" do not count."""
 ERROR_NAMES = ("loc", "code", "title", "message", "msg", "detail", "description", "reason", "error")
 """Names of an error's parts, in the order in which they are quoted."""
-_MOST_STARTS = 8
-_MOST_ITEMS = 20
-_LONG_ID = 1000
-_LONG_NUMBER = 300
+_MOST_STARTS, _MOST_ITEMS, _LONG_ID, _LONG_NUMBER = 8, 20, 1000, 300
 _GZIP = b"\x1f\x8b"
 _ID_TEXT = re.compile(
     r"[\"']([A-Za-z_-]{0,12}id)\\{0,3}[\"']\s{0,99}:\s{0,99}"

@@ -44,7 +44,7 @@ class SendOutcome:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Answer:
-    """One HTTP response, the key masked; `hint` is what looks like a task's id, `header` one that leads to a task, and `doubts` say why it is not a clear answer."""
+    """One HTTP response, the key masked; `hint` is what looks like a task's id, `header` one that leads to a task, `doubts` say why it is not a clear answer, and `mark` tells its bytes from others."""
 
     status: int
     value: Any
@@ -56,6 +56,7 @@ class Answer:
     hint: str = ""
     header: str = ""
     doubts: tuple[str, ...] = ()
+    mark: int = 0
 
     @property
     def is_success(self) -> bool:

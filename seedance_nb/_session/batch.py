@@ -197,7 +197,7 @@ class Batch:
         send: Any = functools.partial(self._session.sender.send, item.approved, take=item.take, budget=budget)
         world = "simulated" if item.simulated else "paid"
         task = await asyncio.to_thread(attempt, functools.partial(send, interactive=interactive, shown_world=world))
-        future = task if isinstance(task, Exception) else await asyncio.to_thread(attempt, task.future)
+        future = task if isinstance(task, Exception) else await asyncio.to_thread(attempt, task.following)
         self.tasks[index] = task
         if isinstance(future, Exception):
             self.results[index] = future

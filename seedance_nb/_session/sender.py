@@ -5,6 +5,7 @@ import functools
 import os
 import time
 from collections.abc import Awaitable, Callable
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -22,7 +23,7 @@ from seedance_nb._ledger.row import Row
 from seedance_nb._media.preflight import Report, preflight
 from seedance_nb._provider.account import Account
 from seedance_nb._provider.key_sources import find_key
-from seedance_nb._provider.transport import Endpoint, access_policy
+from seedance_nb._provider.transport import Channel, Endpoint, access_policy
 from seedance_nb._schema.formats import SIMULATED_HOST
 from seedance_nb._simulator import store as _store
 from seedance_nb._task.begin import World, begin, require_consent, require_sendable
@@ -49,16 +50,16 @@ class Routing:
     def for_new(self, spec: Spec) -> Endpoint:
         """Where a new request goes: the simulator if requested, or without a key and a base URL. Reads the environment. Raises: SeedanceError; Unauthorized."""
         if self.simulate:
-            return _simulated(spec, self.timing)
+            return _simulated(spec, self)
         base, secret = self._base_url(spec), find_key(spec, self.key)
         if secret is None and self.simulate is None and not base:
-            return _simulated(spec, self.timing)
+            return _simulated(spec, self)
         return self._with_key(spec, base or same_base(spec.server), secret)
 
     def for_row(self, spec: Spec, row: Row) -> Endpoint:
         """Where a task of the ledger was sent. Reads the environment. Raises: SeedanceError if that is not possible with the present key and URL."""
         if urlsplit(row.base_url).hostname == _host(spec):
-            return _simulated(spec, self.timing)
+            return _simulated(spec, self)
         base = same_base(row.base_url)
         if base not in (same_base(spec.server), self._base_url(spec)):
             text = f"{row.name} was sent to {host_of(row.base_url)}, but keys for {spec.provider} are now sent to another server."
@@ -82,8 +83,11 @@ class Routing:
             text = f"No key for {spec.provider} was found; requests would go to {host_of(base)}."
             step = f"enter one with sd.ask_key({spec.provider!r}), set {spec.key_env}, or leave out base_url and simulate to use the simulator"
             raise SeedanceError(text, next_step=step)
-        gate, sleep, clock = ENGINE.rate_limiter(base), self.sleep, self.clock
-        return Endpoint(base_url=base, secret=secret, total=self.answer_s, gate=gate, sleep=sleep, clock=clock)
+        rate = spec.task.rate if spec.task else 0
+        channel = functools.partial(ENGINE.channel, base, secret.fingerprint(), rate)
+        return Endpoint(
+            base_url=base, secret=secret, total=self.answer_s, channel=channel, sleep=self.sleep, clock=self.clock
+        )
 
 
 class Sender:
@@ -106,7 +110,7 @@ class Sender:
 
     def account(self, spec: Spec) -> Account:
         """The free calls of the model's provider. Reads the environment."""
-        return Account(spec, self._routing.for_new(spec), self._routing.sleep)
+        return Account(spec, self._routing.for_new(spec))
 
     async def price(self, spec: Spec, body: dict[str, Any]) -> Estimate:
         """The price of a request, as far as it is known. *network*."""
@@ -180,28 +184,34 @@ class Sender:
         return self.specs.get(name) or (_spec.spec(name) if name in _spec.model_names() else None)
 
     def _flow(self, spec: Spec, endpoint: Endpoint) -> TaskRun:
-        has_account = endpoint.app is None and "balance" in spec.calls
+        asked = endpoint.channel if "balance" in spec.calls else None
         return TaskRun(
             spec=spec, endpoint=endpoint, ledger=self.ledger, folder=self.outputs, sleep=self._routing.sleep,
-            clock=self._routing.clock, balance=functools.partial(self._balance, spec) if has_account else None,
+            clock=self._routing.clock, balance=functools.partial(self._balance, spec, asked) if asked else None,
         )  # fmt: skip
 
-    async def _balance(self, spec: Spec) -> float | None:
-        """The account balance, None if it is not known within 5 s. *network*."""
-        try:
-            async with asyncio.timeout(5):
-                return await self.account(spec).balance()
-        except (SeedanceError, TimeoutError):
+    async def _balance(self, spec: Spec, channel: Callable[[], Channel]) -> float | None:
+        """The account balance, None if it is not known within 5 s; asked for once by tasks that are submitted together. *network*."""
+
+        async def ask() -> float | None:
+            with suppress(SeedanceError, TimeoutError):
+                async with asyncio.timeout(5):
+                    return await self.account(spec).balance()
             return None
+
+        return await channel().balance(ask, self._routing.clock())
 
 
 def _host(spec: Spec) -> str:
     return f"{spec.provider}{SIMULATED_HOST}"
 
 
-def _simulated(spec: Spec, timing: tuple[float, float]) -> Endpoint:
-    app = _simulator(spec, _store.default_folder(), timing)
-    return Endpoint(base_url=f"http://{_host(spec)}", secret=Secret("no-key-is-needed-here", "the simulator"), app=app)
+def _simulated(spec: Spec, routing: Routing) -> Endpoint:
+    app, secret = (
+        _simulator(spec, _store.default_folder(), routing.timing),
+        Secret("no-key-is-needed-here", "the simulator"),
+    )
+    return Endpoint(base_url=f"http://{_host(spec)}", secret=secret, app=app, sleep=routing.sleep, clock=routing.clock)
 
 
 @functools.lru_cache(maxsize=16)

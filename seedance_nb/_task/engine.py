@@ -14,9 +14,10 @@ from dataclasses import dataclass, field
 from typing import Any, TypeVar
 
 from seedance_nb._base.faults import ENDING, FAULTS, THREAD, local_error, redact_logs, without_frames
-from seedance_nb._provider.rate_limit import RateLimiter
+from seedance_nb._provider.transport import Channel
 
 T = TypeVar("T")
+_RESULTS_AT_ONCE = 8  # of all tasks: each has a connection, an open file, and a child process that looks at it
 _SAVE_S = 90  # seconds in which an answer is saved in a ledger that others use; usually milliseconds
 
 
@@ -42,12 +43,15 @@ class Engine:
         self._following: dict[tuple[str, int], Future[Any]] = {}
         self._unsettled: dict[Delivery, float] = {}
         self._is_closed = self.is_ending = False
-        self._gates: dict[str, RateLimiter] = {}
+        self._channels: dict[tuple[str, str], Channel] = {}
+        self.results = asyncio.Semaphore(_RESULTS_AT_ONCE)
 
-    def rate_limiter(self, origin: str) -> RateLimiter:
-        """The rate limiter of a host, shared by all sessions; used on the engine's loop."""
+    def channel(self, origin: str, key: str, rate: float) -> Channel:
+        """What requests with one key (its fingerprint) share, of all sessions; `rate` is documented, in requests per second, or 0."""
         with self._lock:
-            return self._gates.setdefault(origin, RateLimiter())
+            if (origin, key) not in self._channels:
+                self._channels[origin, key] = Channel(rate)
+            return self._channels[origin, key]
 
     def delay_exit(self, delivery: Delivery, answer_s: float) -> None:
         """Delay the exit until a request is settled, or for `answer_s`, so that a script's last `submit` is sent and its id saved. Raises: RuntimeError once the exit has waited."""

@@ -3,9 +3,11 @@
 import asyncio
 import concurrent.futures
 import math
+import threading
 import time
 from collections.abc import Generator, Sequence
 from concurrent.futures import Future
+from dataclasses import replace
 from datetime import datetime
 from importlib import import_module
 from pathlib import Path
@@ -25,7 +27,7 @@ from seedance_nb._task.begin import require_consent
 from seedance_nb._task.display.player import badge, data_url, source_of, still_of
 from seedance_nb._task.display.progress import Line, Progress, TerminalLine, open_line, usual_text
 from seedance_nb._task.display.video import Video, video_of, video_view
-from seedance_nb._task.engine import ENGINE
+from seedance_nb._task.engine import ENGINE, Delivery
 from seedance_nb._task.files import file_text, forget, poster_of
 from seedance_nb._task.follow import resolve, run
 from seedance_nb._task.send import TaskRun, raise_for
@@ -107,9 +109,34 @@ class Task:
         return (self.row.finished or time.time()) - self.row.created
 
     def __dir__(self) -> list[str]:  # for Tab: without what only this package needs
-        return [name for name in (*vars(Task), "is_new") if name[0] != "_" and name not in ("future", "row", "show")]
+        return [name for name in (*vars(Task), "is_new") if name[0] != "_" and name not in ("following", "row", "show")]
 
-    def future(self) -> "Future[Row]":
+    @property
+    def future(self) -> "Future[Video]":
+        """The video as a `concurrent.futures.Future`, for `as_completed` of the standard library. *network*, *writes ledger*, *writes files*.
+
+        It cannot be cancelled, because the task cannot. An error of the task is that of the future.
+
+        >>> task = sd.Session(queue_s=0, run_s=0).submit("crun/seedance-1.0-pro-t2v", prompt="A fox")
+        >>> task.future.result(timeout=60).path.suffix
+        '.mp4'
+        """
+        future: Future[Video] = Future()
+        future.set_running_or_notify_cancel()
+
+        def settle(ended: "Future[Row]") -> None:
+            try:
+                future.set_result(self.show(ended.result()))
+            except BaseException as error:  # noqa: BLE001 - it is passed on, whatever it is
+                future.set_exception(error)
+
+        try:
+            self.following().add_done_callback(settle)
+        except SeedanceError as error:
+            future.set_exception(error)
+        return future
+
+    def following(self) -> "Future[Row]":
         """A future for the finished row; polling starts if it is not running yet. *network*, *writes ledger*, *writes files*."""
         now = self.row
         raise_for(self._spec, now)
@@ -137,7 +164,7 @@ class Task:
         >>> task.wait(timeout=60).path.suffix
         '.mp4'
         """
-        future, shown = self.future(), self._progress(progress)
+        future, shown = self.following(), self._progress(progress)
         end = math.inf if timeout is None else time.monotonic() + timeout
         try:
             # In short steps, because an interrupt does not wake a longer wait on every platform.
@@ -203,7 +230,8 @@ class Task:
             step = f"call {task}.resubmit(confirm=True) if that is what you want"
         if problem:
             raise SeedanceError(f"{row.name} {problem}. Nothing was sent.", next_step=step, charged=row.charged)
-        flow, limit = self._flow().for_new_task(), row.budget if budget is None else budget
+        flow, limit = self._flow(), row.budget if budget is None else budget
+        flow = replace(flow, delivery=Delivery(), ledger_failed=threading.Event())
         require_consent(self._spec, flow.endpoint, limit)
         return self._context.begin(flow, approve_again(self._spec, row.body), row.take, limit, row.seq)
 
@@ -238,7 +266,7 @@ class Task:
         return self._awaited().__await__()
 
     async def _awaited(self) -> Video:
-        future, shown = self.future(), self._progress(None)
+        future, shown = self.following(), self._progress(None)
         try:
             await self._show_until(future, shown)
         except BaseException:
@@ -284,7 +312,7 @@ class Task:
     async def _show_live(self, line: Line) -> None:
         """Update a displayed task until it ends, and then show its video."""
         try:
-            future = await asyncio.to_thread(self.future)
+            future = await asyncio.to_thread(self.following)
             shown = Progress(line, usual_text(await asyncio.to_thread(self._context.ledger.history, self._row)))
             await self._show_until(future, shown)
             view = await asyncio.to_thread(lambda: video_view(self.show(future.result())))

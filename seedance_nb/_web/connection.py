@@ -1,5 +1,6 @@
 """Opens connections only to IP addresses that were resolved and checked here; certificate, server name and `Host` stay those of the URL."""
 
+import functools
 import ssl
 from contextlib import suppress
 from typing import Any
@@ -9,14 +10,28 @@ import httpx
 
 from seedance_nb._web.addresses import Resolver, checked_addresses
 
+IDLE_S = 10.0  # for which a connection stays open for the next request
 
-class Transport(httpx.AsyncHTTPTransport):
-    """httpx's transport over such connections; `allow_private` permits IP addresses that are not public."""
 
-    def __init__(self, context: ssl.SSLContext, resolve: Resolver, *, allow_private: bool) -> None:
-        # Never super().__init__(), whose pool connects unchecked: should httpx rename the attribute, nothing connects at all.
-        backend = _Backend(resolve, allow_private=allow_private)
-        self._pool = httpcore.AsyncConnectionPool(ssl_context=context, network_backend=backend)
+class Connection(httpx.AsyncHTTPTransport):
+    """httpx's transport over one such connection to the origin of a URL, for one request at a time; without `resolve`, to any address. `allow_private` permits IP addresses that are not public."""
+
+    def __init__(
+        self, url: str, context: ssl.SSLContext, resolve: Resolver | None = None, *, allow_private: bool = False
+    ) -> None:
+        # Never super().__init__(), whose pool connects unchecked (and looks at all its connections at each request): should
+        # httpx rename the attribute, nothing connects at all.
+        backend = _Backend(resolve, allow_private=allow_private) if resolve else None
+        new = functools.partial(httpcore.AsyncHTTPConnection, ssl_context=context, network_backend=backend)
+        self._new = functools.partial(new, httpcore.URL(url).origin, keepalive_expiry=IDLE_S)
+        self._pool: Any = self._new()
+
+    async def handle_async_request(self, request: httpx.Request) -> httpx.Response:
+        """The response to a request, over a new connection if the last one has ended. *network*. Raises: httpx's errors."""
+        if self._pool.is_closed() or self._pool.has_expired():
+            await self._pool.aclose()
+            self._pool = self._new()
+        return await super().handle_async_request(request)
 
 
 class _Backend(httpcore.AnyIOBackend):

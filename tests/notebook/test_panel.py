@@ -118,7 +118,7 @@ def test_to_stop_waiting_leaves_the_task(panel: Panel, provider: Provider) -> No
     until(done(panel))
     assert "Stopped waiting; the task is still running" in panel._status.value
     assert panel.task is not None
-    assert not panel.task.future().done()
+    assert not panel.task.following().done()
     provider.on_status = ["success"]
     assert panel.task.wait(30).path.exists()
 
