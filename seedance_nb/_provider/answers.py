@@ -67,21 +67,7 @@ class _Number(float):
 
 def read_content(raw: bytes, encoding: str = "") -> Content:
     """What a body holds, however oddly it was sent; `encoding` is its `Content-Encoding` header. *pure*."""
-    raw, doubts = _decompress(raw[:MAX_ANSWER], encoding.lower())
-    text = raw.decode(json.detect_encoding(raw), "replace").strip("\ufeff\0 \t\r\n")
-    if text.startswith("<") and "html" in text[:2000].lower():
-        return Content(text=text, page=True, value=_read(text)[0], doubts=("it is a web page",))
-    value, odd = _read(text)
-    coding = next((name for name in ("br", "zstd", "compress") if name in encoding.lower().split(",")), "")
-    if value is ABSENT and coding:
-        odd = (f"it is compressed with {coding}, which cannot be read",)
-    if isinstance(value, str) and value.lstrip()[:1] in ("{", "["):
-        value, odd = _read(value)[0], ("its JSON is inside a JSON text",)
-    return Content(text=text, value=value, doubts=(*doubts, *odd))
-
-
-def _decompress(raw: bytes, encoding: str) -> tuple[bytes, tuple[str, ...]]:
-    """The body without compression, as far as it can be read, and doubts."""
+    raw, encoding = raw[:MAX_ANSWER], encoding.lower()
     doubts: tuple[str, ...] = ()
     for number in range(3):
         forms = [31] if raw[:2] == _GZIP else [15, -15] if "deflate" in encoding and not number else []
@@ -90,7 +76,16 @@ def _decompress(raw: bytes, encoding: str) -> tuple[bytes, tuple[str, ...]]:
             break
         raw, is_whole = opened
         doubts = doubts if is_whole else ("its compressed content is cut off, damaged or too large",)
-    return raw, doubts
+    text = raw.decode(json.detect_encoding(raw), "replace").strip("\ufeff\0 \t\r\n")
+    if text.startswith("<") and "html" in text[:2000].lower():
+        return Content(text=text, page=True, value=_read(text)[0], doubts=("it is a web page",))
+    value, odd = _read(text)
+    coding = next((name for name in ("br", "zstd", "compress") if name in encoding.split(",")), "")
+    if value is ABSENT and coding:
+        odd = (f"it is compressed with {coding}, which cannot be read",)
+    if isinstance(value, str) and value.lstrip()[:1] in ("{", "["):
+        value, odd = _read(value)[0], ("its JSON is inside a JSON text",)
+    return Content(text=text, value=value, doubts=(*doubts, *odd))
 
 
 def _inflate(raw: bytes, form: int) -> tuple[bytes, bool] | None:

@@ -13,9 +13,10 @@ from email.utils import parsedate_to_datetime
 LONGEST_S = 300.0  # the longest wait that a server's `Retry-After` can cause
 JITTER = random.Random()  # noqa: S311 - it spreads requests; a generator of its own, so that `random.seed` is not disturbed
 
-_PER_SECOND, _LEAST, _MOST = 2.0, 0.5, 50.0
-_AT_ONCE = 10.0
-_NEAR = 0.1  # of a refused rate
+_PER_SECOND, _LEAST, _MOST, _AT_ONCE = 2.0, 0.5, 40.0, 10.0
+_NEAR = 0.05  # of a refused rate
+Clock = Callable[[], float]
+Sleep = Callable[[float], Awaitable[None]]
 _STEP_S, _ROUNDING = 0.25, 1e-9
 
 
@@ -41,7 +42,7 @@ class RateLimiter:
     """The rate limit of one origin and key, shared by all work of this process. Not thread-safe; used on one event loop at a time.
 
     It allows bursts of 10, and 2 requests a second at first: while requests wait and responses are good, 1 more each second,
-    near a rate that failed a tenth of that. A documented rate stays. A 429, a 5xx or no response halves either;
+    near a rate that failed a twentieth of that. A documented rate stays. A 429, a 5xx or no response halves either;
     then all tasks together send one request per pause (1, 2, 4 … 60 s with jitter, or what `Retry-After` asks for) until a
     response is good. Of the requests that wait, the one with the smallest `due` is next.
     """
@@ -50,8 +51,7 @@ class RateLimiter:
         self.rate, self._most, self._refused_at, self._jitter = rate or _PER_SECOND, rate or _MOST, 0.0, jitter
         self._left, self._at = _AT_ONCE, 0.0
         self._failed, self._failed_at, self._closed_until = 0, 0.0, 0.0
-        self._waiting: list[tuple[float, int, asyncio.Future[float]]] = []
-        self._count = itertools.count()
+        self._waiting, self._count = list[tuple[float, int, asyncio.Future[float]]](), itertools.count()
         self._serving: asyncio.Task[None] | None = None
 
     def closed(self, now: float) -> float:
@@ -61,8 +61,8 @@ class RateLimiter:
     def reserve(self, now: float) -> float:
         """Reserve a slot and return 0, or return the seconds until one may be free."""
         if self._failed:
-            if not (pause := self.closed(now)):
-                self._closed_until = now + self._pause()
+            pause = self.closed(now)
+            self._closed_until = self._closed_until if pause else now + self._pause()
             return pause
         self._left = min(_AT_ONCE, self._left + max(0.0, now - self._at) * self.rate)
         self._at = max(self._at, now)
@@ -71,9 +71,7 @@ class RateLimiter:
         self._left -= 1
         return 0.0
 
-    async def acquire(
-        self, clock: Callable[[], float], sleep: Callable[[float], Awaitable[None]], due: float = -math.inf
-    ) -> float:
+    async def acquire(self, clock: Clock, sleep: Sleep, due: float = -math.inf) -> float:
         """Wait until a request may go out; that time by `clock`. The seconds given to `sleep` count as passed."""
         now = clock()
         if not self._waiting and not self.reserve(now):
@@ -84,7 +82,7 @@ class RateLimiter:
             self._serving = asyncio.create_task(self._serve(clock, sleep))
         return await turn
 
-    async def _serve(self, clock: Callable[[], float], sleep: Callable[[float], Awaitable[None]]) -> None:
+    async def _serve(self, clock: Clock, sleep: Sleep) -> None:
         """Give the slots to those that wait, one after the other."""
         now = clock()
         try:
@@ -92,8 +90,8 @@ class RateLimiter:
                 if self._waiting[0][2].done():  # nobody waits for it any more
                     heapq.heappop(self._waiting)
                 elif pause := self.reserve(now):
-                    await sleep(step := min(pause, _STEP_S))  # the host may be well again earlier
-                    now = max(clock(), now + step)
+                    await sleep(part := min(pause, _STEP_S))  # the host may be well again earlier
+                    now = max(clock(), now + part)
                 else:
                     heapq.heappop(self._waiting)[2].set_result(now)
         finally:

@@ -5,7 +5,7 @@ import functools
 import math
 import re
 import time
-from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
+from collections.abc import AsyncIterator, Awaitable, Callable, Coroutine, Mapping
 from contextlib import aclosing, asynccontextmanager, suppress
 from dataclasses import dataclass, replace
 from typing import Any
@@ -29,11 +29,10 @@ from seedance_nb._web.network import CA_HINT, ProxyTransport, proxy_for, proxy_p
 
 _TASK_HEADER = re.compile(r"(?:.+-)?location|(?:.+-)?(?:task|job|generation|prediction|video|run|operation)-?id")
 _MOST_HOPS, _MOST_CONNECTIONS = 3, 20
-_IDLE_S, _BURST_S = 10.0, 5.0
+_IDLE_S, _BURST_S = 10.0, 1.0
+_url = functools.lru_cache(httpx.URL)  # parsing takes as long as all else that is done for a look
 _SHOWN = 1000
 _LONGEST_KEY = 8192  # characters to mask before a text is cut, so that no part of a key is left at the cut
-
-_url = functools.lru_cache(maxsize=2048)(httpx.URL)  # parsing takes as long as all else that is done for a look
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -55,35 +54,33 @@ class Channel:
     def __init__(self, rate: float = 0) -> None:
         self.limiter = RateLimiter(rate)
         self.looks: WeakValueDictionary[str, asyncio.Lock] = WeakValueDictionary()  # held while one is under way
-        self._connections, self._idle = (
-            asyncio.Semaphore(_MOST_CONNECTIONS),
-            list[tuple[httpx.AsyncBaseTransport, float]](),
-        )
-        self._balance: tuple[float, asyncio.Future[float | None]] | None = None
+        self._slots, self._idle = asyncio.Semaphore(_MOST_CONNECTIONS), list[tuple[httpx.AsyncBaseTransport, float]]()
+        self._balance: tuple[float, asyncio.Task[float]] | None = None
 
     @asynccontextmanager
     async def connection(self, endpoint: Endpoint) -> AsyncIterator[httpx.AsyncBaseTransport]:
         """A connection for a free request, perhaps an open one; for some seconds it stays open for the next. *network*."""
         loop = asyncio.get_running_loop()
-        async with self._connections:
-            one = (
-                self._idle.pop()[0] if self._idle else _transport(endpoint, _Attempt(has_left=True), endpoint.base_url)
-            )
+        async with self._slots:
+            one = self._idle.pop()[0] if self._idle else _transport(endpoint, endpoint.base_url)
             try:
                 yield one
-            finally:
-                self._idle.append((one, loop.time()))
-                loop.call_later(_IDLE_S, self._close_idle, loop)
+            except BaseException:
+                await one.aclose()  # the next may have to go another way
+                raise
+            self._idle.append((one, loop.time()))
+            loop.call_later(_IDLE_S, self._close_idle, loop)
 
     def _close_idle(self, loop: asyncio.AbstractEventLoop) -> None:
         while self._idle and self._idle[0][1] <= loop.time() - _IDLE_S + 0.1:
             self.closing = loop.create_task(self._idle.pop(0)[0].aclose())
 
-    async def balance(self, ask: Callable[[], Awaitable[float | None]], now: float) -> float | None:
-        """The account balance, for which a burst of submits asks once. *network*."""
-        if self._balance is None or now - self._balance[0] > _BURST_S:
-            self._balance = now, asyncio.ensure_future(ask())
-        return await asyncio.shield(self._balance[1])
+    async def balance(self, ask: Callable[[], Coroutine[Any, Any, float]], now: float) -> float:
+        """The account balance, for which a burst of submits asks once. *network*. Raises: what `ask` does."""
+        at, asked = self._balance or (-math.inf, None)
+        if asked is None or now - at > _BURST_S or (asked.done() and asked.exception()):
+            self._balance = now, (asked := asyncio.create_task(ask()))
+        return await asyncio.shield(asked)
 
 
 async def acquire_slot(endpoint: Endpoint, due: float = -math.inf) -> float:
@@ -193,7 +190,7 @@ async def reach_with_key(spec: Spec, endpoint: Endpoint, policy: AccessPolicy, u
     """The response for a result at the provider's own origin, requested with the key; a redirect is followed without it. *network*."""
     attempt, request, more = _Attempt(has_left=True), Request(method="GET", url=url), {"Accept": "*/*", **headers}
     async with (
-        aclosing(_transport(endpoint, attempt, url)) as own,
+        aclosing(_transport(endpoint, url, attempt)) as own,
         aclosing(await _respond(spec, request, httpx.URL(url), endpoint, attempt, own, **more)) as response,
     ):
         if not response.has_redirect_location:
@@ -204,15 +201,16 @@ async def reach_with_key(spec: Spec, endpoint: Endpoint, policy: AccessPolicy, u
         yield response, None
 
 
-def _transport(endpoint: Endpoint, attempt: _Attempt, url: str) -> httpx.AsyncBaseTransport:
-    """A new connection to the origin of a URL, or calls of the simulator."""
+def _transport(endpoint: Endpoint, url: str, attempt: _Attempt | None = None) -> httpx.AsyncBaseTransport:
+    """One new connection to the origin of a URL, or calls of the simulator."""
     from seedance_nb._web.connection import Connection  # late, because it loads a library that `check` does not need
 
     if endpoint.app:
         return httpx.ASGITransport(app=endpoint.app, raise_app_exceptions=False)
     allowed_hosts()  # an error in it would otherwise come to light after the payment
     proxy = proxy_for(httpx.URL(url))
-    attempt.proxy = f" through the proxy {host_of(str(proxy.url))}" if proxy else ""
+    if attempt and proxy:
+        attempt.proxy = f" through the proxy {host_of(str(proxy.url))}"
     return ProxyTransport(proxy) if proxy else Connection(url, trusted_certificates())
 
 
@@ -248,14 +246,14 @@ async def _call(spec: Spec, request: Request, endpoint: Endpoint, attempt: _Atte
             finally:
                 if attempt.stream:
                     attempt.stream.read = attempt.read  # leaves it to other requests
-        async with aclosing(_transport(endpoint, attempt, endpoint.base_url)) as transport:
+        async with aclosing(_transport(endpoint, endpoint.base_url, attempt)) as transport:
             await _read(spec, request, endpoint, attempt, transport)
 
 
 async def _read(spec: Spec, request: Request, endpoint: Endpoint, attempt: _Attempt,
                 transport: httpx.AsyncBaseTransport) -> None:  # fmt: skip
     """Read at most `MAX_ANSWER` bytes and one more, after at most three redirects of a GET within the provider's origin."""
-    url = _url(request.url)
+    url = httpx.URL(request.url)
     for hop in range(_MOST_HOPS + 1):
         async with aclosing(await _respond(spec, request, url, endpoint, attempt, transport)) as response:
             attempt.response = response

@@ -5,7 +5,6 @@ import functools
 import os
 import time
 from collections.abc import Awaitable, Callable
-from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -84,9 +83,9 @@ class Routing:
             step = f"enter one with sd.ask_key({spec.provider!r}), set {spec.key_env}, or leave out base_url and simulate to use the simulator"
             raise SeedanceError(text, next_step=step)
         rate = spec.task.rate if spec.task else 0
-        channel = functools.partial(ENGINE.channel, base, secret.fingerprint(), rate)
+        both = functools.partial(ENGINE.channel, base, secret.fingerprint(), rate)
         return Endpoint(
-            base_url=base, secret=secret, total=self.answer_s, channel=channel, sleep=self.sleep, clock=self.clock
+            base_url=base, secret=secret, total=self.answer_s, channel=both, sleep=self.sleep, clock=self.clock
         )
 
 
@@ -190,16 +189,14 @@ class Sender:
             clock=self._routing.clock, balance=functools.partial(self._balance, spec, asked) if asked else None,
         )  # fmt: skip
 
-    async def _balance(self, spec: Spec, channel: Callable[[], Channel]) -> float | None:
-        """The account balance, None if it is not known within 5 s; asked for once by tasks that are submitted together. *network*."""
-
-        async def ask() -> float | None:
-            with suppress(SeedanceError, TimeoutError):
-                async with asyncio.timeout(5):
-                    return await self.account(spec).balance()
+    async def _balance(self, spec: Spec, channel: Callable[[], Channel], *, now: bool = False) -> float | None:
+        """The account balance, None if it is not known within 5 s; unless `now`, asked for once by tasks that are submitted together. *network*."""
+        try:
+            async with asyncio.timeout(5):
+                ask = self.account(spec).balance
+                return await (ask() if now else channel().balance(ask, self._routing.clock()))
+        except (SeedanceError, TimeoutError):
             return None
-
-        return await channel().balance(ask, self._routing.clock())
 
 
 def _host(spec: Spec) -> str:
@@ -207,10 +204,8 @@ def _host(spec: Spec) -> str:
 
 
 def _simulated(spec: Spec, routing: Routing) -> Endpoint:
-    app, secret = (
-        _simulator(spec, _store.default_folder(), routing.timing),
-        Secret("no-key-is-needed-here", "the simulator"),
-    )
+    app = _simulator(spec, _store.default_folder(), routing.timing)
+    secret = Secret("no-key-is-needed-here", "the simulator")
     return Endpoint(base_url=f"http://{_host(spec)}", secret=secret, app=app, sleep=routing.sleep, clock=routing.clock)
 
 

@@ -14,7 +14,6 @@ from seedance_nb._ledger.process import this_process
 from seedance_nb._ledger.row import EARLY_STATES, OPEN_STATES, Row, State
 from seedance_nb._provider.answers import is_id
 from seedance_nb._provider.outcome import Answer, refused
-from seedance_nb._provider.status import TaskStatus
 from seedance_nb._task.results import Look, poll, record_status, save_results
 from seedance_nb._task.send import TaskRun, next_poll, raise_for, send, unknown_outcome_text
 
@@ -66,7 +65,6 @@ async def poll_once(flow: TaskRun, row: Row) -> Row:
 async def _follow(flow: TaskRun, row: Row) -> Row:
     polls, missing_since, odd_since, back = flow.schedule, None, None, ""
     look: Look = (None, None, "")
-    recorded: TaskStatus | None = None
     if flow.endpoint.app is None:
         with suppress(LedgerError):
             polls = replace(polls, history=await asyncio.to_thread(flow.ledger.history, row))
@@ -90,10 +88,10 @@ async def _follow(flow: TaskRun, row: Row) -> Row:
             seen = replace(seen, error="; ".join(filter(None, (seen.error, note))))
         problem = f"the last status check failed: {why or f'HTTP {answer.status if answer else 0} without a state'}"
         try:
-            if seen is None and problem != row.error:
-                row, recorded = await flow.write(row, error=problem), None
-            elif seen is not None and seen != recorded:
-                row, recorded = await record_status(flow, row, seen), seen
+            if seen is not None:
+                row = await record_status(flow, row, seen)
+            elif problem != row.error:
+                row = await flow.write(row, error=problem)
         except LedgerError as error:  # the task continues, and the next status check sees the same
             await flow.tolerate(row, error)
     return row
@@ -120,7 +118,7 @@ async def resolve(flow_of: Callable[[], TaskRun], ledger: Ledger, row: Row, task
     flow = flow_of()
     named = (str(task_id).strip() or row.task_id).removeprefix(f"{row.provider}:")
     if not named:
-        now = await flow.balance() if flow.balance is not None else None
+        now = await flow.balance(now=True) if flow.balance is not None else None
         if now is None or row.balance is None:
             known = f"{row.provider} has no call that lists tasks, and the account balance before and after is unknown."
         else:

@@ -77,7 +77,7 @@ class TaskRun:
     now: Callable[[], float] = time.time
     bounds: Bounds = field(default_factory=Bounds)
     jitter: Callable[[], float] = JITTER.random
-    balance: Callable[[], Awaitable[float | None]] | None = None
+    balance: Callable[..., Awaitable[float | None]] | None = None
     delivery: Delivery = field(default_factory=Delivery)
     ledger_failed: threading.Event = field(default_factory=threading.Event)  # set once a failing ledger was reported
 

@@ -113,28 +113,13 @@ class Task:
 
     @property
     def future(self) -> "Future[Video]":
-        """The video as a `concurrent.futures.Future`, for `as_completed` of the standard library. *network*, *writes ledger*, *writes files*.
+        """The video as a `concurrent.futures.Future`; cancelling it ends the waiting, not the task. *network*, *writes ledger*, *writes files*."""
 
-        It cannot be cancelled, because the task cannot. An error of the task is that of the future.
+        async def video() -> Video:
+            following: Future[Any] = await asyncio.to_thread(self.following)
+            return self.show(await asyncio.shield(asyncio.wrap_future(following)))
 
-        >>> task = sd.Session(queue_s=0, run_s=0).submit("crun/seedance-1.0-pro-t2v", prompt="A fox")
-        >>> task.future.result(timeout=60).path.suffix
-        '.mp4'
-        """
-        future: Future[Video] = Future()
-        future.set_running_or_notify_cancel()
-
-        def settle(ended: "Future[Row]") -> None:
-            try:
-                future.set_result(self.show(ended.result()))
-            except BaseException as error:  # noqa: BLE001 - it is passed on, whatever it is
-                future.set_exception(error)
-
-        try:
-            self.following().add_done_callback(settle)
-        except SeedanceError as error:
-            future.set_exception(error)
-        return future
+        return ENGINE.submit(video())
 
     def following(self) -> "Future[Row]":
         """A future for the finished row; polling starts if it is not running yet. *network*, *writes ledger*, *writes files*."""
@@ -179,7 +164,13 @@ class Task:
         shown.end(self.row, "" if done else "Still running")
         if not done:
             del future, done  # as above
-            raise self._still_running(timeout or 0)
+            row = self.row
+            name = f"{row.name}{' (SIMULATED)' if row.simulated else ''}"
+            trouble = f"; {quote_lines(row.error)}" if row.error else ""
+            free = "\nNothing is charged in the simulator." if row.simulated else ""
+            text = f"{name} is still {state_text(row)} after {timeout or 0:g} s{trouble}. Stopped waiting; the task itself continues.{free}"
+            step = f"wait for it again with sd.task({row.name!r}).wait()"
+            raise WaitTimeout(text, task=row.name, charged=None if free else row.charged, next_step=step)
         return self.show(future.result())
 
     def resolve(self, task_id: str = "", *, taken: bool | None = None) -> "Task":
@@ -263,12 +254,9 @@ class Task:
         return self._cached_flow or self._context.flow_of(self._spec, self._row)
 
     def __await__(self) -> Generator[Any, None, Video]:
-        return self._awaited().__await__()
-
-    async def _awaited(self) -> Video:
         future, shown = self.following(), self._progress(None)
         try:
-            await self._show_until(future, shown)
+            yield from self._show_until(future, shown).__await__()
         except BaseException:
             shown.end(self.row, "Stopped waiting; the task is still running")
             raise
@@ -285,15 +273,6 @@ class Task:
     def _progress(self, wanted: bool | None) -> Progress:
         line = open_line(wanted=wanted)
         return Progress(line, usual_text(self._context.ledger.history(self._row)) if line else "")
-
-    def _still_running(self, waited: float) -> WaitTimeout:
-        row = self.row
-        name = f"{row.name}{' (SIMULATED)' if row.simulated else ''}"
-        trouble = f"; {quote_lines(row.error)}" if row.error else ""
-        free = "\nNothing is charged in the simulator." if row.simulated else ""
-        text = f"{name} is still {state_text(row)} after {waited:g} s{trouble}. Stopped waiting; the task itself continues.{free}"
-        step = f"wait for it again with sd.task({row.name!r}).wait()"
-        return WaitTimeout(text, task=row.name, charged=None if free else row.charged, next_step=step)
 
     def __repr__(self) -> str:
         row = self.row

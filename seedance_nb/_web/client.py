@@ -77,9 +77,7 @@ class Fetch:
         return url
 
     def _client(self, url: httpx.URL) -> httpx.AsyncClient:
-        from seedance_nb._web.connection import (
-            Connection,
-        )  # late, because it loads a library that `check` does not need
+        from seedance_nb._web.connection import Transport  # late, because it loads a library that `check` does not need
 
         policy = self._policy
         transport: httpx.AsyncBaseTransport
@@ -91,7 +89,7 @@ class Fetch:
             self.name += f" (through the proxy {host_of(str(proxy.url))})"
             transport = ProxyTransport(proxy)
         else:
-            transport = Connection(str(url), trusted_certificates(), policy.resolve, allow_private=policy.owns(url))
+            transport = Transport(trusted_certificates(), policy.resolve, allow_private=policy.owns(url))
         headers = {"Accept": "*/*", "Accept-Encoding": "identity", "User-Agent": "seedance_nb"}
         timeout = httpx.Timeout(policy.read_s, connect=policy.connect_s)
         jar = CookieJar(DefaultCookiePolicy(allowed_domains=()))

@@ -10,20 +10,22 @@ import httpx
 
 from seedance_nb._web.addresses import Resolver, checked_addresses
 
-IDLE_S = 10.0  # for which a connection stays open for the next request
+
+class Transport(httpx.AsyncHTTPTransport):
+    """httpx's transport over such connections; `allow_private` permits IP addresses that are not public."""
+
+    def __init__(self, context: ssl.SSLContext, resolve: Resolver, *, allow_private: bool) -> None:
+        # Never super().__init__(), whose pool connects unchecked: should httpx rename the attribute, nothing connects at all.
+        backend = _Backend(resolve, allow_private=allow_private)
+        self._pool = httpcore.AsyncConnectionPool(ssl_context=context, network_backend=backend)
 
 
 class Connection(httpx.AsyncHTTPTransport):
-    """httpx's transport over one such connection to the origin of a URL, for one request at a time; without `resolve`, to any address. `allow_private` permits IP addresses that are not public."""
+    """httpx's transport to any address at a URL's origin, one request at a time: its pool looks at all its connections at each."""
 
-    def __init__(
-        self, url: str, context: ssl.SSLContext, resolve: Resolver | None = None, *, allow_private: bool = False
-    ) -> None:
-        # Never super().__init__(), whose pool connects unchecked (and looks at all its connections at each request): should
-        # httpx rename the attribute, nothing connects at all.
-        backend = _Backend(resolve, allow_private=allow_private) if resolve else None
-        new = functools.partial(httpcore.AsyncHTTPConnection, ssl_context=context, network_backend=backend)
-        self._new = functools.partial(new, httpcore.URL(url).origin, keepalive_expiry=IDLE_S)
+    def __init__(self, url: str, context: ssl.SSLContext) -> None:
+        new = functools.partial(httpcore.AsyncHTTPConnection, ssl_context=context, keepalive_expiry=10.0)
+        self._new = functools.partial(new, httpcore.URL(url).origin)
         self._pool: Any = self._new()
 
     async def handle_async_request(self, request: httpx.Request) -> httpx.Response:

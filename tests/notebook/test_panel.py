@@ -234,7 +234,7 @@ def test_an_unknown_outcome_offers_no_button_that_pays_for_another(panel: Panel,
 
 
 CELL = re.compile(r"\bcell again\b|\brun (it )?again\b|\btake=|\.wait\(\)|\bopen the panel\b")
-ONLY_IN_CODE = {"resubmit", "_still_running", "next_steps"}  # a panel has no button for these
+ONLY_IN_CODE = {"resubmit", "wait", "next_steps"}  # a panel has no button for these
 ONLY_A_CELL_CAN = "run its cell again"  # a panel stays with the simulator, or with its provider, for good
 
 

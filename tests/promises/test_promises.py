@@ -81,7 +81,7 @@ def test_a_cancelled_cell_leaves_the_task(session: sd.Session, provider: Provide
     task = session.submit(MODEL, **FIELDS)
 
     async def cell() -> None:
-        waiting = asyncio.ensure_future(task._awaited())
+        waiting = asyncio.ensure_future(task)
         await asyncio.sleep(0.05)
         waiting.cancel()
         await asyncio.gather(waiting, return_exceptions=True)

@@ -107,7 +107,9 @@ def test_two_requests_a_second_go_out_at_first_after_ten_at_once() -> None:
     assert gate.reserve(1_060.0) == 0.0
 
 
-def throughput(allowed: float, seconds: float, *, documented: float = 0, adapts: bool = True) -> tuple[list[float], int]:
+def throughput(
+    allowed: float, seconds: float, *, documented: float = 0, adapts: bool = True
+) -> tuple[list[float], int]:
     """When a host that allows so many requests a second took one, while a hundred tasks always want to ask; and how often it refused."""
     world, gate, taken, refused = World(), RateLimiter(documented, jitter=lambda: 0.5), list[float](), 0
 
