@@ -4,7 +4,12 @@ import subprocess
 from pathlib import Path
 
 ROOT = Path(__file__).resolve().parent.parent
-LOCKS = {"requirements.txt": ("lab", "build"), "dev.txt": ("dev",), "release.txt": ("release",)}
+LOCKS = {
+    "requirements.txt": ("lab", "build"),
+    "dev.txt": ("dev",),
+    "release.txt": ("release",),
+    "follow.txt": ("follow",),
+}
 
 
 def main() -> None:

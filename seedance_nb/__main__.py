@@ -93,7 +93,7 @@ def _submit(options: Any) -> None:
     if chosen.wait:
         _follow(task, chosen)
         return
-    future = task.future()
+    future = task.following()
     while not concurrent.futures.wait([future], timeout=0.1).done and task.row.state in EARLY_STATES:
         pass
     if future.done():

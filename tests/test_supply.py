@@ -10,7 +10,12 @@ from packaging.requirements import Requirement
 from packaging.utils import canonicalize_name
 
 ROOT = Path(__file__).parents[1]
-LOCKS = {"requirements.txt": ("lab", "build"), "dev.txt": ("dev",), "release.txt": ("release",)}
+LOCKS = {
+    "requirements.txt": ("lab", "build"),
+    "dev.txt": ("dev",),
+    "release.txt": ("release",),
+    "follow.txt": ("follow",),
+}
 HASH = re.compile(r"--hash=sha256:[0-9a-f]{64}")
 USES = re.compile(r"uses:\s*(\S+)(?:\s+#\s*(\S+))?")
 

@@ -42,7 +42,8 @@ class TaskTable:
     """How a task is followed: the status call, and JSON Pointers into its response.
 
     `words` maps the provider's words in lower case to queued, running, done or failed. `early` are the times of the first status
-    checks, `every` the usual interval and `deadline` the time limit, all in seconds. Of `outputs` and `error`, and of a pointer and its
+    checks, `every` the usual interval and `deadline` the time limit, all in seconds; `rate` is the documented most requests per second, 0 if
+    there is none. Of `outputs` and `error`, and of a pointer and its
     `also_` alternatives, the first with a value counts. `failed_codes` of the status call mean that the task failed. `progress` points
     to a text such as "50%", "" if there is none.
     """
@@ -62,6 +63,7 @@ class TaskTable:
     early: tuple[float, ...] = (2, 8)
     every: float = 5
     deadline: float = 7200
+    rate: float = 0
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -222,7 +222,7 @@ class Panel:
             self._session.sender.send, approved, take=takes + 1, budget=self._budget, interactive=True,
             shown_world="simulated" if self._simulated else "paid",
         )  # fmt: skip
-        was_done, future = await asyncio.to_thread(lambda: (task.row.state is State.DONE, task.future()))
+        was_done, future = await asyncio.to_thread(lambda: (task.row.state is State.DONE, task.following()))
         self._sent.value = request_html(approved.body)
         toggle(self._stop, shown=True)
         start = time.monotonic()

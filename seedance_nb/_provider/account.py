@@ -3,7 +3,6 @@
 import asyncio
 import mimetypes
 import re
-from collections.abc import Awaitable, Callable
 from pathlib import Path
 from typing import Any
 
@@ -19,18 +18,14 @@ from seedance_nb._web.addresses import host_of
 from seedance_nb._web.client import put_bytes
 
 MOST_BYTES = 200 * 1024**2
-_ASSET_S = 300
-_MOST = 10**12
-_CHECK_EVERY_S = 3
-_KINDS = {"image": "Image", "video": "Video", "audio": "Audio"}
+_ASSET_S, _CHECK_EVERY_S, _MOST = 300, 3, 10**12
 
 
 class Account:
     """The free calls of one model's provider. None of them creates a task; each may need the key."""
 
-    def __init__(self, spec: Spec, endpoint: Endpoint,
-                 sleep: Callable[[float], Awaitable[None]] = asyncio.sleep) -> None:  # fmt: skip
-        self.spec, self.endpoint, self._sleep = spec, endpoint, sleep
+    def __init__(self, spec: Spec, endpoint: Endpoint) -> None:
+        self.spec, self.endpoint = spec, endpoint
 
     async def estimate(self, body: dict[str, Any]) -> Estimate:
         """The price from the provider's estimate call or else its price table; without an amount, `why` has the reason. *network*."""
@@ -81,13 +76,13 @@ class Account:
         """Register a public URL as an asset and wait up to 300 s until it is ready; its `asset://` URL. *network*. Raises: SeedanceError; Refused."""
         if "asset" not in self.spec.calls:
             raise self._unsupported("does not support assets", "pass the file's public URL")
-        if kind not in _KINDS:
+        if kind not in ("image", "video", "audio"):
             problem = f"kind must be 'image', 'video' or 'audio', not {kind!r}."
             raise SeedanceError(problem, next_step="pass the kind of the file", charged=None)
         if fault := media_error(url, ["https", "http"]):
             next_step = "pass a public URL; sd.upload returns one for a local file"
             raise SeedanceError(f"The URL {fault}.", next_step=next_step)
-        body = {"name": name or f"seedance_nb {kind}", "asset_type": _KINDS[kind], "asset_url": url}
+        body = {"name": name or f"seedance_nb {kind}", "asset_type": kind.title(), "asset_url": url}
         asset_id = await self._value("asset", body=body)
         if not isinstance(asset_id, str) or media_error(f"asset://{asset_id}", ["asset"]):
             raise SeedanceError(f"{self.spec.provider} returned no AssetId.")
@@ -103,7 +98,7 @@ class Account:
                 return f"asset://{asset_id}"
             if word.casefold() in [failed.casefold() for failed in info.failed]:
                 break
-            await self._sleep(_CHECK_EVERY_S)
+            await self.endpoint.sleep(_CHECK_EVERY_S)
         ready = " or ".join(info.ready)
         problem = f"{self.spec.provider} reports the asset {asset_id} as {word}, not {ready}."
         next_step = f"use asset://{asset_id} once it is {ready}, or pass the file's public URL"

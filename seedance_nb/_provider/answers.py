@@ -19,22 +19,16 @@ _ID_NAMES = (
     "taskid", "jobid", "generationid", "predictionid", "videoid", "runid", "taskno", "task", "job", "uuid", "id",
 )  # fmt: skip
 """Names under which a task's id may be, likeliest first; case, "_", "-", a plural and what comes before "taskid" do not count."""
-ERROR_NAMES = ("loc", "code", "title", "message", "msg", "detail", "description", "reason", "error")
-"""Names of an error's parts, in the order in which they are quoted."""
-_MOST_STARTS = 8
-_MOST_ITEMS = 20
-_LONG_ID = 1000
-_LONG_NUMBER = 300
+ERROR_NAMES = ("loc", "code", "title", "message", "msg", "detail", "description", "reason", "error")  # as quoted
+_MOST_STARTS, _MOST_ITEMS, _LONG_ID, _LONG_NUMBER = 8, 20, 1000, 300
 _GZIP = b"\x1f\x8b"
 _ID_TEXT = re.compile(
-    r"[\"']([A-Za-z_-]{0,12}id)\\{0,3}[\"']\s{0,99}:\s{0,99}"
-    r"(?:\\{0,3}[\"']((?:[^\"'\\\s]|\\{1,3}/){1,1000})\\{0,3}[\"']|(-?[0-9][0-9.eE+-]{0,99})(?=[,}\]\s]))",
-    re.IGNORECASE,
+    r"(?i)[\"']([A-Za-z_-]{0,12}id)\\{0,3}[\"']\s{0,99}:\s{0,99}"
+    r"(?:\\{0,3}[\"']((?:[^\"'\\\s]|\\{1,3}/){1,1000})\\{0,3}[\"']|(-?[0-9][0-9.eE+-]{0,99})(?=[,}\]\s]))"
 )
 _ID_WORD = re.compile(
-    r"([A-Za-z_-]{0,30}(?:task|job|generation|prediction|video)[_-]?id)[\"']?\s{0,9}[=:>]\s{0,9}([\"']?)"
-    r"((?=[\w.-]{0,99}[0-9_-])[A-Za-z0-9][\w.:/+-]{1,200})(?(2)\2|(?=[<&,;}\s]))",
-    re.IGNORECASE,
+    r"(?i)([A-Za-z_-]{0,30}(?:task|job|generation|prediction|video)[_-]?id)[\"']?\s{0,9}[=:>]\s{0,9}([\"']?)"
+    r"((?=[\w.-]{0,99}[0-9_-])[A-Za-z0-9][\w.:/+-]{1,200})(?(2)\2|(?=[<&,;}\s]))"
 )
 _STRING = r'("(?:[^"\\]|\\.)*(?:"|\Z))'
 _NO_JSON = re.compile(rf"{_STRING}|/\*.{{0,200}}?\*/|//[^\n]{{0,2000}}|,(?=\s{{0,200}}[}}\]])", re.DOTALL)
@@ -70,21 +64,7 @@ class _Number(float):
 
 def read_content(raw: bytes, encoding: str = "") -> Content:
     """What a body holds, however oddly it was sent; `encoding` is its `Content-Encoding` header. *pure*."""
-    raw, doubts = _decompress(raw[:MAX_ANSWER], encoding.lower())
-    text = raw.decode(json.detect_encoding(raw), "replace").strip("\ufeff\0 \t\r\n")
-    if text.startswith("<") and "html" in text[:2000].lower():
-        return Content(text=text, page=True, value=_read(text)[0], doubts=("it is a web page",))
-    value, odd = _read(text)
-    coding = next((name for name in ("br", "zstd", "compress") if name in encoding.lower().split(",")), "")
-    if value is ABSENT and coding:
-        odd = (f"it is compressed with {coding}, which cannot be read",)
-    if isinstance(value, str) and value.lstrip()[:1] in ("{", "["):
-        value, odd = _read(value)[0], ("its JSON is inside a JSON text",)
-    return Content(text=text, value=value, doubts=(*doubts, *odd))
-
-
-def _decompress(raw: bytes, encoding: str) -> tuple[bytes, tuple[str, ...]]:
-    """The body without compression, as far as it can be read, and doubts."""
+    raw, encoding = raw[:MAX_ANSWER], encoding.lower()
     doubts: tuple[str, ...] = ()
     for number in range(3):
         forms = [31] if raw[:2] == _GZIP else [15, -15] if "deflate" in encoding and not number else []
@@ -93,7 +73,16 @@ def _decompress(raw: bytes, encoding: str) -> tuple[bytes, tuple[str, ...]]:
             break
         raw, is_whole = opened
         doubts = doubts if is_whole else ("its compressed content is cut off, damaged or too large",)
-    return raw, doubts
+    text = raw.decode(json.detect_encoding(raw), "replace").strip("\ufeff\0 \t\r\n")
+    if text.startswith("<") and "html" in text[:2000].lower():
+        return Content(text=text, page=True, value=_read(text)[0], doubts=("it is a web page",))
+    value, odd = _read(text)
+    coding = next((name for name in ("br", "zstd", "compress") if name in encoding.split(",")), "")
+    if value is ABSENT and coding:
+        odd = (f"it is compressed with {coding}, which cannot be read",)
+    if isinstance(value, str) and value.lstrip()[:1] in ("{", "["):
+        value, odd = _read(value)[0], ("its JSON is inside a JSON text",)
+    return Content(text=text, value=value, doubts=(*doubts, *odd))
 
 
 def _inflate(raw: bytes, form: int) -> tuple[bytes, bool] | None:

@@ -16,17 +16,20 @@ _REFUSALS: dict[str, type[Refused]] = {
     "refused": Refused, "unauthorized": Unauthorized, "no-credits": NoCredits, "rate-limited": RateLimited,
     "unavailable": Unavailable,
 }  # fmt: skip
-_ASIDE = ("requestid", "traceid", "timestamp", "time", "type", "param", "path", "success", "retryafter")
-"""Names of members that describe the call, in an answer with an error."""
-_FIRST_ERROR = 400
+_ASIDE = ("requestid", "traceid", "timestamp", "time", "type", "param", "path", "success", "retryafter")  # of the call
+_FIRST_ERROR, _MOST_READ = 400, 20_000
 _TASK_IN_WORDS = re.compile(
-    r"request[ _-]?id\W{0,3}[\w-]+|(\b(?:task|job|generation|prediction|video|run)(?:[ _-]?id\b|[_-][\w-]{0,99}[0-9])"
-    r"|\b[0-9a-f]{8}-[0-9a-f]{4}-|\b(?=[a-f]{0,15}[0-9])[0-9a-f]{16})",
-    re.IGNORECASE,
+    r"(?i)request[ _-]?id\W{0,3}[\w-]+|(\b(?:task|job|generation|prediction|video|run)(?:[ _-]?id\b|[_-][\w-]{0,99}[0-9])"
+    r"|\b[0-9a-f]{8}-[0-9a-f]{4}-|\b(?=[a-f]{0,15}[0-9])[0-9a-f]{16})"
 )
-_MOST_READ = 20_000
-_LIKELY_REFUSED = (401, 403, 404, 405, 413, 415)
-"""HTTP statuses after which most likely no task exists; still, the request is sent again only when a person says so."""
+_LIKELY_REFUSED = (
+    401,
+    403,
+    404,
+    405,
+    413,
+    415,
+)  # most likely; still, the request is sent again only when a person says so
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -79,12 +82,8 @@ def refusal(spec: Spec, code: str, words: str, *, simulated: bool) -> Refused:
 
 
 def classify(spec: Spec, answer: Answer) -> SendOutcome:
-    """The outcome that a response to the paid request means. *pure*.
-
-    Accepted: a success with a task id at the documented place and no error beside it. Refused: a documented refusal that
-    agrees with its HTTP status and holds nothing that may be a task.
-    Everything else is unknown, and what looks like an id in it is a hint.
-    """
+    """The outcome that a response to the paid request means. *pure*."""
+    # Accepted: a success with a documented id and no error beside it. Refused: a documented refusal that agrees with its status.
     hint, task, errors = answer.hint or find_id(answer.value), spec.task, spec.errors
     if task and errors and isinstance(answer.value, dict) and not (answer.doubts or answer.redirect):
         task_id, code = read_id(task, answer.value), _code(errors, answer)

@@ -1,5 +1,9 @@
-"""The rate limit of one host, shared by all tasks, with backoff while the host is failing."""
+"""The rate limit of one origin and key, shared by all tasks: it adapts to what the host accepts, and backs off while it fails."""
 
+import asyncio
+import heapq
+import itertools
+import math
 import random
 import re
 from collections.abc import Awaitable, Callable
@@ -9,8 +13,11 @@ from email.utils import parsedate_to_datetime
 LONGEST_S = 300.0  # the longest wait that a server's `Retry-After` can cause
 JITTER = random.Random()  # noqa: S311 - it spreads requests; a generator of its own, so that `random.seed` is not disturbed
 
-_PER_SECOND = 2.0
-_AT_ONCE = 10.0
+_PER_SECOND, _LEAST, _MOST, _AT_ONCE = 2.0, 0.5, 40.0, 10.0
+_NEAR = 0.05  # of a refused rate
+Clock = Callable[[], float]
+Sleep = Callable[[float], Awaitable[None]]
+_STEP_S, _ROUNDING = 0.25, 1e-9
 
 
 def pause_of(header: str, date: str, now: float) -> float | None:
@@ -32,51 +39,76 @@ def _timestamp(text: str) -> float | None:
 
 
 class RateLimiter:
-    """The rate limit for this process's requests to one host. Not thread-safe.
+    """The rate limit of one origin and key, for one event loop. Of the requests that wait, the one with the smallest `due` is next.
 
-    Normally bursts of 10 and 2 requests per second on average. After a 429, a 5xx or no response, all tasks together send
-    one request per pause (1, 2, 4 … 60 s with jitter, or what `Retry-After` asks for) until a response is good.
+    It allows bursts of 10, and 2 requests a second at first: while requests wait and responses are good, 1 more each second,
+    near a rate that failed a twentieth of that. A 429, a 5xx or no response halves it; then all tasks together send one
+    request per pause (1, 2, 4 … 60 s with jitter, or what `Retry-After` asks for) until a response is good.
     """
 
-    def __init__(self, jitter: Callable[[], float] = JITTER.random) -> None:
-        self._jitter = jitter
+    def __init__(self, rate: float = 0, jitter: Callable[[], float] = JITTER.random) -> None:
+        self.rate, self._most, self._refused_at, self._jitter = rate or _PER_SECOND, rate or _MOST, 0.0, jitter
         self._left, self._at = _AT_ONCE, 0.0
         self._failed, self._failed_at, self._closed_until = 0, 0.0, 0.0
+        self._waiting, self._count = list[tuple[float, int, asyncio.Future[float]]](), itertools.count()
+        self._serving: asyncio.Task[None] | None = None
 
     def closed(self, now: float) -> float:
         """The seconds until the next request may go out while the host is failing, else 0."""
         return max(0.0, self._closed_until - now) if self._failed else 0.0
 
     def reserve(self, now: float) -> float:
-        """Reserve the next slot; the seconds until it, 0 for now."""
+        """Reserve a slot and return 0, or return the seconds until one may be free."""
         if self._failed:
-            self._closed_until = now + self._pause()
-            return 0.0
-        self._left = min(_AT_ONCE, self._left + max(0.0, now - self._at) * _PER_SECOND) - 1
+            pause = self.closed(now)
+            self._closed_until = self._closed_until if pause else now + self._pause()
+            return pause
+        self._left = min(_AT_ONCE, self._left + max(0.0, now - self._at) * self.rate)
         self._at = max(self._at, now)
-        return max(0.0, -self._left / _PER_SECOND)
+        if self._left < 1 - _ROUNDING:
+            return (1 - self._left) / self.rate
+        self._left -= 1
+        return 0.0
 
-    async def acquire(self, clock: Callable[[], float], sleep: Callable[[float], Awaitable[None]]) -> float:
+    async def acquire(self, clock: Clock, sleep: Sleep, due: float = -math.inf) -> float:
         """Wait until a request may go out; that time by `clock`. The seconds given to `sleep` count as passed."""
         now = clock()
-        while True:
-            pause = self.closed(now) or self.reserve(now)
-            if not pause:
-                return now
-            was_open = not self.closed(now)
-            await sleep(pause)
-            now = max(clock(), now + pause)
-            if was_open and not self.closed(now):
-                return now
-            self._left += was_open  # the host began to fail meanwhile, so this slot was not used
+        if not self._waiting and not self.reserve(now):
+            return now
+        turn: asyncio.Future[float] = asyncio.get_running_loop().create_future()
+        heapq.heappush(self._waiting, (due, next(self._count), turn))
+        if self._serving is None or self._serving.done():
+            self._serving = asyncio.create_task(self._serve(clock, sleep))
+        return await turn
+
+    async def _serve(self, clock: Clock, sleep: Sleep) -> None:
+        """Give the slots to those that wait, one after the other."""
+        now = clock()
+        try:
+            while self._waiting:
+                if self._waiting[0][2].done():  # nobody waits for it any more
+                    heapq.heappop(self._waiting)
+                elif pause := self.reserve(now):
+                    await sleep(part := min(pause, _STEP_S))  # the host may be well again earlier
+                    now = max(clock(), now + part)
+                else:
+                    heapq.heappop(self._waiting)[2].set_result(now)
+        finally:
+            while self._waiting:
+                self._waiting.pop()[2].cancel()
 
     def record(self, sent: float, now: float, *, good: bool, retry_after: float | None = None) -> None:
         """Record the result of a request that went out at `sent`; both times are by the clock of `acquire`."""
         if good:
-            if sent >= self._failed_at:
-                self._failed = 0
+            if self._failed and sent >= self._failed_at:
+                self._failed, self._left, self._at = 0, 0.0, now  # not with a burst
+            if self._waiting:
+                step = _NEAR if abs(self.rate - self._refused_at) <= _NEAR * self._refused_at else 1
+                self.rate = min(self._most, self.rate + step / self.rate)
             return
         if not self._failed or sent >= self._failed_at:  # requests in flight together count once
+            if not self._failed:
+                self._refused_at, self.rate = self.rate, max(_LEAST, self.rate / 2)
             self._failed += 1
             self._failed_at = now
         self._closed_until = max(self._closed_until, now + max(self._pause(), retry_after or 0.0))

@@ -17,8 +17,7 @@ from seedance_nb._web.addresses import clean_url
 
 _STATES = ("status", "state", "taskstatus", "taskstate")
 _RESULTS = ("/video_url", "/videoUrl", "/media_urls", "/result_url", "/result", "/output", "/videos", "/video", "/url")
-_MOST_CREDITS = 10**12
-_MOST_URL = 4000
+_MOST_CREDITS, _MOST_URL = 10**12, 4000
 _PATH = re.compile(r"//?[^\s/]\S*|[^\s:?#]+\.(mp4|mov|webm|m4v|mkv)(\?\S*)?", re.IGNORECASE)
 _BETWEEN = re.compile(r"[\s,;]{1,9}(?=https?://)", re.IGNORECASE)
 _DATA = re.compile(r"data:(video|image|audio|application/octet-stream)[^,]{0,200},", re.IGNORECASE)

@@ -1,12 +1,15 @@
 """HTTP calls to a provider: the paid POST, status checks and free calls. The only module that sends the key."""
 
 import asyncio
+import functools
+import math
 import re
 import time
-from collections.abc import AsyncIterator, Awaitable, Callable, Generator, Mapping
-from contextlib import asynccontextmanager, suppress
+from collections.abc import AsyncIterator, Awaitable, Callable, Coroutine, Mapping
+from contextlib import aclosing, asynccontextmanager, suppress
 from dataclasses import dataclass, replace
 from typing import Any
+from weakref import WeakValueDictionary
 
 import httpx
 
@@ -25,27 +28,65 @@ from seedance_nb._web.client import AccessPolicy, Fetch, origin_of
 from seedance_nb._web.network import CA_HINT, ProxyTransport, proxy_for, proxy_problem, trusted_certificates
 
 _TASK_HEADER = re.compile(r"(?:.+-)?location|(?:.+-)?(?:task|job|generation|prediction|video|run|operation)-?id")
-_MOST_HOPS = 3
+_MOST_HOPS, _MOST_CONNECTIONS, _IDLE_S, _BURST_S = 3, 20, 10.0, 1.0
+_url = functools.lru_cache(httpx.URL)  # parsing takes as long as all else that is done for a look
 _SHOWN = 1000
 _LONGEST_KEY = 8192  # characters to mask before a text is cut, so that no part of a key is left at the cut
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Endpoint:
-    """Where requests go: `app` is the simulator, None for a provider; `gate` the host's rate limiter, and `total` the seconds that one call may take."""
+    """Where requests go: `app` is the simulator, None for a provider; `channel` returns what they share, and `total` is the seconds that one call may take."""
 
     base_url: str
     secret: Secret | None
     app: Callable[..., Any] | None = None
     total: float = 120
-    gate: RateLimiter | None = None
+    channel: "Callable[[], Channel] | None" = None
     sleep: Callable[[float], Awaitable[None]] = asyncio.sleep
     clock: Callable[[], float] = time.monotonic
 
 
-async def acquire_slot(endpoint: Endpoint) -> float:
-    """Wait for the rate limit; the time at which the request may go out, by the endpoint's clock."""
-    return await endpoint.gate.acquire(endpoint.clock, endpoint.sleep) if endpoint.gate else endpoint.clock()
+class Channel:
+    """What requests to one origin with one key share in this process: rate limit, open connections, looks at tasks, balance. For one event loop."""
+
+    def __init__(self, rate: float = 0) -> None:
+        self.limiter = RateLimiter(rate)
+        self.looks: WeakValueDictionary[str, asyncio.Lock] = WeakValueDictionary()  # held while one is under way
+        self._slots, self._idle = asyncio.Semaphore(_MOST_CONNECTIONS), list[tuple[httpx.AsyncBaseTransport, float]]()
+        self._balance: tuple[float, asyncio.Task[float]] | None = None
+
+    @asynccontextmanager
+    async def connection(self, endpoint: Endpoint) -> AsyncIterator[httpx.AsyncBaseTransport]:
+        """A connection for a free request, perhaps an open one; for some seconds it stays open for the next. *network*."""
+        loop = asyncio.get_running_loop()
+        async with self._slots:
+            one = self._idle.pop()[0] if self._idle else _transport(endpoint, endpoint.base_url)
+            try:
+                yield one
+            except BaseException:
+                await one.aclose()  # the next may have to go another way
+                raise
+            self._idle.append((one, loop.time()))
+            loop.call_later(_IDLE_S, self._close_idle, loop)
+
+    def _close_idle(self, loop: asyncio.AbstractEventLoop) -> None:
+        while self._idle and self._idle[0][1] <= loop.time() - _IDLE_S + 0.1:
+            self.closing = loop.create_task(self._idle.pop(0)[0].aclose())
+
+    async def balance(self, ask: Callable[[], Coroutine[Any, Any, float]], now: float) -> float:
+        """The account balance, for which a burst of submits asks once. *network*. Raises: what `ask` does."""
+        at, asked = self._balance or (-math.inf, None)
+        if asked is None or now - at > _BURST_S or (asked.done() and asked.exception()):
+            self._balance = now, (asked := asyncio.create_task(ask()))
+        return await asyncio.shield(asked)
+
+
+async def acquire_slot(endpoint: Endpoint, due: float = -math.inf) -> float:
+    """Wait for the rate limit, behind what was due earlier; the time at which the request may go out, by the endpoint's clock."""
+    if endpoint.channel is None:
+        return endpoint.clock()
+    return await endpoint.channel().limiter.acquire(endpoint.clock, endpoint.sleep, due)
 
 
 async def send_once(spec: Spec, request: Request, endpoint: Endpoint) -> SendOutcome:
@@ -60,9 +101,11 @@ async def send_once(spec: Spec, request: Request, endpoint: Endpoint) -> SendOut
     return SendOutcome(outcome="unsent", why=problem, error=Unreachable(f"{problem}."), is_transient=attempt.transient)
 
 
-async def fetch_answer(spec: Spec, request: Request, endpoint: Endpoint) -> tuple[Answer | None, str]:
-    """The response to a free request, or None and the reason; waits for the rate limit. *network*."""
-    return await _exchange(spec, request, endpoint, await acquire_slot(endpoint), _Attempt(has_left=True))
+async def fetch_answer(
+    spec: Spec, request: Request, endpoint: Endpoint, due: float = -math.inf
+) -> tuple[Answer | None, str]:
+    """The response to a free request, or None and the reason; waits for the rate limit, behind what was `due` earlier. *network*."""
+    return await _exchange(spec, request, endpoint, await acquire_slot(endpoint, due), _Attempt(has_left=True))
 
 
 class _Attempt:
@@ -72,7 +115,7 @@ class _Attempt:
         self.has_left, self.transient, self.proxy = has_left, True, ""
         self.response: httpx.Response | None = None
         self.body, self.bytes = bytearray(), bytearray()
-        self._stream: Any = None
+        self.stream: Any = None
 
     async def trace(self, event: str, info: Mapping[str, Any]) -> None:
         """The trace callback of the HTTP library: called at each step."""
@@ -80,19 +123,19 @@ class _Attempt:
         is_request = event.endswith("send_request_headers.started") and info["request"].method != b"CONNECT"
         self.has_left = self.has_left or is_request
         if event.endswith(("connect_tcp.complete", "start_tls.complete")):
-            self._stream = info["return_value"]
-            self._read = self._stream.read
-        if is_request and self._stream:  # not before, for a proxy's own words are no answer
+            self.stream = info["return_value"]
+            self.read = self.stream.read
+        if is_request and self.stream:  # not before, for a proxy's own words are no answer
             self.bytes.clear()
-            self._stream.read = self._recorded
+            self.stream.read = self._recorded
         is_odd = event.endswith("response_headers.failed") and "Protocol" in type(info["exception"]).__name__
-        if is_odd and self._stream.read == self._recorded:
+        if is_odd and self.stream and self.stream.read == self._recorded:
             with suppress(Exception):  # what arrived counts
                 while len(self.bytes) < MAX_ANSWER and await self._recorded(MAX_ANSWER, 2.0):
                     pass
 
     async def _recorded(self, size: int, timeout: float | None = None) -> bytes:  # noqa: ASYNC109 - as the HTTP library calls it
-        content: bytes = await self._read(size, timeout)
+        content: bytes = await self.read(size, timeout)
         self.bytes += content[: MAX_ANSWER - len(self.bytes)]
         return content
 
@@ -124,10 +167,11 @@ async def _exchange(spec: Spec, request: Request, endpoint: Endpoint, sent: floa
     if why and not attempt.body:
         attempt.read_despite_head()
     if attempt.response is not None and (attempt.body or not why):  # also the part that came before it broke off
-        response = _answer(attempt.response, attempt.body, endpoint, why)
-    if endpoint.gate:
+        response = _answer(request, attempt.response, attempt.body, endpoint, why)
+    if endpoint.channel:
         good = response is not None and not why and not is_overloaded(spec, response)
-        endpoint.gate.record(sent, endpoint.clock(), good=good, retry_after=response.retry_after if response else None)
+        now, pause = endpoint.clock(), response.retry_after if response else None
+        endpoint.channel().limiter.record(sent, now, good=good, retry_after=pause)
     return response, why
 
 
@@ -141,8 +185,11 @@ def access_policy(spec: Spec, endpoint: Endpoint) -> AccessPolicy:
 async def reach_with_key(spec: Spec, endpoint: Endpoint, policy: AccessPolicy, url: str,
                          headers: Mapping[str, str]) -> AsyncIterator[tuple[httpx.Response, Any]]:  # fmt: skip
     """The response for a result at the provider's own origin, requested with the key; a redirect is followed without it. *network*."""
-    client = _client(spec, endpoint, _Attempt(has_left=True))
-    async with client, client.stream("GET", url, headers=headers) as response:
+    attempt, request, more = _Attempt(has_left=True), Request(method="GET", url=url), {"Accept": "*/*", **headers}
+    async with (
+        aclosing(_transport(endpoint, url, attempt)) as own,
+        aclosing(await _respond(spec, request, httpx.URL(url), endpoint, attempt, own, **more)) as response,
+    ):
         if not response.has_redirect_location:
             yield response, None
             return
@@ -151,58 +198,74 @@ async def reach_with_key(spec: Spec, endpoint: Endpoint, policy: AccessPolicy, u
         yield response, None
 
 
-class _KeyAuth(httpx.Auth):
-    """Adds the key to a request, only if it goes to the provider's own origin."""
-
-    def __init__(self, spec: Spec, endpoint: Endpoint) -> None:
-        self._spec, self._endpoint = spec, endpoint
-
-    def auth_flow(self, request: httpx.Request) -> Generator[httpx.Request, httpx.Response, None]:
-        auth, secret = self._spec.auth, self._endpoint.secret
-        if auth and secret and origin_of(request.url) == origin_of(httpx.URL(self._endpoint.base_url)):
-            request.headers[auth.header] = auth.prefix + secret.reveal()
-        yield request
-
-
-def _client(spec: Spec, endpoint: Endpoint, attempt: _Attempt) -> httpx.AsyncClient:
-    transport: httpx.AsyncBaseTransport
+def _transport(endpoint: Endpoint, url: str, attempt: _Attempt | None = None) -> httpx.AsyncBaseTransport:
+    """One new connection to the origin of a URL, or calls of the simulator."""
     if endpoint.app:
-        transport = httpx.ASGITransport(app=endpoint.app, raise_app_exceptions=False)
-    else:
-        allowed_hosts()  # an error in it would otherwise come to light after the payment
-        proxy = proxy_for(httpx.URL(endpoint.base_url))
-        attempt.proxy = f" through the proxy {host_of(str(proxy.url))}" if proxy else ""
-        transport = ProxyTransport(proxy) if proxy else httpx.AsyncHTTPTransport(verify=trusted_certificates())
-    # trust_env is off: no .netrc may replace the key, and `proxy_for` uses no proxy that could see it.
-    timeout = httpx.Timeout(60, connect=min(10.0, endpoint.total))
-    headers, auth = {"Accept-Encoding": "identity", "User-Agent": "seedance_nb"}, _KeyAuth(spec, endpoint)
-    return httpx.AsyncClient(transport=transport, auth=auth, timeout=timeout, headers=headers, trust_env=False)
+        return httpx.ASGITransport(app=endpoint.app, raise_app_exceptions=False)
+    allowed_hosts()  # an error in it would otherwise come to light after the payment
+    proxy = proxy_for(httpx.URL(url))
+    if attempt and proxy:
+        attempt.proxy = f" through the proxy {host_of(str(proxy.url))}"
+    limits = httpx.Limits(
+        max_connections=1, keepalive_expiry=_IDLE_S
+    )  # httpx's pool looks at all it has at each request
+    return ProxyTransport(proxy) if proxy else httpx.AsyncHTTPTransport(verify=trusted_certificates(), limits=limits)
+
+
+async def _respond(spec: Spec, request: Request, url: httpx.URL, endpoint: Endpoint, attempt: _Attempt,
+                   transport: httpx.AsyncBaseTransport, **more: str) -> httpx.Response:  # fmt: skip
+    """The response, its body not yet read; the key is sent only to the provider's own origin, and no cookie anywhere. *network*."""
+    headers = {"Accept": "application/json", "Accept-Encoding": "identity", "User-Agent": "seedance_nb"} | more
+    content = request.body.encode() if request.body else None
+    waits = {"connect": min(10.0, endpoint.total), "read": 60, "write": 60, "pool": None}
+    extensions = {"trace": attempt.trace, "timeout": waits}
+    sent = httpx.Request(request.method, url, headers=headers, content=content, extensions=extensions)
+    if content:
+        sent.headers["Content-Type"] = "application/json"
+    if spec.auth and endpoint.secret and origin_of(url) == origin_of(_url(endpoint.base_url)):
+        sent.headers[spec.auth.header] = spec.auth.prefix + endpoint.secret.reveal()
+    response = await transport.handle_async_request(sent)
+    response.request = sent
+    return response
 
 
 async def _call(spec: Spec, request: Request, endpoint: Endpoint, attempt: _Attempt) -> None:
-    """Send the request and read the response into `attempt`, at most `MAX_ANSWER` bytes and one more."""
-    headers = {"Accept": "application/json"} | ({"Content-Type": "application/json"} if request.body else {})
-    content = request.body.encode() if request.body else None
+    """Send the request and read the response into `attempt`; a free one over a connection that is open, if there is one. *network*."""
+    channel = endpoint.channel() if endpoint.channel and request.method == "GET" else None
+    own = channel.connection(endpoint) if channel else aclosing(_transport(endpoint, endpoint.base_url, attempt))
+    async with asyncio.timeout(endpoint.total), own as transport:
+        try:
+            await _read(spec, request, endpoint, attempt, transport)
+        except (httpx.ReadError, httpx.WriteError, httpx.RemoteProtocolError):
+            if attempt.stream or channel is None:
+                raise
+            attempt.response = None  # an open connection had ended, which says nothing about this free request
+            await _read(spec, request, endpoint, attempt, transport)
+        finally:
+            if attempt.stream:
+                attempt.stream.read = attempt.read  # leaves it to other requests
+
+
+async def _read(spec: Spec, request: Request, endpoint: Endpoint, attempt: _Attempt,
+                transport: httpx.AsyncBaseTransport) -> None:  # fmt: skip
+    """Read at most `MAX_ANSWER` bytes and one more, after at most three redirects of a GET within the provider's origin."""
     url = httpx.URL(request.url)
-    async with asyncio.timeout(endpoint.total), _client(spec, endpoint, attempt) as client:
-        for hop in range(_MOST_HOPS + 1):
-            trace = {"trace": attempt.trace}
-            stream = client.stream(request.method, url, content=content, headers=headers, extensions=trace)
-            async with stream as response:
-                attempt.response = response
-                if request.method == "GET" and hop < _MOST_HOPS and response.has_redirect_location:
-                    target = url.join(response.headers["location"])
-                    if origin_of(target) == origin_of(url):  # the key goes nowhere else
-                        url = target
-                        continue
-                async for chunk in response.aiter_raw():
-                    attempt.body += chunk
-                    if len(attempt.body) > MAX_ANSWER:
-                        return
-            return
+    for hop in range(_MOST_HOPS + 1):
+        async with aclosing(await _respond(spec, request, url, endpoint, attempt, transport)) as response:
+            attempt.response = response
+            if request.method == "GET" and hop < _MOST_HOPS and response.has_redirect_location:
+                target = url.join(response.headers["location"])
+                if origin_of(target) == origin_of(url):  # the key goes nowhere else
+                    url = target
+                    continue
+            async for chunk in response.aiter_raw():
+                attempt.body += chunk
+                if len(attempt.body) > MAX_ANSWER:
+                    return
+        return
 
 
-def _answer(response: httpx.Response, body: bytearray, endpoint: Endpoint, why: str) -> Answer:
+def _answer(request: Request, response: httpx.Response, body: bytearray, endpoint: Endpoint, why: str) -> Answer:
     """What a response says, or the part of it that came before the error `why`; the key is masked everywhere."""
     hide = endpoint.secret.mask if endpoint.secret else str
     headers = response.headers
@@ -213,17 +276,19 @@ def _answer(response: httpx.Response, body: bytearray, endpoint: Endpoint, why: 
     names = (name for name in headers if _TASK_HEADER.fullmatch(name))
     header = max(names, key=lambda name: name.endswith("id"), default="")
     task_id = id_text(headers[header]) if header.endswith("id") else ""
-    hint, text, target = find_id(value, content.text) or task_id, hide(content.text[:_LONGEST_KEY]), ""
+    hint, target = (find_id(value, content.text) or task_id) if request.body else "", ""  # of what may have been paid
+    text = hide(content.text[:_LONGEST_KEY])
     if "location" in headers:
         target = sanitize(hide(_target(response)))[:_SHOWN]
     if target and not response.is_redirect:
         text = f"Location: {target}\n{text}"
     elif header and header != "location":
         text = f"{header.title()}: {strip_queries(hide(headers[header]))[:_SHOWN]}\n{text}"
-    try:
-        value = endpoint.secret.mask(value) if endpoint.secret else value  # from here on the key is in no response
-    except RecursionError:
-        value = ABSENT
+    if "\\" in content.text or hide(content.text) != content.text:
+        try:
+            value = hide(value) if endpoint.secret else value  # from here on the key is in no response
+        except RecursionError:
+            value = ABSENT
     return Answer(
         status=response.status_code, value=value, redirect=target if response.is_redirect else "",
         retry_after=pause_of(headers.get("retry-after", ""), headers.get("date", ""), time.time()),

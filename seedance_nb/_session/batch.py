@@ -205,7 +205,7 @@ class Batch:
         options: Any = {"take": item.take, "budget": budget, "interactive": interactive, "shown_world": world}
         send: Any = functools.partial(self._session.sender.send, item.approved, **options)  # type: ignore[arg-type]
         self.tasks[at] = task = await asyncio.to_thread(attempt, send)
-        future = task if isinstance(task, Exception) else await asyncio.to_thread(attempt, task.future)
+        future = task if isinstance(task, Exception) else await asyncio.to_thread(attempt, task.following)
         if isinstance(future, Exception):
             self.results[at] = future
         else:

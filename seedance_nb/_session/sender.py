@@ -49,16 +49,16 @@ class Routing:
     def for_new(self, spec: Spec) -> Endpoint:
         """Where a new request goes: the simulator if requested, or without a key and a base URL. Reads the environment. Raises: SeedanceError; Unauthorized."""
         if self.simulate:
-            return _simulated(spec, self.timing)
+            return _simulated(spec, self)
         base, secret = self._base_url(spec), find_key(spec, self.key)
         if secret is None and self.simulate is None and not base:
-            return _simulated(spec, self.timing)
+            return _simulated(spec, self)
         return self._with_key(spec, base or same_base(spec.server), secret)
 
     def for_row(self, spec: Spec, row: Row) -> Endpoint:
         """Where a task of the ledger was sent. Reads the environment. Raises: SeedanceError if that is not possible with the present key and URL."""
         if urlsplit(row.base_url).hostname == f"{spec.provider}{SIMULATED_HOST}":
-            return _simulated(spec, self.timing)
+            return _simulated(spec, self)
         base = same_base(row.base_url)
         if base not in (same_base(spec.server), self._base_url(spec)):
             text = f"{row.name} was sent to {host_of(row.base_url)}, but keys for {spec.provider} are now sent to another server."
@@ -82,8 +82,11 @@ class Routing:
             text = f"No key for {spec.provider} was found; requests would go to {host_of(base)}."
             step = f"enter one with sd.ask_key({spec.provider!r}), set {spec.key_env}, or leave out base_url and simulate to use the simulator"
             raise SeedanceError(text, next_step=step)
-        gate, sleep, clock = ENGINE.rate_limiter(base), self.sleep, self.clock
-        return Endpoint(base_url=base, secret=secret, total=self.answer_s, gate=gate, sleep=sleep, clock=clock)
+        rate = spec.task.rate if spec.task else 0
+        both = functools.partial(ENGINE.channel, base, secret.fingerprint(), rate)
+        return Endpoint(
+            base_url=base, secret=secret, total=self.answer_s, channel=both, sleep=self.sleep, clock=self.clock
+        )
 
 
 class Sender:
@@ -102,7 +105,7 @@ class Sender:
 
     def account(self, spec: Spec) -> Account:
         """The free calls of the model's provider. Reads the environment."""
-        return Account(spec, self.routing.for_new(spec), self.routing.sleep)
+        return Account(spec, self.routing.for_new(spec))
 
     async def price(self, spec: Spec, body: dict[str, Any]) -> Estimate:
         """The price of a request, as far as it is known. *network*."""
@@ -186,19 +189,21 @@ class Sender:
             clock=self.routing.clock, balance=functools.partial(self.balance, spec) if has_account else None,
         )  # fmt: skip
 
-    async def balance(self, spec: Spec) -> float | None:
-        """The account balance, None if it is not known within 5 s. *network*."""
+    async def balance(self, spec: Spec, *, of_burst: bool = False) -> float | None:
+        """The account balance, None if it is not known within 5 s; `of_burst`: asked for once by tasks that are submitted together. *network*."""
         try:
             async with asyncio.timeout(5):
-                return await self.account(spec).balance()
+                account = self.account(spec)
+                shared = account.endpoint.channel if of_burst else None
+                return await (shared().balance(account.balance, self.routing.clock()) if shared else account.balance())
         except (SeedanceError, TimeoutError):
             return None
 
 
-def _simulated(spec: Spec, timing: tuple[float, float]) -> Endpoint:
-    app = _simulator(spec, _store.default_folder(), timing)
+def _simulated(spec: Spec, routing: Routing) -> Endpoint:
+    app, base_url = _simulator(spec, _store.default_folder(), routing.timing), f"http://{spec.provider}{SIMULATED_HOST}"
     secret = Secret("no-key-is-needed-here", "the simulator")
-    return Endpoint(base_url=f"http://{spec.provider}{SIMULATED_HOST}", secret=secret, app=app)
+    return Endpoint(base_url=base_url, secret=secret, app=app, sleep=routing.sleep, clock=routing.clock)
 
 
 @functools.lru_cache(maxsize=16)

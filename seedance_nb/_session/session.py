@@ -187,8 +187,8 @@ class Session:
         spec = _spec.spec(document)
         approved = approve(spec, fields, extra)
         limit_warnings = warnings(spec, approved.values)
-        is_paid = preflight is None and spec.task and not self.is_simulated(spec) and self.ledger.takes(approved) < take
-        if preflight or is_paid:
+        pays = preflight is None and spec.task and not self.is_simulated(spec)
+        if preflight or (pays and take not in range(self.ledger.takes(approved) + 1)):
             report = ENGINE.run(self.sender.preflight(spec, approved.values, 8 if preflight else 2))
             if errors := tuple(problem for problem in report.problems if not problem.warns):
                 raise InvalidInput(errors)

@@ -2,11 +2,12 @@
 
 import math
 import os
+import tempfile
 from typing import Literal
 from urllib.parse import urlsplit
 
-from seedance_nb._base.errors import SeedanceError, SpecError, argument_error
-from seedance_nb._base.faults import FAULTS, LOG, local_error
+from seedance_nb._base.errors import MediaError, SeedanceError, SpecError, argument_error
+from seedance_nb._base.faults import FAULTS, LOG, lacks_files, local_error
 from seedance_nb._base.html import shell_with_kernel
 from seedance_nb._base.values import is_number
 from seedance_nb._check.check import Approved, create_request
@@ -16,7 +17,6 @@ from seedance_nb._ledger.row import Row, State
 from seedance_nb._provider.transport import Endpoint
 from seedance_nb._schema.formats import SIMULATED_ASSET, SIMULATED_HOST
 from seedance_nb._task.engine import ENGINE
-from seedance_nb._task.files import prepare_folder
 from seedance_nb._task.follow import run
 from seedance_nb._task.send import LOOPBACK, TaskRun
 from seedance_nb._web.addresses import host_of
@@ -55,7 +55,17 @@ def begin(flow: TaskRun, approved: Approved, take: int, price: Estimate, *, budg
     if is_remote and (SIMULATED_HOST in approved.body or SIMULATED_ASSET in approved.body):
         message = "uses a file that exists only in the simulator, so the provider cannot reach it; upload it again with the key"
         raise argument_error("", message, rule="simulated")
-    prepare_folder(flow.folder)
+    problem = ""
+    try:
+        flow.folder.mkdir(parents=True, exist_ok=True)
+        with tempfile.TemporaryFile(dir=flow.folder):
+            pass
+    except OSError as error:
+        if lacks_files(error):
+            raise
+        problem = f"Cannot write to {flow.folder} ({error.strerror}). Nothing was sent."
+    if problem:
+        raise MediaError(problem, next_step="set SEEDANCE_OUTPUTS to a writable folder", charged="not charged")
     ENGINE.start()  # before there is a row that it could not send
     with ENGINE.claiming:  # until it is sent, no other flow may treat the row as abandoned
         row, is_new = flow.ledger.claim(

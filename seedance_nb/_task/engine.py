@@ -14,7 +14,7 @@ from dataclasses import dataclass, field
 from typing import Any, TypeVar
 
 from seedance_nb._base.faults import ENDING, FAULTS, THREAD, local_error, redact_logs, without_frames
-from seedance_nb._provider.rate_limit import RateLimiter
+from seedance_nb._provider.transport import Channel
 
 T = TypeVar("T")
 _SAVE_S = 90  # seconds in which an answer is saved in a ledger that others use; usually milliseconds
@@ -42,12 +42,15 @@ class Engine:
         self._following: dict[tuple[str, int], Future[Any]] = {}
         self._unsettled: dict[Delivery, float] = {}
         self._is_closed = self.is_ending = False
-        self._gates: dict[str, RateLimiter] = {}
+        self._channels: dict[tuple[str, str], Channel] = {}
+        self.results = asyncio.Semaphore(8)  # those that are saved: each a connection, a file and a child process
 
-    def rate_limiter(self, origin: str) -> RateLimiter:
-        """The rate limiter of a host, shared by all sessions; used on the engine's loop."""
+    def channel(self, origin: str, key: str, rate: float) -> Channel:
+        """What requests with one key (its fingerprint) share, of all sessions; `rate` is documented, in requests per second, or 0."""
         with self._lock:
-            return self._gates.setdefault(origin, RateLimiter())
+            if (origin, key) not in self._channels:
+                self._channels[origin, key] = Channel(rate)
+            return self._channels[origin, key]
 
     def delay_exit(self, delivery: Delivery, answer_s: float) -> None:
         """Delay the exit until a request is settled, or for `answer_s`, so that a script's last `submit` is sent and its id saved. Raises: RuntimeError once the exit has waited."""
@@ -97,7 +100,7 @@ class Engine:
         except BaseException:
             work.close()
             raise
-        return asyncio.run_coroutine_threadsafe(_without_frames(work), loop)
+        return _begun(work, loop)
 
     def run(self, work: Coroutine[Any, Any, T]) -> T:
         """Run `work` on the engine's loop, wait for it, and return its result."""
@@ -111,7 +114,7 @@ class Engine:
             if there is None or there.done():
                 # Finished futures are dropped: they would keep their ledgers open.
                 self._following = {other: future for other, future in self._following.items() if not future.done()}
-                there = self._following[key] = asyncio.run_coroutine_threadsafe(_without_frames(start()), loop)
+                there = self._following[key] = _begun(start(), loop)
             return there
 
     def start(self) -> asyncio.AbstractEventLoop:
@@ -143,6 +146,14 @@ def _report(message: str) -> None:
     with suppress(OSError, ValueError, AttributeError):  # closed, or none, as under pythonw
         sys.stderr.write(f"seedance_nb: {message}\n")
         sys.stderr.flush()
+
+
+def _begun(work: Coroutine[Any, Any, T], loop: asyncio.AbstractEventLoop) -> Future[T]:
+    future = asyncio.run_coroutine_threadsafe(_without_frames(work), loop)
+    future.add_done_callback(
+        lambda done: vars(done).update(_done_callbacks=[])
+    )  # from an error they lead to connections
+    return future
 
 
 async def _without_frames(work: Coroutine[Any, Any, T]) -> T:

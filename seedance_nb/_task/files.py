@@ -8,7 +8,6 @@ import os
 import re
 import shutil
 import sys
-import tempfile
 import time
 from collections.abc import AsyncIterator, Awaitable, Callable, Collection
 from contextlib import asynccontextmanager, suppress
@@ -16,8 +15,7 @@ from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any
 
-from seedance_nb._base.errors import MediaError, SeedanceError, Step
-from seedance_nb._base.faults import lacks_files
+from seedance_nb._base.errors import SeedanceError, Step
 from seedance_nb._base.secret import mask_keys
 from seedance_nb._base.text import strip_queries
 from seedance_nb._base.values import pointer_parts, read_json
@@ -79,15 +77,6 @@ class ExtraResult:
         return self.dead or (bool(self.file) and sha256(Path(self.file)) == self.sha256)
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class SavedVideo:
-    """A video that passed the check and has its final name. `sha256` has 64 hex digits; `poster` is a JPEG beside it."""
-
-    file: Path
-    sha256: str
-    facts: MediaFacts
-
-
 def part_path(folder: Path, row: Row, index: int) -> Path:
     """The name under which a result is fetched, the same in every process, so that one goes on with what another left. *pure*."""
     return folder / f".{stem_of(row)}-{index + 1}.part"
@@ -100,19 +89,6 @@ def lock_for(folder: Path, row: Row) -> Path:
     if lock.is_symlink():  # not created by us
         lock.unlink()
     return lock
-
-
-def prepare_folder(folder: Path) -> None:
-    """Create `folder` if needed. *writes files*. Raises: MediaError if it cannot be written."""
-    try:
-        folder.mkdir(parents=True, exist_ok=True)
-        with tempfile.TemporaryFile(dir=folder):
-            return
-    except OSError as error:
-        if lacks_files(error):
-            raise
-        problem = f"Cannot write to {folder} ({error.strerror}). Nothing was sent."
-    raise MediaError(problem, next_step="set SEEDANCE_OUTPUTS to a writable folder", charged="not charged")
 
 
 def video_path(folder: Path, row: Row) -> Path:
@@ -130,8 +106,10 @@ def poster_of(file: Path) -> Path:
     return file.with_suffix(".jpg")
 
 
-def save_video(part: Path, row: Row, spec: Spec, asked_s: float | None, known: Collection[str] = ()) -> SavedVideo:
-    """Save the video under its final name, with its request in it and a poster beside it. *reads files*, *writes files*. Raises: UnusableFile; DoubtfulFile if its hash is not in `known`; OSError."""
+def save_video(
+    part: Path, row: Row, spec: Spec, asked_s: float | None, known: Collection[str] = ()
+) -> tuple[Path, str, MediaFacts]:
+    """The final name, SHA-256 and facts of the video, saved with its request in it and a poster beside it. *reads files*, *writes files*. Raises: UnusableFile; DoubtfulFile if its hash is not in `known`; OSError."""
     poster_part = part.with_suffix(".jpgpart")
     try:
         facts, why = _media.inspect(part, poster_part)
@@ -157,7 +135,7 @@ def save_video(part: Path, row: Row, spec: Spec, asked_s: float | None, known: C
         poster_part.replace(poster_of(final))
         part.replace(final)
         sync_folder(final.parent)
-        return SavedVideo(file=final, sha256=hashed, facts=facts)
+        return final, hashed, facts
     finally:
         poster_part.unlink(missing_ok=True)
 
@@ -253,7 +231,23 @@ def stem_of(row: Row) -> str:
 @asynccontextmanager
 async def file_lock(path: Path, sleep: Callable[[float], Awaitable[None]] = asyncio.sleep) -> AsyncIterator[None]:
     """Hold the lock file `path`, waiting for other holders. *writes files*: `path`, removed at the end. Raises: OSError."""
-    while (handle := _open_locked(path)) is None:
+    while True:
+        handle = os.open(path, os.O_CREAT | os.O_RDWR | getattr(os, "O_NOFOLLOW", 0), 0o600)
+        with suppress(BlockingIOError, PermissionError, FileNotFoundError):
+            if sys.platform == "win32":
+                msvcrt.locking(handle, msvcrt.LK_NBLCK, 1)
+            else:
+                try:
+                    fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
+                except (
+                    OSError
+                ) as error:  # else a file system without locks; there, two kernels may download the same video
+                    if isinstance(error, BlockingIOError):
+                        raise
+            # Whoever held it before has removed the file, perhaps only after it was opened here.
+            if os.path.samestat(os.fstat(handle), path.stat()):
+                break
+        os.close(handle)
         await sleep(0.5)
         await asyncio.sleep(0)  # the holder may be on this very loop
     try:
@@ -265,24 +259,6 @@ async def file_lock(path: Path, sleep: Callable[[float], Awaitable[None]] = asyn
         if os.name == "nt":  # an open file cannot be removed there
             with suppress(OSError):
                 path.unlink()
-
-
-def _open_locked(path: Path) -> int | None:
-    handle = os.open(path, os.O_CREAT | os.O_RDWR | getattr(os, "O_NOFOLLOW", 0), 0o600)
-    with suppress(BlockingIOError, PermissionError, FileNotFoundError):
-        if sys.platform == "win32":
-            msvcrt.locking(handle, msvcrt.LK_NBLCK, 1)
-        else:
-            try:
-                fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
-            except OSError as error:  # else a file system without locks; there, two kernels may download the same video
-                if isinstance(error, BlockingIOError):
-                    raise
-        # Whoever held it before has removed the file, perhaps only after it was opened here.
-        if os.path.samestat(os.fstat(handle), path.stat()):
-            return handle
-    os.close(handle)
-    return None
 
 
 def require_remembered(row: Row) -> None:

@@ -17,8 +17,8 @@ from seedance_nb._provider.outcome import Answer, refused
 from seedance_nb._task.results import poll, record_status, save_results
 from seedance_nb._task.send import TaskRun, next_poll, raise_for, send, unknown_outcome_text
 
-_GONE_AFTER_S = 60
-_ODD_AFTER_S = 600
+_GONE_AFTER_S, _ODD_AFTER_S = 60, 600
+_SPARSE_S = 300  # by which looks before a task can be done let others go first
 _STUCK = f"it has been so for over {_ODD_AFTER_S // 60} minutes and may never end: check it in your account"
 
 
@@ -69,8 +69,10 @@ async def _follow(flow: TaskRun, row: Row) -> Row:
             polls = replace(polls, history=await asyncio.to_thread(flow.ledger.history, row))
     begun = flow.clock() - max(0.0, flow.now() - (row.accepted or flow.now()))
     while row.state in OPEN_STATES:
-        await flow.sleep(next_poll(polls, flow.clock() - begun))
-        seen, answer, why = await poll(flow, row.task_id)
+        passed = flow.clock() - begun
+        await flow.sleep(wait := next_poll(polls, passed))
+        due = begun + passed + wait + (_SPARSE_S if passed + wait < polls.sparse_until else 0)
+        seen, answer, why = await poll(flow, row.task_id, due)
         gone = seen is None and answer is not None and must_stop(flow, answer, row)
         missing_since = (missing_since or flow.clock()) if gone else None
         if missing_since is not None and flow.clock() - missing_since > _GONE_AFTER_S:
@@ -115,7 +117,16 @@ async def resolve(flow_of: Callable[[], TaskRun], ledger: Ledger, row: Row, task
     flow = flow_of()
     named = (str(task_id).strip() or row.task_id).removeprefix(f"{row.provider}:")
     if not named:
-        known = await _known_facts(flow, row)
+        now = await flow.balance() if flow.balance is not None else None
+        if now is None or row.balance is None:
+            known = f"{row.provider} has no call that lists tasks, and the account balance before and after is unknown."
+        else:
+            before, after, less = (amount_text(each, row.unit) for each in (row.balance, now, row.balance - now))
+            price = "" if row.estimate is None else amount_text(row.estimate, row.unit)
+            cost = f", and this request would cost {price}" if price else ""
+            known = f"The account balance was {before} before the request and is {after} now: {less} less{cost}. "
+            known += "This is a hint, not proof: other requests may have been charged to the account."
+        known = f"{unknown_outcome_text(row)}\n{known}"
         raise UnknownOutcome(known, task=row.name, charged=row.charged, next_step=next_steps(row))
     if not is_id(named):
         raise SeedanceError(f"{named[:60]!r} is not a task id of {row.provider}.", charged=row.charged)
@@ -142,19 +153,6 @@ def mark_not_sent(ledger: Ledger, row: Row) -> Row:
         raise SeedanceError(f"{row.name} was sent again as #{row.successor}. Nothing was changed.", charged=row.charged)
     reason = "it was marked as never received"
     return ledger.update(row.seq, only_in=(State.UNKNOWN,), state=State.UNSENT, error=reason)
-
-
-async def _known_facts(flow: TaskRun, row: Row) -> str:
-    now = await flow.balance() if flow.balance is not None else None
-    if now is None or row.balance is None:
-        known = f"{row.provider} has no call that lists tasks, and the account balance before and after is unknown."
-    else:
-        before, after, less = (amount_text(each, row.unit) for each in (row.balance, now, row.balance - now))
-        price = "" if row.estimate is None else amount_text(row.estimate, row.unit)
-        cost = f", and this request would cost {price}" if price else ""
-        known = f"The account balance was {before} before the request and is {after} now: {less} less{cost}. "
-        known += "This is a hint, not proof: other requests may have been charged to the account."
-    return f"{unknown_outcome_text(row)}\n{known}"
 
 
 def next_steps(row: Row) -> str:

@@ -22,29 +22,25 @@ from seedance_nb._base.values import read_json
 from seedance_nb._check.check import seconds_of, status_request, values_by_role
 from seedance_nb._ledger.row import Row, State
 from seedance_nb._media.inspect import media_kind
-from seedance_nb._media.sniff import sniff, write_facts
+from seedance_nb._media.sniff import MediaFacts, sniff, write_facts
 from seedance_nb._provider.outcome import Answer, said
 from seedance_nb._provider.status import TaskStatus, other_task, read_status
 from seedance_nb._provider.transport import access_policy, fetch_answer, reach_with_key
 from seedance_nb._task import files as _files
-from seedance_nb._task.files import DoubtfulFile, ExtraResult, SavedVideo, UnusableFile, file_lock
+from seedance_nb._task.engine import ENGINE
+from seedance_nb._task.files import DoubtfulFile, ExtraResult, UnusableFile, file_lock
 from seedance_nb._task.send import TaskRun
 from seedance_nb._web.addresses import clean_url, host_of
 from seedance_nb._web.client import data_bytes, fetch_start
 from seedance_nb._web.download import Bounds, DownloadError, Kind, discard, download
 from seedance_nb._web.regular_files import create, on_disk, sha256
 
-_TRIES = 4
-_MOST_UNFIT = 2
+_TRIES, _MOST_UNFIT, _FEW = 4, 2, 4
 _AFTER_DISK = "free some space, move what is in the way or set SEEDANCE_OUTPUTS to another folder, then {} to download it; its id and URL are saved in the ledger"
-_PAUSE_S = 2
+_PAUSE_S, _FRESH_S, _SEARCH_S = 2, 3600, 60
 _PATIENCE_S = 60.0  # after "done", a file may appear at its URL a little later
-_FRESH_S = 3600
-_NOT_YET = (202, 204, 404, 425)
-_NO_ACCESS = (401, 403)
+_NOT_YET, _NO_ACCESS = (202, 204, 404, 425), (401, 403)
 _HOST = re.compile(r"[\w-]+(\.[\w-]+)*\.[a-z]{2,}(:\d+)?/", re.IGNORECASE)
-_FEW = 4
-_SEARCH_S = 60
 KEY_FOR_RESULTS = "SEEDANCE_KEY_FOR_RESULTS"
 """The environment variable with which results at the provider's own origin are requested with the key."""
 
@@ -56,7 +52,7 @@ async def save_results(flow: TaskRun, row: Row) -> Row:
         return row
     problem = ""
     try:
-        async with file_lock(_files.lock_for(flow.folder, row), flow.sleep):
+        async with ENGINE.results, file_lock(_files.lock_for(flow.folder, row), flow.sleep):
             row = await flow.read(row)  # another process may have saved it meanwhile
             return await _Saving(flow, row, has_video=await asyncio.to_thread(_files.is_saved, row)).run()
     except OSError as error:
@@ -65,10 +61,15 @@ async def save_results(flow: TaskRun, row: Row) -> Row:
     raise MediaError(problem, task=row.name, charged=row.charged, next_step=step)
 
 
-async def poll(flow: TaskRun, task_id: str) -> tuple[TaskStatus | None, Answer | None, str]:
+_Video = tuple[Path, str, MediaFacts]
+
+
+async def poll(flow: TaskRun, task_id: str, due: float = -math.inf) -> tuple[TaskStatus | None, Answer | None, str]:
     """A task's status, None if the response has none; the response; and why there is none. *network*."""
-    request = status_request(flow.spec, flow.endpoint.base_url, task_id)
-    answer, why = await fetch_answer(flow.spec, request, flow.endpoint)
+    looks = flow.endpoint.channel().looks if flow.endpoint.channel else {}
+    async with looks.setdefault(task_id, asyncio.Lock()):  # never two at once, also where a callback asks for one
+        request = status_request(flow.spec, flow.endpoint.base_url, task_id)
+        answer, why = await fetch_answer(flow.spec, request, flow.endpoint, due)
     if answer is None or flow.spec.task is None:
         return None, answer, why
     if other := other_task(flow.spec.task, answer.value, task_id):
@@ -128,13 +129,14 @@ class _Saving:
                 faults.append(fault)
                 self._extras[index] = ExtraResult(place=index, fault=str(fault), dead=fault.kind == "dead")
                 continue
-            if isinstance(got, SavedVideo):
+            if isinstance(got, tuple):
                 self._has_video, self._patience = True, 0.0
                 self._extras.pop(index, None)
                 later = {other: ExtraResult(place=other, fault="not downloaded yet") for other in indexes[number + 1 :]}
                 self._extras = later | self._extras
                 until = self._clock() + limit
-                await self._write(file=str(got.file), sha256=got.sha256, facts=write_facts(got.facts), dead=None)
+                file, digest, facts = got
+                await self._write(file=str(file), sha256=digest, facts=write_facts(facts), dead=None)
             else:
                 self._extras[index] = got
         if not self._has_video:
@@ -165,7 +167,7 @@ class _Saving:
     def _url(self, index: int) -> str:
         return absolute_url(self.row.outputs[index], self.flow.endpoint.base_url)
 
-    async def _fetch(self, index: int) -> SavedVideo | ExtraResult:
+    async def _fetch(self, index: int) -> _Video | ExtraResult:
         flow, part = self.flow, _files.part_path(self.flow.folder, self.row, index)
         until = self._clock() + flow.bounds.total_s
         fault = DownloadError("dead", f"{self.row.provider} no longer lists it")
@@ -224,7 +226,7 @@ class _Saving:
         is_own = host_of(self._url(index)) == host_of(self.flow.endpoint.base_url)
         return is_own and self.flow.endpoint.secret is not None
 
-    async def _save(self, part: Path, index: int) -> SavedVideo | ExtraResult | DownloadError:
+    async def _save(self, part: Path, index: int) -> _Video | ExtraResult | DownloadError:
         """The download under its final name, or why it cannot be used."""
         taken = {one.file for one in self._extras.values() if one.place != index}
         try:

@@ -6,7 +6,7 @@ import threading
 import time
 from collections.abc import Awaitable, Callable, Collection, Sequence
 from contextlib import suppress
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
@@ -26,10 +26,8 @@ from seedance_nb._task.files import require_remembered
 from seedance_nb._web.addresses import host_of
 from seedance_nb._web.download import Bounds
 
-_WRITE_ATTEMPTS = 4
-_SEND_ATTEMPTS = 3
-_MAX_PAUSE_S = 60
-_SAVE_RETRY_S = 30
+_WRITE_ATTEMPTS, _SEND_ATTEMPTS = 4, 3
+_MAX_PAUSE_S, _SAVE_RETRY_S = 60, 30
 LOOPBACK = ("127.0.0.1", "::1", "localhost")
 _STATES = {"accepted": State.QUEUED, "refused": State.REFUSED, "unsent": State.UNSENT, "unknown": State.UNKNOWN}
 
@@ -44,16 +42,19 @@ class PollSchedule:
     late: float = 7200
     history: Sequence[float] = field(default=())
 
+    @property
+    def sparse_until(self) -> float:
+        """0.85 of the fastest earlier task, 0 if too few are known. *pure*."""
+        return 0.85 * min(self.history[-30:]) if len(self.history) >= 3 else 0  # noqa: PLR2004
+
 
 def next_poll(polls: PollSchedule, elapsed: float) -> float:
     """Seconds from `elapsed` (seconds since the task was accepted) until the next status check. *pure*."""
     # Early checks catch quick refusals; then few until 0.85 of the fastest earlier task, then one per 2 % of their median.
     early = next((at for at in polls.early if at > elapsed + 0.001), None)
-    if len(polls.history) < 3:  # noqa: PLR2004
-        regular = polls.every
-    else:
+    regular = polls.every
+    if due := polls.sparse_until:
         durations = sorted(polls.history[-30:])
-        due = 0.85 * durations[0]
         regular = max(0.02 * durations[len(durations) // 2], polls.floor)
         if elapsed < due:
             regular = min(30.0, max(due - elapsed, polls.floor))
@@ -76,13 +77,9 @@ class TaskRun:
     now: Callable[[], float] = time.time
     bounds: Bounds = field(default_factory=Bounds)
     jitter: Callable[[], float] = JITTER.random
-    balance: Callable[[], Awaitable[float | None]] | None = None
+    balance: Callable[..., Awaitable[float | None]] | None = None
     delivery: Delivery = field(default_factory=Delivery)
     ledger_failed: threading.Event = field(default_factory=threading.Event)  # set once a failing ledger was reported
-
-    def for_new_task(self) -> "TaskRun":
-        """A copy for another task. *pure*."""
-        return replace(self, delivery=Delivery(), ledger_failed=threading.Event())
 
     def key(self, row: Row) -> tuple[str, int]:
         """The engine's key for a row; rows of another ledger at the same path have other keys. *pure*."""
@@ -138,17 +135,16 @@ async def send(flow: TaskRun, row: Row, request: Request) -> Row:
     """The row of the accepted task; its request is tried again only if it provably did not leave or was refused temporarily. *network*, *spends credits*, *writes ledger*. Raises: Refused; Unreachable; UnknownOutcome; LedgerError with the id if it cannot be saved."""
     sent = SendOutcome(outcome="unsent", why="sending ended before anything was sent")
     try:
-        if flow.balance is not None:
-            row = await flow.write(row, balance=await flow.balance())
+        changes = {"balance": await flow.balance(of_burst=True)} if flow.balance is not None else {}
         for attempt in range(_SEND_ATTEMPTS):
-            if flow.endpoint.gate and (pause := flow.endpoint.gate.closed(flow.endpoint.clock())):
+            if flow.endpoint.channel and (pause := flow.endpoint.channel().limiter.closed(flow.endpoint.clock())):
                 message = f"{row.provider} is having problems, so the request will be sent in {pause:.0f} s"
                 row = await flow.write(row, error=message)
             await acquire_slot(flow.endpoint)
             flow.delivery.sending.set()
             if ENGINE.is_ending:
                 break
-            row = await flow.write(row, only_in=(State.WAITING,), state=State.SENDING, error="")
+            row = await flow.write(row, only_in=(State.WAITING,), state=State.SENDING, error="", **changes)
             if row.state is not State.SENDING:  # settled meanwhile, and perhaps sent again, by another process
                 return row
             sent = SendOutcome(outcome="unknown", why="sending was interrupted")

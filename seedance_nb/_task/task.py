@@ -3,9 +3,11 @@
 import asyncio
 import concurrent.futures
 import math
+import threading
 import time
 from collections.abc import Generator, Sequence
 from concurrent.futures import Future
+from dataclasses import replace
 from datetime import datetime
 from importlib import import_module
 from pathlib import Path
@@ -25,7 +27,7 @@ from seedance_nb._task.begin import require_consent
 from seedance_nb._task.display.player import badge, data_url, source_of, still_of
 from seedance_nb._task.display.progress import Line, Progress, TerminalLine, open_line, usual_text
 from seedance_nb._task.display.video import Video, video_of, video_view
-from seedance_nb._task.engine import ENGINE
+from seedance_nb._task.engine import ENGINE, Delivery
 from seedance_nb._task.files import file_text, forget, poster_of
 from seedance_nb._task.follow import resolve, run
 from seedance_nb._task.send import TaskRun, raise_for
@@ -107,9 +109,19 @@ class Task:
         return (self.row.finished or time.time()) - self.row.created
 
     def __dir__(self) -> list[str]:  # for Tab: without what only this package needs
-        return [name for name in (*vars(Task), "is_new") if name[0] != "_" and name not in ("future", "row", "show")]
+        return [name for name in (*vars(Task), "is_new") if name[0] != "_" and name not in ("following", "row", "show")]
 
-    def future(self) -> "Future[Row]":
+    @property
+    def future(self) -> "Future[Video]":
+        """The video as a `concurrent.futures.Future`; cancelling it ends the waiting, not the task. *network*, *writes ledger*, *writes files*."""
+
+        async def video() -> Video:
+            following: Future[Any] = await asyncio.to_thread(self.following)
+            return self.show(await asyncio.shield(asyncio.wrap_future(following)))
+
+        return ENGINE.submit(video())
+
+    def following(self) -> "Future[Row]":
         """A future for the finished row; polling starts if it is not running yet. *network*, *writes ledger*, *writes files*."""
         now = self.row
         raise_for(self._spec, now)
@@ -137,7 +149,7 @@ class Task:
         >>> task.wait(timeout=60).path.suffix
         '.mp4'
         """
-        future, shown = self.future(), self._progress(progress)
+        future, shown = self.following(), self._progress(progress)
         end = math.inf if timeout is None else time.monotonic() + timeout
         try:
             # In short steps, because an interrupt does not wake a longer wait on every platform.
@@ -152,7 +164,13 @@ class Task:
         shown.end(self.row, "" if done else "Still running")
         if not done:
             del future, done  # as above
-            raise self._still_running(timeout or 0)
+            row = self.row
+            name = f"{row.name}{' (SIMULATED)' if row.simulated else ''}"
+            trouble = f"; {quote_lines(row.error)}" if row.error else ""
+            free = "\nNothing is charged in the simulator." if row.simulated else ""
+            text = f"{name} is still {state_text(row)} after {timeout or 0:g} s{trouble}. Stopped waiting; the task itself continues.{free}"
+            step = f"wait for it again with sd.task({row.name!r}).wait()"
+            raise WaitTimeout(text, task=row.name, charged=None if free else row.charged, next_step=step)
         return self.show(future.result())
 
     def resolve(self, task_id: str = "", *, taken: bool | None = None) -> "Task":
@@ -203,7 +221,8 @@ class Task:
             step = f"call {task}.resubmit(confirm=True) if that is what you want"
         if problem:
             raise SeedanceError(f"{row.name} {problem}. Nothing was sent.", next_step=step, charged=row.charged)
-        flow, limit = self._flow().for_new_task(), row.budget if budget is None else budget
+        flow, limit = self._flow(), row.budget if budget is None else budget
+        flow = replace(flow, delivery=Delivery(), ledger_failed=threading.Event())
         require_consent(self._spec, flow.endpoint, limit)
         return self._context.begin(flow, approve_again(self._spec, row.body), row.take, limit, row.seq)
 
@@ -235,12 +254,9 @@ class Task:
         return self._cached_flow or self._context.flow_of(self._spec, self._row)
 
     def __await__(self) -> Generator[Any, None, Video]:
-        return self._awaited().__await__()
-
-    async def _awaited(self) -> Video:
-        future, shown = self.future(), self._progress(None)
+        future, shown = self.following(), self._progress(None)
         try:
-            await self._show_until(future, shown)
+            yield from self._show_until(future, shown).__await__()
         except BaseException:
             shown.end(self.row, "Stopped waiting; the task is still running")
             raise
@@ -257,15 +273,6 @@ class Task:
     def _progress(self, wanted: bool | None) -> Progress:
         line = open_line(wanted=wanted)
         return Progress(line, usual_text(self._context.ledger.history(self._row)) if line else "")
-
-    def _still_running(self, waited: float) -> WaitTimeout:
-        row = self.row
-        name = f"{row.name}{' (SIMULATED)' if row.simulated else ''}"
-        trouble = f"; {quote_lines(row.error)}" if row.error else ""
-        free = "\nNothing is charged in the simulator." if row.simulated else ""
-        text = f"{name} is still {state_text(row)} after {waited:g} s{trouble}. Stopped waiting; the task itself continues.{free}"
-        step = f"wait for it again with sd.task({row.name!r}).wait()"
-        return WaitTimeout(text, task=row.name, charged=None if free else row.charged, next_step=step)
 
     def __repr__(self) -> str:
         row = self.row
@@ -284,7 +291,7 @@ class Task:
     async def _show_live(self, line: Line) -> None:
         """Update a displayed task until it ends, and then show its video."""
         try:
-            future = await asyncio.to_thread(self.future)
+            future = await asyncio.to_thread(self.following)
             shown = Progress(line, usual_text(await asyncio.to_thread(self._context.ledger.history, self._row)))
             await self._show_until(future, shown)
             view = await asyncio.to_thread(lambda: video_view(self.show(future.result())))

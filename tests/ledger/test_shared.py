@@ -109,7 +109,7 @@ def test_a_ledger_that_fails_for_a_while_does_not_end_the_following(
         patch.setattr(session.ledger, "update", locked)
         server.plans[STATUS] = [(tell("done"),)]
         until(lambda: len(failing) > 3)
-        assert not task.future().done()
+        assert not task.following().done()
     assert task.wait(60).path.exists()
     assert [one.message for one in caplog.records if "locked" in one.message] == [
         "crun:task_1: still checking its status, which will be saved once the ledger works again: The ledger is locked."

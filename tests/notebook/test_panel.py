@@ -118,7 +118,7 @@ def test_to_stop_waiting_leaves_the_task(panel: Panel, provider: Provider) -> No
     until(done(panel))
     assert "Stopped waiting; the task is still running" in panel._status.value
     assert panel.task is not None
-    assert not panel.task.future().done()
+    assert not panel.task.following().done()
     provider.on_status = ["success"]
     assert panel.task.wait(30).path.exists()
 
@@ -234,7 +234,7 @@ def test_an_unknown_outcome_offers_no_button_that_pays_for_another(panel: Panel,
 
 
 CELL = re.compile(r"\bcell again\b|\brun (it )?again\b|\btake=|\.wait\(\)|\bopen the panel\b")
-ONLY_IN_CODE = {"resubmit", "_still_running", "next_steps"}  # a panel has no button for these
+ONLY_IN_CODE = {"resubmit", "wait", "next_steps"}  # a panel has no button for these
 ONLY_A_CELL_CAN = "run its cell again"  # a panel stays with the simulator, or with its provider, for good
 
 

@@ -18,8 +18,9 @@ from support.provider import Provider
 
 import seedance_nb as sd
 from seedance_nb._base.secret import Secret
+from seedance_nb._check.check import Request
 from seedance_nb._ledger.row import State
-from seedance_nb._provider.transport import Endpoint, _KeyAuth
+from seedance_nb._provider.transport import Endpoint, _Attempt, _respond
 from seedance_nb._task.engine import ENGINE
 
 MODEL = "crun/seedance-2.0-fast-r2v"
@@ -60,7 +61,7 @@ def test_stop_ends_the_waiting_at_once_and_not_the_task(provider: Provider) -> N
         f"task = sd.submit({MODEL!r}, base_url={provider.url!r}, api_key='a-key-for-the-test', **{FIELDS!r})\n"
         "print('waiting', flush=True)\n"
         "try:\n    task.wait()\n"
-        "except KeyboardInterrupt as stop:\n    print(stop, task.future().done(), flush=True)\n"
+        "except KeyboardInterrupt as stop:\n    print(stop, task.following().done(), flush=True)\n"
     )
     child = subprocess.Popen([sys.executable, "-c", script], stdout=subprocess.PIPE, text=True)
     assert child.stdout is not None
@@ -80,14 +81,14 @@ def test_a_cancelled_cell_leaves_the_task(session: sd.Session, provider: Provide
     task = session.submit(MODEL, **FIELDS)
 
     async def cell() -> None:
-        waiting = asyncio.ensure_future(task._awaited())
+        waiting = asyncio.ensure_future(task)
         await asyncio.sleep(0.05)
         waiting.cancel()
         await asyncio.gather(waiting, return_exceptions=True)
         assert waiting.cancelled()
 
     asyncio.run(cell())
-    assert not task.future().done()
+    assert not task.following().done()
     provider.on_status = ["success"]
     assert task.wait(60).path.exists()
 
@@ -230,9 +231,10 @@ def test_a_proxy_of_the_environment_sees_nothing(session: sd.Session, monkeypatc
 @pytest.mark.parametrize(("url", "sent"), [("https://api.crun.ai/a", True), ("https://cdn.crun.ai/a", False),
                                            ("http://api.crun.ai/a", False), ("https://api.crun.ai:8443/a", False)])  # fmt: skip
 def test_the_key_goes_to_the_providers_own_origin_only(crun: sd.Spec, url: str, sent: bool) -> None:
-    auth = _KeyAuth(crun, Endpoint(base_url="https://api.crun.ai", secret=Secret(CANARY, "x")))
-    request = next(auth.auth_flow(httpx.Request("GET", url)))
-    assert ("x-api-key" in request.headers) is sent
+    transport = httpx.MockTransport(lambda request: httpx.Response(200, json="x-api-key" in request.headers))
+    there, ours = Endpoint(base_url="https://api.crun.ai", secret=Secret(CANARY, "x")), Request(method="GET", url=url)
+    work = _respond(crun, ours, httpx.URL(url), there, _Attempt(has_left=True), transport)
+    assert asyncio.run(work).json() is sent
 
 
 def test_a_redirect_of_the_paid_request_is_not_followed(

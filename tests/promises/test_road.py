@@ -235,7 +235,7 @@ def test_waiting_that_ends_says_so_and_leaves_the_task(session: sd.Session, prov
     with pytest.raises(sd.WaitTimeout, match="is still") as timeout:
         task.wait(0.2)
     assert isinstance(timeout.value, TimeoutError)
-    assert not task.future().done()
+    assert not task.following().done()
     provider.on_status = ["success"]
     assert task.wait(60).path.exists()
 

@@ -100,12 +100,102 @@ def test_without_a_gate_the_same_outage_is_a_storm() -> None:
     assert len([at for at in sent if at <= 600]) > 5_000
 
 
-def test_two_requests_a_second_go_out_in_good_times() -> None:
+def test_two_requests_a_second_go_out_at_first_after_ten_at_once() -> None:
     gate = RateLimiter()
-    waits = [gate.reserve(1_000.0) for _ in range(30)]
-    assert waits[:10] == [0.0] * 10
-    assert waits[-1] == 10.0
+    assert [gate.reserve(1_000.0) for _ in range(10)] == [0.0] * 10
+    assert [gate.reserve(1_000.0), gate.reserve(1_000.25), gate.reserve(1_000.5)] == [0.5, 0.25, 0.0]
     assert gate.reserve(1_060.0) == 0.0
+
+
+def throughput(
+    allowed: float, seconds: float, *, documented: float = 0, adapts: bool = True
+) -> tuple[list[float], int]:
+    """When a host that allows so many requests a second took one, while a hundred tasks always want to ask; and how often it refused."""
+    world, gate, taken, refused = World(), RateLimiter(documented, jitter=lambda: 0.5), list[float](), 0
+
+    async def one() -> None:
+        nonlocal refused
+        while world.now < seconds:
+            at = await gate.acquire(world.clock, world.sleep)
+            good = len([one for one in taken[-200:] if one > at - 1]) < allowed
+            taken.extend([at] * good)
+            refused += not good
+            await world.sleep(0.1)
+            if adapts:
+                gate.record(at, world.now, good=good, retry_after=None if good else 1.0)
+
+    async def all_of_them() -> None:
+        await world.run([asyncio.create_task(one()) for _ in range(100)])
+
+    asyncio.run(all_of_them())
+    return [at for at in taken if at <= seconds], refused
+
+
+def test_the_rate_finds_what_the_host_allows_and_stays_near_it() -> None:
+    taken, refused = throughput(20, 300)
+    late = [at for at in taken if at > 60]
+    assert len(late) / 240 > 20 * 0.8
+    assert refused < len(taken) / 50
+
+
+def test_a_rate_that_does_not_adapt_uses_a_tenth_of_what_the_host_allows() -> None:
+    taken, _ = throughput(20, 300, adapts=False)
+    assert len(taken) / 300 < 2.1
+
+
+def test_a_burst_of_a_hundred_is_sent_within_fifteen_seconds() -> None:
+    taken, _ = throughput(50, 20)
+    assert taken[99] < 15
+
+
+def test_a_documented_rate_is_where_it_starts_and_where_it_ends() -> None:
+    taken, refused = throughput(1000, 60, documented=8)
+    assert len([at for at in taken if at <= 10]) > 80
+    assert len([at for at in taken if 20 < at <= 60]) <= 8 * 40 + 1
+    assert refused == 0
+
+
+@pytest.mark.parametrize(("failures", "rate"), [(0, 20.0), (1, 10.0), (9, 10.0)])
+def test_a_series_of_failures_halves_the_rate_once(failures: int, rate: float) -> None:
+    gate = RateLimiter(20, jitter=lambda: 1.0)
+    for number in range(failures):
+        gate.record(100.0 + number, 100.5 + number, good=False)
+    assert gate.rate == rate
+
+
+def test_an_idle_host_is_not_asked_more_often_later_only_because_it_answered() -> None:
+    gate = RateLimiter()
+    for number in range(1000):
+        gate.record(100.0 + number, 100.1 + number, good=True)
+    assert gate.rate == 2.0
+
+
+def turns(dues: list[float], *, cancel: int = -1) -> list[float]:
+    """In which order requests go out that want to at once, by what they were due."""
+    world, gate, order = World(), RateLimiter(), list[float]()
+
+    async def one(due: float) -> None:
+        await gate.acquire(world.clock, world.sleep, due)
+        order.append(due)
+
+    async def all_of_them() -> None:
+        gate._left = 0
+        tasks = [asyncio.create_task(one(due)) for due in dues]
+        await asyncio.sleep(0)
+        if cancel >= 0:
+            tasks[cancel].cancel()
+        await world.run(tasks)
+
+    asyncio.run(all_of_them())
+    return order
+
+
+def test_of_those_that_wait_the_one_due_first_is_next_and_a_submit_before_all_looks() -> None:
+    assert turns([5.0, 3.0, -math.inf, 4.0]) == [-math.inf, 3.0, 4.0, 5.0]
+
+
+def test_one_that_no_longer_waits_holds_up_nobody() -> None:
+    assert turns([1.0, 2.0, 3.0], cancel=1) == [1.0, 3.0]
 
 
 def test_failures_that_were_under_way_together_count_once() -> None:

@@ -168,7 +168,7 @@ def test_stop_is_one_line_and_leaves_the_task(page: Page, monkeypatch: pytest.Mo
     (line,) = stopped.value._render_traceback_()
     assert f"Wait for it again with sd.task({task.name!r}).wait()" in line
     assert page.texts[-1].startswith("Stopped waiting; the task is still running")
-    assert not task.future().done()
+    assert not task.following().done()
 
 
 def test_a_task_as_the_last_line_follows_its_state_and_becomes_its_video(page: Page) -> None:
