@@ -6,6 +6,7 @@ import inspect
 import logging
 import os
 import re
+import sys
 import traceback
 from collections.abc import Callable
 from pathlib import Path
@@ -76,7 +77,8 @@ def typed(function: Callable[P, T]) -> Callable[P, T]:
         except BaseException as error:
             charged = getattr(args[0] if args else None, "_charged", None)
             del args, kwargs
-            if not isinstance(error, FAULTS) or isinstance(error, SeedanceError):
+            ours = (*FAULTS, NameError) if sys.is_finalizing() else FAULTS  # `open` is gone by then
+            if not isinstance(error, ours) or isinstance(error, SeedanceError):
                 raise
             own = local_error(error, charged=charged)
         raise own

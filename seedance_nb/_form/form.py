@@ -155,7 +155,7 @@ class Form:
         >>> form = sd.form("crun/seedance-1.0-pro-t2v")
         >>> form.values = {"prompt": "A fox"}
         >>> form.to_python().splitlines()[-1]
-        'video = sd.generate("crun/seedance-1.0-pro-t2v", prompt="A fox")'
+        "video = sd.generate('crun/seedance-1.0-pro-t2v', prompt='A fox')"
         """
         return exchange.to_python(self.spec, self.values)
 

@@ -258,7 +258,10 @@ class Session:
         return Task(self.sender, spec, row)
 
     def callback(self, payload: Mapping[str, Any] | str | bytes, /, *, document: Document | None = None) -> Task:
-        """The task that a callback is about, as `sd.callback` in this session. *network*, *writes ledger*. Raises: SeedanceError; Unauthorized."""
+        """The task that a provider's callback is about, after a status check with the key. *network*, *writes ledger*.
+
+        It is `sd.callback`, in this session. Raises: SeedanceError; Unauthorized.
+        """
         own, payload = _spec.spec(document) if document is not None else None, mask_keys(payload)
         known = [*self.sender.specs.values(), own] if own else [*self.sender.specs.values()]
         row = next(filter(None, map(self.ledger.row, callback_names(payload, known))), None)

@@ -494,7 +494,7 @@ def test_progress_names_each_model_until_its_video_or_error_is_there(view: Batch
     assert T2V in view._table.value
     assert I2V in view._table.value
     assert "0 of 2 done · 1 running" in view._status.value
-    assert ">Generating…<" in shown(view)
+    until(lambda: ">Generating…<" in shown(view))
     paying.on_status = ["success"]
     until(lambda: not view._busy)
     assert "&lt;i&gt;none&lt;/i&gt;" in shown(view)

@@ -4,7 +4,6 @@ import asyncio
 import concurrent.futures
 import io
 import sys
-from collections.abc import Callable
 from dataclasses import replace
 from typing import Any
 
@@ -193,10 +192,7 @@ def test_a_task_whose_display_cannot_be_followed_says_its_state(
     def refuse() -> Any:
         raise sd.Unauthorized("no key")
 
-    def future() -> Callable[[], Any]:
-        return refuse
-
-    monkeypatch.setattr(task, "future", future())
+    monkeypatch.setattr(task, "following", refuse)
     monkeypatch.setattr(sd.Task, "row", property(lambda _: ROW))
     task._ipython_display_()
     until(lambda: page.updates)
