@@ -3,18 +3,16 @@
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from fractions import Fraction
-from pathlib import Path
 from typing import Any, Literal, NamedTuple
 
-import yaml
-
 from seedance_nb._base.problem import Problem
+from seedance_nb._base.table import packaged_table
 from seedance_nb._base.values import ABSENT
 from seedance_nb._media.sniff import MediaFacts
 
 Outcome = Literal["fits", "breaks", "unchecked"]
 _NEAR_SECONDS = Fraction(1, 10)
-_WORDS: dict[str, Any] = yaml.safe_load(Path(__file__).with_name("rules.yaml").read_text("utf-8"))
+_WORDS: dict[str, Any] = packaged_table(__file__)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

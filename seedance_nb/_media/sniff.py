@@ -4,15 +4,14 @@ import json
 import re
 from contextlib import suppress
 from dataclasses import asdict, dataclass
-from pathlib import Path
 from typing import Any, Literal
 
-import yaml
+from seedance_nb._base.table import packaged_table
 
 Kind = Literal["image", "video", "audio"]
 UNKNOWN, NO_MEDIA = "unrecognized data", ", not an image, video or audio file"
 _OPTIONAL = ("kind", "format", "turned", "estimated")
-FORMATS: dict[str, dict[str, Any]] = yaml.safe_load(Path(__file__).with_name("formats.yaml").read_text("utf-8"))
+FORMATS: dict[str, dict[str, Any]] = packaged_table(__file__, "formats")
 _STARTS, _BRANDS = ([(re.compile(one[key].encode(), re.DOTALL), name) for name, one in FORMATS.items() if key in one]
                     for key in ("start", "brands"))  # fmt: skip
 

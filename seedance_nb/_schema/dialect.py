@@ -2,11 +2,9 @@
 
 from collections.abc import Callable, Iterator
 from contextlib import suppress
-from pathlib import Path
 from typing import Any, Literal
 
-import yaml
-
+from seedance_nb._base.table import packaged_table
 from seedance_nb._base.values import is_number, read_json
 
 # Internal keywords:
@@ -16,7 +14,7 @@ READ_ONLY = "x-read-only"  # the names of an object's `readOnly` fields, which o
 SCHEMA_NAME = "x-from"  # the name of a schema in the source: `Cat` for `#/components/schemas/Cat`
 # What a schema describes: a whole value, one of several branches, a part of it, or something that may be negated.
 Role = Literal["own", "branch", "part", "loose"]
-_KEYS: dict[str, list[str]] = yaml.safe_load(Path(__file__).with_suffix(".yaml").read_text("utf-8"))
+_KEYS: dict[str, list[str]] = packaged_table(__file__)
 ANNOTATIONS = set(_KEYS.pop("annotations"))
 KEYWORDS = frozenset(name for names in _KEYS.values() for name in names)  # all that are supported
 LISTS, MAPS, ONES = _KEYS["lists"], _KEYS["maps"], _KEYS["ones"]

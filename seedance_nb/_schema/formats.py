@@ -4,12 +4,10 @@ import functools
 import re
 import string
 from collections.abc import Callable, Mapping
-from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
 
-import yaml
-
+from seedance_nb._base.table import packaged_table
 from seedance_nb._base.values import is_number
 from seedance_nb._schema.library import FormatChecker, spend
 
@@ -31,7 +29,7 @@ _MAX_LENGTH = 5_000
 _SECONDS = 0.05
 _STRIKES = 3
 _AS_MANY = 4_000  # a timeout takes as long as checking so many schemas
-_TABLES: dict[str, dict[str, str]] = yaml.safe_load(Path(__file__).with_suffix(".yaml").read_text("utf-8"))
+_TABLES: dict[str, dict[str, str]] = packaged_table(__file__)
 _PATTERNS = {name: re.compile(pattern) for name, pattern in _TABLES["formats"].items()}
 _SETS, _PLAIN = _TABLES["sets"], _TABLES["plain"]
 _OUTSIDE = {char: f"[{signs}]" for char, signs in _SETS.items()} | _TABLES["anchors"]

@@ -2,14 +2,12 @@
 
 import re
 from collections.abc import Callable
-from pathlib import Path
 from typing import Any
 
-import yaml
-
+from seedance_nb._base.table import packaged_table
 from seedance_nb._base.values import ABSENT, json_text, shorten
 
-_WORDS: dict[str, dict[str, str]] = yaml.safe_load(Path(__file__).with_suffix(".yaml").read_text("utf-8"))
+_WORDS: dict[str, dict[str, str]] = packaged_table(__file__)
 _HELP_UP_TO = 270
 _MOST_SHOWN, _SHOWN = 40, 12  # of allowed values
 _LONGEST = 100  # no sentence lists more names, nor a longer limit

@@ -19,15 +19,15 @@ from pathlib import Path
 from typing import Any
 
 import av
-import yaml
 from PIL import Image, ImageDraw, ImageFont, ImageOps
 from PIL.ImageFont import Layout
 
+from seedance_nb._base.table import packaged_table
 from seedance_nb._media.sandbox import limit
 from seedance_nb._simulator.job import FPS, LIMITS, Job, Reference, load, seed
 
 _RATE = 48_000
-_LOOK = yaml.safe_load(Path(__file__).with_name("look.yaml").read_text("utf-8"))
+_LOOK = packaged_table(__file__, "look")
 _PALETTES, _FONTS = _LOOK["palettes"], _LOOK["fonts"]
 Box = tuple[int, int, int, int]  # left, top, right and bottom in px
 _CJK = "\u2e80-\u9fff\uac00-\ud7af\uff00-\uffef"
