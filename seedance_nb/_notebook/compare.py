@@ -274,9 +274,9 @@ class Sweep(ShownBatch):
             raise errors.InvalidInput(tuple(problems.values()))
         for item in {item.name: item for item in self.items}.values():
             self._session.require_consent(item.spec, self._budget)
-        if confirm is not True and (self._budget, self._session.sender.budget) == (None, None) and self.total.paid:
-            text = f"This sends {len(self.due)} paid requests. Total: {self.total}. Nothing has been sent."
-            raise errors.SeedanceError(text, next_step="pass confirm=True to send them, or create it with budget=")
+        if (self._budget, self._session.sender.budget) == (None, None):
+            what, step = f"{len(self.due)} paid requests", ", or create it with budget="
+            self._refuse_unconfirmed(what, step, confirm=confirm)
         warnings = dict.fromkeys(str(problem) for item in self.items for problem in item.warnings)
         errors.emit_warnings(warnings, errors.LimitWarning)
         try:

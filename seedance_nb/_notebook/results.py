@@ -165,13 +165,16 @@ class ShownBatch(Batch):
             } for item, row, result in zip(self.items, self.rows(), self.results, strict=True)
         )  # fmt: skip
 
+    def _refuse_unconfirmed(self, what: str, step: str, more: str = "", *, confirm: bool) -> None:
+        if confirm is not True and self.total.paid:
+            text = f"This sends {what}. Total: {self.total}. Nothing has been sent.{more}"
+            raise SeedanceError(text, next_step=f"pass confirm=True to send them{step}")
+
     def _require_confirmed(self, whom: str, step: str, left_out: str = "", *, confirm: bool) -> None:
         """Warn of limits and of what is not supported, before anything is sent. Raises: SeedanceError if it is paid and not confirmed."""
         named = [(getattr(one, self._by), one) for one in self.ready]
         without = [f"{name} is sent without {field}: {why}" for name, one in named for field, why in one.unsupported]
-        if confirm is not True and self.total.paid:
-            text = f"This sends paid requests {whom}. Total: {self.total}. Nothing has been sent.{left_out}"
-            raise SeedanceError("\n".join([text, *without]), next_step=f"pass confirm=True to send them{step}")
+        self._refuse_unconfirmed(f"paid requests {whom}", step, "\n".join([left_out, *without]), confirm=confirm)
         # Before anything is sent: warnings may be turned into errors.
         emit_warnings((f"{name}, {problem}" for name, one in named for problem in one.warnings), LimitWarning)
         emit_warnings(without, UserWarning)
