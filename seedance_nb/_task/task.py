@@ -116,7 +116,8 @@ class Task:
 
         async def video() -> Video:
             following: Future[Any] = await asyncio.to_thread(self.following)
-            return self.show(await asyncio.shield(asyncio.wrap_future(following)))
+            row = await asyncio.shield(asyncio.wrap_future(following))
+            return await asyncio.to_thread(self.show, row)  # it reads files, and this loop follows every task
 
         return ENGINE.submit(video())
 
