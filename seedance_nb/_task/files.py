@@ -230,23 +230,7 @@ def stem_of(row: Row) -> str:
 @asynccontextmanager
 async def file_lock(path: Path, sleep: Callable[[float], Awaitable[None]] = asyncio.sleep) -> AsyncIterator[None]:
     """Hold the lock file `path`, waiting for other holders. *writes files*: `path`, removed at the end. Raises: OSError."""
-    while True:
-        handle = os.open(path, os.O_CREAT | os.O_RDWR | getattr(os, "O_NOFOLLOW", 0), 0o600)
-        with suppress(BlockingIOError, PermissionError, FileNotFoundError):
-            if sys.platform == "win32":
-                msvcrt.locking(handle, msvcrt.LK_NBLCK, 1)
-            else:
-                try:
-                    fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
-                except (
-                    OSError
-                ) as error:  # else a file system without locks; there, two kernels may download the same video
-                    if isinstance(error, BlockingIOError):
-                        raise
-            # Whoever held it before has removed the file, perhaps only after it was opened here.
-            if os.path.samestat(os.fstat(handle), path.stat()):
-                break
-        os.close(handle)
+    while (handle := _open_locked(path)) is None:
         await sleep(0.5)
         await asyncio.sleep(0)  # the holder may be on this very loop
     try:
@@ -258,6 +242,24 @@ async def file_lock(path: Path, sleep: Callable[[float], Awaitable[None]] = asyn
         if os.name == "nt":  # an open file cannot be removed there
             with suppress(OSError):
                 path.unlink()
+
+
+def _open_locked(path: Path) -> int | None:
+    handle = os.open(path, os.O_CREAT | os.O_RDWR | getattr(os, "O_NOFOLLOW", 0), 0o600)
+    with suppress(BlockingIOError, PermissionError, FileNotFoundError):
+        if sys.platform == "win32":
+            msvcrt.locking(handle, msvcrt.LK_NBLCK, 1)
+        else:
+            try:
+                fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            except OSError as error:  # else a file system without locks; there, two kernels may download the same video
+                if isinstance(error, BlockingIOError):
+                    raise
+        # Whoever held it before has removed the file, perhaps only after it was opened here.
+        if os.path.samestat(os.fstat(handle), path.stat()):
+            return handle
+    os.close(handle)
+    return None
 
 
 def require_remembered(row: Row) -> None:
