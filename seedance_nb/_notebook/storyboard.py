@@ -152,12 +152,8 @@ class Storyboard(ShownBatch):
 
     async def send(self, *, interactive: bool = False) -> None:
         """Send each shot once what it continues is saved. *spends credits*, *network*, *writes ledger*."""
-        self.is_sending = True
-        try:
-            await asyncio.to_thread(self.require_same_places)
-            await asyncio.gather(*(self._send_shot(at, interactive=interactive) for at in range(len(self.items))))
-        finally:
-            self.is_sending = False
+        await asyncio.to_thread(self.require_same_places)
+        await asyncio.gather(*(self._send_shot(at, interactive=interactive) for at in range(len(self.items))))
 
     async def _send_shot(self, at: int, *, interactive: bool) -> None:
         before: Result = None

@@ -1,11 +1,9 @@
 """One prompt for several models: each gets it in its own terms, the person is asked once, every video or error is shown."""
 
-import asyncio
 import json
 import time
 import traceback
 from collections.abc import Callable
-from pathlib import Path
 from typing import Any
 
 import pytest
@@ -191,22 +189,6 @@ def test_a_total_holds_its_numbers() -> None:
     total = total_of([priced(PRO, 200, money=1.0), priced(T2V, None), priced(VAST, 9, simulated=True)])
     assert (total.money, total.unknown, total.simulated, total.paid) == ((("USD", 1.0),), (T2V,), 1, 2)
     assert total_of([]) == Total()
-
-
-async def short(_: float) -> None:
-    await asyncio.sleep(0.005)
-
-
-@pytest.fixture
-def session(tmp_path: Path) -> sd.Session:
-    return sd.Session(ledger=tmp_path / "l.sqlite3", outputs=tmp_path / "o", queue_s=0, run_s=0, sleep=short)
-
-
-@pytest.fixture
-def paying(provider: Provider, monkeypatch: pytest.MonkeyPatch) -> Provider:
-    monkeypatch.setenv("CRUN_API_KEY", "a-key-of-crun")
-    monkeypatch.setenv("CRUN_BASE_URL", provider.url)
-    return provider
 
 
 def compared(session: sd.Session, documents: Any, *, take: int = 1, **words: Any) -> Comparison:

@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 from support.provider import Provider
-from support.waiting import short, until
+from support.waiting import until
 
 import seedance_nb as sd
 from seedance_nb._base.errors import Step
@@ -22,19 +22,10 @@ GOOD = {"prompt": "A fox", "reference_images": ["https://example.com/a.png"], "d
 
 
 @pytest.fixture
-def panel(provider: Provider, crun: sd.Spec, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Panel:
+def panel(crun: sd.Spec, keyed_session: sd.Session, monkeypatch: pytest.MonkeyPatch) -> Panel:
     monkeypatch.setattr(panel_module, "SETTLE_S", 0.05)
     monkeypatch.setattr(panel_module, "_TICK_S", 0.01)
-    return Panel(
-        crun,
-        sd.Session(
-            api_key="a-key-of-tests",
-            base_url=provider.url,
-            ledger=tmp_path / "l.sqlite3",
-            outputs=tmp_path / "o",
-            sleep=short,
-        ),
-    )
+    return Panel(crun, keyed_session)
 
 
 def shown(panel: Panel) -> list[Any]:

@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 from support.media import picture, video
 from support.provider import Provider
-from support.waiting import short, until
+from support.waiting import until
 
 import seedance_nb as sd
 from seedance_nb._form.controls.text_list import ListControl
@@ -22,20 +22,13 @@ IMAGES = "/input/reference_images"
 
 
 @pytest.fixture
-def panel_for(provider: Provider, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Callable[[str], Panel]:
+def panel_for(monkeypatch: pytest.MonkeyPatch, keyed_session: sd.Session) -> Callable[[str], Panel]:
     monkeypatch.setattr(panel_module, "SETTLE_S", 0.05)
     monkeypatch.setattr(panel_module, "_TICK_S", 0.01)
     monkeypatch.setattr(panel_module, "REST_S", 0.05)
-    session = sd.Session(
-        api_key="a-key-of-tests",
-        base_url=provider.url,
-        ledger=tmp_path / "l.sqlite3",
-        outputs=tmp_path / "o",
-        sleep=short,
-    )
 
     def make(name: str) -> Panel:
-        return Panel(sd.spec(name), session)
+        return Panel(sd.spec(name), keyed_session)
 
     return make
 
@@ -130,40 +123,28 @@ def test_what_could_not_be_looked_at_is_said_and_stops_nothing(
     assert "<li>Reference images 1: " in panel._unchecked_view.value, "the label, not the JSON path"
 
 
-def test_a_script_asks_for_the_look_itself(provider: Provider, tmp_path: Path) -> None:
+def test_a_script_asks_for_the_look_itself(provider: Provider, keyed_session: sd.Session) -> None:
     provider.files = {"/small.png": picture(200, 200)}
-    session = sd.Session(
-        api_key="a-key-of-tests",
-        base_url=provider.url,
-        ledger=tmp_path / "l.sqlite3",
-        outputs=tmp_path / "o",
-        sleep=short,
-    )
     fields: dict[str, Any] = {"prompt": "x", "reference_images": [f"{provider.url}/small.png"]}
     with pytest.raises(sd.InvalidInput, match="200 px"):
-        session.submit(R2V, preflight=True, **fields)
-    assert (provider.charges, list(session.tasks())) == ([], [])
-    report = session.preflight(R2V, **fields)
+        keyed_session.submit(R2V, preflight=True, **fields)
+    assert (provider.charges, list(keyed_session.tasks())) == ([], [])
+    report = keyed_session.preflight(R2V, **fields)
     assert [problem.path for problem in report.problems] == [f"{IMAGES}/0"] * len(report.problems)
     assert "reference_images 1" in report._repr_html_()
-    assert session.generate(R2V, timeout=60, preflight=False, **fields).path.exists()
+    assert keyed_session.generate(R2V, timeout=60, preflight=False, **fields).path.exists()
 
 
-def test_the_files_of_a_new_paid_request_are_checked_without_being_asked(provider: Provider, tmp_path: Path) -> None:
+def test_the_files_of_a_new_paid_request_are_checked_without_being_asked(
+    provider: Provider, tmp_path: Path, keyed_session: sd.Session
+) -> None:
     provider.files = {"/small.png": picture(200, 200)}
-    session = sd.Session(
-        api_key="a-key-of-tests",
-        base_url=provider.url,
-        ledger=tmp_path / "l.sqlite3",
-        outputs=tmp_path / "o",
-        sleep=short,
-    )
     fields: dict[str, Any] = {"prompt": "x", "reference_images": [f"{provider.url}/small.png"]}
     with pytest.raises(sd.InvalidInput, match="200 px"):
-        session.submit(R2V, **fields)
-    assert (provider.charges, list(session.tasks())) == ([], [])
-    session.submit(R2V, preflight=False, **fields).wait()
-    assert session.submit(R2V, **fields).row.task_id, "a request that was sent already is not checked again"
+        keyed_session.submit(R2V, **fields)
+    assert (provider.charges, list(keyed_session.tasks())) == ([], [])
+    keyed_session.submit(R2V, preflight=False, **fields).wait()
+    assert keyed_session.submit(R2V, **fields).row.task_id, "a request that was sent already is not checked again"
     assert len(provider.charges) == 1
     simulated = sd.Session(simulate=True, ledger=tmp_path / "s.sqlite3", outputs=tmp_path / "s", queue_s=0, run_s=0)
     assert simulated.generate(R2V, timeout=60, **fields).simulated, "what costs nothing is not checked"
@@ -263,29 +244,17 @@ def test_a_form_that_changes_while_its_media_are_looked_at_sends_nothing(
     assert provider.charges == []
 
 
-def test_a_warning_that_is_an_error_costs_nothing(provider: Provider, tmp_path: Path) -> None:
-    session = sd.Session(
-        api_key="a-key-of-tests",
-        base_url=provider.url,
-        ledger=tmp_path / "l.sqlite3",
-        outputs=tmp_path / "o",
-        sleep=short,
-    )
+def test_a_warning_that_is_an_error_costs_nothing(provider: Provider, keyed_session: sd.Session) -> None:
     with pytest.raises(sd.LimitWarning):  # pytest makes every warning an error
-        session.submit(I2V, prompt="x", img_urls=["https://example.com/a.png"], duration=30)
-    assert (provider.charges, list(session.tasks())) == ([], [])
+        keyed_session.submit(I2V, prompt="x", img_urls=["https://example.com/a.png"], duration=30)
+    assert (provider.charges, list(keyed_session.tasks())) == ([], [])
 
 
-def test_a_script_is_told_what_could_not_be_checked(provider: Provider, tmp_path: Path) -> None:
-    session = sd.Session(
-        api_key="a-key-of-tests",
-        base_url=provider.url,
-        ledger=tmp_path / "l.sqlite3",
-        outputs=tmp_path / "o",
-        sleep=short,
-    )
+def test_a_script_is_told_what_could_not_be_checked(provider: Provider, keyed_session: sd.Session) -> None:
     with pytest.warns(sd.MediaWarning, match="cannot be found"):
-        session.generate(R2V, timeout=60, preflight=True, prompt="x", reference_images=["https://example.com/a.png"])
+        keyed_session.generate(
+            R2V, timeout=60, preflight=True, prompt="x", reference_images=["https://example.com/a.png"]
+        )
     assert len(provider.charges) == 1
 
 

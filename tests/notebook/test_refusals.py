@@ -1,12 +1,11 @@
 """What a provider says of a field stands at that field, in its words; what names no field, or several, stays in the error."""
 
 import time
-from pathlib import Path
 from typing import Any
 
 import pytest
 from support.provider import Provider
-from support.waiting import short, until
+from support.waiting import until
 
 import seedance_nb as sd
 from seedance_nb._notebook import panel as panel_module
@@ -138,17 +137,10 @@ def test_hostile_words_are_read_in_good_time() -> None:
 
 
 @pytest.fixture
-def panel(provider: Provider, crun: sd.Spec, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Panel:
+def panel(crun: sd.Spec, monkeypatch: pytest.MonkeyPatch, keyed_session: sd.Session) -> Panel:
     monkeypatch.setattr(panel_module, "SETTLE_S", 0.05)
     monkeypatch.setattr(panel_module, "_TICK_S", 0.01)
-    session = sd.Session(
-        api_key="a-key-of-tests",
-        base_url=provider.url,
-        ledger=tmp_path / "l.sqlite3",
-        outputs=tmp_path / "o",
-        sleep=short,
-    )
-    return Panel(crun, session)
+    return Panel(crun, keyed_session)
 
 
 def press(panel: Panel) -> None:

@@ -15,7 +15,7 @@ from typing import Any
 
 import pytest
 from support.provider import CREATE, Provider
-from support.waiting import short, until
+from support.waiting import until
 
 import seedance_nb as sd
 from seedance_nb._ledger.row import State
@@ -28,16 +28,10 @@ SHARED: dict[str, Any] = {"resolution": "480p", "duration": 4}
 
 
 @pytest.fixture
-def session(tmp_path: Path) -> sd.Session:
-    return sd.Session(ledger=tmp_path / "l.sqlite3", outputs=tmp_path / "o", queue_s=0, run_s=0, sleep=short)
-
-
-@pytest.fixture
-def paying(provider: Provider, monkeypatch: pytest.MonkeyPatch) -> Provider:
-    monkeypatch.setenv("CRUN_API_KEY", "a-key-of-crun")
-    monkeypatch.setenv("CRUN_BASE_URL", provider.url)
-    provider.on_estimate = [12]
-    return provider
+def paying(paying: Provider) -> Provider:
+    """Each request costs 12 credits at the provider."""
+    paying.on_estimate = [12]
+    return paying
 
 
 def swept(session: sd.Session, table: Any = None, *models: Any, budget: float | None = None,
