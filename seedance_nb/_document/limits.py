@@ -30,9 +30,9 @@ def with_limits(body: dict[str, Any]) -> dict[str, Any]:
             rules.append(Rule(kind=key, quote=own[key]["quote"], limit=limit, path=to_pointer(path), origin="x-media"))
         rules += found
         relations = () if {AT_LEAST_ONE, "anyOf", "oneOf", "dependentRequired"} & field.keys() else WORDS["relations"]
-        told = [rule for rule in found if not rule.hint]
-        unchecked += [rule for rule in told if rule.when or rule.kind in ("unclear", *relations)]
-        keys = dict(_keys(str(path[-1]), field, own, {rule.kind: rule for rule in told if not rule.when}))
+        stated = [rule for rule in found if not rule.hint]
+        unchecked += [rule for rule in stated if rule.when or rule.kind in ("unclear", *relations)]
+        keys = dict(_keys(str(path[-1]), field, own, {rule.kind: rule for rule in stated if not rule.when}))
         examples = [field[word] for word in ("default", "example", "const") if word in field]
         if not any(errors_of(validator_of(keys | field), example) for example in examples):  # the document knows better
             for key, value in keys.items():

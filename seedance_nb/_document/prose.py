@@ -94,7 +94,7 @@ def _roles(name: str, kind: str | None, text: str) -> set[str]:
     texts = {what: text if what in WORDS["said"] else name for what in WORDS["fields"]}
     says = {what for what, found in WORDS["fields"].items() if pattern(found).search(texts[what])}
     number = kind in ("integer", "number") or (kind == "string" and "numeric" in says)
-    named = says & {"media", "told"} and ("surely_media" in says or "not_media" not in says) and kind != "boolean"
+    named = says & {"media", "described"} and ("surely_media" in says or "not_media" not in says) and kind != "boolean"
     media = kind in ("image", "video", "audio") or (named and not number)
     roles = {"any", "media" if media else "plain", "list" if kind == "array" else "any"}
     roles |= says & {"shape", "ms", "minutes"}

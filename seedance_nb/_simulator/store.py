@@ -79,8 +79,8 @@ class Store:
         for other in set(path.parent.glob("[!.]*")) - {path}:
             with suppress(FileNotFoundError):  # another process deletes old ones too
                 times[other] = other.stat().st_mtime
-        kept = [other for other in sorted(times, key=times.__getitem__) if times[other] >= time.time() - _KEEP_S]
-        deleted = [other for other in times if other not in kept[1 - most :]]
+        recent = [other for other in sorted(times, key=times.__getitem__) if times[other] >= time.time() - _KEEP_S]
+        deleted = [other for other in times if other not in recent[1 - most :]]
         for other in deleted:
             other.unlink(missing_ok=True)
         write(path, content)

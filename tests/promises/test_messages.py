@@ -120,11 +120,11 @@ def end(request: pytest.FixtureRequest) -> tuple[sd.SeedanceError, str]:
         with pytest.raises(sd.SeedanceError) as raised:
             SHOWN[name](request.getfixturevalue("session"), request.getfixturevalue("server"))
         assert type(raised.value).__name__ == name
-        ENDS[name] = raised.value, told(raised.value)
+        ENDS[name] = raised.value, text_of(raised.value)
     return ENDS[name]
 
 
-def told(error: sd.SeedanceError) -> str:
+def text_of(error: sd.SeedanceError) -> str:
     text = f"{type(error).__name__}: {error}"
     text = re.sub(r"#1-[0-9a-f]{4}", "#1-3f9c", text)
     text = re.sub(r"20\d\d-\d\d-\d\d \d\d:\d\d UTC", "2026-11-21 12:00 UTC", text)
