@@ -57,7 +57,7 @@ def growth(run: Callable[[str], object], make: Text, *, up_to: int = 16_000, fro
     The text doubles until a call takes `from_s` seconds, and six times as long as a call with next to no text. Eight times
     the text takes 8 times the work if that is linear and 64 times if it is quadratic; the limit lies between.
     """
-    for _ in range(3):
+    for _ in range(8):
         if not (fault := _growth(run, make, up_to, from_s)):
             return ""
     return fault
@@ -71,7 +71,7 @@ def _growth(run: Callable[[str], object], make: Text, up_to: int, from_s: float)
         size += 4 if size < _CAREFUL else size  # in small steps first, because exponential work would not end
     if large < enough:
         return ""
-    large = min(large, _seconds(run, make(size)))
+    large = min(large, *(_seconds(run, make(size)) for _ in range(2)))
     small = min(_seconds(run, make(size // _APART)) for _ in range(3))
     times = (large - least) / max(small - least, 1e-6)
     return f"{_APART} times the text, {times:.0f} times the work ({large:.3f} s for {size:,})" if times > _MOST else ""
