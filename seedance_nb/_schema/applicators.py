@@ -226,18 +226,29 @@ def _nearest_errors(schema: dict[str, Any], key: str, branches: Sequence[Any], v
             found: Any = {"validator": key, "validator_value": groups, "instance": ABSENT, "path": path}
             yield ValidationError(message, schema=schema, **found)
     else:
-        yield from min(candidates, key=lambda found: _badness(found, value))
+        nearest = min(candidates, key=lambda found: _badness(found, value))
+        places = set.intersection(*({(*error.path, error.validator) for error in found} for found in candidates))
+        wrong = {at: allowed for at in {error.path[0] for error in nearest if len(error.path) == 1}
+                 if (allowed := _common_limits(candidates, "enum", "const", path=[at])) is not None}  # fmt: skip
+        for at, allowed in wrong.items():  # no branch has this tag, so only what all of them need is a problem
+            yield ValidationError(
+                "", validator="enum", validator_value=allowed, instance=value[at], path=[at], schema=schema
+            )
+        common = [one for one in nearest if (*one.path, one.validator) in places and not {*one.path} & wrong.keys()]
+        yield from common if wrong else nearest
 
 
-def _here(error: ValidationError, *rules: str) -> bool:
-    return error.validator in rules and not error.path
+def _here(error: ValidationError, *rules: str, path: Sequence[Any] = ()) -> bool:
+    return error.validator in rules and [*error.path] == [*path]
 
 
-def _common_limits(errors: Iterable[Sequence[ValidationError]], *rules: str) -> list[Any] | None:
-    """The allowed values of all branches, if each rejects the value itself by one of these rules; else None."""
+def _common_limits(
+    errors: Iterable[Sequence[ValidationError]], *rules: str, path: Sequence[Any] = ()
+) -> list[Any] | None:
+    """The allowed values of all branches, if each rejects the value itself, or the one at `path`, by one of these rules; else None."""
     allowed: list[Any] = []
     for found in errors:
-        here = next((error for error in found if _here(error, *rules)), None)
+        here = next((error for error in found if _here(error, *rules, path=path)), None)
         if here is None:
             return None
         limit = here.validator_value

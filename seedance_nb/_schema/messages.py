@@ -25,8 +25,8 @@ def words_for(rule: str, value: Any, limit: Any, schema: dict[str, Any]) -> str:
             return f"must be {names}, not {kind_of(value)} {shown}".rstrip() + hint
         case "enum" | "const":
             allowed = limit if rule == "enum" else [limit]
-            # 5 and "5" must look different if one is used instead of the other.
-            is_alike = any(not isinstance(item, type(value)) and _bare(item) == _bare(value) for item in allowed)
+            kinds = {(_bare(item), type(item)) for item in (*allowed, value)}
+            is_alike = len(kinds) > len({text for text, _ in kinds})  # 5 and "5" must look different
             parts = _series(allowed, shorten if is_alike else _bare)
             is_list = 1 < len(parts) == len(allowed)
             parts = parts if len(parts) <= _MOST_SHOWN else [*parts[:_SHOWN], f"{len(parts) - _SHOWN} more"]

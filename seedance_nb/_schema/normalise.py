@@ -162,17 +162,23 @@ class Normaliser:
 
     def _add_tags(self, schema: dict[str, Any]) -> None:
         """Give each branch the values of its discriminator, in place: what chooses a branch is a rule like any other."""
-        name, mapping = (find(schema.get("discriminator"), f"/{key}") for key in ("propertyName", "mapping"))
-        targets = {str(value): str(target) for value, target in mapping.items()} if isinstance(mapping, dict) else {}
-        for key in ("anyOf", "oneOf") if isinstance(name, str) else ():
+        tag: Any = schema.get("discriminator")
+        for key in ("anyOf", "oneOf") if tag else ():
             for index, branch in enumerate(schema.get(key, ())):
-                own = find(branch, f"/{dialect.SCHEMA_NAME}")
-                tags = self._fields(branch, name) if own is not ABSENT else []
-                if tags and all(find(tag, "/type") in ("string", ABSENT) and not _DECIDED & tag.keys() for tag in tags):
-                    values = [value for value, target in targets.items() if target.rpartition("/")[2] == own] or [own]
+                if values := self._tags(branch, find(branch, f"/{dialect.SCHEMA_NAME}"), tag):
                     names = ("title", "description", dialect.SCHEMA_NAME)
                     notes = {note: branch[note] for note in names if note in branch}
-                    schema[key][index] = {**notes, "allOf": [branch, {"properties": {name: {"enum": values}}}]}
+                    rule = {"properties": {tag["propertyName"]: {"enum": values}}}
+                    schema[key][index] = {**notes, "allOf": [branch, rule]}
+
+    def _tags(self, schema: Any, own: Any, tag: Any) -> list[str]:
+        """The values of a discriminator for the component `own`, from its mapping or else its name; [] if the schema does not leave them open."""
+        mapping, name = find(tag, "/mapping"), find(tag, "/propertyName")
+        targets = {str(value): str(target) for value, target in mapping.items()} if isinstance(mapping, dict) else {}
+        values = [value for value, target in targets.items() if target.rpartition("/")[2] == own] or [own]
+        fields = self._fields(schema, name) if isinstance(own, str) and isinstance(name, str) else []
+        are_open = (find(one, "/type") in ("string", ABSENT) and not _DECIDED & one.keys() for one in fields)
+        return values if fields and all(are_open) else []
 
     def _fields(self, schema: Any, name: str) -> list[dict[str, Any]]:
         """The schemas of a field in a schema, in what it refers to and in the parts of its `allOf`."""
@@ -210,10 +216,15 @@ class Normaliser:
             del siblings[key]
             message = f"{key} next to a $ref has no effect in this version of the standard; ignored"
             self._report(f"{pointer}/{key}", message)
-        if heirs := self._subtypes(str(schema["$ref"]), pointer):
-            tag = find(self.document, f"{schema['$ref'][1:]}/discriminator")
-            choice = {**siblings, "discriminator": tag, "oneOf": [{"$ref": heir} for heir in heirs]}
-            return self._without_ref(choice, pointer, refs, role)
+        if dialect.SCHEMA_NAME not in schema and (heirs := self._subtypes(str(schema["$ref"]), pointer)):
+            base, name = find(self.document, schema["$ref"][1:]), schema["$ref"].rpartition("/")[2]
+            tag, alone = base["discriminator"], {"$ref": schema["$ref"], dialect.SCHEMA_NAME: name}
+            targets = mapping.values() if isinstance(mapping := find(tag, "/mapping"), dict) else [name]
+            is_own = "allOf" in base or len(base.get("properties", ())) > 1  # more than what its heirs share
+            is_named = name in [str(target).rpartition("/")[2] for target in targets]
+            is_choice = is_own and is_named and bool(self._tags(alone, name, tag))
+            choices = [*({"$ref": heir} for heir in heirs), *[alone] * is_choice]
+            return self._without_ref({**siblings, "discriminator": tag, "oneOf": choices}, pointer, refs, role)
         extra = dialect.constraints_of(siblings)
         target = self._target(schema["$ref"], pointer, refs, "part" if extra and role != "loose" else role)
         if not extra and isinstance(target, dict):

@@ -1,0 +1,87 @@
+"""A discriminator's value chooses a component, the base itself included where it is a value of its own."""
+
+from typing import Any
+
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from support.schemas import api, one
+
+import seedance_nb as sd
+from seedance_nb._check.check import check
+
+NAMES = st.lists(st.sampled_from(["Ant", "Bee", "Cat", "Dog"]), unique=True, min_size=1)
+
+
+def family(heirs: list[str], fields: dict[str, Any], mapping: dict[str, str] | None) -> dict[str, Any]:
+    tag: dict[str, Any] = {"propertyName": "kind"}
+    if mapping is not None:
+        tag["mapping"] = {value: f"#/components/schemas/{name}" for value, name in mapping.items()}
+    base = {
+        "type": "object",
+        "required": ["kind"],
+        "properties": {"kind": {"type": "string"}, **fields},
+        "discriminator": tag,
+    }
+    parts = {
+        name: {
+            "allOf": [
+                {"$ref": "#/components/schemas/Base"},
+                {"type": "object", "properties": {f"own{name}": {"type": "integer"}}},
+            ]
+        }
+        for name in heirs
+    }
+    return api("3.1.0", one({"$ref": "#/components/schemas/Base"}), Base=base, **parts)
+
+
+def problems(document: dict[str, Any], value: Any) -> list[tuple[str, str]]:
+    return [(problem.path, problem.message) for problem in check(sd.spec(document), {"a": value})]
+
+
+@settings(max_examples=40, deadline=None)
+@given(heirs=NAMES, has_field=st.booleans(), is_mapped=st.sampled_from(["no", "heirs", "all"]))
+def test_every_component_is_chosen_by_its_tag_and_any_other_tag_is_answered_with_all_of_them(
+    heirs: list[str], has_field: bool, is_mapped: str
+) -> None:
+    mapping = {name.lower(): name for name in [*heirs, *(["Base"] if is_mapped == "all" else [])]}
+    document = family(heirs, {"name": {"type": "string"}} if has_field else {}, None if is_mapped == "no" else mapping)
+    tags = {name: name if is_mapped == "no" else name.lower() for name in heirs}
+    is_concrete = has_field and is_mapped != "heirs"
+    base_tag = "Base" if is_mapped == "no" else "base"
+    shared = {"name": "x"} if has_field else {}
+    for name, tag in tags.items():
+        assert problems(document, {"kind": tag, f"own{name}": 1, **shared}) == []
+        ((path, _),) = problems(document, {"kind": tag, f"own{name}": "x"})
+        assert path == f"/a/own{name}"
+    assert (problems(document, {"kind": base_tag, **shared}) == []) is is_concrete
+    ((path, message),) = problems(document, {"kind": "other", **shared})
+    assert path == "/a/kind"
+    allowed = [*tags.values(), *([base_tag] if is_concrete else [])]
+    assert message == f'must be {"one of " if allowed[1:] else ""}{", ".join(allowed)}; got "other"'
+
+
+@settings(max_examples=40, deadline=None)
+@given(heirs=NAMES)
+def test_without_a_discriminator_any_tag_passes(heirs: list[str]) -> None:
+    document = family(heirs, {"name": {"type": "string"}}, None)
+    del document["components"]["schemas"]["Base"]["discriminator"]
+    assert problems(document, {"kind": "other", "name": "x"}) == []
+
+
+def test_what_every_branch_needs_is_told_beside_a_wrong_tag_and_what_one_branch_needs_is_not() -> None:
+    branches = [
+        {"properties": {"kind": {"const": kind}, "size": {}, "own": {}}, "required": ["kind", "size", *more]}
+        for kind, more in (("a", ["own"]), ("b", []))
+    ]
+    document = one({"oneOf": [{"type": "object", **branch} for branch in branches]})
+    assert problems(document, {"kind": "c"}) == [
+        ("/a/kind", 'must be one of a, b; got "c"'),
+        ("/a/size", "is required"),
+    ]
+
+
+def test_a_form_offers_the_base_as_a_branch_with_its_tag_filled_in() -> None:
+    form = sd.form(family(["Cat"], {"name": {"type": "string"}}, None))
+    form.values = {"a": {"kind": "Base", "name": "x"}}
+    assert form.problems == ()
+    assert form.values == {"a": {"kind": "Base", "name": "x"}}
