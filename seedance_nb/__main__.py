@@ -33,7 +33,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         rest = {option: more for option, more in settings.items() if option != "help"}
         add_options(command, rest, TYPES | {"port": _port, "seconds": _seconds})
     chosen = parser.parse_args(words)
-    run = {"models": _models, "check": _check, "submit": _submit, "watch": _watch, "tasks": _tasks,
+    run = {"models": _models, "check": _check, "submit": _submit, "watch": _watch, "tasks": _tasks, "resolve": _resolve,
            "simulate": _simulate, "new-model": _new_model, "ledger": _repair}[chosen.command]  # fmt: skip
     try:
         with warnings.catch_warnings():
@@ -115,8 +115,13 @@ def _watch(options: Any) -> None:
 
 
 def _tasks(options: Any) -> None:
-    tasks = sd.tasks(options.limit)
+    tasks = sd.tasks(options.limit, find=options.find, day=options.day)
     _print([*map(_facts, tasks)] if options.json else tasks, as_json=options.json)
+
+
+def _resolve(options: Any) -> None:
+    task = sd.task(options.name, document=options.document)
+    _print(task.resolve(options.id, taken=False if options.not_taken else None))
 
 
 def _facts(row: Any) -> dict[str, Any]:

@@ -9,6 +9,7 @@ import re
 import subprocess
 import sys
 import tomllib
+from datetime import datetime, timedelta
 from importlib import import_module
 from pathlib import Path
 from typing import Any
@@ -238,6 +239,35 @@ def test_a_lost_answer_ends_with_4_and_is_not_sent_again(paid: Provider, capsys:
         assert json.loads(said.out)["charged"] == "unknown"
         assert "It is not known whether crun accepted this request" in said.err
     assert len(paid.charges) == 1
+
+
+def test_an_unknown_outcome_is_settled_by_the_command_that_its_error_names(paid: Provider, capsys: Out) -> None:
+    paid.on_create = ["close"]
+    assert main(["submit", *FOX, "--budget", "50"]) == 4
+    (name,) = [task.name for task in sd.tasks()]
+    assert f"what you can do with seedance resolve '{name}'" in capsys.readouterr().err
+    assert main(["resolve", name]) == 4
+    said = capsys.readouterr().err
+    commands = [line.strip().split("   ")[0] for line in said.splitlines() if line.startswith("  seedance")]
+    assert commands == [f"seedance resolve '{name}' --id 'its task id'", f"seedance resolve '{name}' --not-taken"]
+    assert main(["resolve", name, "--not-taken"]) == 0
+    assert sd.task(name).state == "not sent"
+    assert len(paid.charges) == 1
+
+
+def test_tasks_are_found_by_their_words_and_their_day(capsys: Out) -> None:
+    session = sd.Session(simulate=True, queue_s=0, run_s=0)
+    for prompt in ("A red fox", "A fox in red", "A cat"):
+        session.submit("crun/seedance-1.0-pro-t2v", prompt=prompt, resolution="480p", duration=2).wait()
+    found = {row.name for row in sd.tasks(find="fox red")}
+    assert len(found) == 2
+    today = datetime.fromtimestamp(sd.tasks()[0].created).astimezone().date()
+    assert len(sd.tasks(day=today)) == 3
+    assert len(sd.tasks(find="cat", day=today - timedelta(days=1))) == 0
+    assert main(["tasks", "--find", "red fox", "--day", str(today), "--json"]) == 0
+    assert {task["task"] for task in json.loads(capsys.readouterr().out)} == found
+    with pytest.raises(SystemExit):
+        main(["tasks", "--day", "yesterday"])
 
 
 def test_a_refusal_ends_with_1_and_names_the_command_not_the_cell(paid: Provider, capsys: Out) -> None:

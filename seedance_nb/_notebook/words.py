@@ -3,6 +3,7 @@
 import re
 from argparse import SUPPRESS, ArgumentParser, BooleanOptionalAction
 from collections.abc import Sequence
+from datetime import date
 from itertools import chain
 from pathlib import Path
 from textwrap import shorten
@@ -16,7 +17,7 @@ from seedance_nb._document.spec import Spec
 from seedance_nb._form.model.values import from_text
 from seedance_nb._notebook.completion import description, fields_by_name
 
-TYPES = {"int": int, "float": float, "path": Path}
+TYPES = {"int": int, "float": float, "path": Path, "day": date.fromisoformat}
 _NAME = re.compile(r"--([A-Za-z][\w-]{0,99})(?:=.*)?", re.DOTALL)
 
 

@@ -6,6 +6,7 @@ import asyncio
 import time
 from collections.abc import Awaitable, Callable, Iterable, Iterator, Mapping
 from contextlib import suppress
+from datetime import date
 from pathlib import Path
 from typing import Any
 
@@ -218,11 +219,13 @@ class Session:
         task = self.submit(document, take=take, extra=extra, preflight=preflight, budget=budget, **fields)
         return task.wait(timeout, progress=progress)
 
-    def tasks(self, limit: int = 100) -> Tasks:
+    def tasks(self, limit: int = 100, *, find: str = "", day: date | None = None) -> Tasks:
         """The latest tasks of the ledger, unresolved ones first. *reads files*.
 
         The parameters:
           limit: the most tasks to list.
+          find: words that their prompts contain, in any order.
+          day: the local day on which they were submitted.
         Returns: a table of ledger rows.
         Raises: InvalidInput.
 
@@ -232,9 +235,12 @@ class Session:
         if type(limit) is not int or not 1 <= limit <= _MOST_ROWS:
             message = f"must be a whole number from 1 to {_MOST_ROWS:,}, not {limit!r}"
             raise InvalidInput((Problem(path="limit", message=message, rule="limit", value=limit, limit=1),))
-        rows = self.ledger.rows(limit)
+        if find or day:
+            rows = [found.row for found in self.ledger.search(self.prompt_of, limit, 0, words=find, day=day)]
+        else:
+            rows = self.ledger.rows(limit)
         prompts = [self.prompt_of(row.spec, row.body) for row in rows]
-        return Tasks(rows, prompts, self.ledger.description, self.ledger.count())
+        return Tasks(rows, prompts, self.ledger.description, 0 if find or day else self.ledger.count())
 
     def task(self, name: str | int, /, *, document: Document | None = None) -> Task:
         """The task with this name in the ledger; nothing is sent. *reads files*.

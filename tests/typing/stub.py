@@ -51,7 +51,7 @@ def stub() -> str:
     """The text of the stub."""
     lines = [
         "# Written by tests/typing/stub.py: do not edit. The types of the package, with the fields of the packaged models.",
-        "from collections.abc import Mapping", "from typing import Any, Literal, TypedDict, Unpack, overload", "",
+        "from collections.abc import Mapping", "from datetime import date", "from typing import Any, Literal, TypedDict, Unpack, overload", "",
     ]  # fmt: skip
     modules: dict[str, list[str]] = {}
     for name, module in {**vars(sd)["_WHERE"], **IMPORTS}.items():
