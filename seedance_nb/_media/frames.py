@@ -1,15 +1,14 @@
 """Frames and copies of a video, decoded in a child process with limits, because its bytes are untrusted."""
 
 import json
-import sys
 import tempfile
 from collections.abc import Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from seedance_nb._base.errors import MediaError
 from seedance_nb._media.inspect import main_stream, open_container, upright
-from seedance_nb._media.sandbox import Exit, Limits, limit, refuse, run
+from seedance_nb._media.sandbox import Exit, Limits, refuse, run
 
 if TYPE_CHECKING:
     from PIL.Image import Image
@@ -23,7 +22,7 @@ def frames_at(path: Path, times: Sequence[float]) -> "list[Image]":
     from PIL import Image
 
     with tempfile.TemporaryDirectory(prefix="seedance-frames-") as folder:
-        child = run("seedance_nb._media.frames", path, Path(folder), json.dumps(list(times)), limits=_LIMITS)
+        child = run(f"{__name__}:write_frames", path, Path(folder), json.dumps(list(times)), limits=_LIMITS)
         paths = [Path(folder) / f"{number}.png" for number in json.loads(require_answer(child, path))]
         return [Image.open(one, formats=("PNG",)).convert("RGB") for one in paths]
 
@@ -31,38 +30,23 @@ def frames_at(path: Path, times: Sequence[float]) -> "list[Image]":
 def require_answer(child: Exit, path: Path) -> str:
     """The answer of a child that decodes. *pure*. Raises: MediaError."""
     if child.code:
-        problem = f"{path.name} could not be decoded: {child.fault or child.reason or 'the decoder crashed'}."
+        problem = f"{path.name} could not be decoded: {child.problem}."
         raise MediaError(problem, next_step="check the file with another player", charged="not charged")
     return child.answer
 
 
-def _main(name: str, folder: str, times: str) -> None:
-    from av.error import FFmpegError
-
-    limit(_LIMITS)
-    path = Path(name)
-    try:
-        with open_container(path, path.suffix[1:].casefold()) as container:
-            _write_frames(container, Path(folder), json.loads(times))
-    except (FFmpegError, OSError, ValueError, KeyError, IndexError) as error:
-        refuse(f"{type(error).__name__}: {error}")
-
-
-def _write_frames(container: Any, folder: Path, times: list[float]) -> None:
-    """Write each frame that is shown at one of the times once, and print its number for each time."""
-    shown: list[int] = []
-    frames = container.decode(main_stream(container))
-    number, latest = 0, next(frames, None) or refuse("it has no video frames")
-    while len(shown) < len(times):
-        following = next(frames, None)
-        # A frame is shown until the next one begins.
-        now = [at for at in times[len(shown) :] if following is None or (following.time or 0.0) > at + 1e-6]
-        if now:
-            upright(latest).save(folder / f"{number}.png", "PNG", compress_level=1)
-        shown += [number] * len(now)
-        number, latest = number + 1, following
-    sys.stdout.write(json.dumps(shown))
-
-
-if __name__ == "__main__":
-    _main(*sys.argv[1:4])
+def write_frames(name: str, folder: str, times: str) -> str:
+    """The number of the frame shown at each time, as JSON; each is written once, as `folder`/number.png. *reads files*, *writes files*."""
+    path, shown, wanted = Path(name), list[int](), json.loads(times)
+    with open_container(path, path.suffix[1:].casefold()) as container:
+        frames = container.decode(main_stream(container))
+        number, latest = 0, next(frames, None) or refuse("it has no video frames")
+        while len(shown) < len(wanted):
+            following = next(frames, None)
+            # A frame is shown until the next one begins.
+            now = [at for at in wanted[len(shown) :] if following is None or (following.time or 0.0) > at + 1e-6]
+            if now:
+                upright(latest).save(Path(folder) / f"{number}.png", "PNG", compress_level=1)
+            shown += [number] * len(now)
+            number, latest = number + 1, following
+    return json.dumps(shown)

@@ -13,7 +13,7 @@ from typing import Any
 
 from seedance_nb._media import isobmff
 from seedance_nb._media.isobmff import boxes, heif_size, reader, track_size, within
-from seedance_nb._media.sandbox import Exit, Limits, limit, refuse, run
+from seedance_nb._media.sandbox import Exit, Limits, refuse, run
 from seedance_nb._media.sniff import FORMATS, Kind, MediaFacts, audio_start, read_facts, sniff, webp_size, write_facts
 
 _LIMITS = Limits(memory=2 * 1024**3, cpu_s=20, wall_s=90)
@@ -22,6 +22,7 @@ _WHOLE_LIMITS = Limits(memory=1024**3, cpu_s=15, wall_s=20)
 ENDINGS = {name: one["ending"] for name, one in FORMATS.items() if "ending" in one}
 """The file extensions of the formats that are saved; no other format is."""
 PROBE_LIMITS = Limits(memory=1024**3, cpu_s=4, wall_s=5.0)
+_NOTHING = "the process that reads it returned nothing"
 
 
 def inspect(path: Path, poster: Path | None = None) -> tuple[MediaFacts | None, str]:
@@ -35,13 +36,13 @@ def inspect(path: Path, poster: Path | None = None) -> tuple[MediaFacts | None, 
         return None, fault
     if poster:
         poster.unlink(missing_ok=True)
-    child = run("seedance_nb._media.inspect", path, poster or "", name, limits=_LIMITS)
+    child = run(f"{__name__}:decode", path, poster or "", name, limits=_LIMITS)
     if child.code == _DISK:
         number, _, text = child.answer.partition(" ")
         raise OSError(int(number), text, str(poster))
     facts = read_facts(child.answer) if child.fault or not child.code else None
     if facts is None:
-        return None, decode_error(child) if child.code else "the process that reads it returned nothing"
+        return None, decode_error(child) or _NOTHING
     if min(facts.width, facts.height) > 0 and 0 <= facts.seconds < 24 * 3600 and 0 <= facts.fps < _MOST_FPS:
         return facts, ""
     claim = f"{facts.width} x {facts.height}, {facts.seconds} s, {facts.fps} fps"
@@ -66,12 +67,9 @@ def unchecked(facts: MediaFacts) -> list[str]:
     return [*late, facts.remark] if facts.remark else late
 
 
-def _main(name: str, poster: str, file_format: str = "mp4") -> None:
+def decode(name: str, poster: str, file_format: str) -> str:
+    """The facts of a video as JSON, and its poster; refuses one that is not whole. *reads files*, *writes files*."""
     path = Path(name)
-    if FORMATS[file_format]["kind"] != "video":
-        _whole(path, file_format)
-        return
-    limit(_LIMITS)
     with open_container(path, file_format) as container:
         facts = describe(container, file_format)
         if facts.width * facts.height > 4096 * 2304:
@@ -102,7 +100,7 @@ def _main(name: str, poster: str, file_format: str = "mp4") -> None:
     # The answer if this process is stopped while it decodes.
     sys.stdout.write(write_facts(replace(facts, undecoded=facts.seconds or _LEAST_S)) + "\n")
     sys.stdout.flush()
-    sys.stdout.write(write_facts(_decode(path, facts, seconds, count)))
+    return write_facts(_decode(path, facts, seconds, count))
 
 
 def _read_packets(path: Path, file_format: str) -> tuple[float, int]:
@@ -172,17 +170,16 @@ def whole_fault(path: Path, file_format: str) -> str:
     is_cut = file_format in ("webp", "wav") and head[:4] == b"RIFF" and size < 8 + int.from_bytes(head[4:8], "little")
     if is_cut or {"jpeg": b"\xff\xd9", "png": b"IEND\xaeB`\x82"}.get(file_format, b"") not in tail:
         return "it is cut off"
-    child = run("seedance_nb._media.inspect", path, "", file_format, limits=_WHOLE_LIMITS)
-    return decode_error(child) if child.code else ""
+    return decode_error(run(f"{__name__}:decode_whole", path, file_format, limits=_WHOLE_LIMITS))
 
 
 def decode_error(child: Exit) -> str:
-    reason = f"it cannot be decoded ({child.reason or 'the decoder crashed'})"
-    return f"the process that reads it {child.fault}" if child.fault else reason
+    return child.problem if child.fault or not child.code else f"it cannot be decoded ({child.problem})"
 
 
-def _whole(path: Path, file_format: str) -> None:
-    limit(_WHOLE_LIMITS)
+def decode_whole(name: str, file_format: str) -> str:
+    """Refuses an image or audio file that cannot be decoded. *reads files*."""
+    path = Path(name)
     if FORMATS[file_format]["kind"] == "image":
         from PIL import Image
 
@@ -190,25 +187,21 @@ def _whole(path: Path, file_format: str) -> None:
         Image.MAX_IMAGE_PIXELS = 6000 * 6000  # a larger image is a warning, here an error
         with Image.open(path, formats=(file_format.upper(),)) as picture:
             picture.load()
-        return
+        return ""
     with open_container(path, file_format) as container:
         packets = [packet for packet in container.demux(container.streams.audio[0]) if packet.size]
-    if not packets or any(packet.is_corrupt for packet in packets):
-        refuse("")
+    return "" if packets and not any(packet.is_corrupt for packet in packets) else refuse("a part is damaged")
 
 
 def probe(path: Path, size: int | None, wall: float = PROBE_LIMITS.wall_s) -> tuple[MediaFacts | None, str]:
     """The facts of a media file of `size` bytes, sparse or whole, or None and why it could not be read. *reads files*: in a child without keys."""
-    child = run("seedance_nb._media.inspect", path, limits=replace(PROBE_LIMITS, wall_s=wall))
-    if child.code:
-        reason = (child.code == 1 and child.reason) or "it cannot be read: the process that reads it crashed"
-        return None, f"the process that reads it {child.fault}" if child.fault else reason
-    facts = read_facts(child.answer)
-    return (replace(facts, size=size), "") if facts else (None, "the process that reads it returned nothing")
+    child = run(f"{__name__}:read_header", path, limits=replace(PROBE_LIMITS, wall_s=wall))
+    facts = None if child.code else read_facts(child.answer)
+    return (replace(facts, size=size), "") if facts else (None, child.problem or _NOTHING)
 
 
-def _probe(name: str) -> None:
-    limit(PROBE_LIMITS)
+def read_header(name: str) -> str:
+    """The facts of a file as JSON, by its header alone; refuses what is no media file. *reads files*."""
     path = Path(name)
     try:
         with path.open("rb") as file:
@@ -226,7 +219,7 @@ def _probe(name: str) -> None:
         facts = MediaFacts(kind=kind, format=file_format)
     if "size" in FORMATS[file_format] and not (facts.width and facts.height):
         refuse(f"it looks like {file_format} but does not state its width and height")
-    sys.stdout.write(write_facts(facts))
+    return write_facts(facts)
 
 
 def _picture(path: Path, head: bytes, file_format: str) -> MediaFacts:
@@ -323,7 +316,3 @@ def seconds_between(packets: list[tuple[int, int]], stream: Any) -> float:
     begin, (last, length) = min(packets)[0], max(packets)
     length = length or (last - begin) // max(1, len(packets) - 1)
     return float((last + length - begin) * stream.time_base)
-
-
-if __name__ == "__main__":
-    (_main if len(sys.argv) > 2 else _probe)(*sys.argv[1:])  # noqa: PLR2004

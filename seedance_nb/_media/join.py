@@ -1,6 +1,5 @@
 """Videos joined into one MP4, in a child process with limits: packets copied where all streams match, else encoded again."""
 
-import sys
 from collections.abc import Sequence
 from contextlib import ExitStack
 from fractions import Fraction
@@ -9,7 +8,7 @@ from typing import Any
 
 from seedance_nb._media.frames import require_answer
 from seedance_nb._media.inspect import main_stream, open_container, upright
-from seedance_nb._media.sandbox import Limits, limit, refuse, run
+from seedance_nb._media.sandbox import Limits, refuse, run
 
 _LIMITS = Limits(memory=4 * 1024**3, cpu_s=1200, wall_s=900)
 _TICK = Fraction(1, 90_000)  # in seconds; whole for all usual frame rates
@@ -19,7 +18,7 @@ def join(paths: Sequence[Path], film: Path, *, encode: bool = False) -> bool:
     """Write the videos one after another; whether they were encoded again, as H.264 and AAC in the size of the first. *reads files*, *writes files*. Raises: MediaError; OSError."""
     part = film.with_name(f".{film.name}.part")
     try:
-        child = run("seedance_nb._media.join", part, "encode" * encode, *paths, limits=_LIMITS)
+        child = run(f"{__name__}:write_film", part, "encode" * encode, *paths, limits=_LIMITS)
         is_encoded = require_answer(child, film if paths[1:] else paths[0]) == "_encode"
         part.replace(film)
         return is_encoded
@@ -27,11 +26,10 @@ def join(paths: Sequence[Path], film: Path, *, encode: bool = False) -> bool:
         part.unlink(missing_ok=True)
 
 
-def _main(film: str, encode: str, *names: str) -> None:
+def write_film(film: str, encode: str, *names: str) -> str:
+    """Write the film in one of the two ways; the way's name. *reads files*, *writes files*."""
     import av
-    from av.error import FFmpegError
 
-    limit(_LIMITS)
     fault = ""
     for how in (_encode,) if encode else (_copy, _encode):  # a codec may not fit into an MP4
         try:
@@ -41,11 +39,10 @@ def _main(film: str, encode: str, *names: str) -> None:
                 with av.open(film, "w", format="mp4", options={"movflags": "faststart"}) as output:
                     is_written = how([[main_stream(clip), *clip.streams.audio[:1]] for clip in clips], output)
             if is_written:
-                sys.stdout.write(how.__name__)
-                return
-        except (FFmpegError, OSError, ValueError, TypeError, KeyError, IndexError, AttributeError) as error:
+                return how.__name__
+        except Exception as error:  # noqa: BLE001 - whatever a file that cannot be copied causes, it may be encoded
             fault = f"{type(error).__name__}: {error}"
-    refuse(fault)
+    return refuse(fault)
 
 
 def _shape(stream: Any) -> Any:
@@ -115,7 +112,3 @@ def _encode(clips: list[Any], output: Any) -> bool:
     for stream in filter(None, (video, audio)):
         output.mux(stream.encode(None))
     return True
-
-
-if __name__ == "__main__":
-    _main(*sys.argv[1:])

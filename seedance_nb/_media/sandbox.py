@@ -1,6 +1,8 @@
-"""Runs child processes with limits and without keys. Untrusted bytes are read only there."""
+"""Calls functions in child processes with limits and without keys. Untrusted bytes are read only there."""
 
 import asyncio
+import importlib
+import json
 import os
 import signal
 import subprocess
@@ -9,13 +11,13 @@ import threading
 import time
 from concurrent.futures import Future
 from contextlib import suppress
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import NoReturn
 
 _ENVIRONMENT = ("PATH", "PYTHONPATH", "PYTHONHOME", "PYTHONUSERBASE", "VIRTUAL_ENV", "LD_LIBRARY_PATH", "DYLD_LIBRARY_PATH",
                 "HOME", "USERPROFILE", "APPDATA", "LOCALAPPDATA", "SYSTEMROOT", "TEMP", "TMP", "TMPDIR", "LANG", "LC_ALL")  # fmt: skip
-_MOST_OUTPUT = 65_536
+_MOST_OUTPUT, _MOST_CODE = 65_536, 99  # a signal or a crash has a code below 0 or far above
 _OUT_OF_TIME = [getattr(signal, name) for name in ("SIGXCPU", "SIGALRM") if hasattr(signal, name)]  # not on Windows
 
 
@@ -30,19 +32,19 @@ class Limits:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Exit:
-    """The result of a child: its exit code, the last line of its output, and why it was not started or exceeded a time limit, "" otherwise."""
+    """The result of a child: its exit code, the last line of its output, and why it did not come to an end of its own, "" if it did."""
 
     code: int
     answer: str = ""
     fault: str = ""
 
     @property
-    def reason(self) -> str:
-        """The end of its last line, for people. *pure*."""
-        return self.answer[-200:]
+    def problem(self) -> str:
+        """Why it failed, as a clause about the file that it reads, "" if it did not. *pure*."""
+        return f"the process that reads it {self.fault}" if self.fault else self.answer[-200:] if self.code else ""
 
 
-def limit(limits: Limits) -> None:
+def _limit(limits: Limits) -> None:
     """Applies limits to this process, which is the child: it also writes no core file, and ends even without its parent."""
     try:
         import resource
@@ -61,15 +63,15 @@ def refuse(reason: str, code: int = 1) -> NoReturn:
     sys.exit(code)
 
 
-def run(module: str, *arguments: str | Path, limits: Limits) -> Exit:
-    """The result of `python -m module arguments`, once it has ended. The child calls `limit` itself and gets no key."""
-    child = _start(module, arguments)
+def run(function: str, *arguments: str | Path, limits: Limits) -> Exit:
+    """The text that a function, named `module:function`, returns for some texts in a child process, which gets no key."""
+    child = _start(function, arguments, limits)
     return child if isinstance(child, Exit) else _wait(child, limits.wall_s)
 
 
-async def run_async(module: str, *arguments: str | Path, limits: Limits) -> Exit:
+async def run_async(function: str, *arguments: str | Path, limits: Limits) -> Exit:
     """As `run`, without blocking the event loop. Cancelling it ends the child."""
-    child = _start(module, arguments)
+    child = _start(function, arguments, limits)
     if isinstance(child, Exit):
         return child
     outcome: Future[Exit] = Future()
@@ -83,13 +85,14 @@ async def run_async(module: str, *arguments: str | Path, limits: Limits) -> Exit
         child.wait()
 
 
-def _start(module: str, arguments: tuple[str | Path, ...]) -> "subprocess.Popen[bytes] | Exit":
+def _start(function: str, arguments: tuple[str | Path, ...], limits: Limits) -> "subprocess.Popen[bytes] | Exit":
     texts = [str(one.absolute()) if isinstance(one, Path) else one for one in arguments]
     environment = {name: value for name, value in os.environ.items() if name.upper() in _ENVIRONMENT}
     try:  # a process group of its own: interrupting the kernel must not end what the kernel waits for
         return subprocess.Popen(  # noqa: S603 - our own module
-            [sys.executable, "-P", "-m", module, *texts], stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, bufsize=0,
-            stderr=subprocess.STDOUT, env=environment, start_new_session=True,
+            [sys.executable, "-P", "-m", __name__, json.dumps(asdict(limits)), function, *texts],
+            stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, bufsize=0, env=environment,
+            start_new_session=True,
             creationflags=getattr(subprocess, "CREATE_NEW_PROCESS_GROUP", 0),
         )  # fmt: skip
     except OSError as error:
@@ -97,7 +100,7 @@ def _start(module: str, arguments: tuple[str | Path, ...]) -> "subprocess.Popen[
 
 
 def _wait(child: "subprocess.Popen[bytes]", wall_s: float) -> Exit:
-    timer, output, end = threading.Timer(wall_s, child.kill), b"", time.monotonic() + wall_s
+    timer, output, fault, end = threading.Timer(wall_s, child.kill), b"", "", time.monotonic() + wall_s
     assert child.stdout  # noqa: S101
     with child.stdout as pipe:
         try:
@@ -110,6 +113,21 @@ def _wait(child: "subprocess.Popen[bytes]", wall_s: float) -> Exit:
             child.kill()
             child.wait()
     lines = output.decode(errors="replace").strip().splitlines()
-    is_stopped = time.monotonic() >= end or -child.returncode in _OUT_OF_TIME
-    fault = f"took longer than {wall_s:.1f} s" if child.returncode and is_stopped else ""
+    if child.returncode and (time.monotonic() >= end or -child.returncode in _OUT_OF_TIME):
+        fault = f"took longer than {wall_s:.1f} s"
+    elif not 0 <= child.returncode <= _MOST_CODE:
+        return Exit(code=child.returncode, fault="crashed")
     return Exit(code=child.returncode, answer=lines[-1] if lines else "", fault=fault)
+
+
+def _main(limits: str, function: str, *arguments: str) -> None:
+    _limit(Limits(**json.loads(limits)))
+    module, _, name = function.partition(":")
+    try:
+        sys.stdout.write(getattr(importlib.import_module(module), name)(*arguments))
+    except Exception as error:  # noqa: BLE001 - whatever a hostile file causes
+        refuse(f"{type(error).__name__}: {error}")
+
+
+if __name__ == "__main__":
+    _main(*sys.argv[1:])

@@ -25,14 +25,15 @@ from seedance_nb._base.values import ABSENT, find, json_text, read_json, to_poin
 from seedance_nb._check.check import check, only_value, seconds_of, values_by_role
 from seedance_nb._check.price import estimate
 from seedance_nb._document.spec import Spec, named_fields
-from seedance_nb._media.sandbox import run_async
+from seedance_nb._media.sandbox import Limits, run_async
 from seedance_nb._simulator import replies as _replies
-from seedance_nb._simulator.job import LIMITS, Job, Reference, dump, frame_size
+from seedance_nb._simulator.job import Job, Reference, dump, frame_size
 from seedance_nb._simulator.replies import codes
 from seedance_nb._simulator.store import LAST_FRAME, Simulated, Store
 
 MARK = "x-seedance-simulator"  # the header of every response
 _MOST_QUEUED = 64
+_LIMITS = Limits(memory=1536 * 1024**2, cpu_s=120, wall_s=180)
 _UPLOAD = re.compile(r"upload_[0-9a-f]{32}\.[a-z0-9]{1,5}")
 MOST_BYTES = 64 * 1024**2
 _MOST_PAINTERS = min(4, os.cpu_count() or 1)
@@ -242,9 +243,9 @@ async def paint(spec: Spec, body: dict[str, Any], output: Path, last_frame: Path
     with tempfile.TemporaryDirectory(prefix="seedance-") as folder:
         order = Path(folder) / "job.json"
         order.write_text(dump(await _job(spec, body, output, last_frame, Path(folder), fetch, seed)), encoding="utf-8")
-        ended = await run_async("seedance_nb._simulator.encode", order, limits=LIMITS)
+        ended = await run_async("seedance_nb._simulator.encode:render_job", order, limits=_LIMITS)
     if ended.code or not output.exists():
-        return f"The simulator could not render this video: {f'it {ended.fault}' if ended.fault else ended.reason}"
+        return f"The simulator could not render this video: {f'it {ended.fault}' if ended.fault else ended.problem}"
     return ""
 
 

@@ -1,4 +1,4 @@
-"""The child process that draws and renders a simulated video: `python -m seedance_nb._simulator.encode job.json`.
+"""Draws and renders a simulated video, in a child process.
 
 A frame is a still of the request, with the time and a progress bar. Its colours depend on the prompt.
 """
@@ -9,7 +9,6 @@ import math
 import os
 import re
 import stat
-import sys
 import unicodedata
 from array import array
 from collections.abc import Iterator
@@ -23,8 +22,7 @@ from PIL import Image, ImageDraw, ImageFont, ImageOps
 from PIL.ImageFont import Layout
 
 from seedance_nb._base.table import packaged_table
-from seedance_nb._media.sandbox import limit
-from seedance_nb._simulator.job import FPS, LIMITS, Job, Reference, load, seed
+from seedance_nb._simulator.job import FPS, Job, Reference, load, seed
 
 _RATE = 48_000
 _LOOK = packaged_table(__file__, "look")
@@ -35,6 +33,12 @@ _WORDS = re.compile(rf"[{_CJK}][,.!?:;)、。，．！？：；）」』】》]*
 _LINE = 1.22
 _MOST_TILES = 12
 _MOST_PX = 40_000_000
+
+
+def render_job(name: str) -> str:
+    """Renders the job in a file. *reads files*, *writes files*."""
+    render(load(Path(name).read_text(encoding="utf-8")))
+    return ""
 
 
 def render(job: Job) -> None:
@@ -255,8 +259,3 @@ def wrap(text: str, size: int, room: float) -> list[str]:
 def _is_rtl(text: str) -> bool:
     """Whether the first letter belongs to a right-to-left script. *pure*."""
     return next((way for way in map(unicodedata.bidirectional, text) if way in ("L", "R", "AL")), "L") != "L"
-
-
-if __name__ == "__main__":
-    limit(LIMITS)
-    render(load(Path(sys.argv[1]).read_text(encoding="utf-8")))

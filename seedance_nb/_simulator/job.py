@@ -7,10 +7,7 @@ from dataclasses import asdict, dataclass
 from fractions import Fraction
 from typing import Any
 
-from seedance_nb._media.sandbox import Limits
-
 FPS = 24
-LIMITS = Limits(memory=1536 * 1024**2, cpu_s=120, wall_s=180)  # of the child process
 _LEAST_PX = 64
 
 

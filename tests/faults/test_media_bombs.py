@@ -6,6 +6,7 @@ import os
 import subprocess
 import sys
 from collections.abc import Callable, Iterator
+from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
@@ -106,13 +107,13 @@ def test_a_reader_left_as_it_comes_decodes_the_bomb(isolated: Isolated) -> None:
 SPY = """
 import json, os, sys
 from pathlib import Path
-Path({folder!r}, f"{{sys.orig_argv[3]}}.json").write_text(json.dumps(dict(os.environ)))
+Path({folder!r}, f"{{sys.orig_argv[5]}}.json").write_text(json.dumps(dict(os.environ)))
 """
 
 
 @pytest.fixture
 def told(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Callable[[], dict[str, dict[str, str]]]:
-    """The environments that child processes found, by the module that they ran: each writes down its own as it starts."""
+    """The environments that child processes found, by the function that they called: each writes down its own as it starts."""
     (tmp_path / "sitecustomize.py").write_text(SPY.format(folder=str(tmp_path)))
     monkeypatch.setenv("PYTHONPATH", os.pathsep.join([str(tmp_path), str(Path(seedance_nb.__file__).parents[1])]))
     for name in ("CRUN_API_KEY", "WS_API_KEY", "OPENAI_API_KEY"):
@@ -130,14 +131,14 @@ def test_no_child_that_reads_foreign_bytes_gets_a_key(
     assert inspect.inspect(made, tmp_path / "p.jpg")[0]
     children = told()
     assert [inspect.whole_fault(shown, "png"), inspect.whole_fault(sound, "wav")] == ["", ""]
-    assert "ak_canary" not in children.pop("seedance_nb._media.inspect").values()
-    assert "ak_canary" not in told()["seedance_nb._media.inspect"].values()
+    assert "ak_canary" not in children.pop("seedance_nb._media.inspect:decode").values()
     assert inspect.probe(made, made.stat().st_size)[0]
     body = {"input": {"prompt": "A fox", "duration": 4, "resolution": "480p"}}
     last = tmp_path / "last.png"
     assert asyncio.run(app.paint(spec("crun/seedance-2.0-fast-r2v"), body, tmp_path / "o.mp4", last, nothing)) == ""
     assert not children
-    assert set(told()) == {f"seedance_nb.{name}" for name in ("_media.inspect", "_simulator.encode")}
+    functions = ("_media.inspect:decode", "_media.inspect:decode_whole", "_media.inspect:read_header")
+    assert set(told()) == {f"seedance_nb.{name}" for name in (*functions, "_simulator.encode:render_job")}
     for name, environment in told().items():
         assert "PATH" in environment
         assert "ak_canary" not in environment.values(), name
@@ -151,12 +152,13 @@ def test_a_child_with_the_default_environment_gets_every_key(
         sys.executable,
         "-P",
         "-m",
-        "seedance_nb._media.inspect",
+        "seedance_nb._media.sandbox",
+        json.dumps(asdict(inspect.PROBE_LIMITS)),
+        "seedance_nb._media.inspect:read_header",
         str(tmp_path / "v.mp4"),
-        str(tmp_path / "p.jpg"),
     ]
     subprocess.run(command, check=True, capture_output=True)
-    assert told()["seedance_nb._media.inspect"]["CRUN_API_KEY"] == "ak_canary"
+    assert told()["seedance_nb._media.inspect:read_header"]["CRUN_API_KEY"] == "ak_canary"
 
 
 async def nothing(_: str) -> bytes:

@@ -3,16 +3,16 @@
 import json
 import os
 import struct
-import subprocess
 import sys
 import zlib
 from pathlib import Path
+from textwrap import indent
 
 import pytest
 from PIL import Image
 from support import media
 
-from seedance_nb._media import inspect as probe_module
+from seedance_nb._media import sandbox
 from seedance_nb._media.inspect import probe
 from seedance_nb._media.sniff import MediaFacts
 
@@ -196,12 +196,13 @@ def test_hostile_changes_of_a_video_end_in_facts_or_a_reason(tmp_path: Path) -> 
 
 
 def child_that_runs(folder: Path, monkeypatch: pytest.MonkeyPatch, code: str) -> None:
-    """Put another module in place of the one that the child runs."""
+    """Put another function in place of the one that the child calls."""
     package = folder / "seedance_nb" / "_media"
     package.mkdir(parents=True)
     (package.parent / "__init__.py").write_text("")
     (package / "__init__.py").write_text("")
-    (package / "inspect.py").write_text(code)
+    (package / "sandbox.py").write_bytes(Path(sandbox.__file__).read_bytes())
+    (package / "inspect.py").write_text("import json, os, sys\n\ndef read_header(name):\n" + indent(code, "    "))
     monkeypatch.setenv("PYTHONPATH", str(folder))
 
 
@@ -213,12 +214,10 @@ def test_the_child_is_ended_when_its_time_is_up(tmp_path: Path, monkeypatch: pyt
 
 @pytest.mark.skipif(sys.platform == "win32", reason="no such limits there")
 def test_the_child_has_limits_and_gets_no_key(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    spy = "import os, sys\nsys.stderr.write('KEY' if 'CRUN_API_KEY' in os.environ else 'none')\nsys.exit(1)\n"
-    child_that_runs(tmp_path, monkeypatch, spy)
+    limits = "import resource as r\nfound = [r.getrlimit(n)[0] for n in (r.RLIMIT_AS, r.RLIMIT_CPU, r.RLIMIT_CORE)]\n"
+    spy = "found.append('CRUN_API_KEY' in os.environ)\nsys.stderr.write(json.dumps(found))\nsys.exit(1)\n"
+    child_that_runs(tmp_path, monkeypatch, limits + spy)
     monkeypatch.setenv("CRUN_API_KEY", "k")
     assert os.environ["CRUN_API_KEY"] == "k"
-    assert probe(tmp_path / "x", 1) == (None, "none")
-    script = "from seedance_nb._media import inspect as _child; import resource as r, json; _child.limit(_child.PROBE_LIMITS); print(json.dumps([r.getrlimit(n)[0] for n in (r.RLIMIT_AS, r.RLIMIT_CPU, r.RLIMIT_CORE)]))"
-    monkeypatch.setenv("PYTHONPATH", str(Path(probe_module.__file__).parents[2]))
-    done = subprocess.run([sys.executable, "-P", "-c", script], capture_output=True, check=True)
-    assert json.loads(done.stdout) == [1024**3, 4, 0]
+    found, why = probe(tmp_path / "x", 1)
+    assert (found, json.loads(why)) == (None, [1024**3, 4, 0, False])
