@@ -164,7 +164,7 @@ class Comparison(ShownBatch):
         whom = f"to {', '.join(one.name for one in self.ready if not one.simulated)}"
         step = ", or simulate=True in sd.compare to try it for free"
         self._require_confirmed(whom, step, left_out, confirm=confirm)
-        self.wait(self.send())
+        self.wait(self.send)
 
 
 def rows_of(table: Any) -> list[dict[str, Any]]:
@@ -280,7 +280,7 @@ class Sweep(ShownBatch):
         warnings = dict.fromkeys(str(problem) for item in self.items for problem in item.warnings)
         errors.emit_warnings(warnings, errors.LimitWarning)
         try:
-            yield from self.waiting(self.perform())
+            yield from self.waiting(self.perform)
         except KeyboardInterrupt:
             text = "Nothing further is sent. What was sent is still running; run the same cell again for the rest."
             raise errors.StoppedWaiting(f"{counts_html(self).striptags()} {text}") from None

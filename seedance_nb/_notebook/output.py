@@ -19,7 +19,7 @@ from seedance_nb._form.controls.base import Fold, StaticBox, WidgetFactory, togg
 from seedance_nb._form.form import css
 from seedance_nb._media.frames import frames_at
 from seedance_nb._notebook.status import reported
-from seedance_nb._session.batch import Batch
+from seedance_nb._session.batch import Batch, Run
 from seedance_nb._task.display.player import View, data_url, jpeg_of
 from seedance_nb._task.display.video import Video
 from seedance_nb._task.engine import ENGINE
@@ -199,8 +199,7 @@ class BatchView:
             self._busy = True
         self._show_buttons(asking=False)
         self._go.disabled = True
-        self._batch.reset()
-        ENGINE.submit(self._generate())
+        ENGINE.submit(self._generate(self._batch.reset()))
 
     def _show_buttons(self, *, asking: bool) -> None:
         self._first_press_at = time.monotonic() if asking else None
@@ -208,10 +207,10 @@ class BatchView:
         toggle(self._yes, shown=asking)
         toggle(self._cancel, shown=asking)
 
-    async def _generate(self) -> None:
+    async def _generate(self, run: Run) -> None:
         try:
             with reported("batch", self._report):
-                await self._follow(asyncio.ensure_future(self._batch.perform(interactive=True)))
+                await self._follow(asyncio.ensure_future(self._batch.perform(run, interactive=True)))
                 await asyncio.to_thread(self._show_price)
         finally:
             toggle(self._stop, shown=False)

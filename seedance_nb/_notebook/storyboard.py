@@ -23,7 +23,7 @@ from seedance_nb._media.join import join
 from seedance_nb._media.sniff import sniff
 from seedance_nb._notebook.compare import SETTINGS, request_for
 from seedance_nb._notebook.results import ShownBatch, Videos, cell_text
-from seedance_nb._session.batch import Batch, Item, Result, attempt, destination, item_of
+from seedance_nb._session.batch import Batch, Item, Result, Run, attempt, destination, item_of
 from seedance_nb._session.session import Session
 from seedance_nb._task.display.player import View, download_html, pending_html, player_html, source_of
 from seedance_nb._task.display.video import Video
@@ -91,7 +91,7 @@ class Storyboard(ShownBatch):
             wrong = (errors.InvalidInput(one.problems) for one in self.items if one.problems)
             raise next(wrong, errors.SeedanceError(self.items[0].fault))
         self._require_confirmed(f"for {len(self.due)} shots", "", confirm=confirm)
-        self.wait(self.perform())
+        self.wait(self.perform)
         return self._videos()
 
     def rows(self) -> list[Row | None]:
@@ -150,26 +150,26 @@ class Storyboard(ShownBatch):
         html = html.format(player, text, download_html(target, source))
         return View(text=f"Film {target}: {text}", html=html, jpeg=videos[0].poster)
 
-    async def send(self, *, interactive: bool = False) -> None:
+    async def send(self, run: Run, *, interactive: bool = False) -> None:
         """Send each shot once what it continues is saved. *spends credits*, *network*, *writes ledger*."""
         await asyncio.to_thread(self.require_same_places)
-        await asyncio.gather(*(self._send_shot(at, interactive=interactive) for at in range(len(self.items))))
+        await asyncio.gather(*(self._send_shot(run, at, interactive=interactive) for at in range(len(self.items))))
 
-    async def _send_shot(self, at: int, *, interactive: bool) -> None:
+    async def _send_shot(self, run: Run, at: int, *, interactive: bool) -> None:
         before: Result = None
-        while at in self._chained and (before := self.results[at - 1]) is None:
-            if self.is_stopped:
+        while at in self._chained and (before := run.results[at - 1]) is None:
+            if run.is_stopped:
                 return
             await asyncio.sleep(0.1)
         lock = lock_for(self._session.outputs, before.row) if isinstance(before, Video) else None
         async with file_lock(lock) if lock else nullcontext():  # two kernels must agree on the URL of the frame
             item = await asyncio.to_thread(attempt, partial(self._after, at, before))
             if isinstance(item, Exception):
-                self.tasks[at] = self.results[at] = item
-            elif not item.error and not self.is_stopped:
+                run.tasks[at] = run.results[at] = item
+            elif not item.error and not run.is_stopped:
                 await self._estimate(item)
-                await self._start(at, item, interactive=interactive)
-        self.is_stopped |= isinstance(self.tasks[at], errors.OverBudget)
+                await self._start(run, at, item, interactive=interactive)
+        run.is_stopped |= isinstance(run.tasks[at], errors.OverBudget)
 
     def _after(self, at: int, before: Result) -> Item:
         """The request of a shot, which starts from the last frame of the video before it, if there is one. *network*, *writes ledger*. Raises: SeedanceError."""

@@ -111,6 +111,16 @@ def attempt(act: Callable[[], T]) -> T | Exception:
         return error
 
 
+class Run:
+    """One sending of a batch, with tasks and results of its own, so that one that was stopped does not go on in the next."""
+
+    def __init__(self, items: Iterable[Item]) -> None:
+        self.is_stopped = False
+        self.tasks: list[Task | Exception | None] = [item.error for item in items]
+        self.results: list[Result] = [*self.tasks]  # type: ignore[list-item]
+        self.futures: dict[int, Future[Row]] = {}
+
+
 @created_by_package
 class Batch:
     """Several requests, sent in order. `tasks` and `results` have one entry per item: None is not sent, or not ended, yet."""
@@ -125,17 +135,23 @@ class Batch:
             message = f"must be a whole number, 1 or more, not {concurrency!r}"
             raise argument_error("concurrency", message, concurrency, 1)
         self._session, self._budget, self._concurrency = session, budget, concurrency
+        self._run = Run(())
         self.reset()
 
     def __dir__(self) -> list[str]:  # what Tab proposes
         return [name for name in super().__dir__() if name not in _INNER]
 
-    def reset(self) -> None:
-        """Forget the tasks and results, before all is sent again."""
-        self.is_stopped = False
-        self.tasks: list[Task | Exception | None] = [item.error for item in self.items]
-        self.results: list[Result] = [item.error for item in self.items]
-        self._futures: dict[int, Future[Row]] = {}
+    def reset(self) -> Run:
+        """Stop the run before, forget its tasks and results, and return a new one."""
+        self.stop()
+        self._run = Run(self.items)
+        self.tasks, self.results = self._run.tasks, self._run.results
+        return self._run
+
+    @property
+    def is_stopped(self) -> bool:
+        """Whether nothing further is sent. *pure*."""
+        return self._run.is_stopped
 
     @functools.cached_property
     def estimates(self) -> tuple[Estimate, ...]:
@@ -183,61 +199,61 @@ class Batch:
 
     def stop(self) -> None:
         """Send nothing further. What was sent is still followed."""
-        self.is_stopped = True
+        self._run.is_stopped = True
 
-    async def perform(self, *, interactive: bool = False) -> None:
+    async def perform(self, run: Run, *, interactive: bool = False) -> None:
         """Send what has no task yet, and wait for every result. *spends credits*, *network*, *writes ledger*, *writes files*."""
-        sending = asyncio.ensure_future(self.send(interactive=interactive))
-        while self._futures or not sending.done():
+        sending = asyncio.ensure_future(self.send(run, interactive=interactive))
+        while run.futures or not sending.done():
             await asyncio.sleep(_TICK_S)
-            for at in [at for at, future in self._futures.items() if future.done()]:  # in a thread: posters are decoded
-                task, future = self.tasks[at], self._futures.pop(at)
-                self.results[at] = await asyncio.to_thread(attempt, lambda: task.show(future.result()))  # type: ignore[union-attr] # noqa: B023 - awaited at once
+            for at in [at for at, future in run.futures.items() if future.done()]:  # in a thread: posters are decoded
+                task, future = run.tasks[at], run.futures.pop(at)
+                run.results[at] = await asyncio.to_thread(attempt, lambda: task.show(future.result()))  # type: ignore[union-attr] # noqa: B023 - awaited at once
         await sending
 
-    async def send(self, *, interactive: bool = False) -> None:
+    async def send(self, run: Run, *, interactive: bool = False) -> None:
         """Send each item in order, at most `concurrency` unfinished at once; what has a task keeps it. *spends credits*, *network*, *writes ledger*. An error takes the place of a task and stops no other."""
         # In threads, because a locked ledger must not hold up every other task on this loop.
         await asyncio.to_thread(self.require_same_places)
-        most, rows, over = self._concurrency or math.inf, await asyncio.to_thread(self.rows), dict[str, OverBudget]()
+        most, rows, over = self._concurrency or math.inf, list[Row | None](), dict[str, OverBudget]()
         for at, item in enumerate(self.items):
-            while sum(not future.done() for future in self._futures.values()) >= most and not self.is_stopped:
+            while sum(not future.done() for future in run.futures.values()) >= most and not run.is_stopped:
                 await asyncio.sleep(_TICK_S)
             if item.spec.provider in over and rows[at] is None and item.error is None:
-                self.tasks[at] = self.results[at] = over[item.spec.provider]
-            elif item.error is None and not self.is_stopped:
-                await self._start(at, item, interactive=interactive)
-            if isinstance(task := self.tasks[at], OverBudget):
-                over[item.spec.provider] = task
+                run.tasks[at] = run.results[at] = over[item.spec.provider]
+            elif item.error is None and not run.is_stopped:
+                await self._start(run, at, item, interactive=interactive)
+            if isinstance(task := run.tasks[at], OverBudget):
+                over[item.spec.provider], rows = task, rows or await asyncio.to_thread(self.rows)
 
-    async def _start(self, at: int, item: Item, *, interactive: bool) -> None:
+    async def _start(self, run: Run, at: int, item: Item, *, interactive: bool) -> None:
         """Send one item, unless the ledger has it, and follow its task. *spends credits*, *network*, *writes ledger*."""
         world = "simulated" if item.simulated else "paid"
         options: Any = {"take": item.take, "budget": self._budget, "interactive": interactive, "shown_world": world}
         send: Any = functools.partial(self._session.sender.send, item.approved, **options)  # type: ignore[arg-type]
-        self.tasks[at] = task = await asyncio.to_thread(attempt, send)
+        run.tasks[at] = task = await asyncio.to_thread(attempt, send)
         future = task if isinstance(task, Exception) else await asyncio.to_thread(attempt, task.following)
         if isinstance(future, Exception):
-            self.results[at] = future
+            run.results[at] = future
         else:
-            self._futures[at] = future
+            run.futures[at] = future
 
-    def wait(self, work: Coroutine[Any, Any, None]) -> None:
+    def wait(self, work: Callable[[Run], Coroutine[Any, Any, None]]) -> None:
         """Wait for `send` or `perform`. An interrupt stops the sending, not the tasks."""
         for _ in self.waiting(work):
             pass
 
-    def waiting(self, work: Coroutine[Any, Any, None]) -> Iterator[bool]:
+    def waiting(self, work: Callable[[Run], Coroutine[Any, Any, None]]) -> Iterator[bool]:
         """Wait for `send` or `perform`: False from time to time, and True at the end. Whoever leaves the loop stops the sending."""
-        self.reset()
-        future = ENGINE.submit(work)
+        run = self.reset()
+        future = ENGINE.submit(work(run))
         try:
             while not concurrent.futures.wait([future], timeout=_TICK_S).done:
                 yield False
             future.result()
             yield True
         finally:
-            self.stop()
+            run.is_stopped = True
 
     def require_same_places(self) -> None:
         """Check that requests still go where they went when they were priced. Raises: SeedanceError."""

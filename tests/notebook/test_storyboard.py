@@ -19,7 +19,7 @@ import seedance_nb as sd
 from seedance_nb._media.inspect import inspect
 from seedance_nb._notebook import storyboard as module
 from seedance_nb._notebook.storyboard import Storyboard
-from seedance_nb._session.batch import Batch
+from seedance_nb._session.batch import Batch, Run
 from seedance_nb._task.engine import ENGINE
 
 T2V, I2V, PRO = "crun/seedance-1.0-pro-t2v", "crun/seedance-2.0-i2v", "seedance2-pro/seedance-20-i2v"
@@ -206,7 +206,7 @@ def test_shots_that_continue_nothing_are_sent_at_once(session: sd.Session, payin
         SHOTS[2] | {"model": I2V},
     ]
     story = board(session, shots)
-    work = ENGINE.submit(story.perform())
+    work = ENGINE.submit(story.perform(story.reset()))
     until(lambda: len(paying.charges) == 3)
     assert sorted(prompts(paying)) == ["A fox wakes", "Alone", "Own"]
     story.stop()
@@ -317,13 +317,13 @@ def test_a_kernel_that_ends_between_the_upload_and_the_request_pays_once(
 ) -> None:
     """The URL is in the ledger before the request is, so both runs send the same request."""
 
-    async def start(self: Storyboard, at: int, item: Any, *rest: Any, **more: Any) -> None:
+    async def start(self: Storyboard, run: Run, at: int, item: Any, *rest: Any, **more: Any) -> None:
         if "img_urls" not in item.body["input"]:
-            await START(self, at, item, *rest, **more)
+            await START(self, run, at, item, *rest, **more)
 
     with monkeypatch.context() as patch:
         patch.setattr(Storyboard, "_start", start)
-        work = ENGINE.submit(board(session).perform())
+        work = ENGINE.submit((story := board(session)).perform(story.reset()))
         until(lambda: paying.uploads)
         work.cancel()
     assert (len(paying.charges), len(paying.uploads)) == (1, 1)
@@ -334,7 +334,7 @@ def test_a_kernel_that_ends_between_the_upload_and_the_request_pays_once(
 
 def test_two_kernels_at_the_same_shot_agree_on_its_frame(session: sd.Session, paying: Provider, tmp_path: Path) -> None:
     other = sd.Session(ledger=tmp_path / "l.sqlite3", outputs=tmp_path / "o", sleep=short)
-    works = [ENGINE.submit(board(each).perform()) for each in (session, other)]
+    works = [ENGINE.submit(story.perform(story.reset())) for story in map(board, (session, other))]
     for work in works:
         work.result(120)
     assert len(paying.charges) == 3
@@ -359,7 +359,7 @@ def test_what_was_forgotten_leaves_no_url_of_its_frame(session: sd.Session, payi
 def test_stop_ends_the_waiting_and_sends_nothing_further(session: sd.Session, paying: Provider) -> None:
     story = board(session)
 
-    for _ in story.waiting(story.perform()):
+    for _ in story.waiting(story.perform):
         if paying.charges:
             break  # as Stop does
     until(lambda: story.results[0] is not None)

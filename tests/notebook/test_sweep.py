@@ -21,6 +21,8 @@ import seedance_nb as sd
 from seedance_nb._ledger.row import State
 from seedance_nb._notebook import output as view_module
 from seedance_nb._notebook.compare import Sweep
+from seedance_nb._session.batch import Batch, Run
+from seedance_nb._task.engine import ENGINE
 
 MODEL, OTHER = "crun/seedance-1.0-pro-t2v", "vastnum/doubao-seedance-2.0"
 PROMPTS = ["A fox", "A hen", "A hare"]
@@ -393,6 +395,43 @@ def test_stop_sends_nothing_further_and_what_was_sent_is_still_followed(session:
     until(lambda: first.state is State.DONE)
     assert prompts(paying) == ["A fox"]
     swept(session, budget=100).run()
+    assert sorted(prompts(paying)) == sorted(PROMPTS)
+
+
+def test_a_run_right_after_stop_is_the_only_one_that_sends(
+    session: sd.Session, paying: Provider, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    slow, made, starts = Slow(paying), swept(session, budget=100, concurrency=1), list[tuple[Run, int]]()
+    start = Batch._start
+
+    async def counted(self: Batch, run: Run, at: int, item: Any, **more: Any) -> None:
+        starts.append((run, at))
+        await start(self, run, at, item, **more)
+
+    monkeypatch.setattr(Batch, "_start", counted)
+    before = made.reset()
+    works = [ENGINE.submit(made.perform(before))]
+    until(lambda: len(paying.charges) == 1 and before.futures)
+    made.stop()
+    now = made.reset()  # in the same moment, so that the loop of before has not seen that it was stopped
+    works.append(ENGINE.submit(made.perform(now)))
+    slow.finish()
+    for work in works:
+        work.result(60)
+    assert starts == [(before, 0), (now, 0), (now, 1), (now, 2)]
+    assert [type(one) for one in made.results] == [sd.Video] * 3
+    assert before.tasks[1:] == [None, None], "what it did not send it does not show either"
+    assert sorted(prompts(paying)) == sorted(PROMPTS)
+
+
+def test_who_waited_for_the_run_before_does_not_stop_the_next(session: sd.Session, paying: Provider) -> None:
+    made = swept(session, budget=100)
+    waiting = made.waiting(made.perform)
+    next(waiting)
+    now = made.reset()
+    del waiting
+    assert not made.is_stopped
+    ENGINE.submit(made.perform(now)).result(60)
     assert sorted(prompts(paying)) == sorted(PROMPTS)
 
 

@@ -159,5 +159,5 @@ def test_a_paid_one_has_the_providers_price_and_balance_and_sends_nothing(
 
 def test_what_exists_is_not_rehearsed(session: sd.Session) -> None:
     made = batch(session, 2)
-    made.wait(made.perform())
+    made.wait(made.perform)
     assert batch(session, 5).rehearse().clips == 3
