@@ -484,7 +484,7 @@ def test_progress_names_each_model_until_its_video_or_error_is_there(view: Batch
 
 
 def test_what_is_unexpected_is_shown_in_the_cell(view: BatchView, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(view._batch, "send", lambda **_: 1 / 0)
+    monkeypatch.setattr(view._batch, "send", lambda *_, **__: 1 / 0)
     view._go.click()
     view._yes.click()
     until(lambda: not view._busy)
