@@ -2,16 +2,17 @@
 
 import asyncio
 import tempfile
-from collections.abc import Iterator, Mapping
+from collections.abc import Awaitable, Callable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, NamedTuple
 from urllib.parse import urlsplit
 from urllib.request import url2pathname
 
+from seedance_nb._base.errors import SeedanceError
 from seedance_nb._base.html import table_html
 from seedance_nb._base.problem import Problem
-from seedance_nb._base.values import ABSENT, JsonPath, pointer_parts, to_pointer
+from seedance_nb._base.values import ABSENT, JsonPath, pointer_parts, safe_name, to_pointer
 from seedance_nb._document.spec import Spec
 from seedance_nb._media.inspect import probe
 from seedance_nb._media.partial import fetch_parts
@@ -20,8 +21,9 @@ from seedance_nb._media.sniff import NO_MEDIA, UNKNOWN, MediaFacts
 from seedance_nb._schema.formats import LOCAL, media_error
 
 _MOST_LEVELS, _LEAST_S, _NO_FILE = 60, 0.05, "no such file, and not a URL"
-_Field = tuple[JsonPath, list[tuple[Mapping[str, Any], str]], list[tuple[JsonPath, str]]]
-"""The path of a media field in the body, its limits, each table with its source ("" for the provider), and its entries."""
+_ASSET = "it is an uploaded asset, which the provider checked when it was uploaded"
+_Field = tuple[JsonPath, Mapping[str, Any], list[tuple[Mapping[str, Any], str]], list[tuple[JsonPath, str]]]
+"""The path of a media field in the body, its schema, its limits, each table with its source ("" for the provider), and its entries."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, repr=False)
@@ -75,18 +77,22 @@ class Report:
 
 
 class _Reading(NamedTuple):
-    """The facts of one file; or only its size, if that is known, and `why` not the others."""
+    """The facts of one file; or only its size, if that is known, and `why` not the others; of an asset its `state`."""
 
     facts: MediaFacts = MediaFacts()
     why: str = ""
     is_local: bool = False
+    state: str = ""
 
 
-async def preflight(spec: Spec, body: Any, *, allowed_origin: str = "", total_s: float = 8.0) -> Report:
-    """Every limit checked on every file in `body`, within `total_s` seconds and without a key; a failure is unchecked, with the reason. *network*, *reads files*."""
+async def preflight(spec: Spec, body: Any, *, allowed_origin: str = "", total_s: float = 8.0,
+                    asset_state: Callable[[str], Awaitable[str]] | None = None) -> Report:  # fmt: skip
+    """Every limit checked on every file in `body`, within `total_s` seconds and without a key; a failure is unchecked, with the reason. `asset_state` looks up an asset's state by its id. *network*, *reads files*."""
     fields = list(_fields(spec.body, body, (), 0))
     # Of a file in several fields, the first one counts.
-    kinds = {source: tables[0][0].get("kind", "") for _, tables, entries in reversed(fields) for _, source in entries}
+    kinds = {
+        source: tables[0][0].get("kind", "") for _, _, tables, entries in reversed(fields) for _, source in entries
+    }
     loop, limit = asyncio.get_running_loop(), asyncio.Semaphore(4)
     until = loop.time() + total_s
 
@@ -95,7 +101,8 @@ async def preflight(spec: Spec, body: Any, *, allowed_origin: str = "", total_s:
         try:
             async with asyncio.timeout_at(until), limit:
                 if lower.startswith("asset:"):
-                    return _Reading(why="it is an uploaded asset, which the provider checked when it was uploaded")
+                    state = await asset_state(source.partition("://")[2]) if asset_state else ""
+                    return _Reading(why=_ASSET, state=state)
                 if lower.startswith("data:"):
                     return _Reading(why="it is Base64 data, not a URL")
                 if lower.startswith(("http:", "https:")):
@@ -111,6 +118,8 @@ async def preflight(spec: Spec, body: Any, *, allowed_origin: str = "", total_s:
                     return _Reading(why=_NO_FILE)
                 facts, why = await asyncio.to_thread(probe, path, size, max(until - loop.time(), _LEAST_S))
                 return _Reading(facts=facts or MediaFacts(size=size), why=why, is_local=path is not into)
+        except SeedanceError as error:
+            return _Reading(why=f"{_ASSET}; its status is unknown ({error.message.removesuffix('.')})")
         except TimeoutError:
             return _Reading(why=f"there was no time left to check it ({total_s:g} s for all files)")
         except OSError as error:
@@ -121,7 +130,7 @@ async def preflight(spec: Spec, body: Any, *, allowed_origin: str = "", total_s:
             reads = (read(source, kind, Path(folder, str(n))) for n, (source, kind) in enumerate(kinds.items()))
             tasks = dict(zip(kinds, map(group.create_task, reads), strict=True))
     readings = {source: task.result() for source, task in tasks.items()}
-    return Report(findings=tuple(finding for one in fields for finding in _findings(one, readings)))
+    return Report(findings=tuple(finding for one in fields for finding in _findings(spec, one, readings)))
 
 
 def _fields(schema: Any, value: Any, path: JsonPath, depth: int) -> Iterator[_Field]:
@@ -136,7 +145,7 @@ def _fields(schema: Any, value: Any, path: JsonPath, depth: int) -> Iterator[_Fi
         kind = {"kind": own["kind"]} if "kind" in own else {}
         tables.append(({**kind, **upstream["x-media"]}, upstream["source"]))
     if tables and entries:
-        yield path, tables, entries
+        yield path, schema, tables, entries
     for part in schema.get("allOf", ()):
         yield from _fields(part, value, path, depth + 1)
     for name, child in schema.get("properties", {}).items():
@@ -162,8 +171,9 @@ def _file(source: str) -> Path | None:
         return None
 
 
-def _findings(found: _Field, readings: Mapping[str, _Reading]) -> Iterator[Finding]:
-    place, tables, entries = found
+def _findings(spec: Spec, found: _Field, readings: Mapping[str, _Reading]) -> Iterator[Finding]:
+    place, schema, tables, entries = found
+    reasons = {one["quote"]: one["reason"] for one in schema.get("x-unchecked", ())}
     for position, source in entries:
         path, reading = to_pointer(position), readings[source]
         if reading.is_local:
@@ -175,6 +185,13 @@ def _findings(found: _Field, readings: Mapping[str, _Reading]) -> Iterator[Findi
             yield Finding(path=path, rule="formats", outcome="breaks", message=reading.why.removeprefix("it "),
                           source="the response to this computer")  # fmt: skip
             continue
+        if reading.state:
+            rule = schema.get("x-media", {}).get("asset", {})
+            ready = rule.get("any") or spec.calls["asset-info"].ready
+            fits = reading.state.casefold() in map(str.casefold, ready)
+            message = f"is {safe_name(reading.state)}" + ("" if fits else f"; must be {' or '.join(ready)}")
+            yield Finding(path=path, rule="asset", outcome="fits" if fits else "breaks", message=message, value=reading.state,
+                          quote=rule.get("quote", ""), source="" if rule else "the provider's own answer")  # fmt: skip
         if reading.why:
             is_wrong = reading.why == _NO_FILE and media_error(source, []).startswith(LOCAL)
             yield Finding(path=path, rule="", outcome="breaks" if is_wrong else "unchecked", message=reading.why)
@@ -182,6 +199,9 @@ def _findings(found: _Field, readings: Mapping[str, _Reading]) -> Iterator[Findi
         for table, origin in tables:
             rules = {name: rule for name, rule in table.items() if not reading.why or name in known}
             yield from judge(path, rules, reading.facts, origin)
+        for one in (one for one in spec.unchecked if one.path == to_pointer(place)):
+            message = f'"{one.quote}": {reasons.get(one.quote, "no check tests this sentence of the docs")}'
+            yield Finding(path=path, rule=one.kind, outcome="unchecked", message=message)
     for table, origin in tables if place != entries[0][0] else ():
         all_facts = [None if readings[source].why else readings[source].facts for _, source in entries]
         yield from judge_total(to_pointer(place), table, all_facts, origin)

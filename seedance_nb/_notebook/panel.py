@@ -297,10 +297,14 @@ class Panel:
         """Show the price, on Generate too, and the number of warnings: of filled fields, or of all once they were shown to confirm."""
         self._note.value = escape(price_note(self.spec, self._price, simulated=self._simulated))
         warnings = [problem for problem in self.form.problems if problem.warns]
-        values = {} if self._confirmed or not warnings else self.form.values  # a copy, so not at every key
+        is_counted = self.spec.unchecked or (warnings and not self._confirmed)
+        values = self.form.values if is_counted else {}  # a copy, so not at every key
         count = sum(bool(self._confirmed) or find(values, problem.path) is not ABSENT for problem in warnings)
         words = {0: "", 1: " · 1 warning"}.get(count, f" · {count} warnings")
+        unchecked = [rule.quote for rule in self.spec.unchecked if find(values, rule.path) is not ABSENT]
+        words += f" · {len(unchecked)} not checked" if unchecked else ""
         self._go.description = f"Generate · {'free' if self._simulated else self._price}{words}"
+        self._go.tooltip = "\n".join(["Not checked:", *unchecked]) if unchecked else ""
 
     def _current_code(self) -> list[Any]:
         self._code.value = code_html(self.form)

@@ -89,7 +89,7 @@ class Account:
         info, word = self.spec.calls["asset-info"], "unknown"
         for _ in range(_ASSET_S // _CHECK_EVERY_S):
             try:
-                word = str(await self._value("asset-info", query={"asset_id": asset_id}))
+                word = await self.asset_state(asset_id)
             except Unauthorized:
                 raise
             except SeedanceError as error:  # one failed status check does not lose the asset
@@ -103,6 +103,13 @@ class Account:
         problem = f"{self.spec.provider} reports the asset {asset_id} as {word}, not {ready}."
         next_step = f"use asset://{asset_id} once it is {ready}, or pass the file's public URL"
         raise SeedanceError(problem, next_step=next_step)
+
+    async def asset_state(self, asset_id: str) -> str:
+        """The provider's word for the state of an asset. *network*. Raises: Refused and its subclasses, SeedanceError."""
+        word = await self._value("asset-info", query={"asset_id": asset_id})
+        if not isinstance(word, str) or not word:
+            raise SeedanceError(f"{self.spec.provider} reports no status for the asset {asset_id}.")
+        return word
 
     def _unsupported(self, problem: str, next_step: str) -> SeedanceError:
         return SeedanceError(f"{self.spec.provider} {problem}.", next_step=next_step)

@@ -131,7 +131,8 @@ class Sender:
         """The files of a request checked against the model's limits, within `total_s` seconds. *network*, *reads files*."""
         endpoint = self.routing.for_new(spec)
         allowed_origin = access_policy(spec, endpoint).origin if endpoint.app is None else ""
-        report = await preflight(spec, body, allowed_origin=allowed_origin, total_s=total_s)
+        look_up = self.account(spec).asset_state if "asset-info" in spec.calls else None
+        report = await preflight(spec, body, allowed_origin=allowed_origin, total_s=total_s, asset_state=look_up)
         videos = spec.roles.get("reference_videos", "")
         if spec.price.sizes and videos:  # tokens are counted for the frames of reference videos too
             price = estimate(spec, body, report.seconds(videos))

@@ -167,7 +167,7 @@ def described(schema: Any, place: str = "") -> list[tuple[str, dict[str, Any]]]:
 
 # How many sentences of its page each document quotes: fewer would mean that a limit was dropped.
 QUOTED = {
-    MODEL: 26,
+    MODEL: 29,
     "crun/seedance-2.0-i2v": 4,
     "crun/seedance-1.0-pro-t2v": 0,
     "seedance2-pro/seedance-20-i2v": 4,

@@ -6,6 +6,7 @@ import os
 import tempfile
 import time
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -13,7 +14,7 @@ import pytest
 from support import media
 from support.shelf import Shelf, shelf
 
-from seedance_nb import Spec, spec
+from seedance_nb import SeedanceError, Spec, spec
 from seedance_nb._media import preflight as preflight_module
 from seedance_nb._media.inspect import probe
 from seedance_nb._media.preflight import Report, preflight
@@ -55,10 +56,10 @@ def test_good_files_are_reported_as_ok_for_every_rule(crun: Spec, web: Shelf) ->
         reference_audios=["good.wav"],
     )
     assert report.problems == ()
-    assert report.unchecked == ()
+    assert [finding.message.partition(":")[0] for finding in report.unchecked] == ['"Resolution']
     assert set(outcomes(report, "/input/reference_images/1")) == {"formats", "ratio", "width", "height", "megabytes"}
     assert set(outcomes(report, "/input/reference_videos/0")) == {
-        "formats", "seconds", "ratio", "width", "height", "pixels", "megabytes", "fps",
+        "formats", "seconds", "ratio", "width", "height", "pixels", "megabytes", "fps", "unclear",
     }  # fmt: skip
     assert outcomes(report, "/input/reference_videos") == {"total_seconds": "fits"}
     assert outcomes(report, "/input/reference_audios") == {"total_seconds": "fits"}
@@ -117,6 +118,66 @@ def test_what_cannot_be_read_is_unchecked_with_the_reason(address: str, crun: Sp
     assert f"/input/reference_images/0: not checked: {UNCHECKED[address]}" in str(report)
 
 
+PAGE: dict[str, Any] = {"type": "object", "properties": {
+    "prompt": {"type": "string"},
+    "image_urls": {"type": "array", "items": {"type": "string"}, "description": "The file must show one person only. If `mode` is fast, at most 2 MB. Formats: png."},
+    "audio_url": {"type": "string", "description": "The sound must be sung. Formats: wav, mp3."},
+}}  # fmt: skip
+
+
+@pytest.mark.parametrize("document", [PAGE, "crun/seedance-2.0-fast-r2v"], ids=["a page", "a packaged model"])
+def test_each_sentence_that_no_check_tests_is_unchecked_for_each_file_it_binds(document: Any, web: Shelf) -> None:
+    model = spec(document)
+    paths = {rule.path for rule in model.unchecked}
+    assert paths, "the page has such sentences"
+    for path in paths:
+        name, is_list = path.rpartition("/")[2], "audio_url" not in path
+        files = [f"{web.origin}/good.png"] * 2 if is_list else f"{web.origin}/good.wav"
+        body = {"input": {name: files}} if path.startswith("/input") else {name: files}
+        report = asyncio.run(preflight(model, body, allowed_origin=web.origin))
+        places = [f"{path}/0", f"{path}/1"] if is_list else [path]
+        said = [(finding.path, finding.message) for finding in report.unchecked]
+        for rule in (rule for rule in model.unchecked if rule.path == path):
+            assert [at for at, message in said if f'"{rule.quote}"' in message] == places
+        assert f" {len(report.unchecked)} unchecked" in str(report)
+    assert asyncio.run(preflight(model, {"prompt": "x"})).unchecked == (), "a field without a file binds nothing"
+
+
+@pytest.mark.parametrize(
+    ("state", "outcome"), [("Active", "fits"), ("ACTIVE", "fits"), ("Processing", "breaks"), ("Failed", "breaks")]
+)
+def test_an_assets_state_is_held_against_the_sentence_that_asks_for_it(state: str, outcome: str, crun: Spec) -> None:
+    asked = []
+
+    async def look_up(asset_id: str) -> str:
+        asked.append(asset_id)
+        return state
+
+    body = {"input": {"reference_images": ["asset://a-1", "asset://a-1"], "reference_audios": ["asset://a-2"]}}
+    report = asyncio.run(preflight(crun, body, asset_state=look_up))
+    found = [finding for finding in report.findings if finding.rule == "asset"]
+    assert sorted(asked) == ["a-1", "a-2"], "each once"
+    assert [finding.outcome for finding in found] == [outcome] * 3
+    assert {finding.quote.rpartition(" ")[2] for finding in found} == {"Active"}
+    assert [problem.warns for problem in report.problems] == [False] * (3 if outcome == "breaks" else 0)
+
+
+def test_an_asset_without_such_a_sentence_only_warns_and_one_without_an_answer_is_unchecked(crun: Spec) -> None:
+    async def processing(_: str) -> str:
+        return "Processing"
+
+    async def lost(_: str) -> str:
+        raise SeedanceError("No answer.")
+
+    fields = {"img_urls": {"type": "array", "items": {"type": "string"}, "x-media": {"kind": "image"}}}
+    bare = replace(crun, schema={"type": "object", "properties": fields})
+    (problem,) = asyncio.run(preflight(bare, {"img_urls": ["asset://a"]}, asset_state=processing)).problems
+    assert (problem.message, problem.warns) == ("is Processing; must be Active", True)
+    report = asyncio.run(preflight(crun, {"input": {"reference_images": ["asset://a"]}}, asset_state=lost))
+    assert report.problems == ()
+    assert "its status is unknown (No answer)" in report.unchecked[0].message
+
+
 NO_FILES = [
     "/no/such.png",
     "no-such.png",
@@ -139,7 +200,9 @@ def test_a_path_without_a_file_is_an_error(path: str, crun: Spec) -> None:
 def test_a_size_is_judged_even_where_nothing_else_can_be(crun: Spec, web: Shelf) -> None:
     web.put("/heavy.mp4", media.longer(media.video(), 60_000_000), "whole")
     report = look(crun, web, reference_videos=["heavy.mp4"])
-    assert [finding.outcome for finding in report.findings] == ["unchecked", "breaks", "unchecked"]
+    assert [finding.outcome for finding in report.findings] == [
+        "unchecked", "breaks", "unchecked", "unchecked",
+    ]  # fmt: skip
     assert report.problems[0].message.endswith("; must be at most 50 MB")
 
 

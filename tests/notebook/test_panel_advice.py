@@ -123,6 +123,32 @@ def test_what_could_not_be_looked_at_is_said_and_stops_nothing(
     assert "<li>Reference images 1: " in panel._unchecked_view.value, "the label, not the JSON path"
 
 
+def test_the_button_says_how_many_sentences_of_filled_fields_are_not_checked(panel_for: Callable[[str], Panel]) -> None:
+    panel = panel_for(R2V)
+    panel.form.values = {"prompt": "x", "reference_images": ["https://example.com/a.png"]}
+    assert "not checked" not in panel._go.description
+    assert not panel._go.tooltip
+    panel.form.values = {"prompt": "x", "reference_videos": ["https://example.com/a.mp4"]}
+    assert panel._go.description.endswith(" · 1 not checked")
+    assert panel._go.tooltip == "Not checked:\nResolution: 480p or 720p"
+
+
+def test_an_asset_that_is_not_active_stops_a_request_and_is_asked_about_for_free(
+    keyed_session: sd.Session, provider: Provider
+) -> None:
+    provider.assets = {"asset-1": "Processing"}
+    fields: dict[str, Any] = {"prompt": "x", "reference_images": ["asset://asset-1"]}
+    with pytest.raises(sd.InvalidInput, match="is Processing; must be Active") as refused:
+        keyed_session.submit(R2V, **fields)
+    assert "whose status is Active" in refused.value.problems[0].quote
+    assert (provider.charges, provider.asset_looks) == ([], ["asset-1"])
+    provider.assets = {"asset-1": "Active"}
+    assert keyed_session.preflight(R2V, **fields).problems == ()
+    assert keyed_session.preflight(R2V, **fields | {"reference_images": ["asset://other"]}).problems == ()
+    keyed_session.submit(R2V, **fields)
+    until(lambda: len(provider.charges) == 1)
+
+
 def test_a_script_asks_for_the_look_itself(provider: Provider, keyed_session: sd.Session) -> None:
     provider.files = {"/small.png": picture(200, 200)}
     fields: dict[str, Any] = {"prompt": "x", "reference_images": [f"{provider.url}/small.png"]}

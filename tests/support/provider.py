@@ -34,6 +34,8 @@ class Provider:
         self.on_video: list[Any] = ["ok"]
         self.when_charged: Callable[[], None] = lambda: None
         self.uploads: list[bytes] = []
+        self.assets: dict[str, str] = {}
+        self.asset_looks: list[str] = []
         outer = self
 
         class Handler(BaseHTTPRequestHandler):
@@ -98,6 +100,12 @@ class Provider:
             url = f"{self.url}/uploads/{len(self.uploads)}.png"  # a new one each time, as providers do
             both = {"presigned_url": f"{url}?signature=1", "file_url": url}
             self._json(handler, 200, {"code": 200, "message": "success", "data": both})
+            return
+        if "/asset-info?asset_id=" in handler.path:
+            self.asset_looks.append(unquote(handler.path.rpartition("=")[2]))
+            state = self.assets.get(self.asset_looks[-1])
+            known = {"code": 200, "message": "success", "data": {"Status": state}}
+            self._json(handler, *((200, known) if state else (200, {"code": 404, "message": "no such asset"})))
             return
         if handler.path.endswith("/balance"):
             self._json(handler, 200, {"code": 200, "message": "success", "data": {"balance": self.balance}})
