@@ -1,7 +1,5 @@
 """The status lines of a panel (progress, results, warnings, errors) as HTML, and a refusal at the fields that it names."""
 
-import ast
-import itertools
 import re
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -22,19 +20,19 @@ from seedance_nb._task.task import Task
 
 CHECK = Html('<span class="sdn-done">✓</span>')
 SIMULATED = Html('<span class="sdn-badge">SIMULATED</span>')
-_HEAD = re.compile(r"^(?:Value error, )?(?:Invalid input for model [^\s:]+: )?")
 # Each character of a locator matches in one way only, without backtracking, because the text is untrusted.
-_PART = r"[\w$](?:[\w$]|-(?!>))*+"
-_NEXT = rf"(?:\.{_PART}|\[(?:\d+|'[^'\]]+'|\"[^\"\]]+\")\]|/{_PART}| ?(?:->|→|›) ?{_PART}| > {_PART})"
-_LOCATOR = rf"(?P<quote>['\"`]?)(?P<where>/?{_PART}{_NEXT}*+)(?P=quote)"
-_NOUN = r"(?:(?:field|parameter|param|property|argument|key)\s+)?"
+_LOCATOR = r"(?P<quote>['\"`]?)(?P<where>/?[\w$](?:[\w$./>→›-]|\[[^\]]*+\]| (?:->|[→›>]) )*+)(?P=quote)"
+_NOUN = r"(?:field|parameter|param|property|argument|key)"
 _VERB = r"(?:is|are|was|must|should|shall|cannot|can't|can not|may|has|have|exceeds|does|needs|contains)\b"
-_COLON = re.compile(rf"(?:{_NOUN}){_LOCATOR}\s*:\s+(?P<words>.+)", re.IGNORECASE | re.DOTALL)
-_SENTENCE = re.compile(rf"(?:the\s+)?{_NOUN}{_LOCATOR}\s+(?P<words>{_VERB}.+)", re.IGNORECASE | re.DOTALL)
-_LAST = re.compile(
-    rf"(?P<words>(?:missing|invalid|unknown|unexpected|unsupported)\b[^:'\"`]*?\b(?:field|parameter|param|property|argument|key|value for))s?:?\s+{_LOCATOR}",
-    re.IGNORECASE,
-)
+_WRONG = r"(?:missing|invalid|unknown|unexpected|unsupported)\b"
+_READINGS = [
+    re.compile(text, re.IGNORECASE | re.DOTALL)
+    for text in (
+        rf"(?:{_NOUN}\s+)?{_LOCATOR}\s*:\s+(?P<words>.+)",
+        rf"(?:the\s+)?(?:{_NOUN}\s+)?{_LOCATOR}\s+(?P<words>{_VERB}.+)",
+        rf"(?P<words>{_WRONG}[^:'\"`]*?\b(?:{_NOUN}|value for))s?:?\s+{_LOCATOR}",
+    )
+]
 
 
 def running_html(row: Row, waited: float, usual: str = "") -> Html:
@@ -88,57 +86,31 @@ def field_errors(spec: Spec, body: dict[str, Any], error: Refused) -> tuple[Prob
     """What a refusal of the request says about single fields of `body`, in the provider's words, if clauses name just one. *pure*."""
     if type(error) is not Refused:
         return ()
-    problems: dict[tuple[str, str], Problem] = {}
-    for path, words in _faults(error.provider_message, lambda locator: _path_of(spec, body, locator)):
-        pointer, text = to_pointer(path), words.strip().rstrip(".")
-        problems[pointer, text] = Problem(path=pointer, message=text, rule="server", value=find(body, pointer))
-    return tuple(problems.values())
-
-
-def _faults(message: str, resolve: Callable[[str], JsonPath | None]) -> Iterator[tuple[JsonPath, str]]:
-    """The path and words of every clause of a refusal that has both."""
-    lines = [line.removeprefix("- ").strip() for line in message.splitlines()]
-    for line, below in itertools.zip_longest(lines, lines[1:], fillvalue=""):
-        where, words = _as_dict(line)
-        if below and re.search(r"\.|->", line) and re.fullmatch(_LOCATOR, line):
-            where, words = line, below  # pydantic's own text: the locator on a line of its own, the words below it
-        path = resolve(where) if where else None
-        for clause in re.split(r";\s+", line) if not where else ():
-            matches = list(_matches(_HEAD.sub("", clause)))
-            if not matches:  # it continues the clause before
-                words += f"; {clause}"
-                continue
-            if path is not None:
-                yield path, words
-            fields = ((field, match["words"]) for match in matches if (field := resolve(match["where"])) is not None)
-            path, words = next(fields, (None, ""))
-        if path is not None:
-            yield path, words
+    found: list[tuple[JsonPath | None, str]] = []
+    # In pydantic's own text the words are below the locator.
+    for line in re.sub(r"(?m)^(\S+)\n +", r"\1: ", error.provider_message).splitlines():
+        found.append((None, ""))
+        for clause in re.split(r";\s+", line.removeprefix("- ")):
+            if matches := [*_matches(clause)]:
+                fields = ((_path_of(spec, body, match["where"]), match["words"]) for match in matches)
+                found.append(next((field for field in fields if field[0] is not None), (None, "")))
+            else:  # it continues the clause before
+                path, words = found.pop()
+                found.append((path, f"{words}; {clause}"))
+    facts = dict.fromkeys((to_pointer(path), words.strip().rstrip(".")) for path, words in found if path is not None)
+    return tuple(Problem(path=at, message=words, rule="server", value=find(body, at)) for at, words in facts)
 
 
 def _matches(text: str) -> Iterator[re.Match[str]]:
     """The possible readings of a clause; a heading such as "The request is not valid: " may precede the field's name."""
     for _ in range(3):
-        for pattern in (_COLON, _SENTENCE, _LAST):
-            if match := pattern.fullmatch(text.strip()):
-                yield match
+        yield from filter(None, (pattern.fullmatch(text.strip()) for pattern in _READINGS))
         text = text.partition(": ")[2]
-
-
-def _as_dict(line: str) -> tuple[str, str]:
-    """Locator and words of a pydantic error written as `{'loc': […], 'msg': '…'}`; "" for another line."""
-    try:
-        error = ast.literal_eval(line) if line.startswith("{") else None
-    except (ValueError, SyntaxError, MemoryError, RecursionError):
-        error = None
-    if isinstance(error, dict) and isinstance(error.get("loc"), list | tuple) and isinstance(error.get("msg"), str):
-        return ".".join(map(str, error["loc"])), error["msg"]
-    return "", ""
 
 
 def _path_of(spec: Spec, body: dict[str, Any], locator: str) -> JsonPath | None:
     """The path of the one field that a locator names, None for no field or several."""
-    names = [part.strip("'\"") for part in re.split(r"\.|/|\[|\]|->|→|›|>| ", locator) if part.strip("'\" ")]
+    names = re.findall(r"[\w$]+(?:-[\w$]+)*", locator)
     is_rooted = locator.startswith("/")
     if len(names) > 1 and names[0] in ("body", "request", "json", "root", "$"):
         names, is_rooted = names[1:], True

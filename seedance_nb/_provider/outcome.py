@@ -172,8 +172,9 @@ def refused(spec: Spec, answer: Answer) -> Refused | None:
             return None
         code = status
     found = [(pointer, value) for pointer in table.details for value in find_all(answer.value, pointer)]
-    lines = [value if pointer.endswith("/*") else f"{pointer_parts(pointer)[-1]}: {value}" for pointer, value in found]
-    details = [f"- {sanitize(str(line)[:_MOST_READ])[:500]}" for line in lines[:50]]
+    texts = [(pointer, words_of(value) or str(value)[:_MOST_READ]) for pointer, value in found[:50]]
+    lines = (text if pointer.endswith("/*") else f"{pointer_parts(pointer)[-1]}: {text}" for pointer, text in texts)
+    details = [f"- {sanitize(line)[:500]}" for line in lines]
     error = refusal(spec, code, "\n".join([words, *details]), simulated=answer.simulated)
     if isinstance(error, RateLimited):
         error.retry_after = answer.retry_after
