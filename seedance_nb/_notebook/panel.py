@@ -40,9 +40,7 @@ from seedance_nb._web.addresses import host_of
 
 SETTLE_S = 0.4  # how long the form must be unchanged before a click on Generate or Undo takes effect
 _TICK_S = 0.25
-REST_S = 0.8  # how long it must be unchanged before the provider's estimate call is sent
-DRAFT_REST_S = 1.0
-DRAFT_MOST_S = 30 * 86400
+REST_S = 0.8  # and before its draft is saved and the provider's estimate call is sent
 _CHECKING = Html('<div class="sdn-dim" role="status">Checking the files…</div>')
 # The panel of each cell and model, so that running the cell again hides no task.
 _LATEST: dict[tuple[str, str], "Panel"] = {}
@@ -64,8 +62,8 @@ class Panel:
             self.form.history.back()  # it is no change to undo
         self.task: Task | None = None
         self._host = session.host(spec)
-        self._simulated, self._latest, self._lock = not self._host, object(), threading.Lock()
-        self._busy, self._watching, self._has_refusal = False, True, False
+        self._simulated, self._lock = not self._host, threading.Lock()
+        self._busy, self._watching, self._has_refusal, self._awaits_rest = False, True, False, False
         self._confirmed, self._videos = frozenset[str](), list[Video]()
         shared = self._shared = WidgetFactory()
         self._top = shared.html(self._head(), "sdn-top")
@@ -175,7 +173,7 @@ class Panel:
         values: dict[str, Any] = {}
         try:
             self._sent.value = self._unchecked_view.value = ""
-            await until_unchanged(self.form)
+            await until_unchanged(self.form, SETTLE_S)
             if self._has_refusal:  # an earlier refusal does not forbid this request
                 self._has_refusal = False
                 self.form.show_problems(())
@@ -247,23 +245,24 @@ class Panel:
 
     def _changed(self, values: dict[str, Any]) -> None:
         toggle(self._again, shown=False)
-        latest = self._latest = object()
         self._price = estimate(self.spec, values)
-        if "estimate" in self.spec.calls and not self._simulated and self.form.is_valid:
-            ENGINE.submit(self._request_price(values, latest))
         self._undo.disabled = not self.form.history
         if self._fold.is_open:
             self._current_code()
         self._update_button()
-        if self._draft.file:
-            ENGINE.submit(self._draft.save_soon())
+        if not self._awaits_rest:
+            self._awaits_rest = True
+            ENGINE.submit(self._save_and_price())
 
-    async def _request_price(self, values: dict[str, Any], latest: object) -> None:
-        """Get the price of values from the provider's estimate call, unless they change before it is sent or answered. *network*."""
-        await asyncio.sleep(REST_S)
-        if latest is self._latest:
+    async def _save_and_price(self) -> None:
+        """Once the form rests, save its draft and get its price from the provider's estimate call. *writes files*, *network*."""
+        await until_unchanged(self.form, REST_S)
+        self._awaits_rest = False
+        await asyncio.to_thread(self._draft.save)
+        values = self.form.values
+        if "estimate" in self.spec.calls and not self._simulated and self.form.is_valid:
             price = await self._session.sender.price(self.spec, values)
-            if latest is self._latest:
+            if values == self.form.values:
                 self._price = price
                 self._update_button()
 
@@ -312,16 +311,16 @@ class Panel:
 
     async def _undo_last(self) -> None:
         with status.reported("undo", self._report):
-            await until_unchanged(self.form)
+            await until_unchanged(self.form, SETTLE_S)
             self.form.undo()
             if self._undo.disabled:  # a disabled button loses the focus
                 self._reset.focus()
 
 
-async def until_unchanged(form: Form) -> None:
-    """Wait until a form has not changed for `SETTLE_S` seconds: a click may arrive before the last values from the browser."""
-    clicked = time.monotonic()
-    while time.monotonic() - max(clicked, form.last_change) < SETTLE_S:
+async def until_unchanged(form: Form, seconds: float) -> None:
+    """Wait until a form has not changed for some seconds: a click may arrive before the last values from the browser."""
+    begun = time.monotonic()
+    while time.monotonic() - max(begun, form.last_change) < seconds:
         await asyncio.sleep(0.05)
 
 
@@ -342,28 +341,16 @@ class Draft:
     def __init__(self, form: Form, ledger: Path) -> None:
         book = None if viewer() == "voila" else notebook_file()
         self.file = drafts_path(ledger) / f"{digest([str(book), form.spec.name])[:32]}.json" if book else None
-        self._form, self._start, self._waits = form, form.values, False
+        self._form, self._start = form, form.values
 
     def read(self) -> dict[str, Any] | None:
-        """The values of the last draft, None if there is none. *reads files*; removes drafts older than 30 days."""
-        if self.file is None:
-            return None
-        with suppress(Exception):  # a panel opens without its draft too
-            for old in self.file.parent.glob("*.json"):
-                if time.time() - old.stat().st_mtime > DRAFT_MOST_S:
-                    old.unlink()
-            return load_preset(self.file, self._form.spec)
-        with suppress(OSError):  # nothing could be saved in place of what is no draft
-            self.file.unlink()
+        """The values of the last draft, None if there is none. *reads files*."""
+        if self.file is not None:
+            with suppress(Exception):  # a panel opens without its draft too
+                return load_preset(self.file, self._form.spec)
+            with suppress(OSError):  # nothing could be saved in place of what is no draft
+                self.file.unlink()
         return None
-
-    async def save_soon(self) -> None:
-        """Save the form's values once it rests, at most once a second and in a thread. *writes files*."""
-        if self.file is not None and not self._waits:
-            self._waits = True
-            await asyncio.sleep(DRAFT_REST_S)
-            self._waits = False
-            await asyncio.to_thread(self.save)
 
     def save(self) -> None:
         """Save the form's values without secrets and signed URLs; an empty form has no draft. *writes files*."""

@@ -1,9 +1,7 @@
 """A panel starts with the values that it is given, and offers what was typed before the kernel was restarted."""
 
 import json
-import os
 import stat
-import time
 from pathlib import Path
 from typing import Any
 
@@ -15,8 +13,7 @@ from seedance_nb._form.exchange import save_preset
 from seedance_nb._form.form import Form
 from seedance_nb._notebook import panel as draft_module
 from seedance_nb._notebook import panel as panel_module
-from seedance_nb._notebook.panel import DRAFT_MOST_S, Draft, Panel
-from seedance_nb._task.engine import ENGINE
+from seedance_nb._notebook.panel import Draft, Panel
 
 T2V, R2V = "crun/seedance-1.0-pro-t2v", "crun/seedance-2.0-fast-r2v"
 SECRET = {
@@ -156,19 +153,16 @@ def test_a_burst_of_changes_is_one_write_and_the_last_values_count(
         return save_preset(path, spec, values)
 
     monkeypatch.setattr(draft_module, "save_preset", counted)
-    form = sd.form(T2V)
-    monkeypatch.setattr(draft_module, "DRAFT_REST_S", 1.0)
-    draft = Draft(form, tmp_path / "l.sqlite3")
+    made = panel(tmp_path / "l.sqlite3")
     for length in range(1, 40):
-        form.values = {"prompt": "x" * length}
-        ENGINE.submit(draft.save_soon())
+        made.form._controls["/input/prompt"].widget.value = "x" * length
     assert writes == [], "nothing is written while a person types"
     until(lambda: bool(writes))
     assert writes == ["x" * 39]
 
 
 @pytest.mark.usefixtures("book")
-def test_a_draft_goes_when_the_form_is_empty_or_it_is_old(tmp_path: Path) -> None:
+def test_a_draft_goes_when_the_form_is_empty(tmp_path: Path) -> None:
     form = sd.form(T2V)
     draft = Draft(form, tmp_path / "l.sqlite3")
     assert draft.file
@@ -176,12 +170,6 @@ def test_a_draft_goes_when_the_form_is_empty_or_it_is_old(tmp_path: Path) -> Non
     draft.save()
     form.reset()
     draft.save()
-    assert not draft.file.exists()
-    form.values = {"prompt": "A fox"}
-    draft.save()
-    for age, is_there in ((DRAFT_MOST_S - 900, True), (DRAFT_MOST_S + 900, False)):
-        os.utime(draft.file, times=(time.time() - age,) * 2)
-        assert (Draft(sd.form(T2V), tmp_path / "l.sqlite3").read() is not None) is is_there
     assert not draft.file.exists()
 
 
