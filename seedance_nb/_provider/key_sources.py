@@ -4,6 +4,7 @@ import getpass
 import os
 import threading
 import warnings
+from collections.abc import Callable
 from contextlib import suppress
 from pathlib import Path
 from typing import Any
@@ -54,7 +55,7 @@ def ask_key(document: "str | Path | Spec", /, *, keep: bool = False) -> "Secret"
     secret = _stored(name) or (None if keep else _from_keyring(name))
     if secret is not None:
         return _sendable(secret)
-    if keep and not _rings():
+    if keep and _keyring() is None:
         problem = "No secure keyring is available, so the key was not requested."
         next_step = f"pip install 'seedance_nb[keyring]' on a system with a keyring, or omit keep, or set {name}"
         raise SeedanceError(problem, next_step=next_step, charged=None)
@@ -93,62 +94,57 @@ def _stored(name: str) -> Secret | None:
 
 
 def _from_colab(name: str) -> Secret | None:
-    if ("colab", name) in _CACHE:
-        return _CACHE["colab", name]
-    if threading.current_thread() is not threading.main_thread():
-        return None  # Colab asks the browser; only the cell's own thread can wait for it
-    try:
-        from google.colab import userdata
-    except ImportError:
-        return None
-    secret = None
-    try:
-        secret = Secret(userdata.get(name) or "", "Colab's secrets")
-    except Exception as error:  # noqa: BLE001 - any error means no key; the classes are Colab's own
-        if type(error).__name__ == "SecretNotFoundError":
-            return None
-    _CACHE["colab", name] = secret if secret and secret.reveal() else None
-    return _CACHE["colab", name]
+    # Colab asks the browser; only the cell's own thread can wait for it.
+    if threading.current_thread() is threading.main_thread():
+        with suppress(ImportError):
+            from google.colab import userdata
+
+            return _looked_up("Colab's secrets", name, lambda: userdata.get(name))
+    return _CACHE.get(("Colab's secrets", name))
 
 
 def _from_keyring(name: str) -> Secret | None:
-    if ("keyring", name) in _CACHE:
-        return _CACHE["keyring", name]
-    try:
-        for ring in _rings():
-            secret = Secret(ring.get_password(SERVICE, name) or "", "the keyring")
-            if secret.reveal():
-                _CACHE["keyring", name] = secret
-                return secret
-    except Exception:  # noqa: BLE001 - a locked or broken keyring counts as none
-        _CACHE["keyring", name] = None
-    return None
+    ring = _keyring()
+    return _looked_up("the keyring", name, lambda: ring.get_password(SERVICE, name)) if ring else None
+
+
+def _looked_up(source: str, name: str, read: Callable[[], str | None]) -> Secret | None:
+    if (source, name) not in _CACHE:
+        try:
+            secret = Secret(read() or "", source)
+        except Exception as error:  # noqa: BLE001 - any error means no key; the classes are the sources' own
+            if type(error).__name__ != "SecretNotFoundError":
+                _CACHE[source, name] = None
+            return None
+        if not secret.reveal():
+            return None
+        _CACHE[source, name] = secret
+    return _CACHE[source, name]
 
 
 def _save(name: str, secret: Secret) -> None:
-    for ring in _rings():
-        stopped = False
-        try:
-            ring.set_password(SERVICE, name, secret.reveal())
-        except KeyboardInterrupt:
-            stopped = True
-        except Exception:  # noqa: BLE001, S112 - the next keyring may accept it
-            continue
-        if stopped:  # a new one: the traceback of the original leads to the keyring's variables
-            raise KeyboardInterrupt
-        _CACHE["keyring", name] = secret
+    stopped = False
+    try:
+        _keyring().set_password(SERVICE, name, secret.reveal())
+    except KeyboardInterrupt:
+        stopped = True
+    except Exception:  # noqa: BLE001 - locked or broken
+        problem = "The keyring did not save the key. It is available until this Python process ends."
+    else:
+        _CACHE["the keyring", name] = secret
         return
-    problem = "The keyring did not save the key. It is available until this Python process ends."
+    if stopped:  # a new one: the traceback of the original leads to the keyring's variables
+        raise KeyboardInterrupt
     raise SeedanceError(problem, next_step=f"unlock the keyring and try again, or set {name}")
 
 
-def _rings() -> list[Any]:
-    """The keyrings that save keys securely, best first."""
+def _keyring() -> Any:
+    """The best keyring that saves keys securely, None if there is none."""
     try:
         import keyring
 
         ring = keyring.get_keyring()
         rings = list(getattr(ring, "backends", None) or [ring])
     except Exception:  # noqa: BLE001 - not installed or misconfigured counts as none
-        return []
-    return [one for one in rings if not type(one).__module__.startswith(_REFUSED)]
+        return None
+    return next((one for one in rings if not type(one).__module__.startswith(_REFUSED)), None)
