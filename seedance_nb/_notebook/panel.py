@@ -63,7 +63,7 @@ class Panel:
         self.task: Task | None = None
         self._host = session.host(spec)
         self._simulated, self._lock = not self._host, threading.Lock()
-        self._busy, self._watching, self._has_refusal, self._awaits_rest = False, True, False, False
+        self._busy, self._watching, self._awaits_rest = False, True, False
         self._confirmed, self._videos = frozenset[str](), list[Video]()
         shared = self._shared = WidgetFactory()
         self._top = shared.html(self._head(), "sdn-top")
@@ -114,8 +114,7 @@ class Panel:
         prompt = values_by_role(self.spec, draft).get("prompt")
         text = self._shared.html(Html("<b>Earlier draft</b> {}").format(shorten(prompt, 90) if prompt else "no prompt"))
         button = self._shared.button(restore, "sdn-add", description="Restore draft", icon="history")
-        offer = self._shared.box(W.HBox, [text, button], "sdn-offer")
-        return [offer]
+        return [offer := self._shared.box(W.HBox, [text, button], "sdn-offer")]
 
     def _ipython_display_(self) -> None:
         cell = running_cell(), self.spec.name
@@ -174,21 +173,21 @@ class Panel:
         try:
             self._sent.value = self._unchecked_view.value = ""
             await until_unchanged(self.form, SETTLE_S)
-            if self._has_refusal:  # an earlier refusal does not forbid this request
-                self._has_refusal = False
-                self.form.show_problems(())
+            self.form.show_problems(())  # what a provider or a file's check said earlier does not forbid this request
             values = self.form.values  # exactly these values are checked and sent
-            if self.form.validate():
-                self._report("")
+            problems = self.form.validate()
+            self._report(_CHECKING if "://" in str(values) and not problems else "")
+            if problems:
                 return
-            self._report(_CHECKING if "://" in str(values) else "")
             report = await self._session.sender.preflight(self.spec, values)
-            self._require_unchanged(values)
-            self.form.show_problems(report.problems)
-            if self.form.validate():
-                self._report("")
+            if self.form.values != values:
+                message = "The form was changed while its files were being checked, so nothing was sent."
+                step = "press Generate again to send the form as it is now"
+                self._report(status.failed_html(SeedanceError(message, next_step=step)))
                 return
-            if not self._is_confirmed(values):
+            self.form.show_problems(report.problems)
+            self._report("")
+            if self.form.validate() or not self._is_confirmed(values):
                 return
             if not self._simulated:  # the simulator takes any file, so what could not be checked does not matter
                 self._unchecked_view.value = status.unchecked_html(self.spec, report)
@@ -198,7 +197,6 @@ class Panel:
             problems = status.field_errors(self.spec, values, error) if isinstance(error, Refused) else ()
             now = self.form.values  # a refusal is not shown at fields that have changed since
             if current := [problem for problem in problems if find(now, problem.path) == problem.value]:
-                self._has_refusal = True
                 self.form.show_problems(current)
             toggle(self._again, shown="Another take" in getattr(error.next_step, "panel", ""))
         except Exception as error:  # noqa: BLE001 - a callback's exception would be seen nowhere
@@ -265,11 +263,6 @@ class Panel:
             if values == self.form.values:
                 self._price = price
                 self._update_button()
-
-    def _require_unchanged(self, values: dict[str, Any]) -> None:
-        if self.form.values != values:
-            message = "The form was changed while its files were being checked, so nothing was sent."
-            raise SeedanceError(message, next_step="press Generate again to send the form as it is now")
 
     def _is_confirmed(self, values: dict[str, Any]) -> bool:
         """Whether the user has confirmed an empty prompt and a paid request's warnings; if not, show them and return False."""
