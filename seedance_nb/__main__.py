@@ -18,7 +18,7 @@ from seedance_nb._base.faults import typed
 from seedance_nb._document.new_model import new_model
 from seedance_nb._document.reader import packaged
 from seedance_nb._ledger.row import EARLY_STATES
-from seedance_nb._notebook.words import TYPES, add_options, request_of
+from seedance_nb._notebook.words import add_options, request_of
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -31,7 +31,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     for name, settings in table["commands"].items():
         command = commands.add_parser(name, help=settings["help"], description=settings["help"], **own)
         rest = {option: more for option, more in settings.items() if option != "help"}
-        add_options(command, rest, TYPES | {"port": _port, "seconds": _seconds})
+        add_options(command, rest)
     chosen = parser.parse_args(words)
     run = {"models": _models, "check": _check, "submit": _submit, "watch": _watch, "tasks": _tasks, "resolve": _resolve,
            "simulate": _simulate, "new-model": _new_model, "ledger": _repair}[chosen.command]  # fmt: skip
@@ -129,18 +129,6 @@ def _facts(row: Any) -> dict[str, Any]:
     return {"task": row.name, "model": row.spec, **_members(row, *names)}
 
 
-def _port(text: str) -> int:
-    if not text.isdecimal() or not 0 <= int(text) < 2**16:
-        raise argparse.ArgumentTypeError(f"{text!r} is not a port: use 1 to 65535, or 0 for any free one")
-    return int(text)
-
-
-def _seconds(text: str) -> float:
-    if not re.fullmatch(r"[0-9]{1,6}(\.[0-9]*)?", text):
-        raise argparse.ArgumentTypeError(f"{text!r} is not a number of seconds")
-    return float(text)
-
-
 def _new_model(options: argparse.Namespace) -> None:
     _print("\n".join(new_model(options.page, options.target, options.provider, options.operation)))
 
@@ -159,8 +147,8 @@ def _simulate(options: argparse.Namespace) -> None:
     app = Simulator(specs, Store(default_folder()), fetch_small, queue=options.queue, run=options.seconds).app
     try:
         listener = socket.create_server(("127.0.0.1", options.port))
-    except OSError as error:
-        text = f"Port {options.port} on 127.0.0.1 cannot be used: {error.strerror}."
+    except (OSError, OverflowError) as error:
+        text = f"Port {options.port} on 127.0.0.1 cannot be used: {getattr(error, 'strerror', 'it is not 0 to 65535')}."
         raise sd.SeedanceError(text, next_step="choose another one with --port", charged=None) from None
     with listener:
         url = f"http://127.0.0.1:{listener.getsockname()[1]}"

@@ -9,7 +9,6 @@ from pathlib import Path
 from textwrap import shorten
 from typing import Any
 
-from seedance_nb._base.values import read_json
 from seedance_nb._check.check import KEY_NAME, build_body
 from seedance_nb._document.load import spec
 from seedance_nb._document.reader import packaged
@@ -17,15 +16,15 @@ from seedance_nb._document.spec import Spec
 from seedance_nb._form.model.values import from_text
 from seedance_nb._notebook.completion import description, fields_by_name
 
-TYPES = {"int": int, "float": float, "path": Path, "day": date.fromisoformat}
+_TYPES = {"int": int, "float": float, "path": Path, "day": date.fromisoformat}
 _NAME = re.compile(r"--([A-Za-z][\w-]{0,99})(?:=.*)?", re.DOTALL)
 
 
-def add_options(parser: Any, options: dict[str, dict[str, Any]], types: dict[str, Any]) -> None:
+def add_options(parser: Any, options: dict[str, dict[str, Any]]) -> None:
     """Add the options of a table, as `_commands.yaml` has them, to a parser."""
     parser.register("action", "switch", BooleanOptionalAction)
     for name, settings in options.items():
-        parser.add_argument(name, **settings | {"type": types[settings["type"]]} if "type" in settings else settings)
+        parser.add_argument(name, **settings | ({"type": _TYPES[settings["type"]]} if "type" in settings else {}))
 
 
 def request_of(kind: str, prog: str, words: Sequence[str]) -> tuple[Spec, Any, dict[str, Any]]:
@@ -34,7 +33,7 @@ def request_of(kind: str, prog: str, words: Sequence[str]) -> tuple[Spec, Any, d
     usage, about = f"{prog} {words[0]} [options] --field value …", f"{model.title}, {model.mode}"
     parser = ArgumentParser(prog=f"{prog} {words[0]}", usage=usage, allow_abbrev=False, description=about)
     options = {f"--{name}": table["request"][name] for name in table[kind]}
-    add_options(parser, options, TYPES)
+    add_options(parser, options)
     group = parser.add_argument_group("fields", "for a list, give an option more than once, or JSON")
     known = {name: field for name, field in fields_by_name(model).items() if f"--{name}" not in options}
     found = [name[1].replace("-", "_") for name in map(_NAME.fullmatch, words[1:]) if name]
@@ -56,9 +55,4 @@ def request_of(kind: str, prog: str, words: Sequence[str]) -> tuple[Spec, Any, d
         given = [from_text(text, types[name]) for text in getattr(chosen, f".{name}") or ()]
         lists = (value if isinstance(value, list) else [value] for value in given)
         fields |= {name: given[0] if len(given) == 1 else [*chain.from_iterable(lists)]} if given else {}
-    if path := getattr(chosen, "body", None):
-        try:
-            fields = {**read_json(Path(path).expanduser().read_text("utf-8")), **fields}
-        except (ValueError, TypeError) as error:
-            parser.error(f"{path} is not a JSON object: {error}")
     return model, chosen, build_body(model, fields)
