@@ -6,9 +6,9 @@ from dataclasses import replace
 from typing import Any
 
 from seedance_nb._base.values import find, to_pointer
-from seedance_nb._document.extensions import MEDIA_RULES
 from seedance_nb._document.prose import WORDS, Rule, read_rules
 from seedance_nb._document.roles import fields_of, mark
+from seedance_nb._document.tables import MEDIA_RULES
 from seedance_nb._schema.dialect import AT_LEAST_ONE
 from seedance_nb._schema.validator import errors_of, validator_of
 

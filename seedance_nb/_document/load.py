@@ -13,13 +13,13 @@ from seedance_nb._base.faults import typed
 from seedance_nb._base.problem import Oddity
 from seedance_nb._base.values import ABSENT, find, json_text, read_json, safe_name, shorten, to_pointer
 from seedance_nb._document import operations as _operations
-from seedance_nb._document.extensions import check_extensions
+from seedance_nb._document import tables
 from seedance_nb._document.limits import with_limits
 from seedance_nb._document.operations import Operation
 from seedance_nb._document.reader import SPECS, packaged, read_document, with_shared
 from seedance_nb._document.roles import with_roles
 from seedance_nb._document.spec import Spec
-from seedance_nb._document.tables import Table, callback_id, calls_of, error_table, price_table, reply_of, task_table
+from seedance_nb._document.tables import Table
 from seedance_nb._schema.applicators import UNCHECKED
 from seedance_nb._schema.dialect import DEFINED_NAMES, KEYWORDS, LISTS, MAPS, ONES
 from seedance_nb._schema.formats import pattern_error
@@ -106,7 +106,7 @@ def _guarded(document: dict[str, Any], file: str, operation: Operation | str | N
 
 
 def _read(document: dict[str, Any], file: str, operation: Operation | str | None) -> Spec:
-    check_extensions(document, file)
+    tables.check_extensions(document, file)
     document = _operations.upgraded(document) if str(document.get("swagger", "")).startswith("2") else document
     root = Table(value=with_shared(document, file), file=file, pointer="")
     if "openapi" not in document:
@@ -161,16 +161,16 @@ def _chosen(root: Table, operations: tuple[Operation, ...], chosen: Operation) -
         body["required"] = [*filter(names.get, parameters["required"]), *body.get("required", ())]
         body |= {DEFINED_NAMES: [*names, *body[DEFINED_NAMES]]} if DEFINED_NAMES in body else {}
     responses = operation.table("responses", optional=True)
-    task, replies = task_table(root, responses) if has_task else None, {}
+    task, replies = tables.task_table(root, responses) if has_task else None, {}
     if task:
         status = root.table("paths").table(task.status_path).table("get").table("responses")
-        replies = {"create": reply_of(root, responses), "status": reply_of(root, status)}
+        replies = {"create": tables.reply_of(root, responses), "status": tables.reply_of(root, status)}
     auth = _operations.auth_of(root, operation, oddities, is_sent=has_task)
     return _spec_of(
         root, operations=operations, method=chosen.method, path=chosen.path, **with_limits(with_roles(body, {}, root.file)), example=example, auth=auth,
         content_type=chosen.content_type, server=_operations.server_of(root, is_sent=has_task), inputs=inputs,
-        key_env=env.get("key", ""), base_env=env.get("base_url", ""), task=task, errors=error_table(root) if task else None,
-        replies=replies, calls=calls_of(root), callback_id=callback_id(operation),
+        key_env=env.get("key", ""), base_env=env.get("base_url", ""), task=task, errors=tables.error_table(root) if task else None,
+        replies=replies, calls=tables.calls_of(root), callback_id=tables.callback_id(operation),
         oddities=tuple(dict.fromkeys(oddities)),
     )  # fmt: skip
 
@@ -180,7 +180,7 @@ def _spec_of(root: Table, **parts: Any) -> Spec:
     provider = document.get("x-provider", "")
     titles = (document.get("x-title"), find(document, "/info/title"), document.get("title"), name)
     return Spec(
-        name=f"{provider}/{name}" if provider else name, file=root.file, vouched=bool(provider), price=price_table(root),
+        name=f"{provider}/{name}" if provider else name, file=root.file, vouched=bool(provider), price=tables.price_table(root),
         title=next(title for title in titles if isinstance(title, str)), mode=document.get("x-mode", ""),
         source=document.get("x-source", root.file), evidence=document.get("x-evidence", "schema"), **parts,
     )  # fmt: skip

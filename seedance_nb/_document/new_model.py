@@ -8,10 +8,10 @@ import yaml
 from seedance_nb._base.errors import SpecError
 from seedance_nb._base.faults import typed
 from seedance_nb._base.values import ABSENT, find, json_text, read_json, set_at
-from seedance_nb._document.extensions import ROLES
 from seedance_nb._document.load import spec
 from seedance_nb._document.reader import packaged, providers, read_document
 from seedance_nb._document.spec import Spec, named_fields
+from seedance_nb._document.tables import ROLES
 
 
 @typed

@@ -6,8 +6,8 @@ from typing import Any
 
 from seedance_nb._base.errors import SpecError
 from seedance_nb._base.values import ABSENT, JsonPath, set_at, to_pointer
-from seedance_nb._document.extensions import ROLES
 from seedance_nb._document.reader import packaged
+from seedance_nb._document.tables import ROLES
 
 
 def fields_of(schema: Any, path: JsonPath = ()) -> Iterator[tuple[JsonPath, dict[str, Any]]]:

@@ -1,13 +1,39 @@
-"""The `x-` tables of a schema as frozen values: task, error codes, price and free calls."""
+"""The package's own `x-` keys: the check of their values, and the tables as frozen values: task, error codes, price and free calls."""
 
+import difflib
 from collections import Counter
+from collections.abc import Iterator
 from dataclasses import dataclass, field
 from typing import Any
 
 from seedance_nb._base.errors import SpecError
-from seedance_nb._base.values import ABSENT, find, find_all, to_pointer
+from seedance_nb._base.values import ABSENT, JsonPath, find, find_all, to_pointer
 from seedance_nb._document.reader import packaged
+from seedance_nb._schema.library import Draft202012Validator
 from seedance_nb._schema.normalise import Normaliser
+
+_EXTENSIONS = packaged("_extensions")  # the schemas of the keys
+ROLES: tuple[str, ...] = (*_EXTENSIONS["field"]["x-role"]["enum"],)
+MEDIA_RULES: tuple[str, ...] = (*_EXTENSIONS["kinds"]["media"],)
+
+
+def check_extensions(document: dict[str, Any], file: str) -> None:
+    """Validate the package's own `x-` keys. *reads files*. Raises: SpecError at the first invalid or misspelled one."""
+    for path, key, value in _keys(document, ()):
+        table = _EXTENSIONS["field" if path else "root"]
+        if key in table:
+            for error in Draft202012Validator(table[key]).iter_errors(value):
+                raise SpecError(error.message[:300], file=file, pointer=to_pointer([*path, key, *error.absolute_path]))
+        elif near := difflib.get_close_matches(key, table, 1, 0.8):
+            raise SpecError(f"unknown key {key}; did you mean {near[0]}?", file=file, pointer=to_pointer([*path, key]))
+
+
+def _keys(value: Any, path: JsonPath) -> Iterator[tuple[JsonPath, str, Any]]:
+    for key, item in value.items() if isinstance(value, dict) else enumerate(value) if isinstance(value, list) else ():
+        if isinstance(key, str) and key.startswith("x-"):
+            yield path, key, item
+        elif key not in ("example", "examples", "default", "enum", "const"):  # values, not structure
+            yield from _keys(item, (*path, key))
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -18,9 +18,9 @@ from seedance_nb._base.problem import Problem
 from seedance_nb._base.values import ABSENT, find, is_number, set_at, shorten, to_pointer
 from seedance_nb._check.check import build_body, values_by_role
 from seedance_nb._document import load
-from seedance_nb._document.extensions import ROLES
 from seedance_nb._document.operations import Operation
 from seedance_nb._document.spec import Spec, fields_by_role
+from seedance_nb._document.tables import ROLES
 from seedance_nb._form.model.values import from_text
 from seedance_nb._notebook.completion import fields_by_name
 from seedance_nb._notebook.results import ShownBatch, Videos, counts_html

@@ -11,9 +11,9 @@ import pytest
 from support.pages import bodies_on, page_of
 
 from seedance_nb import Spec, SpecError, spec
-from seedance_nb._document.extensions import MEDIA_RULES, check_extensions
 from seedance_nb._document.load import model_names
 from seedance_nb._document.reader import SPECS, read_document, with_shared
+from seedance_nb._document.tables import MEDIA_RULES, check_extensions
 from seedance_nb._schema.messages import sentences
 
 MODEL = "crun/seedance-2.0-fast-r2v"

@@ -23,7 +23,7 @@ from seedance_nb._base.faults import _redact
 from seedance_nb._base.problem import Problem
 from seedance_nb._check import check as bodies
 from seedance_nb._check.check import check
-from seedance_nb._document import extensions, operations, prose, reader
+from seedance_nb._document import operations, prose, reader, tables
 from seedance_nb._document.prose import read_rules
 from seedance_nb._document.tables import Table
 from seedance_nb._form import exchange, labels
@@ -197,9 +197,7 @@ FOREIGN: dict[str, Callable[[str], object]] = {
     "read a document": document,
     "name an operation": lambda foreign: operations.find_operation(CRUN.operations, foreign, ""),
     "name a model": sd.spec,
-    "check the keys of a document": lambda foreign: extensions.check_extensions(
-        {"properties": {f"x-{foreign}": 1}}, ""
-    ),
+    "check the keys of a document": lambda foreign: tables.check_extensions({"properties": {f"x-{foreign}": 1}}, ""),
     "follow a pointer": lambda foreign: values.find({"a": [1, {}]}, foreign),
     "quote a description": described,
     "help": messages.help_of,

@@ -11,8 +11,8 @@ from support.provider import Provider
 
 import seedance_nb as sd
 from seedance_nb._check.price import Estimate, Priced, Total, total_of
-from seedance_nb._document.extensions import ROLES
 from seedance_nb._document.load import model_names
+from seedance_nb._document.tables import ROLES
 from seedance_nb._notebook import output as view_module
 from seedance_nb._notebook.compare import SETTINGS, Comparison, request_for
 from seedance_nb._notebook.output import BatchView
