@@ -111,7 +111,8 @@ class Form:
             self._values, self._checked, self._touched = built, checked + warnings(self.spec, built), set()
             with ExitStack() as stack:  # a control's value and its label are sent as one message
                 for control in self._controls.values():
-                    stack.enter_context(control.label_widget.hold_sync())
+                    for widget in {control.widget, control.label_widget}:
+                        stack.enter_context(widget.hold_sync())
                 self._tree.show(built)
                 for control in self._controls.values():
                     if control.field.kind == "map":  # what has no name yet is cleared too

@@ -38,7 +38,7 @@ def images(form: Form) -> ListControl:
 
 def errors(form: Form, name: str) -> str:
     found = control(form, name)
-    label = found._head.value if isinstance(found, ListControl) else getattr(found, "_box", found.widget).description
+    label = found.label_widget.value if isinstance(found, ListControl) else getattr(found, "_box", found.widget).description
     return str(label).partition('<span class="sdn-error"')[2]
 
 
@@ -84,9 +84,9 @@ def test_an_untouched_form_says_only_what_the_document_needs(form: Form) -> None
 def test_typing_sets_exactly_what_was_typed(form: Form) -> None:
     control(form, "prompt").widget.value = "  a\nb 🦊 "
     assert form.values["input"] == {"prompt": "  a\nb 🦊 "}
-    control(form, "resolution").widget.value = "480p"
+    control(form, "resolution").widget.label = "480p"
     control(form, "audio").widget.value = True
-    control(form, "aspect_ratio").widget.value = "9:16"
+    control(form, "aspect_ratio").widget.label = "9:16"
     assert form.values["input"] == {"prompt": "  a\nb 🦊 ", "audio": True, "resolution": "480p", "aspect_ratio": "9:16"}
 
 
@@ -155,7 +155,7 @@ def test_no_more_entries_than_the_document_allows_can_be_added(form: Form) -> No
         assert not listed._add.disabled
         listed.add(IMAGE)
     assert listed._add.disabled
-    assert "9 / 9" in listed._head.value
+    assert "9 / 9" in listed.label_widget.value
 
 
 class AssetsOnly(Uploads):

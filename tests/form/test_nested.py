@@ -200,7 +200,7 @@ def test_an_optional_object_is_absent_until_it_is_added_and_can_be_left_out_agai
     at(form, "/x/text").widget.value = "a"
     assert json.dumps(form.values) == json.dumps({"x": {"text": "a", "seconds": 3}})
     shot._button("fold").click()
-    assert "text: a, seconds: 3" in shot._head.value
+    assert "text: a, seconds: 3" in shot.label_widget.value
     shot._button("remove").click()
     assert form.values == {}
 
@@ -211,7 +211,7 @@ def test_a_problem_stands_at_the_innermost_field_and_opens_what_is_folded() -> N
     at(form, "/x")._flip()
     form.validate()
     assert "at most 9" in at(form, "/x/x/x/seconds")._box.description
-    assert "sdn-error" not in at(form, "/x")._head.value
+    assert "sdn-error" not in at(form, "/x").label_widget.value
     assert list(form._jumps) == ["/x/x/x/seconds"]
     assert [button.description for button in form._jump_box.children] == ["X › X › X › Seconds"]
 
@@ -301,7 +301,7 @@ def test_a_whole_number_may_be_typed_with_an_exponent() -> None:
 
 def test_a_chosen_branch_has_its_tag() -> None:
     form = form_of(TAGGED)
-    at(form, "/x")._chooser.value = 1
+    at(form, "/x").label_widget.value = 1
     assert form.values == {"x": {"kind": "robot"}}
     assert form.is_valid
     form.values = {"x": {"kind": "user", "name": "b"}}
@@ -311,16 +311,16 @@ def test_a_chosen_branch_has_its_tag() -> None:
 def test_another_branch_keeps_what_fits_both() -> None:
     form = form_of({"oneOf": [CAT, DOG]})
     pet = at(form, "/x")
-    pet._chooser.value = 0
+    pet.label_widget.value = 0
     assert form.values == {"x": {"kind": "cat"}}
     at(form, "/x/name").widget.value = "Tom"
     at(form, "/x/lives")._box.value = "9"
-    pet._chooser.value = 1
+    pet.label_widget.value = 1
     assert form.values == {"x": {"kind": "dog", "name": "Tom"}}
-    pet._chooser.value = -1
+    pet.label_widget.value = -1
     assert form.values == {}
     form.values = {"x": {"kind": "dog", "tricks": []}}
-    assert pet._chooser.value == 1
+    assert pet.label_widget.value == 1
 
 
 def test_null_empty_and_absent_are_three_things() -> None:
@@ -341,10 +341,10 @@ def test_fields_of_a_condition_come_and_go_and_keep_what_was_given() -> None:
     schema = next(probe[1] for probe in PROBES if probe[0] == "if then else")
     form = sd.form({**schema, "properties": {**schema["properties"], "last": TEXT}})
     assert list(form._controls) == ["/mode", "/last", "/name"]
-    form._controls["/mode"].widget.value = "a"
+    form._controls["/mode"].widget.label = "a"
     assert [control.field.label for control in form._tree._shown.values()] == ["Size"]
     form._controls["/size"]._box.value = "5"  # type: ignore[attr-defined]
-    form._controls["/mode"].widget.value = "b"
+    form._controls["/mode"].widget.label = "b"
     assert form.values == {"mode": "b", "size": 5}
     assert [control.field.label for control in form._tree._shown.values()] == ["Size", "Name"]
 

@@ -96,7 +96,7 @@ def test_a_slider_that_is_drawn_along_is_one_change_and_each_press_is_one(form: 
     for seconds in (6, 7, 8):
         control(form, "duration")._slider.value = seconds
     for resolution in ("480p", "720p"):
-        control(form, "resolution").widget.value = resolution
+        control(form, "resolution").widget.label = resolution
     control(form, "audio").widget.value = True
     assert inputs(form) == {"duration": 8, "resolution": "720p", "audio": True}
     form.undo()

@@ -109,15 +109,16 @@ class Control:
     live = False  # whether its changes are typed text
     eager = False  # whether it updates a shown problem at every key
     value: Any = ABSENT
-    label_widget: Any = None  # the one with the label: `widget` itself, or the one from `_make`
+    label_widget: Any = None  # the one with the label: `widget` itself, or the one from `_make` or `_make_head`
     _quiet = False
     _build: Callable[[], Any]  # creates the widget
+    _html: Callable[[Field, FieldStatus], Html] = staticmethod(label_html)
 
     def __init__(self, field: Field, factory: WidgetFactory, on_change: OnChange) -> None:
         self.field, self._factory, self._on_change = field, factory, on_change
         self.widget = self._build()
         self.label_widget = self.label_widget or self.widget
-        self._status = FieldStatus(count=self._count(), brief=self._brief())
+        self._status = self._status_with()
 
     def show(self, value: Any) -> None:
         """Show a value without reporting a change."""
@@ -127,10 +128,10 @@ class Control:
 
     def show_problems(self, problems: tuple[Problem, ...]) -> None:
         """Show these problems, whose paths start at this field; nothing is sent to the browser if nothing changed."""
-        status = FieldStatus(problems=problems, count=self._count(), brief=self._brief())
+        status = self._status_with(problems)
         if self._status != status:
             self._status = status
-            self._write(status)
+            self._write()
             mark(self.widget, "sdn-bad", on=any(not problem.warns for problem in problems))
         if self.eager:
             self.label_widget.continuous_update = bool(problems)
@@ -138,7 +139,7 @@ class Control:
     def relabel(self, label: str) -> None:
         if self.field.label != label:
             self.field = replace(self.field, label=label)
-            self._write(self._status)
+            self._write()
 
     def focus(self, path: tuple[str, ...]) -> None:  # noqa: ARG002 - for compound controls
         """Unfold what hides the field at this path below, and put the cursor into it."""
@@ -153,8 +154,17 @@ class Control:
     def _brief(self) -> str:
         return ""
 
-    def _write(self, status: FieldStatus) -> None:
-        self.label_widget.description = label_html(self.field, status)
+    def _status_with(self, problems: tuple[Problem, ...] = ()) -> FieldStatus:
+        return FieldStatus(problems=problems, count=self._count(), brief=self._brief())
+
+    def _write(self) -> None:
+        trait = "value" if isinstance(self.label_widget, W.HTML) else "description"
+        setattr(self.label_widget, trait, self._html(self.field, self._status))
+
+    def _make_head(self, *classes: str) -> Any:
+        label = self._html(self.field, self._status_with())
+        self.label_widget = self._factory.html(label, "sdn-head", *classes)
+        return self.label_widget
 
     @contextmanager
     def _silence(self) -> Iterator[None]:
@@ -170,11 +180,11 @@ class Control:
             self.value = value
             self._on_change(change or Change(live=self.live))
 
-    def _make(self, widget: type, *classes: str, **traits: Any) -> Any:
+    def _make(self, widget: type, *classes: str, kind: str = "", **traits: Any) -> Any:
         if self.field.more:
             traits["tooltip"] = " ".join((self.field.help, *self.field.more))
         self.label_widget = self._factory.make(
-            widget, "sdn-field", f"sdn-{self.field.kind}", *classes, **traits,
+            widget, "sdn-field", f"sdn-{kind or self.field.kind}", *classes, **traits,
             description=label_html(self.field, FieldStatus(count=0 if self.field.kind == "prose" else None)),
             on=lambda shown: None if self._quiet else self._read(shown),
         )  # fmt: skip
@@ -212,9 +222,7 @@ class Fold:
 class Compound(Control):
     """A control with nested controls. Its head shows its label and its own problems; each part shows those of the part."""
 
-    _head: Any
     parts: Callable[[], Mapping[str, Any]]  # the nested controls so far, by the names or indexes of their values
-    _html: Callable[[Field, FieldStatus], Html] = staticmethod(label_html)
 
     def show_problems(self, problems: tuple[Problem, ...]) -> None:
         parts = self.parts()
@@ -240,10 +248,3 @@ class Compound(Control):
             parts[name].focus(tuple(inner))
         elif REST in parts:
             parts[REST].focus(path)
-
-    def _write(self, status: FieldStatus) -> None:
-        self._head.value = self._html(self.field, status)
-
-    def _new_head(self) -> Any:
-        status = FieldStatus(count=self._count(), brief=self._brief())
-        return self._factory.html(self._html(self.field, status), "sdn-head")

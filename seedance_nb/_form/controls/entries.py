@@ -29,9 +29,9 @@ class Entries(Compound):
 
     def _frame(self, noun: str, kind: str) -> Any:
         self._entries = []
-        self._head, add = self._new_head(), {"icon": "plus", "description": f"Add {noun}"}
+        add = {"icon": "plus", "description": f"Add {noun}"}
         self._add = self._factory.button(lambda: self.press(self.add), "sdn-add", **add)
-        return self._factory.box(W.VBox, [self._head, *self._foot()], "sdn-field", kind)
+        return self._factory.box(W.VBox, [self._make_head(), *self._foot()], "sdn-field", kind)
 
     def parts(self) -> Mapping[str, Any]:
         return {str(index): getattr(entry, "control", entry) for index, entry in enumerate(self._entries)}
@@ -112,7 +112,7 @@ class Entries(Compound):
         most = None if self.field.kind == "map" else self.field.most_items
         self._add.disabled = most is not None and (self._count() or 0) >= most
         # Last: updating a text box after it is shown would lose what a user has typed.
-        self.widget.children = [self._head, *(entry.widget for entry in self._entries), *self._foot()]
+        self.widget.children = [self.label_widget, *(entry.widget for entry in self._entries), *self._foot()]
 
     def _foot(self) -> list[Any]:
         return [self._add]

@@ -33,7 +33,7 @@ class ObjectControl(Compound):
     def _build(self) -> Any:
         self._button = cache(self._new_button)
         self._open = self.bare or (self.field.required and self._factory.depth < _OPEN_LEVELS)
-        self._head = self._new_head()
+        self._make_head()
         return self._factory.box(W.VBox, self._layout(), "sdn-field", "sdn-bare" if self.bare else "sdn-object")
 
     def parts(self) -> Mapping[str, Control]:
@@ -100,12 +100,12 @@ class ObjectControl(Compound):
     def _layout(self) -> list[Any]:
         body = [self._fields_box()] if self._open else []
         if self.bare:
-            return [self._head, *body]
+            return [self.label_widget, *body]
         if self.value is ABSENT and not self.field.required:
-            return [self._head, self._button("add")]
+            return [self.label_widget, self._button("add")]
         fold = self._button("fold")
         fold.icon = "caret-down" if self._open else "caret-right"
-        return [self._head, fold, *([] if self.field.required else [self._button("remove")]), *body]
+        return [self.label_widget, fold, *([] if self.field.required else [self._button("remove")]), *body]
 
     def _new_button(self, name: str) -> Any:
         label, make = self.field.label, self._factory.button

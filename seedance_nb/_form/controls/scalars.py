@@ -13,11 +13,10 @@ from seedance_nb._base.values import ABSENT, is_number
 from seedance_nb._document.reader import packaged
 from seedance_nb._form.controls.base import Change, Control, mark, toggle
 from seedance_nb._form.controls.objects import BareControl
-from seedance_nb._form.labels import FieldStatus, label_html, plain
+from seedance_nb._form.labels import plain
 from seedance_nb._form.model.fields import branch_for, branches_of, reusable_part
 from seedance_nb._form.model.values import json_of, number_of
 
-_OTHER = type("Other", (str,), {"__eq__": object.__eq__, "__hash__": object.__hash__})("Other…")  # equals no value
 _FEW, _FEW_CHARACTERS, _NONE = 4, 56, -1
 
 
@@ -71,69 +70,72 @@ class PasswordControl(Control):
         toggle(self._forget_button, shown=value is not ABSENT)
 
 
-class _Token:
-    """A placeholder for a choice that ipywidgets cannot have as an option: null, or one equal to another in Python."""
+class Chooser(Control):
+    """Buttons for a few words, a dropdown for more. Its widget's value is an index: two choices can be equal in Python, or null."""
 
-    def __init__(self, value: Any) -> None:
-        self.value = value
+    def _make_chooser(self, words: Sequence[str], *, clears: bool, shown: int | None) -> Any:
+        options, classes = list(zip(words, range(len(words)), strict=True)), []
+        if clears:
+            options, classes = [("–", _NONE), *options], ["sdn-optional"]
+        is_short = len(words) <= _FEW and sum(map(len, words)) <= _FEW_CHARACTERS
+        widget = W.ToggleButtons if is_short else W.Dropdown
+        return self._make(widget, *classes, kind="choice", options=options, value=shown)
 
 
-class ChoiceControl(Control):
-    """Buttons for a few choices, a dropdown for more. The default is shown as chosen; the value is absent until a user chooses."""
+class ChoiceControl(Chooser):
+    """The default is shown as chosen; the value is absent until a user chooses."""
+
+    further: tuple[str, ...] = ()  # words after the choices
 
     def _build(self) -> Any:
         choices = self.field.choices
-        simple = [choice for choice in choices if choice is not None and not isinstance(choice, dict | list)]
-        usual = set(map(id, simple)) if len(set(simple)) == len(simple) else set()
-        self._tokens = [choice if id(choice) in usual else _Token(choice) for choice in choices]
         counts = Counter(["", *map(plain, choices)])  # "" must be seen, and 1 and "1" must look different
         texts = [plain(one) if counts[plain(one)] == 1 else json.dumps(one, ensure_ascii=False) for one in choices]
         words = [label or text for label, text in zip(self.field.labels or texts, texts, strict=True)]
-        options, classes = list(zip(words, self._tokens, strict=True)), []
-        if not self.field.required and self.field.default is ABSENT:
-            options, classes = [("–", ABSENT), *options], ["sdn-optional"]  # clears the choice
-        return self._make(chooser_for(words), *classes, options=options, value=self._token(ABSENT))
+        clears = not self.field.required and self.field.default is ABSENT
+        return self._make_chooser([*words, *self.further], clears=clears, shown=self._index(ABSENT))
 
-    def _read(self, shown: Any) -> None:
-        self._accept(ABSENT if shown is None else shown.value if isinstance(shown, _Token) else shown)
+    def _read(self, shown: int | None) -> None:
+        self._accept(ABSENT if shown in (None, _NONE) else self.field.choices[shown])
 
-    def _token(self, value: Any) -> Any:
+    def _index(self, value: Any) -> int | None:
         value = self.field.default if value is ABSENT else value
         if value is ABSENT:
-            return ABSENT if not self.field.required else None
-        pairs = zip(self._tokens, self.field.choices, strict=True)
-        return next((token for token, choice in pairs if choice == value and type(choice) is type(value)), None)
+            return None if self.field.required else _NONE
+        choices = enumerate(self.field.choices)
+        return next((index for index, one in choices if one == value and type(one) is type(value)), None)
 
     def _display(self, value: Any) -> None:
-        self.label_widget.value = self._token(value)
+        self.label_widget.value = self._index(value)
 
 
 class LikelyControl(ChoiceControl):
-    """Buttons or a dropdown of likely values, and "Other…" for the field's own box, because any value may be sent."""
+    """Likely values, and "Other…" for the field's own box, because any value may be sent."""
+
+    further = ("Other…",)
 
     def _build(self) -> Any:
         own = replace(self.field, label=f"Other {self.field.label.lower()}", required=False, help="", more=(), unit="", likely=(),
                       third_party_limits="", default=ABSENT)  # fmt: skip
         self._box = self._factory.control(own, lambda change: self._accept(self._box.value, change))
-        self.field = replace(self.field, kind="choice", choices=(*self.field.likely, _OTHER))
+        self.field = replace(self.field, kind="choice", choices=(*self.field.likely,))
         toggle(self._box.widget, shown=False)
         return self._factory.box(W.VBox, [super()._build(), self._box.widget], "sdn-field", "sdn-likely")
 
-    def _read(self, shown: Any) -> None:
-        toggle(self._box.widget, shown=shown is _OTHER)
-        if shown is _OTHER:
+    def _read(self, shown: int | None) -> None:
+        is_other = shown == len(self.field.choices)
+        toggle(self._box.widget, shown=is_other)
+        if is_other:
             self._box.focus(())
-        super()._read(self._box.value if shown is _OTHER else shown)
+            self._accept(self._box.value)
+        else:
+            super()._read(shown)
 
     def _display(self, value: Any) -> None:
-        is_other = value is not ABSENT and self._token(value) is None
-        super()._display(_OTHER if is_other else value)
+        is_other = value is not ABSENT and self._index(value) is None
+        self.label_widget.value = len(self.field.choices) if is_other else self._index(value)
         self._box.show(value if is_other else ABSENT)
         toggle(self._box.widget, shown=is_other)
-
-
-def chooser_for(labels: Sequence[str]) -> Any:
-    return W.ToggleButtons if len(labels) <= _FEW and sum(map(len, labels)) <= _FEW_CHARACTERS else W.Dropdown
 
 
 class ToggleControl(Control):
@@ -187,32 +189,23 @@ class NumberControl(Control):
 
 class ConstantControl(Control):
     def _build(self) -> Any:
-        label = label_html(replace(self.field, default=ABSENT), FieldStatus())
-        return self._factory.html(label, "sdn-head", "sdn-field")
+        self.field = replace(self.field, default=ABSENT)  # its only value
+        return self._make_head("sdn-field")
 
     def _brief(self) -> str:
         return "" if self.value is ABSENT else plain(self.value)
 
-    def _write(self, status: FieldStatus) -> None:
-        self.widget.value = label_html(self.field, status)
 
-
-class BranchControl(Control):
+class BranchControl(Chooser):
     """A chooser and the fields of the chosen branch. Another branch keeps the values that are valid for it."""
 
     def _build(self) -> Any:
         self._branches = branches_of(self.field)
         self._controls: dict[int, Control] = {}
         self._part: Control | None = None
-        labels = [branch.label for branch in self._branches]
-        options, classes = list(zip(labels, range(len(labels)), strict=True)), []
-        if not self.field.required:
-            options, classes = [("–", _NONE), *options], ["sdn-optional"]
-        self._chooser = self.label_widget = self._factory.make(
-            chooser_for(labels), "sdn-field", "sdn-choice", *classes, options=options, on=self._on_choice,
-            value=None if self.field.required else _NONE, description=label_html(self.field, FieldStatus()),
-        )  # fmt: skip
-        return self._factory.box(W.VBox, [self._chooser], "sdn-field", "sdn-branches")
+        clears, words = not self.field.required, [branch.label for branch in self._branches]
+        chooser = self._make_chooser(words, clears=clears, shown=_NONE if clears else None)
+        return self._factory.box(W.VBox, [chooser], "sdn-field", "sdn-branches")
 
     def show_problems(self, problems: tuple[Problem, ...]) -> None:
         own = tuple(p for p in problems if not self._part or (p.path == "" and p.rule in ("oneOf", "anyOf")))
@@ -224,14 +217,13 @@ class BranchControl(Control):
         if self._part and path:
             self._part.focus(path)
         else:
-            self._chooser.focus()
+            super().focus(path)
 
-    def _on_choice(self, index: int | None) -> None:
-        if self._quiet or index is None:
-            return
-        value = ABSENT if index == _NONE else reusable_part(self._branches[index], self.value)
-        self._switch(index, value)
-        self._accept(value)
+    def _read(self, shown: int | None) -> None:
+        if shown is not None:
+            value = ABSENT if shown == _NONE else reusable_part(self._branches[shown], self.value)
+            self._switch(shown, value)
+            self._accept(value)
 
     def _switch(self, index: int, value: Any) -> None:
         if index != _NONE and index not in self._controls:
@@ -246,7 +238,7 @@ class BranchControl(Control):
         self._part = self._controls.get(index)
         if self._part:
             self._part.show(value)
-        self.widget.children = [self._chooser, self._part.widget] if self._part else [self._chooser]
+        self.widget.children = [self.label_widget, *([self._part.widget] if self._part else [])]
 
     def _on_edit(self, change: Change) -> None:
         if self._part:
@@ -256,7 +248,7 @@ class BranchControl(Control):
         branch = branch_for(self.field, self._branches, value)
         index = _NONE if branch is None else branch
         self._switch(index, value)
-        self._chooser.value = None if index == _NONE and self.field.required else index
+        self.label_widget.value = None if index == _NONE and self.field.required else index
 
 
 class NullControl(Control):
