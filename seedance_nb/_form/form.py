@@ -21,13 +21,13 @@ from seedance_nb._document.reader import packaged
 from seedance_nb._document.spec import Spec
 from seedance_nb._form import exchange
 from seedance_nb._form.controls import scalars
-from seedance_nb._form.controls.base import Change, Control, Fold, OnChange, StaticBox, Uploads, WidgetFactory
+from seedance_nb._form.controls.base import Change, Control, OnChange, StaticBox, Uploads, WidgetFactory
 from seedance_nb._form.controls.entries import ItemsControl, MapControl
 from seedance_nb._form.controls.objects import GroupControl, ObjectControl
 from seedance_nb._form.controls.text_list import ListControl
 from seedance_nb._form.labels import in_words, labels_of, sentence
 from seedance_nb._form.model.fields import Field, tree
-from seedance_nb._form.model.values import UndoHistory, body_of, moved_paths, typed_at
+from seedance_nb._form.model.values import UndoHistory, body_of, moved_paths
 
 # The rules whose problems are shown while the user types; others are shown when the field loses focus.
 _AT_ONCE = ("maxLength", "x-placeholders")
@@ -64,18 +64,15 @@ class Form:
         self._reports: tuple[tuple[Problem, Any], ...] = ()
         self._observers: list[Callable[[dict[str, Any]], None]] = []
         self._tree: Any = control_for(self._root, self._factory, self._on_edit)
-        group = self._tree if isinstance(self._tree, GroupControl) else None
-        fields = group.widgets if group else [self._tree.widget]
-        self._advanced: list[tuple[ObjectControl, Field]] = group.advanced if group else []
+        self._group = group = self._tree if isinstance(self._tree, GroupControl) else None
+        fields = [*group.widgets, *group.add_fold()] if group else [self._tree.widget]
         self._tree.show(self._start)
-        self._fold = Fold(self._factory, "Advanced", cache(self._advanced_parts))
         self._summary = self._factory.html("", "sdn-summary")
         self._jump_box = self._factory.box(W.HBox, [], "sdn-jumps")
         self._jumps: dict[str, Any] = {}  # buttons that go to the field at a path
         notice = escape(packaged("_form")["evidence"].get(spec.evidence, "").format(spec.provider or "the provider"))
         notices = [self._factory.html(notice, "sdn-known")] if notice else []
-        fold = [self._fold.button, self._fold.box] if self._advanced else []
-        parts = [self._factory.html(css(), "sdn-style"), *notices, *fields, *fold, self._summary, self._jump_box]
+        parts = [self._factory.html(css(), "sdn-style"), *notices, *fields, self._summary, self._jump_box]
         self.widget = StaticBox(parts, self._factory.layout, "sdn", "sdn-form", static=self._static)
         self._refresh()
 
@@ -243,17 +240,12 @@ class Form:
 
     def open_advanced(self) -> None:
         """Show the fields under "Advanced": deprecated ones and those a notebook has little use for."""
-        if not self._fold.is_open:
-            self._fold.flip()
-
-    def _advanced_parts(self) -> list[Any]:
-        notes = "; ".join(f"{field.label}: {field.advanced}" for _, field in self._advanced)
-        head = self._factory.html(Html('<span class="sdn-dim">{}</span>').format(notes), "sdn-fold-note")
-        return [head, *self._tree.open_advanced()]
+        if self._group and self._group.fold:
+            self._group.fold.open()
 
     @property
     def _controls(self) -> dict[str, Control]:
-        return self._tree.leaves() if self._root.kind == "group" else {"": self._tree}
+        return self._group.leaves() if self._group else {"": self._tree}
 
     def _on_edit(self, change: Change) -> None:
         with self._lock:
@@ -262,8 +254,8 @@ class Form:
             path = owner_path(here, controls) or ""
             self._values, self._checked = ({} if self._tree.value is ABSENT else self._tree.value), None
             is_click = controls[path].field.kind in ("choice", "toggle")
-            place = "" if is_click else typed_at(here, find(previous, here), find(self._values, here))
-            self.history.add(previous, place)
+            is_click = is_click or any(isinstance(find(one, here), list | bool) for one in (previous, self._values))
+            self.history.add(previous, "" if is_click else here)
             if change.order is not None:
                 self._touched = moved_paths(self._touched, here, change.order)
             if not change.live:
@@ -278,7 +270,8 @@ class Form:
             controls[owner].focus(pointer_parts(path[len(owner) :]))
 
     def _open_for(self, paths: Iterable[str]) -> None:
-        if any(path.startswith(to_pointer(field.path)) for path in paths for _, field in self._advanced):
+        advanced = self._group.advanced if self._group else ()
+        if any(path.startswith(to_pointer(field.path)) for path in paths for _, field in advanced):
             self.open_advanced()
 
     def _notify(self) -> None:

@@ -55,7 +55,7 @@ class Panel:
 
     def __init__(self, spec: Spec, session: Session, budget: float | None = None, /, **fields: Any) -> None:
         self.spec, self._session, self._budget = spec, session, budget
-        self.form = Form(spec, Uploads(lambda: session.sender.account(spec), spec))
+        self.form = Form(spec, Uploads(spec, lambda: session.sender.account(spec)))
         self._draft = Draft(self.form, session.ledger.path)
         if fields:
             self.form.values = prefilled(spec, fields)

@@ -3,11 +3,12 @@
 import doctest
 import inspect
 import json
-from concurrent.futures import Future
+from dataclasses import replace
 from typing import Any
 
 import ipywidgets as widgets
 import pytest
+from support.waiting import until
 
 import seedance_nb as sd
 from seedance_nb._form.controls.base import Uploads
@@ -38,7 +39,9 @@ def images(form: Form) -> ListControl:
 
 def errors(form: Form, name: str) -> str:
     found = control(form, name)
-    label = found.label_widget.value if isinstance(found, ListControl) else getattr(found, "_box", found.widget).description
+    label = (
+        found.label_widget.value if isinstance(found, ListControl) else getattr(found, "_box", found.widget).description
+    )
     return str(label).partition('<span class="sdn-error"')[2]
 
 
@@ -158,32 +161,31 @@ def test_no_more_entries_than_the_document_allows_can_be_added(form: Form) -> No
     assert "9 / 9" in listed.label_widget.value
 
 
-class AssetsOnly(Uploads):
-    """A provider that registers addresses and takes no files."""
+class Assets:
+    """The account at a provider that registers addresses and takes no files."""
 
-    def __init__(self) -> None:
-        self.provider, self.uploads, self.assets = "somebody", False, True
-
-    def upload(self, content: bytes, name: str) -> Future[str]:
-        raise NotImplementedError
-
-    def asset(self, url: str, kind: str) -> Future[str]:
-        done: Future[str] = Future()
-        done.set_result(f"asset://{kind}-of-{url.rpartition('/')[2]}")
-        return done
+    async def asset(self, url: str, kind: str) -> str:
+        return f"asset://{kind}-of-{url.rpartition('/')[2]}"
 
 
-def test_an_address_becomes_an_asset_also_where_no_files_are_taken(crun: sd.Spec) -> None:
-    form = Form(crun, AssetsOnly())
+@pytest.fixture
+def assets_only(crun: sd.Spec) -> Uploads:
+    account: Any = Assets
+    return Uploads(replace(crun, calls={"asset": crun.calls["asset"]}), account)
+
+
+def test_an_address_becomes_an_asset_also_where_no_files_are_taken(crun: sd.Spec, assets_only: Uploads) -> None:
+    form = Form(crun, assets_only)
+    assert images(form)._files is None
     images(form).add(IMAGE)
     images(form).register(images(form)._entries[0])
-    assert form.values["input"]["reference_images"] == ["asset://image-of-reference-image-1.png"]
+    until(lambda: form.values["input"]["reference_images"] == ["asset://image-of-reference-image-1.png"])
 
 
-def test_a_list_that_holds_no_media_offers_no_assets() -> None:
+def test_a_list_that_holds_no_media_offers_no_assets(assets_only: Uploads) -> None:
     form = Form(
         sd.spec({"type": "object", "properties": {"tags": {"type": "array", "items": {"type": "string"}}}}),
-        AssetsOnly(),
+        assets_only,
     )
     tags: Any = form._controls["/tags"]
     tags.add("a")
@@ -225,7 +227,7 @@ def test_a_prompt_that_is_too_long_says_so_at_once_and_is_not_cut(form: Form) ->
 
 def test_advanced_fields_are_made_when_they_are_opened(form: Form) -> None:
     assert "/callback_url" not in form._controls
-    form._fold.button.click()
+    form._tree.fold.button.click()
     control(form, "return_last_frame").widget.value = True
     form._controls["/callback_url"].widget.value = "https://example.com/call"
     assert form.values["callback_url"] == "https://example.com/call"
@@ -233,7 +235,7 @@ def test_advanced_fields_are_made_when_they_are_opened(form: Form) -> None:
 
 
 def test_advanced_fields_can_be_folded_again_and_keep_what_was_given(form: Form) -> None:
-    fold: Any = form._fold
+    fold: Any = form._tree.fold
     fold.button.click()
     first = fold.box.children
     form._controls["/callback_url"].widget.value = "nonsense"

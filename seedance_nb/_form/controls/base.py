@@ -2,7 +2,6 @@
 
 import threading
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from concurrent.futures import Future
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from functools import cache
@@ -17,7 +16,6 @@ from seedance_nb._document.spec import Spec
 from seedance_nb._form.labels import FieldStatus, label_html
 from seedance_nb._form.model.fields import Field
 from seedance_nb._provider.account import Account
-from seedance_nb._task.engine import ENGINE
 
 REST = "\0"  # name of the part for properties that the schema does not name; its value is the whole object
 
@@ -37,20 +35,12 @@ class Change:
 OnChange = Callable[[Change], None]
 
 
+@dataclass(frozen=True, slots=True)
 class Uploads:
-    """The uploads of a model's provider: whether it accepts files (`uploads`) and registers URLs (`assets`); `account` returns its free calls with the current key."""
+    """A model, whose `calls` say whether its provider accepts files and registers URLs; `account` makes these calls with the current key."""
 
-    def __init__(self, account: Callable[[], Account], spec: Spec) -> None:
-        self._account, self.provider = account, spec.provider
-        self.uploads, self.assets = "upload" in spec.calls, "asset" in spec.calls
-
-    def upload(self, content: bytes, name: str) -> Future[str]:
-        """The public URL of a file's content, once uploaded. *network*."""
-        return ENGINE.submit(self._account().upload(content, name))
-
-    def asset(self, url: str, kind: str) -> Future[str]:
-        """The `asset://` URL of a public URL, once the provider reports that the asset is ready. *network*."""
-        return ENGINE.submit(self._account().asset(url, kind))
+    spec: Spec
+    account: Callable[[], Account]
 
 
 class WidgetFactory:
@@ -210,6 +200,10 @@ class Fold:
         self.button = factory.button(self.flip, "sdn-fold", description=label, icon="caret-right")
         self.box = factory.box(W.VBox, [], "sdn-fields", "sdn-hidden")
         self._make = make
+
+    def open(self) -> None:
+        if not self.is_open:
+            self.flip()
 
     def flip(self) -> None:
         self.is_open = not self.is_open

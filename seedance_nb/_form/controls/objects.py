@@ -6,6 +6,7 @@ from typing import Any
 
 import ipywidgets as W  # noqa: N812
 
+from seedance_nb._base.html import Html
 from seedance_nb._base.problem import Problem
 from seedance_nb._base.values import ABSENT, to_pointer
 from seedance_nb._check.check import masked_in
@@ -24,6 +25,7 @@ class ObjectControl(Compound):
     levels = 1  # how much deeper its fields are
     _slot: Any = None  # a box of the conditional fields (`if`, `dependentSchemas`), so that no other field is redrawn
     _body: Any = None
+    fold: Fold | None = None  # of the `advanced` fields
 
     def __init__(self, field: Field, factory: WidgetFactory, on_change: OnChange) -> None:
         self._controls, self._shown, self._conditional = dict[str, Any](), dict[str, Any](), dict[str, Any]()
@@ -120,13 +122,11 @@ class ObjectControl(Compound):
         if self._body is None:
             with self._factory.deeper():
                 parts = self._add(own_fields(self.field))
-            if self.advanced:
-                self._fold = Fold(self._factory, "Advanced", cache(self.open_advanced))
-                parts += [self._fold.button, self._fold.box]
-            self._body = self._factory.box(W.VBox, parts, "sdn-fields")
+            self._body = self._factory.box(W.VBox, [*parts, *self.add_fold()], "sdn-fields")
             self._show_parts()
-            if any(isinstance(self.value, Mapping) and field.path[-1] in self.value for _, field in self.advanced):
-                self._fold.flip()
+            names = [field.path[-1] for _, field in self.advanced]
+            if self.fold and isinstance(self.value, Mapping) and not self.value.keys().isdisjoint(names):
+                self.fold.open()
         return self._body
 
     def _add(self, fields: Iterable[Field]) -> list[Any]:
@@ -148,8 +148,14 @@ class ObjectControl(Compound):
             widgets.append(self._controls[REST].widget)
         return widgets
 
-    def open_advanced(self) -> list[Any]:
-        widgets = []
+    def add_fold(self) -> list[Any]:
+        """The button and the box of the advanced fields, if there are any; their controls are created when it is opened."""
+        self.fold = Fold(self._factory, "Advanced", cache(self._open_advanced)) if self.advanced else None
+        return [self.fold.button, self.fold.box] if self.fold else []
+
+    def _open_advanced(self) -> list[Any]:
+        notes = "; ".join(f"{field.label}: {field.advanced}" for _, field in self.advanced)
+        widgets = [self._factory.html(Html('<span class="sdn-dim">{}</span>').format(notes), "sdn-fold-note")]
         for group, field in self.advanced:
             control = group._controls[field.path[-1]] = group._child(field)  # noqa: SLF001 - one of its own kind
             widgets.append(control.widget)

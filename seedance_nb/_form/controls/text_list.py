@@ -1,7 +1,7 @@
 """The control of a list of texts, mostly media URLs: add, remove, move, upload, paste; errors at each entry."""
 
 import re
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Coroutine, Sequence
 from concurrent.futures import Future
 from functools import partial
 from typing import Any
@@ -17,6 +17,7 @@ from seedance_nb._form.controls.base import Change, mark, toggle
 from seedance_nb._form.controls.entries import Entries
 from seedance_nb._form.labels import error_html, plain
 from seedance_nb._task.display.player import data_url, still_of
+from seedance_nb._task.engine import ENGINE
 
 
 class TextEntry:
@@ -32,8 +33,8 @@ class TextEntry:
                                  on=lambda _: owner.on_edit(self, Change()))  # fmt: skip
         self.text.on_msg(lambda _, content, __: owner.enter(self) if content.get("event") == "submit" else None)
         more = []
-        if owner.uploads is not None and owner.uploads.assets:
-            tip = f"Register as an asset at {owner.uploads.provider} (recommended for images of real faces)"
+        if owner.uploads is not None and "asset" in owner.uploads.spec.calls:
+            tip = f"Register as an asset at {owner.uploads.spec.provider} (recommended for images of real faces)"
             more = [factory.button(lambda: owner.register(self), "sdn-icon", icon="id-badge", tooltip=tip)]
         self.widget = factory.box(W.HBox, [self.thumbnail, self.text, *more, *owner.buttons(self)], "sdn-list-item")
 
@@ -69,7 +70,7 @@ class ListControl(Entries):
         self.uploads = self._factory.uploads if self.field.media else None
         if self.uploads is not None:
             self._state = self._factory.html("", "sdn-state")
-        if self.uploads is not None and self.uploads.uploads:
+        if self.uploads is not None and "upload" in self.uploads.spec.calls:
             tip = "Up to about 10 MB here; use sd.upload in a cell for larger files"
             self._files = self._factory.make(W.FileUpload, "sdn-add", "sdn-upload", accept=f"{self.field.media}/*",
                                              multiple=True, tooltip=tip, icon="upload", on=self._on_files,
@@ -87,7 +88,7 @@ class ListControl(Entries):
                 entry.text.value = asset
 
         self._show_state(f"Registering {self.name_of(self._entries.index(entry))}…")
-        self._when(self.uploads.asset(url, self.field.media), put)
+        self._when(self.uploads.account().asset(url, self.field.media), put)
 
     def _on_files(self, files: Sequence[dict[str, Any]]) -> None:
         if files:
@@ -97,13 +98,14 @@ class ListControl(Entries):
             shown = str(file["name"]), data_url(still, "image/jpeg") if still else ""
             self._show_state(f"Uploading {shown[0]}…")
             if self.uploads is not None:
-                self._when(self.uploads.upload(bytes(file["content"]), shown[0]), partial(self._add_uploaded, shown))
+                upload = self.uploads.account().upload(bytes(file["content"]), shown[0])
+                self._when(upload, partial(self._add_uploaded, shown))
 
     def _add_uploaded(self, shown: tuple[str, str], url: str) -> None:
         self.uploaded[url] = shown
         self.add(url)
 
-    def _when(self, future: Future[str], then: Callable[[str], None]) -> None:
+    def _when(self, call: Coroutine[Any, Any, str], then: Callable[[str], None]) -> None:
         def finish(future: Future[str]) -> None:
             try:
                 then(future.result())
@@ -112,7 +114,7 @@ class ListControl(Entries):
             else:
                 self._show_state("")
 
-        future.add_done_callback(finish)
+        ENGINE.submit(call).add_done_callback(finish)
 
     def _show_state(self, text: str, *, bad: bool = False) -> None:
         kind = "sdn-error" if bad else "sdn-dim"

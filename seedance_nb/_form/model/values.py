@@ -104,11 +104,3 @@ class UndoHistory:
 
     def __len__(self) -> int:
         return len(self._values)
-
-
-def typed_at(path: str, was: Any, now: Any) -> str:
-    """The pointer of the text or number, also in an entry of a list, that was typed into, "" for a click. *pure*."""
-    if isinstance(was, list) and isinstance(now, list):
-        changed = [index for index, pair in enumerate(zip(was, now, strict=False)) if pair[0] != pair[1]]
-        return f"{path}/{changed[0]}" if len(was) == len(now) and len(changed) == 1 else ""
-    return "" if isinstance(was, list | bool) or isinstance(now, list | bool) else path
