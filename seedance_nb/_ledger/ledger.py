@@ -259,6 +259,10 @@ class Ledger:
         found = self._select(query, json.dumps([*intents]), *FREE_STATES, each=lambda one: (one[-1], row_of(one[:-1])))
         return dict(found)
 
+    def require_budget(self, provider: str, price: Estimate, budget: float, *, simulated: bool, count: int) -> None:
+        """Check that `count` new tasks of a provider, which cost `price` together, stay within the budget. *reads files*. Raises: OverBudget."""
+        self._store.read(lambda db: require_budget(db, provider, price, budget, simulated=simulated, count=count))
+
     def close(self) -> None:
         """Close the files; the next call opens them again."""
         self._store.close()
@@ -285,8 +289,9 @@ def models_of(provider: str) -> tuple[str, str, str]:
     return provider, f"{provider}/", f"{provider}0"  # the character after the slash
 
 
-def require_budget(db: sqlite3.Connection, provider: str, price: Estimate, budget: float, *, simulated: bool) -> None:
-    """Check that the provider's tasks in this ledger and one more at this price stay within `budget`. *reads files*.
+def require_budget(db: sqlite3.Connection, provider: str, price: Estimate, budget: float, *, simulated: bool,
+                   count: int = 1) -> None:  # fmt: skip
+    """Check that the provider's tasks in this ledger and `count` more, at this price together, stay within `budget`. *reads files*.
 
     A finished task counts at its reported cost, else at its estimate; any other, also one with an unknown outcome, at the larger.
     Simulated and paid tasks are counted separately, in the price's unit. Raises: OverBudget, also if a price is not known.
@@ -313,5 +318,8 @@ def require_budget(db: sqlite3.Connection, provider: str, price: Estimate, budge
         step = "start a new ledger with sd.Session(ledger='project.sqlite3', budget=...) or SEEDANCE_LEDGER"
         raise OverBudget(text, next_step=step, **figures)
     if spent + price.amount > budget:
-        text = f"This request costs {price.amount:g} {unit}, but only {max(budget - spent, 0):g} of the budget of {budget:g} {unit} are left: the tasks of {provider} in this ledger add up to {spent:g} {unit}. Nothing was sent."
+        what = "This request costs" if count == 1 else f"These {count} requests cost"
+        text = f"{what} {price.amount:g} {unit}, but only {max(budget - spent, 0):g} of the budget of {budget:g} {unit} are left: the tasks of {provider} in this ledger add up to {spent:g} {unit}. Nothing was sent."
+        if count > 1:
+            figures["next_step"] = "leave some of them out, or create it again with a larger budget="
         raise OverBudget(text, **figures)

@@ -119,11 +119,6 @@ class Comparison(ShownBatch):
         """The models with their requests, also those that are left out."""
         return self.items
 
-    @property
-    def due(self) -> list[int]:
-        """The models whose requests can be sent, also if that was done already."""
-        return [at for at, item in enumerate(self.items) if item.error is None]
-
     def submit(self, *, confirm: bool = False) -> tuple[Task, ...]:
         """Send every request that can be sent, and return the tasks. *spends credits*, *network*, *writes ledger*.
 
@@ -274,6 +269,7 @@ class Sweep(ShownBatch):
             raise errors.InvalidInput(tuple(problems.values()))
         for item in {item.name: item for item in self.items}.values():
             self._session.require_consent(item.spec, self._budget)
+        self.require_budget()
         if (self._budget, self._session.sender.budget) == (None, None):
             what, step = f"{len(self.due)} paid requests", ", or create it with budget="
             self._refuse_unconfirmed(what, step, confirm=confirm)

@@ -13,13 +13,14 @@ from typing import Any
 import ipywidgets as W  # noqa: N812
 from IPython.display import DisplayHandle, display
 
+from seedance_nb._base.errors import OverBudget
 from seedance_nb._base.html import DIM, FONT, Html, escape, piece
 from seedance_nb._check.price import Total
 from seedance_nb._form.controls.base import Fold, StaticBox, WidgetFactory, toggle
 from seedance_nb._form.form import css
 from seedance_nb._media.frames import frames_at
-from seedance_nb._notebook.status import reported
-from seedance_nb._session.batch import Batch, Run
+from seedance_nb._notebook.status import failed_html, reported
+from seedance_nb._session.batch import Batch, Run, attempt
 from seedance_nb._task.display.player import View, data_url, jpeg_of
 from seedance_nb._task.display.video import Video
 from seedance_nb._task.engine import ENGINE
@@ -172,6 +173,8 @@ class BatchView:
         self._yes.description = f"Really generate {videos} for {total.brief}?"
         free = "Simulated: nothing is sent to a provider and nothing is charged." if shown and total.simulated else ""
         note = f"Total: {total}. You confirm once more before anything is sent." if total.paid else free
+        self._refusal = attempt(self._batch.require_budget)
+        note = self._refusal.message if isinstance(self._refusal, OverBudget) else note
         old = f" {shown - count} cost nothing: they have a task already, or repeat another one."
         note += old if shown > count else ""
         note += f" {self._left_out} left out: see the problems." if self._left_out else ""
@@ -183,6 +186,8 @@ class BatchView:
             return
         if not self._show_price():
             self._report(_CHANGED)
+        elif self._refusal:
+            self._report(failed_html(self._refusal))
         elif self._offer[1].paid:
             self._show_buttons(asking=True)
         else:

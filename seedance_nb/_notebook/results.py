@@ -174,6 +174,7 @@ class ShownBatch(Batch):
         """Warn of limits and of what is not supported, before anything is sent. Raises: SeedanceError if it is paid and not confirmed."""
         named = [(getattr(one, self._by), one) for one in self.ready]
         without = [f"{name} is sent without {field}: {why}" for name, one in named for field, why in one.unsupported]
+        self.require_budget()
         self._refuse_unconfirmed(f"paid requests {whom}", step, "\n".join([left_out, *without]), confirm=confirm)
         # Before anything is sent: warnings may be turned into errors.
         emit_warnings((f"{name}, {problem}" for name, one in named for problem in one.warnings), LimitWarning)

@@ -57,7 +57,11 @@ class Storyboard(ShownBatch):
         self.shots, self._session = tuple(map(dict, shots)), session
         is_own = [shot.get("chain") is False or shot.get("first_frame") is not None for shot in self.shots]
         self._chained = [at for at in range(1, len(shots)) if not is_own[at]]
-        items = [self._item(at, f"https://frame.invalid/last-frame-of-shot-{at}.png") for at in range(len(shots))]
+        items, numbers = list[Item](), dict[str, int]()  # equal requests have the number of the first of them
+        for at in range(len(shots)):
+            number = numbers.get(items[-1].intent, at) if items else 0
+            items.append(self._item(at, f"https://frame.invalid/last-frame-of-shot-{number}.png"))
+            numbers.setdefault(items[at].intent, at + 1)
         for at in self._chained:
             items[at] = replace(items[at], fault=items[at].fault or _chain_fault(items[at - 1], items[at]))
         if broken := next((item for item in items if item.error), None):
@@ -72,6 +76,8 @@ class Storyboard(ShownBatch):
             if row is None and at in self._chained:  # the ledger may have it with another frame
                 found = session.ledger.search(session.prompt_of, 50, 0, words=words, model=items[at].name)
                 state = f"stale: shot {at} changes" if any(one.prompt == words for one in found) else state
+            number = numbers.get(items[at].intent, at + 1)
+            state = state if number > at else f"the same as shot {number}"
             items[at] = replace(items[at], labels={**items[at].labels, "state": state})
         self.items = tuple(items)
 
@@ -103,13 +109,14 @@ class Storyboard(ShownBatch):
 
     @property
     def due(self) -> list[int]:
-        """The shots that `generate` would send: those without a task, unless one that they continue has failed. *reads files*."""
-        due, is_over = list[int](), False
+        """The shots that `generate` would send: those without a task, unless one that they continue has failed; equal ones count once. *reads files*."""
+        due, is_over = dict[str, int](), False
         for at, (item, row) in enumerate(zip(self.items, self.rows(), strict=True)):
             is_end = row is not None and (row.state in (State.FAILED, State.UNKNOWN) or row.is_forgotten)
             is_over = is_end or (at in self._chained and is_over)
-            due += [at] * (row is None and item.error is None and not is_over)
-        return due
+            if row is None and item.error is None and not is_over:
+                due.setdefault(item.intent, at)
+        return [*due.values()]
 
     def plan(self) -> View:
         """Which shots are done, new or stale, and what generating costs; nothing is sent. *reads files*, *network* the first time."""

@@ -184,6 +184,18 @@ class Batch:
         """The price of what would be sent. *reads files*, *network* the first time."""
         return total_of([(self.items[at].spec, self.estimates[at], self.items[at].simulated) for at in self.due])
 
+    def require_budget(self) -> None:
+        """Check that everything that would be sent stays within the budget, as far as prices are known. *reads files*, *network* the first time. Raises: OverBudget."""
+        budget = self._session.sender.budget if self._budget is None else self._budget
+        groups = dict[tuple[str, bool, str], list[float]]()
+        for item, price in [(self.items[at], self.estimates[at]) for at in self.due] if budget is not None else ():
+            if price.amount is not None and not price.at_least:
+                key = item.spec.provider, item.simulated, price.unit
+                groups.setdefault(key, []).append(price.amount)
+        for (provider, simulated, unit), prices in groups.items():
+            price = Estimate(unit=unit, amount=math.fsum(prices))
+            self._session.ledger.require_budget(provider, price, budget or 0, simulated=simulated, count=len(prices))
+
     def rows(self) -> list[Row | None]:
         """The row of each item in the ledger, None if its request was never sent. *reads files*."""
         intents = [item.intent for item in self.items]

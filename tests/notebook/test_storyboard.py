@@ -197,6 +197,22 @@ def test_a_signed_frame_of_the_provider_is_used_only_where_nothing_can_be_upload
     assert all(("signature" in frame) is not can_upload for frame in frames(paying)[1:])
 
 
+@pytest.mark.parametrize(("take", "count"), [(1, 2), (2, 4)])
+def test_equal_shots_are_one_request_everywhere_unless_their_takes_differ(
+    session: sd.Session, paying: Provider, take: int, count: int
+) -> None:
+    story = board(session, [*SHOTS[:2], SHOTS[0] | {"chain": False, "take": take}, SHOTS[1]])
+    price = f"{12 * count} credits"
+    assert f"{count} of 4 shots to generate: {price}" in repr(story.plan())
+    assert states(story)[2:] == (["the same as shot 1", "the same as shot 2"] if count == 2 else ["new", "new"])
+    assert (story.rehearse().clips, story.rehearse().cost) == (count, price)
+    assert story._view()._go.description == f"Generate {count} videos · {price}"
+    with pytest.raises(sd.SeedanceError, match=f"paid requests for {count} shots. Total: {price}"):
+        story.generate()
+    assert [type(video) for video in story.generate(confirm=True)] == [sd.Video] * 4
+    assert (len(paying.charges), story.due) == (count, [])
+
+
 def test_shots_that_continue_nothing_are_sent_at_once(session: sd.Session, paying: Provider) -> None:
     paying.on_status = ["running"]
     shots = [
@@ -368,15 +384,23 @@ def test_stop_ends_the_waiting_and_sends_nothing_further(session: sd.Session, pa
     assert prompts(paying) == [shot["prompt"] for shot in SHOTS]
 
 
-def test_over_budget_nothing_further_is_sent(session: sd.Session, paying: Provider) -> None:
-    paying.on_status = ["success"]
+def test_over_budget_nothing_is_sent(session: sd.Session, paying: Provider) -> None:
     options = {"model": I2V, "seconds": 4, "resolution": "480p"}
     story = Storyboard(session, [options | shot for shot in SHOTS], budget=20)
+    with pytest.raises(sd.OverBudget, match="These 3 requests cost 36 credits, but only 20 of the budget"):
+        story.generate(confirm=True)
+    assert (paying.charges, paying.uploads) == ([], [])
+
+
+def test_where_shots_cost_more_than_estimated_nothing_beyond_the_budget_is_sent(
+    session: sd.Session, paying: Provider
+) -> None:
+    options = {"model": I2V, "seconds": 4, "resolution": "480p"}
+    story = Storyboard(session, [options | shot for shot in SHOTS], budget=36)
     first, second, third = story.generate(confirm=True)
-    assert isinstance(first, sd.Video)
-    assert isinstance(second, sd.OverBudget)
-    assert isinstance(third, sd.SeedanceError)
-    assert len(paying.charges) == 1
+    assert [isinstance(one, sd.Video) for one in (first, second)] == [True, True]
+    assert isinstance(third, sd.OverBudget)
+    assert len(paying.charges) == 2
 
 
 def test_a_rehearsal_adds_up_what_waits_for_each_other_and_spends_nothing(paying: Provider, tmp_path: Path) -> None:

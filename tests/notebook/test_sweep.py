@@ -274,23 +274,81 @@ def test_a_failure_takes_the_place_of_its_video_and_cancels_nothing(session: sd.
     assert len(paying.charges) == 3
 
 
-def test_over_budget_nothing_further_is_sent_and_it_says_what_was_not(session: sd.Session, paying: Provider) -> None:
-    made = swept(session, budget=30)
+def test_a_sweep_over_its_budget_is_refused_before_the_first_cent(session: sd.Session, paying: Provider) -> None:
+    swept(session, {"prompt": ["A pig"]}, budget=100).run()
+    made, sent = swept(session, budget=45), len(paying.charges)
+    for act in (made.run, lambda: made.run(confirm=True), lambda: list(sd.as_completed(made))):
+        with pytest.raises(sd.OverBudget) as refused:
+            act()
+        assert refused.value.message == (
+            "These 3 requests cost 36 credits, but only 32.5 of the budget of 45 credits are left: "
+            "the tasks of crun in this ledger add up to 12.5 credits. Nothing was sent."
+        )
+        assert refused.value.next_step == "leave some of them out, or create it again with a larger budget="
+    assert (len(paying.charges), len(session.ledger.rows())) == (sent, 1)
+    assert len(swept(session, {"prompt": PROMPTS[:2]}, budget=45).run()) == 2, "what the budget allows is sent"
+    swept(session, {"prompt": [*PROMPTS[:2], "A pig"]}, budget=1).run()  # what exists costs nothing
+
+
+def test_the_budget_of_the_session_counts_as_well_and_equal_rows_once(session: sd.Session, paying: Provider) -> None:
+    session.sender.budget = 30
+    with pytest.raises(sd.OverBudget, match="These 3 requests cost 36 credits, but only 30 of"):
+        swept(session).run()
+    assert paying.charges == []
+    swept(session, [{"prompt": "A fox"}] * 3).run()
+    assert len(paying.charges) == 1
+
+
+def test_a_simulated_sweep_has_a_budget_too(session: sd.Session) -> None:
+    table, image = {"prompt": PROMPTS}, ["https://example.com/fox.png"]
+    made = Sweep(session, "seedance2-pro/seedance-20-i2v", table, {"duration": "5s", "urls": image}, budget=500)
+    with pytest.raises(sd.OverBudget, match="These 3 requests cost 600 credits, but only 500 of"):
+        made.run()
+    assert session.ledger.rows() == []
+
+
+@pytest.fixture
+def meanwhile(session: sd.Session, monkeypatch: pytest.MonkeyPatch) -> Callable[[Sweep, int], None]:
+    """Other cells pay for tasks, at 12.5 credits each, after a sweep has checked its budget."""
+
+    def spend(made: Sweep, count: int) -> None:
+        check = made.require_budget
+
+        def checked() -> None:
+            check()
+            for take in range(1, count + 1):
+                session.generate(MODEL, prompt="A pig", take=take, **SHARED)
+
+        monkeypatch.setattr(made, "require_budget", checked)
+
+    return spend
+
+
+def sent_by(provider: Provider) -> list[str]:
+    return sorted(prompt for prompt in prompts(provider) if prompt != "A pig")
+
+
+def test_where_the_budget_is_spent_meanwhile_nothing_further_is_sent_and_it_says_what_was_not(
+    session: sd.Session, paying: Provider, meanwhile: Any
+) -> None:
+    made = swept(session, budget=40)
+    meanwhile(made, 1)
     with pytest.warns(UserWarning, match="2 of 3 done · 1 not sent, because that would exceed the budget"):
         results = made.run()
     assert [type(one) for one in results] == [sd.Video, sd.Video, sd.OverBudget]
-    assert len(paying.charges) == 2
-    swept(session, budget=40).run()
-    assert sorted(prompts(paying)) == sorted(PROMPTS)
+    assert sent_by(paying) == ["A fox", "A hen"]
+    swept(session, budget=100).run()
+    assert sent_by(paying) == sorted(PROMPTS)
 
 
 @pytest.mark.usefixtures("paying")
-def test_over_budget_every_refusal_names_the_real_budget(session: sd.Session) -> None:
-    made = swept(session, {"prompt": [*PROMPTS, "A pig", "A cow"]}, budget=30)
+def test_over_budget_every_refusal_names_the_real_budget(session: sd.Session, meanwhile: Any) -> None:
+    made = swept(session, {"prompt": [*PROMPTS, "A cat", "A cow"]}, budget=60)
+    meanwhile(made, 2)
     with pytest.warns(UserWarning, match="3 not sent"):
         refused = [one for one in made.run() if isinstance(one, sd.OverBudget)]
-    assert [one.budget for one in refused] == [30, 30, 30]
-    assert all("of the budget of 30 credits" in str(one) for one in refused)
+    assert [one.budget for one in refused] == [60, 60, 60]
+    assert all("of the budget of 60 credits" in str(one) for one in refused)
 
 
 def test_a_paid_sweep_without_a_budget_is_confirmed_as_a_whole(session: sd.Session, paying: Provider) -> None:
@@ -306,7 +364,7 @@ def test_a_paid_sweep_without_a_budget_is_confirmed_as_a_whole(session: sd.Sessi
 
 
 def test_over_budget_what_exists_is_still_shown_and_nothing_cheaper_is_sent(
-    session: sd.Session, paying: Provider
+    session: sd.Session, paying: Provider, meanwhile: Any
 ) -> None:
     swept(session, {"prompt": ["A hare"]}, budget=100).run()
     paying.on_estimate = [12, 1]
@@ -315,10 +373,12 @@ def test_over_budget_what_exists_is_still_shown_and_nothing_cheaper_is_sent(
         {"prompt": "A hen", "duration": 4},
         {"prompt": "A hare", "duration": 4},
     ]
+    made = swept(session, table, resolution="480p", budget=26)
+    meanwhile(made, 1)
     with pytest.warns(UserWarning, match="2 not sent, because that would exceed"):
-        results = swept(session, table, resolution="480p", budget=13).run()
+        results = made.run()
     assert [type(one) for one in results] == [sd.OverBudget, sd.OverBudget, sd.Video]
-    assert prompts(paying) == ["A hare"]
+    assert sent_by(paying) == ["A hare"]
 
 
 def test_nothing_is_paid_where_no_one_is_here_to_confirm_and_there_is_no_budget(
@@ -579,6 +639,19 @@ def test_a_cell_asks_once_about_the_whole_price_and_sends_what_has_no_problem(vi
     until(lambda: not view._busy)
     assert len(paying.charges) == 6
     assert "You already generated 6 of them" in view._status.value
+
+
+def test_a_cell_over_its_budget_says_so_and_does_not_ask(
+    session: sd.Session, paying: Provider, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(view_module, "PAUSE_S", 0)
+    view: Any = swept(session, budget=30)._view()
+    assert "These 3 requests cost 36 credits, but only 30 of the budget" in view._note.value
+    view._go.click()
+    view._yes.click()
+    assert "leave some of them out, or create it again with a larger budget=" in view._status.value
+    assert "sdn-hidden" in view._yes._dom_classes
+    assert (view._busy, paying.charges) == (False, [])
 
 
 def test_the_stop_button_sends_nothing_further(view: Any, paying: Provider) -> None:
