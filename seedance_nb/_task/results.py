@@ -4,7 +4,6 @@ import asyncio
 import functools
 import itertools
 import math
-import mimetypes
 import os
 import re
 import time
@@ -32,7 +31,7 @@ from seedance_nb._task.send import TaskRun
 from seedance_nb._web.addresses import clean_url, host_of
 from seedance_nb._web.client import data_bytes, fetch_start
 from seedance_nb._web.download import Bounds, DownloadError, Kind, discard, download
-from seedance_nb._web.regular_files import create, on_disk, sha256
+from seedance_nb._web.regular_files import create, on_disk
 
 _TRIES, _MOST_UNFIT, _FEW = 4, 2, 4
 _AFTER_DISK = "free some space, move what is in the way or set SEEDANCE_OUTPUTS to another folder, then {} to download it; its id and URL are saved in the ledger"
@@ -146,8 +145,8 @@ class _Saving:
         return self.row
 
     async def _likely_order(self) -> list[int]:
-        """The indexes of the results, likely videos first; of many results by their first bytes, not only by their names."""
-        order = likely_videos_first(self.row.outputs)
+        """The indexes of the results; of many, those first whose first bytes are a video's, and other known kinds last."""
+        order = list(range(len(self.row.outputs)))
         if len(order) <= _FEW:
             return order
         starts, turns = dict[int, bytes](), asyncio.Semaphore(16)
@@ -229,8 +228,6 @@ class _Saving:
         """The download under its final name, or why it cannot be used."""
         taken = {one.file for one in self._extras.values() if one.place != index}
         try:
-            if await self._is_other_result(part, index):
-                return DownloadError("broken", "the download is another of the results")
             if not self._has_video and (await asyncio.to_thread(media_kind, part))[0] not in ("image", "audio"):
                 facts = self.flow.spec, self._requested_s, self._doubtful
                 return await asyncio.to_thread(_files.save_video, part, self.row, *facts)
@@ -246,22 +243,6 @@ class _Saving:
             return DownloadError(kind, f"the download cannot be used: {error}{saved}")
         except OSError as error:
             return DownloadError("disk", on_disk(error))
-
-    async def _is_other_result(self, part: Path, index: int) -> bool:
-        """Whether a new URL leads to a result that is saved under another index; then the two are swapped. *writes ledger*."""
-        if not self._urls_refreshed:
-            return False
-        saved = {one.sha256: number for number, one in self._extras.items() if one.file and number != index}
-        outputs = list(self.row.outputs)
-        unnamed = set(range(len(outputs))) - {*self._extras, index}
-        if self._has_video and unnamed:
-            saved[self.row.sha256] = min(unnamed)
-        other = saved.get(await asyncio.to_thread(sha256, part))
-        if other is None:
-            return False
-        outputs[index], outputs[other] = outputs[other], outputs[index]
-        await self._write(outputs=tuple(outputs))
-        return True
 
     async def _write(self, **changes: Any) -> None:
         changes["beside"] = _files.write_extras(self._extras.values())
@@ -286,17 +267,6 @@ class _Saving:
             message, advice = f"The video of {row.name} could not be saved: {fault}.", _AFTER_DISK
         next_step = Step(advice, f"call sd.task({row.name!r}).wait()")
         return MediaError(message, task=row.name, charged=row.charged, next_step=next_step)
-
-
-def likely_videos_first(outputs: Sequence[str]) -> list[int]:
-    """The indexes of the results, likely videos first and other known kinds last, by their names. *pure*."""
-
-    def rank(index: int) -> int:
-        url = outputs[index].lower()
-        kind = url[5:] if url.startswith("data:") else mimetypes.guess_type(f"a{_ending(url)}")[0] or ""
-        return 0 if kind.startswith("video/") else 2 if kind.startswith(("image/", "audio/", "text/")) else 1
-
-    return sorted(range(len(outputs)), key=rank)
 
 
 def absolute_url(url: str, base_url: str) -> str:

@@ -179,7 +179,6 @@ FOREIGN: dict[str, Callable[[str], object]] = {
     ),
     "find a path": lambda foreign: results.absolute_url(addresses.clean_url(foreign), "https://a.example/b"),
     "read a data URL": lambda foreign: client.data_bytes(f"data:video/mp4;base64,{foreign}"),
-    "sort results": lambda foreign: results.likely_videos_first([foreign, f"https://a.example/{foreign}"]),
     "match results": lambda foreign: results.match_urls([foreign], [foreign + "?"]),
     "sniff": lambda foreign: (sniff.sniff(raw(foreign)), sniff.sniff(b"<" + raw(foreign))),
     # what is shown and logged

@@ -29,7 +29,7 @@ from seedance_nb._provider.status import result_urls
 from seedance_nb._provider.transport import access_policy
 from seedance_nb._task.display.video import video_of
 from seedance_nb._task.files import read_extras
-from seedance_nb._task.results import absolute_url, likely_videos_first, save_results
+from seedance_nb._task.results import absolute_url, save_results
 from seedance_nb._web.client import data_bytes, parse_url
 from seedance_nb._web.download import Bounds, DownloadError, download
 
@@ -468,18 +468,3 @@ def test_trying_them_in_order_would_have_taken_minutes(server: MediaServer, tmp_
         return slept
 
     assert asyncio.run(naive()) > 500
-
-
-def test_names_tell_which_results_are_likely_videos() -> None:
-    urls = [f"https://a.test/{name}" for name in ("x.png", "x", "x.webm", "x.txt", "x.MOV?a=.png", "x.mp3", "x.mp4")]
-    assert likely_videos_first([*urls, "data:video/mp4;base64,AA", "data:image/png;base64,AA"]) == [
-        2,
-        4,
-        6,
-        7,
-        1,
-        0,
-        3,
-        5,
-        8,
-    ]
