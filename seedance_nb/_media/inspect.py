@@ -14,7 +14,7 @@ from typing import Any
 from seedance_nb._media import isobmff
 from seedance_nb._media.isobmff import boxes, heif_size, reader, track_size, within
 from seedance_nb._media.sandbox import Exit, Limits, refuse, run
-from seedance_nb._media.sniff import FORMATS, Kind, MediaFacts, audio_start, read_facts, sniff, webp_size, write_facts
+from seedance_nb._media.sniff import FORMATS, Kind, MediaFacts, audio_start, header_size, read_facts, sniff, write_facts
 
 _LIMITS = Limits(memory=2 * 1024**3, cpu_s=20, wall_s=90)
 _DECODE_S, _MOST_FPS, _LEAST_S, _DISK = 10, 1000, 0.001, 3
@@ -225,7 +225,7 @@ def read_header(name: str) -> str:
 def _picture(path: Path, head: bytes, file_format: str) -> MediaFacts:
     width, height, turned, source = 0, 0, False, FORMATS[file_format].get("size")
     if source == "header":
-        width, height = webp_size(head)
+        width, height = header_size(head)
     elif source == "boxes":
         with path.open("rb") as file:
             width, height, turned = heif_size(reader(file), path.stat().st_size)

@@ -2,7 +2,7 @@
 
 import asyncio
 import os
-from collections.abc import Callable
+import re
 from pathlib import Path
 from typing import Literal
 
@@ -17,6 +17,7 @@ HEAD = 131_072  # bytes read from the start of every file
 LARGEST = 512 * 1024**2  # of larger files only the start is read; none is made longer on disk
 _BEFORE, _PIECE, _MOST_REQUESTS = 16_384, 20, 6
 _FAR = 2**65  # more than any length that a box can state
+_JPEG_SIZE = re.compile(rb"\xff[\xc0-\xc2]\0.\x08", re.DOTALL)
 
 
 class PartialFile:
@@ -63,12 +64,8 @@ def next_range(file: PartialFile) -> tuple[int, int] | None:
     """Start and end of the bytes to download next; None if there are enough, or none that would help. *pure*."""
     name, end = sniff(file.read(0, HEAD))[1], _FAR if file.size is None else file.size
     need = None
-    if name == "jpeg":
-        need = _walk(file, 2, _jpeg)
-    elif name == "png":
-        need = _walk(file, 8, lambda piece: None if piece[4:8] == b"IDAT" else 12 + int.from_bytes(piece[:4]))
-    elif name == "wav":
-        need = _walk(file, 12, _wav, is_sparse=True)
+    if name == "jpeg" and not _JPEG_SIZE.search(file.read(0, end)):
+        need = (file.end(0), file.end(0) + 2 * HEAD)
     elif name == "tiff":
         head = file.read(0, 16)
         order: Literal["little", "big"] = "little" if head[:2] == b"II" else "big"
@@ -82,34 +79,6 @@ def next_range(file: PartialFile) -> tuple[int, int] | None:
     elif FORMATS.get(name, {}).get("reader") == "mov":
         need = _box(file, b"moov")
     return (need[0], min(need[1], end)) if need and need[0] < end else None
-
-
-def _walk(file: PartialFile, at: int, step: Callable[[bytes], int | None], *,
-          is_sparse: bool = False) -> tuple[int, int] | None:  # fmt: skip
-    for _ in range(4_096):  # a decoder reads these parts in sequence, so there are no gaps, unless it seeks
-        piece = file.read(at, _PIECE)
-        if len(piece) < _PIECE:
-            start = file.end(at if is_sparse else 0)
-            return start, max(at + _PIECE, start + 262_144)
-        ahead = step(piece)
-        if ahead is None:
-            return None
-        at += ahead
-    return None
-
-
-def _jpeg(piece: bytes) -> int | None:
-    mark = piece[1:2]
-    if piece[:1] != b"\xff" or mark in (b"\xd9", b"\xda"):  # damaged, or the start of the pixels
-        return None
-    if mark == b"\xff":  # padding
-        return 1
-    return 2 if mark == b"\x01" or b"\xd0" <= mark <= b"\xd8" else 2 + int.from_bytes(piece[2:4])
-
-
-def _wav(piece: bytes) -> int | None:
-    length = int.from_bytes(piece[4:8], "little")
-    return None if piece[:4] == b"data" else 8 + length + length % 2
 
 
 def _box(file: PartialFile, target: bytes) -> tuple[int, int] | None:

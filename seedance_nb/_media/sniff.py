@@ -1,4 +1,4 @@
-"""Detects the kind and format of a media file by its first bytes, and the size of a WebP."""
+"""Detects the kind and format of a media file by its first bytes, and the size of a PNG or WebP."""
 
 import json
 import re
@@ -29,8 +29,10 @@ def sniff(head: bytes) -> tuple[Kind | None, str]:
     return (kind, name) if kind else (None, f"it is {name}{NO_MEDIA}")
 
 
-def webp_size(head: bytes) -> tuple[int, int]:
-    """Width and height in px of a WebP, (0, 0) if its header is damaged. *pure*."""
+def header_size(head: bytes) -> tuple[int, int]:
+    """Width and height in px of a PNG or WebP, (0, 0) if its header is damaged. *pure*."""
+    if head[12:16] == b"IHDR":
+        return int.from_bytes(head[16:20]), int.from_bytes(head[20:24])
     kind, data = head[12:16], head[20:30]
     if len(data) < 10:  # noqa: PLR2004
         return 0, 0
