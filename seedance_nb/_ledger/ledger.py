@@ -19,7 +19,8 @@ from seedance_nb._ledger.database import real_path, require_original_file, requi
 from seedance_nb._ledger.process import this_process
 from seedance_nb._ledger.repair import in_memory
 from seedance_nb._ledger.row import CHANGEABLE, COLUMNS, FORGOTTEN, FREE_STATES, SELECT, Row, State, row_at, row_of
-from seedance_nb._ledger.store import Store, Transaction
+from seedance_nb._ledger.store import Store
+from seedance_nb._ledger.transaction import Transaction
 
 _T = TypeVar("_T")
 _OF_PROVIDER = "(spec = ? OR (spec >= ? AND spec < ?))"

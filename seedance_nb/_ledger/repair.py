@@ -18,7 +18,8 @@ from seedance_nb._ledger import journal as _journal
 from seedance_nb._ledger.database import UNREADABLE, ForeignFile, real_path
 from seedance_nb._ledger.journal import Entry
 from seedance_nb._ledger.row import COLUMNS, State, as_row
-from seedance_nb._ledger.store import Store, add_event, insert
+from seedance_nb._ledger.store import Store
+from seedance_nb._ledger.transaction import add_event, insert
 
 _TRACES = {  # as a change stands in an event, and where a row begins: with its intent and its kind
     "task_id": re.compile(rb'"task_id": "((?:[^"\\\x00-\x1f]|\\.)+)"'),

@@ -13,7 +13,6 @@ import threading
 import weakref
 from collections.abc import Callable, Iterator
 from contextlib import closing, contextmanager, suppress
-from dataclasses import dataclass, field
 from functools import partial
 from pathlib import Path
 from typing import Any, TypeVar
@@ -22,13 +21,12 @@ from seedance_nb._base.errors import LedgerError, Step
 from seedance_nb._base.faults import ADVICE, TOO_MANY, lacks_files
 from seedance_nb._ledger import database as _database
 from seedance_nb._ledger import journal as _journal
-from seedance_nb._ledger.database import Displaced, ForeignFile, close_own, known_columns
+from seedance_nb._ledger.database import Displaced, ForeignFile, close_own
 from seedance_nb._ledger.journal import Entry
-from seedance_nb._ledger.process import QUIET_S, is_gone
-from seedance_nb._ledger.row import EARLY_STATES, FORGOTTEN, FORGOTTEN_FILES, FREE_STATES, State
+from seedance_nb._ledger.row import FORGOTTEN, FORGOTTEN_FILES
+from seedance_nb._ledger.transaction import Transaction, entries, orphans, write_entry
 
 _SHORT_TURN_S = 1
-_IDENTIFYING = ("intent", "spec", "base_url", "simulated", "digest", "take", "unit", "created")
 _RESCUED = ("state", "task_id", "accepted", "simulated")
 T = TypeVar("T")
 _FAULTS = (sqlite3.Error, OSError, UnicodeDecodeError, json.JSONDecodeError)
@@ -36,158 +34,8 @@ _NOT_DAMAGE = {3, 5, 6, 7, 8, 9, 10, 13, 14, 15}  # SQLite's codes for places an
 _FORK_S = 2
 _COMPACTED_FROM = 16_000_000  # bytes of a journal
 _SPARE_LINES = 10_000
-_ORPHANED = {
-    State.WAITING: (State.UNSENT, "the process that was going to send it ended before anything was sent"),
-    State.SENDING: (State.UNKNOWN, "the process that sent it ended before it received the response"),
-}
 _ALL: weakref.WeakSet["Store"] = weakref.WeakSet()
 _FORKING: list[tuple["Store", bool]] = []
-
-
-@dataclass(slots=True, kw_only=True)
-class Transaction:
-    """One transaction: the database, and the entries for the journal at its end; `last` is its last event."""
-
-    db: sqlite3.Connection
-    journal: int
-    ledger: str
-    last: int
-    now: Callable[[], float]
-    entries: list[Entry] = field(default_factory=list)
-    journal_error: OSError | None = None
-
-    def insert(self, values: dict[str, Any], person: str = "", words: str | None = None) -> int:
-        """Insert a row with these columns; return its number."""
-        seq, more = insert(self.db, values), {"person": person} if person else {}
-        self._event(seq, {"state": values["state"], **more}, values | more, whole=True)
-        if words is not None:
-            self.db.execute("UPDATE extras SET words = ? WHERE seq = ?", (words, seq))
-        return seq
-
-    def settle(self) -> None:
-        """Set the state of each row whose process ended before it received a response."""
-        # A process that died before the response may have sent the request: it must not be sent again.
-        for seq, state in orphans(self.db, self.now()):
-            after, why = _ORPHANED[state]
-            self.change(seq, {"state": after, "error": why})
-
-    def change(self, seq: int, changes: dict[str, Any]) -> None:
-        """Change columns of a row, and save the change as an event."""
-        if "task_id" in changes:  # marked as not sent, it is a task after all, perhaps after its request was sent again
-            changes = _with_own_intent(self.db, seq, changes)
-        _set(self.db, seq, changes)
-        columns = changes
-        if changes.get("task_id"):  # the line with the provider's id must be useful on its own
-            found = self.db.execute(f"SELECT {', '.join(_IDENTIFYING)} FROM tasks WHERE seq = ?", (seq,)).fetchone()  # noqa: S608
-            columns = dict(zip(_IDENTIFYING, found, strict=True)) | changes
-        self._event(seq, changes, columns)
-
-    def _event(self, seq: int, changes: dict[str, Any], columns: dict[str, Any], *, whole: bool = False) -> None:
-        at = self.now()
-        self.last = add_event(self.db, at, seq, changes)
-        self.entries.append(Entry(number=self.last, ledger=self.ledger, at=at, task=seq, whole=whole, columns=columns))
-
-    def finish(self) -> None:
-        """Write the journal, then commit. Raises: OSError if a new row is not in the journal; sqlite3.Error."""
-        size = os.fstat(self.journal).st_size
-        is_new = any(entry.whole for entry in self.entries)
-        try:
-            self._mirror(must=is_new)
-            self.db.execute("COMMIT")
-        except BaseException:
-            if is_new:  # nothing will be sent, so nothing may say that it was; what was seen, though, stays
-                _journal.cut(self.journal, size)
-            raise
-
-    def _mirror(self, *, must: bool) -> None:
-        try:
-            if self.entries and not self.journal_error:
-                _journal.append(self.journal, self.entries)
-        except OSError as error:
-            self.journal_error = error
-        if must and self.journal_error:
-            raise self.journal_error
-
-
-def orphans(db: sqlite3.Connection, now: float) -> list[tuple[int, State]]:
-    """The rows whose process ended before it received a response, with their states. *reads files*."""
-    found = list[tuple[int, State]]()
-    for (owner,) in db.execute("SELECT DISTINCT owner FROM tasks WHERE state IN (?, ?)", EARLY_STATES).fetchall():
-        if is_gone(owner, 2 * QUIET_S):  # at least if its rows were quiet for long
-            query = """SELECT seq, state, coalesce((SELECT max(at) FROM events WHERE task = seq), created) FROM tasks
-                WHERE state IN (?, ?) AND owner = ?"""
-            rows = db.execute(query, (*EARLY_STATES, owner)).fetchall()
-            found += [(seq, State(state)) for seq, state, last in rows if is_gone(owner, now - last)]
-    return found
-
-
-def write_entry(db: sqlite3.Connection, entry: Entry) -> None:
-    """Write a journal entry to the database."""
-    columns = {name: value for name, value in entry.columns.items() if name in known_columns()}
-    there = db.execute("SELECT 1 FROM tasks WHERE seq = ?", (entry.task,)).fetchone()
-    if not there and not entry.whole:
-        raise sqlite3.DatabaseError(f"row {entry.task} is in its journal but not in the database")
-    columns = _with_own_intent(db, entry.task, columns)
-    if there:
-        _set(db, entry.task, columns)
-    else:
-        insert(db, columns | {"seq": entry.task})
-    more = {name: value for name, value in entry.columns.items() if name not in known_columns()}
-    changes = {"state": columns.get("state"), **more} if entry.whole else entry.columns | columns
-    add_event(db, entry.at, entry.task, changes, entry.number)
-
-
-def insert(db: sqlite3.Connection, columns: dict[str, Any]) -> int:
-    """Insert a row with these columns, without an event; return its number."""
-    marks = ", ".join("?" * len(columns))
-    cursor = db.execute(f"INSERT INTO tasks ({', '.join(columns)}) VALUES ({marks})", tuple(columns.values()))  # noqa: S608
-    return int(cursor.lastrowid or 0)
-
-
-def add_event(db: sqlite3.Connection, at: float, task: int, changes: dict[str, Any], number: int | None = None) -> int:
-    """Insert an event with this number, or the next one; return the number."""
-    values = (number, at, task, json.dumps(changes, ensure_ascii=False))
-    return int(db.execute("INSERT INTO events (rowid, at, task, changes) VALUES (?, ?, ?, ?)", values).lastrowid or 0)
-
-
-def _set(db: sqlite3.Connection, seq: int, changes: dict[str, Any]) -> None:
-    columns = {name: value for name, value in changes.items() if name in known_columns()}  # a mark is in events only
-    sets = ", ".join(f"{name} = ?" for name in columns)
-    db.execute(f"UPDATE tasks SET {sets} WHERE seq = ?", (*columns.values(), seq))  # noqa: S608
-
-
-def _with_own_intent(db: sqlite3.Connection, seq: int, changes: dict[str, Any]) -> dict[str, Any]:
-    """The changes, with an intent of its own if another row has the same one: one intent is one task."""
-    now = db.execute("SELECT intent, state, successor FROM tasks WHERE seq = ?", (seq,)).fetchone() or ("", "", None)
-    after = dict(zip(("intent", "state", "successor"), now, strict=True)) | changes
-    if after["state"] in FREE_STATES or after["successor"] is not None:
-        return changes
-    query = "SELECT 1 FROM tasks WHERE intent = ? AND seq != ? AND state NOT IN (?, ?) AND successor IS NULL"
-    is_taken = db.execute(query, (after["intent"], seq, *FREE_STATES)).fetchone()
-    return changes | {"intent": f"{after['intent']}, {seq}"} if is_taken else changes
-
-
-def missing(db: sqlite3.Connection, ledger: str, after: int) -> Iterator[Entry]:
-    """Entries for the events that are not in the journal; the first of a task has its whole row as it is now."""
-    query = """SELECT rowid, at, task, changes, rowid = (SELECT min(rowid) FROM events WHERE task = it.task) FROM events AS it
-        WHERE rowid > ? ORDER BY rowid"""
-    for number, at, task, changes, is_first in db.execute(query, (after,)):
-        columns = json.loads(changes)
-        if is_first:
-            row = db.execute("SELECT * FROM tasks WHERE seq = ?", (task,)).fetchone()
-            columns |= dict(zip(known_columns(), row, strict=True))
-        yield Entry(number=number, ledger=ledger, at=at, task=task, whole=bool(is_first), columns=columns)
-
-
-def compacted(db: sqlite3.Connection, ledger: str) -> Iterator[Entry]:
-    """One entry for each row, as it is now, with the number of its last event."""
-    query = """SELECT max(events.rowid) AS number, max(at), person, review, (SELECT json_extract(changes, '$.frame') FROM events
-        WHERE task = tasks.seq AND instr(changes, '"frame"') ORDER BY rowid DESC LIMIT 1), tasks.* FROM events
-        JOIN tasks ON task = tasks.seq LEFT JOIN extras ON extras.seq = task GROUP BY task ORDER BY number"""
-    for number, at, person, review, frame, *row in db.execute(query):
-        more = {name: value for name, value in (("person", person), ("review", review), ("frame", frame)) if value}
-        columns = dict(zip(known_columns(), row, strict=True)) | more
-        yield Entry(number=number, ledger=ledger, at=at, task=columns["seq"], whole=True, columns=columns)
 
 
 class Store:
@@ -334,13 +182,12 @@ class Store:
                 db.execute("UPDATE events SET changes = ? WHERE rowid = ?", (columns, number))
             transaction.change(seq, blank)
             transaction.finish()
-            transaction.entries.clear()
             db.execute("VACUUM")  # SQLite keeps what was overwritten, in free pages and in its log
             if db.execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchone()[0]:
                 raise sqlite3.OperationalError("another program is reading it")
             db.execute("BEGIN IMMEDIATE")
             _journal.cut(journal, 0)  # from here to the next line the database alone has the rows
-            _journal.append(journal, missing(db, transaction.ledger, 0))
+            _journal.append(journal, entries(db, transaction.ledger, 0))
 
         with self._drafting():  # a journal that is compacted meanwhile would bring the request back
             self.transact(scrub)
@@ -368,13 +215,13 @@ class Store:
     def _apply_rescued(self, transaction: Transaction) -> bool:
         """Commit the ids in the rescue file and remove it; return whether there were any."""
         with _journal.locked(self.rescue_file) as file:
-            entries = [entry for entry in _journal.after(file, -1)[1] if entry.ledger == transaction.ledger]
-            for entry in entries:
+            found = [entry for entry in _journal.after(file, -1)[1] if entry.ledger == transaction.ledger]
+            for entry in found:
                 query = "SELECT task_id, created FROM tasks WHERE seq = ?"
                 if transaction.db.execute(query, (entry.task,)).fetchone() == ("", entry.columns.get("created")):
                     changes = {name: entry.columns[name] for name in _RESCUED if name in entry.columns}
                     transaction.change(entry.task, changes)
-            if not entries and os.fstat(file).st_size:  # another ledger's
+            if not found and os.fstat(file).st_size:  # another ledger's
                 return False
             transaction.finish()
             _journal.cut(file, 0)
@@ -423,14 +270,9 @@ class Store:
             if entry.ledger != ledger:
                 raise sqlite3.DatabaseError("its journal belongs to another ledger")
             write_entry(db, entry)
-        transaction = Transaction(db=db, journal=journal, ledger=ledger, last=max(last, number), now=self._now)
-        self._transaction = transaction
-        if last < number:
-            try:
-                _journal.append(journal, missing(db, ledger, last))
-            except OSError as error:
-                transaction.journal_error = error
-        return transaction
+        known: dict[str, Any] = {"mirrored": last, "last": max(last, number)}
+        self._transaction = Transaction(db=db, journal=journal, ledger=ledger, now=self._now, **known)
+        return self._transaction
 
     def maintain(self) -> None:
         """Check every page of a large file, after which a damaged one sends nothing; then compact its journal. *writes files*. Raises: sqlite3.Error; OSError; LedgerError."""
@@ -450,13 +292,12 @@ class Store:
 
     def _compact(self, db: sqlite3.Connection) -> None:
         """Rewrite the journal with one line for each row in `db`, and with those that were added meanwhile, atomically."""
-        (ledger,) = db.execute("SELECT id FROM identity").fetchone()
-        (number,) = db.execute("SELECT max(rowid) FROM events").fetchone()
-        with self._drafting() as file:
-            _journal.append(file, compacted(db, ledger))
+        ledger, number = db.execute("SELECT id, (SELECT max(rowid) FROM events) FROM identity").fetchone()
+        with self._drafting() as draft:
+            _journal.append(draft, entries(db, ledger, 0))
 
             def replace(transaction: Transaction) -> None:
-                _journal.append(file, missing(transaction.db, ledger, number))
+                _journal.append(draft, entries(transaction.db, ledger, number))
                 if transaction.ledger == ledger and transaction.last >= number:
                     self._draft.replace(self._journal)
                     _database.sync_folder(self.path.parent)

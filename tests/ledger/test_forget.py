@@ -89,12 +89,18 @@ def has_words(ledger: Ledger) -> list[str]:
 
 
 def is_whole(ledger: Ledger) -> bool:
-    """Whether the journal has every event of the database, by its number."""
+    """Whether the journal alone has every row of the database as it is there, up to its last event."""
     ledger.rows()
     with closing(sqlite3.connect(ledger.path)) as db:
-        numbers = [number for (number,) in db.execute("SELECT rowid FROM events ORDER BY rowid")]
+        db.row_factory = sqlite3.Row
+        rows = {row["seq"]: dict(row) for row in db.execute("SELECT * FROM tasks")}
+        (last,) = db.execute("SELECT max(rowid) FROM events").fetchone()
     entries, unreadable = journal.read(journal.journal_path(ledger.path))
-    return not unreadable and [entry.number for entry in entries] == numbers
+    alone = dict[int, dict[str, Any]]()
+    for entry in entries:
+        alone[entry.task] = alone.get(entry.task, {}) | entry.columns
+    alone = {seq: {name: row[name] for name in rows[seq]} for seq, row in alone.items()}
+    return not unreadable and entries[-1].number == last and alone == rows
 
 
 @pytest.mark.parametrize("step", STEPS)

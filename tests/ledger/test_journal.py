@@ -14,7 +14,7 @@ import pytest
 from support.claims import claim
 
 from seedance_nb._ledger import journal as journal_module
-from seedance_nb._ledger import store as store_module
+from seedance_nb._ledger import transaction as transaction_module
 from seedance_nb._ledger.journal import Entry, after, append, journal_path, line, parse
 from seedance_nb._ledger.ledger import Ledger
 
@@ -84,8 +84,8 @@ def large(tmp_path_factory: pytest.TempPathFactory) -> Path:
         names = [name for _, name, *_ in db.execute("PRAGMA table_info(tasks)")]
         row = dict(zip(names, db.execute("SELECT * FROM tasks").fetchone(), strict=True))
         for seq in range(2, ROWS + 1):
-            store_module.insert(db, row | {"seq": seq, "intent": str(seq), "body": "b" * 4000, "state": "done"})
-            store_module.add_event(db, 1.0, seq, {"state": "done"})
+            transaction_module.insert(db, row | {"seq": seq, "intent": str(seq), "body": "b" * 4000, "state": "done"})
+            transaction_module.add_event(db, 1.0, seq, {"state": "done"})
         db.execute("COMMIT")
     return path
 
@@ -104,7 +104,7 @@ def test_catching_up_takes_little_memory_in_both_directions(large: Path, monkeyp
     assert peak(Ledger(large).count) < 1_500_000
     size = journal_path(large).stat().st_size
     with closing(sqlite3.connect(large)) as db:
-        assert peak(lambda: list(store_module.missing(db, "l", 0))) > size  # the control: all at once
+        assert peak(lambda: list(transaction_module.entries(db, "l", 0))) > size  # the control: all at once
     assert size > ROWS * 4000
     with closing(sqlite3.connect(large, isolation_level=None)) as db:
         db.execute("DELETE FROM events WHERE rowid > 1")
