@@ -170,7 +170,7 @@ def _chosen(root: Table, operations: tuple[Operation, ...], chosen: Operation) -
         root, operations=operations, method=chosen.method, path=chosen.path, **with_limits(with_roles(body, {}, root.file)), example=example, auth=auth,
         content_type=chosen.content_type, server=_operations.server_of(root, is_sent=has_task), inputs=inputs,
         key_env=env.get("key", ""), base_env=env.get("base_url", ""), task=task, errors=tables.error_table(root) if task else None,
-        replies=replies, calls=tables.calls_of(root), callback_id=tables.callback_id(operation),
+        replies=replies, calls=tables.calls_of(root), **tables.callback_of(operation),
         oddities=tuple(dict.fromkeys(oddities)),
     )  # fmt: skip
 

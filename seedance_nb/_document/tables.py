@@ -194,15 +194,16 @@ def calls_of(root: Table) -> dict[str, Call]:
     return calls
 
 
-def callback_id(operation: Table) -> str:
-    """The pointer to the task's id in a callback's body, marked `x-fill: id`; "" if none is documented. *pure*."""
+def callback_of(operation: Table) -> dict[str, str]:
+    """The pointers to the task's id in a callback's body, marked `x-fill: id`, and to its URL in the request; {} if none is documented. *pure*."""
     callbacks = operation.table("callbacks", optional=True).value.values()
-    for item in [item for one in callbacks if isinstance(one, dict) for item in one.values()]:
+    for expression, item in [item for one in callbacks if isinstance(one, dict) for item in one.items()]:
         properties = find(item, "/post/requestBody/content/application~1json/schema/properties")
         for name, child in properties.items() if isinstance(properties, dict) else ():
             if find(child, "/x-fill") == "id":
-                return f"/{name}"
-    return ""
+                url = str(expression).removeprefix("{$request.body#").removesuffix("}")
+                return {"callback_id": f"/{name}", "callback_url": url}
+    return {}
 
 
 def _operation(root: Table, table: Table, key: str) -> tuple[str, str, Table]:

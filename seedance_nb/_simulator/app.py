@@ -7,6 +7,7 @@ import secrets
 import tempfile
 import time
 from collections.abc import Awaitable, Callable, Iterable, Sequence
+from contextlib import suppress
 from dataclasses import replace
 from datetime import UTC, datetime
 from functools import partial
@@ -30,9 +31,11 @@ from seedance_nb._simulator import replies as _replies
 from seedance_nb._simulator.job import Job, Reference, dump, frame_size
 from seedance_nb._simulator.replies import codes
 from seedance_nb._simulator.store import LAST_FRAME, Simulated, Store
+from seedance_nb._web.addresses import BlockedURL, is_local
+from seedance_nb._web.client import AccessPolicy, parse_url, put_bytes
 
 MARK = "x-seedance-simulator"  # the header of every response
-_MOST_QUEUED = 64
+_MOST_QUEUED, _LOOK_S = 64, 0.1
 _LIMITS = Limits(memory=1536 * 1024**2, cpu_s=120, wall_s=180)
 _UPLOAD = re.compile(r"upload_[0-9a-f]{32}\.[a-z0-9]{1,5}")
 MOST_BYTES = 64 * 1024**2
@@ -49,6 +52,7 @@ class Simulator:
         self.specs, self._faults, self._seed = {spec.name: spec for spec in specs}, iter(faults), seed
         self.store, self._fetch, self._queue, self._run, self._now = store, fetch, queue, run, now
         self._painting: dict[str, asyncio.Task[None]] = {}
+        self._callbacks: list[asyncio.Task[None]] = []
         routes = [Route(path, self._get, methods=["GET"]) for path in ("/outputs/{name}", "/uploads/{name}")]
         routes.append(Route("/uploads/{name}", self._put, methods=["PUT"]))
         for spec in specs:
@@ -83,6 +87,9 @@ class Simulator:
         )  # fmt: skip
         await asyncio.to_thread(self.store.add, task)
         self._paint(task)
+        if url := _here(find(body, spec.callback_url or "/?")):
+            calling = asyncio.create_task(self._call_back(task.id, url, str(request.base_url)))
+            self._callbacks = [calling, *(one for one in self._callbacks if not one.done())]
         return Response(status_code=504) if fault == "lost answer" else _replies.accepted(spec, task.id)
 
     async def _read(self, spec: Spec, request: Request) -> tuple[Spec, Any, Response | None]:
@@ -107,20 +114,37 @@ class Simulator:
         task = await asyncio.to_thread(self.store.get, str(parameters.get(name, "")))
         if task is None or task.spec not in self.specs:
             return _replies.missing(spec)
-        spec, base = self.specs[task.spec], str(request.base_url).rstrip("/")
+        return _replies.status_reply(self.specs[task.spec], *self._state(task, str(request.base_url)))
+
+    async def _call_back(self, task_id: str, url: str, base: str) -> None:
+        """Post a task to a URL of this computer once it has ended, as its provider would. *network*."""
+        until = time.monotonic() + self._queue + self._run + _LIMITS.wall_s
+        while (task := await asyncio.to_thread(self.store.get, task_id)) and time.monotonic() < until:
+            spec, (state, facts) = self.specs[task.spec], self._state(task, base)
+            if state in ("done", "failed"):
+                value = read_json(bytes(_replies.status_reply(spec, state, facts).body))
+                is_whole = find(value, spec.callback_id) is not ABSENT  # else the object inside it that has the id
+                content = json_text(value if is_whole else find(value, "/data")).encode()
+                await put_bytes(url, content, "application/json", AccessPolicy(origin=url), total=10, method="POST")
+                return
+            await asyncio.sleep(_LOOK_S)
+
+    def _state(self, task: Simulated, base: str) -> tuple[str, dict[str, Any]]:
+        """The state of a task and the facts for an answer about it; renders what another kernel left unfinished."""
+        spec, base = self.specs[task.spec], base.rstrip("/")
         waited, ready = self._now() - task.created, self.store.output(task.id).exists()
         over = waited >= self._queue + self._run
         state = "queued" if waited < self._queue else "running"
         if over and (ready or task.fault):
             state = "failed" if task.fault else "done"
         elif not ready and not task.fault:
-            self._paint(task)  # a task that another kernel left unfinished
+            self._paint(task)
         facts = self._facts(spec, task, state)
         if state == "done":
             last = self.store.output(task.id, LAST_FRAME)
             facts["output"] = f"{base}/outputs/{task.id}.mp4"
             facts["more"] = [f"{base}/outputs/{last.name}"] if last.exists() else []
-        return _replies.status_reply(spec, state, facts)
+        return state, facts
 
     def _facts(self, spec: Spec, task: Simulated, state: str) -> dict[str, Any]:
         values, ended = values_by_role(spec, task.body), state in ("done", "failed")
@@ -232,6 +256,15 @@ class Simulator:
         return request.headers.get("x-simulate", "") or in_body
 
 
+def _here(url: Any) -> str:
+    """A URL if it leads to this computer, "" for any other value. *pure*."""
+    with suppress(BlockedURL):  # a malformed URL
+        target = parse_url(str(url))
+        is_ours = is_local(target.host) and not target.host.endswith(".localhost")  # a name that may lead elsewhere
+        return str(target) if is_ours else ""
+    return ""
+
+
 def painter() -> asyncio.Semaphore:
     """What a loop's jobs enter before they render, so that only a few child processes run at once."""
     return _PAINTERS.setdefault(asyncio.get_running_loop(), asyncio.Semaphore(_MOST_PAINTERS))
@@ -271,7 +304,7 @@ async def _job(spec: Spec, body: dict[str, Any], output: Path, last_frame: Path,
     pending: list[Awaitable[Reference]] = []
     for path, schema in named_fields(spec):
         name, value, kind = str(path[-1]), find(body, to_pointer(path)), schema.get("x-media", {}).get("kind")
-        is_shown = schema.get("x-role") != "prompt" and name not in ("model", "callback_url", "callBackUrl")
+        is_shown = schema.get("x-role") != "prompt" and to_pointer(path) not in ("/model", spec.callback_url)
         if isinstance(value, bool | int | float | str) and is_shown:
             settings.append((name, "on" if value is True else "off" if value is False else str(value)))
         urls = [] if not kind or value is ABSENT else [value] if isinstance(value, str) else value

@@ -191,10 +191,11 @@ def data_bytes(url: str) -> bytes:
     return data
 
 
-async def put_bytes(url: str, content: bytes, kind: str, policy: AccessPolicy, total: float = 1800) -> str:
-    """Why `content` could not be uploaded to `url` with PUT within `total` seconds, "" on success. *network*."""
+async def put_bytes(url: str, content: bytes, kind: str, policy: AccessPolicy, total: float = 1800,
+                    method: str = "PUT") -> str:  # fmt: skip
+    """Why `content` could not be sent to `url` within `total` seconds, "" on success. *network*."""
     fetch = Fetch(policy)
-    put = fetch.reach(url, {"Content-Type": kind}, method="PUT", content=content)
+    put = fetch.reach(url, {"Content-Type": kind}, method=method, content=content)
     try:
         async with asyncio.timeout(total), put as (response, _):
             return "" if response.is_success else f"HTTP {response.status_code}"
