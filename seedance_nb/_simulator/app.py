@@ -10,6 +10,7 @@ from collections.abc import Awaitable, Callable, Iterable, Sequence
 from contextlib import suppress
 from dataclasses import replace
 from datetime import UTC, datetime
+from fractions import Fraction
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -28,14 +29,14 @@ from seedance_nb._check.price import estimate
 from seedance_nb._document.spec import Spec, named_fields
 from seedance_nb._media.sandbox import Limits, run_async
 from seedance_nb._simulator import replies as _replies
-from seedance_nb._simulator.job import Job, Reference, dump, frame_size
+from seedance_nb._simulator.job import Job, Reference, dump
 from seedance_nb._simulator.replies import codes
 from seedance_nb._simulator.store import LAST_FRAME, Simulated, Store
 from seedance_nb._web.addresses import BlockedURL, is_local
 from seedance_nb._web.client import AccessPolicy, parse_url, put_bytes
 
 MARK = "x-seedance-simulator"  # the header of every response
-_MOST_QUEUED, _LOOK_S = 64, 0.1
+_MOST_QUEUED, _LEAST_PX, _LOOK_S = 64, 64, 0.1
 _LIMITS = Limits(memory=1536 * 1024**2, cpu_s=120, wall_s=180)
 _UPLOAD = re.compile(r"upload_[0-9a-f]{32}\.[a-z0-9]{1,5}")
 MOST_BYTES = 64 * 1024**2
@@ -283,16 +284,22 @@ async def paint(spec: Spec, body: dict[str, Any], output: Path, last_frame: Path
 
 
 def size_of(spec: Spec, values: dict[str, Any]) -> tuple[int, int]:
-    """Width and height in px of the video for a request's values by role, from the price table first; 720p and 16:9 by default. *pure*."""
+    """Width and height in px, both even, of the video for a request's values by role: from the price table, or by names such as 720p, 1280x720 and 16:9. *pure*."""
     resolution, ratio = str(values.get("resolution", "720p")), str(values.get("ratio", ""))
-    ratio = ratio if ":" in ratio else "16:9"
-    if documented := spec.price.sizes.get(resolution, {}).get(ratio):
+    (across, down), lines = _numbers(r"([1-9]\d{0,3}):([1-9]\d{0,3})", ratio) or (16, 9), 720
+    if documented := spec.price.sizes.get(resolution, {}).get(f"{across}:{down}"):
         return documented[0], documented[1]
-    try:
-        width, height = frame_size(resolution, ratio)
-    except ValueError:
-        return frame_size("720p", "16:9")
-    return (width, height) if width * height <= 2560 * 1440 else frame_size("1080p", "16:9")
+    if size := _numbers(r"([1-9]\d{1,3})x([1-9]\d{1,3})", resolution):
+        (across, down), lines = size, min(size)
+    elif named := _numbers(r"([1-9]\d{1,3})p", resolution):
+        (lines,) = named
+    width, height = (round(Fraction(side * lines, min(across, down) * 2)) * 2 for side in (across, down))
+    return (width, height) if min(width, height) >= _LEAST_PX and width * height <= 2560 * 1440 else (1920, 1080)
+
+
+def _numbers(pattern: str, text: str) -> list[int]:
+    match = re.fullmatch(pattern, text, re.ASCII)
+    return [int(number) for number in match.groups()] if match else []
 
 
 async def _job(spec: Spec, body: dict[str, Any], output: Path, last_frame: Path, folder: Path, fetch: Fetch,

@@ -274,3 +274,24 @@ def test_a_frame_has_the_documented_size_of_its_price() -> None:
     vastnum, crun = sd.spec("vastnum/doubao-seedance-2.0"), sd.spec(MODEL)
     values = {"resolution": "480p", "ratio": "4:3"}
     assert (size_of(vastnum, values), size_of(crun, values)) == ((752, 560), (640, 480))
+
+
+@pytest.mark.parametrize(
+    ("resolution", "ratio", "size"),
+    [("720p", "16:9", (1280, 720)), ("480p", "9:16", (480, 854)), ("480p", "1:1", (480, 480)), ("720p", "21:9", (1680, 720)),
+     ("480p", "4:3", (640, 480)), ("480p", "3:4", (480, 640)), ("1281x721", "1:1", (1280, 720)), ("64x64", "", (64, 64))],
+)  # fmt: skip
+def test_resolution_and_ratio_are_a_size(resolution: str, ratio: str, size: tuple[int, int]) -> None:
+    assert size_of(sd.spec(MODEL), {"resolution": resolution, "ratio": ratio}) == size
+
+
+@pytest.mark.parametrize(("resolution", "ratio"), [("720", "16:9"), ("720p", "auto"), ("720p", "0:9"), ("", "")])
+def test_other_names_are_a_usual_size(resolution: str, ratio: str) -> None:
+    assert size_of(sd.spec(MODEL), {"resolution": resolution, "ratio": ratio}) == (1280, 720)
+
+
+@pytest.mark.parametrize(
+    ("resolution", "ratio"), [("9999p", "16:9"), ("10p", "1:1"), ("1080p", "1:999"), ("10x900", "")]
+)
+def test_a_size_that_no_encoder_or_memory_bears_is_full_hd(resolution: str, ratio: str) -> None:
+    assert size_of(sd.spec(MODEL), {"resolution": resolution, "ratio": ratio}) == (1920, 1080)

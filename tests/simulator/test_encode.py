@@ -12,7 +12,7 @@ from PIL import Image, ImageChops, ImageStat
 
 from seedance_nb._simulator import encode as picture_module
 from seedance_nb._simulator.encode import Box, clean, fit, frames, render, tune, width, wrap
-from seedance_nb._simulator.job import Job, Reference, dump, frame_size, load
+from seedance_nb._simulator.job import Job, Reference, dump, load
 
 
 def job(path: Path, prompt: str = "A fox", **changes: Any) -> Job:
@@ -239,21 +239,6 @@ def test_a_picture_that_would_fill_the_memory_is_only_a_tile(tmp_path: Path) -> 
     bomb = first(job(tmp_path / "v", references=reference(tmp_path / "bomb.png")))
     missing = first(job(tmp_path / "v", references=reference(tmp_path / "missing")))
     assert ImageChops.difference(bomb, missing).getbbox() is None
-
-
-@pytest.mark.parametrize(
-    ("resolution", "ratio", "size"),
-    [("720p", "16:9", (1280, 720)), ("480p", "9:16", (480, 854)), ("480p", "1:1", (480, 480)), ("720p", "21:9", (1680, 720)),
-     ("480p", "4:3", (640, 480)), ("480p", "3:4", (480, 640))],
-)  # fmt: skip
-def test_resolution_and_ratio_are_a_size(resolution: str, ratio: str, size: tuple[int, int]) -> None:
-    assert frame_size(resolution, ratio) == size
-
-
-@pytest.mark.parametrize(("resolution", "ratio"), [("720", "16:9"), ("720p", "auto"), ("720p", "0:9"), ("", "")])
-def test_other_names_are_no_size(resolution: str, ratio: str) -> None:
-    with pytest.raises(ValueError, match="no frame size"):
-        frame_size(resolution, ratio)
 
 
 def test_a_job_travels_as_text(tmp_path: Path) -> None:
