@@ -1,6 +1,7 @@
 """The simulator: an ASGI app built from schemas, which validates requests and responds as the provider documents it."""
 
 import asyncio
+import json
 import os
 import re
 import secrets
@@ -8,7 +9,7 @@ import tempfile
 import time
 from collections.abc import Awaitable, Callable, Iterable, Sequence
 from contextlib import suppress
-from dataclasses import replace
+from dataclasses import asdict, replace
 from datetime import UTC, datetime
 from fractions import Fraction
 from functools import partial
@@ -29,7 +30,7 @@ from seedance_nb._check.price import estimate
 from seedance_nb._document.spec import Spec, named_fields
 from seedance_nb._media.sandbox import Limits, run_async
 from seedance_nb._simulator import replies as _replies
-from seedance_nb._simulator.job import Job, Reference, dump
+from seedance_nb._simulator.job import Job, Reference
 from seedance_nb._simulator.replies import codes
 from seedance_nb._simulator.store import LAST_FRAME, Simulated, Store
 from seedance_nb._web.addresses import BlockedURL, is_local
@@ -276,7 +277,8 @@ async def paint(spec: Spec, body: dict[str, Any], output: Path, last_frame: Path
     output.parent.mkdir(parents=True, exist_ok=True)
     with tempfile.TemporaryDirectory(prefix="seedance-") as folder:
         order = Path(folder) / "job.json"
-        order.write_text(dump(await _job(spec, body, output, last_frame, Path(folder), fetch, seed)), encoding="utf-8")
+        job = await _job(spec, body, output, last_frame, Path(folder), fetch, seed)
+        order.write_text(json.dumps(asdict(job)), encoding="utf-8")
         ended = await run_async("seedance_nb._simulator.encode:render_job", order, limits=_LIMITS)
     if ended.code or not output.exists():
         return f"The simulator could not render this video: {f'it {ended.fault}' if ended.fault else ended.problem}"

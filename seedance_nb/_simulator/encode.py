@@ -4,7 +4,9 @@ A frame is a still of the request, with the time and a progress bar. Its colours
 """
 
 import functools
+import hashlib
 import itertools
+import json
 import math
 import os
 import re
@@ -22,9 +24,9 @@ from PIL import Image, ImageDraw, ImageFont, ImageOps
 from PIL.ImageFont import Layout
 
 from seedance_nb._base.table import packaged_table
-from seedance_nb._simulator.job import FPS, Job, Reference, load, seed
+from seedance_nb._simulator.job import Job, Reference
 
-_RATE = 48_000
+FPS, _RATE = 24, 48_000
 _LOOK = packaged_table(__file__, "look")
 _PALETTES, _FONTS = _LOOK["palettes"], _LOOK["fonts"]
 Box = tuple[int, int, int, int]  # left, top, right and bottom in px
@@ -37,7 +39,9 @@ _MOST_PX = 40_000_000
 
 def render_job(name: str) -> str:
     """Renders the job in a file. *reads files*, *writes files*."""
-    render(load(Path(name).read_text(encoding="utf-8")))
+    values: dict[str, Any] = json.loads(Path(name).read_text(encoding="utf-8"))
+    references = tuple(Reference(**one) for one in values.pop("references"))
+    render(Job(references=references, **values))
     return ""
 
 
@@ -82,6 +86,10 @@ def _patched(frame: Any, piece: Any, box: Box) -> Any:
             at, wide = (top + row) * whole.line_size + left, right - left
             target[at : at + wide] = source[row * part.line_size :][:wide]
     return frame
+
+
+def seed(prompt: str) -> bytes:
+    return hashlib.shake_256(prompt.encode("utf-8", "surrogatepass")).digest(8)
 
 
 def tune(prompt: str, seconds: int) -> "array[int]":
