@@ -64,12 +64,6 @@ def allowed_hosts(port: int | None = None) -> list[str]:
         match = re.fullmatch(r"(\[[^]]*\]|[^:]+):(\d{1,5})", item)
         host, only = match.groups() if match else (item, port)
         name = re.sub(r"^\.", "*.", host.strip("[]").removesuffix("."))
-        if not name.isascii():  # it is looked up with other letters as `xn--`
-            import httpx  # late, because `check` does not need it
-
-            star = "*." if name.startswith("*.") else ""
-            with suppress(httpx.InvalidURL):
-                name = star + httpx.URL(f"//{name.removeprefix(star)}").raw_host.decode()
         try:
             _NAME.fullmatch(name) or ipaddress.ip_network(name)
         except ValueError:
