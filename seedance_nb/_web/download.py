@@ -5,10 +5,11 @@ import hashlib
 import json
 import os
 import shutil
+import ssl
 import time
 import zlib
 from collections.abc import Callable, Iterator, Mapping
-from contextlib import AbstractAsyncContextManager, contextmanager, suppress
+from contextlib import AbstractAsyncContextManager, suppress
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, BinaryIO, Literal, NamedTuple
@@ -79,8 +80,11 @@ async def download(url: str, part: Path, policy: AccessPolicy, bounds: Bounds) -
         within = f"did not send it within {round(bounds.total_s, 1):g} s"
         fault = DownloadError("final", f"{fetch.prefix}{fetch.name} {within}")
     except FAILURES as error:
-        kind: Kind = "final" if isinstance(error, BlockedURL) else "broken"
-        fault = DownloadError(kind, fetch.prefix + _client.error_text(error, fetch.name))
+        if isinstance(error, OSError) and not isinstance(error, ssl.SSLError | ConnectionError):
+            fault = DownloadError("disk", on_disk(error))  # those of the network are httpx's
+        else:
+            kind: Kind = "final" if isinstance(error, BlockedURL) else "broken"
+            fault = DownloadError(kind, fetch.prefix + _client.error_text(error, fetch.name))
     finally:
         # Also where the kernel stops this: what can be resumed stays.
         if not is_complete and ((fault is not None and fault.kind == "disk") or not _partial(part).have):
@@ -131,23 +135,19 @@ async def _attempt(url: str, part: Path, fetch: Fetch, bounds: Bounds, earlier: 
         if size is not None:
             if size > bounds.most:
                 raise DownloadError("final", f"it is larger than {_megabytes(bounds.most)}")
-            with _disk():
-                free = bounds.free(part.parent)
+            free = bounds.free(part.parent)
             if free < 2 * (size - end):
                 only = f"only {_megabytes(free)} are free in {part.parent}"
                 raise DownloadError("disk", f"it is {_megabytes(size)}, and {only}")
-        with _disk():
-            file = append(part) if resumes else _begin(part, response.headers.get("etag", ""), size, where)
-        with file:
+        with append(part) if resumes else _begin(part, response.headers.get("etag", ""), size, where) as file:
             try:
                 end += await _write(response, part, file, end, bounds)
             except (httpx.TransportError, DownloadError) as error:
                 if isinstance(error, DownloadError) and error.kind != "broken":
                     raise
                 fault = error
-            with _disk():
-                file.flush()
-                await asyncio.to_thread(os.fsync, file.fileno())
+            file.flush()
+            await asyncio.to_thread(os.fsync, file.fileno())
     if fault is None and size is not None and end != size:
         fault = DownloadError("broken", f"{end:,} of {size:,} bytes arrived")
     if fault is not None and not await asyncio.to_thread(bounds.is_whole, part):
@@ -162,14 +162,12 @@ async def _write(response: httpx.Response, part: Path, file: BinaryIO, begin: in
     async for chunk in response.aiter_raw():
         arrived, received = arrived + len(chunk), received + len(chunk)
         for piece in body.pieces(chunk):
-            with _disk():
-                file.write(piece)
+            file.write(piece)
             end += len(piece)
             if end > bounds.most:
                 raise DownloadError("final", f"it is larger than {_megabytes(bounds.most)}")
         if body.is_packed:  # the rest could not be joined to it later
-            with _disk():
-                _note_of(part).unlink(missing_ok=True)
+            _note_of(part).unlink(missing_ok=True)
         if (now := bounds.clock()) - since >= bounds.over_s:
             if received < bounds.least_rate * (now - since):
                 raise DownloadError("broken", f"it arrived at less than {bounds.least_rate:,} bytes per second")
@@ -211,14 +209,6 @@ class _Body:
 
 def _megabytes(size: int) -> str:
     return f"{size / 1e6:,.1f} MB"
-
-
-@contextmanager
-def _disk() -> Iterator[None]:
-    try:
-        yield
-    except OSError as error:
-        raise DownloadError("disk", on_disk(error)) from error
 
 
 def _begin(part: Path, etag: str, size: int | None, where: str) -> BinaryIO:
