@@ -1,6 +1,5 @@
 """Reads the boxes of MP4, MOV, HEIC and AVIF files, and the elements of WebM, by their headers. Nothing is decoded."""
 
-import codecs
 import re
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
@@ -67,13 +66,13 @@ def boxes_fault(path: Path) -> str:
     with path.open("rb") as file:
         read = reader(file)
         outer = list(boxes(read, 0, size))
+        if outer and outer[-1].end > size and _TEXT.fullmatch(read(outer[-1].start, _MOST_TEXT)):
+            size = outer.pop().start  # a comment behind the video, as some proxies add it, disturbs no player
         ends = [box.end if box.kind != b"sidx" else _sidx_end(read, box) for box in outer]
     kinds = [box.kind for box in outer]
     if not outer:
         return "it is not an MP4 file"
     if max(ends) > size:
-        if (end := span(path)[1]) < size:
-            return f"its last {size - end:,} bytes are text"
         return f"it is cut off: {size:,} of {max(ends):,} bytes are there"
     least = 0 if b"moof" in kinds else 7  # fewer bytes than a box has, such as a line break, are no fault
     if outer[-1].end + least < size and len(outer) < MOST_BOXES:
@@ -82,19 +81,6 @@ def boxes_fault(path: Path) -> str:
         return "it is cut off before the frames of its last fragment"
     missing = {b"moov", b"mdat"} - set(kinds)
     return f"it has no {', '.join(sorted(kind.decode() for kind in missing))} box" if missing else ""
-
-
-def span(path: Path) -> tuple[int, int]:
-    """The start and end of an MP4 or MOV with text around it, such as a byte order mark or a proxy's comment; else of the whole file. *reads files*."""
-    size = path.stat().st_size
-    with path.open("rb") as file:
-        read = reader(file)
-        head = read(0, _LONGEST_HEAD)
-        start = len(head) - len(head.removeprefix(codecs.BOM_UTF8).lstrip())
-        ends = [box.end for box in boxes(read, start, size) if not _TEXT.fullmatch(read(box.start, _MOST_TEXT))]
-        end = max(ends, default=size)
-        rest = read(min(end, size), _MOST_TEXT)
-    return start, end if end + len(rest) == size and _TEXT.fullmatch(rest) else size
 
 
 def fragments(path: Path) -> tuple[bool, bool]:

@@ -1,6 +1,7 @@
 """Saves videos and additional results under final names, only after a check, never in part, and by one process at a time; removes them."""
 
 import asyncio
+import codecs
 import hashlib
 import itertools
 import json
@@ -25,7 +26,6 @@ from seedance_nb._ledger.journal import drafts_path
 from seedance_nb._ledger.ledger import Ledger
 from seedance_nb._ledger.row import FREE_STATES, Row, State
 from seedance_nb._media import inspect as _media
-from seedance_nb._media.isobmff import span
 from seedance_nb._media.sniff import MediaFacts, read_facts
 from seedance_nb._simulator.store import Store, default_folder
 from seedance_nb._task.provenance import has_bytes, save_request
@@ -112,7 +112,7 @@ def save_video(
     poster_part = part.with_suffix(".jpgpart")
     try:
         facts, why = _media.inspect(part, poster_part)
-        trims = facts is None and _trim(part, asked_s)
+        trims = facts is None and _trim(part)
         if trims:
             facts, why = _media.inspect(part, poster_part)
         if facts is None:
@@ -128,7 +128,7 @@ def save_video(
         suffix = f".{facts.format}" if facts.format in ("webm", "mkv") else ".mp4"
         final = part.parent / f"{stem_of(row)}{suffix}"
         remarks = [*doubts, *_media.unchecked(facts), *_set_aside(final, hashed)]
-        remarks += ["text before or after the video was removed"] * trims
+        remarks += ["text before the video was removed"] * trims
         remarks += save_request(part, final, spec, row, hashed)
         facts = replace(facts, size=part.stat().st_size, remark="; ".join(remarks))
         poster_part.replace(poster_of(final))
@@ -168,22 +168,19 @@ def _set_aside(final: Path, new: str) -> list[str]:
     return [f"the previous file had been changed and was renamed to {aside.name}"]
 
 
-def _trim(part: Path, asked_s: float | None) -> bool:
-    """Whether text around an MP4 was removed, which leaves a whole video. *reads files*, *writes files*."""
-    start, end = span(part)
-    if (start, end) == (0, part.stat().st_size):
-        return False
-    new = part.with_suffix(".trimpart")
-    new.unlink(missing_ok=True)
-    try:
-        with part.open("rb") as old, create(new) as file:
-            old.seek(start)
-            shutil.copyfileobj(old, file)
-            file.truncate(end - start)
-            os.fsync(file.fileno())
-        return is_whole(new, asked_s) and bool(new.replace(part))
-    finally:
-        new.unlink(missing_ok=True)
+def _trim(part: Path) -> bool:
+    """Whether a byte order mark or line breaks, which a careless server sent before a file, were removed. *reads files*, *writes files*."""
+    with read(part) as old:
+        head = old.read(16)
+        start = len(head) - len(head.removeprefix(codecs.BOM_UTF8).lstrip())
+        if start:
+            new = part.with_suffix(".trimpart")
+            new.unlink(missing_ok=True)
+            with create(new) as file:
+                old.seek(start)
+                shutil.copyfileobj(old, file)
+            new.replace(part)
+    return bool(start)
 
 
 def is_whole(part: Path, asked_s: float | None) -> bool:
