@@ -262,13 +262,15 @@ def test_takes_of_a_task_or_a_model_begin_with_those_that_exist(session: sd.Sess
 
 
 def test_a_failure_takes_the_place_of_its_video_and_cancels_nothing(session: sd.Session, paying: Provider) -> None:
-    paying.on_create = ["ok", (200, {"code": 402, "message": "Insufficient <b>Credits</b>"}), "ok"]
+    refusal = 200, {"code": 402, "message": "Insufficient <b>Credits</b>"}
+    paying.on_create = [lambda body: refusal if "A hen" in body else "ok"]
     made = swept(session, budget=100)
     results = made.run()
     assert [type(one) for one in results] == [sd.Video, sd.NoCredits, sd.Video]
     ((chosen, error),) = made.failed
     assert (chosen, type(error)) == ({"prompt": "A hen"}, sd.NoCredits)
     assert "Insufficient &lt;b&gt;" in results.view().html
+    paying.on_create = ["ok"]
     swept(session, budget=100).run()
     assert prompts(paying).count("A hen") == 1, "what was refused is sent again, and only that"
     assert len(paying.charges) == 3
@@ -600,7 +602,7 @@ def test_a_data_frame_of_the_results_has_a_row_for_each(
 ) -> None:
     tables: list[Any] = []
     monkeypatch.setitem(sys.modules, "pandas", SimpleNamespace(DataFrame=lambda rows: tables.append([*rows])))
-    paying.on_create = ["ok", (200, {"code": 402, "message": "Insufficient"})]
+    paying.on_create = [lambda body: (200, {"code": 402, "message": "Insufficient"}) if "A hen" in body else "ok"]
     made = swept(session, {"prompt": PROMPTS[:2]}, budget=100)
     made.run()
     made.to_pandas()

@@ -15,6 +15,7 @@ CREATE = "/api/v1/client/job/CreateTask"
 class Provider:
     """`on_create` and `on_status` are words or JSON answers, used up one by one; the last one stays.
 
+    A step of `on_create` may also be a function that returns either for a body: requests of one batch arrive in any order.
     Words: `ok`, `close` (charged, no answer), `reset` (charged, RST), `html`, `half`, `hang-up` (before the body is read).
     `charges` are the bodies that were taken, whatever the client saw of it.
     """
@@ -75,6 +76,7 @@ class Provider:
     def _create(self, handler: BaseHTTPRequestHandler) -> None:
         step = self._next(self.on_create)
         body = handler.rfile.read(int(handler.headers["Content-Length"])).decode()
+        step = step(body) if callable(step) else step
         self.headers.append({name.lower(): value for name, value in handler.headers.items()})
         if not isinstance(step, tuple):
             self.charges.append(body)
