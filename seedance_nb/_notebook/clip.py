@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from seedance_nb._base.errors import MediaError, SeedanceError
 from seedance_nb._base.faults import created_by_package, typed
-from seedance_nb._base.html import DIM, FG, FONT, Html, request_html
+from seedance_nb._base.html import Readable
 from seedance_nb._base.problem import Problem, Problems
 from seedance_nb._base.values import NO_QUERY, json_text, read_json, sanitize, shorten
 from seedance_nb._check.check import check, values_by_role, warnings
@@ -26,7 +26,7 @@ if TYPE_CHECKING:
 
 @created_by_package
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Clip:
+class Clip(Readable):
     """A video file with the request that made it, as saved with it. `sd.open` returns one.
 
     `request` is the body, without keys and without the queries of URLs; `task` and `created` (UTC) are those of the task.
@@ -71,21 +71,12 @@ class Clip:
         # No price depends on the queries of URLs, which are not saved.
         return Session().estimate(self.spec, **read_json(json_text(self.request).replace(NO_QUERY, "")))
 
-    def _lines(self) -> tuple[str, str, str]:
+    def __repr__(self) -> str:
         marks = " · SIMULATED" * self.simulated
         marks += "" if self.is_original else " · the file was changed after it was saved"
         facts = f"{self.model} · take {self.take} · {self.created} · {self.task}{marks}"
-        return self.path.name, sanitize(facts), sanitize(f"Checked today: {self.problems!r}")
-
-    def __repr__(self) -> str:
-        name, facts, problems = self._lines()
-        return f"Clip {name}: {facts}\n{sanitize(shorten(self.prompt))}\n{problems}"
-
-    def _repr_html_(self) -> str:
-        (name, facts, problems), request = self._lines(), request_html(json_text(self.request))
-        head = Html('<b>{}</b>\n<span style="{}">{}</span>\n{}').format(name, DIM, facts, self.prompt)
-        html = Html('<div style="{};{};white-space:pre-wrap;overflow-wrap:anywhere">{}\n{}{}</div>')
-        return str(html.format(FONT, FG, head, problems, request))
+        lines = f"Clip {self.path.name}: {facts}", shorten(self.prompt), f"Checked today: {self.problems!r}"
+        return "\n".join(map(sanitize, lines))
 
 
 @typed

@@ -8,7 +8,7 @@ from collections import deque
 from collections.abc import Iterator
 from contextlib import suppress
 from dataclasses import dataclass
-from typing import Any, Self
+from typing import Any
 
 from seedance_nb._base.values import ABSENT, HIDDEN, is_empty, shorten
 
@@ -50,12 +50,8 @@ class Content:
 class _Number(float):
     """A number with its digits as written, because an id may look like one."""
 
-    def __new__(cls, text: str) -> Self:
-        number = super().__new__(cls, text)
-        number.digits = text
-        return number
-
-    digits: str
+    def __init__(self, digits: str) -> None:
+        self.digits = digits
 
     def __repr__(self) -> str:
         return self.digits

@@ -221,7 +221,6 @@ MAKERS: Mapping[str, Callable[[str], object]] = {
     ],
     "_task/display/video:video_view": lambda w: video.video_view(clip(w)).html,
     "_task/display/video:video_player": lambda w: video.video_player(clip(w), w),
-    "_notebook/clip:_repr_html_": lambda w: opened(w)._repr_html_(),
     "_notebook/results:view": lambda w: [
         results.Videos(w, [(item(w), one) for one in (clip(w), ValueError(w), escape(w), None)], axes).view().html
         for axes in ((), ("used", w))
@@ -243,7 +242,7 @@ MAKERS: Mapping[str, Callable[[str], object]] = {
     "_task/display/player:extra_lines": lambda w: [player.extra_lines(w, clip(w).beside, source) for source in ("a", "")],
     "_task/task:_repr_html_": lambda w: [task(w)._repr_html_(), Tasks([row(w, state=State.UNKNOWN)], [w], w)._repr_html_()],
     "_session/session:_repr_html_": lambda w: models(w)._repr_html_(),
-    "_base/html:_repr_html_": lambda w: full(Estimate, w)._repr_html_(),
+    "_base/html:_repr_html_": lambda w: [full(Estimate, w)._repr_html_(), opened(w)._repr_html_()],
     "_media/preflight:_repr_html_": lambda w: report(w)._repr_html_(),
     "_form/labels:label_html": lambda w: labels.label_html(field(w), said(w)),
     "_form/labels:_help_html": lambda w: [labels._help_html(field(w, kind)) for kind in ("items", "text", "map")],
