@@ -119,34 +119,14 @@ class Panel:
     def _ipython_display_(self) -> None:
         cell = running_cell(), self.spec.name
         before, _LATEST[cell] = _LATEST.get(cell, self), self
+        if before._session is self._session and not self.task and (before.task or before._busy):  # noqa: SLF001
+            values, budget = build_body(self.spec, merged(before.form.values, self.form.values)), self._budget
+            self.__dict__ = before.__dict__  # from now on both are one panel, with its task and videos
+            self._budget = budget
+            if values != self.form.values:
+                self.form.values = values
         display(self.widget)
         self._output.display()
-        if before is self or self.task or self._busy:
-            return
-        self._copy(before)
-        if before._busy:  # noqa: SLF001 - a panel too
-            self._busy = self._go.disabled = True
-            toggle(self._stop, shown=True)
-            ENGINE.submit(self._follow_panel(before))
-
-    async def _follow_panel(self, before: "Panel") -> None:
-        with status.reported("panel", self._report):
-            while before._busy:  # noqa: SLF001
-                before._watching &= self._watching  # noqa: SLF001
-                await asyncio.to_thread(self._copy, before)
-                await asyncio.sleep(_TICK_S)
-            await asyncio.to_thread(self._copy, before)
-        toggle(self._stop, shown=False)
-        self._go.disabled = self._busy = False
-
-    def _copy(self, before: "Panel") -> None:
-        """Show the task and the videos of the panel before this one in the cell, as they are now."""
-        line, sent, output, videos = before._status, before._sent, before._output, before._videos  # noqa: SLF001
-        self.task, self._status.value, self._sent.value = before.task, line.value, sent.value
-        if self._output.latest != output.latest:
-            if videos:
-                self._show_videos(*videos)
-            self._output.update(*output.latest)
 
     def __repr__(self) -> str:
         return f"Panel for {self.spec.name}; {self.task or 'nothing sent yet'}"

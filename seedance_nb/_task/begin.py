@@ -55,17 +55,15 @@ def begin(flow: TaskRun, approved: Approved, take: int, price: Estimate, *, budg
     if is_remote and (SIMULATED_HOST in approved.body or SIMULATED_ASSET in approved.body):
         message = "uses a file that exists only in the simulator, so the provider cannot reach it; upload it again with the key"
         raise argument_error("", message, rule="simulated")
-    problem = ""
     try:
         flow.folder.mkdir(parents=True, exist_ok=True)
-        with tempfile.TemporaryFile(dir=flow.folder):
-            pass
+        tempfile.TemporaryFile(dir=flow.folder).close()
     except OSError as error:
         if lacks_files(error):
             raise
         problem = f"Cannot write to {flow.folder} ({error.strerror}). Nothing was sent."
-    if problem:
-        raise MediaError(problem, next_step="set SEEDANCE_OUTPUTS to a writable folder", charged="not charged")
+        step = "set SEEDANCE_OUTPUTS to a writable folder"
+        raise MediaError(problem, next_step=step, charged="not charged") from None
     ENGINE.start()  # before there is a row that it could not send
     with ENGINE.claiming:  # until it is sent, no other flow may treat the row as abandoned
         row, is_new = flow.ledger.claim(

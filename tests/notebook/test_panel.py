@@ -370,3 +370,18 @@ def test_stop_waiting_works_in_the_panel_of_the_cell_run_again(
     assert "sdn-hidden" in new._stop._dom_classes
     assert new._status.value == panel._status.value
     provider.on_status = ["success"]
+
+
+def test_running_the_cell_again_keeps_the_form_and_its_arguments_win(
+    panel: Panel, again: Callable[..., Panel], provider: Provider
+) -> None:
+    panel.form.values = GOOD
+    panel._go.click()
+    until(done(panel))
+    panel.form.values = GOOD | {"duration": 9}
+    new = again(Panel(panel.spec, panel._session, 7.0, prompt="A crow"))
+    assert new.form.values["input"] == GOOD | {"prompt": "A crow", "duration": 9}
+    assert (new.task, new._budget, len(shown(new))) == (panel.task, 7.0, 1)
+    elsewhere = again(Panel(panel.spec, sd.Session(simulate=True)))
+    assert (elsewhere.task, shown(elsewhere)) == (None, []), "another session, whose requests go elsewhere"
+    assert len(provider.charges) == 1
