@@ -18,7 +18,7 @@ from seedance_nb._base.faults import typed
 from seedance_nb._document.new_model import new_model
 from seedance_nb._document.reader import packaged
 from seedance_nb._ledger.row import EARLY_STATES
-from seedance_nb._notebook.words import add_options, request_of
+from seedance_nb._notebook.completion import add_options, request_of
 
 
 def main(arguments: Sequence[str] | None = None) -> int:

@@ -13,7 +13,7 @@ from IPython.display import display
 import seedance_nb as sd
 from seedance_nb._api import _default
 from seedance_nb._check.price import price_note
-from seedance_nb._notebook.words import request_of
+from seedance_nb._notebook.completion import request_of
 
 
 @no_var_expand

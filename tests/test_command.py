@@ -22,8 +22,7 @@ import seedance_nb as sd
 from seedance_nb import _api
 from seedance_nb.__main__ import main
 from seedance_nb._document.reader import packaged
-from seedance_nb._notebook.completion import fields_by_name
-from seedance_nb._notebook.words import request_of
+from seedance_nb._notebook.completion import fields_by_name, request_of
 
 MODEL = "crun/seedance-1.0-pro-t2v"
 FOX = [MODEL, "--prompt", "A fox", "--resolution", "480p", "--duration", "4"]

@@ -1,21 +1,30 @@
-"""A model's fields as parameters: of the function that `sd.model` returns, and for Tab completion in IPython."""
+"""A model's fields as parameters: of the function that `sd.model` returns, of a command's words, and for Tab completion in IPython."""
 
 import ast
 import re
-from collections.abc import Iterable, Mapping
+from argparse import SUPPRESS, ArgumentParser, BooleanOptionalAction
+from collections.abc import Iterable, Mapping, Sequence
 from contextlib import suppress
+from datetime import date
 from inspect import Parameter, Signature, signature
+from itertools import chain
 from keyword import iskeyword
+from pathlib import Path
+from textwrap import shorten
 from typing import Any, Literal
 
+from seedance_nb._check.check import KEY_NAME, build_body
 from seedance_nb._document.load import model_names, spec
 from seedance_nb._document.reader import packaged
 from seedance_nb._document.spec import Spec
 from seedance_nb._form.model.fields import Field, tree
+from seedance_nb._form.model.values import from_text
 
+_OPTION_TYPES = {"int": int, "float": float, "path": Path, "day": date.fromisoformat}
 _TYPES = {"string": str, "integer": int, "number": float, "boolean": bool, "array": list, "object": dict}
 _CALL = re.compile(r"""(?:\b(\w+)\s*\.\s*)?\b(\w+)\((?:\s*(["'][^"'\n]*["'])\s*\)\s*\()?""")  # also sd.model("name")(
 _MAGIC = re.compile(r"[ \t]*%%?seedance[ \t]+(.*)")
+_FLAG = re.compile(r"--([A-Za-z][\w-]{0,99})(?:=.*)?", re.DOTALL)
 _PART = re.compile(r"""(?:"{3}.*?(?:"{3}|\Z))|"(?:\\.|[^"\\\n])*"?|'(?:\\.|[^'\\\n])*'?|\#[^\n]*|.""", re.DOTALL)
 
 
@@ -50,6 +59,46 @@ def function_for(document: Spec, call: Any) -> Any:
     call.spec, call.__signature__, call.__module__ = document, Signature(parameters), "seedance_nb"
     call.__name__ = call.__qualname__ = re.sub(r"\W", "_", name)
     return call
+
+
+def add_options(parser: Any, options: dict[str, dict[str, Any]]) -> None:
+    """Add the options of a table, as `_commands.yaml` has them, to a parser."""
+    parser.register("action", "switch", BooleanOptionalAction)
+    for name, settings in options.items():
+        parser.add_argument(
+            name, **settings | ({"type": _OPTION_TYPES[settings["type"]]} if "type" in settings else {})
+        )
+
+
+def request_of(kind: str, prog: str, words: Sequence[str]) -> tuple[Spec, Any, dict[str, Any]]:
+    """The model, options and fields that the words after `prog` describe. *reads files*. Raises: SpecError; SystemExit for wrong words, and --help."""
+    model, table = spec(words[0]), packaged("_commands")
+    usage, about = f"{prog} {words[0]} [options] --field value …", f"{model.title}, {model.mode}"
+    parser = ArgumentParser(prog=f"{prog} {words[0]}", usage=usage, allow_abbrev=False, description=about)
+    options = {f"--{name}": table["request"][name] for name in table[kind]}
+    add_options(parser, options)
+    group = parser.add_argument_group("fields", "for a list, give an option more than once, or JSON")
+    known = {name: field for name, field in fields_by_name(model).items() if f"--{name}" not in options}
+    found = [name[1].replace("-", "_") for name in map(_FLAG.fullmatch, words[1:]) if name]
+    found = [name for name in found if f"--{name.replace('_', '-').removeprefix('no-')}" not in (*options, "--help")]
+    types = dict[str, Sequence[str]]()
+    for name in dict.fromkeys([*known, *found]):  # also unknown ones, which the check explains better
+        field = known.get(name)
+        if (field is None and KEY_NAME.fullmatch(name)) or (field and field.kind == "password" and name in found):
+            parser.error(table["no_key"])
+        types[name] = field.shape.types if field else ()
+        more: dict[str, Any] = {"nargs": "?", "const": "true"} if types[name] == ("boolean",) else {}
+        text = shorten(description(field), 200, placeholder=" …").replace("%", "%%") if field else SUPPRESS
+        values = "|".join(map(str, (field.choices or field.likely)[:12])) if field else ""
+        flags = dict.fromkeys((f"--{name}", f"--{name.replace('_', '-')}"))
+        group.add_argument(*flags, dest=f".{name}", action="append", metavar=values or "…", help=text, **more)
+    chosen = parser.parse_args(words[1:])
+    fields: dict[str, Any] = {}
+    for name in types:
+        given = [from_text(text, types[name]) for text in getattr(chosen, f".{name}") or ()]
+        lists = (value if isinstance(value, list) else [value] for value in given)
+        fields |= {name: given[0] if len(given) == 1 else [*chain.from_iterable(lists)]} if given else {}
+    return model, chosen, build_body(model, fields)
 
 
 def complete(context: Any) -> dict[str, Any]:
