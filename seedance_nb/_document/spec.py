@@ -37,8 +37,7 @@ class Spec(Readable):
       oddities: the schema problems, and how each is handled.
       task, errors: how a task is followed and what each code means; None without `x-task`: then nothing can be sent.
       price, calls: the price table, and the free calls: estimate, balance, upload, asset, asset-info.
-      replies, callback_id, callback_url: the schemas of the responses, and the pointers to the task's id in a callback and to
-        the URL for it in a request.
+      replies, callback_id, callback_url: the schemas of the responses; pointers to the id in a callback and to its URL.
       auth, key_env, base_env: how the key is sent, and the environment variables for the key and the base URL.
       vouched: whether the package itself knows the provider; only then is a key looked up by name.
 

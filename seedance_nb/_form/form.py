@@ -25,7 +25,7 @@ from seedance_nb._form.controls.base import Change, Control, OnChange, StaticBox
 from seedance_nb._form.controls.entries import ItemsControl, MapControl
 from seedance_nb._form.controls.objects import GroupControl, ObjectControl
 from seedance_nb._form.controls.text_list import ListControl
-from seedance_nb._form.labels import in_words, labels_of, sentence
+from seedance_nb._form.labels import help_html, in_words, labels_of, sentence
 from seedance_nb._form.model.fields import Field, tree
 from seedance_nb._form.model.values import UndoHistory, body_of, moved_paths
 
@@ -71,8 +71,10 @@ class Form:
         self._jump_box = self._factory.box(W.HBox, [], "sdn-jumps")
         self._jumps: dict[str, Any] = {}  # buttons that go to the field at a path
         notice = escape(packaged("_form")["evidence"].get(spec.evidence, "").format(spec.provider or "the provider"))
-        notices = [self._factory.html(notice, "sdn-known")] if notice else []
-        parts = [self._factory.html(css(), "sdn-style"), *notices, *fields, self._summary, self._jump_box]
+        groups = [one for one in (self._root, *self._root.children) if one.path in ((), spec.inputs) and one.help]
+        notices = Html("<div>{}</div>").each(filter(None, [notice, *map(help_html, groups)]))
+        top = self._factory.html(css() + notices, "sdn-known" if notices else "sdn-style")
+        parts = [top, *fields, self._summary, self._jump_box]
         self.widget = StaticBox(parts, self._factory.layout, "sdn", "sdn-form", static=self._static)
         self._refresh()
 

@@ -14,7 +14,7 @@ from seedance_nb._document.spec import Spec
 from seedance_nb._form.model.fields import Field, label_of, tree
 from seedance_nb._schema.dialect import AT_LEAST_ONE
 
-_HEADS, _BRIEF = ("list", "items", "object", "map", "branches", "constant"), 90
+_HEADS, _BRIEF = ("list", "items", "object", "group", "map", "branches", "constant"), 90
 _VERBS = re.compile("(is|are|has|must|does|needs|mentions|looks|begins|starts|breaks|could|cannot)( |$)")
 _MARKS = re.compile(r"`(?P<code>[^`]+)`|\*\*(?P<bold>[^*]+)\*\*|(?<![*\w])\*(?P<italic>[^*\s][^*]*)\*(?![*\w])")
 _MARKED = {"code": Html("<code>{}</code>"), "bold": Html("<b>{}</b>"), "italic": Html("<i>{}</i>")}
@@ -45,12 +45,12 @@ def label_html(field: Field, status: FieldStatus) -> Html:
         Html('<span class="sdn-tag">deprecated</span>') if field.advanced.startswith("deprecated") else _NONE,
         count,
         Html('<span class="sdn-brief">{}</span>').format(status.brief) if status.brief else _NONE,
-        _help_html(field),
+        help_html(field),
         error_html(status.problems),
     )
 
 
-def _help_html(field: Field) -> Html:
+def help_html(field: Field) -> Html:
     has_default = field.default is not ABSENT and field.kind not in ("toggle", "password")
     default = f"Default: {plain(field.default)}. " if has_default else ""
     unsent = "Not sent unless you change it. " if field.kind == "toggle" and field.default is ABSENT else ""

@@ -126,8 +126,7 @@ class Session:
     def preflight(self, document: Document, /, **fields: Any) -> Report:
         """Check the files of these fields against the model's limits. *network*, *reads files*.
 
-        Only the beginning of each URL is fetched (about 130 kB, without a key); local files are read in place. The state of an
-        uploaded asset is asked of its provider, which is free.
+        Only the beginning of each URL is fetched (about 130 kB, without a key); local files are read, assets looked up (free).
 
         The parameters:
           document: a name from `sd.models()`, a schema file, a dict or a `Spec`.

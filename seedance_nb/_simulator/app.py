@@ -89,9 +89,11 @@ class Simulator:
         )  # fmt: skip
         await asyncio.to_thread(self.store.add, task)
         self._paint(task)
-        if url := _here(find(body, spec.callback_url or "/?")):
-            calling = asyncio.create_task(self._call_back(task.id, url, str(request.base_url)))
-            self._callbacks = [calling, *(one for one in self._callbacks if not one.done())]
+        with suppress(BlockedURL):  # a malformed URL
+            url = parse_url(str(find(body, spec.callback_url or "/?")))
+            if is_local(url.host) and not url.host.endswith(".localhost"):  # such a name may lead elsewhere
+                calling = asyncio.create_task(self._call_back(task.id, str(url), str(request.base_url)))
+                self._callbacks = [calling, *(one for one in self._callbacks if not one.done())]
         return Response(status_code=504) if fault == "lost answer" else _replies.accepted(spec, task.id)
 
     async def _read(self, spec: Spec, request: Request) -> tuple[Spec, Any, Response | None]:
@@ -256,15 +258,6 @@ class Simulator:
         match = re.search(r"simulate:([a-z_]+|\d{3})", json_text(body)) if isinstance(body, dict) else None
         in_body = match[1] if match and match[1] in ("fail", *codes(spec)) else ""
         return request.headers.get("x-simulate", "") or in_body
-
-
-def _here(url: Any) -> str:
-    """A URL if it leads to this computer, "" for any other value. *pure*."""
-    with suppress(BlockedURL):  # a malformed URL
-        target = parse_url(str(url))
-        is_ours = is_local(target.host) and not target.host.endswith(".localhost")  # a name that may lead elsewhere
-        return str(target) if is_ours else ""
-    return ""
 
 
 def painter() -> asyncio.Semaphore:

@@ -362,3 +362,25 @@ def test_the_examples_of_a_form_show_what_really_happens(name: str) -> None:
     doctest.DocTestRunner().run(example, out=report.append)
     assert example.examples
     assert report == []
+
+
+def shown(widget: Any) -> str:
+    """All texts of a widget and of those inside."""
+    own = f"{getattr(widget, 'value', '')} {getattr(widget, 'description', '')}"
+    return " ".join([own, *map(shown, getattr(widget, "children", ()))])
+
+
+ABOUT = {"type": "object", "description": "What this model does. It takes `a` film.", "properties": {
+    "about": {"type": "object", "description": "The film's own settings.", "required": ["x"], "properties": {"x": {"type": "string"}}}}}  # fmt: skip
+
+
+@pytest.mark.parametrize("model", [*sd.models(), ABOUT])
+def test_the_description_of_every_object_that_stands_open_is_shown(model: Any) -> None:
+    form = sd.form(model)
+    text = shown(form.widget)
+    groups = [tree(form.spec)]
+    for group in groups:
+        groups += [child for child in group.children if child.kind == "group"]
+        for sentence in (group.help, *group.more):
+            assert str(markdown_html(sentence)) in text
+    assert any(group.help for group in groups) or form.spec.provider in ("seedance2-pro", "vastnum")
