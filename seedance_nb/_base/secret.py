@@ -143,33 +143,24 @@ def _forms(key: str) -> re.Pattern[str]:
     """A pattern for the key: each character plain, percent-encoded or escaped, in any case; the whole in hex and base64."""
     # Its time is linear: runs of backslashes and zeros are read without backtracking, and a match begins with at most 64.
     chars = []
-    for char in re.findall(r"\\+|[^\\]", key):
-        code = "".join(f"%{byte:02x}" for byte in _raw(char))
-        backslash = "" if char.isalnum() else r"\\?"
-        entity = "" if char.isalnum() else f"|{re.escape(escape(char))}"
-        one = f"{backslash}{re.escape(char)}{entity}|{code}|{_escapes(char[0])}{_other_case(char)}"
-        if char.startswith("\\"):  # a run of them as one: the ways to read each alone would multiply
-            count = len(char)
-            one = rf"\\{{{count},{2 * count}}}|(?:%5c|{_escapes(char[0])}){{{count}}}"
-        chars.append(f"(?:{one})")
-    raw = _raw(key)
-    whole = [f"(?i:{raw.hex()})", *map(re.escape, _base64_forms(raw))]
+    for run in re.findall(r"\\+|[^\\]", key):
+        char, count, plain = run[0], len(run), re.escape(run[0])
+        codes = "|".join(_codes(case) for case in {char: 0, char.swapcase(): 0} if len(case) == 1)
+        if char == "\\":  # a run of them as one: the ways to read each alone would multiply
+            chars.append(rf"(?:\\{{{count},{2 * count}}}|(?:{codes}){{{count}}})")
+        else:
+            either = plain if char.isalnum() else rf"\\?{plain}|{re.escape(escape(char))}"
+            chars.append(f"(?:{either}|{codes})")
     count = 2 if key.startswith("\\") else 1
     chars[:count] = [part.replace(_RUN, r"\\{1,64}+") for part in chars[:count]]
+    whole = [f"(?i:{_raw(key).hex()})", *map(re.escape, _base64_forms(_raw(key)))]
     return re.compile("|".join([f"(?i:{''.join(chars)})", *sorted(whole, key=len, reverse=True)]))
 
 
-def _escapes(char: str) -> str:
-    number = ord(char)
-    return rf"{_RUN}(?:u{number:04x}|x{number:02x})|&#(?:0*+{number}|x0*+{number:x});"
-
-
-def _other_case(char: str) -> str:
-    """The escapes of a letter in its other case, which has another code. *pure*."""
-    other = char.swapcase()
-    if other == char or len(other) != 1:
-        return ""
-    return "".join(f"|%{byte:02x}" for byte in other.encode() if other.isascii()) + f"|{_escapes(other)}"
+def _codes(char: str) -> str:
+    """A pattern for a character that is percent-encoded, or escaped for JSON or HTML."""
+    number, percent = ord(char), "".join(f"%{byte:02x}" for byte in _raw(char))
+    return rf"{percent}|{_RUN}(?:u{number:04x}|x{number:02x})|&#(?:0*+{number}|x0*+{number:x});"
 
 
 def _base64_forms(raw: bytes) -> set[str]:
