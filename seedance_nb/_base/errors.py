@@ -221,7 +221,6 @@ class InvalidInput(SeedanceError):
 
 
 def argument_error(name: str, message: str, value: Any = ABSENT, limit: Any = None, rule: str = "") -> InvalidInput:
-    """The error for one argument of a function. *pure*."""
     return InvalidInput((Problem(path=name, message=message, rule=rule or name, value=value, limit=limit),))
 
 

@@ -123,7 +123,6 @@ def _redact(record: logging.LogRecord) -> bool:
 
 
 def redact_logs() -> None:
-    """Installs the filter that keeps keys, queries and headers out of every record about our requests."""
     for name in (LOG.name, *_HTTP_LOGGERS):
         logging.getLogger(name).addFilter(_redact)
 
@@ -134,7 +133,6 @@ def log_unexpected(where: str, error: BaseException) -> None:
 
 
 def frames_of(error: BaseException) -> list[str]:
-    """The frames of an error's traceback as text, innermost last. *pure*."""
     frames = [(frame.f_code, line) for frame, line in traceback.walk_tb(error.__traceback__)]
     return [f"{code.co_filename}:{line} in {code.co_name}" for code, line in frames]
 

@@ -37,7 +37,6 @@ class Html(Markup):
         return str.__new__(type(self), str.format(self, *texts, **by_name))
 
     def each(self, texts: Iterable[object]) -> Self:
-        """The HTML once for each text, joined. *pure*."""
         return type(self)().join(self.format(text) for text in texts)
 
 

@@ -27,7 +27,6 @@ def pointer_parts(pointer: str) -> tuple[str, ...]:
 
 
 def to_pointer(path: Iterable[str | int]) -> str:
-    """The JSON Pointer of a path. *pure*."""
     return "".join("/" + str(part).replace("~", "~0").replace("/", "~1") for part in path)
 
 
@@ -162,7 +161,6 @@ def quote_lines(text: str) -> str:
 
 
 def shorten(value: Any, width: int = 60) -> str:
-    """The value as one line of at most `width` characters. *pure*."""
     try:
         text = json.dumps(value, ensure_ascii=False, default=repr) if not isinstance(value, str) else f'"{value}"'
     except (ValueError, TypeError, RecursionError):

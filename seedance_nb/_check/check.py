@@ -140,7 +140,6 @@ def sound(value: Any, path: tuple[str | int, ...], problems: list[Problem]) -> A
 
 
 def _scalar_error(value: Any) -> str:
-    """Why a scalar value cannot be written as JSON, "" if it can."""
     if isinstance(value, float) and not math.isfinite(value):
         return f"{value} is not a JSON number"
     if value is _TOO_DEEP:
@@ -287,7 +286,6 @@ def create_request(approved: Approved, base_url: str) -> Request:
 
 
 def call_request(call: Call, base_url: str, query: Mapping[str, str], body: str = "") -> Request:
-    """The request of a free call, its query escaped. *pure*."""
     parameters = f"?{urlencode(query)}" if query else ""
     return Request(method=call.method.upper(), url=f"{base_url}{call.path}{parameters}", body=body)
 

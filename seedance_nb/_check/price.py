@@ -66,7 +66,6 @@ def estimate(spec: Spec, body: Any, reference_seconds: Sequence[float] | None = 
 
 
 def with_money(spec: Spec, amount: float, *, at_least: bool = False, source: str = "") -> Estimate:
-    """An amount with its unit and its value in money, if documented. *pure*."""
     price = spec.price
     return Estimate(
         unit=price.unit, amount=amount, money=amount * price.each if price.each else None, currency=price.currency,
@@ -89,10 +88,8 @@ class Total:
 
     @property
     def money(self) -> tuple[tuple[str, float], ...]:
-        """Each currency with its sum, of the estimates that are known in money. *pure*."""
-        known = [(one.currency, one.money) for one in self.sums if one.money is not None]
-        currencies = dict.fromkeys(currency for currency, _ in known)
-        return tuple((name, math.fsum(money for currency, money in known if currency == name)) for name in currencies)
+        names = dict.fromkeys(one.currency for one in self.sums if one.money is not None)
+        return tuple((name, math.fsum(one.money or 0 for one in self.sums if one.currency == name)) for name in names)
 
     def __str__(self) -> str:
         return self._text(f"price unknown for {', '.join(self.unknown)}")
@@ -116,7 +113,6 @@ class Total:
 
 
 def total_of(requests: Sequence[Priced]) -> Total:
-    """The price of these requests together. *pure*."""
     paid = [(spec, one) for spec, one, simulated in requests if not simulated]
     groups: dict[tuple[str, str, str], list[Estimate]] = {}
     for spec, one in paid:
@@ -133,7 +129,6 @@ def total_of(requests: Sequence[Priced]) -> Total:
 
 
 def price_note(spec: Spec, price: Estimate, *, simulated: bool) -> str:
-    """The note about the price next to a Generate button. *pure*."""
     if simulated:
         paid = f" With a key: {price}." if price.amount is not None else ""
         return f"No {spec.key_env or 'key'} is set, so nothing is sent to {spec.provider} and nothing is charged.{paid}"
@@ -142,11 +137,9 @@ def price_note(spec: Spec, price: Estimate, *, simulated: bool) -> str:
 
 
 def amount_text(amount: float, unit: str) -> str:
-    """An amount of credits or tokens in words. *pure*."""
     return f"{amount:,.10g} {unit}"
 
 
 def money_text(money: float, currency: str) -> str:
-    """An amount of money with the symbol of its currency. *pure*."""
     symbol = {"USD": "$", "EUR": "€", "CNY": "¥"}.get(currency, f"{currency} ")
     return f"{symbol}{money:,.2f}"

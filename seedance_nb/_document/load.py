@@ -206,7 +206,6 @@ def body_schema(root: Table, schema: Any, pointer: str) -> tuple[dict[str, Any],
 
 
 def value_error(whole: Any, schema: Any, value: Any) -> str:
-    """Why a default or an example is not valid, "" if it is. *pure*."""
     try:
         problems = map(problem_of, errors_of(whole.evolve(schema=schema), value))
         found = (one for one in problems if one.rule not in (UNCHECKED, "unknown"))

@@ -55,7 +55,6 @@ class Table:
         return Table(value=value, file=self.file, pointer=self.pointer + to_pointer((name,)))
 
     def text(self, name: str) -> str:
-        """The string at `name`. Raises: SpecError if there is none."""
         value = self.value.get(name, ABSENT)
         if not isinstance(value, str):
             raise self.error("is missing" if value is ABSENT else "must be a string", name)
@@ -216,6 +215,5 @@ def _operation(root: Table, table: Table, key: str) -> tuple[str, str, Table]:
 
 
 def reply_of(root: Table, responses: Table) -> Any:
-    """The schema of a successful response. *pure*. Raises: SpecError."""
     content = responses.table("200").table("content").table("application/json")
     return Normaliser(root.value, root.file).schema(content.table("schema").value, f"{content.pointer}/schema")

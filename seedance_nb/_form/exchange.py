@@ -132,7 +132,6 @@ def _marked(piece: re.Match[str]) -> str:
 
 
 def _character(escape: re.Match[str]) -> str:
-    """The text of an escape within `$'…'`."""
     if escape["bytes"]:
         raw = bytes(int(one[1:], 16) if one[0] == "x" else int(one, 8) & 255 for one in escape["bytes"].split("\\")[1:])
         try:

@@ -5,7 +5,7 @@ from contextlib import suppress
 from typing import Any, Literal
 
 from seedance_nb._base.table import packaged_table
-from seedance_nb._base.values import is_number, read_json
+from seedance_nb._base.values import is_number, json_text, read_json
 
 # Internal keywords:
 AT_LEAST_ONE = "x-any-given"  # for an anyOf of required names: at least one of these groups is present and not empty
@@ -72,11 +72,10 @@ def convert_parent(schema: dict[str, Any], role: Role) -> None:
     """Convert, in place, what needs its subschemas converted first: groups of required names, and `readOnly` fields."""
     branches = schema.get("anyOf", ())
     alone = [branch for branch in branches if isinstance(branch, dict) and branch.keys() <= _REQUIRED_ALONE]
-    groups = [branch.get("required") for branch in alone]
-    are_names = all(isinstance(group, list) and {*map(type, group)} == {str} for group in groups)
-    if groups and len(groups) == len(branches) and are_names and role != "loose":
-        schema.pop("anyOf")
+    groups = [group for one in alone if isinstance(group := one.get("required"), list) and {*map(type, group)} == {str}]
+    if groups and len(groups) == len(branches) and role != "loose":
         schema[AT_LEAST_ONE] = groups
+        del schema["anyOf"]
     if isinstance(schema.get("properties"), dict):
         # Fields that only the server sets are not part of a request.
         items = schema["properties"].items()
@@ -98,7 +97,6 @@ def hide_read_only(schema: dict[str, Any]) -> None:
 
 
 def or_null(schema: dict[str, Any]) -> dict[str, Any]:
-    """The schema, also allowing null. *pure*."""
     limits, null = constraints_of(schema), {"type": "null"}
     if not {"allOf", "anyOf", "oneOf", "not", "const", "$ref", "if"} & schema.keys():
         types, values = schema.get("type"), schema.get("enum")
@@ -167,22 +165,18 @@ def repair(schema: dict[str, Any], report: Report) -> None:
     for key in [key for key in schema if key != key.strip() and key.strip() in KEYWORDS - schema.keys()]:
         report(key, f"the key {key!r} has leading or trailing spaces; treated as {key.strip()!r}")
         schema[key.strip()] = schema.pop(key)
-    for key in [key for key in schema if key in _NOT_NULL and schema[key] is None]:
-        report(key, f"{key} is null; ignored")
+    useless = {key: "is null" for key in schema if key in _NOT_NULL and schema[key] is None}
+    empty = [key for key in ("anyOf", "oneOf", "allOf", "enum") if schema.get(key) == []]
+    for key, why in (useless | dict.fromkeys(empty, "is empty, so no value could match")).items():
+        report(key, f"{key} {why}; ignored")
         del schema[key]
-    for key in [key for key in ("anyOf", "oneOf", "allOf", "enum") if schema.get(key) == []]:
-        report(key, f"{key} is empty, so no value could match; ignored")
-        del schema[key]
-    texts = [key for key in (*_KEYS["numbers"], *_KEYS["counts"]) if isinstance(schema.get(key), str)]
-    for key in [key for key in texts if len(schema[key]) < _LONGEST]:
+    for key in (*_KEYS["numbers"], *_KEYS["counts"], *_KEYS["flags"]):
+        text, kind = schema.get(key), "" if key in _KEYS["flags"] else "the number "
         with suppress(ValueError):
-            if is_number(number := read_json(schema[key])):
-                report(key, f'{key} is the string "{schema[key]}"; treated as the number {number}')
-                schema[key] = number
-    for key in _KEYS["flags"]:
-        if schema.get(key) in ("true", "false"):
-            report(key, f'{key} is the string "{schema[key]}"; treated as {schema[key]}')
-            schema[key] = schema[key] == "true"
+            value = read_json(text) if isinstance(text, str) and len(text) < _LONGEST else None
+            if is_number(value) if kind else isinstance(value, bool):
+                report(key, f'{key} is the string "{text}"; treated as {kind}{json_text(value)}')
+                schema[key] = value
     schema |= {key: str(schema[key]) for key in _KEYS["texts"] if isinstance(schema.get(key), int | float)}
     if isinstance(items := schema.get("examples"), dict):
         schema["examples"] = [item.get("value") if isinstance(item, dict) else item for item in items.values()]

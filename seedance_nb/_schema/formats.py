@@ -47,7 +47,6 @@ _PART = re.compile(
 
 @functools.cache
 def checker() -> FormatChecker:
-    """The checker of the supported formats. *pure*."""
     formats = FormatChecker(formats=("date", "ipv4", "ipv6"))  # the library's own
     for name, fits in _FORMATS.items():
         formats.checks(name)(lambda value, fits=fits: not isinstance(value, str) or fits(value))
@@ -150,7 +149,6 @@ def search(pattern: str, text: str) -> bool | None:
 
 
 def pattern_error(pattern: str) -> str:
-    """Why a pattern is invalid, "" if it is valid. *pure*."""
     return _compiled(pattern)[1]
 
 

@@ -127,7 +127,6 @@ def _successor(value: Any) -> Any:
 
 
 def kind_of(value: Any) -> str:
-    """The JSON type of a value in plain words. *pure*."""
     kinds = {bool: "true or false:", str: "text", list: "a list", tuple: "a list", dict: "an object", type(None): "null:",
              int: "the number", float: "the number"}  # fmt: skip
     return next((words for kind, words in kinds.items() if isinstance(value, kind)), f"a {type(value).__name__}:")

@@ -214,7 +214,6 @@ def fits(schema: Any, defs: Mapping[str, Any], value: Any) -> bool:
 
 
 def schema_error(schema: Any) -> ValidationError | None:
-    """The first error of a schema in JSON Schema 2020-12, None if it is valid. *pure*."""
     return next(_metavalidator().iter_errors(schema), None)
 
 
