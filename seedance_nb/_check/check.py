@@ -4,7 +4,6 @@ import functools
 import math
 import re
 from collections.abc import Mapping
-from contextlib import suppress
 from dataclasses import dataclass, replace
 from pathlib import PurePath
 from typing import Any
@@ -39,7 +38,6 @@ _TOO_DEEP = object()  # in place of a value that is nested too deeply or contain
 KEY_NAME = re.compile(r"(?i)(x[-_])?(api[-_]?)?key|authorization|bearer|((access|api)[-_]?)?token|(api[-_]?)?secret")
 _OTHER_SCHEME = re.compile("(?i)data:|asset:")
 _QUOTE_NEAREST = ("required", AT_LEAST_ONE)  # with the first sentence of the nearest description
-_LONG = 50_000
 
 
 def build_body(spec: Spec, values: Mapping[str, Any], extra: Mapping[str, Any] | None = None) -> dict[str, Any]:
@@ -168,7 +166,7 @@ class Approved:
     """A request that passed every check; created only in this module.
 
     `body` is the one JSON text that is sent, hashed and stored; `digest` is 64 hex digits, equal for equal requests;
-    `extra` are the JSON Pointers of undocumented fields that are sent on purpose.
+    `extra` are the JSON Pointers of undocumented fields that are sent on purpose, `unchecked` what could not be checked.
     """
 
     spec: Spec
@@ -176,10 +174,11 @@ class Approved:
     digest: str
     values: dict[str, Any]
     extra: tuple[str, ...]
+    unchecked: tuple[Problem, ...] = ()
 
 
 def check(spec: Spec, body: Any, extra: tuple[str, ...] = ()) -> tuple[Problem, ...]:
-    """Every problem of a request body, () if it may be sent; `extra` are JSON Pointers of undocumented fields to allow. *pure*. Raises: SpecError if no operation is chosen."""
+    """Every problem of a request body, those that `warns` among them; `extra` are JSON Pointers of undocumented fields to allow. *pure*. Raises: SpecError if no operation is chosen."""
     body = to_json_value(body)
     problems: list[Problem] = []
     clean = sound(body, (), problems)
@@ -187,7 +186,7 @@ def check(spec: Spec, body: Any, extra: tuple[str, ...] = ()) -> tuple[Problem, 
     examples = (spec.example, *spec.body.get("examples", ()))
     unique: dict[tuple[str, str], Problem] = {}  # two parts of a schema may set the same limit
     try:
-        found = [problem_of(error) for error in errors_of(validator(spec), clean) if error.validator != UNCHECKED]
+        found = [problem_of(error) for error in errors_of(validator(spec), clean)]
     except RecursionError:
         found = [Problem(path="", message="is nested too deeply to be checked", rule="json", value=clean)]
     for problem in found:
@@ -196,7 +195,7 @@ def check(spec: Spec, body: Any, extra: tuple[str, ...] = ()) -> tuple[Problem, 
             is_free = spec.task is None or any(find(one, problem.path) is not ABSENT for one in examples)
             is_open = problem.rule == "unknown" and is_free
             has_scheme = problem.rule == "x-media" and bool(_OTHER_SCHEME.match(str(problem.value)))
-            warns = is_open or (has_scheme and not problem.quote)
+            warns = is_open or (has_scheme and not problem.quote) or problem.rule == UNCHECKED
             unique.setdefault((problem.path, problem.message), replace(problem, warns=warns))
     problems += unique.values()
     media = {problem.path for problem in problems if problem.rule == "x-media"}
@@ -256,18 +255,22 @@ def approve(spec: Spec, values: Mapping[str, Any], extra: Mapping[str, Any] | No
     if problem := extra_problem(extra):
         raise InvalidInput((problem,))
     body, undocumented = build_body(spec, values, extra), extra_paths(spec, extra)
-    if problems := tuple(problem for problem in check(spec, body, undocumented) if not problem.warns):
-        raise InvalidInput(problems)
-    return Approved(spec=spec, body=json_text(body), digest=digest(body), values=body, extra=undocumented)
+    problems = check(spec, body, undocumented)
+    if wrong := tuple(problem for problem in problems if not problem.warns):
+        raise InvalidInput(wrong)
+    unchecked = tuple(problem for problem in problems if problem.rule == UNCHECKED)
+    return Approved(
+        spec=spec, body=json_text(body), digest=digest(body), values=body, extra=undocumented, unchecked=unchecked
+    )
 
 
 def approve_again(spec: Spec, text: str) -> Approved:
     """The same request text, approved again. *pure*. Raises: InvalidInput if it no longer passes."""
     body = read_json(text)
     problems = check(spec, body)
-    if other := tuple(problem for problem in problems if problem.rule != "unknown"):
-        raise InvalidInput(other)
-    undocumented = tuple(problem.path for problem in problems)
+    if wrong := tuple(problem for problem in problems if problem.rule != "unknown" and not problem.warns):
+        raise InvalidInput(wrong)
+    undocumented = tuple(problem.path for problem in problems if problem.rule == "unknown")
     return Approved(spec=spec, body=text, digest=digest(body), values=body, extra=undocumented)
 
 
@@ -303,7 +306,7 @@ def status_request(spec: Spec, base_url: str, task_id: str) -> Request:
 
 
 def warnings(spec: Spec, body: Any) -> tuple[Problem, ...]:
-    """Exceeded `x-upstream` limits, with their source, and, as rule `unchecked`, what could not be checked. *pure*. Raises: SpecError."""
+    """Exceeded `x-upstream` limits, with their source. *pure*. Raises: SpecError if no operation is chosen."""
     found = []
     for error in errors_of(_upstream_validator(spec), body):
         limiting: Any = error.schema
@@ -312,17 +315,7 @@ def warnings(spec: Spec, body: Any) -> tuple[Problem, ...]:
             for part in list(error.absolute_path)[:-1]:
                 limiting = limiting["properties"][part]
         found.append(replace(problem_of(error), warns=True, quote="", source=str(limiting.get("x-source", ""))))
-    with suppress(RecursionError, ValueError):  # reported by the check itself
-        errors = errors_of(validator(spec), body) if _may_be_unchecked(spec) else []
-        unchecked = [problem_of(error) for error in errors if error.validator == UNCHECKED]
-        found += {problem.path: replace(problem, warns=True) for problem in unchecked}.values()
     return in_document_order(spec, found)
-
-
-@functools.lru_cache(maxsize=64)
-def _may_be_unchecked(spec: Spec) -> bool:
-    text = json_text(spec.body)
-    return len(text) > _LONG or any(word in text for word in ('"pattern', '"$ref"', '"unevaluated'))
 
 
 @functools.lru_cache(maxsize=64)

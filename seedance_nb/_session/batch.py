@@ -90,7 +90,8 @@ def item_of(spec: Spec, fields: dict[str, Any], **more: Any) -> Item:
     except InvalidInput as error:
         problems = error.problems
     body = approved.values if approved else build_body(spec, fields)
-    more |= {"approved": approved, "problems": problems, "warnings": warnings(spec, body)}
+    doubts = (approved.unchecked if approved else ()) + warnings(spec, body)
+    more |= {"approved": approved, "problems": problems, "warnings": doubts}
     return Item(spec=spec, fields=fields, body=body, **more)
 
 

@@ -186,7 +186,7 @@ class Session:
         """
         spec = _spec.spec(document)
         approved = approve(spec, fields, extra)
-        limit_warnings = warnings(spec, approved.values)
+        limit_warnings = approved.unchecked + warnings(spec, approved.values)
         pays = preflight is None and spec.task and not self.is_simulated(spec)
         if preflight or (pays and take not in range(self.ledger.takes(approved) + 1)):
             report = ENGINE.run(self.sender.preflight(spec, approved.values, 8 if preflight else 2))
