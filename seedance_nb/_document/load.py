@@ -3,7 +3,7 @@
 import difflib
 import functools
 from collections.abc import Iterator, Mapping
-from contextlib import suppress
+from contextlib import nullcontext, suppress
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -165,7 +165,9 @@ def _chosen(root: Table, operations: tuple[Operation, ...], chosen: Operation) -
     if task:
         status = root.table("paths").table(task.status_path).table("get").table("responses")
         replies = {"create": tables.reply_of(root, responses), "status": tables.reply_of(root, status)}
-    auth = _operations.auth_of(root, operation, oddities, is_sent=has_task)
+    auth = None
+    with nullcontext() if has_task else suppress(SpecError):  # how a key is sent matters only where a request is
+        auth = _operations.auth_of(root, operation, oddities)
     return _spec_of(
         root, operations=operations, method=chosen.method, path=chosen.path, **with_limits(with_roles(body, {}, root.file)), example=example, auth=auth,
         content_type=chosen.content_type, server=_operations.server_of(root, is_sent=has_task), inputs=inputs,

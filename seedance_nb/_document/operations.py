@@ -184,25 +184,20 @@ def server_of(root: Table, *, is_sent: bool) -> str:
     return url.rstrip("/") if url.startswith(("https://", "http://")) else ""
 
 
-def auth_of(root: Table, operation: Table, oddities: list[Oddity], *, is_sent: bool) -> Auth | None:
-    """How an operation takes its key, None if not; adds to `oddities`. Raises: SpecError if requests are sent in an unsupported way."""
+def auth_of(root: Table, operation: Table, oddities: list[Oddity]) -> Auth | None:
+    """How an operation takes its key, None if not; adds to `oddities`. Raises: SpecError for an unsupported way."""
     security = operation.value.get("security", root.value.get("security"))
     required = security[0] if isinstance(security, list) and security else None
     if not isinstance(required, dict) or not required:
         return None
-    try:
-        schemes = root.table("components").table("securitySchemes")
-        scheme = resolve_reference(root, schemes.table(str(next(iter(required)))))
-        kind = scheme.text("type")
-        if kind == "apiKey" and scheme.text("in") == "header":
-            return Auth(header=scheme.text("name"))
-        if kind.lower() == "bearer":
-            message = "bearer is not a security type of OpenAPI; treated as type http with scheme bearer"
-            oddities.append(Oddity(pointer=f"{scheme.pointer}/type", message=message))
-        if kind.lower() == "bearer" or (kind == "http" and scheme.text("scheme").lower() == "bearer"):
-            return Auth(header="Authorization", prefix="Bearer ")
-        raise scheme.error(f"the security type {kind!r} is not supported, only a key in a header or a bearer token")
-    except SpecError:
-        if is_sent:
-            raise
-        return None
+    schemes = root.table("components").table("securitySchemes")
+    scheme = resolve_reference(root, schemes.table(str(next(iter(required)))))
+    kind = scheme.text("type")
+    if kind == "apiKey" and scheme.text("in") == "header":
+        return Auth(header=scheme.text("name"))
+    if kind.lower() == "bearer":
+        message = "bearer is not a security type of OpenAPI; treated as type http with scheme bearer"
+        oddities.append(Oddity(pointer=f"{scheme.pointer}/type", message=message))
+    if kind.lower() == "bearer" or (kind == "http" and scheme.text("scheme").lower() == "bearer"):
+        return Auth(header="Authorization", prefix="Bearer ")
+    raise scheme.error(f"the security type {kind!r} is not supported, only a key in a header or a bearer token")

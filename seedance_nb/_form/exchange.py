@@ -148,14 +148,13 @@ def to_curl(spec: Spec, body: dict[str, Any]) -> str:
     json_text(body).encode()  # raises for half of a surrogate pair, which a shell cannot represent
     fields = spec.body.get("properties", {}) if isinstance(body, dict) else {}
     found = {name: find(child, "/x-in") for name, child in fields.items() if name in body}
-    places = {name: place for name, place in found.items() if place is not ABSENT}
-    inside = {name: _form_text(body[name]) for name in places}
-    body = {name: value for name, value in body.items() if name not in inside} if inside else body
-    signs = {name: at for name, at in places.items() if at in _SIGNS}
-    texts = [f"--{at} {_quoted(f'{name}{_SIGNS[at]}{inside.pop(name)}')}" for name, at in signs.items()]
-    value: Any = lambda name: quote(inside.pop(name[1]), safe="") if name[1] in inside else name[0]  # noqa: E731
-    path = re.sub(r"\{([^{}]*)\}", value, spec.path)
-    path += f"?{urlencode(inside)}" if inside else ""
+    texts = {name: (place, _form_text(body[name])) for name, place in found.items() if place is not ABSENT}
+    body = {name: value for name, value in body.items() if name not in texts} if texts else body
+    options = [f"--{at} {_quoted(name + _SIGNS[at] + text)}" for name, (at, text) in texts.items() if at in _SIGNS]
+    inside = {name: quote(text, safe="") for name, (place, text) in texts.items() if place == "path"}
+    path = re.sub(r"\{([^{}]*)\}", lambda name: inside.get(name[1], name[0]), spec.path)
+    query = {name: text for name, (place, text) in texts.items() if place == "query"}
+    path += f"?{urlencode(query)}" if query else ""
     url = _quoted(spec.server + path)
     if not spec.server:
         url = f'"${_variable(spec.base_env, "BASE_URL")}"{_quoted(path) if path else ""}'
@@ -167,7 +166,7 @@ def to_curl(spec: Spec, body: dict[str, Any]) -> str:
         variable = f"${_variable(spec.key_env, 'API_KEY')}"
         quoted = f'"{head}{variable}"' if _UNQUOTED.fullmatch(head) else f'{_quoted(head)}"{variable}"'
         lines.append(f"--header {quoted}")
-    return " \\\n  ".join([*lines, *texts, *_body_options(spec, body)])
+    return " \\\n  ".join([*lines, *options, *_body_options(spec, body)])
 
 
 def _body_options(spec: Spec, body: Any) -> Iterator[str]:

@@ -10,7 +10,7 @@ import pytest
 
 import seedance_nb as sd
 from seedance_nb._base.values import to_pointer
-from seedance_nb._check.check import approve, build_body, check, warnings
+from seedance_nb._check.check import approve, approve_again, build_body, check, warnings
 from seedance_nb._document.load import model_names
 
 CORPORA = Path(__file__).parents[1] / "corpora"
@@ -27,6 +27,13 @@ def test_a_body_gets_the_verdict_that_its_document_means(name: str, path: Path) 
     body = expanded(case["body"])
     assert [problem.path for problem in check(sd.spec(name), body)] == case["problems"], case["why"]
     assert [problem.path for problem in warnings(sd.spec(name), body)] == case.get("warnings", []), case["why"]
+
+
+def test_a_request_with_a_warning_may_be_sent_once_more() -> None:
+    spec = sd.spec("seedance2-pro/seedance-20-i2v")
+    approved = approve(spec, {"prompt": "A fox", "urls": ["asset://a-1"], "duration": "5s"})
+    assert [problem.warns for problem in check(spec, approved.values)] == [True]
+    assert approve_again(spec, approved.body) == approved
 
 
 def expanded(value: Any) -> Any:
