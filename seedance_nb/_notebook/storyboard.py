@@ -19,7 +19,7 @@ from seedance_nb._base.values import shorten
 from seedance_nb._document.load import spec as load_spec
 from seedance_nb._document.spec import Spec
 from seedance_nb._ledger.row import Row, State, price_after
-from seedance_nb._media.join import join
+from seedance_nb._media.frames import join
 from seedance_nb._media.sniff import sniff
 from seedance_nb._notebook.compare import SETTINGS, request_for
 from seedance_nb._notebook.results import ShownBatch, Videos, cell_text

@@ -15,8 +15,7 @@ from support import media
 
 import seedance_nb as sd
 from seedance_nb._media import inspect as inspection
-from seedance_nb._media.frames import frames_at
-from seedance_nb._media.join import join
+from seedance_nb._media.frames import frames_at, join
 
 
 def brightness(image: Image.Image) -> float:

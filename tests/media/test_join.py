@@ -10,9 +10,8 @@ from PIL import Image
 from support import media
 
 import seedance_nb as sd
-from seedance_nb._media.frames import frames_at
+from seedance_nb._media.frames import frames_at, join
 from seedance_nb._media.inspect import inspect
-from seedance_nb._media.join import join
 
 TONE = array("f", [0.3, 0.3, -0.3, -0.3] * 256).tobytes()
 

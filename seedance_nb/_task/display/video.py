@@ -18,8 +18,7 @@ from seedance_nb._base.faults import created_by_package, typed
 from seedance_nb._base.html import DIM, FG, Html, piece
 from seedance_nb._base.values import is_number, read_json, slug
 from seedance_nb._ledger.row import Row, price_after
-from seedance_nb._media.frames import MOST, frames_at
-from seedance_nb._media.join import join
+from seedance_nb._media.frames import MOST, frames_at, join
 from seedance_nb._media.sniff import MediaFacts, read_facts
 from seedance_nb._task.display import player as _player
 from seedance_nb._task.display.player import PlayerOptions, View, differences, require_width, result_text, source_of
