@@ -50,12 +50,8 @@ class UnusableFile(Exception):
     file: Path | None = None
 
 
-class DoubtfulFile(Exception):
-    """A playable download that may be incomplete; the text says why. `sha256` shows whether the next one is the same."""
-
-    def __init__(self, why: str, sha256: str) -> None:
-        super().__init__(why)
-        self.sha256 = sha256
+class DoubtfulFile(UnusableFile):
+    """A playable download that may be incomplete, unless the next one is the same; the text says why."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -123,7 +119,7 @@ def save_video(
         hashed = sha256(part)
         doubts = _media.doubts(facts, asked_s)
         if doubts and hashed not in known:
-            raise DoubtfulFile("; ".join(doubts), hashed)
+            raise DoubtfulFile("; ".join(doubts))
         # A QuickTime file plays in more browsers as MP4, and that name is in the notebook already.
         suffix = f".{facts.format}" if facts.format in ("webm", "mkv") else ".mp4"
         final = part.parent / f"{stem_of(row)}{suffix}"

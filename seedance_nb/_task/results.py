@@ -7,7 +7,6 @@ import math
 import os
 import re
 import time
-from collections import Counter
 from collections.abc import Sequence
 from contextlib import suppress
 from dataclasses import replace
@@ -30,10 +29,10 @@ from seedance_nb._task.files import DoubtfulFile, ExtraResult, UnusableFile, fil
 from seedance_nb._task.send import TaskRun
 from seedance_nb._web.addresses import clean_url, host_of
 from seedance_nb._web.client import data_bytes, fetch_start
-from seedance_nb._web.download import Bounds, DownloadError, Kind, discard, download
-from seedance_nb._web.regular_files import create, on_disk
+from seedance_nb._web.download import Bounds, DownloadError, discard, download
+from seedance_nb._web.regular_files import create, on_disk, sha256
 
-_TRIES, _MOST_UNFIT, _FEW = 4, 2, 4
+_TRIES, _FEW = 4, 4
 _AFTER_DISK = "free some space, move what is in the way or set SEEDANCE_OUTPUTS to another folder, then {} to download it; its id and URL are saved in the ledger"
 _PAUSE_S, _FRESH_S, _SEARCH_S = 2, 3600, 60
 _PATIENCE_S = 60.0  # after "done", a file may appear at its URL a little later
@@ -102,7 +101,7 @@ class _Saving:
         self._extras = {one.place: one for one in _files.read_extras(row.beside)}
         self._has_video = has_video
         self._requested_s = seconds_of(values_by_role(flow.spec, read_json(row.body)).get("seconds"))
-        self._doubtful, self._unfit, self._likely = set[str](), Counter[int](), set[int]()
+        self._rejected, self._likely = set[str](), set[int]()  # by SHA-256, and by index
         self._unsupported: Path | None = None
         self._clock, self._policy = flow.bounds.clock, access_policy(flow.spec, flow.endpoint)
         was_dead = row.dead or (row.finished and flow.now() - row.finished > _FRESH_S)
@@ -229,18 +228,17 @@ class _Saving:
         taken = {one.file for one in self._extras.values() if one.place != index}
         try:
             if not self._has_video and (await asyncio.to_thread(media_kind, part))[0] not in ("image", "audio"):
-                facts = self.flow.spec, self._requested_s, self._doubtful
+                facts = self.flow.spec, self._requested_s, self._rejected
                 return await asyncio.to_thread(_files.save_video, part, self.row, *facts)
             return await asyncio.to_thread(_files.save_extra, part, self.row, index, taken)
-        except DoubtfulFile as error:
-            self._doubtful.add(error.sha256)  # the same once more is what the provider has
-            return DownloadError("broken", f"the download may be incomplete: {error}")
         except UnusableFile as error:
-            self._unfit[index] += 1
+            hashed = await asyncio.to_thread(sha256, part)
+            is_final = bool(error.file) or hashed in self._rejected  # the same once more is what the provider has
+            self._rejected.add(hashed)
             self._unsupported = error.file
-            kind: Kind = "broken" if self._unfit[index] < _MOST_UNFIT and not error.file else "final"
+            problem = "may be incomplete" if isinstance(error, DoubtfulFile) else "cannot be used"
             saved = f"; it is saved as {error.file.name}" if error.file else ""
-            return DownloadError(kind, f"the download cannot be used: {error}{saved}")
+            return DownloadError("final" if is_final else "broken", f"the download {problem}: {error}{saved}")
         except OSError as error:
             return DownloadError("disk", on_disk(error))
 

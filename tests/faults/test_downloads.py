@@ -355,21 +355,20 @@ def test_every_result_is_saved_under_a_name_of_our_own(server: MediaServer, tmp_
     second = media.longer(media.video(frames=12), 1000)
     urls = [
         server.put("/a", PICTURE),
-        server.put("/b?x=.mp4", b""),
         server.put("/c.mp4", VIDEO),
+        server.put("/b", second) + "?name=../../evil.mp4",
         server.put("/d", SOUND),
     ]
-    urls[1] = server.put("/b", second) + "?name=../../evil.mp4"
     job = errand(server, tmp_path, *urls, fields={"return_last_frame": True})
     row = job.fetch()
     stem = Path(row.file).stem
     assert job.files == sorted(
-        [f"{stem}.mp4", f"{stem}.jpg", f"{stem}-last-frame.png", f"{stem}-2.mp4", f"{stem}-4.wav"]
+        [f"{stem}.mp4", f"{stem}.jpg", f"{stem}-last-frame.png", f"{stem}-3.mp4", f"{stem}-4.wav"]
     )
     beside = read_extras(row.beside)
     assert [(one.place, one.kind, one.fault) for one in beside] == [
         (0, "image", ""),
-        (1, "video", ""),
+        (2, "video", ""),
         (3, "audio", ""),
     ]
     assert [one.sha256 for one in beside] == [hashlib.sha256(data).hexdigest() for data in (PICTURE, second, SOUND)]
