@@ -1,5 +1,6 @@
 """JSON values, JSON Pointers, and texts from outside made safe to show: without signed URLs, control characters and keys. Everything here is pure."""
 
+import functools
 import hashlib
 import json
 import re
@@ -21,6 +22,7 @@ ABSENT: Final = Absent.ABSENT
 JsonPath = tuple[str | int, ...]
 
 
+@functools.lru_cache(maxsize=1024)
 def pointer_parts(pointer: str) -> tuple[str, ...]:
     """The unescaped parts of a JSON Pointer (RFC 6901); () for the root. *pure*."""
     return tuple(part.replace("~1", "/").replace("~0", "~") for part in pointer.split("/")[1:])

@@ -36,14 +36,18 @@ class TaskStatus:
 
 def read_status(table: TaskTable, answer: Any, errors: ErrorTable | None = None, task: str = "") -> TaskStatus | None:
     """The status in a response, None if it has none; `State.OTHER` for an unknown word, and for "done" without a result URL. At an undocumented place a word counts only beside the id `task`, or "done" beside a result URL: it may be about the call itself. *pure*."""
-    outputs, own = result_urls(answer, table.outputs), objects_of(answer, task)
-    words = [find(answer, table.state), *(find(answer, place) for place in table.also_state if own or outputs)]
+    stated, outputs, own = find(answer, table.state), tuple[str, ...](), list[dict[str, Any]]()
+    if (
+        not isinstance(stated, str) or not stated.strip() or _state(table, stated) is State.DONE
+    ):  # else they tell no more
+        outputs, own = result_urls(answer, table.outputs), objects_of(answer, task)
+    words = [stated, *(find(answer, place) for place in table.also_state if own or outputs)]
     words += [item[name] for item in own for name in item if plain_name(name) in _STATES]
     word = next((word for word in words if isinstance(word, str) and word.strip()), "").strip()
     messages = _texts(answer, table.error)
     if word:
-        state = State(table.words.get(re.sub(r"[\s-]", "_", word.casefold()), State.OTHER))
-        if not own and word != str(find(answer, table.state)).strip() and state is not State.DONE:
+        state = _state(table, word)
+        if not own and word != str(stated).strip() and state is not State.DONE:
             return None
         outputs = outputs or next(filter(None, (result_urls(item, _RESULTS) for item in own)), ())
     else:
@@ -67,6 +71,10 @@ def read_status(table: TaskTable, answer: Any, errors: ErrorTable | None = None,
         credits=float(cost) if is_number(cost) and 0 <= cost < _MOST_CREDITS else None,
         progress=min(100.0, float(percent[1])) if percent else None,
     )  # fmt: skip
+
+
+def _state(table: TaskTable, word: str) -> State:
+    return State(table.words.get(re.sub(r"[\s-]", "_", word.strip().casefold()), State.OTHER))
 
 
 def _texts(answer: Any, pointers: tuple[str, ...]) -> list[str]:

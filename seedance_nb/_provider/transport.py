@@ -1,11 +1,12 @@
 """HTTP calls to a provider: the paid POST, status checks and free calls. The only module that sends the key."""
 
 import asyncio
+import functools
 import math
 import re
 import time
-from collections.abc import AsyncIterator, Awaitable, Callable, Generator, Mapping
-from contextlib import asynccontextmanager, suppress
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
+from contextlib import aclosing, asynccontextmanager, suppress
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -25,9 +26,10 @@ from seedance_nb._web.client import AccessPolicy, Fetch, origin_of
 from seedance_nb._web.network import CA_HINT, ProxyTransport, proxy_for, proxy_problem, trusted_certificates
 
 _TASK_HEADER = re.compile(r"(?:.+-)?location|(?:.+-)?(?:task|job|generation|prediction|video|run|operation)-?id")
-_MOST_HOPS = 3
+_MOST_HOPS, _IDLE_S = 3, 10.0
 _SHOWN = 1000
 _Fetched = tuple[Answer | None, str]  # the response, or None and the reason
+_url = functools.lru_cache(httpx.URL)
 _LONGEST_KEY = 8192  # characters to mask before a text is cut, so that no part of a key is left at the cut
 
 
@@ -64,17 +66,18 @@ async def send_once(spec: Spec, request: Request, endpoint: Endpoint) -> SendOut
 
 async def fetch_answer(spec: Spec, request: Request, endpoint: Endpoint, due: float = -math.inf) -> _Fetched:
     """The response to a free request, or None and the reason; waits for the rate limit. *network*."""
-    return await _exchange(spec, request, endpoint, await acquire_slot(endpoint, due), _Attempt(has_left=True))
+    attempt = _Attempt(has_left=True, reuses=request.method == "GET" and endpoint.app is None)
+    return await _exchange(spec, request, endpoint, await acquire_slot(endpoint, due), attempt)
 
 
 class _Attempt:
-    """Whether any byte of a request may have left, whether a retry may succeed, through which proxy, and what arrived."""
+    """Whether any byte of a request may have left, whether a retry may succeed, through which proxy, and what arrived; `reuses` permits an open connection."""
 
-    def __init__(self, *, has_left: bool) -> None:
-        self.has_left, self.transient, self.proxy = has_left, True, ""
+    def __init__(self, *, has_left: bool, reuses: bool = False) -> None:
+        self.has_left, self.reuses, self.transient, self.proxy = has_left, reuses, True, ""
         self.response: httpx.Response | None = None
         self.body, self.bytes = bytearray(), bytearray()
-        self._stream: Any = None
+        self.stream: Any = None
 
     async def trace(self, event: str, info: Mapping[str, Any]) -> None:
         """The trace callback of the HTTP library: called at each step."""
@@ -82,19 +85,19 @@ class _Attempt:
         is_request = event.endswith("send_request_headers.started") and info["request"].method != b"CONNECT"
         self.has_left = self.has_left or is_request
         if event.endswith(("connect_tcp.complete", "start_tls.complete")):
-            self._stream = info["return_value"]
-            self._read = self._stream.read
-        if is_request and self._stream:  # not before, for a proxy's own words are no answer
+            self.stream = info["return_value"]
+            self.read = self.stream.read
+        if is_request and self.stream:  # not before, for a proxy's own words are no answer
             self.bytes.clear()
-            self._stream.read = self._recorded
+            self.stream.read = self._recorded
         is_odd = event.endswith("response_headers.failed") and "Protocol" in type(info["exception"]).__name__
-        if is_odd and self._stream.read == self._recorded:
+        if is_odd and self.stream and self.stream.read == self._recorded:
             with suppress(Exception):  # what arrived counts
                 while len(self.bytes) < MAX_ANSWER and await self._recorded(MAX_ANSWER, 2.0):
                     pass
 
     async def _recorded(self, size: int, timeout: float | None = None) -> bytes:  # noqa: ASYNC109 - as the HTTP library calls it
-        content: bytes = await self._read(size, timeout)
+        content: bytes = await self.read(size, timeout)
         self.bytes += content[: MAX_ANSWER - len(self.bytes)]
         return content
 
@@ -126,7 +129,7 @@ async def _exchange(spec: Spec, request: Request, endpoint: Endpoint, sent: floa
     if why and not attempt.body:
         attempt.read_despite_head()
     if attempt.response is not None and (attempt.body or not why):  # also the part that came before it broke off
-        response = _answer(attempt.response, attempt.body, endpoint, why)
+        response = _answer(request, attempt.response, attempt.body, endpoint, why)
     if endpoint.gate:
         good = response is not None and not why and not is_overloaded(spec, response)
         pause = response.retry_after if response else None
@@ -144,68 +147,109 @@ def access_policy(spec: Spec, endpoint: Endpoint) -> AccessPolicy:
 async def reach_with_key(spec: Spec, endpoint: Endpoint, policy: AccessPolicy, url: str,
                          headers: Mapping[str, str]) -> AsyncIterator[tuple[httpx.Response, Any]]:  # fmt: skip
     """The response for a result at the provider's own origin, requested with the key; a redirect is followed without it. *network*."""
-    client = _client(spec, endpoint, _Attempt(has_left=True))
-    async with client, client.stream("GET", url, headers=headers) as response:
-        if not response.has_redirect_location:
-            yield response, None
-            return
-        target = str(response.url.join(response.headers["location"]))
+    attempt, request = _Attempt(has_left=True), Request(method="GET", url=url)
+    async with aclosing(_transport(endpoint, attempt, url)) as own:
+        sent = _respond(spec, request, httpx.URL(url), endpoint, attempt, own, {"Accept": "*/*", **headers})
+        async with aclosing(await sent) as response:
+            if not response.has_redirect_location:
+                yield response, None
+                return
+            target = str(response.url.join(response.headers["location"]))
     async with Fetch(replace(policy, upgrade=True)).reach(target, headers) as (response, _):
         yield response, None
 
 
-class _KeyAuth(httpx.Auth):
-    """Adds the key to a request, only if it goes to the provider's own origin."""
+def _transport(endpoint: Endpoint, attempt: _Attempt, url: str) -> httpx.AsyncBaseTransport:
+    """A new connection to a URL's origin, or calls of the simulator."""
+    from seedance_nb._web.connection import Connection  # late, because it loads a library that `check` does not need
 
-    def __init__(self, spec: Spec, endpoint: Endpoint) -> None:
-        self._spec, self._endpoint = spec, endpoint
-
-    def auth_flow(self, request: httpx.Request) -> Generator[httpx.Request, httpx.Response, None]:
-        auth, secret = self._spec.auth, self._endpoint.secret
-        if auth and secret and origin_of(request.url) == origin_of(httpx.URL(self._endpoint.base_url)):
-            request.headers[auth.header] = auth.prefix + secret.reveal()
-        yield request
-
-
-def _client(spec: Spec, endpoint: Endpoint, attempt: _Attempt) -> httpx.AsyncClient:
-    transport: httpx.AsyncBaseTransport
     if endpoint.app:
-        transport = httpx.ASGITransport(app=endpoint.app, raise_app_exceptions=False)
-    else:
-        allowed_hosts()  # an error in it would otherwise come to light after the payment
-        proxy = proxy_for(httpx.URL(endpoint.base_url))
-        attempt.proxy = f" through the proxy {host_of(str(proxy.url))}" if proxy else ""
-        transport = ProxyTransport(proxy) if proxy else httpx.AsyncHTTPTransport(verify=trusted_certificates())
-    # trust_env is off: no .netrc may replace the key, and `proxy_for` uses no proxy that could see it.
-    timeout = httpx.Timeout(60, connect=min(10.0, endpoint.total))
-    headers, auth = {"Accept-Encoding": "identity", "User-Agent": "seedance_nb"}, _KeyAuth(spec, endpoint)
-    return httpx.AsyncClient(transport=transport, auth=auth, timeout=timeout, headers=headers, trust_env=False)
+        return httpx.ASGITransport(app=endpoint.app, raise_app_exceptions=False)
+    allowed_hosts()  # an error in it would otherwise come to light after the payment
+    proxy = proxy_for(httpx.URL(url))  # none that could see the key
+    attempt.proxy = f" through the proxy {host_of(str(proxy.url))}" if proxy else ""
+    return ProxyTransport(proxy) if proxy else Connection(url, trusted_certificates())
+
+
+@asynccontextmanager
+async def _open_transport(endpoint: Endpoint, gate: RateLimiter) -> AsyncIterator[httpx.AsyncBaseTransport]:
+    """A connection that an earlier free request left open, or a new one; it stays open for the next for some seconds. *network*."""
+    loop = asyncio.get_running_loop()
+    own = gate.idle.pop()[0] if gate.idle else _transport(endpoint, _Attempt(has_left=True), endpoint.base_url)
+    try:
+        yield own
+    except BaseException:
+        await own.aclose()  # the next may have to go another way
+        raise
+    gate.idle.append((own, loop.time()))
+    if gate.closing is None:
+        gate.closing = loop.call_later(_IDLE_S, _close_idle, loop, gate)
+
+
+def _close_idle(loop: asyncio.AbstractEventLoop, gate: RateLimiter) -> None:
+    while gate.idle and gate.idle[0][1] <= loop.time() - _IDLE_S / 2:
+        loop.create_task(gate.idle.pop(0)[0].aclose())
+    gate.closing = loop.call_later(_IDLE_S, _close_idle, loop, gate) if gate.idle else None
+
+
+async def _respond(spec: Spec, request: Request, url: httpx.URL, endpoint: Endpoint, attempt: _Attempt,
+                   transport: httpx.AsyncBaseTransport, more: Mapping[str, str]) -> httpx.Response:  # fmt: skip
+    """The response, its body not yet read; the key is sent only to the provider's own origin, and no cookie anywhere. *network*."""
+    headers = {"Accept-Encoding": "identity", "User-Agent": "seedance_nb", **more}
+    if spec.auth and endpoint.secret and origin_of(url) == origin_of(_url(endpoint.base_url)):
+        headers[spec.auth.header] = spec.auth.prefix + endpoint.secret.reveal()
+    waits = {"connect": min(10.0, endpoint.total), "read": 60, "write": 60, "pool": 60}
+    extensions = {"trace": attempt.trace, "timeout": waits}
+    content = request.body.encode() if request.body else None
+    sent = httpx.Request(request.method, url, headers=headers, content=content, extensions=extensions)
+    response = await transport.handle_async_request(sent)
+    response.request = sent
+    return response
 
 
 async def _call(spec: Spec, request: Request, endpoint: Endpoint, attempt: _Attempt) -> None:
-    """Send the request and read the response into `attempt`, at most `MAX_ANSWER` bytes and one more."""
+    """Send the request and read the response into `attempt`. *network*."""
+    async with asyncio.timeout(endpoint.total):
+        if attempt.reuses and endpoint.gate:
+            try:
+                async with _open_transport(endpoint, endpoint.gate()) as transport:
+                    await _read(spec, request, endpoint, attempt, transport)
+                return
+            except (httpx.ReadError, httpx.WriteError, httpx.RemoteProtocolError):
+                if attempt.stream:
+                    raise
+                attempt.response, attempt.body = (
+                    None,
+                    bytearray(),
+                )  # the connection had ended before; ask over a new one
+            finally:
+                if attempt.stream:
+                    attempt.stream.read = attempt.read  # other requests use it next
+        async with aclosing(_transport(endpoint, attempt, endpoint.base_url)) as transport:
+            await _read(spec, request, endpoint, attempt, transport)
+
+
+async def _read(spec: Spec, request: Request, endpoint: Endpoint, attempt: _Attempt,
+                transport: httpx.AsyncBaseTransport) -> None:  # fmt: skip
+    """Read at most `MAX_ANSWER` bytes and one more, after at most three redirects of a GET within the provider's origin."""
     headers = {"Accept": "application/json"} | ({"Content-Type": "application/json"} if request.body else {})
-    content = request.body.encode() if request.body else None
     url = httpx.URL(request.url)
-    async with asyncio.timeout(endpoint.total), _client(spec, endpoint, attempt) as client:
-        for hop in range(_MOST_HOPS + 1):
-            trace = {"trace": attempt.trace}
-            stream = client.stream(request.method, url, content=content, headers=headers, extensions=trace)
-            async with stream as response:
-                attempt.response = response
-                if request.method == "GET" and hop < _MOST_HOPS and response.has_redirect_location:
-                    target = url.join(response.headers["location"])
-                    if origin_of(target) == origin_of(url):  # the key goes nowhere else
-                        url = target
-                        continue
-                async for chunk in response.aiter_raw():
-                    attempt.body += chunk
-                    if len(attempt.body) > MAX_ANSWER:
-                        return
-            return
+    for hop in range(_MOST_HOPS + 1):
+        async with aclosing(await _respond(spec, request, url, endpoint, attempt, transport, headers)) as response:
+            attempt.response = response
+            if request.method == "GET" and hop < _MOST_HOPS and response.has_redirect_location:
+                target = url.join(response.headers["location"])
+                if origin_of(target) == origin_of(url):  # the key goes nowhere else
+                    url = target
+                    continue
+            async for chunk in response.aiter_raw():
+                attempt.body += chunk
+                if len(attempt.body) > MAX_ANSWER:
+                    return
+        return
 
 
-def _answer(response: httpx.Response, body: bytearray, endpoint: Endpoint, why: str) -> Answer:
+def _answer(request: Request, response: httpx.Response, body: bytearray, endpoint: Endpoint, why: str) -> Answer:
     """What a response says, or the part of it that came before the error `why`; the key is masked everywhere."""
     hide = endpoint.secret.mask if endpoint.secret else str
     headers = response.headers
@@ -216,17 +260,19 @@ def _answer(response: httpx.Response, body: bytearray, endpoint: Endpoint, why: 
     names = (name for name in headers if _TASK_HEADER.fullmatch(name))
     header = max(names, key=lambda name: name.endswith("id"), default="")
     task_id = id_text(headers[header]) if header.endswith("id") else ""
-    hint, text, target = find_id(value, content.text) or task_id, hide(content.text[:_LONGEST_KEY]), ""
+    hint = (find_id(value, content.text) or task_id) if request.body else ""  # of what may have been paid
+    text, target = hide(content.text[:_LONGEST_KEY]), ""
     if "location" in headers:
         target = sanitize(hide(_target(response)))[:_SHOWN]
     if target and not response.is_redirect:
         text = f"Location: {target}\n{text}"
     elif header and header != "location":
         text = f"{header.title()}: {strip_queries(hide(headers[header]))[:_SHOWN]}\n{text}"
-    try:
-        value = endpoint.secret.mask(value) if endpoint.secret else value  # from here on the key is in no response
-    except RecursionError:
-        value = ABSENT
+    if doubts or "\\" in content.text or hide(content.text) != content.text:  # else no part of it holds the key either
+        try:
+            value = endpoint.secret.mask(value) if endpoint.secret else value  # from here on the key is in no response
+        except RecursionError:
+            value = ABSENT
     return Answer(
         status=response.status_code, value=value, redirect=target if response.is_redirect else "",
         retry_after=pause_of(headers.get("retry-after", ""), headers.get("date", ""), time.time()),

@@ -48,7 +48,7 @@ class Engine:
     def rate_limiter(self, origin: str, key: str) -> RateLimiter:
         """The rate limiter of an origin and a key (its fingerprint), shared by all sessions."""
         with self._lock:
-            return self._gates.setdefault((origin, key), RateLimiter())
+            return self._gates.get((origin, key)) or self._gates.setdefault((origin, key), RateLimiter())
 
     def delay_exit(self, delivery: Delivery, answer_s: float) -> None:
         """Delay the exit until a request is settled, or for `answer_s`, so that a script's last `submit` is sent and its id saved. Raises: RuntimeError once the exit has waited."""

@@ -71,11 +71,11 @@ async def poll(flow: TaskRun, task_id: str, due: float = -math.inf) -> tuple[Tas
         return None, answer, why
     if other := other_task(flow.spec.task, answer.value, task_id):
         return None, answer, f"the response is about another task, {shorten(other)}"
+    is_about_task = answer.is_success and not answer.page  # else about the call, whatever it says of a state
+    if is_about_task and (seen := read_status(flow.spec.task, answer.value, flow.spec.errors, task_id)):
+        return seen, answer, ""
     words = answer.problem or (flow.endpoint.secret.mask if flow.endpoint.secret else str)(said(flow.spec, answer))
-    problem = f"HTTP {answer.status} without a state: {words}" if words else ""
-    if not answer.is_success or answer.page:  # it is about the call, whatever it says of a state
-        return None, answer, problem
-    return read_status(flow.spec.task, answer.value, flow.spec.errors, task_id), answer, problem
+    return None, answer, f"HTTP {answer.status} without a state: {words}" if words else ""
 
 
 async def record_status(flow: TaskRun, row: Row, seen: TaskStatus) -> Row:

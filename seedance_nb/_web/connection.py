@@ -1,5 +1,6 @@
 """Opens connections only to IP addresses that were resolved and checked here; certificate, server name and `Host` stay those of the URL."""
 
+import functools
 import ssl
 from contextlib import suppress
 from typing import Any
@@ -17,6 +18,22 @@ class Transport(httpx.AsyncHTTPTransport):
         # Never super().__init__(), whose pool connects unchecked: should httpx rename the attribute, nothing connects at all.
         backend = _Backend(resolve, allow_private=allow_private)
         self._pool = httpcore.AsyncConnectionPool(ssl_context=context, network_backend=backend)
+
+
+class Connection(httpx.AsyncHTTPTransport):
+    """httpx's transport to any address at a URL's origin, one request at a time: a pool would look at all its connections at each."""
+
+    def __init__(self, url: str, context: ssl.SSLContext) -> None:
+        origin = httpcore.URL(url).origin
+        self._new = functools.partial(httpcore.AsyncHTTPConnection, origin, context, keepalive_expiry=10.0)
+        self._pool: Any = self._new()
+
+    async def handle_async_request(self, request: httpx.Request) -> httpx.Response:
+        """The response to a request, over a new connection if the last one has ended. *network*. Raises: httpx's errors."""
+        if self._pool.is_closed() or self._pool.has_expired():
+            await self._pool.aclose()
+            self._pool = self._new()
+        return await super().handle_async_request(request)
 
 
 class _Backend(httpcore.AnyIOBackend):

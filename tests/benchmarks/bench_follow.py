@@ -174,18 +174,24 @@ async def cpu(one: Work, looks: int) -> float:
     return (time.process_time() - begun) * 1000 / looks
 
 
-async def fal(url: str, looks: int) -> float:
+async def fal(url: str) -> Work:
     """A look of fal-client."""
     fal_client = importlib.import_module("fal_client")
     client = await fal_client.AsyncClient(key="k")._client
-    handle = fal_client.client.AsyncRequestHandle("1", f"{url}/fal/r", f"{url}/fal/s", f"{url}/fal/c", client)
-    return await cpu(handle.status, looks)
+    look: Work = fal_client.client.AsyncRequestHandle(
+        "1", f"{url}/fal/r", f"{url}/fal/s", f"{url}/fal/c", client
+    ).status
+    return look
 
 
-async def replicate(url: str, looks: int) -> float:
+async def replicate(url: str) -> Work:
     """A look of replicate."""
     client = importlib.import_module("replicate").Client(api_token="k", base_url=url)
-    return await cpu(lambda: client.predictions.async_get("abc"), looks)
+    return lambda: client.predictions.async_get("abc")
+
+
+async def timed(maker: Callable[[str], Awaitable[Work]], url: str, looks: int) -> float:
+    return await cpu(await maker(url), looks)
 
 
 def session(url: str, folder: Path, **more: Any) -> Any:
@@ -220,7 +226,7 @@ def bare(rounds: int, looks: int) -> None:
             found.setdefault("seedance_nb", []).append(ours)
             for name, other in (("fal_client", fal), ("replicate", replicate)):
                 if importlib.util.find_spec(name):
-                    found.setdefault(name, []).append(asyncio.run(other(url, looks)))
+                    found.setdefault(name, []).append(asyncio.run(timed(other, url, looks)))
     for name, took in found.items():
         print(
             f"  CPU of a look, bare: {name:12} {min(took):5.2f} ms (median {statistics.median(took):.2f} of {rounds} x {looks})"
@@ -242,15 +248,26 @@ async def lags(seconds: float, into: list[float]) -> None:
         into.append((time.perf_counter() - begun - 0.01) * 1000)
 
 
-def follow(tasks: int, seconds: float) -> None:
-    """In a process of its own: so many tasks submitted in one burst, and then followed; no task ends."""
+def spent(url: str, seconds: float) -> tuple[float, int, list[float], list[float]]:
+    """CPU seconds and looks while the engine's loop and the kernel's are watched, and by how much these woke too late."""
     from seedance_nb._task.engine import ENGINE
 
+    looks, used, own, kernel = ask(f"{url}/counts")["looks"], time.process_time(), list[float](), list[float]()
+    there = ENGINE.submit(lags(seconds, own))
+    asyncio.run(lags(seconds, kernel))
+    there.result()
+    used = time.process_time() - used
+    return used, ask(f"{url}/counts")["looks"] - looks, own, kernel
+
+
+def follow(tasks: int, seconds: float) -> None:
+    """In a process of its own: so many tasks submitted in one burst, and then followed; no task ends. The CPU of measuring is taken off."""
     with provider() as url, tempfile.TemporaryDirectory() as folder:
         one = session(url, Path(folder))
         one.submit(MODEL, prompt="The first")
         while not ask(f"{url}/counts")["created"]:
             time.sleep(0.05)
+        measuring = spent(url, seconds)[0]
         before, begun = kilobytes(), time.monotonic()
         kept = [one.submit(MODEL, prompt=f"A fox {number}") for number in range(tasks)]
         claimed = time.monotonic() - begun
@@ -258,20 +275,46 @@ def follow(tasks: int, seconds: float) -> None:
             time.sleep(0.1)
         sent = time.monotonic() - begun
         time.sleep(10)
-        looks, spent, own, kernel = ask(f"{url}/counts")["looks"], time.process_time(), list[float](), list[float]()
-        there = ENGINE.submit(lags(seconds, own))
-        asyncio.run(lags(seconds, kernel))
-        there.result()
-        spent, counts = time.process_time() - spent, ask(f"{url}/counts")
-        looked = counts["looks"] - looks
+        used, looked, own, kernel = spent(url, seconds)
+        used, counts = max(0.0, used - measuring), ask(f"{url}/counts")
         worst = [statistics.quantiles(one, n=100)[98] for one in (own, kernel)]
         print(f"  {tasks:5} tasks: {tasks / sent:6.1f} submits a second ({tasks / claimed:.0f} claimed), {counts['balances']} balance questions; "
-              f"{looked / seconds:5.1f} looks a second, {1000 * spent / max(1, looked):5.2f} ms CPU each, all in ({100 * spent / seconds:.1f} % of a core); "
+              f"{looked / seconds:5.1f} looks a second, {1000 * used / max(1, looked):5.2f} ms CPU each, all in ({100 * used / seconds:.1f} % of a core); "
               f"{(kilobytes() - before) / 1024:5.1f} MiB; lag of the engine's loop p99 {worst[0]:.1f} ms, of the kernel's {worst[1]:.1f} ms; "
-              f"most looks at one task at once: {counts['most']}")  # fmt: skip
+              f"most looks at one task at once: {counts['most']}; load {os.getloadavg()[0]:.1f}")  # fmt: skip
         del kept
         sys.stdout.flush()
         os._exit(0)
+
+
+def beside(tasks: int, seconds: float) -> None:
+    """In a process of its own: so many loops that look once in `tasks` / 40 s, 40 looks a second as ours, by each library."""
+
+    async def paced(look: Work, until: float) -> int:
+        looks = 0
+        while time.monotonic() < until:
+            await asyncio.sleep(tasks / 40)
+            await look()
+            looks += 1
+        return looks
+
+    async def all_of_them(maker: Callable[[str], Awaitable[Work]], url: str) -> float:
+        look = await maker(url)
+        await many(look, 80)
+        used, begun = time.process_time(), time.monotonic()
+        loops = []
+        for _ in range(tasks):
+            loops.append(asyncio.create_task(paced(look, begun + seconds)))
+            await asyncio.sleep(1 / 40)
+        looked = sum(await asyncio.gather(*loops))
+        return 1000 * (time.process_time() - used) / looked
+
+    with provider() as url:
+        for name, maker in (("fal_client", fal), ("replicate", replicate)):
+            if importlib.util.find_spec(name):
+                print(
+                    f"        {name:12} 40 looks a second: {asyncio.run(all_of_them(maker, url)):.2f} ms CPU each; load {os.getloadavg()[0]:.1f}"
+                )
 
 
 class Jumping(asyncio.SelectorEventLoop):
@@ -361,7 +404,7 @@ def virtual(tasks: int, sigma: float, allowed: int) -> None:
                 200 if is_free else 429, headers=told, stream=httpx.ByteStream(json.dumps(said).encode())
             )
 
-    mock.patch.object(transport, "_client", side_effect=lambda *_: httpx.AsyncClient(transport=Made())).start()
+    mock.patch.object(transport, "_transport", side_effect=lambda *_: Made()).start()
     with tempfile.TemporaryDirectory() as folder:
         here = session("http://127.0.0.1:9", Path(folder), clock=loop.time, answer_s=120)
         for number in range(tasks):
@@ -385,6 +428,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0] if __doc__ else "")
     parser.add_argument("--serve", action="store_true")
     parser.add_argument("--follow", type=int)
+    parser.add_argument("--beside", type=int)
     parser.add_argument("--virtual", nargs=3, type=float)
     parser.add_argument("--tasks", nargs="*", type=int, default=[1, 100, 1000, 5000])
     parser.add_argument("--seconds", type=float, default=20)
@@ -395,6 +439,8 @@ def main() -> None:
         asyncio.run(serve())
     elif asked.follow is not None:
         follow(asked.follow, asked.seconds)
+    elif asked.beside:
+        beside(asked.beside, asked.seconds)
     elif asked.virtual:
         virtual(int(asked.virtual[0]), asked.virtual[1], int(asked.virtual[2]))
     else:
@@ -404,6 +450,7 @@ def main() -> None:
         print("followed over loopback, real time:", flush=True)
         for tasks in asked.tasks:
             subprocess.run([*run, "--follow", str(tasks)], check=True)
+            subprocess.run([*run, "--beside", str(min(tasks, 300))], check=True)
         print("tasks of about 286 s against a host that allows 20 requests a second, virtual clock:", flush=True)
         for tasks, sigma in ((200, 0.05), (200, 0.35), (1000, 0.05), (1000, 0.35)):
             subprocess.run([*run, "--virtual", str(tasks), str(sigma), "20"], check=True)

@@ -18,8 +18,9 @@ from support.provider import Provider
 
 import seedance_nb as sd
 from seedance_nb._base.secret import Secret
+from seedance_nb._check.check import Request
 from seedance_nb._ledger.row import State
-from seedance_nb._provider.transport import Endpoint, _KeyAuth
+from seedance_nb._provider.transport import Endpoint, _Attempt, _respond
 from seedance_nb._task.engine import ENGINE
 
 MODEL = "crun/seedance-2.0-fast-r2v"
@@ -230,9 +231,10 @@ def test_a_proxy_of_the_environment_sees_nothing(session: sd.Session, monkeypatc
 @pytest.mark.parametrize(("url", "sent"), [("https://api.crun.ai/a", True), ("https://cdn.crun.ai/a", False),
                                            ("http://api.crun.ai/a", False), ("https://api.crun.ai:8443/a", False)])  # fmt: skip
 def test_the_key_goes_to_the_providers_own_origin_only(crun: sd.Spec, url: str, sent: bool) -> None:
-    auth = _KeyAuth(crun, Endpoint(base_url="https://api.crun.ai", secret=Secret(CANARY, "x")))
-    request = next(auth.auth_flow(httpx.Request("GET", url)))
-    assert ("x-api-key" in request.headers) is sent
+    transport = httpx.MockTransport(lambda request: httpx.Response(200, json="x-api-key" in request.headers))
+    there, ours = Endpoint(base_url="https://api.crun.ai", secret=Secret(CANARY, "x")), Request(method="GET", url=url)
+    response = asyncio.run(_respond(crun, ours, httpx.URL(url), there, _Attempt(has_left=True), transport, {}))
+    assert response.json() is sent
 
 
 def test_a_redirect_of_the_paid_request_is_not_followed(

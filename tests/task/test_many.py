@@ -31,20 +31,30 @@ class Counting(Provider):
 
     def __init__(self, video: bytes = b"") -> None:
         self.under_way, self.most, self.balances = Counter[str](), 0, 0
-        self.clients = set[Any]()
+        self.clients, self.payers = list[Any](), list[Any]()
+        self.hangs_up, self.hung_up = False, 0
         self.lock = threading.Lock()
         super().__init__(video)
 
     def _status(self, handler: Any) -> None:
         with self.lock:
             self.balances += handler.path.endswith("/balance")
-            self.clients.add(handler.client_address)
+            is_known = handler.client_address in self.clients
+            self.clients.append(handler.client_address)
+            if self.hangs_up and is_known:
+                self.hung_up += 1
+                handler.close_connection = True
+                return
             self.under_way[handler.path] += 1
             self.most = max(self.most, self.under_way[handler.path])
         time.sleep(0.02)
         super()._status(handler)
         with self.lock:
             self.under_way[handler.path] -= 1
+
+    def _create(self, handler: Any) -> None:
+        self.payers.append(handler.client_address)
+        super()._create(handler)
 
 
 @pytest.fixture
@@ -115,6 +125,31 @@ def test_a_burst_of_submits_asks_for_the_balance_once_and_each_row_has_it(sessio
     host.on_status = ["success"]
     for task in tasks:
         task.wait(60)
+
+
+def test_looks_share_connections_and_each_paid_request_has_a_new_one(session: sd.Session, host: Counting) -> None:
+    host.on_status = ["running"]
+    tasks = submitted(session, 3)
+    until(lambda: len(host.looks) > 40)
+    host.on_status = ["success"]
+    for task in tasks:
+        task.wait(60)
+    assert len(set(host.clients)) < 10
+    assert len(set(host.payers)) == 3
+    assert not set(host.payers) & set(host.clients)
+
+
+def test_a_connection_that_the_host_ends_between_two_looks_is_no_failure(session: sd.Session, host: Counting) -> None:
+    host.on_status, host.hangs_up = ["running"], True
+    (task,) = submitted(session, 1)
+    until(lambda: host.hung_up > 5)
+    assert task.row.error == ""
+    gate = task._flow().endpoint.gate
+    assert gate
+    assert gate().rate >= 1000, "it was not taken for a host in trouble"
+    host.on_status = ["success"]
+    assert task.wait(60).path.exists()
+    assert len(host.charges) == 1
 
 
 def test_the_ledger_is_written_only_when_a_state_changes(session: sd.Session, host: Counting) -> None:
