@@ -4,7 +4,7 @@ import html
 import json
 import re
 import sys
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from functools import cache
 from importlib.resources import files
 from typing import Any, Self
@@ -60,6 +60,13 @@ def safe_url(url: str) -> Html:
         if _SCHEME.match(plain) or plain.startswith(("//", "\\")):
             return Html()
     return escape(url)
+
+
+def links_html(links: Mapping[str, str]) -> Html:
+    """Links by their names; what is no https URL, such as a mail address, is shown as text. *pure*."""
+    link = Html('<a href="{}" target="_blank" rel="noopener">{}</a>')
+    parts = (link.format(safe_url(to), name) if to[:8] == "https://" else f"{name}: {to}" for name, to in links.items())
+    return Html(" · ").join(parts)
 
 
 FG = "color:var(--jp-ui-font-color1,var(--vscode-foreground,inherit))"

@@ -2,6 +2,7 @@
 
 import difflib
 import functools
+import re
 from collections.abc import Iterator, Mapping
 from contextlib import nullcontext, suppress
 from dataclasses import replace
@@ -180,11 +181,14 @@ def _chosen(root: Table, operations: tuple[Operation, ...], chosen: Operation) -
 def _spec_of(root: Table, **parts: Any) -> Spec:
     document, name = root.value, Path(root.file).stem or "document"
     provider = document.get("x-provider", "")
+    keys = [*re.findall(r"\]\((https://[^\s()]{1,300})\)", str(find(document, "/components/securitySchemes"))), ABSENT]
+    links = {"get a key": keys[0], "support": find(document, "/info/contact/email")}
     titles = (document.get("x-title"), find(document, "/info/title"), document.get("title"), name)
     return Spec(
         name=f"{provider}/{name}" if provider else name, file=root.file, vouched=bool(provider), price=tables.price_table(root),
         title=next(title for title in titles if isinstance(title, str)), mode=document.get("x-mode", ""),
         source=document.get("x-source", root.file), evidence=document.get("x-evidence", "schema"), **parts,
+        links={name: text for name, text in links.items() if isinstance(text, str)},
     )  # fmt: skip
 
 

@@ -38,6 +38,7 @@ class Spec(Readable):
       task, errors: how a task is followed and what each code means; None without `x-task`: then nothing can be sent.
       price, calls: the price table, and the free calls: estimate, balance, upload, asset, asset-info.
       replies, callback_id, callback_url: the schemas of the responses; pointers to the id in a callback and to its URL.
+      links: what the document names for people: where to get a key, and the address of its support.
       auth, key_env, base_env: how the key is sent, and the environment variables for the key and the base URL.
       vouched: whether the package itself knows the provider; only then is a key looked up by name.
 
@@ -73,6 +74,7 @@ class Spec(Readable):
     calls: dict[str, Call] = field(default_factory=dict)
     callback_id: str = ""
     callback_url: str = ""
+    links: dict[str, str] = field(default_factory=dict)
 
     @property
     def is_chosen(self) -> bool:

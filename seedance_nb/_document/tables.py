@@ -200,8 +200,7 @@ def callback_of(operation: Table) -> dict[str, str]:
         properties = find(item, "/post/requestBody/content/application~1json/schema/properties")
         for name, child in properties.items() if isinstance(properties, dict) else ():
             if find(child, "/x-fill") == "id":
-                url = str(expression).removeprefix("{$request.body#").removesuffix("}")
-                return {"callback_id": f"/{name}", "callback_url": url}
+                return {"callback_id": f"/{name}", "callback_url": str(expression).partition("#")[2].removesuffix("}")}
     return {}
 
 

@@ -101,8 +101,7 @@ async def preflight(spec: Spec, body: Any, *, allowed_origin: str = "", total_s:
         try:
             async with asyncio.timeout_at(until), limit:
                 if lower.startswith("asset:"):
-                    state = await asset_state(source.partition("://")[2]) if asset_state else ""
-                    return _Reading(why=_ASSET, state=state)
+                    return _Reading(why=_ASSET, state=await asset_state(source[8:]) if asset_state else "")
                 if lower.startswith("data:"):
                     return _Reading(why="it is Base64 data, not a URL")
                 if lower.startswith(("http:", "https:")):

@@ -13,7 +13,7 @@ from IPython.display import display
 
 from seedance_nb._base.errors import Refused, SeedanceError
 from seedance_nb._base.faults import log_unexpected
-from seedance_nb._base.html import FONT, Html, escape, piece, request_html, running_cell
+from seedance_nb._base.html import FONT, Html, escape, links_html, piece, request_html, running_cell
 from seedance_nb._base.problem import Problem
 from seedance_nb._base.secret import mask_keys
 from seedance_nb._base.values import ABSENT, digest, find, map_leaves, shorten, strip_queries
@@ -262,8 +262,8 @@ class Panel:
     def _head(self) -> Html:
         host = Html('<span class="sdn-dim">the key goes to {}</span>').format(self._host) if self._host else ""
         spec, badge = self.spec, status.SIMULATED if self._simulated else ""
-        head = Html('<b>{}</b><span class="sdn-dim">{}</span>{}<code>{}</code>{}')
-        return head.format(spec.title, spec.mode, badge, spec.name, host)
+        head = Html('<b>{}</b><span class="sdn-dim">{}</span>{}<code>{}</code>{}<span class="sdn-dim">{}</span>')
+        return head.format(spec.title, spec.mode, badge, spec.name, host, links_html(spec.links))
 
     def _update_button(self) -> None:
         """Show the price, on Generate too, and the number of warnings: of filled fields, or of all once they were shown to confirm."""

@@ -59,10 +59,10 @@ def ask_key(document: "str | Path | Spec", /, *, keep: bool = False) -> "Secret"
         problem = "No secure keyring is available, so the key was not requested."
         next_step = f"pip install 'seedance_nb[keyring]' on a system with a keyring, or omit keep, or set {name}"
         raise SeedanceError(problem, next_step=next_step, charged=None)
-    typed = None
+    typed, page = None, f" ({spec.links['get a key']})" if "get a key" in spec.links else ""
     with suppress(EOFError, OSError, NotImplementedError, getpass.GetPassWarning), warnings.catch_warnings():
         warnings.simplefilter("error", getpass.GetPassWarning)  # it would show the input
-        typed = Secret(getpass.getpass(f"Key for {spec.provider}: "), "sd.ask_key")
+        typed = Secret(getpass.getpass(f"Key for {spec.provider}{page}: "), "sd.ask_key")
     if typed is None:
         next_step = "set it in the environment before starting Python"
         raise SeedanceError("Cannot prompt for a key here.", next_step=next_step, charged=None)

@@ -71,7 +71,9 @@ def refusal(spec: Spec, code: str, words: str, *, simulated: bool) -> Refused:
     meanings = spec.errors.statuses | spec.errors.refusals if spec.errors else {}
     number = int(code) if code.isdecimal() else code or None
     provider = f"The simulator, acting as {spec.provider}," if simulated else spec.provider
-    return _REFUSALS[meanings.get(code, "refused")](words, code=number, provider=provider)
+    kind, page = _REFUSALS[meanings.get(code, "refused")], spec.links.get("get a key", "")
+    step = f"{kind.hint}; get a key at {page}" if page and kind is Unauthorized else ""
+    return kind(words, code=number, provider=provider, next_step=step)
 
 
 def classify(spec: Spec, answer: Answer) -> SendOutcome:

@@ -166,8 +166,7 @@ class Normaliser:
         for key in ("anyOf", "oneOf") if tag else ():
             for index, branch in enumerate(schema.get(key, ())):
                 if values := self._tags(branch, find(branch, f"/{dialect.SCHEMA_NAME}"), tag):
-                    names = ("title", "description", dialect.SCHEMA_NAME)
-                    notes = {note: branch[note] for note in names if note in branch}
+                    notes = {one: branch[one] for one in ("title", "description", dialect.SCHEMA_NAME) if one in branch}
                     rule = {"properties": {tag["propertyName"]: {"enum": values}}}
                     schema[key][index] = {**notes, "allOf": [branch, rule]}
 

@@ -12,7 +12,7 @@ from typing import Any
 
 from seedance_nb._base.errors import InvalidInput, LimitWarning, MediaWarning, SeedanceError, emit_warnings
 from seedance_nb._base.faults import created_by_package, typed_class
-from seedance_nb._base.html import Html, safe_url, table_html, table_text
+from seedance_nb._base.html import links_html, table_html, table_text
 from seedance_nb._base.problem import Problem, Problems
 from seedance_nb._base.secret import Secret, as_secret, mask_keys
 from seedance_nb._base.values import ABSENT, find, read_json, safe_name
@@ -330,6 +330,5 @@ class Models(dict[str, Spec]):
         rows = []
         for spec in self.values():
             *cells, known = self._cells(spec)
-            page = safe_url(f"https://{spec.source.split(',')[0]}")
-            rows.append([*cells, Html('<a href="{}">{}</a>').format(page, known)])
+            rows.append([*cells, links_html({known: f"https://{spec.source.split(',')[0]}"} | spec.links)])
         return str(table_html(self._heads, rows))

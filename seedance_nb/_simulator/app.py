@@ -127,9 +127,9 @@ class Simulator:
             spec, (state, facts) = self.specs[task.spec], self._state(task, base)
             if state in ("done", "failed"):
                 value = read_json(bytes(_replies.status_reply(spec, state, facts).body))
-                is_whole = find(value, spec.callback_id) is not ABSENT  # else the object inside it that has the id
-                content = json_text(value if is_whole else find(value, "/data")).encode()
-                await put_bytes(url, content, "application/json", AccessPolicy(origin=url), total=10, method="POST")
+                part = find(value, "/data") if find(value, spec.callback_id) is ABSENT else value  # what has the id
+                content, policy = json_text(part).encode(), AccessPolicy(origin=url)
+                await put_bytes(url, content, "application/json", policy, total=10, method="POST")
                 return
             await asyncio.sleep(_LOOK_S)
 
@@ -137,9 +137,8 @@ class Simulator:
         """The state of a task and the facts for an answer about it; renders what another kernel left unfinished."""
         spec, base = self.specs[task.spec], base.rstrip("/")
         waited, ready = self._now() - task.created, self.store.output(task.id).exists()
-        over = waited >= self._queue + self._run
         state = "queued" if waited < self._queue else "running"
-        if over and (ready or task.fault):
+        if waited >= self._queue + self._run and (ready or task.fault):
             state = "failed" if task.fault else "done"
         elif not ready and not task.fault:
             self._paint(task)

@@ -16,7 +16,7 @@ import pytest
 from PIL import Image
 
 import seedance_nb as sd
-from seedance_nb._base.html import Html, escape, piece, request_html, safe_url, table_html
+from seedance_nb._base.html import Html, escape, links_html, piece, request_html, safe_url, table_html
 from seedance_nb._base.html import _cell as cell_html
 from seedance_nb._base.problem import Problem, Problems
 from seedance_nb._check.price import Estimate
@@ -190,7 +190,10 @@ def report(word: str) -> Report:
 
 def models(word: str) -> Any:
     listed: Any = Models.__new__(Models)
-    listed.values, listed._cells = lambda: [SimpleNamespace(source=word)], lambda _: [word] * 5
+    listed.values, listed._cells = (
+        lambda: [SimpleNamespace(source=word, links={"support": word, word: f"https://{word}"})],
+        lambda _: [word] * 5,
+    )
     return listed
 
 
@@ -202,13 +205,14 @@ def seen(word: str) -> Any:
     return SimpleNamespace(
         _host=word,
         _simulated=True,
-        spec=SimpleNamespace(title=word, mode=word, name=word),
+        spec=SimpleNamespace(title=word, mode=word, name=word, links={word: word, "support": f"https://{word}"}),
         form=SimpleNamespace(values={word: word}),
         _head=lambda: escape(word),
     )
 
 
 MAKERS: Mapping[str, Callable[[str], object]] = {
+    "_base/html:links_html": lambda w: links_html({w: f"https://example.com/{w}", f"b{w}": w}),
     "_base/html:safe_url": lambda w: Html('<a href="{}">x</a>').format(safe_url(w)),
     "_base/html:table_html": lambda w: table_html([w], [[w]], w, w),
     "_base/html:_cell": cell_html,
