@@ -69,8 +69,7 @@ class FrameViewer:
     def __init__(self, shared: WidgetFactory, redraw: Callable[[], None]) -> None:
         self._video: Any = None
         self._pictures, self._is_loading = dict[int, bytes](), False
-        loop: Any = {"description": "Loop", "indent": False, "value": False}
-        self._loop = shared.make(W.Checkbox, "sdn-loop", on=lambda _: redraw(), **loop)
+        self._loop = shared.make(W.Checkbox, "sdn-loop", on=lambda _: redraw(), description="Loop", indent=False)
         # The slider is for pointers, because its handle has no accessible name; the box and the buttons are for everybody.
         self._slider = shared.make(W.IntSlider, "sdn-slider", min=1, readout=False, on=self._choose)
         self._box = shared.make(W.BoundedIntText, "sdn-frame", min=1, description="Frame")

@@ -63,7 +63,7 @@ class Panel:
         self.task: Task | None = None
         self._host = session.host(spec)
         self._simulated, self._lock = not self._host, threading.Lock()
-        self._busy, self._watching, self._awaits_rest = False, True, False
+        self._busy, self._awaits_rest, self._stopped = False, False, threading.Event()
         self._confirmed, self._videos = frozenset[str](), list[Video]()
         shared = self._shared = WidgetFactory()
         self._top = shared.html(self._head(), "sdn-top")
@@ -72,7 +72,7 @@ class Panel:
         self._report = partial(setattr, self._status, "value")
         reported = status.reported("panel", self._report)
         self._go = shared.button(reported(self._start), "sdn-go", icon="play")
-        self._stop = shared.button(self._stop_waiting, "sdn-hidden", description="Stop waiting")
+        self._stop = shared.button(self._stopped.set, "sdn-hidden", description="Stop waiting")
         take = reported(partial(self._start, another=True))
         self._again = shared.button(take, "sdn-hidden", description="Another take", icon="repeat")
         self._note = shared.html("", "sdn-note")
@@ -140,13 +140,11 @@ class Panel:
         with self._lock:  # a second click finds it busy
             if self._busy:
                 return
-            self._busy = self._watching = True
+            self._busy = True
+        self._stopped.clear()
         self._go.disabled = self._again.disabled = True
         self._report(Html('<div class="sdn-dim">Reading the form…</div>'))
         ENGINE.submit(self._generate(another=another))
-
-    def _stop_waiting(self) -> None:
-        self._watching = False
 
     async def _generate(self, *, another: bool) -> None:
         values: dict[str, Any] = {}
@@ -198,14 +196,13 @@ class Panel:
             shown_world="simulated" if self._simulated else "paid",
         )  # fmt: skip
         was_done, future = await asyncio.to_thread(lambda: (task.row.state is State.DONE, task.following()))
-        self._sent.value = request_html(approved.body)
+        start, self._sent.value = time.monotonic(), request_html(approved.body)
         toggle(self._stop, shown=True)
-        start = time.monotonic()
         usual_duration = usual_text(await asyncio.to_thread(lambda: self._session.ledger.history(task.row)))
         if not future.done():  # a reloaded page gets no updates, so show the future file name now
             pending = await asyncio.to_thread(lambda: takes_view(self._videos, task.row, self._session.outputs))
             self._output.update(pending, live=False)
-        while not future.done() and self._watching:
+        while not future.done() and not self._stopped.is_set():
             waited = time.monotonic() - start
             self._report(status.running_html(await asyncio.to_thread(lambda: task.row), waited, usual_duration))
             await asyncio.sleep(_TICK_S)

@@ -117,9 +117,7 @@ def _path_of(spec: Spec, body: dict[str, Any], locator: str) -> JsonPath | None:
     index = names.pop() if len(names) > 1 and names[-1].isdecimal() else ""
     # A field with only one value is never wrong, and one that only groups others has no control.
     paths = [path for path, schema in named_fields(spec) if only_value(schema) is ABSENT and "properties" not in schema]
-    exact = [path for path in paths if list(path) == names]
-    ending = [path for path in paths if list(map(str, path[-len(names) :])) == names]
-    chosen = exact if exact and (is_rooted or len(names) > 1) else ending
+    chosen = [path for path in paths if names == list(map(str, path if is_rooted else path[-len(names) :]))]
     if len(chosen) != 1:
         return None
     entry = (*chosen[0], int(index)) if index else chosen[0]

@@ -177,7 +177,7 @@ def test_what_was_refused_does_not_forbid_another_try(panel: Panel, provider: Pr
     panel.form.values = GOOD
     press(panel)
     assert "sdn-error" in label(panel, "duration")
-    panel.form._controls["/input/resolution"].widget.value = "720p"
+    panel.form._controls["/input/resolution"].widget.label = "720p"
     press(panel)
     assert len(provider.charges) == 1
     assert "sdn-error" not in label(panel, "duration")
