@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any, Concatenate, Literal, ParamSpec, TypeVar
 
 from seedance_nb._base.errors import argument_error
 from seedance_nb._base.faults import typed
-from seedance_nb._base.secret import Secret, as_secret, mask_keys
+from seedance_nb._base.secret import Secret, as_secret
 from seedance_nb._base.values import read_json
 from seedance_nb._document.load import spec
 from seedance_nb._notebook.compare import Comparison, Sweep
@@ -67,7 +67,10 @@ def _verb(method: Callable[Concatenate[Session, P], T], *options: str) -> Callab
     @functools.wraps(method)
     def verb(*args: P.args, **kwargs: P.kwargs) -> T:
         chosen: dict[str, Any] = {name: kwargs.pop(name) for name in options if name in kwargs}
-        return method(_default(**chosen), *args, **kwargs)
+        try:
+            return method(_default(**chosen), *args, **kwargs)
+        finally:
+            del args, kwargs, chosen  # a traceback can show variables
 
     _, *own = inspect.signature(method).parameters.values()
     more = [inspect.signature(_default).parameters[name] for name in options]
@@ -86,6 +89,7 @@ preflight = _verb(Session.preflight, "base_url")
 estimate = _verb(Session.estimate, "api_key", "base_url")
 task = _verb(Session.task, "api_key", "base_url")
 tasks = _verb(Session.tasks)
+callback = _verb(Session.callback, "api_key")
 
 
 @contextmanager
@@ -390,27 +394,3 @@ def asset(
     'asset://simulated-...'
     """
     return ENGINE.run(_account(document, api_key, base_url).asset(address, kind, name))
-
-
-def callback(payload: Mapping[str, Any] | str | bytes, /, *, document: Document | None = None,
-             api_key: str | None = None) -> Task:  # fmt: skip
-    """The task that a provider's callback is about, after a status check with the key. *network*, *writes ledger*.
-
-    A callback carries no signature, so nothing else in it is trusted.
-
-    The parameters:
-      payload: the body of the callback, unchanged.
-      document: a name from `sd.models()`, a schema file, a dict or a `Spec`; required if the task's model came from a file or a dict.
-      api_key: as in `sd.submit`.
-    Returns: the task.
-    Raises: SeedanceError if no task of the ledger matches; Unauthorized.
-
-    >>> task = sd.submit("crun/seedance-1.0-pro-t2v", prompt="A fox", resolution="480p", duration=4)
-    >>> video = task.wait()
-    >>> sd.callback({"task_id": task.row.task_id}).state
-    <State.DONE: 'done'>
-    """
-    key: Any = as_secret(api_key)
-    payload = mask_keys(payload)
-    del api_key  # a traceback can show variables, those of a function around this one, too: so it has none
-    return _default(api_key=key).callback(payload, document=document)

@@ -266,9 +266,21 @@ class Session:
     def callback(self, payload: Mapping[str, Any] | str | bytes, /, *, document: Document | None = None) -> Task:
         """The task that a provider's callback is about, after a status check with the key. *network*, *writes ledger*.
 
-        It is `sd.callback`, in this session. Raises: SeedanceError; Unauthorized.
+        A callback carries no signature, so nothing else in it is trusted.
+
+        The parameters:
+          payload: the body of the callback, unchanged.
+          document: a name from `sd.models()`, a schema file, a dict or a `Spec`; required if the task's model came from a file or a dict.
+        Returns: the task.
+        Raises: SeedanceError if no task of the ledger matches; Unauthorized.
+
+        >>> task = sd.submit("crun/seedance-1.0-pro-t2v", prompt="A fox", resolution="480p", duration=4)
+        >>> video = task.wait()
+        >>> sd.callback({"task_id": task.row.task_id}).state
+        <State.DONE: 'done'>
         """
-        own, payload = _spec.spec(document) if document is not None else None, mask_keys(payload)
+        payload = mask_keys(payload)  # before anything can fail: a traceback can show variables
+        own = _spec.spec(document) if document is not None else None
         known = [*self.sender.specs.values(), own] if own else [*self.sender.specs.values()]
         row = next(filter(None, map(self.ledger.row, callback_names(payload, known))), None)
         if row is not None:

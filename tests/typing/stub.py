@@ -9,7 +9,7 @@ from seedance_nb._form.model.fields import Field
 from seedance_nb._notebook.completion import fields_by_name
 
 STUB = Path(sd.__file__).with_suffix(".pyi")
-PLAIN = ("task", "tasks")
+PLAIN = ("callback", "task", "tasks")
 VERBS = ("check", "estimate", "generate", "panel", "preflight", "submit")
 TYPES = {
     "string": "str", "integer": "int", "number": "float", "boolean": "bool", "array": "list[Any]", "object": "dict[str, Any]",
