@@ -32,7 +32,7 @@ def inspect(path: Path, poster: Path | None = None) -> tuple[MediaFacts | None, 
         return None, f"it is {name}, not a video" if kind else name
     if name not in ENDINGS:
         return None, f"it is {name}, which is not supported"
-    if fault := isobmff.boxes_fault(path) if FORMATS[name]["reader"] == "mov" else isobmff.elements_fault(path)[0]:
+    if fault := isobmff.boxes_fault(path) if FORMATS[name]["reader"] == "mov" else isobmff.segment_fault(path)[0]:
         return None, fault
     if poster:
         poster.unlink(missing_ok=True)
@@ -92,7 +92,7 @@ def decode(name: str, poster: str, file_format: str) -> str:
     except OSError as error:
         refuse(f"{error.errno} {error.strerror}", _DISK)
     is_mov = FORMATS[file_format]["reader"] == "mov"
-    in_parts, is_open = isobmff.fragments(path) if is_mov else (True, isobmff.elements_fault(path)[1])
+    in_parts, is_open = isobmff.fragments(path) if is_mov else (True, isobmff.segment_fault(path)[1])
     facts = replace(facts, size=path.stat().st_size, is_open=is_open)
     if in_parts:
         fps = facts.fps or (round(count / seconds, 3) if seconds else 0.0)

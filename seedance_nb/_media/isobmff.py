@@ -1,4 +1,4 @@
-"""Reads the boxes of MP4, MOV, HEIC and AVIF files, and the elements of WebM, by their headers. Nothing is decoded."""
+"""Reads the boxes of MP4, MOV, HEIC and AVIF files, and the segment of WebM, by their headers. Nothing is decoded."""
 
 import re
 from collections.abc import Callable, Iterator
@@ -10,7 +10,7 @@ Read = Callable[[int, int], bytes]
 """Returns the bytes from an offset on, as many as requested or fewer where they are missing."""
 MOST_BOXES, _LONGEST_HEAD, _MOST_TEXT = 10_000, 16, 4096
 _TEXT = re.compile(rb"[\t\n\r -~\x80-\xff]+")
-_PROPERTIES, _SEGMENT = (b"meta", b"iprp", b"ipco"), 0x18538067
+_PROPERTIES, _SEGMENT = (b"meta", b"iprp", b"ipco"), b"\x18\x53\x80\x67"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -68,12 +68,11 @@ def boxes_fault(path: Path) -> str:
         outer = list(boxes(read, 0, size))
         if outer and outer[-1].end > size and _TEXT.fullmatch(read(outer[-1].start, _MOST_TEXT)):
             size = outer.pop().start  # a comment behind the video, as some proxies add it, disturbs no player
-        ends = [box.end if box.kind != b"sidx" else _sidx_end(read, box) for box in outer]
     kinds = [box.kind for box in outer]
     if not outer:
         return "it is not an MP4 file"
-    if max(ends) > size:
-        return f"it is cut off: {size:,} of {max(ends):,} bytes are there"
+    if outer[-1].end > size:
+        return f"it is cut off: {size:,} of {outer[-1].end:,} bytes are there"
     least = 0 if b"moof" in kinds else 7  # fewer bytes than a box has, such as a line break, are no fault
     if outer[-1].end + least < size and len(outer) < MOST_BOXES:
         return f"it is cut off or damaged after {outer[-1].end:,} of {size:,} bytes"
@@ -89,16 +88,6 @@ def fragments(path: Path) -> tuple[bool, bool]:
         read, end = reader(file), path.stat().st_size
         is_fragmented = any(within(read, (b"moof",), 0, end)) or any(within(read, (b"moov", b"mvex"), 0, end))
         return is_fragmented, is_fragmented and not any(within(read, (b"mfra",), 0, end))
-
-
-def _sidx_end(read: Read, sidx: Box) -> int:
-    data = _content(read, sidx, 1024**2)
-    wide = 8 if data[:1] != b"\0" else 4
-    at = 12 + wide
-    first, count = int.from_bytes(data[at : at + wide]), int.from_bytes(data[at + wide + 2 : at + wide + 4])
-    at += wide + 4
-    sizes = (int.from_bytes(data[one : one + 4]) & 0x7FFFFFFF for one in range(at, min(at + 12 * count, len(data)), 12))
-    return sidx.end + first + sum(sizes)
 
 
 def heif_size(read: Read, end: int) -> tuple[int, int, bool]:
@@ -130,30 +119,17 @@ def _content(read: Read, box: Box, most: int) -> bytes:
     return read(box.content, min(most, box.end - box.content))
 
 
-def elements_fault(path: Path) -> tuple[str, bool]:
-    """Why the file is not a complete WebM by the sizes of its elements, "" if it is; and whether a cut would leave no trace. *reads files*."""
-    size, at, last = path.stat().st_size, 0, 0
+def segment_fault(path: Path) -> tuple[str, bool]:
+    """Why the file is not a complete WebM by the size of its segment, "" if it is; and whether it states none, as in a live recording, so that a cut leaves no trace. *reads files*."""
+    size = path.stat().st_size
     with path.open("rb") as file:
-        read = reader(file)
-        for _ in range(200_000):
-            if at >= size:
-                return "", last not in (0x1C53BB6B, 0x1254C367)  # Cues and Tags stand behind the last cluster
-            last, content, length = _head(read, at)
-            if not last:
-                return f"it is cut off or damaged after {at:,} of {size:,} bytes", False
-            at = content + (length or 0)  # elements of a live recording, of unknown length, follow one another
-            if at > size:
-                return f"it is cut off: {size:,} of {at:,} bytes are there", False
-            if last == _SEGMENT and length is not None:
-                return "", False
-    return "", True
-
-
-def _head(read: Read, at: int) -> tuple[int, int, int | None]:
-    """The id of the element at an offset (0 if there is none), where its content begins, and its length, None if unknown."""
-    data = read(at, 12)
-    wide = 9 - data[0].bit_length()
-    long = 9 - data[wide].bit_length() if len(data) > wide else 0
-    length, most = int.from_bytes(data[wide : wide + long]) & ((1 << 7 * long) - 1), (1 << 7 * long) - 1
-    is_valid = wide <= 4 and 0 < long <= 8 and len(data) >= wide + long  # noqa: PLR2004
-    return int.from_bytes(data[:wide]) if is_valid else 0, at + wide + long, None if length == most else length
+        head = file.read(4096)
+    data = head.partition(_SEGMENT)[2]
+    wide = 9 - data[0].bit_length() if data else 9  # bytes of its length: the zeros before the first bit, and one
+    if len(data) < wide:
+        return "it is cut off or damaged before its frames", False
+    unknown = (1 << 7 * wide) - 1
+    length = int.from_bytes(data[:wide]) & unknown
+    end = len(head) - len(data) + wide + length
+    is_cut = length != unknown and end > size
+    return f"it is cut off: {size:,} of {end:,} bytes are there" if is_cut else "", length == unknown

@@ -256,9 +256,9 @@ def read_of(content: bytes) -> isobmff.Read:
     return lambda at, count: content[at : at + count]
 
 
-def sidx_boxes(count: str) -> None:
+def outer_boxes(count: str) -> None:
     with tempfile.NamedTemporaryFile() as file:
-        file.write(box(b"ftyp", b"isom\0\0\0\0") + box(b"sidx", bytes(22) + b"\xff\xff") * min(len(count), 9000))
+        file.write(box(b"ftyp", b"isom\0\0\0\0") + box(b"free", bytes(24)) * min(len(count), 9000))
         file.flush()
         isobmff.boxes_fault(Path(file.name))
 
@@ -343,7 +343,7 @@ MANY: dict[str, Callable[[str], object]] = {
     "keys of YAML": lambda count: reader.read_document("\n".join(f"k{n}: 1" for n in numbers(count))),
     "choices": lambda count: messages.limits_in_words({"enum": [*numbers(count), *reversed(numbers(count))]}),
     "lines of a journal": salvaged,
-    "boxes": sidx_boxes,
+    "boxes": outer_boxes,
     "tracks": tracks,
     "parts of a file": parts,
     "marks in a text": lambda count: labels.markdown_html.__wrapped__("`a` " * len(count)),
