@@ -23,7 +23,7 @@ from seedance_nb._provider.outcome import Answer, SendOutcome, classify, is_over
 from seedance_nb._provider.rate_limit import RateLimiter, pause_of
 from seedance_nb._web.addresses import BlockedURL, allowed_hosts, host_of
 from seedance_nb._web.client import AccessPolicy, Fetch, origin_of
-from seedance_nb._web.network import CA_HINT, ProxyTransport, proxy_for, proxy_problem, trusted_certificates
+from seedance_nb._web.network import CA_HINT, proxy_for, proxy_problem, trusted_certificates
 
 _TASK_HEADER = re.compile(r"(?:.+-)?location|(?:.+-)?(?:task|job|generation|prediction|video|run|operation)-?id")
 _MOST_HOPS, _IDLE_S = 3, 10.0
@@ -168,7 +168,8 @@ def _transport(endpoint: Endpoint, attempt: _Attempt, url: str) -> httpx.AsyncBa
     allowed_hosts()  # an error in it would otherwise come to light after the payment
     proxy = proxy_for(httpx.URL(url))  # none that could see the key
     attempt.proxy = f" through the proxy {host_of(str(proxy.url))}" if proxy else ""
-    return ProxyTransport(proxy) if proxy else Connection(url, trusted_certificates())
+    context = trusted_certificates()
+    return httpx.AsyncHTTPTransport(verify=context, proxy=proxy) if proxy else Connection(url, context)
 
 
 @asynccontextmanager

@@ -14,7 +14,7 @@ from urllib.parse import unquote_to_bytes
 import httpx
 
 from seedance_nb._web.addresses import BlockedURL, Resolver, check_addresses, clean_url, host_of, is_named, lookup
-from seedance_nb._web.network import CA_HINT, MOST_PORT, ProxyTransport, proxy_for, proxy_problem, trusted_certificates
+from seedance_nb._web.network import CA_HINT, MOST_PORT, proxy_for, proxy_problem, trusted_certificates
 
 _MOST_HOST, _COMPRESSIONS = 253, ("gzip", "deflate", "compress", "br", "zstd", "dcb", "dcz")
 Repeat = Callable[[Mapping[str, str]], AbstractAsyncContextManager[httpx.Response]]
@@ -86,7 +86,7 @@ class Fetch:
             if not policy.owns(url):
                 check_addresses(url.raw_host.decode(), port=url.port or (80 if url.scheme == "http" else 443))
             self.name += f" (through the proxy {host_of(str(proxy.url))})"
-            transport = ProxyTransport(proxy)
+            transport = httpx.AsyncHTTPTransport(verify=trusted_certificates(), proxy=proxy)
         else:
             transport = Transport(trusted_certificates(), policy.resolve, allow_private=policy.owns(url))
         headers = {"Accept": "*/*", "Accept-Encoding": "identity", "User-Agent": "seedance_nb"}

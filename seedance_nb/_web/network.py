@@ -1,12 +1,10 @@
 """Proxies and trusted certificates from the environment. A proxy's password is in no text that is made here."""
 
 import functools
-import importlib.util
 import os
 import re
 import ssl
 from contextlib import suppress
-from pathlib import Path
 from urllib.request import getproxies
 
 import httpx
@@ -30,28 +28,11 @@ def proxy_for(url: httpx.URL) -> httpx.Proxy | None:
         proxy = httpx.Proxy(text if "://" in text else f"http://{text}")
     del text, proxies
     is_origin = proxy and proxy.url.host and proxy.url.raw_path in (b"", b"/") and not proxy.url.fragment
-    if not proxy or not is_origin or (proxy.url.port or 0) > MOST_PORT:
+    if not proxy or not is_origin or proxy.url.scheme not in ("http", "https") or (proxy.url.port or 0) > MOST_PORT:
         form = "http://user:password@proxy.example.com:3128, with special characters percent-encoded"
-        raise BlockedURL(f"{source} is not the URL of an http, https or socks5 proxy, such as {form}")
-    if proxy.url.scheme.startswith("socks") and not importlib.util.find_spec("socksio"):
-        raise BlockedURL(f"{source} is a SOCKS proxy, which needs another package: pip install 'httpx[socks]'")
+        raise BlockedURL(f"{source} is not the URL of an http or https proxy, such as {form}")
     proxy.ssl_context = trusted_certificates() if proxy.url.scheme == "https" else None
     return proxy
-
-
-class ProxyTransport(httpx.AsyncHTTPTransport):
-    """httpx's transport through a proxy; whatever else a proxy causes is a `ProxyError` too."""
-
-    def __init__(self, proxy: httpx.Proxy) -> None:
-        super().__init__(verify=trusted_certificates(), proxy=proxy)
-
-    async def handle_async_request(self, request: httpx.Request) -> httpx.Response:
-        try:
-            return await super().handle_async_request(request)
-        except (httpx.HTTPError, OSError):
-            raise
-        except Exception as error:  # an error of socksio, which httpx does not know
-            raise httpx.ProxyError(type(error).__name__) from error
 
 
 def proxy_problem(error: httpx.ProxyError) -> str:
@@ -68,20 +49,13 @@ def _is_excluded(host: str, port: int, rules: str) -> bool:
 
 
 def trusted_certificates() -> ssl.SSLContext:
-    """The certificates that the environment names, else certifi's; cached. *reads files*. Raises: BlockedURL if there are none."""
-    name = next(filter(os.getenv, ("SSL_CERT_FILE", "SSL_CERT_DIR", "REQUESTS_CA_BUNDLE", "CURL_CA_BUNDLE")), "")
-    path, changed = os.getenv(name, ""), 0
+    """The certificates that `SSL_CERT_FILE` or `SSL_CERT_DIR` names, else certifi's; cached. *reads files*. Raises: BlockedURL if there are none."""
+    file = os.getenv("SSL_CERT_FILE", "")
     with suppress(OSError):
-        changed = Path(path).stat().st_mtime_ns if name else 0
-    return _context(name, path, changed)
+        return _context(file, os.getenv("SSL_CERT_DIR", ""))
+    raise BlockedURL(f"SSL_CERT_FILE is {file!r}, where there are no certificates (PEM)")
 
 
 @functools.lru_cache(maxsize=4)
-def _context(name: str, path: str, _changed: int) -> ssl.SSLContext:
-    folders = [part for part in path.split(os.pathsep) if Path(part).is_dir()]
-    if not name:
-        return httpx.create_ssl_context(trust_env=False)
-    with suppress(OSError):
-        if folders or name != "SSL_CERT_DIR":
-            return ssl.create_default_context(cafile=None if folders else path, capath=path if folders else None)
-    raise BlockedURL(f"{name} is {path!r}, where there are no certificates (PEM)")
+def _context(_file: str, _folder: str) -> ssl.SSLContext:
+    return httpx.create_ssl_context()
