@@ -13,7 +13,6 @@ from seedance_nb._form.model.fields import Field, defined_names, entry_of, extra
 from seedance_nb._schema.validator import fits
 
 _OPEN_ITEMS = 3  # entries of longer lists are folded
-_AT_FIRST = 40  # number of entries shown before "Show more" is pressed
 _NAME = Html('<span class="sdn-name">Name</span>')
 _WRONG = Html('<span class="sdn-error" role="alert"><span>{}</span></span>')
 
@@ -83,12 +82,11 @@ class Entries(Compound):
             self._reorder(order)
 
     def _reorder(self, order: list[int]) -> None:
-        further = range(len(self._entries), self._count() or 0)
         self._entries = [self._entries[index] for index in order]
         if self.fixed:
             self.show(self._collect())
         self._arrange()
-        self._accept(self._collect(), Change(order=(*order, *further)))
+        self._accept(self._collect(), Change(order=tuple(order)))
 
     def _name(self, entry: Any, index: int) -> None:
         """Label an entry by its index."""
@@ -159,8 +157,6 @@ class ItemsControl(Entries):
     entry_class = Entry
 
     def _build(self) -> Any:
-        self._waiting: list[Any] = []
-        self._more: Any = None
         self.fixed, self._first = "prefixItems" in self.field.shape.view, entry_of(self.field, 0)
         self._noun = "" if self.fixed or self._first.label == "1" else self._first.label
         return self._frame(self._noun.lower() or "entry", "sdn-items")
@@ -170,48 +166,19 @@ class ItemsControl(Entries):
             return entry_of(self.field, index)
         return replace(self._first, label=f"{self._noun} {index + 1}".strip())
 
-    def add(self, value: Any = ABSENT) -> None:
-        self._show_waiting()
-        super().add(value)
-
-    def focus(self, path: tuple[str, ...]) -> None:
-        if path and path[0].isdecimal() and int(path[0]) >= len(self._entries):
-            self._show_waiting()
-        super().focus(path)
-
     def _name(self, entry: Entry, index: int) -> None:
         if not self.fixed:
             entry.control.relabel(self.entry_field(index).label)
 
     def _display(self, value: Any) -> None:
-        items = value if isinstance(value, list) else []
-        self._waiting = items[_AT_FIRST:]
         if self.fixed:
             self._entries = []
-        with self._factory.deeper(0 if len(items) <= _OPEN_ITEMS else 2):
-            super()._display(items[:_AT_FIRST])
-
-    def _show_waiting(self) -> None:
-        waiting, self._waiting = self._waiting, []
-        with self._factory.deeper(2):
-            self._entries += [Entry(self, index, item) for index, item in enumerate(waiting, len(self._entries))]
-        if waiting:
-            self._arrange()
+        with self._factory.deeper(2 if isinstance(value, list) and len(value) > _OPEN_ITEMS else 0):
+            super()._display(value)
 
     def _collect(self) -> Any:
-        items = [*(entry.value for entry in self._entries), *self._waiting]
+        items = [entry.value for entry in self._entries]
         return items if items or self.field.required else ABSENT
-
-    def _count(self) -> int | None:
-        return len(self._entries) + len(self._waiting)
-
-    def _foot(self) -> list[Any]:
-        if not self._waiting:
-            return [self._add]
-        if self._more is None:
-            self._more = self._factory.button(self._show_waiting, "sdn-fold", icon="caret-right")
-        self._more.description = f"Show {len(self._waiting):,} more"
-        return [self._more, self._add]
 
 
 class MapControl(Entries):
