@@ -1,5 +1,6 @@
 """A form's values as curl, Python or a preset file, without the key; and read from a preset, JSON text or a curl command."""
 
+import codecs
 import json
 import keyword
 import re
@@ -26,10 +27,8 @@ _APART = re.compile(r"\\.|'[^']*'", re.DOTALL)
 _WINDOWS = re.compile(r'\^(?:"|[ \t]*\r?\n)')
 _FILLED = re.compile(f"{FILLS}(.+?){FILLS}", re.DOTALL)
 _OPTIONS = packaged("_curl")
-_LETTERS = dict(zip("abeEfnrtv\\'\"?", "\a\b\x1b\x1b\f\n\r\t\v\\'\"?", strict=True))
 _ESCAPE = re.compile(
-    r"(?P<bytes>(?:\\x[0-9a-fA-F]{1,2}|\\[0-7]{1,3})+)|\\u(?P<short>[0-9a-fA-F]{1,4})|\\U(?P<long>[0-9a-fA-F]{1,8})|\\(?P<letter>.)",
-    re.DOTALL,
+    r"(?:\\x[0-9a-fA-F]{2}|\\[0-3][0-7]{2})+|\\u[0-9a-fA-F]{4}|\\U00(?:0[0-9a-fA-F]|10)[0-9a-fA-F]{4}|\\[abfnrtv\\'\"]"
 )
 # What is never closed goes on to the end of the text: looking for an end again at each `${` would take quadratic time.
 _FILLS = r"(?P<fills>\$(?:\w+|\{[^}]*+(?:\}|\Z)|\([^)]*+(?:\)|\Z)|[?@*#$!-])|`[^`]*`)"
@@ -132,15 +131,11 @@ def _marked(piece: re.Match[str]) -> str:
 
 
 def _character(escape: re.Match[str]) -> str:
-    if escape["bytes"]:
-        raw = bytes(int(one[1:], 16) if one[0] == "x" else int(one, 8) & 255 for one in escape["bytes"].split("\\")[1:])
-        try:
-            return raw.decode()
-        except UnicodeDecodeError:  # Firefox writes é as \xe9
-            return raw.decode("latin-1")
-    if code := escape["short"] or escape["long"]:
-        return chr(min(int(code, 16), 0x10FFFF))
-    return _LETTERS.get(escape["letter"], escape[0])
+    text = codecs.decode(escape[0], "unicode_escape")
+    try:
+        return text.encode("latin-1").decode()
+    except UnicodeError:  # no bytes; and Firefox writes é as \xe9
+        return text
 
 
 def to_curl(spec: Spec, body: dict[str, Any]) -> str:
