@@ -87,7 +87,6 @@ def typed(function: Callable[P, T]) -> Callable[P, T]:
 
 
 def typed_class(kind: C) -> C:
-    """`kind`, with its public methods and properties `typed`."""
     for name, member in [*vars(kind).items()]:
         if isinstance(member, property) and member.fget and not name.startswith("_"):
             setattr(kind, name, member.getter(typed(member.fget)))

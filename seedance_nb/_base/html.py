@@ -103,7 +103,6 @@ def _cell(text: str) -> Html:
 
 
 def table_text(heads: Sequence[str], rows: Sequence[Sequence[str]], note: str = "", lead: str = "") -> str:
-    """The same table as aligned plain text, for consoles. *pure*."""
     lines = [list(heads), *map(list, rows)]
     widths = [max(len(line[column]) for line in lines) for column in range(len(heads))]
     text = "\n".join("  ".join(map(str.ljust, line, widths)).rstrip() for line in lines)
@@ -111,7 +110,6 @@ def table_text(heads: Sequence[str], rows: Sequence[Sequence[str]], note: str = 
 
 
 def request_html(body: str, head: str = "Request body") -> Html:
-    """A collapsed block with the request body as indented JSON. *pure*."""
     return piece("request").format(head, json.dumps(json.loads(body), ensure_ascii=False, indent=2))
 
 

@@ -24,7 +24,6 @@ JsonPath = tuple[str | int, ...]
 
 @functools.lru_cache(maxsize=1024)
 def pointer_parts(pointer: str) -> tuple[str, ...]:
-    """The unescaped parts of a JSON Pointer (RFC 6901); () for the root. *pure*."""
     return tuple(part.replace("~1", "/").replace("~0", "~") for part in pointer.split("/")[1:])
 
 

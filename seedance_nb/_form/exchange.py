@@ -274,24 +274,21 @@ def save_preset(path: str | Path, spec: Spec, values: dict[str, Any]) -> Path:
 def load_preset(path: str | Path, spec: Spec) -> dict[str, Any]:
     """The values of a preset. *reads files*. Raises: SeedanceError if it cannot be read, is no preset, or is for another model."""
     file = Path(path).expanduser()
-    preset = _read_preset(file)
-    if (name := preset["document"]) != spec.name:
+    name, values = _read_preset(file)
+    if name != spec.name:
         problem = f"The preset {file} is for {name}, but this form is for {spec.name}."
         next_step = f"load it into sd.form({name!r}), or set the values that fit here with form.values"
         raise SeedanceError(problem, next_step=next_step, charged=None)
-    return dict(preset["values"])
+    return values
 
 
-def _read_preset(file: Path) -> dict[str, Any]:
+def _read_preset(file: Path) -> tuple[str, dict[str, Any]]:
     try:
-        if file.stat().st_size > MOST_BYTES:
-            problem = f"has more than {MOST_BYTES:,} bytes"
-        else:
-            preset = read_json(file.read_bytes().decode("utf-8-sig"))
-            is_preset = isinstance(preset, dict) and set(preset) == {"document", "values"}
-            if is_preset and isinstance(preset["document"], str) and isinstance(preset["values"], dict):
-                return {**preset}
-            problem = 'is not {"document": name, "values": {…}}'
+        is_large = file.stat().st_size > MOST_BYTES
+        match None if is_large else read_json(file.read_bytes().decode("utf-8-sig")):
+            case {"document": str(name), "values": dict(values), **rest} if not rest:
+                return name, values
+        problem = f"has more than {MOST_BYTES:,} bytes" if is_large else 'is not {"document": name, "values": {…}}'
     except OSError as error:
         problem = f"cannot be read ({error.strerror})"
     except ValueError as error:

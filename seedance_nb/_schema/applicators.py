@@ -123,7 +123,6 @@ def _additional_properties(validator: Any, rest: Any, value: Any, schema: Any) -
 
 
 def unknown_field(name: Any, item: Any, names: Any, rule: str, schema: Any) -> ValidationError:
-    """The error about a name that the schema does not define. *pure*."""
     spend(_TO_COMPARE)
     close = _nearest(str(name)[:_LONGEST_NAME], tuple(itertools.islice(names, _COMPARED)))
     fields = ", ".join(itertools.islice(names, _SHOWN)) + (", …" if len(names) > _SHOWN else "")

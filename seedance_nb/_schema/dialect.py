@@ -27,7 +27,6 @@ Report = Callable[[str, str], None]  # of the name of a keyword, "" for the sche
 
 
 def is_secret(schema: Any) -> bool:
-    """Whether the value of a schema is secret: `format: password`, or `writeOnly`. *pure*."""
     return isinstance(schema, dict) and (schema.get("format") == "password" or schema.get("writeOnly") is True)
 
 
@@ -48,7 +47,6 @@ def role_within(key: str, role: Role, branches: int = 0) -> Role:
 
 
 def modernise(schema: dict[str, Any]) -> None:
-    """Rename keywords of older dialects, in place."""
     rest = {"items": schema.pop("additionalItems")} if "additionalItems" in schema else {}
     if isinstance(schema.get("items"), list):
         schema |= {"prefixItems": schema.pop("items"), **rest}
