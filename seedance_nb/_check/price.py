@@ -40,12 +40,6 @@ class Estimate(Readable):
         return f"{'at least ' if self.at_least else ''}{amount_text(self.amount, self.unit)}{money}"
 
 
-def tokens(width: int, height: int, frames: int) -> int:
-    """The tokens of a video by the formula of third-party price tables; `frames` are also those of reference videos. *pure*."""
-    # The one figure of vastnum's docs, 99,111 for 752 x 560 px, is 241 frames: 120 generated and, by inference, 121 of the reference.
-    return width * height * frames // 1024
-
-
 def estimate(spec: Spec, body: Any, reference_seconds: Sequence[float] | None = None) -> Estimate:
     """The price by the table `x-price`; `reference_seconds` are the lengths of reference videos, None if not measured. *pure*."""
     price, roles = spec.price, values_by_role(spec, body)
@@ -62,7 +56,8 @@ def estimate(spec: Spec, body: Any, reference_seconds: Sequence[float] | None = 
         return Estimate(unit=price.unit, why=why)
     frames = sum(round(length * price.fps) for length in (seconds, *(reference_seconds or ())))
     unmeasured = bool(roles.get("reference_videos")) and reference_seconds is None
-    return with_money(spec, tokens(size[0], size[1], frames), at_least=unmeasured)
+    # The one figure of vastnum's docs, 99,111 for 752 x 560 px, is 241 frames: 120 generated and, by inference, 121 of the reference.
+    return with_money(spec, size[0] * size[1] * frames // 1024, at_least=unmeasured)
 
 
 def with_money(spec: Spec, amount: float, *, at_least: bool = False, source: str = "") -> Estimate:

@@ -108,7 +108,7 @@ class Entries(Compound):
             if not self.fixed:
                 entry.up.disabled, entry.down.disabled = index == 0, index == len(self._entries) - 1
         most = None if self.field.kind == "map" else self.field.most_items
-        self._add.disabled = most is not None and (self._count() or 0) >= most
+        self._add.disabled = most is not None and len(self._entries) >= most
         # Last: updating a text box after it is shown would lose what a user has typed.
         self.widget.children = [self.label_widget, *(entry.widget for entry in self._entries), *self._foot()]
 

@@ -26,10 +26,8 @@ class TextControl(Control):
     def _build(self) -> Any:
         prose = self.field.kind in ("prose", "json")
         self.live, self.eager = prose, self.field.kind == "text"
-        hint = packaged("_form")["hints"].get(
-            "json" if self.field.kind == "json" else self.field.shape.view.get("format"), ""
-        )
-        hint = hint if self.field.example is ABSENT else plain(self.field.example)
+        shape = "json" if self.field.kind == "json" else self.field.shape.view.get("format")
+        hint = packaged("_form")["hints"].get(shape, "") if self.field.example is ABSENT else plain(self.field.example)
         return self._make(W.Textarea if prose else W.Text, placeholder=hint, continuous_update=prose)
 
     def _read(self, shown: str) -> None:
