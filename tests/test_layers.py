@@ -121,7 +121,7 @@ def test_only_two_files_open_connections() -> None:
     opening = re.compile(r"(?<!class )\b(AsyncClient|\w*Transport|Connection)\(")
     makers = {named(path) for path in FILES if opening.search(path.read_text(encoding="utf-8"))}
     assert makers == {"_provider/transport", "_web/client"}
-    assert [name for name in NAMES if "httpcore" in libraries(name)] == ["_web/connection"]
+    assert [name for name in NAMES if "httpcore" in libraries(name)] == ["_web/network"]
 
 
 def test_jsonschema_is_imported_in_one_file() -> None:

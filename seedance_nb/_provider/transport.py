@@ -161,7 +161,7 @@ async def reach_with_key(spec: Spec, endpoint: Endpoint, policy: AccessPolicy, u
 
 def _transport(endpoint: Endpoint, attempt: _Attempt, url: str) -> httpx.AsyncBaseTransport:
     """A new connection to a URL's origin, or calls of the simulator."""
-    from seedance_nb._web.connection import Connection  # late, because it loads a library that `check` does not need
+    from seedance_nb._web.network import Connection  # late, because it loads a library that `check` does not need
 
     if endpoint.app:
         return httpx.ASGITransport(app=endpoint.app, raise_app_exceptions=False)

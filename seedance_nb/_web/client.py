@@ -76,7 +76,7 @@ class Fetch:
         return url
 
     def _client(self, url: httpx.URL) -> httpx.AsyncClient:
-        from seedance_nb._web.connection import Transport  # late, because it loads a library that `check` does not need
+        from seedance_nb._web.network import Transport  # late, because it loads a library that `check` does not need
 
         policy = self._policy
         transport: httpx.AsyncBaseTransport

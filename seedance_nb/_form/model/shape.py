@@ -12,8 +12,7 @@ from seedance_nb._base.values import ABSENT, find, is_number
 from seedance_nb._check.check import only_value
 from seedance_nb._document import load
 from seedance_nb._document.reader import packaged
-from seedance_nb._document.roles import mark
-from seedance_nb._document.spec import Spec, named_fields
+from seedance_nb._document.spec import Spec, mark, named_fields
 from seedance_nb._schema.dialect import SCHEMA_NAME, constraints_of
 from seedance_nb._schema.validator import fits
 
