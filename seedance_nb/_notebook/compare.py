@@ -114,11 +114,6 @@ class Comparison(ShownBatch):
         """The prompt for all models."""
         return str(self.settings.get("prompt", ""))
 
-    @property
-    def candidates(self) -> tuple[Item, ...]:
-        """The models with their requests, also those that are left out."""
-        return self.items
-
     def submit(self, *, confirm: bool = False) -> tuple[Task, ...]:
         """Send every request that can be sent, and return the tasks. *spends credits*, *network*, *writes ledger*.
 
@@ -235,7 +230,8 @@ class Sweep(ShownBatch):
         prompt = "" if "prompt" in varying else values_by_role(first.spec, first.body).get("prompt", "")
         others = (pair for pair in first.fields.items() if pair[0] not in fixed and not isinstance(pair[1], dict))
         same = [f"{name} {one}" for name, one in others]
-        self._title = "Sweep", "request", str(prompt), " · ".join([*[first.name] * (not models[1:]), *same])
+        title = "Takes" if names.keys() == {"take"} else "Sweep"
+        self._title = title, "request", str(prompt), " · ".join([*[first.name] * (not models[1:]), *same])
         problems = ["problems"] * any(item.error or item.warnings for item in self.items)
         self._heads = (*varying, *problems, "price")
         self._axes = (*varying[:2],) if isinstance(table, Mapping) and varying[1:] else ()
@@ -275,11 +271,7 @@ class Sweep(ShownBatch):
             self._refuse_unconfirmed(what, step, confirm=confirm)
         warnings = dict.fromkeys(str(problem) for item in self.items for problem in item.warnings)
         errors.emit_warnings(warnings, errors.LimitWarning)
-        try:
-            yield from self.waiting(self.perform)
-        except KeyboardInterrupt:
-            text = "Nothing further is sent. What was sent is still running; run the same cell again for the rest."
-            raise errors.StoppedWaiting(f"{counts_html(self).striptags()} {text}") from None
+        yield from self.waiting(self.perform)
         if over := next((one for one in self.results if isinstance(one, errors.OverBudget)), None):
             errors.emit_warnings([f"{counts_html(self).striptags()} {over.message}"], UserWarning)
 

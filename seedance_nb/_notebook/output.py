@@ -169,7 +169,9 @@ class BatchView:
         self._go.description, self._go.disabled = f"Generate {videos} · {total.brief}", not shown
         if shown and not count:
             self._go.description = f"Show {'1 video' if shown == 1 else f'{shown} videos'} · no charge"
-        self._yes.description = f"Really generate {videos} for {total.brief}?"
+        self._blank = f", {blank} without a prompt" if (blank := self._batch.blank_prompts) else ""
+        price = f" for {total.brief}" if total.paid else ""
+        self._yes.description = f"Really generate {videos}{price}{self._blank}?"
         free = "Simulated: nothing is sent to a provider and nothing is charged." if shown and total.simulated else ""
         note = f"Total: {total}. You confirm once more before anything is sent." if total.paid else free
         self._refusal = attempt(self._batch.require_budget)
@@ -187,7 +189,7 @@ class BatchView:
             self._report(_CHANGED)
         elif self._refusal:
             self._report(failed_html(self._refusal))
-        elif self._offer[1].paid:
+        elif self._offer[1].paid or self._blank:
             self._show_buttons(asking=True)
         else:
             self._start()

@@ -1,20 +1,20 @@
 """Several requests in a cell: the table of what is sent and how far it is, and the grid of their videos."""
 
 import time
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Coroutine, Iterable, Iterator, Sequence
 from functools import partial
 from importlib import import_module
 from typing import Any
 
-from seedance_nb._base.errors import LimitWarning, OverBudget, SeedanceError, argument_error, emit_warnings, error_text
+from seedance_nb._base import errors
 from seedance_nb._base.faults import created_by_package
 from seedance_nb._base.html import Html, piece, request_html, table_text
 from seedance_nb._base.values import json_text
-from seedance_nb._check.price import Estimate
+from seedance_nb._check.price import Estimate, Priced, total_of
 from seedance_nb._form.labels import labels_of, sentence
 from seedance_nb._ledger.row import Row, State, price_after
 from seedance_nb._notebook.status import CHECK, SIMULATED, running_html
-from seedance_nb._session.batch import Batch, Item, Result
+from seedance_nb._session.batch import Batch, Item, Result, Run
 from seedance_nb._task.display.player import View, badge, pending_html, source_of
 from seedance_nb._task.display.video import COLUMNS, Video, facts_html, video_player, video_text
 from seedance_nb._task.files import video_path
@@ -22,6 +22,7 @@ from seedance_nb._task.task import Task
 
 MOST_SHOWN = 200  # rows of a table; those with problems come first
 _WITH_REQUESTS = 12  # most rows of a table that shows the request of each
+_AGAIN = " Press the button again to send the rest."
 _EMBEDDED = 50_000_000  # bytes of videos in one output; the others are shown as stills
 
 
@@ -40,9 +41,9 @@ def cell_text(head: str, item: Item, price: Estimate) -> str:
     return "; ".join(faults)
 
 
-def counts_html(batch: Batch) -> Html:
-    """How many requests of a batch have a video, an error or neither, and what to do about those that were not sent. *pure*."""
-    over, left = sum(isinstance(one, OverBudget) for one in batch.results), batch.tasks.count(None)
+def counts_html(batch: Batch, step: str = "") -> Html:
+    """How many requests of a batch have a video, an error or neither, and the next step for those that were not sent after Stop. *pure*."""
+    over, left = sum(isinstance(one, errors.OverBudget) for one in batch.results), batch.tasks.count(None)
     done, running = sum(isinstance(one, Video) for one in batch.results), batch.results.count(None) - left
     old = sum(isinstance(one, Task) and not one.is_new for one in batch.tasks)
     text = f"{done} of {len(batch.results)} done" + (f" · {running} running" if running else "")
@@ -50,7 +51,7 @@ def counts_html(batch: Batch) -> Html:
     text += f" · {over} not sent, because that would exceed the budget" if over else ""
     text += "; the errors are below." if len(batch.results) > done + running + left + over else "."
     text += f" You already generated {old} of them. No charge for those." if old and not running else ""
-    text += " Press the button again to send the rest." if left and batch.is_stopped else ""
+    text += step if left and batch.is_stopped else ""
     text += " Create it again with a larger budget= to send the rest." if over else ""
     return Html('<div role="status">{}{}</div>').format(CHECK + " " if done else "", text)
 
@@ -67,7 +68,7 @@ class Videos(list[Result]):
         for item, result in self._results:
             text = str(result).lower() if result and not isinstance(result, Html) else "generating…"
             text = video_text(result) if isinstance(result, Video) else text
-            text = error_text(result) if isinstance(result, Exception) else text
+            text = errors.error_text(result) if isinstance(result, Exception) else text
             lines.append(f"{caption(item)}: {' '.join(text.splitlines())}")
         return "\n".join(lines)
 
@@ -77,14 +78,16 @@ class Videos(list[Result]):
     def view(self) -> View:
         """The videos for every viewer, as HTML that needs neither scripts nor the kernel. *reads files*."""
         left, tiles = _EMBEDDED, []
-        for item, result in self._results:
+        marks = [getattr(result, "simulated", item.simulated) for item, result in self._results]
+        for (item, result), mark in zip(self._results, marks, strict=True):
             source = source_of(result.path) if isinstance(result, Video) else ""
             left -= len(source)
-            tiles.append(_tile(item, result, source if left > 0 else "", self._axes))
+            tiles.append(_tile(item, result, source if left > 0 else "", badge(mark and not all(marks)), self._axes))
         content = Html('<div style="{}">{}</div>').format(COLUMNS, Html().join(tiles))
         content = _matrix_html([item for item, _ in self._results], tiles, self._axes) if self._axes else content
+        head = Html("{} {}").format(badge(simulated=True), self._prompt) if all(marks) else self._prompt
         jpeg = next((result.poster for result in self if isinstance(result, Video)), b"")
-        return View(text=repr(self), html=piece("videos").format(self._prompt, content), jpeg=jpeg)
+        return View(text=repr(self), html=piece("videos").format(head, content), jpeg=jpeg)
 
 
 def _matrix_html(items: Sequence[Item], tiles: Sequence[Html], axes: tuple[str, ...]) -> Html:
@@ -107,24 +110,24 @@ def caption(item: Item, axes: Sequence[str] = ()) -> str:
     return item.name if item.title else " · ".join(values)
 
 
-def _tile(item: Item, result: Result | str, source: str, axes: Sequence[str] = ()) -> Html:
-    simulated, take = item.simulated, ""
+def _tile(item: Item, result: Result | str, source: str, mark: Html, axes: Sequence[str] = ()) -> Html:
+    take = ""
     content = result if isinstance(result, Html) else piece("no-video-yet").format(result or "Generating…")
     if isinstance(result, Video):
-        row, simulated = result.row, result.simulated
+        row = result.row
         take = f" · take {row.take}" if row.take > 1 else ""
         seconds = f"generated in {row.finished - row.created:.0f} s · " if row.finished else ""
         player, facts = video_player(result, source), facts_html(result, source)
         content = piece("tile-video").format(player, f"{seconds}{price_after(row)}", facts)
     elif isinstance(result, Exception):
-        content = piece("tile-error").format(Html("<br>").join(error_text(result).splitlines()))
+        content = piece("tile-error").format(Html("<br>").join(errors.error_text(result).splitlines()))
     title = Html("<b>{}</b>").each(filter(None, [item.title or caption(item, axes)]))
-    return piece("tile").format(title, badge(simulated), f"{item.name}{take}" if item.title else "", content)
+    return piece("tile").format(title, mark, f"{item.name}{take}" if item.title else "", content)
 
 
 def _progress_html(result: Result, row: Row | None) -> Html:
     if isinstance(result, Exception) or (row and row.state is State.FAILED):
-        text = "Not sent: over budget" if isinstance(result, OverBudget) else "No video; see the error below."
+        text = "Not sent: over budget" if isinstance(result, errors.OverBudget) else "No video; see the error below."
         return Html('<span class="sdn-over">{}</span>').format(text)
     if row and row.state is State.DONE and row.file:
         return Html("{} Done · {}").format(CHECK, price_after(row))
@@ -151,7 +154,8 @@ class ShownBatch(Batch):
         """The videos as a table with the values of one name at its rows and of another at its columns. *reads files*. Raises: InvalidInput."""
         for name in (rows, columns):
             if not any(name in item.labels for item in self.items):
-                raise argument_error("rows", f"there is no {name!r}, only {', '.join(self.items[0].labels)}", name)
+                message = f"there is no {name!r}, only {', '.join(self.items[0].labels)}"
+                raise errors.argument_error("rows", message, name)
         self.load()
         return self._videos("", (rows, columns), pending=True).view()
 
@@ -165,10 +169,25 @@ class ShownBatch(Batch):
             } for item, row, result in zip(self.items, self.rows(), self.results, strict=True)
         )  # fmt: skip
 
+    def waiting(self, work: Callable[[Run], Coroutine[Any, Any, None]]) -> Iterator[bool]:
+        """Wait as a batch does. Raises: StoppedWaiting, which says what goes on and what it costs."""
+        try:
+            yield from super().waiting(work)
+        except KeyboardInterrupt:
+            prices = list[Priced]()
+            for item, task in zip(self.items, self.tasks, strict=True):
+                if isinstance(task, Task) and task.is_new:
+                    price = Estimate(unit=task.row.unit, amount=task.row.credits or task.row.estimate)
+                    prices.append((item.spec, price, item.simulated))
+            text = f"Nothing further is sent. Sent in this run: {total_of(prices) if prices else 'nothing'}."
+            step = "What was sent goes on: run this again for its videos and for the rest. Nothing is charged twice."
+            raise errors.StoppedWaiting(f"{counts_html(self).striptags()} {text} {step}") from None
+
     def _refuse_unconfirmed(self, what: str, step: str, more: str = "", *, confirm: bool) -> None:
         if confirm is not True and self.total.paid:
-            text = f"This sends {what}. Total: {self.total}. Nothing has been sent.{more}"
-            raise SeedanceError(text, next_step=f"pass confirm=True to send them{step}")
+            blank = f" Without a prompt: {self.blank_prompts} of them." if self.blank_prompts else ""
+            text = f"This sends {what}. Total: {self.total}.{blank} Nothing has been sent.{more}"
+            raise errors.SeedanceError(text, next_step=f"pass confirm=True to send them{step}")
 
     def _require_confirmed(self, whom: str, step: str, left_out: str = "", *, confirm: bool) -> None:
         """Warn of limits and of what is not supported, before anything is sent. Raises: SeedanceError if it is paid and not confirmed."""
@@ -177,8 +196,9 @@ class ShownBatch(Batch):
         self.require_budget()
         self._refuse_unconfirmed(f"paid requests {whom}", step, "\n".join([left_out, *without]), confirm=confirm)
         # Before anything is sent: warnings may be turned into errors.
-        emit_warnings((f"{name}, {problem}" for name, one in named for problem in one.warnings), LimitWarning)
-        emit_warnings(without, UserWarning)
+        limits = (f"{name}, {problem}" for name, one in named for problem in one.warnings)
+        errors.emit_warnings(limits, errors.LimitWarning)
+        errors.emit_warnings(without, UserWarning)
 
     def __repr__(self) -> str:
         if "_heads" not in vars(self):  # a traceback shows an object whose creation failed
@@ -196,7 +216,7 @@ class ShownBatch(Batch):
         title, noun, *shared = self._title
         badge, number = SIMULATED if all(item.simulated for item in self.items) else "", len(self.items)
         head = piece("title").format(title, number, f"{noun}{'s' * (number != 1)}", badge, *shared)
-        return BatchView(self, head, self._table, self._output, partial(counts_html, self))
+        return BatchView(self, head, self._table, self._output, partial(counts_html, self, _AGAIN))
 
     def _output(self, *, pending: bool = False) -> View:
         return self._videos(self._title[2], self._axes, pending=pending).view()

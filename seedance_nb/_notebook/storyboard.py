@@ -185,10 +185,17 @@ class Storyboard(ShownBatch):
         if not isinstance(before, Video) or before.row.is_forgotten:
             text = f"Shot {at + 1} was not sent: shot {at}, which it continues, has no video, or was forgotten."
             step = f"generate shot {at} again with .replace({at - 1}, take=2), or change its prompt"
+            if not isinstance(before, errors.TaskFailed | Video):
+                step = f"solve the problem of shot {at}, then run this again"
             raise errors.SeedanceError(text, next_step=step)
         frame, row = self._found(at, before.row)
         if not (row or (frame and _is_image(frame))):
-            frame = last_frame_url(self._session, self.items[at].spec, before.row)
+            try:
+                frame = last_frame_url(self._session, self.items[at].spec, before.row)
+            except errors.SeedanceError as error:
+                error.message = f"Shot {at + 1} was not sent, because the last frame of shot {at} could not be used: {error.message}"
+                error.next_step = f"{error.next_step or 'try again'}; shots that have a video cost nothing"
+                raise
             # In the ledger before it is sent, so that what was paid is found again, whatever becomes of this URL.
             ledger = self._session.ledger
             ledger.set_mark(before.row, [frame, *ledger.marks(before.row, "frame")], "frame")

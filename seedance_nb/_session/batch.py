@@ -185,6 +185,12 @@ class Batch:
         """The price of what would be sent. *reads files*, *network* the first time."""
         return total_of([(self.items[at].spec, self.estimates[at], self.items[at].simulated) for at in self.due])
 
+    @property
+    def blank_prompts(self) -> int:
+        """How many of the requests that would be sent have no prompt, which is asked about. *reads files*."""
+        due = [self.items[at] for at in self.due if "prompt" in self.items[at].spec.roles]
+        return sum(not str(values_by_role(item.spec, item.body).get("prompt") or "").strip() for item in due)
+
     def require_budget(self) -> None:
         """Check that everything that would be sent stays within the budget, as far as prices are known. *reads files*, *network* the first time. Raises: OverBudget."""
         budget = self._session.sender.budget if self._budget is None else self._budget

@@ -270,7 +270,7 @@ MAKERS: Mapping[str, Callable[[str], object]] = {
     "_notebook/results:_progress_html": lambda w: [results._progress_html(one, row(w)) for one in (clip(w), ValueError(w), None)],
     "_notebook/results:counts_html": lambda w: results.counts_html(batch(w)),
     "_notebook/results:_matrix_html": lambda w: results._matrix_html([item(w)], [escape(w)], ("used", w)),
-    "_notebook/results:_tile": lambda w: [results._tile(item(w), one, w) for one in (clip(w), sd.SeedanceError(w), None)],
+    "_notebook/results:_tile": lambda w: [results._tile(item(w), one, w, escape(w)) for one in (clip(w), sd.SeedanceError(w), None)],
 }  # fmt: skip
 # What shows none of the texts that it is given.
 WORDLESS = {

@@ -346,7 +346,7 @@ def test_the_table_says_for_each_model_what_goes_where_and_what_does_not(session
 
 def test_without_keys_everything_is_simulated_and_one_name_is_enough() -> None:
     comparison = sd.compare("A fox", T2V, seconds=4)
-    assert [one.runs_on for one in comparison.candidates] == ["simulator"]
+    assert [one.runs_on for one in comparison.items] == ["simulator"]
     assert str(comparison.total) == "simulated (free)"
     _, head, table, *_ = (getattr(child, "value", "") for child in made(comparison).widget.children)
     assert (head.count("SIMULATED"), table.count("SIMULATED"), table.count("simulator")) == (1, 0, 1)

@@ -13,7 +13,7 @@ from typing import Any
 import httpx
 import pytest
 from support.provider import Provider
-from support.waiting import short, until
+from support.waiting import interrupt_when, short, until
 
 import seedance_nb as sd
 from seedance_nb._media.inspect import inspect
@@ -249,6 +249,43 @@ def test_a_shot_that_fails_stops_those_that_continue_it_and_nothing_else(session
     videos = again.generate(confirm=True)
     assert [type(video) for video in videos] == [sd.Video, sd.Video, sd.Video, sd.TaskFailed]
     assert len(paying.charges) == 5
+
+
+def test_a_frame_that_cannot_be_uploaded_says_which_shot_was_not_sent_and_the_same_call_goes_on(
+    session: sd.Session, paying: Provider, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    look = paying._status
+
+    def refuse(handler: Any) -> None:
+        if "/upload-url" in handler.path:
+            paying._json(handler, 200, {"code": 402, "message": "Insufficient storage"})
+        else:
+            look(handler)
+
+    with monkeypatch.context() as patch:
+        patch.setattr(paying, "_status", refuse)
+        first, second, third = list[Any](board(session).generate(confirm=True))
+    assert isinstance(first, sd.Video)
+    assert isinstance(second, sd.NoCredits)
+    assert str(second) == (
+        "Shot 2 was not sent, because the last frame of shot 1 could not be used: "
+        "crun rejected the request (402): Insufficient storage\nNothing was charged.\n"
+        "Next: top up the account, then run the cell again; shots that have a video cost nothing"
+    )
+    assert third.next_step == "solve the problem of shot 2, then run this again", "a new take of shot 2 would not help"
+    board(session).generate(confirm=True)
+    assert prompts(paying) == [shot["prompt"] for shot in SHOTS]
+
+
+def test_stop_in_a_script_says_what_was_sent_and_what_to_do(session: sd.Session, paying: Provider) -> None:
+    story = board(session)
+    paying.on_status = ["running"]
+    interrupt_when(lambda: paying.charges and story.tasks[0])
+    with pytest.raises(
+        KeyboardInterrupt, match=r"0 of 3 done · 1 running · 2 not sent\. .* 12 credits\. .*run this again"
+    ):
+        story.generate(confirm=True)
+    assert len(paying.charges) == 1
 
 
 @pytest.mark.parametrize(

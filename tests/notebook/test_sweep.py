@@ -15,7 +15,7 @@ from typing import Any
 
 import pytest
 from support.provider import CREATE, Provider
-from support.waiting import until
+from support.waiting import interrupt_when, until
 
 import seedance_nb as sd
 from seedance_nb._ledger.row import State
@@ -438,19 +438,15 @@ def test_no_more_than_concurrency_are_unfinished_at_once(session: sd.Session, pa
     slow.finish()
 
 
-def interrupt_when(true: Callable[[], Any]) -> None:
-    def watch() -> None:
-        until(true)
-        os.kill(os.getpid(), signal.SIGINT)
-
-    threading.Thread(target=watch, daemon=True).start()
-
-
 def test_stop_sends_nothing_further_and_what_was_sent_is_still_followed(session: sd.Session, paying: Provider) -> None:
     slow, made = Slow(paying), swept(session, budget=100, concurrency=1)
     interrupt_when(lambda: len(paying.charges) == 1 and isinstance(made.tasks[0], sd.Task))
-    with pytest.raises(KeyboardInterrupt, match=r"0 of 3 done · 1 running · 2 not sent.*Nothing further is sent"):
+    with pytest.raises(KeyboardInterrupt) as stopped:
         made.run()
+    assert str(stopped.value) == (
+        "0 of 3 done · 1 running · 2 not sent. Nothing further is sent. Sent in this run: 12 credits. What was sent goes on: "
+        "run this again for its videos and for the rest. Nothing is charged twice."
+    ), "in a script there is no button and no cell"
     slow.finish()
     first = made.tasks[0]
     assert isinstance(first, sd.Task)
@@ -597,6 +593,13 @@ def test_the_grid_is_a_labelled_matrix_of_players_also_in_a_new_kernel(session: 
         later.grid("seed", "prompt")
 
 
+def test_a_grid_says_once_that_it_is_simulated_and_takes_are_called_takes(session: sd.Session) -> None:
+    made = swept(session, {"take": [1, 2, 3]}, prompt="A fox", **SHARED)
+    assert (made._title[0], swept(session)._title[0]) == ("Takes", "Sweep")
+    html = made.run().view().html
+    assert (html.count("<video"), html.count("SIMULATED")) == (3, 1)
+
+
 def test_a_data_frame_of_the_results_has_a_row_for_each(
     session: sd.Session, paying: Provider, monkeypatch: Any
 ) -> None:
@@ -654,6 +657,29 @@ def test_a_cell_over_its_budget_says_so_and_does_not_ask(
     assert "leave some of them out, or create it again with a larger budget=" in view._status.value
     assert "sdn-hidden" in view._yes._dom_classes
     assert (view._busy, paying.charges) == (False, [])
+
+
+def test_a_request_without_a_prompt_is_asked_about(
+    session: sd.Session, paying: Provider, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(view_module, "PAUSE_S", 0)
+    model, fields = "crun/seedance-2.0-i2v", {**SHARED, "img_urls": ["https://example.com/fox.png"]}
+    made = Sweep(session, model, {"prompt": ["", " ", "A fox"]}, fields)
+    with pytest.raises(
+        sd.SeedanceError, match=r"Total: 36 credits. Without a prompt: 2 of them. Nothing has been sent"
+    ):
+        made.run()
+    assert made._view()._yes.description == "Really generate 3 videos for 36 credits, 2 without a prompt?"
+    free = sd.Session(simulate=True, ledger=session.ledger.path, outputs=session.outputs, queue_s=0, run_s=0)
+    view: Any = Sweep(free, model, {"take": [1, 2]}, fields)._view()
+    view._go.click()
+    assert (view._busy, view._yes.description) == (False, "Really generate 2 videos, 2 without a prompt?")
+    view._yes.click()
+    until(lambda: "2 of 2 done" in view._status.value)
+    full: Any = Sweep(free, model, {"prompt": ["A fox"]}, fields)._view()
+    full._go.click()
+    until(lambda: "1 of 1 done" in full._status.value)
+    assert paying.charges == []
 
 
 def test_the_stop_button_sends_nothing_further(view: Any, paying: Provider) -> None:
