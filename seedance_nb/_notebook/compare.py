@@ -151,9 +151,9 @@ class Comparison(ShownBatch):
             text = f"This request cannot be sent to any of these models.{left_out}"
             raise errors.SeedanceError(text, next_step="change the shared settings or the models")
         self.require_same_places()
-        whom = f"to {', '.join(one.name for one in self.ready if not one.simulated)}"
+        what = f"paid requests to {', '.join(one.name for one in self.ready if not one.simulated)}"
         step = ", or simulate=True in sd.compare to try it for free"
-        self._require_confirmed(whom, step, left_out, confirm=confirm)
+        self._require_confirmed(what, step, left_out, confirm=confirm)
         self.wait(self.send)
 
 
@@ -265,12 +265,9 @@ class Sweep(ShownBatch):
             raise errors.InvalidInput(tuple(problems.values()))
         for item in {item.name: item for item in self.items}.values():
             self._session.require_consent(item.spec, self._budget)
-        self.require_budget()
-        if (self._budget, self._session.sender.budget) == (None, None):
-            what, step = f"{len(self.due)} paid requests", ", or create it with budget="
-            self._refuse_unconfirmed(what, step, confirm=confirm)
-        warnings = dict.fromkeys(str(problem) for item in self.items for problem in item.warnings)
-        errors.emit_warnings(warnings, errors.LimitWarning)
+        has_budget = (self._budget, self._session.sender.budget) != (None, None)
+        step = ", or create it with budget="
+        self._require_confirmed(f"{len(self.due)} paid requests", step, confirm=confirm is True or has_budget)
         yield from self.waiting(self.perform)
         if over := next((one for one in self.results if isinstance(one, errors.OverBudget)), None):
             errors.emit_warnings([f"{counts_html(self).striptags()} {over.message}"], UserWarning)

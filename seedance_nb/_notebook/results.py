@@ -10,7 +10,7 @@ from seedance_nb._base import errors
 from seedance_nb._base.faults import created_by_package
 from seedance_nb._base.html import Html, piece, request_html, table_text
 from seedance_nb._base.values import json_text
-from seedance_nb._check.price import Estimate, Priced, total_of
+from seedance_nb._check.price import Estimate
 from seedance_nb._form.labels import labels_of, sentence
 from seedance_nb._ledger.row import Row, State, price_after
 from seedance_nb._notebook.status import CHECK, SIMULATED, running_html
@@ -174,29 +174,23 @@ class ShownBatch(Batch):
         try:
             yield from super().waiting(work)
         except KeyboardInterrupt:
-            prices = list[Priced]()
-            for item, task in zip(self.items, self.tasks, strict=True):
-                if isinstance(task, Task) and task.is_new:
-                    price = Estimate(unit=task.row.unit, amount=task.row.credits or task.row.estimate)
-                    prices.append((item.spec, price, item.simulated))
-            text = f"Nothing further is sent. Sent in this run: {total_of(prices) if prices else 'nothing'}."
+            sent = [at for at, task in enumerate(self.tasks) if isinstance(task, Task) and task.is_new]
+            text = f"Nothing further is sent. Sent in this run: {self.total_of(sent) if sent else 'nothing'}."
             step = "What was sent goes on: run this again for its videos and for the rest. Nothing is charged twice."
             raise errors.StoppedWaiting(f"{counts_html(self).striptags()} {text} {step}") from None
 
-    def _refuse_unconfirmed(self, what: str, step: str, more: str = "", *, confirm: bool) -> None:
-        if confirm is not True and self.total.paid:
-            blank = f" Without a prompt: {self.blank_prompts} of them." if self.blank_prompts else ""
-            text = f"This sends {what}. Total: {self.total}.{blank} Nothing has been sent.{more}"
-            raise errors.SeedanceError(text, next_step=f"pass confirm=True to send them{step}")
-
-    def _require_confirmed(self, whom: str, step: str, left_out: str = "", *, confirm: bool) -> None:
-        """Warn of limits and of what is not supported, before anything is sent. Raises: SeedanceError if it is paid and not confirmed."""
+    def _require_confirmed(self, what: str, step: str, left_out: str = "", *, confirm: bool) -> None:
+        """Warn of limits and of what is not supported, before anything is sent. Raises: OverBudget; SeedanceError if it is paid and not confirmed."""
         named = [(getattr(one, self._by), one) for one in self.ready]
         without = [f"{name} is sent without {field}: {why}" for name, one in named for field, why in one.unsupported]
         self.require_budget()
-        self._refuse_unconfirmed(f"paid requests {whom}", step, "\n".join([left_out, *without]), confirm=confirm)
+        if self.total.paid and confirm is not True:
+            blank = f" Without a prompt: {self.blank_prompts} of them." if self.blank_prompts else ""
+            more = "\n".join([left_out, *without])
+            text = f"This sends {what}. Total: {self.total}.{blank} Nothing has been sent.{more}"
+            raise errors.SeedanceError(text, next_step=f"pass confirm=True to send them{step}")
         # Before anything is sent: warnings may be turned into errors.
-        limits = (f"{name}, {problem}" for name, one in named for problem in one.warnings)
+        limits = dict.fromkeys(f"{name}, {problem}" for name, one in named for problem in one.warnings)
         errors.emit_warnings(limits, errors.LimitWarning)
         errors.emit_warnings(without, UserWarning)
 

@@ -96,7 +96,7 @@ class Storyboard(ShownBatch):
         if not self.ready:
             wrong = (errors.InvalidInput(one.problems) for one in self.items if one.problems)
             raise next(wrong, errors.SeedanceError(self.items[0].fault))
-        self._require_confirmed(f"for {len(self.due)} shots", "", confirm=confirm)
+        self._require_confirmed(f"paid requests for {len(self.due)} shots", "", confirm=confirm)
         self.wait(self.perform)
         return self._videos()
 

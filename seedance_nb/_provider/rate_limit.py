@@ -85,6 +85,17 @@ class RateLimiter:
         self._left -= 1
         return 0.0
 
+    def forecast(self, count: int, now: float) -> list[float]:
+        """The seconds until each of `count` requests may go out if they wait together and responses are good. *pure*."""
+        at, rate, times = self.closed(now), self.rate, list[float]()
+        left = min(_AT_ONCE, self._left + max(0.0, now - self._at) * rate)
+        for _ in range(count):
+            left -= 1
+            if left < 0:
+                at, left, rate = at - left / rate, 0.0, min(self._most, rate + 1 / rate)
+            times.append(at)
+        return times
+
     async def acquire(self, clock: Clock, sleep: Sleep, due: float = -math.inf) -> float:
         """Wait until a request may go out; that time by `clock`. The seconds given to `sleep` count as passed."""
         now = clock()

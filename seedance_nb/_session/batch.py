@@ -8,6 +8,7 @@ import functools
 import heapq
 import math
 import random
+import statistics
 from collections.abc import Callable, Coroutine, Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import Future
 from dataclasses import dataclass, field, replace
@@ -38,7 +39,6 @@ Clip = tuple[str, float, Outcomes]
 """A request: its provider, its price there, and how tasks like it ended: after how many seconds, whether with a video, and whether charged."""
 _INNER = ("reset", "load", "perform", "send", "wait", "waiting", "require_same_places")
 _TICK_S = 0.1
-_PAUSE_S = 1.0  # seconds between two paid requests, as the rate limits of providers allow them
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -183,7 +183,11 @@ class Batch:
     @property
     def total(self) -> Total:
         """The price of what would be sent. *reads files*, *network* the first time."""
-        return total_of([(self.items[at].spec, self.estimates[at], self.items[at].simulated) for at in self.due])
+        return self.total_of(self.due)
+
+    def total_of(self, numbers: Iterable[int]) -> Total:
+        """The price of these items. *network* the first time."""
+        return total_of([(self.items[at].spec, self.estimates[at], self.items[at].simulated) for at in numbers])
 
     @property
     def blank_prompts(self) -> int:
@@ -284,37 +288,48 @@ class Batch:
 
     def rehearse(self) -> Rehearsal:
         """What would happen if it was sent now: price, time, refusals and balance. *reads files*, *network*: free calls only."""
-        sender, clips, balances, basis = self._session.sender, list[Clip](), dict[str, float](), dict[str, None]()
+        due, sender = self.due, self._session.sender
+        if isinstance(refusal := attempt(self.require_budget), OverBudget):
+            options: Any = {"cost": f"{self.total}, over the budget", "basis": (refusal.message,)}
+            return Rehearsal(clips=len(due), seconds=(0, 0), refusals=len(due), **options)
+        clips, starts, turns = list[Clip](), list[float](), dict[str, Iterator[float]]()
+        balances, basis, pace = dict[str, float](), dict[str, None](), ""
         outcomes = functools.cache(functools.partial(outcomes_of, self._session.ledger, sum(sender.routing.timing)))
-        for item, price in [(self.items[at], self.estimates[at]) for at in self.due]:
+        for item, price in [(self.items[at], self.estimates[at]) for at in due]:
             earlier, source = outcomes(item.spec, size_of(item.spec, item.body), item.simulated)
-            clips.append((item.spec.provider, 0 if item.simulated else price.amount or 0, earlier))
-            basis[source] = None
-            if not item.simulated and item.spec.provider not in balances and "balance" in item.spec.calls:
-                left = ENGINE.run(sender.balance(item.spec))
-                balances[item.spec.provider] = math.inf if left is None else left
-        pause_s = 0.0 if all(item.simulated for item in self.items) else _PAUSE_S
-        played = rehearse(clips, concurrency=self._concurrency, pause_s=pause_s, balances=balances)
-        known = [f"{name}: the balance is {left:,.10g} now" for name, left in balances.items() if left < math.inf]
-        pace = f"{f'at most {self._concurrency}' if self._concurrency else 'all'} at a time, {pause_s:g} s apart"
+            provider, basis[source] = item.spec.provider, None
+            clips.append((provider, 0 if item.simulated else price.amount or 0, earlier))
+            if provider not in turns and (gate := sender.account(item.spec).endpoint.gate):
+                turns[provider] = iter(gate().forecast(len(due), sender.routing.clock()))
+                pace += f", {provider} at first with {gate().rate:g} requests a second"
+                left = ENGINE.run(sender.balance(item.spec)) if "balance" in item.spec.calls else None
+                balances |= {} if left is None else {provider: left}
+            starts.append(next(turns[provider]) if provider in turns else 0.0)
+        played = rehearse(clips, starts, concurrency=self._concurrency, balances=balances)
+        known = [f"{name}: the balance is {left:,.10g} now" for name, left in balances.items()]
+        pace = f"{f'at most {self._concurrency}' if self._concurrency else 'all'} at a time{pace}"
         return replace(played, cost=str(self.total), basis=(*basis, *known, pace))
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, repr=False)
 class Rehearsal(Readable):
-    """What would happen if a batch was sent: `seconds` is the range of 8 in 10 runs, `refusals` how many clips would have no video, `runs_out` the number of the clip that the balance does not pay for, if any, `basis` what this rests on."""
+    """What would happen if a batch was sent: `seconds` is the range of 8 in 10 runs, `charged` that of what is charged if that is not all, `refusals` how many clips would have no video, `runs_out` the number of the first clip that the balance does not pay for, if any, `basis` what this rests on."""
 
     clips: int
     seconds: tuple[float, float]
     refusals: float
     runs_out: int | None = None
+    charged: tuple[float, float] | None = None
     cost: str = ""
     basis: tuple[str, ...] = ()
 
     def __repr__(self) -> str:
         span = " to ".join(dict.fromkeys(map(_span_text, self.seconds)))
+        spent = " to ".join(dict.fromkeys(f"{one:,.10g}" for one in self.charged or ()))
         out = f"balance runs out at clip {self.runs_out}" if self.runs_out else ""
-        parts = filter(None, (self.cost, span, f"about {self.refusals:.0f} refusals", out))
+        parts = filter(
+            None, (self.cost, spent and f"{spent} of it charged", span, f"about {self.refusals:.0f} refusals", out)
+        )
         return "\n".join([f"{self.clips:,} clip{'s' * (self.clips != 1)}: {', '.join(parts)}", *self.basis])
 
 
@@ -324,24 +339,37 @@ def _span_text(seconds: float) -> str:
     return hours if minutes > 1 else f"{seconds:.0f} s"
 
 
-def rehearse(clips: Sequence[Clip], *, concurrency: int | None = None, pause_s: float = 0.0,
+def rehearse(clips: Sequence[Clip], starts: Sequence[float] = (), *, concurrency: int | None = None,
              balances: Mapping[str, float] | None = None) -> Rehearsal:  # fmt: skip
-    """The clips in order, at most `concurrency` at once and `pause_s` apart, 200 times over with outcomes drawn anew. *pure*."""
-    draw, ends, outs, refusals = random.Random(0), list[float](), list[float](), 0  # noqa: S311 - no secret
+    """The clips in order, each at its time in `starts` at the earliest, at most `concurrency` at once, 200 times over with outcomes drawn anew. *pure*."""
+    draw, runs, refusals = random.Random(0), list[tuple[float, float, float]](), 0  # noqa: S311 - no secret
+    several = {id(outcomes): outcomes for _, _, outcomes in clips}
+    spreads = {key: _spread(outcomes) for key, outcomes in several.items()}
     for _ in range(_RUNS):
-        running, at, left, out = list[float](), -pause_s, dict(balances or {}), math.inf
+        running, at, left, out, spent = list[float](), 0.0, dict(balances or {}), math.inf, 0.0
         for number, (provider, price, outcomes) in enumerate(clips, 1):
-            at = max(at + pause_s, heapq.heappop(running) if len(running) == concurrency else 0.0)
+            free_at = heapq.heappop(running) if len(running) == concurrency else 0.0
+            at = max(at, free_at, starts[number - 1] if starts else 0.0)
             seconds, has_video, is_charged = draw.choice(outcomes)
-            heapq.heappush(running, at + seconds)
-            refusals += not has_video
+            if price > left.get(provider, math.inf):  # the provider refuses it
+                seconds, has_video, is_charged, out = 0.0, False, False, min(out, number)
+            heapq.heappush(running, at + seconds * draw.lognormvariate(0, spreads[id(outcomes)]))
+            refusals, spent = refusals + (not has_video), spent + price * is_charged
             left[provider] = left.get(provider, math.inf) - price * is_charged
-            out = min(out, number if left[provider] < 0 else math.inf)
-        ends.append(max(running, default=0.0))
-        outs.append(out)
-    low, high, out = sorted(ends)[_RUNS // 10], sorted(ends)[-_RUNS // 10], sorted(outs)[_RUNS // 2]
-    runs_out = None if out == math.inf else int(out)
-    return Rehearsal(clips=len(clips), seconds=(low, high), refusals=refusals / _RUNS, runs_out=runs_out)
+        runs.append((max(running, default=0.0), spent, out))
+    ends, costs, outs = map(sorted, zip(*runs, strict=True))
+    low, high, total = _RUNS // 10, -_RUNS // 10, math.fsum(price for _, price, _ in clips)
+    is_comparable = len({provider for provider, _, _ in clips}) == 1  # others count in other units
+    charged = (costs[low], costs[high]) if is_comparable and costs[0] < total else None
+    runs_out = None if (out := outs[_RUNS // 2]) == math.inf else int(out)
+    more: Any = {"refusals": refusals / _RUNS, "runs_out": runs_out, "charged": charged}
+    return Rehearsal(clips=len(clips), seconds=(ends[low], ends[high]), **more)
+
+
+def _spread(outcomes: Outcomes) -> float:
+    """How much drawn times vary around earlier ones, as the next may be slower than all of them (Silverman's rule). *pure*."""
+    logs = [math.log(seconds) for seconds, has_video, _ in outcomes if has_video and seconds > 0]
+    return 1.06 * statistics.pstdev(logs) * len(logs) ** -0.2 if logs else 0.0
 
 
 def outcomes_of(ledger: Ledger, simulator_s: float, spec: Spec, size: Any, simulated: bool) -> tuple[Outcomes, str]:
