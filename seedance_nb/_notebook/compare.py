@@ -4,11 +4,7 @@ import csv
 import difflib
 import itertools
 import math
-import textwrap
-import time
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import replace
-from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -23,10 +19,9 @@ from seedance_nb._document.spec import Spec, fields_by_role
 from seedance_nb._document.tables import ROLES
 from seedance_nb._form.model.values import from_text
 from seedance_nb._notebook.completion import fields_by_name
-from seedance_nb._notebook.results import ShownBatch, Videos, counts_html
-from seedance_nb._session.batch import Item, Result, attempt, destination, item_of
+from seedance_nb._notebook.results import ShownBatch, Work
+from seedance_nb._session.batch import Item, destination, item_of
 from seedance_nb._session.session import Document, Session
-from seedance_nb._task.display.progress import UPDATE_S, TerminalLine, open_line
 from seedance_nb._task.task import Task
 
 SETTINGS = tuple(role for role in ROLES if role != "frames")
@@ -97,6 +92,10 @@ class Comparison(ShownBatch):
     [True]
     """
 
+    _question = "paid requests to {models}", ", or simulate=True in sd.compare to try it for free"
+    _is_whole = False
+    generate = ShownBatch.run
+
     def __init__(self, session: Session, documents: Document | Sequence[Document], settings: Mapping[str, Any],
                  take: int = 1, **options: Any) -> None:  # fmt: skip
         self.settings, items, count = validate_settings(settings), list[Item](), dict[str, int]()
@@ -104,15 +103,11 @@ class Comparison(ShownBatch):
             number = count[spec.name] = count.get(spec.name, take - 1) + 1
             items.append(request_for(spec, self.settings, take=number, **destination(session, spec)))
         super().__init__(session, items, **options)
+        self.prompt = str(self.settings.get("prompt", ""))
         others = [(name, value) for name, value in self.settings.items() if name != "prompt"]
         texts = (f"{name} {value if isinstance(value, str) else shorten(value)}" for name, value in others)
         self._title = "Comparison", "model", self.prompt, " · ".join(texts)
         self._heads = ("model", "runs on", "used", "not supported", "problems", "price")
-
-    @property
-    def prompt(self) -> str:
-        """The prompt for all models."""
-        return str(self.settings.get("prompt", ""))
 
     def submit(self, *, confirm: bool = False) -> tuple[Task, ...]:
         """Send every request that can be sent, and return the tasks. *spends credits*, *network*, *writes ledger*.
@@ -121,7 +116,8 @@ class Comparison(ShownBatch):
         other sources a `LimitWarning`. Raises, before anything is sent: SeedanceError with the total if something costs
         credits and `confirm` is not True, or if no request can be sent.
         """
-        self._begin(confirm=confirm)
+        for _ in self.progress(self.send, confirm=confirm):
+            pass
         tasks = tuple(one for one in self.tasks if isinstance(one, Task))
         pairs = zip(self.items, self.tasks, strict=True)
         left_out = [(f"{one.name} is left out: {error}", error) for one, error in pairs if isinstance(error, Exception)]
@@ -129,32 +125,6 @@ class Comparison(ShownBatch):
             raise left_out[0][1]
         errors.emit_warnings((text for text, _ in left_out), UserWarning)
         return tasks
-
-    def generate(self, *, confirm: bool = False, timeout: float | None = None) -> "Videos":
-        """Send the requests and wait for every video or error. *spends credits*, *network*, *writes ledger*, *writes files*.
-
-        An error of one model takes the place of its video and stops no other. `timeout` is in seconds, for all together;
-        the tasks go on after it. Warns and raises as `submit` does.
-        """
-        end = None if timeout is None else time.monotonic() + timeout
-        self._begin(confirm=confirm)
-        results: list[Result] = []
-        for one in self.tasks:
-            left = None if end is None else max(0.0, end - time.monotonic())
-            results.append(attempt(partial(one.wait, left)) if isinstance(one, Task) else one)
-        return Videos(self.prompt, zip(self.items, results, strict=True))
-
-    def _begin(self, *, confirm: bool) -> None:
-        """Send what can be sent. *spends credits*, *network*, *writes ledger*. Raises as `submit` does."""
-        left_out = "".join(f"\n{one.name} is left out: {one.error.message}" for one in self.items if one.error)
-        if not self.ready:
-            text = f"This request cannot be sent to any of these models.{left_out}"
-            raise errors.SeedanceError(text, next_step="change the shared settings or the models")
-        self.require_same_places()
-        what = f"paid requests to {', '.join(one.name for one in self.ready if not one.simulated)}"
-        step = ", or simulate=True in sd.compare to try it for free"
-        self._require_confirmed(what, step, left_out, confirm=confirm)
-        self.wait(self.send)
 
 
 def rows_of(table: Any) -> list[dict[str, Any]]:
@@ -203,15 +173,16 @@ class Sweep(ShownBatch):
     [4.0, 5.0]
     """
 
+    _question = "{count} paid requests", ", or create it with budget="
+
     def __init__(self, session: Session, documents: Document | Sequence[Document], table: Any, shared: Mapping[str, Any],
                  **options: Any) -> None:  # fmt: skip
         rows, models, items = rows_of(table), specs(documents), list[Item]()
         if not 1 <= len(rows) * len(models) <= _MOST:
             raise errors.argument_error("table", f"has more than {_MOST:,} requests" if rows else "has no rows")
         if any("api_key" in one for one in (shared, *rows)):
-            raise errors.argument_error(
-                "api_key", "is not taken here: set the key's environment variable, or use sd.ask_key"
-            )
+            message = "is not taken here: set the key's environment variable, or use sd.ask_key"
+            raise errors.argument_error("api_key", message)
         if twice := [name for row in rows for name in row if name in shared]:
             raise errors.argument_error(twice[0], "was passed twice, in the table and by name", shared[twice[0]])
         for spec in models:
@@ -228,49 +199,21 @@ class Sweep(ShownBatch):
         varying = [name for name in names if len({str(item.labels.get(name)) for item in items}) > 1] or [*names]
         first, fixed = self.items[0], (*varying, "prompt")
         prompt = "" if "prompt" in varying else values_by_role(first.spec, first.body).get("prompt", "")
-        others = (pair for pair in first.fields.items() if pair[0] not in fixed and not isinstance(pair[1], dict))
-        same = [f"{name} {one}" for name, one in others]
+        same = [
+            f"{name} {one}" for name, one in first.fields.items() if name not in fixed and not isinstance(one, dict)
+        ]
         title = "Takes" if names.keys() == {"take"} else "Sweep"
         self._title = title, "request", str(prompt), " · ".join([*[first.name] * (not models[1:]), *same])
         problems = ["problems"] * any(item.error or item.warnings for item in self.items)
         self._heads = (*varying, *problems, "price")
         self._axes = (*varying[:2],) if isinstance(table, Mapping) and varying[1:] else ()
 
-    def run(self, *, confirm: bool = False) -> "Videos":
-        """Send what was never sent, and wait for every video or error. *spends credits*, *network*, *writes ledger*, *writes files*.
-
-        An error takes the place of its video and stops no other. Stop ends the sending; the same call sends the rest. Raises, before
-        that: InvalidInput with the problems of every row; SeedanceError with the total if it is paid, without a budget or `confirm`.
-        """
-        line, due_at = open_line(wanted=None), 0.0
-        for is_over in self.progress(confirm=confirm):
-            if line and (is_over or time.monotonic() >= due_at):
-                due_at, html = time.monotonic() + UPDATE_S, counts_html(self)
-                line.show(html.striptags(), html)
-        if isinstance(line, TerminalLine):
-            line.end()
-        return self._videos(axes=self._axes)
-
-    def progress(self, *, confirm: bool = False) -> Iterator[bool]:
-        """Check everything, then send it as `waiting` does. *spends credits*. Raises as `run` does."""
-        if faults := [item.fault for item in self.items if item.fault]:
-            raise errors.SeedanceError(faults[0])
-        pairs = [(number, problem) for number, item in enumerate(self.items, 1) for problem in item.problems]
-        problems = {(problem.path, problem.message): problem for _, problem in pairs}
-        for (path, message), problem in problems.items():
-            rows = ", ".join(str(number) for number, one in pairs if (one.path, one.message) == (path, message))
-            text = f"{message} (row {textwrap.shorten(rows, 60, placeholder=' …')})"
-            problems[path, message] = replace(problem, message=text)
-        if problems:
-            raise errors.InvalidInput(tuple(problems.values()))
-        for item in {item.name: item for item in self.items}.values():
-            self._session.require_consent(item.spec, self._budget)
+    def progress(self, work: Work | None = None, *, confirm: bool = False) -> Iterator[bool]:
+        """Send it as a batch does; a budget confirms too. *spends credits*. Raises as `run` does."""
         has_budget = (self._budget, self._session.sender.budget) != (None, None)
-        step = ", or create it with budget="
-        self._require_confirmed(f"{len(self.due)} paid requests", step, confirm=confirm is True or has_budget)
-        yield from self.waiting(self.perform)
-        if over := next((one for one in self.results if isinstance(one, errors.OverBudget)), None):
-            errors.emit_warnings([f"{counts_html(self).striptags()} {over.message}"], UserWarning)
+        for item in {item.name: item for item in self.ready}.values():
+            self._session.require_consent(item.spec, self._budget)
+        return super().progress(work, confirm=confirm is True or has_budget)
 
 
 def as_completed(sweep: "Sweep", /, *, confirm: bool = False) -> Iterator[Task]:

@@ -170,14 +170,12 @@ class BatchView:
         if shown and not count:
             self._go.description = f"Show {'1 video' if shown == 1 else f'{shown} videos'} · no charge"
         self._blank = f", {blank} without a prompt" if (blank := self._batch.blank_prompts) else ""
-        price = f" for {total.brief}" if total.paid else ""
-        self._yes.description = f"Really generate {videos}{price}{self._blank}?"
+        self._yes.description = f"Really generate {videos}{f' for {total.brief}' if total.paid else ''}{self._blank}?"
         free = "Simulated: nothing is sent to a provider and nothing is charged." if shown and total.simulated else ""
         note = f"Total: {total}. You confirm once more before anything is sent." if total.paid else free
         self._refusal = attempt(self._batch.require_budget)
         note = self._refusal.message if isinstance(self._refusal, OverBudget) else note
-        old = f" {shown - count} cost nothing: they have a task already, or repeat another one."
-        note += old if shown > count else ""
+        note += f" {shown - count} cost nothing: they have a task already, or repeat another one." * (shown > count)
         note += f" {self._left_out} left out: see the problems." if self._left_out else ""
         self._note.value = escape(note.strip())
         return before == self._offer
@@ -230,7 +228,7 @@ class BatchView:
             if is_over := work.done():
                 work.result()
             done, now = sum(one is not None for one in self._batch.results), time.monotonic()
-            toggle(self._stop, shown=None in self._batch.tasks and not self._batch.is_stopped)
+            toggle(self._stop, shown=None in self._batch.tasks and not self._batch.current.is_stopped)
             self._table.value = await asyncio.to_thread(self._make_table)
             self._report(self._make_counts())
             if done > shown and (is_over or now >= due_at):

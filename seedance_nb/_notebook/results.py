@@ -1,7 +1,10 @@
 """Several requests in a cell: the table of what is sent and how far it is, and the grid of their videos."""
 
+import math
+import textwrap
 import time
 from collections.abc import Callable, Coroutine, Iterable, Iterator, Sequence
+from dataclasses import replace
 from functools import partial
 from importlib import import_module
 from typing import Any
@@ -10,16 +13,18 @@ from seedance_nb._base import errors
 from seedance_nb._base.faults import created_by_package
 from seedance_nb._base.html import Html, piece, request_html, table_text
 from seedance_nb._base.values import json_text
-from seedance_nb._check.price import Estimate
+from seedance_nb._check.price import Estimate, total_of
 from seedance_nb._form.labels import labels_of, sentence
 from seedance_nb._ledger.row import Row, State, price_after
 from seedance_nb._notebook.status import CHECK, SIMULATED, running_html
-from seedance_nb._session.batch import Batch, Item, Result, Run
+from seedance_nb._session.batch import Batch, Item, Result, Run, attempt
 from seedance_nb._task.display.player import View, badge, pending_html, source_of
+from seedance_nb._task.display.progress import UPDATE_S, TerminalLine, open_line
 from seedance_nb._task.display.video import COLUMNS, Video, facts_html, video_player, video_text
 from seedance_nb._task.files import video_path
 from seedance_nb._task.task import Task
 
+Work = Callable[[Run], Coroutine[Any, Any, None]]
 MOST_SHOWN = 200  # rows of a table; those with problems come first
 _WITH_REQUESTS = 12  # most rows of a table that shows the request of each
 _AGAIN = " Press the button again to send the rest."
@@ -47,11 +52,11 @@ def counts_html(batch: Batch, step: str = "") -> Html:
     done, running = sum(isinstance(one, Video) for one in batch.results), batch.results.count(None) - left
     old = sum(isinstance(one, Task) and not one.is_new for one in batch.tasks)
     text = f"{done} of {len(batch.results)} done" + (f" · {running} running" if running else "")
-    text += f" · {left} {'not sent' if batch.is_stopped else 'waiting'}" if left else ""
+    text += f" · {left} {'not sent' if batch.current.is_stopped else 'waiting'}" if left else ""
     text += f" · {over} not sent, because that would exceed the budget" if over else ""
     text += "; the errors are below." if len(batch.results) > done + running + left + over else "."
     text += f" You already generated {old} of them. No charge for those." if old and not running else ""
-    text += step if left and batch.is_stopped else ""
+    text += step if left and batch.current.is_stopped else ""
     text += " Create it again with a larger budget= to send the rest." if over else ""
     return Html('<div role="status">{}{}</div>').format(CHECK + " " if done else "", text)
 
@@ -136,12 +141,14 @@ def _progress_html(result: Result, row: Row | None) -> Html:
 
 @created_by_package
 class ShownBatch(Batch):
-    """A batch that a cell shows as a table with one button. `_title` has a title, what it is a number of, and what all share."""
+    """A batch that a cell shows as a table with one button. `_title` has a title, what it is a number of, and what all share; `_question` what a refusal says is sent, and what else may be done."""
 
     _title: tuple[str, str, str, str]
     _heads: tuple[str, ...]
     _axes: tuple[str, ...] = ()
-    _by = "name"  # what warnings call an item
+    _by, _row = "name", "row"  # what warnings call an item, and problems its number
+    _question: tuple[str, str]
+    _is_whole = True  # without one item, nothing is sent
 
     @property
     def failed(self) -> tuple[tuple[dict[str, Any], Exception], ...]:
@@ -169,30 +176,71 @@ class ShownBatch(Batch):
             } for item, row, result in zip(self.items, self.rows(), self.results, strict=True)
         )  # fmt: skip
 
-    def waiting(self, work: Callable[[Run], Coroutine[Any, Any, None]]) -> Iterator[bool]:
-        """Wait as a batch does. Raises: StoppedWaiting, which says what goes on and what it costs."""
-        try:
-            yield from super().waiting(work)
-        except KeyboardInterrupt:
-            sent = [at for at, task in enumerate(self.tasks) if isinstance(task, Task) and task.is_new]
-            text = f"Nothing further is sent. Sent in this run: {self.total_of(sent) if sent else 'nothing'}."
-            step = "What was sent goes on: run this again for its videos and for the rest. Nothing is charged twice."
-            raise errors.StoppedWaiting(f"{counts_html(self).striptags()} {text} {step}") from None
+    def _left_out(self) -> str:
+        """The lines about items that are left out. Raises: InvalidInput or SeedanceError if nothing is sent without them."""
+        faults = [item.fault for item in self.items if item.fault]
+        left_out = "".join(f"\n{one.name} is left out: {one.error.message}" for one in self.items if one.error)
+        if not self._is_whole and not self.ready:
+            text = f"This request cannot be sent to any of these models.{left_out}"
+            raise errors.SeedanceError(text, next_step="change the shared settings or the models")
+        pairs = [(number, problem) for number, item in enumerate(self.items, 1) for problem in item.problems]
+        problems = {(problem.path, problem.message): problem for _, problem in pairs}
+        for (path, message), problem in problems.items() if self._is_whole else ():
+            rows = ", ".join(str(number) for number, one in pairs if (one.path, one.message) == (path, message))
+            text = f"{message} ({self._row} {textwrap.shorten(rows, 60, placeholder=' …')})"
+            problems[path, message] = replace(problem, message=text)
+        if self._is_whole and (problems or faults):
+            raise errors.InvalidInput(tuple(problems.values())) if problems else errors.SeedanceError(faults[0])
+        return left_out
 
-    def _require_confirmed(self, what: str, step: str, left_out: str = "", *, confirm: bool) -> None:
-        """Warn of limits and of what is not supported, before anything is sent. Raises: OverBudget; SeedanceError if it is paid and not confirmed."""
+    def progress(self, work: Work | None = None, *, confirm: bool = False) -> Iterator[bool]:
+        """Check everything, warn, and send it as `waiting` does. *spends credits*. Raises as `run` does."""
         named = [(getattr(one, self._by), one) for one in self.ready]
         without = [f"{name} is sent without {field}: {why}" for name, one in named for field, why in one.unsupported]
+        more = "\n".join([self._left_out(), *without])
         self.require_budget()
         if self.total.paid and confirm is not True:
+            models = ", ".join(one.name for one in self.ready if not one.simulated)
+            what, step = (text.format(count=len(self.due), models=models) for text in self._question)
             blank = f" Without a prompt: {self.blank_prompts} of them." if self.blank_prompts else ""
-            more = "\n".join([left_out, *without])
             text = f"This sends {what}. Total: {self.total}.{blank} Nothing has been sent.{more}"
             raise errors.SeedanceError(text, next_step=f"pass confirm=True to send them{step}")
         # Before anything is sent: warnings may be turned into errors.
         limits = dict.fromkeys(f"{name}, {problem}" for name, one in named for problem in one.warnings)
         errors.emit_warnings(limits, errors.LimitWarning)
         errors.emit_warnings(without, UserWarning)
+        try:
+            yield from self.waiting(work or self.perform)
+        except KeyboardInterrupt:
+            sent = [at for at, task in enumerate(self.tasks) if isinstance(task, Task) and task.is_new]
+            price = total_of([(self.items[at].spec, self.estimates[at], self.items[at].simulated) for at in sent])
+            text = f"Nothing further is sent. Sent in this run: {price if sent else 'nothing'}."
+            step = "What was sent goes on: run this again for its videos and for the rest. Nothing is charged twice."
+            raise errors.StoppedWaiting(f"{counts_html(self).striptags()} {text} {step}") from None
+        if over := next((one for one in self.results if isinstance(one, errors.OverBudget)), None):
+            errors.emit_warnings([f"{counts_html(self).striptags()} {over.message}"], UserWarning)
+
+    def run(self, *, confirm: bool = False, timeout: float | None = None) -> Videos:
+        """Send what was never sent, and wait for every video or error. *spends credits*, *network*, *writes ledger*, *writes files*.
+
+        An error takes the place of its video and stops no other. Stop ends the sending; the same call sends the rest. `timeout` is
+        in seconds, for all together; the tasks go on after it. Raises, before anything is sent: InvalidInput with every problem
+        (a comparison leaves such models out); OverBudget; SeedanceError with the total if it costs credits and `confirm` is not
+        True, which a sweep's budget replaces.
+        """
+        line, due_at, end = open_line(wanted=None), 0.0, math.inf if timeout is None else time.monotonic() + timeout
+        for is_over in self.progress(confirm=confirm):
+            if line and (is_over or time.monotonic() >= due_at):
+                due_at, html = time.monotonic() + UPDATE_S, counts_html(self)
+                line.show(html.striptags(), html)
+            if time.monotonic() >= end and None not in self.tasks:
+                break
+        if isinstance(line, TerminalLine):
+            line.end()
+        for at, task in enumerate(self.tasks):
+            if isinstance(task, Task) and self.results[at] is None:
+                self.results[at] = attempt(partial(task.wait, 0, progress=False))
+        return self._videos(self._title[2], self._axes)
 
     def __repr__(self) -> str:
         if "_heads" not in vars(self):  # a traceback shows an object whose creation failed
@@ -215,7 +263,7 @@ class ShownBatch(Batch):
     def _output(self, *, pending: bool = False) -> View:
         return self._videos(self._title[2], self._axes, pending=pending).view()
 
-    def _videos(self, prompt: str = "", axes: tuple[str, ...] = (), *, pending: bool = False) -> Videos:
+    def _videos(self, prompt: str, axes: tuple[str, ...], *, pending: bool = False) -> Videos:
         """The results; for tasks that have none yet, players of their future files if `pending`. *reads files*."""
         shown = list[Result | str](self.results)
         for at, task in enumerate(self.tasks):
@@ -231,9 +279,8 @@ class ShownBatch(Batch):
         rows = self.rows()
         order = sorted(range(len(rows)), key=lambda at: len(rows) > MOST_SHOWN and not self.items[at].problems)
         lines = Html("<tr>{}</tr>").each(self._cells_html(at, rows[at]) for at in order[:MOST_SHOWN])
-        more = Html('<div class="sdn-dim">and {:,} more</div>').each(
-            [len(rows) - MOST_SHOWN] * (len(rows) > MOST_SHOWN)
-        )
+        hidden = [len(rows) - MOST_SHOWN] * (len(rows) > MOST_SHOWN)
+        more = Html('<div class="sdn-dim">and {:,} more</div>').each(hidden)
         table = Html("<table><thead><tr>{}</tr></thead><tbody>{}</tbody></table>{}")
         return table.format(Html('<th scope="col">{}</th>').each((*self._heads, "progress")), lines, more)
 

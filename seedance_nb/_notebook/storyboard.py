@@ -22,7 +22,7 @@ from seedance_nb._ledger.row import Row, State, price_after
 from seedance_nb._media.frames import join
 from seedance_nb._media.sniff import sniff
 from seedance_nb._notebook.compare import SETTINGS, request_for
-from seedance_nb._notebook.results import ShownBatch, Videos, cell_text
+from seedance_nb._notebook.results import ShownBatch, cell_text
 from seedance_nb._session.batch import Batch, Item, Result, Run, attempt, destination, item_of
 from seedance_nb._session.session import Session
 from seedance_nb._task.display.player import View, download_html, pending_html, player_html, source_of
@@ -51,7 +51,8 @@ class Storyboard(ShownBatch):
     1
     """
 
-    _by = "title"
+    _by, _row, _question = "title", "shot", ("paid requests for {count} shots", "")
+    generate = ShownBatch.run
 
     def __init__(self, session: Session, shots: Sequence[Mapping[str, Any]], budget: float | None = None) -> None:
         self.shots, self._session = tuple(map(dict, shots)), session
@@ -86,19 +87,6 @@ class Storyboard(ShownBatch):
         shots = list(self.shots)
         shots[index] = shots[index] | changes
         return Storyboard(self._session, shots, self._budget)
-
-    def generate(self, *, confirm: bool = False) -> Videos:
-        """Generate what is not there yet, and wait for every video or error. *spends credits*, *network*, *writes ledger*, *writes files*.
-
-        Raises, before anything is sent: SeedanceError with the total if something costs credits and `confirm` is not True, or the
-        problem of a shot, without which there is no film. Stop sends nothing further; the same call resumes.
-        """
-        if not self.ready:
-            wrong = (errors.InvalidInput(one.problems) for one in self.items if one.problems)
-            raise next(wrong, errors.SeedanceError(self.items[0].fault))
-        self._require_confirmed(f"paid requests for {len(self.due)} shots", "", confirm=confirm)
-        self.wait(self.perform)
-        return self._videos()
 
     def rows(self) -> list[Row | None]:
         """The row of each shot in the ledger, None if it must be generated. *reads files*."""

@@ -37,7 +37,7 @@ _RUNS, _EARLIER, _FEWEST = 200, 200, 3
 Outcomes = list[tuple[float, bool, bool]]
 Clip = tuple[str, float, Outcomes]
 """A request: its provider, its price there, and how tasks like it ended: after how many seconds, whether with a video, and whether charged."""
-_INNER = ("reset", "load", "perform", "send", "wait", "waiting", "require_same_places")
+_INNER = ("current", "reset", "load", "perform", "send", "wait", "waiting", "require_same_places")
 _TICK_S = 0.1
 
 
@@ -136,7 +136,7 @@ class Batch:
             message = f"must be a whole number, 1 or more, not {concurrency!r}"
             raise argument_error("concurrency", message, concurrency, 1)
         self._session, self._budget, self._concurrency = session, budget, concurrency
-        self._run = Run(())
+        self.current = Run(())
         self.reset()
 
     def __dir__(self) -> list[str]:  # what Tab proposes
@@ -145,14 +145,9 @@ class Batch:
     def reset(self) -> Run:
         """Stop the run before, forget its tasks and results, and return a new one."""
         self.stop()
-        self._run = Run(self.items)
-        self.tasks, self.results = self._run.tasks, self._run.results
-        return self._run
-
-    @property
-    def is_stopped(self) -> bool:
-        """Whether nothing further is sent. *pure*."""
-        return self._run.is_stopped
+        self.current = Run(self.items)
+        self.tasks, self.results = self.current.tasks, self.current.results
+        return self.current
 
     @functools.cached_property
     def estimates(self) -> tuple[Estimate, ...]:
@@ -183,11 +178,7 @@ class Batch:
     @property
     def total(self) -> Total:
         """The price of what would be sent. *reads files*, *network* the first time."""
-        return self.total_of(self.due)
-
-    def total_of(self, numbers: Iterable[int]) -> Total:
-        """The price of these items. *network* the first time."""
-        return total_of([(self.items[at].spec, self.estimates[at], self.items[at].simulated) for at in numbers])
+        return total_of([(self.items[at].spec, self.estimates[at], self.items[at].simulated) for at in self.due])
 
     @property
     def blank_prompts(self) -> int:
@@ -222,7 +213,7 @@ class Batch:
 
     def stop(self) -> None:
         """Send nothing further. What was sent is still followed."""
-        self._run.is_stopped = True
+        self.current.is_stopped = True
 
     async def perform(self, run: Run, *, interactive: bool = False) -> None:
         """Send what has no task yet, and wait for every result. *spends credits*, *network*, *writes ledger*, *writes files*."""
@@ -260,11 +251,6 @@ class Batch:
             run.results[at] = future
         else:
             run.futures[at] = future
-
-    def wait(self, work: Callable[[Run], Coroutine[Any, Any, None]]) -> None:
-        """Wait for `send` or `perform`. An interrupt stops the sending, not the tasks."""
-        for _ in self.waiting(work):
-            pass
 
     def waiting(self, work: Callable[[Run], Coroutine[Any, Any, None]]) -> Iterator[bool]:
         """Wait for `send` or `perform`: False from time to time, and True at the end. Whoever leaves the loop stops the sending."""
@@ -308,28 +294,28 @@ class Batch:
         played = rehearse(clips, starts, concurrency=self._concurrency, balances=balances)
         known = [f"{name}: the balance is {left:,.10g} now" for name, left in balances.items()]
         pace = f"{f'at most {self._concurrency}' if self._concurrency else 'all'} at a time{pace}"
-        return replace(played, cost=str(self.total), basis=(*basis, *known, pace))
+        cost, sums = str(self.total), self.total.sums
+        if len(sums) == 1 and played.charged[0] < (sums[0].amount or 0):  # else in several units
+            cost += f", {' to '.join(dict.fromkeys(f'{one:,.10g}' for one in played.charged))} of it charged"
+        return replace(played, cost=cost, basis=(*basis, *known, pace))
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, repr=False)
 class Rehearsal(Readable):
-    """What would happen if a batch was sent: `seconds` is the range of 8 in 10 runs, `charged` that of what is charged if that is not all, `refusals` how many clips would have no video, `runs_out` the number of the first clip that the balance does not pay for, if any, `basis` what this rests on."""
+    """What would happen if a batch was sent: `seconds` is the range of 8 in 10 runs, `charged` that of what is charged, `refusals` how many clips would have no video, `runs_out` the number of the first clip that the balance does not pay for, if any, `basis` what this rests on."""
 
     clips: int
     seconds: tuple[float, float]
     refusals: float
     runs_out: int | None = None
-    charged: tuple[float, float] | None = None
+    charged: tuple[float, float] = (0, 0)
     cost: str = ""
     basis: tuple[str, ...] = ()
 
     def __repr__(self) -> str:
         span = " to ".join(dict.fromkeys(map(_span_text, self.seconds)))
-        spent = " to ".join(dict.fromkeys(f"{one:,.10g}" for one in self.charged or ()))
         out = f"balance runs out at clip {self.runs_out}" if self.runs_out else ""
-        parts = filter(
-            None, (self.cost, spent and f"{spent} of it charged", span, f"about {self.refusals:.0f} refusals", out)
-        )
+        parts = filter(None, (self.cost, span, f"about {self.refusals:.0f} refusals", out))
         return "\n".join([f"{self.clips:,} clip{'s' * (self.clips != 1)}: {', '.join(parts)}", *self.basis])
 
 
@@ -358,12 +344,11 @@ def rehearse(clips: Sequence[Clip], starts: Sequence[float] = (), *, concurrency
             left[provider] = left.get(provider, math.inf) - price * is_charged
         runs.append((max(running, default=0.0), spent, out))
     ends, costs, outs = map(sorted, zip(*runs, strict=True))
-    low, high, total = _RUNS // 10, -_RUNS // 10, math.fsum(price for _, price, _ in clips)
-    is_comparable = len({provider for provider, _, _ in clips}) == 1  # others count in other units
-    charged = (costs[low], costs[high]) if is_comparable and costs[0] < total else None
-    runs_out = None if (out := outs[_RUNS // 2]) == math.inf else int(out)
-    more: Any = {"refusals": refusals / _RUNS, "runs_out": runs_out, "charged": charged}
-    return Rehearsal(clips=len(clips), seconds=(ends[low], ends[high]), **more)
+    low, high, out = _RUNS // 10, -_RUNS // 10, outs[_RUNS // 2]
+    return Rehearsal(
+        clips=len(clips), seconds=(ends[low], ends[high]), charged=(costs[low], costs[high]), refusals=refusals / _RUNS,
+        runs_out=None if out == math.inf else int(out),
+    )  # fmt: skip
 
 
 def _spread(outcomes: Outcomes) -> float:

@@ -140,7 +140,7 @@ def batch(word: str) -> Any:
     tasks, outcomes = [task(word), several[1].error, task(name(word)), None], [clip(word), several[1].error, None, None]
     session, rows = SimpleNamespace(outputs=Path(name(word))), [row(word), None, row(word), None]
     made = object.__new__(results.ShownBatch)
-    vars(made).update(items=several, estimates=prices, tasks=tasks, results=outcomes, rows=lambda: rows, _run=SimpleNamespace(is_stopped=True),
+    vars(made).update(items=several, estimates=prices, tasks=tasks, results=outcomes, rows=lambda: rows, current=SimpleNamespace(is_stopped=True),
                       load=lambda: None, _title=(word,) * 4, _axes=(), _session=session,
                       _heads=("model", "runs on", "problems", "price", word))  # fmt: skip
     return made

@@ -434,7 +434,8 @@ def test_where_shots_cost_more_than_estimated_nothing_beyond_the_budget_is_sent(
 ) -> None:
     options = {"model": I2V, "seconds": 4, "resolution": "480p"}
     story = Storyboard(session, [options | shot for shot in SHOTS], budget=36)
-    first, second, third = story.generate(confirm=True)
+    with pytest.warns(UserWarning, match="2 of 3 done · 1 not sent, because that would exceed the budget"):
+        first, second, third = story.generate(confirm=True)
     assert [isinstance(one, sd.Video) for one in (first, second)] == [True, True]
     assert isinstance(third, sd.OverBudget)
     assert len(paying.charges) == 2

@@ -488,7 +488,7 @@ def test_who_waited_for_the_run_before_does_not_stop_the_next(session: sd.Sessio
     next(waiting)
     now = made.reset()
     del waiting
-    assert not made.is_stopped
+    assert not made.current.is_stopped
     ENGINE.submit(made.perform(now)).result(60)
     assert sorted(prompts(paying)) == sorted(PROMPTS)
 
@@ -498,7 +498,7 @@ def test_tasks_come_as_they_end_and_to_leave_the_loop_stops_the_sending(session:
     for task in sd.as_completed(made):
         assert task.wait().path.exists()
         break
-    until(lambda: made.is_stopped)
+    until(lambda: made.current.is_stopped)
     sent = len(paying.charges)
     assert sent < 3
     names = [task.name for task in sd.as_completed(swept(session, budget=100))]
