@@ -199,9 +199,7 @@ class Sweep(ShownBatch):
         varying = [name for name in names if len({str(item.labels.get(name)) for item in items}) > 1] or [*names]
         first, fixed = self.items[0], (*varying, "prompt")
         prompt = "" if "prompt" in varying else values_by_role(first.spec, first.body).get("prompt", "")
-        same = [
-            f"{name} {one}" for name, one in first.fields.items() if name not in fixed and not isinstance(one, dict)
-        ]
+        same = [f"{name} {one}" for name, one in first.fields.items() if not (name in fixed or isinstance(one, dict))]
         title = "Takes" if names.keys() == {"take"} else "Sweep"
         self._title = title, "request", str(prompt), " · ".join([*[first.name] * (not models[1:]), *same])
         problems = ["problems"] * any(item.error or item.warnings for item in self.items)
