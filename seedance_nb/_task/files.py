@@ -8,7 +8,6 @@ import json
 import os
 import re
 import shutil
-import sys
 import time
 from collections.abc import AsyncIterator, Awaitable, Callable, Collection
 from contextlib import asynccontextmanager, suppress
@@ -22,7 +21,7 @@ from seedance_nb._base.values import pointer_parts, read_json, strip_queries
 from seedance_nb._check.check import values_by_role
 from seedance_nb._document.spec import Spec
 from seedance_nb._ledger.database import sync_folder
-from seedance_nb._ledger.journal import drafts_path
+from seedance_nb._ledger.journal import JournalLock, drafts_path
 from seedance_nb._ledger.ledger import Ledger
 from seedance_nb._ledger.row import FREE_STATES, Row, State
 from seedance_nb._media import inspect as _media
@@ -30,11 +29,6 @@ from seedance_nb._media.sniff import MediaFacts, read_facts
 from seedance_nb._simulator.store import Store, default_folder
 from seedance_nb._task.provenance import has_bytes, save_request
 from seedance_nb._web.regular_files import create, is_there, read, sha256
-
-if sys.platform == "win32":
-    import msvcrt
-else:
-    import fcntl
 
 _OWN_NAMES = (  # beginning with `stem_of`, as the functions here, `provenance`, `_web.download`, `to_gif` and `proxy` name files
     r"\.%s(-[0-9]+\.(part(\.json)?|jpgpart|trimpart)|-h264\.mp4\.part|\.(mp4|webm|mkv)\.request\.json\.\w+\.part)"
@@ -223,36 +217,21 @@ def stem_of(row: Row) -> str:
 @asynccontextmanager
 async def file_lock(path: Path, sleep: Callable[[float], Awaitable[None]] = asyncio.sleep) -> AsyncIterator[None]:
     """Hold the lock file `path`, waiting for other holders. *writes files*: `path`, removed at the end. Raises: OSError."""
-    while (handle := _open_locked(path)) is None:
-        await sleep(0.5)
-        await asyncio.sleep(0)  # the holder may be on this very loop
+    lock = JournalLock(path)
     try:
-        yield
-    finally:
-        with suppress(OSError):
-            path.unlink()
-        os.close(handle)
-        if os.name == "nt":  # an open file cannot be removed there
+        while True:  # without locks, on Windows and some network drives, two kernels may download the same video
+            with suppress(BlockingIOError):
+                lock.acquire(-1)
+                break
+            await sleep(0.5)
+            await asyncio.sleep(0)  # the holder may be on this very loop
+        try:
+            yield
+        finally:
             with suppress(OSError):
                 path.unlink()
-
-
-def _open_locked(path: Path) -> int | None:
-    handle = os.open(path, os.O_CREAT | os.O_RDWR | getattr(os, "O_NOFOLLOW", 0), 0o600)
-    with suppress(BlockingIOError, PermissionError, FileNotFoundError):
-        if sys.platform == "win32":
-            msvcrt.locking(handle, msvcrt.LK_NBLCK, 1)
-        else:
-            try:
-                fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
-            except OSError as error:  # else a file system without locks; there, two kernels may download the same video
-                if isinstance(error, BlockingIOError):
-                    raise
-        # Whoever held it before has removed the file, perhaps only after it was opened here.
-        if os.path.samestat(os.fstat(handle), path.stat()):
-            return handle
-    os.close(handle)
-    return None
+    finally:
+        lock.release()
 
 
 def require_remembered(row: Row) -> None:
