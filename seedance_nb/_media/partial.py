@@ -134,17 +134,15 @@ async def _search(fetch: Fetch, url: str, file: PartialFile, most: int) -> None:
 
 
 async def _read_front(fetch: Fetch, response: httpx.Response, file: PartialFile, most: int) -> None:
-    file.size, goal = content_length(response), HEAD
+    file.size = content_length(response)
     async for chunk in response.aiter_raw():
         file.add(file.count, chunk[: most - file.count])
-        while file.count >= goal:
-            need = next_range(file)
-            if need is None:
-                return
-            if file.count >= most or need[0] >= most:
-                where = f"in the first {most / 1e6:.1f} MB"
-                raise BlockedURL(f"{fetch.name} cannot send parts of files, and its header is not {where}")
-            goal = min(max(need[1], goal + 1), most)
+        need = next_range(file) if file.count >= HEAD else (0, 0)
+        if need is None:
+            return
+        if max(file.count, need[0]) >= most:
+            where = f"in the first {most / 1e6:.1f} MB"
+            raise BlockedURL(f"{fetch.name} cannot send parts of files, and its header is not {where}")
     if file.size is None:
         file.size = file.count
 

@@ -10,7 +10,6 @@ import json
 import math
 import os
 import re
-import stat
 import unicodedata
 from array import array
 from collections.abc import Iterator
@@ -180,7 +179,7 @@ def _prompt(image: Image.Image, prompt: str, first: int, last: int) -> None:
 def picture(file: str | None, size: tuple[int, int]) -> Image.Image | None:
     """A reference image cropped to `size` px, None if it cannot or must not be read. *reads files*."""
     try:
-        if file is None or not stat.S_ISREG(Path(file).stat().st_mode):  # a pipe would never end
+        if file is None:
             return None
         formats = ("JPEG", "PNG", "WEBP", "BMP", "GIF", "TIFF")
         with Path(file).open("rb") as data, Image.open(data, formats=formats) as image:

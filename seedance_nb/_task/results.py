@@ -7,12 +7,11 @@ import math
 import os
 import re
 import time
-from collections.abc import Sequence
 from contextlib import suppress
 from dataclasses import replace
-from pathlib import Path, PurePosixPath
+from pathlib import Path
 from typing import Any
-from urllib.parse import urljoin, urlsplit
+from urllib.parse import urljoin
 
 from seedance_nb._base.errors import MediaError, Step
 from seedance_nb._base.values import read_json, sanitize, shorten
@@ -194,8 +193,7 @@ class _Saving:
             if is_new:
                 self._urls_refreshed = True
                 seen, _, _ = await poll(self.flow, self.row.task_id)
-                if seen and seen.state is State.DONE:
-                    seen = replace(seen, outputs=match_urls(self.row.outputs, seen.outputs))
+                if seen and seen.state is State.DONE and seen.outputs:
                     self.row = await record_status(self.flow, self.row, seen)
             pause = float(_PAUSE_S * number)
             if fault.status in _NOT_YET and self._patience:
@@ -272,20 +270,3 @@ def absolute_url(url: str, base_url: str) -> str:
     url = clean_url(url)
     is_whole = ":" in url.partition("/")[0]
     return f"https://{url}" if _HOST.match(url) else url if is_whole else urljoin(f"{base_url}/", url)
-
-
-def match_urls(known: Sequence[str], fresh: Sequence[str]) -> tuple[str, ...]:
-    """New URLs in the order of the known ones, matched by their names; a known URL without a match stays. *pure*."""
-    left, found = dict(enumerate(fresh)), dict[int, str]()
-    for alike in (lambda url: url.partition("?")[0], _ending, lambda _: ""):
-        numbers: dict[str, list[int]] = {}
-        for number in reversed(left):
-            numbers.setdefault(alike(left[number]), []).append(number)
-        for index, old in enumerate(known):
-            if index not in found and (same := numbers.get(alike(old))):
-                found[index] = left.pop(same.pop())
-    return (*(found.get(index, known[index]) for index in range(max(found, default=-1) + 1)), *left.values())
-
-
-def _ending(url: str) -> str:
-    return PurePosixPath(urlsplit(url).path).suffix.lower()

@@ -179,7 +179,6 @@ FOREIGN: dict[str, Callable[[str], object]] = {
     ),
     "find a path": lambda foreign: results.absolute_url(addresses.clean_url(foreign), "https://a.example/b"),
     "read a data URL": lambda foreign: client.data_bytes(f"data:video/mp4;base64,{foreign}"),
-    "match results": lambda foreign: results.match_urls([foreign], [foreign + "?"]),
     "sniff": lambda foreign: (sniff.sniff(raw(foreign)), sniff.sniff(b"<" + raw(foreign))),
     # what is shown and logged
     "sanitize": values.sanitize,
@@ -310,7 +309,6 @@ def many_results(count: str) -> None:
     urls = [f"https://a.example/{n}" for n in numbers(count)]
     assert CRUN.task is not None
     status.read_status(CRUN.task, {"code": 200, "data": {"status": "success", "result": {"media_urls": urls}}})
-    results.match_urls(urls, [f"{url}.png" for url in reversed(urls)])
 
 
 def many_fields(count: str) -> dict[str, Any]:

@@ -7,7 +7,6 @@ import os
 from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
-from typing import Any
 
 import pytest
 from faults import media_server as ms
@@ -20,7 +19,6 @@ import seedance_nb as sd
 from seedance_nb._media import inspect
 from seedance_nb._task.display.video import video_of
 from seedance_nb._task.files import lock_for, part_path, read_extras
-from seedance_nb._task.results import match_urls
 from seedance_nb._task.task import Tasks
 
 VIDEO = media.video(frames=96)
@@ -210,31 +208,3 @@ def test_a_video_that_lost_every_byte_is_simply_fetched_again(server: MediaServe
     file.write_bytes(b"")
     job.fetch()
     assert job.files == sorted([file.name, file.with_suffix(".jpg").name])
-
-
-def test_results_that_swapped_positions_in_a_new_response_are_all_saved(server: MediaServer, tmp_path: Path) -> None:
-    video, dead = server.put("/v.mp4", VIDEO), server.put("/dead.png", b"", ms.status(410))
-    job = errand(server, tmp_path, video, dead, fields=LAST_FRAME)
-    server.outputs = [server.put("/frame.png", PICTURE), server.put("/v.mp4", VIDEO)]
-    row = job.fetch()
-    (one,) = read_extras(row.beside)
-    assert (one.kind, Path(one.file).read_bytes(), provider_bytes(Path(row.file))) == ("image", PICTURE, VIDEO)
-    assert len(job.files) == 3
-    asked = len(server.asked)
-    job.fetch()
-    assert len(server.asked) == asked
-
-
-PLACES: list[tuple[list[Any], list[Any], tuple[str, ...]]] = [
-    (["h/v.mp4?1", "h/f.png?1"], ["h/f.png?2", "h/v.mp4?2"], ("h/v.mp4?2", "h/f.png?2")),
-    (["h/v.mp4", "h/f.png"], ["h/new.png"], ("h/v.mp4", "h/new.png")),
-    (["h/a", "h/b"], ["h/c", "h/d", "h/e"], ("h/c", "h/d", "h/e")),
-    ([], ["h/a"], ("h/a",)),
-]
-
-
-@pytest.mark.parametrize(("known", "fresh", "placed"), PLACES)
-def test_fresh_addresses_stand_where_their_likes_stood(
-    known: list[str], fresh: list[str], placed: tuple[str, ...]
-) -> None:
-    assert match_urls(known, fresh) == placed
