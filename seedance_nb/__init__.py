@@ -8,7 +8,7 @@ from typing import Any
 
 _HOME = {
     "_api": (
-        "asset", "balance", "callback", "check", "compare", "estimate", "form", "gallery", "generate", "model", "models", "panel", "preflight", "simulate", "storyboard", "submit", "sweep", "takes", "task", "tasks", "upload",
+        "asset", "balance", "callback", "check", "compare", "estimate", "form", "gallery", "generate", "model", "models", "panel", "preflight", "simulate", "spending", "storyboard", "submit", "sweep", "takes", "task", "tasks", "upload",
     ),
     "_notebook.compare": ("Comparison", "as_completed"),
     "_notebook.clip": ("open",),

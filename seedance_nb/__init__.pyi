@@ -3,7 +3,7 @@ from collections.abc import Mapping
 from datetime import date
 from typing import Any, Literal, TypedDict, Unpack, overload
 
-from seedance_nb._api import asset as asset, balance as balance, compare as compare, form as form, gallery as gallery, model as model, models as models, simulate as simulate, storyboard as storyboard, sweep as sweep, takes as takes, upload as upload
+from seedance_nb._api import asset as asset, balance as balance, compare as compare, form as form, gallery as gallery, model as model, models as models, simulate as simulate, spending as spending, storyboard as storyboard, sweep as sweep, takes as takes, upload as upload
 from seedance_nb._base.errors import InvalidInput as InvalidInput, KeyWarning as KeyWarning, LedgerError as LedgerError, LimitWarning as LimitWarning, MediaError as MediaError, MediaWarning as MediaWarning, NoCredits as NoCredits, OverBudget as OverBudget, RateLimited as RateLimited, Refused as Refused, SeedanceError as SeedanceError, SpecError as SpecError, TaskFailed as TaskFailed, Unauthorized as Unauthorized, Unavailable as Unavailable, UnknownOutcome as UnknownOutcome, Unreachable as Unreachable, WaitTimeout as WaitTimeout
 from seedance_nb._base.problem import Problem as Problem
 from seedance_nb._check.price import Estimate
@@ -155,4 +155,4 @@ def submit(document: Document, /, *, take: int = ..., extra: Mapping[str, Any] |
 
 def callback(payload: Mapping[str, Any] | str | bytes, /, *, document: Document | None = ..., api_key: str | None = ...) -> Task: ...
 def task(name: str | int, /, *, document: Document | None = ..., api_key: str | None = ..., base_url: str | None = ...) -> Task: ...
-def tasks(limit: int = ..., *, find: str = ..., day: date | None = ...) -> Tasks: ...
+def tasks(limit: int = ..., *, find: str = ..., day: date | None = ..., everyone: bool = ...) -> Tasks: ...

@@ -34,7 +34,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         add_options(command, rest)
     chosen = parser.parse_args(words)
     run = {"models": _models, "check": _check, "submit": _submit, "watch": _watch, "tasks": _tasks, "resolve": _resolve,
-           "simulate": _simulate, "new-model": _new_model, "ledger": _repair}[chosen.command]  # fmt: skip
+           "simulate": _simulate, "new-model": _new_model, "ledger": _ledger}[chosen.command]  # fmt: skip
     try:
         with warnings.catch_warnings():
             warnings.showwarning = lambda message, *_, **__: print(message, file=sys.stderr)
@@ -115,7 +115,7 @@ def _watch(options: Any) -> None:
 
 
 def _tasks(options: Any) -> None:
-    tasks = sd.tasks(options.limit, find=options.find, day=options.day)
+    tasks = sd.tasks(options.limit, find=options.find, day=options.day, everyone=options.everyone)
     _print([*map(_facts, tasks)] if options.json else tasks, as_json=options.json)
 
 
@@ -133,8 +133,11 @@ def _new_model(options: argparse.Namespace) -> None:
     _print("\n".join(new_model(options.page, options.target, options.provider, options.operation)))
 
 
-def _repair(options: argparse.Namespace) -> None:
-    _print(sd.repair_ledger(options.path))
+def _ledger(options: argparse.Namespace) -> None:
+    from seedance_nb._ledger.move import move_ledger
+
+    run: Any = {"move": move_ledger, "repair": sd.repair_ledger}[options.what]
+    _print(run(*options.places))
 
 
 def _simulate(options: argparse.Namespace) -> None:

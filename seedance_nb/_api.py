@@ -74,7 +74,7 @@ def _verb(method: Callable[Concatenate[Session, P], T], *options: str) -> Callab
 
     _, *own = inspect.signature(method).parameters.values()
     more = [inspect.signature(_default).parameters[name] for name in options]
-    fields = [own.pop()] if own[-1].kind is inspect.Parameter.VAR_KEYWORD else []
+    fields = [own.pop()] if own and own[-1].kind is inspect.Parameter.VAR_KEYWORD else []
     lines = "".join(f"          {name}: {_OPTIONS[name]}.\n" for name in options)
     vars(verb)["__signature__"] = inspect.signature(method).replace(parameters=[*own, *more, *fields])
     verb.__qualname__ = method.__name__
@@ -90,6 +90,7 @@ estimate = _verb(Session.estimate, "api_key", "base_url")
 task = _verb(Session.task, "api_key", "base_url")
 tasks = _verb(Session.tasks)
 callback = _verb(Session.callback, "api_key")
+spending = _verb(Session.spending)
 
 
 @contextmanager

@@ -13,6 +13,7 @@ from collections.abc import Callable, Iterator
 from contextlib import closing, suppress
 from functools import cache
 from pathlib import Path
+from typing import Any
 from urllib.parse import quote
 
 import platformdirs
@@ -50,7 +51,7 @@ def default_path() -> Path:
     """The ledger's path: `SEEDANCE_LEDGER`, else in the user's data folder. Reads the environment. Raises: LedgerError for a URL."""
     named = os.getenv("SEEDANCE_LEDGER")
     if named and "://" in named:
-        raise LedgerError("SEEDANCE_LEDGER is the URL of a database server; only a file path is supported.")
+        raise LedgerError("SEEDANCE_LEDGER is the URL of a database server; this needs the path of a ledger's file.")
     return Path(named).expanduser() if named else platformdirs.user_data_path("seedance_nb") / "ledger.sqlite3"
 
 
@@ -143,7 +144,7 @@ def sync_folder(folder: Path) -> None:
             os.close(file)
 
 
-def close_own(db: sqlite3.Connection, pid: int) -> None:
+def close_own(db: Any, pid: int) -> None:
     """Close a connection that this process opened."""
     if pid == os.getpid():  # a forked child that closed it would drop its parent's locks
         db.close()
@@ -221,8 +222,8 @@ def read_home(db: sqlite3.Connection) -> tuple[str, int]:
     return "", 0
 
 
-def write_home(db: sqlite3.Connection, path: Path, inode: int) -> None:
-    """Write the ledger's path and inode. *writes ledger*."""
+def write_home(db: sqlite3.Connection, path: str | Path, inode: int) -> None:
+    """Write the ledger's path and inode, or the server that it was moved to. *writes ledger*."""
     db.execute("UPDATE identity SET home = ?", (json.dumps([str(path), inode]),))
 
 
@@ -259,6 +260,8 @@ def require_original_file(db: sqlite3.Connection, path: Path) -> None:
     home, inode = read_home(db)
     if home in ("", str(path)):
         return
+    if "://" in home:
+        raise Displaced(f"it was moved to {home}", "set SEEDANCE_LEDGER to that server")
     here, there = _journal.journal_path(path), _journal.journal_path(Path(home))
     is_left = False
     with suppress(OSError):

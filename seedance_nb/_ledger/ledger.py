@@ -1,10 +1,11 @@
 """The ledger: one durable row per task, written before the first byte of its request is sent."""
 
+import getpass
 import hashlib
 import json
 import math
+import os
 import re
-import sqlite3
 import time
 from collections.abc import Callable, Collection
 from contextlib import suppress
@@ -12,13 +13,15 @@ from datetime import date, datetime, timedelta
 from pathlib import Path
 from typing import Any, NamedTuple, TypeVar
 
+import platformdirs
+
 from seedance_nb._base.errors import LedgerError, OverBudget
 from seedance_nb._check.check import Approved, values_by_role
 from seedance_nb._check.price import Estimate
-from seedance_nb._ledger.database import real_path, require_original_file, require_single_link
+from seedance_nb._ledger.database import default_path, real_path
 from seedance_nb._ledger.process import this_process
 from seedance_nb._ledger.repair import in_memory
-from seedance_nb._ledger.row import CHANGEABLE, COLUMNS, FORGOTTEN, FREE_STATES, SELECT, Row, State, row_at, row_of
+from seedance_nb._ledger.row import CHANGEABLE, COLUMNS, EARLY_STATES, FREE_STATES, SELECT, Row, State, row_of
 from seedance_nb._ledger.store import Store
 from seedance_nb._ledger.transaction import Transaction
 
@@ -28,13 +31,16 @@ _NEVER_SENT = ", ".join(f"'{state}'" for state in (*FREE_STATES, State.WAITING))
 _FREE = f"(simulated = 1 OR state IN ({_NEVER_SENT}) OR (state = '{State.FAILED}' AND coalesce(credits, 1) = 0))"
 _COST = f"CASE WHEN {_FREE} THEN 0 ELSE coalesce(credits, estimate, 0) END"
 COSTS = {"free": _FREE, "paid": f"NOT {_FREE}", "100 or more": f"{_COST} >= 100", "500 or more": f"{_COST} >= 500"}
+_OWN = "seq IN (SELECT seq FROM extras WHERE person = ? OR person IS NULL)"
 _MARKED = "IN (SELECT seq FROM extras WHERE review"
 MARKS = {
     "kept": f"seq {_MARKED} = 'keep')", "rejected": f"seq {_MARKED} = 'reject')",
     "not rejected": f"seq NOT {_MARKED} = 'reject')", "no mark": f"seq NOT {_MARKED} > '')",
 }  # fmt: skip
-_SET_WORDS = f"""UPDATE extras SET words = ? WHERE seq = ?
-    AND (SELECT body FROM tasks WHERE tasks.seq = extras.seq) != '{FORGOTTEN["body"]}'"""  # noqa: S608 - texts of our own
+# A request that was forgotten meanwhile has this body.
+_SET_WORDS = (
+    "UPDATE extras SET words = ? WHERE seq = ? AND (SELECT body FROM tasks WHERE tasks.seq = extras.seq) != '\"\"'"
+)
 SORTS = {"newest": "seq DESC", "oldest": "seq", "most expensive": f"{_COST} DESC, seq DESC"}
 
 
@@ -56,9 +62,21 @@ def intent_of(approved: Approved, base_url: str, take: int) -> str:
 class Ledger:
     """A SQLite file and its journal, private to their owner. Methods are thread-safe, writes on disk on return; `trouble` says why it can only be read. Any method can raise LedgerError."""
 
-    def __init__(self, path: Path, now: Callable[[], float] = time.time) -> None:
-        self.path, self._now = real_path(path), now
-        self._store = Store(self.path, now, in_memory)
+    def __init__(self, place: str | Path | None = None, now: Callable[[], float] = time.time) -> None:
+        place = place or os.getenv("SEEDANCE_LEDGER") or default_path()
+        if "://" in str(place):
+            try:
+                from seedance_nb._ledger.postgres import Server
+            except ImportError:
+                step = "run pip install 'seedance_nb[postgres]' and restart the kernel"
+                raise LedgerError("A ledger on a server needs the package psycopg.", next_step=step) from None
+            self._store: Store = Server(str(place))  # type: ignore[assignment]  # which has the methods used here
+            mark = hashlib.sha256(self._store.place.encode()).hexdigest()[:8]
+            self.path = platformdirs.user_data_path("seedance_nb") / f"ledger-{mark}"
+        else:
+            self.path = real_path(Path(place).expanduser())
+            self._store = Store(self.path, now, in_memory)
+        self.place, self.may_send = self._store.place, self._store.may_send
 
     @property
     def trouble(self) -> str:
@@ -67,8 +85,12 @@ class Ledger:
 
     @property
     def description(self) -> str:
-        """Its path, followed by `trouble` if there is any."""
-        return f"{self.path}; {self.trouble}" if self.trouble else str(self.path)
+        """Its path or server, followed by `trouble` if there is any."""
+        return f"{self.place}; {self.trouble}" if self.trouble else self.place
+
+    def own_person(self) -> str:
+        """Whose rows are shown if nothing else is asked for, "" for everyone's: a file has those of one person. Reads the environment."""
+        return person() if "://" in self.place or os.getenv("SEEDANCE_PERSON") else ""
 
     def claim(
         self, approved: Approved, *, base_url: str, simulated: bool, take: int = 1, fingerprint: str = "",
@@ -83,33 +105,32 @@ class Ledger:
         intent = intent_of(approved, base_url, take)
 
         def claimed(transaction: Transaction) -> tuple[Row, bool]:
-            transaction.settle()
+            # Without a budget the index on intents alone keeps two claims apart.
+            transaction.settle(f"{spec.provider} {simulated}" if (budget, replaces) != (None, None) else "")
             # A row with an unknown outcome counts again if the request sent in its place never became a task.
             existing = transaction.db.execute(
-                """SELECT seq, state FROM tasks AS it WHERE intent = ? AND state NOT IN (?, ?) AND (successor IS NULL
+                """SELECT seq FROM tasks AS it WHERE intent = ? AND state NOT IN (?, ?) AND (successor IS NULL
                 OR (SELECT state FROM tasks WHERE seq = it.successor) IN (?, ?)) ORDER BY successor IS NULL DESC, seq DESC""",
                 (intent, *FREE_STATES, *FREE_STATES),
             ).fetchone()
-            if existing and existing != (replaces, State.UNKNOWN):
-                return row_at(transaction.db, existing[0]), False
-            if not simulated:
-                require_single_link(self.path)
-                require_original_file(transaction.db, self.path)
+            row = transaction.row(existing[0]) if existing else None
+            if row and (row.seq, row.state) != (replaces, State.UNKNOWN):
+                return row, transaction.is_own(row.seq)
             if budget is not None:
                 price = estimate or Estimate(unit=spec.price.unit)
                 require_budget(transaction.db, spec.provider, price, budget, simulated=simulated)
-            if existing:
-                transaction.change(existing[0], {"successor": 0})
+            if row:
+                transaction.change(row.seq, {"successor": 0})
             seq = transaction.insert({
                 "intent": intent, "kind": json.dumps([spec.name, simulated, by_role.get("resolution"), by_role.get("seconds")]),
                 "key_fingerprint": fingerprint, "spec": spec.name, "base_url": base_url, "simulated": int(simulated),
                 "digest": approved.digest, "take": take, "body": approved.body, "state": State.WAITING,
-                "created": self._now(), "owner": this_process(),
+                "created": transaction.now(), "owner": this_process(),
                 "estimate": estimate.amount if estimate else None, "unit": spec.price.unit, "budget": budget,
-            }, words=str(by_role.get("prompt", "")).casefold())  # fmt: skip
-            if existing:
-                transaction.change(existing[0], {"successor": seq})
-            return row_at(transaction.db, seq), True
+            }, person(), str(by_role.get("prompt", "")).casefold())  # fmt: skip
+            if row:
+                transaction.change(row.seq, {"successor": seq})
+            return transaction.row(seq), True
 
         return self._store.transact(claimed)
 
@@ -120,28 +141,25 @@ class Ledger:
             raise TypeError(f"not columns that change: {sorted(unknown)}")
         columns = {name: _to_column(value) for name, value in changes.items()}
 
-        def changed(transaction: Transaction) -> Row | None:
-            found = transaction.db.execute(f"{SELECT} WHERE seq = ?", (seq,)).fetchone()
-            if found is None or not _is_same((current := row_of(found)).created, created):
+        def changed(transaction: Transaction) -> Any:
+            current = transaction.row(seq)
+            if current is None or not _is_same(current.created, created):
                 return None
-            if only_in is not None and (current.state not in only_in or current.successor is not None):
+            is_elsewhere = current.state in EARLY_STATES and current.owner != this_process()
+            if only_in is not None and (current.state not in only_in or current.successor is not None or is_elsewhere):
                 return current
             transaction.change(seq, columns)
-            return row_at(transaction.db, seq)
+            return transaction.row(seq)
 
         try:
-            row = self._store.transact(changed)
+            row: Row | None = self._store.transact(changed)
         except LedgerError as error:
-            where = ""
-            if only_in is None and self._store.note_in_journal(seq, columns):
-                where = f"change to #{seq} is saved in its journal"
-            elif self._store.rescue(seq, created, columns):
-                where = f"task id of #{seq} is saved in {self._store.rescue_file}"
-            error.message += f" The {where} and is applied the next time the ledger is opened." if where else ""
+            if where := self._store.save_elsewhere(seq, created, columns, is_certain=only_in is None):
+                error.message += f" The {where} and is applied the next time the ledger is opened."
             raise
         if row is None:
-            text = f"The ledger {self.path} no longer has task #{seq}: the file was moved or replaced in the meantime."
-            raise LedgerError(text, file=str(self.path))
+            text = f"The ledger {self.place} no longer has task #{seq}: the file was moved or replaced in the meantime."
+            raise LedgerError(text, file=self.place)
         return row
 
     def forget(self, row: Row, *, files: bool) -> None:
@@ -178,27 +196,37 @@ class Ledger:
         found = self._select(f"{SELECT} WHERE {where}", task_id, row.base_url, row.seq, State.UNKNOWN, each=row_of)
         return next(iter(found), None)
 
-    def rows(self, limit: int = 100) -> list[Row]:
-        """The latest rows, unresolved ones first, then newest first."""
-        lost = "state IN (?, ?) AND successor IS NULL"
-        query = f"""{SELECT} WHERE seq IN (SELECT seq FROM (SELECT seq FROM tasks WHERE {lost} ORDER BY seq DESC LIMIT ?) AS lost
-            UNION SELECT seq FROM (SELECT seq FROM tasks ORDER BY seq DESC LIMIT ?) AS latest)
+    def rows(self, limit: int = 100, person: str = "") -> list[Row]:
+        """The latest rows, unresolved ones first, then newest first; only of this person and of those who are not known."""
+        lost, own = "state IN (?, ?) AND successor IS NULL", _OWN if person else "1 = 1"
+        query = f"""{SELECT} WHERE seq IN (SELECT seq FROM (SELECT seq FROM tasks WHERE {lost} AND {own} ORDER BY seq DESC LIMIT ?) AS lost
+            UNION SELECT seq FROM (SELECT seq FROM tasks WHERE {own} ORDER BY seq DESC LIMIT ?) AS latest)
             ORDER BY {lost} DESC, seq DESC LIMIT ?"""  # noqa: S608 - texts of our own
-        states = (State.UNKNOWN, State.SENDING)
-        return self._select(query, *states, limit, limit, *states, limit, each=row_of)
+        states, whose = (State.UNKNOWN, State.SENDING), [person] * bool(person)
+        return self._select(query, *states, *whose, limit, *whose, limit, *states, limit, each=row_of)
 
-    def count(self) -> int:
-        """How many rows there are."""
-        return self._select("SELECT count(*) FROM tasks", each=lambda found: int(found[0]))[0]
+    def count(self, person: str = "") -> int:
+        """How many rows there are, of this person and of those who are not known."""
+        query = f"SELECT count(*) FROM tasks WHERE {_OWN if person else '1 = 1'}"  # noqa: S608 - texts of our own
+        return self._select(query, *[person] * bool(person), each=lambda found: int(found[0]))[0]
+
+    def spending(self) -> list[dict[str, Any]]:
+        """What each person's tasks of each model cost, in each unit; one whose price is not known counts nothing."""
+        query = f"""SELECT coalesce(extras.person, ''), spec, unit, count(*), sum({_COST}) FROM tasks LEFT JOIN extras
+            ON extras.seq = tasks.seq WHERE NOT {_FREE} GROUP BY 1, 2, 3 ORDER BY 1, 2, 3"""  # noqa: S608 - texts of our own
+        names = ("person", "model", "unit", "tasks", "cost")
+        return self._select(query, each=lambda found: dict(zip(names, found, strict=True)))
 
     def search(
         self, prompt: Callable[[str, str], str], limit: int, offset: int, *, words: str = "", model: str = "", state: str = "",
-        day: date | None = None, cost: str = "", mark: str = "", sort: str = "newest",
+        day: date | None = None, cost: str = "", mark: str = "", sort: str = "newest", person: str = "",
     ) -> list[Found]:  # fmt: skip
         """The rows with these `words` in what `prompt` returns for model and body; `day` is a local one; "" and None are any."""
         start = datetime.combine(day, datetime.min.time()) if day else None
         days = [start.timestamp(), (start + timedelta(days=1)).timestamp()] if start else [0, math.inf]
-        parts = [("spec = ?", model)] * bool(model) + [("state = ?", state)] * bool(state)
+        parts = (
+            [("spec = ?", model)] * bool(model) + [("state = ?", state)] * bool(state) + [(_OWN, person)] * bool(person)
+        )
         found = [("instr(words, ?) > 0", word) for word in words.casefold().split()]
         having = " AND ".join(condition for condition, _ in found) or "1 = 0"
         texts = [condition for condition, _ in parts]
@@ -214,19 +242,23 @@ class Ledger:
         values = [*days, *(value for _, value in parts)]
         values = [*(word for _, word in found), *values, limit, offset, *values]
 
-        def unread(db: sqlite3.Connection) -> list[tuple[str, int]]:
+        def unread(db: Any) -> list[tuple[str, int]]:
             where = "seq IN (SELECT seq FROM extras WHERE words IS NULL)"
             rows = db.execute(f"SELECT spec, body, seq FROM tasks WHERE {where}")  # noqa: S608 - texts of our own
             return [(text.casefold(), seq) for spec, body, seq in rows if (text := prompt(spec, body))]
 
-        def look(db: sqlite3.Connection) -> list[Found]:
+        def save(db: Any, rows: list[tuple[str, int]]) -> None:
+            for row in rows:
+                db.execute(_SET_WORDS, row)
+
+        def look(db: Any) -> list[Found]:
             if found and self.trouble:  # the copy in memory of a damaged ledger
-                db.executemany(_SET_WORDS, unread(db))
+                save(db, unread(db))
             rows = db.execute(statement, values)
             return [Found(row := row_of(one[:-2]), prompt(row.spec, row.body), *one[-2:]) for one in rows]
 
         if found and (older := self._store.read(unread)) and not self.trouble:  # from a version that saves none
-            self._store.transact(lambda transaction: transaction.db.executemany(_SET_WORDS, older))
+            self._store.transact(lambda transaction: save(transaction.db, older))
         return self._store.read(look)
 
     def set_mark(self, row: Row, mark: str | list[str], name: str = "review") -> None:
@@ -237,7 +269,7 @@ class Ledger:
 
     def marks(self, row: Row, name: str) -> list[str]:
         """The texts that `set_mark` saved last under this name. *reads files*."""
-        query = "SELECT json_extract(changes, ?) FROM events WHERE task = ? AND instr(changes, ?) ORDER BY rowid DESC LIMIT 1"
+        query = "SELECT json_extract(changes, ?) FROM events WHERE task = ? AND instr(changes, ?) > 0 ORDER BY rowid DESC LIMIT 1"
         found = self._select(query, f"$.{name}", row.seq, f'"{name}"', each=lambda found: found[0])
         return list(map(str, json.loads(found[0]))) if found and found[0] else []
 
@@ -273,6 +305,13 @@ class Ledger:
         return self._store.read(lambda db: [each(found) for found in db.execute(statement, values)])
 
 
+def person() -> str:
+    """Who sends requests: `SEEDANCE_PERSON`, else the login name. Reads the environment."""
+    with suppress(OSError, KeyError, ImportError):  # a container's user may have no name
+        return os.getenv("SEEDANCE_PERSON") or getpass.getuser()
+    return ""
+
+
 def _is_same(actual: float, expected: float | None) -> bool:
     return expected is None or actual in (expected, 0.0)  # a rebuilt ledger has 0 if the time was lost
 
@@ -290,7 +329,7 @@ def models_of(provider: str) -> tuple[str, str, str]:
     return provider, f"{provider}/", f"{provider}0"  # the character after the slash
 
 
-def require_budget(db: sqlite3.Connection, provider: str, price: Estimate, budget: float, *, simulated: bool,
+def require_budget(db: Any, provider: str, price: Estimate, budget: float, *, simulated: bool,
                    count: int = 1) -> None:  # fmt: skip
     """Check that the provider's tasks in this ledger and `count` more, at this price together, stay within `budget`. *reads files*.
 

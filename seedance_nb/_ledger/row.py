@@ -1,4 +1,4 @@
-"""A task as a ledger row. Everything here is pure but `row_at`."""
+"""A task as a ledger row. Everything here is pure but `own_intent`."""
 
 import hashlib
 import json
@@ -32,6 +32,11 @@ class State(StrEnum):
 
 EARLY_STATES = (State.WAITING, State.SENDING)
 """States in which a process is about to send the request, or is sending it."""
+ORPHANED = {
+    State.WAITING: (State.UNSENT, "the process that was going to send it ended before anything was sent"),
+    State.SENDING: (State.UNKNOWN, "the process that sent it ended before it received the response"),
+}
+"""What becomes of a row in an early state whose process has ended, and why."""
 OPEN_STATES = (State.QUEUED, State.RUNNING, State.OTHER)  # states in which a task is polled
 FREE_STATES = (State.REFUSED, State.UNSENT)
 """States in which certainly no task exists, so that the same request can be sent again."""
@@ -138,9 +143,15 @@ def row_of(values: Sequence[Any]) -> Row:
     return as_row(dict(zip(COLUMNS, values, strict=True)))
 
 
-def row_at(db: sqlite3.Connection, seq: int) -> Row:
-    """The row with this number. *reads files*."""
-    return row_of(db.execute(f"{SELECT} WHERE seq = ?", (seq,)).fetchone())
+def own_intent(db: Any, seq: int, changes: dict[str, Any]) -> dict[str, Any]:
+    """The changes, with an intent of its own if another row has the same one: one intent is one task."""
+    now = db.execute("SELECT intent, state, successor FROM tasks WHERE seq = ?", (seq,)).fetchone() or ("", "", None)
+    after = dict(zip(("intent", "state", "successor"), now, strict=True)) | changes
+    if after["state"] in FREE_STATES or after["successor"] is not None:
+        return changes
+    query = "SELECT 1 FROM tasks WHERE intent = ? AND seq != ? AND state NOT IN (?, ?) AND successor IS NULL"
+    is_taken = db.execute(query, (after["intent"], seq, *FREE_STATES)).fetchone()
+    return changes | {"intent": f"{after['intent']}, {seq}"} if is_taken else changes
 
 
 def price_after(row: Row) -> str:

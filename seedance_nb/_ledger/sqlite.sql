@@ -68,6 +68,8 @@ UPDATE extras SET review = (SELECT nullif(json_extract(changes, '$.review'), '')
 
 CREATE INDEX marked ON extras (review) WHERE review IS NOT NULL;
 
+CREATE INDEX by_person ON extras (person);
+
 CREATE INDEX without_words ON extras (seq) WHERE words IS NULL;
 
 CREATE INDEX by_state ON tasks (state);

@@ -43,7 +43,7 @@ class Store:
 
     def __init__(self, path: Path, now: Callable[[], float],
                  salvage: Callable[[Path], sqlite3.Connection | None] = lambda _: None) -> None:  # fmt: skip
-        self.path, self.trouble, self._now, self._pid, self._damage = path, "", now, 0, ""
+        self.place, self.path, self.trouble, self._now, self._pid, self._damage = str(path), path, "", now, 0, ""
         self._error: Exception | None = None  # the latest one
         self._salvage = salvage
         self._journal, self.rescue_file = _journal.journal_path(path), _journal.rescue_path(path)
@@ -192,9 +192,15 @@ class Store:
         with self._drafting():  # a journal that is compacted meanwhile would bring the request back
             self.transact(scrub)
 
-    def note_in_journal(self, seq: int, changes: dict[str, Any]) -> bool:
-        """Save a change that the database rejected in the journal, for the next transaction; return whether it worked."""
-        return self._append(self._journal, seq, changes)
+    def may_send(self, _: int) -> bool:
+        """Always: other kernels see that this process lives."""
+        return True
+
+    def save_elsewhere(self, seq: int, created: float | None, changes: dict[str, Any], *, is_certain: bool) -> str:
+        """Save a change that the database rejected in the journal if `is_certain`, else its task id beside it; return where."""
+        if is_certain and self._append(self._journal, seq, changes):
+            return f"change to #{seq} is saved in its journal"
+        return f"task id of #{seq} is saved in {self.rescue_file}" if self.rescue(seq, created, changes) else ""
 
     def rescue(self, seq: int, created: float | None, changes: dict[str, Any]) -> bool:
         """Save a task's id in a file beside the ledger, for the next transaction of any process; return whether it worked."""
@@ -270,8 +276,8 @@ class Store:
             if entry.ledger != ledger:
                 raise sqlite3.DatabaseError("its journal belongs to another ledger")
             write_entry(db, entry)
-        known: dict[str, Any] = {"mirrored": last, "last": max(last, number)}
-        self._transaction = Transaction(db=db, journal=journal, ledger=ledger, now=self._now, **known)
+        known: dict[str, Any] = {"journal": journal, "ledger": ledger, "mirrored": last, "last": max(last, number)}
+        self._transaction = Transaction(path=self.path, db=db, now=self._now, **known)
         return self._transaction
 
     def maintain(self) -> None:

@@ -5,25 +5,23 @@ import os
 import sqlite3
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 from seedance_nb._ledger import journal as _journal
-from seedance_nb._ledger.database import known_columns
+from seedance_nb._ledger.database import known_columns, require_original_file, require_single_link
 from seedance_nb._ledger.journal import Entry
 from seedance_nb._ledger.process import QUIET_S, is_gone
-from seedance_nb._ledger.row import EARLY_STATES, FREE_STATES, State
+from seedance_nb._ledger.row import EARLY_STATES, ORPHANED, SELECT, State, own_intent, row_of
 
 _IDENTIFYING = ("intent", "spec", "base_url", "simulated", "digest", "take", "unit", "created")
-_ORPHANED = {
-    State.WAITING: (State.UNSENT, "the process that was going to send it ended before anything was sent"),
-    State.SENDING: (State.UNKNOWN, "the process that sent it ended before it received the response"),
-}
 
 
 @dataclass(slots=True, kw_only=True)
 class Transaction:
     """One transaction; `mirrored` is the number of the last event in the journal, `last` that in either file."""
 
+    path: Path
     db: sqlite3.Connection
     journal: int
     ledger: str
@@ -32,26 +30,37 @@ class Transaction:
     now: Callable[[], float]
     has_new: bool = False
 
-    def insert(self, values: dict[str, Any], person: str = "", words: str | None = None) -> int:
-        """Insert a row with these columns; return its number."""
+    def row(self, seq: int) -> Any:
+        """The row with this number, None if there is none."""
+        found = self.db.execute(f"{SELECT} WHERE seq = ?", (seq,)).fetchone()
+        return row_of(found) if found else None
+
+    def is_own(self, _: int) -> bool:
+        """Never: what was committed was returned too."""
+        return False
+
+    def insert(self, values: dict[str, Any], person: str, words: str) -> int:
+        """Insert a row with these columns; return its number. Raises: Displaced if another copy of the ledger may be in use."""
+        if not values["simulated"]:
+            require_single_link(self.path)
+            require_original_file(self.db, self.path)
         seq, self.has_new = insert(self.db, values), True
         more = {"person": person} if person else {}
         self.last = add_event(self.db, self.now(), seq, {"state": values["state"], **more})
-        if words is not None:
-            self.db.execute("UPDATE extras SET words = ? WHERE seq = ?", (words, seq))
+        self.db.execute("UPDATE extras SET words = ? WHERE seq = ?", (words, seq))
         return seq
 
-    def settle(self) -> None:
+    def settle(self, _account: str = "") -> None:
         """Set the state of each row whose process ended before it received a response."""
         # A process that died before the response may have sent the request: it must not be sent again.
         for seq, state in orphans(self.db, self.now()):
-            after, why = _ORPHANED[state]
+            after, why = ORPHANED[state]
             self.change(seq, {"state": after, "error": why})
 
     def change(self, seq: int, changes: dict[str, Any]) -> None:
         """Change columns of a row, and save the change as an event."""
         if "task_id" in changes:  # marked as not sent, it is a task after all, perhaps after its request was sent again
-            changes = _with_own_intent(self.db, seq, changes)
+            changes = own_intent(self.db, seq, changes)
         _set(self.db, seq, changes)
         self.last = add_event(self.db, self.now(), seq, changes)
 
@@ -91,7 +100,7 @@ def write_entry(db: sqlite3.Connection, entry: Entry) -> None:
     there = db.execute("SELECT 1 FROM tasks WHERE seq = ?", (entry.task,)).fetchone()
     if not there and not entry.whole:
         raise sqlite3.DatabaseError(f"row {entry.task} is in its journal but not in the database")
-    columns = _with_own_intent(db, entry.task, columns)
+    columns = own_intent(db, entry.task, columns)
     if there:
         _set(db, entry.task, columns)
     else:
@@ -118,17 +127,6 @@ def _set(db: sqlite3.Connection, seq: int, changes: dict[str, Any]) -> None:
     columns = {name: value for name, value in changes.items() if name in known_columns()}  # a mark is in events only
     sets = ", ".join(f"{name} = ?" for name in columns)
     db.execute(f"UPDATE tasks SET {sets} WHERE seq = ?", (*columns.values(), seq))  # noqa: S608
-
-
-def _with_own_intent(db: sqlite3.Connection, seq: int, changes: dict[str, Any]) -> dict[str, Any]:
-    """The changes, with an intent of its own if another row has the same one: one intent is one task."""
-    now = db.execute("SELECT intent, state, successor FROM tasks WHERE seq = ?", (seq,)).fetchone() or ("", "", None)
-    after = dict(zip(("intent", "state", "successor"), now, strict=True)) | changes
-    if after["state"] in FREE_STATES or after["successor"] is not None:
-        return changes
-    query = "SELECT 1 FROM tasks WHERE intent = ? AND seq != ? AND state NOT IN (?, ?) AND successor IS NULL"
-    is_taken = db.execute(query, (after["intent"], seq, *FREE_STATES)).fetchone()
-    return changes | {"intent": f"{after['intent']}, {seq}"} if is_taken else changes
 
 
 def entries(db: sqlite3.Connection, ledger: str, after: int) -> Iterator[Entry]:

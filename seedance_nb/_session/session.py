@@ -21,7 +21,6 @@ from seedance_nb._check.price import Estimate
 from seedance_nb._document import load as _spec
 from seedance_nb._document.operations import Operation
 from seedance_nb._document.spec import Spec
-from seedance_nb._ledger import database as _database
 from seedance_nb._ledger.ledger import Ledger
 from seedance_nb._media.preflight import Report
 from seedance_nb._session.sender import Routing, Sender
@@ -48,13 +47,13 @@ class Session:
       base_url: where to send requests, in place of the provider's own URL.
       simulate: True for the simulator even if a key is set, False to raise an error without one.
       budget: the most that a provider's tasks in this ledger may cost in total, in its unit (credits, tokens).
-      ledger: the ledger file; None for `SEEDANCE_LEDGER` or your data folder.
+      ledger: the ledger file, or the URL of a PostgreSQL server's database; None for `SEEDANCE_LEDGER` or your data folder.
       outputs: the folder for videos; None for `SEEDANCE_OUTPUTS` or `seedance_outputs` in the working folder.
       queue_s, run_s: how long the simulator's tasks are queued and run, in seconds.
       answer_s: how long the provider may take to answer one request, in seconds.
       sleep, clock: what waits between status checks, and its clock, both in seconds; for tests.
       for_one: whether the key was passed together with one schema; only then is it sent to a server that only this schema names.
-    Raises: LedgerError if `SEEDANCE_LEDGER` is a URL; Unauthorized for a key that cannot be sent.
+    Raises: LedgerError for a URL of another kind; Unauthorized for a key that cannot be sent.
 
     >>> session = sd.Session(outputs="videos", queue_s=0, run_s=0)
     >>> session.generate("crun/seedance-1.0-pro-t2v", prompt="A fox").path.parent.name
@@ -76,7 +75,7 @@ class Session:
             key=key, for_one=for_one, base_url=base_url or "", simulate=simulate, timing=(queue_s, run_s), answer_s=answer_s,
             sleep=sleep, clock=clock,
         )  # fmt: skip
-        self.ledger = Ledger(Path(ledger).expanduser() if ledger else _database.default_path())
+        self.ledger = Ledger(ledger)
         self.sender = Sender(routing, self.ledger, Path(outputs) if outputs else None, budget)
 
     @property
@@ -219,13 +218,14 @@ class Session:
         task = self.submit(document, take=take, extra=extra, preflight=preflight, budget=budget, **fields)
         return task.wait(timeout, progress=progress)
 
-    def tasks(self, limit: int = 100, *, find: str = "", day: date | None = None) -> Tasks:
+    def tasks(self, limit: int = 100, *, find: str = "", day: date | None = None, everyone: bool = False) -> Tasks:
         """The latest tasks of the ledger, unresolved ones first. *reads files*.
 
         The parameters:
           limit: the most tasks to list.
           find: words that their prompts contain, in any order.
           day: the local day on which they were submitted.
+          everyone: whether to list what other people sent, too, in a ledger on a server.
         Returns: a table of ledger rows.
         Raises: InvalidInput.
 
@@ -235,12 +235,26 @@ class Session:
         if type(limit) is not int or not 1 <= limit <= _MOST_ROWS:
             message = f"must be a whole number from 1 to {_MOST_ROWS:,}, not {limit!r}"
             raise InvalidInput((Problem(path="limit", message=message, rule="limit", value=limit, limit=1),))
+        person = "" if everyone else self.ledger.own_person()
         if find or day:
-            rows = [found.row for found in self.ledger.search(self.prompt_of, limit, 0, words=find, day=day)]
+            found = self.ledger.search(self.prompt_of, limit, 0, words=find, day=day, person=person)
+            rows = [one.row for one in found]
         else:
-            rows = self.ledger.rows(limit)
+            rows = self.ledger.rows(limit, person)
         prompts = [self.prompt_of(row.spec, row.body) for row in rows]
-        return Tasks(rows, prompts, self.ledger.description, 0 if find or day else self.ledger.count())
+        return Tasks(rows, prompts, self.ledger.description, 0 if find or day else self.ledger.count(person))
+
+    def spending(self) -> list[dict[str, Any]]:
+        """The cost of all tasks of the ledger, by person and model. *reads files*.
+
+        A person is `SEEDANCE_PERSON`, or the login name. Costs are those that the provider reported, else the estimates.
+
+        Returns: a dictionary for each person, model and unit, with `tasks`, their number, and `cost`, as pandas.DataFrame takes them.
+
+        >>> sd.spending()
+        []
+        """
+        return self.ledger.spending()
 
     def task(self, name: str | int, /, *, document: Document | None = None) -> Task:
         """The task with this name in the ledger; nothing is sent. *reads files*.
@@ -257,7 +271,7 @@ class Session:
         """
         row = self.ledger.row(name)
         if row is None:
-            problem = f"No task {safe_name(name)!r} in the ledger {self.ledger.path}."
+            problem = f"No task {safe_name(name)!r} in the ledger {self.ledger.place}."
             next_step = "list the tasks with sd.tasks(); for another ledger, use sd.Session(ledger='...').task(...)"
             raise SeedanceError(problem, next_step=next_step, charged=None)
         spec = self.sender.spec_of(row) if document is None else _spec.spec(document)

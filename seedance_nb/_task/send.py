@@ -147,6 +147,9 @@ async def send(flow: TaskRun, row: Row, request: Request) -> Row:
             row = await flow.write(row, only_in=(State.WAITING,), state=State.SENDING, error="", **changes)
             if row.state is not State.SENDING:  # settled meanwhile, and perhaps sent again, by another process
                 return row
+            if not flow.ledger.may_send(row.seq):
+                sent = SendOutcome(outcome="unsent", why="the ledger's server could not be reached for too long")
+                break
             sent = SendOutcome(outcome="unknown", why="sending was interrupted")
             sent = await _send_once(flow, row, request)
             retry_in_s = _retry_in_s(sent, attempt, flow.jitter())
@@ -218,7 +221,7 @@ async def _settle(flow: TaskRun, row: Row, sent: SendOutcome) -> Row:
     message = f"accepted the request as task {sent.task_id}" if sent.task_id else f"answered ({sent.why})"
     text = f"{row.provider} {message}, but this could not be saved: {last_error.message if last_error else ''}"
     is_free = row.simulated or sent.outcome in ("refused", "unsent")
-    raise LedgerError(text, file=str(flow.ledger.path), charged="not charged" if is_free else "unknown")
+    raise LedgerError(text, file=flow.ledger.place, charged="not charged" if is_free else "unknown")
 
 
 async def _save_later(flow: TaskRun, row: Row, changes: dict[str, Any]) -> None:

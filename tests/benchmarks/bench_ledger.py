@@ -20,6 +20,7 @@ from typing import Any
 sys.path.insert(0, str(Path(__file__).parents[1]))
 
 from support.claims import BASE, MODEL, approved, claim
+from support.postgres import PROGRAMS, postgres
 
 from seedance_nb import Session
 from seedance_nb._check.price import Estimate
@@ -46,7 +47,6 @@ WORDS = [
 ]
 CHILD = """
 import sys, time
-from pathlib import Path
 sys.path.insert(0, sys.argv[2])
 from support.claims import BASE, approved
 from seedance_nb._ledger.ledger import Ledger
@@ -54,10 +54,10 @@ requests = [approved(f"kernel {sys.argv[3]} request {n}") for n in range(int(sys
 print("ready", flush=True)
 sys.stdin.readline()
 begun = time.monotonic()
-ledger = Ledger(Path(sys.argv[1]))
+ledger, cpu = Ledger(sys.argv[1]), time.process_time()
 for one in requests:
     assert ledger.claim(one, base_url=BASE, simulated=False)[1]
-print(time.monotonic() - begun, time.process_time(), flush=True)
+print(time.monotonic() - begun, time.process_time() - cpu, flush=True)
 """
 
 
@@ -135,10 +135,10 @@ def calls(path: Path) -> None:
     ledger.close()
 
 
-def kernels(path: Path, count: int, each: int) -> None:
+def kernels(place: str, count: int, each: int) -> None:
     """Seconds in which so many processes claim at once; they are started before."""
     here = str(Path(__file__).parents[1])
-    command = [sys.executable, "-c", CHILD, str(path), here]
+    command = [sys.executable, "-c", CHILD, place, here]
     children = [
         subprocess.Popen([*command, str(n), str(each)], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
         for n in range(count)
@@ -155,16 +155,18 @@ def kernels(path: Path, count: int, each: int) -> None:
     wall = time.perf_counter() - begun
     for child in children:
         child.wait(30)
-    slowest = max(one for one, _ in took)
+    slowest, cpu = max(one for one, _ in took), sum(one for _, one in took) / count / each
+    where = "server" if "://" in place else "file"
     print(
-        f"{count} kernels x {each} claims: {wall:.1f} s ({count * each / wall:.0f} claims/s), slowest kernel {slowest:.1f} s"
+        f"{where}: {count} kernels x {each} claims: {wall:.1f} s ({count * each / wall:.0f} claims/s, {cpu * 1000:.1f} ms CPU each), "
+        f"slowest kernel {slowest:.1f} s; load {os.getloadavg()[0]:.1f}"
     )
 
 
 if __name__ == "__main__":
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("rows", nargs="?", type=int, default=100_000)
-    parser.add_argument("--kernels", type=int, nargs="*", default=[1, 8, 50])
+    parser.add_argument("--kernels", type=int, nargs="*", default=[1, 8, 32, 50])
     parser.add_argument("--each", type=int, default=10)
     parser.add_argument("--at", type=Path, help="a ledger that is filled already, or the place for one")
     chosen = parser.parse_args()
@@ -179,4 +181,8 @@ if __name__ == "__main__":
         print(f"{chosen.rows:,} rows of {MODEL} at {BASE}; {', '.join(sizes)}; load {os.getloadavg()[0]:.1f}")
         calls(at)
         for many in chosen.kernels:
-            kernels(Path(folder) / f"empty-{many}.sqlite3", many, chosen.each)
+            kernels(f"{folder}/empty-{many}.sqlite3", many, chosen.each)
+    if PROGRAMS.exists():
+        with postgres("fsync=on") as server:
+            for many in chosen.kernels:
+                kernels(server.database(f"kernels_{many}"), many, chosen.each)

@@ -1,6 +1,7 @@
 """The ledger is durable, private, and lets one intent be one task, whoever asks and however often."""
 
 import errno
+import json
 import multiprocessing
 import os
 import sqlite3
@@ -18,7 +19,7 @@ from seedance_nb import LedgerError, repair_ledger, spec
 from seedance_nb._check.check import approve
 from seedance_nb._ledger import database as database_module
 from seedance_nb._ledger.database import default_path
-from seedance_nb._ledger.ledger import Ledger
+from seedance_nb._ledger.ledger import Ledger, person
 from seedance_nb._ledger.process import is_gone, this_process
 from seedance_nb._ledger.row import Row, State
 
@@ -31,8 +32,18 @@ def mode(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> str
 
 
 @pytest.fixture
-def ledger(tmp_path: Path, mode: str) -> Ledger:
+def file_ledger(tmp_path: Path, mode: str) -> Ledger:
     assert mode in ("WAL", "DELETE")
+    return Ledger(tmp_path / "folder" / "ledger.sqlite3")
+
+
+@pytest.fixture(params=["WAL", "DELETE", "server"])
+def ledger(request: pytest.FixtureRequest, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Ledger:
+    """One in a file or on a server: what follows holds for both, except where a test asks for `file_ledger`."""
+    if request.param == "server":
+        found: Ledger = request.getfixturevalue("server_ledger")
+        return found
+    monkeypatch.setattr(database_module, "journal_mode", lambda _: request.param)
     return Ledger(tmp_path / "folder" / "ledger.sqlite3")
 
 
@@ -80,23 +91,23 @@ def test_a_task_is_found_by_its_number_its_id_and_its_full_name(ledger: Ledger) 
     assert ledger.row("vastnum:task_9") is None
 
 
-def test_only_the_owner_can_read_it(ledger: Ledger, mode: str) -> None:
-    claim(ledger)
-    files = list(ledger.path.parent.iterdir())
+def test_only_the_owner_can_read_it(file_ledger: Ledger, mode: str) -> None:
+    claim(file_ledger)
+    files = list(file_ledger.path.parent.iterdir())
     wal = {"ledger.sqlite3-wal"} if mode == "WAL" else set()
     assert {file.name for file in files} >= {"ledger.sqlite3", "ledger.sqlite3.journal.jsonl"} | wal
     assert {stat.S_IMODE(file.stat().st_mode) for file in files} == {0o600}
-    assert stat.S_IMODE(ledger.path.parent.stat().st_mode) == 0o700
+    assert stat.S_IMODE(file_ledger.path.parent.stat().st_mode) == 0o700
 
 
-def test_every_connection_waits_for_the_disk_also_after_a_reopening(ledger: Ledger, mode: str) -> None:
+def test_every_connection_waits_for_the_disk_also_after_a_reopening(file_ledger: Ledger, mode: str) -> None:
     # In DELETE mode the commit is a removed file, so the folder must be on the disk too: 3 is EXTRA.
     for _ in range(2):
-        claim(ledger)
-        db = ledger._store._open()
+        claim(file_ledger)
+        db = file_ledger._store._open()
         assert db.execute("PRAGMA journal_mode").fetchone() == (mode.lower(),)
         assert db.execute("PRAGMA synchronous").fetchone() == (2 if mode == "WAL" else 3,)
-        ledger.close()
+        file_ledger.close()
 
 
 def _level_in_child(ledger: Ledger, queue: Any) -> None:
@@ -106,42 +117,43 @@ def _level_in_child(ledger: Ledger, queue: Any) -> None:
 
 @pytest.mark.skipif(sys.platform == "win32", reason="no fork there")
 @pytest.mark.filterwarnings("ignore:This process .* is multi-threaded:DeprecationWarning")
-def test_a_forked_child_opens_a_connection_of_its_own_that_waits_too(ledger: Ledger, mode: str) -> None:
-    claim(ledger)
+def test_a_forked_child_opens_a_connection_of_its_own_that_waits_too(file_ledger: Ledger, mode: str) -> None:
+    claim(file_ledger)
     context = multiprocessing.get_context("fork")
     queue = context.Queue()
-    child = context.Process(target=_level_in_child, args=(ledger, queue))
+    child = context.Process(target=_level_in_child, args=(file_ledger, queue))
     child.start()
     assert queue.get(timeout=30) == (2 if mode == "WAL" else 3)
     child.join(30)
-    assert len(ledger.rows()) == 2
+    assert len(file_ledger.rows()) == 2
 
 
-def test_every_change_is_also_an_event(ledger: Ledger) -> None:
-    row, _ = claim(ledger)
-    ledger.update(row.seq, state=State.UNKNOWN, error="why")
-    with closing(sqlite3.connect(ledger.path)) as db:
+def test_every_change_is_also_an_event(file_ledger: Ledger) -> None:
+    row, _ = claim(file_ledger)
+    file_ledger.update(row.seq, state=State.UNKNOWN, error="why")
+    with closing(sqlite3.connect(file_ledger.path)) as db:
         told = db.execute("SELECT task, changes FROM events ORDER BY rowid").fetchall()
-    assert told == [(1, '{"state": "waiting to be sent"}'), (1, '{"state": "outcome unknown", "error": "why"}')]
+    begun = json.dumps({"state": "waiting to be sent", "person": person()})
+    assert told == [(1, begun), (1, '{"state": "outcome unknown", "error": "why"}')]
 
 
-def test_a_row_of_a_process_that_died_while_sending_becomes_unknown(ledger: Ledger) -> None:
-    row, _ = claim(ledger)
+def test_a_row_of_a_process_that_died_while_sending_becomes_unknown(file_ledger: Ledger) -> None:
+    row, _ = claim(file_ledger)
     gone = subprocess.run([sys.executable, "-c", "from seedance_nb._ledger.process import this_process; print(this_process())"],
                           capture_output=True, text=True, check=True)  # fmt: skip
     assert is_gone(gone.stdout.strip())
-    ledger.update(row.seq, owner=gone.stdout.strip(), state=State.SENDING)
-    after, is_new = claim(ledger)
+    file_ledger.update(row.seq, owner=gone.stdout.strip(), state=State.SENDING)
+    after, is_new = claim(file_ledger)
     assert (after.state, is_new) == (State.UNKNOWN, False)
     assert after.charged == "unknown"
 
 
-def test_a_row_of_a_process_that_died_before_it_sent_anything_is_free(ledger: Ledger) -> None:
-    row, _ = claim(ledger)
-    ledger.update(row.seq, owner=this_process().rsplit("|", 1)[0] + "|another-start")
-    after, is_new = claim(ledger)
+def test_a_row_of_a_process_that_died_before_it_sent_anything_is_free(file_ledger: Ledger) -> None:
+    row, _ = claim(file_ledger)
+    file_ledger.update(row.seq, owner=this_process().rsplit("|", 1)[0] + "|another-start")
+    after, is_new = claim(file_ledger)
     assert (after.state, is_new, after.seq != row.seq) == (State.WAITING, True, True)
-    before = ledger.row(row.seq)
+    before = file_ledger.row(row.seq)
     assert before is not None
     assert (before.state, before.charged) == (State.UNSENT, "not charged")
 
@@ -164,24 +176,24 @@ def test_four_kernels_at_once_make_one_task(tmp_path: Path) -> None:
     assert sorted(answers) == [False, False, False, True]
 
 
-def test_a_broken_file_is_an_error_and_never_an_empty_ledger(ledger: Ledger) -> None:
-    claim(ledger)
-    ledger.close()
-    for file in ledger.path.parent.iterdir():
+def test_a_broken_file_is_an_error_and_never_an_empty_ledger(file_ledger: Ledger) -> None:
+    claim(file_ledger)
+    file_ledger.close()
+    for file in file_ledger.path.parent.iterdir():
         file.write_bytes(b"not a database at all" * 500)
     with pytest.raises(LedgerError, match="cannot be used") as refused:
-        claim(ledger)
-    assert refused.value.file == str(ledger.path)
-    assert ledger.path.read_bytes().startswith(b"not a database")
+        claim(file_ledger)
+    assert refused.value.file == str(file_ledger.path)
+    assert file_ledger.path.read_bytes().startswith(b"not a database")
 
 
-def test_a_ledger_of_a_newer_version_is_left_alone(ledger: Ledger) -> None:
-    claim(ledger)
-    ledger.close()
-    with closing(sqlite3.connect(ledger.path)) as db:
+def test_a_ledger_of_a_newer_version_is_left_alone(file_ledger: Ledger) -> None:
+    claim(file_ledger)
+    file_ledger.close()
+    with closing(sqlite3.connect(file_ledger.path)) as db:
         db.execute("PRAGMA user_version = 99")
     with pytest.raises(LedgerError, match="newer version"):
-        ledger.rows()
+        file_ledger.rows()
 
 
 def test_past_times_of_the_same_kind_are_remembered(ledger: Ledger) -> None:
@@ -236,12 +248,12 @@ def test_a_file_of_another_program_is_left_as_it_is(tmp_path: Path) -> None:
     assert stat.S_IMODE(file.stat().st_mode) == 0o644
 
 
-def test_a_ledger_that_others_could_read_is_made_private(ledger: Ledger) -> None:
-    claim(ledger)
-    ledger.close()
-    ledger.path.chmod(0o644)
-    claim(ledger)
-    assert stat.S_IMODE(ledger.path.stat().st_mode) == 0o600
+def test_a_ledger_that_others_could_read_is_made_private(file_ledger: Ledger) -> None:
+    claim(file_ledger)
+    file_ledger.close()
+    file_ledger.path.chmod(0o644)
+    claim(file_ledger)
+    assert stat.S_IMODE(file_ledger.path.stat().st_mode) == 0o600
 
 
 def test_unresolved_tasks_are_listed_however_many_came_after(ledger: Ledger) -> None:
@@ -296,19 +308,20 @@ def test_a_request_that_was_taken_after_it_was_sent_anew_keeps_its_id_beside_the
     must_have_both(ledger)
 
 
-def test_a_late_id_that_only_the_journal_has_comes_into_the_database_too(ledger: Ledger) -> None:
-    late, anew = freed_and_sent_anew(ledger)
-    ledger.update(anew.seq, state=State.QUEUED, task_id="anew", accepted=2.0)
-    assert ledger._store.note_in_journal(late.seq, {"state": "queued", "task_id": "late", "accepted": 1.0})
-    must_have_both(Ledger(ledger.path))
+def test_a_late_id_that_only_the_journal_has_comes_into_the_database_too(file_ledger: Ledger) -> None:
+    late, anew = freed_and_sent_anew(file_ledger)
+    file_ledger.update(anew.seq, state=State.QUEUED, task_id="anew", accepted=2.0)
+    changes = {"state": "queued", "task_id": "late", "accepted": 1.0}
+    assert "its journal" in file_ledger._store.save_elsewhere(late.seq, None, changes, is_certain=True)
+    must_have_both(Ledger(file_ledger.path))
 
 
-def test_a_late_id_is_kept_also_where_the_ledger_is_rebuilt(ledger: Ledger) -> None:
-    late, anew = freed_and_sent_anew(ledger)
-    ledger.update(late.seq, state=State.QUEUED, task_id="late", accepted=1.0)
-    ledger.update(anew.seq, state=State.QUEUED, task_id="anew", accepted=2.0)
-    repair_ledger(ledger.path)
-    must_have_both(ledger)
+def test_a_late_id_is_kept_also_where_the_ledger_is_rebuilt(file_ledger: Ledger) -> None:
+    late, anew = freed_and_sent_anew(file_ledger)
+    file_ledger.update(late.seq, state=State.QUEUED, task_id="late", accepted=1.0)
+    file_ledger.update(anew.seq, state=State.QUEUED, task_id="anew", accepted=2.0)
+    repair_ledger(file_ledger.path)
+    must_have_both(file_ledger)
 
 
 @pytest.mark.parametrize("spelling", ["../folder/ledger.sqlite3", "linked/ledger.sqlite3", "linked.sqlite3"])
@@ -329,10 +342,10 @@ def test_two_spellings_of_a_place_are_one_ledger(
 
 @pytest.mark.parametrize("left", [0, 1, 2])
 def test_a_ledger_without_file_descriptors_raises_its_own_error_and_works_afterwards(
-    ledger: Ledger, monkeypatch: pytest.MonkeyPatch, left: int
+    file_ledger: Ledger, monkeypatch: pytest.MonkeyPatch, left: int
 ) -> None:
-    row, _ = claim(ledger)
-    ledger.close()
+    row, _ = claim(file_ledger)
+    file_ledger.close()
     steps, opened = iter(range(100)), os.open
 
     def exhausted(*arguments: Any, **options: Any) -> Any:
@@ -347,7 +360,12 @@ def test_a_ledger_without_file_descriptors_raises_its_own_error_and_works_afterw
         patch.setattr(os, "open", exhausted)
         patch.setattr("seedance_nb._ledger.database.connect", exhausted_reading)
         patch.setattr("seedance_nb._ledger.journal.read", exhausted_reading)
-        for call in (ledger.rows, ledger.count, lambda: ledger.row(row.seq), lambda: ledger.update(row.seq, error="x")):
+        for call in (
+            file_ledger.rows,
+            file_ledger.count,
+            lambda: file_ledger.row(row.seq),
+            lambda: file_ledger.update(row.seq, error="x"),
+        ):
             with pytest.raises(LedgerError, match="Too many open files"):
                 call()
-    assert ledger.rows() == [row]
+    assert file_ledger.rows() == [row]
