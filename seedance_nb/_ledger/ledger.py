@@ -13,17 +13,15 @@ from datetime import date, datetime, timedelta
 from pathlib import Path
 from typing import Any, NamedTuple, TypeVar
 
-import platformdirs
-
 from seedance_nb._base.errors import LedgerError, OverBudget
 from seedance_nb._check.check import Approved, values_by_role
 from seedance_nb._check.price import Estimate
+from seedance_nb._ledger.backend import Backend, Transaction
 from seedance_nb._ledger.database import default_path, real_path
 from seedance_nb._ledger.process import this_process
 from seedance_nb._ledger.repair import in_memory
 from seedance_nb._ledger.row import CHANGEABLE, COLUMNS, EARLY_STATES, FREE_STATES, SELECT, Row, State, row_of
 from seedance_nb._ledger.store import Store
-from seedance_nb._ledger.transaction import Transaction
 
 _T = TypeVar("_T")
 _OF_PROVIDER = "(spec = ? OR (spec >= ? AND spec < ?))"
@@ -70,13 +68,11 @@ class Ledger:
             except ImportError:
                 step = "run pip install 'seedance_nb[postgres]' and restart the kernel"
                 raise LedgerError("A ledger on a server needs the package psycopg.", next_step=step) from None
-            self._store: Store = Server(str(place))  # type: ignore[assignment]  # which has the methods used here
-            mark = hashlib.sha256(self._store.place.encode()).hexdigest()[:8]
-            self.path = platformdirs.user_data_path("seedance_nb") / f"ledger-{mark}"
+            self._store: Backend = Server(str(place))
         else:
-            self.path = real_path(Path(place).expanduser())
-            self._store = Store(self.path, now, in_memory)
-        self.place, self.may_send = self._store.place, self._store.may_send
+            self._store = Store(real_path(Path(place).expanduser()), now, in_memory)
+        self.place, self.path = self._store.place, self._store.path
+        self.may_send, self.share, self.wait = self._store.may_send, self._store.share, self._store.wait
 
     @property
     def trouble(self) -> str:

@@ -2,16 +2,12 @@
 
 import itertools
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import Any
 
 from seedance_nb._base.errors import LedgerError
 from seedance_nb._ledger import database as _database
 from seedance_nb._ledger.ledger import Ledger
 from seedance_nb._ledger.row import EARLY_STATES, FREE_STATES
-from seedance_nb._ledger.transaction import Transaction
-
-if TYPE_CHECKING:
-    from seedance_nb._ledger.postgres import Transaction as Remote
 
 _LAST = """coalesce((SELECT json_extract(changes, '$.{0}') FROM events WHERE task = tasks.seq AND instr(changes, '"{0}"')
     ORDER BY events.rowid DESC LIMIT 1), '') AS {0}"""
@@ -22,17 +18,15 @@ _QUERY = f"""SELECT tasks.*, person, review, words, {_LAST.format("frame")}, {_L
 def move_ledger(url: str = "", path: str | Path | None = None) -> str:
     """What was moved. *reads files*, *network*, *writes ledger*, both. Run again, it continues. Raises: LedgerError; then nothing has changed."""
     if "://" not in url:
-        raise LedgerError(
-            "A ledger is moved to the URL of a PostgreSQL server, such as postgresql://user@host/database."
-        )
+        raise LedgerError("A ledger is moved to the URL of a PostgreSQL server: postgresql://user@host/database.")
     source, target = Ledger(path or _database.default_path()), Ledger(url)
 
-    def move(local: Transaction) -> int:
+    def move(local: Any) -> int:
         local.settle()
         if local.db.execute("SELECT 1 FROM tasks WHERE state IN (?, ?)", EARLY_STATES).fetchone():
             text = f"A request of the ledger {source.place} is being sent at this moment. Nothing was moved."
             raise LedgerError(text, file=source.place, next_step="run it again when the request is sent")
-        target._store.transact(lambda remote: _copy(local, remote))  # type: ignore[arg-type]  # noqa: SLF001
+        target._store.transact(lambda remote: _copy(local, remote))  # noqa: SLF001
         _database.write_home(local.db, target.place, 0)
         return int(local.db.execute("SELECT count(*) FROM tasks").fetchone()[0])
 
@@ -41,7 +35,7 @@ def move_ledger(url: str = "", path: str | Path | None = None) -> str:
     return f"{rows:,} tasks were moved to {target.place}. Set SEEDANCE_LEDGER to it: the old file can be read, but sends nothing more."
 
 
-def _copy(local: Transaction, remote: "Remote") -> None:
+def _copy(local: Any, remote: Any) -> None:
     """Insert every row that the server does not have yet, and update those of an earlier try that were not finished then."""
     remote.db.execute("LOCK TABLE tasks IN EXCLUSIVE MODE")
     known = dict(remote.db.execute("SELECT coalesce(origin, seq::text), seq FROM tasks").fetchall())

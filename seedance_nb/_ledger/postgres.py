@@ -4,6 +4,8 @@ A kernel that does not renew its lease, by the server's clock, has ended or cann
 unknown outcome if it was being sent. It finds that out before it sends, because it first sets the state, if that is still its own.
 """
 
+import asyncio
+import hashlib
 import json
 import os
 import queue
@@ -12,12 +14,14 @@ import sqlite3
 import threading
 import time
 import weakref
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
 from contextlib import suppress
 from dataclasses import dataclass, field
+from functools import partial
 from pathlib import Path
 from typing import Any, TypeVar
 
+import platformdirs
 import psycopg
 
 from seedance_nb._base.errors import LedgerError
@@ -26,6 +30,7 @@ from seedance_nb._ledger.process import this_process
 from seedance_nb._ledger.row import EARLY_STATES, FORGOTTEN, FORGOTTEN_FILES, SELECT, Row, own_intent, row_of
 
 _LEASE_S = 60
+_POLL_S = 0.5, 5.0  # between two looks at what another kernel sends: without word from it, and with
 _PAUSES_S = (0.2, 1.0, None)  # before a transaction whose connection was lost is run again
 _CONNECTIONS = 3
 _OPTIONS: dict[str, Any] = {  # a server that cannot be reached is noticed in 20 s
@@ -107,6 +112,9 @@ class Server:
         self._url, self._renewing, self._forked = url, threading.Thread(), list[Any]()
         self._idle, self._leases = queue.LifoQueue[Connection | None](), dict[int, float]()
         self.place = f"postgresql://{parts.get('host', '')}:{parts.get('port', 5432)}/{parts.get('dbname', '')}"
+        mark = hashlib.sha256(self.place.encode()).hexdigest()[:8]
+        self.path = platformdirs.user_data_path("seedance_nb") / f"ledger-{mark}"
+        self._listener, self._wakes, self._hears = threading.Thread(), set[Callable[[], object]](), False
 
     def transact(self, work: Callable[[Transaction], T]) -> T:
         """Run `work` in one transaction. *writes ledger*. It runs again if the connection is lost. Raises: LedgerError."""
@@ -131,6 +139,50 @@ class Server:
             self.transact(Transaction.settle)
             return self.read(work)
         return seen
+
+    def share(
+        self, name: str, work: Callable[[dict[str, Any], float], tuple[T, dict[str, Any]]], *, wait: bool
+    ) -> T | None:
+        """The result of `work` for a state that all kernels share, which it replaces, and the server's time; None while another kernel has it, unless it should `wait`. *network*. Raises: LedgerError."""
+
+        def shared(db: Connection, now: float, _: Any) -> T | None:
+            lock = "FOR UPDATE" if wait else "FOR UPDATE SKIP LOCKED"
+            for (state,) in db.execute(f"SELECT state FROM shared WHERE name = ? {lock}", (name,)).fetchall():  # noqa: S608
+                done, after = work(json.loads(state), now)
+                db.execute("UPDATE shared SET state = ? WHERE name = ?", (json.dumps(after), name))
+                return done
+            db.execute("INSERT INTO shared (name) VALUES (?) ON CONFLICT DO NOTHING", (name,))
+            return None
+
+        return self._run(shared)
+
+    async def wait(self, sleep: Callable[[float], Awaitable[None]]) -> None:
+        """Wait until another kernel is done with a row, or some seconds, fewer where the server's word does not arrive, as behind a pool. *network*."""
+        if not self._listener.is_alive():
+            self._hears, self._listener = False, threading.Thread(target=self._listen, daemon=True)
+            with suppress(RuntimeError):
+                self._listener.start()
+        loop, heard = asyncio.get_running_loop(), asyncio.Event()
+        wake = partial(loop.call_soon_threadsafe, heard.set)
+        both = [asyncio.ensure_future(one) for one in (sleep(_POLL_S[self._hears]), heard.wait())]
+        self._wakes.add(wake)
+        try:
+            await asyncio.wait(both, return_when=asyncio.FIRST_COMPLETED)
+        finally:
+            self._wakes.discard(wake)
+            for one in both:
+                one.cancel()
+
+    def _listen(self) -> None:
+        with suppress(psycopg.Error, OSError), psycopg.connect(self._url, **_OPTIONS) as db:
+            db.execute("LISTEN seedance_nb")
+            db.execute("NOTIFY seedance_nb")  # which arrives here as well, if any does
+            for _ in db.notifies():
+                self._hears = True
+                for wake in [*self._wakes]:
+                    with suppress(RuntimeError):  # its loop has ended
+                        wake()
+        self._hears = False
 
     def may_send(self, seq: int) -> bool:
         """Whether this process still has the lease on a row. *pure*."""

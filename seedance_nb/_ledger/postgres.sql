@@ -49,4 +49,11 @@ CREATE OR REPLACE FUNCTION settle(account TEXT, one BIGINT) RETURNS VOID LANGUAG
     UPDATE tasks SET state = 'outcome unknown', error = 'the process that sent it ended before it received the response'
         WHERE state = 'sending' AND lease < clock_timestamp() AND (one IS NULL OR seq = one)
 $$;
+-- The state of a rate limit that all kernels share; it is only worth something while it is new, so it need not survive a crash.
+CREATE UNLOGGED TABLE IF NOT EXISTS shared (name TEXT PRIMARY KEY, state TEXT NOT NULL DEFAULT '{}');
+-- Wakes the kernels that wait for a request that another one sends.
+CREATE OR REPLACE FUNCTION wake() RETURNS TRIGGER LANGUAGE plpgsql AS 'BEGIN NOTIFY seedance_nb; RETURN NULL; END';
+DROP TRIGGER IF EXISTS sent ON tasks;
+CREATE TRIGGER sent AFTER UPDATE OF state ON tasks FOR EACH ROW WHEN (OLD.state IN ('waiting to be sent', 'sending'))
+    EXECUTE FUNCTION wake();
 CREATE OR REPLACE VIEW format_1 AS SELECT 1 AS format;

@@ -11,7 +11,7 @@ import secrets
 import sqlite3
 import threading
 import weakref
-from collections.abc import Callable, Iterator
+from collections.abc import Awaitable, Callable, Iterator
 from contextlib import closing, contextmanager, suppress
 from functools import partial
 from pathlib import Path
@@ -27,6 +27,7 @@ from seedance_nb._ledger.row import FORGOTTEN, FORGOTTEN_FILES
 from seedance_nb._ledger.transaction import Transaction, entries, orphans, write_entry
 
 _SHORT_TURN_S = 1
+POLL_S = 0.5
 _RESCUED = ("state", "task_id", "accepted", "simulated")
 T = TypeVar("T")
 _FAULTS = (sqlite3.Error, OSError, UnicodeDecodeError, json.JSONDecodeError)
@@ -40,6 +41,8 @@ _FORKING: list[tuple["Store", bool]] = []
 
 class Store:
     """Database and journal of one ledger, opened on demand, and again after a fork or a repair."""
+
+    share = None
 
     def __init__(self, path: Path, now: Callable[[], float],
                  salvage: Callable[[Path], sqlite3.Connection | None] = lambda _: None) -> None:  # fmt: skip
@@ -191,6 +194,10 @@ class Store:
 
         with self._drafting():  # a journal that is compacted meanwhile would bring the request back
             self.transact(scrub)
+
+    async def wait(self, sleep: Callable[[float], Awaitable[None]]) -> None:
+        """Wait until another process may have changed a row."""
+        await sleep(POLL_S)
 
     def may_send(self, _: int) -> bool:
         """Always: other kernels see that this process lives."""

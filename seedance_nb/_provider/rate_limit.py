@@ -7,16 +7,24 @@ import math
 import random
 import re
 from collections.abc import Awaitable, Callable, Coroutine
+from contextlib import suppress
 from datetime import UTC, datetime
 from email.utils import parsedate_to_datetime
-from typing import Any
+from functools import partial
+from typing import Any, TypeVar
 from weakref import WeakValueDictionary
+
+from seedance_nb._base.errors import LedgerError
 
 LONGEST_S = 300.0  # the longest wait that a server's `Retry-After` can cause
 JITTER = random.Random()  # noqa: S311 - it spreads requests; a generator of its own, so that `random.seed` is not disturbed
 
 _PER_SECOND, _LEAST, _MOST, _AT_ONCE = 2.0, 0.5, 40.0, 10.0
 _NEAR = 0.05  # of a refused rate
+_SHARED = ("rate", "_refused_at", "_left", "_at", "_failed", "_failed_at", "_closed_until")
+_T = TypeVar("_T")
+Share = Callable[..., Any]
+"""Calls its first argument with the state that all kernels share and the time there, and saves the state that it returns; None while another kernel has it."""
 Clock = Callable[[], float]
 Sleep = Callable[[float], Awaitable[None]]
 _TICK_S, _STEP_S, _ROUNDING = 0.1, 0.25, 1e-9  # several requests at a time cost half the CPU of one at a time
@@ -48,9 +56,13 @@ class RateLimiter:
     It allows bursts of 10, and 2 requests a second at first: while requests wait and responses are good, 1 more each second,
     near a rate that failed a twentieth of that. A 429, a 5xx or no response halves it; then all tasks together send one
     request per pause (1, 2, 4 … 60 s with jitter, or what `Retry-After` asks for) until a response is good.
+    With `share`, the kernels of a shared ledger have one limit; each has its own while the ledger cannot be reached.
     """
 
-    def __init__(self, rate: float = 0, jitter: Callable[[], float] = JITTER.random) -> None:
+    def __init__(
+        self, rate: float = 0, jitter: Callable[[], float] = JITTER.random, share: Share | None = None
+    ) -> None:
+        self._share, self._ahead, self._recording = share, 0.0, set[asyncio.Task[None]]()
         self.rate, self._most, self._refused_at, self._jitter = rate or _PER_SECOND, rate or _MOST, 0.0, jitter
         self._left, self._at = _AT_ONCE, 0.0
         self._failed, self._failed_at, self._closed_until = 0, 0.0, 0.0
@@ -70,12 +82,26 @@ class RateLimiter:
 
     def closed(self, now: float) -> float:
         """The seconds until the next request may go out while the host is failing, else 0."""
-        return max(0.0, self._closed_until - now) if self._failed else 0.0
+        return max(0.0, self._closed_until - now - self._ahead) if self._failed else 0.0
+
+    async def _together(self, work: Callable[[float], _T], now: float, *, wait: bool = False) -> _T | None:
+        """The result of `work` at this time, which the clock that all kernels share is ahead of; None while another kernel is at it, unless it should `wait`."""
+
+        def shared(state: dict[str, Any], at: float) -> tuple[_T, dict[str, Any]]:
+            vars(self).update(state)
+            self._ahead = at - now
+            return work(at), {name: vars(self)[name] for name in _SHARED}
+
+        if self._share:
+            with suppress(LedgerError, RuntimeError):
+                found: _T | None = await asyncio.to_thread(self._share, shared, wait=wait)
+                return found
+        return work(now + self._ahead)
 
     def reserve(self, now: float) -> float:
         """Reserve a slot and return 0, or return the seconds until one may be free."""
         if self._failed:
-            pause = self.closed(now)
+            pause = max(0.0, self._closed_until - now)
             self._closed_until = self._closed_until if pause else now + self._pause()
             return pause
         self._left = min(_AT_ONCE, self._left + max(0.0, now - self._at) * self.rate)
@@ -99,7 +125,7 @@ class RateLimiter:
     async def acquire(self, clock: Clock, sleep: Sleep, due: float = -math.inf) -> float:
         """Wait until a request may go out; that time by `clock`. The seconds given to `sleep` count as passed."""
         now = clock()
-        if not self._waiting and not self.reserve(now):
+        if not self._share and not self._waiting and not self.reserve(now):
             return now
         turn: asyncio.Future[float] = asyncio.get_running_loop().create_future()
         heapq.heappush(self._waiting, (due, next(self._count), turn))
@@ -114,17 +140,30 @@ class RateLimiter:
             while self._waiting:
                 if self._waiting[0][2].done():  # nobody waits for it any more
                     heapq.heappop(self._waiting)
-                elif pause := self.reserve(now):
+                elif pause := await self._reserve(now):
                     await sleep(part := min(max(pause, _TICK_S), _STEP_S))  # the host may be well again earlier
                     now = max(clock(), now + part)
-                else:
-                    heapq.heappop(self._waiting)[2].set_result(now)
+                elif not (turn := heapq.heappop(self._waiting)[2]).done():
+                    turn.set_result(now)
         finally:
             while self._waiting:
                 self._waiting.pop()[2].cancel()
 
+    async def _reserve(self, now: float) -> float:
+        pause = await self._together(self.reserve, now)
+        return _TICK_S if pause is None else pause
+
     def record(self, sent: float, now: float, *, good: bool, retry_after: float | None = None) -> None:
         """Record the result of a request that went out at `sent`; both times are by the clock of `acquire`."""
+        work = partial(self._record, now - sent, good, retry_after)
+        if not self._share:
+            work(now)
+        elif not good or self._failed or self._waiting:
+            self._recording.add(task := asyncio.create_task(self._together(work, now, wait=True)))
+            task.add_done_callback(self._recording.discard)
+
+    def _record(self, took: float, good: bool, retry_after: float | None, now: float) -> None:
+        sent = now - took
         if good:
             if self._failed and sent >= self._failed_at:
                 self._failed, self._left, self._at = 0, 0.0, now  # not with a burst

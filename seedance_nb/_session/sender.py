@@ -43,6 +43,7 @@ class Routing:
     simulate: bool | None = None
     timing: tuple[float, float] = (0.8, 3.0)
     lesson: tuple[Any, int] = ((), 0)
+    ledger: Ledger | None = None
     answer_s: float = 120
     sleep: Callable[[float], Awaitable[None]] = asyncio.sleep
     clock: Callable[[], float] = time.monotonic
@@ -83,7 +84,7 @@ class Routing:
             text = f"No key for {spec.provider} was found; requests would go to {host_of(base)}."
             step = f"enter one with sd.ask_key({spec.provider!r}), set {spec.key_env}, or leave out base_url and simulate to use the simulator"
             raise SeedanceError(text, next_step=step)
-        gate, wait = functools.partial(ENGINE.rate_limiter, base, secret.fingerprint()), self.answer_s
+        gate, wait = functools.partial(ENGINE.rate_limiter, base, secret.fingerprint(), self.ledger), self.answer_s
         return Endpoint(base_url=base, secret=secret, total=wait, gate=gate, sleep=self.sleep, clock=self.clock)
 
 

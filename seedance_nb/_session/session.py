@@ -71,11 +71,11 @@ class Session:
     ) -> None:  # fmt: skip
         key = as_secret(api_key)
         del api_key
+        self.ledger = Ledger(ledger)
         routing = Routing(
             key=key, for_one=for_one, base_url=base_url or "", simulate=simulate, timing=(queue_s, run_s), answer_s=answer_s,
-            sleep=sleep, clock=clock,
+            sleep=sleep, clock=clock, ledger=self.ledger,
         )  # fmt: skip
-        self.ledger = Ledger(ledger)
         self.sender = Sender(routing, self.ledger, Path(outputs) if outputs else None, budget)
 
     @property

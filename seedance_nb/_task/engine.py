@@ -11,9 +11,11 @@ from collections.abc import Callable, Coroutine
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import suppress
 from dataclasses import dataclass, field
+from functools import partial
 from typing import Any, TypeVar
 
 from seedance_nb._base.faults import ENDING, FAULTS, THREAD, local_error, redact_logs, without_frames
+from seedance_nb._ledger.ledger import Ledger
 from seedance_nb._provider.rate_limit import RateLimiter
 
 T = TypeVar("T")
@@ -42,13 +44,17 @@ class Engine:
         self._following: dict[tuple[str, int], Future[Any]] = {}
         self._unsettled: dict[Delivery, float] = {}
         self._is_closed = self.is_ending = False
-        self._gates: dict[tuple[str, str], RateLimiter] = {}
+        self._gates: dict[tuple[str, str, str], RateLimiter] = {}
         self.results = asyncio.Semaphore(8)  # those that are saved: each a connection, a file and a child process
 
-    def rate_limiter(self, origin: str, key: str) -> RateLimiter:
-        """The rate limiter of an origin and a key (its fingerprint), shared by all sessions."""
+    def rate_limiter(self, origin: str, key: str, ledger: Ledger | None = None) -> RateLimiter:
+        """The rate limiter of an origin and a key (its fingerprint), shared by all sessions, and by all kernels with this ledger on a server."""
+        name = origin, key, ledger.place if ledger and ledger.share else ""
         with self._lock:
-            return self._gates.get((origin, key)) or self._gates.setdefault((origin, key), RateLimiter())
+            if name not in self._gates:
+                share = partial(ledger.share, f"{origin} {key}") if ledger and ledger.share else None
+                self._gates[name] = RateLimiter(share=share)
+            return self._gates[name]
 
     def delay_exit(self, delivery: Delivery, answer_s: float) -> None:
         """Delay the exit until a request is settled, or for `answer_s`, so that a script's last `submit` is sent and its id saved. Raises: RuntimeError once the exit has waited."""

@@ -43,7 +43,7 @@ async def _run(flow: TaskRun, row: Row, request: Request | None) -> Row:
             ended, why = State.UNSENT, "sending ended before anything was sent"
         row = await flow.write(row, only_in=(row.state,), state=ended, error=why)
     while row.state in EARLY_STATES:  # another kernel is sending it; its answer comes through the ledger
-        await flow.sleep(0.5)
+        await flow.ledger.wait(flow.sleep)
         row = await flow.read(row)
     if row.state in OPEN_STATES:
         row = await _follow(flow, row)

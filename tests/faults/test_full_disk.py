@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from support.claims import backend
 
 import seedance_nb as sd
 from seedance_nb._check.check import Approved, approve
@@ -167,7 +168,7 @@ def test_a_claim_that_could_not_be_committed_leaves_no_trace_that_blocks_the_nex
     ledger = Ledger(tmp_path / LEDGER)
     ledger.claim(approved("x"), base_url=BASE, simulated=False)
     before = (tmp_path / JOURNAL).read_bytes()
-    books: Any = ledger._store
+    books: Any = backend(ledger)
     real = books._db
 
     class Refusing:
@@ -233,7 +234,7 @@ def test_a_ledger_on_a_network_file_system_is_kept_without_shared_memory(
     ledger = Ledger(path)
     ledger.claim(approved("y"), base_url=BASE, simulated=False)
     assert len(ledger.rows()) == 2
-    db = ledger._store._open()
+    db = backend(ledger)._open()
     assert db.execute("PRAGMA journal_mode").fetchone() == ("delete",)
     assert db.execute("PRAGMA synchronous").fetchone() == (3,)
     assert {file.name for file in tmp_path.iterdir()} == {LEDGER, JOURNAL}

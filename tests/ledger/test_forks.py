@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from support.claims import claim
+from support.claims import backend, claim
 
 from seedance_nb._ledger.ledger import Ledger
 from seedance_nb._task.engine import ENGINE, Delivery
@@ -73,7 +73,7 @@ def test_a_child_that_is_forked_where_the_lock_cannot_be_had_does_not_wait_for_i
     claim(ledger)
 
     def hold() -> None:
-        with ledger._store.lock:
+        with backend(ledger).lock:
             held.set()
             is_over.wait(PATIENCE_S)
 

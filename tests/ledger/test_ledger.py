@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from support.claims import BASE, MODEL, approved, claim
+from support.claims import BASE, MODEL, approved, backend, claim
 
 from seedance_nb import LedgerError, repair_ledger, spec
 from seedance_nb._check.check import approve
@@ -104,7 +104,7 @@ def test_every_connection_waits_for_the_disk_also_after_a_reopening(file_ledger:
     # In DELETE mode the commit is a removed file, so the folder must be on the disk too: 3 is EXTRA.
     for _ in range(2):
         claim(file_ledger)
-        db = file_ledger._store._open()
+        db = backend(file_ledger)._open()
         assert db.execute("PRAGMA journal_mode").fetchone() == (mode.lower(),)
         assert db.execute("PRAGMA synchronous").fetchone() == (2 if mode == "WAL" else 3,)
         file_ledger.close()
@@ -112,7 +112,7 @@ def test_every_connection_waits_for_the_disk_also_after_a_reopening(file_ledger:
 
 def _level_in_child(ledger: Ledger, queue: Any) -> None:
     claim(ledger, "from the child")
-    queue.put(ledger._store._open().execute("PRAGMA synchronous").fetchone()[0])
+    queue.put(backend(ledger)._open().execute("PRAGMA synchronous").fetchone()[0])
 
 
 @pytest.mark.skipif(sys.platform == "win32", reason="no fork there")
@@ -312,7 +312,7 @@ def test_a_late_id_that_only_the_journal_has_comes_into_the_database_too(file_le
     late, anew = freed_and_sent_anew(file_ledger)
     file_ledger.update(anew.seq, state=State.QUEUED, task_id="anew", accepted=2.0)
     changes = {"state": "queued", "task_id": "late", "accepted": 1.0}
-    assert "its journal" in file_ledger._store.save_elsewhere(late.seq, None, changes, is_certain=True)
+    assert "its journal" in backend(file_ledger).save_elsewhere(late.seq, None, changes, is_certain=True)
     must_have_both(Ledger(file_ledger.path))
 
 

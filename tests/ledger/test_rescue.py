@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from support.claims import claim
+from support.claims import backend, claim
 from support.provider import Provider
 from support.waiting import until
 
@@ -131,7 +131,7 @@ def test_the_process_goes_on_trying_as_long_as_it_lives(
 
 def rescued(ledger: Ledger, **changes: Any) -> None:
     row = ledger.rows()[0]
-    assert ledger._store.rescue(
+    assert backend(ledger).rescue(
         row.seq, row.created, {"state": "queued", "task_id": "task_9", "accepted": 1.0} | changes
     )
 

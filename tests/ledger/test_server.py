@@ -16,7 +16,7 @@ import pytest
 from faults import child
 from faults.server import CREATE, STATUS, FaultServer, charge, serving, tell
 from faults.shapes import CRUN
-from support.claims import claim
+from support.claims import backend, claim
 from support.postgres import PostgresServer
 from support.waiting import until
 
@@ -99,13 +99,13 @@ def test_an_expired_lease_that_nobody_settled_is_no_lease_either(ledger: Ledger)
 def test_a_lease_is_renewed_as_long_as_the_kernel_lives(ledger: Ledger) -> None:
     row, _ = claim(ledger)
     before = sql(ledger, "SELECT lease FROM tasks")
-    ledger._store.renew()  # type: ignore[attr-defined]
+    backend(ledger).renew()
     assert sql(ledger, "SELECT lease FROM tasks") > before
     assert ledger.may_send(row.seq)
     ledger.update(row.seq, state=State.QUEUED, task_id="t")
     assert not ledger.may_send(row.seq)
     ended = sql(ledger, "SELECT lease FROM tasks")
-    ledger._store.renew()  # type: ignore[attr-defined]
+    backend(ledger).renew()
     assert sql(ledger, "SELECT lease FROM tasks") == ended
 
 
@@ -200,7 +200,7 @@ def test_a_connection_that_is_lost_in_the_middle_of_a_claim_claims_once(
     ledger: Ledger, other: Ledger, step: str, after: bool
 ) -> None:
     claim(ledger, "first", estimate=PRICE)
-    cut = Cut(ledger._store, step, after=after)
+    cut = Cut(backend(ledger), step, after=after)
     row, is_new = claim(ledger, "second", estimate=PRICE, budget=20.0)
     assert (cut.cuts, is_new) == (1, True)
     assert ledger.may_send(row.seq)
@@ -214,12 +214,12 @@ def test_a_claim_that_nobody_knows_the_end_of_is_settled_when_its_lease_ends(
 ) -> None:
     claim(ledger, "first")
     monkeypatch.setattr(postgres, "_PAUSES_S", (None,))
-    Cut(ledger._store, "COMMIT", after=True)
+    Cut(backend(ledger), "COMMIT", after=True)
     with pytest.raises(sd.LedgerError, match="Nothing is sent without it"):
         claim(ledger, "second")
     row = other.rows()[0]
     assert (row.state, ledger.may_send(row.seq)) == (State.WAITING, False)
-    ledger._store.renew()  # type: ignore[attr-defined]
+    backend(ledger).renew()
     sql(other, "UPDATE tasks SET lease = clock_timestamp() - make_interval(secs => 1) WHERE seq = ?", row.seq)
     assert claim(other, "second")[1]
 
@@ -380,7 +380,8 @@ def test_the_whole_road_goes_over_a_server_and_no_key_is_in_it(url: str, provide
     provider.plans[CREATE] = [(charge,)]
     with pytest.raises(sd.UnknownOutcome):
         session.generate(CRUN.model, take=2, timeout=60, **CRUN.fields)
-    text = str(sql(session.ledger, "SELECT * FROM tasks"))
+    text = str([sql(session.ledger, query) for query in ("SELECT * FROM tasks", "SELECT * FROM shared")])
+    assert provider.url in text  # the rate limit's row is there too
     assert CRUN.fields["prompt"][:20] in text
     assert child.KEY not in text
     assert "postgresql://" in repr(session.tasks())

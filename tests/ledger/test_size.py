@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from support.claims import approved, claim
+from support.claims import approved, backend, claim
 
 import seedance_nb as sd
 from seedance_nb._check.price import Estimate
@@ -55,7 +55,7 @@ def ledger(tmp_path: Path) -> Iterator[Ledger]:
 
 def steps(ledger: Ledger, work: Callable[[], object]) -> int:
     """How many instructions SQLite runs for a call, which is how much it reads."""
-    taken, store = [0], ledger._store
+    taken, store = [0], backend(ledger)
 
     def count() -> None:
         taken[0] += 1
@@ -92,8 +92,8 @@ def test_what_a_call_reads_does_not_grow_with_the_ledger(tmp_path: Path) -> None
     of_large = {name: steps(large, work) for name, work in calls(large).items()}
     assert {name: of_large[name] for name in of_large if of_large[name] > 1.2 * of_small[name] + 20} == {}
     for index in ("by_state", "by_kind", "by_digest", "by_intent", "by_task_id"):
-        assert large._store._db
-        large._store._db.execute(f"DROP INDEX {index}")
+        assert backend(large)._db
+        backend(large)._db.execute(f"DROP INDEX {index}")
     naive = {name: steps(large, work) for name, work in calls(large).items()}
     assert {name for name in naive if naive[name] > 3 * of_large[name]} >= {
         "claim",
@@ -108,7 +108,7 @@ def test_what_a_call_reads_does_not_grow_with_the_ledger(tmp_path: Path) -> None
 
 def test_a_budget_and_a_search_read_an_index_and_no_whole_rows(ledger: Ledger) -> None:
     said: list[str] = []
-    store = ledger._store
+    store = backend(ledger)
     for db in (store._db, store._reader):
         assert db
         db.set_trace_callback(said.append)
@@ -176,12 +176,12 @@ def test_a_look_writes_nothing_and_a_change_writes_one_event(ledger: Ledger) -> 
     row = ledger.row(1)
     assert row
     before = written(ledger)
-    assert ledger._store._db
-    version = ledger._store._db.execute("PRAGMA data_version").fetchone()
-    total = ledger._store._db.total_changes
+    assert backend(ledger)._db
+    version = backend(ledger)._db.execute("PRAGMA data_version").fetchone()
+    total = backend(ledger)._db.total_changes
     ledger.rows(), ledger.history(row), ledger.count(), ledger.takes(approved()), ledger.refreshed(row)
-    assert (written(ledger), ledger._store._db.total_changes) == (before, total)
-    assert ledger._store._db.execute("PRAGMA data_version").fetchone() == version
+    assert (written(ledger), backend(ledger)._db.total_changes) == (before, total)
+    assert backend(ledger)._db.execute("PRAGMA data_version").fetchone() == version
     ledger.update(1, progress=5.0)
     after = written(ledger)
     assert (after[0] > before[0], after[1:]) == (True, (before[1] + 1, before[2]))
@@ -215,7 +215,7 @@ def test_a_compacted_journal_has_a_line_a_row_and_rebuilds_the_ledger_alone(ledg
     ledger.update(6, error="why", progress=50.0)
     before = as_read(ledger)
     assert len(lines(ledger)) == 45  # one of each row that was in the database alone
-    ledger._store.maintain()
+    backend(ledger).maintain()
     assert [entry.task for entry in lines(ledger)] == [*(seq for seq in range(1, 41) if seq not in (5, 6)), 5, 6]
     assert as_read(ledger) == before
     ledger.update(7, error="later")  # lines go on being added
@@ -238,7 +238,7 @@ def test_an_older_copy_of_the_database_catches_up_from_a_compacted_journal(ledge
     ledger.update(row.seq, state=State.QUEUED, task_id="paid")
     ledger.set_mark(row, "keep")
     before = as_read(ledger)
-    ledger._store.maintain()
+    backend(ledger).maintain()
     ledger.close()
     ledger.path.write_bytes(old)
     assert as_read(ledger) == before
@@ -248,7 +248,7 @@ def test_an_older_copy_of_the_database_catches_up_from_a_compacted_journal(ledge
 @pytest.mark.usefixtures("compacting")
 def test_a_repair_trusts_a_compacted_journal_as_it_did_each_line(ledger: Ledger) -> None:
     waiting, _ = claim(ledger, "waiting", estimate=PRICE)
-    ledger._store.maintain()
+    backend(ledger).maintain()
     sd.repair_ledger(ledger.path)
     assert [row.state for row, _ in as_read(ledger) if row.seq == waiting.seq] == [State.WAITING]
 
@@ -268,7 +268,7 @@ def test_a_compaction_that_fails_leaves_the_journal_as_it_was(
             "append": (journal_module, "append"), "replace": (Path, "replace"), "sync": (journal_module, "_flush"),
         }[step], fail)  # fmt: skip
         with pytest.raises((OSError, sd.LedgerError), match="no room"):
-            ledger._store.maintain()
+            backend(ledger).maintain()
     assert journal_path(ledger.path).read_bytes() == before
     assert as_read(ledger) == rows
     assert not list(ledger.path.parent.glob("*.new"))
@@ -289,7 +289,7 @@ def test_what_is_written_during_a_compaction_is_in_the_new_journal_too(
         other.update(3, error="meanwhile")
 
     monkeypatch.setattr(store_module, "entries", slow)
-    ledger._store.maintain()
+    backend(ledger).maintain()
     assert len(lines(ledger)) == 42
     before = as_read(other)
     other.close()
@@ -311,7 +311,7 @@ def test_a_request_that_is_forgotten_is_in_no_file_of_a_compaction(ledger: Ledge
 
 def test_a_journal_that_is_short_is_not_compacted(ledger: Ledger) -> None:
     before = journal_path(ledger.path).stat().st_ino
-    ledger._store.maintain()
+    backend(ledger).maintain()
     assert journal_path(ledger.path).stat().st_ino == before
 
 
@@ -323,7 +323,7 @@ def test_damage_to_a_large_file_is_found_while_it_is_used(ledger: Ledger, monkey
     ledger.path.write_bytes(content[:where] + b"task_93" + content[where + 7 :])
     opened = Ledger(ledger.path)
     assert opened.count() == 40
-    opened._store.maintain()
+    backend(opened).maintain()
     with pytest.raises(sd.LedgerError, match="cannot be used"):
         claim(opened, "new")
     assert opened.count() == 40

@@ -18,3 +18,8 @@ def approved(prompt: str = "x") -> Approved:
 def claim(ledger: Ledger, prompt: str = "x", **options: Any) -> tuple[Row, bool]:
     chosen: dict[str, Any] = {"base_url": BASE, "simulated": False} | options
     return ledger.claim(approved(prompt), **chosen)
+
+
+def backend(ledger: Ledger) -> Any:
+    """What has the ledger's rows, with what only its kind has."""
+    return ledger._store

@@ -11,6 +11,7 @@ from typing import Any
 
 import pytest
 from faults.gathering import walk
+from support.claims import backend
 from support.provider import Provider
 from support.waiting import until
 
@@ -158,7 +159,7 @@ def test_the_ledger_is_written_only_when_a_state_changes(session: sd.Session, ho
     until(lambda: len(host.looks) > 30)
     host.on_status = ["success"]
     task.wait(60)
-    with session.ledger._store.lock:
+    with backend(session.ledger).lock:
         events = session.ledger._select("SELECT changes FROM events ORDER BY rowid", each=lambda found: str(found[0]))
     assert len(events) <= 7, events  # waiting, sending, accepted, running, done, saved
 
