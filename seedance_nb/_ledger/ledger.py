@@ -111,7 +111,7 @@ class Ledger:
             ).fetchone()
             row = transaction.row(existing[0]) if existing else None
             if row and (row.seq, row.state) != (replaces, State.UNKNOWN):
-                return row, transaction.is_own(row.seq)
+                return row, row.seq in transaction.leases
             if budget is not None:
                 price = estimate or Estimate(unit=spec.price.unit)
                 require_budget(transaction.db, spec.provider, price, budget, simulated=simulated)

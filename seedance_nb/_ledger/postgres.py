@@ -27,7 +27,7 @@ import psycopg
 from seedance_nb._base.errors import LedgerError
 from seedance_nb._ledger.database import close_own
 from seedance_nb._ledger.process import this_process
-from seedance_nb._ledger.row import EARLY_STATES, FORGOTTEN, FORGOTTEN_FILES, SELECT, Row, own_intent, row_of
+from seedance_nb._ledger.row import COLUMNS, EARLY_STATES, FORGOTTEN, FORGOTTEN_FILES, Row, own_intent, row_of
 
 _LEASE_S = 60
 _POLL_S = 0.5, 5.0  # between two looks at what another kernel sends: without word from it, and with
@@ -38,6 +38,7 @@ _OPTIONS: dict[str, Any] = {  # a server that cannot be reached is noticed in 20
     "keepalives_idle": 10, "keepalives_interval": 5, "keepalives_count": 2, "tcp_user_timeout": 20_000,
 }  # fmt: skip
 _CONFLICTS = (psycopg.errors.DeadlockDetected, psycopg.errors.SerializationFailure)
+_LOCK = f"SELECT {', '.join(COLUMNS)}, nonce FROM tasks"  # noqa: S608 - names of our own
 Connection = psycopg.Connection[Any]
 T = TypeVar("T")
 
@@ -65,16 +66,13 @@ class Transaction:
     def settle(self, account: str = "", row: int | None = None) -> None:
         self.db.execute("SELECT settle(?, ?)", (account, row))
 
-    def is_own(self, seq: int) -> bool:
-        """Whether this very call has inserted the row already, before its connection was lost."""
-        if self.db.execute("SELECT 1 FROM tasks WHERE seq = ? AND nonce = ?", (seq, self.nonce)).fetchone():
-            self.leases[seq] = True
-        return seq in self.leases
-
     def row(self, seq: int) -> Row | None:
         self.settle(row=seq)
-        found = self.db.execute(f"{SELECT} WHERE seq = ? FOR UPDATE", (seq,)).fetchone()
-        return row_of(found) if found else None
+        for *found, nonce in self.db.execute(f"{_LOCK} WHERE seq = ? FOR UPDATE", (seq,)):
+            if nonce == self.nonce:  # this very call has inserted it, before its connection was lost
+                self.leases[seq] = True
+            return row_of(found)
+        return None
 
     def insert(self, values: dict[str, Any], person: str, words: str) -> int:
         columns = {**values, "person": person, "words": words, "nonce": self.nonce}

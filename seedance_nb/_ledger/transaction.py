@@ -29,15 +29,12 @@ class Transaction:
     last: int
     now: Callable[[], float]
     has_new: bool = False
+    leases: tuple[int, ...] = ()
 
     def row(self, seq: int) -> Any:
         """The row with this number, None if there is none."""
         found = self.db.execute(f"{SELECT} WHERE seq = ?", (seq,)).fetchone()
         return row_of(found) if found else None
-
-    def is_own(self, _: int) -> bool:
-        """Never: what was committed was returned too."""
-        return False
 
     def insert(self, values: dict[str, Any], person: str, words: str) -> int:
         """Insert a row with these columns; return its number. Raises: Displaced if another copy of the ledger may be in use."""
