@@ -3,6 +3,7 @@
     PYTHONPATH=.:tests python -m faults.many --kernels 8 --intents 100 --kills 20 --crashes 3
 
 Every kernel wants every intent. A naive kernel beside them looks for a row, sends, and saves the row afterwards.
+The same kernels share a ledger in a file, too, where only they are killed.
 """
 
 import argparse
@@ -149,17 +150,19 @@ def notes(server: PostgresServer, name: str) -> str:
 
 if __name__ == "__main__":
     parser = argparse.ArgumentParser(description=__doc__)
-    for name, usual in (("kernels", 8), ("intents", 100), ("kills", 20), ("crashes", 3), ("cap", 80)):
+    for name, usual in (("kernels", 8), ("intents", 100), ("kills", 20), ("crashes", 3), ("cap", 80), ("seed", 1)):
         parser.add_argument(f"--{name}", type=int, default=usual)
     chosen = parser.parse_args()
-    sizes: dict[str, Any] = {name: getattr(chosen, name) for name in ("kernels", "intents", "kills", "crashes")}
+    sizes: dict[str, Any] = {name: getattr(chosen, name) for name in ("kernels", "intents", "kills")}
     with world() as (pg, paid), tempfile.TemporaryDirectory() as at:
-        for title, target, place, cap in (
-            ("with the ledger", kernel, pg.database("all"), chosen.intents),
-            ("with a cap", kernel, pg.database("capped"), chosen.cap),
-            ("naive", naive, notes(pg, "naive"), chosen.intents),
+        for title, target, place, cap, crashes in (
+            ("on the server", kernel, pg.database("all"), chosen.intents, chosen.crashes),
+            ("on the server with a cap", kernel, pg.database("capped"), chosen.cap, chosen.crashes),
+            ("in a file", kernel, f"{at}/all.sqlite3", chosen.intents, 0),
+            ("in a file with a cap", kernel, f"{at}/capped.sqlite3", chosen.cap, 0),
+            ("naive", naive, notes(pg, "naive"), chosen.intents, chosen.crashes),
         ):
-            end = run(pg, paid, place, Path(at), target, budget=cap * PRICE, **sizes)
+            end = run(pg, paid, place, Path(at), target, budget=cap * PRICE, **sizes, crashes=crashes, seed=chosen.seed)
             sys.stdout.write(
                 f"{title}: {chosen.kernels} x {chosen.intents} intents, {end.kills} kernels and {end.crashes} servers killed, "
                 f"{end.seconds:.0f} s: {sum(end.charges.values())} charges (cap {cap}), {end.duplicates} duplicates, {dict(end.states)}\n"
