@@ -16,6 +16,7 @@ from faults.media_server import MediaServer
 from support import media
 from support.provider import Provider
 from support.tricks import HOSTS, naive, system
+from support.waiting import short
 
 import seedance_nb as sd
 from seedance_nb._document.load import spec
@@ -225,7 +226,9 @@ ODD_IDS = [
 def test_no_id_changes_the_requested_path(name: str, provider: Provider, tmp_path: Path) -> None:
     provider.on_create = [(200, {"code": 200, "message": "success", "data": {"task_id": name}})]
     provider.on_status = ["failed"]
-    session = sd.Session(api_key="a-key-for-the-test", base_url=provider.url, ledger=tmp_path / "l.sqlite3")
+    session = sd.Session(
+        api_key="a-key-for-the-test", base_url=provider.url, ledger=tmp_path / "l.sqlite3", sleep=short
+    )
     with pytest.raises(sd.UnknownOutcome if name in NO_IDS else sd.TaskFailed):
         session.generate(MODEL, timeout=20, **FIELDS)
     path = f"/api/v1/client/job/TaskInfo?task_id={quote(name, safe='')}"

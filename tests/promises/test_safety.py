@@ -1,5 +1,6 @@
 """The docs' table of what is certain about a paid request: each row is done to a real socket."""
 
+import asyncio
 from pathlib import Path
 
 import pytest
@@ -40,6 +41,11 @@ def rows() -> list[list[str]]:
     return [line.strip("| ").split(" | ") for line in table.splitlines()[2:]]
 
 
+async def at_once(_: float) -> None:
+    """Stands for a sleep of any length: five minutes are 1,200 of them."""
+    await asyncio.sleep(0)
+
+
 def run(session: sd.Session) -> str:
     """What a run of the cell says of the money."""
     try:
@@ -53,8 +59,9 @@ def run(session: sd.Session) -> str:
 def test_a_row_of_the_table_is_what_happens(name: str, server: FaultServer, tmp_path: Path) -> None:
     server.plans[CREATE] = [HAPPENS[name]]
     url = server.url if HAPPENS[name] else "http://127.0.0.1:9"
-    money = run(child.session_at(url, tmp_path, **({"answer_s": ANSWER_S} if hang in HAPPENS[name] else {})))
-    session = child.session_at(server.url, tmp_path)
+    limit = {"answer_s": ANSWER_S} if hang in HAPPENS[name] else {}
+    money = run(child.session_at(url, tmp_path, sleep=at_once, **limit))
+    session = child.session_at(server.url, tmp_path, sleep=at_once)
     outcome, sent = OUTCOMES[session.tasks()[0].state], server.count(CREATE)
     server.plans[CREATE] = [(accept,)]
     run(session)
