@@ -19,6 +19,7 @@ from seedance_nb._document import load
 from seedance_nb._document.operations import FORMS, is_json
 from seedance_nb._document.reader import packaged
 from seedance_nb._document.spec import Spec, named_fields
+from seedance_nb._form.labels import plain
 from seedance_nb._web.regular_files import write
 
 FILLS = "\0"  # mark before and after a part that a shell would replace, such as `$HOME`
@@ -143,7 +144,7 @@ def to_curl(spec: Spec, body: dict[str, Any]) -> str:
     json_text(body).encode()  # raises for half of a surrogate pair, which a shell cannot represent
     fields = spec.body.get("properties", {}) if isinstance(body, dict) else {}
     found = {name: find(child, "/x-in") for name, child in fields.items() if name in body}
-    texts = {name: (place, _form_text(body[name])) for name, place in found.items() if place is not ABSENT}
+    texts = {name: (place, plain(body[name])) for name, place in found.items() if place is not ABSENT}
     body = {name: value for name, value in body.items() if name not in texts} if texts else body
     options = [f"--{at} {_quoted(name + _SIGNS[at] + text)}" for name, (at, text) in texts.items() if at in _SIGNS]
     inside = {name: quote(text, safe="") for name, (place, text) in texts.items() if place == "path"}
@@ -178,13 +179,9 @@ def _body_options(spec: Spec, body: Any) -> Iterator[str]:
             mark = "@" if "binary" in (find(schema, "/format"), find(schema, "/items/format")) else ""
             option = "--data-urlencode" if kind == FORMS[1] else "--form" if mark else "--form-string"
             for one in value if isinstance(value, list) else [value]:
-                yield f"{option} {_quoted(f'{name}={mark}{_form_text(one)}')}"
+                yield f"{option} {_quoted(f'{name}={mark}{plain(one)}')}"
     else:
         raise ValueError(f"a body of {kind} cannot be written here: only JSON, forms and text")
-
-
-def _form_text(value: Any) -> str:
-    return value if isinstance(value, str) else json_text(value)
 
 
 def to_python(spec: Spec, body: dict[str, Any]) -> str:

@@ -14,7 +14,7 @@ from seedance_nb._document.spec import Spec
 from seedance_nb._form.model.fields import Field, label_of, tree
 from seedance_nb._schema.dialect import AT_LEAST_ONE
 
-_HEADS, _BRIEF = ("list", "items", "object", "group", "map", "branches", "constant"), 90
+_HEADS = ("list", "items", "object", "group", "map", "branches", "constant")
 _VERBS = re.compile("(is|are|has|must|does|needs|mentions|looks|begins|starts|breaks|could|cannot)( |$)")
 _MARKS = re.compile(r"`(?P<code>[^`]+)`|\*\*(?P<bold>[^*]+)\*\*|(?<![*\w])\*(?P<italic>[^*\s][^*]*)\*(?![*\w])")
 _MARKED = {"code": Html("<code>{}</code>"), "bold": Html("<b>{}</b>"), "italic": Html("<i>{}</i>")}
@@ -82,15 +82,6 @@ def _any_of(labels: Iterable[str]) -> tuple[str, str]:
         shared += 1
     rests = [" ".join(label[shared:]) for label in words]
     return " ".join(words[0][:shared]), " or ".join([", ".join(rests[:-1]), rests[-1]] if rests[1:] else rests)
-
-
-def brief(value: Any) -> str:
-    """A value in one short line: the names and values of an object, the entries of a list. *pure*."""
-    if isinstance(value, dict):
-        text = ", ".join(f"{name}: {plain(item)}" for name, item in value.items()) or "no fields set"
-    else:
-        text = (", ".join(map(plain, value)) or "no entries") if isinstance(value, list) else plain(value)
-    return text if len(text) <= _BRIEF else text[: _BRIEF - 1] + "…"
 
 
 def error_html(problems: Sequence[Problem]) -> Html:

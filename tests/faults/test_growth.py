@@ -228,7 +228,6 @@ FOREIGN: dict[str, Callable[[str], object]] = {
     "word a problem": lambda foreign: labels.sentence(
         Problem(path="/input/prompt", message=foreign, rule="pattern"), labels.labels_of(CRUN)
     ),
-    "brief": lambda foreign: labels.brief({"a": [foreign], foreign: 1}),
     "draw a prompt": wrapped,
     "clean a prompt": lambda foreign: encode.clean(foreign, len(foreign)),
     # files

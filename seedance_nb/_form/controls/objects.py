@@ -8,10 +8,10 @@ import ipywidgets as W  # noqa: N812
 
 from seedance_nb._base.html import Html
 from seedance_nb._base.problem import Problem
-from seedance_nb._base.values import ABSENT, to_pointer
+from seedance_nb._base.values import ABSENT, shorten, to_pointer
 from seedance_nb._check.check import masked_in
 from seedance_nb._form.controls.base import REST, Change, Compound, Control, Fold, OnChange, WidgetFactory
-from seedance_nb._form.labels import FieldStatus, brief, error_html, label_html
+from seedance_nb._form.labels import FieldStatus, error_html, label_html
 from seedance_nb._form.model.fields import Field, conditional_fields, own_fields, rest_of, start_of
 from seedance_nb._form.model.shape import with_property
 
@@ -93,7 +93,7 @@ class ObjectControl(Compound):
         if self.value is ABSENT or (self._open and isinstance(self.value, Mapping)):
             return ""
         shape = self.field.shape
-        return brief(masked_in({"$defs": shape.defs}, shape.view, self.value))
+        return shorten(masked_in({"$defs": shape.defs}, shape.view, self.value), 90)
 
     def _arrange(self) -> None:
         self.widget.children = self._layout()

@@ -12,6 +12,7 @@ from seedance_nb._check.check import only_value
 from seedance_nb._document.reader import packaged
 from seedance_nb._document.spec import Spec
 from seedance_nb._form.model.shape import Shape, body_with_siblings, likely_values, properties_of, shape_of, shown_order
+from seedance_nb._schema.applicators import discriminated
 from seedance_nb._schema.dialect import AT_LEAST_ONE, SCHEMA_NAME, is_secret
 from seedance_nb._schema.formats import search
 from seedance_nb._schema.library import Draft202012Validator
@@ -228,16 +229,15 @@ def branches_of(field: Field) -> tuple[Field, ...]:
 
 
 def branch_for(field: Field, branches: tuple[Field, ...], value: Any) -> int | None:
-    """The index of the branch that a value belongs to: one that it fits, else the nearest; None for none. *pure*."""
+    """The index of the branch that a value belongs to: by a constant, else one that it fits, else the nearest; None for none. *pure*."""
     if value is ABSENT:
         return None
-    nearness = [_nearness(branch, field.shape.tag, value) for branch in branches]
-    near = nearness.index(max(nearness))
-    by_tag, by_type, _ = nearness[near]
-    if by_tag:
-        return near
+    if (index := discriminated([branch.shape.view for branch in branches], value)) is not None:
+        return index
+    nearness = [_nearness(branch, value) for branch in branches]
+    near = max(nearness)
     fitting = (index for index, schema in enumerate(field.shape.branches) if fits(schema, field.shape.defs, value))
-    return next(fitting, near if by_type else None)
+    return next(fitting, nearness.index(near) if near[0] else None)
 
 
 def reusable_part(field: Field, value: Any) -> Any:
@@ -289,17 +289,13 @@ def _label(shape: Shape, tag: str, shared: set[str]) -> str:
     return " or ".join(types.get(name, name) for name in shape.types) or "Anything (JSON)"
 
 
-def _nearness(field: Field, tag: str, value: Any) -> tuple[int, int, int]:
-    """How near a value is to this field: by the tag, by the type, and by the number of common names."""
-    properties = properties_of(field.shape.view)
+def _nearness(field: Field, value: Any) -> tuple[bool, int]:
+    """How near a value is to this field: by the type, and by the number of common names."""
     types = {"number" if name == "integer" else name for name in field.shape.types}
-    by_type = int(any(Draft202012Validator.TYPE_CHECKER.is_type(value, name) for name in types))
-    if not isinstance(value, Mapping):
-        return 0, by_type, 0
-    constants = _constants(field.shape, value)
-    by_tag = int(bool(tag) and tag in constants and constants[tag] == value[tag])
-    equal = sum(5 if constant == value[name] else -5 for name, constant in constants.items())
-    return by_tag, by_type, equal + sum(name in value for name in properties) - len(constants)
+    names = properties_of(field.shape.view) if isinstance(value, Mapping) else ()
+    return any(Draft202012Validator.TYPE_CHECKER.is_type(value, name) for name in types), sum(
+        name in value for name in names
+    )
 
 
 def _constants(shape: Shape, names: Container[str]) -> dict[str, Any]:
