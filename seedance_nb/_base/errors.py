@@ -165,9 +165,7 @@ class StoppedWaiting(KeyboardInterrupt):
 
 
 class SpecError(SeedanceError):
-    """A schema, or a model's name, that cannot be used.
-
-    Attributes: `file` (the schema file), `pointer` (a JSON Pointer to the problem in it).
+    """A schema, or a model's name, that cannot be used: `file` is the schema file, `pointer` a JSON Pointer to the problem in it.
 
     >>> error = sd.SpecError("must be text", file="model.yaml", pointer="/x-task")
     >>> error.message
@@ -199,9 +197,7 @@ class OverBudget(SeedanceError):
 
 
 class InvalidInput(SeedanceError):
-    """A request that the model's schema does not allow; nothing was sent or recorded.
-
-    Attributes: `problems`, a tuple of every `sd.Problem`.
+    """A request that the model's schema does not allow; nothing was sent or recorded. `problems` has every `sd.Problem`.
 
     >>> try:
     ...     sd.submit("crun/seedance-2.0-i2v", promt="A fox runs")
@@ -225,9 +221,7 @@ def argument_error(name: str, message: str, value: Any = ABSENT, limit: Any = No
 
 
 class Refused(SeedanceError):
-    """The provider rejected the request with a documented error.
-
-    Attributes: `code` (the provider's own error code), `provider_message` (the provider's own words).
+    """The provider rejected the request with a documented error: `code` and, in its own words, `provider_message`.
 
     >>> error = sd.Refused("Model not found", code=404)
     >>> error.code, error.provider_message
@@ -266,9 +260,7 @@ class NoCredits(Refused):
 
 
 class RateLimited(Refused):
-    """The provider received too many requests.
-
-    Attributes: `retry_after`, the seconds to wait, None if the provider did not report them.
+    """The provider received too many requests. `retry_after` is the seconds to wait, None if the provider did not report them.
 
     >>> sd.RateLimited("Slow down", code=429).retry_after is None
     True
@@ -289,9 +281,7 @@ class Unavailable(Refused):
 
 
 class Unreachable(SeedanceError):
-    """No connection to the provider was made, so the request was not sent.
-
-    Attributes: `sent`, always False.
+    """No connection to the provider was made, so the request was not sent: `sent` is always False.
 
     >>> sd.Unreachable("No route to api.crun.ai.").sent
     False
@@ -322,9 +312,7 @@ class UnknownOutcome(TaskError):
 
 
 class TaskFailed(TaskError):
-    """The provider accepted the task and could not generate the video; the message has the provider's words.
-
-    Attributes: `task`, its name for `sd.task(name)`.
+    """The provider accepted the task and could not generate the video: `task` is its name for `sd.task`, the message has the provider's words.
 
     >>> sd.TaskFailed("Moderation.", task="crun:task_1").task
     'crun:task_1'
@@ -332,9 +320,7 @@ class TaskFailed(TaskError):
 
 
 class WaitTimeout(TaskError, TimeoutError):
-    """The `timeout=` of a wait has passed; the task is still running and can be resumed.
-
-    Attributes: `task`, for `sd.task(name).wait()`.
+    """The `timeout=` of a wait has passed; the task is still running, and `sd.task(error.task).wait()` resumes it.
 
     >>> isinstance(sd.WaitTimeout("Still running.", task="crun:task_1"), TimeoutError)
     True
@@ -344,9 +330,7 @@ class WaitTimeout(TaskError, TimeoutError):
 
 
 class MediaError(TaskError):
-    """The result is not a valid video, or it could not be downloaded or saved.
-
-    Attributes: `task`, its name for `sd.task(name)`.
+    """The result is not a valid video, or it could not be downloaded or saved. `task` is its name for `sd.task`.
 
     >>> sd.MediaError("The file is empty.", task="crun:task_1", charged="charged").charged
     'charged'
@@ -354,9 +338,7 @@ class MediaError(TaskError):
 
 
 class LedgerError(SeedanceError):
-    """The ledger cannot be read or written; no new request is sent without it.
-
-    Attributes: `file`, the path of the ledger.
+    """The ledger, whose path is `file`, cannot be read or written; no new request is sent without it.
 
     >>> sd.LedgerError("The disk is full.", file="ledger.sqlite3").file
     'ledger.sqlite3'

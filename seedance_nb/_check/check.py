@@ -25,7 +25,7 @@ from seedance_nb._base.values import (
 from seedance_nb._document.spec import Spec, fields_by_role, in_document_order, named_fields, validator
 from seedance_nb._document.tables import Call
 from seedance_nb._schema.applicators import UNCHECKED
-from seedance_nb._schema.dialect import AT_LEAST_ONE, is_secret
+from seedance_nb._schema.dialect import AT_LEAST_ONE, is_secret, parts
 from seedance_nb._schema.formats import LOCAL
 from seedance_nb._schema.library import Spent, bounded, spend
 from seedance_nb._schema.messages import sentences
@@ -360,8 +360,7 @@ def _masked(root: Any, schema: Any, value: Any, cover: Any, depth: int) -> Any:
             value = _masked(root, target, value, cover, depth + 1)
     if is_secret(schema) or depth >= _MOST_LEVELS:
         return cover
-    parts = [part for key in ("allOf", "anyOf", "oneOf") for part in schema.get(key) or ()]
-    for part in (*parts, schema.get("then"), schema.get("else"), *(schema.get("dependentSchemas") or {}).values()):
+    for part, _ in parts(schema):
         value = _masked(root, part, value, cover, depth + 1)
     if not isinstance(value, dict | list):
         return value

@@ -137,9 +137,7 @@ class Form:
         return shown
 
     def to_curl(self) -> str:
-        """The request as a curl command; the shell fills in the key from its environment variable. *pure*.
-
-        Raises: ValueError for values that JSON does not allow.
+        """The request as a curl command; the shell fills in the key. *pure*. Raises: ValueError for values that JSON does not allow.
 
         >>> form = sd.form("crun/seedance-1.0-pro-t2v")
         >>> form.to_curl().partition(" ")[0]
@@ -148,9 +146,7 @@ class Form:
         return exchange.to_curl(self.spec, self.values)
 
     def to_python(self) -> str:
-        """The request as Python code that calls `sd.generate`. *reads files*.
-
-        Raises: ValueError for values that JSON does not allow, or that are not an object.
+        """The request as Python code that calls `sd.generate`. *reads files*. Raises: ValueError unless it is a JSON object.
 
         >>> form = sd.form("crun/seedance-1.0-pro-t2v")
         >>> form.values = {"prompt": "A fox"}
@@ -199,9 +195,7 @@ class Form:
         self.values = json_text(self._start)
 
     def undo(self) -> bool:
-        """Revert the last change; a burst of typing is one change.
-
-        Returns: whether there was a change.
+        """Revert the last change; a burst of typing is one change. Returns: whether there was a change.
 
         >>> form = sd.form("crun/seedance-1.0-pro-t2v")
         >>> form.values = {"prompt": "A fox"}
