@@ -4,7 +4,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from seedance_nb._base.html import FG, FONT, Html, table_html
-from seedance_nb._base.values import ABSENT, pointer_parts
+from seedance_nb._base.values import ABSENT, to_path
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -38,7 +38,7 @@ class Problem:
     @property
     def field(self) -> str:
         """The last name in the path that is not a list index. *pure*."""
-        return next((part for part in reversed(pointer_parts(self.path)) if not part.isdigit()), "")
+        return next((part for part in reversed(to_path(self.path)) if not part.isdigit()), "")
 
     @property
     def citation(self) -> str:

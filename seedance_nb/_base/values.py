@@ -23,7 +23,7 @@ JsonPath = tuple[str | int, ...]
 
 
 @functools.lru_cache(maxsize=1024)
-def pointer_parts(pointer: str) -> tuple[str, ...]:
+def to_path(pointer: str) -> tuple[str, ...]:
     return tuple(part.replace("~1", "/").replace("~0", "~") for part in pointer.split("/")[1:])
 
 
@@ -34,7 +34,7 @@ def to_pointer(path: Iterable[str | int]) -> str:
 def find_all(value: Any, pointer: str) -> Iterator[Any]:
     """Every value at `pointer`, where a part `*` matches each item of a list. *pure*."""
     found = [value]
-    for part in pointer_parts(pointer):
+    for part in to_path(pointer):
         parents, found = found, []
         for parent in parents:
             if part == "*" and isinstance(parent, list):

@@ -11,17 +11,7 @@ from urllib.parse import quote, urlencode
 
 from seedance_nb._base.errors import InvalidInput, SpecError
 from seedance_nb._base.problem import Problem
-from seedance_nb._base.values import (
-    ABSENT,
-    HIDDEN,
-    digest,
-    find,
-    json_text,
-    pointer_parts,
-    read_json,
-    set_at,
-    to_pointer,
-)
+from seedance_nb._base.values import ABSENT, HIDDEN, digest, find, json_text, read_json, set_at, to_path, to_pointer
 from seedance_nb._document.spec import Spec, fields_by_role, in_document_order, named_fields, validator
 from seedance_nb._document.tables import Call
 from seedance_nb._schema.applicators import UNCHECKED
@@ -59,7 +49,7 @@ def build_body(spec: Spec, values: Mapping[str, Any], extra: Mapping[str, Any] |
         path = path if find(body, to_pointer(path)) is ABSENT else (name,)  # given twice: both stay, to be reported
         body = _set(body, path, to_json_value(values[name]))
     for pointer, value in zip(extra_paths(spec, extra), (extra or {}).values(), strict=True):
-        body = _set(body, pointer_parts(pointer), to_json_value(value))
+        body = _set(body, to_path(pointer), to_json_value(value))
     return dict(_ordered(spec.body, body))
 
 
@@ -232,7 +222,7 @@ def _keys_in(spec: Spec, body: Any) -> list[tuple[str, ...]]:
 
 
 def _without_keys(problem: Problem, keys: list[tuple[str, ...]]) -> Problem:
-    path = pointer_parts(problem.path)
+    path = to_path(problem.path)
     for key in keys:
         if key[: len(path)] == path and problem.value is not ABSENT:
             problem = replace(problem, value=set_at(problem.value, key[len(path) :], HIDDEN))
@@ -242,7 +232,7 @@ def _without_keys(problem: Problem, keys: list[tuple[str, ...]]) -> Problem:
 def _nearest_sentence(spec: Spec, path: str) -> str:
     sentence = ""
     schema: Any = spec.body
-    for part in pointer_parts(path):
+    for part in to_path(path):
         schema = schema.get("items") if part.isdecimal() else schema.get("properties", {}).get(part)
         if not isinstance(schema, dict):
             break

@@ -15,7 +15,7 @@ import ipywidgets as W  # noqa: N812 - the name its own documentation uses
 from seedance_nb._base.faults import LOG
 from seedance_nb._base.html import Html, escape, request_html
 from seedance_nb._base.problem import Problem
-from seedance_nb._base.values import ABSENT, find, json_text, pointer_parts, read_json, to_pointer
+from seedance_nb._base.values import ABSENT, find, json_text, read_json, to_path, to_pointer
 from seedance_nb._check.check import build_body, check, masked, warnings
 from seedance_nb._document.reader import packaged
 from seedance_nb._document.spec import Spec
@@ -263,7 +263,7 @@ class Form:
         self._open_for((path,))
         controls = self._controls
         if (owner := owner_path(path, controls)) is not None:
-            controls[owner].focus(pointer_parts(path[len(owner) :]))
+            controls[owner].focus(to_path(path[len(owner) :]))
 
     def _open_for(self, paths: Iterable[str]) -> None:
         advanced = self._group.advanced if self._group else ()

@@ -9,7 +9,7 @@ from typing import Any
 
 from seedance_nb._base.html import Html
 from seedance_nb._base.problem import Problem
-from seedance_nb._base.values import ABSENT, pointer_parts, to_pointer
+from seedance_nb._base.values import ABSENT, to_path, to_pointer
 from seedance_nb._document.spec import Spec
 from seedance_nb._form.model.fields import Field, label_of, tree
 from seedance_nb._schema.dialect import AT_LEAST_ONE
@@ -104,7 +104,7 @@ def sentence(problem: Problem, labels: Mapping[str, str]) -> str:
     else:
         text = problem.message
         if problem.rule != "server":
-            names = {pointer_parts(path)[-1]: label for path, label in labels.items() if label}
+            names = {to_path(path)[-1]: label for path, label in labels.items() if label}
             if problem.rule != "unknown":  # a name that is also a word, such as `duration`, stays
                 names = {name: label for name, label in names.items() if label.lower() != name}
             pattern = "|".join(map(re.escape, sorted(names, key=len, reverse=True)))
@@ -135,7 +135,7 @@ def labels_of(spec: Spec) -> Mapping[str, str]:
 
 def label_at(path: str, labels: Mapping[str, str]) -> str:
     """The label of the value at a path, entries with their numbers: `/input/images/1` is "Images 2". *pure*."""
-    name = next(reversed(pointer_parts(path)), "")
+    name = next(reversed(to_path(path)), "")
     if name.isdecimal():
         return f"{label_at(path.rpartition('/')[0], labels)} {int(name) + 1}".strip()
     return labels.get(path, label_of(name) or name)
@@ -143,7 +143,7 @@ def label_at(path: str, labels: Mapping[str, str]) -> str:
 
 def in_words(path: str, labels: Mapping[str, str]) -> str:
     """A path in a body as text for people: `/input/shots/1/text` is "Input › Shots 2 › Text". *pure*."""
-    parts = pointer_parts(path)
+    parts = to_path(path)
     ends = [end for end in range(1, len(parts) + 1) if not "".join(parts[end : end + 1]).isdecimal()]
     return " › ".join(filter(None, (label_at(to_pointer(parts[:end]), labels) for end in ends)))
 

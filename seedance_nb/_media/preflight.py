@@ -12,7 +12,7 @@ from urllib.request import url2pathname
 from seedance_nb._base.errors import SeedanceError
 from seedance_nb._base.html import table_html
 from seedance_nb._base.problem import Problem
-from seedance_nb._base.values import ABSENT, JsonPath, pointer_parts, safe_name, to_pointer
+from seedance_nb._base.values import ABSENT, JsonPath, safe_name, to_path, to_pointer
 from seedance_nb._document.spec import Spec
 from seedance_nb._media.inspect import probe
 from seedance_nb._media.partial import fetch_parts
@@ -64,7 +64,7 @@ class Report:
         rows = []
         for one in self.findings:
             # The name of a field and the number of the entry in it, counted from 1.
-            *_, name, number = ("", "", *pointer_parts(one.path))
+            *_, name, number = ("", "", *to_path(one.path))
             name = f"{name} {int(number) + 1}" if number.isdecimal() else number
             rows.append([name, one.word, one.message, one.quote or one.source])
         return str(table_html(("file", "result", "details", "docs"), rows, str(self).split("\n", 1)[0]))

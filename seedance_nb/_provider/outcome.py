@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from typing import Any, Literal
 
 from seedance_nb._base.errors import NoCredits, RateLimited, Refused, SeedanceError, Unauthorized, Unavailable
-from seedance_nb._base.values import find, find_all, is_empty, pointer_parts, sanitize
+from seedance_nb._base.values import find, find_all, is_empty, sanitize, to_path
 from seedance_nb._document.spec import Spec
 from seedance_nb._document.tables import ErrorTable
 from seedance_nb._provider.answers import ERROR_NAMES, find_id, id_text, ids_in, objects_in, plain_name, words_of
@@ -136,7 +136,7 @@ def _contradiction(spec: Spec, answer: Answer, error: Refused) -> str:
     if answer.hint or any(not is_empty(inner) for _, inner in ids_in(answer.value)):
         return "the response names a task"
     table = spec.errors or ErrorTable()
-    pointers = [pointer_parts(pointer.removesuffix("/*")) for pointer in (*table.code, *table.message, *table.details)]
+    pointers = [to_path(pointer.removesuffix("/*")) for pointer in (*table.code, *table.message, *table.details)]
     names = {*ERROR_NAMES, *_ASIDE, *(parts[-1] for parts in pointers)}
     members = ((plain_name(name), inner) for item in objects_in(answer.value) for name, inner in item.items())
     lists = ((name, inner if isinstance(inner, list) else [inner]) for name, inner in members)
@@ -175,7 +175,7 @@ def refused(spec: Spec, answer: Answer) -> Refused | None:
         code = status
     found = [(pointer, value) for pointer in table.details for value in find_all(answer.value, pointer)]
     texts = [(pointer, words_of(value) or str(value)[:_MOST_READ]) for pointer, value in found[:50]]
-    lines = (text if pointer.endswith("/*") else f"{pointer_parts(pointer)[-1]}: {text}" for pointer, text in texts)
+    lines = (text if pointer.endswith("/*") else f"{to_path(pointer)[-1]}: {text}" for pointer, text in texts)
     details = [f"- {sanitize(line)[:500]}" for line in lines]
     error = refusal(spec, code, "\n".join([words, *details]), simulated=answer.simulated)
     if isinstance(error, RateLimited):

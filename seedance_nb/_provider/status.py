@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from typing import Any
 from urllib.parse import urlsplit
 
-from seedance_nb._base.values import ABSENT, find, find_all, is_empty, is_number, pointer_parts, shorten
+from seedance_nb._base.values import ABSENT, find, find_all, is_empty, is_number, shorten, to_path
 from seedance_nb._document.tables import ErrorTable, TaskTable
 from seedance_nb._ledger.row import State
 from seedance_nb._provider.answers import id_text, objects_of, plain_name, words_of
@@ -97,7 +97,7 @@ def other_task(table: TaskTable, answer: Any, task_id: str) -> str:
 def result_urls(answer: Any, pointers: tuple[str, ...]) -> tuple[str, ...]:
     """The result URLs, data URLs and paths at the first pointer that has any, also in nested lists, objects and JSON text. *pure*."""
     for pointer in pointers:
-        texts = map(clean_url, _strings(answer, pointer_parts(pointer), 20))
+        texts = map(clean_url, _strings(answer, to_path(pointer), 20))
         urls = dict.fromkeys(text for text in texts if _is_url(text))
         if urls:
             return tuple(urls)[:1000]

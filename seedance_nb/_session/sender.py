@@ -12,7 +12,7 @@ from urllib.parse import urlsplit
 
 from seedance_nb._base.errors import SeedanceError
 from seedance_nb._base.secret import Secret
-from seedance_nb._base.values import ABSENT, digest, pointer_parts, set_at
+from seedance_nb._base.values import ABSENT, digest, set_at, to_path
 from seedance_nb._check.check import Approved, values_by_role
 from seedance_nb._check.price import Estimate, estimate
 from seedance_nb._document import load as _spec
@@ -118,7 +118,7 @@ class Sender:
 
     def price_key(self, spec: Spec, base_url: str, body: dict[str, Any]) -> tuple[str, str]:
         """What a price is known by: the server and the request without its prompt, which changes no price. *pure*."""
-        return base_url, digest(set_at(body, pointer_parts(spec.roles.get("prompt", "/?")), ABSENT))
+        return base_url, digest(set_at(body, to_path(spec.roles.get("prompt", "/?")), ABSENT))
 
     def known_price(self, spec: Spec, approved: Approved) -> Estimate:
         """The price from an earlier estimate or the schema. *pure*."""

@@ -7,7 +7,7 @@ from typing import Any
 
 from starlette.responses import JSONResponse
 
-from seedance_nb._base.values import ABSENT, find, find_all, pointer_parts, set_at
+from seedance_nb._base.values import ABSENT, find, find_all, set_at, to_path
 from seedance_nb._document.spec import Spec
 
 _NO_ACCOUNT = {"required": 200, "available": 137, "balance": 137.96}
@@ -49,13 +49,13 @@ def refused(spec: Spec, code: str, details: Sequence[str] = ()) -> JSONResponse:
     value: Any = {}
     if table.code:
         own = "" if by_status else int(code) if code.isdecimal() else code
-        value = set_at(value, pointer_parts(table.code[-1 if by_status else 0]), own)
-    value = set_at(value, pointer_parts(table.message[-1 if by_status else 0]), text)
+        value = set_at(value, to_path(table.code[-1 if by_status else 0]), own)
+    value = set_at(value, to_path(table.message[-1 if by_status else 0]), text)
     if lists and is_invalid:
-        value = set_at(value, pointer_parts(lists[0])[:-1], list(details) or ["simulate: requested error"])
+        value = set_at(value, to_path(lists[0])[:-1], list(details) or ["simulate: requested error"])
     for pointer in table.details if meaning == "no-credits" else ():
         if pointer not in lists:
-            value = set_at(value, pointer_parts(pointer), _NO_ACCOUNT.get(pointer_parts(pointer)[-1], 0))
+            value = set_at(value, to_path(pointer), _NO_ACCOUNT.get(to_path(pointer)[-1], 0))
     status = int(code) if code.isdecimal() else 400 if meaning else 500
     headers = {"Retry-After": "1"} if meaning == "rate-limited" else {}
     return JSONResponse(value, 200 if code in table.in_body else status, headers)
@@ -63,7 +63,7 @@ def refused(spec: Spec, code: str, details: Sequence[str] = ()) -> JSONResponse:
 
 def accepted(spec: Spec, task_id: str) -> JSONResponse:
     assert spec.task is not None  # noqa: S101
-    return JSONResponse(set_at(shape(spec.replies["create"], {}), pointer_parts(spec.task.id_pointer), task_id))
+    return JSONResponse(set_at(shape(spec.replies["create"], {}), to_path(spec.task.id_pointer), task_id))
 
 
 def status_reply(spec: Spec, state: str, facts: dict[str, Any]) -> JSONResponse:
@@ -72,11 +72,11 @@ def status_reply(spec: Spec, state: str, facts: dict[str, Any]) -> JSONResponse:
     assert table is not None  # noqa: S101
     schema = spec.replies["status"]
     # The provider's word for the state: one that the response documents, else any with this meaning.
-    words = [*_enum(schema, pointer_parts(table.state)), *table.words]
+    words = [*_enum(schema, to_path(table.state)), *table.words]
     word = next(str(word) for word in words if table.words.get(str(word).casefold()) == state)
-    value = set_at(shape(schema, facts), pointer_parts(table.state), word)
+    value = set_at(shape(schema, facts), to_path(table.state), word)
     if find(value, table.id_pointer) is not ABSENT:  # an example of a page without x-fill would be another task's
-        value = set_at(value, pointer_parts(table.id_pointer), facts["id"])
+        value = set_at(value, to_path(table.id_pointer), facts["id"])
     outputs = [one for pointer in table.outputs for one in find_all(value, pointer)]
     if state == "done" and facts["output"] not in outputs:
         value = _put_first(value, table.outputs[0], facts["output"])
@@ -126,7 +126,7 @@ def _enum(schema: Any, parts: tuple[str, ...]) -> list[Any]:
 
 
 def _put_first(answer: Any, pointer: str, value: Any) -> Any:
-    parts = pointer_parts(pointer)
+    parts = to_path(pointer)
     if "*" not in parts:
         return set_at(answer, parts, value)
     star = parts.index("*")

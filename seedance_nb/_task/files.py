@@ -17,7 +17,7 @@ from typing import Any
 
 from seedance_nb._base.errors import SeedanceError, Step
 from seedance_nb._base.secret import mask_keys
-from seedance_nb._base.values import pointer_parts, read_json, strip_queries
+from seedance_nb._base.values import read_json, strip_queries, to_path
 from seedance_nb._check.check import values_by_role
 from seedance_nb._document.spec import Spec
 from seedance_nb._ledger.database import sync_folder
@@ -267,7 +267,7 @@ async def forget(ledger: Ledger, folder: Path, spec: Spec, row: Row, *, files: b
         if files:  # before the ledger, which has their names
             for one in files_of(folder, row):
                 one.unlink(missing_ok=True)
-            names = {"prompt", *pointer_parts(spec.roles.get("prompt", ""))[-1:]}
+            names = {"prompt", *to_path(spec.roles.get("prompt", ""))[-1:]}
             for draft in drafts_path(ledger.path).glob("*.json"):
                 pairs: list[tuple[str, Any]] = []
                 with suppress(OSError, ValueError, RecursionError), read(draft) as file:  # what is no draft stays

@@ -11,7 +11,7 @@ import ipywidgets as W  # noqa: N812 - the name its own documentation uses
 
 from seedance_nb._base.html import Html
 from seedance_nb._base.problem import Problem
-from seedance_nb._base.values import ABSENT, pointer_parts, to_pointer
+from seedance_nb._base.values import ABSENT, to_path, to_pointer
 from seedance_nb._document.spec import Spec
 from seedance_nb._form.labels import FieldStatus, label_html
 from seedance_nb._form.model.fields import Field
@@ -222,7 +222,7 @@ class Compound(Control):
         parts = self.parts()
         own, rest, below = [], [], dict[str, list[Problem]]()
         for problem in problems:
-            name, *inner = pointer_parts(problem.path) or ("",)
+            name, *inner = to_path(problem.path) or ("",)
             if not problem.path:
                 own.append(problem)
             elif name in parts:
@@ -230,7 +230,7 @@ class Compound(Control):
             else:
                 rest.append(problem)
         if REST not in parts:  # no control shows that value, so the head reports it, with its path
-            own += [replace(p, path="", message=" › ".join([*pointer_parts(p.path)[:-1], p.message])) for p in rest]
+            own += [replace(p, path="", message=" › ".join([*to_path(p.path)[:-1], p.message])) for p in rest]
         for name, part in parts.items():
             part.show_problems(tuple(rest if name == REST else below.get(name, ())))
         Control.show_problems(self, tuple(own))
