@@ -55,6 +55,15 @@ def test_names_are_compared_without_case_and_punctuation_and_types_count() -> No
     }  # fmt: skip
 
 
+@pytest.mark.parametrize(("name", "role"), [("length", "seconds"), ("aspect", "ratio"), ("quality", "resolution")])
+def test_a_short_name_has_a_role_where_no_usual_one_has_it(name: str, role: str) -> None:
+    fields: dict[str, Any] = {"prompt": {"type": "string"}, name: {"type": "string"}}
+    usual = packaged("_roles")[role]["names"][0]
+    assert sd.spec({"type": "object", "properties": fields}).roles[role] == f"/{name}"
+    both = {**fields, usual: {"type": "string"}}
+    assert sd.spec({"type": "object", "properties": both}).roles[role] == f"/{usual}"
+
+
 def test_a_document_without_a_prompt_is_no_video_request() -> None:
     assert (
         sd.spec({"type": "object", "properties": {"duration": {"type": "integer"}, "image": {"type": "string"}}}).roles
