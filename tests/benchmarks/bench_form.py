@@ -20,8 +20,9 @@ import sys
 import tempfile
 import time
 import warnings
+from collections import Counter
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any, ClassVar
 
@@ -31,6 +32,7 @@ import yaml
 from comm.base_comm import BaseComm
 
 import seedance_nb as sd
+from seedance_nb._form.model.fields import own_fields, tree
 
 sys.path.insert(0, str(Path(__file__).parents[1]))
 MODEL = "crun/seedance-2.0-fast-r2v"
@@ -356,15 +358,38 @@ def generated(number: int) -> dict[str, Any]:
     return {"type": "object", "title": f"Body {number}", "properties": fields}
 
 
+def as_json(schemas: list[dict[str, Any]]) -> None:
+    """Say how many fields are typed as JSON, and which schemas they have: those without a control of their own."""
+    kinds, why = Counter[str](), Counter[str]()
+
+    def count(field: Any, depth: int) -> None:
+        kinds[field.kind] += 1
+        keys = sorted({"type", "enum", "const", "properties", "items", "not", "$ref"} & field.shape.view.keys())
+        types = field.shape.view.get("type", "no type")
+        why[f"{types}{f' with {chr(44).join(keys)}' if keys else ''}"] += field.kind == "json"
+        if depth < 6:
+            for child in (*field.children, *(own_fields(field) if field.kind == "object" else ())):
+                count(child, depth + 1)
+
+    for schema in schemas:
+        with suppress(sd.SpecError):
+            count(tree(sd.spec(copy.deepcopy(schema))), 0)
+    print(f"{sum(kinds.values())} fields, {kinds['json']} of them typed as JSON: {dict((+why).most_common(8))}")
+
+
 def bodies(folder: Path | None, count: int) -> None:
     """Build many different bodies with each library; compared where both build, in time of this process."""
     schemas = [generated(number) for number in range(count)]
-    for file in sorted(folder.rglob("*.json")) if folder else ():
-        document = json.loads(file.read_text(encoding="utf-8"))
-        schema = document.get("schema", document) if isinstance(document, dict) else None
-        if isinstance(schema, dict) and schema.get("type") == "object":
-            schemas.append(schema)
-    found, spent = contenders(), dict[str, dict[int, float]]()
+    for file in sorted(folder.rglob("*.*")) if folder else ():
+        document = json.loads(file.read_text(encoding="utf-8")) if file.suffix == ".json" else None
+        if isinstance(document, dict) and "openapi" not in document:
+            schema = document.get("schema", document)
+            schemas += [schema] if isinstance(schema, dict) and schema.get("type") == "object" else []
+        elif file.suffix in (".json", ".yaml"):  # each operation's body, written out: the others follow no references
+            requests = [sd.spec(operation).body for operation in sd.spec(file).operations]
+            schemas += [body for body in requests if body.get("type") == "object"]
+    as_json(schemas)
+    found, spent, failed = contenders(), dict[str, dict[int, float]](), Counter[tuple[str, str]]()
     for number, schema in enumerate([*schemas[:5], *schemas]):  # the first ones pay for caches and imports
         for one in found:
             own = copy.deepcopy(schema)
@@ -372,12 +397,14 @@ def bodies(folder: Path | None, count: int) -> None:
             begun = time.process_time()
             try:
                 one.widget(one.build(sd.spec(own) if type(one) is Ours else own))
-            except Exception:  # noqa: BLE001, S112 - it cannot build this one
+            except Exception as error:  # noqa: BLE001 - it cannot build this one
+                failed[one.name, type(error).__name__] += number >= 5
                 continue
             if number >= 5:
                 spent.setdefault(one.name, {})[number] = time.process_time() - begun
     ours = spent[Ours.name]
     print(f"{len(schemas)} bodies, {count} of them generated; seedance_nb builds {len(ours)}")
+    print("  not built:", {" ".join(key): count for key, count in failed.items()})
     for name, theirs in spent.items():
         both = ours.keys() & theirs.keys()
         if name != Ours.name and both:
