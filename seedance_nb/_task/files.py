@@ -1,13 +1,11 @@
 """Saves videos and additional results under final names, only after a check, never in part, and by one process at a time; removes them."""
 
 import asyncio
-import codecs
 import hashlib
 import itertools
 import json
 import os
 import re
-import shutil
 import time
 from collections.abc import AsyncIterator, Awaitable, Callable, Collection
 from contextlib import asynccontextmanager, suppress
@@ -28,7 +26,7 @@ from seedance_nb._media import inspect as _media
 from seedance_nb._media.sniff import MediaFacts, read_facts
 from seedance_nb._simulator.store import Store, default_folder
 from seedance_nb._task.provenance import has_bytes, save_request
-from seedance_nb._web.regular_files import create, is_there, read, sha256
+from seedance_nb._web.regular_files import is_there, read, sha256
 
 _OWN_NAMES = (  # beginning with `stem_of`, as the functions here, `provenance`, `_web.download`, `to_gif` and `proxy` name files
     r"\.%s(-[0-9]+\.(part(\.json)?|jpgpart|trimpart)|-h264\.mp4\.part|\.(mp4|webm|mkv)\.request\.json\.\w+\.part)"
@@ -102,9 +100,6 @@ def save_video(
     poster_part = part.with_suffix(".jpgpart")
     try:
         facts, why = _media.inspect(part, poster_part)
-        trims = facts is None and _trim(part)
-        if trims:
-            facts, why = _media.inspect(part, poster_part)
         if facts is None:
             (kind, name), unusable = _media.media_kind(part), UnusableFile(why)
             if kind == "video" and name not in _media.ENDINGS:
@@ -118,7 +113,6 @@ def save_video(
         suffix = f".{facts.format}" if facts.format in ("webm", "mkv") else ".mp4"
         final = part.parent / f"{stem_of(row)}{suffix}"
         remarks = [*doubts, *_media.unchecked(facts), *_set_aside(final, hashed)]
-        remarks += ["text before the video was removed"] * trims
         remarks += save_request(part, final, spec, row, hashed)
         facts = replace(facts, size=part.stat().st_size, remark="; ".join(remarks))
         poster_part.replace(poster_of(final))
@@ -156,21 +150,6 @@ def _set_aside(final: Path, new: str) -> list[str]:
     names = (final.with_stem(f"{final.stem}-changed-{number}") for number in itertools.count(1))
     aside = final.rename(next(path for path in names if not os.path.lexists(path)))
     return [f"the previous file had been changed and was renamed to {aside.name}"]
-
-
-def _trim(part: Path) -> bool:
-    """Whether a byte order mark or line breaks, which a careless server sent before a file, were removed. *reads files*, *writes files*."""
-    with read(part) as old:
-        head = old.read(16)
-        start = len(head) - len(head.removeprefix(codecs.BOM_UTF8).lstrip())
-        if start:
-            new = part.with_suffix(".trimpart")
-            new.unlink(missing_ok=True)
-            with create(new) as file:
-                old.seek(start)
-                shutil.copyfileobj(old, file)
-            new.replace(part)
-    return bool(start)
 
 
 def is_whole(part: Path, asked_s: float | None) -> bool:

@@ -1,6 +1,8 @@
 """Downloads a result to a `.part` file with limits on size, time and rate, without a key, and resumes an interrupted download."""
 
 import asyncio
+import codecs
+import gzip
 import hashlib
 import json
 import os
@@ -8,7 +10,7 @@ import shutil
 import ssl
 import time
 import zlib
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Mapping
 from contextlib import AbstractAsyncContextManager, suppress
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -63,17 +65,18 @@ class _Partial(NamedTuple):
 async def download(url: str, part: Path, policy: AccessPolicy, bounds: Bounds) -> None:
     """Downloads the whole file to `part`, resuming an earlier try of the same version if possible. *network*, *writes files*. Raises: DownloadError.
 
-    The bytes decide, not the headers; what is gzip or zlib data is decompressed within the limits. An interrupted download
+    The bytes decide, not the headers; what is gzip data is decompressed within the limits. An interrupted download
     stays if the server sent a version to resume from, and a complete one until `discard`.
     """
     fault: DownloadError | None = None
     fetch, is_complete = Fetch(replace(policy, read_s=bounds.over_s, upgrade=True)), False
     try:
         async with asyncio.timeout(bounds.total_s):
-            is_complete = await _attempt(url, part, fetch, bounds, _partial(part))
-            if not is_complete:
+            if not await _attempt(url, part, fetch, bounds, _partial(part)):
                 discard(part)
-                is_complete = await _attempt(url, part, fetch, bounds, _Partial())
+                await _attempt(url, part, fetch, bounds, _Partial())
+            await asyncio.to_thread(_unwrap, part, bounds.most)
+            is_complete = True
     except DownloadError as error:
         fault = error
     except TimeoutError:
@@ -141,7 +144,7 @@ async def _attempt(url: str, part: Path, fetch: Fetch, bounds: Bounds, earlier: 
                 raise DownloadError("disk", f"it is {_megabytes(size)}, and {only}")
         with append(part) if resumes else _begin(part, response.headers.get("etag", ""), size, where) as file:
             try:
-                end += await _write(response, part, file, end, bounds)
+                end += await _write(response, file, end, bounds)
             except (httpx.TransportError, DownloadError) as error:
                 if isinstance(error, DownloadError) and error.kind != "broken":
                     raise
@@ -150,24 +153,19 @@ async def _attempt(url: str, part: Path, fetch: Fetch, bounds: Bounds, earlier: 
             await asyncio.to_thread(os.fsync, file.fileno())
     if fault is None and size is not None and end != size:
         fault = DownloadError("broken", f"{end:,} of {size:,} bytes arrived")
-    if fault is not None and not await asyncio.to_thread(bounds.is_whole, part):
+    if fault is not None and not await asyncio.to_thread(_is_whole, part, bounds):
         raise fault
     return True
 
 
-async def _write(response: httpx.Response, part: Path, file: BinaryIO, begin: int, bounds: Bounds) -> int:
-    """The number of bytes that arrived; what they are without compression is written to `file`. *writes files*."""
-    since, received, arrived, end = bounds.clock(), 0, 0, begin
-    body = _Body(is_start=not begin, is_compressed=_client.is_compressed(response))
+async def _write(response: httpx.Response, file: BinaryIO, begin: int, bounds: Bounds) -> int:
+    """The number of bytes that arrived and were written to `file`. *writes files*."""
+    since, received, arrived = bounds.clock(), 0, 0
     async for chunk in response.aiter_raw():
         arrived, received = arrived + len(chunk), received + len(chunk)
-        for piece in body.pieces(chunk):
-            file.write(piece)
-            end += len(piece)
-            if end > bounds.most:
-                raise DownloadError("final", f"it is larger than {_megabytes(bounds.most)}")
-        if body.is_packed:  # the rest could not be joined to it later
-            _note_of(part).unlink(missing_ok=True)
+        file.write(chunk)
+        if begin + arrived > bounds.most:
+            raise DownloadError("final", f"it is larger than {_megabytes(bounds.most)}")
         if (now := bounds.clock()) - since >= bounds.over_s:
             if received < bounds.least_rate * (now - since):
                 raise DownloadError("broken", f"it arrived at less than {bounds.least_rate:,} bytes per second")
@@ -175,36 +173,31 @@ async def _write(response: httpx.Response, part: Path, file: BinaryIO, begin: in
     return arrived
 
 
-class _Body:
-    """The bytes of a response, decompressed if its first bytes are those of gzip data, or of zlib data where announced."""
-
-    def __init__(self, *, is_start: bool, is_compressed: bool) -> None:
-        self.is_packed = self._is_over = False
-        self._head, self._may_be_zlib = b"" if is_start else None, is_compressed
-        self._inflate = zlib.decompressobj(wbits=47)
-
-    def pieces(self, chunk: bytes) -> Iterator[bytes]:
-        """The next bytes of the file, in pieces of limited size. Raises: DownloadError."""
-        while chunk and not self._is_over:
-            if self._head is not None:
-                chunk, self._head = self._head + chunk, None
-                if len(chunk) < len(_GZIP):
-                    self._head = chunk
-                    return
-                self._is_over = self.is_packed and not chunk.startswith(_GZIP)  # padding behind the last member
-                is_zlib = self._may_be_zlib and chunk[0] & 15 == 8 and int.from_bytes(chunk[:2]) % 31 == 0  # noqa: PLR2004
-                self.is_packed |= chunk.startswith(_GZIP) or is_zlib
-            elif not self.is_packed:
-                yield chunk
+def _unwrap(part: Path, most: int) -> None:
+    """Replaces a download by its content if careless servers sent it as gzip data, or behind a byte order mark or line breaks. *writes files*. Raises: DownloadError if that is too large."""
+    new = part.with_suffix(".trimpart")
+    try:
+        new.unlink(missing_ok=True)
+        with suppress(gzip.BadGzipFile, EOFError, zlib.error), read(part) as old:  # what is damaged stays as it is
+            head = old.read(16)
+            start = old.seek(len(head) - len(head.removeprefix(codecs.BOM_UTF8).lstrip()))
+            source = gzip.GzipFile(fileobj=old) if head.startswith(_GZIP) else old
+            if source is old and not start:
                 return
-            else:
-                try:
-                    yield self._inflate.decompress(chunk, 1024**2)
-                except zlib.error as error:
-                    raise DownloadError("broken", "its compressed data is damaged") from error
-                chunk = self._inflate.unconsumed_tail
-                if self._inflate.eof:
-                    chunk, self._head, self._inflate = self._inflate.unused_data, b"", zlib.decompressobj(wbits=47)
+            with create(new) as file:
+                while piece := source.read(1024**2):
+                    file.write(piece)
+                    if file.tell() > most:
+                        raise DownloadError("final", f"it is larger than {_megabytes(most)}")
+            _note_of(part).unlink(missing_ok=True)  # the rest could not be joined to it later
+            new.replace(part)
+    finally:
+        new.unlink(missing_ok=True)
+
+
+def _is_whole(part: Path, bounds: Bounds) -> bool:
+    _unwrap(part, bounds.most)
+    return bounds.is_whole(part)
 
 
 def _megabytes(size: int) -> str:

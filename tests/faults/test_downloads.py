@@ -268,7 +268,7 @@ def test_no_more_than_the_bound_and_one_chunk_lands_on_disk(server: MediaServer,
 def test_a_full_disk_keeps_the_id_and_no_part(
     number: int, server: MediaServer, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    async def full(answer: Any, _part: Any, file: Any, end: int, _: Any) -> int:
+    async def full(answer: Any, file: Any, end: int, _: Any) -> int:
         async for chunk in answer.aiter_raw():
             file.write(chunk)
             raise OSError(number, "No room")
