@@ -157,7 +157,6 @@ class BatchView:
         self._show_price()
 
     def show(self) -> None:
-        """Display it in the running cell."""
         display(self.widget)
         self._output.display()
 

@@ -56,7 +56,6 @@ def done_html(task: Task, waited: float, *, was_done: bool = True) -> Html:
 
 
 def unchecked_html(spec: Spec, report: Report) -> Html:
-    """The files that could not be fully checked, folded. *pure*."""
     lines = dict.fromkeys(f"{label_at(one.path, labels_of(spec))}: {one.message}" for one in report.unchecked)
     if not lines:
         return Html()

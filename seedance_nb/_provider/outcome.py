@@ -55,7 +55,6 @@ class Answer:
 
     @property
     def is_success(self) -> bool:
-        """Whether its HTTP status is one of success. *pure*."""
         return 200 <= self.status < 300  # noqa: PLR2004
 
     @property
@@ -100,7 +99,6 @@ def classify(spec: Spec, answer: Answer) -> SendOutcome:
 
 
 def _reason(spec: Spec, answer: Answer) -> str:
-    """Why a response is not clear, with the provider's words."""
     words = said(spec, answer)
     quoted = f" {words!r}" if words else ""
     if answer.redirect:
@@ -150,7 +148,6 @@ def _contradiction(spec: Spec, answer: Answer, error: Refused) -> str:
 
 
 def _has_error(value: dict[str, Any]) -> bool:
-    """Whether an answer reports an error beside what else it says."""
     inner = value.get("data")
     parts = (value, inner if isinstance(inner, dict) else {})
     return any(part.get("success") is False or part.get("error") not in (None, "", 0, {}, []) for part in parts)

@@ -41,15 +41,11 @@ class Context(Protocol):
     ledger: Ledger
 
     @property
-    def outputs(self) -> Path:
-        """The folder for videos."""
-
-    def flow_of(self, spec: Spec, row: Row) -> TaskRun:
-        """What it takes to follow a task of the ledger. Raises: SeedanceError if its status cannot be checked from here."""
-
-    def begin(self, flow: TaskRun, approved: Approved, take: int, budget: float | None,
-              replaces: int | None = None) -> "Task":  # fmt: skip
-        """The task of a request, which is sent if it is new. *writes ledger*, *network*, *spends credits*."""
+    def outputs(self) -> Path: ...
+    def flow_of(self, spec: Spec, row: Row) -> TaskRun: ...
+    def begin(
+        self, flow: TaskRun, approved: Approved, take: int, budget: float | None, replaces: int | None
+    ) -> "Task": ...
 
 
 @created_by_package
@@ -250,7 +246,6 @@ class Task:
             emit_warnings((copies,), UserWarning)
 
     def _flow(self) -> TaskRun:
-        """What it takes to follow the task, looked up when it is needed."""
         return self._cached_flow or self._context.flow_of(self._spec, self._row)
 
     def __await__(self) -> Generator[Any, None, Video]:
