@@ -39,28 +39,25 @@ class VideoOutput:
     def __init__(self, shared: WidgetFactory) -> None:
         self._class = f"sdn-static-{secrets.token_hex(4)}"
         self._handle: DisplayHandle | None = None
-        self.latest = View(html=_EMPTY.format(FONT, DIM)), False
         style = shared.html(piece("live").format(self._class))
         # The output widget resolves a relative `src` as the notebook does; an HTML widget would not.
         self._videos = W.Output()
         self.widget = shared.box(W.VBox, [style, self._videos], "sdn-videos", f"{self._class}-live")
+        self.update(View(html=_EMPTY.format(FONT, DIM)), live=False)
 
     def display(self) -> None:
         """Display the static output in the running cell, after the widget."""
         # Created now, so that it belongs to this cell; a thread may update it later but must never display by itself.
-        self._handle = display(self._static(self.latest[0]), raw=True, display_id=True)
+        self._handle = display(self.static, raw=True, display_id=True)
 
     def update(self, view: View, live: bool = True) -> None:
         """Show a view; with `live` False in the static output only, for what a page must already have when it is reloaded."""
-        self.latest = view, live
+        self.static = replace(view, html=piece("static").format(self._class, view.html)).bundle
         if self._handle is not None:
-            self._handle.update(self._static(view), raw=True)
+            self._handle.update(self.static, raw=True)
         if live:
             data = replace(view, jpeg=b"").bundle  # a page with widgets has no use for it
             self._videos.outputs = ({"output_type": "display_data", "data": data, "metadata": {}},)
-
-    def _static(self, view: View) -> dict[str, str]:
-        return replace(view, html=piece("static").format(self._class, view.html)).bundle
 
 
 class FrameViewer:

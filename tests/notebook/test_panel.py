@@ -328,7 +328,7 @@ def test_running_the_cell_again_shows_the_videos_of_the_panel_before(
         until(done(panel))
     new = again()
     assert (new.task, len(shown(new)), new._status.value) == (panel.task, 2, panel._status.value)
-    assert new._output.latest == panel._output.latest
+    assert new._output.static == panel._output.static
     assert shown(again()) == shown(panel)
     elsewhere = again(cell="b")
     assert (elsewhere.task, shown(elsewhere), elsewhere._status.value) == (None, [], "")
@@ -343,7 +343,7 @@ def test_running_the_cell_again_follows_the_running_task(
     panel._go.click()
     until(lambda: panel.task is not None and bool(panel._status.value))
     new, newest = again(), again()
-    until(lambda: newest.task is not None and newest._output.latest[0].text.startswith("Task "))
+    until(lambda: newest.task is not None and newest._output.static["text/plain"].startswith("Task "))
     assert newest._go.disabled
     assert "sdn-hidden" not in newest._stop._dom_classes
     newest._go.click()
