@@ -11,7 +11,7 @@ from typing import Any
 import ipywidgets as W  # noqa: N812
 from IPython.display import display
 
-from seedance_nb._base.errors import Refused, SeedanceError
+from seedance_nb._base.errors import SeedanceError
 from seedance_nb._base.faults import log_unexpected
 from seedance_nb._base.html import FONT, Html, escape, links_html, piece, request_html, running_cell
 from seedance_nb._base.problem import Problem
@@ -172,7 +172,7 @@ class Panel:
             await self._follow(values, another=another)
         except SeedanceError as error:
             self._report(status.failed_html(error))
-            problems = status.field_errors(self.spec, values, error) if isinstance(error, Refused) else ()
+            problems = status.field_errors(self.spec, values, error)
             now = self.form.values  # a refusal is not shown at fields that have changed since
             if current := [problem for problem in problems if find(now, problem.path) == problem.value]:
                 self.form.show_problems(current)
@@ -189,8 +189,6 @@ class Panel:
         # In threads, because a large body or a locked ledger must not hold up every other task on this loop.
         approved = await asyncio.to_thread(approve, self.spec, values)
         takes = await asyncio.to_thread(self._session.ledger.takes, approved) if another else 0
-        if self._budget is not None:  # requested here, where waiting for it blocks no other task
-            await self._session.sender.price(self.spec, values)
         task = self.task = await asyncio.to_thread(
             self._session.sender.send, approved, take=takes + 1, budget=self._budget, interactive=True,
             shown_world="simulated" if self._simulated else "paid",

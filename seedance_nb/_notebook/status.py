@@ -81,7 +81,7 @@ def reported(where: str, show: Callable[[Html], None]) -> Iterator[None]:
         show(failed_html(error))
 
 
-def field_errors(spec: Spec, body: dict[str, Any], error: Refused) -> tuple[Problem, ...]:
+def field_errors(spec: Spec, body: dict[str, Any], error: Exception) -> tuple[Problem, ...]:
     """What a refusal of the request says about single fields of `body`, in the provider's words, if clauses name just one. *pure*."""
     if type(error) is not Refused:
         return ()

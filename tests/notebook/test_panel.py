@@ -385,3 +385,22 @@ def test_running_the_cell_again_keeps_the_form_and_its_arguments_win(
     elsewhere = again(Panel(panel.spec, sd.Session(simulate=True)))
     assert (elsewhere.task, shown(elsewhere)) == (None, []), "another session, whose requests go elsewhere"
     assert len(provider.charges) == 1
+
+
+def test_a_budget_counts_the_price_of_the_estimate_call(
+    crun: sd.Spec, keyed_session: sd.Session, provider: Provider, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(panel_module, "SETTLE_S", 0.05)
+    monkeypatch.setattr(panel_module, "REST_S", 60)
+    provider.on_estimate = [44]
+    panel = Panel(crun, keyed_session, 43.0)
+    panel.form.values = GOOD
+    panel._go.click()
+    until(done(panel))
+    assert "costs 44 credits" in panel._status.value
+    assert (len(provider.estimates), provider.charges) == (1, [])
+    panel = Panel(crun, keyed_session, 44.0)
+    panel.form.values = GOOD
+    panel._go.click()
+    until(done(panel))
+    assert len(provider.charges) == 1
