@@ -191,7 +191,7 @@ class Panel:
         takes = await asyncio.to_thread(self._session.ledger.takes, approved) if another else 0
         task = self.task = await asyncio.to_thread(
             self._session.sender.send, approved, take=takes + 1, budget=self._budget, interactive=True,
-            shown_world="simulated" if self._simulated else "paid",
+            simulated=self._simulated,
         )  # fmt: skip
         was_done, future = await asyncio.to_thread(lambda: (task.row.state is State.DONE, task.following()))
         start, self._sent.value = time.monotonic(), request_html(approved.body)

@@ -242,9 +242,8 @@ class Batch:
 
     async def _start(self, run: Run, at: int, item: Item, *, interactive: bool) -> None:
         """Send one item, unless the ledger has it, and follow its task. *spends credits*, *network*, *writes ledger*."""
-        world = "simulated" if item.simulated else "paid"
-        options: Any = {"take": item.take, "budget": self._budget, "interactive": interactive, "shown_world": world}
-        send: Any = functools.partial(self._session.sender.send, item.approved, **options)  # type: ignore[arg-type]
+        options: Any = {"budget": self._budget, "interactive": interactive, "simulated": item.simulated}
+        send: Any = functools.partial(self._session.sender.send, item.approved, take=item.take, **options)  # type: ignore[arg-type]
         run.tasks[at] = task = await asyncio.to_thread(attempt, send)
         future = task if isinstance(task, Exception) else await asyncio.to_thread(attempt, task.following)
         if isinstance(future, Exception):

@@ -25,7 +25,7 @@ from seedance_nb._provider.key_sources import find_key
 from seedance_nb._provider.transport import Endpoint, access_policy
 from seedance_nb._schema.formats import SIMULATED_HOST
 from seedance_nb._simulator import store as _store
-from seedance_nb._task.begin import World, begin, require_consent, require_sendable
+from seedance_nb._task.begin import begin, require_consent, require_sendable
 from seedance_nb._task.engine import ENGINE
 from seedance_nb._task.send import TaskRun
 from seedance_nb._task.task import Task
@@ -141,14 +141,14 @@ class Sender:
         return report
 
     def send(
-        self, approved: Approved, *, take: int = 1, budget: float | None = None, shown_world: World = "",
+        self, approved: Approved, *, take: int = 1, budget: float | None = None, simulated: bool | None = None,
         interactive: bool = False,
     ) -> Task:  # fmt: skip
-        """The task of an approved request, sent only to the `shown_world`; without a budget if a person pressed a button (`interactive`). *spends credits*, *network*, *writes ledger*. Raises as `submit` does."""
+        """The task of an approved request, sent only where the screen showed that it goes (`simulated`, if there was one); without a budget if a person pressed a button (`interactive`). *spends credits*, *network*, *writes ledger*. Raises as `submit` does."""
         spec, budget = approved.spec, self.budget if budget is None else budget
         require_sendable(spec, take, budget)
         endpoint = self.routing.for_new(spec)
-        require_consent(spec, endpoint, budget, shown_world=shown_world, interactive=interactive)
+        require_consent(spec, endpoint, budget, simulated=simulated, interactive=interactive)
         self.specs[spec.name] = spec
         return self.begin(self._flow(spec, endpoint), approved, take, budget)
 

@@ -3,7 +3,6 @@
 import math
 import os
 import tempfile
-from typing import Literal
 from urllib.parse import urlsplit
 
 from seedance_nb._base.errors import MediaError, SeedanceError, SpecError, argument_error
@@ -21,8 +20,6 @@ from seedance_nb._task.follow import run
 from seedance_nb._task.send import LOOPBACK, TaskRun
 from seedance_nb._web.addresses import host_of
 
-World = Literal["", "simulated", "paid"]  # whether requests are simulated or paid, "" if no screen showed it
-
 
 def require_sendable(spec: Spec, take: int, budget: float | None) -> None:
     """Check that the model can be sent to, and that take and budget are valid. *pure*. Raises: SpecError; InvalidInput."""
@@ -34,15 +31,15 @@ def require_sendable(spec: Spec, take: int, budget: float | None) -> None:
         raise argument_error("budget", f"must be a number of {spec.price.unit}, 0 or more, not {budget!r}", budget, 0)
 
 
-def require_consent(spec: Spec, endpoint: Endpoint, budget: float | None, *, shown_world: World = "",
+def require_consent(spec: Spec, endpoint: Endpoint, budget: float | None, *, simulated: bool | None = None,
                     interactive: bool = False, why: str = "") -> None:  # fmt: skip
-    """Check that a request is free, has a budget, or someone is here to confirm. Reads the environment. Raises: SeedanceError."""
-    simulated = endpoint.app is not None
-    if shown_world and (shown_world == "simulated") is not simulated:
-        shown, actual = (spec.provider, "the simulator") if simulated else ("the simulator", spec.provider)
+    """Check that a request is free, has a budget, or someone is here to confirm; and `simulated`, if a screen showed whether it is. Reads the environment. Raises: SeedanceError."""
+    is_free = endpoint.app is not None
+    if simulated is not None and simulated is not is_free:
+        shown, actual = (spec.provider, "the simulator") if is_free else ("the simulator", spec.provider)
         text = f"This form was set up for {shown}, but with the current keys the request would go to {actual}. Nothing was sent."
         raise SeedanceError(text, next_step="run its cell again to see where requests go and what they cost")
-    if not simulated and not interactive and budget is None and (why := why or unattended_reason()):
+    if not is_free and not interactive and budget is None and (why := why or unattended_reason()):
         text = f"This would spend money and no one is here to confirm: {why}. Nothing was sent."
         step = "pass budget=..., the most that all tasks of this provider may cost, or simulate=True to spend nothing"
         raise SeedanceError(text, next_step=step)
