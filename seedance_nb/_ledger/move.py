@@ -25,7 +25,7 @@ def move_ledger(url: str = "", path: str | Path | None = None) -> str:
         local.settle()
         if local.db.execute("SELECT 1 FROM tasks WHERE state IN (?, ?)", EARLY_STATES).fetchone():
             text = f"A request of the ledger {source.place} is being sent at this moment. Nothing was moved."
-            raise LedgerError(text, file=source.place, next_step="run it again when the request is sent")
+            raise LedgerError(text, file=source.place, next_step="move it again when the request is sent")
         target._store.transact(lambda remote: _copy(local, remote))  # noqa: SLF001
         _database.write_home(local.db, target.place, 0)
         return int(local.db.execute("SELECT count(*) FROM tasks").fetchone()[0])

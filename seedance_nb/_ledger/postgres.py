@@ -248,7 +248,7 @@ class Server:
                 break
             time.sleep(pause)
         message = f"The ledger {self.place} cannot be used: {text}. Nothing is sent without it."
-        raise LedgerError(message, file=self.place, next_step="run it again when the server works")
+        raise LedgerError(message, file=self.place, next_step="try again when the server works")
 
     def _open(self, connection: Connection | None) -> Connection:
         if connection is None or connection.closed:
