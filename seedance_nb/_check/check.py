@@ -244,14 +244,12 @@ def approve(spec: Spec, values: Mapping[str, Any], extra: Mapping[str, Any] | No
     """The checked request for field values. *pure*. Raises: InvalidInput with every problem."""
     if problem := extra_problem(extra):
         raise InvalidInput((problem,))
-    body, undocumented = build_body(spec, values, extra), extra_paths(spec, extra)
-    problems = check(spec, body, undocumented)
+    body, paths = build_body(spec, values, extra), extra_paths(spec, extra)
+    problems = check(spec, body, paths)
     if wrong := tuple(problem for problem in problems if not problem.warns):
         raise InvalidInput(wrong)
     unchecked = tuple(problem for problem in problems if problem.rule == UNCHECKED)
-    return Approved(
-        spec=spec, body=json_text(body), digest=digest(body), values=body, extra=undocumented, unchecked=unchecked
-    )
+    return Approved(spec=spec, body=json_text(body), digest=digest(body), values=body, extra=paths, unchecked=unchecked)
 
 
 def approve_again(spec: Spec, text: str) -> Approved:

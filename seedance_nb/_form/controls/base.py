@@ -138,14 +138,8 @@ class Control:
     def _display(self, value: Any) -> None:
         """Show the value in the widgets."""
 
-    def _count(self) -> int | None:
-        return None
-
-    def _brief(self) -> str:
-        return ""
-
     def _status_with(self, problems: tuple[Problem, ...] = ()) -> FieldStatus:
-        return FieldStatus(problems=problems, count=self._count(), brief=self._brief())
+        return FieldStatus(problems)
 
     def _write(self) -> None:
         trait = "value" if isinstance(self.label_widget, W.HTML) else "description"

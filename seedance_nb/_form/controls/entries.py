@@ -7,8 +7,10 @@ from typing import Any
 import ipywidgets as W  # noqa: N812
 
 from seedance_nb._base.html import Html
+from seedance_nb._base.problem import Problem
 from seedance_nb._base.values import ABSENT
 from seedance_nb._form.controls.base import Change, Compound, Control
+from seedance_nb._form.labels import FieldStatus
 from seedance_nb._form.model.fields import Field, defined_names, entry_of, extra_of, start_of
 from seedance_nb._schema.validator import fits
 
@@ -99,8 +101,9 @@ class Entries(Compound):
         self._entries = self._entries[: len(items)] + more
         self._arrange()
 
-    def _count(self) -> int | None:
-        return len(self._entries)
+    def _status_with(self, problems: tuple[Problem, ...] = ()) -> FieldStatus:
+        count = len(self._entries)
+        return FieldStatus(problems, count or None if self.field.kind == "map" else count)
 
     def _arrange(self) -> None:
         for index, entry in enumerate(self._entries):
@@ -242,9 +245,6 @@ class MapControl(Entries):
         else:
             self._entries = [Entry(self, name, item) for name, item in extra.items()]
         self._arrange()
-
-    def _count(self) -> int | None:
-        return len(self._entries) or None
 
     def _check_names(self) -> None:
         sent = self._by_name()

@@ -89,11 +89,11 @@ class ObjectControl(Compound):
                 if control.value is not value and repr(control.value) != repr(value):
                     control.show(value)
 
-    def _brief(self) -> str:
+    def _status_with(self, problems: tuple[Problem, ...] = ()) -> FieldStatus:
         if self.value is ABSENT or (self._open and isinstance(self.value, Mapping)):
-            return ""
+            return FieldStatus(problems)
         shape = self.field.shape
-        return shorten(masked_in({"$defs": shape.defs}, shape.view, self.value), 90)
+        return FieldStatus(problems, brief=shorten(masked_in({"$defs": shape.defs}, shape.view, self.value), 90))
 
     def _arrange(self) -> None:
         self.widget.children = self._layout()

@@ -13,7 +13,7 @@ from seedance_nb._base.values import ABSENT, is_number
 from seedance_nb._document.reader import packaged
 from seedance_nb._form.controls.base import Change, Control, mark, toggle
 from seedance_nb._form.controls.objects import BareControl
-from seedance_nb._form.labels import plain
+from seedance_nb._form.labels import FieldStatus, plain
 from seedance_nb._form.model.fields import branch_for, branches_of, reusable_part
 from seedance_nb._form.model.values import json_of, number_of
 
@@ -44,8 +44,8 @@ class TextControl(Control):
             value = json.dumps(value, ensure_ascii=False)  # it would be read as another value
         self.widget.value = "" if value is ABSENT else plain(value)
 
-    def _count(self) -> int | None:
-        return len(self.widget.value) if self.field.kind == "prose" else None
+    def _status_with(self, problems: tuple[Problem, ...] = ()) -> FieldStatus:
+        return FieldStatus(problems, len(self.widget.value) if self.field.kind == "prose" else None)
 
 
 class PasswordControl(Control):
@@ -190,8 +190,8 @@ class ConstantControl(Control):
         self.field = replace(self.field, default=ABSENT)  # its only value
         return self._make_head("sdn-field")
 
-    def _brief(self) -> str:
-        return "" if self.value is ABSENT else plain(self.value)
+    def _status_with(self, problems: tuple[Problem, ...] = ()) -> FieldStatus:
+        return FieldStatus(problems, brief="" if self.value is ABSENT else plain(self.value))
 
 
 class BranchControl(Chooser):
