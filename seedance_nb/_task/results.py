@@ -174,16 +174,10 @@ class _Saving:
             bounds = replace(flow.bounds, total_s=max(0.05, until - self._clock()))
             try:
                 await self._download(index, part, bounds)
+                tries = tries if self._has_video else _TRIES  # bytes arrived, so another try may help
+                return await self._save(part, index)
             except DownloadError as error:
                 fault = error
-            else:
-                got = await self._save(part, index)
-                tries = tries if self._has_video else _TRIES  # bytes arrived, so another try may help
-                with suppress(OSError):  # what is known already says more
-                    discard(part)
-                if not isinstance(got, DownloadError):
-                    return got
-                fault = got
             if fault.status in _NO_ACCESS and not self._uses_key and self._is_own(index):
                 self._uses_key = bool(os.getenv(KEY_FOR_RESULTS))
                 self._may_want_key = not self._uses_key
@@ -221,8 +215,8 @@ class _Saving:
         is_own = host_of(self._url(index)) == host_of(self.flow.endpoint.base_url)
         return is_own and self.flow.endpoint.secret is not None
 
-    async def _save(self, part: Path, index: int) -> _Video | ExtraResult | DownloadError:
-        """The download under its final name, or why it cannot be used."""
+    async def _save(self, part: Path, index: int) -> _Video | ExtraResult:
+        """The download under its final name. *writes files*. Raises: DownloadError."""
         taken = {one.file for one in self._extras.values() if one.place != index}
         try:
             if not self._has_video and (await asyncio.to_thread(media_kind, part))[0] not in ("image", "audio"):
@@ -236,9 +230,12 @@ class _Saving:
             self._unsupported = error.file
             problem = "may be incomplete" if isinstance(error, DoubtfulFile) else "cannot be used"
             saved = f"; it is saved as {error.file.name}" if error.file else ""
-            return DownloadError("final" if is_final else "broken", f"the download {problem}: {error}{saved}")
+            raise DownloadError("final" if is_final else "broken", f"the download {problem}: {error}{saved}") from error
         except OSError as error:
-            return DownloadError("disk", on_disk(error))
+            raise DownloadError("disk", on_disk(error)) from error
+        finally:
+            with suppress(OSError):  # what is known already says more
+                discard(part)
 
     async def _write(self, **changes: Any) -> None:
         changes["beside"] = _files.write_extras(self._extras.values())
