@@ -65,11 +65,8 @@ def request_for(spec: Spec, settings: Mapping[str, Any], **more: Any) -> Item:
             name = str(path[-1])  # alone if that is enough, because that is how a person would write it
             is_enough = find(build_body(spec, {name: sent}), to_pointer(path)) is not ABSENT
             fields, used = set_at(fields, (name,) if is_enough else path, sent), [*used, setting]
-    reasons: dict[str, list[str]] = {}
-    for setting, reason in unsupported.items():
-        reasons.setdefault(reason, []).append(setting)
-    lines = (", ".join(group) + (f": {reason}" if reason != _NO_FIELD else "") for reason, group in reasons.items())
-    labels = {"used": ", ".join(used), "not supported": "; ".join(lines)}
+    lines = (name + (f": {reason}" if reason != _NO_FIELD else "") for name, reason in unsupported.items())
+    labels = {"used": ", ".join(used), "not supported": ", ".join(lines)}
     return item_of(spec, fields, unsupported=tuple(unsupported.items()), labels=labels, title=spec.title, **more)
 
 

@@ -13,7 +13,6 @@ from typing import Any
 import ipywidgets as W  # noqa: N812
 from IPython.display import DisplayHandle, display
 
-from seedance_nb._base.errors import OverBudget
 from seedance_nb._base.html import DIM, FONT, Html, escape, piece
 from seedance_nb._check.price import Total
 from seedance_nb._form.controls.base import Fold, StaticBox, WidgetFactory, toggle
@@ -162,27 +161,24 @@ class BatchView:
         before, count, total = self._offer, len(self._batch.due), self._batch.total
         videos, shown = "1 video" if count == 1 else f"{count} videos", len(self._batch.tasks) - self._left_out
         self._offer = count, total
-        self._go.description, self._go.disabled = f"Generate {videos} · {total.brief}", not shown
+        refusal = attempt(self._batch.require_budget)
+        self._go.description, self._go.disabled = f"Generate {videos} · {total.brief}", not shown or bool(refusal)
         if shown and not count:
             self._go.description = f"Show {'1 video' if shown == 1 else f'{shown} videos'} · no charge"
         self._blank = f", {blank} without a prompt" if (blank := self._batch.blank_prompts) else ""
         self._yes.description = f"Really generate {videos}{f' for {total.brief}' if total.paid else ''}{self._blank}?"
         free = "Simulated: nothing is sent to a provider and nothing is charged." if shown and total.simulated else ""
         note = f"Total: {total}. You confirm once more before anything is sent." if total.paid else free
-        self._refusal = attempt(self._batch.require_budget)
-        note = self._refusal.message if isinstance(self._refusal, OverBudget) else note
         note += f" {shown - count} cost nothing: they have a task already, or repeat another one." * (shown > count)
         note += f" {self._left_out} left out: see the problems." if self._left_out else ""
-        self._note.value = escape(note.strip())
-        return before == self._offer
+        self._note.value = failed_html(refusal) if refusal else escape(note.strip())
+        return before == self._offer and not refusal
 
     def _press(self) -> None:
         if self._busy or self._first_press_at is not None:
             return
         if not self._show_price():
             self._report(_CHANGED)
-        elif self._refusal:
-            self._report(failed_html(self._refusal))
         elif self._offer[1].paid or self._blank:
             self._show_buttons(asking=True)
         else:

@@ -290,7 +290,7 @@ class ShownBatch(Batch):
             if head == "model":
                 is_shown = not item.error and len(self.items) <= _WITH_REQUESTS
                 sent = request_html(json_text(item.body)) if is_shown else ""
-                title = Html('<b>{}</b> <span class="sdn-dim">{}</span><code>{}</code>{}')
+                title = Html('<b>{}</b> <span class="sdn-dim">{}</span> <code>{}</code>{}')
                 cell: str = title.format(item.spec.title, item.spec.mode, item.name, sent)
             elif head == "runs on":  # the head of the view has the badge where all are simulated
                 is_mixed = item.simulated and not item.fault and not all(one.simulated for one in self.items)

@@ -654,7 +654,8 @@ def test_a_cell_over_its_budget_says_so_and_does_not_ask(
     assert "These 3 requests cost 36 credits, but only 30 of the budget" in view._note.value
     view._go.click()
     view._yes.click()
-    assert "leave some of them out, or create it again with a larger budget=" in view._status.value
+    assert "leave some of them out, or create it again with a larger budget=" in view._note.value
+    assert view._go.disabled
     assert "sdn-hidden" in view._yes._dom_classes
     assert (view._busy, paying.charges) == (False, [])
 
