@@ -271,8 +271,8 @@ class Ledger:
 
     def shots(self, film: str) -> list[Row]:
         """The rows of the shots in the film with this SHA-256. *reads files*."""
-        found = "WHERE seq IN (SELECT task FROM events WHERE instr(changes, ?))"
-        return self._select(f"{SELECT} {found}", film, each=row_of)
+        where = "seq IN (SELECT task FROM events WHERE instr(changes, ?))"
+        return self._select(f"{SELECT} WHERE {where}", film, each=row_of)
 
     def history(self, row: Row) -> tuple[float, ...]:
         """Seconds from acceptance to the end of the last 30 finished tasks of the same kind, oldest first. *reads files*."""

@@ -205,10 +205,9 @@ class Sweep(ShownBatch):
 
     def progress(self, work: Work | None = None, *, confirm: bool = False) -> Iterator[bool]:
         """Send it as a batch does; a budget confirms too. *spends credits*. Raises as `run` does."""
-        has_budget = (self._budget, self._session.sender.budget) != (None, None)
-        for item in {item.name: item for item in self.ready}.values():
-            self._session.require_consent(item.spec, self._budget)
-        return super().progress(work, confirm=confirm is True or has_budget)
+        for spec in {item.name: item.spec for item in self.ready}.values():
+            self._session.require_consent(spec, self._budget)
+        return super().progress(work, confirm=confirm is True or {self._budget, self._session.sender.budget} != {None})
 
 
 def as_completed(sweep: "Sweep", /, *, confirm: bool = False) -> Iterator[Task]:
