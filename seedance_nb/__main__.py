@@ -30,8 +30,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     commands = parser.add_subparsers(dest="command", required=True)
     for name, settings in table["commands"].items():
         command = commands.add_parser(name, help=settings["help"], description=settings["help"], **own)
-        rest = {option: more for option, more in settings.items() if option != "help"}
-        add_options(command, rest)
+        add_options(command, {option: more for option, more in settings.items() if option != "help"})
     chosen = parser.parse_args(words)
     run = {"models": _models, "check": _check, "submit": _submit, "watch": _watch, "tasks": _tasks, "resolve": _resolve,
            "simulate": _simulate, "new-model": _new_model, "ledger": _ledger}[chosen.command]  # fmt: skip

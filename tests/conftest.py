@@ -30,7 +30,6 @@ def own_world(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[None]
     monkeypatch.setenv("SEEDANCE_OUTPUTS", str(tmp_path / "outputs"))
     monkeypatch.setenv("SEEDANCE_SIMULATOR", str(tmp_path / "simulator"))
     monkeypatch.setenv(*NO_KEYRING)
-    monkeypatch.setattr(key_sources, "_ENTERED", {})
     monkeypatch.setattr(key_sources, "_CACHE", {})
     monkeypatch.chdir(tmp_path)
     yield

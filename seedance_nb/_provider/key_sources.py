@@ -16,16 +16,15 @@ from seedance_nb._document import load as _spec
 from seedance_nb._document.spec import Spec
 
 SERVICE = "seedance_nb"
-_ENTERED: dict[str, Secret] = {}
 _CACHE: dict[tuple[str, str], Secret | None] = {}
-"""What the environment, Colab and the keyring returned: a key, or None after an error. A missing key is looked up again."""
+"""What a source returned for a name: a key, or None after an error. A missing key is looked up again."""
 _REFUSED = ("keyrings.alt", "keyring.backends.fail", "keyring.backends.null")  # plain text, or nothing is saved
 
 
 def find_key(spec: Spec, argument: Secret | None) -> Secret | None:
     """The key for one of the package's providers, None if there is none: no other schema can request a key by name. Reads the environment and the keyring; never asks. Raises: Unauthorized, without the key, for one that cannot be sent."""
     name = spec.key_env if spec.vouched else ""
-    secret = argument or (_stored(name) or _from_keyring(name) or _ENTERED.get(name) if name else None)
+    secret = argument or (_stored(name) or _from_keyring(name) or _CACHE.get(("sd.ask_key", name)) if name else None)
     return _sendable(secret) if secret is not None else None
 
 
@@ -67,7 +66,7 @@ def ask_key(document: "str | Path | Spec", /, *, keep: bool = False) -> "Secret"
         next_step = "set it in the environment before starting Python"
         raise SeedanceError("Cannot prompt for a key here.", next_step=next_step, charged=None)
     secret = _sendable(typed)
-    _ENTERED[name] = secret
+    _CACHE["sd.ask_key", name] = secret
     if keep:
         _save(name, secret)
     return secret
