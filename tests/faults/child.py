@@ -24,8 +24,8 @@ from seedance_nb._task import follow
 KEY = "ak_canary_0123456789abcdefghijklmnop"
 
 
-async def soon(_: float) -> None:
-    await asyncio.sleep(0.02)
+async def soon(seconds: float) -> None:
+    await asyncio.sleep(min(0.02, seconds / 100))
 
 
 def kernels() -> ForkServerContext:

@@ -44,8 +44,8 @@ from seedance_nb._task import begin
 assert begin.unattended_reason
 begin.unattended_reason = str  # the notebook stands for one with a person before it
 
-async def quick(_):
-    await asyncio.sleep(0.01)
+async def quick(seconds):
+    await asyncio.sleep(min(0.01, seconds / 100))
 
 inspect.unwrap(Session.__init__).__kwdefaults__["sleep"] = quick
 MODEL, FIELDS = {CRUN.model!r}, { ({name: value for name, value in CRUN.fields.items() if name != "prompt"})!r}

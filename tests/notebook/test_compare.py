@@ -1,13 +1,12 @@
 """One prompt for several models: each gets it in its own terms, the person is asked once, every video or error is shown."""
 
 import json
-import time
 import traceback
-from collections.abc import Callable
 from typing import Any
 
 import pytest
 from support.provider import Provider
+from support.waiting import until
 
 import seedance_nb as sd
 from seedance_nb._check.price import Estimate, Priced, Total, total_of
@@ -386,13 +385,6 @@ def shown(view: BatchView) -> str:
     """The HTML of the videos in the view."""
     html: str = view._output._videos.outputs[0]["data"]["text/html"]
     return html
-
-
-def until(true: Callable[[], Any]) -> None:
-    end = time.monotonic() + 30
-    while not true():
-        assert time.monotonic() < end, "it never came"
-        time.sleep(0.005)
 
 
 def hidden(widget: Any) -> bool:
