@@ -140,18 +140,26 @@ class RateLimiter:
             while self._waiting:
                 if self._waiting[0][2].done():  # nobody waits for it any more
                     heapq.heappop(self._waiting)
-                elif pause := await self._reserve(now):
+                    continue
+                count, pause = await self._together(self._reserve, now) or (0, _TICK_S)
+                while count and self._waiting:
+                    turn = heapq.heappop(self._waiting)[2]
+                    if not turn.done():
+                        turn.set_result(now)
+                        count -= 1
+                if pause:
                     await sleep(part := min(max(pause, _TICK_S), _STEP_S))  # the host may be well again earlier
                     now = max(clock(), now + part)
-                elif not (turn := heapq.heappop(self._waiting)[2]).done():
-                    turn.set_result(now)
         finally:
             while self._waiting:
                 self._waiting.pop()[2].cancel()
 
-    async def _reserve(self, now: float) -> float:
-        pause = await self._together(self.reserve, now)
-        return _TICK_S if pause is None else pause
+    def _reserve(self, now: float) -> tuple[int, float]:
+        """How many of the requests that wait may go out, and the seconds until the next one may."""
+        count, pause = 0, 0.0
+        while count < len(self._waiting) and not (pause := self.reserve(now)):
+            count += 1
+        return count, pause
 
     def record(self, sent: float, now: float, *, good: bool, retry_after: float | None = None) -> None:
         """Record the result of a request that went out at `sent`; both times are by the clock of `acquire`."""
