@@ -79,7 +79,7 @@ def read_only(path: Path, more: str = "") -> sqlite3.Connection:
 
 def journal_mode(path: Path) -> str:
     """SQLite's journal mode for a file at this path. *reads files*."""
-    return "DELETE" if is_remote(filesystem(path.resolve(), mounts())) else "WAL"
+    return "DELETE" if is_remote(path.resolve(), mounts()) else "WAL"
 
 
 def connect(path: Path) -> sqlite3.Connection:
@@ -291,11 +291,12 @@ def require_in_place(opened: os.stat_result) -> None:
         raise Displaced(why, "move it back; or restart the kernel and set SEEDANCE_LEDGER to its new path")
 
 
-def filesystem(path: Path, mounts: str) -> str:
-    """The type of the file system of `path` (absolute, without links), "" if `mounts` (/proc/mounts) does not list it. *pure*."""
+def is_remote(path: Path, mounts: str) -> bool:
+    """Whether `path` (absolute, without links) is where write-ahead logging, which needs shared memory, is unsafe, as on most FUSE file systems, by `mounts` (/proc/mounts). *pure*."""
     above = [(mount, kind) for mount, kind in _mount_points(mounts) if path.is_relative_to(mount)]
     # Of two mounts at one path, the later one covers the earlier.
-    return max(reversed(above), key=lambda mount: len(mount[0].parts), default=("", ""))[1]
+    _, kind = max(reversed(above), key=lambda mount: len(mount[0].parts), default=("", ""))
+    return _SHARED.fullmatch(kind) is not None
 
 
 def is_mount_point(path: Path, mounts: str) -> bool:
@@ -310,11 +311,6 @@ def _mount_points(mounts: str) -> Iterator[tuple[Path, str]]:
             escaped = os.fsencode(fields[1])
             mount = re.sub(rb"\\([0-7]{3})", lambda octal: bytes([int(octal[1], 8) & 255]), escaped)
             yield Path(os.fsdecode(mount)), fields[2]
-
-
-def is_remote(kind: str) -> bool:
-    """Whether write-ahead logging, which needs shared memory, is unsafe on this type, as on most FUSE file systems. *pure*."""
-    return _SHARED.fullmatch(kind) is not None
 
 
 def mounts() -> str:

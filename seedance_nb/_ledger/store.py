@@ -276,8 +276,8 @@ class Store:
 
     def _synced(self, db: sqlite3.Connection, journal: int) -> Transaction:
         db.execute("BEGIN IMMEDIATE")
-        (ledger,) = db.execute("SELECT id FROM identity").fetchone()
-        (number,) = db.execute("SELECT coalesce(max(rowid), 0) FROM events").fetchone()
+        query = "SELECT id, (SELECT coalesce(max(rowid), 0) FROM events) FROM identity"
+        ledger, number = db.execute(query).fetchone()
         last, ahead = _journal.after(journal, number)
         for entry in ahead:
             if entry.ledger != ledger:

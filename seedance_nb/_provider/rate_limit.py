@@ -138,13 +138,10 @@ class RateLimiter:
         now = clock()
         try:
             while self._waiting:
-                if self._waiting[0][2].done():  # nobody waits for it any more
-                    heapq.heappop(self._waiting)
-                    continue
                 count, pause = await self._together(self._reserve, now) or (0, _TICK_S)
-                while count and self._waiting:
+                while self._waiting and (count or self._waiting[0][2].done()):
                     turn = heapq.heappop(self._waiting)[2]
-                    if not turn.done():
+                    if not turn.done():  # somebody still waits for it
                         turn.set_result(now)
                         count -= 1
                 if pause:
@@ -156,8 +153,8 @@ class RateLimiter:
 
     def _reserve(self, now: float) -> tuple[int, float]:
         """How many of the requests that wait may go out, and the seconds until the next one may."""
-        count, pause = 0, 0.0
-        while count < len(self._waiting) and not (pause := self.reserve(now)):
+        count, pause, most = 0, 0.0, sum(not turn.done() for *_, turn in self._waiting)
+        while count < most and not (pause := self.reserve(now)):
             count += 1
         return count, pause
 

@@ -232,8 +232,7 @@ FOREIGN: dict[str, Callable[[str], object]] = {
     "clean a prompt": lambda foreign: encode.clean(foreign, len(foreign)),
     # files
     "read a journal": line,
-    "read mounts": lambda foreign: home.filesystem(Path("/a/b"), f"dev {foreign} ext4\ndev / {foreign}"),
-    "know a file system": home.is_remote,
+    "read mounts": lambda foreign: home.is_remote(Path("/a/b"), f"dev {foreign} ext4\ndev / {foreign}"),
 }
 
 
