@@ -1,6 +1,5 @@
 """JSON values, JSON Pointers, and texts from outside made safe to show: without signed URLs, control characters and keys. Everything here is pure."""
 
-import functools
 import hashlib
 import json
 import re
@@ -22,7 +21,6 @@ ABSENT: Final = Absent.ABSENT
 JsonPath = tuple[str | int, ...]
 
 
-@functools.lru_cache(maxsize=1024)
 def to_path(pointer: str) -> tuple[str, ...]:
     return tuple(part.replace("~1", "/").replace("~0", "~") for part in pointer.split("/")[1:])
 

@@ -276,8 +276,8 @@ def create_request(approved: Approved, base_url: str) -> Request:
     return Request(method=approved.spec.method.upper(), url=base_url + approved.spec.path, body=approved.body)
 
 
-def call_request(call: Call, base_url: str, query: Mapping[str, str], body: str = "") -> Request:
-    parameters = f"?{urlencode(query)}" if query else ""
+def call_request(call: Call, base_url: str, query: Mapping[str, str | list[str]], body: str = "") -> Request:
+    parameters = f"?{urlencode(query, doseq=True)}" if query else ""
     return Request(method=call.method.upper(), url=f"{base_url}{call.path}{parameters}", body=body)
 
 

@@ -68,7 +68,7 @@ class TaskTable:
     `words` maps the provider's words in lower case to queued, running, done or failed. `early` are the times of the first status
     checks, `every` the usual interval and `deadline` the time limit, all in seconds. Of `outputs` and `error`, and of a pointer and its
     `also_` alternatives, the first with a value counts. `failed_codes` of the status call mean that the task failed. `progress` points
-    to a text such as "50%", "" if there is none.
+    to a text such as "50%", "" if there is none. `rate` is the most requests a second, 0 if unknown, and `batch` answers for many tasks.
     """
 
     id_pointer: str
@@ -86,6 +86,8 @@ class TaskTable:
     early: tuple[float, ...] = (2, 8)
     every: float = 5
     deadline: float = 7200
+    rate: float = 0
+    batch: "Call | None" = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -130,7 +132,7 @@ class PriceTable:
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
 class Call:
-    """A free call. `value` and `put` point into its response, whose schema is `reply`; `ready` and `failed` are words for states."""
+    """A free call. `value` and `put` point into its response, whose schema is `reply`; `ready` and `failed` are words for states. One for many tasks takes at most `most` ids as `parameter`; `value` points to its list, `id` to the id in an item, `item` to the item's place in the response about one task."""
 
     method: str
     path: str
@@ -139,6 +141,10 @@ class Call:
     put: str = ""
     ready: tuple[str, ...] = ()
     failed: tuple[str, ...] = ()
+    parameter: str = ""
+    most: int = 50
+    id: str = ""
+    item: str = ""
 
 
 def _arguments(table: dict[str, Any], *without: str) -> dict[str, Any]:
@@ -169,8 +175,11 @@ def task_table(root: Table, responses: Table) -> TaskTable:
                    for one in (packaged("_words"), table.get("words", {})))  # fmt: skip
     if twice := sorted(word for word, count in Counter(word for word, _ in own).items() if count > 1):
         raise root.error(f"these words have two states: {', '.join(twice)}", "x-task", "words")
-    rest = _arguments(table, "follow", "words", "failed-codes", "poll") | _arguments(table.get("poll", {}))
-    return TaskTable(id_pointer=str(expression).removeprefix("$response.body#"), status_path=status_path, **rest,
+    rest = _arguments(table, "follow", "words", "failed-codes", "poll", "batch") | _arguments(table.get("poll", {}))
+    batch = _call(root, root.table("x-task").table("batch")) if "batch" in table else None
+    if batch and batch.method != "get":
+        raise root.error("the call for many tasks must be a GET", "x-task", "batch")
+    return TaskTable(batch=batch, id_pointer=str(expression).removeprefix("$response.body#"), status_path=status_path, **rest,
                      id_parameter=parameter if where == ["query"] else "", words=dict([*own, *common, *own]),
                      failed_codes=tuple(map(str, table.get("failed-codes", ()))))  # fmt: skip
 
@@ -185,12 +194,14 @@ def error_table(root: Table) -> ErrorTable:
 
 def calls_of(root: Table) -> dict[str, Call]:
     """The free calls of `x-calls` by name. *pure*. Raises: SpecError for an operation that does not exist."""
-    calls = {}
-    for name, table in root.value.get("x-calls", {}).items():
-        method, path, operation = _operation(root, root.table("x-calls").table(name), "operation")
-        reply = reply_of(root, operation.table("responses"))
-        calls[name] = Call(method=method, path=path, reply=reply, **_arguments(table, "operation"))
-    return calls
+    calls = root.table("x-calls", optional=True)
+    return {name: _call(root, calls.table(name)) for name in calls.value}
+
+
+def _call(root: Table, table: Table) -> Call:
+    method, path, operation = _operation(root, table, "operation")
+    reply = reply_of(root, operation.table("responses"))
+    return Call(method=method, path=path, reply=reply, **_arguments(table.value, "operation"))
 
 
 def callback_of(operation: Table) -> dict[str, str]:

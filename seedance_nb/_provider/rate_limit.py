@@ -35,8 +35,6 @@ def pause_of(header: str, date: str, now: float) -> float | None:
     header = header.strip()
     if re.fullmatch(r"[0-9]{1,15}(\.[0-9]{1,9})?", header):
         return min(float(header), LONGEST_S)
-    if not header:
-        return None
     # By the server's own clock, so that a wrong local one does no harm.
     until, sent = _timestamp(header), _timestamp(date)
     return None if until is None else min(max(until - (now if sent is None else sent), 0.0), LONGEST_S)
@@ -69,8 +67,10 @@ class RateLimiter:
         self._waiting, self._count = list[tuple[float, int, asyncio.Future[float]]](), itertools.count()
         self._serving: asyncio.Task[None] | None = None
         self.looks: WeakValueDictionary[str, asyncio.Lock] = WeakValueDictionary()  # held while one is under way
-        self.idle = list[tuple[Any, float]]()  # open connections of free requests, and since when they are idle
-        self.closing: asyncio.TimerHandle | None = None  # of those that are idle for long
+        self.idle = list[Any]()  # open connections of free requests
+        self.closing: asyncio.TimerHandle | None = None  # of these
+        # Of calls about many tasks: when each id is due, and what was found.
+        self.asked, self.found, self.asking = dict[str, float](), dict[str, tuple[Any, str]](), asyncio.Lock()
         self._balance: tuple[float, asyncio.Task[float]] | None = None
 
     async def balance(self, ask: Callable[[], Coroutine[Any, Any, float]], now: float) -> float:
@@ -134,7 +134,6 @@ class RateLimiter:
         return await turn
 
     async def _serve(self, clock: Clock, sleep: Sleep) -> None:
-        """Give the slots to those that wait, one after the other."""
         now = clock()
         try:
             while self._waiting:

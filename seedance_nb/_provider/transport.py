@@ -2,6 +2,7 @@
 
 import asyncio
 import functools
+import heapq
 import math
 import re
 import time
@@ -15,15 +16,15 @@ import httpx
 from seedance_nb._base.errors import Unreachable
 from seedance_nb._base.faults import FAULTS
 from seedance_nb._base.secret import Secret
-from seedance_nb._base.values import ABSENT, sanitize, strip_queries
-from seedance_nb._check.check import Request
+from seedance_nb._base.values import ABSENT, find, find_all, sanitize, set_at, strip_queries, to_path
+from seedance_nb._check.check import Request, call_request, status_request
 from seedance_nb._document.spec import Spec
 from seedance_nb._provider.answers import MAX_ANSWER, find_id, id_text, page_words, read_content
 from seedance_nb._provider.outcome import Answer, SendOutcome, classify, is_overloaded
 from seedance_nb._provider.rate_limit import RateLimiter, pause_of
 from seedance_nb._web.addresses import BlockedURL, allowed_hosts, host_of
 from seedance_nb._web.client import AccessPolicy, Fetch, origin_of
-from seedance_nb._web.network import CA_HINT, proxy_for, proxy_problem, trusted_certificates
+from seedance_nb._web.network import CA_HINT, Connection, proxy_for, proxy_problem, trusted_certificates
 
 _TASK_HEADER = re.compile(r"(?:.+-)?location|(?:.+-)?(?:task|job|generation|prediction|video|run|operation)-?id")
 _MOST_HOPS, _IDLE_S = 3, 10.0
@@ -70,6 +71,30 @@ async def fetch_answer(spec: Spec, request: Request, endpoint: Endpoint, due: fl
     return await _exchange(spec, request, endpoint, await acquire_slot(endpoint, due), attempt)
 
 
+async def fetch_status(spec: Spec, task_id: str, endpoint: Endpoint, due: float = -math.inf) -> _Fetched:
+    """The response about one task, from the call that answers for many if the schema has one and the task is in it. *network*."""
+    gate, call = endpoint.gate and endpoint.gate(), spec.task and spec.task.batch
+    if gate and call:
+        gate.asked[task_id] = due
+        gate.found.pop(task_id, None)
+        async with gate.asking:
+            while task_id in gate.asked:  # else the call of another task asked about it too
+                sent = await acquire_slot(endpoint, due)
+                chosen = heapq.nsmallest(call.most, gate.asked, key=gate.asked.__getitem__)
+                request = call_request(call, endpoint.base_url, {call.parameter: chosen})
+                answer, why = await _exchange(spec, request, endpoint, sent, _Attempt(has_left=True, reuses=True))
+                if answer is None or is_overloaded(spec, answer):
+                    gate.found |= dict.fromkeys(chosen, (answer, why))
+                elif answer.is_success and not answer.problem:
+                    for item in find_all(answer.value, f"{call.value}/*"):
+                        whole = replace(answer, value=set_at(answer.value, to_path(call.item), item))
+                        gate.found |= {name: (whole, why) for name in chosen if name == id_text(find(item, call.id))}
+                gate.asked = {name: at for name, at in gate.asked.items() if name not in chosen}
+        if seen := gate.found.pop(task_id, None):
+            return seen
+    return await fetch_answer(spec, status_request(spec, endpoint.base_url, task_id), endpoint, due)
+
+
 class _Attempt:
     """Whether any byte of a request may have left, whether a retry may succeed, through which proxy, and what arrived; `reuses` permits an open connection."""
 
@@ -101,39 +126,32 @@ class _Attempt:
         self.bytes += content[: MAX_ANSWER - len(self.bytes)]
         return content
 
-    def read_despite_head(self) -> None:
-        """Find the body of a response whose head the HTTP library does not accept."""
-        head, end, body = bytes(self.bytes).partition(b"\r\n\r\n")
-        if body or (head and not head.startswith(b"HTTP/")):
-            status = re.search(rb"\s([1-9][0-9]{2})\b", self.bytes[:99])
-            self.response = self.response or httpx.Response(int(status[1]) if status and end else 0)
-            self.body += body or head
 
-
-async def _exchange(spec: Spec, request: Request, endpoint: Endpoint, sent: float,
-                    attempt: _Attempt) -> tuple[Answer | None, str]:  # fmt: skip
+async def _exchange(spec: Spec, request: Request, endpoint: Endpoint, sent: float, attempt: _Attempt) -> _Fetched:
     """The response, or None and the reason; the rate limiter records both. `sent` is when the request went out."""
     response, why = None, ""
     try:
         await _call(spec, request, endpoint, attempt)
     except TimeoutError:
         why = f"no response within {endpoint.total:g} s"
-    except (httpx.InvalidURL, httpx.UnsupportedProtocol) as error:
-        why, attempt.transient = f"invalid URL: {_error_text(error, endpoint)}", False
-    except BlockedURL as error:
-        why, attempt.transient = str(error), False
+    except (httpx.InvalidURL, httpx.UnsupportedProtocol, BlockedURL) as error:
+        why, attempt.transient = _error_text(error, endpoint), False
     except httpx.ProxyError as error:
         why, attempt.transient = proxy_problem(error), not str(error).startswith("4")
     except (httpx.HTTPError, ValueError, *FAULTS) as error:
         why = _error_text(error, endpoint)
-    if why and not attempt.body:
-        attempt.read_despite_head()
+    head, end, body = bytes(attempt.bytes).partition(b"\r\n\r\n")  # perhaps one that the HTTP library does not accept
+    if why and not attempt.body and (body or (head and not head.startswith(b"HTTP/"))):
+        status = re.search(rb"\s([1-9][0-9]{2})\b", attempt.bytes[:99])
+        attempt.response = attempt.response or httpx.Response(int(status[1]) if status and end else 0)
+        attempt.body += body or head
     if attempt.response is not None and (attempt.body or not why):  # also the part that came before it broke off
         response = _answer(request, attempt.response, attempt.body, endpoint, why)
     if endpoint.gate:
         good = response is not None and not why and not is_overloaded(spec, response)
-        pause = response.retry_after if response else None
-        endpoint.gate().record(sent, endpoint.clock(), good=good, retry_after=pause)
+        endpoint.gate().record(
+            sent, endpoint.clock(), good=good, retry_after=response.retry_after if response else None
+        )
     return response, why
 
 
@@ -147,9 +165,9 @@ def access_policy(spec: Spec, endpoint: Endpoint) -> AccessPolicy:
 async def reach_with_key(spec: Spec, endpoint: Endpoint, policy: AccessPolicy, url: str,
                          headers: Mapping[str, str]) -> AsyncIterator[tuple[httpx.Response, Any]]:  # fmt: skip
     """The response for a result at the provider's own origin, requested with the key; a redirect is followed without it. *network*."""
-    attempt, request = _Attempt(has_left=True), Request(method="GET", url=url)
+    attempt, headers = _Attempt(has_left=True), {"Accept": "*/*", **headers}
     async with aclosing(_transport(endpoint, attempt, url)) as own:
-        sent = _respond(spec, request, httpx.URL(url), endpoint, attempt, own, {"Accept": "*/*", **headers})
+        sent = _respond(spec, Request(method="GET", url=url), httpx.URL(url), endpoint, attempt, own, headers)
         async with aclosing(await sent) as response:
             if not response.has_redirect_location:
                 yield response, None
@@ -161,8 +179,6 @@ async def reach_with_key(spec: Spec, endpoint: Endpoint, policy: AccessPolicy, u
 
 def _transport(endpoint: Endpoint, attempt: _Attempt, url: str) -> httpx.AsyncBaseTransport:
     """A new connection to a URL's origin, or calls of the simulator."""
-    from seedance_nb._web.network import Connection  # late, because it loads a library that `check` does not need
-
     if endpoint.app:
         return httpx.ASGITransport(app=endpoint.app, raise_app_exceptions=False)
     allowed_hosts()  # an error in it would otherwise come to light after the payment
@@ -176,33 +192,34 @@ def _transport(endpoint: Endpoint, attempt: _Attempt, url: str) -> httpx.AsyncBa
 async def _open_transport(endpoint: Endpoint, gate: RateLimiter) -> AsyncIterator[httpx.AsyncBaseTransport]:
     """A connection that an earlier free request left open, or a new one; it stays open for the next for some seconds. *network*."""
     loop = asyncio.get_running_loop()
-    own = gate.idle.pop()[0] if gate.idle else _transport(endpoint, _Attempt(has_left=True), endpoint.base_url)
+    own = gate.idle.pop() if gate.idle else _transport(endpoint, _Attempt(has_left=True), endpoint.base_url)
     try:
         yield own
     except BaseException:
         await own.aclose()  # the next may have to go another way
         raise
-    gate.idle.append((own, loop.time()))
-    if gate.closing is None:
-        gate.closing = loop.call_later(_IDLE_S, _close_idle, loop, gate)
+    gate.idle.append(own)
+    gate.closing = gate.closing or loop.call_later(_IDLE_S, _close_idle, loop, gate)
 
 
 def _close_idle(loop: asyncio.AbstractEventLoop, gate: RateLimiter) -> None:
-    while gate.idle and gate.idle[0][1] <= loop.time() - _IDLE_S / 2:
-        loop.create_task(gate.idle.pop(0)[0].aclose())
-    gate.closing = loop.call_later(_IDLE_S, _close_idle, loop, gate) if gate.idle else None
+    gate.closing = None
+    while gate.idle:
+        loop.create_task(gate.idle.pop().aclose())
 
 
 async def _respond(spec: Spec, request: Request, url: httpx.URL, endpoint: Endpoint, attempt: _Attempt,
                    transport: httpx.AsyncBaseTransport, more: Mapping[str, str]) -> httpx.Response:  # fmt: skip
     """The response, its body not yet read; the key is sent only to the provider's own origin, and no cookie anywhere. *network*."""
-    headers = {"Accept-Encoding": "identity", "User-Agent": "seedance_nb", **more}
-    if spec.auth and endpoint.secret and origin_of(url) == origin_of(_url(endpoint.base_url)):
-        headers[spec.auth.header] = spec.auth.prefix + endpoint.secret.reveal()
+    headers, content = (
+        {"Accept-Encoding": "identity", "User-Agent": "seedance_nb", **more},
+        request.body.encode() or None,
+    )
     waits = {"connect": min(10.0, endpoint.total), "read": 60, "write": 60, "pool": 60}
     extensions = {"trace": attempt.trace, "timeout": waits}
-    content = request.body.encode() if request.body else None
     sent = httpx.Request(request.method, url, headers=headers, content=content, extensions=extensions)
+    if spec.auth and endpoint.secret and origin_of(url) == origin_of(_url(endpoint.base_url)):
+        sent.headers[spec.auth.header] = spec.auth.prefix + endpoint.secret.reveal()
     response = await transport.handle_async_request(sent)
     response.request = sent
     return response
@@ -214,20 +231,16 @@ async def _call(spec: Spec, request: Request, endpoint: Endpoint, attempt: _Atte
         if attempt.reuses and endpoint.gate:
             try:
                 async with _open_transport(endpoint, endpoint.gate()) as transport:
-                    await _read(spec, request, endpoint, attempt, transport)
-                return
+                    return await _read(spec, request, endpoint, attempt, transport)
             except (httpx.ReadError, httpx.WriteError, httpx.RemoteProtocolError):
                 if attempt.stream:
-                    raise
-                attempt.response, attempt.body = (
-                    None,
-                    bytearray(),
-                )  # the connection had ended before; ask over a new one
+                    raise  # else the connection had ended before, and a new one is asked
+                attempt.response, attempt.body = None, bytearray()
             finally:
                 if attempt.stream:
                     attempt.stream.read = attempt.read  # other requests use it next
         async with aclosing(_transport(endpoint, attempt, endpoint.base_url)) as transport:
-            await _read(spec, request, endpoint, attempt, transport)
+            return await _read(spec, request, endpoint, attempt, transport)
 
 
 async def _read(spec: Spec, request: Request, endpoint: Endpoint, attempt: _Attempt,
@@ -276,7 +289,7 @@ def _answer(request: Request, response: httpx.Response, body: bytearray, endpoin
             value = ABSENT
     return Answer(
         status=response.status_code, value=value, redirect=target if response.is_redirect else "",
-        retry_after=pause_of(headers.get("retry-after", ""), headers.get("date", ""), time.time()),
+        retry_after=pause_of(headers["retry-after"], headers.get("date", ""), time.time()) if "retry-after" in headers else None,
         simulated="x-seedance-simulator" in headers, text=sanitize(text)[:_SHOWN],
         page=sanitize(page_words(text, hide(headers.get("server", "")))) if content.page else "",
         hint=hint if hide(hint) == hint else "", header=header.title(), doubts=doubts,

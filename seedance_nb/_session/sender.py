@@ -84,7 +84,8 @@ class Routing:
             text = f"No key for {spec.provider} was found; requests would go to {host_of(base)}."
             step = f"enter one with sd.ask_key({spec.provider!r}), set {spec.key_env}, or leave out base_url and simulate to use the simulator"
             raise SeedanceError(text, next_step=step)
-        gate, wait = functools.partial(ENGINE.rate_limiter, base, secret.fingerprint(), self.ledger), self.answer_s
+        rate, wait = spec.task.rate if spec.task else 0, self.answer_s
+        gate = functools.partial(ENGINE.rate_limiter, base, secret.fingerprint(), self.ledger, rate)
         return Endpoint(base_url=base, secret=secret, total=wait, gate=gate, sleep=self.sleep, clock=self.clock)
 
 

@@ -47,13 +47,13 @@ class Engine:
         self._gates: dict[tuple[str, str, str], RateLimiter] = {}
         self.results = asyncio.Semaphore(8)  # those that are saved: each a connection, a file and a child process
 
-    def rate_limiter(self, origin: str, key: str, ledger: Ledger | None = None) -> RateLimiter:
-        """The rate limiter of an origin and a key (its fingerprint), shared by all sessions, and by all kernels with this ledger on a server."""
+    def rate_limiter(self, origin: str, key: str, ledger: Ledger | None = None, rate: float = 0) -> RateLimiter:
+        """The rate limiter of an origin and a key (its fingerprint), shared by all sessions, and by all kernels with this ledger on a server; it starts at `rate`."""
         name = origin, key, ledger.place if ledger and ledger.share else ""
         with self._lock:
             if name not in self._gates:
                 share = partial(ledger.share, f"{origin} {key}") if ledger and ledger.share else None
-                self._gates[name] = RateLimiter(share=share)
+                self._gates[name] = RateLimiter(rate, share=share)
             return self._gates[name]
 
     def delay_exit(self, delivery: Delivery, answer_s: float) -> None:

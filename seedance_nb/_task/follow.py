@@ -15,7 +15,7 @@ from seedance_nb._ledger.row import EARLY_STATES, OPEN_STATES, Row, State
 from seedance_nb._provider.answers import is_id
 from seedance_nb._provider.outcome import Answer, refused
 from seedance_nb._task.results import poll, record_status, save_results
-from seedance_nb._task.send import TaskRun, next_poll, raise_for, send, unknown_outcome_text
+from seedance_nb._task.send import PollSchedule, TaskRun, next_poll, raise_for, send, unknown_outcome_text
 
 _GONE_AFTER_S, _ODD_AFTER_S = 60, 600
 _STUCK = f"it has been so for over {_ODD_AFTER_S // 60} minutes and may never end: check it in your account"
@@ -62,8 +62,10 @@ async def poll_once(flow: TaskRun, row: Row) -> Row:
 
 
 async def _follow(flow: TaskRun, row: Row) -> Row:
-    polls, missing_since, odd_since, back = flow.schedule, None, None, ""
-    if flow.endpoint.app is None:
+    missing_since, odd_since, back, table = None, None, "", flow.spec.task
+    polls = PollSchedule(early=(), every=0.25, floor=0.1)  # for the simulator in this process
+    if table and flow.endpoint.app is None:
+        polls = PollSchedule(early=table.early, every=table.every, late=table.deadline)
         with suppress(LedgerError):
             polls = replace(polls, history=await asyncio.to_thread(flow.ledger.history, row))
     begun = flow.clock() - max(0.0, flow.now() - (row.accepted or flow.now()))

@@ -15,13 +15,13 @@ from urllib.parse import urljoin
 
 from seedance_nb._base.errors import MediaError, Step
 from seedance_nb._base.values import read_json, sanitize, shorten
-from seedance_nb._check.check import seconds_of, status_request, values_by_role
+from seedance_nb._check.check import seconds_of, values_by_role
 from seedance_nb._ledger.row import Row, State
 from seedance_nb._media.inspect import media_kind
 from seedance_nb._media.sniff import MediaFacts, sniff, write_facts
 from seedance_nb._provider.outcome import Answer, said
 from seedance_nb._provider.status import TaskStatus, other_task, read_status
-from seedance_nb._provider.transport import access_policy, fetch_answer, reach_with_key
+from seedance_nb._provider.transport import access_policy, fetch_status, reach_with_key
 from seedance_nb._task import files as _files
 from seedance_nb._task.engine import ENGINE
 from seedance_nb._task.files import DoubtfulFile, ExtraResult, UnusableFile, file_lock
@@ -64,8 +64,7 @@ async def poll(flow: TaskRun, task_id: str, due: float = -math.inf) -> tuple[Tas
     """A task's status, None if the response has none; the response; and why there is none. *network*."""
     looks = flow.endpoint.gate().looks if flow.endpoint.gate else {}
     async with looks.setdefault(task_id, asyncio.Lock()):  # never two at once, also where a callback asks for one
-        request = status_request(flow.spec, flow.endpoint.base_url, task_id)
-        answer, why = await fetch_answer(flow.spec, request, flow.endpoint, due)
+        answer, why = await fetch_status(flow.spec, task_id, flow.endpoint, due)
     if answer is None or flow.spec.task is None:
         return None, answer, why
     if other := other_task(flow.spec.task, answer.value, task_id):

@@ -85,14 +85,6 @@ class TaskRun:
         """The engine's key for a row; rows of another ledger at the same path have other keys. *pure*."""
         return f"{self.ledger.path}, created {row.created!r}", row.seq
 
-    @property
-    def schedule(self) -> PollSchedule:
-        """The polling schedule: the schema's, or fast polling for the simulator in this process."""
-        table = self.spec.task
-        if table is None or self.endpoint.app is not None:
-            return PollSchedule(early=(), every=0.25, floor=0.1)
-        return PollSchedule(early=table.early, every=table.every, late=table.deadline)
-
     async def write(self, row: Row, *, only_in: Collection[State] | None = None, **changes: Any) -> Row:
         """The row after `changes`. *writes ledger*, off the event loop, so that a locked file blocks nothing else."""
         update = functools.partial(self.ledger.update, row.seq, only_in=only_in, created=row.created, **changes)

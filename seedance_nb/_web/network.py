@@ -76,8 +76,7 @@ class Connection(httpx.AsyncHTTPTransport):
     """httpx's transport to any address at a URL's origin, one request at a time: a pool would look at all its connections at each."""
 
     def __init__(self, url: str, context: ssl.SSLContext) -> None:
-        origin = httpcore.URL(url).origin
-        self._new = functools.partial(httpcore.AsyncHTTPConnection, origin, context, keepalive_expiry=10.0)
+        self._new = functools.partial(httpcore.AsyncHTTPConnection, httpcore.URL(url).origin, context)
         self._pool: Any = self._new()
 
     async def handle_async_request(self, request: httpx.Request) -> httpx.Response:
