@@ -29,6 +29,8 @@ P = ParamSpec("P")
 T = TypeVar("T")
 
 if TYPE_CHECKING:
+    from concurrent.futures import Executor
+
     from seedance_nb._form.form import Form
     from seedance_nb._notebook.gallery import Gallery
     from seedance_nb._notebook.panel import Panel
@@ -284,8 +286,8 @@ def storyboard(shots: Sequence[Mapping[str, Any]], /, model: Document | None = N
 
 
 @typed
-def sweep(document: Document | Sequence[Document], table: Any, /, *, budget: float | None = None,
-          concurrency: int | None = None, simulate: bool | None = None, **shared: Any) -> Sweep:  # fmt: skip
+def sweep(document: Document | Sequence[Document], table: Any, /, *, budget: float | None = None, concurrency: int | None = None,
+          executor: Executor | None = None, simulate: bool | None = None, **shared: Any) -> Sweep:  # fmt: skip
     """Many requests at once: every combination of values, or every row of a table. All are checked, nothing is sent. *reads files*.
 
     A cell shows them as a table with one price and one button; in a script, `sweep.run()` or `sd.as_completed(sweep)` sends
@@ -298,6 +300,8 @@ def sweep(document: Document | Sequence[Document], table: Any, /, *, budget: flo
         fields, and `take`: equal rows are one task, unless their takes differ.
       budget: as in `sd.submit`.
       concurrency: the most tasks that are unfinished at the same time; None for no limit.
+      executor: where to send and follow them, such as a `ProcessPoolExecutor` or Dask's `client.get_executor()`. Workers use
+        the keys and the ledger of their own environment; the request goes there as text, and nothing is returned.
       simulate: True for the simulator even if a key is set.
       shared: fields that are the same in all requests.
     Returns: the sweep, with `run`, `failed`, `grid("prompt", "duration")`, `to_pandas` and `rehearse`.
@@ -306,7 +310,8 @@ def sweep(document: Document | Sequence[Document], table: Any, /, *, budget: flo
     >>> sd.sweep("crun/seedance-1.0-pro-t2v", {"prompt": ["A fox", "A hen"], "duration": [4, 8]}).total.simulated
     4
     """
-    return Sweep(_default(simulate=simulate), document, table, shared, budget=budget, concurrency=concurrency)
+    options: Any = {"budget": budget, "concurrency": concurrency, "executor": executor}
+    return Sweep(_default(simulate=simulate), document, table, shared, **options)
 
 
 @typed

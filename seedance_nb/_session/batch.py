@@ -10,21 +10,24 @@ import math
 import random
 import statistics
 from collections.abc import Callable, Coroutine, Iterable, Iterator, Mapping, Sequence
-from concurrent.futures import Future
+from concurrent.futures import Executor, Future
 from dataclasses import dataclass, field, replace
 from typing import Any, TypeVar
 
 from seedance_nb._base.errors import InvalidInput, OverBudget, SeedanceError, argument_error
+from seedance_nb._base.executor import call_in
 from seedance_nb._base.faults import created_by_package
 from seedance_nb._base.html import Readable
 from seedance_nb._base.problem import Problem
 from seedance_nb._base.values import read_json
-from seedance_nb._check.check import Approved, approve, build_body, values_by_role, warnings
+from seedance_nb._check.check import Approved, approve, approve_again, build_body, values_by_role, warnings
 from seedance_nb._check.price import Estimate, Total, estimate, total_of
+from seedance_nb._document.load import model_names, spec
 from seedance_nb._document.spec import Spec
 from seedance_nb._ledger.ledger import Ledger, intent_of
 from seedance_nb._ledger.row import Row, State
-from seedance_nb._session.session import Session
+from seedance_nb._media.preflight import Report
+from seedance_nb._session.session import Document, Session
 from seedance_nb._task.begin import require_sendable
 from seedance_nb._task.display.video import Video
 from seedance_nb._task.engine import ENGINE, wait_for
@@ -122,12 +125,30 @@ class Run:
         self.futures: dict[int, Future[Row]] = {}
 
 
+def _source(model: Spec) -> Document:
+    """What a worker reads the model from: its name, or the operation of a document that is not packaged."""
+    return model.name if model.name in model_names() else model.operations[0]
+
+
+def examine(source: Document, body: dict[str, Any]) -> Report:
+    """What preflight finds, in a worker of an executor. *network*, *reads files*."""
+    return ENGINE.run(Session(simulate=True).sender.preflight(spec(source), body))
+
+
+def finish(source: Document, body: str, options: dict[str, Any], where: tuple[str, str, tuple[float, float]]) -> None:
+    """Send a request from a worker of an executor, with the key and the ledger of its own environment, and wait for its video. *spends credits*, *network*, *writes ledger*, *writes files*. Raises: SeedanceError."""
+    ledger, outputs, (queue_s, run_s) = where
+    session = Session(simulate=options["simulated"], ledger=ledger, outputs=outputs, queue_s=queue_s, run_s=run_s)
+    task = session.sender.send(approve_again(spec(source), body), **options)
+    task.wait(progress=False)
+
+
 @created_by_package
 class Batch:
     """Several requests, sent in order. `tasks` and `results` have one entry per item: None is not sent, or not ended, yet."""
 
     def __init__(self, session: Session, items: Iterable[Item], *, budget: float | None = None,
-                 concurrency: int | None = None) -> None:  # fmt: skip
+                 concurrency: int | None = None, executor: Executor | None = None) -> None:  # fmt: skip
         self.items = tuple(items)
         self.ready = tuple(item for item in self.items if item.error is None)
         for item in self.ready:
@@ -135,7 +156,7 @@ class Batch:
         if concurrency is not None and (type(concurrency) is not int or concurrency < 1):
             message = f"must be a whole number, 1 or more, not {concurrency!r}"
             raise argument_error("concurrency", message, concurrency, 1)
-        self._session, self._budget, self._concurrency = session, budget, concurrency
+        self._session, self._budget, self._concurrency, self._executor = session, budget, concurrency, executor
         self.current = Run(())
         self.reset()
 
@@ -203,6 +224,14 @@ class Batch:
         intents = [item.intent for item in self.items]
         return [*map(self._session.ledger.of_intents(intents).get, intents)]
 
+    def preflight(self) -> list[Report]:
+        """What is found about the files of each request that can be sent, where the executor is, if there is one. *network*, *reads files*."""
+        if self._executor is None:
+            return [ENGINE.run(self._session.sender.preflight(item.spec, item.body)) for item in self.ready]
+        return [future.result() for future in [
+            call_in(self._executor, f"preflight-{item.intent}", examine, _source(item.spec), item.body) for item in self.ready
+        ]]  # fmt: skip
+
     def load(self) -> None:
         """Take over the videos and errors that the ledger has of requests that were not sent from here. *reads files*."""
         for at, row in enumerate(self.rows()):
@@ -221,9 +250,13 @@ class Batch:
         while run.futures or not sending.done():
             await asyncio.sleep(_TICK_S)
             for at in [at for at, future in run.futures.items() if future.done()]:  # in a thread: posters are decoded
-                task, future = run.tasks[at], run.futures.pop(at)
-                run.results[at] = await asyncio.to_thread(attempt, lambda: task.show(future.result()))  # type: ignore[union-attr] # noqa: B023 - awaited at once
+                show = functools.partial(self._video, run, at, run.futures.pop(at))
+                run.results[at] = await asyncio.to_thread(attempt, show)
         await sending
+
+    def _video(self, run: Run, at: int, future: Future[Row]) -> Video:
+        row = future.result()
+        return run.tasks[at].show(row)  # type: ignore[union-attr] # there is a row, so there is a task
 
     async def send(self, run: Run, *, interactive: bool = False) -> None:
         """Send each item in order, at most `concurrency` unfinished at once; what has a task keeps it. *spends credits*, *network*, *writes ledger*. An error takes the place of a task and stops no other."""
@@ -244,12 +277,29 @@ class Batch:
         """Send one item, unless the ledger has it, and follow its task. *spends credits*, *network*, *writes ledger*."""
         options: Any = {"budget": self._budget, "interactive": interactive, "simulated": item.simulated}
         send: Any = functools.partial(self._session.sender.send, item.approved, take=item.take, **options)  # type: ignore[arg-type]
+        if self._executor is not None:
+            run.futures[at] = ENGINE.submit(self._elsewhere(self._executor, run, at, send))
+            return
         run.tasks[at] = task = await asyncio.to_thread(attempt, send)
         future = task if isinstance(task, Exception) else await asyncio.to_thread(attempt, task.following)
         if isinstance(future, Exception):
             run.results[at] = future
         else:
             run.futures[at] = future
+
+    async def _elsewhere(self, executor: Executor, run: Run, at: int, send: Callable[[], Task]) -> Row:
+        """The finished row of an item that `executor` sends and follows; what is left when a worker ends is followed here. Raises: what `send` does."""
+        item, session = self.items[at], self._session
+        where = str(session.ledger.path), str(session.outputs.absolute()), session.sender.routing.timing
+        options = {"take": item.take, "budget": self._budget, "simulated": item.simulated, "interactive": True}
+        future = call_in(executor, item.intent, finish, _source(item.spec), item.approved.body, options, where)  # type: ignore[union-attr]
+        while not future.done():
+            await asyncio.sleep(_TICK_S)
+            _ = run.is_stopped and future.cancel()
+        if run.is_stopped and future.cancelled():
+            raise SeedanceError("Stopped before it was sent.", charged="not charged")
+        run.tasks[at] = task = await asyncio.to_thread(send)
+        return await asyncio.wrap_future(await asyncio.to_thread(task.following))
 
     def waiting(self, work: Callable[[Run], Coroutine[Any, Any, None]]) -> Iterator[bool]:
         """Wait for `send` or `perform`: False from time to time, and True at the end. Whoever leaves the loop stops the sending."""

@@ -11,9 +11,10 @@ from dataclasses import dataclass, field, replace
 from io import BytesIO
 from pathlib import Path
 from textwrap import shorten
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, overload
 
 from seedance_nb._base.errors import MediaError, argument_error
+from seedance_nb._base.executor import call_in
 from seedance_nb._base.faults import created_by_package, typed
 from seedance_nb._base.html import DIM, FG, Html, piece
 from seedance_nb._base.values import is_number, read_json, slug
@@ -26,6 +27,8 @@ from seedance_nb._task.files import ExtraResult, poster_of, read_extras, video_p
 from seedance_nb._web.regular_files import write
 
 if TYPE_CHECKING:
+    from concurrent.futures import Executor, Future
+
     from PIL.Image import Image
 
 ERROR = "color:var(--jp-error-color1,var(--vscode-errorForeground,#d32f2f))"
@@ -114,15 +117,28 @@ class Video:
         """The SHA-256 of the downloaded bytes, as 64 hex digits."""
         return self.row.sha256
 
-    def frames(self, n: int | None = None, *, every: float | None = None) -> list[Image]:
+    @overload
+    def frames(self, n: int | None = None, *, every: float | None = None) -> list[Image]: ...
+
+    @overload
+    def frames(self, n: int | None = None, *, every: float | None = None, executor: Executor) -> Future[Frames]: ...
+
+    def frames(self, n: int | None = None, *, every: float | None = None, executor: Executor | None = None) -> Any:
         """Frames as PIL images, upright and in the video's own size. *reads files*.
 
         The parameters:
           n: how many, evenly from the first to the last; at most 200.
           every: one frame every so many seconds, instead of `n`.
-        Returns: the images, in order; a cell shows the first 24 of the list.
+          executor: where to decode them, such as a `ProcessPoolExecutor`, if not here.
+        Returns: the images, in order; a cell shows the first 24 of the list. With `executor`, a future of that list.
         Raises: InvalidInput; MediaError if the file cannot be decoded.
         """
+        times = self._times(n, every)
+        if executor is not None:
+            return call_in(executor, f"frames-{self.sha256}-{times}", _frames, self.path, times)
+        return _frames(self.path, times)
+
+    def _times(self, n: int | None, every: float | None = None) -> list[float]:
         if self.facts is None:
             message, step = f"The duration of {self.path.name} is not known.", "use first_frame or last_frame"
             raise MediaError(message, next_step=step, charged="not charged")
@@ -141,7 +157,7 @@ class Video:
         else:
             last = max(0.0, seconds - (1 / fps if fps else 0))
             times = [last * index / max(1, n - 1) for index in range(n)]
-        return Frames(map(with_small_face, frames_at(self.path, times)))
+        return times
 
     @property
     def first_frame(self) -> Image:
@@ -153,26 +169,26 @@ class Video:
         """The last frame as a PIL image, for example to continue from. *reads files*. Raises: MediaError."""
         return with_small_face(frames_at(self.path, [math.inf])[0])
 
-    def contact_sheet(self, n: int = 9, *, width: int = 1200) -> Image:
+    @overload
+    def contact_sheet(self, n: int = 9, *, width: int = 1200) -> Image: ...
+
+    @overload
+    def contact_sheet(self, n: int = 9, *, width: int = 1200, executor: Executor) -> Future[Image]: ...
+
+    def contact_sheet(self, n: int = 9, *, width: int = 1200, executor: Executor | None = None) -> Any:
         """Frames in one image, row by row. *reads files*.
 
         The parameters:
           n: how many frames, evenly from the first to the last.
           width: the width of the image in px.
+          executor: as in `frames`.
+        Returns: a PIL image; with `executor`, a future of it.
         Raises: InvalidInput; MediaError.
         """
-        from PIL import Image
-
         require_width(width)
-        images = self.frames(n)
-        columns = math.ceil(math.sqrt(len(images)))
-        wide = max(1, (width - _GAP * (columns - 1)) // columns)
-        high = max(1, round(wide * images[0].height / images[0].width))
-        rows = math.ceil(len(images) / columns)
-        sheet = Image.new("RGB", (columns * (wide + _GAP) - _GAP, rows * (high + _GAP) - _GAP), "white")
-        for index, image in enumerate(images):
-            sheet.paste(image.resize((wide, high)), (index % columns * (wide + _GAP), index // columns * (high + _GAP)))
-        return with_small_face(sheet)
+        if executor is not None:
+            return call_in(executor, f"sheet-{self.sha256}-{n}-{width}", _sheet, self.path, self._times(n), width)
+        return with_small_face(_sheet(self.path, self._times(n), width))
 
     def save(self, path: str | Path) -> Path:
         """Copy the file. *reads files*, *writes files*.
@@ -251,6 +267,24 @@ class Frames(list["Image"]):
         pictures = Html('<img src="{}" alt="frame" style="width:200px;border-radius:6px">').each(urls)
         more = f"and {len(self) - 24} more" if len(self) > 24 else ""  # noqa: PLR2004
         return str(Html('<div style="display:flex;flex-wrap:wrap;gap:8px;{}">{}{}</div>').format(FG, pictures, more))
+
+
+def _frames(path: Path, times: list[float]) -> Frames:
+    return Frames(map(with_small_face, frames_at(path, times)))
+
+
+def _sheet(path: Path, times: list[float], width: int) -> Image:
+    from PIL import Image
+
+    images = frames_at(path, times)
+    columns = math.ceil(math.sqrt(len(images)))
+    wide = max(1, (width - _GAP * (columns - 1)) // columns)
+    high = max(1, round(wide * images[0].height / images[0].width))
+    rows = math.ceil(len(images) / columns)
+    sheet = Image.new("RGB", (columns * (wide + _GAP) - _GAP, rows * (high + _GAP) - _GAP), "white")
+    for index, image in enumerate(images):
+        sheet.paste(image.resize((wide, high)), (index % columns * (wide + _GAP), index // columns * (high + _GAP)))
+    return sheet
 
 
 def with_small_face(image: Image) -> Image:
