@@ -138,7 +138,10 @@ def examine(source: Document, body: dict[str, Any]) -> Report:
 def finish(source: Document, body: str, options: dict[str, Any], where: tuple[str, str, tuple[float, float]]) -> None:
     """Send a request from a worker of an executor, with the key and the ledger of its own environment, and wait for its video. *spends credits*, *network*, *writes ledger*, *writes files*. Raises: SeedanceError."""
     ledger, outputs, (queue_s, run_s) = where
-    session = Session(simulate=options["simulated"], ledger=ledger, outputs=outputs, queue_s=queue_s, run_s=run_s)
+    own = None if "://" in ledger else ledger  # the URL of a server has a password, so it does not travel
+    session = Session(simulate=options["simulated"], ledger=own, outputs=outputs, queue_s=queue_s, run_s=run_s)
+    if session.ledger.place != ledger:
+        raise SeedanceError(f"The worker has another ledger than {ledger}.", next_step="set SEEDANCE_LEDGER for it")
     task = session.sender.send(approve_again(spec(source), body), **options)
     task.wait(progress=False)
 
@@ -290,7 +293,7 @@ class Batch:
     async def _elsewhere(self, executor: Executor, run: Run, at: int, send: Callable[[], Task]) -> Row:
         """The finished row of an item that `executor` sends and follows; what is left when a worker ends is followed here. Raises: what `send` does."""
         item, session = self.items[at], self._session
-        where = str(session.ledger.path), str(session.outputs.absolute()), session.sender.routing.timing
+        where = session.ledger.place, str(session.outputs.absolute()), session.sender.routing.timing
         options = {"take": item.take, "budget": self._budget, "simulated": item.simulated, "interactive": True}
         future = call_in(executor, item.intent, finish, _source(item.spec), item.approved.body, options, where)  # type: ignore[union-attr]
         while not future.done():
