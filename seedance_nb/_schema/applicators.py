@@ -183,7 +183,6 @@ def _fits(validator: Any, value: Any, schema: Any) -> bool:
 
 
 def _name(branch: Any, number: int) -> str:
-    """A readable name for a branch: its title, its name in the schema, its only value, or its type."""
     branch = branch if isinstance(branch, dict) else {}
     values = [branch["const"]] if "const" in branch else branch.get("enum", ())
     kinds = branch.get("type")

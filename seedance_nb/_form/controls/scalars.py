@@ -68,20 +68,11 @@ class PasswordControl(Control):
         toggle(self._forget_button, shown=value is not ABSENT)
 
 
-class Chooser(Control):
-    """Buttons for a few words, a dropdown for more. Its widget's value is an index: two choices can be equal in Python, or null."""
+class ChoiceControl(Control):
+    """Buttons for a few choices, a dropdown for more. The default is shown as chosen; the value is absent until a user chooses.
 
-    def _make_chooser(self, words: Sequence[str], *, clears: bool, shown: int | None) -> Any:
-        options, classes = list(zip(words, range(len(words)), strict=True)), []
-        if clears:
-            options, classes = [("–", _NONE), *options], ["sdn-optional"]
-        is_short = len(words) <= _FEW and sum(map(len, words)) <= _FEW_CHARACTERS
-        widget = W.ToggleButtons if is_short else W.Dropdown
-        return self._make(widget, *classes, kind="choice", options=options, value=shown)
-
-
-class ChoiceControl(Chooser):
-    """The default is shown as chosen; the value is absent until a user chooses."""
+    The widget's value is the index of a choice, because two choices can be equal in Python, or null.
+    """
 
     further: tuple[str, ...] = ()  # words after the choices
 
@@ -92,6 +83,14 @@ class ChoiceControl(Chooser):
         words = [label or text for label, text in zip(self.field.labels or texts, texts, strict=True)]
         clears = not self.field.required and self.field.default is ABSENT
         return self._make_chooser([*words, *self.further], clears=clears, shown=self._index(ABSENT))
+
+    def _make_chooser(self, words: Sequence[str], *, clears: bool, shown: int | None) -> Any:
+        options, classes = list(zip(words, range(len(words)), strict=True)), []
+        if clears:
+            options, classes = [("–", _NONE), *options], ["sdn-optional"]
+        is_short = len(words) <= _FEW and sum(map(len, words)) <= _FEW_CHARACTERS
+        widget = W.ToggleButtons if is_short else W.Dropdown
+        return self._make(widget, *classes, kind="choice", options=options, value=shown)
 
     def _read(self, shown: int | None) -> None:
         self._accept(ABSENT if shown in (None, _NONE) else self.field.choices[shown])
@@ -194,7 +193,7 @@ class ConstantControl(Control):
         return FieldStatus(problems, brief="" if self.value is ABSENT else plain(self.value))
 
 
-class BranchControl(Chooser):
+class BranchControl(ChoiceControl):
     """A chooser and the fields of the chosen branch. Another branch keeps the values that are valid for it."""
 
     def _build(self) -> Any:

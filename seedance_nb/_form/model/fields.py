@@ -290,7 +290,6 @@ def _label(shape: Shape, tag: str, shared: set[str]) -> str:
 
 
 def _nearness(field: Field, value: Any) -> tuple[bool, int]:
-    """How near a value is to this field: by the type, and by the number of common names."""
     types = {"number" if name == "integer" else name for name in field.shape.types}
     by_type = any(Draft202012Validator.TYPE_CHECKER.is_type(value, name) for name in types)
     names = properties_of(field.shape.view) if isinstance(value, Mapping) else ()
