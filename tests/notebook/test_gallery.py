@@ -54,7 +54,7 @@ def fill(session: sd.Session, count: int, file: str = "") -> None:
                 "digest": str(n), "take": 1, "body": body if n % 11 else "{damaged", "state": str(states[n % 7]), "owner": "",
                 "created": NOON + (n % 5) * 86400 + (n % 24 - 12) * 3600, "credits": (None, 0.0, 90.0, 500.0)[n % 4],
                 "estimate": (None, 120.0)[n % 2], "file": file if states[n % 7] is State.DONE else "", "sha256": "x",
-            })  # fmt: skip
+            }, "", None)  # fmt: skip
 
     session.ledger._store.transact(insert)
 
