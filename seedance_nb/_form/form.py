@@ -59,7 +59,7 @@ class Form:
         is_built = self._root.kind in ("group", "object", "map", "branches", "json")
         self._start = build_body(spec, {}) if is_built else empty.get(self._root.kind)
         self._values: Any = copy.deepcopy(self._start)
-        self._touched: set[str] = set()
+        self._touched, self._marked = set[str](), set[str | None]()
         self._checked: tuple[Problem, ...] | None = None
         self._reports: tuple[tuple[Problem, Any], ...] = ()
         self._observers: list[Callable[[dict[str, Any]], None]] = []
@@ -256,7 +256,7 @@ class Form:
                 self._touched = moved_paths(self._touched, here, change.order)
             if not change.live:
                 self._touched |= {path, here}
-            self._refresh()
+            self._refresh(path, controls)
         self._notify()
 
     def _focus(self, path: str) -> None:
@@ -277,25 +277,25 @@ class Form:
             except Exception:  # noqa: BLE001 - a widget's callback would hide it
                 LOG.exception("an observer of a form")
 
-    def _refresh(self) -> None:
+    def _refresh(self, edited: str | None = None, found: Mapping[str, Control] | None = None) -> None:
         shown = [p for p in self.problems if self._touched & {p.path, *p.others} or p.rule in _AT_ONCE]
         shown = [replace(problem, message=sentence(problem, self._labels)) for problem in shown]
-        at, controls = dict[str | None, list[Problem]](), self._controls
+        at, controls = dict[str | None, list[Problem]](), found or self._controls
         for problem in shown:
             at.setdefault(owner_path(problem.path, controls), []).append(problem)
         for path, control in controls.items():
-            control.show_problems(tuple(replace(one, path=one.path[len(path) :]) for one in at.get(path, ())))
+            if edited in (None, path) or path in at or path in self._marked:  # the others say the same as before
+                control.show_problems(tuple(replace(one, path=one.path[len(path) :]) for one in at.get(path, ())))
+        self._marked = set(at)
         count = sum(not problem.warns and problem.rule != "server" for problem in shown)
         lines = Html("<li>{}</li>").each(problem.message for problem in at.get(None, ()) if not problem.warns)
-        words = "1 problem" if count == 1 else f"{count} problems"
-        html = Html('<div class="sdn-error" role="status">Fix {} to generate:<ul>{}</ul></div>').format(words, lines)
-        self._summary.value = html if count else ""
-        paths = [one.path for one in shown if not one.warns and owner_path(one.path, controls) is not None]
+        html = Html('<div class="sdn-error" role="status">Fix {} problem{} to generate:<ul>{}</ul></div>')
+        self._summary.value = html.format(count, "s" * (count != 1), lines) if count else ""
+        paths = [p.path for p in shown if not p.warns and owner_path(p.path, controls) is not None]
         paths = list(dict.fromkeys(paths))[:_MOST_BUTTONS]
-        for path in paths:
-            if path not in self._jumps:
-                traits = {"tooltip": "Go to this field", "description": in_words(path, self._labels)}
-                self._jumps[path] = self._factory.button(partial(self._focus, path), "sdn-jump", **traits)
+        for path in (path for path in paths if path not in self._jumps):
+            traits = {"tooltip": "Go to this field", "description": in_words(path, self._labels)}
+            self._jumps[path] = self._factory.button(partial(self._focus, path), "sdn-jump", **traits)
         self._jump_box.children = [self._jumps[path] for path in paths]
 
     def _static(self) -> tuple[str, Html]:

@@ -3,6 +3,7 @@
 import doctest
 import inspect
 import json
+from collections.abc import Callable
 from dataclasses import replace
 from typing import Any
 
@@ -384,3 +385,30 @@ def test_the_description_of_every_object_that_stands_open_is_shown(model: Any) -
         for sentence in (group.help, *group.more):
             assert str(markdown_html(sentence)) in text
     assert any(group.help for group in groups) or form.spec.provider in ("seedance2-pro", "vastnum")
+
+
+def watched(path: str, real: Callable[[Any], None], visited: list[str]) -> Callable[[Any], None]:
+    def show(problems: Any) -> None:
+        visited.append(path)
+        real(problems)
+
+    return show
+
+
+def test_an_edit_visits_only_its_own_field_and_those_whose_problems_change(monkeypatch: pytest.MonkeyPatch) -> None:
+    fields: dict[str, Any] = {f"f{number}": {"type": "string", "maxLength": 3} for number in range(60)}
+    form = sd.form({"type": "object", "properties": fields})
+    visited: list[str] = []
+    for path, found in form._controls.items():
+        monkeypatch.setattr(found, "show_problems", watched(path, found.show_problems, visited))
+    form._controls["/f7"].widget.value = "ab"
+    assert visited == ["/f7"]
+    form._controls["/f8"].widget.value = "too long"
+    visited.clear()
+    form._controls["/f9"].widget.value = "a"
+    assert sorted(visited) == ["/f8", "/f9"]
+    form._controls["/f8"].widget.value = "ok"
+    assert "sdn-error" not in form._controls["/f8"].widget.description
+    visited.clear()
+    form.values = {"f1": "b"}
+    assert len(visited) == 60, "naive: all of them, as where a whole body is set"
