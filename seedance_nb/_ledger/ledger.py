@@ -58,7 +58,7 @@ def intent_of(approved: Approved, base_url: str, take: int) -> str:
 
 
 class Ledger:
-    """A SQLite file and its journal, private to their owner. Methods are thread-safe, writes on disk on return; `trouble` says why it can only be read. Any method can raise LedgerError."""
+    """An SQLite file with its journal, private to their owner, or a database on a server. Methods are thread-safe, writes on disk on return; `trouble` says why it can only be read. Any method can raise LedgerError."""
 
     def __init__(self, place: str | Path | None = None, now: Callable[[], float] = time.time) -> None:
         place = place or os.getenv("SEEDANCE_LEDGER") or default_path()

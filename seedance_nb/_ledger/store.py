@@ -26,8 +26,7 @@ from seedance_nb._ledger.journal import Entry
 from seedance_nb._ledger.row import FORGOTTEN, FORGOTTEN_FILES
 from seedance_nb._ledger.transaction import Transaction, entries, orphans, write_entry
 
-_SHORT_TURN_S = 1
-POLL_S = 0.5
+_SHORT_TURN_S, _POLL_S = 1, 0.5
 _RESCUED = ("state", "task_id", "accepted", "simulated")
 T = TypeVar("T")
 _FAULTS = (sqlite3.Error, OSError, UnicodeDecodeError, json.JSONDecodeError)
@@ -197,7 +196,7 @@ class Store:
 
     async def wait(self, sleep: Callable[[float], Awaitable[None]]) -> None:
         """Wait until another process may have changed a row."""
-        await sleep(POLL_S)
+        await sleep(_POLL_S)
 
     def may_send(self, _: int) -> bool:
         """Always: other kernels see that this process lives."""
