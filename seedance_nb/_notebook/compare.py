@@ -203,7 +203,7 @@ class Sweep(ShownBatch):
         self._heads = (*varying, *problems, "price")
         self._axes = (*varying[:2],) if isinstance(table, Mapping) and varying[1:] else ()
 
-    def progress(self, work: Work | None = None, *, confirm: bool = False) -> Iterator[bool]:
+    def progress(self, work: "Work | None" = None, *, confirm: bool = False) -> Iterator[bool]:
         """Send it as a batch does; a budget confirms too. *spends credits*. Raises as `run` does."""
         for spec in {item.name: item.spec for item in self.ready}.values():
             self._session.require_consent(spec, self._budget)

@@ -17,14 +17,14 @@ from seedance_nb._check.price import Estimate, total_of
 from seedance_nb._form.labels import labels_of, sentence
 from seedance_nb._ledger.row import Row, State, price_after
 from seedance_nb._notebook.status import CHECK, SIMULATED, running_html
-from seedance_nb._session.batch import Batch, Item, Result, Run, attempt
+from seedance_nb._session.batch import Batch, Item, Result, attempt
 from seedance_nb._task.display.player import View, badge, pending_html, source_of
 from seedance_nb._task.display.progress import UPDATE_S, TerminalLine, open_line
 from seedance_nb._task.display.video import COLUMNS, Video, facts_html, video_player, video_text
 from seedance_nb._task.files import video_path
 from seedance_nb._task.task import Task
 
-Work = Callable[[Run], Coroutine[Any, Any, None]]
+Work = Callable[[Any], Coroutine[Any, Any, None]]
 MOST_SHOWN = 200  # rows of a table; those with problems come first
 _WITH_REQUESTS = 12  # most rows of a table that shows the request of each
 _AGAIN = " Press the button again to send the rest."
@@ -193,7 +193,7 @@ class ShownBatch(Batch):
             raise errors.InvalidInput(tuple(problems.values())) if problems else errors.SeedanceError(faults[0])
         return left_out
 
-    def progress(self, work: Work | None = None, *, confirm: bool = False) -> Iterator[bool]:
+    def progress(self, work: "Work | None" = None, *, confirm: bool = False) -> Iterator[bool]:
         """Check everything, warn, and send it as `waiting` does. *spends credits*. Raises as `run` does."""
         named = [(getattr(one, self._by), one) for one in self.ready]
         without = [f"{name} is sent without {field}: {why}" for name, one in named for field, why in one.unsupported]
@@ -220,7 +220,7 @@ class ShownBatch(Batch):
         if over := next((one for one in self.results if isinstance(one, errors.OverBudget)), None):
             errors.emit_warnings([f"{counts_html(self).striptags()} {over.message}"], UserWarning)
 
-    def run(self, *, confirm: bool = False, timeout: float | None = None) -> Videos:
+    def run(self, *, confirm: bool = False, timeout: float | None = None) -> "Videos":
         """Send what was never sent, and wait for every video or error. *spends credits*, *network*, *writes ledger*, *writes files*.
 
         An error takes the place of its video and stops no other. Stop ends the sending; the same call sends the rest. `timeout` is

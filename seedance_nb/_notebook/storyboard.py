@@ -145,7 +145,7 @@ class Storyboard(ShownBatch):
         html = html.format(player, text, download_html(target, source))
         return View(text=f"Film {target}: {text}", html=html, jpeg=videos[0].poster)
 
-    async def send(self, run: Run, *, interactive: bool = False) -> None:
+    async def send(self, run: Any, *, interactive: bool = False) -> None:
         """Send each shot once what it continues is saved. *spends credits*, *network*, *writes ledger*."""
         await asyncio.to_thread(self.require_same_places)
         await asyncio.gather(*(self._send_shot(run, at, interactive=interactive) for at in range(len(self.items))))

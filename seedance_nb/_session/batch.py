@@ -160,13 +160,13 @@ class Batch:
             message = f"must be a whole number, 1 or more, not {concurrency!r}"
             raise argument_error("concurrency", message, concurrency, 1)
         self._session, self._budget, self._concurrency, self._executor = session, budget, concurrency, executor
-        self.current = Run(())
+        self.current = Run(())  # `Any` in signatures, so that `help()` shows no private type
         self.reset()
 
     def __dir__(self) -> list[str]:  # what Tab proposes
         return [name for name in super().__dir__() if name not in _INNER]
 
-    def reset(self) -> Run:
+    def reset(self) -> Any:
         """Stop the run before, forget its tasks and results, and return a new one."""
         self.stop()
         self.current = Run(self.items)
@@ -247,7 +247,7 @@ class Batch:
         """Send nothing further. What was sent is still followed."""
         self.current.is_stopped = True
 
-    async def perform(self, run: Run, *, interactive: bool = False) -> None:
+    async def perform(self, run: Any, *, interactive: bool = False) -> None:
         """Send what has no task yet, and wait for every result. *spends credits*, *network*, *writes ledger*, *writes files*."""
         sending = asyncio.ensure_future(self.send(run, interactive=interactive))
         while run.futures or not sending.done():
@@ -261,7 +261,7 @@ class Batch:
         row = future.result()
         return run.tasks[at].show(row)  # type: ignore[union-attr] # there is a row, so there is a task
 
-    async def send(self, run: Run, *, interactive: bool = False) -> None:
+    async def send(self, run: Any, *, interactive: bool = False) -> None:
         """Send each item in order, at most `concurrency` unfinished at once; what has a task keeps it. *spends credits*, *network*, *writes ledger*. An error takes the place of a task and stops no other."""
         # In threads, because a locked ledger must not hold up every other task on this loop.
         await asyncio.to_thread(self.require_same_places)
@@ -304,7 +304,7 @@ class Batch:
         run.tasks[at] = task = await asyncio.to_thread(send)
         return await asyncio.wrap_future(await asyncio.to_thread(task.following))
 
-    def waiting(self, work: Callable[[Run], Coroutine[Any, Any, None]]) -> Iterator[bool]:
+    def waiting(self, work: Callable[[Any], Coroutine[Any, Any, None]]) -> Iterator[bool]:
         """Wait for `send` or `perform`: False from time to time, and True at the end. Whoever leaves the loop stops the sending."""
         run = self.reset()
         future = ENGINE.submit(work(run))
