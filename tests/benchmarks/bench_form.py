@@ -358,6 +358,13 @@ def generated(number: int) -> dict[str, Any]:
     return {"type": "object", "title": f"Body {number}", "properties": fields}
 
 
+def without_marks(value: Any) -> Any:
+    """A schema as other libraries know it, without the keys of this package."""
+    if isinstance(value, dict):
+        return {key: without_marks(item) for key, item in value.items() if not str(key).startswith("x-")}
+    return [without_marks(item) for item in value] if isinstance(value, list) else value
+
+
 def as_json(schemas: list[dict[str, Any]]) -> None:
     """Say how many fields are typed as JSON, and which schemas they have: those without a control of their own."""
     kinds, why = Counter[str](), Counter[str]()
@@ -386,7 +393,7 @@ def bodies(folder: Path | None, count: int) -> None:
             schema = document.get("schema", document)
             schemas += [schema] if isinstance(schema, dict) and schema.get("type") == "object" else []
         elif file.suffix in (".json", ".yaml"):  # each operation's body, written out: the others follow no references
-            requests = [sd.spec(operation).body for operation in sd.spec(file).operations]
+            requests = [without_marks(sd.spec(operation).body) for operation in sd.spec(file).operations]
             schemas += [body for body in requests if body.get("type") == "object"]
     as_json(schemas)
     found, spent, failed = contenders(), dict[str, dict[int, float]](), Counter[tuple[str, str]]()
@@ -402,6 +409,7 @@ def bodies(folder: Path | None, count: int) -> None:
                 continue
             if number >= 5:
                 spent.setdefault(one.name, {})[number] = time.process_time() - begun
+            ipywidgets.Widget.close_all()  # else each form makes the next ones slower
     ours = spent[Ours.name]
     print(f"{len(schemas)} bodies, {count} of them generated; seedance_nb builds {len(ours)}")
     print("  not built:", {" ".join(key): count for key, count in failed.items()})
