@@ -275,6 +275,8 @@ def follow(tasks: int, seconds: float) -> None:
             time.sleep(0.1)
         sent = time.monotonic() - begun
         time.sleep(10)
+        while ask(f"{url}/counts")["looks"] <= 2 * tasks:  # the first look at each changes its state
+            time.sleep(0.5)
         used, looked, own, kernel = spent(url, seconds)
         used, counts = max(0.0, used - measuring), ask(f"{url}/counts")
         worst = [statistics.quantiles(one, n=100)[98] for one in (own, kernel)]
