@@ -135,8 +135,8 @@ def test_events_keep_their_numbers_also_after_one_was_lost(session: sd.Session, 
     session.ledger.close()
     with closing(sqlite3.connect(session.ledger.path)) as db:
         assert db.execute("SELECT rowid, task FROM events ORDER BY rowid").fetchall()[: len(numbers)] == numbers
-        every = [number for (number,) in db.execute("SELECT rowid FROM events ORDER BY rowid")]
-    assert [entry.number for entry in journal.read(journal.journal_path(session.ledger.path))[0]] == every
+        latest = [number for (number,) in db.execute("SELECT max(rowid) FROM events GROUP BY task ORDER BY 1")]
+    assert [entry.number for entry in journal.read(journal.journal_path(session.ledger.path))[0]] == latest
 
 
 @pytest.mark.parametrize("session", ["WAL"], indirect=True)
@@ -210,7 +210,7 @@ def test_an_error_on_the_way_leaves_a_whole_ledger_and_can_be_repeated(
 
     def full(file: int, entries: Any) -> None:
         listed = list(entries)
-        if len(listed) > 5:
+        if len(listed) > 1:  # the journal, written anew with a line for each row
             raise OSError(28, "No space left on device")
         real(file, listed)
 
