@@ -9,7 +9,7 @@ import tempfile
 import time
 from collections.abc import Awaitable, Callable, Iterable, Sequence
 from contextlib import suppress
-from dataclasses import asdict, replace
+from dataclasses import replace
 from datetime import UTC, datetime
 from fractions import Fraction
 from functools import partial
@@ -30,7 +30,6 @@ from seedance_nb._check.price import estimate
 from seedance_nb._document.spec import Spec, named_fields
 from seedance_nb._media.sandbox import Limits, run_async
 from seedance_nb._simulator import replies as _replies
-from seedance_nb._simulator.job import Job, Reference
 from seedance_nb._simulator.replies import codes
 from seedance_nb._simulator.store import LAST_FRAME, Simulated, Store
 from seedance_nb._web.addresses import BlockedURL, is_local
@@ -142,22 +141,17 @@ class Simulator:
             state = "failed" if task.fault else "done"
         elif not ready and not task.fault:
             self._paint(task)
-        facts = self._facts(spec, task, state)
-        if state == "done":
-            last = self.store.output(task.id, LAST_FRAME)
-            facts["output"] = f"{base}/outputs/{task.id}.mp4"
-            facts["more"] = [f"{base}/outputs/{last.name}"] if last.exists() else []
-        return state, facts
-
-    def _facts(self, spec: Spec, task: Simulated, state: str) -> dict[str, Any]:
         values, ended = values_by_role(spec, task.body), state in ("done", "failed")
         created, now = int(task.created), int(self._now())
         end = int(task.created + self._queue + self._run) if ended else None
         width, height = size_of(spec, values)
         share = min(0.99, max(0.0, (self._now() - task.created) / (self._queue + self._run or 1)))
-        price = estimate(spec, task.body)
-        model = find(task.body, "/model")
-        return {
+        price, model, last = (
+            estimate(spec, task.body),
+            find(task.body, "/model"),
+            self.store.output(task.id, LAST_FRAME),
+        )
+        return state, {
             "id": task.id, "body": task.body, "model": model, "relay-model": f"simulated/{model}", "upstream-id": f"sim-{task.id}",
             "created": created, "created-ms": created * 1000, "created-iso": _replies.iso(created), "now": now, "now-iso": _replies.iso(now),
             "started": int(task.created + self._queue) if state != "queued" else 0,
@@ -165,7 +159,9 @@ class Simulator:
             "percent": "100%" if ended else f"{share:.0%}", "credits": int(price.amount or 0) if state == "done" else 0,
             "width": width, "height": height, "seconds": int(seconds_of(values.get("seconds")) or 5),
             "resolution": values.get("resolution", ""), "ratio": values.get("ratio", ""), "audio": bool(values.get("audio")),
-            "code": 501 if state == "failed" else 200, "said": task.fault if state == "failed" else "success", "output": None,
+            "code": 501 if state == "failed" else 200, "said": task.fault if state == "failed" else "success",
+            "output": f"{base}/outputs/{task.id}.mp4" if state == "done" else None,
+            "more": [f"{base}/outputs/{last.name}"] if state == "done" and last.exists() else [],
             "fault": task.fault if state == "failed" else None, "fail-reason": "task failed" if state == "failed" else "",
             "upstream-word": {"done": "succeeded"}.get(state, state), "middle-word": {"done": "succeed"}.get(state, state),
         }  # fmt: skip
@@ -270,7 +266,7 @@ async def paint(spec: Spec, body: dict[str, Any], output: Path, last_frame: Path
     with tempfile.TemporaryDirectory(prefix="seedance-") as folder:
         order = Path(folder) / "job.json"
         job = await _job(spec, body, output, last_frame, Path(folder), fetch, seed)
-        order.write_text(json.dumps(asdict(job)), encoding="utf-8")
+        order.write_text(json.dumps(job), encoding="utf-8")
         ended = await run_async("seedance_nb._simulator.encode:render_job", order, limits=_LIMITS)
     if ended.code or not output.exists():
         return f"The simulator could not render this video: {f'it {ended.fault}' if ended.fault else ended.problem}"
@@ -297,12 +293,12 @@ def _numbers(pattern: str, text: str) -> list[int]:
 
 
 async def _job(spec: Spec, body: dict[str, Any], output: Path, last_frame: Path, folder: Path, fetch: Fetch,
-               seed: int) -> Job:  # fmt: skip
-    """The video to render; its references are downloaded to `folder`. *network*, *writes files*."""
+               seed: int) -> dict[str, Any]:  # fmt: skip
+    """The `Job` to render; its references are downloaded to `folder`. *network*, *writes files*."""
     values = values_by_role(spec, body)
     width, height = size_of(spec, values)
     settings: list[tuple[str, str]] = []
-    pending: list[Awaitable[Reference]] = []
+    pending: list[Awaitable[tuple[str, str | None]]] = []
     for path, schema in named_fields(spec):
         name, value, kind = str(path[-1]), find(body, to_pointer(path)), schema.get("x-media", {}).get("kind")
         is_shown = schema.get("x-role") != "prompt" and to_pointer(path) not in ("/model", spec.callback_url)
@@ -312,16 +308,16 @@ async def _job(spec: Spec, body: dict[str, Any], output: Path, last_frame: Path,
         for number, url in enumerate(urls, 1):
             pending.append(_reference(f"[{kind.title()}{number}]", kind, url, folder / str(len(pending)), fetch))
     seconds = min(seconds_of(values.get("seconds")) or 5, 30)
-    return Job(
-        path=str(output), width=width, height=height, seconds=max(1, round(seconds)), audio=bool(values.get("audio")),
-        prompt=str(values.get("prompt", "")), model=str(body.get("model", spec.name)), settings=tuple(settings),
-        references=tuple(await asyncio.gather(*pending)),
-        seed=seed, last_frame=str(last_frame) if ("return_last_frame", "on") in settings else "",
-    )  # fmt: skip
+    return {
+        "path": str(output), "width": width, "height": height, "seconds": max(1, round(seconds)), "audio": bool(values.get("audio")),
+        "prompt": str(values.get("prompt", "")), "model": str(body.get("model", spec.name)), "settings": settings,
+        "references": await asyncio.gather(*pending),
+        "seed": seed, "last_frame": str(last_frame) if ("return_last_frame", "on") in settings else "",
+    }  # fmt: skip
 
 
-async def _reference(label: str, kind: str, url: str, path: Path, fetch: Fetch) -> Reference:
+async def _reference(label: str, kind: str, url: str, path: Path, fetch: Fetch) -> tuple[str, str | None]:
     content = await fetch(url) if kind == "image" and url.startswith(("http://", "https://", "asset://")) else b""
     if content:
         path.write_bytes(content)
-    return Reference(label=label, file=str(path) if content else None)
+    return label, str(path) if content else None

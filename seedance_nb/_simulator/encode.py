@@ -1,7 +1,4 @@
-"""Draws and renders a simulated video, in a child process.
-
-A frame is a still of the request, with the time and a progress bar. Its colours depend on the prompt.
-"""
+"""Draws and renders a simulated video, in a child process: a still of the request, with the time and a progress bar."""
 
 import functools
 import hashlib
@@ -12,8 +9,9 @@ import os
 import re
 import unicodedata
 from array import array
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import suppress
+from dataclasses import dataclass
 from fractions import Fraction
 from pathlib import Path
 from typing import Any
@@ -23,7 +21,6 @@ from PIL import Image, ImageDraw, ImageFont, ImageOps
 from PIL.ImageFont import Layout
 
 from seedance_nb._base.table import packaged_table
-from seedance_nb._simulator.job import Job, Reference
 
 FPS, _RATE = 24, 48_000
 _LOOK = packaged_table(__file__, "look")
@@ -31,16 +28,28 @@ _PALETTES, _FONTS = _LOOK["palettes"], _LOOK["fonts"]
 Box = tuple[int, int, int, int]  # left, top, right and bottom in px
 _CJK = "\u2e80-\u9fff\uac00-\ud7af\uff00-\uffef"
 _WORDS = re.compile(rf"[{_CJK}][,.!?:;)、。，．！？：；）」』】》]*| +|[^ {_CJK}]+")  # no line begins with a full stop
-_LINE = 1.22
-_MOST_TILES = 12
-_MOST_PX = 40_000_000
+_LINE, _MOST_TILES, _MOST_PX = 1.22, 12, 40_000_000
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Job:
+    """One video to render to `path`: `width` and `height` in px (even); its last frame goes to `last_frame`, "" for none. Colours depend on the prompt and `seed`. A reference is its label and the file of its untrusted bytes, None if it could not be downloaded."""
+
+    path: str
+    width: int
+    height: int
+    seconds: int
+    audio: bool
+    prompt: str
+    model: str
+    settings: Sequence[Sequence[str]]
+    references: Sequence[tuple[str, str | None]]
+    last_frame: str = ""
+    seed: int = 0
 
 
 def render_job(name: str) -> str:
-    """Renders the job in a file. *reads files*, *writes files*."""
-    values: dict[str, Any] = json.loads(Path(name).read_text(encoding="utf-8"))
-    references = tuple(Reference(**one) for one in values.pop("references"))
-    render(Job(references=references, **values))
+    render(Job(**json.loads(Path(name).read_text(encoding="utf-8"))))
     return ""
 
 
@@ -146,7 +155,7 @@ def _text(image: Image.Image, x: float, y: float, text: str, size: int, fill: st
         x += face.getlength(run)
 
 
-def _references(image: Image.Image, references: tuple[Reference, ...], first: int, last: int) -> int:
+def _references(image: Image.Image, references: Sequence[tuple[str, str | None]], first: int, last: int) -> int:
     """Draws a row of thumbnails above `last` if that leaves some height for the prompt; returns the y where it begins."""
     unit, margin, small = _measures(image)
     wide, high, step = round(14 * unit), round(10 * unit), round(16 * unit)
@@ -154,9 +163,9 @@ def _references(image: Image.Image, references: tuple[Reference, ...], first: in
     if not references or top - first < 15 * unit:
         return last
     fitting = min(_MOST_TILES, (image.width - 2 * margin + step - wide) // step)
-    for x, one in zip(range(margin, margin + fitting * step, step), references, strict=False):
-        image.paste(picture(one.file, (wide, high)) or Image.new("RGB", (wide, high), "#55555f"), (x, top))
-        _text(image, x, top + high + small * 1.3, fit(clean(one.label, 40), small, wide), small)
+    for x, (label, file) in zip(range(margin, margin + fitting * step, step), references, strict=False):
+        image.paste(picture(file, (wide, high)) or Image.new("RGB", (wide, high), "#55555f"), (x, top))
+        _text(image, x, top + high + small * 1.3, fit(clean(label, 40), small, wide), small)
     return top
 
 

@@ -13,8 +13,7 @@ import pytest
 from PIL import Image, ImageChops, ImageStat
 
 from seedance_nb._simulator import encode as picture_module
-from seedance_nb._simulator.encode import Box, clean, fit, frames, render, tune, width, wrap
-from seedance_nb._simulator.job import Job, Reference
+from seedance_nb._simulator.encode import Box, Job, clean, fit, frames, render, tune, width, wrap
 
 
 def job(path: Path, prompt: str = "A fox", **changes: Any) -> Job:
@@ -138,8 +137,8 @@ def test_the_same_request_looks_the_same_and_another_prompt_does_not(tmp_path: P
 )
 @pytest.mark.usefixtures("one_palette")
 def test_any_prompt_fits_into_any_shape(tmp_path: Path, size: tuple[int, int], prompt: str) -> None:
-    few = tuple(Reference(label=f"[Image{n}]", file=None) for n in range(1, 3))
-    many = tuple(Reference(label=f"[Image{n}]", file=None) for n in range(1, 16))
+    few = tuple((f"[Image{n}]", None) for n in range(1, 3))
+    many = tuple((f"[Image{n}]", None) for n in range(1, 16))
     margin = min(size) // 20
     blank = first(job(tmp_path / "v", "", width=size[0], height=size[1]))
     for references in ((), few, many):
@@ -163,7 +162,7 @@ def test_any_prompt_fits_into_any_shape(tmp_path: Path, size: tuple[int, int], p
 def test_no_more_than_twelve_pictures_are_opened(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     opened: list[str | None] = []
     monkeypatch.setattr(picture_module, "picture", lambda file, _: opened.append(file))
-    many = tuple(Reference(label=f"[Image{n}]", file=str(n)) for n in range(500))
+    many = tuple((f"[Image{n}]", str(n)) for n in range(500))
     for size in ((854, 480), (480, 854), (2560, 480)):
         opened.clear()
         first(job(tmp_path / "v", width=size[0], height=size[1], references=many))
@@ -215,8 +214,8 @@ def test_white_words_stand_out_from_the_brightest_corner_and_the_badge_from_its_
     assert contrast(*ranked) > 7
 
 
-def reference(path: Path) -> tuple[Reference, ...]:
-    return (Reference(label="[Image1]", file=str(path)),)
+def reference(path: Path) -> tuple[tuple[str, str], ...]:
+    return (("[Image1]", str(path)),)
 
 
 def test_a_reference_picture_is_shown(tmp_path: Path) -> None:
@@ -249,8 +248,9 @@ def test_a_job_travels_as_text(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) 
     read: list[Job] = []
     monkeypatch.setattr(picture_module, "render", read.append)
     picture_module.render_job(str(tmp_path / "job.json"))
-    assert asdict(read[0]) | {"settings": work.settings} == asdict(work)
+    assert asdict(read[0]) | {"settings": work.settings, "references": work.references} == asdict(work)
     assert [tuple(one) for one in read[0].settings] == [*work.settings]
+    assert [tuple(one) for one in read[0].references] == [*work.references]
 
 
 def test_a_tune_is_as_long_as_the_video_and_begins_and_ends_softly() -> None:
