@@ -77,7 +77,9 @@ class Simulator:
         spec, body, refusal = await self._read(spec, request)
         if refusal is not None:
             return refusal
-        error_code, fault = self._requested_error(spec, request, body), next(self._faults, "ok")
+        match = re.search(r"simulate:([a-z_]+|\d{3})", json_text(body))
+        in_body = match[1] if match and match[1] in ("fail", *codes(spec)) else ""
+        error_code, fault = request.headers.get("x-simulate", "") or in_body, next(self._faults, "ok")
         if error_code in codes(spec) or fault.isdecimal():
             return _replies.refused(spec, error_code or fault)
         if error_code not in ("", "fail"):
@@ -104,8 +106,6 @@ class Simulator:
         model = model if isinstance(model, str) else ""
         models = {only_value(other.body.get("properties", {}).get("model", {})): other for other in same}
         spec = models.get(model, spec)
-        if self._requested_error(spec, request, body) not in ("", "fail"):
-            return spec, body, None
         head = f"Value error, Invalid input for model {model}: "
         wrong = [f"{head}{problem.field}: {problem.message}" for problem in check(spec, body) if not problem.warns]
         return spec, body, _replies.invalid(spec, wrong) if wrong else None
@@ -146,17 +146,14 @@ class Simulator:
         end = int(task.created + self._queue + self._run) if ended else None
         width, height = size_of(spec, values)
         share = min(0.99, max(0.0, (self._now() - task.created) / (self._queue + self._run or 1)))
-        price, model, last = (
-            estimate(spec, task.body),
-            find(task.body, "/model"),
-            self.store.output(task.id, LAST_FRAME),
-        )
+        model, price = find(task.body, "/model"), int(estimate(spec, task.body).amount or 0)
+        last = self.store.output(task.id, LAST_FRAME)
         return state, {
             "id": task.id, "body": task.body, "model": model, "relay-model": f"simulated/{model}", "upstream-id": f"sim-{task.id}",
             "created": created, "created-ms": created * 1000, "created-iso": _replies.iso(created), "now": now, "now-iso": _replies.iso(now),
             "started": int(task.created + self._queue) if state != "queued" else 0,
             "finished": end, "finished-ms": end * 1000 if end else None, "ran": int(self._run) if ended else None,
-            "percent": "100%" if ended else f"{share:.0%}", "credits": int(price.amount or 0) if state == "done" else 0,
+            "percent": "100%" if ended else f"{share:.0%}", "credits": price if state == "done" else 0,
             "width": width, "height": height, "seconds": int(seconds_of(values.get("seconds")) or 5),
             "resolution": values.get("resolution", ""), "ratio": values.get("ratio", ""), "audio": bool(values.get("audio")),
             "code": 501 if state == "failed" else 200, "said": task.fault if state == "failed" else "success",
@@ -248,11 +245,6 @@ class Simulator:
             fault = await paint(self.specs[task.spec], task.body, output, last, self._reference, self._seed)
         if fault:
             await asyncio.to_thread(self.store.add, replace(task, fault=fault))
-
-    def _requested_error(self, spec: Spec, request: Request, body: Any) -> str:
-        match = re.search(r"simulate:([a-z_]+|\d{3})", json_text(body)) if isinstance(body, dict) else None
-        in_body = match[1] if match and match[1] in ("fail", *codes(spec)) else ""
-        return request.headers.get("x-simulate", "") or in_body
 
 
 def painter() -> asyncio.Semaphore:
