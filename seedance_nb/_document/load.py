@@ -150,7 +150,7 @@ def _chosen(root: Table, operations: tuple[Operation, ...], chosen: Operation) -
         message = f"the example {shorten(example, 30)} is invalid: {error}"
         oddities.append(Oddity(pointer=f"{content.pointer}/example", message=message))
     inputs = tuple(name for name, child in body.get("properties", {}).items() if find(child, "/x-inputs") is True)[:1]
-    has_task, env = "x-task" in root.value, root.value.get("x-env", {})
+    has_task, env, calls = "x-task" in root.value, root.value.get("x-env", {}), root.table("x-calls", optional=True)
     if not has_task and body.get("type") == "object":  # in the URL, and fields like the body's
         parameters: dict[str, Any] = {"properties": {}, "required": []}
         with suppress(SpecError):  # a bad parameter does not block the body
@@ -172,7 +172,7 @@ def _chosen(root: Table, operations: tuple[Operation, ...], chosen: Operation) -
         root, operations=operations, method=chosen.method, path=chosen.path, **with_limits(with_roles(body, {}, root.file)), example=example, auth=auth,
         content_type=chosen.content_type, server=_operations.server_of(root, is_sent=has_task), inputs=inputs,
         key_env=env.get("key", ""), base_env=env.get("base_url", ""), task=task, errors=tables.error_table(root) if task else None,
-        replies=replies, calls=tables.calls_of(root), **tables.callback_of(operation),
+        replies=replies, calls={name: tables.call_of(root, calls.table(name)) for name in calls.value}, **tables.callback_of(operation),
         oddities=tuple(dict.fromkeys(oddities)),
     )  # fmt: skip
 

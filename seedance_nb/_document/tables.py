@@ -176,7 +176,7 @@ def task_table(root: Table, responses: Table) -> TaskTable:
     if twice := sorted(word for word, count in Counter(word for word, _ in own).items() if count > 1):
         raise root.error(f"these words have two states: {', '.join(twice)}", "x-task", "words")
     rest = _arguments(table, "follow", "words", "failed-codes", "poll", "batch") | _arguments(table.get("poll", {}))
-    batch = _call(root, root.table("x-task").table("batch")) if "batch" in table else None
+    batch = call_of(root, root.table("x-task").table("batch")) if "batch" in table else None
     if batch and batch.method != "get":
         raise root.error("the call for many tasks must be a GET", "x-task", "batch")
     return TaskTable(batch=batch, id_pointer=str(expression).removeprefix("$response.body#"), status_path=status_path, **rest,
@@ -192,13 +192,7 @@ def error_table(root: Table) -> ErrorTable:
     return ErrorTable(**_arguments(texts | ({"invalid": str(table["invalid"])} if "invalid" in table else {})))
 
 
-def calls_of(root: Table) -> dict[str, Call]:
-    """The free calls of `x-calls` by name. *pure*. Raises: SpecError for an operation that does not exist."""
-    calls = root.table("x-calls", optional=True)
-    return {name: _call(root, calls.table(name)) for name in calls.value}
-
-
-def _call(root: Table, table: Table) -> Call:
+def call_of(root: Table, table: Table) -> Call:
     method, path, operation = _operation(root, table, "operation")
     reply = reply_of(root, operation.table("responses"))
     return Call(method=method, path=path, reply=reply, **_arguments(table.value, "operation"))

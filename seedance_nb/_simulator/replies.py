@@ -86,7 +86,6 @@ def status_reply(spec: Spec, state: str, facts: dict[str, Any]) -> JSONResponse:
 
 
 def free(spec: Spec, name: str, facts: dict[str, Any]) -> JSONResponse:
-    """The response to a free call; `facts` are the values for its `x-fill`. *pure*."""
     return JSONResponse(shape(spec.calls[name].reply, facts))
 
 

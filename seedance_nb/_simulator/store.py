@@ -12,9 +12,7 @@ import platformdirs
 
 from seedance_nb._web.regular_files import write
 
-_KEEP_S = 7 * 24 * 3600
-_MOST_TASKS = 1000
-_MOST_UPLOADS = 50
+_KEEP_S, _MOST_TASKS, _MOST_UPLOADS = 7 * 24 * 3600, 1000, 50
 LAST_FRAME = "-last.png"
 
 
@@ -48,13 +46,11 @@ class Store:
             self.remove(old.stem)
 
     def get(self, task_id: str) -> Simulated | None:
-        """The task with this id, None if there is none. *reads files*."""
         with suppress(OSError, ValueError):
             return Simulated(**json.loads(self._record(task_id).read_bytes()))
         return None
 
     def remove(self, task_id: str) -> None:
-        """Deletes a task and its files. *writes files*."""
         for path in (self._record(task_id), self.output(task_id), self.output(task_id, LAST_FRAME)):
             path.unlink(missing_ok=True)
 

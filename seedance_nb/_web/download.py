@@ -153,8 +153,10 @@ async def _attempt(url: str, part: Path, fetch: Fetch, bounds: Bounds, earlier: 
             await asyncio.to_thread(os.fsync, file.fileno())
     if fault is None and size is not None and end != size:
         fault = DownloadError("broken", f"{end:,} of {size:,} bytes arrived")
-    if fault is not None and not await asyncio.to_thread(_is_whole, part, bounds):
-        raise fault
+    if fault is not None:
+        await asyncio.to_thread(_unwrap, part, bounds.most)
+        if not await asyncio.to_thread(bounds.is_whole, part):
+            raise fault
     return True
 
 
@@ -193,11 +195,6 @@ def _unwrap(part: Path, most: int) -> None:
             new.replace(part)
     finally:
         new.unlink(missing_ok=True)
-
-
-def _is_whole(part: Path, bounds: Bounds) -> bool:
-    _unwrap(part, bounds.most)
-    return bounds.is_whole(part)
 
 
 def _megabytes(size: int) -> str:
