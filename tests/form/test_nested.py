@@ -425,6 +425,43 @@ def test_what_is_folded_costs_three_models(comms: list[dict[str, Any]]) -> None:
     assert opened(comms) <= plain + 4
 
 
+def test_a_long_list_builds_forty_rows_until_the_rest_is_wanted(comms: list[dict[str, Any]]) -> None:
+    built, rows = [], [{"text": str(number)} for number in range(2_000)]
+    for count in (40, 2_000, 200):
+        form = form_of({"type": "array", "items": SHOT})
+        comms.clear()
+        form.values = {"x": rows[:count]}
+        built.append(opened(comms))
+    assert built[0] > 40, "each row has widgets"
+    assert built[1:] == [built[0] + 1] * 2, "one button for the rest"
+    shots, rows = at(form, "/x"), rows[:200]
+    assert form.values == {"x": rows}
+    assert ">200<" in shots.label_widget.value
+    shots.press(shots.remove, shots._entries[0])
+    shots._entries[0].control.parts()["text"].widget.value = "new"
+    rows = [{"text": "new"}, *rows[2:]]
+    assert form.values == {"x": rows}, "the rest stays as it is"
+    assert len(shots._entries) == 39
+    more = shots.widget.children[-1]
+    assert more.description == "Show 160 more"
+    more.click()
+    assert [entry.value for entry in shots._entries] == rows
+    assert shots.widget.children[-1] is shots._add
+    assert form.values == {"x": rows}
+
+
+def test_a_problem_in_the_rest_of_a_long_list_is_at_the_list_and_leads_to_its_row() -> None:
+    form = form_of({"type": "array", "items": SHOT})
+    form.values = {"x": [*[{"text": "a"}] * 60, {"text": 5}]}
+    form.validate()
+    shots = at(form, "/x")
+    assert "60" in shots.label_widget.value
+    form._focus("/x/60/text")
+    assert len(shots._entries) == 61
+    form.validate()
+    assert "sdn-error" in shots._entries[60].control.parts()["text"].label_widget.description
+
+
 def test_setting_the_same_rows_again_says_nothing(comms: list[dict[str, Any]]) -> None:
     form = form_of({"type": "array", "items": SHOT})
     form.values = {"x": [{"text": "a"}, {"text": "b"}]}

@@ -1,6 +1,6 @@
 """The controls of lists and maps: entries that a user adds, moves and removes, each with a control of its own kind."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from typing import Any
 
@@ -15,6 +15,7 @@ from seedance_nb._form.model.fields import Field, defined_names, entry_of, extra
 from seedance_nb._schema.validator import fits
 
 _OPEN_ITEMS = 3  # entries of longer lists are folded
+_AT_FIRST = 40  # entries that are built before "Show more" is pressed, because each takes a millisecond
 _NAME = Html('<span class="sdn-name">Name</span>')
 _WRONG = Html('<span class="sdn-error" role="alert"><span>{}</span></span>')
 
@@ -26,6 +27,7 @@ class Entries(Compound):
     fixed = False  # whether an entry's index decides its schema, so that entries cannot be moved
 
     _entries: list[Any]
+    _rest: Sequence[Any] = ()  # the values of the entries after these, which are not built yet
     _collect: Callable[[], Any]  # the value of all entries together
 
     def _frame(self, noun: str, kind: str) -> Any:
@@ -84,11 +86,12 @@ class Entries(Compound):
             self._reorder(order)
 
     def _reorder(self, order: list[int]) -> None:
+        rest = range(len(self._entries), len(self._entries) + len(self._rest))
         self._entries = [self._entries[index] for index in order]
         if self.fixed:
             self.show(self._collect())
         self._arrange()
-        self._accept(self._collect(), Change(order=tuple(order)))
+        self._accept(self._collect(), Change(order=(*order, *rest)))
 
     def _name(self, entry: Any, index: int) -> None:
         """Label an entry by its index."""
@@ -102,7 +105,7 @@ class Entries(Compound):
         self._arrange()
 
     def _status_with(self, problems: tuple[Problem, ...] = ()) -> FieldStatus:
-        count = len(self._entries)
+        count = len(self._entries) + len(self._rest)
         return FieldStatus(problems, count or None if self.field.kind == "map" else count)
 
     def _arrange(self) -> None:
@@ -173,15 +176,31 @@ class ItemsControl(Entries):
         if not self.fixed:
             entry.control.relabel(self.entry_field(index).label)
 
+    def focus(self, path: tuple[str, ...]) -> None:
+        if next(iter(path), "") not in self.parts():
+            rest, self._rest = self._rest, ()
+            with self._factory.deeper(2):
+                self._entries += [Entry(self, index, item) for index, item in enumerate(rest, len(self._entries))]
+            self._arrange()
+        super().focus(path)
+
     def _display(self, value: Any) -> None:
         if self.fixed:
             self._entries = []
-        with self._factory.deeper(2 if isinstance(value, list) and len(value) > _OPEN_ITEMS else 0):
-            super()._display(value)
+        items, built = value if isinstance(value, list) else [], max(_AT_FIRST, len(self._entries))
+        self._rest = items[built:]
+        with self._factory.deeper(2 if len(items) > _OPEN_ITEMS else 0):
+            super()._display(items[:built])
 
     def _collect(self) -> Any:
-        items = [entry.value for entry in self._entries]
+        items = [*(entry.value for entry in self._entries), *self._rest]
         return items if items or self.field.required else ABSENT
+
+    def _foot(self) -> list[Any]:
+        if not self._rest:
+            return [self._add]
+        more = {"icon": "caret-right", "description": f"Show {len(self._rest):,} more"}
+        return [self._factory.button(lambda: self.focus((str(len(self._entries)),)), "sdn-fold", **more)]
 
 
 class MapControl(Entries):
