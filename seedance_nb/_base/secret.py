@@ -66,9 +66,6 @@ class Secret:
     def __repr__(self) -> str:
         return f"<key from {self.source}>"
 
-    def __format__(self, _spec: str) -> str:
-        return repr(self)
-
     def __reduce__(self) -> Never:
         raise TypeError("a key cannot be pickled or copied")
 

@@ -54,10 +54,6 @@ def set_at(value: Any, path: JsonPath, new: Any) -> Any:
     if not path:
         return new
     head, rest = path[0], path[1:]
-    if isinstance(value, list) and isinstance(head, int):
-        if new is ABSENT and not rest:
-            return value[:head] + value[head + 1 :]
-        return [*value[:head], set_at(value[head] if head < len(value) else {}, rest, new), *value[head + 1 :]]
     inner = dict(value) if isinstance(value, Mapping) else {}
     if new is ABSENT and not rest:
         inner.pop(head, None)

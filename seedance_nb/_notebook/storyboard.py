@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import Any
 
 from seedance_nb._base import errors
-from seedance_nb._base.faults import created_by_package, typed_class
+from seedance_nb._base.faults import created_by_package
 from seedance_nb._base.html import Html, table_html, table_text
 from seedance_nb._base.values import shorten
 from seedance_nb._document.load import spec as load_spec
@@ -35,7 +35,6 @@ from seedance_nb._web.regular_files import sha256
 
 
 @created_by_package
-@typed_class
 class Storyboard(ShownBatch):
     """The shots of one film, created and checked by `sd.storyboard`. Nothing is sent yet.
 

@@ -15,7 +15,6 @@ from dataclasses import dataclass, field, replace
 from typing import Any, TypeVar
 
 from seedance_nb._base.errors import InvalidInput, OverBudget, SeedanceError, argument_error
-from seedance_nb._base.executor import call_in
 from seedance_nb._base.faults import created_by_package
 from seedance_nb._base.html import Readable
 from seedance_nb._base.problem import Problem
@@ -30,7 +29,7 @@ from seedance_nb._media.preflight import Report
 from seedance_nb._session.session import Document, Session
 from seedance_nb._task.begin import require_sendable
 from seedance_nb._task.display.video import Video
-from seedance_nb._task.engine import ENGINE, wait_for
+from seedance_nb._task.engine import ENGINE, call_in, wait_for
 from seedance_nb._task.task import Task
 
 T = TypeVar("T")

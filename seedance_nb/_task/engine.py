@@ -8,7 +8,7 @@ import sys
 import threading
 import time
 from collections.abc import Callable, Coroutine
-from concurrent.futures import Future, ThreadPoolExecutor
+from concurrent.futures import Executor, Future, ThreadPoolExecutor
 from contextlib import suppress
 from dataclasses import dataclass, field
 from functools import partial
@@ -179,6 +179,13 @@ def wait_for(future: Future[T], tick_s: float = 0.1) -> T:
     while not concurrent.futures.wait([future], timeout=tick_s).done:
         pass
     return future.result()
+
+
+def call_in(executor: Executor, key: str, function: Callable[..., T], *arguments: Any) -> Future[T]:
+    """The result of a call that `executor` makes; Dask makes it once for all that use this key, and again only after a worker died."""
+    is_dask = type(executor).__module__.startswith("distributed.")
+    options: dict[str, Any] = {"key": key, "retries": 0} if is_dask else {}
+    return executor.submit(function, *arguments, **options)
 
 
 def nest_asyncio() -> str:

@@ -107,14 +107,9 @@ def shown_order(view: dict[str, Any]) -> tuple[str, ...]:
     properties = properties_of(view)
     hints = [view.get(key) for key in ("x-fal-order-properties", "x-apidog-orders")]
     names = [name for hint in hints if isinstance(hint, list) for name in hint if isinstance(name, str)]
-    first = [name for name in names if name in properties]
-    indexes = {name: index for index, name in reversed(list(enumerate(first)))}
-
-    def rank(name: str) -> tuple[float, float]:
-        own = properties[name].get("x-order") if isinstance(properties[name], dict) else None
-        return indexes.get(name, len(first)), own if isinstance(own, int | float) else 999
-
-    return tuple(sorted(properties, key=rank))
+    orders = {name: find(child, "/x-order") for name, child in properties.items()}
+    ordered = sorted(orders, key=lambda name: orders[name] if is_number(orders[name]) else 999)
+    return tuple(dict.fromkeys([*(name for name in names if name in properties), *ordered]))
 
 
 def _merged(schema: Any, defs: Mapping[str, Any]) -> tuple[dict[str, Any], tuple[Condition, ...]]:

@@ -14,7 +14,6 @@ from textwrap import shorten
 from typing import TYPE_CHECKING, Any, overload
 
 from seedance_nb._base.errors import MediaError, argument_error
-from seedance_nb._base.executor import call_in
 from seedance_nb._base.faults import created_by_package, typed
 from seedance_nb._base.html import DIM, FG, Html, piece
 from seedance_nb._base.values import is_number, read_json, slug
@@ -23,6 +22,7 @@ from seedance_nb._media.frames import MOST, frames_at, join
 from seedance_nb._media.sniff import MediaFacts, read_facts
 from seedance_nb._task.display import player as _player
 from seedance_nb._task.display.player import PlayerOptions, View, differences, require_width, result_text, source_of
+from seedance_nb._task.engine import call_in
 from seedance_nb._task.files import ExtraResult, poster_of, read_extras, video_path
 from seedance_nb._web.regular_files import write
 
