@@ -121,7 +121,7 @@ class Run:
         self.is_stopped = False
         self.tasks: list[Task | Exception | None] = [item.error for item in items]
         self.results: list[Result] = [*self.tasks]  # type: ignore[list-item]
-        self.futures: dict[int, Future[Row]] = {}
+        self.futures: dict[int, Future[Video]] = {}
 
 
 def _source(model: Spec) -> Document:
@@ -251,14 +251,9 @@ class Batch:
         sending = asyncio.ensure_future(self.send(run, interactive=interactive))
         while run.futures or not sending.done():
             await asyncio.sleep(_TICK_S)
-            for at in [at for at, future in run.futures.items() if future.done()]:  # in a thread: posters are decoded
-                show = functools.partial(self._video, run, at, run.futures.pop(at))
-                run.results[at] = await asyncio.to_thread(attempt, show)
+            for at in [at for at, future in run.futures.items() if future.done()]:
+                run.results[at] = attempt(run.futures.pop(at).result)
         await sending
-
-    def _video(self, run: Run, at: int, future: Future[Row]) -> Video:
-        row = future.result()
-        return run.tasks[at].show(row)  # type: ignore[union-attr] # there is a row, so there is a task
 
     async def send(self, run: Any, *, interactive: bool = False) -> None:
         """Send each item in order, at most `concurrency` unfinished at once; what has a task keeps it. *spends credits*, *network*, *writes ledger*. An error takes the place of a task and stops no other."""
@@ -283,14 +278,13 @@ class Batch:
             run.futures[at] = ENGINE.submit(self._elsewhere(self._executor, run, at, send))
             return
         run.tasks[at] = task = await asyncio.to_thread(attempt, send)
-        future = task if isinstance(task, Exception) else await asyncio.to_thread(attempt, task.following)
-        if isinstance(future, Exception):
-            run.results[at] = future
+        if isinstance(task, Exception):
+            run.results[at] = task
         else:
-            run.futures[at] = future
+            run.futures[at] = task.future
 
-    async def _elsewhere(self, executor: Executor, run: Run, at: int, send: Callable[[], Task]) -> Row:
-        """The finished row of an item that `executor` sends and follows; what is left when a worker ends is followed here. Raises: what `send` does."""
+    async def _elsewhere(self, executor: Executor, run: Run, at: int, send: Callable[[], Task]) -> Video:
+        """The video of an item that `executor` sends and follows; what is left when a worker ends is followed here. Raises: what `send` does."""
         item, session = self.items[at], self._session
         where = session.ledger.place, str(session.outputs.absolute()), session.sender.routing.timing
         options = {"take": item.take, "budget": self._budget, "simulated": item.simulated, "interactive": True}
@@ -301,7 +295,7 @@ class Batch:
         if run.is_stopped and future.cancelled():
             raise SeedanceError("Stopped before it was sent.", charged="not charged")
         run.tasks[at] = task = await asyncio.to_thread(send)
-        return await asyncio.wrap_future(await asyncio.to_thread(task.following))
+        return await asyncio.wrap_future(task.future)
 
     def waiting(self, work: Callable[[Any], Coroutine[Any, Any, None]]) -> Iterator[bool]:
         """Wait for `send` or `perform`: False from time to time, and True at the end. Whoever leaves the loop stops the sending."""

@@ -61,7 +61,7 @@ class Day:
     def send(self, *_: Any, **__: Any) -> Any:
         future = Future[None]()
         self.loop.create_task(self.live(future))
-        return SimpleNamespace(following=lambda: future, show=lambda _: None, is_new=True)
+        return SimpleNamespace(future=future, is_new=True)
 
     async def live(self, future: Future[None]) -> None:
         sent = await self.limiter.acquire(self.loop.time, asyncio.sleep)
