@@ -31,7 +31,7 @@ from seedance_nb._ledger.row import State
 from seedance_nb._notebook import status
 from seedance_nb._notebook.output import FrameViewer, VideoOutput
 from seedance_nb._session.session import Session
-from seedance_nb._task.display.player import notebook_file, viewer
+from seedance_nb._task.display.player import is_voila, notebook_file
 from seedance_nb._task.display.progress import usual_text
 from seedance_nb._task.display.video import Video, takes_view
 from seedance_nb._task.engine import ENGINE
@@ -307,7 +307,7 @@ class Draft:
     """The draft of an empty form, for its notebook and model; none where the notebook is unknown, or shared as in Voila."""
 
     def __init__(self, form: Form, ledger: Path) -> None:
-        book = None if viewer() == "voila" else notebook_file()
+        book = None if is_voila() else notebook_file()
         self.file = drafts_path(ledger) / f"{digest([str(book), form.spec.name])[:32]}.json" if book else None
         self._form, self._start = form, form.values
 

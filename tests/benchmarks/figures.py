@@ -1,5 +1,7 @@
 """Prints the figures of this project: `python tests/benchmarks/figures.py [--browser]`. Ratios hold on any machine, times do not."""
 
+import contextlib
+import os
 import re
 import statistics
 import subprocess
@@ -144,17 +146,17 @@ def browser() -> None:
 
 
 def mechanisms() -> None:
-    """How each viewer shows a file, by its size and by whether it is below the notebook's folder."""
-    from seedance_nb._task.display.player import EMBED_UP_TO, WAYS, mechanism
+    """How a file is shown by its size, where a server delivers it and in a viewer that gets no file."""
+    from seedance_nb._task.display.player import EMBED_UP_TO, source_of
 
-    sizes = {f"up to {EMBED_UP_TO / 1e6:g} MB": EMBED_UP_TO, "larger": EMBED_UP_TO + 1, "no file": None}
-    for viewer in WAYS:
-        ways = [
-            f"{name} {mechanism(viewer, is_served=served, size=size)}{'' if served else ' (elsewhere)'}"
-            for served in (True, False)
-            for name, size in sizes.items()
-        ]
-        print(f"{viewer}: {', '.join(ways)}")
+    with tempfile.TemporaryDirectory() as folder, contextlib.chdir(folder):
+        for size in (EMBED_UP_TO, EMBED_UP_TO + 1):
+            Path("v.mp4").touch()
+            os.truncate("v.mp4", size)
+            for viewer, mark in (("a page of a script", ""), ("Colab", "1")):
+                os.environ["COLAB_GPU"] = mark
+                print(f"{viewer}, {size:,} bytes: {source_of(Path('v.mp4'))[:22] or 'a still'}")
+        del os.environ["COLAB_GPU"]
 
 
 OPEN = """import seedance_nb as sd

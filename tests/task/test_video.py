@@ -23,10 +23,7 @@ from seedance_nb._media.sniff import MediaFacts, read_facts
 from seedance_nb._task.display import player
 from seedance_nb._task.display.player import (
     EMBED_UP_TO,
-    WAYS,
-    Viewer,
     differences,
-    mechanism,
     pending_html,
     source_of,
     still_of,
@@ -149,14 +146,31 @@ def test_beside_the_notebook_the_file_is_named_and_elsewhere_it_is_embedded(
             assert source_of(out / "large.mp4") == ""
 
 
-@pytest.mark.parametrize("name", sorted(WAYS))
+VIEWERS = {
+    "jupyter": ("JPY_SESSION_NAME", "n.ipynb"), "script": ("TERM", "x"), "headless": ("TERM", "x"), "voila": ("SERVER_SOFTWARE", "voila/0.5"),
+    "colab": ("COLAB_GPU", "1"), "vscode": ("VSCODE_PID", "1"),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("name", sorted(VIEWERS))
 @pytest.mark.parametrize("is_served", [True, False])
 @pytest.mark.parametrize("size", [None, 1, EMBED_UP_TO, EMBED_UP_TO + 1])
 @pytest.mark.parametrize("embed", [None, True, False])
 def test_a_video_is_referenced_where_it_is_served_and_embedded_up_to_a_limit_elsewhere(
-    name: Viewer, is_served: bool, size: int | None, embed: bool | None
+    name: str, is_served: bool, size: int | None, embed: bool | None, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    way = mechanism(name, is_served=is_served, size=size, embed=embed)
+    (folder := tmp_path / "book").mkdir()
+    monkeypatch.chdir(folder)
+    (folder / "n.ipynb").touch()
+    mark, value = VIEWERS[name]
+    monkeypatch.setenv(mark, str(folder / value) if name == "jupyter" else value)
+    monkeypatch.setattr(player, "shell_with_kernel", lambda: name != "script")
+    file = (folder if is_served else tmp_path) / "v.mp4"
+    if size is not None:
+        file.touch()
+        os.truncate(file, size)
+    source = source_of(file, embed)
+    way = "embed" if source.startswith("data:video/mp4;base64,A") else {"v.mp4": "file", "": "still"}[source]
     serves = name in ("jupyter", "script") and is_served
     if embed and size is not None:
         assert way == "embed"

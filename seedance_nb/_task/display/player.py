@@ -6,7 +6,7 @@ import os
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path, PurePosixPath
-from typing import Any, Literal, get_args
+from typing import Any
 from urllib.parse import quote
 
 from seedance_nb._base.errors import argument_error
@@ -16,16 +16,9 @@ from seedance_nb._document.reader import packaged
 from seedance_nb._media.sniff import MediaFacts
 from seedance_nb._task.files import ExtraResult
 
-Viewer = Literal["jupyter", "script", "headless", "voila", "colab", "vscode"]
-Mechanism = Literal["file", "embed", "still"]
-
 EMBED_UP_TO = 8_000_000  # largest file that is embedded unless that is requested, in bytes
-WAYS: dict[Viewer, tuple[Mechanism, ...]] = dict.fromkeys(get_args(Viewer), ("embed", "still"))
-"""The mechanisms of each viewer; the first one that is possible is used. JupyterLab and Notebook 7 deliver what is below the notebook's folder; Voila delivers no MP4, Colab nothing, and VS Code resolves no relative path reliably (microsoft/vscode-jupyter#7644)."""
-WAYS |= dict.fromkeys(("jupyter", "script"), ("file", "embed", "still"))
-_MARKS: Mapping[str, Viewer] = {
-    "COLAB_RELEASE_TAG": "colab", "COLAB_GPU": "colab", "VSCODE_PID": "vscode", "VSCODE_CWD": "vscode",
-}  # fmt: skip
+_EMBEDS = ("COLAB_RELEASE_TAG", "COLAB_GPU", "VSCODE_PID", "VSCODE_CWD")
+"""The environment of viewers that get no file: Colab delivers none, and VS Code resolves no relative path reliably (microsoft/vscode-jupyter#7644)."""
 _MIME = {".webm": "video/webm", ".mov": "video/quicktime", ".gif": "image/gif"}
 _MOST_WIDTH, MOST_PX = 760, 10_000
 _STILL_BYTES = 6_400  # twice in a notebook that saves widgets, which gets at most 25 kB for a video
@@ -33,23 +26,15 @@ _THUMBNAIL, _QUALITIES = 320, (80, 70, 55, 40, 28)
 _EXTRA = Html('<img src="{}" alt="{}" style="display:block;margin-top:6px;max-width:min(240px,100%);border-radius:8px">')  # fmt: skip
 
 
-def viewer() -> Viewer:
-    """The program that shows this kernel's outputs, as far as the environment tells. Reads the environment."""
-    if marked := next((name for mark, name in _MARKS.items() if os.getenv(mark)), None):
-        return marked
-    if os.getenv("SERVER_SOFTWARE", "").startswith("voila"):
-        return "voila"
-    if notebook_file() is not None:
-        return "jupyter"
-    return "headless" if shell_with_kernel() else "script"
+def is_voila() -> bool:
+    return os.getenv("SERVER_SOFTWARE", "").startswith("voila")
 
 
-def mechanism(name: Viewer, *, is_served: bool, size: int | None, embed: bool | None = None) -> Mechanism:
-    """How a file of `size` bytes (None if there is none) is shown, below the notebook's folder if `is_served`. *pure*."""
-    if embed and size is not None:
-        return "embed"
-    is_small = embed is None and size is not None and size <= EMBED_UP_TO
-    return next(way for way in WAYS[name] if {"file": is_served, "embed": is_small, "still": True}[way])
+def delivers_files() -> bool:
+    """Whether the viewer of this kernel's outputs gets files below the notebook's folder: JupyterLab, Notebook 7 and pages that scripts write do, Voila gets no MP4. Reads the environment."""
+    if is_voila() or any(map(os.getenv, _EMBEDS)):
+        return False
+    return notebook_file() is not None or not shell_with_kernel()
 
 
 def source_of(path: Path, embed: bool | None = None) -> str:
@@ -59,10 +44,11 @@ def source_of(path: Path, embed: bool | None = None) -> str:
     inner = file.relative_to(folder) if file.is_relative_to(folder) else Path()
     # Jupyter serves nothing from a folder whose name begins with a dot.
     is_served = bool(inner.parts) and not any(part[0] == "." for part in inner.parts)
-    way = mechanism(viewer(), is_served=is_served, size=size, embed=embed)
-    if way == "file":
+    if is_served and delivers_files() and (not embed or size is None):
         return quote(inner.as_posix())
-    return data_url(path.read_bytes(), _MIME.get(path.suffix.casefold(), "video/mp4")) if way == "embed" else ""
+    if size is None or not (size <= EMBED_UP_TO if embed is None else embed):
+        return ""
+    return data_url(path.read_bytes(), _MIME.get(path.suffix.casefold(), "video/mp4"))
 
 
 def data_url(content: bytes, mime: str) -> str:
