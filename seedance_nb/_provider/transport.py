@@ -211,12 +211,10 @@ def _close_idle(loop: asyncio.AbstractEventLoop, gate: RateLimiter) -> None:
 async def _respond(spec: Spec, request: Request, url: httpx.URL, endpoint: Endpoint, attempt: _Attempt,
                    transport: httpx.AsyncBaseTransport, more: Mapping[str, str]) -> httpx.Response:  # fmt: skip
     """The response, its body not yet read; the key is sent only to the provider's own origin, and no cookie anywhere. *network*."""
-    headers, content = (
-        {"Accept-Encoding": "identity", "User-Agent": "seedance_nb", **more},
-        request.body.encode() or None,
-    )
+    headers = {"Accept-Encoding": "identity", "User-Agent": "seedance_nb", **more}
     waits = {"connect": min(10.0, endpoint.total), "read": 60, "write": 60, "pool": 60}
     extensions = {"trace": attempt.trace, "timeout": waits}
+    content = request.body.encode() or None
     sent = httpx.Request(request.method, url, headers=headers, content=content, extensions=extensions)
     if spec.auth and endpoint.secret and origin_of(url) == origin_of(_url(endpoint.base_url)):
         sent.headers[spec.auth.header] = spec.auth.prefix + endpoint.secret.reveal()

@@ -185,10 +185,8 @@ class Sender:
 
     def _flow(self, spec: Spec, endpoint: Endpoint) -> TaskRun:
         has_account = endpoint.app is None and "balance" in spec.calls
-        return TaskRun(
-            spec=spec, endpoint=endpoint, ledger=self.ledger, folder=self.outputs, sleep=self.routing.sleep,
-            clock=self.routing.clock, balance=functools.partial(self.balance, spec) if has_account else None,
-        )  # fmt: skip
+        balance = functools.partial(self.balance, spec) if has_account else None
+        return TaskRun(spec=spec, endpoint=endpoint, ledger=self.ledger, folder=self.outputs, balance=balance)
 
     async def balance(self, spec: Spec, *, of_burst: bool = False) -> float | None:
         """The account balance, None if it is not known within 5 s; `of_burst`: asked for once by tasks that are submitted together. *network*."""

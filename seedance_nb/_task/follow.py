@@ -43,7 +43,7 @@ async def _run(flow: TaskRun, row: Row, request: Request | None) -> Row:
             ended, why = State.UNSENT, "sending ended before anything was sent"
         row = await flow.write(row, only_in=(row.state,), state=ended, error=why)
     while row.state in EARLY_STATES:  # another kernel is sending it; its answer comes through the ledger
-        await flow.ledger.wait(flow.sleep)
+        await flow.ledger.wait(flow.endpoint.sleep)
         row = await flow.read(row)
     if row.state in OPEN_STATES:
         row = await _follow(flow, row)
@@ -68,22 +68,22 @@ async def _follow(flow: TaskRun, row: Row) -> Row:
         polls = PollSchedule(early=table.early, every=table.every, late=table.deadline)
         with suppress(LedgerError):
             polls = replace(polls, history=await asyncio.to_thread(flow.ledger.history, row))
-    begun = flow.clock() - max(0.0, flow.now() - (row.accepted or flow.now()))
+    begun = flow.endpoint.clock() - max(0.0, flow.now() - (row.accepted or flow.now()))
     while row.state in OPEN_STATES:
-        passed = flow.clock() - begun
-        await flow.sleep(wait := next_poll(polls, passed))
+        passed = flow.endpoint.clock() - begun
+        await flow.endpoint.sleep(wait := next_poll(polls, passed))
         due = begun + max(passed + wait, polls.sparse_until)  # before it can be done, others go first
         seen, answer, why = await poll(flow, row.task_id, due)
         gone = seen is None and answer is not None and must_stop(flow, answer, row)
-        missing_since = (missing_since or flow.clock()) if gone else None
-        if missing_since is not None and flow.clock() - missing_since > _GONE_AFTER_S:
+        missing_since = (missing_since or flow.endpoint.clock()) if gone else None
+        if missing_since is not None and flow.endpoint.clock() - missing_since > _GONE_AFTER_S:
             text = f"the task {row.task_id} no longer exists."
             raise Refused(text, code=404, charged=row.charged, provider=row.provider)
         if seen is not None:
-            odd_since = (odd_since or flow.clock()) if seen.state is State.OTHER else None
+            odd_since = (odd_since or flow.endpoint.clock()) if seen.state is State.OTHER else None
             if row.state is State.RUNNING and seen.state is State.QUEUED:
                 back = f"{row.provider} reports {seen.word}, after it had reported {row.word}"
-            is_stuck = odd_since is not None and flow.clock() - odd_since > _ODD_AFTER_S
+            is_stuck = odd_since is not None and flow.endpoint.clock() - odd_since > _ODD_AFTER_S
             note = _STUCK if is_stuck else back if seen.state is State.QUEUED else ""
             seen = replace(seen, error="; ".join(filter(None, (seen.error, note))))
         problem = f"the last status check failed: {why or f'HTTP {answer.status if answer else 0} without a state'}"

@@ -48,7 +48,7 @@ async def save_results(flow: TaskRun, row: Row) -> Row:
         return row
     problem = ""
     try:
-        async with ENGINE.results, file_lock(_files.lock_for(flow.folder, row), flow.sleep):
+        async with ENGINE.results, file_lock(_files.lock_for(flow.folder, row), flow.endpoint.sleep):
             row = await flow.read(row)  # another process may have saved it meanwhile
             return await _Saving(flow, row, has_video=await asyncio.to_thread(_files.is_saved, row)).run()
     except OSError as error:
@@ -194,7 +194,7 @@ class _Saving:
                 self._patience -= pause
             elif not is_new and (fault.kind != "broken" or number >= tries):
                 break
-            await flow.sleep(pause)
+            await flow.endpoint.sleep(pause)
         raise fault
 
     async def _download(self, index: int, part: Path, bounds: Bounds) -> None:

@@ -66,14 +66,12 @@ def next_poll(polls: PollSchedule, elapsed: float) -> float:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class TaskRun:
-    """Everything that is needed to run one task; `clock` returns monotonic seconds, `now` Unix seconds, `jitter` 0 to 1."""
+    """Everything that is needed to run one task; `now` returns Unix seconds, `jitter` 0 to 1."""
 
     spec: Spec
     endpoint: Endpoint
     ledger: Ledger
     folder: Path
-    sleep: Callable[[float], Awaitable[None]] = asyncio.sleep
-    clock: Callable[[], float] = time.monotonic
     now: Callable[[], float] = time.time
     bounds: Bounds = field(default_factory=Bounds)
     jitter: Callable[[], float] = JITTER.random
@@ -150,7 +148,7 @@ async def send(flow: TaskRun, row: Row, request: Request) -> Row:
             message = f"{sent.why}; retrying in {retry_in_s:.0f} s"
             row = await flow.write(row, only_in=(State.SENDING,), state=State.WAITING, error=message)
             flow.delivery.sending.clear()
-            await flow.sleep(retry_in_s)
+            await flow.endpoint.sleep(retry_in_s)
     finally:
         try:
             row = await _settle(flow, row, sent)
@@ -202,7 +200,7 @@ async def _settle(flow: TaskRun, row: Row, sent: SendOutcome) -> Row:
     last_error: LedgerError | None = None
     for attempt in range(_WRITE_ATTEMPTS):
         if attempt:
-            await flow.sleep(2 * attempt)
+            await flow.endpoint.sleep(2 * attempt)
         try:
             return await flow.write(row, only_in=only_in, **changes)
         except LedgerError as error:

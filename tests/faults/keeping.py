@@ -65,8 +65,8 @@ def errand(
     row, _ = ledger.claim(approve(crun, FIELDS | (fields or {})), base_url=server.origin, simulated=False)
     row = ledger.update(row.seq, state=State.DONE, task_id="task_1", outputs=tuple(urls))
     short_bounds: dict[str, Any] = {"total_s": TOTAL_S, "most": 2_000_000, "over_s": 0.5, "least_rate": 1000}
-    place = Endpoint(base_url=server.origin, secret=None)
-    flow = TaskRun(spec=crun, endpoint=place, ledger=ledger, folder=folder / "out", sleep=short,
+    place = Endpoint(base_url=server.origin, secret=None, sleep=short)
+    flow = TaskRun(spec=crun, endpoint=place, ledger=ledger, folder=folder / "out",
                 bounds=Bounds(**short_bounds | bounds))  # fmt: skip
     return Errand(flow=flow, row=row)
 

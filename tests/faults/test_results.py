@@ -312,7 +312,8 @@ class Waiting:
 def patient(job: Errand, **row: Any) -> tuple[Errand, Waiting]:
     waiting = Waiting()
     changed = job.flow.ledger.update(job.row.seq, **row) if row else job.row
-    return replace(job, flow=replace(job.flow, sleep=waiting.sleep), row=changed), waiting
+    place = replace(job.flow.endpoint, sleep=waiting.sleep)
+    return replace(job, flow=replace(job.flow, endpoint=place), row=changed), waiting
 
 
 @pytest.mark.parametrize("status", [404, 202, 204, 425])
