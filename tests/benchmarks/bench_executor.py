@@ -13,6 +13,7 @@ import time
 from collections.abc import Callable, Iterator
 from concurrent.futures import Executor, ProcessPoolExecutor
 from contextlib import ExitStack, contextmanager
+from importlib import import_module
 from pathlib import Path
 from typing import Any
 
@@ -27,14 +28,19 @@ MODEL, WORKERS = "crun/seedance-1.0-pro-t2v", os.cpu_count() or 2
 def executors() -> Iterator[dict[str, Executor | None]]:
     with ExitStack() as stack:
         spawn = multiprocessing.get_context("spawn")
-        found: dict[str, Executor | None] = {"here": None, "processes": stack.enter_context(ProcessPoolExecutor(WORKERS, spawn))}
+        found: dict[str, Executor | None] = {
+            "here": None,
+            "processes": stack.enter_context(ProcessPoolExecutor(WORKERS, spawn)),
+        }
         try:
-            from distributed import Client, LocalCluster
+            dask: Any = import_module("distributed")
         except ImportError:
             print("Dask is not installed")
         else:
-            cluster = stack.enter_context(LocalCluster(n_workers=WORKERS, threads_per_worker=1, dashboard_address=None))
-            found["Dask"] = stack.enter_context(Client(cluster)).get_executor()
+            cluster = stack.enter_context(
+                dask.LocalCluster(n_workers=WORKERS, threads_per_worker=1, dashboard_address=None)
+            )
+            found["Dask"] = stack.enter_context(dask.Client(cluster)).get_executor()
         yield found
 
 

@@ -73,6 +73,15 @@ def test_a_name_that_blows_up_a_pattern_does_not_stop_the_kernel() -> None:
     assert time.monotonic() - begun < 20, "without a bound it would not end in a lifetime"
 
 
+def test_a_thousand_fields_have_a_control_each_and_more_are_one_text() -> None:
+    fields = {f"f{number}": {"type": "string"} for number in range(1_001)}
+    form = sd.form({"type": "object", "properties": dict([*fields.items()][:1_000])})
+    form._controls["/f999"].widget.value = "last"
+    assert form.values == {"f999": "last"}
+    assert {f"/{name}" for name in fields} - {*form._controls} == {"/f1000"}
+    assert not any(path in sd.form({"type": "object", "properties": fields})._controls for path in ("/f0", "/f1000"))
+
+
 def test_many_different_entries_are_told_apart_at_once() -> None:
     schema = {
         "type": "object",

@@ -24,7 +24,7 @@ Kind = Literal["prose", "text", "password", "integer", "number", "choice", "togg
 _PROSE_FROM = 200  # a text with a larger `maxLength` gets a text area
 _INLINE_UP_TO = 20  # a nested object of at most this many plain fields is shown open, a larger one folded
 _INLINE_LEVELS = 3
-_MOST_FIELDS = 500  # an object of more fields is edited as JSON
+_MOST_FIELDS = 1_000  # an object of more fields is edited as JSON
 _PLAIN = ("prose", "text", "password", "integer", "number", "choice", "toggle", "list", "constant")
 
 
