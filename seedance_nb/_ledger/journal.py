@@ -64,7 +64,6 @@ def is_used(ledger: Path) -> bool:
 
 
 def line(entry: Entry) -> bytes:
-    """The entry as a line. *pure*."""
     fields = {"n": entry.number, "of": entry.ledger, "at": entry.at, "task": entry.task}
     text = json.dumps({**fields, "row" if entry.whole else "set": entry.columns}, ensure_ascii=False)
     raw = text.encode("utf-8", "replace")
@@ -114,7 +113,6 @@ class JournalLock:
                     return file
 
     def release(self) -> None:
-        """Release the lock and close the journal."""
         file = self._file
         if file is None:
             return

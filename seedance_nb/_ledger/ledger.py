@@ -7,16 +7,15 @@ import math
 import os
 import re
 import time
-from collections.abc import Callable, Collection
+from collections.abc import Awaitable, Callable, Collection
 from contextlib import suppress
 from datetime import date, datetime, timedelta
 from pathlib import Path
-from typing import Any, NamedTuple, TypeVar
+from typing import Any, NamedTuple, Protocol, TypeVar
 
 from seedance_nb._base.errors import LedgerError, OverBudget
 from seedance_nb._check.check import Approved, values_by_role
 from seedance_nb._check.price import Estimate
-from seedance_nb._ledger.backend import Backend, Transaction
 from seedance_nb._ledger.database import default_path, real_path
 from seedance_nb._ledger.process import this_process
 from seedance_nb._ledger.repair import in_memory
@@ -49,6 +48,46 @@ class Found(NamedTuple):
     prompt: str
     mark: str
     total: int
+
+
+class Transaction(Protocol):
+    """One transaction, in SQL that both backends understand; at its end all of it is durable, or nothing.
+
+    `settle` sets the states of rows whose owners have ended; transactions that settle the same account wait for each other.
+    `row` is None for a number that there is not; `leases` has the rows that this call has inserted, even if its answer was lost.
+    """
+
+    db: Any
+    now: float
+
+    @property
+    def leases(self) -> Collection[int]: ...
+    def settle(self, account: str = "") -> None: ...
+    def row(self, seq: int) -> Any: ...
+    def insert(self, values: dict[str, Any], person: str, words: str) -> int: ...
+    def change(self, seq: int, changes: dict[str, Any]) -> None: ...
+
+
+class Backend(Protocol):
+    """Where the rows are: a file with its journal (`store`), or a server (`postgres`). `trouble` says why they cannot all be read, and `path` is where the ledger's other files are.
+
+    `wait` ends when another kernel may have changed a row, `may_send` is whether a row is still this process's, `save_elsewhere`
+    returns where a change is that could not be saved, and `share` runs a function on a state that all kernels have in common.
+    """
+
+    place: str
+    path: Path
+    trouble: str
+
+    @property
+    def share(self) -> Callable[..., Any] | None: ...
+    def transact(self, work: Callable[[Transaction], _T]) -> _T: ...
+    def read(self, work: Callable[[Any], _T]) -> _T: ...
+    async def wait(self, sleep: Callable[[float], Awaitable[None]]) -> None: ...
+    def may_send(self, seq: int) -> bool: ...
+    def forget(self, seq: int, *, files: bool) -> None: ...
+    def save_elsewhere(self, seq: int, created: float | None, changes: dict[str, Any], *, is_certain: bool) -> str: ...
+    def close(self) -> None: ...
 
 
 def intent_of(approved: Approved, base_url: str, take: int) -> str:
@@ -121,7 +160,7 @@ class Ledger:
                 "intent": intent, "kind": json.dumps([spec.name, simulated, by_role.get("resolution"), by_role.get("seconds")]),
                 "key_fingerprint": fingerprint, "spec": spec.name, "base_url": base_url, "simulated": int(simulated),
                 "digest": approved.digest, "take": take, "body": approved.body, "state": State.WAITING,
-                "created": transaction.now(), "owner": this_process(),
+                "created": transaction.now, "owner": this_process(),
                 "estimate": estimate.amount if estimate else None, "unit": spec.price.unit, "budget": budget,
             }, person(), str(by_role.get("prompt", "")).casefold())  # fmt: skip
             if row:
@@ -220,13 +259,11 @@ class Ledger:
         """The rows with these `words` in what `prompt` returns for model and body; `day` is a local one; "" and None are any."""
         start = datetime.combine(day, datetime.min.time()) if day else None
         days = [start.timestamp(), (start + timedelta(days=1)).timestamp()] if start else [0, math.inf]
-        parts = (
-            [("spec = ?", model)] * bool(model) + [("state = ?", state)] * bool(state) + [(_OWN, person)] * bool(person)
-        )
-        found = [("instr(words, ?) > 0", word) for word in words.casefold().split()]
-        having = " AND ".join(condition for condition, _ in found) or "1 = 0"
-        texts = [condition for condition, _ in parts]
-        conditions = ["created >= ? AND created < ?", COSTS.get(cost), MARKS.get(mark), *texts]
+        equals = {"spec = ?": model, "state = ?": state, _OWN: person}
+        parts = {condition: value for condition, value in equals.items() if value}
+        found = words.casefold().split()
+        having = " AND ".join(["instr(words, ?) > 0"] * len(found)) or "1 = 0"
+        conditions = ["created >= ? AND created < ?", COSTS.get(cost), MARKS.get(mark), *parts]
         conditions += ["seq IN (SELECT seq FROM found)"] * bool(found)
         hits = f"FROM tasks WHERE {' AND '.join(filter(None, conditions))}"
         statement = f"""WITH found AS MATERIALIZED (SELECT seq FROM extras WHERE {having}),
@@ -235,8 +272,8 @@ class Ledger:
             FROM tasks WHERE seq IN (SELECT seq FROM page) ORDER BY {SORTS[sort]}"""  # noqa: S608 - texts of our own
         if cost or day or model or found:
             statement = statement.replace("BY seq", "BY +seq")  # so that an index is read instead of every whole row
-        values = [*days, *(value for _, value in parts)]
-        values = [*(word for _, word in found), *values, limit, offset, *values]
+        values = [*days, *parts.values()]
+        values = [*found, *values, limit, offset, *values]
 
         def unread(db: Any) -> list[tuple[str, int]]:
             where = "seq IN (SELECT seq FROM extras WHERE words IS NULL)"
@@ -302,7 +339,6 @@ class Ledger:
         self._store.close()
 
     def _select(self, statement: str, *values: Any, each: Callable[[Any], _T]) -> list[_T]:
-        """The rows that a statement finds, each converted by `each`."""
         return self._store.read(lambda db: [each(found) for found in db.execute(statement, values)])
 
 

@@ -51,14 +51,14 @@ def _copy(local: Any, remote: Any) -> None:
     sets = ", ".join(f"{name} = excluded.{name}" for name in names if name not in ("seq", "origin"))
     statement = f"""INSERT INTO tasks ({", ".join(names)}) VALUES ({", ".join("?" * len(names))})
         ON CONFLICT (origin) DO UPDATE SET {sets} WHERE tasks.finished IS NULL"""  # noqa: S608 - names of our own
-    while rows := [dict(zip(names, row, strict=False)) for row in cursor.fetchmany(500)]:
-        for row in rows:
-            row["origin"] = f"{local.ledger}:{row['seq']}"
-            if row["intent"] in taken and row["state"] not in FREE_STATES and row["successor"] is None:
-                row["intent"] += f", {row['origin']}"  # one intent is one task: it was sent from both ledgers
-            row |= {name: numbers.get(row[name], row[name]) for name in ("seq", "successor")}
+    while found := cursor.fetchmany(500):
         with remote.db.pipeline():
-            for row in rows:
+            for values in found:
+                row = dict(zip(names, values, strict=False))
+                row["origin"] = f"{local.ledger}:{row['seq']}"
+                if row["intent"] in taken and row["state"] not in FREE_STATES and row["successor"] is None:
+                    row["intent"] += f", {row['origin']}"  # one intent is one task: it was sent from both ledgers
+                row |= {name: numbers.get(row[name], row[name]) for name in ("seq", "successor")}
                 remote.db.execute(statement, [*row.values()])
     remote.db.execute(
         "SELECT setval(pg_get_serial_sequence('tasks', 'seq'), ?)", (max(last, *used, *numbers.values(), 1),)

@@ -56,12 +56,9 @@ class Transaction:
     """One transaction, with the methods of `store.Transaction`; `leases` says of each changed row whether it is about to be sent."""
 
     db: Connection
-    time: float
+    now: float
     nonce: str
     leases: dict[int, bool] = field(default_factory=dict)
-
-    def now(self) -> float:
-        return self.time
 
     def settle(self, account: str = "", row: int | None = None) -> None:
         self.db.execute("SELECT settle(?, ?)", (account, row))
@@ -119,7 +116,7 @@ class Server:
         nonce, asked = secrets.token_hex(8), _clock()
 
         def once(db: Connection, now: float, _: Any) -> tuple[T, dict[int, bool]]:
-            transaction = Transaction(db=db, time=now, nonce=nonce)
+            transaction = Transaction(db=db, now=now, nonce=nonce)
             return work(transaction), transaction.leases
 
         done, leases = self._run(once)

@@ -17,7 +17,7 @@ from seedance_nb._ledger import database as _database
 from seedance_nb._ledger import journal as _journal
 from seedance_nb._ledger.database import UNREADABLE, ForeignFile, real_path
 from seedance_nb._ledger.journal import Entry
-from seedance_nb._ledger.row import COLUMNS, State, as_row
+from seedance_nb._ledger.row import COLUMNS, State, row_of
 from seedance_nb._ledger.store import Store
 from seedance_nb._ledger.transaction import add_event, insert
 
@@ -307,7 +307,7 @@ def _usable(row: Columns) -> Columns | None:
     if not (isinstance(row.get("task_id"), str) and isinstance(row.get("intent"), str)):
         return None
     try:
-        as_row(dict.fromkeys(COLUMNS) | row)
+        row_of([row.get(name) for name in COLUMNS])
     except sqlite3.Error:
         return row | {"state": str(State.UNKNOWN), "outputs": "[]", "simulated": 0}
     return row

@@ -3,7 +3,7 @@
 import hashlib
 import json
 import sqlite3
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, fields
 from enum import StrEnum
 from typing import TYPE_CHECKING, Any
@@ -128,19 +128,14 @@ CHANGEABLE = frozenset(COLUMNS[7:]) - {"created", "estimate", "unit", "successor
 SELECT = f"SELECT {', '.join(COLUMNS)} FROM tasks"  # noqa: S608 - names of our own
 
 
-def as_row(values: Mapping[str, Any]) -> Row:
-    """The row with these columns; columns that `Row` does not have are ignored. Raises: sqlite3.DatabaseError for damaged values."""
+def row_of(values: Sequence[Any]) -> Row:
+    """The row that `SELECT` found. Raises: sqlite3.DatabaseError for damaged values."""
+    named = dict(zip(COLUMNS, values, strict=True))
     try:
-        named = {name: values[name] for name in COLUMNS}
         named |= {"outputs": tuple(json.loads(named["outputs"])), "state": State(named["state"])}
         return Row(**named | {"simulated": bool(named["simulated"])})
-    except (KeyError, TypeError, ValueError):
-        raise sqlite3.DatabaseError(f"row {values.get('seq')} cannot be read") from None
-
-
-def row_of(values: Sequence[Any]) -> Row:
-    """The row that `SELECT` found. Raises: sqlite3.DatabaseError."""
-    return as_row(dict(zip(COLUMNS, values, strict=True)))
+    except (TypeError, ValueError):
+        raise sqlite3.DatabaseError(f"row {named['seq']} cannot be read") from None
 
 
 def own_intent(db: Any, seq: int, changes: dict[str, Any]) -> dict[str, Any]:

@@ -104,20 +104,17 @@ class Store:
                 self.lock.release()
 
     def _problem(self, error: Exception) -> LedgerError:
-        path, self._error = self.path, error
+        self._error, text, step = error, f"The ledger {self.path} cannot be used: {error}.", ""
+        code = getattr(error, "sqlite_errorcode", 11) & 0xFF
         if isinstance(error, Displaced):
             why, step = error.args
-            return LedgerError(f"The ledger {path} sends nothing: {why}.", file=str(path), next_step=step)
-        if lacks_files(error):
-            step = Step(ADVICE, "run it again")
-            return LedgerError(f"The ledger {path} cannot be used: {TOO_MANY}.", file=str(path), next_step=step)
-        head = f"The ledger {path} cannot be used: {error}."
-        code = getattr(error, "sqlite_errorcode", 11) & 0xFF
-        if isinstance(error, OSError | ForeignFile) or code in _NOT_DAMAGE:
-            return LedgerError(head, file=str(path))
-        text = f"{head} Nothing is sent without it. The file and its journal, which also has every task, are unchanged; sd.tasks() shows what can be read."
-        advice = "run sd.repair_ledger(): it moves the damaged file aside and rebuilds the ledger from both files"
-        return LedgerError(text, file=str(path), next_step=advice)
+            text = f"The ledger {self.path} sends nothing: {why}."
+        elif lacks_files(error):
+            text, step = f"The ledger {self.path} cannot be used: {TOO_MANY}.", Step(ADVICE, "run it again")
+        elif not isinstance(error, OSError | ForeignFile) and code not in _NOT_DAMAGE:
+            text += " Nothing is sent without it. The file and its journal, which also has every task, are unchanged; sd.tasks() shows what can be read."
+            step = "run sd.repair_ledger(): it moves the damaged file aside and rebuilds the ledger from both files"
+        return LedgerError(text, file=str(self.path), next_step=step)
 
     def transact(self, work: Callable[[Transaction], T], turn_s: float | None = None) -> T:
         """Run `work` with the ledger locked, durably, and return its result. *writes ledger*. Raises: LedgerError."""
@@ -195,7 +192,6 @@ class Store:
             self.transact(scrub)
 
     async def wait(self, sleep: Callable[[float], Awaitable[None]]) -> None:
-        """Wait until another process may have changed a row."""
         await sleep(_POLL_S)
 
     def may_send(self, _: int) -> bool:
@@ -203,15 +199,13 @@ class Store:
         return True
 
     def save_elsewhere(self, seq: int, created: float | None, changes: dict[str, Any], *, is_certain: bool) -> str:
-        """Save a change that the database rejected in the journal if `is_certain`, else its task id beside it; return where."""
+        """Save a change that the database rejected in the journal if `is_certain`, else its task id beside it, for the next transaction of any process; return where."""
         if is_certain and self._append(self._journal, seq, changes):
             return f"change to #{seq} is saved in its journal"
-        return f"task id of #{seq} is saved in {self.rescue_file}" if self.rescue(seq, created, changes) else ""
-
-    def rescue(self, seq: int, created: float | None, changes: dict[str, Any]) -> bool:
-        """Save a task's id in a file beside the ledger, for the next transaction of any process; return whether it worked."""
         columns = {name: changes[name] for name in _RESCUED if name in changes} | {"created": created}
-        return bool(changes.get("task_id")) and self._append(self.rescue_file, seq, columns)
+        if changes.get("task_id") and self._append(self.rescue_file, seq, columns):
+            return f"task id of #{seq} is saved in {self.rescue_file}"
+        return ""
 
     def _append(self, path: Path, seq: int, columns: dict[str, Any]) -> bool:
         """Append a line to the journal, with the next number, or to the rescue file; return whether it worked."""
@@ -283,7 +277,7 @@ class Store:
                 raise sqlite3.DatabaseError("its journal belongs to another ledger")
             write_entry(db, entry)
         known: dict[str, Any] = {"journal": journal, "ledger": ledger, "mirrored": last, "last": max(last, number)}
-        self._transaction = Transaction(path=self.path, db=db, now=self._now, **known)
+        self._transaction = Transaction(path=self.path, db=db, now=self._now(), **known)
         return self._transaction
 
     def maintain(self) -> None:

@@ -3,7 +3,7 @@
 import json
 import os
 import sqlite3
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -27,12 +27,11 @@ class Transaction:
     ledger: str
     mirrored: int
     last: int
-    now: Callable[[], float]
+    now: float
     has_new: bool = False
     leases: tuple[int, ...] = ()
 
     def row(self, seq: int) -> Any:
-        """The row with this number, None if there is none."""
         found = self.db.execute(f"{SELECT} WHERE seq = ?", (seq,)).fetchone()
         return row_of(found) if found else None
 
@@ -43,14 +42,14 @@ class Transaction:
             require_original_file(self.db, self.path)
         seq, self.has_new = insert(self.db, values), True
         more = {"person": person} if person else {}
-        self.last = add_event(self.db, self.now(), seq, {"state": values["state"], **more})
+        self.last = add_event(self.db, self.now, seq, {"state": values["state"], **more})
         self.db.execute("UPDATE extras SET words = ? WHERE seq = ?", (words, seq))
         return seq
 
     def settle(self, _account: str = "") -> None:
         """Set the state of each row whose process ended before it received a response."""
         # A process that died before the response may have sent the request: it must not be sent again.
-        for seq, state in orphans(self.db, self.now()):
+        for seq, state in orphans(self.db, self.now):
             after, why = ORPHANED[state]
             self.change(seq, {"state": after, "error": why})
 
@@ -59,7 +58,7 @@ class Transaction:
         if "task_id" in changes:  # marked as not sent, it is a task after all, perhaps after its request was sent again
             changes = own_intent(self.db, seq, changes)
         _set(self.db, seq, changes)
-        self.last = add_event(self.db, self.now(), seq, changes)
+        self.last = add_event(self.db, self.now, seq, changes)
 
     def finish(self) -> None:
         """Write the journal, then commit. Raises: OSError if a new row is not in the journal; sqlite3.Error."""
@@ -92,7 +91,6 @@ def orphans(db: sqlite3.Connection, now: float) -> list[tuple[int, State]]:
 
 
 def write_entry(db: sqlite3.Connection, entry: Entry) -> None:
-    """Write a journal entry to the database."""
     columns = {name: value for name, value in entry.columns.items() if name in known_columns()}
     there = db.execute("SELECT 1 FROM tasks WHERE seq = ?", (entry.task,)).fetchone()
     if not there and not entry.whole:

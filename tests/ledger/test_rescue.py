@@ -107,7 +107,7 @@ def test_an_id_that_a_locked_ledger_cannot_take_is_in_a_file_and_in_the_ledger_a
 def test_without_that_file_a_naive_ledger_has_no_id(
     provider: Provider, ledger: Path, lock: Lock, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(Store, "rescue", lambda *_: False)
+    monkeypatch.setattr(Store, "save_elsewhere", lambda *_, **__: "")
     told = fail(provider, ledger, monkeypatch)
     assert "task_1" in told
     lock.release()
@@ -117,7 +117,7 @@ def test_without_that_file_a_naive_ledger_has_no_id(
 def test_the_process_goes_on_trying_as_long_as_it_lives(
     provider: Provider, ledger: Path, lock: Lock, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(Store, "rescue", lambda *_: False)
+    monkeypatch.setattr(Store, "save_elsewhere", lambda *_, **__: "")
     monkeypatch.setattr(send_module, "_SAVE_RETRY_S", 0.01)
     fail(provider, ledger, monkeypatch)
     lock.release()
@@ -131,9 +131,8 @@ def test_the_process_goes_on_trying_as_long_as_it_lives(
 
 def rescued(ledger: Ledger, **changes: Any) -> None:
     row = ledger.rows()[0]
-    assert backend(ledger).rescue(
-        row.seq, row.created, {"state": "queued", "task_id": "task_9", "accepted": 1.0} | changes
-    )
+    columns = {"state": "queued", "task_id": "task_9", "accepted": 1.0} | changes
+    assert backend(ledger).save_elsewhere(row.seq, row.created, columns, is_certain=False)
 
 
 def test_an_id_that_the_ledger_has_already_changes_nothing(ledger: Path) -> None:
