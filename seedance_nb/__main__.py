@@ -87,9 +87,7 @@ def _submit(options: Any) -> None:
         print(question, end="", flush=True, file=sys.stderr)
         if sys.stdin.readline().strip().casefold() not in ("y", "yes"):
             raise sd.SeedanceError("You did not confirm, so nothing was sent.")
-    task = sd.submit(
-        spec, take=chosen.take, budget=chosen.budget, preflight=chosen.preflight, simulate=simulate, **fields
-    )
+    task = sd.submit(spec, simulate=simulate, **_members(chosen, "take", "budget", "preflight"), **fields)
     if chosen.wait:
         chosen.name, chosen.document = task.name, spec
         _watch(chosen)

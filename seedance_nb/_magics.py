@@ -32,9 +32,8 @@ def seedance(line: str, cell: str = "") -> Any:
         if not words:
             return sd.models()
         if "--expand" in words:
-            *words, cell = (
-                re.sub(r"\{([^\W\d]\w*)\}", lambda found: str(names[found[1]]), text) for text in (*words, cell)
-            )
+            texts = (*words, cell)
+            *words, cell = (re.sub(r"\{([^\W\d]\w*)\}", lambda found: str(names[found[1]]), text) for text in texts)
         if cell.strip():
             words.append(f"--{sd.spec(words[0]).roles.get('prompt', 'prompt').rpartition('/')[2]}={cell.strip()}")
         spec, chosen, fields = request_of("magic", "%%seedance", words)

@@ -19,6 +19,7 @@ _VERBS = re.compile("(is|are|has|must|does|needs|mentions|looks|begins|starts|br
 _MARKS = re.compile(r"`(?P<code>[^`]+)`|\*\*(?P<bold>[^*]+)\*\*|(?<![*\w])\*(?P<italic>[^*\s][^*]*)\*(?![*\w])")
 _MARKED = {"code": Html("<code>{}</code>"), "bold": Html("<b>{}</b>"), "italic": Html("<i>{}</i>")}
 _NONE = Html()
+_FOLD = Html('<details class="sdn-more"><summary>More</summary><ul>{}</ul></details>')
 _EITHER = Html('<span class="sdn-tag">{} required</span>')
 _USUAL = Html('<span class="sdn-elsewhere" title="{}">Usually {} ({})</span>')
 
@@ -59,19 +60,13 @@ def help_html(field: Field) -> Html:
     is_list, noun = field.kind in ("items", "list"), "entry" if field.least_items == 1 else "entries"
     least = f"At least {field.least_items} {noun}. " if is_list and field.least_items else ""
     unique = "No duplicates. " if is_list and field.unique else ""
+    more = field.more if field.kind in _HEADS else ()  # Jupyter removes <details> from the labels of other controls
     return Html('<span class="sdn-help">{}{}{}{}</span>').format(
         default + unsent + least + unique,
         markdown_html(field.help),
-        # Jupyter removes <details> from the labels of other controls.
-        _fold_html(field.more) if field.kind in _HEADS else _NONE,
+        _FOLD.format(Html("<li>{}</li>").each(map(markdown_html, more))) if more else _NONE,
         _USUAL.format(field.source, usual, source) if usual else _NONE,
     )
-
-
-@functools.lru_cache(maxsize=512)
-def _fold_html(lines: tuple[str, ...]) -> Html:
-    fold = Html('<details class="sdn-more"><summary>More</summary><ul>{}</ul></details>')
-    return fold.format(Html("<li>{}</li>").each(map(markdown_html, lines))) if lines else _NONE
 
 
 def _any_of(labels: Iterable[str]) -> tuple[str, str]:

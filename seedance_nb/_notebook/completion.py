@@ -65,9 +65,8 @@ def add_options(parser: Any, options: dict[str, dict[str, Any]]) -> None:
     """Add the options of a table, as `_commands.yaml` has them, to a parser."""
     parser.register("action", "switch", BooleanOptionalAction)
     for name, settings in options.items():
-        parser.add_argument(
-            name, **settings | ({"type": _OPTION_TYPES[settings["type"]]} if "type" in settings else {})
-        )
+        kind = {"type": _OPTION_TYPES[settings["type"]]} if "type" in settings else {}
+        parser.add_argument(name, **settings | kind)
 
 
 def request_of(kind: str, prog: str, words: Sequence[str]) -> tuple[Spec, Any, dict[str, Any]]:

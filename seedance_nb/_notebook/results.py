@@ -32,7 +32,6 @@ _EMBEDDED = 50_000_000  # bytes of videos in one output; the others are shown as
 
 
 def cell_text(head: str, item: Item, price: Estimate) -> str:
-    """What a table says of an item in one of its columns. *pure*."""
     if head == "price" and item.simulated and not item.error:
         return f"Simulated (free){f'. With a key: {price}' if price.amount is not None else ''}"
     if head == "price":

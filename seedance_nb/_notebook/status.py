@@ -36,7 +36,6 @@ _READINGS = [
 
 
 def running_html(row: Row, waited: float, usual: str = "") -> Html:
-    """The progress bar, the state, the provider's own percentage and the time so far. *pure*."""
     bar = Html("<i></i>")
     if row.progress is not None:
         bar = Html('<i style="width: {}%; animation: none"></i>').format(f"{row.progress:.0f}")

@@ -250,7 +250,6 @@ MAKERS: Mapping[str, Callable[[str], object]] = {
     "_media/preflight:_repr_html_": lambda w: report(w)._repr_html_(),
     "_form/labels:label_html": lambda w: labels.label_html(field(w), said(w)),
     "_form/labels:help_html": lambda w: [labels.help_html(field(w, kind)) for kind in ("items", "text", "map")],
-    "_form/labels:_fold_html": lambda w: labels._fold_html((w, w)),
     "_form/labels:error_html": lambda w: labels.error_html(said(w).problems),
     "_form/labels:markdown_html": lambda w: labels.markdown_html(f"# {w} `{w}` **{w}** *{w}* **a `{w}`** [{w}](https://{w})"),
     "_form/form:_static": lambda w: form.Form._static(SimpleNamespace(shown=lambda: {w: w}))[1],  # type: ignore[arg-type]
