@@ -89,7 +89,6 @@ def is_saved(row: Row) -> bool:
 
 
 def poster_of(file: Path) -> Path:
-    """The path of a video's poster. *pure*."""
     return file.with_suffix(".jpg")
 
 

@@ -65,14 +65,12 @@ def saved_request(path: Path) -> tuple[dict[str, Any], str]:
             text = file.read(_MOST)
     if not text:
         return {}, "no request was saved with it"
-    try:
+    with suppress(ValueError, TypeError, LookupError):
         values, problems = read_json(text), list[Problem]()
         sound(to_json_value(values), (), problems)
         json_text(values).encode()  # raises for half of a surrogate pair
         if not problems and [type(values[name]) for name in _TYPES] == [*_TYPES.values()]:
             return {name: values[name] for name in _TYPES}, ""
-    except (ValueError, TypeError, LookupError):
-        pass
     return {}, "the request saved with it is damaged"
 
 

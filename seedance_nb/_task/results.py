@@ -46,7 +46,6 @@ async def save_results(flow: TaskRun, row: Row) -> Row:
     extras = _files.read_extras(row.beside)
     if await asyncio.to_thread(lambda: all(one.is_settled for one in extras) and _files.is_saved(row)):
         return row
-    problem = ""
     try:
         async with ENGINE.results, file_lock(_files.lock_for(flow.folder, row), flow.endpoint.sleep):
             row = await flow.read(row)  # another process may have saved it meanwhile

@@ -106,7 +106,6 @@ class View:
 
     @property
     def bundle(self) -> dict[str, str]:
-        """The view as a MIME bundle. *pure*."""
         image = {"image/jpeg": base64.b64encode(self.jpeg).decode()} if self.jpeg else {}
         return {"text/plain": self.text, "text/html": str(self.html), **image}
 
