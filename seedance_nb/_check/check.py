@@ -22,8 +22,7 @@ from seedance_nb._schema.messages import sentences
 from seedance_nb._schema.validator import errors_of, problem_of, validator_of
 
 _SECONDS = re.compile(r"[0-9]{1,4}(\.[0-9]{1,3})?s?", re.ASCII)
-_LONGEST = 10_000
-_MOST_LEVELS = 60
+_LONGEST, _MOST_LEVELS = 10_000, 60
 _TOO_DEEP = object()  # in place of a value that is nested too deeply or contains itself
 KEY_NAME = re.compile(r"(?i)(x[-_])?(api[-_]?)?key|authorization|bearer|((access|api)[-_]?)?token|(api[-_]?)?secret")
 _OTHER_SCHEME = re.compile("(?i)data:|asset:")

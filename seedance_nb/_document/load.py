@@ -25,7 +25,7 @@ from seedance_nb._schema.dialect import AT_LEAST_ONE, DEFINED_NAMES, KEYWORDS, L
 from seedance_nb._schema.formats import pattern_error
 from seedance_nb._schema.library import MOST, bounded
 from seedance_nb._schema.normalise import Normaliser
-from seedance_nb._schema.validator import errors_of, problem_of, schema_error, validator_of
+from seedance_nb._schema.validator import errors_of, metavalidator, problem_of, validator_of
 
 
 @functools.cache
@@ -195,7 +195,7 @@ def body_schema(root: Table, schema: Any, pointer: str) -> tuple[dict[str, Any],
     """A request's schema as JSON Schema 2020-12, without invalid defaults and examples, and its problems. Raises: SpecError."""
     normaliser = Normaliser(root.value, root.file)
     body, pointers = normaliser.root(schema, pointer), normaliser.pointers
-    if error := schema_error(body):
+    if error := next(metavalidator().iter_errors(body), None):
         at, nearest = body, pointer  # the innermost schema in the document on the way, with the rest of the path
         for step in error.absolute_path:
             at = at[step]

@@ -90,9 +90,7 @@ async def preflight(spec: Spec, body: Any, *, allowed_origin: str = "", total_s:
     """Every limit checked on every file in `body`, within `total_s` seconds and without a key; a failure is unchecked, with the reason. `asset_state` looks up an asset's state by its id. *network*, *reads files*."""
     fields = list(_fields(spec.body, body, (), 0))
     # Of a file in several fields, the first one counts.
-    kinds = {
-        source: tables[0][0].get("kind", "") for _, _, tables, entries in reversed(fields) for _, source in entries
-    }
+    kinds = {source: tables[0][0].get("kind", "") for _, _, tables, files in reversed(fields) for _, source in files}
     loop, limit = asyncio.get_running_loop(), asyncio.Semaphore(4)
     until = loop.time() + total_s
 

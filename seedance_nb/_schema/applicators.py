@@ -12,13 +12,10 @@ from seedance_nb._schema.formats import search
 from seedance_nb._schema.library import ValidationError, spend
 from seedance_nb._schema.messages import are, words_for
 
-_SHOWN = 12
-_COMPARED = 1_000
-_LONGEST_NAME = 100
+_SHOWN, _COMPARED, _LONGEST_NAME, _TITLE_LENGTH = 12, 1_000, 100, 60
 _TO_COMPARE = 10  # one comparison takes as long as checking so many schemas
 Errors = Iterator[ValidationError]
 UNCHECKED = "unchecked"  # rule of an error about a value that could not be checked
-_TITLE_LENGTH = 60
 
 
 def _errors(validator: Any, value: Any, schema: Any) -> tuple[list[ValidationError], bool]:
@@ -240,9 +237,7 @@ def _here(error: ValidationError, *rules: str, path: Sequence[Any] = ()) -> bool
     return error.validator in rules and [*error.path] == [*path]
 
 
-def _common_limits(
-    errors: Iterable[Sequence[ValidationError]], *rules: str, path: Sequence[Any] = ()
-) -> list[Any] | None:
+def _common_limits(errors: Iterable[Sequence[ValidationError]], *rules: str, path: Any = ()) -> list[Any] | None:
     """The allowed values of all branches, if each rejects the value itself, or the one at `path`, by one of these rules; else None."""
     allowed: list[Any] = []
     for found in errors:

@@ -18,17 +18,13 @@ _DATE_TIME = re.compile(
 _ATOM = r"[A-Za-z0-9!#$%&'*+/=?^_`{|}~-]+"
 _LOCAL = re.compile(rf'{_ATOM}(?:\.{_ATOM})*|"(?:[ !#-\[\]-~]|\\[ -~])*"')
 _LABEL = re.compile(r"[A-Za-z0-9](?:[A-Za-z0-9-]{0,61}[A-Za-z0-9])?")
-_LONGEST_NAME = 253
 _STRAY = re.compile(r"[^A-Za-z0-9\-._~:/?#\[\]@!$&'()*+,;=%]|%(?![0-9A-Fa-f]{2})")
 _SCHEME = re.compile(r"^([A-Za-z][A-Za-z0-9+.-]*):")
 _ASSET = re.compile(r"^asset://[A-Za-z0-9][A-Za-z0-9._-]*$")
-SIMULATED_HOST = ".simulator.invalid"
-SIMULATED_ASSET = "asset://simulated-"
+SIMULATED_HOST, SIMULATED_ASSET = ".simulator.invalid", "asset://simulated-"
 LOCAL = "looks like a local file"
 _LOCAL_FILE = re.compile(r"^(?:file:|~|\.{0,2}[/\\]|[A-Za-z]:[/\\]|[^:/?#\s]+\.[A-Za-z0-9]{2,4}$)")
-_MAX_LENGTH = 5_000
-_SECONDS = 0.05
-_STRIKES = 3
+_LONGEST_NAME, _MAX_LENGTH, _SECONDS, _STRIKES = 253, 5_000, 0.05, 3
 _AS_MANY = 4_000  # a timeout takes as long as checking so many schemas
 _TABLES: dict[str, dict[str, str]] = packaged_table(__file__)
 _PATTERNS = {name: re.compile(pattern) for name, pattern in _TABLES["formats"].items()}
@@ -160,14 +156,9 @@ def _compiled(pattern: str) -> tuple[Any, str, list[int]]:
     if len(pattern) > _MAX_LENGTH:
         return None, f"it has more than {_MAX_LENGTH:,} characters", []
     try:
-        return regex.compile(translated(pattern)), "", []
+        return regex.compile(_PART.sub(_outside, pattern)), "", []  # in its own syntax; what is unknown stays
     except (regex.error, ValueError, OverflowError, RecursionError, IndexError, KeyError) as error:
         return None, str(error)[:120] or type(error).__name__, []
-
-
-def translated(pattern: str) -> str:
-    """An ECMA-262 pattern in the syntax of the `regex` library. *pure*; unknown syntax is unchanged."""
-    return _PART.sub(_outside, pattern)
 
 
 def _outside(part: re.Match[str]) -> str:

@@ -14,8 +14,7 @@ from seedance_nb._schema import dialect
 from seedance_nb._schema.dialect import Role, repair
 
 _VALUES = ("enum", "const", "default", "example", "examples")
-MAX_DEPTH = 64
-MAX_NODES = 10_000
+MAX_DEPTH, MAX_NODES = 64, 10_000
 SHARED_FROM = 1_000  # from this number of schemas on, and from `_SHARED_BELOW` references on, a schema is shared
 Refs = tuple[tuple[str, Role], ...]  # targets of the `$ref`s followed to reach a schema, each a pointer and a role
 _SHARED_BELOW = 12

@@ -103,10 +103,9 @@ async def lookup(host: str, port: int) -> list[str]:
 
 async def checked_addresses(host: str, port: int, resolve: Resolver, *, allow_private: bool) -> list[str]:
     """Every IP address of a host, resolved once. *network*. Raises: BlockedURL if it has none, or one that is not public."""
-    try:
+    addresses = list[str]()
+    with suppress(OSError, UnicodeError):
         addresses = await resolve(host, port)
-    except (OSError, UnicodeError):
-        addresses = []
     if not addresses:
         raise BlockedURL(f"the host {host} cannot be found")
     if not allow_private:
