@@ -78,7 +78,6 @@ def read_only(path: Path, more: str = "") -> sqlite3.Connection:
 
 
 def journal_mode(path: Path) -> str:
-    """SQLite's journal mode for a file at this path. *reads files*."""
     return "DELETE" if is_remote(path.resolve(), mounts()) else "WAL"
 
 
@@ -202,7 +201,6 @@ def migrate(db: sqlite3.Connection) -> None:
 
 
 def columns_of(db: sqlite3.Connection) -> list[str]:
-    """The columns of the table `tasks`, in order. *reads files*."""
     return [name for _, name, *_ in db.execute("PRAGMA table_info(tasks)")]
 
 

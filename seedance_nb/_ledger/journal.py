@@ -43,7 +43,6 @@ class Entry:
 
 
 def journal_path(ledger: Path) -> Path:
-    """The path of a ledger's journal. *pure*."""
     return ledger.with_name(f"{ledger.name}.journal.jsonl")
 
 

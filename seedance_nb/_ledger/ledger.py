@@ -34,10 +34,6 @@ MARKS = {
     "kept": f"seq {_MARKED} = 'keep')", "rejected": f"seq {_MARKED} = 'reject')",
     "not rejected": f"seq NOT {_MARKED} = 'reject')", "no mark": f"seq NOT {_MARKED} > '')",
 }  # fmt: skip
-# A request that was forgotten meanwhile has this body.
-_SET_WORDS = (
-    "UPDATE extras SET words = ? WHERE seq = ? AND (SELECT body FROM tasks WHERE tasks.seq = extras.seq) != '\"\"'"
-)
 SORTS = {"newest": "seq DESC", "oldest": "seq", "most expensive": f"{_COST} DESC, seq DESC"}
 
 
@@ -281,8 +277,9 @@ class Ledger:
             return [(text.casefold(), seq) for spec, body, seq in rows if (text := prompt(spec, body))]
 
         def save(db: Any, rows: list[tuple[str, int]]) -> None:
+            is_kept = """(SELECT body FROM tasks WHERE tasks.seq = extras.seq) != '""'"""  # not forgotten meanwhile
             for row in rows:
-                db.execute(_SET_WORDS, row)
+                db.execute(f"UPDATE extras SET words = ? WHERE seq = ? AND {is_kept}", row)  # noqa: S608
 
         def look(db: Any) -> list[Found]:
             if found and self.trouble:  # the copy in memory of a damaged ledger

@@ -94,8 +94,6 @@ def repair_ledger(path: str | Path | None = None) -> "Repair":
     """
     path = real_path(Path(path or _database.default_path()))
     try:
-        if not path.parent.is_dir():
-            raise FileNotFoundError(path.parent)
         done = _repair(path)
     except (OSError, sqlite3.Error) as error:
         raise LedgerError(f"The ledger {path} could not be repaired: {error}.", file=str(path)) from None
