@@ -21,13 +21,14 @@ from seedance_nb._document.reader import packaged
 from seedance_nb._document.spec import Spec
 from seedance_nb._form import exchange
 from seedance_nb._form.controls import scalars
-from seedance_nb._form.controls.base import Change, Control, OnChange, StaticBox, Uploads, WidgetFactory
+from seedance_nb._form.controls.base import Change, Control, OnChange, StaticBox, WidgetFactory
 from seedance_nb._form.controls.entries import ItemsControl, MapControl
 from seedance_nb._form.controls.objects import GroupControl, ObjectControl
 from seedance_nb._form.controls.text_list import ListControl
 from seedance_nb._form.labels import help_html, in_words, labels_of, sentence
 from seedance_nb._form.model.fields import Field, tree
 from seedance_nb._form.model.values import UndoHistory, body_of, moved_paths
+from seedance_nb._provider.account import Account
 
 # The rules whose problems are shown while the user types; others are shown when the field loses focus.
 _AT_ONCE = ("maxLength", "x-placeholders")
@@ -43,7 +44,7 @@ _KINDS: dict[str, type[Control]] = {
 class Form:
     """A model's request as a form, as returned by `sd.form`. Show it in a cell, or read and set its `values`; it never sends anything.
 
-    `spec` is the model; `history` has the changes that `undo` reverts. Media fields upload files only if `uploads` is given.
+    `spec` is the model; `history` has the changes that `undo` reverts. Media fields upload files only if `account` is given.
 
     >>> form = sd.form("crun/seedance-1.0-pro-t2v")
     >>> form.values = {"prompt": "A fox", "duration": "five"}
@@ -51,9 +52,9 @@ class Form:
     ['/input/duration']
     """
 
-    def __init__(self, spec: Spec, uploads: Uploads | None = None) -> None:
+    def __init__(self, spec: Spec, account: Callable[[], Account] | None = None) -> None:
         self.spec, self._root, self._labels = spec, tree(spec), labels_of(spec)
-        self.last_change, self.history, self._factory = 0.0, UndoHistory(), WidgetFactory(control_for, uploads)
+        self.last_change, self.history, self._factory = 0.0, UndoHistory(), WidgetFactory(control_for, spec, account)
         self._lock = self._factory.lock
         empty = {"list": [], "items": [], "text": "", "prose": "", "password": "", "toggle": False}
         is_built = self._root.kind in ("group", "object", "map", "branches", "json")

@@ -21,7 +21,7 @@ from seedance_nb._check.check import approve, build_body, values_by_role
 from seedance_nb._check.price import estimate, price_note
 from seedance_nb._document.reader import merged
 from seedance_nb._document.spec import Spec
-from seedance_nb._form.controls.base import Fold, StaticBox, Uploads, WidgetFactory, toggle
+from seedance_nb._form.controls.base import Fold, StaticBox, WidgetFactory, toggle
 from seedance_nb._form.exchange import load_preset, save_preset
 from seedance_nb._form.form import Form
 from seedance_nb._form.labels import labels_of, sentence
@@ -55,7 +55,7 @@ class Panel:
 
     def __init__(self, spec: Spec, session: Session, budget: float | None = None, /, **fields: Any) -> None:
         self.spec, self._session, self._budget = spec, session, budget
-        self.form = Form(spec, Uploads(spec, lambda: session.sender.account(spec)))
+        self.form = Form(spec, lambda: session.sender.account(spec))
         self._draft = Draft(self.form, session.ledger.path)
         if fields:
             self.form.values = prefilled(spec, fields)

@@ -12,7 +12,6 @@ import pytest
 from support.waiting import until
 
 import seedance_nb as sd
-from seedance_nb._form.controls.base import Uploads
 from seedance_nb._form.controls.text_list import ListControl, thumb_html
 from seedance_nb._form.form import Form
 from seedance_nb._form.labels import markdown_html
@@ -170,24 +169,23 @@ class Assets:
 
 
 @pytest.fixture
-def assets_only(crun: sd.Spec) -> Uploads:
+def assets_only(crun: sd.Spec) -> sd.Spec:
+    return replace(crun, calls={"asset": crun.calls["asset"]})
+
+
+def test_an_address_becomes_an_asset_also_where_no_files_are_taken(assets_only: sd.Spec) -> None:
     account: Any = Assets
-    return Uploads(replace(crun, calls={"asset": crun.calls["asset"]}), account)
-
-
-def test_an_address_becomes_an_asset_also_where_no_files_are_taken(crun: sd.Spec, assets_only: Uploads) -> None:
-    form = Form(crun, assets_only)
+    form = Form(assets_only, account)
     assert images(form)._files is None
     images(form).add(IMAGE)
     images(form).register(images(form)._entries[0])
     until(lambda: form.values["input"]["reference_images"] == ["asset://image-of-reference-image-1.png"])
 
 
-def test_a_list_that_holds_no_media_offers_no_assets(assets_only: Uploads) -> None:
-    form = Form(
-        sd.spec({"type": "object", "properties": {"tags": {"type": "array", "items": {"type": "string"}}}}),
-        assets_only,
-    )
+def test_a_list_that_holds_no_media_offers_no_assets(assets_only: sd.Spec) -> None:
+    account: Any = Assets
+    spec = sd.spec({"type": "object", "properties": {"tags": {"type": "array", "items": {"type": "string"}}}})
+    form = Form(replace(spec, calls=assets_only.calls), account)
     tags: Any = form._controls["/tags"]
     tags.add("a")
     assert "id-badge" not in [getattr(part, "icon", "") for part in tags._entries[0].widget.children]

@@ -12,7 +12,6 @@ import ipywidgets as W  # noqa: N812 - the name its own documentation uses
 from seedance_nb._base.html import Html
 from seedance_nb._base.problem import Problem
 from seedance_nb._base.values import ABSENT, to_path, to_pointer
-from seedance_nb._document.spec import Spec
 from seedance_nb._form.labels import FieldStatus, label_html
 from seedance_nb._form.model.fields import Field
 from seedance_nb._provider.account import Account
@@ -35,19 +34,14 @@ class Change:
 OnChange = Callable[[Change], None]
 
 
-@dataclass(frozen=True, slots=True)
-class Uploads:
-    """A model, whose `calls` say whether its provider accepts files and registers URLs; `account` makes these calls with the current key."""
-
-    spec: Spec
-    account: Callable[[], Account]
-
-
 class WidgetFactory:
-    """Creates widgets that share one layout and one style per kind, so that a form takes few messages to the browser."""
+    """Creates widgets that share one layout and one style per kind, so that a form takes few messages to the browser.
 
-    def __init__(self, control: Any = None, uploads: Uploads | None = None) -> None:
-        self.layout, self.uploads, self.lock = W.Layout(), uploads, threading.RLock()
+    `account` uploads files and registers URLs with the current key, where the `calls` of `spec` say that the provider takes them.
+    """
+
+    def __init__(self, control: Any = None, spec: Any = None, account: Callable[[], Account] | None = None) -> None:
+        self.layout, self.spec, self.account, self.lock = W.Layout(), spec, account, threading.RLock()
         self.depth = 0  # of the control that is being created
         self.control: Callable[[Field, OnChange], Control] = lambda field, on_change: control(field, self, on_change)
         self._style = cache(lambda style: style())

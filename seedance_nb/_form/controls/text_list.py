@@ -33,8 +33,8 @@ class TextEntry:
                                  on=lambda _: owner.on_edit(self, Change()))  # fmt: skip
         self.text.on_msg(lambda _, content, __: owner.enter(self) if content.get("event") == "submit" else None)
         more = []
-        if owner.uploads is not None and "asset" in owner.uploads.spec.calls:
-            tip = f"Register as an asset at {owner.uploads.spec.provider} (recommended for images of real faces)"
+        if owner.account and "asset" in factory.spec.calls:
+            tip = f"Register as an asset at {factory.spec.provider} (recommended for images of real faces)"
             more = [factory.button(lambda: owner.register(self), "sdn-icon", icon="id-badge", tooltip=tip)]
         self.widget = factory.box(W.HBox, [self.thumbnail, self.text, *more, *owner.buttons(self)], "sdn-list-item")
 
@@ -67,10 +67,10 @@ class ListControl(Entries):
 
     def _build(self) -> Any:
         self.uploaded: dict[str, tuple[str, str]] = {}  # name and small picture of a file by its URL
-        self.uploads = self._factory.uploads if self.field.media else None
-        if self.uploads is not None:
+        self.account = self._factory.account if self.field.media else None
+        if self.account:
             self._state = self._factory.html("", "sdn-state")
-        if self.uploads is not None and "upload" in self.uploads.spec.calls:
+        if self.account and "upload" in self._factory.spec.calls:
             tip = "Up to about 10 MB here; use sd.upload in a cell for larger files"
             self._files = self._factory.make(W.FileUpload, "sdn-add", "sdn-upload", accept=f"{self.field.media}/*",
                                              multiple=True, tooltip=tip, icon="upload", on=self._on_files,
@@ -79,7 +79,7 @@ class ListControl(Entries):
 
     def register(self, entry: TextEntry) -> None:
         """Register an entry's URL as an asset, and replace it with the asset's. *network*."""
-        if self.uploads is None or entry.text.value.startswith("asset://"):
+        if self.account is None or entry.text.value.startswith("asset://"):
             return
         url = entry.text.value
 
@@ -88,7 +88,7 @@ class ListControl(Entries):
                 entry.text.value = asset
 
         self._show_state(f"Registering {self.name_of(self._entries.index(entry))}…")
-        self._when(self.uploads.account().asset(url, self.field.media), put)
+        self._when(self.account().asset(url, self.field.media), put)
 
     def _on_files(self, files: Sequence[dict[str, Any]]) -> None:
         if files:
@@ -97,8 +97,8 @@ class ListControl(Entries):
             still = still_of(bytes(file["content"]), 4_000, 120) if self.field.media == "image" else b""
             shown = str(file["name"]), data_url(still, "image/jpeg") if still else ""
             self._show_state(f"Uploading {shown[0]}…")
-            if self.uploads is not None:
-                upload = self.uploads.account().upload(bytes(file["content"]), shown[0])
+            if self.account:
+                upload = self.account().upload(bytes(file["content"]), shown[0])
                 self._when(upload, partial(self._add_uploaded, shown))
 
     def _add_uploaded(self, shown: tuple[str, str], url: str) -> None:
