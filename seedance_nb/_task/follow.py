@@ -1,6 +1,7 @@
 """Follows an accepted task until its results are saved, and settles a request with an unknown outcome."""
 
 import asyncio
+import time
 from collections.abc import Callable
 from contextlib import suppress
 from dataclasses import replace
@@ -68,7 +69,7 @@ async def _follow(flow: TaskRun, row: Row) -> Row:
         polls = PollSchedule(early=table.early, every=table.every, late=table.deadline)
         with suppress(LedgerError):
             polls = replace(polls, history=await asyncio.to_thread(flow.ledger.history, row))
-    begun = flow.endpoint.clock() - max(0.0, flow.now() - (row.accepted or flow.now()))
+    begun = flow.endpoint.clock() - max(0.0, time.time() - (row.accepted or time.time()))
     while row.state in OPEN_STATES:
         passed = flow.endpoint.clock() - begun
         await flow.endpoint.sleep(wait := next_poll(polls, passed))
@@ -86,7 +87,7 @@ async def _follow(flow: TaskRun, row: Row) -> Row:
             is_stuck = odd_since is not None and flow.endpoint.clock() - odd_since > _ODD_AFTER_S
             note = _STUCK if is_stuck else back if seen.state is State.QUEUED else ""
             seen = replace(seen, error="; ".join(filter(None, (seen.error, note))))
-        problem = f"the last status check failed: {why or f'HTTP {answer.status if answer else 0} without a state'}"
+        problem = f"the last status check failed: {why}"
         try:
             if seen is not None:
                 row = await record_status(flow, row, seen)
@@ -139,8 +140,7 @@ async def resolve(flow_of: Callable[[], TaskRun], ledger: Ledger, row: Row, task
     if seen is None and taken is False and answer is not None and must_stop(flow, answer, row):
         return mark_not_sent(ledger, row)
     if seen is None:
-        reason = why or f"HTTP {answer.status if answer else 0} without a state"
-        problem = f"{row.provider} did not report a state for {named} ({reason})"
+        problem = f"{row.provider} did not report a state for {named} ({why})"
         text = f"{problem}, so the outcome of {row.name} is still unknown. Nothing was changed."
         raise SeedanceError(text, next_step=next_steps(row), charged=row.charged)
     changes = {"task_id": named, "state": State.QUEUED, "accepted": row.created, "error": ""}

@@ -72,7 +72,7 @@ async def poll(flow: TaskRun, task_id: str, due: float = -math.inf) -> tuple[Tas
     if is_about_task and (seen := read_status(flow.spec.task, answer.value, flow.spec.errors, task_id)):
         return seen, answer, ""
     words = answer.problem or (flow.endpoint.secret.mask if flow.endpoint.secret else str)(said(flow.spec, answer))
-    return None, answer, f"HTTP {answer.status} without a state: {words}" if words else ""
+    return None, answer, ": ".join(filter(None, (f"HTTP {answer.status} without a state", words)))
 
 
 async def record_status(flow: TaskRun, row: Row, seen: TaskStatus) -> Row:
@@ -85,7 +85,7 @@ async def record_status(flow: TaskRun, row: Row, seen: TaskStatus) -> Row:
     }  # fmt: skip
     changes = {name: value for name, value in found.items() if value != getattr(row, name)}
     if seen.state in (State.DONE, State.FAILED):
-        changes["finished"] = flow.now()
+        changes["finished"] = time.time()
     return await flow.write(row, **changes) if changes else row
 
 
@@ -101,7 +101,7 @@ class _Saving:
         self._rejected, self._likely = set[str](), set[int]()  # by SHA-256, and by index
         self._unsupported: Path | None = None
         self._clock, self._policy = flow.bounds.clock, access_policy(flow.spec, flow.endpoint)
-        was_dead = row.dead or (row.finished and flow.now() - row.finished > _FRESH_S)
+        was_dead = row.dead or (row.finished and time.time() - row.finished > _FRESH_S)
         self._patience = 0.0 if has_video or was_dead else _PATIENCE_S
 
     async def run(self) -> Row:
@@ -135,7 +135,7 @@ class _Saving:
                 self._extras[index] = got
         if not self._has_video:
             first = faults[0] if faults else DownloadError("final", "the results contain no video")
-            await self._write(dead=(self.row.dead or self.flow.now()) if first.kind == "dead" else None)
+            await self._write(dead=(self.row.dead or time.time()) if first.kind == "dead" else None)
             raise self._error(first)
         await self._write()
         return self.row

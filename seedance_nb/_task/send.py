@@ -66,15 +66,13 @@ def next_poll(polls: PollSchedule, elapsed: float) -> float:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class TaskRun:
-    """Everything that is needed to run one task; `now` returns Unix seconds, `jitter` 0 to 1."""
+    """Everything that is needed to run one task."""
 
     spec: Spec
     endpoint: Endpoint
     ledger: Ledger
     folder: Path
-    now: Callable[[], float] = time.time
     bounds: Bounds = field(default_factory=Bounds)
-    jitter: Callable[[], float] = JITTER.random
     balance: Callable[..., Awaitable[float | None]] | None = None
     delivery: Delivery = field(default_factory=Delivery)
     ledger_failed: threading.Event = field(default_factory=threading.Event)  # set once a failing ledger was reported
@@ -142,7 +140,7 @@ async def send(flow: TaskRun, row: Row, request: Request) -> Row:
                 break
             sent = SendOutcome(outcome="unknown", why="sending was interrupted")
             sent = await _send_once(flow, row, request)
-            retry_in_s = _retry_in_s(sent, attempt, flow.jitter())
+            retry_in_s = _retry_in_s(sent, attempt, JITTER.random())
             if retry_in_s is None:
                 break
             message = f"{sent.why}; retrying in {retry_in_s:.0f} s"
@@ -189,7 +187,7 @@ def _retry_in_s(sent: SendOutcome, attempt: int, jitter: float) -> float | None:
 async def _settle(flow: TaskRun, row: Row, sent: SendOutcome) -> Row:
     changes: dict[str, Any] = {"state": _STATES[sent.outcome], "task_id": sent.task_id, "error": sent.why}
     if sent.outcome == "accepted":
-        changes["accepted"] = flow.now()
+        changes["accepted"] = time.time()
     if isinstance(sent.error, Refused):
         changes["word"] = str(sent.error.code)
     if sent.outcome == "unknown":
