@@ -15,10 +15,7 @@ SIMULATED = "simulated (free)"
 
 @dataclass(frozen=True, slots=True, kw_only=True, repr=False)
 class Estimate(Readable):
-    """A price before it is paid. `amount` is in `unit` (credits, tokens), None if unknown; `money` is in `currency`.
-
-    `at_least` is True for a minimum. `source` and `date` say where the numbers come from, `why` what is missing.
-    """
+    """A price before it is paid. `amount` is in `unit` (credits, tokens), None if unknown; `money` is in `currency`. `at_least` is True for a minimum. `source` and `date` say where the numbers come from, `why` what is missing."""
 
     unit: str = "credits"
     amount: float | None = None

@@ -114,10 +114,7 @@ class ErrorTable:
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
 class PriceTable:
-    """A provider's price: `per_second` units for each second of video, or tokens from `sizes` and `fps`; 0 and {} if unknown.
-
-    `sizes` has width and height in px by resolution and ratio. `each` is the price of a unit in `currency`, 0 if unknown.
-    """
+    """A provider's price: `per_second` units for each second of video, or tokens from `sizes` and `fps`; 0 and {} if unknown. `sizes` has width and height in px by resolution and ratio. `each` is the price of a unit in `currency`, 0 if unknown."""
 
     unit: str = "credits"
     note: str = "the provider does not document a price"

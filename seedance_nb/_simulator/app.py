@@ -10,7 +10,6 @@ import time
 from collections.abc import Awaitable, Callable, Iterable, Sequence
 from contextlib import suppress
 from dataclasses import replace
-from datetime import UTC, datetime
 from fractions import Fraction
 from functools import partial
 from pathlib import Path
@@ -205,8 +204,7 @@ class Simulator:
         if asset["asset_type"] not in ("Image", "Video", "Audio") or not is_web:
             problem = "asset_type must be Image, Video or Audio; asset_url must be an http or https URL"
             return _replies.invalid(spec, [problem])
-        stamp = datetime.fromtimestamp(self._now(), UTC).strftime("%Y%m%d%H%M%S")
-        asset_id = f"simulated-{stamp}-{secrets.token_hex(3)}"
+        asset_id = f"simulated-{secrets.token_hex(8)}"
         added = Simulated(id=asset_id, spec="", body=asset, created=self._now(), fault="")
         await asyncio.to_thread(self.store.add, added)
         return _replies.free(spec, "asset", {"asset": asset_id})

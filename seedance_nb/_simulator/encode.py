@@ -202,7 +202,6 @@ def picture(file: str | None, size: tuple[int, int]) -> Image.Image | None:
 
 @functools.cache
 def _fonts() -> list[Any]:
-    """The available fonts, the embedded one first. *reads files*."""
     found: list[Any] = [ImageFont.load_default(20)]
     for name in _FONTS:
         with suppress(OSError):

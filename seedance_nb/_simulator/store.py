@@ -40,7 +40,6 @@ class Store:
         self.folder = folder
 
     def add(self, task: Simulated) -> None:
-        """Saves a task and deletes old ones. *writes files*."""
         (self.folder / "outputs").mkdir(mode=0o700, parents=True, exist_ok=True)
         for old in self._save(self._record(task.id), json.dumps(asdict(task)).encode(), task.created, _MOST_TASKS):
             self.remove(old.stem)
@@ -55,7 +54,6 @@ class Store:
             path.unlink(missing_ok=True)
 
     def save_upload(self, name: str, content: bytes) -> None:
-        """Saves an uploaded file and deletes old ones. *writes files*."""
         self._save(self.upload(name), content, time.time(), _MOST_UPLOADS)
 
     def upload(self, name: str) -> Path:
