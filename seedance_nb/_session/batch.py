@@ -141,8 +141,7 @@ def finish(source: Document, body: str, options: dict[str, Any], where: tuple[st
     session = Session(simulate=options["simulated"], ledger=own, outputs=outputs, queue_s=queue_s, run_s=run_s)
     if session.ledger.place != ledger:
         raise SeedanceError(f"The worker has another ledger than {ledger}.", next_step="set SEEDANCE_LEDGER for it")
-    task = session.sender.send(approve_again(spec(source), body), **options)
-    task.wait(progress=False)
+    session.sender.send(approve_again(spec(source), body), **options).wait(progress=False)
 
 
 @created_by_package

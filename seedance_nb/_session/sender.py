@@ -69,7 +69,6 @@ class Routing:
         return self._with_key(spec, base, find_key(spec, self.key))
 
     def _base_url(self, spec: Spec) -> str:
-        """The base URL set for this model's provider, "" if none."""
         if self.base_url:
             return base_of(self.base_url, "base_url=")
         url = os.getenv(spec.base_env, "") if spec.vouched and spec.base_env else ""

@@ -158,12 +158,10 @@ def is_whole(part: Path, asked_s: float | None) -> bool:
 
 
 def read_extras(text: str) -> tuple[ExtraResult, ...]:
-    """The results in a row's `beside` column. *pure*."""
     return tuple(ExtraResult(**one) for one in json.loads(text)) if text else ()
 
 
 def write_extras(results: Collection[ExtraResult]) -> str:
-    """Results as JSON for the `beside` column, by index. *pure*."""
     return json.dumps([asdict(one) for one in sorted(results, key=lambda one: one.place)]) if results else ""
 
 
