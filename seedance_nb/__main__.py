@@ -15,7 +15,7 @@ from typing import Any
 import seedance_nb as sd
 from seedance_nb._api import _default
 from seedance_nb._base.faults import typed
-from seedance_nb._document.new_model import new_model
+from seedance_nb._document.load import new_model
 from seedance_nb._document.reader import packaged
 from seedance_nb._ledger.row import EARLY_STATES
 from seedance_nb._notebook.completion import add_options, request_of

@@ -6,8 +6,7 @@ from fractions import Fraction
 from typing import Any, Literal, NamedTuple
 
 from seedance_nb._base.problem import Problem
-from seedance_nb._base.table import packaged_table
-from seedance_nb._base.values import ABSENT
+from seedance_nb._base.values import ABSENT, packaged_table
 from seedance_nb._media.sniff import MediaFacts
 
 Outcome = Literal["fits", "breaks", "unchecked"]

@@ -6,7 +6,7 @@ from contextlib import suppress
 from dataclasses import asdict, dataclass
 from typing import Any, Literal
 
-from seedance_nb._base.table import packaged_table
+from seedance_nb._base.values import packaged_table
 
 Kind = Literal["image", "video", "audio"]
 UNKNOWN, NO_MEDIA = "unrecognized data", ", not an image, video or audio file"

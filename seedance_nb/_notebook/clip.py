@@ -17,7 +17,7 @@ from seedance_nb._document import load
 from seedance_nb._document.spec import Spec
 from seedance_nb._form.exchange import to_python
 from seedance_nb._session.session import Document, Session
-from seedance_nb._task.provenance import has_bytes, saved_request
+from seedance_nb._task.files import has_bytes, saved_request
 from seedance_nb._web.regular_files import is_there, sha256
 
 if TYPE_CHECKING:

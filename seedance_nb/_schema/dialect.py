@@ -4,8 +4,7 @@ from collections.abc import Callable, Iterator
 from contextlib import suppress
 from typing import Any, Literal
 
-from seedance_nb._base.table import packaged_table
-from seedance_nb._base.values import is_number, json_text, read_json
+from seedance_nb._base.values import is_number, json_text, packaged_table, read_json
 
 # Internal keywords:
 AT_LEAST_ONE = "x-any-given"  # for an anyOf of required names: at least one of these groups is present and not empty

@@ -8,8 +8,7 @@ from datetime import datetime
 from typing import Any
 from urllib.parse import urlsplit
 
-from seedance_nb._base.table import packaged_table
-from seedance_nb._base.values import is_number
+from seedance_nb._base.values import is_number, packaged_table
 from seedance_nb._schema.library import FormatChecker, spend
 
 _DATE_TIME = re.compile(

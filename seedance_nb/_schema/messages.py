@@ -4,8 +4,7 @@ import re
 from collections.abc import Callable
 from typing import Any
 
-from seedance_nb._base.table import packaged_table
-from seedance_nb._base.values import ABSENT, json_text, shorten
+from seedance_nb._base.values import ABSENT, json_text, packaged_table, shorten
 
 _WORDS: dict[str, dict[str, str]] = packaged_table(__file__)
 _HELP_UP_TO = 270

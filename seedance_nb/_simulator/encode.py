@@ -20,7 +20,7 @@ import av
 from PIL import Image, ImageDraw, ImageFont, ImageOps
 from PIL.ImageFont import Layout
 
-from seedance_nb._base.table import packaged_table
+from seedance_nb._base.values import packaged_table
 
 FPS, _RATE = 24, 48_000
 _LOOK = packaged_table(__file__, "look")

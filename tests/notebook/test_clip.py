@@ -11,7 +11,7 @@ from support import media
 from support.clips import provider_bytes
 
 import seedance_nb as sd
-from seedance_nb._task.provenance import _KIND
+from seedance_nb._task.files import _KIND
 
 MODEL = "crun/seedance-1.0-pro-t2v"
 

@@ -2,7 +2,7 @@
 
 from pathlib import Path
 
-from seedance_nb._task.provenance import _KIND
+from seedance_nb._task.files import _KIND
 
 
 def provider_bytes(path: Path) -> bytes:

@@ -18,9 +18,8 @@ import seedance_nb as sd
 from seedance_nb._base.secret import Secret
 from seedance_nb._ledger.row import Row
 from seedance_nb._media.isobmff import boxes_fault
-from seedance_nb._task import provenance
-from seedance_nb._task.files import file_text, is_saved
-from seedance_nb._task.provenance import has_bytes, save_request, saved_request
+from seedance_nb._task import files as provenance
+from seedance_nb._task.files import file_text, has_bytes, is_saved, save_request, saved_request
 
 SIGNED = "HTTPS://example.com/a.png?X-Signature=31337"
 KEY = "sk-test-0123456789abcdef"
