@@ -3,6 +3,7 @@
 import os
 import shutil
 import socket
+import threading
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
@@ -11,6 +12,7 @@ import pytest
 from support.provider import Provider
 
 from seedance_nb import Session, Spec, Video, spec
+from seedance_nb._base.faults import THREAD
 from seedance_nb._ledger.store import Store
 from seedance_nb._provider import key_sources
 from seedance_nb._task.engine import ENGINE
@@ -97,7 +99,7 @@ def on_the_loop(monkeypatch: pytest.MonkeyPatch) -> list[tuple[str, bool]]:
 
     def watched(real: Any) -> Any:
         def use(self: Store, work: Any, *more: Any, **options: Any) -> Any:
-            seen.append((work.__qualname__, ENGINE.is_here))
+            seen.append((work.__qualname__, threading.current_thread().name == THREAD))
             return real(self, work, *more, **options)
 
         return use

@@ -160,7 +160,7 @@ class Sender:
               replaces: int | None = None) -> Task:  # fmt: skip
         """The task of a request, which is priced if it has a budget, and sent if it is new. *writes ledger*, *network*, *spends credits*."""
         price = self.known_price(flow.spec, approved)
-        if budget is not None and price.amount is None and not ENGINE.is_here:
+        if budget is not None and price.amount is None:
             price = ENGINE.run(self.price(flow.spec, approved.values))
         row, is_new = begin(flow, approved, take, price, budget=budget, replaces=replaces)
         return Task(self, flow.spec, row, flow, is_new=is_new)

@@ -89,14 +89,6 @@ class Engine:
             self._is_closed = not waiting
             return waiting
 
-    @property
-    def is_here(self) -> bool:
-        """Whether the caller runs on the engine's own loop, where waiting for its work would deadlock."""
-        try:
-            return asyncio.get_running_loop() is self._loop
-        except RuntimeError:
-            return False
-
     def submit(self, work: Coroutine[Any, Any, T]) -> Future[T]:
         """Start `work` on the engine's loop and return its future. Cancelling the future cancels the work."""
         try:
