@@ -24,9 +24,7 @@ except ImportError:  # Windows; SQLite's own lock keeps two writers apart there
 
 TURN_S = 30
 _FLAGS = os.O_RDWR | os.O_APPEND | getattr(os, "O_BINARY", 0) | getattr(os, "O_CLOEXEC", 0)
-_BLOCK = 8192
-_PAUSE_S, _MAX_PAUSE_S = 0.002, 0.05
-_PIECE = 1024 * 1024
+_PAUSE_S, _MAX_PAUSE_S, _BLOCK, _PIECE = 0.002, 0.05, 8192, 1024 * 1024
 _flush = getattr(os, "fdatasync", os.fsync)
 
 

@@ -332,7 +332,6 @@ class Ledger:
         self._store.read(lambda db: require_budget(db, provider, price, budget, simulated=simulated, count=count))
 
     def close(self) -> None:
-        """Close the files; the next call opens them again."""
         self._store.close()
 
     def _select(self, statement: str, *values: Any, each: Callable[[Any], _T]) -> list[_T]:

@@ -60,6 +60,5 @@ def _copy(local: Any, remote: Any) -> None:
                     row["intent"] += f", {row['origin']}"  # one intent is one task: it was sent from both ledgers
                 row |= {name: numbers.get(row[name], row[name]) for name in ("seq", "successor")}
                 remote.db.execute(statement, [*row.values()])
-    remote.db.execute(
-        "SELECT setval(pg_get_serial_sequence('tasks', 'seq'), ?)", (max(last, *used, *numbers.values(), 1),)
-    )
+    most = max(last, *used, *numbers.values(), 1)
+    remote.db.execute("SELECT setval(pg_get_serial_sequence('tasks', 'seq'), ?)", (most,))

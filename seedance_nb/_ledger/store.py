@@ -26,14 +26,12 @@ from seedance_nb._ledger.journal import Entry
 from seedance_nb._ledger.row import FORGOTTEN, FORGOTTEN_FILES
 from seedance_nb._ledger.transaction import Transaction, entries, orphans, write_entry
 
-_SHORT_TURN_S, _POLL_S = 1, 0.5
+_SHORT_TURN_S, _POLL_S, _FORK_S, _SPARE_LINES = 1, 0.5, 2, 10_000
 _RESCUED = ("state", "task_id", "accepted", "simulated")
 T = TypeVar("T")
 _FAULTS = (sqlite3.Error, OSError, UnicodeDecodeError, json.JSONDecodeError)
 _NOT_DAMAGE = {3, 5, 6, 7, 8, 9, 10, 13, 14, 15}  # SQLite's codes for places and moments: permission, busy, full, ...
-_FORK_S = 2
 _COMPACTED_FROM = 16_000_000  # bytes of a journal
-_SPARE_LINES = 10_000
 _ALL: weakref.WeakSet["Store"] = weakref.WeakSet()
 _FORKING: list[tuple["Store", bool]] = []
 
@@ -236,7 +234,6 @@ class Store:
         return True
 
     def close(self) -> None:
-        """Close the file; the next call opens it again."""
         with self.lock, self.reading:
             for db in filter(None, (self._db, self._reader)):
                 close_own(db, self._pid)

@@ -191,7 +191,6 @@ def ids_in(value: Any) -> Iterator[tuple[str, Any]]:
 
 
 def _ids_of(item: dict[str, Any]) -> Iterator[tuple[str, Any]]:
-    """The ids that an object holds; of a list the first."""
     for name, inner in item.items():
         if (plain := plain_name(name)) in _ID_NAMES:
             first = inner[0] if inner and isinstance(inner, list) else inner

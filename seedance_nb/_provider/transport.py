@@ -27,8 +27,7 @@ from seedance_nb._web.client import AccessPolicy, Fetch, origin_of
 from seedance_nb._web.network import CA_HINT, Connection, proxy_for, proxy_problem, trusted_certificates
 
 _TASK_HEADER = re.compile(r"(?:.+-)?location|(?:.+-)?(?:task|job|generation|prediction|video|run|operation)-?id")
-_MOST_HOPS, _IDLE_S = 3, 10.0
-_SHOWN = 1000
+_MOST_HOPS, _IDLE_S, _SHOWN = 3, 10.0, 1000
 _Fetched = tuple[Answer | None, str]  # the response, or None and the reason
 _url = functools.lru_cache(httpx.URL)
 _LONGEST_KEY = 8192  # characters to mask before a text is cut, so that no part of a key is left at the cut
@@ -149,9 +148,8 @@ async def _exchange(spec: Spec, request: Request, endpoint: Endpoint, sent: floa
         response = _answer(request, attempt.response, attempt.body, endpoint, why)
     if endpoint.gate:
         good = response is not None and not why and not is_overloaded(spec, response)
-        endpoint.gate().record(
-            sent, endpoint.clock(), good=good, retry_after=response.retry_after if response else None
-        )
+        pause = response.retry_after if response else None
+        endpoint.gate().record(sent, endpoint.clock(), good=good, retry_after=pause)
     return response, why
 
 

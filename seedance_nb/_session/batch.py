@@ -141,7 +141,7 @@ def finish(source: Document, body: str, options: dict[str, Any], where: tuple[st
     session = Session(simulate=options["simulated"], ledger=own, outputs=outputs, queue_s=queue_s, run_s=run_s)
     if session.ledger.place != ledger:
         raise SeedanceError(f"The worker has another ledger than {ledger}.", next_step="set SEEDANCE_LEDGER for it")
-    session.sender.send(approve_again(spec(source), body), **options).wait(progress=False)
+    session.sender.send(approve_again(spec(source), body), interactive=True, **options).wait(progress=False)
 
 
 @created_by_package
@@ -271,10 +271,10 @@ class Batch:
 
     async def _start(self, run: Run, at: int, item: Item, *, interactive: bool) -> None:
         """Send one item, unless the ledger has it, and follow its task. *spends credits*, *network*, *writes ledger*."""
-        options: Any = {"budget": self._budget, "interactive": interactive, "simulated": item.simulated}
-        send: Any = functools.partial(self._session.sender.send, item.approved, take=item.take, **options)  # type: ignore[arg-type]
+        options: Any = {"take": item.take, "budget": self._budget, "simulated": item.simulated}
+        send: Any = functools.partial(self._session.sender.send, item.approved, interactive=interactive, **options)  # type: ignore[arg-type]
         if self._executor is not None:
-            run.futures[at] = ENGINE.submit(self._elsewhere(self._executor, run, at, send))
+            run.futures[at] = ENGINE.submit(self._elsewhere(self._executor, run, at, send, options))
             return
         run.tasks[at] = task = await asyncio.to_thread(attempt, send)
         if isinstance(task, Exception):
@@ -282,11 +282,10 @@ class Batch:
         else:
             run.futures[at] = task.future
 
-    async def _elsewhere(self, executor: Executor, run: Run, at: int, send: Callable[[], Task]) -> Video:
+    async def _elsewhere(self, executor: Executor, run: Run, at: int, send: Callable[[], Task], options: Any) -> Video:
         """The video of an item that `executor` sends and follows; what is left when a worker ends is followed here. Raises: what `send` does."""
         item, session = self.items[at], self._session
         where = session.ledger.place, str(session.outputs.absolute()), session.sender.routing.timing
-        options = {"take": item.take, "budget": self._budget, "simulated": item.simulated, "interactive": True}
         future = call_in(executor, item.intent, finish, _source(item.spec), item.approved.body, options, where)  # type: ignore[union-attr]
         while not future.done():
             await asyncio.sleep(_TICK_S)

@@ -32,6 +32,7 @@ from seedance_nb._task.task import Task, Tasks
 from seedance_nb._web.addresses import host_of
 
 _MOST_ROWS = 100_000
+_ANOTHER = "Another model is one file of its page: python -m seedance_nb new-model page.yaml my-model.yaml"
 Document = str | Path | Mapping[str, Any] | Spec | Operation
 _KNOWN = {
     "schema": "provider's schema", "prose": "provider's docs", "example": "examples in provider's docs", "upstream": "other sources",
@@ -350,11 +351,11 @@ class Models(dict[str, Spec]):
         return [spec.name, f"{spec.title}: {spec.mode}", where, spec.price.note.split(";")[0], _KNOWN[spec.evidence]]
 
     def __repr__(self) -> str:
-        return table_text(self._heads, [self._cells(spec) for spec in self.values()])
+        return table_text(self._heads, [self._cells(spec) for spec in self.values()], _ANOTHER)
 
     def _repr_html_(self) -> str:
         rows = []
         for spec in self.values():
             *cells, known = self._cells(spec)
             rows.append([*cells, links_html({known: f"https://{spec.source.split(',')[0]}"} | spec.links)])
-        return str(table_html(self._heads, rows))
+        return str(table_html(self._heads, rows, _ANOTHER))

@@ -26,8 +26,7 @@ from seedance_nb._task.files import require_remembered
 from seedance_nb._web.addresses import host_of
 from seedance_nb._web.download import Bounds
 
-_WRITE_ATTEMPTS, _SEND_ATTEMPTS = 4, 3
-_MAX_PAUSE_S, _SAVE_RETRY_S = 60, 30
+_WRITE_ATTEMPTS, _SEND_ATTEMPTS, _MAX_PAUSE_S, _SAVE_RETRY_S = 4, 3, 60, 30
 LOOPBACK = ("127.0.0.1", "::1", "localhost")
 _STATES = {"accepted": State.QUEUED, "refused": State.REFUSED, "unsent": State.UNSENT, "unknown": State.UNKNOWN}
 
@@ -66,8 +65,6 @@ def next_poll(polls: PollSchedule, elapsed: float) -> float:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class TaskRun:
-    """Everything that is needed to run one task."""
-
     spec: Spec
     endpoint: Endpoint
     ledger: Ledger

@@ -17,7 +17,7 @@ from typing import Any, Protocol
 from seedance_nb._base.errors import Charged, SeedanceError, StoppedWaiting, WaitTimeout, emit_warnings
 from seedance_nb._base.faults import created_by_package, log_unexpected, typed_class
 from seedance_nb._base.html import FG, FONT, Html, safe_url, table_html, table_text
-from seedance_nb._base.values import quote_lines, read_json
+from seedance_nb._base.values import map_leaves, quote_lines, read_json, sanitize
 from seedance_nb._check.check import Approved, approve_again, values_by_role
 from seedance_nb._document.spec import Spec
 from seedance_nb._ledger.ledger import Ledger
@@ -29,6 +29,7 @@ from seedance_nb._task.display.video import Video, video_of, video_view
 from seedance_nb._task.engine import ENGINE, Delivery
 from seedance_nb._task.files import file_text, forget, poster_of
 from seedance_nb._task.follow import resolve, run
+from seedance_nb._task.results import poll
 from seedance_nb._task.send import TaskRun, raise_for
 
 _TICK_S = 0.1
@@ -168,6 +169,25 @@ class Task:
             step = f"wait for it again with sd.task({row.name!r}).wait()"
             raise WaitTimeout(text, task=row.name, charged=None if free else row.charged, next_step=step)
         return self.show(future.result())
+
+    def details(self) -> Any:
+        """The provider's own answer about it, as it is now, with its times, seed, usage and whatever else there is. *network*; free.
+
+        Returns: the JSON of the answer, its texts without URL queries.
+        Raises: SeedanceError if there is no task at the provider, or no answer.
+
+        >>> task = sd.Session(queue_s=0, run_s=0).submit("crun/seedance-1.0-pro-t2v", prompt="A fox")
+        >>> task.wait().task == task.name, task.details()["message"]
+        (True, 'success')
+        """
+        row = self.row
+        _, answer, why = (
+            ENGINE.run(poll(self._flow(), row.task_id)) if row.task_id else (None, None, "it has no id yet")
+        )
+        if answer is None:
+            text = f"{row.provider} said nothing about {row.name} ({why})."
+            raise SeedanceError(text, next_step="try again", charged=row.charged)
+        return map_leaves(answer.value, lambda leaf: sanitize(leaf) if isinstance(leaf, str) else leaf)
 
     def resolve(self, task_id: str = "", *, taken: bool | None = None) -> "Task":
         """Settle a task whose outcome is unknown; nothing is sent again. *network*, *writes ledger*.

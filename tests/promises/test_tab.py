@@ -8,7 +8,20 @@ import pytest
 import seedance_nb as sd
 
 MODEL = "crun/seedance-1.0-pro-t2v"
-PERSONS = {"cost", "forget", "future", "is_new", "name", "progress", "resolve", "resubmit", "seconds", "state", "wait"}
+PERSONS = {
+    "cost",
+    "details",
+    "forget",
+    "future",
+    "is_new",
+    "name",
+    "progress",
+    "resolve",
+    "resubmit",
+    "seconds",
+    "state",
+    "wait",
+}
 
 
 def tab(value: Any) -> set[str]:
