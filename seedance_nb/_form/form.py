@@ -31,8 +31,7 @@ from seedance_nb._form.model.values import UndoHistory, body_of, moved_paths
 from seedance_nb._provider.account import Account
 
 # The rules whose problems are shown while the user types; others are shown when the field loses focus.
-_AT_ONCE = ("maxLength", "x-placeholders")
-_MOST_BUTTONS = 8
+_AT_ONCE, _MOST_BUTTONS = ("maxLength", "x-placeholders"), 8
 _KINDS: dict[str, type[Control]] = {
     **dict.fromkeys(("prose", "text", "json"), scalars.TextControl), **dict.fromkeys(("integer", "number"), scalars.NumberControl),
     "choice": scalars.ChoiceControl, "toggle": scalars.ToggleControl, "password": scalars.PasswordControl,

@@ -29,10 +29,9 @@ from seedance_nb._ledger.database import close_own
 from seedance_nb._ledger.process import this_process
 from seedance_nb._ledger.row import COLUMNS, EARLY_STATES, FORGOTTEN, FORGOTTEN_FILES, Row, own_intent, row_of
 
-_LEASE_S = 60
+_LEASE_S, _CONNECTIONS = 60, 3
 _POLL_S = 0.5, 5.0  # between two looks at what another kernel sends: without word from it, and with
 _PAUSES_S = (0.2, 1.0, None)  # before a transaction whose connection was lost is run again
-_CONNECTIONS = 3
 _OPTIONS: dict[str, Any] = {  # a server that cannot be reached is noticed in 20 s
     "autocommit": True, "prepare_threshold": None, "application_name": "seedance_nb", "connect_timeout": 5,
     "keepalives_idle": 10, "keepalives_interval": 5, "keepalives_count": 2, "tcp_user_timeout": 20_000,

@@ -11,9 +11,8 @@ from contextlib import contextmanager
 from contextvars import ContextVar
 from typing import Any
 
-_GRAMMAR = "rfc3987_syntax"
+_GRAMMAR, _FOR_EACH = "rfc3987_syntax", 40
 MOST = 10_000  # number of schemas that one check may evaluate before the rest is reported as unchecked
-_FOR_EACH = 40
 _LEFT: ContextVar[int | None] = ContextVar("left", default=None)
 
 

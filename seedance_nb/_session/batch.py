@@ -35,12 +35,11 @@ from seedance_nb._task.task import Task
 T = TypeVar("T")
 Result = Video | Exception | None
 """The result of a request: its video, or the error in its place; None as long as there is neither."""
-_RUNS, _EARLIER, _FEWEST = 200, 200, 3
+_RUNS, _EARLIER, _FEWEST, _TICK_S = 200, 200, 3, 0.1
 Outcomes = list[tuple[float, bool, bool]]
 Clip = tuple[str, float, Outcomes]
 """A request: its provider, its price there, and how tasks like it ended: after how many seconds, whether with a video, and whether charged."""
 _INNER = ("current", "reset", "load", "perform", "send", "wait", "waiting", "require_same_places")
-_TICK_S = 0.1
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -31,9 +31,8 @@ from seedance_nb._web.client import data_bytes, fetch_start
 from seedance_nb._web.download import Bounds, DownloadError, discard, download
 from seedance_nb._web.regular_files import create, on_disk, sha256
 
-_TRIES, _FEW = 4, 4
 _AFTER_DISK = "free some space, move what is in the way or set SEEDANCE_OUTPUTS to another folder, then {} to download it; its id and URL are saved in the ledger"
-_PAUSE_S, _FRESH_S, _SEARCH_S = 2, 3600, 60
+_TRIES, _FEW, _PAUSE_S, _FRESH_S, _SEARCH_S = 4, 4, 2, 3600, 60
 _PATIENCE_S = 60.0  # after "done", a file may appear at its URL a little later
 _NOT_YET, _NO_ACCESS = (202, 204, 404, 425), (401, 403)
 _HOST = re.compile(r"[\w-]+(\.[\w-]+)*\.[a-z]{2,}(:\d+)?/", re.IGNORECASE)
