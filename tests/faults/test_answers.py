@@ -223,7 +223,7 @@ def test_no_module_writes_an_address_into_html_that_it_has_not_looked_at() -> No
         "output": ("data_url(self._pictures[number], 'image/jpeg')",),
         "task": ("link", "safe_url(data_url(still, 'image/jpeg'))"),
         "video": ("urls",),
-        "session": ("page",),
+        "html": ("safe_url(to)",),
         "text_list": ("safe_url(url)",),
     }
     assert made == {(file, one) for file, names in checked.items() for one in names}

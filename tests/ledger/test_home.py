@@ -43,9 +43,9 @@ KERNEL = """
 import sys
 from pathlib import Path
 import seedance_nb as sd
-from seedance_nb._ledger import database as home, ledger
+from seedance_nb._ledger import database as home, transaction
 if sys.argv[3] == "naive":
-    for module in (home, ledger):
+    for module in (home, transaction):
         module.require_single_link = module.require_original_file = lambda *_: None
 path = Path(sys.argv[2])
 session = sd.Session(api_key="test-key-0123456789", base_url=sys.argv[1], ledger=path, outputs=path.parent)

@@ -32,7 +32,7 @@ def is_voila() -> bool:
 
 def delivers_files() -> bool:
     """Whether the viewer of this kernel's outputs gets files below the notebook's folder: JupyterLab, Notebook 7 and pages that scripts write do, Voila gets no MP4. Reads the environment."""
-    if is_voila() or any(map(os.getenv, _EMBEDS)):
+    if is_voila() or any(os.getenv(name) for name in _EMBEDS):
         return False
     return notebook_file() is not None or not shell_with_kernel()
 
